@@ -1,0 +1,69 @@
+package models
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// CreditTransaction is one signed, append-only line of the ledger.
+type CreditTransaction struct {
+	ID            int64
+	UserID        int64
+	DeltaCredits  Credits
+	Reason        Reason
+	StripeEventID *string
+	Meta          Meta
+	CreatedAt     time.Time
+	BalanceAfter  Credits // the user's balance after this line, filled in by the database
+}
+
+// Meta is what else is known of a credit transaction: those fields that apply.
+type Meta struct {
+	PurchaseID      string          `json:"purchase_id,omitempty"`
+	Session         string          `json:"session,omitempty"`
+	PaymentIntent   string          `json:"payment_intent,omitempty"`
+	IdempotencyKey  string          `json:"idempotency_key,omitempty"`
+	RequestHash     string          `json:"request_hash,omitempty"` // of the request that used the key, to tell a repeat from a conflict
+	HoldID          string          `json:"hold_id,omitempty"`
+	Actor           string          `json:"actor,omitempty"` // "user:<id>" of the admin, or "operator" on the command line
+	Note            string          `json:"note,omitempty"`
+	RequestMetadata json.RawMessage `json:"metadata,omitempty"` // the caller's own words about a spend
+}
+
+// Value writes the fields as JSON text: in pgx's exec mode a []byte would arrive as bytea.
+func (m Meta) Value() (driver.Value, error) {
+	text, err := json.Marshal(m)
+	return string(text), err
+}
+
+// Scan reads the fields from jsonb.
+func (m *Meta) Scan(value any) error {
+	switch v := value.(type) {
+	case nil:
+		*m = Meta{}
+		return nil
+	case string:
+		return json.Unmarshal([]byte(v), m)
+	case []byte:
+		return json.Unmarshal(v, m)
+	default:
+		return fmt.Errorf("credit transaction meta: cannot read %T", value)
+	}
+}
+
+// AuditEntry is one line of the append-only audit log.
+type AuditEntry struct {
+	ID        int64
+	Actor     string // admin, operator or system
+	ActorID   *int64
+	Action    string
+	UserID    *int64
+	Detail    json.RawMessage
+	RequestID string
+	CreatedAt time.Time
+}
+
+// TableName is audit_log: a log is named in the singular.
+func (AuditEntry) TableName() string { return "audit_log" }

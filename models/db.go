@@ -1,0 +1,204 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+)
+
+// How long the database may keep us waiting before a request fails closed.
+const (
+	lockTimeout      = 4 * time.Second
+	statementTimeout = 10 * time.Second
+	idleInTxTimeout  = 15 * time.Second
+	connectTimeout   = 5 * time.Second
+	maxConnections   = 20
+	txAttempts       = 3
+)
+
+// Open connects to PostgreSQL at url, directly or through a transaction pooler.
+// It does not wait for the server: the first query reports one that is away.
+// Errors: an address that cannot be read; the text never holds the password.
+func Open(url string, log *slog.Logger) (*gorm.DB, error) {
+	cfg, pooled, err := connConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	pool := stdlib.OpenDB(*cfg)
+	pool.SetMaxOpenConns(maxConnections)
+	pool.SetMaxIdleConns(maxConnections)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), &gorm.Config{
+		SkipDefaultTransaction: true,
+		TranslateError:         true,
+		Logger:                 newSQLLogger(log),
+		NowFunc:                Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return db.Set(pooledKey, pooled).Session(&gorm.Session{}), nil
+}
+
+// Close ends every connection of db.
+func Close(db *gorm.DB) error {
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	return pool.Close()
+}
+
+// connConfig reads a database address. Poolers in transaction mode (PgBouncer, Neon, Supabase) refuse prepared
+// statements and startup parameters, so those addresses get neither.
+func connConfig(address string) (*pgx.ConnConfig, bool, error) {
+	address, pooled, err := cleanURL(address)
+	if err != nil {
+		return nil, false, err
+	}
+	cfg, err := pgx.ParseConfig(address)
+	if err != nil {
+		return nil, false, errors.New("the database address cannot be read") // pgx's own text may quote the address
+	}
+	cfg.ConnectTimeout = connectTimeout
+	if pooled {
+		cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
+		cfg.StatementCacheCapacity, cfg.DescriptionCacheCapacity = 0, 0
+		return cfg, true, nil
+	}
+	for name, limit := range map[string]time.Duration{
+		"lock_timeout": lockTimeout, "statement_timeout": statementTimeout, "idle_in_transaction_session_timeout": idleInTxTimeout,
+	} {
+		cfg.RuntimeParams[name] = strconv.FormatInt(limit.Milliseconds(), 10)
+	}
+	cfg.RuntimeParams["timezone"] = "UTC"
+	return cfg, false, nil
+}
+
+// foreignParams are what hosts and other drivers write into addresses and PostgreSQL does not know.
+var foreignParams = []string{"pgbouncer", "connection_limit", "pool_timeout", "statement_cache_size", "schema", "statement_timeout",
+	"socket_timeout", "search_path", "prepare_threshold", "prepared_statements", "supa"}
+
+// cleanURL takes foreign parameters out of an address, asks for TLS off this machine, and says whether a pooler is behind it.
+func cleanURL(address string) (string, bool, error) {
+	if !strings.HasPrefix(address, "postgres://") && !strings.HasPrefix(address, "postgresql://") {
+		return "", false, errors.New("the database address must begin with postgres:// or postgresql://")
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", false, errors.New("the database address cannot be read")
+	}
+	query := u.Query()
+	host := u.Hostname()
+	pooled := query.Get("pgbouncer") == "true" || u.Port() == "6543" ||
+		strings.Contains(host, "-pooler.") || strings.Contains(host, ".pooler.")
+	for _, name := range foreignParams {
+		query.Del(name)
+	}
+	if query.Get("sslmode") == "" && !onThisMachine(host, query.Get("host")) {
+		query.Set("sslmode", "require")
+	}
+	u.RawQuery = query.Encode()
+	return u.String(), pooled, nil
+}
+
+func onThisMachine(host, hostParam string) bool {
+	if host == "" {
+		host = hostParam
+	}
+	if host == "" || host == "localhost" || strings.HasPrefix(host, "/") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+const pooledKey = "credits:pooled"
+
+// Transaction runs fn in one transaction and commits it when fn returns nil. A deadlock or a serialization failure
+// is tried again, three times in all, so fn must do nothing outside the database.
+func Transaction(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) error {
+	var err error
+	for attempt := range txAttempts {
+		err = db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+			if pooled, _ := db.Get(pooledKey); pooled == true {
+				if err := setLocalTimeouts(tx); err != nil {
+					return err
+				}
+			}
+			return fn(tx)
+		}, &sql.TxOptions{})
+		if !worthRetrying(err) {
+			return err
+		}
+		pause := time.Duration(rand.IntN(20*(attempt+1))+5) * time.Millisecond
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+	return err
+}
+
+// setLocalTimeouts does for one transaction what startup parameters do for a direct connection.
+func setLocalTimeouts(tx *gorm.DB) error {
+	return tx.Exec("SELECT set_config('lock_timeout', ?, true), set_config('statement_timeout', ?, true)",
+		strconv.FormatInt(lockTimeout.Milliseconds(), 10), strconv.FormatInt(statementTimeout.Milliseconds(), 10)).Error
+}
+
+func worthRetrying(err error) bool {
+	code := sqlState(err)
+	return code == "40001" || code == "40P01" // serialization_failure, deadlock_detected
+}
+
+// Away reports whether err means that the database could not be reached or did not answer in time, so that trying
+// the same again later may succeed.
+func Away(err error) bool {
+	switch code := sqlState(err); {
+	case code == "55P03", code == "57014", code == "25P03", code == "40001", code == "40P01": // lock, statement and idle time-outs; conflicts
+		return true
+	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "53"), strings.HasPrefix(code, "57P"): // connection, resources, shutdown
+		return true
+	case code != "":
+		return false
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || lostConnection(err)
+}
+
+func lostConnection(err error) bool {
+	if err == nil {
+		return false
+	}
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if e.Error() == "unexpected EOF" || e.Error() == "driver: bad connection" || e.Error() == "conn closed" {
+			return true
+		}
+	}
+	return false
+}
+
+func sqlState(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}

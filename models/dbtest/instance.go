@@ -1,0 +1,159 @@
+package dbtest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/localpg"
+)
+
+// shared is the one server of this test process.
+var shared lazy
+
+// lazy starts the server when the first test asks for it.
+type lazy struct {
+	once sync.Once
+	s    *instance
+	err  error
+}
+
+func (l *lazy) get() (*instance, error) {
+	l.once.Do(func() { l.s, l.err = begin(context.Background(), os.Getenv("TEST_DATABASE_URL")) })
+	return l.s, l.err
+}
+
+// stop ends the server if one was started; no test runs any more.
+func (l *lazy) stop() error {
+	if l.s == nil {
+		return nil
+	}
+	return l.s.stop(context.Background())
+}
+
+// instance is a server that holds test databases.
+type instance struct {
+	admin   *sql.DB
+	address func(db string) string // as the role "app"
+	end     func() error
+	prefix  string // of every name here: other processes may use the same server
+	count   atomic.Int64
+
+	once        sync.Once
+	templateErr error
+}
+
+// begin starts a server, or takes the one at the given address.
+func begin(ctx context.Context, external string) (*instance, error) {
+	s := &instance{prefix: strings.ToLower(rand.Text()[:8]), end: func() error { return nil }}
+	admin := external
+	if external != "" {
+		u, err := url.Parse(external)
+		if err != nil {
+			return nil, errors.New("TEST_DATABASE_URL cannot be read") // its text may hold a password
+		}
+		s.address = func(db string) string { return asApp(*u, db) }
+	} else {
+		server, err := localpg.Start(ctx, localpg.Options{
+			Temporary: true,
+			Unsafe:    true,
+			BinDir:    os.Getenv("POSTGRES_BIN_DIR"),
+			Progress:  os.Stderr,
+		})
+		if err != nil {
+			return nil, err
+		}
+		admin, s.end = server.AdminURL("postgres"), server.Stop
+		s.address = server.URLOf
+	}
+	var err error
+	if s.admin, err = sql.Open("pgx", admin); err != nil {
+		return nil, errors.Join(fmt.Errorf("connect as superuser: %w", err), s.end())
+	}
+	s.admin.SetMaxOpenConns(4) // copies of databases wait for the disk, not for each other
+	if external != "" {
+		if err := s.prepareRole(ctx); err != nil {
+			return nil, errors.Join(err, s.stop(ctx))
+		}
+	}
+	return s, nil
+}
+
+const (
+	role     = "app"
+	password = "app" // of a role that owns nothing but test databases
+)
+
+func asApp(u url.URL, db string) string {
+	u.User = url.UserPassword(role, password)
+	u.Path = "/" + db
+	return u.String()
+}
+
+// prepareRole makes the role on a server that is not ours, while other processes may do the same.
+func (s *instance) prepareRole(ctx context.Context) error {
+	_, err := s.admin.ExecContext(ctx, `
+		DO $$ BEGIN
+			PERFORM pg_advisory_xact_lock(hashtext('dbtest role'));
+			IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '`+role+`') THEN
+				CREATE ROLE `+role+` LOGIN PASSWORD '`+password+`';
+				GRANT `+role+` TO CURRENT_USER;
+			END IF;
+		END $$`)
+	if err != nil {
+		return fmt.Errorf("make role of the test databases: %w", err)
+	}
+	return nil
+}
+
+func (s *instance) template() string { return "tmpl_" + s.prefix }
+
+// migrate makes the template once. Nobody is connected to it afterwards: a
+// database that is in use cannot be copied.
+func (s *instance) migrate() error {
+	s.once.Do(func() {
+		ctx := context.Background()
+		if s.templateErr = s.createNamed(ctx, s.template(), "template0"); s.templateErr != nil {
+			return
+		}
+		s.templateErr = models.Migrate(ctx, s.address(s.template()), slog.New(slog.DiscardHandler))
+	})
+	return s.templateErr
+}
+
+func (s *instance) create(ctx context.Context, template string) (string, error) {
+	name := fmt.Sprintf("t_%s_%d", s.prefix, s.count.Add(1))
+	return name, s.createNamed(ctx, name, template)
+}
+
+// createNamed copies files rather than pages: several times faster where nothing waits for the disk.
+func (s *instance) createNamed(ctx context.Context, name, template string) error {
+	_, err := s.admin.ExecContext(ctx, `CREATE DATABASE `+name+` TEMPLATE `+template+` OWNER `+role+` STRATEGY FILE_COPY`)
+	if err != nil {
+		return fmt.Errorf("create database: %w", err)
+	}
+	return nil
+}
+
+// drop ends whatever is still connected to the database.
+func (s *instance) drop(ctx context.Context, name string) error {
+	if _, err := s.admin.ExecContext(ctx, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`); err != nil {
+		return fmt.Errorf("drop database: %w", err)
+	}
+	return nil
+}
+
+func (s *instance) stop(ctx context.Context) error {
+	return errors.Join(s.drop(ctx, s.template()), s.admin.Close(), s.end())
+}

@@ -1,0 +1,48 @@
+package dbtest
+
+import (
+	"sync"
+	"testing"
+
+	"gorm.io/gorm"
+)
+
+// CheckLedger fails the test unless every user's balance is the sum of their lines, each line carries the sum up to
+// itself, and nobody holds less than nothing.
+func CheckLedger(t testing.TB, db *gorm.DB) {
+	t.Helper()
+	var wrong []struct {
+		ID      int64
+		Balance int64
+		Sum     int64
+	}
+	err := db.Raw(`SELECT u.id, u.credits_balance AS balance, coalesce(sum(c.delta_credits), 0) AS sum
+		FROM users u LEFT JOIN credit_transactions c ON c.user_id = u.id
+		GROUP BY u.id HAVING u.credits_balance <> coalesce(sum(c.delta_credits), 0) OR u.credits_held < 0`).Scan(&wrong).Error
+	if err != nil {
+		t.Fatalf("check the ledger: %v", err)
+	}
+	for _, w := range wrong {
+		t.Errorf("user %d: balance %d credits, sum of the ledger %d", w.ID, w.Balance, w.Sum)
+	}
+	var broken int64
+	err = db.Raw(`SELECT count(*) FROM (SELECT balance_after, sum(delta_credits) OVER (PARTITION BY user_id ORDER BY id) AS sum
+		FROM credit_transactions) chain WHERE balance_after <> sum`).Scan(&broken).Error
+	if err != nil || broken != 0 {
+		t.Errorf("%d lines do not carry the sum up to themselves (%v)", broken, err)
+	}
+}
+
+// Together runs work in n goroutines that begin at the same moment, and waits for all.
+func Together(n int, work func(i int)) {
+	var ready, done sync.WaitGroup
+	ready.Add(n)
+	for i := range n {
+		done.Go(func() {
+			ready.Done()
+			ready.Wait()
+			work(i)
+		})
+	}
+	done.Wait()
+}

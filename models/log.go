@@ -1,0 +1,56 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+const slowQuery = 500 * time.Millisecond
+
+// sqlLogger sends GORM's messages to slog. Statements carry placeholders, never values.
+type sqlLogger struct{ log *slog.Logger }
+
+func newSQLLogger(log *slog.Logger) logger.Interface {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &sqlLogger{log: log}
+}
+
+// ParamsFilter keeps values out of logged statements.
+func (l *sqlLogger) ParamsFilter(_ context.Context, sql string, _ ...any) (string, []any) {
+	return sql, nil
+}
+
+// LogMode is GORM's switch of levels; slog has its own.
+func (l *sqlLogger) LogMode(logger.LogLevel) logger.Interface { return l }
+
+// Info, Warn and Error are GORM's own few words, none of them about a row.
+func (l *sqlLogger) Info(ctx context.Context, text string, _ ...any) {
+	l.log.DebugContext(ctx, "gorm", "text", text)
+}
+
+// Warn is Info at warning level.
+func (l *sqlLogger) Warn(ctx context.Context, text string, _ ...any) {
+	l.log.WarnContext(ctx, "gorm", "text", text)
+}
+
+// Error is Info at error level.
+func (l *sqlLogger) Error(ctx context.Context, text string, _ ...any) {
+	l.log.ErrorContext(ctx, "gorm", "text", text)
+}
+
+// Trace logs slow statements. Failed ones are returned to the caller, who wraps or logs them once.
+func (l *sqlLogger) Trace(ctx context.Context, begin time.Time, fc func() (string, int64), err error) {
+	elapsed := time.Since(begin)
+	if elapsed < slowQuery || errors.Is(err, gorm.ErrRecordNotFound) {
+		return
+	}
+	statement, rows := fc()
+	l.log.WarnContext(ctx, "slow statement", "sql", statement, "rows", rows, "ms", elapsed.Milliseconds())
+}

@@ -1,0 +1,133 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"gorm.io/gorm"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// ErrSchema says that the database's schema is not the one this binary was built with.
+var ErrSchema = errors.New("the database's schema does not fit this version of the program")
+
+// Migrate brings the database at url to this binary's schema. Any number of processes may start at once:
+// one applies, the others wait.
+// Locks: goose's own, a session lock on a direct connection and a row behind a pooler.
+// Errors: ErrSchema when the database is newer than this binary.
+func Migrate(ctx context.Context, url string, log *slog.Logger) error {
+	cfg, pooled, err := connConfig(url)
+	if err != nil {
+		return err
+	}
+	for _, limit := range []string{"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"} {
+		delete(cfg.RuntimeParams, limit) // a migration may take its time
+	}
+	db := stdlib.OpenDB(*cfg)
+	defer db.Close()
+	provider, err := newProvider(db, pooled)
+	if err != nil {
+		return err
+	}
+	results, err := provider.Up(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	for _, r := range results {
+		log.InfoContext(ctx, "migration applied", "version", r.Source.Version, "ms", r.Duration.Milliseconds())
+	}
+	return checkVersion(ctx, db)
+}
+
+func newProvider(db *sql.DB, pooled bool) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	locker := goose.WithDisableGlobalRegistry(true)
+	if pooled {
+		rows, err := lock.NewPostgresTableLocker()
+		if err != nil {
+			return nil, fmt.Errorf("migration lock: %w", err)
+		}
+		return goose.NewProvider(goose.DialectPostgres, db, files, locker, goose.WithLocker(rows))
+	}
+	session, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
+	if err != nil {
+		return nil, fmt.Errorf("migration lock: %w", err)
+	}
+	return goose.NewProvider(goose.DialectPostgres, db, files, locker, goose.WithSessionLocker(session))
+}
+
+// CheckSchema reports whether the database has exactly this binary's schema.
+// Errors: ErrSchema when it is older or newer.
+func CheckSchema(ctx context.Context, db *gorm.DB) error {
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	return checkVersion(ctx, pool)
+}
+
+// Migrated reports whether the database has at least this binary's schema. A newer one is fine for a replica that
+// is already serving: it is how a rolling update looks from the older side.
+func Migrated(ctx context.Context, db *gorm.DB) error {
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	have, want, err := versions(ctx, pool)
+	if err == nil && have < want {
+		err = fmt.Errorf("%w: it is at version %d, this program needs %d", ErrSchema, have, want)
+	}
+	return err
+}
+
+func checkVersion(ctx context.Context, db *sql.DB) error {
+	have, want, err := versions(ctx, db)
+	if err != nil {
+		return err
+	}
+	switch {
+	case have < want:
+		return fmt.Errorf("%w: it is at version %d, this program needs %d; run 'credits migrate'", ErrSchema, have, want)
+	case have > want:
+		return fmt.Errorf("%w: it is at version %d, this program knows only %d; start the newer program", ErrSchema, have, want)
+	}
+	return nil
+}
+
+func versions(ctx context.Context, db *sql.DB) (have, want int64, err error) {
+	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
+	if err != nil {
+		if sqlState(err) == "42P01" { // undefined_table: never migrated
+			err = nil
+		}
+		if err != nil {
+			return 0, 0, fmt.Errorf("read the schema's version: %w", err)
+		}
+	}
+	return have, newestMigration(), nil
+}
+
+// newestMigration is the number that the last embedded file begins with.
+func newestMigration() int64 {
+	var newest int64
+	names, _ := fs.Glob(migrations, "migrations/*.sql") // the pattern is a literal and cannot be malformed
+	for _, name := range names {
+		if v, err := goose.NumericComponent(name); err == nil {
+			newest = max(newest, v)
+		}
+	}
+	return newest
+}

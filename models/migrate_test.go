@@ -1,0 +1,95 @@
+package models_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func TestMigrateEightAtOnce(t *testing.T) {
+	url := dbtest.Empty(t)
+	var starts sync.WaitGroup
+	errs := make(chan error, 8)
+	for range 8 {
+		starts.Go(func() { errs <- models.Migrate(context.Background(), url, quiet) })
+	}
+	starts.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			t.Errorf("migrate: %v", err)
+		}
+	}
+	db, err := models.Open(url, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer models.Close(db)
+	if err := models.CheckSchema(context.Background(), db); err != nil {
+		t.Errorf("schema after migrating: %v", err)
+	}
+	var applied int64
+	if err := db.Raw(`SELECT count(*) FROM goose_db_version WHERE version_id = 1`).Scan(&applied).Error; err != nil || applied != 1 {
+		t.Errorf("first migration applied %d times (%v), want once", applied, err)
+	}
+}
+
+func TestMigrateThroughAPooler(t *testing.T) {
+	url := dbtest.Empty(t) + "&pgbouncer=true"
+	if err := models.Migrate(context.Background(), url, quiet); err != nil {
+		t.Fatalf("migrate: %v", err)
+	}
+	db, err := models.Open(url, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer models.Close(db)
+	if err := models.CheckSchema(context.Background(), db); err != nil {
+		t.Errorf("schema: %v", err)
+	}
+}
+
+func TestSchemaOfAnotherVersion(t *testing.T) {
+	for _, c := range []struct {
+		name, statement string
+		serving         bool // whether a replica that is already serving may go on
+	}{
+		{"older", `DELETE FROM goose_db_version WHERE version_id = (SELECT max(version_id) FROM goose_db_version)`, false},
+		{"newer", `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`, true},
+		{"empty", `DROP TABLE goose_db_version`, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			db := dbtest.New(t)
+			if err := db.Exec(c.statement).Error; err != nil {
+				t.Fatal(err)
+			}
+			if err := models.CheckSchema(context.Background(), db); !errors.Is(err, models.ErrSchema) {
+				t.Errorf("CheckSchema = %v, want ErrSchema", err)
+			}
+			if err := models.Migrated(context.Background(), db); (err == nil) != c.serving {
+				t.Errorf("Migrated = %v, want an error: %v", err, !c.serving)
+			}
+		})
+	}
+	t.Run("newer refuses to migrate", func(t *testing.T) {
+		url := dbtest.URL(t)
+		db, err := models.Open(url, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer models.Close(db)
+		if err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`).Error; err != nil {
+			t.Fatal(err)
+		}
+		if err := models.Migrate(context.Background(), url, quiet); err == nil {
+			t.Error("migrate accepted a schema from the future")
+		}
+	})
+}

@@ -1,0 +1,93 @@
+package models
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Price is what a package costs and holds, mirrored from Stripe.
+type Price struct {
+	StripePriceID  string `gorm:"primaryKey"`
+	CreditsPerUnit Credits
+	PriceInCents   Cents
+	Currency       string // ISO 4217, lower case as Stripe writes it
+	Active         bool
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+// PurchaseStatus is how far a purchase has come. Refunds do not change it: they are counted in credits.
+type PurchaseStatus string
+
+// The statuses.
+const (
+	PurchasePending         PurchaseStatus = "pending"          // Checkout may still be paid
+	PurchaseAwaitingPayment PurchaseStatus = "awaiting_payment" // Checkout is done, the bank is not
+	PurchasePaid            PurchaseStatus = "paid"
+	PurchaseFailed          PurchaseStatus = "failed"
+	PurchaseExpired         PurchaseStatus = "expired"
+	PurchaseReview          PurchaseStatus = "review" // a person must look
+)
+
+// PurchaseStatuses lists every status, for the test that wants a text for each.
+func PurchaseStatuses() []PurchaseStatus {
+	return []PurchaseStatus{PurchasePending, PurchaseAwaitingPayment, PurchasePaid, PurchaseFailed, PurchaseExpired, PurchaseReview}
+}
+
+// Purchase is one attempt to buy one package.
+type Purchase struct {
+	ID             uuid.UUID
+	UserID         int64
+	StripePriceID  string
+	Quantity       int64
+	Credits        Credits // in total: per unit × quantity
+	AmountCents    Cents   // in total, as ordered
+	Currency       string
+	Locale         string
+	IdempotencyKey string // of the form or call that began it, unique for its user
+
+	Status            PurchaseStatus
+	CheckoutSessionID string // empty until Stripe answered
+	CheckoutURL       string
+	PaymentIntentID   string // empty until paid, and for ever when nothing had to be paid
+	PaidCents         Cents
+	PaidAt            *time.Time
+
+	CreditsGranted  Credits
+	CreditsRefunded Credits // of those granted, taken back for refunds
+	CreditsDisputed Credits // of those granted, taken back for disputes
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+}
+
+// StripeEventStatus is what has become of a stored event.
+type StripeEventStatus string
+
+// The statuses.
+const (
+	EventReceived StripeEventStatus = "received" // stored, not yet tried
+	EventDone     StripeEventStatus = "done"
+	EventIgnored  StripeEventStatus = "ignored"  // nothing of ours
+	EventDeferred StripeEventStatus = "deferred" // waits for an event that has not come yet
+	EventFailed   StripeEventStatus = "failed"   // could not be booked, is tried again
+	EventReview   StripeEventStatus = "review"   // a person must look
+)
+
+// StripeEvent is one signed event as it arrived.
+type StripeEvent struct {
+	EventID         string `gorm:"primaryKey"`
+	Type            string
+	APIVersion      string
+	Livemode        bool
+	ObjectID        string
+	PaymentRef      string // payment intent, else charge, else Checkout session
+	Payload         []byte
+	Status          StripeEventStatus
+	Attempts        int
+	NextAttemptAt   time.Time
+	LastError       string
+	CreatedAtStripe int64 // seconds since 1970
+	ReceivedAt      time.Time
+	ProcessedAt     *time.Time
+}

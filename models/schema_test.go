@@ -1,0 +1,91 @@
+package models_test
+
+import (
+	"database/sql"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// Each rule about credits is broken on purpose, as the application's own role. The database must refuse by name.
+func TestDatabaseKeepsTheRules(t *testing.T) {
+	db := dbtest.New(t)
+	seed := []string{
+		`INSERT INTO users (email) VALUES ('ada@example.com')`,
+		`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1', 500, 2000)`,
+		`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
+			VALUES ('00000000-0000-7000-8000-000000000001', 1, 'price_1', 1, 500, 2000, 'eur', 'en', 'k')`,
+		`INSERT INTO audit_log (actor, action) VALUES ('system', 'test')`,
+	}
+	for _, statement := range seed {
+		if err := db.Exec(statement).Error; err != nil {
+			t.Fatalf("seed: %v", err)
+		}
+	}
+	book := func(tx *gorm.DB) error {
+		return errors.Join(
+			tx.Exec(`INSERT INTO credit_transactions (user_id, delta_credits, reason, stripe_event_id, meta)
+				VALUES (1, 500, 'purchase', 'evt_1', '{"purchase_id": "p1", "idempotency_key": "k1"}')`).Error,
+			tx.Exec(`UPDATE users SET credits_balance = credits_balance + 500 WHERE id = 1`).Error)
+	}
+	if err := db.Transaction(book); err != nil {
+		t.Fatalf("a proper booking was refused: %v", err)
+	}
+	const entry = `INSERT INTO credit_transactions (user_id, delta_credits, reason, stripe_event_id, meta) VALUES `
+	pool, err := db.DB() // without GORM, which translates errors and loses the rule's name
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ rule, constraint, statement string }{
+		{"an entry is never 0", "credit_transactions_delta_not_zero", entry + `(1, 0, 'manual', NULL, '{}')`},
+		{"a reason is known", "credit_transactions_reason_known", entry + `(1, -1, 'present', NULL, '{}')`},
+		{"a purchase gives", "credit_transactions_sign", entry + `(1, -1, 'purchase', NULL, '{}')`},
+		{"a feature takes", "credit_transactions_sign", entry + `(1, 10, 'resume_analysis', NULL, '{}')`},
+		{"one row per Stripe event", "credit_transactions_stripe_event_id_key", entry + `(1, 5, 'manual', 'evt_1', '{}')`},
+		{"one grant per purchase", "credit_transactions_one_grant_per_purchase", entry + `(1, 5, 'purchase', 'evt_2', '{"purchase_id": "p1"}')`},
+		{"one row per idempotency key", "credit_transactions_idempotency_key", entry + `(1, 5, 'manual', NULL, '{"idempotency_key": "k1"}')`},
+		{"an entry has a user", "credit_transactions_user_id_fkey", entry + `(99, 5, 'manual', NULL, '{}')`},
+		{"entries are never changed", "credit_transactions_append_only", `UPDATE credit_transactions SET delta_credits = 1`},
+		{"entries are never deleted", "credit_transactions_append_only", `DELETE FROM credit_transactions`},
+		{"entries are never truncated", "credit_transactions_append_only", `TRUNCATE credit_transactions`},
+		{"entries come in order", "credit_transactions_in_order", `INSERT INTO credit_transactions (id, user_id, delta_credits, reason) VALUES (0, 1, 5, 'manual')`},
+		{"no entry without the balance", "users_balance_equals_ledger", entry + `(1, 5, 'manual', NULL, '{}')`},
+		{"no balance without an entry", "users_balance_equals_ledger", `UPDATE users SET credits_balance = 777`},
+		{"no user is born rich", "users_balance_equals_ledger", `INSERT INTO users (email, credits_balance) VALUES ('eve@example.com', 5)`},
+		{"held is never negative", "users_credits_held_not_negative", `UPDATE users SET credits_held = -1`},
+		{"an address is one account's in any case", "users_email_key", `INSERT INTO users (email) VALUES ('ADA@Example.com')`},
+		{"an address is not blank", "users_email_not_blank", `INSERT INTO users (email) VALUES ('')`},
+		{"a user with entries stays", "credit_transactions_user_id_fkey", `DELETE FROM users WHERE id = 1`},
+		{"a quantity is 1 to 100", "purchases_quantity_in_range", `UPDATE purchases SET quantity = 101`},
+		{"a grant is what was bought", "purchases_granted_only_when_paid", `UPDATE purchases SET credits_granted = 499, paid_at = now()`},
+		{"a grant needs a payment", "purchases_granted_only_when_paid", `UPDATE purchases SET credits_granted = 500`},
+		{"never more back than granted", "purchases_taken_back_at_most_granted", `UPDATE purchases SET credits_refunded = 501`},
+		{"a price holds credits", "prices_credits_in_range", `UPDATE prices SET credits_per_unit = 0`},
+		{"a hold is positive", "holds_credits_positive", `INSERT INTO holds (id, user_id, feature, credits, expires_at)
+			VALUES ('00000000-0000-7000-8000-000000000002', 1, 'job_match', 0, now())`},
+		{"the audit log is never changed", "audit_log_append_only", `UPDATE audit_log SET action = 'other'`},
+		{"the audit log is never truncated", "audit_log_append_only", `TRUNCATE audit_log`},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			err := execute(pool, c.statement)
+			var refusal *pgconn.PgError
+			if !errors.As(err, &refusal) {
+				t.Fatalf("%s: got error %v, want a refusal by %s", c.statement, err, c.constraint)
+			}
+			if refusal.ConstraintName != c.constraint {
+				t.Errorf("refused by %q (%s), want %q", refusal.ConstraintName, refusal.Message, c.constraint)
+			}
+		})
+	}
+}
+
+func execute(pool *sql.DB, statement string) error {
+	_, err := pool.Exec(statement)
+	return err
+}

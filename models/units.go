@@ -1,0 +1,49 @@
+// Package models holds the rows of the database and the units they are counted in.
+package models
+
+import "time"
+
+// Credits counts what users buy and spend. Whole numbers only; negative when taken.
+type Credits int64
+
+// Cents is an amount of money in the currency's smallest unit (euro cents).
+type Cents int64
+
+// Reason says why credits moved. The database knows the same list (credit_transactions_reason_known).
+type Reason string
+
+// The reasons.
+const (
+	ReasonPurchase          Reason = "purchase"
+	ReasonRefund            Reason = "refund"
+	ReasonDispute           Reason = "dispute"
+	ReasonResumeAnalysis    Reason = "resume_analysis"
+	ReasonJobMatch          Reason = "job_match"
+	ReasonResumeImprovement Reason = "resume_improvement"
+	ReasonManual            Reason = "manual"
+)
+
+// Reasons lists every reason, for the test that wants a text for each.
+func Reasons() []Reason {
+	return []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonResumeAnalysis, ReasonJobMatch, ReasonResumeImprovement, ReasonManual}
+}
+
+// Overdraws reports whether credits may go below zero for this reason: only where Stripe has already
+// moved the money back, never by spending and never by hand.
+func (r Reason) Overdraws() bool { return r == ReasonRefund || r == ReasonDispute }
+
+// Locales the product speaks, the default first.
+var Locales = []string{"en", "de"}
+
+// KnownLocale reports whether the product speaks this language.
+func KnownLocale(code string) bool {
+	for _, l := range Locales {
+		if l == code {
+			return true
+		}
+	}
+	return false
+}
+
+// Now is the services' clock: UTC, to the microsecond that PostgreSQL keeps.
+func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,42 @@
+package models
+
+import "time"
+
+// User is a person with a balance. Email and StripeCustomerID are empty where the column is NULL.
+type User struct {
+	ID               int64
+	Email            string
+	Name             string
+	StripeCustomerID string
+	CreditsBalance   Credits // sum of the user's credit transactions
+	CreditsHeld      Credits // sum of the user's open holds
+	Locale           string  // "de", "en", or "" when never chosen
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+}
+
+// Available is what the user can spend now.
+// Units: credits. Negative after a refund of credits already spent.
+func (u User) Available() Credits { return u.CreditsBalance - u.CreditsHeld }
+
+// Identity is one way in which a user signs in: the provider's own id for them.
+type Identity struct {
+	Issuer        string `gorm:"primaryKey"`
+	Subject       string `gorm:"primaryKey"`
+	UserID        int64
+	Provider      string // the route's name of the provider: oidc, google, github, linkedin
+	Email         string
+	EmailVerified bool
+	Name          string
+	CreatedAt     time.Time
+	LastSignInAt  time.Time
+}
+
+// Session is one signed-in or signing-in browser, found by the hash of its cookie.
+type Session struct {
+	KeyHash   string `gorm:"primaryKey"`
+	Data      []byte
+	UserID    *int64
+	ExpiresAt time.Time
+	CreatedAt time.Time
+}

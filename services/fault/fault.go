@@ -1,0 +1,124 @@
+// Package fault holds the one error type that crosses package borders: what went wrong, in words that
+// a user can be told. Everything else is an ordinary wrapped error and means "internal".
+package fault
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code says what kind of refusal an error is. It is also its locale key: errors.<code>.
+type Code string
+
+// The codes. handlers/errors.go gives each its HTTP status and its name in the API.
+const (
+	Malformed           Code = "malformed" // the request cannot be read at all
+	Invalid             Code = "invalid"   // it can be read, and a value in it is wrong
+	SignatureInvalid    Code = "signature_invalid"
+	Unauthenticated     Code = "unauthenticated"
+	Forbidden           Code = "forbidden"
+	NotFound            Code = "not_found"
+	MethodNotAllowed    Code = "method_not_allowed"
+	Conflict            Code = "conflict"
+	InsufficientCredits Code = "insufficient_credits"
+	PayloadTooLarge     Code = "payload_too_large"
+	RateLimited         Code = "rate_limited"
+	Internal            Code = "internal"
+	Unavailable         Code = "unavailable"
+)
+
+// Codes lists every code, for the tests that want a status and a text for each.
+func Codes() []Code {
+	return []Code{Malformed, Invalid, SignatureInvalid, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict,
+		InsufficientCredits, PayloadTooLarge, RateLimited, Internal, Unavailable}
+}
+
+// Problem names one wrong value of an invalid input. It is also a locale key: errors.problem.<problem>.
+type Problem string
+
+// The problems.
+const (
+	PriceUnknown        Problem = "price_unknown"
+	QuantityRange       Problem = "quantity_range"
+	LocaleUnknown       Problem = "locale_unknown"
+	FeatureUnknown      Problem = "feature_unknown"
+	KeyLength           Problem = "idempotency_key_length"
+	MetadataTooLarge    Problem = "metadata_too_large"
+	CreditsRange        Problem = "credits_range"
+	NoteMissing         Problem = "note_missing"
+	NoteTooLong         Problem = "note_too_long"
+	BelowZero           Problem = "below_zero"
+	EmailInvalid        Problem = "email_invalid"
+	CursorInvalid       Problem = "cursor_invalid"
+	LimitRange          Problem = "limit_range"
+	SignInFailed        Problem = "sign_in_failed"
+	SignInExpired       Problem = "sign_in_expired"
+	KeyMissing          Problem = "idempotency_key_missing"
+	RequestUnderstood   Problem = "body_not_understood"
+	ContentTypeNotJSON  Problem = "content_type_not_json"
+	TokenMissing        Problem = "csrf_token"
+	CrossSite           Problem = "cross_site"
+	SandboxOnly         Problem = "sandbox_only"
+	KeyUsedOtherwise    Problem = "idempotency_key_used_otherwise"
+	CorrectionDirection Problem = "correction_direction"
+)
+
+// Problems lists every problem, for the test that wants a text for each.
+func Problems() []Problem {
+	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
+		NoteMissing, NoteTooLong, BelowZero, EmailInvalid, CursorInvalid, LimitRange, SignInFailed, SignInExpired, KeyMissing,
+		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, SandboxOnly, KeyUsedOtherwise, CorrectionDirection}
+}
+
+// Error is a refusal that the user can understand.
+type Error struct {
+	Code    Code
+	Field   string         // the input's name in the form or body, when one value is at fault
+	Problem Problem        // what is wrong with it; empty when the code says it all
+	Detail  map[string]any // facts for the API's error.detail and the text's placeholders
+	cause   error          // for the log, never shown
+}
+
+// New returns a fault with the facts a caller may be told.
+func New(code Code, detail map[string]any) *Error { return &Error{Code: code, Detail: detail} }
+
+// Field returns an Invalid fault about one value of the input.
+func Field(name string, problem Problem) *Error {
+	return &Error{Code: Invalid, Field: name, Problem: problem}
+}
+
+// Because returns a fault whose text names the problem rather than the code alone.
+func Because(code Code, problem Problem) *Error { return &Error{Code: code, Problem: problem} }
+
+// Wrap returns a fault that keeps its cause for the log.
+func Wrap(code Code, cause error) *Error { return &Error{Code: code, cause: cause} }
+
+// Error describes the fault for logs and tests; users see the locale's text instead.
+func (e *Error) Error() string {
+	text := string(e.Code)
+	if e.Problem != "" {
+		text += ": " + string(e.Problem)
+	}
+	if e.cause != nil {
+		text += fmt.Sprintf(": %v", e.cause)
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Of returns the fault in err's chain, or nil when it has none.
+func Of(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
+
+// Is reports whether err is a fault of this code.
+func Is(err error, code Code) bool {
+	e := Of(err)
+	return e != nil && e.Code == code
+}

