@@ -1,0 +1,188 @@
+// Package admin acts on a user's behalf: grants and corrections, each with a reason, an actor and a line in the audit log.
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// Limits of one movement by hand.
+const (
+	MaxCredits    = 100_000 // credits of one grant or correction
+	MaxNoteLength = 500     // characters of its reason
+)
+
+// Grant is credits given, or taken when negative, by a person.
+type Grant struct {
+	ActorID   int64 // the admin; 0 for an operator on the command line
+	UserID    int64
+	Delta     models.Credits // 1 to 100,000, or its negative for a correction
+	Note      string         // why; shown to the user
+	Key       string         // idempotency key of the form
+	RequestID string
+}
+
+// Service does what admins ask for.
+type Service struct {
+	DB  *gorm.DB
+	Log *slog.Logger
+}
+
+// Grant books credits by hand and writes who did it and why, in one transaction.
+//
+// Units: credits. Locks: the user. Idempotent: by user and key.
+// Errors: fault.Invalid for a wrong amount, a missing or long note, or a correction below zero; fault.NotFound for an
+// unknown user; fault.Conflict when the key was used for something else.
+func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
+	g.Note = strings.TrimSpace(g.Note)
+	if err := g.check(); err != nil {
+		return ledger.Posted{}, err
+	}
+	var posted ledger.Posted
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		var err error
+		posted, err = ledger.Post(tx, g.entry())
+		if err != nil || posted.Replayed {
+			return err
+		}
+		return writeAudit(tx, g, posted)
+	})
+	if fault.Is(err, fault.InsufficientCredits) {
+		return ledger.Posted{}, fault.Field("credits", fault.BelowZero)
+	}
+	if err != nil {
+		return ledger.Posted{}, err
+	}
+	if !posted.Replayed {
+		s.Log.InfoContext(ctx, "credits moved", "user_id", g.UserID, "kind", models.ReasonManual, "credits", g.Delta,
+			"transaction_id", posted.ID, "actor", g.actor())
+	}
+	return posted, nil
+}
+
+func (g Grant) check() error {
+	switch {
+	case g.Delta == 0 || g.Delta > MaxCredits || g.Delta < -MaxCredits:
+		return fault.Field("credits", fault.CreditsRange)
+	case g.Note == "":
+		return fault.Field("note", fault.NoteMissing)
+	case utf8.RuneCountInString(g.Note) > MaxNoteLength || strings.ContainsRune(g.Note, 0) || !utf8.ValidString(g.Note):
+		return fault.Field("note", fault.NoteTooLong)
+	case g.Key == "":
+		return fault.Because(fault.Malformed, fault.KeyMissing)
+	case utf8.RuneCountInString(g.Key) > 255 || strings.ContainsRune(g.Key, 0) || !utf8.ValidString(g.Key):
+		return fault.Because(fault.Malformed, fault.KeyLength)
+	}
+	return nil
+}
+
+func (g Grant) actor() string {
+	if g.ActorID == 0 {
+		return "operator"
+	}
+	return fmt.Sprintf("user:%d", g.ActorID)
+}
+
+func (g Grant) entry() ledger.Entry {
+	hash := sha256.Sum256(fmt.Appendf(nil, "grant\n%s\n%d\n%s", g.actor(), g.Delta, g.Note))
+	return ledger.Entry{UserID: g.UserID, Delta: g.Delta, Reason: models.ReasonManual, Meta: models.Meta{
+		IdempotencyKey: g.Key, RequestHash: hex.EncodeToString(hash[:]), Actor: g.actor(), Note: g.Note,
+	}}
+}
+
+func writeAudit(tx *gorm.DB, g Grant, posted ledger.Posted) error {
+	action, actor := "credits.grant", "admin"
+	if g.Delta < 0 {
+		action = "credits.correct"
+	}
+	var actorID *int64
+	if g.ActorID == 0 {
+		actor = "operator"
+	} else {
+		actorID = &g.ActorID
+	}
+	detail, err := json.Marshal(map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID})
+	if err != nil {
+		return fmt.Errorf("audit detail: %w", err)
+	}
+	err = tx.Exec(`INSERT INTO audit_log (actor, actor_id, action, user_id, detail, request_id) VALUES (?, ?, ?, ?, ?::jsonb, ?)`,
+		actor, actorID, action, g.UserID, string(detail), g.RequestID).Error
+	if err != nil {
+		return fmt.Errorf("audit %s: %w", action, err)
+	}
+	return nil
+}
+
+// maxFound is how many users a search shows.
+const maxFound = 20
+
+// FindUsers returns the users whose address begins with what was typed, as they or their provider spell it.
+func (s *Service) FindUsers(ctx context.Context, email string) ([]models.User, error) {
+	prefix := strings.ToLower(strings.TrimSpace(email))
+	if prefix == "" || strings.ContainsRune(prefix, 0) || !utf8.ValidString(prefix) {
+		return nil, nil
+	}
+	var users []models.User
+	err := s.DB.WithContext(ctx).Raw(`SELECT * FROM users WHERE starts_with(lower(email), @prefix)
+		OR id IN (SELECT user_id FROM identities WHERE starts_with(lower(email), @prefix))
+		ORDER BY lower(email) = @prefix DESC NULLS LAST, email, id LIMIT @limit`,
+		map[string]any{"prefix": prefix, "limit": maxFound}).Scan(&users).Error
+	if err != nil {
+		return nil, fmt.Errorf("find users: %w", err)
+	}
+	return users, nil
+}
+
+// User returns one user.
+// Errors: fault.NotFound.
+func (s *Service) User(ctx context.Context, id int64) (models.User, error) {
+	return s.takeUser(ctx, "id = ?", id)
+}
+
+// UserByEmail returns the user who holds an address, whatever its case.
+// Errors: fault.NotFound.
+func (s *Service) UserByEmail(ctx context.Context, email string) (models.User, error) {
+	return s.takeUser(ctx, "lower(email) = lower(?)", strings.TrimSpace(email))
+}
+
+func (s *Service) takeUser(ctx context.Context, where string, arg any) (models.User, error) {
+	var user models.User
+	err := s.DB.WithContext(ctx).Where(where, arg).Take(&user).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return user, fault.New(fault.NotFound, nil)
+	}
+	if err != nil {
+		return user, fmt.Errorf("look up user: %w", err)
+	}
+	return user, nil
+}
+
+// Audit returns up to limit lines of the audit log older than the one numbered before; 0 begins at the newest.
+// next is 0 at the end.
+func (s *Service) Audit(ctx context.Context, before int64, limit int) (entries []models.AuditEntry, next int64, err error) {
+	query := s.DB.WithContext(ctx)
+	if before > 0 {
+		query = query.Where("id < ?", before)
+	}
+	if err := query.Order("id DESC").Limit(limit + 1).Find(&entries).Error; err != nil {
+		return nil, 0, fmt.Errorf("audit log: %w", err)
+	}
+	if len(entries) > limit {
+		entries = entries[:limit]
+		next = entries[limit-1].ID
+	}
+	return entries, next, nil
+}

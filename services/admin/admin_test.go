@@ -1,0 +1,106 @@
+package admin_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+func TestGrant(t *testing.T) {
+	db := dbtest.New(t)
+	boss, ada := dbtest.User(t, db, "admin@example.com"), dbtest.User(t, db, "ada@example.com")
+	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
+	ctx := context.Background()
+	grant := func(delta models.Credits, note, key string) (models.Credits, error) {
+		posted, err := s.Grant(ctx, admin.Grant{ActorID: boss.ID, UserID: ada.ID, Delta: delta, Note: note, Key: key, RequestID: "req_1"})
+		return posted.BalanceAfter, err
+	}
+
+	t.Run("gives credits with actor and reason", func(t *testing.T) {
+		if balance, err := grant(25, "  welcome ", "k1"); err != nil || balance != 25 {
+			t.Fatalf("grant = %d credits, %v; want 25", balance, err)
+		}
+		var row models.CreditTransaction
+		if err := db.Where("user_id = ?", ada.ID).Take(&row).Error; err != nil {
+			t.Fatal(err)
+		}
+		if row.Reason != models.ReasonManual || row.Meta.Note != "welcome" || row.Meta.Actor != "user:1" {
+			t.Errorf("line = %s %+v, want a manual one with note and actor", row.Reason, row.Meta)
+		}
+		entries, _, err := s.Audit(ctx, 0, 10)
+		if err != nil || len(entries) != 1 || entries[0].Action != "credits.grant" || *entries[0].ActorID != boss.ID || entries[0].RequestID != "req_1" {
+			t.Errorf("audit = %+v, %v; want one grant by the admin", entries, err)
+		}
+	})
+	t.Run("corrects down to zero and no further", func(t *testing.T) {
+		if _, err := grant(-26, "too much", "k2"); fault.Of(err) == nil || fault.Of(err).Problem != fault.BelowZero {
+			t.Errorf("error = %v, want below zero", err)
+		}
+		if balance, err := grant(-25, "too much", "k3"); err != nil || balance != 0 {
+			t.Errorf("correction = %d credits, %v; want 0", balance, err)
+		}
+	})
+	t.Run("refuses bad input", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			delta     models.Credits
+			note, key string
+		}{
+			"nothing":          {0, "x", "k"},
+			"100,001":          {100_001, "x", "k"},
+			"-100,001":         {-100_001, "x", "k"},
+			"no reason":        {5, " ", "k"},
+			"a long reason":    {5, strings.Repeat("x", 501), "k"},
+			"no key":           {5, "x", ""},
+			"a NUL in the key": {5, "x", "\x00"},
+		} {
+			if _, err := grant(c.delta, c.note, c.key); fault.Of(err) == nil {
+				t.Errorf("%s: error = %v, want a fault", name, err)
+			}
+		}
+		if _, err := s.Grant(ctx, admin.Grant{ActorID: boss.ID, UserID: 9999, Delta: 5, Note: "x", Key: "k"}); !fault.Is(err, fault.NotFound) {
+			t.Errorf("unknown user: error = %v, want not found", err)
+		}
+	})
+	t.Run("gives once for twenty posts of one form", func(t *testing.T) {
+		dbtest.Together(20, func(int) {
+			if balance, err := grant(7, "bonus", "twenty"); err != nil || balance != 7 {
+				t.Errorf("grant = %d credits, %v; want 7", balance, err)
+			}
+		})
+		entries, _, err := s.Audit(ctx, 0, 50)
+		if err != nil || len(entries) != 3 {
+			t.Errorf("%d lines in the audit log (%v), want 3: one for each movement", len(entries), err)
+		}
+	})
+	dbtest.CheckLedger(t, db)
+}
+
+func TestFindUsers(t *testing.T) {
+	db := dbtest.New(t)
+	ada := dbtest.User(t, db, "ada@example.com")
+	dbtest.User(t, db, "adam@example.com")
+	bob := dbtest.User(t, db, "bob@example.com")
+	err := db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email) VALUES ('i', 's', ?, 'oidc', 'Robert@example.com')`, bob.ID).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
+	for typed, want := range map[string]int{" ADA": 2, "ada@example.com": 1, "robert": 1, "100%": 0, "_da": 0, "": 0, "a\x00": 0} {
+		found, err := s.FindUsers(context.Background(), typed)
+		if err != nil || len(found) != want {
+			t.Errorf("%q finds %d users (%v), want %d", typed, len(found), err, want)
+		}
+	}
+	user, err := s.UserByEmail(context.Background(), "ADA@example.com")
+	if err != nil || user.ID != ada.ID {
+		t.Errorf("user by address = %d, %v; want %d", user.ID, err, ada.ID)
+	}
+}

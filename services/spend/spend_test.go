@@ -1,0 +1,165 @@
+package spend_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/spend"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+func setUp(t *testing.T, credits models.Credits) (*spend.Service, *gorm.DB, int64) {
+	t.Helper()
+	db := dbtest.New(t)
+	user := dbtest.User(t, db, "ada@example.com")
+	err := models.Transaction(context.Background(), db, func(tx *gorm.DB) error {
+		_, err := ledger.Post(tx, ledger.Entry{UserID: user.ID, Delta: credits, Reason: models.ReasonManual})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &spend.Service{DB: db, Log: slog.New(slog.DiscardHandler)}, db, user.ID
+}
+
+func TestFeaturePrices(t *testing.T) {
+	db := dbtest.New(t)
+	var rows []struct {
+		Feature string
+		Credits models.Credits
+	}
+	if err := db.Raw(`SELECT feature, credits FROM feature_prices`).Scan(&rows).Error; err != nil {
+		t.Fatal(err)
+	}
+	stored := map[string]models.Credits{}
+	for _, r := range rows {
+		stored[r.Feature] = r.Credits
+	}
+	want := map[string]models.Credits{"resume_analysis": 10, "job_match": 5, "resume_improvement": 15}
+	if len(spend.Features()) != len(want) || len(stored) != len(want) {
+		t.Errorf("features in code %v, in the database %v, want %v", spend.Features(), stored, want)
+	}
+	for _, f := range spend.Features() {
+		if f.Credits != want[string(f.Name)] || stored[string(f.Name)] != f.Credits {
+			t.Errorf("%s costs %d credits in code and %d in the database, want %d", f.Name, f.Credits, stored[string(f.Name)], want[string(f.Name)])
+		}
+	}
+}
+
+func TestSpend(t *testing.T) {
+	s, db, user := setUp(t, 25)
+	ctx := context.Background()
+
+	t.Run("takes the feature's price once for a key", func(t *testing.T) {
+		request := spend.Request{UserID: user, Feature: "resume_analysis", Key: "a", Metadata: json.RawMessage(`{"resume": 7, "job": "x"}`)}
+		first, err := s.Spend(ctx, request)
+		if err != nil || first.DeltaCredits != -10 || first.BalanceAfter != 15 {
+			t.Fatalf("spend = %+v, %v; want -10 credits, 15 left", first, err)
+		}
+		request.Metadata = json.RawMessage(` {"job":"x","resume":7}`) // the same request, written otherwise
+		again, err := s.Spend(ctx, request)
+		if err != nil || !again.Replayed || again.ID != first.ID || again.BalanceAfter != 15 {
+			t.Errorf("repeat = %+v, %v; want line %d again", again, err, first.ID)
+		}
+	})
+	t.Run("refuses the key for anything else", func(t *testing.T) {
+		for name, request := range map[string]spend.Request{
+			"another feature":  {UserID: user, Feature: "job_match", Key: "a", Metadata: json.RawMessage(`{"resume": 7, "job": "x"}`)},
+			"another metadata": {UserID: user, Feature: "resume_analysis", Key: "a", Metadata: json.RawMessage(`{"resume": 8}`)},
+			"no metadata":      {UserID: user, Feature: "resume_analysis", Key: "a"},
+		} {
+			if _, err := s.Spend(ctx, request); !fault.Is(err, fault.Conflict) {
+				t.Errorf("%s: error = %v, want conflict", name, err)
+			}
+		}
+	})
+	t.Run("refuses what is not covered and keeps nothing of it", func(t *testing.T) {
+		if _, err := s.Spend(ctx, spend.Request{UserID: user, Feature: "resume_improvement"}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Spend(ctx, spend.Request{UserID: user, Feature: "job_match", Key: "later"})
+		if !fault.Is(err, fault.InsufficientCredits) {
+			t.Fatalf("error = %v, want insufficient credits", err)
+		}
+		var kept int64
+		db.Raw(`SELECT count(*) FROM credit_transactions WHERE meta ->> 'idempotency_key' = 'later'`).Scan(&kept)
+		if kept != 0 {
+			t.Error("a refusal used up its key")
+		}
+	})
+	dbtest.CheckLedger(t, db)
+}
+
+func TestSpendRefusesBadInput(t *testing.T) {
+	s, db, user := setUp(t, 100)
+	for _, c := range []struct {
+		name    string
+		request spend.Request
+		code    fault.Code
+	}{
+		{"unknown feature", spend.Request{Feature: "free_lunch"}, fault.Invalid},
+		{"no feature", spend.Request{}, fault.Invalid},
+		{"a reason that is no feature", spend.Request{Feature: "manual"}, fault.Invalid},
+		{"key of 256 characters", spend.Request{Feature: "job_match", Key: strings.Repeat("k", 256)}, fault.Malformed},
+		{"key with a NUL", spend.Request{Feature: "job_match", Key: "a\x00b"}, fault.Malformed},
+		{"metadata that is a list", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`[1]`)}, fault.Invalid},
+		{"metadata that is no JSON", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":`)}, fault.Invalid},
+		{"metadata with a NUL", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":"\u0000"}`)}, fault.Invalid},
+		{"metadata with a number beyond all", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":1e999999}`)}, fault.Invalid},
+		{"large metadata", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":"` + strings.Repeat("x", 9000) + `"}`)}, fault.Invalid},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.request.UserID = user
+			if _, err := s.Spend(context.Background(), c.request); !fault.Is(err, c.code) {
+				t.Errorf("error = %v, want %s", err, c.code)
+			}
+		})
+	}
+	t.Run("a key of 255 characters in any script is fine", func(t *testing.T) {
+		if _, err := s.Spend(context.Background(), spend.Request{UserID: user, Feature: "job_match", Key: strings.Repeat("ü", 255)}); err != nil {
+			t.Errorf("spend: %v", err)
+		}
+	})
+	dbtest.CheckLedger(t, db)
+}
+
+func TestTwentyAtOnce(t *testing.T) {
+	s, db, user := setUp(t, 100)
+	var ids [20]int64
+	dbtest.Together(20, func(i int) {
+		posted, err := s.Spend(context.Background(), spend.Request{UserID: user, Feature: "resume_analysis", Key: "one"})
+		if err != nil {
+			t.Errorf("spend: %v", err)
+		}
+		ids[i] = posted.ID
+	})
+	for _, id := range ids {
+		if id != ids[0] {
+			t.Fatalf("twenty repeats got lines %v, want one", ids)
+		}
+	}
+	var spent, refused atomic.Int64
+	dbtest.Together(20, func(int) {
+		_, err := s.Spend(context.Background(), spend.Request{UserID: user, Feature: "resume_improvement"})
+		if err == nil {
+			spent.Add(1)
+		} else if fault.Is(err, fault.InsufficientCredits) {
+			refused.Add(1)
+		}
+	})
+	if spent.Load() != 6 || refused.Load() != 14 { // 90 credits left, 15 each
+		t.Errorf("%d spent and %d refused, want 6 and 14", spent.Load(), refused.Load())
+	}
+	dbtest.CheckLedger(t, db)
+}
