@@ -1,0 +1,288 @@
+package stripe
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxBody bounds the body of a request.
+const maxBody = 1 << 20
+
+// endpoint is one address of the API.
+type endpoint struct {
+	pattern string // method and path, as http.ServeMux takes them
+	params  schema
+	serve   func(context.Context, *txn, *call) (any, error)
+}
+
+// call is one request to an endpoint.
+type call struct {
+	id   string // the object that the path names, if any
+	form form
+}
+
+// endpoints is every address of the API.
+func (s *Server) endpoints() []endpoint {
+	return []endpoint{
+		{"POST /v1/products", productParams.with(newProductParams), s.createProduct},
+		{"GET /v1/products", products.params(), products.serve},
+		{"GET /v1/products/{id}", nil, retrieve(kindProduct)},
+		{"POST /v1/products/{id}", productParams.with(schema{"default_price": identifier}), s.updateProduct},
+
+		{"POST /v1/prices", priceParams.with(newPriceParams), s.createPrice},
+		{"GET /v1/prices", prices.params(), prices.serve},
+		{"GET /v1/prices/{id}", nil, retrieve(kindPrice)},
+		{"POST /v1/prices/{id}", priceParams, s.updatePrice},
+
+		{"POST /v1/customers", customerParams, s.createCustomer},
+		{"GET /v1/customers", customers.params(), customers.serve},
+		{"GET /v1/customers/{id}", nil, retrieve(kindCustomer)},
+		{"POST /v1/customers/{id}", customerParams, s.updateCustomer},
+		{"DELETE /v1/customers/{id}", nil, s.deleteCustomer},
+
+		{"POST /v1/checkout/sessions", sessionParams, s.createSession},
+		{"GET /v1/checkout/sessions", sessions.params(), sessions.serve},
+		{"GET /v1/checkout/sessions/{id}", nil, retrieve(kindSession)},
+		{"POST /v1/checkout/sessions/{id}", metadataParams("metadata"), s.updateSession},
+		{"GET /v1/checkout/sessions/{id}/line_items", pageParams, s.listLineItems},
+		{"POST /v1/checkout/sessions/{id}/expire", nil, s.expireSession},
+
+		{"GET /v1/payment_intents", intents.params(), intents.serve},
+		{"GET /v1/payment_intents/{id}", nil, retrieve(kindIntent)},
+		{"GET /v1/charges", charges.params(), charges.serve},
+		{"GET /v1/charges/{id}", nil, retrieve(kindCharge)},
+
+		{"POST /v1/refunds", refundParams.with(newRefundParams), s.createRefund},
+		{"GET /v1/refunds", refundList.params(), refundList.serve},
+		{"GET /v1/refunds/{id}", nil, retrieve(kindRefund)},
+		{"POST /v1/refunds/{id}", refundParams, s.updateRefund},
+
+		{"GET /v1/events", eventParams, listEvents},
+		{"GET /v1/events/{id}", nil, retrieveEvent},
+	}
+}
+
+// retrieve serves one object of a kind.
+func retrieve(kind string) func(context.Context, *txn, *call) (any, error) {
+	return func(ctx context.Context, t *txn, c *call) (any, error) {
+		return t.wire(ctx, kind, c.id, pathParam[kind])
+	}
+}
+
+// handle serves one endpoint; unknown addresses have none (nil).
+func (s *Server) handle(e *endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		by := caller{RequestID: newID("req_"), IdempotencyKey: r.Header.Get("Idempotency-Key")}
+		w.Header().Set("Request-Id", by.RequestID)
+		w.Header().Set("Stripe-Version", Version)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-cache, no-store")
+		defer func() {
+			if p := recover(); p != nil {
+				s.log.Error("panic in stripe sandbox", "err", p, "request_id", by.RequestID)
+				s.reply(w, s.failure(errors.New("panic"), by))
+			}
+		}()
+		a, err := s.respond(w, r, e, by)
+		if err != nil {
+			a = s.failure(err, by)
+		}
+		if a.original != "" {
+			w.Header().Set("Idempotent-Replayed", "true")
+			w.Header().Set("Original-Request", a.original)
+		}
+		s.reply(w, a)
+		s.log.Debug("stripe sandbox request", "method", r.Method, "route", r.Pattern, "status", a.status, "request_id", by.RequestID)
+	}
+}
+
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, e *endpoint, by caller) (*answer, error) {
+	if err := s.authenticate(r); err != nil {
+		return nil, err
+	}
+	if v := r.Header.Get("Stripe-Version"); v != "" && v != Version {
+		return nil, invalid("", "", "Invalid Stripe API version: %s. This stand-in speaks %s alone.", v, Version)
+	}
+	if e == nil {
+		err := invalid("", "", "Unrecognized request URL (%s: %s).", r.Method, r.URL.Path)
+		err.status = http.StatusNotFound
+		return nil, err
+	}
+	params, err := readParams(w, r)
+	if err != nil {
+		return nil, err
+	}
+	f, err := parseForm(params)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.params.with(schema{"expand[]": anything}).check(f); err != nil {
+		return nil, err
+	}
+	c := &call{id: r.PathValue("id"), form: f}
+	if !storable(c.id) {
+		return nil, invalid("", "id", "Invalid id: %q", c.id)
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return s.answerRead(r.Context(), e, c)
+	}
+	return s.answerWrite(r.Context(), e, c, by, hashRequest(r.Method, r.URL.Path, params))
+}
+
+// authenticate takes the key as a bearer token or as the user of basic authentication.
+func (s *Server) authenticate(r *http.Request) error {
+	unauthorized := &apiError{status: http.StatusUnauthorized, kind: "invalid_request_error"}
+	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		key, _, ok = r.BasicAuth()
+	}
+	if !ok || key == "" {
+		unauthorized.message = "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
+		return unauthorized
+	}
+	if subtle.ConstantTimeCompare([]byte(key), []byte(s.key)) != 1 {
+		unauthorized.message = "Invalid API Key provided."
+		return unauthorized
+	}
+	return nil
+}
+
+func readParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(r.Body); err != nil {
+		return nil, invalid("", "", "Invalid request: the body cannot be read or is too large.")
+	}
+	params, err := url.ParseQuery(body.String())
+	if err != nil {
+		return nil, invalid("", "", "Invalid request: the body is not form encoded.")
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, invalid("", "", "Invalid request: cannot read the query string.")
+	}
+	maps.Copy(params, query)
+	return params, nil
+}
+
+func (s *Server) answerRead(ctx context.Context, e *endpoint, c *call) (a *answer, err error) {
+	err = s.store.read(ctx, func(ctx context.Context, t *txn) error {
+		a, err = serve(ctx, t, e, c)
+		return err
+	})
+	return a, err
+}
+
+// answerWrite runs the endpoint once for each idempotency key. A refusal is an
+// answer too: it is kept, and what was done before it is undone.
+func (s *Server) answerWrite(ctx context.Context, e *endpoint, c *call, by caller, hash string) (*answer, error) {
+	if len(by.IdempotencyKey) > maxKeyLength || !storable(by.IdempotencyKey) {
+		return nil, invalid("", "", "Idempotency keys can have up to %d characters.", maxKeyLength)
+	}
+	var a *answer
+	var emitted int
+	err := s.store.write(ctx, by, func(ctx context.Context, t *txn) (err error) {
+		if by.IdempotencyKey != "" {
+			if a, err = t.replay(ctx, by.IdempotencyKey, hash); err != nil || a != nil {
+				return err
+			}
+		}
+		if a, err = s.attempt(ctx, t, e, c); err != nil {
+			return err
+		}
+		emitted = len(t.emitted)
+		if by.IdempotencyKey == "" {
+			return nil
+		}
+		return t.keep(ctx, by.IdempotencyKey, hash, a)
+	})
+	if err == nil && emitted > 0 {
+		s.courier.nudge()
+	}
+	return a, err
+}
+
+func (s *Server) attempt(ctx context.Context, t *txn, e *endpoint, c *call) (*answer, error) {
+	if _, err := t.ExecContext(ctx, `SAVEPOINT attempt`); err != nil {
+		return nil, fmt.Errorf("set savepoint: %w", err)
+	}
+	a, err := serve(ctx, t, e, c)
+	var refusal *apiError
+	if !errors.As(err, &refusal) || !refusal.begun {
+		return a, err
+	}
+	if _, err := t.ExecContext(ctx, `ROLLBACK TO SAVEPOINT attempt`); err != nil {
+		return nil, fmt.Errorf("return to savepoint: %w", err)
+	}
+	t.emitted = nil
+	return s.failure(refusal, t.caller), nil
+}
+
+// serve runs the endpoint and expands what was asked for.
+func serve(ctx context.Context, t *txn, e *endpoint, c *call) (*answer, error) {
+	result, err := e.serve(ctx, t, c)
+	if err != nil {
+		return nil, err
+	}
+	if o, ok := result.(record); ok {
+		if result, err = t.shapes.render(o); err != nil {
+			return nil, err
+		}
+	}
+	object, ok := result.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("unexpected result %T", result)
+	}
+	for _, path := range c.form.texts("expand") {
+		if err := t.expand(ctx, object, path); err != nil {
+			return nil, err
+		}
+	}
+	body, err := encode(object)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{status: http.StatusOK, body: body}, nil
+}
+
+// failure turns an error into an answer. What is not a refusal is logged here, and
+// nothing of it is told.
+func (s *Server) failure(err error, by caller) *answer {
+	var refusal *apiError
+	if !errors.As(err, &refusal) {
+		s.complain("stripe sandbox request failed", err, "request_id", by.RequestID)
+		refusal = &apiError{status: http.StatusInternalServerError, kind: "api_error", message: "An unknown error occurred."}
+	}
+	body, err := encode(refusal.envelope(s.url + "/dashboard"))
+	if err != nil { // cannot happen: the envelope holds texts alone
+		body = `{"error":{"type":"api_error"}}`
+	}
+	return &answer{status: refusal.status, body: body}
+}
+
+func (s *Server) reply(w http.ResponseWriter, a *answer) {
+	w.WriteHeader(a.status)
+	if _, err := w.Write([]byte(a.body)); err != nil { //nolint:gosec // JSON, sent as JSON with nosniff: no page to inject into
+		s.log.Debug("stripe sandbox client went away", "err", err)
+	}
+}
+
+// encode writes an object as Stripe does, indented and unescaped.
+func encode(object map[string]any) (string, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(object); err != nil {
+		return "", fmt.Errorf("encode answer: %w", err)
+	}
+	return b.String(), nil
+}

@@ -1,0 +1,195 @@
+package stripe
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxUnitAmount is Stripe's largest amount, in the currency's smallest unit.
+const maxUnitAmount = 99_999_999
+
+var (
+	products = list{kind: kindProduct, url: "/v1/products", filters: []string{"active", "url"}, among: []string{"ids"}}
+	prices   = list{kind: kindPrice, url: "/v1/prices", filters: []string{"active", "currency", "product", "type"}, among: []string{"lookup_keys"}}
+)
+
+var productParams = metadataParams("metadata").with(schema{
+	"active": boolean, "description": text(40_000), "images[]": webAddress, "name": identifier, "shippable": boolean,
+	"statement_descriptor": text(22), "tax_code": text(100), "unit_label": text(12), "url": text(5000),
+})
+
+var newProductParams = schema{"id": identifier, "type": oneOf("good", "service")}
+
+var priceParams = metadataParams("metadata").with(schema{
+	"active": boolean, "lookup_key": text(200), "nickname": text(5000),
+	"tax_behavior": oneOf("exclusive", "inclusive", "unspecified"), "transfer_lookup_key": boolean,
+})
+
+var newPriceParams = metadataParams("product_data[metadata]").with(schema{
+	"billing_scheme": oneOf("per_unit"), "currency": currencyCode, "product": identifier, "product_data[name]": identifier,
+	"product_data[id]": identifier, "product_data[active]": boolean, "product_data[statement_descriptor]": text(22),
+	"product_data[tax_code]": text(100), "product_data[unit_label]": text(12), "unit_amount": integer(0, maxUnitAmount),
+})
+
+func (s *Server) createProduct(ctx context.Context, t *txn, c *call) (any, error) {
+	if err := c.form.require("name"); err != nil {
+		return nil, err
+	}
+	p := &product{ID: c.form["id"], Active: true, Created: t.now.Unix(), Images: []string{}}
+	if p.ID == "" {
+		p.ID = newID("prod_")
+	}
+	var known bool
+	err := t.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM stripe_sandbox.objects WHERE id = $1)`, p.ID).Scan(&known)
+	if err != nil {
+		return nil, fmt.Errorf("find product: %w", err)
+	}
+	if known {
+		return nil, refused("resource_already_exists", "id", "Product already exists.")
+	}
+	return p, p.change(ctx, t, c.form)
+}
+
+func (s *Server) updateProduct(ctx context.Context, t *txn, c *call) (any, error) {
+	var p product
+	if err := t.get(ctx, c.id, pathParam[kindProduct], &p); err != nil {
+		return nil, err
+	}
+	if id := c.form["default_price"]; id != "" {
+		var of price
+		if err := t.get(ctx, id, "default_price", &of); err != nil {
+			return nil, err
+		}
+		if of.Product != p.ID {
+			return nil, refused("", "default_price", "The price specified does not belong to the product.")
+		}
+		p.DefaultPrice = &id
+	}
+	return &p, p.change(ctx, t, c.form)
+}
+
+// change takes over what the form says and stores the product.
+func (p *product) change(ctx context.Context, t *txn, f form) (err error) {
+	if p.Metadata, err = f.metadata("metadata", p.Metadata); err != nil {
+		return err
+	}
+	if f.has("name") {
+		p.Name = f["name"]
+	}
+	if f.has("active") {
+		p.Active = f.truth("active")
+	}
+	if f.has("shippable") {
+		p.Shippable = new(f.truth("shippable"))
+	}
+	if images := f.texts("images"); len(images) > 0 {
+		p.Images = images
+	}
+	f.set(&p.Description, "description")
+	f.set(&p.StatementDescriptor, "statement_descriptor")
+	f.set(&p.TaxCode, "tax_code")
+	f.set(&p.UnitLabel, "unit_label")
+	f.set(&p.URL, "url")
+	p.Updated = t.now.Unix()
+	return t.put(ctx, p)
+}
+
+func (s *Server) createPrice(ctx context.Context, t *txn, c *call) (any, error) {
+	if err := c.form.require("currency", "unit_amount"); err != nil {
+		return nil, err
+	}
+	amount := c.form.integer("unit_amount")
+	p := &price{
+		ID: newID("price_"), Active: true, Created: t.now.Unix(), Currency: strings.ToLower(c.form["currency"]),
+		TaxBehavior: "unspecified", UnitAmount: amount, UnitAmountDecimal: strconv.FormatInt(amount, 10),
+	}
+	var err error
+	if p.Product, err = s.productOf(ctx, t, c.form); err != nil {
+		return nil, err
+	}
+	return p, p.change(ctx, t, c.form)
+}
+
+// productOf is the product of a new price, made with it when the form says so.
+func (s *Server) productOf(ctx context.Context, t *txn, f form) (string, error) {
+	if id := f["product"]; id != "" {
+		var p product
+		return id, t.get(ctx, id, "product", &p)
+	}
+	if !f.has("product_data[name]") {
+		return "", f.require("product")
+	}
+	inner := form{}
+	for name, value := range f {
+		if rest, ok := strings.CutPrefix(name, "product_data["); ok {
+			inner[strings.Replace(rest, "]", "", 1)] = value
+		}
+	}
+	made, err := s.createProduct(ctx, t, &call{form: inner})
+	if err != nil {
+		return "", err
+	}
+	p, ok := made.(*product)
+	if !ok {
+		return "", errors.New("no product made")
+	}
+	return p.ID, nil
+}
+
+func (s *Server) updatePrice(ctx context.Context, t *txn, c *call) (any, error) {
+	var p price
+	if err := t.get(ctx, c.id, pathParam[kindPrice], &p); err != nil {
+		return nil, err
+	}
+	return &p, p.change(ctx, t, c.form)
+}
+
+// change takes over what the form says and stores the price.
+func (p *price) change(ctx context.Context, t *txn, f form) (err error) {
+	if p.Metadata, err = f.metadata("metadata", p.Metadata); err != nil {
+		return err
+	}
+	if f.has("active") {
+		p.Active = f.truth("active")
+	}
+	if f.has("tax_behavior") {
+		if p.TaxBehavior != "unspecified" && p.TaxBehavior != f["tax_behavior"] {
+			return refused("", "tax_behavior", "The `tax_behavior` of a price cannot be changed once it has been set.")
+		}
+		p.TaxBehavior = f["tax_behavior"]
+	}
+	f.set(&p.Nickname, "nickname")
+	if key := f.optional("lookup_key"); key != nil {
+		if err := p.claimLookupKey(ctx, t, *key, f.truth("transfer_lookup_key")); err != nil {
+			return err
+		}
+	}
+	f.set(&p.LookupKey, "lookup_key")
+	return t.put(ctx, p)
+}
+
+// claimLookupKey takes the key away from the price that has it, if that is allowed.
+func (p *price) claimLookupKey(ctx context.Context, t *txn, key string, transfer bool) error {
+	var holder string
+	err := t.QueryRowContext(ctx, `SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'lookup_key' = $2 AND id <> $3`,
+		kindPrice, key, p.ID).Scan(&holder)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find lookup key: %w", err)
+	}
+	if !transfer {
+		return refused("resource_already_exists", "lookup_key", "A price (`%s`) already uses that lookup key.", holder)
+	}
+	var other price
+	if err := t.get(ctx, holder, "lookup_key", &other); err != nil {
+		return err
+	}
+	other.LookupKey = nil
+	return t.put(ctx, &other)
+}

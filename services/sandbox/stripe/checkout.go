@@ -1,0 +1,206 @@
+package stripe
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	// patience is how long Checkout waits for the webhook's answer. Source: Stripe's fulfilment guide.
+	patience    = 10 * time.Second
+	maxFormBody = 64 << 10
+)
+
+// checkoutPage is the hosted page of an open session.
+type checkoutPage struct {
+	page
+	Action     string
+	Attempt    string
+	Items      []itemLine
+	Total      string
+	Email      string // of the buyer, when it is known
+	AskEmail   bool
+	AskTerms   bool
+	TermsText  string
+	SubmitText string
+	PayLabel   string
+	Cancel     string
+	Error      string
+}
+
+type itemLine struct {
+	Description string
+	Quantity    int64
+	Amount      string
+}
+
+// showCheckout is the page to pay on.
+func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
+	cs, items, ok := s.openCheckout(w, r)
+	if !ok {
+		return
+	}
+	if reason := cs.closedReason(time.Now()); reason != "" {
+		s.closed(w, r, http.StatusOK, reason, cs.Locale, cs.wayBack())
+		return
+	}
+	p := checkoutPage{
+		page: s.pages.page(cs.Locale, r, "checkout.title"), Action: "/c/pay/" + cs.ID, Attempt: rand.Text(),
+		AskEmail: cs.asksEmail(), AskTerms: cs.asksTerms(), PayLabel: "checkout.pay",
+	}
+	for _, one := range items {
+		p.Items = append(p.Items, itemLine{one.Description, one.Quantity, p.money(one.AmountTotal, one.Currency)})
+	}
+	p.Total = p.money(cs.AmountTotal, cs.Currency)
+	if d := cs.CustomerDetails; d != nil && d.Email != nil {
+		p.Email = *d.Email
+	}
+	p.TermsText = p.T("checkout.terms")
+	if m := cs.CustomText.TermsOfServiceAcceptance; m != nil {
+		p.TermsText = m.Message
+	}
+	if m := cs.CustomText.Submit; m != nil {
+		p.SubmitText = m.Message
+	}
+	if t := cs.SubmitType; t != nil && (*t == "book" || *t == "donate") {
+		p.PayLabel = "checkout." + *t
+	}
+	if cs.CancelURL != nil {
+		p.Cancel = *cs.CancelURL
+	}
+	if key := "checkout.error." + r.URL.Query().Get("error"); p.T(key) != "" {
+		p.Error = key
+	}
+	s.send(w, http.StatusOK, "checkout.html", p, cs.SuccessURL, p.Cancel)
+}
+
+// submitCheckout pays, or lets the card be declined.
+func (s *Server) submitCheckout(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxFormBody)
+	cs, _, ok := s.openCheckout(w, r)
+	if !ok {
+		return
+	}
+	b := buyer{email: strings.TrimSpace(r.PostFormValue("email")), attempt: r.PostFormValue("attempt")}
+	open := cs.closedReason(time.Now()) == ""
+	if problem := cs.problem(r, b); open && problem != "" {
+		http.Redirect(w, r, "/c/pay/"+cs.ID+"?error="+problem, http.StatusSeeOther)
+		return
+	}
+	done, err := s.pay(r.Context(), cs.ID, b, caller{RequestID: newID("req_")})
+	switch {
+	case errors.Is(err, errClosed):
+		s.refuseClosed(w, r)
+	case err != nil:
+		s.fault(w, r, err, cs.Locale)
+	default:
+		if err := s.handOver(r.Context(), done.event, patience); err != nil {
+			s.log.Warn("stripe sandbox cannot wait for the webhook", "err", err)
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, done.session.returnURL(), http.StatusSeeOther)
+	}
+}
+
+// refuseClosed reads the session again: it was open a moment ago.
+func (s *Server) refuseClosed(w http.ResponseWriter, r *http.Request) {
+	if cs, _, ok := s.openCheckout(w, r); ok {
+		reason := cs.closedReason(time.Now())
+		s.closed(w, r, http.StatusConflict, reason, cs.Locale, cs.wayBack())
+	}
+}
+
+// openCheckout reads the session of the path and its lines. Without one it has
+// answered already.
+func (s *Server) openCheckout(w http.ResponseWriter, r *http.Request) (*session, []item, bool) {
+	var cs session
+	var back backstage
+	id := r.PathValue("id")
+	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
+		if !storable(id) {
+			return missing(kindSession, "", pathParam[kindSession])
+		}
+		if err := t.get(ctx, id, pathParam[kindSession], &cs); err != nil {
+			return err
+		}
+		return t.get(ctx, backstageID(id), pathParam[kindSession], &back)
+	})
+	items := make([]item, len(back.Items))
+	for i, raw := range back.Items {
+		if e := json.Unmarshal(raw, &items[i]); e != nil {
+			err = errors.Join(err, fmt.Errorf("decode line item: %w", e))
+		}
+	}
+	if err != nil {
+		s.fault(w, r, err, nil)
+		return nil, nil, false
+	}
+	return &cs, items, true
+}
+
+// fault answers with the page for what went wrong.
+func (s *Server) fault(w http.ResponseWriter, r *http.Request, err error, locale *string) {
+	var refusal *apiError
+	if errors.As(err, &refusal) && refusal.code == "resource_missing" {
+		s.closed(w, r, http.StatusNotFound, "missing", locale, "")
+		return
+	}
+	s.complain("stripe sandbox page failed", err, "route", r.Pattern)
+	s.closed(w, r, http.StatusInternalServerError, "fault", locale, "")
+}
+
+// closedReason is why the session cannot be paid, empty when it can.
+func (cs *session) closedReason(now time.Time) string {
+	if cs.Status == statusOpen && cs.ExpiresAt <= now.Unix() {
+		return statusExpired
+	}
+	if cs.Status == statusOpen {
+		return ""
+	}
+	return cs.Status
+}
+
+// problem is what keeps the form from paying, as the page's error names it.
+func (cs *session) problem(r *http.Request, b buyer) string {
+	switch {
+	case r.PostFormValue("action") == "decline":
+		return "declined"
+	case cs.asksEmail() && !validEmail(b.email):
+		return "email"
+	case cs.asksTerms() && r.PostFormValue("terms") == "":
+		return "terms"
+	}
+	return ""
+}
+
+func (cs *session) asksEmail() bool {
+	return cs.CustomerDetails == nil || cs.CustomerDetails.Email == nil
+}
+
+func (cs *session) asksTerms() bool {
+	asked := cs.ConsentCollection
+	return asked != nil && asked.TermsOfService != nil && *asked.TermsOfService == termsRequired
+}
+
+// returnURL is where the buyer goes after paying.
+func (cs *session) returnURL() string {
+	return strings.ReplaceAll(cs.SuccessURL, placeholderText, cs.ID)
+}
+
+// wayBack is where the buyer goes from a session that takes no payment.
+func (cs *session) wayBack() string {
+	switch {
+	case cs.Status == statusComplete:
+		return cs.returnURL()
+	case cs.CancelURL != nil:
+		return *cs.CancelURL
+	default:
+		return origin(cs.SuccessURL)
+	}
+}

@@ -1,0 +1,211 @@
+package stripe
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// shown is how many payments and events the dashboard lists.
+const shown = 100
+
+var (
+	errAmount  = errors.New("not an amount of this currency")
+	errChanged = errors.New("refunded since the form was rendered")
+)
+
+type dashboardPage struct {
+	page
+	Payments []paymentRow
+	Events   []eventRow
+	Error    string
+	Done     bool
+}
+
+type paymentRow struct {
+	ID, Time, Amount, Refunded, Customer, Session, Currency string
+	Rest                                                    string // what can still be refunded, empty when nothing
+	Seen                                                    int64  // refunded when the page was rendered
+}
+
+type eventRow struct {
+	ID, Time, Type, Status string
+	Attempts               int
+}
+
+// showDashboard lists payments and the delivery of events.
+func (s *Server) showDashboard(w http.ResponseWriter, r *http.Request) {
+	p := dashboardPage{page: s.pages.page(nil, r, "dashboard.title"), Done: r.URL.Query().Has("done")}
+	if key := "dashboard.error." + r.URL.Query().Get("error"); p.T(key) != "" {
+		p.Error = key
+	}
+	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) (err error) {
+		if p.Payments, err = t.payments(ctx, p.page); err != nil {
+			return err
+		}
+		p.Events, err = t.deliveries(ctx, p.page)
+		return err
+	})
+	if err != nil {
+		s.fault(w, r, err, nil)
+		return
+	}
+	s.send(w, http.StatusOK, "dashboard.html", p)
+}
+
+func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) {
+	rows, err := t.QueryContext(ctx, `SELECT i.id, i.created_at, i.data ->> 'currency', (c.data ->> 'amount')::bigint,
+			(c.data ->> 'amount_refunded')::bigint, coalesce(i.data ->> 'customer', ''), coalesce(s.id, '')
+		FROM stripe_sandbox.objects i
+		JOIN stripe_sandbox.objects c ON c.id = i.data ->> 'latest_charge'
+		LEFT JOIN stripe_sandbox.objects s ON s.kind = $1 AND s.data ->> 'payment_intent' = i.id
+		WHERE i.kind = $2 ORDER BY i.seq DESC LIMIT $3`, kindSession, kindIntent, shown)
+	if err != nil {
+		return nil, fmt.Errorf("list payments: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var all []paymentRow
+	for rows.Next() {
+		var one paymentRow
+		var at time.Time
+		var amount int64
+		if err := rows.Scan(&one.ID, &at, &one.Currency, &amount, &one.Seen, &one.Customer, &one.Session); err != nil {
+			return nil, fmt.Errorf("list payments: %w", err)
+		}
+		one.Time = p.stamp(at)
+		one.Amount, one.Refunded = p.money(amount, one.Currency), p.money(one.Seen, one.Currency)
+		if rest := amount - one.Seen; rest > 0 {
+			one.Rest = p.typed(rest, one.Currency)
+		}
+		all = append(all, one)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list payments: %w", err)
+	}
+	return all, nil
+}
+
+func (t *txn) deliveries(ctx context.Context, p page) (_ []eventRow, err error) {
+	rows, err := t.QueryContext(ctx, `SELECT id, created_at, type, attempts, delivered_at IS NOT NULL, last_status
+		FROM stripe_sandbox.events ORDER BY seq DESC LIMIT $1`, shown)
+	if err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var all []eventRow
+	for rows.Next() {
+		var one eventRow
+		var at time.Time
+		var delivered bool
+		var status sql.NullInt64
+		if err := rows.Scan(&one.ID, &at, &one.Type, &one.Attempts, &delivered, &status); err != nil {
+			return nil, fmt.Errorf("list events: %w", err)
+		}
+		one.Time = p.stamp(at)
+		code := p.T("dashboard.noanswer")
+		if status.Valid {
+			code = strconv.FormatInt(status.Int64, 10)
+		}
+		switch {
+		case delivered:
+			one.Status = p.T("dashboard.delivered", "status", code)
+		case one.Attempts == 0:
+			one.Status = p.T("dashboard.waiting")
+		default:
+			one.Status = p.T("dashboard.failed", "status", code)
+		}
+		all = append(all, one)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	return all, nil
+}
+
+// submitRefund gives money back from the dashboard.
+func (s *Server) submitRefund(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxFormBody)
+	typed := refundForm{ // read before the lock is taken: a slow sender must not hold it
+		payment: r.PostFormValue("payment_intent"), amount: r.PostFormValue("amount"), seen: r.PostFormValue("seen"),
+	}
+	err := s.store.write(r.Context(), caller{RequestID: newID("req_")}, func(ctx context.Context, t *txn) error {
+		return s.refundTyped(ctx, t, typed)
+	})
+	var refusal *apiError
+	outcome := "done"
+	switch {
+	case err == nil:
+		s.courier.nudge()
+	case errors.Is(err, errAmount):
+		outcome = "error=amount"
+	case errors.Is(err, errChanged):
+		outcome = "error=changed"
+	case errors.As(err, &refusal) && refusal.code == "resource_missing":
+		outcome = "error=missing"
+	case errors.As(err, &refusal):
+		outcome = "error=rest"
+	default:
+		s.fault(w, r, err, nil)
+		return
+	}
+	http.Redirect(w, r, "/dashboard?"+outcome, http.StatusSeeOther)
+}
+
+// refundForm is what somebody sent from the dashboard.
+type refundForm struct {
+	payment string
+	amount  string
+	seen    string // refunded when the form was rendered, so that it refunds once when sent twice
+}
+
+func (s *Server) refundTyped(ctx context.Context, t *txn, typed refundForm) error {
+	if !storable(typed.payment) {
+		return missing(kindIntent, "", "payment_intent")
+	}
+	ch, err := t.chargeOf(ctx, form{"payment_intent": typed.payment})
+	if err != nil {
+		return err
+	}
+	if typed.seen != "" && typed.seen != strconv.FormatInt(ch.AmountRefunded, 10) {
+		return errChanged
+	}
+	amount, err := parseMoney(typed.amount, ch.Currency)
+	if err != nil || amount == 0 {
+		return errAmount
+	}
+	_, err = s.createRefund(ctx, t, &call{form: form{
+		"payment_intent": typed.payment, "amount": strconv.FormatInt(amount, 10), "reason": "requested_by_customer",
+	}})
+	return err
+}
+
+// receiptPage is the receipt that a charge links to.
+type receiptPage struct {
+	page
+	ID, Time, Amount, Refunded string
+}
+
+func (s *Server) showReceipt(w http.ResponseWriter, r *http.Request) {
+	var ch charge
+	id := r.PathValue("id")
+	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
+		if !storable(id) {
+			return missing(kindCharge, "", pathParam[kindCharge])
+		}
+		return t.get(ctx, id, pathParam[kindCharge], &ch)
+	})
+	if err != nil {
+		s.fault(w, r, err, nil)
+		return
+	}
+	p := receiptPage{page: s.pages.page(nil, r, "receipt.title"), ID: ch.ID}
+	p.Time, p.Amount = p.stamp(time.Unix(ch.Created, 0)), p.money(ch.Amount, ch.Currency)
+	if ch.AmountRefunded > 0 {
+		p.Refunded = p.money(ch.AmountRefunded, ch.Currency)
+	}
+	s.send(w, http.StatusOK, "receipt.html", p)
+}

@@ -1,0 +1,291 @@
+package stripe_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stripe/stripe-go/v79"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+func TestPayJourney(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	session := s.checkout(t, s.offer(t).ID)
+	if session.PaymentIntent != nil || session.LineItems != nil || session.Status != "open" || session.PaymentStatus != "unpaid" || session.Livemode {
+		t.Errorf("new session = %+v, want it open, unpaid, without payment and lines", session)
+	}
+	if session.AmountTotal != 4000 || session.Currency != "eur" {
+		t.Errorf("total = %d %s, want 4000 eur", session.AmountTotal, session.Currency)
+	}
+
+	checkout := s.get(t, session.URL)
+	if got := checkout.text("#total"); got != "40,00 €" {
+		t.Errorf("total = %q, want 40,00 €", got)
+	}
+	if got := checkout.texts("#items tbody td"); got != "500 Credits | 2 | 40,00 €" {
+		t.Errorf("lines = %q", got)
+	}
+	if got := checkout.text(".sandbox"); !strings.Contains(got, "kein echtes Geld") {
+		t.Errorf("notice = %q", got)
+	}
+	if got := checkout.doc.Find("a#cancel").AttrOr("href", ""); got != *sessionParams("").CancelURL {
+		t.Errorf("cancel leads to %q", got)
+	}
+
+	form := checkout.fields("form")
+	form.Set("action", "pay")
+	paid := s.post(t, session.URL, form)
+	want := "http://localhost:3000/de/billing?success=true&session_id=" + session.ID
+	if paid.StatusCode != http.StatusSeeOther || paid.Header.Get("Location") != want {
+		t.Fatalf("pay = %d to %q, want 303 to %q", paid.StatusCode, paid.Header.Get("Location"), want)
+	}
+	completed := 0
+	for len(s.hooks.events) > 0 { // all that came before the buyer was sent back
+		if event := <-s.hooks.events; event.Type == "checkout.session.completed" {
+			completed++
+			checkCompleted(t, event, session.ID)
+		}
+	}
+	if completed != 1 {
+		t.Errorf("%d events checkout.session.completed before the redirect, want 1", completed)
+	}
+
+	t.Run("the session tells of the payment", func(t *testing.T) {
+		params := &stripe.CheckoutSessionParams{}
+		params.AddExpand("line_items")
+		params.AddExpand("payment_intent.latest_charge")
+		done, err := s.api.CheckoutSessions.Get(session.ID, params)
+		if err != nil {
+			t.Fatalf("read session: %v", err)
+		}
+		if done.Status != "complete" || done.PaymentStatus != "paid" || done.URL != "" {
+			t.Errorf("session = %s, %s, url %q", done.Status, done.PaymentStatus, done.URL)
+		}
+		if len(done.LineItems.Data) != 1 || done.LineItems.Data[0].Quantity != 2 || done.LineItems.Data[0].Price.Metadata["credits"] != "500" {
+			t.Errorf("line items = %+v", done.LineItems)
+		}
+		charge := done.PaymentIntent.LatestCharge
+		if done.PaymentIntent.Status != "succeeded" || done.PaymentIntent.Metadata["credits"] != "1000" || charge.Metadata["credits"] != "1000" ||
+			charge.Amount != 4000 || !charge.Paid || charge.AmountRefunded != 0 || charge.PaymentIntent.ID != done.PaymentIntent.ID {
+			t.Errorf("payment = %+v", done.PaymentIntent)
+		}
+		if got := s.get(t, charge.ReceiptURL).text("#paid"); got != "€40.00" {
+			t.Errorf("receipt = %q, want €40.00", got)
+		}
+	})
+	t.Run("sent again, the same form leads on and pays nothing", func(t *testing.T) {
+		if again := s.post(t, session.URL, form); again.StatusCode != http.StatusSeeOther || again.Header.Get("Location") != want {
+			t.Errorf("pay again = %d to %q", again.StatusCode, again.Header.Get("Location"))
+		}
+	})
+	t.Run("another form finds it paid", func(t *testing.T) {
+		other := s.post(t, session.URL, url.Values{"action": {"pay"}, "attempt": {"another"}})
+		if other.StatusCode != http.StatusConflict || other.doc.Find("a#back").AttrOr("href", "") != want {
+			t.Errorf("pay = %d, back to %q", other.StatusCode, other.doc.Find("a#back").AttrOr("href", ""))
+		}
+		if shown := s.get(t, "/c/pay/"+session.ID); shown.text("h1") != "Diese Zahlung ist abgeschlossen" {
+			t.Errorf("page = %q", shown.text("h1"))
+		}
+		if payments := s.payments(t, session.Customer.ID); len(payments) != 1 {
+			t.Errorf("%d payments, want 1", len(payments))
+		}
+	})
+}
+
+// checkCompleted reads the event as a product does.
+func checkCompleted(t *testing.T, event stripe.Event, session string) {
+	t.Helper()
+	var cs stripe.CheckoutSession
+	if err := json.Unmarshal(event.Data.Raw, &cs); err != nil {
+		t.Fatalf("decode event: %v", err)
+	}
+	if cs.ID != session || cs.LineItems != nil || cs.PaymentStatus != "paid" || cs.Metadata["credits"] != "1000" || cs.ClientReferenceID != "purchase-1" ||
+		cs.CustomerDetails.Email != "erika@example.com" || cs.PaymentIntent == nil {
+		t.Errorf("event = %s", event.Data.Raw)
+	}
+	if event.APIVersion != "2024-06-20" || event.Livemode || event.Object != "event" || event.PendingWebhooks != 1 || event.Request == nil {
+		t.Errorf("event envelope = %+v", event)
+	}
+}
+
+func (s *stand) payments(t *testing.T, customer string) []*stripe.PaymentIntent {
+	t.Helper()
+	var all []*stripe.PaymentIntent
+	list := s.api.PaymentIntents.List(&stripe.PaymentIntentListParams{Customer: stripe.String(customer)})
+	for list.Next() {
+		all = append(all, list.PaymentIntent())
+	}
+	if err := list.Err(); err != nil {
+		t.Fatalf("list payments: %v", err)
+	}
+	return all
+}
+
+func TestDeclinedCardLeavesTheSessionOpen(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	session := s.checkout(t, s.offer(t).ID)
+	declined := s.post(t, session.URL, url.Values{"action": {"decline"}})
+	if declined.StatusCode != http.StatusSeeOther {
+		t.Fatalf("decline = %d, want 303", declined.StatusCode)
+	}
+	shown := s.get(t, declined.Header.Get("Location"))
+	if shown.doc.Find("#error[role=alert]").Length() != 1 || shown.doc.Find("#pay").Length() != 1 {
+		t.Error("no error beside the form")
+	}
+	again, err := s.api.CheckoutSessions.Get(session.ID, nil)
+	if err != nil || again.Status != "open" || again.PaymentIntent != nil {
+		t.Errorf("session = %+v, %v", again, err)
+	}
+}
+
+func TestTwentyPaysAtOnceAreOnePayment(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	session := s.checkout(t, s.offer(t).ID)
+	form := s.get(t, session.URL).fields("form")
+	form.Set("action", "pay")
+	statuses := make([]int, 20)
+	var all sync.WaitGroup
+	for i := range statuses {
+		mine := url.Values{"action": {"pay"}, "attempt": form["attempt"]}
+		if i%2 == 1 { // another tab
+			mine.Set("attempt", "tab"+strings.Repeat("x", i))
+		}
+		all.Go(func() { statuses[i] = s.post(t, session.URL, mine).StatusCode })
+	}
+	all.Wait()
+	paid := 0
+	for _, status := range statuses {
+		if status == http.StatusSeeOther {
+			paid++
+		} else if status != http.StatusConflict {
+			t.Errorf("pay = %d, want 303 or 409", status)
+		}
+	}
+	if paid == 0 {
+		t.Error("nobody was sent back")
+	}
+	if payments := s.payments(t, session.Customer.ID); len(payments) != 1 {
+		t.Errorf("%d payments, want 1", len(payments))
+	}
+}
+
+func TestGuestIsAskedForMailAndTerms(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	session := s.checkout(t, s.offer(t).ID, func(p *stripe.CheckoutSessionParams) {
+		p.Customer, p.Locale = nil, stripe.String("auto")
+		p.CustomerCreation = stripe.String("always")
+		p.ConsentCollection = &stripe.CheckoutSessionConsentCollectionParams{TermsOfService: stripe.String("required")}
+	})
+	form := url.Values{"action": {"pay"}}
+	for _, step := range []struct{ field, value, leads string }{
+		{"email", "not an address", "?error=email"}, {"email", "max@example.com", "?error=terms"},
+	} {
+		form.Set(step.field, step.value)
+		if got := s.post(t, session.URL, form).Header.Get("Location"); !strings.HasSuffix(got, step.leads) {
+			t.Errorf("pay with %q leads to %q, want %s", step.value, got, step.leads)
+		}
+	}
+	form.Set("terms", "accepted")
+	if got := s.post(t, session.URL, form).StatusCode; got != http.StatusSeeOther {
+		t.Fatalf("pay = %d, want 303", got)
+	}
+	done, err := s.api.CheckoutSessions.Get(session.ID, nil)
+	if err != nil || done.CustomerDetails.Email != "max@example.com" || done.Customer == nil || done.Consent.TermsOfService != "accepted" {
+		t.Errorf("session = %+v, %v", done, err)
+	}
+}
+
+func TestNothingToPayNeedsNoPayment(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	price, err := s.api.Prices.New(&stripe.PriceParams{
+		ProductData: &stripe.PriceProductDataParams{Name: stripe.String("Gift")}, Currency: stripe.String("eur"), UnitAmount: stripe.Int64(0),
+	})
+	if err != nil {
+		t.Fatalf("make price: %v", err)
+	}
+	session := s.checkout(t, price.ID)
+	if got := s.post(t, session.URL, url.Values{"action": {"pay"}}).StatusCode; got != http.StatusSeeOther {
+		t.Fatalf("pay = %d, want 303", got)
+	}
+	done, err := s.api.CheckoutSessions.Get(session.ID, nil)
+	if err != nil || done.PaymentStatus != "no_payment_required" || done.PaymentIntent != nil || done.Status != "complete" {
+		t.Errorf("session = %+v, %v", done, err)
+	}
+}
+
+func TestExpiredSessionTakesNoPayment(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	session := s.checkout(t, s.offer(t).ID)
+	expired, err := s.api.CheckoutSessions.Expire(session.ID, nil)
+	if err != nil || expired.Status != "expired" || expired.URL != "" {
+		t.Fatalf("expire = %+v, %v", expired, err)
+	}
+	s.hooks.next(t, "checkout.session.expired")
+	refused := s.post(t, session.URL, url.Values{"action": {"pay"}})
+	if refused.StatusCode != http.StatusConflict || refused.text("h1") != "Diese Zahlungsseite ist abgelaufen" ||
+		refused.doc.Find("a#back").AttrOr("href", "") != *sessionParams("").CancelURL {
+		t.Errorf("pay = %d, %q", refused.StatusCode, refused.text("h1"))
+	}
+	if _, err := s.api.CheckoutSessions.Expire(session.ID, nil); err == nil {
+		t.Error("expired twice")
+	}
+}
+
+func TestSessionEndsByTime(t *testing.T) {
+	t.Parallel()
+	database, hooks := dbtest.Empty(t), newReceiver(t)
+	s := startOn(t, database, hooks)
+	session := s.checkout(t, s.offer(t).ID)
+	db, err := sql.Open("pgx", database)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	_, err = db.ExecContext(t.Context(), `UPDATE stripe_sandbox.objects SET data = data || '{"expires_at": 1700000000}' WHERE kind = 'checkout.session'`)
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatalf("let time pass: %v", err)
+	}
+	if got := s.post(t, session.URL, url.Values{"action": {"pay"}}).StatusCode; got != http.StatusConflict {
+		t.Errorf("pay = %d, want 409", got)
+	}
+	startOn(t, database, hooks) // looks for such sessions first of all
+	hooks.next(t, "checkout.session.expired")
+	if ended, err := s.api.CheckoutSessions.Get(session.ID, nil); err != nil || ended.Status != "expired" {
+		t.Errorf("session = %+v, %v", ended, err)
+	}
+}
+
+func TestTwoServersAreOneStripe(t *testing.T) {
+	t.Parallel()
+	database, hooks := dbtest.Empty(t), newReceiver(t)
+	a, b := startOn(t, database, hooks), startOn(t, database, hooks)
+	session := a.checkout(t, a.offer(t).ID)
+	if got := b.post(t, b.URL()+"/c/pay/"+session.ID, url.Values{"action": {"pay"}}).StatusCode; got != http.StatusSeeOther {
+		t.Fatalf("pay on the other = %d, want 303", got)
+	}
+	done, err := a.api.CheckoutSessions.Get(session.ID, nil)
+	if err != nil || done.PaymentStatus != "paid" {
+		t.Errorf("session = %+v, %v", done, err)
+	}
+	hooks.next(t, "checkout.session.completed")
+	seen := map[string]bool{}
+	for len(hooks.tries) > 0 {
+		one := <-hooks.tries
+		if seen[one.event] {
+			t.Errorf("event %s delivered twice", one.event)
+		}
+		seen[one.event] = true
+	}
+}

@@ -1,0 +1,154 @@
+package stripe
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	defaultPage = 10
+	maxPage     = 100
+)
+
+// pageParams are the parameters of every list.
+var pageParams = schema{
+	"limit": integer(1, maxPage), "starting_after": identifier, "ending_before": identifier,
+	"created": integer(0, 1<<40), "created[gt]": integer(0, 1<<40), "created[gte]": integer(0, 1<<40),
+	"created[lt]": integer(0, 1<<40), "created[lte]": integer(0, 1<<40),
+}
+
+// list describes a list of objects of one kind.
+type list struct {
+	kind    string
+	url     string
+	filters []string // parameters that must equal the member of the same name
+	among   []string // the same, for lists of allowed values: lookup_keys[] and lookup_key
+}
+
+func (l list) params() schema {
+	s := pageParams.with()
+	for _, name := range l.filters {
+		s[name] = anything
+	}
+	for _, name := range l.among {
+		s[name+"[]"] = anything
+	}
+	return s
+}
+
+// condition collects what a query asks for, and its arguments.
+type condition struct {
+	terms []string
+	args  []any
+}
+
+func (c *condition) and(term string, arg any) {
+	c.args = append(c.args, arg)
+	c.terms = append(c.terms, strings.ReplaceAll(term, "?", fmt.Sprintf("$%d", len(c.args))))
+}
+
+// serve answers the page that the parameters ask for, newest first.
+func (l list) serve(ctx context.Context, t *txn, c *call) (any, error) {
+	var where condition
+	where.and("kind = ?", l.kind)
+	where.terms = append(where.terms, "NOT jsonb_exists(data, 'deleted')")
+	for _, name := range l.filters {
+		if c.form.has(name) {
+			where.and("data ->> '"+name+"' = ?", c.form[name])
+		}
+	}
+	for _, name := range l.among {
+		if values := c.form.texts(name); len(values) > 0 {
+			where.and("data ->> '"+strings.TrimSuffix(name, "s")+"' = ANY (?)", values)
+		}
+	}
+	where.created(c.form)
+	return t.page(ctx, "objects", l.url, where, c.form)
+}
+
+func (c *condition) created(f form) {
+	for name, operator := range map[string]string{
+		"created": "=", "created[gt]": ">", "created[gte]": ">=", "created[lt]": "<", "created[lte]": "<=",
+	} {
+		if f.has(name) {
+			c.and("(data ->> 'created')::bigint "+operator+" ?", f.integer(name))
+		}
+	}
+}
+
+// page reads one page of a table that has id, seq and data.
+func (t *txn) page(ctx context.Context, table, url string, where condition, f form) (map[string]any, error) {
+	limit := f.integer("limit")
+	if limit == 0 {
+		limit = defaultPage
+	}
+	order := "DESC"
+	for _, bound := range []struct{ param, operator, order string }{{"starting_after", "<", "DESC"}, {"ending_before", ">", "ASC"}} {
+		if !f.has(bound.param) {
+			continue
+		}
+		var seq int64
+		err := t.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM stripe_sandbox.`+table+` WHERE id = $1`, f[bound.param]).Scan(&seq)
+		if err != nil {
+			return nil, fmt.Errorf("find page: %w", err)
+		}
+		if seq == 0 {
+			return nil, missing("object", f[bound.param], bound.param)
+		}
+		where.and("seq "+bound.operator+" ?", seq)
+		order = bound.order
+	}
+	columns := "data"
+	if table == "events" {
+		columns = eventColumns
+	}
+	data, err := t.rows(ctx, `SELECT `+columns+` FROM stripe_sandbox.`+table+` WHERE `+strings.Join(where.terms, " AND ")+
+		` ORDER BY seq `+order+fmt.Sprintf(` LIMIT %d`, limit+1), where.args...)
+	if err != nil {
+		return nil, err
+	}
+	more := int64(len(data)) > limit
+	if more {
+		data = data[:limit]
+	}
+	if order == "ASC" {
+		slices.Reverse(data)
+	}
+	return envelope(url, data, more), nil
+}
+
+// envelope is a list as it goes over the wire.
+func envelope(url string, data []any, more bool) map[string]any {
+	return map[string]any{"object": "list", "url": url, "has_more": more, "data": data}
+}
+
+// rows reads objects.
+func (t *txn) rows(ctx context.Context, query string, args ...any) (_ []any, err error) {
+	rows, err := t.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list: %w", err)
+	}
+	defer func() {
+		if e := rows.Close(); e != nil && err == nil {
+			err = fmt.Errorf("list: %w", e)
+		}
+	}()
+	data := []any{}
+	for rows.Next() {
+		var one string
+		if err := rows.Scan(&one); err != nil {
+			return nil, fmt.Errorf("list: %w", err)
+		}
+		m, err := decodeMap([]byte(one))
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, m)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list: %w", err)
+	}
+	return data, nil
+}

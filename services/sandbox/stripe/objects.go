@@ -1,0 +1,227 @@
+package stripe
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// The kinds of objects, as their "object" names them on the wire.
+const (
+	kindProduct   = "product"
+	kindPrice     = "price"
+	kindCustomer  = "customer"
+	kindSession   = "checkout.session"
+	kindItem      = "item"
+	kindIntent    = "payment_intent"
+	kindCharge    = "charge"
+	kindRefund    = "refund"
+	kindEvent     = "event"
+	kindBackstage = "checkout.session/backstage" // never on the wire
+)
+
+// record is an object: what its type holds is what varies, its shape is the rest.
+type record interface {
+	ref() (kind, id string)
+}
+
+//go:embed shapes/*.json
+var shapeFiles embed.FS
+
+// shapes are the constant members of each kind of object.
+type shapes map[string][]byte
+
+func loadShapes() (shapes, error) {
+	files, err := shapeFiles.ReadDir("shapes")
+	if err != nil {
+		return nil, fmt.Errorf("list shapes: %w", err)
+	}
+	all := shapes{}
+	for _, f := range files {
+		data, err := shapeFiles.ReadFile("shapes/" + f.Name())
+		if err != nil {
+			return nil, fmt.Errorf("read shape: %w", err)
+		}
+		if _, err := decodeMap(data); err != nil {
+			return nil, fmt.Errorf("shape %s: %w", f.Name(), err)
+		}
+		all[strings.TrimSuffix(f.Name(), ".json")] = data
+	}
+	return all, nil
+}
+
+// render lays the record over its shape.
+func (s shapes) render(o record) (map[string]any, error) {
+	kind, _ := o.ref()
+	wire := map[string]any{}
+	if shape, ok := s[kind]; ok && !isTombstone(o) {
+		m, err := decodeMap(shape)
+		if err != nil {
+			return nil, err
+		}
+		wire = m
+	}
+	data, err := json.Marshal(o)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", kind, err)
+	}
+	varying, err := decodeMap(data)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range varying {
+		wire[name] = value
+	}
+	return wire, nil
+}
+
+// decodeMap decodes an object without turning its numbers into floats.
+func decodeMap(data []byte) (map[string]any, error) {
+	var m map[string]any
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if err := d.Decode(&m); err != nil {
+		return nil, fmt.Errorf("decode object: %w", err)
+	}
+	return m, nil
+}
+
+type product struct {
+	ID                  string            `json:"id"`
+	Active              bool              `json:"active"`
+	Created             int64             `json:"created"`
+	Updated             int64             `json:"updated"`
+	DefaultPrice        *string           `json:"default_price"`
+	Description         *string           `json:"description"`
+	Images              []string          `json:"images"`
+	Metadata            map[string]string `json:"metadata"`
+	Name                string            `json:"name"`
+	Shippable           *bool             `json:"shippable"`
+	StatementDescriptor *string           `json:"statement_descriptor"`
+	TaxCode             *string           `json:"tax_code"`
+	UnitLabel           *string           `json:"unit_label"`
+	URL                 *string           `json:"url"`
+}
+
+func (p *product) ref() (string, string) { return kindProduct, p.ID }
+
+type price struct {
+	ID                string            `json:"id"`
+	Active            bool              `json:"active"`
+	Created           int64             `json:"created"`
+	Currency          string            `json:"currency"`
+	LookupKey         *string           `json:"lookup_key"`
+	Metadata          map[string]string `json:"metadata"`
+	Nickname          *string           `json:"nickname"`
+	Product           string            `json:"product"`
+	TaxBehavior       string            `json:"tax_behavior"`
+	UnitAmount        int64             `json:"unit_amount"`
+	UnitAmountDecimal string            `json:"unit_amount_decimal"`
+}
+
+func (p *price) ref() (string, string) { return kindPrice, p.ID }
+
+type address struct {
+	City       *string `json:"city"`
+	Country    *string `json:"country"`
+	Line1      *string `json:"line1"`
+	Line2      *string `json:"line2"`
+	PostalCode *string `json:"postal_code"`
+	State      *string `json:"state"`
+}
+
+type customer struct {
+	ID               string            `json:"id"`
+	Address          *address          `json:"address"`
+	Created          int64             `json:"created"`
+	Description      *string           `json:"description"`
+	Email            *string           `json:"email"`
+	InvoicePrefix    string            `json:"invoice_prefix"`
+	Metadata         map[string]string `json:"metadata"`
+	Name             *string           `json:"name"`
+	Phone            *string           `json:"phone"`
+	PreferredLocales []string          `json:"preferred_locales"`
+	Deleted          bool              `json:"deleted,omitempty"`
+}
+
+func (c *customer) ref() (string, string) { return kindCustomer, c.ID }
+
+// tombstone is what remains of a deleted customer.
+type tombstone struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Deleted bool   `json:"deleted"`
+}
+
+func (t *tombstone) ref() (string, string) { return t.Object, t.ID }
+
+func isTombstone(o record) bool {
+	_, ok := o.(*tombstone)
+	return ok
+}
+
+type intent struct {
+	ID                        string            `json:"id"`
+	Amount                    int64             `json:"amount"`
+	AmountReceived            int64             `json:"amount_received"`
+	ClientSecret              string            `json:"client_secret"`
+	Created                   int64             `json:"created"`
+	Currency                  string            `json:"currency"`
+	Customer                  *string           `json:"customer"`
+	Description               *string           `json:"description"`
+	LatestCharge              string            `json:"latest_charge"`
+	Metadata                  map[string]string `json:"metadata"`
+	PaymentMethod             string            `json:"payment_method"`
+	PaymentMethodTypes        []string          `json:"payment_method_types"`
+	ReceiptEmail              *string           `json:"receipt_email"`
+	StatementDescriptor       *string           `json:"statement_descriptor"`
+	StatementDescriptorSuffix *string           `json:"statement_descriptor_suffix"`
+}
+
+func (i *intent) ref() (string, string) { return kindIntent, i.ID }
+
+type billingDetails struct {
+	Address address `json:"address"`
+	Email   *string `json:"email"`
+	Name    *string `json:"name"`
+	Phone   *string `json:"phone"`
+}
+
+type charge struct {
+	ID                        string            `json:"id"`
+	Amount                    int64             `json:"amount"`
+	AmountCaptured            int64             `json:"amount_captured"`
+	AmountRefunded            int64             `json:"amount_refunded"`
+	BalanceTransaction        string            `json:"balance_transaction"`
+	BillingDetails            billingDetails    `json:"billing_details"`
+	Created                   int64             `json:"created"`
+	Currency                  string            `json:"currency"`
+	Customer                  *string           `json:"customer"`
+	Description               *string           `json:"description"`
+	Metadata                  map[string]string `json:"metadata"`
+	PaymentIntent             string            `json:"payment_intent"`
+	PaymentMethod             string            `json:"payment_method"`
+	ReceiptEmail              *string           `json:"receipt_email"`
+	ReceiptURL                string            `json:"receipt_url"`
+	Refunded                  bool              `json:"refunded"`
+	StatementDescriptor       *string           `json:"statement_descriptor"`
+	StatementDescriptorSuffix *string           `json:"statement_descriptor_suffix"`
+}
+
+func (c *charge) ref() (string, string) { return kindCharge, c.ID }
+
+type refund struct {
+	ID                 string            `json:"id"`
+	Amount             int64             `json:"amount"`
+	BalanceTransaction string            `json:"balance_transaction"`
+	Charge             string            `json:"charge"`
+	Created            int64             `json:"created"`
+	Currency           string            `json:"currency"`
+	Metadata           map[string]string `json:"metadata"`
+	PaymentIntent      string            `json:"payment_intent"`
+	Reason             *string           `json:"reason"`
+}
+
+func (r *refund) ref() (string, string) { return kindRefund, r.ID }

@@ -1,0 +1,163 @@
+package stripe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// errClosed says that the session takes no payment any more.
+var errClosed = errors.New("session is not open")
+
+// buyer is what somebody entered on the hosted page.
+type buyer struct {
+	email   string
+	attempt string // names the rendered form: sent twice, it pays once and answers twice
+}
+
+// paid is the outcome of paying.
+type paid struct {
+	session session
+	event   string // that tells of the completed session
+}
+
+// pay completes the session: payment, charge and events, in one transaction.
+//
+// Errors: errClosed when it was paid from another form or is past its time.
+// Idempotent: by attempt.
+func (s *Server) pay(ctx context.Context, id string, b buyer, by caller) (*paid, error) {
+	var p paid
+	err := s.store.write(ctx, by, func(ctx context.Context, t *txn) error {
+		var back backstage
+		if err := t.get(ctx, id, pathParam[kindSession], &p.session); err != nil {
+			return err
+		}
+		if err := t.get(ctx, backstageID(id), pathParam[kindSession], &back); err != nil {
+			return err
+		}
+		switch {
+		case p.session.Status == statusComplete && b.attempt != "" && b.attempt == back.Attempt:
+			p.event = back.CompletedEvent
+			return nil
+		case p.session.Status != statusOpen || p.session.ExpiresAt <= t.now.Unix():
+			return errClosed
+		}
+		back.Attempt = b.attempt
+		event, err := s.complete(ctx, t, &p.session, &back, b)
+		p.event = event
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.courier.nudge()
+	return &p, nil
+}
+
+// complete marks the session paid and stores all that follows from it.
+func (s *Server) complete(ctx context.Context, t *txn, cs *session, back *backstage, b buyer) (string, error) {
+	if err := t.settleCustomer(ctx, cs, b); err != nil {
+		return "", err
+	}
+	if cs.ConsentCollection != nil && cs.ConsentCollection.TermsOfService != nil && *cs.ConsentCollection.TermsOfService == termsRequired {
+		cs.Consent = &consent{TermsOfService: new("accepted")}
+	}
+	if cs.AmountTotal > 0 {
+		if err := s.collect(ctx, t, cs, back); err != nil {
+			return "", err
+		}
+		cs.PaymentStatus = paymentPaid
+	}
+	cs.Status, cs.URL = statusComplete, nil
+	if err := t.put(ctx, cs); err != nil {
+		return "", err
+	}
+	if err := t.emit(ctx, "checkout.session.completed", cs, nil); err != nil {
+		return "", err
+	}
+	back.CompletedEvent = t.emitted[len(t.emitted)-1]
+	return back.CompletedEvent, t.put(ctx, back)
+}
+
+// settleCustomer notes who paid, and makes a customer of a guest when asked to.
+func (t *txn) settleCustomer(ctx context.Context, cs *session, b buyer) error {
+	if cs.CustomerDetails == nil {
+		cs.CustomerDetails = &customerDetails{TaxExempt: "none"}
+	}
+	details := cs.CustomerDetails
+	if details.Email == nil && b.email != "" {
+		details.Email = &b.email
+	}
+	details.TaxIDs = []string{}
+	if details.Address == nil {
+		details.Address = &address{Country: new("DE")} // the country of the card
+	}
+	if cs.Customer != nil || cs.CustomerCreation == nil || *cs.CustomerCreation != customerAlways {
+		return nil
+	}
+	cus := newCustomer(t.now.Unix())
+	cus.Email = details.Email
+	cs.Customer = &cus.ID
+	return t.put(ctx, cus)
+}
+
+// collect makes the payment and its charge.
+func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backstage) error {
+	ch := &charge{
+		ID: newID("ch_"), Amount: cs.AmountTotal, AmountCaptured: cs.AmountTotal, BalanceTransaction: newID("txn_"),
+		Created: t.now.Unix(), Currency: cs.Currency, Customer: cs.Customer, Description: back.Description,
+		Metadata: back.Metadata, PaymentMethod: newID("pm_"), ReceiptEmail: back.ReceiptEmail,
+		StatementDescriptor: back.Descriptor, StatementDescriptorSuffix: back.Suffix,
+		BillingDetails: billingDetails{
+			Address: *cs.CustomerDetails.Address, Email: cs.CustomerDetails.Email,
+			Name: cs.CustomerDetails.Name, Phone: cs.CustomerDetails.Phone,
+		},
+	}
+	ch.ReceiptURL = s.url + "/receipts/" + ch.ID
+	pi := &intent{
+		ID: newID("pi_"), Amount: ch.Amount, AmountReceived: ch.Amount, Created: ch.Created, Currency: ch.Currency,
+		Customer: ch.Customer, Description: ch.Description, LatestCharge: ch.ID, Metadata: ch.Metadata,
+		PaymentMethod: ch.PaymentMethod, PaymentMethodTypes: cs.PaymentMethodTypes, ReceiptEmail: ch.ReceiptEmail,
+		StatementDescriptor: back.Descriptor, StatementDescriptorSuffix: back.Suffix,
+	}
+	pi.ClientSecret = pi.ID + "_secret_" + newID("")
+	ch.PaymentIntent, cs.PaymentIntent = pi.ID, &pi.ID
+	if err := errors.Join(t.put(ctx, pi), t.put(ctx, ch)); err != nil {
+		return err
+	}
+	if err := t.emit(ctx, "payment_intent.succeeded", pi, nil); err != nil {
+		return err
+	}
+	return t.emit(ctx, "charge.succeeded", ch, nil)
+}
+
+// handOver waits until the event was answered 2xx, as Checkout does before it sends
+// the buyer back: at most patience.
+func (s *Server) handOver(ctx context.Context, event string, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	delivered, forget := s.courier.watch(event)
+	defer forget()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var done bool
+		err := s.store.db.QueryRowContext(ctx, `SELECT delivered_at IS NOT NULL FROM stripe_sandbox.events WHERE id = $1`, event).Scan(&done)
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("watch event: %w", err)
+		}
+		if done {
+			return nil
+		}
+		select {
+		case <-delivered:
+			return nil
+		case <-tick.C: // another replica may deliver it
+		case <-s.halted:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

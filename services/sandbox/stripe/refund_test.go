@@ -1,0 +1,166 @@
+package stripe_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stripe/stripe-go/v79"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+	sandbox "github.com/resume-matcher/credits/services/sandbox/stripe"
+)
+
+func TestRefundsAreCumulativeAndBounded(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	payment := s.buy(t)
+	refunded := int64(0)
+	for _, amount := range []int64{1000, 500} {
+		params := &stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(amount), Reason: stripe.String("requested_by_customer")}
+		params.AddMetadata("actor", "1")
+		refund, err := s.api.Refunds.New(params)
+		if err != nil {
+			t.Fatalf("refund %d: %v", amount, err)
+		}
+		refunded += amount
+		if refund.Status != "succeeded" || refund.Amount != amount || refund.Charge.ID != payment.LatestCharge.ID || refund.Metadata["actor"] != "1" {
+			t.Errorf("refund = %+v", refund)
+		}
+		var charge stripe.Charge
+		var told stripe.Refund
+		for range 2 { // in whatever order
+			event := s.hooks.next(t, "charge.refunded", "refund.created")
+			var err error
+			if event.Type == "charge.refunded" {
+				err = json.Unmarshal(event.Data.Raw, &charge)
+			} else {
+				err = json.Unmarshal(event.Data.Raw, &told)
+			}
+			if err != nil {
+				t.Fatalf("decode event: %v", err)
+			}
+		}
+		if charge.AmountRefunded != refunded || charge.Refunded || charge.Refunds != nil || told.ID != refund.ID {
+			t.Errorf("events tell of charge %d refunded (%t), refund %s, want %d and %s", charge.AmountRefunded, charge.Refunded, told.ID, refunded, refund.ID)
+		}
+	}
+
+	_, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(2501)})
+	wantError(t, err, http.StatusBadRequest, "", "amount")
+	if _, err = s.api.Refunds.New(&stripe.RefundParams{Charge: stripe.String(payment.LatestCharge.ID)}); err != nil {
+		t.Fatalf("refund the rest: %v", err)
+	}
+	_, err = s.api.Refunds.New(&stripe.RefundParams{Charge: stripe.String(payment.LatestCharge.ID)})
+	wantError(t, err, http.StatusBadRequest, "charge_already_refunded", "")
+	charge, err := s.api.Charges.Get(payment.LatestCharge.ID, nil)
+	if err != nil || charge.AmountRefunded != 4000 || !charge.Refunded {
+		t.Errorf("charge = %+v, %v", charge, err)
+	}
+
+	var amounts []int64
+	list := s.api.Refunds.List(&stripe.RefundListParams{
+		PaymentIntent: stripe.String(payment.ID), ListParams: stripe.ListParams{Limit: stripe.Int64(1)},
+	})
+	for list.Next() { // three pages of one
+		amounts = append(amounts, list.Refund().Amount)
+	}
+	if list.Err() != nil || len(amounts) != 3 || amounts[0] != 2500 || amounts[1] != 500 || amounts[2] != 1000 {
+		t.Errorf("refunds = %v, %v, want 2500, 500, 1000", amounts, list.Err())
+	}
+}
+
+func TestRefundMetadataIsTold(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(s.buy(t).ID)})
+	if err != nil {
+		t.Fatalf("refund: %v", err)
+	}
+	params := &stripe.RefundParams{}
+	params.AddMetadata("note", "by mail")
+	if _, err := s.api.Refunds.Update(refund.ID, params); err != nil {
+		t.Fatalf("update refund: %v", err)
+	}
+	if event := s.hooks.next(t, "charge.refund.updated"); event.Data.Object["status"] != "succeeded" || event.Data.PreviousAttributes["metadata"] == nil {
+		t.Errorf("event = %s", event.Data.Raw)
+	}
+}
+
+func TestLegacyRefundIsOneEvent(t *testing.T) {
+	t.Parallel()
+	hooks := newReceiver(t)
+	o := options(dbtest.Empty(t), hooks.URL)
+	o.RefundEvents = sandbox.RefundEventsLegacy
+	server, err := sandbox.Start(t.Context(), o)
+	if err != nil {
+		t.Fatalf("start: %v", err)
+	}
+	s := &stand{Server: server, hooks: hooks, api: newClient(server.URL(), secretKey), browser: http.DefaultClient}
+	s.browser = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if _, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(s.buy(t).ID)}); err != nil {
+		t.Fatalf("refund: %v", err)
+	}
+	var kinds []string
+	list := s.api.Events.List(&stripe.EventListParams{})
+	for list.Next() {
+		kinds = append(kinds, string(list.Event().Type))
+	}
+	if list.Err() != nil || len(kinds) != 4 || kinds[0] != "charge.refunded" {
+		t.Errorf("events = %v, %v", kinds, list.Err())
+	}
+	if err := server.Close(t.Context()); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+func TestDashboardRefunds(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	payment := s.buy(t)
+	row := "#" + payment.ID
+	german := map[string]string{"Accept-Language": "de-DE,de;q=0.9"}
+	dashboard := s.do(t, http.MethodGet, "/dashboard", nil, german)
+	form := dashboard.fields(row + " form")
+	if form.Get("amount") != "40,00" || dashboard.text(row+" .amount") != "40,00 €" || dashboard.text(row+" .customer") != payment.Customer.ID {
+		t.Errorf("row = %q with %v", dashboard.text(row), form)
+	}
+	if got := dashboard.texts("#events .type"); got == "" {
+		t.Error("no events listed")
+	}
+
+	for _, step := range []struct {
+		name, amount, leads, refunded string
+		form                          url.Values
+	}{
+		{"refuses what is no amount", "ten", "?error=amount", "€0.00", form},
+		{"refuses a third decimal", "1.005", "?error=amount", "€0.00", form},
+		{"refuses more than the rest", "40,01", "?error=rest", "€0.00", form},
+		{"refunds a part", "12,50", "?done", "€12.50", form},
+		{"does not refund the same form twice", "12,50", "?error=changed", "€12.50", form},
+		{"refuses an unknown payment", "1", "?error=missing", "€12.50", url.Values{"payment_intent": {"pi_unknown"}}},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			step.form.Set("amount", step.amount)
+			if got := s.post(t, "/dashboard/refunds", step.form).Header.Get("Location"); got != "/dashboard"+step.leads {
+				t.Errorf("refund leads to %q, want %s", got, step.leads)
+			}
+			after := s.get(t, "/dashboard"+step.leads)
+			if got := after.text(row + " .refunded"); got != step.refunded {
+				t.Errorf("refunded = %s, want %s", got, step.refunded)
+			}
+			if after.doc.Find("#error, #done").Length() != 1 {
+				t.Error("the page does not say how it went")
+			}
+		})
+	}
+	rest := s.get(t, "/").fields(row + " form")
+	if rest.Get("amount") != "27.50" {
+		t.Errorf("rest = %q, want 27.50", rest.Get("amount"))
+	}
+	s.post(t, "/dashboard/refunds", rest)
+	if left := s.get(t, "/dashboard").doc.Find(row + " form").Length(); left != 0 {
+		t.Error("a form beside a payment that was refunded in full")
+	}
+}

@@ -1,0 +1,64 @@
+package stripe
+
+import (
+	"net"
+	"net/http"
+)
+
+// routes is every address of the stand-in.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for _, e := range s.endpoints() {
+		mux.HandleFunc(e.pattern, s.handle(&e))
+	}
+	mux.HandleFunc("/v1/", s.handle(nil))
+
+	mux.HandleFunc("GET /c/pay/{id}", s.showCheckout)
+	mux.HandleFunc("POST /c/pay/{id}", s.submitCheckout)
+	mux.HandleFunc("GET /receipts/{id}", s.showReceipt)
+	mux.HandleFunc("GET /{$}", s.showDashboard)
+	mux.HandleFunc("GET /dashboard", s.showDashboard)
+	mux.HandleFunc("POST /dashboard/refunds", s.submitRefund)
+	mux.HandleFunc("GET /assets/checkout.css", s.asset("checkout.css", "text/css; charset=utf-8"))
+	mux.HandleFunc("GET /assets/icon.svg", s.asset("icon.svg", "image/svg+xml"))
+	mux.HandleFunc("GET /favicon.ico", s.asset("icon.svg", "image/svg+xml"))
+	return s.guard(mux)
+}
+
+// guard keeps other sites out: their forms, and their names when they point here.
+func (s *Server) guard(next http.Handler) http.Handler {
+	forms := http.NewCrossOriginProtection()
+	forms.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.closed(w, r, http.StatusForbidden, "foreign", nil, "")
+	}))
+	protected := forms.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Referrer-Policy", "strict-origin")
+		h.Set("X-Content-Type-Options", "nosniff")
+		defer func() {
+			if p := recover(); p != nil {
+				s.log.Error("panic in stripe sandbox", "err", p, "route", r.Pattern)
+				s.closed(w, r, http.StatusInternalServerError, "fault", nil, "")
+			}
+		}()
+		if !localHost(r.Host) {
+			http.Error(w, "This stand-in answers to localhost alone.", http.StatusMisdirectedRequest)
+			return
+		}
+		protected.ServeHTTP(w, r)
+	})
+}
+
+// localHost tells whether a Host header names this machine.
+func localHost(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	if name == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(name)
+	return ip != nil && ip.IsLoopback()
+}

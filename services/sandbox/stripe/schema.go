@@ -1,0 +1,131 @@
+package stripe
+
+import (
+	"fmt"
+	"maps"
+	"net/mail"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// rule refuses a value that its parameter cannot have.
+type rule func(name, value string) error
+
+// schema is the parameters that an address takes. "[]" stands for a position in a
+// list, "[*]" for a key of the caller's own choice.
+type schema map[string]rule
+
+// with returns a schema that has the parameters of all.
+func (s schema) with(all ...schema) schema {
+	merged := schema{}
+	maps.Copy(merged, s)
+	for _, other := range all {
+		maps.Copy(merged, other)
+	}
+	return merged
+}
+
+// metadataParams are the parameters of a map called name.
+func metadataParams(name string) schema {
+	return schema{name: text(0), name + "[*]": anything}
+}
+
+func anything(string, string) error { return nil }
+
+// text allows that many characters; an empty text unsets.
+func text(limit int) rule {
+	return func(name, value string) error {
+		if utf8.RuneCountInString(value) > limit {
+			return invalid("parameter_invalid_string_too_long", name, "Invalid string: must be at most %d characters", limit)
+		}
+		return nil
+	}
+}
+
+// identifier is a text that cannot be unset.
+func identifier(name, value string) error {
+	if strings.TrimSpace(value) == "" {
+		return invalid("parameter_invalid_empty", name,
+			"You passed an empty string for '%s'. We assume empty values are an attempt to unset a parameter; however '%s' cannot be unset.", name, name)
+	}
+	return text(500)(name, value)
+}
+
+func integer(lowest, highest int64) rule {
+	return func(name, value string) error {
+		n, err := strconv.ParseInt(value, 10, 64)
+		switch {
+		case err != nil:
+			return invalid("parameter_invalid_integer", name, "Invalid integer: %s", value)
+		case n < lowest:
+			return invalid("parameter_invalid_integer", name, "This value must be greater than or equal to %d.", lowest)
+		case n > highest:
+			return invalid("parameter_invalid_integer", name, "This value must be less than or equal to %d.", highest)
+		}
+		return nil
+	}
+}
+
+func boolean(name, value string) error {
+	if value != "true" && value != "false" {
+		return invalid("parameter_invalid_boolean", name, "Invalid boolean: %s", value)
+	}
+	return nil
+}
+
+func oneOf(allowed ...string) rule {
+	return func(name, value string) error {
+		if slices.Contains(allowed, value) {
+			return nil
+		}
+		last := len(allowed) - 1
+		list := allowed[last]
+		if last > 0 {
+			list = strings.Join(allowed[:last], ", ") + ", or " + list
+		}
+		return invalid("", name, "Invalid %s: must be one of %s", name, list)
+	}
+}
+
+func emailAddress(name, value string) error {
+	if value == "" || validEmail(value) {
+		return nil
+	}
+	return invalid("email_invalid", name, "Invalid email address: %s", value)
+}
+
+// validEmail tells whether value is one bare address.
+func validEmail(value string) bool {
+	a, err := mail.ParseAddress(value)
+	return err == nil && a.Address == value && len(value) <= 512
+}
+
+func webAddress(name, value string) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || len(value) > 5000 {
+		return invalid("url_invalid", name, "Not a valid URL")
+	}
+	return nil
+}
+
+// currencies are those the stand-in can write and round.
+var currencies = []string{"chf", "czk", "dkk", "eur", "gbp", "jpy", "nok", "pln", "sek", "usd"}
+
+func currencyCode(name, value string) error {
+	if !slices.Contains(currencies, strings.ToLower(value)) {
+		return invalid("", name, "Invalid currency: %s. This stand-in knows: %s", value, strings.Join(currencies, ", "))
+	}
+	return nil
+}
+
+// addressParams are the members of a postal address called name.
+func addressParams(name string) schema {
+	s := schema{}
+	for _, part := range []string{"city", "country", "line1", "line2", "postal_code", "state"} {
+		s[fmt.Sprintf("%s[%s]", name, part)] = text(500)
+	}
+	return s
+}

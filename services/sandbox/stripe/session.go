@@ -1,0 +1,137 @@
+package stripe
+
+import "encoding/json"
+
+// The states of a Checkout session and of its payment.
+const (
+	statusOpen     = "open"
+	statusComplete = "complete"
+	statusExpired  = "expired"
+
+	paymentPaid     = "paid"
+	paymentUnpaid   = "unpaid"
+	paymentNotDue   = "no_payment_required"
+	customerAlways  = "always"
+	termsRequired   = "required"
+	placeholderText = "{CHECKOUT_SESSION_ID}"
+)
+
+type session struct {
+	ID                       string            `json:"id"`
+	AllowPromotionCodes      *bool             `json:"allow_promotion_codes"`
+	AmountSubtotal           int64             `json:"amount_subtotal"`
+	AmountTotal              int64             `json:"amount_total"`
+	AutomaticTax             automaticTax      `json:"automatic_tax"`
+	BillingAddressCollection *string           `json:"billing_address_collection"`
+	CancelURL                *string           `json:"cancel_url"`
+	ClientReferenceID        *string           `json:"client_reference_id"`
+	Consent                  *consent          `json:"consent"`
+	ConsentCollection        *consentAsked     `json:"consent_collection"`
+	Created                  int64             `json:"created"`
+	Currency                 string            `json:"currency"`
+	CustomText               customText        `json:"custom_text"`
+	Customer                 *string           `json:"customer"`
+	CustomerCreation         *string           `json:"customer_creation"`
+	CustomerDetails          *customerDetails  `json:"customer_details"`
+	CustomerEmail            *string           `json:"customer_email"`
+	ExpiresAt                int64             `json:"expires_at"`
+	InvoiceCreation          invoiceCreation   `json:"invoice_creation"`
+	Locale                   *string           `json:"locale"`
+	Metadata                 map[string]string `json:"metadata"`
+	PaymentIntent            *string           `json:"payment_intent"`
+	PaymentMethodTypes       []string          `json:"payment_method_types"`
+	PaymentStatus            string            `json:"payment_status"`
+	Status                   string            `json:"status"`
+	SubmitType               *string           `json:"submit_type"`
+	SuccessURL               string            `json:"success_url"`
+	TaxIDCollection          *enabled          `json:"tax_id_collection,omitempty"`
+	URL                      *string           `json:"url"`
+}
+
+func (s *session) ref() (string, string) { return kindSession, s.ID }
+
+type enabled struct {
+	Enabled bool `json:"enabled"`
+}
+
+type automaticTax struct {
+	Enabled   bool    `json:"enabled"`
+	Liability any     `json:"liability"`
+	Status    *string `json:"status"`
+}
+
+type consent struct {
+	Promotions     *string `json:"promotions"`
+	TermsOfService *string `json:"terms_of_service"`
+}
+
+type consentAsked struct {
+	PaymentMethodReuseAgreement any     `json:"payment_method_reuse_agreement"`
+	Promotions                  *string `json:"promotions"`
+	TermsOfService              *string `json:"terms_of_service"`
+}
+
+type message struct {
+	Message string `json:"message"`
+}
+
+type customText struct {
+	AfterSubmit              *message `json:"after_submit"`
+	ShippingAddress          *message `json:"shipping_address"`
+	Submit                   *message `json:"submit"`
+	TermsOfServiceAcceptance *message `json:"terms_of_service_acceptance"`
+}
+
+type customerDetails struct {
+	Address   *address `json:"address"`
+	Email     *string  `json:"email"`
+	Name      *string  `json:"name"`
+	Phone     *string  `json:"phone"`
+	TaxExempt string   `json:"tax_exempt"`
+	TaxIDs    []string `json:"tax_ids"`
+}
+
+type invoiceCreation struct {
+	Enabled     bool        `json:"enabled"`
+	InvoiceData invoiceData `json:"invoice_data"`
+}
+
+type invoiceData struct {
+	AccountTaxIDs    any               `json:"account_tax_ids"`
+	CustomFields     any               `json:"custom_fields"`
+	Description      *string           `json:"description"`
+	Footer           *string           `json:"footer"`
+	Issuer           any               `json:"issuer"`
+	Metadata         map[string]string `json:"metadata"`
+	RenderingOptions any               `json:"rendering_options"`
+}
+
+// item is one line of a session.
+type item struct {
+	ID             string         `json:"id"`
+	AmountSubtotal int64          `json:"amount_subtotal"`
+	AmountTotal    int64          `json:"amount_total"`
+	Currency       string         `json:"currency"`
+	Description    string         `json:"description"`
+	Price          map[string]any `json:"price"`
+	Quantity       int64          `json:"quantity"`
+}
+
+func (i *item) ref() (string, string) { return kindItem, i.ID }
+
+// backstage is what belongs to a session but is not shown with it.
+type backstage struct {
+	Session        string            `json:"session"`
+	Items          []json.RawMessage `json:"items"`
+	Metadata       map[string]string `json:"metadata"` // of the payment to come, as the next four
+	Description    *string           `json:"description"`
+	ReceiptEmail   *string           `json:"receipt_email"`
+	Descriptor     *string           `json:"descriptor"`
+	Suffix         *string           `json:"suffix"`
+	Attempt        string            `json:"attempt"`         // the rendered form that paid
+	CompletedEvent string            `json:"completed_event"` // the event that said so
+}
+
+func (b *backstage) ref() (string, string) { return kindBackstage, backstageID(b.Session) }
+
+func backstageID(session string) string { return session + "/backstage" }

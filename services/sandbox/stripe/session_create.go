@@ -1,0 +1,235 @@
+package stripe
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+const (
+	sessionLife    = 24 * time.Hour
+	sessionMinLife = 30 * time.Minute
+	// maxQuantity keeps price × quantity within int64 and far above any real order.
+	maxQuantity = 999_999
+	maxItems    = 100
+	// minTotal is Stripe's least amount of a payment in euros; other currencies are
+	// close enough for a stand-in.
+	minTotal = 50
+)
+
+var sessions = list{kind: kindSession, url: "/v1/checkout/sessions", filters: []string{"customer", "payment_intent", "status"}}
+
+// createSession opens a Checkout session for a one-time payment.
+func (s *Server) createSession(ctx context.Context, t *txn, c *call) (any, error) {
+	f := c.form
+	if err := f.require("mode", "success_url"); err != nil {
+		return nil, err
+	}
+	if err := checkSession(f, t.now); err != nil {
+		return nil, err
+	}
+	cs := &session{
+		ID: newID("cs_test_"), Created: t.now.Unix(), PaymentMethodTypes: f.texts("payment_method_types"),
+		PaymentStatus: paymentUnpaid, Status: statusOpen, SuccessURL: f["success_url"],
+	}
+	cs.URL = new(s.url + "/c/pay/" + cs.ID)
+	cs.take(f, t.now)
+	back := &backstage{Session: cs.ID}
+	if err := back.take(f); err != nil {
+		return nil, err
+	}
+	var err error
+	if cs.Metadata, err = f.metadata("metadata", nil); err != nil {
+		return nil, err
+	}
+	if err := t.attachCustomer(ctx, cs, f); err != nil {
+		return nil, err
+	}
+	if err := t.addItems(ctx, cs, back, f); err != nil {
+		return nil, err
+	}
+	if err := t.put(ctx, back); err != nil {
+		return nil, err
+	}
+	return cs, t.put(ctx, cs)
+}
+
+// checkSession refuses what cannot go together.
+func checkSession(f form, now time.Time) error {
+	if f["mode"] != "payment" {
+		return invalid("", "mode", "This stand-in takes mode=payment alone.")
+	}
+	if f["ui_mode"] == "embedded" {
+		return invalid("", "ui_mode", "This stand-in takes ui_mode=hosted alone.")
+	}
+	if f.has("customer") && f.has("customer_email") {
+		return invalid("", "customer_email", "You may only specify one of these parameters: customer, customer_email.")
+	}
+	if f.has("customer") && f.has("customer_creation") {
+		return invalid("", "customer_creation", "You may only specify one of these parameters: customer, customer_creation.")
+	}
+	for _, part := range []string{"address", "name", "shipping"} {
+		if f.has("customer_update["+part+"]") && !f.has("customer") {
+			return invalid("", "customer_update", "`customer_update` can only be used with `customer`.")
+		}
+	}
+	if f.has("customer") && f.truth("tax_id_collection[enabled]") && f["customer_update[name]"] != "auto" {
+		return invalid("", "tax_id_collection", "Tax ID collection requires updating business name on the customer. To enable tax ID collection for an existing customer, please set `customer_update[name]` to `auto`.")
+	}
+	if f.has("expires_at") {
+		life := time.Unix(f.integer("expires_at"), 0).Sub(now)
+		if life < sessionMinLife-time.Minute || life > sessionLife+time.Minute { // clocks differ
+			return invalid("", "expires_at", "The `expires_at` timestamp must be at least 30 minutes and at most 24 hours from Checkout Session creation.")
+		}
+	}
+	return nil
+}
+
+// take copies what the form says of the session itself.
+func (cs *session) take(f form, now time.Time) {
+	cs.ExpiresAt = now.Add(sessionLife).Unix()
+	if f.has("expires_at") {
+		cs.ExpiresAt = f.integer("expires_at")
+	}
+	if len(cs.PaymentMethodTypes) == 0 {
+		cs.PaymentMethodTypes = []string{"card"}
+	}
+	if f.has("allow_promotion_codes") {
+		cs.AllowPromotionCodes = new(f.truth("allow_promotion_codes"))
+	}
+	if f.has("tax_id_collection[enabled]") {
+		cs.TaxIDCollection = &enabled{f.truth("tax_id_collection[enabled]")}
+	}
+	cs.AutomaticTax.Enabled = f.truth("automatic_tax[enabled]")
+	cs.InvoiceCreation.Enabled = f.truth("invoice_creation[enabled]")
+	cs.InvoiceCreation.InvoiceData.Description = f.optional("invoice_creation[invoice_data][description]")
+	cs.InvoiceCreation.InvoiceData.Footer = f.optional("invoice_creation[invoice_data][footer]")
+	cs.BillingAddressCollection = f.optional("billing_address_collection")
+	cs.CancelURL = f.optional("cancel_url")
+	cs.ClientReferenceID = f.optional("client_reference_id")
+	cs.CustomerCreation = f.optional("customer_creation")
+	cs.CustomerEmail = f.optional("customer_email")
+	cs.Locale = f.optional("locale")
+	cs.SubmitType = f.optional("submit_type")
+	if terms, promotions := f.optional("consent_collection[terms_of_service]"), f.optional("consent_collection[promotions]"); terms != nil || promotions != nil {
+		cs.ConsentCollection = &consentAsked{Promotions: promotions, TermsOfService: terms}
+	}
+	cs.CustomText = customText{
+		AfterSubmit: f.message("after_submit"), ShippingAddress: f.message("shipping_address"),
+		Submit: f.message("submit"), TermsOfServiceAcceptance: f.message("terms_of_service_acceptance"),
+	}
+}
+
+func (f form) message(place string) *message {
+	if text := f["custom_text["+place+"][message]"]; text != "" {
+		return &message{text}
+	}
+	return nil
+}
+
+// take copies what the form says of the payment to come.
+func (b *backstage) take(f form) (err error) {
+	b.Metadata, err = f.metadata("payment_intent_data[metadata]", nil)
+	b.Description = f.optional("payment_intent_data[description]")
+	b.ReceiptEmail = f.optional("payment_intent_data[receipt_email]")
+	b.Descriptor = f.optional("payment_intent_data[statement_descriptor]")
+	b.Suffix = f.optional("payment_intent_data[statement_descriptor_suffix]")
+	return err
+}
+
+// attachCustomer fills in whom the session is for, as far as that is known.
+func (t *txn) attachCustomer(ctx context.Context, cs *session, f form) error {
+	if !f.has("customer") {
+		if cs.CustomerCreation == nil {
+			cs.CustomerCreation = new("if_required")
+		}
+		if cs.CustomerEmail != nil {
+			cs.CustomerDetails = &customerDetails{Email: cs.CustomerEmail, TaxExempt: "none"}
+		}
+		return nil
+	}
+	cus, err := t.customer(ctx, f["customer"], "customer")
+	if err != nil {
+		return err
+	}
+	if cs.AutomaticTax.Enabled && cus.Address == nil && f["customer_update[address]"] != "auto" && f["customer_update[shipping]"] != "auto" {
+		return refused("customer_tax_location_invalid", "automatic_tax", "Automatic tax calculation in Checkout requires a valid address on the Customer. Add a valid address to the Customer or set either `customer_update[address]` to 'auto' or `customer_update[shipping]` to 'auto' to save the address entered in Checkout to the Customer.")
+	}
+	cs.Customer = &cus.ID
+	cs.CustomerDetails = &customerDetails{Address: cus.Address, Email: cus.Email, Name: cus.Name, Phone: cus.Phone, TaxExempt: "none"}
+	return nil
+}
+
+// addItems prices the lines of the form.
+func (t *txn) addItems(ctx context.Context, cs *session, back *backstage, f form) error {
+	lines := f.positions("line_items")
+	if len(lines) == 0 || len(lines) > maxItems {
+		return invalid("parameter_missing", "line_items", "You must pass 1 to %d line items.", maxItems)
+	}
+	for _, line := range lines {
+		one, err := t.priced(ctx, line, f)
+		if err != nil {
+			return err
+		}
+		if cs.Currency != "" && cs.Currency != one.Currency {
+			return refused("", line+"[price]", "All line items must have the same currency.")
+		}
+		cs.Currency = one.Currency
+		cs.AmountSubtotal += one.AmountSubtotal
+		wire, err := t.shapes.render(one)
+		if err != nil {
+			return err
+		}
+		data, err := json.Marshal(wire)
+		if err != nil {
+			return fmt.Errorf("encode line item: %w", err)
+		}
+		back.Items = append(back.Items, data)
+	}
+	cs.AmountTotal = cs.AmountSubtotal
+	switch {
+	case cs.AmountTotal == 0:
+		cs.PaymentStatus = paymentNotDue
+	case cs.AmountTotal < minTotal && digits(cs.Currency) > 0:
+		return refused("amount_too_small", "", "The Checkout Session's total amount due must add up to at least %d of the smallest unit of %s.", minTotal, cs.Currency)
+	case cs.AmountTotal > maxUnitAmount:
+		return refused("amount_too_large", "", "The Checkout Session's total amount due must be no more than %d of the smallest unit of %s.", maxUnitAmount, cs.Currency)
+	}
+	if want := f["currency"]; want != "" && want != cs.Currency {
+		return refused("", "currency", "The prices of the line items are in %s.", cs.Currency)
+	}
+	return nil
+}
+
+// priced is one line with its price, product name and amount.
+func (t *txn) priced(ctx context.Context, line string, f form) (*item, error) {
+	if err := f.require(line+"[price]", line+"[quantity]"); err != nil {
+		return nil, err
+	}
+	id, param := f[line+"[price]"], line+"[price]"
+	wire, err := t.wire(ctx, kindPrice, id, param)
+	if err != nil {
+		return nil, err
+	}
+	var p price
+	if err := t.get(ctx, id, param, &p); err != nil {
+		return nil, err
+	}
+	if !p.Active {
+		return nil, refused("", param, "The price specified is inactive. This field only accepts active prices.")
+	}
+	var of product
+	if err := t.get(ctx, p.Product, param, &of); err != nil {
+		return nil, err
+	}
+	if !of.Active {
+		return nil, refused("", param, "The product of the price specified is inactive.")
+	}
+	quantity := f.integer(line + "[quantity]")
+	amount := p.UnitAmount * quantity // at most 10^14
+	return &item{
+		ID: newID("li_"), AmountSubtotal: amount, AmountTotal: amount, Currency: p.Currency,
+		Description: of.Name, Price: wire, Quantity: quantity,
+	}, nil
+}

@@ -1,0 +1,166 @@
+package stripe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// sweepPeriod is how often sessions past their time are looked for.
+const sweepPeriod = 15 * time.Second
+
+func (s *Server) updateSession(ctx context.Context, t *txn, c *call) (any, error) {
+	var cs session
+	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
+		return nil, err
+	}
+	var err error
+	if cs.Metadata, err = c.form.metadata("metadata", cs.Metadata); err != nil {
+		return nil, err
+	}
+	return &cs, t.put(ctx, &cs)
+}
+
+func (s *Server) listLineItems(ctx context.Context, t *txn, c *call) (any, error) {
+	var cs session
+	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
+		return nil, err
+	}
+	all, err := t.lineItems(ctx, c.id, pathParam[kindSession])
+	if err != nil {
+		return nil, err
+	}
+	return all, pageItems(all, c.form)
+}
+
+// pageItems cuts one page out of the lines, which are never more than one hundred.
+func pageItems(all map[string]any, f form) error {
+	lines, _ := all["data"].([]any)
+	for _, bound := range []string{"starting_after", "ending_before"} {
+		if !f.has(bound) {
+			continue
+		}
+		at := -1
+		for i, line := range lines {
+			if m, ok := line.(map[string]any); ok && m["id"] == f[bound] {
+				at = i
+			}
+		}
+		switch {
+		case at < 0:
+			return missing(kindItem, f[bound], bound)
+		case bound == "starting_after":
+			lines = lines[at+1:]
+		default:
+			lines = lines[:at]
+		}
+	}
+	limit := int(f.integer("limit"))
+	if limit == 0 {
+		limit = defaultPage
+	}
+	all["has_more"] = len(lines) > limit
+	all["data"] = lines[:min(limit, len(lines))]
+	return nil
+}
+
+// lineItems are the lines of a session, in their order.
+func (t *txn) lineItems(ctx context.Context, session, param string) (map[string]any, error) {
+	data, err := t.data(ctx, kindBackstage, backstageID(session), param)
+	if err != nil {
+		return nil, err
+	}
+	var back backstage
+	if err := json.Unmarshal(data, &back); err != nil {
+		return nil, fmt.Errorf("decode line items: %w", err)
+	}
+	items := []any{}
+	for _, raw := range back.Items {
+		one, err := decodeMap(raw)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, one)
+	}
+	return envelope("/v1/checkout/sessions/"+session+"/line_items", items, false), nil
+}
+
+func (s *Server) expireSession(ctx context.Context, t *txn, c *call) (any, error) {
+	var cs session
+	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
+		return nil, err
+	}
+	if cs.Status != statusOpen {
+		return nil, refused("", "", "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of %s.", cs.Status)
+	}
+	return &cs, t.expire(ctx, &cs)
+}
+
+func (t *txn) expire(ctx context.Context, cs *session) error {
+	cs.Status, cs.URL = statusExpired, nil
+	if err := t.put(ctx, cs); err != nil {
+		return err
+	}
+	return t.emit(ctx, "checkout.session.expired", cs, nil)
+}
+
+// expireSessions ends the sessions past their time until ctx is done.
+func (s *Server) expireSessions(ctx context.Context) {
+	tick := time.NewTicker(sweepPeriod)
+	defer tick.Stop()
+	for {
+		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("stripe sandbox cannot expire sessions", "err", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Server) sweep(ctx context.Context) error {
+	const due = `SELECT data FROM stripe_sandbox.objects
+		WHERE kind = $1 AND data ->> 'status' = 'open' AND (data ->> 'expires_at')::bigint <= $2 LIMIT 100`
+	var found bool
+	err := s.store.read(ctx, func(ctx context.Context, t *txn) error {
+		rows, err := t.rows(ctx, due, kindSession, t.now.Unix())
+		found = len(rows) > 0
+		return err
+	})
+	if err != nil || !found { // nearly always: no need for the lock
+		return err
+	}
+	err = s.store.write(ctx, caller{}, func(ctx context.Context, t *txn) error {
+		rows, err := t.rows(ctx, due, kindSession, t.now.Unix())
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := t.expireRow(ctx, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		s.courier.nudge()
+	}
+	return err
+}
+
+func (t *txn) expireRow(ctx context.Context, row any) error {
+	wire, ok := row.(map[string]any)
+	if !ok {
+		return errors.New("expire session: not an object")
+	}
+	id, _ := wire["id"].(string)
+	var cs session
+	if err := t.get(ctx, id, "", &cs); err != nil {
+		return err
+	}
+	return t.expire(ctx, &cs)
+}

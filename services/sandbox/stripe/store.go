@@ -1,0 +1,176 @@
+package stripe
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// stateLock is the advisory lock that every write holds to its end, so that writes
+// happen one after the other however many replicas share the database.
+const stateLock = 0x7374726970655f73 // "stripe_s"
+
+// queryTimeout bounds one transaction, waiting for the lock included.
+const queryTimeout = 15 * time.Second
+
+//go:embed schema.sql
+var schemaSQL string
+
+// store is the state of the stand-in.
+type store struct {
+	db     *sql.DB
+	shapes shapes
+}
+
+// openStore connects, and makes the schema unless it is there.
+func openStore(ctx context.Context, databaseURL string) (*store, error) {
+	shapes, err := loadShapes()
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("parse database URL: %w", err)
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // prepares nothing: works behind a pooler
+	delete(config.RuntimeParams, "pgbouncer")           // a hint for other drivers, which a server would refuse
+	s := &store{db: stdlib.OpenDB(*config), shapes: shapes}
+	s.db.SetMaxOpenConns(3)
+	s.db.SetConnMaxIdleTime(time.Minute)
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	return s, nil
+}
+
+// migrate makes the schema, and lets everything undelivered be tried at once: the
+// receiver was most likely restarted together with this process.
+func (s *store) migrate(ctx context.Context) error {
+	return s.write(ctx, caller{}, func(ctx context.Context, t *txn) error {
+		if _, err := t.ExecContext(ctx, schemaSQL); err != nil {
+			return fmt.Errorf("make schema: %w", err)
+		}
+		_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.events SET next_attempt_at = now(), backoff = 0 WHERE delivered_at IS NULL`)
+		if err != nil {
+			return fmt.Errorf("wake events: %w", err)
+		}
+		return nil
+	})
+}
+
+// caller is who caused a write; events carry it on.
+type caller struct{ RequestID, IdempotencyKey string }
+
+// txn is one transaction.
+type txn struct {
+	*sql.Tx
+	shapes  shapes
+	caller  caller
+	now     time.Time
+	emitted []string // identifiers of the events made in it
+}
+
+// write runs fn in the one transaction that may write at that moment.
+//
+// Locks: the idempotency key of by, if it has one, then the state.
+func (s *store) write(ctx context.Context, by caller, fn func(context.Context, *txn) error) error {
+	return s.transact(ctx, by, nil, func(ctx context.Context, t *txn) error {
+		if by.IdempotencyKey != "" {
+			if err := t.lockKey(ctx, by.IdempotencyKey); err != nil {
+				return err
+			}
+		}
+		if _, err := t.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(stateLock)); err != nil {
+			return fmt.Errorf("lock state: %w", err)
+		}
+		t.now = time.Now().UTC() // after the wait: sequence and time agree
+		return fn(ctx, t)
+	})
+}
+
+// read runs fn on one snapshot of the state.
+func (s *store) read(ctx context.Context, fn func(context.Context, *txn) error) error {
+	return s.transact(ctx, caller{}, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, fn)
+}
+
+func (s *store) transact(ctx context.Context, by caller, o *sql.TxOptions, fn func(context.Context, *txn) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	tx, err := s.db.BeginTx(ctx, o)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() {
+		if e := tx.Rollback(); e != nil && !errors.Is(e, sql.ErrTxDone) && err == nil {
+			err = fmt.Errorf("roll back: %w", e)
+		}
+	}()
+	if err := fn(ctx, &txn{Tx: tx, shapes: s.shapes, caller: by, now: time.Now().UTC()}); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// put stores o as it goes over the wire, newly or in place of what it was.
+func (t *txn) put(ctx context.Context, o record) error {
+	kind, id := o.ref()
+	wire, err := t.shapes.render(o)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(wire)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", kind, err)
+	}
+	_, err = t.ExecContext(ctx, `INSERT INTO stripe_sandbox.objects (id, kind, data, created_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (id) DO UPDATE SET data = excluded.data`, id, kind, string(data), t.now)
+	if err != nil {
+		return fmt.Errorf("store %s: %w", kind, err)
+	}
+	return nil
+}
+
+// get reads the object of o's kind with this id into o. param is the name under
+// which the caller gave the id.
+func (t *txn) get(ctx context.Context, id, param string, o record) error {
+	kind, _ := o.ref()
+	data, err := t.data(ctx, kind, id, param)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, o); err != nil {
+		return fmt.Errorf("decode %s: %w", kind, err)
+	}
+	return nil
+}
+
+// wire reads an object as it goes over the wire.
+func (t *txn) wire(ctx context.Context, kind, id, param string) (map[string]any, error) {
+	data, err := t.data(ctx, kind, id, param)
+	if err != nil {
+		return nil, err
+	}
+	return decodeMap(data)
+}
+
+func (t *txn) data(ctx context.Context, kind, id, param string) ([]byte, error) {
+	var data string
+	err := t.QueryRowContext(ctx, `SELECT data FROM stripe_sandbox.objects WHERE id = $1 AND kind = $2`, id, kind).Scan(&data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, missing(kind, id, param)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", kind, err)
+	}
+	return []byte(data), nil
+}
