@@ -1,0 +1,227 @@
+// Package purchase is one attempt to buy one package of credits: begun here, paid at Stripe, settled in the ledger.
+package purchase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/stripe/stripe-go/v79"
+	"github.com/stripe/stripe-go/v79/client"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// MaxQuantity is how many packages one purchase may hold.
+const MaxQuantity = 100
+
+// Service begins purchases and reads them.
+type Service struct {
+	DB       *gorm.DB
+	Stripe   *client.API
+	AppURL   string // public origin, without a slash at the end
+	Livemode bool   // whether the Stripe key moves real money
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Order is what somebody wants to buy. The price and the credits come from our own table, never from the browser.
+type Order struct {
+	UserID   int64
+	PriceID  string
+	Quantity int64
+	Locale   string
+	Key      string // idempotency key of the form or call; the same key is the same purchase
+}
+
+// Started is a purchase that waits for payment at URL.
+type Started struct {
+	PurchaseID uuid.UUID
+	URL        string
+}
+
+// Start records the purchase, opens a Stripe Checkout Session for it and says where to pay.
+//
+// Locks: none across the network. Idempotent: by user and key; a crash half way is finished by the next call.
+// Errors: fault.Invalid for an unknown or inactive price, a quantity outside 1 to 100 or an unknown locale;
+// fault.Conflict when the key began another purchase; fault.Unavailable when Stripe does not answer.
+// Source: https://docs.stripe.com/api/checkout/sessions/create
+func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
+	if err := o.check(); err != nil {
+		return Started{}, err
+	}
+	p, err := s.record(ctx, o)
+	if err != nil {
+		return Started{}, err
+	}
+	switch {
+	case p.Status != models.PurchasePending: // the form was sent again after it was paid
+		return Started{p.ID, s.AppURL + "/" + p.Locale + "/purchase/" + p.ID.String()}, nil
+	case p.CheckoutURL != "":
+		return Started{p.ID, p.CheckoutURL}, nil
+	}
+	session, err := s.openCheckout(ctx, p)
+	if err != nil {
+		return Started{}, err
+	}
+	err = s.DB.WithContext(ctx).Exec(`UPDATE purchases SET checkout_session_id = ?, checkout_url = ?, updated_at = now()
+		WHERE id = ? AND (checkout_session_id IS NULL OR checkout_session_id = ?)`, session.ID, session.URL, p.ID, session.ID).Error
+	if err != nil {
+		return Started{}, fmt.Errorf("keep the Checkout Session of purchase %s: %w", p.ID, err)
+	}
+	s.Log.InfoContext(ctx, "checkout opened", "user_id", p.UserID, "purchase_id", p.ID, "credits", p.Credits, "cents", p.AmountCents)
+	return Started{p.ID, session.URL}, nil
+}
+
+func (o Order) check() error {
+	switch {
+	case o.Quantity < 1 || o.Quantity > MaxQuantity:
+		return fault.Field("quantity", fault.QuantityRange)
+	case !models.KnownLocale(o.Locale):
+		return fault.Field("locale", fault.LocaleUnknown)
+	case o.Key == "":
+		return fault.Because(fault.Malformed, fault.KeyMissing)
+	case utf8.RuneCountInString(o.Key) > 255 || !utf8.ValidString(o.Key):
+		return fault.Because(fault.Malformed, fault.KeyLength)
+	}
+	return nil
+}
+
+// record writes the purchase before Stripe hears of it, so that no payment can be without its row.
+func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) {
+	var p models.Purchase
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		found, err := byKey(tx, o)
+		if err != nil || found.Quantity != 0 {
+			p = found
+			return err
+		}
+		price, err := activePrice(tx, o.PriceID)
+		if err != nil {
+			return err
+		}
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("purchase id: %w", err)
+		}
+		err = tx.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, idempotency_key) DO NOTHING`,
+			id, o.UserID, price.StripePriceID, o.Quantity, int64(price.CreditsPerUnit)*o.Quantity, int64(price.PriceInCents)*o.Quantity,
+			price.Currency, o.Locale, o.Key).Error
+		if err != nil {
+			return fmt.Errorf("record purchase: %w", err)
+		}
+		p, err = byKey(tx, o) // ours, or the one that another request with this key wrote a moment earlier
+		return err
+	})
+	return p, err
+}
+
+// byKey returns the purchase that this key began, or one with quantity 0.
+func byKey(tx *gorm.DB, o Order) (models.Purchase, error) {
+	var p models.Purchase
+	err := tx.Where("user_id = ? AND idempotency_key = ?", o.UserID, o.Key).Take(&p).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return models.Purchase{}, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("look up purchase by key: %w", err)
+	}
+	if p.StripePriceID != o.PriceID || p.Quantity != o.Quantity {
+		return p, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
+	}
+	return p, nil
+}
+
+// openCheckout creates the session; when Stripe no longer knows the customer it makes a new one, once.
+func (s *Service) openCheckout(ctx context.Context, p models.Purchase) (*stripe.CheckoutSession, error) {
+	for attempt := 0; ; attempt++ {
+		customer, err := s.customer(ctx, p.UserID)
+		if err != nil {
+			return nil, err
+		}
+		session, err := s.Stripe.CheckoutSessions.New(s.sessionParams(ctx, p, customer))
+		if err == nil {
+			return session, nil
+		}
+		switch missing := missingParam(err); {
+		case missing == "customer" && attempt == 0:
+			if err := s.forgetCustomer(ctx, p.UserID, customer); err != nil {
+				return nil, err
+			}
+		case missing != "": // the price: archived at Stripe since the last sync
+			s.Log.ErrorContext(ctx, "Stripe does not know a price that we sell", "purchase_id", p.ID, "param", missing)
+			return nil, fault.Field("price_id", fault.PriceUnknown)
+		default:
+			return nil, stripeFault(err)
+		}
+	}
+}
+
+func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer string) *stripe.CheckoutSessionParams {
+	back := s.AppURL + "/" + p.Locale + "/billing"
+	metadata := map[string]string{
+		"credits":     strconv.FormatInt(int64(p.Credits), 10),
+		"purchase_id": p.ID.String(),
+		"userId":      strconv.FormatInt(p.UserID, 10),
+	}
+	params := &stripe.CheckoutSessionParams{
+		Mode:              stripe.String(string(stripe.CheckoutSessionModePayment)),
+		Customer:          stripe.String(customer),
+		ClientReferenceID: stripe.String(p.ID.String()),
+		Locale:            stripe.String(p.Locale),
+		SubmitType:        stripe.String("pay"),
+		LineItems: []*stripe.CheckoutSessionLineItemParams{
+			{Price: stripe.String(p.StripePriceID), Quantity: stripe.Int64(p.Quantity)},
+		},
+		SuccessURL: stripe.String(back + "?success=true&session_id={CHECKOUT_SESSION_ID}"),
+		CancelURL:  stripe.String(back + "?canceled=true"),
+		Metadata:   metadata,
+		// Session metadata is not copied to the payment, and a refund only knows the payment.
+		PaymentIntentData: &stripe.CheckoutSessionPaymentIntentDataParams{Metadata: metadata},
+	}
+	params.Context = ctx
+	// One key for each set of parameters: a new customer makes a new request.
+	params.SetIdempotencyKey("checkout:" + p.ID.String() + ":" + customer)
+	return params
+}
+
+// NewStripe returns a client of Stripe's API at base, or of Stripe itself when base is empty. No global state.
+// Source: https://github.com/stripe/stripe-go/tree/v79.12.0#configuring-a-client
+func NewStripe(key, base string, log *slog.Logger) *client.API {
+	cfg := &stripe.BackendConfig{
+		MaxNetworkRetries: stripe.Int64(2),
+		EnableTelemetry:   stripe.Bool(false),
+		HTTPClient:        newHTTPClient(),
+		LeveledLogger:     stripeLogger{log},
+	}
+	if base != "" {
+		cfg.URL = stripe.String(base)
+	}
+	return client.New(key, stripe.NewBackendsWithConfig(cfg))
+}
+
+// missingParam returns which parameter names an object that Stripe does not know, or "".
+func missingParam(err error) string {
+	var e *stripe.Error
+	if errors.As(err, &e) && e.Code == stripe.ErrorCodeResourceMissing {
+		return e.Param
+	}
+	return ""
+}
+
+// stripeFault tells "Stripe is away, try again" from a request that is wrong and will stay wrong.
+func stripeFault(err error) error {
+	var e *stripe.Error
+	if errors.As(err, &e) && e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500 && e.HTTPStatusCode != 429 && e.HTTPStatusCode != 409 {
+		return fmt.Errorf("stripe refused the request: type %s, code %s, param %s", e.Type, e.Code, e.Param)
+	}
+	return fault.Wrap(fault.Unavailable, fmt.Errorf("stripe: %w", redactStripe(err)))
+}

@@ -1,0 +1,51 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// Purchase returns one purchase of one user.
+// Errors: fault.NotFound for an unknown id and for another user's alike.
+func (s *Service) Purchase(ctx context.Context, userID int64, id string) (models.Purchase, error) {
+	parsed, err := uuid.Parse(id)
+	if err != nil || parsed.String() != id { // one spelling only
+		return models.Purchase{}, fault.New(fault.NotFound, nil)
+	}
+	return s.take(ctx, "user_id = ? AND id = ?", userID, parsed)
+}
+
+// BySession returns the user's purchase that a Checkout Session belongs to.
+// Errors: fault.NotFound for an unknown session and for another user's alike.
+func (s *Service) BySession(ctx context.Context, userID int64, sessionID string) (models.Purchase, error) {
+	return s.take(ctx, "user_id = ? AND checkout_session_id = ?", userID, sessionID)
+}
+
+func (s *Service) take(ctx context.Context, where string, args ...any) (models.Purchase, error) {
+	var p models.Purchase
+	err := s.DB.WithContext(ctx).Where(where, args...).Take(&p).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return p, fault.New(fault.NotFound, nil)
+	}
+	if err != nil {
+		return p, fmt.Errorf("look up purchase: %w", err)
+	}
+	return p, nil
+}
+
+// OfUser returns a user's newest purchases, for whoever helps them.
+func (s *Service) OfUser(ctx context.Context, userID int64, limit int) ([]models.Purchase, error) {
+	var rows []models.Purchase
+	err := s.DB.WithContext(ctx).Where("user_id = ?", userID).Order("created_at DESC").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("purchases of user %d: %w", userID, err)
+	}
+	return rows, nil
+}

@@ -1,0 +1,183 @@
+package purchase
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// What the rest of the package decides on, as Stripe said it. Amounts in cents of the currency named beside them.
+type (
+	// Checkout is a Checkout Session.
+	Checkout struct {
+		ID                string
+		ClientReferenceID string
+		PurchaseID        string // metadata.purchase_id
+		Credits           string // metadata.credits, as text
+		PaymentStatus     string // paid, unpaid or no_payment_required
+		PaymentIntent     string
+		Currency          string // of Subtotal, in which we priced the order
+		Subtotal          int64  // before discounts, taxes included
+		Paid              int64  // what the payment took, in the payment's own currency
+	}
+	// Charge is a payment with the sum of its refunds so far.
+	Charge struct {
+		ID             string
+		PaymentRef     string
+		Currency       string
+		Amount         int64
+		AmountRefunded int64 // cumulative
+	}
+	// Refund is one refund.
+	Refund struct {
+		ID            string
+		ChargeID      string
+		PaymentRef    string
+		Currency      string
+		Status        string
+		FailureReason string
+		Amount        int64
+	}
+)
+
+// ErrNotOurs says that no purchase of ours belongs to what Stripe reported.
+var ErrNotOurs = errors.New("no purchase of ours")
+
+// ReviewError says that what Stripe reported contradicts our own row, so that a person must decide.
+type ReviewError string
+
+// Error is the contradiction, without names or amounts.
+func (e ReviewError) Error() string { return string(e) }
+
+// LockPayment makes all that is reported of one payment wait for each other. Without it a refund and its purchase,
+// reported at the same moment, would each not see the other.
+// Locks: the payment, until the transaction ends; taken before the purchase.
+func LockPayment(tx *gorm.DB, paymentRef string) error {
+	if paymentRef == "" {
+		return nil
+	}
+	if err := tx.Exec(`SELECT pg_advisory_xact_lock(hashtextextended(?, 0))`, "payment:"+paymentRef).Error; err != nil {
+		return fmt.Errorf("lock payment %s: %w", paymentRef, err)
+	}
+	return nil
+}
+
+// RecordCheckout writes what a Checkout Session says onto its purchase and returns it locked, ready to be settled.
+// A purchase that is paid stays paid, whatever comes later.
+//
+// Locks: the payment, then the purchase. Errors: ErrNotOurs; ReviewError.
+func RecordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, error) {
+	if err := LockPayment(tx, c.PaymentIntent); err != nil {
+		return nil, err
+	}
+	p, err := lockBySession(tx, c)
+	if err != nil {
+		return nil, err
+	}
+	if p.Status == models.PurchasePaid {
+		return p, nil
+	}
+	switch c.PaymentStatus {
+	case "paid", "no_payment_required":
+	case "unpaid":
+		p.Status = models.PurchaseAwaitingPayment
+		return p, savePayment(tx, p, c)
+	default:
+		return nil, ReviewError("unknown payment status " + c.PaymentStatus)
+	}
+	if c.Currency != p.Currency || c.Subtotal != int64(p.AmountCents) {
+		p.Status = models.PurchaseReview // the buyer sees that somebody is looking at it
+		if err := savePayment(tx, p, c); err != nil {
+			return nil, err
+		}
+		return nil, ReviewError("the session's amount is not what was ordered")
+	}
+	if credits, ok := parseCredits(c.Credits); ok {
+		p.Credits = credits // Stripe's metadata is the customer's word for it; ours is the same unless edited there
+	}
+	p.Status, p.PaymentIntentID, p.PaidCents, p.PaidAt = models.PurchasePaid, c.PaymentIntent, models.Cents(c.Paid), &now
+	return p, savePayment(tx, p, c)
+}
+
+// lockBySession finds the purchase of a session: by the session, or, when we died before Stripe's answer was written
+// down, by the purchase id that the session carries.
+func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
+	var p models.Purchase
+	id, _ := uuid.Parse(c.ClientReferenceID) // the zero id, which no purchase has, when it is not one of ours
+	if id == uuid.Nil {
+		id, _ = uuid.Parse(c.PurchaseID)
+	}
+	err := tx.Raw(`SELECT * FROM purchases WHERE checkout_session_id = ? OR (id = ? AND checkout_session_id IS NULL) FOR UPDATE`, c.ID, id).Take(&p).Error
+	if err == nil {
+		return &p, nil
+	}
+	if !errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, fmt.Errorf("lock the purchase of session %s: %w", c.ID, err)
+	}
+	var other int64
+	if err := tx.Raw(`SELECT count(*) FROM purchases WHERE id = ?`, id).Scan(&other).Error; err != nil {
+		return nil, fmt.Errorf("look for the purchase of session %s: %w", c.ID, err)
+	}
+	if other > 0 {
+		return nil, ReviewError("another session of this purchase is known")
+	}
+	return nil, ErrNotOurs
+}
+
+func savePayment(tx *gorm.DB, p *models.Purchase, c Checkout) error {
+	p.CheckoutSessionID = c.ID
+	err := tx.Exec(`UPDATE purchases SET status = ?, checkout_session_id = ?, payment_intent_id = NULLIF(?, ''), paid_cents = ?, paid_at = ?,
+		credits = ?, updated_at = now() WHERE id = ?`, p.Status, c.ID, p.PaymentIntentID, p.PaidCents, p.PaidAt, p.Credits, p.ID).Error
+	if err != nil {
+		return fmt.Errorf("record the payment of purchase %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+// RecordCharge keeps how much of a charge has been refunded. The figure only grows: an older event says nothing new.
+func RecordCharge(tx *gorm.DB, c Charge) error {
+	err := tx.Exec(`INSERT INTO stripe_charges (charge_id, payment_ref, amount, amount_refunded, currency) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (charge_id) DO UPDATE SET amount_refunded = greatest(stripe_charges.amount_refunded, excluded.amount_refunded), updated_at = now()`,
+		c.ID, c.PaymentRef, c.Amount, c.AmountRefunded, c.Currency).Error
+	if err != nil {
+		return fmt.Errorf("record charge %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// RecordRefund keeps a refund. Its status only rises, so that events may come in any order:
+// pending or requires_action, then succeeded, then failed or canceled.
+func RecordRefund(tx *gorm.DB, r Refund) error {
+	err := tx.Exec(`INSERT INTO stripe_refunds AS old (refund_id, charge_id, payment_ref, amount, currency, status, failure_reason)
+		VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (refund_id) DO UPDATE SET status = excluded.status, failure_reason = excluded.failure_reason, updated_at = now()
+		WHERE array_position(ARRAY['pending', 'requires_action', 'succeeded', 'failed', 'canceled'], excluded.status)
+		    > array_position(ARRAY['pending', 'requires_action', 'succeeded', 'failed', 'canceled'], old.status)`,
+		r.ID, r.ChargeID, r.PaymentRef, r.Amount, r.Currency, r.Status, r.FailureReason).Error
+	if err != nil {
+		return fmt.Errorf("record refund %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// LockByPayment returns the purchase that a payment paid, locked.
+// Locks: the payment, then the purchase. Errors: ErrNotOurs while it is not known (yet).
+func LockByPayment(tx *gorm.DB, paymentRef string) (*models.Purchase, error) {
+	if err := LockPayment(tx, paymentRef); err != nil {
+		return nil, err
+	}
+	var p models.Purchase
+	err := tx.Raw(`SELECT * FROM purchases WHERE payment_intent_id = ? FOR UPDATE`, paymentRef).Take(&p).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, ErrNotOurs
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock the purchase of payment %s: %w", paymentRef, err)
+	}
+	return &p, nil
+}

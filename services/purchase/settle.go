@@ -1,0 +1,110 @@
+package purchase
+
+import (
+	"fmt"
+	"math/bits"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// money is what Stripe has said of a payment that went, or may go, back to the card holder. All in cents of the
+// payment's own currency.
+type money struct {
+	RefundsGood     int64 // refunds that stand: pending, requires_action, succeeded
+	RefundsBad      int64 // refunds that failed or were canceled: the money stayed
+	ChargeCumulated int64 // highest amount_refunded seen on the charge; it counts failed ones too
+	Disputed        int64 // disputes that took the money: needs_response, under_review, lost
+}
+
+// target is how many of the granted credits the money that went back stands for, in two parts.
+//
+// The share is computed from totals and rounded down once, so that a series of partial refunds does not drift and a
+// full refund removes exactly the grant. It depends on the facts alone, not on the order in which they came.
+func target(granted models.Credits, paid models.Cents, m money) (refunded, disputed models.Credits) {
+	if paid <= 0 {
+		return 0, 0
+	}
+	share := func(back int64) models.Credits {
+		high, low := bits.Mul64(uint64(granted), uint64(min(max(back, 0), int64(paid)))) // 128 bits: it cannot overflow
+		credits, _ := bits.Div64(high, low, uint64(paid))
+		return models.Credits(credits)
+	}
+	refunds := max(m.RefundsGood, m.ChargeCumulated-m.RefundsBad)
+	refunded = share(refunds)
+	return refunded, share(refunds+m.Disputed) - refunded
+}
+
+// Settle brings the ledger to what Stripe has said of a purchase so far: the grant once it is paid, and the share that
+// refunds and disputes took back. Whatever has been booked already is not booked again.
+//
+// Locks: the purchase must be locked by the caller's transaction; locks the user.
+// Idempotent: it books the difference between what is due and what the purchase row says was booked.
+// Errors: none that a user can understand.
+func Settle(tx *gorm.DB, p *models.Purchase, eventID string) ([]models.CreditTransaction, error) {
+	if p.Status != models.PurchasePaid {
+		return nil, nil
+	}
+	due := *p
+	if p.CreditsGranted == 0 {
+		due.CreditsGranted = p.Credits
+	}
+	facts, err := moneyBack(tx, p.PaymentIntentID)
+	if err != nil {
+		return nil, err
+	}
+	due.CreditsRefunded, due.CreditsDisputed = target(due.CreditsGranted, due.PaidCents, facts)
+
+	var rows []models.CreditTransaction
+	for _, move := range []struct {
+		delta  models.Credits
+		reason models.Reason
+	}{
+		{due.CreditsGranted - p.CreditsGranted, models.ReasonPurchase},
+		{p.CreditsRefunded - due.CreditsRefunded, models.ReasonRefund},
+		{p.CreditsDisputed - due.CreditsDisputed, models.ReasonDispute},
+	} {
+		if move.delta == 0 {
+			continue
+		}
+		posted, err := ledger.Post(tx, ledger.Entry{
+			UserID: p.UserID, Delta: move.delta, Reason: move.reason, StripeEventID: eventID,
+			Meta: models.Meta{PurchaseID: p.ID.String(), Session: p.CheckoutSessionID, PaymentIntent: p.PaymentIntentID},
+		})
+		if err != nil {
+			return nil, err
+		}
+		eventID = "" // one line for each event; a second one is found by its purchase
+		rows = append(rows, posted.CreditTransaction)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	err = tx.Exec(`UPDATE purchases SET credits_granted = ?, credits_refunded = ?, credits_disputed = ?, updated_at = now() WHERE id = ?`,
+		due.CreditsGranted, due.CreditsRefunded, due.CreditsDisputed, p.ID).Error
+	if err != nil {
+		return nil, fmt.Errorf("settle purchase %s: %w", p.ID, err)
+	}
+	*p = due
+	return rows, nil
+}
+
+// moneyBack adds up what is stored of a payment's refunds and disputes.
+func moneyBack(tx *gorm.DB, paymentRef string) (money, error) {
+	var m money
+	if paymentRef == "" { // nothing was paid, so nothing can go back
+		return m, nil
+	}
+	err := tx.Raw(`SELECT
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @ref AND status NOT IN ('failed', 'canceled')) AS refunds_good,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @ref AND status IN ('failed', 'canceled')) AS refunds_bad,
+		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = @ref) AS charge_cumulated,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_disputes WHERE payment_ref = @ref AND status IN ('needs_response', 'under_review', 'lost')) AS disputed`,
+		map[string]any{"ref": paymentRef}).Scan(&m).Error
+	if err != nil {
+		return m, fmt.Errorf("refunds and disputes of payment %s: %w", paymentRef, err)
+	}
+	return m, nil
+}

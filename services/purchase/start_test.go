@@ -1,0 +1,268 @@
+package purchase_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stripe/stripe-go/v79"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
+	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+const testKey = "sk_test_0123456789abcdef"
+
+// shop is the purchase service on the Stripe stand-in, with the packages on sale.
+type shop struct {
+	*purchase.Service
+	db    *gorm.DB
+	user  models.User
+	price map[models.Credits]models.Price
+	calls atomic.Int64 // sessions asked for, through a proxy in front of the stand-in
+	down  atomic.Bool  // whether that proxy answers at all
+}
+
+func newShop(t *testing.T) *shop {
+	t.Helper()
+	address := dbtest.URL(t)
+	quiet := slog.New(slog.DiscardHandler)
+	db, err := models.Open(address, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { models.Close(db) })
+	server, err := standin.Start(context.Background(), standin.Options{DatabaseURL: address, Listen: "127.0.0.1:0", SecretKey: testKey,
+		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close(context.Background()) })
+	s := &shop{db: db, user: dbtest.User(t, db, "ada@example.com"), price: map[models.Credits]models.Price{}}
+	target, _ := url.Parse(server.URL())
+	forward := httputil.NewSingleHostReverseProxy(target)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.down.Load() {
+			http.Error(w, `{"error":{"type":"api_error","message":"down"}}`, http.StatusInternalServerError)
+			return
+		}
+		if r.Method == http.MethodPost && r.URL.Path == "/v1/checkout/sessions" {
+			s.calls.Add(1)
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	s.Service = &purchase.Service{DB: db, Stripe: purchase.NewStripe(testKey, proxy.URL, quiet), AppURL: "https://credits.example.com", Now: models.Now, Log: quiet}
+	if _, err := s.SyncPrices(context.Background()); err != nil {
+		t.Fatalf("sync prices: %v", err)
+	}
+	prices, err := s.Prices(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range prices {
+		s.price[p.CreditsPerUnit] = p
+	}
+	return s
+}
+
+func (s *shop) order(key string) purchase.Order {
+	return purchase.Order{UserID: s.user.ID, PriceID: s.price[500].StripePriceID, Quantity: 2, Locale: "de", Key: key}
+}
+
+func TestSyncPrices(t *testing.T) {
+	s := newShop(t)
+	for credits, cents := range map[models.Credits]models.Cents{100: 500, 500: 2000, 1200: 3500} {
+		if p := s.price[credits]; p.PriceInCents != cents || p.Currency != "eur" || !p.Active {
+			t.Errorf("%d credits cost %d cents %s, want %d eur", credits, p.PriceInCents, p.Currency, cents)
+		}
+	}
+	before := s.price[500].StripePriceID
+	dbtest.Together(20, func(int) {
+		if n, err := s.SyncPrices(context.Background()); err != nil || n != 3 {
+			t.Errorf("sync again = %d prices, %v; want the same 3", n, err)
+		}
+	})
+	var now models.Price
+	if err := s.db.Take(&now, "credits_per_unit = 500 AND active").Error; err != nil || now.StripePriceID != before {
+		t.Errorf("the price of 500 credits changed from %s to %s (%v)", before, now.StripePriceID, err)
+	}
+	t.Run("a price archived at Stripe is no longer sold, and comes back", func(t *testing.T) {
+		archive := &stripe.PriceParams{Active: stripe.Bool(false)}
+		if _, err := s.Stripe.Prices.Update(before, archive); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.SyncPrices(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Start(context.Background(), s.order("old price")); fault.Of(err) == nil || fault.Of(err).Problem != fault.PriceUnknown {
+			t.Errorf("start with an archived price: %v, want price unknown", err)
+		}
+		prices, err := s.Prices(context.Background())
+		if err != nil || len(prices) != 3 {
+			t.Errorf("%d packages on sale (%v), want 3", len(prices), err)
+		}
+	})
+}
+
+func TestStart(t *testing.T) {
+	s := newShop(t)
+	ctx := context.Background()
+	started, err := s.Start(ctx, s.order("form 1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Service.Purchase(ctx, s.user.ID, started.PurchaseID.String())
+	if err != nil || p.Credits != 1000 || p.AmountCents != 4000 || p.Status != models.PurchasePending || p.CheckoutURL != started.URL {
+		t.Fatalf("purchase = %+v, %v; want 1000 credits for 4000 cents, pending", p, err)
+	}
+	t.Run("tells Stripe all that the booking needs", func(t *testing.T) {
+		session, err := s.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if session.AmountTotal != 4000 || session.ClientReferenceID != p.ID.String() || session.Metadata["credits"] != "1000" ||
+			session.Metadata["purchase_id"] != p.ID.String() || session.Locale != "de" {
+			t.Errorf("session: total %d, reference %s, metadata %v, locale %s", session.AmountTotal, session.ClientReferenceID, session.Metadata, session.Locale)
+		}
+		if !strings.HasPrefix(session.SuccessURL, "https://credits.example.com/de/billing?success=true") || session.CancelURL != "https://credits.example.com/de/billing?canceled=true" {
+			t.Errorf("returns to %s and %s", session.SuccessURL, session.CancelURL)
+		}
+	})
+	t.Run("the same form again is the same purchase", func(t *testing.T) {
+		again, err := s.Start(ctx, s.order("form 1"))
+		if err != nil || again != started {
+			t.Errorf("start again = %+v, %v; want %+v", again, err, started)
+		}
+		other := s.order("form 1")
+		other.Quantity = 3
+		if _, err := s.Start(ctx, other); !fault.Is(err, fault.Conflict) {
+			t.Errorf("the key with another quantity: %v, want conflict", err)
+		}
+	})
+	t.Run("a paid form leads to its purchase", func(t *testing.T) {
+		if err := s.db.Exec(`UPDATE purchases SET status = 'paid', paid_at = now() WHERE id = ?`, p.ID).Error; err != nil {
+			t.Fatal(err)
+		}
+		again, err := s.Start(ctx, s.order("form 1"))
+		if err != nil || again.URL != "https://credits.example.com/de/purchase/"+p.ID.String() {
+			t.Errorf("start again = %+v, %v; want the purchase's page", again, err)
+		}
+	})
+	t.Run("nobody else sees it", func(t *testing.T) {
+		stranger := dbtest.User(t, s.db, "eve@example.com")
+		if _, err := s.Service.Purchase(ctx, stranger.ID, p.ID.String()); !fault.Is(err, fault.NotFound) {
+			t.Errorf("by id: %v, want not found", err)
+		}
+		if _, err := s.BySession(ctx, stranger.ID, p.CheckoutSessionID); !fault.Is(err, fault.NotFound) {
+			t.Errorf("by session: %v, want not found", err)
+		}
+	})
+}
+
+func TestStartRefusesBadInput(t *testing.T) {
+	s := newShop(t)
+	for _, c := range []struct {
+		name   string
+		change func(*purchase.Order)
+	}{
+		{"quantity 0", func(o *purchase.Order) { o.Quantity = 0 }},
+		{"quantity -1", func(o *purchase.Order) { o.Quantity = -1 }},
+		{"quantity 101", func(o *purchase.Order) { o.Quantity = 101 }},
+		{"unknown price", func(o *purchase.Order) { o.PriceID = "price_unknown" }},
+		{"no price", func(o *purchase.Order) { o.PriceID = "" }},
+		{"SQL for a price", func(o *purchase.Order) { o.PriceID = "' OR true --" }},
+		{"unknown locale", func(o *purchase.Order) { o.Locale = "fr" }},
+		{"no key", func(o *purchase.Order) { o.Key = "" }},
+		{"long key", func(o *purchase.Order) { o.Key = strings.Repeat("k", 256) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := s.order("bad " + c.name)
+			c.change(&o)
+			if _, err := s.Start(context.Background(), o); fault.Of(err) == nil {
+				t.Errorf("error = %v, want a fault", err)
+			}
+		})
+	}
+	var rows int64
+	if err := s.db.Raw(`SELECT count(*) FROM purchases`).Scan(&rows).Error; err != nil || rows != 0 {
+		t.Errorf("%d purchases were left behind (%v), want none", rows, err)
+	}
+}
+
+func TestTwentyTabsAtOnce(t *testing.T) {
+	s := newShop(t)
+	dbtest.Together(20, func(i int) {
+		key := "one form"
+		if i%2 == 0 {
+			key = "form " + string(rune('a'+i))
+		}
+		if _, err := s.Start(context.Background(), s.order(key)); err != nil {
+			t.Errorf("start: %v", err)
+		}
+	})
+	var purchases, customers int64
+	err := errors.Join(
+		s.db.Raw(`SELECT count(*) FROM purchases`).Scan(&purchases).Error,
+		s.db.Raw(`SELECT count(*) FROM stripe_customers`).Scan(&customers).Error)
+	if err != nil || purchases != 11 || customers != 1 {
+		t.Errorf("%d purchases and %d customers (%v), want 11 and 1", purchases, customers, err)
+	}
+	made := 0
+	for list := s.Stripe.Customers.List(&stripe.CustomerListParams{}); list.Next(); {
+		made++
+	}
+	if made != 1 {
+		t.Errorf("Stripe has %d customers, want 1", made)
+	}
+}
+
+func TestDeletedCustomerIsReplaced(t *testing.T) {
+	s := newShop(t)
+	ctx := context.Background()
+	if _, err := s.Start(ctx, s.order("before")); err != nil {
+		t.Fatal(err)
+	}
+	var before, after models.User
+	s.db.Take(&before, s.user.ID)
+	if _, err := s.Stripe.Customers.Del(before.StripeCustomerID, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Start(ctx, s.order("after")); err != nil {
+		t.Fatalf("start with a deleted customer: %v", err)
+	}
+	s.db.Take(&after, s.user.ID)
+	if after.StripeCustomerID == "" || after.StripeCustomerID == before.StripeCustomerID {
+		t.Errorf("customer %q was %q", after.StripeCustomerID, before.StripeCustomerID)
+	}
+}
+
+func TestStripeAway(t *testing.T) {
+	s := newShop(t)
+	ctx := context.Background()
+	s.down.Store(true)
+	if _, err := s.Start(ctx, s.order("form")); !fault.Is(err, fault.Unavailable) {
+		t.Fatalf("error = %v, want unavailable", err)
+	}
+	s.down.Store(false)
+	if _, err := s.Start(ctx, s.order("form")); err != nil {
+		t.Fatalf("the same form later: %v", err)
+	}
+	var rows int64
+	if err := s.db.Raw(`SELECT count(*) FROM purchases`).Scan(&rows).Error; err != nil || rows != 1 {
+		t.Errorf("%d purchases (%v), want the one", rows, err)
+	}
+}
