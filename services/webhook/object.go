@@ -1,0 +1,113 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// reference is an object's id, whether Stripe sent the id alone, the whole object, or null.
+type reference string
+
+// UnmarshalJSON takes all three.
+func (r *reference) UnmarshalJSON(raw []byte) error {
+	var id string
+	if json.Unmarshal(raw, &id) == nil {
+		*r = reference(id)
+		return nil
+	}
+	var object struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(raw, &object); err != nil {
+		return err
+	}
+	*r = reference(object.ID)
+	return nil
+}
+
+// object is the few fields that we read of any object in an event. They have meant the same in every API version
+// since 2022-11-15; all others are left alone.
+type object struct {
+	ID                string            `json:"id"`
+	Object            string            `json:"object"`
+	Mode              string            `json:"mode"`
+	Status            string            `json:"status"`
+	PaymentStatus     string            `json:"payment_status"`
+	ClientReferenceID string            `json:"client_reference_id"`
+	Metadata          map[string]string `json:"metadata"`
+	PaymentIntent     reference         `json:"payment_intent"`
+	Charge            reference         `json:"charge"`
+	Currency          string            `json:"currency"`
+	Amount            int64             `json:"amount"`
+	AmountRefunded    int64             `json:"amount_refunded"`
+	AmountSubtotal    int64             `json:"amount_subtotal"`
+	AmountTotal       int64             `json:"amount_total"`
+	FailureReason     string            `json:"failure_reason"`
+	// Adaptive Pricing: the buyer paid in their own currency, and this is what we asked for.
+	Conversion *struct {
+		SourceCurrency string `json:"source_currency"`
+		AmountSubtotal int64  `json:"amount_subtotal"`
+	} `json:"currency_conversion"`
+}
+
+var errNoID = errors.New("the event's object has no id")
+
+func parseObject(raw []byte) (object, error) {
+	var o object
+	if err := json.Unmarshal(raw, &o); err != nil {
+		return o, errors.New("the event's object cannot be read") // json's own text may quote it
+	}
+	if o.ID == "" {
+		return o, errNoID
+	}
+	return o, nil
+}
+
+// paymentRef names the payment that an object is about: the payment intent, else the charge, else the session.
+func (o object) paymentRef() string {
+	switch {
+	case o.PaymentIntent != "":
+		return string(o.PaymentIntent)
+	case o.Charge != "":
+		return string(o.Charge)
+	default:
+		return o.ID
+	}
+}
+
+func (o object) checkout() purchase.Checkout {
+	c := purchase.Checkout{
+		ID: o.ID, ClientReferenceID: o.ClientReferenceID, PurchaseID: o.Metadata["purchase_id"], Credits: o.Metadata["credits"],
+		PaymentStatus: o.PaymentStatus, PaymentIntent: string(o.PaymentIntent),
+		Currency: o.Currency, Subtotal: o.AmountSubtotal, Paid: o.AmountTotal,
+	}
+	if o.Conversion != nil {
+		c.Currency, c.Subtotal = o.Conversion.SourceCurrency, o.Conversion.AmountSubtotal
+	}
+	return c
+}
+
+func (o object) charge() purchase.Charge {
+	return purchase.Charge{ID: o.ID, PaymentRef: o.paymentRef(), Currency: o.Currency, Amount: o.Amount, AmountRefunded: o.AmountRefunded}
+}
+
+func (o object) refund() purchase.Refund {
+	return purchase.Refund{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: o.paymentRef(), Currency: o.Currency,
+		Status: o.Status, FailureReason: o.FailureReason, Amount: o.Amount}
+}
+
+// signedAt reads the time out of a Stripe-Signature header ("t=1700000000,v1=…").
+func signedAt(header string) (time.Time, bool) {
+	for _, part := range strings.Split(header, ",") {
+		if seconds, ok := strings.CutPrefix(part, "t="); ok {
+			n, err := strconv.ParseInt(seconds, 10, 64)
+			return time.Unix(n, 0), err == nil
+		}
+	}
+	return time.Time{}, false
+}

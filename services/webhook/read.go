@@ -1,0 +1,30 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// Overview is what an admin sees of the events: when the last one came, and those that need a person or still wait.
+type Overview struct {
+	LastReceived *time.Time
+	Open         []models.StripeEvent // without payload
+}
+
+// Overview reads it.
+func (s *Service) Overview(ctx context.Context, limit int) (Overview, error) {
+	var o Overview
+	db := s.DB.WithContext(ctx)
+	if err := db.Raw(`SELECT max(received_at) FROM stripe_events`).Scan(&o.LastReceived).Error; err != nil {
+		return o, fmt.Errorf("last event: %w", err)
+	}
+	err := db.Omit("payload").Where("status IN ('review', 'failed', 'deferred', 'received')").
+		Order("status = 'review' DESC, received_at DESC").Limit(limit).Find(&o.Open).Error
+	if err != nil {
+		return o, fmt.Errorf("open events: %w", err)
+	}
+	return o, nil
+}

@@ -1,0 +1,121 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// outcome is what an event came to.
+type outcome struct {
+	status     models.StripeEventStatus
+	note       string // why, for a person; no names, no payload
+	paymentRef string
+	rows       []models.CreditTransaction
+}
+
+// route books an event by its type. Facts that it brings are kept even when it must wait for its purchase.
+func (s *Service) route(tx *gorm.DB, event *models.StripeEvent) (outcome, error) {
+	if event.Livemode != s.Livemode {
+		return outcome{status: models.EventReview, note: "the event's mode (test or live) is not our key's"}, nil
+	}
+	var envelope struct {
+		Data struct {
+			Object json.RawMessage `json:"object"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(event.Payload, &envelope); err != nil {
+		return outcome{}, errors.New("the stored event cannot be read")
+	}
+	book := map[string]func(*gorm.DB, string, object) (outcome, error){
+		"checkout.session.completed": s.bookCheckout,
+		"charge.refunded":            s.bookCharge,
+		"refund.created":             s.bookRefund,
+	}[event.Type]
+	if book == nil {
+		return outcome{status: models.EventIgnored}, nil
+	}
+	o, err := parseObject(envelope.Data.Object)
+	if err != nil {
+		return outcome{status: models.EventReview, note: err.Error()}, nil
+	}
+	result, err := book(tx, event.EventID, o)
+	result.paymentRef = o.paymentRef()
+	return conclude(result, err)
+}
+
+// conclude turns the answers that are no failures into outcomes: the transaction commits, with the facts it recorded.
+func conclude(result outcome, err error) (outcome, error) {
+	var review purchase.ReviewError
+	switch {
+	case errors.As(err, &review):
+		result.status, result.note = models.EventReview, review.Error()
+	case errors.Is(err, purchase.ErrNotOurs):
+		result.status, result.note = models.EventDeferred, "waits for the purchase that it belongs to"
+	case err != nil:
+		return result, err
+	case result.status == "":
+		result.status = models.EventDone
+	}
+	return result, nil
+}
+
+func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object) (outcome, error) {
+	if o.Mode != "" && o.Mode != "payment" {
+		return outcome{status: models.EventIgnored, note: "a session of mode " + o.Mode}, nil
+	}
+	p, err := purchase.RecordCheckout(tx, o.checkout(), s.Now())
+	if errors.Is(err, purchase.ErrNotOurs) {
+		return outcome{}, purchase.ReviewError("no purchase of ours has this session")
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	return s.settle(tx, p, eventID)
+}
+
+func (s *Service) bookCharge(tx *gorm.DB, eventID string, o object) (outcome, error) {
+	c := o.charge()
+	if err := purchase.LockPayment(tx, c.PaymentRef); err != nil {
+		return outcome{}, err
+	}
+	if err := purchase.RecordCharge(tx, c); err != nil {
+		return outcome{}, err
+	}
+	return s.settlePayment(tx, eventID, c.PaymentRef)
+}
+
+func (s *Service) bookRefund(tx *gorm.DB, eventID string, o object) (outcome, error) {
+	if o.PaymentIntent == "" && o.Charge == "" {
+		return outcome{status: models.EventIgnored, note: "a refund of no payment"}, nil
+	}
+	r := o.refund()
+	if err := purchase.LockPayment(tx, r.PaymentRef); err != nil {
+		return outcome{}, err
+	}
+	if err := purchase.RecordRefund(tx, r); err != nil {
+		return outcome{}, err
+	}
+	return s.settlePayment(tx, eventID, r.PaymentRef)
+}
+
+func (s *Service) settlePayment(tx *gorm.DB, eventID, paymentRef string) (outcome, error) {
+	p, err := purchase.LockByPayment(tx, paymentRef)
+	if err != nil {
+		return outcome{}, err
+	}
+	return s.settle(tx, p, eventID)
+}
+
+func (s *Service) settle(tx *gorm.DB, p *models.Purchase, eventID string) (outcome, error) {
+	rows, err := purchase.Settle(tx, p, eventID)
+	if err != nil {
+		return outcome{}, fmt.Errorf("settle purchase %s: %w", p.ID, err)
+	}
+	return outcome{rows: rows}, nil
+}

@@ -1,0 +1,74 @@
+package webhook
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stripe/stripe-go/v79/webhook"
+
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+const testSecret = "whsec_test_0123456789"
+
+const goodEvent = `{"id":"evt_1","object":"event","type":"ping","api_version":"2024-06-20","created":1700000000,"livemode":false,"data":{"object":{"id":"x"}}}`
+
+func sign(payload string, secret string, at time.Time) string {
+	mac := webhook.ComputeSignature(at, []byte(payload), secret)
+	return fmt.Sprintf("t=%d,v1=%x", at.Unix(), mac)
+}
+
+func TestVerify(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	good := sign(goodEvent, testSecret, now)
+	for _, c := range []struct{ name, payload, header string }{
+		{"a good signature", goodEvent, good},
+		{"a second signature beside it", goodEvent, "t=1800000000,v1=" + "00" + "," + good[len("t=1800000000,"):]},
+		{"four minutes old", goodEvent, sign(goodEvent, testSecret, now.Add(-4*time.Minute))},
+		{"another API version", `{"id":"evt_1","object":"event","type":"ping","api_version":"2025-03-31.basil","data":{"object":{"id":"x"}}}`, ""},
+		{"the secret that is being rotated in", goodEvent, sign(goodEvent, "whsec_next", now)},
+	} {
+		t.Run("accepts "+c.name, func(t *testing.T) {
+			if c.header == "" {
+				c.header = sign(c.payload, testSecret, now)
+			}
+			event, err := verify([]byte(c.payload), c.header, []string{testSecret, "whsec_next"}, now)
+			if err != nil || event.ID != "evt_1" {
+				t.Errorf("event %q, error %v; want evt_1", event.ID, err)
+			}
+		})
+	}
+	for _, c := range []struct {
+		name, payload, header string
+		secrets               []string
+	}{
+		{name: "no signature", payload: goodEvent, header: "-"},
+		{name: "another secret", payload: goodEvent, header: sign(goodEvent, "whsec_other", now)},
+		{name: "a tampered body", payload: goodEvent + " ", header: good},
+		{name: "no body", payload: "", header: good},
+		{name: "301 seconds old", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(-301*time.Second))},
+		{name: "301 seconds ahead", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(301*time.Second))},
+		{name: "an unknown scheme only", payload: goodEvent, header: "t=1800000000,v0=" + good[len("t=1800000000,v1="):]},
+		{name: "cut off JSON", payload: `{"id":"evt_1"`},
+		{name: "no data", payload: `{"id":"evt_1","object":"event","type":"ping"}`},
+		{name: "empty data", payload: `{"id":"evt_1","object":"event","type":"ping","data":{}}`},
+		{name: "a null object", payload: `{"id":"evt_1","object":"event","type":"ping","data":{"object":null}}`},
+		{name: "no id", payload: `{"object":"event","type":"ping","data":{"object":{"id":"x"}}}`},
+		{name: "no event", payload: `{"id":"evt_1","object":"charge","type":"ping","data":{"object":{"id":"x"}}}`},
+		{name: "an empty secret", payload: goodEvent, header: sign(goodEvent, "", now), secrets: []string{""}},
+		{name: "no secret", payload: goodEvent, header: sign(goodEvent, "", now), secrets: []string{}},
+	} {
+		t.Run("refuses "+c.name, func(t *testing.T) {
+			if c.header == "" {
+				c.header = sign(c.payload, testSecret, now)
+			}
+			if c.secrets == nil {
+				c.secrets = []string{testSecret}
+			}
+			if _, err := verify([]byte(c.payload), c.header, c.secrets, now); !fault.Is(err, fault.SignatureInvalid) {
+				t.Errorf("error = %v, want signature invalid", err)
+			}
+		})
+	}
+}

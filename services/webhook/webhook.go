@@ -1,0 +1,175 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/stripe/stripe-go/v79"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// inlineBudget is how long an answer to Stripe may wait for the booking. Checkout holds the buyer back until we
+// answer, up to ten seconds, so booking at once lets them find their credits on the page they return to.
+// Source: https://docs.stripe.com/checkout/fulfillment
+const inlineBudget = 2 * time.Second
+
+// Service takes events in and books them.
+type Service struct {
+	DB       *gorm.DB
+	Secrets  []string // signing secrets, several while one is being rotated; none may be empty
+	Livemode bool     // whether our Stripe key moves real money
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Receive verifies an event, stores it, and tries to book it at once. When it returns nil the event is safe with us:
+// what could not be booked now is booked by the worker.
+//
+// Idempotent: by event id. Errors: fault.SignatureInvalid; otherwise the event could not be stored and Stripe must
+// send it again.
+func (s *Service) Receive(ctx context.Context, payload []byte, signature string) error {
+	event, err := verify(payload, signature, s.Secrets, s.Now())
+	if err != nil {
+		s.Log.WarnContext(ctx, "webhook refused", "code", fault.SignatureInvalid)
+		return err
+	}
+	if event.APIVersion != stripe.APIVersion {
+		s.Log.WarnContext(ctx, "event of another API version", "event_id", event.ID, "version", event.APIVersion)
+	}
+	if err := s.store(ctx, event, payload); err != nil {
+		return err
+	}
+	inline, cancel := context.WithTimeout(ctx, inlineBudget)
+	defer cancel()
+	s.attempt(inline, event.ID)
+	return nil
+}
+
+// inlineGrace is how long the worker leaves a new event to the request that brought it.
+const inlineGrace = 5 * time.Second
+
+// store keeps the event as it came. A duplicate changes nothing.
+func (s *Service) store(ctx context.Context, e stripe.Event, payload []byte) error {
+	ref, objectID := "", ""
+	if o, err := parseObject(e.Data.Raw); err == nil {
+		ref, objectID = o.paymentRef(), o.ID
+	}
+	err := s.DB.WithContext(ctx).Exec(`INSERT INTO stripe_events
+		(event_id, type, api_version, livemode, object_id, payment_ref, payload, created_at_stripe, received_at, next_attempt_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING`,
+		e.ID, string(e.Type), e.APIVersion, e.Livemode, objectID, ref, payload, e.Created, s.Now(), s.Now().Add(inlineGrace)).Error
+	if err != nil {
+		return fmt.Errorf("store event %s: %w", e.ID, err)
+	}
+	return nil
+}
+
+// attempt books one stored event. A failure is written down for the worker and goes no further.
+func (s *Service) attempt(ctx context.Context, eventID string) {
+	result, err := s.book(ctx, eventID)
+	if err != nil {
+		s.Log.ErrorContext(ctx, "event not booked", "event_id", eventID, "err", err)
+		s.postpone(context.WithoutCancel(ctx), eventID, err)
+		return
+	}
+	for _, row := range result.rows {
+		s.Log.InfoContext(ctx, "credits moved", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
+			"transaction_id", row.ID, "event_id", eventID)
+	}
+	switch result.status {
+	case models.EventReview:
+		s.Log.ErrorContext(ctx, "event needs a person", "event_id", eventID, "reason", result.note)
+	case models.EventDone:
+		s.bookWaiting(ctx, result.paymentRef, eventID)
+	}
+}
+
+// book does to the ledger what one stored Stripe event says, exactly once.
+// It may be called again for the same event at any time, from any replica.
+//
+// Locks: the event, then the payment, the purchase and its user. Errors: what kept it from being booked; the event
+// stays stored and is tried again.
+func (s *Service) book(ctx context.Context, eventID string) (outcome, error) {
+	var result outcome
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		event, err := claim(tx, eventID) // nil when it is done, or when another replica has it
+		if err != nil || event == nil {
+			return err
+		}
+		result, err = s.route(tx, event)
+		if err != nil {
+			return err
+		}
+		return s.mark(tx, event, result)
+	})
+	return result, err
+}
+
+func claim(tx *gorm.DB, eventID string) (*models.StripeEvent, error) {
+	var event models.StripeEvent
+	err := tx.Raw(`SELECT * FROM stripe_events WHERE event_id = ? AND status IN ('received', 'deferred', 'failed')
+		FOR UPDATE SKIP LOCKED`, eventID).Take(&event).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("claim event %s: %w", eventID, err)
+	}
+	return &event, nil
+}
+
+// mark writes what became of the event. One that has waited in vain for too long goes to a person.
+func (s *Service) mark(tx *gorm.DB, event *models.StripeEvent, result outcome) error {
+	next := s.Now()
+	if result.status == models.EventDeferred {
+		pause, more := backoff(event.Attempts)
+		if !more {
+			result.status = models.EventReview
+		}
+		next = next.Add(pause)
+	}
+	err := tx.Exec(`UPDATE stripe_events SET status = ?, last_error = ?, attempts = attempts + 1, next_attempt_at = ?, processed_at = ?
+		WHERE event_id = ?`, result.status, result.note, next, s.Now(), event.EventID).Error
+	if err != nil {
+		return fmt.Errorf("mark event %s: %w", event.EventID, err)
+	}
+	return nil
+}
+
+// postpone writes down that booking failed and when to try again.
+func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
+	ctx, cancel := context.WithTimeout(ctx, inlineBudget)
+	defer cancel()
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		event, err := claim(tx, eventID)
+		if err != nil || event == nil {
+			return err
+		}
+		status := models.EventFailed
+		pause, more := backoff(event.Attempts)
+		if !more {
+			status = models.EventReview
+		}
+		return tx.Exec(`UPDATE stripe_events SET status = ?, last_error = ?, attempts = attempts + 1, next_attempt_at = ? WHERE event_id = ?`,
+			status, cause.Error(), s.Now().Add(pause), eventID).Error
+	})
+	if err != nil { // it keeps its time of next attempt, so the worker finds it all the same
+		s.Log.ErrorContext(ctx, "event not postponed", "event_id", eventID, "err", err)
+	}
+}
+
+// pauses between the attempts to book an event. After the last one a person must look.
+var pauses = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 6 * time.Hour, 24 * time.Hour}
+
+func backoff(attempts int) (time.Duration, bool) {
+	if attempts >= len(pauses) {
+		return 0, false
+	}
+	return pauses[attempts], true
+}

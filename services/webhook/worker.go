@@ -1,0 +1,75 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// How often the worker looks for events that are due, and how many it takes at a time.
+const (
+	workerPause = 2 * time.Second
+	workerBatch = 50
+)
+
+// Run books what could not be booked when it arrived, until ctx ends. Any number of replicas may run it.
+func (s *Service) Run(ctx context.Context) {
+	ticker := time.NewTicker(workerPause)
+	defer ticker.Stop()
+	for {
+		if err := s.safely(ctx, s.BookDue); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "webhook worker paused", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// safely keeps one bad event from ending the worker, and with it the process.
+func (s *Service) safely(ctx context.Context, work func(context.Context) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("webhook worker: %v", r)
+			s.Log.ErrorContext(ctx, "webhook worker recovered", "stack", string(debug.Stack()))
+		}
+	}()
+	return work(ctx)
+}
+
+// BookDue tries every stored event whose time has come, once.
+func (s *Service) BookDue(ctx context.Context) error {
+	var ids []string
+	err := s.DB.WithContext(ctx).Raw(`SELECT event_id FROM stripe_events
+		WHERE status IN ('received', 'deferred', 'failed') AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ?`,
+		s.Now(), workerBatch).Scan(&ids).Error
+	if err != nil {
+		return fmt.Errorf("events that are due: %w", err)
+	}
+	for _, id := range ids {
+		s.attempt(ctx, id)
+	}
+	return nil
+}
+
+// bookWaiting marks as done the events of a payment that waited for the one just booked. What they said is in the
+// ledger already, since settling reads the facts; this only ends their waiting.
+func (s *Service) bookWaiting(ctx context.Context, paymentRef, eventID string) {
+	if paymentRef == "" {
+		return
+	}
+	var ids []string
+	err := s.DB.WithContext(ctx).Raw(`SELECT event_id FROM stripe_events WHERE payment_ref = ? AND status = 'deferred' AND event_id <> ?`,
+		paymentRef, eventID).Scan(&ids).Error
+	if err != nil {
+		return // their own time of next attempt will come
+	}
+	for _, id := range ids {
+		if result, err := s.book(ctx, id); err == nil && len(result.rows) > 0 {
+			s.Log.InfoContext(ctx, "waiting event moved credits", "event_id", id, "payment_ref", paymentRef)
+		}
+	}
+}
