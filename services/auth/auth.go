@@ -1,0 +1,163 @@
+// Package auth knows who somebody is: sign-in through goth's providers, identities, users and sessions.
+//
+// goth speaks to the providers. What it leaves open is done here: state, PKCE and nonce belong to one sign-in each,
+// ID tokens are checked for their signature, and an e-mail address counts only where the provider has verified it.
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+const providerTimeout = 10 * time.Second
+
+// Options is what New needs.
+type Options struct {
+	DB          *gorm.DB
+	AppURL      string // public origin; providers send users back to AppURL/auth/{name}/callback
+	Providers   []ProviderConfig
+	AdminEmails []string // users with one of these addresses, verified, are admins
+	HTTPClient  *http.Client
+	Log         *slog.Logger
+	Now         func() time.Time
+}
+
+// Service signs users in and says who they are.
+type Service struct {
+	db        *gorm.DB
+	providers []provider
+	admins    []string
+	log       *slog.Logger
+	now       func() time.Time
+}
+
+// New checks the options. It speaks to no provider: each is looked up when somebody first signs in with it.
+func New(o Options) (*Service, error) {
+	s := &Service{db: o.DB, log: o.Log, now: o.Now}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = models.Now
+	}
+	if o.HTTPClient == nil {
+		o.HTTPClient = &http.Client{Timeout: providerTimeout}
+	}
+	if u, err := url.Parse(o.AppURL); err != nil || u.Host == "" {
+		return nil, errors.New("auth: the application's address is not an absolute URL")
+	}
+	for _, raw := range o.AdminEmails {
+		email := normaliseEmail(raw)
+		if email == "" {
+			return nil, errors.New("auth: an admin's e-mail address cannot be read")
+		}
+		s.admins = append(s.admins, email)
+	}
+	for _, config := range o.Providers {
+		if err := config.check(); err != nil {
+			return nil, err
+		}
+		if s.provider(config.Name) != nil {
+			return nil, fmt.Errorf("auth: provider %q is configured twice", config.Name)
+		}
+		callback := strings.TrimRight(o.AppURL, "/") + "/auth/" + config.Name + "/callback"
+		s.providers = append(s.providers, newProvider(config, callback, o.HTTPClient, s.now))
+	}
+	return s, nil
+}
+
+// Choice is one way to sign in, for the page that offers them.
+type Choice struct {
+	Name  string // the route: /auth/{Name}
+	Label string // a proper name, the same in every language
+}
+
+// Providers lists the ways to sign in, in the order in which they were configured.
+func (s *Service) Providers() []Choice {
+	choices := make([]Choice, 0, len(s.providers))
+	for _, p := range s.providers {
+		choices = append(choices, Choice{Name: p.config().Name, Label: p.config().Label})
+	}
+	return choices
+}
+
+func (s *Service) provider(name string) provider {
+	for _, p := range s.providers {
+		if p.config().Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Account is a user together with what they may do.
+type Account struct {
+	models.User
+	Admin bool
+}
+
+// accountSQL reads a user and their right in one go, so that an address taken off the list counts at the next request.
+const accountSQL = `SELECT ` + userColumns + `,
+	EXISTS (SELECT 1 FROM identities AS i WHERE i.user_id = users.id AND i.email_verified AND lower(i.email) IN ?) AS admin
+	FROM users WHERE id = ?`
+
+const userColumns = `id, email, name, stripe_customer_id, credits_balance, credits_held, locale, created_at, updated_at`
+
+// Account returns the user with this id.
+// Errors: fault.NotFound when there is none.
+func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
+	var accounts []Account
+	if err := s.db.WithContext(ctx).Raw(accountSQL, s.adminList(), userID).Scan(&accounts).Error; err != nil {
+		return Account{}, fmt.Errorf("read account %d: %w", userID, err)
+	}
+	if len(accounts) == 0 {
+		return Account{}, fault.New(fault.NotFound, nil)
+	}
+	return accounts[0], nil
+}
+
+// adminList is never empty, because SQL knows no empty list. No identity's address is blank and verified.
+func (s *Service) adminList() []string {
+	if len(s.admins) == 0 {
+		return []string{"-"} // not an address
+	}
+	return s.admins
+}
+
+// SetLocale remembers the language a user has chosen.
+// Errors: fault.Invalid for a language the product does not speak; fault.NotFound when there is no such user.
+func (s *Service) SetLocale(ctx context.Context, userID int64, locale string) error {
+	if !models.KnownLocale(locale) {
+		return fault.Field("locale", fault.LocaleUnknown)
+	}
+	done := s.db.WithContext(ctx).Exec("UPDATE users SET locale = ?, updated_at = ? WHERE id = ?", locale, s.now(), userID)
+	if done.Error != nil {
+		return fmt.Errorf("set locale of user %d: %w", userID, done.Error)
+	}
+	if done.RowsAffected == 0 {
+		return fault.New(fault.NotFound, nil)
+	}
+	return nil
+}
+
+// Identities lists how a user signs in, the oldest first.
+func (s *Service) Identities(ctx context.Context, userID int64) ([]models.Identity, error) {
+	var found []models.Identity
+	err := s.db.WithContext(ctx).Raw(`SELECT issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at
+		FROM identities WHERE user_id = ? ORDER BY created_at, issuer, subject`, userID).Scan(&found).Error
+	if err != nil {
+		return nil, fmt.Errorf("list identities of user %d: %w", userID, err)
+	}
+	return found, nil
+}

@@ -1,0 +1,251 @@
+package auth
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+func TestSignInWithTheStandIn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, standIn(t))
+	address, flow := f.begin(t)
+	sent, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := sent.Query()
+	if query.Get("state") != flow.State || query.Get("nonce") != flow.Nonce || query.Get("code_challenge_method") != "S256" ||
+		query.Get("code_challenge") == "" || query.Get("ui_locales") != "de" || query.Get("scope") != "openid profile email" ||
+		query.Get("redirect_uri") != appURL+"/auth/oidc/callback" || strings.Contains(address, flow.Verifier) {
+		t.Errorf("the browser is sent to %s", address)
+	}
+	user, err := f.Complete(t.Context(), flow, choose(t, address, "demo-user", nil))
+	if err != nil {
+		t.Fatalf("complete: %v", err)
+	}
+	if user.Email != "demo@example.com" || user.Name != "Demo User" || user.Locale != "de" {
+		t.Errorf("user = %+v", user)
+	}
+	address, flow = f.begin(t)
+	if again, err := f.Complete(t.Context(), flow, choose(t, address, "demo-user", nil)); err != nil || again.ID != user.ID {
+		t.Errorf("second sign-in: user %d, %v, want %d", again.ID, err, user.ID)
+	}
+	address, flow = f.begin(t)
+	admin, err := f.Complete(t.Context(), flow, choose(t, address, "demo-admin", nil))
+	if err != nil {
+		t.Fatalf("complete: %v", err)
+	}
+	if account, err := f.Account(t.Context(), admin.ID); err != nil || !account.Admin || admin.ID == user.ID {
+		t.Errorf("the demo admin is %+v, %v", account, err)
+	}
+	if text := f.log.String(); strings.Contains(text, "@example.com") || strings.Contains(text, "Demo") {
+		t.Errorf("log = %s", text)
+	}
+}
+
+func TestSignInWithAnUnverifiedAddress(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, standIn(t))
+	owner := f.arrive(t, verified("owner", "admin@example.com"))
+	address, flow := f.begin(t)
+	user, err := f.Complete(t.Context(), flow, choose(t, address, "custom-user", url.Values{
+		"name": {"Eve"}, "email": {"admin@example.com"}, "subject": {"eve"},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if account, err := f.Account(t.Context(), user.ID); err != nil || account.Admin || account.ID == owner.ID || account.Email != "" {
+		t.Errorf("account = %+v, %v, want an ordinary one of her own", account, err)
+	}
+}
+
+func TestRefusesAForgedAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, standIn(t))
+	address, flow := f.begin(t)
+	good := choose(t, address, "demo-user", nil)
+	_, other := f.begin(t)
+	with := func(name string, values ...string) url.Values {
+		changed := url.Values{}
+		for key, value := range good {
+			changed[key] = value
+		}
+		changed[name] = values
+		return changed
+	}
+	for name, c := range map[string]struct {
+		flow  Flow
+		query url.Values
+	}{
+		"no state":                {flow, with("state")},
+		"another state":           {flow, with("state", other.State)},
+		"a longer state":          {flow, with("state", flow.State+"x")},
+		"two states":              {flow, with("state", flow.State, flow.State)},
+		"another browser's flow":  {other, good},
+		"an empty flow":           {Flow{Provider: "oidc", StartedAt: f.clock.Now()}, with("state", "")},
+		"no flow at all":          {Flow{}, good},
+		"an unknown provider":     {Flow{Provider: "google", State: flow.State, StartedAt: flow.StartedAt}, good},
+		"no code":                 {flow, with("code")},
+		"two codes":               {flow, with("code", good.Get("code"), "x")},
+		"a code that is no code":  {flow, with("code", "x")},
+		"a code of a megabyte":    {flow, with("code", strings.Repeat("x", 1<<20))},
+		"another issuer's answer": {flow, with("iss", "https://evil.example")},
+		"an error":                {flow, with("error", "access_denied")},
+		"an error with an insert": {flow, with("error", "<script>ada@example.com")},
+	} {
+		_, err := f.Complete(t.Context(), c.flow, c.query)
+		if told := fault.Of(err); told == nil || told.Code != fault.Malformed || told.Problem != fault.SignInFailed {
+			t.Errorf("%s: %v, want a refusal", name, err)
+		}
+	}
+	if text := f.log.String(); strings.Contains(text, "ada@example.com") || strings.Contains(text, flow.State) {
+		t.Errorf("log = %s", text)
+	}
+	if n := f.count(t, "SELECT count(*) FROM users"); n != 0 {
+		t.Errorf("%d users, want none", n)
+	}
+	if _, err := f.Complete(t.Context(), flow, good); err != nil {
+		t.Errorf("the true answer: %v", err)
+	}
+	_, err := f.Complete(t.Context(), flow, good)
+	wantProblem(t, err, fault.SignInFailed) // the code is used up
+}
+
+func TestRefusesAnotherVerifier(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, standIn(t))
+	address, flow := f.begin(t)
+	query := choose(t, address, "demo-user", nil)
+	flow.Verifier = strings.Repeat("v", 43)
+	_, err := f.Complete(t.Context(), flow, query)
+	wantProblem(t, err, fault.SignInFailed)
+}
+
+func TestCancelledSignIn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, standIn(t))
+	address, flow := f.begin(t)
+	_, err := f.Complete(t.Context(), flow, choose(t, address, "cancel", nil))
+	wantProblem(t, err, fault.SignInFailed)
+	if !strings.Contains(f.log.String(), "access_denied") {
+		t.Errorf("log = %s, want the provider's reason", f.log)
+	}
+}
+
+func TestSignInExpiresAfterTenMinutes(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, standIn(t))
+	address, flow := f.begin(t)
+	query := choose(t, address, "demo-user", nil)
+	f.clock.Add(flowLifetime + time.Second)
+	_, err := f.Complete(t.Context(), flow, query)
+	wantProblem(t, err, fault.SignInExpired)
+}
+
+func TestBeginRefuses(t *testing.T) {
+	t.Parallel()
+	nowhere := OpenID("Nowhere", "http://127.0.0.1:1/", "id", "secret")
+	f := newFixture(t, nowhere)
+	for _, name := range []string{"", "google", "OIDC", "oidc/../x"} {
+		if _, _, err := f.Begin(t.Context(), name, "de"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("%q: %v, want not found", name, err)
+		}
+	}
+	if _, _, err := f.Begin(t.Context(), "oidc", "de"); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("a provider that is down: %v, want unavailable", err)
+	}
+}
+
+func TestBeginTriesAProviderAgain(t *testing.T) {
+	t.Parallel()
+	fake := newFakeProvider(t)
+	fake.down.Store(true)
+	f := newFixture(t, fake.config())
+	if _, _, err := f.Begin(t.Context(), "oidc", "de"); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("down: %v, want unavailable", err)
+	}
+	fake.down.Store(false)
+	if _, _, err := f.Begin(t.Context(), "oidc", "de"); err != nil {
+		t.Errorf("up again: %v", err)
+	}
+}
+
+func TestEverySignInIsItsOwn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, newFakeProvider(t).config())
+	seen := map[string]bool{}
+	for range 50 {
+		address, flow := f.begin(t)
+		for _, text := range []string{address, flow.State, flow.Nonce, flow.Verifier} {
+			if seen[text] || len(text) < 43 {
+				t.Fatalf("%q: used before, or too short", text)
+			}
+			seen[text] = true
+		}
+		if strings.Count(address, "code_challenge=") != 1 {
+			t.Fatalf("address = %s: parameters of other sign-ins", address)
+		}
+	}
+}
+
+func TestFlowSurvivesTheSession(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, newFakeProvider(t).config())
+	_, flow := f.begin(t)
+	flow.ReturnTo = "/de/purchase"
+	stored, err := json.Marshal(flow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Flow
+	if err := json.Unmarshal(stored, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(flow, back); diff != "" {
+		t.Errorf("flow changed (-want +got):\n%s", diff)
+	}
+}
+
+func TestNewRefusesAWrongSetUp(t *testing.T) {
+	t.Parallel()
+	good := OpenID("Demo", "https://id.example.com", "id", "secret")
+	for name, o := range map[string]Options{
+		"no address":       {},
+		"a path":           {AppURL: "/x"},
+		"a wrong admin":    {AppURL: appURL, AdminEmails: []string{"root"}},
+		"no client secret": {AppURL: appURL, Providers: []ProviderConfig{OpenID("Demo", "https://id.example.com", "id", "")}},
+		"no issuer":        {AppURL: appURL, Providers: []ProviderConfig{OpenID("Demo", "", "id", "secret")}},
+		"no name":          {AppURL: appURL, Providers: []ProviderConfig{{Issuer: "https://id.example.com", ClientID: "id", ClientSecret: "s"}}},
+		"GitHub sans API":  {AppURL: appURL, Providers: []ProviderConfig{{Name: "github", Issuer: "https://github.com", ClientID: "i", ClientSecret: "s"}}},
+		"one name twice":   {AppURL: appURL, Providers: []ProviderConfig{good, good}},
+	} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestProviders(t *testing.T) {
+	t.Parallel()
+	s, err := New(Options{AppURL: appURL, Providers: []ProviderConfig{
+		OpenID("Demo", "https://id.example.com", "i", "s"), Google("i", "s"), GitHub("i", "s"), LinkedIn("i", "s"),
+	}, Now: models.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Choice{{"oidc", "Demo"}, {"google", "Google"}, {"github", "GitHub"}, {"linkedin", "LinkedIn"}}
+	if diff := cmp.Diff(want, s.Providers()); diff != "" {
+		t.Errorf("providers (-want +got):\n%s", diff)
+	}
+	if text := Google("i", "canary").String() + Google("i", "canary").LogValue().String(); strings.Contains(text, "canary") {
+		t.Error("a provider prints its secret")
+	}
+}

@@ -1,0 +1,171 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// admitAttempts bounds how often a free address may be taken by somebody else in the same moment.
+const admitAttempts = 3
+
+// arrival is one sign-in at the database's door.
+type arrival struct {
+	issuer   string
+	provider string
+	who      profile
+	locale   string
+	now      time.Time
+}
+
+// signIn finds the user of an identity, links the identity to a user, or makes a user for it.
+//
+// A known identity is its user, whatever its address has become. A new one joins an existing user only by an address
+// that the provider has verified, and only when nobody unverified sits on it.
+//
+// Locks: the identity, its address, then users by ascending id.
+// Idempotent: the same identity always ends at the same user, from any number of requests at once.
+func (s *Service) signIn(ctx context.Context, config ProviderConfig, who profile, locale string) (models.User, error) {
+	a := arrival{issuer: config.Issuer, provider: config.Name, who: who, locale: locale, now: s.now()}
+	var user models.User
+	err := models.Transaction(ctx, s.db, func(tx *gorm.DB) error {
+		id, err := a.settle(tx)
+		if err != nil {
+			return err
+		}
+		user = models.User{}
+		return tx.Raw("SELECT "+userColumns+" FROM users WHERE id = ?", id).Scan(&user).Error
+	})
+	if err != nil {
+		return models.User{}, fmt.Errorf("sign in: %w", err)
+	}
+	return user, nil
+}
+
+// settle returns the user that an arrival belongs to.
+func (a arrival) settle(tx *gorm.DB) (int64, error) {
+	if err := lockText(tx, "identity\n"+a.issuer+"\n"+a.who.Subject); err != nil {
+		return 0, err
+	}
+	if a.who.Email != "" {
+		if err := lockText(tx, "email\n"+a.who.Email); err != nil {
+			return 0, err
+		}
+	}
+	userID, err := a.refresh(tx)
+	if err != nil {
+		return 0, err
+	}
+	if userID == 0 {
+		return a.admit(tx)
+	}
+	if a.who.EmailVerified {
+		err = a.adoptAddress(tx, userID)
+	}
+	return userID, err
+}
+
+// lockText holds a lock on something that has no row yet, until the transaction ends.
+func lockText(tx *gorm.DB, text string) error {
+	if err := tx.Exec("SELECT pg_advisory_xact_lock(hashtextextended(?::text, 0))", text).Error; err != nil {
+		return fmt.Errorf("lock sign-in: %w", err)
+	}
+	return nil
+}
+
+// refresh writes down what the provider says today about an identity it has told of before. 0 when it is new.
+func (a arrival) refresh(tx *gorm.DB) (int64, error) {
+	var userID int64
+	err := tx.Raw(`UPDATE identities SET provider = ?, email = ?, email_verified = ?, name = ?, last_sign_in_at = ?
+		WHERE issuer = ? AND subject = ? RETURNING user_id`,
+		a.provider, a.who.Email, a.who.EmailVerified, a.who.Name, a.now, a.issuer, a.who.Subject).Scan(&userID).Error
+	if err != nil {
+		return 0, fmt.Errorf("refresh identity: %w", err)
+	}
+	return userID, nil
+}
+
+// admit finds or makes the user of a new identity and writes the identity down.
+func (a arrival) admit(tx *gorm.DB) (int64, error) {
+	for range admitAttempts {
+		userID, err := a.place(tx)
+		if err != nil {
+			return 0, err
+		}
+		if userID == 0 { // the address was free a moment ago: a Checkout took it
+			continue
+		}
+		err = tx.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, a.issuer, a.who.Subject, userID, a.provider, a.who.Email, a.who.EmailVerified,
+			a.who.Name, a.now, a.now).Error
+		if err != nil {
+			return 0, fmt.Errorf("add identity: %w", err)
+		}
+		return userID, nil
+	}
+	return 0, errors.New("add user: the address is taken again and again")
+}
+
+// place returns the user for a new identity, 0 when the address was taken in this very moment.
+func (a arrival) place(tx *gorm.DB) (int64, error) {
+	holder, err := lockHolder(tx, a.who.Email)
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case holder == 0:
+		return a.insertUser(tx, a.who.Email)
+	case !a.who.EmailVerified: // somebody may be claiming another's address
+		return a.insertUser(tx, "")
+	}
+	rank, err := standingOf(tx, holder, a.who.Email)
+	if err != nil {
+		return 0, err
+	}
+	if rank == squatting {
+		if err := setEmail(tx, holder, "", a.now); err != nil {
+			return 0, err
+		}
+		return a.insertUser(tx, a.who.Email)
+	}
+	return holder, a.fillIn(tx, holder)
+}
+
+// lockHolder returns the user who holds an address, locked, or 0.
+func lockHolder(tx *gorm.DB, email string) (int64, error) {
+	if email == "" {
+		return 0, nil
+	}
+	var id int64
+	if err := tx.Raw("SELECT id FROM users WHERE lower(email) = ? FOR UPDATE", email).Scan(&id).Error; err != nil {
+		return 0, fmt.Errorf("lock holder of an address: %w", err)
+	}
+	return id, nil
+}
+
+// insertUser makes a user, with an address or without. 0 when another holds the address after all.
+func (a arrival) insertUser(tx *gorm.DB, email string) (int64, error) {
+	var id int64
+	err := tx.Raw(`INSERT INTO users (email, name, locale, created_at, updated_at) VALUES (NULLIF(?::text, ''), ?, ?, ?, ?)
+		ON CONFLICT DO NOTHING RETURNING id`, email, a.who.Name, a.locale, a.now, a.now).Scan(&id).Error
+	if err != nil {
+		return 0, fmt.Errorf("add user: %w", err)
+	}
+	return id, nil
+}
+
+// fillIn adds what a user who was made from a Checkout's address does not have yet.
+func (a arrival) fillIn(tx *gorm.DB, userID int64) error {
+	err := tx.Exec(`UPDATE users SET name = CASE WHEN name = '' THEN ? ELSE name END,
+		locale = CASE WHEN locale = '' THEN ? ELSE locale END, updated_at = ?
+		WHERE id = ? AND (name = '' OR locale = '')`, a.who.Name, a.locale, a.now, userID).Error
+	if err != nil {
+		return fmt.Errorf("complete user %d: %w", userID, err)
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package auth
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+const ada = "ada@example.com"
+
+func verified(subject, email string) profile {
+	return profile{Subject: subject, Email: email, EmailVerified: true, Name: "Ada"}
+}
+
+func unverified(subject, email string) profile {
+	return profile{Subject: subject, Email: email, Name: "Somebody"}
+}
+
+func TestFirstSignIn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.arrive(t, verified("a", " Ada@Example.com "))
+	if user.Email != ada || user.Name != "Ada" || user.Locale != "de" || user.CreditsBalance != 0 || !user.CreatedAt.Equal(f.clock.Now()) {
+		t.Errorf("user = %+v", user)
+	}
+	identities, err := f.Identities(t.Context(), user.ID)
+	if err != nil || len(identities) != 1 {
+		t.Fatalf("identities = %v, %v, want one", identities, err)
+	}
+	got := identities[0]
+	want := models.Identity{
+		Issuer: "https://id.example.com", Subject: "a", UserID: user.ID, Provider: "oidc", Email: ada, EmailVerified: true,
+		Name: "Ada", CreatedAt: got.CreatedAt, LastSignInAt: got.LastSignInAt,
+	}
+	if got != want || !got.LastSignInAt.Equal(f.clock.Now()) {
+		t.Errorf("identity = %+v, want %+v", got, want)
+	}
+}
+
+func TestKnownIdentity(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.arrive(t, verified("a", ada))
+	f.clock.Add(time.Hour)
+	again := f.arrive(t, profile{Subject: "a", Email: "other@example.com", Name: "Ada L."})
+	if again.ID != user.ID {
+		t.Errorf("user = %d, want %d", again.ID, user.ID)
+	}
+	if again.Email != ada {
+		t.Errorf("address = %q: an unverified one must not replace it", again.Email)
+	}
+	identities, err := f.Identities(t.Context(), user.ID)
+	if err != nil || len(identities) != 1 {
+		t.Fatalf("identities = %v, %v, want one", identities, err)
+	}
+	if i := identities[0]; i.Email != "other@example.com" || i.EmailVerified || i.Name != "Ada L." || !i.LastSignInAt.Equal(f.clock.Now()) {
+		t.Errorf("identity = %+v: not refreshed", i)
+	}
+}
+
+func TestSecondProviderWithTheSameVerifiedAddressIsLinked(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	first := f.arrive(t, verified("a", ada))
+	if second := f.arrive(t, verified("b", "ADA@example.com")); second.ID != first.ID {
+		t.Errorf("user = %d, want %d", second.ID, first.ID)
+	}
+}
+
+func TestCheckoutsUserIsLinkedByAVerifiedAddressOnly(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	paid := f.checkoutUser(t, "Ada@example.com")
+	if squatter := f.arrive(t, unverified("s", ada)); squatter.ID == paid || squatter.Email != "" {
+		t.Errorf("unverified: user %d with address %q, want a new one without", squatter.ID, squatter.Email)
+	}
+	owner := f.arrive(t, verified("a", ada))
+	if owner.ID != paid {
+		t.Errorf("verified: user %d, want %d", owner.ID, paid)
+	}
+	if owner.Name != "Ada" || owner.Locale != "de" {
+		t.Errorf("name %q and locale %q were not filled in", owner.Name, owner.Locale)
+	}
+}
+
+func TestSquatterLosesTheAddressToItsOwner(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	squatter := f.arrive(t, unverified("s", ada))
+	if squatter.Email != ada {
+		t.Errorf("a free address was not given: %q", squatter.Email)
+	}
+	owner := f.arrive(t, verified("a", ada))
+	if owner.ID == squatter.ID || owner.Email != ada {
+		t.Errorf("owner = %d with address %q, want a new user with it", owner.ID, owner.Email)
+	}
+	if left := f.emailOf(t, squatter.ID); left != "" {
+		t.Errorf("the squatter keeps the address %q", left)
+	}
+	if again := f.arrive(t, unverified("s", ada)); again.ID != squatter.ID || again.Email != "" {
+		t.Errorf("squatter again = %d with %q, want their own account without the address", again.ID, again.Email)
+	}
+}
+
+func TestUnverifiedAddressIsNeverLinked(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	owner := f.arrive(t, verified("a", ada))
+	for n := range 3 {
+		if other := f.arrive(t, unverified(fmt.Sprint("u", n), ada)); other.ID == owner.ID || other.Email != "" {
+			t.Errorf("user %d with address %q, want another account without", other.ID, other.Email)
+		}
+	}
+}
+
+func TestNoAddressAtAll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	one, two := f.arrive(t, profile{Subject: "x"}), f.arrive(t, profile{Subject: "y", Email: "not an address", EmailVerified: true})
+	if one.ID == two.ID || one.Email != "" || two.Email != "" {
+		t.Errorf("users = %+v and %+v, want two without address", one, two)
+	}
+}
+
+func TestAddressVerifiedLater(t *testing.T) {
+	t.Parallel()
+	t.Run("is taken when it is free", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		user := f.arrive(t, profile{Subject: "a"})
+		if again := f.arrive(t, verified("a", ada)); again.ID != user.ID || again.Email != ada {
+			t.Errorf("user = %+v, want the address", again)
+		}
+	})
+	t.Run("replaces one that nobody vouches for", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		f.arrive(t, unverified("a", "guess@example.com"))
+		if again := f.arrive(t, verified("a", ada)); again.Email != ada {
+			t.Errorf("address = %q, want the verified one", again.Email)
+		}
+	})
+	t.Run("is taken from a squatter", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		user := f.arrive(t, profile{Subject: "a"})
+		squatter := f.arrive(t, unverified("s", ada))
+		if again := f.arrive(t, verified("a", ada)); again.ID != user.ID || again.Email != ada {
+			t.Errorf("user = %+v, want the address", again)
+		}
+		if left := f.emailOf(t, squatter.ID); left != "" {
+			t.Errorf("the squatter keeps %q", left)
+		}
+	})
+	t.Run("stays with the account that paid with it, and nothing is merged", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		user, paid := f.arrive(t, profile{Subject: "a"}), f.checkoutUser(t, ada)
+		if again := f.arrive(t, verified("a", ada)); again.ID != user.ID || again.Email != "" {
+			t.Errorf("user = %+v, want no address", again)
+		}
+		if f.emailOf(t, paid) != ada {
+			t.Error("the account that paid lost its address")
+		}
+	})
+	t.Run("does not replace another verified one", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		f.arrive(t, verified("a", ada))
+		f.arrive(t, verified("b", ada))
+		if again := f.arrive(t, verified("b", "countess@example.com")); again.Email != ada {
+			t.Errorf("address = %q, want the one that the other provider vouches for", again.Email)
+		}
+	})
+}
+
+func TestLookAlikesAreOtherPeople(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	owner := f.arrive(t, verified("owner", "mark.k@example.com"))
+	for n, email := range []string{
+		"markk@example.com", "mark.k+1@example.com", "m\u0430rk.k@example.com", "\uff4dark.k@example.com", "mar\u212a.k@example.com",
+		"mark.k@example.com\u200b", "mark\u200d.k@example.com", "mark.k@example.com\u00a0", "mark.k@example.com\n", "mark.k@example.com\x00",
+		"mark.k@xn--example-.com", "mark.k@example.com.", "mark\u00ad.k@example.com", "mark.k\u3164@example.com", "<mark.k@example.com>",
+		"mark.k@example.com,x@example.org", "ma\u0301rk.k@example.com",
+	} {
+		if other := f.arrive(t, verified(fmt.Sprint("other", n), email)); other.ID == owner.ID {
+			t.Errorf("%+q signed in as mark.k@example.com", email)
+		}
+	}
+	if f.emailOf(t, owner.ID) != "mark.k@example.com" {
+		t.Error("the owner lost the address")
+	}
+}
+
+func TestRefusesASubjectThatCannotBeOne(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, subject := range []string{"", strings.Repeat("x", 256), "a\x00b", "a\xffb"} {
+		if _, err := f.tryToArrive(t.Context(), verified(subject, ada)); !fault.Is(err, fault.Malformed) {
+			t.Errorf("%+q: %v, want a refusal", subject, err)
+		}
+	}
+}

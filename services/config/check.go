@@ -1,0 +1,175 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+)
+
+func (c *Config) check(p *problems) {
+	c.checkServer(p)
+	c.checkDatabase(p)
+	c.checkStripe(p)
+	c.checkSignIn(p)
+}
+
+func (c *Config) checkServer(p *problems) {
+	if c.Port < 1 || c.Port > 65535 {
+		p.add("PORT", "must be a number from 1 to 65535")
+	}
+	u, err := url.Parse(c.AppURL)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil:
+		p.add("APP_URL", "must be a public origin such as https://credits.example.com, without a path")
+	case c.Production() && u.Scheme != "https":
+		p.add("APP_URL", "must begin with https:// in production")
+	}
+	if !slices.Contains([]string{"development", "test", "production"}, c.AppEnv) {
+		p.add("APP_ENV", "must be development, test or production")
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		p.add("LOG_FORMAT", "must be text or json")
+	}
+	for _, proxy := range c.TrustedProxies {
+		_, ipErr := netip.ParseAddr(proxy)
+		_, netErr := netip.ParsePrefix(proxy)
+		if ipErr != nil && netErr != nil {
+			p.add("TRUSTED_PROXIES", "must be a comma list of addresses or networks such as 10.0.0.0/8")
+			break
+		}
+	}
+}
+
+func (c *Config) checkDatabase(p *problems) {
+	for name, address := range map[string]Secret{"DATABASE_URL": c.DatabaseURL, "DATABASE_POOL_URL": c.DatabasePoolURL} {
+		if address == "" {
+			continue
+		}
+		if u, err := url.Parse(address.Reveal()); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+			p.add(name, "must begin with postgres:// or postgresql://")
+		}
+	}
+	if c.DatabaseURL != "" {
+		return
+	}
+	if c.DatabasePoolURL != "" {
+		p.add("DATABASE_URL", "must be set beside DATABASE_POOL_URL: migrations need a direct connection")
+	} else if c.Production() {
+		p.add("DATABASE_URL", "must be set in production")
+	}
+}
+
+func (c *Config) checkStripe(p *problems) {
+	key := c.StripeSecretKey.Reveal()
+	if c.Mode == Sandbox {
+		if c.StripeAPIBase != "" {
+			p.add("STRIPE_SECRET_KEY", "must be set when STRIPE_API_BASE is")
+		}
+		return
+	}
+	if placeholder(key) || !hasAnyPrefix(key, "sk_test_", "sk_live_", "rk_live_", "rk_test_") {
+		p.add("STRIPE_SECRET_KEY", "must be a secret key of Stripe, sk_live_… or sk_test_…")
+	}
+	if len(c.WebhookSecrets) == 0 {
+		p.add("STRIPE_WEBHOOK_SECRET", "must be set: without it no payment can be trusted")
+	}
+	for _, s := range c.WebhookSecrets {
+		if placeholder(s) || !strings.HasPrefix(s, "whsec_") {
+			p.add("STRIPE_WEBHOOK_SECRET", "must be a signing secret of Stripe, whsec_…, or a comma list of them")
+			break
+		}
+	}
+	if c.StripePublishableKey != "" && !hasAnyPrefix(c.StripePublishableKey, "pk_test_", "pk_live_") {
+		p.add("STRIPE_PUBLISHABLE_KEY", "must be a publishable key of Stripe, pk_live_… or pk_test_…")
+	}
+	if c.StripeAPIBase == "" {
+		return
+	}
+	if c.Mode == Live {
+		p.add("STRIPE_API_BASE", "must not be set together with a live key")
+	} else if u, err := url.Parse(c.StripeAPIBase); err != nil || u.Host == "" {
+		p.add("STRIPE_API_BASE", "must be an address such as http://localhost:12111")
+	}
+}
+
+func (c *Config) checkSignIn(p *problems) {
+	secret := c.SessionSecret.Reveal()
+	switch {
+	case secret == "" && c.Production():
+		p.add("SESSION_SECRET", "must be set in production, at least 32 bytes: openssl rand -hex 32")
+	case secret != "" && (len(secret) < 32 || placeholder(secret)):
+		p.add("SESSION_SECRET", "must be at least 32 random bytes: openssl rand -hex 32")
+	}
+	apps := map[string]OAuthApp{"GOOGLE": c.Google, "GITHUB": c.GitHub, "LINKEDIN": c.LinkedIn, "OIDC": c.OIDC}
+	offered := 0
+	for name, app := range apps {
+		if (app.ClientID == "") != (app.ClientSecret == "") {
+			p.add(name+"_CLIENT_ID", "must be set together with "+name+"_CLIENT_SECRET")
+		}
+		if app.Set() {
+			offered++
+		}
+	}
+	if c.OIDC.Set() != (c.OIDCIssuer != "") {
+		p.add("OIDC_ISSUER", "must be set together with OIDC_CLIENT_ID and OIDC_CLIENT_SECRET")
+	}
+	if c.Mode != Sandbox && offered == 0 {
+		p.add("GOOGLE_CLIENT_ID", "must be set, or the pair of another provider: without one nobody can sign in")
+	}
+	for _, email := range c.AdminEmails {
+		if !strings.Contains(email, "@") {
+			p.add("ADMIN_EMAILS", "must be a comma list of e-mail addresses")
+			break
+		}
+	}
+}
+
+func hasAnyPrefix(text string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(text, p) && len(text) > len(p)+3 })
+}
+
+// placeholder recognises what example files hold instead of a secret.
+func placeholder(text string) bool {
+	lower := strings.ToLower(text)
+	return slices.ContainsFunc([]string{"changeme", "change-me", "change_me", "replace", "your_", "your-", "example", "xxxx", "...", "…", "<", "placeholder", "secret_here"},
+		func(word string) bool { return strings.Contains(lower, word) })
+}
+
+// problems gathers what is wrong, a line each, in the order of the names.
+type problems struct{ lines []string }
+
+func (p *problems) add(name, advice string) { p.lines = append(p.lines, name+" "+advice) }
+
+// unreadable adds what the parser complains of, by name, without the values it quotes.
+func (p *problems) unreadable(err error) {
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		p.lines = append(p.lines, "the environment cannot be read")
+		return
+	}
+	for _, e := range all.Errors {
+		var parse env.ParseError
+		if errors.As(e, &parse) {
+			names := map[string]string{"Port": "PORT", "LogLevel": "LOG_LEVEL"}
+			advice := map[string]string{"Port": "must be a number from 1 to 65535", "LogLevel": "must be debug, info, warn or error"}
+			if parse.Name != "Port" { // Port stays 0 and is reported by its range
+				p.add(names[parse.Name], advice[parse.Name])
+			}
+			continue
+		}
+		p.lines = append(p.lines, "the environment cannot be read")
+	}
+}
+
+func (p *problems) err() error {
+	if len(p.lines) == 0 {
+		return nil
+	}
+	slices.Sort(p.lines)
+	return fmt.Errorf("the configuration does not work yet:\n  %s", strings.Join(slices.Compact(p.lines), "\n  "))
+}
