@@ -24,7 +24,7 @@ func (c *Config) checkServer(p *problems) {
 	}
 	u, err := url.Parse(c.AppURL)
 	switch {
-	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil:
+	case err != nil || !web(u) || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) || unfilled(c.AppURL):
 		p.add("APP_URL", "must be a public origin such as https://credits.example.com, without a path")
 	case c.Production() && u.Scheme != "https":
 		p.add("APP_URL", "must begin with https:// in production")
@@ -50,8 +50,12 @@ func (c *Config) checkDatabase(p *problems) {
 		if address == "" {
 			continue
 		}
-		if u, err := url.Parse(address.Reveal()); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		u, err := url.Parse(address.Reveal())
+		switch {
+		case err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql"):
 			p.add(name, "must begin with postgres:// or postgresql://")
+		case c.Mode != Sandbox && unfilled(address.Reveal()):
+			p.add(name, "must be the address of a database, not the example of one")
 		}
 	}
 	if c.DatabaseURL != "" {
@@ -92,7 +96,7 @@ func (c *Config) checkStripe(p *problems) {
 	}
 	if c.Mode == Live {
 		p.add("STRIPE_API_BASE", "must not be set together with a live key")
-	} else if u, err := url.Parse(c.StripeAPIBase); err != nil || u.Host == "" {
+	} else if u, err := url.Parse(c.StripeAPIBase); err != nil || !web(u) {
 		p.add("STRIPE_API_BASE", "must be an address such as http://localhost:12111")
 	}
 }
@@ -111,12 +115,21 @@ func (c *Config) checkSignIn(p *problems) {
 		if (app.ClientID == "") != (app.ClientSecret == "") {
 			p.add(name+"_CLIENT_ID", "must be set together with "+name+"_CLIENT_SECRET")
 		}
-		if app.Set() {
-			offered++
+		if !app.Set() {
+			continue
+		}
+		offered++
+		if c.Mode != Sandbox && unfilled(app.ClientID) {
+			p.add(name+"_CLIENT_ID", "must be the one that the provider gave you, not the example of one")
+		}
+		if c.Mode != Sandbox && placeholder(app.ClientSecret.Reveal()) {
+			p.add(name+"_CLIENT_SECRET", "must be the one that the provider gave you, not the example of one")
 		}
 	}
 	if c.OIDC.Set() != (c.OIDCIssuer != "") {
 		p.add("OIDC_ISSUER", "must be set together with OIDC_CLIENT_ID and OIDC_CLIENT_SECRET")
+	} else if u, err := url.Parse(c.OIDCIssuer); c.OIDCIssuer != "" && (err != nil || !web(u)) {
+		p.add("OIDC_ISSUER", "must be an address such as https://login.example.com")
 	}
 	if c.Mode != Sandbox && offered == 0 {
 		p.add("GOOGLE_CLIENT_ID", "must be set, or the pair of another provider: without one nobody can sign in")
@@ -129,15 +142,28 @@ func (c *Config) checkSignIn(p *problems) {
 	}
 }
 
+// hasAnyPrefix reports whether text is one of these kinds of key, with something behind the prefix.
 func hasAnyPrefix(text string, prefixes ...string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(text, p) && len(text) > len(p)+3 })
 }
 
-// placeholder recognises what example files hold instead of a secret.
+func web(u *url.URL) bool { return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" }
+
+// unfilled recognises the gaps that example files leave in an address or a name.
+func unfilled(text string) bool {
+	return containsAny(text, "changeme", "change-me", "change_me", "your_", "your-domain", "yourdomain", "your-client", "<", "...", "…")
+}
+
+// placeholder recognises what example files hold instead of a secret. None of it comes up in random ones.
 func placeholder(text string) bool {
+	tail := text[strings.LastIndexByte(text, '_')+1:] // of sk_test_xxxx
+	return unfilled(text) || containsAny(text, "your-", "replace", "example", "placeholder", "secret_here", "xxxxxxxx") ||
+		len(tail) > 3 && strings.Trim(tail, "xX*.0") == ""
+}
+
+func containsAny(text string, words ...string) bool {
 	lower := strings.ToLower(text)
-	return slices.ContainsFunc([]string{"changeme", "change-me", "change_me", "replace", "your_", "your-", "example", "xxxx", "...", "…", "<", "placeholder", "secret_here"},
-		func(word string) bool { return strings.Contains(lower, word) })
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(lower, word) })
 }
 
 // problems gathers what is wrong, a line each, in the order of the names.

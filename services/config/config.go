@@ -2,8 +2,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net/url"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -19,24 +22,6 @@ const (
 	Test    Mode = "test"    // nobody's: Stripe's test mode answers
 	Live    Mode = "live"
 )
-
-// Secret is a text that no log, error or page ever shows.
-type Secret string
-
-// String hides the secret.
-func (s Secret) String() string { return "[redacted]" }
-
-// GoString hides the secret.
-func (s Secret) GoString() string { return "[redacted]" }
-
-// LogValue hides the secret.
-func (s Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
-
-// MarshalText hides the secret in JSON and the like.
-func (s Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
-
-// Reveal returns the secret, for the one place that needs it.
-func (s Secret) Reveal() string { return string(s) }
 
 // OAuthApp is our registration with one provider. Both parts or none.
 type OAuthApp struct {
@@ -56,6 +41,7 @@ type Config struct {
 
 	DatabaseURL     Secret `env:"DATABASE_URL"`
 	DatabasePoolURL Secret `env:"DATABASE_POOL_URL"`
+	PostgresBinDir  string `env:"POSTGRES_BIN_DIR"` // where the private database's programs are; empty: found, or fetched
 
 	StripeSecretKey      Secret `env:"STRIPE_SECRET_KEY"`
 	StripePublishableKey string `env:"STRIPE_PUBLISHABLE_KEY"`
@@ -77,8 +63,8 @@ type Config struct {
 	LogFormat      string     `env:"LOG_FORMAT"`
 	TrustedProxies []string   `env:"TRUSTED_PROXIES"`
 
-	Mode           Mode     `env:"-"`
-	WebhookSecrets []string `env:"-"` // STRIPE_WEBHOOK_SECRET, split
+	Mode           Mode    `env:"-"`
+	WebhookSecrets Secrets `env:"-"` // STRIPE_WEBHOOK_SECRET, split
 }
 
 // Production reports whether this is the real thing: no stand-in, no demo user, no generated secret.
@@ -98,14 +84,22 @@ func (c Config) ServerDatabaseURL() Secret {
 	return c.DatabaseURL
 }
 
+// envFile holds settings in development. Under its own name Environment tells Load that it cannot be read: no
+// variable is called so.
+const envFile = ".env"
+
 // Environment returns getenv with the file .env of the working directory behind it. Production reads no such file.
+// Errors: none here; Load reports a file that cannot be read beside everything else that is wrong.
 func Environment(getenv func(string) string) func(string) string {
-	if getenv("APP_ENV") == "production" {
+	if strings.TrimSpace(getenv("APP_ENV")) == "production" {
 		return getenv
 	}
-	file, err := godotenv.Read(".env")
-	if err != nil { // no file, the usual case
+	file, err := godotenv.Read(envFile)
+	if errors.Is(err, fs.ErrNotExist) { // the usual case
 		return getenv
+	}
+	if err != nil { // its text quotes the line, and with it perhaps a secret
+		file = map[string]string{envFile: "unreadable"}
 	}
 	return func(name string) string {
 		if value := getenv(name); value != "" {
@@ -130,6 +124,9 @@ func Load(getenv func(string) string) (Config, error) {
 		}
 	}
 	p := &problems{}
+	if getenv(envFile) != "" {
+		p.add(envFile, "cannot be read: each of its lines must be NAME=value, or a comment after #")
+	}
 	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
 		p.unreadable(err)
 	}
@@ -140,7 +137,7 @@ func Load(getenv func(string) string) (Config, error) {
 
 // derive fills in what follows from the rest.
 func (c *Config) derive() {
-	c.AppURL = strings.TrimRight(c.AppURL, "/")
+	c.AppURL = origin(c.AppURL)
 	if c.AppURL == "" {
 		c.AppURL = fmt.Sprintf("http://localhost:%d", c.Port)
 	}
@@ -150,27 +147,52 @@ func (c *Config) derive() {
 			c.LogFormat = "json"
 		}
 	}
-	key := c.StripeSecretKey.Reveal()
-	switch {
-	case key == "" && !c.Production():
-		c.Mode = Sandbox
-	case c.Production() || strings.HasPrefix(key, "sk_live_") || strings.HasPrefix(key, "rk_live_"):
-		c.Mode = Live
-	default:
-		c.Mode = Test
-	}
-	if c.Mode == Live && strings.HasPrefix(key, "sk_test_") {
-		c.Mode = Test // production's strictness with Stripe's play money, as for a rehearsal
-	}
-	for _, s := range strings.Split(c.StripeWebhookSecret.Reveal(), ",") {
-		if s = strings.TrimSpace(s); s != "" {
-			c.WebhookSecrets = append(c.WebhookSecrets, s)
-		}
-	}
+	c.Mode = c.mode()
+	c.WebhookSecrets = list(strings.Split(c.StripeWebhookSecret.Reveal(), ","))
+	c.AdminEmails, c.TrustedProxies = list(c.AdminEmails), list(c.TrustedProxies)
 	if len(c.AdminEmails) == 0 && c.Mode == Sandbox {
 		c.AdminEmails = []string{"admin@example.com"}
 	}
 	if c.OIDCName == "" {
 		c.OIDCName = "OpenID Connect"
 	}
+}
+
+// mode follows from the key. Production without a usable one is Live, so that nothing is less strict than it should be.
+func (c *Config) mode() Mode {
+	key := c.StripeSecretKey.Reveal()
+	switch {
+	case hasAnyPrefix(key, "sk_live_", "rk_live_"):
+		return Live
+	case hasAnyPrefix(key, "sk_test_", "rk_test_"):
+		return Test // in production too: its strictness with Stripe's play money, as for a rehearsal
+	case c.Production():
+		return Live
+	case key == "":
+		return Sandbox
+	}
+	return Test
+}
+
+// origin writes an address as browsers do in the Origin header, which it is compared with: scheme and host in lower
+// case, no slash at the end.
+func origin(address string) string {
+	address = strings.TrimRight(address, "/")
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	u.Host = strings.ToLower(u.Host)
+	return u.String()
+}
+
+// list is a comma list's entries without the spaces and the empty ones.
+func list(entries []string) []string {
+	var kept []string
+	for _, entry := range entries {
+		if entry = strings.TrimSpace(entry); entry != "" {
+			kept = append(kept, entry)
+		}
+	}
+	return kept
 }

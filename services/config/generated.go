@@ -23,12 +23,17 @@ func (c Config) Generated(name, prefix string) (Secret, error) {
 	dir := filepath.Join(c.DataDir, "secrets")
 	path := filepath.Join(dir, name)
 	want := len(prefix) + 2*generatedBytes
-	if kept, err := os.ReadFile(path); err == nil && len(kept) == want {
+	if kept, err := os.ReadFile(path); err == nil && len(kept) == want { //nolint:gosec // our own directory
 		return Secret(kept), nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read the generated %s: %w", name, err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	// The data directory is shared with the private database, which may run as another user; the secrets are not.
+	err := os.MkdirAll(c.DataDir, 0o755) //nolint:gosec // see above
+	if err == nil {
+		err = os.Mkdir(dir, 0o700)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("keep a generated %s: %w", name, err)
 	}
 	raw := make([]byte, generatedBytes)
@@ -42,7 +47,7 @@ func keep(dir, path, secret string) (Secret, error) {
 	if err != nil {
 		return "", fmt.Errorf("keep a generated secret: %w", err)
 	}
-	defer os.Remove(file.Name())
+	defer func() { _ = os.Remove(file.Name()) }() // gone already when it was renamed
 	_, err = io.WriteString(file, secret)
 	if err := errors.Join(err, file.Close()); err != nil {
 		return "", fmt.Errorf("keep a generated secret: %w", err)
@@ -51,7 +56,7 @@ func keep(dir, path, secret string) (Secret, error) {
 	if err == nil {
 		return Secret(secret), nil
 	}
-	if kept, readErr := os.ReadFile(path); errors.Is(err, fs.ErrExist) && readErr == nil && len(kept) == len(secret) {
+	if kept, readErr := os.ReadFile(path); errors.Is(err, fs.ErrExist) && readErr == nil && len(kept) == len(secret) { //nolint:gosec // our own directory
 		return Secret(kept), nil
 	}
 	if err := os.Rename(file.Name(), path); err != nil { // what lies there is no secret of ours, or links are not possible

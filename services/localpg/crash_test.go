@@ -55,12 +55,7 @@ func TestKilledOwnerLeavesNoServerAndTheNextStartWorks(t *testing.T) {
 
 			last := startChild(t, dir, uid)
 			wantQuery(t, last.url, `SELECT count(*)::text FROM kept`, "1")
-			if err := last.stdin.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if err := last.cmd.Wait(); err != nil {
-				t.Errorf("owner that was told to stop: %v", err)
-			}
+			last.stop(t)
 			if _, err := os.Stat(socket); !os.IsNotExist(err) {
 				t.Errorf("socket directory: %v, want it gone", err)
 			}

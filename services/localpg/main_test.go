@@ -93,6 +93,16 @@ func (c *child) kill(t *testing.T) {
 	_ = c.cmd.Wait() // it was killed, and says so
 }
 
+func (c *child) stop(t *testing.T) {
+	t.Helper()
+	if err := c.stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Wait(); err != nil {
+		t.Errorf("owner that was told to stop: %v", err)
+	}
+}
+
 // readableSelf copies the test binary to where any user may run it.
 func readableSelf(t *testing.T) string {
 	t.Helper()

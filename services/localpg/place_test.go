@@ -36,6 +36,7 @@ func TestDirectoryBelowAClosedParent(t *testing.T) {
 				t.Errorf("Dir() = %s, want %s", c.home, want)
 			}
 			wantQuery(t, c.url, `SELECT current_database()`, "app")
+			c.stop(t)
 		})
 	}
 }

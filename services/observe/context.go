@@ -18,6 +18,7 @@ type contextHandler struct{ slog.Handler }
 // Handle writes the record with what its context knows.
 func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
 	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
+		r = r.Clone() // another handler may hold the same record
 		r.AddAttrs(slog.String("request_id", id))
 	}
 	return h.Handler.Handle(ctx, r)

@@ -2,10 +2,10 @@
 package observe
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"regexp"
 )
 
 // NewLogger returns a logger that writes text or JSON to w and redacts what could name a person or open a door.
@@ -25,31 +25,29 @@ func redactAttr(_ []string, a slog.Attr) slog.Attr {
 	case slog.KindAny:
 		switch v := a.Value.Any().(type) {
 		case error:
-			a.Value = slog.StringValue(Redact(v.Error()))
+			a.Value = slog.StringValue(Redact(fmt.Sprint(v))) // Sprint survives a nil pointer
 		case fmt.Stringer:
-			a.Value = slog.StringValue(Redact(v.String()))
+			a.Value = slog.StringValue(Redact(fmt.Sprint(v)))
+		case []byte:
+			a.Value = slog.StringValue(Redact(string(v)))
+		case *slog.Source, nil:
+		default:
+			a.Value = redactAny(v)
 		}
 	}
 	return a
 }
 
-var secrets = []struct {
-	pattern *regexp.Regexp
-	instead string
-}{
-	{regexp.MustCompile(`[\pL\pN._%+\-]+@[\pL\pN\-]+(\.[\pL\pN\-]+)*`), "[e-mail]"},
-	{regexp.MustCompile(`\b(sk|rk|pk)_(live|test)_[A-Za-z0-9_]+`), "[key]"},
-	{regexp.MustCompile(`\bwhsec_[A-Za-z0-9+/=_]+`), "[key]"},
-	{regexp.MustCompile(`\brmc_[A-Za-z0-9_\-]+`), "[key]"},
-	{regexp.MustCompile(`(?i)\bbearer\s+[A-Za-z0-9._~+/=\-]+`), "Bearer [key]"},
-	{regexp.MustCompile(`(postgres(?:ql)?://)[^\s"']+`), "${1}[address]"},
-	{regexp.MustCompile(`\b(?:\d[ -]?){13,19}\b`), "[number]"},
-}
-
-// Redact takes e-mail addresses, keys, database addresses and card numbers out of a text.
-func Redact(text string) string {
-	for _, s := range secrets {
-		text = s.pattern.ReplaceAllString(text, s.instead)
+// redactAny leaves a slice, map or struct as it is while nothing in it needs hiding; otherwise it becomes a text.
+func redactAny(value any) slog.Value {
+	text := fmt.Sprintf("%+v", value)
+	if written, err := json.Marshal(value); err == nil { // what JSON logs would hold: texts behind pointers, raw JSON
+		if clean := Redact(string(written)); clean != string(written) {
+			return slog.StringValue(clean)
+		}
 	}
-	return text
+	if clean := Redact(text); clean != text {
+		return slog.StringValue(clean)
+	}
+	return slog.AnyValue(value)
 }

@@ -195,12 +195,12 @@ func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer
 
 // NewStripe returns a client of Stripe's API at base, or of Stripe itself when base is empty. No global state.
 // Source: https://github.com/stripe/stripe-go/tree/v79.12.0#configuring-a-client
-func NewStripe(key, base string, log *slog.Logger) *client.API {
+func NewStripe(key, base string) *client.API {
 	cfg := &stripe.BackendConfig{
 		MaxNetworkRetries: stripe.Int64(2),
 		EnableTelemetry:   stripe.Bool(false),
 		HTTPClient:        newHTTPClient(),
-		LeveledLogger:     stripeLogger{log},
+		LeveledLogger:     stripeLogger{},
 	}
 	if base != "" {
 		cfg.URL = stripe.String(base)

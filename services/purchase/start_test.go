@@ -65,7 +65,7 @@ func newShop(t *testing.T) *shop {
 		forward.ServeHTTP(w, r)
 	}))
 	t.Cleanup(proxy.Close)
-	s.Service = &purchase.Service{DB: db, Stripe: purchase.NewStripe(testKey, proxy.URL, quiet), AppURL: "https://credits.example.com", Now: models.Now, Log: quiet}
+	s.Service = &purchase.Service{DB: db, Stripe: purchase.NewStripe(testKey, proxy.URL), AppURL: "https://credits.example.com", Now: models.Now, Log: quiet}
 	if _, err := s.SyncPrices(context.Background()); err != nil {
 		t.Fatalf("sync prices: %v", err)
 	}

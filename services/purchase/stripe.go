@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -28,21 +27,17 @@ func redactStripe(err error) error {
 	return fmt.Errorf("no answer (%T)", err)
 }
 
-// stripeLogger passes the client's complaints on, without the texts that may quote a request.
-type stripeLogger struct{ log *slog.Logger }
+// stripeLogger drops what the client says: its texts quote requests, and it logs every error that it also returns.
+type stripeLogger struct{}
 
-// Debugf drops what the client says at every request.
-func (l stripeLogger) Debugf(string, ...any) {}
+// Debugf drops the text.
+func (stripeLogger) Debugf(string, ...any) {}
 
-// Infof drops what the client says at every request.
-func (l stripeLogger) Infof(string, ...any) {}
+// Infof drops the text.
+func (stripeLogger) Infof(string, ...any) {}
 
-// Warnf says that the client complained.
-func (l stripeLogger) Warnf(format string, _ ...any) {
-	l.log.Warn("stripe client", "text", format)
-}
+// Warnf drops the text.
+func (stripeLogger) Warnf(string, ...any) {}
 
-// Errorf says that the client failed; the caller gets the error itself.
-func (l stripeLogger) Errorf(format string, _ ...any) {
-	l.log.Warn("stripe client", "text", format)
-}
+// Errorf drops the text.
+func (stripeLogger) Errorf(string, ...any) {}

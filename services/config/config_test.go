@@ -1,0 +1,229 @@
+package config_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/resume-matcher/credits/services/config"
+)
+
+// with is an environment of these variables.
+func with(all ...map[string]string) func(string) string {
+	merged := map[string]string{}
+	for _, one := range all {
+		for name, value := range one {
+			merged[name] = value
+		}
+	}
+	return func(name string) string { return merged[name] }
+}
+
+// production is an environment that works with real money.
+var production = map[string]string{
+	"APP_ENV":               "production",
+	"APP_URL":               "https://credits.resume-matcher.test",
+	"DATABASE_URL":          "postgres://app:4f1c9b@db.internal:5432/credits",
+	"STRIPE_SECRET_KEY":     "sk_live_9aFq2LmZ",
+	"STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ",
+	"SESSION_SECRET":        "6d0c1f7be2a94c58b3e1907f5a2d8c46",
+	"GITHUB_CLIENT_ID":      "Iv1.8a61f9b3",
+	"GITHUB_CLIENT_SECRET":  "b1946ac92492d234",
+}
+
+// wrong lists the variables that Load complains of.
+func wrong(t *testing.T, getenv func(string) string) []string {
+	t.Helper()
+	_, err := config.Load(getenv)
+	if err == nil {
+		return nil
+	}
+	var names []string
+	for _, line := range strings.Split(err.Error(), "\n")[1:] {
+		name, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		names = append(names, name)
+	}
+	return names
+}
+
+func TestLoadModes(t *testing.T) {
+	t.Parallel()
+	testPair := map[string]string{"STRIPE_SECRET_KEY": "sk_test_9aFq2LmZ", "STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ", "GITHUB_CLIENT_ID": "a1", "GITHUB_CLIENT_SECRET": "b2"}
+	for name, c := range map[string]struct {
+		env      []map[string]string
+		mode     config.Mode
+		livemode bool
+	}{
+		"nothing set is the sandbox":                     {nil, config.Sandbox, false},
+		"a test key is the test mode":                    {[]map[string]string{testPair}, config.Test, false},
+		"a restricted test key is the test mode":         {[]map[string]string{testPair, {"STRIPE_SECRET_KEY": "rk_test_9aFq2LmZ"}}, config.Test, false},
+		"a live key is live, in development too":         {[]map[string]string{testPair, {"STRIPE_SECRET_KEY": "sk_live_9aFq2LmZ"}}, config.Live, true},
+		"a restricted live key is live":                  {[]map[string]string{testPair, {"STRIPE_SECRET_KEY": "rk_live_9aFq2LmZ"}}, config.Live, true},
+		"production is live":                             {[]map[string]string{production}, config.Live, true},
+		"production with a test key is a rehearsal":      {[]map[string]string{production, testPair}, config.Test, false},
+		"production with a restricted test key is too":   {[]map[string]string{production, testPair, {"STRIPE_SECRET_KEY": "rk_test_9aFq2LmZ"}}, config.Test, false},
+		"production with spaces around it is production": {[]map[string]string{production, {"APP_ENV": " production "}}, config.Live, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg, err := config.Load(with(c.env...))
+			if err != nil {
+				t.Fatalf("load: %v", err)
+			}
+			if cfg.Mode != c.mode || cfg.Livemode() != c.livemode {
+				t.Errorf("mode = %s, livemode = %t, want %s, %t", cfg.Mode, cfg.Livemode(), c.mode, c.livemode)
+			}
+		})
+	}
+}
+
+func TestLoadFillsIn(t *testing.T) {
+	t.Parallel()
+	t.Run("what the sandbox needs", func(t *testing.T) {
+		t.Parallel()
+		cfg, err := config.Load(with())
+		if err != nil {
+			t.Fatalf("load: %v", err)
+		}
+		if cfg.AppURL != "http://localhost:3000" || cfg.Secure() || cfg.Production() || cfg.DataDir != ".data" || cfg.LogFormat != "text" {
+			t.Errorf("defaults = %+v", cfg)
+		}
+		if diff := cmp.Diff([]string{"admin@example.com"}, cfg.AdminEmails); diff != "" {
+			t.Errorf("admins (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("the address from the port", func(t *testing.T) {
+		t.Parallel()
+		if cfg, err := config.Load(with(map[string]string{"PORT": "4100"})); err != nil || cfg.AppURL != "http://localhost:4100" {
+			t.Errorf("address = %q, %v", cfg.AppURL, err)
+		}
+	})
+	t.Run("nobody as admin, and JSON logs, in production", func(t *testing.T) {
+		t.Parallel()
+		cfg, err := config.Load(with(production))
+		if err != nil || len(cfg.AdminEmails) != 0 || cfg.LogFormat != "json" || !cfg.Secure() {
+			t.Errorf("admins = %v, format = %q, secure = %t, %v", cfg.AdminEmails, cfg.LogFormat, cfg.Secure(), err)
+		}
+	})
+	t.Run("an address as browsers write it", func(t *testing.T) {
+		t.Parallel()
+		cfg, err := config.Load(with(production, map[string]string{"APP_URL": "HTTPS://Credits.Resume-Matcher.test/"}))
+		if err != nil || cfg.AppURL != "https://credits.resume-matcher.test" || !cfg.Secure() {
+			t.Errorf("address = %q, secure = %t, %v", cfg.AppURL, cfg.Secure(), err)
+		}
+	})
+	t.Run("lists without their spaces", func(t *testing.T) {
+		t.Parallel()
+		cfg, err := config.Load(with(production, map[string]string{
+			"ADMIN_EMAILS":          " one@example.com , two@example.com,",
+			"TRUSTED_PROXIES":       "10.0.0.0/8, 192.0.2.7",
+			"STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ, whsec_Mn4Rs8Xv ,",
+		}))
+		if err != nil {
+			t.Fatalf("load: %v", err)
+		}
+		got := [][]string{cfg.AdminEmails, cfg.TrustedProxies, cfg.WebhookSecrets}
+		want := [][]string{{"one@example.com", "two@example.com"}, {"10.0.0.0/8", "192.0.2.7"}, {"whsec_7Yt3kPwQ", "whsec_Mn4Rs8Xv"}}
+		if !slices.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("lists = %q, want %q", got, want)
+		}
+	})
+	t.Run("the pooler as the server's database, and the database without one", func(t *testing.T) {
+		t.Parallel()
+		cfg, err := config.Load(with(production))
+		if err != nil || cfg.ServerDatabaseURL() != cfg.DatabaseURL {
+			t.Errorf("without a pooler the server's database is another: %v", err)
+		}
+		cfg, err = config.Load(with(production, map[string]string{"DATABASE_POOL_URL": "postgres://app@pool.internal/credits"}))
+		if err != nil || cfg.ServerDatabaseURL().Reveal() != "postgres://app@pool.internal/credits" {
+			t.Errorf("with a pooler the server's database is another: %v", err)
+		}
+	})
+}
+
+func TestLoadReportsEverythingAtOnce(t *testing.T) {
+	t.Parallel()
+	canary := "q7canary"
+	faulty := map[string]string{
+		"APP_ENV":                canary,
+		"APP_URL":                "ftp://" + canary,
+		"PORT":                   canary,
+		"DATABASE_URL":           "mysql://" + canary,
+		"DATABASE_POOL_URL":      "://" + canary,
+		"STRIPE_SECRET_KEY":      canary,
+		"STRIPE_PUBLISHABLE_KEY": canary,
+		"STRIPE_WEBHOOK_SECRET":  "whsec_Mn4Rs8Xv," + canary,
+		"STRIPE_API_BASE":        "gopher:" + canary,
+		"SESSION_SECRET":         canary,
+		"GOOGLE_CLIENT_ID":       canary,
+		"LINKEDIN_CLIENT_SECRET": canary,
+		"OIDC_ISSUER":            canary,
+		"ADMIN_EMAILS":           canary,
+		"LOG_LEVEL":              canary,
+		"LOG_FORMAT":             canary,
+		"TRUSTED_PROXIES":        canary,
+	}
+	want := []string{
+		"ADMIN_EMAILS", "APP_ENV", "APP_URL", "DATABASE_POOL_URL", "DATABASE_URL", "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_ID", "LINKEDIN_CLIENT_ID",
+		"LOG_FORMAT", "LOG_LEVEL", "OIDC_ISSUER", "PORT", "SESSION_SECRET", "STRIPE_API_BASE", "STRIPE_PUBLISHABLE_KEY", "STRIPE_SECRET_KEY",
+		"STRIPE_WEBHOOK_SECRET", "TRUSTED_PROXIES",
+	}
+	if diff := cmp.Diff(want, wrong(t, with(faulty))); diff != "" {
+		t.Errorf("reported variables (-want +got):\n%s", diff)
+	}
+	if _, err := config.Load(with(faulty)); err == nil || strings.Contains(err.Error(), canary) {
+		t.Errorf("the error quotes a value: %v", err)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	t.Parallel()
+	live := func(more map[string]string) []map[string]string { return []map[string]string{production, more} }
+	local := func(more map[string]string) []map[string]string { return []map[string]string{more} }
+	for name, c := range map[string]struct {
+		env  []map[string]string
+		want []string
+	}{
+		"production without anything": {local(map[string]string{"APP_ENV": "production"}),
+			[]string{"APP_URL", "DATABASE_URL", "GOOGLE_CLIENT_ID", "SESSION_SECRET", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"}},
+		"a test key without the rest": {local(map[string]string{"STRIPE_SECRET_KEY": "sk_test_9aFq2LmZ"}),
+			[]string{"GOOGLE_CLIENT_ID", "STRIPE_WEBHOOK_SECRET"}},
+		"another Stripe with a live key":            {live(map[string]string{"STRIPE_API_BASE": "http://localhost:12111"}), []string{"STRIPE_API_BASE"}},
+		"another Stripe without a key":              {local(map[string]string{"STRIPE_API_BASE": "http://localhost:12111"}), []string{"STRIPE_SECRET_KEY"}},
+		"http in production":                        {live(map[string]string{"APP_URL": "http://credits.resume-matcher.test"}), []string{"APP_URL"}},
+		"an address with a path":                    {local(map[string]string{"APP_URL": "http://localhost:3000/app"}), []string{"APP_URL"}},
+		"an address with a fragment":                {local(map[string]string{"APP_URL": "http://localhost:3000#top"}), []string{"APP_URL"}},
+		"an address with a password":                {local(map[string]string{"APP_URL": "http://me:pw@localhost:3000"}), []string{"APP_URL"}},
+		"an address without a host":                 {local(map[string]string{"APP_URL": "http://:3000"}), []string{"APP_URL"}},
+		"an environment in capitals":                {live(map[string]string{"APP_ENV": "PRODUCTION"}), []string{"APP_ENV"}},
+		"a port out of range":                       {local(map[string]string{"PORT": "70000"}), []string{"PORT"}},
+		"a pooler without its database":             {local(map[string]string{"DATABASE_POOL_URL": "postgres://pool/credits"}), []string{"DATABASE_URL"}},
+		"a short session secret":                    {local(map[string]string{"SESSION_SECRET": strings.Repeat("k", 31)}), []string{"SESSION_SECRET"}},
+		"a provider by half":                        {local(map[string]string{"GITHUB_CLIENT_SECRET": "b1946ac9"}), []string{"GITHUB_CLIENT_ID"}},
+		"an OpenID client without its issuer":       {local(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9"}), []string{"OIDC_ISSUER"}},
+		"an issuer that is no address":              {local(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9", "OIDC_ISSUER": "login"}), []string{"OIDC_ISSUER"}},
+		"an admin without an address":               {local(map[string]string{"ADMIN_EMAILS": "one@example.com,root"}), []string{"ADMIN_EMAILS"}},
+		"a placeholder as secret key":               {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_your_key_here"}), []string{"STRIPE_SECRET_KEY"}},
+		"a masked secret key":                       {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_xxxx"}), []string{"STRIPE_SECRET_KEY"}},
+		"a prefix as secret key":                    {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_"}), []string{"STRIPE_SECRET_KEY"}},
+		"a publishable key as secret key":           {live(map[string]string{"STRIPE_SECRET_KEY": "pk_live_9aFq2LmZ"}), []string{"STRIPE_SECRET_KEY"}},
+		"a placeholder as webhook secret":           {live(map[string]string{"STRIPE_WEBHOOK_SECRET": "whsec_..."}), []string{"STRIPE_WEBHOOK_SECRET"}},
+		"a placeholder among webhook secrets":       {live(map[string]string{"STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ,whsec_changeme"}), []string{"STRIPE_WEBHOOK_SECRET"}},
+		"a comma as webhook secret":                 {live(map[string]string{"STRIPE_WEBHOOK_SECRET": ","}), []string{"STRIPE_WEBHOOK_SECRET"}},
+		"a placeholder as session secret":           {live(map[string]string{"SESSION_SECRET": "replace-me-with-32-random-bytes-please"}), []string{"SESSION_SECRET"}},
+		"zeros as session secret":                   {live(map[string]string{"SESSION_SECRET": strings.Repeat("0", 64)}), []string{"SESSION_SECRET"}},
+		"a placeholder as database":                 {live(map[string]string{"DATABASE_URL": "postgres://app:changeme@db.internal/credits"}), []string{"DATABASE_URL"}},
+		"a placeholder as pooler":                   {live(map[string]string{"DATABASE_POOL_URL": "postgres://app:your_password@pool.internal/credits"}), []string{"DATABASE_POOL_URL"}},
+		"a placeholder as address":                  {live(map[string]string{"APP_URL": "https://credits.your-domain.com"}), []string{"APP_URL"}},
+		"placeholders as a provider's registration": {live(map[string]string{"GITHUB_CLIENT_ID": "your-client-id", "GITHUB_CLIENT_SECRET": "your-client-secret"}), []string{"GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(c.want, wrong(t, with(c.env...))); diff != "" {
+				t.Errorf("reported variables (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,79 @@
+// Package sandbox makes the product work without any account: stand-ins for Stripe and for a sign-in provider, on
+// loopback, that the product reaches through the very code that reaches the real ones.
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/sandbox/identity"
+	"github.com/resume-matcher/credits/services/sandbox/stripe"
+)
+
+// oidcClient is how the product calls itself at the sign-in stand-in.
+const oidcClient = "credits"
+
+// StartStripe starts the Stripe stand-in and returns the configuration that leads to it.
+// Errors: any mode but the sandbox is refused.
+func StartStripe(ctx context.Context, cfg config.Config, log *slog.Logger) (config.Config, *stripe.Server, error) {
+	if err := refuseOutside(cfg); err != nil {
+		return cfg, nil, err
+	}
+	key, err := cfg.Generated("stripe-secret-key", "sk_test_sandbox")
+	if err != nil {
+		return cfg, nil, err
+	}
+	secret, err := cfg.Generated("stripe-webhook-secret", "whsec_sandbox")
+	if err != nil {
+		return cfg, nil, err
+	}
+	server, err := stripe.Start(ctx, stripe.Options{
+		DatabaseURL: cfg.DatabaseURL.Reveal(), Listen: loopback(cfg.Port + 1), SecretKey: key.Reveal(),
+		WebhookURL: fmt.Sprintf("http://127.0.0.1:%d/api/stripe/webhook", cfg.Port), WebhookSecrets: []string{secret.Reveal()}, Log: log,
+	})
+	if err != nil {
+		return cfg, nil, fmt.Errorf("start the Stripe stand-in: %w", err)
+	}
+	cfg.StripeSecretKey, cfg.WebhookSecrets, cfg.StripeAPIBase = key, []string{secret.Reveal()}, server.URL()
+	return cfg, server, nil
+}
+
+// StartIdentity starts the sign-in stand-in and returns the configuration that leads to it.
+// Errors: any mode but the sandbox is refused.
+func StartIdentity(ctx context.Context, cfg config.Config, log *slog.Logger) (config.Config, *identity.Server, error) {
+	if err := refuseOutside(cfg); err != nil {
+		return cfg, nil, err
+	}
+	secret, err := cfg.Generated("oidc-client-secret", "")
+	if err != nil {
+		return cfg, nil, err
+	}
+	server, err := identity.Start(ctx, identity.Options{
+		Listen: loopback(cfg.Port + 2), ClientID: oidcClient, ClientSecret: secret.Reveal(),
+		RedirectURLs: []string{cfg.AppURL + "/auth/oidc/callback"}, Log: log,
+	})
+	if err != nil {
+		return cfg, nil, fmt.Errorf("start the sign-in stand-in: %w", err)
+	}
+	cfg.OIDC = config.OAuthApp{ClientID: oidcClient, ClientSecret: secret}
+	cfg.OIDCIssuer, cfg.OIDCName = server.Issuer(), "Sandbox"
+	return cfg, server, nil
+}
+
+func refuseOutside(cfg config.Config) error {
+	if cfg.Mode != config.Sandbox || cfg.Production() {
+		return errors.New("stand-ins run in sandbox mode only")
+	}
+	return nil
+}
+
+// loopback is an address that nobody else can reach. A port out of range lets the system choose one.
+func loopback(port int) string {
+	if port > 65535 {
+		port = 0
+	}
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
