@@ -1,0 +1,187 @@
+// Package locales holds every sentence that a person reads, in each language, and finds them by key.
+package locales
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/invopop/ctxi18n/i18n"
+	"golang.org/x/text/language"
+	"gopkg.in/yaml.v3"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+// The languages, the default first.
+var codes = []string{"en", "de"}
+
+// Catalog is every text in every language.
+type Catalog struct {
+	locales map[string]*i18n.Locale
+	matcher language.Matcher
+}
+
+// Load reads the embedded files. It does the work of ctxi18n.Load, which keeps JSON's escapes in the texts and drops
+// silently what is not a text.
+// Errors: a file that is missing or broken, a value that is not a text, a key that occurs twice, an empty text.
+func Load() (*Catalog, error) { return load(files) }
+
+func load(source fs.FS) (*Catalog, error) {
+	c := &Catalog{locales: map[string]*i18n.Locale{}}
+	tags := make([]language.Tag, 0, len(codes))
+	for _, code := range codes {
+		texts, err := read(source, code)
+		if err != nil {
+			return nil, err
+		}
+		dict := i18n.NewDict()
+		for key, value := range texts {
+			dict.Add(key, value)
+		}
+		c.locales[code] = i18n.NewLocale(i18n.Code(code), dict)
+		tags = append(tags, language.MustParse(code))
+	}
+	c.matcher = language.NewMatcher(tags)
+	return c, nil
+}
+
+// Codes returns the languages, the default first.
+func (c *Catalog) Codes() []string { return append([]string(nil), codes...) }
+
+// Context returns a context in which T and the views speak the language code. It is false for a language that the
+// product does not speak: nothing is guessed.
+func (c *Catalog) Context(ctx context.Context, code string) (context.Context, bool) {
+	locale, ok := c.locales[code]
+	if !ok {
+		return ctx, false
+	}
+	return locale.WithContext(ctx), true
+}
+
+// Match returns the language that suits an Accept-Language header best, the default when none does.
+func (c *Catalog) Match(acceptLanguage string) string {
+	wanted, _, err := language.ParseAcceptLanguage(acceptLanguage)
+	if err != nil || len(wanted) == 0 {
+		return codes[0]
+	}
+	_, index, confidence := c.matcher.Match(wanted...)
+	if confidence == language.No {
+		return codes[0]
+	}
+	return codes[index]
+}
+
+// T returns the text of key in the context's language, with args in place of its %{placeholders}. Whole numbers are
+// written as the language groups them.
+func T(ctx context.Context, key string, args map[string]any) string {
+	if len(args) == 0 {
+		return i18n.T(ctx, key)
+	}
+	safe := make(i18n.M, len(args))
+	for name, value := range args {
+		switch v := value.(type) {
+		case string:
+			value = Plain(v)
+		case int:
+			value = Number(ctx, int64(v))
+		case int64:
+			value = Number(ctx, v)
+		}
+		safe[name] = value
+	}
+	return i18n.T(ctx, key, safe)
+}
+
+// Code returns the context's language, the default where it has none.
+func Code(ctx context.Context) string {
+	if locale := i18n.GetLocale(ctx); locale != nil {
+		return locale.Code().String()
+	}
+	return codes[0]
+}
+
+// Number writes n with its thousands grouped and, when negative, with a minus sign rather than a hyphen:
+// 1,200 or 1.200 or −5.
+func Number(ctx context.Context, n int64) string {
+	separator := ","
+	if Code(ctx) == "de" {
+		separator = "."
+	}
+	digits := strings.TrimPrefix(strconv.FormatInt(n, 10), "-")
+	var text strings.Builder
+	if n < 0 {
+		text.WriteString("\u2212")
+	}
+	for i, digit := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			text.WriteString(separator)
+		}
+		text.WriteRune(digit)
+	}
+	return text.String()
+}
+
+// Plain makes a text that people typed fit to fill a placeholder: filled ones are searched for placeholders again.
+func Plain(text string) string { return strings.ReplaceAll(text, "%{", "% {") }
+
+// read parses one language's file into texts and maps of texts.
+func read(source fs.FS, code string) (map[string]any, error) {
+	name := code + ".yaml"
+	raw, err := fs.ReadFile(source, name)
+	if err != nil {
+		return nil, fmt.Errorf("texts: %w", err)
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(raw, &document); err != nil {
+		return nil, fmt.Errorf("texts %s: %w", name, err)
+	}
+	if len(document.Content) != 1 {
+		return nil, fmt.Errorf("texts %s: the file is empty", name)
+	}
+	texts, err := tree(document.Content[0], "")
+	if err != nil {
+		return nil, fmt.Errorf("texts %s: %w", name, err)
+	}
+	return texts, nil
+}
+
+func tree(node *yaml.Node, prefix string) (map[string]any, error) {
+	if node.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("line %d: %q is no map of texts", node.Line, prefix)
+	}
+	texts := map[string]any{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		full := strings.TrimPrefix(prefix+"."+key.Value, ".")
+		if key.Tag != "!!str" || strings.Contains(key.Value, ".") {
+			return nil, fmt.Errorf("line %d: key %q must be a plain word", key.Line, full)
+		}
+		if _, twice := texts[key.Value]; twice {
+			return nil, fmt.Errorf("line %d: key %q occurs twice", key.Line, full)
+		}
+		text, err := leaf(value, full)
+		if err != nil {
+			return nil, err
+		}
+		texts[key.Value] = text
+	}
+	return texts, nil
+}
+
+func leaf(node *yaml.Node, key string) (any, error) {
+	switch {
+	case node.Kind == yaml.MappingNode:
+		return tree(node, key)
+	case node.Kind != yaml.ScalarNode || node.Tag != "!!str":
+		return nil, fmt.Errorf("line %d: the value of %q is not a text", node.Line, key)
+	case strings.TrimSpace(node.Value) == "":
+		return nil, errors.New("the text of " + key + " is empty")
+	}
+	return node.Value, nil
+}

@@ -1,0 +1,267 @@
+package locales
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// flat returns a language's texts by their full keys.
+func flat(t *testing.T, code string) map[string]string {
+	t.Helper()
+	texts, err := read(files, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	var walk func(prefix string, branch map[string]any)
+	walk = func(prefix string, branch map[string]any) {
+		for key, value := range branch {
+			if text, ok := value.(string); ok {
+				all[prefix+key] = text
+			} else {
+				walk(prefix+key+".", value.(map[string]any))
+			}
+		}
+	}
+	walk("", texts)
+	return all
+}
+
+var placeholder = regexp.MustCompile(`%\{[^}]*\}`)
+
+func placeholders(text string) []string {
+	found := placeholder.FindAllString(text, -1)
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+func TestLanguagesSayTheSame(t *testing.T) {
+	t.Parallel()
+	en := flat(t, "en")
+	for _, code := range codes[1:] {
+		other := flat(t, code)
+		for key := range other {
+			if _, ok := en[key]; !ok {
+				t.Errorf("%s has %s, en has not", code, key)
+			}
+		}
+		for key, text := range en {
+			translated, ok := other[key]
+			if !ok {
+				t.Errorf("%s lacks %s", code, key)
+				continue
+			}
+			if diff := cmp.Diff(placeholders(text), placeholders(translated)); diff != "" && !lastPart(key, "zero", "one") {
+				t.Errorf("%s: %s has other placeholders (-en +%s):\n%s", key, code, code, diff)
+			}
+		}
+	}
+}
+
+func TestTextsAreWhole(t *testing.T) {
+	t.Parallel()
+	for _, code := range codes {
+		texts := flat(t, code)
+		for key, text := range texts {
+			if strings.TrimSpace(text) != text || strings.Contains(text, "\n") || strings.Contains(text, "!(") || strings.Contains(text, "&") {
+				t.Errorf("%s: %s has stray spaces, lines or escapes: %q", code, key, text)
+			}
+			if base, ok := strings.CutSuffix(key, ".other"); ok && (texts[base+".zero"] == "" || texts[base+".one"] == "") {
+				t.Errorf("%s: %s lacks a plural form", code, base)
+			}
+		}
+	}
+}
+
+func lastPart(key string, parts ...string) bool {
+	return slices.Contains(parts, key[strings.LastIndex(key, ".")+1:])
+}
+
+// TestEveryNameHasAText walks the lists that the product keeps of what it must be able to name.
+func TestEveryNameHasAText(t *testing.T) {
+	t.Parallel()
+	var keys []string
+	for _, code := range fault.Codes() {
+		keys = append(keys, "errors."+string(code), "errors.title."+string(code))
+	}
+	for _, problem := range fault.Problems() {
+		keys = append(keys, "errors.problem."+string(problem))
+	}
+	for _, reason := range models.Reasons() {
+		keys = append(keys, "entry.reason."+string(reason))
+	}
+	for _, status := range models.PurchaseStatuses() {
+		keys = append(keys, "purchase.status."+string(status))
+	}
+	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDone, models.EventIgnored, models.EventDeferred,
+		models.EventFailed, models.EventReview} {
+		keys = append(keys, "event.status."+string(status))
+	}
+	for _, feature := range []models.Reason{models.ReasonResumeAnalysis, models.ReasonJobMatch, models.ReasonResumeImprovement} {
+		keys = append(keys, "feature."+string(feature))
+	}
+	for _, flash := range []string{"signed_out", "spent", "granted", "corrected"} {
+		keys = append(keys, "flash."+flash)
+	}
+	for _, code := range codes {
+		texts := flat(t, code)
+		for _, key := range keys {
+			if texts[key] == "" {
+				t.Errorf("%s has no text for %s", code, key)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"%{available}", "%{missing}", "%{required}"}, placeholders(flat(t, "de")["errors.insufficient_credits"])); diff != "" {
+		t.Errorf("what is missing is not said (-want +got):\n%s", diff)
+	}
+}
+
+var (
+	singularKey = regexp.MustCompile(`\bT\((?:ctx|c\.UserContext\(\)), "([a-z0-9_.]+[a-z0-9_])"[,)]`)
+	pluralKey   = regexp.MustCompile(`\bN\((?:ctx|c\.UserContext\(\)), "([a-z0-9_.]+[a-z0-9_])",`)
+)
+
+// TestEveryUsedKeyExists reads the sources of the views and handlers.
+func TestEveryUsedKeyExists(t *testing.T) {
+	t.Parallel()
+	texts, used := flat(t, "en"), 0
+	for _, room := range []string{"../views", "../handlers"} {
+		err := filepath.WalkDir(room, func(name string, entry os.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || strings.HasSuffix(name, "_templ.go") || (!strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, ".templ")) {
+				return err
+			}
+			source, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			for _, match := range singularKey.FindAllStringSubmatch(string(source), -1) {
+				used++
+				if texts[match[1]] == "" {
+					t.Errorf("%s uses %q, which has no text", name, match[1])
+				}
+			}
+			for _, match := range pluralKey.FindAllStringSubmatch(string(source), -1) {
+				used++
+				if texts[match[1]+".other"] == "" {
+					t.Errorf("%s counts with %q, which has no plural forms", name, match[1])
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if used < 100 {
+		t.Errorf("found %d uses of texts only: the search is broken", used)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	t.Parallel()
+	for name, german := range map[string]string{
+		"a number":                "a: 1",
+		"a truth value":           "a: true",
+		"nothing":                 "a:",
+		"an empty text":           `a: ""`,
+		"a list":                  "a: [x]",
+		"a key that occurs twice": "a: x\na: y",
+		"a key with a dot":        "a.b: x",
+		"a list of texts":         "- x",
+		"an empty file":           "",
+		"broken YAML":             "a: [",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := load(fstest.MapFS{"en.yaml": {Data: []byte("a: x")}, "de.yaml": {Data: []byte(german)}}); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+	if _, err := load(fstest.MapFS{"en.yaml": {Data: []byte("a: x")}}); err == nil {
+		t.Error("a missing language goes unnoticed")
+	}
+}
+
+func TestTextsKeepTheirCharacters(t *testing.T) {
+	t.Parallel()
+	text := `a: "Größer & \"schöner\" <als> \\ je"`
+	c, err := load(fstest.MapFS{"en.yaml": {Data: []byte(text)}, "de.yaml": {Data: []byte(text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, _ := c.Context(context.Background(), "de")
+	if got, want := T(ctx, "a", nil), `Größer & "schöner" <als> \ je`; got != want {
+		t.Errorf("T = %q, want %q", got, want)
+	}
+}
+
+func TestContextIsExact(t *testing.T) {
+	t.Parallel()
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, want := range map[string]bool{"de": true, "en": true, "fr": false, "DE": false, "de-DE": false, "": false} {
+		if _, ok := c.Context(context.Background(), code); ok != want {
+			t.Errorf("Context(%q) = %v, want %v", code, ok, want)
+		}
+	}
+	if diff := cmp.Diff(models.Locales, c.Codes()); diff != "" {
+		t.Errorf("the texts and the models disagree about the languages:\n%s", diff)
+	}
+}
+
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for header, want := range map[string]string{
+		"":                        "en",
+		"de":                      "de",
+		"de-DE,de;q=0.9,en;q=0.8": "de",
+		"de-AT":                   "de",
+		"en;q=0.1,de;q=0.9":       "de",
+		"fr-FR,fr;q=0.9":          "en",
+		"fr,de;q=0.5":             "de",
+		"en-GB":                   "en",
+		"*":                       "en",
+		"!!! nonsense":            "en",
+	} {
+		if got := c.Match(header); got != want {
+			t.Errorf("Match(%q) = %q, want %q", header, got, want)
+		}
+	}
+}
+
+func TestT(t *testing.T) {
+	t.Parallel()
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, _ := c.Context(context.Background(), "de")
+	got := T(ctx, "errors.insufficient_credits", map[string]any{"required": int64(1200), "available": int64(-5), "missing": 1205})
+	if want := "Sie brauchen 1.200 Credits und haben −5. Es fehlen 1.205."; got != want {
+		t.Errorf("T = %q, want %q", got, want)
+	}
+	if got := T(ctx, "entry.note", map[string]any{"note": "%{note}%{credits}"}); strings.Contains(got, "%{") {
+		t.Errorf("what a person typed is taken for a placeholder: %q", got)
+	}
+	if got := Code(context.Background()); got != "en" {
+		t.Errorf("Code without a language = %q, want the default", got)
+	}
+}

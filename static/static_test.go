@@ -1,0 +1,94 @@
+package static
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func TestEveryFileIsServed(t *testing.T) {
+	t.Parallel()
+	if err := Check(); err != nil {
+		t.Fatal(err)
+	}
+	hashed := regexp.MustCompile(`^/static/[a-z/]+[a-z.-]+\.[0-9a-f]{12}\.[a-z0-9]+$`)
+	for _, name := range []string{"css/app.css", "js/htmx.min.js", "fonts/inter-latin-wght-normal.woff2"} {
+		address := Path(name)
+		if !hashed.MatchString(address) {
+			t.Errorf("Path(%q) = %q, want an address with a hash", name, address)
+		}
+		file, ok := Open(address)
+		if !ok || len(file.Body) == 0 || file.ContentType == "" || !strings.HasPrefix(file.ETag, `"`) {
+			t.Errorf("Open(%q) = %d bytes, %q, %q, %v", address, len(file.Body), file.ContentType, file.ETag, ok)
+		}
+	}
+}
+
+func TestOpenKnowsNothingElse(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"", "/static/", "/static/css/app.css", "/static/css/app.000000000000.css", "/static/../static.go", Path("css/none.css")} {
+		if _, ok := Open(address); ok {
+			t.Errorf("Open(%q) found a file", address)
+		}
+	}
+}
+
+func TestGzipHoldsTheSameText(t *testing.T) {
+	t.Parallel()
+	file, _ := Open(Path("css/app.css"))
+	reader, err := gzip.NewReader(bytes.NewReader(file.Gzip))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unpacked, err := io.ReadAll(reader)
+	if err != nil || !bytes.Equal(unpacked, file.Body) {
+		t.Errorf("unpacked %d bytes (%v), want the %d of the file", len(unpacked), err, len(file.Body))
+	}
+	if font, _ := Open(Path("fonts/inter-latin-wght-normal.woff2")); font.Gzip != nil {
+		t.Error("the font is compressed twice")
+	}
+}
+
+func TestStylesheetNamesTheHashedFont(t *testing.T) {
+	t.Parallel()
+	file, _ := Open(Path("css/app.css"))
+	if font := Path("fonts/inter-latin-wght-normal.woff2"); !bytes.Contains(file.Body, []byte(`url("`+font+`")`)) {
+		t.Errorf("the stylesheet does not refer to %s", font)
+	}
+}
+
+func TestBuildRefuses(t *testing.T) {
+	t.Parallel()
+	for name, source := range map[string]fstest.MapFS{
+		"a stylesheet whose font is not there": {"css/a.css": {Data: []byte(`@font-face{src:url(../fonts/none.woff2)}`)}},
+		"a kind of file it cannot name":        {"img/a.xyz": {Data: []byte("?")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := build(source); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+func TestPageIsLight(t *testing.T) {
+	t.Parallel()
+	const limit = 95_000 // bytes over the wire of everything a first visit loads beside the document
+	total := 0
+	for _, name := range []string{"css/app.css", "js/htmx.min.js", "fonts/inter-latin-wght-normal.woff2"} {
+		file, _ := Open(Path(name))
+		if file.Gzip != nil {
+			total += len(file.Gzip)
+		} else {
+			total += len(file.Body)
+		}
+	}
+	if total > limit {
+		t.Errorf("a page loads %d bytes, want at most %d", total, limit)
+	}
+}

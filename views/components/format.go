@@ -1,0 +1,60 @@
+// Package components holds the parts that pages are made of, and how they write credits, money and dates.
+package components
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/bojanz/currency"
+	"github.com/invopop/ctxi18n/i18n"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+)
+
+// Credits writes a number of credits: 1,200 or 1.200.
+func Credits(ctx context.Context, n models.Credits) string { return locales.Number(ctx, int64(n)) }
+
+// SignedCredits writes a movement of credits with its sign: +500 or −10.
+func SignedCredits(ctx context.Context, n models.Credits) string {
+	if n > 0 {
+		return "+" + Credits(ctx, n)
+	}
+	return Credits(ctx, n)
+}
+
+// CreditAmount writes a number of credits with their name: 1 credit, 500 Credits.
+func CreditAmount(ctx context.Context, n models.Credits) string {
+	return i18n.N(ctx, "credits.amount", int(n), i18n.M{"count": Credits(ctx, n)})
+}
+
+// Money writes an amount of money: €5.00 or 5,00 €. code is ISO 4217 in either case.
+func Money(ctx context.Context, cents models.Cents, code string) string {
+	amount, err := currency.NewAmountFromInt64(int64(cents), strings.ToUpper(code))
+	if err != nil { // no currency we know: the bare number is still true
+		return locales.Number(ctx, int64(cents)) + " " + code
+	}
+	return currency.NewFormatter(currency.NewLocale(locales.Code(ctx))).Format(amount)
+}
+
+// Date writes a day: 23 Nov 2026 or 23.11.2026.
+func Date(ctx context.Context, t time.Time) string { return t.UTC().Format(dateLayout(ctx)) }
+
+// DateTime writes a moment and names its zone: 23 Nov 2026, 14:05 UTC.
+func DateTime(ctx context.Context, t time.Time) string {
+	return t.UTC().Format(dateLayout(ctx) + ", 15:04 MST")
+}
+
+func dateLayout(ctx context.Context) string {
+	if locales.Code(ctx) == "de" {
+		return "02.01.2006"
+	}
+	return "2 Jan 2006"
+}
+
+// Machine writes a moment for the datetime attribute.
+func Machine(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Link returns the address of one of our pages in the context's language.
+func Link(ctx context.Context, path string) string { return "/" + locales.Code(ctx) + path }

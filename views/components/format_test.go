@@ -1,0 +1,70 @@
+package components_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	texts, err := locales.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	berlin := time.FixedZone("CET", 3600)
+	moment := time.Date(2026, time.November, 3, 1, 5, 0, 0, berlin) // the day before in UTC
+	for _, c := range []struct {
+		name   string
+		write  func(context.Context) string
+		en, de string
+	}{
+		{"no credits", credits(0), "0", "0"},
+		{"three digits", credits(999), "999", "999"},
+		{"four digits", credits(1200), "1,200", "1.200"},
+		{"seven digits", credits(1234567), "1,234,567", "1.234.567"},
+		{"below zero", credits(-1500), "−1,500", "−1.500"},
+		{"the smallest number", credits(-1 << 63), "−9,223,372,036,854,775,808", "−9.223.372.036.854.775.808"},
+		{"credits in", signed(500), "+500", "+500"},
+		{"credits out", signed(-10), "−10", "−10"},
+		{"no credits by name", amount(0), "0 credits", "0 Credits"},
+		{"one credit", amount(1), "1 credit", "1 Credit"},
+		{"many credits", amount(1200), "1,200 credits", "1.200 Credits"},
+		{"euros", money(500, "eur"), "€5.00", "5,00\u00a0€"},
+		{"thousands of euros", money(123456, "EUR"), "€1,234.56", "1.234,56\u00a0€"},
+		{"a currency without decimals", money(500, "jpy"), "¥500", "500\u00a0¥"},
+		{"a currency that nobody knows", money(500, "zzz"), "500 zzz", "500 zzz"},
+		{"a day", func(ctx context.Context) string { return components.Date(ctx, moment) }, "3 Nov 2026", "03.11.2026"},
+		{"a moment", func(ctx context.Context) string { return components.DateTime(ctx, moment) }, "3 Nov 2026, 00:05 UTC", "03.11.2026, 00:05 UTC"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for locale, want := range map[string]string{"en": c.en, "de": c.de} {
+				ctx, _ := texts.Context(context.Background(), locale)
+				if got := c.write(ctx); got != want {
+					t.Errorf("%s: %q, want %q", locale, got, want)
+				}
+			}
+		})
+	}
+}
+
+func credits(n models.Credits) func(context.Context) string {
+	return func(ctx context.Context) string { return components.Credits(ctx, n) }
+}
+
+func signed(n models.Credits) func(context.Context) string {
+	return func(ctx context.Context) string { return components.SignedCredits(ctx, n) }
+}
+
+func amount(n models.Credits) func(context.Context) string {
+	return func(ctx context.Context) string { return components.CreditAmount(ctx, n) }
+}
+
+func money(n models.Cents, code string) func(context.Context) string {
+	return func(ctx context.Context) string { return components.Money(ctx, n, code) }
+}

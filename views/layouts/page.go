@@ -1,0 +1,75 @@
+// Package layouts holds the document that every page is wrapped in.
+package layouts
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// Page is what every document needs beside its content.
+type Page struct {
+	Title     string // of the document, in the page's language
+	Locale    string
+	Path      string // after /{locale}, beginning with "/"; empty on the start page
+	Query     string // as in the address, without "?"; kept when the language changes
+	User      *models.User
+	Available models.Credits
+	Admin     bool
+	CSRF      string
+	Sandbox   bool
+	Flash     *Flash
+	RequestID string
+
+	// Partial sends what htmx swaps into #content instead of the whole document: the title, the flash region, the
+	// content, and the balance out of band.
+	Partial bool
+}
+
+// Flash is one message about what has just happened.
+type Flash struct {
+	Kind FlashKind
+	Text string
+}
+
+// FlashKind says whether a flash is good news.
+type FlashKind string
+
+// The kinds.
+const (
+	FlashDone  FlashKind = "success"
+	FlashFault FlashKind = "danger"
+)
+
+// in is the address of this page in another language.
+func (p Page) in(locale string) string {
+	address := "/" + locale + p.Path
+	if p.Query != "" {
+		address += "?" + p.Query
+	}
+	return address
+}
+
+// current is the value of a navigation link's aria-current: page for the page itself, true for what lies below it.
+func (p Page) current(path string) string {
+	switch {
+	case p.Path == path:
+		return "page"
+	case strings.HasPrefix(p.Path, path+"/"):
+		return "true"
+	}
+	return "false"
+}
+
+// htmxConfig keeps htmx within our content policy. Forms with errors (422) are swapped in as they are; every other
+// failure goes to the flash region, whoever answers it.
+const htmxConfig = `{"includeIndicatorStyles":false,"allowEval":false,"historyCacheSize":0,"responseHandling":[` +
+	`{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},` +
+	`{"code":"[45]..","swap":true,"error":true,"target":"#flash","swapOverride":"innerHTML"}]}`
+
+// requestHeaders are what htmx adds to each request.
+func requestHeaders(csrf string) (string, error) {
+	headers, err := json.Marshal(map[string]string{"X-CSRF-Token": csrf})
+	return string(headers), err
+}

@@ -1,0 +1,69 @@
+package pages
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/invopop/ctxi18n/i18n"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+const maxQuantity = 100
+
+// id names a part of the package's card.
+func (p Package) id(part string) string {
+	return part + "-" + strconv.FormatInt(int64(p.Price.CreditsPerUnit), 10)
+}
+
+// ordered reports whether this is the package whose order was refused.
+func (d PurchaseData) ordered(p Package) bool {
+	return d.PriceID != "" && d.PriceID == p.Price.StripePriceID
+}
+
+// general is what was wrong with an order and belongs to no field that is on the page.
+func (d PurchaseData) general() string {
+	for _, p := range d.Packages {
+		if d.ordered(p) && d.Errors["quantity"] != "" {
+			return ""
+		}
+	}
+	for _, text := range d.Errors {
+		return text
+	}
+	return ""
+}
+
+// quantityField keeps what was typed for the package that was ordered; the others begin at one.
+func (d PurchaseData) quantityField(ctx context.Context, p Package) components.Input {
+	in := components.Input{
+		ID: p.id("quantity"), Name: "quantity", Type: "number", Value: "1", Min: 1, Max: maxQuantity,
+		Label: i18n.T(ctx, "purchase.package.quantity"),
+		Hint:  i18n.T(ctx, "purchase.package.quantity_hint", i18n.M{"price": components.Money(ctx, p.Price.PriceInCents, p.Price.Currency)}),
+	}
+	if d.ordered(p) {
+		in.Value, in.Error = d.Quantity, d.Errors["quantity"]
+	}
+	return in
+}
+
+// total is what the button asks for. The browser keeps it in step with the quantity; Stripe shows it again.
+func (d PurchaseData) total(p Package) models.Cents {
+	quantity := 1
+	if d.ordered(p) {
+		if n, err := strconv.Atoi(strings.TrimSpace(d.Quantity)); err == nil && n >= 1 && n <= maxQuantity {
+			quantity = n
+		}
+	}
+	return p.Price.PriceInCents * models.Cents(quantity)
+}
+
+// packageButton makes the best package's button the one that stands out.
+func packageButton(p Package) components.ButtonKind {
+	if p.Best {
+		return components.Primary
+	}
+	return components.Secondary
+}

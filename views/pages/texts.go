@@ -1,0 +1,42 @@
+package pages
+
+import (
+	"context"
+
+	"github.com/invopop/ctxi18n/i18n"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+// possible says how often the balance allows a feature.
+func possible(ctx context.Context, times int64) string {
+	return i18n.N(ctx, "billing.features.times", int(times), i18n.M{"count": locales.Number(ctx, times)})
+}
+
+// buys says how many resume analyses a package is enough for.
+func buys(ctx context.Context, analyses int64) string {
+	return i18n.N(ctx, "purchase.package.analyses", int(analyses), i18n.M{"count": locales.Number(ctx, analyses)})
+}
+
+// statusKind is how a purchase's status looks.
+func statusKind(status models.PurchaseStatus) components.AlertKind {
+	switch status {
+	case models.PurchasePaid:
+		return components.Success
+	case models.PurchaseFailed, models.PurchaseExpired:
+		return components.Danger
+	case models.PurchaseReview:
+		return components.Warning
+	}
+	return components.Notice
+}
+
+// userName is what a page calls a user.
+func userName(ctx context.Context, u models.User) string {
+	if u.Name != "" {
+		return u.Name
+	}
+	return i18n.T(ctx, "admin_user.unnamed", i18n.M{"id": u.ID})
+}

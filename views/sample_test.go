@@ -1,0 +1,172 @@
+package views_test
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/layouts"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+var (
+	noon    = time.Date(2026, time.November, 23, 14, 5, 9, 0, time.UTC)
+	buyID   = uuid.MustParse("01934b2e-7c00-7000-8000-000000000001")
+	hostile = `<script>alert("name")</script> %{note} Ærøskøbing`
+)
+
+func sampleUser() models.User {
+	return models.User{ID: 7, Email: "erika@example.com", Name: hostile, CreditsBalance: 1234567, CreditsHeld: 10,
+		StripeCustomerID: "cus_example", CreatedAt: noon}
+}
+
+func samplePrices() []models.Price {
+	return []models.Price{
+		{StripePriceID: "price_100", CreditsPerUnit: 100, PriceInCents: 500, Currency: "eur"},
+		{StripePriceID: "price_500", CreditsPerUnit: 500, PriceInCents: 2000, Currency: "eur"},
+		{StripePriceID: "price_1200", CreditsPerUnit: 1200, PriceInCents: 3500, Currency: "eur"},
+	}
+}
+
+func samplePackages() []pages.Package {
+	p := samplePrices()
+	return []pages.Package{{Price: p[0], PerHundred: 500, Analyses: 10}, {Price: p[1], PerHundred: 400, Analyses: 50},
+		{Price: p[2], PerHundred: 292, Analyses: 120, Best: true}}
+}
+
+func samplePurchase() models.Purchase {
+	paid := noon.Add(time.Minute)
+	return models.Purchase{ID: buyID, UserID: 7, StripePriceID: "price_500", Quantity: 2, Credits: 1000, AmountCents: 4000, Currency: "eur",
+		Status: models.PurchasePaid, PaidAt: &paid, CreditsGranted: 1000, CreditsRefunded: 500, CreditsDisputed: 500, CreatedAt: noon}
+}
+
+func sampleFeatures() []pages.Feature {
+	return []pages.Feature{{Name: "resume_analysis", Credits: 10, Times: 49, Key: "k1"}, {Name: "job_match", Credits: 5, Times: 98, Key: "k2"},
+		{Name: "resume_improvement", Credits: 15, Times: 32, Key: "k3"}}
+}
+
+// sampleEntries holds one movement of each reason, and one at each sign that pages must tell apart.
+func sampleEntries() []models.CreditTransaction {
+	var entries []models.CreditTransaction
+	for i, reason := range models.Reasons() {
+		e := models.CreditTransaction{ID: int64(100 - i), UserID: 7, DeltaCredits: -10, Reason: reason, CreatedAt: noon, BalanceAfter: 490}
+		switch reason {
+		case models.ReasonPurchase:
+			e.DeltaCredits, e.Meta.PurchaseID = 1000, buyID.String()
+		case models.ReasonDispute:
+			e.BalanceAfter = -1500
+		case models.ReasonManual:
+			e.DeltaCredits, e.Meta.Note = 25, hostile
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+func sampleAudit() []models.AuditEntry {
+	admin, user := int64(3), int64(7)
+	detail, _ := json.Marshal(map[string]any{"credits": 25, "note": hostile, "transaction_id": 99})
+	return []models.AuditEntry{
+		{ID: 2, Actor: "admin", ActorID: &admin, Action: "credits.grant", UserID: &user, Detail: detail, RequestID: "req_example", CreatedAt: noon},
+		{ID: 1, Actor: "operator", Action: "credits.correct", CreatedAt: noon},
+	}
+}
+
+func sampleEvents() []models.StripeEvent {
+	var events []models.StripeEvent
+	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDone, models.EventIgnored, models.EventDeferred,
+		models.EventFailed, models.EventReview} {
+		events = append(events, models.StripeEvent{EventID: "evt_" + string(status), Type: "checkout.session.completed", Status: status,
+			Attempts: 3, LastError: hostile, ReceivedAt: noon})
+	}
+	return events
+}
+
+func samplePage(locale string) layouts.Page {
+	user := sampleUser()
+	return layouts.Page{Title: "Sample", Locale: locale, Path: "/billing", Query: "cursor=5&x=%22", User: &user, Available: user.Available(), Admin: true,
+		CSRF: `token"<`, Sandbox: true, Flash: &layouts.Flash{Kind: layouts.FlashDone, Text: "Done & dusted"}, RequestID: "req_example"}
+}
+
+type sample struct {
+	name    string
+	content templ.Component
+	ids     []string // that must be there
+}
+
+func billing(locale string, state *pages.ReturnState) templ.Component {
+	return pages.Billing(pages.BillingData{Locale: locale, CSRF: "token", User: sampleUser(), Features: sampleFeatures(), Latest: sampleEntries(),
+		Return: state, Sandbox: true})
+}
+
+// samples is every page in every state that looks different.
+func samples(locale string) []sample {
+	all := []sample{
+		{"landing", pages.Landing(pages.LandingData{Locale: locale, Prices: samplePrices(), Features: sampleFeatures()}), []string{"start"}},
+		{"landing, signed in", pages.Landing(pages.LandingData{Locale: locale, Features: sampleFeatures(), SignedIn: true}), []string{"open"}},
+		{"login", pages.Login(pages.LoginData{Locale: locale, ReturnTo: "/en/history?cursor=3", Providers: []pages.LoginProvider{
+			{Name: "oidc", Label: "Example"}, {Name: "github", Label: "GitHub"}}}), []string{"sign-in-oidc", "sign-in-github"}},
+		{"login without providers", pages.Login(pages.LoginData{Locale: locale}), nil},
+		{"billing", billing(locale, nil), []string{"balance", "spend-resume_analysis", "spend-job_match", "spend-resume_improvement", "buy"}},
+		{"billing, new user", pages.Billing(pages.BillingData{Locale: locale, Features: []pages.Feature{{Name: "resume_analysis", Credits: 10}}}), []string{"buy"}},
+		{"billing, below zero", pages.Billing(pages.BillingData{Locale: locale, User: models.User{CreditsBalance: -500}, Features: sampleFeatures()}), []string{"balance-negative"}},
+		{"purchase", pages.Purchase(pages.PurchaseData{Locale: locale, CSRF: "token", Key: "k", Packages: samplePackages(), Quantity: "1"}),
+			[]string{"buy-100", "buy-500", "buy-1200", "quantity-100"}},
+		{"purchase, refused", pages.Purchase(pages.PurchaseData{Locale: locale, CSRF: "token", Key: "k", Packages: samplePackages(), PriceID: "price_500",
+			Quantity: "101", Errors: map[string]string{"quantity": "1 to 100"}}), []string{"quantity-500-error"}},
+		{"purchase, unknown package", pages.Purchase(pages.PurchaseData{Locale: locale, Packages: samplePackages(), PriceID: "price_x", Quantity: "1",
+			Errors: map[string]string{"price_id": "No such package"}}), nil},
+		{"no packages", pages.Purchase(pages.PurchaseData{Locale: locale, Quantity: "1"}), nil},
+		{"purchase detail", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Entries: sampleEntries()}), nil},
+		{"history", pages.History(pages.HistoryData{Locale: locale, Entries: sampleEntries(), NextURL: "/en/history?cursor=9", FirstURL: "/en/history"}),
+			[]string{"older", "newest"}},
+		{"history, empty", pages.History(pages.HistoryData{Locale: locale}), []string{"buy"}},
+	}
+	return append(append(all, returnSamples(locale)...), adminSamples(locale)...)
+}
+
+func returnSamples(locale string) []sample {
+	var all []sample
+	for _, kind := range []pages.ReturnKind{pages.ReturnProcessing, pages.ReturnBooked, pages.ReturnCanceled, pages.ReturnWaiting, pages.ReturnFailed} {
+		all = append(all, sample{"billing, " + string(kind), billing(locale, &pages.ReturnState{Kind: kind, Purchase: samplePurchase(),
+			PollURL: "/en/billing?success=true&poll=1"}), []string{"return-state"}})
+	}
+	review, bank := samplePurchase(), samplePurchase()
+	review.Status, bank.Status = models.PurchaseReview, models.PurchaseAwaitingPayment
+	for _, status := range models.PurchaseStatuses() {
+		p := samplePurchase()
+		p.Status, p.PaidAt = status, nil
+		all = append(all, sample{"purchase " + string(status), pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: p}), nil})
+	}
+	return append(all,
+		sample{"billing, being checked", billing(locale, &pages.ReturnState{Kind: pages.ReturnFailed, Purchase: review}), []string{"return-state"}},
+		sample{"billing, bank", billing(locale, &pages.ReturnState{Kind: pages.ReturnWaiting, Purchase: bank}), []string{"return-state"}})
+}
+
+func adminSamples(locale string) []sample {
+	user, received := sampleUser(), noon
+	all := []sample{
+		{"admin", pages.Admin(pages.AdminData{Locale: locale}), []string{"email", "find"}},
+		{"admin, found", pages.Admin(pages.AdminData{Locale: locale, Query: "e", Searched: true, Found: []models.User{user, {ID: 8, Email: "a@example.com"}}}), []string{"found"}},
+		{"admin, nobody", pages.Admin(pages.AdminData{Locale: locale, Query: hostile, Searched: true}), []string{"found"}},
+		{"admin user", pages.AdminUser(pages.AdminUserData{Locale: locale, CSRF: "token", User: user, Entries: sampleEntries(), Purchases: []models.Purchase{samplePurchase()},
+			Identities: []models.Identity{{Provider: "oidc", Email: hostile, EmailVerified: true}, {Provider: "github"}}, NextURL: "/x", FirstURL: "/y",
+			Form: pages.GrantForm{Direction: pages.DirectionGrant, Key: "k"}}), []string{"grant-submit", "direction-grant", "direction-correct", "credits", "note"}},
+		{"admin user, refused", pages.AdminUser(pages.AdminUserData{Locale: locale, User: user, Form: pages.GrantForm{Direction: "x", Credits: "0", Note: hostile,
+			Errors: map[string]string{"direction": "a", "credits": "b", "note": "c", "other": "d"}}}), []string{"credits-error", "note-error", "direction-error"}},
+		{"admin user, bare", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon}}), nil},
+		{"events", pages.AdminEvents(pages.AdminEventsData{Locale: locale, LastReceived: &received, Open: sampleEvents()}), nil},
+		{"events, none", pages.AdminEvents(pages.AdminEventsData{Locale: locale}), nil},
+		{"audit", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Entries: sampleAudit(), NextURL: "/x", FirstURL: "/y"}), nil},
+		{"audit, none", pages.AdminAudit(pages.AdminAuditData{Locale: locale}), nil},
+	}
+	for _, code := range fault.Codes() {
+		all = append(all, sample{"error " + string(code), pages.Error(pages.ErrorData{Status: 500, Code: code, Message: "What happened", RequestID: "req_example",
+			SignIn: code == fault.Unauthenticated, Buy: code == fault.InsufficientCredits}), []string{"request-id"}})
+	}
+	return all
+}

@@ -1,0 +1,319 @@
+// Package views_test looks at every page in both languages, as a browser would receive it.
+package views_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+	"github.com/a-h/templ"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
+	"github.com/resume-matcher/credits/views/layouts"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+var texts *locales.Catalog
+
+func TestMain(m *testing.M) {
+	var err error
+	if texts, err = locales.Load(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// speak returns a context in a language.
+func speak(t *testing.T, locale string) context.Context {
+	t.Helper()
+	ctx, ok := texts.Context(context.Background(), locale)
+	if !ok {
+		t.Fatalf("no language %q", locale)
+	}
+	return ctx
+}
+
+// document renders content in its layout.
+func document(t *testing.T, page layouts.Page, content templ.Component) (string, *goquery.Document) {
+	t.Helper()
+	var body bytes.Buffer
+	if err := layouts.Base(page).Render(templ.WithChildren(speak(t, page.Locale), content), &body); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := goquery.NewDocumentFromReader(bytes.NewReader(body.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body.String(), doc
+}
+
+func TestEveryPage(t *testing.T) {
+	t.Parallel()
+	for _, locale := range texts.Codes() {
+		for _, s := range samples(locale) {
+			t.Run(locale+"/"+s.name, func(t *testing.T) {
+				t.Parallel()
+				html, doc := document(t, samplePage(locale), s.content)
+				if n := doc.Find("h1").Length(); n != 1 {
+					t.Errorf("%d headings of the first rank, want 1", n)
+				}
+				if lang := doc.Find("html").AttrOr("lang", ""); lang != locale {
+					t.Errorf("lang = %q, want %q", lang, locale)
+				}
+				if i := strings.Index(html, "!("); i >= 0 {
+					t.Errorf("a text is missing: %.60s", html[i:])
+				}
+				if strings.Contains(html, "%{") && !strings.Contains(html, "&lt;script&gt;") {
+					t.Error("a placeholder is left unfilled")
+				}
+				checkPolicy(t, doc)
+				checkLabels(t, doc)
+				checkReferences(t, doc)
+				for _, id := range s.ids {
+					if doc.Find("#"+id).Length() != 1 {
+						t.Errorf("no element with id %q", id)
+					}
+				}
+			})
+		}
+	}
+}
+
+// checkPolicy wants nothing that the content policy would refuse, and no text of a user run as markup.
+func checkPolicy(t *testing.T, doc *goquery.Document) {
+	t.Helper()
+	if doc.Find("style").Length() > 0 {
+		t.Error("there is a style element")
+	}
+	doc.Find("script").Each(func(_ int, s *goquery.Selection) {
+		if s.AttrOr("src", "") == "" || s.Text() != "" {
+			t.Errorf("there is an inline script: %.60s", s.Text())
+		}
+	})
+	doc.Find("*").Each(func(_ int, s *goquery.Selection) {
+		for _, a := range s.Nodes[0].Attr {
+			if a.Key == "style" || strings.HasPrefix(a.Key, "on") || strings.HasPrefix(a.Key, "hx-on") || strings.HasPrefix(a.Val, "javascript:") {
+				t.Errorf("<%s> has %s=%q", goquery.NodeName(s), a.Key, a.Val)
+			}
+		}
+	})
+}
+
+// checkLabels wants a label for each input, a name for each button and link, and a token in each form that posts.
+func checkLabels(t *testing.T, doc *goquery.Document) {
+	t.Helper()
+	doc.Find("input:not([type=hidden]), textarea, select").Each(func(_ int, s *goquery.Selection) {
+		id := s.AttrOr("id", "")
+		if label := doc.Find(`label[for="` + id + `"]`); id == "" || strings.TrimSpace(label.Text()) == "" {
+			t.Errorf("input %q has no label", id)
+		}
+	})
+	doc.Find("button, a").Each(func(_ int, s *goquery.Selection) {
+		if strings.TrimSpace(s.Text()+s.AttrOr("aria-label", "")) == "" {
+			t.Errorf("%s %q has no name", goquery.NodeName(s), s.AttrOr("id", s.AttrOr("href", "")))
+		}
+	})
+	doc.Find("button").Each(func(_ int, s *goquery.Selection) {
+		if s.AttrOr("type", "") != "submit" {
+			t.Errorf("button %q has no type", s.AttrOr("id", ""))
+		}
+	})
+	doc.Find("form[method=post]").Each(func(_ int, s *goquery.Selection) {
+		if s.Find("input[name=_csrf]").Length() != 1 {
+			t.Errorf("form to %s has no token", s.AttrOr("action", ""))
+		}
+	})
+}
+
+// checkReferences wants every id once, and everything that aria attributes and labels point at to be there.
+func checkReferences(t *testing.T, doc *goquery.Document) {
+	t.Helper()
+	seen := map[string]bool{}
+	doc.Find("[id]").Each(func(_ int, s *goquery.Selection) {
+		id := s.AttrOr("id", "")
+		if id == "" || strings.Contains(id, " ") || seen[id] {
+			t.Errorf("id %q is empty, broken or there twice", id)
+		}
+		seen[id] = true
+	})
+	for _, name := range []string{"aria-describedby", "aria-labelledby", "for"} {
+		doc.Find("[" + name + "]").Each(func(_ int, s *goquery.Selection) {
+			for _, id := range strings.Fields(s.AttrOr(name, "")) {
+				if !seen[id] {
+					t.Errorf("%s points at %q, which is not there", name, id)
+				}
+			}
+		})
+	}
+}
+
+func TestNamesAreText(t *testing.T) {
+	t.Parallel()
+	html, _ := document(t, samplePage("en"), adminSamples("en")[3].content)
+	if strings.Contains(html, "<script>alert") || !strings.Contains(html, "&lt;script&gt;alert(&#34;name&#34;)") {
+		t.Error("a user's name is not escaped")
+	}
+}
+
+func TestLayout(t *testing.T) {
+	t.Parallel()
+	history := pages.History(pages.HistoryData{Locale: "de"})
+
+	t.Run("keeps page and query when the language changes", func(t *testing.T) {
+		t.Parallel()
+		page := samplePage("de")
+		page.Path, page.Query = "/history", "cursor=5&q=a%26b"
+		_, doc := document(t, page, history)
+		if href := doc.Find(`a[hreflang=en]`).AttrOr("href", ""); href != "/en/history?cursor=5&q=a%26b" {
+			t.Errorf("English is at %q", href)
+		}
+		if current := doc.Find(`a[hreflang=de]`).AttrOr("aria-current", ""); current != "true" {
+			t.Errorf("German is the current language: aria-current = %q", current)
+		}
+	})
+	t.Run("shows who is signed in what is theirs", func(t *testing.T) {
+		t.Parallel()
+		_, doc := document(t, samplePage("de"), history)
+		if text := doc.Find("output#balance").Text(); text != "1.234.557 Credits" {
+			t.Errorf("balance = %q", text)
+		}
+		if doc.Find(`form[action="/logout"] input[name=_csrf]`).AttrOr("value", "") != `token"<` {
+			t.Error("signing out carries no token")
+		}
+		if headers := doc.Find("body").AttrOr("hx-headers", ""); headers != `{"X-CSRF-Token":"token\"\u003c"}` {
+			t.Errorf("hx-headers = %s", headers)
+		}
+		if doc.Find(`a[href="/de/admin"]`).Length() != 1 || doc.Find("#sandbox").Length() != 1 {
+			t.Error("no way to the administration, or no sandbox banner")
+		}
+	})
+	t.Run("offers signing in to everybody else", func(t *testing.T) {
+		t.Parallel()
+		_, doc := document(t, layouts.Page{Title: "x", Locale: "en"}, history)
+		if doc.Find("#balance, #sign-out, #sandbox, body[hx-headers], nav[aria-label=Main]").Length() != 0 {
+			t.Error("a visitor sees what only users have")
+		}
+		if doc.Find(`a#sign-in[href="/en/login"]`).Length() != 1 {
+			t.Error("no way to sign in")
+		}
+	})
+	t.Run("announces faults at once", func(t *testing.T) {
+		t.Parallel()
+		page := samplePage("en")
+		page.Flash = &layouts.Flash{Kind: layouts.FlashFault, Text: "Broken"}
+		_, doc := document(t, page, history)
+		if doc.Find(`#flash[role=status] [role=alert]`).Text() != "Broken" {
+			t.Error("the fault is no alert")
+		}
+	})
+	t.Run("marks the page in the navigation", func(t *testing.T) {
+		t.Parallel()
+		page := samplePage("en")
+		page.Path = "/purchase/42"
+		_, doc := document(t, page, history)
+		if doc.Find(`a.nav-link[href="/en/purchase"]`).AttrOr("aria-current", "") != "true" {
+			t.Error("the area of the page is not marked")
+		}
+	})
+}
+
+func TestPurchaseButtons(t *testing.T) {
+	t.Parallel()
+	for locale, want := range map[string]string{"de": "Zahlungspflichtig bestellen · 20,00\u00a0€", "en": "Order and pay · €20.00"} {
+		_, doc := document(t, samplePage(locale), pages.Purchase(pages.PurchaseData{Locale: locale, Key: "k", Packages: samplePackages(), Quantity: "1"}))
+		if got := doc.Find("#buy-500").Text(); got != want {
+			t.Errorf("%s: button = %q, want %q", locale, got, want)
+		}
+		keys := map[string]bool{}
+		doc.Find("form[action='/" + locale + "/purchase'] input[name=idempotency_key]").Each(func(_ int, s *goquery.Selection) { keys[s.AttrOr("value", "")] = true })
+		if len(keys) != 3 {
+			t.Errorf("%s: %d different keys, want one for each package", locale, len(keys))
+		}
+	}
+}
+
+func TestRefusedOrderKeepsItsInput(t *testing.T) {
+	t.Parallel()
+	_, doc := document(t, samplePage("en"), pages.Purchase(pages.PurchaseData{Locale: "en", Packages: samplePackages(), PriceID: "price_500", Quantity: "1.5",
+		Errors: map[string]string{"quantity": "1 to 100"}}))
+	field := doc.Find("#quantity-500")
+	if field.AttrOr("value", "") != "1.5" || field.AttrOr("aria-invalid", "") != "true" || doc.Find("#quantity-500-error").Text() != "1 to 100" {
+		t.Error("the order's quantity and its fault are not both there")
+	}
+	if doc.Find("#quantity-100").AttrOr("value", "") != "1" {
+		t.Error("another package's quantity changed")
+	}
+	if got := doc.Find("#buy-500").Text(); got != "Order and pay · €20.00" {
+		t.Errorf("button = %q", got)
+	}
+}
+
+func TestHistoryTellsDirectionThreeWays(t *testing.T) {
+	t.Parallel()
+	_, doc := document(t, samplePage("de"), pages.History(pages.HistoryData{Locale: "de", Entries: sampleEntries()}))
+	in, out := doc.Find("tbody tr").First(), doc.Find("tbody tr").Eq(3)
+	if text := in.Find("td").Eq(2).Text(); !strings.Contains(text, "+1.000") || !strings.Contains(text, "gutgeschrieben") || in.Find(".text-success").Length() != 1 {
+		t.Errorf("credits in: %q", text)
+	}
+	if text := out.Find("td").Eq(2).Text(); !strings.Contains(text, "−10") || !strings.Contains(text, "abgezogen") || out.Find(".text-danger-text").Length() != 1 {
+		t.Errorf("credits out: %q", text)
+	}
+	if doc.Find("tbody a").AttrOr("href", "") != "/de/purchase/"+buyID.String() {
+		t.Error("a purchase does not lead to its page")
+	}
+}
+
+func TestReturnPollsOnlyWhileProcessing(t *testing.T) {
+	t.Parallel()
+	poll := "/en/billing?poll=2&success=true"
+	_, doc := document(t, samplePage("en"), billing("en", &pages.ReturnState{Kind: pages.ReturnProcessing, Purchase: samplePurchase(), PollURL: poll}))
+	if doc.Find(`#return-state [hx-trigger="load delay:1s"]`).AttrOr("hx-get", "") != poll || doc.Find("a#refresh").AttrOr("href", "") != poll {
+		t.Error("nothing asks again")
+	}
+	_, doc = document(t, samplePage("en"), billing("en", &pages.ReturnState{Kind: pages.ReturnBooked, Purchase: samplePurchase(), PollURL: poll}))
+	if doc.Find("[hx-get]").Length() != 0 {
+		t.Error("the page goes on asking after the credits have come")
+	}
+}
+
+func TestOutsideTheSandboxNothingCanBeTried(t *testing.T) {
+	t.Parallel()
+	_, doc := document(t, samplePage("en"), pages.Billing(pages.BillingData{Locale: "en", Features: sampleFeatures()}))
+	if doc.Find(`form[action="/en/billing/spend"]`).Length() != 0 {
+		t.Error("there is a form that spends")
+	}
+}
+
+func TestBalanceBadgeReplacesItself(t *testing.T) {
+	t.Parallel()
+	var body bytes.Buffer
+	if err := components.BalanceBadge(models.Credits(-5), true).Render(speak(t, "de"), &body); err != nil {
+		t.Fatal(err)
+	}
+	if got := body.String(); !strings.Contains(got, `id="balance"`) || !strings.Contains(got, `hx-swap-oob="true"`) || !strings.Contains(got, "−5 Credits") {
+		t.Errorf("badge = %s", got)
+	}
+}
+
+func TestPartialPageIsOnlyTheContent(t *testing.T) {
+	t.Parallel()
+	page := samplePage("de")
+	page.Partial = true
+	html, doc := document(t, page, pages.History(pages.HistoryData{Locale: "de"}))
+	if strings.Contains(html, "<html") || strings.Contains(html, "<main") || doc.Find("header.site-header").Length() != 0 {
+		t.Error("the document came along")
+	}
+	if !strings.HasPrefix(html, "<title>Sample · ") || doc.Find("#flash").Text() != "Done & dusted" || doc.Find("h1").Length() != 1 {
+		t.Errorf("title, flash and content are not all there: %.200s", html)
+	}
+	if doc.Find("output#balance[hx-swap-oob=true]").Length() != 1 {
+		t.Error("the balance does not replace the one on the page")
+	}
+}
