@@ -1,0 +1,124 @@
+package handlers
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+const openEvents = 100
+
+// showAdmin is GET /{locale}/admin: find a user by e-mail.
+func (h *Handler) showAdmin(c *fiber.Ctx) error {
+	data := pages.AdminData{Locale: pageLocale(c), Query: strings.TrimSpace(c.Query("email"))}
+	if data.Searched = data.Query != ""; data.Searched {
+		found, err := h.Admin.FindUsers(c.UserContext(), data.Query)
+		if err != nil {
+			return err
+		}
+		data.Found = found
+	}
+	return h.render(c, fiber.StatusOK, "admin.title", pages.Admin(data))
+}
+
+// showAdminUser is GET /{locale}/admin/users/{id}.
+func (h *Handler) showAdminUser(c *fiber.Ctx) error {
+	return h.renderAdminUser(c, fiber.StatusOK, pages.GrantForm{Direction: pages.DirectionGrant})
+}
+
+func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, form pages.GrantForm) error {
+	ctx := c.UserContext()
+	cursor, err := cursorOf(c)
+	if err != nil {
+		return err
+	}
+	user, err := h.Admin.User(ctx, idOf(c))
+	if err != nil {
+		return err
+	}
+	identities, err := h.Auth.Identities(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	purchases, err := h.Purchase.OfUser(ctx, user.ID, entriesPerPage)
+	if err != nil {
+		return err
+	}
+	page, err := h.Ledger.History(ctx, user.ID, cursor, entriesPerPage)
+	if err != nil {
+		return err
+	}
+	form.Key = randomKey()
+	here := fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), user.ID)
+	return h.render(c, status, "admin_user.title", pages.AdminUser(pages.AdminUserData{
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Identities: identities, Purchases: purchases,
+		Entries: page.Entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, page.Next), Form: form,
+	}))
+}
+
+// grantCredits is POST /{locale}/admin/users/{id}/grant: give credits, or take back what was wrong.
+func (h *Handler) grantCredits(c *fiber.Ctx) error {
+	form := pages.GrantForm{Direction: formValue(c, "direction"), Credits: formValue(c, "credits"), Note: formValue(c, "note")}
+	delta, flash := models.Credits(wholeNumber(strings.TrimSpace(form.Credits))), "granted"
+	if delta < 0 { // not a number: no direction makes it one
+		delta = 0
+	}
+	err := error(nil)
+	switch form.Direction {
+	case pages.DirectionGrant:
+	case pages.DirectionCorrect:
+		delta, flash = -delta, "corrected"
+	default:
+		err = fault.Field("direction", fault.CorrectionDirection)
+	}
+	if err == nil {
+		_, err = h.Admin.Grant(c.UserContext(), admin.Grant{
+			ActorID: currentUserID(c), UserID: idOf(c), Delta: delta, Note: form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c),
+		})
+	}
+	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
+		form.Errors = map[string]string{f.Field: h.message(c, f)}
+		return h.renderAdminUser(c, fiber.StatusUnprocessableEntity, form)
+	}
+	if err != nil {
+		return err
+	}
+	setFlash(c, h.Sessions.secure, flash)
+	return leave(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), idOf(c)))
+}
+
+// showEvents is GET /{locale}/admin/events: when Stripe last wrote, and what waits or needs a person.
+func (h *Handler) showEvents(c *fiber.Ctx) error {
+	overview, err := h.Webhook.Overview(c.UserContext(), openEvents)
+	if err != nil {
+		return err
+	}
+	return h.render(c, fiber.StatusOK, "admin_events.title", pages.AdminEvents(pages.AdminEventsData{
+		Locale: pageLocale(c), LastReceived: overview.LastReceived, Open: overview.Open,
+	}))
+}
+
+// showAudit is GET /{locale}/admin/audit.
+func (h *Handler) showAudit(c *fiber.Ctx) error {
+	cursor, err := cursorOf(c)
+	if err != nil {
+		return err
+	}
+	entries, next, err := h.Admin.Audit(c.UserContext(), cursor, entriesPerPage)
+	if err != nil {
+		return err
+	}
+	here := "/" + pageLocale(c) + "/admin/audit"
+	return h.render(c, fiber.StatusOK, "admin_audit.title", pages.AdminAudit(pages.AdminAuditData{
+		Locale: pageLocale(c), Entries: entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, next),
+	}))
+}
+
+// idOf is the number in the address; 0, which nobody has, when it is not one.
+func idOf(c *fiber.Ctx) int64 { return max(wholeNumber(c.Params("id")), 0) }

@@ -1,0 +1,117 @@
+package handlers
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// showLogin is GET /{locale}/login.
+func (h *Handler) showLogin(c *fiber.Ctx) error {
+	back := ownPath(c.Query("return_to"))
+	if currentVisitor(c).account != nil {
+		return leave(c, afterSignIn(back, pageLocale(c)))
+	}
+	data := pages.LoginData{Locale: pageLocale(c), ReturnTo: back}
+	for _, p := range h.Auth.Providers() {
+		data.Providers = append(data.Providers, pages.LoginProvider{Name: p.Name, Label: p.Label})
+	}
+	return h.render(c, fiber.StatusOK, "login.title", pages.Login(data))
+}
+
+// startSignIn is GET /auth/{provider}: it remembers the attempt in this browser and sends it to the provider.
+func (h *Handler) startSignIn(c *fiber.Ctx) error {
+	// goth's own handlers let the caller choose these; nobody who means well sends them.
+	for _, name := range []string{"state", "code", "provider", "redirect_uri", "nonce", "code_verifier"} {
+		if c.Context().QueryArgs().Has(name) {
+			return fault.Because(fault.Malformed, fault.SignInFailed)
+		}
+	}
+	h.ensureLocale(c)
+	back := ownPath(c.Query("return_to"))
+	if currentVisitor(c).account != nil {
+		return leave(c, afterSignIn(back, pageLocale(c)))
+	}
+	target, flow, err := h.Auth.Begin(c.UserContext(), c.Params("provider"), signInLocale(c))
+	if err != nil {
+		return err
+	}
+	flow.ReturnTo = back
+	if err := h.Sessions.begin(c, flow); err != nil {
+		return err
+	}
+	return c.Redirect(target, fiber.StatusFound)
+}
+
+// finishSignIn is GET /auth/{provider}/callback. What the browser began is ended before anything is checked, so an
+// answer works once at most.
+func (h *Handler) finishSignIn(c *fiber.Ctx) error {
+	landed, err := h.Sessions.land(c)
+	if err != nil {
+		return err
+	}
+	if landed.Provider == "" || landed.Provider != c.Params("provider") {
+		return fault.Because(fault.Malformed, fault.SignInExpired)
+	}
+	query, err := url.ParseQuery(string(c.Context().QueryArgs().QueryString()))
+	if err != nil {
+		return fault.Because(fault.Malformed, fault.SignInFailed)
+	}
+	user, err := h.Auth.Complete(c.UserContext(), landed.Flow, query)
+	if err != nil {
+		return err
+	}
+	if err := landed.signIn(c.UserContext(), user.ID); err != nil {
+		return err
+	}
+	h.Site.Log.InfoContext(c.UserContext(), "signed in", "user_id", user.ID, "provider", landed.Provider)
+	return leave(c, afterSignIn(landed.ReturnTo, landed.Locale))
+}
+
+// signOut is POST /logout.
+func (h *Handler) signOut(c *fiber.Ctx) error {
+	h.ensureLocale(c)
+	if err := h.Sessions.end(c); err != nil {
+		return err
+	}
+	c.Set("Clear-Site-Data", `"storage"`) // Resume Matcher keeps drafts there; the next person must not see them
+	setFlash(c, h.Sessions.secure, "signed_out")
+	return leave(c, "/"+pageLocale(c))
+}
+
+func afterSignIn(back, locale string) string {
+	if back != "" {
+		return back
+	}
+	return "/" + locale + "/billing"
+}
+
+// signInLocale is the language of the page on which somebody chose to sign in.
+func signInLocale(c *fiber.Ctx) string {
+	if asked := c.Query("locale"); asked == "de" || asked == "en" {
+		return asked
+	}
+	return pageLocale(c)
+}
+
+// ownPath returns where to go after signing in if that is a plain path of ours, and "" for everything else: other
+// hosts in any disguise, and anything a browser might read differently than we do.
+func ownPath(target string) string {
+	if len(target) > 500 || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "/auth/") {
+		return ""
+	}
+	for _, r := range target {
+		if r <= ' ' || r == 0x7f || r == '\\' || r > 0x7e {
+			return ""
+		}
+	}
+	path, query, _ := strings.Cut(target, "?")
+	if strings.Contains(path, "//") || strings.Contains(path, "..") || strings.ContainsAny(path, "%@:;#") || strings.Contains(query, "#") {
+		return ""
+	}
+	return target
+}

@@ -1,0 +1,105 @@
+package handlers
+
+import (
+	"net/url"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/spend"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+const (
+	latestEntries = 5  // movements on the billing page
+	maxPolls      = 30 // how often the page asks before it says that we are waiting for Stripe
+)
+
+// showLanding is GET /{locale}.
+func (h *Handler) showLanding(c *fiber.Ctx) error {
+	prices, err := h.Purchase.Prices(c.UserContext())
+	if err != nil {
+		return err
+	}
+	return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(pages.LandingData{
+		Locale: pageLocale(c), Prices: prices, Features: features(0), SignedIn: currentVisitor(c).account != nil,
+	}))
+}
+
+// showBilling is GET /{locale}/billing, also the page to which Stripe sends buyers back.
+func (h *Handler) showBilling(c *fiber.Ctx) error {
+	user := currentUser(c)
+	back, err := h.returnState(c, user.ID)
+	if err != nil {
+		return err
+	}
+	latest, err := h.Ledger.History(c.UserContext(), user.ID, 0, latestEntries)
+	if err != nil {
+		return err
+	}
+	return h.render(c, fiber.StatusOK, "billing.title", pages.Billing(pages.BillingData{
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Features: features(user.Available()),
+		Latest: latest.Entries, Return: back, Sandbox: h.Site.Sandbox,
+	}))
+}
+
+// returnState says how the purchase stands from which Stripe has just sent the buyer back. Looking never credits.
+func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, error) {
+	if c.Query("canceled") == "true" {
+		return &pages.ReturnState{Kind: pages.ReturnCanceled}, nil
+	}
+	if c.Query("success") != "true" {
+		return nil, nil
+	}
+	session := c.Query("session_id")
+	if session == "" {
+		return &pages.ReturnState{Kind: pages.ReturnWaiting}, nil
+	}
+	p, err := h.Purchase.BySession(c.UserContext(), userID, session)
+	if err != nil {
+		return nil, err
+	}
+	attempt := int(max(wholeNumber(c.Query("poll")), 0))
+	state := &pages.ReturnState{Purchase: p}
+	switch {
+	case p.CreditsGranted > 0:
+		state.Kind = pages.ReturnBooked
+	case p.Status == models.PurchaseFailed || p.Status == models.PurchaseExpired || p.Status == models.PurchaseReview:
+		state.Kind = pages.ReturnFailed
+	case p.Status == models.PurchaseAwaitingPayment || attempt >= maxPolls:
+		state.Kind = pages.ReturnWaiting
+	default:
+		state.Kind = pages.ReturnProcessing
+		query := url.Values{"success": {"true"}, "session_id": {session}, "poll": {strconv.Itoa(attempt + 1)}}
+		state.PollURL = "/" + pageLocale(c) + "/billing?" + query.Encode()
+	}
+	return state, nil
+}
+
+// trySpend is POST /{locale}/billing/spend: the sandbox's way to try the loop without Resume Matcher.
+func (h *Handler) trySpend(c *fiber.Ctx) error {
+	if !h.Site.Sandbox {
+		return fault.New(fault.NotFound, nil)
+	}
+	key := formValue(c, "idempotency_key")
+	if key == "" {
+		return fault.Because(fault.Malformed, fault.KeyMissing)
+	}
+	_, err := h.Spend.Spend(c.UserContext(), spend.Request{UserID: currentUserID(c), Feature: formValue(c, "feature"), Key: key})
+	if err != nil {
+		return err
+	}
+	setFlash(c, h.Sessions.secure, "spent")
+	return leave(c, "/"+pageLocale(c)+"/billing")
+}
+
+// features lists what credits buy, and how often that many credits buy it.
+func features(available models.Credits) []pages.Feature {
+	var list []pages.Feature
+	for _, f := range spend.Features() {
+		list = append(list, pages.Feature{Name: string(f.Name), Credits: f.Credits, Times: int64(max(available, 0) / f.Credits), Key: randomKey()})
+	}
+	return list
+}

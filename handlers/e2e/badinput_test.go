@@ -1,0 +1,260 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/localpg"
+)
+
+// refusal is the envelope in which every error of the API comes.
+type refusal struct {
+	RequestID string `json:"request_id"`
+	Error     *struct {
+		Code    string         `json:"code"`
+		Message string         `json:"message"`
+		Detail  map[string]any `json:"detail"`
+	} `json:"error"`
+}
+
+// call sends JSON as the visitor's own page would and returns status, envelope and raw answer.
+func (v *visitor) call(method, path, body string, header map[string]string) (int, refusal, string, http.Header) {
+	v.t.Helper()
+	all := map[string]string{"Content-Type": "application/json", "Accept-Language": v.locale}
+	for name, value := range header {
+		all[name] = value
+	}
+	res, text := request(v.t, v.client, method, v.site.url+path, body, all)
+	var r refusal
+	if res.StatusCode >= 400 {
+		if err := json.Unmarshal([]byte(text), &r); err != nil || r.Error == nil || r.Error.Message == "" || !strings.HasPrefix(r.RequestID, "req_") {
+			v.t.Errorf("%s %s: %d without the envelope: %s", method, path, res.StatusCode, text)
+			return res.StatusCode, refusal{Error: &struct {
+				Code    string         `json:"code"`
+				Message string         `json:"message"`
+				Detail  map[string]any `json:"detail"`
+			}{}}, text, res.Header
+		}
+		if res.Header.Get("X-Request-ID") != r.RequestID {
+			v.t.Errorf("%s %s: X-Request-ID %q is not %q", method, path, res.Header.Get("X-Request-ID"), r.RequestID)
+		}
+	}
+	return res.StatusCode, r, text, res.Header
+}
+
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	v := newVisitor(s, "de")
+	v.signInAs("ada@example.com")
+	v.open("/de/purchase")
+	priceID := v.find("#buy-500").Closest("form").Find(`[name="price_id"]`).AttrOr("value", "")
+
+	t.Run("webhook", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			body, signature string
+			status          int
+			code            string
+		}{
+			"no signature":    {`{"id":"evt_1"}`, "", 400, "WEBHOOK_SIGNATURE_INVALID"},
+			"wrong signature": {`{"id":"evt_1"}`, "t=1,v1=00", 400, "WEBHOOK_SIGNATURE_INVALID"},
+			"no body":         {"", "t=1,v1=00", 400, "WEBHOOK_SIGNATURE_INVALID"},
+			"5 MB":            {strings.Repeat("x", 5<<20), "t=1,v1=00", 413, "PAYLOAD_TOO_LARGE"},
+		} {
+			status, r, _, _ := v.call("POST", "/api/stripe/webhook", c.body, map[string]string{"Stripe-Signature": c.signature})
+			if status != c.status || r.Error.Code != c.code {
+				t.Errorf("%s: %d %s, want %d %s", name, status, r.Error.Code, c.status, c.code)
+			}
+		}
+		if status, _, _, _ := v.call("GET", "/api/stripe/webhook", "", nil); status != 405 {
+			t.Errorf("GET: %d, want 405", status)
+		}
+	})
+	t.Run("checkout", func(t *testing.T) {
+		order := func(id, quantity, locale string) string {
+			return `{"priceId":` + id + `,"quantity":` + quantity + `,"locale":` + locale + `,"credits":99999,"price":1,"userId":1}`
+		}
+		good := `"` + priceID + `"`
+		for name, body := range map[string]string{
+			"unknown price":  order(`"price_nobody"`, "1", `"de"`),
+			"no price":       order(`""`, "1", `"de"`),
+			"quantity 0":     order(good, "0", `"de"`),
+			"quantity -1":    order(good, "-1", `"de"`),
+			"quantity 101":   order(good, "101", `"de"`),
+			"quantity 1.5":   order(good, "1.5", `"de"`),
+			"quantity 1e2":   order(good, "1e2", `"de"`),
+			"quantity 2^63":  order(good, "9223372036854775808", `"de"`),
+			"quantity text":  order(good, `"1"`, `"de"`),
+			"quantity null":  order(good, "null", `"de"`),
+			"quantity list":  order(good, "[1]", `"de"`),
+			"unknown locale": order(good, "1", `"fr"`),
+		} {
+			if status, r, text, _ := v.call("POST", "/api/checkout", body, nil); status != 422 || r.Error.Code != "INVALID_REQUEST" || r.Error.Detail["field"] == nil {
+				t.Errorf("%s: %d %s, want 422 INVALID_REQUEST with the field", name, status, text)
+			}
+		}
+		for name, body := range map[string]string{"no body": "", "a list": "[]", "cut off": `{"priceId":`, "text": "hello"} {
+			if status, r, _, _ := v.call("POST", "/api/checkout", body, nil); status != 400 || r.Error.Code != "INVALID_REQUEST" {
+				t.Errorf("%s: %d %s, want 400 INVALID_REQUEST", name, status, r.Error.Code)
+			}
+		}
+		status, _, text, _ := v.call("POST", "/api/checkout", order(good, "2", `"en"`), nil)
+		var out struct{ CheckoutURL, PurchaseID string }
+		if err := json.Unmarshal([]byte(text), &out); err != nil || status != 201 || out.CheckoutURL == "" || out.PurchaseID == "" {
+			t.Fatalf("a good order: %d %s, want 201 with checkoutUrl and purchaseId", status, text)
+		}
+		v.open("/de/purchase/" + out.PurchaseID)
+		if text := v.text("main"); !strings.Contains(text, "1.000") || !strings.Contains(text, "40,00") {
+			t.Errorf("the purchase is not for 1,000 credits at 40 euros, whatever else was sent: %s", text)
+		}
+	})
+	t.Run("spend", func(t *testing.T) {
+		status, r, text, _ := v.call("POST", "/api/credits/spend", `{"feature":"resume_analysis"}`, nil)
+		d := r.Error.Detail
+		if status != 402 || r.Error.Code != "INSUFFICIENT_CREDITS" || d["required"] != 10.0 || d["available"] != 0.0 || d["missing"] != 10.0 ||
+			d["purchaseUrl"] != s.url+"/de/purchase" {
+			t.Errorf("without credits: %d %s", status, text)
+		}
+		if !strings.Contains(r.Error.Message, "Credits") || !strings.Contains(r.Error.Message, "10") {
+			t.Errorf("the message is %q, want it in German with the number", r.Error.Message)
+		}
+		if status, _, text, _ = v.call("POST", "/api/credits/spend", `{"feature":"everything"}`, nil); status != 422 {
+			t.Errorf("unknown feature: %d %s, want 422", status, text)
+		}
+		if status, _, text, _ = v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, map[string]string{"Idempotency-Key": strings.Repeat("k", 256)}); status != 400 {
+			t.Errorf("key of 256 characters: %d %s, want 400", status, text)
+		}
+	})
+	t.Run("who is asking", func(t *testing.T) {
+		stranger := newVisitor(s, "en")
+		forged := newVisitor(s, "en")
+		address, _ := url.Parse(s.url)
+		forged.client.Jar.SetCookies(address, []*http.Cookie{{Name: "session", Value: strings.Repeat("A", 43)}})
+		for name, who := range map[string]*visitor{"nobody": stranger, "forged session": forged} {
+			if status, r, _, _ := who.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, nil); status != 401 || r.Error.Code != "UNAUTHENTICATED" {
+				t.Errorf("%s: %d %s, want 401", name, status, r.Error.Code)
+			}
+			for _, cookie := range who.client.Jar.Cookies(address) {
+				if cookie.Name == "session" && who == stranger {
+					t.Errorf("%s was given a session for nothing", name)
+				}
+			}
+		}
+		for name, header := range map[string]map[string]string{
+			"another site":        {"Sec-Fetch-Site": "cross-site"},
+			"a sister site":       {"Sec-Fetch-Site": "same-site"},
+			"another origin":      {"Origin": "https://evil.example"},
+			"an origin of nobody": {"Origin": "null"},
+		} {
+			if status, r, _, _ := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, header); status != 403 || r.Error.Code != "FORBIDDEN" {
+				t.Errorf("%s: %d %s, want 403", name, status, r.Error.Code)
+			}
+		}
+		if status, _, _, _ := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, map[string]string{"Content-Type": "text/plain"}); status != 400 {
+			t.Errorf("JSON sent as text, as a foreign form can: %d, want 400", status)
+		}
+	})
+	t.Run("forms", func(t *testing.T) {
+		v.t = t
+		for name, token := range map[string]string{"no token": "", "a wrong token": "wrong"} {
+			v.open("/de/purchase")
+			v.submit("#buy-500", "_csrf", token)
+			if v.status != 403 {
+				t.Errorf("%s: %d, want 403", name, v.status)
+			}
+		}
+		for _, quantity := range []string{"0", "-1", "101", "1.5", "1,5", "", "٣", "9223372036854775808", "<b>"} {
+			v.open("/de/purchase")
+			v.submit("#buy-500", "quantity", quantity)
+			if v.status != 422 || v.doc.Find(`[aria-invalid="true"]`).Length() == 0 {
+				t.Errorf("quantity %q: %d with %d fields marked, want 422 and the field", quantity, v.status, v.doc.Find(`[aria-invalid="true"]`).Length())
+			}
+			if kept := v.doc.Find(`[aria-invalid="true"]`).AttrOr("value", "?"); kept != quantity {
+				t.Errorf("the form kept %q of %q", kept, quantity)
+			}
+		}
+		v.open("/de/purchase")
+		v.submit("#buy-500", "price_id", "price_nobody")
+		if v.status != 422 {
+			t.Errorf("unknown price: %d, want 422", v.status)
+		}
+	})
+	t.Run("addresses", func(t *testing.T) {
+		v.t = t
+		for path, want := range map[string]int{
+			"/fr/billing": 404, "/xx": 404, "/de/nowhere": 404, "/de/purchase/1": 404, "/de/purchase/00000000-0000-7000-8000-000000000000": 404,
+			"/de/admin": 404, "/de/admin/users/1": 404, "/de/admin/events": 404, "/de/history?cursor=x": 422, "/de/history?cursor=-1": 422,
+			"/de/billing?success=true&session_id=cs_of_somebody": 404, "/auth/oidc/callback?code=x&state=y": 400,
+			"/static/nothing.css": 404,
+		} {
+			v.open(path)
+			if v.status != want {
+				t.Errorf("%s: %d, want %d", path, v.status, want)
+			}
+			if v.doc.Find("h1").Length() != 1 || !strings.Contains(v.doc.Text(), "req_") {
+				t.Errorf("%s: no page with one heading and the request id", path)
+			}
+		}
+		stranger := newVisitor(s, "de")
+		stranger.t = t
+		stranger.open("/auth/oidc?state=chosen-by-somebody")
+		if stranger.status != 400 {
+			t.Errorf("a sign-in with a chosen state: %d, want 400", stranger.status)
+		}
+		stranger.open("/auth/nobody")
+		if stranger.status != 404 {
+			t.Errorf("an unknown provider: %d, want 404", stranger.status)
+		}
+		stranger.open("/de/login?return_to=//evil.example")
+		if link := stranger.find(`a[href^="/auth/oidc"]`).AttrOr("href", ""); strings.Contains(link, "evil") {
+			t.Errorf("the sign-in page leads on to %s", link)
+		}
+	})
+}
+
+// The database goes away and comes back. Nobody gets a wrong answer, and nobody has to restart anything.
+func TestDatabaseGone(t *testing.T) {
+	t.Parallel()
+	dir := workDir(t)
+	database := func() *localpg.Server {
+		server, err := localpg.Start(context.Background(), localpg.Options{Dir: dir, Unsafe: true, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return server
+	}
+	server := database()
+	s := start(t, "DATABASE_URL="+server.URL())
+	v := newVisitor(s, "de")
+	v.signIn("#demo-user")
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	v.open("/de/billing")
+	if v.status != 503 || !strings.Contains(v.doc.Text(), "req_") || v.doc.Find("html").AttrOr("lang", "") != "de" {
+		t.Errorf("without a database: %d in %q, want 503 in German with the request id", v.status, v.doc.Find("html").AttrOr("lang", ""))
+	}
+	if status, r, _, header := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, nil); status != 503 || r.Error.Code != "UNAVAILABLE" || header.Get("Retry-After") == "" {
+		t.Errorf("the API without a database: %d %s, want 503 UNAVAILABLE with Retry-After", status, r.Error.Code)
+	}
+	if res, _ := request(t, v.client, "GET", s.url+"/readyz", "", nil); res.StatusCode != 503 {
+		t.Errorf("/readyz without a database: %d, want 503", res.StatusCode)
+	}
+	if res, _ := request(t, v.client, "GET", s.url+"/healthz", "", nil); res.StatusCode != 200 {
+		t.Errorf("/healthz without a database: %d, want 200", res.StatusCode)
+	}
+	server = database()
+	t.Cleanup(func() { server.Stop() })
+	eventually(t, "the page comes back by itself", 10*time.Second, func() bool {
+		v.open("/de/billing")
+		return v.status == 200
+	})
+	v.wantBalance("0")
+}

@@ -1,0 +1,3 @@
+// Package e2e tests the product as its users meet it: the built binary, driven over plain HTTP with JavaScript off and
+// in a real browser. It imports nothing of the product but the database of the tests.
+package e2e

@@ -1,0 +1,155 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// The main job with JavaScript off: sign in, buy 500 credits, see them, spend 10, get half of the money back, and be
+// granted 25 by an admin. In both languages, from an empty data directory.
+func TestJourney(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	t.Logf("from an empty data directory to ready: %s", s.started.Round(time.Millisecond))
+	if !strings.Contains(s.out.String(), "demo@example.com") || !strings.Contains(s.out.String(), "no real money") || !strings.Contains(s.out.String(), "Data") {
+		t.Errorf("the start does not say who can sign in, where the data lies and that no money moves:\n%s", s.out)
+	}
+	for i, locale := range []string{"en", "de"} {
+		t.Run(locale, func(t *testing.T) { journey(t, s, locale, fmt.Sprintf("ada%d@example.com", i)) })
+	}
+	t.Run("after a restart everything is still there", func(t *testing.T) {
+		dir := s.cmd.Dir
+		s.stop()
+		again := startIn(t, dir)
+		t.Logf("from a warm data directory to ready: %s", again.started.Round(time.Millisecond))
+		v := newVisitor(again, "en")
+		v.signInAs("ada0@example.com")
+		if got := v.balance(); got != "265" {
+			t.Errorf("balance = %s credits, want 265", got)
+		}
+	})
+}
+
+// Two replicas on one database take the same journey at the same time.
+func TestJourneyOnTwoReplicas(t *testing.T) {
+	t.Parallel()
+	database := dbtest.Empty(t)
+	sites := make(chan *site, 2)
+	dbtest.Together(2, func(int) { sites <- start(t, "DATABASE_URL="+database) })
+	close(sites)
+	t.Run("both", func(t *testing.T) {
+		for i, locale := range []string{"en", "de"} {
+			s := <-sites
+			t.Run(locale, func(t *testing.T) {
+				t.Parallel()
+				journey(t, s, locale, fmt.Sprintf("ada%d@example.com", i))
+			})
+		}
+	})
+}
+
+func journey(t *testing.T, s *site, locale, email string) {
+	v := newVisitor(s, locale)
+	v.t = t
+	v.open("/")
+	if v.at.Path != "/"+locale {
+		t.Fatalf("/ leads to %s, want /%s", v.at.Path, locale)
+	}
+	v.open("/" + locale + "/billing")
+	if !strings.HasPrefix(v.at.Path, "/"+locale+"/login") {
+		t.Fatalf("a stranger's billing page is %s, want the sign-in page", v.at)
+	}
+	v.signInAs(email)
+	v.wantBalance("0")
+
+	v.open("/" + locale + "/purchase")
+	v.submit("#buy-500")
+	pay := *v.at
+	if !strings.HasPrefix(pay.Path, "/c/pay/") {
+		t.Fatalf("buying leads to %s (%d), want the Checkout page", v.at, v.status)
+	}
+	v.submit("#decline")
+	v.find("#error")
+	began := time.Now()
+	v.submit("#pay")
+	if v.at.Path != "/"+locale+"/billing" || v.at.Query().Get("success") != "true" {
+		t.Fatalf("paying leads to %s (%d), want the billing page", v.at, v.status)
+	}
+	v.wantBalance("500")
+	t.Logf("from paying to credits on the page: %s", time.Since(began).Round(time.Millisecond))
+	v.open(v.at.String()) // again: a look never credits
+	v.wantBalance("500")
+
+	v.open("/" + locale + "/billing")
+	spend := v.form("#spend-resume_analysis")
+	body := v.form("#spend-resume_analysis")
+	v.show(spend)
+	v.wantBalance("490")
+	v.show(body) // the same form once more
+	v.wantBalance("490")
+
+	v.refundAt(pay, "10.00")
+	eventually(t, "the refund takes 250 credits", 5*time.Second, func() bool {
+		v.open("/" + locale + "/billing")
+		return v.balance() == "240"
+	})
+
+	admin := newVisitor(s, locale)
+	admin.t = t
+	admin.signIn("#demo-admin")
+	admin.open("/" + locale + "/admin?email=" + url.QueryEscape(strings.ToUpper(email)))
+	admin.click(`main a[href*="/admin/users/"]`)
+	grant := admin.form("#grant-submit", "credits", "25", "note", "Danke & bis bald")
+	twice := admin.form("#grant-submit", "credits", "25", "note", "Danke & bis bald")
+	admin.show(grant)
+	admin.show(twice)
+	v.open("/" + locale + "/billing")
+	v.wantBalance("265")
+
+	v.open("/" + locale + "/history")
+	if rows := v.doc.Find("main tbody tr").Length(); rows != 4 {
+		t.Errorf("the history shows %d movements, want 4: purchase, analysis, refund, grant", rows)
+	}
+	if text := v.text("main"); !strings.Contains(text, "Danke & bis bald") {
+		t.Errorf("the history does not show why credits were granted: %s", text)
+	}
+	v.click(`main a[href*="/purchase/"]`)
+	if v.status != http.StatusOK {
+		t.Errorf("the purchase's page answers %d", v.status)
+	}
+	v.open("/" + locale + "/billing")
+	v.submit("#sign-out")
+	v.open("/" + locale + "/billing")
+	if !strings.HasPrefix(v.at.Path, "/"+locale+"/login") {
+		t.Errorf("after signing out the billing page is %s", v.at)
+	}
+}
+
+func (v *visitor) wantBalance(want string) {
+	v.t.Helper()
+	if got := v.balance(); got != want {
+		v.t.Fatalf("%s: balance = %s credits, want %s", v.at, got, want)
+	}
+}
+
+// refundAt gives money back on the Stripe stand-in's own page, for the payment of this Checkout page.
+func (v *visitor) refundAt(pay url.URL, amount string) {
+	v.t.Helper()
+	session := strings.TrimPrefix(pay.Path, "/c/pay/")
+	v.open(pay.Scheme + "://" + pay.Host + "/dashboard")
+	row := v.doc.Find("tr").FilterFunction(func(_ int, row *goquery.Selection) bool { return strings.Contains(row.Text(), session) })
+	id, _ := row.Attr("id")
+	if id == "" {
+		v.t.Fatalf("the dashboard does not show session %s", session)
+	}
+	v.submit("#"+id+" form button", "amount", amount)
+	v.find("#done")
+}

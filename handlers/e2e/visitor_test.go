@@ -1,0 +1,170 @@
+package e2e
+
+import (
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+)
+
+// visitor is somebody with a browser whose JavaScript is off: they follow links and submit forms.
+type visitor struct {
+	t      testing.TB
+	site   *site
+	client *http.Client
+	locale string
+
+	at     *url.URL // of the page they see
+	doc    *goquery.Document
+	status int
+}
+
+func newVisitor(s *site, locale string) *visitor {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &visitor{t: s.t, site: s, locale: locale, client: &http.Client{Jar: jar}}
+}
+
+// open shows the page at an address, absolute or on our site.
+func (v *visitor) open(address string) {
+	v.t.Helper()
+	if strings.HasPrefix(address, "/") {
+		address = v.site.url + address
+	}
+	req, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.show(req)
+}
+
+func (v *visitor) show(req *http.Request) {
+	v.t.Helper()
+	req.Header.Set("Accept-Language", v.locale)
+	req.Header.Set("Accept", "text/html")
+	if req.Method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", v.at.Scheme+"://"+v.at.Host)
+		req.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	res, err := v.client.Do(req)
+	if err != nil {
+		v.t.Fatalf("%s %s: %v", req.Method, req.URL, err)
+	}
+	defer res.Body.Close()
+	v.at, v.status = res.Request.URL, res.StatusCode
+	if v.doc, err = goquery.NewDocumentFromReader(res.Body); err != nil {
+		v.t.Fatalf("%s: %v", v.at, err)
+	}
+	if text := v.doc.Text(); strings.Contains(text, "!(MISSING") {
+		v.t.Errorf("%s has a text missing", v.at)
+	}
+}
+
+// find returns the one element that a selector names.
+func (v *visitor) find(selector string) *goquery.Selection {
+	v.t.Helper()
+	found := v.doc.Find(selector)
+	if found.Length() == 0 {
+		v.t.Fatalf("%s (%d) has no %s:\n%s", v.at, v.status, selector, strings.Join(strings.Fields(v.doc.Find("body").Text()), " "))
+	}
+	return found.First()
+}
+
+// text is an element's text with its white space folded.
+func (v *visitor) text(selector string) string {
+	v.t.Helper()
+	return strings.Join(strings.Fields(v.find(selector).Text()), " ")
+}
+
+// click follows a link.
+func (v *visitor) click(selector string) {
+	v.t.Helper()
+	href, _ := v.find(selector).Attr("href")
+	target, err := v.at.Parse(href)
+	if err != nil || href == "" {
+		v.t.Fatalf("%s: %s leads to %q", v.at, selector, href)
+	}
+	v.open(target.String())
+}
+
+// submit presses a button: the form around it is sent as a browser sends it, with these fields typed in.
+func (v *visitor) submit(button string, typed ...string) {
+	v.t.Helper()
+	v.show(v.form(button, typed...))
+}
+
+func (v *visitor) form(button string, typed ...string) *http.Request {
+	v.t.Helper()
+	pressed := v.find(button)
+	form := pressed.Closest("form")
+	values := url.Values{}
+	form.Find("input, textarea, select").Each(func(_ int, field *goquery.Selection) {
+		name, kind := field.AttrOr("name", ""), field.AttrOr("type", "text")
+		_, checked := field.Attr("checked")
+		switch {
+		case name == "" || kind == "submit":
+		case (kind == "checkbox" || kind == "radio") && !checked:
+		case goquery.NodeName(field) == "textarea":
+			values.Set(name, field.Text())
+		default:
+			values.Set(name, field.AttrOr("value", ""))
+		}
+	})
+	if name := pressed.AttrOr("name", ""); name != "" {
+		values.Set(name, pressed.AttrOr("value", ""))
+	}
+	for i := 0; i+1 < len(typed); i += 2 {
+		values.Set(typed[i], typed[i+1])
+	}
+	target, err := v.at.Parse(form.AttrOr("action", ""))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	body, method := values.Encode(), strings.ToUpper(form.AttrOr("method", "get"))
+	if method == http.MethodGet {
+		target.RawQuery, body = body, ""
+	}
+	req, err := http.NewRequest(method, target.String(), strings.NewReader(body))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return req
+}
+
+// signIn walks through the sign-in page to the provider and back. who is a button there: #demo-user or #demo-admin.
+func (v *visitor) signIn(who string) {
+	v.t.Helper()
+	v.open("/" + v.locale + "/login")
+	v.click(`a[href^="/auth/oidc"]`)
+	v.submit(who)
+	if !strings.HasPrefix(v.at.Path, "/"+v.locale+"/billing") {
+		v.t.Fatalf("signing in leads to %s (%d), want the billing page", v.at, v.status)
+	}
+}
+
+// signInAs is signIn with an address of one's own, verified by the provider.
+func (v *visitor) signInAs(email string) {
+	v.t.Helper()
+	v.open("/" + v.locale + "/login")
+	v.click(`a[href^="/auth/oidc"]`)
+	v.submit("#custom-user", "name", "Ada Example", "email", email)
+	v.find("#balance")
+}
+
+// balance is the number of credits in the page's header, digits only.
+func (v *visitor) balance() string {
+	v.t.Helper()
+	var digits strings.Builder
+	for _, r := range v.text("#balance") {
+		if r >= '0' && r <= '9' || r == '−' || r == '-' {
+			digits.WriteRune(r)
+		}
+	}
+	return digits.String()
+}

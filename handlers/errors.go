@@ -1,0 +1,157 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// answers is the one table from fault codes to HTTP: the status, and the code's name in the API.
+var answers = map[fault.Code]struct {
+	status int
+	name   string
+}{
+	fault.Malformed:           {fiber.StatusBadRequest, "INVALID_REQUEST"},
+	fault.Invalid:             {fiber.StatusUnprocessableEntity, "INVALID_REQUEST"},
+	fault.SignatureInvalid:    {fiber.StatusBadRequest, "WEBHOOK_SIGNATURE_INVALID"},
+	fault.Unauthenticated:     {fiber.StatusUnauthorized, "UNAUTHENTICATED"},
+	fault.Forbidden:           {fiber.StatusForbidden, "FORBIDDEN"},
+	fault.NotFound:            {fiber.StatusNotFound, "NOT_FOUND"},
+	fault.MethodNotAllowed:    {fiber.StatusMethodNotAllowed, "INVALID_REQUEST"},
+	fault.Conflict:            {fiber.StatusConflict, "IDEMPOTENCY_CONFLICT"},
+	fault.InsufficientCredits: {fiber.StatusPaymentRequired, "INSUFFICIENT_CREDITS"},
+	fault.PayloadTooLarge:     {fiber.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE"},
+	fault.RateLimited:         {fiber.StatusTooManyRequests, "RATE_LIMITED"},
+	fault.Internal:            {fiber.StatusInternalServerError, "INTERNAL"},
+	fault.Unavailable:         {fiber.StatusServiceUnavailable, "UNAVAILABLE"},
+}
+
+// fiberCodes says what Fiber's own refusals are in our words. Their texts quote the raw request and are dropped.
+var fiberCodes = map[int]fault.Code{
+	fiber.StatusBadRequest:                  fault.Malformed,
+	fiber.StatusNotFound:                    fault.NotFound,
+	fiber.StatusMethodNotAllowed:            fault.MethodNotAllowed,
+	fiber.StatusRequestEntityTooLarge:       fault.PayloadTooLarge,
+	fiber.StatusRequestHeaderFieldsTooLarge: fault.PayloadTooLarge,
+	fiber.StatusUnprocessableEntity:         fault.Malformed,
+	fiber.StatusUpgradeRequired:             fault.Malformed,
+	fiber.StatusRequestTimeout:              fault.Malformed,
+	fiber.StatusServiceUnavailable:          fault.Unavailable,
+}
+
+// faultOf tells every error as a fault: those that are one, Fiber's own, a database that is away, and the rest.
+func faultOf(err error) *fault.Error {
+	if f := fault.Of(err); f != nil {
+		return f
+	}
+	var own *fiber.Error
+	if errors.As(err, &own) {
+		if code, ok := fiberCodes[own.Code]; ok {
+			return fault.New(code, nil)
+		}
+		if own.Code < 500 {
+			return fault.New(fault.Malformed, nil)
+		}
+	}
+	if models.Away(err) {
+		return fault.Wrap(fault.Unavailable, err)
+	}
+	return fault.Wrap(fault.Internal, err)
+}
+
+// handleError answers an error in the caller's language: an envelope for programs, a page for people.
+func (h *Handler) handleError(c *fiber.Ctx, err error) error {
+	f := faultOf(err)
+	answer := answers[f.Code]
+	if requestID(c) == "" { // refused before any middleware saw it: too large, not HTTP
+		nameRequest(c)
+		h.setHeaders(c)
+	}
+	h.ensureLocale(c)
+	h.logRefusal(c, f, err)
+	c.Status(answer.status)
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	if f.Code == fault.Unavailable {
+		c.Set(fiber.HeaderRetryAfter, "5")
+	}
+	if isAPI(c) {
+		return c.JSON(envelope{RequestID: requestID(c), Error: apiError{Code: answer.name, Message: h.message(c, f), Detail: h.detail(c, f)}})
+	}
+	return h.renderError(c, f, answer.status)
+}
+
+// logRefusal writes one line for each answer that is not what was asked for. Those of ours to mend carry the cause.
+func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
+	ctx := c.UserContext()
+	switch f.Code {
+	case fault.Internal:
+		h.Site.Log.ErrorContext(ctx, "request failed", "code", f.Code, "err", err, "type", fmt.Sprintf("%T", errors.Unwrap(err)), "stack", stackOf(err))
+	case fault.Unavailable:
+		h.Site.Log.ErrorContext(ctx, "request not possible now", "code", f.Code, "err", err)
+	case fault.NotFound, fault.MethodNotAllowed, fault.Unauthenticated: // the access log says it all
+	default:
+		h.Site.Log.WarnContext(ctx, "request refused", "code", f.Code, "problem", f.Problem, "field", f.Field, "user_id", currentUserID(c))
+	}
+}
+
+// stackOf is where a panic came from; other errors carry their own way in their text.
+func stackOf(err error) string {
+	var runtimeError interface{ RuntimeError() }
+	if errors.As(err, &runtimeError) {
+		return string(debug.Stack())
+	}
+	return ""
+}
+
+// message is what a fault means, in the language of the request.
+func (h *Handler) message(c *fiber.Ctx, f *fault.Error) string {
+	key := "errors." + string(f.Code)
+	if f.Problem != "" {
+		key = "errors.problem." + string(f.Problem)
+	}
+	return locales.T(c.UserContext(), key, f.Detail)
+}
+
+type envelope struct {
+	RequestID string   `json:"request_id"`
+	Error     apiError `json:"error"`
+}
+
+type apiError struct {
+	Code    string         `json:"code"`
+	Message string         `json:"message"`
+	Detail  map[string]any `json:"detail"`
+}
+
+// detail is what a program can act on; null when the code says it all.
+func (h *Handler) detail(c *fiber.Ctx, f *fault.Error) map[string]any {
+	detail := map[string]any{}
+	for name, value := range f.Detail {
+		detail[name] = value
+	}
+	if f.Field != "" {
+		detail["field"] = jsonNames[f.Field]
+		if detail["field"] == "" {
+			detail["field"] = f.Field
+		}
+	}
+	if f.Problem != "" {
+		detail["problem"] = string(f.Problem)
+	}
+	if f.Code == fault.InsufficientCredits {
+		detail["purchaseUrl"] = h.Site.AppURL + "/" + pageLocale(c) + "/purchase"
+	}
+	if len(detail) == 0 {
+		return nil
+	}
+	return detail
+}
+
+// jsonNames gives the fields whose name in a form is not their name in JSON.
+var jsonNames = map[string]string{"price_id": "priceId"}

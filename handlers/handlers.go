@@ -1,0 +1,38 @@
+// Package handlers is the only code that knows HTTP: it parses, makes one service call, and renders or redirects.
+package handlers
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/spend"
+	"github.com/resume-matcher/credits/services/webhook"
+)
+
+// Handler holds the services that a request may call.
+type Handler struct {
+	Site     Site
+	Sessions *Sessions
+	Auth     *auth.Service
+	Purchase *purchase.Service
+	Spend    *spend.Service
+	Ledger   *ledger.Service
+	Admin    *admin.Service
+	Webhook  *webhook.Service
+}
+
+// Site is what a page needs to know of the place it is served from.
+type Site struct {
+	AppURL      string // public origin
+	Sandbox     bool
+	FormTargets []string // foreign origins to which our forms may redirect: where one pays
+	Proxies     []string // addresses whose X-Forwarded-* headers are believed
+	Texts       *locales.Catalog
+	Log         *slog.Logger
+	Ready       func(context.Context) error // nil when the database is reachable and migrated
+}

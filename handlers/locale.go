@@ -1,0 +1,68 @@
+package handlers
+
+import (
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+const localeCookie = "locale"
+
+// useLocale takes the language from the path, and remembers it when it is not what we would have picked.
+func (h *Handler) useLocale(c *fiber.Ctx) error {
+	locale := c.Params("locale")
+	ctx, ok := h.Site.Texts.Context(c.UserContext(), locale)
+	if !ok {
+		return fault.New(fault.NotFound, nil)
+	}
+	c.SetUserContext(ctx)
+	c.Locals(localLocale, locale)
+	if h.preferredLocale(c) != locale {
+		c.Cookie(&fiber.Cookie{Name: localeCookie, Value: locale, Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()),
+			HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: h.Sessions.secure})
+	}
+	return c.Next()
+}
+
+// pickLocale sends the bare address to the visitor's language.
+func (h *Handler) pickLocale(c *fiber.Ctx) error {
+	c.Vary(fiber.HeaderAcceptLanguage, fiber.HeaderCookie)
+	return leave(c, "/"+h.preferredLocale(c))
+}
+
+// preferredLocale is the language last chosen in this browser, else the user's own, else what the browser asks for.
+func (h *Handler) preferredLocale(c *fiber.Ctx) string {
+	if chosen := c.Cookies(localeCookie); models.KnownLocale(chosen) {
+		return chosen
+	}
+	if v := currentVisitor(c); v.account != nil && v.account.Locale != "" {
+		return v.account.Locale
+	}
+	return h.Site.Texts.Match(c.Get(fiber.HeaderAcceptLanguage))
+}
+
+// pageLocale is the language of the page that is being served.
+func pageLocale(c *fiber.Ctx) string {
+	if locale, ok := c.Locals(localLocale).(string); ok {
+		return locale
+	}
+	return models.Locales[0]
+}
+
+// ensureLocale gives a request that has no language in its path one, for the texts of its errors.
+func (h *Handler) ensureLocale(c *fiber.Ctx) {
+	if _, ok := c.Locals(localLocale).(string); ok {
+		return
+	}
+	locale := h.preferredLocale(c)
+	if isAPI(c) && c.Get(fiber.HeaderAcceptLanguage) != "" { // a program says what it wants with each call
+		locale = h.Site.Texts.Match(c.Get(fiber.HeaderAcceptLanguage))
+	}
+	if ctx, ok := h.Site.Texts.Context(c.UserContext(), locale); ok {
+		c.SetUserContext(ctx)
+		c.Locals(localLocale, locale)
+	}
+}

@@ -1,0 +1,220 @@
+package handlers
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/observe"
+)
+
+// requestBudget bounds everything that a request waits for: locks, the database, Stripe. Fiber does not notice that
+// a client has gone, so nothing else would.
+const requestBudget = 9 * time.Second
+
+// visitor is who sends a request. It is put into the request's locals by loadVisitor.
+type visitor struct {
+	account *auth.Account // nil when nobody is signed in
+	token   string        // CSRF token of the session; empty without one
+}
+
+const (
+	localVisitor   = "visitor"
+	localRequestID = "request_id"
+	localLocale    = "locale"
+)
+
+// identifyRequest gives the request an id, a deadline and its line in the access log.
+func (h *Handler) identifyRequest(c *fiber.Ctx) error {
+	id := nameRequest(c)
+	ctx, cancel := context.WithTimeout(observe.WithRequestID(context.Background(), id), requestBudget)
+	defer cancel()
+	c.SetUserContext(ctx)
+
+	began := time.Now()
+	err := c.Next()
+	if err != nil { // answered here, so that the line below knows the status
+		err = h.handleError(c, err)
+	}
+	h.Site.Log.InfoContext(ctx, "request", "method", c.Method(), "route", c.Route().Path, "status", c.Response().StatusCode(),
+		"ms", time.Since(began).Milliseconds(), "user_id", currentUserID(c))
+	return err
+}
+
+// nameRequest makes the id under which this request is found in the log.
+func nameRequest(c *fiber.Ctx) string {
+	raw := make([]byte, 12)
+	rand.Read(raw) // never fails: the program would have ended
+	id := "req_" + hex.EncodeToString(raw)
+	c.Locals(localRequestID, id)
+	c.Set(fiber.HeaderXRequestID, id)
+	return id
+}
+
+// secure sets the headers that keep a page what we made it.
+func (h *Handler) secure(c *fiber.Ctx) error {
+	h.setHeaders(c)
+	return c.Next()
+}
+
+// setHeaders is also called for requests that are refused before any middleware sees them. Everything on a page comes
+// from our own origin; forms may also lead to where one pays, because browsers apply form-action to redirects.
+func (h *Handler) setHeaders(c *fiber.Ctx) {
+	policy := "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+		"object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+	for _, origin := range h.Site.FormTargets {
+		policy += " " + origin
+	}
+	c.Set(fiber.HeaderContentSecurityPolicy, policy)
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderXFrameOptions, "DENY")
+	c.Set(fiber.HeaderReferrerPolicy, "strict-origin-when-cross-origin")
+	c.Set("Cross-Origin-Opener-Policy", "same-origin")
+	c.Set("Cross-Origin-Resource-Policy", "same-origin")
+	c.Set(fiber.HeaderPermissionsPolicy, "camera=(), geolocation=(), microphone=(), payment=()")
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	if strings.HasPrefix(h.Site.AppURL, "https://") {
+		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=63072000; includeSubDomains")
+	}
+}
+
+// limitBody refuses what is larger than anything we take. It is read first: a client that is still sending when the
+// connection closes never sees why.
+func limitBody(c *fiber.Ctx) error {
+	if len(c.Request().Body()) > bodyLimit {
+		return fault.New(fault.PayloadTooLarge, nil)
+	}
+	return c.Next()
+}
+
+// sameOrigin refuses what another site's page makes a browser send. Browsers say where a request comes from;
+// other programs send neither header, and no browser's cookies.
+// Source: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
+func (h *Handler) sameOrigin(c *fiber.Ctx) error {
+	switch c.Method() {
+	case fiber.MethodGet, fiber.MethodHead, fiber.MethodOptions:
+		return c.Next()
+	}
+	if site := c.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return fault.Because(fault.Forbidden, fault.CrossSite)
+	}
+	if origin := c.Get(fiber.HeaderOrigin); origin != "" && !h.ownOrigin(origin, string(c.Request().Host())) {
+		return fault.Because(fault.Forbidden, fault.CrossSite)
+	}
+	return c.Next()
+}
+
+func (h *Handler) ownOrigin(origin, host string) bool {
+	if origin == h.Site.AppURL {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && u.Host == host
+}
+
+// loadVisitor finds out who is asking. A cookie that names no session is nobody.
+func (h *Handler) loadVisitor(c *fiber.Ctx) error {
+	v := &visitor{}
+	c.Locals(localVisitor, v)
+	userID, token, err := h.Sessions.current(c)
+	if err != nil {
+		return err
+	}
+	if userID != 0 {
+		account, err := h.Auth.Account(c.UserContext(), userID)
+		if err == nil {
+			v.account, v.token = &account, token
+		} else if !fault.Is(err, fault.NotFound) {
+			return err
+		}
+	}
+	return c.Next()
+}
+
+func currentVisitor(c *fiber.Ctx) *visitor {
+	if v, ok := c.Locals(localVisitor).(*visitor); ok {
+		return v
+	}
+	return &visitor{}
+}
+
+// currentUser is the signed-in user; only behind requireUser.
+func currentUser(c *fiber.Ctx) models.User { return currentVisitor(c).account.User }
+
+// currentUserID is 0 when nobody is signed in.
+func currentUserID(c *fiber.Ctx) int64 {
+	if v := currentVisitor(c); v.account != nil {
+		return v.account.ID
+	}
+	return 0
+}
+
+func requestID(c *fiber.Ctx) string {
+	id, _ := c.Locals(localRequestID).(string)
+	return id
+}
+
+// requireUser sends visitors to the sign-in page and programs away.
+func (h *Handler) requireUser(c *fiber.Ctx) error {
+	if currentVisitor(c).account != nil {
+		return c.Next()
+	}
+	if isAPI(c) || c.Method() != fiber.MethodGet {
+		return fault.New(fault.Unauthenticated, nil)
+	}
+	return leave(c, "/"+pageLocale(c)+"/login?return_to="+url.QueryEscape(c.OriginalURL()))
+}
+
+// requireAdmin hides the admin pages from everybody else: they are not there.
+func (h *Handler) requireAdmin(c *fiber.Ctx) error {
+	if v := currentVisitor(c); v.account != nil && v.account.Admin {
+		return c.Next()
+	}
+	return fault.New(fault.NotFound, nil)
+}
+
+// checkToken wants the session's CSRF token with every form.
+func (h *Handler) checkToken(c *fiber.Ctx) error {
+	if c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead {
+		return c.Next()
+	}
+	v := currentVisitor(c)
+	if v.account == nil {
+		return fault.New(fault.Unauthenticated, nil)
+	}
+	sent := c.Get("X-CSRF-Token")
+	if sent == "" {
+		sent = formValue(c, "_csrf")
+	}
+	if !sameText(sent, v.token) {
+		return fault.Because(fault.Forbidden, fault.TokenMissing)
+	}
+	return c.Next()
+}
+
+// formValue reads a field of the posted form and nothing else: Fiber's own prefers the query string.
+func formValue(c *fiber.Ctx, name string) string {
+	return strings.ToValidUTF8(string(c.Request().PostArgs().Peek(name)), "\uFFFD")
+}
+
+func isAPI(c *fiber.Ctx) bool { return c.Path() == "/api" || strings.HasPrefix(c.Path(), "/api/") }
+
+func notFound(*fiber.Ctx) error { return fault.New(fault.NotFound, nil) }
+
+func methodNotAllowed(*fiber.Ctx) error { return fault.New(fault.MethodNotAllowed, nil) }
+
+// proxyHeader names where a trusted proxy writes the client's address; nowhere without one.
+func proxyHeader(proxies []string) string {
+	if len(proxies) == 0 {
+		return ""
+	}
+	return fiber.HeaderXForwardedFor
+}

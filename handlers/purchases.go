@@ -1,0 +1,76 @@
+package handlers
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/spend"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// showPackages is GET /{locale}/purchase.
+func (h *Handler) showPackages(c *fiber.Ctx) error {
+	return h.renderPackages(c, fiber.StatusOK, pages.PurchaseData{Quantity: "1"})
+}
+
+func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseData) error {
+	prices, err := h.Purchase.Prices(c.UserContext())
+	if err != nil {
+		return err
+	}
+	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), packages(prices)
+	return h.render(c, status, "purchase.title", pages.Purchase(data))
+}
+
+// packages says of each price what it comes to and what it buys.
+func packages(prices []models.Price) []pages.Package {
+	list := make([]pages.Package, len(prices))
+	best := 0
+	for i, p := range prices {
+		list[i] = pages.Package{Price: p, PerHundred: perHundred(p), Analyses: int64(p.CreditsPerUnit / spend.Features()[0].Credits)}
+		if list[i].PerHundred < list[best].PerHundred {
+			best = i
+		}
+	}
+	if len(list) > 1 {
+		list[best].Best = true
+	}
+	return list
+}
+
+// perHundred is what a hundred credits of this price cost, rounded to the cent.
+func perHundred(p models.Price) models.Cents {
+	return (p.PriceInCents*200 + models.Cents(p.CreditsPerUnit)) / models.Cents(2*p.CreditsPerUnit)
+}
+
+// startPurchase is POST /{locale}/purchase: it begins buying one package and sends the browser to Stripe.
+func (h *Handler) startPurchase(c *fiber.Ctx) error {
+	price, quantity := formValue(c, "price_id"), formValue(c, "quantity")
+	started, err := h.Purchase.Start(c.UserContext(), purchase.Order{
+		UserID: currentUserID(c), PriceID: price, Quantity: wholeNumber(quantity), Locale: pageLocale(c), Key: formValue(c, "idempotency_key"),
+	})
+	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
+		return h.renderPackages(c, fiber.StatusUnprocessableEntity, pages.PurchaseData{
+			PriceID: price, Quantity: quantity, Errors: map[string]string{f.Field: h.message(c, f)},
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return leave(c, started.URL)
+}
+
+// showPurchase is GET /{locale}/purchase/{id}.
+func (h *Handler) showPurchase(c *fiber.Ctx) error {
+	p, err := h.Purchase.Purchase(c.UserContext(), currentUserID(c), c.Params("id"))
+	if err != nil {
+		return err
+	}
+	entries, err := h.Ledger.OfPurchase(c.UserContext(), p.ID.String())
+	if err != nil {
+		return err
+	}
+	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: pageLocale(c), Purchase: p, Entries: entries}))
+}

@@ -1,0 +1,103 @@
+package handlers
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/a-h/templ"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/layouts"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// render sends a page: the whole document to browsers, its content and the balance to htmx.
+// It renders into a buffer first: a template that fails must not leave half a page before the error page.
+func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.Component) error {
+	h.ensureLocale(c)
+	var body bytes.Buffer
+	if err := layouts.Base(h.page(c, title)).Render(templ.WithChildren(c.UserContext(), content), &body); err != nil {
+		return fmt.Errorf("render %s: %w", title, err)
+	}
+	c.Vary("HX-Request")
+	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	return c.Status(status).Send(body.Bytes())
+}
+
+// page is what every document needs.
+func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
+	locale := pageLocale(c)
+	p := layouts.Page{
+		Title: locales.T(c.UserContext(), title, nil), Locale: locale, Path: strings.TrimPrefix(c.Path(), "/"+locale),
+		Query: string(c.Context().QueryArgs().QueryString()), Sandbox: h.Site.Sandbox, RequestID: requestID(c), Flash: h.takeFlash(c), Partial: wantsFragment(c),
+	}
+	if v := currentVisitor(c); v.account != nil {
+		p.User, p.Available, p.Admin, p.CSRF = &v.account.User, v.account.Available(), v.account.Admin, v.token
+	}
+	return p
+}
+
+// wantsFragment reports whether htmx asks for a part of the page it already shows.
+func wantsFragment(c *fiber.Ctx) bool {
+	return c.Get("HX-Request") == "true" && c.Get("HX-Boosted") != "true" && c.Get("HX-History-Restore-Request") != "true"
+}
+
+// renderError sends the page of an error. It needs neither the database nor a user. Into a page that htmx keeps, it
+// sends the message alone, for the flash region; running out of credits takes the page's place, because it has a way out.
+func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
+	if wantsFragment(c) {
+		if f.Code != fault.InsufficientCredits {
+			return h.renderFlash(c, status, h.message(c, f))
+		}
+		c.Set("HX-Retarget", "#content")
+		c.Set("HX-Reswap", "innerHTML show:top")
+	}
+	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(pages.ErrorData{
+		Status: status, Code: f.Code, Message: h.message(c, f), RequestID: requestID(c),
+		SignIn: f.Code == fault.Unauthenticated, Buy: f.Code == fault.InsufficientCredits,
+	}))
+}
+
+// renderFlash sends one message for the flash region of the page that htmx keeps.
+func (h *Handler) renderFlash(c *fiber.Ctx, status int, text string) error {
+	var body bytes.Buffer
+	message := layouts.FlashMessage(layouts.Flash{Kind: layouts.FlashFault, Text: text + " (" + requestID(c) + ")"})
+	if err := message.Render(c.UserContext(), &body); err != nil {
+		return fmt.Errorf("render message: %w", err)
+	}
+	c.Set("HX-Retarget", "#flash")
+	c.Set("HX-Reswap", "innerHTML show:window:top")
+	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	return c.Status(status).Send(body.Bytes())
+}
+
+// leave sends the browser on after something worked.
+func leave(c *fiber.Ctx, to string) error { return c.Redirect(to, fiber.StatusSeeOther) }
+
+// flashes are the messages that one page may leave for the next, and their kinds.
+var flashes = map[string]layouts.FlashKind{
+	"signed_out": layouts.FlashDone, "spent": layouts.FlashDone, "granted": layouts.FlashDone, "corrected": layouts.FlashDone,
+}
+
+const flashCookie = "flash"
+
+// setFlash leaves a message for the next page. Only its name travels, so nobody can put words into our mouth.
+func setFlash(c *fiber.Ctx, secure bool, name string) {
+	c.Cookie(&fiber.Cookie{Name: flashCookie, Value: name, Path: "/", MaxAge: 60, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: secure})
+}
+
+func (h *Handler) takeFlash(c *fiber.Ctx) *layouts.Flash {
+	name := c.Cookies(flashCookie)
+	if name == "" {
+		return nil
+	}
+	c.Cookie(&fiber.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: h.Sessions.secure})
+	kind, ok := flashes[name]
+	if !ok {
+		return nil
+	}
+	return &layouts.Flash{Kind: kind, Text: locales.T(c.UserContext(), "flash."+name, nil)}
+}

@@ -1,0 +1,80 @@
+package handlers
+
+import (
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/recover"
+)
+
+// Limits of one request. Bodies are forms, small JSON and Stripe's events.
+const (
+	bodyLimit    = 1 << 20 // bytes
+	drainLimit   = 6 << 20 // bytes read to the end before they are refused; beyond, the connection is cut
+	headerLimit  = 16 << 10
+	readTimeout  = 10 * time.Second
+	writeTimeout = 30 * time.Second
+	idleTimeout  = 60 * time.Second
+)
+
+// NewApp returns the server with every URL of the product.
+func NewApp(h *Handler) *fiber.App {
+	app := fiber.New(fiber.Config{
+		Immutable:               true, // a reused buffer must never become an idempotency key
+		ErrorHandler:            h.handleError,
+		BodyLimit:               drainLimit,
+		ReadBufferSize:          headerLimit,
+		ReadTimeout:             readTimeout,
+		WriteTimeout:            writeTimeout,
+		IdleTimeout:             idleTimeout,
+		Concurrency:             maxConnections(),
+		CaseSensitive:           true,
+		DisableStartupMessage:   true,
+		EnableTrustedProxyCheck: true,
+		TrustedProxies:          h.Site.Proxies,
+		ProxyHeader:             proxyHeader(h.Site.Proxies),
+		EnableIPValidation:      true,
+	})
+	app.Use(h.identifyRequest, recover.New(), h.secure, limitBody)
+
+	app.Get("/healthz", showAlive)
+	app.Get("/readyz", h.showReady)
+	app.Get("/static/*", showStatic)
+	app.Post("/api/stripe/webhook", h.receiveEvent) // before sessions and cookies: Stripe has neither
+	app.All("/api/stripe/webhook", methodNotAllowed)
+
+	app.Use(h.sameOrigin, h.loadVisitor)
+	app.Post("/api/checkout", h.requireUser, h.createCheckout)
+	app.Get("/api/credits/balance", h.requireUser, h.balance)
+	app.Get("/api/credits/transactions", h.requireUser, h.transactions)
+	app.Post("/api/credits/spend", h.requireUser, h.spendCredits)
+	for _, path := range []string{"/api/checkout", "/api/credits/balance", "/api/credits/transactions", "/api/credits/spend"} {
+		app.All(path, methodNotAllowed)
+	}
+	app.Use("/api", notFound)
+
+	app.Get("/", h.pickLocale)
+	app.Get("/auth/:provider", h.startSignIn)
+	app.Get("/auth/:provider/callback", h.finishSignIn)
+	app.Post("/logout", h.checkToken, h.signOut)
+
+	page := app.Group("/:locale<regex(^(de|en)$)>", h.useLocale, h.checkToken)
+	page.Get("/", h.showLanding)
+	page.Get("/login", h.showLogin)
+	page.Get("/billing", h.requireUser, h.showBilling)
+	page.Post("/billing/spend", h.requireUser, h.trySpend)
+	page.Get("/purchase", h.requireUser, h.showPackages)
+	page.Post("/purchase", h.requireUser, h.startPurchase)
+	page.Get("/purchase/:id", h.requireUser, h.showPurchase)
+	page.Get("/history", h.requireUser, h.showHistory)
+
+	staff := page.Group("/admin", h.requireAdmin)
+	staff.Get("/", h.showAdmin)
+	staff.Get("/users/:id", h.showAdminUser)
+	staff.Post("/users/:id/grant", h.grantCredits)
+	staff.Get("/events", h.showEvents)
+	staff.Get("/audit", h.showAudit)
+
+	app.Use(notFound)
+	return app
+}

@@ -1,0 +1,150 @@
+package handlers
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/session"
+
+	"github.com/resume-matcher/credits/services/auth"
+)
+
+// How long a session lasts: signed in, and on the way through a provider.
+const (
+	sessionLife = 14 * 24 * time.Hour
+	flowLife    = 10 * time.Minute
+)
+
+const (
+	keyUser = "user_id"
+	keyFlow = "flow"
+)
+
+// Sessions are the browsers that are signed in or signing in. They live in PostgreSQL, so any replica knows them and
+// any can end them; only ids are kept, never money or rights.
+type Sessions struct {
+	store  *session.Store
+	rows   *auth.Sessions
+	secret []byte
+	secure bool
+}
+
+// NewSessions returns sessions kept in rows. The cookie's name pins it to our host when we are reached over https.
+func NewSessions(rows *auth.Sessions, secret []byte, secure bool) *Sessions {
+	name := "session"
+	if secure {
+		name = "__Host-session"
+	}
+	store := session.New(session.Config{
+		Storage: rows, Expiration: sessionLife, KeyLookup: "cookie:" + name, KeyGenerator: randomKey,
+		CookiePath: "/", CookieHTTPOnly: true, CookieSecure: secure, CookieSameSite: "Lax",
+	})
+	return &Sessions{store: store, rows: rows, secret: secret, secure: secure}
+}
+
+// randomKey is 256 bits that nobody guesses. crypto/rand.Read never fails: the program would have ended.
+func randomKey() string {
+	raw := make([]byte, 32)
+	rand.Read(raw)
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// current returns the signed-in user's id, or 0, and the CSRF token of their session.
+func (s *Sessions) current(c *fiber.Ctx) (int64, string, error) {
+	sess, err := s.store.Get(c)
+	if err != nil {
+		return 0, "", fmt.Errorf("read session: %w", err)
+	}
+	if sess.Fresh() {
+		return 0, "", nil
+	}
+	userID, _ := sess.Get(keyUser).(int64)
+	return userID, s.token(sess.ID()), nil
+}
+
+// token is the CSRF token of a session: bound to it, the same on every replica, and stored nowhere.
+func (s *Sessions) token(id string) string {
+	mac := hmac.New(sha256.New, s.secret)
+	mac.Write([]byte("csrf:" + id))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// sameText compares without telling how much was right. An empty text is never right.
+func sameText(a, b string) bool {
+	return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+}
+
+// begin remembers a sign-in on its way to the provider.
+func (s *Sessions) begin(c *fiber.Ctx, flow auth.Flow) error {
+	sess, err := s.store.Get(c)
+	if err != nil {
+		return fmt.Errorf("read session: %w", err)
+	}
+	if err := sess.Regenerate(); err != nil { // an id that somebody planted is worth nothing
+		return fmt.Errorf("renew session: %w", err)
+	}
+	text, err := json.Marshal(flow)
+	if err != nil {
+		return fmt.Errorf("keep sign-in: %w", err)
+	}
+	sess.Set(keyFlow, string(text))
+	sess.SetExpiry(flowLife)
+	return sess.Save()
+}
+
+// landing is a sign-in that came back from its provider.
+type landing struct {
+	auth.Flow
+	sess *session.Session
+	rows *auth.Sessions
+}
+
+// land returns the sign-in that this browser began and ends it: a second answer from the provider finds nothing.
+func (s *Sessions) land(c *fiber.Ctx) (*landing, error) {
+	sess, err := s.store.Get(c)
+	if err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	l := &landing{sess: sess, rows: s.rows}
+	text, _ := sess.Get(keyFlow).(string)
+	if text == "" {
+		return l, nil
+	}
+	if err := json.Unmarshal([]byte(text), &l.Flow); err != nil {
+		return nil, fmt.Errorf("read sign-in: %w", err)
+	}
+	sess.Delete(keyFlow)
+	if err := sess.Regenerate(); err != nil { // removes the row under the old id
+		return nil, fmt.Errorf("renew session: %w", err)
+	}
+	return l, nil
+}
+
+// signIn makes the session the user's, under the new id.
+func (l *landing) signIn(ctx context.Context, userID int64) error {
+	if err := l.rows.Bind(ctx, l.sess.ID(), userID); err != nil {
+		return err
+	}
+	l.sess.Set(keyUser, userID)
+	if err := l.sess.Save(); err != nil {
+		return fmt.Errorf("save session: %w", err)
+	}
+	return nil
+}
+
+// end signs this browser out.
+func (s *Sessions) end(c *fiber.Ctx) error {
+	sess, err := s.store.Get(c)
+	if err != nil {
+		return fmt.Errorf("read session: %w", err)
+	}
+	return sess.Destroy()
+}
