@@ -274,7 +274,7 @@ func TestReturnPollsOnlyWhileProcessing(t *testing.T) {
 	t.Parallel()
 	poll := "/en/billing?poll=2&success=true"
 	_, doc := document(t, samplePage("en"), billing("en", &pages.ReturnState{Kind: pages.ReturnProcessing, Purchase: samplePurchase(), PollURL: poll}))
-	if doc.Find(`#return-state [hx-trigger="load delay:1s"]`).AttrOr("hx-get", "") != poll || doc.Find("a#refresh").AttrOr("href", "") != poll {
+	if doc.Find(`#return-state [hx-trigger^="load delay:1s"]`).AttrOr("hx-get", "") != poll || doc.Find("a#refresh").AttrOr("href", "") != poll {
 		t.Error("nothing asks again")
 	}
 	_, doc = document(t, samplePage("en"), billing("en", &pages.ReturnState{Kind: pages.ReturnBooked, Purchase: samplePurchase(), PollURL: poll}))

@@ -33,8 +33,8 @@ type ReturnState struct {
 	PollURL  string          // where the page asks again by itself; only while processing
 }
 
-// returnState says how the purchase stands. While it is being booked, htmx asks again each second; the link does the
-// same without JavaScript. The text keeps its place in the document meanwhile, so that it is read out once.
+// returnState says how the purchase stands. While it is being booked, htmx asks again each second, and five seconds
+// after an answer that failed; the link does the same without JavaScript. The text keeps its place in the document meanwhile, so that it is read out once.
 func returnState(locale string, s ReturnState) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -127,7 +127,7 @@ func returnState(locale string, s ReturnState) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "\" hx-trigger=\"load delay:1s\" hx-target=\"#content\" hx-swap=\"innerHTML show:none\"></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "\" hx-trigger=\"load delay:1s, every 5s\" hx-target=\"#content\" hx-swap=\"innerHTML show:none\"></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
