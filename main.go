@@ -234,9 +234,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	if err != nil {
 		return nil, nil, err
 	}
-	pay := "https://checkout.stripe.com"
 	if p.cfg.Mode == config.Sandbox {
-		pay = p.cfg.StripeAPIBase
 		if _, err := buy.SyncPrices(ctx); err != nil {
 			return nil, nil, fmt.Errorf("prepare the packages: %w", err)
 		}
@@ -249,7 +247,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	events := &webhook.Service{DB: db, Secrets: p.cfg.WebhookSecrets, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log}
 	app := handlers.NewApp(&handlers.Handler{
 		Site: handlers.Site{
-			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, FormTargets: []string{pay}, Proxies: p.cfg.TrustedProxies,
+			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: p.cfg.TrustedProxies,
 			Texts: texts, Log: p.log, Ready: func(ctx context.Context) error { return models.Migrated(ctx, db) },
 		},
 		Sessions: handlers.NewSessions(rows, []byte(secret), p.cfg.Secure()),

@@ -98,7 +98,12 @@ func workDir(t testing.TB) string {
 // startIn is start in a working directory that may hold the data of an earlier run.
 func startIn(t testing.TB, dir string, env ...string) *site {
 	t.Helper()
-	port := freePort(t)
+	return startOn(t, freePort(t), dir, env...)
+}
+
+// startOn is startIn on a port that is known before.
+func startOn(t testing.TB, port int, dir string, env ...string) *site {
+	t.Helper()
 	s := &site{t: t, url: fmt.Sprintf("http://localhost:%d", port), exited: make(chan error, 1), out: newLines()}
 	s.cmd = exec.Command(binary, "serve")
 	s.cmd.Dir = dir

@@ -76,6 +76,14 @@ func (c Config) Secure() bool { return strings.HasPrefix(c.AppURL, "https://") }
 // Livemode reports whether our Stripe key moves real money.
 func (c Config) Livemode() bool { return c.Mode == Live }
 
+// CheckoutOrigin is where buyers pay: Stripe's hosted page, or the page of the other server at STRIPE_API_BASE.
+func (c Config) CheckoutOrigin() string {
+	if u, err := url.Parse(c.StripeAPIBase); err == nil && u.Host != "" {
+		return u.Scheme + "://" + u.Host
+	}
+	return "https://checkout.stripe.com"
+}
+
 // ServerDatabaseURL is where the server connects: the pooler, or without one the database itself.
 func (c Config) ServerDatabaseURL() Secret {
 	if c.DatabasePoolURL != "" {

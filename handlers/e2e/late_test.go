@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/sandbox/identity"
+	"github.com/resume-matcher/credits/services/sandbox/stripe"
+)
+
+// gate stands where a slow network stands between Stripe and us: it takes events and passes them on when it is told to.
+type gate struct {
+	*httptest.Server
+	mu   sync.Mutex
+	held []*http.Request
+	body [][]byte
+}
+
+func newGate(t *testing.T) *gate {
+	g := &gate{}
+	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, "cut off", http.StatusBadRequest)
+			return
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.held, g.body = append(g.held, r), append(g.body, body)
+	}))
+	t.Cleanup(g.Close)
+	return g
+}
+
+// release passes on what was held, last first, each twice.
+func (g *gate) release(t *testing.T, to string) {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := len(g.held) - 1; i >= 0; i-- {
+		for range 2 {
+			req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, to, bytes.NewReader(g.body[i]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header = g.held[i].Header.Clone()
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				t.Errorf("a held event is answered %d, want 200", res.StatusCode)
+			}
+		}
+	}
+	g.held, g.body = nil, nil
+}
+
+// The product with a key of its own, as an operator runs it, and a webhook that comes late: the page to which the buyer
+// returns says so, credits nothing by itself, and shows the credits as soon as they are booked.
+func TestReturnBeforeTheWebhook(t *testing.T) {
+	t.Parallel()
+	const key, secret, client = "sk_test_0123456789abcdef", "whsec_0123456789abcdef", "credits"
+	database, port, quiet := dbtest.Empty(t), freePort(t), slog.New(slog.DiscardHandler)
+	g := newGate(t)
+	pay, err := stripe.Start(context.Background(), stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
+		WebhookURL: g.URL, WebhookSecrets: []string{secret}, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pay.Close(context.Background()) })
+	who, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
+		RedirectURLs: []string{fmt.Sprintf("http://localhost:%d/auth/oidc/callback", port)}, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { who.Close(context.Background()) })
+	env := []string{"DATABASE_URL=" + database, "DATABASE_POOL_URL=" + database + "&pgbouncer=true", "STRIPE_SECRET_KEY=" + key,
+		"STRIPE_WEBHOOK_SECRET=whsec_older0123456789," + secret, "STRIPE_API_BASE=" + pay.URL(), "OIDC_ISSUER=" + who.Issuer(),
+		"OIDC_CLIENT_ID=" + client, "OIDC_CLIENT_SECRET=0123456789", "OIDC_NAME=Example Login"}
+	if out, code := command(t, env, "prices", "sync"); code != 0 || !strings.Contains(out, "3 prices") {
+		t.Fatalf("credits prices sync ends with %d: %s", code, out)
+	}
+	s := startOn(t, port, workDir(t), env...)
+	if strings.Contains(s.out.String(), "demo@example.com") {
+		t.Errorf("with a Stripe key there are demo users:\n%s", s.out)
+	}
+	webhook := s.url + "/api/stripe/webhook"
+
+	t.Run("with JavaScript off", func(t *testing.T) {
+		v := newVisitor(s, "de")
+		v.t = t
+		v.signInAs("ada@example.com")
+		if v.doc.Find("#sandbox").Length() != 0 || v.doc.Find("#spend-resume_analysis").Length() != 0 {
+			t.Error("with a Stripe key the page says sandbox or lets credits be spent for fun")
+		}
+		v.open("/de/purchase")
+		v.submit("#buy-500", "quantity", "2")
+		v.submit("#pay")
+		v.wantBalance("0")
+		if v.doc.Find(`main [role="status"]`).Length() == 0 {
+			t.Errorf("the page does not say that the payment has arrived: %s", v.text("main"))
+		}
+		g.release(t, webhook)
+		v.click("#refresh")
+		v.wantBalance("1000")
+		other := newVisitor(s, "de")
+		other.t = t
+		other.signInAs("eve@example.com")
+		other.open(v.at.RequestURI())
+		if other.status != http.StatusNotFound {
+			t.Errorf("somebody else's return page answers %d, want 404", other.status)
+		}
+	})
+	t.Run("in the browser", func(t *testing.T) {
+		b := newBrowser(t, s, "en", 1280, 900)
+		b.open("/en/login")
+		b.press("#sign-in-oidc")
+		b.press("#demo-user")
+		b.see("#balance", "0")
+		b.open("/en/purchase")
+		b.press("#buy-100")
+		b.press("#pay")
+		b.see("main", "Payment")
+		b.check("processing")
+		g.release(t, webhook)
+		b.see("#balance", "100") // by itself
+		b.check("booked")
+	})
+}
