@@ -36,6 +36,7 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox"
 	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/services/webhook"
+	"github.com/resume-matcher/credits/static"
 )
 
 // version is set when a release is built: -ldflags "-X main.version=v1.2.3".
@@ -221,7 +222,7 @@ func (p *program) serve(ctx context.Context, args []string) error {
 // assemble builds the services, the server on them, and the work that goes on beside it.
 func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func(context.Context), error) {
 	texts, err := locales.Load()
-	if err != nil {
+	if err := errors.Join(err, static.Check()); err != nil {
 		return nil, nil, err
 	}
 	secret := p.cfg.SessionSecret
@@ -248,7 +249,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	app := handlers.NewApp(&handlers.Handler{
 		Site: handlers.Site{
 			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: p.cfg.TrustedProxies,
-			Texts: texts, Log: p.log, Ready: func(ctx context.Context) error { return models.Migrated(ctx, db) },
+			Dashboard: p.cfg.Dashboard(), Texts: texts, Log: p.log, Ready: func(ctx context.Context) error { return models.Migrated(ctx, db) },
 		},
 		Sessions: handlers.NewSessions(rows, []byte(secret), p.cfg.Secure()),
 		Auth:     signIn, Purchase: buy, Webhook: events, Ledger: &ledger.Service{DB: db},
@@ -309,7 +310,8 @@ func (p *program) serveUntil(ctx context.Context, app *fiber.App, listener net.L
 func (p *program) announce() {
 	lines := []string{"", "  Resume Matcher Credits", "", "  Open     " + p.cfg.AppURL}
 	if p.cfg.Mode == config.Sandbox {
-		lines = append(lines, "  Users    demo@example.com buys and spends, admin@example.com also grants", "  Money    sandbox: no real money moves")
+		lines = append(lines, "  Users    demo@example.com buys and spends, admin@example.com also grants", "  Money    sandbox: no real money moves",
+			"  Refunds  "+p.cfg.Dashboard())
 	}
 	if p.dataDir != "" {
 		lines = append(lines, "  Data     "+p.dataDir)

@@ -30,6 +30,7 @@ type Handler struct {
 type Site struct {
 	AppURL      string // public origin
 	Sandbox     bool
+	Dashboard   string   // where the sandbox shows its payments; empty outside
 	FormTargets []string // foreign origins to which our forms may redirect: where one pays
 	Proxies     []string // addresses whose X-Forwarded-* headers are believed
 	Texts       *locales.Catalog

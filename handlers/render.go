@@ -30,9 +30,13 @@ func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.C
 // page is what every document needs.
 func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	locale := pageLocale(c)
+	path, ok := strings.CutPrefix(c.Path(), "/"+locale)
+	if !ok { // an error outside the pages: the other language's start page is as near as it gets
+		path = ""
+	}
 	p := layouts.Page{
-		Title: locales.T(c.UserContext(), title, nil), Locale: locale, Path: strings.TrimPrefix(c.Path(), "/"+locale),
-		Query: string(c.Context().QueryArgs().QueryString()), Sandbox: h.Site.Sandbox, RequestID: requestID(c), Flash: h.takeFlash(c), Partial: wantsFragment(c),
+		Title: locales.T(c.UserContext(), title, nil), Locale: locale, Path: path,
+		Query: string(c.Context().QueryArgs().QueryString()), Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Flash: h.takeFlash(c), Partial: wantsFragment(c),
 	}
 	if v := currentVisitor(c); v.account != nil {
 		p.User, p.Available, p.Admin, p.CSRF = &v.account.User, v.account.Available(), v.account.Admin, v.token

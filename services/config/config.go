@@ -84,6 +84,14 @@ func (c Config) CheckoutOrigin() string {
 	return "https://checkout.stripe.com"
 }
 
+// Dashboard is where the sandbox's Stripe shows payments and gives money back; empty outside the sandbox.
+func (c Config) Dashboard() string {
+	if c.Mode != Sandbox {
+		return ""
+	}
+	return c.StripeAPIBase + "/dashboard"
+}
+
 // ServerDatabaseURL is where the server connects: the pooler, or without one the database itself.
 func (c Config) ServerDatabaseURL() Secret {
 	if c.DatabasePoolURL != "" {

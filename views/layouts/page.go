@@ -19,6 +19,7 @@ type Page struct {
 	Admin     bool
 	CSRF      string
 	Sandbox   bool
+	Dashboard string // where the sandbox shows its payments and gives money back
 	Flash     *Flash
 	RequestID string
 

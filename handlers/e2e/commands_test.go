@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	database := "DATABASE_URL=" + dbtest.Empty(t)
+	for _, c := range []struct {
+		name string
+		env  []string
+		args []string
+		code int
+		says []string
+	}{
+		{"version", nil, []string{"version"}, 0, []string{"development"}},
+		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "grant"}},
+		{"help on a command", nil, []string{"grant", "-h"}, 0, []string{"-email", "-credits", "-note"}},
+		{"help on prices", nil, []string{"prices", "sync", "-h"}, 0, []string{"Usage: credits prices sync"}},
+		{"an unknown command", nil, []string{"dance"}, 2, []string{`no command "dance"`}},
+		{"an unknown flag", nil, []string{"serve", "-x"}, 2, []string{"-x"}},
+		{"an argument too many", nil, []string{"migrate", "now"}, 2, []string{`"now"`}},
+		{"half a command", nil, []string{"prices"}, 2, []string{"prices sync"}},
+		{"a grant of nothing", nil, []string{"grant", "--email", "a@example.com"}, 2, []string{"--credits"}},
+		{"a configuration that is all wrong", []string{"PORT=http", "APP_ENV=production", "APP_URL=credits", "STRIPE_SECRET_KEY=changeme", "SESSION_SECRET=short",
+			"LOG_LEVEL=loud", "GOOGLE_CLIENT_ID=x"}, []string{"serve"}, 1,
+			[]string{"PORT", "APP_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "SESSION_SECRET", "LOG_LEVEL", "GOOGLE_CLIENT_ID", "DATABASE_URL"}},
+		{"a database that is not there", []string{"DATABASE_URL=postgres://app:hunter2@127.0.0.1:9/app"}, []string{"migrate"}, 1, []string{"migrate"}},
+		{"migrate", []string{database}, []string{"migrate"}, 0, []string{"this version's schema"}},
+		{"migrate again", []string{database}, []string{"migrate"}, 0, []string{"this version's schema"}},
+		{"a grant to nobody", []string{database}, []string{"grant", "--email", "a@example.com", "--credits", "5", "--note", "x"}, 1, []string{"no user"}},
+		{"prices", []string{database}, []string{"prices", "sync"}, 0, []string{"3 prices"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, code := command(t, c.env, c.args...)
+			if code != c.code {
+				t.Errorf("ends with %d, want %d:\n%s", code, c.code, out)
+			}
+			for _, text := range c.says {
+				if !strings.Contains(out, text) {
+					t.Errorf("does not say %q:\n%s", text, out)
+				}
+			}
+			if strings.Contains(out, "hunter2") || strings.Contains(out, "changeme") {
+				t.Errorf("prints a secret:\n%s", out)
+			}
+		})
+	}
+}
+
+func TestGrantOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	database := "DATABASE_URL=" + dbtest.Empty(t)
+	s := start(t, database)
+	v := newVisitor(s, "en")
+	v.signInAs("ada@example.com")
+	out, code := command(t, []string{database}, "grant", "--email", "ADA@example.com", "--credits", "40", "--note", "sorry for the wait")
+	if code != 0 || !strings.Contains(out, "Balance: 40 credits") {
+		t.Fatalf("grant ends with %d: %s", code, out)
+	}
+	v.open("/en/history")
+	v.wantBalance("40")
+	if !strings.Contains(v.text("main"), "sorry for the wait") {
+		t.Errorf("the history does not show the reason: %s", v.text("main"))
+	}
+	if strings.Contains(s.out.String(), "ada@example.com") || strings.Contains(out, "ada@example.com") {
+		t.Error("an address was printed")
+	}
+}
+
+// A request that is on its way when the server is told to stop is answered, and the server ends well.
+func TestStopFinishesRunningRequests(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	body := `{"id":"evt_1"}`
+	fmt.Fprintf(conn, "POST /api/stripe/webhook HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:5])
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	s.wait("stopping")
+	io.WriteString(conn, body[5:])
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("the running request was cut off: %v", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusBadRequest {
+		t.Errorf("the running request is answered %d, want 400 for its missing signature", res.StatusCode)
+	}
+	s.stop()
+}
+
+// What the billing page weighs over the wire, with every file it needs, on a first visit.
+func TestBillingPageWeight(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	v := newVisitor(s, "de")
+	v.signIn("#demo-user")
+	total := 0
+	load := func(path string) string {
+		res, text := request(t, v.client, http.MethodGet, s.url+path, "", map[string]string{"Accept-Encoding": "gzip"})
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s answers %d", path, res.StatusCode)
+		}
+		if path != "/de/billing" && !strings.Contains(res.Header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s is not kept by the browser: %q", path, res.Header.Get("Cache-Control"))
+		}
+		t.Logf("%7d bytes %s", len(text), path)
+		total += len(text)
+		return text
+	}
+	doc, err := goquery.NewDocumentFromReader(strings.NewReader(load("/de/billing")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc.Find(`link[rel="stylesheet"], link[rel="preload"], script[src], img[src]`).Each(func(_ int, e *goquery.Selection) {
+		load(e.AttrOr("href", e.AttrOr("src", "")))
+	})
+	t.Logf("%7d bytes in all", total)
+	if total > 120_000 {
+		t.Errorf("the billing page weighs %d bytes, want 120,000 at most", total)
+	}
+}
