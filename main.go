@@ -157,7 +157,7 @@ func (p *program) begin(set *flag.FlagSet, explanation string, args []string) er
 // migrateDatabase makes sure that there is a PostgreSQL and brings it to our schema.
 func (p *program) migrateDatabase(ctx context.Context) error {
 	if p.cfg.DatabaseURL == "" {
-		server, err := localpg.Start(ctx, localpg.Options{Dir: p.cfg.DataDir, Progress: p.stderr, Log: p.log})
+		server, err := localpg.Start(ctx, localpg.Options{Dir: p.cfg.DataDir, BinDir: p.cfg.PostgresBinDir, Progress: p.stderr, Log: p.log})
 		if err != nil {
 			return fmt.Errorf("start the private database: %w", err)
 		}
@@ -206,7 +206,12 @@ func (p *program) serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("port %d cannot be used; set PORT to another: %w", p.cfg.Port, err)
 	}
-	defer listener.Close()
+	p.closers = append(p.closers, func(context.Context) error {
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) { // the server closes it when it stops
+			return err
+		}
+		return nil
+	})
 	db, err := p.open(ctx)
 	if err != nil {
 		return err

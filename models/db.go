@@ -145,7 +145,7 @@ func Transaction(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) e
 		if !worthRetrying(err) {
 			return err
 		}
-		pause := time.Duration(rand.IntN(20*(attempt+1))+5) * time.Millisecond
+		pause := time.Duration(rand.IntN(20*(attempt+1))+5) * time.Millisecond //nolint:gosec // nobody gains by guessing when we try again
 		select {
 		case <-ctx.Done():
 			return err

@@ -25,7 +25,7 @@ var ErrSchema = errors.New("the database's schema does not fit this version of t
 // one applies, the others wait.
 // Locks: goose's own, a session lock on a direct connection and a row behind a pooler.
 // Errors: ErrSchema when the database is newer than this binary.
-func Migrate(ctx context.Context, url string, log *slog.Logger) error {
+func Migrate(ctx context.Context, url string, log *slog.Logger) (err error) {
 	cfg, pooled, err := connConfig(url)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func Migrate(ctx context.Context, url string, log *slog.Logger) error {
 		delete(cfg.RuntimeParams, limit) // a migration may take its time
 	}
 	db := stdlib.OpenDB(*cfg)
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	provider, err := newProvider(db, pooled)
 	if err != nil {
 		return err

@@ -95,7 +95,9 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wait("stopping")
-	io.WriteString(conn, body[5:])
+	if _, err := io.WriteString(conn, body[5:]); err != nil {
+		t.Fatal(err)
+	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatalf("the running request was cut off: %v", err)

@@ -32,7 +32,7 @@ type OAuthApp struct {
 // Set reports whether the provider is to be offered.
 func (a OAuthApp) Set() bool { return a.ClientID != "" && a.ClientSecret != "" }
 
-// Config is all that can be set from outside. CONTRACT: the variables are the product's public face.
+// Config is all that can be set from outside. Its variables are part of the public face: .env.example explains each.
 type Config struct {
 	Port    int    `env:"PORT" envDefault:"3000"`
 	AppURL  string `env:"APP_URL"`

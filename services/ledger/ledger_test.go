@@ -168,8 +168,13 @@ func TestLedgerProperty(t *testing.T) {
 	for i := range ids {
 		ids[i] = dbtest.User(t, db, fmt.Sprintf("user%d@example.com", i)).ID
 	}
+	streams := make([]*rand.Rand, workers)
+	source := rand.New(rand.NewPCG(seed, 0))
+	for i := range streams {
+		streams[i] = rand.New(rand.NewPCG(source.Uint64(), source.Uint64()))
+	}
 	dbtest.Together(workers, func(worker int) {
-		random := rand.New(rand.NewPCG(seed, uint64(worker)))
+		random := streams[worker]
 		for step := range steps {
 			i := random.IntN(users)
 			e := ledger.Entry{UserID: ids[i]}

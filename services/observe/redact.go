@@ -1,29 +1,73 @@
 package observe
 
-import "regexp"
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
 
-// secrets are the texts that no log may hold, by how they look.
+// secrets are the texts that no log may hold, by how they look. Only a text with one of the marks, in small letters, is
+// searched: most have none, and a search costs more than the rest of the line.
 var secrets = []struct {
+	marks   []string
 	pattern *regexp.Regexp
 	instead string
 }{
 	// First, because the addresses of databases hold an @ too.
-	{regexp.MustCompile(`(?i)\b(postgres(?:ql)?://)[^\s"'`+"`"+`]+`), "${1}[address]"},
-	{regexp.MustCompile(`(?i)\b(password|client_secret|access_token|refresh_token|id_token|code_verifier)=('[^']*'|[^\s&"'`+"`"+`]+)`), "${1}=[key]"},
+	{[]string{"postgres"}, regexp.MustCompile("(?i)\\b(postgres(?:ql)?://)[^\\s\"'`]+"), "${1}[address]"},
+	{
+		[]string{"password=", "secret=", "token=", "verifier="},
+		regexp.MustCompile("(?i)(password|secret|token|verifier)=('[^']*'|[^\\s&\"'`]+)"), "${1}=[key]",
+	},
 	// %40 is the @ of an address in a URL, which net/http quotes in its errors.
-	{regexp.MustCompile(`[\pL\pM\pN.!#$%&'*+^_{|}~\-]+(?:@|%40)[\pL\pM\pN\-]+(?:\.[\pL\pM\pN\-]+)*`), "[e-mail]"},
-	{regexp.MustCompile(`\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9_]+`), "[key]"},
-	{regexp.MustCompile(`\bwhsec_[A-Za-z0-9+/=_]+`), "[key]"},
-	{regexp.MustCompile(`\brmc_[A-Za-z0-9_\-]+`), "[key]"},
-	{regexp.MustCompile(`\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?`), "[token]"}, // JWT, as ID tokens are
-	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=\-]{8,}`), "${1} [key]"},
-	{regexp.MustCompile(`\b(?:\d[ -]?){12,18}\d\b`), "[number]"}, // a card's
+	{
+		[]string{"@", "%40"},
+		regexp.MustCompile(`[\pL\pM\pN.!#$%&'*+^_{|}~\-]+(?:@|%40)[\pL\pM\pN\-]+(?:\.[\pL\pM\pN\-]+)*`), "[e-mail]",
+	},
+	{[]string{"k_live_", "k_test_"}, regexp.MustCompile(`\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9_]+`), "[key]"},
+	{[]string{"whsec_"}, regexp.MustCompile(`\bwhsec_[A-Za-z0-9+/=_]+`), "[key]"},
+	{[]string{"rmc_"}, regexp.MustCompile(`\brmc_[A-Za-z0-9_\-]+`), "[key]"},
+	{[]string{"bearer"}, regexp.MustCompile(`(?i)\bbearer\s+[A-Za-z0-9._~+/=\-]+`), "Bearer [key]"},
+	{[]string{"eyj"}, regexp.MustCompile(`\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?`), "[token]"}, // as ID tokens are
 }
 
-// Redact takes e-mail addresses, keys, tokens, database addresses and card numbers out of a text.
+// card is a number as long as a card's.
+var card = regexp.MustCompile(`\b(?:\d[ -]?){12,18}\d\b`)
+
+const (
+	longest = 16 << 10 // bytes of a text that are logged
+	margin  = 512      // bytes that no secret is longer than, so that none is cut in two and not recognised
+)
+
+// Redact takes e-mail addresses, keys, tokens, database addresses and card numbers out of a text, and cuts one that is
+// too long to be read.
 func Redact(text string) string {
+	all := len(text)
+	if all > longest+margin {
+		text = strings.ToValidUTF8(text[:longest+margin], "")
+	}
+	lower := strings.ToLower(text)
 	for _, s := range secrets {
-		text = s.pattern.ReplaceAllString(text, s.instead)
+		if slices.ContainsFunc(s.marks, func(mark string) bool { return strings.Contains(lower, mark) }) {
+			text = s.pattern.ReplaceAllString(text, s.instead)
+		}
+	}
+	if digits(text) >= 13 {
+		text = card.ReplaceAllString(text, "[number]")
+	}
+	if all > longest+margin {
+		text = strings.ToValidUTF8(text[:max(0, len(text)-margin)], "") + fmt.Sprintf("… (%d bytes)", all)
 	}
 	return text
+}
+
+func digits(text string) int {
+	n := 0
+	for i := range len(text) {
+		if '0' <= text[i] && text[i] <= '9' {
+			n++
+		}
+	}
+	return n
 }

@@ -2,7 +2,7 @@ package purchase
 
 import (
 	"fmt"
-	"math/bits"
+	"math/big"
 
 	"gorm.io/gorm"
 
@@ -28,9 +28,8 @@ func target(granted models.Credits, paid models.Cents, m money) (refunded, dispu
 		return 0, 0
 	}
 	share := func(back int64) models.Credits {
-		high, low := bits.Mul64(uint64(granted), uint64(min(max(back, 0), int64(paid)))) // 128 bits: it cannot overflow
-		credits, _ := bits.Div64(high, low, uint64(paid))
-		return models.Credits(credits)
+		product := new(big.Int).Mul(big.NewInt(int64(granted)), big.NewInt(min(max(back, 0), int64(paid)))) // may be beyond an int64
+		return models.Credits(product.Quo(product, big.NewInt(int64(paid))).Int64())
 	}
 	refunds := max(m.RefundsGood, m.ChargeCumulated-m.RefundsBad)
 	refunded = share(refunds)

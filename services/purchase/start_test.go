@@ -3,6 +3,7 @@ package purchase_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -208,7 +209,7 @@ func TestTwentyTabsAtOnce(t *testing.T) {
 	dbtest.Together(20, func(i int) {
 		key := "one form"
 		if i%2 == 0 {
-			key = "form " + string(rune('a'+i))
+			key = fmt.Sprintf("form %d", i)
 		}
 		if _, err := s.Start(context.Background(), s.order(key)); err != nil {
 			t.Errorf("start: %v", err)

@@ -1,0 +1,122 @@
+# Resume Matcher Credits. `make run` needs Go alone; `make test` brings the rest or says which command does.
+SHELL       := /bin/sh
+.SHELLFLAGS := -euc
+MAKEFLAGS   += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+LINTER       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+NODE         := 20.20.2
+BENCHTIME    ?= 1s
+BENCHFLAGS   ?=
+TEST_TIMEOUT ?= 8m
+
+# A checkout that belongs to another user, as in a container, is as good as any.
+GIT     := git -c safe.directory='$(CURDIR)'
+VERSION  = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo development)
+
+# What tools make from other files of the repository, or copy from packages, and what is committed of it.
+GENERATED := '*_templ.go' static/css/app.css 'static/js/*.min.js' static/fonts static/licenses
+
+# The browsers that the tests can drive, by the names that they look for.
+BROWSERS := headless_shell headless-shell chromium chromium-browser google-chrome google-chrome-stable \
+  google-chrome-beta google-chrome-unstable chrome /snap/bin/chromium \
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" /Applications/Chromium.app/Contents/MacOS/Chromium
+
+.PHONY: help
+help: ## list the targets (the default)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: run
+run: needs-go ## build and run the product on http://localhost:3000, in sandbox mode; needs Go alone
+	@echo "Building; the first time takes a minute or two."
+	@go build -buildvcs=false -o .data/bin/credits . && exec .data/bin/credits # exec: what stops make stops everything
+
+.PHONY: test
+test: needs-go ## run every check and every test, after bringing what they need
+	@begun=$$(date +%s); \
+	$(MAKE) tools verify lint; \
+	echo "Testing with the race detector; the first time builds everything anew."; \
+	go test -race -shuffle=on -timeout $(TEST_TIMEOUT) ./...; \
+	$(MAKE) bench BENCHTIME=1x BENCHFLAGS=-race; \
+	echo "Everything passed, in $$(( $$(date +%s) - begun )) seconds."
+
+.PHONY: lint
+lint: needs-go ## check style, formatting and who imports whom
+	@echo "Checking the code; the first time builds the linter, which takes some minutes."
+	@go run $(LINTER) run
+
+.PHONY: verify
+verify: generate ## check that generated files and go.mod are as their sources say
+	@new=$$($(GIT) ls-files --others --exclude-standard -- $(GENERATED)); \
+	if ! $(GIT) diff --exit-code --stat -- $(GENERATED) || [ -n "$$new" ]; then \
+	  if [ -n "$$new" ]; then printf '%s is new\n' $$new; fi; \
+	  echo "These generated files were stale. They are fresh now: look at them and git add them."; exit 1; \
+	fi
+	@echo "Checking the modules."
+	@go mod tidy -diff || { echo "go.mod is not tidy: go mod tidy"; exit 1; }
+	@go mod verify >/dev/null
+
+.PHONY: generate
+generate: needs-go node_modules/.package-lock.json ## make views, CSS and the browser's libraries anew
+	@echo "Generating views and CSS."
+	@go tool templ generate -path views -log-level error
+	@said=$$(npm run --silent css 2>&1) || { echo "$$said"; exit 1; }
+
+.PHONY: build
+build: needs-go ## build the static binary bin/credits for release
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)" -o bin/credits .
+	@echo "bin/credits is version $(VERSION)."
+
+.PHONY: bench
+bench: needs-go ## run the benchmarks; BENCHTIME=5s runs each for longer
+	@found=$$(grep -rl --include='*_test.go' '^func Benchmark' handlers models services views locales static | xargs -r -n1 dirname | sort -u); \
+	if [ -z "$$found" ]; then echo "There are no benchmarks."; exit 0; fi; \
+	go test $(BENCHFLAGS) -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -p 1 $$(printf './%s ' $$found)
+
+.PHONY: docker
+docker: ## build the container image credits
+	docker build --build-arg VERSION=$(VERSION) --tag credits .
+
+.PHONY: clean
+clean: ## remove what was built or downloaded, never the data in .data
+	@rm -rf bin .data/bin node_modules
+
+.PHONY: needs-go
+needs-go:
+	@command -v go >/dev/null || { echo "Go 1.26 or newer is needed: https://go.dev/dl/"; exit 1; }
+
+# Not npm ci: it refuses a lock file without the packages of every platform, and which of those there are depends on
+# the registry. What the lock file holds is installed in that version and with that checksum by both.
+node_modules/.package-lock.json: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "Node.js 20 or newer is needed. On Debian: apt-get install nodejs npm"; exit 1; }
+	@echo "Installing the pinned browser libraries."
+	@npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+# The tests find a PostgreSQL or fetch one; the machine's own is faster, and root can have it.
+.PHONY: tools
+tools: needs-go
+	@any() { for name; do if command -v "$$name" >/dev/null 2>&1; then return 0; fi; done; return 1; }; \
+	missing=; \
+	any $(BROWSERS) || missing="$$missing chromium fonts-liberation"; \
+	any "$$(go env CC)" || missing="$$missing gcc libc6-dev"; \
+	any node || missing="$$missing nodejs"; \
+	any npm || missing="$$missing npm"; \
+	any git || missing="$$missing git"; \
+	if [ "$$(id -u)" = 0 ] && any apt-get && [ -z "$${POSTGRES_BIN_DIR:-}$${TEST_DATABASE_URL:-}" ]; then \
+	  any postgres /usr/lib/postgresql/*/bin/postgres || missing="$$missing postgresql"; \
+	fi; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if ! any apt-get; then echo "The tests need these programs, by their names in Debian:$$missing"; exit 1; fi; \
+	install="apt-get install --yes --no-install-recommends$$missing"; \
+	if [ "$$(id -u)" != 0 ]; then echo "The tests need programs that only root can install: sudo $$install"; exit 1; fi; \
+	echo "Installing$$missing with apt-get; this takes about a minute."; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	said=$$({ apt-get update && $$install; } 2>&1) || \
+	  { echo "$$said" | tail -n 20; echo "That did not work. Try: apt-get update && $$install"; exit 1; }
+	@if [ "$$(node -p 'parseInt(process.versions.node)')" -ge 20 ]; then exit 0; fi; \
+	install="npm install --global node@$(NODE)"; \
+	if [ "$$(id -u)" != 0 ]; then echo "Node.js 20 or newer is needed, and this is $$(node --version): sudo $$install"; exit 1; fi; \
+	echo "Installing Node.js $(NODE) with npm, for this machine's $$(node --version) is too old."; \
+	said=$$($$install 2>&1) || { echo "$$said"; echo "That did not work. Try: $$install"; exit 1; }

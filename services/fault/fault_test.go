@@ -1,0 +1,139 @@
+package fault_test
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// declared lists the constants of a type as they stand in the source.
+func declared(t *testing.T, typeName string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "fault.go", nil, 0)
+	if err != nil {
+		t.Fatalf("parse: %v", err)
+	}
+	var found []string
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if name, ok := spec.Type.(*ast.Ident); ok && name.Name == typeName {
+			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatalf("%s: %v", spec.Names[0], err)
+			}
+			found = append(found, value)
+		}
+		return true
+	})
+	slices.Sort(found)
+	return found
+}
+
+func sorted[T ~string](all []T) []string {
+	texts := make([]string, 0, len(all))
+	for _, one := range all {
+		texts = append(texts, string(one))
+	}
+	slices.Sort(texts)
+	return texts
+}
+
+func TestListsAreComplete(t *testing.T) {
+	t.Parallel()
+	for typeName, listed := range map[string][]string{"Code": sorted(fault.Codes()), "Problem": sorted(fault.Problems())} {
+		t.Run(typeName, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(declared(t, typeName), listed); diff != "" {
+				t.Errorf("(-declared +listed):\n%s", diff)
+			}
+			if len(slices.Compact(slices.Clone(listed))) != len(listed) {
+				t.Errorf("two constants have one text: %v", listed)
+			}
+		})
+	}
+}
+
+var errLocked = errors.New("row is locked")
+
+func TestError(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err  *fault.Error
+		text string
+	}{
+		"a code":              {fault.New(fault.InsufficientCredits, map[string]any{"required": 10}), "insufficient_credits"},
+		"a value of an input": {fault.Field("quantity", fault.QuantityRange), "invalid: quantity_range"},
+		"a code's problem":    {fault.Because(fault.Unauthenticated, fault.SignInExpired), "unauthenticated: sign_in_expired"},
+		"a cause":             {fault.Wrap(fault.Unavailable, errLocked), "unavailable: row is locked"},
+	} {
+		t.Run("describes "+name, func(t *testing.T) {
+			t.Parallel()
+			if got := c.err.Error(); got != c.text {
+				t.Errorf("error = %q, want %q", got, c.text)
+			}
+		})
+	}
+}
+
+func TestErrorKeepsItsFacts(t *testing.T) {
+	t.Parallel()
+	if got := fault.New(fault.InsufficientCredits, map[string]any{"required": 10}); got.Detail["required"] != 10 {
+		t.Errorf("detail = %v, want required 10", got.Detail)
+	}
+	if got := fault.Field("quantity", fault.QuantityRange); got.Code != fault.Invalid || got.Field != "quantity" || got.Problem != fault.QuantityRange {
+		t.Errorf("fault = %+v, want invalid, quantity, quantity_range", got)
+	}
+}
+
+func TestOf(t *testing.T) {
+	t.Parallel()
+	conflict := fault.New(fault.Conflict, nil)
+	for name, c := range map[string]struct {
+		err  error
+		want *fault.Error
+	}{
+		"nothing is no fault":                  {nil, nil},
+		"an ordinary error is no fault":        {errLocked, nil},
+		"a fault is itself":                    {conflict, conflict},
+		"a wrapped fault is found":             {fmt.Errorf("spend: %w", conflict), conflict},
+		"a joined fault is found":              {errors.Join(errLocked, conflict), conflict},
+		"a fault told as a text is no fault":   {fmt.Errorf("spend: %v", conflict), nil}, //nolint:errorlint // the point
+		"a fault behind two errors is found":   {fmt.Errorf("a: %w", fmt.Errorf("b: %w", conflict)), conflict},
+		"an error of another type is no fault": {fmt.Errorf("%w", errLocked), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := fault.Of(c.err); got != c.want || fault.Is(c.err, fault.Conflict) != (c.want != nil) {
+				t.Errorf("fault = %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestTheOuterFaultCounts(t *testing.T) {
+	t.Parallel()
+	err := fault.Wrap(fault.Unavailable, fault.New(fault.Conflict, nil))
+	if !fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Conflict) {
+		t.Errorf("error = %v, want one that is unavailable and no conflict", err)
+	}
+}
+
+func TestWrapKeepsTheCause(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("buy: %w", fault.Wrap(fault.Unavailable, errLocked))
+	if !errors.Is(err, errLocked) || !fault.Is(err, fault.Unavailable) {
+		t.Errorf("error = %v, want one that is unavailable because the row is locked", err)
+	}
+}
