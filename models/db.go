@@ -44,6 +44,7 @@ func Open(url string, log *slog.Logger) (*gorm.DB, error) {
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), &gorm.Config{
 		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
 		TranslateError:         true,
 		Logger:                 newSQLLogger(log),
 		NowFunc:                Now,
@@ -170,7 +171,7 @@ func worthRetrying(err error) bool {
 // the same again later may succeed.
 func Away(err error) bool {
 	switch code := sqlState(err); {
-	case code == "55P03", code == "57014", code == "25P03", code == "40001", code == "40P01": // lock, statement and idle time-outs; conflicts
+	case code == "55P03", code == "57014", code == "25P03", code == "40001", code == "40P01", code == "25006": // time-outs, conflicts, a standby
 		return true
 	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "53"), strings.HasPrefix(code, "57P"): // connection, resources, shutdown
 		return true
@@ -179,7 +180,7 @@ func Away(err error) bool {
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed) ||
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || lostConnection(err)
 }
 

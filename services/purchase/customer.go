@@ -19,28 +19,30 @@ import (
 // Source: https://docs.stripe.com/api/idempotent_requests
 func (s *Service) customer(ctx context.Context, userID int64) (string, error) {
 	db := s.DB.WithContext(ctx)
-	var user models.User
-	if err := db.Take(&user, "id = ?", userID).Error; err != nil {
+	var user struct {
+		models.User
+		Earlier int64 // customers that this user had before
+	}
+	// One statement: between two, another tab could make the customer, and the count would no longer fit the user.
+	err := db.Raw(`SELECT u.*, (SELECT count(*) FROM stripe_customers c WHERE c.user_id = u.id) AS earlier FROM users u WHERE u.id = ?`, userID).
+		Take(&user).Error
+	if err != nil {
 		return "", fmt.Errorf("user %d of a purchase: %w", userID, err)
 	}
 	if user.StripeCustomerID != "" {
 		return user.StripeCustomerID, nil
 	}
-	var earlier int64
-	if err := db.Raw(`SELECT count(*) FROM stripe_customers WHERE user_id = ?`, userID).Scan(&earlier).Error; err != nil {
-		return "", fmt.Errorf("count the Stripe customers of user %d: %w", userID, err)
-	}
 	// The parameters behind a key must never change, so the address and the name follow in a call of their own.
 	params := &stripe.CustomerParams{Metadata: map[string]string{"userId": strconv.FormatInt(userID, 10)}}
 	params.Context = ctx
-	params.SetIdempotencyKey(fmt.Sprintf("customer:%d:%d:%d", userID, user.CreatedAt.Unix(), earlier))
+	params.SetIdempotencyKey(fmt.Sprintf("customer:%d:%d:%d", userID, user.CreatedAt.Unix(), user.Earlier))
 	made, err := s.Stripe.Customers.New(params)
 	if err != nil {
 		return "", stripeFault(err)
 	}
 	id, err := s.keepCustomer(ctx, userID, made.ID)
 	if err == nil && id == made.ID {
-		s.nameCustomer(ctx, id, user)
+		s.nameCustomer(ctx, id, user.User)
 	}
 	return id, err
 }

@@ -191,11 +191,11 @@ func (s *Service) mirrorPrices(ctx context.Context) (int, error) {
 	return len(rows), nil
 }
 
-// mirrored reads a Stripe price as a row; false when it does not say how many credits it holds.
+// mirrored reads a Stripe price as a row; false when it does not say how many credits it holds, or has no fixed amount.
 func mirrored(p *stripe.Price) (models.Price, bool) {
 	credits, ok := parseCredits(p.Metadata["credits"])
 	return models.Price{StripePriceID: p.ID, CreditsPerUnit: credits, PriceInCents: models.Cents(p.UnitAmount),
-		Currency: string(p.Currency), Active: p.Active}, ok && p.Type == stripe.PriceTypeOneTime
+		Currency: string(p.Currency), Active: p.Active}, ok && p.Type == stripe.PriceTypeOneTime && p.UnitAmount > 0
 }
 
 // maxCredits is the most that one metadata.credits may say.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -88,11 +89,16 @@ func (o Order) check() error {
 		return fault.Field("locale", fault.LocaleUnknown)
 	case o.Key == "":
 		return fault.Because(fault.Malformed, fault.KeyMissing)
-	case utf8.RuneCountInString(o.Key) > 255 || !utf8.ValidString(o.Key):
+	case utf8.RuneCountInString(o.Key) > 255 || !storable(o.Key):
 		return fault.Because(fault.Malformed, fault.KeyLength)
+	case !storable(o.PriceID):
+		return fault.Field("price_id", fault.PriceUnknown)
 	}
 	return nil
 }
+
+// storable reports whether PostgreSQL can hold the text.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
 // record writes the purchase before Stripe hears of it, so that no payment can be without its row.
 func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) {
@@ -151,13 +157,13 @@ func (s *Service) openCheckout(ctx context.Context, p models.Purchase) (*stripe.
 		if err == nil {
 			return session, nil
 		}
-		switch missing := missingParam(err); {
-		case missing == "customer" && attempt == 0:
+		switch {
+		case missingParam(err) == "customer" && attempt == 0:
 			if err := s.forgetCustomer(ctx, p.UserID, customer); err != nil {
 				return nil, err
 			}
-		case missing != "": // the price: archived at Stripe since the last sync
-			s.Log.ErrorContext(ctx, "Stripe does not know a price that we sell", "purchase_id", p.ID, "param", missing)
+		case refusedPrice(err): // archived at Stripe since the last sync
+			s.Log.ErrorContext(ctx, "Stripe refuses a price that we sell; run credits prices sync", "purchase_id", p.ID)
 			return nil, fault.Field("price_id", fault.PriceUnknown)
 		default:
 			return nil, stripeFault(err)
@@ -197,7 +203,7 @@ func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer
 // Source: https://github.com/stripe/stripe-go/tree/v79.12.0#configuring-a-client
 func NewStripe(key, base string) *client.API {
 	cfg := &stripe.BackendConfig{
-		MaxNetworkRetries: stripe.Int64(2),
+		MaxNetworkRetries: stripe.Int64(4), // with pauses of half a second and more; a page waits for no longer than its own deadline
 		EnableTelemetry:   stripe.Bool(false),
 		HTTPClient:        newHTTPClient(),
 		LeveledLogger:     stripeLogger{},
@@ -215,6 +221,12 @@ func missingParam(err error) string {
 		return e.Param
 	}
 	return ""
+}
+
+// refusedPrice reports whether Stripe does not take the line item: its price is unknown there, or no longer active.
+func refusedPrice(err error) bool {
+	var e *stripe.Error
+	return errors.As(err, &e) && e.Type == stripe.ErrorTypeInvalidRequest && strings.HasPrefix(e.Param, "line_items")
 }
 
 // stripeFault tells "Stripe is away, try again" from a request that is wrong and will stay wrong.

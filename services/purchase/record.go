@@ -3,6 +3,7 @@ package purchase
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -85,7 +86,9 @@ func RecordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, e
 	switch c.PaymentStatus {
 	case "paid", "no_payment_required":
 	case "unpaid":
-		p.Status = models.PurchaseAwaitingPayment
+		if p.Status == models.PurchasePending {
+			p.Status = models.PurchaseAwaitingPayment
+		}
 		return p, savePayment(tx, p, c)
 	default:
 		return nil, ReviewError("unknown payment status " + c.PaymentStatus)
@@ -150,9 +153,20 @@ func RecordCharge(tx *gorm.DB, c Charge) error {
 	return nil
 }
 
+// refundStatuses, in the order in which they rise. Source: https://docs.stripe.com/api/refunds/object#refund_object-status
+var refundStatuses = []string{"pending", "requires_action", "succeeded", "failed", "canceled"}
+
 // RecordRefund keeps a refund. Its status only rises, so that events may come in any order:
 // pending or requires_action, then succeeded, then failed or canceled.
+//
+// Errors: ReviewError for a status that we do not know.
 func RecordRefund(tx *gorm.DB, r Refund) error {
+	if r.Status == "" { // some payment methods' refunds begin without one
+		r.Status = "pending"
+	}
+	if !slices.Contains(refundStatuses, r.Status) {
+		return ReviewError("unknown refund status " + r.Status)
+	}
 	err := tx.Exec(`INSERT INTO stripe_refunds AS old (refund_id, charge_id, payment_ref, amount, currency, status, failure_reason)
 		VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (refund_id) DO UPDATE SET status = excluded.status, failure_reason = excluded.failure_reason, updated_at = now()

@@ -101,6 +101,16 @@ func TestSyncPrices(t *testing.T) {
 	if err := s.db.Take(&now, "credits_per_unit = 500 AND active").Error; err != nil || now.StripePriceID != before {
 		t.Errorf("the price of 500 credits changed from %s to %s (%v)", before, now.StripePriceID, err)
 	}
+	t.Run("a price archived at Stripe that we still believe in is refused", func(t *testing.T) {
+		if _, err := s.Stripe.Prices.Update(s.price[100].StripePriceID, &stripe.PriceParams{Active: stripe.Bool(false)}); err != nil {
+			t.Fatal(err)
+		}
+		order := s.order("archived")
+		order.PriceID = s.price[100].StripePriceID
+		if _, err := s.Start(context.Background(), order); fault.Of(err) == nil || fault.Of(err).Problem != fault.PriceUnknown {
+			t.Errorf("error = %v, want price unknown", err)
+		}
+	})
 	t.Run("a price archived at Stripe is no longer sold, and comes back", func(t *testing.T) {
 		archive := &stripe.PriceParams{Active: stripe.Bool(false)}
 		if _, err := s.Stripe.Prices.Update(before, archive); err != nil {
@@ -187,6 +197,8 @@ func TestStartRefusesBadInput(t *testing.T) {
 		{"no price", func(o *purchase.Order) { o.PriceID = "" }},
 		{"SQL for a price", func(o *purchase.Order) { o.PriceID = "' OR true --" }},
 		{"unknown locale", func(o *purchase.Order) { o.Locale = "fr" }},
+		{"NUL in the price", func(o *purchase.Order) { o.PriceID = "price\x00" }},
+		{"NUL in the key", func(o *purchase.Order) { o.Key = "k\x00" }},
 		{"no key", func(o *purchase.Order) { o.Key = "" }},
 		{"long key", func(o *purchase.Order) { o.Key = strings.Repeat("k", 256) }},
 	} {

@@ -101,13 +101,20 @@ func (o object) refund() purchase.Refund {
 		Status: o.Status, FailureReason: o.FailureReason, Amount: o.Amount}
 }
 
-// signedAt reads the time out of a Stripe-Signature header ("t=1700000000,v1=…").
+// signedAt reads the time out of a Stripe-Signature header ("t=1700000000,v1=…"). A header with two times is refused:
+// stripe-go signs the last, and a fresh one in front would make an old signature look new.
 func signedAt(header string) (time.Time, bool) {
+	var signed time.Time
+	times := 0
 	for _, part := range strings.Split(header, ",") {
 		if seconds, ok := strings.CutPrefix(part, "t="); ok {
 			n, err := strconv.ParseInt(seconds, 10, 64)
-			return time.Unix(n, 0), err == nil
+			if err != nil {
+				return time.Time{}, false
+			}
+			signed = time.Unix(n, 0)
+			times++
 		}
 	}
-	return time.Time{}, false
+	return signed, times == 1
 }

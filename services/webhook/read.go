@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -18,8 +19,12 @@ type Overview struct {
 func (s *Service) Overview(ctx context.Context, limit int) (Overview, error) {
 	var o Overview
 	db := s.DB.WithContext(ctx)
-	if err := db.Raw(`SELECT max(received_at) FROM stripe_events`).Scan(&o.LastReceived).Error; err != nil {
+	var last sql.NullTime // NULL until the first event
+	if err := db.Raw(`SELECT max(received_at) FROM stripe_events`).Scan(&last).Error; err != nil {
 		return o, fmt.Errorf("last event: %w", err)
+	}
+	if last.Valid {
+		o.LastReceived = &last.Time
 	}
 	err := db.Omit("payload").Where("status IN ('review', 'failed', 'deferred', 'received')").
 		Order("status = 'review' DESC, received_at DESC").Limit(limit).Find(&o.Open).Error

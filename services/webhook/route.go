@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -33,11 +34,19 @@ func (s *Service) route(tx *gorm.DB, event *models.StripeEvent) (outcome, error)
 		return outcome{}, errors.New("the stored event cannot be read")
 	}
 	book := map[string]func(*gorm.DB, string, object) (outcome, error){
-		"checkout.session.completed": s.bookCheckout,
-		"charge.refunded":            s.bookCharge,
-		"refund.created":             s.bookRefund,
+		"checkout.session.completed":               s.bookCheckout,
+		"checkout.session.async_payment_succeeded": s.bookCheckout,
+		"charge.refunded":                          s.bookCharge,
+		"refund.created":                           s.bookRefund,
+		"refund.updated":                           s.bookRefund,
+		"refund.failed":                            s.bookRefund,
+		"charge.refund.updated":                    s.bookRefund,
 	}[event.Type]
-	if book == nil {
+	switch {
+	case book != nil:
+	case strings.HasPrefix(event.Type, "charge.dispute."):
+		return outcome{status: models.EventReview, note: "a dispute is decided by a person"}, nil
+	default:
 		return outcome{status: models.EventIgnored}, nil
 	}
 	o, err := parseObject(envelope.Data.Object)
@@ -71,6 +80,9 @@ func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object) (outcome, 
 	}
 	p, err := purchase.RecordCheckout(tx, o.checkout(), s.Now())
 	if errors.Is(err, purchase.ErrNotOurs) {
+		if o.Metadata["credits"] == "" && o.Metadata["purchase_id"] == "" {
+			return outcome{status: models.EventIgnored, note: "another product's session"}, nil
+		}
 		return outcome{}, purchase.ReviewError("no purchase of ours has this session")
 	}
 	if err != nil {

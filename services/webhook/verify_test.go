@@ -49,6 +49,8 @@ func TestVerify(t *testing.T) {
 		{name: "no body", payload: "", header: good},
 		{name: "301 seconds old", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(-301*time.Second))},
 		{name: "301 seconds ahead", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(301*time.Second))},
+		{name: "a fresh time in front of an old signature", payload: goodEvent, header: "t=1800000000," + sign(goodEvent, testSecret, now.Add(-time.Hour))},
+		{name: "a fresh time behind an old signature", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(-time.Hour)) + ",t=1800000000"},
 		{name: "an unknown scheme only", payload: goodEvent, header: "t=1800000000,v0=" + good[len("t=1800000000,v1="):]},
 		{name: "cut off JSON", payload: `{"id":"evt_1"`},
 		{name: "no data", payload: `{"id":"evt_1","object":"event","type":"ping"}`},

@@ -98,6 +98,7 @@ func (s *Service) attempt(ctx context.Context, eventID string) {
 func (s *Service) book(ctx context.Context, eventID string) (outcome, error) {
 	var result outcome
 	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		result = outcome{}               // of an earlier attempt that a deadlock undid
 		event, err := claim(tx, eventID) // nil when it is done, or when another replica has it
 		if err != nil || event == nil {
 			return err
@@ -150,6 +151,10 @@ func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
 		event, err := claim(tx, eventID)
 		if err != nil || event == nil {
 			return err
+		}
+		if models.Away(cause) || errors.Is(cause, context.Canceled) { // a busy moment, no fault of the event
+			return tx.Exec(`UPDATE stripe_events SET last_error = ?, next_attempt_at = ? WHERE event_id = ?`,
+				cause.Error(), s.Now().Add(inlineGrace), eventID).Error
 		}
 		status := models.EventFailed
 		pause, more := backoff(event.Attempts)

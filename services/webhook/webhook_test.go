@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,6 +139,58 @@ func TestCheckoutThatDiedBeforeItsSessionWasKept(t *testing.T) {
 	s.wantBalance(1200)
 }
 
+func TestDelayedPayment(t *testing.T) {
+	s := newShop(t)
+	s.deliver(s.completed("evt_1", "cs_1", "unpaid"))
+	s.wantBalance(0)
+	succeeded := strings.Replace(s.completed("evt_2", "cs_1", "paid"), "session.completed", "session.async_payment_succeeded", 1)
+	s.deliver(succeeded)
+	s.deliver(succeeded)
+	s.wantBalance(1200)
+}
+
+func TestFailedRefundGivesTheCreditsBack(t *testing.T) {
+	s := newShop(t)
+	failed := strings.Replace(refund("evt_f", "re_1", 1000), `"status":"succeeded"`, `"status":"failed"`, 1)
+	failed = strings.Replace(failed, "refund.created", "charge.refund.updated", 1)
+	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
+	s.deliver(refunded("evt_c1", 1000))
+	s.deliver(refund("evt_r1", "re_1", 1000))
+	s.wantBalance(1200 - 342)
+	s.deliver(failed)
+	s.wantBalance(1200)
+	s.deliver(refund("evt_r2", "re_1", 1000)) // late: a failed refund stays failed
+	s.wantBalance(1200)
+}
+
+func TestABusyMomentIsNoFailure(t *testing.T) {
+	s := newShop(t)
+	blocked := s.DB.Begin()
+	s.must(blocked.Exec(`SELECT 1 FROM users WHERE id = ? FOR UPDATE`, s.user).Error)
+	s.deliver(s.completed("evt_1", "cs_1", "paid")) // gives up after the inline budget
+	s.must(blocked.Rollback().Error)
+	var row models.StripeEvent
+	s.must(s.DB.Take(&row, "event_id = 'evt_1'").Error)
+	if row.Attempts != 0 || row.NextAttemptAt.After(s.clock.Add(inlineGrace)) {
+		t.Errorf("after %d attempts the next is at %s, want none counted and the next within %s", row.Attempts, row.NextAttemptAt, inlineGrace)
+	}
+	s.clock = s.clock.Add(inlineGrace + time.Second)
+	s.must(s.BookDue(context.Background()))
+	s.wantBalance(1200)
+}
+
+func TestOverviewOfAnEmptyShop(t *testing.T) {
+	s := newShop(t)
+	overview, err := s.Overview(context.Background(), 10)
+	if err != nil || overview.LastReceived != nil || len(overview.Open) != 0 {
+		t.Errorf("overview = %+v, %v; want nothing", overview, err)
+	}
+	s.deliver(s.completed("evt_1", "cs_1", "paid"))
+	if overview, err = s.Overview(context.Background(), 10); err != nil || overview.LastReceived == nil {
+		t.Errorf("overview = %+v, %v; want the time of the last event", overview, err)
+	}
+}
+
 func TestUnpaidCheckoutGivesNothing(t *testing.T) {
 	s := newShop(t)
 	s.deliver(s.completed("evt_1", "cs_1", "unpaid"))
@@ -225,7 +278,10 @@ func TestEventsThatBookNothing(t *testing.T) {
 		{"unknown type", event("evt_a", "invoice.paid", `{"id":"in_1"}`), models.EventIgnored},
 		{"payment_intent.succeeded is the same fact as the session", event("evt_b", "payment_intent.succeeded", `{"id":"pi_1","amount":3500,"metadata":{"credits":"1200"}}`), models.EventIgnored},
 		{"subscription", event("evt_c", "checkout.session.completed", `{"id":"cs_1","mode":"subscription","payment_status":"paid"}`), models.EventIgnored},
-		{"a session of nobody", event("evt_d", "checkout.session.completed", `{"id":"cs_x","mode":"payment","payment_status":"paid","amount_total":1}`), models.EventReview},
+		{"a session of another product", event("evt_d", "checkout.session.completed", `{"id":"cs_x","mode":"payment","payment_status":"paid","amount_total":1}`), models.EventIgnored},
+		{"a session of ours that we do not know", event("evt_k", "checkout.session.completed", `{"id":"cs_y","mode":"payment","payment_status":"paid","metadata":{"credits":"500"}}`), models.EventReview},
+		{"a dispute", event("evt_l", "charge.dispute.created", `{"id":"dp_1","amount":3500,"charge":"ch_1","payment_intent":"pi_1","status":"needs_response"}`), models.EventReview},
+		{"a refund in a state nobody knows", event("evt_m", "refund.created", `{"id":"re_8","amount":5,"status":"lost","payment_intent":"pi_1"}`), models.EventReview},
 		{"another amount than ordered", event("evt_e", "checkout.session.completed", fmt.Sprintf(`{"id":"cs_1","mode":"payment","payment_status":"paid","payment_intent":"pi_1",
 			"currency":"eur","amount_subtotal":1,"amount_total":1,"metadata":{"credits":"1200","purchase_id":%q}}`, s.purchase.ID)), models.EventReview},
 		{"another currency", event("evt_f", "checkout.session.completed", `{"id":"cs_1","mode":"payment","payment_status":"paid","currency":"usd","amount_subtotal":3500,"amount_total":3500}`), models.EventReview},
