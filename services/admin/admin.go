@@ -43,7 +43,7 @@ type Service struct {
 
 // Grant books credits by hand and writes who did it and why, in one transaction.
 //
-// Units: credits. Locks: the user. Idempotent: by user and key.
+// Units: credits. Locks: the admin and the user, the lower id first. Idempotent: by user and key.
 // Errors: fault.Invalid for a wrong amount, a missing or long note, or a correction below zero; fault.NotFound for an
 // unknown user; fault.Conflict when the key was used for something else.
 func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
@@ -53,6 +53,9 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 	}
 	var posted ledger.Posted
 	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		if err := lockBoth(tx, g.ActorID, g.UserID); err != nil {
+			return err
+		}
 		var err error
 		posted, err = ledger.Post(tx, g.entry())
 		if err != nil || posted.Replayed {
@@ -71,6 +74,20 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 			"transaction_id", posted.ID, "actor", g.actor())
 	}
 	return posted, nil
+}
+
+// lockBoth locks the admin beside the user, the lower id first: the audit log points at both, and two admins who give
+// each other credits at the same moment must not wait for each other.
+func lockBoth(tx *gorm.DB, actorID, userID int64) error {
+	for _, id := range []int64{min(actorID, userID), max(actorID, userID)} {
+		if id == 0 || actorID == 0 || actorID == userID {
+			continue // Post locks the user
+		}
+		if _, err := ledger.Lock(tx, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g Grant) check() error {

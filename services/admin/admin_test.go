@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -79,6 +80,18 @@ func TestGrant(t *testing.T) {
 		if err != nil || len(entries) != 3 {
 			t.Errorf("%d lines in the audit log (%v), want 3: one for each movement", len(entries), err)
 		}
+	})
+	t.Run("two admins give each other credits at once", func(t *testing.T) {
+		dbtest.Together(20, func(i int) {
+			from, to := boss.ID, ada.ID
+			if i%2 == 1 {
+				from, to = to, from
+			}
+			_, err := s.Grant(ctx, admin.Grant{ActorID: from, UserID: to, Delta: 1, Note: "thanks", Key: fmt.Sprintf("cross %d", i)})
+			if err != nil {
+				t.Errorf("grant from %d to %d: %v", from, to, err)
+			}
+		})
 	})
 	dbtest.CheckLedger(t, db)
 }

@@ -84,7 +84,7 @@ func replay(tx *gorm.DB, e Entry) (models.CreditTransaction, error) {
 	if err != nil {
 		return row, fmt.Errorf("look up idempotency key of user %d: %w", e.UserID, err)
 	}
-	if row.Meta.RequestHash != e.Meta.RequestHash || row.Reason != e.Reason || row.DeltaCredits != e.Delta {
+	if row.Meta.RequestHash != e.Meta.RequestHash || row.Reason != e.Reason { // the price may have changed since
 		return models.CreditTransaction{}, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
 	}
 	return row, nil

@@ -132,8 +132,9 @@ func storable(value any) bool {
 	case string:
 		return !strings.ContainsRune(v, 0)
 	case json.Number:
-		_, err := v.Float64()
-		return err == nil && len(v) <= 100
+		f, err := v.Float64()
+		tiny := f == 0 && strings.ContainsAny(string(v), "123456789") // 1e-20000: a float rounds it, jsonb refuses it
+		return err == nil && !tiny && len(v) <= 100
 	case []any:
 		for _, item := range v {
 			if !storable(item) {

@@ -117,6 +117,7 @@ func TestSpendRefusesBadInput(t *testing.T) {
 		{"metadata that is no JSON", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":`)}, fault.Invalid},
 		{"metadata with a NUL", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":"\u0000"}`)}, fault.Invalid},
 		{"metadata with a number beyond all", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":1e999999}`)}, fault.Invalid},
+		{"metadata with a number next to nothing", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":1e-20000}`)}, fault.Invalid},
 		{"large metadata", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":"` + strings.Repeat("x", 9000) + `"}`)}, fault.Invalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
