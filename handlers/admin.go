@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -121,4 +122,10 @@ func (h *Handler) showAudit(c *fiber.Ctx) error {
 }
 
 // idOf is the number in the address; 0, which nobody has, when it is not one.
-func idOf(c *fiber.Ctx) int64 { return max(wholeNumber(c.Params("id")), 0) }
+func idOf(c *fiber.Ctx) int64 {
+	id := wholeNumber(c.Params("id"))
+	if id < 0 || id > math.MaxInt32 { // the column's own range
+		return 0
+	}
+	return id
+}

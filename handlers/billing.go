@@ -35,6 +35,13 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if back != nil && back.Kind == pages.ReturnBooked { // perhaps since the user was read
+		account, err := h.Auth.Account(c.UserContext(), user.ID)
+		if err != nil {
+			return err
+		}
+		currentVisitor(c).account, user = &account, account.User
+	}
 	latest, err := h.Ledger.History(c.UserContext(), user.ID, 0, latestEntries)
 	if err != nil {
 		return err

@@ -65,9 +65,25 @@ func faultOf(err error) *fault.Error {
 	return fault.Wrap(fault.Internal, err)
 }
 
-// handleError answers an error in the caller's language: an envelope for programs, a page for people.
-func (h *Handler) handleError(c *fiber.Ctx, err error) error {
-	f := faultOf(err)
+// handleError answers an error in the caller's language. It also answers when that itself goes wrong: a panic here
+// would end the process.
+func (h *Handler) handleError(c *fiber.Ctx, err error) (failure error) {
+	defer func() {
+		if r := recover(); r != nil {
+			h.logPanic(c, r)
+			failure = c.Status(fiber.StatusInternalServerError).SendString(requestID(c))
+		}
+	}()
+	return h.answerError(c, faultOf(err), err)
+}
+
+// logPanic writes down where a panic came from.
+func (h *Handler) logPanic(c *fiber.Ctx, cause any) {
+	h.Site.Log.ErrorContext(c.UserContext(), "panic", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
+}
+
+// answerError sends an envelope to programs and a page to people.
+func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	answer := answers[f.Code]
 	if requestID(c) == "" { // refused before any middleware saw it: too large, not HTTP
 		nameRequest(c)
@@ -91,22 +107,13 @@ func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 	ctx := c.UserContext()
 	switch f.Code {
 	case fault.Internal:
-		h.Site.Log.ErrorContext(ctx, "request failed", "code", f.Code, "err", err, "type", fmt.Sprintf("%T", errors.Unwrap(err)), "stack", stackOf(err))
+		h.Site.Log.ErrorContext(ctx, "request failed", "code", f.Code, "err", err)
 	case fault.Unavailable:
 		h.Site.Log.ErrorContext(ctx, "request not possible now", "code", f.Code, "err", err)
 	case fault.NotFound, fault.MethodNotAllowed, fault.Unauthenticated: // the access log says it all
 	default:
 		h.Site.Log.WarnContext(ctx, "request refused", "code", f.Code, "problem", f.Problem, "field", f.Field, "user_id", currentUserID(c))
 	}
-}
-
-// stackOf is where a panic came from; other errors carry their own way in their text.
-func stackOf(err error) string {
-	var runtimeError interface{ RuntimeError() }
-	if errors.As(err, &runtimeError) {
-		return string(debug.Stack())
-	}
-	return ""
 }
 
 // message is what a fault means, in the language of the request.

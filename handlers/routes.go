@@ -35,7 +35,7 @@ func NewApp(h *Handler) *fiber.App {
 		ProxyHeader:             proxyHeader(h.Site.Proxies),
 		EnableIPValidation:      true,
 	})
-	app.Use(h.identifyRequest, recover.New(), h.secure, limitBody)
+	app.Use(recover.New(), h.identifyRequest, recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: h.logPanic}), h.secure, limitBody)
 
 	app.Get("/healthz", showAlive)
 	app.Get("/readyz", h.showReady)

@@ -100,6 +100,9 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("%s: %d %s, want 422 INVALID_REQUEST with the field", name, status, text)
 			}
 		}
+		if status, _, text, _ := v.call("POST", "/api/checkout", order(`"price\u0000"`, "1", `"de"`), nil); status != 422 {
+			t.Errorf("NUL in the price: %d %s, want 422", status, text)
+		}
 		for name, body := range map[string]string{"no body": "", "a list": "[]", "cut off": `{"priceId":`, "text": "hello"} {
 			if status, r, _, _ := v.call("POST", "/api/checkout", body, nil); status != 400 || r.Error.Code != "INVALID_REQUEST" {
 				t.Errorf("%s: %d %s, want 400 INVALID_REQUEST", name, status, r.Error.Code)
@@ -191,7 +194,7 @@ func TestBadInput(t *testing.T) {
 		for path, want := range map[string]int{
 			"/fr/billing": 404, "/xx": 404, "/de/nowhere": 404, "/de/purchase/1": 404, "/de/purchase/00000000-0000-7000-8000-000000000000": 404,
 			"/de/admin": 404, "/de/admin/users/1": 404, "/de/admin/events": 404, "/de/history?cursor=x": 422, "/de/history?cursor=-1": 422,
-			"/de/billing?success=true&session_id=cs_of_somebody": 404, "/auth/oidc/callback?code=x&state=y": 400,
+			"/de/billing?success=true&session_id=cs_of_somebody": 404, "/de/billing?success=true&session_id=%00": 404, "/de/billing?success=true&session_id=%ff": 404, "/auth/oidc/callback?code=x&state=y": 400,
 			"/static/nothing.css": 404,
 		} {
 			v.open(path)
@@ -200,6 +203,17 @@ func TestBadInput(t *testing.T) {
 			}
 			if v.doc.Find("h1").Length() != 1 || !strings.Contains(v.doc.Text(), "req_") {
 				t.Errorf("%s: no page with one heading and the request id", path)
+			}
+		}
+		boss := newVisitor(s, "de")
+		boss.t = t
+		boss.signIn("#demo-admin")
+		for path, want := range map[string]int{
+			"/de/admin/events": 200, "/de/admin/audit": 200, "/de/admin?email=%00": 200, "/de/admin/users/0": 404, "/de/admin/users/x": 404,
+			"/de/admin/users/2147483648": 404, "/de/admin/users/9223372036854775808": 404, "/de/admin/users/1%20or%201=1": 404,
+		} {
+			if boss.open(path); boss.status != want {
+				t.Errorf("%s as an admin: %d, want %d", path, boss.status, want)
 			}
 		}
 		stranger := newVisitor(s, "de")

@@ -94,10 +94,17 @@ func (c Config) Dashboard() string {
 
 // ServerDatabaseURL is where the server connects: the pooler, or without one the database itself.
 func (c Config) ServerDatabaseURL() Secret {
-	if c.DatabasePoolURL != "" {
+	if c.DatabasePoolURL == "" {
+		return c.DatabaseURL
+	}
+	u, err := url.Parse(c.DatabasePoolURL.Reveal())
+	if err != nil { // reported by check
 		return c.DatabasePoolURL
 	}
-	return c.DatabaseURL
+	query := u.Query()
+	query.Set("pgbouncer", "true") // whatever its name looks like, this variable says that a pooler is there
+	u.RawQuery = query.Encode()
+	return Secret(u.String())
 }
 
 // envFile holds settings in development. Under its own name Environment tells Load that it cannot be read: no

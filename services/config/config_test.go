@@ -137,8 +137,8 @@ func TestLoadFillsIn(t *testing.T) {
 			t.Errorf("without a pooler the server's database is another: %v", err)
 		}
 		cfg, err = config.Load(with(production, map[string]string{"DATABASE_POOL_URL": "postgres://app@pool.internal/credits"}))
-		if err != nil || cfg.ServerDatabaseURL().Reveal() != "postgres://app@pool.internal/credits" {
-			t.Errorf("with a pooler the server's database is another: %v", err)
+		if err != nil || cfg.ServerDatabaseURL().Reveal() != "postgres://app@pool.internal/credits?pgbouncer=true" {
+			t.Errorf("the server does not know that its database is behind a pooler: %v", err)
 		}
 	})
 }
