@@ -1,0 +1,81 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// Every answer says how a browser must treat it, also the ones that no handler saw. The site is one behind https.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t), "APP_URL=https://credits.example.com", "GOOGLE_CLIENT_ID=google", "GOOGLE_CLIENT_SECRET=0123456789",
+		"GITHUB_CLIENT_ID=github", "GITHUB_CLIENT_SECRET=0123456789", "LINKEDIN_CLIENT_ID=linkedin", "LINKEDIN_CLIENT_SECRET=0123456789")
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for name, c := range map[string]struct {
+		method, path, body string
+		status             int
+	}{
+		"page":          {"GET", "/en", "", 200},
+		"redirect":      {"GET", "/", "", 303},
+		"to sign in":    {"GET", "/en/billing", "", 303},
+		"no such page":  {"GET", "/en/nothing", "", 404},
+		"no such file":  {"GET", "/static/nothing", "", 404},
+		"API":           {"GET", "/api/credits/balance", "", 401},
+		"wrong method":  {"DELETE", "/api/checkout", "", 405},
+		"webhook":       {"POST", "/api/stripe/webhook", "x", 400},
+		"large":         {"POST", "/api/stripe/webhook", strings.Repeat("x", 2<<20), 413},
+		"larger":        {"POST", "/api/stripe/webhook", strings.Repeat("x", 5<<20), 413},
+		"health":        {"GET", "/healthz", "", 200},
+		"ready":         {"GET", "/readyz", "", 200},
+		"sign-in":       {"GET", "/auth/oidc", "", 302},
+		"form, no user": {"POST", "/en/purchase", "x=1", 401},
+		"logout":        {"POST", "/logout", "", 401},
+	} {
+		res, _ := request(t, stay, c.method, s.url+c.path, c.body, map[string]string{"Accept-Language": "de-DE,de;q=0.9"})
+		if res.StatusCode != c.status {
+			t.Errorf("%s: %d, want %d", name, res.StatusCode, c.status)
+		}
+		for header, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "strict-origin-when-cross-origin",
+			"Strict-Transport-Security": "includeSubDomains", "X-Request-Id": "req_", "Cache-Control": "no-store",
+		} {
+			if !strings.Contains(res.Header.Get(header), want) {
+				t.Errorf("%s: %s is %q, want %q in it", name, header, res.Header.Get(header), want)
+			}
+		}
+		if policy := res.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
+			t.Errorf("%s: the policy is loose: %s", name, policy)
+		}
+		if res.Header.Get("Server") != "" {
+			t.Errorf("%s: the server says that it is %q", name, res.Header.Get("Server"))
+		}
+	}
+	t.Run("the session's cookie", func(t *testing.T) {
+		res, _ := request(t, stay, "GET", s.url+"/auth/oidc", "", map[string]string{"Cookie": "__Host-session=planted-by-somebody-else"})
+		cookies := res.Cookies()
+		if len(cookies) != 1 {
+			t.Fatalf("cookies = %v, want the session's alone", cookies)
+		}
+		c := cookies[0]
+		if c.Name != "__Host-session" || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || len(c.Value) < 43 {
+			t.Errorf("cookie = %v, want __Host-session, Secure, HttpOnly, Lax, for / and no domain", c)
+		}
+		location := res.Header.Get("Location")
+		for _, want := range []string{"code_challenge=", "code_challenge_method=S256", "nonce=", "state=", "ui_locales="} {
+			if !strings.Contains(location, want) {
+				t.Errorf("the provider is asked without %s: %s", want, location)
+			}
+		}
+	})
+	t.Run("every configured provider is offered", func(t *testing.T) {
+		v := newVisitor(s, "en")
+		v.t = t
+		v.open("/en/login")
+		for _, id := range []string{"#sign-in-oidc", "#sign-in-google", "#sign-in-github", "#sign-in-linkedin"} {
+			v.find(id)
+		}
+	})
+}
