@@ -135,12 +135,13 @@ func claim(ctx context.Context, path string, who account) (*socketDir, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 5*time.Second, fmt.Errorf("socket directory %s is in use", path))
 	defer cancel()
 	for {
-		if err := who.privateDir(path); err != nil {
-			return nil, err
+		err := who.privateDir(path)
+		var lock *os.File
+		if err == nil {
+			lock, err = waitLock(ctx, path)
 		}
-		lock, err := waitLock(ctx, path)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // another start swept it away between the two calls
+		if errors.Is(err, os.ErrNotExist) && ctx.Err() == nil {
+			continue // another start swept it away before it was locked
 		}
 		if err != nil {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -161,4 +162,30 @@ func TestAbandonedTemporaryClustersAreRemoved(t *testing.T) {
 	if want := []string{inUse, young}; !slices.Equal(left, want) {
 		t.Errorf("left: %v, want %v", left, want)
 	}
+}
+
+func TestClaimWhileOthersSweep(t *testing.T) {
+	base, who := t.TempDir(), currentAccount()
+	ctx, stop := context.WithCancel(context.Background())
+	var sweepers sync.WaitGroup
+	for range 3 {
+		sweepers.Go(func() {
+			for ctx.Err() == nil {
+				removeStale(ctx, base)
+			}
+		})
+	}
+	path := filepath.Join(base, "pg-0123456789ab")
+	for range 300 {
+		dir, err := claim(context.Background(), path, who)
+		if err != nil {
+			t.Errorf("claim: %v", err)
+			break
+		}
+		if err := dir.release(); err != nil {
+			t.Errorf("release: %v", err)
+		}
+	}
+	stop()
+	sweepers.Wait()
 }
