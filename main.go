@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,7 @@ var version = "development"
 const (
 	shutdownTimeout = 12 * time.Second
 	closeTimeout    = 3 * time.Second
+	restartPause    = time.Second // before work that ended by a panic begins again
 )
 
 func main() {
@@ -272,19 +274,9 @@ func (p *program) signIn(ctx context.Context, db *gorm.DB) (*auth.Service, error
 		}
 		p.cfg, p.closers = cfg, append(p.closers, server.Close)
 	}
-	var providers []auth.ProviderConfig
-	if a := p.cfg.OIDC; a.Set() {
-		providers = append(providers, auth.OpenID(p.cfg.OIDCName, p.cfg.OIDCIssuer, a.ClientID, a.ClientSecret.Reveal()))
-	}
-	for _, known := range []struct {
-		app  config.OAuthApp
-		with func(id, secret string) auth.ProviderConfig
-	}{{p.cfg.Google, auth.Google}, {p.cfg.GitHub, auth.GitHub}, {p.cfg.LinkedIn, auth.LinkedIn}} {
-		if known.app.Set() {
-			providers = append(providers, known.with(known.app.ClientID, known.app.ClientSecret.Reveal()))
-		}
-	}
-	return auth.New(auth.Options{DB: db, AppURL: p.cfg.AppURL, Providers: providers, AdminEmails: p.cfg.AdminEmails, Log: p.log, Now: models.Now})
+	return auth.New(auth.Options{
+		DB: db, AppURL: p.cfg.AppURL, Providers: auth.Configured(p.cfg), AdminEmails: p.cfg.AdminEmails, Log: p.log, Now: models.Now,
+	})
 }
 
 // serveUntil answers requests until ctx ends, then lets the running ones finish.
@@ -292,7 +284,7 @@ func (p *program) serveUntil(ctx context.Context, app *fiber.App, listener net.L
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	for _, w := range work {
-		running.Go(func() { w(working) })
+		running.Go(func() { p.keep(working, w) })
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- app.Listener(listener) }()
@@ -309,6 +301,24 @@ func (p *program) serveUntil(ctx context.Context, app *fiber.App, listener net.L
 	stop()
 	running.Wait()
 	return err
+}
+
+// keep runs w until ctx ends. A panic ends neither the process nor, for longer than a moment, the work.
+func (p *program) keep(ctx context.Context, w func(context.Context)) {
+	for ctx.Err() == nil {
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					p.log.ErrorContext(ctx, "panic beside the server", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+				}
+			}()
+			w(ctx)
+		}()
+		select {
+		case <-ctx.Done():
+		case <-time.After(restartPause):
+		}
+	}
 }
 
 // announce prints, once, what somebody needs who has just started the server.

@@ -1,17 +1,17 @@
 package e2e
 
 import (
-	"bufio"
-	"fmt"
-	"io"
-	"net"
+	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/PuerkitoBio/goquery"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
@@ -80,31 +80,52 @@ func TestGrantOnTheCommandLine(t *testing.T) {
 	}
 }
 
-// A request that is on its way when the server is told to stop is answered, and the server ends well.
+// A request that is being worked on when the server is told to stop is answered, and the server ends well.
 func TestStopFinishesRunningRequests(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	address := dbtest.Empty(t)
+	s := start(t, "DATABASE_URL="+address)
+	v := newVisitor(s, "en")
+	v.signInAs("ada@example.com")
+	db, err := models.Open(address, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	body := `{"id":"evt_1"}`
-	fmt.Fprintf(conn, "POST /api/stripe/webhook HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:5])
+	t.Cleanup(func() { models.Close(db) })
+	lock := db.Begin() // the spend below waits for this
+	if err := lock.Exec(`SELECT 1 FROM users FOR UPDATE`).Error; err != nil {
+		t.Fatal(err)
+	}
+	status := make(chan int, 1)
+	go func() {
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.url+"/api/credits/spend", strings.NewReader(`{"feature":"job_match"}`))
+		if err != nil {
+			status <- -1
+			return
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := v.client.Do(req)
+		if err != nil {
+			status <- -2
+			return
+		}
+		defer res.Body.Close()
+		status <- res.StatusCode
+	}()
+	eventually(t, "the spend waits for the lock", 5*time.Second, func() bool {
+		var waiting int64
+		err := db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&waiting).Error
+		return err == nil && waiting == 1
+	})
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	s.wait("stopping")
-	if _, err := io.WriteString(conn, body[5:]); err != nil {
+	if err := lock.Rollback().Error; err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatalf("the running request was cut off: %v", err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusBadRequest {
-		t.Errorf("the running request is answered %d, want 400 for its missing signature", res.StatusCode)
+	if got := <-status; got != http.StatusPaymentRequired {
+		t.Errorf("the running request is answered %d, want 402: it was for credits that are not there", got)
 	}
 	s.stop()
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"regexp"
 	"time"
+
+	"github.com/resume-matcher/credits/services/config"
 )
 
 // ProviderConfig describes one provider. Google, LinkedIn, GitHub and OpenID fill it in.
@@ -57,6 +59,23 @@ func GitHub(clientID, clientSecret string) ProviderConfig {
 		Name: gitHubName, Label: "GitHub", Issuer: "https://github.com", API: "https://api.github.com",
 		ClientID: clientID, ClientSecret: clientSecret,
 	}
+}
+
+// Configured returns every provider whose client id and secret are set, the general one first.
+func Configured(cfg config.Config) []ProviderConfig {
+	var providers []ProviderConfig
+	if app := cfg.OIDC; app.Set() {
+		providers = append(providers, OpenID(cfg.OIDCName, cfg.OIDCIssuer, app.ClientID, app.ClientSecret.Reveal()))
+	}
+	for _, known := range []struct {
+		app  config.OAuthApp
+		with func(clientID, clientSecret string) ProviderConfig
+	}{{cfg.Google, Google}, {cfg.GitHub, GitHub}, {cfg.LinkedIn, LinkedIn}} {
+		if known.app.Set() {
+			providers = append(providers, known.with(known.app.ClientID, known.app.ClientSecret.Reveal()))
+		}
+	}
+	return providers
 }
 
 var providerName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"time"
 )
 
@@ -18,7 +17,7 @@ func (s *Service) Run(ctx context.Context) {
 	ticker := time.NewTicker(workerPause)
 	defer ticker.Stop()
 	for {
-		if err := s.safely(ctx, s.BookDue); err != nil && ctx.Err() == nil {
+		if err := s.BookDue(ctx); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "webhook worker paused", "err", err)
 		}
 		select {
@@ -27,17 +26,6 @@ func (s *Service) Run(ctx context.Context) {
 		case <-ticker.C:
 		}
 	}
-}
-
-// safely keeps one bad event from ending the worker, and with it the process.
-func (s *Service) safely(ctx context.Context, work func(context.Context) error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("webhook worker: %v", r)
-			s.Log.ErrorContext(ctx, "webhook worker recovered", "stack", string(debug.Stack()))
-		}
-	}()
-	return work(ctx)
 }
 
 // BookDue tries every stored event whose time has come, once.
