@@ -44,6 +44,15 @@ type (
 		FailureReason string
 		Amount        int64
 	}
+	// Dispute is money that a card holder's bank wants back, or only asks about.
+	Dispute struct {
+		ID         string
+		ChargeID   string
+		PaymentRef string
+		Currency   string
+		Status     string
+		Amount     int64
+	}
 )
 
 // ErrNotOurs says that no purchase of ours belongs to what Stripe reported.

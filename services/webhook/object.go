@@ -96,6 +96,10 @@ func (o object) charge() purchase.Charge {
 	return purchase.Charge{ID: o.ID, PaymentRef: o.paymentRef(), Currency: o.Currency, Amount: o.Amount, AmountRefunded: o.AmountRefunded}
 }
 
+func (o object) dispute() purchase.Dispute {
+	return purchase.Dispute{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: o.paymentRef(), Currency: o.Currency, Status: o.Status, Amount: o.Amount}
+}
+
 func (o object) refund() purchase.Refund {
 	return purchase.Refund{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: o.paymentRef(), Currency: o.Currency,
 		Status: o.Status, FailureReason: o.FailureReason, Amount: o.Amount}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"gorm.io/gorm"
 
@@ -33,20 +32,8 @@ func (s *Service) route(tx *gorm.DB, event *models.StripeEvent) (outcome, error)
 	if err := json.Unmarshal(event.Payload, &envelope); err != nil {
 		return outcome{}, errors.New("the stored event cannot be read")
 	}
-	book := map[string]func(*gorm.DB, string, object) (outcome, error){
-		"checkout.session.completed":               s.bookCheckout,
-		"checkout.session.async_payment_succeeded": s.bookCheckout,
-		"charge.refunded":                          s.bookCharge,
-		"refund.created":                           s.bookRefund,
-		"refund.updated":                           s.bookRefund,
-		"refund.failed":                            s.bookRefund,
-		"charge.refund.updated":                    s.bookRefund,
-	}[event.Type]
-	switch {
-	case book != nil:
-	case strings.HasPrefix(event.Type, "charge.dispute."):
-		return outcome{status: models.EventReview, note: "a dispute is decided by a person"}, nil
-	default:
+	book := s.bookings()[event.Type]
+	if book == nil {
 		return outcome{status: models.EventIgnored}, nil
 	}
 	o, err := parseObject(envelope.Data.Object)
@@ -56,6 +43,28 @@ func (s *Service) route(tx *gorm.DB, event *models.StripeEvent) (outcome, error)
 	result, err := book(tx, event.EventID, o)
 	result.paymentRef = o.paymentRef()
 	return conclude(result, err)
+}
+
+// bookings is the table from Stripe's events to what they do. Whatever is not here is stored and ignored, among them
+// payment_intent.succeeded and charge.succeeded: they tell the same fact as the session.
+func (s *Service) bookings() map[string]func(*gorm.DB, string, object) (outcome, error) {
+	return map[string]func(*gorm.DB, string, object) (outcome, error){
+		"checkout.session.completed":               s.bookCheckout,
+		"checkout.session.async_payment_succeeded": s.bookCheckout,
+		"checkout.session.async_payment_failed":    s.bookEnd(purchase.RecordFailure),
+		"checkout.session.expired":                 s.bookEnd(purchase.RecordExpiry),
+		"charge.refunded":                          s.bookCharge,
+		"charge.refund.updated":                    s.bookRefund,
+		"refund.created":                           s.bookRefund,
+		"refund.updated":                           s.bookRefund,
+		"refund.failed":                            s.bookRefund,
+		"charge.dispute.created":                   s.bookDispute,
+		"charge.dispute.updated":                   s.bookDispute,
+		"charge.dispute.closed":                    s.bookDispute,
+		"charge.dispute.funds_withdrawn":           s.bookDispute,
+		"charge.dispute.funds_reinstated":          s.bookReinstated,
+		"customer.deleted":                         s.bookDeletion,
+	}
 }
 
 // conclude turns the answers that are no failures into outcomes: the transaction commits, with the facts it recorded.
@@ -79,16 +88,30 @@ func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object) (outcome, 
 		return outcome{status: models.EventIgnored, note: "a session of mode " + o.Mode}, nil
 	}
 	p, err := purchase.RecordCheckout(tx, o.checkout(), s.Now())
-	if errors.Is(err, purchase.ErrNotOurs) {
-		if o.Metadata["credits"] == "" && o.Metadata["purchase_id"] == "" {
-			return outcome{status: models.EventIgnored, note: "another product's session"}, nil
-		}
-		return outcome{}, purchase.ReviewError("no purchase of ours has this session")
-	}
 	if err != nil {
-		return outcome{}, err
+		return foreign(o, err)
 	}
 	return s.settle(tx, p, eventID)
+}
+
+// bookEnd books a session that came to nothing.
+func (s *Service) bookEnd(record func(*gorm.DB, purchase.Checkout) (*models.Purchase, error)) func(*gorm.DB, string, object) (outcome, error) {
+	return func(tx *gorm.DB, _ string, o object) (outcome, error) {
+		_, err := record(tx, o.checkout())
+		return foreign(o, err)
+	}
+}
+
+// foreign tells a session of another product on the same Stripe account from one of ours that we do not know.
+func foreign(o object, err error) (outcome, error) {
+	switch {
+	case !errors.Is(err, purchase.ErrNotOurs):
+		return outcome{}, err
+	case o.Metadata["credits"] == "" && o.Metadata["purchase_id"] == "":
+		return outcome{status: models.EventIgnored, note: "another product's session"}, nil
+	default:
+		return outcome{}, purchase.ReviewError("no purchase of ours has this session")
+	}
 }
 
 func (s *Service) bookCharge(tx *gorm.DB, eventID string, o object) (outcome, error) {
@@ -114,6 +137,35 @@ func (s *Service) bookRefund(tx *gorm.DB, eventID string, o object) (outcome, er
 		return outcome{}, err
 	}
 	return s.settlePayment(tx, eventID, r.PaymentRef)
+}
+
+func (s *Service) bookDispute(tx *gorm.DB, eventID string, o object) (outcome, error) {
+	d := o.dispute()
+	if err := purchase.LockPayment(tx, d.PaymentRef); err != nil {
+		return outcome{}, err
+	}
+	if err := purchase.RecordDispute(tx, d); err != nil {
+		return outcome{}, err
+	}
+	return s.settlePayment(tx, eventID, d.PaymentRef)
+}
+
+// bookReinstated books money that the bank gave back. After a won dispute that is what winning means; after a lost one
+// it may be a refund that was counted twice, which a person must see.
+func (s *Service) bookReinstated(tx *gorm.DB, eventID string, o object) (outcome, error) {
+	result, err := s.bookDispute(tx, eventID, o)
+	if err == nil && o.Status == "lost" {
+		result.status, result.note = models.EventReview, "money of a lost dispute came back"
+	}
+	return result, err
+}
+
+func (s *Service) bookDeletion(tx *gorm.DB, _ string, o object) (outcome, error) {
+	err := purchase.ForgetCustomer(tx, o.ID)
+	if errors.Is(err, purchase.ErrNotOurs) {
+		return outcome{status: models.EventIgnored, note: "a customer of another product"}, nil
+	}
+	return outcome{}, err
 }
 
 func (s *Service) settlePayment(tx *gorm.DB, eventID, paymentRef string) (outcome, error) {

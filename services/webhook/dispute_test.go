@@ -1,0 +1,125 @@
+package webhook
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+func dispute(id, kind, status string, amount int64) string {
+	return event(id, "charge.dispute."+kind, fmt.Sprintf(`{"id":"dp_1","object":"dispute","amount":%d,"currency":"eur","status":%q,"charge":"ch_1","payment_intent":"pi_1"}`, amount, status))
+}
+
+// A dispute takes the credits when it is opened and gives them back when it is won, in whatever order and how often its
+// events come, also before the purchase. An inquiry takes nothing.
+func TestDisputesInAnyOrder(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 2))
+	for _, c := range []struct {
+		name   string
+		events []string
+		want   models.Credits
+	}{
+		{"opened", []string{dispute("evt_1", "created", "needs_response", 3500), dispute("evt_2", "funds_withdrawn", "needs_response", 3500)}, 0},
+		{"won", []string{dispute("evt_1", "created", "needs_response", 3500), dispute("evt_2", "updated", "under_review", 3500),
+			dispute("evt_3", "closed", "won", 3500), dispute("evt_4", "funds_reinstated", "won", 3500)}, 1200},
+		{"lost", []string{dispute("evt_1", "created", "needs_response", 3500), dispute("evt_2", "closed", "lost", 3500)}, 0},
+		{"lost and won late", []string{dispute("evt_1", "closed", "lost", 3500), dispute("evt_2", "closed", "won", 3500)}, 1200},
+		{"an inquiry", []string{dispute("evt_1", "created", "warning_needs_response", 3500), dispute("evt_2", "closed", "warning_closed", 3500)}, 1200},
+		{"an inquiry that became a dispute", []string{dispute("evt_1", "created", "warning_needs_response", 3500), dispute("evt_2", "updated", "needs_response", 3500)}, 0},
+		{"for a part", []string{dispute("evt_1", "created", "needs_response", 1000)}, 1200 - 342},
+		{"after a refund, capped at what was paid", []string{refunded("evt_r", 1000), dispute("evt_1", "created", "needs_response", 3500)}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for round := range 4 {
+				s := newShop(t)
+				events := append([]string{s.completed("evt_paid", "cs_1", "paid")}, c.events...)
+				events = append(events, events...)
+				if round > 0 {
+					random.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+				}
+				for _, e := range events {
+					s.deliver(e)
+				}
+				if s.wantBalance(c.want); t.Failed() {
+					t.Fatalf("seed %d, round %d", seed, round)
+				}
+			}
+		})
+	}
+}
+
+func TestMoneyOfALostDisputeIsForAPerson(t *testing.T) {
+	s := newShop(t)
+	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
+	s.deliver(dispute("evt_1", "closed", "lost", 3500))
+	s.deliver(dispute("evt_2", "funds_reinstated", "lost", 3500))
+	s.wantBalance(0)
+	if got := s.statusOf("evt_2"); got != models.EventReview {
+		t.Errorf("event is %s, want review", got)
+	}
+}
+
+func (s *shop) ended(id, kind string) string {
+	return strings.Replace(s.completed(id, "cs_1", "unpaid"), "session.completed", "session."+kind, 1)
+}
+
+func (s *shop) purchaseStatus() models.PurchaseStatus {
+	s.t.Helper()
+	var p models.Purchase
+	s.must(s.DB.Take(&p, "id = ?", s.purchase.ID).Error)
+	return p.Status
+}
+
+func TestSessionsThatCameToNothing(t *testing.T) {
+	t.Run("expired", func(t *testing.T) {
+		s := newShop(t)
+		s.deliver(s.ended("evt_1", "expired"))
+		if got := s.purchaseStatus(); got != models.PurchaseExpired {
+			t.Errorf("purchase is %s, want expired", got)
+		}
+		s.deliver(s.completed("evt_2", "cs_1", "paid")) // paid wins, whatever was said before
+		s.wantBalance(1200)
+		s.deliver(s.ended("evt_3", "expired"))
+		if got := s.purchaseStatus(); got != models.PurchasePaid {
+			t.Errorf("purchase is %s, want paid", got)
+		}
+	})
+	t.Run("failed", func(t *testing.T) {
+		s := newShop(t)
+		s.deliver(s.completed("evt_1", "cs_1", "unpaid"))
+		s.deliver(s.ended("evt_2", "async_payment_failed"))
+		s.wantBalance(0)
+		if got := s.purchaseStatus(); got != models.PurchaseFailed {
+			t.Errorf("purchase is %s, want failed", got)
+		}
+	})
+	t.Run("failed after it was booked is for a person", func(t *testing.T) {
+		s := newShop(t)
+		s.deliver(s.completed("evt_1", "cs_1", "paid"))
+		s.deliver(s.ended("evt_2", "async_payment_failed"))
+		s.wantBalance(1200)
+		if got := s.statusOf("evt_2"); got != models.EventReview {
+			t.Errorf("event is %s, want review", got)
+		}
+	})
+}
+
+func TestDeletedCustomerKeepsTheBalance(t *testing.T) {
+	s := newShop(t)
+	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
+	s.must(s.DB.Exec(`UPDATE users SET stripe_customer_id = 'cus_1'`).Error)
+	s.must(s.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, s.user).Error)
+	deleted := event("evt_d", "customer.deleted", `{"id":"cus_1","object":"customer"}`)
+	s.deliver(deleted)
+	s.deliver(deleted)
+	s.wantBalance(1200)
+	var user models.User
+	s.must(s.DB.Take(&user, "id = ?", s.user).Error)
+	if user.StripeCustomerID != "" {
+		t.Errorf("the user still has customer %s", user.StripeCustomerID)
+	}
+}
