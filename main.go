@@ -252,7 +252,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 		return nil, nil, err
 	}
 	rows := auth.NewSessions(db, []byte(secret), models.Now)
-	events := &webhook.Service{DB: db, Secrets: p.cfg.WebhookSecrets, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log}
+	events := &webhook.Service{DB: db, Purchase: buy, Secrets: p.cfg.WebhookSecrets, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log}
 	app := handlers.NewApp(&handlers.Handler{
 		Site: handlers.Site{
 			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: p.cfg.TrustedProxies,

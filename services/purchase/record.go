@@ -20,6 +20,8 @@ type (
 		ClientReferenceID string
 		PurchaseID        string // metadata.purchase_id
 		Credits           string // metadata.credits, as text
+		Customer          string // empty for guests
+		Email             string // typed at Checkout; nobody has verified it
 		PaymentStatus     string // paid, unpaid or no_payment_required
 		PaymentIntent     string
 		Currency          string // of Subtotal, in which we priced the order

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -41,18 +42,25 @@ type object struct {
 	ClientReferenceID string            `json:"client_reference_id"`
 	Metadata          map[string]string `json:"metadata"`
 	PaymentIntent     reference         `json:"payment_intent"`
-	Charge            reference         `json:"charge"`
-	Currency          string            `json:"currency"`
-	Amount            int64             `json:"amount"`
-	AmountRefunded    int64             `json:"amount_refunded"`
-	AmountSubtotal    int64             `json:"amount_subtotal"`
-	AmountTotal       int64             `json:"amount_total"`
-	FailureReason     string            `json:"failure_reason"`
+	Customer          reference         `json:"customer"`
+	CustomerDetails   struct {
+		Email string `json:"email"`
+	} `json:"customer_details"`
+	Charge         reference `json:"charge"`
+	Currency       string    `json:"currency"`
+	Amount         int64     `json:"amount"`
+	AmountRefunded int64     `json:"amount_refunded"`
+	AmountSubtotal int64     `json:"amount_subtotal"`
+	AmountTotal    int64     `json:"amount_total"`
+	FailureReason  string    `json:"failure_reason"`
 	// Adaptive Pricing: the buyer paid in their own currency, and this is what we asked for.
 	Conversion *struct {
 		SourceCurrency string `json:"source_currency"`
 		AmountSubtotal int64  `json:"amount_subtotal"`
 	} `json:"currency_conversion"`
+
+	// What the session's line items come to, once Stripe has been asked: nil before, 0 when they are not ours.
+	sold *models.Credits
 }
 
 var errNoID = errors.New("the event's object has no id")
@@ -83,7 +91,7 @@ func (o object) paymentRef() string {
 func (o object) checkout() purchase.Checkout {
 	c := purchase.Checkout{
 		ID: o.ID, ClientReferenceID: o.ClientReferenceID, PurchaseID: o.Metadata["purchase_id"], Credits: o.Metadata["credits"],
-		PaymentStatus: o.PaymentStatus, PaymentIntent: string(o.PaymentIntent),
+		Customer: string(o.Customer), Email: o.CustomerDetails.Email, PaymentStatus: o.PaymentStatus, PaymentIntent: string(o.PaymentIntent),
 		Currency: o.Currency, Subtotal: o.AmountSubtotal, Paid: o.AmountTotal,
 	}
 	if o.Conversion != nil {

@@ -20,7 +20,7 @@ type outcome struct {
 }
 
 // route books an event by its type. Facts that it brings are kept even when it must wait for its purchase.
-func (s *Service) route(tx *gorm.DB, event *models.StripeEvent) (outcome, error) {
+func (s *Service) route(tx *gorm.DB, event *models.StripeEvent, sold *models.Credits) (outcome, error) {
 	if event.Livemode != s.Livemode {
 		return outcome{status: models.EventReview, note: "the event's mode (test or live) is not our key's"}, nil
 	}
@@ -40,6 +40,7 @@ func (s *Service) route(tx *gorm.DB, event *models.StripeEvent) (outcome, error)
 	if err != nil {
 		return outcome{status: models.EventReview, note: err.Error()}, nil
 	}
+	o.sold = sold
 	result, err := book(tx, event.EventID, o)
 	result.paymentRef = o.paymentRef()
 	return conclude(result, err)
@@ -88,10 +89,38 @@ func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object) (outcome, 
 		return outcome{status: models.EventIgnored, note: "a session of mode " + o.Mode}, nil
 	}
 	p, err := purchase.RecordCheckout(tx, o.checkout(), s.Now())
+	if errors.Is(err, purchase.ErrNotOurs) {
+		if o.PaymentStatus == "unpaid" {
+			return outcome{status: models.EventIgnored, note: "not begun here and not paid yet; the event that says paid brings all that is needed"}, nil
+		}
+		p, err = s.adopt(tx, o)
+	}
 	if err != nil {
 		return foreign(o, err)
 	}
 	return s.settle(tx, p, eventID)
+}
+
+// soldError asks for what a session's line items come to.
+type soldError struct{ sessionID string }
+
+// Error says what is wanted.
+func (e *soldError) Error() string { return "what session " + e.sessionID + " sold must be asked for" }
+
+// adopt takes over a paid session that was not begun here, if it sold credits.
+func (s *Service) adopt(tx *gorm.DB, o object) (*models.Purchase, error) {
+	var sold models.Credits
+	if o.sold != nil {
+		sold = *o.sold
+	}
+	p, err := purchase.Adopt(tx, o.checkout(), sold, s.Livemode, s.Now())
+	if !errors.Is(err, purchase.ErrCreditsUnknown) {
+		return p, err
+	}
+	if o.sold == nil {
+		return nil, &soldError{sessionID: o.ID}
+	}
+	return nil, purchase.ErrNotOurs
 }
 
 // bookEnd books a session that came to nothing.

@@ -56,7 +56,7 @@ func (s *Service) bookWaiting(ctx context.Context, paymentRef, eventID string) {
 		return // their own time of next attempt will come
 	}
 	for _, id := range ids {
-		if result, err := s.book(ctx, id); err == nil && len(result.rows) > 0 {
+		if result, err := s.book(ctx, id, nil); err == nil && len(result.rows) > 0 {
 			s.Log.InfoContext(ctx, "waiting event moved credits", "event_id", id, "payment_ref", paymentRef)
 		}
 	}

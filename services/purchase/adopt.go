@@ -1,0 +1,170 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+	"github.com/stripe/stripe-go/v79"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// ErrCreditsUnknown says that a paid session does not tell how many credits it is for, so that its line items must be
+// asked for (LineItemCredits) outside the transaction.
+var ErrCreditsUnknown = errors.New("the session's credits are not known")
+
+// Adopt makes a purchase of a paid session that was not begun here, as from a payment link, and returns it locked,
+// ready to be settled. Its credits are those in its metadata, else what its line items were found to come to (sold). Its user is the one with the Stripe customer, else with the e-mail address, else a new one: an
+// address typed at Checkout may receive credits, but signs nobody in until a provider says that it is verified.
+//
+// Locks: the payment, the session, then the user.
+// Errors: ErrCreditsUnknown; ReviewError when there is nobody to give the credits to.
+func Adopt(tx *gorm.DB, c Checkout, sold models.Credits, livemode bool, now time.Time) (*models.Purchase, error) {
+	if c.PaymentStatus != "paid" && c.PaymentStatus != "no_payment_required" {
+		return nil, ReviewError("unknown payment status " + c.PaymentStatus)
+	}
+	credits, ok := parseCredits(c.Credits)
+	if !ok {
+		credits = sold
+	}
+	if credits == 0 {
+		return nil, ErrCreditsUnknown
+	}
+	if err := errors.Join(LockPayment(tx, c.PaymentIntent), LockPayment(tx, c.ID)); err != nil {
+		return nil, err
+	}
+	if p, err := lockBySession(tx, c); !errors.Is(err, ErrNotOurs) {
+		return p, err // adopted a moment ago, by the session's other event
+	}
+	user, err := c.owner(tx)
+	if err != nil {
+		return nil, err
+	}
+	if err := keepAlias(tx, c.Customer, user.ID, livemode); err != nil {
+		return nil, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("purchase id: %w", err)
+	}
+	p := models.Purchase{ID: id, UserID: user.ID, Quantity: 1, Credits: credits, AmountCents: models.Cents(c.Subtotal), Currency: c.Currency,
+		Status: models.PurchasePaid, CheckoutSessionID: c.ID, PaymentIntentID: c.PaymentIntent, PaidCents: models.Cents(c.Paid), PaidAt: &now}
+	err = tx.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status,
+			checkout_session_id, payment_intent_id, paid_cents, paid_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?)`, p.ID, p.UserID, p.Quantity, p.Credits, p.AmountCents, p.Currency,
+		models.Locales[0], "session:"+c.ID, p.Status, c.ID, c.PaymentIntent, p.PaidCents, now).Error
+	if err != nil {
+		return nil, fmt.Errorf("adopt session %s: %w", c.ID, err)
+	}
+	return &p, nil
+}
+
+// owner finds or makes the user whom a session's credits are for, locked.
+func (c Checkout) owner(tx *gorm.DB) (models.User, error) {
+	var id int64
+	if c.Customer != "" {
+		err := tx.Raw(`SELECT user_id FROM stripe_customers WHERE customer_id = ?`, c.Customer).Scan(&id).Error
+		if err != nil {
+			return models.User{}, fmt.Errorf("user of customer %s: %w", c.Customer, err)
+		}
+	}
+	email := address(c.Email)
+	if id == 0 && email == "" {
+		return models.User{}, ReviewError("a paid session names neither a customer that we know nor an e-mail address")
+	}
+	if id == 0 {
+		var err error
+		if id, err = holder(tx, email); err != nil {
+			return models.User{}, fmt.Errorf("user of session %s: %w", c.ID, err)
+		}
+	}
+	return ledger.Lock(tx, id)
+}
+
+// holder finds the user to whom an address belongs, or makes one. Somebody who signed in with the address without
+// their provider vouching for it loses it, as they would to its owner's first sign-in: they must not get what its
+// owner pays for.
+func holder(tx *gorm.DB, email string) (int64, error) {
+	const vouched = `NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id)
+		OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND i.email_verified AND lower(i.email) = lower(u.email))`
+	err := tx.Exec(`UPDATE users u SET email = NULL, updated_at = now() WHERE lower(u.email) = lower(?) AND NOT (`+vouched+`)`, email).Error
+	if err != nil {
+		return 0, err
+	}
+	if err := tx.Exec(`INSERT INTO users (email) VALUES (?) ON CONFLICT ((lower(email))) DO NOTHING`, email).Error; err != nil {
+		return 0, err
+	}
+	var id int64
+	err = tx.Raw(`SELECT id FROM users WHERE lower(email) = lower(?)`, email).Scan(&id).Error
+	return id, err
+}
+
+// address is a typed e-mail address in the form in which it is kept, or "" when it cannot be one.
+func address(typed string) string {
+	typed = strings.ToLower(strings.TrimSpace(typed))
+	strange := strings.ContainsFunc(typed, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
+	if strange || len(typed) > 320 || strings.Count(typed, "@") != 1 || !storable(typed) {
+		return ""
+	}
+	return typed
+}
+
+// keepAlias remembers that a Stripe customer is this user. One in use is never replaced.
+func keepAlias(tx *gorm.DB, customer string, userID int64, livemode bool) error {
+	if customer == "" {
+		return nil
+	}
+	err := tx.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES (?, ?, ?) ON CONFLICT (customer_id) DO NOTHING`,
+		customer, userID, livemode).Error
+	if err == nil {
+		err = tx.Exec(`UPDATE users SET stripe_customer_id = ?, updated_at = now() WHERE id = ? AND stripe_customer_id IS NULL
+			AND NOT EXISTS (SELECT 1 FROM users WHERE stripe_customer_id = ?)`, customer, userID, customer).Error
+	}
+	if err != nil {
+		return fmt.Errorf("keep customer %s: %w", customer, err)
+	}
+	return nil
+}
+
+// LineItemCredits asks Stripe what a session sold and adds up its credits by our prices, also those no longer on sale.
+//
+// Units: credits. Errors: ErrNotOurs when a line item is no price of ours; fault.Unavailable when Stripe does not answer.
+// Source: https://docs.stripe.com/api/checkout/sessions/line_items
+func (s *Service) LineItemCredits(ctx context.Context, sessionID string) (models.Credits, error) {
+	params := &stripe.CheckoutSessionListLineItemsParams{Session: stripe.String(sessionID)}
+	params.Context = ctx
+	var total models.Credits
+	items := s.Stripe.CheckoutSessions.ListLineItems(params)
+	for items.Next() {
+		item := items.LineItem()
+		if item.Price == nil {
+			return 0, ErrNotOurs
+		}
+		var price models.Price
+		err := s.DB.WithContext(ctx).Where("stripe_price_id = ?", item.Price.ID).Take(&price).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return 0, ErrNotOurs
+		}
+		if err != nil {
+			return 0, fmt.Errorf("price of a line item: %w", err)
+		}
+		total += price.CreditsPerUnit * models.Credits(item.Quantity)
+	}
+	if err := items.Err(); err != nil {
+		if missingParam(err) != "" {
+			return 0, ErrNotOurs
+		}
+		return 0, stripeFault(err)
+	}
+	if total < 1 || total > MaxQuantity*maxCredits {
+		return 0, ErrNotOurs
+	}
+	return total, nil
+}
