@@ -101,8 +101,18 @@ func (h *Handler) showEvents(c *fiber.Ctx) error {
 		return err
 	}
 	return h.render(c, fiber.StatusOK, "admin_events.title", pages.AdminEvents(pages.AdminEventsData{
-		Locale: pageLocale(c), LastReceived: overview.LastReceived, Open: overview.Open,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, LastReceived: overview.LastReceived, Open: overview.Open,
 	}))
+}
+
+// retryEvent is POST /{locale}/admin/events/{id}/retry: book a stored event once more.
+func (h *Handler) retryEvent(c *fiber.Ctx) error {
+	if err := h.Webhook.Retry(c.UserContext(), strings.ToValidUTF8(c.Params("id"), "")); err != nil {
+		return err
+	}
+	h.Site.Log.InfoContext(c.UserContext(), "event tried again by hand", "event_id", c.Params("id"), "actor_id", currentUserID(c))
+	setFlash(c, h.Sessions.secure, "retried")
+	return leave(c, "/"+pageLocale(c)+"/admin/events")
 }
 
 // showAudit is GET /{locale}/admin/audit.

@@ -84,6 +84,7 @@ func leave(c *fiber.Ctx, to string) error { return c.Redirect(to, fiber.StatusSe
 // flashes are the messages that one page may leave for the next, and their kinds.
 var flashes = map[string]layouts.FlashKind{
 	"signed_out": layouts.FlashDone, "spent": layouts.FlashDone, "granted": layouts.FlashDone, "corrected": layouts.FlashDone,
+	"retried": layouts.FlashDone,
 }
 
 const flashCookie = "flash"

@@ -73,6 +73,7 @@ func NewApp(h *Handler) *fiber.App {
 	staff.Get("/users/:id", h.showAdminUser)
 	staff.Post("/users/:id/grant", h.grantCredits)
 	staff.Get("/events", h.showEvents)
+	staff.Post("/events/:id/retry", h.retryEvent)
 	staff.Get("/audit", h.showAudit)
 
 	app.Use(notFound)

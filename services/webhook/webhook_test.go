@@ -14,6 +14,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -346,6 +347,15 @@ func TestFailedBookingIsTriedAgainAndThenShownToAPerson(t *testing.T) {
 	}
 	if s.statusOf("evt_2") != models.EventReview {
 		t.Errorf("event is %s after %d attempts, want review", s.statusOf("evt_2"), len(pauses)+1)
+	}
+	s.must(s.Retry(context.Background(), "evt_2"))
+	if s.statusOf("evt_2") != models.EventDeferred {
+		t.Errorf("event is %s after it was opened again, want deferred", s.statusOf("evt_2"))
+	}
+	for _, id := range []string{"evt_1", "evt_nobody"} { // done, and unknown
+		if err := s.Retry(context.Background(), id); !fault.Is(err, fault.NotFound) {
+			t.Errorf("retry of %s: %v, want not found", id, err)
+		}
 	}
 	overview, err := s.Overview(context.Background(), 10)
 	if err != nil || len(overview.Open) != 1 || overview.Open[0].EventID != "evt_2" || len(overview.Open[0].Payload) != 0 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/resume-matcher/credits/services/fault"
 )
 
 // How often the worker looks for events that are due, and how many it takes at a time.
@@ -40,6 +42,23 @@ func (s *Service) BookDue(ctx context.Context) error {
 	for _, id := range ids {
 		s.attempt(ctx, id)
 	}
+	return nil
+}
+
+// Retry gives an event that failed, waits or was handed to a person all its attempts again, and tries at once.
+// Booking is by the same rules, so trying what has been booked changes nothing.
+//
+// Errors: fault.NotFound when there is no such event, or nothing left to do for it.
+func (s *Service) Retry(ctx context.Context, eventID string) error {
+	opened := s.DB.WithContext(ctx).Exec(`UPDATE stripe_events SET status = 'received', attempts = 0, next_attempt_at = ?
+		WHERE event_id = ? AND status IN ('review', 'failed', 'deferred', 'received')`, s.Now(), eventID)
+	if opened.Error != nil {
+		return fmt.Errorf("open event %s again: %w", eventID, opened.Error)
+	}
+	if opened.RowsAffected == 0 {
+		return fault.New(fault.NotFound, nil)
+	}
+	s.attempt(ctx, eventID)
 	return nil
 }
 
