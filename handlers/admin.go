@@ -23,7 +23,9 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 		if err != nil {
 			return err
 		}
-		data.Found = found
+		for _, f := range found {
+			data.Found = append(data.Found, pages.FoundUser{User: f.User, Claimed: f.Claimed})
+		}
 	}
 	return h.render(c, fiber.StatusOK, "admin.title", pages.Admin(data))
 }
@@ -83,9 +85,9 @@ func (h *Handler) grantCredits(c *fiber.Ctx) error {
 			ActorID: currentUserID(c), UserID: idOf(c), Delta: delta, Note: form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c),
 		})
 	}
-	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
-		form.Errors = map[string]string{f.Field: h.message(c, f)}
-		return h.renderAdminUser(c, fiber.StatusUnprocessableEntity, form)
+	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
+		form.Errors = map[string]string{f.Field: h.message(c, f)} // a conflict is of no field; the form comes with a new key
+		return h.renderAdminUser(c, answers[f.Code].status, form)
 	}
 	if err != nil {
 		return err

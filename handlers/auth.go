@@ -57,6 +57,10 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 	if landed.Provider == "" || landed.Provider != c.Params("provider") {
 		return fault.Because(fault.Malformed, fault.SignInExpired)
 	}
+	if c.Query("error") == "access_denied" && sameText(c.Query("state"), landed.State) { // they changed their mind
+		setFlash(c, h.Sessions.secure, "sign_in_canceled")
+		return leave(c, "/"+landed.Locale+"/login?return_to="+url.QueryEscape(landed.ReturnTo))
+	}
 	query, err := url.ParseQuery(string(c.Context().QueryArgs().QueryString()))
 	if err != nil {
 		return fault.Because(fault.Malformed, fault.SignInFailed)

@@ -61,8 +61,8 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 		return nil, nil
 	}
 	session := c.Query("session_id")
-	if session == "" {
-		return &pages.ReturnState{Kind: pages.ReturnWaiting}, nil
+	if session == "" { // nothing is known of such a return
+		return nil, nil
 	}
 	p, err := h.Purchase.BySession(c.UserContext(), userID, session)
 	if err != nil {
@@ -71,6 +71,8 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 	attempt := int(max(wholeNumber(c.Query("poll")), 0))
 	state := &pages.ReturnState{Purchase: p}
 	switch {
+	case p.CreditsGranted > 0 && p.CreditsRefunded+p.CreditsDisputed == p.CreditsGranted: // an old address: it has all gone back
+		return nil, nil
 	case p.CreditsGranted > 0:
 		state.Kind = pages.ReturnBooked
 	case p.Status == models.PurchaseFailed || p.Status == models.PurchaseExpired || p.Status == models.PurchaseReview:

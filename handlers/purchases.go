@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"strings"
+
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/models"
@@ -21,6 +23,7 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 		return err
 	}
 	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), packages(prices)
+	data.Debt = currentUser(c).CreditsBalance < 0
 	return h.render(c, status, "purchase.title", pages.Purchase(data))
 }
 
@@ -47,9 +50,12 @@ func perHundred(p models.Price) models.Cents {
 
 // startPurchase is POST /{locale}/purchase: it begins buying one package and sends the browser to Stripe.
 func (h *Handler) startPurchase(c *fiber.Ctx) error {
-	price, quantity := formValue(c, "price_id"), formValue(c, "quantity")
+	price, quantity, key := formValue(c, "price_id"), strings.TrimSpace(formValue(c, "quantity")), formValue(c, "idempotency_key")
+	if key != "" { // who comes back from Stripe and changes the form wants another purchase, not the first one again
+		key += ":" + price + ":" + quantity
+	}
 	started, err := h.Purchase.Start(c.UserContext(), purchase.Order{
-		UserID: currentUserID(c), PriceID: price, Quantity: wholeNumber(quantity), Locale: pageLocale(c), Key: formValue(c, "idempotency_key"),
+		UserID: currentUserID(c), PriceID: price, Quantity: wholeNumber(quantity), Locale: pageLocale(c), Key: key,
 	})
 	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
 		return h.renderPackages(c, fiber.StatusUnprocessableEntity, pages.PurchaseData{

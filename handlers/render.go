@@ -30,18 +30,34 @@ func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.C
 // page is what every document needs.
 func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	locale := pageLocale(c)
-	path, ok := strings.CutPrefix(c.Path(), "/"+locale)
-	if !ok { // an error outside the pages: the other language's start page is as near as it gets
-		path = ""
-	}
+	path, query := ownerPath(c, locale)
 	p := layouts.Page{
 		Title: locales.T(c.UserContext(), title, nil), Locale: locale, Path: path,
-		Query: string(c.Context().QueryArgs().QueryString()), Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Flash: h.takeFlash(c), Partial: wantsFragment(c),
+		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Flash: h.takeFlash(c), Partial: wantsFragment(c),
 	}
 	if v := currentVisitor(c); v.account != nil {
 		p.User, p.Available, p.Admin, p.CSRF = &v.account.User, v.account.Available(), v.account.Admin, v.token
 	}
 	return p
+}
+
+// ownerPath is the page that an answer belongs to, for the link to the other language: the page itself, the page with
+// the form that was posted, or, outside the pages, the start page.
+func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
+	path, ok := strings.CutPrefix(c.Path(), "/"+locale)
+	switch {
+	case !ok:
+		return "", ""
+	case c.Method() == fiber.MethodGet:
+		return path, string(c.Context().QueryArgs().QueryString())
+	}
+	if strings.HasPrefix(path, "/admin/events/") {
+		return "/admin/events", ""
+	}
+	for _, action := range []string{"/spend", "/grant"} {
+		path = strings.TrimSuffix(path, action)
+	}
+	return path, ""
 }
 
 // wantsFragment reports whether htmx asks for a part of the page it already shows.
@@ -61,7 +77,7 @@ func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 	}
 	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(pages.ErrorData{
 		Status: status, Code: f.Code, Message: h.message(c, f), RequestID: requestID(c),
-		SignIn: f.Code == fault.Unauthenticated, Buy: f.Code == fault.InsufficientCredits,
+		SignIn: f.Code == fault.Unauthenticated || f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired, Buy: f.Code == fault.InsufficientCredits,
 	}))
 }
 
@@ -84,7 +100,7 @@ func leave(c *fiber.Ctx, to string) error { return c.Redirect(to, fiber.StatusSe
 // flashes are the messages that one page may leave for the next, and their kinds.
 var flashes = map[string]layouts.FlashKind{
 	"signed_out": layouts.FlashDone, "spent": layouts.FlashDone, "granted": layouts.FlashDone, "corrected": layouts.FlashDone,
-	"retried": layouts.FlashDone,
+	"retried": layouts.FlashDone, "sign_in_canceled": layouts.FlashDone,
 }
 
 const flashCookie = "flash"

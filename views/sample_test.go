@@ -151,7 +151,7 @@ func adminSamples(locale string) []sample {
 	user, received := sampleUser(), noon
 	all := []sample{
 		{"admin", pages.Admin(pages.AdminData{Locale: locale}), []string{"email", "find"}},
-		{"admin, found", pages.Admin(pages.AdminData{Locale: locale, Query: "e", Searched: true, Found: []models.User{user, {ID: 8, Email: "a@example.com"}}}), []string{"found"}},
+		{"admin, found", pages.Admin(pages.AdminData{Locale: locale, Query: "e", Searched: true, Found: []pages.FoundUser{{User: user}, {User: models.User{ID: 8}, Claimed: "a@example.com"}}}), []string{"found"}},
 		{"admin, nobody", pages.Admin(pages.AdminData{Locale: locale, Query: hostile, Searched: true}), []string{"found"}},
 		{"admin user", pages.AdminUser(pages.AdminUserData{Locale: locale, CSRF: "token", User: user, Entries: sampleEntries(), Purchases: []models.Purchase{samplePurchase()},
 			Identities: []models.Identity{{Provider: "oidc", Email: hostile, EmailVerified: true}, {Provider: "github"}}, NextURL: "/x", FirstURL: "/y",

@@ -189,6 +189,35 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("unknown price: %d, want 422", v.status)
 		}
 	})
+	t.Run("second thoughts", func(t *testing.T) {
+		v.t = t
+		v.open("/de/purchase")
+		first, changed := v.form("#buy-500", "quantity", "3"), v.form("#buy-500", "quantity", "2")
+		v.show(first)
+		three := v.at.Path
+		v.open("/de/purchase")
+		v.show(changed) // the same form, kept by the browser, with another quantity
+		if v.at.Path == three || !strings.HasPrefix(v.at.Path, "/c/pay/") {
+			t.Errorf("a changed form leads to %s (%d), want a Checkout page of its own", v.at, v.status)
+		}
+		v.open("/de/billing")
+		v.submit("#spend-resume_analysis")
+		if v.status != 402 {
+			t.Fatalf("spending without credits: %d, want 402", v.status)
+		}
+		v.click("#language-en")
+		if v.status != 200 || v.at.Path != "/en/billing" {
+			t.Errorf("the other language of a refused spend is %s (%d), want the billing page", v.at, v.status)
+		}
+		shy := newVisitor(s, "de")
+		shy.t = t
+		shy.open("/de/login?return_to=/de/history")
+		shy.click(`a[href^="/auth/oidc"]`)
+		shy.submit("#cancel")
+		if shy.status != 200 || shy.at.Path != "/de/login" || shy.at.Query().Get("return_to") != "/de/history" || shy.text("#flash") == "" {
+			t.Errorf("a canceled sign-in leads to %s (%d) saying %q, want the sign-in page with a word", shy.at, shy.status, shy.text("#flash"))
+		}
+	})
 	t.Run("addresses", func(t *testing.T) {
 		v.t = t
 		for path, want := range map[string]int{

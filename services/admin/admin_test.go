@@ -112,6 +112,9 @@ func TestFindUsers(t *testing.T) {
 			t.Errorf("%q finds %d users (%v), want %d", typed, len(found), err, want)
 		}
 	}
+	if found, err := s.FindUsers(context.Background(), "robert"); err != nil || found[0].Claimed != "Robert@example.com" {
+		t.Errorf("found %+v (%v), want the address that was only claimed", found, err)
+	}
 	user, err := s.UserByEmail(context.Background(), "ADA@example.com")
 	if err != nil || user.ID != ada.ID {
 		t.Errorf("user by address = %d, %v; want %d", user.ID, err, ada.ID)

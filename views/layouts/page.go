@@ -3,8 +3,10 @@ package layouts
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 
+	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 )
 
@@ -42,6 +44,21 @@ const (
 	FlashDone  FlashKind = "success"
 	FlashFault FlashKind = "danger"
 )
+
+// signedInAs is what tells a user's accounts apart: the name, and the address where there is one.
+func signedInAs(p Page) string {
+	who := p.User.Name
+	switch {
+	case who == "":
+		who = p.User.Email
+	case p.User.Email != "":
+		who += " (" + p.User.Email + ")"
+	}
+	if who == "" {
+		who = "#" + strconv.FormatInt(p.User.ID, 10)
+	}
+	return locales.Plain(who)
+}
 
 // in is the address of this page in another language.
 func (p Page) in(locale string) string {

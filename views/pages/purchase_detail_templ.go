@@ -73,7 +73,7 @@ func PurchaseDetail(d PurchaseDetailData) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = components.Badge(statusKind(d.Purchase.Status), i18n.T(ctx, "purchase.status."+string(d.Purchase.Status))).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Badge(standingKind(d.Purchase), i18n.T(ctx, standing(d.Purchase))).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -20,6 +20,26 @@ func buys(ctx context.Context, analyses int64) string {
 	return i18n.N(ctx, "purchase.package.analyses", int(analyses), i18n.M{"count": locales.Number(ctx, analyses)})
 }
 
+// standing is how a purchase stands in a word: its status, or what went back of it.
+func standing(p models.Purchase) string {
+	switch back := p.CreditsRefunded + p.CreditsDisputed; {
+	case back == 0:
+		return "purchase.status." + string(p.Status)
+	case back < p.CreditsGranted:
+		return "purchase.status.partly_returned"
+	default:
+		return "purchase.status.returned"
+	}
+}
+
+// standingKind is how that word looks.
+func standingKind(p models.Purchase) components.AlertKind {
+	if p.CreditsRefunded+p.CreditsDisputed > 0 {
+		return components.Warning
+	}
+	return statusKind(p.Status)
+}
+
 // statusKind is how a purchase's status looks.
 func statusKind(status models.PurchaseStatus) components.AlertKind {
 	switch status {
