@@ -34,62 +34,62 @@ func TestJourneyInTheBrowser(t *testing.T) {
 }
 
 func (b *browser) journey(email string) {
+	other := map[string]string{"en": "de", "de": "en"}[b.locale]
 	b.open("/" + b.locale)
-	b.check("landing")
+	b.check("landing", "/"+b.locale)
 	b.press("#sign-in")
-	b.check("login")
+	b.check("login", "/login")
 	b.press("#sign-in-oidc")
-	b.check("identity")
+	b.see("#custom-user", "")
+	b.check("identity", "")
 	b.do("sign in", chromedp.SetValue(`input[name="name"]`, "Ada Example"), chromedp.SetValue(`input[name="email"]`, email))
 	b.press("#custom-user [type=submit]")
 	b.see("#balance", "0")
-	b.check("billing-empty")
+	b.check("billing-empty", "/billing")
 
 	b.press("#buy")
-	b.check("purchase")
+	b.check("purchase", "/purchase")
 	b.press("#buy-500")
-	b.do("Checkout", chromedp.WaitVisible("#pay"))
-	b.check("checkout")
+	b.check("checkout", "/c/pay/")
 	b.press("#pay")
 	b.see("#balance", "500")
-	b.check("return")
+	b.check("return", "/billing")
 
 	b.open("/" + b.locale + "/billing")
 	b.press("#spend-resume_analysis")
 	b.see("#balance", "490")
-	b.see("#flash", "")
-	b.check("billing-spent")
-
+	b.see("#flash p", "")
+	b.check("billing-spent", "/billing")
 	for _, left := range []string{"475", "460", "445"} {
 		b.press("#spend-resume_improvement")
 		b.see("#balance", left)
 	}
 
 	b.open("/" + b.locale + "/history")
-	b.check("history")
+	b.check("history", "/history")
 	b.press(`main a[href*="/purchase/"]`)
-	b.do("purchase", chromedp.WaitVisible("h1"))
-	b.check("purchase-detail")
-	b.press("#language-" + map[string]string{"en": "de", "de": "en"}[b.locale])
-	b.do("other language", chromedp.WaitVisible(fmt.Sprintf(`html[lang="%s"]`, map[string]string{"en": "de", "de": "en"}[b.locale])))
+	b.check("purchase-detail", "/purchase/")
+	b.press("#language-" + other)
+	b.see(`html[lang="`+other+`"]`, "")
 	b.press("#sign-out")
-	b.do("signed out", chromedp.WaitVisible("#sign-in"))
+	b.see("#sign-in", "")
 
 	b.open("/" + b.locale + "/login")
 	b.press("#sign-in-oidc")
 	b.press("#demo-admin")
 	b.see("#balance", "")
 	b.open("/" + b.locale + "/admin?email=" + strings.Split(email, "@")[0])
-	b.check("admin")
+	b.check("admin", "/admin")
 	b.press(`main a[href*="/admin/users/"]`)
-	b.do("grant", chromedp.WaitVisible("#grant-submit"), chromedp.SetValue(`[name="credits"]`, "25"), chromedp.SetValue(`[name="note"]`, "Danke"))
+	b.see("#grant-submit", "")
+	b.do("grant", chromedp.SetValue(`[name="credits"]`, "25"), chromedp.SetValue(`[name="note"]`, "Danke"))
 	b.press("#grant-submit")
 	b.see("main", "Danke")
-	b.check("admin-user")
+	b.check("admin-user", "/admin/users/")
 	b.open("/" + b.locale + "/admin/events")
-	b.check("admin-events")
+	b.check("admin-events", "/admin/events")
 	b.open("/" + b.locale + "/admin/audit")
-	b.check("admin-audit")
+	b.check("admin-audit", "/admin/audit")
 }
 
 // browser is headless Chromium on one page, with what its console said.
@@ -146,11 +146,16 @@ func (b *browser) listen(event any) {
 	b.console = append(b.console, text)
 }
 
+// patience is how long one step may take. Chromium may lose what it waits for when a page goes away meanwhile.
+const patience = 20 * time.Second
+
 func (b *browser) do(what string, actions ...chromedp.Action) {
 	b.t.Helper()
-	if err := chromedp.Run(b.ctx, actions...); err != nil {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
 		var at, body string
-		_ = chromedp.Run(b.ctx, chromedp.Location(&at), chromedp.Text("body", &body, chromedp.ByQuery))
+		_ = chromedp.Run(b.ctx, chromedp.Location(&at), chromedp.Evaluate(`document.body.innerText`, &body))
 		b.t.Fatalf("%s at %s: %v\n%s", what, at, err, body)
 	}
 }
@@ -163,30 +168,40 @@ func (b *browser) open(path string) {
 // press clicks what a selector names, once it is there and not disabled.
 func (b *browser) press(selector string) {
 	b.t.Helper()
-	b.do("press "+selector, chromedp.WaitEnabled(selector, chromedp.ByQuery), chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
+	b.see(selector+":not(:disabled)", "")
+	b.do("press "+selector, chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
 }
 
 // see waits until an element shows a text, whatever page comes up meanwhile.
 func (b *browser) see(selector, text string) {
 	b.t.Helper()
-	script := fmt.Sprintf(`(() => { const e = document.querySelector(%q); return !!e && e.textContent.includes(%q) })()`, selector, text)
-	eventually(b.t, fmt.Sprintf("see %q in %s", text, selector), 10*time.Second, func() bool {
-		var found bool
-		return chromedp.Run(b.ctx, chromedp.Evaluate(script, &found)) == nil && found // an error: the page is just being left
+	b.until(fmt.Sprintf("see %q in %s", text, selector),
+		fmt.Sprintf(`(() => { const e = document.querySelector(%q); return !!e && e.textContent.includes(%q) })()`, selector, text))
+}
+
+// until waits for a script to say yes on a page that is wholly there.
+func (b *browser) until(what, script string) {
+	b.t.Helper()
+	eventually(b.t, what, patience, func() bool {
+		var yes bool
+		ctx, cancel := context.WithTimeout(b.ctx, time.Second)
+		defer cancel()
+		return chromedp.Run(ctx, chromedp.Evaluate(`document.readyState === "complete" && `+script, &yes)) == nil && yes // an error: the page is just being left
 	})
 }
 
-// check wants the page to be accessible, to fit the window, and to have left the console silent. With SCREENSHOTS set to
+// check waits for the page at a path and wants it to be accessible, to fit the window, and to have left the console silent. With SCREENSHOTS set to
 // a directory it also keeps a picture of the page there.
-func (b *browser) check(name string) {
+func (b *browser) check(name, path string) {
 	b.t.Helper()
+	b.until("come to "+path, fmt.Sprintf(`location.pathname.includes(%q)`, path))
 	axe, err := os.ReadFile("../../node_modules/axe-core/axe.min.js")
 	if err != nil {
 		b.t.Fatalf("axe-core is missing (npm ci brings it): %v", err)
 	}
 	var found string
 	var overflow int
-	b.do("axe on "+name, chromedp.WaitReady("body"), chromedp.Evaluate(string(axe), nil),
+	b.do("axe on "+name, chromedp.Evaluate(string(axe), nil),
 		chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
 			&found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }),
 		chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &overflow))

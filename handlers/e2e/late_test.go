@@ -132,9 +132,9 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		b.press("#buy-100")
 		b.press("#pay")
 		b.see("main", "Payment")
-		b.check("processing")
+		b.check("processing", "/billing")
 		g.release(t, webhook)
 		b.see("#balance", "100") // by itself
-		b.check("booked")
+		b.check("booked", "/billing")
 	})
 }
