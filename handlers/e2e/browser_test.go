@@ -65,6 +65,9 @@ func (b *browser) journey(email string) {
 		b.see("#balance", left)
 	}
 
+	b.press("#dashboard")
+	b.check("dashboard", "/dashboard")
+
 	b.open("/" + b.locale + "/history")
 	b.check("history", "/history")
 	b.press(`main a[href*="/purchase/"]`)

@@ -59,7 +59,7 @@ func (s *Server) showDashboard(w http.ResponseWriter, r *http.Request) {
 
 func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) {
 	rows, err := t.QueryContext(ctx, `SELECT i.id, i.created_at, i.data ->> 'currency', (c.data ->> 'amount')::bigint,
-			(c.data ->> 'amount_refunded')::bigint, coalesce(i.data ->> 'customer', ''), coalesce(s.id, '')
+			(c.data ->> 'amount_refunded')::bigint, coalesce(s.data -> 'customer_details' ->> 'email', i.data ->> 'customer', ''), coalesce(s.id, '')
 		FROM stripe_sandbox.objects i
 		JOIN stripe_sandbox.objects c ON c.id = i.data ->> 'latest_charge'
 		LEFT JOIN stripe_sandbox.objects s ON s.kind = $1 AND s.data ->> 'payment_intent' = i.id

@@ -123,7 +123,7 @@ func TestDashboardRefunds(t *testing.T) {
 	german := map[string]string{"Accept-Language": "de-DE,de;q=0.9"}
 	dashboard := s.do(t, http.MethodGet, "/dashboard", nil, german)
 	form := dashboard.fields(row + " form")
-	if form.Get("amount") != "40,00" || dashboard.text(row+" .amount") != "40,00 €" || dashboard.text(row+" .customer") != payment.Customer.ID {
+	if form.Get("amount") != "40,00" || dashboard.text(row+" .amount") != "40,00 €" || dashboard.text(row+" .customer") != "erika@example.com" {
 		t.Errorf("row = %q with %v", dashboard.text(row), form)
 	}
 	if got := dashboard.texts("#events .type"); got == "" {
