@@ -25,6 +25,36 @@ func TestJourney(t *testing.T) {
 	for i, locale := range []string{"en", "de"} {
 		t.Run(locale, func(t *testing.T) { journey(t, s, locale, fmt.Sprintf("ada%d@example.com", i)) })
 	}
+	t.Run("a refund of spent credits leaves a debt that the next purchase settles", func(t *testing.T) {
+		v := newVisitor(s, "de")
+		v.t = t
+		v.signInAs("debt@example.com")
+		pay := v.buy("#buy-100")
+		v.open("/de/billing")
+		for range 6 {
+			v.submit("#spend-resume_improvement")
+		}
+		v.wantBalance("10")
+		v.refundAt(pay, "5.00")
+		eventually(t, "the refund takes all 100 credits", 5*time.Second, func() bool {
+			v.open("/de/billing")
+			return v.balance() == "−90"
+		})
+		v.find("#balance-negative")
+		v.submit("#spend-job_match")
+		if v.status != http.StatusPaymentRequired {
+			t.Errorf("spending in debt: %d, want 402", v.status)
+		}
+		v.open("/de/purchase")
+		v.find("#debt")
+		v.buy("#buy-100")
+		v.wantBalance("10")
+		v.open("/de/history")
+		v.click(`main tbody tr:last-child a[href*="/purchase/"]`)
+		if text := v.text("main"); !strings.Contains(text, "Erstattet") {
+			t.Errorf("the refunded purchase does not say so: %s", text)
+		}
+	})
 	t.Run("after a restart everything is still there", func(t *testing.T) {
 		dir := s.cmd.Dir
 		s.stop()
@@ -131,6 +161,16 @@ func journey(t *testing.T, s *site, locale, email string) {
 	if !strings.HasPrefix(v.at.Path, "/"+locale+"/login") {
 		t.Errorf("after signing out the billing page is %s", v.at)
 	}
+}
+
+// buy orders a package, pays for it, and returns the address of its Checkout page.
+func (v *visitor) buy(button string) url.URL {
+	v.t.Helper()
+	v.open("/" + v.locale + "/purchase")
+	v.submit(button)
+	pay := *v.at
+	v.submit("#pay")
+	return pay
 }
 
 func (v *visitor) wantBalance(want string) {
