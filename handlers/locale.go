@@ -33,13 +33,13 @@ func (h *Handler) pickLocale(c *fiber.Ctx) error {
 	return leave(c, "/"+h.preferredLocale(c))
 }
 
-// preferredLocale is the language last chosen in this browser, else the user's own, else what the browser asks for.
+// preferredLocale is the user's own language, else the one last chosen in this browser, else what the browser asks for.
 func (h *Handler) preferredLocale(c *fiber.Ctx) string {
-	if chosen := c.Cookies(localeCookie); models.KnownLocale(chosen) {
-		return chosen
-	}
 	if v := currentVisitor(c); v.account != nil && v.account.Locale != "" {
 		return v.account.Locale
+	}
+	if chosen := c.Cookies(localeCookie); models.KnownLocale(chosen) {
+		return chosen
 	}
 	return h.Site.Texts.Match(c.Get(fiber.HeaderAcceptLanguage))
 }

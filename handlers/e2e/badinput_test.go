@@ -189,6 +189,15 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("unknown price: %d, want 422", v.status)
 		}
 	})
+	t.Run("languages", func(t *testing.T) {
+		any := newVisitor(s, "de-AT,en;q=0.5")
+		any.t = t
+		for _, step := range []struct{ open, want string }{{"/", "/de"}, {"/en", "/en"}, {"/", "/en"}, {"/de/login", "/de/login"}, {"/", "/de"}} {
+			if any.open(step.open); any.at.Path != step.want {
+				t.Errorf("%s leads to %s, want %s", step.open, any.at.Path, step.want)
+			}
+		}
+	})
 	t.Run("second thoughts", func(t *testing.T) {
 		v.t = t
 		v.open("/de/purchase")
