@@ -15,6 +15,7 @@ import (
 const (
 	latestEntries = 5  // movements on the billing page
 	maxPolls      = 30 // how often the page asks before it says that we are waiting for Stripe
+	catchUpEvery  = 5  // polls; at the first of them we ask Stripe ourselves
 )
 
 // showLanding is GET /{locale}.
@@ -52,7 +53,8 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 	}))
 }
 
-// returnState says how the purchase stands from which Stripe has just sent the buyer back. Looking never credits.
+// returnState says how the purchase stands from which Stripe has just sent the buyer back. The address itself proves
+// nothing: credits come from Stripe's event, or, while that is late, from Stripe's own answer about the session.
 func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, error) {
 	if c.Query("canceled") == "true" {
 		return &pages.ReturnState{Kind: pages.ReturnCanceled}, nil
@@ -69,6 +71,12 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 		return nil, err
 	}
 	attempt := int(max(wholeNumber(c.Query("poll")), 0))
+	if p.Status == models.PurchasePending && attempt%catchUpEvery == 1 { // the event is late, or lost
+		h.Webhook.CatchUp(c.UserContext(), session)
+		if p, err = h.Purchase.BySession(c.UserContext(), userID, session); err != nil {
+			return nil, err
+		}
+	}
 	state := &pages.ReturnState{Purchase: p}
 	switch {
 	case p.CreditsGranted > 0 && p.CreditsRefunded+p.CreditsDisputed == p.CreditsGranted: // an old address: it has all gone back

@@ -19,12 +19,20 @@ func stripeWithLineItems(t *testing.T) string {
 		item := func(price string) string {
 			return fmt.Sprintf(`{"object":"list","has_more":false,"data":[{"id":"li_1","object":"item","quantity":2,"price":{"id":%q,"object":"price"}}]}`, price)
 		}
+		session := func(id, status, payment string) string {
+			return fmt.Sprintf(`{"id":%q,"object":"checkout.session","status":%q,"payment_status":%q,"payment_intent":"pi_1","currency":"eur",
+				"amount_subtotal":3500,"amount_total":3500,"metadata":{"credits":"1200"}}`, id, status, payment)
+		}
 		switch r.URL.Path {
 		case "/v1/checkout/sessions/cs_items/line_items":
 			fmt.Fprint(w, item("price_1200"))
 		case "/v1/checkout/sessions/cs_shoes/line_items":
 			fmt.Fprint(w, item("price_shoes"))
-		case "/v1/checkout/sessions/cs_down/line_items":
+		case "/v1/checkout/sessions/cs_1":
+			fmt.Fprint(w, session("cs_1", "complete", "paid"))
+		case "/v1/checkout/sessions/cs_open":
+			fmt.Fprint(w, session("cs_open", "open", "unpaid"))
+		case "/v1/checkout/sessions/cs_down/line_items", "/v1/checkout/sessions/cs_down":
 			http.Error(w, `{"error":{"type":"api_error"}}`, http.StatusBadRequest)
 		default:
 			w.WriteHeader(http.StatusNotFound)
