@@ -1,7 +1,11 @@
 // Package models holds the rows of the database and the units they are counted in.
 package models
 
-import "time"
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+)
 
 // Credits counts what users buy and spend. Whole numbers only; negative when taken.
 type Credits int64
@@ -44,6 +48,9 @@ func KnownLocale(code string) bool {
 	}
 	return false
 }
+
+// Storable reports whether PostgreSQL can hold the text: UTF-8 without NUL.
+func Storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
 // Now is the services' clock: UTC, to the microsecond that PostgreSQL keeps.
 func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

@@ -96,14 +96,12 @@ func (g Grant) check() error {
 		return fault.Field("credits", fault.CreditsRange)
 	case g.Note == "":
 		return fault.Field("note", fault.NoteMissing)
-	case utf8.RuneCountInString(g.Note) > MaxNoteLength || strings.ContainsRune(g.Note, 0) || !utf8.ValidString(g.Note):
+	case utf8.RuneCountInString(g.Note) > MaxNoteLength || !models.Storable(g.Note):
 		return fault.Field("note", fault.NoteTooLong)
 	case g.Key == "":
 		return fault.Because(fault.Malformed, fault.KeyMissing)
-	case utf8.RuneCountInString(g.Key) > 255 || strings.ContainsRune(g.Key, 0) || !utf8.ValidString(g.Key):
-		return fault.Because(fault.Malformed, fault.KeyLength)
 	}
-	return nil
+	return ledger.CheckKey(g.Key)
 }
 
 func (g Grant) actor() string {
@@ -155,7 +153,7 @@ type Found struct {
 // FindUsers returns the users whose address begins with what was typed, as they or their provider spell it.
 func (s *Service) FindUsers(ctx context.Context, email string) ([]Found, error) {
 	prefix := strings.ToLower(strings.TrimSpace(email))
-	if prefix == "" || strings.ContainsRune(prefix, 0) || !utf8.ValidString(prefix) {
+	if prefix == "" || !models.Storable(prefix) {
 		return nil, nil
 	}
 	var users []Found

@@ -50,21 +50,3 @@ func TestAccount(t *testing.T) {
 		t.Errorf("error = %v, want not found", err)
 	}
 }
-
-func TestSetLocale(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	user := f.arrive(t, verified("a", ada))
-	if err := f.SetLocale(t.Context(), user.ID, "en"); err != nil {
-		t.Fatal(err)
-	}
-	if account, err := f.Account(t.Context(), user.ID); err != nil || account.Locale != "en" {
-		t.Errorf("locale = %q, %v, want en", account.Locale, err)
-	}
-	if told := fault.Of(f.SetLocale(t.Context(), user.ID, "xx")); told == nil || told.Problem != fault.LocaleUnknown {
-		t.Errorf("xx: %v, want a refusal", told)
-	}
-	if err := f.SetLocale(t.Context(), user.ID+1, "en"); !fault.Is(err, fault.NotFound) {
-		t.Errorf("nobody: %v, want not found", err)
-	}
-}

@@ -135,22 +135,6 @@ func (s *Service) adminList() []string {
 	return s.admins
 }
 
-// SetLocale remembers the language a user has chosen.
-// Errors: fault.Invalid for a language the product does not speak; fault.NotFound when there is no such user.
-func (s *Service) SetLocale(ctx context.Context, userID int64, locale string) error {
-	if !models.KnownLocale(locale) {
-		return fault.Field("locale", fault.LocaleUnknown)
-	}
-	done := s.db.WithContext(ctx).Exec("UPDATE users SET locale = ?, updated_at = ? WHERE id = ?", locale, s.now(), userID)
-	if done.Error != nil {
-		return fmt.Errorf("set locale of user %d: %w", userID, done.Error)
-	}
-	if done.RowsAffected == 0 {
-		return fault.New(fault.NotFound, nil)
-	}
-	return nil
-}
-
 // Identities lists how a user signs in, the oldest first.
 func (s *Service) Identities(ctx context.Context, userID int64) ([]models.Identity, error) {
 	var found []models.Identity

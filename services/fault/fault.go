@@ -48,7 +48,6 @@ const (
 	NoteMissing         Problem = "note_missing"
 	NoteTooLong         Problem = "note_too_long"
 	BelowZero           Problem = "below_zero"
-	EmailInvalid        Problem = "email_invalid"
 	CursorInvalid       Problem = "cursor_invalid"
 	LimitRange          Problem = "limit_range"
 	SignInFailed        Problem = "sign_in_failed"
@@ -58,7 +57,6 @@ const (
 	ContentTypeNotJSON  Problem = "content_type_not_json"
 	TokenMissing        Problem = "csrf_token"
 	CrossSite           Problem = "cross_site"
-	SandboxOnly         Problem = "sandbox_only"
 	KeyUsedOtherwise    Problem = "idempotency_key_used_otherwise"
 	CorrectionDirection Problem = "correction_direction"
 )
@@ -66,8 +64,8 @@ const (
 // Problems lists every problem, for the test that wants a text for each.
 func Problems() []Problem {
 	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
-		NoteMissing, NoteTooLong, BelowZero, EmailInvalid, CursorInvalid, LimitRange, SignInFailed, SignInExpired, KeyMissing,
-		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, SandboxOnly, KeyUsedOtherwise, CorrectionDirection}
+		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, SignInFailed, SignInExpired, KeyMissing,
+		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection}
 }
 
 // Error is a refusal that the user can understand.

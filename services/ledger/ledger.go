@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 
@@ -45,18 +46,30 @@ func Post(tx *gorm.DB, e Entry) (Posted, error) {
 		}
 	}
 	if left := user.Available() + e.Delta; e.Delta < 0 && left < 0 && !e.Reason.Overdraws() {
-		return Posted{}, Insufficient(-e.Delta, user.Available())
+		return Posted{}, insufficient(-e.Delta, user.Available())
 	}
 	row, err := appendRow(tx, e)
 	return Posted{CreditTransaction: row}, err
 }
 
-// Insufficient is the refusal of a spend.
+// insufficient is the refusal of a spend.
 // Units: credits.
-func Insufficient(required, available models.Credits) error {
+func insufficient(required, available models.Credits) error {
 	return fault.New(fault.InsufficientCredits, map[string]any{
 		"required": int64(required), "available": int64(available), "missing": int64(required - available),
 	})
+}
+
+// maxKeyLength is Stripe's own limit, in characters. Source: https://docs.stripe.com/api/idempotent_requests
+const maxKeyLength = 255
+
+// CheckKey reports whether an idempotency key can be kept. An empty one can: it is none.
+// Errors: fault.Malformed.
+func CheckKey(key string) error {
+	if utf8.RuneCountInString(key) > maxKeyLength || !models.Storable(key) {
+		return fault.Because(fault.Malformed, fault.KeyLength)
+	}
+	return nil
 }
 
 // Lock reads a user and keeps every other transaction from moving their credits.

@@ -110,7 +110,7 @@ func holder(tx *gorm.DB, email string) (int64, error) {
 func address(typed string) string {
 	typed = strings.ToLower(strings.TrimSpace(typed))
 	strange := strings.ContainsFunc(typed, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
-	if strange || len(typed) > 320 || strings.Count(typed, "@") != 1 || !storable(typed) {
+	if strange || len(typed) > 320 || strings.Count(typed, "@") != 1 || !models.Storable(typed) {
 		return ""
 	}
 	return typed

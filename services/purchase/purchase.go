@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/stripe/stripe-go/v79"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 )
 
 // MaxQuantity is how many packages one purchase may hold.
@@ -89,16 +89,11 @@ func (o Order) check() error {
 		return fault.Field("locale", fault.LocaleUnknown)
 	case o.Key == "":
 		return fault.Because(fault.Malformed, fault.KeyMissing)
-	case utf8.RuneCountInString(o.Key) > 255 || !storable(o.Key):
-		return fault.Because(fault.Malformed, fault.KeyLength)
-	case !storable(o.PriceID):
+	case !models.Storable(o.PriceID):
 		return fault.Field("price_id", fault.PriceUnknown)
 	}
-	return nil
+	return ledger.CheckKey(o.Key)
 }
-
-// storable reports whether PostgreSQL can hold the text.
-func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
 // record writes the purchase before Stripe hears of it, so that no payment can be without its row.
 func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) {

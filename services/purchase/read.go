@@ -25,7 +25,7 @@ func (s *Service) Purchase(ctx context.Context, userID int64, id string) (models
 // BySession returns the user's purchase that a Checkout Session belongs to.
 // Errors: fault.NotFound for an unknown session and for another user's alike.
 func (s *Service) BySession(ctx context.Context, userID int64, sessionID string) (models.Purchase, error) {
-	if !storable(sessionID) {
+	if !models.Storable(sessionID) {
 		return models.Purchase{}, fault.New(fault.NotFound, nil)
 	}
 	return s.take(ctx, "user_id = ? AND checkout_session_id = ?", userID, sessionID)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"unicode/utf8"
 
 	"gorm.io/gorm"
 
@@ -35,11 +34,8 @@ var features = []Feature{
 // Features returns every feature with its price in credits.
 func Features() []Feature { return append([]Feature(nil), features...) }
 
-// Limits of what a caller may send.
-const (
-	MaxKeyLength     = 255     // characters of an idempotency key
-	MaxMetadataBytes = 8 << 10 // of the caller's metadata as JSON
-)
+// maxMetadataBytes is how much a caller may say of a spend, as JSON.
+const maxMetadataBytes = 8 << 10
 
 // Request asks to spend credits on a feature.
 type Request struct {
@@ -84,8 +80,8 @@ func entryFor(r Request) (ledger.Entry, error) {
 	if !ok {
 		return ledger.Entry{}, fault.Field("feature", fault.FeatureUnknown)
 	}
-	if utf8.RuneCountInString(r.Key) > MaxKeyLength || strings.ContainsRune(r.Key, 0) || !utf8.ValidString(r.Key) {
-		return ledger.Entry{}, fault.Because(fault.Malformed, fault.KeyLength)
+	if err := ledger.CheckKey(r.Key); err != nil {
+		return ledger.Entry{}, err
 	}
 	metadata, err := canonical(r.Metadata)
 	if err != nil {
@@ -114,7 +110,7 @@ func canonical(raw json.RawMessage) (json.RawMessage, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, nil
 	}
-	if len(raw) > MaxMetadataBytes {
+	if len(raw) > maxMetadataBytes {
 		return nil, fault.Field("metadata", fault.MetadataTooLarge)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -130,7 +126,7 @@ func canonical(raw json.RawMessage) (json.RawMessage, error) {
 func storable(value any) bool {
 	switch v := value.(type) {
 	case string:
-		return !strings.ContainsRune(v, 0)
+		return models.Storable(v)
 	case json.Number:
 		f, err := v.Float64()
 		tiny := f == 0 && strings.ContainsAny(string(v), "123456789") // 1e-20000: a float rounds it, jsonb refuses it
@@ -143,7 +139,7 @@ func storable(value any) bool {
 		}
 	case map[string]any:
 		for key, item := range v {
-			if strings.ContainsRune(key, 0) || !storable(item) {
+			if !models.Storable(key) || !storable(item) {
 				return false
 			}
 		}

@@ -38,9 +38,6 @@ func Money(ctx context.Context, cents models.Cents, code string) string {
 	return currency.NewFormatter(currency.NewLocale(locales.Code(ctx))).Format(amount)
 }
 
-// Date writes a day: 23 Nov 2026 or 23.11.2026.
-func Date(ctx context.Context, t time.Time) string { return t.UTC().Format(dateLayout(ctx)) }
-
 // DateTime writes a moment and names its zone: 23 Nov 2026, 14:05 UTC.
 func DateTime(ctx context.Context, t time.Time) string {
 	return t.UTC().Format(dateLayout(ctx) + ", 15:04 MST")
