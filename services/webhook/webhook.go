@@ -44,7 +44,8 @@ func (s *Service) Receive(ctx context.Context, payload []byte, signature string)
 	if event.APIVersion != stripe.APIVersion {
 		s.Log.WarnContext(ctx, "event of another API version", "event_id", event.ID, "version", event.APIVersion)
 	}
-	if err := s.store(ctx, event, payload); err != nil {
+	fresh, err := s.store(ctx, event, payload)
+	if err != nil || !fresh { // a duplicate is with us already: in the ledger, or in the worker's hands
 		return err
 	}
 	inline, cancel := context.WithTimeout(ctx, inlineBudget)
@@ -56,20 +57,20 @@ func (s *Service) Receive(ctx context.Context, payload []byte, signature string)
 // inlineGrace is how long the worker leaves a new event to the request that brought it.
 const inlineGrace = 5 * time.Second
 
-// store keeps the event as it came. A duplicate changes nothing.
-func (s *Service) store(ctx context.Context, e stripe.Event, payload []byte) error {
+// store keeps the event as it came; false for a duplicate, which changes nothing.
+func (s *Service) store(ctx context.Context, e stripe.Event, payload []byte) (bool, error) {
 	ref, objectID := "", ""
 	if o, err := parseObject(e.Data.Raw); err == nil {
 		ref, objectID = o.paymentRef(), o.ID
 	}
-	err := s.DB.WithContext(ctx).Exec(`INSERT INTO stripe_events
+	stored := s.DB.WithContext(ctx).Exec(`INSERT INTO stripe_events
 		(event_id, type, api_version, livemode, object_id, payment_ref, payload, created_at_stripe, received_at, next_attempt_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING`,
-		e.ID, string(e.Type), e.APIVersion, e.Livemode, objectID, ref, payload, e.Created, s.Now(), s.Now().Add(inlineGrace)).Error
-	if err != nil {
-		return fmt.Errorf("store event %s: %w", e.ID, err)
+		e.ID, string(e.Type), e.APIVersion, e.Livemode, objectID, ref, payload, e.Created, s.Now(), s.Now().Add(inlineGrace))
+	if stored.Error != nil {
+		return false, fmt.Errorf("store event %s: %w", e.ID, stored.Error)
 	}
-	return nil
+	return stored.RowsAffected == 1, nil
 }
 
 // attempt books one stored event. A failure is written down for the worker and goes no further.

@@ -74,9 +74,12 @@ func refund(id, refundID string, amount int64) string {
 	return event(id, "refund.created", fmt.Sprintf(`{"id":%q,"object":"refund","amount":%d,"currency":"eur","status":"succeeded","charge":"ch_1","payment_intent":"pi_1"}`, refundID, amount))
 }
 
+// deliver brings an event twice, as Stripe may at any time.
 func (s *shop) deliver(payload string) {
 	s.t.Helper()
-	s.must(s.Receive(context.Background(), []byte(payload), sign(payload, testSecret, s.clock)))
+	for range 2 {
+		s.must(s.Receive(context.Background(), []byte(payload), sign(payload, testSecret, s.clock)))
+	}
 }
 
 func (s *shop) balance() models.Credits {
@@ -313,7 +316,9 @@ func TestWorkerBooksWhatWasLeft(t *testing.T) {
 	payload := s.completed("evt_1", "cs_1", "paid")
 	event, err := verify([]byte(payload), sign(payload, testSecret, s.clock), s.Secrets, s.clock)
 	s.must(err)
-	s.must(s.store(context.Background(), event, []byte(payload))) // stored, and then the process died
+	_, err = s.store(context.Background(), event, []byte(payload)) // stored, and then the process died
+	s.must(err)
+	s.deliver(payload) // Stripe, who got no answer, sends it again
 	s.must(s.BookDue(context.Background()))
 	s.wantBalance(0) // left to the request that brought it, for a moment
 	s.clock = s.clock.Add(inlineGrace + time.Second)
@@ -360,6 +365,23 @@ func TestFailedBookingIsTriedAgainAndThenShownToAPerson(t *testing.T) {
 	overview, err := s.Overview(context.Background(), 10)
 	if err != nil || len(overview.Open) != 1 || overview.Open[0].EventID != "evt_2" || len(overview.Open[0].Payload) != 0 {
 		t.Errorf("overview = %d open events (%v), want evt_2 without its payload", len(overview.Open), err)
+	}
+}
+
+func TestDuplicatesUseUpNoAttempts(t *testing.T) {
+	s := newShop(t)
+	for range 10 {
+		s.deliver(refunded("evt_early", 1000))
+	}
+	var row models.StripeEvent
+	s.must(s.DB.Take(&row, "event_id = 'evt_early'").Error)
+	if row.Status != models.EventDeferred || row.Attempts != 1 {
+		t.Errorf("event is %s after %d attempts, want deferred after 1", row.Status, row.Attempts)
+	}
+	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
+	s.wantBalance(1200 - 342)
+	if got := s.statusOf("evt_early"); got != models.EventDone {
+		t.Errorf("event is %s once its purchase came, want done", got)
 	}
 }
 
