@@ -72,7 +72,7 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 	}
 	attempt := int(max(wholeNumber(c.Query("poll")), 0))
 	if p.Status == models.PurchasePending && attempt%catchUpEvery == 1 { // the event is late, or lost
-		h.Webhook.CatchUp(c.UserContext(), session)
+		h.Purchase.CatchUp(c.UserContext(), session)
 		if p, err = h.Purchase.BySession(c.UserContext(), userID, session); err != nil {
 			return nil, err
 		}

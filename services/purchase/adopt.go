@@ -1,43 +1,40 @@
 package purchase
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/google/uuid"
-	"github.com/stripe/stripe-go/v79"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// ErrCreditsUnknown says that a paid session does not tell how many credits it is for, so that its line items must be
-// asked for (LineItemCredits) outside the transaction.
-var ErrCreditsUnknown = errors.New("the session's credits are not known")
-
-// Adopt makes a purchase of a paid session that was not begun here, as from a payment link, and returns it locked,
-// ready to be settled. Its credits are those in its metadata, else what its line items were found to come to (sold). Its user is the one with the Stripe customer, else with the e-mail address, else a new one: an
-// address typed at Checkout may receive credits, but signs nobody in until a provider says that it is verified.
+// adopt makes a purchase of a paid session that was not begun here, as from a payment link, and returns it locked,
+// ready to be settled. Its credits are those in its metadata, else what its line items come to. Its user is the one
+// with the Stripe customer, else with the e-mail address, else a new one: an address typed at Checkout may receive
+// credits, but signs nobody in until a provider says that it is verified.
 //
 // Locks: the payment, the session, then the user.
-// Errors: ErrCreditsUnknown; ReviewError when there is nobody to give the credits to.
-func Adopt(tx *gorm.DB, c Checkout, sold models.Credits, livemode bool, now time.Time) (*models.Purchase, error) {
+// Errors: AskError; ErrNotOurs when it sold no credits; ReviewError when there is nobody to give the credits to.
+func (s *Service) adopt(tx *gorm.DB, c Checkout, told Told) (*models.Purchase, error) {
 	if c.PaymentStatus != "paid" && c.PaymentStatus != "no_payment_required" {
 		return nil, ReviewError("unknown payment status " + c.PaymentStatus)
 	}
 	credits, ok := parseCredits(c.Credits)
-	if !ok {
-		credits = sold
+	switch {
+	case ok:
+	case told.Credits == nil:
+		return nil, &AskError{SessionID: c.ID}
+	case *told.Credits == 0:
+		return nil, ErrNotOurs
+	default:
+		credits = *told.Credits
 	}
-	if credits == 0 {
-		return nil, ErrCreditsUnknown
-	}
-	if err := errors.Join(LockPayment(tx, c.PaymentIntent), LockPayment(tx, c.ID)); err != nil {
+	if err := errors.Join(lockPayment(tx, c.PaymentIntent), lockPayment(tx, c.ID)); err != nil {
 		return nil, err
 	}
 	if p, err := lockBySession(tx, c); !errors.Is(err, ErrNotOurs) {
@@ -47,13 +44,14 @@ func Adopt(tx *gorm.DB, c Checkout, sold models.Credits, livemode bool, now time
 	if err != nil {
 		return nil, err
 	}
-	if err := keepAlias(tx, c.Customer, user.ID, livemode); err != nil {
+	if err := keepAlias(tx, c.Customer, user.ID, s.Livemode); err != nil {
 		return nil, err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, fmt.Errorf("purchase id: %w", err)
 	}
+	now := s.Now()
 	p := models.Purchase{ID: id, UserID: user.ID, Quantity: 1, Credits: credits, AmountCents: models.Cents(c.Subtotal), Currency: c.Currency,
 		Status: models.PurchasePaid, CheckoutSessionID: c.ID, PaymentIntentID: c.PaymentIntent, PaidCents: models.Cents(c.Paid), PaidAt: &now}
 	err = tx.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status,
@@ -131,40 +129,4 @@ func keepAlias(tx *gorm.DB, customer string, userID int64, livemode bool) error 
 		return fmt.Errorf("keep customer %s: %w", customer, err)
 	}
 	return nil
-}
-
-// LineItemCredits asks Stripe what a session sold and adds up its credits by our prices, also those no longer on sale.
-//
-// Units: credits. Errors: ErrNotOurs when a line item is no price of ours; fault.Unavailable when Stripe does not answer.
-// Source: https://docs.stripe.com/api/checkout/sessions/line_items
-func (s *Service) LineItemCredits(ctx context.Context, sessionID string) (models.Credits, error) {
-	params := &stripe.CheckoutSessionListLineItemsParams{Session: stripe.String(sessionID)}
-	params.Context = ctx
-	var total models.Credits
-	items := s.Stripe.CheckoutSessions.ListLineItems(params)
-	for items.Next() {
-		item := items.LineItem()
-		if item.Price == nil {
-			return 0, ErrNotOurs
-		}
-		var price models.Price
-		err := s.DB.WithContext(ctx).Where("stripe_price_id = ?", item.Price.ID).Take(&price).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) {
-			return 0, ErrNotOurs
-		}
-		if err != nil {
-			return 0, fmt.Errorf("price of a line item: %w", err)
-		}
-		total += price.CreditsPerUnit * models.Credits(item.Quantity)
-	}
-	if err := items.Err(); err != nil {
-		if missingParam(err) != "" {
-			return 0, ErrNotOurs
-		}
-		return 0, stripeFault(err)
-	}
-	if total < 1 || total > MaxQuantity*maxCredits {
-		return 0, ErrNotOurs
-	}
-	return total, nil
 }

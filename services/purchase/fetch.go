@@ -2,16 +2,21 @@ package purchase
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/stripe/stripe-go/v79"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
 )
 
-// FetchCheckout asks Stripe how a session stands. Call it where no lock is held.
+// fetchCheckout asks Stripe how a session stands. Call it where no lock is held.
 //
 // Errors: ErrNotOurs while the session is open, expired or unknown: there is nothing to record; fault.Unavailable when
 // Stripe does not answer.
 // Source: https://docs.stripe.com/api/checkout/sessions/retrieve
-func (s *Service) FetchCheckout(ctx context.Context, sessionID string) (Checkout, error) {
+func (s *Service) fetchCheckout(ctx context.Context, sessionID string) (Checkout, error) {
 	params := &stripe.CheckoutSessionParams{}
 	params.Context = ctx
 	session, err := s.Stripe.CheckoutSessions.Get(sessionID, params)
@@ -23,6 +28,11 @@ func (s *Service) FetchCheckout(ctx context.Context, sessionID string) (Checkout
 	case session.Status != stripe.CheckoutSessionStatusComplete:
 		return Checkout{}, ErrNotOurs
 	}
+	return checkoutOf(session), nil
+}
+
+// checkoutOf reads a session that the API answered.
+func checkoutOf(session *stripe.CheckoutSession) Checkout {
 	c := Checkout{
 		ID: session.ID, ClientReferenceID: session.ClientReferenceID, PurchaseID: session.Metadata["purchase_id"],
 		Credits: session.Metadata["credits"], PaymentStatus: string(session.PaymentStatus),
@@ -34,5 +44,92 @@ func (s *Service) FetchCheckout(ctx context.Context, sessionID string) (Checkout
 	if conversion := session.CurrencyConversion; conversion != nil {
 		c.Currency, c.Subtotal = string(conversion.SourceCurrency), conversion.AmountSubtotal
 	}
-	return c, nil
+	if session.Customer != nil {
+		c.Customer = session.Customer.ID
+	}
+	if session.CustomerDetails != nil {
+		c.Email = session.CustomerDetails.Email
+	}
+	return c
+}
+
+// lineItemCredits asks Stripe what a session sold and adds up its credits by our prices, also those no longer on sale.
+//
+// Units: credits. Errors: ErrNotOurs when a line item is no price of ours; fault.Unavailable when Stripe does not answer.
+// Source: https://docs.stripe.com/api/checkout/sessions/line_items
+func (s *Service) lineItemCredits(ctx context.Context, sessionID string) (models.Credits, error) {
+	params := &stripe.CheckoutSessionListLineItemsParams{Session: stripe.String(sessionID)}
+	params.Context = ctx
+	var total models.Credits
+	items := s.Stripe.CheckoutSessions.ListLineItems(params)
+	for items.Next() {
+		item := items.LineItem()
+		if item.Price == nil {
+			return 0, ErrNotOurs
+		}
+		var price models.Price
+		err := s.DB.WithContext(ctx).Where("stripe_price_id = ?", item.Price.ID).Take(&price).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return 0, ErrNotOurs
+		}
+		if err != nil {
+			return 0, fmt.Errorf("price of a line item: %w", err)
+		}
+		total += price.CreditsPerUnit * models.Credits(item.Quantity)
+	}
+	if err := items.Err(); err != nil {
+		if missingParam(err) != "" {
+			return 0, ErrNotOurs
+		}
+		return 0, stripeFault(err)
+	}
+	if total < 1 || total > MaxQuantity*maxCredits {
+		return 0, ErrNotOurs
+	}
+	return total, nil
+}
+
+// fetchCharge asks Stripe for a charge and records it, so that the payment which it belongs to is known from now on.
+// An unknown charge records nothing.
+//
+// Errors: fault.Unavailable when Stripe does not answer. Source: https://docs.stripe.com/api/charges/retrieve
+func (s *Service) fetchCharge(ctx context.Context, chargeID string) error {
+	params := &stripe.ChargeParams{}
+	params.Context = ctx
+	ch, err := s.Stripe.Charges.Get(chargeID, params)
+	switch {
+	case err != nil && missingParam(err) != "":
+		return nil
+	case err != nil:
+		return stripeFault(err)
+	}
+	c := Charge{ID: ch.ID, PaymentRef: ch.ID, Currency: string(ch.Currency), Amount: ch.Amount, AmountRefunded: ch.AmountRefunded}
+	if ch.PaymentIntent != nil {
+		c.PaymentRef = ch.PaymentIntent.ID
+	}
+	return recordCharge(s.DB.WithContext(ctx), c)
+}
+
+// refundOf reads a refund that the API answered.
+func refundOf(r *stripe.Refund) Refund {
+	refund := Refund{ID: r.ID, Currency: string(r.Currency), Status: string(r.Status), FailureReason: string(r.FailureReason), Amount: r.Amount}
+	if r.Charge != nil {
+		refund.ChargeID = r.Charge.ID
+	}
+	if r.PaymentIntent != nil {
+		refund.PaymentRef = r.PaymentIntent.ID
+	}
+	return refund
+}
+
+// disputeOf reads a dispute that the API answered.
+func disputeOf(d *stripe.Dispute) Dispute {
+	dispute := Dispute{ID: d.ID, Currency: string(d.Currency), Status: string(d.Status), Amount: d.Amount}
+	if d.Charge != nil {
+		dispute.ChargeID = d.Charge.ID
+	}
+	if d.PaymentIntent != nil {
+		dispute.PaymentRef = d.PaymentIntent.ID
+	}
+	return dispute
 }

@@ -40,10 +40,10 @@ func RecordExpiry(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 // Source: https://docs.stripe.com/api/disputes/object#dispute_object-status
 var disputeStatuses = []string{"warning_needs_response", "warning_under_review", "warning_closed", "needs_response", "under_review", "lost", "won"}
 
-// RecordDispute keeps a dispute. Its status only rises, so that events may come in any order.
+// recordDispute keeps a dispute. Its status only rises, so that events may come in any order.
 //
 // Errors: ReviewError for a status that we do not know.
-func RecordDispute(tx *gorm.DB, d Dispute) error {
+func recordDispute(tx *gorm.DB, d Dispute) error {
 	if !slices.Contains(disputeStatuses, d.Status) {
 		return ReviewError("unknown dispute status " + d.Status)
 	}

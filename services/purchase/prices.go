@@ -71,7 +71,14 @@ func (s *Service) SyncPrices(ctx context.Context) (int, error) {
 func (s *Service) syncProduct(ctx context.Context) error {
 	get := &stripe.ProductParams{}
 	get.Context = ctx
-	_, err := s.Stripe.Products.Get(productID, get)
+	product, err := s.Stripe.Products.Get(productID, get)
+	if err == nil && !product.Active { // the operator syncs in order to sell
+		revive := &stripe.ProductParams{Active: stripe.Bool(true)}
+		revive.Context = ctx
+		if _, err := s.Stripe.Products.Update(productID, revive); err != nil {
+			return stripeFault(err)
+		}
+	}
 	if err == nil {
 		return nil
 	}
@@ -154,6 +161,10 @@ func (s *Service) labelPrice(ctx context.Context, old *stripe.Price, p Package) 
 
 // mirrorPrices copies the product's prices into our table. Rows are never deleted: purchases point at them.
 func (s *Service) mirrorPrices(ctx context.Context) (int, error) {
+	onSale, err := s.productOnSale(ctx)
+	if err != nil {
+		return 0, err
+	}
 	list := &stripe.PriceListParams{Product: stripe.String(productID)}
 	list.Context = ctx
 	list.Limit = stripe.Int64(100)
@@ -171,9 +182,10 @@ func (s *Service) mirrorPrices(ctx context.Context) (int, error) {
 			s.Log.WarnContext(ctx, "a Stripe price without usable metadata.credits is not sold", "price_id", prices.Price().ID)
 			continue
 		}
+		row.Active = row.Active && onSale
 		rows, ids = append(rows, row), append(ids, row.StripePriceID)
 	}
-	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err = models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		for _, r := range rows {
 			err := tx.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents, currency, active) VALUES (?, ?, ?, ?, ?)
 				ON CONFLICT (stripe_price_id) DO UPDATE SET credits_per_unit = excluded.credits_per_unit,
@@ -189,6 +201,34 @@ func (s *Service) mirrorPrices(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("mirror prices: %w", err)
 	}
 	return len(rows), nil
+}
+
+// productOnSale reports whether our product is there and active: Stripe takes no order for the prices of one that is not.
+func (s *Service) productOnSale(ctx context.Context) (bool, error) {
+	get := &stripe.ProductParams{}
+	get.Context = ctx
+	product, err := s.Stripe.Products.Get(productID, get)
+	switch {
+	case err != nil && missingParam(err) != "":
+		return false, nil
+	case err != nil:
+		return false, stripeFault(err)
+	}
+	return product.Active && !product.Deleted, nil
+}
+
+// BookPrices answers an event about the product or one of its prices by reading all of them: the event itself may be
+// older than what we have. Rows are read from Stripe before the transaction, so nothing is left to do in it.
+//
+// Errors: AskError the first time; ErrNotOurs for another product's.
+func BookPrices(product string, told Told) error {
+	switch {
+	case product != productID:
+		return ErrNotOurs
+	case !told.Prices:
+		return &AskError{Prices: true}
+	}
+	return nil
 }
 
 // mirrored reads a Stripe price as a row; false when it does not say how many credits it holds, or has no fixed amount.

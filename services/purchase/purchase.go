@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,6 +32,9 @@ type Service struct {
 	Livemode bool   // whether the Stripe key moves real money
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	wakeOnce sync.Once
+	waking   chan struct{} // an admin asked for a reconciliation
 }
 
 // Order is what somebody wants to buy. The price and the credits come from our own table, never from the browser.

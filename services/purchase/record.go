@@ -31,7 +31,7 @@ type (
 	// Charge is a payment with the sum of its refunds so far.
 	Charge struct {
 		ID             string
-		PaymentRef     string
+		PaymentRef     string // payment intent; the charge itself where there is none
 		Currency       string
 		Amount         int64
 		AmountRefunded int64 // cumulative
@@ -40,7 +40,7 @@ type (
 	Refund struct {
 		ID            string
 		ChargeID      string
-		PaymentRef    string
+		PaymentRef    string // empty when Stripe names the charge alone
 		Currency      string
 		Status        string
 		FailureReason string
@@ -50,7 +50,7 @@ type (
 	Dispute struct {
 		ID         string
 		ChargeID   string
-		PaymentRef string
+		PaymentRef string // empty when Stripe names the charge alone
 		Currency   string
 		Status     string
 		Amount     int64
@@ -66,10 +66,10 @@ type ReviewError string
 // Error is the contradiction, without names or amounts.
 func (e ReviewError) Error() string { return string(e) }
 
-// LockPayment makes all that is reported of one payment wait for each other. Without it a refund and its purchase,
+// lockPayment makes all that is reported of one payment wait for each other. Without it a refund and its purchase,
 // reported at the same moment, would each not see the other.
 // Locks: the payment, until the transaction ends; taken before the purchase.
-func LockPayment(tx *gorm.DB, paymentRef string) error {
+func lockPayment(tx *gorm.DB, paymentRef string) error {
 	if paymentRef == "" {
 		return nil
 	}
@@ -79,12 +79,12 @@ func LockPayment(tx *gorm.DB, paymentRef string) error {
 	return nil
 }
 
-// RecordCheckout writes what a Checkout Session says onto its purchase and returns it locked, ready to be settled.
+// recordCheckout writes what a Checkout Session says onto its purchase and returns it locked, ready to be settled.
 // A purchase that is paid stays paid, whatever comes later.
 //
 // Locks: the payment, then the purchase. Errors: ErrNotOurs; ReviewError.
-func RecordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, error) {
-	if err := LockPayment(tx, c.PaymentIntent); err != nil {
+func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, error) {
+	if err := lockPayment(tx, c.PaymentIntent); err != nil {
 		return nil, err
 	}
 	p, err := lockBySession(tx, c)
@@ -153,8 +153,8 @@ func savePayment(tx *gorm.DB, p *models.Purchase, c Checkout) error {
 	return nil
 }
 
-// RecordCharge keeps how much of a charge has been refunded. The figure only grows: an older event says nothing new.
-func RecordCharge(tx *gorm.DB, c Charge) error {
+// recordCharge keeps how much of a charge has been refunded. The figure only grows: an older event says nothing new.
+func recordCharge(tx *gorm.DB, c Charge) error {
 	err := tx.Exec(`INSERT INTO stripe_charges (charge_id, payment_ref, amount, amount_refunded, currency) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (charge_id) DO UPDATE SET amount_refunded = greatest(stripe_charges.amount_refunded, excluded.amount_refunded), updated_at = now()`,
 		c.ID, c.PaymentRef, c.Amount, c.AmountRefunded, c.Currency).Error
@@ -167,11 +167,11 @@ func RecordCharge(tx *gorm.DB, c Charge) error {
 // refundStatuses, in the order in which they rise. Source: https://docs.stripe.com/api/refunds/object#refund_object-status
 var refundStatuses = []string{"pending", "requires_action", "succeeded", "failed", "canceled"}
 
-// RecordRefund keeps a refund. Its status only rises, so that events may come in any order:
+// recordRefund keeps a refund. Its status only rises, so that events may come in any order:
 // pending or requires_action, then succeeded, then failed or canceled.
 //
 // Errors: ReviewError for a status that we do not know.
-func RecordRefund(tx *gorm.DB, r Refund) error {
+func recordRefund(tx *gorm.DB, r Refund) error {
 	if r.Status == "" { // some payment methods' refunds begin without one
 		r.Status = "pending"
 	}
@@ -190,10 +190,10 @@ func RecordRefund(tx *gorm.DB, r Refund) error {
 	return nil
 }
 
-// LockByPayment returns the purchase that a payment paid, locked.
+// lockByPayment returns the purchase that a payment paid, locked.
 // Locks: the payment, then the purchase. Errors: ErrNotOurs while it is not known (yet).
-func LockByPayment(tx *gorm.DB, paymentRef string) (*models.Purchase, error) {
-	if err := LockPayment(tx, paymentRef); err != nil {
+func lockByPayment(tx *gorm.DB, paymentRef string) (*models.Purchase, error) {
+	if err := lockPayment(tx, paymentRef); err != nil {
 		return nil, err
 	}
 	var p models.Purchase

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -47,6 +46,7 @@ type object struct {
 		Email string `json:"email"`
 	} `json:"customer_details"`
 	Charge         reference `json:"charge"`
+	Product        reference `json:"product"`
 	Currency       string    `json:"currency"`
 	Amount         int64     `json:"amount"`
 	AmountRefunded int64     `json:"amount_refunded"`
@@ -58,9 +58,6 @@ type object struct {
 		SourceCurrency string `json:"source_currency"`
 		AmountSubtotal int64  `json:"amount_subtotal"`
 	} `json:"currency_conversion"`
-
-	// What the session's line items come to, once Stripe has been asked: nil before, 0 when they are not ours.
-	sold *models.Credits
 }
 
 var errNoID = errors.New("the event's object has no id")
@@ -105,11 +102,11 @@ func (o object) charge() purchase.Charge {
 }
 
 func (o object) dispute() purchase.Dispute {
-	return purchase.Dispute{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: o.paymentRef(), Currency: o.Currency, Status: o.Status, Amount: o.Amount}
+	return purchase.Dispute{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency, Status: o.Status, Amount: o.Amount}
 }
 
 func (o object) refund() purchase.Refund {
-	return purchase.Refund{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: o.paymentRef(), Currency: o.Currency,
+	return purchase.Refund{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency,
 		Status: o.Status, FailureReason: o.FailureReason, Amount: o.Amount}
 }
 

@@ -3,7 +3,6 @@ package webhook
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"gorm.io/gorm"
 
@@ -20,7 +19,7 @@ type outcome struct {
 }
 
 // route books an event by its type. Facts that it brings are kept even when it must wait for its purchase.
-func (s *Service) route(tx *gorm.DB, event *models.StripeEvent, sold *models.Credits) (outcome, error) {
+func (s *Service) route(tx *gorm.DB, event *models.StripeEvent, told purchase.Told) (outcome, error) {
 	if event.Livemode != s.Livemode {
 		return outcome{status: models.EventReview, note: "the event's mode (test or live) is not our key's"}, nil
 	}
@@ -40,16 +39,18 @@ func (s *Service) route(tx *gorm.DB, event *models.StripeEvent, sold *models.Cre
 	if err != nil {
 		return outcome{status: models.EventReview, note: err.Error()}, nil
 	}
-	o.sold = sold
-	result, err := book(tx, event.EventID, o)
+	result, err := book(tx, event.EventID, o, told)
 	result.paymentRef = o.paymentRef()
 	return conclude(result, err)
 }
 
+// booking does what one kind of event says.
+type booking func(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error)
+
 // bookings is the table from Stripe's events to what they do. Whatever is not here is stored and ignored, among them
 // payment_intent.succeeded and charge.succeeded: they tell the same fact as the session.
-func (s *Service) bookings() map[string]func(*gorm.DB, string, object) (outcome, error) {
-	return map[string]func(*gorm.DB, string, object) (outcome, error){
+func (s *Service) bookings() map[string]booking {
+	return map[string]booking{
 		"checkout.session.completed":               s.bookCheckout,
 		"checkout.session.async_payment_succeeded": s.bookCheckout,
 		"checkout.session.async_payment_failed":    s.bookEnd(purchase.RecordFailure),
@@ -65,6 +66,12 @@ func (s *Service) bookings() map[string]func(*gorm.DB, string, object) (outcome,
 		"charge.dispute.funds_withdrawn":           s.bookDispute,
 		"charge.dispute.funds_reinstated":          s.bookReinstated,
 		"customer.deleted":                         s.bookDeletion,
+		"price.created":                            s.bookPrices,
+		"price.updated":                            s.bookPrices,
+		"price.deleted":                            s.bookPrices,
+		"product.created":                          s.bookPrices,
+		"product.updated":                          s.bookPrices,
+		"product.deleted":                          s.bookPrices,
 	}
 }
 
@@ -84,58 +91,30 @@ func conclude(result outcome, err error) (outcome, error) {
 	return result, nil
 }
 
-func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object) (outcome, error) {
+func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
 	if o.Mode != "" && o.Mode != "payment" {
 		return outcome{status: models.EventIgnored, note: "a session of mode " + o.Mode}, nil
 	}
-	p, err := purchase.RecordCheckout(tx, o.checkout(), s.Now())
-	if errors.Is(err, purchase.ErrNotOurs) {
-		if o.PaymentStatus == "unpaid" {
-			return outcome{status: models.EventIgnored, note: "not begun here and not paid yet; the event that says paid brings all that is needed"}, nil
-		}
-		p, err = s.adopt(tx, o)
+	rows, err := s.Purchase.BookCheckout(tx, o.checkout(), told, eventID)
+	if errors.Is(err, purchase.ErrNotOurs) && o.PaymentStatus == "unpaid" {
+		return outcome{status: models.EventIgnored, note: "not begun here and not paid yet; the event that says paid brings all that is needed"}, nil
 	}
-	if err != nil {
-		return foreign(o, err)
-	}
-	return s.settle(tx, p, eventID)
-}
-
-// soldError asks for what a session's line items come to.
-type soldError struct{ sessionID string }
-
-// Error says what is wanted.
-func (e *soldError) Error() string { return "what session " + e.sessionID + " sold must be asked for" }
-
-// adopt takes over a paid session that was not begun here, if it sold credits.
-func (s *Service) adopt(tx *gorm.DB, o object) (*models.Purchase, error) {
-	var sold models.Credits
-	if o.sold != nil {
-		sold = *o.sold
-	}
-	p, err := purchase.Adopt(tx, o.checkout(), sold, s.Livemode, s.Now())
-	if !errors.Is(err, purchase.ErrCreditsUnknown) {
-		return p, err
-	}
-	if o.sold == nil {
-		return nil, &soldError{sessionID: o.ID}
-	}
-	return nil, purchase.ErrNotOurs
+	return foreign(o, rows, err)
 }
 
 // bookEnd books a session that came to nothing.
-func (s *Service) bookEnd(record func(*gorm.DB, purchase.Checkout) (*models.Purchase, error)) func(*gorm.DB, string, object) (outcome, error) {
-	return func(tx *gorm.DB, _ string, o object) (outcome, error) {
+func (s *Service) bookEnd(record func(*gorm.DB, purchase.Checkout) (*models.Purchase, error)) booking {
+	return func(tx *gorm.DB, _ string, o object, _ purchase.Told) (outcome, error) {
 		_, err := record(tx, o.checkout())
-		return foreign(o, err)
+		return foreign(o, nil, err)
 	}
 }
 
 // foreign tells a session of another product on the same Stripe account from one of ours that we do not know.
-func foreign(o object, err error) (outcome, error) {
+func foreign(o object, rows []models.CreditTransaction, err error) (outcome, error) {
 	switch {
 	case !errors.Is(err, purchase.ErrNotOurs):
-		return outcome{}, err
+		return outcome{rows: rows}, err
 	case o.Metadata["credits"] == "" && o.Metadata["purchase_id"] == "":
 		return outcome{status: models.EventIgnored, note: "another product's session"}, nil
 	default:
@@ -143,53 +122,35 @@ func foreign(o object, err error) (outcome, error) {
 	}
 }
 
-func (s *Service) bookCharge(tx *gorm.DB, eventID string, o object) (outcome, error) {
-	c := o.charge()
-	if err := purchase.LockPayment(tx, c.PaymentRef); err != nil {
-		return outcome{}, err
-	}
-	if err := purchase.RecordCharge(tx, c); err != nil {
-		return outcome{}, err
-	}
-	return s.settlePayment(tx, eventID, c.PaymentRef)
+func (s *Service) bookCharge(tx *gorm.DB, eventID string, o object, _ purchase.Told) (outcome, error) {
+	rows, err := s.Purchase.BookCharge(tx, o.charge(), eventID)
+	return outcome{rows: rows}, err
 }
 
-func (s *Service) bookRefund(tx *gorm.DB, eventID string, o object) (outcome, error) {
+func (s *Service) bookRefund(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
 	if o.PaymentIntent == "" && o.Charge == "" {
 		return outcome{status: models.EventIgnored, note: "a refund of no payment"}, nil
 	}
-	r := o.refund()
-	if err := purchase.LockPayment(tx, r.PaymentRef); err != nil {
-		return outcome{}, err
-	}
-	if err := purchase.RecordRefund(tx, r); err != nil {
-		return outcome{}, err
-	}
-	return s.settlePayment(tx, eventID, r.PaymentRef)
+	rows, err := s.Purchase.BookRefund(tx, o.refund(), told, eventID)
+	return outcome{rows: rows}, err
 }
 
-func (s *Service) bookDispute(tx *gorm.DB, eventID string, o object) (outcome, error) {
-	d := o.dispute()
-	if err := purchase.LockPayment(tx, d.PaymentRef); err != nil {
-		return outcome{}, err
-	}
-	if err := purchase.RecordDispute(tx, d); err != nil {
-		return outcome{}, err
-	}
-	return s.settlePayment(tx, eventID, d.PaymentRef)
+func (s *Service) bookDispute(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
+	rows, err := s.Purchase.BookDispute(tx, o.dispute(), told, eventID)
+	return outcome{rows: rows}, err
 }
 
 // bookReinstated books money that the bank gave back. After a won dispute that is what winning means; after a lost one
 // it may be a refund that was counted twice, which a person must see.
-func (s *Service) bookReinstated(tx *gorm.DB, eventID string, o object) (outcome, error) {
-	result, err := s.bookDispute(tx, eventID, o)
+func (s *Service) bookReinstated(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
+	result, err := s.bookDispute(tx, eventID, o, told)
 	if err == nil && o.Status == "lost" {
 		result.status, result.note = models.EventReview, "money of a lost dispute came back"
 	}
 	return result, err
 }
 
-func (s *Service) bookDeletion(tx *gorm.DB, _ string, o object) (outcome, error) {
+func (s *Service) bookDeletion(tx *gorm.DB, _ string, o object, _ purchase.Told) (outcome, error) {
 	err := purchase.ForgetCustomer(tx, o.ID)
 	if errors.Is(err, purchase.ErrNotOurs) {
 		return outcome{status: models.EventIgnored, note: "a customer of another product"}, nil
@@ -197,18 +158,15 @@ func (s *Service) bookDeletion(tx *gorm.DB, _ string, o object) (outcome, error)
 	return outcome{}, err
 }
 
-func (s *Service) settlePayment(tx *gorm.DB, eventID, paymentRef string) (outcome, error) {
-	p, err := purchase.LockByPayment(tx, paymentRef)
-	if err != nil {
-		return outcome{}, err
+// bookPrices keeps our table of prices the same as Stripe's.
+func (s *Service) bookPrices(_ *gorm.DB, _ string, o object, told purchase.Told) (outcome, error) {
+	product := o.ID
+	if o.Object == "price" {
+		product = string(o.Product)
 	}
-	return s.settle(tx, p, eventID)
-}
-
-func (s *Service) settle(tx *gorm.DB, p *models.Purchase, eventID string) (outcome, error) {
-	rows, err := purchase.Settle(tx, p, eventID)
-	if err != nil {
-		return outcome{}, fmt.Errorf("settle purchase %s: %w", p.ID, err)
+	err := purchase.BookPrices(product, told)
+	if errors.Is(err, purchase.ErrNotOurs) {
+		return outcome{status: models.EventIgnored, note: "another product's price"}, nil
 	}
-	return outcome{rows: rows}, nil
+	return outcome{}, err
 }

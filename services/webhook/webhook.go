@@ -23,7 +23,7 @@ const inlineBudget = 2 * time.Second
 // Service takes events in and books them.
 type Service struct {
 	DB       *gorm.DB
-	Purchase *purchase.Service // asks Stripe what a session sold that does not say so itself
+	Purchase *purchase.Service // books what an event says
 	Secrets  []string          // signing secrets, several while one is being rotated; none may be empty
 	Livemode bool              // whether our Stripe key moves real money
 	Now      func() time.Time
@@ -75,14 +75,7 @@ func (s *Service) store(ctx context.Context, e stripe.Event, payload []byte) (bo
 
 // attempt books one stored event. A failure is written down for the worker and goes no further.
 func (s *Service) attempt(ctx context.Context, eventID string) {
-	result, err := s.book(ctx, eventID, nil)
-	var unknown *soldError
-	if errors.As(err, &unknown) { // asked here, where no lock is held
-		var credits models.Credits
-		if credits, err = s.Purchase.LineItemCredits(ctx, unknown.sessionID); err == nil || errors.Is(err, purchase.ErrNotOurs) {
-			result, err = s.book(ctx, eventID, &credits)
-		}
-	}
+	result, err := s.book(ctx, eventID)
 	if err != nil {
 		s.Log.ErrorContext(ctx, "event not booked", "event_id", eventID, "err", err)
 		s.postpone(context.WithoutCancel(ctx), eventID, err)
@@ -104,16 +97,16 @@ func (s *Service) attempt(ctx context.Context, eventID string) {
 // It may be called again for the same event at any time, from any replica.
 //
 // Locks: the event, then the payment, the purchase and its user. Errors: what kept it from being booked; the event
-// stays stored and is tried again; soldError when it must be called again with what the session's line items come to.
-func (s *Service) book(ctx context.Context, eventID string, sold *models.Credits) (outcome, error) {
+// stays stored and is tried again.
+func (s *Service) book(ctx context.Context, eventID string) (outcome, error) {
 	var result outcome
-	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
-		result = outcome{}               // of an earlier attempt that a deadlock undid
+	err := s.Purchase.Book(ctx, func(tx *gorm.DB, told purchase.Told) error {
+		result = outcome{}               // of an earlier attempt that a deadlock or a question undid
 		event, err := claim(tx, eventID) // nil when it is done, or when another replica has it
 		if err != nil || event == nil {
 			return err
 		}
-		result, err = s.route(tx, event, sold)
+		result, err = s.route(tx, event, told)
 		if err != nil {
 			return err
 		}

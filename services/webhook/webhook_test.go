@@ -34,7 +34,7 @@ func newShop(t *testing.T) *shop {
 	db := dbtest.New(t)
 	s := &shop{t: t, user: dbtest.User(t, db, "ada@example.com").ID, clock: models.Now()}
 	s.Service = &Service{DB: db, Secrets: []string{testSecret}, Now: func() time.Time { return s.clock }, Log: slog.New(slog.DiscardHandler)}
-	s.Purchase = &purchase.Service{DB: db, Stripe: purchase.NewStripe("sk_test_0123456789", stripeWithLineItems(t)), Log: s.Log}
+	s.Purchase = &purchase.Service{DB: db, Stripe: purchase.NewStripe("sk_test_0123456789", stripeWithLineItems(t)), Now: s.Now, Log: s.Log}
 	s.must(db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
 	s.purchase = s.order("cs_1")
 	return s

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,7 +20,7 @@ func (s *Service) Run(ctx context.Context) {
 	ticker := time.NewTicker(workerPause)
 	defer ticker.Stop()
 	for {
-		if err := s.BookDue(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.BookDue(ctx), s.Purchase.RereadDue(ctx)); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "webhook worker paused", "err", err)
 		}
 		select {
@@ -75,7 +76,7 @@ func (s *Service) bookWaiting(ctx context.Context, paymentRef, eventID string) {
 		return // their own time of next attempt will come
 	}
 	for _, id := range ids {
-		if result, err := s.book(ctx, id, nil); err == nil && len(result.rows) > 0 {
+		if result, err := s.book(ctx, id); err == nil && len(result.rows) > 0 {
 			s.Log.InfoContext(ctx, "waiting event moved credits", "event_id", id, "payment_ref", paymentRef)
 		}
 	}

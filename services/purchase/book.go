@@ -1,0 +1,180 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// The functions of this file are the only ways from what Stripe says into the ledger. An event, a look back from the
+// return page, a refund that an admin made and reconciling all go through them, so that each fact counts once whoever
+// brings it first.
+
+// AskError says that booking needs what only Stripe can tell. It must be asked where no lock is held: Book does.
+type AskError struct {
+	SessionID string // for what its line items come to
+	ChargeID  string // for the payment that it belongs to
+	Prices    bool   // for the prices as they stand
+}
+
+// Error says what is wanted.
+func (e *AskError) Error() string {
+	return "Stripe must be asked for more about " + e.SessionID + e.ChargeID
+}
+
+// Told is what Stripe answered, once it was asked.
+type Told struct {
+	Credits *models.Credits // what the session's line items come to; 0 when they are not ours
+	Charge  bool            // the charge is recorded
+	Prices  bool            // our table has Stripe's prices
+}
+
+// Book runs fn in one transaction. When fn needs to be told something first, Stripe is asked and fn runs again.
+//
+// Errors: what fn returns; after a ReviewError what fn recorded stays; fault.Unavailable when Stripe does not answer.
+func (s *Service) Book(ctx context.Context, fn func(tx *gorm.DB, told Told) error) error {
+	var told Told
+	for {
+		var review error
+		err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+			err := fn(tx, told)
+			if review = nil; errors.As(err, new(ReviewError)) {
+				review, err = err, nil
+			}
+			return err
+		})
+		var ask *AskError
+		switch {
+		case err == nil:
+			return review
+		case !errors.As(err, &ask):
+			return err
+		}
+		if err := s.answer(ctx, *ask, &told); err != nil {
+			return err
+		}
+	}
+}
+
+// answer asks Stripe. Each question has an answer that fn does not ask for again.
+func (s *Service) answer(ctx context.Context, ask AskError, told *Told) error {
+	switch {
+	case ask.SessionID != "":
+		credits, err := s.lineItemCredits(ctx, ask.SessionID)
+		if err != nil && !errors.Is(err, ErrNotOurs) {
+			return err
+		}
+		told.Credits = &credits
+	case ask.ChargeID != "":
+		if err := s.fetchCharge(ctx, ask.ChargeID); err != nil {
+			return err
+		}
+		told.Charge = true
+	default:
+		if _, err := s.mirrorPrices(ctx); err != nil {
+			return err
+		}
+		told.Prices = true
+	}
+	return nil
+}
+
+// BookCheckout books what a completed session says: the grant once it is paid, with what refunds and disputes known
+// already take back. A paid session that was not begun here is taken over when it sold credits.
+//
+// Locks: the payment, the purchase, then its user. Idempotent: by session.
+// Errors: ErrNotOurs; ReviewError; AskError.
+func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID string) ([]models.CreditTransaction, error) {
+	p, err := recordCheckout(tx, c, s.Now())
+	if errors.Is(err, ErrNotOurs) && c.PaymentStatus != "unpaid" {
+		p, err = s.adopt(tx, c, told)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Settle(tx, p, eventID)
+}
+
+// BookCharge books how much of a charge has been refunded in all.
+//
+// Locks: the payment, the purchase, then its user. Idempotent: by charge and sum. Errors: ErrNotOurs.
+func (s *Service) BookCharge(tx *gorm.DB, c Charge, eventID string) ([]models.CreditTransaction, error) {
+	if err := lockPayment(tx, c.PaymentRef); err != nil {
+		return nil, err
+	}
+	if err := recordCharge(tx, c); err != nil {
+		return nil, err
+	}
+	if err := askForRefunds(tx, c, s.Now()); err != nil {
+		return nil, err
+	}
+	return settlePayment(tx, c.PaymentRef, eventID)
+}
+
+// BookRefund books one refund as it stands.
+//
+// Locks: the payment, the purchase, then its user. Idempotent: by refund and status. Errors: ErrNotOurs; ReviewError;
+// AskError.
+func (s *Service) BookRefund(tx *gorm.DB, r Refund, told Told, eventID string) ([]models.CreditTransaction, error) {
+	ref, err := paymentOf(tx, r.PaymentRef, r.ChargeID, told)
+	if err != nil {
+		return nil, err
+	}
+	r.PaymentRef = ref
+	if err := errors.Join(lockPayment(tx, ref), recordRefund(tx, r)); err != nil {
+		return nil, err
+	}
+	return settlePayment(tx, ref, eventID)
+}
+
+// BookDispute books one dispute as it stands.
+//
+// Locks: the payment, the purchase, then its user. Idempotent: by dispute and status. Errors: ErrNotOurs; ReviewError;
+// AskError.
+func (s *Service) BookDispute(tx *gorm.DB, d Dispute, told Told, eventID string) ([]models.CreditTransaction, error) {
+	ref, err := paymentOf(tx, d.PaymentRef, d.ChargeID, told)
+	if err != nil {
+		return nil, err
+	}
+	d.PaymentRef = ref
+	if err := errors.Join(lockPayment(tx, ref), recordDispute(tx, d)); err != nil {
+		return nil, err
+	}
+	return settlePayment(tx, ref, eventID)
+}
+
+// paymentOf is the payment that a refund or a dispute is about. Stripe may leave it out of either; the charge is always
+// there, and leads to it.
+// Errors: ErrNotOurs when there is neither; AskError.
+func paymentOf(tx *gorm.DB, paymentRef, chargeID string, told Told) (string, error) {
+	if paymentRef != "" {
+		return paymentRef, nil
+	}
+	if chargeID == "" {
+		return "", ErrNotOurs
+	}
+	var ref string
+	if err := tx.Raw(`SELECT payment_ref FROM stripe_charges WHERE charge_id = ?`, chargeID).Scan(&ref).Error; err != nil {
+		return "", fmt.Errorf("payment of charge %s: %w", chargeID, err)
+	}
+	switch {
+	case ref != "":
+		return ref, nil
+	case told.Charge: // Stripe does not know it either
+		return "", ErrNotOurs
+	default:
+		return "", &AskError{ChargeID: chargeID}
+	}
+}
+
+func settlePayment(tx *gorm.DB, paymentRef, eventID string) ([]models.CreditTransaction, error) {
+	p, err := lockByPayment(tx, paymentRef)
+	if err != nil {
+		return nil, err
+	}
+	return Settle(tx, p, eventID)
+}

@@ -1,0 +1,50 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// catchUpBudget is how long a page may wait for Stripe.
+const catchUpBudget = 2 * time.Second
+
+// CatchUp asks Stripe how a session stands and books what its event has not brought yet. It is for a buyer who waits
+// while the event is late or lost. What it cannot do now is left to the event, and written down.
+//
+// Locks: the payment, the purchase, then its user. Idempotent: the event, when it comes, finds nothing left to book.
+func (s *Service) CatchUp(ctx context.Context, sessionID string) {
+	ctx, cancel := context.WithTimeout(ctx, catchUpBudget)
+	defer cancel()
+	session, err := s.fetchCheckout(ctx, sessionID)
+	if err == nil {
+		_, err = s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+			return s.BookCheckout(tx, session, told, "")
+		})
+	}
+	if err != nil && !errors.Is(err, ErrNotOurs) {
+		s.Log.WarnContext(ctx, "could not catch up with a session", "session", sessionID, "err", err)
+	}
+}
+
+// bookFound books what we learned by asking rather than by an event, and says so: each line that it adds is one that
+// Stripe's event should have brought.
+func (s *Service) bookFound(ctx context.Context, fn func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error)) ([]models.CreditTransaction, error) {
+	var rows []models.CreditTransaction
+	err := s.Book(ctx, func(tx *gorm.DB, told Told) (err error) {
+		rows, err = fn(tx, told)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		s.Log.WarnContext(ctx, "credits moved before their event came", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
+			"transaction_id", row.ID, "purchase_id", row.Meta.PurchaseID)
+	}
+	return rows, nil
+}

@@ -1,0 +1,82 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/stripe/stripe-go/v79"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// How long the refunds' own events are waited for before Stripe is asked, and how long until the next attempt.
+const (
+	rereadGrace = 10 * time.Second
+	rereadPause = 5 * time.Minute
+	rereadBatch = 20
+)
+
+// askForRefunds marks a charge whose sum of refunds does not tell which of them stand. Nobody documents whether a
+// refund that fails leaves the sum, so once one has failed, or the sum tells of refunds that we have not seen, the
+// list of refunds decides. Until it is read the ledger follows what is known: never more is taken than went back.
+func askForRefunds(tx *gorm.DB, c Charge, now time.Time) error {
+	m, err := moneyBack(tx, c.PaymentRef)
+	if err != nil || (m.RefundsBad == 0 && (m.RefundsGood == 0 || m.ChargeCumulated-m.RefundsBad <= m.RefundsGood)) {
+		return err
+	}
+	if err := tx.Exec(`UPDATE stripe_charges SET reread_at = ? WHERE charge_id = ?`, now.Add(rereadGrace), c.ID).Error; err != nil {
+		return fmt.Errorf("mark charge %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// RereadDue asks Stripe for the refunds of every charge that is marked and due, and books them. What Stripe does not
+// answer now is asked again later.
+//
+// Locks: none across the network. Errors: of the database; of Stripe, after all due charges were tried.
+func (s *Service) RereadDue(ctx context.Context) error {
+	var due []Charge
+	next := s.Now().Add(rereadPause)
+	err := s.DB.WithContext(ctx).Raw(`UPDATE stripe_charges SET reread_at = @next WHERE charge_id IN (
+		SELECT charge_id FROM stripe_charges WHERE reread_at <= @now ORDER BY reread_at LIMIT @batch FOR UPDATE SKIP LOCKED)
+		RETURNING charge_id AS id, payment_ref`, map[string]any{"now": s.Now(), "next": next, "batch": rereadBatch}).Scan(&due).Error
+	if err != nil {
+		return fmt.Errorf("charges to read again: %w", err)
+	}
+	for _, c := range due {
+		if e := s.reread(ctx, c, next); e != nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// reread books every refund of one charge as Stripe lists it, and takes the mark off that it was given; a newer one stays.
+// Source: https://docs.stripe.com/api/refunds/list
+func (s *Service) reread(ctx context.Context, c Charge, mark time.Time) error {
+	params := &stripe.RefundListParams{Charge: stripe.String(c.ID)}
+	params.Context = ctx
+	params.Limit = stripe.Int64(100)
+	refunds := s.Stripe.Refunds.List(params)
+	for refunds.Next() {
+		r := refundOf(refunds.Refund())
+		if r.ChargeID != c.ID { // a server that ignores the filter must not book another payment's refund
+			continue
+		}
+		_, err := s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) { return s.BookRefund(tx, r, told, "") })
+		if err != nil && !errors.Is(err, ErrNotOurs) {
+			return err
+		}
+	}
+	if err := refunds.Err(); err != nil {
+		return stripeFault(err)
+	}
+	err := s.DB.WithContext(ctx).Exec(`UPDATE stripe_charges SET reread_at = NULL WHERE charge_id = ? AND reread_at = ?`, c.ID, mark).Error
+	if err != nil {
+		return fmt.Errorf("unmark charge %s: %w", c.ID, err)
+	}
+	return nil
+}
