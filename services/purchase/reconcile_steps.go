@@ -1,0 +1,231 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stripe/stripe-go/v79"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+const (
+	stripePage  = 100 // the most that Stripe answers at a time
+	balancePage = 5000
+	// slowDowns is how often a page is asked for again when Stripe says that we ask too much, each time after twice as long.
+	slowDowns     = 5
+	firstSlowDown = time.Second
+)
+
+// errCursorGone says that Stripe no longer knows the object after which a page was to begin.
+var errCursorGone = errors.New("the page's first object is gone")
+
+// booking books one object of Stripe's.
+type booking = func(*gorm.DB, Told) ([]models.CreditTransaction, error)
+
+// reconcileSessions compares a page of Checkout Sessions: paid and not credited, expired and still pending.
+// Source: https://docs.stripe.com/api/checkout/sessions/list
+func (s *Service) reconcileSessions(ctx context.Context, r *models.Reconciliation) (page, error) {
+	params := &stripe.CheckoutSessionListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r)}
+	list := func() *stripe.Iter { return s.Stripe.CheckoutSessions.List(params).Iter }
+	return s.comparePage(ctx, r, list, func(one any) (string, booking) {
+		session := one.(*stripe.CheckoutSession) //nolint:forcetypeassert // the list's own type
+		if session.Mode != stripe.CheckoutSessionModePayment || session.Livemode != s.Livemode {
+			return session.ID, nil
+		}
+		c := checkoutOf(session)
+		switch session.Status {
+		case stripe.CheckoutSessionStatusComplete:
+			return c.ID, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) { return s.BookCheckout(tx, c, told, "") }
+		case stripe.CheckoutSessionStatusExpired:
+			return c.ID, func(tx *gorm.DB, _ Told) ([]models.CreditTransaction, error) {
+				_, err := RecordExpiry(tx, c)
+				return nil, err
+			}
+		}
+		return c.ID, nil // nobody has paid yet
+	})
+}
+
+// reconcileRefunds compares a page of refunds.
+// Source: https://docs.stripe.com/api/refunds/list
+func (s *Service) reconcileRefunds(ctx context.Context, r *models.Reconciliation) (page, error) {
+	params := &stripe.RefundListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r)}
+	list := func() *stripe.Iter { return s.Stripe.Refunds.List(params).Iter }
+	return s.comparePage(ctx, r, list, func(one any) (string, booking) {
+		refund := refundOf(one.(*stripe.Refund)) //nolint:forcetypeassert // the list's own type
+		return refund.ID, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) { return s.BookRefund(tx, refund, told, "") }
+	})
+}
+
+// reconcileDisputes compares a page of disputes.
+// Source: https://docs.stripe.com/api/disputes/list
+func (s *Service) reconcileDisputes(ctx context.Context, r *models.Reconciliation) (page, error) {
+	params := &stripe.DisputeListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r)}
+	list := func() *stripe.Iter { return s.Stripe.Disputes.List(params).Iter }
+	return s.comparePage(ctx, r, list, func(one any) (string, booking) {
+		dispute := disputeOf(one.(*stripe.Dispute)) //nolint:forcetypeassert // the list's own type
+		return dispute.ID, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) { return s.BookDispute(tx, dispute, told, "") }
+	})
+}
+
+// comparePage reads one page of a list and compares each object on it; those without a booking say nothing.
+func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, list func() *stripe.Iter, read func(any) (string, booking)) (page, error) {
+	objects, more, err := slowly(ctx, list)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{checked: int64(len(objects)), more: more}
+	for _, one := range objects {
+		id, book := read(one)
+		p.last = id
+		if book == nil {
+			continue
+		}
+		if err := s.compare(ctx, r, id, book); err != nil {
+			return page{}, err
+		}
+	}
+	return p, nil
+}
+
+// compare books one object of Stripe's and writes down what that changed. An object that cannot be booked does not
+// keep the others from it.
+// Errors: of the database or of Stripe being away; the run stops and goes on with this page later.
+func (s *Service) compare(ctx context.Context, r *models.Reconciliation, objectID string, book booking) error {
+	rows, err := s.bookFound(ctx, book)
+	switch {
+	case errors.Is(err, ErrNotOurs):
+		return nil
+	case err != nil && (models.Away(err) || fault.Is(err, fault.Unavailable) || ctx.Err() != nil):
+		return err
+	case err != nil:
+		s.Log.ErrorContext(ctx, "reconciling needs a person", "object_id", objectID, "err", err)
+		return s.found(ctx, models.Finding{ReconciliationID: r.ID, Kind: models.FindingReview, ObjectID: objectID, Note: err.Error()})
+	}
+	for _, row := range rows {
+		f := models.Finding{ReconciliationID: r.ID, ObjectID: objectID, UserID: &row.UserID, Credits: row.DeltaCredits, Kind: models.FindingPurchase}
+		switch row.Reason {
+		case models.ReasonRefund:
+			f.Kind = models.FindingRefund
+		case models.ReasonDispute:
+			f.Kind = models.FindingDispute
+		}
+		if id, err := uuid.Parse(row.Meta.PurchaseID); err == nil {
+			f.PurchaseID = &id
+		}
+		if err := s.found(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reconcileBalances compares a page of users' balances with the sums of their ledger lines, and sets those that differ
+// to the sum: the lines are what happened, the balance only adds them up.
+func (s *Service) reconcileBalances(ctx context.Context, r *models.Reconciliation) (page, error) {
+	after, err := strconv.ParseInt("0"+r.Cursor, 10, 64)
+	if err != nil {
+		return page{}, fmt.Errorf("cursor of reconciliation %d: %w", r.ID, err)
+	}
+	var users []struct {
+		ID      int64
+		Differs bool
+	}
+	err = s.DB.WithContext(ctx).Raw(`SELECT u.id, u.credits_balance <> (SELECT coalesce(sum(t.delta_credits), 0) FROM credit_transactions t WHERE t.user_id = u.id) AS differs
+		FROM users u WHERE u.id > ? ORDER BY u.id LIMIT ?`, after, balancePage).Scan(&users).Error
+	if err != nil {
+		return page{}, fmt.Errorf("compare balances: %w", err)
+	}
+	p := page{checked: int64(len(users)), more: len(users) == balancePage}
+	for _, u := range users {
+		p.last = strconv.FormatInt(u.ID, 10)
+		if u.Differs {
+			if err := s.mendBalance(ctx, r, u.ID); err != nil {
+				return page{}, err
+			}
+		}
+	}
+	return p, nil
+}
+
+// mendBalance sets one user's balance to the sum of their ledger lines.
+// Locks: the user.
+func (s *Service) mendBalance(ctx context.Context, r *models.Reconciliation, userID int64) error {
+	var was, is models.Credits
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		user, err := ledger.Lock(tx, userID)
+		if err != nil {
+			return err
+		}
+		was = user.CreditsBalance
+		if err := tx.Raw(`SELECT coalesce(sum(delta_credits), 0) FROM credit_transactions WHERE user_id = ?`, userID).Scan(&is).Error; err != nil || is == was {
+			return err
+		}
+		return tx.Exec(`UPDATE users SET credits_balance = ?, updated_at = now() WHERE id = ?`, is, userID).Error
+	})
+	if err != nil || is == was { // the second: a line was booked between the two readings
+		return err
+	}
+	s.Log.ErrorContext(ctx, "a balance was not the sum of its ledger lines", "user_id", userID, "was", was, "credits", is)
+	return s.found(ctx, models.Finding{ReconciliationID: r.ID, Kind: models.FindingBalance, ObjectID: fmt.Sprintf("user:%d", userID), UserID: &userID, Credits: is - was})
+}
+
+// found writes a finding down. What needs a person is written once, however often it is found.
+func (s *Service) found(ctx context.Context, f models.Finding) error {
+	err := s.DB.WithContext(ctx).Exec(`INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (object_id, note) WHERE kind = 'review' DO NOTHING`,
+		f.ReconciliationID, f.Kind, f.ObjectID, f.PurchaseID, f.UserID, f.Credits, f.Note).Error
+	if err != nil {
+		return fmt.Errorf("write down a finding: %w", err)
+	}
+	return nil
+}
+
+// pageOf asks for the page after the run's cursor, and no further.
+func pageOf(ctx context.Context, r *models.Reconciliation) stripe.ListParams {
+	params := stripe.ListParams{Context: ctx, Limit: stripe.Int64(stripePage), Single: true}
+	if r.Cursor != "" {
+		params.StartingAfter = stripe.String(r.Cursor)
+	}
+	return params
+}
+
+func createdSince(r *models.Reconciliation) *stripe.RangeQueryParams {
+	return &stripe.RangeQueryParams{GreaterThanOrEqual: r.Since.Unix()}
+}
+
+// slowly reads a page, and again after a pause when Stripe says that we ask too much.
+// Errors: errCursorGone; fault.Unavailable. Source: https://docs.stripe.com/rate-limits
+func slowly(ctx context.Context, list func() *stripe.Iter) (objects []any, more bool, err error) {
+	pause := firstSlowDown
+	for attempt := 0; ; attempt++ {
+		found := list()
+		for objects = nil; found.Next(); {
+			objects = append(objects, found.Current())
+		}
+		var e *stripe.Error
+		switch err := found.Err(); {
+		case err == nil:
+			return objects, found.Meta().HasMore, nil
+		case missingParam(err) == "starting_after":
+			return nil, false, errCursorGone
+		case !errors.As(err, &e) || e.HTTPStatusCode != http.StatusTooManyRequests || attempt == slowDowns:
+			return nil, false, stripeFault(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		case <-time.After(pause):
+		}
+		pause *= 2
+	}
+}
