@@ -1,4 +1,4 @@
-// Package admin acts on a user's behalf: grants and corrections, each with a reason, an actor and a line in the audit log.
+// Package admin acts on a user's behalf: grants, corrections and refunds, each with a reason, an actor and a line in the audit log.
 package admin
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/purchase"
 )
 
 // Limits of one movement by hand.
@@ -37,8 +38,9 @@ type Grant struct {
 
 // Service does what admins ask for.
 type Service struct {
-	DB  *gorm.DB
-	Log *slog.Logger
+	DB       *gorm.DB
+	Purchase *purchase.Service // refunds
+	Log      *slog.Logger
 }
 
 // Grant books credits by hand and writes who did it and why, in one transaction.
@@ -119,22 +121,25 @@ func (g Grant) entry() ledger.Entry {
 }
 
 func writeAudit(tx *gorm.DB, g Grant, posted ledger.Posted) error {
-	action, actor := "credits.grant", "admin"
+	action := "credits.grant"
 	if g.Delta < 0 {
 		action = "credits.correct"
-	}
-	var actorID *int64
-	if g.ActorID == 0 {
-		actor = "operator"
-	} else {
-		actorID = &g.ActorID
 	}
 	detail, err := json.Marshal(map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID})
 	if err != nil {
 		return fmt.Errorf("audit detail: %w", err)
 	}
-	err = tx.Exec(`INSERT INTO audit_log (actor, actor_id, action, user_id, detail, request_id) VALUES (?, ?, ?, ?, ?::jsonb, ?)`,
-		actor, actorID, action, g.UserID, string(detail), g.RequestID).Error
+	return appendAudit(tx, g.ActorID, action, g.UserID, detail, g.RequestID)
+}
+
+// appendAudit writes one line of the audit log. actorID is 0 for an operator on the command line.
+func appendAudit(tx *gorm.DB, actorID int64, action string, userID int64, detail []byte, requestID string) error {
+	actor, by := "admin", &actorID
+	if actorID == 0 {
+		actor, by = "operator", nil
+	}
+	err := tx.Exec(`INSERT INTO audit_log (actor, actor_id, action, user_id, detail, request_id) VALUES (?, ?, ?, ?, ?::jsonb, ?)`,
+		actor, by, action, userID, string(detail), requestID).Error
 	if err != nil {
 		return fmt.Errorf("audit %s: %w", action, err)
 	}

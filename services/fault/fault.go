@@ -59,13 +59,17 @@ const (
 	CrossSite           Problem = "cross_site"
 	KeyUsedOtherwise    Problem = "idempotency_key_used_otherwise"
 	CorrectionDirection Problem = "correction_direction"
+	NothingPaid         Problem = "nothing_paid"
+	RefundedSince       Problem = "refunded_since"
+	RefundRange         Problem = "refund_range"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
 func Problems() []Problem {
 	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
 		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, SignInFailed, SignInExpired, KeyMissing,
-		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection}
+		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
+		NothingPaid, RefundedSince, RefundRange}
 }
 
 // Error is a refusal that the user can understand.

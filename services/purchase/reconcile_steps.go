@@ -44,7 +44,9 @@ func (s *Service) reconcileSessions(ctx context.Context, r *models.Reconciliatio
 		c := checkoutOf(session)
 		switch session.Status {
 		case stripe.CheckoutSessionStatusComplete:
-			return c.ID, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) { return s.BookCheckout(tx, c, told, "") }
+			return c.ID, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+				return s.BookCheckout(tx, c, told, "")
+			}
 		case stripe.CheckoutSessionStatusExpired:
 			return c.ID, func(tx *gorm.DB, _ Told) ([]models.CreditTransaction, error) {
 				_, err := RecordExpiry(tx, c)
@@ -62,7 +64,9 @@ func (s *Service) reconcileRefunds(ctx context.Context, r *models.Reconciliation
 	list := func() *stripe.Iter { return s.Stripe.Refunds.List(params).Iter }
 	return s.comparePage(ctx, r, list, func(one any) (string, booking) {
 		refund := refundOf(one.(*stripe.Refund)) //nolint:forcetypeassert // the list's own type
-		return refund.ID, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) { return s.BookRefund(tx, refund, told, "") }
+		return refund.ID, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+			return s.BookRefund(tx, refund, told, "")
+		}
 	})
 }
 
@@ -73,7 +77,9 @@ func (s *Service) reconcileDisputes(ctx context.Context, r *models.Reconciliatio
 	list := func() *stripe.Iter { return s.Stripe.Disputes.List(params).Iter }
 	return s.comparePage(ctx, r, list, func(one any) (string, booking) {
 		dispute := disputeOf(one.(*stripe.Dispute)) //nolint:forcetypeassert // the list's own type
-		return dispute.ID, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) { return s.BookDispute(tx, dispute, told, "") }
+		return dispute.ID, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+			return s.BookDispute(tx, dispute, told, "")
+		}
 	})
 }
 

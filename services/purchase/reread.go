@@ -54,29 +54,39 @@ func (s *Service) RereadDue(ctx context.Context) error {
 	return err
 }
 
-// reread books every refund of one charge as Stripe lists it, and takes the mark off that it was given; a newer one stays.
-// Source: https://docs.stripe.com/api/refunds/list
+// reread books every refund of one charge's payment, and takes the mark off that it was given; a newer one stays.
 func (s *Service) reread(ctx context.Context, c Charge, mark time.Time) error {
-	params := &stripe.RefundListParams{Charge: stripe.String(c.ID)}
-	params.Context = ctx
-	params.Limit = stripe.Int64(100)
-	refunds := s.Stripe.Refunds.List(params)
-	for refunds.Next() {
-		r := refundOf(refunds.Refund())
-		if r.ChargeID != c.ID { // a server that ignores the filter must not book another payment's refund
-			continue
-		}
-		_, err := s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) { return s.BookRefund(tx, r, told, "") })
-		if err != nil && !errors.Is(err, ErrNotOurs) {
-			return err
-		}
-	}
-	if err := refunds.Err(); err != nil {
-		return stripeFault(err)
+	if _, err := s.readRefunds(ctx, c.PaymentRef); err != nil {
+		return err
 	}
 	err := s.DB.WithContext(ctx).Exec(`UPDATE stripe_charges SET reread_at = NULL WHERE charge_id = ? AND reread_at = ?`, c.ID, mark).Error
 	if err != nil {
 		return fmt.Errorf("unmark charge %s: %w", c.ID, err)
 	}
 	return nil
+}
+
+// readRefunds books every refund of a payment as Stripe lists it, and tells how many lines that added to the ledger.
+// Source: https://docs.stripe.com/api/refunds/list
+func (s *Service) readRefunds(ctx context.Context, paymentRef string) (int, error) {
+	params := &stripe.RefundListParams{PaymentIntent: stripe.String(paymentRef)}
+	params.Context = ctx
+	params.Limit = stripe.Int64(stripePage)
+	added := 0
+	refunds := s.Stripe.Refunds.List(params)
+	for refunds.Next() {
+		r := refundOf(refunds.Refund())
+		if r.PaymentRef != paymentRef { // a server that ignores the filter must not make us book another payment's refund
+			continue
+		}
+		rows, err := s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) { return s.BookRefund(tx, r, told, "") })
+		if err != nil && !errors.Is(err, ErrNotOurs) {
+			return added, err
+		}
+		added += len(rows)
+	}
+	if err := refunds.Err(); err != nil {
+		return added, stripeFault(err)
+	}
+	return added, nil
 }

@@ -31,10 +31,12 @@ func target(granted models.Credits, paid models.Cents, m money) (refunded, dispu
 		product := new(big.Int).Mul(big.NewInt(int64(granted)), big.NewInt(min(max(back, 0), int64(paid)))) // may be beyond an int64
 		return models.Credits(product.Quo(product, big.NewInt(int64(paid))).Int64())
 	}
-	refunds := max(m.RefundsGood, m.ChargeCumulated-m.RefundsBad)
-	refunded = share(refunds)
-	return refunded, share(refunds+m.Disputed) - refunded
+	refunded = share(m.refunded())
+	return refunded, share(m.refunded()+m.Disputed) - refunded
 }
+
+// refunded is how much was refunded, in cents.
+func (m money) refunded() int64 { return max(m.RefundsGood, m.ChargeCumulated-m.RefundsBad) }
 
 // Settle brings the ledger to what Stripe has said of a purchase so far: the grant once it is paid, and the share that
 // refunds and disputes took back. Whatever has been booked already is not booked again.

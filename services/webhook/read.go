@@ -33,3 +33,14 @@ func (s *Service) Overview(ctx context.Context, limit int) (Overview, error) {
 	}
 	return o, nil
 }
+
+// OfPurchase returns the events about a purchase's session and payment, oldest first, without payload.
+func (s *Service) OfPurchase(ctx context.Context, sessionID, paymentRef string) ([]models.StripeEvent, error) {
+	var rows []models.StripeEvent
+	err := s.DB.WithContext(ctx).Omit("payload").Where("(object_id = ? AND object_id <> '') OR (payment_ref = ? AND payment_ref <> '')",
+		sessionID, paymentRef).Order("received_at, event_id").Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("events of session %s: %w", sessionID, err)
+	}
+	return rows, nil
+}

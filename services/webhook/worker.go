@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,7 +19,7 @@ func (s *Service) Run(ctx context.Context) {
 	ticker := time.NewTicker(workerPause)
 	defer ticker.Stop()
 	for {
-		if err := errors.Join(s.BookDue(ctx), s.Purchase.RereadDue(ctx)); err != nil && ctx.Err() == nil {
+		if err := s.BookDue(ctx); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "webhook worker paused", "err", err)
 		}
 		select {

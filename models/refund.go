@@ -1,0 +1,64 @@
+package models
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// RefundRequestStatus is how far a refund that an admin decided on has come.
+type RefundRequestStatus string
+
+// The statuses.
+const (
+	RefundPending RefundRequestStatus = "pending" // Stripe has not answered yet; it is sent again
+	RefundSent    RefundRequestStatus = "sent"    // Stripe made the refund RefundID
+	RefundRefused RefundRequestStatus = "refused" // Stripe did not: LastError says why
+)
+
+// RefundRequestStatuses lists every status, for the test that wants a text for each.
+func RefundRequestStatuses() []RefundRequestStatus {
+	return []RefundRequestStatus{RefundPending, RefundSent, RefundRefused}
+}
+
+// RefundRequest is a refund that an admin decided on.
+type RefundRequest struct {
+	ID             uuid.UUID
+	PurchaseID     uuid.UUID
+	IdempotencyKey string // of the form, unique for the purchase
+	AmountCents    Cents  // in the payment's currency
+	ActorID        *int64 // nil for an operator on the command line
+	Note           string
+	Status         RefundRequestStatus
+	RefundID       string // Stripe's, once sent
+	LastError      string // no names, nothing of the request
+	NextAttemptAt  time.Time
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+// StripeRefund is a refund as Stripe last told of it.
+type StripeRefund struct {
+	RefundID      string `gorm:"primaryKey"`
+	ChargeID      string
+	PaymentRef    string
+	Amount        Cents
+	Currency      string
+	Status        string // pending, requires_action, succeeded, failed or canceled
+	FailureReason string
+	UpdatedAt     time.Time
+}
+
+// Stands reports whether the money went back, or is on its way.
+func (r StripeRefund) Stands() bool { return r.Status != "failed" && r.Status != "canceled" }
+
+// StripeDispute is a dispute as Stripe last told of it.
+type StripeDispute struct {
+	DisputeID  string `gorm:"primaryKey"`
+	ChargeID   string
+	PaymentRef string
+	Amount     Cents
+	Currency   string
+	Status     string
+	UpdatedAt  time.Time
+}

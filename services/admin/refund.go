@@ -1,0 +1,77 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// refundBudget is how long an admin waits for Stripe. What takes longer is sent on by the worker.
+const refundBudget = 8 * time.Second
+
+// Refund is money of one purchase that an admin gives back.
+type Refund struct {
+	ActorID    int64
+	PurchaseID uuid.UUID
+	Cents      models.Cents // 1 to what is left of the payment, in its currency
+	Seen       models.Cents // refunded or on its way when the form was rendered
+	Note       string       // why; kept in the audit log
+	Key        string       // idempotency key of the form
+	RequestID  string
+}
+
+// Refund writes down who gives how much back and why, then asks Stripe to do it. The credits that it takes are booked
+// from Stripe's answer and events, as for a refund made at Stripe.
+//
+// Units: cents. Locks: the purchase, then the admin and the user, the lower id first; none across the network.
+// Idempotent: by purchase and key. Errors: those of purchase.RequestRefund; fault.Invalid for a missing or long note.
+// That Stripe refused, or has not answered, is in the request's status.
+func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, error) {
+	r.Note = strings.TrimSpace(r.Note)
+	switch {
+	case r.Note == "":
+		return models.RefundRequest{}, fault.Field("note", fault.NoteMissing)
+	case utf8.RuneCountInString(r.Note) > MaxNoteLength || !models.Storable(r.Note):
+		return models.RefundRequest{}, fault.Field("note", fault.NoteTooLong)
+	case r.Key == "":
+		return models.RefundRequest{}, fault.Because(fault.Malformed, fault.KeyMissing)
+	}
+	var request models.RefundRequest
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		made, p, replayed, err := purchase.RequestRefund(tx, purchase.RefundOrder{
+			PurchaseID: r.PurchaseID, ActorID: r.ActorID, Cents: r.Cents, Seen: r.Seen, Note: r.Note, Key: r.Key,
+		}, s.Purchase.Now())
+		request = made
+		if err != nil || replayed {
+			return err
+		}
+		if err := lockBoth(tx, r.ActorID, p.UserID); err != nil {
+			return err
+		}
+		return s.auditRefund(tx, r, p, request)
+	})
+	if err != nil {
+		return models.RefundRequest{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, refundBudget)
+	defer cancel()
+	return s.Purchase.SendRefund(ctx, request)
+}
+
+func (s *Service) auditRefund(tx *gorm.DB, r Refund, p models.Purchase, request models.RefundRequest) error {
+	detail, err := json.Marshal(map[string]any{"cents": r.Cents, "currency": p.Currency, "note": r.Note, "purchase_id": p.ID, "refund_request": request.ID})
+	if err != nil {
+		return fmt.Errorf("audit detail: %w", err)
+	}
+	return appendAudit(tx, r.ActorID, "purchase.refund", p.UserID, detail, r.RequestID)
+}

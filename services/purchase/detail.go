@@ -1,0 +1,141 @@
+package purchase
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// Wait is something that a purchase waits for. It is also a locale key: purchase_wait.<wait>.
+type Wait string
+
+// What is waited for.
+const (
+	WaitCheckout   Wait = "checkout"    // Stripe has not opened a Checkout Session yet
+	WaitPayment    Wait = "payment"     // the buyer has not paid
+	WaitBank       Wait = "bank"        // Checkout is done, the bank has not said yes or no
+	WaitReview     Wait = "review"      // a person must decide
+	WaitRefundSend Wait = "refund_send" // Stripe has not answered a refund that an admin asked for
+	WaitRefund     Wait = "refund"      // a refund is on its way to the buyer
+	WaitRefundList Wait = "refund_list" // Stripe must be asked which refunds stand
+	WaitDispute    Wait = "dispute"     // the bank has not decided a dispute
+)
+
+// Waits lists everything, for the test that wants a text for each.
+func Waits() []Wait {
+	return []Wait{WaitCheckout, WaitPayment, WaitBank, WaitReview, WaitRefundSend, WaitRefund, WaitRefundList, WaitDispute}
+}
+
+// Detail is one purchase with all that Stripe has said of its payment, for whoever helps its buyer.
+type Detail struct {
+	models.Purchase
+	Refunds  []models.StripeRefund  // oldest first
+	Disputes []models.StripeDispute // oldest first
+	Requests []models.RefundRequest // oldest first
+	Refunded models.Cents           // of the payment: gone back, or on its way
+	Waits    []Wait
+}
+
+// Left is how much of the payment can still be given back, in its cents.
+func (d Detail) Left() models.Cents {
+	if d.Status != models.PurchasePaid || d.PaymentIntentID == "" {
+		return 0
+	}
+	return max(d.PaidCents-d.Refunded, 0)
+}
+
+// Detail reads it.
+// Errors: fault.NotFound.
+func (s *Service) Detail(ctx context.Context, id string) (Detail, error) {
+	parsed, err := uuid.Parse(id)
+	if err != nil || parsed.String() != id { // one spelling only
+		return Detail{}, fault.New(fault.NotFound, nil)
+	}
+	var d Detail
+	if d.Purchase, err = s.take(ctx, "id = ?", parsed); err != nil {
+		return d, err
+	}
+	db := s.DB.WithContext(ctx)
+	if err := db.Where("purchase_id = ?", parsed).Order("created_at, id").Find(&d.Requests).Error; err != nil {
+		return d, fmt.Errorf("refund requests of purchase %s: %w", id, err)
+	}
+	if d.Refunded, err = refundedCents(db, d.Purchase); err != nil {
+		return d, err
+	}
+	if d.PaymentIntentID != "" {
+		for _, rows := range []any{&d.Refunds, &d.Disputes} {
+			if err := db.Where("payment_ref = ?", d.PaymentIntentID).Order("updated_at").Find(rows).Error; err != nil {
+				return d, fmt.Errorf("refunds and disputes of purchase %s: %w", id, err)
+			}
+		}
+	}
+	d.Waits, err = d.waits(db)
+	return d, err
+}
+
+func (d Detail) waits(db *gorm.DB) ([]Wait, error) {
+	var all []Wait
+	add := func(when bool, w Wait) {
+		if when {
+			all = append(all, w)
+		}
+	}
+	add(d.Status == models.PurchasePending && d.CheckoutSessionID == "", WaitCheckout)
+	add(d.Status == models.PurchasePending && d.CheckoutSessionID != "", WaitPayment)
+	add(d.Status == models.PurchaseAwaitingPayment, WaitBank)
+	add(d.Status == models.PurchaseReview, WaitReview)
+	var unsent, moving, open bool
+	for _, r := range d.Requests {
+		unsent = unsent || r.Status == models.RefundPending
+	}
+	for _, r := range d.Refunds {
+		moving = moving || r.Status == "pending" || r.Status == "requires_action"
+	}
+	for _, dispute := range d.Disputes {
+		open = open || dispute.Status == "needs_response" || dispute.Status == "under_review" ||
+			dispute.Status == "warning_needs_response" || dispute.Status == "warning_under_review"
+	}
+	add(unsent, WaitRefundSend)
+	add(moving, WaitRefund)
+	add(open, WaitDispute)
+	if d.PaymentIntentID == "" {
+		return all, nil
+	}
+	var reread *time.Time
+	err := db.Raw(`SELECT min(reread_at) FROM stripe_charges WHERE payment_ref = ?`, d.PaymentIntentID).Row().Scan(&reread)
+	if err != nil {
+		return nil, fmt.Errorf("charges of purchase %s: %w", d.ID, err)
+	}
+	add(reread != nil, WaitRefundList)
+	return all, nil
+}
+
+// Check asks Stripe how a purchase stands, its session and its refunds, and books what is missing. It tells how many
+// lines that added to the ledger.
+//
+// Locks: none across the network. Idempotent. Errors: ErrNotOurs while nothing has been paid; ReviewError;
+// fault.NotFound; fault.Unavailable when Stripe does not answer.
+func (s *Service) Check(ctx context.Context, id string) (int, error) {
+	d, err := s.Detail(ctx, id)
+	if err != nil || d.CheckoutSessionID == "" {
+		return 0, err
+	}
+	session, err := s.fetchCheckout(ctx, d.CheckoutSessionID)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+		return s.BookCheckout(tx, session, told, "")
+	})
+	if err != nil || session.PaymentIntent == "" {
+		return len(rows), err
+	}
+	n, err := s.readRefunds(ctx, session.PaymentIntent)
+	return len(rows) + n, err
+}

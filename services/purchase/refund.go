@@ -1,0 +1,228 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stripe/stripe-go/v79"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+const (
+	// refundPause is how long until a refund that Stripe did not answer is sent again.
+	refundPause = time.Minute
+	// keyLife is how long Stripe surely knows an idempotency key. Source: https://docs.stripe.com/api/idempotent_requests (24 hours)
+	keyLife     = 23 * time.Hour
+	refundBatch = 20
+)
+
+// RefundOrder is money that an admin wants to give back.
+type RefundOrder struct {
+	PurchaseID uuid.UUID
+	ActorID    int64        // the admin; 0 for an operator on the command line
+	Cents      models.Cents // 1 to what is left of the payment, in its currency
+	Seen       models.Cents // refunded or on its way when the form was rendered: two admins must not both refund
+	Note       string
+	Key        string // idempotency key of the form
+}
+
+// RequestRefund writes down that a refund is to be made, in the caller's transaction. SendRefund then makes it; should
+// nobody come to that, the worker does.
+//
+// Locks: the purchase. Idempotent: by purchase and key; replayed says that the key was used before.
+// Errors: fault.NotFound; fault.Invalid for an amount that is not left; fault.Conflict when something was refunded since
+// the form was rendered, when the key was used for something else, or when nothing was paid.
+func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.RefundRequest, p models.Purchase, replayed bool, err error) {
+	if err := ledger.CheckKey(o.Key); err != nil {
+		return request, p, false, err
+	}
+	err = tx.Raw(`SELECT * FROM purchases WHERE id = ? FOR UPDATE`, o.PurchaseID).Take(&p).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return request, p, false, fault.New(fault.NotFound, nil)
+	}
+	if err != nil {
+		return request, p, false, fmt.Errorf("lock purchase %s: %w", o.PurchaseID, err)
+	}
+	err = tx.Where("purchase_id = ? AND idempotency_key = ?", o.PurchaseID, o.Key).Take(&request).Error
+	switch {
+	case err == nil && (request.AmountCents != o.Cents || request.Note != o.Note):
+		return request, p, false, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
+	case err == nil:
+		return request, p, true, nil
+	case !errors.Is(err, gorm.ErrRecordNotFound):
+		return request, p, false, fmt.Errorf("look up refund request: %w", err)
+	}
+	gone, err := refundedCents(tx, p)
+	if err != nil {
+		return request, p, false, err
+	}
+	switch {
+	case p.Status != models.PurchasePaid || p.PaymentIntentID == "":
+		return request, p, false, fault.Because(fault.Conflict, fault.NothingPaid)
+	case gone != o.Seen:
+		return request, p, false, fault.Because(fault.Conflict, fault.RefundedSince)
+	case o.Cents < 1 || o.Cents > p.PaidCents-gone:
+		return request, p, false, fault.Field("amount", fault.RefundRange)
+	}
+	request = models.RefundRequest{ID: uuid.New(), PurchaseID: p.ID, IdempotencyKey: o.Key, AmountCents: o.Cents, Note: o.Note,
+		Status: models.RefundPending, NextAttemptAt: now.Add(refundPause), CreatedAt: now, UpdatedAt: now}
+	if o.ActorID != 0 {
+		request.ActorID = &o.ActorID
+	}
+	if err := tx.Omit("refund_id").Create(&request).Error; err != nil {
+		return request, p, false, fmt.Errorf("write refund request: %w", err)
+	}
+	return request, p, false, nil
+}
+
+// refundedCents is how much of a payment went back or is on its way, requests that Stripe has not answered included.
+func refundedCents(tx *gorm.DB, p models.Purchase) (models.Cents, error) {
+	facts, err := moneyBack(tx, p.PaymentIntentID)
+	if err != nil {
+		return 0, err
+	}
+	var pending models.Cents
+	err = tx.Raw(`SELECT coalesce(sum(amount_cents), 0) FROM refund_requests r WHERE purchase_id = ? AND status = 'pending'`, p.ID).Scan(&pending).Error
+	if err != nil {
+		return 0, fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
+	}
+	return models.Cents(facts.refunded()) + pending, nil
+}
+
+// SendRefund asks Stripe to make the refund and books its answer, as its event will be booked.
+//
+// Locks: none across the network. Idempotent: by request, at Stripe and here.
+// Errors: of the database. What Stripe said is in the request: refused, or still pending when it did not answer.
+// Source: https://docs.stripe.com/api/refunds/create
+func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) (models.RefundRequest, error) {
+	if request.Status != models.RefundPending {
+		return request, nil
+	}
+	var p models.Purchase
+	if err := s.DB.WithContext(ctx).Where("id = ?", request.PurchaseID).Take(&p).Error; err != nil {
+		return request, fmt.Errorf("purchase of refund request %s: %w", request.ID, err)
+	}
+	made, err := s.makeRefund(ctx, request, p)
+	switch {
+	case err == nil:
+		err = s.Book(context.WithoutCancel(ctx), func(tx *gorm.DB, told Told) error {
+			refund := refundOf(made)
+			request.Status, request.RefundID, request.LastError = models.RefundSent, refund.ID, ""
+			if err := keepRequest(tx, request); err != nil {
+				return err
+			}
+			rows, err := s.BookRefund(tx, refund, told, "")
+			s.logRefund(ctx, request, rows)
+			return err
+		})
+		return request, err
+	case refusedRefund(err):
+		request.Status, request.LastError = models.RefundRefused, redactStripe(err).Error()
+	default:
+		request.LastError = redactStripe(err).Error()
+	}
+	s.Log.WarnContext(ctx, "refund not made", "purchase_id", p.ID, "refund_request", request.ID, "status", request.Status, "err", request.LastError)
+	return request, keepRequest(s.DB.WithContext(context.WithoutCancel(ctx)), request)
+}
+
+// makeRefund calls Stripe. After the key's life it looks first whether the refund was made and only its answer lost.
+func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, p models.Purchase) (*stripe.Refund, error) {
+	if s.Now().Sub(request.CreatedAt) > keyLife {
+		found, err := s.findRefund(ctx, request, p)
+		if err != nil || found != nil {
+			return found, err
+		}
+	}
+	params := &stripe.RefundParams{
+		PaymentIntent: stripe.String(p.PaymentIntentID), Amount: stripe.Int64(int64(request.AmountCents)),
+		Reason:   stripe.String(string(stripe.RefundReasonRequestedByCustomer)),
+		Metadata: map[string]string{requestTag: request.ID.String(), "purchase_id": p.ID.String()},
+	}
+	params.Context = ctx
+	params.SetIdempotencyKey("refund:" + request.ID.String())
+	return s.Stripe.Refunds.New(params)
+}
+
+// requestTag is under which metadata a refund at Stripe says which request it answers.
+const requestTag = "refund_request"
+
+func (s *Service) findRefund(ctx context.Context, request models.RefundRequest, p models.Purchase) (*stripe.Refund, error) {
+	params := &stripe.RefundListParams{PaymentIntent: stripe.String(p.PaymentIntentID)}
+	params.Context = ctx
+	params.Limit = stripe.Int64(stripePage)
+	refunds := s.Stripe.Refunds.List(params)
+	for refunds.Next() {
+		if r := refunds.Refund(); r.Metadata[requestTag] == request.ID.String() {
+			return r, nil
+		}
+	}
+	return nil, refunds.Err()
+}
+
+// refusedRefund reports whether Stripe understood the request and will not make the refund, now or later.
+func refusedRefund(err error) bool {
+	var e *stripe.Error
+	return errors.As(err, &e) && e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500 && e.HTTPStatusCode != http.StatusConflict &&
+		e.HTTPStatusCode != http.StatusTooManyRequests && e.HTTPStatusCode != http.StatusUnauthorized && e.HTTPStatusCode != http.StatusForbidden
+}
+
+func keepRequest(tx *gorm.DB, r models.RefundRequest) error {
+	err := tx.Exec(`UPDATE refund_requests SET status = ?, refund_id = NULLIF(?, ''), last_error = ?, updated_at = now()
+		WHERE id = ? AND status = 'pending'`, r.Status, r.RefundID, r.LastError, r.ID).Error
+	if err != nil {
+		return fmt.Errorf("keep refund request %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+func (s *Service) logRefund(ctx context.Context, request models.RefundRequest, rows []models.CreditTransaction) {
+	s.Log.InfoContext(ctx, "refund made", "purchase_id", request.PurchaseID, "refund_request", request.ID, "cents", request.AmountCents)
+	for _, row := range rows {
+		s.Log.InfoContext(ctx, "credits moved", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
+			"transaction_id", row.ID, "purchase_id", request.PurchaseID)
+	}
+}
+
+// SendRefundsDue sends every refund that Stripe has not answered and whose time has come.
+// Errors: of the database.
+func (s *Service) SendRefundsDue(ctx context.Context) error {
+	var due []models.RefundRequest
+	err := s.DB.WithContext(ctx).Raw(`UPDATE refund_requests SET next_attempt_at = @next WHERE id IN (
+		SELECT id FROM refund_requests WHERE status = 'pending' AND next_attempt_at <= @now ORDER BY next_attempt_at LIMIT @batch FOR UPDATE SKIP LOCKED)
+		RETURNING *`, map[string]any{"now": s.Now(), "next": s.Now().Add(refundPause), "batch": refundBatch}).Scan(&due).Error
+	if err != nil {
+		return fmt.Errorf("refunds that are due: %w", err)
+	}
+	for _, request := range due {
+		if _, e := s.SendRefund(ctx, request); e != nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// Proposal is how much to give back for credits that were not used: their share of the price, in the payment's cents.
+// It is rounded up where that takes no further credit, so that nobody is left with a credit nobody pays for.
+//
+// Units: cents. unused is at most what the purchase still has granted, left at most what is left of the payment.
+func Proposal(p models.Purchase, unused models.Credits, left models.Cents) models.Cents {
+	unused = min(unused, p.CreditsGranted-p.CreditsRefunded-p.CreditsDisputed)
+	if unused <= 0 || left <= 0 || p.CreditsGranted == 0 {
+		return 0
+	}
+	product := int64(p.PaidCents) * int64(unused) // at most 1e8 credits × 1e10 cents
+	down := models.Cents(product / int64(p.CreditsGranted))
+	up := models.Cents((product + int64(p.CreditsGranted) - 1) / int64(p.CreditsGranted))
+	if taken, _ := target(p.CreditsGranted, p.PaidCents, money{RefundsGood: int64(up)}); taken > unused {
+		up = down
+	}
+	return min(up, left)
+}
