@@ -77,6 +77,7 @@ const usage = `Usage: credits [command]
   serve          run the server (the default)
   migrate        bring the database to this version's schema
   prices sync    bring Stripe's product and prices to our packages, and our table to Stripe's
+  reconcile      compare what Stripe has with what was booked, and mend it
   grant          give a user credits by hand
   version        print the version
 
@@ -98,6 +99,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return p.migrate(ctx, args)
 	case "prices":
 		return p.syncPrices(ctx, args)
+	case "reconcile":
+		return p.reconcile(ctx, args)
 	case "grant":
 		return p.grant(ctx, args)
 	case "version":
@@ -371,6 +374,57 @@ func (p *program) syncPrices(ctx context.Context, args []string) error {
 		return err
 	}
 	_, err = fmt.Fprintf(p.stdout, "%d prices are the same here and at Stripe.\n", n)
+	return err
+}
+
+// reconcile is `credits reconcile`.
+func (p *program) reconcile(ctx context.Context, args []string) error {
+	set := flag.NewFlagSet("credits reconcile", flag.ContinueOnError)
+	if err := p.begin(set, "Reads the Checkout Sessions, refunds and disputes of the last 30 days from Stripe, books what is missing,\n"+
+		"and compares every balance with its ledger lines. The server does the same every hour.", args); err != nil {
+		return err
+	}
+	db, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	buy, err := p.purchases(ctx, db)
+	if err != nil {
+		return err
+	}
+	report, err := buy.Reconcile(ctx)
+	if errors.Is(err, purchase.ErrReconciling) {
+		return errors.New("another process is reconciling; /admin/events shows how far it has come")
+	}
+	if err != nil {
+		return fmt.Errorf("reconciling stopped and will go on from there: %w", err)
+	}
+	return printReport(p.stdout, report)
+}
+
+// printReport prints one line for each finding, and how much was compared.
+func printReport(w io.Writer, report purchase.Report) error {
+	said := map[models.FindingKind]string{
+		models.FindingPurchase: "paid and not credited, mended", models.FindingRefund: "refund not booked, mended",
+		models.FindingDispute: "dispute not booked, mended", models.FindingBalance: "balance differed from its ledger lines, mended",
+		models.FindingReview: "needs a person",
+	}
+	var lines strings.Builder
+	for _, f := range report.Findings {
+		fmt.Fprintf(&lines, "%s: %s", f.ObjectID, said[f.Kind])
+		if f.Credits != 0 {
+			fmt.Fprintf(&lines, " (%+d credits)", f.Credits)
+		}
+		if f.Note != "" {
+			fmt.Fprintf(&lines, ": %s", f.Note)
+		}
+		lines.WriteString("\n")
+	}
+	if len(report.Findings) == 0 {
+		lines.WriteString("Nothing to mend.\n")
+	}
+	fmt.Fprintf(&lines, "Compared %d sessions, refunds, disputes and balances.\n", report.Checked)
+	_, err := io.WriteString(w, lines.String())
 	return err
 }
 

@@ -12,7 +12,7 @@ CREATE TABLE reconciliations (
     cursor       text        NOT NULL DEFAULT '',
     checked      bigint      NOT NULL DEFAULT 0,
     holder       uuid,
-    leased_until timestamptz NOT NULL DEFAULT '-infinity',
+    leased_until timestamptz NOT NULL DEFAULT 'epoch',
     last_error   text        NOT NULL DEFAULT '',
     started_at   timestamptz NOT NULL DEFAULT now(),
     finished_at  timestamptz,

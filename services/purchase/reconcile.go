@@ -202,7 +202,7 @@ func (s *Service) keepRun(ctx context.Context, r *models.Reconciliation) error {
 func (s *Service) leaveRun(ctx context.Context, r *models.Reconciliation, cause error) {
 	ctx, cancel := context.WithTimeout(ctx, catchUpBudget)
 	defer cancel()
-	err := s.DB.WithContext(ctx).Exec(`UPDATE reconciliations SET leased_until = '-infinity', last_error = ? WHERE id = ? AND holder = ?`,
+	err := s.DB.WithContext(ctx).Exec(`UPDATE reconciliations SET leased_until = 'epoch', last_error = ? WHERE id = ? AND holder = ?`,
 		cause.Error(), r.ID, r.Holder).Error
 	if err != nil { // the lease ends by itself
 		s.Log.WarnContext(ctx, "reconciliation not left", "err", err)
