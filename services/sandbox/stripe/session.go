@@ -44,14 +44,15 @@ type session struct {
 	Status                   string            `json:"status"`
 	SubmitType               *string           `json:"submit_type"`
 	SuccessURL               string            `json:"success_url"`
-	TaxIDCollection          *enabled          `json:"tax_id_collection,omitempty"`
+	TaxIDCollection          *taxIDCollection  `json:"tax_id_collection,omitempty"`
 	URL                      *string           `json:"url"`
 }
 
 func (s *session) ref() (string, string) { return kindSession, s.ID }
 
-type enabled struct {
-	Enabled bool `json:"enabled"`
+type taxIDCollection struct {
+	Enabled  bool   `json:"enabled"`
+	Required string `json:"required"`
 }
 
 type automaticTax struct {
