@@ -138,6 +138,7 @@ func (b *backstage) take(f form) (err error) {
 	b.ReceiptEmail = f.optional("payment_intent_data[receipt_email]")
 	b.Descriptor = f.optional("payment_intent_data[statement_descriptor]")
 	b.Suffix = f.optional("payment_intent_data[statement_descriptor_suffix]")
+	b.Shipping = f.shipping("payment_intent_data[shipping]")
 	return err
 }
 
