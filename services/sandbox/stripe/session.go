@@ -44,13 +44,13 @@ type session struct {
 	Status                   string            `json:"status"`
 	SubmitType               *string           `json:"submit_type"`
 	SuccessURL               string            `json:"success_url"`
-	TaxIDCollection          *taxIDCollection  `json:"tax_id_collection,omitempty"`
+	TaxIDCollection          *enabled          `json:"tax_id_collection,omitempty"`
 	URL                      *string           `json:"url"`
 }
 
 func (s *session) ref() (string, string) { return kindSession, s.ID }
 
-type taxIDCollection struct {
+type enabled struct {
 	Enabled  bool   `json:"enabled"`
 	Required string `json:"required"`
 }

@@ -99,7 +99,7 @@ func (cs *session) take(f form, now time.Time) {
 		cs.AllowPromotionCodes = new(f.truth("allow_promotion_codes"))
 	}
 	if f.has("tax_id_collection[enabled]") {
-		cs.TaxIDCollection = &taxIDCollection{Enabled: f.truth("tax_id_collection[enabled]"), Required: "never"}
+		cs.TaxIDCollection = &enabled{Enabled: f.truth("tax_id_collection[enabled]"), Required: "never"}
 		if f.has("tax_id_collection[required]") {
 			cs.TaxIDCollection.Required = f["tax_id_collection[required]"]
 		}
