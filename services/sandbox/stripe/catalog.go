@@ -22,7 +22,7 @@ var productParams = metadataParams("metadata").with(schema{
 	"statement_descriptor": text(22), "tax_code": text(100), "unit_label": text(12), "url": text(5000),
 })
 
-var newProductParams = schema{"id": identifier, "type": oneOf("good", "service")}
+var newProductParams = schema{"id": identifier}
 
 var priceParams = metadataParams("metadata").with(schema{
 	"active": boolean, "lookup_key": text(200), "nickname": text(5000),

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/resume-matcher/credits/models/dbtest"
 	sandbox "github.com/resume-matcher/credits/services/sandbox/stripe"
+	"github.com/resume-matcher/credits/services/sandbox/stripe/outsider"
 )
 
 const (
@@ -28,7 +30,13 @@ const (
 	patience = 20 * time.Second
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+// contract holds all that the tests are answered under /v1/ against Stripe's own document, whichever client they use.
+var contract = &outsider.Transport{Base: http.DefaultTransport}
+
+func TestMain(m *testing.M) {
+	http.DefaultTransport = contract
+	dbtest.Main(m)
+}
 
 // receiver is the webhook of a product: it checks every signature with Stripe's own
 // library and hands the events on.
@@ -65,6 +73,7 @@ func newReceiver(t *testing.T) *receiver {
 		if err != nil {
 			t.Errorf("construct event: %v", err)
 		}
+		fits(t, body)
 		r.tries <- try{event.ID, header, q.UserAgent()}
 		status := int(r.status.Load())
 		if status == http.StatusFound {
@@ -77,6 +86,19 @@ func newReceiver(t *testing.T) *receiver {
 	}))
 	t.Cleanup(r.Close)
 	return r
+}
+
+// fits checks the body of an event, and the object in it, by Stripe's document.
+func fits(t *testing.T, event []byte) {
+	t.Helper()
+	document, err := outsider.Stripe()
+	if err != nil {
+		t.Errorf("Stripe's document: %v", err)
+		return
+	}
+	for _, fault := range document.Event(event) {
+		t.Error(fault)
+	}
 }
 
 // next waits for an accepted event of one of the types; others are passed over.
@@ -136,9 +158,28 @@ func startOn(t *testing.T, database string, hooks *receiver) *stand {
 			t.Errorf("close: %v", err)
 		}
 	})
-	return &stand{
+	s := &stand{
 		Server: server, hooks: hooks, api: newClient(server.URL(), secretKey),
 		browser: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+	}
+	t.Cleanup(func() { s.honest(t) })
+	return s
+}
+
+// honest reads every event that was made, those too that no test waits for, and tells of all answers that did not fit
+// Stripe's document and whose error nobody looked at.
+func (s *stand) honest(t *testing.T) {
+	t.Helper()
+	params := &stripe.EventListParams{}
+	params.Limit = stripe.Int64(100)
+	list := s.api.Events.List(params)
+	for list.Next() { // the transport checks them
+	}
+	if err := list.Err(); err != nil {
+		t.Errorf("read all events: %v", err)
+	}
+	for _, fault := range contract.Faults(strings.TrimPrefix(s.URL(), "http://")) {
+		t.Error(fault)
 	}
 }
 

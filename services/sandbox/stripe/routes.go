@@ -8,7 +8,7 @@ import (
 // routes is every address of the stand-in.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	for _, e := range s.endpoints() {
+	for _, e := range append(s.endpoints(), s.cliEndpoints()...) {
 		mux.HandleFunc(e.pattern, s.handle(&e))
 	}
 	mux.HandleFunc("/v1/", s.handle(nil))

@@ -51,7 +51,8 @@ type session struct {
 func (s *session) ref() (string, string) { return kindSession, s.ID }
 
 type enabled struct {
-	Enabled bool `json:"enabled"`
+	Enabled  bool   `json:"enabled"`
+	Required string `json:"required"`
 }
 
 type automaticTax struct {
@@ -123,11 +124,12 @@ func (i *item) ref() (string, string) { return kindItem, i.ID }
 type backstage struct {
 	Session        string            `json:"session"`
 	Items          []json.RawMessage `json:"items"`
-	Metadata       map[string]string `json:"metadata"` // of the payment to come, as the next four
+	Metadata       map[string]string `json:"metadata"` // of the payment to come, as the next five
 	Description    *string           `json:"description"`
 	ReceiptEmail   *string           `json:"receipt_email"`
 	Descriptor     *string           `json:"descriptor"`
 	Suffix         *string           `json:"suffix"`
+	Shipping       *shipping         `json:"shipping"`
 	Attempt        string            `json:"attempt"`         // the rendered form that paid
 	CompletedEvent string            `json:"completed_event"` // the event that said so
 }

@@ -99,7 +99,10 @@ func (cs *session) take(f form, now time.Time) {
 		cs.AllowPromotionCodes = new(f.truth("allow_promotion_codes"))
 	}
 	if f.has("tax_id_collection[enabled]") {
-		cs.TaxIDCollection = &enabled{f.truth("tax_id_collection[enabled]")}
+		cs.TaxIDCollection = &enabled{Enabled: f.truth("tax_id_collection[enabled]"), Required: "never"}
+		if f.has("tax_id_collection[required]") {
+			cs.TaxIDCollection.Required = f["tax_id_collection[required]"]
+		}
 	}
 	cs.AutomaticTax.Enabled = f.truth("automatic_tax[enabled]")
 	cs.InvoiceCreation.Enabled = f.truth("invoice_creation[enabled]")
@@ -135,6 +138,7 @@ func (b *backstage) take(f form) (err error) {
 	b.ReceiptEmail = f.optional("payment_intent_data[receipt_email]")
 	b.Descriptor = f.optional("payment_intent_data[statement_descriptor]")
 	b.Suffix = f.optional("payment_intent_data[statement_descriptor_suffix]")
+	b.Shipping = f.shipping("payment_intent_data[shipping]")
 	return err
 }
 

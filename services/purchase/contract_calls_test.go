@@ -1,0 +1,137 @@
+package purchase_test
+
+import (
+	"github.com/stripe/stripe-go/v79"
+	"github.com/stripe/stripe-go/v79/client"
+)
+
+// contract is every call of Stripe's API that the product makes or is about to make, by the name that stripe-go has
+// for it, as stripe-mock is asked for it: it refuses what Stripe does not know. A call that the product gains and that
+// is missing here fails TestEveryStripeCallIsUnderContract.
+var contract = map[string]func(*client.API) error{
+	"Products.Get": func(api *client.API) error {
+		_, err := api.Products.Get("resume_matcher_credits", nil)
+		return err
+	},
+	"Products.New": func(api *client.API) error {
+		_, err := api.Products.New(&stripe.ProductParams{
+			ID: stripe.String("resume_matcher_credits"), Name: stripe.String("Credits"), Metadata: map[string]string{"type": "credits"},
+		})
+		return err
+	},
+	"Prices.List": func(api *client.API) error {
+		params := &stripe.PriceListParams{Product: stripe.String("p"), LookupKeys: stripe.StringSlice([]string{"resume_matcher_credits_100"})}
+		params.Limit = stripe.Int64(100)
+		return api.Prices.List(params).Err()
+	},
+	"Prices.New": func(api *client.API) error {
+		_, err := api.Prices.New(&stripe.PriceParams{
+			Product: stripe.String("p"), Currency: stripe.String("eur"), UnitAmount: stripe.Int64(500), LookupKey: stripe.String("k"),
+			TransferLookupKey: stripe.Bool(true), TaxBehavior: stripe.String("inclusive"), Metadata: map[string]string{"credits": "100"},
+		})
+		return err
+	},
+	"Prices.Update": func(api *client.API) error {
+		_, err := api.Prices.Update("price_1", &stripe.PriceParams{Active: stripe.Bool(false), Metadata: map[string]string{"credits": "100"}})
+		return err
+	},
+	"Customers.New": func(api *client.API) error {
+		_, err := api.Customers.New(&stripe.CustomerParams{Metadata: map[string]string{"userId": "7"}})
+		return err
+	},
+	"Customers.Update": func(api *client.API) error {
+		_, err := api.Customers.Update("cus_1", &stripe.CustomerParams{Email: stripe.String("ada@example.com"), Name: stripe.String("Ada")})
+		return err
+	},
+	"CheckoutSessions.New": func(api *client.API) error { // its real parameters: productAgainst
+		_, err := api.CheckoutSessions.New(&stripe.CheckoutSessionParams{Mode: stripe.String("payment"), SuccessURL: stripe.String("https://example.com")})
+		return err
+	},
+	"CheckoutSessions.Get": func(api *client.API) error {
+		params := &stripe.CheckoutSessionParams{}
+		params.AddExpand("line_items")
+		params.AddExpand("payment_intent.latest_charge")
+		_, err := api.CheckoutSessions.Get("cs_1", params)
+		return err
+	},
+	"CheckoutSessions.List": func(api *client.API) error {
+		params := &stripe.CheckoutSessionListParams{Status: stripe.String("complete"), CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: 1}}
+		params.Limit = stripe.Int64(100)
+		return api.CheckoutSessions.List(params).Err()
+	},
+	"CheckoutSessions.ListLineItems": func(api *client.API) error {
+		return api.CheckoutSessions.ListLineItems(&stripe.CheckoutSessionListLineItemsParams{Session: stripe.String("cs_1")}).Err()
+	},
+	"CheckoutSessions.Expire": func(api *client.API) error {
+		_, err := api.CheckoutSessions.Expire("cs_1", &stripe.CheckoutSessionExpireParams{})
+		return err
+	},
+	"PaymentIntents.Get": func(api *client.API) error {
+		params := &stripe.PaymentIntentParams{}
+		params.AddExpand("latest_charge")
+		_, err := api.PaymentIntents.Get("pi_1", params)
+		return err
+	},
+	"Refunds.New": func(api *client.API) error {
+		_, err := api.Refunds.New(&stripe.RefundParams{
+			PaymentIntent: stripe.String("pi_1"), Amount: stripe.Int64(500), Reason: stripe.String("requested_by_customer"), Metadata: map[string]string{"actor": "1"},
+		})
+		return err
+	},
+	"Refunds.Get": func(api *client.API) error {
+		_, err := api.Refunds.Get("re_1", nil)
+		return err
+	},
+	"Refunds.List": func(api *client.API) error {
+		params := &stripe.RefundListParams{PaymentIntent: stripe.String("pi_1")}
+		params.Limit = stripe.Int64(100)
+		return api.Refunds.List(params).Err()
+	},
+	"Disputes.List": func(api *client.API) error {
+		params := &stripe.DisputeListParams{PaymentIntent: stripe.String("pi_1"), CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: 1}}
+		params.Limit = stripe.Int64(100)
+		return api.Disputes.List(params).Err()
+	},
+	"Events.List": func(api *client.API) error {
+		params := &stripe.EventListParams{DeliverySuccess: stripe.Bool(false), Types: stripe.StringSlice([]string{"checkout.session.completed"})}
+		return api.Events.List(params).Err()
+	},
+	"Accounts.Get": func(api *client.API) error {
+		_, err := api.Accounts.Get()
+		return err
+	},
+	"WebhookEndpoints.List": func(api *client.API) error {
+		return api.WebhookEndpoints.List(&stripe.WebhookEndpointListParams{}).Err()
+	},
+	"WebhookEndpoints.New": func(api *client.API) error {
+		_, err := api.WebhookEndpoints.New(&stripe.WebhookEndpointParams{
+			URL: stripe.String("https://credits.example.com/api/stripe/webhook"), APIVersion: stripe.String(stripe.APIVersion),
+			EnabledEvents: stripe.StringSlice([]string{
+				"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed", "checkout.session.expired",
+				"charge.refunded", "charge.refund.updated", "refund.created", "refund.updated", "customer.deleted", "charge.dispute.created",
+				"charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated",
+			}),
+		})
+		return err
+	},
+}
+
+// refusable are the calls above that stripe-mock would answer whatever they say, spoiled so that it must not.
+var refusable = map[string]func(*client.API) error{
+	"an event that this version has not": func(api *client.API) error {
+		_, err := api.WebhookEndpoints.New(&stripe.WebhookEndpointParams{
+			URL: stripe.String("https://example.com"), EnabledEvents: stripe.StringSlice([]string{"refund.failed"}),
+		})
+		return err
+	},
+	"an unknown parameter": func(api *client.API) error {
+		params := &stripe.RefundParams{PaymentIntent: stripe.String("pi_1")}
+		params.AddExtra("colour", "red")
+		_, err := api.Refunds.New(params)
+		return err
+	},
+	"an unknown locale": func(api *client.API) error {
+		_, err := api.CheckoutSessions.New(&stripe.CheckoutSessionParams{Locale: stripe.String("de-DE"), SuccessURL: stripe.String("https://example.com")})
+		return err
+	},
+}

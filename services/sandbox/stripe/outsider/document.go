@@ -1,0 +1,193 @@
+package outsider
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Document is Stripe's OpenAPI description of its API at version 2024-09-30, which differs from 2024-06-20 in nothing
+// that a one-time payment needs. Its schemas are read when they are first asked for: it is 6 MB long.
+type Document struct {
+	paths map[string]map[string]operation
+	raw   map[string]json.RawMessage
+
+	mu      sync.Mutex
+	schemas map[string]*schema
+}
+
+type operation struct {
+	Responses map[string]struct {
+		Content map[string]struct {
+			Schema json.RawMessage `json:"schema"`
+		} `json:"content"`
+	} `json:"responses"`
+}
+
+// Stripe is Stripe's document, read once.
+// Errors: stripe-mock's source can neither be found nor downloaded, or is not what we take it for.
+var Stripe = sync.OnceValues(func() (*Document, error) {
+	source, err := mockSource()
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(filepath.Join(source, "embedded", "openapi", "spec3.json")) //nolint:gosec // in the module cache
+	if err != nil {
+		return nil, fmt.Errorf("read Stripe's document: %w", err)
+	}
+	var text struct {
+		Paths      map[string]map[string]operation `json:"paths"`
+		Components struct {
+			Schemas map[string]json.RawMessage `json:"schemas"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal(data, &text); err != nil {
+		return nil, fmt.Errorf("read Stripe's document: %w", err)
+	}
+	return &Document{paths: text.Paths, raw: text.Components.Schemas, schemas: map[string]*schema{}}, nil
+})
+
+// Answer tells what is wrong with the body of an answer: a member that Stripe's document does not know, one that it
+// calls required and that is not there, a value it does not allow. An address that the document does not list is
+// wrong too, unless Stripe is known to have it all the same (undocumented).
+func (d *Document) Answer(method, path string, status int, body []byte) []string {
+	value, err := decode(body)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	if status >= 400 {
+		return d.named("error", value, "error answer")
+	}
+	route := d.Route(path)
+	operation, known := d.paths[route][strings.ToLower(method)]
+	if !known && strings.HasPrefix(path, undocumented) {
+		return d.object(value, "answer")
+	}
+	if !known {
+		return []string{"Stripe's document has no " + method + " " + path}
+	}
+	raw := operation.Responses["200"].Content["application/json"].Schema
+	s, err := parseSchema(raw)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return d.check(s, value, "answer")
+}
+
+// undocumented is where Stripe's own hosted page, and its command line in its stead, reads and pays a session.
+const undocumented = "/v1/payment_pages/"
+
+// Event tells what is wrong with the body of an event and with the object that it is about.
+func (d *Document) Event(body []byte) []string {
+	value, err := decode(body)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return d.named("event", value, "event")
+}
+
+// Route is the address in the document that serves a path, such as /v1/prices/{price}; "" when there is none.
+func (d *Document) Route(path string) string {
+	given := strings.Split(path, "/")
+	found, best := "", -1
+	for _, route := range slices.Sorted(maps.Keys(d.paths)) {
+		if literal := matching(strings.Split(route, "/"), given); literal > best {
+			found, best = route, literal
+		}
+	}
+	return found
+}
+
+// matching counts the parts of a path that a route names literally; -1 when it does not fit.
+func matching(route, given []string) int {
+	if len(route) != len(given) {
+		return -1
+	}
+	literal := 0
+	for i, part := range route {
+		switch {
+		case part == given[i]:
+			literal++
+		case !strings.HasPrefix(part, "{") || given[i] == "":
+			return -1
+		}
+	}
+	return literal
+}
+
+// object checks a value as what its member "object" says that it is.
+func (d *Document) object(value any, at string) []string {
+	members, _ := value.(map[string]any)
+	kind, _ := members["object"].(string)
+	if members["deleted"] == true {
+		kind = "deleted_" + kind
+	}
+	return d.named(kind, value, at)
+}
+
+// named checks a value by a schema of the document's list.
+func (d *Document) named(name string, value any, at string) []string {
+	s, err := d.schema(name)
+	if err != nil {
+		return []string{at + ": " + err.Error()}
+	}
+	faults := d.check(s, value, at)
+	if name == "event" && len(faults) == 0 {
+		faults = d.content(value, at)
+	}
+	return faults
+}
+
+// content checks what an event carries, which the document leaves open.
+func (d *Document) content(event any, at string) []string {
+	members, _ := event.(map[string]any)
+	data, _ := members["data"].(map[string]any)
+	object, _ := data["object"].(map[string]any)
+	kind, _ := object["object"].(string)
+	at = fmt.Sprintf("%s %v: data.object", at, members["type"])
+	faults := d.object(data["object"], at)
+	before, _ := data["previous_attributes"].(map[string]any)
+	s, err := d.schema(kind)
+	if err != nil {
+		return faults
+	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if s.Properties[name] == nil {
+			faults = append(faults, fmt.Sprintf("%s: previous_attributes.%s is no member of a %s", at, name, kind))
+		}
+	}
+	return faults
+}
+
+func (d *Document) schema(name string) (*schema, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.schemas[name]; s != nil {
+		return s, nil
+	}
+	raw, ok := d.raw[name]
+	if !ok {
+		return nil, fmt.Errorf("Stripe's document knows no object %q", name) //nolint:staticcheck // a name
+	}
+	s, err := parseSchema(raw)
+	if err == nil {
+		d.schemas[name] = s
+	}
+	return s, err
+}
+
+func decode(body []byte) (any, error) {
+	var value any
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if err := d.Decode(&value); err != nil {
+		return nil, fmt.Errorf("no JSON: %w", err)
+	}
+	return value, nil
+}
