@@ -13,6 +13,9 @@ func (s *Server) routes() http.Handler {
 	}
 	mux.HandleFunc("/v1/", s.handle(nil))
 
+	for _, e := range s.controls() {
+		mux.HandleFunc(e.pattern, s.serveControl(&e))
+	}
 	mux.HandleFunc("GET /c/pay/{id}", s.showCheckout)
 	mux.HandleFunc("POST /c/pay/{id}", s.submitCheckout)
 	mux.HandleFunc("GET /receipts/{id}", s.showReceipt)
