@@ -109,6 +109,14 @@ func doneKey(pattern string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(path, "/{id}", ""), "/", ".")
 }
 
+// refusal is the page's text for a refusal.
+func (p page) refusal(reason string) string {
+	if key := "refused." + reason; p.T(key) != "" {
+		return key
+	}
+	return "refused.state"
+}
+
 // reason is the refusal as the pages' texts name it.
 func (e *apiError) reason() string {
 	switch {

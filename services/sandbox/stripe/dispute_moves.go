@@ -61,7 +61,7 @@ func newDispute(ch *charge, amount int64, now time.Time) *dispute {
 		Evidence: noEvidence(), EvidenceDetails: evidenceDetails{DueBy: new(now.Add(evidenceTime).Unix())},
 		PaymentIntent: &ch.PaymentIntent, Reason: "fraudulent", Status: disputeOpen,
 	}
-	if ch.PaymentMethodDetails == nil { // a card
+	if !ch.debit() {
 		d.PaymentMethodDetails = &disputedMethod{Type: "card", Card: disputedCard{Brand: "visa", NetworkReasonCode: new("10.4")}}
 	}
 	return d

@@ -49,7 +49,7 @@ func (cs *session) discount(back *backstage, percent int64) error {
 		if err := json.Unmarshal(raw, &one); err != nil {
 			return fmt.Errorf("decode line item: %w", err)
 		}
-		off := (one.AmountSubtotal*percent + 50) / 100
+		off := share(one.AmountSubtotal, percent)
 		cs.TotalDetails.AmountDiscount += off
 		line["amount_discount"], line["amount_total"] = off, one.AmountSubtotal-off
 		if back.Items[i], err = json.Marshal(line); err != nil {
@@ -59,6 +59,24 @@ func (cs *session) discount(back *backstage, percent int64) error {
 	cs.AmountTotal = cs.AmountSubtotal - cs.TotalDetails.AmountDiscount
 	return nil
 }
+
+// shares are the promotions that the hosted page offers: those that are not in force.
+func (cs *session) shares(items []item) []int64 {
+	var others []int64
+	for _, percent := range []int64{50, 100, 0} {
+		var off int64
+		for _, one := range items {
+			off += share(one.AmountSubtotal, percent)
+		}
+		if off != cs.TotalDetails.AmountDiscount {
+			others = append(others, percent)
+		}
+	}
+	return others
+}
+
+// share is so many per cent of an amount, rounded half up.
+func share(amount, percent int64) int64 { return (amount*percent + 50) / 100 }
 
 var payParams = schema{"method": oneOf(methodCard, methodDebit), "email": emailAddress}
 
