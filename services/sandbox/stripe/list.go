@@ -160,6 +160,10 @@ func (t *txn) belonging(ctx context.Context, kind, payment string) ([]string, er
 	if err != nil {
 		return nil, err
 	}
+	return idsOf(rows), nil
+}
+
+func idsOf(rows []any) []string {
 	var ids []string
 	for _, row := range rows {
 		if m, ok := row.(map[string]any); ok {
@@ -167,5 +171,5 @@ func (t *txn) belonging(ctx context.Context, kind, payment string) ([]string, er
 			ids = append(ids, id)
 		}
 	}
-	return ids, nil
+	return ids
 }
