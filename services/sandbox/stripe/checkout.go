@@ -64,7 +64,7 @@ func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 	}
 	p.Total = p.money(cs.AmountTotal, cs.Currency)
 	if off := cs.TotalDetails.AmountDiscount; off > 0 {
-		p.Discount = p.money(-off, cs.Currency)
+		p.Discount = "−" + p.money(off, cs.Currency)
 	}
 	if d := cs.CustomerDetails; d != nil && d.Email != nil {
 		p.Email = *d.Email

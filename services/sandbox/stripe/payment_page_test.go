@@ -127,7 +127,7 @@ func TestExpireFromTheHostedPage(t *testing.T) {
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID)
 	shown := s.press(t, s.get(t, session.URL), "#promotion-50")
-	if got := shown.offered(t, "section"); got != "promotion promotion expire" || shown.text("#discount") != "-20,00 €" {
+	if got := shown.offered(t, "section"); got != "promotion promotion expire" || shown.text("#discount") != "−20,00 €" {
 		t.Errorf("offers %s with a discount of %s", got, shown.text("#discount"))
 	}
 	if shown = s.press(t, shown, "#expire"); shown.text("h1") != "Diese Zahlungsseite ist abgelaufen" {

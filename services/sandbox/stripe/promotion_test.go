@@ -1,6 +1,7 @@
 package stripe_test
 
 import (
+	"database/sql"
 	"net/http"
 	"net/url"
 	"slices"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stripe/stripe-go/v79"
+
+	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 func TestPromotions(t *testing.T) {
@@ -118,7 +121,8 @@ func TestSessionsAreListed(t *testing.T) {
 
 func TestCatalogueTellsOfItsChanges(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	database := dbtest.Empty(t)
+	s := startOn(t, database, newReceiver(t))
 	price := s.offer(t)
 	if _, err := s.api.Prices.Update(price.ID, &stripe.PriceParams{Active: stripe.Bool(false)}); err != nil {
 		t.Fatalf("update price: %v", err)
@@ -127,6 +131,7 @@ func TestCatalogueTellsOfItsChanges(t *testing.T) {
 		if _, err := s.api.Products.Update(price.Product.ID, &stripe.ProductParams{Name: stripe.String("Credits")}); err != nil {
 			t.Fatalf("update product: %v", err)
 		}
+		passTime(t, database)
 	}
 	if got, want := s.since(t, 0), "product.created() price.created() price.updated() product.updated()"; got != want {
 		t.Errorf("told of %s, want %s", got, want)
@@ -136,5 +141,18 @@ func TestCatalogueTellsOfItsChanges(t *testing.T) {
 	}
 	if before := s.told(t, "product.updated")[0].Data.PreviousAttributes; before["name"] != "500 Credits" {
 		t.Errorf("before = %v", before)
+	}
+}
+
+// passTime puts the last change of every product into the past.
+func passTime(t *testing.T, database string) {
+	t.Helper()
+	db, err := sql.Open("pgx", database)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), `UPDATE stripe_sandbox.objects SET data = data || '{"updated": 1700000000}' WHERE kind = 'product'`); err != nil {
+		t.Fatalf("let time pass: %v", err)
 	}
 }
