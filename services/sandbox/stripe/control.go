@@ -66,7 +66,7 @@ func (s *Server) serveControl(e *endpoint) http.HandlerFunc {
 			s.reply(w, a)
 			return
 		}
-		http.Redirect(w, r, outcome(back, e.pattern, a), http.StatusSeeOther)
+		http.Redirect(w, r, landing(back, e.pattern, a), http.StatusSeeOther)
 	}
 }
 
@@ -92,8 +92,8 @@ func (s *Server) command(r *http.Request, e *endpoint, params url.Values, by cal
 // ownPage is an address that a form may lead back to.
 var ownPage = regexp.MustCompile(`^/(dashboard(/payments/\w+)?|c/pay/\w+)$`)
 
-// outcome is the page that tells how the command went: ?done=refunds.fail or ?refused=<code>.
-func outcome(back, pattern string, a *answer) string {
+// landing is the page that tells how the command went: ?done=refunds.fail or ?refused=<code>.
+func landing(back, pattern string, a *answer) string {
 	if !ownPage.MatchString(back) {
 		back = "/dashboard"
 	}

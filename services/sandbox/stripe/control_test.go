@@ -50,8 +50,8 @@ func (s *stand) since(t *testing.T, seen int) string {
 	return strings.Join(all, " ")
 }
 
-// control runs a command and returns the object that it answers with.
-func (s *stand) control(t *testing.T, path string, pairs ...string) map[string]any {
+// play runs a command and returns the object that it answers with.
+func (s *stand) play(t *testing.T, path string, pairs ...string) map[string]any {
 	t.Helper()
 	status, object := s.command(t, path, pairs...)
 	if status != http.StatusOK {
@@ -103,7 +103,7 @@ func TestSettingsSurviveARestart(t *testing.T) {
 	t.Parallel()
 	database, hooks := dbtest.Empty(t), newReceiver(t)
 	s := startOn(t, database, hooks)
-	if got := s.control(t, "settings", "refund_events", "legacy"); got["refund_events"] != "legacy" || got["failed_refunds"] != "leaves" {
+	if got := s.play(t, "settings", "refund_events", "legacy"); got["refund_events"] != "legacy" || got["failed_refunds"] != "leaves" {
 		t.Errorf("settings = %v", got)
 	}
 	other := startOn(t, database, hooks) // in its options it is acacia
@@ -112,7 +112,7 @@ func TestSettingsSurviveARestart(t *testing.T) {
 	if _, err := other.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(100)}); err != nil {
 		t.Fatalf("refund: %v", err)
 	}
-	s.control(t, "settings", "refund_events", "acacia")
+	s.play(t, "settings", "refund_events", "acacia")
 	if _, err := other.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(100)}); err != nil {
 		t.Fatalf("refund: %v", err)
 	}
@@ -171,12 +171,12 @@ func TestControlDeletesCustomersAndEndsSessions(t *testing.T) {
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID)
 	seen := len(s.told(t))
-	if got := s.control(t, "sessions/"+session.ID+"/expire"); got["status"] != "expired" {
+	if got := s.play(t, "sessions/"+session.ID+"/expire"); got["status"] != "expired" {
 		t.Errorf("session = %v", got)
 	}
 	s.refuse(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/expire")
 	s.refuse(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/pay")
-	if got := s.control(t, "customers/"+session.Customer.ID+"/delete"); got["deleted"] != true {
+	if got := s.play(t, "customers/"+session.Customer.ID+"/delete"); got["deleted"] != true {
 		t.Errorf("customer = %v", got)
 	}
 	if got, want := s.since(t, seen), "checkout.session.expired(unpaid) customer.deleted()"; got != want {

@@ -58,7 +58,7 @@ func TestDebitIsPaidDaysLater(t *testing.T) {
 			s.refuse(t, http.StatusConflict, "payment_not_succeeded", "payments/"+payment.ID+"/dispute")
 
 			seen := len(s.told(t))
-			s.control(t, "payments/"+payment.ID+"/"+way.step)
+			s.play(t, "payments/"+payment.ID+"/"+way.step)
 			if got := s.since(t, seen); got != way.told {
 				t.Errorf("told of %s, want %s", got, way.told)
 			}
@@ -90,7 +90,7 @@ func TestRefundsOfADebitWaitForIt(t *testing.T) {
 	}
 	s.wantRefunded(t, payment, 1000)
 	s.refuse(t, http.StatusConflict, "refund_state", "refunds/"+refund.ID+"/succeed")
-	s.control(t, "payments/"+payment.ID+"/fail", "failure_code", "account_closed")
+	s.play(t, "payments/"+payment.ID+"/fail", "failure_code", "account_closed")
 	if refund, err = s.api.Refunds.Get(refund.ID, nil); err != nil || refund.Status != "failed" {
 		t.Errorf("refund = %+v, %v, want it failed with the payment", refund, err)
 	}
@@ -103,12 +103,12 @@ func TestRefundsOfADebitWaitForIt(t *testing.T) {
 	wantError(t, err, http.StatusBadRequest, "", "charge")
 
 	paid := s.debit(t).PaymentIntent
-	s.control(t, "payments/"+paid.ID+"/succeed")
-	later := s.control(t, "payments/"+paid.ID+"/refund")
-	s.control(t, "refunds/"+later["id"].(string)+"/succeed")
+	s.play(t, "payments/"+paid.ID+"/succeed")
+	later := s.play(t, "payments/"+paid.ID+"/refund")
+	s.play(t, "refunds/"+later["id"].(string)+"/succeed")
 	lost := s.debit(t).PaymentIntent
-	s.control(t, "payments/"+lost.ID+"/succeed")
-	if d := s.control(t, "payments/"+lost.ID+"/dispute", "status", "lost", "reason", "debit_not_authorized"); d["payment_method_details"] != nil {
+	s.play(t, "payments/"+lost.ID+"/succeed")
+	if d := s.play(t, "payments/"+lost.ID+"/dispute", "status", "lost", "reason", "debit_not_authorized"); d["payment_method_details"] != nil {
 		t.Errorf("dispute of a debit = %v", d)
 	}
 }
@@ -134,12 +134,12 @@ func TestPayByControl(t *testing.T) {
 	s := start(t)
 	price := s.offer(t).ID
 	session := s.checkout(t, price)
-	if paid := s.control(t, "sessions/"+session.ID+"/pay", "method", "card"); paid["payment_status"] != "paid" {
+	if paid := s.play(t, "sessions/"+session.ID+"/pay", "method", "card"); paid["payment_status"] != "paid" {
 		t.Errorf("session = %v", paid)
 	}
 	guest := s.checkout(t, price, func(p *stripe.CheckoutSessionParams) { p.Customer = nil })
 	s.refuse(t, http.StatusBadRequest, "parameter_missing", "sessions/"+guest.ID+"/pay")
-	if paid := s.control(t, "sessions/"+guest.ID+"/pay", "method", "sepa_debit", "email", "max@example.com"); paid["payment_status"] != "unpaid" || paid["status"] != "complete" {
+	if paid := s.play(t, "sessions/"+guest.ID+"/pay", "method", "sepa_debit", "email", "max@example.com"); paid["payment_status"] != "unpaid" || paid["status"] != "complete" {
 		t.Errorf("session = %v", paid)
 	}
 	if got := s.session(t, guest.ID).CustomerDetails.Email; got != "max@example.com" {

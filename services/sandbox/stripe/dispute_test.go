@@ -47,9 +47,9 @@ func TestDisputesTakeTheirTurns(t *testing.T) {
 			if way.begins != "" {
 				pairs = []string{"status", way.begins}
 			}
-			id := s.control(t, "payments/"+payment.ID+"/dispute", pairs...)["id"].(string)
+			id := s.play(t, "payments/"+payment.ID+"/dispute", pairs...)["id"].(string)
 			for _, step := range way.steps {
-				s.control(t, "disputes/"+id+"/"+step)
+				s.play(t, "disputes/"+id+"/"+step)
 			}
 			if got := s.since(t, seen); got != way.told {
 				t.Errorf("told of %s\nwant    %s", got, way.told)
@@ -85,12 +85,12 @@ func TestDisputesRefuseWrongTurns(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	payment := s.buy(t)
-	open := s.control(t, "payments/"+payment.ID+"/dispute", "typed", "12,50", "seen", "0")
+	open := s.play(t, "payments/"+payment.ID+"/dispute", "typed", "12,50", "seen", "0")
 	if open["amount"] != 1250.0 || open["reason"] != "fraudulent" {
 		t.Errorf("dispute = %v", open)
 	}
 	s.refuse(t, http.StatusConflict, "changed", "payments/"+payment.ID+"/dispute", "seen", "0")
-	inquiry := s.control(t, "payments/"+payment.ID+"/dispute", "status", "warning_needs_response", "amount", "5000", "reason", "duplicate")
+	inquiry := s.play(t, "payments/"+payment.ID+"/dispute", "status", "warning_needs_response", "amount", "5000", "reason", "duplicate")
 	if inquiry["amount"] != 5000.0 || inquiry["reason"] != "duplicate" {
 		t.Errorf("inquiry = %v, want it higher than the charge", inquiry)
 	}
@@ -110,9 +110,9 @@ func TestDisputesByTheAPI(t *testing.T) {
 	first, second := s.buy(t), s.buy(t)
 	var ids []string
 	for range 2 {
-		ids = append(ids, s.control(t, "payments/"+first.ID+"/dispute")["id"].(string))
+		ids = append(ids, s.play(t, "payments/"+first.ID+"/dispute")["id"].(string))
 	}
-	won := s.control(t, "payments/"+second.ID+"/dispute")["id"].(string)
+	won := s.play(t, "payments/"+second.ID+"/dispute")["id"].(string)
 
 	find := func(params *stripe.DisputeListParams) string {
 		var found []string
@@ -165,7 +165,7 @@ func TestDisputesByTheAPI(t *testing.T) {
 func TestDisputeIsWhole(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	made := s.control(t, "payments/"+s.buy(t).ID+"/dispute")
+	made := s.play(t, "payments/"+s.buy(t).ID+"/dispute")
 	data, err := os.ReadFile(filepath.Join("testdata", "dispute.json"))
 	if err != nil {
 		t.Fatalf("read fixture: %v", err)

@@ -30,7 +30,7 @@ func TestPromotions(t *testing.T) {
 	} {
 		t.Run(way.percent, func(t *testing.T) {
 			session := s.checkout(t, s.offer(t).ID)
-			s.control(t, "sessions/"+session.ID+"/promotion", "percent", "100") // and changed the buyer's mind
+			s.play(t, "sessions/"+session.ID+"/promotion", "percent", "100") // and changed the buyer's mind
 			applied := s.post(t, "/control/sessions/"+session.ID+"/promotion", url.Values{"percent": {way.percent}, "back": {"/c/pay/" + session.ID}})
 			page := s.get(t, applied.Header.Get("Location"))
 			if got := page.text("#total"); got != way.shown {
@@ -94,8 +94,8 @@ func TestSessionsAreListed(t *testing.T) {
 	for range 3 {
 		all = append(all, s.checkout(t, price))
 	}
-	s.control(t, "sessions/"+all[1].ID+"/pay")
-	s.control(t, "sessions/"+all[2].ID+"/expire")
+	s.play(t, "sessions/"+all[1].ID+"/pay")
+	s.play(t, "sessions/"+all[2].ID+"/expire")
 	for name, one := range map[string]struct {
 		params *stripe.CheckoutSessionListParams
 		want   []string

@@ -26,7 +26,7 @@ func TestRefundsMoveOn(t *testing.T) {
 			s := start(t)
 			for set, want := range map[string]string{"acacia": way.acacia, "legacy": way.legacy} {
 				for _, sums := range []string{"leaves", "stays"} {
-					s.control(t, "settings", "refund_events", set, "failed_refunds", sums, "new_refunds", way.begins)
+					s.play(t, "settings", "refund_events", set, "failed_refunds", sums, "new_refunds", way.begins)
 					payment := s.buy(t)
 					refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(1500)})
 					if err != nil || string(refund.Status) != way.begins {
@@ -38,7 +38,7 @@ func TestRefundsMoveOn(t *testing.T) {
 					if way.step == "fail" {
 						pairs = []string{"failure_reason", "lost_or_stolen_card"}
 					}
-					s.control(t, "refunds/"+refund.ID+"/"+way.step, pairs...)
+					s.play(t, "refunds/"+refund.ID+"/"+way.step, pairs...)
 					if got := s.since(t, seen); got != want {
 						t.Errorf("%s: told of %s, want %s", set, got, want)
 					}
@@ -73,12 +73,12 @@ func TestFailedRefundsCanBeGivenAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for sums, want := range map[string]int64{"leaves": 4000, "stays": 8000} {
-		s.control(t, "settings", "failed_refunds", sums)
+		s.play(t, "settings", "failed_refunds", sums)
 		payment := s.buy(t)
-		first := s.control(t, "payments/"+payment.ID+"/refund")
+		first := s.play(t, "payments/"+payment.ID+"/refund")
 		s.refuse(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
-		s.control(t, "refunds/"+first["id"].(string)+"/fail")
-		s.control(t, "payments/"+payment.ID+"/refund")
+		s.play(t, "refunds/"+first["id"].(string)+"/fail")
+		s.play(t, "payments/"+payment.ID+"/refund")
 		s.wantRefunded(t, payment, want)
 		s.refuse(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
 	}
@@ -90,14 +90,14 @@ func TestRefundByControl(t *testing.T) {
 	payment := s.buy(t)
 	path := "payments/" + payment.ID + "/refund"
 	seen := len(s.told(t))
-	made := s.control(t, path, "typed", "12,50", "status", "pending", "seen", "0", "metadata[actor]", "1")
+	made := s.play(t, path, "typed", "12,50", "status", "pending", "seen", "0", "metadata[actor]", "1")
 	if made["amount"] != 1250.0 || made["status"] != "pending" || made["reason"] != "requested_by_customer" || made["metadata"].(map[string]any)["actor"] != "1" {
 		t.Errorf("refund = %v", made)
 	}
 	s.refuse(t, http.StatusConflict, "changed", path, "typed", "12,50", "seen", "0")
 	s.refuse(t, http.StatusBadRequest, "", path, "amount", strconv.Itoa(4000-1250+1))
 	s.refuse(t, http.StatusBadRequest, "", path, "typed", "1,005")
-	s.control(t, "refunds/"+made["id"].(string)+"/metadata", "metadata[note]", "by mail")
+	s.play(t, "refunds/"+made["id"].(string)+"/metadata", "metadata[note]", "by mail")
 	if got, want := s.since(t, seen), "charge.refunded(succeeded) refund.created(pending) charge.refund.updated(pending) refund.updated(pending)"; got != want {
 		t.Errorf("told of %s, want %s", got, want)
 	}
@@ -107,7 +107,7 @@ func TestRefundIsCalledOffByTheAPI(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	payment := s.buy(t)
-	s.control(t, "settings", "new_refunds", "pending")
+	s.play(t, "settings", "new_refunds", "pending")
 	refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID)})
 	if err != nil {
 		t.Fatalf("refund: %v", err)
