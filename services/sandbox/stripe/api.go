@@ -64,6 +64,12 @@ func (s *Server) endpoints() []endpoint {
 		{"GET /v1/refunds", refundList.params(), refundList.serve},
 		{"GET /v1/refunds/{id}", nil, retrieve(kindRefund)},
 		{"POST /v1/refunds/{id}", refundParams, s.updateRefund},
+		{"POST /v1/refunds/{id}/cancel", nil, s.cancelRefund},
+
+		{"GET /v1/disputes", disputes.params(), disputes.serve},
+		{"GET /v1/disputes/{id}", nil, retrieve(kindDispute)},
+		{"POST /v1/disputes/{id}", disputeParams, s.updateDispute},
+		{"POST /v1/disputes/{id}/close", nil, s.closeDispute},
 
 		{"GET /v1/events", eventParams, listEvents},
 		{"GET /v1/events/{id}", nil, retrieveEvent},
@@ -265,7 +271,7 @@ func (s *Server) failure(err error, by caller) *answer {
 	if err != nil { // cannot happen: the envelope holds texts alone
 		body = `{"error":{"type":"api_error"}}`
 	}
-	return &answer{status: refusal.status, body: body}
+	return &answer{status: refusal.status, body: body, refusal: refusal}
 }
 
 func (s *Server) reply(w http.ResponseWriter, a *answer) {

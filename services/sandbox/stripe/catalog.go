@@ -95,7 +95,7 @@ func (p *product) change(ctx context.Context, t *txn, f form) (err error) {
 	f.set(&p.UnitLabel, "unit_label")
 	f.set(&p.URL, "url")
 	p.Updated = t.now.Unix()
-	return t.put(ctx, p)
+	return t.record(ctx, p)
 }
 
 func (s *Server) createPrice(ctx context.Context, t *txn, c *call) (any, error) {
@@ -169,7 +169,7 @@ func (p *price) change(ctx context.Context, t *txn, f form) (err error) {
 		}
 	}
 	f.set(&p.LookupKey, "lookup_key")
-	return t.put(ctx, p)
+	return t.record(ctx, p)
 }
 
 // claimLookupKey takes the key away from the price that has it, if that is allowed.
@@ -191,5 +191,5 @@ func (p *price) claimLookupKey(ctx context.Context, t *txn, key string, transfer
 		return err
 	}
 	other.LookupKey = nil
-	return t.put(ctx, &other)
+	return t.record(ctx, &other)
 }

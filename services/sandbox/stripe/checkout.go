@@ -30,6 +30,10 @@ type checkoutPage struct {
 	TermsText  string
 	SubmitText string
 	PayLabel   string
+	Debit      bool   // whether it can be paid by SEPA debit
+	Discount   string // what a promotion takes off, empty without one
+	Shares     []int64
+	Control    string // where the session's commands go
 	Cancel     string
 	Error      string
 }
@@ -53,11 +57,15 @@ func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 	p := checkoutPage{
 		page: s.pages.page(cs.Locale, r, "checkout.title"), Action: "/c/pay/" + cs.ID, Attempt: rand.Text(),
 		AskEmail: cs.asksEmail(), AskTerms: cs.asksTerms(), PayLabel: "checkout.pay",
+		Control: "/control/sessions/" + cs.ID, Debit: cs.takesDebit(), Shares: cs.shares(items),
 	}
 	for _, one := range items {
-		p.Items = append(p.Items, itemLine{one.Description, one.Quantity, p.money(one.AmountTotal, one.Currency)})
+		p.Items = append(p.Items, itemLine{one.Description, one.Quantity, p.money(one.AmountSubtotal, one.Currency)})
 	}
 	p.Total = p.money(cs.AmountTotal, cs.Currency)
+	if off := cs.TotalDetails.AmountDiscount; off > 0 {
+		p.Discount = "−" + p.money(off, cs.Currency)
+	}
 	if d := cs.CustomerDetails; d != nil && d.Email != nil {
 		p.Email = *d.Email
 	}
@@ -77,6 +85,9 @@ func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 	if key := "checkout.error." + r.URL.Query().Get("error"); p.T(key) != "" {
 		p.Error = key
 	}
+	if refused := r.URL.Query().Get("refused"); refused != "" {
+		p.Error = p.refusal(refused)
+	}
 	s.send(w, http.StatusOK, "checkout.html", p, cs.SuccessURL, p.Cancel)
 }
 
@@ -87,7 +98,10 @@ func (s *Server) submitCheckout(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	b := buyer{email: strings.TrimSpace(r.PostFormValue("email")), attempt: r.PostFormValue("attempt")}
+	b := buyer{email: strings.TrimSpace(r.PostFormValue("email")), attempt: r.PostFormValue("attempt"), method: methodCard}
+	if r.PostFormValue("action") == "debit" {
+		b.method = methodDebit
+	}
 	open := cs.closedReason(time.Now()) == ""
 	if problem := cs.problem(r, b); open && problem != "" {
 		http.Redirect(w, r, "/c/pay/"+cs.ID+"?error="+problem, http.StatusSeeOther)
@@ -171,7 +185,9 @@ func (cs *session) problem(r *http.Request, b buyer) string {
 	switch {
 	case r.PostFormValue("action") == "decline":
 		return "declined"
-	case cs.asksEmail() && !validEmail(b.email):
+	case b.method == methodDebit && !cs.takesDebit():
+		return "debit"
+	case (cs.asksEmail() || b.email != "") && !validEmail(b.email):
 		return "email"
 	case cs.asksTerms() && r.PostFormValue("terms") == "":
 		return "terms"

@@ -20,16 +20,18 @@ var (
 
 type dashboardPage struct {
 	page
+	Open     []openRow
+	Settings []setting
 	Payments []paymentRow
 	Events   []eventRow
 	Error    string
-	Done     bool
+	Done     string
 }
 
 type paymentRow struct {
-	ID, Time, Amount, Refunded, Customer, Session, Currency string
-	Rest                                                    string // what can still be refunded, empty when nothing
-	Seen                                                    int64  // refunded when the page was rendered
+	ID, Time, Amount, Refunded, State, Customer, Session, Currency string
+	Rest                                                           string // what can still be refunded, empty when nothing
+	Seen                                                           int64  // refunded when the page was rendered
 }
 
 type eventRow struct {
@@ -39,12 +41,27 @@ type eventRow struct {
 
 // showDashboard lists payments and the delivery of events.
 func (s *Server) showDashboard(w http.ResponseWriter, r *http.Request) {
-	p := dashboardPage{page: s.pages.page(nil, r, "dashboard.title"), Done: r.URL.Query().Has("done")}
+	p := dashboardPage{page: s.pages.page(nil, r, "dashboard.title")}
+	if query := r.URL.Query(); query.Has("done") {
+		p.Done = "dashboard.done"
+		if key := "done." + query.Get("done"); p.T(key) != "" {
+			p.Done = key
+		}
+	}
+	if refused := r.URL.Query().Get("refused"); refused != "" {
+		p.Error = p.refusal(refused)
+	}
 	if key := "dashboard.error." + r.URL.Query().Get("error"); p.T(key) != "" {
 		p.Error = key
 	}
 	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) (err error) {
+		if p.Open, err = t.openSessions(ctx, p.page); err != nil {
+			return err
+		}
 		if p.Payments, err = t.payments(ctx, p.page); err != nil {
+			return err
+		}
+		if p.Settings, err = s.settingsForm(ctx, t); err != nil {
 			return err
 		}
 		p.Events, err = t.deliveries(ctx, p.page)
@@ -59,11 +76,16 @@ func (s *Server) showDashboard(w http.ResponseWriter, r *http.Request) {
 
 func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) {
 	rows, err := t.QueryContext(ctx, `SELECT i.id, i.created_at, i.data ->> 'currency', (c.data ->> 'amount')::bigint,
-			(c.data ->> 'amount_refunded')::bigint, coalesce(s.data -> 'customer_details' ->> 'email', i.data ->> 'customer', ''), coalesce(s.id, '')
+			(c.data ->> 'amount_refunded')::bigint, coalesce(s.data -> 'customer_details' ->> 'email', i.data ->> 'customer', ''), coalesce(s.id, ''), i.data ->> 'status',
+			CASE WHEN c.data ->> 'status' = $4 OR EXISTS (SELECT FROM stripe_sandbox.objects d WHERE d.kind = $5
+				AND d.data ->> 'payment_intent' = i.id AND d.data ->> 'status' IN ($6, $7, $8)) THEN 0
+			ELSE (c.data ->> 'amount')::bigint - (SELECT coalesce(sum((r.data ->> 'amount')::bigint), 0) FROM stripe_sandbox.objects r
+				WHERE r.kind = $9 AND r.data ->> 'payment_intent' = i.id AND r.data ->> 'status' NOT IN ($10, $11)) END
 		FROM stripe_sandbox.objects i
 		JOIN stripe_sandbox.objects c ON c.id = i.data ->> 'latest_charge'
 		LEFT JOIN stripe_sandbox.objects s ON s.kind = $1 AND s.data ->> 'payment_intent' = i.id
-		WHERE i.kind = $2 ORDER BY i.seq DESC LIMIT $3`, kindSession, kindIntent, shown)
+		WHERE i.kind = $2 ORDER BY i.seq DESC LIMIT $3`, kindSession, kindIntent, shown,
+		chargeFailed, kindDispute, disputeOpen, disputeReview, disputeLost, kindRefund, refundFailed, refundCanceled)
 	if err != nil {
 		return nil, fmt.Errorf("list payments: %w", err)
 	}
@@ -72,13 +94,14 @@ func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) 
 	for rows.Next() {
 		var one paymentRow
 		var at time.Time
-		var amount int64
-		if err := rows.Scan(&one.ID, &at, &one.Currency, &amount, &one.Seen, &one.Customer, &one.Session); err != nil {
+		var amount, rest int64
+		if err := rows.Scan(&one.ID, &at, &one.Currency, &amount, &one.Seen, &one.Customer, &one.Session, &one.State, &rest); err != nil {
 			return nil, fmt.Errorf("list payments: %w", err)
 		}
 		one.Time = p.stamp(at)
 		one.Amount, one.Refunded = p.money(amount, one.Currency), p.money(one.Seen, one.Currency)
-		if rest := amount - one.Seen; rest > 0 {
+		one.State = p.T("payment.state." + one.State)
+		if rest > 0 {
 			one.Rest = p.typed(rest, one.Currency)
 		}
 		all = append(all, one)

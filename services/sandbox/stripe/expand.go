@@ -16,6 +16,7 @@ var references = map[string]map[string]string{
 	kindIntent:  {"customer": kindCustomer, "latest_charge": kindCharge},
 	kindCharge:  {"customer": kindCustomer, "payment_intent": kindIntent},
 	kindRefund:  {"charge": kindCharge, "payment_intent": kindIntent},
+	kindDispute: {"charge": kindCharge, "payment_intent": kindIntent},
 }
 
 // expand replaces references within object by what they refer to. path is dotted:

@@ -18,7 +18,8 @@ const maxKeyLength = 255
 type answer struct {
 	status   int
 	body     string
-	original string // the request it first answered, when it is a replay
+	original string    // the request it first answered, when it is a replay
+	refusal  *apiError // what it says, when it is none that was asked for
 }
 
 // lockKey holds the key to the end of the transaction. It does not wait: another

@@ -152,3 +152,24 @@ func (t *txn) rows(ctx context.Context, query string, args ...any) (_ []any, err
 	}
 	return data, nil
 }
+
+// belonging are the identifiers of the objects of a kind that a payment has, newest first.
+func (t *txn) belonging(ctx context.Context, kind, payment string) ([]string, error) {
+	rows, err := t.rows(ctx, `SELECT jsonb_build_object('id', id) FROM stripe_sandbox.objects
+		WHERE kind = $1 AND data ->> 'payment_intent' = $2 ORDER BY seq DESC`, kind, payment)
+	if err != nil {
+		return nil, err
+	}
+	return idsOf(rows), nil
+}
+
+func idsOf(rows []any) []string {
+	var ids []string
+	for _, row := range rows {
+		if m, ok := row.(map[string]any); ok {
+			id, _ := m["id"].(string)
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

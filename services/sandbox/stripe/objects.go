@@ -18,8 +18,10 @@ const (
 	kindIntent    = "payment_intent"
 	kindCharge    = "charge"
 	kindRefund    = "refund"
+	kindDispute   = "dispute"
 	kindEvent     = "event"
-	kindBackstage = "checkout.session/backstage" // never on the wire
+	kindBackstage = "checkout.session/backstage" // never on the wire, as the next one
+	kindSettings  = "control/settings"
 )
 
 // record is an object: what its type holds is what varies, its shape is the rest.
@@ -171,14 +173,16 @@ type intent struct {
 	Currency                  string            `json:"currency"`
 	Customer                  *string           `json:"customer"`
 	Description               *string           `json:"description"`
+	LastPaymentError          map[string]any    `json:"last_payment_error"`
 	LatestCharge              string            `json:"latest_charge"`
 	Metadata                  map[string]string `json:"metadata"`
-	PaymentMethod             string            `json:"payment_method"`
+	PaymentMethod             *string           `json:"payment_method"`
 	PaymentMethodTypes        []string          `json:"payment_method_types"`
 	ReceiptEmail              *string           `json:"receipt_email"`
 	Shipping                  *shipping         `json:"shipping,omitempty"`
 	StatementDescriptor       *string           `json:"statement_descriptor"`
 	StatementDescriptorSuffix *string           `json:"statement_descriptor_suffix"`
+	Status                    string            `json:"status"`
 }
 
 func (i *intent) ref() (string, string) { return kindIntent, i.ID }
@@ -201,29 +205,40 @@ type charge struct {
 	Currency                  string            `json:"currency"`
 	Customer                  *string           `json:"customer"`
 	Description               *string           `json:"description"`
+	Disputed                  bool              `json:"disputed"`
+	FailureCode               *string           `json:"failure_code"`
+	FailureMessage            *string           `json:"failure_message"`
 	Metadata                  map[string]string `json:"metadata"`
+	Outcome                   map[string]any    `json:"outcome,omitempty"` // a card's is in the shape, as the next but one
+	Paid                      bool              `json:"paid"`
 	PaymentIntent             string            `json:"payment_intent"`
 	PaymentMethod             string            `json:"payment_method"`
+	PaymentMethodDetails      map[string]any    `json:"payment_method_details,omitempty"`
 	ReceiptEmail              *string           `json:"receipt_email"`
 	ReceiptURL                string            `json:"receipt_url"`
 	Refunded                  bool              `json:"refunded"`
 	Shipping                  *shipping         `json:"shipping,omitempty"`
 	StatementDescriptor       *string           `json:"statement_descriptor"`
 	StatementDescriptorSuffix *string           `json:"statement_descriptor_suffix"`
+	Status                    string            `json:"status"`
 }
 
 func (c *charge) ref() (string, string) { return kindCharge, c.ID }
 
 type refund struct {
-	ID                 string            `json:"id"`
-	Amount             int64             `json:"amount"`
-	BalanceTransaction string            `json:"balance_transaction"`
-	Charge             string            `json:"charge"`
-	Created            int64             `json:"created"`
-	Currency           string            `json:"currency"`
-	Metadata           map[string]string `json:"metadata"`
-	PaymentIntent      string            `json:"payment_intent"`
-	Reason             *string           `json:"reason"`
+	ID                        string            `json:"id"`
+	Amount                    int64             `json:"amount"`
+	BalanceTransaction        string            `json:"balance_transaction"`
+	Charge                    string            `json:"charge"`
+	Created                   int64             `json:"created"`
+	Currency                  string            `json:"currency"`
+	DestinationDetails        map[string]any    `json:"destination_details,omitempty"`
+	FailureBalanceTransaction string            `json:"failure_balance_transaction,omitempty"`
+	FailureReason             string            `json:"failure_reason,omitempty"`
+	Metadata                  map[string]string `json:"metadata"`
+	PaymentIntent             string            `json:"payment_intent"`
+	Reason                    *string           `json:"reason"`
+	Status                    string            `json:"status"`
 }
 
 func (r *refund) ref() (string, string) { return kindRefund, r.ID }

@@ -14,6 +14,7 @@ var errClosed = errors.New("session is not open")
 type buyer struct {
 	email   string
 	attempt string // names the rendered form: sent twice, it pays once and answers twice
+	method  string // methodCard or methodDebit
 }
 
 // paid is the outcome of paying.
@@ -27,32 +28,38 @@ type paid struct {
 // Errors: errClosed when it was paid from another form or is past its time.
 // Idempotent: by attempt.
 func (s *Server) pay(ctx context.Context, id string, b buyer, by caller) (*paid, error) {
-	var p paid
-	err := s.store.write(ctx, by, func(ctx context.Context, t *txn) error {
-		var back backstage
-		if err := t.get(ctx, id, pathParam[kindSession], &p.session); err != nil {
-			return err
-		}
-		if err := t.get(ctx, backstageID(id), pathParam[kindSession], &back); err != nil {
-			return err
-		}
-		switch {
-		case p.session.Status == statusComplete && b.attempt != "" && b.attempt == back.Attempt:
-			p.event = back.CompletedEvent
-			return nil
-		case p.session.Status != statusOpen || p.session.ExpiresAt <= t.now.Unix():
-			return errClosed
-		}
-		back.Attempt = b.attempt
-		event, err := s.complete(ctx, t, &p.session, &back, b)
-		p.event = event
+	var p *paid
+	err := s.store.write(ctx, by, func(ctx context.Context, t *txn) (err error) {
+		p, err = s.payIn(ctx, t, id, b)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.courier.nudge()
-	return &p, nil
+	return p, nil
+}
+
+func (s *Server) payIn(ctx context.Context, t *txn, id string, b buyer) (*paid, error) {
+	var p paid
+	var back backstage
+	if err := t.get(ctx, id, pathParam[kindSession], &p.session); err != nil {
+		return nil, err
+	}
+	if err := t.get(ctx, backstageID(id), pathParam[kindSession], &back); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.session.Status == statusComplete && b.attempt != "" && b.attempt == back.Attempt:
+		p.event = back.CompletedEvent
+		return &p, nil
+	case p.session.Status != statusOpen || p.session.ExpiresAt <= t.now.Unix():
+		return nil, errClosed
+	}
+	back.Attempt = b.attempt
+	var err error
+	p.event, err = s.complete(ctx, t, &p.session, &back, b)
+	return &p, err
 }
 
 // complete marks the session paid and stores all that follows from it.
@@ -64,10 +71,9 @@ func (s *Server) complete(ctx context.Context, t *txn, cs *session, back *backst
 		cs.Consent = &consent{TermsOfService: new("accepted")}
 	}
 	if cs.AmountTotal > 0 {
-		if err := s.collect(ctx, t, cs, back); err != nil {
+		if err := s.collect(ctx, t, cs, back, b.method); err != nil {
 			return "", err
 		}
-		cs.PaymentStatus = paymentPaid
 	}
 	cs.Status, cs.URL = statusComplete, nil
 	if err := t.put(ctx, cs); err != nil {
@@ -86,8 +92,8 @@ func (t *txn) settleCustomer(ctx context.Context, cs *session, b buyer) error {
 		cs.CustomerDetails = &customerDetails{TaxExempt: "none"}
 	}
 	details := cs.CustomerDetails
-	if details.Email == nil && b.email != "" {
-		details.Email = &b.email
+	if b.email != "" {
+		details.Email = &b.email // what was typed at Checkout, also by a customer with another address
 	}
 	details.TaxIDs = []string{}
 	if details.Address == nil {
@@ -103,23 +109,31 @@ func (t *txn) settleCustomer(ctx context.Context, cs *session, b buyer) error {
 }
 
 // collect makes the payment and its charge.
-func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backstage) error {
+func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backstage, method string) error {
 	ch := &charge{
 		ID: newID("ch_"), Amount: cs.AmountTotal, AmountCaptured: cs.AmountTotal, BalanceTransaction: newID("txn_"),
 		Created: t.now.Unix(), Currency: cs.Currency, Customer: cs.Customer, Description: back.Description,
-		Metadata: back.Metadata, PaymentMethod: newID("pm_"), ReceiptEmail: back.ReceiptEmail,
+		Metadata: back.Metadata, Paid: true, PaymentMethod: newID("pm_"), ReceiptEmail: back.ReceiptEmail, Status: chargeSucceeded,
 		StatementDescriptor: back.Descriptor, StatementDescriptorSuffix: back.Suffix,
 		BillingDetails: billingDetails{
 			Address: *cs.CustomerDetails.Address, Email: cs.CustomerDetails.Email,
 			Name: cs.CustomerDetails.Name, Phone: cs.CustomerDetails.Phone,
 		},
 	}
+	if method == methodDebit {
+		ch.asDebit()
+	}
 	ch.ReceiptURL = s.url + "/receipts/" + ch.ID
 	pi := &intent{
 		ID: newID("pi_"), Amount: ch.Amount, AmountReceived: ch.Amount, Created: ch.Created, Currency: ch.Currency,
 		Customer: ch.Customer, Description: ch.Description, LatestCharge: ch.ID, Metadata: ch.Metadata,
-		PaymentMethod: ch.PaymentMethod, PaymentMethodTypes: cs.PaymentMethodTypes, ReceiptEmail: ch.ReceiptEmail,
-		StatementDescriptor: back.Descriptor, StatementDescriptorSuffix: back.Suffix,
+		PaymentMethod: &ch.PaymentMethod, PaymentMethodTypes: cs.PaymentMethodTypes, ReceiptEmail: ch.ReceiptEmail,
+		StatementDescriptor: back.Descriptor, StatementDescriptorSuffix: back.Suffix, Status: intentSucceeded,
+	}
+	if method == methodDebit {
+		pi.AmountReceived, pi.Status = 0, intentProcessing
+	} else {
+		cs.PaymentStatus = paymentPaid
 	}
 	pi.ClientSecret = pi.ID + "_secret_" + newID("")
 	ch.PaymentIntent, cs.PaymentIntent = pi.ID, &pi.ID
@@ -127,10 +141,10 @@ func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backsta
 	if err := errors.Join(t.put(ctx, pi), t.put(ctx, ch)); err != nil {
 		return err
 	}
-	if err := t.emit(ctx, "payment_intent.succeeded", pi, nil); err != nil {
-		return err
+	if method == methodDebit {
+		return errors.Join(t.emit(ctx, "charge.pending", ch, nil), t.emit(ctx, "payment_intent.processing", pi, nil))
 	}
-	return t.emit(ctx, "charge.succeeded", ch, nil)
+	return errors.Join(t.emit(ctx, "payment_intent.succeeded", pi, nil), t.emit(ctx, "charge.succeeded", ch, nil))
 }
 
 // handOver waits until the event was answered 2xx, as Checkout does before it sends

@@ -18,57 +18,106 @@ var newRefundParams = schema{
 }
 
 func (s *Server) createRefund(ctx context.Context, t *txn, c *call) (any, error) {
-	f := c.form
-	ch, err := t.chargeOf(ctx, f)
+	ch, err := t.chargeOf(ctx, c.form)
 	if err != nil {
 		return nil, err
 	}
-	rest := ch.Amount - ch.AmountRefunded
+	return s.refund(ctx, t, ch, c.form)
+}
+
+// refund gives money back. When the form has no status to begin in, which only the control API's has, a bank debit's
+// waits for the bank, and a card's is what the settings say.
+func (s *Server) refund(ctx context.Context, t *txn, ch *charge, f form) (*refund, error) {
+	amount, err := t.refundAmount(ctx, ch, f)
+	if err != nil {
+		return nil, err
+	}
+	set, err := s.settings(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	re := &refund{
+		ID: newID("re_"), Amount: amount, BalanceTransaction: newID("txn_"), Charge: ch.ID, Created: t.now.Unix(),
+		Currency: ch.Currency, PaymentIntent: ch.PaymentIntent, Reason: f.optional("reason"), Status: f["status"],
+	}
+	if ch.debit() {
+		re.ID = newID("pyr_")
+	} else {
+		re.DestinationDetails = map[string]any{"type": "card", "card": map[string]any{
+			"reference_status": "pending", "reference_type": "acquirer_reference_number", "type": "refund",
+		}}
+	}
+	switch {
+	case re.Status == "" && ch.debit():
+		re.Status = refundPending
+	case re.Status == "":
+		re.Status = set.NewRefunds
+	}
+	if re.Metadata, err = f.metadata("metadata", nil); err != nil {
+		return nil, err
+	}
+	return re, t.book(ctx, set, ch, re)
+}
+
+// refundAmount is what the form asks for, all that is left when it does not say.
+func (t *txn) refundAmount(ctx context.Context, ch *charge, f form) (int64, error) {
+	rest, err := t.refundable(ctx, ch)
+	if err != nil {
+		return 0, err
+	}
+	disputed, err := t.chargedBack(ctx, ch)
+	if err != nil {
+		return 0, err
+	}
 	amount := rest
 	if f.has("amount") {
 		amount = f.integer("amount")
 	}
 	switch {
+	case ch.Status == chargeFailed:
+		return 0, refused("", "charge", "Charge %s has failed and cannot be refunded.", ch.ID)
+	case disputed:
+		return 0, refused("charge_disputed", "", "Charge %s has been charged back; cannot issue a refund.", ch.ID)
 	case rest == 0:
-		return nil, refused("charge_already_refunded", "", "Charge %s has already been refunded.", ch.ID)
+		return 0, refused("charge_already_refunded", "", "Charge %s has already been refunded.", ch.ID)
 	case amount > rest:
-		return nil, refused("", "amount", "Refund amount (%s) is greater than unrefunded amount on charge (%s)",
+		return 0, refused("", "amount", "Refund amount (%s) is greater than unrefunded amount on charge (%s)",
 			money(amount, ch.Currency, "en"), money(rest, ch.Currency, "en"))
 	}
-	re := &refund{
-		ID: newID("re_"), Amount: amount, BalanceTransaction: newID("txn_"), Charge: ch.ID, Created: t.now.Unix(),
-		Currency: ch.Currency, PaymentIntent: ch.PaymentIntent, Reason: f.optional("reason"),
-	}
-	if re.Metadata, err = f.metadata("metadata", nil); err != nil {
-		return nil, err
-	}
-	return re, s.book(ctx, t, ch, re)
+	return amount, nil
 }
 
 // chargeOf is the charge that a refund names, itself or by its payment.
 func (t *txn) chargeOf(ctx context.Context, f form) (*charge, error) {
-	var ch charge
 	switch {
 	case f.has("charge") && f.has("payment_intent"):
 		return nil, invalid("", "payment_intent", "You may only specify one of these parameters: charge, payment_intent.")
 	case f.has("charge"):
+		var ch charge
 		return &ch, t.get(ctx, f["charge"], "charge", &ch)
 	case f.has("payment_intent"):
-		var pi intent
-		if err := t.get(ctx, f["payment_intent"], "payment_intent", &pi); err != nil {
-			return nil, err
-		}
-		return &ch, t.get(ctx, pi.LatestCharge, "payment_intent", &ch)
+		return t.chargeOfPayment(ctx, f["payment_intent"], "payment_intent")
 	default:
 		return nil, invalid("parameter_missing", "payment_intent", "One of the following params should be provided for this request: payment_intent or charge.")
 	}
 }
 
-// book stores the refund and what it does to its charge, whose sum is cumulative.
-func (s *Server) book(ctx context.Context, t *txn, ch *charge, re *refund) error {
+// chargeOfPayment is the charge of a payment that param names.
+func (t *txn) chargeOfPayment(ctx context.Context, id, param string) (*charge, error) {
+	var pi intent
+	if err := t.get(ctx, id, param, &pi); err != nil {
+		return nil, err
+	}
+	var ch charge
+	return &ch, t.get(ctx, pi.LatestCharge, param, &ch)
+}
+
+// book stores the refund and what it does to its charge, whose sum is cumulative and
+// holds the pending ones as well.
+func (t *txn) book(ctx context.Context, set *settings, ch *charge, re *refund) error {
 	before := map[string]any{"amount_refunded": ch.AmountRefunded}
 	ch.AmountRefunded += re.Amount
-	if ch.AmountRefunded == ch.Amount {
+	if ch.AmountRefunded >= ch.Amount && !ch.Refunded {
 		ch.Refunded = true
 		before["refunded"] = false
 	}
@@ -81,7 +130,7 @@ func (s *Server) book(ctx context.Context, t *txn, ch *charge, re *refund) error
 	if err := t.emit(ctx, "charge.refunded", ch, before); err != nil {
 		return err
 	}
-	if s.refunds == RefundEventsLegacy {
+	if set.RefundEvents == RefundEventsLegacy {
 		return nil
 	}
 	return t.emit(ctx, "refund.created", re, nil)
@@ -99,14 +148,12 @@ func (s *Server) updateRefund(ctx context.Context, t *txn, c *call) (any, error)
 	if re.Metadata, err = c.form.metadata("metadata", re.Metadata); err != nil {
 		return nil, err
 	}
+	set, err := s.settings(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	if err := t.put(ctx, &re); err != nil {
 		return nil, err
 	}
-	if err := t.emit(ctx, "charge.refund.updated", &re, before); err != nil {
-		return nil, err
-	}
-	if s.refunds == RefundEventsLegacy {
-		return &re, nil
-	}
-	return &re, t.emit(ctx, "refund.updated", &re, before)
+	return &re, t.tellRefund(ctx, set, &re, before)
 }

@@ -13,11 +13,15 @@ func (s *Server) routes() http.Handler {
 	}
 	mux.HandleFunc("/v1/", s.handle(nil))
 
+	for _, e := range s.controls() {
+		mux.HandleFunc(e.pattern, s.serveControl(&e))
+	}
 	mux.HandleFunc("GET /c/pay/{id}", s.showCheckout)
 	mux.HandleFunc("POST /c/pay/{id}", s.submitCheckout)
 	mux.HandleFunc("GET /receipts/{id}", s.showReceipt)
 	mux.HandleFunc("GET /{$}", s.showDashboard)
 	mux.HandleFunc("GET /dashboard", s.showDashboard)
+	mux.HandleFunc("GET /dashboard/payments/{id}", s.showPayment)
 	mux.HandleFunc("POST /dashboard/refunds", s.submitRefund)
 	mux.HandleFunc("GET /assets/checkout.css", s.asset("checkout.css", "text/css; charset=utf-8"))
 	mux.HandleFunc("GET /assets/icon.svg", s.asset("icon.svg", "image/svg+xml"))

@@ -45,6 +45,7 @@ type session struct {
 	SubmitType               *string           `json:"submit_type"`
 	SuccessURL               string            `json:"success_url"`
 	TaxIDCollection          *enabled          `json:"tax_id_collection,omitempty"`
+	TotalDetails             totalDetails      `json:"total_details"`
 	URL                      *string           `json:"url"`
 }
 
@@ -53,6 +54,12 @@ func (s *session) ref() (string, string) { return kindSession, s.ID }
 type enabled struct {
 	Enabled  bool   `json:"enabled"`
 	Required string `json:"required"`
+}
+
+type totalDetails struct {
+	AmountDiscount int64 `json:"amount_discount"`
+	AmountShipping int64 `json:"amount_shipping"`
+	AmountTax      int64 `json:"amount_tax"`
 }
 
 type automaticTax struct {
@@ -110,6 +117,7 @@ type invoiceData struct {
 // item is one line of a session.
 type item struct {
 	ID             string         `json:"id"`
+	AmountDiscount int64          `json:"amount_discount"`
 	AmountSubtotal int64          `json:"amount_subtotal"`
 	AmountTotal    int64          `json:"amount_total"`
 	Currency       string         `json:"currency"`

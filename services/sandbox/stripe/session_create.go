@@ -92,9 +92,6 @@ func (cs *session) take(f form, now time.Time) {
 	if f.has("expires_at") {
 		cs.ExpiresAt = f.integer("expires_at")
 	}
-	if len(cs.PaymentMethodTypes) == 0 {
-		cs.PaymentMethodTypes = []string{"card"}
-	}
 	if f.has("allow_promotion_codes") {
 		cs.AllowPromotionCodes = new(f.truth("allow_promotion_codes"))
 	}
@@ -190,6 +187,9 @@ func (t *txn) addItems(ctx context.Context, cs *session, back *backstage, f form
 			return fmt.Errorf("encode line item: %w", err)
 		}
 		back.Items = append(back.Items, data)
+	}
+	if len(cs.PaymentMethodTypes) == 0 {
+		cs.PaymentMethodTypes = methodsFor(cs.Currency)
 	}
 	cs.AmountTotal = cs.AmountSubtotal
 	switch {

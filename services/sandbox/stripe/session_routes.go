@@ -98,6 +98,18 @@ func (s *Server) expireSession(ctx context.Context, t *txn, c *call) (any, error
 	return &cs, t.expire(ctx, &cs)
 }
 
+// expireByControl ends an open session as its time does.
+func (s *Server) expireByControl(ctx context.Context, t *txn, c *call) (any, error) {
+	var cs session
+	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
+		return nil, err
+	}
+	if cs.Status != statusOpen {
+		return nil, conflict("session_not_open", "Session %s is %s: only an open one can expire.", cs.ID, cs.Status)
+	}
+	return &cs, t.expire(ctx, &cs)
+}
+
 func (t *txn) expire(ctx context.Context, cs *session) error {
 	cs.Status, cs.URL = statusExpired, nil
 	if err := t.put(ctx, cs); err != nil {

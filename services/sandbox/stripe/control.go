@@ -1,0 +1,132 @@
+package stripe
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// controls is every address of the control API: what Stripe, a bank or a buyer does of itself, on command. It takes
+// forms; it answers JSON to those who accept application/json, and sends browsers back to their page.
+// What the state does not allow is refused with 409.
+func (s *Server) controls() []endpoint {
+	return []endpoint{
+		{"POST /control/sessions/{id}/pay", payParams, s.payByControl},
+		{"POST /control/sessions/{id}/promotion", schema{"percent": oneOf("0", "50", "100")}, s.applyPromotion},
+		{"POST /control/sessions/{id}/expire", nil, s.expireByControl},
+
+		{"POST /control/payments/{id}/succeed", nil, s.settleDebit},
+		{"POST /control/payments/{id}/fail", debitParams, s.failDebit},
+		{"POST /control/payments/{id}/refund", controlRefundParams, s.refundByControl},
+		{"POST /control/payments/{id}/dispute", newDisputeParams, s.openDispute},
+
+		{"POST /control/refunds/{id}/succeed", nil, s.moveRefund(refundSucceeded)},
+		{"POST /control/refunds/{id}/fail", refundFailureParams, s.moveRefund(refundFailed)},
+		{"POST /control/refunds/{id}/cancel", nil, s.moveRefund(refundCanceled)},
+		{"POST /control/refunds/{id}/metadata", refundParams, s.updateRefund},
+
+		{"POST /control/disputes/{id}/escalate", nil, s.escalateDispute},
+		{"POST /control/disputes/{id}/review", nil, s.reviewDispute},
+		{"POST /control/disputes/{id}/win", nil, s.winDispute},
+		{"POST /control/disputes/{id}/lose", nil, s.loseDispute},
+		{"POST /control/disputes/{id}/close", nil, s.closeInquiry},
+
+		{"POST /control/customers/{id}/delete", nil, s.deleteCustomer},
+
+		{"GET /control/settings", nil, s.showSettings},
+		{"POST /control/settings", settingsParams, s.changeSettings},
+	}
+}
+
+// conflict refuses what the state of an object does not allow. code is also the page's text.
+func conflict(code, message string, args ...any) *apiError {
+	e := refused(code, "", message, args...)
+	e.status = http.StatusConflict
+	return e
+}
+
+// serveControl serves one address of the control API, with idempotency keys like an address of Stripe's.
+func (s *Server) serveControl(e *endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		by := caller{RequestID: newID("req_"), IdempotencyKey: r.Header.Get("Idempotency-Key")}
+		params, err := readParams(w, r)
+		back := params.Get("back")
+		params.Del("back")
+		var a *answer
+		if err == nil {
+			a, err = s.command(r, e, params, by)
+		}
+		if err != nil {
+			a = s.failure(err, by)
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		if r.Method == http.MethodGet || strings.Contains(r.Header.Get("Accept"), "application/json") {
+			w.Header().Set("Content-Type", "application/json")
+			s.reply(w, a)
+			return
+		}
+		http.Redirect(w, r, landing(back, e.pattern, a), http.StatusSeeOther)
+	}
+}
+
+// command checks what was sent and runs it.
+func (s *Server) command(r *http.Request, e *endpoint, params url.Values, by caller) (*answer, error) {
+	f, err := parseForm(params)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.params.check(f); err != nil {
+		return nil, err
+	}
+	c := &call{id: r.PathValue("id"), form: f}
+	if !storable(c.id) {
+		return nil, invalid("", "id", "Invalid id: %q", c.id)
+	}
+	if r.Method == http.MethodGet {
+		return s.answerRead(r.Context(), e, c)
+	}
+	return s.answerWrite(r.Context(), e, c, by, hashRequest(r.Method, r.URL.Path, params))
+}
+
+// ownPage is an address that a form may lead back to.
+var ownPage = regexp.MustCompile(`^/(dashboard(/payments/\w+)?|c/pay/\w+)$`)
+
+// landing is the page that tells how the command went: ?done=refunds.fail or ?refused=<code>.
+func landing(back, pattern string, a *answer) string {
+	if !ownPage.MatchString(back) {
+		back = "/dashboard"
+	}
+	if a.refusal != nil {
+		return back + "?refused=" + url.QueryEscape(a.refusal.reason())
+	}
+	return back + "?done=" + doneKey(pattern)
+}
+
+// doneKey names what a control does: "POST /control/refunds/{id}/fail" is "refunds.fail".
+func doneKey(pattern string) string {
+	_, path, _ := strings.Cut(pattern, "/control/")
+	return strings.ReplaceAll(strings.ReplaceAll(path, "/{id}", ""), "/", ".")
+}
+
+// refusal is the page's text for a refusal.
+func (p page) refusal(reason string) string {
+	if key := "refused." + reason; p.T(key) != "" {
+		return key
+	}
+	return "refused.state"
+}
+
+// reason is the refusal as the pages' texts name it.
+func (e *apiError) reason() string {
+	switch {
+	case e.status >= http.StatusInternalServerError:
+		return "fault"
+	case e.code != "":
+		return e.code
+	case e.param != "":
+		return e.param
+	default:
+		return "state"
+	}
+}

@@ -1,0 +1,189 @@
+package stripe_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stripe/stripe-go/v79"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// told are the events so far, oldest first: all, or those of the types.
+func (s *stand) told(t *testing.T, kinds ...string) []*stripe.Event {
+	t.Helper()
+	params := &stripe.EventListParams{ListParams: stripe.ListParams{Limit: stripe.Int64(100)}}
+	if len(kinds) > 0 {
+		params.Types = stripe.StringSlice(kinds)
+	}
+	var all []*stripe.Event
+	list := s.api.Events.List(params)
+	for list.Next() {
+		all = append(all, list.Event())
+	}
+	if err := list.Err(); err != nil {
+		t.Fatalf("list events: %v", err)
+	}
+	slices.Reverse(all)
+	return all
+}
+
+// since is what was told after so many events: "refund.failed(failed) charge.refund.updated(failed<succeeded)", each
+// with the state of its object, and what that was before.
+func (s *stand) since(t *testing.T, seen int) string {
+	t.Helper()
+	var all []string
+	for _, event := range s.told(t)[seen:] {
+		state, _ := event.Data.Object["status"].(string)
+		if paid, ok := event.Data.Object["payment_status"].(string); ok {
+			state = paid
+		}
+		if before, ok := event.Data.PreviousAttributes["status"].(string); ok {
+			state += "<" + before
+		}
+		all = append(all, string(event.Type)+"("+state+")")
+	}
+	return strings.Join(all, " ")
+}
+
+// play runs a command and returns the object that it answers with.
+func (s *stand) play(t *testing.T, path string, pairs ...string) map[string]any {
+	t.Helper()
+	status, object := s.command(t, path, pairs...)
+	if status != http.StatusOK {
+		t.Fatalf("%s %v = %d %v", path, pairs, status, object)
+	}
+	return object
+}
+
+// refuse wants a command refused, with a code.
+func (s *stand) refuse(t *testing.T, want int, code, path string, pairs ...string) {
+	t.Helper()
+	seen := len(s.told(t))
+	status, object := s.command(t, path, pairs...)
+	failure, _ := object["error"].(map[string]any)
+	got, _ := failure["code"].(string)
+	if message, _ := failure["message"].(string); status != want || got != code || message == "" {
+		t.Errorf("%s %v = %d %v, want %d %s with a text", path, pairs, status, object, want, code)
+	}
+	if after := s.since(t, seen); after != "" {
+		t.Errorf("%s was refused and told of %s", path, after)
+	}
+}
+
+func (s *stand) command(t *testing.T, path string, pairs ...string) (int, map[string]any) {
+	t.Helper()
+	form := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/control/"+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatalf("make request: %v", err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Accept", "application/json")
+	response, err := s.browser.Do(request)
+	if err != nil {
+		t.Fatalf("control %s: %v", path, err)
+	}
+	defer response.Body.Close()
+	var object map[string]any
+	if err := json.NewDecoder(response.Body).Decode(&object); err != nil {
+		t.Fatalf("control %s = %d, no JSON: %v", path, response.StatusCode, err)
+	}
+	return response.StatusCode, object
+}
+
+func TestSettingsSurviveARestart(t *testing.T) {
+	t.Parallel()
+	database, hooks := dbtest.Empty(t), newReceiver(t)
+	s := startOn(t, database, hooks)
+	if got := s.play(t, "settings", "refund_events", "legacy"); got["refund_events"] != "legacy" || got["failed_refunds"] != "leaves" {
+		t.Errorf("settings = %v", got)
+	}
+	other := startOn(t, database, hooks) // in its options it is acacia
+	payment := other.buy(t)
+	seen := len(other.told(t))
+	if _, err := other.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(100)}); err != nil {
+		t.Fatalf("refund: %v", err)
+	}
+	s.play(t, "settings", "refund_events", "acacia")
+	if _, err := other.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(100)}); err != nil {
+		t.Fatalf("refund: %v", err)
+	}
+	if got, want := other.since(t, seen), "charge.refunded(succeeded) charge.refunded(succeeded) refund.created(succeeded)"; got != want {
+		t.Errorf("told of %s, want %s", got, want)
+	}
+	s.refuse(t, http.StatusBadRequest, "", "settings", "refund_events", "none")
+}
+
+func TestControlsSendBrowsersBack(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	payment := s.buy(t)
+	page := "/dashboard/payments/" + payment.ID
+	for _, step := range []struct {
+		name, path string
+		form       url.Values
+		leads      string
+	}{
+		{"tells that it was done", "/control/payments/" + payment.ID + "/refund", url.Values{"typed": {"1,50"}, "back": {page}}, page + "?done=payments.refund"},
+		{"tells what is wrong", "/control/payments/" + payment.ID + "/refund", url.Values{"typed": {"much"}, "back": {page}}, page + "?refused=typed"},
+		{"tells that it cannot be", "/control/payments/" + payment.ID + "/succeed", url.Values{"back": {page}}, page + "?refused=payment_not_processing"},
+		{"leads nowhere else", "/control/payments/" + payment.ID + "/refund", url.Values{"back": {"//example.com/"}}, "/dashboard?done=payments.refund"},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			if got := s.post(t, step.path, step.form); got.StatusCode != http.StatusSeeOther || got.Header.Get("Location") != step.leads {
+				t.Errorf("%d to %s, want 303 to %s", got.StatusCode, got.Header.Get("Location"), step.leads)
+			}
+		})
+	}
+	t.Run("is not open to other sites", func(t *testing.T) {
+		foreign := map[string]string{"Origin": "http://localhost:3000"}
+		if got := s.do(t, http.MethodPost, "/control/settings", url.Values{"refund_events": {"legacy"}}, foreign).StatusCode; got != http.StatusForbidden {
+			t.Errorf("control from another site = %d, want 403", got)
+		}
+	})
+	t.Run("an unknown object is missing", func(t *testing.T) {
+		s.refuse(t, http.StatusNotFound, "resource_missing", "payments/pi_unknown/refund")
+		s.refuse(t, http.StatusNotFound, "resource_missing", "disputes/du_unknown/win")
+		s.refuse(t, http.StatusNotFound, "resource_missing", "sessions/cs_unknown/expire")
+	})
+	t.Run("a key makes it happen once", func(t *testing.T) {
+		other := s.buy(t)
+		for range 2 {
+			header := map[string]string{"Idempotency-Key": "once"}
+			s.do(t, http.MethodPost, "/control/payments/"+other.ID+"/refund", url.Values{"amount": {"100"}}, header)
+		}
+		if charge, err := s.api.Charges.Get(other.LatestCharge.ID, nil); err != nil || charge.AmountRefunded != 100 {
+			t.Errorf("charge = %+v, %v, want 100 refunded", charge, err)
+		}
+	})
+}
+
+func TestControlDeletesCustomersAndEndsSessions(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	session := s.checkout(t, s.offer(t).ID)
+	seen := len(s.told(t))
+	if got := s.play(t, "sessions/"+session.ID+"/expire"); got["status"] != "expired" {
+		t.Errorf("session = %v", got)
+	}
+	s.refuse(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/expire")
+	s.refuse(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/pay")
+	if got := s.play(t, "customers/"+session.Customer.ID+"/delete"); got["deleted"] != true {
+		t.Errorf("customer = %v", got)
+	}
+	if got, want := s.since(t, seen), "checkout.session.expired(unpaid) customer.deleted()"; got != want {
+		t.Errorf("told of %s, want %s", got, want)
+	}
+	if gone, err := s.api.Customers.Get(session.Customer.ID, nil); err != nil || !gone.Deleted {
+		t.Errorf("customer = %+v, %v", gone, err)
+	}
+	s.refuse(t, http.StatusNotFound, "resource_missing", "customers/"+session.Customer.ID+"/delete")
+}

@@ -1,0 +1,69 @@
+package stripe
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+// choice is one value of a setting.
+type choice struct {
+	Value, Label string
+	Chosen       bool
+}
+
+// setting is one of the settings as the dashboard shows it.
+type setting struct {
+	Name    string
+	Choices []choice
+}
+
+// settingsForm are the settings as they are.
+func (s *Server) settingsForm(ctx context.Context, t *txn) ([]setting, error) {
+	set, err := s.settings(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	var all []setting
+	for _, one := range []struct {
+		name, chosen string
+		values       []string
+	}{
+		{"refund_events", string(set.RefundEvents), []string{string(RefundEventsAcacia), string(RefundEventsLegacy)}},
+		{"new_refunds", set.NewRefunds, []string{refundSucceeded, refundPending}},
+		{"failed_refunds", set.FailedRefunds, []string{failedLeaves, failedStays}},
+	} {
+		shown := setting{Name: one.name}
+		for _, value := range one.values {
+			shown.Choices = append(shown.Choices, choice{value, "settings." + one.name + "." + value, value == one.chosen})
+		}
+		all = append(all, shown)
+	}
+	return all, nil
+}
+
+// openRow is a session that waits to be paid.
+type openRow struct{ ID, Time, Ends, Amount, Customer string }
+
+func (t *txn) openSessions(ctx context.Context, p page) ([]openRow, error) {
+	rows, err := t.rows(ctx, `SELECT jsonb_build_object('id', id) FROM stripe_sandbox.objects
+		WHERE kind = $1 AND data ->> 'status' = 'open' ORDER BY seq DESC LIMIT `+strconv.Itoa(shown), kindSession)
+	if err != nil {
+		return nil, err
+	}
+	var all []openRow
+	for _, id := range idsOf(rows) {
+		var cs session
+		if err := t.get(ctx, id, pathParam[kindSession], &cs); err != nil {
+			return nil, err
+		}
+		one := openRow{
+			ID: id, Time: p.stamp(time.Unix(cs.Created, 0)), Ends: p.stamp(time.Unix(cs.ExpiresAt, 0)), Amount: p.money(cs.AmountTotal, cs.Currency),
+		}
+		if d := cs.CustomerDetails; d != nil && d.Email != nil {
+			one.Customer = *d.Email
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}

@@ -1,0 +1,149 @@
+package stripe
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// How a session can be paid here, and the states of a payment and its charge.
+const (
+	methodCard  = "card"
+	methodDebit = "sepa_debit"
+
+	intentSucceeded  = "succeeded"
+	intentProcessing = "processing"
+	intentFailed     = "requires_payment_method"
+
+	chargeSucceeded = "succeeded"
+	chargePending   = "pending"
+	chargeFailed    = "failed"
+)
+
+// methodsFor are the methods of a session that names none itself. Source: SEPA debit is for euros alone.
+func methodsFor(currency string) []string {
+	if currency == "eur" {
+		return []string{methodCard, methodDebit}
+	}
+	return []string{methodCard}
+}
+
+// takesDebit tells whether the session can be paid by SEPA debit.
+func (cs *session) takesDebit() bool {
+	return cs.AmountTotal > 0 && slices.Contains(cs.PaymentMethodTypes, methodDebit)
+}
+
+// asDebit makes the new charge one that waits for a bank for days, with the identifier that such charges have.
+func (ch *charge) asDebit() {
+	ch.ID, ch.Paid, ch.Status = newID("py_"), false, chargePending
+	ch.Outcome = map[string]any{
+		"network_status": "approved_by_network", "reason": nil, "risk_level": "not_assessed", "seller_message": "Payment complete.", "type": "authorized",
+	}
+	ch.PaymentMethodDetails = map[string]any{"type": methodDebit, methodDebit: map[string]any{
+		"bank_code": "37040044", "branch_code": nil, "country": "DE", "fingerprint": "SandboxDebit3000", "last4": "3000", "mandate": newID("mandate_"),
+	}}
+}
+
+func (ch *charge) debit() bool { return ch.PaymentMethodDetails["type"] == methodDebit }
+
+// debitParams say why the bank refuses. Source: https://docs.stripe.com/error-codes
+var debitParams = schema{"failure_code": oneOf("account_closed", "bank_account_restricted", "debit_not_authorized", "generic_could_not_process",
+	"insufficient_funds", "invalid_account_number", "refer_to_customer")}
+
+// bankDebit reads a payment that waits for its bank, with its charge and its session.
+func (t *txn) bankDebit(ctx context.Context, id string) (*intent, *charge, *session, error) {
+	var pi intent
+	var ch charge
+	if err := t.get(ctx, id, pathParam[kindIntent], &pi); err != nil {
+		return nil, nil, nil, err
+	}
+	if pi.Status != intentProcessing {
+		return nil, nil, nil, conflict("payment_not_processing", "Payment %s is %s: it does not wait for its bank.", pi.ID, pi.Status)
+	}
+	if err := t.get(ctx, pi.LatestCharge, pathParam[kindCharge], &ch); err != nil {
+		return nil, nil, nil, err
+	}
+	cs, err := t.sessionOf(ctx, pi.ID)
+	return &pi, &ch, cs, err
+}
+
+// sessionOf is the session that a payment was made in.
+func (t *txn) sessionOf(ctx context.Context, payment string) (*session, error) {
+	var id string
+	err := t.QueryRowContext(ctx, `SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'payment_intent' = $2`, kindSession, payment).Scan(&id)
+	if err != nil {
+		return nil, errors.Join(errors.New("find session of payment"), err)
+	}
+	var cs session
+	return &cs, t.get(ctx, id, pathParam[kindSession], &cs)
+}
+
+// settleDebit is the bank's money coming in.
+func (s *Server) settleDebit(ctx context.Context, t *txn, c *call) (any, error) {
+	pi, ch, cs, err := t.bankDebit(ctx, c.id)
+	if err != nil {
+		return nil, err
+	}
+	pi.Status, pi.AmountReceived = intentSucceeded, pi.Amount
+	ch.Status, ch.Paid = chargeSucceeded, true
+	cs.PaymentStatus = paymentPaid
+	if err := errors.Join(t.put(ctx, pi), t.put(ctx, ch), t.put(ctx, cs)); err != nil {
+		return nil, err
+	}
+	return pi, errors.Join(
+		t.emit(ctx, "charge.succeeded", ch, nil),
+		t.emit(ctx, "payment_intent.succeeded", pi, nil),
+		t.emit(ctx, "checkout.session.async_payment_succeeded", cs, nil))
+}
+
+// failDebit is the bank saying no. The session stays unpaid, and what was given back already never left.
+func (s *Server) failDebit(ctx context.Context, t *txn, c *call) (any, error) {
+	pi, ch, cs, err := t.bankDebit(ctx, c.id)
+	if err != nil {
+		return nil, err
+	}
+	code := c.form["failure_code"]
+	if code == "" {
+		code = "insufficient_funds"
+	}
+	const text = "The bank did not carry out the debit."
+	if err := s.failRefunds(ctx, t, ch); err != nil {
+		return nil, err
+	}
+	if err := t.get(ctx, ch.ID, pathParam[kindCharge], ch); err != nil { // with the sum as it is now
+		return nil, err
+	}
+	ch.Status, ch.FailureCode, ch.FailureMessage = chargeFailed, &code, new(text)
+	pi.Status, pi.PaymentMethod = intentFailed, nil
+	pi.LastPaymentError = map[string]any{
+		"charge": ch.ID, "code": "payment_intent_payment_attempt_failed", "decline_code": code, "message": text,
+		"doc_url": "https://stripe.com/docs/error-codes/payment-intent-payment-attempt-failed", "type": "card_error",
+	}
+	if err := errors.Join(t.put(ctx, pi), t.put(ctx, ch)); err != nil {
+		return nil, err
+	}
+	return pi, errors.Join(
+		t.emit(ctx, "charge.failed", ch, nil),
+		t.emit(ctx, "payment_intent.payment_failed", pi, nil),
+		t.emit(ctx, "checkout.session.async_payment_failed", cs, nil))
+}
+
+// failRefunds ends the refunds of a charge that was never paid.
+func (s *Server) failRefunds(ctx context.Context, t *txn, ch *charge) error {
+	waiting, err := t.belonging(ctx, kindRefund, ch.PaymentIntent)
+	if err != nil {
+		return err
+	}
+	for _, id := range waiting {
+		var re refund
+		if err := t.get(ctx, id, pathParam[kindRefund], &re); err != nil {
+			return err
+		}
+		if slices.Contains(refundSteps[refundFailed], re.Status) {
+			if err := s.settleRefund(ctx, t, &re, refundFailed, "unknown"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

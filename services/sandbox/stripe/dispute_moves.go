@@ -1,0 +1,219 @@
+package stripe
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+var disputes = list{kind: kindDispute, url: "/v1/disputes", filters: []string{"charge", "payment_intent"}}
+
+// evidenceTime is how long a merchant has to answer. Source: card networks give 7 to 21 days.
+const evidenceTime = 14 * 24 * time.Hour
+
+var disputeReasons = []string{
+	"bank_cannot_process", "check_returned", "credit_not_processed", "customer_initiated", "debit_not_authorized", "duplicate", "fraudulent", "general",
+	"incorrect_account_details", "insufficient_funds", "product_not_received", "product_unacceptable", "subscription_canceled", "unrecognized",
+}
+
+var newDisputeParams = metadataParams("metadata").with(schema{
+	"amount": integer(1, maxUnitAmount), "typed": text(20), "seen": integer(0, 1<<40), "reason": oneOf(disputeReasons...),
+	"status": oneOf(disputeOpen, disputeWarning, disputeLost),
+})
+
+// openDispute lets the buyer's bank ask a payment back: all of it or another amount, less or more. It begins as a
+// dispute, as an inquiry, or as one that is lost already, as a bank debit's is.
+func (s *Server) openDispute(ctx context.Context, t *txn, c *call) (any, error) {
+	ch, err := t.chargeOfPayment(ctx, c.id, pathParam[kindIntent])
+	if err != nil {
+		return nil, err
+	}
+	if ch.Status != chargeSucceeded {
+		return nil, conflict("payment_not_succeeded", "Payment %s has not succeeded: there is nothing to dispute.", c.id)
+	}
+	amount, err := t.asked(ctx, c.form, ch)
+	if err != nil {
+		return nil, err
+	}
+	if amount == 0 {
+		amount = ch.Amount
+	}
+	d := newDispute(ch, amount, t.now)
+	if status := c.form["status"]; status != "" {
+		d.Status = status
+	}
+	if reason := c.form["reason"]; reason != "" {
+		d.Reason = reason
+	}
+	if d.Metadata, err = c.form.metadata("metadata", nil); err != nil {
+		return nil, err
+	}
+	ch.Disputed = true
+	if err := t.put(ctx, ch); err != nil {
+		return nil, err
+	}
+	return d, d.begin(ctx, t)
+}
+
+func newDispute(ch *charge, amount int64, now time.Time) *dispute {
+	d := &dispute{
+		ID: newID("du_"), Amount: amount, BalanceTransactions: []transaction{}, Charge: ch.ID, Created: now.Unix(), Currency: ch.Currency,
+		Evidence: noEvidence(), EvidenceDetails: evidenceDetails{DueBy: new(now.Add(evidenceTime).Unix())},
+		PaymentIntent: &ch.PaymentIntent, Reason: "fraudulent", Status: disputeOpen,
+	}
+	if !ch.debit() {
+		d.PaymentMethodDetails = &disputedMethod{Type: "card", Card: disputedCard{Brand: "visa", NetworkReasonCode: new("10.4")}}
+	}
+	return d
+}
+
+// begin tells of the new dispute, and takes the money unless it is an inquiry.
+func (d *dispute) begin(ctx context.Context, t *txn) error {
+	if d.Status == disputeWarning {
+		return d.tell(ctx, t, nil, "charge.dispute.created")
+	}
+	d.withdraw(t)
+	events := []string{"charge.dispute.created", "charge.dispute.funds_withdrawn"}
+	if d.Status == disputeLost {
+		events = append(events, "charge.dispute.closed")
+	}
+	return d.tell(ctx, t, nil, events...)
+}
+
+// escalateDispute turns an inquiry into a dispute.
+func (s *Server) escalateDispute(ctx context.Context, t *txn, c *call) (any, error) {
+	d, before, err := t.step(ctx, c.id, disputeOpen)
+	if err != nil {
+		return nil, err
+	}
+	d.withdraw(t)
+	return d, d.tell(ctx, t, before, "charge.dispute.updated", "charge.dispute.funds_withdrawn")
+}
+
+// reviewDispute hands evidence in.
+func (s *Server) reviewDispute(ctx context.Context, t *txn, c *call) (any, error) {
+	d, err := t.dispute(ctx, c.id)
+	if err != nil {
+		return nil, err
+	}
+	d, before, err := t.step(ctx, c.id, reviewOf(d))
+	if err != nil {
+		return nil, err
+	}
+	before["evidence_details"] = map[string]any{
+		"has_evidence": d.EvidenceDetails.HasEvidence, "submission_count": d.EvidenceDetails.SubmissionCount,
+	}
+	d.EvidenceDetails.HasEvidence = true
+	d.EvidenceDetails.SubmissionCount++
+	return d, d.tell(ctx, t, before, "charge.dispute.updated")
+}
+
+// winDispute gives the money back, also of a dispute that was lost before: a late win.
+func (s *Server) winDispute(ctx context.Context, t *txn, c *call) (any, error) {
+	d, before, err := t.step(ctx, c.id, disputeWon)
+	if err != nil {
+		return nil, err
+	}
+	d.reinstate(t)
+	events := []string{"charge.dispute.closed", "charge.dispute.funds_reinstated"}
+	if before["status"] == disputeLost { // it was closed before: this is news of a closed one
+		events = append([]string{"charge.dispute.updated"}, events...)
+	}
+	return d, d.tell(ctx, t, before, events...)
+}
+
+func (s *Server) loseDispute(ctx context.Context, t *txn, c *call) (any, error) {
+	d, _, err := t.step(ctx, c.id, disputeLost)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.tell(ctx, t, nil, "charge.dispute.closed")
+}
+
+func (s *Server) closeInquiry(ctx context.Context, t *txn, c *call) (any, error) {
+	d, _, err := t.step(ctx, c.id, disputeWarningClosed)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.tell(ctx, t, nil, "charge.dispute.closed")
+}
+
+// reviewOf is the state of a dispute, or of an inquiry, whose evidence was handed in.
+func reviewOf(d *dispute) string {
+	if d.inquiry() {
+		return disputeWarningReview
+	}
+	return disputeReview
+}
+
+// disputeSteps are the states that lead to each state.
+var disputeSteps = map[string][]string{
+	disputeOpen:          {disputeWarning, disputeWarningReview},
+	disputeReview:        {disputeOpen},
+	disputeWarningReview: {disputeWarning},
+	disputeWon:           {disputeOpen, disputeReview, disputeLost},
+	disputeLost:          {disputeOpen, disputeReview},
+	disputeWarningClosed: {disputeWarning, disputeWarningReview},
+}
+
+func (t *txn) dispute(ctx context.Context, id string) (*dispute, error) {
+	var d dispute
+	return &d, t.get(ctx, id, pathParam[kindDispute], &d)
+}
+
+// step moves a dispute to a state, and returns what it was before.
+func (t *txn) step(ctx context.Context, id, to string) (*dispute, map[string]any, error) {
+	d, err := t.dispute(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !slices.Contains(disputeSteps[to], d.Status) {
+		return nil, nil, conflict("dispute_state", "Dispute %s is %s and cannot become %s.", d.ID, d.Status, to)
+	}
+	before := map[string]any{"status": d.Status}
+	d.Status = to
+	return d, before, nil
+}
+
+// tell stores the dispute and its events; only updates say what was before.
+func (d *dispute) tell(ctx context.Context, t *txn, before map[string]any, events ...string) error {
+	d.IsChargeRefundable = d.inquiry() || d.Status == disputeWon
+	if m := d.PaymentMethodDetails; m != nil {
+		m.Card.CaseType = "chargeback"
+		if d.inquiry() {
+			m.Card.CaseType = "inquiry"
+		}
+	}
+	if err := t.put(ctx, d); err != nil {
+		return err
+	}
+	for _, kind := range events {
+		told := before
+		if kind != "charge.dispute.updated" {
+			told = nil
+		}
+		if err := t.emit(ctx, kind, d, told); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *dispute) inquiry() bool {
+	return d.Status == disputeWarning || d.Status == disputeWarningReview || d.Status == disputeWarningClosed
+}
+
+func (d *dispute) withdraw(t *txn) {
+	d.move(t, -d.Amount, "dispute", "Chargeback withdrawal for "+d.Charge)
+}
+
+func (d *dispute) reinstate(t *txn) {
+	d.move(t, d.Amount, "dispute_reversal", "Chargeback reversal for "+d.Charge)
+}
+
+func (d *dispute) move(t *txn, amount int64, category, description string) {
+	d.BalanceTransactions = append(d.BalanceTransactions, transaction{
+		ID: newID("txn_"), Object: "balance_transaction", Amount: amount, AvailableOn: t.now.Unix(), Created: t.now.Unix(), Currency: d.Currency,
+		Description: description, FeeDetails: []string{}, Net: amount, ReportingCategory: category, Source: d.ID, Status: "available", Type: "adjustment",
+	})
+}

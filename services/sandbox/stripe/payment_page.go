@@ -1,0 +1,197 @@
+package stripe
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// paymentPage is one payment with all that can be done to it in its present state.
+type paymentPage struct {
+	page
+	ID, Session, Time, Amount, Refunded, State string
+	ChargeID, Receipt, Failure                 string
+	Email, Customer                            string // Customer is empty when there is none, or none any more
+	Steps                                      []step
+	Rest, Whole, Currency                      string // Rest is empty when nothing can be given back, Whole when nothing can be disputed
+	Debit                                      bool
+	Seen                                       int64
+	Refunds, Disputes                          []turn
+	Back, Done, Error                          string
+	Now                                        int64 // what an edit of metadata writes, so that it changes something
+}
+
+// buttons are the steps of one object, and the page that they lead back to.
+type buttons struct {
+	page
+	Back  string
+	Steps []step
+}
+
+// Of returns the buttons for these steps.
+func (p *paymentPage) Of(steps []step) buttons { return buttons{p.page, p.Back, steps} }
+
+// turn is a refund or a dispute, with the steps that it can take.
+type turn struct {
+	ID, Time, Amount, State, Note string
+	Steps                         []step
+}
+
+// step is a button: where it posts to, and the key of what it says.
+type step struct{ ID, Path, Label string }
+
+// showPayment is the page of one payment.
+func (s *Server) showPayment(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	p := &paymentPage{Now: time.Now().UnixMilli(), page: s.pages.page(nil, r, "payment.title"), ID: id, Back: "/dashboard/payments/" + id}
+	if key := "done." + r.URL.Query().Get("done"); p.T(key) != "" {
+		p.Done = key
+	}
+	if refused := r.URL.Query().Get("refused"); refused != "" {
+		p.Error = p.refusal(refused)
+	}
+	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
+		if !storable(id) {
+			return missing(kindIntent, "", pathParam[kindIntent])
+		}
+		return p.fill(ctx, t)
+	})
+	if err != nil {
+		s.fault(w, r, err, nil)
+		return
+	}
+	s.send(w, http.StatusOK, "payment.html", p)
+}
+
+// fill reads the payment.
+func (p *paymentPage) fill(ctx context.Context, t *txn) error {
+	var pi intent
+	if err := t.get(ctx, p.ID, pathParam[kindIntent], &pi); err != nil {
+		return err
+	}
+	ch, err := t.chargeOfPayment(ctx, p.ID, pathParam[kindIntent])
+	if err != nil {
+		return err
+	}
+	cs, err := t.sessionOf(ctx, p.ID)
+	if err != nil {
+		return err
+	}
+	p.Session, p.Time, p.State = cs.ID, p.stamp(time.Unix(pi.Created, 0)), p.T("payment.state."+pi.Status)
+	p.Amount, p.Refunded, p.Currency = p.money(pi.Amount, pi.Currency), p.money(ch.AmountRefunded, pi.Currency), pi.Currency
+	p.ChargeID, p.Receipt, p.Debit = ch.ID, "/receipts/"+ch.ID, ch.debit()
+	if ch.FailureCode != nil {
+		p.Failure = *ch.FailureCode
+	}
+	if pi.Status == intentProcessing {
+		p.Steps = p.steps("payments", pi.ID, "succeed", "fail")
+	}
+	if err := p.buyer(ctx, t, cs); err != nil {
+		return err
+	}
+	if err := p.offers(ctx, t, ch); err != nil {
+		return err
+	}
+	if err := p.refunds(ctx, t, ch); err != nil {
+		return err
+	}
+	return p.disputes(ctx, t)
+}
+
+func (p *paymentPage) buyer(ctx context.Context, t *txn, cs *session) error {
+	if d := cs.CustomerDetails; d != nil && d.Email != nil {
+		p.Email = *d.Email
+	}
+	if cs.Customer == nil {
+		return nil
+	}
+	var cus customer
+	if err := t.get(ctx, *cs.Customer, pathParam[kindCustomer], &cus); err != nil {
+		return err
+	}
+	if !cus.Deleted {
+		p.Customer = cus.ID
+	}
+	return nil
+}
+
+// offers are the amounts to begin a refund and a dispute with.
+func (p *paymentPage) offers(ctx context.Context, t *txn, ch *charge) error {
+	rest, err := t.refundable(ctx, ch)
+	if err != nil {
+		return err
+	}
+	held, err := t.chargedBack(ctx, ch)
+	if err != nil {
+		return err
+	}
+	if rest > 0 && !held && ch.Status != chargeFailed {
+		p.Rest = p.typed(rest, ch.Currency)
+	}
+	if ch.Status == chargeSucceeded {
+		p.Whole = p.typed(ch.Amount, ch.Currency)
+	}
+	p.Seen, err = t.turns(ctx, p.ID)
+	return err
+}
+
+func (p *paymentPage) refunds(ctx context.Context, t *txn, ch *charge) error {
+	ids, err := t.belonging(ctx, kindRefund, p.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		var re refund
+		if err := t.get(ctx, id, pathParam[kindRefund], &re); err != nil {
+			return err
+		}
+		one := turn{
+			ID: id, Time: p.stamp(time.Unix(re.Created, 0)), Amount: p.money(re.Amount, re.Currency),
+			State: p.T("refund.state." + re.Status), Note: re.FailureReason,
+		}
+		for _, way := range []struct{ name, to string }{{"succeed", refundSucceeded}, {"fail", refundFailed}, {"cancel", refundCanceled}} {
+			early := way.to == refundSucceeded && ch.Status != chargeSucceeded // it waits for its payment
+			if slices.Contains(refundSteps[way.to], re.Status) && !early {
+				one.Steps = append(one.Steps, p.steps("refunds", id, way.name)...)
+			}
+		}
+		p.Refunds = append(p.Refunds, one)
+	}
+	return nil
+}
+
+func (p *paymentPage) disputes(ctx context.Context, t *txn) error {
+	ids, err := t.belonging(ctx, kindDispute, p.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		d, err := t.dispute(ctx, id)
+		if err != nil {
+			return err
+		}
+		one := turn{
+			ID: id, Time: p.stamp(time.Unix(d.Created, 0)), Amount: p.money(d.Amount, d.Currency),
+			State: p.T("dispute.state." + d.Status), Note: d.Reason,
+		}
+		for _, way := range []struct{ name, to string }{
+			{"review", reviewOf(d)}, {"escalate", disputeOpen}, {"win", disputeWon}, {"lose", disputeLost}, {"close", disputeWarningClosed},
+		} {
+			if slices.Contains(disputeSteps[way.to], d.Status) {
+				one.Steps = append(one.Steps, p.steps("disputes", id, way.name)...)
+			}
+		}
+		p.Disputes = append(p.Disputes, one)
+	}
+	return nil
+}
+
+// steps are buttons of the control API for one object.
+func (p *paymentPage) steps(kind, id string, names ...string) []step {
+	var all []step
+	for _, name := range names {
+		all = append(all, step{ID: name + "-" + id, Path: "/control/" + kind + "/" + id + "/" + name, Label: kind + "." + name})
+	}
+	return all
+}

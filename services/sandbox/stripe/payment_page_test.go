@@ -1,0 +1,136 @@
+package stripe_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+)
+
+// press sends the form of a button, as a browser does, and follows it.
+func (s *stand) press(t *testing.T, p page, button string) page {
+	t.Helper()
+	pressed := p.doc.Find(button)
+	if pressed.Length() != 1 {
+		t.Fatalf("%d buttons %s", pressed.Length(), button)
+	}
+	form := pressed.Closest("form")
+	values := url.Values{}
+	form.Find("input").Each(func(_ int, input *goquery.Selection) { values.Set(input.AttrOr("name", ""), input.AttrOr("value", "")) })
+	if name := pressed.AttrOr("name", ""); name != "" {
+		values.Set(name, pressed.AttrOr("value", ""))
+	}
+	sent := s.post(t, form.AttrOr("action", ""), values)
+	if sent.StatusCode != http.StatusSeeOther {
+		t.Fatalf("%s = %d, want 303", button, sent.StatusCode)
+	}
+	return s.get(t, sent.Header.Get("Location"))
+}
+
+// offered are the buttons on a page without their identifiers' ends.
+func (p page) offered(t *testing.T, within string) string {
+	t.Helper()
+	var all []string
+	p.doc.Find(within + " button").Each(func(_ int, one *goquery.Selection) {
+		if strings.TrimSpace(one.Text()) == "" {
+			t.Errorf("button %s says nothing", one.AttrOr("id", ""))
+		}
+		name, _, _ := strings.Cut(one.AttrOr("id", ""), "-")
+		all = append(all, name)
+	})
+	return strings.Join(all, " ")
+}
+
+func TestPaymentPageOffersWhatIsPossible(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	shown := s.get(t, "/dashboard/payments/"+s.debit(t).PaymentIntent.ID)
+	if got := shown.offered(t, "section"); got != "succeed fail delete" {
+		t.Errorf("a debit offers %s", got)
+	}
+	if shown.doc.Find("#dispute").Length() != 0 {
+		t.Error("a debit that is not paid can be disputed")
+	}
+	shown = s.press(t, shown, "[id^=succeed-pi_]")
+	if shown.text("#done") != "The bank has paid." || shown.text("#state") != "paid" || shown.offered(t, "section") != "delete" {
+		t.Errorf("%s, %s, offers %s", shown.text("#done"), shown.text("#state"), shown.offered(t, "section"))
+	}
+	if shown = s.press(t, shown, "#delete-customer"); shown.offered(t, "section") != "" {
+		t.Errorf("a customer who is gone is offered: %s", shown.offered(t, "section"))
+	}
+
+	shown = s.get(t, "/dashboard/payments/"+s.buy(t).ID)
+	stale := shown
+	shown = s.press(t, shown, "#refund-later")
+	if got := shown.offered(t, "#refunds"); got != "succeed fail cancel metadata" {
+		t.Errorf("a refund on its way offers %s", got)
+	}
+	if shown.doc.Find("#refund").Length() != 0 || shown.text("#refunded") != "€40.00" {
+		t.Errorf("a payment refunded in full offers more, or does not say so: %s", shown.text("#refunded"))
+	}
+	if again := s.press(t, stale, "#refund-later"); !strings.Contains(again.text("#error"), "changed in the meantime") {
+		t.Errorf("the same form twice: %s", again.text("#error"))
+	}
+	shown = s.press(t, shown, "[id^=metadata-]")
+	shown = s.press(t, shown, "#refunds [id^=succeed-]")
+	if got := shown.offered(t, "#refunds"); got != "fail metadata" {
+		t.Errorf("a refund that arrived offers %s", got)
+	}
+	shown = s.press(t, shown, "#refunds [id^=fail-]")
+	if got := shown.text("#refunds .state"); got != "failed" || shown.text("#refunded") != "€0.00" || shown.doc.Find("#refund").Length() != 1 {
+		t.Errorf("refund = %s, sum %s", got, shown.text("#refunded"))
+	}
+	for _, one := range []struct{ press, offers string }{
+		{"#dispute-inquiry", "review escalate close"}, {"#disputes [id^=escalate-]", "review win lose"}, {"#disputes [id^=review-]", "win lose"},
+		{"#disputes [id^=lose-]", "win"}, {"#disputes [id^=win-]", ""},
+	} {
+		if shown = s.press(t, shown, one.press); shown.offered(t, "#disputes") != one.offers || shown.doc.Find("#done").Length() != 1 {
+			t.Errorf("after %s: %s, want %s", one.press, shown.offered(t, "#disputes"), one.offers)
+		}
+	}
+	if got := s.get(t, "/dashboard/payments/pi_unknown").StatusCode; got != http.StatusNotFound {
+		t.Errorf("unknown payment = %d, want 404", got)
+	}
+}
+
+func TestDashboardSettingsAndOpenSessions(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	session := s.checkout(t, s.offer(t).ID)
+	shown := s.get(t, "/dashboard")
+	if got := shown.doc.Find("#open a").AttrOr("href", ""); got != "/c/pay/"+session.ID {
+		t.Errorf("open checkout = %s", got)
+	}
+	shown = s.press(t, shown, "#expire-"+session.ID)
+	if shown.doc.Find("#open").Length() != 0 || shown.text("#done") != "The session has expired." {
+		t.Errorf("after it expired: %s", shown.text("#done"))
+	}
+	settings := url.Values{}
+	shown.doc.Find("#settings select").Each(func(_ int, one *goquery.Selection) {
+		settings.Set(one.AttrOr("name", ""), one.Find("option:not([selected])").AttrOr("value", ""))
+	})
+	shown = s.get(t, s.post(t, "/control/settings", settings).Header.Get("Location"))
+	shown.doc.Find("#settings select").Each(func(_ int, one *goquery.Selection) {
+		if got, want := one.Find("option[selected]").AttrOr("value", ""), settings.Get(one.AttrOr("name", "")); got != want {
+			t.Errorf("%s = %s, want %s", one.AttrOr("name", ""), got, want)
+		}
+	})
+	if shown.text("#done") != "Saved." {
+		t.Errorf("done = %q", shown.text("#done"))
+	}
+}
+
+func TestExpireFromTheHostedPage(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	session := s.checkout(t, s.offer(t).ID)
+	shown := s.press(t, s.get(t, session.URL), "#promotion-50")
+	if got := shown.offered(t, "section"); got != "promotion promotion expire" || shown.text("#discount") != "−20,00 €" {
+		t.Errorf("offers %s with a discount of %s", got, shown.text("#discount"))
+	}
+	if shown = s.press(t, shown, "#expire"); shown.text("h1") != "Diese Zahlungsseite ist abgelaufen" {
+		t.Errorf("page = %s", shown.text("h1"))
+	}
+}

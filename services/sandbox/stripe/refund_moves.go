@@ -1,0 +1,214 @@
+package stripe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+// The states of a refund.
+const (
+	refundPending   = "pending"
+	refundSucceeded = "succeeded"
+	refundFailed    = "failed"
+	refundCanceled  = "canceled"
+)
+
+// refundSteps are the states that lead to each state.
+var refundSteps = map[string][]string{
+	refundSucceeded: {refundPending},
+	refundFailed:    {refundPending, refundSucceeded},
+	refundCanceled:  {refundPending},
+}
+
+var refundFailureParams = schema{"failure_reason": oneOf("charge_for_pending_refund_disputed", "declined", "expired_or_canceled_card",
+	"insufficient_funds", "lost_or_stolen_card", "merchant_request", "unknown")}
+
+// moveRefund lets a refund come to another state, days later with the real one.
+func (s *Server) moveRefund(to string) func(context.Context, *txn, *call) (any, error) {
+	return func(ctx context.Context, t *txn, c *call) (any, error) {
+		var re refund
+		if err := t.get(ctx, c.id, pathParam[kindRefund], &re); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(refundSteps[to], re.Status) {
+			return nil, conflict("refund_state", "Refund %s is %s and cannot become %s.", re.ID, re.Status, to)
+		}
+		if err := t.arrived(ctx, &re, to); err != nil {
+			return nil, err
+		}
+		reason := c.form["failure_reason"]
+		if reason == "" {
+			reason = "unknown"
+		}
+		return &re, s.settleRefund(ctx, t, &re, to, reason)
+	}
+}
+
+// arrived refuses to end a refund well before its payment has arrived.
+func (t *txn) arrived(ctx context.Context, re *refund, to string) error {
+	if to != refundSucceeded {
+		return nil
+	}
+	var ch charge
+	if err := t.get(ctx, re.Charge, pathParam[kindCharge], &ch); err != nil {
+		return err
+	}
+	if ch.Status != chargeSucceeded {
+		return conflict("refund_state", "Charge %s is %s: its refund waits for it.", ch.ID, ch.Status)
+	}
+	return nil
+}
+
+// settleRefund brings a refund to a state. A failed or canceled one was none: what that does to the charge's
+// cumulative sum is a setting.
+func (s *Server) settleRefund(ctx context.Context, t *txn, re *refund, to, reason string) error {
+	before := map[string]any{"status": re.Status}
+	re.Status = to
+	set, err := s.settings(ctx, t)
+	if err != nil {
+		return err
+	}
+	if to != refundSucceeded {
+		re.FailureBalanceTransaction = newID("txn_")
+		if to == refundFailed {
+			re.FailureReason = reason
+		}
+		if set.FailedRefunds == failedLeaves {
+			if err := t.uncount(ctx, re); err != nil {
+				return err
+			}
+		}
+	}
+	if err := t.put(ctx, re); err != nil {
+		return err
+	}
+	return t.tellRefund(ctx, set, re, before)
+}
+
+// uncount takes a refund out of the sum of its charge.
+func (t *txn) uncount(ctx context.Context, re *refund) error {
+	var ch charge
+	if err := t.get(ctx, re.Charge, pathParam[kindCharge], &ch); err != nil {
+		return err
+	}
+	ch.AmountRefunded -= re.Amount
+	ch.Refunded = ch.AmountRefunded >= ch.Amount
+	return t.put(ctx, &ch)
+}
+
+// tellRefund makes the events of a changed refund: one at 2024-06-20, more on newer accounts.
+func (t *txn) tellRefund(ctx context.Context, set *settings, re *refund, before map[string]any) error {
+	if err := t.emit(ctx, "charge.refund.updated", re, before); err != nil {
+		return err
+	}
+	if set.RefundEvents == RefundEventsLegacy {
+		return nil
+	}
+	if err := t.emit(ctx, "refund.updated", re, before); err != nil {
+		return err
+	}
+	if re.Status != refundFailed || before["status"] == nil {
+		return nil
+	}
+	return t.emit(ctx, "refund.failed", re, nil)
+}
+
+// cancelRefund calls a refund off that has not arrived yet.
+func (s *Server) cancelRefund(ctx context.Context, t *txn, c *call) (any, error) {
+	re, err := s.moveRefund(refundCanceled)(ctx, t, c)
+	return re, atStripe(err)
+}
+
+var controlRefundParams = refundParams.with(schema{
+	"amount": integer(1, maxUnitAmount), "typed": text(20), "seen": integer(0, 1<<40), "status": oneOf(refundSucceeded, refundPending),
+	"reason": newRefundParams["reason"],
+})
+
+// refundByControl gives money back as the merchant does on Stripe's own pages.
+func (s *Server) refundByControl(ctx context.Context, t *txn, c *call) (any, error) {
+	ch, err := t.chargeOfPayment(ctx, c.id, pathParam[kindIntent])
+	if err != nil {
+		return nil, err
+	}
+	amount, err := t.asked(ctx, c.form, ch)
+	if err != nil {
+		return nil, err
+	}
+	order := maps.Clone(c.form)
+	if order["reason"] == "" {
+		order["reason"] = "requested_by_customer"
+	}
+	delete(order, "amount")
+	if amount > 0 {
+		order["amount"] = strconv.FormatInt(amount, 10)
+	}
+	re, err := s.refund(ctx, t, ch, order)
+	var refusal *apiError
+	if errors.As(err, &refusal) && refusal.param != "amount" {
+		refusal.status = http.StatusConflict
+	}
+	return re, err
+}
+
+// asked is the amount that a control's form names: in the smallest unit, or as somebody typed it; 0 when it names none.
+// seen is how many refunds and disputes there were when the form was rendered, so that it works once when sent twice.
+func (t *txn) asked(ctx context.Context, f form, ch *charge) (int64, error) {
+	if f.has("seen") {
+		n, err := t.turns(ctx, ch.PaymentIntent)
+		if err != nil {
+			return 0, err
+		}
+		if n != f.integer("seen") {
+			return 0, conflict("changed", "The payment has changed since the form was rendered.")
+		}
+	}
+	switch {
+	case f["amount"] != "":
+		return f.integer("amount"), nil
+	case f["typed"] != "":
+		amount, err := parseMoney(f["typed"], ch.Currency)
+		if err != nil || amount == 0 || amount > maxUnitAmount {
+			return 0, invalid("", "typed", "Not an amount: %q", f["typed"])
+		}
+		return amount, nil
+	}
+	return 0, nil
+}
+
+// turns is how many refunds and disputes a payment has.
+func (t *txn) turns(ctx context.Context, payment string) (n int64, err error) {
+	err = t.QueryRowContext(ctx, `SELECT count(*) FROM stripe_sandbox.objects WHERE data ->> 'payment_intent' = $1 AND kind IN ($2, $3)`,
+		payment, kindRefund, kindDispute).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count refunds: %w", err)
+	}
+	return n, nil
+}
+
+// refundable is what can still be given back: refunds that failed do not count, whatever amount_refunded says.
+func (t *txn) refundable(ctx context.Context, ch *charge) (int64, error) {
+	var back int64
+	err := t.QueryRowContext(ctx, `SELECT coalesce(sum((data ->> 'amount')::bigint), 0) FROM stripe_sandbox.objects
+		WHERE kind = $1 AND data ->> 'payment_intent' = $2 AND data ->> 'status' NOT IN ($3, $4)`,
+		kindRefund, ch.PaymentIntent, refundFailed, refundCanceled).Scan(&back)
+	if err != nil {
+		return 0, fmt.Errorf("sum refunds: %w", err)
+	}
+	return ch.Amount - back, nil
+}
+
+// chargedBack tells whether a dispute holds the money, so that it cannot be refunded as well.
+func (t *txn) chargedBack(ctx context.Context, ch *charge) (found bool, err error) {
+	err = t.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM stripe_sandbox.objects
+		WHERE kind = $1 AND data ->> 'payment_intent' = $2 AND data ->> 'status' IN ($3, $4, $5))`,
+		kindDispute, ch.PaymentIntent, disputeOpen, disputeReview, disputeLost).Scan(&found)
+	if err != nil {
+		return false, fmt.Errorf("find disputes: %w", err)
+	}
+	return found, nil
+}

@@ -1,0 +1,157 @@
+package stripe_test
+
+import (
+	"net/http"
+	"strconv"
+	"testing"
+
+	"github.com/stripe/stripe-go/v79"
+)
+
+func TestRefundsMoveOn(t *testing.T) {
+	t.Parallel()
+	acacia := func(state string) string { return "charge.refund.updated(" + state + ") refund.updated(" + state + ")" }
+	for _, way := range []struct {
+		name, begins, step, ends, left string
+		sum                            int64
+		acacia, legacy                 string
+	}{
+		{"a waiting one succeeds", "pending", "succeed", "succeeded", "", 1500, acacia("succeeded<pending"), "charge.refund.updated(succeeded<pending)"},
+		{"a waiting one fails", "pending", "fail", "failed", "lost_or_stolen_card", 0, acacia("failed<pending") + " refund.failed(failed)", "charge.refund.updated(failed<pending)"},
+		{"one fails after it succeeded", "succeeded", "fail", "failed", "lost_or_stolen_card", 0, acacia("failed<succeeded") + " refund.failed(failed)", "charge.refund.updated(failed<succeeded)"},
+		{"a waiting one is called off", "pending", "cancel", "canceled", "", 0, acacia("canceled<pending"), "charge.refund.updated(canceled<pending)"},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			for set, want := range map[string]string{"acacia": way.acacia, "legacy": way.legacy} {
+				for _, sums := range []string{"leaves", "stays"} {
+					s.play(t, "settings", "refund_events", set, "failed_refunds", sums, "new_refunds", way.begins)
+					payment := s.buy(t)
+					refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(1500)})
+					if err != nil || string(refund.Status) != way.begins {
+						t.Fatalf("refund = %+v, %v, want it %s", refund, err, way.begins)
+					}
+					s.wantRefunded(t, payment, 1500)
+					seen := len(s.told(t))
+					pairs := []string{}
+					if way.step == "fail" {
+						pairs = []string{"failure_reason", "lost_or_stolen_card"}
+					}
+					s.play(t, "refunds/"+refund.ID+"/"+way.step, pairs...)
+					if got := s.since(t, seen); got != want {
+						t.Errorf("%s: told of %s, want %s", set, got, want)
+					}
+					if refund, err = s.api.Refunds.Get(refund.ID, nil); err != nil || string(refund.Status) != way.ends || string(refund.FailureReason) != way.left {
+						t.Errorf("refund = %s %q, %v", refund.Status, refund.FailureReason, err)
+					}
+					sum := way.sum
+					if sums == "stays" {
+						sum = 1500
+					}
+					s.wantRefunded(t, payment, sum)
+					for _, again := range []string{"fail", "cancel", "succeed"} {
+						if again != "fail" || way.ends != "succeeded" {
+							s.refuse(t, http.StatusConflict, "refund_state", "refunds/"+refund.ID+"/"+again)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+func (s *stand) wantRefunded(t *testing.T, payment *stripe.PaymentIntent, want int64) {
+	t.Helper()
+	charge, err := s.api.Charges.Get(payment.LatestCharge.ID, nil)
+	if err != nil || charge.AmountRefunded != want || charge.Refunded != (want >= charge.Amount) {
+		t.Errorf("charge = %d refunded (%t), %v, want %d", charge.AmountRefunded, charge.Refunded, err, want)
+	}
+}
+
+func TestFailedRefundsCanBeGivenAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for sums, want := range map[string]int64{"leaves": 4000, "stays": 8000} {
+		s.play(t, "settings", "failed_refunds", sums)
+		payment := s.buy(t)
+		first := s.play(t, "payments/"+payment.ID+"/refund")
+		s.refuse(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
+		s.play(t, "refunds/"+first["id"].(string)+"/fail")
+		s.play(t, "payments/"+payment.ID+"/refund")
+		s.wantRefunded(t, payment, want)
+		s.refuse(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
+	}
+}
+
+func TestRefundByControl(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	payment := s.buy(t)
+	path := "payments/" + payment.ID + "/refund"
+	seen := len(s.told(t))
+	made := s.play(t, path, "typed", "12,50", "status", "pending", "seen", "0", "metadata[actor]", "1")
+	if made["amount"] != 1250.0 || made["status"] != "pending" || made["reason"] != "requested_by_customer" || made["metadata"].(map[string]any)["actor"] != "1" {
+		t.Errorf("refund = %v", made)
+	}
+	s.refuse(t, http.StatusConflict, "changed", path, "typed", "12,50", "seen", "0")
+	s.refuse(t, http.StatusBadRequest, "", path, "amount", strconv.Itoa(4000-1250+1))
+	s.refuse(t, http.StatusBadRequest, "", path, "typed", "1,005")
+	s.play(t, "refunds/"+made["id"].(string)+"/metadata", "metadata[note]", "by mail")
+	if got, want := s.since(t, seen), "charge.refunded(succeeded) refund.created(pending) charge.refund.updated(pending) refund.updated(pending)"; got != want {
+		t.Errorf("told of %s, want %s", got, want)
+	}
+}
+
+func TestRefundIsCalledOffByTheAPI(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	payment := s.buy(t)
+	s.play(t, "settings", "new_refunds", "pending")
+	refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID)})
+	if err != nil {
+		t.Fatalf("refund: %v", err)
+	}
+	if refund, err = s.api.Refunds.Cancel(refund.ID, nil); err != nil || refund.Status != "canceled" {
+		t.Errorf("refund = %+v, %v", refund, err)
+	}
+	s.wantRefunded(t, payment, 0)
+	_, err = s.api.Refunds.Cancel(refund.ID, nil)
+	wantError(t, err, http.StatusBadRequest, "", "")
+}
+
+func TestRefundsAreListedByTime(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	payment := s.buy(t)
+	var made []*stripe.Refund
+	for range 3 {
+		refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(100)})
+		if err != nil {
+			t.Fatalf("refund: %v", err)
+		}
+		made = append(made, refund)
+	}
+	count := func(params *stripe.RefundListParams) (n int) {
+		list := s.api.Refunds.List(params)
+		for list.Next() {
+			n++
+		}
+		if err := list.Err(); err != nil {
+			t.Fatalf("list refunds: %v", err)
+		}
+		return n
+	}
+	for name, one := range map[string]struct {
+		bound int64
+		want  int
+	}{"from the first on": {made[0].Created, 3}, "after the last": {made[2].Created + 1, 0}} {
+		if got := count(&stripe.RefundListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: one.bound}}); got != one.want {
+			t.Errorf("%s: %d refunds, want %d", name, got, one.want)
+		}
+	}
+	after := &stripe.RefundListParams{Charge: stripe.String(payment.LatestCharge.ID), ListParams: stripe.ListParams{StartingAfter: stripe.String(made[1].ID)}}
+	if got := count(after); got != 1 {
+		t.Errorf("%d refunds after the second newest, want 1", got)
+	}
+}
