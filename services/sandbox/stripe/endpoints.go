@@ -141,6 +141,14 @@ func (t *txn) forgetEndpoint(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("delete endpoint: %w", err)
 	}
+	_, err = t.ExecContext(ctx, `DELETE FROM stripe_sandbox.deliveries WHERE endpoint = $1 AND state <> 'delivered'`, id)
+	if err != nil {
+		return fmt.Errorf("delete deliveries: %w", err)
+	}
+	_, err = t.ExecContext(ctx, settleEvents)
+	if err != nil {
+		return fmt.Errorf("settle events: %w", err)
+	}
 	return nil
 }
 
@@ -193,6 +201,10 @@ func (t *txn) adoptEndpoint(ctx context.Context, id, before string) error {
 	hidden.Own = true
 	if err := t.put(ctx, &hidden); err != nil || before == "" {
 		return err
+	}
+	_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.deliveries SET endpoint = $1 WHERE endpoint = $2`, id, before)
+	if err != nil {
+		return fmt.Errorf("pass deliveries on: %w", err)
 	}
 	return t.forgetEndpoint(ctx, before)
 }

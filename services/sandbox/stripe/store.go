@@ -50,18 +50,25 @@ func openStore(ctx context.Context, o Options) (*store, error) {
 	return s, nil
 }
 
-// migrate makes the schema, and lets everything undelivered be tried at once: the
-// receiver was most likely restarted together with this process.
+// migrate makes the schema and the program's own endpoint, and lets everything that was
+// refused be tried at once: the receiver was most likely restarted together with this process.
 func (s *store) migrate(ctx context.Context, o Options) error {
 	return s.write(ctx, caller{}, func(ctx context.Context, t *txn) error {
 		if _, err := t.ExecContext(ctx, schemaSQL); err != nil {
 			return fmt.Errorf("make schema: %w", err)
 		}
-		_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.events SET next_attempt_at = now(), backoff = 0 WHERE delivered_at IS NULL`)
+		if err := t.ownEndpoint(ctx, o); err != nil {
+			return err
+		}
+		if err := t.routeOldEvents(ctx); err != nil {
+			return err
+		}
+		_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.deliveries SET next_attempt_at = now(), backoff = 0
+			WHERE state = 'waiting' AND attempts > 0`)
 		if err != nil {
 			return fmt.Errorf("wake events: %w", err)
 		}
-		return t.ownEndpoint(ctx, o)
+		return nil
 	})
 }
 
