@@ -101,6 +101,10 @@ func (s *Server) handle(e *endpoint) http.HandlerFunc {
 		if err != nil {
 			a = s.failure(err, by)
 		}
+		if a.lost {
+			s.hangUp(w)
+			return
+		}
 		if a.original != "" {
 			w.Header().Set("Idempotent-Replayed", "true")
 			w.Header().Set("Original-Request", a.original)
@@ -126,6 +130,32 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, e *endpoint, by
 	if err != nil {
 		return nil, err
 	}
+	kind, err := s.takeFault(r.Context(), e)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseBy(kind); err != nil {
+		return nil, err
+	}
+	switch kind {
+	case faultHang:
+		s.hang(r.Context())
+		return &answer{lost: true}, nil
+	case faultErrorKept:
+		e = e.failing()
+	}
+	a, err := s.run(r, e, params, by)
+	if kind != faultLostAnswer {
+		return a, err
+	}
+	if err != nil {
+		s.log.Debug("stripe sandbox loses a refusal", "err", err, "request_id", by.RequestID)
+	}
+	return &answer{lost: true}, nil
+}
+
+// run checks the parameters and does what they ask for.
+func (s *Server) run(r *http.Request, e *endpoint, params url.Values, by caller) (*answer, error) {
 	f, err := parseForm(params)
 	if err != nil {
 		return nil, err

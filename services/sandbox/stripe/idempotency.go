@@ -19,6 +19,7 @@ type answer struct {
 	status   int
 	body     string
 	original string // the request it first answered, when it is a replay
+	lost     bool   // never arrives: the connection ends
 }
 
 // lockKey holds the key to the end of the transaction. It does not wait: another

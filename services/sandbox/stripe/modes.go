@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // mode is how an event is delivered. The first group changes when and how often, the second what arrives.
@@ -50,6 +51,16 @@ type plan struct {
 	Version   string   `json:"api_version"` // other_version
 	Types     []string `json:"types"`       // the only event types concerned, all when empty
 	Remaining *int     `json:"remaining"`   // how many events it is for, nil until it is changed
+}
+
+// Left is how many events the plan is still for, empty when it lasts.
+func (p plan) Left() string { return left(p.Remaining) }
+
+func left(remaining *int) string {
+	if remaining == nil {
+		return ""
+	}
+	return strconv.Itoa(*remaining)
 }
 
 // The names of what was set by hand.
