@@ -130,6 +130,8 @@ func (s *Server) answerControl(w http.ResponseWriter, r *http.Request, c control
 		s.sendDelivery(w, r, http.StatusUnprocessableEntity, c.values, wrong)
 	case errors.As(err, &refusal) && json:
 		s.tell(w, refusal.status, map[string]any{"error": map[string]any{"code": refusal.code, "message": refusal.message}})
+	case errors.As(err, &refusal):
+		s.sendDelivery(w, r, refusal.status, nil, &controlProblem{key: "missing"})
 	default:
 		s.fault(w, r, err, nil)
 	}

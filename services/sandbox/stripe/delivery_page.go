@@ -169,6 +169,6 @@ func (d *deliveryRow) describe(p page, at time.Time, state string, status, ms sq
 		d.Answer = strconv.FormatInt(status.Int64, 10)
 	}
 	if ms.Valid {
-		d.Took = strconv.FormatInt(ms.Int64, 10) + " ms"
+		d.Took = strconv.FormatInt(ms.Int64, 10) + "\u00a0ms"
 	}
 }

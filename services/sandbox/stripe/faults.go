@@ -178,7 +178,7 @@ func (s *Server) removeFault(ctx context.Context, f control) (any, error) {
 	err := s.store.write(ctx, caller{}, func(ctx context.Context, t *txn) error {
 		err := t.QueryRowContext(ctx, `DELETE FROM stripe_sandbox.faults WHERE id::text = $1 RETURNING id`, f.id).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) {
-			return missing("fault", f.id, "id")
+			return missing("fault", f.id, pathParam["fault"])
 		}
 		if err != nil {
 			return fmt.Errorf("delete fault: %w", err)

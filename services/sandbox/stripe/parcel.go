@@ -102,8 +102,8 @@ func (c *courier) scan(rows *sql.Rows) (*parcel, error) {
 
 // rolledSecret is the old one while a secret is rolled, strangerSecret one that nobody has.
 const (
-	rolledSecret   = "whsec_rolled_away" //nolint:gosec // invented
-	strangerSecret = "whsec_of_a_stranger"
+	rolledSecret   = "whsec_rolled_away"   //nolint:gosec // invented
+	strangerSecret = "whsec_of_a_stranger" //nolint:gosec // invented
 )
 
 // pack returns the body and its signature as they go over the wire, with what the mode makes of them.
