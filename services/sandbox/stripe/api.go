@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -130,28 +129,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, e *endpoint, by
 	if err != nil {
 		return nil, err
 	}
-	kind, err := s.takeFault(r.Context(), e)
-	if err != nil {
-		return nil, err
-	}
-	if err := refuseBy(kind); err != nil {
-		return nil, err
-	}
-	switch kind {
-	case faultHang:
-		s.hang(r.Context())
-		return &answer{lost: true}, nil
-	case faultErrorKept:
-		e = e.failing()
-	}
-	a, err := s.run(r, e, params, by)
-	if kind != faultLostAnswer {
-		return a, err
-	}
-	if err != nil {
-		s.log.Debug("stripe sandbox loses a refusal", "err", err, "request_id", by.RequestID)
-	}
-	return &answer{lost: true}, nil
+	return s.meetFault(r, e, params, by)
 }
 
 // run checks the parameters and does what they ask for.
@@ -189,24 +167,6 @@ func (s *Server) authenticate(r *http.Request) error {
 		return unauthorized
 	}
 	return nil
-}
-
-func readParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	var body bytes.Buffer
-	if _, err := body.ReadFrom(r.Body); err != nil {
-		return nil, invalid("", "", "Invalid request: the body cannot be read or is too large.")
-	}
-	params, err := url.ParseQuery(body.String())
-	if err != nil {
-		return nil, invalid("", "", "Invalid request: the body is not form encoded.")
-	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, invalid("", "", "Invalid request: cannot read the query string.")
-	}
-	maps.Copy(params, query)
-	return params, nil
 }
 
 func (s *Server) answerRead(ctx context.Context, e *endpoint, c *call) (a *answer, err error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -64,11 +65,34 @@ func (s *Server) takeFault(ctx context.Context, e *endpoint) (string, error) {
 	return kind, nil
 }
 
-// refuse is the answer of a fault that keeps the call from running, nil for the others.
+// meetFault runs the call, unless a fault comes between.
+func (s *Server) meetFault(r *http.Request, e *endpoint, params url.Values, by caller) (*answer, error) {
+	kind, err := s.takeFault(r.Context(), e)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case faultHang:
+		s.hang(r.Context())
+		return &answer{lost: true}, nil
+	case faultErrorKept:
+		e = e.failing()
+	case faultError, faultRateLimit, faultLockTimeout:
+		return nil, refuseBy(kind)
+	}
+	a, err := s.run(r, e, params, by)
+	if kind != faultLostAnswer {
+		return a, err
+	}
+	if err != nil {
+		s.log.Debug("stripe sandbox loses a refusal", "err", err, "request_id", by.RequestID)
+	}
+	return &answer{lost: true}, nil
+}
+
+// refuseBy is the answer of a fault that keeps the call from running.
 func refuseBy(kind string) error {
 	switch kind {
-	case faultError:
-		return serverFault()
 	case faultRateLimit:
 		return &apiError{
 			status: http.StatusTooManyRequests, kind: "invalid_request_error", code: "rate_limit",
@@ -79,8 +103,9 @@ func refuseBy(kind string) error {
 			status: http.StatusTooManyRequests, kind: "invalid_request_error", code: "lock_timeout",
 			message: "This object cannot be accessed right now because another API request or Stripe process is currently accessing it. If you see this error intermittently, retry the request. If you see this error frequently and are making multiple concurrent requests to a single object, make your requests serially or at a lower rate.",
 		}
+	default:
+		return serverFault()
 	}
-	return nil
 }
 
 func serverFault() *apiError {
