@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -73,6 +72,12 @@ func (s *Server) endpoints() []endpoint {
 
 		{"GET /v1/events", eventParams, listEvents},
 		{"GET /v1/events/{id}", nil, retrieveEvent},
+
+		{"POST /v1/webhook_endpoints", endpointParams.with(newEndpointParams), s.createEndpoint},
+		{"GET /v1/webhook_endpoints", endpointPage, endpointList.serve},
+		{"GET /v1/webhook_endpoints/{id}", nil, retrieve(kindEndpoint)},
+		{"POST /v1/webhook_endpoints/{id}", endpointParams.with(schema{"disabled": boolean}), s.updateEndpoint},
+		{"DELETE /v1/webhook_endpoints/{id}", nil, s.deleteEndpoint},
 	}
 }
 
@@ -101,6 +106,10 @@ func (s *Server) handle(e *endpoint) http.HandlerFunc {
 		if err != nil {
 			a = s.failure(err, by)
 		}
+		if a.lost {
+			s.hangUp(w)
+			return
+		}
 		if a.original != "" {
 			w.Header().Set("Idempotent-Replayed", "true")
 			w.Header().Set("Original-Request", a.original)
@@ -126,6 +135,11 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, e *endpoint, by
 	if err != nil {
 		return nil, err
 	}
+	return s.meetFault(r, e, params, by)
+}
+
+// run checks the parameters and does what they ask for.
+func (s *Server) run(r *http.Request, e *endpoint, params url.Values, by caller) (*answer, error) {
 	f, err := parseForm(params)
 	if err != nil {
 		return nil, err
@@ -159,24 +173,6 @@ func (s *Server) authenticate(r *http.Request) error {
 		return unauthorized
 	}
 	return nil
-}
-
-func readParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	var body bytes.Buffer
-	if _, err := body.ReadFrom(r.Body); err != nil {
-		return nil, invalid("", "", "Invalid request: the body cannot be read or is too large.")
-	}
-	params, err := url.ParseQuery(body.String())
-	if err != nil {
-		return nil, invalid("", "", "Invalid request: the body is not form encoded.")
-	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, invalid("", "", "Invalid request: cannot read the query string.")
-	}
-	maps.Copy(params, query)
-	return params, nil
 }
 
 func (s *Server) answerRead(ctx context.Context, e *endpoint, c *call) (a *answer, err error) {

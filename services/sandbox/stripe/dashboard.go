@@ -113,8 +113,11 @@ func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) 
 }
 
 func (t *txn) deliveries(ctx context.Context, p page) (_ []eventRow, err error) {
-	rows, err := t.QueryContext(ctx, `SELECT id, created_at, type, attempts, delivered_at IS NOT NULL, last_status
-		FROM stripe_sandbox.events ORDER BY seq DESC LIMIT $1`, shown)
+	rows, err := t.QueryContext(ctx, `SELECT e.id, e.created_at, e.type, coalesce(d.attempts, 0), e.delivered_at IS NOT NULL, d.status
+		FROM stripe_sandbox.events e LEFT JOIN LATERAL (
+			SELECT sum(attempts) AS attempts, (array_agg(last_status ORDER BY id DESC) FILTER (WHERE attempts > 0))[1] AS status
+			FROM stripe_sandbox.deliveries WHERE event = e.id) d ON true
+		ORDER BY e.seq DESC LIMIT $1`, shown)
 	if err != nil {
 		return nil, fmt.Errorf("list events: %w", err)
 	}
@@ -134,6 +137,8 @@ func (t *txn) deliveries(ctx context.Context, p page) (_ []eventRow, err error) 
 			code = strconv.FormatInt(status.Int64, 10)
 		}
 		switch {
+		case delivered && one.Attempts == 0:
+			one.Status = p.T("dashboard.unheard")
 		case delivered:
 			one.Status = p.T("dashboard.delivered", "status", code)
 		case one.Attempts == 0:

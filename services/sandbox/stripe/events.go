@@ -10,8 +10,12 @@ import (
 
 var eventParams = pageParams.with(schema{"type": anything, "types[]": anything, "delivery_success": boolean})
 
+// pendingWebhooks is how many endpoints still have to take an event.
+const pendingWebhooks = `(SELECT count(DISTINCT d.endpoint) FROM stripe_sandbox.deliveries d WHERE d.event = events.id AND NOT EXISTS (
+	SELECT FROM stripe_sandbox.deliveries taken WHERE taken.event = d.event AND taken.endpoint = d.endpoint AND taken.state = 'delivered'))`
+
 // eventColumns renders an event with what its delivery has come to.
-const eventColumns = `data || jsonb_build_object('pending_webhooks', CASE WHEN delivered_at IS NULL THEN 1 ELSE 0 END) AS data`
+const eventColumns = `data || jsonb_build_object('pending_webhooks', ` + pendingWebhooks + `) AS data`
 
 // emit stores an event about o, with o as it stands now. before holds what the
 // changed members were, nil where Stripe does not tell.
@@ -34,9 +38,12 @@ func (t *txn) emit(ctx context.Context, kind string, o record, before map[string
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
 	}
-	_, err = t.ExecContext(ctx, `INSERT INTO stripe_sandbox.events (id, type, data) VALUES ($1, $2, $3)`, id, kind, string(data))
+	_, err = t.ExecContext(ctx, `INSERT INTO stripe_sandbox.events (id, type, data, routed) VALUES ($1, $2, $3, true)`, id, kind, string(data))
 	if err != nil {
 		return fmt.Errorf("store event: %w", err)
+	}
+	if err := t.dispatch(ctx, id, kind); err != nil {
+		return err
 	}
 	t.emitted = append(t.emitted, id)
 	return nil

@@ -1,7 +1,9 @@
 package stripe
 
 import (
+	"bytes"
 	"maps"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -25,6 +27,25 @@ var (
 	paramName = regexp.MustCompile(`^[^\[\]]+(\[[^\[\]]*\])*$`)
 	position  = regexp.MustCompile(`\[\d*\]`)
 )
+
+// readParams reads body and query.
+func readParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(r.Body); err != nil {
+		return nil, invalid("", "", "Invalid request: the body cannot be read or is too large.")
+	}
+	params, err := url.ParseQuery(body.String())
+	if err != nil {
+		return nil, invalid("", "", "Invalid request: the body is not form encoded.")
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, invalid("", "", "Invalid request: cannot read the query string.")
+	}
+	maps.Copy(params, query)
+	return params, nil
+}
 
 // parseForm reads Stripe's form encoding: a[b]=c, a[0][b]=c and a[]=c.
 func parseForm(values url.Values) (form, error) {

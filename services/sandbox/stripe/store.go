@@ -30,12 +30,12 @@ type store struct {
 }
 
 // openStore connects, and makes the schema unless it is there.
-func openStore(ctx context.Context, databaseURL string) (*store, error) {
+func openStore(ctx context.Context, o Options) (*store, error) {
 	shapes, err := loadShapes()
 	if err != nil {
 		return nil, err
 	}
-	config, err := pgx.ParseConfig(databaseURL)
+	config, err := pgx.ParseConfig(o.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
@@ -44,20 +44,27 @@ func openStore(ctx context.Context, databaseURL string) (*store, error) {
 	s := &store{db: stdlib.OpenDB(*config), shapes: shapes}
 	s.db.SetMaxOpenConns(3)
 	s.db.SetConnMaxIdleTime(time.Minute)
-	if err := s.migrate(ctx); err != nil {
+	if err := s.migrate(ctx, o); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	return s, nil
 }
 
-// migrate makes the schema, and lets everything undelivered be tried at once: the
-// receiver was most likely restarted together with this process.
-func (s *store) migrate(ctx context.Context) error {
+// migrate makes the schema and the program's own endpoint, and lets everything that was
+// refused be tried at once: the receiver was most likely restarted together with this process.
+func (s *store) migrate(ctx context.Context, o Options) error {
 	return s.write(ctx, caller{}, func(ctx context.Context, t *txn) error {
 		if _, err := t.ExecContext(ctx, schemaSQL); err != nil {
 			return fmt.Errorf("make schema: %w", err)
 		}
-		_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.events SET next_attempt_at = now(), backoff = 0 WHERE delivered_at IS NULL`)
+		if err := t.ownEndpoint(ctx, o); err != nil {
+			return err
+		}
+		if err := t.routeOldEvents(ctx); err != nil {
+			return err
+		}
+		_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.deliveries SET next_attempt_at = now(), backoff = 0
+			WHERE state = 'waiting' AND attempts > 0`)
 		if err != nil {
 			return fmt.Errorf("wake events: %w", err)
 		}

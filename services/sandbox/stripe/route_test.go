@@ -1,0 +1,179 @@
+package stripe_test
+
+import (
+	"database/sql"
+	"errors"
+	"net/http"
+	"os"
+	"testing"
+
+	"github.com/stripe/stripe-go/v79"
+	"github.com/stripe/stripe-go/v79/webhook"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+func TestEventsGoToEveryEndpointThatListens(t *testing.T) {
+	t.Parallel()
+	s := startModed(t)
+	other := newWitness(t)
+	made, err := s.api.WebhookEndpoints.New(&stripe.WebhookEndpointParams{
+		URL: stripe.String(other.URL), EnabledEvents: stripe.StringSlice([]string{"*"}), APIVersion: stripe.String("2022-11-15"),
+	})
+	if err != nil {
+		t.Fatalf("make endpoint: %v", err)
+	}
+	id := s.cause(t, 1)[0]
+	if one := s.witness.next(t); one.event.ID != id || one.err != nil || one.event.APIVersion != "2024-06-20" {
+		t.Errorf("own endpoint: %s, %v", one.event.ID, one.err)
+	}
+	theirs := other.next(t)
+	if !errors.Is(theirs.err, webhook.ErrNoValidSignature) {
+		t.Errorf("the other endpoint has our signature: %v", theirs.err)
+	}
+	event, err := webhook.ConstructEventWithOptions(theirs.body, theirs.header, made.Secret, webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
+	if err != nil || event.ID != id || event.APIVersion != "2022-11-15" {
+		t.Errorf("the other endpoint: %s %s, %v", event.ID, event.APIVersion, err)
+	}
+	left := s.settled(t, id)
+	if left[0].PendingWebhooks != 1 || left[0].APIVersion != "2024-06-20" {
+		t.Errorf("%d pending webhooks, want that of the one that refuses", left[0].PendingWebhooks)
+	}
+	if _, err := s.api.WebhookEndpoints.Update(made.ID, &stripe.WebhookEndpointParams{Disabled: stripe.Bool(true)}); err != nil {
+		t.Fatalf("disable: %v", err)
+	}
+	second := s.cause(t, 1)[0]
+	if one := s.witness.next(t); one.event.ID != second || one.event.PendingWebhooks != 1 {
+		t.Errorf("own endpoint: %s, %d pending", one.event.ID, one.event.PendingWebhooks)
+	}
+	s.settled(t, id)
+	if _, err := s.api.WebhookEndpoints.Del(made.ID, nil); err != nil {
+		t.Fatalf("delete: %v", err)
+	}
+	s.settled(t)
+}
+
+func TestEventThatNobodyListensToIsSettled(t *testing.T) {
+	t.Parallel()
+	s := startModed(t)
+	s.set(t, "/control/delivery", "mode=dropped&events=1")
+	own := s.endpoints(t)[0]
+	if _, err := s.api.WebhookEndpoints.Update(own.ID, &stripe.WebhookEndpointParams{EnabledEvents: stripe.StringSlice([]string{"charge.refunded"})}); err != nil {
+		t.Fatalf("listen to another: %v", err)
+	}
+	id := s.cause(t, 1)[0]
+	s.settled(t)
+	if state := s.state(t); state["mode"] != "dropped" || state["remaining"] != 1.0 {
+		t.Errorf("state = %v: an event that goes nowhere was counted", state)
+	}
+	if status, answer := s.control(t, http.MethodPost, "/control/events/"+id+"/redeliver", ""); status != http.StatusUnprocessableEntity {
+		t.Errorf("send to nobody = %d %v", status, answer)
+	}
+	s.set(t, "/control/events/"+id+"/redeliver", "endpoint="+own.ID)
+	if one := s.witness.next(t); one.event.ID != id {
+		t.Errorf("arrived %s", one.event.ID)
+	}
+}
+
+func TestStateOfAnEarlierVersionSurvives(t *testing.T) {
+	t.Parallel()
+	database, w := dbtest.Empty(t), newWitness(t)
+	schema, err := os.ReadFile("testdata/schema-before-deliveries.sql")
+	if err != nil {
+		t.Fatalf("read schema: %v", err)
+	}
+	db, err := sql.Open("pgx", database)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	const event = `{"id": "ID", "object": "event", "api_version": "2024-06-20", "created": 1700000000, "livemode": false,
+		"type": "charge.succeeded", "data": {"object": {"id": "ch_1", "object": "charge"}}, "request": {"id": null, "idempotency_key": null}}`
+	for _, statement := range []string{
+		string(schema),
+		`INSERT INTO stripe_sandbox.objects (id, kind, data) VALUES ('cus_old', 'customer', '{"id": "cus_old", "object": "customer", "email": "erika@example.com"}')`,
+		`INSERT INTO stripe_sandbox.events (id, type, data, attempts, delivered_at, last_status) VALUES ('evt_done', 'charge.succeeded', replace('` + event + `', 'ID', 'evt_done')::jsonb, 2, now(), 200)`,
+		`INSERT INTO stripe_sandbox.events (id, type, data, attempts, backoff, next_attempt_at, last_status) VALUES ('evt_due', 'charge.succeeded', replace('` + event + `', 'ID', 'evt_due')::jsonb, 5, 5, now() + interval '1 hour', 500)`,
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("prepare: %v", err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatalf("close: %v", err)
+	}
+	for range 2 { // the second start finds nothing left to take over
+		s := moded{startWith(t, options(database, w.URL), nil), w}
+		if kept, err := s.api.Customers.Get("cus_old", nil); err != nil || kept.Email != "erika@example.com" {
+			t.Errorf("customer = %+v, %v", kept, err)
+		}
+		s.settled(t)
+		if got := s.get(t, "/dashboard").text("#evt_done .attempts"); got != "2" {
+			t.Errorf("%s attempts of the delivered event, want 2", got)
+		}
+	}
+	if one := w.next(t); one.event.ID != "evt_due" || one.err != nil || len(w.arrivals) != 0 {
+		t.Errorf("arrived %s (%v), and %d more", one.event.ID, one.err, len(w.arrivals))
+	}
+}
+
+func TestDeliveryPageShowsAndSets(t *testing.T) {
+	t.Parallel()
+	s := startModed(t)
+	shown := s.get(t, "/dashboard/delivery")
+	if shown.StatusCode != http.StatusOK || shown.text("#now") != "Each event arrives once, rightly signed." || shown.doc.Find("script, [style], style").Length() != 0 {
+		t.Errorf("page = %d %q", shown.StatusCode, shown.text("#now"))
+	}
+	if got := s.get(t, "/dashboard").doc.Find("#delivery").AttrOr("href", ""); got != "/dashboard/delivery" {
+		t.Errorf("the dashboard leads to %q", got)
+	}
+	form := shown.fields("#mode-form")
+	form.Set("mode", "shuffled")
+	form.Set("events", "2")
+	form.Set("types", "customer.deleted")
+	if set := s.post(t, "/control/delivery", form); set.StatusCode != http.StatusSeeOther || set.Header.Get("Location") != "/dashboard/delivery?done=plan" {
+		t.Errorf("set = %d to %s", set.StatusCode, set.Header.Get("Location"))
+	}
+	s.cause(t, 1)
+	german := s.do(t, http.MethodGet, "/dashboard/delivery?done=plan", nil, map[string]string{"Accept-Language": "de"})
+	if got := german.text("#now"); got != "Ereignisse werden bis zur Freigabe zurückgehalten und dann in zufälliger Reihenfolge gesendet. Noch für so viele Ereignisse: 1. Nur: customer.deleted." {
+		t.Errorf("mode = %q", got)
+	}
+	if german.text("#done") != "Eingestellt." || german.texts("#held .type") != "customer.deleted" || german.text("#log .status") != "zurückgehalten" {
+		t.Errorf("done %q, held %q, log %q", german.text("#done"), german.texts("#held .type"), german.text("#log .status"))
+	}
+	if released := s.post(t, german.doc.Find("#release-form").AttrOr("action", ""), nil); released.StatusCode != http.StatusSeeOther {
+		t.Errorf("release = %d", released.StatusCode)
+	}
+	id := s.witness.next(t).event.ID
+	s.settled(t)
+	after := s.get(t, "/dashboard/delivery")
+	if after.texts("#log .status") != "delivered" || after.text("#log .answer") != "200" || after.text("#log .took") == "" || after.text("#log .event") != id {
+		t.Errorf("log = %q", after.texts("#log tbody tr"))
+	}
+	again := after.fields("form.again")
+	again.Set("as", "event")
+	if sent := s.post(t, after.doc.Find("form.again").AttrOr("action", ""), again); sent.StatusCode != http.StatusSeeOther {
+		t.Errorf("send again = %d", sent.StatusCode)
+	}
+	if one := s.witness.next(t); one.event.ID != id {
+		t.Errorf("arrived %s, want %s again", one.event.ID, id)
+	}
+	form.Set("events", "some")
+	refused := s.post(t, "/control/delivery", form)
+	if refused.StatusCode != http.StatusUnprocessableEntity || refused.text("#error[role=alert]") != "events must be a whole number from 1 to 1000, not “some”." ||
+		refused.doc.Find("#events").AttrOr("value", "") != "some" || refused.doc.Find("#mode option[selected]").AttrOr("value", "") != "shuffled" {
+		t.Errorf("refused = %d %q", refused.StatusCode, refused.text("#error"))
+	}
+	if gone := s.post(t, "/control/faults/7/delete", nil); gone.StatusCode != http.StatusNotFound || gone.text("#error") != "That is no longer there. Reload the page." {
+		t.Errorf("take a fault away that is not there = %d %q", gone.StatusCode, gone.text("#error"))
+	}
+	fault := after.fields("#fault-form")
+	fault.Set("route", "POST /v1/refunds")
+	fault.Set("kind", "hang")
+	if set := s.post(t, "/control/faults", fault); set.StatusCode != http.StatusSeeOther {
+		t.Errorf("set fault = %d", set.StatusCode)
+	}
+	if got := s.get(t, "/dashboard/delivery").text("#faults li p"); got != "POST /v1/refunds: no answer, nothing was carried out. For so many more calls: 1. So far: 0." {
+		t.Errorf("faults = %q", got)
+	}
+}
