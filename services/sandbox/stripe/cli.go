@@ -89,7 +89,7 @@ func (s *Server) createIntent(ctx context.Context, t *txn, c *call) (any, error)
 		}
 		cs.Customer = &cus.ID
 	}
-	if err := s.collect(ctx, t, cs, back); err != nil {
+	if err := s.collect(ctx, t, cs, back, methodCard); err != nil {
 		return nil, err
 	}
 	if f["payment_method"] == disputingMethod {

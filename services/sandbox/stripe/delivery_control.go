@@ -61,8 +61,8 @@ func (c control) words(name string) []string {
 	return append([]string{}, words...)
 }
 
-// controls is every address that changes how the stand-in behaves.
-func (s *Server) controls(mux *http.ServeMux) {
+// deliveryControls is every address that changes how events travel and how the API fails.
+func (s *Server) deliveryControls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/delivery", s.readControl(s.deliveryState))
 	mux.HandleFunc("POST /control/delivery", s.change("plan", s.setDelivery))
 	mux.HandleFunc("POST /control/events/{id}/redeliver", s.change("again", s.redeliver))

@@ -40,6 +40,7 @@ var productEvents = []string{
 	"checkout.session.expired", "charge.refunded", "charge.refund.updated", "refund.created", "refund.updated",
 	"charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_withdrawn",
 	"charge.dispute.funds_reinstated", "customer.deleted",
+	"price.created", "price.updated", "price.deleted", "product.created", "product.updated", "product.deleted",
 }
 
 var endpointList = list{kind: kindEndpoint, url: "/v1/webhook_endpoints"}
