@@ -169,4 +169,3 @@ func (p *pooler) greet(conn net.Conn, client *pgproto3.Backend) bool {
 	client.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
 	return client.Flush() == nil
 }
-

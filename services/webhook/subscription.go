@@ -1,0 +1,24 @@
+package webhook
+
+import (
+	"maps"
+	"slices"
+)
+
+// Path is where Stripe's events come in, below APP_URL.
+const Path = "/api/stripe/webhook"
+
+// catalogEvents tell that somebody changed what is sold at Stripe.
+var catalogEvents = []string{"price.created", "price.updated", "price.deleted", "product.created", "product.updated", "product.deleted"}
+
+// laterVersion does not exist at our API version; an endpoint cannot ask for it, and one of a newer version sends it.
+const laterVersion = "refund.failed"
+
+// Events is what an endpoint must listen to, sorted.
+// Source: https://docs.stripe.com/api/webhook_endpoints/create
+func Events() []string {
+	names := append(slices.Collect(maps.Keys((&Service{}).bookings())), catalogEvents...)
+	names = slices.DeleteFunc(names, func(name string) bool { return name == laterVersion })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
