@@ -67,6 +67,12 @@ func (s *Server) endpoints() []endpoint {
 
 		{"GET /v1/events", eventParams, listEvents},
 		{"GET /v1/events/{id}", nil, retrieveEvent},
+
+		{"POST /v1/webhook_endpoints", endpointParams.with(newEndpointParams), s.createEndpoint},
+		{"GET /v1/webhook_endpoints", endpointPage, endpointList.serve},
+		{"GET /v1/webhook_endpoints/{id}", nil, retrieve(kindEndpoint)},
+		{"POST /v1/webhook_endpoints/{id}", endpointParams.with(schema{"disabled": boolean}), s.updateEndpoint},
+		{"DELETE /v1/webhook_endpoints/{id}", nil, s.deleteEndpoint},
 	}
 }
 

@@ -60,4 +60,5 @@ func missing(kind, id, param string) *apiError {
 var pathParam = map[string]string{
 	kindProduct: "id", kindPrice: "price", kindCustomer: "id", kindSession: "session",
 	kindIntent: "intent", kindCharge: "id", kindRefund: "id", kindEvent: "id",
+	kindEndpoint: "id",
 }

@@ -125,7 +125,12 @@ func start(t *testing.T) *stand {
 
 func startOn(t *testing.T, database string, hooks *receiver) *stand {
 	t.Helper()
-	server, err := sandbox.Start(t.Context(), options(database, hooks.URL))
+	return startWith(t, options(database, hooks.URL), hooks)
+}
+
+func startWith(t *testing.T, o sandbox.Options, hooks *receiver) *stand {
+	t.Helper()
+	server, err := sandbox.Start(t.Context(), o)
 	if err != nil {
 		t.Fatalf("start: %v", err)
 	}

@@ -47,9 +47,14 @@ type Options struct {
 	Listen string
 	// SecretKey is what callers must send; it starts with sk_test_.
 	SecretKey string
-	// WebhookURL is where events go.
+	// WebhookURL is where the events for the program's own endpoint go.
 	WebhookURL string
-	// WebhookSecrets sign each event, one v1 signature for each of them.
+	// PublicWebhookURL is what that endpoint shows as its address; empty means WebhookURL.
+	PublicWebhookURL string
+	// WebhookEvents are the event types that it listens to when Start makes it; empty
+	// means those that a shop for prepaid credits needs.
+	WebhookEvents []string
+	// WebhookSecrets sign each event for that endpoint, one v1 signature for each of them.
 	WebhookSecrets []string
 	// RefundEvents is RefundEventsAcacia when empty.
 	RefundEvents RefundEvents
@@ -85,7 +90,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stripe stand-in: %w", err)
 	}
-	st, err := openStore(ctx, o.DatabaseURL)
+	st, err := openStore(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("stripe stand-in: %w", err)
 	}
@@ -156,6 +161,12 @@ func (o *Options) complete() error {
 	}
 	if u, err := url.Parse(o.WebhookURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		wrong = append(wrong, errors.New("the webhook URL must be absolute"))
+	}
+	if o.PublicWebhookURL == "" {
+		o.PublicWebhookURL = o.WebhookURL
+	}
+	if len(o.WebhookEvents) == 0 {
+		o.WebhookEvents = productEvents
 	}
 	if len(o.WebhookSecrets) == 0 {
 		wrong = append(wrong, errors.New("no webhook secret"))

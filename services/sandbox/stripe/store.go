@@ -30,12 +30,12 @@ type store struct {
 }
 
 // openStore connects, and makes the schema unless it is there.
-func openStore(ctx context.Context, databaseURL string) (*store, error) {
+func openStore(ctx context.Context, o Options) (*store, error) {
 	shapes, err := loadShapes()
 	if err != nil {
 		return nil, err
 	}
-	config, err := pgx.ParseConfig(databaseURL)
+	config, err := pgx.ParseConfig(o.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
@@ -44,7 +44,7 @@ func openStore(ctx context.Context, databaseURL string) (*store, error) {
 	s := &store{db: stdlib.OpenDB(*config), shapes: shapes}
 	s.db.SetMaxOpenConns(3)
 	s.db.SetConnMaxIdleTime(time.Minute)
-	if err := s.migrate(ctx); err != nil {
+	if err := s.migrate(ctx, o); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	return s, nil
@@ -52,7 +52,7 @@ func openStore(ctx context.Context, databaseURL string) (*store, error) {
 
 // migrate makes the schema, and lets everything undelivered be tried at once: the
 // receiver was most likely restarted together with this process.
-func (s *store) migrate(ctx context.Context) error {
+func (s *store) migrate(ctx context.Context, o Options) error {
 	return s.write(ctx, caller{}, func(ctx context.Context, t *txn) error {
 		if _, err := t.ExecContext(ctx, schemaSQL); err != nil {
 			return fmt.Errorf("make schema: %w", err)
@@ -61,7 +61,7 @@ func (s *store) migrate(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("wake events: %w", err)
 		}
-		return nil
+		return t.ownEndpoint(ctx, o)
 	})
 }
 
