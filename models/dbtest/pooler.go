@@ -26,7 +26,7 @@ func Pooler(t testing.TB, address string) string {
 		if err != nil {
 			t.Fatalf("connect the pooler: %v", err)
 		}
-		t.Cleanup(func() { server.Conn.Close() })
+		t.Cleanup(func() { _ = server.Conn.Close() }) // ended with the database, at the latest
 		p.idle, p.status = append(p.idle, server.Frontend), server.ParameterStatuses
 	}
 	var listen net.ListenConfig
@@ -34,7 +34,7 @@ func Pooler(t testing.TB, address string) string {
 	if err != nil {
 		t.Fatalf("start the pooler: %v", err)
 	}
-	t.Cleanup(func() { l.Close() })
+	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -80,7 +80,7 @@ func (p *pooler) take(server *pgproto3.Frontend) {
 
 // serve speaks with one client until it goes.
 func (p *pooler) serve(conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	client := pgproto3.NewBackend(conn, conn)
 	if !p.greet(conn, client) {
 		return
