@@ -106,7 +106,9 @@ func TestEndpointThatDoesNotServe(t *testing.T) {
 		_, err := c.stripe.WebhookEndpoints.Update(enabled[0].ID, &stripe.WebhookEndpointParams{Disabled: stripe.Bool(true)})
 		c.must(err)
 		c.wantRed("doctor.endpoint.disabled")
-		c.fix()
+		if secret := secretOf(t, c.fix()); secret != "" {
+			t.Error("another endpoint was made")
+		}
 		c.wantHealthy()
 	})
 	t.Run("twice", func(t *testing.T) {
