@@ -29,6 +29,7 @@ import (
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/doctor"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/localpg"
@@ -57,6 +58,8 @@ func main() {
 	var usage usageError
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errIll):
+		os.Exit(1)
 	case errors.As(err, &usage):
 		fmt.Fprintln(os.Stderr, "credits: "+err.Error())
 		os.Exit(2)
@@ -78,6 +81,7 @@ const usage = `Usage: credits [command]
   migrate        bring the database to this version's schema
   prices sync    bring Stripe's product and prices to our packages, and our table to Stripe's
   reconcile      compare what Stripe has with what was booked, and mend it
+  doctor         check the set-up and say how to mend it
   grant          give a user credits by hand
   version        print the version
 
@@ -101,6 +105,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return p.syncPrices(ctx, args)
 	case "reconcile":
 		return p.reconcile(ctx, args)
+	case "doctor":
+		return p.doctor(ctx, args)
 	case "grant":
 		return p.grant(ctx, args)
 	case "version":
@@ -138,6 +144,21 @@ func (p *program) close() {
 // begin parses a subcommand's arguments and reads the configuration. Errors: usageError; flag.ErrHelp after an
 // explanation.
 func (p *program) begin(set *flag.FlagSet, explanation string, args []string) error {
+	if err := p.parse(set, explanation, args); err != nil {
+		return err
+	}
+	return p.configure()
+}
+
+// configure reads the configuration, as far as it can be read.
+func (p *program) configure() (err error) {
+	p.cfg, err = config.Load(p.getenv)
+	p.log = observe.NewLogger(p.stderr, p.cfg.LogLevel, p.cfg.LogFormat)
+	return err
+}
+
+// parse is the first half of begin.
+func (p *program) parse(set *flag.FlagSet, explanation string, args []string) error {
 	set.SetOutput(io.Discard)
 	err := set.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -152,22 +173,27 @@ func (p *program) begin(set *flag.FlagSet, explanation string, args []string) er
 	if err != nil {
 		return usageError(fmt.Sprintf("%s: %v", set.Name(), err))
 	}
-	if p.cfg, err = config.Load(p.getenv); err != nil {
-		return err
+	return nil
+}
+
+// startDatabase makes sure that there is a PostgreSQL.
+func (p *program) startDatabase(ctx context.Context) error {
+	if p.cfg.DatabaseURL != "" {
+		return nil
 	}
-	p.log = observe.NewLogger(p.stderr, p.cfg.LogLevel, p.cfg.LogFormat)
+	server, err := localpg.Start(ctx, localpg.Options{Dir: p.cfg.DataDir, BinDir: p.cfg.PostgresBinDir, Progress: p.stderr, Log: p.log})
+	if err != nil {
+		return fmt.Errorf("start the private database: %w", err)
+	}
+	p.closers = append(p.closers, func(context.Context) error { return server.Stop() })
+	p.cfg.DatabaseURL, p.dataDir = config.Secret(server.URL()), server.Dir()
 	return nil
 }
 
 // migrateDatabase makes sure that there is a PostgreSQL and brings it to our schema.
 func (p *program) migrateDatabase(ctx context.Context) error {
-	if p.cfg.DatabaseURL == "" {
-		server, err := localpg.Start(ctx, localpg.Options{Dir: p.cfg.DataDir, BinDir: p.cfg.PostgresBinDir, Progress: p.stderr, Log: p.log})
-		if err != nil {
-			return fmt.Errorf("start the private database: %w", err)
-		}
-		p.closers = append(p.closers, func(context.Context) error { return server.Stop() })
-		p.cfg.DatabaseURL, p.dataDir = config.Secret(server.URL()), server.Dir()
+	if err := p.startDatabase(ctx); err != nil {
+		return err
 	}
 	return models.Migrate(ctx, p.cfg.DatabaseURL.Reveal(), p.log)
 }
@@ -426,6 +452,59 @@ func printReport(w io.Writer, report purchase.Report) error {
 	fmt.Fprintf(&lines, "Compared %d sessions, refunds, disputes and balances.\n", report.Checked)
 	_, err := io.WriteString(w, lines.String())
 	return err
+}
+
+// errIll ends the program with status 1; why has been printed.
+var errIll = errors.New("the set-up needs mending")
+
+// doctor is `credits doctor`. It works on a broken set-up, so nothing but wrong usage and a closed terminal is an error.
+func (p *program) doctor(ctx context.Context, args []string) error {
+	texts, err := locales.Load()
+	if err != nil {
+		return err
+	}
+	set := flag.NewFlagSet("credits doctor", flag.ContinueOnError)
+	fix := set.Bool("fix", false, "mend what can be mended: the schema, the prices, the webhook endpoint at Stripe, whose new secret is printed")
+	locale := set.String("locale", texts.Terminal(config.Language(p.getenv)), "`language` of what is said, de or en; LC_ALL, LC_MESSAGES or LANG if not given")
+	if err := p.parse(set, "Checks the set-up and says how to mend it. Ends with 0 unless something is red. In the sandbox it prepares what serve does.", args); err != nil {
+		return err
+	}
+	speak, ok := texts.Context(ctx, *locale)
+	if !ok {
+		return usageError(fmt.Sprintf("credits doctor speaks de and en, not %q", *locale))
+	}
+	var problems config.Problems
+	if err := p.configure(); err != nil && !errors.As(err, &problems) {
+		return err
+	}
+	setUp := &doctor.SetUp{Problems: problems, Fix: *fix, Failed: p.standIn(ctx), Now: models.Now, Log: p.log}
+	if setUp.Config = p.cfg; doctor.Callable(p.cfg) {
+		setUp.Stripe = purchase.NewStripe(p.cfg.StripeSecretKey.Reveal(), p.cfg.StripeAPIBase)
+	}
+	checks := setUp.Run(ctx)
+	err = doctor.Write(p.stdout, checks, func(key string, args map[string]any) string { return locales.T(speak, key, args) })
+	if err == nil && doctor.Ill(checks) {
+		err = errIll
+	}
+	return err
+}
+
+// standIn starts what doctor needs and nobody has set up: the private database and, in the sandbox, the stand-ins.
+// Errors: fit to be shown.
+func (p *program) standIn(ctx context.Context) error {
+	var err error
+	if !p.cfg.Production() && p.cfg.DatabasePoolURL == "" {
+		err = p.startDatabase(ctx)
+	}
+	if err == nil && p.cfg.Mode == config.Sandbox {
+		if _, err = p.purchases(ctx, nil); err == nil {
+			_, err = p.signIn(ctx, nil)
+		}
+	}
+	if err != nil {
+		return errors.New(observe.Redact(err.Error()))
+	}
+	return nil
 }
 
 // grant is `credits grant`.

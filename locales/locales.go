@@ -77,6 +77,14 @@ func (c *Catalog) Match(acceptLanguage string) string {
 	return codes[index]
 }
 
+// Terminal returns the language of a terminal's locale, such as de_AT.UTF-8; the default for any other.
+func (c *Catalog) Terminal(locale string) string {
+	if end := strings.IndexAny(locale, ".@"); end >= 0 { // the encoding and the variant
+		locale = locale[:end]
+	}
+	return c.Match(strings.ReplaceAll(locale, "_", "-"))
+}
+
 // T returns the text of key in the context's language, with args in place of its %{placeholders}. Whole numbers are
 // written as the language groups them.
 func T(ctx context.Context, key string, args map[string]any) string {

@@ -247,6 +247,20 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for locale, want := range map[string]string{"": "en", "C": "en", "C.UTF-8": "en", "POSIX": "en", "de": "de", "de_DE.UTF-8": "de", "de_AT@euro": "de",
+		"en_GB.UTF-8": "en", "fr_FR.UTF-8": "en"} {
+		if got := c.Terminal(locale); got != want {
+			t.Errorf("Terminal(%q) = %q, want %q", locale, got, want)
+		}
+	}
+}
+
 func TestT(t *testing.T) {
 	t.Parallel()
 	c, err := Load()

@@ -1,8 +1,8 @@
 package config
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -166,16 +166,32 @@ func containsAny(text string, words ...string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(lower, word) })
 }
 
-// problems gathers what is wrong, a line each, in the order of the names.
-type problems struct{ lines []string }
+// Problem is one variable that is wrong and what it should be. It never quotes a value.
+type Problem struct{ Name, Advice string }
 
-func (p *problems) add(name, advice string) { p.lines = append(p.lines, name+" "+advice) }
+// Problems is everything that Load has to complain of, in the order of the names.
+type Problems []Problem
+
+// Error is a line for each problem.
+func (p Problems) Error() string {
+	var text strings.Builder
+	text.WriteString("the configuration does not work yet:")
+	for _, problem := range p {
+		text.WriteString("\n  " + problem.Name + " " + problem.Advice)
+	}
+	return text.String()
+}
+
+// problems gathers what is wrong.
+type problems struct{ all Problems }
+
+func (p *problems) add(name, advice string) { p.all = append(p.all, Problem{name, advice}) }
 
 // unreadable adds what the parser complains of, by name, without the values it quotes.
 func (p *problems) unreadable(err error) {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
-		p.lines = append(p.lines, "the environment cannot be read")
+		p.add("the environment", "cannot be read")
 		return
 	}
 	for _, e := range all.Errors {
@@ -188,14 +204,16 @@ func (p *problems) unreadable(err error) {
 			}
 			continue
 		}
-		p.lines = append(p.lines, "the environment cannot be read")
+		p.add("the environment", "cannot be read")
 	}
 }
 
 func (p *problems) err() error {
-	if len(p.lines) == 0 {
+	if len(p.all) == 0 {
 		return nil
 	}
-	slices.Sort(p.lines)
-	return fmt.Errorf("the configuration does not work yet:\n  %s", strings.Join(slices.Compact(p.lines), "\n  "))
+	slices.SortFunc(p.all, func(a, b Problem) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Advice, b.Advice))
+	})
+	return slices.Compact(p.all)
 }

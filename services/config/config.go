@@ -133,7 +133,8 @@ func Environment(getenv func(string) string) func(string) string {
 }
 
 // Load reads the configuration through getenv.
-// Errors: one error that names every variable that is wrong and says what it should be; it never quotes a value.
+// Errors: Problems, which name every variable that is wrong and say what it should be; never a value. What can be read
+// is in the configuration all the same.
 func Load(getenv func(string) string) (Config, error) {
 	var c Config
 	fields, err := env.GetFieldParams(&c)

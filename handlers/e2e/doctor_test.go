@@ -1,0 +1,90 @@
+package e2e
+
+import (
+	"context"
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
+)
+
+// setUp is an operator's set-up in Stripe's test mode, with a stand-in where Stripe would be.
+func setUp(t *testing.T) []string {
+	t.Helper()
+	const key = "sk_test_4f1c9b27d0e85a36"
+	server, err := standin.Start(t.Context(), standin.Options{DatabaseURL: dbtest.Empty(t), Listen: "127.0.0.1:0", SecretKey: key,
+		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatalf("start the stand-in: %v", err)
+	}
+	t.Cleanup(func() { server.Close(context.Background()) })
+	return []string{"APP_URL=https://credits.example.com", "STRIPE_SECRET_KEY=" + key, "STRIPE_API_BASE=" + server.URL(),
+		"STRIPE_WEBHOOK_SECRET=whsec_9c3e1b7a5d", "DATABASE_URL=" + dbtest.Empty(t), "GITHUB_CLIENT_ID=4711", "GITHUB_CLIENT_SECRET=b1946ac9d2",
+		"SESSION_SECRET=6d0c1f7be2a94c58b1946ac94f1c9b27d0e85a36"}
+}
+
+var toldSecret = regexp.MustCompile(`(?m)^ {4}STRIPE_WEBHOOK_SECRET=(whsec_\S+)$`)
+
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	env := setUp(t)
+	want := func(t *testing.T, code int, env []string, args []string, says ...string) string {
+		t.Helper()
+		out, got := command(t, env, append([]string{"doctor"}, args...)...)
+		if got != code {
+			t.Errorf("ends with %d, want %d:\n%s", got, code, out)
+		}
+		for _, text := range says {
+			if !strings.Contains(out, text) {
+				t.Errorf("does not say %q:\n%s", text, out)
+			}
+		}
+		for _, secret := range []string{"4f1c9b27d0e85a36", "6d0c1f7be2a94c58", "b1946ac9d2", "9c3e1b7a5d", "hunter2", "!(MISSING", "%{"} {
+			if strings.Contains(out, secret) {
+				t.Errorf("prints %q:\n%s", secret, out)
+			}
+		}
+		return out
+	}
+	want(t, 1, env, []string{"--locale", "en"}, "RED", "Run credits migrate", "no webhook endpoint at https://credits.example.com/api/stripe/webhook")
+	want(t, 1, append(env, "LANG=de_DE.UTF-8"), nil, "ROT", "Rufen Sie credits migrate auf", "keinen Webhook-Endpunkt unter https://credits.example.com/api/stripe/webhook")
+
+	fixed := want(t, 0, env, []string{"--fix"}, "has been made")
+	secret := toldSecret.FindAllStringSubmatch(fixed, -1)
+	if len(secret) != 1 {
+		t.Fatalf("%d secrets are told, want one:\n%s", len(secret), fixed)
+	}
+	if strings.Count(fixed, secret[0][1]) != 1 {
+		t.Errorf("the secret is printed more than once:\n%s", fixed)
+	}
+	env = append(env, "STRIPE_WEBHOOK_SECRET="+secret[0][1])
+	good := want(t, 0, env, nil, "2024-06-20", "https://credits.example.com/auth/github/callback")
+	if strings.Contains(good, "RED ") || strings.Contains(good, "WARNING ") || strings.Contains(good, secret[0][1]) {
+		t.Errorf("the mended set-up is not all ok, or its secret is printed again:\n%s", good)
+	}
+	if again := want(t, 0, env, []string{"--fix"}); again != good {
+		t.Errorf("mending what is good says:\n%s\nwant:\n%s", again, good)
+	}
+
+	want(t, 1, append(env, "STRIPE_SECRET_KEY=pk_test_4711471147"), []string{"--locale=de"}, "ROT", "veröffentlichbaren Schlüssel")
+	want(t, 1, append(env, "DATABASE_URL=postgres://app:hunter2@127.0.0.1:9/app"), nil, "RED", "Nobody answers at DATABASE_URL")
+	want(t, 1, append(env, "SESSION_SECRET=short", "PORT=http", "STRIPE_WEBHOOK_SECRET=whsec_a1b2c3d4,"), nil, "fewer than 32 bytes", "PORT must be", "empty entry")
+	want(t, 0, append(env, "APP_URL=http://localhost:3000"), nil, "WARNING", "tunnel")
+	want(t, 2, env, []string{"--locale", "fr"}, `"fr"`)
+	want(t, 2, env, []string{"--mend"}, "-mend")
+	want(t, 0, env, []string{"-h"}, "-fix", "-locale")
+}
+
+// On a fresh machine, where nothing is set, everything is well.
+func TestDoctorInTheSandbox(t *testing.T) {
+	t.Parallel()
+	for _, env := range [][]string{nil, {"DATABASE_URL=" + dbtest.Empty(t), "LC_ALL=de_AT.UTF-8"}} {
+		out, code := command(t, env, "doctor")
+		if code != 0 || strings.Contains(out, "RED ") || strings.Contains(out, "WARNING ") || strings.Contains(out, "ROT ") || strings.Contains(out, "WARNUNG ") {
+			t.Errorf("ends with %d:\n%s", code, out)
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package models
+
+import (
+	"context"
+	"crypto/tls"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// OldestPostgres is the oldest PostgreSQL that the schema works on.
+const OldestPostgres = 15
+
+// Connection is what an address leads to, for whoever checks a set-up.
+type Connection struct {
+	Version    int   // PostgreSQL's major version
+	Have, Want int64 // the version of the schema there, and the one this binary was built with
+	Encrypted  bool
+	Remote     net.IP // who answers; nil for a socket on this machine
+	Named      bool   // the address names a pooler: by its port, its host or a parameter
+	Shared     bool   // two connections of ours took turns on one of the server's: a pooler in transaction mode
+}
+
+// Pooled reports whether a pooler in transaction mode is behind the address, by its name or by what was seen.
+func (c Connection) Pooled() bool { return c.Named || c.Shared }
+
+// Inspect connects to PostgreSQL at address and says what is there. It changes nothing.
+// Errors: an address that cannot be read, a server that is away or refuses; see Refusal.
+func Inspect(ctx context.Context, address string) (Connection, error) {
+	db, named, err := openPlain(address)
+	if err != nil {
+		return Connection{}, err
+	}
+	defer func() { _ = db.Close() }() // the verdict is in
+	c := Connection{Named: named}
+	if err := c.look(ctx, db); err != nil {
+		return c, fmt.Errorf("inspect the database: %w", err)
+	}
+	c.Have, c.Want, err = versions(ctx, db)
+	return c, err
+}
+
+// openPlain is a pool without startup parameters and prepared statements, so that it gets through every pooler, the
+// one too that nobody expects there.
+func openPlain(address string) (*sql.DB, bool, error) {
+	cfg, named, err := connConfig(address)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, name := range []string{"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "timezone"} {
+		delete(cfg.RuntimeParams, name)
+	}
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	cfg.StatementCacheCapacity, cfg.DescriptionCacheCapacity = 0, 0
+	return stdlib.OpenDB(*cfg), named, nil
+}
+
+// look fills in what two connections at once can see.
+func (c *Connection) look(ctx context.Context, db *sql.DB) error {
+	one, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = one.Close() }()
+	other, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = other.Close() }()
+
+	var version int
+	if err := one.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
+		return err
+	}
+	c.Version = version / 10_000
+	if err := one.Raw(c.wire); err != nil {
+		return err
+	}
+	// A pooler lends a server's connection for one transaction: both of ours get the same one, or one of ours gets
+	// another at its next statement. The number of our own connection proves nothing, since proxies of every kind
+	// make theirs up.
+	var pids [3]int
+	for i, conn := range []*sql.Conn{one, other, one} {
+		if err := conn.QueryRowContext(ctx, `SELECT pg_backend_pid()`).Scan(&pids[i]); err != nil {
+			return err
+		}
+	}
+	c.Shared = pids[0] == pids[1] || pids[0] != pids[2]
+	return nil
+}
+
+// wire reads what only the connection itself knows.
+func (c *Connection) wire(driver any) error {
+	conn, ok := driver.(*stdlib.Conn)
+	if !ok {
+		return errors.New("another driver than expected")
+	}
+	line := conn.Conn().PgConn().Conn()
+	_, c.Encrypted = line.(*tls.Conn)
+	if remote, ok := line.RemoteAddr().(*net.TCPAddr); ok {
+		c.Remote = remote.IP
+	}
+	return nil
+}
+
+// SameDatabase reports whether both addresses lead to one database of one running server, whatever they are called.
+// Locks: an advisory lock of a random number, for a moment.
+func SameDatabase(ctx context.Context, address, other string) (bool, error) {
+	first, _, err := openPlain(address)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = first.Close() }()
+	second, _, err := openPlain(other)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = second.Close() }()
+
+	holder, err := first.BeginTx(ctx, nil)
+	if err != nil {
+		return false, fmt.Errorf("compare databases: %w", err)
+	}
+	defer func() { _ = holder.Rollback() }()
+	key := rand.Int64() //nolint:gosec // nobody gains by guessing it
+	if _, err := holder.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, key); err != nil {
+		return false, fmt.Errorf("compare databases: %w", err)
+	}
+	var free bool
+	if err := second.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, key).Scan(&free); err != nil {
+		return false, fmt.Errorf("compare databases: %w", err)
+	}
+	return !free, nil
+}
+
+// Refusal is why a database could not be used.
+type Refusal string
+
+// The refusals.
+const (
+	RefusedLogin    Refusal = "login"    // the role or its password
+	RefusedDatabase Refusal = "database" // there is no database of this name
+	RefusedTLS      Refusal = "tls"
+	RefusedAway     Refusal = "away" // nobody answers there
+	RefusedOther    Refusal = "other"
+)
+
+// RefusalOf says why Inspect failed, without quoting the address.
+func RefusalOf(err error) Refusal {
+	switch code := sqlState(err); {
+	case code == "28P01", code == "28000":
+		return RefusedLogin
+	case code == "3D000":
+		return RefusedDatabase
+	case code == "" && refusedTLS(err):
+		return RefusedTLS
+	case Away(err):
+		return RefusedAway
+	}
+	return RefusedOther
+}
+
+// refusedTLS says that the server speaks no TLS, or with a certificate that is not believed.
+func refusedTLS(err error) bool {
+	var record tls.RecordHeaderError
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &record) || errors.As(err, &certificate) ||
+		strings.Contains(err.Error(), "server refused TLS connection") // pgconn has no name for it
+}

@@ -1,0 +1,121 @@
+package models_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/url"
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+func inspect(t *testing.T, address string) models.Connection {
+	t.Helper()
+	c, err := models.Inspect(t.Context(), address)
+	if err != nil {
+		t.Fatalf("inspect: %v", err)
+	}
+	return c
+}
+
+func TestInspect(t *testing.T) {
+	t.Parallel()
+	direct := dbtest.URL(t)
+	pooled := dbtest.Pooler(t, direct)
+	t.Run("a direct connection", func(t *testing.T) {
+		c := inspect(t, direct)
+		if c.Version < models.OldestPostgres || c.Have == 0 || c.Have != c.Want || c.Pooled() || c.Encrypted {
+			t.Errorf("a migrated database on this machine = %+v", c)
+		}
+	})
+	t.Run("a pooler that its address does not show", func(t *testing.T) {
+		for range 5 {
+			if c := inspect(t, pooled); !c.Shared || c.Named || !c.Remote.IsLoopback() {
+				t.Errorf("the pooler = %+v, want one that is seen", c)
+			}
+		}
+	})
+	t.Run("a pooler that its address shows", func(t *testing.T) {
+		if c := inspect(t, direct+"&pgbouncer=true"); c.Shared || !c.Named || !c.Pooled() {
+			t.Errorf("a direct connection that says it is pooled = %+v", c)
+		}
+	})
+	t.Run("a database that was never migrated", func(t *testing.T) {
+		if c := inspect(t, dbtest.Empty(t)); c.Have != 0 || c.Want == 0 {
+			t.Errorf("schema = %d of %d, want none", c.Have, c.Want)
+		}
+	})
+	t.Run("the pooler carries the product", func(t *testing.T) {
+		db, err := models.Open(pooled+"&pgbouncer=true", slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { models.Close(db) })
+		if err := models.CheckSchema(t.Context(), db); err != nil {
+			t.Errorf("check the schema through the pooler: %v", err)
+		}
+	})
+}
+
+func TestSameDatabase(t *testing.T) {
+	t.Parallel()
+	direct, other := dbtest.URL(t), dbtest.Empty(t)
+	pooled := dbtest.Pooler(t, direct)
+	for _, c := range []struct {
+		name string
+		a, b string
+		want bool
+	}{
+		{"an address and itself", direct, direct, true},
+		{"an address and its pooler", direct, pooled, true},
+		{"a pooler twice", pooled, pooled, true},
+		{"two databases of one server", other, direct, false},
+		{"a pooler of another database", other, pooled, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			same, err := models.SameDatabase(t.Context(), c.a, c.b)
+			if err != nil || same != c.want {
+				t.Errorf("same = %v, %v; want %v", same, err, c.want)
+			}
+		})
+	}
+}
+
+func TestRefusalOf(t *testing.T) {
+	t.Parallel()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := closed.Addr().String()
+	closed.Close()
+	direct, err := url.Parse(dbtest.Empty(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing := *direct
+	missing.Path = "/nowhere"
+	plain, err := url.Parse(dbtest.Pooler(t, direct.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain.RawQuery = "sslmode=require"
+	for _, c := range []struct {
+		name, address string
+		want          models.Refusal
+	}{
+		{"nobody listens", "postgres://app:hunter2@" + nobody + "/app?sslmode=disable", models.RefusedAway},
+		{"no such database", missing.String(), models.RefusedDatabase},
+		{"no TLS", plain.String(), models.RefusedTLS},
+		{"no address", "mysql://app@localhost/app", models.RefusedOther},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := models.Inspect(context.Background(), c.address)
+			if got := models.RefusalOf(err); err == nil || got != c.want {
+				t.Errorf("refusal = %q of %v, want %q", got, err, c.want)
+			}
+		})
+	}
+}

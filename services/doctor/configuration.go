@@ -1,0 +1,91 @@
+package doctor
+
+import (
+	"context"
+	"strings"
+
+	"github.com/resume-matcher/credits/services/config"
+)
+
+// checkConfiguration tells what config.Load complains of, except where a check of its own has said more about it.
+func (s *SetUp) checkConfiguration(found []Check) []Check {
+	const area = area("doctor.area.configuration")
+	if len(s.Problems) == 0 {
+		return area.ok("doctor.configuration.ok", nil)
+	}
+	told := map[string]bool{}
+	for _, c := range found {
+		told[c.Setting] = told[c.Setting] || c.Level == Red
+	}
+	var checks []Check
+	for _, p := range s.Problems {
+		if told[p.Name] {
+			continue
+		}
+		c := area.wrong(p.Name, advice(p.Name))[0]
+		c.Args["advice"] = p.Advice
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// advice is what a variable must be. One that has no text of its own keeps the configuration's words.
+func advice(name string) string {
+	switch name {
+	case "PORT":
+		return "doctor.configuration.port"
+	case "APP_ENV":
+		return "doctor.configuration.app_env"
+	case "LOG_FORMAT":
+		return "doctor.configuration.log_format"
+	case "LOG_LEVEL":
+		return "doctor.configuration.log_level"
+	case "TRUSTED_PROXIES":
+		return "doctor.configuration.trusted_proxies"
+	case "STRIPE_API_BASE":
+		return "doctor.configuration.stripe_api_base"
+	case "OIDC_ISSUER":
+		return "doctor.configuration.oidc_issuer"
+	case "ADMIN_EMAILS":
+		return "doctor.configuration.admin_emails"
+	case ".env":
+		return "doctor.configuration.env_file"
+	}
+	if strings.HasSuffix(name, "_CLIENT_ID") || strings.HasSuffix(name, "_CLIENT_SECRET") {
+		return "doctor.configuration.provider"
+	}
+	return "doctor.configuration.unlisted"
+}
+
+// sessionBytes is the least that a session secret holds, and distinctBytes how many different ones are in any that
+// was not typed by hand.
+const (
+	sessionBytes  = 32
+	distinctBytes = 10
+)
+
+func (s *SetUp) checkSession(context.Context) []Check {
+	const area, name = area("doctor.area.session"), "SESSION_SECRET"
+	secret := s.Config.SessionSecret.Reveal()
+	switch {
+	case secret == "" && s.strict():
+		return area.wrong(name, "doctor.session.missing")
+	case secret == "" && s.Config.Mode == config.Test:
+		return area.warning("doctor.session.generated", nil)
+	case secret == "":
+		return area.ok("doctor.session.sandbox", nil)
+	case len(secret) < sessionBytes:
+		return area.wrong(name, "doctor.session.short")
+	case s.complained(name) || distinct(secret) < distinctBytes:
+		return area.wrong(name, "doctor.session.placeholder")
+	}
+	return area.ok("doctor.session.ok", nil)
+}
+
+func distinct(text string) int {
+	seen := map[byte]bool{}
+	for i := range len(text) {
+		seen[text[i]] = true
+	}
+	return len(seen)
+}

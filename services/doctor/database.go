@@ -1,0 +1,118 @@
+package doctor
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/config"
+)
+
+func (s *SetUp) checkDatabase(ctx context.Context) []Check {
+	const area, name = area("doctor.area.database"), "DATABASE_URL"
+	switch {
+	case s.complained(name) && s.Config.DatabaseURL != "":
+		return area.wrong(name, "doctor.database.shape")
+	case s.Config.DatabaseURL == "" && s.Failed != nil && !s.Config.Production():
+		return area.warning("doctor.unchecked.above", nil)
+	case s.Config.DatabaseURL == "":
+		return area.wrong(name, "doctor.database.missing")
+	}
+	looking, cancel := limited(ctx)
+	defer cancel()
+	c, err := models.Inspect(looking, s.Config.DatabaseURL.Reveal())
+	if err != nil {
+		return refused(area, name, err)
+	}
+	checks := area.named(c, name)
+	if c.Pooled() {
+		checks = append(checks, area.wrong(name, "doctor.database.pooled")...)
+	}
+	schema := s.checkSchema(ctx, area, c)
+	s.migrated = !Ill(schema) && (c.Named || !c.Shared || s.Config.DatabasePoolURL != "") // a pooler unawares refuses our server
+	if Ill(schema) || len(checks) > 0 {
+		return append(checks, schema...)
+	}
+	return area.ok("doctor.database.ok", facts{"version": strconv.Itoa(c.Version), "schema": strconv.FormatInt(c.Want, 10)})
+}
+
+// named is what may be wrong with the server behind either address.
+func (a area) named(c models.Connection, name string) (checks []Check) {
+	if c.Version < models.OldestPostgres {
+		checks = append(checks, a.red("doctor.database.old", facts{"setting": name, "version": strconv.Itoa(c.Version),
+			"wanted": strconv.Itoa(models.OldestPostgres)})...)
+	}
+	if c.Encrypted || c.Remote == nil || c.Remote.IsLoopback() {
+		return checks
+	}
+	if c.Remote.IsPrivate() || c.Remote.IsLinkLocalUnicast() {
+		return append(checks, a.warning("doctor.database.plain_private", facts{"setting": name})...)
+	}
+	return append(checks, a.wrong(name, "doctor.database.plain")...)
+}
+
+// refused says why a database could not be used.
+func refused(a area, name string, err error) []Check {
+	switch models.RefusalOf(err) {
+	case models.RefusedLogin:
+		return a.wrong(name, "doctor.database.refused_login")
+	case models.RefusedDatabase:
+		return a.wrong(name, "doctor.database.refused_database")
+	case models.RefusedTLS:
+		return a.wrong(name, "doctor.database.refused_tls")
+	case models.RefusedAway:
+		return a.wrong(name, "doctor.database.away")
+	}
+	return a.wrong(name, "doctor.database.refused")
+}
+
+// checkSchema compares the schema with this binary's and brings it there if it is to be mended.
+func (s *SetUp) checkSchema(ctx context.Context, a area, c models.Connection) []Check {
+	versions := facts{"have": strconv.FormatInt(c.Have, 10), "want": strconv.FormatInt(c.Want, 10)}
+	switch {
+	case c.Have > c.Want:
+		return a.red("doctor.database.newer", versions)
+	case c.Have < c.Want && (!s.mends() || c.Shared && !c.Named): // migrations must know of a pooler to get through it
+		return a.red("doctor.database.older", versions)
+	case c.Have < c.Want:
+		if err := models.Migrate(ctx, s.Config.DatabaseURL.Reveal(), s.Log); err != nil {
+			s.Log.ErrorContext(ctx, "not migrated", "err", err)
+			return a.red("doctor.database.not_migrated", versions)
+		}
+	}
+	return a.ok("doctor.database.ok", versions)
+}
+
+// checkPooler looks at the address that the server uses, when it is another.
+func (s *SetUp) checkPooler(ctx context.Context) []Check {
+	const area, name = area("doctor.area.pooler"), "DATABASE_POOL_URL"
+	switch {
+	case s.Config.DatabasePoolURL == "" && s.Config.Mode == config.Sandbox:
+		return nil
+	case s.Config.DatabasePoolURL == "":
+		return area.ok("doctor.pooler.none", nil)
+	case s.complained(name):
+		return area.wrong(name, "doctor.database.shape")
+	}
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	pool := s.Config.DatabasePoolURL.Reveal()
+	c, err := models.Inspect(ctx, pool)
+	if err != nil {
+		return refused(area, name, err)
+	}
+	checks := area.named(c, name)
+	if !c.Shared {
+		checks = append(checks, area.warning("doctor.pooler.direct", facts{"setting": name})...)
+	}
+	if s.Config.DatabaseURL != "" && !s.complained("DATABASE_URL") {
+		same, err := models.SameDatabase(ctx, s.Config.DatabaseURL.Reveal(), pool)
+		if err == nil && !same { // an error is one of DATABASE_URL, and told there
+			checks = append(checks, area.wrong(name, "doctor.pooler.other_database")...)
+		}
+	}
+	if len(checks) > 0 {
+		return checks
+	}
+	return area.ok("doctor.pooler.ok", nil)
+}

@@ -1,0 +1,204 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stripe/stripe-go/v79"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/webhook"
+)
+
+func TestFix(t *testing.T) {
+	t.Run("makes what is missing, once", func(t *testing.T) {
+		c := newClinic(t)
+		c.with("DATABASE_URL", dbtest.Empty(t))
+		c.wantRed("doctor.database.older", "doctor.endpoint.missing")
+		secret := secretOf(t, c.fix())
+		if !strings.HasPrefix(secret, "whsec_") {
+			t.Errorf("the new endpoint's secret does not begin with whsec_")
+		}
+		c.with("STRIPE_WEBHOOK_SECRET", secret)
+		c.wantHealthy()
+		if again := c.fix(); Ill(again) || len(texts(again, Warning)) > 0 || secretOf(t, again) != "" {
+			t.Errorf("a second time finds red %v, warnings %v, or tells a secret", texts(again, Red), texts(again, Warning))
+		}
+		enabled, disabled := c.at()
+		if len(enabled) != 1 || len(disabled) != 0 {
+			t.Fatalf("%d enabled and %d disabled endpoints, want one", len(enabled), len(disabled))
+		}
+		if e := enabled[0]; e.APIVersion != stripe.APIVersion || !slices.Equal(slices.Sorted(slices.Values(e.EnabledEvents)), webhook.Events()) {
+			t.Errorf("the endpoint has version %s and events %v", e.APIVersion, e.EnabledEvents)
+		}
+	})
+	t.Run("adds the missing events and keeps the others", func(t *testing.T) {
+		c := healthy(t)
+		c.endpoint(stripe.String(stripe.APIVersion), "checkout.session.completed", "invoice.paid")
+		before, _ := c.at()
+		if secret := secretOf(t, c.fix()); secret != "" {
+			t.Error("an endpoint was made where one was to be changed")
+		}
+		c.wantHealthy()
+		after, disabled := c.at()
+		if len(after) != 1 || len(disabled) != 0 || after[0].ID != before[0].ID || !slices.Contains(after[0].EnabledEvents, "invoice.paid") {
+			t.Errorf("endpoints after: %v", after)
+		}
+	})
+	t.Run("replaces an endpoint of another version, and disables it afterwards", func(t *testing.T) {
+		c := healthy(t)
+		c.endpoint(nil, "*")
+		before, _ := c.at()
+		checks := c.fix()
+		if secretOf(t, checks) == "" || !slices.Contains(texts(checks, OK), "doctor.endpoint.replaced") {
+			t.Errorf("nobody says that it was replaced, or with which secret: %v", checks)
+		}
+		c.wantHealthy()
+		enabled, disabled := c.at()
+		if len(enabled) != 1 || len(disabled) != 1 || disabled[0].ID != before[0].ID || enabled[0].APIVersion != stripe.APIVersion {
+			t.Errorf("enabled %v, disabled %v", enabled, disabled)
+		}
+		c.fix()
+		if again, _ := c.at(); len(again) != 1 || again[0].ID != enabled[0].ID {
+			t.Errorf("a second time made another endpoint: %v", again)
+		}
+	})
+	t.Run("makes no endpoint that Stripe cannot reach", func(t *testing.T) {
+		c := newClinic(t).with("APP_URL", "http://localhost:3000")
+		if secret := secretOf(t, c.fix()); secret != "" {
+			t.Error("an endpoint was made")
+		}
+		c.wantWarning("doctor.address.tunnel", "doctor.endpoint.no_address")
+	})
+}
+
+// secretOf is the secret that the findings tell, and wants at most one.
+func secretOf(t *testing.T, checks []Check) (secret string) {
+	t.Helper()
+	for _, c := range checks {
+		if c.Secret != "" && secret != "" {
+			t.Error("two secrets are told")
+		}
+		secret += c.Secret.Reveal()
+	}
+	return secret
+}
+
+func TestHealthyProductionBehindAPooler(t *testing.T) {
+	c := healthy(t).live().with("STRIPE_PUBLISHABLE_KEY", "pk_live_7Yt3kPwQ9aFq")
+	c.with("DATABASE_POOL_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantHealthy()
+}
+
+// The set-up is broken in every respect, and each respect is told once.
+func TestEverythingAtOnce(t *testing.T) {
+	t.Parallel()
+	c := &clinic{t: t, now: models.Now, env: map[string]string{"PORT": "http", "APP_ENV": "production", "APP_URL": "credits", "STRIPE_SECRET_KEY": "changeme",
+		"SESSION_SECRET": "short", "LOG_LEVEL": "loud", "GITHUB_CLIENT_ID": "x", "TRUSTED_PROXIES": "me", "ADMIN_EMAILS": "me", "LOG_FORMAT": "xml"}}
+	c.wantRed("doctor.configuration.admin_emails", "doctor.configuration.provider", "doctor.configuration.log_format", "doctor.configuration.log_level",
+		"doctor.configuration.port", "doctor.configuration.trusted_proxies", "doctor.session.short", "doctor.address.not_https",
+		"doctor.database.missing", "doctor.key.shape", "doctor.secrets.missing", "doctor.sign_in.none")
+	c.env = map[string]string{"APP_ENV": "staging", "OIDC_ISSUER": "login", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "y", ".env": "unreadable"}
+	c.wantRed("doctor.configuration.env_file", "doctor.configuration.app_env", "doctor.configuration.oidc_issuer", "doctor.database.missing")
+}
+
+// A complaint that no check and no text knows is told in the configuration's own words.
+func TestUnknownComplaint(t *testing.T) {
+	t.Parallel()
+	s := &SetUp{Problems: config.Problems{{Name: "FUTURE", Advice: "must be bright"}}}
+	checks := s.checkConfiguration(nil)
+	if len(checks) != 1 || checks[0].Text != "doctor.configuration.unlisted" || checks[0].Args["advice"] != "must be bright" || checks[0].Args["setting"] != "FUTURE" {
+		t.Errorf("checks = %+v", checks)
+	}
+}
+
+func TestSandboxThatDoesNotStart(t *testing.T) {
+	t.Parallel()
+	c := &clinic{t: t, now: models.Now, env: map[string]string{}}
+	cfg, err := config.Load(func(string) string { return "" })
+	c.must(err)
+	s := &SetUp{Config: cfg, Failed: errors.New("no room"), Now: models.Now, Log: slog.New(slog.DiscardHandler)}
+	if got := texts(s.Run(t.Context()), Red); !slices.Equal(got, []string{"doctor.sandbox.failed"}) {
+		t.Errorf("red: %v, want the start alone", got)
+	}
+}
+
+func TestCallable(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		key, base string
+		want      bool
+	}{
+		{testKey, "", true}, {testKey, "http://localhost:12111", true}, {"rk_test_12345678", "", true}, {liveKey, "", true},
+		{liveKey, "http://localhost:12111", false}, {"rk_live_12345678", "http://localhost:12111", false}, // would tell another server a live key
+		{"pk_live_12345678", "", false}, {"", "", false}, {"changeme", "", false},
+	} {
+		if got := Callable(config.Config{StripeSecretKey: config.Secret(c.key), StripeAPIBase: c.base}); got != c.want {
+			t.Errorf("callable(%q, %q) = %v, want %v", c.key, c.base, got, c.want)
+		}
+	}
+}
+
+func TestPublicHost(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]bool{
+		"credits.example.com": true, "Credits.Example.COM.": true, "203.0.113.7": true, "2001:db8::1": true,
+		"localhost": false, "app.localhost": false, "db": false, "printer.local": false, "app.internal": false, "127.0.0.1": false, "::1": false,
+		"10.1.2.3": false, "192.168.0.1": false, "169.254.1.1": false, "100.64.0.1": false, "fd00::1": false, "0.0.0.0": false, "::ffff:10.0.0.1": false, "": false,
+	} {
+		if got := publicHost(host); got != want {
+			t.Errorf("public(%q) = %v, want %v", host, got, want)
+		}
+	}
+}
+
+func TestServerBehindAnAddress(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		conn models.Connection
+		want []Check
+	}{
+		{"a socket", models.Connection{Version: 15}, nil},
+		{"this machine", models.Connection{Version: 15, Remote: net.IPv6loopback}, nil},
+		{"TLS over the internet", models.Connection{Version: 18, Encrypted: true, Remote: net.IPv4(203, 0, 113, 7)}, nil},
+		{"no TLS over the internet", models.Connection{Version: 18, Remote: net.IPv4(203, 0, 113, 7)}, area("a").wrong("X", "doctor.database.plain")},
+		{"no TLS next door", models.Connection{Version: 18, Remote: net.IPv4(10, 0, 0, 7)}, area("a").warning("doctor.database.plain_private", facts{"setting": "X"})},
+		{"too old", models.Connection{Version: 14}, area("a").red("doctor.database.old", facts{"setting": "X", "version": "14", "wanted": "15"})},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := area("a").named(c.conn, "X"); fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("checks = %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	checks := append(area("doctor.area.key").ok("first", nil), area("doctor.area.endpoint").warning("second", facts{"url": "u"})...)
+	checks[1].Secret = "whsec_4711"
+	var out strings.Builder
+	err := Write(&out, checks, func(key string, args map[string]any) string {
+		switch key {
+		case "doctor.level.warning":
+			return "Hör zu"
+		case "doctor.summary":
+			return fmt.Sprint(args["ok"], args["warning"], args["red"])
+		}
+		return key[strings.LastIndexByte(key, '.')+1:]
+	})
+	want := "ok      key       first\nHör zu  endpoint  second\n\n    STRIPE_WEBHOOK_SECRET=whsec_4711\n\n\n1 1 0\n"
+	if err != nil || out.String() != want {
+		t.Errorf("printed %q, %v; want %q", out.String(), err, want)
+	}
+	if text := fmt.Sprintf("%v %+v", checks, checks); strings.Contains(text, "4711") {
+		t.Errorf("the secret can be logged: %s", text)
+	}
+}

@@ -1,0 +1,124 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/stripe/stripe-go/v79"
+
+	"github.com/resume-matcher/credits/services/config"
+)
+
+// Callable reports whether the configured key may be sent to where it would go: a secret key, and a live one to
+// Stripe alone.
+func Callable(cfg config.Config) bool {
+	key := cfg.StripeSecretKey.Reveal()
+	if live := strings.HasPrefix(key, "sk_live_") || strings.HasPrefix(key, "rk_live_"); live {
+		return cfg.StripeAPIBase == ""
+	}
+	return strings.HasPrefix(key, "sk_test_") || strings.HasPrefix(key, "rk_test_")
+}
+
+// checkKey looks at the key, and asks Stripe whether it is one.
+func (s *SetUp) checkKey(ctx context.Context) []Check {
+	const area = area("doctor.area.key")
+	checks := s.checkKeyShape()
+	if s.Stripe == nil {
+		if len(checks) == 0 { // it must not be sent, as the configuration says
+			checks = area.warning("doctor.unchecked.above", nil)
+		}
+		return checks
+	}
+	err := s.callStripe(ctx)
+	var answer *stripe.Error
+	switch {
+	case err == nil && len(checks) > 0:
+		return checks
+	case err == nil && s.sandbox():
+		return area.ok("doctor.key.sandbox", nil)
+	case err == nil && s.Config.Livemode():
+		return area.ok("doctor.key.live", nil)
+	case err == nil:
+		return area.ok("doctor.key.test", nil)
+	case errors.As(err, &answer) && answer.HTTPStatusCode == http.StatusUnauthorized:
+		return append(checks, area.wrong("STRIPE_SECRET_KEY", "doctor.key.refused")...)
+	case errors.As(err, &answer) && answer.HTTPStatusCode == http.StatusForbidden:
+		return append(checks, area.wrong("STRIPE_SECRET_KEY", "doctor.key.forbidden")...)
+	}
+	return append(checks, area.red("doctor.key.no_answer", nil)...)
+}
+
+// checkKeyShape is what the key and its publishable sister tell by themselves.
+func (s *SetUp) checkKeyShape() []Check {
+	const area, name, sister = area("doctor.area.key"), "STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY"
+	key, publishable := s.Config.StripeSecretKey.Reveal(), s.Config.StripePublishableKey
+	live := strings.HasPrefix(key, "sk_live_") || strings.HasPrefix(key, "rk_live_")
+	var checks []Check
+	switch {
+	case s.sandbox() && !s.complained(name):
+		return nil
+	case key == "":
+		return area.wrong(name, "doctor.key.missing")
+	case strings.HasPrefix(key, "pk_"):
+		return area.wrong(name, "doctor.key.publishable")
+	case s.complained(name):
+		return area.wrong(name, "doctor.key.shape")
+	case s.Config.Production() && !live:
+		checks = area.wrong(name, "doctor.key.test_in_production")
+	case live && !s.Config.Production():
+		checks = area.wrong(name, "doctor.key.live_in_development")
+	}
+	switch {
+	case publishable == "":
+	case !strings.HasPrefix(publishable, "pk_"):
+		checks = append(checks, area.wrong(sister, "doctor.key.not_publishable")...)
+	case strings.HasPrefix(publishable, "pk_live_") != live:
+		checks = append(checks, area.wrong(sister, "doctor.key.other_mode")...)
+	}
+	return checks
+}
+
+// callStripe makes the cheapest call that the product itself makes, and keeps the time of the answer.
+func (s *SetUp) callStripe(ctx context.Context) error {
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	params := &stripe.PriceListParams{}
+	params.Context, params.Limit, params.Single = ctx, stripe.Int64(1), true
+	prices := s.Stripe.Prices.List(params)
+	prices.Next()
+	if err := prices.Err(); err != nil {
+		return err
+	}
+	s.accepted = s.Now()
+	if answer := prices.PriceList().LastResponse; answer != nil {
+		s.date = answer.Header.Get("Date")
+	}
+	return nil
+}
+
+// How far our clock may be from Stripe's. A webhook is refused from 300 seconds on, in either direction.
+// Source: https://docs.stripe.com/webhooks#replay-attacks
+const (
+	clockWarning = 60 * time.Second
+	clockRed     = 240 * time.Second
+)
+
+func (s *SetUp) checkClock(context.Context) []Check {
+	const area = area("doctor.area.clock")
+	theirs, err := http.ParseTime(s.date)
+	if s.accepted.IsZero() || err != nil {
+		return area.warning("doctor.unchecked.stripe", nil)
+	}
+	off := s.accepted.Sub(theirs).Abs().Truncate(time.Second)
+	said := facts{"seconds": int64(off / time.Second)}
+	switch {
+	case off > clockRed:
+		return area.red("doctor.clock.far_off", said)
+	case off > clockWarning:
+		return area.warning("doctor.clock.drifting", said)
+	}
+	return area.ok("doctor.clock.ok", said)
+}

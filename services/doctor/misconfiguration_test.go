@@ -1,0 +1,278 @@
+package doctor
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stripe/stripe-go/v79"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/webhook"
+)
+
+func TestPublishableKeyAsSecretKey(t *testing.T) {
+	c := healthy(t)
+	c.with("STRIPE_SECRET_KEY", "pk_test_4f1c9b27d0e85a36").wantRed("doctor.key.publishable")
+}
+
+func TestKeyThatStripeRefuses(t *testing.T) {
+	c := healthy(t)
+	c.stripe = purchase.NewStripe("sk_test_revoked0123456789", c.env["STRIPE_API_BASE"])
+	c.wantRed("doctor.key.refused")
+}
+
+func TestKeyOfTheOtherMode(t *testing.T) {
+	well := healthy(t)
+	t.Run("a test key in production", func(t *testing.T) {
+		well.in(t).with("APP_ENV", "production").wantRed("doctor.key.test_in_production")
+	})
+	t.Run("a live key outside production", func(t *testing.T) {
+		well.in(t).live().with("APP_ENV", "development").wantRed("doctor.key.live_in_development")
+	})
+	t.Run("a publishable key of the other mode", func(t *testing.T) {
+		well.in(t).with("STRIPE_PUBLISHABLE_KEY", "pk_live_7Yt3kPwQ9aFq").wantRed("doctor.key.other_mode")
+	})
+	t.Run("a secret key where the publishable one belongs", func(t *testing.T) {
+		well.in(t).with("STRIPE_PUBLISHABLE_KEY", testKey).wantRed("doctor.key.not_publishable")
+	})
+	t.Run("a live key beside another server", func(t *testing.T) {
+		c := well.in(t)
+		base := c.env["STRIPE_API_BASE"]
+		c.live().with("STRIPE_API_BASE", base).wantRed("doctor.configuration.stripe_api_base")
+	})
+}
+
+func TestAddressThatNobodyReaches(t *testing.T) {
+	well := healthy(t)
+	t.Run("a live key with an http address", func(t *testing.T) {
+		well.in(t).live().with("APP_URL", "http://credits.example.com").wantRed("doctor.address.not_https")
+	})
+	t.Run("a live key on this machine", func(t *testing.T) {
+		well.in(t).live().with("APP_URL", "https://localhost:3000").wantRed("doctor.address.private")
+	})
+	t.Run("a test key on this machine", func(t *testing.T) {
+		well.in(t).with("APP_URL", "http://localhost:3000").wantWarning("doctor.address.tunnel", "doctor.endpoint.no_address")
+	})
+}
+
+func TestWebhookSecretThatCannotWork(t *testing.T) {
+	well := healthy(t)
+	for name, want := range map[string]struct{ value, text string }{
+		"none":                       {"", "doctor.secrets.missing"},
+		"an empty one in a list":     {"whsec_9c3e1b7a5d,,whsec_17f0aa42c8", "doctor.secrets.empty"},
+		"the same twice":             {"whsec_9c3e1b7a5d, whsec_9c3e1b7a5d", "doctor.secrets.twice"},
+		"the API key":                {testKey, "doctor.secrets.shape"},
+		"the example of one":         {"whsec_xxxxxxxxxxxx", "doctor.secrets.shape"},
+		"a comma at the end of one":  {"whsec_9c3e1b7a5d,", "doctor.secrets.empty"},
+		"the example beside another": {"whsec_9c3e1b7a5d,whsec_...", "doctor.secrets.shape"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			well.in(t).with("STRIPE_WEBHOOK_SECRET", want.value).wantRed(want.text)
+		})
+	}
+}
+
+func TestEndpointThatDoesNotServe(t *testing.T) {
+	well := healthy(t)
+	t.Run("none", func(t *testing.T) {
+		c := well.in(t)
+		enabled, _ := c.at()
+		_, err := c.stripe.WebhookEndpoints.Del(enabled[0].ID, nil)
+		c.must(err)
+		c.wantRed("doctor.endpoint.missing")
+	})
+	t.Run("of the account's default version", func(t *testing.T) {
+		c := well.in(t)
+		c.endpoint(nil, webhook.Events()...)
+		c.wantRed("doctor.endpoint.version")
+	})
+	t.Run("of an older version", func(t *testing.T) {
+		c := well.in(t)
+		c.endpoint(stripe.String("2023-10-16"), "*")
+		c.wantRed("doctor.endpoint.version")
+	})
+	t.Run("that lacks events", func(t *testing.T) {
+		c := well.in(t)
+		c.endpoint(stripe.String(stripe.APIVersion), "checkout.session.completed")
+		c.wantRed("doctor.endpoint.events")
+	})
+	t.Run("disabled", func(t *testing.T) {
+		c := well.in(t)
+		enabled, _ := c.at()
+		_, err := c.stripe.WebhookEndpoints.Update(enabled[0].ID, &stripe.WebhookEndpointParams{Disabled: stripe.Bool(true)})
+		c.must(err)
+		c.wantRed("doctor.endpoint.disabled")
+		if secret := secretOf(t, c.fix()); secret != "" {
+			t.Error("another endpoint was made")
+		}
+		c.wantHealthy()
+	})
+	t.Run("twice", func(t *testing.T) {
+		c := well.in(t)
+		c.addEndpoint(stripe.String(stripe.APIVersion), "*")
+		c.wantWarning("doctor.endpoint.several")
+	})
+}
+
+func TestPriceThatIsNotOurs(t *testing.T) {
+	well := healthy(t)
+	t.Run("archived at Stripe", func(t *testing.T) {
+		c := well.in(t)
+		_, err := c.stripe.Prices.Update(c.price().ID, &stripe.PriceParams{Active: stripe.Bool(false)})
+		c.must(err)
+		c.wantRed("doctor.prices.inactive")
+		c.fix()
+		c.wantHealthy()
+	})
+	t.Run("in another currency", func(t *testing.T) {
+		c := well.in(t)
+		old := c.price()
+		_, err := c.stripe.Prices.New(&stripe.PriceParams{Product: stripe.String(old.Product.ID), Currency: stripe.String("usd"), UnitAmount: stripe.Int64(2000),
+			LookupKey: stripe.String(old.LookupKey), TransferLookupKey: stripe.Bool(true), Metadata: map[string]string{"credits": "500"}})
+		c.must(err)
+		c.wantRed("doctor.prices.currency")
+		c.fix()
+		c.wantHealthy()
+	})
+	t.Run("of other credits", func(t *testing.T) {
+		c := well.in(t)
+		_, err := c.stripe.Prices.Update(c.price().ID, &stripe.PriceParams{Metadata: map[string]string{"credits": "5000"}})
+		c.must(err)
+		c.wantRed("doctor.prices.differs")
+		c.fix()
+		c.wantHealthy()
+	})
+	t.Run("changed in our table", func(t *testing.T) {
+		c := well.in(t)
+		c.must(c.db.Exec(`UPDATE prices SET price_in_cents = 1 WHERE credits_per_unit = 500`).Error)
+		c.wantRed("doctor.prices.table")
+		c.fix()
+		c.wantHealthy()
+	})
+	t.Run("of another currency in our table", func(t *testing.T) {
+		c := well.in(t)
+		c.must(c.db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents, currency) VALUES ('price_x', 10, 100, 'usd')`).Error)
+		c.wantRed("doctor.prices.currencies")
+		c.fix()
+		c.wantHealthy()
+	})
+	t.Run("not in our table", func(t *testing.T) {
+		c := well.in(t)
+		c.must(c.db.Exec(`UPDATE prices SET active = false WHERE credits_per_unit = 100`).Error)
+		c.wantRed("doctor.prices.unmirrored")
+	})
+}
+
+func TestDatabaseThatCannotBeUsed(t *testing.T) {
+	well := healthy(t)
+	t.Run("nobody answers", func(t *testing.T) {
+		well.in(t).with("DATABASE_URL", "postgres://app:hunter2@127.0.0.1:9/app").wantRed("doctor.database.away")
+	})
+	t.Run("no address of one", func(t *testing.T) {
+		well.in(t).with("DATABASE_URL", "mysql://app@localhost/app").wantRed("doctor.database.shape")
+	})
+	t.Run("not migrated", func(t *testing.T) {
+		c := well.in(t).with("DATABASE_URL", dbtest.Empty(t))
+		c.wantRed("doctor.database.older")
+		c.fix()
+		c.wantHealthy()
+	})
+	t.Run("of a newer program", func(t *testing.T) {
+		c := well.in(t)
+		c.must(c.db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`).Error)
+		c.wantRed("doctor.database.newer")
+	})
+}
+
+func TestPoolerAsDirectConnection(t *testing.T) {
+	well := healthy(t)
+	t.Run("that its address does not show", func(t *testing.T) {
+		c := well.in(t)
+		c.with("DATABASE_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantRed("doctor.database.pooled")
+	})
+	t.Run("that its address shows", func(t *testing.T) {
+		c := well.in(t)
+		c.with("DATABASE_URL", c.env["DATABASE_URL"]+"&pgbouncer=true").wantRed("doctor.database.pooled")
+	})
+	t.Run("both the wrong way round", func(t *testing.T) {
+		c := well.in(t)
+		direct := c.env["DATABASE_URL"]
+		c.with("DATABASE_URL", dbtest.Pooler(t, direct)).with("DATABASE_POOL_URL", direct).wantRed("doctor.database.pooled")
+	})
+	t.Run("a direct connection as pooler", func(t *testing.T) {
+		c := well.in(t)
+		c.with("DATABASE_POOL_URL", c.env["DATABASE_URL"]).wantWarning("doctor.pooler.direct")
+	})
+	t.Run("a pooler of another database", func(t *testing.T) {
+		c := well.in(t)
+		c.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.URL(t))).wantRed("doctor.pooler.other_database", "doctor.prices.unmirrored",
+			"doctor.prices.unmirrored", "doctor.prices.unmirrored")
+	})
+	t.Run("a pooler without a database", func(t *testing.T) {
+		c := well.in(t)
+		c.with("DATABASE_POOL_URL", c.env["DATABASE_URL"]).with("DATABASE_URL", "").wantRed("doctor.database.missing")
+	})
+}
+
+func TestClockThatIsOff(t *testing.T) {
+	well := healthy(t)
+	for off, level := range map[time.Duration]Level{10 * time.Minute: Red, -10 * time.Minute: Red, 2 * time.Minute: Warning, 20 * time.Second: OK} {
+		t.Run(off.String(), func(t *testing.T) {
+			c := well.in(t)
+			now := c.now
+			c.now = func() time.Time { return now().Add(off) }
+			switch level {
+			case Red:
+				c.wantRed("doctor.clock.far_off")
+			case Warning:
+				c.wantWarning("doctor.clock.drifting")
+			default:
+				c.wantHealthy()
+			}
+		})
+	}
+}
+
+func TestIssuerThatIsNotTheOneNamed(t *testing.T) {
+	var named string
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/.well-known/openid-configuration" {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprintf(w, `{"issuer":%q}`, named)
+	}))
+	t.Cleanup(provider.Close)
+	c := healthy(t).with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").with("OIDC_ISSUER", provider.URL)
+	named = provider.URL + "/"
+	c.wantRed("doctor.sign_in.issuer")
+	c.with("OIDC_ISSUER", provider.URL+"/").wantHealthy()
+	c.with("OIDC_ISSUER", provider.URL+"/realm").wantRed("doctor.sign_in.no_discovery")
+}
+
+func TestNobodyCanSignIn(t *testing.T) {
+	healthy(t).with("GOOGLE_CLIENT_ID", "").with("GOOGLE_CLIENT_SECRET", "").wantRed("doctor.sign_in.none")
+}
+
+func TestSessionSecretThatCanBeGuessed(t *testing.T) {
+	well := healthy(t)
+	t.Run("short", func(t *testing.T) {
+		well.in(t).with("SESSION_SECRET", "6d0c1f7be2a94c58").wantRed("doctor.session.short")
+	})
+	t.Run("of one character", func(t *testing.T) {
+		well.in(t).with("SESSION_SECRET", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").wantRed("doctor.session.placeholder")
+	})
+	t.Run("an example", func(t *testing.T) {
+		well.in(t).with("SESSION_SECRET", "changeme-changeme-changeme-changeme").wantRed("doctor.session.placeholder")
+	})
+	t.Run("none in production", func(t *testing.T) {
+		well.in(t).live().with("SESSION_SECRET", "").wantRed("doctor.session.missing")
+	})
+	t.Run("none in test mode", func(t *testing.T) {
+		well.in(t).with("SESSION_SECRET", "").wantWarning("doctor.session.generated")
+	})
+}

@@ -1,0 +1,120 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/stripe/stripe-go/v79"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+const pricesArea = area("doctor.area.prices")
+
+// checkPrices compares our packages with Stripe's prices and with our own table, and brings all three together.
+func (s *SetUp) checkPrices(ctx context.Context) []Check {
+	switch {
+	case s.accepted.IsZero():
+		return pricesArea.warning("doctor.unchecked.stripe", nil)
+	case !s.migrated:
+		return pricesArea.warning("doctor.unchecked.database", nil)
+	}
+	db, err := models.Open(s.Config.ServerDatabaseURL().Reveal(), s.Log)
+	if err != nil {
+		return pricesArea.warning("doctor.unchecked.database", nil)
+	}
+	defer func() { _ = models.Close(db) }() // the verdict is in
+	checks, err := s.comparePrices(ctx, db)
+	if err == nil && Ill(checks) && s.mends() {
+		buy := &purchase.Service{DB: db, Stripe: s.Stripe, AppURL: s.Config.AppURL, Livemode: s.Config.Livemode(), Now: s.Now, Log: s.Log}
+		if _, err = buy.SyncPrices(ctx); err == nil {
+			checks, err = s.comparePrices(ctx, db)
+		}
+	}
+	if err != nil {
+		s.Log.ErrorContext(ctx, "prices not checked", "err", reason(err))
+		return pricesArea.red("doctor.prices.failed", facts{"reason": reason(err)})
+	}
+	return checks
+}
+
+func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error) {
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	packages := purchase.Packages()
+	params := &stripe.PriceListParams{}
+	params.Context = ctx
+	for _, p := range packages {
+		params.LookupKeys = append(params.LookupKeys, stripe.String(p.LookupKey()))
+	}
+	theirs := map[string]*stripe.Price{}
+	list := s.Stripe.Prices.List(params)
+	for list.Next() {
+		theirs[list.Price().LookupKey] = list.Price()
+	}
+	if err := list.Err(); err != nil {
+		return nil, err
+	}
+	var ours []models.Price
+	if err := db.WithContext(ctx).Where("active").Find(&ours).Error; err != nil {
+		return nil, fmt.Errorf("prices on sale: %w", err)
+	}
+	var checks []Check
+	for _, p := range packages {
+		if text := wrongPrice(p, theirs[p.LookupKey()], ours); text != "" {
+			checks = append(checks, pricesArea.red(text, facts{"credits": int64(p.Credits), "key": p.LookupKey()})...)
+		}
+	}
+	for _, row := range ours {
+		if row.Currency != purchase.Currency {
+			checks = append(checks, pricesArea.red("doctor.prices.currencies", facts{"price": row.StripePriceID})...)
+		}
+	}
+	if len(checks) == 0 {
+		return pricesArea.ok("doctor.prices.ok", facts{"count": len(packages), "currency": strings.ToUpper(purchase.Currency)}), nil
+	}
+	return checks, nil
+}
+
+// wrongPrice is what is wrong with a package's price at Stripe or here; empty when nothing is.
+func wrongPrice(p purchase.Package, theirs *stripe.Price, ours []models.Price) string {
+	switch {
+	case theirs == nil:
+		return "doctor.prices.missing"
+	case !theirs.Active:
+		return "doctor.prices.inactive"
+	case string(theirs.Currency) != purchase.Currency:
+		return "doctor.prices.currency"
+	case theirs.UnitAmount != int64(p.Cents), theirs.Metadata["credits"] != strconv.FormatInt(int64(p.Credits), 10):
+		return "doctor.prices.differs"
+	}
+	for _, row := range ours {
+		if row.StripePriceID == theirs.ID {
+			if row.PriceInCents != p.Cents || row.CreditsPerUnit != p.Credits || row.Currency != purchase.Currency {
+				return "doctor.prices.table"
+			}
+			return ""
+		}
+	}
+	return "doctor.prices.unmirrored"
+}
+
+// reason says why a call failed without quoting what was sent or answered.
+func reason(err error) string {
+	var answer *stripe.Error
+	switch {
+	case fault.Of(err) != nil: // redacted where it was made
+		return fault.Of(err).Error()
+	case errors.As(err, &answer):
+		return fmt.Sprintf("Stripe: %d %s %s", answer.HTTPStatusCode, answer.Type, answer.Code)
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded.Error()
+	}
+	return fmt.Sprintf("%T", err)
+}
