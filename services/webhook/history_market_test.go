@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,7 +34,7 @@ const (
 type market struct {
 	*Service
 	clock atomic.Int64 // microseconds since 1970
-	known sync.Map     // at Stripe: session or payment intent → *payment
+	known sync.Map     // at Stripe: session, payment intent or charge → *payment
 }
 
 func newMarket(t *testing.T) *market {
@@ -69,8 +70,9 @@ func (m *market) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"object":"list","has_more":false,"data":[{"id":"li_1","object":"item","quantity":1,"price":{"id":"price_shoes","object":"price"}}]}`)
 		return
 	}
-	if p := find(r.URL.Query().Get("payment_intent")); p != nil && r.URL.Path == "/v1/refunds" {
-		writeRefunds(w, p, r.URL.Query().Get("starting_after"))
+	query := r.URL.Query()
+	if p := find(cmp.Or(query.Get("charge"), query.Get("payment_intent"))); p != nil && r.URL.Path == "/v1/refunds" {
+		writeRefunds(w, p, query.Get("starting_after"))
 		return
 	}
 	w.WriteHeader(http.StatusNotFound)
@@ -115,6 +117,7 @@ func (m *market) open(t *rapid.T, h *history) {
 	for _, p := range h.payments {
 		m.known.Store(p.session(), p)
 		m.known.Store(p.intent(), p)
+		m.known.Store("ch_"+p.id, p)
 		if !p.begun() {
 			continue
 		}
