@@ -13,7 +13,7 @@ import (
 )
 
 // stripeWithLineItems is a Stripe that knows what one session sold: twice 1200 credits. Another sold something else.
-func stripeWithLineItems(t *testing.T) string {
+func stripeWithLineItems(t testing.TB) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		item := func(price string) string {

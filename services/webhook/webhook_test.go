@@ -23,13 +23,13 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 // shop is a database with one user and one purchase of 1200 credits for €35.00 that waits for payment.
 type shop struct {
 	*Service
-	t        *testing.T
+	t        testing.TB
 	user     int64
 	purchase models.Purchase
 	clock    time.Time
 }
 
-func newShop(t *testing.T) *shop {
+func newShop(t testing.TB) *shop {
 	t.Helper()
 	db := dbtest.New(t)
 	s := &shop{t: t, user: dbtest.User(t, db, "ada@example.com").ID, clock: models.Now()}

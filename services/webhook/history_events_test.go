@@ -1,0 +1,134 @@
+package webhook
+
+import (
+	"fmt"
+	"strings"
+
+	"pgregory.net/rapid"
+)
+
+// tell keeps an event. Its kind may carry a mark behind # that keeps ids apart.
+func (h *history) tell(kind, object string) {
+	kind, _, _ = strings.Cut(kind, "#")
+	h.events = append(h.events, event(fmt.Sprintf("evt_%s_%d", h.id, len(h.events)), kind, object))
+}
+
+// quoted is JSON text, or null for none.
+func quoted(text string) string {
+	if text == "" {
+		return "null"
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// tellSession tells how Checkout went, and what else Stripe says of the same fact.
+func (h *history) tellSession(p *payment) {
+	address := h.address(p.buyer)
+	session := func(status string) string {
+		intent := p.intent()
+		if p.paid == 0 {
+			intent = ""
+		}
+		return fmt.Sprintf(`{"id":%q,"object":"checkout.session","mode":"payment","payment_status":%q,"payment_intent":%s,"customer":%s,
+			"customer_details":{"email":%q},%s,%s}`, p.session(), status, quoted(intent), quoted(p.buyer.customer), address, p.reference(), p.amounts())
+	}
+	switch p.end {
+	case "paid":
+		h.tell("checkout.session.completed", session("paid"))
+	case "free":
+		h.tell("checkout.session.completed", session("no_payment_required"))
+		return
+	case "delayed":
+		h.tell("checkout.session.completed", session("unpaid"))
+		h.tell("checkout.session.async_payment_succeeded", session("paid"))
+	case "failed":
+		h.tell("checkout.session.completed", session("unpaid"))
+		h.tell("checkout.session.async_payment_failed", session("unpaid"))
+	case "waiting":
+		h.tell("checkout.session.completed", session("unpaid"))
+	case "expired":
+		h.tell("checkout.session.expired", session("unpaid"))
+	}
+	if p.wasPaid() { // the same fact in other words, and what is no business of ours
+		h.tell("payment_intent.succeeded", fmt.Sprintf(`{"id":%q,"object":"payment_intent","amount":%d,"metadata":{"credits":"1200"}}`, p.intent(), p.paid))
+		h.tell("charge.updated", fmt.Sprintf(`{"id":"ch_%s","object":"charge","amount":%d,"payment_intent":%q}`, p.id, p.paid, p.intent()))
+	}
+}
+
+// reference is how a session names our order: not at all when it was not begun here.
+func (p *payment) reference() string {
+	var metadata []string
+	if p.told != "" {
+		metadata = append(metadata, fmt.Sprintf(`"credits":%q`, p.told))
+	}
+	client := "null"
+	if p.begun() {
+		client = fmt.Sprintf("%q", purchaseID(p))
+		metadata = append(metadata, fmt.Sprintf(`"purchase_id":%q`, purchaseID(p)))
+	}
+	return fmt.Sprintf(`"client_reference_id":%s,"metadata":{%s}`, client, strings.Join(metadata, ","))
+}
+
+func (p *payment) amounts() string {
+	if !p.converts {
+		return fmt.Sprintf(`"currency":"eur","amount_subtotal":%d,"amount_total":%d`, p.subtotal, p.paid)
+	}
+	return fmt.Sprintf(`"currency":"usd","amount_subtotal":%d,"amount_total":%d,
+		"currency_conversion":{"source_currency":"eur","amount_subtotal":%d,"amount_total":%d}`, p.subtotal*11/10, p.paid, p.subtotal, p.subtotal)
+}
+
+func (p *payment) currency() string {
+	if p.converts {
+		return "usd"
+	}
+	return "eur"
+}
+
+func (p *payment) refund(r *returned) string {
+	return fmt.Sprintf(`{"id":%q,"object":"refund","amount":%d,"currency":%q,"status":%q,"charge":"ch_%s","payment_intent":%q}`,
+		r.id, r.amount, p.currency(), r.status, p.id, p.intent())
+}
+
+// tellRefund tells of a refund in each of the ways in which accounts and endpoints of different API versions hear of it.
+func (h *history) tellRefund(p *payment, r *returned, kind string) {
+	object := p.refund(r)
+	if p.method != "acacia" {
+		if kind == "created" {
+			h.tell("charge.refunded", fmt.Sprintf(`{"id":"ch_%s","object":"charge","amount":%d,"amount_refunded":%d,"currency":%q,"payment_intent":%q}`,
+				p.id, p.paid, p.sum, p.currency(), p.intent()))
+		} else {
+			h.tell("charge.refund.updated", object)
+		}
+	}
+	if p.method != "legacy" {
+		h.tell("refund."+kind, object)
+		if r.status == "failed" {
+			h.tell("refund.failed", object)
+		}
+	}
+}
+
+// tellDispute tells of a dispute as Stripe does: of the case, and of the money that moves with it.
+func (h *history) tellDispute(p *payment, d *returned, kind string) {
+	object := fmt.Sprintf(`{"id":%q,"object":"dispute","amount":%d,"currency":%q,"status":%q,"charge":"ch_%s","payment_intent":%q}`,
+		d.id, d.amount, p.currency(), d.status, p.id, p.intent())
+	switch d.status {
+	case "won", "warning_closed":
+		kind = "closed"
+	case "lost":
+		if kind != "created" { // some are lost when they are opened
+			kind = "closed"
+		}
+	}
+	h.tell("charge.dispute."+kind, object)
+	switch d.status {
+	case "needs_response":
+		h.tell("charge.dispute.funds_withdrawn", object)
+	case "won":
+		h.tell("charge.dispute.funds_reinstated", object)
+	case "lost":
+		if rapid.IntRange(0, 3).Draw(h.t, "reinstated") == 3 { // the money of a part that was refunded before
+			h.tell("charge.dispute.funds_reinstated", object)
+		}
+	}
+}

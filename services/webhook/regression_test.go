@@ -1,0 +1,251 @@
+package webhook
+
+// What went wrong in other people's payment code, by the number that the list of Stripe's traps gives it, and in the
+// code that this product replaced. Each was real money. Those that live elsewhere, or had a test under another name:
+//
+//	B01 credits for each delivery            TestTwentyDeliveriesAtOnce, TestPaidCheckoutIsBookedOnce
+//	B02 two facts of one payment             TestRegression_B02_PaymentIntentAndSessionBothCredited
+//	B03 credits on redirect                  handlers/e2e TestReturnBeforeTheWebhook
+//	B04 marked before it was done            TestRegression_B04_MarkedProcessedBeforeTheWork
+//	B05 errors answered 200                  TestDatabaseAwayIsNoSuccess, handlers TestWebhookAnswers, TestRegression_B05_*
+//	B06 any error taken for a duplicate      TestRegression_B06_AnyErrorTakenForADuplicate
+//	B07 cumulative taken as increment        TestRegression_B07_CumulativeRefundTakenAsIncrement
+//	B08 second partial refund dropped        TestRegression_B08_SecondPartialRefundDropped
+//	B09 own refund and event both booked     TestRegression_B09_OneRefundToldByEveryName, services/admin
+//	B10 waited for a name that never comes   TestRegression_B10_RefundToldByOneNameOnly
+//	B11 failed refund stayed booked          TestRegression_B11_FailedAndCanceledRefundsStayBooked, TestFailedRefundGivesTheCreditsBack
+//	B12 disputes half understood             TestRegression_B12_DisputesAndRefundsTogether, TestDisputesInAnyOrder
+//	B13 a dispute names no customer          TestRegression_B13_DisputeNamesNoCustomer
+//	B14 delayed payments                     TestRegression_B14_DelayedPayments, TestDelayedPayment
+//	B15 two customers for one user           services/purchase TestTwentyTabsAtOnce, services/auth TestTwentyFirstSignInsAtOnce
+//	More: another version rejects all        TestVerify/accepts_another_API_version
+//	      very old event                     TestRegression_More_VeryOldEvent
+//	      promotion took credits             TestD6_Promotion
+//
+//	Predecessor: errors answered 200                             as B05
+//	             missing metadata answered 200 and lost          TestPredecessor_MissingMetadataLost
+//	             unpaid sessions dropped                         TestPredecessor_UnpaidSessionsDropped
+//	             a Charge read as a Refund                       TestPredecessor_ChargeReadAsRefund
+//	             credits of a pending refund never given back    TestPredecessor_PendingRefundNeverGivenBack
+//	             each partial refund floored on its own          TestPredecessor_EachPartialRefundFloored
+//	             spend that checks and then writes               services/ledger TestTwentySpendAtOnce, services/spend TestTwentyAtOnce
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// wantInAnyOrder delivers the events as they stand, backwards, and with the first one last, and wants the same each time.
+func wantInAnyOrder(t *testing.T, want models.Credits, tell func(s *shop) []string) {
+	t.Helper()
+	for name, order := range map[string]func([]string){
+		"as they happened": func([]string) {}, "backwards": slices.Reverse[[]string], "the first last": func(e []string) { slices.Reverse(e); slices.Reverse(e[:len(e)-1]) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t)
+			events := tell(s)
+			order(events)
+			for _, e := range events {
+				s.deliver(e)
+			}
+			s.wantBalance(want)
+		})
+	}
+}
+
+// refundIs is an event of any name about the refund re_n.
+func refundIs(id, kind string, n int, amount int64, status string) string {
+	return event(id, kind, fmt.Sprintf(`{"id":"re_%d","object":"refund","amount":%d,"currency":"eur","status":%q,"charge":"ch_1","payment_intent":"pi_1"}`, n, amount, status))
+}
+
+func TestRegression_B02_PaymentIntentAndSessionBothCredited(t *testing.T) {
+	wantInAnyOrder(t, 1200, func(s *shop) []string {
+		return []string{
+			event("evt_pi", "payment_intent.succeeded", `{"id":"pi_1","amount":3500,"metadata":{"credits":"1200"}}`),
+			event("evt_ch", "charge.succeeded", `{"id":"ch_1","amount":3500,"payment_intent":"pi_1","metadata":{"credits":"1200"}}`),
+			s.completed("evt_cs", "cs_1", "paid"),
+		}
+	})
+}
+
+func TestRegression_B04_MarkedProcessedBeforeTheWork(t *testing.T) {
+	s := newShop(t)
+	s.must(s.DB.Exec(`ALTER TABLE credit_transactions RENAME TO credit_transactions_away`).Error)
+	paid := s.completed("evt_1", "cs_1", "paid")
+	s.deliver(paid)
+	s.must(s.DB.Exec(`ALTER TABLE credit_transactions_away RENAME TO credit_transactions`).Error)
+	s.deliver(paid) // a duplicate, but not one that was booked
+	if got := s.statusOf("evt_1"); got != models.EventFailed {
+		t.Fatalf("event is %s, want failed", got)
+	}
+	if got := s.purchaseStatus(); got != models.PurchasePending {
+		t.Errorf("purchase is %s though nothing was granted, want pending", got)
+	}
+	s.clock = s.clock.Add(pauses[0] + time.Second)
+	s.must(s.BookDue(context.Background()))
+	s.wantBalance(1200)
+}
+
+func TestRegression_B05_UnknownEventsMakeARetryStorm(t *testing.T) {
+	s := newShop(t)
+	s.deliver(event("evt_1", "payment_intent.succeeded", `{"id":"pi_of_another_product","amount":1}`)) // fails the test unless it is accepted
+	if got := s.statusOf("evt_1"); got != models.EventIgnored {
+		t.Errorf("event is %s, want ignored", got)
+	}
+}
+
+func TestRegression_B05_FreePurchaseNotCredited(t *testing.T) {
+	s := newShop(t)
+	s.deliver(free(s))
+	s.wantBalance(1200)
+}
+
+func TestRegression_B06_AnyErrorTakenForADuplicate(t *testing.T) {
+	s := newShop(t)
+	s.must(s.DB.Exec(`ALTER TABLE stripe_refunds ADD CONSTRAINT spoilt CHECK (amount <> 1000)`).Error)
+	s.deliver(s.completed("evt_1", "cs_1", "paid"))
+	s.deliver(refund("evt_2", "re_1", 1000))
+	if got := s.statusOf("evt_2"); got != models.EventFailed {
+		t.Errorf("event is %s, want failed", got)
+	}
+	s.must(s.DB.Exec(`ALTER TABLE stripe_refunds DROP CONSTRAINT spoilt`).Error)
+	s.must(s.Retry(context.Background(), "evt_2"))
+	s.wantBalance(1200 - 342)
+}
+
+func TestRegression_B07_CumulativeRefundTakenAsIncrement(t *testing.T) {
+	wantInAnyOrder(t, 1200-685, func(s *shop) []string {
+		return []string{s.completed("evt_1", "cs_1", "paid"), refunded("evt_2", 500), refunded("evt_3", 1000), refunded("evt_4", 2000)}
+	})
+}
+
+func TestRegression_B08_SecondPartialRefundDropped(t *testing.T) {
+	wantInAnyOrder(t, 1200-1028, func(s *shop) []string {
+		return []string{s.completed("evt_1", "cs_1", "paid"), refund("evt_2", "re_1", 1000), refund("evt_3", "re_2", 2000)}
+	})
+}
+
+func TestRegression_B09_OneRefundToldByEveryName(t *testing.T) {
+	wantInAnyOrder(t, 1200-342, func(s *shop) []string {
+		events := []string{s.completed("evt_1", "cs_1", "paid"), refunded("evt_2", 1000)}
+		for _, kind := range []string{"refund.created", "refund.updated", "charge.refund.updated"} {
+			events = append(events, refundIs("evt_"+kind, kind, 1, 1000, "succeeded"))
+		}
+		return events
+	})
+}
+
+func TestRegression_B10_RefundToldByOneNameOnly(t *testing.T) {
+	for _, kind := range []string{"refund.created", "refund.updated", "charge.refund.updated"} {
+		wantInAnyOrder(t, 1200-342, func(s *shop) []string {
+			return []string{s.completed("evt_1", "cs_1", "paid"), refundIs("evt_2", kind, 1, 1000, "succeeded")}
+		})
+	}
+	wantInAnyOrder(t, 1200-342, func(s *shop) []string { // an empty list of refunds, as since 2022, says nothing
+		return []string{s.completed("evt_1", "cs_1", "paid"), strings.Replace(refunded("evt_2", 1000), `"amount":`, `"refunds":{"data":[]},"amount":`, 1)}
+	})
+}
+
+func TestRegression_B11_FailedAndCanceledRefundsStayBooked(t *testing.T) {
+	for kind, status := range map[string]string{"charge.refund.updated": "failed", "refund.failed": "failed", "refund.updated": "canceled"} {
+		wantInAnyOrder(t, 1200, func(s *shop) []string {
+			return []string{s.completed("evt_1", "cs_1", "paid"), refunded("evt_2", 1000), refundIs("evt_3", "refund.created", 1, 1000, "pending"), refundIs("evt_4", kind, 1, 1000, status)}
+		})
+	}
+}
+
+func TestRegression_B12_DisputesAndRefundsTogether(t *testing.T) {
+	wantInAnyOrder(t, 1200-342, func(s *shop) []string { // won: the refund beside it stays
+		return []string{s.completed("evt_1", "cs_1", "paid"), dispute("evt_2", "created", "needs_response", 3500), refunded("evt_3", 1000), dispute("evt_4", "closed", "won", 3500)}
+	})
+	wantInAnyOrder(t, 0, func(s *shop) []string { // both at once take what was granted, and no more
+		return []string{s.completed("evt_1", "cs_1", "paid"), dispute("evt_2", "created", "needs_response", 3500), refunded("evt_3", 3500)}
+	})
+}
+
+func TestRegression_B13_DisputeNamesNoCustomer(t *testing.T) {
+	wantInAnyOrder(t, 0, func(s *shop) []string {
+		return []string{strings.Replace(s.completed("evt_1", "cs_1", "paid"), `"currency"`, `"customer":"cus_1","currency"`, 1), dispute("evt_2", "created", "needs_response", 3500)}
+	})
+}
+
+func TestRegression_B14_DelayedPayments(t *testing.T) {
+	wantInAnyOrder(t, 1200, func(s *shop) []string {
+		return []string{s.completed("evt_1", "cs_1", "unpaid"), strings.Replace(s.completed("evt_2", "cs_1", "paid"), "session.completed", "session.async_payment_succeeded", 1)}
+	})
+	wantInAnyOrder(t, 0, func(s *shop) []string {
+		return []string{s.completed("evt_1", "cs_1", "unpaid"), s.ended("evt_2", "async_payment_failed")}
+	})
+}
+
+func TestRegression_More_VeryOldEvent(t *testing.T) {
+	s := newShop(t)
+	old := strings.Replace(s.completed("evt_1", "cs_1", "paid"), `"livemode":false,`, `"livemode":false,"request":null,`, 1)
+	s.deliver(strings.Replace(old, `"api_version":"2024-06-20"`, `"api_version":null`, 1))
+	s.wantBalance(1200)
+}
+
+func TestPredecessor_MissingMetadataLost(t *testing.T) {
+	t.Run("our own row says what was sold", func(t *testing.T) {
+		s := newShop(t)
+		bare := event("evt_1", "checkout.session.completed", `{"id":"cs_1","mode":"payment","payment_status":"paid","payment_intent":"pi_1","currency":"eur","amount_subtotal":3500,"amount_total":3500}`)
+		s.deliver(bare)
+		s.wantBalance(1200)
+	})
+	t.Run("what nobody can tell is kept for a person", func(t *testing.T) {
+		s := newShop(t)
+		s.deliver(link("evt_1", "cs_shoes", "null", `"ada@example.com"`, `{"credits":"plenty"}`))
+		if got := s.statusOf("evt_1"); got != models.EventReview {
+			t.Errorf("event is %s, want review", got)
+		}
+	})
+}
+
+func TestPredecessor_UnpaidSessionsDropped(t *testing.T) {
+	s := newShop(t)
+	s.deliver(s.completed("evt_1", "cs_1", "unpaid"))
+	s.wantBalance(0)
+	if got := s.purchaseStatus(); got != models.PurchaseAwaitingPayment {
+		t.Errorf("purchase is %s, want awaiting payment", got)
+	}
+	s.deliver(strings.Replace(s.completed("evt_2", "cs_1", "paid"), "session.completed", "session.async_payment_succeeded", 1))
+	s.wantBalance(1200)
+}
+
+func TestPredecessor_ChargeReadAsRefund(t *testing.T) {
+	s := newShop(t)
+	s.deliver(s.completed("evt_1", "cs_1", "paid"))
+	s.deliver(refunded("evt_2", 1000)) // amount 3500 is the charge's, not the refund's
+	s.wantBalance(1200 - 342)
+	var refunds int64
+	s.must(s.DB.Raw(`SELECT count(*) FROM stripe_refunds`).Scan(&refunds).Error)
+	if refunds != 0 {
+		t.Errorf("%d refunds are known, want none: the event tells of a charge", refunds)
+	}
+}
+
+func TestPredecessor_PendingRefundNeverGivenBack(t *testing.T) {
+	s := newShop(t)
+	s.deliver(s.completed("evt_1", "cs_1", "paid"))
+	s.deliver(refundIs("evt_2", "refund.created", 1, 3500, "pending"))
+	s.wantBalance(0)
+	s.deliver(refundIs("evt_3", "charge.refund.updated", 1, 3500, "failed"))
+	s.wantBalance(1200)
+}
+
+func TestPredecessor_EachPartialRefundFloored(t *testing.T) {
+	s := newShop(t)
+	s.deliver(s.completed("evt_1", "cs_1", "paid"))
+	left := models.Credits(1200)
+	for i, amount := range []int64{1000, 1000, 1500} { // 342.8…, 342.8… and 514.2… credits
+		s.deliver(refund(fmt.Sprintf("evt_r%d", i), fmt.Sprintf("re_%d", i), amount))
+		left -= []models.Credits{342, 343, 515}[i]
+		s.wantBalance(left)
+	}
+}
