@@ -5,7 +5,7 @@ import (
 	"github.com/stripe/stripe-go/v79/client"
 )
 
-// contract is every call of Stripe's API that the product makes or is about to make, by the name that stripe-go has
+// contract is every call of Stripe's API that the product makes, by the name that stripe-go has
 // for it, as stripe-mock is asked for it: it refuses what Stripe does not know. A call that the product gains and that
 // is missing here fails TestEveryStripeCallIsUnderContract.
 var contract = map[string]func(*client.API) error{
@@ -16,6 +16,20 @@ var contract = map[string]func(*client.API) error{
 	"Products.New": func(api *client.API) error {
 		_, err := api.Products.New(&stripe.ProductParams{
 			ID: stripe.String("resume_matcher_credits"), Name: stripe.String("Credits"), Metadata: map[string]string{"type": "credits"},
+		})
+		return err
+	},
+	"Products.Update": func(api *client.API) error {
+		_, err := api.Products.Update("resume_matcher_credits", &stripe.ProductParams{Active: stripe.Bool(true)})
+		return err
+	},
+	"Charges.Get": func(api *client.API) error {
+		_, err := api.Charges.Get("ch_1", nil)
+		return err
+	},
+	"WebhookEndpoints.Update": func(api *client.API) error {
+		_, err := api.WebhookEndpoints.Update("we_1", &stripe.WebhookEndpointParams{
+			EnabledEvents: stripe.StringSlice([]string{"price.created", "charge.refunded"}), Disabled: stripe.Bool(false),
 		})
 		return err
 	},
@@ -62,24 +76,10 @@ var contract = map[string]func(*client.API) error{
 	"CheckoutSessions.ListLineItems": func(api *client.API) error {
 		return api.CheckoutSessions.ListLineItems(&stripe.CheckoutSessionListLineItemsParams{Session: stripe.String("cs_1")}).Err()
 	},
-	"CheckoutSessions.Expire": func(api *client.API) error {
-		_, err := api.CheckoutSessions.Expire("cs_1", &stripe.CheckoutSessionExpireParams{})
-		return err
-	},
-	"PaymentIntents.Get": func(api *client.API) error {
-		params := &stripe.PaymentIntentParams{}
-		params.AddExpand("latest_charge")
-		_, err := api.PaymentIntents.Get("pi_1", params)
-		return err
-	},
 	"Refunds.New": func(api *client.API) error {
 		_, err := api.Refunds.New(&stripe.RefundParams{
 			PaymentIntent: stripe.String("pi_1"), Amount: stripe.Int64(500), Reason: stripe.String("requested_by_customer"), Metadata: map[string]string{"actor": "1"},
 		})
-		return err
-	},
-	"Refunds.Get": func(api *client.API) error {
-		_, err := api.Refunds.Get("re_1", nil)
 		return err
 	},
 	"Refunds.List": func(api *client.API) error {
@@ -91,14 +91,6 @@ var contract = map[string]func(*client.API) error{
 		params := &stripe.DisputeListParams{PaymentIntent: stripe.String("pi_1"), CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: 1}}
 		params.Limit = stripe.Int64(100)
 		return api.Disputes.List(params).Err()
-	},
-	"Events.List": func(api *client.API) error {
-		params := &stripe.EventListParams{DeliverySuccess: stripe.Bool(false), Types: stripe.StringSlice([]string{"checkout.session.completed"})}
-		return api.Events.List(params).Err()
-	},
-	"Accounts.Get": func(api *client.API) error {
-		_, err := api.Accounts.Get()
-		return err
 	},
 	"WebhookEndpoints.List": func(api *client.API) error {
 		return api.WebhookEndpoints.List(&stripe.WebhookEndpointListParams{}).Err()

@@ -63,16 +63,16 @@ func productAgainst(t *testing.T, api *client.API) {
 	if err != nil || started.URL == "" {
 		t.Errorf("start = %+v, %v; want a page to pay on", started, err)
 	}
-	if _, err := s.FetchCheckout(ctx, "cs_test_1"); !errors.Is(err, purchase.ErrNotOurs) {
-		t.Errorf("fetch an open session: %v, want not ours", err)
+	if n, err := s.Check(ctx, started.PurchaseID.String()); n != 0 || !errors.Is(err, purchase.ErrNotOurs) {
+		t.Errorf("check of an open session = %d, %v; want not ours", n, err)
 	}
-	if _, err := s.LineItemCredits(ctx, "cs_test_1"); !errors.Is(err, purchase.ErrNotOurs) {
-		t.Errorf("line items of a foreign price: %v, want not ours", err)
+	if report, err := s.Reconcile(ctx); err != nil || len(report.Findings) != 0 {
+		t.Errorf("reconcile = %+v, %v; want nothing of ours", report.Findings, err)
 	}
 }
 
-// foreignRefund pins what makes the list of a payment's refunds dangerous to believe: the mock answers with a refund of
-// another payment, as a faulty server could. Who books from this list must compare, and is to be tried here.
+// foreignRefund makes the list of a payment's refunds dangerous to believe: the mock answers with a refund of another
+// payment, as a faulty server could. It must not be booked.
 func foreignRefund(t *testing.T, api *client.API) {
 	t.Helper()
 	list := api.Refunds.List(&stripe.RefundListParams{PaymentIntent: stripe.String("pi_ours")})
@@ -85,6 +85,21 @@ func foreignRefund(t *testing.T, api *client.API) {
 	}
 	if err := list.Err(); err != nil || found == 0 {
 		t.Errorf("%d refunds, %v; want a foreign one", found, err)
+	}
+	db := dbtest.New(t)
+	s := &purchase.Service{DB: db, Stripe: api, Now: models.Now, Log: slog.New(slog.DiscardHandler)}
+	err := db.Exec(`INSERT INTO stripe_charges (charge_id, payment_ref, amount, amount_refunded, currency, reread_at)
+		VALUES ('ch_ours', 'pi_ours', 3500, 1000, 'eur', now() - interval '1 minute')`).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RereadDue(context.Background()); err != nil {
+		t.Errorf("read the refunds again: %v", err)
+	}
+	var kept, marked int64
+	err = db.Raw(`SELECT (SELECT count(*) FROM stripe_refunds), (SELECT count(*) FROM stripe_charges WHERE reread_at IS NOT NULL)`).Row().Scan(&kept, &marked)
+	if err != nil || kept != 0 || marked != 0 {
+		t.Errorf("%d foreign refunds kept, %d charges still marked (%v), want none", kept, marked, err)
 	}
 }
 
