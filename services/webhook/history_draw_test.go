@@ -63,7 +63,7 @@ func (h *history) drawPayment(id string) {
 		origins = []string{"own", "own", "own", "own", "own", "lost", "link", "link", "items", "foreign"}
 	}
 	p := &payment{id: id, buyer: buyer, origin: rapid.SampledFrom(origins).Draw(t, "origin"), quantity: rapid.Int64Range(1, 4).Draw(t, "quantity"),
-		end:     rapid.SampledFrom([]string{"paid", "paid", "paid", "paid", "delayed", "delayed", "failed", "waiting", "expired"}).Draw(t, "end"),
+		end:     rapid.SampledFrom([]string{"paid", "paid", "paid", "paid", "delayed", "delayed", "revived", "failed", "waiting", "expired"}).Draw(t, "end"),
 		ordered: rapid.Int64Range(1, 2000).Draw(t, "credits"), subtotal: rapid.Int64Range(1, 5000).Draw(t, "cents"),
 		method: rapid.SampledFrom([]string{"legacy", "acacia", "both"}).Draw(t, "method"), stays: rapid.Bool().Draw(t, "stays"),
 		converts: rapid.IntRange(0, 5).Draw(t, "converts") == 5,

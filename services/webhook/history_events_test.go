@@ -41,6 +41,10 @@ func (h *history) tellSession(p *payment) {
 	case "delayed":
 		h.tell("checkout.session.completed", session("unpaid"))
 		h.tell("checkout.session.async_payment_succeeded", session("paid"))
+	case "revived":
+		h.tell("checkout.session.expired", session("unpaid"))
+		h.tell("checkout.session.async_payment_failed", session("unpaid"))
+		h.tell("checkout.session.completed", session("paid"))
 	case "failed":
 		h.tell("checkout.session.completed", session("unpaid"))
 		h.tell("checkout.session.async_payment_failed", session("unpaid"))

@@ -19,7 +19,7 @@ type payment struct {
 	id     string // of the history and in it; every id below ends in it
 	buyer  person
 	origin string // own; lost: own, but Stripe's answer was; link: paid by a payment link; items: its credits are in the line items; foreign: another product's
-	end    string // paid, free, delayed, failed, waiting, expired
+	end    string // paid, free, delayed, failed, waiting, expired; revived: paid, whatever else was said of it
 	told   string // metadata.credits
 
 	ordered  int64 // credits of our own row, or of the line items
@@ -46,7 +46,9 @@ func (p *payment) session() string { return "cs_" + p.id }
 func (p *payment) intent() string  { return "pi_" + p.id }
 func (p *payment) ours() bool      { return p.origin != "foreign" }
 func (p *payment) begun() bool     { return p.origin == "own" || p.origin == "lost" }
-func (p *payment) wasPaid() bool   { return slices.Contains([]string{"paid", "free", "delayed"}, p.end) }
+func (p *payment) wasPaid() bool {
+	return slices.Contains([]string{"paid", "free", "delayed", "revived"}, p.end)
+}
 
 // owed is what is to be in the ledger in the end: what was granted of the payment, and what of it refunds and disputes
 // took back. It is written from the rules of the product, shares no line with it, and knows nothing of order.
