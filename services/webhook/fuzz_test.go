@@ -31,9 +31,9 @@ func seeds(s *shop) []string {
 		func(e string) string { return strings.Replace(e, `{"id":"cs_1"`, `{"id":"cs\u0000_1"`, 1) },
 		func(e string) string { return strings.Replace(e, `"id":"cs_1"`, "\"id\":\"\xff\xfe\"", 1) },
 		func(e string) string { return strings.Replace(e, `"amount_total":3500`, `"amount_total":1e400`, 1) },
-		func(e string) string { return strings.Replace(e, `3500`, `9223372036854775807`, -1) },
-		func(e string) string { return strings.Replace(e, `3500`, `-3500`, -1) },
-		func(e string) string { return strings.Replace(e, `3500`, `"3500"`, -1) },
+		func(e string) string { return strings.ReplaceAll(e, `3500`, `9223372036854775807`) },
+		func(e string) string { return strings.ReplaceAll(e, `3500`, `-3500`) },
+		func(e string) string { return strings.ReplaceAll(e, `3500`, `"3500"`) },
 		func(e string) string {
 			return strings.Replace(e, `"created":1800000000`, `"created":9223372036854775807`, 1)
 		},
