@@ -26,7 +26,7 @@ func TestCommands(t *testing.T) {
 		says []string
 	}{
 		{"version", nil, []string{"version"}, 0, []string{"development"}},
-		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "doctor", "grant"}},
+		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "doctor", "reconcile", "grant"}},
 		{"help on a command", nil, []string{"grant", "-h"}, 0, []string{"-email", "-credits", "-note"}},
 		{"help on prices", nil, []string{"prices", "sync", "-h"}, 0, []string{"Usage: credits prices sync"}},
 		{"an unknown command", nil, []string{"dance"}, 2, []string{`no command "dance"`}},

@@ -109,7 +109,7 @@ func (s *Service) BookCharge(tx *gorm.DB, c Charge, eventID string) ([]models.Cr
 	if err := recordCharge(tx, c); err != nil {
 		return nil, err
 	}
-	if err := askForRefunds(tx, c, s.Now()); err != nil {
+	if err := askForRefunds(tx, c.PaymentRef, s.Now()); err != nil {
 		return nil, err
 	}
 	return settlePayment(tx, c.PaymentRef, eventID)
@@ -127,6 +127,11 @@ func (s *Service) BookRefund(tx *gorm.DB, r Refund, told Told, eventID string) (
 	r.PaymentRef = ref
 	if err := errors.Join(lockPayment(tx, ref), recordRefund(tx, r)); err != nil {
 		return nil, err
+	}
+	if eventID != "" { // otherwise it comes from the list already
+		if err := askForRefunds(tx, ref, s.Now()); err != nil {
+			return nil, err
+		}
 	}
 	return settlePayment(tx, ref, eventID)
 }

@@ -19,16 +19,16 @@ const (
 	rereadBatch = 20
 )
 
-// askForRefunds marks a charge whose sum of refunds does not tell which of them stand. Nobody documents whether a
+// askForRefunds marks a payment's charge when its sum of refunds does not tell which of them stand. Nobody documents whether a
 // refund that fails leaves the sum, so once one has failed, or the sum tells of refunds that we have not seen, the
 // list of refunds decides. Until it is read the ledger follows what is known: never more is taken than went back.
-func askForRefunds(tx *gorm.DB, c Charge, now time.Time) error {
-	m, err := moneyBack(tx, c.PaymentRef)
+func askForRefunds(tx *gorm.DB, paymentRef string, now time.Time) error {
+	m, err := moneyBack(tx, paymentRef)
 	if err != nil || (m.RefundsBad == 0 && (m.RefundsGood == 0 || m.ChargeCumulated-m.RefundsBad <= m.RefundsGood)) {
 		return err
 	}
-	if err := tx.Exec(`UPDATE stripe_charges SET reread_at = ? WHERE charge_id = ?`, now.Add(rereadGrace), c.ID).Error; err != nil {
-		return fmt.Errorf("mark charge %s: %w", c.ID, err)
+	if err := tx.Exec(`UPDATE stripe_charges SET reread_at = ? WHERE payment_ref = ?`, now.Add(rereadGrace), paymentRef).Error; err != nil {
+		return fmt.Errorf("mark the charge of payment %s: %w", paymentRef, err)
 	}
 	return nil
 }

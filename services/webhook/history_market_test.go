@@ -170,11 +170,30 @@ func (m *market) settleDown(t *rapid.T) {
 			t.Fatal(err)
 		}
 		if open == 0 {
+			m.readAgain(t)
 			return
 		}
 		m.clock.Add((25 * time.Hour).Microseconds())
 	}
 	t.Errorf("%d events are stuck", open)
+}
+
+// readAgain lets Stripe be asked for the refunds that the events alone cannot tell apart.
+func (m *market) readAgain(t *rapid.T) {
+	m.clock.Add((10 * time.Minute).Microseconds())
+	for range 100 { // 20 charges at a time
+		if err := m.Purchase.RereadDue(context.Background()); err != nil {
+			t.Fatalf("read refunds again: %v", err)
+		}
+		var marked int64
+		if err := m.DB.Raw(`SELECT count(*) FROM stripe_charges WHERE reread_at IS NOT NULL`).Scan(&marked).Error; err != nil || marked == 0 {
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Errorf("charges stay marked")
 }
 
 // twin is a second event that Stripe makes of the same fact.

@@ -105,7 +105,7 @@ func TestOwnEndpointIsThereAtItsPublicAddress(t *testing.T) {
 	s := begin("https://credits.example.com/api/stripe/webhook")
 	own := s.endpoints(t)
 	if len(own) != 1 || own[0].URL != "https://credits.example.com/api/stripe/webhook" || own[0].APIVersion != sandbox.Version ||
-		own[0].Status != "enabled" || len(own[0].EnabledEvents) != 14 || own[0].Secret != "" {
+		own[0].Status != "enabled" || len(own[0].EnabledEvents) != 20 || own[0].Secret != "" {
 		t.Fatalf("endpoints = %+v", own)
 	}
 	if _, err := s.api.WebhookEndpoints.Update(own[0].ID, &stripe.WebhookEndpointParams{Description: stripe.String("mine")}); err != nil {

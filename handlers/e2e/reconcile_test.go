@@ -1,0 +1,76 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// Events that never come: the buyer has paid, then part of it is refunded, and we hear of neither. Reconciling finds
+// both, once.
+func TestReconcileOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	database := "DATABASE_URL=" + dbtest.Empty(t)
+	s := start(t, database)
+	v := newVisitor(s, "en")
+	v.signInAs("ada@example.com")
+	standIn := v.sandboxOrigin()
+	control(t, standIn+"/control/delivery", "mode=dropped&redirect_first=true")
+
+	v.open("/en/purchase")
+	v.submit("#buy-500", "quantity", "1")
+	v.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // closes the tab
+	v.submit("#pay")
+	v.client.CheckRedirect = nil
+	v.open("/en/history")
+	v.wantBalance("0")
+
+	env := []string{database}
+	out, code := command(t, env, "reconcile")
+	if code != 0 || !strings.Contains(out, "paid and not credited, mended (+500 credits)") {
+		t.Fatalf("reconcile ends with %d: %s", code, out)
+	}
+	v.open("/en/history")
+	v.wantBalance("500")
+
+	v.open(standIn + "/dashboard")
+	v.submit("#payments form button", "amount", "5.00")
+	v.open("/en/history")
+	v.wantBalance("500")
+	out, code = command(t, env, "reconcile")
+	if code != 0 || !strings.Contains(out, "refund not booked, mended (-125 credits)") {
+		t.Fatalf("reconcile ends with %d: %s", code, out)
+	}
+	v.open("/en/history")
+	v.wantBalance("375")
+	if out, code = command(t, env, "reconcile"); code != 0 || !strings.Contains(out, "Nothing to mend.") {
+		t.Errorf("reconciling again ends with %d: %s", code, out)
+	}
+	if strings.Contains(s.out.String()+out, "ada@example.com") {
+		t.Error("an address was printed")
+	}
+}
+
+// sandboxOrigin is where the Stripe stand-in answers, as the banner links to it.
+func (v *visitor) sandboxOrigin() string {
+	v.t.Helper()
+	href, _ := v.find("#sandbox a").Attr("href")
+	origin, _, ok := strings.Cut(href, "/dashboard")
+	if !ok {
+		v.t.Fatalf("the sandbox banner leads to %q, want the stand-in's dashboard", href)
+	}
+	return origin
+}
+
+// control tells the stand-in to behave in some way.
+func control(t *testing.T, address, form string) {
+	t.Helper()
+	res, body := request(t, http.DefaultClient, http.MethodPost, address, form, map[string]string{
+		"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json",
+	})
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("%s answers %d: %s", address, res.StatusCode, body)
+	}
+}
