@@ -156,6 +156,16 @@ func (s *site) stop() {
 	}
 }
 
+// kill ends the server as the kernel would, at once and without a word.
+func (s *site) kill() {
+	s.t.Helper()
+	if err := s.cmd.Process.Kill(); err != nil {
+		s.t.Errorf("kill: %v", err)
+	}
+	err := <-s.exited
+	s.exited <- err
+}
+
 func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stripe/stripe-go/v79/webhook"
+)
+
+// sender repeats each event until it is accepted, as Stripe does, with a new time and signature for each attempt.
+type sender struct {
+	client   *http.Client
+	to       func(attempt int) string // where the load balancer sends an attempt
+	deadline time.Duration            // for one event
+	pause    time.Duration            // between two attempts
+	accepted chan struct{}            // a beat for each answer, for who listens
+	refused  atomic.Int64             // attempts that were answered, but not with 2xx
+	cut      atomic.Int64             // attempts whose answer never came
+	unborn   atomic.Int64             // attempts that found nobody listening
+}
+
+func newSender(t testing.TB, to func(attempt int) string) *sender {
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &sender{client: &http.Client{Transport: transport, Timeout: 15 * time.Second}, to: to, deadline: 40 * time.Second,
+		pause: 20 * time.Millisecond, accepted: make(chan struct{})}
+}
+
+// send returns when the event was accepted.
+func (s *sender) send(t testing.TB, n notice) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.deadline)
+	defer cancel()
+	for attempt := 0; ; attempt++ {
+		if s.try(ctx, s.to(attempt), n) {
+			select {
+			case s.accepted <- struct{}{}:
+			default:
+			}
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Errorf("%s is not accepted within %s", n.id, s.deadline)
+			return
+		case <-time.After(s.pause):
+		}
+	}
+}
+
+// sendAll sends each event several times at once, and all of them together.
+func (s *sender) sendAll(t testing.TB, times int, notices ...notice) {
+	var sending sync.WaitGroup
+	for _, n := range notices {
+		for range times {
+			sending.Go(func() { s.send(t, n) })
+		}
+	}
+	sending.Wait()
+}
+
+// try is one attempt.
+func (s *sender) try(ctx context.Context, to string, n notice) bool {
+	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: shopSecret, Timestamp: time.Now()})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to+"/api/stripe/webhook", strings.NewReader(n.payload))
+	if err != nil {
+		return false
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Stripe-Signature", signed.Header)
+	res, err := s.client.Do(req)
+	switch {
+	case err != nil && strings.Contains(err.Error(), "connection refused"):
+		s.unborn.Add(1)
+		return false
+	case err != nil:
+		s.cut.Add(1)
+		return false
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		s.cut.Add(1)
+		return false
+	}
+	if res.StatusCode/100 != 2 {
+		s.refused.Add(1)
+		return false
+	}
+	return true
+}
