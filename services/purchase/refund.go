@@ -60,10 +60,11 @@ func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.Re
 	case !errors.Is(err, gorm.ErrRecordNotFound):
 		return request, p, false, fmt.Errorf("look up refund request: %w", err)
 	}
-	gone, err := refundedCents(tx, p)
+	back, err := goneBack(tx, p)
 	if err != nil {
 		return request, p, false, err
 	}
+	gone := models.Cents(back.RefundsGood)
 	switch {
 	case p.Status != models.PurchasePaid || p.PaymentIntentID == "":
 		return request, p, false, fault.Because(fault.Conflict, fault.NothingPaid)
@@ -83,18 +84,19 @@ func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.Re
 	return request, p, false, nil
 }
 
-// refundedCents is how much of a payment went back or is on its way, requests that Stripe has not answered included.
-func refundedCents(tx *gorm.DB, p models.Purchase) (models.Cents, error) {
+// goneBack is what of a payment went back or is on its way, requests that Stripe has not answered included. Its
+// refunds are all in RefundsGood.
+func goneBack(tx *gorm.DB, p models.Purchase) (money, error) {
 	facts, err := moneyBack(tx, p.PaymentIntentID)
 	if err != nil {
-		return 0, err
+		return facts, err
 	}
 	var pending models.Cents
 	err = tx.Raw(`SELECT coalesce(sum(amount_cents), 0) FROM refund_requests r WHERE purchase_id = ? AND status = 'pending'`, p.ID).Scan(&pending).Error
 	if err != nil {
-		return 0, fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
+		return facts, fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
 	}
-	return models.Cents(facts.refunded()) + pending, nil
+	return money{RefundsGood: facts.refunded() + int64(pending), Disputed: facts.Disputed}, nil
 }
 
 // SendRefund asks Stripe to make the refund and books its answer, as its event will be booked.
@@ -207,22 +209,4 @@ func (s *Service) SendRefundsDue(ctx context.Context) error {
 		}
 	}
 	return err
-}
-
-// Proposal is how much to give back for credits that were not used: their share of the price, in the payment's cents.
-// It is rounded up where that takes no further credit, so that nobody is left with a credit nobody pays for.
-//
-// Units: cents. unused is at most what the purchase still has granted, left at most what is left of the payment.
-func Proposal(p models.Purchase, unused models.Credits, left models.Cents) models.Cents {
-	unused = min(unused, p.CreditsGranted-p.CreditsRefunded-p.CreditsDisputed)
-	if unused <= 0 || left <= 0 || p.CreditsGranted == 0 {
-		return 0
-	}
-	product := int64(p.PaidCents) * int64(unused) // at most 1e8 credits × 1e10 cents
-	down := models.Cents(product / int64(p.CreditsGranted))
-	up := models.Cents((product + int64(p.CreditsGranted) - 1) / int64(p.CreditsGranted))
-	if taken, _ := target(p.CreditsGranted, p.PaidCents, money{RefundsGood: int64(up)}); taken > unused {
-		up = down
-	}
-	return min(up, left)
 }
