@@ -55,9 +55,6 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 		if err != nil || replayed {
 			return err
 		}
-		if err := lockBoth(tx, r.ActorID, p.UserID); err != nil {
-			return err
-		}
 		return s.auditRefund(tx, r, p, request)
 	})
 	if err != nil {

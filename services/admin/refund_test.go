@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -80,7 +81,6 @@ func TestRefund(t *testing.T) {
 			"too much":         func(r *admin.Refund) { r.Cents = 2001 },
 			"an old form":      func(r *admin.Refund) { r.Seen = 5 },
 			"unknown purchase": func(r *admin.Refund) { r.PurchaseID = uuid.New() },
-			"unknown admin":    func(r *admin.Refund) { r.ActorID = 9999 },
 		} {
 			r := good
 			change(&r)
@@ -127,6 +127,34 @@ func TestRefund(t *testing.T) {
 			t.Errorf("%d conflicts, %d refunds, balance %d credits; want 1, 2 and 300", conflicts.Load(), keys.Load(), balance())
 		}
 	})
+	t.Run("waits for the user before it keeps others from the admin", func(t *testing.T) {
+		colleague := dbtest.User(t, db, "later@example.com")
+		held := db.Begin()
+		defer held.Rollback()
+		if err := held.Exec(`SELECT 1 FROM users WHERE id = ? FOR UPDATE`, ada.ID).Error; err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() {
+			r := good
+			r.Seen, r.Key, r.ActorID = 800, "waits", colleague.ID
+			_, err := s.Refund(ctx, r)
+			done <- err
+		}()
+		waiting, deadline := false, time.Now().Add(10*time.Second)
+		for !waiting && time.Now().Before(deadline) {
+			if err := db.Raw(`SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := held.Exec(`SELECT 1 FROM users WHERE id = ? FOR UPDATE NOWAIT`, colleague.ID).Error; err != nil || !waiting {
+			t.Errorf("the refund waits: %v, and the admin can be locked: %v; want both", waiting, err)
+		}
+		held.Commit()
+		if err := <-done; err != nil {
+			t.Errorf("refund: %v", err)
+		}
+	})
 	t.Run("an admin and a user who refund and grant each other wait for nobody in vain", func(t *testing.T) {
 		dbtest.Together(20, func(i int) {
 			if i%2 == 0 {
@@ -137,7 +165,7 @@ func TestRefund(t *testing.T) {
 				return
 			}
 			r := good
-			r.Seen, r.Cents, r.Key = 800, 4, fmt.Sprint("cross ", i)
+			r.Seen, r.Cents, r.Key = 1200, 4, fmt.Sprint("cross ", i)
 			if _, err := s.Refund(ctx, r); err != nil && !fault.Is(err, fault.Conflict) {
 				t.Errorf("refund: %v", err)
 			}

@@ -37,7 +37,7 @@ type RefundOrder struct {
 // RequestRefund writes down that a refund is to be made, in the caller's transaction. SendRefund then makes it; should
 // nobody come to that, the worker does.
 //
-// Locks: the purchase. Idempotent: by purchase and key; replayed says that the key was used before.
+// Locks: the purchase, then the admin and the user, the lower id first. Idempotent: by purchase and key; replayed says that the key was used before.
 // Errors: fault.NotFound; fault.Invalid for an amount that is not left; fault.Conflict when something was refunded since
 // the form was rendered, when the key was used for something else, or when nothing was paid.
 func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.RefundRequest, p models.Purchase, replayed bool, err error) {
@@ -73,6 +73,9 @@ func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.Re
 	case o.Cents < 1 || o.Cents > p.PaidCents-gone:
 		return request, p, false, fault.Field("amount", fault.RefundRange)
 	}
+	if err := keepUsers(tx, o.ActorID, p.UserID); err != nil {
+		return request, p, false, err
+	}
 	request = models.RefundRequest{ID: uuid.New(), PurchaseID: p.ID, IdempotencyKey: o.Key, AmountCents: o.Cents, Note: o.Note,
 		Status: models.RefundPending, NextAttemptAt: now.Add(refundPause), CreatedAt: now, UpdatedAt: now}
 	if o.ActorID != 0 {
@@ -82,6 +85,15 @@ func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.Re
 		return request, p, false, fmt.Errorf("write refund request: %w", err)
 	}
 	return request, p, false, nil
+}
+
+// keepUsers keeps the rows that the request, and the audit log's line about it, point at. Writing those would lock the
+// admin first and the user later, which is the wrong order for every other admin with a higher id than the user's.
+func keepUsers(tx *gorm.DB, ids ...int64) error {
+	if err := tx.Exec(`SELECT 1 FROM users WHERE id IN ? ORDER BY id FOR KEY SHARE`, ids).Error; err != nil {
+		return fmt.Errorf("keep users %v: %w", ids, err)
+	}
+	return nil
 }
 
 // goneBack is what of a payment went back or is on its way, requests that Stripe has not answered included. Its
