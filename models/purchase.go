@@ -51,7 +51,8 @@ type Purchase struct {
 	CheckoutSessionID string // empty until Stripe answered
 	CheckoutURL       string
 	PaymentIntentID   string // empty until paid, and for ever when nothing had to be paid
-	PaidCents         Cents
+	PaidCents         Cents  // in the payment's currency
+	PaidCurrency      string // empty until paid
 	PaidAt            *time.Time
 
 	CreditsGranted  Credits
@@ -59,6 +60,15 @@ type Purchase struct {
 	CreditsDisputed Credits // of those granted, taken back for disputes
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
+}
+
+// PaymentCurrency is what PaidCents and every refund are counted in: the buyer's own currency where Stripe converted the
+// price for them, else the one in which it was ordered.
+func (p Purchase) PaymentCurrency() string {
+	if p.PaidCurrency != "" {
+		return p.PaidCurrency
+	}
+	return p.Currency
 }
 
 // StripeEventStatus is what has become of a stored event.

@@ -17,6 +17,11 @@ const (
 	ReconcileBalances ReconcileStep = "balances"
 )
 
+// ReconcileSteps lists every step, for the test that wants a text for each.
+func ReconcileSteps() []ReconcileStep {
+	return []ReconcileStep{ReconcileSessions, ReconcileRefunds, ReconcileDisputes, ReconcileBalances}
+}
+
 // Reconciliation is one reading of what Stripe has, compared with what we booked.
 type Reconciliation struct {
 	ID          int64

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,6 +36,26 @@ type RefundRequest struct {
 	NextAttemptAt  time.Time
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+}
+
+// StripeCode is the code with which Stripe refused the refund, such as charge_already_refunded; empty when it gave none.
+func (r RefundRequest) StripeCode() string {
+	_, rest, _ := strings.Cut(r.LastError, "code ")
+	code, _, _ := strings.Cut(rest, ",")
+	return code
+}
+
+// RefundStatuses lists the statuses that a refund has at Stripe, in the order in which they rise.
+// Source: https://docs.stripe.com/api/refunds/object#refund_object-status
+func RefundStatuses() []string {
+	return []string{"pending", "requires_action", "succeeded", "failed", "canceled"}
+}
+
+// DisputeStatuses lists the statuses that a dispute has at Stripe, in the order in which they rise: an inquiry may
+// become a dispute, and even a lost one may be won late.
+// Source: https://docs.stripe.com/api/disputes/object#dispute_object-status
+func DisputeStatuses() []string {
+	return []string{"warning_needs_response", "warning_under_review", "warning_closed", "needs_response", "under_review", "lost", "won"}
 }
 
 // StripeRefund is a refund as Stripe last told of it.

@@ -55,9 +55,6 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 		if err != nil || replayed {
 			return err
 		}
-		if err := lockBoth(tx, r.ActorID, p.UserID); err != nil {
-			return err
-		}
 		return s.auditRefund(tx, r, p, request)
 	})
 	if err != nil {
@@ -69,7 +66,7 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 }
 
 func (s *Service) auditRefund(tx *gorm.DB, r Refund, p models.Purchase, request models.RefundRequest) error {
-	detail, err := json.Marshal(map[string]any{"cents": r.Cents, "currency": p.Currency, "note": r.Note, "purchase_id": p.ID, "refund_request": request.ID})
+	detail, err := json.Marshal(map[string]any{"cents": r.Cents, "currency": p.PaymentCurrency(), "note": r.Note, "purchase_id": p.ID, "refund_request": request.ID})
 	if err != nil {
 		return fmt.Errorf("audit detail: %w", err)
 	}

@@ -53,11 +53,12 @@ func (s *Service) adopt(tx *gorm.DB, c Checkout, told Told) (*models.Purchase, e
 	}
 	now := s.Now()
 	p := models.Purchase{ID: id, UserID: user.ID, Quantity: 1, Credits: credits, AmountCents: models.Cents(c.Subtotal), Currency: c.Currency,
-		Status: models.PurchasePaid, CheckoutSessionID: c.ID, PaymentIntentID: c.PaymentIntent, PaidCents: models.Cents(c.Paid), PaidAt: &now}
+		Status: models.PurchasePaid, CheckoutSessionID: c.ID, PaymentIntentID: c.PaymentIntent, PaidCents: models.Cents(c.Paid),
+		PaidCurrency: c.PaidCurrency, PaidAt: &now}
 	err = tx.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status,
-			checkout_session_id, payment_intent_id, paid_cents, paid_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?)`, p.ID, p.UserID, p.Quantity, p.Credits, p.AmountCents, p.Currency,
-		models.Locales[0], "session:"+c.ID, p.Status, c.ID, c.PaymentIntent, p.PaidCents, now).Error
+			checkout_session_id, payment_intent_id, paid_cents, paid_currency, paid_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?)`, p.ID, p.UserID, p.Quantity, p.Credits, p.AmountCents, p.Currency,
+		models.Locales[0], "session:"+c.ID, p.Status, c.ID, c.PaymentIntent, p.PaidCents, p.PaidCurrency, now).Error
 	if err != nil {
 		return nil, fmt.Errorf("adopt session %s: %w", c.ID, err)
 	}

@@ -40,6 +40,8 @@ type Detail struct {
 	Requests []models.RefundRequest // oldest first
 	Refunded models.Cents           // of the payment: gone back, or on its way
 	Waits    []Wait
+
+	back money // the same with disputes, as the ledger counts it
 }
 
 // Left is how much of the payment can still be given back, in its cents.
@@ -65,9 +67,10 @@ func (s *Service) Detail(ctx context.Context, id string) (Detail, error) {
 	if err := db.Where("purchase_id = ?", parsed).Order("created_at, id").Find(&d.Requests).Error; err != nil {
 		return d, fmt.Errorf("refund requests of purchase %s: %w", id, err)
 	}
-	if d.Refunded, err = refundedCents(db, d.Purchase); err != nil {
+	if d.back, err = goneBack(db, d.Purchase); err != nil {
 		return d, err
 	}
+	d.Refunded = models.Cents(d.back.RefundsGood)
 	if d.PaymentIntentID != "" {
 		for _, rows := range []any{&d.Refunds, &d.Disputes} {
 			if err := db.Where("payment_ref = ?", d.PaymentIntentID).Order("updated_at").Find(rows).Error; err != nil {
@@ -116,6 +119,28 @@ func (d Detail) waits(db *gorm.DB) ([]Wait, error) {
 	return all, nil
 }
 
+// Coming is how many credits the refunds on their way will take yet.
+// Units: credits.
+func (d Detail) Coming() models.Credits {
+	return max(taken(d.Purchase, d.back)-d.CreditsRefunded-d.CreditsDisputed, 0)
+}
+
+// Unused is how many credits of this purchase its buyer still has, once the refunds on their way are through.
+// Units: credits; available is what the buyer can spend now.
+func (d Detail) Unused(available models.Credits) models.Credits {
+	return max(min(available-d.Coming(), d.CreditsGranted-taken(d.Purchase, d.back)), 0)
+}
+
+// Proposal is how much to give back for the unused credits. Units: cents of the payment's currency.
+func (d Detail) Proposal(available models.Credits) models.Cents {
+	return propose(d.Purchase, d.back, d.Unused(available), d.Left())
+}
+
+// Takes is how many credits a refund of this much takes, beside those that are on their way. Units: cents, credits.
+func (d Detail) Takes(cents models.Cents) models.Credits {
+	return taken(d.Purchase, d.back.and(cents)) - taken(d.Purchase, d.back)
+}
+
 // Check asks Stripe how a purchase stands, its session and its refunds, and books what is missing. It tells how many
 // lines that added to the ledger.
 //
@@ -123,8 +148,11 @@ func (d Detail) waits(db *gorm.DB) ([]Wait, error) {
 // fault.NotFound; fault.Unavailable when Stripe does not answer.
 func (s *Service) Check(ctx context.Context, id string) (int, error) {
 	d, err := s.Detail(ctx, id)
-	if err != nil || d.CheckoutSessionID == "" {
+	if err != nil {
 		return 0, err
+	}
+	if d.CheckoutSessionID == "" {
+		return 0, ErrNotOurs
 	}
 	session, err := s.fetchCheckout(ctx, d.CheckoutSessionID)
 	if err != nil {

@@ -36,7 +36,7 @@ func checkoutOf(session *stripe.CheckoutSession) Checkout {
 	c := Checkout{
 		ID: session.ID, ClientReferenceID: session.ClientReferenceID, PurchaseID: session.Metadata["purchase_id"],
 		Credits: session.Metadata["credits"], PaymentStatus: string(session.PaymentStatus),
-		Currency: string(session.Currency), Subtotal: session.AmountSubtotal, Paid: session.AmountTotal,
+		Currency: string(session.Currency), Subtotal: session.AmountSubtotal, Paid: session.AmountTotal, PaidCurrency: string(session.Currency),
 	}
 	if session.PaymentIntent != nil {
 		c.PaymentIntent = session.PaymentIntent.ID

@@ -36,15 +36,11 @@ func RecordExpiry(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	return p, savePayment(tx, p, c)
 }
 
-// disputeStatuses, in the order in which they rise: an inquiry may become a dispute, and even a lost one may be won late.
-// Source: https://docs.stripe.com/api/disputes/object#dispute_object-status
-var disputeStatuses = []string{"warning_needs_response", "warning_under_review", "warning_closed", "needs_response", "under_review", "lost", "won"}
-
 // recordDispute keeps a dispute. Its status only rises, so that events may come in any order.
 //
 // Errors: ReviewError for a status that we do not know.
 func recordDispute(tx *gorm.DB, d Dispute) error {
-	if !slices.Contains(disputeStatuses, d.Status) {
+	if !slices.Contains(models.DisputeStatuses(), d.Status) {
 		return ReviewError("unknown dispute status " + d.Status)
 	}
 	err := tx.Exec(`INSERT INTO stripe_disputes AS old (dispute_id, charge_id, payment_ref, amount, currency, status) VALUES (?, ?, ?, ?, ?, ?)

@@ -212,7 +212,9 @@ func (s *Service) leaveRun(ctx context.Context, r *models.Reconciliation, cause 
 // LastReconciliation is how the newest run stands, with what it found so far; nil before the first.
 func (s *Service) LastReconciliation(ctx context.Context) (*Report, error) {
 	var r models.Reconciliation
-	err := s.DB.WithContext(ctx).Raw(`SELECT * FROM reconciliations ORDER BY id DESC LIMIT 1`).Take(&r).Error
+	// A run that nobody holds has a lease that ended for ever ago, which no time.Time can tell.
+	err := s.DB.WithContext(ctx).Raw(`SELECT id, since, step, cursor, checked, holder, greatest(leased_until, 'epoch') AS leased_until, last_error,
+		started_at, finished_at FROM reconciliations ORDER BY id DESC LIMIT 1`).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, nil
 	}

@@ -27,6 +27,7 @@ type (
 		Currency          string // of Subtotal, in which we priced the order
 		Subtotal          int64  // before discounts, taxes included
 		Paid              int64  // what the payment took, in the payment's own currency
+		PaidCurrency      string // of Paid: the buyer's, where Stripe converted our price for them
 	}
 	// Charge is a payment with the sum of its refunds so far.
 	Charge struct {
@@ -114,7 +115,7 @@ func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, e
 	if credits, ok := parseCredits(c.Credits); ok {
 		p.Credits = credits // Stripe's metadata is the customer's word for it; ours is the same unless edited there
 	}
-	p.Status, p.PaymentIntentID, p.PaidCents, p.PaidAt = models.PurchasePaid, c.PaymentIntent, models.Cents(c.Paid), &now
+	p.Status, p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt = models.PurchasePaid, c.PaymentIntent, models.Cents(c.Paid), c.PaidCurrency, &now
 	return p, savePayment(tx, p, c)
 }
 
@@ -145,8 +146,8 @@ func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 
 func savePayment(tx *gorm.DB, p *models.Purchase, c Checkout) error {
 	p.CheckoutSessionID = c.ID
-	err := tx.Exec(`UPDATE purchases SET status = ?, checkout_session_id = ?, payment_intent_id = NULLIF(?, ''), paid_cents = ?, paid_at = ?,
-		credits = ?, updated_at = now() WHERE id = ?`, p.Status, c.ID, p.PaymentIntentID, p.PaidCents, p.PaidAt, p.Credits, p.ID).Error
+	err := tx.Exec(`UPDATE purchases SET status = ?, checkout_session_id = ?, payment_intent_id = NULLIF(?, ''), paid_cents = ?, paid_currency = ?, paid_at = ?,
+		credits = ?, updated_at = now() WHERE id = ?`, p.Status, c.ID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt, p.Credits, p.ID).Error
 	if err != nil {
 		return fmt.Errorf("record the payment of purchase %s: %w", p.ID, err)
 	}
@@ -164,9 +165,6 @@ func recordCharge(tx *gorm.DB, c Charge) error {
 	return nil
 }
 
-// refundStatuses, in the order in which they rise. Source: https://docs.stripe.com/api/refunds/object#refund_object-status
-var refundStatuses = []string{"pending", "requires_action", "succeeded", "failed", "canceled"}
-
 // recordRefund keeps a refund. Its status only rises, so that events may come in any order:
 // pending or requires_action, then succeeded, then failed or canceled.
 //
@@ -175,7 +173,7 @@ func recordRefund(tx *gorm.DB, r Refund) error {
 	if r.Status == "" { // some payment methods' refunds begin without one
 		r.Status = "pending"
 	}
-	if !slices.Contains(refundStatuses, r.Status) {
+	if !slices.Contains(models.RefundStatuses(), r.Status) {
 		return ReviewError("unknown refund status " + r.Status)
 	}
 	err := tx.Exec(`INSERT INTO stripe_refunds AS old (refund_id, charge_id, payment_ref, amount, currency, status, failure_reason)

@@ -37,7 +37,7 @@ type RefundOrder struct {
 // RequestRefund writes down that a refund is to be made, in the caller's transaction. SendRefund then makes it; should
 // nobody come to that, the worker does.
 //
-// Locks: the purchase. Idempotent: by purchase and key; replayed says that the key was used before.
+// Locks: the purchase, then the admin and the user, the lower id first. Idempotent: by purchase and key; replayed says that the key was used before.
 // Errors: fault.NotFound; fault.Invalid for an amount that is not left; fault.Conflict when something was refunded since
 // the form was rendered, when the key was used for something else, or when nothing was paid.
 func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.RefundRequest, p models.Purchase, replayed bool, err error) {
@@ -60,10 +60,11 @@ func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.Re
 	case !errors.Is(err, gorm.ErrRecordNotFound):
 		return request, p, false, fmt.Errorf("look up refund request: %w", err)
 	}
-	gone, err := refundedCents(tx, p)
+	back, err := goneBack(tx, p)
 	if err != nil {
 		return request, p, false, err
 	}
+	gone := models.Cents(back.RefundsGood)
 	switch {
 	case p.Status != models.PurchasePaid || p.PaymentIntentID == "":
 		return request, p, false, fault.Because(fault.Conflict, fault.NothingPaid)
@@ -71,6 +72,9 @@ func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.Re
 		return request, p, false, fault.Because(fault.Conflict, fault.RefundedSince)
 	case o.Cents < 1 || o.Cents > p.PaidCents-gone:
 		return request, p, false, fault.Field("amount", fault.RefundRange)
+	}
+	if err := keepUsers(tx, o.ActorID, p.UserID); err != nil {
+		return request, p, false, err
 	}
 	request = models.RefundRequest{ID: uuid.New(), PurchaseID: p.ID, IdempotencyKey: o.Key, AmountCents: o.Cents, Note: o.Note,
 		Status: models.RefundPending, NextAttemptAt: now.Add(refundPause), CreatedAt: now, UpdatedAt: now}
@@ -83,18 +87,28 @@ func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.Re
 	return request, p, false, nil
 }
 
-// refundedCents is how much of a payment went back or is on its way, requests that Stripe has not answered included.
-func refundedCents(tx *gorm.DB, p models.Purchase) (models.Cents, error) {
+// keepUsers keeps the rows that the request, and the audit log's line about it, point at. Writing those would lock the
+// admin first and the user later, which is the wrong order for every other admin with a higher id than the user's.
+func keepUsers(tx *gorm.DB, ids ...int64) error {
+	if err := tx.Exec(`SELECT 1 FROM users WHERE id IN ? ORDER BY id FOR KEY SHARE`, ids).Error; err != nil {
+		return fmt.Errorf("keep users %v: %w", ids, err)
+	}
+	return nil
+}
+
+// goneBack is what of a payment went back or is on its way, requests that Stripe has not answered included. Its
+// refunds are all in RefundsGood.
+func goneBack(tx *gorm.DB, p models.Purchase) (money, error) {
 	facts, err := moneyBack(tx, p.PaymentIntentID)
 	if err != nil {
-		return 0, err
+		return facts, err
 	}
 	var pending models.Cents
 	err = tx.Raw(`SELECT coalesce(sum(amount_cents), 0) FROM refund_requests r WHERE purchase_id = ? AND status = 'pending'`, p.ID).Scan(&pending).Error
 	if err != nil {
-		return 0, fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
+		return facts, fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
 	}
-	return models.Cents(facts.refunded()) + pending, nil
+	return money{RefundsGood: facts.refunded() + int64(pending), Disputed: facts.Disputed}, nil
 }
 
 // SendRefund asks Stripe to make the refund and books its answer, as its event will be booked.
@@ -207,22 +221,4 @@ func (s *Service) SendRefundsDue(ctx context.Context) error {
 		}
 	}
 	return err
-}
-
-// Proposal is how much to give back for credits that were not used: their share of the price, in the payment's cents.
-// It is rounded up where that takes no further credit, so that nobody is left with a credit nobody pays for.
-//
-// Units: cents. unused is at most what the purchase still has granted, left at most what is left of the payment.
-func Proposal(p models.Purchase, unused models.Credits, left models.Cents) models.Cents {
-	unused = min(unused, p.CreditsGranted-p.CreditsRefunded-p.CreditsDisputed)
-	if unused <= 0 || left <= 0 || p.CreditsGranted == 0 {
-		return 0
-	}
-	product := int64(p.PaidCents) * int64(unused) // at most 1e8 credits × 1e10 cents
-	down := models.Cents(product / int64(p.CreditsGranted))
-	up := models.Cents((product + int64(p.CreditsGranted) - 1) / int64(p.CreditsGranted))
-	if taken, _ := target(p.CreditsGranted, p.PaidCents, money{RefundsGood: int64(up)}); taken > unused {
-		up = down
-	}
-	return min(up, left)
 }

@@ -89,7 +89,7 @@ func (o object) checkout() purchase.Checkout {
 	c := purchase.Checkout{
 		ID: o.ID, ClientReferenceID: o.ClientReferenceID, PurchaseID: o.Metadata["purchase_id"], Credits: o.Metadata["credits"],
 		Customer: string(o.Customer), Email: o.CustomerDetails.Email, PaymentStatus: o.PaymentStatus, PaymentIntent: string(o.PaymentIntent),
-		Currency: o.Currency, Subtotal: o.AmountSubtotal, Paid: o.AmountTotal,
+		Currency: o.Currency, Subtotal: o.AmountSubtotal, Paid: o.AmountTotal, PaidCurrency: o.Currency,
 	}
 	if o.Conversion != nil {
 		c.Currency, c.Subtotal = o.Conversion.SourceCurrency, o.Conversion.AmountSubtotal

@@ -1,0 +1,192 @@
+package purchase_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// teller is as much of Stripe as makes and lists refunds. An idempotency key makes one.
+type teller struct {
+	mu      sync.Mutex
+	made    []map[string]any
+	byKey   map[string]map[string]any
+	calls   int    // refunds asked for
+	down    bool   // nothing is done, and 500 answered
+	deaf    bool   // it is done, and 500 answered all the same
+	refuses string // a code
+	status  string // of new refunds
+}
+
+// ServeHTTP answers as Stripe does.
+func (f *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	answer := func(status int, body any) {
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body)
+	}
+	refuse := func(status int, kind, code string) {
+		answer(status, map[string]any{"error": map[string]any{"type": kind, "code": code, "message": "to ada@example.com"}})
+	}
+	if r.URL.Path != "/v1/refunds" {
+		refuse(http.StatusNotFound, "invalid_request_error", "resource_missing")
+		return
+	}
+	if r.Method == http.MethodGet {
+		if f.down {
+			refuse(http.StatusInternalServerError, "api_error", "")
+			return
+		}
+		answer(http.StatusOK, map[string]any{"object": "list", "has_more": false, "data": f.made})
+		return
+	}
+	f.calls++
+	if f.down {
+		refuse(http.StatusInternalServerError, "api_error", "")
+		return
+	}
+	if f.refuses != "" {
+		refuse(http.StatusBadRequest, "invalid_request_error", f.refuses)
+		return
+	}
+	key := r.Header.Get("Idempotency-Key")
+	if f.byKey[key] == nil {
+		var amount int64
+		_, _ = fmt.Sscan(r.FormValue("amount"), &amount)
+		f.byKey[key] = map[string]any{"id": fmt.Sprintf("re_%d", len(f.made)+1), "object": "refund", "amount": amount, "currency": "eur", "status": f.status,
+			"payment_intent": r.FormValue("payment_intent"), "charge": "ch_1", "metadata": map[string]string{"refund_request": r.FormValue("metadata[refund_request]")}}
+		f.made = append(f.made, f.byKey[key])
+	}
+	if f.deaf {
+		refuse(http.StatusInternalServerError, "api_error", "")
+		return
+	}
+	answer(http.StatusOK, f.byKey[key])
+}
+
+// change runs fn while nobody is served.
+func (f *teller) change(fn func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fn()
+}
+
+// counter is where money is given back: the service, and 1200 credits that ada bought for €35.00.
+type counter struct {
+	*purchase.Service
+	*teller
+	t     *testing.T
+	user  models.User
+	id    uuid.UUID
+	clock time.Time
+}
+
+func newCounter(t *testing.T) *counter {
+	t.Helper()
+	f := &teller{byKey: map[string]map[string]any{}, status: "succeeded"}
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	c := &counter{t: t, teller: f, clock: models.Now()}
+	c.Service = &purchase.Service{DB: dbtest.New(t), Stripe: purchase.NewStripe(testKey, server.URL), Now: func() time.Time { return c.clock }, Log: slog.New(slog.DiscardHandler)}
+	c.user = dbtest.User(t, c.DB, "ada@example.com")
+	c.must(c.DB.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
+	c.id = c.buy("pi_1")
+	return c
+}
+
+func (c *counter) must(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// order begins a purchase.
+func (c *counter) order(session string) uuid.UUID {
+	c.t.Helper()
+	id := uuid.Must(uuid.NewV7())
+	c.must(c.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
+		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', ?, ?)`, id, c.user.ID, id.String(), session).Error)
+	return id
+}
+
+// buy is a purchase that was paid with this payment.
+func (c *counter) buy(payment string) uuid.UUID {
+	c.t.Helper()
+	session := "cs_" + payment
+	id := c.order(session)
+	c.must(c.Book(context.Background(), func(tx *gorm.DB, told purchase.Told) error {
+		_, err := c.BookCheckout(tx, purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: payment, Currency: "eur", Subtotal: 3500,
+			Paid: 3500, PaidCurrency: "eur"}, told, "")
+		return err
+	}))
+	return id
+}
+
+// spend takes credits as features do.
+func (c *counter) spend(credits int64) {
+	c.t.Helper()
+	c.must(c.DB.Exec(`WITH spent AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) VALUES (@user, 0 - @credits, 'resume_analysis') RETURNING 1)
+		UPDATE users SET credits_balance = credits_balance - @credits WHERE id = @user`, map[string]any{"user": c.user.ID, "credits": credits}).Error)
+}
+
+// request writes a refund down, as an admin's form does.
+func (c *counter) request(cents, seen models.Cents, key string) (models.RefundRequest, error) {
+	var request models.RefundRequest
+	err := models.Transaction(context.Background(), c.DB, func(tx *gorm.DB) (err error) {
+		request, _, _, err = purchase.RequestRefund(tx, purchase.RefundOrder{PurchaseID: c.id, Cents: cents, Seen: seen, Note: "asked for", Key: key}, c.clock)
+		return err
+	})
+	return request, err
+}
+
+// refund is request, and sent.
+func (c *counter) refund(cents, seen models.Cents, key string) models.RefundRequest {
+	c.t.Helper()
+	request, err := c.request(cents, seen, key)
+	c.must(err)
+	request, err = c.SendRefund(context.Background(), request)
+	c.must(err)
+	return request
+}
+
+func (c *counter) detail() purchase.Detail {
+	c.t.Helper()
+	d, err := c.Detail(context.Background(), c.id.String())
+	c.must(err)
+	return d
+}
+
+func (c *counter) wantBalance(want models.Credits) {
+	c.t.Helper()
+	var user models.User
+	c.must(c.DB.Take(&user, c.user.ID).Error)
+	if user.CreditsBalance != want {
+		c.t.Errorf("balance = %d credits, want %d", user.CreditsBalance, want)
+	}
+	dbtest.CheckLedger(c.t, c.DB)
+}
+
+// wantRefunds wants this many refunds at Stripe.
+func (c *counter) wantRefunds(want int) {
+	c.t.Helper()
+	c.change(func() {
+		if len(c.made) != want {
+			c.t.Errorf("Stripe made %d refunds, want %d", len(c.made), want)
+		}
+	})
+}

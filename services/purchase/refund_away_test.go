@@ -1,0 +1,134 @@
+package purchase_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
+	ctx := context.Background()
+	brief := func() (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, 100*time.Millisecond) } // the client's pauses are longer
+	t.Run("is sent on by the worker, once", func(t *testing.T) {
+		c := newCounter(t)
+		c.change(func() { c.down = true })
+		request, err := c.request(1000, 0, "form")
+		c.must(err)
+		short, cancel := brief()
+		defer cancel()
+		request, err = c.SendRefund(short, request)
+		if err != nil || request.Status != models.RefundPending || request.LastError == "" {
+			t.Fatalf("request = %s %q, %v; want it pending with a reason", request.Status, request.LastError, err)
+		}
+		c.wantBalance(1200)
+		d := c.detail()
+		if d.Left() != 2500 || d.Coming() != 342 || d.Unused(1200) != 858 || d.Waits[0] != purchase.WaitRefundSend {
+			t.Errorf("left %d cents, %d credits coming, %d unused, waits for %v; want what was asked for to count as gone", d.Left(), d.Coming(), d.Unused(1200), d.Waits)
+		}
+		c.must(c.SendRefundsDue(ctx)) // not its time yet
+		c.wantRefunds(0)
+		c.change(func() { c.down = false })
+		c.clock = c.clock.Add(2 * time.Minute)
+		dbtest.Together(20, func(int) {
+			if err := c.SendRefundsDue(ctx); err != nil {
+				t.Errorf("send: %v", err)
+			}
+		})
+		c.wantRefunds(1)
+		c.wantBalance(1200 - 342)
+		if d := c.detail(); d.Requests[0].Status != models.RefundSent || len(d.Waits) != 0 {
+			t.Errorf("request is %s, waits for %v; want sent, nothing", d.Requests[0].Status, d.Waits)
+		}
+	})
+	for name, later := range map[string]time.Duration{"the same day": time.Hour, "when Stripe has forgotten the key": 30 * time.Hour} {
+		t.Run("and was made all the same is found "+name, func(t *testing.T) {
+			c := newCounter(t)
+			c.change(func() { c.deaf = true })
+			request, err := c.request(1000, 0, "form")
+			c.must(err)
+			short, cancel := brief()
+			defer cancel()
+			_, err = c.SendRefund(short, request)
+			c.must(err)
+			c.clock = c.clock.Add(later)
+			c.change(func() {
+				c.deaf = false
+				if later > 24*time.Hour {
+					c.byKey = map[string]map[string]any{}
+				}
+			})
+			c.must(c.SendRefundsDue(ctx))
+			c.wantRefunds(1)
+			c.wantBalance(1200 - 342)
+			if d := c.detail(); d.Requests[0].RefundID != "re_1" {
+				t.Errorf("the request knows refund %q, want re_1", d.Requests[0].RefundID)
+			}
+		})
+	}
+	t.Run("is not made blindly when Stripe has forgotten the key", func(t *testing.T) {
+		c := newCounter(t)
+		request, err := c.request(1000, 0, "form")
+		c.must(err)
+		c.clock = c.clock.Add(30 * time.Hour)
+		c.change(func() { c.down = true })
+		short, cancel := brief()
+		defer cancel()
+		if request, err = c.SendRefund(short, request); err != nil || request.Status != models.RefundPending {
+			t.Errorf("request = %s, %v; want it pending", request.Status, err)
+		}
+		c.change(func() {
+			if c.calls != 0 {
+				t.Errorf("%d refunds were asked for before the list was read", c.calls)
+			}
+		})
+	})
+}
+
+func TestRefundThatStripeRefuses(t *testing.T) {
+	c := newCounter(t)
+	c.change(func() { c.refuses = "charge_disputed" })
+	request := c.refund(1000, 0, "form")
+	if request.Status != models.RefundRefused || request.StripeCode() != "charge_disputed" {
+		t.Errorf("request = %s %q, want it refused with Stripe's code", request.Status, request.LastError)
+	}
+	if strings.Contains(request.LastError, "@") {
+		t.Errorf("what is kept quotes Stripe's text: %q", request.LastError)
+	}
+	c.change(func() { c.refuses = "" })
+	if again := c.refund(1000, 0, "form"); again.Status != models.RefundRefused {
+		t.Errorf("the same form again is %s, want what it was", again.Status)
+	}
+	c.wantRefunds(0)
+	if d := c.detail(); d.Left() != 3500 || len(d.Waits) != 0 {
+		t.Errorf("left %d cents, waits for %v; want all of it and nothing", d.Left(), d.Waits)
+	}
+	if again := c.refund(1000, 0, "another form"); again.Status != models.RefundSent {
+		t.Errorf("another form is %s, want sent", again.Status)
+	}
+	c.wantBalance(1200 - 342)
+}
+
+func TestRefundThatIsOnItsWay(t *testing.T) {
+	c := newCounter(t)
+	c.change(func() { c.status = "pending" })
+	c.refund(3500, 0, "form")
+	c.wantBalance(0)
+	if d := c.detail(); len(d.Waits) != 1 || d.Waits[0] != purchase.WaitRefund || d.Left() != 0 {
+		t.Errorf("waits for %v, left %d; want the refund, 0", d.Waits, d.Left())
+	}
+	c.must(c.Book(context.Background(), func(tx *gorm.DB, told purchase.Told) error {
+		_, err := c.BookRefund(tx, purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur", Status: "failed", Amount: 3500}, told, "")
+		return err
+	}))
+	c.wantBalance(1200)
+	if d := c.detail(); d.Left() != 3500 {
+		t.Errorf("left %d cents after the refund failed, want 3500", d.Left())
+	}
+}

@@ -1,0 +1,140 @@
+package purchase_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+func problem(err error) fault.Problem {
+	if f := fault.Of(err); f != nil {
+		return f.Problem
+	}
+	return ""
+}
+
+func TestRefund(t *testing.T) {
+	c := newCounter(t)
+	c.spend(500)
+	d := c.detail()
+	if cents := d.Proposal(700); cents != 2042 || d.Unused(700) != 700 || d.Takes(2042) != 700 || d.Left() != 3500 {
+		t.Fatalf("proposal = %d cents for %d credits, takes %d, left %d; want 2042 for 700, 700, 3500", cents, d.Unused(700), d.Takes(2042), d.Left())
+	}
+	request := c.refund(2042, 0, "form 1")
+	if request.Status != models.RefundSent || request.RefundID != "re_1" {
+		t.Errorf("request = %+v, want it sent", request)
+	}
+	c.wantBalance(0)
+	t.Run("the event of the same refund books nothing more", func(t *testing.T) {
+		c.must(c.Book(context.Background(), func(tx *gorm.DB, told purchase.Told) error {
+			_, err := c.BookRefund(tx, purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur", Status: "succeeded", Amount: 2042}, told, "")
+			return err
+		}))
+		c.wantBalance(0)
+	})
+	t.Run("the rest leaves a debt", func(t *testing.T) {
+		if got := c.detail().Takes(1458); got != 500 {
+			t.Errorf("the rest is said to take %d credits, want 500", got)
+		}
+		c.refund(1458, 2042, "form 2")
+		c.wantBalance(-500)
+		if d := c.detail(); d.Left() != 0 || d.Refunded != 3500 || len(d.Refunds) != 2 || len(d.Requests) != 2 {
+			t.Errorf("left %d, refunded %d, %d refunds, %d requests; want 0, 3500, 2, 2", d.Left(), d.Refunded, len(d.Refunds), len(d.Requests))
+		}
+		if _, err := c.request(1, 3500, "form 3"); problem(err) != fault.RefundRange {
+			t.Errorf("a cent too much: %v, want out of range", err)
+		}
+	})
+}
+
+func TestRefundRefuses(t *testing.T) {
+	c := newCounter(t)
+	c.refund(1000, 0, "first")
+	unpaid := c.order("cs_open")
+	for _, w := range []struct {
+		name        string
+		cents, seen models.Cents
+		key         string
+		want        fault.Problem
+	}{
+		{"nothing", 0, 1000, "k", fault.RefundRange},
+		{"less than nothing", -1, 1000, "k", fault.RefundRange},
+		{"a cent more than is left", 2501, 1000, "k", fault.RefundRange},
+		{"everything once more", 3500, 1000, "k", fault.RefundRange},
+		{"more than an int64 adds up to", 1<<63 - 1, 1000, "k", fault.RefundRange},
+		{"a form from before the refund", 500, 0, "k", fault.RefundedSince},
+		{"a form that saw too much", 500, 1001, "k", fault.RefundedSince},
+		{"a key used for another amount", 500, 1000, "first", fault.KeyUsedOtherwise},
+		{"a NUL in the key", 500, 1000, "\x00", fault.KeyLength},
+		{"a long key", 500, 1000, strings.Repeat("k", 256), fault.KeyLength},
+	} {
+		if _, err := c.request(w.cents, w.seen, w.key); problem(err) != w.want {
+			t.Errorf("%s: %v, want %s", w.name, err, w.want)
+		}
+	}
+	paid := c.id
+	for id, want := range map[uuid.UUID]fault.Problem{unpaid: fault.NothingPaid, uuid.New(): ""} {
+		c.id = id
+		if _, err := c.request(100, 0, "k"); fault.Of(err) == nil || problem(err) != want {
+			t.Errorf("purchase %s: %v, want %q", id, err, want)
+		}
+	}
+	c.id = paid
+	if d := c.detail(); len(d.Requests) != 1 {
+		t.Errorf("%d requests, want the first alone", len(d.Requests))
+	}
+	c.wantRefunds(1)
+	c.wantBalance(1200 - 342)
+}
+
+func TestTwentyRefundsAtOnce(t *testing.T) {
+	t.Run("of one form", func(t *testing.T) {
+		c := newCounter(t)
+		dbtest.Together(20, func(int) {
+			request, err := c.request(1000, 0, "form")
+			if err == nil {
+				_, err = c.SendRefund(context.Background(), request)
+			}
+			if err != nil {
+				t.Errorf("refund: %v", err)
+			}
+		})
+		c.wantRefunds(1)
+		c.wantBalance(1200 - 342)
+	})
+	t.Run("of twenty forms", func(t *testing.T) {
+		c := newCounter(t)
+		var mu sync.Mutex
+		made := 0
+		dbtest.Together(20, func(i int) {
+			request, err := c.request(3500, 0, fmt.Sprint(i))
+			if problem(err) == fault.RefundedSince {
+				return
+			}
+			if err == nil {
+				_, err = c.SendRefund(context.Background(), request)
+			}
+			if err != nil {
+				t.Errorf("refund: %v", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			made++
+		})
+		if made != 1 {
+			t.Errorf("%d forms were taken, want one", made)
+		}
+		c.wantRefunds(1)
+		c.wantBalance(0)
+	})
+}
