@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/admin"
@@ -86,6 +87,7 @@ func (h *Handler) grantCredits(c *fiber.Ctx) error {
 		})
 	}
 	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
+		keepContent(c)
 		form.Errors = map[string]string{f.Field: h.message(c, f)} // a conflict is of no field; the form comes with a new key
 		return h.renderAdminUser(c, answers[f.Code].status, form)
 	}
@@ -102,18 +104,39 @@ func (h *Handler) showEvents(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return h.render(c, fiber.StatusOK, "admin_events.title", pages.AdminEvents(pages.AdminEventsData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, LastReceived: overview.LastReceived, Open: overview.Open,
-	}))
+	last, err := h.Purchase.LastReconciliation(c.UserContext())
+	if err != nil {
+		return err
+	}
+	data := pages.AdminEventsData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, LastReceived: overview.LastReceived,
+		Open: overview.Open, Purchases: overview.Purchases}
+	if last != nil {
+		data.Last, data.Findings = &last.Reconciliation, last.Findings
+	}
+	return h.render(c, fiber.StatusOK, "admin_events.title", pages.AdminEvents(data))
 }
 
-// retryEvent is POST /{locale}/admin/events/{id}/retry: book a stored event once more.
+// startReconcile is POST /{locale}/admin/reconcile: compare with Stripe and with the ledger now rather than within the hour.
+func (h *Handler) startReconcile(c *fiber.Ctx) error {
+	if err := h.Purchase.BeginReconcile(c.UserContext()); err != nil {
+		return err
+	}
+	h.Site.Log.InfoContext(c.UserContext(), "reconciling asked for by hand", "actor_id", currentUserID(c))
+	setFlash(c, h.Sessions.secure, "reconciling")
+	return leave(c, "/"+pageLocale(c)+"/admin/events")
+}
+
+// retryEvent is POST /{locale}/admin/events/{id}/retry: book a stored event once more, then back to the purchase from
+// whose page it was asked for, else to the events.
 func (h *Handler) retryEvent(c *fiber.Ctx) error {
 	if err := h.Webhook.Retry(c.UserContext(), strings.ToValidUTF8(c.Params("id"), "")); err != nil {
 		return err
 	}
 	h.Site.Log.InfoContext(c.UserContext(), "event tried again by hand", "event_id", c.Params("id"), "actor_id", currentUserID(c))
 	setFlash(c, h.Sessions.secure, "retried")
+	if id, err := uuid.Parse(formValue(c, "purchase_id")); err == nil {
+		return leave(c, adminPurchasePath(c, id))
+	}
 	return leave(c, "/"+pageLocale(c)+"/admin/events")
 }
 

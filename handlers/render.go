@@ -3,10 +3,13 @@ package handlers
 import (
 	"bytes"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
+	"github.com/invopop/ctxi18n/i18n"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/services/fault"
@@ -51,13 +54,21 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	case c.Method() == fiber.MethodGet:
 		return path, string(c.Context().QueryArgs().QueryString())
 	}
-	if strings.HasPrefix(path, "/admin/events/") {
+	if strings.HasPrefix(path, "/admin/events/") || path == "/admin/reconcile" {
 		return "/admin/events", ""
 	}
-	for _, action := range []string{"/spend", "/grant"} {
+	for _, action := range []string{"/spend", "/grant", "/check", "/refund"} {
 		path = strings.TrimSuffix(path, action)
 	}
 	return path, ""
+}
+
+// keepContent has htmx swap a page that is sent with an error's status as the page it is, rather than as a message.
+func keepContent(c *fiber.Ctx) {
+	if wantsFragment(c) {
+		c.Set("HX-Retarget", "#content")
+		c.Set("HX-Reswap", "innerHTML show:top")
+	}
 }
 
 // wantsFragment reports whether htmx asks for a part of the page it already shows.
@@ -72,8 +83,7 @@ func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 		if f.Code != fault.InsufficientCredits {
 			return h.renderFlash(c, status, h.message(c, f))
 		}
-		c.Set("HX-Retarget", "#content")
-		c.Set("HX-Reswap", "innerHTML show:top")
+		keepContent(c)
 	}
 	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(pages.ErrorData{
 		Status: status, Code: f.Code, Message: h.message(c, f), RequestID: requestID(c),
@@ -101,13 +111,29 @@ func leave(c *fiber.Ctx, to string) error { return c.Redirect(to, fiber.StatusSe
 var flashes = map[string]layouts.FlashKind{
 	"signed_out": layouts.FlashDone, "spent": layouts.FlashDone, "granted": layouts.FlashDone, "corrected": layouts.FlashDone,
 	"retried": layouts.FlashDone, "sign_in_canceled": layouts.FlashDone,
+	"refund_succeeded": layouts.FlashDone, "refund_pending": layouts.FlashDone, "refund_requires_action": layouts.FlashDone,
+	"refund_failed": layouts.FlashFault, "refund_canceled": layouts.FlashFault, "refund_refused": layouts.FlashFault,
+	"refund_unanswered": layouts.FlashFault,
+	"checked":           layouts.FlashDone, "check_unpaid": layouts.FlashDone, "check_away": layouts.FlashFault, "check_review": layouts.FlashFault,
+	"reconciling": layouts.FlashDone,
 }
 
-const flashCookie = "flash"
+// countedFlashes are those that come with a number.
+var countedFlashes = map[string]bool{"checked": true}
 
-// setFlash leaves a message for the next page. Only its name travels, so nobody can put words into our mouth.
+const (
+	flashCookie = "flash"
+	flashCount  = "." // between a name and its number
+)
+
+// setFlash leaves a message for the next page. Only its name travels, so nobody can put words into our mouth; with
+// countedFlash also the number that it is about.
 func setFlash(c *fiber.Ctx, secure bool, name string) {
 	c.Cookie(&fiber.Cookie{Name: flashCookie, Value: name, Path: "/", MaxAge: 60, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: secure})
+}
+
+func countedFlash(c *fiber.Ctx, secure bool, name string, n int) {
+	setFlash(c, secure, name+flashCount+strconv.Itoa(n))
 }
 
 func (h *Handler) takeFlash(c *fiber.Ctx) *layouts.Flash {
@@ -116,9 +142,13 @@ func (h *Handler) takeFlash(c *fiber.Ctx) *layouts.Flash {
 		return nil
 	}
 	c.Cookie(&fiber.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: h.Sessions.secure})
+	name, count, counted := strings.Cut(name, flashCount)
 	kind, ok := flashes[name]
-	if !ok {
+	switch n := wholeNumber(count); {
+	case !ok || counted != countedFlashes[name] || counted && (n < 0 || n > math.MaxInt32):
 		return nil
+	case counted:
+		return &layouts.Flash{Kind: kind, Text: i18n.N(c.UserContext(), "flash."+name, int(n), i18n.M{"count": locales.Number(c.UserContext(), n)})}
 	}
 	return &layouts.Flash{Kind: kind, Text: locales.T(c.UserContext(), "flash."+name, nil)}
 }

@@ -72,8 +72,12 @@ func NewApp(h *Handler) *fiber.App {
 	staff.Get("/", h.showAdmin)
 	staff.Get("/users/:id", h.showAdminUser)
 	staff.Post("/users/:id/grant", h.grantCredits)
+	staff.Get("/purchases/:id", h.showAdminPurchase)
+	staff.Post("/purchases/:id/check", h.checkPurchase)
+	staff.Post("/purchases/:id/refund", h.refundPurchase)
 	staff.Get("/events", h.showEvents)
 	staff.Post("/events/:id/retry", h.retryEvent)
+	staff.Post("/reconcile", h.startReconcile)
 	staff.Get("/audit", h.showAudit)
 
 	app.Use(notFound)

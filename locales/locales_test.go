@@ -14,6 +14,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
 )
 
 // flat returns a language's texts by their full keys.
@@ -102,16 +103,38 @@ func TestEveryNameHasAText(t *testing.T) {
 		keys = append(keys, "entry.reason."+string(reason))
 	}
 	for _, status := range models.PurchaseStatuses() {
-		keys = append(keys, "purchase.status."+string(status))
+		keys = append(keys, "purchase.status."+string(status), "admin_purchase.story."+string(status))
 	}
 	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDone, models.EventIgnored, models.EventDeferred,
 		models.EventFailed, models.EventReview} {
 		keys = append(keys, "event.status."+string(status))
 	}
+	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDeferred, models.EventFailed, models.EventReview} {
+		keys = append(keys, "event.wait."+string(status))
+	}
 	for _, feature := range []models.Reason{models.ReasonResumeAnalysis, models.ReasonJobMatch, models.ReasonResumeImprovement} {
 		keys = append(keys, "feature."+string(feature))
 	}
-	for _, flash := range []string{"signed_out", "spent", "granted", "corrected"} {
+	for _, wait := range purchase.Waits() {
+		keys = append(keys, "purchase_wait."+string(wait))
+	}
+	for _, kind := range models.FindingKinds() {
+		keys = append(keys, "reconciliation.finding."+string(kind))
+	}
+	for _, step := range models.ReconcileSteps() {
+		keys = append(keys, "reconciliation.step."+string(step))
+	}
+	for _, status := range models.RefundRequestStatuses() {
+		keys = append(keys, "refund_request.status."+string(status))
+	}
+	for _, status := range models.RefundStatuses() {
+		keys = append(keys, "stripe_refund.status."+status, "flash.refund_"+status)
+	}
+	for _, status := range models.DisputeStatuses() {
+		keys = append(keys, "stripe_dispute.status."+status)
+	}
+	for _, flash := range []string{"signed_out", "spent", "granted", "corrected", "retried", "refund_refused", "refund_unanswered", "checked.other", "check_unpaid",
+		"check_away", "check_review", "reconciling"} {
 		keys = append(keys, "flash."+flash)
 	}
 	for _, code := range codes {

@@ -164,6 +164,7 @@ func adminSamples(locale string) []sample {
 		{"audit", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Entries: sampleAudit(), NextURL: "/x", FirstURL: "/y"}), nil},
 		{"audit, none", pages.AdminAudit(pages.AdminAuditData{Locale: locale}), nil},
 	}
+	all = append(all, moneySamples(locale)...)
 	for _, code := range fault.Codes() {
 		all = append(all, sample{"error " + string(code), pages.Error(pages.ErrorData{Status: 500, Code: code, Message: "What happened", RequestID: "req_example",
 			SignIn: code == fault.Unauthenticated, Buy: code == fault.InsufficientCredits}), []string{"request-id"}})

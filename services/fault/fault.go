@@ -62,6 +62,7 @@ const (
 	NothingPaid         Problem = "nothing_paid"
 	RefundedSince       Problem = "refunded_since"
 	RefundRange         Problem = "refund_range"
+	AmountUnreadable    Problem = "amount_unreadable"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -69,7 +70,7 @@ func Problems() []Problem {
 	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
 		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, SignInFailed, SignInExpired, KeyMissing,
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
-		NothingPaid, RefundedSince, RefundRange}
+		NothingPaid, RefundedSince, RefundRange, AmountUnreadable}
 }
 
 // Error is a refusal that the user can understand.

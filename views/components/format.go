@@ -3,6 +3,7 @@ package components
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +37,18 @@ func Money(ctx context.Context, cents models.Cents, code string) string {
 		return locales.Number(ctx, int64(cents)) + " " + code
 	}
 	return currency.NewFormatter(currency.NewLocale(locales.Code(ctx))).Format(amount)
+}
+
+// TypedMoney writes an amount as one types it into a field: 1234.50 or 1234,50, without its currency.
+func TypedMoney(ctx context.Context, cents models.Cents, code string) string {
+	amount, err := currency.NewAmountFromInt64(int64(cents), strings.ToUpper(code))
+	if err != nil {
+		return strconv.FormatInt(int64(cents), 10)
+	}
+	if locales.Code(ctx) == "de" {
+		return strings.ReplaceAll(amount.Number(), ".", ",")
+	}
+	return amount.Number()
 }
 
 // DateTime writes a moment and names its zone: 23 Nov 2026, 14:05 UTC.

@@ -4,6 +4,8 @@ package pages
 import (
 	"net/url"
 	"strconv"
+
+	"github.com/google/uuid"
 )
 
 // at is the address of one of our pages in a language.
@@ -11,6 +13,10 @@ func at(locale, path string) string { return "/" + locale + path }
 
 func adminUserPath(locale string, id int64) string {
 	return at(locale, "/admin/users/"+strconv.FormatInt(id, 10))
+}
+
+func adminPurchasePath(locale string, id uuid.UUID) string {
+	return at(locale, "/admin/purchases/"+id.String())
 }
 
 // signInPath is where signing in with a provider begins.

@@ -1,30 +1,70 @@
 package pages
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+	"github.com/invopop/ctxi18n/i18n"
+
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
 )
 
-type auditFact struct{ name, value string }
+// auditFact is one thing that was recorded; href leads to what it names, or nowhere.
+type auditFact struct{ name, value, href string }
 
-// auditFacts takes an audit entry's detail apart, in the order of the names. Numbers keep their digits.
-func auditFacts(e models.AuditEntry) []auditFact {
+// auditAction is what was done, in words where there are words for it.
+func auditAction(ctx context.Context, action string) string {
+	if key := "admin_audit.actions." + strings.ReplaceAll(action, ".", "_"); i18n.Has(ctx, key) {
+		return i18n.T(ctx, key)
+	}
+	return action
+}
+
+// auditBy is the kind of person who did it.
+func auditBy(ctx context.Context, actor string) string {
+	if key := "admin_audit.by." + actor; i18n.Has(ctx, key) {
+		return i18n.T(ctx, key)
+	}
+	return actor
+}
+
+// auditFacts takes an audit entry's detail apart, in the order of the names. Numbers keep their digits; an amount of
+// money is written with its currency.
+func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []auditFact {
 	var detail map[string]json.RawMessage
 	if err := json.Unmarshal(e.Detail, &detail); err != nil || len(detail) == 0 {
 		return nil // nothing was recorded
 	}
 	facts := make([]auditFact, 0, len(detail))
+	var cents models.Cents
+	var currency string
+	if json.Unmarshal(detail["cents"], &cents) == nil && json.Unmarshal(detail["currency"], &currency) == nil {
+		facts = append(facts, auditFact{name: auditName(ctx, "amount"), value: components.Money(ctx, cents, currency)})
+		delete(detail, "cents")
+		delete(detail, "currency")
+	}
 	for _, name := range slices.Sorted(maps.Keys(detail)) {
-		text := string(detail[name])
+		fact := auditFact{name: auditName(ctx, name), value: string(detail[name])}
 		var plain string
 		if json.Unmarshal(detail[name], &plain) == nil {
-			text = plain
+			fact.value = plain
 		}
-		facts = append(facts, auditFact{strings.ReplaceAll(name, "_", " "), text})
+		if id, err := uuid.Parse(plain); err == nil && name == "purchase_id" {
+			fact.href = adminPurchasePath(locale, id)
+		}
+		facts = append(facts, fact)
 	}
 	return facts
+}
+
+func auditName(ctx context.Context, name string) string {
+	if key := "admin_audit.facts." + name; i18n.Has(ctx, key) {
+		return i18n.T(ctx, key)
+	}
+	return strings.ReplaceAll(name, "_", " ")
 }

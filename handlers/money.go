@@ -1,0 +1,51 @@
+package handlers
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/bojanz/currency"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// An amount as people type it: the decimals after a point or a comma, and the thousands apart as their language has them.
+var (
+	plainAmount   = regexp.MustCompile(`^\d{1,12}(?:[.,](\d{1,3}))?$`)
+	groupedAmount = map[string]*regexp.Regexp{
+		"en": regexp.MustCompile(`^\d{1,3}(?:,\d{3}){1,3}(?:\.(\d{1,3}))?$`),
+		"de": regexp.MustCompile(`^\d{1,3}(?:\.\d{3}){1,3}(?:,(\d{1,3}))?$`),
+	}
+)
+
+// centsOf reads an amount of money as somebody typed it, exactly. What can be read in two ways is not read at all.
+//
+// Units: the smallest of the currency. Errors: fault.Invalid.
+func centsOf(typed, code, locale string) (models.Cents, error) {
+	typed = strings.TrimSpace(typed)
+	digits, known := currency.GetDigits(strings.ToUpper(code))
+	if !known {
+		digits = 2
+	}
+	readings := map[int64]bool{}
+	for _, form := range []*regexp.Regexp{plainAmount, groupedAmount[locale]} {
+		match := form.FindStringSubmatch(typed)
+		if match == nil || len(match[1]) > int(digits) {
+			continue
+		}
+		whole := strings.TrimSuffix(typed, match[1])
+		whole = strings.NewReplacer(".", "", ",", "").Replace(whole)
+		n, err := strconv.ParseInt(whole+match[1]+strings.Repeat("0", int(digits)-len(match[1])), 10, 64)
+		if err == nil {
+			readings[n] = true
+		}
+	}
+	for n := range readings {
+		if len(readings) == 1 {
+			return models.Cents(n), nil
+		}
+	}
+	return 0, fault.Field("amount", fault.AmountUnreadable)
+}

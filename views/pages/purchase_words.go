@@ -1,0 +1,129 @@
+package pages
+
+import (
+	"context"
+
+	"github.com/invopop/ctxi18n/i18n"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+// story is what has happened to a purchase.
+func story(ctx context.Context, p models.Purchase) string {
+	facts := i18n.M{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency),
+		"ordered": components.DateTime(ctx, p.CreatedAt)}
+	if p.Status != models.PurchasePaid {
+		return i18n.T(ctx, "admin_purchase.story."+string(p.Status), facts)
+	}
+	facts["credits"], facts["amount"] = components.CreditAmount(ctx, p.CreditsGranted), components.Money(ctx, p.PaidCents, p.PaymentCurrency())
+	if p.PaidAt != nil {
+		facts["ordered"] = components.DateTime(ctx, *p.PaidAt)
+	}
+	if p.PaymentIntentID == "" {
+		return i18n.T(ctx, "admin_purchase.story.free", facts)
+	}
+	return i18n.T(ctx, "admin_purchase.story.paid", facts)
+}
+
+// eventWait says what becomes of an event that is not done, when and why.
+func eventWait(ctx context.Context, e models.StripeEvent) string {
+	text := i18n.T(ctx, "event.wait."+string(e.Status), i18n.M{"type": locales.Plain(e.Type), "next": components.DateTime(ctx, e.NextAttemptAt)})
+	if e.LastError == "" {
+		return text
+	}
+	return i18n.T(ctx, "event.wait.because", i18n.M{"wait": text, "reason": locales.Plain(e.LastError)})
+}
+
+func openEvents(events []models.StripeEvent) int {
+	n := 0
+	for _, e := range events {
+		if eventOpen(e.Status) {
+			n++
+		}
+	}
+	return n
+}
+
+func orNone(ctx context.Context, text string) string {
+	if text == "" {
+		return i18n.T(ctx, "admin_purchase.none")
+	}
+	return text
+}
+
+// proposalText explains why so much is proposed.
+func proposalText(ctx context.Context, d AdminPurchaseData) string {
+	return i18n.N(ctx, "refund_form.proposal", int(d.Form.Unused), i18n.M{"count": components.Credits(ctx, d.Form.Unused),
+		"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted), "paid": d.money(ctx, d.Purchase.PaidCents), "share": d.money(ctx, d.Form.Proposal)})
+}
+
+// takesText says what the amount in the form does to the balance.
+func takesText(ctx context.Context, d AdminPurchaseData) string {
+	facts := i18n.M{"amount": d.money(ctx, d.Form.Cents), "credits": components.CreditAmount(ctx, d.Form.Takes), "balance": components.CreditAmount(ctx, d.Form.After)}
+	switch {
+	case d.Form.Cents == 0:
+		return i18n.T(ctx, "refund_form.takes.share", i18n.M{"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted), "paid": d.money(ctx, d.Purchase.PaidCents)})
+	case d.Form.After < 0:
+		return i18n.T(ctx, "refund_form.takes.debt", facts)
+	}
+	return i18n.T(ctx, "refund_form.takes.balance", facts)
+}
+
+// nothingLeft says why nothing can be given back.
+func nothingLeft(p models.Purchase) string {
+	switch {
+	case p.Status != models.PurchasePaid:
+		return "refund_form.none.unpaid"
+	case p.PaymentIntentID == "":
+		return "refund_form.none.free"
+	}
+	return "refund_form.none.all"
+}
+
+// refusal puts into words why Stripe did not make a refund.
+func refusal(ctx context.Context, code string) string {
+	if code != "" && i18n.Has(ctx, "refund_request.refusal."+code) {
+		return i18n.T(ctx, "refund_request.refusal."+code)
+	}
+	return i18n.T(ctx, "refund_request.refusal.unknown")
+}
+
+// refundFailure puts into words why a refund failed that Stripe had made.
+func refundFailure(ctx context.Context, reason string) string {
+	if i18n.Has(ctx, "stripe_refund.failure."+reason) {
+		return i18n.T(ctx, "stripe_refund.failure."+reason)
+	}
+	return reason
+}
+
+func requestKind(status models.RefundRequestStatus) components.AlertKind {
+	switch status {
+	case models.RefundSent:
+		return components.Success
+	case models.RefundRefused:
+		return components.Danger
+	}
+	return components.Warning
+}
+
+func refundKind(r models.StripeRefund) components.AlertKind {
+	switch {
+	case !r.Stands():
+		return components.Danger
+	case r.Status == "succeeded":
+		return components.Success
+	}
+	return components.Warning
+}
+
+func disputeKind(status string) components.AlertKind {
+	switch status {
+	case "won", "warning_closed":
+		return components.Success
+	case "lost":
+		return components.Danger
+	}
+	return components.Warning
+}
