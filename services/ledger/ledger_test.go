@@ -240,3 +240,41 @@ func TestHistory(t *testing.T) {
 		t.Errorf("history = %v, want 7 to 1, newest first and each once", seen)
 	}
 }
+
+func TestOfPurchase(t *testing.T) {
+	db := dbtest.New(t)
+	s := &ledger.Service{DB: db}
+	user := dbtest.User(t, db, "ada@example.com")
+	for _, e := range []ledger.Entry{
+		{UserID: user.ID, Delta: 500, Reason: models.ReasonPurchase, Meta: models.Meta{PurchaseID: "p1"}},
+		{UserID: user.ID, Delta: 100, Reason: models.ReasonPurchase, Meta: models.Meta{PurchaseID: "p2"}},
+		{UserID: user.ID, Delta: -250, Reason: models.ReasonRefund, Meta: models.Meta{PurchaseID: "p1"}},
+		{UserID: user.ID, Delta: -10, Reason: models.ReasonJobMatch},
+	} {
+		mustPost(t, db, e)
+	}
+	rows, err := s.OfPurchase(context.Background(), "p1")
+	if err != nil || len(rows) != 2 || rows[0].DeltaCredits != 500 || rows[1].DeltaCredits != -250 {
+		t.Errorf("lines = %+v, %v; want the grant of 500 and the refund of 250, in this order", rows, err)
+	}
+	if rows, err := s.OfPurchase(context.Background(), "nobody's"); err != nil || len(rows) != 0 {
+		t.Errorf("lines of an unknown purchase = %+v, %v; want none", rows, err)
+	}
+}
+
+func TestReadingWithoutADatabase(t *testing.T) {
+	db := dbtest.New(t)
+	s := &ledger.Service{DB: db}
+	if err := models.Close(db); err != nil {
+		t.Fatal(err)
+	}
+	if page, err := s.History(context.Background(), 1, 0, 10); err == nil {
+		t.Errorf("a history was made up: %+v", page)
+	}
+	if rows, err := s.OfPurchase(context.Background(), "p1"); err == nil {
+		t.Errorf("lines were made up: %+v", rows)
+	}
+	if _, err := ledger.Lock(db, 1); err == nil || fault.Is(err, fault.NotFound) {
+		t.Errorf("error = %v, want one that does not say that the user is unknown", err)
+	}
+}
