@@ -119,7 +119,7 @@ func TestKilledAtRandomUnderLoad(t *testing.T) {
 	m := newMarket(t)
 	var buying sync.WaitGroup
 	for i := range buyers {
-		buying.Go(func() { m.buy(rand.New(rand.NewPCG(seed, uint64(i)))) })
+		buying.Go(func() { m.buy(rand.New(rand.NewPCG(seed, uint64(i)))) }) //nolint:gosec // a small index
 	}
 	stop := sync.OnceFunc(func() { close(m.closed); buying.Wait() })
 	t.Cleanup(stop)

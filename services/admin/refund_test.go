@@ -35,7 +35,7 @@ func stripeRefunds(t *testing.T) (address string, keys *atomic.Int64) {
 		if known[key] == "" {
 			known[key] = fmt.Sprintf("re_%d", keys.Add(1))
 		}
-		fmt.Fprintf(w, `{"id":%q,"object":"refund","amount":%s,"currency":"eur","status":"succeeded","payment_intent":%q,"charge":"ch_1"}`,
+		fmt.Fprintf(w, `{"id":%q,"object":"refund","amount":%s,"currency":"eur","status":"succeeded","payment_intent":%q,"charge":"ch_1"}`, //nolint:gosec // JSON to a test
 			known[key], r.FormValue("amount"), r.FormValue("payment_intent"))
 	}))
 	t.Cleanup(server.Close)

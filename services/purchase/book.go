@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -92,6 +93,9 @@ func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID strin
 	p, err := recordCheckout(tx, c, s.Now())
 	if errors.Is(err, ErrNotOurs) && c.PaymentStatus != "unpaid" {
 		p, err = s.adopt(tx, c, told)
+		if errors.Is(err, ErrNotOurs) && (c.Credits != "" || c.PurchaseID != "") { // it says that it is ours
+			err = ReviewError("no purchase of ours has this session")
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -109,7 +113,7 @@ func (s *Service) BookCharge(tx *gorm.DB, c Charge, eventID string) ([]models.Cr
 	if err := recordCharge(tx, c); err != nil {
 		return nil, err
 	}
-	if err := askForRefunds(tx, c.PaymentRef, s.Now()); err != nil {
+	if err := askForRefunds(tx, c.PaymentRef, s.Now().Add(rereadGrace)); err != nil {
 		return nil, err
 	}
 	return settlePayment(tx, c.PaymentRef, eventID)
@@ -120,6 +124,12 @@ func (s *Service) BookCharge(tx *gorm.DB, c Charge, eventID string) ([]models.Cr
 // Locks: the payment, the purchase, then its user. Idempotent: by refund and status. Errors: ErrNotOurs; ReviewError;
 // AskError.
 func (s *Service) BookRefund(tx *gorm.DB, r Refund, told Told, eventID string) ([]models.CreditTransaction, error) {
+	return s.bookRefund(tx, r, told, eventID, s.Now().Add(rereadGrace))
+}
+
+// bookRefund is BookRefund. ask is when Stripe is to be asked for the payment's refunds, should they not be clear; the
+// zero time when they are being read already.
+func (s *Service) bookRefund(tx *gorm.DB, r Refund, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
 	ref, err := paymentOf(tx, r.PaymentRef, r.ChargeID, told)
 	if err != nil {
 		return nil, err
@@ -128,8 +138,8 @@ func (s *Service) BookRefund(tx *gorm.DB, r Refund, told Told, eventID string) (
 	if err := errors.Join(lockPayment(tx, ref), recordRefund(tx, r)); err != nil {
 		return nil, err
 	}
-	if eventID != "" { // otherwise it comes from the list already
-		if err := askForRefunds(tx, ref, s.Now()); err != nil {
+	if !ask.IsZero() {
+		if err := askForRefunds(tx, ref, ask); err != nil {
 			return nil, err
 		}
 	}

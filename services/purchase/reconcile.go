@@ -15,6 +15,8 @@ import (
 const (
 	// reconcileReach is how far back Stripe is read again. Source: events can be asked for or sent again for 30 days.
 	reconcileReach = 30 * 24 * time.Hour
+	// reconcileLateReach is the same for refunds and disputes, which change long after they were made.
+	reconcileLateReach = 120 * 24 * time.Hour
 	// reconcileEvery is how often the server does it.
 	reconcileEvery = time.Hour
 	// reconcileTick is how often a server looks whether it is time, or whether another one has left off.
@@ -115,8 +117,14 @@ func (s *Service) reconcilePage(ctx context.Context, r *models.Reconciliation) e
 		r.Cursor = ""
 		return s.keepRun(ctx, r)
 	}
-	if err != nil {
+	switch {
+	case err != nil && s.passing(ctx, err):
 		return err
+	case err != nil: // refused, and would be again: the other steps must not wait for it
+		if err := s.handOver(ctx, r, "list of "+string(r.Step), err); err != nil {
+			return err
+		}
+		p = page{}
 	}
 	r.Checked += p.checked
 	r.Cursor = p.last

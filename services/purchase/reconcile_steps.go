@@ -19,7 +19,9 @@ import (
 
 const (
 	stripePage  = 100 // the most that Stripe answers at a time
-	balancePage = 5000
+	balancePage = 500
+	// renewAfter is after how many objects the lease is renewed: each may need an answer of Stripe's.
+	renewAfter = 10
 	// slowDowns is how often a page is asked for again when Stripe says that we ask too much, each time after twice as long.
 	slowDowns     = 5
 	firstSlowDown = time.Second
@@ -34,7 +36,7 @@ type booking = func(*gorm.DB, Told) ([]models.CreditTransaction, error)
 // reconcileSessions compares a page of Checkout Sessions: paid and not credited, expired and still pending.
 // Source: https://docs.stripe.com/api/checkout/sessions/list
 func (s *Service) reconcileSessions(ctx context.Context, r *models.Reconciliation) (page, error) {
-	params := &stripe.CheckoutSessionListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r)}
+	params := &stripe.CheckoutSessionListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, reconcileReach)}
 	list := func() *stripe.Iter { return s.Stripe.CheckoutSessions.List(params).Iter }
 	return s.comparePage(ctx, r, list, func(one any) (string, booking) {
 		session := one.(*stripe.CheckoutSession) //nolint:forcetypeassert // the list's own type
@@ -60,7 +62,7 @@ func (s *Service) reconcileSessions(ctx context.Context, r *models.Reconciliatio
 // reconcileRefunds compares a page of refunds.
 // Source: https://docs.stripe.com/api/refunds/list
 func (s *Service) reconcileRefunds(ctx context.Context, r *models.Reconciliation) (page, error) {
-	params := &stripe.RefundListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r)}
+	params := &stripe.RefundListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, reconcileLateReach)}
 	list := func() *stripe.Iter { return s.Stripe.Refunds.List(params).Iter }
 	return s.comparePage(ctx, r, list, func(one any) (string, booking) {
 		refund := refundOf(one.(*stripe.Refund)) //nolint:forcetypeassert // the list's own type
@@ -73,7 +75,7 @@ func (s *Service) reconcileRefunds(ctx context.Context, r *models.Reconciliation
 // reconcileDisputes compares a page of disputes.
 // Source: https://docs.stripe.com/api/disputes/list
 func (s *Service) reconcileDisputes(ctx context.Context, r *models.Reconciliation) (page, error) {
-	params := &stripe.DisputeListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r)}
+	params := &stripe.DisputeListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, reconcileLateReach)}
 	list := func() *stripe.Iter { return s.Stripe.Disputes.List(params).Iter }
 	return s.comparePage(ctx, r, list, func(one any) (string, booking) {
 		dispute := disputeOf(one.(*stripe.Dispute)) //nolint:forcetypeassert // the list's own type
@@ -90,7 +92,7 @@ func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, lis
 		return page{}, err
 	}
 	p := page{checked: int64(len(objects)), more: more}
-	for _, one := range objects {
+	for i, one := range objects {
 		id, book := read(one)
 		p.last = id
 		if book == nil {
@@ -98,6 +100,12 @@ func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, lis
 		}
 		if err := s.compare(ctx, r, id, book); err != nil {
 			return page{}, err
+		}
+		if i%renewAfter == renewAfter-1 {
+			r.Cursor = id
+			if err := s.keepRun(ctx, r); err != nil {
+				return page{}, err
+			}
 		}
 	}
 	return p, nil
@@ -111,11 +119,10 @@ func (s *Service) compare(ctx context.Context, r *models.Reconciliation, objectI
 	switch {
 	case errors.Is(err, ErrNotOurs):
 		return nil
-	case err != nil && (models.Away(err) || fault.Is(err, fault.Unavailable) || ctx.Err() != nil):
+	case err != nil && s.passing(ctx, err):
 		return err
 	case err != nil:
-		s.Log.ErrorContext(ctx, "reconciling needs a person", "object_id", objectID, "err", err)
-		return s.found(ctx, models.Finding{ReconciliationID: r.ID, Kind: models.FindingReview, ObjectID: objectID, Note: err.Error()})
+		return s.handOver(ctx, r, objectID, err)
 	}
 	for _, row := range rows {
 		f := models.Finding{ReconciliationID: r.ID, ObjectID: objectID, UserID: &row.UserID, Credits: row.DeltaCredits, Kind: models.FindingPurchase}
@@ -154,10 +161,15 @@ func (s *Service) reconcileBalances(ctx context.Context, r *models.Reconciliatio
 	p := page{checked: int64(len(users)), more: len(users) == balancePage}
 	for _, u := range users {
 		p.last = strconv.FormatInt(u.ID, 10)
-		if u.Differs {
-			if err := s.mendBalance(ctx, r, u.ID); err != nil {
-				return page{}, err
-			}
+		if !u.Differs {
+			continue
+		}
+		err := s.mendBalance(ctx, r, u.ID)
+		if err != nil && !s.passing(ctx, err) { // the lines contradict each other: the database refuses any balance
+			err = s.handOver(ctx, r, fmt.Sprintf("user:%d", u.ID), errors.New("the ledger lines contradict each other"))
+		}
+		if err != nil {
+			return page{}, err
 		}
 	}
 	return p, nil
@@ -185,6 +197,30 @@ func (s *Service) mendBalance(ctx context.Context, r *models.Reconciliation, use
 	return s.found(ctx, models.Finding{ReconciliationID: r.ID, Kind: models.FindingBalance, ObjectID: fmt.Sprintf("user:%d", userID), UserID: &userID, Credits: is - was})
 }
 
+// passing reports whether an error is of the moment, so that the run stops and goes on from there later.
+func (s *Service) passing(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || models.Away(err) || fault.Is(err, fault.Unavailable) || errors.Is(err, ErrReconciling)
+}
+
+// handOver writes down what a person must look at, and logs it the first time.
+func (s *Service) handOver(ctx context.Context, r *models.Reconciliation, objectID string, cause error) error {
+	known, err := s.handedOver(ctx, objectID, cause.Error())
+	if err != nil || known {
+		return err
+	}
+	s.Log.ErrorContext(ctx, "reconciling needs a person", "object_id", objectID, "err", cause)
+	return s.found(ctx, models.Finding{ReconciliationID: r.ID, Kind: models.FindingReview, ObjectID: objectID, Note: cause.Error()})
+}
+
+func (s *Service) handedOver(ctx context.Context, objectID, note string) (bool, error) {
+	var n int64
+	err := s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM reconciliation_findings WHERE kind = 'review' AND object_id = ? AND note = ?`, objectID, note).Scan(&n).Error
+	if err != nil {
+		return false, fmt.Errorf("look for a finding: %w", err)
+	}
+	return n > 0, nil
+}
+
 // found writes a finding down. What needs a person is written once, however often it is found.
 func (s *Service) found(ctx context.Context, f models.Finding) error {
 	err := s.DB.WithContext(ctx).Exec(`INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
@@ -205,8 +241,8 @@ func pageOf(ctx context.Context, r *models.Reconciliation) stripe.ListParams {
 	return params
 }
 
-func createdSince(r *models.Reconciliation) *stripe.RangeQueryParams {
-	return &stripe.RangeQueryParams{GreaterThanOrEqual: r.Since.Unix()}
+func createdSince(r *models.Reconciliation, reach time.Duration) *stripe.RangeQueryParams {
+	return &stripe.RangeQueryParams{GreaterThanOrEqual: r.Since.Add(reconcileReach - reach).Unix()}
 }
 
 // slowly reads a page, and again after a pause when Stripe says that we ask too much.

@@ -212,9 +212,9 @@ func TestReconcilePagesAndResumes(t *testing.T) {
 	for n := range 250 {
 		a.paid(n)
 	}
-	a.refuse = func(_ string, call int) int { // the third page, once: bad key, as when it was just rolled
-		if call == 3 {
-			return http.StatusUnauthorized
+	a.refuse = func(_ string, call int) int { // the third page, and each attempt that the client makes of itself
+		if call >= 3 && call <= 7 {
+			return http.StatusServiceUnavailable
 		}
 		return 0
 	}
@@ -230,8 +230,8 @@ func TestReconcilePagesAndResumes(t *testing.T) {
 		t.Errorf("run %d found %d, want run %d with all 250", r.ID, len(r.Findings), last.ID)
 	}
 	a.wantBalance(250 * 1200)
-	want := []string{"/v1/checkout/sessions", "/v1/checkout/sessions cs_150", "/v1/checkout/sessions cs_50", "/v1/checkout/sessions cs_50", "/v1/refunds", "/v1/disputes"}
-	if !slices.Equal(a.asked, want) {
+	want := []string{"/v1/checkout/sessions", "/v1/checkout/sessions cs_150", "/v1/checkout/sessions cs_50", "/v1/refunds", "/v1/disputes"}
+	if !slices.Equal(slices.Compact(a.asked), want) {
 		t.Errorf("asked for %q, want %q", a.asked, want)
 	}
 }
@@ -243,8 +243,8 @@ func TestReconcileBeginsAStepAgainWhenItsPlaceIsGone(t *testing.T) {
 		a.paid(n)
 	}
 	a.refuse = func(_ string, call int) int {
-		if call == 2 {
-			return http.StatusUnauthorized
+		if call >= 2 && call <= 6 {
+			return http.StatusServiceUnavailable
 		}
 		return 0
 	}
@@ -348,6 +348,42 @@ func TestReconcileComparesBalances(t *testing.T) {
 		t.Errorf("found %+v, want a balance that was 1193 credits short", r.Findings)
 	}
 	a.wantBalance(1200)
+}
+
+func TestReconcileGoesOnWhenAListIsRefused(t *testing.T) {
+	t.Parallel()
+	a := newArchive(t)
+	a.paid(1)
+	a.refunded(1, 3500, "succeeded")
+	a.refuse = func(path string, _ int) int { // a restricted key
+		if path == "/v1/disputes" {
+			return http.StatusForbidden
+		}
+		return 0
+	}
+	if got := kinds(a.reconcile()); got[models.FindingReview] != 1 || got[models.FindingPurchase] != 1 || got[models.FindingRefund] != 1 {
+		t.Errorf("found %v, want all that can be read, and the list that cannot", got)
+	}
+	a.wantBalance(0)
+	if r := a.reconcile(); len(r.Findings) != 0 {
+		t.Errorf("second run found %+v, want it said once", r.Findings)
+	}
+}
+
+func TestReconcileGoesOnWhenLinesContradictEachOther(t *testing.T) {
+	t.Parallel()
+	a := newArchive(t)
+	a.paid(1)
+	a.reconcile()
+	for _, sql := range []string{`ALTER TABLE credit_transactions DISABLE TRIGGER USER`, `UPDATE credit_transactions SET delta_credits = 1`,
+		`ALTER TABLE credit_transactions ENABLE TRIGGER USER`} {
+		if err := a.DB.Exec(sql).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := a.reconcile(); r.FinishedAt == nil || len(r.Findings) != 1 || r.Findings[0].Kind != models.FindingReview || r.Findings[0].ObjectID != fmt.Sprintf("user:%d", a.user.ID) {
+		t.Errorf("found %+v, want the user handed to a person, and an end", r.Findings)
+	}
 }
 
 func TestServersReconcileEveryHourAndWhenAsked(t *testing.T) {

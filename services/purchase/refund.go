@@ -127,17 +127,7 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 	made, err := s.makeRefund(ctx, request, p)
 	switch {
 	case err == nil:
-		err = s.Book(context.WithoutCancel(ctx), func(tx *gorm.DB, told Told) error {
-			refund := refundOf(made)
-			request.Status, request.RefundID, request.LastError = models.RefundSent, refund.ID, ""
-			if err := keepRequest(tx, request); err != nil {
-				return err
-			}
-			rows, err := s.BookRefund(tx, refund, told, "")
-			s.logRefund(ctx, request, rows)
-			return err
-		})
-		return request, err
+		return s.bookMade(context.WithoutCancel(ctx), request, refundOf(made))
 	case refusedRefund(err):
 		request.Status, request.LastError = models.RefundRefused, redactStripe(err).Error()
 	default:
@@ -147,11 +137,28 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 	return request, keepRequest(s.DB.WithContext(context.WithoutCancel(ctx)), request)
 }
 
-// makeRefund calls Stripe. After the key's life it looks first whether the refund was made and only its answer lost.
+// bookMade writes down that Stripe made the refund, and books it.
+func (s *Service) bookMade(ctx context.Context, request models.RefundRequest, refund Refund) (models.RefundRequest, error) {
+	request.Status, request.RefundID, request.LastError = models.RefundSent, refund.ID, ""
+	var rows []models.CreditTransaction
+	err := s.Book(ctx, func(tx *gorm.DB, told Told) (err error) {
+		if err := keepRequest(tx, request); err != nil {
+			return err
+		}
+		rows, err = s.BookRefund(tx, refund, told, "")
+		return err
+	})
+	if err == nil {
+		s.logRefund(ctx, request, rows)
+	}
+	return request, err
+}
+
+// makeRefund calls Stripe. After the key's life it looks first whether the refund was made and only its answer lost,
+// and so it does after any answer that leaves that open.
 func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, p models.Purchase) (*stripe.Refund, error) {
 	if s.Now().Sub(request.CreatedAt) > keyLife {
-		found, err := s.findRefund(ctx, request, p)
-		if err != nil || found != nil {
+		if found, err := s.findRefund(ctx, request, p); err != nil || found != nil {
 			return found, err
 		}
 	}
@@ -162,7 +169,14 @@ func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, 
 	}
 	params.Context = ctx
 	params.SetIdempotencyKey("refund:" + request.ID.String())
-	return s.Stripe.Refunds.New(params)
+	made, err := s.Stripe.Refunds.New(params)
+	if err == nil || refusedRefund(err) {
+		return made, err
+	}
+	if found, e := s.findRefund(ctx, request, p); e == nil && found != nil {
+		return found, nil
+	}
+	return nil, err
 }
 
 // requestTag is under which metadata a refund at Stripe says which request it answers.
@@ -178,13 +192,16 @@ func (s *Service) findRefund(ctx context.Context, request models.RefundRequest, 
 			return r, nil
 		}
 	}
-	return nil, refunds.Err()
+	if refunds.Err() != nil {
+		return nil, fmt.Errorf("look for the refund: %s", redactStripe(refunds.Err())) // no refusal of the refund itself
+	}
+	return nil, nil
 }
 
 // refusedRefund reports whether Stripe understood the request and will not make the refund, now or later.
 func refusedRefund(err error) bool {
 	var e *stripe.Error
-	return errors.As(err, &e) && e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500 && e.HTTPStatusCode != http.StatusConflict &&
+	return errors.As(err, &e) && e.Type != stripe.ErrorTypeIdempotency && e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500 && e.HTTPStatusCode != http.StatusConflict &&
 		e.HTTPStatusCode != http.StatusTooManyRequests && e.HTTPStatusCode != http.StatusUnauthorized && e.HTTPStatusCode != http.StatusForbidden
 }
 

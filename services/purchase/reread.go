@@ -22,12 +22,12 @@ const (
 // askForRefunds marks a payment's charge when its sum of refunds does not tell which of them stand. Nobody documents whether a
 // refund that fails leaves the sum, so once one has failed, or the sum tells of refunds that we have not seen, the
 // list of refunds decides. Until it is read the ledger follows what is known: never more is taken than went back.
-func askForRefunds(tx *gorm.DB, paymentRef string, now time.Time) error {
+func askForRefunds(tx *gorm.DB, paymentRef string, at time.Time) error {
 	m, err := moneyBack(tx, paymentRef)
 	if err != nil || (m.RefundsBad == 0 && (m.RefundsGood == 0 || m.ChargeCumulated-m.RefundsBad <= m.RefundsGood)) {
 		return err
 	}
-	if err := tx.Exec(`UPDATE stripe_charges SET reread_at = ? WHERE payment_ref = ?`, now.Add(rereadGrace), paymentRef).Error; err != nil {
+	if err := tx.Exec(`UPDATE stripe_charges SET reread_at = ? WHERE payment_ref = ?`, at, paymentRef).Error; err != nil {
 		return fmt.Errorf("mark the charge of payment %s: %w", paymentRef, err)
 	}
 	return nil
@@ -79,13 +79,15 @@ func (s *Service) readRefunds(ctx context.Context, paymentRef string) (int, erro
 		if r.PaymentRef != paymentRef { // a server that ignores the filter must not make us book another payment's refund
 			continue
 		}
-		rows, err := s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) { return s.BookRefund(tx, r, told, "") })
+		rows, err := s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+			return s.bookRefund(tx, r, told, "", time.Time{})
+		})
 		if err != nil && !errors.Is(err, ErrNotOurs) {
 			return added, err
 		}
 		added += len(rows)
 	}
-	if err := refunds.Err(); err != nil {
+	if err := refunds.Err(); err != nil && missingParam(err) == "" { // a payment that this account does not know has none
 		return added, stripeFault(err)
 	}
 	return added, nil

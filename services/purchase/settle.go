@@ -32,7 +32,7 @@ func target(granted models.Credits, paid models.Cents, m money) (refunded, dispu
 		return models.Credits(product.Quo(product, big.NewInt(int64(paid))).Int64())
 	}
 	refunded = share(m.refunded())
-	return refunded, share(m.refunded()+m.Disputed) - refunded
+	return refunded, share(min(m.refunded(), int64(paid))+min(m.Disputed, int64(paid))) - refunded
 }
 
 // refunded is how much was refunded, in cents.

@@ -115,8 +115,8 @@ func foreign(o object, rows []models.CreditTransaction, err error) (outcome, err
 	switch {
 	case !errors.Is(err, purchase.ErrNotOurs):
 		return outcome{rows: rows}, err
-	case o.Metadata["credits"] == "" && o.Metadata["purchase_id"] == "":
-		return outcome{status: models.EventIgnored, note: "another product's session"}, nil
+	case o.Metadata["purchase_id"] == "": // of another product, or of a payment link that came to nothing
+		return outcome{status: models.EventIgnored, note: "not a session that was begun here"}, nil
 	default:
 		return outcome{}, purchase.ReviewError("no purchase of ours has this session")
 	}

@@ -9,12 +9,16 @@ import (
 	"github.com/stripe/stripe-go/v79"
 	"github.com/stripe/stripe-go/v79/webhook"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
 // tolerance is how far an event's signature time may lie from our clock, in either direction.
 // Source: https://docs.stripe.com/webhooks#replay-attacks (five minutes)
 const tolerance = 300 * time.Second
+
+// maxIDLength is far beyond any id of Stripe's; PostgreSQL cannot index what is longer than a few thousand bytes.
+const maxIDLength = 255
 
 // verify checks an event's signature against every secret and that it has what we store of it. stripe-go accepts
 // timestamps from the future, events without an id or without data, and an empty secret; we do not.
@@ -47,7 +51,7 @@ func fresh(header string, now time.Time) bool {
 }
 
 func complete(e stripe.Event) bool {
-	if e.ID == "" || e.Type == "" || e.Object != "event" || e.Data == nil {
+	if e.ID == "" || len(e.ID) > maxIDLength || !models.Storable(e.ID+string(e.Type)+e.APIVersion) || e.Type == "" || e.Object != "event" || e.Data == nil {
 		return false
 	}
 	var object map[string]json.RawMessage

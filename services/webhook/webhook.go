@@ -60,7 +60,7 @@ const inlineGrace = 5 * time.Second
 // store keeps the event as it came; false for a duplicate, which changes nothing.
 func (s *Service) store(ctx context.Context, e stripe.Event, payload []byte) (bool, error) {
 	ref, objectID := "", ""
-	if o, err := parseObject(e.Data.Raw); err == nil {
+	if o, err := parseObject(e.Data.Raw); err == nil && models.Storable(o.paymentRef()+o.ID) && len(o.paymentRef())+len(o.ID) <= 2*maxIDLength {
 		ref, objectID = o.paymentRef(), o.ID
 	}
 	stored := s.DB.WithContext(ctx).Exec(`INSERT INTO stripe_events
