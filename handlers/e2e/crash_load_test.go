@@ -118,8 +118,8 @@ func TestKilledAtRandomUnderLoad(t *testing.T) {
 	t.Logf("seed %d", seed)
 	m := newMarket(t)
 	var buying sync.WaitGroup
-	for i := range buyers {
-		buying.Go(func() { m.buy(rand.New(rand.NewPCG(seed, uint64(i)))) })
+	for i := range uint64(buyers) {
+		buying.Go(func() { m.buy(rand.New(rand.NewPCG(seed, i))) })
 	}
 	stop := sync.OnceFunc(func() { close(m.closed); buying.Wait() })
 	t.Cleanup(stop)
