@@ -130,29 +130,38 @@ func (m *moment) signal(s syscall.Signal) {
 	}
 }
 
-// as is how many of the moment's events have this status.
-func (m *moment) as(status string) int64 {
-	m.t.Helper()
+func (m *moment) ids() []string {
 	ids := make([]string, len(m.notices))
 	for i, n := range m.notices {
 		ids[i] = n.id
 	}
-	return m.shop.count(m.t, `SELECT count(*) FROM stripe_events WHERE event_id IN ? AND status = ?`, ids, status)
+	return ids
 }
 
-// wantLeft checks what the dead server left of the events.
+// as is how many of the moment's events have this status.
+func (m *moment) as(status string) int64 {
+	m.t.Helper()
+	return m.shop.count(m.t, `SELECT count(*) FROM stripe_events WHERE event_id IN ? AND status = ?`, m.ids(), status)
+}
+
+// wantLeft checks what the dead server left of the events, and that those are done whose credits moved.
 func (m *moment) wantLeft(left string) {
 	m.t.Helper()
+	stored := m.shop.count(m.t, `SELECT count(*) FROM stripe_events WHERE event_id IN ?`, m.ids())
 	switch left {
 	case whatever:
 	case nothing:
-		if n := m.as(received) + m.as(done); n != 0 {
-			m.t.Errorf("%d events are stored, want none", n)
+		if stored != 0 {
+			m.t.Errorf("%d events are stored, want none", stored)
 		}
 	default:
 		if n := m.as(left); n != int64(len(m.notices)) {
 			m.t.Errorf("%d events are %s, want all %d", n, left, len(m.notices))
 		}
+	}
+	lines := m.shop.count(m.t, `SELECT count(*) FROM credit_transactions WHERE stripe_event_id IN ?`, m.ids())
+	if n := m.as(done); n != lines {
+		m.t.Errorf("%d events are done and %d are in the ledger, want the same", n, lines)
 	}
 }
 

@@ -20,15 +20,25 @@ const (
 // shop is the database of servers that a test starts and kills, with people who buy 1200 credits for €35.00.
 type shop struct {
 	db    *gorm.DB
+	url   string
 	users []int64
 }
 
 func newShop(t testing.TB, users int) *shop {
 	t.Helper()
-	s := &shop{db: dbtest.New(t)}
+	db := dbtest.New(t)
+	return openShop(t, db, dbtest.URLOf(db), users)
+}
+
+// openShop is newShop on a migrated database that has an address already.
+func openShop(t testing.TB, db *gorm.DB, url string, users int) *shop {
+	t.Helper()
+	s := &shop{db: db, url: url}
 	s.exec(t, `INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', ?, ?)`, soldCredits, soldCents)
-	for i := range users {
-		s.users = append(s.users, dbtest.User(t, s.db, fmt.Sprintf("user%d@example.com", i)).ID)
+	err := s.db.Raw(`INSERT INTO users (email, locale) SELECT 'user' || n || '@example.com', 'en' FROM generate_series(1, ?) n RETURNING id`,
+		users).Scan(&s.users).Error
+	if err != nil {
+		t.Fatalf("store users: %v", err)
 	}
 	return s
 }
@@ -46,7 +56,7 @@ const serverName = "credits-server"
 // env is what a server of this shop is started with: a Stripe key of its own, so that nothing stands in for anything,
 // and a Stripe that does not answer, since all that is sold here was begun here.
 func (s *shop) env() []string {
-	return []string{"DATABASE_URL=" + dbtest.URLOf(s.db) + "&application_name=" + serverName, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef",
+	return []string{"DATABASE_URL=" + s.url + "&application_name=" + serverName, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef",
 		"STRIPE_WEBHOOK_SECRET=" + shopSecret, "STRIPE_API_BASE=http://127.0.0.1:9", "GITHUB_CLIENT_ID=credits", "GITHUB_CLIENT_SECRET=0123456789"}
 }
 

@@ -1,0 +1,87 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/resume-matcher/credits/services/localpg"
+)
+
+// sameRows writes with pgbench what booking a paid session writes, in one transaction and as few statements as that
+// takes: the yardstick of what this database on this machine can do at all.
+const sameRows = `\set i :i + 1
+\set n :base + :client_id * :per + :i
+BEGIN;
+INSERT INTO stripe_events (event_id, type, api_version, livemode, object_id, payment_ref, payload, created_at_stripe)
+	VALUES ('evt_' || (:n)::text, 'checkout.session.completed', '2024-06-20', false, 'cs_' || (:n)::text, 'pi_' || (:n)::text,
+		convert_to(repeat('x', 600), 'UTF8'), 0) ON CONFLICT (event_id) DO NOTHING;
+UPDATE purchases SET status = 'paid', payment_intent_id = 'pi_' || (:n)::text, paid_cents = amount_cents, paid_at = now(), credits_granted = credits,
+	updated_at = now() WHERE checkout_session_id = 'cs_' || (:n)::text RETURNING id AS purchase, user_id AS owner, credits AS delta \gset
+SELECT 1 FROM users WHERE id = :owner FOR UPDATE;
+INSERT INTO credit_transactions (user_id, delta_credits, reason, stripe_event_id, meta)
+	VALUES (:owner, :delta, 'purchase', 'evt_' || (:n)::text, jsonb_build_object('purchase_id', (:purchase)::text, 'session', 'cs_' || (:n)::text));
+UPDATE users SET credits_balance = credits_balance + :delta, updated_at = now() WHERE id = :owner;
+UPDATE stripe_events SET status = 'done', attempts = 1, processed_at = now() WHERE event_id = 'evt_' || (:n)::text;
+END;
+`
+
+// pgbench is PostgreSQL's own load generator.
+type pgbench struct {
+	shop    *shop
+	program string
+	script  string
+	next    int64 // number of the next purchase
+}
+
+// newPgbench finds it beside the programs that serve the database.
+func newPgbench(b *testing.B, s *shop, server *localpg.Server) *pgbench {
+	b.Helper()
+	conn, err := pgx.Connect(b.Context(), server.AdminURL("app"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(b.Context()))
+	var dir string
+	if err := conn.QueryRow(b.Context(), `SELECT setting FROM pg_config WHERE name = 'BINDIR'`).Scan(&dir); err != nil {
+		b.Fatalf("where PostgreSQL's programs are: %v", err)
+	}
+	p := &pgbench{shop: s, program: filepath.Join(dir, "pgbench"), script: filepath.Join(workDir(b), "same_rows.sql")}
+	if _, err := os.Stat(p.program); err != nil {
+		b.Logf("no yardstick: this PostgreSQL came without pgbench (%v)", err)
+		return nil
+	}
+	if err := os.WriteFile(p.script, []byte(sameRows), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return p
+}
+
+var perSecond = regexp.MustCompile(`tps = ([0-9.]+) \(without`)
+
+// run pays purchases with this many clients and returns how many it paid in a second; connecting does not count.
+func (p *pgbench) run(b *testing.B, clients, each int) float64 {
+	b.Helper()
+	p.shop.exec(b, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
+		SELECT gen_random_uuid(), ? + n % ?, 'price_1200', 1, ?, ?, 'eur', 'de', 'bench_' || n, 'cs_' || n FROM generate_series(?::bigint, ?) n`,
+		p.shop.users[0], len(p.shop.users), soldCredits, soldCents, p.next+1, p.next+int64(clients*each))
+	out, err := exec.CommandContext(b.Context(), p.program, "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "2", "-t", strconv.Itoa(each),
+		"-D", "i=0", "-D", fmt.Sprintf("base=%d", p.next), "-D", fmt.Sprintf("per=%d", each), "-f", p.script, p.shop.url).CombinedOutput()
+	found := perSecond.FindSubmatch(out)
+	if err != nil || found == nil {
+		b.Fatalf("pgbench: %v\n%s", err, out)
+	}
+	p.next += int64(clients * each)
+	tps, err := strconv.ParseFloat(string(found[1]), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return tps
+}
