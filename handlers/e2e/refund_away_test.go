@@ -1,0 +1,203 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/sandbox/identity"
+	"github.com/resume-matcher/credits/services/sandbox/stripe"
+)
+
+// farSite is the product with a key of its own, whose Stripe can be made to go away and whose events never come.
+type farSite struct {
+	*site
+	db   *gorm.DB
+	down atomic.Bool
+}
+
+func startFar(t *testing.T) *farSite {
+	t.Helper()
+	const key, secret, client = "sk_test_0123456789abcdef", "whsec_0123456789abcdef", "credits"
+	database, port, quiet := dbtest.Empty(t), freePort(t), slog.New(slog.DiscardHandler)
+	f := &farSite{}
+	pay, err := stripe.Start(context.Background(), stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
+		WebhookURL: newGate(t).URL, WebhookSecrets: []string{secret}, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pay.Close(context.Background()) })
+	who, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
+		RedirectURLs: []string{fmt.Sprintf("http://localhost:%d/auth/oidc/callback", port)}, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { who.Close(context.Background()) })
+	target, err := url.Parse(pay.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(target)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f.down.Load() {
+			http.Error(w, `{"error":{"type":"api_error","message":"down"}}`, http.StatusInternalServerError)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	env := []string{"DATABASE_URL=" + database, "STRIPE_SECRET_KEY=" + key, "STRIPE_WEBHOOK_SECRET=" + secret, "STRIPE_API_BASE=" + proxy.URL,
+		"OIDC_ISSUER=" + who.Issuer(), "OIDC_CLIENT_ID=" + client, "OIDC_CLIENT_SECRET=0123456789", "ADMIN_EMAILS=admin@example.com"}
+	if out, code := command(t, env, "prices", "sync"); code != 0 {
+		t.Fatalf("credits prices sync ends with %d: %s", code, out)
+	}
+	f.site = startOn(t, port, workDir(t), env...)
+	if f.db, err = models.Open(database, quiet); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { models.Close(f.db) })
+	return f
+}
+
+// Events are lost and Stripe goes away, and still the admin's page says what is going on, nothing is done twice, and
+// in the end everything is as it should be.
+func TestRefundWhileStripeIsAway(t *testing.T) {
+	t.Parallel()
+	s := startFar(t)
+	buyer, admin := newVisitor(s.site, "en"), newVisitor(s.site, "en")
+	buyer.signInAs("ada@example.com")
+	buyer.buy("#buy-500")
+	admin.signInAs("admin@example.com")
+	admin.findPurchase("ada@example.com")
+	page := admin.at.Path
+	flash := func(want string) {
+		t.Helper()
+		if text := admin.text("#flash"); !strings.Contains(text, want) {
+			t.Errorf("%s says %q, want %q", admin.at, text, want)
+		}
+	}
+	if admin.doc.Find(`[data-wait="payment"]`).Length() != 1 || admin.text("#no-refund") == "" || admin.doc.Find("#refund-submit").Length() != 0 {
+		t.Errorf("before the event came: %s", admin.text("main"))
+	}
+	t.Run("a lost event is made up for by asking", func(t *testing.T) {
+		admin.t = t
+		s.down.Store(true)
+		admin.submit("#check")
+		flash("Stripe does not answer")
+		s.down.Store(false)
+		admin.submit("#check")
+		flash("1 missing movement has been booked")
+		admin.submit("#check")
+		flash("Nothing was missing")
+		buyer.open("/en/billing")
+		buyer.wantBalance("500")
+		buyer.open("/en/purchase")
+		buyer.submit("#buy-100") // and never pays
+		admin.findPurchase("ada@example.com")
+		admin.submit("#check")
+		flash("Nothing has been paid")
+	})
+	t.Run("a refund that Stripe does not answer is sent on once", func(t *testing.T) {
+		admin.t = t
+		s.down.Store(true)
+		admin.open(page)
+		form, again := admin.form("#refund-submit", "amount", "10.00", "note", "away"), admin.form("#refund-submit", "amount", "10.00", "note", "away")
+		admin.show(form)
+		flash("Stripe has not answered yet")
+		if admin.doc.Find(`[data-wait="refund_send"]`).Length() != 1 || admin.find("#amount").AttrOr("value", "") != "10.00" || admin.text("#buyer-balance") != "500" {
+			t.Errorf("while it is not answered: %s", admin.text("main"))
+		}
+		s.down.Store(false)
+		if err := s.db.Exec(`UPDATE refund_requests SET next_attempt_at = now()`).Error; err != nil { // rather than wait for a minute
+			t.Fatal(err)
+		}
+		eventually(t, "the worker sends it", 10*time.Second, func() bool {
+			admin.open(page)
+			return admin.doc.Find("#waits").Length() == 0
+		})
+		admin.show(again)
+		flash("The refund has been made")
+		if n := admin.refunds(); n != 1 {
+			t.Errorf("%d refunds, want 1", n)
+		}
+		admin.submit("#check")
+		flash("Nothing was missing")
+		buyer.open("/en/billing")
+		buyer.wantBalance("250")
+	})
+	t.Run("reconciling says why it stopped, goes on, and names what it found", func(t *testing.T) {
+		admin.t = t
+		buyer.buy("#buy-1200")
+		buyer.open("/en/billing")
+		buyer.wantBalance("250")
+		s.down.Store(true)
+		reconcile := func(want string) {
+			t.Helper()
+			admin.open("/en/admin/events")
+			admin.submit("#reconcile")
+			flash("Reconciling has begun")
+			eventually(t, "reconciling: "+want, 20*time.Second, func() bool {
+				admin.open("/en/admin/events")
+				if admin.status != http.StatusOK {
+					t.Fatalf("the events page: %d", admin.status)
+				}
+				return strings.Contains(admin.text("#reconciliation-state"), want)
+			})
+		}
+		reconcile("Stripe did not answer")
+		s.down.Store(false)
+		reconcile("1 difference was found")
+		if text := admin.text("#reconciliation-state tbody"); !strings.Contains(text, "Paid and not credited") || !strings.Contains(text, "+1,200") {
+			t.Errorf("found: %s", text)
+		}
+		admin.click(`#reconciliation-state a[href*="/admin/purchases/"]`)
+		if text := admin.text("#story"); !strings.Contains(text, "1,200 credits were credited") {
+			t.Errorf("the purchase's page says %s", text)
+		}
+		buyer.open("/en/billing")
+		buyer.wantBalance("1450")
+		reconcile("Nothing was missing")
+	})
+}
+
+// An event that needs a person is seen on its purchase's page, and booked again from there.
+func TestEventBookedAgainFromItsPurchase(t *testing.T) {
+	t.Parallel()
+	database := dbtest.Empty(t)
+	s := start(t, "DATABASE_URL="+database)
+	_, admin := bought(t, s, "en", "ada@example.com")
+	db, err := models.Open(database, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer models.Close(db)
+	page := admin.at.Path
+	if text := admin.text("#story"); !strings.Contains(text, "Nothing is being waited for") || admin.find("#payment").AttrOr("href", "") == "" {
+		t.Errorf("a booked purchase: %s", text)
+	}
+	err = db.Exec(`UPDATE stripe_events SET status = 'review', last_error = 'made up' WHERE type = 'checkout.session.completed'`).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin.open("/en/admin/events")
+	admin.click(`main tbody a[href="` + page + `"]`)
+	if text := admin.text("#waits"); !strings.Contains(text, "A person must decide. Reason: made up") {
+		t.Errorf("what needs a person is not said: %s", text)
+	}
+	admin.submit(`button[id^="retry-"]`)
+	if admin.at.Path != page || admin.text("#flash") == "" || admin.doc.Find(`#waits, button[id^="retry-"]`).Length() != 0 || admin.text("#buyer-balance") != "1,190" {
+		t.Errorf("booked again: %s %s", admin.at, admin.text("main"))
+	}
+}

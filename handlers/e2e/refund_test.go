@@ -1,0 +1,217 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// bought is somebody who has bought 1200 credits for €35.00 and spent 10, and an admin at the page of that purchase.
+func bought(t *testing.T, s *site, locale, email string) (buyer, admin *visitor) {
+	t.Helper()
+	buyer, admin = newVisitor(s, locale), newVisitor(s, locale)
+	buyer.t, admin.t = t, t
+	buyer.signInAs(email)
+	buyer.buy("#buy-1200")
+	buyer.wantBalance("1200")
+	buyer.open("/" + locale + "/billing")
+	buyer.submit("#spend-resume_analysis")
+	admin.signIn("#demo-admin")
+	admin.findPurchase(email)
+	return buyer, admin
+}
+
+// findPurchase looks for a user as an admin does, and opens their newest purchase.
+func (v *visitor) findPurchase(email string) {
+	v.t.Helper()
+	v.open("/" + v.locale + "/admin?email=" + url.QueryEscape(email))
+	v.click(`main a[href*="/admin/users/"]`)
+	v.click(`main a[href*="/admin/purchases/"]`)
+}
+
+// refunds counts the refunds of the purchase that an admin is at, as Stripe told of them.
+func (v *visitor) refunds() int {
+	v.t.Helper()
+	v.open(v.at.Path)
+	return v.doc.Find("#refunds tbody tr").Length()
+}
+
+func TestRefundByAnAdmin(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t), "ADMIN_EMAILS=admin@example.com,second@example.com")
+	for i, c := range []struct{ locale, proposal, done, standing, audit string }{
+		{"en", "34.71", "The refund has been made.", "Paid, partly refunded", "Money given back"},
+		{"de", "34,71", "Die Erstattung ist ausgeführt.", "Bezahlt, teilweise erstattet", "Geld erstattet"},
+	} {
+		t.Run("the proposal in "+c.locale, func(t *testing.T) {
+			buyer, admin := bought(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))
+			if got := admin.find("#amount").AttrOr("value", ""); got != c.proposal {
+				t.Errorf("proposed are %s, want %s", got, c.proposal)
+			}
+			if text := admin.text("#takes"); !strings.Contains(text, "1,190") && !strings.Contains(text, "1.190") {
+				t.Errorf("the form does not say what it takes: %s", text)
+			}
+			page := admin.at.Path
+			admin.submit("#refund-submit", "note", "Asked for & agreed")
+			if admin.at.Path != page || admin.status != http.StatusOK || !strings.Contains(admin.text("#flash"), c.done) {
+				t.Fatalf("the refund leads to %s (%d) saying %q, want %s with %q", admin.at, admin.status, admin.text("#flash"), page, c.done)
+			}
+			if admin.text("#buyer-balance") != "0" || !strings.Contains(admin.text("#requests"), "Asked for & agreed") || admin.doc.Find("#refunds tbody tr").Length() != 1 {
+				t.Errorf("the page does not show the refund: %s", admin.text("main"))
+			}
+			buyer.open("/" + c.locale + "/history")
+			buyer.wantBalance("0")
+			if rows := buyer.doc.Find("main tbody tr").Length(); rows != 3 {
+				t.Errorf("the history shows %d movements, want 3: purchase, analysis, refund", rows)
+			}
+			buyer.click(`main tbody tr:last-child a[href*="/purchase/"]`)
+			if text := buyer.text("main"); !strings.Contains(text, c.standing) {
+				t.Errorf("the buyer's page does not say %q: %s", c.standing, text)
+			}
+			admin.open("/" + c.locale + "/admin/audit")
+			if text := admin.text("main tbody tr"); !strings.Contains(text, c.audit) || !strings.Contains(text, c.proposal) || !strings.Contains(text, "Asked for & agreed") {
+				t.Errorf("the audit log says %s", text)
+			}
+			admin.click(`main tbody a[href="` + page + `"]`)
+			admin.click("#rest")
+			admin.submit("#refund-submit", "note", "The rest")
+			admin.find("#no-refund")
+			buyer.open("/" + c.locale + "/billing")
+			buyer.wantBalance("−10")
+		})
+	}
+	t.Run("one form sent twice, then twenty times at once, gives back once", func(t *testing.T) {
+		buyer, admin := bought(t, s, "en", "twice@example.com")
+		form := func() *http.Request { return admin.form("#refund-submit", "amount", "7.00", "note", "once") }
+		first, again, page := form(), form(), admin.at.Path
+		admin.show(first)
+		admin.show(again)
+		if admin.status != http.StatusOK || admin.refunds() != 1 {
+			t.Errorf("the same form again: %d, %d refunds; want 200 and 1", admin.status, admin.refunds())
+		}
+		admin.open(page)
+		posts := make([]*http.Request, 20)
+		for i := range posts {
+			posts[i] = form()
+			posts[i].Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		dbtest.Together(len(posts), func(i int) {
+			res, err := admin.client.Do(posts[i])
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				t.Errorf("one of twenty: %d, want the page", res.StatusCode)
+			}
+		})
+		if n := admin.refunds(); n != 2 {
+			t.Errorf("%d refunds, want one for each form", n)
+		}
+		buyer.open("/en/billing")
+		buyer.wantBalance("710")
+	})
+	t.Run("two admins who saw the same page", func(t *testing.T) {
+		_, one := bought(t, s, "de", "both@example.com")
+		two := newVisitor(s, "de")
+		two.t = t
+		two.signInAs("second@example.com")
+		two.open(one.at.Path)
+		one.submit("#refund-submit", "amount", "10,00", "note", "first")
+		two.submit("#refund-submit", "note", "second")
+		if two.status != http.StatusConflict || !strings.Contains(two.text("#refund-error"), "bereits etwas erstattet") {
+			t.Errorf("the second form: %d %s, want 409 and why", two.status, two.text("main"))
+		}
+		if amount, note := two.find("#amount").AttrOr("value", ""), two.text("#note"); amount != "24,73" || note != "second" {
+			t.Errorf("the form proposes %s because of %q, want 24,73 and the reason kept", amount, note)
+		}
+		if two.submit("#refund-submit"); two.status != http.StatusOK || two.refunds() != 2 {
+			t.Errorf("the new form: %d, want it taken", two.status)
+		}
+	})
+}
+
+func TestRefundBadInput(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	buyer, admin := bought(t, s, "de", "ada@example.com")
+	page := admin.at.Path
+	for _, amount := range []string{"0", "0,00", "-1", "−5", "1.234,567", "1,234.56", "35,01", "99999999999999", "", "zwölf", "12,345", "5 €", "1e1", "<b>"} {
+		admin.open(page)
+		admin.submit("#refund-submit", "amount", amount, "note", "Grund")
+		field := admin.doc.Find("#amount")
+		if admin.status != http.StatusUnprocessableEntity || field.AttrOr("aria-invalid", "") != "true" || field.AttrOr("value", "?") != amount || admin.text("#note") != "Grund" {
+			t.Errorf("amount %q: %d with %q and %q, want 422 with the field marked and all input kept", amount, admin.status, field.AttrOr("value", "?"), admin.doc.Find("#note").Text())
+		}
+		admin.find("#amount-error")
+	}
+	for _, note := range []string{"", "  ", strings.Repeat("x", 501)} {
+		admin.open(page)
+		admin.submit("#refund-submit", "amount", "12,50", "note", note)
+		if admin.status != http.StatusUnprocessableEntity || admin.find("#amount").AttrOr("value", "") != "12,50" || admin.doc.Find("#note-error").Length() != 1 {
+			t.Errorf("reason of %d letters: %d, want 422 at its field and the amount kept", len(note), admin.status)
+		}
+	}
+	for name, c := range map[string]struct {
+		field, value string
+		want         int
+	}{
+		"no token": {"_csrf", "", 403}, "no key": {"idempotency_key", "", 400}, "a long key": {"idempotency_key", strings.Repeat("k", 256), 400},
+		"nothing seen": {"seen", "", 409}, "seen text": {"seen", "x", 409},
+	} {
+		admin.open(page)
+		admin.submit("#refund-submit", "amount", "1", "note", "x", c.field, c.value)
+		if admin.status != c.want {
+			t.Errorf("%s: %d, want %d", name, admin.status, c.want)
+		}
+	}
+	t.Run("of purchases that are not there, and by those who may not", func(t *testing.T) {
+		token := func(v *visitor) string { return v.find(`input[name="_csrf"]`).AttrOr("value", "") }
+		post := func(v *visitor, path string) int {
+			req, err := http.NewRequest(http.MethodPost, s.url+path, strings.NewReader(url.Values{"_csrf": {token(v)}, "amount": {"1"}, "note": {"x"}, "idempotency_key": {"k"}, "seen": {"0"}}.Encode()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.show(req)
+			return v.status
+		}
+		const nobody = "/de/admin/purchases/00000000-0000-7000-8000-000000000000"
+		for _, path := range []string{nobody, "/de/admin/purchases/1", "/de/admin/purchases/" + strings.ToUpper(page[len("/de/admin/purchases/"):]), "/de/admin/purchases/%00"} {
+			if admin.open(path); admin.status != http.StatusNotFound {
+				t.Errorf("%s: %d, want 404", path, admin.status)
+			}
+		}
+		for _, action := range []string{"/refund", "/check"} {
+			admin.open(page)
+			if got := post(admin, nobody+action); got != http.StatusNotFound {
+				t.Errorf("%s of an unknown purchase: %d, want 404", action, got)
+			}
+			buyer.open("/de/billing")
+			if got := post(buyer, page+action); got != http.StatusNotFound {
+				t.Errorf("%s by the buyer: %d, want 404", action, got)
+			}
+		}
+		buyer.open("/de/billing")
+		if got := post(buyer, "/de/admin/reconcile"); got != http.StatusNotFound {
+			t.Errorf("reconciling by the buyer: %d, want 404", got)
+		}
+		if buyer.open(page); buyer.status != http.StatusNotFound {
+			t.Errorf("the page for the buyer: %d, want 404", buyer.status)
+		}
+	})
+	buyer.open("/de/billing")
+	buyer.wantBalance("1190")
+	admin.open(page)
+	if admin.doc.Find("#refunds, #requests").Length() != 0 {
+		t.Errorf("something was given back: %s", admin.text("main"))
+	}
+	admin.submit("#refund-submit", "_csrf", "x")
+	if href := admin.find("#language-en").AttrOr("href", ""); href != strings.Replace(page, "/de/", "/en/", 1) {
+		t.Errorf("from a refused form the other language is at %s", href)
+	}
+}
