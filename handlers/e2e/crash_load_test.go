@@ -112,8 +112,8 @@ func (m *market) kill(dice *rand.Rand) {
 }
 
 // Two replicas under load, one or both of them killed fifty times at any moment.
+// By itself: its servers start fifty times, and would keep what else is tested from answering in time.
 func TestKilledAtRandomUnderLoad(t *testing.T) {
-	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	m := newMarket(t)
