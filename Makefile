@@ -9,7 +9,7 @@ LINTER       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NODE         := 20.20.2
 BENCHTIME    ?= 1s
 BENCHFLAGS   ?=
-TEST_TIMEOUT ?= 8m
+TEST_TIMEOUT ?= 15m
 
 # A checkout that belongs to another user, as in a container, is as good as any.
 GIT     := git -c safe.directory='$(CURDIR)'

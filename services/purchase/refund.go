@@ -193,7 +193,7 @@ func (s *Service) findRefund(ctx context.Context, request models.RefundRequest, 
 		}
 	}
 	if refunds.Err() != nil {
-		return nil, fmt.Errorf("look for the refund: %s", redactStripe(refunds.Err())) // no refusal of the refund itself
+		return nil, fmt.Errorf("look for the refund: %w", redactStripe(refunds.Err())) // no *stripe.Error: not the refund was refused
 	}
 	return nil, nil
 }
