@@ -6,8 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -64,24 +64,61 @@ func newPgbench(b *testing.B, s *shop, server *localpg.Server) *pgbench {
 	return p
 }
 
-var perSecond = regexp.MustCompile(`tps = ([0-9.]+) \(without`)
-
-// run pays purchases with this many clients and returns how many it paid in a second; connecting does not count.
+// run pays purchases with this many clients, each its share, and returns how many they pay in a second once all of
+// them have warmed up: every connection of pgbench is new, where the server's are not.
 func (p *pgbench) run(b *testing.B, clients, each int) float64 {
 	b.Helper()
 	p.shop.exec(b, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		SELECT gen_random_uuid(), ? + n % ?, 'price_1200', 1, ?, ?, 'eur', 'de', 'bench_' || n, 'cs_' || n FROM generate_series(?::bigint, ?) n`,
 		p.shop.users[0], len(p.shop.users), soldCredits, soldCents, p.next+1, p.next+int64(clients*each))
-	out, err := exec.CommandContext(b.Context(), p.program, "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "2", "-t", strconv.Itoa(each),
-		"-D", "i=0", "-D", fmt.Sprintf("base=%d", p.next), "-D", fmt.Sprintf("per=%d", each), "-f", p.script, p.shop.url).CombinedOutput()
-	found := perSecond.FindSubmatch(out)
-	if err != nil || found == nil {
+	prefix := filepath.Join(workDir(b), "log")
+	out, err := exec.CommandContext(b.Context(), p.program, "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "1", "-t", strconv.Itoa(each),
+		"-D", "i=0", "-D", fmt.Sprintf("base=%d", p.next), "-D", fmt.Sprintf("per=%d", each), "-f", p.script,
+		"--log", "--log-prefix", prefix, p.shop.url).CombinedOutput()
+	if err != nil {
 		b.Fatalf("pgbench: %v\n%s", err, out)
 	}
 	p.next += int64(clients * each)
-	tps, err := strconv.ParseFloat(string(found[1]), 64)
+	logs, err := filepath.Glob(prefix + "*")
+	if err != nil || len(logs) != 1 {
+		b.Fatalf("pgbench wrote %d logs, want 1 (%v)", len(logs), err)
+	}
+	text, err := os.ReadFile(logs[0])
 	if err != nil {
 		b.Fatal(err)
 	}
-	return tps
+	return steadyRate(b, string(text), each)
+}
+
+// steadyRate is the transactions in a second from the moment in which the last client has done a third of its share until
+// the first one has done all of it.
+// Source: https://www.postgresql.org/docs/current/pgbench.html (per-transaction logging)
+func steadyRate(b *testing.B, log string, each int) float64 {
+	b.Helper()
+	var ends []float64
+	var from, until float64
+	for line := range strings.Lines(log) {
+		var client, number, took, script, seconds, micros int
+		if _, err := fmt.Sscan(line, &client, &number, &took, &script, &seconds, &micros); err != nil {
+			b.Fatalf("pgbench's log has the line %q: %v", line, err)
+		}
+		end := float64(seconds) + float64(micros)/1e6
+		ends = append(ends, end)
+		if number == each/3 {
+			from = max(from, end)
+		}
+		if number == each-1 && (until == 0 || end < until) {
+			until = end
+		}
+	}
+	done := 0.0
+	for _, end := range ends {
+		if end > from && end <= until {
+			done++
+		}
+	}
+	if done == 0 {
+		b.Fatalf("pgbench's clients were never at work together")
+	}
+	return done / (until - from)
 }
