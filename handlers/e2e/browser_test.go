@@ -103,6 +103,8 @@ type browser struct {
 	name   string
 	ctx    context.Context
 
+	refused bool // forms are sent that are refused, of which the console says so
+
 	mu      sync.Mutex
 	console []string
 }
@@ -142,6 +144,9 @@ func (b *browser) listen(event any) {
 	case *runtime.EventConsoleAPICalled:
 		text = "console." + string(e.Type)
 	default:
+		return
+	}
+	if b.refused && (strings.Contains(text, "status of 4") || text == "console.error") {
 		return
 	}
 	b.mu.Lock()

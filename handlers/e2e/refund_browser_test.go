@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// The pages of money that goes back in a real browser: a refused form keeps its place, a conflict too, and the
+// reconciliation shows its end by itself.
+func TestRefundInTheBrowser(t *testing.T) {
+	t.Parallel()
+	database := dbtest.Empty(t)
+	s := start(t, "DATABASE_URL="+database)
+	db, err := models.Open(database, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { models.Close(db) })
+	for i, c := range []struct {
+		locale, running, finished string
+		width, height             int
+	}{{"en", "Running", "Finished", 1280, 900}, {"de", "Läuft", "Abgeschlossen", 375, 812}} {
+		t.Run(fmt.Sprintf("%s at %d px", c.locale, c.width), func(t *testing.T) {
+			_, colleague := bought(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))
+			page := colleague.at.Path
+			b := newBrowser(t, s, c.locale, c.width, c.height)
+			b.refused = true
+			b.open("/" + c.locale + "/login")
+			b.press("#sign-in-oidc")
+			b.press("#demo-admin")
+			b.see("#balance", "")
+			b.open(page)
+			b.check("admin-purchase", page)
+
+			b.refund("1.234,567")
+			b.see("#amount-error", "")
+			b.check("admin-purchase-invalid", page)
+			colleague.submit("#refund-submit", "amount", "1", "note", "faster")
+			b.refund("2")
+			b.see("#refund-error", "")
+			b.until("the form is where it was", `document.querySelectorAll("#amount").length === 1 && !document.querySelector("#flash #amount")`)
+			b.check("admin-purchase-conflict", page)
+			b.refund("2")
+			b.see(`#flash [data-variant="success"]`, "")
+			b.check("admin-purchase-refunded", page)
+			b.press("#rest")
+			b.see("#amount", "")
+			b.check("admin-purchase-rest", page)
+			b.press("#refund-submit") // the browser itself wants the reason
+			b.refund("")
+			b.see("#no-refund", "")
+			b.check("admin-purchase-returned", page)
+
+			b.open("/" + c.locale + "/admin/events")
+			b.press("#reconcile")
+			b.see("#flash p", "") // of the page that follows; before it stands what was reconciled earlier
+			b.see("#reconciliation-state", c.finished)
+			if err := db.Exec(`UPDATE reconciliations SET finished_at = NULL, holder = gen_random_uuid(), leased_until = now() + interval '1 hour'
+				WHERE id = (SELECT max(id) FROM reconciliations)`).Error; err != nil {
+				t.Fatal(err)
+			}
+			b.open("/" + c.locale + "/admin/events")
+			b.see("#reconciliation-state", c.running)
+			b.check("admin-events-running", "/admin/events")
+			if err := db.Exec(`UPDATE reconciliations SET finished_at = now() WHERE finished_at IS NULL`).Error; err != nil {
+				t.Fatal(err)
+			}
+			b.see("#reconciliation-state", c.finished)
+			b.check("admin-events-finished", "/admin/events")
+		})
+	}
+}
+
+// refund fills the form in, the amount unless it is empty, and sends it.
+func (b *browser) refund(amount string) {
+	b.t.Helper()
+	if amount != "" {
+		b.do("type the amount", chromedp.SetValue(`#amount`, amount, chromedp.ByQuery))
+	}
+	b.do("type the reason", chromedp.SetValue(`#note`, "Asked for", chromedp.ByQuery))
+	b.press("#refund-submit")
+	b.until("the answer", `!document.querySelector("#refund-submit:disabled")`)
+}
