@@ -19,6 +19,7 @@ type sender struct {
 	to       func(attempt int) string // where the load balancer sends an attempt
 	deadline time.Duration            // for one event
 	pause    time.Duration            // between two attempts
+	slots    chan struct{}            // attempts at the same time; each costs a new server a connection of its own
 	accepted chan struct{}            // a beat for each answer, for who listens
 	refused  atomic.Int64             // attempts that were answered, but not with 2xx
 	cut      atomic.Int64             // attempts whose answer never came
@@ -29,7 +30,7 @@ func newSender(t testing.TB, to func(attempt int) string) *sender {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &sender{client: &http.Client{Transport: transport, Timeout: 15 * time.Second}, to: to, deadline: 40 * time.Second,
-		pause: 20 * time.Millisecond, accepted: make(chan struct{})}
+		pause: 20 * time.Millisecond, slots: make(chan struct{}, 10), accepted: make(chan struct{})}
 }
 
 // send returns when the event was accepted.
@@ -66,6 +67,8 @@ func (s *sender) sendAll(t testing.TB, times int, notices ...notice) {
 
 // try is one attempt.
 func (s *sender) try(ctx context.Context, to string, n notice) bool {
+	s.slots <- struct{}{}
+	defer func() { <-s.slots }()
 	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: shopSecret, Timestamp: time.Now()})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to+"/api/stripe/webhook", strings.NewReader(n.payload))
 	if err != nil {
