@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -26,9 +27,12 @@ const (
 	statementTimeout = 10 * time.Second
 	idleInTxTimeout  = 15 * time.Second
 	connectTimeout   = 5 * time.Second
-	maxConnections   = 20
 	txAttempts       = 3
 )
+
+// maxConnections is how many transactions run at once. More than a few for each processor only wait for each other: on
+// two, with the database beside us, spending was fastest with 8 to 12 connections and a fifth slower with 32.
+func maxConnections() int { return min(4*runtime.NumCPU()+4, 40) }
 
 // Open connects to PostgreSQL at url, directly or through a transaction pooler.
 // It does not wait for the server: the first query reports one that is away.
@@ -39,8 +43,8 @@ func Open(url string, log *slog.Logger) (*gorm.DB, error) {
 		return nil, err
 	}
 	pool := stdlib.OpenDB(*cfg)
-	pool.SetMaxOpenConns(maxConnections)
-	pool.SetMaxIdleConns(maxConnections)
+	pool.SetMaxOpenConns(maxConnections())
+	pool.SetMaxIdleConns(maxConnections())
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), &gorm.Config{
 		SkipDefaultTransaction: true,

@@ -43,6 +43,10 @@ ALTER TABLE credit_transactions
         WHEN reason IN ('refund', 'dispute', 'manual') THEN true
         ELSE delta_credits < 0 END);
 
+-- Only of lines that an event caused: spending need not touch this index.
+ALTER TABLE credit_transactions DROP CONSTRAINT credit_transactions_stripe_event_id_key;
+CREATE UNIQUE INDEX credit_transactions_stripe_event_id_key ON credit_transactions (stripe_event_id) WHERE stripe_event_id IS NOT NULL;
+
 -- One row for each idempotency key of a caller and user, kept for ever. The caller is a service key, or '' for the
 -- user's own session.
 DROP INDEX credit_transactions_idempotency_key;
@@ -56,23 +60,24 @@ DECLARE
     held         integer;
     last_id      bigint;
     last_balance integer;
+    known        boolean;
 BEGIN
     -- Rows of one user are written one after the other, also by a writer who forgot to lock.
     SELECT credits_held INTO held FROM users WHERE id = NEW.user_id FOR UPDATE;
-    SELECT id, balance_after INTO last_id, last_balance FROM credit_transactions
-        WHERE user_id = NEW.user_id ORDER BY id DESC LIMIT 1;
+    SELECT c.id, c.balance_after, NEW.reason IN ('purchase', 'refund', 'dispute', 'manual')
+            OR EXISTS (SELECT FROM feature_prices WHERE feature = NEW.reason)
+        INTO last_id, last_balance, known
+        FROM (SELECT) one LEFT JOIN LATERAL
+            (SELECT id, balance_after FROM credit_transactions WHERE user_id = NEW.user_id ORDER BY id DESC LIMIT 1) c ON true;
     IF last_id >= NEW.id THEN
         RAISE EXCEPTION 'credit transaction % comes after % of the same user', last_id, NEW.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'credit_transactions_in_order', TABLE = 'credit_transactions';
     END IF;
-    NEW.balance_after := coalesce(last_balance, 0) + NEW.delta_credits;
-    IF NEW.reason NOT IN ('purchase', 'refund', 'dispute', 'manual') THEN
-        PERFORM 1 FROM feature_prices WHERE feature = NEW.reason;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'no feature is called %', NEW.reason
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'credit_transactions_reason_known', TABLE = 'credit_transactions';
-        END IF;
+    IF NOT known THEN
+        RAISE EXCEPTION 'no feature is called %', NEW.reason
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'credit_transactions_reason_known', TABLE = 'credit_transactions';
     END IF;
+    NEW.balance_after := coalesce(last_balance, 0) + NEW.delta_credits;
     -- Only what Stripe took back, and what was held before it did, may leave a debt.
     IF NEW.delta_credits < 0 AND NEW.balance_after < held AND NEW.reason NOT IN ('refund', 'dispute')
         AND NEW.meta ->> 'hold_id' IS NULL THEN
@@ -190,7 +195,9 @@ ALTER TABLE holds
 DROP INDEX credit_transactions_idempotency_key;
 CREATE UNIQUE INDEX credit_transactions_idempotency_key
     ON credit_transactions (user_id, (meta ->> 'idempotency_key')) WHERE meta ->> 'idempotency_key' IS NOT NULL;
+DROP INDEX credit_transactions_stripe_event_id_key;
 ALTER TABLE credit_transactions
+    ADD CONSTRAINT credit_transactions_stripe_event_id_key UNIQUE (stripe_event_id),
     DROP CONSTRAINT credit_transactions_sign,
     ADD CONSTRAINT credit_transactions_reason_known CHECK (reason IN
         ('purchase', 'refund', 'dispute', 'resume_analysis', 'job_match', 'resume_improvement', 'manual')),

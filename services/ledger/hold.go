@@ -35,24 +35,18 @@ type Held struct {
 // holdSQL is bookSQL for a hold: it locks, decides, reserves and counts the reserved credits in one round trip.
 const holdSQL = `WITH account AS MATERIALIZED (
 	SELECT id, credits_balance - credits_held AS available, xmin AS version FROM users WHERE id = $1::int FOR UPDATE
-), request AS MATERIALIZED (
-	SELECT a.id, a.available, a.version <> (SELECT xmin FROM users WHERE id = $1::int) AS stale,
-		(SELECT credits FROM feature_prices WHERE feature = $2 AND active) AS price,
-		CASE WHEN $3 <> '' THEN (SELECT h.id FROM holds h
-			WHERE h.user_id = $1::int AND h.idempotency_key = $3 AND h.api_key_id IS NOT DISTINCT FROM $4::uuid) END AS earlier,
-		$3 <> '' AND EXISTS (SELECT FROM credit_transactions t WHERE t.user_id = $1::int
-			AND t.meta ->> 'idempotency_key' = $3 AND coalesce(t.meta ->> 'caller', '') = coalesce($4::uuid::text, '')) AS used_by_line
-	FROM account a
 ), hold AS (
 	INSERT INTO holds (id, user_id, api_key_id, feature, credits, idempotency_key, request_hash, metadata, expires_at)
-	SELECT $5::uuid, id, $4::uuid, $2, price, nullif($3, ''), $6, $7::jsonb, now() + $8::float8 * interval '1 microsecond' FROM request
-	WHERE NOT stale AND earlier IS NULL AND NOT used_by_line AND available >= price
-	RETURNING id, metadata, expires_at, created_at
-), counted AS (
-	UPDATE users SET credits_held = credits_held + request.price, updated_at = now() FROM request, hold WHERE users.id = request.id
+	SELECT $5::uuid, account.id, $4::uuid, feature, credits, nullif($3, ''), $6, $7::jsonb, now() + $8::float8 * interval '1 microsecond'
+	FROM account, feature_prices
+	WHERE feature = $2 AND active AND available >= credits AND version = (SELECT xmin FROM users WHERE id = $1::int)
+		AND ($3 = '' OR NOT EXISTS (SELECT FROM holds WHERE user_id = $1::int AND idempotency_key = $3 AND api_key_id IS NOT DISTINCT FROM $4::uuid)
+		AND NOT EXISTS (SELECT FROM credit_transactions
+			WHERE user_id = $1::int AND meta ->> 'idempotency_key' = $3 AND coalesce(meta ->> 'caller', '') = coalesce($4::uuid::text, '')))
+	RETURNING credits, metadata, expires_at, created_at
 )
-SELECT request.stale, request.earlier, request.used_by_line, request.available, request.price, hold.id IS NOT NULL, hold.metadata, hold.expires_at, hold.created_at
-FROM request LEFT JOIN hold ON true`
+UPDATE users SET credits_held = credits_held + hold.credits, updated_at = now() FROM hold WHERE users.id = $1::int
+RETURNING hold.credits, hold.metadata, hold.expires_at, hold.created_at`
 
 // Hold reserves what a feature costs, in the caller's transaction.
 //
@@ -60,54 +54,52 @@ FROM request LEFT JOIN hold ON true`
 // Idempotent: by owner, user and key, for ever; a repeat returns the hold as it stands now.
 // Errors: as Spend.
 func Hold(tx *gorm.DB, o Order) (Held, error) {
+	owner, metadata := uuid.NullUUID{UUID: o.Owner, Valid: o.Owner != uuid.Nil}, string(o.Metadata)
+	if metadata == "" {
+		metadata = "{}"
+	}
+	row := models.Hold{ID: o.ID, UserID: o.UserID, Feature: o.Feature, Status: models.HoldOpen, IdempotencyKey: o.Key, RequestHash: o.RequestHash}
+	if owner.Valid {
+		row.APIKeyID = &o.Owner
+	}
 	for {
-		held, stale, err := tryHold(tx, o)
-		if !stale {
-			return held, err
+		var kept []byte // as the database writes it
+		err := tx.Raw(holdSQL, o.UserID, string(o.Feature), o.Key, owner, o.ID, o.RequestHash, metadata, o.TTL.Microseconds()).Row().
+			Scan(&row.Credits, &kept, &row.ExpiresAt, &row.CreatedAt)
+		switch {
+		case err == nil:
+			row.Metadata, row.UpdatedAt = kept, row.CreatedAt
+			return Held{Hold: row}, nil
+		case !errors.Is(err, sql.ErrNoRows):
+			return Held{}, fmt.Errorf("hold %s of user %d: %w", o.Feature, o.UserID, err)
+		}
+		earlier, err := unheld(tx, o)
+		if err != nil || earlier.Replayed {
+			return earlier, err
 		}
 	}
 }
 
-func tryHold(tx *gorm.DB, o Order) (held Held, stale bool, err error) {
-	var (
-		earlier          uuid.NullUUID
-		usedByLine, made bool
-		available        models.Credits
-		price            sql.NullInt64
-		expires, created sql.NullTime
-		owner            = uuid.NullUUID{UUID: o.Owner, Valid: o.Owner != uuid.Nil}
-		metadata         = string(o.Metadata)
-		kept             []byte // as the database writes it
-	)
-	if metadata == "" {
-		metadata = "{}"
+// unheld says why nothing was held, as unbooked does.
+func unheld(tx *gorm.DB, o Order) (Held, error) {
+	caller := ""
+	if o.Owner != uuid.Nil {
+		caller = o.Owner.String()
 	}
-	err = tx.Raw(holdSQL, o.UserID, string(o.Feature), o.Key, owner, o.ID, o.RequestHash, metadata, o.TTL.Microseconds()).Row().
-		Scan(&stale, &earlier, &usedByLine, &available, &price, &made, &kept, &expires, &created)
+	seen, err := look(tx, o.UserID, o.Feature, o.Key, caller)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return Held{}, false, fault.New(fault.NotFound, nil)
 	case err != nil:
-		return Held{}, false, fmt.Errorf("hold %s of user %d: %w", o.Feature, o.UserID, err)
-	case stale:
-		return Held{}, true, nil
-	case earlier.Valid:
-		held, err = heldBefore(tx, o, earlier.UUID)
-		return held, false, err
-	case usedByLine:
-		return Held{}, false, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
-	case !price.Valid:
-		return Held{}, false, fault.Field("feature", fault.FeatureUnknown)
-	case !made:
-		return Held{}, false, insufficient(models.Credits(price.Int64), available)
+		return Held{}, err
+	case seen.Hold != nil:
+		return heldBefore(tx, o, *seen.Hold)
+	case seen.Line != 0:
+		return Held{}, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
+	case seen.Price == 0:
+		return Held{}, fault.Field("feature", fault.FeatureUnknown)
+	case seen.Price > seen.Available:
+		return Held{}, insufficient(seen.Price, seen.Available)
 	}
-	held.Hold = models.Hold{ID: o.ID, UserID: o.UserID, Feature: o.Feature, Credits: models.Credits(price.Int64), Status: models.HoldOpen,
-		IdempotencyKey: o.Key, RequestHash: o.RequestHash, Metadata: kept,
-		ExpiresAt: expires.Time, CreatedAt: created.Time, UpdatedAt: created.Time}
-	if owner.Valid {
-		held.APIKeyID = &o.Owner
-	}
-	return held, false, nil
+	return Held{}, nil
 }
 
 // heldBefore returns the hold that an idempotency key made before.

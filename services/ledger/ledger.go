@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
@@ -53,79 +54,105 @@ func Post(tx *gorm.DB, e Entry) (Posted, error) {
 	return book(tx, e)
 }
 
-// bookSQL locks the user, looks the idempotency key up, decides, appends the line and moves the balance, in one round
-// trip. The database refuses to commit the line without the balance. A delta of 0 stands for what the feature costs.
+// bookSQL locks the user, decides, appends the line and moves the balance, in one round trip; it returns no row when it
+// does not book. A delta of 0 stands for what the feature costs. The database refuses to commit a line without its
+// balance.
 //
-// A statement sees the database as it was when it began, but a row that it locks as it is. So when it had to wait for
-// the user, a key that was used meanwhile would stay unseen. Whatever uses a key also moves the user's row: if that is
-// no longer the version that this statement began with, it is stale, writes nothing, and is asked again, with the lock.
+// A statement sees the database as it was when it began, but a row that it locks as it is. When it had to wait for the
+// user, a key that was used meanwhile would stay unseen. Whatever uses a key also moves the user's row, so it books only
+// on the version of the row that it began with.
 const bookSQL = `WITH account AS MATERIALIZED (
 	SELECT id, credits_balance - credits_held AS available, xmin AS version FROM users WHERE id = $1::int FOR UPDATE
-), request AS MATERIALIZED (
-	SELECT a.id, a.available, a.version <> (SELECT xmin FROM users WHERE id = $1::int) AS stale,
-		coalesce(nullif($2::int, 0), -(SELECT credits FROM feature_prices WHERE feature = $3 AND active)) AS delta,
-		CASE WHEN $4 <> '' THEN (SELECT t.id FROM credit_transactions t
-			WHERE t.user_id = $1::int AND t.meta ->> 'idempotency_key' = $4 AND coalesce(t.meta ->> 'caller', '') = $5) END AS earlier,
-		$4 <> '' AND EXISTS (SELECT FROM holds h
-			WHERE h.user_id = $1::int AND h.idempotency_key = $4 AND h.api_key_id IS NOT DISTINCT FROM nullif($5, '')::uuid) AS used_by_hold
-	FROM account a
 ), line AS (
 	INSERT INTO credit_transactions (user_id, delta_credits, reason, stripe_event_id, meta)
-	SELECT id, delta, $3, nullif($6, ''), $7::jsonb FROM request
-	WHERE NOT stale AND earlier IS NULL AND NOT used_by_hold AND (delta > 0 OR $8::bool OR available + delta >= 0)
-	RETURNING id, balance_after, created_at
-), moved AS (
-	UPDATE users SET credits_balance = credits_balance + request.delta, updated_at = now() FROM request, line WHERE users.id = request.id
+	SELECT account.id, due.delta, $3, nullif($6, ''), $7::jsonb
+	FROM account, (SELECT coalesce(nullif($2::int, 0), -(SELECT credits FROM feature_prices WHERE feature = $3 AND active)) AS delta) due
+	WHERE version = (SELECT xmin FROM users WHERE id = $1::int) AND (due.delta > 0 OR $8::bool OR available + due.delta >= 0)
+		AND ($4 = '' OR NOT EXISTS (SELECT FROM credit_transactions
+			WHERE user_id = $1::int AND meta ->> 'idempotency_key' = $4 AND coalesce(meta ->> 'caller', '') = $5)
+		AND NOT EXISTS (SELECT FROM holds WHERE user_id = $1::int AND idempotency_key = $4 AND api_key_id IS NOT DISTINCT FROM nullif($5, '')::uuid))
+	RETURNING id, delta_credits, balance_after, created_at
 )
-SELECT request.stale, request.earlier, request.used_by_hold, request.available, request.delta, line.id, line.balance_after, line.created_at
-FROM request LEFT JOIN line ON true`
+UPDATE users SET credits_balance = credits_balance + line.delta_credits, updated_at = now() FROM line WHERE users.id = $1::int
+RETURNING line.id, line.delta_credits, line.balance_after, line.created_at`
 
 func book(tx *gorm.DB, e Entry) (Posted, error) {
+	meta, err := e.Meta.Value()
+	if err != nil {
+		return Posted{}, fmt.Errorf("meta of %s of user %d: %w", e.Reason, e.UserID, err)
+	}
+	row := models.CreditTransaction{UserID: e.UserID, Reason: e.Reason, Meta: e.Meta}
+	if e.StripeEventID != "" {
+		row.StripeEventID = &e.StripeEventID
+	}
 	for {
-		posted, stale, err := tryBook(tx, e)
-		if !stale {
-			return posted, err
+		err := tx.Raw(bookSQL, e.UserID, int64(e.Delta), string(e.Reason), e.Meta.IdempotencyKey, e.Meta.Caller, e.StripeEventID, meta, e.Reason.Overdraws()).
+			Row().Scan(&row.ID, &row.DeltaCredits, &row.BalanceAfter, &row.CreatedAt)
+		switch {
+		case err == nil:
+			return Posted{CreditTransaction: row}, nil
+		case !errors.Is(err, sql.ErrNoRows):
+			return Posted{}, fmt.Errorf("book %s of user %d: %w", e.Reason, e.UserID, err)
+		}
+		earlier, err := unbooked(tx, e)
+		if err != nil || earlier.Replayed {
+			return earlier, err
 		}
 	}
 }
 
-// tryBook runs the statement once.
-func tryBook(tx *gorm.DB, e Entry) (posted Posted, stale bool, err error) {
-	meta, err := e.Meta.Value()
+// unbooked says why nothing was booked: an earlier booking under the same key, or a fault. Neither when the statement
+// had to wait and should be asked again; the user is locked now, so it will not wait twice.
+func unbooked(tx *gorm.DB, e Entry) (Posted, error) {
+	seen, err := look(tx, e.UserID, e.Reason, e.Meta.IdempotencyKey, e.Meta.Caller)
 	if err != nil {
-		return Posted{}, false, fmt.Errorf("meta of %s of user %d: %w", e.Reason, e.UserID, err)
+		return Posted{}, err
 	}
-	var (
-		earlier, delta, id, balance sql.NullInt64
-		usedByHold                  bool
-		available                   models.Credits
-		created                     sql.NullTime
-	)
-	err = tx.Raw(bookSQL, e.UserID, int64(e.Delta), string(e.Reason), e.Meta.IdempotencyKey, e.Meta.Caller, e.StripeEventID, meta, e.Reason.Overdraws()).
-		Row().Scan(&stale, &earlier, &usedByHold, &available, &delta, &id, &balance, &created)
+	if seen.Line != 0 {
+		return replay(tx, e, seen.Line)
+	}
+	cost := -e.Delta
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return Posted{}, false, fault.New(fault.NotFound, nil)
-	case err != nil:
-		return Posted{}, false, fmt.Errorf("book %s of user %d: %w", e.Reason, e.UserID, err)
-	case stale:
-		return Posted{}, true, nil
-	case earlier.Valid:
-		posted, err = replay(tx, e, earlier.Int64)
-		return posted, false, err
-	case usedByHold:
-		return Posted{}, false, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
-	case !delta.Valid:
-		return Posted{}, false, fault.Field("feature", fault.FeatureUnknown)
-	case !id.Valid:
-		return Posted{}, false, insufficient(models.Credits(-delta.Int64), available)
+	case seen.Hold != nil:
+		return Posted{}, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
+	case e.Delta == 0 && seen.Price == 0:
+		return Posted{}, fault.Field("feature", fault.FeatureUnknown)
+	case e.Delta == 0:
+		cost = seen.Price
 	}
-	row := models.CreditTransaction{ID: id.Int64, UserID: e.UserID, DeltaCredits: models.Credits(delta.Int64), Reason: e.Reason, Meta: e.Meta,
-		CreatedAt: created.Time, BalanceAfter: models.Credits(balance.Int64)}
-	if e.StripeEventID != "" {
-		row.StripeEventID = &e.StripeEventID
+	if cost > seen.Available && cost > 0 && !e.Reason.Overdraws() {
+		return Posted{}, insufficient(cost, seen.Available)
 	}
-	return Posted{CreditTransaction: row}, false, nil
+	return Posted{}, nil
+}
+
+// sight is what a booking or a hold depends on, under the user's lock.
+type sight struct {
+	Available models.Credits
+	Price     models.Credits // of the feature; 0 when it cannot be spent on
+	Line      int64          // that the idempotency key wrote; 0 for none
+	Hold      *uuid.UUID     // that it made
+}
+
+// look reads it.
+// Locks: the user's row. Errors: fault.NotFound.
+func look(tx *gorm.DB, userID int64, feature models.Reason, key, caller string) (sight, error) {
+	user, err := Lock(tx, userID)
+	if err != nil {
+		return sight{}, err
+	}
+	var seen sight
+	err = tx.Raw(`SELECT coalesce((SELECT credits FROM feature_prices WHERE feature = @feature AND active), 0) AS price,
+		coalesce((SELECT id FROM credit_transactions
+			WHERE @key <> '' AND user_id = @user AND meta ->> 'idempotency_key' = @key AND coalesce(meta ->> 'caller', '') = @caller), 0) AS line,
+		(SELECT id FROM holds
+			WHERE @key <> '' AND user_id = @user AND idempotency_key = @key AND api_key_id IS NOT DISTINCT FROM nullif(@caller, '')::uuid) AS hold`,
+		map[string]any{"user": userID, "feature": string(feature), "key": key, "caller": caller}).Scan(&seen).Error
+	if err != nil {
+		return sight{}, fmt.Errorf("look up idempotency key of user %d: %w", userID, err)
+	}
+	seen.Available = user.Available()
+	return seen, nil
 }
 
 // replay returns what an idempotency key booked before.
