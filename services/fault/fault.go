@@ -63,6 +63,18 @@ const (
 	RefundedSince       Problem = "refunded_since"
 	RefundRange         Problem = "refund_range"
 	AmountUnreadable    Problem = "amount_unreadable"
+	CallerUnknown       Problem = "caller_unknown"
+	KeyNeeded           Problem = "service_key_needed"
+	SessionNeeded       Problem = "session_needed"
+	ScopeMissing        Problem = "scope_missing"
+	KeyRequired         Problem = "idempotency_key_required"
+	FieldUnknown        Problem = "field_unknown"
+	FieldTwice          Problem = "field_twice"
+	FieldMissing        Problem = "field_missing"
+	ValueUnfit          Problem = "value_unfit"
+	TooDeep             Problem = "too_deep"
+	UserNotNamed        Problem = "user_not_named"
+	UserNamed           Problem = "user_named"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -70,7 +82,9 @@ func Problems() []Problem {
 	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
 		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, SignInFailed, SignInExpired, KeyMissing,
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
-		NothingPaid, RefundedSince, RefundRange, AmountUnreadable}
+		NothingPaid, RefundedSince, RefundRange, AmountUnreadable,
+		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
+		UserNotNamed, UserNamed}
 }
 
 // Error is a refusal that the user can understand.
