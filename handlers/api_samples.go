@@ -20,8 +20,8 @@ var checkoutSamples = []sample{
 	{name: "five_hundred", summary: "One package of 500 credits", caller: schemeSession, status: 201, params: object{headerKey: "checkout-4711"},
 		body:   object{"priceId": samplePriceID, "quantity": 1, "locale": "de"},
 		answer: checkout{"https://checkout.stripe.com/c/pay/cs_test_a1B2c3", "0190f3a1-b2c3-7d4e-8f60-718293a4b5c6"}},
-	{name: "too_many", summary: "More than 100 at once", caller: schemeSession, body: object{"priceId": samplePriceID, "quantity": 101},
-		refusal: fault.Field("quantity", fault.QuantityRange)},
+	{name: "no_such_package", summary: "A package that is not sold", caller: schemeSession, body: object{"priceId": "price_of_nothing", "quantity": 1},
+		refusal: fault.Field("priceId", fault.PriceUnknown)},
 }
 
 var balanceSamples = []sample{
@@ -33,15 +33,11 @@ var historySamples = []sample{
 		{TransactionID: 8, DeltaCredits: -10, Reason: "resume_analysis", CreditsBalance: 490, Metadata: anyObject{[]byte(`{"resume":4711}`)}, CreatedAt: sampleMoment},
 		{TransactionID: 7, DeltaCredits: 500, Reason: "purchase", CreditsBalance: 500, CreatedAt: sampleMoment},
 	}}},
-	{name: "too_long", summary: "A page of more than 200", caller: schemeSession, params: object{"limit": 201}, refusal: fault.Field("limit", fault.LimitRange)},
 }
 
 var spendSamples = []sample{
 	{name: "own", summary: "By the signed-in user", caller: schemeSession, status: 201, params: object{headerKey: "analysis-4711"},
 		body: object{"feature": "resume_analysis", "metadata": sampleMetadata}, answer: spent{8, -10, 490}},
-	{name: "amount", summary: "An amount cannot be sent", caller: schemeSession, params: object{headerKey: "analysis-4713"},
-		body:    object{"feature": "job_match", "amount": 1},
-		refusal: &fault.Error{Code: fault.Invalid, Problem: fault.FieldUnknown, Detail: object{"field": "amount"}}},
 	{name: "no_such_feature", summary: "A feature that does not exist", caller: schemeSession, params: object{headerKey: "analysis-4714"},
 		body: object{"feature": "cover_letter"}, refusal: fault.Field("feature", fault.FeatureUnknown)},
 	{name: "too_few", summary: "More than there is", refusal: fault.New(fault.InsufficientCredits, object{"required": 10, "available": 4, "missing": 6})},

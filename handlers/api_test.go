@@ -30,6 +30,7 @@ type desk struct {
 	db      *gorm.DB
 	app     *fiber.App
 	handler *Handler
+	priceID string // Stripe's, of 500 credits
 }
 
 func newDesk(t testing.TB) *desk {
