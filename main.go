@@ -282,6 +282,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	}
 	rows := auth.NewSessions(db, []byte(secret), models.Now)
 	events := &webhook.Service{DB: db, Purchase: buy, Secrets: p.cfg.WebhookSecrets, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log}
+	spending := &spend.Service{DB: db, Log: p.log}
 	app := handlers.NewApp(&handlers.Handler{
 		Site: handlers.Site{
 			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: p.cfg.TrustedProxies,
@@ -289,9 +290,9 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 		},
 		Sessions: handlers.NewSessions(rows, []byte(secret), p.cfg.Secure()),
 		Auth:     signIn, Purchase: buy, Webhook: events, Ledger: &ledger.Service{DB: db},
-		Spend: &spend.Service{DB: db, Log: p.log}, Admin: &admin.Service{DB: db, Purchase: buy, Log: p.log},
+		Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Log: p.log},
 	})
-	return app, []func(context.Context){events.Run, buy.Run, buy.RunReconcile, func(ctx context.Context) { rows.Run(ctx, p.log) }}, nil
+	return app, []func(context.Context){events.Run, buy.Run, buy.RunReconcile, spending.Run, func(ctx context.Context) { rows.Run(ctx, p.log) }}, nil
 }
 
 // signIn offers every provider that is configured. The sandbox brings its own unless there is a real one in its place.

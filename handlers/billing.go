@@ -24,8 +24,12 @@ func (h *Handler) showLanding(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	features, err := h.features(c, 0)
+	if err != nil {
+		return err
+	}
 	return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(pages.LandingData{
-		Locale: pageLocale(c), Prices: prices, Features: features(0), SignedIn: currentVisitor(c).account != nil,
+		Locale: pageLocale(c), Prices: prices, Features: features, SignedIn: currentVisitor(c).account != nil,
 	}))
 }
 
@@ -47,8 +51,12 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	features, err := h.features(c, user.Available())
+	if err != nil {
+		return err
+	}
 	return h.render(c, fiber.StatusOK, "billing.title", pages.Billing(pages.BillingData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Features: features(user.Available()),
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Features: features,
 		Latest: latest.Entries, Return: back, Sandbox: h.Site.Sandbox,
 	}))
 }
@@ -113,10 +121,15 @@ func (h *Handler) trySpend(c *fiber.Ctx) error {
 }
 
 // features lists what credits buy, and how often that many credits buy it.
-func features(available models.Credits) []pages.Feature {
-	var list []pages.Feature
-	for _, f := range spend.Features() {
-		list = append(list, pages.Feature{Name: string(f.Name), Credits: f.Credits, Times: int64(max(available, 0) / f.Credits), Key: randomKey()})
+func (h *Handler) features(c *fiber.Ctx, available models.Credits) ([]pages.Feature, error) {
+	prices, err := h.Spend.Features(c.UserContext())
+	if err != nil {
+		return nil, err
 	}
-	return list
+	list := make([]pages.Feature, len(prices))
+	for i, f := range prices {
+		list[i] = pages.Feature{Name: string(f.Feature), Label: f.Label(pageLocale(c)), Credits: f.Credits,
+			Times: int64(max(available, 0) / f.Credits), Key: randomKey()}
+	}
+	return list, nil
 }

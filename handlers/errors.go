@@ -26,6 +26,7 @@ var answers = map[fault.Code]struct {
 	fault.NotFound:            {fiber.StatusNotFound, "NOT_FOUND"},
 	fault.MethodNotAllowed:    {fiber.StatusMethodNotAllowed, "INVALID_REQUEST"},
 	fault.Conflict:            {fiber.StatusConflict, "IDEMPOTENCY_CONFLICT"},
+	fault.HoldClosed:          {fiber.StatusConflict, "HOLD_NOT_OPEN"},
 	fault.InsufficientCredits: {fiber.StatusPaymentRequired, "INSUFFICIENT_CREDITS"},
 	fault.PayloadTooLarge:     {fiber.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE"},
 	fault.RateLimited:         {fiber.StatusTooManyRequests, "RATE_LIMITED"},

@@ -8,7 +8,6 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
-	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -22,17 +21,30 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 	if err != nil {
 		return err
 	}
-	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), packages(prices)
+	features, err := h.Spend.Features(c.UserContext())
+	if err != nil {
+		return err
+	}
+	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), packages(prices, features)
 	data.Debt = currentUser(c).CreditsBalance < 0
 	return h.render(c, status, "purchase.title", pages.Purchase(data))
 }
 
-// packages says of each price what it comes to and what it buys.
-func packages(prices []models.Price) []pages.Package {
+// packages says of each price what it comes to and what it buys: how many resume analyses, while they are on offer.
+func packages(prices []models.Price, features []models.FeaturePrice) []pages.Package {
+	var analysis models.Credits
+	for _, f := range features {
+		if f.Feature == models.ReasonResumeAnalysis {
+			analysis = f.Credits
+		}
+	}
 	list := make([]pages.Package, len(prices))
 	best := 0
 	for i, p := range prices {
-		list[i] = pages.Package{Price: p, PerHundred: perHundred(p), Analyses: int64(p.CreditsPerUnit / spend.Features()[0].Credits)}
+		list[i] = pages.Package{Price: p, PerHundred: perHundred(p)}
+		if analysis > 0 {
+			list[i].Analyses = int64(p.CreditsPerUnit / analysis)
+		}
 		if list[i].PerHundred < list[best].PerHundred {
 			best = i
 		}

@@ -25,6 +25,7 @@ type Meta struct {
 	Session         string          `json:"session,omitempty"`
 	PaymentIntent   string          `json:"payment_intent,omitempty"`
 	IdempotencyKey  string          `json:"idempotency_key,omitempty"`
+	Caller          string          `json:"caller,omitempty"`       // the service key whose key it is; empty for the user's own session
 	RequestHash     string          `json:"request_hash,omitempty"` // of the request that used the key, to tell a repeat from a conflict
 	HoldID          string          `json:"hold_id,omitempty"`
 	Actor           string          `json:"actor,omitempty"` // "user:<id>" of the admin, or "operator" on the command line

@@ -184,6 +184,10 @@ func Away(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || lostConnection(err)
 }
 
+// Refused reports whether err is the database's answer that it will not do what was asked, now or later. The
+// transaction has left nothing behind, which an error without an answer does not prove.
+func Refused(err error) bool { return sqlState(err) != "" && !Away(err) }
+
 func lostConnection(err error) bool {
 	if err == nil {
 		return false

@@ -13,10 +13,11 @@ type Credits int64
 // Cents is an amount of money in the currency's smallest unit (euro cents).
 type Cents int64
 
-// Reason says why credits moved. The database knows the same list (credit_transactions_reason_known).
+// Reason says why credits moved: one of the fixed words, or the feature that was used. An operator may add features;
+// the database takes those of feature_prices and no others (credit_transactions_reason_known).
 type Reason string
 
-// The reasons.
+// The fixed words, and the features that the program knows from the start.
 const (
 	ReasonPurchase          Reason = "purchase"
 	ReasonRefund            Reason = "refund"
@@ -27,7 +28,7 @@ const (
 	ReasonManual            Reason = "manual"
 )
 
-// Reasons lists every reason, for the test that wants a text for each.
+// Reasons lists those that the program has words for, for the test that wants a text for each.
 func Reasons() []Reason {
 	return []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonResumeAnalysis, ReasonJobMatch, ReasonResumeImprovement, ReasonManual}
 }

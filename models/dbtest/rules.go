@@ -3,12 +3,13 @@ package dbtest
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"gorm.io/gorm"
 )
 
 // CheckLedger fails the test unless every user's balance is the sum of their lines, each line carries the sum up to
-// itself, and nobody holds less than nothing.
+// itself, and what is held is the sum of the open holds.
 func CheckLedger(t testing.TB, db *gorm.DB) {
 	t.Helper()
 	var wrong []struct {
@@ -18,12 +19,13 @@ func CheckLedger(t testing.TB, db *gorm.DB) {
 	}
 	err := db.Raw(`SELECT u.id, u.credits_balance AS balance, coalesce(sum(c.delta_credits), 0) AS sum
 		FROM users u LEFT JOIN credit_transactions c ON c.user_id = u.id
-		GROUP BY u.id HAVING u.credits_balance <> coalesce(sum(c.delta_credits), 0) OR u.credits_held < 0`).Scan(&wrong).Error
+		GROUP BY u.id HAVING u.credits_balance <> coalesce(sum(c.delta_credits), 0)
+			OR u.credits_held <> (SELECT coalesce(sum(credits), 0) FROM holds WHERE user_id = u.id AND status = 'open')`).Scan(&wrong).Error
 	if err != nil {
 		t.Fatalf("check the ledger: %v", err)
 	}
 	for _, w := range wrong {
-		t.Errorf("user %d: balance %d credits, sum of the ledger %d", w.ID, w.Balance, w.Sum)
+		t.Errorf("user %d: balance %d credits, sum of the ledger %d, or the held credits are not those of the holds", w.ID, w.Balance, w.Sum)
 	}
 	var broken int64
 	err = db.Raw(`SELECT count(*) FROM (SELECT balance_after, sum(delta_credits) OVER (PARTITION BY user_id ORDER BY id) AS sum
@@ -31,6 +33,22 @@ func CheckLedger(t testing.TB, db *gorm.DB) {
 	if err != nil || broken != 0 {
 		t.Errorf("%d lines do not carry the sum up to themselves (%v)", broken, err)
 	}
+}
+
+// Blocked waits until as many connections to the test's database wait for a lock.
+func Blocked(t testing.TB, db *gorm.DB, connections int64) {
+	t.Helper()
+	for begun := time.Now(); time.Since(begun) < 10*time.Second; {
+		var waiting int64
+		err := db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting).Error
+		if err != nil {
+			t.Fatalf("look for waiting connections: %v", err)
+		}
+		if waiting >= connections {
+			return
+		}
+	}
+	t.Fatalf("no %d connections came to wait for a lock", connections)
 }
 
 // Together runs work in n goroutines that begin at the same moment, and waits for all.

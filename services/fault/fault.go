@@ -20,6 +20,7 @@ const (
 	NotFound            Code = "not_found"
 	MethodNotAllowed    Code = "method_not_allowed"
 	Conflict            Code = "conflict"
+	HoldClosed          Code = "hold_closed" // a hold that has ended some other way
 	InsufficientCredits Code = "insufficient_credits"
 	PayloadTooLarge     Code = "payload_too_large"
 	RateLimited         Code = "rate_limited"
@@ -29,7 +30,7 @@ const (
 
 // Codes lists every code, for the tests that want a status and a text for each.
 func Codes() []Code {
-	return []Code{Malformed, Invalid, SignatureInvalid, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict,
+	return []Code{Malformed, Invalid, SignatureInvalid, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict, HoldClosed,
 		InsufficientCredits, PayloadTooLarge, RateLimited, Internal, Unavailable}
 }
 
@@ -63,6 +64,10 @@ const (
 	RefundedSince       Problem = "refunded_since"
 	RefundRange         Problem = "refund_range"
 	AmountUnreadable    Problem = "amount_unreadable"
+	CaptureRange        Problem = "capture_range"
+	TTLRange            Problem = "ttl_range"
+	EmailInvalid        Problem = "email_invalid"
+	StillRunning        Problem = "still_running" // the first request with this idempotency key has no answer yet
 	CallerUnknown       Problem = "caller_unknown"
 	KeyNeeded           Problem = "service_key_needed"
 	SessionNeeded       Problem = "session_needed"
@@ -82,7 +87,7 @@ func Problems() []Problem {
 	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
 		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, SignInFailed, SignInExpired, KeyMissing,
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
-		NothingPaid, RefundedSince, RefundRange, AmountUnreadable,
+		NothingPaid, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
 		UserNotNamed, UserNamed}
 }

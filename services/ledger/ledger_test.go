@@ -57,8 +57,8 @@ func TestPost(t *testing.T) {
 		}
 	})
 	t.Run("refuses to spend more than is available", func(t *testing.T) {
-		if err := db.Exec(`UPDATE users SET credits_held = 495 WHERE id = ?`, user.ID).Error; err != nil {
-			t.Fatal(err)
+		for range 33 { // 15 each
+			hold(t, db, ledger.Order{UserID: user.ID, Feature: models.ReasonResumeImprovement})
 		}
 		_, err := post(t, db, ledger.Entry{UserID: user.ID, Delta: -10, Reason: models.ReasonResumeAnalysis})
 		f := fault.Of(err)

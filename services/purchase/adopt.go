@@ -3,8 +3,6 @@ package purchase
 import (
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -74,45 +72,17 @@ func (c Checkout) owner(tx *gorm.DB) (models.User, error) {
 			return models.User{}, fmt.Errorf("user of customer %s: %w", c.Customer, err)
 		}
 	}
-	email := address(c.Email)
+	email := ledger.Address(c.Email)
 	if id == 0 && email == "" {
 		return models.User{}, ReviewError("a paid session names neither a customer that we know nor an e-mail address")
 	}
 	if id == 0 {
 		var err error
-		if id, err = holder(tx, email); err != nil {
+		if id, err = ledger.Account(tx, email); err != nil {
 			return models.User{}, fmt.Errorf("user of session %s: %w", c.ID, err)
 		}
 	}
 	return ledger.Lock(tx, id)
-}
-
-// holder finds the user to whom an address belongs, or makes one. Somebody who signed in with the address without
-// their provider vouching for it loses it, as they would to its owner's first sign-in: they must not get what its
-// owner pays for.
-func holder(tx *gorm.DB, email string) (int64, error) {
-	const vouched = `NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id)
-		OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND i.email_verified AND lower(i.email) = lower(u.email))`
-	err := tx.Exec(`UPDATE users u SET email = NULL, updated_at = now() WHERE lower(u.email) = lower(?) AND NOT (`+vouched+`)`, email).Error
-	if err != nil {
-		return 0, err
-	}
-	if err := tx.Exec(`INSERT INTO users (email) VALUES (?) ON CONFLICT ((lower(email))) DO NOTHING`, email).Error; err != nil {
-		return 0, err
-	}
-	var id int64
-	err = tx.Raw(`SELECT id FROM users WHERE lower(email) = lower(?)`, email).Scan(&id).Error
-	return id, err
-}
-
-// address is a typed e-mail address in the form in which it is kept, or "" when it cannot be one.
-func address(typed string) string {
-	typed = strings.ToLower(strings.TrimSpace(typed))
-	strange := strings.ContainsFunc(typed, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
-	if strange || len(typed) > 320 || strings.Count(typed, "@") != 1 || !models.Storable(typed) {
-		return ""
-	}
-	return typed
 }
 
 // keepAlias remembers that a Stripe customer is this user. One in use is never replaced.

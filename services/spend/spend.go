@@ -1,16 +1,15 @@
-// Package spend knows what a feature costs and takes that many credits, once.
+// Package spend knows what a feature costs. It takes that many credits, once, or holds them while the feature runs.
 package spend
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
@@ -18,131 +17,76 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Feature is something that Resume Matcher does for credits.
-type Feature struct {
-	Name    models.Reason // also the reason in the ledger
-	Credits models.Credits
-}
-
-// features is the one table of what things cost. A caller names a feature and never an amount.
-var features = []Feature{
-	{models.ReasonResumeAnalysis, 10},
-	{models.ReasonJobMatch, 5},
-	{models.ReasonResumeImprovement, 15},
-}
-
-// Features returns every feature with its price in credits.
-func Features() []Feature { return append([]Feature(nil), features...) }
-
-// maxMetadataBytes is how much a caller may say of a spend, as JSON.
-const maxMetadataBytes = 8 << 10
-
-// Request asks to spend credits on a feature.
+// Request asks to spend credits on a feature. A caller names a feature and never an amount.
 type Request struct {
+	Caller   uuid.UUID // the service key that asks; the zero id for the user's own session
 	UserID   int64
 	Feature  string
 	Key      string          // idempotency key; empty spends anew each time
 	Metadata json.RawMessage // a JSON object kept beside the entry; may be empty
 }
 
-// Service spends credits.
+// Service spends and holds credits.
 type Service struct {
-	DB  *gorm.DB
-	Log *slog.Logger
+	DB    *gorm.DB
+	Log   *slog.Logger
+	lanes lanes
 }
 
-// Spend takes the feature's price from the user's available credits.
+// Spend takes the feature's price from the user's available credits: hold and capture in one step.
 //
-// Units: credits. Locks: the user. Idempotent: by user and key, for ever.
+// Units: credits. Locks: the user. Idempotent: by caller, user and key, for ever.
 // Errors: fault.InsufficientCredits with required, available and missing; fault.Conflict when the key was used for
-// another request; fault.Invalid or fault.Malformed for an unknown feature, a long key or unfit metadata.
+// another request, or when the first request with it is still running; fault.Invalid or fault.Malformed for an unknown
+// feature, a long key or unfit metadata; fault.NotFound for an unknown user.
 func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
-	entry, err := entryFor(r)
+	metadata, err := r.check()
 	if err != nil {
 		return ledger.Posted{}, err
 	}
+	meta := models.Meta{IdempotencyKey: r.Key, RequestHash: r.hash("spend", "", metadata), RequestMetadata: metadata, Caller: r.caller()}
 	var posted ledger.Posted
-	err = models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
-		posted, err = ledger.Post(tx, entry)
+	err = s.lanes.do(ctx, s.DB, r.UserID, r.laneKey(), func(tx *gorm.DB) (err error) {
+		posted, err = ledger.Spend(tx, r.UserID, models.Reason(r.Feature), meta)
 		return err
 	})
 	if err != nil {
 		return ledger.Posted{}, err
 	}
 	if !posted.Replayed {
-		s.Log.InfoContext(ctx, "credits moved", "user_id", r.UserID, "kind", entry.Reason, "credits", entry.Delta, "transaction_id", posted.ID)
+		s.Log.InfoContext(ctx, "credits moved", "user_id", r.UserID, "kind", posted.Reason, "credits", posted.DeltaCredits, "transaction_id", posted.ID)
 	}
 	return posted, nil
 }
 
-func entryFor(r Request) (ledger.Entry, error) {
-	feature, ok := find(r.Feature)
-	if !ok {
-		return ledger.Entry{}, fault.Field("feature", fault.FeatureUnknown)
+// check refuses what no database must see, and returns the metadata in the form in which it is kept.
+func (r Request) check() (json.RawMessage, error) {
+	if r.Feature == "" || len(r.Feature) > maxFeatureLength || !models.Storable(r.Feature) || fixed(models.Reason(r.Feature)) {
+		return nil, fault.Field("feature", fault.FeatureUnknown)
 	}
 	if err := ledger.CheckKey(r.Key); err != nil {
-		return ledger.Entry{}, err
+		return nil, err
 	}
-	metadata, err := canonical(r.Metadata)
-	if err != nil {
-		return ledger.Entry{}, err
-	}
-	hash := sha256.Sum256(fmt.Appendf(nil, "spend\n%s\n%s", feature.Name, metadata))
-	return ledger.Entry{
-		UserID: r.UserID, Delta: -feature.Credits, Reason: feature.Name,
-		Meta: models.Meta{IdempotencyKey: r.Key, RequestHash: hex.EncodeToString(hash[:]), RequestMetadata: metadata},
-	}, nil
+	return canonical(r.Metadata)
 }
 
-func find(name string) (Feature, bool) {
-	for _, f := range features {
-		if string(f.Name) == name {
-			return f, true
-		}
-	}
-	return Feature{}, false
+// hash tells this request from any other with the same key. What the feature costs is no part of it: the price may
+// have changed since.
+func (r Request) hash(call, more string, metadata json.RawMessage) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s%s", call, r.Feature, more, metadata))
+	return hex.EncodeToString(sum[:])
 }
 
-// canonical checks the caller's metadata and writes it in one form, so that the same request with its keys in another
-// order is the same request. Numbers keep their digits.
-func canonical(raw json.RawMessage) (json.RawMessage, error) {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || string(raw) == "null" {
-		return nil, nil
+func (r Request) caller() string {
+	if r.Caller == uuid.Nil {
+		return ""
 	}
-	if len(raw) > maxMetadataBytes {
-		return nil, fault.Field("metadata", fault.MetadataTooLarge)
-	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	var object map[string]any
-	if err := decoder.Decode(&object); err != nil || !storable(object) {
-		return nil, fault.Field("metadata", fault.RequestUnderstood)
-	}
-	return json.Marshal(object)
+	return r.Caller.String()
 }
 
-// storable reports whether PostgreSQL's jsonb can hold the value: no NUL character, no number beyond a float's range.
-func storable(value any) bool {
-	switch v := value.(type) {
-	case string:
-		return models.Storable(v)
-	case json.Number:
-		f, err := v.Float64()
-		tiny := f == 0 && strings.ContainsAny(string(v), "123456789") // 1e-20000: a float rounds it, jsonb refuses it
-		return err == nil && !tiny && len(v) <= 100
-	case []any:
-		for _, item := range v {
-			if !storable(item) {
-				return false
-			}
-		}
-	case map[string]any:
-		for key, item := range v {
-			if !models.Storable(key) || !storable(item) {
-				return false
-			}
-		}
+func (r Request) laneKey() string {
+	if r.Key == "" {
+		return ""
 	}
-	return true
+	return r.caller() + " " + r.Key
 }

@@ -200,7 +200,7 @@ func Landing(d LandingData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, f := range d.Features {
-				templ_7745c5c3_Err = components.FeatureCost(f.Name, f.Credits, "").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.FeatureCost(components.FeatureName(ctx, f.Name, f.Label), f.Credits, "").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

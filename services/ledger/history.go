@@ -1,0 +1,47 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// Service reads the ledger.
+type Service struct{ DB *gorm.DB }
+
+// Page is one stretch of a user's history, newest first. Next is the cursor of the one after it, 0 at the end.
+type Page struct {
+	Entries []models.CreditTransaction
+	Next    int64
+}
+
+// History returns up to limit lines of the user's ledger older than the line numbered before; 0 begins at the newest.
+func (s *Service) History(ctx context.Context, userID, before int64, limit int) (Page, error) {
+	query := s.DB.WithContext(ctx).Where("user_id = ?", userID)
+	if before > 0 {
+		query = query.Where("id < ?", before)
+	}
+	var page Page
+	if err := query.Order("id DESC").Limit(limit + 1).Find(&page.Entries).Error; err != nil {
+		return page, fmt.Errorf("history of user %d: %w", userID, err)
+	}
+	if len(page.Entries) > limit {
+		page.Entries = page.Entries[:limit]
+		page.Next = page.Entries[limit-1].ID
+	}
+	return page, nil
+}
+
+// OfPurchase returns what one purchase did to the ledger, oldest first.
+func (s *Service) OfPurchase(ctx context.Context, purchaseID string) ([]models.CreditTransaction, error) {
+	var rows []models.CreditTransaction
+	err := s.DB.WithContext(ctx).Raw(`SELECT * FROM credit_transactions
+		WHERE meta ->> 'purchase_id' = ? ORDER BY id`, purchaseID).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("ledger of purchase %s: %w", purchaseID, err)
+	}
+	return rows, nil
+}

@@ -1,0 +1,372 @@
+package ledger_test
+
+import (
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// hold makes a hold that must work.
+func hold(t *testing.T, db *gorm.DB, o ledger.Order) ledger.Held {
+	t.Helper()
+	held, err := tryHold(t, db, o)
+	if err != nil {
+		t.Fatalf("hold: %v", err)
+	}
+	return held
+}
+
+func tryHold(t *testing.T, db *gorm.DB, o ledger.Order) (ledger.Held, error) {
+	t.Helper()
+	o.ID = uuid.Must(uuid.NewV7())
+	if o.TTL == 0 {
+		o.TTL = time.Minute
+	}
+	return within(t, db, func(tx *gorm.DB) (ledger.Held, error) { return ledger.Hold(tx, o) })
+}
+
+// within runs work in a transaction of its own.
+func within[T any](t *testing.T, db *gorm.DB, work func(tx *gorm.DB) (T, error)) (T, error) {
+	t.Helper()
+	var result T
+	err := models.Transaction(t.Context(), db, func(tx *gorm.DB) (err error) {
+		result, err = work(tx)
+		return err
+	})
+	return result, err
+}
+
+func capture(t *testing.T, db *gorm.DB, id uuid.UUID, credits *models.Credits) (ledger.Held, error) {
+	t.Helper()
+	return within(t, db, func(tx *gorm.DB) (ledger.Held, error) { return ledger.Capture(tx, uuid.Nil, id, credits) })
+}
+
+func release(t *testing.T, db *gorm.DB, id uuid.UUID) (ledger.Held, error) {
+	t.Helper()
+	return within(t, db, func(tx *gorm.DB) (ledger.Held, error) { return ledger.Release(tx, uuid.Nil, id) })
+}
+
+// wantCredits checks what a user has and holds.
+func wantCredits(t *testing.T, db *gorm.DB, userID int64, balance, held models.Credits) {
+	t.Helper()
+	var user models.User
+	if err := db.Take(&user, "id = ?", userID).Error; err != nil {
+		t.Fatal(err)
+	}
+	if user.CreditsBalance != balance || user.CreditsHeld != held {
+		t.Errorf("balance = %d, held = %d credits; want %d and %d", user.CreditsBalance, user.CreditsHeld, balance, held)
+	}
+}
+
+func amount(n models.Credits) *models.Credits { return &n }
+
+// overdue lets a hold's time be over. The database's own rule lets nothing else of it change.
+func overdue(t *testing.T, db *gorm.DB, id uuid.UUID) {
+	t.Helper()
+	if err := db.Exec(`UPDATE holds SET expires_at = now() - interval '1 second' WHERE id = ?`, id).Error; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rich(t *testing.T, db *gorm.DB, email string, credits models.Credits) int64 {
+	t.Helper()
+	user := dbtest.User(t, db, email)
+	mustPost(t, db, ledger.Entry{UserID: user.ID, Delta: credits, Reason: models.ReasonManual})
+	return user.ID
+}
+
+func TestHold(t *testing.T) {
+	db := dbtest.New(t)
+	user := rich(t, db, "ada@example.com", 40)
+
+	t.Run("reserves what the feature costs and books nothing", func(t *testing.T) {
+		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeImprovement, Metadata: json.RawMessage(`{"resume":7}`)})
+		if held.Credits != 15 || held.Status != models.HoldOpen || string(held.Metadata) != `{"resume": 7}` {
+			t.Errorf("hold = %+v, want 15 credits, open, with its metadata", held)
+		}
+		wantCredits(t, db, user, 40, 15)
+	})
+	t.Run("refuses more than is available", func(t *testing.T) {
+		hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeImprovement})
+		_, err := tryHold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeImprovement, Key: "later"})
+		if f := fault.Of(err); f == nil || f.Code != fault.InsufficientCredits || f.Detail["missing"] != int64(5) {
+			t.Errorf("error = %v, want 5 credits missing", err)
+		}
+		wantCredits(t, db, user, 40, 30)
+		var kept int64
+		if err := db.Raw(`SELECT count(*) FROM holds WHERE idempotency_key = 'later'`).Scan(&kept).Error; err != nil || kept != 0 {
+			t.Errorf("a refusal used up its key (%v)", err)
+		}
+	})
+	t.Run("refuses features that are unknown or switched off, and unknown users", func(t *testing.T) {
+		if err := db.Exec(`INSERT INTO feature_prices (feature, credits, active) VALUES ('retired', 1, false)`).Error; err != nil {
+			t.Fatal(err)
+		}
+		for _, feature := range []models.Reason{"retired", "free_lunch"} {
+			if _, err := tryHold(t, db, ledger.Order{UserID: user, Feature: feature}); fault.Of(err) == nil || fault.Of(err).Problem != fault.FeatureUnknown {
+				t.Errorf("%s: error = %v, want an unknown feature", feature, err)
+			}
+		}
+		if _, err := tryHold(t, db, ledger.Order{UserID: 999, Feature: models.ReasonJobMatch}); !fault.Is(err, fault.NotFound) {
+			t.Errorf("error = %v, want not found", err)
+		}
+	})
+	t.Run("is the same hold for the same key, whoever else uses it", func(t *testing.T) {
+		service := key(t, db)
+		order := ledger.Order{UserID: user, Feature: models.ReasonJobMatch, Key: "k", RequestHash: "a"}
+		first := hold(t, db, order)
+		again := hold(t, db, order)
+		if !again.Replayed || again.ID != first.ID {
+			t.Errorf("repeat = %+v, want hold %s again", again, first.ID)
+		}
+		order.RequestHash = "b"
+		if _, err := tryHold(t, db, order); !fault.Is(err, fault.Conflict) {
+			t.Errorf("another request with the key: error = %v, want conflict", err)
+		}
+		order.Owner, order.RequestHash = service, "a"
+		if other := hold(t, db, order); other.Replayed || other.ID == first.ID {
+			t.Errorf("another owner's hold = %+v, want one of its own", other)
+		}
+		wantCredits(t, db, user, 40, 40)
+	})
+	t.Run("shares its keys with spending", func(t *testing.T) {
+		poor := rich(t, db, "bob@example.com", 100)
+		hold(t, db, ledger.Order{UserID: poor, Feature: models.ReasonJobMatch, Key: "held"})
+		mustPost(t, db, ledger.Entry{UserID: poor, Delta: -1, Reason: models.ReasonManual, Meta: models.Meta{IdempotencyKey: "spent"}})
+		if _, err := tryHold(t, db, ledger.Order{UserID: poor, Feature: models.ReasonJobMatch, Key: "spent"}); !fault.Is(err, fault.Conflict) {
+			t.Errorf("holding under a key of a spend: error = %v, want conflict", err)
+		}
+		_, err := within(t, db, func(tx *gorm.DB) (ledger.Posted, error) {
+			return ledger.Spend(tx, poor, models.ReasonJobMatch, models.Meta{IdempotencyKey: "held"})
+		})
+		if !fault.Is(err, fault.Conflict) {
+			t.Errorf("spending under a key of a hold: error = %v, want conflict", err)
+		}
+	})
+	dbtest.CheckLedger(t, db)
+}
+
+// key stores a service key that nobody can use.
+func key(t *testing.T, db *gorm.DB) uuid.UUID {
+	t.Helper()
+	id := uuid.Must(uuid.NewV7())
+	err := db.Exec(`INSERT INTO api_keys (id, name, prefix, key_hash, scopes) VALUES (?, 'Test', 'rmc_test', sha256(?::text::bytea), ARRAY['spend'])`,
+		id, id.String()).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func TestCapture(t *testing.T) {
+	db := dbtest.New(t)
+	user := rich(t, db, "ada@example.com", 100)
+
+	t.Run("takes all, as a line that names the hold", func(t *testing.T) {
+		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeAnalysis, Metadata: json.RawMessage(`{"resume":null}`)})
+		done, err := capture(t, db, held.ID, nil)
+		if err != nil || done.Captured != 10 || done.Status != models.HoldCaptured || done.Replayed {
+			t.Fatalf("capture = %+v, %v; want 10 credits", done, err)
+		}
+		var line models.CreditTransaction
+		if err := db.Take(&line, "id = ?", done.TransactionID).Error; err != nil {
+			t.Fatal(err)
+		}
+		if line.DeltaCredits != -10 || line.Reason != models.ReasonResumeAnalysis || line.Meta.HoldID != held.ID.String() ||
+			string(line.Meta.RequestMetadata) != `{"resume": null}` {
+			t.Errorf("line = %+v, want -10 credits for the hold with its metadata", line)
+		}
+		wantCredits(t, db, user, 90, 0)
+	})
+	t.Run("takes fewer and frees the rest, but never more", func(t *testing.T) {
+		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeImprovement})
+		for _, n := range []models.Credits{-1, 0, 16} {
+			if _, err := capture(t, db, held.ID, amount(n)); fault.Of(err) == nil || fault.Of(err).Problem != fault.CaptureRange {
+				t.Errorf("capture of %d: error = %v, want out of range", n, err)
+			}
+		}
+		wantCredits(t, db, user, 90, 15)
+		if done, err := capture(t, db, held.ID, amount(4)); err != nil || done.Captured != 4 {
+			t.Errorf("capture = %+v, %v; want 4 credits", done, err)
+		}
+		wantCredits(t, db, user, 86, 0)
+		if again, err := capture(t, db, held.ID, amount(4)); err != nil || !again.Replayed {
+			t.Errorf("the same again = %+v, %v; want it replayed", again, err)
+		}
+		if _, err := capture(t, db, held.ID, nil); !fault.Is(err, fault.HoldClosed) {
+			t.Errorf("another amount: error = %v, want closed", err)
+		}
+		if _, err := release(t, db, held.ID); fault.Of(err) == nil || fault.Of(err).Detail["status"] != "captured" {
+			t.Errorf("release of a captured hold: error = %v, want closed, captured", err)
+		}
+	})
+	t.Run("is refused once released or late", func(t *testing.T) {
+		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonJobMatch})
+		if done, err := release(t, db, held.ID); err != nil || done.Status != models.HoldReleased {
+			t.Fatalf("release = %+v, %v", done, err)
+		}
+		if again, err := release(t, db, held.ID); err != nil || !again.Replayed {
+			t.Errorf("second release = %+v, %v; want it replayed", again, err)
+		}
+		late := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonJobMatch})
+		overdue(t, db, late.ID)
+		for id, status := range map[uuid.UUID]string{held.ID: "released", late.ID: "expired"} {
+			if _, err := capture(t, db, id, nil); fault.Of(err) == nil || fault.Of(err).Code != fault.HoldClosed || fault.Of(err).Detail["status"] != status {
+				t.Errorf("capture: error = %v, want closed, %s", err, status)
+			}
+		}
+		if done, err := release(t, db, late.ID); err != nil || done.Status != models.HoldExpired {
+			t.Errorf("release of a late hold = %+v, %v; want expired", done, err)
+		}
+		wantCredits(t, db, user, 86, 0)
+	})
+	t.Run("is for the owner alone", func(t *testing.T) {
+		mine := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonJobMatch, Owner: key(t, db)})
+		if _, err := capture(t, db, mine.ID, nil); !fault.Is(err, fault.NotFound) {
+			t.Errorf("another's capture: error = %v, want not found", err)
+		}
+		if _, err := release(t, db, mine.ID); !fault.Is(err, fault.NotFound) {
+			t.Errorf("another's release: error = %v, want not found", err)
+		}
+	})
+	t.Run("goes on in debt, while spending is refused", func(t *testing.T) {
+		debtor := rich(t, db, "eve@example.com", 15)
+		held := hold(t, db, ledger.Order{UserID: debtor, Feature: models.ReasonResumeImprovement})
+		mustPost(t, db, ledger.Entry{UserID: debtor, Delta: -15, Reason: models.ReasonRefund})
+		if _, err := within(t, db, func(tx *gorm.DB) (ledger.Posted, error) {
+			return ledger.Spend(tx, debtor, models.ReasonJobMatch, models.Meta{})
+		}); !fault.Is(err, fault.InsufficientCredits) {
+			t.Errorf("spend: error = %v, want insufficient credits", err)
+		}
+		if _, err := capture(t, db, held.ID, nil); err != nil {
+			t.Errorf("capture: %v", err)
+		}
+		wantCredits(t, db, debtor, -15, 0)
+	})
+	dbtest.CheckLedger(t, db)
+}
+
+// Whatever wins, a hold ends once and its credits are counted once.
+func TestHoldEndsOnce(t *testing.T) {
+	db := dbtest.New(t)
+	user := rich(t, db, "ada@example.com", 1000)
+	for round := range 10 {
+		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeAnalysis})
+		before := balance(t, db, user)
+		var captured, released atomic.Int64
+		dbtest.Together(20, func(i int) {
+			if i%2 == 0 {
+				if _, err := capture(t, db, held.ID, nil); err == nil {
+					captured.Add(1)
+				} else if !fault.Is(err, fault.HoldClosed) {
+					t.Errorf("capture: %v", err)
+				}
+				return
+			}
+			if _, err := release(t, db, held.ID); err == nil {
+				released.Add(1)
+			} else if !fault.Is(err, fault.HoldClosed) {
+				t.Errorf("release: %v", err)
+			}
+		})
+		want := before
+		if captured.Load() > 0 {
+			want -= 10
+		}
+		if captured.Load()+released.Load() != 10 {
+			t.Errorf("round %d: %d captures and %d releases went through, want all of one kind and none of the other", round, captured.Load(), released.Load())
+		}
+		wantCredits(t, db, user, want, 0)
+	}
+	dbtest.CheckLedger(t, db)
+}
+
+func TestExpire(t *testing.T) {
+	db := dbtest.New(t)
+	user := rich(t, db, "ada@example.com", 1000)
+	late := map[uuid.UUID]bool{}
+	for i := range 20 {
+		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeAnalysis})
+		if i%2 == 0 {
+			overdue(t, db, held.ID)
+			late[held.ID] = true
+		}
+	}
+	var ended atomic.Int64
+	dbtest.Together(20, func(int) {
+		freed, err := within(t, db, func(tx *gorm.DB) (ledger.Expired, error) { return ledger.Expire(tx, user) })
+		if err != nil {
+			t.Errorf("expire: %v", err)
+		}
+		ended.Add(freed.Holds)
+	})
+	if ended.Load() != int64(len(late)) {
+		t.Errorf("%d holds expired, want %d", ended.Load(), len(late))
+	}
+	wantCredits(t, db, user, 1000, 100)
+}
+
+// Two replicas, one key, the same moment: the statement of the second began before the first was done, and must see
+// it all the same. Without the check for a stale account it would run into the unique index.
+func TestKeyUsedWhileWaiting(t *testing.T) {
+	db := dbtest.New(t)
+	user := rich(t, db, "ada@example.com", 1000)
+	undo := errors.New("undone")
+	for _, first := range []struct {
+		name string
+		work func(tx *gorm.DB) error
+		want fault.Code // of the second; empty for a replay
+	}{
+		{"a spend", func(tx *gorm.DB) error {
+			_, err := ledger.Spend(tx, user, models.ReasonJobMatch, models.Meta{IdempotencyKey: "a spend"})
+			return err
+		}, ""},
+		{"a hold", func(tx *gorm.DB) error {
+			_, err := ledger.Hold(tx, ledger.Order{ID: uuid.Must(uuid.NewV7()), UserID: user, Feature: models.ReasonJobMatch, TTL: time.Minute, Key: "a hold"})
+			return err
+		}, fault.Conflict},
+		{"nothing that stays", func(tx *gorm.DB) error {
+			_, err := ledger.Spend(tx, user, models.ReasonJobMatch, models.Meta{IdempotencyKey: "nothing that stays"})
+			return errors.Join(err, undo)
+		}, ""},
+	} {
+		t.Run(first.name, func(t *testing.T) {
+			written, waiting := make(chan struct{}), make(chan error, 1)
+			err := models.Transaction(t.Context(), db, func(tx *gorm.DB) error {
+				err := first.work(tx)
+				close(written)
+				go func() {
+					_, err := within(t, db, func(tx *gorm.DB) (ledger.Posted, error) {
+						return ledger.Spend(tx, user, models.ReasonJobMatch, models.Meta{IdempotencyKey: first.name})
+					})
+					waiting <- err
+				}()
+				<-written
+				dbtest.Blocked(t, db, 1)
+				return err
+			})
+			if err != nil && !errors.Is(err, undo) {
+				t.Fatal(err)
+			}
+			if err := <-waiting; (first.want == "") != (err == nil) || first.want != "" && !fault.Is(err, first.want) {
+				t.Errorf("second request: error = %v, want %q", err, first.want)
+			}
+			var uses int64
+			if err := db.Raw(`SELECT (SELECT count(*) FROM credit_transactions WHERE meta ->> 'idempotency_key' = @key)
+				+ (SELECT count(*) FROM holds WHERE idempotency_key = @key)`, map[string]any{"key": first.name}).Scan(&uses).Error; err != nil || uses != 1 {
+				t.Errorf("the key was used %d times (%v), want once", uses, err)
+			}
+		})
+	}
+	dbtest.CheckLedger(t, db)
+}

@@ -1,0 +1,57 @@
+package spend
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// maxMetadataBytes is how much a caller may say of a spend, as JSON.
+const maxMetadataBytes = 8 << 10
+
+// canonical checks the caller's metadata and writes it in one form, so that the same request with its keys in another
+// order is the same request. Numbers keep their digits.
+func canonical(raw json.RawMessage) (json.RawMessage, error) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	if len(raw) > maxMetadataBytes {
+		return nil, fault.Field("metadata", fault.MetadataTooLarge)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var object map[string]any
+	if err := decoder.Decode(&object); err != nil || !storable(object) {
+		return nil, fault.Field("metadata", fault.RequestUnderstood)
+	}
+	return json.Marshal(object)
+}
+
+// storable reports whether PostgreSQL's jsonb can hold the value: no NUL character, no number beyond a float's range.
+func storable(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return models.Storable(v)
+	case json.Number:
+		f, err := v.Float64()
+		tiny := f == 0 && strings.ContainsAny(string(v), "123456789") // 1e-20000: a float rounds it, jsonb refuses it
+		return err == nil && !tiny && len(v) <= 100
+	case []any:
+		for _, item := range v {
+			if !storable(item) {
+				return false
+			}
+		}
+	case map[string]any:
+		for key, item := range v {
+			if !models.Storable(key) || !storable(item) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,72 @@
+package spend
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// How often expired holds are looked for, and of how many users at a time.
+const (
+	sweepPause = 2 * time.Second
+	sweepBatch = 200
+)
+
+// Run gives back what holds reserve whose time is over, until ctx ends. Any number of replicas may run it.
+func (s *Service) Run(ctx context.Context) {
+	ticker := time.NewTicker(sweepPause)
+	defer ticker.Stop()
+	for {
+		if _, err := s.ExpireDue(ctx); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "sweeping of holds paused", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// ExpireDue gives back every hold whose time is over by the database's clock, and returns how many it ended.
+//
+// Locks: the holds of one user, then that user, in a transaction of their own. Idempotent.
+func (s *Service) ExpireDue(ctx context.Context) (int64, error) {
+	var ended int64
+	for after := int64(0); ; {
+		var users []int64
+		err := s.DB.WithContext(ctx).Raw(`SELECT DISTINCT user_id FROM holds WHERE status = 'open' AND expires_at <= now() AND user_id > ?
+			ORDER BY user_id LIMIT ?`, after, sweepBatch).Scan(&users).Error
+		if err != nil {
+			return ended, fmt.Errorf("users of expired holds: %w", err)
+		}
+		for _, user := range users {
+			freed, err := s.expire(ctx, user)
+			if err != nil {
+				return ended, err
+			}
+			ended += freed.Holds
+			after = user
+		}
+		if len(users) < sweepBatch {
+			return ended, nil
+		}
+	}
+}
+
+func (s *Service) expire(ctx context.Context, userID int64) (ledger.Expired, error) {
+	var freed ledger.Expired
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) (err error) {
+		freed, err = ledger.Expire(tx, userID)
+		return err
+	})
+	if err == nil && freed.Holds > 0 {
+		s.Log.InfoContext(ctx, "holds expired", "user_id", userID, "holds", freed.Holds, "credits", freed.Credits)
+	}
+	return freed, err
+}
