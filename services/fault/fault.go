@@ -80,6 +80,9 @@ const (
 	TooDeep             Problem = "too_deep"
 	UserNotNamed        Problem = "user_not_named"
 	UserNamed           Problem = "user_named"
+	KeyNameLength       Problem = "key_name_length"
+	ScopesUnknown       Problem = "scopes_unknown"
+	PerMinuteRange      Problem = "per_minute_range"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -89,7 +92,7 @@ func Problems() []Problem {
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
 		NothingPaid, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
-		UserNotNamed, UserNamed}
+		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange}
 }
 
 // Error is a refusal that the user can understand.
