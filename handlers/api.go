@@ -45,6 +45,7 @@ func (h *Handler) mountAPI(app *fiber.App) *huma.OpenAPI {
 	})
 	a.addCheckout()
 	a.addCredits()
+	a.addHolds()
 	a.finishDocument()
 	for path, item := range a.OpenAPI().Paths {
 		app.All(fiberPath(path), refuseMethod(allowed(item)))

@@ -21,8 +21,10 @@ func (anyObject) Schema(huma.Registry) *huma.Schema {
 
 // spendRequest names a feature and never an amount.
 type spendRequest struct {
-	Feature  string    `json:"feature" maxLength:"100" doc:"What the credits are spent on. Its price is ours; no amount can be sent."`
-	Metadata anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept beside the movement, 8 KiB at most."`
+	NamedUser
+	CreateUser bool      `json:"createUser,omitempty" doc:"With email: make an account for an address that nobody has. You answer for the address having been verified."`
+	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are spent on. Its price is ours; no amount can be sent."`
+	Metadata   anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept beside the movement, 8 KiB at most."`
 }
 
 type spendInput struct {
@@ -59,7 +61,10 @@ type balance struct {
 
 type balanceOutput struct{ Body balance }
 
+type balanceInput struct{ NamedUser }
+
 type historyInput struct {
+	NamedUser
 	Cursor int64 `query:"cursor" minimum:"1" doc:"nextCursor of the page before this one; the newest movements when left out."`
 	Limit  int64 `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many movements at most."`
 }
@@ -86,27 +91,45 @@ func (a *api) addCredits() {
 	register(a, huma.Operation{
 		Method: fiber.MethodGet, Path: "/api/credits/balance", OperationID: "getBalance", Tags: []string{tagCredits}, Summary: "Read a balance",
 		Description: "What the user has, what is held, and what can be spent.",
-	}, access{session: true, scope: scopeRead}, balanceSamples, a.h.readBalance)
+	}, access{session: true, scope: models.ScopeRead}, balanceSamples, a.h.readBalance)
 	register(a, huma.Operation{
 		Method: fiber.MethodGet, Path: "/api/credits/transactions", OperationID: "listTransactions", Tags: []string{tagCredits}, Summary: "List movements",
 		Description: "Every movement of the user's credits, the newest first. A page says where the next one begins.",
-	}, access{session: true, scope: scopeRead}, historySamples, a.h.listMovements)
+	}, access{session: true, scope: models.ScopeRead}, historySamples, a.h.listMovements)
 	register(a, huma.Operation{
 		Method: fiber.MethodPost, Path: "/api/credits/spend", OperationID: "spendCredits", Tags: []string{tagCredits}, DefaultStatus: fiber.StatusCreated,
-		Summary:     "Spend credits on a feature",
+		Summary: "Spend credits on a feature", Errors: []int{fiber.StatusPaymentRequired},
 		Description: "Takes what the feature costs, once per idempotency key, or refuses and takes nothing.",
-	}, access{session: true, scope: scopeSpend}, spendSamples, a.h.spendCredits)
+	}, access{session: true, scope: models.ScopeSpend}, spendSamples, a.h.spendCredits)
 }
 
 // readBalance is GET /api/credits/balance.
-func (h *Handler) readBalance(c *fiber.Ctx, _ *struct{}) (*balanceOutput, error) {
-	user := currentUser(c)
-	return &balanceOutput{balance{user.CreditsBalance, user.CreditsHeld, user.Available()}}, nil
+func (h *Handler) readBalance(c *fiber.Ctx, in *balanceInput) (*balanceOutput, error) {
+	userID, err := h.subject(c, in.NamedUser, false)
+	if err != nil {
+		return nil, err
+	}
+	account := currentVisitor(c).account
+	if account == nil {
+		read, err := h.Auth.Account(c.UserContext(), userID)
+		if err != nil {
+			return nil, err
+		}
+		account = &read
+	}
+	return &balanceOutput{balance{account.CreditsBalance, account.CreditsHeld, account.Available()}}, nil
 }
 
 // listMovements is GET /api/credits/transactions.
 func (h *Handler) listMovements(c *fiber.Ctx, in *historyInput) (*movementsOutput, error) {
-	page, err := h.Ledger.History(c.UserContext(), currentUserID(c), in.Cursor, int(in.Limit))
+	userID, err := h.subject(c, in.NamedUser, false)
+	if err != nil {
+		return nil, err
+	}
+	page, err := h.Ledger.History(c.UserContext(), userID, in.Cursor, int(in.Limit))
+	if err == nil && len(page.Entries) == 0 { // somebody without movements, or nobody
+		_, err = h.Auth.Account(c.UserContext(), userID)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -127,8 +150,15 @@ const apiTime = "2006-01-02T15:04:05.000000Z"
 
 // spendCredits is POST /api/credits/spend.
 func (h *Handler) spendCredits(c *fiber.Ctx, in *spendInput) (*spentOutput, error) {
+	if err := requireKey(c, in.Key); err != nil {
+		return nil, err
+	}
+	userID, err := h.subject(c, in.Body.NamedUser, in.Body.CreateUser)
+	if err != nil {
+		return nil, err
+	}
 	posted, err := h.Spend.Spend(c.UserContext(), spend.Request{
-		UserID: currentUserID(c), Feature: in.Body.Feature, Key: in.Key, Metadata: in.Body.Metadata.RawMessage,
+		Caller: caller(c), UserID: userID, Feature: in.Body.Feature, Key: in.Key, Metadata: in.Body.Metadata.RawMessage,
 	})
 	if err != nil {
 		return nil, err

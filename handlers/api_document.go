@@ -94,12 +94,12 @@ func headerOf(kind, description string) *huma.Param {
 
 // errorStatuses are the refusals that an operation can end with.
 func errorStatuses(op *huma.Operation, who access) []int {
-	statuses := []int{400, 401, 422, 429, 500, 503}
-	if who.scope != "" || !who.session {
-		statuses = append(statuses, 403, 404)
+	statuses := []int{400, 401, 403, 422, 429, 500, 503}
+	if who.scope != "" {
+		statuses = append(statuses, 404)
 	}
 	if op.Method == fiber.MethodPost {
-		statuses = append(statuses, 403, 409, 413)
+		statuses = append(statuses, 409, 413)
 	}
 	if len(op.Errors) > 0 {
 		statuses = append(statuses, op.Errors...)

@@ -14,6 +14,10 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/spend"
 )
 
 // readContract asks the server for its document and has a stranger check it, examples included.
@@ -34,7 +38,7 @@ func TestDocument(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	doc := readContract(t, d)
-	if want := 4; doc.Paths.Len() < want {
+	if want := 8; doc.Paths.Len() < want {
 		t.Fatalf("%d paths are documented, want %d", doc.Paths.Len(), want)
 	}
 	t.Run("is valid as 3.0 too", func(t *testing.T) {
@@ -147,7 +151,32 @@ func (d *desk) sampleWorld() map[string]string {
 		d.t.Fatal(err)
 	}
 	d.credit(sampleUserID, 10000)
-	return map[string]string{schemeSession: "Cookie: " + d.signIn(sampleUserID)}
+	key, bearer := d.serviceKey("spend")
+	for id, status := range map[string]models.HoldStatus{sampleOpen: "open", sampleDone: "open", sampleFailed: "open", samplePart: "open",
+		sampleReleased: "released", sampleCaptured: "captured"} {
+		d.hold(id, key, status)
+	}
+	return map[string]string{schemeSession: "Cookie: " + d.signIn(sampleUserID), schemeKey: bearer}
+}
+
+// hold stores one of the key's for the examples' user.
+func (d *desk) hold(id string, key uuid.UUID, status models.HoldStatus) {
+	d.t.Helper()
+	ctx := context.Background()
+	request := spend.Request{Caller: key, UserID: sampleUserID, Feature: "resume_improvement", Key: id, Metadata: []byte(`{"resume":4711}`)}
+	held, err := d.handler.Spend.Hold(ctx, spend.HoldRequest{Request: request})
+	if err == nil {
+		err = d.db.Exec(`UPDATE holds SET id = ? WHERE id = ?`, id, held.ID).Error
+	}
+	if err == nil && status == models.HoldReleased {
+		_, err = d.handler.Spend.Release(ctx, key, id)
+	}
+	if err == nil && status == models.HoldCaptured {
+		_, err = d.handler.Spend.Capture(ctx, key, id, nil)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // exchange is the request of an example.

@@ -25,6 +25,7 @@ const (
 
 // inputRules are what a call may say, as its document has it.
 type inputRules struct {
+	needKey  bool // an idempotency key
 	hasBody  bool
 	needBody bool
 	open     bool            // fields that are not documented are ignored
@@ -36,8 +37,11 @@ type inputRules struct {
 func (r *inputRules) read(schemas huma.Registry, op *huma.Operation) {
 	r.fields, r.query = map[string]bool{}, map[string]bool{}
 	for _, p := range op.Parameters {
-		if p.In == "query" {
+		switch p.In {
+		case "query":
 			r.query[p.Name] = p.Schema.Type == huma.TypeInteger
+		case "header":
+			r.needKey = p.Required
 		}
 	}
 	if op.RequestBody == nil {
@@ -72,7 +76,7 @@ func (h *Handler) guard(who access, rules *inputRules) func(huma.Context, func(h
 }
 
 func (r *inputRules) check(c *fiber.Ctx) error {
-	if err := checkKeyHeader(c); err != nil {
+	if err := r.checkKey(c); err != nil {
 		return err
 	}
 	if err := r.checkQuery(c); err != nil || !r.hasBody {
@@ -105,10 +109,14 @@ func isJSON(c *fiber.Ctx) bool {
 	return err == nil && kind == fiber.MIMEApplicationJSON
 }
 
-// checkKeyHeader wants one idempotency key or none. One that is sent and empty is a mistake of somebody who relies on it.
-func checkKeyHeader(c *fiber.Ctx) error {
+// checkKey wants one idempotency key, or none where the call can do without. One that is sent and empty is a mistake of
+// somebody who relies on it.
+func (r *inputRules) checkKey(c *fiber.Ctx) error {
 	sent := c.Request().Header.PeekAll(headerKey)
 	if len(sent) == 0 {
+		if r.needKey {
+			return fault.Because(fault.Malformed, fault.KeyRequired)
+		}
 		return nil
 	}
 	if len(sent) > 1 || len(sent[0]) == 0 {
@@ -193,6 +201,7 @@ func unknownField(name string) error {
 var problems = map[string]fault.Problem{
 	"priceId": fault.PriceUnknown, "quantity": fault.QuantityRange, "locale": fault.LocaleUnknown,
 	"feature": fault.FeatureUnknown, "cursor": fault.CursorInvalid, "limit": fault.LimitRange,
+	"email": fault.EmailInvalid, "ttlSeconds": fault.TTLRange, "credits": fault.CaptureRange,
 }
 
 func problemOf(field string) fault.Problem {

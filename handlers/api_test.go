@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 	"gorm.io/gorm"
 
@@ -107,6 +108,16 @@ func (d *desk) signIn(userID int64) string {
 		d.t.Fatal(err)
 	}
 	return d.handler.Sessions.cookie() + "=" + id
+}
+
+// serviceKey makes one and returns its id and the header line that proves it.
+func (d *desk) serviceKey(scope string) (uuid.UUID, string) {
+	d.t.Helper()
+	key, plaintext, err := d.handler.Auth.Keys.Create(context.Background(), auth.KeyRequest{Name: "Test", Scopes: []string{scope}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return key.ID, "Authorization: Bearer " + plaintext
 }
 
 // reply is an answer, read.

@@ -149,9 +149,9 @@ type envelope struct {
 
 // apiError says what went wrong, to programs and to people.
 type apiError struct {
-	Code    string         `json:"code" enum:"INVALID_REQUEST,WEBHOOK_SIGNATURE_INVALID,UNAUTHENTICATED,INSUFFICIENT_CREDITS,FORBIDDEN,NOT_FOUND,IDEMPOTENCY_CONFLICT,PAYLOAD_TOO_LARGE,RATE_LIMITED,INTERNAL,UNAVAILABLE" doc:"For programs."`
+	Code    string         `json:"code" enum:"INVALID_REQUEST,WEBHOOK_SIGNATURE_INVALID,UNAUTHENTICATED,INSUFFICIENT_CREDITS,FORBIDDEN,NOT_FOUND,IDEMPOTENCY_CONFLICT,HOLD_NOT_OPEN,PAYLOAD_TOO_LARGE,RATE_LIMITED,INTERNAL,UNAVAILABLE" doc:"For programs."`
 	Message string         `json:"message" doc:"For people, in their language."`
-	Detail  map[string]any `json:"detail" nullable:"true" doc:"What a program can act on: field and problem of a wrong value; required, available, missing and purchaseUrl when credits are missing; null when the code says it all."`
+	Detail  map[string]any `json:"detail" nullable:"true" doc:"What a program can act on: field and problem of a wrong value; required, available, missing and purchaseUrl when credits are missing; status of a hold that has ended; null when the code says it all."`
 }
 
 // envelope puts a fault into that shape, in the language of ctx.
@@ -184,4 +184,4 @@ func (h *Handler) detail(ctx context.Context, f *fault.Error) map[string]any {
 }
 
 // jsonNames gives the fields whose name in a form is not their name in JSON.
-var jsonNames = map[string]string{"price_id": "priceId"}
+var jsonNames = map[string]string{"price_id": "priceId", "ttl_seconds": "ttlSeconds"}

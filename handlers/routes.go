@@ -45,6 +45,7 @@ func NewApp(h *Handler) *fiber.App {
 	var document []byte // written below, when every call has described itself
 	app.Get("/api/openapi.json", func(c *fiber.Ctx) error { return sendDocument(c, document) })
 
+	app.Use("/api", h.identifyKey)
 	app.Use(h.sameOrigin, h.loadVisitor)
 	app.Use("/api", answerRefusal)
 	document = documentJSON(h.mountAPI(app))
