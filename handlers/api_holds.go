@@ -37,7 +37,7 @@ type captureInput struct {
 
 // captureRequest may ask for less than is held.
 type captureRequest struct {
-	Credits *models.Credits `json:"credits,omitempty" minimum:"1" doc:"How many of the held credits to take; all of them when left out. The rest is free again."`
+	Credits *models.Credits `json:"credits,omitempty" minimum:"1" maximum:"1000000" doc:"How many of the held credits to take; all of them when left out. The rest is free again."`
 }
 
 // hold is credits reserved for a feature.
