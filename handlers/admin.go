@@ -88,7 +88,7 @@ func (h *Handler) grantCredits(c *fiber.Ctx) error {
 	}
 	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
 		keepContent(c)
-		form.Errors = map[string]string{f.Field: h.message(c, f)} // a conflict is of no field; the form comes with a new key
+		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)} // a conflict is of no field; the form comes with a new key
 		return h.renderAdminUser(c, answers[f.Code].status, form)
 	}
 	if err != nil {

@@ -86,8 +86,8 @@ func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 	}
 	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
 		keepContent(c)
-		form.Errors = map[string]string{f.Field: h.message(c, f)} // a conflict is of no field
-		if f.Problem == fault.RefundedSince {                     // what was typed was meant for other amounts
+		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)} // a conflict is of no field
+		if f.Problem == fault.RefundedSince {                                   // what was typed was meant for other amounts
 			form.Typed, form.Cents = "", 0
 		}
 		return h.renderAdminPurchase(c, answers[f.Code].status, form)

@@ -1,165 +1,137 @@
 package handlers
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
-	"mime"
-	"strconv"
+	"io"
+	"reflect"
+	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
 	"github.com/gofiber/fiber/v2"
-
-	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/purchase"
-	"github.com/resume-matcher/credits/services/spend"
 )
 
-const headerKey = "Idempotency-Key"
+// localCall is where an operation finds the request it answers: huma hands a context on, and its adapter keeps
+// Fiber's locals in it.
+const localCall = "call"
 
-// createCheckout is POST /api/checkout. The caller names a price and a quantity, never an amount.
-func (h *Handler) createCheckout(c *fiber.Ctx) error {
-	var in struct {
-		PriceID  string          `json:"priceId"`
-		Quantity json.RawMessage `json:"quantity"`
-		Locale   string          `json:"locale"`
-	}
-	if err := readJSON(c, &in); err != nil {
-		return err
-	}
-	h.ensureLocale(c)
-	if in.Locale == "" {
-		in.Locale = pageLocale(c)
-	}
-	key := c.Get(headerKey)
-	if key == "" {
-		key = randomKey()
-	}
-	started, err := h.Purchase.Start(c.UserContext(), purchase.Order{
-		UserID: currentUserID(c), PriceID: in.PriceID, Quantity: wholeNumber(string(in.Quantity)), Locale: in.Locale, Key: key,
+// localRefusal is where an operation leaves the error that it ends with.
+const localRefusal = "refusal"
+
+// api is the JSON API while it is put together.
+type api struct {
+	huma.API
+	h *Handler
+}
+
+// mountAPI puts every call of the API on the server, except Stripe's. It returns the document that describes them.
+//
+// huma routes, validates and documents. What goes wrong, it would answer by itself, through huma.NewError, which is one
+// variable for the whole process. We let none of its answers out instead: whatever an operation or huma's validation
+// refuses is left in the request's locals, and answerRefusal hands it to the server's one way of answering errors. So
+// an API error has one shape, one language and one line in the log, wherever it comes from, and two servers in one
+// process do not share a hook.
+func (h *Handler) mountAPI(app *fiber.App) *huma.OpenAPI {
+	a := &api{h: h}
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[envelope]())
+	format := huma.Format{Marshal: writeJSON, Unmarshal: parseJSON}
+	a.API = humafiber.New(app, huma.Config{
+		OpenAPI:       h.describeAPI(registry),
+		Formats:       map[string]huma.Format{fiber.MIMEApplicationJSON: format, "json": format}, // the latter is what huma reads problem+json as
+		DefaultFormat: fiber.MIMEApplicationJSON,
+		Transformers:  []huma.Transformer{keepRefusal},
 	})
-	if err != nil {
-		return err
+	a.addCheckout()
+	a.addCredits()
+	a.addHolds()
+	a.finishDocument()
+	for path, item := range a.OpenAPI().Paths {
+		app.All(fiberPath(path), refuseMethod(allowed(item)))
 	}
-	return c.Status(fiber.StatusCreated).JSON(fiber.Map{"checkoutUrl": started.URL, "purchaseId": started.PurchaseID})
+	return a.OpenAPI()
 }
 
-// spendCredits is POST /api/credits/spend. The caller names a feature and never an amount.
-func (h *Handler) spendCredits(c *fiber.Ctx) error {
-	var in struct {
-		Feature  string          `json:"feature"`
-		Metadata json.RawMessage `json:"metadata"`
-	}
-	if err := readJSON(c, &in); err != nil {
-		return err
-	}
-	posted, err := h.Spend.Spend(c.UserContext(), spend.Request{
-		UserID: currentUserID(c), Feature: in.Feature, Key: c.Get(headerKey), Metadata: in.Metadata,
-	})
-	if err != nil {
-		return err
-	}
-	if posted.Replayed {
-		c.Set("Idempotent-Replayed", "true")
-	}
-	return c.Status(fiber.StatusCreated).JSON(spent{posted.ID, posted.DeltaCredits, posted.BalanceAfter})
-}
+// fiberPath is a documented path in the words of the router.
+func fiberPath(path string) string { return strings.NewReplacer("{", ":", "}", "").Replace(path) }
 
-// spent is the answer to a spend. It is made of the stored line alone, so a repeat gets the same bytes.
-type spent struct {
-	TransactionID  int64          `json:"transactionId"`
-	DeltaCredits   models.Credits `json:"deltaCredits"`
-	CreditsBalance models.Credits `json:"creditsBalance"`
-}
-
-// balance is GET /api/credits/balance.
-func (h *Handler) balance(c *fiber.Ctx) error {
-	user := currentUser(c)
-	return c.JSON(struct {
-		CreditsBalance   models.Credits `json:"creditsBalance"`
-		HeldCredits      models.Credits `json:"heldCredits"`
-		AvailableCredits models.Credits `json:"availableCredits"`
-	}{user.CreditsBalance, user.CreditsHeld, user.Available()})
-}
-
-// transactions is GET /api/credits/transactions, newest first.
-func (h *Handler) transactions(c *fiber.Ctx) error {
-	cursor, err := cursorOf(c)
-	if err != nil {
-		return err
-	}
-	limit := int64(50)
-	if text := c.Query("limit"); text != "" {
-		if limit = wholeNumber(text); limit < 1 || limit > 200 {
-			return fault.Field("limit", fault.LimitRange)
+// allowed lists the methods of a path, for the Allow header.
+func allowed(item *huma.PathItem) string {
+	var methods []string
+	for method, op := range map[string]*huma.Operation{fiber.MethodGet: item.Get, fiber.MethodPost: item.Post} {
+		if op != nil {
+			methods = append(methods, method)
 		}
 	}
-	page, err := h.Ledger.History(c.UserContext(), currentUserID(c), cursor, int(limit))
-	if err != nil {
+	return strings.Join(methods, ", ")
+}
+
+func refuseMethod(allow string) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		c.Set(fiber.HeaderAllow, allow)
+		return methodNotAllowed(c)
+	}
+}
+
+// register adds one operation: who may call it, how it is described, and what it does.
+func register[I, O any](a *api, op huma.Operation, who access, samples []sample, do func(*fiber.Ctx, *I) (*O, error)) {
+	rules := &inputRules{}
+	op.Middlewares = append(op.Middlewares, a.h.guard(who, rules))
+	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1 // limitBody and the server's own timeouts have seen to it
+	who.describe(&op)
+	op.Errors = errorStatuses(&op, who)
+	huma.Register(a.API, op, func(ctx context.Context, in *I) (*O, error) {
+		c := ctx.Value(localCall).(*fiber.Ctx)
+		out, err := do(c, in)
+		if err != nil {
+			c.Locals(localRefusal, err)
+			return nil, nil
+		}
+		return out, nil
+	})
+	documented := operationOf(a.OpenAPI(), op.Method, op.Path)
+	rules.read(a.OpenAPI().Components.Schemas, documented)
+	a.h.document(documented, samples)
+}
+
+// operationOf is an operation as it stands in the document.
+func operationOf(doc *huma.OpenAPI, method, path string) *huma.Operation {
+	if method == fiber.MethodGet {
+		return doc.Paths[path].Get
+	}
+	return doc.Paths[path].Post
+}
+
+// answerRefusal returns what an operation left behind, so that it is answered as every other error is.
+func answerRefusal(c *fiber.Ctx) error {
+	c.Locals(localCall, c)
+	if err := c.Next(); err != nil {
 		return err
 	}
-	out := struct {
-		Transactions []transactionJSON `json:"transactions"`
-		NextCursor   *string           `json:"nextCursor"`
-	}{Transactions: make([]transactionJSON, 0, len(page.Entries))}
-	for _, e := range page.Entries {
-		out.Transactions = append(out.Transactions, transactionJSON{e.ID, e.DeltaCredits, e.Reason, e.BalanceAfter, e.Meta.RequestMetadata,
-			e.CreatedAt.UTC().Format("2006-01-02T15:04:05.000000Z")})
-	}
-	if page.Next != 0 {
-		next := strconv.FormatInt(page.Next, 10)
-		out.NextCursor = &next
-	}
-	return c.JSON(out)
-}
-
-type transactionJSON struct {
-	TransactionID  int64           `json:"transactionId"`
-	DeltaCredits   models.Credits  `json:"deltaCredits"`
-	Reason         models.Reason   `json:"reason"`
-	CreditsBalance models.Credits  `json:"creditsBalance"` // after this line
-	Metadata       json.RawMessage `json:"metadata"`
-	CreatedAt      string          `json:"createdAt"`
-}
-
-// cursorOf reads where a page of the history begins; 0 is the newest.
-func cursorOf(c *fiber.Ctx) (int64, error) {
-	text := c.Query("cursor")
-	if text == "" {
-		return 0, nil
-	}
-	if cursor := wholeNumber(text); cursor > 0 {
-		return cursor, nil
-	}
-	return 0, fault.Field("cursor", fault.CursorInvalid)
-}
-
-// readJSON reads the body's one JSON object. Only a page of ours can make a browser send this content type, which is
-// why these calls need no token beside the session (sameOrigin checks the rest).
-func readJSON(c *fiber.Ctx, into any) error {
-	kind, _, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
-	if err != nil || kind != fiber.MIMEApplicationJSON {
-		return fault.Because(fault.Malformed, fault.ContentTypeNotJSON)
-	}
-	body := bytes.TrimSpace(c.BodyRaw())
-	if len(body) == 0 || body[0] != '{' || json.Unmarshal(body, into) != nil {
-		return fault.Because(fault.Malformed, fault.RequestUnderstood)
+	if err, ok := c.Locals(localRefusal).(error); ok {
+		return err
 	}
 	return nil
 }
 
-// wholeNumber reads plain digits, as many as an int64 holds; anything else is -1, which no range allows.
-func wholeNumber(text string) int64 {
-	if text == "" || len(text) > 19 {
-		return -1
+// keepRefusal takes huma's own errors, before they are written, for ours.
+func keepRefusal(ctx huma.Context, _ string, v any) (any, error) {
+	refused, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
 	}
-	for _, r := range text {
-		if r < '0' || r > '9' {
-			return -1
-		}
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
+	humafiber.Unwrap(ctx).Locals(localRefusal, faultOfModel(refused))
+	return nil, nil
+}
+
+// writeJSON writes an answer: compact, with the fields in the order of their type, so that the same answer is the same
+// bytes.
+func writeJSON(w io.Writer, v any) error {
+	text, err := json.Marshal(v)
 	if err != nil {
-		return -1
+		return err
 	}
-	return n
+	_, err = w.Write(text)
+	return err
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -94,13 +95,27 @@ func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	h.logRefusal(c, f, err)
 	c.Status(answer.status)
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	if f.Code == fault.Unavailable {
-		c.Set(fiber.HeaderRetryAfter, "5")
+	if wait := retryAfter(f); wait != "" {
+		c.Set(fiber.HeaderRetryAfter, wait)
 	}
 	if isAPI(c) {
-		return c.JSON(envelope{RequestID: requestID(c), Error: apiError{Code: answer.name, Message: h.message(c, f), Detail: h.detail(c, f)}})
+		if f.Code == fault.Unauthenticated {
+			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
+		}
+		return c.JSON(h.envelope(c.UserContext(), requestID(c), f))
 	}
 	return h.renderError(c, f, answer.status)
+}
+
+// retryAfter is how many seconds a caller should wait before the same request is worth sending again; empty when it is not.
+func retryAfter(f *fault.Error) string {
+	if seconds, ok := f.Detail["retryAfter"]; ok {
+		return fmt.Sprint(seconds)
+	}
+	if f.Code == fault.Unavailable {
+		return "5"
+	}
+	return ""
 }
 
 // logRefusal writes one line for each answer that is not what was asked for. Those of ours to mend carry the cause.
@@ -118,27 +133,34 @@ func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 }
 
 // message is what a fault means, in the language of the request.
-func (h *Handler) message(c *fiber.Ctx, f *fault.Error) string {
+func (h *Handler) message(ctx context.Context, f *fault.Error) string {
 	key := "errors." + string(f.Code)
 	if f.Problem != "" {
 		key = "errors.problem." + string(f.Problem)
 	}
-	return locales.T(c.UserContext(), key, f.Detail)
+	return locales.T(ctx, key, f.Detail)
 }
 
+// envelope is the shape of every error of the API.
 type envelope struct {
-	RequestID string   `json:"request_id"`
+	RequestID string   `json:"request_id" doc:"Finds the request in our log; also in the header X-Request-ID."`
 	Error     apiError `json:"error"`
 }
 
+// apiError says what went wrong, to programs and to people.
 type apiError struct {
-	Code    string         `json:"code"`
-	Message string         `json:"message"`
-	Detail  map[string]any `json:"detail"`
+	Code    string         `json:"code" enum:"INVALID_REQUEST,WEBHOOK_SIGNATURE_INVALID,UNAUTHENTICATED,INSUFFICIENT_CREDITS,FORBIDDEN,NOT_FOUND,IDEMPOTENCY_CONFLICT,HOLD_NOT_OPEN,PAYLOAD_TOO_LARGE,RATE_LIMITED,INTERNAL,UNAVAILABLE" doc:"For programs."`
+	Message string         `json:"message" doc:"For people, in their language."`
+	Detail  map[string]any `json:"detail" nullable:"true" doc:"What a program can act on: field and problem of a wrong value; required, available, missing and purchaseUrl when credits are missing; status of a hold that has ended; null when the code says it all."`
+}
+
+// envelope puts a fault into that shape, in the language of ctx.
+func (h *Handler) envelope(ctx context.Context, id string, f *fault.Error) envelope {
+	return envelope{RequestID: id, Error: apiError{Code: answers[f.Code].name, Message: h.message(ctx, f), Detail: h.detail(ctx, f)}}
 }
 
 // detail is what a program can act on; null when the code says it all.
-func (h *Handler) detail(c *fiber.Ctx, f *fault.Error) map[string]any {
+func (h *Handler) detail(ctx context.Context, f *fault.Error) map[string]any {
 	detail := map[string]any{}
 	for name, value := range f.Detail {
 		detail[name] = value
@@ -153,7 +175,7 @@ func (h *Handler) detail(c *fiber.Ctx, f *fault.Error) map[string]any {
 		detail["problem"] = string(f.Problem)
 	}
 	if f.Code == fault.InsufficientCredits {
-		detail["purchaseUrl"] = h.Site.AppURL + "/" + pageLocale(c) + "/purchase"
+		detail["purchaseUrl"] = h.Site.AppURL + "/" + locales.Code(ctx) + "/purchase"
 	}
 	if len(detail) == 0 {
 		return nil
@@ -162,4 +184,4 @@ func (h *Handler) detail(c *fiber.Ctx, f *fault.Error) map[string]any {
 }
 
 // jsonNames gives the fields whose name in a form is not their name in JSON.
-var jsonNames = map[string]string{"price_id": "priceId"}
+var jsonNames = map[string]string{"price_id": "priceId", "ttl_seconds": "ttlSeconds"}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -40,4 +41,16 @@ func nextPage(path string, next int64) string {
 		return ""
 	}
 	return fmt.Sprintf("%s?cursor=%d", path, next)
+}
+
+// cursorOf reads where a page of a list begins; 0 is the newest.
+func cursorOf(c *fiber.Ctx) (int64, error) {
+	text := c.Query("cursor")
+	if text == "" {
+		return 0, nil
+	}
+	if cursor := wholeNumber(text); cursor > 0 {
+		return cursor, nil
+	}
+	return 0, fault.Field("cursor", fault.CursorInvalid)
 }

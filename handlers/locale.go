@@ -58,7 +58,7 @@ func (h *Handler) ensureLocale(c *fiber.Ctx) {
 		return
 	}
 	locale := h.preferredLocale(c)
-	if isAPI(c) && c.Get(fiber.HeaderAcceptLanguage) != "" { // a program says what it wants with each call
+	if isAPI(c) && (c.Get(fiber.HeaderAcceptLanguage) != "" || currentVisitor(c).key != nil) { // a program says what it wants with each call
 		locale = h.Site.Texts.Match(c.Get(fiber.HeaderAcceptLanguage))
 	}
 	if ctx, ok := h.Site.Texts.Context(c.UserContext(), locale); ok {

@@ -71,7 +71,7 @@ func (h *Handler) startPurchase(c *fiber.Ctx) error {
 	})
 	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
 		return h.renderPackages(c, fiber.StatusUnprocessableEntity, pages.PurchaseData{
-			PriceID: price, Quantity: quantity, Errors: map[string]string{f.Field: h.message(c, f)},
+			PriceID: price, Quantity: quantity, Errors: map[string]string{f.Field: h.message(c.UserContext(), f)},
 		})
 	}
 	if err != nil {

@@ -81,12 +81,12 @@ func wantsFragment(c *fiber.Ctx) bool {
 func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 	if wantsFragment(c) {
 		if f.Code != fault.InsufficientCredits {
-			return h.renderFlash(c, status, h.message(c, f))
+			return h.renderFlash(c, status, h.message(c.UserContext(), f))
 		}
 		keepContent(c)
 	}
 	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(pages.ErrorData{
-		Status: status, Code: f.Code, Message: h.message(c, f), RequestID: requestID(c),
+		Status: status, Code: f.Code, Message: h.message(c.UserContext(), f), RequestID: requestID(c),
 		SignIn: f.Code == fault.Unauthenticated || f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired, Buy: f.Code == fault.InsufficientCredits,
 	}))
 }

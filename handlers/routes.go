@@ -42,15 +42,13 @@ func NewApp(h *Handler) *fiber.App {
 	app.Get("/static/*", showStatic)
 	app.Post("/api/stripe/webhook", h.receiveEvent) // before sessions and cookies: Stripe has neither
 	app.All("/api/stripe/webhook", methodNotAllowed)
+	var document []byte // written below, when every call has described itself
+	app.Get("/api/openapi.json", func(c *fiber.Ctx) error { return sendDocument(c, document) })
 
+	app.Use("/api", h.identifyKey)
 	app.Use(h.sameOrigin, h.loadVisitor)
-	app.Post("/api/checkout", h.requireUser, h.createCheckout)
-	app.Get("/api/credits/balance", h.requireUser, h.balance)
-	app.Get("/api/credits/transactions", h.requireUser, h.transactions)
-	app.Post("/api/credits/spend", h.requireUser, h.spendCredits)
-	for _, path := range []string{"/api/checkout", "/api/credits/balance", "/api/credits/transactions", "/api/credits/spend"} {
-		app.All(path, methodNotAllowed)
-	}
+	app.Use("/api", answerRefusal)
+	document = documentJSON(h.mountAPI(app))
 	app.Use("/api", notFound)
 
 	app.Get("/", h.pickLocale)

@@ -35,6 +35,7 @@ type Sessions struct {
 	rows   *auth.Sessions
 	secret []byte
 	secure bool
+	name   string // of the cookie
 }
 
 // NewSessions returns sessions kept in rows. The cookie's name pins it to our host when we are reached over https.
@@ -47,7 +48,15 @@ func NewSessions(rows *auth.Sessions, secret []byte, secure bool) *Sessions {
 		Storage: rows, Expiration: sessionLife, KeyLookup: "cookie:" + name, KeyGenerator: randomKey,
 		CookiePath: "/", CookieHTTPOnly: true, CookieSecure: secure, CookieSameSite: "Lax",
 	})
-	return &Sessions{store: store, rows: rows, secret: secret, secure: secure}
+	return &Sessions{store: store, rows: rows, secret: secret, secure: secure, name: name}
+}
+
+// cookie is the name of the session's cookie.
+func (s *Sessions) cookie() string {
+	if s == nil { // a server for Stripe's events alone, as in a test
+		return "session"
+	}
+	return s.name
 }
 
 // randomKey is 256 bits that nobody guesses. crypto/rand.Read never fails: the program would have ended.

@@ -53,18 +53,3 @@ func (m *Meta) Scan(value any) error {
 		return fmt.Errorf("credit transaction meta: cannot read %T", value)
 	}
 }
-
-// AuditEntry is one line of the append-only audit log.
-type AuditEntry struct {
-	ID        int64
-	Actor     string // admin, operator or system
-	ActorID   *int64
-	Action    string
-	UserID    *int64
-	Detail    json.RawMessage
-	RequestID string
-	CreatedAt time.Time
-}
-
-// TableName is audit_log: a log is named in the singular.
-func (AuditEntry) TableName() string { return "audit_log" }

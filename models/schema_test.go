@@ -22,6 +22,8 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
 			VALUES ('00000000-0000-7000-8000-000000000001', 1, 'price_1', 1, 500, 2000, 'eur', 'en', 'k')`,
 		`INSERT INTO audit_log (actor, action) VALUES ('system', 'test')`,
+		`INSERT INTO api_keys (id, name, prefix, key_hash, scopes, created_by, idempotency_key, revoked_at)
+			VALUES ('00000000-0000-7000-8000-000000000003', 'test', 'rmc_00000000', sha256('test'), '{spend}', 1, 'form', now())`,
 	}
 	for _, statement := range seed {
 		if err := db.Exec(statement).Error; err != nil {
@@ -69,6 +71,13 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		{"a price holds credits", "prices_credits_in_range", `UPDATE prices SET credits_per_unit = 0`},
 		{"a hold is positive", "holds_credits_positive", `INSERT INTO holds (id, user_id, feature, credits, expires_at)
 			VALUES ('00000000-0000-7000-8000-000000000002', 1, 'job_match', 0, now())`},
+		{"a service key stays", "api_keys_stay", `DELETE FROM api_keys`},
+		{"a revoked key stays revoked", "api_keys_stay", `UPDATE api_keys SET revoked_at = NULL`},
+		{"a key calls a million times at most", "api_keys_per_minute_in_range", `UPDATE api_keys SET per_minute = 1000001`},
+		{"a key has a short name", "api_keys_name_length", `UPDATE api_keys SET name = repeat('ä', 81)`},
+		{"one key per form", "api_keys_idempotency_key_key", `INSERT INTO api_keys (id, name, prefix, key_hash, scopes, created_by, idempotency_key)
+			VALUES ('00000000-0000-7000-8000-000000000004', 'test', 'rmc_00000000', sha256('other'), '{read}', 1, 'form')`},
+		{"a lease gives something", "rate_windows_granted_in_range", `INSERT INTO rate_windows VALUES ('key:1', now(), 1, 2)`},
 		{"the audit log is never changed", "audit_log_append_only", `UPDATE audit_log SET action = 'other'`},
 		{"the audit log is never truncated", "audit_log_append_only", `TRUNCATE audit_log`},
 	} {

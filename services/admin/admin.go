@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -125,25 +124,8 @@ func writeAudit(tx *gorm.DB, g Grant, posted ledger.Posted) error {
 	if g.Delta < 0 {
 		action = "credits.correct"
 	}
-	detail, err := json.Marshal(map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID})
-	if err != nil {
-		return fmt.Errorf("audit detail: %w", err)
-	}
-	return appendAudit(tx, g.ActorID, action, g.UserID, detail, g.RequestID)
-}
-
-// appendAudit writes one line of the audit log. actorID is 0 for an operator on the command line.
-func appendAudit(tx *gorm.DB, actorID int64, action string, userID int64, detail []byte, requestID string) error {
-	actor, by := "admin", &actorID
-	if actorID == 0 {
-		actor, by = "operator", nil
-	}
-	err := tx.Exec(`INSERT INTO audit_log (actor, actor_id, action, user_id, detail, request_id) VALUES (?, ?, ?, ?, ?::jsonb, ?)`,
-		actor, by, action, userID, string(detail), requestID).Error
-	if err != nil {
-		return fmt.Errorf("audit %s: %w", action, err)
-	}
-	return nil
+	return models.AppendAudit(tx, models.Deed{ActorID: g.ActorID, Action: action, UserID: g.UserID, RequestID: g.RequestID,
+		Detail: map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID}})
 }
 
 // maxFound is how many users a search shows.

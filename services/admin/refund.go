@@ -2,8 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -55,7 +53,7 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 		if err != nil || replayed {
 			return err
 		}
-		return s.auditRefund(tx, r, p, request)
+		return auditRefund(tx, r, p, request)
 	})
 	if err != nil {
 		return models.RefundRequest{}, err
@@ -65,10 +63,7 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 	return s.Purchase.SendRefund(ctx, request)
 }
 
-func (s *Service) auditRefund(tx *gorm.DB, r Refund, p models.Purchase, request models.RefundRequest) error {
-	detail, err := json.Marshal(map[string]any{"cents": r.Cents, "currency": p.PaymentCurrency(), "note": r.Note, "purchase_id": p.ID, "refund_request": request.ID})
-	if err != nil {
-		return fmt.Errorf("audit detail: %w", err)
-	}
-	return appendAudit(tx, r.ActorID, "purchase.refund", p.UserID, detail, r.RequestID)
+func auditRefund(tx *gorm.DB, r Refund, p models.Purchase, request models.RefundRequest) error {
+	return models.AppendAudit(tx, models.Deed{ActorID: r.ActorID, Action: "purchase.refund", UserID: p.UserID, RequestID: r.RequestID,
+		Detail: map[string]any{"cents": r.Cents, "currency": p.PaymentCurrency(), "note": r.Note, "purchase_id": p.ID, "refund_request": request.ID}})
 }

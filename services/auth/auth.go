@@ -1,4 +1,5 @@
-// Package auth knows who somebody is: sign-in through goth's providers, identities, users and sessions.
+// Package auth knows who somebody is: sign-in through goth's providers, identities, users, sessions and the
+// service keys of programs.
 //
 // goth speaks to the providers. What it leaves open is done here: state, PKCE and nonce belong to one sign-in each,
 // ID tokens are checked for their signature, and an e-mail address counts only where the provider has verified it.
@@ -35,6 +36,8 @@ type Options struct {
 
 // Service signs users in and says who they are.
 type Service struct {
+	Keys *Keys // programs that call us
+
 	db        *gorm.DB
 	providers []provider
 	admins    []string
@@ -51,6 +54,7 @@ func New(o Options) (*Service, error) {
 	if s.now == nil {
 		s.now = models.Now
 	}
+	s.Keys = NewKeys(o.DB, s.log, nil)
 	if o.HTTPClient == nil {
 		o.HTTPClient = &http.Client{Timeout: providerTimeout}
 	}

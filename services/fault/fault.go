@@ -68,6 +68,21 @@ const (
 	TTLRange            Problem = "ttl_range"
 	EmailInvalid        Problem = "email_invalid"
 	StillRunning        Problem = "still_running" // the first request with this idempotency key has no answer yet
+	CallerUnknown       Problem = "caller_unknown"
+	KeyNeeded           Problem = "service_key_needed"
+	SessionNeeded       Problem = "session_needed"
+	ScopeMissing        Problem = "scope_missing"
+	KeyRequired         Problem = "idempotency_key_required"
+	FieldUnknown        Problem = "field_unknown"
+	FieldTwice          Problem = "field_twice"
+	FieldMissing        Problem = "field_missing"
+	ValueUnfit          Problem = "value_unfit"
+	TooDeep             Problem = "too_deep"
+	UserNotNamed        Problem = "user_not_named"
+	UserNamed           Problem = "user_named"
+	KeyNameLength       Problem = "key_name_length"
+	ScopesUnknown       Problem = "scopes_unknown"
+	PerMinuteRange      Problem = "per_minute_range"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -75,7 +90,9 @@ func Problems() []Problem {
 	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
 		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, SignInFailed, SignInExpired, KeyMissing,
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
-		NothingPaid, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning}
+		NothingPaid, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
+		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
+		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange}
 }
 
 // Error is a refusal that the user can understand.

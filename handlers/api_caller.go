@@ -1,0 +1,122 @@
+package handlers
+
+import (
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// access says who may make a call.
+type access struct {
+	session bool
+	scope   string // what a service key must be allowed; empty when no key may
+}
+
+// The ways to prove who one is, by their names in the document.
+const (
+	schemeSession = "session"
+	schemeKey     = "serviceKey"
+)
+
+// identifyKey finds out which service calls. Whoever sends a key is no browser: their cookies are not looked at, and
+// no other site can make them call. A key that is not good is nobody, whatever else is sent with it.
+func (h *Handler) identifyKey(c *fiber.Ctx) error {
+	scheme, presented, _ := strings.Cut(c.Get(fiber.HeaderAuthorization), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return c.Next()
+	}
+	if len(c.Request().Header.PeekAll(fiber.HeaderAuthorization)) > 1 {
+		return fault.Because(fault.Unauthenticated, fault.CallerUnknown)
+	}
+	key, err := h.Auth.Keys.Verify(c.UserContext(), strings.TrimSpace(presented), c.IP())
+	if fault.Is(err, fault.Unauthenticated) {
+		err = fault.Because(fault.Unauthenticated, fault.CallerUnknown)
+	}
+	if err != nil {
+		return err
+	}
+	c.Locals(localVisitor, &visitor{key: &key})
+	return c.Next()
+}
+
+// admit lets those in who may make the call.
+// Errors: fault.Unauthenticated when nobody is known to call, fault.Forbidden when somebody else may.
+func (a access) admit(c *fiber.Ctx) error {
+	v := currentVisitor(c)
+	switch {
+	case v.key == nil && v.account == nil:
+		return fault.Because(fault.Unauthenticated, fault.CallerUnknown)
+	case v.key == nil && !a.session:
+		return fault.Because(fault.Forbidden, fault.KeyNeeded)
+	case v.key != nil && a.scope == "":
+		return fault.Because(fault.Forbidden, fault.SessionNeeded)
+	case v.key != nil && !v.key.Allows(a.scope):
+		return fault.Because(fault.Forbidden, fault.ScopeMissing)
+	}
+	return nil
+}
+
+// describe writes it into the document.
+func (a access) describe(op *huma.Operation) {
+	if a.scope != "" {
+		op.Security = append(op.Security, map[string][]string{schemeKey: {}})
+		op.Description += " With a service key it needs the scope `" + a.scope + "`."
+		if a.scope == models.ScopeRead {
+			op.Description = strings.TrimSuffix(op.Description, ".") + ", which `" + models.ScopeSpend + "` includes."
+		}
+	}
+	if a.session {
+		op.Security = append(op.Security, map[string][]string{schemeSession: {}})
+	}
+}
+
+// NamedUser says whose credits a service's call is about. huma wants what is embedded to be exported.
+type NamedUser struct {
+	UserID int64  `json:"userId,omitempty" query:"userId" minimum:"1" doc:"Our id of the user whose credits this is about. With a service key exactly one of userId and email; with a session neither."`
+	Email  string `json:"email,omitempty" query:"email" minLength:"1" maxLength:"320" doc:"The e-mail address of that user instead, in any case of its letters."`
+}
+
+// caller is the service that calls; zero for a user's own session.
+func caller(c *fiber.Ctx) uuid.UUID {
+	if key := currentVisitor(c).key; key != nil {
+		return key.ID
+	}
+	return uuid.Nil
+}
+
+// subject is the user whom a call is about: with a session always the one who is signed in.
+// Errors: fault.NotFound for an unknown user, fault.Invalid when not exactly one is named, or by a session one at all.
+func (h *Handler) subject(c *fiber.Ctx, named NamedUser, create bool) (int64, error) {
+	v := currentVisitor(c)
+	if v.key == nil {
+		switch {
+		case named.UserID != 0:
+			return 0, fault.Field("userId", fault.UserNamed)
+		case named.Email != "":
+			return 0, fault.Field("email", fault.UserNamed)
+		case create:
+			return 0, fault.Field("createUser", fault.UserNamed)
+		}
+		return v.account.ID, nil
+	}
+	if (named.UserID != 0) == (named.Email != "") {
+		return 0, fault.Field("userId", fault.UserNotNamed)
+	}
+	if create && named.Email == "" {
+		return 0, fault.Field("email", fault.FieldMissing)
+	}
+	return h.Spend.Account(c.UserContext(), named.UserID, named.Email, create)
+}
+
+// requireKey wants a service to say what it would do again if it got no answer.
+func requireKey(c *fiber.Ctx, key string) error {
+	if key == "" && currentVisitor(c).key != nil {
+		return fault.Because(fault.Malformed, fault.KeyRequired)
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package handlers
+
+import (
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// checkoutRequest names a price and a quantity, never an amount.
+type checkoutRequest struct {
+	_        struct{} `additionalProperties:"true"`
+	PriceID  string   `json:"priceId" maxLength:"255" doc:"The Stripe price of the package, as the purchase page lists it."`
+	Quantity int64    `json:"quantity" minimum:"1" maximum:"100" doc:"How many of the package."`
+	Locale   string   `json:"locale,omitempty" enum:"de,en" doc:"Language of the Checkout page; the user's when left out."`
+}
+
+type checkoutInput struct {
+	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"255" doc:"1 to 255 characters of your choice. The same key and request are the same purchase, however often they are sent; without a key each request begins a new one."`
+	Body checkoutRequest
+}
+
+// checkout is a purchase that waits for payment.
+type checkout struct {
+	CheckoutURL string `json:"checkoutUrl" format:"uri" doc:"Stripe's page on which the user pays. Send their browser there."`
+	PurchaseID  string `json:"purchaseId" format:"uuid" doc:"Our id of the purchase. Its page is at /{locale}/purchase/{purchaseId}."`
+}
+
+type checkoutOutput struct{ Body checkout }
+
+func (a *api) addCheckout() {
+	register(a, huma.Operation{
+		Method: fiber.MethodPost, Path: "/api/checkout", OperationID: "createCheckout", Tags: []string{tagBuying}, DefaultStatus: fiber.StatusCreated,
+		Summary: "Begin a purchase",
+		Description: "Opens a Stripe Checkout page for one package of credits and the signed-in user. Price and credits come from our own list: " +
+			"fields beyond those below are ignored. The credits are booked when Stripe says that the money has come.",
+	}, access{session: true}, checkoutSamples, a.h.createCheckout)
+}
+
+// createCheckout is POST /api/checkout.
+func (h *Handler) createCheckout(c *fiber.Ctx, in *checkoutInput) (*checkoutOutput, error) {
+	if in.Body.Locale == "" {
+		h.ensureLocale(c)
+		in.Body.Locale = pageLocale(c)
+	}
+	if in.Key == "" {
+		in.Key = randomKey()
+	}
+	started, err := h.Purchase.Start(c.UserContext(), purchase.Order{
+		UserID: currentUserID(c), PriceID: in.Body.PriceID, Quantity: in.Body.Quantity, Locale: in.Body.Locale, Key: in.Key,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &checkoutOutput{checkout{started.URL, started.PurchaseID.String()}}, nil
+}

@@ -1,0 +1,167 @@
+package handlers
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/spend"
+)
+
+// anyObject is a JSON object of the caller's own.
+type anyObject struct{ json.RawMessage }
+
+// Schema describes it to huma.
+func (anyObject) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, Nullable: true, AdditionalProperties: true}
+}
+
+// spendRequest names a feature and never an amount.
+type spendRequest struct {
+	NamedUser
+	CreateUser bool      `json:"createUser,omitempty" doc:"With email: make an account for an address that nobody has. You answer for the address having been verified."`
+	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are spent on. Its price is ours; no amount can be sent."`
+	Metadata   anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept beside the movement, 8 KiB at most."`
+}
+
+type spendInput struct {
+	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"255" doc:"1 to 255 characters of your choice. The same key and request get the first answer again and one debit, for ever; the same key with another request is a conflict. Required with a service key; without one, a session spends anew each time."`
+	Body spendRequest
+}
+
+// spent is the answer to a spend. It is made of the stored line alone, so a repeat gets the same bytes.
+type spent struct {
+	TransactionID  int64          `json:"transactionId" doc:"The movement in the user's history."`
+	DeltaCredits   models.Credits `json:"deltaCredits" doc:"What was taken: a negative number."`
+	CreditsBalance models.Credits `json:"creditsBalance" doc:"The user's credits after it."`
+}
+
+type spentOutput struct {
+	Replayed string `header:"Idempotent-Replayed" enum:"true" doc:"Sent with a repeated answer: the request was carried out before, and not again."`
+	Body     spent
+}
+
+// replayed is the header that tells an answer's repeat from the first.
+func replayed(again bool) string {
+	if again {
+		return "true"
+	}
+	return ""
+}
+
+// balance is what a user has.
+type balance struct {
+	CreditsBalance   models.Credits `json:"creditsBalance" doc:"The sum of the user's movements. Negative only after money went back for credits already spent."`
+	HeldCredits      models.Credits `json:"heldCredits" doc:"Credits in holds that are open."`
+	AvailableCredits models.Credits `json:"availableCredits" doc:"What can be spent now: balance less held."`
+}
+
+type balanceOutput struct{ Body balance }
+
+type balanceInput struct{ NamedUser }
+
+type historyInput struct {
+	NamedUser
+	Cursor int64 `query:"cursor" minimum:"1" doc:"nextCursor of the page before this one; the newest movements when left out."`
+	Limit  int64 `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many movements at most."`
+}
+
+// movement is one line of a user's history.
+type movement struct {
+	TransactionID  int64          `json:"transactionId" doc:"Grows with time."`
+	DeltaCredits   models.Credits `json:"deltaCredits" doc:"Credits in (positive) or out (negative), never 0."`
+	Reason         models.Reason  `json:"reason" doc:"purchase, refund, dispute, manual, or the feature that was used."`
+	CreditsBalance models.Credits `json:"creditsBalance" doc:"The user's credits after this movement."`
+	Metadata       anyObject      `json:"metadata" doc:"What the caller said of a spend; null when nothing."`
+	CreatedAt      string         `json:"createdAt" format:"date-time" doc:"When it was booked, in UTC."`
+}
+
+// movements is one page of them.
+type movements struct {
+	Transactions []movement `json:"transactions" nullable:"false" doc:"The newest first."`
+	NextCursor   *string    `json:"nextCursor" doc:"Where the next page begins; null at the end."`
+}
+
+type movementsOutput struct{ Body movements }
+
+func (a *api) addCredits() {
+	register(a, huma.Operation{
+		Method: fiber.MethodGet, Path: "/api/credits/balance", OperationID: "getBalance", Tags: []string{tagCredits}, Summary: "Read a balance",
+		Description: "What the user has, what is held, and what can be spent.",
+	}, access{session: true, scope: models.ScopeRead}, balanceSamples, a.h.readBalance)
+	register(a, huma.Operation{
+		Method: fiber.MethodGet, Path: "/api/credits/transactions", OperationID: "listTransactions", Tags: []string{tagCredits}, Summary: "List movements",
+		Description: "Every movement of the user's credits, the newest first. A page says where the next one begins.",
+	}, access{session: true, scope: models.ScopeRead}, historySamples, a.h.listMovements)
+	register(a, huma.Operation{
+		Method: fiber.MethodPost, Path: "/api/credits/spend", OperationID: "spendCredits", Tags: []string{tagCredits}, DefaultStatus: fiber.StatusCreated,
+		Summary: "Spend credits on a feature", Errors: []int{fiber.StatusPaymentRequired},
+		Description: "Takes what the feature costs, once per idempotency key, or refuses and takes nothing.",
+	}, access{session: true, scope: models.ScopeSpend}, spendSamples, a.h.spendCredits)
+}
+
+// readBalance is GET /api/credits/balance.
+func (h *Handler) readBalance(c *fiber.Ctx, in *balanceInput) (*balanceOutput, error) {
+	userID, err := h.subject(c, in.NamedUser, false)
+	if err != nil {
+		return nil, err
+	}
+	account := currentVisitor(c).account
+	if account == nil {
+		read, err := h.Auth.Account(c.UserContext(), userID)
+		if err != nil {
+			return nil, err
+		}
+		account = &read
+	}
+	return &balanceOutput{balance{account.CreditsBalance, account.CreditsHeld, account.Available()}}, nil
+}
+
+// listMovements is GET /api/credits/transactions.
+func (h *Handler) listMovements(c *fiber.Ctx, in *historyInput) (*movementsOutput, error) {
+	userID, err := h.subject(c, in.NamedUser, false)
+	if err != nil {
+		return nil, err
+	}
+	page, err := h.Ledger.History(c.UserContext(), userID, in.Cursor, int(in.Limit))
+	if err == nil && len(page.Entries) == 0 { // somebody without movements, or nobody
+		_, err = h.Auth.Account(c.UserContext(), userID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &movementsOutput{movements{Transactions: make([]movement, 0, len(page.Entries))}}
+	for _, e := range page.Entries {
+		out.Body.Transactions = append(out.Body.Transactions, movement{e.ID, e.DeltaCredits, e.Reason, e.BalanceAfter,
+			anyObject{e.Meta.RequestMetadata}, e.CreatedAt.UTC().Format(apiTime)})
+	}
+	if page.Next != 0 {
+		next := strconv.FormatInt(page.Next, 10)
+		out.Body.NextCursor = &next
+	}
+	return out, nil
+}
+
+// apiTime is how a point in time is written: to the microsecond, as the database keeps it.
+const apiTime = "2006-01-02T15:04:05.000000Z"
+
+// spendCredits is POST /api/credits/spend.
+func (h *Handler) spendCredits(c *fiber.Ctx, in *spendInput) (*spentOutput, error) {
+	if err := requireKey(c, in.Key); err != nil {
+		return nil, err
+	}
+	userID, err := h.subject(c, in.Body.NamedUser, in.Body.CreateUser)
+	if err != nil {
+		return nil, err
+	}
+	posted, err := h.Spend.Spend(c.UserContext(), spend.Request{
+		Caller: caller(c), UserID: userID, Feature: in.Body.Feature, Key: in.Key, Metadata: in.Body.Metadata.RawMessage,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &spentOutput{replayed(posted.Replayed), spent{posted.ID, posted.DeltaCredits, posted.BalanceAfter}}, nil
+}

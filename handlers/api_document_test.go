@@ -1,0 +1,257 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/spend"
+)
+
+// readContract asks the server for its document and has a stranger check it, examples included.
+func readContract(t *testing.T, d *desk) *openapi3.T {
+	t.Helper()
+	r := d.call("GET", "/api/openapi.json", "")
+	doc, err := openapi3.NewLoader().LoadFromData([]byte(r.body))
+	if err == nil {
+		err = doc.Validate(context.Background())
+	}
+	if err != nil || r.status != 200 || doc.OpenAPI != "3.1.0" {
+		t.Fatalf("GET /api/openapi.json: %d, %v", r.status, err)
+	}
+	return doc
+}
+
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	doc := readContract(t, d)
+	if want := 8; doc.Paths.Len() < want {
+		t.Fatalf("%d paths are documented, want %d", doc.Paths.Len(), want)
+	}
+	t.Run("is valid as 3.0 too", func(t *testing.T) {
+		older, err := d.handler.mountAPI(fiber.New()).Downgrade()
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := openapi3.NewLoader().LoadFromData(older)
+		if err == nil {
+			err = doc.Validate(context.Background())
+		}
+		if err != nil || doc.OpenAPI != "3.0.3" {
+			t.Errorf("%s: %v", doc.OpenAPI, err)
+		}
+	})
+	t.Run("leaves nothing unsaid", func(t *testing.T) {
+		eachOperation(doc, func(name string, op *openapi3.Operation) {
+			if op.Summary == "" || op.Description == "" || op.OperationID == "" || len(op.Tags) != 1 || op.Security == nil || len(*op.Security) == 0 {
+				t.Errorf("%s lacks a summary, a description, an id, a tag or who may call it", name)
+			}
+			for _, p := range op.Parameters {
+				if p.Value.Description == "" {
+					t.Errorf("%s: parameter %s has no description", name, p.Value.Name)
+				}
+			}
+			for status, r := range op.Responses.Map() {
+				if media := r.Value.Content.Get("application/json"); media == nil || media.Schema == nil || len(media.Examples) == 0 || *r.Value.Description == "" {
+					t.Errorf("%s: %s has no schema, example or description", name, status)
+				}
+				if r.Value.Headers["X-Request-ID"] == nil {
+					t.Errorf("%s: %s without X-Request-ID", name, status)
+				}
+			}
+		})
+		for name, schema := range doc.Components.Schemas {
+			for field, s := range schema.Value.Properties {
+				if s.Ref == "" && s.Value.Description == "" {
+					t.Errorf("%s.%s has no description", name, field)
+				}
+			}
+		}
+	})
+	t.Run("knows every code", func(t *testing.T) {
+		var codes []any
+		for _, a := range answers {
+			if !slices.Contains(codes, any(a.name)) {
+				codes = append(codes, a.name)
+			}
+		}
+		documented := doc.Components.Schemas["ApiError"].Value.Properties["code"].Value.Enum
+		byText := func(a, b any) int { return strings.Compare(a.(string), b.(string)) }
+		slices.SortFunc(codes, byText)
+		slices.SortFunc(documented, byText)
+		if diff := cmp.Diff(codes, documented); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// The rule of the examples: a request example, the parameter examples of the same name and the response example of that
+// name are one exchange, made by whoever the response example's x-caller names.
+func TestEveryExampleHolds(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	doc, callers := readContract(t, d), d.sampleWorld()
+	eachOperation(doc, func(name string, op *openapi3.Operation) {
+		method, path, _ := strings.Cut(name, " ")
+		ran := 0
+		for _, status := range slices.Sorted(maps.Keys(op.Responses.Map())) {
+			media := op.Responses.Value(status).Value.Content.Get("application/json")
+			for _, example := range slices.Sorted(maps.Keys(media.Examples)) {
+				caller, runs := media.Examples[example].Value.Extensions["x-caller"].(string)
+				if !runs {
+					continue
+				}
+				ran++
+				t.Run(name+"/"+example, func(t *testing.T) {
+					target, body, header := exchange(t, op, path, example)
+					body = strings.ReplaceAll(body, samplePriceID, d.priceID) // Stripe gives its own ids
+					r := d.call(method, target, body, append(header, callers[caller])...)
+					if strconv.Itoa(r.status) != status {
+						t.Fatalf("%s %s %s is answered with %d %s, want %s", method, target, body, r.status, r.body, status)
+					}
+					sameShape(t, media, example, r)
+					if status[0] == '2' {
+						r := d.call(method, target, body, header...)
+						if r.status != 401 || r.refusal(t).Error.Message != messageOf(op, "401") {
+							t.Errorf("without a caller: %d %s", r.status, r.body)
+						}
+					}
+				})
+			}
+		}
+		if ran == 0 {
+			t.Errorf("%s has no example that runs", name)
+		}
+	})
+}
+
+// sampleWorld makes what the examples are about, and returns the header line with which each caller shows who they are.
+func (d *desk) sampleWorld() map[string]string {
+	d.t.Helper()
+	d.sell()
+	err := d.db.Exec(`INSERT INTO users (id, email, name, locale) OVERRIDING SYSTEM VALUE VALUES (?, ?, 'Ada Example', 'en')`, sampleUserID, sampleEmail).Error
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	err = d.db.Raw(`SELECT stripe_price_id FROM prices WHERE credits_per_unit = 500`).Scan(&d.priceID).Error
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.credit(sampleUserID, 10000)
+	key, bearer := d.serviceKey("spend")
+	for id, status := range map[string]models.HoldStatus{sampleOpen: "open", sampleDone: "open", sampleFailed: "open", samplePart: "open",
+		sampleReleased: "released", sampleCaptured: "captured"} {
+		d.hold(id, key, status)
+	}
+	return map[string]string{schemeSession: "Cookie: " + d.signIn(sampleUserID), schemeKey: bearer}
+}
+
+// hold stores one of the key's for the examples' user.
+func (d *desk) hold(id string, key uuid.UUID, status models.HoldStatus) {
+	d.t.Helper()
+	ctx := context.Background()
+	request := spend.Request{Caller: key, UserID: sampleUserID, Feature: "resume_improvement", Key: id, Metadata: []byte(`{"resume":4711}`)}
+	held, err := d.handler.Spend.Hold(ctx, spend.HoldRequest{Request: request})
+	if err == nil {
+		err = d.db.Exec(`UPDATE holds SET id = ? WHERE id = ?`, id, held.ID).Error
+	}
+	if err == nil && status == models.HoldReleased {
+		_, err = d.handler.Spend.Release(ctx, key, id)
+	}
+	if err == nil && status == models.HoldCaptured {
+		_, err = d.handler.Spend.Capture(ctx, key, id, nil)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// exchange is the request of an example.
+func exchange(t *testing.T, op *openapi3.Operation, path, example string) (target, body string, header []string) {
+	t.Helper()
+	query := url.Values{}
+	for _, p := range op.Parameters {
+		e, ok := p.Value.Examples[example]
+		if !ok {
+			continue
+		}
+		value := fmt.Sprint(e.Value.Value)
+		switch p.Value.In {
+		case "path":
+			path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", value)
+		case "query":
+			query.Set(p.Value.Name, value)
+		case "header":
+			header = append(header, p.Value.Name+": "+value)
+		}
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	if op.RequestBody != nil {
+		if e := op.RequestBody.Value.Content.Get("application/json").Examples[example]; e != nil {
+			text, err := json.Marshal(e.Value.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = string(text)
+		}
+	}
+	return path, body, header
+}
+
+// sameShape wants an answer that the document's schema allows and that has the fields of the example; a refusal also
+// with the example's words.
+func sameShape(t *testing.T, media *openapi3.MediaType, example string, r reply) {
+	t.Helper()
+	var got any
+	if err := json.Unmarshal([]byte(r.body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := media.Schema.Value.VisitJSON(got, openapi3.EnableJSONSchema2020()); err != nil {
+		t.Errorf("the answer is not one that the document allows: %v", err)
+	}
+	want := media.Examples[example].Value.Value
+	if r.status >= 400 {
+		got, want = got.(object)["error"], want.(object)["error"]
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		return
+	}
+	g, w := got.(object), want.(object)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(w)), slices.Sorted(maps.Keys(g))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// messageOf is the text of the documented example of a refusal.
+func messageOf(op *openapi3.Operation, status string) string {
+	for _, e := range op.Responses.Value(status).Value.Content.Get("application/json").Examples {
+		return e.Value.Value.(object)["error"].(object)["message"].(string)
+	}
+	return ""
+}
+
+// eachOperation visits every call of the document, in order.
+func eachOperation(doc *openapi3.T, visit func(name string, op *openapi3.Operation)) {
+	for _, path := range slices.Sorted(maps.Keys(doc.Paths.Map())) {
+		operations := doc.Paths.Value(path).Operations()
+		for _, method := range slices.Sorted(maps.Keys(operations)) {
+			visit(method+" "+path, operations[method])
+		}
+	}
+}

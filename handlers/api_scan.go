@@ -1,0 +1,105 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// fewNames is how many names of one object are compared one by one before a map is worth it.
+const fewNames = 8
+
+// level is one object or list around the place that a scanner has come to.
+type level struct {
+	object bool
+	named  bool // the next string is a value: its name has been read
+	names  []string
+	many   map[string]bool // the same names, once they are many
+}
+
+// scanObject returns the names of a valid JSON object's fields.
+// Errors: fault.Malformed when any object in it names a field twice, or it is too deep; fault.Invalid for a field that
+// holds a character which cannot be stored.
+func scanObject(body []byte) ([]string, error) {
+	levels := make([]level, 0, 4)
+	var top []string
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '{', '[':
+			if len(levels) == maxJSONDepth {
+				return nil, fault.Because(fault.Malformed, fault.TooDeep)
+			}
+			levels = append(levels, level{object: body[i] == '{'})
+		case '}', ']':
+			if len(levels) == 1 {
+				top = levels[0].names
+			}
+			levels = levels[:len(levels)-1]
+		case ',':
+			levels[len(levels)-1].named = false
+		case '"':
+			end, nul := endOfString(body, i)
+			here := &levels[len(levels)-1]
+			if here.object && !here.named {
+				if nul || !here.add(body[i:end+1]) {
+					return nil, fault.Because(fault.Malformed, fault.FieldTwice)
+				}
+				here.named = true
+			} else if nul {
+				return nil, unstorable(levels[0].names)
+			}
+			i = end
+		}
+	}
+	return top, nil
+}
+
+// unstorable is a NUL in the field that was named last.
+func unstorable(names []string) error {
+	if len(names) == 0 {
+		return fault.Because(fault.Malformed, fault.RequestUnderstood)
+	}
+	name := names[len(names)-1]
+	return fault.Field(name, problemOf(name))
+}
+
+// endOfString finds the closing quote of the string that begins at i, and says whether there is a NUL in it.
+func endOfString(body []byte, i int) (end int, nul bool) {
+	for i++; body[i] != '"'; i++ {
+		if body[i] == '\\' {
+			i++
+			nul = nul || bytes.HasPrefix(body[i:], []byte("u0000"))
+		}
+	}
+	return i, nul
+}
+
+// add takes a quoted name down, and reports whether it is new.
+func (l *level) add(quoted []byte) bool {
+	name := string(quoted[1 : len(quoted)-1])
+	if bytes.IndexByte(quoted, '\\') >= 0 && json.Unmarshal(quoted, &name) != nil {
+		return false
+	}
+	if len(l.names) < fewNames {
+		for _, earlier := range l.names {
+			if earlier == name {
+				return false
+			}
+		}
+		l.names = append(l.names, name)
+		return true
+	}
+	if l.many == nil {
+		l.many = make(map[string]bool, 2*fewNames)
+		for _, earlier := range l.names {
+			l.many[earlier] = true
+		}
+	}
+	if l.many[name] {
+		return false
+	}
+	l.many[name] = true
+	l.names = append(l.names, name)
+	return true
+}

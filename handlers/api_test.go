@@ -1,0 +1,173 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+	"github.com/valyala/fasthttp"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/purchase"
+	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
+	"github.com/resume-matcher/credits/services/spend"
+)
+
+// desk is the whole server on a database of its own, called in this process.
+type desk struct {
+	t       testing.TB
+	db      *gorm.DB
+	app     *fiber.App
+	handler *Handler
+	priceID string // Stripe's, of 500 credits
+}
+
+func newDesk(t testing.TB) *desk {
+	t.Helper()
+	db, quiet := dbtest.New(t), slog.New(slog.DiscardHandler)
+	texts, err := locales.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signIn, err := auth.New(auth.Options{DB: db, AppURL: "http://localhost", Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := []byte("0123456789abcdef0123456789abcdef")
+	h := &Handler{
+		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
+		Sessions: NewSessions(auth.NewSessions(db, secret, nil), secret, false), Auth: signIn,
+		Ledger: &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet},
+	}
+	return &desk{t: t, db: db, app: NewApp(h), handler: h}
+}
+
+// sell puts the packages on sale, on the Stripe stand-in.
+func (d *desk) sell() {
+	d.t.Helper()
+	const key = "sk_test_0123456789abcdef"
+	quiet := slog.New(slog.DiscardHandler)
+	server, err := standin.Start(context.Background(), standin.Options{DatabaseURL: dbtest.URLOf(d.db), Listen: "127.0.0.1:0", SecretKey: key,
+		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { server.Close(context.Background()) })
+	d.handler.Purchase = &purchase.Service{DB: d.db, Stripe: purchase.NewStripe(key, server.URL()), AppURL: "http://localhost", Now: models.Now, Log: quiet}
+	if _, err := d.handler.Purchase.SyncPrices(context.Background()); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// user stores one with credits.
+func (d *desk) user(email string, credits models.Credits) models.User {
+	d.t.Helper()
+	user := dbtest.User(d.t, d.db, email)
+	d.credit(user.ID, credits)
+	return user
+}
+
+func (d *desk) credit(userID int64, credits models.Credits) {
+	d.t.Helper()
+	if credits == 0 {
+		return
+	}
+	err := models.Transaction(context.Background(), d.db, func(tx *gorm.DB) error {
+		_, err := ledger.Post(tx, ledger.Entry{UserID: userID, Delta: credits, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "test"}})
+		return err
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// signIn returns the cookie of a browser in which the user is signed in.
+func (d *desk) signIn(userID int64) string {
+	d.t.Helper()
+	c := d.app.AcquireCtx(&fasthttp.RequestCtx{})
+	defer d.app.ReleaseCtx(c)
+	sess, err := d.handler.Sessions.store.Get(c)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	l := &landing{sess: sess, rows: d.handler.Sessions.rows}
+	id := sess.ID()
+	if err := l.signIn(context.Background(), userID); err != nil {
+		d.t.Fatal(err)
+	}
+	return d.handler.Sessions.cookie() + "=" + id
+}
+
+// serviceKey makes one and returns its id and the header line that proves it.
+func (d *desk) serviceKey(scope string) (uuid.UUID, string) {
+	d.t.Helper()
+	key, plaintext, err := d.handler.Auth.Keys.Create(context.Background(), auth.KeyRequest{Name: "Test", Scopes: []string{scope}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return key.ID, "Authorization: Bearer " + plaintext
+}
+
+// reply is an answer, read.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// refusal is the envelope of an error.
+func (r reply) refusal(t testing.TB) envelope {
+	t.Helper()
+	var e envelope
+	if err := json.Unmarshal([]byte(r.body), &e); err != nil || e.Error.Code == "" || e.Error.Message == "" || e.RequestID == "" || e.RequestID != r.header.Get("X-Request-ID") {
+		t.Errorf("%d is not answered in the envelope: %s", r.status, r.body)
+	}
+	return e
+}
+
+// call sends one request; header lines are "Name: value".
+func (d *desk) call(method, path, body string, header ...string) reply {
+	d.t.Helper()
+	req := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		if name == "Content-Type" {
+			req.Header.Del(name)
+		}
+		req.Header.Add(name, value)
+	}
+	res, err := d.app.Test(req, -1)
+	if err != nil {
+		d.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return reply{res.StatusCode, res.Header, string(text)}
+}
+
+// lines counts the ledger.
+func (d *desk) lines() (n int64) {
+	d.t.Helper()
+	if err := d.db.Raw(`SELECT count(*) FROM credit_transactions`).Scan(&n).Error; err != nil {
+		d.t.Fatal(err)
+	}
+	return n
+}

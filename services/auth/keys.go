@@ -1,0 +1,224 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// Limits of a service key.
+const (
+	MaxKeyName       = 80        // characters
+	MaxPerMinute     = 1_000_000 // calls
+	DefaultPerMinute = 1000
+	maxFormKey       = 255 // characters of an idempotency key
+)
+
+// Keys makes, revokes and verifies service keys, with which programs call us. Use one for the whole process: it
+// remembers for a moment which keys are good.
+type Keys struct {
+	db  *gorm.DB
+	log *slog.Logger
+	now func() time.Time // the process's own; limits are judged by the database's
+
+	mu        sync.RWMutex
+	known     map[keyHash]*knownKey
+	addresses map[string]*address
+	flights   singleflight.Group
+	live      atomic.Pointer[roll]
+}
+
+// NewKeys returns the keys of a database. A nil log is silence; a nil now is the machine's clock, which no change of
+// the time of day moves.
+func NewKeys(db *gorm.DB, log *slog.Logger, now func() time.Time) *Keys {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &Keys{db: db, log: log, now: now, known: map[keyHash]*knownKey{}, addresses: map[string]*address{}}
+}
+
+// KeyRequest asks for a service key.
+type KeyRequest struct {
+	Name           string   // 1 to 80 characters, for people
+	Scopes         []string // spend, read
+	PerMinute      int      // calls, at most 1,000,000; 0 is no limit
+	ActorID        int64    // the admin; 0 for an operator on the command line
+	RequestID      string
+	IdempotencyKey string // of the admin's form; without one each call makes a key
+}
+
+const keyColumns = `id, name, prefix, scopes, per_minute, created_by, created_at, last_used_at, revoked_at`
+
+// Create makes a service key. plaintext is the key itself: it is nowhere else, now or later.
+//
+// Idempotent: by actor and idempotency key; a repeat gets the same row and an empty plaintext.
+// Errors: fault.Invalid for a wrong name, scope or limit; fault.Conflict when the idempotency key made another one.
+func (k *Keys) Create(ctx context.Context, r KeyRequest) (key models.APIKey, plaintext string, err error) {
+	if err := r.clean(); err != nil {
+		return models.APIKey{}, "", err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return models.APIKey{}, "", fmt.Errorf("name service key: %w", err)
+	}
+	secret, made := newKey(), false
+	err = models.Transaction(ctx, k.db, func(tx *gorm.DB) error {
+		if key, made, err = r.insert(tx, id, secret); err != nil {
+			return err
+		}
+		if !made {
+			key, err = r.replay(tx)
+			return err
+		}
+		return auditKey(tx, "key.create", key, r.ActorID, r.RequestID)
+	})
+	if err != nil {
+		return models.APIKey{}, "", err
+	}
+	if !made {
+		return key, "", nil
+	}
+	k.log.InfoContext(ctx, "service key made", "key_id", key.ID, "scopes", []string(key.Scopes), "per_minute", key.PerMinute, "actor_id", r.ActorID)
+	return key, secret, nil
+}
+
+// clean brings a request into its one form.
+func (r *KeyRequest) clean() error {
+	r.Name = strings.TrimSpace(r.Name)
+	asked := r.Scopes
+	r.Scopes = nil
+	for _, scope := range models.KeyScopes() {
+		if slices.Contains(asked, scope) {
+			r.Scopes = append(r.Scopes, scope)
+		}
+	}
+	unknown := slices.ContainsFunc(asked, func(scope string) bool { return !slices.Contains(models.KeyScopes(), scope) })
+	switch {
+	case r.Name == "" || utf8.RuneCountInString(r.Name) > MaxKeyName || !models.Storable(r.Name) || strings.ContainsFunc(r.Name, unicode.IsControl):
+		return fault.Field("name", fault.KeyNameLength)
+	case unknown || len(r.Scopes) == 0:
+		return fault.Field("scopes", fault.ScopesUnknown)
+	case r.PerMinute < 0 || r.PerMinute > MaxPerMinute:
+		return fault.Field("per_minute", fault.PerMinuteRange)
+	case utf8.RuneCountInString(r.IdempotencyKey) > maxFormKey || !models.Storable(r.IdempotencyKey):
+		return fault.Field("idempotency_key", fault.KeyLength)
+	}
+	return nil
+}
+
+// insert writes the key down, unless this idempotency key has made one.
+func (r *KeyRequest) insert(tx *gorm.DB, id uuid.UUID, secret string) (models.APIKey, bool, error) {
+	hash := hashKey(secret)
+	var rows []models.APIKey
+	err := tx.Raw(`INSERT INTO api_keys (id, name, prefix, key_hash, scopes, per_minute, created_by, idempotency_key)
+		VALUES (?, ?, ?, ?, ?::text[], ?, nullif(?::integer, 0), nullif(?::text, ''))
+		ON CONFLICT ON CONSTRAINT api_keys_idempotency_key_key DO NOTHING RETURNING `+keyColumns,
+		id, r.Name, secret[:shownLength], hash[:], models.Scopes(r.Scopes), r.PerMinute, r.ActorID, r.IdempotencyKey).Scan(&rows).Error
+	if err != nil {
+		return models.APIKey{}, false, fmt.Errorf("store service key: %w", err)
+	}
+	if len(rows) == 0 {
+		return models.APIKey{}, false, nil
+	}
+	return rows[0], true, nil
+}
+
+// replay returns the key that this idempotency key made, if it is what is asked for again.
+func (r *KeyRequest) replay(tx *gorm.DB) (models.APIKey, error) {
+	var key models.APIKey
+	err := tx.Raw(`SELECT `+keyColumns+` FROM api_keys WHERE created_by = ? AND idempotency_key = ?`, r.ActorID, r.IdempotencyKey).Scan(&key).Error
+	if err != nil {
+		return models.APIKey{}, fmt.Errorf("read service key made before: %w", err)
+	}
+	if key.Name != r.Name || !slices.Equal(key.Scopes, r.Scopes) || key.PerMinute != r.PerMinute {
+		return models.APIKey{}, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
+	}
+	return key, nil
+}
+
+// auditKey writes down who made or revoked a key.
+func auditKey(tx *gorm.DB, action string, key models.APIKey, actorID int64, requestID string) error {
+	return models.AppendAudit(tx, models.Deed{ActorID: actorID, Action: action, RequestID: requestID, Detail: map[string]any{
+		"key_id": key.ID, "name": key.Name, "prefix": key.Prefix, "scopes": strings.Join(key.Scopes, ", "), "per_minute": key.PerMinute,
+	}})
+}
+
+// List returns every key, those that are good first, the newest first.
+func (k *Keys) List(ctx context.Context) ([]models.APIKey, error) {
+	var keys []models.APIKey
+	err := k.db.WithContext(ctx).Raw(`SELECT ` + keyColumns + ` FROM api_keys ORDER BY revoked_at IS NOT NULL, created_at DESC, id`).Scan(&keys).Error
+	if err != nil {
+		return nil, fmt.Errorf("list service keys: %w", err)
+	}
+	return keys, nil
+}
+
+// Find returns the key that an id or a whole prefix names.
+// Errors: fault.NotFound; fault.Conflict when the prefix is that of several.
+func (k *Keys) Find(ctx context.Context, name string) (models.APIKey, error) {
+	id, err := uuid.Parse(name)
+	if err != nil && !models.Storable(name) {
+		return models.APIKey{}, fault.New(fault.NotFound, nil)
+	}
+	var keys []models.APIKey
+	err = k.db.WithContext(ctx).Raw(`SELECT `+keyColumns+` FROM api_keys WHERE id = ? OR prefix = ? LIMIT 2`, id, name).Scan(&keys).Error
+	switch {
+	case err != nil:
+		return models.APIKey{}, fmt.Errorf("find service key: %w", err)
+	case len(keys) == 0:
+		return models.APIKey{}, fault.New(fault.NotFound, nil)
+	case len(keys) > 1:
+		return models.APIKey{}, fault.New(fault.Conflict, nil)
+	}
+	return keys[0], nil
+}
+
+// Revoke ends a key for ever, everywhere within a second. Its row stays.
+// Locks: the key. Idempotent: by id. Errors: fault.NotFound.
+func (k *Keys) Revoke(ctx context.Context, id uuid.UUID, actorID int64, requestID string) error {
+	var revoked []struct {
+		models.APIKey
+		KeyHash []byte
+	}
+	err := models.Transaction(ctx, k.db, func(tx *gorm.DB) error {
+		revoked = nil
+		err := tx.Raw(`UPDATE api_keys SET revoked_at = now() WHERE id = ? AND revoked_at IS NULL RETURNING key_hash, `+keyColumns, id).Scan(&revoked).Error
+		if err != nil {
+			return fmt.Errorf("revoke service key %s: %w", id, err)
+		}
+		if len(revoked) > 0 {
+			return auditKey(tx, "key.revoke", revoked[0].APIKey, actorID, requestID)
+		}
+		var there bool
+		if err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = ?)`, id).Scan(&there).Error; err != nil {
+			return fmt.Errorf("look up service key %s: %w", id, err)
+		}
+		if !there {
+			return fault.New(fault.NotFound, nil)
+		}
+		return nil
+	})
+	if err != nil || len(revoked) == 0 {
+		return err
+	}
+	k.forget(keyHash(revoked[0].KeyHash))
+	k.log.InfoContext(ctx, "service key revoked", "key_id", id, "actor_id", actorID)
+	return nil
+}

@@ -1,0 +1,276 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+const (
+	renewAge      = 500 * time.Millisecond // from then on a key is read again while calls go on
+	knownFor      = time.Second            // from then on they wait for it: a revocation holds everywhere
+	wrongPerAddr  = 20                     // wrong keys a minute from one address
+	maxKnown      = 10_000                 // keys remembered
+	maxAddresses  = 10_000
+	flightTimeout = 5 * time.Second
+)
+
+// knownKey is a key that was good when the database was last asked.
+type knownKey struct {
+	hash     keyHash
+	verified atomic.Pointer[finding]
+	window   window
+}
+
+// finding is what the database said of a key.
+type finding struct {
+	row   models.APIKey
+	asked time.Time // before the database was
+}
+
+// Verify says which service key somebody presents: what stands after "Bearer ". from is their address. A key counts as
+// good for a second after the database was asked.
+//
+// Errors: fault.Unauthenticated, the same for whatever is no good key; fault.RateLimited with retryAfter in seconds when
+// the key has had its calls of this minute, or the address its 20 wrong keys. Either is answered from memory until the
+// minute ends, by the database's clock.
+func (k *Keys) Verify(ctx context.Context, presented, from string) (models.APIKey, error) {
+	known, err := k.admit(ctx, presented, from)
+	if err != nil {
+		return models.APIKey{}, err
+	}
+	row := &known.verified.Load().row
+	if row.PerMinute > 0 {
+		wait, err := known.window.take(ctx, k, row.PerMinute)
+		if err != nil {
+			return models.APIKey{}, err
+		}
+		if wait > 0 {
+			return models.APIKey{}, limited(wait)
+		}
+	}
+	return *row, nil
+}
+
+// admit returns a key that is good now.
+func (k *Keys) admit(ctx context.Context, presented, from string) (*knownKey, error) {
+	hash := hashKey(presented)
+	known := k.remembered(hash)
+	if known == nil || len(presented) != keyLength {
+		return k.admitUnknown(ctx, presented, hash, from)
+	}
+	switch age := k.now().Sub(known.verified.Load().asked); {
+	case age >= knownFor:
+		if known, err := k.lookUp(ctx, hash); err != nil || known != nil {
+			return known, err
+		}
+		return k.admitUnknown(ctx, presented, hash, from) // it was revoked: a wrong key like any other
+	case age >= renewAge:
+		k.renew(ctx, hash)
+	}
+	return known, nil
+}
+
+func (k *Keys) remembered(hash keyHash) *knownKey {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.known[hash]
+}
+
+func (k *Keys) forget(hash keyHash) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.known, hash)
+}
+
+// lookUp asks the database about a key; nil when it is not good. Calls at the same time ask once.
+func (k *Keys) lookUp(ctx context.Context, hash keyHash) (*knownKey, error) {
+	known, err := k.once(ctx, string(hash[:]), func(ctx context.Context) (any, error) { return k.read(ctx, hash) })
+	if err != nil {
+		return nil, err
+	}
+	return known.(*knownKey), nil
+}
+
+// renew is lookUp for those who need not wait for it. An error is for those who will have to.
+func (k *Keys) renew(ctx context.Context, hash keyHash) {
+	k.flights.DoChan(string(hash[:]), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
+		defer cancel()
+		return k.read(ctx, hash)
+	})
+}
+
+// once runs work for all who ask for it at the same time, whoever of them leaves meanwhile.
+func (k *Keys) once(ctx context.Context, name string, work func(context.Context) (any, error)) (any, error) {
+	done := k.flights.DoChan(name, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
+		defer cancel()
+		return work(ctx)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-done:
+		return r.Val, r.Err
+	}
+}
+
+// readSQL finds a good key by its hash and, once a minute, notes that it is in use.
+const readSQL = `WITH used AS (UPDATE api_keys SET last_used_at = now()
+	WHERE key_hash = @hash AND revoked_at IS NULL AND (last_used_at IS NULL OR last_used_at <= now() - interval '1 minute'))
+SELECT key_hash, ` + keyColumns + ` FROM api_keys WHERE key_hash = @hash AND revoked_at IS NULL`
+
+func (k *Keys) read(ctx context.Context, hash keyHash) (*knownKey, error) {
+	asked := k.now()
+	var rows []struct {
+		models.APIKey
+		KeyHash []byte
+	}
+	if err := k.db.WithContext(ctx).Raw(readSQL, map[string]any{"hash": hash[:]}).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read service key: %w", err)
+	}
+	if len(rows) != 1 || subtle.ConstantTimeCompare(rows[0].KeyHash, hash[:]) != 1 {
+		k.forget(hash)
+		return nil, nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	known := k.known[hash]
+	if known == nil {
+		trim(k.known, maxKnown, func(old *knownKey) bool { return asked.Sub(old.verified.Load().asked) >= knownFor })
+		known = &knownKey{hash: hash, window: window{subject: "key:" + rows[0].ID.String()}}
+		k.known[hash] = known
+	}
+	known.verified.Store(&finding{row: rows[0].APIKey, asked: asked})
+	return known, nil
+}
+
+// address is somewhere that wrong keys come from.
+type address struct {
+	turn   chan struct{} // one at a time asks the database about unknown keys from here
+	window window
+}
+
+// addressOf finds an address's record. All of a subscriber's IPv6 addresses are one.
+func (k *Keys) addressOf(from string) *address {
+	if ip, err := netip.ParseAddr(from); err == nil {
+		if ip = ip.Unmap().WithZone(""); ip.Is6() {
+			ip = netip.PrefixFrom(ip, 64).Masked().Addr()
+		}
+		from = ip.String()
+	}
+	now := k.now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	a := k.addresses[from]
+	if a == nil {
+		trim(k.addresses, maxAddresses, func(old *address) bool { return old.window.over(now) == 0 && len(old.turn) == 0 })
+		hash := sha256.Sum256([]byte(from)) // enough to count by, and no list of visitors
+		a = &address{turn: make(chan struct{}, 1), window: window{subject: "from:" + hex.EncodeToString(hash[:16])}}
+		k.addresses[from] = a
+	}
+	return a
+}
+
+// admitUnknown decides on a key that we do not remember. A wrong one counts against its address; an address that has
+// had its number costs the database no more than one query a second, whatever it sends.
+func (k *Keys) admitUnknown(ctx context.Context, presented string, hash keyHash, from string) (*knownKey, error) {
+	a, formed := k.addressOf(from), wellFormed(presented)
+	if wait := a.window.over(k.now()); wait > 0 {
+		return k.admitBlocked(ctx, formed, hash, wait)
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	}
+	if wait := a.window.over(k.now()); wait > 0 { // since we waited
+		return k.admitBlocked(ctx, formed, hash, wait)
+	}
+	if formed {
+		if known := k.remembered(hash); known != nil && k.now().Sub(known.verified.Load().asked) < knownFor {
+			return known, nil // the one before us asked
+		}
+		if known, err := k.lookUp(ctx, hash); err != nil || known != nil {
+			return known, err
+		}
+	}
+	wait, err := a.window.take(ctx, k, wrongPerAddr)
+	if err != nil {
+		return nil, err
+	}
+	if wait > 0 {
+		return nil, limited(wait)
+	}
+	return nil, fault.New(fault.Unauthenticated, nil)
+}
+
+// roll is the hash of every good key.
+type roll struct {
+	hashes map[keyHash]struct{}
+	asked  time.Time
+}
+
+// admitBlocked lets a good key through from an address that has sent too many wrong ones.
+func (k *Keys) admitBlocked(ctx context.Context, formed bool, hash keyHash, wait time.Duration) (*knownKey, error) {
+	if !formed {
+		return nil, limited(wait)
+	}
+	live := k.live.Load()
+	if live == nil || k.now().Sub(live.asked) >= knownFor {
+		read, err := k.once(ctx, "roll", k.readRoll)
+		if err != nil {
+			return nil, err
+		}
+		live = read.(*roll)
+	}
+	if _, ok := live.hashes[hash]; !ok {
+		return nil, limited(wait)
+	}
+	known, err := k.lookUp(ctx, hash)
+	if err == nil && known == nil { // revoked in this very moment
+		err = limited(wait)
+	}
+	return known, err
+}
+
+func (k *Keys) readRoll(ctx context.Context) (any, error) {
+	live := &roll{hashes: map[keyHash]struct{}{}, asked: k.now()}
+	var hashes [][]byte
+	if err := k.db.WithContext(ctx).Raw(`SELECT key_hash FROM api_keys WHERE revoked_at IS NULL`).Scan(&hashes).Error; err != nil {
+		return nil, fmt.Errorf("list good keys: %w", err)
+	}
+	for _, hash := range hashes {
+		live.hashes[keyHash(hash)] = struct{}{}
+	}
+	k.live.Store(live)
+	return live, nil
+}
+
+// trim makes room in a full map: what is of no use first, then whatever comes, down to half.
+func trim[K comparable, V any](full map[K]V, most int, useless func(V) bool) {
+	if len(full) < most {
+		return
+	}
+	for key, value := range full {
+		if useless(value) {
+			delete(full, key)
+		}
+	}
+	for key := range full {
+		if len(full) <= most/2 {
+			return
+		}
+		delete(full, key)
+	}
+}
