@@ -76,6 +76,7 @@ const usage = `Usage: credits [command]
   reconcile      compare what Stripe has with what was booked, and mend it
   doctor         check the set-up and say how to mend it
   grant          give a user credits by hand
+  keys           make, list and revoke the keys with which other programs call the API
   version        print the version
 
 "credits COMMAND -h" explains a command. Settings are environment variables; .env.example lists them all.
