@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/handlers"
@@ -28,9 +27,9 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/command"
 	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/doctor"
-	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/localpg"
 	"github.com/resume-matcher/credits/services/observe"
@@ -55,7 +54,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], config.Environment(os.Getenv), os.Stdout, os.Stderr)
 	stop()
-	var usage usageError
+	var usage command.UsageError
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
 	case errors.Is(err, errIll):
@@ -69,12 +68,6 @@ func main() {
 	}
 }
 
-// usageError is a wrong call of the program: exit status 2.
-type usageError string
-
-// Error is the text for the operator.
-func (e usageError) Error() string { return string(e) }
-
 const usage = `Usage: credits [command]
 
   serve          run the server (the default)
@@ -83,6 +76,7 @@ const usage = `Usage: credits [command]
   reconcile      compare what Stripe has with what was booked, and mend it
   doctor         check the set-up and say how to mend it
   grant          give a user credits by hand
+  keys           make, list and revoke the keys with which other programs call the API
   version        print the version
 
 "credits COMMAND -h" explains a command. Settings are environment variables; .env.example lists them all.
@@ -92,23 +86,17 @@ const usage = `Usage: credits [command]
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	p := &program{getenv: getenv, stdout: stdout, stderr: stderr}
 	defer p.close()
-	command := "serve"
+	name := "serve"
 	if len(args) > 0 {
-		command, args = args[0], args[1:]
+		name, args = args[0], args[1:]
 	}
-	switch command {
+	switch name {
 	case "serve":
 		return p.serve(ctx, args)
 	case "migrate":
 		return p.migrate(ctx, args)
-	case "prices":
-		return p.syncPrices(ctx, args)
-	case "reconcile":
-		return p.reconcile(ctx, args)
 	case "doctor":
 		return p.doctor(ctx, args)
-	case "grant":
-		return p.grant(ctx, args)
 	case "version":
 		_, err := fmt.Fprintln(stdout, version)
 		return err
@@ -116,7 +104,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		_, err := io.WriteString(stdout, usage)
 		return err
 	}
-	return usageError(fmt.Sprintf("there is no command %q\n\n%s", command, usage))
+	c, known, err := command.New(name, args, stdout)
+	switch {
+	case !known:
+		return command.UsageError(fmt.Sprintf("there is no command %q\n\n%s", name, usage))
+	case err != nil:
+		return err
+	}
+	return p.work(ctx, c)
 }
 
 // program is what the subcommands share, filled in as they need it.
@@ -141,7 +136,7 @@ func (p *program) close() {
 	}
 }
 
-// begin parses a subcommand's arguments and reads the configuration. Errors: usageError; flag.ErrHelp after an
+// begin parses a subcommand's arguments and reads the configuration. Errors: command.UsageError; flag.ErrHelp after an
 // explanation.
 func (p *program) begin(set *flag.FlagSet, explanation string, args []string) error {
 	if err := p.parse(set, explanation, args); err != nil {
@@ -159,21 +154,7 @@ func (p *program) configure() (err error) {
 
 // parse is the first half of begin.
 func (p *program) parse(set *flag.FlagSet, explanation string, args []string) error {
-	set.SetOutput(io.Discard)
-	err := set.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(p.stdout, "Usage: %s\n\n%s\n", set.Name(), explanation)
-		set.SetOutput(p.stdout)
-		set.PrintDefaults()
-		return err
-	}
-	if err == nil && set.NArg() > 0 {
-		err = fmt.Errorf("unexpected argument %q", set.Arg(0))
-	}
-	if err != nil {
-		return usageError(fmt.Sprintf("%s: %v", set.Name(), err))
-	}
-	return nil
+	return command.Parse(set, explanation, args, 0, p.stdout)
 }
 
 // startDatabase makes sure that there is a PostgreSQL.
@@ -377,82 +358,22 @@ func (p *program) migrate(ctx context.Context, args []string) error {
 	return err
 }
 
-// syncPrices is `credits prices sync`.
-func (p *program) syncPrices(ctx context.Context, args []string) error {
-	set := flag.NewFlagSet("credits prices sync", flag.ContinueOnError)
-	if len(args) > 0 && args[0] == "sync" {
-		args = args[1:]
-	} else if !slices.Contains(args, "-h") {
-		return usageError("prices knows one thing: credits prices sync")
-	}
-	if err := p.begin(set, "Creates or updates the product and prices at Stripe and copies them into our table.", args); err != nil {
+// work does what the subcommands of services/command do, with what they need.
+func (p *program) work(ctx context.Context, c command.Command) error {
+	if err := p.configure(); err != nil {
 		return err
 	}
 	db, err := p.open(ctx)
 	if err != nil {
 		return err
 	}
-	buy, err := p.purchases(ctx, db)
-	if err != nil {
-		return err
-	}
-	n, err := buy.SyncPrices(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(p.stdout, "%d prices are the same here and at Stripe.\n", n)
-	return err
-}
-
-// reconcile is `credits reconcile`.
-func (p *program) reconcile(ctx context.Context, args []string) error {
-	set := flag.NewFlagSet("credits reconcile", flag.ContinueOnError)
-	if err := p.begin(set, "Reads the Checkout Sessions, refunds and disputes of the last 30 days from Stripe, books what is missing,\n"+
-		"and compares every balance with its ledger lines. The server does the same every hour.", args); err != nil {
-		return err
-	}
-	db, err := p.open(ctx)
-	if err != nil {
-		return err
-	}
-	buy, err := p.purchases(ctx, db)
-	if err != nil {
-		return err
-	}
-	report, err := buy.Reconcile(ctx)
-	if errors.Is(err, purchase.ErrReconciling) {
-		return errors.New("another process is reconciling; /admin/events shows how far it has come")
-	}
-	if err != nil {
-		return fmt.Errorf("reconciling stopped and will go on from there: %w", err)
-	}
-	return printReport(p.stdout, report)
-}
-
-// printReport prints one line for each finding, and how much was compared.
-func printReport(w io.Writer, report purchase.Report) error {
-	said := map[models.FindingKind]string{
-		models.FindingPurchase: "paid and not credited, mended", models.FindingRefund: "refund not booked, mended",
-		models.FindingDispute: "dispute not booked, mended", models.FindingBalance: "balance differed from its ledger lines, mended",
-		models.FindingReview: "needs a person",
-	}
-	var lines strings.Builder
-	for _, f := range report.Findings {
-		fmt.Fprintf(&lines, "%s: %s", f.ObjectID, said[f.Kind])
-		if f.Credits != 0 {
-			fmt.Fprintf(&lines, " (%+d credits)", f.Credits)
+	env := command.Env{DB: db, Log: p.log, Stdout: p.stdout, Stderr: p.stderr}
+	if c.Stripe {
+		if env.Purchase, err = p.purchases(ctx, db); err != nil {
+			return err
 		}
-		if f.Note != "" {
-			fmt.Fprintf(&lines, ": %s", f.Note)
-		}
-		lines.WriteString("\n")
 	}
-	if len(report.Findings) == 0 {
-		lines.WriteString("Nothing to mend.\n")
-	}
-	fmt.Fprintf(&lines, "Compared %d sessions, refunds, disputes and balances.\n", report.Checked)
-	_, err := io.WriteString(w, lines.String())
-	return err
+	return c.Run(ctx, env)
 }
 
 // errIll ends the program with status 1; why has been printed.
@@ -472,7 +393,7 @@ func (p *program) doctor(ctx context.Context, args []string) error {
 	}
 	speak, ok := texts.Context(ctx, *locale)
 	if !ok {
-		return usageError(fmt.Sprintf("credits doctor speaks de and en, not %q", *locale))
+		return command.UsageError(fmt.Sprintf("credits doctor speaks de and en, not %q", *locale))
 	}
 	var problems config.Problems
 	if err := p.configure(); err != nil && !errors.As(err, &problems) {
@@ -506,36 +427,4 @@ func (p *program) standIn(ctx context.Context) error {
 		return errors.New(observe.Redact(err.Error()))
 	}
 	return nil
-}
-
-// grant is `credits grant`.
-func (p *program) grant(ctx context.Context, args []string) error {
-	set := flag.NewFlagSet("credits grant", flag.ContinueOnError)
-	email := set.String("email", "", "e-mail `address` of the user")
-	credits := set.Int64("credits", 0, "`number` of credits, 1 to 100000; negative takes them back")
-	note := set.String("note", "", "the `reason`, shown to the user and kept in the audit log")
-	if err := p.begin(set, "Gives a user credits by hand.", args); err != nil {
-		return err
-	}
-	if *email == "" || *credits == 0 || strings.TrimSpace(*note) == "" {
-		return usageError("grant needs --email, --credits and --note; credits grant -h explains them")
-	}
-	db, err := p.open(ctx)
-	if err != nil {
-		return err
-	}
-	staff := &admin.Service{DB: db, Log: p.log}
-	user, err := staff.UserByEmail(ctx, *email)
-	if fault.Is(err, fault.NotFound) {
-		return errors.New("no user has this e-mail address")
-	}
-	if err != nil {
-		return err
-	}
-	posted, err := staff.Grant(ctx, admin.Grant{UserID: user.ID, Delta: models.Credits(*credits), Note: *note, Key: uuid.NewString()})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(p.stdout, "Booked %d credits for user %d. Balance: %d credits.\n", posted.DeltaCredits, user.ID, posted.BalanceAfter)
-	return err
 }

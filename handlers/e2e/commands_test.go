@@ -26,7 +26,7 @@ func TestCommands(t *testing.T) {
 		says []string
 	}{
 		{"version", nil, []string{"version"}, 0, []string{"development"}},
-		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "doctor", "reconcile", "grant"}},
+		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "doctor", "reconcile", "grant", "keys"}},
 		{"help on a command", nil, []string{"grant", "-h"}, 0, []string{"-email", "-credits", "-note"}},
 		{"help on prices", nil, []string{"prices", "sync", "-h"}, 0, []string{"Usage: credits prices sync"}},
 		{"an unknown command", nil, []string{"dance"}, 2, []string{`no command "dance"`}},
@@ -34,6 +34,14 @@ func TestCommands(t *testing.T) {
 		{"an argument too many", nil, []string{"migrate", "now"}, 2, []string{`"now"`}},
 		{"half a command", nil, []string{"prices"}, 2, []string{"prices sync"}},
 		{"a grant of nothing", nil, []string{"grant", "--email", "a@example.com"}, 2, []string{"--credits"}},
+		{"help on keys", nil, []string{"keys", "-h"}, 0, []string{"create", "list", "revoke"}},
+		{"help on making a key", nil, []string{"keys", "create", "-h"}, 0, []string{"-name", "-scope", "-per-minute", "default 1000"}},
+		{"help on listing keys", nil, []string{"keys", "list", "-h"}, 0, []string{"Usage: credits keys list"}},
+		{"help on revoking a key", nil, []string{"keys", "revoke", "-h"}, 0, []string{"Usage: credits keys revoke ID|PREFIX"}},
+		{"keys alone", nil, []string{"keys"}, 2, []string{"create, list and revoke"}},
+		{"a key without a scope", nil, []string{"keys", "create", "--name", "x"}, 2, []string{"--scope"}},
+		{"no key to revoke", nil, []string{"keys", "revoke"}, 2, []string{"missing"}},
+		{"two keys to revoke", nil, []string{"keys", "revoke", "a", "b"}, 2, []string{`"b"`}},
 		{"a configuration that is all wrong", []string{"PORT=http", "APP_ENV=production", "APP_URL=credits", "STRIPE_SECRET_KEY=changeme", "SESSION_SECRET=short",
 			"LOG_LEVEL=loud", "GOOGLE_CLIENT_ID=x"}, []string{"serve"}, 1,
 			[]string{"PORT", "APP_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "SESSION_SECRET", "LOG_LEVEL", "GOOGLE_CLIENT_ID", "DATABASE_URL"}},
@@ -42,6 +50,10 @@ func TestCommands(t *testing.T) {
 		{"migrate again", []string{database}, []string{"migrate"}, 0, []string{"this version's schema"}},
 		{"a grant to nobody", []string{database}, []string{"grant", "--email", "a@example.com", "--credits", "5", "--note", "x"}, 1, []string{"no user"}},
 		{"prices", []string{database}, []string{"prices", "sync"}, 0, []string{"3 prices"}},
+		{"a key of an unknown scope", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "spend,admin"}, 2, []string{"--scope is wrong"}},
+		{"a key with a long name", []string{database}, []string{"keys", "create", "--name", strings.Repeat("x", 81), "--scope", "read"}, 2, []string{"--name is wrong"}},
+		{"a key with too many calls", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "read", "--per-minute", "1000001"}, 2, []string{"--per-minute is wrong"}},
+		{"a key that never was", []string{database}, []string{"keys", "revoke", "rmc_00000000"}, 1, []string{"no key has"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, code := command(t, c.env, c.args...)
