@@ -422,3 +422,41 @@ func TestServersReconcileEveryHourAndWhenAsked(t *testing.T) {
 	}
 	finished(2)
 }
+
+// What is mended is in the report: neither is kept without the other, wherever the process ends.
+func TestReconcileMendsNothingThatItCannotReport(t *testing.T) {
+	t.Parallel()
+	a := newArchive(t)
+	a.paid(1)
+	spoil := func(add bool) {
+		t.Helper()
+		sql := `ALTER TABLE reconciliation_findings DROP CONSTRAINT spoilt`
+		if add {
+			sql = `ALTER TABLE reconciliation_findings ADD CONSTRAINT spoilt CHECK (kind NOT IN ('purchase', 'balance')) NOT VALID`
+		}
+		if err := a.DB.Exec(sql).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	spoil(true)
+	a.reconcile()
+	a.wantBalance(0)
+	spoil(false)
+	if got := kinds(a.reconcile()); got[models.FindingPurchase] != 1 {
+		t.Errorf("found %v, want the purchase", got)
+	}
+	a.wantBalance(1200)
+	for _, sql := range []string{`ALTER TABLE users DISABLE TRIGGER users_balance_equals_ledger`, `UPDATE users SET credits_balance = 7`,
+		`ALTER TABLE users ENABLE TRIGGER users_balance_equals_ledger`} {
+		if err := a.DB.Exec(sql).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	spoil(true)
+	a.reconcile()
+	spoil(false)
+	if got := kinds(a.reconcile()); got[models.FindingBalance] != 1 {
+		t.Errorf("found %v, want the balance", got)
+	}
+	a.wantBalance(1200)
+}
