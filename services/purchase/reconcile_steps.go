@@ -30,32 +30,19 @@ const (
 // errCursorGone says that Stripe no longer knows the object after which a page was to begin.
 var errCursorGone = errors.New("the page's first object is gone")
 
-// booking books one object of Stripe's.
-type booking = func(*gorm.DB, Told) ([]models.CreditTransaction, error)
-
-// reconcileSessions compares a page of Checkout Sessions: paid and not credited, expired and still pending.
+// reconcileSessions compares a page of Checkout Sessions: paid and not credited, expired and still pending, refused by
+// the bank and still waited for.
 // Source: https://docs.stripe.com/api/checkout/sessions/list
 func (s *Service) reconcileSessions(ctx context.Context, r *models.Reconciliation) (page, error) {
 	params := &stripe.CheckoutSessionListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, reconcileReach)}
+	params.AddExpand("data.payment_intent")
 	list := func() *stripe.Iter { return s.Stripe.CheckoutSessions.List(params).Iter }
 	return s.comparePage(ctx, r, list, func(one any) (string, booking) {
 		session := one.(*stripe.CheckoutSession) //nolint:forcetypeassert // the list's own type
-		if session.Mode != stripe.CheckoutSessionModePayment || session.Livemode != s.Livemode {
-			return session.ID, nil
+		if session.Mode != stripe.CheckoutSessionModePayment || session.Livemode != s.Livemode || session.Status == stripe.CheckoutSessionStatusOpen {
+			return session.ID, nil // another product's, or nobody has paid yet
 		}
-		c := checkoutOf(session)
-		switch session.Status {
-		case stripe.CheckoutSessionStatusComplete:
-			return c.ID, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
-				return s.BookCheckout(tx, c, told, "")
-			}
-		case stripe.CheckoutSessionStatusExpired:
-			return c.ID, func(tx *gorm.DB, _ Told) ([]models.CreditTransaction, error) {
-				_, err := RecordExpiry(tx, c)
-				return nil, err
-			}
-		}
-		return c.ID, nil // nobody has paid yet
+		return session.ID, s.bookFetched(checkoutOf(session))
 	})
 }
 

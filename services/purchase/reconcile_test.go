@@ -34,6 +34,8 @@ type archive struct {
 	lists  map[string][]map[string]any // by path
 	asked  []string                    // path and starting_after of every call
 	refuse func(path string, call int) int
+
+	expanded []string // what of the lists was to be written out
 }
 
 func newArchive(t *testing.T) *archive {
@@ -55,6 +57,8 @@ func (a *archive) answer(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	query := r.URL.Query()
+	a.expanded = append(a.expanded, query["expand[]"]...)
+	a.expanded = append(a.expanded, query["expand[0]"]...)
 	a.asked = append(a.asked, strings.TrimSuffix(r.URL.Path+" "+query.Get("starting_after"), " "))
 	if a.refuse != nil {
 		if status := a.refuse(r.URL.Path, len(a.asked)); status != 0 {

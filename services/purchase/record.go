@@ -24,6 +24,8 @@ type (
 		Email             string // typed at Checkout; nobody has verified it
 		PaymentStatus     string // paid, unpaid or no_payment_required
 		PaymentIntent     string
+		Expired           bool   // nobody paid while it was open
+		Failed            bool   // unpaid, and the bank has said no; only known where Stripe was asked for the payment
 		Currency          string // of Subtotal, in which we priced the order
 		Subtotal          int64  // before discounts, taxes included
 		Paid              int64  // what the payment took, in the payment's own currency
@@ -98,7 +100,10 @@ func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, e
 	switch c.PaymentStatus {
 	case "paid", "no_payment_required":
 	case "unpaid":
-		if p.Status == models.PurchasePending {
+		switch open := p.Status == models.PurchasePending || p.Status == models.PurchaseAwaitingPayment; {
+		case open && c.Failed:
+			p.Status = models.PurchaseFailed
+		case open:
 			p.Status = models.PurchaseAwaitingPayment
 		}
 		return p, savePayment(tx, p, c)
