@@ -63,6 +63,7 @@ const (
 	RefundedSince       Problem = "refunded_since"
 	RefundRange         Problem = "refund_range"
 	AmountUnreadable    Problem = "amount_unreadable"
+	CheckoutOver        Problem = "checkout_over"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -70,7 +71,7 @@ func Problems() []Problem {
 	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
 		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, SignInFailed, SignInExpired, KeyMissing,
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
-		NothingPaid, RefundedSince, RefundRange, AmountUnreadable}
+		NothingPaid, RefundedSince, RefundRange, AmountUnreadable, CheckoutOver}
 }
 
 // Error is a refusal that the user can understand.

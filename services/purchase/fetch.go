@@ -11,10 +11,13 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
+// errOpen says that a session can still be paid.
+var errOpen = fmt.Errorf("%w: nobody has paid yet", ErrNotOurs)
+
 // fetchCheckout asks Stripe how a session stands. Call it where no lock is held.
 //
-// Errors: ErrNotOurs while the session is open or unknown: there is nothing to record; fault.Unavailable when Stripe
-// does not answer.
+// Errors: ErrNotOurs while the session is open (then it is errOpen, too) or unknown: there is nothing to record;
+// fault.Unavailable when Stripe does not answer.
 // Source: https://docs.stripe.com/api/checkout/sessions/retrieve
 func (s *Service) fetchCheckout(ctx context.Context, sessionID string) (Checkout, error) {
 	params := &stripe.CheckoutSessionParams{}
@@ -27,7 +30,7 @@ func (s *Service) fetchCheckout(ctx context.Context, sessionID string) (Checkout
 	case err != nil:
 		return Checkout{}, stripeFault(err)
 	case session.Status == stripe.CheckoutSessionStatusOpen:
-		return Checkout{}, ErrNotOurs
+		return Checkout{}, errOpen
 	}
 	return checkoutOf(session), nil
 }
