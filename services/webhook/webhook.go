@@ -44,7 +44,20 @@ func (s *Service) Receive(ctx context.Context, payload []byte, signature string)
 	if event.APIVersion != stripe.APIVersion {
 		s.Log.WarnContext(ctx, "event of another API version", "event_id", event.ID, "version", event.APIVersion)
 	}
+	known, err := s.known(ctx, event.ID)
+	if err != nil || known { // a duplicate is with us already: in the ledger, or in the worker's hands
+		return err
+	}
 	return s.take(ctx, s.rowOf(event, payload))
+}
+
+// known reports whether an event is stored. Most duplicates are, and need no transaction.
+func (s *Service) known(ctx context.Context, eventID string) (bool, error) {
+	var rows []bool
+	if err := s.DB.WithContext(ctx).Raw(`SELECT true FROM stripe_events WHERE event_id = ?`, eventID).Scan(&rows).Error; err != nil {
+		return false, fmt.Errorf("look for event %s: %w", eventID, err)
+	}
+	return len(rows) > 0, nil
 }
 
 // take books an event and stores it with that, in one transaction. One that cannot be booked so is stored by itself.
@@ -58,7 +71,7 @@ func (s *Service) take(ctx context.Context, event models.StripeEvent) error {
 	}
 	fresh, err := s.store(ctx, event)
 	switch {
-	case err != nil || !fresh: // a duplicate is with us already: in the ledger, or in the worker's hands
+	case err != nil || !fresh: // another delivery was faster
 		return err
 	case errors.As(cause, new(*purchase.AskError)): // now that the event is safe, there is time to ask
 		s.attempt(inline, event.EventID)
