@@ -33,6 +33,7 @@ type RefundRequest struct {
 	Status         RefundRequestStatus
 	RefundID       string // Stripe's, once sent
 	LastError      string // no names, nothing of the request
+	KeyNumber      int    // of the idempotency key that Stripe gets with it; 0 is the first
 	NextAttemptAt  time.Time
 	CreatedAt      time.Time
 	UpdatedAt      time.Time

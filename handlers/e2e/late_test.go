@@ -12,7 +12,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/sandbox/identity"
 	"github.com/resume-matcher/credits/services/sandbox/stripe"
 )
@@ -64,6 +66,20 @@ func (g *gate) release(t *testing.T, to string) {
 		}
 	}
 	g.held, g.body = nil, nil
+}
+
+// yesterday lets a day go by for a purchase.
+func yesterday(t *testing.T, database, session string) {
+	t.Helper()
+	db, err := models.Open(database, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer models.Close(db)
+	moved := db.Exec(`UPDATE purchases SET created_at = created_at - interval '25 hours' WHERE checkout_session_id = ?`, session)
+	if moved.Error != nil || moved.RowsAffected != 1 {
+		t.Fatalf("%d purchases moved to yesterday (%v), want 1", moved.RowsAffected, moved.Error)
+	}
 }
 
 // The product with a key of its own, as an operator runs it, and a webhook that comes late: the page to which the buyer
@@ -129,6 +145,31 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		other.open(v.at.RequestURI())
 		if other.status != http.StatusNotFound {
 			t.Errorf("somebody else's return page answers %d, want 404", other.status)
+		}
+	})
+	t.Run("a form of yesterday, whose Checkout is over", func(t *testing.T) {
+		v := newVisitor(s, "de")
+		v.t = t
+		v.signInAs("ada@example.com")
+		v.open("/de/purchase")
+		first, again := v.form("#buy-500", "quantity", "3"), v.form("#buy-500", "quantity", "3")
+		v.show(first)
+		session := strings.TrimPrefix(v.at.Path, "/c/pay/")
+		if _, err := purchase.NewStripe(key, pay.URL()).CheckoutSessions.Expire(session, nil); err != nil {
+			t.Fatal(err)
+		}
+		yesterday(t, database, session)
+		v.open("/de/purchase")
+		v.show(again)
+		if text := v.text("main"); v.status != http.StatusUnprocessableEntity || !strings.Contains(text, "abgelaufen, bevor sie bezahlt wurde") {
+			t.Fatalf("the old form is answered %d: %s", v.status, text)
+		}
+		if quantity := v.find("#quantity-500").AttrOr("value", ""); quantity != "3" {
+			t.Errorf("the form offers %s packages, want the 3 of before", quantity)
+		}
+		v.submit("#buy-500")
+		if !strings.HasPrefix(v.at.Path, "/c/pay/") || strings.Contains(v.at.Path, session) {
+			t.Errorf("ordering anew leads to %s (%d), want another Checkout", v.at, v.status)
 		}
 	})
 	t.Run("in the browser", func(t *testing.T) {

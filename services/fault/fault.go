@@ -83,6 +83,7 @@ const (
 	KeyNameLength       Problem = "key_name_length"
 	ScopesUnknown       Problem = "scopes_unknown"
 	PerMinuteRange      Problem = "per_minute_range"
+	CheckoutOver        Problem = "checkout_over"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -92,7 +93,7 @@ func Problems() []Problem {
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
 		NothingPaid, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
-		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange}
+		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver}
 }
 
 // Error is a refusal that the user can understand.

@@ -22,9 +22,7 @@ func (s *Service) CatchUp(ctx context.Context, sessionID string) {
 	defer cancel()
 	session, err := s.fetchCheckout(ctx, sessionID)
 	if err == nil {
-		_, err = s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
-			return s.BookCheckout(tx, session, told, "")
-		})
+		_, err = s.bookFound(ctx, s.bookFetched(session))
 	}
 	if err != nil && !errors.Is(err, ErrNotOurs) {
 		s.Log.WarnContext(ctx, "could not catch up with a session", "session", sessionID, "err", err)
@@ -33,7 +31,7 @@ func (s *Service) CatchUp(ctx context.Context, sessionID string) {
 
 // bookFound books what we learned by asking rather than by an event, and says so: each line that it adds is one that
 // Stripe's event should have brought.
-func (s *Service) bookFound(ctx context.Context, fn func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error)) ([]models.CreditTransaction, error) {
+func (s *Service) bookFound(ctx context.Context, fn booking) ([]models.CreditTransaction, error) {
 	var rows []models.CreditTransaction
 	err := s.Book(ctx, func(tx *gorm.DB, told Told) (err error) {
 		rows, err = fn(tx, told)

@@ -71,6 +71,7 @@ var contract = map[string]func(*client.API) error{
 	"CheckoutSessions.List": func(api *client.API) error {
 		params := &stripe.CheckoutSessionListParams{Status: stripe.String("complete"), CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: 1}}
 		params.Limit = stripe.Int64(100)
+		params.AddExpand("data.payment_intent")
 		return api.CheckoutSessions.List(params).Err()
 	},
 	"CheckoutSessions.ListLineItems": func(api *client.API) error {

@@ -29,6 +29,9 @@ type teller struct {
 	deaf    bool   // it is done, and 500 answered all the same
 	refuses string // a code
 	status  string // of new refunds
+	failing bool   // 500 is kept under the key of the call, and nothing done
+	failed  map[string]bool
+	blind   bool // the list of refunds is answered with 500
 }
 
 // ServeHTTP answers as Stripe does.
@@ -47,7 +50,8 @@ func (f *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodGet {
-		if f.down {
+		if f.down || f.blind {
+			w.Header().Set("Stripe-Should-Retry", "false")
 			refuse(http.StatusInternalServerError, "api_error", "")
 			return
 		}
@@ -64,6 +68,15 @@ func (f *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := r.Header.Get("Idempotency-Key")
+	if f.failing && f.byKey[key] == nil || f.failed[key] {
+		if f.failed[key] {
+			w.Header().Set("Idempotent-Replayed", "true")
+		}
+		f.failed[key] = true
+		w.Header().Set("Stripe-Should-Retry", "false")
+		refuse(http.StatusInternalServerError, "api_error", "")
+		return
+	}
 	if f.byKey[key] == nil {
 		var amount int64
 		_, _ = fmt.Sscan(r.FormValue("amount"), &amount)
@@ -97,7 +110,7 @@ type counter struct {
 
 func newCounter(t *testing.T) *counter {
 	t.Helper()
-	f := &teller{byKey: map[string]map[string]any{}, status: "succeeded"}
+	f := &teller{byKey: map[string]map[string]any{}, failed: map[string]bool{}, status: "succeeded"}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	c := &counter{t: t, teller: f, clock: models.Now()}

@@ -158,11 +158,14 @@ func (s *Service) Check(ctx context.Context, id string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	rows, err := s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
-		return s.BookCheckout(tx, session, told, "")
-	})
-	if err != nil || session.PaymentIntent == "" {
-		return len(rows), err
+	rows, err := s.bookFound(ctx, s.bookFetched(session))
+	switch {
+	case err != nil:
+		return 0, err
+	case session.Expired || session.Failed: // which is written down now
+		return 0, ErrNotOurs
+	case session.PaymentIntent == "":
+		return len(rows), nil
 	}
 	n, err := s.readRefunds(ctx, session.PaymentIntent)
 	return len(rows) + n, err

@@ -11,24 +11,39 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
+// errOpen says that a session can still be paid.
+var errOpen = fmt.Errorf("%w: nobody has paid yet", ErrNotOurs)
+
 // fetchCheckout asks Stripe how a session stands. Call it where no lock is held.
 //
-// Errors: ErrNotOurs while the session is open, expired or unknown: there is nothing to record; fault.Unavailable when
-// Stripe does not answer.
+// Errors: ErrNotOurs while the session is open (then it is errOpen, too) or unknown: there is nothing to record;
+// fault.Unavailable when Stripe does not answer.
 // Source: https://docs.stripe.com/api/checkout/sessions/retrieve
 func (s *Service) fetchCheckout(ctx context.Context, sessionID string) (Checkout, error) {
 	params := &stripe.CheckoutSessionParams{}
 	params.Context = ctx
+	params.AddExpand("payment_intent")
 	session, err := s.Stripe.CheckoutSessions.Get(sessionID, params)
 	switch {
 	case err != nil && missingParam(err) != "":
 		return Checkout{}, ErrNotOurs
 	case err != nil:
 		return Checkout{}, stripeFault(err)
-	case session.Status != stripe.CheckoutSessionStatusComplete:
-		return Checkout{}, ErrNotOurs
+	case session.Status == stripe.CheckoutSessionStatusOpen:
+		return Checkout{}, errOpen
 	}
 	return checkoutOf(session), nil
+}
+
+// bookFetched books what a session says that the API answered.
+func (s *Service) bookFetched(c Checkout) booking {
+	return func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+		if c.Expired {
+			_, err := RecordExpiry(tx, c)
+			return nil, err
+		}
+		return s.BookCheckout(tx, c, told, "")
+	}
 }
 
 // checkoutOf reads a session that the API answered.
@@ -38,8 +53,9 @@ func checkoutOf(session *stripe.CheckoutSession) Checkout {
 		Credits: session.Metadata["credits"], PaymentStatus: string(session.PaymentStatus),
 		Currency: string(session.Currency), Subtotal: session.AmountSubtotal, Paid: session.AmountTotal, PaidCurrency: string(session.Currency),
 	}
+	c.Expired = session.Status == stripe.CheckoutSessionStatusExpired
 	if session.PaymentIntent != nil {
-		c.PaymentIntent = session.PaymentIntent.ID
+		c.PaymentIntent, c.Failed = session.PaymentIntent.ID, failed(session.PaymentIntent.Status)
 	}
 	if conversion := session.CurrencyConversion; conversion != nil {
 		c.Currency, c.Subtotal = string(conversion.SourceCurrency), conversion.AmountSubtotal
@@ -51,6 +67,12 @@ func checkoutOf(session *stripe.CheckoutSession) Checkout {
 		c.Email = session.CustomerDetails.Email
 	}
 	return c
+}
+
+// failed reports whether a payment that was begun came to nothing: it wants another means of payment, or was called off.
+// Source: https://docs.stripe.com/payments/paymentintents/lifecycle
+func failed(status stripe.PaymentIntentStatus) bool {
+	return status == stripe.PaymentIntentStatusRequiresPaymentMethod || status == stripe.PaymentIntentStatusCanceled
 }
 
 // lineItemCredits asks Stripe what a session sold and adds up its credits by our prices, also those no longer on sale.

@@ -11,7 +11,7 @@ import (
 
 // RecordFailure writes that a session's delayed payment did not arrive. Nothing was booked for it, so nothing is taken.
 //
-// Locks: the purchase. Errors: ErrNotOurs; ReviewError when the purchase is paid: both cannot be true.
+// Locks: the payment, then the purchase. Errors: ErrNotOurs; ReviewError when the purchase is paid: both cannot be true.
 func RecordFailure(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	p, err := lockBySession(tx, c)
 	if err != nil {
@@ -21,19 +21,19 @@ func RecordFailure(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 		return nil, ReviewError("a payment that was booked is reported as failed")
 	}
 	p.Status = models.PurchaseFailed
-	return p, savePayment(tx, p, c)
+	return p, save(tx, p)
 }
 
 // RecordExpiry writes that nobody paid while the session was open. A purchase that has come further stays where it is.
 //
-// Locks: the purchase. Errors: ErrNotOurs.
+// Locks: the payment, then the purchase. Errors: ErrNotOurs.
 func RecordExpiry(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	p, err := lockBySession(tx, c)
 	if err != nil || p.Status != models.PurchasePending {
 		return p, err
 	}
 	p.Status = models.PurchaseExpired
-	return p, savePayment(tx, p, c)
+	return p, save(tx, p)
 }
 
 // recordDispute keeps a dispute. Its status only rises, so that events may come in any order.

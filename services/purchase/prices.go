@@ -65,6 +65,9 @@ func (s *Service) SyncPrices(ctx context.Context) (int, error) {
 			return 0, err
 		}
 	}
+	if err := s.archiveReplaced(ctx); err != nil {
+		return 0, err
+	}
 	return s.mirrorPrices(ctx)
 }
 
@@ -134,13 +137,25 @@ func (s *Service) syncPackage(ctx context.Context, p Package) error {
 	if _, err := s.Stripe.Prices.New(create); err != nil {
 		return stripeFault(err)
 	}
-	if old == nil || !old.Active {
-		return nil
+	return nil
+}
+
+// archiveReplaced takes off sale at Stripe what another price has replaced: also the prices that an earlier sync left
+// when it ended half way.
+func (s *Service) archiveReplaced(ctx context.Context) error {
+	prices, err := s.productPrices(ctx)
+	if err != nil {
+		return err
 	}
-	archive := &stripe.PriceParams{Active: stripe.Bool(false)}
-	archive.Context = ctx
-	if _, err := s.Stripe.Prices.Update(old.ID, archive); err != nil {
-		return stripeFault(err)
+	for _, p := range prices {
+		if !p.Active || !replaced(p, prices) {
+			continue
+		}
+		archive := &stripe.PriceParams{Active: stripe.Bool(false)}
+		archive.Context = ctx
+		if _, err := s.Stripe.Prices.Update(p.ID, archive); err != nil {
+			return stripeFault(err)
+		}
 	}
 	return nil
 }
@@ -157,97 +172,4 @@ func (s *Service) labelPrice(ctx context.Context, old *stripe.Price, p Package) 
 		return stripeFault(err)
 	}
 	return nil
-}
-
-// mirrorPrices copies the product's prices into our table. Rows are never deleted: purchases point at them.
-func (s *Service) mirrorPrices(ctx context.Context) (int, error) {
-	onSale, err := s.productOnSale(ctx)
-	if err != nil {
-		return 0, err
-	}
-	list := &stripe.PriceListParams{Product: stripe.String(productID)}
-	list.Context = ctx
-	list.Limit = stripe.Int64(100)
-	var rows []models.Price
-	ids := []string{""} // an empty list would make the SQL below invalid
-	for prices := s.Stripe.Prices.List(list); ; {
-		if !prices.Next() {
-			if err := prices.Err(); err != nil {
-				return 0, stripeFault(err)
-			}
-			break
-		}
-		row, ok := mirrored(prices.Price())
-		if !ok {
-			s.Log.WarnContext(ctx, "a Stripe price without usable metadata.credits is not sold", "price_id", prices.Price().ID)
-			continue
-		}
-		row.Active = row.Active && onSale
-		rows, ids = append(rows, row), append(ids, row.StripePriceID)
-	}
-	err = models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
-		for _, r := range rows {
-			err := tx.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents, currency, active) VALUES (?, ?, ?, ?, ?)
-				ON CONFLICT (stripe_price_id) DO UPDATE SET credits_per_unit = excluded.credits_per_unit,
-				price_in_cents = excluded.price_in_cents, currency = excluded.currency, active = excluded.active, updated_at = now()`,
-				r.StripePriceID, r.CreditsPerUnit, r.PriceInCents, r.Currency, r.Active).Error
-			if err != nil {
-				return err
-			}
-		}
-		return tx.Exec(`UPDATE prices SET active = false, updated_at = now() WHERE active AND stripe_price_id NOT IN ?`, ids).Error
-	})
-	if err != nil {
-		return 0, fmt.Errorf("mirror prices: %w", err)
-	}
-	return len(rows), nil
-}
-
-// productOnSale reports whether our product is there and active: Stripe takes no order for the prices of one that is not.
-func (s *Service) productOnSale(ctx context.Context) (bool, error) {
-	get := &stripe.ProductParams{}
-	get.Context = ctx
-	product, err := s.Stripe.Products.Get(productID, get)
-	switch {
-	case err != nil && missingParam(err) != "":
-		return false, nil
-	case err != nil:
-		return false, stripeFault(err)
-	}
-	return product.Active && !product.Deleted, nil
-}
-
-// BookPrices answers an event about the product or one of its prices by reading all of them: the event itself may be
-// older than what we have. Rows are read from Stripe before the transaction, so nothing is left to do in it.
-//
-// Errors: AskError the first time; ErrNotOurs for another product's.
-func BookPrices(product string, told Told) error {
-	switch {
-	case product != productID:
-		return ErrNotOurs
-	case !told.Prices:
-		return &AskError{Prices: true}
-	}
-	return nil
-}
-
-// mirrored reads a Stripe price as a row; false when it does not say how many credits it holds, or has no fixed amount.
-func mirrored(p *stripe.Price) (models.Price, bool) {
-	credits, ok := parseCredits(p.Metadata["credits"])
-	return models.Price{StripePriceID: p.ID, CreditsPerUnit: credits, PriceInCents: models.Cents(p.UnitAmount),
-		Currency: string(p.Currency), Active: p.Active}, ok && p.Type == stripe.PriceTypeOneTime && p.UnitAmount > 0
-}
-
-// maxCredits is the most that one metadata.credits may say.
-const maxCredits = 1_000_000
-
-// parseCredits reads metadata.credits: digits only, 1 to 1,000,000.
-func parseCredits(text string) (models.Credits, bool) {
-	for _, r := range text {
-		if r < '0' || r > '9' {
-			return 0, false
-		}
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	return models.Credits(n), err == nil && n >= 1 && n <= maxCredits
 }

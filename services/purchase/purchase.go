@@ -21,6 +21,9 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
+// checkoutLife is how long a Checkout Session can be paid. Source: https://docs.stripe.com/api/checkout/sessions/create (expires_at, 24 hours)
+const checkoutLife = 24 * time.Hour
+
 // MaxQuantity is how many packages one purchase may hold.
 const MaxQuantity = 100
 
@@ -56,7 +59,8 @@ type Started struct {
 //
 // Locks: none across the network. Idempotent: by user and key; a crash half way is finished by the next call.
 // Errors: fault.Invalid for an unknown or inactive price, a quantity outside 1 to 100 or an unknown locale;
-// fault.Conflict when the key began another purchase; fault.Unavailable when Stripe does not answer.
+// fault.Invalid when the Checkout of this key is over and was not paid; fault.Conflict when the key began another
+// purchase; fault.Unavailable when Stripe does not answer.
 // Source: https://docs.stripe.com/api/checkout/sessions/create
 func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	if err := o.check(); err != nil {
@@ -66,7 +70,14 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	if err != nil {
 		return Started{}, err
 	}
+	if p.Status == models.PurchasePending && p.CheckoutURL != "" && s.Now().Sub(p.CreatedAt) >= checkoutLife {
+		if p, err = s.lookBack(ctx, p); err != nil {
+			return Started{}, err
+		}
+	}
 	switch {
+	case p.Status == models.PurchaseExpired:
+		return Started{}, errCheckoutOver
 	case p.Status != models.PurchasePending: // the form was sent again after it was paid
 		return Started{p.ID, s.AppURL + "/" + p.Locale + "/purchase/" + p.ID.String()}, nil
 	case p.CheckoutURL != "":
@@ -76,6 +87,9 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	if err != nil {
 		return Started{}, err
 	}
+	if session.ExpiresAt != 0 && session.ExpiresAt <= s.Now().Unix() { // Stripe's answer to an old key: we died before we wrote it down
+		return Started{}, errCheckoutOver
+	}
 	err = s.DB.WithContext(ctx).Exec(`UPDATE purchases SET checkout_session_id = ?, checkout_url = ?, updated_at = now()
 		WHERE id = ? AND (checkout_session_id IS NULL OR checkout_session_id = ?)`, session.ID, session.URL, p.ID, session.ID).Error
 	if err != nil {
@@ -83,6 +97,29 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	}
 	s.Log.InfoContext(ctx, "checkout opened", "user_id", p.UserID, "purchase_id", p.ID, "credits", p.Credits, "cents", p.AmountCents)
 	return Started{p.ID, session.URL}, nil
+}
+
+// errCheckoutOver says that nobody paid in time. The page offers to order again, with a key of its own.
+var errCheckoutOver = fault.Because(fault.Invalid, fault.CheckoutOver)
+
+// lookBack asks Stripe whether a purchase can still be paid, when its session must have expired and the event that says
+// so has not come: nobody is sent to an address where nothing can be bought.
+//
+// Errors: fault.Invalid when it cannot; fault.Unavailable when Stripe does not answer.
+func (s *Service) lookBack(ctx context.Context, p models.Purchase) (models.Purchase, error) {
+	session, err := s.fetchCheckout(ctx, p.CheckoutSessionID)
+	switch {
+	case errors.Is(err, errOpen):
+		return p, nil
+	case errors.Is(err, ErrNotOurs): // Stripe no longer knows it
+		return p, errCheckoutOver
+	case err != nil:
+		return p, err
+	}
+	if _, err := s.bookFound(ctx, s.bookFetched(session)); err != nil && !errors.As(err, new(ReviewError)) {
+		return p, err
+	}
+	return s.take(ctx, "id = ?", p.ID)
 }
 
 func (o Order) check() error {

@@ -30,32 +30,19 @@ const (
 // errCursorGone says that Stripe no longer knows the object after which a page was to begin.
 var errCursorGone = errors.New("the page's first object is gone")
 
-// booking books one object of Stripe's.
-type booking = func(*gorm.DB, Told) ([]models.CreditTransaction, error)
-
-// reconcileSessions compares a page of Checkout Sessions: paid and not credited, expired and still pending.
+// reconcileSessions compares a page of Checkout Sessions: paid and not credited, expired and still pending, refused by
+// the bank and still waited for.
 // Source: https://docs.stripe.com/api/checkout/sessions/list
 func (s *Service) reconcileSessions(ctx context.Context, r *models.Reconciliation) (page, error) {
 	params := &stripe.CheckoutSessionListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, reconcileReach)}
+	params.AddExpand("data.payment_intent")
 	list := func() *stripe.Iter { return s.Stripe.CheckoutSessions.List(params).Iter }
 	return s.comparePage(ctx, r, list, func(one any) (string, booking) {
 		session := one.(*stripe.CheckoutSession) //nolint:forcetypeassert // the list's own type
-		if session.Mode != stripe.CheckoutSessionModePayment || session.Livemode != s.Livemode {
-			return session.ID, nil
+		if session.Mode != stripe.CheckoutSessionModePayment || session.Livemode != s.Livemode || session.Status == stripe.CheckoutSessionStatusOpen {
+			return session.ID, nil // another product's, or nobody has paid yet
 		}
-		c := checkoutOf(session)
-		switch session.Status {
-		case stripe.CheckoutSessionStatusComplete:
-			return c.ID, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
-				return s.BookCheckout(tx, c, told, "")
-			}
-		case stripe.CheckoutSessionStatusExpired:
-			return c.ID, func(tx *gorm.DB, _ Told) ([]models.CreditTransaction, error) {
-				_, err := RecordExpiry(tx, c)
-				return nil, err
-			}
-		}
-		return c.ID, nil // nobody has paid yet
+		return session.ID, s.bookFetched(checkoutOf(session))
 	})
 }
 
@@ -115,7 +102,18 @@ func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, lis
 // keep the others from it.
 // Errors: of the database or of Stripe being away; the run stops and goes on with this page later.
 func (s *Service) compare(ctx context.Context, r *models.Reconciliation, objectID string, book booking) error {
-	rows, err := s.bookFound(ctx, book)
+	_, err := s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+		rows, err := book(tx, told)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows { // with the lines themselves: what was mended is in the report, or was not mended
+			if err := found(tx, findingOf(r, objectID, row)); err != nil {
+				return nil, err
+			}
+		}
+		return rows, nil
+	})
 	switch {
 	case errors.Is(err, ErrNotOurs):
 		return nil
@@ -124,22 +122,22 @@ func (s *Service) compare(ctx context.Context, r *models.Reconciliation, objectI
 	case err != nil:
 		return s.handOver(ctx, r, objectID, err)
 	}
-	for _, row := range rows {
-		f := models.Finding{ReconciliationID: r.ID, ObjectID: objectID, UserID: &row.UserID, Credits: row.DeltaCredits, Kind: models.FindingPurchase}
-		switch row.Reason {
-		case models.ReasonRefund:
-			f.Kind = models.FindingRefund
-		case models.ReasonDispute:
-			f.Kind = models.FindingDispute
-		}
-		if id, err := uuid.Parse(row.Meta.PurchaseID); err == nil {
-			f.PurchaseID = &id
-		}
-		if err := s.found(ctx, f); err != nil {
-			return err
-		}
-	}
 	return nil
+}
+
+// findingOf reports a line that no event had brought.
+func findingOf(r *models.Reconciliation, objectID string, row models.CreditTransaction) models.Finding {
+	f := models.Finding{ReconciliationID: r.ID, ObjectID: objectID, UserID: &row.UserID, Credits: row.DeltaCredits, Kind: models.FindingPurchase}
+	switch row.Reason {
+	case models.ReasonRefund:
+		f.Kind = models.FindingRefund
+	case models.ReasonDispute:
+		f.Kind = models.FindingDispute
+	}
+	if id, err := uuid.Parse(row.Meta.PurchaseID); err == nil {
+		f.PurchaseID = &id
+	}
+	return f
 }
 
 // reconcileBalances compares a page of users' balances with the sums of their ledger lines, and sets those that differ
@@ -188,13 +186,16 @@ func (s *Service) mendBalance(ctx context.Context, r *models.Reconciliation, use
 		if err := tx.Raw(`SELECT coalesce(sum(delta_credits), 0) FROM credit_transactions WHERE user_id = ?`, userID).Scan(&is).Error; err != nil || is == was {
 			return err
 		}
-		return tx.Exec(`UPDATE users SET credits_balance = ?, updated_at = now() WHERE id = ?`, is, userID).Error
+		if err := tx.Exec(`UPDATE users SET credits_balance = ?, updated_at = now() WHERE id = ?`, is, userID).Error; err != nil {
+			return err
+		}
+		return found(tx, models.Finding{ReconciliationID: r.ID, Kind: models.FindingBalance, ObjectID: fmt.Sprintf("user:%d", userID), UserID: &userID, Credits: is - was})
 	})
 	if err != nil || is == was { // the second: a line was booked between the two readings
 		return err
 	}
 	s.Log.ErrorContext(ctx, "a balance was not the sum of its ledger lines", "user_id", userID, "was", was, "credits", is)
-	return s.found(ctx, models.Finding{ReconciliationID: r.ID, Kind: models.FindingBalance, ObjectID: fmt.Sprintf("user:%d", userID), UserID: &userID, Credits: is - was})
+	return nil
 }
 
 // passing reports whether an error is of the moment, so that the run stops and goes on from there later.
@@ -209,7 +210,7 @@ func (s *Service) handOver(ctx context.Context, r *models.Reconciliation, object
 		return err
 	}
 	s.Log.ErrorContext(ctx, "reconciling needs a person", "object_id", objectID, "err", cause)
-	return s.found(ctx, models.Finding{ReconciliationID: r.ID, Kind: models.FindingReview, ObjectID: objectID, Note: cause.Error()})
+	return found(s.DB.WithContext(ctx), models.Finding{ReconciliationID: r.ID, Kind: models.FindingReview, ObjectID: objectID, Note: cause.Error()})
 }
 
 func (s *Service) handedOver(ctx context.Context, objectID, note string) (bool, error) {
@@ -222,8 +223,8 @@ func (s *Service) handedOver(ctx context.Context, objectID, note string) (bool, 
 }
 
 // found writes a finding down. What needs a person is written once, however often it is found.
-func (s *Service) found(ctx context.Context, f models.Finding) error {
-	err := s.DB.WithContext(ctx).Exec(`INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
+func found(tx *gorm.DB, f models.Finding) error {
+	err := tx.Exec(`INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
 		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (object_id, note) WHERE kind = 'review' DO NOTHING`,
 		f.ReconciliationID, f.Kind, f.ObjectID, f.PurchaseID, f.UserID, f.Credits, f.Note).Error
 	if err != nil {

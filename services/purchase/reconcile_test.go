@@ -34,6 +34,8 @@ type archive struct {
 	lists  map[string][]map[string]any // by path
 	asked  []string                    // path and starting_after of every call
 	refuse func(path string, call int) int
+
+	expanded []string // what of the lists was to be written out
 }
 
 func newArchive(t *testing.T) *archive {
@@ -55,6 +57,8 @@ func (a *archive) answer(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	query := r.URL.Query()
+	a.expanded = append(a.expanded, query["expand[]"]...)
+	a.expanded = append(a.expanded, query["expand[0]"]...)
 	a.asked = append(a.asked, strings.TrimSuffix(r.URL.Path+" "+query.Get("starting_after"), " "))
 	if a.refuse != nil {
 		if status := a.refuse(r.URL.Path, len(a.asked)); status != 0 {
@@ -421,4 +425,42 @@ func TestServersReconcileEveryHourAndWhenAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	finished(2)
+}
+
+// What is mended is in the report: neither is kept without the other, wherever the process ends.
+func TestReconcileMendsNothingThatItCannotReport(t *testing.T) {
+	t.Parallel()
+	a := newArchive(t)
+	a.paid(1)
+	spoil := func(add bool) {
+		t.Helper()
+		sql := `ALTER TABLE reconciliation_findings DROP CONSTRAINT spoilt`
+		if add {
+			sql = `ALTER TABLE reconciliation_findings ADD CONSTRAINT spoilt CHECK (kind NOT IN ('purchase', 'balance')) NOT VALID`
+		}
+		if err := a.DB.Exec(sql).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	spoil(true)
+	a.reconcile()
+	a.wantBalance(0)
+	spoil(false)
+	if got := kinds(a.reconcile()); got[models.FindingPurchase] != 1 {
+		t.Errorf("found %v, want the purchase", got)
+	}
+	a.wantBalance(1200)
+	for _, sql := range []string{`ALTER TABLE users DISABLE TRIGGER users_balance_equals_ledger`, `UPDATE users SET credits_balance = 7`,
+		`ALTER TABLE users ENABLE TRIGGER users_balance_equals_ledger`} {
+		if err := a.DB.Exec(sql).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	spoil(true)
+	a.reconcile()
+	spoil(false)
+	if got := kinds(a.reconcile()); got[models.FindingBalance] != 1 {
+		t.Errorf("found %v, want the balance", got)
+	}
+	a.wantBalance(1200)
 }

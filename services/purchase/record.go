@@ -24,6 +24,8 @@ type (
 		Email             string // typed at Checkout; nobody has verified it
 		PaymentStatus     string // paid, unpaid or no_payment_required
 		PaymentIntent     string
+		Expired           bool   // nobody paid while it was open
+		Failed            bool   // unpaid, and the bank has said no; only known where Stripe was asked for the payment
 		Currency          string // of Subtotal, in which we priced the order
 		Subtotal          int64  // before discounts, taxes included
 		Paid              int64  // what the payment took, in the payment's own currency
@@ -67,6 +69,9 @@ type ReviewError string
 // Error is the contradiction, without names or amounts.
 func (e ReviewError) Error() string { return string(e) }
 
+// paymentLock is the lock of one payment, until the transaction ends.
+const paymentLock = `pg_advisory_xact_lock(hashtextextended('payment:' || ?, 0))`
+
 // lockPayment makes all that is reported of one payment wait for each other. Without it a refund and its purchase,
 // reported at the same moment, would each not see the other.
 // Locks: the payment, until the transaction ends; taken before the purchase.
@@ -74,20 +79,17 @@ func lockPayment(tx *gorm.DB, paymentRef string) error {
 	if paymentRef == "" {
 		return nil
 	}
-	if err := tx.Exec(`SELECT pg_advisory_xact_lock(hashtextextended(?, 0))`, "payment:"+paymentRef).Error; err != nil {
+	if err := tx.Exec(`SELECT `+paymentLock, paymentRef).Error; err != nil {
 		return fmt.Errorf("lock payment %s: %w", paymentRef, err)
 	}
 	return nil
 }
 
-// recordCheckout writes what a Checkout Session says onto its purchase and returns it locked, ready to be settled.
-// A purchase that is paid stays paid, whatever comes later.
+// recordCheckout writes what a Checkout Session says onto its purchase and returns it locked, ready to be settled: that
+// it is paid is written there, with the credits. A purchase that is paid stays paid, whatever comes later.
 //
 // Locks: the payment, then the purchase. Errors: ErrNotOurs; ReviewError.
 func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, error) {
-	if err := lockPayment(tx, c.PaymentIntent); err != nil {
-		return nil, err
-	}
 	p, err := lockBySession(tx, c)
 	if err != nil {
 		return nil, err
@@ -98,16 +100,19 @@ func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, e
 	switch c.PaymentStatus {
 	case "paid", "no_payment_required":
 	case "unpaid":
-		if p.Status == models.PurchasePending {
+		switch open := p.Status == models.PurchasePending || p.Status == models.PurchaseAwaitingPayment; {
+		case open && c.Failed:
+			p.Status = models.PurchaseFailed
+		case open:
 			p.Status = models.PurchaseAwaitingPayment
 		}
-		return p, savePayment(tx, p, c)
+		return p, save(tx, p)
 	default:
 		return nil, ReviewError("unknown payment status " + c.PaymentStatus)
 	}
 	if c.Currency != p.Currency || c.Subtotal != int64(p.AmountCents) {
 		p.Status = models.PurchaseReview // the buyer sees that somebody is looking at it
-		if err := savePayment(tx, p, c); err != nil {
+		if err := save(tx, p); err != nil {
 			return nil, err
 		}
 		return nil, ReviewError("the session's amount is not what was ordered")
@@ -116,19 +121,27 @@ func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, e
 		p.Credits = credits // Stripe's metadata is the customer's word for it; ours is the same unless edited there
 	}
 	p.Status, p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt = models.PurchasePaid, c.PaymentIntent, models.Cents(c.Paid), c.PaidCurrency, &now
-	return p, savePayment(tx, p, c)
+	return p, nil
 }
 
 // lockBySession finds the purchase of a session: by the session, or, when we died before Stripe's answer was written
 // down, by the purchase id that the session carries.
+//
+// Locks: the payment, then the purchase. Neither when there is none. Errors: ErrNotOurs; ReviewError.
 func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	var p models.Purchase
 	id, _ := uuid.Parse(c.ClientReferenceID) // the zero id, which no purchase has, when it is not one of ours
 	if id == uuid.Nil {
 		id, _ = uuid.Parse(c.PurchaseID)
 	}
-	err := tx.Raw(`SELECT * FROM purchases WHERE checkout_session_id = ? OR (id = ? AND checkout_session_id IS NULL) FOR UPDATE`, c.ID, id).Take(&p).Error
+	// Only the row itself is read here, in its newest state. What else is decided on must be read by a later statement:
+	// this one sees the other tables as they were before it had the locks.
+	err := tx.Raw(`WITH payment AS MATERIALIZED (SELECT `+paymentLock+` WHERE ? <> '')
+		SELECT p.* FROM purchases p LEFT JOIN payment ON true
+		WHERE p.checkout_session_id = ? OR (p.id = ? AND p.checkout_session_id IS NULL) FOR UPDATE OF p`,
+		c.PaymentIntent, c.PaymentIntent, c.ID, id).Take(&p).Error
 	if err == nil {
+		p.CheckoutSessionID = c.ID
 		return &p, nil
 	}
 	if !errors.Is(err, gorm.ErrRecordNotFound) {
@@ -144,12 +157,14 @@ func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	return nil, ErrNotOurs
 }
 
-func savePayment(tx *gorm.DB, p *models.Purchase, c Checkout) error {
-	p.CheckoutSessionID = c.ID
-	err := tx.Exec(`UPDATE purchases SET status = ?, checkout_session_id = ?, payment_intent_id = NULLIF(?, ''), paid_cents = ?, paid_currency = ?, paid_at = ?,
-		credits = ?, updated_at = now() WHERE id = ?`, p.Status, c.ID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt, p.Credits, p.ID).Error
+// save writes what Stripe has said of a locked purchase, and what the ledger got of it.
+func save(tx *gorm.DB, p *models.Purchase) error {
+	err := tx.Exec(`UPDATE purchases SET status = ?, checkout_session_id = NULLIF(?, ''), payment_intent_id = NULLIF(?, ''), paid_cents = ?, paid_currency = ?,
+		paid_at = ?, credits = ?, credits_granted = ?, credits_refunded = ?, credits_disputed = ?, updated_at = now() WHERE id = ?`,
+		p.Status, p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency,
+		p.PaidAt, p.Credits, p.CreditsGranted, p.CreditsRefunded, p.CreditsDisputed, p.ID).Error
 	if err != nil {
-		return fmt.Errorf("record the payment of purchase %s: %w", p.ID, err)
+		return fmt.Errorf("save purchase %s: %w", p.ID, err)
 	}
 	return nil
 }

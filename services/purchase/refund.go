@@ -19,6 +19,9 @@ import (
 const (
 	// refundPause is how long until a refund that Stripe did not answer is sent again.
 	refundPause = time.Minute
+	// refundBudget is for one attempt to send a refund. It ends before the next begins, so no attempt uses a key that
+	// another has given up.
+	refundBudget = refundPause - 10*time.Second
 	// keyLife is how long Stripe surely knows an idempotency key. Source: https://docs.stripe.com/api/idempotent_requests (24 hours)
 	keyLife     = 23 * time.Hour
 	refundBatch = 20
@@ -130,6 +133,9 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 		return s.bookMade(context.WithoutCancel(ctx), request, refundOf(made))
 	case refusedRefund(err):
 		request.Status, request.LastError = models.RefundRefused, redactStripe(err).Error()
+	case errors.Is(err, errKeySpent):
+		request.LastError = err.Error()
+		request.KeyNumber++
 	default:
 		request.LastError = redactStripe(err).Error()
 	}
@@ -154,10 +160,21 @@ func (s *Service) bookMade(ctx context.Context, request models.RefundRequest, re
 	return request, err
 }
 
-// makeRefund calls Stripe. After the key's life it looks first whether the refund was made and only its answer lost,
-// and so it does after any answer that leaves that open.
+// errKeySpent says that Stripe keeps a failure under the refund's idempotency key, and that there is no refund.
+var errKeySpent = errors.New("stripe answers this key with a failure")
+
+// makeRefund calls Stripe. After the key's life, and with any key but the first, it looks first whether the refund was
+// made and only its answer lost, and so it does after any answer that leaves that open.
+//
+// A second refund cannot come of it. While a key may still make the refund, it is the only one in use. A key is given up
+// when Stripe has repeated the failure that it keeps under it, for then the key's request has ended and will never run
+// again, and when the list that was read after that has no such refund.
+//
+// Errors: errKeySpent. Source: https://docs.stripe.com/api/idempotent_requests
 func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, p models.Purchase) (*stripe.Refund, error) {
-	if s.Now().Sub(request.CreatedAt) > keyLife {
+	ctx, cancel := context.WithTimeout(ctx, refundBudget)
+	defer cancel()
+	if request.KeyNumber > 0 || s.Now().Sub(request.CreatedAt) > keyLife {
 		if found, err := s.findRefund(ctx, request, p); err != nil || found != nil {
 			return found, err
 		}
@@ -168,15 +185,33 @@ func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, 
 		Metadata: map[string]string{requestTag: request.ID.String(), "purchase_id": p.ID.String()},
 	}
 	params.Context = ctx
-	params.SetIdempotencyKey("refund:" + request.ID.String())
+	params.SetIdempotencyKey(refundKey(request))
 	made, err := s.Stripe.Refunds.New(params)
 	if err == nil || refusedRefund(err) {
 		return made, err
 	}
-	if found, e := s.findRefund(ctx, request, p); e == nil && found != nil {
+	found, e := s.findRefund(ctx, request, p)
+	switch {
+	case e == nil && found != nil:
 		return found, nil
+	case e == nil && repeatedFailure(err):
+		return nil, errKeySpent
 	}
 	return nil, err
+}
+
+func refundKey(r models.RefundRequest) string {
+	if r.KeyNumber == 0 {
+		return "refund:" + r.ID.String()
+	}
+	return fmt.Sprintf("refund:%s:%d", r.ID, r.KeyNumber)
+}
+
+// repeatedFailure reports whether an error is one that Stripe keeps under the idempotency key, rather than one of this
+// attempt.
+func repeatedFailure(err error) bool {
+	var e *stripe.Error
+	return errors.As(err, &e) && e.HTTPStatusCode >= 500 && e.LastResponse != nil && e.LastResponse.Header.Get("Idempotent-Replayed") == "true"
 }
 
 // requestTag is under which metadata a refund at Stripe says which request it answers.
@@ -206,8 +241,8 @@ func refusedRefund(err error) bool {
 }
 
 func keepRequest(tx *gorm.DB, r models.RefundRequest) error {
-	err := tx.Exec(`UPDATE refund_requests SET status = ?, refund_id = NULLIF(?, ''), last_error = ?, updated_at = now()
-		WHERE id = ? AND status = 'pending'`, r.Status, r.RefundID, r.LastError, r.ID).Error
+	err := tx.Exec(`UPDATE refund_requests SET status = ?, refund_id = NULLIF(?, ''), last_error = ?, key_number = greatest(key_number, ?), updated_at = now()
+		WHERE id = ? AND status = 'pending'`, r.Status, r.RefundID, r.LastError, r.KeyNumber, r.ID).Error
 	if err != nil {
 		return fmt.Errorf("keep refund request %s: %w", r.ID, err)
 	}

@@ -39,7 +39,8 @@ func target(granted models.Credits, paid models.Cents, m money) (refunded, dispu
 func (m money) refunded() int64 { return max(m.RefundsGood, m.ChargeCumulated-m.RefundsBad) }
 
 // Settle brings the ledger to what Stripe has said of a purchase so far: the grant once it is paid, and the share that
-// refunds and disputes took back. Whatever has been booked already is not booked again.
+// refunds and disputes took back. Whatever has been booked already is not booked again. It writes the purchase as p says,
+// whenever credits move; the first time they always do.
 //
 // Locks: the purchase must be locked by the caller's transaction; locks the user.
 // Idempotent: it books the difference between what is due and what the purchase row says was booked.
@@ -83,13 +84,8 @@ func Settle(tx *gorm.DB, p *models.Purchase, eventID string) ([]models.CreditTra
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	err = tx.Exec(`UPDATE purchases SET credits_granted = ?, credits_refunded = ?, credits_disputed = ?, updated_at = now() WHERE id = ?`,
-		due.CreditsGranted, due.CreditsRefunded, due.CreditsDisputed, p.ID).Error
-	if err != nil {
-		return nil, fmt.Errorf("settle purchase %s: %w", p.ID, err)
-	}
 	*p = due
-	return rows, nil
+	return rows, save(tx, p)
 }
 
 // moneyBack adds up what is stored of a payment's refunds and disputes.

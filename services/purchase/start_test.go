@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -35,6 +36,7 @@ type shop struct {
 	price map[models.Credits]models.Price
 	calls atomic.Int64 // sessions asked for, through a proxy in front of the stand-in
 	down  atomic.Bool  // whether that proxy answers at all
+	says  sync.Map     // path → what it answers in place of the stand-in
 }
 
 func newShop(t *testing.T) *shop {
@@ -62,6 +64,10 @@ func newShop(t *testing.T) *shop {
 		}
 		if r.Method == http.MethodPost && r.URL.Path == "/v1/checkout/sessions" {
 			s.calls.Add(1)
+		}
+		if body, ok := s.says.Load(r.URL.Path); ok {
+			fmt.Fprint(w, body) //nolint:gosec // JSON to a test
+			return
 		}
 		forward.ServeHTTP(w, r)
 	}))

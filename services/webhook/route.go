@@ -3,6 +3,8 @@ package webhook
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"runtime/debug"
 
 	"gorm.io/gorm"
 
@@ -15,11 +17,20 @@ type outcome struct {
 	status     models.StripeEventStatus
 	note       string // why, for a person; no names, no payload
 	paymentRef string
+	waited     bool // others may wait for what this one brought
 	rows       []models.CreditTransaction
 }
 
 // route books an event by its type. Facts that it brings are kept even when it must wait for its purchase.
-func (s *Service) route(tx *gorm.DB, event *models.StripeEvent, told purchase.Told) (outcome, error) {
+//
+// Errors: what kept it from being booked, a panic among it: that must not keep the event from being stored.
+func (s *Service) route(tx *gorm.DB, event models.StripeEvent, told purchase.Told) (_ outcome, err error) {
+	defer func() {
+		if r := recover(); r != nil { // its text may quote the event
+			s.Log.ErrorContext(tx.Statement.Context, "panic", "event_id", event.EventID, "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+			err = errors.New("a panic while it was booked")
+		}
+	}()
 	if event.Livemode != s.Livemode {
 		return outcome{status: models.EventReview, note: "the event's mode (test or live) is not our key's"}, nil
 	}

@@ -44,51 +44,125 @@ func (s *Service) Receive(ctx context.Context, payload []byte, signature string)
 	if event.APIVersion != stripe.APIVersion {
 		s.Log.WarnContext(ctx, "event of another API version", "event_id", event.ID, "version", event.APIVersion)
 	}
-	fresh, err := s.store(ctx, event, payload)
-	if err != nil || !fresh { // a duplicate is with us already: in the ledger, or in the worker's hands
+	known, err := s.known(ctx, event.ID)
+	if err != nil || known { // a duplicate is with us already: in the ledger, or in the worker's hands
 		return err
 	}
+	return s.take(ctx, s.rowOf(event, payload))
+}
+
+// known reports whether an event is stored. Most duplicates are, and need no transaction.
+func (s *Service) known(ctx context.Context, eventID string) (bool, error) {
+	var rows []bool
+	if err := s.DB.WithContext(ctx).Raw(`SELECT true FROM stripe_events WHERE event_id = ?`, eventID).Scan(&rows).Error; err != nil {
+		return false, fmt.Errorf("look for event %s: %w", eventID, err)
+	}
+	return len(rows) > 0, nil
+}
+
+// take books an event and stores it with that, in one transaction. One that cannot be booked so is stored by itself.
+func (s *Service) take(ctx context.Context, event models.StripeEvent) error {
 	inline, cancel := context.WithTimeout(ctx, inlineBudget)
 	defer cancel()
-	s.attempt(inline, event.ID)
+	result, cause := s.bookNew(inline, event)
+	if cause == nil {
+		s.report(inline, event.EventID, result)
+		return nil
+	}
+	fresh, err := s.store(ctx, event)
+	switch {
+	case err != nil || !fresh: // another delivery was faster
+		return err
+	case errors.As(cause, new(*purchase.AskError)): // now that the event is safe, there is time to ask
+		s.attempt(inline, event.EventID)
+	default:
+		s.postpone(ctx, event.EventID, cause)
+	}
 	return nil
 }
 
 // inlineGrace is how long the worker leaves a new event to the request that brought it.
 const inlineGrace = 5 * time.Second
 
-// store keeps the event as it came; false for a duplicate, which changes nothing.
-func (s *Service) store(ctx context.Context, e stripe.Event, payload []byte) (bool, error) {
-	ref, objectID := "", ""
+// rowOf is an event as it came.
+func (s *Service) rowOf(e stripe.Event, payload []byte) models.StripeEvent {
+	row := models.StripeEvent{EventID: e.ID, Type: string(e.Type), APIVersion: e.APIVersion, Livemode: e.Livemode, Payload: payload,
+		CreatedAtStripe: e.Created, ReceivedAt: s.Now()}
 	if o, err := parseObject(e.Data.Raw); err == nil && models.Storable(o.paymentRef()+o.ID) && len(o.paymentRef())+len(o.ID) <= 2*maxIDLength {
-		ref, objectID = o.paymentRef(), o.ID
+		row.PaymentRef, row.ObjectID = o.paymentRef(), o.ID
 	}
-	stored := s.DB.WithContext(ctx).Exec(`INSERT INTO stripe_events
-		(event_id, type, api_version, livemode, object_id, payment_ref, payload, created_at_stripe, received_at, next_attempt_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING`,
-		e.ID, string(e.Type), e.APIVersion, e.Livemode, objectID, ref, payload, e.Created, s.Now(), s.Now().Add(inlineGrace))
-	if stored.Error != nil {
-		return false, fmt.Errorf("store event %s: %w", e.ID, stored.Error)
+	return row
+}
+
+// bookNew writes an event that has just come as done and does what it says, in one transaction: either both are
+// committed, or nothing is. A duplicate changes nothing.
+//
+// Locks: the event, then the payment, the purchase and its user. Errors: what kept it from being booked, AskError among
+// it; nothing is stored.
+func (s *Service) bookNew(ctx context.Context, event models.StripeEvent) (outcome, error) {
+	var result outcome
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		result = outcome{} // of an earlier attempt that a deadlock undid
+		row, now := event, s.Now()
+		row.Status, row.Attempts, row.NextAttemptAt, row.ProcessedAt = models.EventDone, 1, now, &now
+		fresh, waited, err := insert(tx, row)
+		if err != nil || !fresh {
+			return err
+		}
+		if result, err = s.route(tx, event, purchase.Told{}); err != nil {
+			return err
+		}
+		result.waited = waited
+		if result.status == models.EventDone {
+			return nil
+		}
+		return s.mark(tx, event, result)
+	})
+	return result, err
+}
+
+// store keeps an event for the worker; false for a duplicate, which changes nothing.
+func (s *Service) store(ctx context.Context, event models.StripeEvent) (bool, error) {
+	event.Status, event.NextAttemptAt = models.EventReceived, s.Now().Add(inlineGrace)
+	fresh, _, err := insert(s.DB.WithContext(ctx), event)
+	return fresh, err
+}
+
+// insert writes an event's row unless it is there, and tells whether others wait for the same payment's purchase.
+func insert(tx *gorm.DB, e models.StripeEvent) (fresh, waited bool, err error) {
+	var rows []bool
+	err = tx.Raw(`INSERT INTO stripe_events AS new (event_id, type, api_version, livemode, object_id, payment_ref, payload,
+			status, attempts, next_attempt_at, processed_at, created_at_stripe, received_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING
+		RETURNING new.payment_ref <> '' AND EXISTS (SELECT 1 FROM stripe_events e WHERE e.payment_ref = new.payment_ref AND e.status = 'deferred')`,
+		e.EventID, e.Type, e.APIVersion, e.Livemode, e.ObjectID, e.PaymentRef, e.Payload,
+		e.Status, e.Attempts, e.NextAttemptAt, e.ProcessedAt, e.CreatedAtStripe, e.ReceivedAt).Scan(&rows).Error
+	if err != nil {
+		return false, false, fmt.Errorf("store event %s: %w", e.EventID, err)
 	}
-	return stored.RowsAffected == 1, nil
+	return len(rows) == 1, len(rows) == 1 && rows[0], nil
 }
 
 // attempt books one stored event. A failure is written down for the worker and goes no further.
 func (s *Service) attempt(ctx context.Context, eventID string) {
 	result, err := s.book(ctx, eventID)
 	if err != nil {
-		s.Log.ErrorContext(ctx, "event not booked", "event_id", eventID, "err", err)
-		s.postpone(context.WithoutCancel(ctx), eventID, err)
+		s.postpone(ctx, eventID, err)
 		return
 	}
+	s.report(ctx, eventID, result)
+}
+
+// report tells what an event came to, and ends the waiting of those that waited for it.
+func (s *Service) report(ctx context.Context, eventID string, result outcome) {
 	for _, row := range result.rows {
 		s.Log.InfoContext(ctx, "credits moved", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
 			"transaction_id", row.ID, "event_id", eventID)
 	}
-	switch result.status {
-	case models.EventReview:
+	switch {
+	case result.status == models.EventReview:
 		s.Log.ErrorContext(ctx, "event needs a person", "event_id", eventID, "reason", result.note)
-	case models.EventDone:
+	case result.status == models.EventDone && result.waited:
 		s.bookWaiting(ctx, result.paymentRef, eventID)
 	}
 }
@@ -106,11 +180,11 @@ func (s *Service) book(ctx context.Context, eventID string) (outcome, error) {
 		if err != nil || event == nil {
 			return err
 		}
-		result, err = s.route(tx, event, told)
-		if err != nil {
+		if result, err = s.route(tx, *event, told); err != nil {
 			return err
 		}
-		return s.mark(tx, event, result)
+		result.waited = true // perhaps
+		return s.mark(tx, *event, result)
 	})
 	return result, err
 }
@@ -129,7 +203,7 @@ func claim(tx *gorm.DB, eventID string) (*models.StripeEvent, error) {
 }
 
 // mark writes what became of the event. One that has waited in vain for too long goes to a person.
-func (s *Service) mark(tx *gorm.DB, event *models.StripeEvent, result outcome) error {
+func (s *Service) mark(tx *gorm.DB, event models.StripeEvent, result outcome) error {
 	next := s.Now()
 	if result.status == models.EventDeferred {
 		pause, more := backoff(event.Attempts)
@@ -138,8 +212,8 @@ func (s *Service) mark(tx *gorm.DB, event *models.StripeEvent, result outcome) e
 		}
 		next = next.Add(pause)
 	}
-	err := tx.Exec(`UPDATE stripe_events SET status = ?, last_error = ?, attempts = attempts + 1, next_attempt_at = ?, processed_at = ?
-		WHERE event_id = ?`, result.status, result.note, next, s.Now(), event.EventID).Error
+	err := tx.Exec(`UPDATE stripe_events SET status = ?, last_error = ?, attempts = ?, next_attempt_at = ?, processed_at = ?
+		WHERE event_id = ?`, result.status, result.note, event.Attempts+1, next, s.Now(), event.EventID).Error
 	if err != nil {
 		return fmt.Errorf("mark event %s: %w", event.EventID, err)
 	}
@@ -148,7 +222,8 @@ func (s *Service) mark(tx *gorm.DB, event *models.StripeEvent, result outcome) e
 
 // postpone writes down that booking failed and when to try again.
 func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
-	ctx, cancel := context.WithTimeout(ctx, inlineBudget)
+	s.Log.ErrorContext(ctx, "event not booked", "event_id", eventID, "err", cause)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inlineBudget)
 	defer cancel()
 	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		event, err := claim(tx, eventID)

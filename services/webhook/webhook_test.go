@@ -316,7 +316,7 @@ func TestWorkerBooksWhatWasLeft(t *testing.T) {
 	payload := s.completed("evt_1", "cs_1", "paid")
 	event, err := verify([]byte(payload), sign(payload, testSecret, s.clock), s.Secrets, s.clock)
 	s.must(err)
-	_, err = s.store(context.Background(), event, []byte(payload)) // stored, and then the process died
+	_, err = s.store(context.Background(), s.rowOf(event, []byte(payload))) // stored, and then the process died
 	s.must(err)
 	s.deliver(payload) // Stripe, who got no answer, sends it again
 	s.must(s.BookDue(context.Background()))

@@ -1,0 +1,105 @@
+package purchase_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// sendDue lets the time of the next attempt come, and many workers find it.
+func (c *counter) sendDue() {
+	c.t.Helper()
+	c.clock = c.clock.Add(2 * time.Minute)
+	dbtest.Together(20, func(int) {
+		if err := c.SendRefundsDue(context.Background()); err != nil {
+			c.t.Errorf("send: %v", err)
+		}
+	})
+}
+
+// Stripe keeps a failure under its idempotency key for a day, in which the buyer must not wait.
+func TestRefundWhoseKeyStripeAnswersWithAFailure(t *testing.T) {
+	request := func(c *counter) models.RefundRequest { return c.detail().Requests[0] }
+	t.Run("is made with another key, once it is certain that there is none", func(t *testing.T) {
+		c := newCounter(t)
+		c.change(func() { c.failing = true })
+		c.refund(1000, 0, "form")
+		if r := request(c); r.KeyNumber != 0 || r.Status != models.RefundPending {
+			t.Errorf("after the first failure the request is %s with key %d, want it pending with the same key: the failure may be of the moment", r.Status, r.KeyNumber)
+		}
+		c.sendDue()
+		if r := request(c); r.KeyNumber != 1 || r.Status != models.RefundPending {
+			t.Errorf("after the same failure the request is %s with key %d, want it pending with the next key", r.Status, r.KeyNumber)
+		}
+		c.wantRefunds(0)
+		c.change(func() { c.failing = false })
+		c.sendDue()
+		c.wantRefunds(1)
+		c.wantBalance(1200 - 342)
+		if r := request(c); r.Status != models.RefundSent || r.RefundID != "re_1" {
+			t.Errorf("request is %s with refund %q, want sent with re_1", r.Status, r.RefundID)
+		}
+	})
+	t.Run("is found when it was made all the same", func(t *testing.T) {
+		c := newCounter(t)
+		c.change(func() { c.failing = true })
+		r := c.refund(1000, 0, "form")
+		c.change(func() {
+			c.made = append(c.made, map[string]any{"id": "re_late", "object": "refund", "amount": 1000, "currency": "eur", "status": "succeeded",
+				"payment_intent": "pi_1", "charge": "ch_1", "metadata": map[string]string{"refund_request": r.ID.String()}})
+			c.failing = false
+		})
+		c.sendDue()
+		c.wantRefunds(1)
+		c.wantBalance(1200 - 342)
+		if r := request(c); r.RefundID != "re_late" || r.KeyNumber != 0 {
+			t.Errorf("request has refund %q with key %d, want re_late with the first key", r.RefundID, r.KeyNumber)
+		}
+	})
+	t.Run("is found when it shows late, after another key was taken", func(t *testing.T) {
+		c := newCounter(t)
+		c.change(func() { c.failing = true })
+		r := c.refund(1000, 0, "form")
+		c.sendDue()
+		asked := 0
+		c.change(func() {
+			c.made = append(c.made, map[string]any{"id": "re_late", "object": "refund", "amount": 1000, "currency": "eur", "status": "succeeded",
+				"payment_intent": "pi_1", "charge": "ch_1", "metadata": map[string]string{"refund_request": r.ID.String()}})
+			c.failing, asked = false, c.calls
+		})
+		c.sendDue()
+		c.wantRefunds(1)
+		c.wantBalance(1200 - 342)
+		c.change(func() {
+			if c.calls != asked {
+				t.Errorf("%d more refunds were asked for, want the list read first", c.calls-asked)
+			}
+		})
+	})
+	t.Run("is not given up while the list cannot be read", func(t *testing.T) {
+		c := newCounter(t)
+		c.change(func() { c.failing = true })
+		c.refund(1000, 0, "form")
+		c.change(func() { c.blind = true })
+		c.sendDue()
+		if r := request(c); r.KeyNumber != 0 {
+			t.Errorf("key %d, want the first: nobody knows whether the refund was made", r.KeyNumber)
+		}
+	})
+	t.Run("by somebody who has not heard of the new key", func(t *testing.T) {
+		c := newCounter(t)
+		c.change(func() { c.failing = true })
+		old := c.refund(1000, 0, "form")
+		c.sendDue()
+		c.change(func() { c.failing = false })
+		c.sendDue()
+		if _, err := c.SendRefund(context.Background(), old); err != nil {
+			t.Errorf("send with the old key: %v", err)
+		}
+		c.wantRefunds(1)
+		c.wantBalance(1200 - 342)
+	})
+}
