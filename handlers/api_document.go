@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
@@ -218,10 +216,4 @@ func documentJSON(doc *huma.OpenAPI) []byte {
 func sendDocument(c *fiber.Ctx, document []byte) error {
 	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 	return c.Send(document)
-}
-
-// reasonPhrase is the name of a status, for the page.
-func reasonPhrase(status string) string {
-	code, _ := strconv.Atoi(strings.TrimSpace(status))
-	return http.StatusText(code)
 }

@@ -61,6 +61,11 @@ func (h *Handler) ensureLocale(c *fiber.Ctx) {
 	if isAPI(c) && (c.Get(fiber.HeaderAcceptLanguage) != "" || currentVisitor(c).key != nil) { // a program says what it wants with each call
 		locale = h.Site.Texts.Match(c.Get(fiber.HeaderAcceptLanguage))
 	}
+	h.setLocale(c, locale)
+}
+
+// setLocale has everything that follows speak this language.
+func (h *Handler) setLocale(c *fiber.Ctx, locale string) {
 	if ctx, ok := h.Site.Texts.Context(c.UserContext(), locale); ok {
 		c.SetUserContext(ctx)
 		c.Locals(localLocale, locale)

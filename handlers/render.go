@@ -49,6 +49,8 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	path, ok := strings.CutPrefix(c.Path(), "/"+locale)
 	switch {
+	case c.Path() == docsPath:
+		return docsPath, ""
 	case !ok:
 		return "", ""
 	case c.Method() == fiber.MethodGet:

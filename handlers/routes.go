@@ -43,12 +43,15 @@ func NewApp(h *Handler) *fiber.App {
 	app.Post("/api/stripe/webhook", h.receiveEvent) // before sessions and cookies: Stripe has neither
 	app.All("/api/stripe/webhook", methodNotAllowed)
 	var document []byte // written below, when every call has described itself
-	app.Get("/api/openapi.json", func(c *fiber.Ctx) error { return sendDocument(c, document) })
+	app.Get(documentPath, func(c *fiber.Ctx) error { return sendDocument(c, document) })
 
 	app.Use("/api", h.identifyKey)
 	app.Use(h.sameOrigin, h.loadVisitor)
 	app.Use("/api", answerRefusal)
-	document = documentJSON(h.mountAPI(app))
+	spec := h.mountAPI(app)
+	document = documentJSON(spec)
+	docs := h.showDocs(docsOf(spec))
+	app.Get(docsPath, docs)
 	app.Use("/api", notFound)
 
 	app.Get("/", h.pickLocale)
@@ -58,6 +61,7 @@ func NewApp(h *Handler) *fiber.App {
 
 	page := app.Group("/:locale<regex(^(de|en)$)>", h.useLocale, h.checkToken)
 	page.Get("/", h.showLanding)
+	page.Get(docsPath, docs)
 	page.Get("/login", h.showLogin)
 	page.Get("/billing", h.requireUser, h.showBilling)
 	page.Post("/billing/spend", h.requireUser, h.trySpend)

@@ -131,9 +131,19 @@ func samples(locale string) []sample {
 		{"purchase detail", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Entries: sampleEntries()}), nil},
 		{"history", pages.History(pages.HistoryData{Locale: locale, Entries: sampleEntries(), NextURL: "/en/history?cursor=9", FirstURL: "/en/history"}),
 			[]string{"older", "newest"}},
+		{"API", pages.APIReference(sampleDocs()), []string{"document", "spendCredits"}},
 		{"history, empty", pages.History(pages.HistoryData{Locale: locale}), []string{"buy"}},
 	}
 	return append(append(all, returnSamples(locale)...), adminSamples(locale)...)
+}
+
+func sampleDocs() pages.APIDocs {
+	field := pages.APIField{Name: "limit", Kind: "integer, ≥ 1", Place: "query", Description: "How `many` **at most**.", Required: true}
+	example := pages.APIExample{Summary: "By a program", Curl: "curl -d '{\"feature\":\"<b>\"}'", Status: "201 Created", Answer: `{"transactionId": 8}`}
+	return pages.APIDocs{Version: "1.0.0", Introduction: []string{"**Who.** `Authorization: Bearer`"}, DocumentURL: "/api/openapi.json",
+		ErrorFields: []pages.APIField{{Name: "code", Kind: "string"}}, Groups: []pages.APIGroup{{Name: "Credits", Description: "What a user has.",
+			Calls: []pages.APICall{{ID: "spendCredits", Method: "POST", Path: "/api/credits/spend", Summary: "Spend", Description: "Once.", ForKeys: true,
+				Parameters: []pages.APIField{field}, Answers: []pages.APIAnswer{{Status: "201", Meaning: "Created"}}, Examples: []pages.APIExample{example, example}}}}}}
 }
 
 func returnSamples(locale string) []sample {

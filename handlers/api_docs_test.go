@@ -1,0 +1,46 @@
+package handlers
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+)
+
+func TestDocsPage(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	doc := readContract(t, d)
+	for _, c := range []struct{ path, header, locale string }{
+		{"/api/docs", "Accept-Language: de-AT", "de"}, {"/api/docs", "Accept-Language: fr", "en"}, {"/api/docs", "Cookie: locale=de", "de"},
+		{"/de/api/docs", "Accept-Language: en", "de"}, {"/en/api/docs", "Accept-Language: de", "en"},
+	} {
+		r := d.call("GET", c.path, "", c.header)
+		page, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
+		if err != nil || r.status != 200 || !strings.HasPrefix(r.header.Get("Content-Type"), "text/html") {
+			t.Fatalf("%s: %d %q (%v)", c.path, r.status, r.header.Get("Content-Type"), err)
+		}
+		if lang := page.Find("html").AttrOr("lang", ""); lang != c.locale {
+			t.Errorf("%s with %s is in %q, want %q", c.path, c.header, lang, c.locale)
+		}
+		if other := page.Find("#language-de").AttrOr("href", ""); other != "/de/api/docs" {
+			t.Errorf("%s: the other language is at %q", c.path, other)
+		}
+		for _, operation := range doc.Paths.Map() {
+			for _, op := range operation.Operations() {
+				call := page.Find("article#" + op.OperationID)
+				if call.Length() != 1 || !strings.Contains(call.Text(), "curl ") || !strings.Contains(call.Text(), op.Summary) {
+					t.Errorf("%s: no example of %s", c.path, op.OperationID)
+				}
+			}
+		}
+		page.Find("script[src], link[href], img[src]").Each(func(_ int, s *goquery.Selection) {
+			if from := s.AttrOr("src", s.AttrOr("href", "")); !strings.HasPrefix(from, "/static/") && from != "data:," {
+				t.Errorf("%s loads %s", c.path, from)
+			}
+		})
+		if strings.Contains(r.body, "!(MISSING") || strings.Contains(r.header.Get("Content-Security-Policy"), "unsafe") {
+			t.Errorf("%s: a text is missing, or the policy is loose", c.path)
+		}
+	}
+}
