@@ -45,7 +45,7 @@ func (h *Handler) makeKey(c *fiber.Ctx) error {
 		ActorID: currentUserID(c), RequestID: requestID(c), IdempotencyKey: formKey,
 	})
 	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
-		form.Errors = map[string]string{f.Field: h.message(c, f)} // a conflict is of no field; the form comes with a new key
+		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)} // a conflict is of no field; the form comes with a new key
 		return h.renderKeys(c, answers[f.Code].status, pages.AdminKeysData{Form: form})
 	}
 	if err != nil {
