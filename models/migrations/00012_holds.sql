@@ -21,17 +21,6 @@ CREATE TRIGGER feature_prices_kept BEFORE DELETE OR UPDATE OF feature ON feature
 CREATE TRIGGER feature_prices_no_truncate BEFORE TRUNCATE ON feature_prices
     FOR EACH STATEMENT EXECUTE FUNCTION feature_prices_kept();
 
--- A key's rows stay, too: revoked is not deleted.
--- +goose StatementBegin
-CREATE FUNCTION api_keys_kept() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'service keys are revoked, never removed: % refused', TG_OP
-        USING ERRCODE = 'restrict_violation', CONSTRAINT = 'api_keys_kept', TABLE = 'api_keys';
-END $$;
--- +goose StatementEnd
-CREATE TRIGGER api_keys_kept BEFORE DELETE OR UPDATE OF id ON api_keys FOR EACH ROW EXECUTE FUNCTION api_keys_kept();
-CREATE TRIGGER api_keys_no_truncate BEFORE TRUNCATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION api_keys_kept();
-
 -- Known features instead of three fixed words; the trigger below looks them up. Not a foreign key: each spend of
 -- everybody would lock the same few rows, and rows that are never deleted need no lock to stay.
 ALTER TABLE credit_transactions
@@ -205,11 +194,9 @@ ALTER TABLE credit_transactions
         WHEN reason = 'purchase' THEN delta_credits > 0
         WHEN reason IN ('resume_analysis', 'job_match', 'resume_improvement') THEN delta_credits < 0
         ELSE true END);
-DROP TRIGGER api_keys_no_truncate ON api_keys;
-DROP TRIGGER api_keys_kept ON api_keys;
 DROP TRIGGER feature_prices_no_truncate ON feature_prices;
 DROP TRIGGER feature_prices_kept ON feature_prices;
-DROP FUNCTION api_keys_kept(), feature_prices_kept();
+DROP FUNCTION feature_prices_kept();
 ALTER TABLE feature_prices
     DROP CONSTRAINT feature_prices_labels_short,
     DROP CONSTRAINT feature_prices_feature_named,
