@@ -128,9 +128,9 @@ func TestKeyRevokedElsewhere(t *testing.T) {
 	if err := r.Revoke(t.Context(), made.ID, 0, ""); err != nil {
 		t.Fatal(err)
 	}
-	r.clock.Add(knownFor - time.Nanosecond)
-	other.wantGood(plaintext) // the second is not over; or the early renewal has already told
-	r.clock.Add(time.Nanosecond)
+	r.clock.Add(time.Second - time.Nanosecond)
+	other.wantGood(plaintext)    // as was known; it is asked about meanwhile
+	r.clock.Add(time.Nanosecond) // a second, as is promised
 	other.wantRefused(plaintext, home, fault.Unauthenticated)
 	r.wantRefused(plaintext, home, fault.Unauthenticated)
 }
