@@ -126,27 +126,26 @@ func (r *inputRules) checkKey(c *fiber.Ctx) error {
 }
 
 // checkQuery wants every parameter to be one that the call knows, once, and numbers in plain digits.
-func (r *inputRules) checkQuery(c *fiber.Ctx) (refused error) {
+func (r *inputRules) checkQuery(c *fiber.Ctx) error {
 	args := c.Context().QueryArgs()
 	if args.Len() == 0 {
 		return nil
 	}
 	seen := map[string]bool{}
-	args.VisitAll(func(rawName, rawValue []byte) {
+	for rawName, rawValue := range args.All() {
 		name, value := string(rawName), string(rawValue)
 		number, known := r.query[name]
 		switch {
-		case refused != nil:
 		case !known:
-			refused = unknownField(name)
+			return unknownField(name)
 		case seen[name]:
-			refused = fault.Field(name, fault.FieldTwice)
+			return fault.Field(name, fault.FieldTwice)
 		case number && wholeNumber(value) < 0, value == "", !models.Storable(value):
-			refused = fault.Field(name, problemOf(name))
+			return fault.Field(name, problemOf(name))
 		}
 		seen[name] = true
-	})
-	return refused
+	}
+	return nil
 }
 
 // checkBody wants one object that says each thing once, in UTF-8, names no field that the call does not know, and is

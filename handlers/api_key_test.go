@@ -269,9 +269,9 @@ func TestHoldsOverHTTP(t *testing.T) {
 			}
 		}
 		for _, n := range brokenNumbers {
-			for path, body := range map[string]string{at(h, "/capture"): `{"credits":%s}`, "/api/credits/holds": `{"userId":%s,"feature":"job_match"}`,
-				"/api/credits/spend": `{"userId":%s,"feature":"job_match"}`} {
-				d.refused(path+" "+n, d.call("POST", path, fmt.Sprintf(body, n), mine, "Idempotency-Key: broken"), "")
+			for _, call := range [][2]string{{at(h, "/capture"), `{"credits":%s}`}, {"/api/credits/holds", `{"userId":%s,"feature":"job_match"}`},
+				{"/api/credits/spend", `{"userId":%s,"feature":"job_match"}`}} {
+				d.refused(call[0]+" "+n, d.call("POST", call[0], fmt.Sprintf(call[1], n), mine, "Idempotency-Key: broken"), "")
 			}
 		}
 		for _, body := range []string{`{"credits":1,"credits":15}`, `{"amount":1}`, `[]`, `15`, `{"Credits":1}`} {

@@ -59,6 +59,9 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	if strings.HasPrefix(path, "/admin/events/") || path == "/admin/reconcile" {
 		return "/admin/events", ""
 	}
+	if strings.HasPrefix(path, "/admin/keys/") {
+		return "/admin/keys", ""
+	}
 	for _, action := range []string{"/spend", "/grant", "/check", "/refund"} {
 		path = strings.TrimSuffix(path, action)
 	}
@@ -118,6 +121,7 @@ var flashes = map[string]layouts.FlashKind{
 	"refund_unanswered": layouts.FlashFault,
 	"checked":           layouts.FlashDone, "check_unpaid": layouts.FlashDone, "check_away": layouts.FlashFault, "check_review": layouts.FlashFault,
 	"reconciling": layouts.FlashDone,
+	"key_revoked": layouts.FlashDone,
 }
 
 // countedFlashes are those that come with a number.

@@ -81,6 +81,9 @@ func NewApp(h *Handler) *fiber.App {
 	staff.Post("/events/:id/retry", h.retryEvent)
 	staff.Post("/reconcile", h.startReconcile)
 	staff.Get("/audit", h.showAudit)
+	staff.Get("/keys", h.showKeys)
+	staff.Post("/keys", h.makeKey)
+	staff.Post("/keys/:id/revoke", h.revokeKey)
 
 	app.Use(notFound)
 	return app

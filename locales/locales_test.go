@@ -115,6 +115,9 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, feature := range []models.Reason{models.ReasonResumeAnalysis, models.ReasonJobMatch, models.ReasonResumeImprovement} {
 		keys = append(keys, "feature."+string(feature))
 	}
+	for _, scope := range models.KeyScopes() {
+		keys = append(keys, "admin_keys.scope."+scope)
+	}
 	for _, wait := range purchase.Waits() {
 		keys = append(keys, "purchase_wait."+string(wait))
 	}
@@ -134,7 +137,7 @@ func TestEveryNameHasAText(t *testing.T) {
 		keys = append(keys, "stripe_dispute.status."+status)
 	}
 	for _, flash := range []string{"signed_out", "spent", "granted", "corrected", "retried", "refund_refused", "refund_unanswered", "checked.other", "check_unpaid",
-		"check_away", "check_review", "reconciling"} {
+		"check_away", "check_review", "reconciling", "key_revoked"} {
 		keys = append(keys, "flash."+flash)
 	}
 	for _, code := range codes {

@@ -86,6 +86,13 @@ func sampleEvents() []models.StripeEvent {
 	return events
 }
 
+func sampleKeys() []models.APIKey {
+	return []models.APIKey{
+		{ID: buyID, Name: hostile, Prefix: "rmc_4fXw0aZ9", Scopes: models.Scopes{"spend", "read"}, PerMinute: 1000, CreatedAt: noon, LastUsedAt: &noon},
+		{Name: "old", Prefix: "rmc_00000000", Scopes: models.Scopes{"read"}, CreatedAt: noon, RevokedAt: &noon},
+	}
+}
+
 func samplePage(locale string) layouts.Page {
 	user := sampleUser()
 	return layouts.Page{Title: "Sample", Locale: locale, Path: "/billing", Query: "cursor=5&x=%22", User: &user, Available: user.Available(), Admin: true,
@@ -160,6 +167,12 @@ func returnSamples(locale string) []sample {
 func adminSamples(locale string) []sample {
 	user, received := sampleUser(), noon
 	all := []sample{
+		{"keys, none", pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token"}), []string{"make-submit"}},
+		{"keys, one new", pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Keys: sampleKeys(), Made: &sampleKeys()[0], Plaintext: "rmc_4fXw"}),
+			[]string{"new-key", "make-submit", "revoke-" + buyID.String()}},
+		{"keys, shown before", pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Keys: sampleKeys(), Made: &sampleKeys()[0]}), []string{"key-shown-before"}},
+		{"keys, refused", pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Form: pages.KeyForm{Name: hostile, PerMinute: "-1", Read: true,
+			Errors: map[string]string{"scopes": "a", "name": "b", "per_minute": "c", "": "d"}}}), []string{"scopes-error", "name-error", "per-minute-error", "key-error"}},
 		{"admin", pages.Admin(pages.AdminData{Locale: locale}), []string{"email", "find"}},
 		{"admin, found", pages.Admin(pages.AdminData{Locale: locale, Query: "e", Searched: true, Found: []pages.FoundUser{{User: user}, {User: models.User{ID: 8}, Claimed: "a@example.com"}}}), []string{"found"}},
 		{"admin, nobody", pages.Admin(pages.AdminData{Locale: locale, Query: hostile, Searched: true}), []string{"found"}},

@@ -18,15 +18,16 @@ type barrier struct {
 // gates are places inside of what the product does in one statement or at COMMIT, where there is no lock to hold: there a
 // trigger of the test's own asks for one. Sharing it, servers do not wait for each other.
 var gates = []struct{ name, trigger string }{
-	{"stored", `CREATE CONSTRAINT TRIGGER %s AFTER INSERT ON stripe_events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW`},
 	{"payment", `CREATE TRIGGER %s BEFORE UPDATE OF payment_intent_id ON purchases FOR EACH ROW`},
 	{"refund", `CREATE TRIGGER %s BEFORE INSERT ON stripe_refunds FOR EACH ROW`},
 	{"dispute", `CREATE TRIGGER %s BEFORE INSERT ON stripe_disputes FOR EACH ROW`},
 	{"balance", `CREATE TRIGGER %s BEFORE UPDATE OF credits_balance ON users FOR EACH ROW`},
 	{"settled", `CREATE TRIGGER %s BEFORE UPDATE OF credits_granted, credits_refunded, credits_disputed ON purchases FOR EACH ROW`},
-	{"mark", `CREATE TRIGGER %s BEFORE UPDATE OF status ON stripe_events FOR EACH ROW WHEN (NEW.status = 'done')`},
-	{"commit", `CREATE CONSTRAINT TRIGGER %s AFTER UPDATE OF status ON stripe_events DEFERRABLE INITIALLY DEFERRED
+	{"commit", `CREATE CONSTRAINT TRIGGER %s AFTER INSERT OR UPDATE OF status ON stripe_events DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW WHEN (NEW.status = 'done')`},
+	{"alone", `CREATE CONSTRAINT TRIGGER %s AFTER INSERT ON stripe_events DEFERRABLE INITIALLY DEFERRED
+		FOR EACH ROW WHEN (NEW.status = 'received')`},
+	{"failure", `CREATE TRIGGER %s BEFORE UPDATE OF status ON stripe_events FOR EACH ROW WHEN (NEW.status = 'failed')`},
 }
 
 // gated adds the gates to the shop's database.

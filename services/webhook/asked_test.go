@@ -13,11 +13,14 @@ import (
 )
 
 // answering points the shop at a Stripe that answers these paths; down makes it answer nothing.
-func (s *shop) answering(paths map[string]string) (asked *atomic.Int64, down *atomic.Bool) {
+func (s *shop) answering(paths map[string]string, watch ...func()) (asked *atomic.Int64, down *atomic.Bool) {
 	s.t.Helper()
 	asked, down = new(atomic.Int64), new(atomic.Bool)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
+		for _, look := range watch {
+			look()
+		}
 		body, ok := paths[r.URL.Path]
 		switch {
 		case down.Load():

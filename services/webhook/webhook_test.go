@@ -27,6 +27,9 @@ type shop struct {
 	user     int64
 	purchase models.Purchase
 	clock    time.Time
+
+	broken  func() time.Time // what a test took away, to put it back
+	blocked *gorm.DB         // a transaction that holds what bookings want
 }
 
 func newShop(t testing.TB) *shop {

@@ -10,3 +10,9 @@ document.addEventListener("input", (event) => {
   const total = money.format((quantity * Number(form.dataset.unitCents)) / 10 ** money.resolvedOptions().maximumFractionDigits);
   button.textContent = button.dataset.label.replace("{price}", total);
 });
+
+// A field that is there to be copied from is selected as soon as one is in it. Without this script the keyboard does it.
+document.addEventListener("focusin", (event) => {
+  if (event.target.matches("input[readonly]")) event.target.select();
+});
+document.querySelector("input[readonly][autofocus]")?.select();
