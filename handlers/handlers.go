@@ -36,4 +36,6 @@ type Site struct {
 	Texts       *locales.Catalog
 	Log         *slog.Logger
 	Ready       func(context.Context) error // nil when the database is reachable and migrated
+
+	policy string // Content-Security-Policy of every answer
 }

@@ -35,8 +35,7 @@ const (
 
 // identifyRequest gives the request an id, a deadline and its line in the access log.
 func (h *Handler) identifyRequest(c *fiber.Ctx) error {
-	id := nameRequest(c)
-	ctx, cancel := context.WithTimeout(observe.WithRequestID(context.Background(), id), requestBudget)
+	ctx, cancel := context.WithTimeout(observe.WithRequestID(context.Background(), nameRequest(c)), requestBudget)
 	defer cancel()
 	c.SetUserContext(ctx)
 
@@ -45,8 +44,12 @@ func (h *Handler) identifyRequest(c *fiber.Ctx) error {
 	if err != nil { // answered here, so that the line below knows the status
 		err = h.handleError(c, err)
 	}
+	who, id := "user_id", any(currentUserID(c))
+	if key := currentVisitor(c).key; key != nil {
+		who, id = "key_id", key.ID
+	}
 	h.Site.Log.InfoContext(ctx, "request", "method", c.Method(), "route", c.Route().Path, "status", c.Response().StatusCode(),
-		"ms", time.Since(began).Milliseconds(), "user_id", currentUserID(c))
+		"ms", time.Since(began).Milliseconds(), who, id)
 	return err
 }
 
@@ -66,15 +69,16 @@ func (h *Handler) secure(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// setHeaders is also called for requests that are refused before any middleware sees them. Everything on a page comes
-// from our own origin; forms may also lead to where one pays, because browsers apply form-action to redirects.
+// contentPolicy says what a page may load: everything comes from our own origin. Forms may also lead to where one pays,
+// because browsers apply form-action to redirects.
+func contentPolicy(formTargets []string) string {
+	return strings.Join(append([]string{"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+		"object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"}, formTargets...), " ")
+}
+
+// setHeaders is also called for requests that are refused before any middleware sees them.
 func (h *Handler) setHeaders(c *fiber.Ctx) {
-	policy := "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; " +
-		"object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-	for _, origin := range h.Site.FormTargets {
-		policy += " " + origin
-	}
-	c.Set(fiber.HeaderContentSecurityPolicy, policy)
+	c.Set(fiber.HeaderContentSecurityPolicy, h.Site.policy)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderXFrameOptions, "DENY")
 	c.Set(fiber.HeaderReferrerPolicy, "strict-origin-when-cross-origin")

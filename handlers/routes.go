@@ -19,6 +19,7 @@ const (
 
 // NewApp returns the server with every URL of the product.
 func NewApp(h *Handler) *fiber.App {
+	h.Site.policy = contentPolicy(h.Site.FormTargets)
 	app := fiber.New(fiber.Config{
 		Immutable:               true, // a reused buffer must never become an idempotency key
 		ErrorHandler:            h.handleError,
