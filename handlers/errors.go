@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime/debug"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
@@ -77,6 +79,18 @@ func (h *Handler) handleError(c *fiber.Ctx, err error) (failure error) {
 		}
 	}()
 	return h.answerError(c, faultOf(err), err)
+}
+
+// leaveIdle ends a connection on which nothing was ever asked without a word. fasthttp would answer it when the time to
+// read is over, and a client that keeps connections ready takes that for the answer to what it sends at that moment.
+func leaveIdle(answer func(*fasthttp.RequestCtx, error)) func(*fasthttp.RequestCtx, error) {
+	return func(c *fasthttp.RequestCtx, err error) {
+		if network, ok := err.(net.Error); ok && network.Timeout() { //nolint:errorlint // half a request has it wrapped, and is answered
+			_ = c.Conn().Close() // it is the peer's to see
+			return
+		}
+		answer(c, err)
+	}
 }
 
 // logPanic writes down where a panic came from.

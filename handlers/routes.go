@@ -36,6 +36,7 @@ func NewApp(h *Handler) *fiber.App {
 		ProxyHeader:             proxyHeader(h.Site.Proxies),
 		EnableIPValidation:      true,
 	})
+	app.Server().ErrorHandler = leaveIdle(app.Server().ErrorHandler)
 	app.Use(recover.New(), h.identifyRequest, recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: h.logPanic}), h.secure, limitBody)
 
 	app.Get("/healthz", showAlive)

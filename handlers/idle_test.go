@@ -1,0 +1,41 @@
+package handlers
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Browsers and programs open connections that they may need. One that was never used ends without an answer, which they
+// would take for that to their next request; half a request is told that it took too long.
+func TestIdleConnections(t *testing.T) {
+	server := &fasthttp.Server{
+		ReadTimeout:  50 * time.Millisecond,
+		Handler:      func(*fasthttp.RequestCtx) {},
+		ErrorHandler: leaveIdle(func(c *fasthttp.RequestCtx, _ error) { c.Error("too slow", fasthttp.StatusRequestTimeout) }),
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Shutdown() })
+	for sent, want := range map[string]string{"": "", "GET / HTTP/1.1\r\nHost: exam": "HTTP/1.1 408 "} {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, sent); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(conn)
+		if got := string(answer); err != nil || (want == "") != (got == "") || !strings.HasPrefix(got, want) {
+			t.Errorf("after %q the server says %q (%v), want %q", sent, got, err, want)
+		}
+		conn.Close()
+	}
+}
