@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,8 +37,13 @@ func BenchmarkSpendHTTP(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	go d.app.Listener(listener)
-	b.Cleanup(func() { d.app.Shutdown() })
+	served := make(chan error, 1)
+	go func() { served <- d.app.Listener(listener) }()
+	b.Cleanup(func() {
+		if err := errors.Join(d.app.Shutdown(), <-served); err != nil {
+			b.Error(err)
+		}
+	})
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	b.SetParallelism(16) // times GOMAXPROCS
 	var n atomic.Int64
