@@ -111,6 +111,7 @@ tools: needs-go
 	any node || missing="$$missing nodejs"; \
 	any npm || missing="$$missing npm"; \
 	any git || missing="$$missing git"; \
+	any python3 || missing="$$missing python3"; \
 	if [ "$$(id -u)" = 0 ] && any apt-get && [ -z "$${POSTGRES_BIN_DIR:-}$${TEST_DATABASE_URL:-}" ]; then \
 	  any postgres /usr/lib/postgresql/*/bin/postgres || missing="$$missing postgresql"; \
 	fi; \

@@ -1,0 +1,296 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+	credits "github.com/resume-matcher/credits/static/examples/go"
+)
+
+// Each client that other programs copy does the same against the server, through a network that fails it, and leaves
+// the same ledger.
+func TestClients(t *testing.T) {
+	t.Parallel()
+	database := "DATABASE_URL=" + dbtest.Empty(t)
+	s := start(t, database)
+	printed, code := command(t, []string{database}, "keys", "create", "--name", "Resume Matcher", "--scope", "spend")
+	key := regexp.MustCompile(`rmc_[0-9A-Za-z]{38}`).FindString(printed)
+	if code != 0 || key == "" {
+		t.Fatalf("keys create ends with %d", code)
+	}
+	for name, use := range map[string]func(t *testing.T, address, key, email string){"go": useGo, "python": usePython, "typescript": useTypeScript} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			email := name + "@example.com"
+			newVisitor(s, "en").signInAs(email)
+			if out, code := command(t, []string{database}, "grant", "--email", email, "--credits", "60", "--note", "to begin with"); code != 0 {
+				t.Fatalf("grant ends with %d: %s", code, out)
+			}
+			w := newWeather(t, s.url)
+			use(t, w.URL, key, email)
+			w.wantOneKey("shaky-" + name)
+			if got := w.connected(); got > 4 {
+				t.Errorf("the client opened %d connections, want one, and one more for each that was cut", got)
+			}
+			wantLedger(t, s.url, key, email)
+		})
+	}
+}
+
+// wantLedger asks the server itself what the client's calls have come to.
+func wantLedger(t *testing.T, address, key, email string) {
+	t.Helper()
+	read := func(path string, into any) {
+		t.Helper()
+		res, text := request(t, http.DefaultClient, http.MethodGet, address+path+"?email="+url.QueryEscape(email), "", map[string]string{"Authorization": "Bearer " + key})
+		if err := json.Unmarshal([]byte(text), into); err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("GET %s: %d, %v", path, res.StatusCode, err)
+		}
+	}
+	var balance credits.Balance
+	read("/api/credits/balance", &balance)
+	if diff := cmp.Diff(credits.Balance{Balance: 10, Available: 10}, balance); diff != "" {
+		t.Error(diff)
+	}
+	type movement struct {
+		Reason string `json:"reason"`
+		Delta  int64  `json:"deltaCredits"`
+	}
+	var history struct {
+		Transactions []movement `json:"transactions"`
+	}
+	read("/api/credits/transactions", &history)
+	want := []movement{{"resume_improvement", -15}, {"job_match", -5}, {"resume_improvement", -15}, {"job_match", -5}, {"resume_analysis", -10}, {"manual", 60}}
+	if diff := cmp.Diff(want, history.Transactions); diff != "" {
+		t.Errorf("the movements, newest first: %s", diff)
+	}
+}
+
+// weather stands for the network between a service and us. What is sent with an idempotency key that begins with
+// shaky- meets everything that a client has to bear.
+type weather struct {
+	*httptest.Server
+	t     *testing.T
+	mu    sync.Mutex
+	shaky []attempt
+	conns int
+}
+
+// attempt is one shaky request as it came.
+type attempt struct {
+	key, body string
+	at        time.Time
+}
+
+func newWeather(t *testing.T, target string) *weather {
+	address, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &weather{t: t}
+	onward := httputil.NewSingleHostReverseProxy(address)
+	w.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Header.Get("Idempotency-Key"), "shaky-") {
+			w.spoil(onward, out, r)
+			return
+		}
+		onward.ServeHTTP(out, r)
+	}))
+	w.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.conns++
+		}
+	}
+	w.Start()
+	t.Cleanup(w.Close)
+	return w
+}
+
+// spoil cuts the first attempt off after it was carried out, refuses three as a server may for a while, and lets the
+// fifth through.
+func (w *weather) spoil(onward http.Handler, out http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(strings.NewReader(string(body)))
+	w.mu.Lock()
+	w.shaky = append(w.shaky, attempt{r.Header.Get("Idempotency-Key"), string(body), time.Now()})
+	n := len(w.shaky)
+	w.mu.Unlock()
+	switch n {
+	case 1:
+		onward.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler) // which closes the connection without an answer
+	case 2:
+		out.Header().Set("Retry-After", "1")
+		http.Error(out, "<html>the proxy's own page</html>", http.StatusServiceUnavailable)
+	case 3:
+		http.Error(out, "", http.StatusTooManyRequests)
+	case 4:
+		out.Header().Set("Retry-After", "0")
+		http.Error(out, "", http.StatusConflict)
+	default:
+		onward.ServeHTTP(out, r)
+	}
+}
+
+// wantOneKey wants five attempts of the same request, the third not before the second's answer allowed it.
+func (w *weather) wantOneKey(key string) {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.shaky) != 5 {
+		w.t.Fatalf("%d attempts, want 5", len(w.shaky))
+	}
+	for i, a := range w.shaky {
+		if a.key != key || a.body != w.shaky[0].body {
+			w.t.Errorf("attempt %d is another request: key %q, body %s", i+1, a.key, a.body)
+		}
+	}
+	if waited := w.shaky[2].at.Sub(w.shaky[1].at); waited < time.Second {
+		w.t.Errorf("came back after %s, want the second that Retry-After says", waited)
+	}
+}
+
+func (w *weather) connected() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.conns
+}
+
+func usePython(t *testing.T, address, key, email string) {
+	script(t, "python3", "clients.py", "CLIENT_DIR="+absolute(t, "../../static/examples/python"), "PYTHONDONTWRITEBYTECODE=1",
+		"CREDITS_URL="+address, "CREDITS_KEY="+key, "CREDITS_USER="+email)
+}
+
+func useTypeScript(t *testing.T, address, key, email string) {
+	jiti := absolute(t, "../../node_modules/jiti/lib/jiti.mjs")
+	if found, err := filepath.Glob(jiti); err != nil || len(found) == 0 {
+		t.Fatal("node_modules lacks jiti, which comes with Tailwind: run make generate")
+	}
+	script(t, "node", "clients.mjs", "CLIENT="+absolute(t, "../../static/examples/typescript/credits.ts"), "JITI="+jiti,
+		"CREDITS_URL="+address, "CREDITS_KEY="+key, "CREDITS_USER="+email)
+}
+
+// script runs a file of testdata, which ends with 0 when all it saw was right.
+func script(t *testing.T, program, file string, env ...string) {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Fatalf("this test runs the client with %s, which is not in PATH: install it", program)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, absolute(t, filepath.Join("testdata", file)))
+	cmd.Dir, cmd.Env = workDir(t), env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", program, file, err, out)
+	}
+}
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return whole
+}
+
+func useGo(t *testing.T, address, key, email string) {
+	c, user, ctx := credits.New(address+"/", key), credits.User{Email: email}, t.Context()
+	have := func(balance, held int64) {
+		t.Helper()
+		got, err := c.Balance(ctx, user)
+		if diff := cmp.Diff(credits.Balance{Balance: balance, Held: held, Available: balance - held}, got); err != nil || diff != "" {
+			t.Fatalf("%v %s", err, diff)
+		}
+	}
+	have(60, 0)
+	once := credits.Request{User: user, Feature: "resume_analysis", IdempotencyKey: "go-1", Metadata: map[string]any{"resume": 4711}}
+	first, err := c.Spend(ctx, once)
+	if err != nil || first.Delta != -10 || first.Balance != 50 || first.Replayed {
+		t.Fatalf("spend: %+v, %v", first, err)
+	}
+	again, err := c.Spend(ctx, once)
+	first.Replayed = true
+	if diff := cmp.Diff(first, again); err != nil || diff != "" {
+		t.Fatalf("the same again: %v %s", err, diff)
+	}
+	if spent, err := c.Spend(ctx, credits.Request{User: user, Feature: "job_match", IdempotencyKey: "shaky-go"}); err != nil || spent.Balance != 45 || !spent.Replayed {
+		t.Fatalf("through bad weather: %+v, %v", spent, err)
+	}
+	held, err := c.Hold(ctx, credits.Request{User: user, Feature: "resume_improvement", TTLSeconds: 60})
+	if err != nil || held.Status != "open" {
+		t.Fatalf("hold: %+v, %v", held, err)
+	}
+	have(45, 15)
+	if held, err = c.Capture(ctx, held.ID, 0); err != nil || held.Status != "captured" || held.Captured != 15 {
+		t.Fatalf("capture: %+v, %v", held, err)
+	}
+	refused := new(credits.Error)
+	if _, err := c.Release(ctx, held.ID); !errors.As(err, &refused) || refused.Status != 409 || refused.Code != "HOLD_NOT_OPEN" || refused.Detail["status"] != "captured" {
+		t.Fatalf("release of what was captured: %v", err)
+	}
+	useGoMetered(t, c, user, have)
+}
+
+// useGoMetered is useGo's second half, with 30 credits left.
+func useGoMetered(t *testing.T, c *credits.Client, user credits.User, have func(balance, held int64)) {
+	t.Helper()
+	match := credits.Request{User: user, Feature: "job_match"}
+	if err := c.Metered(t.Context(), match, func(credits.Hold) error { have(30, 5); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	have(25, 0)
+	own := errors.New("the work's own")
+	if err := c.Metered(t.Context(), match, func(credits.Hold) error { return own }); !errors.Is(err, own) {
+		t.Fatalf("work that fails: %v", err)
+	}
+	have(25, 0)
+	func() {
+		defer func() { _ = recover() }()
+		_ = c.Metered(t.Context(), match, func(credits.Hold) error { panic("the work's own") })
+	}()
+	have(25, 0)
+	improve := credits.Request{User: user, Feature: "resume_improvement"}
+	if _, err := c.Spend(t.Context(), improve); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Hold(t.Context(), improve)
+	poor, refused := new(credits.PaymentRequired), new(credits.Error)
+	if !errors.As(err, &poor) || poor.Required != 15 || poor.Available != 10 || poor.Missing != 5 || !strings.HasSuffix(poor.PurchaseURL, "/purchase") {
+		t.Fatalf("with too few credits: %v", err)
+	}
+	if !errors.As(err, &refused) || refused.Status != 402 || refused.Code != "INSUFFICIENT_CREDITS" || refused.Message == "" || !strings.HasPrefix(refused.RequestID, "req_") {
+		t.Fatalf("with too few credits: %v", err)
+	}
+	if _, err := c.Spend(t.Context(), credits.Request{User: user, Feature: "none"}); !errors.As(err, &refused) || refused.Code != "INVALID_REQUEST" {
+		t.Fatalf("an unknown feature: %v", err)
+	}
+	nobody := credits.New("http://127.0.0.1:9", "rmc_")
+	nobody.Attempts = 2
+	if _, err := nobody.Balance(t.Context(), user); err == nil || errors.As(err, &poor) || strings.Contains(err.Error(), user.Email) {
+		t.Fatalf("without a server: %v", err)
+	}
+}
