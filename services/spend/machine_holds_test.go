@@ -1,0 +1,109 @@
+package spend_test
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// pick draws one of the holds, of any status; nil when there is none.
+func (m *machine) pick() (uuid.UUID, *machineHold) {
+	if len(m.order) == 0 {
+		return uuid.Nil, nil
+	}
+	id := m.order[rapid.IntRange(0, len(m.order)-1).Draw(m.T, "hold")]
+	return id, m.holds[id]
+}
+
+// end is what becomes of an open hold.
+func (m *machine) end(h *machineHold, status models.HoldStatus, captured models.Credits) {
+	m.held -= h.credits
+	m.balance -= captured
+	h.status, h.captured = status, captured
+}
+
+func (m *machine) capture() {
+	id, h := m.pick()
+	if h == nil {
+		return
+	}
+	wanted, credits := h.credits, (*models.Credits)(nil)
+	if rapid.Bool().Draw(m.T, "part") {
+		wanted = models.Credits(rapid.IntRange(0, int(h.credits)+1).Draw(m.T, "credits"))
+		credits = &wanted
+	}
+	var want fault.Code
+	again := h.status == models.HoldCaptured && h.captured == wanted
+	switch {
+	case wanted < 1:
+		want = fault.Invalid
+	case again:
+	case h.status != models.HoldOpen || h.late:
+		want = fault.HoldClosed
+	case wanted > h.credits:
+		want = fault.Invalid
+	}
+	done, err := m.spend.Capture(context.Background(), uuid.Nil, id.String(), credits)
+	if m.refused(err, want, h); want != "" {
+		return
+	}
+	if done.Replayed != again || done.Captured != wanted || done.Status != models.HoldCaptured {
+		m.Fatalf("capture of %d = %+v, want it replayed: %v", wanted, done, again)
+	}
+	if !again {
+		m.end(h, models.HoldCaptured, wanted)
+	}
+}
+
+func (m *machine) release() {
+	id, h := m.pick()
+	if h == nil {
+		return
+	}
+	var want fault.Code
+	if h.status == models.HoldCaptured {
+		want = fault.HoldClosed
+	}
+	again := h.status != models.HoldOpen
+	done, err := m.spend.Release(context.Background(), uuid.Nil, id.String())
+	if m.refused(err, want, h); want != "" {
+		return
+	}
+	switch {
+	case again:
+	case h.late:
+		m.end(h, models.HoldExpired, 0)
+	default:
+		m.end(h, models.HoldReleased, 0)
+	}
+	if done.Replayed != again || done.Status != h.status {
+		m.Fatalf("release = %+v, want %s, replayed: %v", done, h.status, again)
+	}
+}
+
+// late lets a hold's time be over.
+func (m *machine) late() {
+	id, h := m.pick()
+	if h == nil || h.status != models.HoldOpen {
+		return
+	}
+	if err := m.spend.DB.Exec(`UPDATE holds SET expires_at = now() WHERE id = ?`, id).Error; err != nil {
+		m.Fatal(err)
+	}
+	h.late = true
+}
+
+func (m *machine) sweep() {
+	if _, err := m.spend.ExpireDue(context.Background()); err != nil {
+		m.Fatal(err)
+	}
+	for _, h := range m.holds {
+		if h.status == models.HoldOpen && h.late {
+			m.end(h, models.HoldExpired, 0)
+		}
+	}
+}
