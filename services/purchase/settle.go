@@ -99,7 +99,7 @@ func moneyBack(tx *gorm.DB, paymentRef string) (money, error) {
 		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @ref AND status IN ('failed', 'canceled')) AS refunds_bad,
 		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = @ref) AS charge_cumulated,
 		(SELECT coalesce(sum(amount), 0) FROM stripe_disputes WHERE payment_ref = @ref AND status IN ('needs_response', 'under_review', 'lost')) AS disputed`,
-		map[string]any{"ref": paymentRef}).Scan(&m).Error
+		map[string]any{"ref": paymentRef}).Row().Scan(&m.RefundsGood, &m.RefundsBad, &m.ChargeCumulated, &m.Disputed)
 	if err != nil {
 		return m, fmt.Errorf("refunds and disputes of payment %s: %w", paymentRef, err)
 	}

@@ -2,7 +2,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -54,6 +53,5 @@ func complete(e stripe.Event) bool {
 	if e.ID == "" || len(e.ID) > maxIDLength || !models.Storable(e.ID+string(e.Type)+e.APIVersion) || e.Type == "" || e.Object != "event" || e.Data == nil {
 		return false
 	}
-	var object map[string]json.RawMessage
-	return json.Unmarshal(e.Data.Raw, &object) == nil && len(object) > 0
+	return len(e.Data.Object) > 0
 }

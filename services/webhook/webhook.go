@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,11 +54,12 @@ func (s *Service) Receive(ctx context.Context, payload []byte, signature string)
 
 // known reports whether an event is stored. Most duplicates are, and need no transaction.
 func (s *Service) known(ctx context.Context, eventID string) (bool, error) {
-	var rows []bool
-	if err := s.DB.WithContext(ctx).Raw(`SELECT true FROM stripe_events WHERE event_id = ?`, eventID).Scan(&rows).Error; err != nil {
+	var known bool
+	err := s.DB.WithContext(ctx).Raw(`SELECT EXISTS (SELECT 1 FROM stripe_events WHERE event_id = ?)`, eventID).Row().Scan(&known)
+	if err != nil {
 		return false, fmt.Errorf("look for event %s: %w", eventID, err)
 	}
-	return len(rows) > 0, nil
+	return known, nil
 }
 
 // take books an event and stores it with that, in one transaction. One that cannot be booked so is stored by itself.
@@ -130,17 +132,19 @@ func (s *Service) store(ctx context.Context, event models.StripeEvent) (bool, er
 
 // insert writes an event's row unless it is there, and tells whether others wait for the same payment's purchase.
 func insert(tx *gorm.DB, e models.StripeEvent) (fresh, waited bool, err error) {
-	var rows []bool
 	err = tx.Raw(`INSERT INTO stripe_events AS new (event_id, type, api_version, livemode, object_id, payment_ref, payload,
 			status, attempts, next_attempt_at, processed_at, created_at_stripe, received_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING
 		RETURNING new.payment_ref <> '' AND EXISTS (SELECT 1 FROM stripe_events e WHERE e.payment_ref = new.payment_ref AND e.status = 'deferred')`,
 		e.EventID, e.Type, e.APIVersion, e.Livemode, e.ObjectID, e.PaymentRef, e.Payload,
-		e.Status, e.Attempts, e.NextAttemptAt, e.ProcessedAt, e.CreatedAtStripe, e.ReceivedAt).Scan(&rows).Error
-	if err != nil {
+		e.Status, e.Attempts, e.NextAttemptAt, e.ProcessedAt, e.CreatedAtStripe, e.ReceivedAt).Row().Scan(&waited) // gorm's own Scan also writes the statement out, payload and all
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, false, nil
+	case err != nil:
 		return false, false, fmt.Errorf("store event %s: %w", e.EventID, err)
 	}
-	return len(rows) == 1, len(rows) == 1 && rows[0], nil
+	return true, waited, nil
 }
 
 // attempt books one stored event. A failure is written down for the worker and goes no further.
