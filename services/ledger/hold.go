@@ -114,14 +114,14 @@ func heldBefore(tx *gorm.DB, o Order, id uuid.UUID) (Held, error) {
 	return Held{Hold: row, Replayed: true}, nil
 }
 
-// captureSQL locks the hold, then its user, appends the line, ends the hold and moves balance and held credits.
-const captureSQL = `WITH hold AS MATERIALIZED (
-	SELECT * FROM holds WHERE id = $1::uuid AND api_key_id IS NOT DISTINCT FROM $2::uuid FOR UPDATE
-), account AS MATERIALIZED (
-	SELECT id FROM users WHERE id = (SELECT user_id FROM hold) FOR UPDATE
+// captureSQL locks the user, then the hold, appends the line, ends the hold and moves balance and held credits.
+const captureSQL = `WITH account AS MATERIALIZED (
+	SELECT id FROM users WHERE id = (SELECT user_id FROM holds WHERE id = $1::uuid AND api_key_id IS NOT DISTINCT FROM $2::uuid) FOR UPDATE
+), hold AS MATERIALIZED (
+	SELECT holds.* FROM holds, account WHERE holds.id = $1::uuid FOR UPDATE OF holds
 ), due AS MATERIALIZED (
 	SELECT hold.id, hold.user_id, hold.credits, coalesce($3::int, hold.credits) AS taken, hold.feature, hold.metadata
-	FROM hold, account WHERE hold.status = 'open' AND hold.expires_at > now() AND coalesce($3::int, hold.credits) <= hold.credits
+	FROM hold WHERE hold.status = 'open' AND hold.expires_at > now() AND coalesce($3::int, hold.credits) <= hold.credits
 ), line AS (
 	INSERT INTO credit_transactions (user_id, delta_credits, reason, meta)
 	SELECT user_id, -taken, feature, jsonb_build_object('hold_id', id)
@@ -141,7 +141,7 @@ UNION ALL SELECT hold.*, false, hold.expires_at <= now() FROM hold WHERE NOT EXI
 // Capture takes the held credits, or fewer; the rest is free again. It may leave a debt where a refund came in between:
 // what was held was promised.
 //
-// Units: credits; nil takes them all. Locks: the hold, then its user.
+// Units: credits; nil takes them all. Locks: the user, then the hold.
 // Idempotent: capturing as many again returns the hold as it is.
 // Errors: fault.NotFound for another owner's hold, too; fault.HoldClosed with its status when it has ended otherwise or
 // its time is over; fault.Invalid for fewer than one credit, or more than are held.
@@ -166,14 +166,14 @@ func Capture(tx *gorm.DB, owner uuid.UUID, id uuid.UUID, credits *models.Credits
 	return Held{}, closed(row)
 }
 
-// releaseSQL locks the hold, then its user, ends the hold and frees its credits. One whose time is over has expired.
-const releaseSQL = `WITH hold AS MATERIALIZED (
-	SELECT * FROM holds WHERE id = $1::uuid AND api_key_id IS NOT DISTINCT FROM $2::uuid FOR UPDATE
-), account AS MATERIALIZED (
-	SELECT id FROM users WHERE id = (SELECT user_id FROM hold) FOR UPDATE
+// releaseSQL locks the user, then the hold, ends the hold and frees its credits. One whose time is over has expired.
+const releaseSQL = `WITH account AS MATERIALIZED (
+	SELECT id FROM users WHERE id = (SELECT user_id FROM holds WHERE id = $1::uuid AND api_key_id IS NOT DISTINCT FROM $2::uuid) FOR UPDATE
+), hold AS MATERIALIZED (
+	SELECT holds.* FROM holds, account WHERE holds.id = $1::uuid FOR UPDATE OF holds
 ), ended AS (
 	UPDATE holds SET status = CASE WHEN hold.expires_at > now() THEN 'released' ELSE 'expired' END, updated_at = now()
-	FROM hold, account WHERE holds.id = hold.id AND hold.status = 'open' RETURNING holds.*
+	FROM hold WHERE holds.id = hold.id AND hold.status = 'open' RETURNING holds.*
 ), moved AS (
 	UPDATE users SET credits_held = credits_held - ended.credits, updated_at = now() FROM ended WHERE users.id = ended.user_id
 )
@@ -182,7 +182,7 @@ UNION ALL SELECT hold.*, false, false FROM hold WHERE NOT EXISTS (SELECT FROM en
 
 // Release gives the held credits back.
 //
-// Locks: the hold, then its user. Idempotent: a hold that was released, or has expired, is returned as it is.
+// Locks: the user, then the hold. Idempotent: a hold that was released, or has expired, is returned as it is.
 // Errors: fault.NotFound for another owner's hold, too; fault.HoldClosed when it was captured.
 func Release(tx *gorm.DB, owner uuid.UUID, id uuid.UUID) (Held, error) {
 	row, err := endHold(tx, releaseSQL, owner, id)
@@ -223,13 +223,13 @@ func closed(row endedHold) error {
 	return fault.New(fault.HoldClosed, map[string]any{"status": string(status)})
 }
 
-// expireSQL ends the holds of one user whose time is over. One that is being captured or released is left alone.
-const expireSQL = `WITH late AS MATERIALIZED (
-	SELECT id FROM holds WHERE user_id = $1::int AND status = 'open' AND expires_at <= now() ORDER BY id FOR UPDATE SKIP LOCKED
-), account AS MATERIALIZED (
-	SELECT id FROM users WHERE id = $1::int AND EXISTS (SELECT FROM late) FOR UPDATE
+// expireSQL ends the holds of one user whose time is over.
+const expireSQL = `WITH account AS MATERIALIZED (
+	SELECT id FROM users WHERE id = $1::int FOR UPDATE
+), late AS MATERIALIZED (
+	SELECT holds.id FROM holds, account WHERE user_id = account.id AND status = 'open' AND expires_at <= now() FOR UPDATE OF holds
 ), ended AS (
-	UPDATE holds SET status = 'expired', updated_at = now() FROM late, account WHERE holds.id = late.id AND holds.status = 'open'
+	UPDATE holds SET status = 'expired', updated_at = now() FROM late WHERE holds.id = late.id
 	RETURNING holds.credits
 ), moved AS (
 	UPDATE users SET credits_held = credits_held - freed.credits, updated_at = now()
@@ -245,7 +245,7 @@ type Expired struct {
 
 // Expire gives back what a user's holds reserve whose time is over. Any number of replicas may call it at once.
 //
-// Units: credits. Locks: those holds, then the user. Idempotent.
+// Units: credits. Locks: the user, then those holds. Idempotent.
 func Expire(tx *gorm.DB, userID int64) (Expired, error) {
 	var e Expired
 	if err := tx.Raw(expireSQL, userID).Scan(&e).Error; err != nil {

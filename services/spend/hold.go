@@ -49,7 +49,7 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 	order := ledger.Order{ID: id, UserID: r.UserID, Owner: r.Caller, Feature: models.Reason(r.Feature), TTL: r.TTL, Key: r.Key,
 		RequestHash: r.hash("hold", r.TTL.String()+"\n", metadata), Metadata: metadata}
 	var held ledger.Held
-	err = s.lanes.do(ctx, s.DB, r.UserID, r.laneKey(), func(tx *gorm.DB) (err error) {
+	err = s.counter.do(ctx, s.DB, r.UserID, r.queueKey(), func(tx *gorm.DB) (err error) {
 		held, err = ledger.Hold(tx, order)
 		return err
 	})
@@ -90,32 +90,33 @@ func (s *Service) Find(ctx context.Context, caller uuid.UUID, id string) (models
 
 // Capture takes a hold's credits, or fewer, for good.
 //
-// Units: credits; nil takes them all. Locks: the hold, then its user. Idempotent: as many again is the same capture.
+// Units: credits; nil takes them all. Locks: the user, then the hold. Idempotent: as many again is the same capture.
 // Errors: fault.NotFound; fault.HoldClosed; fault.Invalid. See ledger.Capture.
 func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, credits *models.Credits) (ledger.Held, error) {
-	return s.end(ctx, id, "credits moved", func(tx *gorm.DB, holdID uuid.UUID) (ledger.Held, error) {
+	return s.end(ctx, caller, id, "credits moved", func(tx *gorm.DB, holdID uuid.UUID) (ledger.Held, error) {
 		return ledger.Capture(tx, caller, holdID, credits)
 	})
 }
 
 // Release gives a hold's credits back.
 //
-// Locks: the hold, then its user. Idempotent: a hold that is released, or has expired, is returned as it is.
+// Locks: the user, then the hold. Idempotent: a hold that is released, or has expired, is returned as it is.
 // Errors: fault.NotFound; fault.HoldClosed. See ledger.Release.
 func (s *Service) Release(ctx context.Context, caller uuid.UUID, id string) (ledger.Held, error) {
-	return s.end(ctx, id, "hold released", func(tx *gorm.DB, holdID uuid.UUID) (ledger.Held, error) {
+	return s.end(ctx, caller, id, "hold released", func(tx *gorm.DB, holdID uuid.UUID) (ledger.Held, error) {
 		return ledger.Release(tx, caller, holdID)
 	})
 }
 
-func (s *Service) end(ctx context.Context, id, event string, how func(*gorm.DB, uuid.UUID) (ledger.Held, error)) (ledger.Held, error) {
-	holdID, err := parseID(id)
+// end ends a hold at its user's turn. Whose it is never changes, so it is read before anything is locked.
+func (s *Service) end(ctx context.Context, caller uuid.UUID, id, event string, how func(*gorm.DB, uuid.UUID) (ledger.Held, error)) (ledger.Held, error) {
+	hold, err := s.Find(ctx, caller, id)
 	if err != nil {
 		return ledger.Held{}, err
 	}
 	var held ledger.Held
-	err = models.Transaction(ctx, s.DB, func(tx *gorm.DB) (err error) {
-		held, err = how(tx, holdID)
+	err = s.counter.do(ctx, s.DB, hold.UserID, "", func(tx *gorm.DB) (err error) {
+		held, err = how(tx, hold.ID)
 		return err
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -28,9 +29,9 @@ type Request struct {
 
 // Service spends and holds credits.
 type Service struct {
-	DB    *gorm.DB
-	Log   *slog.Logger
-	lanes lanes
+	DB      *gorm.DB
+	Log     *slog.Logger
+	counter counter
 }
 
 // Spend takes the feature's price from the user's available credits: hold and capture in one step.
@@ -46,7 +47,7 @@ func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 	}
 	meta := models.Meta{IdempotencyKey: r.Key, RequestHash: r.hash("spend", "", metadata), RequestMetadata: metadata, Caller: r.caller()}
 	var posted ledger.Posted
-	err = s.lanes.do(ctx, s.DB, r.UserID, r.laneKey(), func(tx *gorm.DB) (err error) {
+	err = s.counter.do(ctx, s.DB, r.UserID, r.queueKey(), func(tx *gorm.DB) (err error) {
 		posted, err = ledger.Spend(tx, r.UserID, models.Reason(r.Feature), meta)
 		return err
 	})
@@ -63,6 +64,9 @@ func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 func (r Request) check() (json.RawMessage, error) {
 	if r.Feature == "" || len(r.Feature) > maxFeatureLength || !models.Storable(r.Feature) || fixed(models.Reason(r.Feature)) {
 		return nil, fault.Field("feature", fault.FeatureUnknown)
+	}
+	if r.UserID < 1 || r.UserID > math.MaxInt32 {
+		return nil, fault.New(fault.NotFound, nil)
 	}
 	if err := ledger.CheckKey(r.Key); err != nil {
 		return nil, err
@@ -84,7 +88,7 @@ func (r Request) caller() string {
 	return r.Caller.String()
 }
 
-func (r Request) laneKey() string {
+func (r Request) queueKey() string {
 	if r.Key == "" {
 		return ""
 	}

@@ -35,7 +35,7 @@ func (s *Service) Run(ctx context.Context) {
 
 // ExpireDue gives back every hold whose time is over by the database's clock, and returns how many it ended.
 //
-// Locks: the holds of one user, then that user, in a transaction of their own. Idempotent.
+// Locks: a user, then their holds, in a transaction of their own. Idempotent.
 func (s *Service) ExpireDue(ctx context.Context) (int64, error) {
 	var ended int64
 	for after := int64(0); ; {
