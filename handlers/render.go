@@ -121,7 +121,7 @@ var flashes = map[string]layouts.FlashKind{
 	"refund_unanswered": layouts.FlashFault,
 	"checked":           layouts.FlashDone, "check_unpaid": layouts.FlashDone, "check_away": layouts.FlashFault, "check_review": layouts.FlashFault,
 	"reconciling": layouts.FlashDone,
-	"key_revoked": layouts.FlashDone,
+	"key_revoked": layouts.FlashDone, "feature_set": layouts.FlashDone,
 }
 
 // countedFlashes are those that come with a number.

@@ -83,6 +83,8 @@ func NewApp(h *Handler) *fiber.App {
 	staff.Post("/events/:id/retry", h.retryEvent)
 	staff.Post("/reconcile", h.startReconcile)
 	staff.Get("/audit", h.showAudit)
+	staff.Get("/features", h.showFeatures)
+	staff.Post("/features", h.setFeature)
 	staff.Get("/keys", h.showKeys)
 	staff.Post("/keys", h.makeKey)
 	staff.Post("/keys/:id/revoke", h.revokeKey)

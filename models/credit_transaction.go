@@ -17,6 +17,8 @@ type CreditTransaction struct {
 	Meta          Meta
 	CreatedAt     time.Time
 	BalanceAfter  Credits // the user's balance after this line, filled in by the database
+	LabelEN       string  `gorm:"->"` // the operator's name for the feature; read with a history alone
+	LabelDE       string  `gorm:"->"`
 }
 
 // Meta is what else is known of a credit transaction: those fields that apply.

@@ -33,6 +33,24 @@ func Reasons() []Reason {
 	return []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonResumeAnalysis, ReasonJobMatch, ReasonResumeImprovement, ReasonManual}
 }
 
+// FixedReason reports whether a reason is one of the words that no feature may have for a name.
+func FixedReason(r Reason) bool {
+	switch r {
+	case ReasonPurchase, ReasonRefund, ReasonDispute, ReasonManual:
+		return true
+	}
+	return false
+}
+
+// KnownFeature reports whether a reason is a feature that the program has words for.
+func KnownFeature(r Reason) bool {
+	switch r {
+	case ReasonResumeAnalysis, ReasonJobMatch, ReasonResumeImprovement:
+		return true
+	}
+	return false
+}
+
 // Overdraws reports whether credits may go below zero for this reason: only where Stripe has already
 // moved the money back, never by spending and never by hand.
 func (r Reason) Overdraws() bool { return r == ReasonRefund || r == ReasonDispute }

@@ -84,6 +84,10 @@ const (
 	ScopesUnknown       Problem = "scopes_unknown"
 	PerMinuteRange      Problem = "per_minute_range"
 	CheckoutOver        Problem = "checkout_over"
+	FeatureExists       Problem = "feature_exists"
+	FeatureName         Problem = "feature_name"
+	FeatureCredits      Problem = "feature_credits"
+	FeatureLabel        Problem = "feature_label"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -93,7 +97,8 @@ func Problems() []Problem {
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
 		NothingPaid, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
-		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver}
+		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver,
+		FeatureExists, FeatureName, FeatureCredits, FeatureLabel}
 }
 
 // Error is a refusal that the user can understand.

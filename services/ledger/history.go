@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"gorm.io/gorm"
 
@@ -20,12 +21,13 @@ type Page struct {
 
 // History returns up to limit lines of the user's ledger older than the line numbered before; 0 begins at the newest.
 func (s *Service) History(ctx context.Context, userID, before int64, limit int) (Page, error) {
-	query := s.DB.WithContext(ctx).Where("user_id = ?", userID)
-	if before > 0 {
-		query = query.Where("id < ?", before)
+	if before <= 0 {
+		before = math.MaxInt64
 	}
 	var page Page
-	if err := query.Order("id DESC").Limit(limit + 1).Find(&page.Entries).Error; err != nil {
+	err := s.DB.WithContext(ctx).Raw(`SELECT c.*, f.label_en, f.label_de FROM credit_transactions c LEFT JOIN feature_prices f ON f.feature = c.reason
+		WHERE c.user_id = ? AND c.id < ? ORDER BY c.id DESC LIMIT ?`, userID, before, limit+1).Scan(&page.Entries).Error
+	if err != nil {
 		return page, fmt.Errorf("history of user %d: %w", userID, err)
 	}
 	if len(page.Entries) > limit {

@@ -10,15 +10,6 @@ import (
 // maxFeatureLength is the database's own limit, in bytes (feature_prices_feature_named).
 const maxFeatureLength = 50
 
-// fixed reports whether a reason is one of the words that can be no feature's name.
-func fixed(r models.Reason) bool {
-	switch r {
-	case models.ReasonPurchase, models.ReasonRefund, models.ReasonDispute, models.ReasonManual:
-		return true
-	}
-	return false
-}
-
 // Features returns what credits can be spent on now and what each feature costs: the three of the beginning in the
 // order in which a job seeker meets them, then those that the operator added, oldest first.
 func (s *Service) Features(ctx context.Context) ([]models.FeaturePrice, error) {

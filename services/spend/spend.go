@@ -62,7 +62,7 @@ func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 
 // check refuses what no database must see, and returns the metadata in the form in which it is kept.
 func (r Request) check() (json.RawMessage, error) {
-	if r.Feature == "" || len(r.Feature) > maxFeatureLength || !models.Storable(r.Feature) || fixed(models.Reason(r.Feature)) {
+	if r.Feature == "" || len(r.Feature) > maxFeatureLength || !models.Storable(r.Feature) || models.FixedReason(models.Reason(r.Feature)) {
 		return nil, fault.Field("feature", fault.FeatureUnknown)
 	}
 	if r.UserID < 1 || r.UserID > math.MaxInt32 {

@@ -1,0 +1,57 @@
+package handlers
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// showFeatures is GET /{locale}/admin/features: what credits can be spent on; with ?edit= the form to change one.
+func (h *Handler) showFeatures(c *fiber.Ctx) error {
+	return h.renderFeatures(c, fiber.StatusOK, pages.FeatureForm{Active: true, Feature: c.Query("edit"), Existing: c.Query("edit") != ""})
+}
+
+// renderFeatures fills the form of an existing feature with what is, unless something was typed.
+func (h *Handler) renderFeatures(c *fiber.Ctx, status int, form pages.FeatureForm) error {
+	features, err := h.Admin.Features(c.UserContext())
+	if err != nil {
+		return err
+	}
+	known := !form.Existing
+	for _, f := range features {
+		if known = known || string(f.Feature) == form.Feature; form.Existing && string(f.Feature) == form.Feature && form.Errors == nil {
+			form.Credits, form.LabelEN, form.LabelDE, form.Active = strconv.FormatInt(int64(f.Credits), 10), f.LabelEN, f.LabelDE, f.Active
+		}
+	}
+	if !known {
+		return fault.New(fault.NotFound, nil)
+	}
+	return h.render(c, status, "admin_features.title", pages.AdminFeatures(pages.AdminFeaturesData{
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, Features: features, Form: form,
+	}))
+}
+
+// setFeature is POST /{locale}/admin/features: add a feature, or change one.
+func (h *Handler) setFeature(c *fiber.Ctx) error {
+	form := pages.FeatureForm{Feature: strings.TrimSpace(formValue(c, "feature")), Credits: formValue(c, "credits"), LabelEN: formValue(c, "label_en"),
+		LabelDE: formValue(c, "label_de"), Active: formValue(c, "active") != "", Existing: formValue(c, "existing") != ""}
+	err := h.Admin.SetFeature(c.UserContext(), admin.FeatureChange{
+		ActorID: currentUserID(c), Feature: form.Feature, New: !form.Existing, Credits: models.Credits(wholeNumber(strings.TrimSpace(form.Credits))),
+		Active: form.Active, LabelEN: form.LabelEN, LabelDE: form.LabelDE, RequestID: requestID(c),
+	})
+	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
+		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)}
+		return h.renderFeatures(c, fiber.StatusUnprocessableEntity, form)
+	}
+	if err != nil {
+		return err
+	}
+	setFlash(c, h.Sessions.secure, "feature_set")
+	return leave(c, "/"+pageLocale(c)+"/admin/features")
+}
