@@ -22,6 +22,7 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
 			VALUES ('00000000-0000-7000-8000-000000000001', 1, 'price_1', 1, 500, 2000, 'eur', 'en', 'k')`,
 		`INSERT INTO audit_log (actor, action) VALUES ('system', 'test')`,
+		`INSERT INTO holds (id, user_id, feature, credits, status, expires_at) VALUES ('00000000-0000-7000-8000-000000000005', 1, 'job_match', 5, 'expired', now())`,
 		`INSERT INTO api_keys (id, name, prefix, key_hash, scopes, created_by, idempotency_key, revoked_at)
 			VALUES ('00000000-0000-7000-8000-000000000003', 'test', 'rmc_00000000', sha256('test'), '{spend}', 1, 'form', now())`,
 	}
@@ -69,6 +70,20 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		{"a grant needs a payment", "purchases_granted_only_when_paid", `UPDATE purchases SET credits_granted = 500`},
 		{"never more back than granted", "purchases_taken_back_at_most_granted", `UPDATE purchases SET credits_refunded = 501`},
 		{"a price holds credits", "prices_credits_in_range", `UPDATE prices SET credits_per_unit = 0`},
+		{"nothing is taken that is not there", "credit_transactions_covered", entry + `(1, -501, 'manual', NULL, '{}')`},
+		{"a feature's name is no fixed word", "feature_prices_feature_named", `INSERT INTO feature_prices (feature, credits) VALUES ('manual', 1)`},
+		{"a feature stays", "feature_prices_kept", `DELETE FROM feature_prices`},
+		{"a feature keeps its name", "feature_prices_kept", `UPDATE feature_prices SET feature = 'other' WHERE feature = 'job_match'`},
+		{"a hold is of a known feature", "holds_feature_known", `INSERT INTO holds (id, user_id, feature, credits, expires_at)
+			VALUES ('00000000-0000-7000-8000-000000000003', 1, 'free_lunch', 1, now())`},
+		{"a hold is of a known key", "holds_api_key_known", `INSERT INTO holds (id, user_id, api_key_id, feature, credits, expires_at)
+			VALUES ('00000000-0000-7000-8000-000000000003', 1, '00000000-0000-7000-8000-000000000004', 'job_match', 1, now())`},
+		{"no hold without held credits", "users_held_equals_holds", `INSERT INTO holds (id, user_id, feature, credits, expires_at)
+			VALUES ('00000000-0000-7000-8000-000000000003', 1, 'job_match', 5, now())`},
+		{"no held credits without a hold", "users_held_equals_holds", `UPDATE users SET credits_held = 5`},
+		{"a hold ends once", "holds_end_once", `UPDATE holds SET status = 'released'`},
+		{"a captured hold has its line", "holds_captured_has_line", `INSERT INTO holds (id, user_id, feature, credits, captured, status, expires_at)
+			VALUES ('00000000-0000-7000-8000-000000000003', 1, 'job_match', 5, 5, 'captured', now())`},
 		{"a hold is positive", "holds_credits_positive", `INSERT INTO holds (id, user_id, feature, credits, expires_at)
 			VALUES ('00000000-0000-7000-8000-000000000002', 1, 'job_match', 0, now())`},
 		{"a service key stays", "api_keys_stay", `DELETE FROM api_keys`},
