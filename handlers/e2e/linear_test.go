@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// asked is one operation on one account, said what it came to. A refused spend says what was available.
+type (
+	asked struct {
+		account int64
+		kind    string // spend, read, grant or refund
+		credits int64
+	}
+	told struct {
+		refused bool
+		balance int64
+	}
+)
+
+// account is how credits behave when one thing happens after the other. Answers must fit some such order in which
+// nothing that had been answered comes after what was asked later.
+var account = porcupine.Model{
+	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
+		byAccount := map[int64][]porcupine.Operation{}
+		for _, o := range history {
+			id := o.Input.(asked).account
+			byAccount[id] = append(byAccount[id], o)
+		}
+		parts := make([][]porcupine.Operation, 0, len(byAccount))
+		for _, part := range byAccount {
+			parts = append(parts, part)
+		}
+		return parts
+	},
+	Init: func() any { return int64(0) },
+	Step: func(state, input, output any) (bool, any) {
+		balance, in, out := state.(int64), input.(asked), output.(told)
+		switch in.kind {
+		case "spend":
+			if out.refused {
+				return balance < matchCost && out.balance == balance, balance
+			}
+			return balance >= matchCost && out.balance == balance-matchCost, balance - matchCost
+		case "grant":
+			return out.balance == balance+in.credits, balance + in.credits
+		case "refund":
+			return out.balance == balance-in.credits, balance - in.credits
+		default:
+			return out.balance == balance, balance
+		}
+	},
+}
+
+// Sixteen clients spend, read, grant and refund for four users at two replicas. There is one order of it all that fits
+// every answer.
+func TestLinearizable(t *testing.T) {
+	const clients, each, people = 16, 125, 4
+	c := newCounter(t, people)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	var mu sync.Mutex
+	history := make([]porcupine.Operation, 0, clients*each)
+	begun := time.Now()
+	dbtest.Together(clients, func(client int) {
+		dice := rand.New(rand.NewPCG(seed, uint64(client)))
+		for i := range each {
+			in := asked{account: c.shop.users[dice.IntN(people)], credits: 1 + dice.Int64N(20)}
+			in.kind = []string{"spend", "spend", "spend", "read", "read", "grant", "refund"}[dice.IntN(7)]
+			from := time.Since(begun)
+			out, ok := c.operate(t, dice.IntN(2), in, fmt.Sprintf("%d %d", client, i))
+			if !ok {
+				return
+			}
+			mu.Lock()
+			history = append(history, porcupine.Operation{ClientId: client, Input: in, Call: int64(from), Output: out, Return: int64(time.Since(begun))})
+			mu.Unlock()
+		}
+	})
+	if len(history) < 1900 {
+		t.Fatalf("%d operations came to an end, want 1900", len(history))
+	}
+	if result := porcupine.CheckOperationsTimeout(account, history, time.Minute); result != porcupine.Ok {
+		t.Errorf("no order fits the answers: %s", result)
+	}
+	dbtest.CheckLedger(t, c.shop.db)
+}
+
+// operate does one operation and says what it came to.
+func (c *counter) operate(t *testing.T, replica int, in asked, key string) (told, bool) {
+	var body struct {
+		CreditsBalance int64
+		Error          struct{ Detail struct{ Available int64 } }
+	}
+	switch in.kind {
+	case "grant", "refund": // a third process: the webhook and the admin do it this way
+		entry := ledger.Entry{UserID: in.account, Delta: models.Credits(in.credits), Reason: models.ReasonManual}
+		if in.kind == "refund" {
+			entry.Delta, entry.Reason = -entry.Delta, models.ReasonRefund
+		}
+		var posted ledger.Posted
+		err := models.Transaction(t.Context(), c.shop.db, func(tx *gorm.DB) (err error) {
+			posted, err = ledger.Post(tx, entry)
+			return err
+		})
+		if err != nil {
+			t.Errorf("%s: %v", in.kind, err)
+		}
+		return told{balance: int64(posted.BalanceAfter)}, err == nil
+	case "spend":
+		r := c.spend(t, replica, in.account, key)
+		if err := json.Unmarshal([]byte(r.body), &body); err != nil || r.status != http.StatusCreated && r.status != http.StatusPaymentRequired {
+			t.Errorf("spend: %d %s", r.status, r.body)
+			return told{}, false
+		}
+		if r.status == http.StatusPaymentRequired {
+			return told{refused: true, balance: body.Error.Detail.Available}, true
+		}
+		return told{balance: body.CreditsBalance}, true
+	default:
+		r := c.call(t, replica, http.MethodGet, fmt.Sprintf("/api/credits/balance?userId=%d", in.account), "", "")
+		if err := json.Unmarshal([]byte(r.body), &body); err != nil || r.status != http.StatusOK {
+			t.Errorf("read: %d %s", r.status, r.body)
+			return told{}, false
+		}
+		return told{balance: body.CreditsBalance}, true
+	}
+}
+
+// The check bites: what a missing lock and an answer before the commit would have clients see fits no order.
+func TestLinearizableBites(t *testing.T) {
+	op := func(from, until int64, kind string, credits, balance int64) porcupine.Operation {
+		return porcupine.Operation{Input: asked{1, kind, credits}, Call: from, Output: told{balance: balance}, Return: until}
+	}
+	for name, history := range map[string][]porcupine.Operation{
+		"two spends from one balance":   {op(0, 1, "grant", 10, 10), op(2, 5, "spend", 0, 5), op(3, 4, "spend", 0, 5)},
+		"a balance from before a spend": {op(0, 1, "grant", 10, 10), op(2, 3, "spend", 0, 5), op(4, 5, "read", 0, 10)},
+		"a spend of what is not there":  {op(0, 1, "grant", 4, 4), op(2, 3, "spend", 0, -1)},
+	} {
+		if porcupine.CheckOperations(account, history) {
+			t.Errorf("%s is taken for right", name)
+		}
+	}
+}
