@@ -75,7 +75,7 @@ func TestLinearizable(t *testing.T) {
 	history := make([]porcupine.Operation, 0, clients*each)
 	begun := time.Now()
 	dbtest.Together(clients, func(client int) {
-		dice := rand.New(rand.NewPCG(seed, uint64(client)))
+		dice := rand.New(rand.NewPCG(seed, uint64(client))) //nolint:gosec // the number of a client is not negative
 		for i := range each {
 			in := asked{account: c.shop.users[dice.IntN(people)], credits: 1 + dice.Int64N(20)}
 			in.kind = []string{"spend", "spend", "spend", "read", "read", "grant", "refund"}[dice.IntN(7)]
