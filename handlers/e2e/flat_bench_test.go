@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/localpg"
+	"github.com/resume-matcher/credits/services/spend"
+)
+
+// flatRows is how many lines the ledger of BenchmarkFlat gets. Ten million take some minutes to write:
+// go test ./handlers/e2e -run ^$ -bench Flat -benchtime 1x -flat-rows 10000000
+var flatRows = flag.Int64("flat-rows", 200_000, "lines of the long ledger that BenchmarkFlat compares with a short one")
+
+const (
+	flatCalls = 2000 // of each kind, one after the other
+	flatUsers = 20   // for whom
+	flatPage  = 50   // lines of a history's page
+)
+
+// BenchmarkFlat is what a spend, a balance and the newest page of a history cost in a ledger with many lines, over what
+// they cost in one with a thousand: one client, medians, on a durable database.
+func BenchmarkFlat(b *testing.B) {
+	shop, server := durableShop(b)
+	for range flatPage { // a thousand lines: a full page for each of twenty users
+		shop.exec(b, `WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000, 'manual' FROM users ORDER BY id LIMIT ? RETURNING user_id)
+			UPDATE users SET credits_balance = credits_balance + 100000 WHERE id IN (SELECT user_id FROM line)`, flatUsers)
+	}
+	spending, book := &spend.Service{DB: shop.db, Log: slog.New(slog.DiscardHandler)}, &ledger.Service{DB: shop.db}
+	calls := map[string]func(user int64) error{
+		"spend": func(user int64) error {
+			_, err := spending.Spend(b.Context(), spend.Request{UserID: user, Feature: "job_match", Key: fmt.Sprint(time.Now().UnixNano())})
+			return err
+		},
+		"balance": func(user int64) error {
+			var credits int64
+			return shop.db.Raw(`SELECT credits_balance FROM users WHERE id = ?`, user).Scan(&credits).Error
+		},
+		"history": func(user int64) error {
+			_, err := book.History(b.Context(), user, 0, flatPage)
+			return err
+		},
+	}
+	median := func(call func(int64) error) time.Duration {
+		took := make([]time.Duration, flatCalls)
+		for i := range took {
+			began := time.Now()
+			if err := call(shop.users[i%flatUsers]); err != nil {
+				b.Fatal(err)
+			}
+			took[i] = time.Since(began)
+		}
+		slices.Sort(took)
+		return took[len(took)/2]
+	}
+	for b.Loop() {
+		short := map[string]time.Duration{}
+		for range 2 { // the first warms up
+			for name, call := range calls {
+				short[name] = median(call)
+			}
+		}
+		lengthen(b, shop, server, *flatRows)
+		for range 2 {
+			for name, call := range calls {
+				b.ReportMetric(float64(median(call))/float64(short[name]), name+"/short")
+			}
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(*flatRows), "rows")
+	dbtest.CheckLedger(b, shop.db)
+}
+
+// lengthen writes lines for all users without the triggers, which would write them one by one, and moves the balances.
+func lengthen(b *testing.B, s *shop, server *localpg.Server, rows int64) {
+	b.Helper()
+	conn, err := pgx.Connect(b.Context(), server.AdminURL("app"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close(b.Context())
+	for _, statement := range []string{
+		`SET session_replication_role = replica`,
+		fmt.Sprintf(`INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, balance_after)
+			SELECT u.id, 1, 'manual', jsonb_build_object('idempotency_key', 'flat_' || n), u.credits_balance + 1 + n / %[2]d
+			FROM generate_series(0, %[1]d - 1) n JOIN users u ON u.id = %[3]d + n %% %[2]d`, rows, len(s.users), s.users[0]),
+		`UPDATE users u SET credits_balance = l.balance_after FROM
+			(SELECT DISTINCT ON (user_id) user_id, balance_after FROM credit_transactions ORDER BY user_id, id DESC) l WHERE l.user_id = u.id`,
+		`VACUUM ANALYZE users`, `VACUUM ANALYZE credit_transactions`, `CHECKPOINT`,
+	} {
+		if _, err := conn.Exec(b.Context(), statement); err != nil {
+			b.Fatalf("%.60s: %v", statement, err)
+		}
+	}
+}
