@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -298,6 +299,59 @@ func TestAccount(t *testing.T) {
 	made.Range(func(any, any) bool { accounts++; return true })
 	if accounts != 1 {
 		t.Errorf("twenty requests made %d accounts, want one", accounts)
+	}
+	dbtest.CheckLedger(t, db)
+}
+
+// Behind a pooler statements are not prepared, and the database learns the types of values from the statement alone.
+func TestBehindAPooler(t *testing.T) {
+	_, db, user := setUp(t, 100)
+	pooled, err := models.Open(dbtest.URLOf(db)+"&pgbouncer=true", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { models.Close(pooled) })
+	s := &spend.Service{DB: pooled, Log: slog.New(slog.DiscardHandler)}
+	ctx := t.Context()
+	for _, caller := range []uuid.UUID{uuid.Nil, serviceKey(t, db)} {
+		r := request(caller, user, "job_match", "spend")
+		r.Metadata = json.RawMessage(`{"resume":7}`)
+		for _, replayed := range []bool{false, true} {
+			if posted, err := s.Spend(ctx, r.Request); err != nil || posted.DeltaCredits != -5 || posted.Replayed != replayed {
+				t.Errorf("spend = %+v, %v", posted, err)
+			}
+		}
+		r.Key = "hold"
+		for _, replayed := range []bool{false, true} {
+			if held, err := s.Hold(ctx, r); err != nil || held.Credits != 5 || held.Replayed != replayed {
+				t.Errorf("hold = %+v, %v", held, err)
+			}
+		}
+		var id string
+		if err := db.Raw(`SELECT id FROM holds WHERE status = 'open'`).Scan(&id).Error; err != nil {
+			t.Fatal(err)
+		}
+		few := models.Credits(2)
+		if done, err := s.Capture(ctx, caller, id, &few); err != nil || done.Captured != 2 {
+			t.Errorf("capture = %+v, %v", done, err)
+		}
+		r.Key = "another"
+		other, err := s.Hold(ctx, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done, err := s.Release(ctx, caller, other.ID.String()); err != nil || done.Status != models.HoldReleased {
+			t.Errorf("release = %+v, %v", done, err)
+		}
+	}
+	if _, err := s.ExpireDue(ctx); err != nil {
+		t.Errorf("expire: %v", err)
+	}
+	if _, err := s.Account(ctx, 0, "new@example.com", true); err != nil {
+		t.Errorf("account: %v", err)
+	}
+	if _, err := s.Features(ctx); err != nil {
+		t.Errorf("features: %v", err)
 	}
 	dbtest.CheckLedger(t, db)
 }
