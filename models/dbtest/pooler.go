@@ -110,14 +110,18 @@ func (p *pooler) serve(conn net.Conn) {
 		if err != nil {
 			return
 		}
-		if status == 'I' {
+		if status == 'I' { // before the client hears of it: its next statement may come at once, on another connection
 			p.take(server)
 			server = nil
+		}
+		if client.Flush() != nil {
+			return
 		}
 	}
 }
 
-// relay sends what is pending to the server and its whole answer to the client, and says how the transaction stands.
+// relay sends what is pending to the server, writes its whole answer for the client, and says how the transaction stands.
+// The client has the answer once it is flushed.
 func relay(server *pgproto3.Frontend, client *pgproto3.Backend) (byte, error) {
 	if err := server.Flush(); err != nil {
 		return 0, err
@@ -131,10 +135,7 @@ func relay(server *pgproto3.Frontend, client *pgproto3.Backend) (byte, error) {
 			client.Send(message)
 		}
 		if ready, ok := message.(*pgproto3.ReadyForQuery); ok {
-			if client == nil {
-				return ready.TxStatus, nil
-			}
-			return ready.TxStatus, client.Flush()
+			return ready.TxStatus, nil
 		}
 	}
 }
