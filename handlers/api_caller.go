@@ -9,6 +9,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/spend"
 )
 
 // access says who may make a call.
@@ -89,28 +90,38 @@ func caller(c *fiber.Ctx) uuid.UUID {
 	return uuid.Nil
 }
 
-// subject is the user whom a call is about: with a session always the one who is signed in.
-// Errors: fault.NotFound for an unknown user, fault.Invalid when not exactly one is named, or by a session one at all.
-func (h *Handler) subject(c *fiber.Ctx, named NamedUser, create bool) (int64, error) {
+// requestOf says who asks, and for whom: with a session always the one who is signed in.
+// Errors: fault.Invalid when a service does not name exactly one user, or a session names one at all.
+func requestOf(c *fiber.Ctx, named NamedUser, create bool) (spend.Request, error) {
 	v := currentVisitor(c)
 	if v.key == nil {
 		switch {
 		case named.UserID != 0:
-			return 0, fault.Field("userId", fault.UserNamed)
+			return spend.Request{}, fault.Field("userId", fault.UserNamed)
 		case named.Email != "":
-			return 0, fault.Field("email", fault.UserNamed)
+			return spend.Request{}, fault.Field("email", fault.UserNamed)
 		case create:
-			return 0, fault.Field("createUser", fault.UserNamed)
+			return spend.Request{}, fault.Field("createUser", fault.UserNamed)
 		}
-		return v.account.ID, nil
+		return spend.Request{UserID: v.account.ID}, nil
 	}
 	if (named.UserID != 0) == (named.Email != "") {
-		return 0, fault.Field("userId", fault.UserNotNamed)
+		return spend.Request{}, fault.Field("userId", fault.UserNotNamed)
 	}
 	if create && named.Email == "" {
-		return 0, fault.Field("email", fault.FieldMissing)
+		return spend.Request{}, fault.Field("email", fault.FieldMissing)
 	}
-	return h.Spend.Account(c.UserContext(), named.UserID, named.Email, create)
+	return spend.Request{Caller: v.key.ID, UserID: named.UserID, Email: named.Email, Create: create}, nil
+}
+
+// subject is the user whom a call that changes nothing is about.
+// Errors: those of requestOf; fault.NotFound for an unknown user.
+func (h *Handler) subject(c *fiber.Ctx, named NamedUser) (int64, error) {
+	r, err := requestOf(c, named, false)
+	if err != nil {
+		return 0, err
+	}
+	return h.Spend.Account(c.UserContext(), r.UserID, r.Email, false)
 }
 
 // requireKey wants a service to say what it would do again if it got no answer.

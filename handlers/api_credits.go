@@ -8,7 +8,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/spend"
 )
 
 // anyObject is a JSON object of the caller's own.
@@ -105,7 +104,7 @@ func (a *api) addCredits() {
 
 // readBalance is GET /api/credits/balance.
 func (h *Handler) readBalance(c *fiber.Ctx, in *balanceInput) (*balanceOutput, error) {
-	userID, err := h.subject(c, in.NamedUser, false)
+	userID, err := h.subject(c, in.NamedUser)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +121,7 @@ func (h *Handler) readBalance(c *fiber.Ctx, in *balanceInput) (*balanceOutput, e
 
 // listMovements is GET /api/credits/transactions.
 func (h *Handler) listMovements(c *fiber.Ctx, in *historyInput) (*movementsOutput, error) {
-	userID, err := h.subject(c, in.NamedUser, false)
+	userID, err := h.subject(c, in.NamedUser)
 	if err != nil {
 		return nil, err
 	}
@@ -153,13 +152,12 @@ func (h *Handler) spendCredits(c *fiber.Ctx, in *spendInput) (*spentOutput, erro
 	if err := requireKey(c, in.Key); err != nil {
 		return nil, err
 	}
-	userID, err := h.subject(c, in.Body.NamedUser, in.Body.CreateUser)
+	request, err := requestOf(c, in.Body.NamedUser, in.Body.CreateUser)
 	if err != nil {
 		return nil, err
 	}
-	posted, err := h.Spend.Spend(c.UserContext(), spend.Request{
-		Caller: caller(c), UserID: userID, Feature: in.Body.Feature, Key: in.Key, Metadata: in.Body.Metadata.RawMessage,
-	})
+	request.Feature, request.Key, request.Metadata = in.Body.Feature, in.Key, in.Body.Metadata.RawMessage
+	posted, err := h.Spend.Spend(c.UserContext(), request)
 	if err != nil {
 		return nil, err
 	}

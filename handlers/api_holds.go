@@ -96,14 +96,12 @@ func (a *api) addHolds() {
 
 // holdCredits is POST /api/credits/holds.
 func (h *Handler) holdCredits(c *fiber.Ctx, in *holdInput) (*replayableHold, error) {
-	userID, err := h.subject(c, in.Body.NamedUser, in.Body.CreateUser)
+	request, err := requestOf(c, in.Body.NamedUser, in.Body.CreateUser)
 	if err != nil {
 		return nil, err
 	}
-	return replayable(h.Spend.Hold(c.UserContext(), spend.HoldRequest{
-		Request: spend.Request{Caller: caller(c), UserID: userID, Feature: in.Body.Feature, Key: in.Key, Metadata: in.Body.Metadata.RawMessage},
-		TTL:     time.Duration(in.Body.TTLSeconds) * time.Second,
-	}))
+	request.Feature, request.Key, request.Metadata = in.Body.Feature, in.Key, in.Body.Metadata.RawMessage
+	return replayable(h.Spend.Hold(c.UserContext(), spend.HoldRequest{Request: request, TTL: time.Duration(in.Body.TTLSeconds) * time.Second}))
 }
 
 // readHold is GET /api/credits/holds/{id}.

@@ -162,8 +162,9 @@ func Transaction(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) e
 
 // setLocalTimeouts does for one transaction what startup parameters do for a direct connection.
 func setLocalTimeouts(tx *gorm.DB) error {
-	return tx.Exec("SELECT set_config('lock_timeout', ?, true), set_config('statement_timeout', ?, true)",
-		strconv.FormatInt(lockTimeout.Milliseconds(), 10), strconv.FormatInt(statementTimeout.Milliseconds(), 10)).Error
+	return tx.Exec(`SELECT set_config('lock_timeout', ?, true), set_config('statement_timeout', ?, true),
+		set_config('idle_in_transaction_session_timeout', ?, true)`, strconv.FormatInt(lockTimeout.Milliseconds(), 10),
+		strconv.FormatInt(statementTimeout.Milliseconds(), 10), strconv.FormatInt(idleInTxTimeout.Milliseconds(), 10)).Error
 }
 
 func worthRetrying(err error) bool {

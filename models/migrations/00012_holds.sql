@@ -43,6 +43,10 @@ CREATE UNIQUE INDEX credit_transactions_idempotency_key
     ON credit_transactions (user_id, (meta ->> 'idempotency_key'), (coalesce(meta ->> 'caller', '')))
     WHERE meta ->> 'idempotency_key' IS NOT NULL;
 
+-- A service may name the user by an address, which may come to belong to somebody else. The same request with the same
+-- key is still about the first: "named" is a hash of service, key and address.
+CREATE UNIQUE INDEX credit_transactions_named ON credit_transactions ((meta ->> 'named')) WHERE meta ->> 'named' IS NOT NULL;
+
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION credit_transactions_chain() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -99,6 +103,7 @@ END $$;
 -- A hold: its request, to know a repeat, and the line that its capture wrote.
 ALTER TABLE holds
     ADD COLUMN request_hash text NOT NULL DEFAULT '',
+    ADD COLUMN named text, -- as in the meta of a credit transaction
     ADD COLUMN transaction_id bigint, -- of a table whose rows stay
     DROP CONSTRAINT holds_feature_fkey,
     DROP CONSTRAINT holds_api_key_id_fkey,
@@ -106,6 +111,7 @@ ALTER TABLE holds
     ADD CONSTRAINT holds_metadata_object CHECK (jsonb_typeof(metadata) = 'object'),
     ADD CONSTRAINT holds_captured_has_line CHECK ((transaction_id IS NOT NULL) = (status = 'captured'));
 CREATE UNIQUE INDEX holds_idempotency_key ON holds (user_id, idempotency_key, api_key_id) NULLS NOT DISTINCT WHERE idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX holds_named ON holds (named) WHERE named IS NOT NULL;
 CREATE INDEX holds_user_newest ON holds (user_id, id DESC);
 CREATE INDEX holds_open_of_user ON holds (user_id) WHERE status = 'open';
 
@@ -171,16 +177,18 @@ DROP TRIGGER users_held_equals_holds ON users;
 DROP TRIGGER holds_held_equals_holds ON holds;
 DROP TRIGGER holds_guard ON holds;
 DROP FUNCTION held_equals_holds(), holds_guard();
-DROP INDEX holds_idempotency_key, holds_user_newest, holds_open_of_user;
+DROP INDEX holds_idempotency_key, holds_user_newest, holds_open_of_user, holds_named;
 ALTER TABLE holds RESET (fillfactor);
 ALTER TABLE holds
     DROP CONSTRAINT holds_captured_has_line,
     DROP CONSTRAINT holds_metadata_object,
     DROP COLUMN transaction_id,
+    DROP COLUMN named,
     DROP COLUMN request_hash,
     ADD CONSTRAINT holds_feature_fkey FOREIGN KEY (feature) REFERENCES feature_prices (feature),
     ADD CONSTRAINT holds_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_keys (id),
     ADD CONSTRAINT holds_idempotency_key_key UNIQUE NULLS NOT DISTINCT (api_key_id, user_id, idempotency_key);
+DROP INDEX credit_transactions_named;
 DROP INDEX credit_transactions_idempotency_key;
 CREATE UNIQUE INDEX credit_transactions_idempotency_key
     ON credit_transactions (user_id, (meta ->> 'idempotency_key')) WHERE meta ->> 'idempotency_key' IS NOT NULL;

@@ -16,8 +16,6 @@ import (
 //
 // The address must be as Address returns it. Locks: the user who loses or gets it.
 func Account(tx *gorm.DB, email string) (int64, error) {
-	const vouched = `NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id)
-		OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND i.email_verified AND lower(i.email) = lower(u.email))`
 	err := tx.Exec(`UPDATE users u SET email = NULL, updated_at = now() WHERE lower(u.email) = lower(?) AND NOT (`+vouched+`)`, email).Error
 	if err == nil {
 		err = tx.Exec(`INSERT INTO users (email) VALUES (?) ON CONFLICT ((lower(email))) DO NOTHING`, email).Error
@@ -28,10 +26,15 @@ func Account(tx *gorm.DB, email string) (int64, error) {
 	return Holder(tx, email)
 }
 
-// Holder returns the id of the user who holds an address, 0 where nobody does.
+// vouched is whether user u holds their address by right: nobody has signed in as them yet, or one of their providers
+// has verified it.
+const vouched = `(NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id)
+	OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND i.email_verified AND lower(i.email) = lower(u.email)))`
+
+// Holder returns the id of the user who holds an address by right, 0 where nobody does.
 func Holder(db *gorm.DB, email string) (int64, error) {
 	var id int64
-	if err := db.Raw(`SELECT id FROM users WHERE lower(email) = lower(?)`, email).Scan(&id).Error; err != nil {
+	if err := db.Raw(`SELECT u.id FROM users u WHERE lower(u.email) = lower(?) AND `+vouched, email).Scan(&id).Error; err != nil {
 		return 0, fmt.Errorf("holder of an address: %w", err)
 	}
 	return id, nil

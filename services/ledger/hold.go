@@ -23,6 +23,7 @@ type Order struct {
 	TTL         time.Duration
 	Key         string // idempotency key; empty for none
 	RequestHash string
+	Named       string          // as models.Meta.Named
 	Metadata    json.RawMessage // a JSON object, or empty
 }
 
@@ -35,10 +36,13 @@ type Held struct {
 // holdSQL is bookSQL for a hold: it locks, decides, reserves and counts the reserved credits in one round trip.
 const holdSQL = `WITH account AS MATERIALIZED (
 	SELECT id, credits_balance - credits_held AS available, xmin AS version FROM users WHERE id = $1::int FOR UPDATE
+), moment AS MATERIALIZED (
+	SELECT clock_timestamp() AS now FROM account -- once the user is locked: the time begins with the hold, not with the waiting
 ), hold AS (
-	INSERT INTO holds (id, user_id, api_key_id, feature, credits, idempotency_key, request_hash, metadata, expires_at)
-	SELECT $5::uuid, account.id, $4::uuid, feature, credits, nullif($3, ''), $6, $7::jsonb, now() + $8::float8 * interval '1 microsecond'
-	FROM account, feature_prices
+	INSERT INTO holds (id, user_id, api_key_id, feature, credits, idempotency_key, request_hash, named, metadata, expires_at, created_at, updated_at)
+	SELECT $5::uuid, account.id, $4::uuid, feature, credits, nullif($3, ''), $6, nullif($9, ''), $7::jsonb,
+		moment.now + $8::float8 * interval '1 microsecond', moment.now, moment.now
+	FROM account, moment, feature_prices
 	WHERE feature = $2 AND active AND available >= credits AND version = (SELECT xmin FROM users WHERE id = $1::int)
 		AND ($3 = '' OR NOT EXISTS (SELECT FROM holds WHERE user_id = $1::int AND idempotency_key = $3 AND api_key_id IS NOT DISTINCT FROM $4::uuid)
 		AND NOT EXISTS (SELECT FROM credit_transactions
@@ -58,13 +62,13 @@ func Hold(tx *gorm.DB, o Order) (Held, error) {
 	if metadata == "" {
 		metadata = "{}"
 	}
-	row := models.Hold{ID: o.ID, UserID: o.UserID, Feature: o.Feature, Status: models.HoldOpen, IdempotencyKey: o.Key, RequestHash: o.RequestHash}
+	row := models.Hold{ID: o.ID, UserID: o.UserID, Feature: o.Feature, Status: models.HoldOpen, IdempotencyKey: o.Key, RequestHash: o.RequestHash, Named: o.Named}
 	if owner.Valid {
 		row.APIKeyID = &o.Owner
 	}
 	for {
 		var kept []byte // as the database writes it
-		err := tx.Raw(holdSQL, o.UserID, string(o.Feature), o.Key, owner, o.ID, o.RequestHash, metadata, o.TTL.Microseconds()).Row().
+		err := tx.Raw(holdSQL, o.UserID, string(o.Feature), o.Key, owner, o.ID, o.RequestHash, metadata, o.TTL.Microseconds(), o.Named).Row().
 			Scan(&row.Credits, &kept, &row.ExpiresAt, &row.CreatedAt)
 		switch {
 		case err == nil:
@@ -119,9 +123,11 @@ const captureSQL = `WITH account AS MATERIALIZED (
 	SELECT id FROM users WHERE id = (SELECT user_id FROM holds WHERE id = $1::uuid AND api_key_id IS NOT DISTINCT FROM $2::uuid) FOR UPDATE
 ), hold AS MATERIALIZED (
 	SELECT holds.* FROM holds, account WHERE holds.id = $1::uuid FOR UPDATE OF holds
+), moment AS MATERIALIZED (
+	SELECT clock_timestamp() AS now FROM hold -- after all waiting
 ), due AS MATERIALIZED (
 	SELECT hold.id, hold.user_id, hold.credits, coalesce($3::int, hold.credits) AS taken, hold.feature, hold.metadata
-	FROM hold WHERE hold.status = 'open' AND hold.expires_at > now() AND coalesce($3::int, hold.credits) <= hold.credits
+	FROM hold, moment WHERE hold.status = 'open' AND hold.expires_at > moment.now AND coalesce($3::int, hold.credits) <= hold.credits
 ), line AS (
 	INSERT INTO credit_transactions (user_id, delta_credits, reason, meta)
 	SELECT user_id, -taken, feature, jsonb_build_object('hold_id', id)
@@ -136,7 +142,7 @@ const captureSQL = `WITH account AS MATERIALIZED (
 	FROM due, line WHERE users.id = due.user_id
 )
 SELECT ended.*, true AS now, false AS late FROM ended
-UNION ALL SELECT hold.*, false, hold.expires_at <= now() FROM hold WHERE NOT EXISTS (SELECT FROM ended)`
+UNION ALL SELECT hold.*, false, hold.expires_at <= moment.now FROM hold, moment WHERE NOT EXISTS (SELECT FROM ended)`
 
 // Capture takes the held credits, or fewer; the rest is free again. It may leave a debt where a refund came in between:
 // what was held was promised.
@@ -172,7 +178,7 @@ const releaseSQL = `WITH account AS MATERIALIZED (
 ), hold AS MATERIALIZED (
 	SELECT holds.* FROM holds, account WHERE holds.id = $1::uuid FOR UPDATE OF holds
 ), ended AS (
-	UPDATE holds SET status = CASE WHEN hold.expires_at > now() THEN 'released' ELSE 'expired' END, updated_at = now()
+	UPDATE holds SET status = CASE WHEN hold.expires_at > clock_timestamp() THEN 'released' ELSE 'expired' END, updated_at = now()
 	FROM hold WHERE holds.id = hold.id AND hold.status = 'open' RETURNING holds.*
 ), moved AS (
 	UPDATE users SET credits_held = credits_held - ended.credits, updated_at = now() FROM ended WHERE users.id = ended.user_id

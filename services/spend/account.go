@@ -2,6 +2,9 @@ package spend
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"math"
 
 	"gorm.io/gorm"
@@ -38,4 +41,32 @@ func (s *Service) Account(ctx context.Context, userID int64, email string, creat
 		err = fault.New(fault.NotFound, nil)
 	}
 	return id, err
+}
+
+// subject is the user whom a request is about. An address may come to belong to somebody else between a request and its
+// repeat: the repeat is about the user of the first.
+func (s *Service) subject(ctx context.Context, r Request) (int64, error) {
+	if named := r.named(); named != "" {
+		var first int64
+		err := s.DB.WithContext(ctx).Raw(`SELECT user_id FROM credit_transactions WHERE meta ->> 'named' = @named
+			UNION SELECT user_id FROM holds WHERE named = @named LIMIT 1`, map[string]any{"named": named}).Scan(&first).Error
+		if err != nil {
+			return 0, fmt.Errorf("user of an earlier request: %w", err)
+		}
+		if first != 0 {
+			return first, nil
+		}
+	}
+	return s.Account(ctx, r.UserID, r.Email, r.Create)
+}
+
+// named tells a repeat that names its user by address: a hash of caller, key and address. Empty where a repeat cannot
+// be told, or names the user by id.
+func (r Request) named() string {
+	address := ledger.Address(r.Email)
+	if r.UserID != 0 && r.Email == "" || r.Key == "" || address == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(r.caller() + "\n" + r.Key + "\n" + address))
+	return hex.EncodeToString(sum[:])
 }

@@ -39,6 +39,9 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 		return ledger.Held{}, fault.Field("ttl_seconds", fault.TTLRange)
 	}
 	metadata, err := r.check()
+	if err == nil {
+		r.UserID, err = s.subject(ctx, r.Request)
+	}
 	if err != nil {
 		return ledger.Held{}, err
 	}
@@ -47,7 +50,7 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 		return ledger.Held{}, fmt.Errorf("hold id: %w", err)
 	}
 	order := ledger.Order{ID: id, UserID: r.UserID, Owner: r.Caller, Feature: models.Reason(r.Feature), TTL: r.TTL, Key: r.Key,
-		RequestHash: r.hash("hold", r.TTL.String()+"\n", metadata), Metadata: metadata}
+		RequestHash: r.hash("hold", r.TTL.String()+"\n", metadata), Named: r.named(), Metadata: metadata}
 	var held ledger.Held
 	err = s.counter.do(ctx, s.DB, r.UserID, r.queueKey(), func(tx *gorm.DB) (err error) {
 		held, err = ledger.Hold(tx, order)

@@ -35,7 +35,8 @@ const (
 // The row lock still decides between replicas; the counter only spares the requests of this process the waiting for it.
 type counter struct {
 	tellers lanes // by a number that users share
-	own     lanes // by user
+	own     lanes // by user; all of them together take no more connections than the tellers
+	ready   sync.Once
 }
 
 // tellers is how many transactions a process books in at once: enough to keep the processors busy while some of them
@@ -50,6 +51,7 @@ var errLocked = errors.New("the user is locked")
 // Errors: what work returned; fault.Conflict when a request with the same key was still running after three seconds;
 // what kept the transaction from being committed.
 func (c *counter) do(ctx context.Context, db *gorm.DB, userID int64, key string, work func(tx *gorm.DB) error) error {
+	c.ready.Do(func() { c.own.slots = make(chan struct{}, tellers) })
 	if !c.own.has(userID) {
 		err := c.tellers.do(ctx, db, userID%tellers, &job{user: userID, key: key, work: work, polite: true})
 		if !errors.Is(err, errLocked) {
@@ -61,8 +63,9 @@ func (c *counter) do(ctx context.Context, db *gorm.DB, userID int64, key string,
 
 // lanes are queues of requests, each booked by one transaction at a time.
 type lanes struct {
-	mu   sync.Mutex
-	busy map[int64]*lane
+	slots chan struct{} // as many as may be booked in at once; nil for no limit
+	mu    sync.Mutex
+	busy  map[int64]*lane
 }
 
 // has reports whether something is being booked in a lane.
@@ -173,7 +176,11 @@ func (q *lane) ahead(j *job) bool {
 
 // lead books the jobs, answers those of others, and hands the lane on.
 func (l *lanes) lead(ctx context.Context, db *gorm.DB, number int64, batch []*job) {
-	defer func() { // also after a panic: the others must not wait for ever
+	ended := 0     // jobs that have their answer
+	defer func() { // also after a panic: nobody must wait for ever, or be told of what was undone
+		for _, j := range batch[ended:] {
+			j.err = errUnfinished
+		}
 		for _, j := range batch[1:] {
 			j.turn <- nil
 		}
@@ -181,17 +188,35 @@ func (l *lanes) lead(ctx context.Context, db *gorm.DB, number int64, batch []*jo
 	}()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), laneBudget)
 	defer cancel()
-	err := together(ctx, db, batch)
+	release, err := l.room(ctx)
+	defer release()
 	if err == nil {
-		return
+		err = together(ctx, db, batch)
 	}
+	alone := len(batch) > 1 && models.Refused(err) // one of them is the culprit, and only that one must fail
 	for _, j := range batch {
-		if j.err = err; len(batch) > 1 && models.Refused(err) { // one of them is the culprit, and only that one must fail
-			j.err = errUnfinished
+		switch {
+		case alone:
 			if e := together(ctx, db, []*job{j}); e != nil {
 				j.err = e
 			}
+		case err != nil && !errors.Is(j.err, errLocked):
+			j.err = err
 		}
+		ended++
+	}
+}
+
+// room waits until the lanes may take another connection of the pool.
+func (l *lanes) room(ctx context.Context) (release func(), err error) {
+	if l.slots == nil {
+		return func() {}, nil
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return func() { <-l.slots }, nil
+	case <-ctx.Done():
+		return func() {}, fmt.Errorf("wait for a connection: %w", ctx.Err())
 	}
 }
 

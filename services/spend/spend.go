@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -22,6 +21,8 @@ import (
 type Request struct {
 	Caller   uuid.UUID // the service key that asks; the zero id for the user's own session
 	UserID   int64
+	Email    string // names the user instead, where UserID is 0
+	Create   bool   // an account for an address that nobody holds
 	Feature  string
 	Key      string          // idempotency key; empty spends anew each time
 	Metadata json.RawMessage // a JSON object kept beside the entry; may be empty
@@ -42,10 +43,13 @@ type Service struct {
 // feature, a long key or unfit metadata; fault.NotFound for an unknown user.
 func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 	metadata, err := r.check()
+	if err == nil {
+		r.UserID, err = s.subject(ctx, r)
+	}
 	if err != nil {
 		return ledger.Posted{}, err
 	}
-	meta := models.Meta{IdempotencyKey: r.Key, RequestHash: r.hash("spend", "", metadata), RequestMetadata: metadata, Caller: r.caller()}
+	meta := models.Meta{IdempotencyKey: r.Key, RequestHash: r.hash("spend", "", metadata), RequestMetadata: metadata, Caller: r.caller(), Named: r.named()}
 	var posted ledger.Posted
 	err = s.counter.do(ctx, s.DB, r.UserID, r.queueKey(), func(tx *gorm.DB) (err error) {
 		posted, err = ledger.Spend(tx, r.UserID, models.Reason(r.Feature), meta)
@@ -64,9 +68,6 @@ func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 func (r Request) check() (json.RawMessage, error) {
 	if r.Feature == "" || len(r.Feature) > maxFeatureLength || !models.Storable(r.Feature) || models.FixedReason(models.Reason(r.Feature)) {
 		return nil, fault.Field("feature", fault.FeatureUnknown)
-	}
-	if r.UserID < 1 || r.UserID > math.MaxInt32 {
-		return nil, fault.New(fault.NotFound, nil)
 	}
 	if err := ledger.CheckKey(r.Key); err != nil {
 		return nil, err

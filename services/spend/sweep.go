@@ -2,6 +2,7 @@ package spend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,9 +36,11 @@ func (s *Service) Run(ctx context.Context) {
 
 // ExpireDue gives back every hold whose time is over by the database's clock, and returns how many it ended.
 //
-// Locks: a user, then their holds, in a transaction of their own. Idempotent.
+// Locks: a user, then their holds, in a transaction of their own. Idempotent. Errors: those of the users whose holds could not
+// be ended, after all were tried.
 func (s *Service) ExpireDue(ctx context.Context) (int64, error) {
 	var ended int64
+	var failed error
 	for after := int64(0); ; {
 		var users []int64
 		err := s.DB.WithContext(ctx).Raw(`SELECT DISTINCT user_id FROM holds WHERE status = 'open' AND expires_at <= now() AND user_id > ?
@@ -47,14 +50,17 @@ func (s *Service) ExpireDue(ctx context.Context) (int64, error) {
 		}
 		for _, user := range users {
 			freed, err := s.expire(ctx, user)
-			if err != nil {
-				return ended, err
+			if err != nil { // one user who cannot be had now must not keep the others waiting
+				failed = errors.Join(failed, err)
+			}
+			if ctx.Err() != nil {
+				return ended, failed
 			}
 			ended += freed.Holds
 			after = user
 		}
 		if len(users) < sweepBatch {
-			return ended, nil
+			return ended, failed
 		}
 	}
 }

@@ -1,0 +1,119 @@
+package spend_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/spend"
+)
+
+// A service names people by address. The address comes to belong to somebody else; the repeat of a request is still
+// about the first, and a new request about the second.
+func TestRepeatByAddress(t *testing.T) {
+	s, db, first := setUp(t, 100)
+	ctx := context.Background()
+	caller := serviceKey(t, db)
+	byAddress := func(feature, key string) spend.HoldRequest {
+		return spend.HoldRequest{Request: spend.Request{Caller: caller, Email: " Ada@Example.com", Feature: feature, Key: key}}
+	}
+	spent, err := s.Spend(ctx, byAddress("job_match", "spend").Request)
+	if err != nil || spent.UserID != first {
+		t.Fatalf("spend = %+v, %v; want user %d", spent, err, first)
+	}
+	held, err := s.Hold(ctx, byAddress("job_match", "hold"))
+	if err != nil || held.UserID != first {
+		t.Fatalf("hold = %+v, %v; want user %d", held, err, first)
+	}
+	if err := errorsOf(db, `UPDATE users SET email = NULL WHERE email = 'ada@example.com'`); err != nil {
+		t.Fatal(err)
+	}
+	second := dbtest.User(t, db, "ada@example.com").ID
+	err = models.Transaction(ctx, db, func(tx *gorm.DB) error {
+		_, err := ledger.Post(tx, ledger.Entry{UserID: second, Delta: 100, Reason: models.ReasonManual})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Together(20, func(i int) {
+		if i%2 == 0 {
+			if again, err := s.Spend(ctx, byAddress("job_match", "spend").Request); err != nil || !again.Replayed || again.ID != spent.ID {
+				t.Errorf("the spend again = %+v, %v; want line %d", again, err, spent.ID)
+			}
+		} else if again, err := s.Hold(ctx, byAddress("job_match", "hold")); err != nil || !again.Replayed || again.ID != held.ID {
+			t.Errorf("the hold again = %+v, %v; want hold %s", again, err, held.ID)
+		}
+	})
+	if _, err := s.Spend(ctx, byAddress("resume_analysis", "spend").Request); !fault.Is(err, fault.Conflict) {
+		t.Errorf("another request with the key: error = %v, want conflict", err)
+	}
+	if other, err := s.Spend(ctx, byAddress("job_match", "new").Request); err != nil || other.UserID != second {
+		t.Errorf("a new request = %+v, %v; want user %d", other, err, second)
+	}
+	dbtest.CheckLedger(t, db)
+}
+
+// Who signs in with another's address, which no provider vouches for, gets nothing of what is meant for its owner.
+func TestAddressOfASquatter(t *testing.T) {
+	s, db, squatter := setUp(t, 100)
+	ctx := context.Background()
+	if err := db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email) VALUES ('i', 's', ?, 'github', 'ada@example.com')`, squatter).Error; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Account(ctx, 0, "ada@example.com", false); !fault.Is(err, fault.NotFound) {
+		t.Errorf("their account: error = %v, want not found", err)
+	}
+	owner, err := s.Account(ctx, 0, "ada@example.com", true)
+	if err != nil || owner == squatter {
+		t.Errorf("account = %d, %v; want one of its owner's", owner, err)
+	}
+}
+
+// One user who cannot be had does not keep the holds of the others from expiring.
+func TestExpiryBesideALockedUser(t *testing.T) {
+	s, db, first := setUp(t, 100)
+	ctx := context.Background()
+	second := dbtest.User(t, db, "bob@example.com").ID
+	err := models.Transaction(ctx, db, func(tx *gorm.DB) error {
+		_, err := ledger.Post(tx, ledger.Entry{UserID: second, Delta: 100, Reason: models.ReasonManual})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []int64{first, second} {
+		if _, err := s.Hold(ctx, request(serviceKey(t, db), user, "job_match", "")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errorsOf(db, `UPDATE holds SET expires_at = now()`); err != nil {
+		t.Fatal(err)
+	}
+	var sweeping sync.WaitGroup
+	err = models.Transaction(ctx, db, func(tx *gorm.DB) error {
+		if _, err := ledger.Lock(tx, first); err != nil {
+			return err
+		}
+		sweeping.Go(func() {
+			if n, err := s.ExpireDue(ctx); n != 1 || !models.Away(err) {
+				t.Errorf("%d holds expired, %v; want the other user's, and word of the locked one", n, err)
+			}
+		})
+		sweeping.Wait()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.ExpireDue(ctx); n != 1 || err != nil {
+		t.Errorf("then %d holds expired, %v; want the other one", n, err)
+	}
+	dbtest.CheckLedger(t, db)
+}
