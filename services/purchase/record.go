@@ -97,6 +97,19 @@ func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, e
 	if p.Status == models.PurchasePaid {
 		return p, nil
 	}
+	contradiction := hear(p, c, now)
+	if p.Status != models.PurchasePaid { // one that is paid is written with its credits
+		if err := save(tx, p); err != nil {
+			return nil, err
+		}
+	}
+	return p, contradiction
+}
+
+// hear changes a purchase that is not paid to what its session says.
+//
+// Errors: ReviewError; where the amounts differ, the buyer sees that somebody is looking at it.
+func hear(p *models.Purchase, c Checkout, now time.Time) error {
 	switch c.PaymentStatus {
 	case "paid", "no_payment_required":
 	case "unpaid":
@@ -106,22 +119,19 @@ func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, e
 		case open:
 			p.Status = models.PurchaseAwaitingPayment
 		}
-		return p, save(tx, p)
+		return nil
 	default:
-		return nil, ReviewError("unknown payment status " + c.PaymentStatus)
+		return ReviewError("unknown payment status " + c.PaymentStatus)
 	}
 	if c.Currency != p.Currency || c.Subtotal != int64(p.AmountCents) {
-		p.Status = models.PurchaseReview // the buyer sees that somebody is looking at it
-		if err := save(tx, p); err != nil {
-			return nil, err
-		}
-		return nil, ReviewError("the session's amount is not what was ordered")
+		p.Status = models.PurchaseReview
+		return ReviewError("the session's amount is not what was ordered")
 	}
 	if credits, ok := parseCredits(c.Credits); ok {
 		p.Credits = credits // Stripe's metadata is the customer's word for it; ours is the same unless edited there
 	}
 	p.Status, p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt = models.PurchasePaid, c.PaymentIntent, models.Cents(c.Paid), c.PaidCurrency, &now
-	return p, nil
+	return nil
 }
 
 // lockBySession finds the purchase of a session: by the session, or, when we died before Stripe's answer was written
@@ -157,14 +167,21 @@ func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	return nil, ErrNotOurs
 }
 
-// save writes what Stripe has said of a locked purchase, and what the ledger got of it.
-func save(tx *gorm.DB, p *models.Purchase) error {
-	err := tx.Exec(`UPDATE purchases SET status = ?, checkout_session_id = NULLIF(?, ''), payment_intent_id = NULLIF(?, ''), paid_cents = ?, paid_currency = ?,
-		paid_at = ?, credits = ?, credits_granted = ?, credits_refunded = ?, credits_disputed = ?, updated_at = now() WHERE id = ?`,
-		p.Status, p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency,
-		p.PaidAt, p.Credits, p.CreditsGranted, p.CreditsRefunded, p.CreditsDisputed, p.ID).Error
+// save writes what Stripe has said of locked purchases, and what the ledger got of them.
+func save(tx *gorm.DB, purchases ...*models.Purchase) error {
+	var values []any
+	for _, p := range purchases {
+		values = append(values, p.ID, p.Status, p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency,
+			p.PaidAt, p.Credits, p.CreditsGranted, p.CreditsRefunded, p.CreditsDisputed)
+	}
+	err := tx.Exec(`UPDATE purchases SET status = v.status, checkout_session_id = NULLIF(v.session, ''), payment_intent_id = NULLIF(v.payment, ''),
+		paid_cents = v.paid_cents, paid_currency = v.paid_currency, paid_at = v.paid_at, credits = v.credits, credits_granted = v.granted,
+		credits_refunded = v.refunded, credits_disputed = v.disputed, updated_at = now()
+		FROM (VALUES `+models.Tuples(len(purchases), `(?::uuid, ?::text, ?::text, ?::text, ?::bigint, ?::text, ?::timestamptz, ?::int, ?::int, ?::int, ?::int)`)+`)
+			v (id, status, session, payment, paid_cents, paid_currency, paid_at, credits, granted, refunded, disputed)
+		WHERE purchases.id = v.id`, values...).Error
 	if err != nil {
-		return fmt.Errorf("save purchase %s: %w", p.ID, err)
+		return fmt.Errorf("save %d purchases: %w", len(purchases), err)
 	}
 	return nil
 }

@@ -49,36 +49,18 @@ func Settle(tx *gorm.DB, p *models.Purchase, eventID string) ([]models.CreditTra
 	if p.Status != models.PurchasePaid {
 		return nil, nil
 	}
-	due := *p
-	if p.CreditsGranted == 0 {
-		due.CreditsGranted = p.Credits
-	}
 	facts, err := moneyBack(tx, p.PaymentIntentID)
 	if err != nil {
 		return nil, err
 	}
-	due.CreditsRefunded, due.CreditsDisputed = target(due.CreditsGranted, due.PaidCents, facts)
-
+	due, moves := settlement(*p, facts)
 	var rows []models.CreditTransaction
-	for _, move := range []struct {
-		delta  models.Credits
-		reason models.Reason
-	}{
-		{due.CreditsGranted - p.CreditsGranted, models.ReasonPurchase},
-		{p.CreditsRefunded - due.CreditsRefunded, models.ReasonRefund},
-		{p.CreditsDisputed - due.CreditsDisputed, models.ReasonDispute},
-	} {
-		if move.delta == 0 {
-			continue
-		}
-		posted, err := ledger.Post(tx, ledger.Entry{
-			UserID: p.UserID, Delta: move.delta, Reason: move.reason, StripeEventID: eventID,
-			Meta: models.Meta{PurchaseID: p.ID.String(), Session: p.CheckoutSessionID, PaymentIntent: p.PaymentIntentID},
-		})
+	for _, move := range moves {
+		move.StripeEventID, eventID = eventID, "" // one line for each event; a second one is found by its purchase
+		posted, err := ledger.Post(tx, move)
 		if err != nil {
 			return nil, err
 		}
-		eventID = "" // one line for each event; a second one is found by its purchase
 		rows = append(rows, posted.CreditTransaction)
 	}
 	if len(rows) == 0 {
@@ -88,20 +70,66 @@ func Settle(tx *gorm.DB, p *models.Purchase, eventID string) ([]models.CreditTra
 	return rows, save(tx, p)
 }
 
+// settlement is what a paid purchase comes to by what is known of its money, and the movements of credits that bring the
+// ledger there.
+func settlement(p models.Purchase, facts money) (due models.Purchase, moves []ledger.Entry) {
+	due = p
+	if p.CreditsGranted == 0 {
+		due.CreditsGranted = p.Credits
+	}
+	due.CreditsRefunded, due.CreditsDisputed = target(due.CreditsGranted, due.PaidCents, facts)
+	for _, move := range []ledger.Entry{
+		{Delta: due.CreditsGranted - p.CreditsGranted, Reason: models.ReasonPurchase},
+		{Delta: p.CreditsRefunded - due.CreditsRefunded, Reason: models.ReasonRefund},
+		{Delta: p.CreditsDisputed - due.CreditsDisputed, Reason: models.ReasonDispute},
+	} {
+		if move.Delta != 0 {
+			move.UserID = p.UserID
+			move.Meta = models.Meta{PurchaseID: p.ID.String(), Session: p.CheckoutSessionID, PaymentIntent: p.PaymentIntentID}
+			moves = append(moves, move)
+		}
+	}
+	return due, moves
+}
+
 // moneyBack adds up what is stored of a payment's refunds and disputes.
 func moneyBack(tx *gorm.DB, paymentRef string) (money, error) {
-	var m money
-	if paymentRef == "" { // nothing was paid, so nothing can go back
-		return m, nil
+	all, err := moneyBackOf(tx, []string{paymentRef})
+	return all[paymentRef], err
+}
+
+// moneyBackOf is moneyBack of several payments, by payment.
+func moneyBackOf(tx *gorm.DB, paymentRefs []string) (map[string]money, error) {
+	found := map[string]money{}
+	var refs []any
+	for _, ref := range paymentRefs {
+		if ref != "" { // else nothing was paid, so nothing can go back
+			refs = append(refs, ref)
+		}
 	}
-	err := tx.Raw(`SELECT
-		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @ref AND status NOT IN ('failed', 'canceled')) AS refunds_good,
-		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @ref AND status IN ('failed', 'canceled')) AS refunds_bad,
-		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = @ref) AS charge_cumulated,
-		(SELECT coalesce(sum(amount), 0) FROM stripe_disputes WHERE payment_ref = @ref AND status IN ('needs_response', 'under_review', 'lost')) AS disputed`,
-		map[string]any{"ref": paymentRef}).Row().Scan(&m.RefundsGood, &m.RefundsBad, &m.ChargeCumulated, &m.Disputed)
+	if len(refs) == 0 {
+		return found, nil
+	}
+	rows, err := tx.Raw(`SELECT ref,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = ref AND status NOT IN ('failed', 'canceled')) AS refunds_good,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = ref AND status IN ('failed', 'canceled')) AS refunds_bad,
+		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = ref) AS charge_cumulated,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_disputes WHERE payment_ref = ref AND status IN ('needs_response', 'under_review', 'lost')) AS disputed
+		FROM (VALUES `+models.Tuples(len(refs), "(?::text)")+`) asked (ref)`, refs...).Rows()
 	if err != nil {
-		return m, fmt.Errorf("refunds and disputes of payment %s: %w", paymentRef, err)
+		return nil, fmt.Errorf("refunds and disputes of %d payments: %w", len(refs), err)
 	}
-	return m, nil
+	defer rows.Close()
+	for rows.Next() {
+		var ref string
+		var m money
+		if err := rows.Scan(&ref, &m.RefundsGood, &m.RefundsBad, &m.ChargeCumulated, &m.Disputed); err != nil {
+			return nil, fmt.Errorf("refunds and disputes of a payment: %w", err)
+		}
+		found[ref] = m
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("refunds and disputes of %d payments: %w", len(refs), err)
+	}
+	return found, nil
 }
