@@ -200,3 +200,41 @@ func Lock(tx *gorm.DB, userID int64) (models.User, error) {
 	}
 	return user, nil
 }
+
+// PostGrants books entries that give credits for Stripe's events, of any number of users whom the caller's transaction
+// has locked, and returns the lines by event. One statement does it for all of them.
+//
+// Units: credits. Idempotent: no; an event that has its line already fails the transaction.
+func PostGrants(tx *gorm.DB, entries []Entry) (map[string]models.CreditTransaction, error) {
+	var values []any
+	for i, e := range entries {
+		if e.Delta <= 0 || e.StripeEventID == "" || e.Meta.IdempotencyKey != "" {
+			return nil, fmt.Errorf("%s of user %d is no grant for an event", e.Reason, e.UserID)
+		}
+		meta, err := e.Meta.Value()
+		if err != nil {
+			return nil, fmt.Errorf("meta of %s of user %d: %w", e.Reason, e.UserID, err)
+		}
+		values = append(values, i, e.UserID, int64(e.Delta), string(e.Reason), e.StripeEventID, meta)
+	}
+	rows := make([]models.CreditTransaction, 0, len(entries))
+	err := tx.Raw(`WITH line AS (
+			INSERT INTO credit_transactions (user_id, delta_credits, reason, stripe_event_id, meta)
+			SELECT user_id, delta, reason, event, meta
+			FROM (VALUES `+models.Tuples(len(entries), "(?::int, ?::int, ?::int, ?::text, ?::text, ?::jsonb)")+`) due (n, user_id, delta, reason, event, meta)
+			ORDER BY n
+			RETURNING *
+		), moved AS (
+			UPDATE users SET credits_balance = credits_balance + due.credits, updated_at = now()
+			FROM (SELECT user_id, sum(delta_credits) AS credits FROM line GROUP BY user_id) due WHERE users.id = due.user_id
+		)
+		SELECT * FROM line`, values...).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("book %d grants: %w", len(entries), err)
+	}
+	booked := make(map[string]models.CreditTransaction, len(rows))
+	for _, row := range rows {
+		booked[*row.StripeEventID] = row
+	}
+	return booked, nil
+}

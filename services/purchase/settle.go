@@ -110,26 +110,21 @@ func moneyBackOf(tx *gorm.DB, paymentRefs []string) (map[string]money, error) {
 	if len(refs) == 0 {
 		return found, nil
 	}
-	rows, err := tx.Raw(`SELECT ref,
+	var rows []struct {
+		Ref                                                string
+		RefundsGood, RefundsBad, ChargeCumulated, Disputed int64
+	}
+	err := tx.Raw(`SELECT ref,
 		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = ref AND status NOT IN ('failed', 'canceled')) AS refunds_good,
 		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = ref AND status IN ('failed', 'canceled')) AS refunds_bad,
 		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = ref) AS charge_cumulated,
 		(SELECT coalesce(sum(amount), 0) FROM stripe_disputes WHERE payment_ref = ref AND status IN ('needs_response', 'under_review', 'lost')) AS disputed
-		FROM (VALUES `+models.Tuples(len(refs), "(?::text)")+`) asked (ref)`, refs...).Rows()
+		FROM (VALUES `+models.Tuples(len(refs), "(?::text)")+`) asked (ref)`, refs...).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("refunds and disputes of %d payments: %w", len(refs), err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var ref string
-		var m money
-		if err := rows.Scan(&ref, &m.RefundsGood, &m.RefundsBad, &m.ChargeCumulated, &m.Disputed); err != nil {
-			return nil, fmt.Errorf("refunds and disputes of a payment: %w", err)
-		}
-		found[ref] = m
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("refunds and disputes of %d payments: %w", len(refs), err)
+	for _, m := range rows {
+		found[m.Ref] = money{RefundsGood: m.RefundsGood, RefundsBad: m.RefundsBad, ChargeCumulated: m.ChargeCumulated, Disputed: m.Disputed}
 	}
 	return found, nil
 }

@@ -60,7 +60,25 @@ type object struct {
 	} `json:"currency_conversion"`
 }
 
-var errNoID = errors.New("the event's object has no id")
+// What an event's payload may lack.
+var (
+	errNoObject = errors.New("the stored event cannot be read")
+	errNoID     = errors.New("the event's object has no id")
+)
+
+// objectOf reads the object of an event as it was sent.
+// Errors: errNoObject where it is no event; otherwise the object is not one that we can read.
+func objectOf(payload []byte) (object, error) {
+	var envelope struct {
+		Data struct {
+			Object json.RawMessage `json:"object"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(payload, &envelope); err != nil {
+		return object{}, errNoObject
+	}
+	return parseObject(envelope.Data.Object)
+}
 
 func parseObject(raw []byte) (object, error) {
 	var o object

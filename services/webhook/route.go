@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -25,34 +24,32 @@ type outcome struct {
 //
 // Errors: what kept it from being booked, a panic among it: that must not keep the event from being stored.
 func (s *Service) route(tx *gorm.DB, event models.StripeEvent, told purchase.Told) (_ outcome, err error) {
-	defer func() {
-		if r := recover(); r != nil { // its text may quote the event
-			s.Log.ErrorContext(tx.Statement.Context, "panic", "event_id", event.EventID, "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
-			err = errors.New("a panic while it was booked")
-		}
-	}()
+	defer s.caught(tx, event.EventID, &err)
 	if event.Livemode != s.Livemode {
 		return outcome{status: models.EventReview, note: "the event's mode (test or live) is not our key's"}, nil
-	}
-	var envelope struct {
-		Data struct {
-			Object json.RawMessage `json:"object"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(event.Payload, &envelope); err != nil {
-		return outcome{}, errors.New("the stored event cannot be read")
 	}
 	book := s.bookings()[event.Type]
 	if book == nil {
 		return outcome{status: models.EventIgnored}, nil
 	}
-	o, err := parseObject(envelope.Data.Object)
-	if err != nil {
+	o, err := objectOf(event.Payload)
+	switch {
+	case errors.Is(err, errNoObject):
+		return outcome{}, err
+	case err != nil:
 		return outcome{status: models.EventReview, note: err.Error()}, nil
 	}
 	result, err := book(tx, event.EventID, o, told)
 	result.paymentRef = o.paymentRef()
 	return conclude(result, err)
+}
+
+// caught makes a panic the error that it is for the event.
+func (s *Service) caught(tx *gorm.DB, eventID string, err *error) {
+	if r := recover(); r != nil { // its text may quote the event
+		s.Log.ErrorContext(tx.Statement.Context, "panic", "event_id", eventID, "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+		*err = errors.New("a panic while it was booked")
+	}
 }
 
 // booking does what one kind of event says.

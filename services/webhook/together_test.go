@@ -1,0 +1,158 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// paidBy is the event of another purchase of a user, with a payment of its own, and that purchase.
+func (s *shop) paidBy(user int64, n int, amount int) (string, uuid.UUID) {
+	s.t.Helper()
+	owner := s.user
+	s.user = user
+	p := s.order(fmt.Sprintf("cs_%d", n))
+	s.user = owner
+	return event(fmt.Sprintf("evt_%d", n), "checkout.session.completed", fmt.Sprintf(`{"id":"cs_%d","object":"checkout.session","mode":"payment",
+		"payment_status":"paid","payment_intent":"pi_%d","client_reference_id":%q,"currency":"eur","amount_subtotal":%d,"amount_total":%d,
+		"metadata":{"credits":"1200","purchase_id":%q}}`, n, n, p.ID, amount, amount, p.ID)), p.ID
+}
+
+// atTheCounter delivers events at the same time, so that they are together in one transaction: all of them wait for it
+// before it begins.
+func (s *shop) atTheCounter(payloads ...string) {
+	s.t.Helper()
+	s.counter.mu.Lock()
+	s.counter.busy = tellers
+	s.counter.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		dbtest.Together(len(payloads), func(i int) {
+			if err := s.Receive(context.Background(), []byte(payloads[i]), sign(payloads[i], testSecret, s.clock)); err != nil {
+				s.t.Errorf("receive: %v", err)
+			}
+		})
+	}()
+	for waiting := 0; waiting < len(payloads); runtime.Gosched() {
+		s.counter.mu.Lock()
+		waiting = len(s.counter.waiting)
+		s.counter.mu.Unlock()
+	}
+	s.counter.lead(context.Background(), nil, func(context.Context, []*arrival) error { return nil }) // the one before them ends
+	<-done
+	s.counter.mu.Lock()
+	s.counter.busy -= tellers - 1
+	s.counter.mu.Unlock()
+}
+
+func (s *shop) wantLine(user int64, p uuid.UUID, credits models.Credits, status models.StripeEventStatus, eventID string) {
+	s.t.Helper()
+	var sum models.Credits
+	s.must(s.DB.Raw(`SELECT coalesce(sum(delta_credits), 0) FROM credit_transactions WHERE user_id = ? AND meta ->> 'purchase_id' = ?`, user, p.String()).Scan(&sum).Error)
+	if got := s.statusOf(eventID); sum != credits || got != status {
+		s.t.Errorf("%s is %s and its purchase gave %d credits, want %s and %d", eventID, got, sum, status, credits)
+	}
+}
+
+// Twenty events in one transaction, each with its own end.
+func TestEventsThatComeTogether(t *testing.T) {
+	s := newShop(t)
+	var payloads []string
+	var checks []func()
+	add := func(user int64, n, amount int, credits models.Credits, status models.StripeEventStatus) {
+		payload, p := s.paidBy(user, n, amount)
+		payloads = append(payloads, payload)
+		checks = append(checks, func() { s.wantLine(user, p, credits, status, fmt.Sprintf("evt_%d", n)) })
+	}
+	for n := 100; n < 112; n++ {
+		add(dbtest.User(t, s.DB, fmt.Sprintf("user%d@example.com", n)).ID, n, 3500, 1200, models.EventDone)
+	}
+	add(s.user, 200, 3500, 1200, models.EventDone) // one user twice
+	add(s.user, 201, 3500, 1200, models.EventDone)
+	add(s.user, 202, 3400, 0, models.EventReview) // not what was ordered
+	s.deliver(event("evt_refund", "charge.refunded", `{"id":"ch_203","object":"charge","amount":3500,"amount_refunded":1750,"currency":"eur","payment_intent":"pi_203"}`))
+	add(s.user, 203, 3500, 600, models.EventDone) // half of it has gone back already
+	payloads = append(payloads, payloads[0], payloads[12])
+	second, _ := s.paidBy(s.user, 204, 3500)
+	s.must(s.DB.Exec(`DELETE FROM purchases WHERE checkout_session_id = 'cs_204'`).Error) // no purchase of ours
+	payloads = append(payloads, second, s.completed("evt_1", "cs_1", "paid"))
+	s.atTheCounter(payloads...)
+
+	for _, check := range checks {
+		check()
+	}
+	if got := s.statusOf("evt_204"); got != models.EventReview {
+		t.Errorf("the event of an unknown purchase is %s, want review", got)
+	}
+	s.wantBalance(3*1200 + 600)
+	var together int64
+	s.must(s.DB.Raw(`SELECT count(*) FROM stripe_events WHERE xmin = (SELECT xmin FROM stripe_events WHERE event_id = 'evt_100') AND status = 'done'`).Scan(&together).Error)
+	if together != 15 { // the twelve, the user's two, and cs_1
+		t.Errorf("%d events were booked in one transaction, want 15", together)
+	}
+	for _, payload := range payloads { // and again, one by one
+		s.deliver(payload)
+	}
+	s.wantBalance(3*1200 + 600)
+}
+
+// One event that the database refuses fails alone.
+func TestOneOfThoseTogetherIsRefused(t *testing.T) {
+	s := newShop(t)
+	s.must(s.DB.Exec(`ALTER TABLE credit_transactions ADD CONSTRAINT spoilt CHECK (meta ->> 'session' <> 'cs_107')`).Error)
+	payloads, purchases := make([]string, 20), make([]uuid.UUID, 20)
+	for i := range payloads {
+		payloads[i], purchases[i] = s.paidBy(s.user, 100+i, 3500)
+	}
+	s.atTheCounter(payloads...)
+	for i, p := range purchases {
+		if i == 7 {
+			s.wantLine(s.user, p, 0, models.EventFailed, "evt_107")
+			continue
+		}
+		s.wantLine(s.user, p, 1200, models.EventDone, fmt.Sprintf("evt_%d", 100+i))
+	}
+	s.wantBalance(19 * 1200)
+}
+
+// What somebody else keeps locked does not make the others wait: it is stored, and booked when it can be.
+func TestThoseTogetherDoNotWait(t *testing.T) {
+	for name, lock := range map[string]string{
+		"payment":  `SELECT pg_advisory_xact_lock(hashtextextended('payment:pi_103', 0))`,
+		"purchase": `SELECT 1 FROM purchases WHERE checkout_session_id = 'cs_103' FOR UPDATE`,
+		"user":     `SELECT 1 FROM users WHERE email = 'user103@example.com' FOR UPDATE`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t)
+			var payloads []string
+			for n := 100; n < 106; n++ {
+				payload, _ := s.paidBy(dbtest.User(t, s.DB, fmt.Sprintf("user%d@example.com", n)).ID, n, 3500)
+				payloads = append(payloads, payload)
+			}
+			blocked := s.DB.Begin()
+			s.must(blocked.Exec(lock).Error)
+			s.atTheCounter(payloads...) // returns, since an answer to Stripe does not wait for longer than inlineBudget
+			var done []string
+			s.must(s.DB.Raw(`SELECT event_id FROM stripe_events WHERE status = 'done' AND xmin = (SELECT xmin FROM stripe_events WHERE event_id = 'evt_100')`).Scan(&done).Error)
+			if len(done) != 5 || s.statusOf("evt_103") != models.EventReceived {
+				t.Errorf("%v are done together and evt_103 is %s, want the five others, and received", done, s.statusOf("evt_103"))
+			}
+			s.must(blocked.Rollback().Error)
+			for s.statusOf("evt_103") == models.EventReceived { // as the worker does; the attempt that was given up may hold it for a moment
+				s.clock = s.clock.Add(2 * inlineGrace)
+				s.must(s.BookDue(context.Background()))
+			}
+			if e := s.event("evt_103"); e.Status != models.EventDone {
+				t.Errorf("evt_103 is %s (%s), want done", e.Status, e.LastError)
+			}
+			dbtest.CheckLedger(t, s.DB)
+		})
+	}
+}
