@@ -7,9 +7,13 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/components"
 )
 
-const localeCookie = "locale"
+const (
+	localeCookie = "locale"
+	zoneCookie   = "tz" // set by app.js
+)
 
 // useLocale takes the language from the path, and remembers it when it is not what we would have picked.
 func (h *Handler) useLocale(c *fiber.Ctx) error {
@@ -18,7 +22,7 @@ func (h *Handler) useLocale(c *fiber.Ctx) error {
 	if !ok {
 		return fault.New(fault.NotFound, nil)
 	}
-	c.SetUserContext(ctx)
+	c.SetUserContext(components.WithZone(ctx, c.Cookies(zoneCookie)))
 	c.Locals(localLocale, locale)
 	if h.preferredLocale(c) != locale {
 		c.Cookie(&fiber.Cookie{Name: localeCookie, Value: locale, Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()),

@@ -16,3 +16,11 @@ document.addEventListener("focusin", (event) => {
   if (event.target.matches("input[readonly]")) event.target.select();
 });
 document.querySelector("input[readonly][autofocus]")?.select();
+
+// Tells the server the visitor's time zone, so that the next page writes its times in it. Without this script they are in
+// UTC, and say so.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone) {
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `tz=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+}

@@ -51,9 +51,9 @@ func TypedMoney(ctx context.Context, cents models.Cents, code string) string {
 	return amount.Number()
 }
 
-// DateTime writes a moment and names its zone: 23 Nov 2026, 14:05 UTC.
+// DateTime writes a moment in the visitor's zone and names it: 23 Nov 2026, 15:05 CET.
 func DateTime(ctx context.Context, t time.Time) string {
-	return t.UTC().Format(dateLayout(ctx) + ", 15:04 MST")
+	return t.In(Zone(ctx)).Format(dateLayout(ctx) + ", 15:04 MST")
 }
 
 func dateLayout(ctx context.Context) string {

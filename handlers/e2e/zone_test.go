@@ -1,0 +1,38 @@
+package e2e
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// Times are in the zone that the browser's cookie names; in UTC where there is none, or none that exists.
+func TestTimesInTheVisitorsZone(t *testing.T) {
+	t.Parallel()
+	v := newVisitor(start(t, "DATABASE_URL="+dbtest.Empty(t)), "en")
+	v.signInAs("ada@example.com")
+	v.open("/en/purchase")
+	v.submit("#buy-500", "quantity", "1")
+	v.submit("#pay")
+	for _, c := range []struct{ cookie, zone string }{
+		{"", "UTC"}, {"Asia/Tokyo", "Asia/Tokyo"}, {"Local", "UTC"}, {"Nowhere/Else", "UTC"}, {"../../etc/passwd", "UTC"},
+	} {
+		v.open("/en/history")
+		v.client.Jar.SetCookies(v.at, []*http.Cookie{{Name: "tz", Value: c.cookie, Path: "/"}})
+		v.open("/en/history")
+		zone, err := time.LoadLocation(c.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		moment := v.find("table time").First()
+		at, err := time.Parse(time.RFC3339, moment.AttrOr("datetime", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := at.In(zone).Format("2 Jan 2006, 15:04 MST"); moment.Text() != want {
+			t.Errorf("with the cookie %q: %q, want %q", c.cookie, moment.Text(), want)
+		}
+	}
+}
