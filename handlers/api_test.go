@@ -104,7 +104,7 @@ func (d *desk) signIn(userID int64) string {
 	}
 	l := &landing{sess: sess, rows: d.handler.Sessions.rows}
 	id := sess.ID()
-	if err := l.signIn(context.Background(), userID); err != nil {
+	if err := l.signIn(context.Background(), userID, ""); err != nil {
 		d.t.Fatal(err)
 	}
 	return d.handler.Sessions.cookie() + "=" + id

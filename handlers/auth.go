@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/pages"
 )
@@ -69,7 +70,7 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := landed.signIn(c.UserContext(), user.ID); err != nil {
+	if err := landed.signIn(c.UserContext(), user.ID, auth.Device(c.Get(fiber.HeaderUserAgent))); err != nil {
 		return err
 	}
 	h.Site.Log.InfoContext(c.UserContext(), "signed in", "user_id", user.ID, "provider", landed.Provider)

@@ -72,6 +72,12 @@ func NewApp(h *Handler) *fiber.App {
 	page.Get("/purchase/:id", h.requireUser, h.showPurchase)
 	page.Get("/history", h.requireUser, h.showHistory)
 
+	page.Get("/account", h.requireUser, h.showAccount)
+	page.Post("/account", h.requireUser, h.saveProfile)
+	page.Post("/account/sign-ins/:id/unlink", h.requireUser, h.unlinkSignIn)
+	page.Post("/account/sessions/end", h.requireUser, h.signOutEverywhere)
+	page.Post("/account/sessions/:id/end", h.requireUser, h.endSession)
+
 	staff := page.Group("/admin", h.requireAdmin)
 	staff.Get("/", h.showAdmin)
 	staff.Get("/users/:id", h.showAdminUser)

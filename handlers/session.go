@@ -138,8 +138,8 @@ func (s *Sessions) land(c *fiber.Ctx) (*landing, error) {
 }
 
 // signIn makes the session the user's, under the new id.
-func (l *landing) signIn(ctx context.Context, userID int64) error {
-	if err := l.rows.Bind(ctx, l.sess.ID(), userID); err != nil {
+func (l *landing) signIn(ctx context.Context, userID int64, device string) error {
+	if err := l.rows.Bind(ctx, l.sess.ID(), userID, device); err != nil {
 		return err
 	}
 	l.sess.Set(keyUser, userID)

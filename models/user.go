@@ -34,9 +34,11 @@ type Identity struct {
 
 // Session is one signed-in or signing-in browser, found by the hash of its cookie.
 type Session struct {
-	KeyHash   string `gorm:"primaryKey"`
-	Data      []byte
-	UserID    *int64
-	ExpiresAt time.Time
-	CreatedAt time.Time
+	KeyHash    string `gorm:"primaryKey"`
+	Data       []byte
+	UserID     *int64
+	Device     string // browser and system in two words, as "Firefox, Linux"; empty when it is neither
+	ExpiresAt  time.Time
+	CreatedAt  time.Time
+	LastSeenAt time.Time // within five minutes
 }

@@ -19,6 +19,7 @@ const (
 	sessionMaxAge   = 30 * 24 * time.Hour // however busy a session is
 	bindLead        = 5 * time.Minute     // between Bind and the first Set of a new session
 	tombstoneMaxAge = time.Hour           // how long a request may still be running that had read an ended session
+	seenEvery       = 5 * time.Minute     // how exactly it is known when a session was last used
 )
 
 // Sessions keeps browser sessions in PostgreSQL, for Fiber's session middleware and for whoever must end them.
@@ -58,20 +59,30 @@ func (s *Sessions) Get(key string) ([]byte, error) {
 	}
 	db, cancel := s.query(context.Background())
 	defer cancel()
-	var rows []struct{ Data []byte }
-	err := db.Raw("SELECT data FROM sessions WHERE key_hash = ? AND expires_at > ? AND data <> ''", s.hash(key), s.now()).Scan(&rows).Error
+	var rows []struct {
+		Data  []byte
+		Stale bool
+	}
+	hash, now := s.hash(key), s.now()
+	err := db.Raw("SELECT data, last_seen_at <= ? AS stale FROM sessions WHERE key_hash = ? AND expires_at > ? AND data <> ''",
+		now.Add(-seenEvery), hash, now).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
 	if len(rows) == 0 {
 		return nil, nil
 	}
+	if rows[0].Stale {
+		if err := db.Exec("UPDATE sessions SET last_seen_at = ? WHERE key_hash = ? AND expires_at > ?", now, hash, now).Error; err != nil {
+			return nil, fmt.Errorf("note that a session is in use: %w", err)
+		}
+	}
 	return rows[0].Data, nil
 }
 
 // setSQL writes a session. It keeps the user of a live one, starts anew over one that ran out by itself, and leaves
 // one that was ended ended.
-const setSQL = `INSERT INTO sessions (key_hash, data, expires_at, created_at) VALUES (@hash, @data, @expires, @now)
+const setSQL = `INSERT INTO sessions (key_hash, data, expires_at, created_at, last_seen_at) VALUES (@hash, @data, @expires, @now, @now)
 	ON CONFLICT (key_hash) DO UPDATE SET data = EXCLUDED.data,
 		user_id = CASE WHEN sessions.expires_at > @now THEN sessions.user_id END,
 		created_at = CASE WHEN sessions.expires_at > @now THEN sessions.created_at ELSE EXCLUDED.created_at END,
@@ -103,7 +114,7 @@ func (s *Sessions) Set(key string, data []byte, ttl time.Duration) error {
 func (s *Sessions) Delete(key string) error {
 	db, cancel := s.query(context.Background())
 	defer cancel()
-	err := db.Exec("UPDATE sessions SET data = '', user_id = NULL, expires_at = ? WHERE key_hash = ?", s.now(), s.hash(key)).Error
+	err := db.Exec("UPDATE sessions SET data = '', user_id = NULL, device = '', expires_at = ? WHERE key_hash = ?", s.now(), s.hash(key)).Error
 	if err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
@@ -126,18 +137,18 @@ func (s *Sessions) Close() error { return nil }
 // errSessionEnded is an attempt to sign in on a session that was ended.
 var errSessionEnded = errors.New("bind session: it was ended")
 
-// Bind says whose session this is, so that EndAll finds it. Call it before the session is saved as signed in: a crash
+// Bind says whose session this is, and on which device, so that EndAll finds it. Call it before the session is saved as signed in: a crash
 // in between then leaves nobody signed in, rather than a session that cannot be ended.
-func (s *Sessions) Bind(ctx context.Context, key string, userID int64) error {
+func (s *Sessions) Bind(ctx context.Context, key string, userID int64, device string) error {
 	if key == "" {
 		return errors.New("bind session: no key")
 	}
 	db, cancel := s.query(ctx)
 	defer cancel()
 	now := s.now()
-	done := db.Exec(`INSERT INTO sessions (key_hash, data, user_id, expires_at, created_at) VALUES (?, '', ?, ?, ?)
-		ON CONFLICT (key_hash) DO UPDATE SET user_id = EXCLUDED.user_id WHERE sessions.expires_at > ?`,
-		s.hash(key), userID, now.Add(bindLead), now, now)
+	done := db.Exec(`INSERT INTO sessions (key_hash, data, user_id, device, expires_at, created_at, last_seen_at) VALUES (?, '', ?, ?, ?, ?, ?)
+		ON CONFLICT (key_hash) DO UPDATE SET user_id = EXCLUDED.user_id, device = EXCLUDED.device WHERE sessions.expires_at > ?`,
+		s.hash(key), userID, device, now.Add(bindLead), now, now, now)
 	if done.Error != nil {
 		return fmt.Errorf("bind session to user %d: %w", userID, done.Error)
 	}
@@ -151,7 +162,7 @@ func (s *Sessions) Bind(ctx context.Context, key string, userID int64) error {
 func (s *Sessions) EndAll(ctx context.Context, userID int64) error {
 	db, cancel := s.query(ctx)
 	defer cancel()
-	err := db.Exec("UPDATE sessions SET data = '', user_id = NULL, expires_at = ? WHERE user_id = ?", s.now(), userID).Error
+	err := db.Exec("UPDATE sessions SET data = '', user_id = NULL, device = '', expires_at = ? WHERE user_id = ?", s.now(), userID).Error
 	if err != nil {
 		return fmt.Errorf("end sessions of user %d: %w", userID, err)
 	}

@@ -104,7 +104,7 @@ func TestSessionEndedIsNotWrittenBack(t *testing.T) {
 		"by signing out":            s.Delete,
 		"by signing out everywhere": func(string) error { return s.EndAll(t.Context(), user) },
 	} {
-		if err := s.Bind(t.Context(), name, user); err != nil {
+		if err := s.Bind(t.Context(), name, user, ""); err != nil {
 			t.Fatal(err)
 		}
 		mustSet(t, s, name, "signed in", time.Hour)
@@ -114,7 +114,7 @@ func TestSessionEndedIsNotWrittenBack(t *testing.T) {
 		wantData(t, s, name, "")
 		mustSet(t, s, name, "a request that was under way", time.Hour)
 		wantData(t, s, name, "")
-		if err := s.Bind(t.Context(), name, user); err == nil {
+		if err := s.Bind(t.Context(), name, user, ""); err == nil {
 			t.Errorf("ended %s: bound again", name)
 		}
 	}
@@ -131,17 +131,17 @@ func TestBind(t *testing.T) {
 		}
 		return id
 	}
-	if err := s.Bind(t.Context(), "before", user); err != nil {
+	if err := s.Bind(t.Context(), "before", user, ""); err != nil {
 		t.Fatal(err)
 	}
 	wantData(t, s, "before", "")
 	mustSet(t, s, "before", "data", time.Hour)
 	mustSet(t, s, "after", "data", time.Hour)
-	if err := s.Bind(t.Context(), "after", user); err != nil {
+	if err := s.Bind(t.Context(), "after", user, ""); err != nil {
 		t.Fatal(err)
 	}
 	mustSet(t, s, "others", "data", time.Hour)
-	if err := s.Bind(t.Context(), "others", other); err != nil {
+	if err := s.Bind(t.Context(), "others", other, ""); err != nil {
 		t.Fatal(err)
 	}
 	mustSet(t, s, "after", "more", time.Hour) // keeps the user
@@ -160,7 +160,7 @@ func TestBind(t *testing.T) {
 	if boundTo("others") != 0 {
 		t.Error("a session that ran out kept its user")
 	}
-	if err := s.Bind(t.Context(), "", user); err == nil {
+	if err := s.Bind(t.Context(), "", user, ""); err == nil {
 		t.Error("bound a session without a key")
 	}
 }

@@ -88,6 +88,8 @@ const (
 	FeatureName         Problem = "feature_name"
 	FeatureCredits      Problem = "feature_credits"
 	FeatureLabel        Problem = "feature_label"
+	NameUnfit           Problem = "name_unfit"
+	LastIdentity        Problem = "last_identity"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -98,7 +100,8 @@ func Problems() []Problem {
 		NothingPaid, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver,
-		FeatureExists, FeatureName, FeatureCredits, FeatureLabel}
+		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
+		NameUnfit, LastIdentity}
 }
 
 // Error is a refusal that the user can understand.

@@ -1,0 +1,95 @@
+package handlers
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// showAccount is GET /{locale}/account.
+func (h *Handler) showAccount(c *fiber.Ctx) error {
+	user := currentUser(c)
+	return h.renderAccount(c, fiber.StatusOK, pages.AccountData{Name: user.Name, Language: h.preferredLocale(c)})
+}
+
+func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData) error {
+	ctx, userID := c.UserContext(), currentUserID(c)
+	identities, err := h.Auth.Identities(ctx, userID)
+	if err != nil {
+		return err
+	}
+	sessions, err := h.Sessions.rows.List(ctx, userID)
+	if err != nil {
+		return err
+	}
+	data.Locale, data.CSRF, data.MaxName = pageLocale(c), currentVisitor(c).token, auth.MaxName
+	for _, i := range identities {
+		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: h.providerLabel(i.Provider), Email: i.Email, Last: i.LastSignInAt})
+	}
+	here := h.Sessions.rows.Name(c.Cookies(h.Sessions.cookie()))
+	for _, s := range sessions {
+		data.Sessions = append(data.Sessions, pages.AccountSession{ID: s.KeyHash, Device: s.Device, Since: s.CreatedAt, Seen: s.LastSeenAt, Here: s.KeyHash == here})
+	}
+	return h.render(c, status, "account.title", pages.Account(data))
+}
+
+// providerLabel is a provider's proper name; its route's name when it is no longer set up.
+func (h *Handler) providerLabel(name string) string {
+	for _, p := range h.Auth.Providers() {
+		if p.Name == name {
+			return p.Label
+		}
+	}
+	return name
+}
+
+// saveProfile is POST /{locale}/account. The next page is in the language that was chosen.
+func (h *Handler) saveProfile(c *fiber.Ctx) error {
+	name, locale := formValue(c, "name"), formValue(c, "locale")
+	err := h.Auth.Rename(c.UserContext(), currentUserID(c), name, locale)
+	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
+		data := pages.AccountData{Name: name, Language: locale, Errors: map[string]string{f.Field: h.message(c.UserContext(), f)}}
+		return h.renderAccount(c, fiber.StatusUnprocessableEntity, data)
+	}
+	if err != nil {
+		return err
+	}
+	return h.backToAccount(c, locale, "profile_saved")
+}
+
+// unlinkSignIn is POST /{locale}/account/sign-ins/{id}/unlink.
+func (h *Handler) unlinkSignIn(c *fiber.Ctx) error {
+	err := h.Auth.Unlink(c.UserContext(), currentUserID(c), c.Params("id"))
+	if f := fault.Of(err); f != nil && f.Problem == fault.LastIdentity {
+		return h.backToAccount(c, pageLocale(c), "last_sign_in")
+	}
+	if err != nil {
+		return err
+	}
+	return h.backToAccount(c, pageLocale(c), "unlinked")
+}
+
+// endSession is POST /{locale}/account/sessions/{id}/end.
+func (h *Handler) endSession(c *fiber.Ctx) error {
+	if err := h.Sessions.rows.End(c.UserContext(), currentUserID(c), c.Params("id")); err != nil {
+		return err
+	}
+	return h.backToAccount(c, pageLocale(c), "session_ended")
+}
+
+// signOutEverywhere is POST /{locale}/account/sessions/end: it ends every session of the user, this one too.
+func (h *Handler) signOutEverywhere(c *fiber.Ctx) error {
+	if err := h.Sessions.rows.EndAll(c.UserContext(), currentUserID(c)); err != nil {
+		return err
+	}
+	c.Set("Clear-Site-Data", `"storage"`) // as signOut
+	setFlash(c, h.Sessions.secure, "signed_out_everywhere")
+	return leave(c, "/"+pageLocale(c))
+}
+
+func (h *Handler) backToAccount(c *fiber.Ctx, locale, flash string) error {
+	setFlash(c, h.Sessions.secure, flash)
+	return leave(c, "/"+locale+"/account")
+}

@@ -1,0 +1,107 @@
+package handlers
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+)
+
+// member is a signed-in browser at the desk.
+type member struct {
+	*desk
+	cookie string
+}
+
+func (d *desk) member(userID int64) member { return member{d, d.signIn(userID)} }
+
+func (m member) open(path string) (reply, *goquery.Document) {
+	m.t.Helper()
+	r := m.call("GET", path, "", "Cookie: "+m.cookie)
+	doc, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return r, doc
+}
+
+// post sends a form with the session's token.
+func (m member) post(path string, form url.Values) reply {
+	m.t.Helper()
+	_, id, _ := strings.Cut(m.cookie, "=")
+	form.Set("_csrf", m.handler.Sessions.token(id))
+	return m.call("POST", path, form.Encode(), "Content-Type: application/x-www-form-urlencoded", "Cookie: "+m.cookie)
+}
+
+func TestAccountPage(t *testing.T) {
+	d := newDesk(t)
+	ada := d.user("ada@example.com", 0)
+	here, there := d.member(ada.ID), d.member(ada.ID)
+
+	t.Run("saves name and language and goes on in that language", func(t *testing.T) {
+		for range 2 {
+			r := here.post("/en/account", url.Values{"name": {" Ada <b> "}, "locale": {"de"}})
+			if r.status != 303 || r.header.Get("Location") != "/de/account" {
+				t.Fatalf("status %d to %q, want 303 to the German page", r.status, r.header.Get("Location"))
+			}
+		}
+		_, doc := here.open("/de/account")
+		if got := doc.Find("#name").AttrOr("value", ""); got != "Ada <b>" {
+			t.Errorf("name = %q", got)
+		}
+		if r := here.call("GET", "/", "", "Cookie: "+here.cookie, "Accept-Language: en"); r.header.Get("Location") != "/de" {
+			t.Errorf("the bare address leads to %q, want the chosen language", r.header.Get("Location"))
+		}
+		if r, doc := here.open("/en/account"); r.status != 200 || doc.Find("#locale-de[checked]").Length() != 1 {
+			t.Errorf("the language switch changed what the user has chosen")
+		}
+	})
+	t.Run("shows a wrong name beside its field and keeps the rest", func(t *testing.T) {
+		for _, name := range []string{"", " ", strings.Repeat("x", 201), strings.Repeat("x", 10_000), "a\u202eb"} {
+			r := here.post("/de/account", url.Values{"name": {name}, "locale": {"en"}})
+			doc, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
+			if err != nil || r.status != 422 || doc.Find("#name-error").Length() != 1 || doc.Find("#name[aria-invalid=true]").AttrOr("value", "-") != name ||
+				doc.Find("#locale-en[checked]").Length() != 1 {
+				t.Errorf("%.20q: status %d, want 422 with the form as it was typed", name, r.status)
+			}
+		}
+	})
+	t.Run("wants the session's token", func(t *testing.T) {
+		r := here.call("POST", "/de/account", "name=Eve&locale=de", "Content-Type: application/x-www-form-urlencoded", "Cookie: "+here.cookie)
+		if r.status != 403 {
+			t.Errorf("status = %d, want 403", r.status)
+		}
+	})
+	t.Run("ends another session, and then all", func(t *testing.T) {
+		_, doc := here.open("/en/account")
+		ends := doc.Find("#sessions li form")
+		if ends.Length() != 1 || doc.Find("#sessions li .badge").Length() != 1 {
+			t.Fatalf("%d sessions can be ended, want the other one", ends.Length())
+		}
+		for range 2 {
+			if r := here.post(ends.AttrOr("action", ""), url.Values{}); r.status != 303 {
+				t.Errorf("status = %d, want 303", r.status)
+			}
+		}
+		if r, _ := there.open("/en/account"); r.status != 303 || !strings.Contains(r.header.Get("Location"), "/login") {
+			t.Errorf("the ended session is answered with %d", r.status)
+		}
+		if r := here.post("/en/account/sessions/end", url.Values{}); r.status != 303 {
+			t.Errorf("status = %d, want 303", r.status)
+		}
+		if r := here.post("/en/account", url.Values{"name": {"Late"}, "locale": {"en"}}); r.status != 401 {
+			t.Errorf("a form that is older than the sign-out is answered with %d, want 401", r.status)
+		}
+	})
+}
+
+func TestAccountOfAnother(t *testing.T) {
+	d := newDesk(t)
+	ada, bob := d.member(d.user("ada@example.com", 0).ID), d.member(d.user("bob@example.com", 0).ID)
+	_, id, _ := strings.Cut(ada.cookie, "=")
+	bob.post("/en/account/sessions/"+d.handler.Sessions.rows.Name(id)+"/end", url.Values{})
+	if r, _ := ada.open("/en/account"); r.status != 200 {
+		t.Errorf("another user ended the session: %d", r.status)
+	}
+}

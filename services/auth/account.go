@@ -1,0 +1,75 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// MaxName is how many characters a user's name may have.
+const MaxName = maxNameRunes
+
+// Rename gives a user the name and the language that they choose. No later sign-in replaces either: what the provider
+// says is kept with the identity, and fills in a name only where there is none.
+//
+// Errors: fault.Invalid for a name that is empty, too long or holds what does not show, and for an unknown language;
+// fault.NotFound.
+func (s *Service) Rename(ctx context.Context, userID int64, name, locale string) error {
+	name = strings.TrimSpace(name)
+	switch {
+	case name == "" || utf8.RuneCountInString(name) > MaxName || !models.Storable(name) || cleanName(name) != name:
+		return fault.Field("name", fault.NameUnfit)
+	case !models.KnownLocale(locale):
+		return fault.Field("locale", fault.LocaleUnknown)
+	}
+	done := s.db.WithContext(ctx).Exec("UPDATE users SET name = ?, locale = ?, updated_at = ? WHERE id = ?", name, locale, s.now(), userID)
+	switch {
+	case done.Error != nil:
+		return fmt.Errorf("rename user %d: %w", userID, done.Error)
+	case done.RowsAffected == 0:
+		return fault.New(fault.NotFound, nil)
+	}
+	return nil
+}
+
+// IdentityID names one identity in a form: its key is the provider's id for somebody, which is no part of a page.
+func IdentityID(i models.Identity) string {
+	sum := sha256.Sum256([]byte(i.Issuer + "\n" + i.Subject))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Unlink takes one way to sign in from a user, never the last one. One that is gone already is no error.
+//
+// Locks: the user. Errors: fault.Conflict with fault.LastIdentity.
+func (s *Service) Unlink(ctx context.Context, userID int64, id string) error {
+	return models.Transaction(ctx, s.db, func(tx *gorm.DB) error {
+		if err := tx.Exec("SELECT 1 FROM users WHERE id = ? FOR UPDATE", userID).Error; err != nil {
+			return fmt.Errorf("lock user %d: %w", userID, err)
+		}
+		var found []models.Identity
+		if err := tx.Raw("SELECT issuer, subject FROM identities WHERE user_id = ?", userID).Scan(&found).Error; err != nil {
+			return fmt.Errorf("identities of user %d: %w", userID, err)
+		}
+		for _, identity := range found {
+			if IdentityID(identity) != id {
+				continue
+			}
+			if len(found) == 1 {
+				return fault.Because(fault.Conflict, fault.LastIdentity)
+			}
+			err := tx.Exec("DELETE FROM identities WHERE issuer = ? AND subject = ?", identity.Issuer, identity.Subject).Error
+			if err != nil {
+				return fmt.Errorf("unlink an identity of user %d: %w", userID, err)
+			}
+		}
+		return nil
+	})
+}

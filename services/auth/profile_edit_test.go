@@ -1,0 +1,118 @@
+package auth
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+func TestRename(t *testing.T) {
+	f := newFixture(t)
+	user := f.arrive(t, verified("s1", "ada@example.com"))
+	t.Run("outlives the next sign-in", func(t *testing.T) {
+		if err := f.Rename(t.Context(), user.ID, "  Ada 🦉 L.  ", "en"); err != nil {
+			t.Fatal(err)
+		}
+		f.arrive(t, profile{Subject: "s1", Email: "ada@example.com", EmailVerified: true, Name: "The Provider's"})
+		if a, err := f.Account(t.Context(), user.ID); err != nil || a.Name != "Ada 🦉 L." || a.Locale != "en" {
+			t.Errorf("account = %q in %q (%v), want what was chosen", a.Name, a.Locale, err)
+		}
+	})
+	t.Run("takes 200 characters", func(t *testing.T) {
+		if err := f.Rename(t.Context(), user.ID, strings.Repeat("ä", 200), "de"); err != nil {
+			t.Error(err)
+		}
+	})
+	for name, bad := range map[string]string{"nothing": " \t ", "201 characters": strings.Repeat("ä", 201), "a line break": "a\nb",
+		"a zero byte": "a\x00b", "what turns the direction": "a\u202eb"} {
+		t.Run("refuses "+name, func(t *testing.T) {
+			if told := fault.Of(f.Rename(t.Context(), user.ID, bad, "de")); told == nil || told.Field != "name" {
+				t.Errorf("fault = %v, want one about the name", told)
+			}
+		})
+	}
+	if told := fault.Of(f.Rename(t.Context(), user.ID, "Ada", "fr")); told == nil || told.Field != "locale" {
+		t.Errorf("fault = %v, want one about the language", told)
+	}
+	if err := f.Rename(t.Context(), user.ID+1, "Ada", "de"); !fault.Is(err, fault.NotFound) {
+		t.Errorf("renaming nobody: %v, want not found", err)
+	}
+}
+
+func TestUnlink(t *testing.T) {
+	f := newFixture(t)
+	user := f.arrive(t, verified("s0", "ada@example.com"))
+	other := f.arrive(t, verified("other", "bob@example.com"))
+	for i := 1; i < 20; i++ {
+		f.arrive(t, verified("s"+string(rune('a'+i)), "ada@example.com"))
+	}
+	found, err := f.Identities(t.Context(), user.ID)
+	if err != nil || len(found) != 20 {
+		t.Fatalf("%d identities (%v), want 20", len(found), err)
+	}
+	if err := f.Unlink(t.Context(), other.ID, IdentityID(found[0])); err != nil {
+		t.Errorf("another's identity: %v, want silence", err)
+	}
+	if n := f.count(t, "SELECT count(*) FROM identities WHERE user_id = ?", user.ID); n != 20 {
+		t.Errorf("%d identities after another tried, want 20", n)
+	}
+	errs := make([]error, len(found))
+	dbtest.Together(len(found), func(i int) { errs[i] = f.Unlink(t.Context(), user.ID, IdentityID(found[i])) })
+	refused := 0
+	for _, err := range errs {
+		switch told := fault.Of(err); {
+		case told != nil && told.Problem == fault.LastIdentity:
+			refused++
+		case err != nil:
+			t.Error(err)
+		}
+	}
+	if n := f.count(t, "SELECT count(*) FROM identities WHERE user_id = ?", user.ID); n != 1 || refused != 1 {
+		t.Errorf("%d identities left and %d refused of twenty at once, want 1 and 1", n, refused)
+	}
+}
+
+func TestEndOneSession(t *testing.T) {
+	s, db, clock := newSessions(t)
+	user, other := newUser(t, db), newUser(t, db)
+	for key, owner := range map[string]int64{"here": user, "there": user, "theirs": other} {
+		if err := s.Bind(t.Context(), key, owner, "Firefox, Linux"); err != nil {
+			t.Fatal(err)
+		}
+		mustSet(t, s, key, key, sessionMaxAge)
+	}
+	clock.Add(seenEvery)
+	wantData(t, s, "here", "here")
+	list, err := s.List(t.Context(), user)
+	if err != nil || len(list) != 2 || list[0].KeyHash != s.Name("here") || !list[0].LastSeenAt.Equal(clock.Now()) || list[0].Device != "Firefox, Linux" {
+		t.Fatalf("sessions = %v (%v), want two, the one just used first", list, err)
+	}
+	if err := s.End(t.Context(), user, s.Name("theirs")); err != nil {
+		t.Error(err)
+	}
+	wantData(t, s, "theirs", "theirs")
+	if err := s.End(t.Context(), user, s.Name("there")); err != nil {
+		t.Error(err)
+	}
+	wantData(t, s, "there", "")
+	wantData(t, s, "here", "here")
+	if list, err := s.List(t.Context(), user); err != nil || len(list) != 1 {
+		t.Errorf("%d sessions left (%v), want 1", len(list), err)
+	}
+}
+
+func TestDevice(t *testing.T) {
+	for agent, want := range map[string]string{
+		"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0":                                                                  "Firefox, Linux",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0":               "Edge, Windows",
+		"Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36":                            "Chrome, Android",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1": "Safari, iPhone",
+		"curl/8": "", "": "",
+	} {
+		if got := Device(agent); got != want {
+			t.Errorf("%q is %q, want %q", agent, got, want)
+		}
+	}
+}
