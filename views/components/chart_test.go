@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,13 +56,8 @@ func numbers(t *testing.T, doc *goquery.Document, series, attribute string) []fl
 
 func same(t *testing.T, what string, got []float64, want ...float64) {
 	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%s = %v, want %v", what, got, want)
-	}
-	for i := range got {
-		if math.Abs(got[i]-want[i]) > 0.01 {
-			t.Errorf("%s = %v, want %v", what, got, want)
-		}
+	if !slices.EqualFunc(got, want, func(a, b float64) bool { return math.Abs(a-b) <= 0.01 }) {
+		t.Errorf("%s = %v, want %v", what, got, want)
 	}
 }
 
