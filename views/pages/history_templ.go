@@ -370,7 +370,7 @@ func clearFilter(locale, id string) templ.Component {
 
 // empty reports whether there is nothing that a filter could be about.
 func (d HistoryData) empty() bool {
-	return len(d.Entries) == 0 && len(d.Holds) == 0 && !d.Filter.Set() && d.FirstURL == "" && !d.Partly
+	return len(d.Entries) == 0 && len(d.Holds) == 0 && !d.Filter.Set() && len(d.Filter.Errors) == 0 && d.FirstURL == "" && !d.Partly
 }
 
 var _ = templruntime.GeneratedTemplate
