@@ -72,7 +72,13 @@ build: needs-go ## build the static binary bin/credits for release
 bench: needs-go ## run the benchmarks; BENCHTIME=5s runs each for longer
 	@found=$$(grep -rl --include='*_test.go' '^func Benchmark' handlers models services views locales static | xargs -r -n1 dirname | sort -u); \
 	if [ -z "$$found" ]; then echo "There are no benchmarks."; exit 0; fi; \
-	go test $(BENCHFLAGS) -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -p 1 $$(printf './%s ' $$found)
+	table=$$(mktemp); trap 'rm -f "$$table"' EXIT; export BENCH_TABLE="$$table"; \
+	go test $(BENCHFLAGS) -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -p 1 $$(printf './%s ' $$found); \
+	echo; echo "Slowest, middle and fastest round, and how the middle compares:"; cat "$$table"
+
+.PHONY: bite
+bite: needs-go ## plant mistakes in a copy of the sources and see that the tests find each; takes minutes
+	@BITE=1 go test -count=1 -v -timeout 30m -run '^TestFaultsAreFound$$' ./handlers/e2e
 
 .PHONY: docker
 docker: ## build the container image credits

@@ -71,6 +71,7 @@ func NewApp(h *Handler) *fiber.App {
 	page.Post("/purchase", h.requireUser, h.startPurchase)
 	page.Get("/purchase/:id", h.requireUser, h.showPurchase)
 	page.Get("/history", h.requireUser, h.showHistory)
+	page.Get("/history.csv", h.requireUser, h.sendHistory)
 
 	page.Get("/account", h.requireUser, h.showAccount)
 	page.Post("/account", h.requireUser, h.saveProfile)

@@ -160,6 +160,22 @@ func Transaction(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) e
 	return err
 }
 
+// Snapshot begins a transaction that sees the database as it is now, however long it reads, and changes nothing. The
+// caller ends it with Rollback.
+func Snapshot(ctx context.Context, db *gorm.DB) (*gorm.DB, error) {
+	tx := db.WithContext(ctx).Begin(&sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if tx.Error != nil {
+		return nil, tx.Error
+	}
+	if pooled, _ := db.Get(pooledKey); pooled == true {
+		if err := setLocalTimeouts(tx); err != nil {
+			tx.Rollback()
+			return nil, err
+		}
+	}
+	return tx, nil
+}
+
 // setLocalTimeouts does for one transaction what startup parameters do for a direct connection.
 func setLocalTimeouts(tx *gorm.DB) error {
 	return tx.Exec(`SELECT set_config('lock_timeout', ?, true), set_config('statement_timeout', ?, true),

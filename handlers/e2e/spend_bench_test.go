@@ -176,9 +176,12 @@ func (t *till) report(b *testing.B) {
 			slices.Sort(t.took[name])
 			b.ReportMetric(median(t.rates[name]), name+"/s")
 			b.ReportMetric(float64(t.took[name][len(t.took[name])*99/100].Microseconds())/1000, name+"_p99_ms")
+			row := figure{name: "spend, " + name, rates: t.rates[name], took: t.took[name]}
 			if yard > 0 && kind != "pgbench" {
 				b.ReportMetric(median(t.rates[name])/yard, name+"/pgbench")
+				row.yard = t.rates[users+"pgbench"]
 			}
+			tabulate(b, row)
 		}
 	}
 }

@@ -57,6 +57,7 @@ type meter struct {
 	fresh, again, visible []time.Duration // of each event; of some, for visible
 	freshRate, againRate  []float64       // of each round, in events a second
 	yardstick             []float64       // of each round, in transactions a second
+	yardTook              []time.Duration // of each transaction
 }
 
 func newMeter(b *testing.B) *meter {
@@ -95,8 +96,9 @@ func (m *meter) pay(b *testing.B) float64 {
 	m.shop.exec(b, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		SELECT gen_random_uuid(), ? + n % ?, 'price_1200', 1, ?, ?, 'eur', 'de', 'bench_' || n, 'cs_' || n FROM generate_series(?::bigint, ?) n`,
 		m.shop.users[0], len(m.shop.users), soldCredits, soldCents, m.next+1, m.next+benchConnections*benchPgbench)
-	rate, _ := m.pgbench.run(b, sameRows, benchConnections, benchPgbench, "i=0", fmt.Sprintf("base=%d", m.next), fmt.Sprintf("per=%d", benchPgbench))
+	rate, took := m.pgbench.run(b, sameRows, benchConnections, benchPgbench, "i=0", fmt.Sprintf("base=%d", m.next), fmt.Sprintf("per=%d", benchPgbench))
 	m.next += benchConnections * benchPgbench
+	m.yardTook = append(m.yardTook, took...)
 	return rate
 }
 
@@ -184,6 +186,8 @@ func (m *meter) report(b *testing.B) {
 			b.ReportMetric(kind.rate/median(m.yardstick), kind.name+"/pgbench")
 		}
 	}
+	tabulate(b, figure{"webhook, pgbench, the same rows", m.yardstick, m.yardTook, nil},
+		figure{"webhook, a new event", m.freshRate, m.fresh, m.yardstick}, figure{"webhook, an event again", m.againRate, m.again, m.yardstick})
 	slices.Sort(m.visible)
 	b.ReportMetric(ms(m.visible[len(m.visible)*99/100]), "visible_p99_ms")
 	if m.pgbench != nil {

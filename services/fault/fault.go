@@ -51,6 +51,9 @@ const (
 	BelowZero           Problem = "below_zero"
 	CursorInvalid       Problem = "cursor_invalid"
 	LimitRange          Problem = "limit_range"
+	KindUnknown         Problem = "kind_unknown"
+	MonthInvalid        Problem = "month_invalid"
+	SearchInvalid       Problem = "search_invalid"
 	SignInFailed        Problem = "sign_in_failed"
 	SignInExpired       Problem = "sign_in_expired"
 	KeyMissing          Problem = "idempotency_key_missing"
@@ -95,7 +98,7 @@ const (
 // Problems lists every problem, for the test that wants a text for each.
 func Problems() []Problem {
 	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
-		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, SignInFailed, SignInExpired, KeyMissing,
+		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, KindUnknown, MonthInvalid, SearchInvalid, SignInFailed, SignInExpired, KeyMissing,
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
 		NothingPaid, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,

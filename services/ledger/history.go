@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"gorm.io/gorm"
 
@@ -11,7 +12,11 @@ import (
 )
 
 // Service reads the ledger.
-type Service struct{ DB *gorm.DB }
+type Service struct {
+	DB *gorm.DB
+
+	exports atomic.Int32 // that are open
+}
 
 // Page is one stretch of a user's history, newest first. Next is the cursor of the one after it, 0 at the end.
 type Page struct {

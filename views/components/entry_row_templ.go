@@ -160,7 +160,7 @@ func EntryRow(e models.CreditTransaction, purchases string) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var8 string
-		templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(entryReason(ctx, e))
+		templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(EntryReason(ctx, e))
 		if templ_7745c5c3_Err != nil {
 			return templ.Error{Err: templ_7745c5c3_Err, FileName: `components/entry_row.templ`, Line: 36, Col: 47}
 		}
@@ -305,20 +305,24 @@ func EntryRow(e models.CreditTransaction, purchases string) templ.Component {
 	})
 }
 
-// entryReason says why credits moved: for a feature that the operator named, in the operator's words.
-func entryReason(ctx context.Context, e models.CreditTransaction) string {
-	label := e.LabelEN
+// EntryReason says why credits moved.
+func EntryReason(ctx context.Context, e models.CreditTransaction) string {
 	if locales.Code(ctx) == "de" {
-		label = e.LabelDE
+		return ReasonName(ctx, e.Reason, e.LabelDE)
 	}
-	key := "entry.reason." + string(e.Reason)
+	return ReasonName(ctx, e.Reason, e.LabelEN)
+}
+
+// ReasonName is what people read for why credits move: for a feature that the operator named, the operator's label.
+func ReasonName(ctx context.Context, reason models.Reason, label string) string {
+	key := "entry.reason." + string(reason)
 	switch {
 	case label != "":
 		return locales.Plain(label)
 	case i18n.Has(ctx, key):
 		return i18n.T(ctx, key)
 	}
-	return string(e.Reason)
+	return string(reason)
 }
 
 func deltaClass(delta models.Credits) string {

@@ -1,0 +1,165 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// edit replaces one place of a file; the place must be there exactly once.
+type edit struct{ file, old, planted string }
+
+// faults are mistakes that would make money wrong, each with the tests that must not pass with it.
+var faults = []struct {
+	name  string
+	edits []edit
+	pkg   string
+	tests string
+}{
+	{"nobody is locked", []edit{
+		{"services/ledger/ledger.go", "WHERE id = $1::int FOR UPDATE\n), line AS (", "WHERE id = $1::int\n), line AS ("},
+		{"services/ledger/ledger.go", "WHERE version = (SELECT xmin FROM users WHERE id = $1::int) AND (due", "WHERE (due"},
+		{"models/migrations/00012_holds.sql", "SELECT credits_held INTO held FROM users WHERE id = NEW.user_id FOR UPDATE;", "SELECT credits_held INTO held FROM users WHERE id = NEW.user_id;"},
+	}, "./services/ledger", "TestTwentySpendAtOnce"},
+	{"a statement that waited books on what it saw before", []edit{
+		{"services/ledger/ledger.go", "WHERE version = (SELECT xmin FROM users WHERE id = $1::int) AND (due", "WHERE (due"},
+	}, "./services/ledger", "TestKeyUsedWhileWaiting"},
+	{"no key is unique", []edit{
+		{"services/ledger/ledger.go", "AND ($4 = '' OR NOT EXISTS (SELECT FROM credit_transactions", "AND (true OR NOT EXISTS (SELECT FROM credit_transactions"},
+		{"models/migrations/00012_holds.sql", "CREATE UNIQUE INDEX credit_transactions_idempotency_key\n    ON credit_transactions (user_id, (meta ->> 'idempotency_key'), (coalesce", "CREATE INDEX credit_transactions_idempotency_key\n    ON credit_transactions (user_id, (meta ->> 'idempotency_key'), (coalesce"},
+	}, "./services/ledger", "TestPostIdempotency"},
+	{"a key stands for any request", []edit{
+		{"services/ledger/ledger.go", "if row.Meta.RequestHash != e.Meta.RequestHash || row.Reason != e.Reason {", "if false {"},
+	}, "./services/ledger", "TestPostIdempotency"},
+	{"a spend need not be covered", []edit{
+		{"services/ledger/ledger.go", "(due.delta > 0 OR $8::bool OR available + due.delta >= 0)", "true"},
+	}, "./services/ledger", "TestPost|TestTwentySpendAtOnce"},
+	{"a spend is answered before it is committed", []edit{
+		{"services/spend/lane.go", "		err = together(ctx, db, batch)\n", "		for _, j := range batch {\n			j.err = nil\n		}\n		go func() { _ = together(context.WithoutCancel(ctx), db, batch) }()\n"},
+	}, "./services/spend", "TestSpend|TestTwentyAtOnce"},
+	{"a capture of fewer frees only those", []edit{
+		{"services/ledger/hold.go", "credits_held = credits_held - due.credits", "credits_held = credits_held - due.taken"},
+	}, "./services/ledger", "TestCapture"},
+	{"a hold is captured whatever has become of it", []edit{
+		{"services/ledger/hold.go", "hold.status = 'open' AND hold.expires_at > moment.now", "hold.expires_at > moment.now"},
+	}, "./services/ledger", "TestCapture|TestHoldEndsOnce"},
+	{"a hold is captured after its time", []edit{
+		{"services/ledger/hold.go", "hold.status = 'open' AND hold.expires_at > moment.now", "hold.status = 'open'"},
+	}, "./services/ledger", "TestCapture"},
+	{"an expired hold gives nothing back", []edit{
+		{"services/ledger/hold.go", "AND freed.credits > 0", "AND freed.credits < 0"},
+	}, "./services/ledger", "TestExpire"},
+	{"a revoked key is good for two seconds", []edit{
+		{"services/auth/verify.go", "knownFor      = time.Second ", "knownFor      = 2 * time.Second "},
+	}, "./services/auth", "TestKeyRevokedElsewhere"},
+	{"refund and dispute are rounded apart", []edit{
+		{"services/purchase/settle.go", "share(min(m.refunded(), int64(paid))+min(m.Disputed, int64(paid))) - refunded", "share(m.Disputed)"},
+	}, "./services/purchase", "TestTarget"},
+	{"a purchase is granted by each event", []edit{
+		{"services/purchase/settle.go", "{Delta: due.CreditsGranted - p.CreditsGranted,", "{Delta: due.CreditsGranted,"},
+	}, "./services/webhook", "TestPaidCheckoutIsBookedOnce"},
+	{"an event is answered before it is stored", []edit{
+		{"services/webhook/webhook.go", "	return s.take(ctx, s.rowOf(event, payload))\n", "	go func() { _ = s.take(context.WithoutCancel(ctx), s.rowOf(event, payload)) }()\n	return nil\n"},
+	}, "./services/webhook", "TestPaidCheckoutIsBookedOnce|TestDatabaseAwayIsNoSuccess"},
+	{"an event that is left for later counts as done", []edit{
+		{"services/webhook/together.go", "	return s.leave(tx, left)\n", "	return nil\n"},
+	}, "./services/webhook", "TestEventsThatComeTogether"},
+	{"events that come together wait for a lock", []edit{
+		{"services/purchase/together.go", "FOR UPDATE OF p, u SKIP LOCKED", "FOR UPDATE OF p, u"},
+	}, "./services/webhook", "TestThoseTogetherDoNotWait"},
+	{"money that went back before is not looked for", []edit{
+		{"services/purchase/together.go", "settlement(*p, facts[p.PaymentIntentID])", `settlement(*p, facts[""])`},
+	}, "./services/webhook", "TestEventsThatComeTogether"},
+}
+
+// Every fault can still be planted where it is to be; else nobody would know whether the tests find it.
+func TestFaultsCanBePlanted(t *testing.T) {
+	t.Parallel()
+	for _, f := range faults {
+		for _, e := range f.edits {
+			text, err := os.ReadFile(filepath.Join("../..", e.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(text), e.old); n != 1 {
+				t.Errorf("%s: %s has %q %d times, want once", f.name, e.file, e.old, n)
+			}
+		}
+	}
+}
+
+// TestFaultsAreFound plants each fault into a copy of the sources and wants its tests to fail; without it they pass.
+// It takes minutes, so it is run by `make bite`.
+func TestFaultsAreFound(t *testing.T) {
+	if os.Getenv("BITE") == "" {
+		t.Skip("make bite runs it")
+	}
+	dir := t.TempDir()
+	copyTree(t, dir)
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			if out, failed := runTests(t, dir, f.pkg, f.tests); failed {
+				t.Fatalf("without the fault, %s of %s fail:\n%s", f.tests, f.pkg, out)
+			}
+			for _, e := range f.edits {
+				t.Cleanup(plant(t, filepath.Join(dir, e.file), e)) // the last is undone first
+			}
+			out, failed := runTests(t, dir, f.pkg, f.tests)
+			switch {
+			case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
+				t.Errorf("the fault does not compile:\n%s", out)
+			case !failed:
+				t.Errorf("%s of %s pass with it", f.tests, f.pkg)
+			}
+		})
+	}
+}
+
+// plant makes an edit and returns what undoes it.
+func plant(t *testing.T, file string, e edit) func() {
+	t.Helper()
+	text, err := os.ReadFile(file) //nolint:gosec // of the copy
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(strings.Replace(string(text), e.old, e.planted, 1))
+	return func() { write(string(text)) }
+}
+
+// copyTree copies what the repository holds and what is new in it.
+func copyTree(t *testing.T, to string) {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list.Dir = "../.."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
+		text, err := os.ReadFile(filepath.Join("../..", name)) //nolint:gosec // of the repository
+		if err != nil {
+			continue // a link, or deleted
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(to, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func runTests(t *testing.T, dir, pkg, tests string) (out string, failed bool) {
+	t.Helper()
+	run := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout", "3m", "-run", "^("+tests+")$", pkg)
+	run.Dir = dir
+	text, err := run.CombinedOutput()
+	return string(text), err != nil
+}

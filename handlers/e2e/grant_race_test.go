@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// An admin's form that is sent fifty times at once, to two replicas, grants once; fifty forms grant fifty times.
+func TestGrantRaces(t *testing.T) {
+	t.Parallel()
+	shop := newShop(t, 2)
+	env := []string{"DATABASE_URL=" + shop.url, "SESSION_SECRET=" + strings.Repeat("e2e", 12), "LOG_LEVEL=warn"}
+	sites := [2]*site{start(t, env...), start(t, env...)}
+	admin := newVisitor(sites[0], "en")
+	admin.signIn("#demo-admin")
+	for i, c := range []struct {
+		name  string
+		key   func(int) string
+		lines int64
+	}{
+		{"one form", func(int) string { return "" }, 1},
+		{"fifty forms", func(int) string { return uuid.NewString() }, 50},
+	} {
+		user := shop.users[i]
+		admin.open(fmt.Sprintf("/en/admin/users/%d", user))
+		form, err := io.ReadAll(admin.form("#grant-submit", "credits", "7", "note", "For the trouble").Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, err := url.ParseQuery(string(form))
+		if err != nil || values.Get("idempotency_key") == "" {
+			t.Fatalf("the form has no key: %v", err)
+		}
+		var mu sync.Mutex
+		answers := map[int]int{}
+		dbtest.Together(50, func(n int) {
+			sent := url.Values{}
+			for name := range values {
+				sent.Set(name, values.Get(name))
+			}
+			if key := c.key(n); key != "" {
+				sent.Set("idempotency_key", key)
+			}
+			status := admin.sendTo(sites[n%2], fmt.Sprintf("/en/admin/users/%d/grant", user), sent)
+			mu.Lock()
+			defer mu.Unlock()
+			answers[status]++
+		})
+		if answers[http.StatusSeeOther] != 50 {
+			t.Errorf("%s: answers by status %v, want fifty 303", c.name, answers)
+		}
+		if n := shop.count(t, `SELECT count(*) FROM credit_transactions WHERE user_id = ? AND reason = 'manual'`, user); n != c.lines {
+			t.Errorf("%s: %d lines, want %d", c.name, n, c.lines)
+		}
+		if n := shop.count(t, `SELECT credits_balance FROM users WHERE id = ?`, user); n != 7*c.lines {
+			t.Errorf("%s: balance = %d credits, want %d", c.name, n, 7*c.lines)
+		}
+		if n := shop.count(t, `SELECT count(*) FROM audit_log WHERE user_id = ? AND actor = 'admin'`, user); n != c.lines {
+			t.Errorf("%s: %d entries in the audit log, want %d", c.name, n, c.lines)
+		}
+	}
+	dbtest.CheckLedger(t, shop.db)
+}
+
+// sendTo posts a form to a replica, in the visitor's session, and returns the answer's status.
+func (v *visitor) sendTo(s *site, path string, values url.Values) int {
+	req, err := http.NewRequestWithContext(v.t.Context(), http.MethodPost, s.url+path, strings.NewReader(values.Encode()))
+	if err != nil {
+		v.t.Error(err)
+		return 0
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", s.url)
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	client := http.Client{Jar: v.client.Jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		v.t.Error(err)
+		return 0
+	}
+	defer res.Body.Close()
+	return res.StatusCode
+}

@@ -1,0 +1,152 @@
+package handlers
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/views/components"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+const (
+	maxSearch = 100 // characters
+	maxMonths = 240 // that are offered; the address takes any
+	monthForm = "2006-01"
+)
+
+// asked is what somebody wants to see of their history: for the page that asks, and for the ledger.
+type asked struct {
+	shown  pages.HistoryFilter
+	filter ledger.Filter
+	labels map[models.Reason]string
+}
+
+// askedOf reads the filter in the address. With fault.Invalid it still returns what the form shows.
+func (h *Handler) askedOf(c *fiber.Ctx) (asked, error) {
+	var a asked
+	choices, err := h.Ledger.Choices(c.UserContext(), currentUserID(c))
+	if err != nil {
+		return a, err
+	}
+	a.offer(c, choices)
+	for field, into := range map[string]*string{"kind": &a.shown.Kind, "month": &a.shown.Month, "q": &a.shown.Text} {
+		*into = strings.TrimSpace(strings.ToValidUTF8(c.Query(field), "\uFFFD"))
+	}
+	if err := a.takeText(); err != nil {
+		return a, err
+	}
+	if err := a.takeKind(); err != nil {
+		return a, err
+	}
+	return a, a.takeMonth(components.Zone(c.UserContext()))
+}
+
+// offer lists the kinds and months to choose from.
+func (a *asked) offer(c *fiber.Ctx, choices ledger.Choices) {
+	ctx := c.UserContext()
+	for _, kind := range []models.Reason{models.ReasonPurchase, models.ReasonRefund, models.ReasonDispute, models.ReasonManual} {
+		a.shown.Kinds = append(a.shown.Kinds, components.Option{Value: string(kind), Label: locales.T(ctx, "history.kind."+string(kind), nil)})
+	}
+	a.labels = map[models.Reason]string{}
+	for _, f := range choices.Features {
+		a.labels[f.Feature] = f.Label(pageLocale(c))
+		a.shown.Kinds = append(a.shown.Kinds, components.Option{Value: string(f.Feature), Label: components.ReasonName(ctx, f.Feature, a.labels[f.Feature])})
+	}
+	if choices.First.IsZero() {
+		return
+	}
+	zone := components.Zone(ctx)
+	first, month := firstOfMonth(choices.First.In(zone)), firstOfMonth(choices.Last.In(zone))
+	for ; !month.Before(first) && len(a.shown.Months) < maxMonths; month = month.AddDate(0, -1, 0) {
+		a.shown.Months = append(a.shown.Months, month)
+	}
+}
+
+func firstOfMonth(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, t.Location())
+}
+
+// takeText searches for a text, also in the names that the kinds have in this language.
+func (a *asked) takeText() error {
+	text := a.shown.Text
+	if utf8.RuneCountInString(text) > maxSearch || strings.ContainsFunc(text, unicode.IsControl) {
+		a.shown.Text = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return -1
+			}
+			return r
+		}, text)
+		if runes := []rune(a.shown.Text); len(runes) > maxSearch {
+			a.shown.Text = string(runes[:maxSearch])
+		}
+		return fault.Field("q", fault.SearchInvalid)
+	}
+	a.filter.Text = text
+	for _, kind := range a.shown.Kinds {
+		if text != "" && strings.Contains(strings.ToLower(kind.Label), strings.ToLower(text)) {
+			a.filter.Named = append(a.filter.Named, models.Reason(kind.Value))
+		}
+	}
+	return nil
+}
+
+func (a *asked) takeKind() error {
+	for _, kind := range a.shown.Kinds {
+		if kind.Value == a.shown.Kind {
+			a.filter.Kind = models.Reason(kind.Value)
+		}
+	}
+	if string(a.filter.Kind) != a.shown.Kind {
+		a.shown.Kind = ""
+		return fault.Field("kind", fault.KindUnknown)
+	}
+	return nil
+}
+
+// takeMonth wants one month of the visitor's calendar.
+func (a *asked) takeMonth(zone *time.Location) error {
+	if a.shown.Month == "" {
+		return nil
+	}
+	month, err := time.ParseInLocation(monthForm, a.shown.Month, zone)
+	if err != nil || month.Year() < 1970 {
+		a.shown.Month = ""
+		return fault.Field("month", fault.MonthInvalid)
+	}
+	a.filter.From, a.filter.Until = month, month.AddDate(0, 1, 0)
+	for _, offered := range a.shown.Months {
+		if offered.Equal(month) {
+			return nil
+		}
+	}
+	a.shown.Months = append([]time.Time{month}, a.shown.Months...) // shown as what was chosen
+	return nil
+}
+
+// address is where the same filter is answered: at a page of ours, from a line on.
+func (a *asked) address(c *fiber.Ctx, path string, cursor int64) string {
+	query := url.Values{}
+	for field, value := range map[string]string{"kind": a.shown.Kind, "month": a.shown.Month, "q": a.shown.Text} {
+		if value != "" {
+			query.Set(field, value)
+		}
+	}
+	if cursor != 0 {
+		query.Set("cursor", strconv.FormatInt(cursor, 10))
+	}
+	address := "/" + pageLocale(c) + path
+	if len(query) > 0 {
+		address += "?" + query.Encode()
+	}
+	return address
+}

@@ -1,0 +1,165 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// Filter says which lines of a history are wanted. The zero value wants all of them.
+type Filter struct {
+	Kind        models.Reason   // only this one; empty for every kind
+	From, Until time.Time       // booked at or after From and before Until; zero for no bound
+	Text        string          // in the note, the number of the line, or the id of its purchase or hold; empty for any
+	Named       []models.Reason // kinds whose names, in the reader's language, have that text in them
+}
+
+const (
+	// Stretch is how many lines one search reads at most, so that no history is too long for it.
+	Stretch = 50_000
+	// disorder bounds how much older a line may be than the one before it: a line is as old as its transaction, and
+	// one that began earlier may book later. Transactions last seconds.
+	disorder = time.Hour
+)
+
+// Search is History with a filter. It reads Stretch lines at most: a page that is not full, or even empty, has more
+// behind it when its Next is not 0.
+func (s *Service) Search(ctx context.Context, userID, before int64, limit int, f Filter) (Page, error) {
+	page, err := search(s.DB.WithContext(ctx), userID, before, limit, f)
+	if err != nil {
+		return Page{}, fmt.Errorf("search the history of user %d: %w", userID, err)
+	}
+	return page, nil
+}
+
+func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error) {
+	if before <= 0 {
+		before = math.MaxInt64
+	}
+	var page Page
+	low, before, err := monthBounds(db, userID, before, f)
+	if err != nil {
+		return page, err
+	}
+	where, args := f.lines(userID, before, low)
+	end := int64(0) // where the stretch ends; 0 when the history does before it
+	if f.reads() {
+		if end, err = stretchEnd(db, where, args); err != nil {
+			return page, err
+		}
+		where, args = where+` AND c.id >= @end`, append(args, sql.Named("end", end))
+	}
+	match, more := f.matches()
+	// The names are joined to the page and not to what is read for it.
+	err = db.Raw(`SELECT c.*, f.label_en, f.label_de FROM (SELECT c.* FROM credit_transactions c WHERE `+where+match+` ORDER BY c.id DESC LIMIT @limit) c
+		LEFT JOIN feature_prices f ON f.feature = c.reason ORDER BY c.id DESC`, append(append(args, more...), sql.Named("limit", limit+1))...).Scan(&page.Entries).Error
+	if err != nil {
+		return page, err
+	}
+	page.Next = end
+	if len(page.Entries) > limit {
+		page.Entries = page.Entries[:limit]
+		page.Next = page.Entries[limit-1].ID
+	}
+	return page, nil
+}
+
+// lines is the part of a filter that indexes answer.
+func (f Filter) lines(userID, before, low int64) (string, []any) {
+	where := `c.user_id = @user AND c.id < @before AND c.id >= @low`
+	if models.FixedReason(f.Kind) {
+		where += ` AND c.reason = '` + string(f.Kind) + `'` // one of four words, written out for the partial index credit_transactions_user_reason
+	}
+	return where, []any{sql.Named("user", userID), sql.Named("before", before), sql.Named("low", low)}
+}
+
+// reads reports whether lines must be read to know whether they are wanted.
+func (f Filter) reads() bool {
+	return f.Text != "" || f.Kind != "" && !models.FixedReason(f.Kind) || !f.From.IsZero() || !f.Until.IsZero()
+}
+
+// matches is the part of a filter that is decided line by line.
+func (f Filter) matches() (string, []any) {
+	var where strings.Builder
+	var args []any
+	add := func(condition, name string, value any) {
+		where.WriteString(" AND " + condition)
+		args = append(args, sql.Named(name, value))
+	}
+	if f.Kind != "" && !models.FixedReason(f.Kind) {
+		add(`c.reason = @kind`, "kind", string(f.Kind))
+	}
+	if !f.From.IsZero() {
+		add(`c.created_at >= @from`, "from", f.From)
+	}
+	if !f.Until.IsZero() {
+		add(`c.created_at < @until`, "until", f.Until)
+	}
+	if f.Text != "" {
+		named := ""
+		if len(f.Named) > 0 {
+			named = ` OR c.reason IN @named`
+			args = append(args, sql.Named("named", f.Named))
+		}
+		add(`(c.id::text = @text OR c.meta ->> 'note' ILIKE @like OR c.meta ->> 'purchase_id' ILIKE @like OR c.meta ->> 'hold_id' ILIKE @like`+named+`)`,
+			"like", "%"+likeEscape.Replace(f.Text)+"%")
+		args = append(args, sql.Named("text", f.Text))
+	}
+	return where.String(), args
+}
+
+// likeEscape makes LIKE take a text as it is.
+var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// stretchEnd is the number of the last line that a search may read, 0 when it may read them all.
+func stretchEnd(db *gorm.DB, where string, args []any) (int64, error) {
+	var end int64
+	err := db.Raw(`SELECT c.id FROM credit_transactions c WHERE `+where+` ORDER BY c.id DESC OFFSET @skip LIMIT 1`,
+		append(args[:len(args):len(args)], sql.Named("skip", Stretch-1))...).Scan(&end).Error
+	return end, err
+}
+
+// monthBounds narrows what is read to the lines that can lie in the filter's time: low is its first, before the one
+// after its last.
+func monthBounds(db *gorm.DB, userID, before int64, f Filter) (low, high int64, err error) {
+	high = before
+	if !f.From.IsZero() {
+		if low, err = lineAt(db, userID, f.From.Add(-disorder)); err != nil {
+			return 0, 0, err
+		}
+	}
+	if !f.Until.IsZero() {
+		end, err := lineAt(db, userID, f.Until.Add(disorder))
+		if err != nil {
+			return 0, 0, err
+		}
+		high = min(before, end)
+	}
+	return low, high, nil
+}
+
+// lineAt returns a number below which the user's lines are older than t, and from which on they are not, by halving
+// the range of their numbers: their order is that of time, and needs no index of its own. Around t, lines may be out
+// of order by less than disorder.
+func lineAt(db *gorm.DB, userID int64, t time.Time) (int64, error) {
+	var line int64
+	err := db.Raw(`WITH RECURSIVE part (low, high) AS ( -- low and before are older than t, high and after are not
+		SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) + 1 FROM credit_transactions WHERE user_id = @user
+		UNION ALL
+		SELECT coalesce(older.id, part.low), CASE WHEN older.id IS NULL THEN (part.low + part.high) / 2 ELSE part.high END
+		FROM part LEFT JOIN LATERAL (
+			SELECT next.id FROM (SELECT id, created_at FROM credit_transactions
+				WHERE user_id = @user AND id >= (part.low + part.high) / 2 AND id < part.high ORDER BY id LIMIT 1) next
+			WHERE next.created_at < @at
+		) older ON true
+		WHERE part.high - part.low > 1
+	) SELECT high FROM part WHERE high - low <= 1`, sql.Named("user", userID), sql.Named("at", t)).Scan(&line).Error
+	return line, err
+}

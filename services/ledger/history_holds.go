@@ -1,0 +1,30 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+const (
+	holdsShown = 10
+	holdsRead  = 1000 // however many a service has captured since, a page reads no more
+)
+
+// Uncharged returns the user's newest holds that took nothing: those open first, then those given back of the latest
+// holdsRead. One whose time is over has expired, also where nobody has swept it yet.
+func (s *Service) Uncharged(ctx context.Context, userID int64) ([]models.Hold, error) {
+	var rows []models.Hold
+	err := s.DB.WithContext(ctx).Raw(`SELECT h.*, CASE WHEN h.status = 'open' AND h.expires_at <= now() THEN 'expired' ELSE h.status END AS status FROM (
+			(SELECT * FROM holds WHERE user_id = @user AND status = 'open' ORDER BY id DESC LIMIT @shown)
+			UNION ALL
+			(SELECT * FROM (SELECT * FROM holds WHERE user_id = @user ORDER BY id DESC LIMIT @read) latest
+				WHERE status IN ('released', 'expired') ORDER BY id DESC LIMIT @shown)
+		) h ORDER BY h.status = 'open' AND h.expires_at > now() DESC, h.id DESC LIMIT @shown`,
+		map[string]any{"user": userID, "shown": holdsShown, "read": holdsRead}).Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("holds of user %d: %w", userID, err)
+	}
+	return rows, nil
+}
