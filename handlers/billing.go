@@ -3,17 +3,21 @@ package handlers
 import (
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/spend"
+	"github.com/resume-matcher/credits/views/components"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
 const (
 	latestEntries = 5  // movements on the billing page
+	usageDays     = 30 // in its picture
 	maxPolls      = 30 // how often the page asks before it says that we are waiting for Stripe
 	catchUpEvery  = 5  // polls; at the first of them we ask Stripe ourselves
 )
@@ -51,14 +55,27 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	usage, err := h.Ledger.Usage(c.UserContext(), user.ID, time.Now().In(components.Zone(c.UserContext())), usageDays)
+	if err != nil {
+		return err
+	}
 	features, err := h.features(c, user.Available())
 	if err != nil {
 		return err
 	}
 	return h.render(c, fiber.StatusOK, "billing.title", pages.Billing(pages.BillingData{
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Features: features,
-		Latest: latest.Entries, Return: back, Sandbox: h.Site.Sandbox,
+		Latest: latest.Entries, Usage: usageSlots(usage), Return: back, Sandbox: h.Site.Sandbox,
 	}))
+}
+
+// usageSlots is what the picture shows of each day.
+func usageSlots(days []ledger.Day) []pages.UsageDay {
+	slots := make([]pages.UsageDay, len(days))
+	for i, d := range days {
+		slots[i] = pages.UsageDay{Begins: d.Begins, In: d.In, Out: d.Out}
+	}
+	return slots
 }
 
 // returnState says how the purchase stands from which Stripe has just sent the buyer back. The address itself proves

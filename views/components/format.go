@@ -56,6 +56,17 @@ func DateTime(ctx context.Context, t time.Time) string {
 	return t.In(Zone(ctx)).Format(dateLayout(ctx) + ", 15:04 MST")
 }
 
+// Day writes the day of a moment, in the moment's own zone: 23 Nov 2026 or 23.11.2026.
+func Day(ctx context.Context, t time.Time) string { return t.Format(dateLayout(ctx)) }
+
+// ShortDay is Day without the year: 23 Nov or 23.11. with its full stop.
+func ShortDay(ctx context.Context, t time.Time) string {
+	if locales.Code(ctx) == "de" {
+		return t.Format("02.01.")
+	}
+	return t.Format("2 Jan")
+}
+
 func dateLayout(ctx context.Context) string {
 	if locales.Code(ctx) == "de" {
 		return "02.01.2006"

@@ -1,0 +1,69 @@
+package ledger_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	user, other, nobody := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "bob@example.com"), dbtest.User(t, db, "eve@example.com")
+	line := func(userID int64, at string, delta models.Credits) {
+		t.Helper()
+		if err := db.Exec(`WITH u AS (UPDATE users SET credits_balance = credits_balance + @delta WHERE id = @user)
+			INSERT INTO credit_transactions (user_id, delta_credits, reason, created_at) VALUES (@user, @delta, 'manual', CAST(@at AS timestamptz))`,
+			map[string]any{"user": userID, "delta": delta, "at": at}).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	line(user.ID, "2025-01-01T00:00:00Z", 1000)
+	for range 40 { // old lines, between which the search has something to halve
+		line(user.ID, "2026-01-01T12:00:00Z", 1)
+		line(other.ID, "2026-03-29T12:00:00Z", 77)
+	}
+	line(user.ID, "2026-03-27T22:59:59Z", 7) // the last second before the three days in Berlin
+	line(user.ID, "2026-03-27T23:00:00Z", 50)
+	line(user.ID, "2026-03-28T22:00:00Z", -10)
+	line(user.ID, "2026-03-28T21:59:59Z", -5) // numbered after a later line
+	line(user.ID, "2026-03-29T21:59:59Z", 30) // the clocks went forward: the day ends an hour earlier
+	line(user.ID, "2026-03-29T22:00:00Z", -20)
+	line(user.ID, "2026-03-30T22:00:00Z", 9) // tomorrow, by a clock that is ahead
+
+	type moved [2]models.Credits
+	for _, c := range []struct {
+		name, zone string
+		user       int64
+		want       [3]moved
+	}{
+		{"in the zone's days", "Europe/Berlin", user.ID, [3]moved{{50, 15}, {30, 0}, {0, 20}}},
+		{"in UTC's", "UTC", user.ID, [3]moved{{0, 15}, {30, 20}, {9, 0}}},
+		{"of another user", "UTC", other.ID, [3]moved{{}, {40 * 77, 0}, {}}},
+		{"of nobody", "UTC", nobody.ID, [3]moved{}},
+	} {
+		zone, err := time.LoadLocation(c.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Date(2026, 3, 30, 12, 0, 0, 0, zone)
+		days, err := (&ledger.Service{DB: db}).Usage(context.Background(), c.user, now, 3)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		var got [3]moved
+		for i, d := range days {
+			got[i] = moved{d.In, d.Out}
+			if want := time.Date(2026, 3, 28+i, 0, 0, 0, 0, zone); !d.Begins.Equal(want) {
+				t.Errorf("%s: day %d begins at %v, want %v", c.name, i, d.Begins, want)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: in and out = %v, want %v", c.name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package pages
+
+import (
+	"context"
+	"time"
+
+	"github.com/invopop/ctxi18n/i18n"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+// UsageDay is what one day brought and took. Units: credits, both 0 or more.
+type UsageDay struct {
+	Begins  time.Time
+	In, Out models.Credits
+}
+
+// usageChart is the picture of credits in and out, and what it says in a sentence.
+func usageChart(ctx context.Context, days []UsageDay) components.ChartData {
+	var in, out models.Credits
+	slots := make([]components.ChartSlot, len(days))
+	for i, d := range days {
+		in, out = in+d.In, out+d.Out
+		slots[i] = components.ChartSlot{Label: components.ShortDay(ctx, d.Begins), Name: components.Day(ctx, d.Begins),
+			Values: []models.Credits{d.In, d.Out}}
+	}
+	return components.ChartData{ID: "usage", Kind: components.Opposed, Slots: slots,
+		Title:       i18n.T(ctx, "billing.usage.heading"),
+		Description: i18n.T(ctx, "billing.usage.text", i18n.M{"in": components.CreditAmount(ctx, in), "out": components.CreditAmount(ctx, out)}),
+		Empty:       i18n.T(ctx, "billing.usage.empty"),
+		Series:      []string{i18n.T(ctx, "billing.usage.in"), i18n.T(ctx, "billing.usage.out")}}
+}
+
+// runsLow tells whether the balance is too low for the dearest feature, and which that is. Who owes credits is told of
+// that instead, beside the balance; who never had any is told what will be here; and who comes back from Stripe, how that went.
+func runsLow(d BillingData) (bool, Feature) {
+	var dearest Feature
+	for _, f := range d.Features {
+		if f.Credits > dearest.Credits {
+			dearest = f
+		}
+	}
+	short := len(d.Latest) > 0 && d.User.CreditsBalance >= 0 && d.User.Available() < dearest.Credits
+	return short && d.Return == nil, dearest
+}
