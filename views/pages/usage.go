@@ -2,6 +2,7 @@ package pages
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/invopop/ctxi18n/i18n"
@@ -30,6 +31,11 @@ func usageChart(ctx context.Context, days []UsageDay) components.ChartData {
 		Description: i18n.T(ctx, "billing.usage.text", i18n.M{"in": components.CreditAmount(ctx, in), "out": components.CreditAmount(ctx, out)}),
 		Empty:       i18n.T(ctx, "billing.usage.empty"),
 		Series:      []string{i18n.T(ctx, "billing.usage.in"), i18n.T(ctx, "billing.usage.out")}}
+}
+
+// moved tells whether any day brought or took anything.
+func moved(days []UsageDay) bool {
+	return slices.ContainsFunc(days, func(d UsageDay) bool { return d.In > 0 || d.Out > 0 })
 }
 
 // runsLow tells whether the balance is too low for the dearest feature, and which that is. Who owes credits is told of
