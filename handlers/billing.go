@@ -9,7 +9,6 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/views/components"
 	"github.com/resume-matcher/credits/views/pages"
@@ -65,17 +64,8 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 	}
 	return h.render(c, fiber.StatusOK, "billing.title", pages.Billing(pages.BillingData{
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Features: features,
-		Latest: latest.Entries, Usage: usageSlots(usage), Return: back, Sandbox: h.Site.Sandbox,
+		Latest: latest.Entries, Usage: usage, Return: back, Sandbox: h.Site.Sandbox,
 	}))
-}
-
-// usageSlots is what the picture shows of each day.
-func usageSlots(days []ledger.Day) []pages.UsageDay {
-	slots := make([]pages.UsageDay, len(days))
-	for i, d := range days {
-		slots[i] = pages.UsageDay{Begins: d.Begins, In: d.In, Out: d.Out}
-	}
-	return slots
 }
 
 // returnState says how the purchase stands from which Stripe has just sent the buyer back. The address itself proves

@@ -21,6 +21,12 @@ type CreditTransaction struct {
 	LabelDE       string  `gorm:"->"`
 }
 
+// DayUsage is what one day brought and took. Units: credits, both 0 or more.
+type DayUsage struct {
+	Begins  time.Time // its first moment, in the zone of who asks
+	In, Out Credits
+}
+
 // Meta is what else is known of a credit transaction: those fields that apply.
 type Meta struct {
 	PurchaseID      string          `json:"purchase_id,omitempty"`

@@ -53,6 +53,10 @@ type FeaturePrice struct {
 	UpdatedAt time.Time
 }
 
+// FeatureOrder is the order of features in SQL: the three of the beginning as a job seeker meets them, then those that
+// the operator added, oldest first.
+const FeatureOrder = `array_position(ARRAY['resume_analysis', 'job_match', 'resume_improvement'], feature), created_at, feature`
+
 // Label is the operator's own name of the feature in a language, or empty.
 func (f FeaturePrice) Label(locale string) string {
 	if locale == "de" {

@@ -20,7 +20,7 @@ func TestBillingStates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	usage := []pages.UsageDay{{Begins: noon.AddDate(0, 0, -1), In: 1200, Out: 35}, {Begins: noon}}
+	usage := []models.DayUsage{{Begins: noon.AddDate(0, 0, -1), In: 1200, Out: 35}, {Begins: noon}}
 	for _, c := range []struct {
 		name           string
 		user           models.User

@@ -137,8 +137,8 @@ func (s *Sessions) Close() error { return nil }
 // errSessionEnded is an attempt to sign in on a session that was ended.
 var errSessionEnded = errors.New("bind session: it was ended")
 
-// Bind says whose session this is, and on which device, so that EndAll finds it. Call it before the session is saved as signed in: a crash
-// in between then leaves nobody signed in, rather than a session that cannot be ended.
+// Bind says whose session this is, so that EndAll finds it, and on which device. Call it before the session is saved as
+// signed in: a crash in between then leaves nobody signed in, rather than a session that cannot be ended.
 func (s *Sessions) Bind(ctx context.Context, key string, userID int64, device string) error {
 	if key == "" {
 		return errors.New("bind session: no key")

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync/atomic"
 
 	"gorm.io/gorm"
@@ -26,20 +25,7 @@ type Page struct {
 
 // History returns up to limit lines of the user's ledger older than the line numbered before; 0 begins at the newest.
 func (s *Service) History(ctx context.Context, userID, before int64, limit int) (Page, error) {
-	if before <= 0 {
-		before = math.MaxInt64
-	}
-	var page Page
-	err := s.DB.WithContext(ctx).Raw(`SELECT c.*, f.label_en, f.label_de FROM credit_transactions c LEFT JOIN feature_prices f ON f.feature = c.reason
-		WHERE c.user_id = ? AND c.id < ? ORDER BY c.id DESC LIMIT ?`, userID, before, limit+1).Scan(&page.Entries).Error
-	if err != nil {
-		return page, fmt.Errorf("history of user %d: %w", userID, err)
-	}
-	if len(page.Entries) > limit {
-		page.Entries = page.Entries[:limit]
-		page.Next = page.Entries[limit-1].ID
-	}
-	return page, nil
+	return s.Search(ctx, userID, before, limit, Filter{})
 }
 
 // OfPurchase returns what one purchase did to the ledger, oldest first.

@@ -20,7 +20,7 @@ type BillingData struct {
 	User         models.User
 	Features     []Feature
 	Latest       []models.CreditTransaction // newest first
-	Usage        []UsageDay                 // oldest first
+	Usage        []models.DayUsage          // oldest first
 	Return       *ReturnState               // nil unless Stripe has just sent the buyer back
 	Sandbox      bool                       // credits can be spent here
 }

@@ -3,7 +3,6 @@ package pages
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/invopop/ctxi18n/i18n"
 
@@ -11,14 +10,8 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// UsageDay is what one day brought and took. Units: credits, both 0 or more.
-type UsageDay struct {
-	Begins  time.Time
-	In, Out models.Credits
-}
-
 // usageChart is the picture of credits in and out, and what it says in a sentence.
-func usageChart(ctx context.Context, days []UsageDay) components.ChartData {
+func usageChart(ctx context.Context, days []models.DayUsage) components.ChartData {
 	var in, out models.Credits
 	slots := make([]components.ChartSlot, len(days))
 	for i, d := range days {
@@ -34,8 +27,8 @@ func usageChart(ctx context.Context, days []UsageDay) components.ChartData {
 }
 
 // moved tells whether any day brought or took anything.
-func moved(days []UsageDay) bool {
-	return slices.ContainsFunc(days, func(d UsageDay) bool { return d.In > 0 || d.Out > 0 })
+func moved(days []models.DayUsage) bool {
+	return slices.ContainsFunc(days, func(d models.DayUsage) bool { return d.In > 0 || d.Out > 0 })
 }
 
 // runsLow tells whether the balance is too low for the dearest feature, and which that is. Who owes credits is told of
