@@ -46,6 +46,11 @@ func (b *browser) journey(email string) {
 	b.press("#custom-user [type=submit]")
 	b.see("#balance", "0")
 	b.check("billing-empty", "/billing")
+	var zones bool
+	b.do("read the cookie", chromedp.Evaluate(`document.cookie.split("; ").includes("tz=" + Intl.DateTimeFormat().resolvedOptions().timeZone)`, &zones))
+	if !zones {
+		b.t.Error("the browser does not tell its time zone")
+	}
 
 	b.press("#buy")
 	b.check("purchase", "/purchase")

@@ -15,12 +15,12 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/lane"
 )
 
-// Limits of a lane.
+// Limits of what is booked together.
 const (
-	laneBatch    = 64              // requests booked in one transaction
-	laneBudget   = 8 * time.Second // for that transaction, whoever's request began it
+	laneBudget   = 8 * time.Second // for one transaction, whoever's request began it
 	keyPatience  = 3 * time.Second // how long a repeat waits for the first request with its key
 	retryRunning = 1               // seconds after which the repeat may ask again
 )
@@ -51,8 +51,11 @@ var errLocked = errors.New("the user is locked")
 // Errors: what work returned; fault.Conflict when a request with the same key was still running after three seconds;
 // what kept the transaction from being committed.
 func (c *counter) do(ctx context.Context, db *gorm.DB, userID int64, key string, work func(tx *gorm.DB) error) error {
-	c.ready.Do(func() { c.own.slots = make(chan struct{}, tellers) })
-	if !c.own.has(userID) {
+	c.ready.Do(func() {
+		c.tellers.Patience, c.own.Patience = keyPatience, keyPatience
+		c.own.slots = make(chan struct{}, tellers)
+	})
+	if _, busy := c.own.Waiting(userID); !busy {
 		err := c.tellers.do(ctx, db, userID%tellers, &job{user: userID, key: key, work: work, polite: true})
 		if !errors.Is(err, errLocked) {
 			return err
@@ -63,22 +66,8 @@ func (c *counter) do(ctx context.Context, db *gorm.DB, userID int64, key string,
 
 // lanes are queues of requests, each booked by one transaction at a time.
 type lanes struct {
+	lane.Lanes[*job]
 	slots chan struct{} // as many as may be booked in at once; nil for no limit
-	mu    sync.Mutex
-	busy  map[int64]*lane
-}
-
-// has reports whether something is being booked in a lane.
-func (l *lanes) has(number int64) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.busy[number] != nil
-}
-
-// lane is one of the queues.
-type lane struct {
-	running []*job
-	waiting []*job
 }
 
 // job is one request. It runs again when its transaction has to, so it does nothing outside the database. A fault that
@@ -89,7 +78,6 @@ type job struct {
 	polite bool   // not to be done while somebody else keeps the user locked
 	work   func(tx *gorm.DB) error
 	err    error
-	turn   chan []*job // the jobs that it is to lead; nil: it has been done
 }
 
 // errUnfinished is what a job's request gets when the one that led it came to no end.
@@ -98,93 +86,27 @@ var errUnfinished = errors.New("the transaction was not finished")
 // do runs a job in a transaction, alone or with others of the lane.
 func (l *lanes) do(ctx context.Context, db *gorm.DB, number int64, j *job) error {
 	j.err = errUnfinished
-	batch := l.enter(number, j)
-	if batch == nil {
-		var err error
-		if batch, err = l.wait(ctx, number, j); batch == nil {
-			return err
-		}
+	if err := l.Do(ctx, number, j, j.late, func(batch []*job) { l.lead(ctx, db, batch) }); err != nil {
+		return err
 	}
-	l.lead(ctx, db, number, batch)
 	return j.err
 }
 
-// enter begins the lane with j, or puts j at its end and returns nil.
-func (l *lanes) enter(number int64, j *job) []*job {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	q := l.busy[number]
-	if q != nil {
-		j.turn = make(chan []*job, 1)
-		q.waiting = append(q.waiting, j)
+// late has a job wait no longer behind another with its key.
+func (j *job) late(before []*job) error {
+	if j.key == "" || !slices.ContainsFunc(before, func(other *job) bool { return other.user == j.user && other.key == j.key }) {
 		return nil
 	}
-	if l.busy == nil {
-		l.busy = map[int64]*lane{}
-	}
-	batch := []*job{j}
-	l.busy[number] = &lane{running: batch}
-	return batch
+	return &fault.Error{Code: fault.Conflict, Problem: fault.StillRunning, Detail: map[string]any{"retryAfter": retryRunning}}
 }
 
-// wait returns the jobs to lead when it is j's turn to lead, and none when j has been done, or is not to be.
-func (l *lanes) wait(ctx context.Context, number int64, j *job) ([]*job, error) {
-	patience := time.NewTimer(keyPatience)
-	defer patience.Stop()
-	for {
-		select {
-		case batch := <-j.turn:
-			return batch, j.err
-		case <-patience.C:
-			if l.leave(number, j, func(q *lane) bool { return q.ahead(j) }) {
-				return nil, &fault.Error{Code: fault.Conflict, Problem: fault.StillRunning, Detail: map[string]any{"retryAfter": retryRunning}}
-			}
-		case <-ctx.Done():
-			if l.leave(number, j, func(*lane) bool { return true }) {
-				return nil, fmt.Errorf("wait for other requests: %w", ctx.Err())
-			}
-			batch := <-j.turn // it is being booked: the transaction has an end of its own
-			return batch, j.err
-		}
-	}
-}
-
-// leave takes j out of its lane where it still waits and may go.
-func (l *lanes) leave(number int64, j *job, may func(*lane) bool) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	q := l.busy[number]
-	if q == nil {
-		return false
-	}
-	i := slices.Index(q.waiting, j)
-	if i < 0 || !may(q) {
-		return false
-	}
-	q.waiting = slices.Delete(q.waiting, i, i+1)
-	return true
-}
-
-// ahead reports whether a job with j's key runs or waits before it.
-func (q *lane) ahead(j *job) bool {
-	if j.key == "" {
-		return false
-	}
-	before := append(slices.Clone(q.running), q.waiting[:slices.Index(q.waiting, j)]...)
-	return slices.ContainsFunc(before, func(other *job) bool { return other.user == j.user && other.key == j.key })
-}
-
-// lead books the jobs, answers those of others, and hands the lane on.
-func (l *lanes) lead(ctx context.Context, db *gorm.DB, number int64, batch []*job) {
+// lead books the jobs and leaves each with its answer.
+func (l *lanes) lead(ctx context.Context, db *gorm.DB, batch []*job) {
 	ended := 0     // jobs that have their answer
-	defer func() { // also after a panic: nobody must wait for ever, or be told of what was undone
+	defer func() { // also after a panic: nobody must be told of what was undone
 		for _, j := range batch[ended:] {
 			j.err = errUnfinished
 		}
-		for _, j := range batch[1:] {
-			j.turn <- nil
-		}
-		l.next(number)
 	}()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), laneBudget)
 	defer cancel()
@@ -262,19 +184,4 @@ func lockPolitely(tx *gorm.DB, batch []*job) error {
 		}
 	}
 	return nil
-}
-
-// next lets the first of those that wait lead them all, or ends the lane.
-func (l *lanes) next(number int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	q := l.busy[number]
-	n := min(len(q.waiting), laneBatch)
-	if n == 0 {
-		delete(l.busy, number)
-		return
-	}
-	q.running = q.waiting[:n:n]
-	q.waiting = q.waiting[n:]
-	q.running[0].turn <- q.running
 }

@@ -44,9 +44,7 @@ func TestPanicInALane(t *testing.T) {
 		})
 	}
 	for queued := 0; queued < len(errs); {
-		l.mu.Lock()
-		queued = len(l.busy[1].waiting)
-		l.mu.Unlock()
+		queued, _ = l.Waiting(1)
 	}
 	close(open)
 	waiting.Wait()
@@ -58,7 +56,7 @@ func TestPanicInALane(t *testing.T) {
 	if err := l.do(context.Background(), db, 1, &job{user: user, work: func(*gorm.DB) error { return nil }}); err != nil {
 		t.Errorf("the lane is stuck: %v", err)
 	}
-	if l.has(1) {
+	if _, busy := l.Waiting(1); busy {
 		t.Error("the lane does not end")
 	}
 }

@@ -3,10 +3,10 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"gorm.io/gorm"
 
@@ -14,32 +14,20 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// Limits of a counter.
-const counterBatch = 32 // events booked in one transaction
-
-// tellers is how many transactions of a counter run at once: enough to keep the processors busy while one of them waits
+// tellers is how many transactions book paid sessions at once: enough to keep the processors busy while one of them waits
 // for the disk.
 var tellers = max(2, runtime.NumCPU())
 
-// counter books together the paid sessions that come at the same time: few transactions run at once, and what comes
-// meanwhile waits for the next. A burst of events costs one write to the disk for many of them.
+// arrival is the event of a paid session, to be stored and booked with others that come at the same time: a burst of
+// events costs one write to the disk for many of them.
 //
 // It changes nothing in what is decided: which of them may be booked so is up to purchase.BookTogether, and the others
 // are stored for a transaction of their own.
-type counter struct {
-	mu      sync.Mutex
-	busy    int // transactions that run
-	waiting []*arrival
-}
-
-// arrival is one event at the counter.
 type arrival struct {
 	event   models.StripeEvent
 	session purchase.Completed
-
-	fate   fate
-	result outcome
-	turn   chan []*arrival // the arrivals that it is to lead; nil: its fate is known
+	fate    fate
+	result  outcome
 }
 
 // fate is what became of an arrival.
@@ -52,78 +40,25 @@ const (
 	fateAlready             // another delivery was faster
 )
 
-// do books an arrival with others and says what became of it.
-func (c *counter) do(ctx context.Context, a *arrival, book func(context.Context, []*arrival) error) fate {
-	a.turn = make(chan []*arrival, 1)
-	batch := c.enter(a)
-	if batch == nil {
-		select {
-		case batch = <-a.turn:
-		case <-ctx.Done():
-			if c.leave(a) {
-				return fateUndone
+// takeTogether stores and books an arrival with others. Deliveries of one event meet in the same lane.
+func (s *Service) takeTogether(ctx context.Context, a *arrival) {
+	number := crc32.ChecksumIEEE([]byte(a.event.EventID)) % uint32(tellers) //nolint:gosec // G115: a few
+	_ = s.lanes.Do(ctx, int64(number), a, nil, func(batch []*arrival) {     // its only error is that ctx ended first, and nothing was done
+		written := false
+		defer func() { // also after a panic: nobody must be told of what was undone
+			for _, a := range batch {
+				if !written {
+					a.fate = fateUndone
+				}
 			}
-			batch = <-a.turn // it is being booked: the transaction has an end of its own
-		}
-	}
-	if batch != nil {
-		c.lead(ctx, batch, book)
-	}
-	return a.fate
+		}()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inlineBudget)
+		defer cancel()
+		written = s.bookTogether(ctx, batch) == nil
+	})
 }
 
-// enter lets a lead the next transaction, or has it wait and returns nil.
-func (c *counter) enter(a *arrival) []*arrival {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.busy < tellers {
-		c.busy++
-		return []*arrival{a}
-	}
-	c.waiting = append(c.waiting, a)
-	return nil
-}
-
-// leave takes a out of those that wait.
-func (c *counter) leave(a *arrival) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i := slices.Index(c.waiting, a)
-	if i >= 0 {
-		c.waiting = slices.Delete(c.waiting, i, i+1)
-	}
-	return i >= 0
-}
-
-// lead books the arrivals, tells the others, and lets the first of those that wait lead them all.
-func (c *counter) lead(ctx context.Context, batch []*arrival, book func(context.Context, []*arrival) error) {
-	finished := false
-	defer func() { // also after a panic: nobody must wait for ever, or be told of what was undone
-		for i, a := range batch {
-			if !finished {
-				a.fate = fateUndone
-			}
-			if i > 0 {
-				a.turn <- nil
-			}
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		n := min(len(c.waiting), counterBatch)
-		if n == 0 {
-			c.busy--
-			return
-		}
-		next := slices.Clone(c.waiting[:n])
-		c.waiting = slices.Delete(c.waiting, 0, n)
-		next[0].turn <- next
-	}()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inlineBudget)
-	defer cancel()
-	finished = book(ctx, batch) == nil
-}
-
-// sessionOf reads the session of an event that a counter may book: one that was paid, in our mode.
+// sessionOf reads the session of an event that may be booked with others: one that was paid, in our mode.
 func (s *Service) sessionOf(event models.StripeEvent) (purchase.Completed, bool) {
 	if event.Livemode != s.Livemode || event.Type != "checkout.session.completed" {
 		return purchase.Completed{}, false

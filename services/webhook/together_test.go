@@ -24,14 +24,19 @@ func (s *shop) paidBy(user int64, n int, amount int) (string, uuid.UUID) {
 		"metadata":{"credits":"1200","purchase_id":%q}}`, n, n, p.ID, amount, amount, p.ID)), p.ID
 }
 
-// atTheCounter delivers events at the same time, so that they are together in one transaction: all of them wait for it
-// before it begins.
-func (s *shop) atTheCounter(payloads ...string) {
+// together delivers events at the same time, so that they are in one transaction: all of them wait for it before it begins.
+func (s *shop) together(payloads ...string) {
 	s.t.Helper()
-	s.counter.mu.Lock()
-	s.counter.busy = tellers
-	s.counter.mu.Unlock()
-	done := make(chan struct{})
+	before := tellers
+	tellers = 1
+	defer func() { tellers = before }()
+	begun, end, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		if err := s.lanes.Do(context.Background(), 0, &arrival{}, nil, func([]*arrival) { close(begun); <-end }); err != nil {
+			s.t.Errorf("the one before them: %v", err)
+		}
+	}()
+	<-begun
 	go func() {
 		defer close(done)
 		dbtest.Together(len(payloads), func(i int) {
@@ -41,15 +46,10 @@ func (s *shop) atTheCounter(payloads ...string) {
 		})
 	}()
 	for waiting := 0; waiting < len(payloads); runtime.Gosched() {
-		s.counter.mu.Lock()
-		waiting = len(s.counter.waiting)
-		s.counter.mu.Unlock()
+		waiting, _ = s.lanes.Waiting(0)
 	}
-	s.counter.lead(context.Background(), nil, func(context.Context, []*arrival) error { return nil }) // the one before them ends
+	close(end)
 	<-done
-	s.counter.mu.Lock()
-	s.counter.busy -= tellers - 1
-	s.counter.mu.Unlock()
 }
 
 func (s *shop) wantLine(user int64, p uuid.UUID, credits models.Credits, status models.StripeEventStatus, eventID string) {
@@ -83,7 +83,7 @@ func TestEventsThatComeTogether(t *testing.T) {
 	second, _ := s.paidBy(s.user, 204, 3500)
 	s.must(s.DB.Exec(`DELETE FROM purchases WHERE checkout_session_id = 'cs_204'`).Error) // no purchase of ours
 	payloads = append(payloads, second, s.completed("evt_1", "cs_1", "paid"))
-	s.atTheCounter(payloads...)
+	s.together(payloads...)
 
 	for _, check := range checks {
 		check()
@@ -92,10 +92,10 @@ func TestEventsThatComeTogether(t *testing.T) {
 		t.Errorf("the event of an unknown purchase is %s, want review", got)
 	}
 	s.wantBalance(3*1200 + 600)
-	var together int64
-	s.must(s.DB.Raw(`SELECT count(*) FROM stripe_events WHERE xmin = (SELECT xmin FROM stripe_events WHERE event_id = 'evt_100') AND status = 'done'`).Scan(&together).Error)
-	if together != 15 { // the twelve, the user's two, and cs_1
-		t.Errorf("%d events were booked in one transaction, want 15", together)
+	var shared int64
+	s.must(s.DB.Raw(`SELECT count(*) FROM stripe_events WHERE xmin = (SELECT xmin FROM stripe_events WHERE event_id = 'evt_100') AND status = 'done'`).Scan(&shared).Error)
+	if shared != 15 { // the twelve, the user's two, and cs_1
+		t.Errorf("%d events were booked in one transaction, want 15", shared)
 	}
 	for _, payload := range payloads { // and again, one by one
 		s.deliver(payload)
@@ -111,7 +111,7 @@ func TestOneOfThoseTogetherIsRefused(t *testing.T) {
 	for i := range payloads {
 		payloads[i], purchases[i] = s.paidBy(s.user, 100+i, 3500)
 	}
-	s.atTheCounter(payloads...)
+	s.together(payloads...)
 	for i, p := range purchases {
 		if i == 7 {
 			s.wantLine(s.user, p, 0, models.EventFailed, "evt_107")
@@ -138,7 +138,7 @@ func TestThoseTogetherDoNotWait(t *testing.T) {
 			}
 			blocked := s.DB.Begin()
 			s.must(blocked.Exec(lock).Error)
-			s.atTheCounter(payloads...) // returns, since an answer to Stripe does not wait for longer than inlineBudget
+			s.together(payloads...) // returns, since an answer to Stripe does not wait for longer than inlineBudget
 			var done []string
 			s.must(s.DB.Raw(`SELECT event_id FROM stripe_events WHERE status = 'done' AND xmin = (SELECT xmin FROM stripe_events WHERE event_id = 'evt_100')`).Scan(&done).Error)
 			if len(done) != 5 || s.statusOf("evt_103") != models.EventReceived {

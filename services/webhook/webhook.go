@@ -12,6 +12,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/lane"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -29,7 +30,7 @@ type Service struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
-	counter counter
+	lanes lane.Lanes[*arrival]
 }
 
 // Receive verifies an event, stores it, and tries to book it at once. When it returns nil the event is safe with us:
@@ -69,7 +70,8 @@ func (s *Service) take(ctx context.Context, event models.StripeEvent) error {
 	defer cancel()
 	if session, ok := s.sessionOf(event); ok {
 		a := &arrival{event: event, session: session}
-		switch s.counter.do(inline, a, s.bookTogether) {
+		s.takeTogether(inline, a)
+		switch a.fate {
 		case fateBooked:
 			s.report(inline, event.EventID, a.result)
 			return nil

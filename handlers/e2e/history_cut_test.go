@@ -1,0 +1,51 @@
+package e2e
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// A download whose database goes away in the middle ends as a broken one: what came must not look like all there is.
+func TestDownloadThatIsCut(t *testing.T) {
+	t.Parallel()
+	shop := newShop(t, 1)
+	s := start(t, "DATABASE_URL="+shop.url+"&application_name="+serverName, "LOG_LEVEL=warn")
+	v := newVisitor(s, "en")
+	v.signInAs("ada@example.com")
+	user := shop.count(t, `SELECT id FROM users WHERE email = 'ada@example.com'`)
+	// More than the buffers between the server and a reader who does not read can hold.
+	shop.exec(t, `WITH lines AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, meta)
+		SELECT ?::int, 1, 'manual', jsonb_build_object('note', repeat('x', 4000)) FROM generate_series(1, 6000) RETURNING 1)
+		UPDATE users SET credits_balance = (SELECT count(*) FROM lines) WHERE id = ?::int`, user, user)
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/en/history.csv", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := v.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	begun := make([]byte, 1<<10)
+	if _, err := io.ReadFull(res.Body, begun); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("the file begins with %d, %v", res.StatusCode, err)
+	}
+	shop.disconnect(t)
+	rest, err := io.ReadAll(res.Body)
+	lines := strings.Count(string(begun)+string(rest), "\n") - 1
+	if err == nil || errors.Is(err, io.EOF) || lines >= 6000 {
+		t.Errorf("the file ends after %d of 6000 lines with %v, want an error", lines, err)
+	}
+	eventually(t, "the next file is whole", 10*time.Second, func() bool { // once connections that ended are replaced
+		again, text := request(t, v.client, http.MethodGet, s.url+"/en/history.csv", "", nil)
+		return again.StatusCode == http.StatusOK && strings.Count(text, "\n") == 6001
+	})
+	dbtest.CheckLedger(t, shop.db)
+}
