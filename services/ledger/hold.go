@@ -58,17 +58,10 @@ RETURNING hold.credits, hold.metadata, hold.expires_at, hold.created_at`
 // Idempotent: by owner, user and key, for ever; a repeat returns the hold as it stands now.
 // Errors: as Spend.
 func Hold(tx *gorm.DB, o Order) (Held, error) {
-	owner, metadata := uuid.NullUUID{UUID: o.Owner, Valid: o.Owner != uuid.Nil}, string(o.Metadata)
-	if metadata == "" {
-		metadata = "{}"
-	}
-	row := models.Hold{ID: o.ID, UserID: o.UserID, Feature: o.Feature, Status: models.HoldOpen, IdempotencyKey: o.Key, RequestHash: o.RequestHash, Named: o.Named}
-	if owner.Valid {
-		row.APIKeyID = &o.Owner
-	}
+	row := o.open()
 	for {
 		var kept []byte // as the database writes it
-		err := tx.Raw(holdSQL, o.UserID, string(o.Feature), o.Key, owner, o.ID, o.RequestHash, metadata, o.TTL.Microseconds(), o.Named).Row().
+		err := tx.Raw(holdSQL, o.UserID, string(o.Feature), o.Key, ownerOf(o.Owner), o.ID, o.RequestHash, string(o.metadata()), o.TTL.Microseconds(), o.Named).Row().
 			Scan(&row.Credits, &kept, &row.ExpiresAt, &row.CreatedAt)
 		switch {
 		case err == nil:
@@ -82,6 +75,29 @@ func Hold(tx *gorm.DB, o Order) (Held, error) {
 			return earlier, err
 		}
 	}
+}
+
+// open is the hold to be, without what the database says of it.
+func (o Order) open() models.Hold {
+	return models.Hold{
+		ID: o.ID, UserID: o.UserID, APIKeyID: ownerOf(o.Owner), Feature: o.Feature, Status: models.HoldOpen,
+		IdempotencyKey: o.Key, RequestHash: o.RequestHash, Named: o.Named,
+	}
+}
+
+func (o Order) metadata() json.RawMessage {
+	if len(o.Metadata) == 0 {
+		return json.RawMessage("{}")
+	}
+	return o.Metadata
+}
+
+// ownerOf is an owner as the database keeps it.
+func ownerOf(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
 }
 
 // unheld says why nothing was held, as unbooked does.
@@ -209,7 +225,7 @@ type endedHold struct {
 
 func endHold(tx *gorm.DB, statement string, owner, id uuid.UUID, more ...any) (endedHold, error) {
 	var row endedHold
-	args := append([]any{id, uuid.NullUUID{UUID: owner, Valid: owner != uuid.Nil}}, more...)
+	args := append([]any{id, ownerOf(owner)}, more...)
 	err := tx.Raw(statement, args...).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return row, fault.New(fault.NotFound, nil)

@@ -49,16 +49,14 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 	if err != nil {
 		return ledger.Held{}, fmt.Errorf("hold id: %w", err)
 	}
-	order := ledger.Order{ID: id, UserID: r.UserID, Owner: r.Caller, Feature: models.Reason(r.Feature), TTL: r.TTL, Key: r.Key,
-		RequestHash: r.hash("hold", r.TTL.String()+"\n", metadata), Named: r.named(), Metadata: metadata}
-	var held ledger.Held
-	err = s.counter.do(ctx, s.DB, r.UserID, r.queueKey(), func(tx *gorm.DB) (err error) {
-		held, err = ledger.Hold(tx, order)
-		return err
-	})
-	if err != nil {
+	ask := &ledger.Holding{Order: ledger.Order{
+		ID: id, UserID: r.UserID, Owner: r.Caller, Feature: models.Reason(r.Feature), TTL: r.TTL, Key: r.Key,
+		RequestHash: r.hash("hold", r.TTL.String()+"\n", metadata), Named: r.named(), Metadata: metadata,
+	}}
+	if err := s.counter.do(ctx, s.DB, r.UserID, r.queueKey(), ask); err != nil {
 		return ledger.Held{}, err
 	}
+	held := ask.Held
 	held.Hold = asMade(held.Hold)
 	if !held.Replayed {
 		s.Log.InfoContext(ctx, "credits held", "user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits", held.Credits)
@@ -96,9 +94,13 @@ func (s *Service) Find(ctx context.Context, caller uuid.UUID, id string) (models
 // Units: credits; nil takes them all. Locks: the user, then the hold. Idempotent: as many again is the same capture.
 // Errors: fault.NotFound; fault.HoldClosed; fault.Invalid. See ledger.Capture.
 func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, credits *models.Credits) (ledger.Held, error) {
-	return s.end(ctx, caller, id, "credits moved", func(tx *gorm.DB, holdID uuid.UUID) (ledger.Held, error) {
-		return ledger.Capture(tx, caller, holdID, credits)
-	})
+	hold, err := s.Find(ctx, caller, id)
+	if err != nil {
+		return ledger.Held{}, err
+	}
+	ask := &ledger.Capturing{Owner: caller, ID: hold.ID, Credits: credits}
+	err = s.counter.do(ctx, s.DB, hold.UserID, "", ask)
+	return s.ended(ctx, "credits moved", ask.Held, err)
 }
 
 // Release gives a hold's credits back.
@@ -106,22 +108,17 @@ func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, cred
 // Locks: the user, then the hold. Idempotent: a hold that is released, or has expired, is returned as it is.
 // Errors: fault.NotFound; fault.HoldClosed. See ledger.Release.
 func (s *Service) Release(ctx context.Context, caller uuid.UUID, id string) (ledger.Held, error) {
-	return s.end(ctx, caller, id, "hold released", func(tx *gorm.DB, holdID uuid.UUID) (ledger.Held, error) {
-		return ledger.Release(tx, caller, holdID)
-	})
-}
-
-// end ends a hold at its user's turn. Whose it is never changes, so it is read before anything is locked.
-func (s *Service) end(ctx context.Context, caller uuid.UUID, id, event string, how func(*gorm.DB, uuid.UUID) (ledger.Held, error)) (ledger.Held, error) {
 	hold, err := s.Find(ctx, caller, id)
 	if err != nil {
 		return ledger.Held{}, err
 	}
-	var held ledger.Held
-	err = s.counter.do(ctx, s.DB, hold.UserID, "", func(tx *gorm.DB) (err error) {
-		held, err = how(tx, hold.ID)
-		return err
-	})
+	ask := &ledger.Releasing{Owner: caller, ID: hold.ID}
+	err = s.counter.do(ctx, s.DB, hold.UserID, "", ask)
+	return s.ended(ctx, "hold released", ask.Held, err)
+}
+
+// ended is the answer to who wanted to end a hold.
+func (s *Service) ended(ctx context.Context, event string, held ledger.Held, err error) (ledger.Held, error) {
 	if err != nil {
 		return ledger.Held{}, err
 	}

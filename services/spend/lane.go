@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/lane"
+	"github.com/resume-matcher/credits/services/ledger"
 )
 
 // Limits of what is booked together.
@@ -46,22 +45,22 @@ var tellers = int64(max(4, 2*runtime.NumCPU()))
 // errLocked says that somebody else keeps the user locked.
 var errLocked = errors.New("the user is locked")
 
-// do runs work in a transaction in which its user is locked or will be, alone or with others.
+// do does what is asked of a user's credits, alone or with what others ask.
 //
-// Errors: what work returned; fault.Conflict when a request with the same key was still running after three seconds;
+// Errors: what the ask returned; fault.Conflict when a request with the same key was still running after three seconds;
 // what kept the transaction from being committed.
-func (c *counter) do(ctx context.Context, db *gorm.DB, userID int64, key string, work func(tx *gorm.DB) error) error {
+func (c *counter) do(ctx context.Context, db *gorm.DB, userID int64, key string, ask ledger.Ask) error {
 	c.ready.Do(func() {
 		c.tellers.Patience, c.own.Patience = keyPatience, keyPatience
 		c.own.slots = make(chan struct{}, tellers)
 	})
 	if _, busy := c.own.Waiting(userID); !busy {
-		err := c.tellers.do(ctx, db, userID%tellers, &job{user: userID, key: key, work: work, polite: true})
+		err := c.tellers.do(ctx, db, userID%tellers, &job{user: userID, key: key, ask: ask, polite: true})
 		if !errors.Is(err, errLocked) {
 			return err
 		}
 	}
-	return c.own.do(ctx, db, userID, &job{user: userID, key: key, work: work})
+	return c.own.do(ctx, db, userID, &job{user: userID, key: key, ask: ask})
 }
 
 // lanes are queues of requests, each booked by one transaction at a time.
@@ -70,13 +69,13 @@ type lanes struct {
 	slots chan struct{} // as many as may be booked in at once; nil for no limit
 }
 
-// job is one request. It runs again when its transaction has to, so it does nothing outside the database. A fault that
-// it returns is its own answer: it has written nothing, and the others go on.
+// job is one request. What it asks is done again when its transaction has to be. A fault that comes of it is its own
+// answer: it has written nothing, and the others go on.
 type job struct {
 	user   int64
 	key    string // caller and idempotency key, of the user; empty without one
 	polite bool   // not to be done while somebody else keeps the user locked
-	work   func(tx *gorm.DB) error
+	ask    ledger.Ask
 	err    error
 }
 
@@ -142,46 +141,66 @@ func (l *lanes) room(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// together runs the jobs in one transaction.
-// Errors: what kept it from being committed; the faults of the jobs stay with them.
+// together does what the jobs ask in one transaction: first what is certain of it all at once, then the rest one by one.
+// Locks: the users of the jobs. Errors: what kept it from being committed; the faults of the jobs stay with them.
 func together(ctx context.Context, db *gorm.DB, batch []*job) error {
 	return models.Transaction(ctx, db, func(tx *gorm.DB) error {
-		if err := lockPolitely(tx, batch); err != nil {
+		if len(batch) == 1 && !batch[0].polite {
+			return answer(tx, batch[0])
+		}
+		batch, err := lock(tx, batch)
+		if err != nil {
 			return err
 		}
-		for _, j := range batch {
-			if errors.Is(j.err, errLocked) {
+		asks := make([]ledger.Ask, len(batch))
+		for i, j := range batch {
+			asks[i] = j.ask
+		}
+		done, err := ledger.Together(tx, asks)
+		if err != nil {
+			return err
+		}
+		for i, j := range batch {
+			if done[i] {
 				continue
 			}
-			if j.err = j.work(tx); j.err != nil && fault.Of(j.err) == nil {
-				return j.err
+			if err := answer(tx, j); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 }
 
-// lockPolitely locks the users of the jobs that must not wait for them, and tells those jobs whose user is not to be had.
-// Locks: the users that nobody else has locked.
-func lockPolitely(tx *gorm.DB, batch []*job) error {
-	var users []string
-	var free []int64
-	for _, j := range batch {
-		if j.err = nil; j.polite {
-			users = append(users, strconv.FormatInt(j.user, 10))
-		}
-	}
-	if len(users) == 0 {
-		return nil
-	}
-	err := tx.Raw(`SELECT id FROM users WHERE id = ANY (string_to_array(?, ',')::int[]) FOR UPDATE SKIP LOCKED`, strings.Join(users, ",")).Scan(&free).Error
-	if err != nil {
-		return fmt.Errorf("lock the users of %d requests: %w", len(batch), err)
-	}
-	for _, j := range batch {
-		if j.polite && !slices.Contains(free, j.user) { // or there is no such user, which the next attempt will say
-			j.err = errLocked
-		}
+// answer does what one job asks.
+func answer(tx *gorm.DB, j *job) error {
+	if j.err = j.ask.Alone(tx); fault.Of(j.err) == nil {
+		return j.err
 	}
 	return nil
+}
+
+// lock locks the users of the jobs, without waiting for those of polite ones, and returns the jobs that have theirs
+// locked. The others get their answer: that somebody else keeps the user locked.
+func lock(tx *gorm.DB, batch []*job) ([]*job, error) {
+	users := make([]int64, len(batch))
+	for i, j := range batch {
+		j.err, users[i] = nil, j.user
+	}
+	locked, err := ledger.LockAll(tx, users, batch[0].polite)
+	if err != nil {
+		return nil, err
+	}
+	ready := make([]*job, 0, len(batch))
+	for _, j := range batch {
+		switch {
+		case slices.Contains(locked, j.user):
+			ready = append(ready, j)
+		case j.polite:
+			j.err = errLocked // or there is no such user, which the next attempt will say
+		default:
+			j.err = fault.New(fault.NotFound, nil)
+		}
+	}
+	return ready, nil
 }

@@ -11,6 +11,11 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
+// asking is an ask that does what a test wants.
+type asking func(tx *gorm.DB) error
+
+func (f asking) Alone(tx *gorm.DB) error { return f(tx) }
+
 // A panic in one request undoes what shared its transaction. Nobody is told otherwise, nobody waits for ever, and the lane
 // goes on.
 func TestPanicInALane(t *testing.T) {
@@ -20,11 +25,11 @@ func TestPanicInALane(t *testing.T) {
 	first, open := make(chan struct{}), make(chan struct{})
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
-		_ = l.do(context.Background(), db, 1, &job{user: user, work: func(*gorm.DB) error {
+		_ = l.do(context.Background(), db, 1, &job{user: user, ask: asking(func(*gorm.DB) error {
 			close(first)
 			<-open
 			return nil
-		}})
+		})})
 	})
 	<-first
 	errs := make([]error, 4)
@@ -35,12 +40,12 @@ func TestPanicInALane(t *testing.T) {
 					errs[i] = errUnfinished
 				}
 			}()
-			errs[i] = l.do(context.Background(), db, 1, &job{user: user, work: func(*gorm.DB) error {
+			errs[i] = l.do(context.Background(), db, 1, &job{user: user, ask: asking(func(*gorm.DB) error {
 				if i == 2 {
 					panic("on purpose")
 				}
 				return nil
-			}})
+			})})
 		})
 	}
 	for queued := 0; queued < len(errs); {
@@ -53,7 +58,7 @@ func TestPanicInALane(t *testing.T) {
 			t.Errorf("request %d: error = %v, want unfinished", i, err)
 		}
 	}
-	if err := l.do(context.Background(), db, 1, &job{user: user, work: func(*gorm.DB) error { return nil }}); err != nil {
+	if err := l.do(context.Background(), db, 1, &job{user: user, ask: asking(func(*gorm.DB) error { return nil })}); err != nil {
 		t.Errorf("the lane is stuck: %v", err)
 	}
 	if _, busy := l.Waiting(1); busy {

@@ -50,14 +50,11 @@ func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 		return ledger.Posted{}, err
 	}
 	meta := models.Meta{IdempotencyKey: r.Key, RequestHash: r.hash("spend", "", metadata), RequestMetadata: metadata, Caller: r.caller(), Named: r.named()}
-	var posted ledger.Posted
-	err = s.counter.do(ctx, s.DB, r.UserID, r.queueKey(), func(tx *gorm.DB) (err error) {
-		posted, err = ledger.Spend(tx, r.UserID, models.Reason(r.Feature), meta)
-		return err
-	})
-	if err != nil {
+	ask := &ledger.Spending{UserID: r.UserID, Feature: models.Reason(r.Feature), Meta: meta}
+	if err := s.counter.do(ctx, s.DB, r.UserID, r.queueKey(), ask); err != nil {
 		return ledger.Posted{}, err
 	}
+	posted := ask.Posted
 	if !posted.Replayed {
 		s.Log.InfoContext(ctx, "credits moved", "user_id", r.UserID, "kind", posted.Reason, "credits", posted.DeltaCredits, "transaction_id", posted.ID)
 	}
