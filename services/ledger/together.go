@@ -167,7 +167,7 @@ func spendTogether(tx *gorm.DB, asks []Ask, done []bool) error {
 		return fmt.Errorf("book %d spends: %w", len(rows), err)
 	}
 	for _, line := range lines {
-		a := asks[line.N].(*Spending) //nolint:errcheck // put there above
+		a := asks[line.N].(*Spending)
 		line.Reason, line.Meta = a.Feature, a.Meta
 		a.Posted, done[line.N] = Posted{CreditTransaction: line.CreditTransaction}, true
 	}
@@ -242,7 +242,7 @@ func holdTogether(tx *gorm.DB, asks []Ask, done []bool) error {
 		return fmt.Errorf("make %d holds: %w", len(rows), err)
 	}
 	for _, h := range holds {
-		a := asks[h.N].(*Holding) //nolint:errcheck // put there above
+		a := asks[h.N].(*Holding)
 		hold := a.open()
 		hold.Credits, hold.Metadata, hold.ExpiresAt, hold.CreatedAt, hold.UpdatedAt = h.Credits, h.Metadata, h.ExpiresAt, h.CreatedAt, h.CreatedAt
 		a.Held, done[h.N] = Held{Hold: hold}, true
@@ -299,7 +299,7 @@ func captureTogether(tx *gorm.DB, asks []Ask, done []bool) error {
 		return fmt.Errorf("capture %d holds: %w", len(rows), err)
 	}
 	for _, h := range holds {
-		asks[h.N].(*Capturing).Held, done[h.N] = Held{Hold: h.Hold}, true //nolint:errcheck // put there above
+		asks[h.N].(*Capturing).Held, done[h.N] = Held{Hold: h.Hold}, true
 	}
 	return nil
 }
