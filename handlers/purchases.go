@@ -26,6 +26,7 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 		return err
 	}
 	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), packages(prices, features)
+	data.SmallBusiness = h.Site.SmallBusiness
 	data.Debt = currentUser(c).CreditsBalance < 0
 	return h.render(c, status, "purchase.title", pages.Purchase(data))
 }
@@ -91,4 +92,14 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 		return err
 	}
 	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: pageLocale(c), Purchase: p, Entries: entries}))
+}
+
+// openReceipt is GET /{locale}/purchase/{id}/receipt: it sends the browser to the invoice, which Stripe keeps.
+func (h *Handler) openReceipt(c *fiber.Ctx) error {
+	address, err := h.Purchase.Receipt(c.UserContext(), currentUserID(c), c.Params("id"))
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	return leave(c, address)
 }

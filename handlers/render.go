@@ -96,7 +96,16 @@ func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(pages.ErrorData{
 		Status: status, Code: f.Code, Message: h.message(c.UserContext(), f), RequestID: requestID(c),
 		SignIn: f.Code == fault.Unauthenticated || f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired, Buy: f.Code == fault.InsufficientCredits,
+		Retry: retryAddress(c, f),
 	}))
+}
+
+// retryAddress is where to ask again for what could not be had just now and changes nothing.
+func retryAddress(c *fiber.Ctx, f *fault.Error) string {
+	if f.Problem != fault.ReceiptAway {
+		return ""
+	}
+	return c.Path()
 }
 
 // renderFlash sends one message for the flash region of the page that htmx keeps.

@@ -70,6 +70,7 @@ func NewApp(h *Handler) *fiber.App {
 	page.Get("/purchase", h.requireUser, h.showPackages)
 	page.Post("/purchase", h.requireUser, h.startPurchase)
 	page.Get("/purchase/:id", h.requireUser, h.showPurchase)
+	page.Get("/purchase/:id/receipt", h.requireUser, h.openReceipt)
 	page.Get("/history", h.requireUser, h.showHistory)
 	page.Get("/history.csv", h.requireUser, h.sendHistory)
 

@@ -46,6 +46,22 @@ func TestKeyOfTheOtherMode(t *testing.T) {
 	})
 }
 
+func TestTaxOnInvoices(t *testing.T) {
+	well := healthy(t)
+	t.Run("undecided where money moves", func(t *testing.T) {
+		well.in(t).live().with("SMALL_BUSINESS", "").wantWarning("doctor.tax.none")
+	})
+	t.Run("computed by Stripe", func(t *testing.T) {
+		well.in(t).live().with("SMALL_BUSINESS", "").with("STRIPE_AUTOMATIC_TAX", "true").wantHealthy()
+	})
+	t.Run("computed and not charged at once", func(t *testing.T) {
+		well.in(t).with("SMALL_BUSINESS", "true").with("STRIPE_AUTOMATIC_TAX", "true").wantRed("doctor.configuration.small_business")
+	})
+	t.Run("not a yes or no", func(t *testing.T) {
+		well.in(t).with("STRIPE_TAX_IDS", "perhaps").wantRed("doctor.configuration.stripe_tax_ids")
+	})
+}
+
 func TestAddressThatNobodyReaches(t *testing.T) {
 	well := healthy(t)
 	t.Run("a live key with an http address", func(t *testing.T) {

@@ -64,6 +64,7 @@ var contract = map[string]func(*client.API) error{
 	"CheckoutSessions.Get": func(api *client.API) error {
 		params := &stripe.CheckoutSessionParams{}
 		params.AddExpand("line_items")
+		params.AddExpand("invoice")
 		params.AddExpand("payment_intent.latest_charge")
 		_, err := api.CheckoutSessions.Get("cs_1", params)
 		return err
