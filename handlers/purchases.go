@@ -87,11 +87,18 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	d, err := h.Purchase.Detail(c.UserContext(), p.ID.String())
+	if err != nil {
+		return err
+	}
 	entries, err := h.Ledger.OfPurchase(c.UserContext(), p.ID.String())
 	if err != nil {
 		return err
 	}
-	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: pageLocale(c), Purchase: p, Entries: entries}))
+	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{
+		Locale: pageLocale(c), Purchase: d.Purchase, Entries: entries, Refunds: d.Refunds, Disputes: d.Disputes,
+		PayURL: h.Purchase.PayURL(d.Purchase), Receipt: purchase.HasReceipt(d.Purchase),
+	}))
 }
 
 // openReceipt is GET /{locale}/purchase/{id}/receipt: it sends the browser to the invoice, which Stripe keeps.

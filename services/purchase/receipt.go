@@ -14,6 +14,14 @@ import (
 // receiptBudget is how long somebody who wants a receipt may wait for Stripe.
 const receiptBudget = 6 * time.Second
 
+// PayURL is where a purchase can still be paid; empty when it cannot, or only for a few minutes more.
+func (s *Service) PayURL(p models.Purchase) string {
+	if p.Status != models.PurchasePending || s.Now().Sub(p.CreatedAt) > checkoutLife-10*time.Minute {
+		return ""
+	}
+	return p.CheckoutURL
+}
+
 // HasReceipt reports whether Stripe has written something to show for a purchase.
 func HasReceipt(p models.Purchase) bool {
 	return p.Status == models.PurchasePaid && p.CheckoutSessionID != ""
