@@ -95,9 +95,14 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	withdrawal, err := h.Purchase.WithdrawalOf(c.UserContext(), p.ID)
+	if err != nil {
+		return err
+	}
 	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{
 		Locale: pageLocale(c), Purchase: d.Purchase, Entries: entries, Refunds: d.Refunds, Disputes: d.Disputes,
 		PayURL: h.Purchase.PayURL(d.Purchase), Receipt: purchase.HasReceipt(d.Purchase),
+		Withdrawable: h.Purchase.Withdrawable(d.Purchase), Withdrawal: withdrawal,
 	}))
 }
 

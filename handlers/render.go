@@ -59,6 +59,9 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	if strings.HasPrefix(path, "/admin/events/") || path == "/admin/reconcile" {
 		return "/admin/events", ""
 	}
+	if strings.HasPrefix(path, "/admin/withdrawals/") {
+		return "/admin/withdrawals", ""
+	}
 	if strings.HasPrefix(path, "/account/") {
 		return "/account", ""
 	}
@@ -132,8 +135,9 @@ var flashes = map[string]layouts.FlashKind{
 	"refund_failed": layouts.FlashFault, "refund_canceled": layouts.FlashFault, "refund_refused": layouts.FlashFault,
 	"refund_unanswered": layouts.FlashFault,
 	"checked":           layouts.FlashDone, "check_unpaid": layouts.FlashDone, "check_away": layouts.FlashFault, "check_review": layouts.FlashFault,
-	"reconciling":   layouts.FlashDone,
-	"profile_saved": layouts.FlashDone, "unlinked": layouts.FlashDone, "last_sign_in": layouts.FlashFault,
+	"withdrawal_closed": layouts.FlashDone,
+	"reconciling":       layouts.FlashDone,
+	"profile_saved":     layouts.FlashDone, "unlinked": layouts.FlashDone, "last_sign_in": layouts.FlashFault,
 	"session_ended": layouts.FlashDone, "signed_out_everywhere": layouts.FlashDone,
 	"key_revoked": layouts.FlashDone, "feature_set": layouts.FlashDone,
 }

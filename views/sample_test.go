@@ -173,7 +173,20 @@ func returnSamples(locale string) []sample {
 	unpaid.Status = models.PurchasePending
 	expired := samplePurchase()
 	expired.Status = models.PurchaseExpired
+	withdrawal := models.Withdrawal{ID: buyID, Name: hostile, Email: "ada@example.com", Contract: hostile, Locale: locale, ReceivedAt: noon, PurchaseID: &buyID}
+	closed := withdrawal
+	closed.ID, closed.HandledAt, closed.UserID, closed.PurchaseID = uuid.Nil, &closed.ReceivedAt, new(int64), nil
 	return append(all,
+		sample{"withdrawal", pages.Withdrawal(locale, pages.WithdrawalForm{Key: "k", Contract: hostile}), []string{"confirm-withdrawal"}},
+		sample{"withdrawal, refused", pages.Withdrawal(locale, pages.WithdrawalForm{Errors: map[string]string{"name": "a", "email": "b", "contract": "c"}}),
+			[]string{"name-error", "email-error", "contract-error"}},
+		sample{"withdrawal, received", pages.WithdrawalReceived(locale, withdrawal), []string{"received", "keep"}},
+		sample{"purchase, to withdraw from", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Withdrawable: true}), []string{"withdraw"}},
+		sample{"purchase, withdrawn", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Withdrawal: &withdrawal}), []string{"withdrawal"}},
+		sample{"withdrawals, none", pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale}), nil},
+		sample{"withdrawals", pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale, CSRF: "token", Rows: []pages.AdminWithdrawal{
+			{Withdrawal: withdrawal, Mail: "mailto:ada@example.com?subject=x"}, {Withdrawal: closed, Mail: "mailto:ada@example.com"}}}), []string{"close-" + buyID.String()}},
+		sample{"admin, a withdrawal waits", pages.Admin(pages.AdminData{Locale: locale, OpenWithdrawals: 1}), []string{"open-withdrawals"}},
 		sample{"purchase, money back", pages.PurchaseDetail(back), []string{"standing", "receipt"}},
 		sample{"purchase, to be paid", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: unpaid, PayURL: "https://checkout.stripe.com/c/pay/1"}), []string{"pay"}},
 		sample{"billing, to be paid", billing(locale, &pages.ReturnState{Kind: pages.ReturnCanceled, PayURL: "https://checkout.stripe.com/c/pay/1"}), []string{"resume"}},
