@@ -466,7 +466,7 @@ func withdrawalLink(d PurchaseDetailData) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.Alert(components.Notice, i18n.T(ctx, withdrawalState(*d.Withdrawal))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var21), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Alert(components.Notice, i18n.T(ctx, "withdrawal.state."+withdrawalState(*d.Withdrawal))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var21), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

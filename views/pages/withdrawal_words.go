@@ -21,9 +21,9 @@ func ContractText(ctx context.Context, p models.Purchase) string {
 func receivedFacts(ctx context.Context, w models.Withdrawal) [][2]string {
 	return [][2]string{
 		{i18n.T(ctx, "withdrawal.received.at"), components.DateTime(ctx, w.ReceivedAt)},
-		{i18n.T(ctx, "withdrawal.contract"), w.Contract},
-		{i18n.T(ctx, "withdrawal.name"), w.Name},
-		{i18n.T(ctx, "withdrawal.email"), w.Email},
+		{i18n.T(ctx, "withdrawal.received.contract"), w.Contract},
+		{i18n.T(ctx, "withdrawal.received.name"), w.Name},
+		{i18n.T(ctx, "withdrawal.received.email"), w.Email},
 		{i18n.T(ctx, "withdrawal.received.number"), w.ID.String()},
 	}
 }
@@ -42,11 +42,12 @@ func MailAddress(to string, letter url.Values) string {
 	return "mailto:" + url.PathEscape(to) + "?" + strings.ReplaceAll(letter.Encode(), "+", "%20")
 }
 
+// withdrawalState is the last part of the key of the word for how far a withdrawal has come.
 func withdrawalState(w models.Withdrawal) string {
 	if w.HandledAt != nil {
-		return "withdrawal.state.handled"
+		return "handled"
 	}
-	return "withdrawal.state.open"
+	return "open"
 }
 
 func withdrawalKind(w models.Withdrawal) components.AlertKind {
