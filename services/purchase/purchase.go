@@ -233,7 +233,7 @@ func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer
 	params.Context = ctx
 	s.Tax.ask(params, p.Locale)
 	// One key for each set of parameters: a new customer makes a new request, and so do other settings.
-	params.SetIdempotencyKey("checkout:" + p.ID.String() + ":" + customer + ":" + s.Tax.key())
+	params.SetIdempotencyKey("checkout:" + p.ID.String() + ":" + customer + ":" + s.Tax.key(p.Locale))
 	return params
 }
 

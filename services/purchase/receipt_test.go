@@ -121,6 +121,7 @@ func TestTaxSettings(t *testing.T) {
 		"automatic":      {Automatic: true},
 		"tax ids":        {IDs: true},
 		"both":           {Automatic: true, IDs: true},
+		"other words":    {Note: map[string]string{"de": "Kleinunternehmer nach § 19 UStG.", "en": "§ 19."}},
 		"small business": {Note: map[string]string{"de": "Gemäß § 19 UStG.", "en": "§ 19 UStG."}},
 	}
 	for name, tax := range settings {

@@ -1,6 +1,8 @@
 package purchase
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 
 	"github.com/stripe/stripe-go/v79"
@@ -37,7 +39,7 @@ func (t Tax) ask(params *stripe.CheckoutSessionParams, locale string) {
 }
 
 // key tells requests apart that these settings make different: Stripe refuses other parameters under a key it has seen.
-func (t Tax) key() string {
+func (t Tax) key(locale string) string {
 	parts := []string{"invoice"}
 	if t.Automatic {
 		parts = append(parts, "automatic")
@@ -45,8 +47,9 @@ func (t Tax) key() string {
 	if t.IDs {
 		parts = append(parts, "ids")
 	}
-	if len(t.Note) > 0 {
-		parts = append(parts, "note")
+	if note := t.Note[locale]; note != "" {
+		sum := sha256.Sum256([]byte(note))
+		parts = append(parts, hex.EncodeToString(sum[:4])) // its words may change with a release
 	}
 	return strings.Join(parts, "+")
 }
