@@ -125,6 +125,14 @@ func checkPDF(t *testing.T, document []byte) {
 	}
 }
 
+func TestTaxIsSetUp(t *testing.T) {
+	t.Parallel()
+	settings, err := start(t).api.TaxSettings.Get(&stripe.TaxSettingsParams{})
+	if err != nil || settings.Status != stripe.TaxSettingsStatusActive {
+		t.Errorf("tax settings = %+v, %v; want them active", settings, err)
+	}
+}
+
 func TestInvoiceWaitsForTheMoney(t *testing.T) {
 	t.Parallel()
 	s := start(t)
