@@ -42,6 +42,13 @@ func (d *desk) play(p models.Purchase, action, method string) {
 		d.t.Fatal(err)
 	}
 	u.Path = "/control/sessions/" + p.CheckoutSessionID + "/" + action
+	if action == "fail" { // which only a payment can
+		session, err := d.handler.Purchase.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, nil)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		u.Path = "/control/payments/" + session.PaymentIntent.ID + "/fail"
+	}
 	form := url.Values{}
 	if method != "" {
 		form.Set("method", method)
@@ -108,9 +115,13 @@ func TestPurchasePage(t *testing.T) {
 		for status, way := range map[models.PurchaseStatus]struct{ action, method, wants string }{
 			models.PurchaseExpired:         {"expire", "", "#again"},
 			models.PurchaseAwaitingPayment: {"pay", "sepa_debit", "#withdraw"},
+			models.PurchaseFailed:          {"pay", "sepa_debit", "#again"},
 		} {
 			q := d.order(ada.ID, string(status))
 			d.play(q, way.action, way.method)
+			if status == models.PurchaseFailed {
+				d.play(q, "fail", "")
+			}
 			_, doc := her.open("/de/purchase/" + q.ID.String())
 			if got := doc.Find("#standing").AttrOr("data-status", ""); got != string(status) || doc.Find(way.wants).Length() != 1 {
 				t.Errorf("%s: the page says %q, or has no %s", status, got, way.wants)

@@ -40,8 +40,11 @@ type Declaration struct {
 }
 
 // Withdrawable reports whether a purchase's page should offer to withdraw. The form itself is there for everybody at
-// any time: a person decides what came too late.
+// any time: a person decides what came too late. Where all of the money has gone back, there is nothing left to withdraw from.
 func (s *Service) Withdrawable(p models.Purchase) bool {
+	if p.CreditsGranted > 0 && p.CreditsRefunded+p.CreditsDisputed >= p.CreditsGranted {
+		return false
+	}
 	return (p.Status == models.PurchasePaid || p.Status == models.PurchaseAwaitingPayment) && s.Now().Sub(p.CreatedAt) < withdrawalPeriod
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -121,4 +123,32 @@ func TestWithdraw(t *testing.T) {
 			t.Errorf("a user is refused: %v", err)
 		}
 	})
+}
+
+func TestWithdrawable(t *testing.T) {
+	c := newCounter(t)
+	day := 24 * time.Hour
+	for name, w := range map[string]struct {
+		status models.PurchaseStatus
+		age    time.Duration
+		taken  models.Credits
+		want   bool
+	}{
+		"a paid one of today":          {models.PurchasePaid, 0, 0, true},
+		"one that waits for its bank":  {models.PurchaseAwaitingPayment, day, 0, true},
+		"one in part given back":       {models.PurchasePaid, day, 499, true},
+		"one of the last day":          {models.PurchasePaid, 15*day - time.Second, 0, true},
+		"not one that is too old":      {models.PurchasePaid, 15 * day, 0, false},
+		"not one that was given back":  {models.PurchasePaid, day, 500, false},
+		"not one that was never paid":  {models.PurchasePending, 0, 0, false},
+		"not one whose payment failed": {models.PurchaseFailed, 0, 0, false},
+	} {
+		p := models.Purchase{Status: w.status, CreatedAt: c.Now().Add(-w.age), CreditsRefunded: w.taken}
+		if w.status == models.PurchasePaid {
+			p.CreditsGranted = 500
+		}
+		if got := c.Withdrawable(p); got != w.want {
+			t.Errorf("%s: withdrawable = %v", name, got)
+		}
+	}
 }

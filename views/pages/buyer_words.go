@@ -42,3 +42,11 @@ func moneyStory(ctx context.Context, d PurchaseDetailData) []string {
 func again(status models.PurchaseStatus) bool {
 	return status == models.PurchaseFailed || status == models.PurchaseExpired || status == models.PurchasePending
 }
+
+// nothingBooked says that a purchase has moved no credits yet, or never will.
+func nothingBooked(ctx context.Context, status models.PurchaseStatus) string {
+	if status == models.PurchaseFailed || status == models.PurchaseExpired {
+		return i18n.T(ctx, "purchase_detail.none.never")
+	}
+	return i18n.T(ctx, "purchase_detail.none.heading")
+}

@@ -509,7 +509,7 @@ func PurchaseDetail(d PurchaseDetailData) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(d.Entries) == 0 {
-			templ_7745c5c3_Err = components.EmptyState(i18n.T(ctx, "purchase_detail.none.heading"), i18n.T(ctx, "purchase_detail.none.text."+string(d.Purchase.Status))).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.EmptyState(nothingBooked(ctx, d.Purchase.Status), i18n.T(ctx, "purchase_detail.none.text."+string(d.Purchase.Status))).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
