@@ -18,5 +18,5 @@ type Withdrawal struct {
 	Locale         string
 	ReceivedAt     time.Time
 	HandledAt      *time.Time // nil while a person must look
-	HandledBy      *int64
+	HandledBy      *int64     // nil, too, once that account is gone
 }
