@@ -201,10 +201,32 @@ func (p *program) purchases(ctx context.Context, db *gorm.DB) (*purchase.Service
 		}
 		p.cfg, p.closers = cfg, append(p.closers, server.Close)
 	}
+	tax, err := p.tax(ctx)
+	if err != nil {
+		return nil, err
+	}
 	return &purchase.Service{
-		DB: db, AppURL: p.cfg.AppURL, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log,
+		DB: db, AppURL: p.cfg.AppURL, Livemode: p.cfg.Livemode(), Tax: tax, Now: models.Now, Log: p.log,
 		Stripe: purchase.NewStripe(p.cfg.StripeSecretKey.Reveal(), p.cfg.StripeAPIBase),
 	}, nil
+}
+
+// tax is what the seller's invoices say of value added tax.
+func (p *program) tax(ctx context.Context) (purchase.Tax, error) {
+	t := purchase.Tax{Automatic: p.cfg.StripeAutomaticTax, IDs: p.cfg.StripeTaxIDs}
+	if !p.cfg.SmallBusiness {
+		return t, nil
+	}
+	texts, err := locales.Load()
+	if err != nil {
+		return t, err
+	}
+	t.Note = map[string]string{}
+	for _, code := range texts.Codes() {
+		in, _ := texts.Context(ctx, code)
+		t.Note[code] = locales.T(in, "vat.small_business", nil)
+	}
+	return t, nil
 }
 
 // serve is `credits serve`.
@@ -266,7 +288,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	spending := &spend.Service{DB: db, Log: p.log}
 	app := handlers.NewApp(&handlers.Handler{
 		Site: handlers.Site{
-			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: p.cfg.TrustedProxies,
+			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, SmallBusiness: p.cfg.SmallBusiness, FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: p.cfg.TrustedProxies,
 			Dashboard: p.cfg.Dashboard(), Texts: texts, Log: p.log, Ready: func(ctx context.Context) error { return models.Migrated(ctx, db) },
 		},
 		Sessions: handlers.NewSessions(rows, []byte(secret), p.cfg.Secure()),

@@ -19,6 +19,11 @@ const openEvents = 100
 // showAdmin is GET /{locale}/admin: find a user by e-mail.
 func (h *Handler) showAdmin(c *fiber.Ctx) error {
 	data := pages.AdminData{Locale: pageLocale(c), Query: strings.TrimSpace(c.Query("email"))}
+	open, err := h.Purchase.OpenWithdrawals(c.UserContext())
+	if err != nil {
+		return err
+	}
+	data.OpenWithdrawals = open
 	if data.Searched = data.Query != ""; data.Searched {
 		found, err := h.Admin.FindUsers(c.UserContext(), data.Query)
 		if err != nil {

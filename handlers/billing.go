@@ -72,7 +72,15 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 // nothing: credits come from Stripe's event, or, while that is late, from Stripe's own answer about the session.
 func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, error) {
 	if c.Query("canceled") == "true" {
-		return &pages.ReturnState{Kind: pages.ReturnCanceled}, nil
+		latest, err := h.Purchase.OfUser(c.UserContext(), userID, 1)
+		if err != nil {
+			return nil, err
+		}
+		state := &pages.ReturnState{Kind: pages.ReturnCanceled}
+		if len(latest) == 1 {
+			state.PayURL = h.Purchase.PayURL(latest[0])
+		}
+		return state, nil
 	}
 	if c.Query("success") != "true" {
 		return nil, nil

@@ -28,14 +28,15 @@ type Handler struct {
 
 // Site is what a page needs to know of the place it is served from.
 type Site struct {
-	AppURL      string // public origin
-	Sandbox     bool
-	Dashboard   string   // where the sandbox shows its payments; empty outside
-	FormTargets []string // foreign origins to which our forms may redirect: where one pays
-	Proxies     []string // addresses whose X-Forwarded-* headers are believed
-	Texts       *locales.Catalog
-	Log         *slog.Logger
-	Ready       func(context.Context) error // nil when the database is reachable and migrated
+	AppURL        string // public origin
+	Sandbox       bool
+	SmallBusiness bool     // the seller charges no value added tax (§ 19 UStG)
+	Dashboard     string   // where the sandbox shows its payments; empty outside
+	FormTargets   []string // foreign origins to which our forms may redirect: where one pays
+	Proxies       []string // addresses whose X-Forwarded-* headers are believed
+	Texts         *locales.Catalog
+	Log           *slog.Logger
+	Ready         func(context.Context) error // nil when the database is reachable and migrated
 
 	policy string // Content-Security-Policy of every answer
 }

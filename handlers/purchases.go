@@ -26,6 +26,7 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 		return err
 	}
 	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), packages(prices, features)
+	data.SmallBusiness = h.Site.SmallBusiness
 	data.Debt = currentUser(c).CreditsBalance < 0
 	return h.render(c, status, "purchase.title", pages.Purchase(data))
 }
@@ -86,9 +87,31 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	d, err := h.Purchase.Detail(c.UserContext(), p.ID.String())
+	if err != nil {
+		return err
+	}
 	entries, err := h.Ledger.OfPurchase(c.UserContext(), p.ID.String())
 	if err != nil {
 		return err
 	}
-	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: pageLocale(c), Purchase: p, Entries: entries}))
+	withdrawal, err := h.Purchase.WithdrawalOf(c.UserContext(), p.ID)
+	if err != nil {
+		return err
+	}
+	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{
+		Locale: pageLocale(c), Purchase: d.Purchase, Entries: entries, Refunds: d.Refunds, Disputes: d.Disputes,
+		PayURL: h.Purchase.PayURL(d.Purchase), Receipt: purchase.HasReceipt(d.Purchase),
+		Withdrawable: h.Purchase.Withdrawable(d.Purchase), Withdrawal: withdrawal,
+	}))
+}
+
+// openReceipt is GET /{locale}/purchase/{id}/receipt: it sends the browser to the invoice, which Stripe keeps.
+func (h *Handler) openReceipt(c *fiber.Ctx) error {
+	address, err := h.Purchase.Receipt(c.UserContext(), currentUserID(c), c.Params("id"))
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	return leave(c, address)
 }

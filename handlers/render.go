@@ -59,6 +59,9 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	if strings.HasPrefix(path, "/admin/events/") || path == "/admin/reconcile" {
 		return "/admin/events", ""
 	}
+	if strings.HasPrefix(path, "/admin/withdrawals/") {
+		return "/admin/withdrawals", ""
+	}
 	if strings.HasPrefix(path, "/account/") {
 		return "/account", ""
 	}
@@ -96,7 +99,16 @@ func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(pages.ErrorData{
 		Status: status, Code: f.Code, Message: h.message(c.UserContext(), f), RequestID: requestID(c),
 		SignIn: f.Code == fault.Unauthenticated || f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired, Buy: f.Code == fault.InsufficientCredits,
+		Retry: retryAddress(c, f),
 	}))
+}
+
+// retryAddress is where to ask again for what could not be had just now and changes nothing.
+func retryAddress(c *fiber.Ctx, f *fault.Error) string {
+	if f.Problem != fault.ReceiptAway {
+		return ""
+	}
+	return c.Path()
 }
 
 // renderFlash sends one message for the flash region of the page that htmx keeps.
@@ -123,8 +135,9 @@ var flashes = map[string]layouts.FlashKind{
 	"refund_failed": layouts.FlashFault, "refund_canceled": layouts.FlashFault, "refund_refused": layouts.FlashFault,
 	"refund_unanswered": layouts.FlashFault,
 	"checked":           layouts.FlashDone, "check_unpaid": layouts.FlashDone, "check_away": layouts.FlashFault, "check_review": layouts.FlashFault,
-	"reconciling":   layouts.FlashDone,
-	"profile_saved": layouts.FlashDone, "unlinked": layouts.FlashDone, "last_sign_in": layouts.FlashFault,
+	"withdrawal_closed": layouts.FlashDone,
+	"reconciling":       layouts.FlashDone,
+	"profile_saved":     layouts.FlashDone, "unlinked": layouts.FlashDone, "last_sign_in": layouts.FlashFault,
 	"session_ended": layouts.FlashDone, "signed_out_everywhere": layouts.FlashDone,
 	"key_revoked": layouts.FlashDone, "feature_set": layouts.FlashDone,
 }

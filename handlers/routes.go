@@ -61,6 +61,9 @@ func NewApp(h *Handler) *fiber.App {
 	app.Get("/auth/:provider/callback", h.finishSignIn)
 	app.Post("/logout", h.checkToken, h.signOut)
 
+	// Before the pages whose forms carry a session's token: who withdraws from a contract need not be signed in.
+	app.Post("/:locale<regex(^(de|en)$)>/withdrawal", h.useLocale, h.declareWithdrawal)
+
 	page := app.Group("/:locale<regex(^(de|en)$)>", h.useLocale, h.checkToken)
 	page.Get("/", h.showLanding)
 	page.Get(docsPath, docs)
@@ -70,6 +73,10 @@ func NewApp(h *Handler) *fiber.App {
 	page.Get("/purchase", h.requireUser, h.showPackages)
 	page.Post("/purchase", h.requireUser, h.startPurchase)
 	page.Get("/purchase/:id", h.requireUser, h.showPurchase)
+	page.Get("/purchase/:id/receipt", h.requireUser, h.openReceipt)
+	page.Get("/withdrawal", h.showWithdrawal)
+	page.Get("/withdrawal/:id", h.showReceived)
+	page.Get("/withdrawal/:id/confirmation.txt", h.sendReceived)
 	page.Get("/history", h.requireUser, h.showHistory)
 	page.Get("/history.csv", h.requireUser, h.sendHistory)
 
@@ -86,6 +93,8 @@ func NewApp(h *Handler) *fiber.App {
 	staff.Get("/purchases/:id", h.showAdminPurchase)
 	staff.Post("/purchases/:id/check", h.checkPurchase)
 	staff.Post("/purchases/:id/refund", h.refundPurchase)
+	staff.Get("/withdrawals", h.showWithdrawals)
+	staff.Post("/withdrawals/:id/close", h.closeWithdrawal)
 	staff.Get("/events", h.showEvents)
 	staff.Post("/events/:id/retry", h.retryEvent)
 	staff.Post("/reconcile", h.startReconcile)

@@ -103,7 +103,8 @@ func TestEveryNameHasAText(t *testing.T) {
 		keys = append(keys, "entry.reason."+string(reason))
 	}
 	for _, status := range models.PurchaseStatuses() {
-		keys = append(keys, "purchase.status."+string(status), "admin_purchase.story."+string(status))
+		keys = append(keys, "purchase.status."+string(status), "admin_purchase.story."+string(status),
+			"purchase_detail.story."+string(status), "purchase_detail.none.text."+string(status))
 	}
 	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDone, models.EventIgnored, models.EventDeferred,
 		models.EventFailed, models.EventReview} {
@@ -131,10 +132,10 @@ func TestEveryNameHasAText(t *testing.T) {
 		keys = append(keys, "refund_request.status."+string(status))
 	}
 	for _, status := range models.RefundStatuses() {
-		keys = append(keys, "stripe_refund.status."+status, "flash.refund_"+status)
+		keys = append(keys, "stripe_refund.status."+status, "flash.refund_"+status, "purchase_detail.refund."+status)
 	}
 	for _, status := range models.DisputeStatuses() {
-		keys = append(keys, "stripe_dispute.status."+status)
+		keys = append(keys, "stripe_dispute.status."+status, "purchase_detail.dispute."+status)
 	}
 	for _, flash := range []string{"signed_out", "spent", "granted", "corrected", "retried", "refund_refused", "refund_unanswered", "checked.other", "check_unpaid",
 		"check_away", "check_review", "reconciling", "key_revoked"} {

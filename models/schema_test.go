@@ -46,6 +46,10 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ rule, constraint, statement string }{
+		{"a withdrawal of a purchase has its buyer", "withdrawals_purchase_has_user", `INSERT INTO withdrawals (id, idempotency_key, purchase_id, name, email, contract, locale)
+			VALUES (gen_random_uuid(), 'k', '00000000-0000-7000-8000-000000000001', 'n', 'e', 'c', 'de')`},
+		{"who handles a withdrawal says when", "withdrawals_handled_by_somebody", `INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale, handled_by)
+			VALUES (gen_random_uuid(), 'k', 'n', 'e', 'c', 'de', 1)`},
 		{"an entry is never 0", "credit_transactions_delta_not_zero", entry + `(1, 0, 'manual', NULL, '{}')`},
 		{"a reason is known", "credit_transactions_reason_known", entry + `(1, -1, 'present', NULL, '{}')`},
 		{"a purchase gives", "credit_transactions_sign", entry + `(1, -1, 'purchase', NULL, '{}')`},

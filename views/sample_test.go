@@ -127,6 +127,7 @@ func samples(locale string) []sample {
 			Quantity: "101", Errors: map[string]string{"quantity": "1 to 100"}}), []string{"quantity-500-error"}},
 		{"purchase, unknown package", pages.Purchase(pages.PurchaseData{Locale: locale, Packages: samplePackages(), PriceID: "price_x", Quantity: "1",
 			Errors: map[string]string{"price_id": "No such package"}}), nil},
+		{"purchase, small business", pages.Purchase(pages.PurchaseData{Locale: locale, Packages: samplePackages(), Quantity: "1", SmallBusiness: true}), []string{"vat"}},
 		{"no packages", pages.Purchase(pages.PurchaseData{Locale: locale, Quantity: "1"}), nil},
 		{"purchase detail", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Entries: sampleEntries()}), nil},
 		{"history", pages.History(pages.HistoryData{Locale: locale, Entries: sampleEntries(), NextURL: "/en/history?cursor=9", FirstURL: "/en/history"}),
@@ -159,7 +160,38 @@ func returnSamples(locale string) []sample {
 		p.Status, p.PaidAt = status, nil
 		all = append(all, sample{"purchase " + string(status), pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: p}), nil})
 	}
+	p := samplePurchase()
+	p.CreditsRefunded = 10
+	back := pages.PurchaseDetailData{Locale: locale, Purchase: p, Entries: sampleEntries(), Receipt: true}
+	for _, status := range models.RefundStatuses() {
+		back.Refunds = append(back.Refunds, models.StripeRefund{RefundID: status, Amount: 500, Currency: "eur", Status: status, UpdatedAt: noon})
+	}
+	for _, status := range models.DisputeStatuses() {
+		back.Disputes = append(back.Disputes, models.StripeDispute{DisputeID: status, Amount: 500, Currency: "eur", Status: status, UpdatedAt: noon})
+	}
+	unpaid := samplePurchase()
+	unpaid.Status = models.PurchasePending
+	expired := samplePurchase()
+	expired.Status = models.PurchaseExpired
+	withdrawal := models.Withdrawal{ID: buyID, Name: hostile, Email: "ada@example.com", Contract: hostile, Locale: locale, ReceivedAt: noon, PurchaseID: &buyID}
+	closed := withdrawal
+	closed.ID, closed.HandledAt, closed.UserID, closed.PurchaseID = uuid.Nil, &closed.ReceivedAt, new(int64), nil
 	return append(all,
+		sample{"withdrawal", pages.Withdrawal(locale, pages.WithdrawalForm{Key: "k", Contract: hostile}), []string{"confirm-withdrawal"}},
+		sample{"withdrawal, refused", pages.Withdrawal(locale, pages.WithdrawalForm{Errors: map[string]string{"name": "a", "email": "b", "contract": "c"}}),
+			[]string{"name-error", "email-error", "contract-error"}},
+		sample{"withdrawal, received", pages.WithdrawalReceived(locale, withdrawal), []string{"received", "keep"}},
+		sample{"purchase, to withdraw from", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Withdrawable: true}), []string{"withdraw"}},
+		sample{"purchase, withdrawn", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Withdrawal: &withdrawal}), []string{"withdrawal"}},
+		sample{"withdrawals, none", pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale}), nil},
+		sample{"withdrawals", pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale, CSRF: "token", Rows: []pages.AdminWithdrawal{
+			{Withdrawal: withdrawal, Mail: "mailto:ada@example.com?subject=x"}, {Withdrawal: closed, Mail: "mailto:ada@example.com"}}}), []string{"close-" + buyID.String()}},
+		sample{"admin, a withdrawal waits", pages.Admin(pages.AdminData{Locale: locale, OpenWithdrawals: 1}), []string{"open-withdrawals"}},
+		sample{"purchase, money back", pages.PurchaseDetail(back), []string{"standing", "receipt"}},
+		sample{"purchase, to be paid", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: unpaid, PayURL: "https://checkout.stripe.com/c/pay/1"}), []string{"pay"}},
+		sample{"billing, to be paid", billing(locale, &pages.ReturnState{Kind: pages.ReturnCanceled, PayURL: "https://checkout.stripe.com/c/pay/1"}), []string{"resume"}},
+		sample{"billing, expired", billing(locale, &pages.ReturnState{Kind: pages.ReturnFailed, Purchase: expired}), []string{"return-state"}},
+		sample{"error, to be tried again", pages.Error(pages.ErrorData{Status: 503, Code: fault.Unavailable, Message: "What happened", RequestID: "req_example", Retry: "/de/purchase/1/receipt"}), []string{"error-retry"}},
 		sample{"billing, being checked", billing(locale, &pages.ReturnState{Kind: pages.ReturnFailed, Purchase: review}), []string{"return-state"}},
 		sample{"billing, bank", billing(locale, &pages.ReturnState{Kind: pages.ReturnWaiting, Purchase: bank}), []string{"return-state"}})
 }

@@ -155,6 +155,15 @@ func journey(t *testing.T, s *site, locale, email string) {
 	if v.status != http.StatusOK {
 		t.Errorf("the purchase's page answers %d", v.status)
 	}
+	page := v.at.Path
+	v.click("#receipt")
+	if number := v.text("main dl"); v.status != http.StatusOK || !strings.Contains(number, "SANDBOX-") {
+		t.Errorf("the invoice answers %d: %s", v.status, number)
+	}
+	v.open(page)
+	v.click("#withdraw")
+	v.submit("#confirm-withdrawal", "name", "Ada")
+	v.find("#received")
 	v.open("/" + locale + "/billing")
 	v.submit("#sign-out")
 	v.open("/" + locale + "/billing")

@@ -69,6 +69,9 @@ func (c *Config) checkDatabase(p *problems) {
 }
 
 func (c *Config) checkStripe(p *problems) {
+	if c.SmallBusiness && c.StripeAutomaticTax {
+		p.add("SMALL_BUSINESS", "must not be true together with STRIPE_AUTOMATIC_TAX: who charges no value added tax has none to compute")
+	}
 	key := c.StripeSecretKey.Reveal()
 	if c.Mode == Sandbox {
 		if c.StripeAPIBase != "" {
@@ -187,6 +190,17 @@ type problems struct{ all Problems }
 
 func (p *problems) add(name, advice string) { p.all = append(p.all, Problem{name, advice}) }
 
+// unparsed says of the fields that are no text what they should be. PORT is not among them: it stays 0 and is reported
+// by its range.
+var unparsed = map[string]Problem{
+	"LogLevel":           {"LOG_LEVEL", "must be debug, info, warn or error"},
+	"StripeAutomaticTax": {"STRIPE_AUTOMATIC_TAX", yesOrNo},
+	"StripeTaxIDs":       {"STRIPE_TAX_IDS", yesOrNo},
+	"SmallBusiness":      {"SMALL_BUSINESS", yesOrNo},
+}
+
+const yesOrNo = "must be true or false"
+
 // unreadable adds what the parser complains of, by name, without the values it quotes.
 func (p *problems) unreadable(err error) {
 	var all env.AggregateError
@@ -197,10 +211,8 @@ func (p *problems) unreadable(err error) {
 	for _, e := range all.Errors {
 		var parse env.ParseError
 		if errors.As(e, &parse) {
-			names := map[string]string{"Port": "PORT", "LogLevel": "LOG_LEVEL"}
-			advice := map[string]string{"Port": "must be a number from 1 to 65535", "LogLevel": "must be debug, info, warn or error"}
-			if parse.Name != "Port" { // Port stays 0 and is reported by its range
-				p.add(names[parse.Name], advice[parse.Name])
+			if wrong, ok := unparsed[parse.Name]; ok {
+				p.add(wrong.Name, wrong.Advice)
 			}
 			continue
 		}

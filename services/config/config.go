@@ -48,6 +48,10 @@ type Config struct {
 	StripeWebhookSecret  Secret `env:"STRIPE_WEBHOOK_SECRET"`
 	StripeAPIBase        string `env:"STRIPE_API_BASE"`
 
+	StripeAutomaticTax bool `env:"STRIPE_AUTOMATIC_TAX"`
+	StripeTaxIDs       bool `env:"STRIPE_TAX_IDS"`
+	SmallBusiness      bool `env:"SMALL_BUSINESS"` // § 19 UStG: the seller charges no value added tax
+
 	SessionSecret Secret   `env:"SESSION_SECRET"`
 	AdminEmails   []string `env:"ADMIN_EMAILS"`
 

@@ -164,11 +164,14 @@ func TestLoadReportsEverythingAtOnce(t *testing.T) {
 		"LOG_LEVEL":              canary,
 		"LOG_FORMAT":             canary,
 		"TRUSTED_PROXIES":        canary,
+		"STRIPE_AUTOMATIC_TAX":   canary,
+		"STRIPE_TAX_IDS":         canary,
+		"SMALL_BUSINESS":         canary,
 	}
 	want := []string{
 		"ADMIN_EMAILS", "APP_ENV", "APP_URL", "DATABASE_POOL_URL", "DATABASE_URL", "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_ID", "LINKEDIN_CLIENT_ID",
-		"LOG_FORMAT", "LOG_LEVEL", "OIDC_ISSUER", "PORT", "SESSION_SECRET", "STRIPE_API_BASE", "STRIPE_PUBLISHABLE_KEY", "STRIPE_SECRET_KEY",
-		"STRIPE_WEBHOOK_SECRET", "TRUSTED_PROXIES",
+		"LOG_FORMAT", "LOG_LEVEL", "OIDC_ISSUER", "PORT", "SESSION_SECRET", "SMALL_BUSINESS", "STRIPE_API_BASE", "STRIPE_AUTOMATIC_TAX",
+		"STRIPE_PUBLISHABLE_KEY", "STRIPE_SECRET_KEY", "STRIPE_TAX_IDS", "STRIPE_WEBHOOK_SECRET", "TRUSTED_PROXIES",
 	}
 	if diff := cmp.Diff(want, wrong(t, with(faulty))); diff != "" {
 		t.Errorf("reported variables (-want +got):\n%s", diff)
@@ -192,6 +195,7 @@ func TestLoadRefuses(t *testing.T) {
 			[]string{"GOOGLE_CLIENT_ID", "STRIPE_WEBHOOK_SECRET"}},
 		"another Stripe with a live key":            {live(map[string]string{"STRIPE_API_BASE": "http://localhost:12111"}), []string{"STRIPE_API_BASE"}},
 		"another Stripe without a key":              {local(map[string]string{"STRIPE_API_BASE": "http://localhost:12111"}), []string{"STRIPE_SECRET_KEY"}},
+		"a small business with tax to compute":      {local(map[string]string{"SMALL_BUSINESS": "true", "STRIPE_AUTOMATIC_TAX": "1"}), []string{"SMALL_BUSINESS"}},
 		"http in production":                        {live(map[string]string{"APP_URL": "http://credits.resume-matcher.test"}), []string{"APP_URL"}},
 		"an address with a path":                    {local(map[string]string{"APP_URL": "http://localhost:3000/app"}), []string{"APP_URL"}},
 		"an address with a fragment":                {local(map[string]string{"APP_URL": "http://localhost:3000#top"}), []string{"APP_URL"}},

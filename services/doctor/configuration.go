@@ -44,6 +44,12 @@ func advice(name string) string {
 		return "doctor.configuration.trusted_proxies"
 	case "STRIPE_API_BASE":
 		return "doctor.configuration.stripe_api_base"
+	case "STRIPE_AUTOMATIC_TAX":
+		return "doctor.configuration.stripe_automatic_tax"
+	case "STRIPE_TAX_IDS":
+		return "doctor.configuration.stripe_tax_ids"
+	case "SMALL_BUSINESS":
+		return "doctor.configuration.small_business"
 	case "OIDC_ISSUER":
 		return "doctor.configuration.oidc_issuer"
 	case "ADMIN_EMAILS":

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"testing"
 	"time"
 
@@ -43,6 +45,52 @@ func TestKeyOfTheOtherMode(t *testing.T) {
 		c := well.in(t)
 		base := c.env["STRIPE_API_BASE"]
 		c.live().with("STRIPE_API_BASE", base).wantRed("doctor.configuration.stripe_api_base")
+	})
+}
+
+func TestTaxOnInvoices(t *testing.T) {
+	well := healthy(t)
+	t.Run("undecided where money moves", func(t *testing.T) {
+		well.in(t).live().with("SMALL_BUSINESS", "").wantWarning("doctor.tax.none")
+	})
+	t.Run("computed by Stripe", func(t *testing.T) {
+		well.in(t).live().with("SMALL_BUSINESS", "").with("STRIPE_AUTOMATIC_TAX", "true").wantHealthy()
+	})
+	for want, says := range map[string]string{
+		"doctor.tax.pending": `{"object":"tax.settings","status":"pending","status_details":{"pending":{"missing_fields":["head_office"]}}}`,
+		"doctor.tax.unseen":  "",
+	} {
+		t.Run("computed by a Stripe that says "+want, func(t *testing.T) {
+			c := well.in(t).with("STRIPE_AUTOMATIC_TAX", "true")
+			base, err := url.Parse(c.env["STRIPE_API_BASE"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			forward := httputil.NewSingleHostReverseProxy(base)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.URL.Path != "/v1/tax/settings":
+					forward.ServeHTTP(w, r)
+				case says == "":
+					http.Error(w, `{"error":{"type":"invalid_request_error"}}`, http.StatusForbidden)
+				default:
+					fmt.Fprint(w, says)
+				}
+			}))
+			t.Cleanup(server.Close)
+			c.stripe = purchase.NewStripe(testKey, server.URL)
+			if says == "" {
+				c.wantWarning(want)
+				return
+			}
+			c.wantRed(want)
+		})
+	}
+	t.Run("computed and not charged at once", func(t *testing.T) {
+		well.in(t).with("SMALL_BUSINESS", "true").with("STRIPE_AUTOMATIC_TAX", "true").wantRed("doctor.configuration.small_business")
+	})
+	t.Run("not a yes or no", func(t *testing.T) {
+		well.in(t).with("STRIPE_TAX_IDS", "perhaps").wantRed("doctor.configuration.stripe_tax_ids")
 	})
 }
 

@@ -87,6 +87,10 @@ const (
 	ScopesUnknown       Problem = "scopes_unknown"
 	PerMinuteRange      Problem = "per_minute_range"
 	CheckoutOver        Problem = "checkout_over"
+	WithdrawalName      Problem = "withdrawal_name"
+	WithdrawalContract  Problem = "withdrawal_contract"
+	ReceiptMissing      Problem = "receipt_missing"
+	ReceiptAway         Problem = "receipt_away" // Stripe, which has it, does not answer
 	FeatureExists       Problem = "feature_exists"
 	FeatureName         Problem = "feature_name"
 	FeatureCredits      Problem = "feature_credits"
@@ -102,7 +106,7 @@ func Problems() []Problem {
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
 		NothingPaid, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
-		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver,
+		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
 		NameUnfit, LastIdentity}
 }

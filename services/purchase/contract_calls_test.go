@@ -57,6 +57,10 @@ var contract = map[string]func(*client.API) error{
 		_, err := api.Customers.Update("cus_1", &stripe.CustomerParams{Email: stripe.String("ada@example.com"), Name: stripe.String("Ada")})
 		return err
 	},
+	"TaxSettings.Get": func(api *client.API) error {
+		_, err := api.TaxSettings.Get(&stripe.TaxSettingsParams{})
+		return err
+	},
 	"CheckoutSessions.New": func(api *client.API) error { // its real parameters: productAgainst
 		_, err := api.CheckoutSessions.New(&stripe.CheckoutSessionParams{Mode: stripe.String("payment"), SuccessURL: stripe.String("https://example.com")})
 		return err
@@ -64,6 +68,7 @@ var contract = map[string]func(*client.API) error{
 	"CheckoutSessions.Get": func(api *client.API) error {
 		params := &stripe.CheckoutSessionParams{}
 		params.AddExpand("line_items")
+		params.AddExpand("invoice")
 		params.AddExpand("payment_intent.latest_charge")
 		_, err := api.CheckoutSessions.Get("cs_1", params)
 		return err

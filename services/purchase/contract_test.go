@@ -61,6 +61,16 @@ func productAgainst(t *testing.T, api *client.API) {
 	}
 	ada := dbtest.User(t, db, "ada@example.com")
 	s.Now = func() time.Time { return time.Unix(1_000_000_000, 0).UTC() } // the mock's sessions are from long ago
+	for key, tax := range map[string]purchase.Tax{"taxed": {Automatic: true, IDs: true}, "small": {IDs: true, Note: map[string]string{"de": "§ 19 UStG"}}} {
+		s.Tax = tax
+		if _, err := s.Start(ctx, purchase.Order{UserID: ada.ID, PriceID: "price_1", Quantity: 1, Locale: "de", Key: key}); err != nil {
+			t.Errorf("start %s: %v", key, err)
+		}
+	}
+	s.Tax = purchase.Tax{}
+	if err := db.Exec(`UPDATE purchases SET checkout_session_id = NULL`).Error; err != nil { // the mock has one session for all
+		t.Fatal(err)
+	}
 	started, err := s.Start(ctx, purchase.Order{UserID: ada.ID, PriceID: "price_1", Quantity: 2, Locale: "de", Key: "form"})
 	s.Now = models.Now
 	if err != nil || started.URL == "" {

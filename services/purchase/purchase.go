@@ -33,6 +33,7 @@ type Service struct {
 	Stripe   *client.API
 	AppURL   string // public origin, without a slash at the end
 	Livemode bool   // whether the Stripe key moves real money
+	Tax      Tax
 	Now      func() time.Time
 	Log      *slog.Logger
 
@@ -230,8 +231,9 @@ func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer
 		PaymentIntentData: &stripe.CheckoutSessionPaymentIntentDataParams{Metadata: metadata},
 	}
 	params.Context = ctx
-	// One key for each set of parameters: a new customer makes a new request.
-	params.SetIdempotencyKey("checkout:" + p.ID.String() + ":" + customer)
+	s.Tax.ask(params, p.Locale)
+	// One key for each set of parameters: a new customer makes a new request, and so do other settings.
+	params.SetIdempotencyKey("checkout:" + p.ID.String() + ":" + customer + ":" + s.Tax.key(p.Locale))
 	return params
 }
 

@@ -25,6 +25,8 @@ func standing(p models.Purchase) string {
 	switch back := p.CreditsRefunded + p.CreditsDisputed; {
 	case back == 0:
 		return "purchase.status." + string(p.Status)
+	case p.CreditsDisputed > 0:
+		return "purchase.status.disputed"
 	case back < p.CreditsGranted:
 		return "purchase.status.partly_returned"
 	default:

@@ -59,6 +59,11 @@ func (s *Server) endpoints() []endpoint {
 		{"GET /v1/charges", charges.params(), charges.serve},
 		{"GET /v1/charges/{id}", nil, retrieve(kindCharge)},
 
+		{"GET /v1/invoices", invoices.params(), invoices.serve},
+		{"GET /v1/invoices/{id}", nil, retrieve(kindInvoice)},
+
+		{"GET /v1/tax/settings", nil, showTaxSettings},
+
 		{"POST /v1/refunds", refundParams.with(newRefundParams), s.createRefund},
 		{"GET /v1/refunds", refundList.params(), refundList.serve},
 		{"GET /v1/refunds/{id}", nil, retrieve(kindRefund)},

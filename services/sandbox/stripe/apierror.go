@@ -59,6 +59,6 @@ func missing(kind, id, param string) *apiError {
 // pathParam is how Stripe names the identifier in the URL of each kind of object.
 var pathParam = map[string]string{
 	kindProduct: "id", kindPrice: "price", kindCustomer: "id", kindSession: "session",
-	kindIntent: "intent", kindCharge: "id", kindRefund: "id", kindEvent: "id", kindDispute: "dispute",
+	kindIntent: "intent", kindCharge: "id", kindRefund: "id", kindEvent: "id", kindDispute: "dispute", kindInvoice: "invoice",
 	kindEndpoint: "id",
 }

@@ -27,6 +27,7 @@ type checkoutPage struct {
 	Email      string // of the buyer, when it is known
 	AskEmail   bool
 	AskTerms   bool
+	AskTaxID   bool
 	TermsText  string
 	SubmitText string
 	PayLabel   string
@@ -56,7 +57,7 @@ func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 	}
 	p := checkoutPage{
 		page: s.pages.page(cs.Locale, r, "checkout.title"), Action: "/c/pay/" + cs.ID, Attempt: rand.Text(),
-		AskEmail: cs.asksEmail(), AskTerms: cs.asksTerms(), PayLabel: "checkout.pay",
+		AskEmail: cs.asksEmail(), AskTerms: cs.asksTerms(), AskTaxID: cs.TaxIDCollection != nil && cs.TaxIDCollection.Enabled, PayLabel: "checkout.pay",
 		Control: "/control/sessions/" + cs.ID, Debit: cs.takesDebit(), Shares: cs.shares(items),
 	}
 	for _, one := range items {
@@ -99,6 +100,9 @@ func (s *Server) submitCheckout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b := buyer{email: strings.TrimSpace(r.PostFormValue("email")), attempt: r.PostFormValue("attempt"), method: methodCard}
+	if t := cs.TaxIDCollection; t != nil && t.Enabled {
+		b.company, b.taxID = strings.TrimSpace(r.PostFormValue("company")), strings.ToUpper(strings.Join(strings.Fields(r.PostFormValue("tax_id")), ""))
+	}
 	if r.PostFormValue("action") == "debit" {
 		b.method = methodDebit
 	}
@@ -189,6 +193,8 @@ func (cs *session) problem(r *http.Request, b buyer) string {
 		return "debit"
 	case (cs.asksEmail() || b.email != "") && !validEmail(b.email):
 		return "email"
+	case (b.company == "") != (b.taxID == "") || b.taxID != "" && !vatNumber.MatchString(b.taxID):
+		return "tax_id"
 	case cs.asksTerms() && r.PostFormValue("terms") == "":
 		return "terms"
 	}

@@ -87,6 +87,13 @@ func (s *Server) settleDebit(ctx context.Context, t *txn, c *call) (any, error) 
 	pi.Status, pi.AmountReceived = intentSucceeded, pi.Amount
 	ch.Status, ch.Paid = chargeSucceeded, true
 	cs.PaymentStatus = paymentPaid
+	var back backstage
+	if err := t.get(ctx, backstageID(cs.ID), pathParam[kindSession], &back); err != nil {
+		return nil, err
+	}
+	if err := s.invoice(ctx, t, cs, &back); err != nil {
+		return nil, err
+	}
 	if err := errors.Join(t.put(ctx, pi), t.put(ctx, ch), t.put(ctx, cs)); err != nil {
 		return nil, err
 	}

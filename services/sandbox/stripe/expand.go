@@ -12,10 +12,11 @@ const maxExpandDepth = 4
 var references = map[string]map[string]string{
 	kindProduct: {"default_price": kindPrice},
 	kindPrice:   {"product": kindProduct},
-	kindSession: {"customer": kindCustomer, "payment_intent": kindIntent},
+	kindSession: {"customer": kindCustomer, "invoice": kindInvoice, "payment_intent": kindIntent},
 	kindIntent:  {"customer": kindCustomer, "latest_charge": kindCharge},
 	kindCharge:  {"customer": kindCustomer, "payment_intent": kindIntent},
 	kindRefund:  {"charge": kindCharge, "payment_intent": kindIntent},
+	kindInvoice: {"charge": kindCharge, "customer": kindCustomer, "payment_intent": kindIntent},
 	kindDispute: {"charge": kindCharge, "payment_intent": kindIntent},
 }
 

@@ -19,6 +19,7 @@ const (
 	kindCharge    = "charge"
 	kindRefund    = "refund"
 	kindDispute   = "dispute"
+	kindInvoice   = "invoice"
 	kindEvent     = "event"
 	kindBackstage = "checkout.session/backstage" // never on the wire, as the next one
 	kindSettings  = "control/settings"

@@ -15,6 +15,8 @@ type buyer struct {
 	email   string
 	attempt string // names the rendered form: sent twice, it pays once and answers twice
 	method  string // methodCard or methodDebit
+	company string // with a tax id, of who buys for one
+	taxID   string
 }
 
 // paid is the outcome of paying.
@@ -64,18 +66,22 @@ func (s *Server) payIn(ctx context.Context, t *txn, id string, b buyer) (*paid, 
 
 // complete marks the session paid and stores all that follows from it.
 func (s *Server) complete(ctx context.Context, t *txn, cs *session, back *backstage, b buyer) (string, error) {
-	if err := t.settleCustomer(ctx, cs, b); err != nil {
+	if err := t.settleCustomer(ctx, cs, back, b); err != nil {
 		return "", err
 	}
 	if cs.ConsentCollection != nil && cs.ConsentCollection.TermsOfService != nil && *cs.ConsentCollection.TermsOfService == termsRequired {
 		cs.Consent = &consent{TermsOfService: new("accepted")}
 	}
+	cs.settleTax()
 	if cs.AmountTotal > 0 {
 		if err := s.collect(ctx, t, cs, back, b.method); err != nil {
 			return "", err
 		}
 	}
 	cs.Status, cs.URL = statusComplete, nil
+	if err := s.invoice(ctx, t, cs, back); err != nil {
+		return "", err
+	}
 	if err := t.put(ctx, cs); err != nil {
 		return "", err
 	}
@@ -87,7 +93,7 @@ func (s *Server) complete(ctx context.Context, t *txn, cs *session, back *backst
 }
 
 // settleCustomer notes who paid, and makes a customer of a guest when asked to.
-func (t *txn) settleCustomer(ctx context.Context, cs *session, b buyer) error {
+func (t *txn) settleCustomer(ctx context.Context, cs *session, back *backstage, b buyer) error {
 	if cs.CustomerDetails == nil {
 		cs.CustomerDetails = &customerDetails{TaxExempt: "none"}
 	}
@@ -95,9 +101,18 @@ func (t *txn) settleCustomer(ctx context.Context, cs *session, b buyer) error {
 	if b.email != "" {
 		details.Email = &b.email // what was typed at Checkout, also by a customer with another address
 	}
-	details.TaxIDs = []string{}
+	details.TaxIDs = []taxID{}
+	if b.taxID != "" {
+		details.TaxIDs = append(details.TaxIDs, taxID{Type: "eu_vat", Value: b.taxID})
+	}
+	if b.company != "" {
+		details.Name = &b.company
+	}
 	if details.Address == nil {
 		details.Address = &address{Country: new("DE")} // the country of the card
+	}
+	if cs.Customer != nil && back.Keep != (customerKeeps{}) {
+		return t.keepDetails(ctx, *cs.Customer, details, back.Keep)
 	}
 	if cs.Customer != nil || cs.CustomerCreation == nil || *cs.CustomerCreation != customerAlways {
 		return nil
@@ -106,6 +121,21 @@ func (t *txn) settleCustomer(ctx context.Context, cs *session, b buyer) error {
 	cus.Email = details.Email
 	cs.Customer = &cus.ID
 	return t.put(ctx, cus)
+}
+
+// keepDetails writes to a customer what was typed at Checkout and is to stay. A deleted one keeps nothing.
+func (t *txn) keepDetails(ctx context.Context, id string, details *customerDetails, keep customerKeeps) error {
+	var cus customer
+	if err := t.get(ctx, id, "customer", &cus); err != nil || cus.Deleted {
+		return err
+	}
+	if keep.Name && details.Name != nil {
+		cus.Name = details.Name
+	}
+	if keep.Address {
+		cus.Address = details.Address
+	}
+	return t.record(ctx, &cus)
 }
 
 // collect makes the payment and its charge.

@@ -35,6 +35,7 @@ type session struct {
 	CustomerDetails          *customerDetails  `json:"customer_details"`
 	CustomerEmail            *string           `json:"customer_email"`
 	ExpiresAt                int64             `json:"expires_at"`
+	Invoice                  *string           `json:"invoice"`
 	InvoiceCreation          invoiceCreation   `json:"invoice_creation"`
 	Locale                   *string           `json:"locale"`
 	Metadata                 map[string]string `json:"metadata"`
@@ -96,7 +97,13 @@ type customerDetails struct {
 	Name      *string  `json:"name"`
 	Phone     *string  `json:"phone"`
 	TaxExempt string   `json:"tax_exempt"`
-	TaxIDs    []string `json:"tax_ids"`
+	TaxIDs    []taxID  `json:"tax_ids"`
+}
+
+// taxID is what a company is known by at its tax office.
+type taxID struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
 }
 
 type invoiceCreation struct {
@@ -138,8 +145,15 @@ type backstage struct {
 	Descriptor     *string           `json:"descriptor"`
 	Suffix         *string           `json:"suffix"`
 	Shipping       *shipping         `json:"shipping"`
+	Keep           customerKeeps     `json:"keep"`
 	Attempt        string            `json:"attempt"`         // the rendered form that paid
 	CompletedEvent string            `json:"completed_event"` // the event that said so
+}
+
+// customerKeeps is what the customer keeps of what is typed at Checkout.
+type customerKeeps struct {
+	Name    bool `json:"name"`
+	Address bool `json:"address"`
 }
 
 func (b *backstage) ref() (string, string) { return kindBackstage, backstageID(b.Session) }

@@ -43,6 +43,9 @@ func (s *Server) createSession(ctx context.Context, t *txn, c *call) (any, error
 	if cs.Metadata, err = f.metadata("metadata", nil); err != nil {
 		return nil, err
 	}
+	if cs.InvoiceCreation.InvoiceData.Metadata, err = f.metadata("invoice_creation[invoice_data][metadata]", nil); err != nil {
+		return nil, err
+	}
 	if err := t.attachCustomer(ctx, cs, f); err != nil {
 		return nil, err
 	}
@@ -102,6 +105,9 @@ func (cs *session) take(f form, now time.Time) {
 		}
 	}
 	cs.AutomaticTax.Enabled = f.truth("automatic_tax[enabled]")
+	if cs.AutomaticTax.Enabled {
+		cs.AutomaticTax.Status = new("requires_location_inputs")
+	}
 	cs.InvoiceCreation.Enabled = f.truth("invoice_creation[enabled]")
 	cs.InvoiceCreation.InvoiceData.Description = f.optional("invoice_creation[invoice_data][description]")
 	cs.InvoiceCreation.InvoiceData.Footer = f.optional("invoice_creation[invoice_data][footer]")
@@ -135,6 +141,7 @@ func (b *backstage) take(f form) (err error) {
 	b.ReceiptEmail = f.optional("payment_intent_data[receipt_email]")
 	b.Descriptor = f.optional("payment_intent_data[statement_descriptor]")
 	b.Suffix = f.optional("payment_intent_data[statement_descriptor_suffix]")
+	b.Keep = customerKeeps{Name: f["customer_update[name]"] == "auto", Address: f["customer_update[address]"] == "auto"}
 	b.Shipping = f.shipping("payment_intent_data[shipping]")
 	return err
 }

@@ -1,0 +1,225 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// order begins a purchase of 500 credits.
+func (d *desk) order(userID int64, key string) models.Purchase {
+	d.t.Helper()
+	var price models.Price
+	if err := d.db.Where("credits_per_unit = 500").Take(&price).Error; err != nil {
+		d.t.Fatal(err)
+	}
+	started, err := d.handler.Purchase.Start(context.Background(), purchase.Order{UserID: userID, PriceID: price.StripePriceID, Quantity: 1, Locale: "de", Key: key})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return d.purchase(userID, started.PurchaseID.String())
+}
+
+func (d *desk) purchase(userID int64, id string) models.Purchase {
+	d.t.Helper()
+	p, err := d.handler.Purchase.Purchase(context.Background(), userID, id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return p
+}
+
+// play has the stand-in do something with a session, and books it.
+func (d *desk) play(p models.Purchase, action, method string) {
+	d.t.Helper()
+	u, err := url.Parse(p.CheckoutURL)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	u.Path = "/control/sessions/" + p.CheckoutSessionID + "/" + action
+	if action == "fail" { // which only a payment can
+		session, err := d.handler.Purchase.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, nil)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		u.Path = "/control/payments/" + session.PaymentIntent.ID + "/fail"
+	}
+	form := url.Values{}
+	if method != "" {
+		form.Set("method", method)
+	}
+	answer, err := http.PostForm(u.String(), form) //nolint:noctx // to a test
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		d.t.Fatalf("%s = %d, want 200", action, answer.StatusCode)
+	}
+	d.handler.Purchase.CatchUp(context.Background(), p.CheckoutSessionID)
+}
+
+func TestPurchasePage(t *testing.T) {
+	d := newDesk(t)
+	d.sell()
+	ada, eve := d.user("ada@example.com", 0), d.user("eve@example.com", 0)
+	her, other := d.member(ada.ID), d.member(eve.ID)
+	p := d.order(ada.ID, "paid")
+	page := "/de/purchase/" + p.ID.String()
+
+	t.Run("of an unpaid order leads back to paying", func(t *testing.T) {
+		_, doc := her.open(page)
+		if href, _ := doc.Find("#pay").Attr("href"); href != p.CheckoutURL || doc.Find("#receipt, #withdrawal").Length() > 0 {
+			t.Errorf("#pay leads to %q, want %q, and there is nothing to withdraw or show", href, p.CheckoutURL)
+		}
+		_, doc = her.open("/de/billing?canceled=true")
+		if href, _ := doc.Find("#resume").Attr("href"); href != p.CheckoutURL {
+			t.Errorf("who cancelled can resume at %q, want %q", href, p.CheckoutURL)
+		}
+		if r, _ := her.open(page + "/receipt"); r.status != http.StatusNotFound {
+			t.Errorf("receipt = %d, want 404", r.status)
+		}
+	})
+	d.play(p, "pay", "card")
+	t.Run("of a paid one leads to the invoice", func(t *testing.T) {
+		_, doc := her.open(page)
+		link := doc.Find("#receipt")
+		if href, _ := link.Attr("href"); href != page+"/receipt" || link.AttrOr("hx-boost", "") != "false" || doc.Find("#pay, #again").Length() > 0 {
+			t.Errorf("#receipt leads to %q", href)
+		}
+		r, _ := her.open(page + "/receipt")
+		if to := r.header.Get("Location"); r.status != http.StatusSeeOther || !strings.Contains(to, "/invoices/in_") || r.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("receipt = %d to %q", r.status, to)
+		}
+		_, doc = her.open("/de/history")
+		if doc.Find(`#content a[href="`+page+`/receipt"][hx-boost="false"]`).Length() != 1 {
+			t.Error("the history does not lead to the invoice")
+		}
+	})
+	t.Run("is the buyer's alone", func(t *testing.T) {
+		for _, path := range []string{page, page + "/receipt", "/de/withdrawal?purchase=" + p.ID.String()} {
+			if r, _ := other.open(path); r.status != http.StatusNotFound {
+				t.Errorf("%s = %d for another user, want 404", path, r.status)
+			}
+		}
+		if r := d.call("GET", page+"/receipt", ""); r.status == http.StatusOK || strings.Contains(r.header.Get("Location"), "/invoices/") {
+			t.Errorf("receipt = %d to %q without signing in", r.status, r.header.Get("Location"))
+		}
+	})
+	t.Run("says of each way it can end what to do", func(t *testing.T) {
+		for status, way := range map[models.PurchaseStatus]struct{ action, method, wants string }{
+			models.PurchaseExpired:         {"expire", "", "#again"},
+			models.PurchaseAwaitingPayment: {"pay", "sepa_debit", "#withdraw"},
+			models.PurchaseFailed:          {"pay", "sepa_debit", "#again"},
+		} {
+			q := d.order(ada.ID, string(status))
+			d.play(q, way.action, way.method)
+			if status == models.PurchaseFailed {
+				d.play(q, "fail", "")
+			}
+			_, doc := her.open("/de/purchase/" + q.ID.String())
+			if got := doc.Find("#standing").AttrOr("data-status", ""); got != string(status) || doc.Find(way.wants).Length() != 1 {
+				t.Errorf("%s: the page says %q, or has no %s", status, got, way.wants)
+			}
+			if _, doc := her.open("/de/billing?success=true&session_id=" + q.CheckoutSessionID); doc.Find("#return-state .alert").Length() != 1 {
+				t.Errorf("%s: the return page says nothing", status)
+			}
+		}
+	})
+	t.Run("is kind when Stripe is away", func(t *testing.T) {
+		whole := d.handler.Purchase.Stripe
+		defer func() { d.handler.Purchase.Stripe = whole }()
+		d.handler.Purchase.Stripe = purchase.NewStripe("sk_test_0123456789abcdef", "http://127.0.0.1:9")
+		r, doc := her.open(page + "/receipt")
+		if href, _ := doc.Find("#error-retry").Attr("href"); r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" || href != page+"/receipt" {
+			t.Errorf("receipt = %d, Retry-After %q, again at %q", r.status, r.header.Get("Retry-After"), href)
+		}
+	})
+}
+
+func TestWithdrawal(t *testing.T) {
+	d := newDesk(t)
+	d.sell()
+	ada := d.user("ada@example.com", 0)
+	her := d.member(ada.ID)
+	p := d.order(ada.ID, "paid")
+	d.play(p, "pay", "card")
+	const form = "Content-Type: application/x-www-form-urlencoded"
+	declare := url.Values{"name": {"Ada"}, "email": {"ada@example.com"}, "contract": {"500 <b>Credits</b> %{x}"}, "idempotency_key": {"k"}}
+
+	t.Run("needs no signing in, and is confirmed", func(t *testing.T) {
+		if r := d.call("GET", "/de/withdrawal", ""); r.status != http.StatusOK || !strings.Contains(r.body, "Widerruf bestätigen") {
+			t.Fatalf("form = %d", r.status)
+		}
+		r := d.call("POST", "/de/withdrawal", declare.Encode(), form)
+		to := r.header.Get("Location")
+		if r.status != http.StatusSeeOther || !strings.HasPrefix(to, "/de/withdrawal/") {
+			t.Fatalf("declare = %d to %q", r.status, to)
+		}
+		if again := d.call("POST", "/de/withdrawal", declare.Encode(), form); again.header.Get("Location") != to {
+			t.Errorf("sent twice it leads to %q, want %q", again.header.Get("Location"), to)
+		}
+		if r := d.call("GET", to, ""); r.status != http.StatusOK || !strings.Contains(r.body, "500 &lt;b&gt;Credits&lt;/b&gt; %{x}") || strings.Contains(r.body, "MISSING") {
+			t.Errorf("confirmation = %d: %s", r.status, r.body)
+		}
+		r = d.call("GET", to+"/confirmation.txt", "")
+		if r.header.Get("Content-Type") != "text/plain; charset=utf-8" || !strings.HasPrefix(r.header.Get("Content-Disposition"), "attachment") ||
+			!strings.Contains(r.body, "500 <b>Credits</b> %{x}") || !strings.Contains(r.body, "Eingegangen: ") {
+			t.Errorf("text = %v %s", r.header, r.body)
+		}
+	})
+	t.Run("keeps what was typed when something is wrong", func(t *testing.T) {
+		wrong := url.Values{"name": {"Ada"}, "email": {"nowhere"}, "contract": {"all of it"}, "idempotency_key": {"k"}}
+		r := d.call("POST", "/en/withdrawal", wrong.Encode(), form)
+		if r.status != http.StatusUnprocessableEntity || !strings.Contains(r.body, `id="email-error"`) || !strings.Contains(r.body, "all of it") {
+			t.Errorf("declare = %d", r.status)
+		}
+	})
+	t.Run("cannot be declared from another site", func(t *testing.T) {
+		if r := d.call("POST", "/de/withdrawal", declare.Encode(), form, "Origin: https://evil.example"); r.status != http.StatusForbidden {
+			t.Errorf("declare = %d, want 403", r.status)
+		}
+	})
+	t.Run("of a purchase begins filled in and shows on its page", func(t *testing.T) {
+		page, at := "/de/purchase/"+p.ID.String(), "/de/withdrawal?purchase="+p.ID.String()
+		_, doc := her.open(page)
+		if href, _ := doc.Find("#withdraw").Attr("href"); href != at {
+			t.Fatalf("#withdraw leads to %q", href)
+		}
+		_, doc = her.open(at)
+		contract, email := doc.Find("#contract").Text(), doc.Find("#email").AttrOr("value", "")
+		if !strings.Contains(contract, p.ID.String()) || email != "ada@example.com" {
+			t.Errorf("the form has %q and %q", contract, email)
+		}
+		own := url.Values{"name": {"Ada"}, "email": {email}, "contract": {contract}, "purchase_id": {p.ID.String()}, "idempotency_key": {"own"}}
+		r := her.post("/de/withdrawal", own)
+		received := r.header.Get("Location")
+		if r.status != http.StatusSeeOther {
+			t.Fatalf("declare = %d: %s", r.status, r.body)
+		}
+		_, doc = her.open(page)
+		if doc.Find(`#withdrawal a[href="`+received+`"]`).Length() != 1 || doc.Find("#withdraw").Length() > 0 {
+			t.Error("the purchase's page does not tell of its withdrawal")
+		}
+		if r, _ := her.open(at); r.header.Get("Location") != received {
+			t.Errorf("the form again leads to %q, want %q", r.header.Get("Location"), received)
+		}
+	})
+	t.Run("is handled by admins alone", func(t *testing.T) {
+		if r, _ := her.open("/de/admin/withdrawals"); r.status != http.StatusNotFound { // as every page of admins
+			t.Errorf("list = %d, want 404", r.status)
+		}
+	})
+	t.Run("of nobody is not found", func(t *testing.T) {
+		for _, id := range []string{"1", strings.ToUpper(p.ID.String()), p.ID.String()} {
+			if r := d.call("GET", "/de/withdrawal/"+id, ""); r.status != http.StatusNotFound {
+				t.Errorf("%s = %d, want 404", id, r.status)
+			}
+		}
+	})
+}

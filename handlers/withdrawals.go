@@ -1,0 +1,109 @@
+package handlers
+
+import (
+	"net/url"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+const listedWithdrawals = 200
+
+// showWithdrawal is GET /{locale}/withdrawal: the form to withdraw from a contract, for everybody. Who is signed in and
+// comes from a purchase finds it filled in.
+func (h *Handler) showWithdrawal(c *fiber.Ctx) error {
+	form := pages.WithdrawalForm{PurchaseID: c.Query("purchase")}
+	if account := currentVisitor(c).account; account != nil {
+		form.Name, form.Email = account.Name, account.Email
+	}
+	if form.PurchaseID != "" {
+		p, err := h.Purchase.Purchase(c.UserContext(), currentUserID(c), form.PurchaseID)
+		if err != nil {
+			return err
+		}
+		w, err := h.Purchase.WithdrawalOf(c.UserContext(), p.ID)
+		if err != nil {
+			return err
+		}
+		if w != nil {
+			return leave(c, "/"+pageLocale(c)+"/withdrawal/"+w.ID.String())
+		}
+		form.Contract = pages.ContractText(c.UserContext(), p)
+	}
+	return h.renderWithdrawal(c, fiber.StatusOK, form)
+}
+
+func (h *Handler) renderWithdrawal(c *fiber.Ctx, status int, form pages.WithdrawalForm) error {
+	form.Key = randomKey()
+	return h.render(c, status, "withdrawal.title", pages.Withdrawal(pageLocale(c), form))
+}
+
+// declareWithdrawal is POST /{locale}/withdrawal. It needs no token, for it is there without a session: that the form is
+// ours is seen by its origin.
+func (h *Handler) declareWithdrawal(c *fiber.Ctx) error {
+	form := pages.WithdrawalForm{PurchaseID: formValue(c, "purchase_id"), Name: formValue(c, "name"), Email: formValue(c, "email"), Contract: formValue(c, "contract")}
+	w, err := h.Purchase.Withdraw(c.UserContext(), purchase.Declaration{UserID: currentUserID(c), PurchaseID: form.PurchaseID, Name: form.Name,
+		Email: form.Email, Contract: form.Contract, Locale: pageLocale(c), Key: formValue(c, "idempotency_key")})
+	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
+		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)}
+		return h.renderWithdrawal(c, fiber.StatusUnprocessableEntity, form)
+	}
+	if err != nil {
+		return err
+	}
+	return leave(c, "/"+pageLocale(c)+"/withdrawal/"+w.ID.String())
+}
+
+// showReceived is GET /{locale}/withdrawal/{id}: what was received, and when.
+func (h *Handler) showReceived(c *fiber.Ctx) error {
+	w, err := h.Purchase.Withdrawal(c.UserContext(), c.Params("id"))
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	return h.render(c, fiber.StatusOK, "withdrawal.received.title", pages.WithdrawalReceived(pageLocale(c), w))
+}
+
+// sendReceived is GET /{locale}/withdrawal/{id}/confirmation.txt: the same to keep.
+func (h *Handler) sendReceived(c *fiber.Ctx) error {
+	w, err := h.Purchase.Withdrawal(c.UserContext(), c.Params("id"))
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set(fiber.HeaderContentType, fiber.MIMETextPlainCharsetUTF8)
+	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+locales.T(c.UserContext(), "withdrawal.file", nil)+`.txt"`)
+	return c.SendString(pages.ReceivedText(c.UserContext(), w))
+}
+
+// showWithdrawals is GET /{locale}/admin/withdrawals.
+func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
+	ctx := c.UserContext()
+	rows, err := h.Purchase.Withdrawals(ctx, listedWithdrawals)
+	if err != nil {
+		return err
+	}
+	data := pages.AdminWithdrawalsData{Locale: pageLocale(c), CSRF: currentVisitor(c).token}
+	for _, w := range rows {
+		in, ok := h.Site.Texts.Context(ctx, w.Locale) // the answer is in the language of the declaration
+		if !ok {
+			in = ctx
+		}
+		query := url.Values{"subject": {locales.T(in, "withdrawal.received.title", nil)}, "body": {pages.ReceivedText(in, w)}}
+		data.Rows = append(data.Rows, pages.AdminWithdrawal{Withdrawal: w, Mail: pages.MailAddress(w.Email, query)})
+	}
+	return h.render(c, fiber.StatusOK, "admin_withdrawals.title", pages.AdminWithdrawals(data))
+}
+
+// closeWithdrawal is POST /{locale}/admin/withdrawals/{id}/close.
+func (h *Handler) closeWithdrawal(c *fiber.Ctx) error {
+	if err := h.Purchase.CloseWithdrawal(c.UserContext(), c.Params("id"), currentUserID(c)); err != nil {
+		return err
+	}
+	setFlash(c, h.Sessions.secure, "withdrawal_closed")
+	return leave(c, "/"+pageLocale(c)+"/admin/withdrawals")
+}

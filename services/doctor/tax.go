@@ -1,0 +1,43 @@
+package doctor
+
+import (
+	"context"
+
+	"github.com/stripe/stripe-go/v79"
+)
+
+// checkTax says what invoices will tell of value added tax: only the operator knows which of it is right. That Stripe Tax
+// can compute it is seen here, for without it Checkout refuses every order.
+func (s *SetUp) checkTax(ctx context.Context) []Check {
+	const area = area("doctor.area.tax")
+	switch {
+	case s.Config.SmallBusiness && s.Config.StripeAutomaticTax: // told with the configuration
+		return nil
+	case s.Config.SmallBusiness:
+		return area.ok("doctor.tax.small_business", nil)
+	case s.Config.StripeAutomaticTax && s.accepted.IsZero():
+		return area.warning("doctor.unchecked.stripe", nil)
+	case s.Config.StripeAutomaticTax:
+		return s.checkStripeTax(ctx, area)
+	case s.strict():
+		return area.warning("doctor.tax.none", nil)
+	}
+	return area.ok("doctor.tax.sandbox", nil)
+}
+
+// checkStripeTax asks whether Stripe Tax has been set up.
+// Source: https://docs.stripe.com/api/tax/settings/object
+func (s *SetUp) checkStripeTax(ctx context.Context, area area) []Check {
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	params := &stripe.TaxSettingsParams{}
+	params.Context = ctx
+	settings, err := s.Stripe.TaxSettings.Get(params)
+	switch {
+	case err != nil: // a restricted key may not be allowed to see it
+		return area.warning("doctor.tax.unseen", nil)
+	case settings.Status != stripe.TaxSettingsStatusActive:
+		return area.wrong("STRIPE_AUTOMATIC_TAX", "doctor.tax.pending")
+	}
+	return area.ok("doctor.tax.automatic", nil)
+}

@@ -1,0 +1,195 @@
+package purchase_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stripe/stripe-go/v79"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// begin orders, and returns the purchase.
+func (s *shop) begin(t *testing.T, key string) models.Purchase {
+	t.Helper()
+	started, err := s.Start(t.Context(), s.order(key))
+	if err != nil {
+		t.Fatalf("start: %v", err)
+	}
+	return s.bought(t, started.PurchaseID.String())
+}
+
+func (s *shop) bought(t *testing.T, id string) models.Purchase {
+	t.Helper()
+	p, err := s.Service.Purchase(t.Context(), s.user.ID, id)
+	if err != nil {
+		t.Fatalf("purchase: %v", err)
+	}
+	return p
+}
+
+// pay pays at Stripe, and books.
+func (s *shop) pay(t *testing.T, p models.Purchase, method string) models.Purchase {
+	t.Helper()
+	u, err := url.Parse(p.CheckoutURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/control/sessions/" + p.CheckoutSessionID + "/pay"
+	answer, err := http.PostForm(u.String(), url.Values{"method": {method}}) //nolint:noctx // to a test
+	if err != nil {
+		t.Fatalf("pay: %v", err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Fatalf("pay = %d, want 200", answer.StatusCode)
+	}
+	s.CatchUp(t.Context(), p.CheckoutSessionID)
+	return s.bought(t, p.ID.String())
+}
+
+func TestReceipt(t *testing.T) {
+	s := newShop(t)
+	p := s.begin(t, "form")
+	missing := func(t *testing.T, user int64, id string, problem fault.Problem) {
+		t.Helper()
+		address, err := s.Receipt(t.Context(), user, id)
+		if f := fault.Of(err); f == nil || f.Code != fault.NotFound || f.Problem != problem || address != "" {
+			t.Errorf("receipt = %q, %v; want not found: %s", address, err, problem)
+		}
+	}
+	t.Run("is not there before anybody paid", func(t *testing.T) { missing(t, s.user.ID, p.ID.String(), fault.ReceiptMissing) })
+	p = s.pay(t, p, "card")
+	t.Run("is the hosted invoice", func(t *testing.T) {
+		address, err := s.Receipt(t.Context(), s.user.ID, p.ID.String())
+		if err != nil || !strings.Contains(address, "/invoices/in_") {
+			t.Errorf("receipt = %q, %v", address, err)
+		}
+	})
+	t.Run("is nobody else's", func(t *testing.T) {
+		missing(t, dbtest.User(t, s.db, "eve@example.com").ID, p.ID.String(), "")
+		missing(t, s.user.ID, strings.ToUpper(p.ID.String()), "")
+		missing(t, s.user.ID, "1", "")
+	})
+	path := "/v1/checkout/sessions/" + p.CheckoutSessionID
+	for name, c := range map[string]struct{ session, want string }{
+		"is the PDF when there is no page":      {`{"id":"cs_1","object":"checkout.session","invoice":{"id":"in_1","invoice_pdf":"https://pay.stripe.com/in_1.pdf"}}`, "https://pay.stripe.com/in_1.pdf"},
+		"is the charge's without an invoice":    {`{"id":"cs_1","object":"checkout.session","payment_intent":{"id":"pi_1","latest_charge":{"id":"ch_1","receipt_url":"https://pay.stripe.com/receipts/1"}}}`, "https://pay.stripe.com/receipts/1"},
+		"is nothing that is no web address":     {`{"id":"cs_1","object":"checkout.session","invoice":{"id":"in_1","hosted_invoice_url":"javascript:alert(1)"}}`, ""},
+		"is not there when Stripe has neither":  {`{"id":"cs_1","object":"checkout.session","payment_intent":null,"invoice":null}`, ""},
+		"is not there for an unexpanded charge": {`{"id":"cs_1","object":"checkout.session","payment_intent":{"id":"pi_1","latest_charge":"ch_1"}}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.says.Store(path, c.session)
+			defer s.says.Delete(path)
+			if c.want == "" {
+				missing(t, s.user.ID, p.ID.String(), fault.ReceiptMissing)
+				return
+			}
+			if address, err := s.Receipt(t.Context(), s.user.ID, p.ID.String()); err != nil || address != c.want {
+				t.Errorf("receipt = %q, %v; want %s", address, err, c.want)
+			}
+		})
+	}
+	t.Run("says kindly that Stripe is away", func(t *testing.T) {
+		s.down.Store(true)
+		defer s.down.Store(false)
+		_, err := s.Receipt(t.Context(), s.user.ID, p.ID.String())
+		if f := fault.Of(err); f == nil || f.Code != fault.Unavailable || f.Problem != fault.ReceiptAway {
+			t.Errorf("error = %v, want unavailable", err)
+		}
+	})
+	t.Run("waits for the bank", func(t *testing.T) {
+		debit := s.pay(t, s.begin(t, "debit"), "sepa_debit")
+		if debit.Status != models.PurchaseAwaitingPayment {
+			t.Fatalf("purchase is %s", debit.Status)
+		}
+		missing(t, s.user.ID, debit.ID.String(), fault.ReceiptMissing)
+	})
+}
+
+func TestTaxSettings(t *testing.T) {
+	s := newShop(t)
+	settings := map[string]purchase.Tax{
+		"none":           {},
+		"automatic":      {Automatic: true},
+		"tax ids":        {IDs: true},
+		"both":           {Automatic: true, IDs: true},
+		"other words":    {Note: map[string]string{"de": "Kleinunternehmer nach § 19 UStG.", "en": "§ 19."}},
+		"small business": {Note: map[string]string{"de": "Gemäß § 19 UStG.", "en": "§ 19 UStG."}},
+	}
+	for name, tax := range settings {
+		t.Run("reach Stripe: "+name, func(t *testing.T) {
+			s.Tax = tax
+			p := s.begin(t, name)
+			session, err := s.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids, address := session.TaxIDCollection != nil && session.TaxIDCollection.Enabled, session.BillingAddressCollection
+			in := session.InvoiceCreation
+			if !in.Enabled || in.InvoiceData.Footer != tax.Note[p.Locale] || in.InvoiceData.Metadata["purchase_id"] != p.ID.String() ||
+				session.AutomaticTax.Enabled != tax.Automatic || ids != tax.IDs || (address == "required") != tax.IDs {
+				t.Errorf("session: invoice %+v, tax %+v, ids %v, address %q", in, session.AutomaticTax, ids, address)
+			}
+		})
+	}
+	t.Run("may change between two tries", func(t *testing.T) {
+		s.Tax = purchase.Tax{}
+		p := s.begin(t, "interrupted")
+		forget := func() { // the server died before it wrote Stripe's answer down
+			if err := s.db.Exec(`UPDATE purchases SET checkout_session_id = NULL, checkout_url = '' WHERE id = ?`, p.ID).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		forget()
+		if again := s.begin(t, "interrupted"); again.CheckoutSessionID != p.CheckoutSessionID {
+			t.Errorf("the same settings made session %s beside %s", again.CheckoutSessionID, p.CheckoutSessionID)
+		}
+		seen := map[string]bool{p.CheckoutSessionID: true}
+		for name, tax := range settings {
+			if name == "none" {
+				continue
+			}
+			forget()
+			s.Tax = tax
+			if again := s.begin(t, "interrupted"); seen[again.CheckoutSessionID] {
+				t.Errorf("%s: session %s again", name, again.CheckoutSessionID)
+			} else {
+				seen[again.CheckoutSessionID] = true
+			}
+		}
+	})
+	t.Run("make twenty tries one session", func(t *testing.T) {
+		s.Tax = settings["both"]
+		urls := make([]string, 20)
+		dbtest.Together(20, func(i int) {
+			started, err := s.Start(context.Background(), s.order("together"))
+			if err != nil {
+				t.Errorf("start: %v", err)
+			}
+			urls[i] = started.URL
+		})
+		for _, u := range urls {
+			if u != urls[0] || u == "" {
+				t.Errorf("pay at %q and %q", u, urls[0])
+			}
+		}
+	})
+	t.Run("leave the customer's name and address as typed", func(t *testing.T) {
+		s.Tax = settings["both"]
+		p := s.pay(t, s.begin(t, "kept"), "card")
+		params := &stripe.CheckoutSessionParams{}
+		params.AddExpand("customer")
+		session, err := s.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, params)
+		if err != nil || session.Customer.Address == nil || session.Customer.Address.Country != "DE" {
+			t.Errorf("customer = %+v, %v; want an address", session.Customer, err)
+		}
+	})
+}

@@ -1,0 +1,154 @@
+package purchase_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// declaration is one that is complete, by nobody who is signed in.
+func declaration(key string) purchase.Declaration {
+	return purchase.Declaration{Name: "Ada Lovelace", Email: " Ada@Example.com ", Contract: "500 Credits, gestern", Locale: "de", Key: key}
+}
+
+func TestWithdraw(t *testing.T) {
+	c := newCounter(t)
+	ctx := t.Context()
+	id := c.detail().ID.String()
+	own := declaration("own")
+	own.UserID, own.PurchaseID = c.detail().UserID, id
+	count := func(t *testing.T, want int64) {
+		t.Helper()
+		if n, err := c.OpenWithdrawals(ctx); err != nil || n != want {
+			t.Errorf("%d open withdrawals (%v), want %d", n, err, want)
+		}
+	}
+	t.Run("of a stranger is received as it was declared", func(t *testing.T) {
+		w, err := c.Withdraw(ctx, declaration("form"))
+		if err != nil || w.Name != "Ada Lovelace" || w.Email != "ada@example.com" || w.UserID != nil || w.PurchaseID != nil || !w.ReceivedAt.Equal(c.Now()) {
+			t.Fatalf("withdrawal = %+v, %v", w, err)
+		}
+		again, err := c.Withdraw(ctx, declaration("form"))
+		if err != nil || again.ID != w.ID {
+			t.Errorf("the same form again = %s, %v; want %s", again.ID, err, w.ID)
+		}
+		corrected := declaration("form")
+		corrected.Contract = "1200 Credits"
+		if other, err := c.Withdraw(ctx, corrected); err != nil || other.ID == w.ID || other.Contract != "1200 Credits" {
+			t.Errorf("the corrected form = %+v, %v; want it received as well", other, err)
+		}
+		count(t, 2)
+	})
+	t.Run("of a purchase moves no credits and stands once", func(t *testing.T) {
+		ids := make([]uuid.UUID, 20)
+		dbtest.Together(20, func(i int) {
+			d := own
+			d.Key = strings.Repeat("k", 1+i%3)
+			w, err := c.Withdraw(context.Background(), d)
+			if err != nil {
+				t.Errorf("withdraw: %v", err)
+			}
+			ids[i] = w.ID
+		})
+		for _, got := range ids {
+			if got != ids[0] || got == uuid.Nil {
+				t.Errorf("withdrawals %s and %s of one purchase", got, ids[0])
+			}
+		}
+		count(t, 3)
+		c.wantBalance(1200)
+		if w, err := c.WithdrawalOf(ctx, uuid.MustParse(id)); err != nil || w == nil || w.ID != ids[0] {
+			t.Errorf("withdrawal of the purchase = %+v, %v", w, err)
+		}
+	})
+	t.Run("is refused with the field that is wrong", func(t *testing.T) {
+		for field, spoil := range map[string]func(*purchase.Declaration){
+			"name":     func(d *purchase.Declaration) { d.Name = " " },
+			"email":    func(d *purchase.Declaration) { d.Email = "ada at example.com" },
+			"contract": func(d *purchase.Declaration) { d.Contract = strings.Repeat("ü", 2001) },
+		} {
+			d := declaration("spoiled")
+			spoil(&d)
+			if _, err := c.Withdraw(ctx, d); fault.Of(err) == nil || fault.Of(err).Field != field {
+				t.Errorf("error = %v, want the field %s", err, field)
+			}
+		}
+		foreign := declaration("foreign")
+		foreign.UserID, foreign.PurchaseID = dbtest.User(t, c.DB, "eve@example.com").ID, id
+		if _, err := c.Withdraw(ctx, foreign); !fault.Is(err, fault.NotFound) {
+			t.Errorf("error = %v, want another user's purchase not found", err)
+		}
+		count(t, 3)
+	})
+	t.Run("is closed by a person, once", func(t *testing.T) {
+		w, err := c.WithdrawalOf(ctx, uuid.MustParse(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		admin, other := dbtest.User(t, c.DB, "admin@example.com").ID, dbtest.User(t, c.DB, "other@example.com").ID
+		dbtest.Together(20, func(i int) {
+			if err := c.CloseWithdrawal(context.Background(), w.ID.String(), []int64{admin, other}[i%2]); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		})
+		count(t, 2)
+		rows, err := c.Withdrawals(ctx, 10)
+		if err != nil || len(rows) != 3 || rows[2].ID != w.ID || rows[2].HandledAt == nil || rows[2].HandledBy == nil {
+			t.Errorf("withdrawals = %+v, %v; want the closed one last", rows, err)
+		}
+		if err := c.CloseWithdrawal(ctx, uuid.NewString(), admin); !fault.Is(err, fault.NotFound) {
+			t.Errorf("error = %v, want not found", err)
+		}
+	})
+	t.Run("of strangers has a limit that users do not share", func(t *testing.T) {
+		err := c.DB.Exec(`INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale, received_at)
+			SELECT gen_random_uuid(), 'flood ' || n, 'n', 'e@example.com', 'c', 'de', ? FROM generate_series(1, 300) n`, c.Now()).Error
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Withdraw(ctx, declaration("late")); !fault.Is(err, fault.RateLimited) {
+			t.Errorf("error = %v, want rate limited", err)
+		}
+		signedIn := declaration("late")
+		signedIn.UserID = own.UserID
+		if _, err := c.Withdraw(ctx, signedIn); err != nil {
+			t.Errorf("a user is refused: %v", err)
+		}
+	})
+}
+
+func TestWithdrawable(t *testing.T) {
+	c := newCounter(t)
+	day := 24 * time.Hour
+	for name, w := range map[string]struct {
+		status models.PurchaseStatus
+		age    time.Duration
+		taken  models.Credits
+		want   bool
+	}{
+		"a paid one of today":          {models.PurchasePaid, 0, 0, true},
+		"one that waits for its bank":  {models.PurchaseAwaitingPayment, day, 0, true},
+		"one in part given back":       {models.PurchasePaid, day, 499, true},
+		"one of the last day":          {models.PurchasePaid, 15*day - time.Second, 0, true},
+		"not one that is too old":      {models.PurchasePaid, 15 * day, 0, false},
+		"not one that was given back":  {models.PurchasePaid, day, 500, false},
+		"not one that was never paid":  {models.PurchasePending, 0, 0, false},
+		"not one whose payment failed": {models.PurchaseFailed, 0, 0, false},
+	} {
+		p := models.Purchase{Status: w.status, CreatedAt: c.Now().Add(-w.age), CreditsRefunded: w.taken}
+		if w.status == models.PurchasePaid {
+			p.CreditsGranted = 500
+		}
+		if got := c.Withdrawable(p); got != w.want {
+			t.Errorf("%s: withdrawable = %v", name, got)
+		}
+	}
+}

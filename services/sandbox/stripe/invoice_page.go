@@ -1,0 +1,119 @@
+package stripe
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// invoicePage is the hosted page of an invoice; the PDF says the same.
+type invoicePage struct {
+	page
+	Facts  []fact
+	Items  []itemLine
+	Sums   []fact
+	Total  string
+	Footer string
+	PDF    string
+}
+
+type fact struct{ Name, Value string }
+
+// showInvoice is the page of an invoice.
+func (s *Server) showInvoice(w http.ResponseWriter, r *http.Request) {
+	if p, ok := s.invoicePage(w, r); ok {
+		s.send(w, http.StatusOK, "invoice.html", p)
+	}
+}
+
+// sendInvoice is the invoice as a PDF.
+func (s *Server) sendInvoice(w http.ResponseWriter, r *http.Request) {
+	p, ok := s.invoicePage(w, r)
+	if !ok {
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/pdf")
+	h.Set("Content-Disposition", `attachment; filename="invoice.pdf"`)
+	h.Set("Cache-Control", "no-store")
+	if _, err := w.Write(pdf(p.Title, p.text())); err != nil {
+		s.log.Debug("stripe sandbox client went away", "err", err)
+	}
+}
+
+// invoicePage reads the invoice of the path. Without one it has answered already.
+func (s *Server) invoicePage(w http.ResponseWriter, r *http.Request) (invoicePage, bool) {
+	var in invoice
+	id := r.PathValue("id")
+	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
+		if !storable(id) {
+			return missing(kindInvoice, "", pathParam[kindInvoice])
+		}
+		return t.get(ctx, id, pathParam[kindInvoice], &in)
+	})
+	var lines []invoiceLine
+	if err == nil {
+		lines, err = in.sold()
+	}
+	if err != nil {
+		s.fault(w, r, err, nil)
+		return invoicePage{}, false
+	}
+	p := invoicePage{page: s.pages.page(nil, r, "invoice.title"), PDF: in.InvoicePDF}
+	p.add(&p.Facts, "invoice.number", in.Number)
+	p.add(&p.Facts, "invoice.date", p.stamp(in.date()))
+	for _, to := range []*string{in.CustomerName, in.CustomerEmail} {
+		if to != nil {
+			p.add(&p.Facts, "invoice.to", *to)
+		}
+	}
+	for _, id := range in.CustomerTaxIDs {
+		p.add(&p.Facts, "invoice.tax_id", id.Value)
+	}
+	for _, one := range lines {
+		p.Items = append(p.Items, itemLine{one.Description, one.Quantity, p.money(one.Amount, one.Currency)})
+	}
+	if off := in.Subtotal - in.Total; off > 0 {
+		p.add(&p.Sums, "invoice.discount", "−"+p.money(off, in.Currency))
+	}
+	if in.Tax != nil {
+		p.add(&p.Sums, "invoice.tax", p.money(*in.Tax, in.Currency))
+	}
+	p.Total = p.money(in.Total, in.Currency)
+	if in.Footer != nil {
+		p.Footer = *in.Footer
+	}
+	return p, true
+}
+
+func (p *invoicePage) add(to *[]fact, key, value string) { *to = append(*to, fact{p.T(key), value}) }
+
+// text is the page in lines.
+func (p *invoicePage) text() []string {
+	var text []string
+	for _, f := range p.Facts {
+		text = append(text, f.Name+": "+f.Value)
+	}
+	text = append(text, "")
+	for _, one := range p.Items {
+		text = append(text, fmt.Sprintf("%d × %s: %s", one.Quantity, one.Description, one.Amount))
+	}
+	for _, f := range p.Sums {
+		text = append(text, f.Name+": "+f.Value)
+	}
+	return append(text, p.T("checkout.total")+": "+p.Total, "", p.Footer, "", p.T("sandbox"))
+}
+
+// sold are the lines of an invoice, which come back from the store as any list does.
+func (i *invoice) sold() ([]invoiceLine, error) {
+	data, err := json.Marshal(i.Lines["data"])
+	if err != nil {
+		return nil, fmt.Errorf("encode invoice lines: %w", err)
+	}
+	var lines []invoiceLine
+	if err := json.Unmarshal(data, &lines); err != nil {
+		return nil, fmt.Errorf("decode invoice lines: %w", err)
+	}
+	return lines, nil
+}

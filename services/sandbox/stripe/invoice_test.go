@@ -1,0 +1,174 @@
+package stripe_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stripe/stripe-go/v79"
+)
+
+// invoiced makes a session end in an invoice with a footer, and with all that is needed for tax.
+func invoiced(params *stripe.CheckoutSessionParams) {
+	params.InvoiceCreation = &stripe.CheckoutSessionInvoiceCreationParams{Enabled: stripe.Bool(true),
+		InvoiceData: &stripe.CheckoutSessionInvoiceCreationInvoiceDataParams{Footer: stripe.String("Fußnote (§ 19)"), Metadata: map[string]string{"credits": "1000"}}}
+	params.AutomaticTax = &stripe.CheckoutSessionAutomaticTaxParams{Enabled: stripe.Bool(true)}
+	params.TaxIDCollection = &stripe.CheckoutSessionTaxIDCollectionParams{Enabled: stripe.Bool(true)}
+	params.CustomerUpdate = &stripe.CheckoutSessionCustomerUpdateParams{Address: stripe.String("auto"), Name: stripe.String("auto")}
+	params.BillingAddressCollection = stripe.String("required")
+}
+
+// bill is the invoice of a session, nil without one.
+func (s *stand) bill(t *testing.T, session string) *stripe.Invoice {
+	t.Helper()
+	params := &stripe.CheckoutSessionParams{}
+	params.AddExpand("invoice")
+	params.AddExpand("payment_intent.latest_charge")
+	cs, err := s.api.CheckoutSessions.Get(session, params)
+	if err != nil {
+		t.Fatalf("read session: %v", err)
+	}
+	return cs.Invoice
+}
+
+func (s *stand) read(t *testing.T, address string) (*http.Response, []byte) {
+	t.Helper()
+	answer, err := s.browser.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, body
+}
+
+func TestInvoiceOfAPaidSession(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	session := s.checkout(t, s.offer(t).ID, invoiced)
+	if s.bill(t, session.ID) != nil {
+		t.Error("an invoice before anybody paid")
+	}
+	half := s.post(t, session.URL, url.Values{"action": {"pay"}, "company": {"Beispiel GmbH"}})
+	if !strings.HasSuffix(half.Header.Get("Location"), "?error=tax_id") {
+		t.Errorf("a company without its tax id leads to %s", half.Header.Get("Location"))
+	}
+	if paid := s.post(t, session.URL, url.Values{"action": {"pay"}, "company": {"Beispiel GmbH"}, "tax_id": {"de 123 456 789"}}); paid.StatusCode != http.StatusSeeOther {
+		t.Fatalf("pay = %d", paid.StatusCode)
+	}
+	in := s.bill(t, session.ID)
+	if in == nil || in.Number != "SANDBOX-0001" || in.Status != "paid" || in.Total != 4000 || in.Tax != 639 || in.AmountPaid != 4000 || in.Footer != "Fußnote (§ 19)" ||
+		in.CustomerName != "Beispiel GmbH" || len(in.CustomerTaxIDs) != 1 || in.CustomerTaxIDs[0].Value != "DE123456789" || in.Metadata["credits"] != "1000" ||
+		len(in.Lines.Data) != 1 || in.Lines.Data[0].Quantity != 2 {
+		t.Fatalf("invoice = %+v", in)
+	}
+	again, err := s.api.Invoices.Get(in.ID, nil)
+	if err != nil || again.Number != in.Number {
+		t.Errorf("GET /v1/invoices/%s = %+v, %v", in.ID, again, err)
+	}
+	if cus, err := s.api.Customers.Get(session.Customer.ID, nil); err != nil || cus.Name != "Beispiel GmbH" || cus.Address.Country != "DE" {
+		t.Errorf("customer = %+v, %v; want the name and the address from Checkout", cus, err)
+	}
+	_, err = s.api.Invoices.Get("in_unknown", nil)
+	wantError(t, err, http.StatusNotFound, "resource_missing", "invoice")
+
+	page, body := s.read(t, in.HostedInvoiceURL)
+	for _, want := range []string{"SANDBOX-0001", "Beispiel GmbH", "DE123456789", "€6.39", "€40.00", "Fußnote", in.InvoicePDF} {
+		if page.StatusCode != http.StatusOK || !bytes.Contains(body, []byte(want)) {
+			t.Errorf("hosted page = %d without %q", page.StatusCode, want)
+		}
+	}
+	file, document := s.read(t, in.InvoicePDF)
+	if file.Header.Get("Content-Type") != "application/pdf" {
+		t.Errorf("PDF is %s", file.Header.Get("Content-Type"))
+	}
+	checkPDF(t, document)
+	for _, want := range []string{"SANDBOX-0001", "Fu\xdfnote \\(\xa7 19\\)", "\x8040.00"} {
+		if !bytes.Contains(document, []byte(want)) {
+			t.Errorf("the PDF does not say %q", want)
+		}
+	}
+	for _, address := range []string{"/invoices/in_unknown", "/invoices/in_unknown/pdf"} {
+		if answer, _ := s.read(t, s.URL()+address); answer.StatusCode != http.StatusNotFound {
+			t.Errorf("%s = %d, want 404", address, answer.StatusCode)
+		}
+	}
+}
+
+// checkPDF follows a PDF's table of contents to each of its objects.
+func checkPDF(t *testing.T, document []byte) {
+	t.Helper()
+	end := regexp.MustCompile(`startxref\n(\d+)\n%%EOF\n$`).FindSubmatch(document)
+	if !bytes.HasPrefix(document, []byte("%PDF-1.4\n")) || end == nil {
+		t.Fatalf("no PDF: %.40q", document)
+	}
+	at, _ := strconv.Atoi(string(end[1]))
+	table := string(document[at:])
+	places := regexp.MustCompile(`(\d{10}) 00000 n \n`).FindAllStringSubmatch(table, -1)
+	if !strings.HasPrefix(table, fmt.Sprintf("xref\n0 %d\n", len(places)+1)) || len(places) == 0 {
+		t.Fatalf("table of contents: %.60q", table)
+	}
+	for i, place := range places {
+		at, _ := strconv.Atoi(place[1])
+		if !bytes.HasPrefix(document[at:], fmt.Appendf(nil, "%d 0 obj\n", i+1)) {
+			t.Errorf("object %d is not at %d", i+1, at)
+		}
+	}
+}
+
+func TestTaxIsSetUp(t *testing.T) {
+	t.Parallel()
+	settings, err := start(t).api.TaxSettings.Get(&stripe.TaxSettingsParams{})
+	if err != nil || settings.Status != stripe.TaxSettingsStatusActive {
+		t.Errorf("tax settings = %+v, %v; want them active", settings, err)
+	}
+}
+
+func TestInvoiceWaitsForTheMoney(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	price := s.offer(t).ID
+	t.Run("of a debit that the bank carries out", func(t *testing.T) {
+		session := s.checkout(t, price, invoiced)
+		s.post(t, session.URL, url.Values{"action": {"debit"}})
+		if in := s.bill(t, session.ID); in != nil {
+			t.Errorf("invoice = %+v before the money is there", in)
+		}
+		s.play(t, "payments/"+s.session(t, session.ID).PaymentIntent.ID+"/succeed")
+		if in := s.bill(t, session.ID); in == nil || in.AmountPaid != 4000 || in.Charge == nil {
+			t.Errorf("invoice = %+v, want it paid", in)
+		}
+	})
+	t.Run("never comes for a debit that fails", func(t *testing.T) {
+		session := s.checkout(t, price, invoiced)
+		s.post(t, session.URL, url.Values{"action": {"debit"}})
+		s.play(t, "payments/"+s.session(t, session.ID).PaymentIntent.ID+"/fail")
+		if in := s.bill(t, session.ID); in != nil {
+			t.Errorf("invoice = %+v of a payment that failed", in)
+		}
+	})
+	t.Run("and is for those who ask", func(t *testing.T) {
+		session := s.checkout(t, price)
+		s.post(t, session.URL, url.Values{"action": {"pay"}})
+		if in := s.bill(t, session.ID); in != nil {
+			t.Errorf("invoice = %+v without invoice_creation", in)
+		}
+	})
+	t.Run("of nothing to pay", func(t *testing.T) {
+		session := s.checkout(t, price, invoiced)
+		s.set(t, "/control/sessions/"+session.ID+"/promotion", "percent=100")
+		s.post(t, session.URL, url.Values{"action": {"pay"}})
+		if in := s.bill(t, session.ID); in == nil || in.Total != 0 || in.Charge != nil {
+			t.Errorf("invoice = %+v, want one of nothing", in)
+		}
+	})
+}

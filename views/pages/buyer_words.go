@@ -1,0 +1,52 @@
+package pages
+
+import (
+	"context"
+
+	"github.com/invopop/ctxi18n/i18n"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+// buyerStory tells the buyer how a purchase stands and what happens next.
+func buyerStory(ctx context.Context, p models.Purchase) string {
+	key := "purchase_detail.story." + string(p.Status)
+	facts := i18n.M{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency)}
+	if p.Status == models.PurchasePaid {
+		facts["credits"], facts["amount"] = components.CreditAmount(ctx, p.CreditsGranted), components.Money(ctx, p.PaidCents, p.PaymentCurrency())
+		if p.PaidCents == 0 {
+			key = "purchase_detail.story.free"
+		}
+	}
+	return i18n.T(ctx, key, facts)
+}
+
+// moneyStory tells, a sentence each, what went back of the payment, or did not, or may.
+func moneyStory(ctx context.Context, d PurchaseDetailData) []string {
+	var all []string
+	for _, r := range d.Refunds {
+		all = append(all, i18n.T(ctx, "purchase_detail.refund."+r.Status, i18n.M{"amount": components.Money(ctx, r.Amount, r.Currency),
+			"date": components.DateTime(ctx, r.UpdatedAt)}))
+	}
+	for _, dispute := range d.Disputes {
+		all = append(all, i18n.T(ctx, "purchase_detail.dispute."+dispute.Status, i18n.M{"amount": components.Money(ctx, dispute.Amount, dispute.Currency)}))
+	}
+	if back := d.Purchase.CreditsRefunded + d.Purchase.CreditsDisputed; back > 0 {
+		all = append(all, i18n.T(ctx, "purchase_detail.taken", i18n.M{"credits": components.CreditAmount(ctx, back)}))
+	}
+	return all
+}
+
+// again reports whether a purchase came to nothing, so that the way on is another one.
+func again(status models.PurchaseStatus) bool {
+	return status == models.PurchaseFailed || status == models.PurchaseExpired || status == models.PurchasePending
+}
+
+// nothingBooked says that a purchase has moved no credits yet, or never will.
+func nothingBooked(ctx context.Context, status models.PurchaseStatus) string {
+	if status == models.PurchaseFailed || status == models.PurchaseExpired {
+		return i18n.T(ctx, "purchase_detail.none.never")
+	}
+	return i18n.T(ctx, "purchase_detail.none.heading")
+}

@@ -1,0 +1,58 @@
+package pages
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/invopop/ctxi18n/i18n"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+// ContractText names a purchase as its buyer would.
+func ContractText(ctx context.Context, p models.Purchase) string {
+	return i18n.T(ctx, "withdrawal.of_purchase", i18n.M{"credits": components.CreditAmount(ctx, p.Credits),
+		"amount": components.Money(ctx, p.AmountCents, p.Currency), "date": components.DateTime(ctx, p.CreatedAt), "number": p.ID.String()})
+}
+
+// receivedFacts are what was declared, each with its name.
+func receivedFacts(ctx context.Context, w models.Withdrawal) [][2]string {
+	return [][2]string{
+		{i18n.T(ctx, "withdrawal.received.at"), components.DateTime(ctx, w.ReceivedAt)},
+		{i18n.T(ctx, "withdrawal.received.contract"), w.Contract},
+		{i18n.T(ctx, "withdrawal.received.name"), w.Name},
+		{i18n.T(ctx, "withdrawal.received.email"), w.Email},
+		{i18n.T(ctx, "withdrawal.received.number"), w.ID.String()},
+	}
+}
+
+// ReceivedText is the confirmation as plain text, to keep and to send.
+func ReceivedText(ctx context.Context, w models.Withdrawal) string {
+	lines := []string{i18n.T(ctx, "app.name"), i18n.T(ctx, "withdrawal.received.title"), "", i18n.T(ctx, "withdrawal.received.declared"), ""}
+	for _, f := range receivedFacts(ctx, w) {
+		lines = append(lines, f[0]+": "+f[1])
+	}
+	return strings.Join(append(lines, "", i18n.T(ctx, "withdrawal.received.text")), "\r\n") + "\r\n"
+}
+
+// MailAddress opens the reader's own mail program with a letter.
+func MailAddress(to string, letter url.Values) string {
+	return "mailto:" + url.PathEscape(to) + "?" + strings.ReplaceAll(letter.Encode(), "+", "%20")
+}
+
+// withdrawalState is the last part of the key of the word for how far a withdrawal has come.
+func withdrawalState(w models.Withdrawal) string {
+	if w.HandledAt != nil {
+		return "handled"
+	}
+	return "open"
+}
+
+func withdrawalKind(w models.Withdrawal) components.AlertKind {
+	if w.HandledAt != nil {
+		return components.Success
+	}
+	return components.Warning
+}
