@@ -16,21 +16,6 @@ import (
 
 const openEvents = 100
 
-// showAdmin is GET /{locale}/admin: find a user by e-mail.
-func (h *Handler) showAdmin(c *fiber.Ctx) error {
-	data := pages.AdminData{Locale: pageLocale(c), Query: strings.TrimSpace(c.Query("email"))}
-	if data.Searched = data.Query != ""; data.Searched {
-		found, err := h.Admin.FindUsers(c.UserContext(), data.Query)
-		if err != nil {
-			return err
-		}
-		for _, f := range found {
-			data.Found = append(data.Found, pages.FoundUser{User: f.User, Claimed: f.Claimed})
-		}
-	}
-	return h.render(c, fiber.StatusOK, "admin.title", pages.Admin(data))
-}
-
 // showAdminUser is GET /{locale}/admin/users/{id}.
 func (h *Handler) showAdminUser(c *fiber.Ctx) error {
 	return h.renderAdminUser(c, fiber.StatusOK, pages.GrantForm{Direction: pages.DirectionGrant})

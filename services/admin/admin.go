@@ -128,33 +128,6 @@ func writeAudit(tx *gorm.DB, g Grant, posted ledger.Posted) error {
 		Detail: map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID}})
 }
 
-// maxFound is how many users a search shows.
-const maxFound = 20
-
-// Found is a user that a search found. Claimed is an address that they signed in with and that is not theirs by proof.
-type Found struct {
-	models.User
-	Claimed string
-}
-
-// FindUsers returns the users whose address begins with what was typed, as they or their provider spell it.
-func (s *Service) FindUsers(ctx context.Context, email string) ([]Found, error) {
-	prefix := strings.ToLower(strings.TrimSpace(email))
-	if prefix == "" || !models.Storable(prefix) {
-		return nil, nil
-	}
-	var users []Found
-	err := s.DB.WithContext(ctx).Raw(`SELECT users.*, (SELECT coalesce(min(i.email), '') FROM identities i WHERE i.user_id = users.id
-			AND NOT i.email_verified AND i.email <> '' AND starts_with(lower(i.email), @prefix)) AS claimed FROM users WHERE starts_with(lower(email), @prefix)
-		OR id IN (SELECT user_id FROM identities WHERE starts_with(lower(email), @prefix))
-		ORDER BY lower(email) = @prefix DESC NULLS LAST, email, id LIMIT @limit`,
-		map[string]any{"prefix": prefix, "limit": maxFound}).Scan(&users).Error
-	if err != nil {
-		return nil, fmt.Errorf("find users: %w", err)
-	}
-	return users, nil
-}
-
 // User returns one user.
 // Errors: fault.NotFound.
 func (s *Service) User(ctx context.Context, id int64) (models.User, error) {

@@ -106,13 +106,13 @@ func TestFindUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
-	for typed, want := range map[string]int{" ADA": 2, "ada@example.com": 1, "robert": 1, "100%": 0, "_da": 0, "": 0, "a\x00": 0} {
-		found, err := s.FindUsers(context.Background(), typed)
+	for typed, want := range map[string]int{" ADA": 2, "ada@example.com": 1, "robert": 1, "100%": 0, "_da": 0, "": 3, "a\x00": 0} {
+		found, _, err := s.Users(context.Background(), admin.UserQuery{Text: typed, Order: admin.ByJoined, Limit: 20})
 		if err != nil || len(found) != want {
 			t.Errorf("%q finds %d users (%v), want %d", typed, len(found), err, want)
 		}
 	}
-	if found, err := s.FindUsers(context.Background(), "robert"); err != nil || found[0].Claimed != "Robert@example.com" {
+	if found, _, err := s.Users(context.Background(), admin.UserQuery{Text: "robert", Order: admin.ByJoined, Limit: 20}); err != nil || found[0].Claimed != "Robert@example.com" {
 		t.Errorf("found %+v (%v), want the address that was only claimed", found, err)
 	}
 	user, err := s.UserByEmail(context.Background(), "ADA@example.com")
