@@ -187,8 +187,13 @@ func adminSamples(locale string) []sample {
 		{"admin user, bare", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon}}), nil},
 		{"events", pages.AdminEvents(pages.AdminEventsData{Locale: locale, LastReceived: &received, Open: sampleEvents()}), nil},
 		{"events, none", pages.AdminEvents(pages.AdminEventsData{Locale: locale}), nil},
-		{"audit", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Entries: sampleAudit(), NextURL: "/x", FirstURL: "/y"}), nil},
+		{"events, filtered", pages.AdminEvents(pages.AdminEventsData{Locale: locale, All: sampleEvents(), Alone: true, Further: true, Next: "1.evt_1", Types: []string{"charge.refunded"},
+			Filter: pages.ListFilter{Status: "failed", Object: hostile}}), []string{"status", "kind", "from", "until", "q", "older", "newest"}},
+		{"events, refused", pages.AdminEvents(pages.AdminEventsData{Locale: locale, Alone: true, Filter: pages.ListFilter{From: hostile,
+			Errors: map[string]string{"from": "a", "until": "b", "q": "c", "status": "d", "kind": "e"}}}), []string{"from-error", "until-error", "q-error", "status-error", "kind-error"}},
+		{"audit", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Entries: sampleAudit(), Next: 7, Further: true, Actions: []string{"credits.grant", "x.y"}}), []string{"older", "newest", "user"}},
 		{"audit, none", pages.AdminAudit(pages.AdminAuditData{Locale: locale}), nil},
+		{"audit, nothing found", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Filter: pages.ListFilter{User: hostile}}), []string{"clear"}},
 	}
 	all = append(all, moneySamples(locale)...)
 	for _, code := range fault.Codes() {

@@ -36,7 +36,7 @@ func TestGrant(t *testing.T) {
 		if row.Reason != models.ReasonManual || row.Meta.Note != "welcome" || row.Meta.Actor != "user:1" {
 			t.Errorf("line = %s %+v, want a manual one with note and actor", row.Reason, row.Meta)
 		}
-		entries, _, err := s.Audit(ctx, 0, 10)
+		entries, _, err := s.Audit(ctx, admin.AuditQuery{Limit: 10})
 		if err != nil || len(entries) != 1 || entries[0].Action != "credits.grant" || *entries[0].ActorID != boss.ID || entries[0].RequestID != "req_1" {
 			t.Errorf("audit = %+v, %v; want one grant by the admin", entries, err)
 		}
@@ -76,7 +76,7 @@ func TestGrant(t *testing.T) {
 				t.Errorf("grant = %d credits, %v; want 7", balance, err)
 			}
 		})
-		entries, _, err := s.Audit(ctx, 0, 50)
+		entries, _, err := s.Audit(ctx, admin.AuditQuery{Limit: 50})
 		if err != nil || len(entries) != 3 {
 			t.Errorf("%d lines in the audit log (%v), want 3: one for each movement", len(entries), err)
 		}
