@@ -387,7 +387,7 @@ func (d AdminUserData) noteField(ctx context.Context) components.Input {
 func (d AdminUserData) asksWhileTyping(field, trigger string) templ.Attributes {
 	return templ.Attributes{
 		"hx-post": string(adminUserPath(d.Locale, d.User.ID)) + "/grant", "hx-trigger": trigger, "hx-include": "closest form", "hx-vals": `{"preview":"` + field + `"}`,
-		"hx-select": "#" + field + "-live > *", "hx-target": "this", "hx-swap": "innerHTML", "hx-sync": "this:replace",
+		"hx-select": "#" + field + "-live > *", "hx-target": "this", "hx-swap": "innerHTML", "hx-sync": "this:replace", "hx-disabled-elt": "unset",
 	}
 }
 
