@@ -23,11 +23,9 @@ INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_c
 	SELECT gen_random_uuid(), u.id, (SELECT min(stripe_price_id) FROM prices), 1, 500, 500, 'eur', 'de', 'seed', 'paid', 'cs_seed_' || u.id, 'pi_seed_' || u.id, 500, u.created_at, 500, u.created_at
 	FROM users u WHERE u.email LIKE 'user%' AND u.id % 3 <> 0;
 INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at, balance_after)
-	SELECT user_id, 500, 'purchase', jsonb_build_object('purchase_id', id), paid_at, 0 FROM purchases WHERE idempotency_key = 'seed';
-INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at, balance_after)
-	SELECT user_id, -15, 'resume_improvement', '{}', paid_at + interval '1 hour', 0 FROM purchases WHERE idempotency_key = 'seed';
-INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at, balance_after)
-	SELECT user_id, -500, 'refund', jsonb_build_object('purchase_id', id), now(), 0 FROM purchases WHERE idempotency_key = 'seed' AND user_id % 5 = 0;
+	SELECT user_id, moved.delta, moved.reason, CASE WHEN moved.reason = 'resume_improvement' THEN '{}' ELSE jsonb_build_object('purchase_id', id) END, moved.at, 0
+	FROM purchases CROSS JOIN LATERAL (VALUES (500, 'purchase', paid_at), (-15, 'resume_improvement', paid_at + interval '1 hour'), (-500, 'refund', paid_at + interval '2 hours')) moved (delta, reason, at)
+	WHERE idempotency_key = 'seed' AND (moved.reason <> 'refund' OR user_id % 5 = 0) ORDER BY moved.at;
 UPDATE users u SET credits_balance = coalesce((SELECT sum(delta_credits) FROM credit_transactions c WHERE c.user_id = u.id), 0);
 INSERT INTO stripe_refunds (refund_id, payment_ref, amount, currency, status) SELECT 're_seed_' || user_id, payment_intent_id, 500, 'eur', 'succeeded'
 	FROM purchases WHERE idempotency_key = 'seed' AND user_id % 5 = 0;
