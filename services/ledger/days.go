@@ -48,9 +48,26 @@ func (s *Service) CloseDays(ctx context.Context, now time.Time) error {
 	if ends.Closed != nil {
 		from = midnight(*ends.Closed).AddDate(0, 0, 1)
 	}
-	if !from.Before(until) {
-		return nil
+	for ; from.Before(until); from = from.AddDate(0, 0, stretchDays) {
+		if err := closeStretch(db, from, earlier(until, from.AddDate(0, 0, stretchDays))); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// stretchDays are summed up in one statement, so that a long history that nobody has looked at takes several short ones,
+// and what is done stays done.
+const stretchDays = 31
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func closeStretch(db *gorm.DB, from, until time.Time) error {
 	low, high, err := linesBetween(db, from, until)
 	if err != nil {
 		return fmt.Errorf("lines of the days that are over: %w", err)
