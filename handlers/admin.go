@@ -14,27 +14,10 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-const openEvents = 100
-
-// showAdmin is GET /{locale}/admin: find a user by e-mail.
-func (h *Handler) showAdmin(c *fiber.Ctx) error {
-	data := pages.AdminData{Locale: pageLocale(c), Query: strings.TrimSpace(c.Query("email"))}
-	open, err := h.Purchase.OpenWithdrawals(c.UserContext())
-	if err != nil {
-		return err
-	}
-	data.OpenWithdrawals = open
-	if data.Searched = data.Query != ""; data.Searched {
-		found, err := h.Admin.FindUsers(c.UserContext(), data.Query)
-		if err != nil {
-			return err
-		}
-		for _, f := range found {
-			data.Found = append(data.Found, pages.FoundUser{User: f.User, Claimed: f.Claimed})
-		}
-	}
-	return h.render(c, fiber.StatusOK, "admin.title", pages.Admin(data))
-}
+const (
+	openEvents   = 100
+	recordsShown = 10 // events and lines of the audit log on a user's page
+)
 
 // showAdminUser is GET /{locale}/admin/users/{id}.
 func (h *Handler) showAdminUser(c *fiber.Ctx) error {
@@ -63,12 +46,45 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, form pages.GrantForm
 	if err != nil {
 		return err
 	}
+	data := pages.AdminUserData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Identities: identities, Purchases: purchases}
+	if err := h.addRecords(c, &data); err != nil {
+		return err
+	}
 	form.Key = randomKey()
 	here := fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), user.ID)
-	return h.render(c, status, "admin_user.title", pages.AdminUser(pages.AdminUserData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Identities: identities, Purchases: purchases,
-		Entries: page.Entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, page.Next), Form: form,
-	}))
+	data.Entries, data.FirstURL, data.NextURL, data.Form = page.Entries, firstPage(here, cursor), nextPage(here, page.Next), form
+	return h.render(c, status, "admin_user.title", pages.AdminUser(data))
+}
+
+// addRecords adds what else is known of a user: what is reserved, what Stripe said, what was done by hand.
+func (h *Handler) addRecords(c *fiber.Ctx, data *pages.AdminUserData) error {
+	ctx, user := c.UserContext(), data.User.ID
+	features, err := h.Admin.Features(ctx)
+	if err != nil {
+		return err
+	}
+	data.Labels = map[models.Reason]string{}
+	for _, f := range features {
+		data.Labels[f.Feature] = f.Label(pageLocale(c))
+	}
+	if data.Holds, err = h.Ledger.Uncharged(ctx, user); err != nil {
+		return err
+	}
+	events, err := h.Webhook.OfUser(ctx, user, recordsShown)
+	if err != nil {
+		return err
+	}
+	data.Events, data.EventsOf = events.Events, events.Purchases
+	if data.Audit, err = h.Admin.AuditOf(ctx, user, recordsShown); err != nil {
+		return err
+	}
+	keys, err := h.Auth.Keys.List(ctx)
+	for _, k := range keys {
+		if k.CreatedBy != nil && *k.CreatedBy == user {
+			data.Keys = append(data.Keys, k)
+		}
+	}
+	return err
 }
 
 // grantCredits is POST /{locale}/admin/users/{id}/grant: give credits, or take back what was wrong.
@@ -86,10 +102,12 @@ func (h *Handler) grantCredits(c *fiber.Ctx) error {
 	default:
 		err = fault.Field("direction", fault.CorrectionDirection)
 	}
+	grant := admin.Grant{ActorID: currentUserID(c), UserID: idOf(c), Delta: delta, Note: form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c)}
+	if asked := formValue(c, "preview"); asked != "" {
+		return h.previewGrant(c, asked, form, grant, err)
+	}
 	if err == nil {
-		_, err = h.Admin.Grant(c.UserContext(), admin.Grant{
-			ActorID: currentUserID(c), UserID: idOf(c), Delta: delta, Note: form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c),
-		})
+		_, err = h.Admin.Grant(c.UserContext(), grant)
 	}
 	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
 		keepContent(c)
@@ -103,22 +121,36 @@ func (h *Handler) grantCredits(c *fiber.Ctx) error {
 	return leave(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), idOf(c)))
 }
 
-// showEvents is GET /{locale}/admin/events: when Stripe last wrote, and what waits or needs a person.
-func (h *Handler) showEvents(c *fiber.Ctx) error {
-	overview, err := h.Webhook.Overview(c.UserContext(), openEvents)
-	if err != nil {
-		return err
+// previewGrant answers the form without booking anything: what is wrong with it, and what the balance would be. The
+// reason may still be missing, unless it is what was asked about.
+func (h *Handler) previewGrant(c *fiber.Ctx, asked string, form pages.GrantForm, grant admin.Grant, wrong error) error {
+	after := models.Credits(0)
+	if wrong == nil {
+		after, wrong = h.Admin.Preview(c.UserContext(), grant)
 	}
-	last, err := h.Purchase.LastReconciliation(c.UserContext())
-	if err != nil {
-		return err
+	if wrong == nil {
+		form.After = &after
 	}
-	data := pages.AdminEventsData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, LastReceived: overview.LastReceived,
-		Open: overview.Open, Purchases: overview.Purchases}
-	if last != nil {
-		data.Last, data.Findings = &last.Reconciliation, last.Findings
+	problems := []error{wrong}
+	if asked == "note" || strings.TrimSpace(form.Note) != "" {
+		problems = append(problems, admin.CheckNote(form.Note))
 	}
-	return h.render(c, fiber.StatusOK, "admin_events.title", pages.AdminEvents(data))
+	form.Errors = map[string]string{}
+	for _, err := range problems {
+		f := fault.Of(err)
+		switch {
+		case err == nil:
+		case f == nil || f.Code != fault.Invalid:
+			return err
+		default:
+			form.Errors[f.Field] = h.message(c.UserContext(), f)
+		}
+	}
+	status := fiber.StatusOK // to who types: nothing has been refused
+	if len(form.Errors) > 0 && !wantsFragment(c) {
+		status = answers[fault.Invalid].status
+	}
+	return h.renderAdminUser(c, status, form)
 }
 
 // startReconcile is POST /{locale}/admin/reconcile: compare with Stripe and with the ledger now rather than within the hour.
@@ -143,22 +175,6 @@ func (h *Handler) retryEvent(c *fiber.Ctx) error {
 		return leave(c, adminPurchasePath(c, id))
 	}
 	return leave(c, "/"+pageLocale(c)+"/admin/events")
-}
-
-// showAudit is GET /{locale}/admin/audit.
-func (h *Handler) showAudit(c *fiber.Ctx) error {
-	cursor, err := cursorOf(c)
-	if err != nil {
-		return err
-	}
-	entries, next, err := h.Admin.Audit(c.UserContext(), cursor, entriesPerPage)
-	if err != nil {
-		return err
-	}
-	here := "/" + pageLocale(c) + "/admin/audit"
-	return h.render(c, fiber.StatusOK, "admin_audit.title", pages.AdminAudit(pages.AdminAuditData{
-		Locale: pageLocale(c), Entries: entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, next),
-	}))
 }
 
 // idOf is the number in the address; 0, which nobody has, when it is not one.

@@ -84,6 +84,11 @@ const (
 	EventReview   StripeEventStatus = "review"   // a person must look
 )
 
+// StripeEventStatuses lists every status, those that need somebody first.
+func StripeEventStatuses() []StripeEventStatus {
+	return []StripeEventStatus{EventReview, EventFailed, EventDeferred, EventReceived, EventDone, EventIgnored}
+}
+
 // StripeEvent is one signed event as it arrived.
 type StripeEvent struct {
 	EventID         string `gorm:"primaryKey"`

@@ -205,9 +205,12 @@ func adminSamples(locale string) []sample {
 		{"keys, shown before", pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Keys: sampleKeys(), Made: &sampleKeys()[0]}), []string{"key-shown-before"}},
 		{"keys, refused", pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Form: pages.KeyForm{Name: hostile, PerMinute: "-1", Read: true,
 			Errors: map[string]string{"scopes": "a", "name": "b", "per_minute": "c", "": "d"}}}), []string{"scopes-error", "name-error", "per-minute-error", "key-error"}},
-		{"admin", pages.Admin(pages.AdminData{Locale: locale}), []string{"email", "find"}},
-		{"admin, found", pages.Admin(pages.AdminData{Locale: locale, Query: "e", Searched: true, Found: []pages.FoundUser{{User: user}, {User: models.User{ID: 8}, Claimed: "a@example.com"}}}), []string{"found"}},
-		{"admin, nobody", pages.Admin(pages.AdminData{Locale: locale, Query: hostile, Searched: true}), []string{"found"}},
+		{"admin", pages.Admin(pages.AdminData{Locale: locale, Overview: &models.Overview{}}), []string{"email", "find", "overview"}},
+		{"admin, with figures", pages.Admin(pages.AdminData{Locale: locale, Overview: sampleOverview()}), []string{"email", "revenue-eur", "flow", "outstanding"}},
+		{"admin, found", pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: "e", Asked: true, Sort: "balance", Next: "1.2", Further: true,
+			Users: []models.ListedUser{{User: user}, {User: models.User{ID: 8, CreditsBalance: -5}, Claimed: "a@example.com", Bought: &noon}}}}), []string{"found", "next", "first"}},
+		{"admin, nobody", pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: hostile, Asked: true}}), []string{"found"}},
+		{"admin, too long", pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: hostile, Error: "no"}}), []string{"email-error"}},
 		{"admin user", pages.AdminUser(pages.AdminUserData{Locale: locale, CSRF: "token", User: user, Entries: sampleEntries(), Purchases: []models.Purchase{samplePurchase()},
 			Identities: []models.Identity{{Provider: "oidc", Email: hostile, EmailVerified: true}, {Provider: "github"}}, NextURL: "/x", FirstURL: "/y",
 			Form: pages.GrantForm{Direction: pages.DirectionGrant, Key: "k"}}), []string{"grant-submit", "direction-grant", "direction-correct", "credits", "note"}},
@@ -216,8 +219,13 @@ func adminSamples(locale string) []sample {
 		{"admin user, bare", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon}}), nil},
 		{"events", pages.AdminEvents(pages.AdminEventsData{Locale: locale, LastReceived: &received, Open: sampleEvents()}), nil},
 		{"events, none", pages.AdminEvents(pages.AdminEventsData{Locale: locale}), nil},
-		{"audit", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Entries: sampleAudit(), NextURL: "/x", FirstURL: "/y"}), nil},
+		{"events, filtered", pages.AdminEvents(pages.AdminEventsData{Locale: locale, All: sampleEvents(), Alone: true, Further: true, Next: "1.evt_1", Types: []string{"charge.refunded"},
+			Filter: pages.ListFilter{Status: "failed", Object: hostile}}), []string{"status", "kind", "from", "until", "q", "older", "newest"}},
+		{"events, refused", pages.AdminEvents(pages.AdminEventsData{Locale: locale, Alone: true, Filter: pages.ListFilter{From: hostile,
+			Errors: map[string]string{"from": "a", "until": "b", "q": "c", "status": "d", "kind": "e"}}}), []string{"from-error", "until-error", "q-error", "status-error", "kind-error"}},
+		{"audit", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Entries: sampleAudit(), Next: 7, Further: true, Actions: []string{"credits.grant", "x.y"}}), []string{"older", "newest", "user"}},
 		{"audit, none", pages.AdminAudit(pages.AdminAuditData{Locale: locale}), nil},
+		{"audit, nothing found", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Filter: pages.ListFilter{User: hostile}}), []string{"clear"}},
 	}
 	all = append(all, moneySamples(locale)...)
 	for _, code := range fault.Codes() {
@@ -225,4 +233,11 @@ func adminSamples(locale string) []sample {
 			SignIn: code == fault.Unauthenticated, Buy: code == fault.InsufficientCredits}), []string{"request-id"}})
 	}
 	return all
+}
+
+// sampleOverview is a business with two currencies and a month with everything.
+func sampleOverview() *models.Overview {
+	return &models.Overview{Totals: models.LedgerTotals{Purchased: 1_234_567, Returned: -500, Manual: 25, Used: 1_000_000, Outstanding: 234_092, Held: 10},
+		Revenue: []models.Revenue{{Currency: "eur", Paid: 12345678, Refunded: 500}, {Currency: "jpy", Paid: 500}}, Users: 3, Waiting: 1, Review: 2, LastHook: &noon,
+		Monthly: true, Slots: []models.OverviewSlot{{Begins: noon, Sold: 500, Used: 10, Returned: 5, Outstanding: 485}}}
 }

@@ -77,6 +77,33 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 	return posted, nil
 }
 
+// Preview returns what the balance would be after a grant or correction, without booking it.
+//
+// Units: credits. Errors: fault.Invalid as Grant, but for the note, which may still be missing; fault.NotFound.
+func (s *Service) Preview(ctx context.Context, g Grant) (models.Credits, error) {
+	user, err := s.User(ctx, g.UserID)
+	switch {
+	case err != nil:
+		return 0, err
+	case g.Delta == 0 || g.Delta > MaxCredits || g.Delta < -MaxCredits:
+		return 0, fault.Field("credits", fault.CreditsRange)
+	case g.Delta < 0 && user.Available()+g.Delta < 0:
+		return 0, fault.Field("credits", fault.BelowZero)
+	}
+	return user.CreditsBalance + g.Delta, nil
+}
+
+// CheckNote says what is wrong with the reason of a grant, a correction or a refund; nil when it is fit.
+func CheckNote(note string) error {
+	switch note = strings.TrimSpace(note); {
+	case note == "":
+		return fault.Field("note", fault.NoteMissing)
+	case utf8.RuneCountInString(note) > MaxNoteLength || !models.Storable(note):
+		return fault.Field("note", fault.NoteTooLong)
+	}
+	return nil
+}
+
 // lockBoth locks the admin beside the user, the lower id first: the audit log points at both, and two admins who give
 // each other credits at the same moment must not wait for each other.
 func lockBoth(tx *gorm.DB, actorID, userID int64) error {
@@ -95,10 +122,8 @@ func (g Grant) check() error {
 	switch {
 	case g.Delta == 0 || g.Delta > MaxCredits || g.Delta < -MaxCredits:
 		return fault.Field("credits", fault.CreditsRange)
-	case g.Note == "":
-		return fault.Field("note", fault.NoteMissing)
-	case utf8.RuneCountInString(g.Note) > MaxNoteLength || !models.Storable(g.Note):
-		return fault.Field("note", fault.NoteTooLong)
+	case CheckNote(g.Note) != nil:
+		return CheckNote(g.Note)
 	case g.Key == "":
 		return fault.Because(fault.Malformed, fault.KeyMissing)
 	}
@@ -128,33 +153,6 @@ func writeAudit(tx *gorm.DB, g Grant, posted ledger.Posted) error {
 		Detail: map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID}})
 }
 
-// maxFound is how many users a search shows.
-const maxFound = 20
-
-// Found is a user that a search found. Claimed is an address that they signed in with and that is not theirs by proof.
-type Found struct {
-	models.User
-	Claimed string
-}
-
-// FindUsers returns the users whose address begins with what was typed, as they or their provider spell it.
-func (s *Service) FindUsers(ctx context.Context, email string) ([]Found, error) {
-	prefix := strings.ToLower(strings.TrimSpace(email))
-	if prefix == "" || !models.Storable(prefix) {
-		return nil, nil
-	}
-	var users []Found
-	err := s.DB.WithContext(ctx).Raw(`SELECT users.*, (SELECT coalesce(min(i.email), '') FROM identities i WHERE i.user_id = users.id
-			AND NOT i.email_verified AND i.email <> '' AND starts_with(lower(i.email), @prefix)) AS claimed FROM users WHERE starts_with(lower(email), @prefix)
-		OR id IN (SELECT user_id FROM identities WHERE starts_with(lower(email), @prefix))
-		ORDER BY lower(email) = @prefix DESC NULLS LAST, email, id LIMIT @limit`,
-		map[string]any{"prefix": prefix, "limit": maxFound}).Scan(&users).Error
-	if err != nil {
-		return nil, fmt.Errorf("find users: %w", err)
-	}
-	return users, nil
-}
-
 // User returns one user.
 // Errors: fault.NotFound.
 func (s *Service) User(ctx context.Context, id int64) (models.User, error) {
@@ -177,21 +175,4 @@ func (s *Service) takeUser(ctx context.Context, where string, arg any) (models.U
 		return user, fmt.Errorf("look up user: %w", err)
 	}
 	return user, nil
-}
-
-// Audit returns up to limit lines of the audit log older than the one numbered before; 0 begins at the newest.
-// next is 0 at the end.
-func (s *Service) Audit(ctx context.Context, before int64, limit int) (entries []models.AuditEntry, next int64, err error) {
-	query := s.DB.WithContext(ctx)
-	if before > 0 {
-		query = query.Where("id < ?", before)
-	}
-	if err := query.Order("id DESC").Limit(limit + 1).Find(&entries).Error; err != nil {
-		return nil, 0, fmt.Errorf("audit log: %w", err)
-	}
-	if len(entries) > limit {
-		entries = entries[:limit]
-		next = entries[limit-1].ID
-	}
-	return entries, next, nil
 }

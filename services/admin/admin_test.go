@@ -36,7 +36,7 @@ func TestGrant(t *testing.T) {
 		if row.Reason != models.ReasonManual || row.Meta.Note != "welcome" || row.Meta.Actor != "user:1" {
 			t.Errorf("line = %s %+v, want a manual one with note and actor", row.Reason, row.Meta)
 		}
-		entries, _, err := s.Audit(ctx, 0, 10)
+		entries, _, err := s.Audit(ctx, admin.AuditQuery{Limit: 10})
 		if err != nil || len(entries) != 1 || entries[0].Action != "credits.grant" || *entries[0].ActorID != boss.ID || entries[0].RequestID != "req_1" {
 			t.Errorf("audit = %+v, %v; want one grant by the admin", entries, err)
 		}
@@ -76,7 +76,7 @@ func TestGrant(t *testing.T) {
 				t.Errorf("grant = %d credits, %v; want 7", balance, err)
 			}
 		})
-		entries, _, err := s.Audit(ctx, 0, 50)
+		entries, _, err := s.Audit(ctx, admin.AuditQuery{Limit: 50})
 		if err != nil || len(entries) != 3 {
 			t.Errorf("%d lines in the audit log (%v), want 3: one for each movement", len(entries), err)
 		}
@@ -106,13 +106,13 @@ func TestFindUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
-	for typed, want := range map[string]int{" ADA": 2, "ada@example.com": 1, "robert": 1, "100%": 0, "_da": 0, "": 0, "a\x00": 0} {
-		found, err := s.FindUsers(context.Background(), typed)
+	for typed, want := range map[string]int{" ADA": 2, "ada@example.com": 1, "robert": 1, "100%": 0, "_da": 0, "": 3, "a\x00": 0} {
+		found, _, err := s.Users(context.Background(), admin.UserQuery{Text: typed, Order: admin.ByJoined, Limit: 20})
 		if err != nil || len(found) != want {
 			t.Errorf("%q finds %d users (%v), want %d", typed, len(found), err, want)
 		}
 	}
-	if found, err := s.FindUsers(context.Background(), "robert"); err != nil || found[0].Claimed != "Robert@example.com" {
+	if found, _, err := s.Users(context.Background(), admin.UserQuery{Text: "robert", Order: admin.ByJoined, Limit: 20}); err != nil || found[0].Claimed != "Robert@example.com" {
 		t.Errorf("found %+v (%v), want the address that was only claimed", found, err)
 	}
 	user, err := s.UserByEmail(context.Background(), "ADA@example.com")

@@ -20,7 +20,7 @@ func TestSetFeature(t *testing.T) {
 	ctx := context.Background()
 	letter := admin.FeatureChange{ActorID: boss.ID, Feature: "cover_letter", New: true, Credits: 3, Active: true, LabelEN: " Cover letter ", LabelDE: "Anschreiben", RequestID: "req_1"}
 	audits := func() int {
-		entries, _, err := s.Audit(ctx, 0, 50)
+		entries, _, err := s.Audit(ctx, admin.AuditQuery{Limit: 50})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestSetFeature(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		entries, _, err := s.Audit(ctx, 0, 1)
+		entries, _, err := s.Audit(ctx, admin.AuditQuery{Limit: 1})
 		if err != nil || audits() != 2 || entries[0].Action != "feature.change" || *entries[0].ActorID != boss.ID {
 			t.Fatalf("audit = %+v, %v; want one change by the admin", entries, err)
 		}

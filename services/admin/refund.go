@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -36,12 +35,10 @@ type Refund struct {
 // That Stripe refused, or has not answered, is in the request's status.
 func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, error) {
 	r.Note = strings.TrimSpace(r.Note)
-	switch {
-	case r.Note == "":
-		return models.RefundRequest{}, fault.Field("note", fault.NoteMissing)
-	case utf8.RuneCountInString(r.Note) > MaxNoteLength || !models.Storable(r.Note):
-		return models.RefundRequest{}, fault.Field("note", fault.NoteTooLong)
-	case r.Key == "":
+	if err := CheckNote(r.Note); err != nil {
+		return models.RefundRequest{}, err
+	}
+	if r.Key == "" {
 		return models.RefundRequest{}, fault.Because(fault.Malformed, fault.KeyMissing)
 	}
 	var request models.RefundRequest

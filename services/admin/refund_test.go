@@ -103,7 +103,7 @@ func TestRefund(t *testing.T) {
 		if keys.Load() != 1 || balance() != 400 {
 			t.Errorf("%d refunds, balance %d credits; want 1 and 400", keys.Load(), balance())
 		}
-		entries, _, err := s.Audit(ctx, 0, 50)
+		entries, _, err := s.Audit(ctx, admin.AuditQuery{Limit: 50})
 		if err != nil || len(entries) != 1 || entries[0].Action != "purchase.refund" || *entries[0].ActorID != boss.ID || *entries[0].UserID != ada.ID || entries[0].RequestID != "req_1" {
 			t.Fatalf("audit = %+v, %v; want one refund by the admin", entries, err)
 		}

@@ -97,6 +97,10 @@ const (
 	FeatureLabel        Problem = "feature_label"
 	NameUnfit           Problem = "name_unfit"
 	LastIdentity        Problem = "last_identity"
+	UserSearchLong      Problem = "user_search_long"
+	DayInvalid          Problem = "day_invalid"
+	DaysReversed        Problem = "days_reversed"
+	ChoiceUnknown       Problem = "choice_unknown"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -108,7 +112,8 @@ func Problems() []Problem {
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
-		NameUnfit, LastIdentity}
+		NameUnfit, LastIdentity,
+		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown}
 }
 
 // Error is a refusal that the user can understand.

@@ -149,17 +149,21 @@ func monthBounds(db *gorm.DB, userID, before int64, f Filter) (low, high int64, 
 // the range of their numbers: their order is that of time, and needs no index of its own. Around t, lines may be out
 // of order by less than disorder.
 func lineAt(db *gorm.DB, userID int64, t time.Time) (int64, error) {
+	return lineIn(db, `user_id = @user`, t, sql.Named("user", userID))
+}
+
+func lineIn(db *gorm.DB, lines string, t time.Time, args ...any) (int64, error) {
 	var line int64
 	err := db.Raw(`WITH RECURSIVE part (low, high) AS ( -- low and before are older than t, high and after are not
-		SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) + 1 FROM credit_transactions WHERE user_id = @user
+		SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) + 1 FROM credit_transactions WHERE `+lines+`
 		UNION ALL
 		SELECT coalesce(older.id, part.low), CASE WHEN older.id IS NULL THEN (part.low + part.high) / 2 ELSE part.high END
 		FROM part LEFT JOIN LATERAL (
 			SELECT next.id FROM (SELECT id, created_at FROM credit_transactions
-				WHERE user_id = @user AND id >= (part.low + part.high) / 2 AND id < part.high ORDER BY id LIMIT 1) next
+				WHERE `+lines+` AND id >= (part.low + part.high) / 2 AND id < part.high ORDER BY id LIMIT 1) next
 			WHERE next.created_at < @at
 		) older ON true
 		WHERE part.high - part.low > 1
-	) SELECT high FROM part WHERE high - low <= 1`, sql.Named("user", userID), sql.Named("at", t)).Scan(&line).Error
+	) SELECT high FROM part WHERE high - low <= 1`, append(args, sql.Named("at", t))...).Scan(&line).Error
 	return line, err
 }

@@ -24,3 +24,13 @@ if (zone) {
   const secure = location.protocol === "https:" ? "; Secure" : "";
   document.cookie = `tz=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
 }
+
+// What the server says below a field while somebody types also tells whether the field is right. Without this script it
+// says so when the form is sent.
+document.addEventListener("htmx:afterSwap", (event) => {
+  const field = document.getElementById(event.target.dataset?.live ?? "");
+  if (!field) return;
+  const wrong = event.target.querySelector(".field-error") !== null;
+  if (wrong) field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
+});

@@ -223,7 +223,7 @@ func AdminPurchase(d AdminPurchaseData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = eventTable(eventList{d.Locale, d.CSRF, i18n.T(ctx, "admin_purchase.events_caption"), d.Purchase.ID.String(), nil}, d.Events).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = eventTable(eventList{d.Locale, d.CSRF, i18n.T(ctx, "admin_purchase.events_caption"), d.Purchase.ID.String(), nil, ""}, d.Events).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

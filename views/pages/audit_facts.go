@@ -33,8 +33,8 @@ func auditBy(ctx context.Context, actor string) string {
 	return actor
 }
 
-// auditFacts takes an audit entry's detail apart, in the order of the names. Numbers keep their digits; an amount of
-// money is written with its currency.
+// auditFacts takes an audit entry's detail apart, in the order of the names, in the words of the pages. Numbers keep
+// their digits; an amount of money is written with its currency.
 func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []auditFact {
 	var detail map[string]json.RawMessage
 	if err := json.Unmarshal(e.Detail, &detail); err != nil || len(detail) == 0 {
@@ -49,10 +49,13 @@ func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []audit
 		delete(detail, "currency")
 	}
 	for _, name := range slices.Sorted(maps.Keys(detail)) {
-		fact := auditFact{name: auditName(ctx, name), value: string(detail[name])}
-		var plain string
-		if json.Unmarshal(detail[name], &plain) == nil {
-			fact.value = plain
+		plain, text := auditValue(ctx, detail[name])
+		if plain == "" && text == "" {
+			continue // nothing was chosen
+		}
+		fact := auditFact{name: auditName(ctx, name), value: text}
+		if name == "feature" {
+			fact.value = components.FeatureName(ctx, plain, "")
 		}
 		if id, err := uuid.Parse(plain); err == nil && name == "purchase_id" {
 			fact.href = adminPurchasePath(locale, id)
@@ -60,6 +63,26 @@ func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []audit
 		facts = append(facts, fact)
 	}
 	return facts
+}
+
+// auditValue is a value as it was recorded, where it is a text, and in words.
+func auditValue(ctx context.Context, raw json.RawMessage) (plain, words string) {
+	var yes bool
+	var several []string
+	switch {
+	case json.Unmarshal(raw, &plain) == nil:
+		return plain, plain
+	case json.Unmarshal(raw, &yes) == nil:
+		return "", i18n.T(ctx, map[bool]string{true: "admin_audit.yes", false: "admin_audit.no"}[yes])
+	case json.Unmarshal(raw, &several) == nil:
+		for i, word := range several {
+			if key := "admin_keys.scope." + word; i18n.Has(ctx, key) {
+				several[i] = i18n.T(ctx, key)
+			}
+		}
+		return "", strings.Join(several, ", ")
+	}
+	return "", string(raw)
 }
 
 func auditName(ctx context.Context, name string) string {

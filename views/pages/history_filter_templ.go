@@ -155,10 +155,14 @@ func historyFilter(d HistoryData) templ.Component {
 func monthOptions(ctx context.Context, months []time.Time) []components.Option {
 	options := make([]components.Option, len(months))
 	for i, m := range months {
-		options[i] = components.Option{Value: m.Format("2006-01"), Label: i18n.T(ctx, "history.month_year",
-			i18n.M{"month": i18n.T(ctx, "history.months.m"+m.Format("01")), "year": strconv.Itoa(m.Year())})}
+		options[i] = components.Option{Value: m.Format("2006-01"), Label: monthYear(ctx, m)}
 	}
 	return options
+}
+
+// monthYear is the name of a month with its year.
+func monthYear(ctx context.Context, month time.Time) string {
+	return i18n.T(ctx, "history.month_year", i18n.M{"month": i18n.T(ctx, "history.months.m"+month.Format("01")), "year": strconv.Itoa(month.Year())})
 }
 
 var _ = templruntime.GeneratedTemplate

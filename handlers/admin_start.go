@@ -1,0 +1,79 @@
+package handlers
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+const (
+	usersPerPage   = 25
+	maxUserSearch  = 320  // characters, as long as an address may be
+	ascendingOrder = "up" // in the address; the other way round is the rule and not written
+)
+
+// showAdmin is GET /{locale}/admin: how the business stands, and the users. Who looks for somebody gets the users alone.
+func (h *Handler) showAdmin(c *fiber.Ctx) error {
+	list, query, err := usersAsked(c)
+	if f := fault.Of(err); f != nil && f.Code == fault.Invalid && f.Field == "email" {
+		list.Error = h.message(c.UserContext(), f)
+		return h.render(c, answers[f.Code].status, "admin.title", pages.Admin(pages.AdminData{Locale: pageLocale(c), List: list}))
+	}
+	if err != nil {
+		return err
+	}
+	users, next, err := h.Admin.Users(c.UserContext(), query)
+	if err != nil {
+		return err
+	}
+	data := pages.AdminData{Locale: pageLocale(c), List: list}
+	data.List.Users = users
+	if next != nil {
+		data.List.Next = fmt.Sprintf("%d.%d", next.Key, next.ID)
+	}
+	if data.OpenWithdrawals, err = h.Purchase.OpenWithdrawals(c.UserContext()); err != nil {
+		return err
+	}
+	if !list.Asked {
+		overview, err := h.Admin.Overview(c.UserContext(), time.Now(), c.Query("period") == "months")
+		if err != nil {
+			return err
+		}
+		data.Overview = &overview
+	}
+	return h.render(c, fiber.StatusOK, "admin.title", pages.Admin(data))
+}
+
+// usersAsked reads from the address which users are wanted. With fault.Invalid it still returns what the form shows.
+func usersAsked(c *fiber.Ctx) (pages.UserList, admin.UserQuery, error) {
+	list := pages.UserList{Query: strings.TrimSpace(strings.ToValidUTF8(c.Query("email"), "\uFFFD")), Sort: c.Query("sort"), Up: c.Query("order") == ascendingOrder}
+	list.Asked = list.Query != "" || list.Sort != "" || c.Query("after") != ""
+	query := admin.UserQuery{Text: list.Query, Order: admin.UserOrder(list.Sort), Ascending: list.Up, Limit: usersPerPage}
+	if !admin.KnownOrder(query.Order) {
+		query.Order, list.Sort = admin.ByJoined, string(admin.ByJoined)
+	}
+	if utf8.RuneCountInString(list.Query) > maxUserSearch {
+		list.Query = string([]rune(list.Query)[:maxUserSearch])
+		return list, query, fault.Field("email", fault.UserSearchLong)
+	}
+	if after := c.Query("after"); after != "" {
+		key, id, ok := strings.Cut(after, ".")
+		var err error
+		if query.After.Key, err = strconv.ParseInt(key, 10, 64); err != nil || !ok {
+			return list, query, fault.Field("after", fault.CursorInvalid)
+		}
+		if query.After.ID = wholeNumber(id); query.After.ID < 1 {
+			return list, query, fault.Field("after", fault.CursorInvalid)
+		}
+		list.Further = true
+	}
+	return list, query, nil
+}

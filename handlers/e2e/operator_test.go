@@ -1,0 +1,260 @@
+package e2e
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// business fills a database with forty users who bought, spent, owe and were helped, and with events of every status.
+const business = `
+INSERT INTO users (email, name, created_at) SELECT 'user' || n || '@example.com',
+	(ARRAY['Ada Lovelace', 'Dr. Maximiliane Oberhuber-Wittgenstein zu Rosenburg', 'Bob', ''])[1 + n % 4], now() - n * interval '1 day' FROM generate_series(1, 40) n;
+INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, checkout_session_id, payment_intent_id, paid_cents, paid_at, credits_granted, created_at)
+	SELECT gen_random_uuid(), u.id, (SELECT min(stripe_price_id) FROM prices), 1, 500, 500, 'eur', 'de', 'seed', 'paid', 'cs_seed_' || u.id, 'pi_seed_' || u.id, 500, u.created_at, 500, u.created_at
+	FROM users u WHERE u.email LIKE 'user%' AND u.id % 3 <> 0;
+INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at, balance_after)
+	SELECT user_id, moved.delta, moved.reason, CASE WHEN moved.reason = 'resume_improvement' THEN '{}' ELSE jsonb_build_object('purchase_id', id) END, moved.at, 0
+	FROM purchases CROSS JOIN LATERAL (VALUES (500, 'purchase', paid_at), (-15, 'resume_improvement', paid_at + interval '1 hour'), (-500, 'refund', paid_at + interval '2 hours')) moved (delta, reason, at)
+	WHERE idempotency_key = 'seed' AND (moved.reason <> 'refund' OR user_id % 5 = 0) ORDER BY moved.at;
+UPDATE users u SET credits_balance = coalesce((SELECT sum(delta_credits) FROM credit_transactions c WHERE c.user_id = u.id), 0);
+INSERT INTO stripe_refunds (refund_id, payment_ref, amount, currency, status) SELECT 're_seed_' || user_id, payment_intent_id, 500, 'eur', 'succeeded'
+	FROM purchases WHERE idempotency_key = 'seed' AND user_id % 5 = 0;
+INSERT INTO stripe_events (event_id, type, livemode, object_id, payment_ref, payload, status, attempts, next_attempt_at, last_error, created_at_stripe, received_at)
+	SELECT 'evt_seed_' || user_id, 'checkout.session.completed', false, checkout_session_id, payment_intent_id, '{}',
+		(ARRAY['done', 'ignored', 'failed', 'deferred', 'review', 'done'])[1 + user_id % 6], 1, now() + interval '1 day',
+		CASE WHEN user_id % 6 IN (2, 4) THEN 'the amount that was paid is not the one that was ordered' ELSE '' END, 0, paid_at
+	FROM purchases WHERE idempotency_key = 'seed';
+INSERT INTO audit_log (actor, action, user_id, detail, created_at)
+	SELECT 'operator', (ARRAY['credits.grant', 'feature.change', 'key.create'])[1 + id % 3], id,
+		(ARRAY['{"credits": 25, "note": "Danke & <b>bis bald</b>"}', '{"feature": "job_match", "credits": 7, "credits_before": 5, "active": true, "active_before": false, "label_de": ""}',
+			'{"name": "matcher", "scopes": ["spend", "read"], "per_minute": 1000}'])[1 + id % 3]::jsonb, created_at FROM users WHERE email LIKE 'user%';
+`
+
+func operated(t *testing.T) (*site, *gorm.DB) {
+	t.Helper()
+	database := dbtest.Empty(t)
+	s := start(t, "DATABASE_URL="+database)
+	db, err := models.Open(database, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { models.Close(db) })
+	err = db.Transaction(func(tx *gorm.DB) error {
+		for _, statement := range strings.Split(business, ";\n") {
+			if strings.TrimSpace(statement) == "" {
+				continue
+			}
+			if err := tx.Exec(statement).Error; err != nil {
+				return fmt.Errorf("%.60s: %w", statement, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, db
+}
+
+// The operator's day in a real browser: how it stands, who owes, a grant that says what it will do while it is typed,
+// what Stripe said and what was done by hand.
+func TestOperatorInTheBrowser(t *testing.T) {
+	t.Parallel()
+	s, db := operated(t)
+	for _, c := range []struct {
+		locale, after, wrong string
+		width, height        int
+	}{{"en", "Balance afterwards: 10 credits", "1 to 100,000", 1280, 900}, {"de", "Guthaben danach: 10 Credits", "1 bis 100.000", 375, 812}} {
+		t.Run(fmt.Sprintf("%s at %d px", c.locale, c.width), func(t *testing.T) {
+			var debtor int64 // the first of those who still owe
+			if err := db.Raw(`SELECT min(id) FROM users WHERE credits_balance < 0`).Scan(&debtor).Error; err != nil || debtor == 0 {
+				t.Fatalf("nobody owes: %v", err)
+			}
+			b := newBrowser(t, s, c.locale, c.width, c.height)
+			base := "/" + c.locale + "/admin"
+			b.open("/" + c.locale + "/login")
+			b.press("#sign-in-oidc")
+			b.press("#demo-admin")
+			b.see("#balance", "")
+			b.open(base)
+			b.see("#used", "")
+			b.check("operator-start", base)
+			b.press("#period-months")
+			b.until("the months", `document.querySelector("#period-months").getAttribute("aria-current") === "true"`)
+			b.check("operator-months", base)
+			b.press("#sort-balance")
+			b.until("the list sorted", `document.querySelector("th[aria-sort=descending] #sort-balance") !== null`)
+			b.press("#sort-balance")
+			b.until("the list turned round", `document.querySelector("th[aria-sort=ascending] #sort-balance") !== null`)
+			b.check("operator-users", base)
+
+			page := fmt.Sprintf("%s/users/%d", base, debtor)
+			b.open(page)
+			b.see("#debt", "")
+			b.do("type a number", chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
+			b.see("#credits-note", c.after)
+			b.check("operator-user", page)
+			b.do("type a worse one", chromedp.SendKeys(`#credits`, "000000", chromedp.ByQuery))
+			b.see("#credits-error", c.wrong)
+			b.until("the field is marked", `document.querySelector("#credits").getAttribute("aria-invalid") === "true" && document.activeElement.id === "credits"`)
+			b.do("type the right one", chromedp.Evaluate(`document.querySelector("#credits").value = ""`, nil), chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
+			b.see("#credits-note", c.after)
+			b.until("the field is no longer marked", `!document.querySelector("#credits").hasAttribute("aria-invalid")`)
+			b.do("type a reason", chromedp.SendKeys(`#note`, "Kulanz", chromedp.ByQuery))
+			b.press("#grant-submit")
+			b.see(`#flash [data-variant="success"]`, "")
+			b.check("operator-granted", page)
+
+			b.open(base + "/events")
+			b.check("operator-events", base+"/events")
+			b.do("choose", chromedp.SetValue(`#status`, "review", chromedp.ByQuery))
+			b.press("#show")
+			b.until("the filter", `document.querySelector("#status").value === "review" && document.querySelector("#clear") !== null`)
+			b.check("operator-events-filtered", base+"/events")
+			b.open(base + "/audit")
+			b.check("operator-audit", base+"/audit")
+			b.open(base + "/audit?kind=feature.change")
+			b.check("operator-audit-filtered", base+"/audit")
+			b.open(base + "/keys")
+			b.check("operator-keys", base+"/keys")
+			b.open(base + "/features")
+			b.check("operator-features", base+"/features")
+		})
+	}
+}
+
+// Lists page without losing or repeating anybody, and no input of an address makes a page fail. JavaScript is off.
+func TestOperatorWithoutJavaScript(t *testing.T) {
+	t.Parallel()
+	s, db := operated(t)
+	v := newVisitor(s, "de")
+	v.signIn("#demo-admin")
+
+	t.Run("pages through all users, as they are sorted", func(t *testing.T) {
+		v.t = t
+		for _, sort := range []string{"joined", "balance", "held", "bought"} {
+			v.open("/de/admin?sort=" + sort)
+			seen := map[string]bool{}
+			for {
+				links := v.doc.Find(`#found tbody a`)
+				for i := range links.Length() {
+					seen[links.Eq(i).AttrOr("href", "")] = true
+				}
+				if v.doc.Find("#next").Length() == 0 {
+					break
+				}
+				v.click("#next")
+			}
+			if len(seen) != 41 {
+				t.Errorf("%s shows %d users, want all 41", sort, len(seen))
+			}
+			v.click("#first")
+		}
+		v.open("/de/admin?email=" + url.QueryEscape("wittgenstein"))
+		if n := v.doc.Find(`#found tbody tr`).Length(); n != 10 {
+			t.Errorf("a part of a name finds %d users, want 10", n)
+		}
+	})
+	t.Run("pages through a filter and keeps it", func(t *testing.T) {
+		v.t = t
+		v.open("/de/admin/audit")
+		v.submit("#show", "kind", "credits.grant", "user", "")
+		v.open("/de/admin/events?kind=checkout.session.completed")
+		before := v.text("#all tbody tr:last-child time")
+		v.click("#older")
+		if v.at.Query().Get("kind") != "checkout.session.completed" || v.doc.Find("#all tbody tr").Length() == 0 || v.text("#all tbody tr time") == before {
+			t.Errorf("the next page is %s", v.at)
+		}
+		v.click("#newest")
+		var session string
+		if err := db.Raw(`SELECT min(object_id) FROM stripe_events WHERE event_id LIKE 'evt_seed%'`).Scan(&session).Error; err != nil {
+			t.Fatal(err)
+		}
+		v.submit("#show", "q", session, "kind", "")
+		if n := v.doc.Find("#all tbody tr").Length(); n != 1 {
+			t.Errorf("the id of a session finds %d events, want 1", n)
+		}
+	})
+	t.Run("a grant is previewed, and books nothing by that", func(t *testing.T) {
+		v.t = t
+		var user int64
+		if err := db.Raw(`SELECT min(id) FROM users WHERE credits_balance = 485`).Scan(&user).Error; err != nil {
+			t.Fatal(err)
+		}
+		page := fmt.Sprintf("/de/admin/users/%d", user)
+		v.open(page)
+		v.submit("#grant-preview", "credits", "15", "note", "")
+		if v.status != http.StatusOK || !strings.Contains(v.text("#credits-note"), "500") || v.text("#user-balance") != "485" || v.find("#credits").AttrOr("value", "") != "15" {
+			t.Errorf("%d: %s", v.status, v.text("#grant"))
+		}
+		for _, c := range []struct{ credits, direction, note, field string }{
+			{"", "grant", "", "#credits-error"}, {"-5", "grant", "", "#credits-error"}, {"1,5", "grant", "", "#credits-error"}, {"486", "correct", "", "#credits-error"},
+			{strings.Repeat("9", 10000), "grant", "", "#credits-error"}, {"😀", "grant", "", "#credits-error"}, {"5", "sideways", "", "#direction-error"},
+			{"5", "grant", strings.Repeat("ü", 501), "#note-error"},
+		} {
+			for _, button := range []string{"#grant-preview", "#grant-submit"} {
+				v.open(page)
+				note := c.note
+				if note == "" && button == "#grant-submit" {
+					note = "<script>\u202e"
+				}
+				v.submit(button, "credits", c.credits, "direction", c.direction, "note", note)
+				if v.status != http.StatusUnprocessableEntity || v.doc.Find(c.field).Length() != 1 || v.find("#note").Text() != note {
+					t.Errorf("%s with %.20q: %d, want 422 and %s", button, c.credits, v.status, c.field)
+				}
+			}
+		}
+		v.open(page)
+		if v.text("#user-balance") != "485" {
+			t.Errorf("the balance is %s after nothing was booked", v.text("#user-balance"))
+		}
+		late := v.form("#grant-submit", "credits", "5", "note", "late")
+		other := newVisitor(s, "de")
+		late.URL.Host = v.at.Host
+		other.at = v.at
+		if other.show(late); other.status != http.StatusUnauthorized {
+			t.Errorf("the form of somebody who is signed out: %d, want 401", other.status)
+		}
+	})
+	t.Run("hostile addresses", func(t *testing.T) {
+		v.t = t
+		long := strings.Repeat("x", 10000)
+		for address, want := range map[string]int{
+			"/de/admin?email=" + long: 422, "/de/admin?email=%F0%9F%98%80": 200, "/de/admin?email=%3Cb%3E": 200, "/de/admin?email=%E2%80%AEada": 200, "/de/admin?email=%25": 200,
+			"/de/admin?sort=name&order=x": 200, "/de/admin?after=x": 422, "/de/admin?after=1.0": 422, "/de/admin?after=1.-1": 422, "/de/admin?after=-9.1": 200,
+			"/de/admin?after=99999999999999999999.1": 422, "/de/admin?period=x": 200,
+			"/de/admin/events?status=x": 422, "/de/admin/events?kind=x": 422, "/de/admin/events?from=x": 422, "/de/admin/events?from=2026-02-30": 422, "/de/admin/events?from=0000-01-01": 422,
+			"/de/admin/events?from=2026-02-02&until=2026-02-01": 422, "/de/admin/events?from=2026-02-02&until=2026-02-02": 200, "/de/admin/events?until=9999-12-31": 200,
+			"/de/admin/events?q=%00": 422, "/de/admin/events?q=" + long: 422, "/de/admin/events?q=%F0%9F%98%80": 200, "/de/admin/events?after=x": 422, "/de/admin/events?after=1.%00": 422,
+			"/de/admin/events?after=9223372036854775807.x": 422, "/de/admin/audit?kind=x": 422, "/de/admin/audit?user=" + long: 422, "/de/admin/audit?user=%3Cb%3E": 200,
+			"/de/admin/audit?user=0": 200, "/de/admin/audit?user=99999999999999999999": 200, "/de/admin/audit?cursor=x": 422, "/de/admin/audit?q=%27": 200, "/de/admin/audit?until=31.12.2026": 422,
+		} {
+			if v.open(address); v.status != want {
+				t.Errorf("%.60s: %d, want %d", address, v.status, want)
+			}
+			if v.doc.Find("h1").Length() != 1 {
+				t.Errorf("%.60s is no page with one heading", address)
+			}
+		}
+	})
+	t.Run("nobody else", func(t *testing.T) {
+		user := newVisitor(s, "en")
+		user.t = t
+		user.signIn("#demo-user")
+		for _, page := range []string{"/en/admin", "/en/admin?email=user", "/en/admin/events?status=done", "/en/admin/audit?user=1", "/en/admin/users/1"} {
+			if user.open(page); user.status != http.StatusNotFound {
+				t.Errorf("%s for a user: %d, want 404", page, user.status)
+			}
+		}
+	})
+}

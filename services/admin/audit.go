@@ -1,0 +1,71 @@
+package admin
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// AuditQuery says which lines of the audit log are wanted. The zero value wants all of them.
+type AuditQuery struct {
+	Action      string
+	User        string    // number or whole e-mail address of who did it, or of whom it was done for
+	From, Until time.Time // at or after From and before Until; zero for no bound
+	Object      string    // an id in the line: of its request, or of a purchase, a movement, a key, a feature
+	Before      int64     // only lines numbered below; 0 begins at the newest
+	Limit       int
+}
+
+// Audit returns lines of the audit log, newest first. next is the number below which the next page lies, 0 at the end.
+func (s *Service) Audit(ctx context.Context, q AuditQuery) (entries []models.AuditEntry, next int64, err error) {
+	query := s.DB.WithContext(ctx)
+	if q.Before > 0 {
+		query = query.Where("id < ?", q.Before)
+	}
+	if q.Action != "" {
+		query = query.Where("action = ?", q.Action)
+	}
+	if user := strings.TrimSpace(q.User); user != "" {
+		query = query.Where(`(user_id IN (SELECT id FROM users WHERE id::text = @user OR lower(email) = lower(@user))
+			OR actor_id IN (SELECT id FROM users WHERE id::text = @user OR lower(email) = lower(@user)))`, sql.Named("user", user))
+	}
+	if !q.From.IsZero() {
+		query = query.Where("created_at >= ?", q.From)
+	}
+	if !q.Until.IsZero() {
+		query = query.Where("created_at < ?", q.Until)
+	}
+	if q.Object != "" {
+		query = query.Where(`(request_id = @object OR EXISTS (SELECT FROM jsonb_each_text(detail) fact WHERE fact.key <> 'note' AND fact.value = @object))`, sql.Named("object", q.Object))
+	}
+	if err := query.Order("id DESC").Limit(q.Limit + 1).Find(&entries).Error; err != nil {
+		return nil, 0, fmt.Errorf("audit log: %w", err)
+	}
+	if len(entries) > q.Limit {
+		entries = entries[:q.Limit]
+		next = entries[q.Limit-1].ID
+	}
+	return entries, next, nil
+}
+
+// AuditOf returns the newest lines about what was done for one user.
+func (s *Service) AuditOf(ctx context.Context, userID int64, limit int) ([]models.AuditEntry, error) {
+	var entries []models.AuditEntry
+	if err := s.DB.WithContext(ctx).Where("user_id = ?", userID).Order("id DESC").Limit(limit).Find(&entries).Error; err != nil {
+		return nil, fmt.Errorf("audit log of user %d: %w", userID, err)
+	}
+	return entries, nil
+}
+
+// AuditActions lists what has ever been done.
+func (s *Service) AuditActions(ctx context.Context) ([]string, error) {
+	var actions []string
+	if err := s.DB.WithContext(ctx).Raw(`SELECT DISTINCT action FROM audit_log ORDER BY action`).Scan(&actions).Error; err != nil {
+		return nil, fmt.Errorf("actions of the audit log: %w", err)
+	}
+	return actions, nil
+}

@@ -1,0 +1,115 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+const (
+	daysShown   = 30
+	monthsShown = 12
+)
+
+// borders are where the days or months of the picture begin, and after them where the present one ends, all in UTC.
+func borders(now time.Time, monthly bool) []time.Time {
+	now = now.UTC()
+	var all []time.Time
+	if monthly {
+		for i := range monthsShown + 1 {
+			all = append(all, time.Date(now.Year(), now.Month()-monthsShown+1+time.Month(i), 1, 0, 0, 0, 0, time.UTC))
+		}
+		return all
+	}
+	for i := range daysShown + 1 {
+		all = append(all, time.Date(now.Year(), now.Month(), now.Day()-daysShown+1+i, 0, 0, 0, 0, time.UTC))
+	}
+	return all
+}
+
+// Overview reads how the business stands at now, with a picture of the last 30 days, or of the last 12 months.
+func (s *Service) Overview(ctx context.Context, now time.Time, monthly bool) (models.Overview, error) {
+	o := models.Overview{Monthly: monthly}
+	if err := (&ledger.Service{DB: s.DB}).CloseDays(ctx, now); err != nil {
+		return o, err
+	}
+	tx, err := models.Snapshot(ctx, s.DB)
+	if err != nil {
+		return o, fmt.Errorf("overview: %w", err)
+	}
+	defer tx.Rollback()
+	if o.Totals, err = ledger.ReadTotals(tx); err != nil {
+		return o, err
+	}
+	if err := readOpenEvents(tx, &o); err != nil {
+		return o, err
+	}
+	if err := readRevenue(tx, &o); err != nil {
+		return o, err
+	}
+	slots := borders(now, monthly)
+	days, err := ledger.ReadDays(tx, slots[0])
+	if err != nil {
+		return o, err
+	}
+	o.Slots = slotsOf(slots, days, o.Totals.Outstanding)
+	return o, nil
+}
+
+// slotsOf puts days into slots. What was outstanding is counted back from what is.
+func slotsOf(borders []time.Time, days []models.LedgerDay, outstanding models.Credits) []models.OverviewSlot {
+	slots := make([]models.OverviewSlot, len(borders)-1)
+	for i := len(slots) - 1; i >= 0; i-- {
+		slots[i] = models.OverviewSlot{Begins: borders[i], Outstanding: outstanding}
+		for _, d := range days {
+			if d.Day.Before(borders[i]) || !d.Day.Before(borders[i+1]) {
+				continue
+			}
+			slots[i].Sold += d.Purchased
+			slots[i].Used += d.Used
+			slots[i].Returned -= d.Returned
+			outstanding -= d.Purchased + d.Returned + d.Manual - d.Used
+		}
+	}
+	return slots
+}
+
+func readOpenEvents(tx *gorm.DB, o *models.Overview) error {
+	err := tx.Raw(`SELECT count(*) FILTER (WHERE status = 'review') AS review, count(*) FILTER (WHERE status <> 'review') AS waiting,
+			(SELECT count(*) FROM users) AS users, (SELECT received_at FROM stripe_events ORDER BY received_at DESC, event_id DESC LIMIT 1) AS last_hook
+		FROM stripe_events WHERE status IN ('review', 'failed', 'deferred', 'received')`).
+		Row().Scan(&o.Review, &o.Waiting, &o.Users, &o.LastHook)
+	if err != nil {
+		return fmt.Errorf("events of the overview: %w", err)
+	}
+	return nil
+}
+
+// readRevenue adds up what was paid for our purchases and what went back of it. As when credits are settled, a charge's
+// own sum of refunds counts where it tells of more than the refunds that are known, and no cent goes back twice.
+func readRevenue(tx *gorm.DB, o *models.Overview) error {
+	err := tx.Raw(`WITH refunds AS (
+			SELECT payment_ref, sum(amount) FILTER (WHERE status NOT IN ('failed', 'canceled')) AS good, sum(amount) FILTER (WHERE status IN ('failed', 'canceled')) AS bad
+				FROM stripe_refunds GROUP BY payment_ref),
+		charges AS (SELECT payment_ref, sum(amount_refunded) AS cumulated FROM stripe_charges WHERE amount_refunded > 0 GROUP BY payment_ref),
+		disputes AS (SELECT payment_ref, sum(amount) AS disputed FROM stripe_disputes WHERE status IN ('needs_response', 'under_review', 'lost') GROUP BY payment_ref),
+		back AS (
+			SELECT payment_ref, greatest(coalesce(good, 0), coalesce(cumulated, 0) - coalesce(bad, 0)) AS refunded, coalesce(disputed, 0) AS disputed
+				FROM refunds FULL JOIN charges USING (payment_ref) FULL JOIN disputes USING (payment_ref)),
+		returned AS (
+			SELECT coalesce(nullif(p.paid_currency, ''), p.currency) AS currency, sum(least(b.refunded, p.paid_cents)) AS refunded,
+					sum(least(b.disputed, p.paid_cents - least(b.refunded, p.paid_cents))) AS disputed
+				FROM back b JOIN purchases p ON p.payment_intent_id = b.payment_ref WHERE p.paid_at IS NOT NULL GROUP BY 1)
+		SELECT currency, paid, coalesce(refunded, 0) AS refunded, coalesce(disputed, 0) AS disputed FROM
+			(SELECT coalesce(nullif(paid_currency, ''), currency) AS currency, sum(paid_cents) AS paid FROM purchases WHERE paid_at IS NOT NULL AND paid_cents > 0 GROUP BY 1) paid
+			LEFT JOIN returned USING (currency) ORDER BY paid DESC, currency`).Scan(&o.Revenue).Error
+	if err != nil {
+		return fmt.Errorf("revenue: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package admin_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/admin"
+)
+
+// now is the moment at which the figures are read: a leap year's last of February.
+var now = time.Date(2028, 2, 29, 12, 0, 0, 0, time.UTC)
+
+func TestOverview(t *testing.T) {
+	db := dbtest.New(t)
+	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
+	ctx := context.Background()
+	empty, err := s.Overview(ctx, now, false)
+	if err != nil || empty.Totals != (models.LedgerTotals{}) || len(empty.Revenue) != 0 || empty.LastHook != nil || len(empty.Slots) != 30 {
+		t.Fatalf("the overview of nothing is %+v (%v)", empty, err)
+	}
+	ada, bob := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "bob@example.com")
+	line := func(user models.User, at time.Time, delta models.Credits, reason models.Reason) {
+		t.Helper()
+		err := db.Exec(`WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, created_at, balance_after) VALUES (@user, @delta, @reason, @at, 0))
+			UPDATE users SET credits_balance = credits_balance + @delta WHERE id = @user`, map[string]any{"user": user.ID, "delta": delta, "reason": reason, "at": at}).Error
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	day := 24 * time.Hour
+	line(ada, now.Add(-400*day), 1000, models.ReasonPurchase)
+	line(ada, now.Add(-45*day), -10, models.ReasonResumeAnalysis)
+	line(bob, now.Add(-2*day), 500, models.ReasonPurchase)
+	line(bob, now.Add(-2*day), -15, models.ReasonResumeImprovement)
+	line(bob, now.Add(-1*day), -500, models.ReasonRefund)
+	line(ada, now.Add(-time.Hour), 25, models.ReasonManual)
+	line(ada, now, -5, models.ReasonJobMatch)
+
+	want := models.LedgerTotals{Purchased: 1500, Returned: -500, Manual: 25, Used: 30, Outstanding: 995}
+	for _, round := range []string{"first", "second"} { // the first closes the days, the second reads them
+		t.Run(round, func(t *testing.T) {
+			o, err := s.Overview(ctx, now, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, o.Totals); diff != "" {
+				t.Error(diff)
+			}
+			got := map[string]models.OverviewSlot{}
+			for _, slot := range o.Slots {
+				got[slot.Begins.Format(time.DateOnly)] = slot
+			}
+			for date, want := range map[string]models.OverviewSlot{
+				"2028-01-31": {Outstanding: 990},
+				"2028-02-27": {Sold: 500, Used: 15, Outstanding: 1475},
+				"2028-02-28": {Returned: 500, Outstanding: 975},
+				"2028-02-29": {Used: 5, Outstanding: 995},
+			} {
+				want.Begins = got[date].Begins
+				if diff := cmp.Diff(want, got[date]); diff != "" || want.Begins.IsZero() {
+					t.Errorf("%s: %s", date, diff)
+				}
+			}
+			o, err = s.Overview(ctx, now, true)
+			if err != nil || len(o.Slots) != 12 || o.Slots[10].Used != 10 || o.Slots[9].Outstanding != 1000 || o.Slots[11].Sold != 500 || o.Slots[11].Used != 20 || o.Slots[11].Outstanding != 995 {
+				t.Errorf("by month: %+v (%v)", o.Slots, err)
+			}
+		})
+	}
+	var closed int
+	if err := db.Raw(`SELECT count(*) FROM credit_days WHERE day < '2028-02-29'`).Scan(&closed).Error; err != nil || closed < 400 {
+		t.Errorf("%d days are closed (%v), want each but today", closed, err)
+	}
+	dbtest.CheckLedger(t, db)
+}
+
+func TestOverviewOfMoney(t *testing.T) {
+	db := dbtest.New(t)
+	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
+	ada := dbtest.User(t, db, "ada@example.com")
+	exec := func(statement string, args ...any) {
+		t.Helper()
+		if err := db.Exec(statement, args...).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	pay := func(ref, currency string, cents int64) {
+		t.Helper()
+		exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, payment_intent_id, paid_cents, paid_currency, paid_at)
+			VALUES (?, ?, 1, 500, 500, 'eur', 'de', ?, 'paid', ?, ?, ?, now())`, uuid.New(), ada.ID, ref, ref, cents, currency)
+	}
+	pay("pi_1", "", 500)
+	pay("pi_2", "eur", 1000)
+	pay("pi_3", "jpy", 700)
+	pay("pi_4", "eur", 300)
+	exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key) VALUES (?, ?, 1, 500, 500, 'eur', 'de', 'unpaid')`, uuid.New(), ada.ID)
+	exec(`INSERT INTO stripe_refunds (refund_id, payment_ref, amount, currency, status) VALUES
+		('re_1', 'pi_1', 200, 'eur', 'succeeded'), ('re_2', 'pi_1', 100, 'eur', 'failed'), ('re_3', 'pi_of_others', 900, 'eur', 'succeeded')`)
+	exec(`INSERT INTO stripe_charges (charge_id, payment_ref, amount, amount_refunded, currency) VALUES ('ch_2', 'pi_2', 1000, 400, 'eur'), ('ch_1', 'pi_1', 500, 300, 'eur')`)
+	exec(`INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) VALUES
+		('du_1', 'pi_4', 300, 'eur', 'lost'), ('du_2', 'pi_3', 700, 'jpy', 'won'), ('du_3', 'pi_1', 500, 'eur', 'under_review')`)
+	exec(`INSERT INTO stripe_events (event_id, type, livemode, payload, status, created_at_stripe, received_at)
+		SELECT 'evt_' || status, 'x', false, '', status, 0, '2028-02-01T00:00:00Z' FROM unnest(ARRAY['done', 'ignored', 'failed', 'deferred', 'review']) status`)
+	o, err := s.Overview(context.Background(), now, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []models.Revenue{{Currency: "eur", Paid: 1800, Refunded: 600, Disputed: 600}, {Currency: "jpy", Paid: 700}}
+	if diff := cmp.Diff(want, o.Revenue); diff != "" {
+		t.Error(diff)
+	}
+	if o.Revenue[0].Net() != 600 {
+		t.Errorf("%d cents are left, want 600", o.Revenue[0].Net())
+	}
+	if o.Review != 1 || o.Waiting != 2 || o.LastHook == nil || !o.LastHook.Equal(time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("events: %d to review, %d waiting, last at %v", o.Review, o.Waiting, o.LastHook)
+	}
+}
+
+func TestUsersByPage(t *testing.T) {
+	db := dbtest.New(t)
+	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
+	for i := range 7 {
+		u := dbtest.User(t, db, fmt.Sprintf("user%d@example.com", i))
+		credits := models.Credits(i % 3 * 10)
+		if credits > 0 {
+			if _, err := s.Grant(context.Background(), admin.Grant{UserID: u.ID, Delta: credits, Note: "n", Key: "k"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i%2 == 0 {
+			err := db.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, paid_at, created_at)
+				VALUES (?, ?, 1, 500, 500, 'eur', 'de', 'k', 'paid', now(), ?)`, uuid.New(), u.ID, now.AddDate(0, i%3, 0)).Error
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, order := range []admin.UserOrder{admin.ByJoined, admin.ByBalance, admin.ByHeld, admin.ByBought} {
+		for _, up := range []bool{false, true} {
+			seen := map[int64]bool{}
+			q := admin.UserQuery{Text: "USER", Order: order, Ascending: up, Limit: 2}
+			var last *int64
+			for pages := 0; ; pages++ {
+				users, next, err := s.Users(context.Background(), q)
+				if err != nil || pages > 4 {
+					t.Fatalf("%s: page %d: %v", order, pages, err)
+				}
+				for _, u := range users {
+					if seen[u.ID] {
+						t.Errorf("%s: user %d comes twice", order, u.ID)
+					}
+					if last != nil && (up && u.Key < *last || !up && u.Key > *last) {
+						t.Errorf("%s, up %t: %d follows %d", order, up, u.Key, *last)
+					}
+					seen[u.ID], last = true, &u.Key
+					if (u.Bought != nil) != (u.ID%2 == 1) { // numbered from 1
+						t.Errorf("user %d bought at %v", u.ID, u.Bought)
+					}
+				}
+				if next == nil {
+					break
+				}
+				q.After = *next
+			}
+			if len(seen) != 7 {
+				t.Errorf("%s, up %t: %d users, want 7", order, up, len(seen))
+			}
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package pages
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"github.com/invopop/ctxi18n/i18n"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+// withQuery is an address with those of the names that have a value.
+func withQuery(path string, pairs ...string) string {
+	query := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			query.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(query) == 0 {
+		return path
+	}
+	return path + "?" + query.Encode()
+}
+
+// overviewSlots names the days or months of the picture.
+func overviewSlots(ctx context.Context, o models.Overview, values func(models.OverviewSlot) []models.Credits) []components.ChartSlot {
+	slots := make([]components.ChartSlot, len(o.Slots))
+	for i, s := range o.Slots {
+		slots[i] = components.ChartSlot{Label: components.ShortDay(ctx, s.Begins), Name: components.Day(ctx, s.Begins), Values: values(s)}
+		if o.Monthly {
+			slots[i].Name = monthYear(ctx, s.Begins)
+			slots[i].Label = s.Begins.Format("01/2006")
+		}
+	}
+	return slots
+}
+
+// flowChart is the picture of credits that were sold, used and taken back.
+func flowChart(ctx context.Context, o models.Overview) components.ChartData {
+	var sold, used, returned models.Credits
+	for _, s := range o.Slots {
+		sold, used, returned = sold+s.Sold, used+s.Used, returned+s.Returned
+	}
+	return components.ChartData{ID: "flow", Kind: components.Opposed, Title: i18n.T(ctx, "admin.overview.flow"),
+		Description: i18n.T(ctx, "admin.overview.flow_text", i18n.M{"sold": components.CreditAmount(ctx, sold),
+			"used": components.CreditAmount(ctx, used), "returned": components.CreditAmount(ctx, returned)}),
+		Empty:  i18n.T(ctx, "admin.overview.flow_empty"),
+		Series: []string{i18n.T(ctx, "admin.overview.sold"), i18n.T(ctx, "admin.overview.used"), i18n.T(ctx, "admin.overview.returned")},
+		Slots: overviewSlots(ctx, o, func(s models.OverviewSlot) []models.Credits {
+			return []models.Credits{s.Sold, s.Used, s.Returned}
+		})}
+}
+
+// outstandingChart is the picture of what users could still spend.
+func outstandingChart(ctx context.Context, o models.Overview) components.ChartData {
+	return components.ChartData{ID: "outstanding", Kind: components.Stacked, Title: i18n.T(ctx, "admin.overview.outstanding_over_time"),
+		Description: i18n.T(ctx, "admin.overview.outstanding_text", i18n.M{"outstanding": components.CreditAmount(ctx, o.Totals.Outstanding)}),
+		Empty:       i18n.T(ctx, "admin.overview.outstanding_empty"), Series: []string{i18n.T(ctx, "admin.overview.outstanding")},
+		Slots: overviewSlots(ctx, o, func(s models.OverviewSlot) []models.Credits { return []models.Credits{s.Outstanding} })}
+}
+
+// age says how long ago something was, in the largest whole unit.
+func age(ctx context.Context, ago time.Duration) string {
+	unit, n := "minutes", int64(max(ago, 0)/time.Minute)
+	switch {
+	case n >= 2*24*60:
+		unit, n = "days", n/(24*60)
+	case n >= 2*60:
+		unit, n = "hours", n/60
+	}
+	return i18n.N(ctx, "admin.overview.ago."+unit, int(n), i18n.M{"count": locales.Number(ctx, n)})
+}
