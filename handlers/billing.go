@@ -23,7 +23,7 @@ const (
 
 // showLanding is GET /{locale}.
 func (h *Handler) showLanding(c *fiber.Ctx) error {
-	prices, err := h.Purchase.Prices(c.UserContext())
+	offer, err := h.packages(c)
 	if err != nil {
 		return err
 	}
@@ -31,9 +31,11 @@ func (h *Handler) showLanding(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(pages.LandingData{
-		Locale: pageLocale(c), Prices: prices, Features: features, SignedIn: currentVisitor(c).account != nil,
-	}))
+	data := pages.LandingData{Locale: pageLocale(c), Packages: offer, Features: features}
+	if v := currentVisitor(c); v.account != nil {
+		data.User = &v.account.User
+	}
+	return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(data))
 }
 
 // showBilling is GET /{locale}/billing, also the page to which Stripe sends buyers back.

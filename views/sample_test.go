@@ -113,8 +113,8 @@ func billing(locale string, state *pages.ReturnState) templ.Component {
 // samples is every page in every state that looks different.
 func samples(locale string) []sample {
 	all := []sample{
-		{"landing", pages.Landing(pages.LandingData{Locale: locale, Prices: samplePrices(), Features: sampleFeatures()}), []string{"start"}},
-		{"landing, signed in", pages.Landing(pages.LandingData{Locale: locale, Features: sampleFeatures(), SignedIn: true}), []string{"open"}},
+		{"landing", pages.Landing(pages.LandingData{Locale: locale, Packages: samplePackages(), Features: sampleFeatures()}), []string{"start", "choose-1200"}},
+		{"landing, signed in", pages.Landing(pages.LandingData{Locale: locale, Features: sampleFeatures(), User: &models.User{CreditsBalance: -1}}), []string{"open", "to-purchase"}},
 		{"login", pages.Login(pages.LoginData{Locale: locale, ReturnTo: "/en/history?cursor=3", Providers: []pages.LoginProvider{
 			{Name: "oidc", Label: "Example"}, {Name: "github", Label: "GitHub"}}}), []string{"sign-in-oidc", "sign-in-github"}},
 		{"login without providers", pages.Login(pages.LoginData{Locale: locale}), nil},

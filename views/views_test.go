@@ -232,7 +232,7 @@ func TestPurchaseButtons(t *testing.T) {
 			t.Errorf("%s: button = %q, want %q", locale, got, want)
 		}
 		keys := map[string]bool{}
-		doc.Find("form[action='/" + locale + "/purchase'] input[name=idempotency_key]").Each(func(_ int, s *goquery.Selection) { keys[s.AttrOr("value", "")] = true })
+		doc.Find("form[action^='/" + locale + "/purchase?package='] input[name=idempotency_key]").Each(func(_ int, s *goquery.Selection) { keys[s.AttrOr("value", "")] = true })
 		if len(keys) != 3 {
 			t.Errorf("%s: %d different keys, want one for each package", locale, len(keys))
 		}

@@ -20,6 +20,12 @@ func buys(ctx context.Context, analyses int64) string {
 	return i18n.N(ctx, "purchase.package.analyses", int(analyses), i18n.M{"count": locales.Number(ctx, analyses)})
 }
 
+// bonus says how a package's credits come together: 1,000 and 200 on top.
+func bonus(ctx context.Context, p Package) string {
+	return i18n.N(ctx, "purchase.package.bonus", int(p.Bonus), i18n.M{"count": components.Credits(ctx, p.Bonus),
+		"paid": components.Credits(ctx, p.Price.CreditsPerUnit-p.Bonus)})
+}
+
 // standing is how a purchase stands in a word: its status, or what went back of it.
 func standing(p models.Purchase) string {
 	switch back := p.CreditsRefunded + p.CreditsDisputed; {
