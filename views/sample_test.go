@@ -190,7 +190,13 @@ func adminSamples(locale string) []sample {
 	all = append(all, moneySamples(locale)...)
 	for _, code := range fault.Codes() {
 		all = append(all, sample{"error " + string(code), pages.Error(pages.ErrorData{Status: 500, Code: code, Message: "What happened", RequestID: "req_example",
-			SignIn: code == fault.Unauthenticated, Buy: code == fault.InsufficientCredits}), []string{"request-id"}})
+			SignIn: map[bool]string{true: "/de/login"}[code == fault.Unauthenticated], Again: "/de/purchase"}), []string{"request-id"}})
 	}
+	lacks := pages.Shortage{Required: 1, Available: -1234567, Missing: 1234568}
+	offered := lacks
+	offered.Offer, offered.Quantity = &samplePackages()[2], 100
+	all = append(all,
+		sample{"error, too few credits", pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &offered, SignedIn: true}), []string{"error-buy", "shortage"}},
+		sample{"error, too few credits and no offer", pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &lacks}), []string{"error-buy", "shortage"}})
 	return all
 }

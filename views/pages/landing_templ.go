@@ -350,7 +350,7 @@ func Landing(d LandingData) templ.Component {
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = components.LinkButton(p.id("choose"), d.choose(p), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var19), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = components.LinkButton(p.id("choose"), d.choose(p), packageButton(PurchaseData{}, p)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var19), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -451,13 +451,13 @@ func Landing(d LandingData) templ.Component {
 func (d LandingData) choose(p Package) string {
 	path := PackagePath(d.Locale, p.Price.CreditsPerUnit, 1)
 	if d.User == nil {
-		return signInAndBack(d.Locale, path)
+		return SignInAndBack(d.Locale, path)
 	}
 	return path
 }
 
-// signInAndBack is the sign-in page that leads on to one of our pages.
-func signInAndBack(locale, path string) string {
+// SignInAndBack is the sign-in page that leads on to one of our pages.
+func SignInAndBack(locale, path string) string {
 	return at(locale, "/login?return_to=") + url.QueryEscape(path)
 }
 

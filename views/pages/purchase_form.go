@@ -8,6 +8,7 @@ import (
 
 	"github.com/invopop/ctxi18n/i18n"
 
+	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
 )
@@ -71,6 +72,16 @@ func (d PurchaseData) total(p Package) models.Cents {
 		}
 	}
 	return p.Price.PriceInCents * models.Cents(quantity)
+}
+
+// credits is what the offer holds in all.
+func (s Shortage) credits() models.Credits {
+	return s.Offer.Price.CreditsPerUnit * models.Credits(s.Quantity)
+}
+
+// path is where the offer is chosen.
+func (s Shortage) path(ctx context.Context) string {
+	return PackagePath(locales.Code(ctx), s.Offer.Price.CreditsPerUnit, s.Quantity)
 }
 
 // packageButton makes one button stand out: that of the chosen package, or else of the best.
