@@ -79,6 +79,11 @@ func (s Shortage) credits() models.Credits {
 	return s.Offer.Price.CreditsPerUnit * models.Credits(s.Quantity)
 }
 
+// price is what the offer costs in all.
+func (s Shortage) price(ctx context.Context) string {
+	return components.Money(ctx, s.Offer.Price.PriceInCents*models.Cents(s.Quantity), s.Offer.Price.Currency)
+}
+
 // path is where the offer is chosen.
 func (s Shortage) path(ctx context.Context) string {
 	return PackagePath(locales.Code(ctx), s.Offer.Price.CreditsPerUnit, s.Quantity)
