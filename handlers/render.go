@@ -36,7 +36,7 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	path, query := ownerPath(c, locale)
 	p := layouts.Page{
 		Title: locales.T(c.UserContext(), title, nil), Locale: locale, Path: path,
-		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Flash: h.takeFlash(c), Partial: wantsFragment(c),
+		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Legal: h.Site.Legal, Flash: h.takeFlash(c), Partial: wantsFragment(c),
 	}
 	if v := currentVisitor(c); v.account != nil {
 		p.User, p.Available, p.Admin, p.CSRF = &v.account.User, v.account.Available(), v.account.Admin, v.token

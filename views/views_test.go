@@ -204,6 +204,21 @@ func TestLayout(t *testing.T) {
 			t.Error("no way to sign in")
 		}
 	})
+	t.Run("links to what the operator says, and to nothing else", func(t *testing.T) {
+		t.Parallel()
+		page := samplePage("de")
+		if _, doc := document(t, page, history); doc.Find("#legal").Length() != 0 {
+			t.Error("there is a list of no links")
+		}
+		page.Legal = layouts.Legal{Imprint: "https://example.com/impressum?a=1&b=2", Privacy: "https://example.com/datenschutz"}
+		_, doc := document(t, page, history)
+		if href := doc.Find("footer #imprint").AttrOr("href", ""); href != page.Legal.Imprint || doc.Find("#imprint").Text() != "Impressum" {
+			t.Errorf("the imprint is at %q", href)
+		}
+		if doc.Find("#privacy").Length() != 1 || doc.Find("#terms").Length() != 0 {
+			t.Error("the links are not those that are set")
+		}
+	})
 	t.Run("announces faults at once", func(t *testing.T) {
 		t.Parallel()
 		page := samplePage("en")
