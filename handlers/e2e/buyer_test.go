@@ -175,7 +175,7 @@ func TestBuyerInTheBrowser(t *testing.T) {
 			b.do("type", chromedp.SetValue("#quantity-500", "1,5", chromedp.ByQuery))
 			b.press("#buy-500")
 			b.see("#quantity-500-error", "100")
-			b.until("keep what was typed", `document.querySelector("#quantity-500").value === "1,5"`)
+			b.until("keep what was typed, in sight", `document.activeElement.id === "quantity-500" && document.activeElement.value === "1,5"`)
 			b.check("refused", "/purchase")
 			b.open("/" + c.locale)
 			b.check("start-signed-in", "/"+c.locale)

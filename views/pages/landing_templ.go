@@ -453,7 +453,7 @@ func (d LandingData) choose(p Package) string {
 	if d.User == nil {
 		return SignInAndBack(d.Locale, path)
 	}
-	return path
+	return path + "#" + p.id("card")
 }
 
 // SignInAndBack is the sign-in page that leads on to one of our pages.

@@ -59,6 +59,7 @@ func (d PurchaseData) quantityField(ctx context.Context, p Package) components.I
 	}
 	if d.ordered(p) {
 		in.Value, in.Error = d.Quantity, d.Errors["quantity"]
+		in.Focus = in.Error != ""
 	}
 	return in
 }
@@ -86,7 +87,7 @@ func (s Shortage) price(ctx context.Context) string {
 
 // path is where the offer is chosen.
 func (s Shortage) path(ctx context.Context) string {
-	return PackagePath(locales.Code(ctx), s.Offer.Price.CreditsPerUnit, s.Quantity)
+	return PackagePath(locales.Code(ctx), s.Offer.Price.CreditsPerUnit, s.Quantity) + "#" + s.Offer.id("card")
 }
 
 // packageButton makes one button stand out: that of the chosen package, or else of the best.

@@ -31,8 +31,9 @@ func debtOffer(ctx context.Context, d BillingData) string {
 	if d.Cover == nil || d.Cover.Offer == nil || d.Cover.credits() < d.Cover.Missing {
 		return i18n.T(ctx, "billing.debt.next")
 	}
-	return i18n.T(ctx, "billing.debt.offer", i18n.M{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx),
-		"left": components.CreditAmount(ctx, d.Cover.credits()-d.Cover.Missing)})
+	left := d.Cover.credits() - d.Cover.Missing
+	return i18n.N(ctx, "billing.debt.offer", int(left), i18n.M{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx),
+		"count": components.Credits(ctx, left)})
 }
 
 // firstOffer says to somebody who never had credits what they begin with; empty to everybody else.
