@@ -34,7 +34,7 @@ type Legal = layouts.Legal
 type Site struct {
 	AppURL      string // public origin
 	Sandbox     bool
-	Dashboard   string   // where the sandbox shows its payments; empty outside
+	Dashboard   string // where the sandbox shows its payments; empty outside
 	Legal       Legal
 	FormTargets []string // foreign origins to which our forms may redirect: where one pays
 	Proxies     []string // addresses whose X-Forwarded-* headers are believed

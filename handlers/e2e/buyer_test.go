@@ -147,7 +147,9 @@ func TestErrorPagesLeadOn(t *testing.T) {
 	if user.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("2 MB: %d, want 413", user.status)
 	}
-	user.find("#content a.btn")
+	if again := user.find("#error-again").AttrOr("href", ""); again != "/de/purchase?package=100" {
+		t.Errorf("what was too much leads back to %q", again)
+	}
 }
 
 // A job seeker sees what credits cost, chooses a package, signs in and is where it can be bought. In both languages, on a phone and on a desktop.
