@@ -289,7 +289,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	app := handlers.NewApp(&handlers.Handler{
 		Site: handlers.Site{
 			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, SmallBusiness: p.cfg.SmallBusiness, FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: p.cfg.TrustedProxies,
-			Dashboard: p.cfg.Dashboard(), Texts: texts, Log: p.log, Ready: func(ctx context.Context) error { return models.Migrated(ctx, db) },
+			Dashboard: p.cfg.Dashboard(), Legal: handlers.Legal{Imprint: p.cfg.ImprintURL, Terms: p.cfg.TermsURL, Privacy: p.cfg.PrivacyURL}, Texts: texts, Log: p.log, Ready: func(ctx context.Context) error { return models.Migrated(ctx, db) },
 		},
 		Sessions: handlers.NewSessions(rows, []byte(secret), p.cfg.Secure()),
 		Auth:     signIn, Purchase: buy, Webhook: events, Ledger: &ledger.Service{DB: db},

@@ -23,7 +23,7 @@ const (
 
 // showLanding is GET /{locale}.
 func (h *Handler) showLanding(c *fiber.Ctx) error {
-	prices, err := h.Purchase.Prices(c.UserContext())
+	offer, err := h.packages(c)
 	if err != nil {
 		return err
 	}
@@ -31,9 +31,11 @@ func (h *Handler) showLanding(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(pages.LandingData{
-		Locale: pageLocale(c), Prices: prices, Features: features, SignedIn: currentVisitor(c).account != nil,
-	}))
+	data := pages.LandingData{Locale: pageLocale(c), Packages: offer, Features: features}
+	if v := currentVisitor(c); v.account != nil {
+		data.User = &v.account.User
+	}
+	return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(data))
 }
 
 // showBilling is GET /{locale}/billing, also the page to which Stripe sends buyers back.
@@ -62,10 +64,28 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	cover, err := h.cover(c, user)
+	if err != nil {
+		return err
+	}
 	return h.render(c, fiber.StatusOK, "billing.title", pages.Billing(pages.BillingData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Features: features,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Features: features, Cover: cover,
 		Latest: latest.Entries, Usage: usage, Return: back, Sandbox: h.Site.Sandbox,
 	}))
+}
+
+// cover is what settles the user's debt, or what an empty account can begin with; nil for everybody else.
+func (h *Handler) cover(c *fiber.Ctx, user models.User) (*pages.Shortage, error) {
+	if user.CreditsBalance > 0 {
+		return nil, nil
+	}
+	offer, err := h.packages(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &pages.Shortage{Available: user.Available(), Missing: -user.CreditsBalance}
+	s.Offer, s.Quantity = covering(offer, s.Missing)
+	return s, nil
 }
 
 // returnState says how the purchase stands from which Stripe has just sent the buyer back. The address itself proves

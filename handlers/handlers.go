@@ -12,6 +12,7 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/services/webhook"
+	"github.com/resume-matcher/credits/views/layouts"
 )
 
 // Handler holds the services that a request may call.
@@ -26,12 +27,16 @@ type Handler struct {
 	Webhook  *webhook.Service
 }
 
+// Legal is where the operator says what the law wants said; the footer links to it.
+type Legal = layouts.Legal
+
 // Site is what a page needs to know of the place it is served from.
 type Site struct {
 	AppURL        string // public origin
 	Sandbox       bool
-	SmallBusiness bool     // the seller charges no value added tax (§ 19 UStG)
-	Dashboard     string   // where the sandbox shows its payments; empty outside
+	SmallBusiness bool   // the seller charges no value added tax (§ 19 UStG)
+	Dashboard     string // where the sandbox shows its payments; empty outside
+	Legal         Legal
 	FormTargets   []string // foreign origins to which our forms may redirect: where one pays
 	Proxies       []string // addresses whose X-Forwarded-* headers are believed
 	Texts         *locales.Catalog

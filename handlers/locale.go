@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -56,12 +57,15 @@ func pageLocale(c *fiber.Ctx) string {
 	return models.Locales[0]
 }
 
-// ensureLocale gives a request that has no language in its path one, for the texts of its errors.
+// ensureLocale gives a request whose path was not asked for its language one, for the texts of its errors.
 func (h *Handler) ensureLocale(c *fiber.Ctx) {
 	if _, ok := c.Locals(localLocale).(string); ok {
 		return
 	}
 	locale := h.preferredLocale(c)
+	if part, _, _ := strings.Cut(strings.TrimPrefix(c.Path(), "/"), "/"); models.KnownLocale(part) { // refused before useLocale read it
+		locale = part
+	}
 	if isAPI(c) && (c.Get(fiber.HeaderAcceptLanguage) != "" || currentVisitor(c).key != nil) { // a program says what it wants with each call
 		locale = h.Site.Texts.Match(c.Get(fiber.HeaderAcceptLanguage))
 	}

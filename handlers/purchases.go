@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -11,24 +12,65 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// showPackages is GET /{locale}/purchase.
+// showPackages is GET /{locale}/purchase. A link may choose a package by its credits, and how many of it.
 func (h *Handler) showPackages(c *fiber.Ctx) error {
 	return h.renderPackages(c, fiber.StatusOK, pages.PurchaseData{Quantity: "1"})
 }
 
 func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseData) error {
-	prices, err := h.Purchase.Prices(c.UserContext())
+	offer, err := h.packages(c)
 	if err != nil {
 		return err
 	}
-	features, err := h.Spend.Features(c.UserContext())
-	if err != nil {
-		return err
+	if data.PriceID == "" {
+		data.PriceID, data.Quantity = choice(offer, c.Query("package"), c.Query("quantity"))
 	}
-	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), packages(prices, features)
+	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), offer
 	data.SmallBusiness = h.Site.SmallBusiness
 	data.Debt = currentUser(c).CreditsBalance < 0
 	return h.render(c, status, "purchase.title", pages.Purchase(data))
+}
+
+// packages is what is on sale.
+func (h *Handler) packages(c *fiber.Ctx) ([]pages.Package, error) {
+	prices, err := h.Purchase.Prices(c.UserContext())
+	if err != nil {
+		return nil, err
+	}
+	features, err := h.Spend.Features(c.UserContext())
+	if err != nil {
+		return nil, err
+	}
+	return packages(prices, features), nil
+}
+
+// choice is the price and the quantity that an address asks for. What cannot be had is as if it were not asked for.
+func choice(offer []pages.Package, credits, quantity string) (price, count string) {
+	n := wholeNumber(quantity)
+	if n < 1 || n > purchase.MaxQuantity {
+		n = 1
+	}
+	wanted := models.Credits(wholeNumber(credits))
+	for _, p := range offer {
+		if p.Price.CreditsPerUnit == wanted {
+			return p.Price.StripePriceID, strconv.FormatInt(n, 10)
+		}
+	}
+	return "", "1"
+}
+
+// covering is the smallest package that holds so many credits; the largest, several times, when none does.
+func covering(offer []pages.Package, credits models.Credits) (p *pages.Package, quantity int64) {
+	if len(offer) == 0 {
+		return nil, 0
+	}
+	for i := range offer { // the smallest first
+		if offer[i].Price.CreditsPerUnit >= credits {
+			return &offer[i], 1
+		}
+	}
+	p = &offer[len(offer)-1]
+	return p, min(int64((credits+p.Price.CreditsPerUnit-1)/p.Price.CreditsPerUnit), purchase.MaxQuantity)
 }
 
 // packages says of each price what it comes to and what it buys: how many resume analyses, while they are on offer.
@@ -42,7 +84,7 @@ func packages(prices []models.Price, features []models.FeaturePrice) []pages.Pac
 	list := make([]pages.Package, len(prices))
 	best := 0
 	for i, p := range prices {
-		list[i] = pages.Package{Price: p, PerHundred: perHundred(p)}
+		list[i] = pages.Package{Price: p, Bonus: purchase.Bonus(p), PerHundred: perHundred(p)}
 		if analysis > 0 {
 			list[i].Analyses = int64(p.CreditsPerUnit / analysis)
 		}

@@ -36,7 +36,7 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	path, query := ownerPath(c, locale)
 	p := layouts.Page{
 		Title: locales.T(c.UserContext(), title, nil), Locale: locale, Path: path,
-		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Flash: h.takeFlash(c), Partial: wantsFragment(c),
+		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Legal: h.Site.Legal, Flash: h.takeFlash(c), Partial: wantsFragment(c),
 	}
 	if v := currentVisitor(c); v.account != nil {
 		p.User, p.Available, p.Admin, p.CSRF = &v.account.User, v.account.Available(), v.account.Admin, v.token
@@ -55,6 +55,8 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 		return "", ""
 	case c.Method() == fiber.MethodGet:
 		return path, string(c.Context().QueryArgs().QueryString())
+	case path == "/purchase":
+		return path, chosenQuery(c)
 	}
 	if strings.HasPrefix(path, "/admin/events/") || path == "/admin/reconcile" {
 		return "/admin/events", ""
@@ -89,6 +91,7 @@ func wantsFragment(c *fiber.Ctx) bool {
 
 // renderError sends the page of an error. It needs neither the database nor a user. Into a page that htmx keeps, it
 // sends the message alone, for the flash region; running out of credits takes the page's place, because it has a way out.
+// What else it could say, such as the package that covers the rest, it leaves out when the database is away.
 func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 	if wantsFragment(c) {
 		if f.Code != fault.InsufficientCredits {
@@ -96,19 +99,7 @@ func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 		}
 		keepContent(c)
 	}
-	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(pages.ErrorData{
-		Status: status, Code: f.Code, Message: h.message(c.UserContext(), f), RequestID: requestID(c),
-		SignIn: f.Code == fault.Unauthenticated || f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired, Buy: f.Code == fault.InsufficientCredits,
-		Retry: retryAddress(c, f),
-	}))
-}
-
-// retryAddress is where to ask again for what could not be had just now and changes nothing.
-func retryAddress(c *fiber.Ctx, f *fault.Error) string {
-	if f.Problem != fault.ReceiptAway {
-		return ""
-	}
-	return c.Path()
+	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(h.wayOut(c, f, status)))
 }
 
 // renderFlash sends one message for the flash region of the page that htmx keeps.

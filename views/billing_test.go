@@ -61,3 +61,40 @@ func TestBillingStates(t *testing.T) {
 		}
 	}
 }
+
+// A debt is told with what settles it and what is left then; what is held is told beside what is available.
+func TestDebtAndHeldCredits(t *testing.T) {
+	t.Parallel()
+	offer := &samplePackages()[0]
+	for _, c := range []struct {
+		locale         string
+		balance, held  models.Credits
+		selector, want string
+	}{
+		{"en", -90, 0, "#balance-negative", "of 100 credits for €5.00, 10 credits are left"},
+		{"en", -99, 0, "#balance-negative", "1 credit is left"},
+		{"en", -100, 0, "#balance-negative", "100 credits for €5.00 are exactly enough"},
+		{"en", -101, 0, "#balance-negative", "settles it first. What is left"},
+		{"en", -1, 0, "#balance-negative strong", "Your balance is 1 credit below zero"},
+		{"de", -90, 0, "#balance-negative", "Von 100 Credits für 5,00\u00a0€ bleiben Ihnen 10 Credits"},
+		{"de", -99, 0, "#balance-negative", "bleibt Ihnen 1 Credit."},
+		{"de", -1234567, 0, "#balance-negative strong", "Ihr Guthaben ist mit 1.234.567 Credits im Minus"},
+		{"de", 21, 20, "#balance-held", "20 weitere Credits sind"},
+		{"de", 21, 20, "#balance-figure", "1 Credit"},
+		{"de", 21, 1, "#balance-held", "1 weiterer Credit ist"},
+		{"en", 0, 0, "#first-offer", "100 credits for €5.00"},
+	} {
+		_, doc := document(t, samplePage(c.locale), pages.Billing(pages.BillingData{Locale: c.locale, Features: sampleFeatures(),
+			User: models.User{CreditsBalance: c.balance, CreditsHeld: c.held}, Cover: &pages.Shortage{Missing: -c.balance, Offer: offer, Quantity: 1}}))
+		if text := doc.Find(c.selector).Text(); !strings.Contains(text, c.want) {
+			t.Errorf("%s, %d credits, %d held: %q does not say %q", c.locale, c.balance, c.held, text, c.want)
+		}
+		wantPath := "/" + c.locale + "/purchase"
+		if c.balance < 0 {
+			wantPath += "?package=100#card-100"
+		}
+		if href := doc.Find("#buy").AttrOr("href", ""); href != wantPath {
+			t.Errorf("%s, %d credits: buying is at %s, want %s", c.locale, c.balance, href, wantPath)
+		}
+	}
+}

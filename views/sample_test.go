@@ -113,8 +113,8 @@ func billing(locale string, state *pages.ReturnState) templ.Component {
 // samples is every page in every state that looks different.
 func samples(locale string) []sample {
 	all := []sample{
-		{"landing", pages.Landing(pages.LandingData{Locale: locale, Prices: samplePrices(), Features: sampleFeatures()}), []string{"start"}},
-		{"landing, signed in", pages.Landing(pages.LandingData{Locale: locale, Features: sampleFeatures(), SignedIn: true}), []string{"open"}},
+		{"landing", pages.Landing(pages.LandingData{Locale: locale, Packages: samplePackages(), Features: sampleFeatures()}), []string{"start", "choose-1200"}},
+		{"landing, signed in", pages.Landing(pages.LandingData{Locale: locale, Features: sampleFeatures(), User: &models.User{CreditsBalance: -1}}), []string{"open", "to-purchase"}},
 		{"login", pages.Login(pages.LoginData{Locale: locale, ReturnTo: "/en/history?cursor=3", Providers: []pages.LoginProvider{
 			{Name: "oidc", Label: "Example"}, {Name: "github", Label: "GitHub"}}}), []string{"sign-in-oidc", "sign-in-github"}},
 		{"login without providers", pages.Login(pages.LoginData{Locale: locale}), nil},
@@ -230,8 +230,14 @@ func adminSamples(locale string) []sample {
 	all = append(all, moneySamples(locale)...)
 	for _, code := range fault.Codes() {
 		all = append(all, sample{"error " + string(code), pages.Error(pages.ErrorData{Status: 500, Code: code, Message: "What happened", RequestID: "req_example",
-			SignIn: code == fault.Unauthenticated, Buy: code == fault.InsufficientCredits}), []string{"request-id"}})
+			SignIn: map[bool]string{true: "/de/login"}[code == fault.Unauthenticated], Again: "/de/purchase"}), []string{"request-id"}})
 	}
+	lacks := pages.Shortage{Required: 1, Available: -1234567, Missing: 1234568}
+	offered := lacks
+	offered.Offer, offered.Quantity = &samplePackages()[2], 100
+	all = append(all,
+		sample{"error, too few credits", pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &offered, SignedIn: true}), []string{"error-buy", "shortage"}},
+		sample{"error, too few credits and no offer", pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &lacks}), []string{"error-buy", "shortage"}})
 	return all
 }
 

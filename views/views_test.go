@@ -205,6 +205,21 @@ func TestLayout(t *testing.T) {
 			t.Error("no way to sign in")
 		}
 	})
+	t.Run("links to what the operator says, and to nothing else", func(t *testing.T) {
+		t.Parallel()
+		page := samplePage("de")
+		if _, doc := document(t, page, history); doc.Find("#legal").Length() != 0 {
+			t.Error("there is a list of no links")
+		}
+		page.Legal = layouts.Legal{Imprint: "https://example.com/impressum?a=1&b=2", Privacy: "https://example.com/datenschutz"}
+		_, doc := document(t, page, history)
+		if href := doc.Find("footer #imprint").AttrOr("href", ""); href != page.Legal.Imprint || doc.Find("#imprint").Text() != "Impressum" {
+			t.Errorf("the imprint is at %q", href)
+		}
+		if doc.Find("#privacy").Length() != 1 || doc.Find("#terms").Length() != 0 {
+			t.Error("the links are not those that are set")
+		}
+	})
 	t.Run("announces faults at once", func(t *testing.T) {
 		t.Parallel()
 		page := samplePage("en")
@@ -233,7 +248,7 @@ func TestPurchaseButtons(t *testing.T) {
 			t.Errorf("%s: button = %q, want %q", locale, got, want)
 		}
 		keys := map[string]bool{}
-		doc.Find("form[action='/" + locale + "/purchase'] input[name=idempotency_key]").Each(func(_ int, s *goquery.Selection) { keys[s.AttrOr("value", "")] = true })
+		doc.Find("form[action^='/" + locale + "/purchase?package='] input[name=idempotency_key]").Each(func(_ int, s *goquery.Selection) { keys[s.AttrOr("value", "")] = true })
 		if len(keys) != 3 {
 			t.Errorf("%s: %d different keys, want one for each package", locale, len(keys))
 		}

@@ -289,7 +289,11 @@ func TestDatabaseGone(t *testing.T) {
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	v.locale = "en" // the page that failed is German all the same
 	v.open("/de/billing")
+	if again := v.find("#error-again").AttrOr("href", ""); again != "/de/billing" {
+		t.Errorf("the page that failed opens again at %q", again)
+	}
 	if v.status != 503 || !strings.Contains(v.doc.Text(), "req_") || v.doc.Find("html").AttrOr("lang", "") != "de" {
 		t.Errorf("without a database: %d in %q, want 503 in German with the request id", v.status, v.doc.Find("html").AttrOr("lang", ""))
 	}

@@ -35,6 +35,11 @@ func (c *Config) checkServer(p *problems) {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		p.add("LOG_FORMAT", "must be text or json")
 	}
+	for name, address := range map[string]string{"IMPRINT_URL": c.ImprintURL, "TERMS_URL": c.TermsURL, "PRIVACY_URL": c.PrivacyURL} {
+		if u, err := url.Parse(address); address != "" && (err != nil || !web(u) || u.User != nil || c.Mode != Sandbox && unfilled(address)) {
+			p.add(name, "must be a web address such as https://example.com/imprint")
+		}
+	}
 	for _, proxy := range c.TrustedProxies {
 		_, ipErr := netip.ParseAddr(proxy)
 		_, netErr := netip.ParsePrefix(proxy)

@@ -63,6 +63,10 @@ type Config struct {
 	OIDCIssuer string `env:"OIDC_ISSUER"`
 	OIDCName   string `env:"OIDC_NAME"`
 
+	ImprintURL string `env:"IMPRINT_URL"` // each is linked in the footer when it is set
+	TermsURL   string `env:"TERMS_URL"`
+	PrivacyURL string `env:"PRIVACY_URL"`
+
 	LogLevel       slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat      string     `env:"LOG_FORMAT"`
 	TrustedProxies []string   `env:"TRUSTED_PROXIES"`

@@ -167,11 +167,15 @@ func TestLoadReportsEverythingAtOnce(t *testing.T) {
 		"STRIPE_AUTOMATIC_TAX":   canary,
 		"STRIPE_TAX_IDS":         canary,
 		"SMALL_BUSINESS":         canary,
+		"IMPRINT_URL":            canary,
+		"TERMS_URL":              "javascript:" + canary,
+		"PRIVACY_URL":            "https://me:" + canary + "@example.com",
 	}
 	want := []string{
-		"ADMIN_EMAILS", "APP_ENV", "APP_URL", "DATABASE_POOL_URL", "DATABASE_URL", "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_ID", "LINKEDIN_CLIENT_ID",
-		"LOG_FORMAT", "LOG_LEVEL", "OIDC_ISSUER", "PORT", "SESSION_SECRET", "SMALL_BUSINESS", "STRIPE_API_BASE", "STRIPE_AUTOMATIC_TAX",
-		"STRIPE_PUBLISHABLE_KEY", "STRIPE_SECRET_KEY", "STRIPE_TAX_IDS", "STRIPE_WEBHOOK_SECRET", "TRUSTED_PROXIES",
+		"ADMIN_EMAILS", "APP_ENV", "APP_URL", "DATABASE_POOL_URL", "DATABASE_URL", "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_ID", "IMPRINT_URL",
+		"LINKEDIN_CLIENT_ID", "LOG_FORMAT", "LOG_LEVEL", "OIDC_ISSUER", "PORT", "PRIVACY_URL", "SESSION_SECRET", "SMALL_BUSINESS",
+		"STRIPE_API_BASE", "STRIPE_AUTOMATIC_TAX", "STRIPE_PUBLISHABLE_KEY", "STRIPE_SECRET_KEY", "STRIPE_TAX_IDS", "STRIPE_WEBHOOK_SECRET",
+		"TERMS_URL", "TRUSTED_PROXIES",
 	}
 	if diff := cmp.Diff(want, wrong(t, with(faulty))); diff != "" {
 		t.Errorf("reported variables (-want +got):\n%s", diff)
@@ -208,6 +212,8 @@ func TestLoadRefuses(t *testing.T) {
 		"a provider by half":                        {local(map[string]string{"GITHUB_CLIENT_SECRET": "b1946ac9"}), []string{"GITHUB_CLIENT_ID"}},
 		"an OpenID client without its issuer":       {local(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9"}), []string{"OIDC_ISSUER"}},
 		"an issuer that is no address":              {local(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9", "OIDC_ISSUER": "login"}), []string{"OIDC_ISSUER"}},
+		"an imprint without its host":               {local(map[string]string{"IMPRINT_URL": "https:///imprint"}), []string{"IMPRINT_URL"}},
+		"terms that are still the example":          {live(map[string]string{"TERMS_URL": "https://your-domain/terms"}), []string{"TERMS_URL"}},
 		"an admin without an address":               {local(map[string]string{"ADMIN_EMAILS": "one@example.com,root"}), []string{"ADMIN_EMAILS"}},
 		"a placeholder as secret key":               {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_your_key_here"}), []string{"STRIPE_SECRET_KEY"}},
 		"a masked secret key":                       {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_xxxx"}), []string{"STRIPE_SECRET_KEY"}},

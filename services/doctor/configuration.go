@@ -54,6 +54,8 @@ func advice(name string) string {
 		return "doctor.configuration.oidc_issuer"
 	case "ADMIN_EMAILS":
 		return "doctor.configuration.admin_emails"
+	case "IMPRINT_URL", "TERMS_URL", "PRIVACY_URL":
+		return "doctor.configuration.legal_url"
 	case ".env":
 		return "doctor.configuration.env_file"
 	}

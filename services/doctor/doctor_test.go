@@ -100,9 +100,9 @@ func TestHealthyProductionBehindAPooler(t *testing.T) {
 func TestEverythingAtOnce(t *testing.T) {
 	t.Parallel()
 	c := &clinic{t: t, now: models.Now, env: map[string]string{"PORT": "http", "APP_ENV": "production", "APP_URL": "credits", "STRIPE_SECRET_KEY": "changeme",
-		"SESSION_SECRET": "short", "LOG_LEVEL": "loud", "GITHUB_CLIENT_ID": "x", "TRUSTED_PROXIES": "me", "ADMIN_EMAILS": "me", "LOG_FORMAT": "xml"}}
+		"SESSION_SECRET": "short", "LOG_LEVEL": "loud", "GITHUB_CLIENT_ID": "x", "TRUSTED_PROXIES": "me", "ADMIN_EMAILS": "me", "LOG_FORMAT": "xml", "TERMS_URL": "/terms"}}
 	c.wantRed("doctor.configuration.admin_emails", "doctor.configuration.provider", "doctor.configuration.log_format", "doctor.configuration.log_level",
-		"doctor.configuration.port", "doctor.configuration.trusted_proxies", "doctor.session.short", "doctor.address.not_https",
+		"doctor.configuration.port", "doctor.configuration.legal_url", "doctor.configuration.trusted_proxies", "doctor.session.short", "doctor.address.not_https",
 		"doctor.database.missing", "doctor.key.shape", "doctor.secrets.missing", "doctor.sign_in.none")
 	c.env = map[string]string{"APP_ENV": "staging", "OIDC_ISSUER": "login", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "y", ".env": "unreadable"}
 	c.wantRed("doctor.configuration.env_file", "doctor.configuration.app_env", "doctor.configuration.oidc_issuer", "doctor.database.missing")

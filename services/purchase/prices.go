@@ -19,11 +19,12 @@ const productID = "resume_matcher_credits"
 // Package is one size in which credits are sold.
 type Package struct {
 	Credits models.Credits
-	Cents   models.Cents // VAT included
+	Cents   models.Cents   // VAT included
+	Bonus   models.Credits // of the credits
 }
 
 // packages are what the product sells. `credits prices sync` brings Stripe to this list.
-var packages = []Package{{100, 500}, {500, 2000}, {1200, 3500}}
+var packages = []Package{{Credits: 100, Cents: 500}, {Credits: 500, Cents: 2000}, {Credits: 1200, Cents: 3500, Bonus: 200}}
 
 const packageCurrency = "eur"
 

@@ -22,6 +22,7 @@ type Page struct {
 	CSRF      string
 	Sandbox   bool
 	Dashboard string // where the sandbox shows its payments and gives money back
+	Legal     Legal
 	Flash     *Flash
 	RequestID string
 
@@ -29,6 +30,9 @@ type Page struct {
 	// content, and the balance out of band.
 	Partial bool
 }
+
+// Legal is where the operator says what the law wants said. An empty address leaves its link out.
+type Legal struct{ Imprint, Terms, Privacy string }
 
 // Flash is one message about what has just happened.
 type Flash struct {

@@ -20,6 +20,30 @@ func buys(ctx context.Context, analyses int64) string {
 	return i18n.N(ctx, "purchase.package.analyses", int(analyses), i18n.M{"count": locales.Number(ctx, analyses)})
 }
 
+// bonus says how a package's credits come together: 1,000 and 200 on top.
+func bonus(ctx context.Context, p Package) string {
+	return i18n.N(ctx, "purchase.package.bonus", int(p.Bonus), i18n.M{"count": components.Credits(ctx, p.Bonus),
+		"paid": components.Credits(ctx, p.Price.CreditsPerUnit-p.Bonus)})
+}
+
+// debtOffer says what settles a balance below zero and what is left of it then.
+func debtOffer(ctx context.Context, d BillingData) string {
+	if d.Cover == nil || d.Cover.Offer == nil || d.Cover.credits() < d.Cover.Missing {
+		return i18n.T(ctx, "billing.debt.next")
+	}
+	left := d.Cover.credits() - d.Cover.Missing
+	return i18n.N(ctx, "billing.debt.offer", int(left), i18n.M{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx),
+		"count": components.Credits(ctx, left)})
+}
+
+// firstOffer says to somebody who never had credits what they begin with; empty to everybody else.
+func firstOffer(ctx context.Context, d BillingData) string {
+	if len(d.Latest) > 0 || d.User.CreditsBalance != 0 || d.Cover == nil || d.Cover.Offer == nil {
+		return ""
+	}
+	return i18n.T(ctx, "billing.first", i18n.M{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx)})
+}
+
 // standing is how a purchase stands in a word: its status, or what went back of it.
 func standing(p models.Purchase) string {
 	switch back := p.CreditsRefunded + p.CreditsDisputed; {

@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// What somebody types into an order and cannot be had is refused beside the field, word for word as it was typed.
+func TestOrdersThatCannotBe(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	for locale, want := range map[string]string{"en": "whole number from 1 to 100", "de": "ganze Zahl von 1 bis 100"} {
+		v := newVisitor(s, locale)
+		v.signInAs(locale + "@example.com")
+		for _, typed := range []string{"", "0", "-1", "1,5", "1.000", "101", "1e1", "+1", "٣", "👍", "<b>1</b>", `"><script>alert(1)</script>`, strings.Repeat("9", 10_000)} {
+			v.open("/" + locale + "/purchase")
+			v.submit("#buy-500", "quantity", typed)
+			if v.status != http.StatusUnprocessableEntity {
+				t.Errorf("%s: quantity %.20q: %d, want 422", locale, typed, v.status)
+				continue
+			}
+			field := v.find("#quantity-500")
+			if kept := field.AttrOr("value", ""); kept != typed {
+				t.Errorf("%s: quantity %.20q became %.20q", locale, typed, kept)
+			}
+			if field.AttrOr("aria-invalid", "") != "true" || !strings.Contains(field.AttrOr("aria-describedby", ""), "quantity-500-error") {
+				t.Errorf("%s: quantity %.20q: the fault is not tied to the field", locale, typed)
+			}
+			if text := v.text("#quantity-500-error"); !strings.Contains(text, want) {
+				t.Errorf("%s: quantity %.20q: %q", locale, typed, text)
+			}
+			if v.find("#buy-500").AttrOr("data-variant", "") != "primary" || v.find("#quantity-100").AttrOr("value", "") != "1" {
+				t.Errorf("%s: quantity %.20q: another package is in the way", locale, typed)
+			}
+			if href := v.find("#language-en").AttrOr("href", ""); !strings.HasPrefix(href, "/en/purchase?package=500") {
+				t.Errorf("%s: in English the choice is lost: %s", locale, href)
+			}
+		}
+	}
+}
+
+// A form that has grown old leads back to what was chosen in it; a form that is sent twice is one order.
+func TestOldAndRepeatedOrders(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	v := newVisitor(s, "de")
+	v.signInAs("buyer@example.com")
+
+	v.open("/de/purchase?package=500&quantity=3")
+	if got := v.text("#buy-500"); !strings.Contains(got, "60,00") || v.find("#card-500").AttrOr("data-chosen", "") != "true" {
+		t.Errorf("the link chose %q, want three times 500 credits", got)
+	}
+	for _, address := range []string{"/de/purchase?package=7&quantity=3", "/de/purchase?package=abc", "/de/purchase?package=-500", "/de/purchase?quantity=2", "/de/purchase?package=9223372036854775808"} {
+		v.open(address)
+		if v.status != http.StatusOK || v.doc.Find(`[data-chosen="true"]`).Length() != 0 || v.find("#quantity-500").AttrOr("value", "") != "1" {
+			t.Errorf("%s (%d) chooses something", address, v.status)
+		}
+	}
+
+	v.open("/de/purchase")
+	first, again := v.form("#buy-100", "quantity", "2"), v.form("#buy-100", "quantity", "2")
+	old := v.form("#buy-100", "quantity", "4")
+	page := *v.at
+	v.show(first)
+	once := v.at.String()
+	v.at = &page
+	v.show(again)
+	if v.at.String() != once || !strings.Contains(once, "/c/pay/") {
+		t.Errorf("the same form leads to %s, then to %s", once, v.at)
+	}
+
+	v.open("/de/billing")
+	v.submit("#sign-out")
+	v.at = &page
+	v.show(old)
+	if v.status != http.StatusUnauthorized {
+		t.Errorf("an order after signing out: %d, want 401", v.status)
+	}
+	v.click("#error-sign-in")
+	v.click(`a[href^="/auth/oidc"]`)
+	v.submit("#custom-user", "name", "Ada Example", "email", "buyer@example.com")
+	if v.at.RequestURI() != "/de/purchase?package=100&quantity=4" || v.find("#quantity-100").AttrOr("value", "") != "4" {
+		t.Errorf("signing in leads to %s, want the order as it was", v.at)
+	}
+	v.show(v.form("#buy-100", "_csrf", "of another session"))
+	if v.status != http.StatusForbidden {
+		t.Errorf("with a foreign token: %d, want 403", v.status)
+	}
+	v.click("#error-again")
+	if v.at.RequestURI() != "/de/purchase?package=100&quantity=4" {
+		t.Errorf("the page that was too old opens again as %s", v.at)
+	}
+}
+
+// Whoever lacks credits reads how many, and is led to the package that covers them.
+func TestTooFewCredits(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	for locale, want := range map[string][]string{"en": {"15 credits", "0 credits", "100 credits for €5.00"}, "de": {"15 Credits", "0 Credits", "100 Credits für 5,00 €"}} {
+		v := newVisitor(s, locale)
+		v.signInAs(locale + "@example.com")
+		v.find("#first-offer")
+		v.submit("#spend-resume_improvement")
+		if v.status != http.StatusPaymentRequired {
+			t.Fatalf("%s: %d, want 402", locale, v.status)
+		}
+		text := v.text("main")
+		for _, part := range want {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s: no %q in %s", locale, part, text)
+			}
+		}
+		v.click("#error-buy")
+		if v.find("#card-100").AttrOr("data-chosen", "") != "true" {
+			t.Errorf("%s: %s chooses nothing", locale, v.at)
+		}
+	}
+}
+
+// Each page of an error has a way out that leads somewhere.
+func TestErrorPagesLeadOn(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	guest, user := newVisitor(s, "de"), newVisitor(s, "de")
+	user.signInAs("user@example.com")
+	for _, v := range []*visitor{guest, user} {
+		for path, status := range map[string]int{"/de/nothing": 404, "/de/billing/spend": 404, "/logout": 404, "/auth/oidc/callback": 400} {
+			v.open(path)
+			if v.status != status {
+				t.Errorf("%s: %d, want %d", path, v.status, status)
+			}
+			v.find("#request-id")
+			v.click("#content a.btn")
+			if v.status != http.StatusOK {
+				t.Errorf("the way out of %s leads to %s (%d)", path, v.at, v.status)
+			}
+		}
+	}
+	user.open("/de/purchase")
+	user.show(user.form("#buy-100", "quantity", strings.Repeat("9", 2<<20)))
+	if user.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("2 MB: %d, want 413", user.status)
+	}
+	if again := user.find("#error-again").AttrOr("href", ""); again != "/de/purchase?package=100" {
+		t.Errorf("what was too much leads back to %q", again)
+	}
+}
+
+// A job seeker sees what credits cost, chooses a package, signs in and is where it can be bought. In both languages, on a phone and on a desktop.
+func TestBuyerInTheBrowser(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t), "IMPRINT_URL=https://example.com/imprint", "TERMS_URL=https://example.com/terms", "PRIVACY_URL=https://example.com/privacy")
+	for i, c := range []struct {
+		locale string
+		width  int
+	}{{"en", 375}, {"de", 375}, {"en", 1280}, {"de", 1280}, {"de", 320}} {
+		t.Run(fmt.Sprintf("%s at %d px", c.locale, c.width), func(t *testing.T) {
+			b := newBrowser(t, s, c.locale, c.width, 900)
+			b.open("/" + c.locale)
+			b.see("#legal", "")
+			b.check("start", "/"+c.locale)
+			b.press("#choose-500")
+			b.press("#sign-in-oidc")
+			b.see("#custom-user", "")
+			b.do("sign in", chromedp.SetValue(`input[name="name"]`, strings.Repeat("Wolfeschlegelsteinhausen", 8)),
+				chromedp.SetValue(`input[name="email"]`, fmt.Sprintf("seeker%d@example.com", i)))
+			b.press("#custom-user [type=submit]")
+			b.see(`#card-500[data-chosen="true"]`, "")
+			b.check("chosen", "/purchase")
+			b.refused = true
+			b.do("type", chromedp.SetValue("#quantity-500", "1,5", chromedp.ByQuery))
+			b.press("#buy-500")
+			b.see("#quantity-500-error", "100")
+			b.until("keep what was typed, in sight", `document.activeElement.id === "quantity-500" && document.activeElement.value === "1,5"`)
+			b.check("refused", "/purchase")
+			b.open("/" + c.locale)
+			b.check("start-signed-in", "/"+c.locale)
+			b.press("#open")
+			b.press("#spend-job_match")
+			b.see("#shortage", "5")
+			b.check("too-few", "/billing")
+			b.press("#error-buy")
+			b.see(`#card-100[data-chosen="true"]`, "")
+			b.press("#buy-100")
+			b.see("#pay", "")
+		})
+	}
+}
