@@ -125,6 +125,9 @@ var flashes = map[string]layouts.FlashKind{
 	"checked":           layouts.FlashDone, "check_unpaid": layouts.FlashDone, "check_away": layouts.FlashFault, "check_review": layouts.FlashFault,
 	"reconciling":   layouts.FlashDone,
 	"profile_saved": layouts.FlashDone, "unlinked": layouts.FlashDone, "last_sign_in": layouts.FlashFault,
+	"linked": layouts.FlashDone, "already_linked": layouts.FlashDone, "confirmed": layouts.FlashDone,
+	"identity_taken": layouts.FlashFault, "address_taken": layouts.FlashFault, "identity_other": layouts.FlashFault, "identity_limit": layouts.FlashFault,
+	"purpose_expired": layouts.FlashFault, "purpose_failed": layouts.FlashFault,
 	"session_ended": layouts.FlashDone, "signed_out_everywhere": layouts.FlashDone,
 	"key_revoked": layouts.FlashDone, "feature_set": layouts.FlashDone,
 }

@@ -93,6 +93,13 @@ const (
 	FeatureLabel        Problem = "feature_label"
 	NameUnfit           Problem = "name_unfit"
 	LastIdentity        Problem = "last_identity"
+	IdentityTaken       Problem = "identity_taken"
+	IdentityOther       Problem = "identity_other"
+	IdentityLimit       Problem = "identity_limit"
+	AddressTaken        Problem = "address_taken"
+	SignInStale         Problem = "sign_in_stale"
+	DeletionConfirm     Problem = "deletion_confirm"
+	DeletionDispute     Problem = "deletion_dispute"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -104,7 +111,7 @@ func Problems() []Problem {
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
-		NameUnfit, LastIdentity}
+		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, SignInStale, DeletionConfirm, DeletionDispute}
 }
 
 // Error is a refusal that the user can understand.
