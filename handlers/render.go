@@ -59,7 +59,7 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	if strings.HasPrefix(path, "/admin/events/") || path == "/admin/reconcile" {
 		return "/admin/events", ""
 	}
-	if strings.HasPrefix(path, "/account/") {
+	if strings.HasPrefix(path, "/account/") && path != "/account/delete" {
 		return "/account", ""
 	}
 	if strings.HasPrefix(path, "/admin/keys/") {
@@ -125,7 +125,7 @@ var flashes = map[string]layouts.FlashKind{
 	"checked":           layouts.FlashDone, "check_unpaid": layouts.FlashDone, "check_away": layouts.FlashFault, "check_review": layouts.FlashFault,
 	"reconciling":   layouts.FlashDone,
 	"profile_saved": layouts.FlashDone, "unlinked": layouts.FlashDone, "last_sign_in": layouts.FlashFault,
-	"linked": layouts.FlashDone, "already_linked": layouts.FlashDone, "confirmed": layouts.FlashDone,
+	"linked": layouts.FlashDone, "already_linked": layouts.FlashDone, "confirmed": layouts.FlashDone, "account_deleted": layouts.FlashDone,
 	"identity_taken": layouts.FlashFault, "address_taken": layouts.FlashFault, "identity_other": layouts.FlashFault, "identity_limit": layouts.FlashFault,
 	"purpose_expired": layouts.FlashFault, "purpose_failed": layouts.FlashFault,
 	"session_ended": layouts.FlashDone, "signed_out_everywhere": layouts.FlashDone,

@@ -23,6 +23,9 @@ const (
 	flowLife    = 10 * time.Minute
 )
 
+// proofLife is for how long somebody who has shown a provider who they are may do what cannot be undone.
+const proofLife = 15 * time.Minute
+
 const (
 	keyUser  = "user_id"
 	keyFlow  = "flow"
@@ -98,6 +101,16 @@ func (s *Sessions) purposeToken(csrf string, purpose auth.Purpose) string {
 	mac := hmac.New(sha256.New, s.secret)
 	mac.Write([]byte(string(purpose) + ":" + csrf))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// proved reports whether this browser's user has lately come from their provider.
+func (s *Sessions) proved(c *fiber.Ctx) (bool, error) {
+	sess, err := s.store.Get(c)
+	if err != nil {
+		return false, fmt.Errorf("read session: %w", err)
+	}
+	at, _ := sess.Get(keyProof).(int64)
+	return time.Since(time.Unix(at, 0)) < proofLife, nil
 }
 
 // prove notes that this browser's user has just come from their provider.

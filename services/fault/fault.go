@@ -97,7 +97,6 @@ const (
 	IdentityOther       Problem = "identity_other"
 	IdentityLimit       Problem = "identity_limit"
 	AddressTaken        Problem = "address_taken"
-	SignInStale         Problem = "sign_in_stale"
 	DeletionConfirm     Problem = "deletion_confirm"
 	DeletionDispute     Problem = "deletion_dispute"
 )
@@ -111,7 +110,7 @@ func Problems() []Problem {
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
-		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, SignInStale, DeletionConfirm, DeletionDispute}
+		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, DeletionConfirm, DeletionDispute}
 }
 
 // Error is a refusal that the user can understand.
