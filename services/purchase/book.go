@@ -198,5 +198,9 @@ func settlePayment(tx *gorm.DB, paymentRef, eventID string) ([]models.CreditTran
 	if err != nil {
 		return nil, err
 	}
-	return Settle(tx, p, eventID)
+	rows, err := Settle(tx, p, eventID)
+	if err != nil {
+		return nil, err
+	}
+	return rows, eraseAgain(tx, p.UserID)
 }

@@ -64,6 +64,14 @@ func afterDeletion(tx *gorm.DB, p *models.Purchase, booked bool) error {
 	return ReviewError("paid after the account was deleted: give the money back")
 }
 
+// eraseAgain has EraseDue look at a deleted account once more: an event has come that may name the person.
+func eraseAgain(tx *gorm.DB, userID int64) error {
+	if err := tx.Exec(`UPDATE users SET erased_at = NULL WHERE id = ? AND erased_at IS NOT NULL`, userID).Error; err != nil {
+		return fmt.Errorf("erase account %d again: %w", userID, err)
+	}
+	return nil
+}
+
 // EraseDue takes what still tells of a person out of the rows of accounts that were deleted: texts in the ledger, keys
 // of orders, notes of admins, and what Stripe's events said beside what we read of them.
 //

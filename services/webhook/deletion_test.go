@@ -109,6 +109,9 @@ func TestADeletedPersonLeavesNoTrace(t *testing.T) {
 	t.Run("and money that goes back later is still booked", func(t *testing.T) {
 		l.deliver(details(refunded("evt_later", 3500)))
 		l.wantBalance(-1080)
+		l.must(l.Purchase.EraseDue(context.Background()))
+		l.wantNoTrace()
+		l.deliver(event("evt_ignored", "payment_intent.created", `{"id":"pi_1","object":"payment_intent","receipt_email":"ada@example.com"}`))
 		if _, err := l.Purchase.Sweep(context.Background()); err != nil {
 			t.Fatal(err)
 		}
