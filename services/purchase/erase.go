@@ -56,17 +56,19 @@ func afterDeletion(tx *gorm.DB, p *models.Purchase, booked bool) error {
 	if len(gone) == 0 || !booked && (gone[0] <= 0 || p.CreditsRefunded+p.CreditsDisputed >= p.CreditsGranted) {
 		return nil
 	}
-	// The money is of this year, and so is how long that must be kept.
-	err = tx.Exec(`UPDATE users SET delete_after = greatest(delete_after, `+models.KeepUntil+`), erased_at = NULL WHERE id = ?`, p.UserID).Error
-	if err != nil {
-		return fmt.Errorf("keep the deleted account of purchase %s: %w", p.ID, err)
+	if err := eraseAgain(tx, p.UserID); err != nil {
+		return err
 	}
 	return ReviewError("paid after the account was deleted: give the money back")
 }
 
-// eraseAgain has EraseDue look at a deleted account once more: an event has come that may name the person.
+// eraseAgain has EraseDue look at a deleted account once more: an event has come that may name the person. What it booked
+// is of this year, and so is how long that must be kept.
 func eraseAgain(tx *gorm.DB, userID int64) error {
-	if err := tx.Exec(`UPDATE users SET erased_at = NULL WHERE id = ? AND erased_at IS NOT NULL`, userID).Error; err != nil {
+	err := tx.Exec(`UPDATE users SET erased_at = NULL, delete_after = greatest(delete_after, (
+			SELECT `+models.KeepUntil+` FROM credit_transactions WHERE user_id = users.id AND created_at >= users.deleted_at LIMIT 1))
+		WHERE id = ? AND deleted_at IS NOT NULL`, userID).Error
+	if err != nil {
 		return fmt.Errorf("erase account %d again: %w", userID, err)
 	}
 	return nil
@@ -305,6 +307,7 @@ func (s *Service) Sweep(ctx context.Context) (int64, error) {
 func (s *Service) removeDue(ctx context.Context) (int64, error) {
 	var users []int64
 	err := s.DB.WithContext(ctx).Raw(`SELECT id FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NOT NULL AND delete_after < (now() AT TIME ZONE 'UTC')::date
+		AND NOT EXISTS (SELECT FROM credit_transactions WHERE user_id = users.id AND created_at >= now() - interval '8 years')
 		AND NOT EXISTS (SELECT FROM audit_log WHERE actor_id = users.id) AND NOT EXISTS (SELECT FROM api_keys WHERE created_by = users.id)
 		AND NOT EXISTS (SELECT FROM refund_requests WHERE actor_id = users.id)
 		AND NOT EXISTS (SELECT FROM stripe_customers WHERE user_id = users.id AND deleted_at IS NULL) ORDER BY id LIMIT ?`, eraseBatch).Scan(&users).Error

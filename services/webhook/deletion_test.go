@@ -3,10 +3,12 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
@@ -117,25 +119,69 @@ func TestADeletedPersonLeavesNoTrace(t *testing.T) {
 		}
 		l.wantNoTrace()
 	})
-	t.Run("and everything goes when its time is over", func(t *testing.T) {
-		if n, err := l.Purchase.Sweep(context.Background()); n != 0 || err != nil {
-			t.Fatalf("%d accounts were removed before their time (%v)", n, err)
-		}
-		if err := l.DB.Exec(`DELETE FROM credit_transactions WHERE user_id = ?`, l.user).Error; err == nil {
-			t.Fatal("the ledger let lines go that must be kept")
-		}
-		l.must(l.DB.Exec(`UPDATE users SET delete_after = current_date - 2 WHERE id = ?`, l.user).Error)
-		if n, err := l.Purchase.Sweep(context.Background()); n != 1 || err != nil {
-			t.Fatalf("%d accounts were removed, want 1 (%v)", n, err)
-		}
-		for _, table := range []string{"users", "credit_transactions", "purchases", "stripe_events", "refund_requests", "holds"} {
-			var n int64
-			l.must(l.DB.Table(table).Count(&n).Error)
-			if n != 0 {
-				t.Errorf("%d rows of %s are left", n, table)
+	t.Run("and the ledger lets go of nothing else", func(t *testing.T) {
+		for _, statement := range []string{
+			`UPDATE credit_transactions SET delta_credits = delta_credits + 1`, `UPDATE credit_transactions SET meta = meta - 'purchase_id'`,
+			`UPDATE credit_transactions SET meta = meta || '{"note": "new"}'`, `UPDATE credit_transactions SET meta = meta - 'note', created_at = now()`,
+			`DELETE FROM credit_transactions`, `DELETE FROM audit_log`, `UPDATE audit_log SET detail = '{}', action = 'other'`,
+			`BEGIN; UPDATE users SET delete_after = current_date - 1; DELETE FROM credit_transactions; COMMIT`,
+		} {
+			if err := l.DB.Exec(statement).Error; err == nil {
+				t.Errorf("%s: done, want a refusal", statement)
 			}
+			l.DB.Exec(`ROLLBACK`)
+		}
+		l.must(l.DB.Exec(`UPDATE users SET delete_after = current_date - 2`).Error)
+		if n, err := l.Purchase.Sweep(context.Background()); n != 0 || err != nil {
+			t.Errorf("%d accounts were removed with lines of this year (%v)", n, err)
 		}
 	})
+}
+
+func TestADeletedAccountGoesWhenItsTimeIsOver(t *testing.T) {
+	l := newLeaver(t)
+	before := time.Now().AddDate(-9, 0, 0)
+	l.must(models.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
+		for _, delta := range []int{1200, -10} {
+			err := tx.Exec(`INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at) VALUES (?, ?, 'manual', ?, ?)`,
+				l.user, delta, fmt.Sprintf(`{"purchase_id":%q}`, l.purchase.ID), before).Error
+			if err != nil {
+				return err
+			}
+		}
+		return tx.Exec(`UPDATE users SET credits_balance = 1190 WHERE id = ?`, l.user).Error
+	}))
+	l.must(l.DB.Exec(`UPDATE purchases SET status = 'paid', payment_intent_id = 'pi_1', credits_granted = credits, paid_at = ?, created_at = ?`, before, before).Error)
+	l.deliver(refund("evt_1", "re_1", 350))
+	l.must(l.DB.Exec(`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, status, next_attempt_at)
+		VALUES (?, ?, 'k', 350, 'asked', 'refused', now())`, uuid.New(), l.purchase.ID).Error)
+	l.must(l.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, deleted_at) VALUES ('cus_1', ?, false, now())`, l.user).Error)
+	other := dbtest.User(t, l.DB, "bob@example.com")
+	// As if it had been deleted nine years ago: without the lines that are written today.
+	l.must(l.DB.Exec(`DELETE FROM identities`).Error)
+	l.must(l.DB.Exec(`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = ?, delete_after = current_date WHERE id = ?`, before, l.user).Error)
+	l.must(l.Purchase.EraseDue(context.Background()))
+	for i, want := range []int64{0, 1, 0} {
+		if n, err := l.Purchase.Sweep(context.Background()); n != want || err != nil {
+			t.Fatalf("sweep %d removed %d accounts, want %d (%v)", i, n, want, err)
+		}
+		if i == 0 {
+			l.must(l.DB.Exec(`UPDATE users SET delete_after = current_date - 2 WHERE id = ?`, l.user).Error)
+		}
+	}
+	for _, table := range []string{"credit_transactions", "purchases", "stripe_events", "stripe_refunds", "stripe_customers", "refund_requests", "holds", "sessions"} {
+		var n int64
+		l.must(l.DB.Table(table).Count(&n).Error)
+		if n != 0 {
+			t.Errorf("%d rows of %s are left", n, table)
+		}
+	}
+	var left []int64
+	l.must(l.DB.Raw(`SELECT id FROM users`).Scan(&left).Error)
+	if len(left) != 1 || left[0] != other.ID {
+		t.Errorf("users %v are left, want %d alone", left, other.ID)
+	}
+	dbtest.CheckLedger(t, l.DB)
 }
 
 func TestMoneyThatComesAfterTheDeletion(t *testing.T) {
@@ -257,4 +303,42 @@ func TestADisputedAccountStays(t *testing.T) {
 	l.leave()
 	l.wantNoTrace()
 	l.wantBalance(0)
+}
+
+func TestOldEventsSayNoMoreThanIsRead(t *testing.T) {
+	l := newLeaver(t)
+	object := fmt.Sprintf(`{"id":"cs_1","object":"checkout.session","mode":"payment","payment_status":"paid","status":"complete",%s"payment_intent":{"id":"pi_1","receipt_email":"ada@example.com"},
+		"customer":"cus_1","client_reference_id":null,"currency":"chf","amount_subtotal":3400,"amount_total":3400,"currency_conversion":{"source_currency":"eur","amount_subtotal":3500,
+		"fx_rate":"1"},"metadata":{"credits":"1200","purchase_id":%q,"name":"Ada Lovelace"}}`, adasDetails, l.purchase.ID)
+	paid, odd := event("evt_1", "checkout.session.completed", object), event("evt_2", "ping.pong", `{"name":"Ada Lovelace"}`)
+	l.deliver(paid)
+	l.deliver(odd)
+	reduced := func(id string) string {
+		t.Helper()
+		if _, err := l.Purchase.Sweep(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		var row models.StripeEvent
+		l.must(l.DB.Take(&row, "event_id = ?", id).Error)
+		return string(row.Payload)
+	}
+	l.clock = l.clock.Add(89 * 24 * time.Hour)
+	if reduced("evt_1") != paid {
+		t.Error("an event was cut down before its time")
+	}
+	l.clock = l.clock.Add(2 * 24 * time.Hour)
+	want, err := objectOf([]byte(paid))
+	l.must(err)
+	want.CustomerDetails.Email = ""
+	delete(want.Metadata, "name")
+	got, err := objectOf([]byte(reduced("evt_1")))
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("what is read of it has changed (%v): %s", err, diff)
+	}
+	for _, id := range []string{"evt_1", "evt_2"} {
+		if text := reduced(id); strings.Contains(text, "ada@example.com") || strings.Contains(text, "Lovelace") {
+			t.Errorf("%s still says %s", id, text)
+		}
+	}
+	l.wantBalance(1200)
 }
