@@ -295,7 +295,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 		Auth:     signIn, Purchase: buy, Webhook: events, Ledger: &ledger.Service{DB: db},
 		Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Log: p.log},
 	})
-	return app, []func(context.Context){events.Run, buy.Run, buy.RunReconcile, spending.Run, func(ctx context.Context) { auth.RunSweeps(ctx, p.log, rows.Sweep, signIn.Keys.Sweep) }}, nil
+	return app, []func(context.Context){events.Run, buy.Run, buy.RunReconcile, spending.Run, func(ctx context.Context) { auth.RunSweeps(ctx, p.log, rows.Sweep, signIn.Keys.Sweep, buy.Sweep) }}, nil
 }
 
 // signIn offers every provider that is configured. The sandbox brings its own unless there is a real one in its place.

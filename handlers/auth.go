@@ -24,7 +24,8 @@ func (h *Handler) showLogin(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "login.title", pages.Login(data))
 }
 
-// startSignIn is GET /auth/{provider}: it remembers the attempt in this browser and sends it to the provider.
+// startSignIn is GET /auth/{provider}: it remembers the attempt in this browser and sends it to the provider. With a
+// purpose, somebody who is signed in goes there and comes back to their account.
 func (h *Handler) startSignIn(c *fiber.Ctx) error {
 	// goth's own handlers let the caller choose these; nobody who means well sends them.
 	for _, name := range []string{"state", "code", "provider", "redirect_uri", "nonce", "code_verifier"} {
@@ -33,11 +34,15 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 		}
 	}
 	h.ensureLocale(c)
+	purpose, err := h.purposeOf(c)
+	if err != nil {
+		return err
+	}
 	back := ownPath(c.Query("return_to"))
-	if currentVisitor(c).account != nil {
+	if currentVisitor(c).account != nil && purpose == "" {
 		return leave(c, afterSignIn(back, pageLocale(c)))
 	}
-	target, flow, err := h.Auth.Begin(c.UserContext(), c.Params("provider"), signInLocale(c))
+	target, flow, err := h.Auth.Begin(c.UserContext(), c.Params("provider"), signInLocale(c), purpose)
 	if err != nil {
 		return err
 	}
@@ -58,13 +63,16 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 	if landed.Provider == "" || landed.Provider != c.Params("provider") {
 		return fault.Because(fault.Malformed, fault.SignInExpired)
 	}
+	if landed.Purpose != "" {
+		return h.finishPurpose(c, landed)
+	}
 	if c.Query("error") == "access_denied" && sameText(c.Query("state"), landed.State) { // they changed their mind
 		setFlash(c, h.Sessions.secure, "sign_in_canceled")
 		return leave(c, "/"+landed.Locale+"/login?return_to="+url.QueryEscape(landed.ReturnTo))
 	}
-	query, err := url.ParseQuery(string(c.Context().QueryArgs().QueryString()))
+	query, err := answerOf(c)
 	if err != nil {
-		return fault.Because(fault.Malformed, fault.SignInFailed)
+		return err
 	}
 	user, err := h.Auth.Complete(c.UserContext(), landed.Flow, query)
 	if err != nil {
@@ -75,6 +83,15 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 	}
 	h.Site.Log.InfoContext(c.UserContext(), "signed in", "user_id", user.ID, "provider", landed.Provider)
 	return leave(c, afterSignIn(landed.ReturnTo, landed.Locale))
+}
+
+// answerOf is what a provider sent with the browser.
+func answerOf(c *fiber.Ctx) (url.Values, error) {
+	query, err := url.ParseQuery(string(c.Context().QueryArgs().QueryString()))
+	if err != nil {
+		return nil, fault.Because(fault.Malformed, fault.SignInFailed)
+	}
+	return query, nil
 }
 
 // signOut is POST /logout.

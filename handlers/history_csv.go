@@ -28,15 +28,21 @@ func (h *Handler) sendHistory(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	return h.sendExport(c, asked.filter, "text/csv; charset=utf-8", locales.T(c.UserContext(), "history.csv.name", nil)+".csv", writeHistory)
+}
+
+// sendExport streams a file that write makes of the user's movements. A few at once is all that is possible.
+func (h *Handler) sendExport(c *fiber.Ctx, filter ledger.Filter, mime, name string,
+	write func(context.Context, io.Writer, *ledger.Export, net.Conn) error) error {
 	// It goes on after this function has returned, and with it the request's own time.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), exportBudget)
-	export, err := h.Ledger.Export(ctx, currentUserID(c), asked.filter)
+	export, err := h.Ledger.Export(ctx, currentUserID(c), filter)
 	if err != nil {
 		cancel()
 		return err
 	}
-	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+locales.T(ctx, "history.csv.name", nil)+`.csv"`)
+	c.Set(fiber.HeaderContentType, mime)
+	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+name+`"`)
 	if c.Method() == fiber.MethodHead {
 		export.Close()
 		cancel()
@@ -55,13 +61,13 @@ func (h *Handler) sendHistory(c *fiber.Ctx) error {
 			_ = conn.Close() // nobody is left to tell
 			h.Site.Log.WarnContext(ctx, "export cut short", "user_id", user, "panic", cause != nil)
 		}()
-		whole = writeHistory(ctx, out, export, conn) == nil
+		whole = write(ctx, out, export, conn) == nil
 	})
 	return nil
 }
 
 // writeHistory writes an export as a spreadsheet of the reader's language opens it.
-func writeHistory(ctx context.Context, out *bufio.Writer, export *ledger.Export, conn net.Conn) error {
+func writeHistory(ctx context.Context, out io.Writer, export *ledger.Export, conn net.Conn) error {
 	table := newHistoryTable(ctx, out)
 	for {
 		lines, err := export.Next()
@@ -91,27 +97,37 @@ type historyTable struct {
 }
 
 func newHistoryTable(ctx context.Context, out io.Writer) historyTable {
-	t := historyTable{ctx: ctx, out: csv.NewWriter(out)}
-	t.out.UseCRLF = true
-	if locales.Code(ctx) == "de" { // there the comma is the decimal point
-		t.out.Comma = ';'
-	}
-	header := []string{"\uFEFF" + locales.T(ctx, "history.csv.number", nil),
-		locales.T(ctx, "history.csv.date", map[string]any{"zone": components.Zone(ctx).String()})}
+	header := []string{locales.T(ctx, "history.csv.number", nil), locales.T(ctx, "history.csv.date", map[string]any{"zone": components.Zone(ctx).String()})}
 	for _, name := range []string{"what", "credits", "balance", "note", "purchase", "hold"} {
 		header = append(header, locales.T(ctx, "history.csv."+name, nil))
 	}
-	_ = t.out.Write(header) // end tells
-	return t
+	return historyTable{ctx: ctx, out: newCSV(ctx, out, header)}
+}
+
+// newCSV begins a table for the spreadsheets of the language, with its header.
+func newCSV(ctx context.Context, out io.Writer, header []string) *csv.Writer {
+	table := csv.NewWriter(out)
+	table.UseCRLF = true
+	if locales.Code(ctx) == "de" { // there the comma is the decimal point
+		table.Comma = ';'
+	}
+	header[0] = "\uFEFF" + header[0]
+	_ = table.Write(header) // its end tells
+	return table
+}
+
+// csvTime is a moment as a spreadsheet of the language understands it.
+func csvTime(ctx context.Context, at time.Time) string {
+	layout := "2006-01-02 15:04:05"
+	if locales.Code(ctx) == "de" {
+		layout = "02.01.2006 15:04:05"
+	}
+	return at.In(components.Zone(ctx)).Format(layout)
 }
 
 func (t historyTable) line(e models.CreditTransaction) {
-	layout := "2006-01-02 15:04:05"
-	if locales.Code(t.ctx) == "de" {
-		layout = "02.01.2006 15:04:05"
-	}
 	_ = t.out.Write([]string{ // end tells
-		strconv.FormatInt(e.ID, 10), e.CreatedAt.In(components.Zone(t.ctx)).Format(layout), harmless(components.EntryReason(t.ctx, e)),
+		strconv.FormatInt(e.ID, 10), csvTime(t.ctx, e.CreatedAt), harmless(components.EntryReason(t.ctx, e)),
 		strconv.FormatInt(int64(e.DeltaCredits), 10), strconv.FormatInt(int64(e.BalanceAfter), 10),
 		harmless(e.Meta.Note), harmless(e.Meta.PurchaseID), harmless(e.Meta.HoldID),
 	})

@@ -64,7 +64,7 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	if strings.HasPrefix(path, "/admin/withdrawals/") {
 		return "/admin/withdrawals", ""
 	}
-	if strings.HasPrefix(path, "/account/") {
+	if strings.HasPrefix(path, "/account/") && path != "/account/delete" {
 		return "/account", ""
 	}
 	if strings.HasPrefix(path, "/admin/keys/") {
@@ -129,6 +129,9 @@ var flashes = map[string]layouts.FlashKind{
 	"withdrawal_closed": layouts.FlashDone,
 	"reconciling":       layouts.FlashDone,
 	"profile_saved":     layouts.FlashDone, "unlinked": layouts.FlashDone, "last_sign_in": layouts.FlashFault,
+	"linked": layouts.FlashDone, "already_linked": layouts.FlashDone, "confirmed": layouts.FlashDone, "account_deleted": layouts.FlashDone,
+	"identity_taken": layouts.FlashFault, "address_taken": layouts.FlashFault, "identity_other": layouts.FlashFault, "identity_limit": layouts.FlashFault,
+	"purpose_expired": layouts.FlashFault, "purpose_failed": layouts.FlashFault,
 	"session_ended": layouts.FlashDone, "signed_out_everywhere": layouts.FlashDone,
 	"key_revoked": layouts.FlashDone, "feature_set": layouts.FlashDone,
 }

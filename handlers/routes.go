@@ -83,6 +83,9 @@ func NewApp(h *Handler) *fiber.App {
 	page.Get("/account", h.requireUser, h.showAccount)
 	page.Post("/account", h.requireUser, h.saveProfile)
 	page.Post("/account/sign-ins/:id/unlink", h.requireUser, h.unlinkSignIn)
+	page.Get("/account/export.zip", h.requireUser, h.sendAccount)
+	page.Get("/account/delete", h.requireUser, h.showDeletion)
+	page.Post("/account/delete", h.requireUser, h.deleteAccount)
 	page.Post("/account/sessions/end", h.requireUser, h.signOutEverywhere)
 	page.Post("/account/sessions/:id/end", h.requireUser, h.endSession)
 

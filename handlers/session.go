@@ -23,9 +23,13 @@ const (
 	flowLife    = 10 * time.Minute
 )
 
+// proofLife is for how long somebody who has shown a provider who they are may do what cannot be undone.
+const proofLife = 15 * time.Minute
+
 const (
-	keyUser = "user_id"
-	keyFlow = "flow"
+	keyUser  = "user_id"
+	keyFlow  = "flow"
+	keyProof = "proved_at" // when they last came from their provider, in seconds since 1970
 )
 
 // Sessions are the browsers that are signed in or signing in. They live in PostgreSQL, so any replica knows them and
@@ -91,29 +95,63 @@ func sameText(a, b string) bool {
 	return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }
 
-// begin remembers a sign-in on its way to the provider.
+// purposeToken goes into the address that sends somebody who is signed in to a provider. Without it another site could
+// begin that for them. It is bound to their session as the CSRF token is, and is of no other use.
+func (s *Sessions) purposeToken(csrf string, purpose auth.Purpose) string {
+	mac := hmac.New(sha256.New, s.secret)
+	mac.Write([]byte(string(purpose) + ":" + csrf))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// proved reports whether this browser's user has lately come from their provider.
+func (s *Sessions) proved(c *fiber.Ctx) (bool, error) {
+	sess, err := s.store.Get(c)
+	if err != nil {
+		return false, fmt.Errorf("read session: %w", err)
+	}
+	at, _ := sess.Get(keyProof).(int64)
+	return time.Since(time.Unix(at, 0)) < proofLife, nil
+}
+
+// prove notes that this browser's user has just come from their provider.
+func (s *Sessions) prove(c *fiber.Ctx) error {
+	sess, err := s.store.Get(c)
+	if err != nil {
+		return fmt.Errorf("read session: %w", err)
+	}
+	if sess.Get(keyUser) == nil { // ended meanwhile
+		return nil
+	}
+	sess.Set(keyProof, time.Now().Unix())
+	return sess.Save()
+}
+
+// begin remembers a sign-in on its way to the provider. One with a purpose goes beside the user's session, which stays.
 func (s *Sessions) begin(c *fiber.Ctx, flow auth.Flow) error {
 	sess, err := s.store.Get(c)
 	if err != nil {
 		return fmt.Errorf("read session: %w", err)
 	}
-	if err := sess.Regenerate(); err != nil { // an id that somebody planted is worth nothing
-		return fmt.Errorf("renew session: %w", err)
-	}
 	text, err := json.Marshal(flow)
 	if err != nil {
 		return fmt.Errorf("keep sign-in: %w", err)
 	}
+	if flow.Purpose == "" {
+		if err := sess.Regenerate(); err != nil { // an id that somebody planted is worth nothing
+			return fmt.Errorf("renew session: %w", err)
+		}
+		sess.SetExpiry(flowLife)
+	}
 	sess.Set(keyFlow, string(text))
-	sess.SetExpiry(flowLife)
 	return sess.Save()
 }
 
 // landing is a sign-in that came back from its provider.
 type landing struct {
 	auth.Flow
-	sess *session.Session
-	rows *auth.Sessions
+	userID int64            // who began it, when it has a purpose
+	sess   *session.Session // to sign in with, when it has none
+	rows   *auth.Sessions
 }
 
 // land returns the sign-in that this browser began and ends it: a second answer from the provider finds nothing.
@@ -131,6 +169,13 @@ func (s *Sessions) land(c *fiber.Ctx) (*landing, error) {
 		return nil, fmt.Errorf("read sign-in: %w", err)
 	}
 	sess.Delete(keyFlow)
+	if l.Purpose != "" {
+		l.userID, _ = sess.Get(keyUser).(int64)
+		if err := sess.Save(); err != nil {
+			return nil, fmt.Errorf("end a sign-in: %w", err)
+		}
+		return l, nil
+	}
 	if err := sess.Regenerate(); err != nil { // removes the row under the old id
 		return nil, fmt.Errorf("renew session: %w", err)
 	}
@@ -143,6 +188,7 @@ func (l *landing) signIn(ctx context.Context, userID int64, device string) error
 		return err
 	}
 	l.sess.Set(keyUser, userID)
+	l.sess.Set(keyProof, time.Now().Unix())
 	if err := l.sess.Save(); err != nil {
 		return fmt.Errorf("save session: %w", err)
 	}

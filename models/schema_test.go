@@ -97,6 +97,11 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		{"one key per form", "api_keys_idempotency_key_key", `INSERT INTO api_keys (id, name, prefix, key_hash, scopes, created_by, idempotency_key)
 			VALUES ('00000000-0000-7000-8000-000000000004', 'test', 'rmc_00000000', sha256('other'), '{read}', 1, 'form')`},
 		{"a lease gives something", "rate_windows_granted_in_range", `INSERT INTO rate_windows VALUES ('key:1', now(), 1, 2)`},
+		{"a deleted account is nobody", "users_deleted_is_nobody", `UPDATE users SET deleted_at = now(), delete_after = current_date`},
+		{"a deleted account says how long it is kept", "users_deleted_says_until", `UPDATE users SET email = NULL, deleted_at = now()`},
+		{"only a deleted account is erased", "users_erased_is_deleted", `UPDATE users SET erased_at = now()`},
+		{"entries of a deleted account are never deleted", "credit_transactions_append_only",
+			`DO $$ BEGIN UPDATE users SET email = NULL, deleted_at = now(), delete_after = '2000-01-01'; DELETE FROM credit_transactions; END $$`},
 		{"the audit log is never changed", "audit_log_append_only", `UPDATE audit_log SET action = 'other'`},
 		{"the audit log is never truncated", "audit_log_append_only", `TRUNCATE audit_log`},
 	} {

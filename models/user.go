@@ -13,6 +13,8 @@ type User struct {
 	Locale           string  // "de", "en", or "" when never chosen
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
+	DeletedAt        *time.Time // nil while there is somebody behind it
+	DeleteAfter      *time.Time // the last day on which what is left of a deleted account must be kept
 }
 
 // Available is what the user can spend now.

@@ -133,6 +133,14 @@ func samples(locale string) []sample {
 		{"history", pages.History(pages.HistoryData{Locale: locale, Entries: sampleEntries(), NextURL: "/en/history?cursor=9", FirstURL: "/en/history"}),
 			[]string{"older", "newest"}},
 		{"API", pages.APIReference(sampleDocs()), []string{"document", "spendCredits"}},
+		{"account", pages.Account(pages.AccountData{Locale: locale, CSRF: "token", Name: hostile, Language: "de", MaxName: 200, SignIns: []pages.SignIn{{ID: "a", Provider: "Google",
+			Email: hostile, Last: noon}, {ID: "b", Provider: "GitHub", Last: noon}}, Sessions: []pages.AccountSession{{ID: "s", Here: true, Seen: noon}, {ID: "t", Device: "Firefox, Linux"}},
+			Linkable: []pages.Linkable{{Name: "google", Label: "Google", URL: "/auth/google?purpose=link"}}}), []string{"unlink-a", "link-google", "end-t", "export", "delete"}},
+		{"account, deletion", pages.AccountDeletion(pages.AccountDeletionData{Locale: locale, CSRF: "token", Balance: 1234, Holds: 2, Held: 20, Awaiting: 1, Booked: true,
+			Until: noon, Error: "Tick the box"}), []string{"lapses", "live-holds", "awaiting", "sure-error", "delete-account", "keep"}},
+		{"account, deletion with a debt", pages.AccountDeletion(pages.AccountDeletionData{Locale: locale, Balance: -50, Booked: true, Until: noon,
+			Prove: []pages.Linkable{{Name: "oidc", Label: "Demo", URL: "/auth/oidc?purpose=confirm"}}}), []string{"debt", "prove-oidc"}},
+		{"account, deletion refused", pages.AccountDeletion(pages.AccountDeletionData{Locale: locale, Disputed: true}), []string{"disputed", "keep"}},
 		{"history, empty", pages.History(pages.HistoryData{Locale: locale}), []string{"buy"}},
 	}
 	return append(append(all, returnSamples(locale)...), adminSamples(locale)...)
@@ -217,6 +225,7 @@ func adminSamples(locale string) []sample {
 		{"admin user, refused", pages.AdminUser(pages.AdminUserData{Locale: locale, User: user, Form: pages.GrantForm{Direction: "x", Credits: "0", Note: hostile,
 			Errors: map[string]string{"direction": "a", "credits": "b", "note": "c", "other": "d"}}}), []string{"credits-error", "note-error", "direction-error"}},
 		{"admin user, bare", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon}}), nil},
+		{"admin user, deleted", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon, DeletedAt: &noon, DeleteAfter: &noon}}), []string{"deleted"}},
 		{"events", pages.AdminEvents(pages.AdminEventsData{Locale: locale, LastReceived: &received, Open: sampleEvents()}), nil},
 		{"events, none", pages.AdminEvents(pages.AdminEventsData{Locale: locale}), nil},
 		{"events, filtered", pages.AdminEvents(pages.AdminEventsData{Locale: locale, All: sampleEvents(), Alone: true, Further: true, Next: "1.evt_1", Types: []string{"charge.refunded"},

@@ -57,7 +57,13 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 		if err := lockBoth(tx, g.ActorID, g.UserID); err != nil {
 			return err
 		}
-		var err error
+		user, err := ledger.Lock(tx, g.UserID)
+		switch {
+		case err != nil:
+			return err
+		case user.DeletedAt != nil: // nobody is there to have them
+			return fault.New(fault.NotFound, nil)
+		}
 		posted, err = ledger.Post(tx, g.entry())
 		if err != nil || posted.Replayed {
 			return err

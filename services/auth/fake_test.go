@@ -256,7 +256,7 @@ func TestProviderWithoutPKCEAndNonce(t *testing.T) {
 	config := LinkedIn("credits", "secret")
 	config.Issuer, config.DiscoveryURL = "https://issuer.example", fake.URL // as LinkedIn did: tokens name another issuer
 	f := newFixture(t, config)
-	address, flow, err := f.Begin(t.Context(), "linkedin", "en")
+	address, flow, err := f.Begin(t.Context(), "linkedin", "en", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,12 +30,14 @@ type Flow struct {
 	Nonce     string    `json:"nonce"`
 	Locale    string    `json:"locale"`
 	ReturnTo  string    `json:"return_to"` // the caller's own; not looked at here
+	Purpose   Purpose   `json:"purpose,omitempty"`
 	StartedAt time.Time `json:"started_at"`
 }
 
-// Begin starts a sign-in and returns the provider's address for it.
+// Begin starts a sign-in and returns the provider's address for it. With a purpose somebody is signed in already, and
+// the provider is asked to let them choose as whom.
 // Errors: fault.NotFound for a provider that is not configured; fault.Unavailable when it does not answer.
-func (s *Service) Begin(ctx context.Context, provider, locale string) (string, Flow, error) {
+func (s *Service) Begin(ctx context.Context, provider, locale string, purpose Purpose) (string, Flow, error) {
 	p := s.provider(provider)
 	if p == nil {
 		return "", Flow{}, fault.New(fault.NotFound, nil)
@@ -53,7 +55,7 @@ func (s *Service) Begin(ctx context.Context, provider, locale string) (string, F
 	}
 	flow := Flow{
 		Provider: provider, State: state, Verifier: oauth2.GenerateVerifier(), Nonce: nonce,
-		Locale: locale, StartedAt: s.now(),
+		Locale: locale, StartedAt: s.now(), Purpose: purpose,
 	}
 	address, err := p.begin(ctx, flow)
 	if err != nil {
@@ -77,29 +79,41 @@ func randomText() (string, error) {
 // Errors: fault.Malformed with fault.SignInExpired or fault.SignInFailed; the log has the details. fault.Unavailable
 // when the provider cannot even be looked up.
 func (s *Service) Complete(ctx context.Context, flow Flow, query url.Values) (models.User, error) {
+	config, who, err := s.identify(ctx, flow, query)
+	if err != nil {
+		return models.User{}, err
+	}
+	return s.signIn(ctx, config, who, flow.Locale)
+}
+
+// identify checks what the provider sent back and returns who it says this is.
+func (s *Service) identify(ctx context.Context, flow Flow, query url.Values) (ProviderConfig, profile, error) {
+	refused := func(told fault.Problem, why error) (ProviderConfig, profile, error) {
+		return ProviderConfig{}, profile{}, s.refuse(ctx, flow, told, why)
+	}
 	p := s.provider(flow.Provider)
 	if p == nil {
-		return models.User{}, s.refuse(ctx, flow, fault.SignInFailed, &refusal{"flow", "no such provider"})
+		return refused(fault.SignInFailed, &refusal{"flow", "no such provider"})
 	}
 	code, err := s.accept(p.config(), flow, query)
 	if errors.Is(err, errFlowExpired) {
-		return models.User{}, s.refuse(ctx, flow, fault.SignInExpired, err)
+		return refused(fault.SignInExpired, err)
 	}
 	if err != nil {
-		return models.User{}, s.refuse(ctx, flow, fault.SignInFailed, err)
+		return refused(fault.SignInFailed, err)
 	}
 	said, err := p.complete(ctx, flow, code)
 	if fault.Of(err) != nil {
-		return models.User{}, err
+		return ProviderConfig{}, profile{}, err
 	}
 	if err != nil {
-		return models.User{}, s.refuse(ctx, flow, fault.SignInFailed, err)
+		return refused(fault.SignInFailed, err)
 	}
 	who, ok := said.clean()
 	if !ok {
-		return models.User{}, s.refuse(ctx, flow, fault.SignInFailed, &refusal{"subject", "the provider's id for the user cannot be one"})
+		return refused(fault.SignInFailed, &refusal{"subject", "the provider's id for the user cannot be one"})
 	}
-	return s.signIn(ctx, p.config(), who, flow.Locale)
+	return p.config(), who, nil
 }
 
 // errFlowExpired is a sign-in that took too long.

@@ -155,11 +155,11 @@ func TestBeginRefuses(t *testing.T) {
 	nowhere := OpenID("Nowhere", "http://127.0.0.1:1/", "id", "secret")
 	f := newFixture(t, nowhere)
 	for _, name := range []string{"", "google", "OIDC", "oidc/../x"} {
-		if _, _, err := f.Begin(t.Context(), name, "de"); !fault.Is(err, fault.NotFound) {
+		if _, _, err := f.Begin(t.Context(), name, "de", ""); !fault.Is(err, fault.NotFound) {
 			t.Errorf("%q: %v, want not found", name, err)
 		}
 	}
-	if _, _, err := f.Begin(t.Context(), "oidc", "de"); !fault.Is(err, fault.Unavailable) {
+	if _, _, err := f.Begin(t.Context(), "oidc", "de", ""); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("a provider that is down: %v, want unavailable", err)
 	}
 }
@@ -169,11 +169,11 @@ func TestBeginTriesAProviderAgain(t *testing.T) {
 	fake := newFakeProvider(t)
 	fake.down.Store(true)
 	f := newFixture(t, fake.config())
-	if _, _, err := f.Begin(t.Context(), "oidc", "de"); !fault.Is(err, fault.Unavailable) {
+	if _, _, err := f.Begin(t.Context(), "oidc", "de", ""); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("down: %v, want unavailable", err)
 	}
 	fake.down.Store(false)
-	if _, _, err := f.Begin(t.Context(), "oidc", "de"); err != nil {
+	if _, _, err := f.Begin(t.Context(), "oidc", "de", ""); err != nil {
 		t.Errorf("up again: %v", err)
 	}
 }

@@ -42,6 +42,11 @@ func (p *gitHub) begin(_ context.Context, f Flow) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if f.Purpose != "" { // Source: https://docs.github.com/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
+		query := address.Query()
+		query.Set("prompt", "select_account")
+		address.RawQuery = query.Encode()
+	}
 	return address.String(), nil
 }
 

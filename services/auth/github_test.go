@@ -46,7 +46,7 @@ func fakeGitHub(t *testing.T, user map[string]any, emails any) ProviderConfig {
 
 func signInWithGitHub(t *testing.T, f fixture) (models.User, error) {
 	t.Helper()
-	address, flow, err := f.Begin(t.Context(), "github", "en")
+	address, flow, err := f.Begin(t.Context(), "github", "en", "")
 	if err != nil {
 		t.Fatal(err)
 	}

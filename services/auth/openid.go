@@ -56,6 +56,9 @@ func (p *openID) begin(ctx context.Context, f Flow) (string, error) {
 	if p.conf.Nonce {
 		query.Set("nonce", f.Nonce)
 	}
+	if f.Purpose != "" && p.conf.Nonce { // whoever keeps to OpenID Connect knows the parameter
+		query.Set("prompt", "select_account") // or the provider answers for whoever is signed in there
+	}
 	if f.Locale != "" {
 		query.Set("ui_locales", f.Locale)
 	}

@@ -49,13 +49,8 @@ func (s *Service) signIn(ctx context.Context, config ProviderConfig, who profile
 
 // settle returns the user that an arrival belongs to.
 func (a arrival) settle(tx *gorm.DB) (int64, error) {
-	if err := lockText(tx, "identity\n"+a.issuer+"\n"+a.who.Subject); err != nil {
+	if err := a.lock(tx); err != nil {
 		return 0, err
-	}
-	if a.who.Email != "" {
-		if err := lockText(tx, "email\n"+a.who.Email); err != nil {
-			return 0, err
-		}
 	}
 	userID, err := a.refresh(tx)
 	if err != nil {
@@ -68,6 +63,14 @@ func (a arrival) settle(tx *gorm.DB) (int64, error) {
 		err = a.adoptAddress(tx, userID)
 	}
 	return userID, err
+}
+
+// lock has all that arrives with this identity or this address wait for each other.
+func (a arrival) lock(tx *gorm.DB) error {
+	if err := lockText(tx, "identity\n"+a.issuer+"\n"+a.who.Subject); err != nil || a.who.Email == "" {
+		return err
+	}
+	return lockText(tx, "email\n"+a.who.Email)
 }
 
 // lockText holds a lock on something that has no row yet, until the transaction ends.
@@ -100,15 +103,20 @@ func (a arrival) admit(tx *gorm.DB) (int64, error) {
 		if userID == 0 { // the address was free a moment ago: a Checkout took it
 			continue
 		}
-		err = tx.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, a.issuer, a.who.Subject, userID, a.provider, a.who.Email, a.who.EmailVerified,
-			a.who.Name, a.now, a.now).Error
-		if err != nil {
-			return 0, fmt.Errorf("add identity: %w", err)
-		}
-		return userID, nil
+		return userID, a.write(tx, userID)
 	}
 	return 0, errors.New("add user: the address is taken again and again")
+}
+
+// write adds the new identity to a user.
+func (a arrival) write(tx *gorm.DB, userID int64) error {
+	err := tx.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, a.issuer, a.who.Subject, userID, a.provider, a.who.Email, a.who.EmailVerified,
+		a.who.Name, a.now, a.now).Error
+	if err != nil {
+		return fmt.Errorf("add identity: %w", err)
+	}
+	return nil
 }
 
 // place returns the user for a new identity, 0 when the address was taken in this very moment.

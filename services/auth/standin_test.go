@@ -89,7 +89,7 @@ func request(t *testing.T, method, address string, form url.Values) (*goquery.Do
 
 func (f fixture) begin(t *testing.T) (string, Flow) {
 	t.Helper()
-	address, flow, err := f.Begin(t.Context(), "oidc", "de")
+	address, flow, err := f.Begin(t.Context(), "oidc", "de", "")
 	if err != nil {
 		t.Fatalf("begin: %v", err)
 	}

@@ -101,6 +101,12 @@ const (
 	DayInvalid          Problem = "day_invalid"
 	DaysReversed        Problem = "days_reversed"
 	ChoiceUnknown       Problem = "choice_unknown"
+	IdentityTaken       Problem = "identity_taken"
+	IdentityOther       Problem = "identity_other"
+	IdentityLimit       Problem = "identity_limit"
+	AddressTaken        Problem = "address_taken"
+	DeletionConfirm     Problem = "deletion_confirm"
+	DeletionDispute     Problem = "deletion_dispute"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -112,7 +118,7 @@ func Problems() []Problem {
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
-		NameUnfit, LastIdentity,
+		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, DeletionConfirm, DeletionDispute,
 		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown}
 }
 

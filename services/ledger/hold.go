@@ -35,7 +35,7 @@ type Held struct {
 
 // holdSQL is bookSQL for a hold: it locks, decides, reserves and counts the reserved credits in one round trip.
 const holdSQL = `WITH account AS MATERIALIZED (
-	SELECT id, credits_balance - credits_held AS available, xmin AS version FROM users WHERE id = $1::int FOR UPDATE
+	SELECT id, CASE WHEN deleted_at IS NULL THEN credits_balance - credits_held ELSE 0 END AS available, xmin AS version FROM users WHERE id = $1::int FOR UPDATE
 ), moment AS MATERIALIZED (
 	SELECT clock_timestamp() AS now FROM account -- once the user is locked: the time begins with the hold, not with the waiting
 ), hold AS (

@@ -62,7 +62,7 @@ func Post(tx *gorm.DB, e Entry) (Posted, error) {
 // user, a key that was used meanwhile would stay unseen. Whatever uses a key also moves the user's row, so it books only
 // on the version of the row that it began with.
 const bookSQL = `WITH account AS MATERIALIZED (
-	SELECT id, credits_balance - credits_held AS available, xmin AS version FROM users WHERE id = $1::int FOR UPDATE
+	SELECT id, CASE WHEN deleted_at IS NULL THEN credits_balance - credits_held ELSE 0 END AS available, xmin AS version FROM users WHERE id = $1::int FOR UPDATE
 ), line AS (
 	INSERT INTO credit_transactions (user_id, delta_credits, reason, stripe_event_id, meta)
 	SELECT account.id, due.delta, $3, nullif($6, ''), $7::jsonb
@@ -134,7 +134,7 @@ type sight struct {
 	Hold      *uuid.UUID     // that it made
 }
 
-// look reads it.
+// look reads it. A deleted account is not there: only what Stripe says is still booked to it.
 // Locks: the user's row. Errors: fault.NotFound.
 func look(tx *gorm.DB, userID int64, feature models.Reason, key, caller string) (sight, error) {
 	user, err := Lock(tx, userID)
@@ -150,6 +150,9 @@ func look(tx *gorm.DB, userID int64, feature models.Reason, key, caller string) 
 		map[string]any{"user": userID, "feature": string(feature), "key": key, "caller": caller}).Scan(&seen).Error
 	if err != nil {
 		return sight{}, fmt.Errorf("look up idempotency key of user %d: %w", userID, err)
+	}
+	if user.DeletedAt != nil && feature != models.ReasonPurchase && feature != models.ReasonRefund && feature != models.ReasonDispute {
+		return sight{}, fault.New(fault.NotFound, nil)
 	}
 	seen.Available = user.Available()
 	return seen, nil

@@ -111,7 +111,7 @@ func Together(tx *gorm.DB, asks []Ask) ([]bool, error) {
 const spendTogetherSQL = `WITH asked AS MATERIALIZED (
 	SELECT ask.*, price.credits, account.available, sum(price.credits) OVER (PARTITION BY ask.user_id ORDER BY ask.n) AS spent
 	FROM json_to_recordset($1::json) ask (n int, user_id int, reason text, key text, caller text, meta jsonb)
-	CROSS JOIN LATERAL (SELECT credits_balance - credits_held AS available FROM users WHERE id = ask.user_id LIMIT 1) account
+	CROSS JOIN LATERAL (SELECT credits_balance - credits_held AS available FROM users WHERE id = ask.user_id AND deleted_at IS NULL LIMIT 1) account
 	CROSS JOIN LATERAL (SELECT credits FROM feature_prices WHERE feature = ask.reason AND active LIMIT 1) price
 ), chosen AS MATERIALIZED (
 	SELECT nextval('credit_transactions_id_seq') AS id, certain.* FROM (SELECT * FROM asked
@@ -180,7 +180,7 @@ const holdTogetherSQL = `WITH moment AS MATERIALIZED (
 	SELECT ask.*, price.credits, account.available, sum(price.credits) OVER (PARTITION BY ask.user_id ORDER BY ask.n) AS reserved
 	FROM json_to_recordset($1::json) ask (n int, id uuid, user_id int, owner uuid, feature text, key text, request_hash text,
 		named text, metadata jsonb, ttl bigint)
-	CROSS JOIN LATERAL (SELECT credits_balance - credits_held AS available FROM users WHERE id = ask.user_id LIMIT 1) account
+	CROSS JOIN LATERAL (SELECT credits_balance - credits_held AS available FROM users WHERE id = ask.user_id AND deleted_at IS NULL LIMIT 1) account
 	CROSS JOIN LATERAL (SELECT credits FROM feature_prices WHERE feature = ask.feature AND active LIMIT 1) price
 ), hold AS (
 	INSERT INTO holds (id, user_id, api_key_id, feature, credits, idempotency_key, request_hash, named, metadata, expires_at, created_at, updated_at)

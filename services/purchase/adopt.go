@@ -93,7 +93,7 @@ func keepAlias(tx *gorm.DB, customer string, userID int64, livemode bool) error 
 	err := tx.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES (?, ?, ?) ON CONFLICT (customer_id) DO NOTHING`,
 		customer, userID, livemode).Error
 	if err == nil {
-		err = tx.Exec(`UPDATE users SET stripe_customer_id = ?, updated_at = now() WHERE id = ? AND stripe_customer_id IS NULL
+		err = tx.Exec(`UPDATE users SET stripe_customer_id = ?, updated_at = now() WHERE id = ? AND stripe_customer_id IS NULL AND deleted_at IS NULL
 			AND NOT EXISTS (SELECT 1 FROM users WHERE stripe_customer_id = ?)`, customer, userID, customer).Error
 	}
 	if err != nil {

@@ -103,7 +103,11 @@ func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID strin
 	if err != nil {
 		return nil, err
 	}
-	return Settle(tx, p, eventID)
+	rows, err := Settle(tx, p, eventID)
+	if err != nil {
+		return nil, err
+	}
+	return rows, afterDeletion(tx, p, len(rows) > 0)
 }
 
 // BookCharge books how much of a charge has been refunded in all.
@@ -194,5 +198,9 @@ func settlePayment(tx *gorm.DB, paymentRef, eventID string) ([]models.CreditTran
 	if err != nil {
 		return nil, err
 	}
-	return Settle(tx, p, eventID)
+	rows, err := Settle(tx, p, eventID)
+	if err != nil {
+		return nil, err
+	}
+	return rows, eraseAgain(tx, p.UserID)
 }

@@ -61,6 +61,14 @@ var contract = map[string]func(*client.API) error{
 		_, err := api.TaxSettings.Get(&stripe.TaxSettingsParams{})
 		return err
 	},
+	"Customers.Del": func(api *client.API) error {
+		_, err := api.Customers.Del("cus_1", nil)
+		return err
+	},
+	"CheckoutSessions.Expire": func(api *client.API) error {
+		_, err := api.CheckoutSessions.Expire("cs_1", nil)
+		return err
+	},
 	"CheckoutSessions.New": func(api *client.API) error { // its real parameters: productAgainst
 		_, err := api.CheckoutSessions.New(&stripe.CheckoutSessionParams{Mode: stripe.String("payment"), SuccessURL: stripe.String("https://example.com")})
 		return err

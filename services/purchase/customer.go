@@ -51,7 +51,7 @@ func (s *Service) customer(ctx context.Context, userID int64) (string, error) {
 func (s *Service) keepCustomer(ctx context.Context, userID int64, customer string) (string, error) {
 	var stands string
 	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
-		err := tx.Exec(`UPDATE users SET stripe_customer_id = ?, updated_at = now() WHERE id = ? AND stripe_customer_id IS NULL`,
+		err := tx.Exec(`UPDATE users SET stripe_customer_id = ?, updated_at = now() WHERE id = ? AND stripe_customer_id IS NULL AND deleted_at IS NULL`,
 			customer, userID).Error
 		if err != nil {
 			return err

@@ -67,5 +67,9 @@ func ForgetCustomer(tx *gorm.DB, customerID string) error {
 	if err != nil {
 		return fmt.Errorf("forget customer %s: %w", customerID, err)
 	}
-	return nil
+	var owner int64
+	if err := tx.Raw(`SELECT user_id FROM stripe_customers WHERE customer_id = ?`, customerID).Scan(&owner).Error; err != nil {
+		return fmt.Errorf("owner of customer %s: %w", customerID, err)
+	}
+	return eraseAgain(tx, owner)
 }

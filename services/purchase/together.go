@@ -77,7 +77,7 @@ func lockPending(tx *gorm.DB, sessions []Completed) (map[string]*models.Purchase
 			WHERE payment = '' OR pg_try_advisory_xact_lock(hashtextextended('payment:' || payment, 0))
 		)
 		SELECT p.* FROM free JOIN purchases p ON p.checkout_session_id = session JOIN users u ON u.id = p.user_id
-		WHERE p.status IN ('pending', 'awaiting_payment') FOR UPDATE OF p, u SKIP LOCKED`, values...).Find(&rows).Error
+		WHERE p.status IN ('pending', 'awaiting_payment') AND u.deleted_at IS NULL FOR UPDATE OF p, u SKIP LOCKED`, values...).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("lock the purchases of %d sessions: %w", len(sessions), err)
 	}

@@ -1,0 +1,75 @@
+package handlers
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// showDeletion is GET /{locale}/account/delete: it tells what goes and what stays, and changes nothing.
+func (h *Handler) showDeletion(c *fiber.Ctx) error {
+	return h.renderDeletion(c, fiber.StatusOK, "")
+}
+
+func (h *Handler) renderDeletion(c *fiber.Ctx, status int, problem string) error {
+	d, err := h.Auth.Departure(c.UserContext(), currentUserID(c))
+	if err != nil {
+		return err
+	}
+	data := pages.AccountDeletionData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Balance: d.Balance, Holds: d.Holds, Held: d.Held,
+		Awaiting: d.Awaiting, Disputed: d.Disputed, Booked: d.Booked, Until: d.Until, Error: problem}
+	proved, err := h.Sessions.proved(c)
+	if err != nil {
+		return err
+	}
+	if !proved {
+		if data.Prove, err = h.ownProviders(c); err != nil {
+			return err
+		}
+	}
+	return h.render(c, status, "account.delete.title", pages.AccountDeletion(data))
+}
+
+// ownProviders are those through which the user can show that it is still them.
+func (h *Handler) ownProviders(c *fiber.Ctx) ([]pages.Linkable, error) {
+	identities, err := h.Auth.Identities(c.UserContext(), currentUserID(c))
+	if err != nil {
+		return nil, err
+	}
+	var own []pages.Linkable
+	for _, p := range h.Auth.Providers() {
+		for _, i := range identities {
+			if i.Provider == p.Name {
+				own = append(own, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.Confirming)})
+				break
+			}
+		}
+	}
+	return own, nil
+}
+
+// deleteAccount is POST /{locale}/account/delete. It wants the box ticked, and somebody who has lately come from their
+// provider: an unattended browser is not enough.
+func (h *Handler) deleteAccount(c *fiber.Ctx) error {
+	proved, err := h.Sessions.proved(c)
+	switch {
+	case err != nil:
+		return err
+	case !proved:
+		return h.renderDeletion(c, fiber.StatusUnprocessableEntity, "")
+	case formValue(c, "sure") != "yes":
+		return h.renderDeletion(c, fiber.StatusUnprocessableEntity, h.message(c.UserContext(), fault.Field("sure", fault.DeletionConfirm)))
+	}
+	err = h.Auth.Delete(c.UserContext(), currentUserID(c))
+	if f := fault.Of(err); f != nil && f.Problem == fault.DeletionDispute {
+		return h.renderDeletion(c, fiber.StatusConflict, "")
+	}
+	if err != nil {
+		return err
+	}
+	c.Set("Clear-Site-Data", `"storage"`) // as signOut
+	setFlash(c, h.Sessions.secure, "account_deleted")
+	return leave(c, "/"+pageLocale(c))
+}

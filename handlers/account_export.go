@@ -1,0 +1,214 @@
+package handlers
+
+import (
+	"archive/zip"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+// movementsName is the name of the section that is the history; the others are auth.Sections.
+const movementsName = "movements"
+
+// sendAccount is GET /{locale}/account/export.zip: everything that is stored about the user, as it was at one moment:
+// each section as a table for spreadsheets and as JSON for programs.
+func (h *Handler) sendAccount(c *fiber.Ctx) error {
+	user := currentUserID(c)
+	return h.sendExport(c, ledger.Filter{}, "application/zip", locales.T(c.UserContext(), "account.export.name", nil)+".zip",
+		func(ctx context.Context, out io.Writer, export *ledger.Export, conn net.Conn) error {
+			file := accountFile{ctx: ctx, zip: zip.NewWriter(out), export: export, user: user, conn: conn}
+			for _, section := range auth.Sections() {
+				if err := file.section(section); err != nil {
+					return err
+				}
+			}
+			if err := file.movements(); err != nil {
+				return err
+			}
+			return file.zip.Close()
+		})
+}
+
+// accountFile is the archive while it is written. Nothing waits longer than writeTimeout for its reader.
+type accountFile struct {
+	ctx    context.Context
+	zip    *zip.Writer
+	export *ledger.Export
+	user   int64
+	conn   net.Conn
+}
+
+// entry begins a file in the archive.
+func (f accountFile) entry(name string) (io.Writer, error) {
+	if err := f.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return nil, err
+	}
+	return f.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: models.Now()})
+}
+
+// section writes one section as CSV and as JSON.
+func (f accountFile) section(s auth.Section) error {
+	columns, err := s.Columns(f.export)
+	if err != nil {
+		return err
+	}
+	out, err := f.entry("csv/" + s.Name + ".csv")
+	if err != nil {
+		return err
+	}
+	var header []string
+	for _, name := range columns {
+		header = append(header, locales.T(f.ctx, "account.export.columns."+strings.ToLower(name), map[string]any{"zone": components.Zone(f.ctx).String()}))
+	}
+	table := newCSV(f.ctx, out, header)
+	err = s.Read(f.export, f.user, func(columns []string, values []any) error { return f.line(table, columns, values) })
+	if table.Flush(); err != nil || table.Error() != nil {
+		return fmt.Errorf("export %s: %w", s.Name, orElse(err, table.Error()))
+	}
+	list, err := f.list(s.Name)
+	if err != nil {
+		return err
+	}
+	if err := s.Read(f.export, f.user, list.row); err != nil {
+		return err
+	}
+	return list.end()
+}
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// line writes one row of a table, each value as the language's spreadsheets take it.
+func (f accountFile) line(table *csv.Writer, columns []string, values []any) error {
+	cells := make([]string, len(values))
+	for i, value := range values {
+		switch v := value.(type) {
+		case nil:
+		case time.Time:
+			cells[i] = csvTime(f.ctx, v)
+		case bool:
+			cells[i] = locales.T(f.ctx, map[bool]string{true: "account.export.yes", false: "account.export.no"}[v], nil)
+		case int64:
+			cells[i] = fmt.Sprint(v)
+			if strings.HasSuffix(columns[i], "Cents") {
+				cells[i] = components.TypedMoney(f.ctx, models.Cents(v), currencyOf(columns, values, columns[i]))
+			}
+		default:
+			cells[i] = harmless(fmt.Sprint(v))
+		}
+	}
+	return table.Write(cells)
+}
+
+// currencyOf is what an amount of the row is counted in.
+func currencyOf(columns []string, values []any, amount string) string {
+	found := ""
+	for i, name := range columns {
+		if text, ok := values[i].(string); ok && text != "" && (name == "currency" || name == "paidCurrency" && amount == "paidCents") {
+			found = text
+		}
+	}
+	return found
+}
+
+// movements writes the history: the table as /history.csv has it, and JSON as the API has it.
+func (f accountFile) movements() error {
+	out, err := f.entry("csv/" + movementsName + ".csv")
+	if err != nil {
+		return err
+	}
+	if err := writeHistory(f.ctx, out, f.export, f.conn); err != nil {
+		return err
+	}
+	if err := f.export.Again(); err != nil {
+		return err
+	}
+	list, err := f.list(movementsName)
+	if err != nil {
+		return err
+	}
+	columns := []string{"id", "createdAt", "reason", "deltaCredits", "balanceAfter", "purchaseId", "holdId", "note", "metadata"}
+	for {
+		lines, err := f.export.Next()
+		if err != nil {
+			return err
+		}
+		if len(lines) == 0 {
+			return list.end()
+		}
+		if err := f.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+			return err
+		}
+		for _, e := range lines {
+			err := list.row(columns, []any{e.ID, e.CreatedAt, string(e.Reason), int64(e.DeltaCredits), int64(e.BalanceAfter), e.Meta.PurchaseID, e.Meta.HoldID,
+				e.Meta.Note, string(e.Meta.RequestMetadata)})
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// jsonList is a JSON array of objects, written as its rows come.
+type jsonList struct {
+	out  io.Writer
+	rows int
+}
+
+func (f accountFile) list(name string) (*jsonList, error) {
+	out, err := f.entry("json/" + name + ".json")
+	return &jsonList{out: out}, err
+}
+
+func (l *jsonList) row(columns []string, values []any) error {
+	object := map[string]any{}
+	for i, name := range columns {
+		object[name] = values[i]
+		if text, ok := values[i].(string); ok && (name == "metadata" || name == "detail") { // JSON already
+			object[name] = nil
+			if json.Valid([]byte(text)) {
+				object[name] = json.RawMessage(text)
+			}
+		}
+		if values[i] == "" {
+			object[name] = nil
+		}
+	}
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	separator := ",\n"
+	if l.rows == 0 {
+		separator = "[\n"
+	}
+	l.rows++
+	_, err = io.WriteString(l.out, separator+string(raw))
+	return err
+}
+
+func (l *jsonList) end() error {
+	text := "\n]\n"
+	if l.rows == 0 {
+		text = "[]\n"
+	}
+	_, err := io.WriteString(l.out, text)
+	return err
+}

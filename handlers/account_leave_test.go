@@ -1,0 +1,364 @@
+package handlers
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/sandbox/identity"
+)
+
+// offer has the desk take sign-ins from the sandbox's provider.
+func (d *desk) offer() {
+	d.t.Helper()
+	server, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: "credits", ClientSecret: "not-a-secret",
+		RedirectURLs: []string{"http://localhost/auth/oidc/callback"}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = server.Close(context.Background()) })
+	d.handler.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", Log: slog.New(slog.DiscardHandler),
+		Providers: []auth.ProviderConfig{auth.OpenID("Demo", server.Issuer(), "credits", "not-a-secret")}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// identify goes through the provider's page as somebody, and returns where it sends the browser.
+func (d *desk) identify(address, email string) string {
+	d.t.Helper()
+	browser := &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Host == "localhost" {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	page, err := browser.Get(address) //nolint:noctx // a test
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer page.Body.Close()
+	doc, err := goquery.NewDocumentFromReader(page.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	form, data := doc.Find("input[name=email]").Closest("form"), url.Values{}
+	form.Find("input[type=hidden]").Each(func(_ int, field *goquery.Selection) { data.Set(field.AttrOr("name", ""), field.AttrOr("value", "")) })
+	data.Set("email", email)
+	data.Set("name", "Ada Lovelace")
+	data.Set("verified", "on")
+	form.Find("input[type=checkbox]").Each(func(_ int, field *goquery.Selection) { data.Set(field.AttrOr("name", ""), field.AttrOr("value", "on")) })
+	target, err := page.Request.URL.Parse(form.AttrOr("action", ""))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	answer, err := browser.PostForm(target.String(), data) //nolint:noctx // a test
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	back, err := answer.Location()
+	if err != nil {
+		text, _ := io.ReadAll(answer.Body)
+		d.t.Fatalf("the provider keeps the browser: %d %s", answer.StatusCode, text)
+	}
+	return back.RequestURI()
+}
+
+// enter signs somebody in through the provider.
+func (d *desk) enter(email string) member {
+	d.t.Helper()
+	r := d.call("GET", "/auth/oidc?locale=en", "")
+	cookie, _, _ := strings.Cut(r.header.Get("Set-Cookie"), ";")
+	r = d.call("GET", d.identify(r.header.Get("Location"), email), "", "Cookie: "+cookie)
+	for _, line := range r.header.Values("Set-Cookie") {
+		if value, ok := strings.CutPrefix(line, "session="); ok {
+			value, _, _ = strings.Cut(value, ";")
+			return member{d, "session=" + value}
+		}
+	}
+	d.t.Fatalf("not signed in: %d", r.status)
+	return member{}
+}
+
+// flash is the message that an answer leaves for the next page.
+func (r reply) flash() string {
+	for _, line := range r.header.Values("Set-Cookie") {
+		if value, ok := strings.CutPrefix(line, "flash="); ok {
+			value, _, _ = strings.Cut(value, ";")
+			return value
+		}
+	}
+	return ""
+}
+
+func TestLinkAnotherSignIn(t *testing.T) {
+	d := newDesk(t)
+	d.offer()
+	ada, bob := d.enter("ada@example.com"), d.enter("bob@example.com")
+	linkURL := func(m member) string {
+		_, doc := m.open("/en/account")
+		return doc.Find("#link-oidc").AttrOr("href", "")
+	}
+	link := func(m member, email string) reply {
+		t.Helper()
+		r := m.call("GET", linkURL(m), "", "Cookie: "+m.cookie)
+		if r.status != 302 || !strings.Contains(r.header.Get("Location"), "prompt=select_account") {
+			t.Fatalf("linking begins with %d to %s", r.status, r.header.Get("Location"))
+		}
+		return m.call("GET", d.identify(r.header.Get("Location"), email), "", "Cookie: "+m.cookie)
+	}
+	for _, c := range []struct {
+		who          member
+		email, flash string
+		signIns      int
+	}{
+		{ada, "ada.work@example.com", "linked", 2},
+		{ada, "ada.work@example.com", "already_linked", 2},
+		{ada, "bob@example.com", "identity_taken", 2},
+		{bob, "ada.work@example.com", "identity_taken", 1},
+	} {
+		r := link(c.who, c.email)
+		_, doc := c.who.open("/en/account")
+		if got := doc.Find("#sign-ins .lines li").Length(); r.status != 303 || r.header.Get("Location") != "/en/account" || r.flash() != c.flash || got != c.signIns {
+			t.Errorf("linking %s: %d to %s, %q, %d sign-ins; want %q and %d", c.email, r.status, r.header.Get("Location"), r.flash(), got, c.flash, c.signIns)
+		}
+	}
+	t.Run("only from the session's own page", func(t *testing.T) {
+		own := linkURL(ada)
+		for name, try := range map[string]struct {
+			path, cookie string
+			status       int
+		}{
+			"without a token":                   {"/auth/oidc?purpose=link", ada.cookie, 403},
+			"with another's token":              {linkURL(bob), ada.cookie, 403},
+			"with the token of another purpose": {strings.Replace(own, "purpose=link", "purpose=confirm", 1), ada.cookie, 403},
+			"with an unknown purpose":           {strings.Replace(own, "purpose=link", "purpose=other", 1), ada.cookie, 400},
+			"without a session":                 {own, "x=y", 401},
+			"with a state of one's own":         {own + "&state=x", ada.cookie, 400},
+		} {
+			if r := d.call("GET", try.path, "", "Cookie: "+try.cookie); r.status != try.status {
+				t.Errorf("%s: %d, want %d", name, r.status, try.status)
+			}
+		}
+	})
+	t.Run("an answer works once, in its own browser, while it is signed in", func(t *testing.T) {
+		began := ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
+		back := d.identify(began.header.Get("Location"), "third@example.com")
+		if r := bob.call("GET", back, "", "Cookie: "+bob.cookie); r.status != 400 {
+			t.Errorf("in another's browser: %d, want 400", r.status)
+		}
+		if r := ada.call("GET", back+"&state=other", "", "Cookie: "+ada.cookie); r.flash() != "purpose_failed" {
+			t.Errorf("with another state: %d %q", r.status, r.flash())
+		}
+		if r := ada.call("GET", back, "", "Cookie: "+ada.cookie); r.status != 400 {
+			t.Errorf("a second time: %d, want 400", r.status)
+		}
+		began = ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
+		back = d.identify(began.header.Get("Location"), "fourth@example.com")
+		ada.post("/logout", url.Values{})
+		if r := ada.call("GET", back, "", "Cookie: "+ada.cookie); r.status != 400 {
+			t.Errorf("after signing out: %d, want 400", r.status)
+		}
+		for _, email := range []string{"third@example.com", "fourth@example.com"} {
+			if traces := dbtest.Traces(t, d.db, email); len(traces) > 0 {
+				t.Errorf("%v came into the database", traces)
+			}
+		}
+	})
+}
+
+func TestDeleteAccount(t *testing.T) {
+	d := newDesk(t)
+	d.offer()
+	ada := d.enter("ada@example.com")
+	var id int64
+	if err := d.db.Raw(`SELECT id FROM users`).Scan(&id).Error; err != nil {
+		t.Fatal(err)
+	}
+	d.credit(id, 50)
+	t.Run("tells what goes and what stays", func(t *testing.T) {
+		for _, locale := range []string{"en", "de"} {
+			r, doc := ada.open("/" + locale + "/account/delete")
+			if r.status != 200 || doc.Find("#goes, #stays, #lapses, #delete-account").Length() != 4 || doc.Find("#debt, #live-holds, #awaiting, #disputed").Length() != 0 {
+				t.Errorf("%s: %d with %s", locale, r.status, doc.Find("main").Text())
+			}
+		}
+	})
+	t.Run("wants the box ticked and the session's token", func(t *testing.T) {
+		r := ada.post("/en/account/delete", url.Values{})
+		if r.status != 422 || !strings.Contains(r.body, `id="sure-error"`) {
+			t.Errorf("without the tick: %d", r.status)
+		}
+		if r := ada.call("POST", "/en/account/delete", "sure=yes", "Content-Type: application/x-www-form-urlencoded", "Cookie: "+ada.cookie); r.status != 403 {
+			t.Errorf("without the token: %d", r.status)
+		}
+	})
+	t.Run("wants somebody who has lately shown who they are", func(t *testing.T) {
+		late := ada
+		late.cookie = d.signIn(id)
+		d.age(late.cookie)
+		r := late.post("/en/account/delete", url.Values{"sure": {"yes"}})
+		doc, _ := goquery.NewDocumentFromReader(strings.NewReader(r.body))
+		if r.status != 422 || doc.Find("#prove").Length() != 1 || doc.Find("#delete-account").Length() != 0 {
+			t.Fatalf("after a long time: %d", r.status)
+		}
+		prove := doc.Find("#prove-oidc").AttrOr("href", "")
+		for email, flash := range map[string]string{"bob@example.com": "identity_other", "ada@example.com": "confirmed"} {
+			began := late.call("GET", prove, "", "Cookie: "+late.cookie)
+			r := late.call("GET", d.identify(began.header.Get("Location"), email), "", "Cookie: "+late.cookie)
+			if r.flash() != flash || r.header.Get("Location") != "/en/account/delete" {
+				t.Errorf("as %s: %q to %s", email, r.flash(), r.header.Get("Location"))
+			}
+			if _, doc := late.open("/en/account/delete"); (doc.Find("#delete-account").Length() == 1) != (flash == "confirmed") && flash == "confirmed" {
+				t.Errorf("as %s: the form is not there", email)
+			}
+			if flash == "identity_other" {
+				d.age(late.cookie)
+			}
+		}
+	})
+	t.Run("twenty times at once is once", func(t *testing.T) {
+		dbtest.Together(20, func(int) {
+			if r := ada.post("/en/account/delete", url.Values{"sure": {"yes"}}); r.status != 303 && r.status != 401 {
+				t.Errorf("status %d", r.status)
+			}
+		})
+		if r, _ := ada.open("/en/account"); r.status != 303 || !strings.Contains(r.header.Get("Location"), "/login") {
+			t.Errorf("the account still opens: %d", r.status)
+		}
+		var lines int64
+		if err := d.db.Raw(`SELECT count(*) FROM credit_transactions WHERE user_id = ? AND delta_credits = -50`, id).Scan(&lines).Error; err != nil || lines != 1 {
+			t.Errorf("the credits lapsed %d times (%v)", lines, err)
+		}
+		dbtest.CheckLedger(t, d.db)
+	})
+	t.Run("and signing in again makes a new account", func(t *testing.T) {
+		_, doc := d.enter("ada@example.com").open("/en/account/delete")
+		if doc.Find("#lapses").Length() != 0 || doc.Find("#stays li").Length() != 2 {
+			t.Errorf("the new account is not empty: %s", doc.Find("main").Text())
+		}
+	})
+}
+
+// age has a browser's user have come from their provider long ago.
+func (d *desk) age(cookie string) {
+	d.t.Helper()
+	_, id, _ := strings.Cut(cookie, "=")
+	request := &fasthttp.RequestCtx{}
+	request.Request.Header.Set("Cookie", cookie)
+	c := d.app.AcquireCtx(request)
+	defer d.app.ReleaseCtx(c)
+	sess, err := d.handler.Sessions.store.Get(c)
+	if err != nil || sess.ID() != id {
+		d.t.Fatalf("session: %v", err)
+	}
+	sess.Set(keyProof, int64(1))
+	if err := sess.Save(); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func TestExportAccount(t *testing.T) {
+	d := newDesk(t)
+	user, other := d.user("ada@example.com", 500), d.user("bob@example.com", 700)
+	if err := d.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name) VALUES
+		('https://id.example.com', 'a', ?, 'oidc', 'ada@example.com', true, '=1+1'), ('https://id.example.com', 'b', ?, 'oidc', 'bob@example.com', true, 'Bob')`,
+		user.ID, other.ID).Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := d.db.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
+		VALUES (gen_random_uuid(), ?, 1, 500, 123456, 'eur', 'de', 'k')`, user.ID).Error; err != nil {
+		t.Fatal(err)
+	}
+	ada := d.member(user.ID)
+	for locale, comma := range map[string]rune{"en": ',', "de": ';'} {
+		r := ada.call("GET", "/"+locale+"/account/export.zip", "", "Cookie: "+ada.cookie)
+		files := unzip(t, r)
+		if len(files) != 16 || r.header.Get("Content-Type") != "application/zip" {
+			t.Fatalf("%s: %d with %d files", locale, r.status, len(files))
+		}
+		for name, text := range files {
+			if strings.Contains(text, "bob") || strings.Contains(text, "Bob") || strings.Contains(text, d.handler.Sessions.rows.Name(strings.TrimPrefix(ada.cookie, "session="))) ||
+				strings.Contains(text, "MISSING") || strings.Contains(text, "account.export") {
+				t.Errorf("%s: %s tells too much, or too little: %s", locale, name, text)
+			}
+			if strings.HasSuffix(name, ".json") && !json.Valid([]byte(text)) {
+				t.Errorf("%s: %s is no JSON: %s", locale, name, text)
+			}
+			if strings.HasSuffix(name, ".csv") && !strings.HasPrefix(text, "\uFEFF") {
+				t.Errorf("%s: %s has no byte order mark", locale, name)
+			}
+		}
+		table := csv.NewReader(strings.NewReader(files["csv/purchases.csv"]))
+		table.Comma = comma
+		rows, err := table.ReadAll()
+		if want := map[string]string{"en": "1234.56", "de": "1234,56"}[locale]; err != nil || len(rows) != 2 || !slices.Contains(rows[1], want) {
+			t.Errorf("%s: purchases %v (%v), want %s", locale, rows, err, want)
+		}
+		if !strings.Contains(files["csv/sign-ins.csv"], "'=1+1") || !strings.Contains(files["json/movements.json"], `"deltaCredits":500`) ||
+			!strings.Contains(files["csv/movements.csv"], "500") || !strings.Contains(files["json/profile.json"], "ada@example.com") {
+			t.Errorf("%s: something is missing in %v", locale, files)
+		}
+	}
+	t.Run("a few at once", func(t *testing.T) {
+		var open []interface{ Close() }
+		for {
+			export, err := d.handler.Ledger.Export(t.Context(), user.ID, ledger.Filter{})
+			if err != nil {
+				break
+			}
+			open = append(open, export)
+		}
+		r := ada.call("GET", "/en/account/export.zip", "", "Cookie: "+ada.cookie)
+		if r.status != 503 || r.header.Get(fiber.HeaderRetryAfter) == "" {
+			t.Errorf("beside %d others: %d, retry after %q", len(open), r.status, r.header.Get(fiber.HeaderRetryAfter))
+		}
+		for _, export := range open {
+			export.Close()
+		}
+		if r := ada.call("GET", "/en/account/export.zip", "", "Cookie: "+ada.cookie); r.status != 200 {
+			t.Errorf("after them: %d", r.status)
+		}
+	})
+	if r := d.call("GET", "/en/account/export.zip", ""); r.status != 303 {
+		t.Errorf("without a session: %d", r.status)
+	}
+}
+
+func unzip(t *testing.T, r reply) map[string]string {
+	t.Helper()
+	archive, err := zip.NewReader(bytes.NewReader([]byte(r.body)), int64(len(r.body)))
+	if err != nil {
+		t.Fatalf("%d: %v", r.status, err)
+	}
+	files := map[string]string{}
+	for _, f := range archive.File {
+		in, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[f.Name] = string(text)
+	}
+	return files
+}

@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// Somebody without JavaScript links a second way to sign in, buys, spends, takes their data along and deletes the
+// account: no table of ours names them any more, Stripe's customer is gone, and they come back as somebody new.
+func TestAccountFromLinkToDeletion(t *testing.T) {
+	t.Parallel()
+	address := dbtest.Empty(t)
+	s := start(t, "DATABASE_URL="+address)
+	db, err := models.Open(address, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { models.Close(db) })
+	words := []string{"ada.leaves@example.com", "ada.second@example.com", "Ada Example"}
+
+	v := newVisitor(s, "de")
+	v.signInAs("ada.leaves@example.com")
+	v.open("/de/account")
+	v.click("#link-oidc")
+	v.submit("#custom-user", "name", "Ada Example", "email", "ada.second@example.com")
+	if v.at.Path != "/de/account" || v.doc.Find("#sign-ins .lines li").Length() != 2 || v.text("#flash") == "" {
+		t.Fatalf("linking leads to %s with %q", v.at, v.text("#sign-ins"))
+	}
+	v.open("/de/purchase")
+	v.submit("#buy-500", "quantity", "1")
+	v.submit("#pay")
+	s.wait("credits moved")
+	v.open("/de/billing")
+	v.submit("#spend-resume_analysis")
+	if v.balance() != "490" {
+		t.Fatalf("balance = %s", v.balance())
+	}
+	res, body := request(t, v.client, "GET", s.url+"/de/account/export.zip", "", nil)
+	archive, err := zip.NewReader(bytes.NewReader([]byte(body)), int64(len(body)))
+	if err != nil || !strings.Contains(res.Header.Get("Content-Disposition"), "credits-meine-daten.zip") {
+		t.Fatalf("the export is %d %s (%v)", res.StatusCode, res.Header.Get("Content-Disposition"), err)
+	}
+	for name, want := range map[string]string{"csv/purchases.csv": "20,00", "json/sign-ins.json": words[1], "csv/movements.csv": ";-10;490;", "json/movements.json": `"deltaCredits":500`} {
+		in, err := archive.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(in); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s has no %q (%v): %s", name, want, err, text)
+		}
+	}
+	if traces := dbtest.Traces(t, db, words...); len(traces) < 4 {
+		t.Fatalf("only %v name Ada before: the test proves little", traces)
+	}
+
+	v.open("/de/account")
+	v.click("#delete")
+	v.find("#lapses")
+	v.submit("#delete-account")
+	if v.status != 422 || v.text("#sure-error") == "" {
+		t.Fatalf("without the tick: %d", v.status)
+	}
+	v.submit("#delete-account", "sure", "yes")
+	if v.at.Path != "/de" || v.doc.Find("#balance").Length() != 0 || v.text("#flash") == "" {
+		t.Fatalf("deleting leads to %s (%d)", v.at, v.status)
+	}
+	s.wait("account erased")
+	eventually(t, "no table names Ada: Stripe still tells that the customer is gone", 30*time.Second, func() bool {
+		return len(dbtest.Traces(t, db, words...)) == 0
+	})
+	var customers int64
+	if err := db.Raw(`SELECT count(*) FROM stripe_customers WHERE deleted_at IS NULL`).Scan(&customers).Error; err != nil || customers != 0 {
+		t.Errorf("%d customers are left at Stripe (%v)", customers, err)
+	}
+	dbtest.CheckLedger(t, db)
+	var user models.User
+	if err := db.Take(&user).Error; err != nil || user.CreditsBalance != 0 || user.DeleteAfter == nil {
+		t.Errorf("user = %+v (%v)", user, err)
+	}
+	var kept int64
+	if err := db.Raw(`SELECT count(*) FROM purchases WHERE status = 'paid' AND paid_cents = 2000`).Scan(&kept).Error; err != nil || kept != 1 {
+		t.Errorf("%d purchases kept, want 1 (%v)", kept, err)
+	}
+
+	v.signInAs("ada.leaves@example.com")
+	if v.balance() != "0" {
+		t.Errorf("signing in again finds %s credits", v.balance())
+	}
+	admin := newVisitor(s, "en")
+	admin.signIn("#demo-admin")
+	admin.open(fmt.Sprintf("/en/admin/users/%d", user.ID))
+	if !strings.Contains(admin.text("#deleted"), "Deleted account") || admin.doc.Find("#grant-submit").Length() != 0 {
+		t.Errorf("an admin sees %q", admin.text("#emails"))
+	}
+}

@@ -1,0 +1,64 @@
+package auth
+
+import (
+	"fmt"
+
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// Section is one kind of what is stored about a user, beside their movements of credits.
+type Section struct {
+	Name  string // of its files
+	query string // columns carry the names of the API; no secret, and nothing of anybody else
+	key   bool   // long: the first column orders it, and it is read in parts after that
+}
+
+const sectionBatch = 1000 // rows of a long section at a time
+
+// Sections lists what an export of an account holds.
+func Sections() []Section {
+	return []Section{
+		{Name: "profile", query: `SELECT id, email, name, locale AS language, credits_balance AS "creditsBalance", credits_held AS "heldCredits",
+			stripe_customer_id AS "stripeCustomer", created_at AS "createdAt", updated_at AS "updatedAt" FROM users WHERE id = ?`},
+		{Name: "sign-ins", query: `SELECT provider, issuer, subject, email, email_verified AS "emailVerified", name, created_at AS "createdAt",
+			last_sign_in_at AS "lastSignInAt" FROM identities WHERE user_id = ? ORDER BY created_at, issuer, subject`},
+		{Name: "sessions", query: `SELECT device, created_at AS "createdAt", last_seen_at AS "lastSeenAt", expires_at AS "expiresAt" FROM sessions
+			WHERE user_id = ? AND data <> '' AND expires_at > now() ORDER BY created_at, key_hash`},
+		{Name: "purchases", query: `SELECT id::text, status, quantity, credits, amount_cents AS "amountCents", currency, paid_cents AS "paidCents",
+			paid_currency AS "paidCurrency", paid_at AS "paidAt", credits_granted AS "creditsGranted", credits_refunded AS "creditsRefunded",
+			credits_disputed AS "creditsDisputed", locale AS language, checkout_session_id AS "checkoutSession", payment_intent_id AS "paymentIntent",
+			created_at AS "createdAt", updated_at AS "updatedAt" FROM purchases WHERE user_id = ? ORDER BY created_at, id`},
+		{Name: "refunds", query: `SELECT r.refund_id AS id, p.id::text AS "purchaseId", r.amount AS "amountCents", r.currency, r.status, r.updated_at AS "updatedAt"
+			FROM purchases p JOIN stripe_refunds r ON r.payment_ref = p.payment_intent_id WHERE p.user_id = ? ORDER BY r.updated_at, r.refund_id`},
+		{Name: "reservations", key: true, query: `SELECT id::text, feature, credits, captured AS "capturedCredits", status, metadata::text, created_at AS "createdAt",
+			expires_at AS "expiresAt" FROM holds WHERE user_id = ? AND id > ?::uuid ORDER BY id LIMIT ?`},
+		{Name: "log", query: `SELECT created_at AS "createdAt", actor, action, (detail - 'refund_request')::text AS detail FROM audit_log WHERE user_id = ? ORDER BY id`},
+	}
+}
+
+// Read hands each row of the section to fn, as it was at the moment of the export.
+func (s Section) Read(export *ledger.Export, userID int64, fn func(columns []string, values []any) error) error {
+	if !s.key {
+		return export.Rows(fn, s.query, userID)
+	}
+	for after, n := "00000000-0000-0000-0000-000000000000", sectionBatch; n == sectionBatch; {
+		n = 0
+		err := export.Rows(func(columns []string, values []any) error {
+			n++
+			after = fmt.Sprint(values[0])
+			return fn(columns, values)
+		}, s.query, userID, after, sectionBatch)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Columns names the section's columns, also where it has no rows.
+func (s Section) Columns(export *ledger.Export) ([]string, error) {
+	if s.key {
+		return export.Columns(s.query, 0, "00000000-0000-0000-0000-000000000000", 0)
+	}
+	return export.Columns(s.query, 0)
+}

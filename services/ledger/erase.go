@@ -1,0 +1,67 @@
+package ledger
+
+import (
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// Leave ends what a user has here: open holds are given up, and credits that are left lapse. A debt stays as it is.
+//
+// Units: credits that lapsed, 0 or more. Locks: the user must be locked by the caller's transaction; locks the holds.
+func Leave(tx *gorm.DB, userID int64) (models.Credits, error) {
+	err := tx.Exec(`DELETE FROM holds WHERE user_id = ? AND status = 'open'`, userID).Error
+	if err == nil {
+		err = tx.Exec(`UPDATE users SET credits_held = 0, updated_at = now() WHERE id = ? AND credits_held <> 0`, userID).Error
+	}
+	if err != nil {
+		return 0, fmt.Errorf("give up the holds of user %d: %w", userID, err)
+	}
+	user, err := Lock(tx, userID)
+	if err != nil || user.CreditsBalance <= 0 {
+		return 0, err
+	}
+	_, err = Post(tx, Entry{UserID: userID, Delta: -user.CreditsBalance, Reason: models.ReasonManual, Meta: models.Meta{Actor: "system"}})
+	return user.CreditsBalance, err
+}
+
+// eraseBatch is how many rows one transaction takes free words from.
+const eraseBatch = 5000
+
+// eraseSQL takes the words of people and programs out of the next lines of a deleted account. The hash under which a
+// service named somebody stays: without the key that goes with it, it leads to nobody, and a repeat still finds its line.
+const eraseSQL = `WITH next AS MATERIALIZED (
+	SELECT id FROM credit_transactions WHERE user_id = @user AND id > @after ORDER BY id LIMIT @batch
+), changed AS (
+	UPDATE credit_transactions c SET meta = c.meta - ARRAY['note', 'idempotency_key', 'request_hash', 'metadata']
+	FROM next WHERE c.id = next.id AND jsonb_exists_any(c.meta, ARRAY['note', 'idempotency_key', 'request_hash', 'metadata'])
+)
+SELECT coalesce(max(id), 0) FROM next`
+
+// Erase removes the holds of a deleted account that are over, and takes everything that somebody wrote out of the next
+// lines after the one numbered after. It returns the last of them; 0 at the end.
+//
+// Locks: those rows. Idempotent.
+func Erase(tx *gorm.DB, userID, after int64) (int64, error) {
+	var last int64
+	err := tx.Raw(eraseSQL, map[string]any{"user": userID, "after": after, "batch": eraseBatch}).Scan(&last).Error
+	if err == nil {
+		err = tx.Exec(`DELETE FROM holds WHERE id IN (SELECT id FROM holds WHERE user_id = ? AND status <> 'open' LIMIT ?)`, userID, eraseBatch).Error
+	}
+	if err != nil {
+		return 0, fmt.Errorf("erase the words in the ledger of user %d: %w", userID, err)
+	}
+	if last != 0 {
+		return last, nil
+	}
+	var left bool
+	if err := tx.Raw(`SELECT EXISTS (SELECT FROM holds WHERE user_id = ?)`, userID).Scan(&left).Error; err != nil {
+		return 0, fmt.Errorf("holds of user %d: %w", userID, err)
+	}
+	if left {
+		return max(after, 1), nil
+	}
+	return 0, nil
+}

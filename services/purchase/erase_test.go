@@ -1,0 +1,45 @@
+package purchase_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+func TestADeletedAccountLeavesStripe(t *testing.T) {
+	s := newShop(t)
+	started, err := s.Start(t.Context(), s.order("k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var customer string
+	if err := s.db.Raw(`SELECT stripe_customer_id FROM users WHERE id = ?`, s.user.ID).Scan(&customer).Error; err != nil || customer == "" {
+		t.Fatalf("customer %q, %v", customer, err)
+	}
+	err = s.db.Exec(`UPDATE users SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, deleted_at = now(), delete_after = current_date WHERE id = ?`, s.user.ID).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.down.Store(true)
+	if err := s.EraseDue(t.Context()); err == nil {
+		t.Error("nobody was told that Stripe does not answer")
+	}
+	s.down.Store(false)
+	for range 2 {
+		if _, err := s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var p models.Purchase
+	if err := s.db.Take(&p, "id = ?", started.PurchaseID).Error; err != nil || p.Status != models.PurchaseExpired || p.CheckoutURL != "" || p.IdempotencyKey == "k" {
+		t.Errorf("the open Checkout is %s at %q with key %q (%v), want it expired and without both", p.Status, p.CheckoutURL, p.IdempotencyKey, err)
+	}
+	known, err := s.Stripe.Customers.Get(customer, nil)
+	if err != nil || !known.Deleted {
+		t.Errorf("the customer is still at Stripe: %v", err)
+	}
+	if _, err := s.Start(context.Background(), s.order("k2")); err == nil {
+		t.Error("a deleted account began a purchase")
+	}
+}
