@@ -35,7 +35,7 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	locale := pageLocale(c)
 	path, query := ownerPath(c, locale)
 	p := layouts.Page{
-		Title: locales.T(c.UserContext(), title, nil), Locale: locale, Path: path,
+		Title: locales.T(c.UserContext(), title, nil), Origin: h.Site.AppURL, Locale: locale, Path: path,
 		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Flash: h.takeFlash(c), Partial: wantsFragment(c),
 	}
 	if v := currentVisitor(c); v.account != nil {
@@ -107,7 +107,7 @@ func (h *Handler) renderFlash(c *fiber.Ctx, status int, text string) error {
 		return fmt.Errorf("render message: %w", err)
 	}
 	c.Set("HX-Retarget", "#flash")
-	c.Set("HX-Reswap", "innerHTML show:window:top")
+	c.Set("HX-Reswap", "innerHTML show:none") // the region keeps to the top of the window while it tells of a fault
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 	return c.Status(status).Send(body.Bytes())
 }
