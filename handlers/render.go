@@ -10,6 +10,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
 	"github.com/invopop/ctxi18n/i18n"
+	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/services/fault"
@@ -25,10 +26,17 @@ func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.C
 	if err := layouts.Base(h.page(c, title)).Render(templ.WithChildren(c.UserContext(), content), &body); err != nil {
 		return fmt.Errorf("render %s: %w", title, err)
 	}
-	c.Vary("HX-Request")
+	c.Vary("HX-Request", fiber.HeaderAcceptEncoding)
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	if c.AcceptsEncodings("gzip") == "gzip" && body.Len() > onePacket {
+		c.Set(fiber.HeaderContentEncoding, "gzip")
+		return c.Status(status).Send(fasthttp.AppendGzipBytesLevel(nil, body.Bytes(), fasthttp.CompressBestSpeed))
+	}
 	return c.Status(status).Send(body.Bytes())
 }
+
+// onePacket is how many bytes travel together; what fits into it gains nothing by being smaller.
+const onePacket = 1400
 
 // page is what every document needs.
 func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
