@@ -30,6 +30,7 @@ type Handler struct {
 type Site struct {
 	AppURL      string // public origin
 	Sandbox     bool
+	Development bool     // what only those need who work on the product is there
 	Dashboard   string   // where the sandbox shows its payments; empty outside
 	FormTargets []string // foreign origins to which our forms may redirect: where one pays
 	Proxies     []string // addresses whose X-Forwarded-* headers are believed

@@ -28,11 +28,16 @@ func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.C
 	}
 	c.Vary("HX-Request", fiber.HeaderAcceptEncoding)
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	if c.AcceptsEncodings("gzip") == "gzip" && body.Len() > onePacket {
+	if body.Len() > onePacket && takesGzip(c) {
 		c.Set(fiber.HeaderContentEncoding, "gzip")
 		return c.Status(status).Send(fasthttp.AppendGzipBytesLevel(nil, body.Bytes(), fasthttp.CompressBestSpeed))
 	}
 	return c.Status(status).Send(body.Bytes())
+}
+
+// takesGzip reports whether the client says that it unpacks; one that says nothing may not.
+func takesGzip(c *fiber.Ctx) bool {
+	return c.Get(fiber.HeaderAcceptEncoding) != "" && c.AcceptsEncodings("gzip") == "gzip"
 }
 
 // onePacket is how many bytes travel together; what fits into it gains nothing by being smaller.

@@ -132,6 +132,7 @@ func samples(locale string) []sample {
 		{"history", pages.History(pages.HistoryData{Locale: locale, Entries: sampleEntries(), NextURL: "/en/history?cursor=9", FirstURL: "/en/history"}),
 			[]string{"older", "newest"}},
 		{"API", pages.APIReference(sampleDocs()), []string{"document", "spendCredits"}},
+		{"components", pages.Components(pages.ComponentsData{Locale: locale, Now: noon}), []string{"ask", "ask-open", "text-refused-error"}},
 		{"history, empty", pages.History(pages.HistoryData{Locale: locale}), []string{"buy"}},
 	}
 	return append(append(all, returnSamples(locale)...), adminSamples(locale)...)

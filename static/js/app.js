@@ -73,3 +73,11 @@ document.addEventListener("htmx:pushedIntoHistory", () => {
   for (const link of document.querySelectorAll("a.language"))
     link.href = location.pathname.replace(/^\/[a-z]+/, "/" + link.hreflang) + location.search;
 });
+
+// Opens a dialog in browsers that do not know the command attribute yet.
+if (!("commandForElement" in HTMLButtonElement.prototype)) {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest('button[command="show-modal"]');
+    if (button) document.getElementById(button.getAttribute("commandfor"))?.showModal();
+  });
+}
