@@ -85,9 +85,9 @@ lighthouse: needs-go ## have Lighthouse look at the pages that one uses most; fe
 	@LIGHTHOUSE=1 go test -count=1 -v -timeout 15m -run '^TestLighthouse$$' ./handlers/e2e
 
 .PHONY: screenshots
-screenshots: needs-go node_modules/.package-lock.json ## keep a picture of every page in .data/screenshots, both languages, phone and desktop
-	@mkdir -p .data/screenshots
-	@SCREENSHOTS="$(CURDIR)/.data/screenshots" go test -count=1 -run '^(TestCrawl|TestJourneyInTheBrowser|TestRefundInTheBrowser|TestKeyboard)$$' ./handlers/e2e
+screenshots: needs-go node_modules/.package-lock.json ## take a picture of every page into .data/screenshots, and those of README
+	@mkdir -p .data/screenshots static/img
+	@SCREENSHOTS="$(CURDIR)/.data/screenshots" go test -count=1 -run '^(TestCrawl|TestJourneyInTheBrowser|TestRefundInTheBrowser|TestKeyboard|TestPictures)$$' ./handlers/e2e
 
 .PHONY: docker
 docker: ## build the container image credits

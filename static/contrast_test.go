@@ -97,9 +97,9 @@ func luminance(t *testing.T, colour string) float64 {
 // Source: https://bottosson.github.io/posts/oklab/
 func oklch(lightness, chroma, hue float64) float64 {
 	a, b := chroma*math.Cos(hue*math.Pi/180), chroma*math.Sin(hue*math.Pi/180)
-	l := cube(lightness+0.3963377774*a+0.2158037573*b)
-	m := cube(lightness-0.1055613458*a-0.0638541728*b)
-	s := cube(lightness-0.0894841775*a-1.2914855480*b)
+	l := cube(lightness + 0.3963377774*a + 0.2158037573*b)
+	m := cube(lightness - 0.1055613458*a - 0.0638541728*b)
+	s := cube(lightness - 0.0894841775*a - 1.2914855480*b)
 	red := 4.0767416621*l - 3.3077115913*m + 0.2309699292*s
 	green := -1.2684380046*l + 2.6097574011*m - 0.3413193965*s
 	blue := -0.0041960863*l - 0.7034186147*m + 1.7076147010*s

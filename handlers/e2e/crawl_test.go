@@ -47,8 +47,7 @@ func TestCrawl(t *testing.T) {
 					t.Errorf("only %d kinds of page were found: %v", len(c.kinds), c.first)
 				}
 				for kind, page := range c.kinds {
-					name := strings.Trim(strings.NewReplacer("/", "-", "?", "_").Replace(kind), "-") + "." + who.role + ".html"
-					if err := os.WriteFile(filepath.Join(valid, name), []byte(page), 0o600); err != nil {
+					if err := os.WriteFile(filepath.Join(valid, fileName(kind)+"."+who.role+".html"), []byte(page), 0o600); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -88,6 +87,11 @@ func kind(u *url.URL) string {
 	}
 	slices.Sort(names)
 	return strings.TrimSuffix(oneOfMany.ReplaceAllString(u.Path, "/ID$2")+"?"+strings.Join(names, "_"), "?")
+}
+
+// fileName is what a file about a kind of page is called.
+func fileName(kind string) string {
+	return strings.Trim(strings.NewReplacer("/", "-", "?", "_").Replace(kind), "-")
 }
 
 // walk visits every page that can be reached from these addresses, at most a few of a kind.

@@ -40,14 +40,15 @@ func (c *crawler) look(t *testing.T, seen map[string]bool) {
 			continue
 		}
 		seen[kind(u)] = true
+		name := fileName(kind(u))
 		b.refused = strings.HasSuffix(address, "/nothing-here")
 		b.size(1280)
 		b.open(address)
 		b.weigh(address, limit)
 		limit = nextVisit
-		b.check(strings.Trim(strings.ReplaceAll(kind(u), "/", "-"), "-"), u.Path)
+		b.check(name, u.Path)
 		b.size(375)
-		b.check(strings.Trim(strings.ReplaceAll(kind(u), "/", "-"), "-"), u.Path)
+		b.check(name, u.Path)
 		b.size(320)
 		b.fit(address)
 	}
