@@ -25,7 +25,7 @@ BROWSERS := headless_shell headless-shell chromium chromium-browser google-chrom
 
 .PHONY: help
 help: ## list the targets (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: needs-go ## build and run the product on http://localhost:3000, in sandbox mode; needs Go alone
@@ -79,6 +79,15 @@ bench: needs-go ## run the benchmarks; BENCHTIME=5s runs each for longer
 .PHONY: bite
 bite: needs-go ## plant mistakes in a copy of the sources and see that the tests find each; takes minutes
 	@BITE=1 go test -count=1 -v -timeout 30m -run '^TestFaultsAreFound$$' ./handlers/e2e
+
+.PHONY: lighthouse
+lighthouse: needs-go ## have Lighthouse look at the pages that one uses most; fetches it with npx, takes minutes
+	@LIGHTHOUSE=1 go test -count=1 -v -timeout 15m -run '^TestLighthouse$$' ./handlers/e2e
+
+.PHONY: screenshots
+screenshots: needs-go node_modules/.package-lock.json ## take a picture of every page into .data/screenshots, and those of README
+	@mkdir -p .data/screenshots static/img
+	@SCREENSHOTS="$(CURDIR)/.data/screenshots" go test -count=1 -run '^(TestCrawl|TestJourneyInTheBrowser|TestRefundInTheBrowser|TestKeyboard|TestPictures)$$' ./handlers/e2e
 
 .PHONY: docker
 docker: ## build the container image credits

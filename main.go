@@ -288,7 +288,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	spending := &spend.Service{DB: db, Log: p.log}
 	app := handlers.NewApp(&handlers.Handler{
 		Site: handlers.Site{
-			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, SmallBusiness: p.cfg.SmallBusiness, FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: p.cfg.TrustedProxies,
+			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, SmallBusiness: p.cfg.SmallBusiness, Development: !p.cfg.Production(), FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: p.cfg.TrustedProxies,
 			Dashboard: p.cfg.Dashboard(), Legal: handlers.Legal{Imprint: p.cfg.ImprintURL, Terms: p.cfg.TermsURL, Privacy: p.cfg.PrivacyURL}, Texts: texts, Log: p.log, Ready: func(ctx context.Context) error { return models.Migrated(ctx, db) },
 		},
 		Sessions: handlers.NewSessions(rows, []byte(secret), p.cfg.Secure()),

@@ -34,6 +34,7 @@ type Legal = layouts.Legal
 type Site struct {
 	AppURL        string // public origin
 	Sandbox       bool
+	Development   bool   // what only those need who work on the product is there
 	SmallBusiness bool   // the seller charges no value added tax (§ 19 UStG)
 	Dashboard     string // where the sandbox shows its payments; empty outside
 	Legal         Legal

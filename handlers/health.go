@@ -31,7 +31,7 @@ func showStatic(c *fiber.Ctx) error {
 	if c.Get(fiber.HeaderIfNoneMatch) == file.ETag {
 		return c.SendStatus(fiber.StatusNotModified)
 	}
-	if len(file.Gzip) > 0 && c.AcceptsEncodings("gzip") == "gzip" {
+	if len(file.Gzip) > 0 && takesGzip(c) {
 		c.Set(fiber.HeaderContentEncoding, "gzip")
 		return c.Send(file.Gzip)
 	}

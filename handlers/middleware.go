@@ -205,7 +205,7 @@ func (h *Handler) checkToken(c *fiber.Ctx) error {
 	if sent == "" {
 		sent = formValue(c, "_csrf")
 	}
-	if !sameText(sent, v.token) {
+	if !sameToken(sent, v.token) {
 		return fault.Because(fault.Forbidden, fault.TokenMissing)
 	}
 	return c.Next()

@@ -10,6 +10,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
 	"github.com/invopop/ctxi18n/i18n"
+	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/services/fault"
@@ -25,17 +26,29 @@ func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.C
 	if err := layouts.Base(h.page(c, title)).Render(templ.WithChildren(c.UserContext(), content), &body); err != nil {
 		return fmt.Errorf("render %s: %w", title, err)
 	}
-	c.Vary("HX-Request")
+	c.Vary("HX-Request", fiber.HeaderAcceptEncoding)
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	if body.Len() > onePacket && takesGzip(c) {
+		c.Set(fiber.HeaderContentEncoding, "gzip")
+		return c.Status(status).Send(fasthttp.AppendGzipBytesLevel(nil, body.Bytes(), fasthttp.CompressBestSpeed))
+	}
 	return c.Status(status).Send(body.Bytes())
 }
+
+// takesGzip reports whether the client says that it unpacks; one that says nothing may not.
+func takesGzip(c *fiber.Ctx) bool {
+	return c.Get(fiber.HeaderAcceptEncoding) != "" && c.AcceptsEncodings("gzip") == "gzip"
+}
+
+// onePacket is how many bytes travel together; what fits into it gains nothing by being smaller.
+const onePacket = 1400
 
 // page is what every document needs.
 func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	locale := pageLocale(c)
 	path, query := ownerPath(c, locale)
 	p := layouts.Page{
-		Title: locales.T(c.UserContext(), title, nil), Locale: locale, Path: path,
+		Title: locales.T(c.UserContext(), title, nil), Origin: h.Site.AppURL, Locale: locale, Path: path,
 		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Legal: h.Site.Legal, Flash: h.takeFlash(c), Partial: wantsFragment(c),
 	}
 	if v := currentVisitor(c); v.account != nil {
@@ -110,7 +123,7 @@ func (h *Handler) renderFlash(c *fiber.Ctx, status int, text string) error {
 		return fmt.Errorf("render message: %w", err)
 	}
 	c.Set("HX-Retarget", "#flash")
-	c.Set("HX-Reswap", "innerHTML show:window:top")
+	c.Set("HX-Reswap", "innerHTML show:none") // the region keeps to the top of the window while it tells of a fault
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 	return c.Status(status).Send(body.Bytes())
 }

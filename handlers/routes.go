@@ -57,6 +57,7 @@ func NewApp(h *Handler) *fiber.App {
 	app.Use("/api", notFound)
 
 	app.Get("/", h.pickLocale)
+	app.Get("/dev/components", h.pickComponents)
 	app.Get("/auth/:provider", h.startSignIn)
 	app.Get("/auth/:provider/callback", h.finishSignIn)
 	app.Post("/logout", h.checkToken, h.signOut)
@@ -67,6 +68,7 @@ func NewApp(h *Handler) *fiber.App {
 	page := app.Group("/:locale<regex(^(de|en)$)>", h.useLocale, h.checkToken)
 	page.Get("/", h.showLanding)
 	page.Get(docsPath, docs)
+	page.Get("/dev/components", h.showComponents)
 	page.Get("/login", h.showLogin)
 	page.Get("/billing", h.requireUser, h.showBilling)
 	page.Post("/billing/spend", h.requireUser, h.trySpend)

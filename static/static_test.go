@@ -16,7 +16,7 @@ func TestEveryFileIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	hashed := regexp.MustCompile(`^/static/[a-z/]+[a-z.-]+\.[0-9a-f]{12}\.[a-z0-9]+$`)
-	for _, name := range []string{"css/app.css", "js/htmx.min.js", "fonts/inter-latin-wght-normal.woff2"} {
+	for _, name := range []string{"css/app.css", "js/htmx.min.js", "js/app.js", "fonts/inter-latin-wght-normal.woff2"} {
 		address := Path(name)
 		if !hashed.MatchString(address) {
 			t.Errorf("Path(%q) = %q, want an address with a hash", name, address)
@@ -80,7 +80,7 @@ func TestPageIsLight(t *testing.T) {
 	t.Parallel()
 	const limit = 95_000 // bytes over the wire of everything a first visit loads beside the document
 	total := 0
-	for _, name := range []string{"css/app.css", "js/htmx.min.js", "fonts/inter-latin-wght-normal.woff2"} {
+	for _, name := range []string{"css/app.css", "js/htmx.min.js", "js/app.js", "fonts/inter-latin-wght-normal.woff2"} {
 		file, _ := Open(Path(name))
 		if file.Gzip != nil {
 			total += len(file.Gzip)

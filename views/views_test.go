@@ -121,7 +121,7 @@ func checkLabels(t *testing.T, doc *goquery.Document) {
 		}
 	})
 	doc.Find("button").Each(func(_ int, s *goquery.Selection) {
-		if s.AttrOr("type", "") != "submit" {
+		if kind := s.AttrOr("type", ""); kind != "submit" && (kind != "button" || s.AttrOr("commandfor", "") == "") {
 			t.Errorf("button %q has no type", s.AttrOr("id", ""))
 		}
 	})
@@ -177,6 +177,20 @@ func TestLayout(t *testing.T) {
 		}
 		if current := doc.Find(`a[hreflang=de]`).AttrOr("aria-current", ""); current != "true" {
 			t.Errorf("German is the current language: aria-current = %q", current)
+		}
+	})
+	t.Run("tells search engines the page in each language, without what was searched", func(t *testing.T) {
+		t.Parallel()
+		page := samplePage("de")
+		page.Origin, page.Path, page.Query = "https://credits.example.com", "/history", "q=a"
+		_, doc := document(t, page, history)
+		if href := doc.Find("link[rel=canonical]").AttrOr("href", ""); href != "https://credits.example.com/de/history" {
+			t.Errorf("canonical = %q", href)
+		}
+		for lang, want := range map[string]string{"de": "de", "en": "en", "x-default": "en"} {
+			if href := doc.Find(`link[rel=alternate][hreflang=`+lang+`]`).AttrOr("href", ""); href != "https://credits.example.com/"+want+"/history" {
+				t.Errorf("%s is at %q", lang, href)
+			}
 		}
 	})
 	t.Run("shows who is signed in what is theirs", func(t *testing.T) {

@@ -30,6 +30,8 @@ func Sections() []Section {
 			created_at AS "createdAt", updated_at AS "updatedAt" FROM purchases WHERE user_id = ? ORDER BY created_at, id`},
 		{Name: "refunds", query: `SELECT r.refund_id AS id, p.id::text AS "purchaseId", r.amount AS "amountCents", r.currency, r.status, r.updated_at AS "updatedAt"
 			FROM purchases p JOIN stripe_refunds r ON r.payment_ref = p.payment_intent_id WHERE p.user_id = ? ORDER BY r.updated_at, r.refund_id`},
+		{Name: "withdrawals", query: `SELECT id::text, purchase_id::text AS "purchaseId", name, email, contract, received_at AS "receivedAt", handled_at AS "handledAt"
+			FROM withdrawals WHERE user_id = ? ORDER BY received_at, id`},
 		{Name: "reservations", key: true, query: `SELECT id::text, feature, credits, captured AS "capturedCredits", status, metadata::text, created_at AS "createdAt",
 			expires_at AS "expiresAt" FROM holds WHERE user_id = ? AND id > ?::uuid ORDER BY id LIMIT ?`},
 		{Name: "log", query: `SELECT created_at AS "createdAt", actor, action, (detail - 'refund_request')::text AS detail FROM audit_log WHERE user_id = ? ORDER BY id`},

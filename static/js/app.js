@@ -34,3 +34,59 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (wrong) field.setAttribute("aria-invalid", "true");
   else field.removeAttribute("aria-invalid");
 });
+// A form that leaves the page is sent once, however often its button is pressed, and says so when that takes its time.
+// Without this script the server sees the same key twice and does the work once.
+const progress = document.getElementById("progress");
+document.addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.method !== "post") return; // htmx sends it and disables its button
+  if (event.target.ariaBusy === "true") return event.preventDefault();
+  event.target.ariaBusy = "true";
+  progress?.classList.add("htmx-request");
+  setTimeout(release, 10_000); // it was not left after all: a file was sent
+});
+addEventListener("pageshow", (event) => event.persisted && release()); // back to a page that was kept as it was left
+
+function release() {
+  progress?.classList.remove("htmx-request");
+  for (const form of document.querySelectorAll("form[aria-busy]")) form.ariaBusy = null;
+}
+
+// What had the focus has it again after a swap, though its button was disabled meanwhile; where it is gone, the content
+// has it. A page that is restored or merely polls moves nobody.
+let focused = null;
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const active = document.activeElement;
+  focused = event.detail.elt.contains(active) ? active.id || "content" : null;
+});
+document.addEventListener("htmx:afterSettle", () => {
+  if (!focused || document.activeElement !== document.body) return;
+  (document.getElementById(focused) ?? document.getElementById("content"))?.focus({ preventScroll: true });
+  focused = null;
+});
+
+// A server that does not answer at all is a fault like any other, and is told in the same place.
+for (const fault of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(fault, () => {
+    const region = document.getElementById("flash");
+    const message = document.createElement("p");
+    message.className = "flash";
+    message.dataset.variant = "danger";
+    message.role = "alert";
+    message.textContent = region.dataset.unreachable;
+    region.replaceChildren(message);
+  });
+}
+
+// The other language is that of the address shown, which htmx changes without the header.
+document.addEventListener("htmx:pushedIntoHistory", () => {
+  for (const link of document.querySelectorAll("a.language"))
+    link.href = location.pathname.replace(/^\/[a-z]+/, "/" + link.hreflang) + location.search;
+});
+
+// Opens a dialog in browsers that do not know the command attribute yet.
+if (!("commandForElement" in HTMLButtonElement.prototype)) {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest('button[command="show-modal"]');
+    if (button) document.getElementById(button.getAttribute("commandfor"))?.showModal();
+  });
+}

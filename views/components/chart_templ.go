@@ -693,7 +693,7 @@ func chartTable(d ChartData) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = Table(d.Title, "").Render(templ.WithChildren(ctx, templ_7745c5c3_Var35), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Table(i18n.T(ctx, "chart.caption", i18n.M{"title": d.Title}), "").Render(templ.WithChildren(ctx, templ_7745c5c3_Var35), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -14,16 +14,16 @@ func documentTitle(ctx context.Context, p Page) string {
 	return i18n.T(ctx, "app.document_title", i18n.M{"page": p.Title})
 }
 
-// bodyAttributes gives every htmx request the session's CSRF token.
+// bodyAttributes gives every htmx request the session's CSRF token, and says what shows that it takes its time.
 func bodyAttributes(p Page) templ.Attributes {
+	attributes := templ.Attributes{"hx-indicator": "#progress"}
 	if p.CSRF == "" {
-		return nil
+		return attributes
 	}
-	headers, err := requestHeaders(p.CSRF)
-	if err != nil { // a string always has a JSON form; without the header htmx forms still carry their hidden field
-		return nil
+	if headers, err := requestHeaders(p.CSRF); err == nil { // a string always has a JSON form; without it forms still carry their hidden field
+		attributes["hx-headers"] = headers
 	}
-	return templ.Attributes{"hx-headers": headers}
+	return attributes
 }
 
 // flashRole announces faults at once; good news waits for a pause, as the region says.

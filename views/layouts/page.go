@@ -13,6 +13,7 @@ import (
 // Page is what every document needs beside its content.
 type Page struct {
 	Title     string // of the document, in the page's language
+	Origin    string // under which the public reaches us, for the addresses that search engines are told
 	Locale    string
 	Path      string // after /{locale}, beginning with "/"; empty on the start page
 	Query     string // as in the address, without "?"; kept when the language changes
@@ -72,6 +73,9 @@ func (p Page) in(locale string) string {
 	}
 	return address
 }
+
+// canonical is the page's one public address in a language: what was searched or filtered is left out.
+func (p Page) canonical(locale string) string { return p.Origin + "/" + locale + p.Path }
 
 // current is the value of a navigation link's aria-current: page for the page itself, true for what lies below it.
 func (p Page) current(path string) string {

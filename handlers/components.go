@@ -1,0 +1,29 @@
+package handlers
+
+import (
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/components"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// showComponents is GET /{locale}/dev/components: every component in each of its states. In production it is not there.
+func (h *Handler) showComponents(c *fiber.Ctx) error {
+	if !h.Site.Development {
+		return fault.New(fault.NotFound, nil)
+	}
+	now := time.Now().In(components.Zone(c.UserContext()))
+	return h.render(c, fiber.StatusOK, "components.title", pages.Components(pages.ComponentsData{Locale: pageLocale(c), Now: now}))
+}
+
+// pickComponents sends the address without a language to the visitor's.
+func (h *Handler) pickComponents(c *fiber.Ctx) error {
+	if !h.Site.Development {
+		return fault.New(fault.NotFound, nil)
+	}
+	c.Vary(fiber.HeaderAcceptLanguage, fiber.HeaderCookie)
+	return leave(c, "/"+h.preferredLocale(c)+"/dev/components")
+}

@@ -1,0 +1,54 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// The pictures that README shows, made anew in static/img by `make screenshots`. They are small, and no part of the binary.
+func TestPictures(t *testing.T) {
+	if os.Getenv("SCREENSHOTS") == "" {
+		t.Skip("make screenshots runs this")
+	}
+	const most = 60_000 // bytes of one
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	for _, c := range []struct {
+		locale        string
+		width, height int
+		pages         []string
+	}{{"en", 1280, 800, []string{"billing", "purchase"}}, {"de", 375, 760, []string{"billing", "history"}}} {
+		b := newBrowser(t, s, c.locale, c.width, c.height)
+		b.signIn("ada." + c.locale + "@example.com")
+		b.open("/" + c.locale + "/purchase")
+		b.press("#buy-500")
+		b.press("#pay")
+		b.see("#balance", "500")
+		for _, feature := range []string{"resume_analysis", "resume_improvement", "job_match"} {
+			b.open("/" + c.locale + "/billing")
+			b.press("#spend-" + feature)
+			b.see("#flash p", "")
+		}
+		for _, name := range c.pages {
+			b.open("/" + c.locale + "/" + name)
+			var picture []byte
+			b.do("take a picture", chromedp.ActionFunc(func(ctx context.Context) (err error) {
+				picture, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatWebp).WithQuality(60).
+					WithClip(&page.Viewport{Width: float64(c.width), Height: float64(c.height), Scale: 0.75}).Do(ctx)
+				return err
+			}))
+			if len(picture) > most {
+				t.Errorf("%s: %d bytes, want at most %d", name, len(picture), most)
+			}
+			if err := os.WriteFile(filepath.Join("../../static/img", b.name+"-"+name+".webp"), picture, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
