@@ -291,7 +291,7 @@ func TestExportAccount(t *testing.T) {
 	for locale, comma := range map[string]rune{"en": ',', "de": ';'} {
 		r := ada.call("GET", "/"+locale+"/account/export.zip", "", "Cookie: "+ada.cookie)
 		files := unzip(t, r)
-		if len(files) != 16 || r.header.Get("Content-Type") != "application/zip" {
+		if len(files) != 18 || r.header.Get("Content-Type") != "application/zip" {
 			t.Fatalf("%s: %d with %d files", locale, r.status, len(files))
 		}
 		for name, text := range files {

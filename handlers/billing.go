@@ -31,7 +31,7 @@ func (h *Handler) showLanding(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	data := pages.LandingData{Locale: pageLocale(c), Packages: offer, Features: features}
+	data := pages.LandingData{Locale: pageLocale(c), Packages: offer, Features: features, SmallBusiness: h.Site.SmallBusiness}
 	if v := currentVisitor(c); v.account != nil {
 		data.User = &v.account.User
 	}

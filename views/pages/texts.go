@@ -81,6 +81,9 @@ func statusKind(status models.PurchaseStatus) components.AlertKind {
 
 // userName is what a page calls a user.
 func userName(ctx context.Context, u models.User) string {
+	if u.DeletedAt != nil {
+		return i18n.T(ctx, "admin_user.deleted_name", i18n.M{"id": u.ID})
+	}
 	if u.Name != "" {
 		return u.Name
 	}
