@@ -57,6 +57,7 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 		return ledger.Held{}, err
 	}
 	held := ask.Held
+	s.recent.keep(held)
 	held.Hold = asMade(held.Hold)
 	if !held.Replayed {
 		s.Log.InfoContext(ctx, "credits held", "user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits", held.Credits)
@@ -94,12 +95,12 @@ func (s *Service) Find(ctx context.Context, caller uuid.UUID, id string) (models
 // Units: credits; nil takes them all. Locks: the user, then the hold. Idempotent: as many again is the same capture.
 // Errors: fault.NotFound; fault.HoldClosed; fault.Invalid. See ledger.Capture.
 func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, credits *models.Credits) (ledger.Held, error) {
-	hold, err := s.Find(ctx, caller, id)
+	holdID, user, err := s.holder(ctx, caller, id)
 	if err != nil {
 		return ledger.Held{}, err
 	}
-	ask := &ledger.Capturing{Owner: caller, ID: hold.ID, Credits: credits}
-	err = s.counter.do(ctx, s.DB, hold.UserID, "", ask)
+	ask := &ledger.Capturing{Owner: caller, ID: holdID, Credits: credits}
+	err = s.counter.do(ctx, s.DB, user, "", ask)
 	return s.ended(ctx, "credits moved", ask.Held, err)
 }
 
@@ -108,13 +109,26 @@ func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, cred
 // Locks: the user, then the hold. Idempotent: a hold that is released, or has expired, is returned as it is.
 // Errors: fault.NotFound; fault.HoldClosed. See ledger.Release.
 func (s *Service) Release(ctx context.Context, caller uuid.UUID, id string) (ledger.Held, error) {
-	hold, err := s.Find(ctx, caller, id)
+	holdID, user, err := s.holder(ctx, caller, id)
 	if err != nil {
 		return ledger.Held{}, err
 	}
-	ask := &ledger.Releasing{Owner: caller, ID: hold.ID}
-	err = s.counter.do(ctx, s.DB, hold.UserID, "", ask)
+	ask := &ledger.Releasing{Owner: caller, ID: holdID}
+	err = s.counter.do(ctx, s.DB, user, "", ask)
 	return s.ended(ctx, "hold released", ask.Held, err)
+}
+
+// holder is whose hold of the caller it is, which must be known before the user can be locked.
+// Errors: fault.NotFound for another caller's, too.
+func (s *Service) holder(ctx context.Context, caller uuid.UUID, id string) (holdID uuid.UUID, user int64, err error) {
+	if holdID, err = parseID(id); err != nil {
+		return holdID, 0, err
+	}
+	if user = s.recent.user(caller, holdID); user != 0 {
+		return holdID, user, nil
+	}
+	hold, err := s.Find(ctx, caller, id)
+	return hold.ID, hold.UserID, err
 }
 
 // ended is the answer to who wanted to end a hold.

@@ -33,6 +33,7 @@ type Service struct {
 	DB      *gorm.DB
 	Log     *slog.Logger
 	counter counter
+	recent  recent
 }
 
 // Spend takes the feature's price from the user's available credits: hold and capture in one step.
