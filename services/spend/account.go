@@ -57,6 +57,16 @@ func (s *Service) subject(ctx context.Context, r Request) (int64, error) {
 			return first, nil
 		}
 	}
+	if r.Create { // nobody gets an account by a call that must fail for everybody
+		var known bool
+		err := s.DB.WithContext(ctx).Raw(`SELECT EXISTS (SELECT FROM feature_prices WHERE feature = ? AND active)`, r.Feature).Scan(&known).Error
+		if err != nil {
+			return 0, fmt.Errorf("look up feature: %w", err)
+		}
+		if !known {
+			return 0, fault.Field("feature", fault.FeatureUnknown)
+		}
+	}
 	return s.Account(ctx, r.UserID, r.Email, r.Create)
 }
 

@@ -303,6 +303,27 @@ func TestAccount(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
+// A call that must fail for everybody makes no account; one that only lacks credits does, so that its user can buy some.
+func TestAccountOfARefusal(t *testing.T) {
+	s, db, _ := setUp(t, 100)
+	ask := func(feature string, want fault.Code, accounts int64) {
+		t.Helper()
+		r := spend.Request{Caller: serviceKey(t, db), Email: "new@example.com", Create: true, Feature: feature, Key: "k"}
+		if _, err := s.Spend(context.Background(), r); !fault.Is(err, want) {
+			t.Errorf("spend on %s: %v, want %s", feature, err, want)
+		}
+		if _, err := s.Hold(context.Background(), spend.HoldRequest{Request: r}); !fault.Is(err, want) {
+			t.Errorf("hold for %s: %v, want %s", feature, err, want)
+		}
+		var n int64
+		if err := db.Model(&models.User{}).Where("email = 'new@example.com'").Count(&n).Error; err != nil || n != accounts {
+			t.Errorf("%s: %d accounts (%v), want %d", feature, n, err, accounts)
+		}
+	}
+	ask("no_such", fault.Invalid, 0)
+	ask("job_match", fault.InsufficientCredits, 1)
+}
+
 // Behind a pooler statements are not prepared, and the database learns the types of values from the statement alone.
 func TestBehindAPooler(t *testing.T) {
 	_, db, user := setUp(t, 100)
