@@ -15,6 +15,9 @@ func (h *Handler) showDeletion(c *fiber.Ctx) error {
 
 func (h *Handler) renderDeletion(c *fiber.Ctx, status int, problem string) error {
 	d, err := h.Auth.Departure(c.UserContext(), currentUserID(c))
+	if fault.Is(err, fault.NotFound) { // deleted since this request began, by another that the same person sent
+		return fault.New(fault.Unauthenticated, nil)
+	}
 	if err != nil {
 		return err
 	}
