@@ -93,7 +93,7 @@ func (s *Service) EraseDue(ctx context.Context) error {
 		s.Log.InfoContext(ctx, "account erased", "user_id", id)
 	}
 	if len(users) > 0 {
-		failed = errors.Join(failed, s.leaveStripe(ctx))
+		failed = errors.Join(failed, s.eraseWithdrawals(ctx), s.leaveStripe(ctx))
 	}
 	return failed
 }
@@ -116,7 +116,6 @@ func (s *Service) erase(ctx context.Context, userID int64) error {
 		`UPDATE purchases SET idempotency_key = 'erased:' || id, checkout_url = '' WHERE user_id = ? AND (checkout_url <> '' OR NOT starts_with(idempotency_key, 'erased:'))`,
 		`UPDATE refund_requests SET note = '' WHERE note <> '' AND purchase_id IN (SELECT id FROM purchases WHERE user_id = ?)`,
 		`UPDATE audit_log SET detail = detail - 'note' WHERE user_id = ? AND jsonb_exists(detail, 'note')`,
-		eraseWithdrawalsSQL,
 	} {
 		if err := db.Exec(statement, userID).Error; err != nil {
 			return fmt.Errorf("erase what was written of user %d: %w", userID, err)
@@ -131,9 +130,16 @@ func (s *Service) erase(ctx context.Context, userID int64) error {
 	return nil
 }
 
-// eraseWithdrawalsSQL takes the words out of a user's withdrawals. One that nobody has handled yet keeps them until then:
-// who declared it is owed an answer.
-const eraseWithdrawalsSQL = `UPDATE withdrawals SET name = '', email = '', contract = '' WHERE user_id = ? AND handled_at IS NOT NULL AND (name, email, contract) <> ('', '', '')`
+// eraseWithdrawals takes the words out of the withdrawals of deleted accounts. One that nobody has handled yet keeps them
+// until then: who declared it is owed an answer.
+func (s *Service) eraseWithdrawals(ctx context.Context) error {
+	err := s.DB.WithContext(ctx).Exec(`UPDATE withdrawals w SET name = '', email = '', contract = '' FROM users u
+		WHERE u.id = w.user_id AND u.deleted_at IS NOT NULL AND w.handled_at IS NOT NULL AND (w.name, w.email, w.contract) <> ('', '', '')`).Error
+	if err != nil {
+		return fmt.Errorf("erase the withdrawals of deleted accounts: %w", err)
+	}
+	return nil
+}
 
 // eventsOfSQL finds the events about a user's sessions, payments and customers.
 const eventsOfSQL = `WITH bought AS (
@@ -298,14 +304,11 @@ func (s *Service) Sweep(ctx context.Context) (int64, error) {
 		if err := s.reduceEvents(ctx, eventsOfSQL, id); err != nil {
 			return 0, err
 		}
-		if err := s.DB.WithContext(ctx).Exec(eraseWithdrawalsSQL, id).Error; err != nil {
-			return 0, fmt.Errorf("erase the withdrawals of user %d: %w", id, err)
-		}
 	}
 	if err := s.reduceEvents(ctx, oldEventsSQL, 0); err != nil {
 		return 0, err
 	}
-	failed := s.leaveStripe(ctx)
+	failed := errors.Join(s.eraseWithdrawals(ctx), s.leaveStripe(ctx))
 	removed, err := s.removeDue(ctx)
 	return removed, errors.Join(failed, err)
 }

@@ -43,3 +43,48 @@ func TestADeletedAccountLeavesStripe(t *testing.T) {
 		t.Error("a deleted account began a purchase")
 	}
 }
+
+// A withdrawal tells whose it was until somebody has handled it, and not longer.
+func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
+	s := newShop(t)
+	declare := func(key string) string {
+		d := declaration(key)
+		d.UserID = s.user.ID
+		w, err := s.Withdraw(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.ID.String()
+	}
+	handled, open := declare("handled"), declare("open")
+	if err := s.CloseWithdrawal(t.Context(), handled, s.user.ID); err != nil {
+		t.Fatal(err)
+	}
+	told := func(id string, want bool) {
+		t.Helper()
+		w, err := s.Withdrawal(t.Context(), id)
+		if err != nil || (w.Name+w.Email+w.Contract != "") != want {
+			t.Errorf("the withdrawal says %q (%v), want something: %t", w.Name+w.Email+w.Contract, err, want)
+		}
+	}
+	if _, err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	told(handled, true) // the account is there
+	err := s.db.Exec(`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = current_date WHERE id = ?`, s.user.ID).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.EraseDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	told(handled, false)
+	told(open, true)
+	if err := s.CloseWithdrawal(t.Context(), open, s.user.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	told(open, false)
+}
