@@ -120,6 +120,7 @@ type browser struct {
 	ctx    context.Context
 
 	refused bool // forms are sent that are refused, of which the console says so
+	broken  bool // the server is in trouble, of which it says so too
 
 	mu      sync.Mutex
 	console []string
@@ -162,7 +163,10 @@ func (b *browser) listen(event any) {
 	default:
 		return
 	}
-	if b.refused && (strings.Contains(text, "status of 4") || text == "console.error") {
+	if b.refused && (strings.Contains(text, "status of 4") || text == "console.error") || b.broken && strings.Contains(text, "status of 5") {
+		return
+	}
+	if b.refused && strings.Contains(text, "The specified value") { // a date that is none, which the browser does not show
 		return
 	}
 	b.mu.Lock()
@@ -225,7 +229,12 @@ func (b *browser) check(name, path string) {
 	}
 	var found string
 	var overflow int
-	b.do("axe on "+name, chromedp.Evaluate(string(axe), nil),
+	var there bool // since it looked at the page in another size
+	b.do("look for axe", chromedp.Evaluate(`"axe" in window`, &there))
+	if !there {
+		b.do("load axe", chromedp.Evaluate(string(axe), nil))
+	}
+	b.do("axe on "+name,
 		chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
 			&found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }),
 		chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &overflow))

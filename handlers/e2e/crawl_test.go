@@ -218,8 +218,10 @@ func (c *crawler) readWords(address string, doc *goquery.Document) {
 			c.t.Errorf("%s shows the key %s in place of its text", address, key)
 		}
 	}
+	told := map[string]bool{}
 	for _, word := range words(text) {
-		if c.foreign[word] {
+		if c.foreign[word] && !told[word] {
+			told[word] = true
 			i := strings.Index(strings.ToLower(text), word)
 			c.t.Errorf("%s is in %q and says %q: …%s…", address, c.locale, word, strings.Join(strings.Fields(text[max(0, i-40):min(len(text), i+40)]), " "))
 		}

@@ -36,7 +36,7 @@ INSERT INTO stripe_events (event_id, type, livemode, object_id, payment_ref, pay
 	FROM purchases WHERE idempotency_key = 'seed';
 INSERT INTO audit_log (actor, action, user_id, detail, created_at)
 	SELECT 'operator', (ARRAY['credits.grant', 'feature.change', 'key.create'])[1 + id % 3], id,
-		(ARRAY['{"credits": 25, "note": "Danke & <b>bis bald</b>"}', '{"feature": "job_match", "credits": 7, "credits_before": 5, "active": true, "active_before": false, "label_de": ""}',
+		(ARRAY['{"credits": 25, "note": "Ada & <b>Bob</b>"}', '{"feature": "job_match", "credits": 7, "credits_before": 5, "active": true, "active_before": false, "label_de": ""}',
 			'{"name": "matcher", "scopes": ["spend", "read"], "per_minute": 1000}'])[1 + id % 3]::jsonb, created_at FROM users WHERE email LIKE 'user%';
 `
 

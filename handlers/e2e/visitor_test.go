@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -19,6 +20,7 @@ type visitor struct {
 
 	at     *url.URL // of the page they see
 	doc    *goquery.Document
+	source string // of the page, as it came
 	status int
 }
 
@@ -58,7 +60,12 @@ func (v *visitor) show(req *http.Request) {
 	}
 	defer res.Body.Close()
 	v.at, v.status = res.Request.URL, res.StatusCode
-	if v.doc, err = goquery.NewDocumentFromReader(res.Body); err != nil {
+	source, err := io.ReadAll(res.Body)
+	if err != nil {
+		v.t.Fatalf("%s: %v", v.at, err)
+	}
+	v.source = string(source)
+	if v.doc, err = goquery.NewDocumentFromReader(strings.NewReader(v.source)); err != nil {
 		v.t.Fatalf("%s: %v", v.at, err)
 	}
 	if text := v.doc.Text(); strings.Contains(text, "!(MISSING") {
@@ -151,9 +158,14 @@ func (v *visitor) signIn(who string) {
 // signInAs is signIn with an address of one's own, verified by the provider.
 func (v *visitor) signInAs(email string) {
 	v.t.Helper()
+	v.signInNamed("Ada Example", email)
+}
+
+func (v *visitor) signInNamed(name, email string) {
+	v.t.Helper()
 	v.open("/" + v.locale + "/login")
 	v.click(`a[href^="/auth/oidc"]`)
-	v.submit("#custom-user", "name", "Ada Example", "email", email)
+	v.submit("#custom-user", "name", name, "email", email)
 	v.find("#balance")
 }
 

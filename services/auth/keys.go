@@ -156,7 +156,7 @@ func (r *KeyRequest) replay(tx *gorm.DB) (models.APIKey, error) {
 // auditKey writes down who made or revoked a key.
 func auditKey(tx *gorm.DB, action string, key models.APIKey, actorID int64, requestID string) error {
 	return models.AppendAudit(tx, models.Deed{ActorID: actorID, Action: action, RequestID: requestID, Detail: map[string]any{
-		"key_id": key.ID, "name": key.Name, "prefix": key.Prefix, "scopes": strings.Join(key.Scopes, ", "), "per_minute": key.PerMinute,
+		"key_id": key.ID, "name": key.Name, "prefix": key.Prefix, "scopes": key.Scopes, "per_minute": key.PerMinute,
 	}})
 }
 

@@ -1,0 +1,354 @@
+package e2e
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/localpg"
+)
+
+// state is a page as somebody sees it to whom something has happened. Where a button is named, it is pressed, with these
+// values typed in, and the answer is the page. Addresses are without language; {paid} is the id of that purchase of testdata/states.sql.
+type state struct {
+	name   string
+	who    string // the address before the @, "admin", or nobody
+	path   string
+	status int // 0 is 200
+	button string
+	typed  []string
+}
+
+const (
+	hostileText = `"><script>alert(1)</script> 👍 ` + "\u202eأهلا"
+	wrongPeriod = "/admin/events?from=2026-02-02&until=2026-02-01"
+)
+
+var states = []state{
+	{name: "landing", path: ""},
+	{name: "login", path: "/login"},
+	{name: "login-canceled", path: "/login?return_to=/de/history"},
+	{name: "withdrawal-stranger", path: "/withdrawal"},
+	{name: "withdrawal-empty", path: "/withdrawal", status: 422, button: "#confirm-withdrawal"},
+	{name: "withdrawal-wrong", path: "/withdrawal", status: 422, button: "#confirm-withdrawal", typed: []string{"name", "Ada", "email", "nowhere", "contract", hostileText}},
+	{name: "error-404", path: "/nothing", status: 404},
+	{name: "error-sign-in", path: "/auth/oidc/callback", status: 400},
+
+	{name: "landing-in", who: "zero", path: ""},
+	{name: "billing-zero", who: "zero", path: "/billing"},
+	{name: "billing-low", who: "low", path: "/billing"},
+	{name: "billing-debt", who: "debt", path: "/billing"},
+	{name: "billing-rich", who: "rich", path: "/billing"},
+	{name: "billing-held", who: "holder", path: "/billing"},
+	{name: "billing-long", who: "long", path: "/billing"},
+	{name: "billing-short", who: "short", path: "/billing"},
+	{name: "spent", who: "rich", path: "/billing", button: "#spend-job_match"},
+	{name: "too-few", who: "zero", path: "/billing", status: 402, button: "#spend-resume_analysis"},
+	{name: "too-few-low", who: "low", path: "/billing", status: 402, button: "#spend-resume_improvement"},
+	{name: "too-few-debt", who: "debt", path: "/billing", status: 402, button: "#spend-job_match"},
+	{name: "spend-key-missing", who: "rich", path: "/billing", status: 400, button: "#spend-job_match", typed: []string{"idempotency_key", ""}},
+	{name: "error-403", who: "rich", path: "/billing", status: 403, button: "#spend-job_match", typed: []string{"_csrf", "wrong"}},
+	{name: "error-404-in", who: "long", path: "/nothing", status: 404},
+	{name: "back-processing", who: "buyer", path: "/billing?success=true&session_id=cs_state_pending"},
+	{name: "back-slow", who: "buyer", path: "/billing?success=true&session_id=cs_state_pending&poll=30"},
+	{name: "back-awaiting", who: "buyer", path: "/billing?success=true&session_id=cs_state_awaiting"},
+	{name: "back-failed", who: "buyer", path: "/billing?success=true&session_id=cs_state_failed"},
+	{name: "back-expired", who: "buyer", path: "/billing?success=true&session_id=cs_state_expired"},
+	{name: "back-review", who: "buyer", path: "/billing?success=true&session_id=cs_state_review"},
+	{name: "back-booked", who: "buyer", path: "/billing?success=true&session_id=cs_state_paid"},
+	{name: "back-canceled", who: "zero", path: "/billing?canceled=true"},
+	{name: "back-canceled-order", who: "buyer", path: "/billing?canceled=true"},
+
+	{name: "purchase", who: "zero", path: "/purchase"},
+	{name: "purchase-chosen", who: "rich", path: "/purchase?package=1200&quantity=100"},
+	{name: "purchase-debt", who: "debt", path: "/purchase"},
+	{name: "purchase-wrong", who: "long", path: "/purchase", status: 422, button: "#buy-500", typed: []string{"quantity", "1,5"}},
+	{name: "purchase-much", who: "long", path: "/purchase", status: 422, button: "#buy-1200", typed: []string{"quantity", strings.Repeat("9", 10_000)}},
+	{name: "purchase-unknown", who: "long", path: "/purchase", status: 422, button: "#buy-500", typed: []string{"price_id", "price_nobody"}},
+	{name: "detail-pending", who: "buyer", path: "/purchase/{pending}"},
+	{name: "detail-awaiting", who: "buyer", path: "/purchase/{awaiting}"},
+	{name: "detail-failed", who: "buyer", path: "/purchase/{failed}"},
+	{name: "detail-expired", who: "buyer", path: "/purchase/{expired}"},
+	{name: "detail-review", who: "buyer", path: "/purchase/{review}"},
+	{name: "detail-paid", who: "buyer", path: "/purchase/{paid}"},
+	{name: "detail-partly", who: "buyer", path: "/purchase/{partly}"},
+	{name: "detail-returned", who: "buyer", path: "/purchase/{returned}"},
+	{name: "detail-disputed", who: "buyer", path: "/purchase/{disputed}"},
+	{name: "detail-won", who: "buyer", path: "/purchase/{won}"},
+	{name: "detail-lost", who: "buyer", path: "/purchase/{lost}"},
+	{name: "receipt-none", who: "buyer", path: "/purchase/{pending}/receipt", status: 404},
+	{name: "withdrawal-of", who: "buyer", path: "/withdrawal?purchase={paid}"},
+	{name: "withdrawal-received", who: "second", path: "/withdrawal?purchase={withdrawn}"},
+
+	{name: "history-empty", who: "zero", path: "/history"},
+	{name: "history-kinds", who: "buyer", path: "/history"},
+	{name: "history-debt", who: "debt", path: "/history"},
+	{name: "history-holds", who: "holder", path: "/history"},
+	{name: "history-pages", who: "rich", path: "/history"},
+	{name: "history-none", who: "rich", path: "/history?q=%F0%9F%91%8D"},
+	{name: "history-filtered", who: "rich", path: "/history?kind=job_match"},
+	{name: "history-wrong", who: "rich", path: "/history?kind=nonsense&month=2026-99&q=" + strings.Repeat("x", 101), status: 422},
+	{name: "history-lost", who: "rich", path: "/history?cursor=x", status: 422},
+
+	{name: "account", who: "second", path: "/account"},
+	{name: "account-long", who: "long", path: "/account"},
+	{name: "account-short", who: "short", path: "/account"},
+	{name: "account-saved", who: "short", path: "/account", button: "#profile-save", typed: []string{"locale", "{locale}"}},
+	{name: "account-wrong", who: "short", path: "/account", status: 422, button: "#profile-save", typed: []string{"name", strings.Repeat("W", 201)}},
+	{name: "account-nameless", who: "short", path: "/account", status: 422, button: "#profile-save", typed: []string{"name", ""}},
+	{name: "delete", who: "holder", path: "/account/delete"},
+	{name: "delete-debt", who: "debt", path: "/account/delete"},
+	{name: "delete-disputed", who: "disputer", path: "/account/delete"},
+	{name: "delete-unsure", who: "rich", path: "/account/delete", status: 422, button: "#delete-account"},
+
+	{name: "admin", who: "admin", path: "/admin"},
+	{name: "admin-months", who: "admin", path: "/admin?period=months"},
+	{name: "admin-nobody", who: "admin", path: "/admin?email=%F0%9F%91%8D"},
+	{name: "admin-lost", who: "admin", path: "/admin?after=x", status: 422},
+	{name: "admin-user-buyer", who: "admin", path: "/admin/users/{buyer}"},
+	{name: "admin-user-debt", who: "admin", path: "/admin/users/{debt}"},
+	{name: "admin-user-rich", who: "admin", path: "/admin/users/{rich}"},
+	{name: "admin-user-long", who: "admin", path: "/admin/users/{long}"},
+	{name: "admin-user-held", who: "admin", path: "/admin/users/{holder}"},
+	{name: "admin-user-zero", who: "admin", path: "/admin/users/{zero}"},
+	{name: "admin-user-deleted", who: "admin", path: "/admin/users/{deleted}"},
+	{name: "admin-grant-wrong", who: "admin", path: "/admin/users/{zero}", status: 422, button: "#grant-submit", typed: []string{"credits", "1,5", "note", hostileText}},
+	{name: "admin-grant-silent", who: "admin", path: "/admin/users/{zero}", status: 422, button: "#grant-submit", typed: []string{"credits", "5", "note", ""}},
+	{name: "admin-grant-preview", who: "admin", path: "/admin/users/{rich}", button: "#grant-preview", typed: []string{"credits", "100000"}},
+	{name: "admin-correct-too-much", who: "admin", path: "/admin/users/{low}", status: 422, button: "#grant-submit", typed: []string{"credits", "100", "direction", "correct", "note", "x"}},
+	{name: "admin-purchase-pending", who: "admin", path: "/admin/purchases/{pending}"},
+	{name: "admin-purchase-awaiting", who: "admin", path: "/admin/purchases/{awaiting}"},
+	{name: "admin-purchase-review", who: "admin", path: "/admin/purchases/{review}"},
+	{name: "admin-purchase-paid", who: "admin", path: "/admin/purchases/{paid}"},
+	{name: "admin-purchase-partly", who: "admin", path: "/admin/purchases/{partly}"},
+	{name: "admin-purchase-returned", who: "admin", path: "/admin/purchases/{returned}"},
+	{name: "admin-purchase-disputed", who: "admin", path: "/admin/purchases/{disputed}"},
+	{name: "admin-refund-wrong", who: "admin", path: "/admin/purchases/{paid}", status: 422, button: "#refund-submit", typed: []string{"amount", "1.234,567", "note", hostileText}},
+	{name: "admin-refund-silent", who: "admin", path: "/admin/purchases/{paid}", status: 422, button: "#refund-submit", typed: []string{"amount", "5", "note", ""}},
+	{name: "admin-events", who: "admin", path: "/admin/events"},
+	{name: "admin-events-none", who: "admin", path: "/admin/events?q=nothing"},
+	{name: "admin-events-review", who: "admin", path: "/admin/events?status=review"},
+	{name: "admin-events-wrong", who: "admin", path: wrongPeriod, status: 422},
+	{name: "admin-audit", who: "admin", path: "/admin/audit"},
+	{name: "admin-audit-none", who: "admin", path: "/admin/audit?user=0"},
+	{name: "admin-audit-wrong", who: "admin", path: "/admin/audit?until=31.12.2026&kind=x", status: 422},
+	{name: "admin-withdrawals", who: "admin", path: "/admin/withdrawals"},
+	{name: "admin-features", who: "admin", path: "/admin/features"},
+	{name: "admin-feature-wrong", who: "admin", path: "/admin/features", status: 422, button: "#feature-submit", typed: []string{"feature", "Ä", "credits", "0"}},
+	{name: "admin-keys", who: "admin", path: "/admin/keys"},
+	{name: "admin-key-made", who: "admin", path: "/admin/keys", button: "#make-submit", typed: []string{"name", strings.Repeat("matcher", 11), "scope_spend", "on"}},
+	{name: "admin-key-wrong", who: "admin", path: "/admin/keys", status: 422, button: "#make-submit", typed: []string{"name", "", "per_minute", "x"}},
+}
+
+// people are those of the states, by what they call themselves.
+var people = map[string]string{
+	"zero": "Ada Example", "low": "Ada Example", "debt": "Ada Example", "rich": "Dr. Maximiliane Oberhuber-Wittgenstein zu Rosenburg", "holder": "Ada Example", "buyer": "Ada Example",
+	"disputer": "Ada Example", "second": "Ada Example", "long": strings.Repeat("Wolfeschlegelsteinhausen", 9)[:200], "short": "X",
+}
+
+// Every page in every state, in both languages: first as it comes over the wire, then in a browser on a desktop, enlarged
+// to twice its size there, on a phone, and on the narrowest phone there is.
+func TestStates(t *testing.T) {
+	t.Parallel()
+	s, db := operated(t)
+	cast := map[string]map[string]*visitor{"en": {}, "de": {}}
+	for locale, who := range cast {
+		for _, name := range slices.Sorted(maps.Keys(people)) {
+			who[name] = newVisitor(s, locale)
+			who[name].signInNamed(people[name], name+"@example.com")
+		}
+		who["admin"], who[""] = newVisitor(s, locale), newVisitor(s, locale)
+		who["admin"].signIn("#demo-admin")
+	}
+	cast["en"]["second"].open("/en/account")
+	cast["en"]["second"].click("#link-oidc")
+	cast["en"]["second"].submit("#custom-user", "name", "Ada Example", "email", "third@example.com")
+	script, err := os.ReadFile("testdata/states.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Transaction(func(tx *gorm.DB) error { return tx.Exec(string(script)).Error }); err != nil {
+		t.Fatal(err)
+	}
+	ids := idsOf(t, db)
+	texts := map[string]map[string]string{"en": readTexts(t, "en"), "de": readTexts(t, "de")}
+	valid := workDir(t)
+	t.Run("on the wire", func(t *testing.T) {
+		for locale, who := range cast {
+			c := &crawler{locale: locale, texts: texts, foreign: telltales(texts[locale], texts[other(locale)])}
+			for _, st := range states {
+				v := who[st.who]
+				v.t, c.visitor = t, v
+				body := v.become(st, ids)
+				c.readWords(st.name, v.doc)
+				if v.doc.Find("h1").Length() != 1 || v.doc.Find("html").AttrOr("lang", "") != locale {
+					t.Errorf("%s %s: no page with one heading in its language", locale, st.name)
+				}
+				if err := os.WriteFile(filepath.Join(valid, locale+"-"+st.name+".html"), []byte(body), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if out, err := exec.Command("../../node_modules/.bin/html-validate", "--config", "testdata/htmlvalidate.json", valid).CombinedOutput(); err != nil {
+			t.Errorf("html-validate (npm ci brings it): %v\n%s", err, out)
+		}
+	})
+	for locale, who := range cast {
+		t.Run(locale+" in a browser", func(t *testing.T) {
+			t.Parallel()
+			for _, name := range append(slices.Sorted(maps.Keys(people)), "admin", "") {
+				t.Run(name, func(t *testing.T) {
+					b := newBrowser(t, s, locale, 1280, 900)
+					b.be(who[name])
+					for _, st := range states {
+						if st.who == name {
+							b.become(st, ids)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// What is wrong on our side: a table that is not as the program wants it, and a database that is away.
+func TestStatesOfTrouble(t *testing.T) {
+	t.Parallel()
+	server, err := localpg.Start(t.Context(), localpg.Options{Dir: workDir(t), Unsafe: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, "DATABASE_URL="+server.URL())
+	cast := map[string]*visitor{"en": newVisitor(s, "en"), "de": newVisitor(s, "de")}
+	db, err := models.Open(server.URL(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(st state) {
+		for locale, v := range cast {
+			v.become(st, strings.NewReplacer())
+			b := newBrowser(t, s, locale, 1280, 900)
+			b.broken = true
+			b.be(v)
+			b.become(st, strings.NewReplacer())
+		}
+	}
+	exec := func(statement string) {
+		if err := db.Exec(statement).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale) SELECT gen_random_uuid(), 'n' || n, 'Ada', 'ada@example.com', '500 Credits', 'en' FROM generate_series(1, 300) n`)
+	look(state{name: "error-429", path: "/withdrawal", status: http.StatusTooManyRequests, button: "#confirm-withdrawal", typed: []string{"name", "Ada", "email", "ada@example.com", "contract", "500 Credits"}})
+	for _, v := range cast {
+		v.signInAs("ada@example.com")
+	}
+	exec(`ALTER TABLE feature_prices RENAME TO lost`)
+	models.Close(db)
+	look(state{name: "error-500", path: "/billing", status: http.StatusInternalServerError})
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	look(state{name: "error-503", path: "/billing", status: http.StatusServiceUnavailable})
+}
+
+// in is the address of a state in a language, and what is typed there.
+func (st state) in(locale string, ids *strings.Replacer) (address string, typed []string) {
+	address = ids.Replace(st.path)
+	if !strings.HasPrefix(address, "/auth/") {
+		address = "/" + locale + address
+	}
+	for _, value := range st.typed {
+		typed = append(typed, strings.ReplaceAll(value, "{locale}", locale))
+	}
+	return address, typed
+}
+
+// idsOf are the purchases by their keys and the people by their names.
+func idsOf(t *testing.T, db *gorm.DB) *strings.Replacer {
+	t.Helper()
+	var rows []struct{ Name, ID string }
+	err := db.Raw(`SELECT idempotency_key AS name, id::text FROM purchases WHERE checkout_session_id LIKE 'cs\_state\_%'
+		UNION ALL SELECT coalesce(split_part(email, '@', 1), 'deleted'), id::text FROM users WHERE email IS NULL OR email NOT LIKE 'user%'`).Scan(&rows).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pairs []string
+	for _, r := range rows {
+		pairs = append(pairs, "{"+r.Name+"}", r.ID)
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// become brings about a state and returns the page's source.
+func (v *visitor) become(st state, ids *strings.Replacer) string {
+	v.t.Helper()
+	address, typed := st.in(v.locale, ids)
+	v.open(address)
+	if st.button != "" {
+		v.submit(st.button, typed...)
+	}
+	if want := max(st.status, http.StatusOK); v.status != want {
+		v.t.Errorf("%s %s: %d, want %d", v.locale, st.name, v.status, want)
+	}
+	return v.source
+}
+
+// be has the browser be signed in as somebody is.
+func (b *browser) be(v *visitor) {
+	b.t.Helper()
+	own, err := url.Parse(b.site.url)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, cookie := range v.client.Jar.Cookies(own) {
+		b.do("be somebody", network.SetCookie(cookie.Name, cookie.Value).WithURL(b.site.url))
+	}
+}
+
+// become brings about a state without htmx and looks at it in every size.
+func (b *browser) become(st state, ids *strings.Replacer) {
+	b.t.Helper()
+	b.refused = st.status != 0
+	b.size(1280)
+	address, typed := st.in(b.locale, ids)
+	b.open(address)
+	if st.button != "" {
+		b.send(st.button, typed...)
+	}
+	b.check(st.name, "/")
+	b.size(375)
+	b.check(st.name, "/")
+	for _, width := range []int64{320, 640} { // 640 is 1280 at 200 %
+		b.size(width)
+		b.fit(fmt.Sprintf("%s at %d px", st.name, width))
+	}
+}
+
+// send submits the form of a button as a browser without JavaScript does, whatever the browser itself thinks of what is typed.
+func (b *browser) send(button string, typed ...string) {
+	b.t.Helper()
+	script := fmt.Sprintf(`const button = document.querySelector(%q), form = button.form;`, button)
+	for i := 0; i+1 < len(typed); i += 2 {
+		script += fmt.Sprintf(`(() => { const all = form.querySelectorAll("[name=%s]"), field = [...all].find(e => e.value === %q) ?? all[0];
+			if (field.type === "radio" || field.type === "checkbox") { field.checked = true; return } if (field.type === "number") field.type = "text"; field.value = %q })();`,
+			typed[i], typed[i+1], typed[i+1])
+	}
+	script += `if (button.name) form.append(Object.assign(document.createElement("input"), {type: "hidden", name: button.name, value: button.value}));
+		window.before = true; HTMLFormElement.prototype.submit.call(form)`
+	b.do("send "+button, chromedp.Evaluate(`(() => {`+script+`})()`, nil))
+	b.until("get an answer", `window.before === undefined`)
+}

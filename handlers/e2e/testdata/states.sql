@@ -1,0 +1,74 @@
+-- People in every state that a page tells apart. Each has signed in before, with the address before the @ as below.
+CREATE FUNCTION pg_temp.who(handle text) RETURNS integer LANGUAGE sql AS $$ SELECT id FROM users WHERE email = handle || '@example.com' $$;
+
+INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, checkout_session_id,
+    payment_intent_id, paid_cents, paid_at, credits_granted, credits_refunded, credits_disputed, created_at)
+SELECT gen_random_uuid(), pg_temp.who(who), (SELECT stripe_price_id FROM prices WHERE credits_per_unit = 500), quantity, 500 * quantity, 2000 * quantity, 'eur', 'de', key, status,
+    'cs_state_' || key, CASE WHEN status = 'paid' THEN 'pi_state_' || key END, CASE WHEN status = 'paid' THEN 2000 * quantity ELSE 0 END,
+    CASE WHEN status = 'paid' THEN moment END, CASE WHEN status = 'paid' THEN 500 * quantity ELSE 0 END, refunded, disputed, moment
+FROM (VALUES
+    ('debt', 'owed', 'paid', 1, 500, 0, now() - interval '3 days'),
+    ('buyer', 'pending', 'pending', 1, 0, 0, now() - interval '1 minute'),
+    ('buyer', 'awaiting', 'awaiting_payment', 1, 0, 0, now() - interval '1 day'),
+    ('buyer', 'failed', 'failed', 2, 0, 0, now() - interval '2 days'),
+    ('buyer', 'expired', 'expired', 1, 0, 0, now() - interval '3 days'),
+    ('buyer', 'review', 'review', 1, 0, 0, now() - interval '4 days'),
+    ('buyer', 'paid', 'paid', 100, 0, 0, now() - interval '5 days'),
+    ('buyer', 'partly', 'paid', 1, 250, 0, now() - interval '6 days'),
+    ('buyer', 'returned', 'paid', 1, 500, 0, now() - interval '40 days'),
+    ('buyer', 'disputed', 'paid', 1, 0, 500, now() - interval '50 days'),
+    ('buyer', 'won', 'paid', 1, 0, 0, now() - interval '60 days'),
+    ('buyer', 'lost', 'paid', 1, 0, 500, now() - interval '70 days'),
+    ('disputer', 'open', 'paid', 1, 0, 500, now() - interval '7 days'),
+    ('second', 'withdrawn', 'paid', 1, 0, 0, now() - interval '1 day')
+) p (who, key, status, quantity, refunded, disputed, moment);
+
+INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at, balance_after)
+SELECT user_id, delta, reason, jsonb_build_object('purchase_id', id), least(moment, now()), 0 FROM (
+    SELECT *, paid_at AS moment, credits_granted AS delta, 'purchase' AS reason FROM purchases WHERE checkout_session_id LIKE 'cs\_state\_%' AND status = 'paid'
+    UNION ALL SELECT *, paid_at + interval '1 hour', -credits_refunded, 'refund' FROM purchases WHERE checkout_session_id LIKE 'cs\_state\_%' AND credits_refunded > 0
+    UNION ALL SELECT *, paid_at + interval '1 hour', -credits_disputed, 'dispute' FROM purchases WHERE checkout_session_id LIKE 'cs\_state\_%' AND credits_disputed > 0
+) moved WHERE idempotency_key <> 'owed' ORDER BY moment;
+
+INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at, balance_after)
+SELECT pg_temp.who(who), delta, reason, meta::jsonb || CASE WHEN who = 'debt' AND reason IN ('purchase', 'refund')
+    THEN jsonb_build_object('purchase_id', (SELECT id FROM purchases WHERE idempotency_key = 'owed')) ELSE '{}' END, now() - since, 0
+FROM (VALUES
+    (1, 'low', 100, 'manual', '{"note": "Willkommen"}', interval '2 days'),
+    (2, 'low', -93, 'resume_analysis', '{}', interval '1 day'),
+    (3, 'debt', 500, 'purchase', '{}', interval '3 days'),
+    (4, 'debt', -400, 'resume_improvement', '{}', interval '2 days'),
+    (5, 'debt', -500, 'refund', '{}', interval '1 day'),
+    (6, 'rich', 9876543, 'manual', '{"note": "Ein sehr langer Grund ohne jede Leerstelle: Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkunde, <b>fett</b> und \u202eאבג"}', interval '20 days'),
+    (7, 'rich', -1234567, 'resume_improvement', '{}', interval '10 days'),
+    (8, 'rich', -1000000, 'job_match', '{}', interval '1 day'),
+    (9, 'holder', 100, 'manual', '{"note": "Probe"}', interval '2 days')
+) l (n, who, delta, reason, meta, since) ORDER BY n;
+INSERT INTO credit_transactions (user_id, delta_credits, reason, created_at, balance_after)
+SELECT pg_temp.who('rich'), -5, 'job_match', now() - interval '1 hour', 0 FROM generate_series(1, 120);
+
+INSERT INTO holds (id, user_id, feature, credits, status, expires_at, created_at)
+SELECT gen_random_uuid(), pg_temp.who('holder'), feature, credits, status, now() + lasts, now() - interval '1 hour'
+FROM (VALUES ('resume_improvement', 15, 'open', interval '1 hour'), ('resume_analysis', 10, 'released', interval '1 hour'), ('job_match', 5, 'expired', interval '-1 minute')) h (feature, credits, status, lasts);
+UPDATE users u SET credits_balance = coalesce((SELECT sum(delta_credits) FROM credit_transactions c WHERE c.user_id = u.id), 0),
+    credits_held = coalesce((SELECT sum(credits) FROM holds h WHERE h.user_id = u.id AND status = 'open'), 0) WHERE email NOT LIKE 'user%';
+
+INSERT INTO stripe_refunds (refund_id, payment_ref, amount, currency, status, failure_reason) SELECT 're_state_' || key || says, payment_intent_id, cents, 'eur', says, reason
+FROM (VALUES ('owed', 2000, 'succeeded', ''), ('partly', 1000, 'succeeded', ''), ('partly', 500, 'failed', 'expired_or_canceled_card'), ('returned', 2000, 'succeeded', ''), ('partly', 200, 'pending', '')) r (key, cents, says, reason)
+JOIN purchases ON idempotency_key = key;
+INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) SELECT 'dp_state_' || idempotency_key, payment_intent_id, 2000, 'eur', says
+FROM (VALUES ('disputed', 'needs_response'), ('won', 'won'), ('lost', 'lost'), ('open', 'under_review')) d (key, says) JOIN purchases ON idempotency_key = key;
+INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, actor_id, note, status, last_error, next_attempt_at)
+SELECT gen_random_uuid(), id, says, 100, NULL, 'Kulanz', says, 'Stripe answered 402, code insufficient_funds', now() + interval '1 hour'
+FROM purchases, unnest(ARRAY['pending', 'refused']) says WHERE purchases.idempotency_key = 'partly';
+INSERT INTO withdrawals (id, idempotency_key, user_id, purchase_id, name, email, contract, locale, handled_at)
+SELECT gen_random_uuid(), key, user_id, id, 'Ada Example', 'second@example.com', '500 Credits', 'de', NULL FROM (VALUES ('withdrawn')) w (key) JOIN purchases ON purchases.idempotency_key = key;
+INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale, handled_at) SELECT gen_random_uuid(), 'stranger' || n, repeat('Wolfeschlegelsteinhausen', 8), 'a.very.long.address.of.somebody.who.is.not.known.here@example.com',
+    '1200 Credits' || repeat('!', 300), 'en', CASE WHEN n % 2 = 0 THEN now() END FROM generate_series(1, 3) n;
+INSERT INTO api_keys (id, name, prefix, key_hash, scopes, revoked_at, last_used_at) SELECT gen_random_uuid(), name, 'rmc_0000000' || n, sha256(name::bytea), ARRAY['spend', 'read'], revoked, used
+FROM (VALUES (1, repeat('Schluessel', 8), NULL, now()), (2, 'Bob', now(), NULL)) k (n, name, revoked, used);
+INSERT INTO reconciliations (since, step, checked, finished_at, last_error) VALUES (now() - interval '3 days', 'balances', 1234, now(), '');
+INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
+SELECT (SELECT max(id) FROM reconciliations), kind, 'cs_state_paid' || kind, (SELECT id FROM purchases WHERE idempotency_key = 'paid'), pg_temp.who('buyer'), 500, ''
+FROM unnest(ARRAY['purchase', 'refund', 'dispute', 'balance', 'review']) kind;
+INSERT INTO users (name, locale, deleted_at, delete_after) VALUES ('', '', now(), (now() + interval '8 years')::date);
