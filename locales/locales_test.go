@@ -128,6 +128,9 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, step := range models.ReconcileSteps() {
 		keys = append(keys, "reconciliation.step."+string(step))
 	}
+	for _, cause := range models.Causes() {
+		keys = append(keys, cause.Key())
+	}
 	for _, status := range models.RefundRequestStatuses() {
 		keys = append(keys, "refund_request.status."+string(status))
 	}

@@ -20,7 +20,7 @@ import (
 // Errors: AskError; ErrNotOurs when it sold no credits; ReviewError when there is nobody to give the credits to.
 func (s *Service) adopt(tx *gorm.DB, c Checkout, told Told) (*models.Purchase, error) {
 	if c.PaymentStatus != "paid" && c.PaymentStatus != "no_payment_required" {
-		return nil, ReviewError("unknown payment status " + c.PaymentStatus)
+		return nil, ReviewError(models.CausePaymentStatus.Of(c.PaymentStatus))
 	}
 	credits, ok := parseCredits(c.Credits)
 	switch {
@@ -74,7 +74,7 @@ func (c Checkout) owner(tx *gorm.DB) (models.User, error) {
 	}
 	email := ledger.Address(c.Email)
 	if id == 0 && email == "" {
-		return models.User{}, ReviewError("a paid session names neither a customer that we know nor an e-mail address")
+		return models.User{}, ReviewError(models.CauseSessionNobody)
 	}
 	if id == 0 {
 		var err error

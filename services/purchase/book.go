@@ -97,7 +97,7 @@ func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID strin
 	if errors.Is(err, ErrNotOurs) && c.PaymentStatus != "unpaid" {
 		p, err = s.adopt(tx, c, told)
 		if errors.Is(err, ErrNotOurs) && (c.Credits != "" || c.PurchaseID != "") { // it says that it is ours
-			err = ReviewError("no purchase of ours has this session")
+			err = ReviewError(models.CauseSessionUnknown)
 		}
 	}
 	if err != nil {

@@ -59,7 +59,7 @@ func afterDeletion(tx *gorm.DB, p *models.Purchase, booked bool) error {
 	if err := eraseAgain(tx, p.UserID); err != nil {
 		return err
 	}
-	return ReviewError("paid after the account was deleted: give the money back")
+	return ReviewError(models.CauseDeleted)
 }
 
 // eraseAgain has EraseDue look at a deleted account once more: an event has come that may name the person. What it booked

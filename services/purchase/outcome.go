@@ -18,7 +18,7 @@ func RecordFailure(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 		return nil, err
 	}
 	if p.Status == models.PurchasePaid {
-		return nil, ReviewError("a payment that was booked is reported as failed")
+		return nil, ReviewError(models.CauseBookedFailed)
 	}
 	p.Status = models.PurchaseFailed
 	return p, save(tx, p)
@@ -41,7 +41,7 @@ func RecordExpiry(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 // Errors: ReviewError for a status that we do not know.
 func recordDispute(tx *gorm.DB, d Dispute) error {
 	if !slices.Contains(models.DisputeStatuses(), d.Status) {
-		return ReviewError("unknown dispute status " + d.Status)
+		return ReviewError(models.CauseDisputeStatus.Of(d.Status))
 	}
 	err := tx.Exec(`INSERT INTO stripe_disputes AS old (dispute_id, charge_id, payment_ref, amount, currency, status) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (dispute_id) DO UPDATE SET status = excluded.status, amount = excluded.amount, updated_at = now()

@@ -164,7 +164,7 @@ func (s *Service) reconcileBalances(ctx context.Context, r *models.Reconciliatio
 		}
 		err := s.mendBalance(ctx, r, u.ID)
 		if err != nil && !s.passing(ctx, err) { // the lines contradict each other: the database refuses any balance
-			err = s.handOver(ctx, r, fmt.Sprintf("user:%d", u.ID), errors.New("the ledger lines contradict each other"))
+			err = s.handOver(ctx, r, fmt.Sprintf("user:%d", u.ID), models.CauseLedger)
 		}
 		if err != nil {
 			return page{}, err

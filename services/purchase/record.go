@@ -121,11 +121,11 @@ func hear(p *models.Purchase, c Checkout, now time.Time) error {
 		}
 		return nil
 	default:
-		return ReviewError("unknown payment status " + c.PaymentStatus)
+		return ReviewError(models.CausePaymentStatus.Of(c.PaymentStatus))
 	}
 	if c.Currency != p.Currency || c.Subtotal != int64(p.AmountCents) {
 		p.Status = models.PurchaseReview
-		return ReviewError("the session's amount is not what was ordered")
+		return ReviewError(models.CauseAmount)
 	}
 	if credits, ok := parseCredits(c.Credits); ok {
 		p.Credits = credits // Stripe's metadata is the customer's word for it; ours is the same unless edited there
@@ -162,7 +162,7 @@ func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 		return nil, fmt.Errorf("look for the purchase of session %s: %w", c.ID, err)
 	}
 	if other > 0 {
-		return nil, ReviewError("another session of this purchase is known")
+		return nil, ReviewError(models.CauseSessionOther)
 	}
 	return nil, ErrNotOurs
 }
@@ -206,7 +206,7 @@ func recordRefund(tx *gorm.DB, r Refund) error {
 		r.Status = "pending"
 	}
 	if !slices.Contains(models.RefundStatuses(), r.Status) {
-		return ReviewError("unknown refund status " + r.Status)
+		return ReviewError(models.CauseRefundStatus.Of(r.Status))
 	}
 	err := tx.Exec(`INSERT INTO stripe_refunds AS old (refund_id, charge_id, payment_ref, amount, currency, status, failure_reason)
 		VALUES (?, ?, ?, ?, ?, ?, ?)

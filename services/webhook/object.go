@@ -2,11 +2,11 @@ package webhook
 
 import (
 	"encoding/json"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -62,8 +62,8 @@ type object struct {
 
 // What an event's payload may lack.
 var (
-	errNoObject = errors.New("the stored event cannot be read")
-	errNoID     = errors.New("the event's object has no id")
+	errNoObject = error(models.CauseEventUnreadable)
+	errNoID     = error(models.CauseObjectNameless)
 )
 
 // objectOf reads the object of an event as it was sent.
@@ -83,7 +83,7 @@ func objectOf(payload []byte) (object, error) {
 func parseObject(raw []byte) (object, error) {
 	var o object
 	if err := json.Unmarshal(raw, &o); err != nil {
-		return o, errors.New("the event's object cannot be read") // json's own text may quote it
+		return o, models.CauseObjectUnreadable // json's own text may quote it
 	}
 	if o.ID == "" {
 		return o, errNoID

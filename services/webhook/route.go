@@ -14,7 +14,7 @@ import (
 // outcome is what an event came to.
 type outcome struct {
 	status     models.StripeEventStatus
-	note       string // why, for a person; no names, no payload
+	note       models.Cause // why, for a person; no names, no payload
 	paymentRef string
 	waited     bool // others may wait for what this one brought
 	rows       []models.CreditTransaction
@@ -26,7 +26,7 @@ type outcome struct {
 func (s *Service) route(tx *gorm.DB, event models.StripeEvent, told purchase.Told) (_ outcome, err error) {
 	defer s.caught(tx, event.EventID, &err)
 	if event.Livemode != s.Livemode {
-		return outcome{status: models.EventReview, note: "the event's mode (test or live) is not our key's"}, nil
+		return outcome{status: models.EventReview, note: models.CauseMode}, nil
 	}
 	book := s.bookings()[event.Type]
 	if book == nil {
@@ -37,7 +37,7 @@ func (s *Service) route(tx *gorm.DB, event models.StripeEvent, told purchase.Tol
 	case errors.Is(err, errNoObject):
 		return outcome{}, err
 	case err != nil:
-		return outcome{status: models.EventReview, note: err.Error()}, nil
+		return outcome{status: models.EventReview, note: models.Cause(err.Error())}, nil
 	}
 	result, err := book(tx, event.EventID, o, told)
 	result.paymentRef = o.paymentRef()
@@ -48,7 +48,7 @@ func (s *Service) route(tx *gorm.DB, event models.StripeEvent, told purchase.Tol
 func (s *Service) caught(tx *gorm.DB, eventID string, err *error) {
 	if r := recover(); r != nil { // its text may quote the event
 		s.Log.ErrorContext(tx.Statement.Context, "panic", "event_id", eventID, "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
-		*err = errors.New("a panic while it was booked")
+		*err = models.CausePanic
 	}
 }
 
@@ -88,9 +88,9 @@ func conclude(result outcome, err error) (outcome, error) {
 	var review purchase.ReviewError
 	switch {
 	case errors.As(err, &review):
-		result.status, result.note = models.EventReview, review.Error()
+		result.status, result.note = models.EventReview, models.Cause(review)
 	case errors.Is(err, purchase.ErrNotOurs):
-		result.status, result.note = models.EventDeferred, "waits for the purchase that it belongs to"
+		result.status, result.note = models.EventDeferred, models.CauseWaits
 	case err != nil:
 		return result, err
 	case result.status == "":
@@ -101,11 +101,11 @@ func conclude(result outcome, err error) (outcome, error) {
 
 func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
 	if o.Mode != "" && o.Mode != "payment" {
-		return outcome{status: models.EventIgnored, note: "a session of mode " + o.Mode}, nil
+		return outcome{status: models.EventIgnored, note: models.CauseSessionMode.Of(o.Mode)}, nil
 	}
 	rows, err := s.Purchase.BookCheckout(tx, o.checkout(), told, eventID)
 	if errors.Is(err, purchase.ErrNotOurs) && o.PaymentStatus == "unpaid" {
-		return outcome{status: models.EventIgnored, note: "not begun here and not paid yet; the event that says paid brings all that is needed"}, nil
+		return outcome{status: models.EventIgnored, note: models.CauseSessionUnpaid}, nil
 	}
 	return foreign(o, rows, err)
 }
@@ -124,9 +124,9 @@ func foreign(o object, rows []models.CreditTransaction, err error) (outcome, err
 	case !errors.Is(err, purchase.ErrNotOurs):
 		return outcome{rows: rows}, err
 	case o.Metadata["purchase_id"] == "": // of another product, or of a payment link that came to nothing
-		return outcome{status: models.EventIgnored, note: "not a session that was begun here"}, nil
+		return outcome{status: models.EventIgnored, note: models.CauseSessionForeign}, nil
 	default:
-		return outcome{}, purchase.ReviewError("no purchase of ours has this session")
+		return outcome{}, purchase.ReviewError(models.CauseSessionUnknown)
 	}
 }
 
@@ -137,7 +137,7 @@ func (s *Service) bookCharge(tx *gorm.DB, eventID string, o object, _ purchase.T
 
 func (s *Service) bookRefund(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
 	if o.PaymentIntent == "" && o.Charge == "" {
-		return outcome{status: models.EventIgnored, note: "a refund of no payment"}, nil
+		return outcome{status: models.EventIgnored, note: models.CauseRefundOfNothing}, nil
 	}
 	rows, err := s.Purchase.BookRefund(tx, o.refund(), told, eventID)
 	return outcome{rows: rows}, err
@@ -153,7 +153,7 @@ func (s *Service) bookDispute(tx *gorm.DB, eventID string, o object, told purcha
 func (s *Service) bookReinstated(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
 	result, err := s.bookDispute(tx, eventID, o, told)
 	if err == nil && o.Status == "lost" {
-		result.status, result.note = models.EventReview, "money of a lost dispute came back"
+		result.status, result.note = models.EventReview, models.CauseReinstated
 	}
 	return result, err
 }
@@ -161,7 +161,7 @@ func (s *Service) bookReinstated(tx *gorm.DB, eventID string, o object, told pur
 func (s *Service) bookDeletion(tx *gorm.DB, _ string, o object, _ purchase.Told) (outcome, error) {
 	err := purchase.ForgetCustomer(tx, o.ID)
 	if errors.Is(err, purchase.ErrNotOurs) {
-		return outcome{status: models.EventIgnored, note: "a customer of another product"}, nil
+		return outcome{status: models.EventIgnored, note: models.CauseCustomerForeign}, nil
 	}
 	return outcome{}, err
 }
@@ -174,7 +174,7 @@ func (s *Service) bookPrices(_ *gorm.DB, _ string, o object, told purchase.Told)
 	}
 	err := purchase.BookPrices(product, told)
 	if errors.Is(err, purchase.ErrNotOurs) {
-		return outcome{status: models.EventIgnored, note: "another product's price"}, nil
+		return outcome{status: models.EventIgnored, note: models.CausePriceForeign}, nil
 	}
 	return outcome{}, err
 }

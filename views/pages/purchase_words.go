@@ -27,13 +27,9 @@ func story(ctx context.Context, p models.Purchase) string {
 	return i18n.T(ctx, "admin_purchase.story.paid", facts)
 }
 
-// eventWait says what becomes of an event that is not done, when and why.
+// eventWait says what becomes of an event that is not done, and when.
 func eventWait(ctx context.Context, e models.StripeEvent) string {
-	text := i18n.T(ctx, "event.wait."+string(e.Status), i18n.M{"type": locales.Plain(e.Type), "next": components.DateTime(ctx, e.NextAttemptAt)})
-	if e.LastError == "" {
-		return text
-	}
-	return i18n.T(ctx, "event.wait.because", i18n.M{"wait": text, "reason": locales.Plain(e.LastError)})
+	return i18n.T(ctx, "event.wait."+string(e.Status), i18n.M{"type": locales.Plain(e.Type), "next": components.DateTime(ctx, e.NextAttemptAt)})
 }
 
 func openEvents(events []models.StripeEvent) int {
