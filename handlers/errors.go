@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/invopop/ctxi18n/i18n"
 	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/locales"
@@ -152,7 +153,19 @@ func (h *Handler) message(ctx context.Context, f *fault.Error) string {
 	if f.Problem != "" {
 		key = "errors.problem." + string(f.Problem)
 	}
+	if seconds, ok := f.Detail["retryAfter"].(int); ok && f.Code == fault.RateLimited {
+		return tooFast(ctx, seconds)
+	}
 	return locales.T(ctx, key, f.Detail)
+}
+
+// tooFast says how long to wait: in seconds, or in minutes where it is more than one.
+func tooFast(ctx context.Context, seconds int) string {
+	unit, n := "seconds", seconds
+	if seconds > 60 {
+		unit, n = "minutes", (seconds+59)/60
+	}
+	return i18n.N(ctx, "errors.too_fast."+unit, n, i18n.M{"count": locales.Number(ctx, int64(n))})
 }
 
 // envelope is the shape of every error of the API.

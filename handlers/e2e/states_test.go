@@ -253,6 +253,11 @@ func TestStatesOfTrouble(t *testing.T) {
 	}
 	exec(`INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale) SELECT gen_random_uuid(), 'n' || n, 'Ada', 'ada@example.com', '500 Credits', 'en' FROM generate_series(1, 300) n`)
 	look(state{name: "error-429", path: "/withdrawal", status: http.StatusTooManyRequests, button: "#confirm-withdrawal", typed: []string{"name", "Ada", "email", "ada@example.com", "contract", "500 Credits"}})
+	for locale, words := range map[string]string{"en": "wait 10 minutes", "de": "warten Sie 10 Minuten"} {
+		if text := cast[locale].text("main"); !strings.Contains(text, words) {
+			t.Errorf("who was too fast reads %q, want %q", text, words)
+		}
+	}
 	for _, v := range cast {
 		v.signInAs("ada@example.com")
 	}
