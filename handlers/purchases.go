@@ -27,6 +27,7 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 	}
 	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), offer
 	data.SmallBusiness = h.Site.SmallBusiness
+	data.Terms, data.Privacy = h.Site.Legal.Terms, h.Site.Legal.Privacy
 	data.Debt = currentUser(c).CreditsBalance < 0
 	return h.render(c, status, "purchase.title", pages.Purchase(data))
 }

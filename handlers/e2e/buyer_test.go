@@ -172,6 +172,8 @@ func TestBuyerInTheBrowser(t *testing.T) {
 				chromedp.SetValue(`input[name="email"]`, fmt.Sprintf("seeker%d@example.com", i)))
 			b.press("#custom-user [type=submit]")
 			b.see(`#card-500[data-chosen="true"]`, "")
+			b.until("the chosen package is in sight", `(() => { const r = document.querySelector("#card-500").getBoundingClientRect(); return r.top >= 0 && r.top < innerHeight / 2 || r.bottom <= innerHeight && r.top >= 0 })()`)
+			b.until("what applies is there to read", `document.querySelector("#order-terms-terms").href === "https://example.com/terms" && document.querySelector("#order-terms-withdrawal") !== null`)
 			b.check("chosen", "/purchase")
 			b.refused = true
 			b.do("type", chromedp.SetValue("#quantity-500", "1,5", chromedp.ByQuery))

@@ -362,7 +362,7 @@ func Landing(d LandingData) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = packageCard(p, false).Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = packageCard(p, false, false).Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

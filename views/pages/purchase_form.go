@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/a-h/templ"
 	"github.com/invopop/ctxi18n/i18n"
 
 	"github.com/resume-matcher/credits/locales"
@@ -27,6 +28,13 @@ func (d PurchaseData) ordered(p Package) bool {
 
 // chosen reports whether any package on the page is ordered.
 func (d PurchaseData) chosen() bool { return slices.ContainsFunc(d.Packages, d.ordered) }
+
+func focusAttributes(focus bool) templ.Attributes {
+	if !focus {
+		return nil
+	}
+	return templ.Attributes{"tabindex": "-1", "autofocus": true}
+}
 
 // PackagePath is where the purchase page has this many credits' package chosen, quantity times.
 func PackagePath(locale string, credits models.Credits, quantity int64) string {
