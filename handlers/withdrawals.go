@@ -101,7 +101,7 @@ func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
 
 // closeWithdrawal is POST /{locale}/admin/withdrawals/{id}/close.
 func (h *Handler) closeWithdrawal(c *fiber.Ctx) error {
-	if err := h.Purchase.CloseWithdrawal(c.UserContext(), c.Params("id"), currentUserID(c)); err != nil {
+	if err := h.Purchase.CloseWithdrawal(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c)); err != nil {
 		return err
 	}
 	setFlash(c, h.Sessions.secure, "withdrawal_closed")

@@ -57,7 +57,7 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 		return w.ID.String()
 	}
 	handled, open := declare("handled"), declare("open")
-	if err := s.CloseWithdrawal(t.Context(), handled, s.user.ID); err != nil {
+	if err := s.CloseWithdrawal(t.Context(), handled, s.user.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	told := func(id string, want bool) {
@@ -80,7 +80,7 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 	}
 	told(handled, false)
 	told(open, true)
-	if err := s.CloseWithdrawal(t.Context(), open, s.user.ID); err != nil {
+	if err := s.CloseWithdrawal(t.Context(), open, s.user.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Sweep(t.Context()); err != nil {

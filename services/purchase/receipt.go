@@ -12,7 +12,7 @@ import (
 )
 
 // receiptBudget is how long somebody who wants a receipt may wait for Stripe.
-const receiptBudget = 6 * time.Second
+const receiptBudget = 3 * time.Second
 
 // PayURL is where a purchase can still be paid; empty when it cannot, or only for a few minutes more.
 func (s *Service) PayURL(p models.Purchase) string {

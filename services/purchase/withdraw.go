@@ -187,19 +187,29 @@ func (s *Service) OpenWithdrawals(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// CloseWithdrawal says that a person has done what a declaration asks for. The first one to say so stands.
-// Errors: fault.NotFound.
-func (s *Service) CloseWithdrawal(ctx context.Context, id string, actorID int64) error {
+// CloseWithdrawal says that a person has done what a declaration asks for. The first one to say so stands, in the audit
+// log too.
+// Locks: the declaration. Errors: fault.NotFound.
+func (s *Service) CloseWithdrawal(ctx context.Context, id string, actorID int64, requestID string) error {
 	w, err := s.Withdrawal(ctx, id)
 	if err != nil {
 		return err
 	}
-	done := s.DB.WithContext(ctx).Exec(`UPDATE withdrawals SET handled_at = ?, handled_by = ? WHERE id = ? AND handled_at IS NULL`, s.Now(), actorID, w.ID)
-	if done.Error != nil {
-		return fmt.Errorf("close withdrawal %s: %w", w.ID, done.Error)
+	deed := models.Deed{ActorID: actorID, Action: "withdrawal.close", RequestID: requestID, Detail: map[string]any{"withdrawal_id": w.ID}}
+	if w.UserID != nil {
+		deed.UserID = *w.UserID
 	}
-	if done.RowsAffected > 0 {
-		s.Log.InfoContext(ctx, "withdrawal handled", "withdrawal_id", w.ID, "user_id", actorID)
+	if w.PurchaseID != nil {
+		deed.Detail["purchase_id"] = *w.PurchaseID
 	}
-	return nil
+	return models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		done := tx.Exec(`UPDATE withdrawals SET handled_at = ?, handled_by = ? WHERE id = ? AND handled_at IS NULL`, s.Now(), actorID, w.ID)
+		switch {
+		case done.Error != nil:
+			return fmt.Errorf("close withdrawal %s: %w", w.ID, done.Error)
+		case done.RowsAffected == 0:
+			return nil
+		}
+		return models.AppendAudit(tx, deed)
+	})
 }

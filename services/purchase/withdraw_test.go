@@ -95,7 +95,7 @@ func TestWithdraw(t *testing.T) {
 		}
 		admin, other := dbtest.User(t, c.DB, "admin@example.com").ID, dbtest.User(t, c.DB, "other@example.com").ID
 		dbtest.Together(20, func(i int) {
-			if err := c.CloseWithdrawal(context.Background(), w.ID.String(), []int64{admin, other}[i%2]); err != nil {
+			if err := c.CloseWithdrawal(context.Background(), w.ID.String(), []int64{admin, other}[i%2], "req_1"); err != nil {
 				t.Errorf("close: %v", err)
 			}
 		})
@@ -104,7 +104,12 @@ func TestWithdraw(t *testing.T) {
 		if err != nil || len(rows) != 3 || rows[2].ID != w.ID || rows[2].HandledAt == nil || rows[2].HandledBy == nil {
 			t.Errorf("withdrawals = %+v, %v; want the closed one last", rows, err)
 		}
-		if err := c.CloseWithdrawal(ctx, uuid.NewString(), admin); !fault.Is(err, fault.NotFound) {
+		var deeds []models.AuditEntry
+		if err := c.DB.Where("action = 'withdrawal.close'").Find(&deeds).Error; err != nil || len(deeds) != 1 || deeds[0].ActorID == nil || deeds[0].UserID == nil ||
+			*deeds[0].ActorID != *rows[2].HandledBy || *deeds[0].UserID != *w.UserID || deeds[0].RequestID != "req_1" || !strings.Contains(string(deeds[0].Detail), w.ID.String()) {
+			t.Errorf("the audit log has %+v, %v; want the one who closed it, once", deeds, err)
+		}
+		if err := c.CloseWithdrawal(ctx, uuid.NewString(), admin, ""); !fault.Is(err, fault.NotFound) {
 			t.Errorf("error = %v, want not found", err)
 		}
 	})
