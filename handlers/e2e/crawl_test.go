@@ -77,7 +77,7 @@ type crawler struct {
 	queue   []string
 }
 
-var oneOfMany = regexp.MustCompile(`/(\d+|[0-9a-f-]{36})(/|$)`)
+var oneOfMany = regexp.MustCompile(`/(\d+|[0-9a-f-]{32,64}|evt_[^/]+)(/|$)`)
 
 // kind is what pages at an address have in common: the path without ids, and the names in its query.
 func kind(u *url.URL) string {

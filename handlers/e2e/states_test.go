@@ -15,7 +15,6 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/localpg"
@@ -153,69 +152,55 @@ var states = []state{
 	{name: "admin-key-wrong", who: "admin", path: "/admin/keys", status: 422, button: "#make-submit", typed: []string{"name", "", "per_minute", "x"}},
 }
 
-// people are those of the states, by what they call themselves.
-var people = map[string]string{
-	"zero": "Ada Example", "low": "Ada Example", "debt": "Ada Example", "rich": "Dr. Maximiliane Oberhuber-Wittgenstein zu Rosenburg", "holder": "Ada Example", "buyer": "Ada Example",
-	"disputer": "Ada Example", "second": "Ada Example", "long": strings.Repeat("Wolfeschlegelsteinhausen", 9)[:200], "short": "X",
-}
-
 // Every page in every state, in both languages: first as it comes over the wire, then in a browser on a desktop, enlarged
 // to twice its size there, on a phone, and on the narrowest phone there is.
 func TestStates(t *testing.T) {
 	t.Parallel()
-	s, db := operated(t)
-	cast := map[string]map[string]*visitor{"en": {}, "de": {}}
-	for locale, who := range cast {
-		for _, name := range slices.Sorted(maps.Keys(people)) {
-			who[name] = newVisitor(s, locale)
-			who[name].signInNamed(people[name], name+"@example.com")
-		}
-		who["admin"], who[""] = newVisitor(s, locale), newVisitor(s, locale)
-		who["admin"].signIn("#demo-admin")
-	}
-	cast["en"]["second"].open("/en/account")
-	cast["en"]["second"].click("#link-oidc")
-	cast["en"]["second"].submit("#custom-user", "name", "Ada Example", "email", "third@example.com")
-	script, err := os.ReadFile("testdata/states.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Transaction(func(tx *gorm.DB) error { return tx.Exec(string(script)).Error }); err != nil {
-		t.Fatal(err)
-	}
-	ids := idsOf(t, db)
+	sc := newScene(t)
 	texts := map[string]map[string]string{"en": readTexts(t, "en"), "de": readTexts(t, "de")}
 	valid := workDir(t)
+	known := map[string]bool{}
 	t.Run("on the wire", func(t *testing.T) {
-		for locale, who := range cast {
+		for locale, who := range sc.cast {
 			c := &crawler{locale: locale, texts: texts, foreign: telltales(texts[locale], texts[other(locale)])}
 			for _, st := range states {
 				v := who[st.who]
 				v.t, c.visitor = t, v
-				body := v.become(st, ids)
+				v.become(st, sc.ids)
 				c.readWords(st.name, v.doc)
+				for _, is := range formsOf(v.doc) {
+					if !slices.ContainsFunc(forms, func(f form) bool { return f.is == is }) {
+						t.Errorf("%s has the form %s, which TestForms does not know", st.name, is)
+					}
+					known[is] = true
+				}
 				if v.doc.Find("h1").Length() != 1 || v.doc.Find("html").AttrOr("lang", "") != locale {
 					t.Errorf("%s %s: no page with one heading in its language", locale, st.name)
 				}
-				if err := os.WriteFile(filepath.Join(valid, locale+"-"+st.name+".html"), []byte(body), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(valid, locale+"-"+st.name+".html"), []byte(v.source), 0o600); err != nil {
 					t.Fatal(err)
 				}
+			}
+		}
+		for _, f := range forms {
+			if !known[f.is] {
+				t.Errorf("no page has the form %s", f.is)
 			}
 		}
 		if out, err := exec.Command("../../node_modules/.bin/html-validate", "--config", "testdata/htmlvalidate.json", valid).CombinedOutput(); err != nil {
 			t.Errorf("html-validate (npm ci brings it): %v\n%s", err, out)
 		}
 	})
-	for locale, who := range cast {
+	for locale, who := range sc.cast {
 		t.Run(locale+" in a browser", func(t *testing.T) {
 			t.Parallel()
 			for _, name := range append(slices.Sorted(maps.Keys(people)), "admin", "") {
 				t.Run(name, func(t *testing.T) {
-					b := newBrowser(t, s, locale, 1280, 900)
+					b := newBrowser(t, sc.site, locale, 1280, 900)
 					b.be(who[name])
 					for _, st := range states {
 						if st.who == name {
-							b.become(st, ids)
+							b.become(st, sc.ids)
 						}
 					}
 				})
@@ -282,24 +267,8 @@ func (st state) in(locale string, ids *strings.Replacer) (address string, typed 
 	return address, typed
 }
 
-// idsOf are the purchases by their keys and the people by their names.
-func idsOf(t *testing.T, db *gorm.DB) *strings.Replacer {
-	t.Helper()
-	var rows []struct{ Name, ID string }
-	err := db.Raw(`SELECT idempotency_key AS name, id::text FROM purchases WHERE checkout_session_id LIKE 'cs\_state\_%'
-		UNION ALL SELECT coalesce(split_part(email, '@', 1), 'deleted'), id::text FROM users WHERE email IS NULL OR email NOT LIKE 'user%'`).Scan(&rows).Error
-	if err != nil {
-		t.Fatal(err)
-	}
-	var pairs []string
-	for _, r := range rows {
-		pairs = append(pairs, "{"+r.Name+"}", r.ID)
-	}
-	return strings.NewReplacer(pairs...)
-}
-
-// become brings about a state and returns the page's source.
-func (v *visitor) become(st state, ids *strings.Replacer) string {
+// become brings about a state.
+func (v *visitor) become(st state, ids *strings.Replacer) {
 	v.t.Helper()
 	address, typed := st.in(v.locale, ids)
 	v.open(address)
@@ -309,7 +278,6 @@ func (v *visitor) become(st state, ids *strings.Replacer) string {
 	if want := max(st.status, http.StatusOK); v.status != want {
 		v.t.Errorf("%s %s: %d, want %d", v.locale, st.name, v.status, want)
 	}
-	return v.source
 }
 
 // be has the browser be signed in as somebody is.
@@ -349,7 +317,7 @@ func (b *browser) send(button string, typed ...string) {
 	script := fmt.Sprintf(`const button = document.querySelector(%q), form = button.form;`, button)
 	for i := 0; i+1 < len(typed); i += 2 {
 		script += fmt.Sprintf(`(() => { const all = form.querySelectorAll("[name=%s]"), field = [...all].find(e => e.value === %q) ?? all[0];
-			if (field.type === "radio" || field.type === "checkbox") { field.checked = true; return } if (field.type === "number") field.type = "text"; field.value = %q })();`,
+			if (field.type === "radio" || field.type === "checkbox") { field.checked = true; return } field.value = %q })();`,
 			typed[i], typed[i+1], typed[i+1])
 	}
 	script += `if (button.name) form.append(Object.assign(document.createElement("input"), {type: "hidden", name: button.name, value: button.value}));

@@ -539,7 +539,7 @@ func (f FeatureForm) nameField(ctx context.Context) components.Input {
 
 func (f FeatureForm) creditsField(ctx context.Context) components.Input {
 	return components.Input{
-		ID: "credits", Name: "credits", Type: "number", Value: f.Credits, Min: 1, Max: 1_000_000, Error: f.Errors["credits"],
+		ID: "credits", Name: "credits", Type: "text", InputMode: "numeric", Autocomplete: "off", Value: f.Credits, Error: f.Errors["credits"],
 		Label: i18n.T(ctx, "admin_features.form.credits"), Hint: i18n.T(ctx, "admin_features.form.credits_hint"),
 	}
 }

@@ -825,8 +825,8 @@ func sampleFields(ctx context.Context) []components.Input {
 	return []components.Input{
 		{ID: "text", Name: "text", Type: "text", Label: label, Hint: hint},
 		{ID: "text-refused", Name: "text2", Type: "text", Label: label, Hint: hint, Value: "?", Error: wrong},
-		{ID: "number", Name: "number", Type: "number", Label: i18n.T(ctx, "purchase.package.quantity"), Value: "1", Min: 1, Max: 100},
-		{ID: "number-refused", Name: "number2", Type: "number", Label: i18n.T(ctx, "purchase.package.quantity"), Value: "101", Min: 1, Max: 100, Error: wrong},
+		{ID: "number", Name: "number", Type: "text", InputMode: "numeric", Label: i18n.T(ctx, "purchase.package.quantity"), Value: "1"},
+		{ID: "number-refused", Name: "number2", Type: "text", InputMode: "numeric", Label: i18n.T(ctx, "purchase.package.quantity"), Value: "1,5", Error: wrong},
 		{ID: "lines", Name: "lines", Label: label, Rows: 3, Optional: true},
 		{ID: "lines-refused", Name: "lines2", Label: label, Rows: 3, Error: wrong},
 	}

@@ -61,7 +61,7 @@ func (d PurchaseData) general() string {
 // quantityField keeps what was typed for the package that was ordered; the others begin at one.
 func (d PurchaseData) quantityField(ctx context.Context, p Package) components.Input {
 	in := components.Input{
-		ID: p.id("quantity"), Name: "quantity", Type: "text", InputMode: "numeric", Autocomplete: "off", Value: "1", // number would drop "1,5" unseen
+		ID: p.id("quantity"), Name: "quantity", Type: "text", InputMode: "numeric", Autocomplete: "off", Value: "1",
 		Label: i18n.T(ctx, "purchase.package.quantity"),
 		Hint:  i18n.T(ctx, "purchase.package.quantity_hint", i18n.M{"price": components.Money(ctx, p.Price.PriceInCents, p.Price.Currency)}),
 	}

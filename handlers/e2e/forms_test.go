@@ -1,0 +1,327 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// typist is what is typed into one field of a form.
+type typist struct {
+	name   string
+	good   string   // {n} is another number each time
+	takes  []string // those of the hostile values that are good as well
+	either []string // those that are good in one language and not in the other
+	hidden bool     // the page fills it in: nobody can be told beside it what is wrong
+}
+
+// form is one of our own. Buttons that send nothing but who pressed them have no fields.
+type form struct {
+	is     string // method and kind of address
+	who    string // of the scene
+	path   string
+	button string
+	fields []typist
+	counts string // what must grow by one however often the same is sent; empty where sending again changes nothing
+	public bool   // it needs no session
+}
+
+// hostile is what people type, or programs send, where something else is expected.
+var hostile = map[string]string{
+	"nothing": "", "spaces": "   ", "10,000 characters": strings.Repeat("x", 10_000), "an emoji": "👍", "Arabic": "أهلا", "an override": "a\u202eb",
+	"HTML": `"><script>alert(1)</script>`, "a negative": "-1", "a comma": "1,5", "dots": "1.000", "a NUL": "a\x00b", "no UTF-8": "a\xffb", "a large number": strings.Repeat("9", 30),
+}
+
+var (
+	empty    = []string{"nothing", "spaces"}
+	nameable = []string{"an emoji", "Arabic", "HTML", "a negative", "a comma", "dots", "a large number"}
+	freeText = append([]string{"an override", "no UTF-8"}, nameable...)
+	sought   = append(empty, freeText...)
+)
+
+const ledgerLines = `SELECT count(*) FROM credit_transactions`
+
+var forms = []form{
+	{is: "POST /logout", who: "short", path: "/billing", button: "#sign-out"},
+	{is: "POST /billing/spend", who: "rich", path: "/billing", button: "#spend-job_match", counts: ledgerLines, fields: []typist{
+		{name: "feature", good: "job_match", hidden: true}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+	{is: "POST /purchase", who: "zero", path: "/purchase", button: "#buy-500", counts: `SELECT count(*) FROM purchases`, fields: []typist{
+		{name: "quantity", good: "2"}, {name: "price_id", hidden: true}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+	{is: "GET /history", who: "rich", path: "/history", button: "#show", fields: []typist{
+		{name: "kind", good: "job_match", takes: empty}, {name: "month", takes: empty}, {name: "q", good: "5", takes: sought}}},
+	{is: "POST /withdrawal", path: "/withdrawal", button: "#confirm-withdrawal", counts: `SELECT count(*) FROM withdrawals`, public: true, fields: []typist{
+		{name: "contract", good: "500 Credits", takes: freeText}, {name: "name", good: "Ada", takes: freeText}, {name: "email", good: "ada@example.com"},
+		{name: "purchase_id", hidden: true}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+	{is: "POST /account", who: "low", path: "/account", button: "#profile-save", fields: []typist{
+		{name: "name", good: "Ada", takes: nameable}, {name: "locale", good: "{locale}"}}},
+	{is: "POST /account/delete", who: "low", path: "/account/delete", button: "#delete-account", fields: []typist{{name: "sure"}}},
+	{is: "POST /account/sessions/end", who: "long", path: "/account", button: "#end-all"},
+	{is: "POST /account/sessions/ID/end", who: "long", path: "/account", button: `[id^="end-"]:not(#end-all)`},
+	{is: "POST /account/sign-ins/ID/unlink", who: "second", path: "/account", button: `[id^="unlink-"]`},
+
+	{is: "GET /admin", who: "admin", path: "/admin", button: "#find", fields: []typist{{name: "email", good: "ada", takes: append([]string{"a NUL"}, sought...)}}},
+	{is: "POST /admin/users/ID/grant", who: "admin", path: "/admin/users/{rich}", button: "#grant-submit", counts: ledgerLines, fields: []typist{
+		{name: "direction", good: "grant"}, {name: "credits", good: "1"}, {name: "note", good: "Ada", takes: freeText}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+	{is: "POST /admin/purchases/ID/check", who: "admin", path: "/admin/purchases/{paid}", button: "#check"},
+	{is: "POST /admin/purchases/ID/refund", who: "admin", path: "/admin/purchases/{paid}", button: "#refund-submit", counts: `SELECT count(*) FROM refund_requests`, fields: []typist{
+		{name: "amount", good: "1", takes: []string{"a comma"}, either: []string{"dots"}}, {name: "note", good: "Ada", takes: freeText}, {name: "seen", hidden: true}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+	{is: "POST /admin/withdrawals/ID/close", who: "admin", path: "/admin/withdrawals", button: `[id^="close-"]`, counts: `SELECT count(*) FROM audit_log`},
+	{is: "GET /admin/events", who: "admin", path: "/admin/events", button: "#show", fields: []typist{
+		{name: "status", good: "review", takes: empty}, {name: "kind", good: "checkout.session.completed", takes: empty},
+		{name: "from", good: "2026-01-01", takes: empty}, {name: "until", good: "2027-01-01", takes: empty}, {name: "q", good: "cs_1", takes: sought}}},
+	{is: "POST /admin/events/ID/retry", who: "admin", path: "/admin/events?status=review", button: `[id*="retry-"]`},
+	{is: "POST /admin/reconcile", who: "admin", path: "/admin/events", button: "#reconcile"},
+	{is: "GET /admin/audit", who: "admin", path: "/admin/audit", button: "#show", fields: []typist{
+		{name: "kind", good: "credits.grant", takes: empty}, {name: "user", good: "1", takes: sought},
+		{name: "from", good: "2026-01-01", takes: empty}, {name: "until", good: "2027-01-01", takes: empty}, {name: "q", good: "x", takes: sought}}},
+	{is: "POST /admin/features", who: "admin", path: "/admin/features", button: "#feature-submit", counts: `SELECT count(*) FROM audit_log`, fields: []typist{
+		{name: "feature", good: "cover_{n}"}, {name: "credits", good: "7"}, {name: "label_en", good: "Ada", takes: freeText}, {name: "label_de", good: "Bob", takes: freeText},
+		{name: "existing", hidden: true}}},
+	{is: "POST /admin/keys", who: "admin", path: "/admin/keys", button: "#make-submit", counts: `SELECT count(*) FROM api_keys`, fields: []typist{
+		{name: "name", good: "matcher", takes: freeText}, {name: "per_minute", good: "1000"}, {name: "scope_spend", good: "on", hidden: true}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+	{is: "POST /admin/keys/ID/revoke", who: "admin", path: "/admin/keys", button: `[id^="revoke-submit-"]`},
+}
+
+// formsOf are the forms that a page has, as the table calls them.
+func formsOf(doc *goquery.Document) []string {
+	var found []string
+	doc.Find("form").Each(func(_ int, f *goquery.Selection) {
+		u, err := url.Parse(f.AttrOr("action", ""))
+		if err != nil {
+			found = append(found, f.AttrOr("action", ""))
+			return
+		}
+		path := u.Path
+		if len(path) > 3 && path[3] == '/' {
+			path = path[3:]
+		}
+		found = append(found, strings.ToUpper(f.AttrOr("method", "get"))+" "+strings.TrimSuffix(oneOfMany.ReplaceAllString(path, "/ID$2"), "/"))
+	})
+	return found
+}
+
+// Whatever is typed into any form, the answer is a whole page in the reader's language that tells, beside the field, what
+// is wrong with it, and keeps the rest.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	sc := newScene(t)
+	texts := map[string]map[string]string{"en": readTexts(t, "en"), "de": readTexts(t, "de")}
+	for locale, who := range sc.cast {
+		c := &crawler{locale: locale, texts: texts, foreign: telltales(texts[locale], texts[other(locale)])}
+		for _, f := range forms {
+			t.Run(locale+" "+f.is, func(t *testing.T) {
+				v := who[f.who]
+				v.t, c.visitor = t, v
+				for _, field := range f.fields {
+					for name, value := range hostile {
+						f.try(c, sc, field, name, value)
+					}
+				}
+			})
+		}
+	}
+	dbtest.CheckLedger(t, sc.db)
+}
+
+// try types one hostile value into one field and what is right into the others.
+func (f form) try(c *crawler, sc *scene, field typist, name, value string) {
+	v := c.visitor
+	v.t.Helper()
+	typed := f.goods(v.locale)
+	typed = append(typed, field.name, value) // the last one counts
+	what := fmt.Sprintf("%s: %s in %s", f.is, name, field.name)
+	v.open("/" + v.locale + sc.ids.Replace(f.path))
+	v.submit(f.button, typed...)
+	if strings.HasPrefix(v.at.Path, "/c/pay/") { // off to Stripe's
+		if !field.hidden && !slices.Contains(field.takes, name) {
+			v.t.Errorf("%s is taken", what)
+		}
+		return
+	}
+	if v.status >= 500 || v.doc.Find("h1").Length() != 1 || v.doc.Find("html").AttrOr("lang", "") != v.locale {
+		v.t.Errorf("%s: %d, or no page with one heading in its language", what, v.status)
+	}
+	c.readWords(what, v.doc)
+	v.doc.Find("script").Each(func(_ int, s *goquery.Selection) {
+		if s.Text() != "" {
+			v.t.Errorf("%s: what was typed is a script of the page: %s", what, s.Text())
+		}
+	})
+	switch taken := slices.Contains(field.takes, name); {
+	case taken && v.status >= 400:
+		v.t.Errorf("%s: %d, want it taken: %s", what, v.status, strings.Join(strings.Fields(v.doc.Find(".field-error, .alert").Text()), " "))
+	case taken || field.hidden && v.status < 500 || slices.Contains(field.either, name):
+	case v.status != http.StatusUnprocessableEntity:
+		v.t.Errorf("%s: %d, want 422", what, v.status)
+	default:
+		f.wantTold(v, field, what)
+	}
+}
+
+// number tells apart what may be there once.
+var number atomic.Int64
+
+// goods is what is right in every field.
+func (f form) goods(locale string) []string {
+	n := fmt.Sprint(number.Add(1))
+	var typed []string
+	for _, field := range f.fields {
+		if field.good != "" {
+			typed = append(typed, field.name, strings.NewReplacer("{n}", n, "{locale}", locale).Replace(field.good))
+		}
+	}
+	return typed
+}
+
+// wantTold wants a field to be marked, with a text beside it, and the others to keep what was typed.
+func (f form) wantTold(v *visitor, wrong typist, what string) {
+	v.t.Helper()
+	around := v.find(f.button).Closest("form")
+	field := around.Find(`[name="` + wrong.name + `"]`).First()
+	marked := field.AttrOr("aria-invalid", "") == "true"
+	described := field.AttrOr("aria-describedby", "")
+	if group := field.Closest("fieldset"); !marked && group.Length() == 1 {
+		described, marked = group.AttrOr("aria-describedby", ""), true
+	}
+	told := ""
+	for _, id := range strings.Fields(described) {
+		told += around.Find("#" + id).FilterFunction(func(_ int, s *goquery.Selection) bool {
+			return s.Is(".field-error") || s.Find(".field-error").Length() > 0
+		}).Text()
+	}
+	if !marked || strings.TrimSpace(told) == "" {
+		v.t.Errorf("%s: marked is %t, beside it stands %q", what, marked, told)
+	}
+	for i, typed := 0, f.goods(v.locale); i < len(typed); i += 2 {
+		name, want := typed[i], typed[i+1]
+		kept := around.Find(`[name="` + name + `"]`)
+		if name == wrong.name || kept.AttrOr("type", "") == "hidden" {
+			continue
+		}
+		got := kept.AttrOr("value", kept.Text())
+		switch {
+		case kept.Is("select"):
+			got = kept.Find("option[selected]").AttrOr("value", "")
+		case kept.Is("[type=radio], [type=checkbox]"):
+			got = kept.Filter("[checked]").AttrOr("value", "")
+		}
+		if got != want && !strings.HasPrefix(want, "cover_") {
+			v.t.Errorf("%s: %s became %q, was %q", what, name, got, want)
+		}
+	}
+}
+
+// The same form sent twice does once what it does; one that is too old, or of another session, leads on.
+func TestFormsSentAgain(t *testing.T) {
+	t.Parallel()
+	sc := newScene(t)
+	count := func(query string) (n int64) {
+		if err := sc.db.Raw(query).Scan(&n).Error; err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for locale, who := range sc.cast {
+		for _, f := range forms {
+			t.Run(locale+" "+f.is, func(t *testing.T) {
+				v := who[f.who]
+				v.t = t
+				page := "/" + locale + sc.ids.Replace(f.path)
+				if strings.HasPrefix(f.is, "POST") && !f.public {
+					v.open(page)
+					late := v.form(f.button, f.goods(locale)...)
+					gone := newVisitor(sc.site, locale)
+					gone.t, gone.at = t, v.at
+					gone.show(late)
+					if f.is == "POST /logout" {
+						if gone.status != http.StatusOK && gone.status != http.StatusUnauthorized && gone.status != http.StatusForbidden {
+							t.Errorf("signing out twice: %d", gone.status)
+						}
+						return
+					}
+					if back := gone.doc.Find("#error-sign-in").AttrOr("href", ""); gone.status != http.StatusUnauthorized || !strings.Contains(back, "return_to=") {
+						t.Errorf("after signing out: %d, and signing in leads to %q", gone.status, back)
+					}
+					v.submit(f.button, append(f.goods(locale), "_csrf", "of-another-session")...)
+					if again := v.doc.Find("#error-again").AttrOr("href", ""); v.status != http.StatusForbidden || again == "" {
+						t.Errorf("with a token of another session: %d, and again leads to %q", v.status, again)
+					}
+				}
+				if f.counts == "" {
+					return
+				}
+				v.open(page)
+				typed := f.goods(locale)
+				first, second := v.form(f.button, typed...), v.form(f.button, typed...)
+				at, before := *v.at, count(f.counts)
+				v.show(first)
+				if v.status >= 400 {
+					t.Errorf("the first time: %d", v.status)
+				}
+				v.at = &at
+				v.show(second)
+				if n := count(f.counts) - before; n != 1 || v.status >= 500 {
+					t.Errorf("sent twice (%d the second time), it was done %d times", v.status, n)
+				}
+			})
+		}
+	}
+	dbtest.CheckLedger(t, sc.db)
+}
+
+// What belongs to somebody else is not there, for whoever is signed in and for nobody.
+func TestOthersBelongings(t *testing.T) {
+	t.Parallel()
+	sc := newScene(t)
+	for locale, who := range sc.cast {
+		owner, other := who["second"], who["rich"]
+		owner.t, other.t = t, t
+		owner.open("/" + locale + "/account")
+		var actions []string
+		owner.doc.Find(`form[action*="/sessions/"], form[action*="/sign-ins/"]`).Each(func(_ int, f *goquery.Selection) {
+			if action := f.AttrOr("action", ""); oneOfMany.MatchString(action) {
+				actions = append(actions, action)
+			}
+		})
+		if len(actions) < 3 {
+			t.Fatalf("somebody with two sign-ins and two sessions has only %v", actions)
+		}
+		other.open("/" + locale + "/account")
+		token := other.find(`[name="_csrf"]`).AttrOr("value", "")
+		for _, action := range append(actions, "/"+locale+sc.ids.Replace("/admin/users/{rich}/grant"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/refund"),
+			"/"+locale+"/admin/reconcile", "/"+locale+"/admin/keys", "/"+locale+"/admin/features") {
+			req, err := http.NewRequest(http.MethodPost, sc.site.url+action, strings.NewReader(url.Values{"_csrf": {token}, "credits": {"5"}, "note": {"x"}, "direction": {"grant"},
+				"idempotency_key": {"theft"}, "amount": {"1"}, "name": {"x"}, "scope_spend": {"on"}}.Encode()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			other.show(req)
+			// Ending what has ended is no fault, for a button may be pressed twice; so what is another's is as if it had ended.
+			if ended := strings.Contains(action, "/account/") && other.at.Path == "/"+locale+"/account"; other.status != http.StatusNotFound && !ended {
+				t.Errorf("%s by somebody else: %d, want 404", action, other.status)
+			}
+			other.open("/" + locale + "/account")
+		}
+		for _, path := range []string{"/purchase/{paid}", "/purchase/{paid}/receipt", "/withdrawal?purchase={paid}", "/billing?success=true&session_id=cs_state_paid", "/admin", "/admin/users/{rich}",
+			"/admin/purchases/{paid}", "/admin/events", "/admin/audit", "/admin/keys", "/admin/features", "/admin/withdrawals"} {
+			if other.open("/" + locale + sc.ids.Replace(path)); other.status != http.StatusNotFound {
+				t.Errorf("%s for somebody else: %d, want 404", path, other.status)
+			}
+		}
+		if owner.open("/" + locale + "/account"); owner.doc.Find("#sign-ins .lines li").Length() != 2 || owner.status != http.StatusOK {
+			t.Errorf("the owner has lost a sign-in or the session: %d", owner.status)
+		}
+	}
+	var moved int64
+	if err := sc.db.Raw(`SELECT (SELECT count(*) FROM audit_log WHERE actor = 'admin') + (SELECT count(*) FROM credit_transactions WHERE meta ->> 'idempotency_key' = 'theft')`).Scan(&moved).Error; err != nil || moved != 0 {
+		t.Errorf("%d things were done for somebody who may not (%v)", moved, err)
+	}
+}
