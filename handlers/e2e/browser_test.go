@@ -22,15 +22,7 @@ import (
 func TestJourneyInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
-	for i, c := range []struct {
-		locale        string
-		width, height int
-	}{{"en", 1280, 900}, {"de", 375, 812}} {
-		t.Run(fmt.Sprintf("%s at %d px", c.locale, c.width), func(t *testing.T) {
-			b := newBrowser(t, s, c.locale, c.width, c.height)
-			b.journey(fmt.Sprintf("ada%d@example.com", i))
-		})
-	}
+	everywhere(t, s, "buyer", (*browser).journey)
 }
 
 func (b *browser) journey(email string) {

@@ -74,7 +74,8 @@ func TestOperatorInTheBrowser(t *testing.T) {
 	for _, c := range []struct {
 		locale, after, wrong string
 		width, height        int
-	}{{"en", "Balance afterwards: 10 credits", "1 to 100,000", 1280, 900}, {"de", "Guthaben danach: 10 Credits", "1 bis 100.000", 375, 812}} {
+	}{{"en", "Balance afterwards: 10 credits", "1 to 100,000", 1280, 900}, {"de", "Guthaben danach: 10 Credits", "1 bis 100.000", 375, 812},
+		{"de", "Guthaben danach: 10 Credits", "1 bis 100.000", 1280, 900}, {"en", "Balance afterwards: 10 credits", "1 to 100,000", 375, 812}} {
 		t.Run(fmt.Sprintf("%s at %d px", c.locale, c.width), func(t *testing.T) {
 			var debtor int64 // the first of those who still owe
 			if err := db.Raw(`SELECT min(id) FROM users WHERE credits_balance < 0`).Scan(&debtor).Error; err != nil || debtor == 0 {

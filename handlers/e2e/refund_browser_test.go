@@ -25,7 +25,7 @@ func TestRefundInTheBrowser(t *testing.T) {
 	for i, c := range []struct {
 		locale, running, finished string
 		width, height             int
-	}{{"en", "Running", "Finished", 1280, 900}, {"de", "Läuft", "Abgeschlossen", 375, 812}} {
+	}{{"en", "Running", "Finished", 1280, 900}, {"de", "Läuft", "Abgeschlossen", 375, 812}, {"de", "Läuft", "Abgeschlossen", 1280, 900}, {"en", "Running", "Finished", 375, 812}} {
 		t.Run(fmt.Sprintf("%s at %d px", c.locale, c.width), func(t *testing.T) {
 			_, colleague := bought(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))
 			page := colleague.at.Path

@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// windows are what people look through: a desktop and a phone.
+var windows = []struct{ width, height int }{{1280, 900}, {375, 812}}
+
+// everywhere runs a journey in both languages and through both windows. who is an address of its own each time.
+func everywhere(t *testing.T, s *site, name string, journey func(b *browser, who string)) {
+	t.Helper()
+	for _, locale := range []string{"en", "de"} {
+		for _, w := range windows {
+			t.Run(fmt.Sprintf("%s in %s at %d px", name, locale, w.width), func(t *testing.T) {
+				b := newBrowser(t, s, locale, w.width, w.height)
+				journey(b, fmt.Sprintf("%s.%s.%d@example.com", strings.ReplaceAll(name, " ", "."), locale, w.width))
+			})
+		}
+	}
+}
+
+// What people do besides buying and spending, and what operators do besides helping: each in both languages, on a phone
+// and on a desktop, with axe on every stop and nothing in the console.
+func TestWalksInTheBrowser(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	everywhere(t, s, "debit", (*browser).debit)
+	everywhere(t, s, "history", (*browser).history)
+	everywhere(t, s, "account", (*browser).account)
+	everywhere(t, s, "desk", (*browser).desk)
+}
+
+// page is an address in the browser's language.
+func (b *browser) page(path string) string { return "/" + b.locale + path }
+
+// debit buys with a bank's debit, which takes days: once it is paid in the end, once it fails.
+func (b *browser) debit(who string) {
+	b.signIn(who)
+	for _, c := range []struct{ step, state, balance string }{{"succeed", "paid", "500"}, {"fail", "failed", "500"}} {
+		b.open(b.page("/purchase"))
+		b.press("#buy-500")
+		b.press("#debit")
+		b.see(`#return-state[data-state="waiting"]`, "")
+		b.check("debit-waiting", b.page("/billing"))
+		b.press(`#return-state a[href*="/purchase/"]`)
+		b.see(`#standing[data-status="awaiting_payment"]`, "")
+		b.check("debit-awaiting", b.page("/purchase/"))
+		var detail, session string
+		b.do("remember the purchase", chromedp.Location(&detail))
+		b.press("#dashboard")
+		b.do("find the payment", chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll("#payments tbody tr")].find(r => r.textContent.includes(%q)).querySelector("a.payment").getAttribute("href")`, who), &session))
+		b.press(fmt.Sprintf("a.payment[href=%q]", session))
+		b.press(fmt.Sprintf(`button[id^="%s-"]`, c.step))
+		b.see("#done", "")
+		eventually(b.t, "the bank's word arrives", patience, func() bool {
+			b.do("look again", chromedp.Navigate(detail))
+			var there bool
+			b.do("read", chromedp.Evaluate(fmt.Sprintf(`document.querySelector("#standing").dataset.status === %q`, c.state), &there))
+			return there
+		})
+		b.see("#balance", c.balance)
+		b.check("debit-"+c.state, b.page("/purchase/"))
+	}
+}
+
+// history looks for something in the history.
+func (b *browser) history(who string) {
+	b.signIn(who)
+	b.open(b.page("/history"))
+	b.check("history-empty", b.page("/history"))
+	b.open(b.page("/purchase"))
+	b.press("#buy-100")
+	b.press("#pay")
+	b.see("#balance", "100")
+	for _, left := range []string{"95", "90"} {
+		b.open(b.page("/billing"))
+		b.press("#spend-job_match")
+		b.see("#balance", left)
+	}
+	b.open(b.page("/history"))
+	b.until("three movements", `document.querySelectorAll("#movements tbody tr").length === 3`)
+	b.choose("#kind", "job_match")
+	b.until("those of a kind", `document.querySelectorAll("#movements tbody tr").length === 2 && location.search.includes("kind=job_match")`)
+	b.check("history-kind", b.page("/history"))
+	b.do("look for nothing", chromedp.SendKeys("#q", "qqq", chromedp.ByQuery))
+	b.press("#show")
+	b.see("#clear-nothing", "")
+	b.check("history-nothing", b.page("/history"))
+	b.press("#clear-nothing")
+	b.until("all again", `document.querySelectorAll("#movements tbody tr").length === 3`)
+	b.until("the file is there to take", `document.querySelector('a[href*="history.csv"]') !== null`)
+}
+
+// account changes the name, links a second way to sign in and takes it back, ends a session, and deletes the account.
+func (b *browser) account(who string) {
+	b.signIn(who)
+	b.open(b.page("/account"))
+	b.check("account-new", b.page("/account"))
+	b.enterText("#name", strings.Repeat("Wolfeschlegelsteinhausen", 9)[:200])
+	b.press(`input[name="locale"][value="` + b.locale + `"]`)
+	b.press("#profile-save")
+	b.see(`#flash [data-variant="success"]`, "")
+	b.see("#signed-in-as", "Wolfeschlegelsteinhausen")
+	b.check("account-long-name", b.page("/account"))
+	b.refused = true
+	b.do("clear the name", chromedp.SetValue("#name", " ", chromedp.ByQuery))
+	b.press("#profile-save")
+	b.see("#name-error", "")
+	b.check("account-nameless", b.page("/account"))
+	b.forget()
+	b.refused = false
+
+	b.open(b.page("/account"))
+	b.press("#link-oidc")
+	b.see("#custom-user", "")
+	b.do("be the same person elsewhere", chromedp.SetValue(`input[name="name"]`, "Ada"), chromedp.SetValue(`input[name="email"]`, "second."+who))
+	b.press("#custom-user [type=submit]")
+	b.until("two ways to sign in", `document.querySelectorAll("#sign-ins .lines li").length === 2`)
+	b.check("account-linked", b.page("/account"))
+	b.press(`#sign-ins li:last-child [id^="unlink-"]`)
+	b.until("one way to sign in", `document.querySelectorAll("#sign-ins .lines li").length === 1`)
+
+	elsewhere := newVisitor(b.site, b.locale)
+	elsewhere.t = b.t
+	elsewhere.signInAs(who)
+	b.open(b.page("/account"))
+	b.press(`#sessions [id^="end-"]:not(#end-all)`)
+	b.see(`#flash [data-variant="success"]`, "")
+	b.check("account-ended", b.page("/account"))
+	if elsewhere.open("/" + b.locale + "/billing"); !strings.HasPrefix(elsewhere.at.Path, "/"+b.locale+"/login") {
+		b.t.Errorf("the session that was ended is at %s", elsewhere.at)
+	}
+
+	b.press("#delete")
+	b.see("#delete-account", "")
+	b.check("account-delete", b.page("/account/delete"))
+	b.press("#sure")
+	b.press("#delete-account")
+	b.see(`#flash [data-variant="success"]`, "")
+	b.see("#sign-in", "")
+	b.check("account-deleted", b.page(""))
+}
+
+// desk is what an operator does for the whole shop: a key, a price, what waits.
+func (b *browser) desk(who string) {
+	b.open(b.page("/login"))
+	b.press("#sign-in-oidc")
+	b.press("#demo-admin")
+	b.see("#balance", "")
+
+	b.open(b.page("/admin/keys"))
+	b.enterText("#name", who)
+	b.enterText("#per-minute", "60")
+	b.press("#make-submit")
+	b.see("#new-key-hint", "")
+	b.until("the key is shown, ready to be copied", `/^rmc_\w{20,}/.test(document.querySelector("#new-key").value) && document.activeElement.id === "new-key"`)
+	b.check("desk-key-made", b.page("/admin/keys"))
+	b.open(b.page("/admin/keys"))
+	b.until("it is shown once", `document.querySelector("#new-key") === null`)
+	row := fmt.Sprintf(`[...document.querySelectorAll("tbody tr")].find(r => r.textContent.includes(%q))`, who)
+	var revoke string
+	b.do("find the key", chromedp.Evaluate(`((row) => row.querySelector('[id^="revoke-submit-"]').id.replace("revoke-submit-", ""))(`+row+`)`, &revoke))
+	b.revoke(revoke)
+	b.see(`#flash [data-variant="success"]`, "")
+	b.until("it is revoked", row+`.querySelector('[id^="revoke-"]') === null`)
+	b.check("desk-key-revoked", b.page("/admin/keys"))
+
+	b.open(b.page("/admin/features"))
+	b.press("#edit-job_match")
+	b.until("its form", `document.querySelector("#credits").value === "5"`)
+	b.check("desk-feature", b.page("/admin/features"))
+	b.enterText("#credits", "6")
+	b.press("#feature-submit")
+	b.see(`#flash [data-variant="success"]`, "")
+	b.press("#edit-job_match")
+	b.until("the new price", `document.querySelector("#credits").value === "6"`)
+	b.enterText("#credits", "5")
+	b.press("#feature-submit")
+	b.see(`#flash [data-variant="success"]`, "")
+
+	guest := newVisitor(b.site, b.locale)
+	guest.t = b.t
+	guest.open(b.page("/withdrawal"))
+	guest.submit("#confirm-withdrawal", "name", "Ada", "email", who, "contract", "100 Credits")
+	b.open(b.page("/admin"))
+	b.press(`#content a[href$="/admin/withdrawals"]`)
+	b.see("main", who)
+	b.check("desk-withdrawals", b.page("/admin/withdrawals"))
+	b.press(`button[id^="close-"]`)
+	b.see(`#flash [data-variant="success"]`, "")
+	b.open(b.page("/admin/audit"))
+	b.choose("#kind", "withdrawal.close")
+	b.press("#show")
+	b.until("what was just done", `document.querySelectorAll("#all tbody tr, main tbody tr").length > 0 && location.search.includes("withdrawal.close")`)
+	b.check("desk-audit", b.page("/admin/audit"))
+}
+
+// enterText replaces what stands in a field.
+func (b *browser) enterText(selector, text string) {
+	b.t.Helper()
+	b.do("type into "+selector, chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q).value = ""`, selector), nil), chromedp.SendKeys(selector, text, chromedp.ByQuery))
+}
+
+// choose takes an option as a person does.
+func (b *browser) choose(selector, value string) {
+	b.t.Helper()
+	b.do("choose "+value, chromedp.SetValue(selector, value, chromedp.ByQuery))
+}
+
+// revoke opens what asks once more, and agrees.
+func (b *browser) revoke(id string) {
+	b.t.Helper()
+	b.press(fmt.Sprintf(`[id="revoke-%s"] summary`, id))
+	b.press(fmt.Sprintf(`[id="revoke-submit-%s"]`, id))
+}
