@@ -18,6 +18,12 @@ import (
 // account: no table of ours names them any more, Stripe's customer is gone, and they come back as somebody new.
 func TestAccountFromLinkToDeletion(t *testing.T) {
 	t.Parallel()
+	for locale, words := range map[string]struct{ file, price, row string }{"en": {"credits-my-data.zip", "20.00", ",-10,490,"}, "de": {"credits-meine-daten.zip", "20,00", ";-10;490;"}} {
+		t.Run(locale, func(t *testing.T) { leaveForGood(t, locale, words.file, words.price, words.row) })
+	}
+}
+
+func leaveForGood(t *testing.T, locale, file, price, row string) {
 	address := dbtest.Empty(t)
 	s := start(t, "DATABASE_URL="+address)
 	db, err := models.Open(address, slog.New(slog.DiscardHandler))
@@ -27,29 +33,29 @@ func TestAccountFromLinkToDeletion(t *testing.T) {
 	t.Cleanup(func() { models.Close(db) })
 	words := []string{"ada.leaves@example.com", "ada.second@example.com", "Ada Example"}
 
-	v := newVisitor(s, "de")
+	v := newVisitor(s, locale)
 	v.signInAs("ada.leaves@example.com")
-	v.open("/de/account")
+	v.open("/" + locale + "/account")
 	v.click("#link-oidc")
 	v.submit("#custom-user", "name", "Ada Example", "email", "ada.second@example.com")
-	if v.at.Path != "/de/account" || v.doc.Find("#sign-ins .lines li").Length() != 2 || v.text("#flash") == "" {
+	if v.at.Path != "/"+locale+"/account" || v.doc.Find("#sign-ins .lines li").Length() != 2 || v.text("#flash") == "" {
 		t.Fatalf("linking leads to %s with %q", v.at, v.text("#sign-ins"))
 	}
-	v.open("/de/purchase")
+	v.open("/" + locale + "/purchase")
 	v.submit("#buy-500", "quantity", "1")
 	v.submit("#pay")
 	s.wait("credits moved")
-	v.open("/de/billing")
+	v.open("/" + locale + "/billing")
 	v.submit("#spend-resume_analysis")
 	if v.balance() != "490" {
 		t.Fatalf("balance = %s", v.balance())
 	}
-	res, body := request(t, v.client, "GET", s.url+"/de/account/export.zip", "", nil)
+	res, body := request(t, v.client, "GET", s.url+"/"+locale+"/account/export.zip", "", nil)
 	archive, err := zip.NewReader(bytes.NewReader([]byte(body)), int64(len(body)))
-	if err != nil || !strings.Contains(res.Header.Get("Content-Disposition"), "credits-meine-daten.zip") {
+	if err != nil || !strings.Contains(res.Header.Get("Content-Disposition"), file) {
 		t.Fatalf("the export is %d %s (%v)", res.StatusCode, res.Header.Get("Content-Disposition"), err)
 	}
-	for name, want := range map[string]string{"csv/purchases.csv": "20,00", "json/sign-ins.json": words[1], "csv/movements.csv": ";-10;490;", "json/movements.json": `"deltaCredits":500`} {
+	for name, want := range map[string]string{"csv/purchases.csv": price, "json/sign-ins.json": words[1], "csv/movements.csv": row, "json/movements.json": `"deltaCredits":500`} {
 		in, err := archive.Open(name)
 		if err != nil {
 			t.Fatal(err)
@@ -62,7 +68,7 @@ func TestAccountFromLinkToDeletion(t *testing.T) {
 		t.Fatalf("only %v name Ada before: the test proves little", traces)
 	}
 
-	v.open("/de/account")
+	v.open("/" + locale + "/account")
 	v.click("#delete")
 	v.find("#lapses")
 	v.submit("#delete-account")
@@ -70,7 +76,7 @@ func TestAccountFromLinkToDeletion(t *testing.T) {
 		t.Fatalf("without the tick: %d", v.status)
 	}
 	v.submit("#delete-account", "sure", "yes")
-	if v.at.Path != "/de" || v.doc.Find("#balance").Length() != 0 || v.text("#flash") == "" {
+	if v.at.Path != "/"+locale || v.doc.Find("#balance").Length() != 0 || v.text("#flash") == "" {
 		t.Fatalf("deleting leads to %s (%d)", v.at, v.status)
 	}
 	s.wait("account erased")
@@ -95,10 +101,10 @@ func TestAccountFromLinkToDeletion(t *testing.T) {
 	if v.balance() != "0" {
 		t.Errorf("signing in again finds %s credits", v.balance())
 	}
-	admin := newVisitor(s, "en")
+	admin := newVisitor(s, locale)
 	admin.signIn("#demo-admin")
-	admin.open(fmt.Sprintf("/en/admin/users/%d", user.ID))
-	if !strings.Contains(admin.text("#deleted"), "Deleted account") || admin.doc.Find("#grant-submit").Length() != 0 {
+	admin.open(fmt.Sprintf("/%s/admin/users/%d", locale, user.ID))
+	if !strings.Contains(admin.text("#deleted"), map[string]string{"en": "Deleted account", "de": "Gelöschtes Konto"}[locale]) || admin.doc.Find("#grant-submit").Length() != 0 {
 		t.Errorf("an admin sees %q", admin.text("#emails"))
 	}
 }

@@ -137,14 +137,20 @@ func TestOperatorInTheBrowser(t *testing.T) {
 // Lists page without losing or repeating anybody, and no input of an address makes a page fail. JavaScript is off.
 func TestOperatorWithoutJavaScript(t *testing.T) {
 	t.Parallel()
+	for _, locale := range []string{"en", "de"} {
+		t.Run(locale, func(t *testing.T) { operate(t, locale) })
+	}
+}
+
+func operate(t *testing.T, locale string) {
 	s, db := operated(t)
-	v := newVisitor(s, "de")
+	v := newVisitor(s, locale)
 	v.signIn("#demo-admin")
 
 	t.Run("pages through all users, as they are sorted", func(t *testing.T) {
 		v.t = t
 		for _, sort := range []string{"joined", "balance", "held", "bought"} {
-			v.open("/de/admin?sort=" + sort)
+			v.open("/" + locale + "/admin?sort=" + sort)
 			seen := map[string]bool{}
 			for {
 				links := v.doc.Find(`#found tbody a`)
@@ -161,16 +167,16 @@ func TestOperatorWithoutJavaScript(t *testing.T) {
 			}
 			v.click("#first")
 		}
-		v.open("/de/admin?email=" + url.QueryEscape("wittgenstein"))
+		v.open("/" + locale + "/admin?email=" + url.QueryEscape("wittgenstein"))
 		if n := v.doc.Find(`#found tbody tr`).Length(); n != 10 {
 			t.Errorf("a part of a name finds %d users, want 10", n)
 		}
 	})
 	t.Run("pages through a filter and keeps it", func(t *testing.T) {
 		v.t = t
-		v.open("/de/admin/audit")
+		v.open("/" + locale + "/admin/audit")
 		v.submit("#show", "kind", "credits.grant", "user", "")
-		v.open("/de/admin/events?kind=checkout.session.completed")
+		v.open("/" + locale + "/admin/events?kind=checkout.session.completed")
 		before := v.text("#all tbody tr:last-child time")
 		v.click("#older")
 		if v.at.Query().Get("kind") != "checkout.session.completed" || v.doc.Find("#all tbody tr").Length() == 0 || v.text("#all tbody tr time") == before {
@@ -192,7 +198,7 @@ func TestOperatorWithoutJavaScript(t *testing.T) {
 		if err := db.Raw(`SELECT min(id) FROM users WHERE credits_balance = 485`).Scan(&user).Error; err != nil {
 			t.Fatal(err)
 		}
-		page := fmt.Sprintf("/de/admin/users/%d", user)
+		page := fmt.Sprintf("/%s/admin/users/%d", locale, user)
 		v.open(page)
 		v.submit("#grant-preview", "credits", "15", "note", "")
 		if v.status != http.StatusOK || !strings.Contains(v.text("#credits-note"), "500") || v.text("#user-balance") != "485" || v.find("#credits").AttrOr("value", "") != "15" {
@@ -220,7 +226,7 @@ func TestOperatorWithoutJavaScript(t *testing.T) {
 			t.Errorf("the balance is %s after nothing was booked", v.text("#user-balance"))
 		}
 		late := v.form("#grant-submit", "credits", "5", "note", "late")
-		other := newVisitor(s, "de")
+		other := newVisitor(s, locale)
 		late.URL.Host = v.at.Host
 		other.at = v.at
 		if other.show(late); other.status != http.StatusUnauthorized {
@@ -231,14 +237,14 @@ func TestOperatorWithoutJavaScript(t *testing.T) {
 		v.t = t
 		long := strings.Repeat("x", 10000)
 		for address, want := range map[string]int{
-			"/de/admin?email=" + long: 422, "/de/admin?email=%F0%9F%98%80": 200, "/de/admin?email=%3Cb%3E": 200, "/de/admin?email=%E2%80%AEada": 200, "/de/admin?email=%25": 200,
-			"/de/admin?sort=name&order=x": 200, "/de/admin?after=x": 422, "/de/admin?after=1.0": 422, "/de/admin?after=1.-1": 422, "/de/admin?after=-9.1": 200,
-			"/de/admin?after=99999999999999999999.1": 422, "/de/admin?period=x": 200,
-			"/de/admin/events?status=x": 422, "/de/admin/events?kind=x": 422, "/de/admin/events?from=x": 422, "/de/admin/events?from=2026-02-30": 422, "/de/admin/events?from=0000-01-01": 422,
-			"/de/admin/events?from=2026-02-02&until=2026-02-01": 422, "/de/admin/events?from=2026-02-02&until=2026-02-02": 200, "/de/admin/events?until=9999-12-31": 200,
-			"/de/admin/events?q=%00": 422, "/de/admin/events?q=" + long: 422, "/de/admin/events?q=%F0%9F%98%80": 200, "/de/admin/events?after=x": 422, "/de/admin/events?after=1.%00": 422,
-			"/de/admin/events?after=9223372036854775807.x": 422, "/de/admin/audit?kind=x": 422, "/de/admin/audit?user=" + long: 422, "/de/admin/audit?user=%3Cb%3E": 200,
-			"/de/admin/audit?user=0": 200, "/de/admin/audit?user=99999999999999999999": 200, "/de/admin/audit?cursor=x": 422, "/de/admin/audit?q=%27": 200, "/de/admin/audit?until=31.12.2026": 422,
+			"/" + locale + "/admin?email=" + long: 422, "/" + locale + "/admin?email=%F0%9F%98%80": 200, "/" + locale + "/admin?email=%3Cb%3E": 200, "/" + locale + "/admin?email=%E2%80%AEada": 200, "/" + locale + "/admin?email=%25": 200,
+			"/" + locale + "/admin?sort=name&order=x": 200, "/" + locale + "/admin?after=x": 422, "/" + locale + "/admin?after=1.0": 422, "/" + locale + "/admin?after=1.-1": 422, "/" + locale + "/admin?after=-9.1": 200,
+			"/" + locale + "/admin?after=99999999999999999999.1": 422, "/" + locale + "/admin?period=x": 200,
+			"/" + locale + "/admin/events?status=x": 422, "/" + locale + "/admin/events?kind=x": 422, "/" + locale + "/admin/events?from=x": 422, "/" + locale + "/admin/events?from=2026-02-30": 422, "/" + locale + "/admin/events?from=0000-01-01": 422,
+			"/" + locale + "/admin/events?from=2026-02-02&until=2026-02-01": 422, "/" + locale + "/admin/events?from=2026-02-02&until=2026-02-02": 200, "/" + locale + "/admin/events?until=9999-12-31": 200,
+			"/" + locale + "/admin/events?q=%00": 422, "/" + locale + "/admin/events?q=" + long: 422, "/" + locale + "/admin/events?q=%F0%9F%98%80": 200, "/" + locale + "/admin/events?after=x": 422, "/" + locale + "/admin/events?after=1.%00": 422,
+			"/" + locale + "/admin/events?after=9223372036854775807.x": 422, "/" + locale + "/admin/audit?kind=x": 422, "/" + locale + "/admin/audit?user=" + long: 422, "/" + locale + "/admin/audit?user=%3Cb%3E": 200,
+			"/" + locale + "/admin/audit?user=0": 200, "/" + locale + "/admin/audit?user=99999999999999999999": 200, "/" + locale + "/admin/audit?cursor=x": 422, "/" + locale + "/admin/audit?q=%27": 200, "/" + locale + "/admin/audit?until=31.12.2026": 422,
 		} {
 			if v.open(address); v.status != want {
 				t.Errorf("%.60s: %d, want %d", address, v.status, want)
@@ -249,10 +255,10 @@ func TestOperatorWithoutJavaScript(t *testing.T) {
 		}
 	})
 	t.Run("nobody else", func(t *testing.T) {
-		user := newVisitor(s, "en")
+		user := newVisitor(s, locale)
 		user.t = t
 		user.signIn("#demo-user")
-		for _, page := range []string{"/en/admin", "/en/admin?email=user", "/en/admin/events?status=done", "/en/admin/audit?user=1", "/en/admin/users/1"} {
+		for _, page := range []string{"/" + locale + "/admin", "/" + locale + "/admin?email=user", "/" + locale + "/admin/events?status=done", "/" + locale + "/admin/audit?user=1", "/" + locale + "/admin/users/1"} {
 			if user.open(page); user.status != http.StatusNotFound {
 				t.Errorf("%s for a user: %d, want 404", page, user.status)
 			}
