@@ -17,7 +17,7 @@ import (
 )
 
 // lengthen books n analyses of ten credits for a user at once, a second apart from a moment on, behind a grant.
-func lengthen(t *testing.T, db *gorm.DB, userID int64, n int, from string) {
+func lengthen(t testing.TB, db *gorm.DB, userID int64, n int, from string) {
 	t.Helper()
 	for _, statement := range []string{
 		`ALTER TABLE credit_transactions DISABLE TRIGGER USER`, `ALTER TABLE users DISABLE TRIGGER USER`,
