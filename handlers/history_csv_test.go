@@ -1,6 +1,57 @@
 package handlers
 
-import "testing"
+import (
+	"bytes"
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+var golden = flag.Bool("golden", false, "write testdata/history.*.csv anew")
+
+// The file of a history is byte for byte what spreadsheets of the language have been seen to open: byte order mark,
+// separator, line ends, bare numbers, quotes, and no cell that is taken for a formula.
+func TestHistoryFile(t *testing.T) {
+	texts, err := locales.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 23, 23, 5, 9, 0, time.UTC)
+	rows := []models.CreditTransaction{
+		{ID: 1, CreatedAt: at, DeltaCredits: 1200, BalanceAfter: 1200, Reason: models.ReasonPurchase, Meta: models.Meta{PurchaseID: "01934b2e-7c00-7000-8000-000000000001"}},
+		{ID: 2, CreatedAt: at.Add(time.Hour), DeltaCredits: -10, BalanceAfter: 1190, Reason: models.ReasonResumeAnalysis, Meta: models.Meta{HoldID: "01934b2e-7c00-7000-8000-000000000002"}},
+		{ID: 3, CreatedAt: at.Add(2 * time.Hour), DeltaCredits: -1200, BalanceAfter: -10, Reason: models.ReasonRefund, Meta: models.Meta{PurchaseID: "01934b2e-7c00-7000-8000-000000000001"}},
+	}
+	for i, note := range []string{`Danke & "bis bald"`, "a;b,c", "zwei\nZeilen", "=1+1", "+49", "-5", "@x", "＝1", "👍 \u202eأهلا", "größer", "<b>"} {
+		rows = append(rows, models.CreditTransaction{ID: int64(4 + i), CreatedAt: at.AddDate(0, 0, i), DeltaCredits: 1, BalanceAfter: models.Credits(i - 9), Reason: models.ReasonManual, Meta: models.Meta{Note: note}})
+	}
+	for _, code := range texts.Codes() {
+		ctx, _ := texts.Context(components.WithZone(t.Context(), "Europe/Berlin"), code)
+		var file bytes.Buffer
+		table := newHistoryTable(ctx, &file)
+		for _, row := range rows {
+			table.line(row)
+		}
+		if err := table.end(); err != nil {
+			t.Fatal(err)
+		}
+		path := "testdata/history." + code + ".csv"
+		if *golden {
+			if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(file.Bytes(), want) {
+			t.Errorf("%s (%v) is now\n%s", path, err, file.String())
+		}
+	}
+}
 
 func TestHarmless(t *testing.T) {
 	for text, want := range map[string]string{
