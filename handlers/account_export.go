@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"archive/zip"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -76,7 +77,7 @@ func (f accountFile) section(s auth.Section) error {
 	table := newCSV(f.ctx, out, header)
 	err = s.Read(f.export, f.user, func(columns []string, values []any) error { return f.line(table, columns, values) })
 	if table.Flush(); err != nil || table.Error() != nil {
-		return fmt.Errorf("export %s: %w", s.Name, orElse(err, table.Error()))
+		return fmt.Errorf("export %s: %w", s.Name, cmp.Or(err, table.Error()))
 	}
 	list, err := f.list(s.Name)
 	if err != nil {
@@ -86,13 +87,6 @@ func (f accountFile) section(s auth.Section) error {
 		return err
 	}
 	return list.end()
-}
-
-func orElse(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }
 
 // line writes one row of a table, each value as the language's spreadsheets take it.

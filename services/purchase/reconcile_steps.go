@@ -178,15 +178,8 @@ func (s *Service) reconcileBalances(ctx context.Context, r *models.Reconciliatio
 func (s *Service) mendBalance(ctx context.Context, r *models.Reconciliation, userID int64) error {
 	var was, is models.Credits
 	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
-		user, err := ledger.Lock(tx, userID)
-		if err != nil {
-			return err
-		}
-		was = user.CreditsBalance
-		if err := tx.Raw(`SELECT coalesce(sum(delta_credits), 0) FROM credit_transactions WHERE user_id = ?`, userID).Scan(&is).Error; err != nil || is == was {
-			return err
-		}
-		if err := tx.Exec(`UPDATE users SET credits_balance = ?, updated_at = now() WHERE id = ?`, is, userID).Error; err != nil {
+		var err error
+		if was, is, err = ledger.Mend(tx, userID); err != nil || is == was {
 			return err
 		}
 		return found(tx, models.Finding{ReconciliationID: r.ID, Kind: models.FindingBalance, ObjectID: fmt.Sprintf("user:%d", userID), UserID: &userID, Credits: is - was})

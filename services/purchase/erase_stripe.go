@@ -1,0 +1,66 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/stripe/stripe-go/v79"
+)
+
+// leaveStripe ends what deleted accounts have at Stripe: Checkouts that could still be paid, and then the customers,
+// with name and address. Payments and receipts stay there, for as long as Stripe must keep them.
+//
+// A customer whose payment is under way waits for it. Errors: those of single calls, after all were tried.
+func (s *Service) leaveStripe(ctx context.Context) error {
+	db := s.DB.WithContext(ctx)
+	var sessions, customers []string
+	err := db.Raw(`SELECT p.checkout_session_id FROM purchases p JOIN users u ON u.id = p.user_id
+		WHERE u.deleted_at IS NOT NULL AND p.status = 'pending' AND p.checkout_session_id IS NOT NULL LIMIT ?`, eraseBatch).Scan(&sessions).Error
+	if err != nil {
+		return fmt.Errorf("open Checkouts of deleted accounts: %w", err)
+	}
+	var failed error
+	for _, id := range sessions {
+		failed = errors.Join(failed, s.endCheckout(ctx, id))
+	}
+	err = db.Raw(`SELECT c.customer_id FROM stripe_customers c JOIN users u ON u.id = c.user_id WHERE u.deleted_at IS NOT NULL AND c.deleted_at IS NULL
+		AND NOT EXISTS (SELECT FROM purchases p WHERE p.user_id = u.id AND p.status IN ('pending', 'awaiting_payment') AND p.checkout_session_id IS NOT NULL)
+		LIMIT ?`, eraseBatch).Scan(&customers).Error
+	if err != nil {
+		return fmt.Errorf("customers of deleted accounts: %w", err)
+	}
+	for _, id := range customers {
+		params := &stripe.CustomerParams{}
+		params.Context = ctx
+		if _, err := s.Stripe.Customers.Del(id, params); err != nil && missingParam(err) == "" {
+			failed = errors.Join(failed, stripeFault(err))
+			continue
+		}
+		err := db.Exec(`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()) WHERE customer_id = ?`, id).Error
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("note that a customer is deleted: %w", err))
+		}
+	}
+	return failed
+}
+
+// endCheckout keeps a session from being paid. One that is over already says so when it is read.
+func (s *Service) endCheckout(ctx context.Context, sessionID string) error {
+	params := &stripe.CheckoutSessionExpireParams{}
+	params.Context = ctx
+	_, _ = s.Stripe.CheckoutSessions.Expire(sessionID, params) // what has become of it is read below
+	session, err := s.fetchCheckout(ctx, sessionID)
+	switch {
+	case errors.Is(err, ErrNotOurs): // Stripe no longer knows it
+		return nil
+	case err != nil:
+		return err
+	}
+	_, err = s.bookFound(ctx, s.bookFetched(session))
+	if errors.As(err, new(ReviewError)) { // its event says so, too
+		s.Log.ErrorContext(ctx, "a Checkout of a deleted account needs a person", "session", sessionID, "reason", err)
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,75 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// Sweep is EraseDue for what came after: events about deleted accounts, Stripe's customers that could not be deleted,
+// payloads that nobody needs any more, and accounts that need not be kept. It says how many accounts it removed.
+func (s *Service) Sweep(ctx context.Context) (int64, error) {
+	if err := s.reduceEvents(ctx, eventsOf(ofDeleted), 0); err != nil {
+		return 0, err
+	}
+	if err := s.reduceEvents(ctx, oldEventsSQL, 0); err != nil {
+		return 0, err
+	}
+	failed := errors.Join(s.eraseWithdrawals(ctx), s.leaveStripe(ctx))
+	removed, err := s.removeDue(ctx)
+	return removed, errors.Join(failed, err)
+}
+
+// removeDue removes the accounts that need not be kept any more, each with all its rows at once: balance and ledger go
+// together. One that has acted as an admin stays as a number, because the audit log names it.
+func (s *Service) removeDue(ctx context.Context) (int64, error) {
+	var users []int64
+	err := s.DB.WithContext(ctx).Raw(`SELECT id FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NOT NULL AND delete_after < (now() AT TIME ZONE 'UTC')::date
+		AND NOT EXISTS (SELECT FROM credit_transactions WHERE user_id = users.id AND created_at >= now() - interval '8 years')
+		AND NOT EXISTS (SELECT FROM audit_log WHERE actor_id = users.id) AND NOT EXISTS (SELECT FROM api_keys WHERE created_by = users.id)
+		AND NOT EXISTS (SELECT FROM refund_requests WHERE actor_id = users.id)
+		AND NOT EXISTS (SELECT FROM stripe_customers WHERE user_id = users.id AND deleted_at IS NULL) ORDER BY id LIMIT ?`, eraseBatch).Scan(&users).Error
+	if err != nil {
+		return 0, fmt.Errorf("accounts that need not be kept: %w", err)
+	}
+	var removed int64
+	for _, id := range users {
+		err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+			if err := ledger.Remove(tx, id); err != nil {
+				return err
+			}
+			for _, statement := range removeSQL {
+				if err := tx.Exec(statement, id).Error; err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return removed, fmt.Errorf("remove account %d: %w", id, err)
+		}
+		s.Log.InfoContext(ctx, "account removed", "user_id", id)
+		removed++
+	}
+	return removed, nil
+}
+
+// removeSQL removes what is left of an account without its ledger.
+var removeSQL = []string{
+	`DELETE FROM refund_requests WHERE purchase_id IN (SELECT id FROM purchases WHERE user_id = ?)`,
+	`DELETE FROM stripe_events e USING purchases p WHERE p.user_id = ? AND (e.object_id = p.checkout_session_id OR e.payment_ref = p.payment_intent_id)`,
+	`DELETE FROM stripe_refunds r USING purchases p WHERE p.user_id = ? AND r.payment_ref = p.payment_intent_id`,
+	`DELETE FROM stripe_disputes d USING purchases p WHERE p.user_id = ? AND d.payment_ref = p.payment_intent_id`,
+	`DELETE FROM stripe_charges c USING purchases p WHERE p.user_id = ? AND c.payment_ref = p.payment_intent_id`,
+	`DELETE FROM withdrawals WHERE user_id = ?`,
+	`DELETE FROM purchases WHERE user_id = ?`,
+	`DELETE FROM stripe_customers WHERE user_id = ?`,
+	`DELETE FROM sessions WHERE user_id = ?`,
+	`DELETE FROM audit_log WHERE user_id = ?`,
+	`DELETE FROM users WHERE id = ?`,
+}
