@@ -86,6 +86,7 @@ func (b *browser) history(who string) {
 	}
 	b.open(b.page("/history"))
 	b.until("three movements", `document.querySelectorAll("#movements tbody tr").length === 3`)
+	b.unfold("#filter-fold")
 	b.choose("#kind", "job_match")
 	b.until("those of a kind", `document.querySelectorAll("#movements tbody tr").length === 2 && location.search.includes("kind=job_match")`)
 	b.check("history-kind", b.page("/history"))
@@ -206,6 +207,17 @@ func (b *browser) desk(who string) {
 func (b *browser) enterText(selector, text string) {
 	b.t.Helper()
 	b.do("type into "+selector, chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q).value = ""`, selector), nil), chromedp.SendKeys(selector, text, chromedp.ByQuery))
+}
+
+// unfold opens what is folded on a phone.
+func (b *browser) unfold(selector string) {
+	b.t.Helper()
+	var folded bool
+	b.do("look", chromedp.Evaluate(fmt.Sprintf(`!document.querySelector(%q).open && document.querySelector(%q).checkVisibility()`, selector, selector+" summary"), &folded))
+	if folded {
+		b.press(selector + " summary")
+	}
+	b.until("see what is in it", fmt.Sprintf(`document.querySelector(%q).checkVisibility({contentVisibilityAuto: true, visibilityProperty: true})`, selector+" form"))
 }
 
 // choose takes an option as a person does.
