@@ -141,7 +141,7 @@ func samples(locale string) []sample {
 		{"account, deletion with a debt", pages.AccountDeletion(pages.AccountDeletionData{Locale: locale, Balance: -50, Booked: true, Until: noon,
 			Prove: []pages.Linkable{{Name: "oidc", Label: "Demo", URL: "/auth/oidc?purpose=confirm"}}}), []string{"debt", "prove-oidc"}},
 		{"account, deletion refused", pages.AccountDeletion(pages.AccountDeletionData{Locale: locale, Disputed: true}), []string{"disputed", "keep"}},
-		{"components", pages.Components(pages.ComponentsData{Locale: locale, Now: noon}), []string{"ask", "ask-open", "text-refused-error"}},
+		{"components", pages.Components(pages.ComponentsData{Locale: locale, Now: noon}), []string{"question", "ask-question", "text-refused-error"}},
 		{"history, empty", pages.History(pages.HistoryData{Locale: locale}), []string{"buy"}},
 	}
 	return append(append(all, returnSamples(locale)...), adminSamples(locale)...)

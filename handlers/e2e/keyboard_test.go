@@ -44,11 +44,11 @@ func TestKeyboard(t *testing.T) {
 	t.Run("a dialog holds the keyboard and gives it back", func(t *testing.T) {
 		b := b.of(t)
 		b.open("/en/dev/components")
-		b.enter("#ask-open")
-		b.until("it is open", `document.querySelector("#ask").matches(":modal") && document.querySelector("#ask").contains(document.activeElement)`)
+		b.enter("#question")
+		b.until("it is open", `document.querySelector("#ask-question").matches(":modal") && document.querySelector("#ask-question").contains(document.activeElement)`)
 		b.check("dialog", "/dev/components")
 		b.do("leave", chromedp.KeyEvent(kb.Escape))
-		b.until("it is closed, and its button has the focus", `!document.querySelector("#ask").open && document.activeElement.id === "ask-open"`)
+		b.until("it is closed, and its button has the focus", `!document.querySelector("#ask-question").open && document.activeElement.id === "question"`)
 	})
 	t.Run("who wants no motion sees none", func(t *testing.T) {
 		b := b.of(t)

@@ -126,6 +126,12 @@ func (b *browser) account(who string) {
 	b.until("two ways to sign in", `document.querySelectorAll("#sign-ins .lines li").length === 2`)
 	b.check("account-linked", b.page("/account"))
 	b.press(`#sign-ins li:last-child [id^="unlink-"]`)
+	b.until("it asks, and begins at the harmless answer", `document.querySelector("dialog:modal")?.contains(document.activeElement) && document.activeElement.id.endsWith("-no")`)
+	b.check("account-asks", b.page("/account"))
+	b.press(`dialog:modal [id$="-no"]`)
+	b.until("nothing has happened, and the button has the focus", `!document.querySelector("dialog:modal") && document.activeElement.id.startsWith("unlink-")`)
+	b.press(`#sign-ins li:last-child [id^="unlink-"]`)
+	b.press(`dialog:modal [id$="-yes"]`)
 	b.until("one way to sign in", `document.querySelectorAll("#sign-ins .lines li").length === 1`)
 
 	elsewhere := newVisitor(b.site, b.locale)

@@ -83,10 +83,10 @@ document.addEventListener("htmx:pushedIntoHistory", () => {
     link.href = location.pathname.replace(/^\/[a-z]+/, "/" + link.hreflang) + location.search;
 });
 
-// Opens a dialog in browsers that do not know the command attribute yet.
-if (!("commandForElement" in HTMLButtonElement.prototype)) {
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest('button[command="show-modal"]');
-    if (button) document.getElementById(button.getAttribute("commandfor"))?.showModal();
-  });
-}
+// Asks once more before the form of a button is sent. Without a script the form is sent at once.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-asks]");
+  if (!button) return;
+  event.preventDefault();
+  document.getElementById(button.dataset.asks).showModal();
+});
