@@ -61,7 +61,7 @@ func headersOf(t *testing.T, v *visitor) (dir string) {
 func wantPoints(t *testing.T, dir, address string) {
 	t.Helper()
 	const least = 98
-	var best lighthouse
+	best := lighthouse{}
 	for range 3 {
 		found := runLighthouse(t, dir, address)
 		if best.lowest() < found.lowest() {
@@ -121,8 +121,9 @@ func runLighthouse(t *testing.T, dir, address string) lighthouse {
 	t.Helper()
 	out, err := exec.Command("npx", "--yes", lighthousePackage, address, "--quiet", "--output=json", "--output-path="+filepath.Join(dir, "report.json"),
 		"--extra-headers="+filepath.Join(dir, "headers.json"), "--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage").CombinedOutput()
-	if err != nil {
-		t.Fatalf("lighthouse: %v\n%s", err, out)
+	if err != nil { // it loses pages on a busy machine, and says so
+		t.Logf("lighthouse: %v\n%s", err, out)
+		return lighthouse{}
 	}
 	raw, err := fs.ReadFile(os.DirFS(dir), "report.json")
 	if err != nil {
