@@ -93,7 +93,7 @@ var forms = []form{
 // formsOf are the forms that a page has, as the table calls them.
 func formsOf(doc *goquery.Document) []string {
 	var found []string
-	doc.Find("form").Each(func(_ int, f *goquery.Selection) {
+	doc.Find("form:not([method=dialog])").Each(func(_ int, f *goquery.Selection) {
 		u, err := url.Parse(f.AttrOr("action", ""))
 		if err != nil {
 			found = append(found, f.AttrOr("action", ""))
