@@ -1,0 +1,141 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// Each main page for people who see little or who want little to move: everything enlarged to 200 %, the text alone
+// enlarged to 200 %, colours of their own, and no motion.
+// Source: https://www.w3.org/TR/WCAG22/#resize-text and #reflow
+func TestZoom(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	for _, locale := range []string{"en", "de"} {
+		t.Run(locale, func(t *testing.T) {
+			t.Parallel()
+			buyer, admin := bought(t, s, locale, "zoom."+locale+"@example.com")
+			purchase := strings.TrimPrefix(admin.at.Path, "/"+locale+"/admin")
+			admin.open("/" + locale + "/admin?email=zoom." + locale)
+			user := strings.TrimPrefix(admin.find(`main a[href*="/admin/users/"]`).AttrOr("href", ""), "/"+locale)
+			for _, who := range []struct {
+				visitor *visitor
+				paths   []string
+			}{
+				{newVisitor(s, locale), []string{"", "/login", "/withdrawal", "/nothing"}},
+				{buyer, []string{"", "/billing", "/purchase", "/purchase?package=500&quantity=3", "/history", strings.Replace(purchase, "/purchases/", "/purchase/", 1), "/account", "/account/delete"}},
+				{admin, []string{"/admin", user, "/admin" + purchase, "/admin/events", "/admin/audit", "/admin/withdrawals", "/admin/features", "/admin/keys"}},
+			} {
+				b := newBrowser(t, s, locale, 1280, 900)
+				b.be(who.visitor)
+				for _, path := range who.paths {
+					b.refused = path == "/nothing"
+					b.open(b.page(path))
+					b.enlarge(path)
+					b.force(path)
+				}
+			}
+		})
+	}
+}
+
+// enlarge wants the page to be whole at 200 %: once all of it, which leaves half the window, once its text alone.
+func (b *browser) enlarge(path string) {
+	b.t.Helper()
+	b.do("enlarge all", chromedp.EmulateViewport(640, 450, chromedp.EmulateScale(2)))
+	b.until("half the window", `innerWidth === 640 && devicePixelRatio === 2`)
+	b.whole(path + " at 200 %")
+	b.size(1280)
+	b.until("the window is wide again", `innerWidth === 1280`)
+	b.do("enlarge the text", chromedp.Evaluate(`document.documentElement.style.fontSize = "200%"`, nil))
+	b.whole(path + " with text at 200 %")
+	b.do("as it was", chromedp.Evaluate(`document.documentElement.style.fontSize = ""`, nil))
+}
+
+// unwhole is a script: the texts that lie on another, that leave their box, that are cut off, or that widen the page.
+const unwhole = `(() => {
+	const wrong = [], texts = [], root = document.documentElement;
+	if (root.scrollWidth > root.clientWidth) wrong.push("wider than the window: " + [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > root.clientWidth + 1
+		&& !e.closest(".table-container, .code")).map(e => e.outerHTML.slice(0, 90)).slice(-2).join(" … "));
+	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	for (let node; node = walker.nextNode();) {
+		const e = node.parentElement;
+		if (!node.data.trim() || !e.checkVisibility({visibilityProperty: true}) || e.closest(".sr-only, .skip-link, .progress, option, svg, script")) continue;
+		const range = document.createRange();
+		range.selectNodeContents(node);
+		const pane = e.closest(".table-container, .code")?.getBoundingClientRect();
+		const box = e.closest(".btn, .badge, .card, .alert, .flash, .balance-badge, .nav-link")?.getBoundingClientRect();
+		for (const r of range.getClientRects()) {
+			if (r.width < 2 || pane && (r.left < pane.left || r.right > pane.right)) continue;
+			if (!pane && box && (r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1 || r.bottom > box.bottom + 1))
+				wrong.push("out of its box: " + node.data.trim().slice(0, 60));
+			texts.push({r, node});
+		}
+		for (let up = e; up && up !== document.body; up = up.parentElement) {
+			const s = getComputedStyle(up);
+			if (/hidden|clip/.test(s.overflowX + s.overflowY) && (up.scrollWidth > up.clientWidth + 1 || up.scrollHeight > up.clientHeight + 1)) {
+				wrong.push("cut off: " + node.data.trim().slice(0, 60));
+				break;
+			}
+		}
+	}
+	texts.sort((a, b) => a.r.top - b.r.top);
+	texts.forEach((a, i) => {
+		for (let k = i + 1; k < texts.length && texts[k].r.top < a.r.bottom; k++) {
+			const b = texts[k], high = Math.min(a.r.bottom, b.r.bottom) - b.r.top, wide = Math.min(a.r.right, b.r.right) - Math.max(a.r.left, b.r.left);
+			if (a.node !== b.node && wide > 2 && high > Math.min(a.r.height, b.r.height) / 4)
+				wrong.push("on each other: " + a.node.data.trim().slice(0, 40) + " / " + b.node.data.trim().slice(0, 40));
+		}
+	});
+	return [...new Set(wrong)].slice(0, 5);
+})()`
+
+func (b *browser) whole(name string) {
+	b.t.Helper()
+	var wrong []string
+	b.do("look at "+name, chromedp.Evaluate(unwhole, &wrong))
+	for _, what := range wrong {
+		b.t.Errorf("%s %s: %s", b.locale, name, what)
+	}
+}
+
+// unforced is a script: what cannot be told from what is around it once colours are forced, and what moves all the same.
+const unforced = `(() => {
+	const wrong = [], canvas = getComputedStyle(document.body).backgroundColor;
+	const sees = (e) => e.checkVisibility({visibilityProperty: true});
+	for (const e of document.querySelectorAll(".btn:not([data-variant=quiet]), .input, .textarea, select, .card, .alert, .badge, .flash, .balance-badge"))
+		if (sees(e) && !(parseFloat(getComputedStyle(e).borderTopWidth) >= 1)) wrong.push("without an edge: " + e.outerHTML.slice(0, 80));
+	const line = (e) => getComputedStyle(e).borderBottomColor;
+	for (const here of document.querySelectorAll(".nav-link[aria-current=page], .nav-link[aria-current=true]")) {
+		const another = here.closest("ul").querySelector(".nav-link:not([aria-current=page], [aria-current=true])");
+		if (another && line(here) === line(another)) wrong.push("marked like the others: " + here.textContent.trim());
+	}
+	for (const bar of document.querySelectorAll("figure svg rect"))
+		if (bar.checkVisibility() && !bar.closest("defs") && getComputedStyle(bar).stroke === "none") wrong.push("a bar without an edge");
+	for (const e of document.querySelectorAll("*")) {
+		const s = getComputedStyle(e);
+		if ([s.transitionDuration, s.animationDuration].some(d => d.split(",").some(one => parseFloat(one) > 0)) || s.scrollBehavior === "smooth") wrong.push("moves: " + e.outerHTML.slice(0, 80));
+	}
+	return [...new Set(wrong)].slice(0, 5);
+})()`
+
+// force looks at the page in the visitor's own colours, without motion, and with axe.
+func (b *browser) force(path string) {
+	b.t.Helper()
+	b.do("force colours", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+		{Name: "forced-colors", Value: "active"}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
+	var wrong []string
+	b.do("look", chromedp.Evaluate(unforced, &wrong))
+	for _, what := range wrong {
+		b.t.Errorf("%s %s in forced colours, without motion: %s", b.locale, path, what)
+	}
+	b.check(fmt.Sprintf("forced%s", strings.ReplaceAll(path, "/", "-")), strings.SplitN(b.page(path), "?", 2)[0])
+	b.do("as it was", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+		{Name: "forced-colors", Value: "none"}, {Name: "prefers-reduced-motion", Value: "no-preference"}}))
+}
