@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -163,7 +164,14 @@ func (b *browser) tab(selector string) {
 			There bool
 			Wrong string
 		}
-		b.do("press Tab", chromedp.KeyEvent(kb.Tab), chromedp.Evaluate(focus+`(`+strconv.Quote(selector)+`)`, &at))
+		look := chromedp.Evaluate(focus+`(`+strconv.Quote(selector)+`)`, &at)
+		b.do("press Tab", chromedp.KeyEvent(kb.Tab), look)
+		for range 10 { // the window may still be on its way to where the focus is
+			if at.Wrong == "" {
+				break
+			}
+			b.do("look again", chromedp.Sleep(50*time.Millisecond), look)
+		}
 		if at.Wrong != "" {
 			b.t.Errorf("on the way to %s the focus %s", selector, at.Wrong)
 		}
