@@ -151,7 +151,7 @@ const focus = `((selector) => {
 	if (!r) return {there: false, wrong: ""};
 	const top = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
 	const ring = s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2 && !/^rgba.* 0\)$/.test(s.outlineColor);
-	return {there: e.matches(selector), wrong: !ring ? "has no ring: " + e.outerHTML.slice(0, 90) : !top || !e.contains(top) && !top.contains(e) && !top.closest(".progress") ? "lies under something: " + e.outerHTML.slice(0, 90) : ""};
+	return {there: e.matches(selector), wrong: !ring ? "has no ring: " + e.outerHTML.slice(0, 90) : !top || !e.contains(top) && !top.contains(e) && !top.closest(".progress") ? "lies under " + (top ? top.outerHTML.slice(0, 60) : "the edge of the window (" + r.left + ", " + r.top + "; " + scrollX + ", " + scrollY + ")") + ": " + e.outerHTML.slice(0, 90) : ""};
 })`
 
 // tab goes to an element by Tab alone, and wants the focus to be seen and not to lie under anything, wherever it is on the way.
@@ -159,6 +159,7 @@ func (b *browser) tab(selector string) {
 	b.t.Helper()
 	const most = 120 // stops of one page
 	b.see(selector, "")
+	b.until("htmx is done, and with it the window's move", `!document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`)
 	for range most {
 		var at struct {
 			There bool
