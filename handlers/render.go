@@ -51,6 +51,7 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 		Title: locales.T(c.UserContext(), title, nil), Origin: h.Site.AppURL, Locale: locale, Path: path,
 		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Legal: h.Site.Legal, Flash: h.takeFlash(c), Partial: wantsFragment(c),
 	}
+	p.Silent = p.Flash == nil && c.Get("HX-Target") != "content"
 	if v := currentVisitor(c); v.account != nil {
 		p.User, p.Available, p.Admin, p.CSRF = &v.account.User, v.account.Available(), v.account.Admin, v.token
 	}

@@ -40,3 +40,11 @@ func isCurrent(p Page, locale string) string {
 	}
 	return "false"
 }
+
+// stays keeps the element that is there, and changes what is in it.
+func stays(p Page) templ.Attributes {
+	if !p.Partial {
+		return nil
+	}
+	return templ.Attributes{"hx-swap-oob": "innerHTML"}
+}

@@ -30,6 +30,7 @@ type Page struct {
 	// Partial sends what htmx swaps into #content instead of the whole document: the title, the flash region, the
 	// content, and the balance out of band.
 	Partial bool
+	Silent  bool // a partial of less than the content, which leaves the messages as they are
 }
 
 // Legal is where the operator says what the law wants said. An empty address leaves its link out.
