@@ -87,7 +87,7 @@ lighthouse: needs-go ## have Lighthouse look at the pages that one uses most; fe
 .PHONY: screenshots
 screenshots: needs-go node_modules/.package-lock.json ## take a picture of every page into .data/screenshots, and those of README
 	@mkdir -p .data/screenshots static/img
-	@SCREENSHOTS="$(CURDIR)/.data/screenshots" go test -count=1 -run '^(TestCrawl|TestJourneyInTheBrowser|TestRefundInTheBrowser|TestKeyboard|TestPictures)$$' ./handlers/e2e
+	@SCREENSHOTS="$(CURDIR)/.data/screenshots" go test -count=1 -timeout 20m -run '^(TestStates|TestStatesOfTrouble|Test[A-Z][a-z]*InTheBrowser|TestCrawl|TestPictures)$$' ./handlers/e2e
 
 .PHONY: docker
 docker: ## build the container image credits

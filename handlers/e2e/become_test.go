@@ -1,0 +1,82 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// in is the address of a state in a language, and what is typed there.
+func (st state) in(locale string, ids *strings.Replacer) (address string, typed []string) {
+	address = ids.Replace(st.path)
+	if !strings.HasPrefix(address, "/auth/") {
+		address = "/" + locale + address
+	}
+	for _, value := range st.typed {
+		typed = append(typed, strings.ReplaceAll(value, "{locale}", locale))
+	}
+	return address, typed
+}
+
+// become brings about a state.
+func (v *visitor) become(st state, ids *strings.Replacer) {
+	v.t.Helper()
+	address, typed := st.in(v.locale, ids)
+	v.open(address)
+	if st.button != "" {
+		v.submit(st.button, typed...)
+	}
+	if want := max(st.status, http.StatusOK); v.status != want {
+		v.t.Errorf("%s %s: %d, want %d", v.locale, st.name, v.status, want)
+	}
+}
+
+// be has the browser be signed in as somebody is.
+func (b *browser) be(v *visitor) {
+	b.t.Helper()
+	own, err := url.Parse(b.site.url)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, cookie := range v.client.Jar.Cookies(own) {
+		b.do("be somebody", network.SetCookie(cookie.Name, cookie.Value).WithURL(b.site.url))
+	}
+}
+
+// become brings about a state without htmx and looks at it in every size.
+func (b *browser) become(st state, ids *strings.Replacer) {
+	b.t.Helper()
+	b.refused = st.status != 0
+	b.size(1280)
+	address, typed := st.in(b.locale, ids)
+	b.open(address)
+	if st.button != "" {
+		b.send(st.button, typed...)
+	}
+	b.check(st.name, "/")
+	b.size(375)
+	b.check(st.name, "/")
+	for _, width := range []int64{320, 640} { // 640 is 1280 at 200 %
+		b.size(width)
+		b.fit(fmt.Sprintf("%s at %d px", st.name, width))
+	}
+}
+
+// send submits the form of a button as a browser without JavaScript does, whatever the browser itself thinks of what is typed.
+func (b *browser) send(button string, typed ...string) {
+	b.t.Helper()
+	script := fmt.Sprintf(`const button = document.querySelector(%q), form = button.form;`, button)
+	for i := 0; i+1 < len(typed); i += 2 {
+		script += fmt.Sprintf(`(() => { const all = form.querySelectorAll("[name=%s]"), field = [...all].find(e => e.value === %q) ?? all[0];
+			if (field.type === "radio" || field.type === "checkbox") { field.checked = true; return } field.value = %q })();`,
+			typed[i], typed[i+1], typed[i+1])
+	}
+	script += `if (button.name) form.append(Object.assign(document.createElement("input"), {type: "hidden", name: button.name, value: button.value}));
+		window.before = true; HTMLFormElement.prototype.submit.call(form)`
+	b.do("send "+button, chromedp.Evaluate(`(() => {`+script+`})()`, nil))
+	b.until("get an answer", `window.before === undefined`)
+}

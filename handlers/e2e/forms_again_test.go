@@ -1,0 +1,119 @@
+package e2e
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// The same form sent twice does once what it does; one that is too old, or of another session, leads on.
+func TestFormsSentAgain(t *testing.T) {
+	t.Parallel()
+	sc := newScene(t)
+	count := func(query string) (n int64) {
+		if err := sc.db.Raw(query).Scan(&n).Error; err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for locale, who := range sc.cast {
+		for _, f := range forms {
+			t.Run(locale+" "+f.is, func(t *testing.T) {
+				v := who[f.who]
+				v.t = t
+				page := "/" + locale + sc.ids.Replace(f.path)
+				if strings.HasPrefix(f.is, "POST") && !f.public {
+					v.open(page)
+					late := v.form(f.button, f.goods(locale)...)
+					gone := newVisitor(sc.site, locale)
+					gone.t, gone.at = t, v.at
+					gone.show(late)
+					if f.is == "POST /logout" {
+						if gone.status != http.StatusOK && gone.status != http.StatusUnauthorized && gone.status != http.StatusForbidden {
+							t.Errorf("signing out twice: %d", gone.status)
+						}
+						return
+					}
+					if back := gone.doc.Find("#error-sign-in").AttrOr("href", ""); gone.status != http.StatusUnauthorized || !strings.Contains(back, "return_to=") {
+						t.Errorf("after signing out: %d, and signing in leads to %q", gone.status, back)
+					}
+					v.submit(f.button, append(f.goods(locale), "_csrf", "of-another-session")...)
+					if again := v.doc.Find("#error-again").AttrOr("href", ""); v.status != http.StatusForbidden || again == "" {
+						t.Errorf("with a token of another session: %d, and again leads to %q", v.status, again)
+					}
+				}
+				if f.counts == "" {
+					return
+				}
+				v.open(page)
+				typed := f.goods(locale)
+				first, second := v.form(f.button, typed...), v.form(f.button, typed...)
+				at, before := *v.at, count(f.counts)
+				v.show(first)
+				if v.status >= 400 {
+					t.Errorf("the first time: %d", v.status)
+				}
+				v.at = &at
+				v.show(second)
+				if n := count(f.counts) - before; n != 1 || v.status >= 500 {
+					t.Errorf("sent twice (%d the second time), it was done %d times", v.status, n)
+				}
+			})
+		}
+	}
+	dbtest.CheckLedger(t, sc.db)
+}
+
+// What belongs to somebody else is not there, for whoever is signed in and for nobody.
+func TestOthersBelongings(t *testing.T) {
+	t.Parallel()
+	sc := newScene(t)
+	for locale, who := range sc.cast {
+		owner, other := who["second"], who["rich"]
+		owner.t, other.t = t, t
+		owner.open("/" + locale + "/account")
+		var actions []string
+		owner.doc.Find(`form[action*="/sessions/"], form[action*="/sign-ins/"]`).Each(func(_ int, f *goquery.Selection) {
+			if action := f.AttrOr("action", ""); oneOfMany.MatchString(action) {
+				actions = append(actions, action)
+			}
+		})
+		if len(actions) < 3 {
+			t.Fatalf("somebody with two sign-ins and two sessions has only %v", actions)
+		}
+		other.open("/" + locale + "/account")
+		token := other.find(`[name="_csrf"]`).AttrOr("value", "")
+		for _, action := range append(actions, "/"+locale+sc.ids.Replace("/admin/users/{rich}/grant"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/refund"),
+			"/"+locale+"/admin/reconcile", "/"+locale+"/admin/keys", "/"+locale+"/admin/features") {
+			req, err := http.NewRequest(http.MethodPost, sc.site.url+action, strings.NewReader(url.Values{"_csrf": {token}, "credits": {"5"}, "note": {"x"}, "direction": {"grant"},
+				"idempotency_key": {"theft"}, "amount": {"1"}, "name": {"x"}, "scope_spend": {"on"}}.Encode()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			other.show(req)
+			// Ending what has ended is no fault, for a button may be pressed twice; so what is another's is as if it had ended.
+			if ended := strings.Contains(action, "/account/") && other.at.Path == "/"+locale+"/account"; other.status != http.StatusNotFound && !ended {
+				t.Errorf("%s by somebody else: %d, want 404", action, other.status)
+			}
+			other.open("/" + locale + "/account")
+		}
+		for _, path := range []string{"/purchase/{paid}", "/purchase/{paid}/receipt", "/withdrawal?purchase={paid}", "/billing?success=true&session_id=cs_state_paid", "/admin", "/admin/users/{rich}",
+			"/admin/purchases/{paid}", "/admin/events", "/admin/audit", "/admin/keys", "/admin/features", "/admin/withdrawals"} {
+			if other.open("/" + locale + sc.ids.Replace(path)); other.status != http.StatusNotFound {
+				t.Errorf("%s for somebody else: %d, want 404", path, other.status)
+			}
+		}
+		if owner.open("/" + locale + "/account"); owner.doc.Find("#sign-ins .lines li").Length() != 2 || owner.status != http.StatusOK {
+			t.Errorf("the owner has lost a sign-in or the session: %d", owner.status)
+		}
+	}
+	var moved int64
+	if err := sc.db.Raw(`SELECT (SELECT count(*) FROM audit_log WHERE actor = 'admin') + (SELECT count(*) FROM credit_transactions WHERE meta ->> 'idempotency_key' = 'theft')`).Scan(&moved).Error; err != nil || moved != 0 {
+		t.Errorf("%d things were done for somebody who may not (%v)", moved, err)
+	}
+}
