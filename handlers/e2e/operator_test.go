@@ -118,6 +118,7 @@ func TestOperatorInTheBrowser(t *testing.T) {
 
 			b.open(base + "/events")
 			b.check("operator-events", base+"/events")
+			b.unfold("#filter-fold")
 			b.do("choose", chromedp.SetValue(`#status`, "review", chromedp.ByQuery))
 			b.press("#show")
 			b.until("the filter", `document.querySelector("#status").value === "review" && document.querySelector("#clear") !== null`)

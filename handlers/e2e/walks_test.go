@@ -220,6 +220,7 @@ func (b *browser) desk(who string) {
 	b.press(`button[id^="close-"]`)
 	b.see(`#flash [data-variant="success"]`, "")
 	b.open(b.page("/admin/audit"))
+	b.unfold("#filter-fold")
 	b.choose("#kind", "withdrawal.close")
 	b.press("#show")
 	b.until("what was just done", `document.querySelectorAll("#all tbody tr, main tbody tr").length > 0 && location.search.includes("withdrawal.close")`)

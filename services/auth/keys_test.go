@@ -111,7 +111,7 @@ func TestKeyIsGoodUntilItIsRevoked(t *testing.T) {
 		t.Errorf("list = %+v, %v, want the revoked key", keys, err)
 	}
 	if n := r.count(`SELECT count(*) FROM audit_log WHERE actor = 'operator' AND action = 'key.revoke' AND request_id = 'req_example'
-		AND detail @> jsonb_build_object('key_id', ?::text, 'name', 'Resume Matcher', 'prefix', ?::text, 'scopes', 'spend, read')`, made.ID.String(), made.Prefix); n != 1 {
+		AND detail @> jsonb_build_object('key_id', ?::text, 'name', 'Resume Matcher', 'prefix', ?::text, 'scopes', jsonb_build_array('spend', 'read'))`, made.ID.String(), made.Prefix); n != 1 {
 		t.Errorf("%d audit lines of the revocation, want 1", n)
 	}
 	if n := r.count(`SELECT count(*) FROM audit_log WHERE action = 'key.create'`); n != 1 {

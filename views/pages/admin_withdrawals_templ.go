@@ -407,7 +407,7 @@ func AdminWithdrawals(d AdminWithdrawalsData) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.Table(i18n.T(ctx, "admin_withdrawals.title"), "withdrawals").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Table(i18n.T(ctx, "admin_withdrawals.title"), "cards").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

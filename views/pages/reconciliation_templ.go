@@ -539,7 +539,7 @@ func findingTable(d AdminEventsData) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Table(i18n.T(ctx, "reconciliation.caption"), "").Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Table(i18n.T(ctx, "reconciliation.caption"), "cards").Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
