@@ -19,7 +19,7 @@ type typist struct {
 	name   string
 	good   string   // {n} is another number each time
 	takes  []string // those of the hostile values that are good as well
-	either []string // those that are good in one language and not in the other
+	either []string // those that may be good or not, by the language or by what was before
 	hidden bool     // the page fills it in: nobody can be told beside it what is wrong
 }
 
@@ -37,7 +37,7 @@ type form struct {
 // hostile is what people type, or programs send, where something else is expected.
 var hostile = map[string]string{
 	"nothing": "", "spaces": "   ", "10,000 characters": strings.Repeat("x", 10_000), "an emoji": "👍", "Arabic": "أهلا", "an override": "a\u202eb",
-	"HTML": `"><script>alert(1)</script>`, "a negative": "-1", "a comma": "1,5", "dots": "1.000", "a NUL": "a\x00b", "no UTF-8": "a\xffb", "a large number": strings.Repeat("9", 30),
+	"HTML": `"><script>alert(1)</script><b class="injected">`, "a negative": "-1", "a comma": "1,5", "dots": "1.000", "a NUL": "a\x00b", "no UTF-8": "a\xffb", "a large number": strings.Repeat("9", 30),
 }
 
 var (
@@ -45,6 +45,8 @@ var (
 	nameable = []string{"an emoji", "Arabic", "HTML", "a negative", "a comma", "dots", "a large number"}
 	freeText = append([]string{"an override", "no UTF-8"}, nameable...)
 	sought   = append(empty, freeText...)
+	ticked   = append([]string{"spaces", "a NUL", "10,000 characters"}, freeText...)
+	anyKey   = append([]string{"spaces"}, freeText...) // and refused where it was used for something else
 )
 
 const ledgerLines = `SELECT count(*) FROM credit_transactions`
@@ -52,27 +54,27 @@ const ledgerLines = `SELECT count(*) FROM credit_transactions`
 var forms = []form{
 	{is: "POST /logout", who: "short", path: "/billing", button: "#sign-out"},
 	{is: "POST /billing/spend", who: "rich", path: "/billing", button: "#spend-job_match", counts: ledgerLines, fields: []typist{
-		{name: "feature", good: "job_match", hidden: true}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+		{name: "feature", good: "job_match", hidden: true}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
 	{is: "POST /purchase", who: "zero", path: "/purchase", button: "#buy-500", counts: `SELECT count(*) FROM purchases`, fields: []typist{
-		{name: "quantity", good: "2"}, {name: "price_id", hidden: true}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+		{name: "quantity", good: "2"}, {name: "price_id", hidden: true}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
 	{is: "GET /history", who: "rich", path: "/history", button: "#show", fields: []typist{
 		{name: "kind", good: "job_match", takes: empty}, {name: "month", takes: empty}, {name: "q", good: "5", takes: sought}}},
 	{is: "POST /withdrawal", path: "/withdrawal", button: "#confirm-withdrawal", counts: `SELECT count(*) FROM withdrawals`, public: true, fields: []typist{
 		{name: "contract", good: "500 Credits", takes: freeText}, {name: "name", good: "Ada", takes: freeText}, {name: "email", good: "ada@example.com"},
-		{name: "purchase_id", hidden: true}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+		{name: "purchase_id", takes: []string{"nothing"}, hidden: true}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
 	{is: "POST /account", who: "low", path: "/account", button: "#profile-save", fields: []typist{
 		{name: "name", good: "Ada", takes: nameable}, {name: "locale", good: "{locale}"}}},
 	{is: "POST /account/delete", who: "low", path: "/account/delete", button: "#delete-account", fields: []typist{{name: "sure"}}},
-	{is: "POST /account/sessions/end", who: "long", path: "/account", button: "#end-all"},
 	{is: "POST /account/sessions/ID/end", who: "long", path: "/account", button: `[id^="end-"]:not(#end-all)`},
 	{is: "POST /account/sign-ins/ID/unlink", who: "second", path: "/account", button: `[id^="unlink-"]`},
+	{is: "POST /account/sessions/end", who: "low", path: "/account", button: "#end-all"},
 
 	{is: "GET /admin", who: "admin", path: "/admin", button: "#find", fields: []typist{{name: "email", good: "ada", takes: append([]string{"a NUL"}, sought...)}}},
 	{is: "POST /admin/users/ID/grant", who: "admin", path: "/admin/users/{rich}", button: "#grant-submit", counts: ledgerLines, fields: []typist{
-		{name: "direction", good: "grant"}, {name: "credits", good: "1"}, {name: "note", good: "Ada", takes: freeText}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+		{name: "direction", good: "grant"}, {name: "credits", good: "1"}, {name: "note", good: "Ada", takes: freeText}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
 	{is: "POST /admin/purchases/ID/check", who: "admin", path: "/admin/purchases/{paid}", button: "#check"},
 	{is: "POST /admin/purchases/ID/refund", who: "admin", path: "/admin/purchases/{paid}", button: "#refund-submit", counts: `SELECT count(*) FROM refund_requests`, fields: []typist{
-		{name: "amount", good: "1", takes: []string{"a comma"}, either: []string{"dots"}}, {name: "note", good: "Ada", takes: freeText}, {name: "seen", hidden: true}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+		{name: "amount", good: "1", takes: []string{"a comma"}, either: []string{"dots"}}, {name: "note", good: "Ada", takes: freeText}, {name: "seen", hidden: true}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
 	{is: "POST /admin/withdrawals/ID/close", who: "admin", path: "/admin/withdrawals", button: `[id^="close-"]`, counts: `SELECT count(*) FROM audit_log`},
 	{is: "GET /admin/events", who: "admin", path: "/admin/events", button: "#show", fields: []typist{
 		{name: "status", good: "review", takes: empty}, {name: "kind", good: "checkout.session.completed", takes: empty},
@@ -84,9 +86,9 @@ var forms = []form{
 		{name: "from", good: "2026-01-01", takes: empty}, {name: "until", good: "2027-01-01", takes: empty}, {name: "q", good: "x", takes: sought}}},
 	{is: "POST /admin/features", who: "admin", path: "/admin/features", button: "#feature-submit", counts: `SELECT count(*) FROM audit_log`, fields: []typist{
 		{name: "feature", good: "cover_{n}"}, {name: "credits", good: "7"}, {name: "label_en", good: "Ada", takes: freeText}, {name: "label_de", good: "Bob", takes: freeText},
-		{name: "existing", hidden: true}}},
+		{name: "existing", takes: []string{"nothing"}, hidden: true}}},
 	{is: "POST /admin/keys", who: "admin", path: "/admin/keys", button: "#make-submit", counts: `SELECT count(*) FROM api_keys`, fields: []typist{
-		{name: "name", good: "matcher", takes: freeText}, {name: "per_minute", good: "1000"}, {name: "scope_spend", good: "on", hidden: true}, {name: "idempotency_key", good: "{n}", hidden: true}}},
+		{name: "name", good: "matcher", takes: freeText}, {name: "per_minute", good: "1000"}, {name: "scope_spend", good: "on", takes: ticked}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
 	{is: "POST /admin/keys/ID/revoke", who: "admin", path: "/admin/keys", button: `[id^="revoke-submit-"]`},
 }
 
@@ -107,6 +109,29 @@ func formsOf(doc *goquery.Document) []string {
 	})
 	return found
 }
+
+// wantKnown wants every form of a page to be in the table, with all the fields that it has.
+func wantKnown(t testing.TB, name string, doc *goquery.Document) []string {
+	t.Helper()
+	found := formsOf(doc)
+	for i, is := range found {
+		n := slices.IndexFunc(forms, func(f form) bool { return f.is == is })
+		if n < 0 {
+			t.Errorf("%s has the form %s, which TestForms does not know", name, is)
+			continue
+		}
+		doc.Find("form:not([method=dialog])").Eq(i).Find("input[name], select[name], textarea[name]").Each(func(_ int, s *goquery.Selection) {
+			field := s.AttrOr("name", "")
+			if !slices.Contains(unheeded, field) && !slices.ContainsFunc(forms[n].fields, func(f typist) bool { return f.name == field }) {
+				t.Errorf("%s: the form %s has the field %s, which TestForms does not know", name, is, field)
+			}
+		})
+	}
+	return found
+}
+
+// unheeded are fields that are tried elsewhere, or of which any value that is not nothing is a yes.
+var unheeded = []string{"_csrf", "scope_read", "active"}
 
 // Whatever is typed into any form, the answer is a whole page in the reader's language that tells, beside the field, what
 // is wrong with it, and keeps the rest.
@@ -141,7 +166,7 @@ func (f form) try(c *crawler, sc *scene, field typist, name, value string) {
 	v.open("/" + v.locale + sc.ids.Replace(f.path))
 	v.submit(f.button, typed...)
 	if strings.HasPrefix(v.at.Path, "/c/pay/") { // off to Stripe's
-		if !field.hidden && !slices.Contains(field.takes, name) {
+		if !slices.Contains(field.takes, name) && !slices.Contains(field.either, name) {
 			v.t.Errorf("%s is taken", what)
 		}
 		return
@@ -150,15 +175,16 @@ func (f form) try(c *crawler, sc *scene, field typist, name, value string) {
 		v.t.Errorf("%s: %d, or no page with one heading in its language", what, v.status)
 	}
 	c.readWords(what, v.doc)
-	v.doc.Find("script").Each(func(_ int, s *goquery.Selection) {
-		if s.Text() != "" {
-			v.t.Errorf("%s: what was typed is a script of the page: %s", what, s.Text())
-		}
-	})
+	if n := v.doc.Find(".injected, script:not([src])").Length(); n > 0 {
+		v.t.Errorf("%s: what was typed has become %d elements of the page", what, n)
+	}
 	switch taken := slices.Contains(field.takes, name); {
 	case taken && v.status >= 400:
 		v.t.Errorf("%s: %d, want it taken: %s", what, v.status, strings.Join(strings.Fields(v.doc.Find(".field-error, .alert").Text()), " "))
-	case taken || field.hidden && v.status < 500 || slices.Contains(field.either, name):
+	case taken || slices.Contains(field.either, name):
+	case field.hidden && v.status < 400:
+		v.t.Errorf("%s: %d, want it refused", what, v.status)
+	case field.hidden:
 	case v.status != http.StatusUnprocessableEntity:
 		v.t.Errorf("%s: %d, want 422", what, v.status)
 	default:

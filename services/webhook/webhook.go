@@ -214,7 +214,7 @@ func (s *Service) report(ctx context.Context, eventID string, result outcome) {
 func (s *Service) book(ctx context.Context, eventID string) (outcome, error) {
 	var result outcome
 	err := s.Purchase.Book(ctx, func(tx *gorm.DB, told purchase.Told) error {
-		result = outcome{}               // of an earlier attempt that a deadlock or a question undid
+		result = outcome{}                              // of an earlier attempt that a deadlock or a question undid
 		event, err := claim(tx, eventID, "SKIP LOCKED") // nil when it is done, or when another replica has it
 		if err != nil || event == nil {
 			return err
