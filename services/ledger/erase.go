@@ -69,9 +69,12 @@ func Erase(tx *gorm.DB, userID, after int64) (int64, error) {
 // Remove removes the lines and holds of a deleted account that need not be kept any more. The user's row must go in the
 // same transaction: the database wants balance and lines to agree at its end, and refuses lines younger than eight years.
 //
-// Locks: the user.
+// Locks: the user. Errors: fault.NotFound.
 func Remove(tx *gorm.DB, userID int64) error {
-	for _, statement := range []string{`SELECT 1 FROM users WHERE id = ? FOR UPDATE`, `DELETE FROM credit_transactions WHERE user_id = ?`, `DELETE FROM holds WHERE user_id = ?`} {
+	if _, err := Lock(tx, userID); err != nil {
+		return err
+	}
+	for _, statement := range []string{`DELETE FROM credit_transactions WHERE user_id = ?`, `DELETE FROM holds WHERE user_id = ?`} {
 		if err := tx.Exec(statement, userID).Error; err != nil {
 			return fmt.Errorf("remove the ledger of user %d: %w", userID, err)
 		}
