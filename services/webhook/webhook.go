@@ -214,8 +214,8 @@ func (s *Service) report(ctx context.Context, eventID string, result outcome) {
 func (s *Service) book(ctx context.Context, eventID string) (outcome, error) {
 	var result outcome
 	err := s.Purchase.Book(ctx, func(tx *gorm.DB, told purchase.Told) error {
-		result = outcome{}                              // of an earlier attempt that a deadlock or a question undid
-		event, err := claim(tx, eventID, "SKIP LOCKED") // nil when it is done, or when another replica has it
+		result = outcome{}                     // of an earlier attempt that a deadlock or a question undid
+		event, err := claim(tx, eventID, true) // nil when it is done, or when another replica has it
 		if err != nil || event == nil {
 			return err
 		}
@@ -228,11 +228,14 @@ func (s *Service) book(ctx context.Context, eventID string) (outcome, error) {
 	return result, err
 }
 
-// claim locks an event that is not done. It waits for whoever has it, unless it is told otherwise.
-func claim(tx *gorm.DB, eventID, otherwise string) (*models.StripeEvent, error) {
+// claim locks an event that is not done. With skipLocked it returns nil, without waiting, when another transaction holds it.
+func claim(tx *gorm.DB, eventID string, skipLocked bool) (*models.StripeEvent, error) {
+	statement := `SELECT * FROM stripe_events WHERE event_id = ? AND status IN ('received', 'deferred', 'failed') FOR UPDATE`
+	if skipLocked {
+		statement += ` SKIP LOCKED`
+	}
 	var event models.StripeEvent
-	err := tx.Raw(`SELECT * FROM stripe_events WHERE event_id = ? AND status IN ('received', 'deferred', 'failed')
-		FOR UPDATE `+otherwise, eventID).Take(&event).Error
+	err := tx.Raw(statement, eventID).Take(&event).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, nil
 	}
@@ -266,7 +269,7 @@ func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inlineBudget)
 	defer cancel()
 	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
-		event, err := claim(tx, eventID, "") // the transaction that failed may still be on its way out
+		event, err := claim(tx, eventID, false) // the transaction that failed may still be on its way out
 		if err != nil || event == nil {
 			return err
 		}
