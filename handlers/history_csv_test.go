@@ -14,8 +14,8 @@ import (
 
 var golden = flag.Bool("golden", false, "write testdata/history.*.csv anew")
 
-// The file of a history is byte for byte what spreadsheets of the language have been seen to open: byte order mark,
-// separator, line ends, bare numbers, quotes, and no cell that is taken for a formula.
+// The file of a history stays byte for byte as it is: byte order mark, separator, line ends, bare numbers, quotes, and no
+// cell that a spreadsheet takes for a formula.
 func TestHistoryFile(t *testing.T) {
 	texts, err := locales.Load()
 	if err != nil {
