@@ -24,12 +24,15 @@ import (
 // maxConnections is what one test may use at once: twenty goroutines and some air.
 const maxConnections = 24
 
-// Main runs the tests of a package, stops the server and exits. Without it the
+// Main runs the tests of a package, calls what else must end with them, stops the server and exits. Without it the
 // server still ends with the process, but its files stay until another run finds them:
 //
 //	func TestMain(m *testing.M) { dbtest.Main(m) }
-func Main(m *testing.M) {
+func Main(m *testing.M, after ...func()) {
 	code := m.Run()
+	for _, end := range after {
+		end()
+	}
 	if err := shared.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop the test database:", err)
 		code = max(code, 1)

@@ -1,0 +1,39 @@
+package dbtest
+
+import (
+	"flag"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Full reports whether tests run at full depth: TEST_DEPTH=full, which make test-full sets. Without it they take seconds.
+func Full() bool { return os.Getenv("TEST_DEPTH") == "full" }
+
+// Depth is how often a test repeats something: daily in make test, full in make test-full.
+func Depth(daily, full int) int {
+	if Full() {
+		return full
+	}
+	return daily
+}
+
+// rapidChecks guards rapid's own flag, the only way to set how many cases it draws.
+var rapidChecks sync.Mutex
+
+// Check tests a property on Depth(daily, full) random cases. A failure prints the seed; -rapid.seed=N replays it.
+func Check(t *testing.T, daily, full int, property func(*rapid.T)) {
+	t.Helper()
+	rapidChecks.Lock()
+	defer rapidChecks.Unlock()
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	if err := checks.Value.Set(strconv.Itoa(Depth(daily, full))); err != nil {
+		t.Fatalf("set rapid.checks: %v", err)
+	}
+	defer func() { _ = checks.Value.Set(before) }()
+	rapid.Check(t, property)
+}
