@@ -162,7 +162,8 @@ func TestLedgerProperty(t *testing.T) {
 	db := dbtest.New(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	const users, workers, steps = 7, 20, 40
+	const users, workers = 7, 20
+	steps := dbtest.Depth(40, 1000)
 	ids := make([]int64, users)
 	var want [users]atomic.Int64
 	for i := range ids {

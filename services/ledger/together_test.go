@@ -75,7 +75,7 @@ func TestTogetherIsOneByOne(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	runs, certain, left := 0, 0, 0
-	rapid.Check(t, func(r *rapid.T) {
+	dbtest.Check(t, 100, 2000, func(r *rapid.T) {
 		runs++
 		credits := models.Credits(rapid.IntRange(1, 90).Draw(r, "credits"))
 		var twins [2]twin

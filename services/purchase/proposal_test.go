@@ -6,6 +6,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 func paidPurchase(granted models.Credits, paid models.Cents) models.Purchase {
@@ -48,7 +49,7 @@ func TestProposal(t *testing.T) {
 // Whatever went back before, a proposal never takes more than the unused credits, and leaves none behind that a further
 // cent would not take one too many for; none at all where a credit costs a cent or more.
 func TestProposalProperty(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	dbtest.Check(t, 100, 10_000, func(t *rapid.T) {
 		p := paidPurchase(models.Credits(rapid.Int64Range(1, 100_000_000).Draw(t, "granted")), models.Cents(rapid.Int64Range(1, 10_000_000_000).Draw(t, "paid")))
 		if rapid.Bool().Draw(t, "small") {
 			p.CreditsGranted, p.PaidCents = p.CreditsGranted%2000+1, p.PaidCents%10_000+1

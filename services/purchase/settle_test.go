@@ -6,6 +6,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 func TestTarget(t *testing.T) {
@@ -40,7 +41,7 @@ func TestTarget(t *testing.T) {
 }
 
 func TestTargetProperty(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	dbtest.Check(t, 100, 10_000, func(t *rapid.T) {
 		granted := models.Credits(rapid.Int64Range(1, 100_000_000).Draw(t, "granted"))
 		paid := models.Cents(rapid.Int64Range(0, 100_000_000).Draw(t, "paid"))
 		cents := rapid.Int64Range(0, 200_000_000)

@@ -3,7 +3,6 @@ package spend_test
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -20,13 +19,6 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 )
 
-// How many random lives of an account TestMachine plays, each of fifty steps, and for how long at most. A failure prints
-// the seed to play it again: go test ./services/spend -run TestMachine -rapid.seed=N
-var (
-	machineRuns = flag.Int("machine-runs", 200, "random lives of an account to play")
-	machineTime = flag.Duration("machine-time", 20*time.Second, "when to begin no more of them")
-)
-
 const machineSteps = 50
 
 // Whatever is done with an account, in whatever order: balance and held credits are what a small model says they must be.
@@ -37,20 +29,11 @@ func TestMachine(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	s := &spend.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
-	begun := time.Now()
-	played, failed := 0, false
-	more := func() bool { return played < *machineRuns && time.Since(begun) < *machineTime }
-	for more() && !t.Failed() {
-		rapid.Check(t, func(r *rapid.T) {
-			if !failed && !more() {
-				return
-			}
-			played++
-			defer func() { failed = failed || r.Failed() }() // from then on rapid plays as often as it needs to make it short
-			newMachine(r, s, played).play()
-		})
-	}
-	t.Logf("%d runs of %d steps in %s", played, machineSteps, time.Since(begun).Round(time.Millisecond))
+	played := 0
+	dbtest.Check(t, 20, 1000, func(r *rapid.T) {
+		played++
+		newMachine(r, s, played).play()
+	})
 	dbtest.CheckLedger(t, db)
 }
 

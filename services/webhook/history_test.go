@@ -2,10 +2,9 @@ package webhook
 
 import (
 	"context"
-	"flag"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,29 +15,18 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// How many random histories TestHistories plays, and for how long at most. A failure prints the seed to play it again:
-// go test ./services/webhook -run TestHistories -rapid.seed=N
-var (
-	histories   = flag.Int("histories", 2000, "random histories to play")
-	historyTime = flag.Duration("history-time", 2*time.Minute, "when to begin no more of them")
-)
-
 // Whatever happens to people's payments, in whatever words Stripe tells of it, and in whatever order, how often and at
 // how many places at once its events arrive: in the end the ledger holds what the facts come to, and each event is
 // either booked, ignored or before a person.
 func TestHistories(t *testing.T) {
+	t.Parallel()
 	m := newMarket(t)
-	begun := time.Now()
-	var played atomic.Int64
-	for int(played.Load()) < *histories && time.Since(begun) < *historyTime && !t.Failed() {
-		rapid.Check(t, func(t *rapid.T) {
-			if time.Since(begun) < *historyTime {
-				m.play(t, drawHistory(t, fmt.Sprint(played.Add(1)), rapid.Bool().Draw(t, "again")))
-			}
-		})
-		dbtest.CheckLedger(t, m.DB)
-	}
-	t.Logf("%d histories, %.0f/s", played.Load(), float64(played.Load())/time.Since(begun).Seconds())
+	played := 0
+	dbtest.Check(t, 60, 3000, func(t *rapid.T) {
+		played++
+		m.play(t, drawHistory(t, strconv.Itoa(played), rapid.Bool().Draw(t, "again")))
+	})
+	dbtest.CheckLedger(t, m.DB)
 }
 
 // delivery is one event on its way, or, without one, a moment in which time passes and the worker runs.
