@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
@@ -24,7 +23,7 @@ func TestAccountFromLinkToDeletion(t *testing.T) {
 }
 
 func leaveForGood(t *testing.T, locale, file, price, row string) {
-	address := dbtest.Empty(t)
+	address := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+address)
 	db, err := models.Open(address, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -80,7 +79,7 @@ func leaveForGood(t *testing.T, locale, file, price, row string) {
 		t.Fatalf("deleting leads to %s (%d)", v.at, v.status)
 	}
 	s.wait("account erased")
-	eventually(t, "no table names Ada: Stripe still tells that the customer is gone", 30*time.Second, func() bool {
+	eventually(t, "no table names Ada: Stripe still tells that the customer is gone", func() bool {
 		return len(dbtest.Traces(t, db, words...)) == 0
 	})
 	var customers int64

@@ -8,9 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/localpg"
 )
 
@@ -51,7 +49,7 @@ func (v *visitor) call(method, path, body string, header map[string]string) (int
 
 func TestBadInput(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	s := start(t)
 	v := newVisitor(s, "de")
 	v.signInAs("ada@example.com")
 	v.open("/de/purchase")
@@ -308,7 +306,7 @@ func TestDatabaseGone(t *testing.T) {
 	}
 	server = database()
 	t.Cleanup(func() { server.Stop() })
-	eventually(t, "the page comes back by itself", 10*time.Second, func() bool {
+	eventually(t, "the page comes back by itself", func() bool {
 		v.open("/de/billing")
 		return v.status == 200
 	})

@@ -118,7 +118,7 @@ func (s *shop) eventually(t testing.TB, what string, count func() int64, want in
 	t.Helper()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	for got := count(); got != want; got = count() {
 		select {
 		case <-ticker.C:

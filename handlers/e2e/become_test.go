@@ -42,28 +42,28 @@ func (b *browser) be(v *visitor) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.do("be nobody", network.ClearBrowserCookies())
 	for _, cookie := range v.client.Jar.Cookies(own) {
 		b.do("be somebody", network.SetCookie(cookie.Name, cookie.Value).WithURL(b.site.url))
 	}
 }
 
-// become brings about a state without htmx and looks at it in every size.
+// become brings about a state without htmx and looks at it, in its own window and in the narrowest.
 func (b *browser) become(st state, ids *strings.Replacer) {
 	b.t.Helper()
 	b.refused = st.status != 0
-	b.size(1280)
+	width := b.width
 	address, typed := st.in(b.locale, ids)
 	b.open(address)
 	if st.button != "" {
 		b.send(st.button, typed...)
 	}
 	b.check(st.name, "/")
-	b.size(375)
-	b.check(st.name, "/")
-	for _, width := range []int64{320, 640} { // 640 is 1280 at 200 %
-		b.size(width)
-		b.fit(fmt.Sprintf("%s at %d px", st.name, width))
+	for _, narrow := range []int{320, 640} { // 640 is 1280 at 200 %
+		b.size(narrow)
+		b.fit(st.name)
 	}
+	b.size(width)
 }
 
 // send submits the form of a button as a browser without JavaScript does, whatever the browser itself thinks of what is typed.

@@ -7,14 +7,12 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
-
-	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // What somebody types into an order and cannot be had is refused beside the field, word for word as it was typed.
 func TestOrdersThatCannotBe(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	s := start(t)
 	for locale, want := range map[string]string{"en": "whole number from 1 to 100", "de": "ganze Zahl von 1 bis 100"} {
 		v := newVisitor(s, locale)
 		v.signInAs(locale + "@example.com")
@@ -48,7 +46,7 @@ func TestOrdersThatCannotBe(t *testing.T) {
 // A form that has grown old leads back to what was chosen in it; a form that is sent twice is one order.
 func TestOldAndRepeatedOrders(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	s := start(t)
 	v := newVisitor(s, "de")
 	v.signInAs("buyer@example.com")
 
@@ -101,7 +99,7 @@ func TestOldAndRepeatedOrders(t *testing.T) {
 // Whoever lacks credits reads how many, and is led to the package that covers them.
 func TestTooFewCredits(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	s := start(t)
 	for locale, want := range map[string][]string{"en": {"15 credits", "0 credits", "100 credits for €5.00"}, "de": {"15 Credits", "0 Credits", "100 Credits für 5,00 €"}} {
 		v := newVisitor(s, locale)
 		v.signInAs(locale + "@example.com")
@@ -126,7 +124,7 @@ func TestTooFewCredits(t *testing.T) {
 // Each page of an error has a way out that leads somewhere.
 func TestErrorPagesLeadOn(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	s := start(t)
 	guest, user := newVisitor(s, "de"), newVisitor(s, "de")
 	user.signInAs("user@example.com")
 	for _, v := range []*visitor{guest, user} {
@@ -155,13 +153,11 @@ func TestErrorPagesLeadOn(t *testing.T) {
 // A job seeker sees what credits cost, chooses a package, signs in and is where it can be bought. In both languages, on a phone and on a desktop.
 func TestBuyerInTheBrowser(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t), "IMPRINT_URL=https://example.com/imprint", "TERMS_URL=https://example.com/terms", "PRIVACY_URL=https://example.com/privacy")
-	for i, c := range []struct {
-		locale string
-		width  int
-	}{{"en", 375}, {"de", 375}, {"en", 1280}, {"de", 1280}, {"de", 320}} {
-		t.Run(fmt.Sprintf("%s at %d px", c.locale, c.width), func(t *testing.T) {
-			b := newBrowser(t, s, c.locale, c.width, 900)
+	s := start(t, "IMPRINT_URL=https://example.com/imprint", "TERMS_URL=https://example.com/terms", "PRIVACY_URL=https://example.com/privacy")
+	for i, c := range views() {
+		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
+			b := newBrowser(t, s, c)
 			b.open("/" + c.locale)
 			b.see("#legal", "")
 			b.check("start", "/"+c.locale)

@@ -28,7 +28,7 @@ import (
 // the same ledger.
 func TestClients(t *testing.T) {
 	t.Parallel()
-	database := "DATABASE_URL=" + dbtest.Empty(t)
+	database := "DATABASE_URL=" + dbtest.URL(t)
 	s := start(t, database)
 	printed, code := command(t, []string{database}, "keys", "create", "--name", "Resume Matcher", "--scope", "spend")
 	key := regexp.MustCompile(`rmc_[0-9A-Za-z]{38}`).FindString(printed)
@@ -199,7 +199,7 @@ func script(t *testing.T, program, file string, env ...string) {
 	if err != nil {
 		t.Fatalf("this test runs the client with %s, which is not in PATH: install it", program)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, absolute(t, filepath.Join("testdata", file)))
 	cmd.Dir, cmd.Env = workDir(t), env

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/PuerkitoBio/goquery"
 
@@ -17,7 +16,7 @@ import (
 
 func TestCommands(t *testing.T) {
 	t.Parallel()
-	database := "DATABASE_URL=" + dbtest.Empty(t)
+	database := "DATABASE_URL=" + dbtest.URL(t)
 	for _, c := range []struct {
 		name string
 		env  []string
@@ -74,7 +73,7 @@ func TestCommands(t *testing.T) {
 
 func TestGrantOnTheCommandLine(t *testing.T) {
 	t.Parallel()
-	database := "DATABASE_URL=" + dbtest.Empty(t)
+	database := "DATABASE_URL=" + dbtest.URL(t)
 	s := start(t, database)
 	v := newVisitor(s, "en")
 	v.signInAs("ada@example.com")
@@ -95,7 +94,7 @@ func TestGrantOnTheCommandLine(t *testing.T) {
 // A request that is being worked on when the server is told to stop is answered, and the server ends well.
 func TestStopFinishesRunningRequests(t *testing.T) {
 	t.Parallel()
-	address := dbtest.Empty(t)
+	address := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+address)
 	v := newVisitor(s, "en")
 	v.signInAs("ada@example.com")
@@ -124,7 +123,7 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 		defer res.Body.Close()
 		status <- res.StatusCode
 	}()
-	eventually(t, "the spend waits for the lock", 5*time.Second, func() bool {
+	eventually(t, "the spend waits for the lock", func() bool {
 		var waiting int64
 		err := db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&waiting).Error
 		return err == nil && waiting == 1
@@ -145,7 +144,7 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 // What the billing page weighs over the wire, with every file it needs, on a first visit.
 func TestBillingPageWeight(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	s := start(t)
 	v := newVisitor(s, "de")
 	v.signIn("#demo-user")
 	total := 0

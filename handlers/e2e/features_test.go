@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,7 +14,7 @@ import (
 // with JavaScript off.
 func TestFeaturesByAnAdmin(t *testing.T) {
 	t.Parallel()
-	database := "DATABASE_URL=" + dbtest.Empty(t)
+	database := "DATABASE_URL=" + dbtest.URL(t)
 	s := start(t, database)
 	boss := newVisitor(s, "de")
 	boss.t = t
@@ -67,13 +66,10 @@ func TestFeaturesByAnAdmin(t *testing.T) {
 // The page of features in a real browser: it fits, also with an error in the form.
 func TestFeaturesInTheBrowser(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
-	for _, c := range []struct {
-		locale        string
-		width, height int
-	}{{"en", 1280, 900}, {"de", 375, 812}} {
-		t.Run(fmt.Sprintf("%s at %d px", c.locale, c.width), func(t *testing.T) {
-			b := newBrowser(t, s, c.locale, c.width, c.height)
+	s := start(t)
+	for _, c := range views() {
+		t.Run(c.String(), func(t *testing.T) {
+			b := newBrowser(t, s, c)
 			b.refused = true
 			b.open("/" + c.locale + "/login")
 			b.press("#sign-in-oidc")

@@ -4,14 +4,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // Every answer says how a browser must treat it, also the ones that no handler saw. The site is one behind https.
 func TestHeaders(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t), "APP_URL=https://credits.example.com", "GOOGLE_CLIENT_ID=google", "GOOGLE_CLIENT_SECRET=0123456789",
+	s := start(t, "APP_URL=https://credits.example.com", "GOOGLE_CLIENT_ID=google", "GOOGLE_CLIENT_SECRET=0123456789",
 		"GITHUB_CLIENT_ID=github", "GITHUB_CLIENT_SECRET=0123456789", "LINKEDIN_CLIENT_ID=linkedin", "LINKEDIN_CLIENT_SECRET=0123456789")
 	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for name, c := range map[string]struct {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/resume-matcher/credits/models/dbtest"
 )
@@ -43,7 +42,7 @@ func TestDownloadThatIsCut(t *testing.T) {
 	if err == nil || errors.Is(err, io.EOF) || lines >= 6000 {
 		t.Errorf("the file ends after %d of 6000 lines with %v, want an error", lines, err)
 	}
-	eventually(t, "the next file is whole", 10*time.Second, func() bool { // once connections that ended are replaced
+	eventually(t, "the next file is whole", func() bool { // once connections that ended are replaced
 		again, text := request(t, v.client, http.MethodGet, s.url+"/en/history.csv", "", nil)
 		return again.StatusCode == http.StatusOK && strings.Count(text, "\n") == 6001
 	})

@@ -6,14 +6,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // A visitor without JavaScript filters the history, is told when nothing fits or the filter cannot be, and takes it along as CSV.
 func TestHistoryFilterAndDownload(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	s := start(t)
 	for locale, words := range map[string]struct{ separator, name, analyses, nothing, header string }{
 		"en": {",", "credits-history", "analys", "Nothing found", "\uFEFFNumber,Date (UTC),What,Credits,Balance after,Note,Purchase,Reservation\r\n"},
 		"de": {";", "credits-verlauf", "Analys", "Nichts gefunden", "\uFEFFNummer;Datum (UTC);Vorgang;Credits;Guthaben danach;Hinweis;Kauf;Reservierung\r\n"},

@@ -8,15 +8,13 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-
-	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // What htmx does to a page, as the one feels it who uses the page.
 func TestHTMX(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
-	b := newBrowser(t, s, "en", 1280, 700)
+	s := start(t)
+	b := newBrowser(t, s, view{"en", 1280, 700})
 	b.signIn("ada@example.com")
 	b.open("/en/purchase")
 	b.press("#buy-100")

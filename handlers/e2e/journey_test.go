@@ -17,7 +17,7 @@ import (
 // granted 25 by an admin. In both languages, from an empty data directory.
 func TestJourney(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := startIn(t, workDir(t))
 	t.Logf("from an empty data directory to ready: %s", s.started.Round(time.Millisecond))
 	if !strings.Contains(s.out.String(), "demo@example.com") || !strings.Contains(s.out.String(), "no real money") || !strings.Contains(s.out.String(), "Data") {
 		t.Errorf("the start does not say who can sign in, where the data lies and that no money moves:\n%s", s.out)
@@ -36,7 +36,7 @@ func TestJourney(t *testing.T) {
 		}
 		v.wantBalance("10")
 		v.refundAt(pay, "5.00")
-		eventually(t, "the refund takes all 100 credits", 5*time.Second, func() bool {
+		eventually(t, "the refund takes all 100 credits", func() bool {
 			v.open("/de/billing")
 			return v.balance() == "−90"
 		})
@@ -71,7 +71,7 @@ func TestJourney(t *testing.T) {
 // Two replicas on one database take the same journey at the same time.
 func TestJourneyOnTwoReplicas(t *testing.T) {
 	t.Parallel()
-	database := dbtest.Empty(t)
+	database := dbtest.URL(t)
 	sites := make(chan *site, 2)
 	dbtest.Together(2, func(int) { sites <- start(t, "DATABASE_URL="+database) })
 	close(sites)
@@ -127,7 +127,7 @@ func journey(t *testing.T, s *site, locale, email string) {
 	v.wantBalance("490")
 
 	v.refundAt(pay, "10.00")
-	eventually(t, "the refund takes 250 credits", 5*time.Second, func() bool {
+	eventually(t, "the refund takes 250 credits", func() bool {
 		v.open("/" + locale + "/billing")
 		return v.balance() == "240"
 	})

@@ -14,7 +14,7 @@ import (
 // An operator makes a key in a script, sees it in the list, and ends it by what the list shows.
 func TestKeysOnTheCommandLine(t *testing.T) {
 	t.Parallel()
-	database := "DATABASE_URL=" + dbtest.Empty(t)
+	database := "DATABASE_URL=" + dbtest.URL(t)
 	made := func(args ...string) string {
 		t.Helper()
 		cmd := exec.Command(binary, append([]string{"keys", "create"}, args...)...)

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -18,7 +17,7 @@ var wholeKey = regexp.MustCompile(`^rmc_[0-9A-Za-z]{38}$`)
 // An admin makes a key, copies it from the one page that shows it, and revokes it, with JavaScript off.
 func TestKeysByAnAdmin(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t), "ADMIN_EMAILS=admin@example.com,second@example.com")
+	s := start(t, "ADMIN_EMAILS=admin@example.com,second@example.com")
 	for _, c := range []struct{ locale, nobody, nameless, limit, shown, valid, done, audit string }{
 		{"en", "No keys yet", "1 to 80 characters", "60 calls a minute", "shown once already", "Valid", "The key has been revoked.", "Service key revoked"},
 		{"de", "Gesperrt", "1 bis 80 Zeichen", "60 Aufrufe pro Minute", "schon einmal angezeigt", "Gültig", "Der Schlüssel ist gesperrt.", "Dienstschlüssel gesperrt"},
@@ -105,7 +104,7 @@ func TestKeysByAnAdmin(t *testing.T) {
 
 func TestKeysBadInput(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	s := start(t)
 	admin := newVisitor(s, "en")
 	admin.signIn("#demo-admin")
 	for _, c := range []struct {
@@ -178,13 +177,10 @@ func TestKeysBadInput(t *testing.T) {
 // The pages of service keys in a real browser: what is shown fits, and the new key is ready to be copied.
 func TestKeysInTheBrowser(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
-	for _, c := range []struct {
-		locale        string
-		width, height int
-	}{{"en", 1280, 900}, {"de", 375, 812}} {
-		t.Run(fmt.Sprintf("%s at %d px", c.locale, c.width), func(t *testing.T) {
-			b := newBrowser(t, s, c.locale, c.width, c.height)
+	s := start(t)
+	for _, c := range views() {
+		t.Run(c.String(), func(t *testing.T) {
+			b := newBrowser(t, s, c)
 			b.refused = true
 			b.open("/" + c.locale + "/login")
 			b.press("#sign-in-oidc")

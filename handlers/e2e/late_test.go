@@ -87,7 +87,7 @@ func yesterday(t *testing.T, database, session string) {
 func TestReturnBeforeTheWebhook(t *testing.T) {
 	t.Parallel()
 	const key, secret, client = "sk_test_0123456789abcdef", "whsec_0123456789abcdef", "credits"
-	database, port, quiet := dbtest.Empty(t), freePort(t), slog.New(slog.DiscardHandler)
+	database, port, quiet := dbtest.URL(t), freePort(t), slog.New(slog.DiscardHandler)
 	g := newGate(t)
 	pay, err := stripe.Start(context.Background(), stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
 		WebhookURL: g.URL, WebhookSecrets: []string{secret}, Log: quiet})
@@ -173,7 +173,7 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		}
 	})
 	t.Run("in the browser", func(t *testing.T) {
-		b := newBrowser(t, s, "en", 1280, 900)
+		b := newBrowser(t, s, view{"en", 1280, 900})
 		b.open("/en/login")
 		b.press("#sign-in-oidc")
 		b.press("#demo-user")

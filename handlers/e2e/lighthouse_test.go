@@ -8,8 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-
-	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // lighthousePackage is the newest that runs on Node.js 20.
@@ -21,7 +19,7 @@ func TestLighthouse(t *testing.T) {
 	if os.Getenv("LIGHTHOUSE") == "" {
 		t.Skip("make lighthouse runs this")
 	}
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	s := start(t)
 	for _, locale := range []string{"en", "de"} {
 		v := newVisitor(s, locale)
 		v.signInAs(locale + "@example.com")

@@ -92,7 +92,7 @@ func TestLinearizable(t *testing.T) {
 	if len(history) < 1900 {
 		t.Fatalf("%d operations came to an end, want 1900", len(history))
 	}
-	if result := porcupine.CheckOperationsTimeout(account, history, time.Minute); result != porcupine.Ok {
+	if result := porcupine.CheckOperationsTimeout(account, history, patience); result != porcupine.Ok {
 		t.Errorf("no order fits the answers: %s", result)
 	}
 	dbtest.CheckLedger(t, c.shop.db)

@@ -42,7 +42,7 @@ INSERT INTO audit_log (actor, action, user_id, detail, created_at)
 
 func operated(t *testing.T) (*site, *gorm.DB) {
 	t.Helper()
-	database := dbtest.Empty(t)
+	database := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+database)
 	db, err := models.Open(database, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -71,17 +71,15 @@ func operated(t *testing.T) (*site, *gorm.DB) {
 func TestOperatorInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s, db := operated(t)
-	for _, c := range []struct {
-		locale, after, wrong string
-		width, height        int
-	}{{"en", "Balance afterwards: 10 credits", "1 to 100,000", 1280, 900}, {"de", "Guthaben danach: 10 Credits", "1 bis 100.000", 375, 812},
-		{"de", "Guthaben danach: 10 Credits", "1 bis 100.000", 1280, 900}, {"en", "Balance afterwards: 10 credits", "1 to 100,000", 375, 812}} {
-		t.Run(fmt.Sprintf("%s at %d px", c.locale, c.width), func(t *testing.T) {
+	after := map[string]string{"en": "Balance afterwards: 10 credits", "de": "Guthaben danach: 10 Credits"}
+	wrong := map[string]string{"en": "1 to 100,000", "de": "1 bis 100.000"}
+	for _, c := range views() {
+		t.Run(c.String(), func(t *testing.T) {
 			var debtor int64 // the first of those who still owe
 			if err := db.Raw(`SELECT min(id) FROM users WHERE credits_balance < 0`).Scan(&debtor).Error; err != nil || debtor == 0 {
 				t.Fatalf("nobody owes: %v", err)
 			}
-			b := newBrowser(t, s, c.locale, c.width, c.height)
+			b := newBrowser(t, s, c)
 			base := "/" + c.locale + "/admin"
 			b.open("/" + c.locale + "/login")
 			b.press("#sign-in-oidc")
@@ -103,13 +101,13 @@ func TestOperatorInTheBrowser(t *testing.T) {
 			b.open(page)
 			b.see("#debt", "")
 			b.do("type a number", chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
-			b.see("#credits-note", c.after)
+			b.see("#credits-note", after[c.locale])
 			b.check("operator-user", page)
 			b.do("type a worse one", chromedp.SendKeys(`#credits`, "000000", chromedp.ByQuery))
-			b.see("#credits-error", c.wrong)
+			b.see("#credits-error", wrong[c.locale])
 			b.until("the field is marked", `document.querySelector("#credits").getAttribute("aria-invalid") === "true" && document.activeElement.id === "credits"`)
 			b.do("type the right one", chromedp.Evaluate(`document.querySelector("#credits").value = ""`, nil), chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
-			b.see("#credits-note", c.after)
+			b.see("#credits-note", after[c.locale])
 			b.until("the field is no longer marked", `!document.querySelector("#credits").hasAttribute("aria-invalid")`)
 			b.do("type a reason", chromedp.SendKeys(`#note`, "Kulanz", chromedp.ByQuery))
 			b.press("#grant-submit")
@@ -145,13 +143,14 @@ func TestOperatorWithoutJavaScript(t *testing.T) {
 
 func operate(t *testing.T, locale string) {
 	s, db := operated(t)
+	base := "/" + locale + "/admin"
 	v := newVisitor(s, locale)
 	v.signIn("#demo-admin")
 
 	t.Run("pages through all users, as they are sorted", func(t *testing.T) {
 		v.t = t
 		for _, sort := range []string{"joined", "balance", "held", "bought"} {
-			v.open("/" + locale + "/admin?sort=" + sort)
+			v.open(base + "?sort=" + sort)
 			seen := map[string]bool{}
 			for {
 				links := v.doc.Find(`#found tbody a`)
@@ -168,16 +167,16 @@ func operate(t *testing.T, locale string) {
 			}
 			v.click("#first")
 		}
-		v.open("/" + locale + "/admin?email=" + url.QueryEscape("wittgenstein"))
+		v.open(base + "?email=" + url.QueryEscape("wittgenstein"))
 		if n := v.doc.Find(`#found tbody tr`).Length(); n != 10 {
 			t.Errorf("a part of a name finds %d users, want 10", n)
 		}
 	})
 	t.Run("pages through a filter and keeps it", func(t *testing.T) {
 		v.t = t
-		v.open("/" + locale + "/admin/audit")
+		v.open(base + "/audit")
 		v.submit("#show", "kind", "credits.grant", "user", "")
-		v.open("/" + locale + "/admin/events?kind=checkout.session.completed")
+		v.open(base + "/events?kind=checkout.session.completed")
 		before := v.text("#all tbody tr:last-child time")
 		v.click("#older")
 		if v.at.Query().Get("kind") != "checkout.session.completed" || v.doc.Find("#all tbody tr").Length() == 0 || v.text("#all tbody tr time") == before {
@@ -238,16 +237,16 @@ func operate(t *testing.T, locale string) {
 		v.t = t
 		long := strings.Repeat("x", 10000)
 		for address, want := range map[string]int{
-			"/" + locale + "/admin?email=" + long: 422, "/" + locale + "/admin?email=%F0%9F%98%80": 200, "/" + locale + "/admin?email=%3Cb%3E": 200, "/" + locale + "/admin?email=%E2%80%AEada": 200, "/" + locale + "/admin?email=%25": 200,
-			"/" + locale + "/admin?sort=name&order=x": 200, "/" + locale + "/admin?after=x": 422, "/" + locale + "/admin?after=1.0": 422, "/" + locale + "/admin?after=1.-1": 422, "/" + locale + "/admin?after=-9.1": 200,
-			"/" + locale + "/admin?after=99999999999999999999.1": 422, "/" + locale + "/admin?period=x": 200,
-			"/" + locale + "/admin/events?status=x": 422, "/" + locale + "/admin/events?kind=x": 422, "/" + locale + "/admin/events?from=x": 422, "/" + locale + "/admin/events?from=2026-02-30": 422, "/" + locale + "/admin/events?from=0000-01-01": 422,
-			"/" + locale + "/admin/events?from=2026-02-02&until=2026-02-01": 422, "/" + locale + "/admin/events?from=2026-02-02&until=2026-02-02": 200, "/" + locale + "/admin/events?until=9999-12-31": 200,
-			"/" + locale + "/admin/events?q=%00": 422, "/" + locale + "/admin/events?q=" + long: 422, "/" + locale + "/admin/events?q=%F0%9F%98%80": 200, "/" + locale + "/admin/events?after=x": 422, "/" + locale + "/admin/events?after=1.%00": 422,
-			"/" + locale + "/admin/events?after=9223372036854775807.x": 422, "/" + locale + "/admin/audit?kind=x": 422, "/" + locale + "/admin/audit?user=" + long: 422, "/" + locale + "/admin/audit?user=%3Cb%3E": 200,
-			"/" + locale + "/admin/audit?user=0": 200, "/" + locale + "/admin/audit?user=99999999999999999999": 200, "/" + locale + "/admin/audit?cursor=x": 422, "/" + locale + "/admin/audit?q=%27": 200, "/" + locale + "/admin/audit?until=31.12.2026": 422,
+			"?email=" + long: 422, "?email=%F0%9F%98%80": 200, "?email=%3Cb%3E": 200, "?email=%E2%80%AEada": 200, "?email=%25": 200,
+			"?sort=name&order=x": 200, "?after=x": 422, "?after=1.0": 422, "?after=1.-1": 422, "?after=-9.1": 200,
+			"?after=99999999999999999999.1": 422, "?period=x": 200,
+			"/events?status=x": 422, "/events?kind=x": 422, "/events?from=x": 422, "/events?from=2026-02-30": 422, "/events?from=0000-01-01": 422,
+			"/events?from=2026-02-02&until=2026-02-01": 422, "/events?from=2026-02-02&until=2026-02-02": 200, "/events?until=9999-12-31": 200,
+			"/events?q=%00": 422, "/events?q=" + long: 422, "/events?q=%F0%9F%98%80": 200, "/events?after=x": 422, "/events?after=1.%00": 422,
+			"/events?after=9223372036854775807.x": 422, "/audit?kind=x": 422, "/audit?user=" + long: 422, "/audit?user=%3Cb%3E": 200,
+			"/audit?user=0": 200, "/audit?user=99999999999999999999": 200, "/audit?cursor=x": 422, "/audit?q=%27": 200, "/audit?until=31.12.2026": 422,
 		} {
-			if v.open(address); v.status != want {
+			if v.open(base + address); v.status != want {
 				t.Errorf("%.60s: %d, want %d", address, v.status, want)
 			}
 			if v.doc.Find("h1").Length() != 1 {
@@ -259,7 +258,7 @@ func operate(t *testing.T, locale string) {
 		user := newVisitor(s, locale)
 		user.t = t
 		user.signIn("#demo-user")
-		for _, page := range []string{"/" + locale + "/admin", "/" + locale + "/admin?email=user", "/" + locale + "/admin/events?status=done", "/" + locale + "/admin/audit?user=1", "/" + locale + "/admin/users/1"} {
+		for _, page := range []string{base, base + "?email=user", base + "/events?status=done", base + "/audit?user=1", base + "/users/1"} {
 			if user.open(page); user.status != http.StatusNotFound {
 				t.Errorf("%s for a user: %d, want 404", page, user.status)
 			}

@@ -2,14 +2,13 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
-
-	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // The pictures that README shows, made anew in static/img by `make screenshots`. They are small, and no part of the binary.
@@ -18,13 +17,13 @@ func TestPictures(t *testing.T) {
 		t.Skip("make screenshots runs this")
 	}
 	const most = 60_000 // bytes of one
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	s := start(t)
 	for _, c := range []struct {
 		locale        string
 		width, height int
 		pages         []string
 	}{{"en", 1280, 800, []string{"billing", "purchase"}}, {"de", 375, 760, []string{"billing", "history"}}} {
-		b := newBrowser(t, s, c.locale, c.width, c.height)
+		b := newBrowser(t, s, view{c.locale, c.width, c.height})
 		b.signIn("ada." + c.locale + "@example.com")
 		b.open("/" + c.locale + "/purchase")
 		b.press("#buy-500")
@@ -46,7 +45,7 @@ func TestPictures(t *testing.T) {
 			if len(picture) > most {
 				t.Errorf("%s: %d bytes, want at most %d", name, len(picture), most)
 			}
-			if err := os.WriteFile(filepath.Join("../../static/img", b.name+"-"+name+".webp"), picture, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join("../../static/img", fmt.Sprintf("%s-%d", b.locale, b.width)+"-"+name+".webp"), picture, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}

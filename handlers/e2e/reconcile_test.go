@@ -12,7 +12,7 @@ import (
 // both, once.
 func TestReconcileOnTheCommandLine(t *testing.T) {
 	t.Parallel()
-	database := "DATABASE_URL=" + dbtest.Empty(t)
+	database := "DATABASE_URL=" + dbtest.URL(t)
 	s := start(t, database)
 	v := newVisitor(s, "en")
 	v.signInAs("ada@example.com")

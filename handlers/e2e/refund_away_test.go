@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"gorm.io/gorm"
 
@@ -31,7 +30,7 @@ type farSite struct {
 func startFar(t *testing.T) *farSite {
 	t.Helper()
 	const key, secret, client = "sk_test_0123456789abcdef", "whsec_0123456789abcdef", "credits"
-	database, port, quiet := dbtest.Empty(t), freePort(t), slog.New(slog.DiscardHandler)
+	database, port, quiet := dbtest.URL(t), freePort(t), slog.New(slog.DiscardHandler)
 	f := &farSite{}
 	pay, err := stripe.Start(context.Background(), stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
 		WebhookURL: newGate(t).URL, WebhookSecrets: []string{secret}, Log: quiet})
@@ -123,7 +122,7 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 		if err := s.db.Exec(`UPDATE refund_requests SET next_attempt_at = now()`).Error; err != nil { // rather than wait for a minute
 			t.Fatal(err)
 		}
-		eventually(t, "the worker sends it", 10*time.Second, func() bool {
+		eventually(t, "the worker sends it", func() bool {
 			admin.open(page)
 			return admin.doc.Find("#waits").Length() == 0
 		})
@@ -148,7 +147,7 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 			admin.open("/en/admin/events")
 			admin.submit("#reconcile")
 			flash("Reconciling has begun")
-			eventually(t, "reconciling: "+want, 20*time.Second, func() bool {
+			eventually(t, "reconciling: "+want, func() bool {
 				admin.open("/en/admin/events")
 				if admin.status != http.StatusOK {
 					t.Fatalf("the events page: %d", admin.status)
@@ -175,7 +174,7 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 // An event that needs a person is seen on its purchase's page, and booked again from there.
 func TestEventBookedAgainFromItsPurchase(t *testing.T) {
 	t.Parallel()
-	database := dbtest.Empty(t)
+	database := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+database)
 	_, admin := bought(t, s, "en", "ada@example.com")
 	db, err := models.Open(database, slog.New(slog.DiscardHandler))

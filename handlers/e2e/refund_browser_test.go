@@ -15,21 +15,19 @@ import (
 // reconciliation shows its end by itself.
 func TestRefundInTheBrowser(t *testing.T) {
 	t.Parallel()
-	database := dbtest.Empty(t)
+	database := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+database)
 	db, err := models.Open(database, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { models.Close(db) })
-	for i, c := range []struct {
-		locale, running, finished string
-		width, height             int
-	}{{"en", "Running", "Finished", 1280, 900}, {"de", "Läuft", "Abgeschlossen", 375, 812}, {"de", "Läuft", "Abgeschlossen", 1280, 900}, {"en", "Running", "Finished", 375, 812}} {
-		t.Run(fmt.Sprintf("%s at %d px", c.locale, c.width), func(t *testing.T) {
+	running, finished := map[string]string{"en": "Running", "de": "Läuft"}, map[string]string{"en": "Finished", "de": "Abgeschlossen"}
+	for i, c := range views() {
+		t.Run(c.String(), func(t *testing.T) {
 			_, colleague := bought(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))
 			page := colleague.at.Path
-			b := newBrowser(t, s, c.locale, c.width, c.height)
+			b := newBrowser(t, s, c)
 			b.refused = true
 			b.open("/" + c.locale + "/login")
 			b.press("#sign-in-oidc")
@@ -60,18 +58,18 @@ func TestRefundInTheBrowser(t *testing.T) {
 			b.open("/" + c.locale + "/admin/events")
 			b.press("#reconcile")
 			b.see("#flash p", "") // of the page that follows; before it stands what was reconciled earlier
-			b.see("#reconciliation-state", c.finished)
+			b.see("#reconciliation-state", finished[c.locale])
 			if err := db.Exec(`UPDATE reconciliations SET finished_at = NULL, holder = gen_random_uuid(), leased_until = now() + interval '1 hour'
 				WHERE id = (SELECT max(id) FROM reconciliations)`).Error; err != nil {
 				t.Fatal(err)
 			}
 			b.open("/" + c.locale + "/admin/events")
-			b.see("#reconciliation-state", c.running)
+			b.see("#reconciliation-state", running[c.locale])
 			b.check("admin-events-running", "/admin/events")
 			if err := db.Exec(`UPDATE reconciliations SET finished_at = now() WHERE finished_at IS NULL`).Error; err != nil {
 				t.Fatal(err)
 			}
-			b.see("#reconciliation-state", c.finished)
+			b.see("#reconciliation-state", finished[c.locale])
 			b.check("admin-events-finished", "/admin/events")
 		})
 	}

@@ -42,7 +42,7 @@ func (v *visitor) refunds() int {
 
 func TestRefundByAnAdmin(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t), "ADMIN_EMAILS=admin@example.com,second@example.com")
+	s := start(t, "ADMIN_EMAILS=admin@example.com,second@example.com")
 	for i, c := range []struct{ locale, proposal, done, standing, audit string }{
 		{"en", "34.71", "The refund has been made.", "Paid, partly refunded", "Money given back"},
 		{"de", "34,71", "Die Erstattung ist ausgeführt.", "Bezahlt, teilweise erstattet", "Geld erstattet"},
@@ -138,7 +138,7 @@ func TestRefundByAnAdmin(t *testing.T) {
 
 func TestRefundBadInput(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
+	s := start(t)
 	buyer, admin := bought(t, s, "de", "ada@example.com")
 	page := admin.at.Path
 	for _, amount := range []string{"0", "0,00", "-1", "−5", "1.234,567", "1,234.56", "35,01", "99999999999999", "", "zwölf", "12,345", "5 €", "1e1", "<b>"} {

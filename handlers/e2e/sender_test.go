@@ -17,7 +17,6 @@ import (
 type sender struct {
 	client   *http.Client
 	to       func(attempt int) string // where the load balancer sends an attempt
-	deadline time.Duration            // for one event
 	pause    time.Duration            // between two attempts
 	slots    chan struct{}            // attempts at the same time; each costs a new server a connection of its own
 	accepted chan struct{}            // a beat for each answer, for who listens
@@ -29,13 +28,13 @@ type sender struct {
 func newSender(t testing.TB, to func(attempt int) string) *sender {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &sender{client: &http.Client{Transport: transport, Timeout: 15 * time.Second}, to: to, deadline: 40 * time.Second,
+	return &sender{client: &http.Client{Transport: transport, Timeout: patience / 2}, to: to,
 		pause: 20 * time.Millisecond, slots: make(chan struct{}, 10), accepted: make(chan struct{})}
 }
 
 // send returns when the event was accepted.
 func (s *sender) send(t testing.TB, n notice) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.deadline)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
 		if s.try(ctx, s.to(attempt), n) {
@@ -47,7 +46,7 @@ func (s *sender) send(t testing.TB, n notice) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Errorf("%s is not accepted within %s", n.id, s.deadline)
+			t.Errorf("%s is not accepted within %s", n.id, patience)
 			return
 		case <-time.After(s.pause):
 		}

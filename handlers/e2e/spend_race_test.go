@@ -45,7 +45,7 @@ func newCounter(t *testing.T, users int) *counter {
 		c.urls[i] = start(t, append(c.shop.env(), "LOG_LEVEL=warn")...).url
 		transport := &http.Transport{MaxIdleConns: inFlight, MaxIdleConnsPerHost: inFlight}
 		t.Cleanup(transport.CloseIdleConnections)
-		c.clients[i] = &http.Client{Transport: transport, Timeout: 30 * time.Second}
+		c.clients[i] = &http.Client{Transport: transport, Timeout: patience}
 	}
 	return c
 }

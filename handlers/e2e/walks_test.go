@@ -10,31 +10,34 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// windows are what people look through: a desktop and a phone.
-var windows = []struct{ width, height int }{{1280, 900}, {375, 812}}
-
-// everywhere runs a journey in both languages and through both windows. who is an address of its own each time.
-func everywhere(t *testing.T, s *site, name string, journey func(b *browser, who string)) {
-	t.Helper()
-	inEach(t, s, name, journey, func(*testing.T) {})
+// view is how somebody looks at the product: in a language, through a window.
+type view struct {
+	locale        string
+	width, height int
 }
 
-// atOnce is everywhere for a journey that changes nothing but what is its visitor's own.
-func atOnce(t *testing.T, s *site, name string, journey func(b *browser, who string)) {
-	t.Helper()
-	inEach(t, s, name, journey, (*testing.T).Parallel)
+var allViews = []view{{"de", 375, 812}, {"en", 1280, 900}, {"en", 375, 812}, {"de", 1280, 900}}
+
+// views are those in which journeys are made: a German phone and an English desktop, and at full depth all.
+func views() []view {
+	if dbtest.Full() {
+		return allViews
+	}
+	return allViews[:2]
 }
 
-func inEach(t *testing.T, s *site, name string, journey func(b *browser, who string), begin func(*testing.T)) {
+// String names subtests.
+func (v view) String() string { return fmt.Sprintf("%s at %d px", v.locale, v.width) }
+
+// inEachView runs a journey in each view. who is an address of its own each time.
+func inEachView(t *testing.T, s *site, name string, journey func(b *browser, who string)) {
 	t.Helper()
-	for _, locale := range []string{"en", "de"} {
-		for _, w := range windows {
-			t.Run(fmt.Sprintf("%s in %s at %d px", name, locale, w.width), func(t *testing.T) {
-				begin(t)
-				b := newBrowser(t, s, locale, w.width, w.height)
-				journey(b, fmt.Sprintf("%s.%s.%d@example.com", strings.ReplaceAll(name, " ", "."), locale, w.width))
-			})
-		}
+	for _, view := range views() {
+		t.Run(fmt.Sprintf("%s in %s", name, view), func(t *testing.T) {
+			t.Parallel()
+			b := newBrowser(t, s, view)
+			journey(b, fmt.Sprintf("%s.%s.%d@example.com", strings.ReplaceAll(name, " ", "."), view.locale, view.width))
+		})
 	}
 }
 
@@ -42,16 +45,21 @@ func inEach(t *testing.T, s *site, name string, journey func(b *browser, who str
 // and on a desktop, with axe on every stop and nothing in the console.
 func TestWalksInTheBrowser(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DATABASE_URL="+dbtest.Empty(t))
-	atOnce(t, s, "debit", (*browser).debit)
-	atOnce(t, s, "history", (*browser).history)
-	atOnce(t, s, "account", (*browser).account)
+	s := start(t)
+	inEachView(t, s, "debit", (*browser).debit)
+	inEachView(t, s, "history", (*browser).history)
+	inEachView(t, s, "account", (*browser).account)
 }
 
-// What is for sale is everybody's, so that one operator at a time is at the desk.
+// What is for sale belongs to everybody, so each operator at the desk has a server alone.
 func TestDeskInTheBrowser(t *testing.T) {
 	t.Parallel()
-	everywhere(t, start(t, "DATABASE_URL="+dbtest.Empty(t)), "desk", (*browser).desk)
+	for _, view := range views() {
+		t.Run(view.String(), func(t *testing.T) {
+			t.Parallel()
+			newBrowser(t, start(t), view).desk(fmt.Sprintf("desk.%s.%d@example.com", view.locale, view.width))
+		})
+	}
 }
 
 // page is an address in the browser's language.
@@ -77,7 +85,7 @@ func (b *browser) debit(who string) {
 		b.press(fmt.Sprintf("a.payment[href=%q]", session))
 		b.press(fmt.Sprintf(`button[id^="%s-"]`, c.step))
 		b.see("#done", "")
-		eventually(b.t, "the bank's word arrives", patience, func() bool {
+		eventually(b.t, "the bank's word arrives", func() bool {
 			b.do("look again", chromedp.Navigate(detail))
 			var there bool // the balance may have been read a moment before the purchase
 			b.do("read", chromedp.Evaluate(fmt.Sprintf(`document.querySelector("#standing").dataset.status === %q && document.querySelector("#balance").textContent.includes(%q)`, c.state, c.balance), &there))

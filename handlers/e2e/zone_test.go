@@ -4,14 +4,12 @@ import (
 	"net/http"
 	"testing"
 	"time"
-
-	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // Times are in the zone that the browser's cookie names; in UTC where there is none, or none that exists.
 func TestTimesInTheVisitorsZone(t *testing.T) {
 	t.Parallel()
-	v := newVisitor(start(t, "DATABASE_URL="+dbtest.Empty(t)), "en")
+	v := newVisitor(start(t), "en")
 	v.signInAs("ada@example.com")
 	v.open("/en/purchase")
 	v.submit("#buy-500", "quantity", "1")
