@@ -109,6 +109,7 @@ func (r reply) flash() string {
 }
 
 func TestLinkAnotherSignIn(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.offer()
 	ada, bob := d.enter("ada@example.com"), d.enter("bob@example.com")
@@ -185,6 +186,7 @@ func TestLinkAnotherSignIn(t *testing.T) {
 }
 
 func TestDeleteAccount(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.offer()
 	ada := d.enter("ada@example.com")
@@ -276,6 +278,7 @@ func (d *desk) age(cookie string) {
 }
 
 func TestExportAccount(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	user, other := d.user("ada@example.com", 500), d.user("bob@example.com", 700)
 	if err := d.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name) VALUES

@@ -35,6 +35,7 @@ func (m member) post(path string, form url.Values) reply {
 }
 
 func TestAccountPage(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	ada := d.user("ada@example.com", 0)
 	here, there := d.member(ada.ID), d.member(ada.ID)
@@ -97,6 +98,7 @@ func TestAccountPage(t *testing.T) {
 }
 
 func TestAccountOfAnother(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	ada, bob := d.member(d.user("ada@example.com", 0).ID), d.member(d.user("bob@example.com", 0).ID)
 	_, id, _ := strings.Cut(ada.cookie, "=")

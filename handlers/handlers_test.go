@@ -13,6 +13,7 @@ import (
 )
 
 func TestEveryFaultHasAnAnswer(t *testing.T) {
+	t.Parallel()
 	for _, code := range fault.Codes() {
 		answer, ok := answers[code]
 		if !ok || answer.status < 400 || answer.status > 599 || answer.name == "" {
@@ -25,6 +26,7 @@ func TestEveryFaultHasAnAnswer(t *testing.T) {
 }
 
 func TestFaultOf(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		err  error
@@ -47,6 +49,7 @@ func TestFaultOf(t *testing.T) {
 }
 
 func TestOwnPath(t *testing.T) {
+	t.Parallel()
 	for _, path := range []string{"/de/billing", "/en/purchase?x=1&y=2", "/", "/en/billing?success=true&session_id=cs_1"} {
 		if ownPath(path) != path {
 			t.Errorf("%q is ours and was dropped", path)
@@ -79,6 +82,7 @@ func FuzzOwnPath(f *testing.F) {
 }
 
 func TestWholeNumber(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]int64{
 		"0": 0, "7": 7, "007": 7, "9223372036854775807": 1<<63 - 1,
 		"": -1, "-1": -1, "+1": -1, " 1": -1, "1 ": -1, "1.0": -1, "1e2": -1, "0x1": -1, "٣": -1, "9223372036854775808": -1, "99999999999999999999": -1, "NaN": -1,

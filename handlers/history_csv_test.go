@@ -17,6 +17,7 @@ var golden = flag.Bool("golden", false, "write testdata/history.*.csv anew")
 // The file of a history stays byte for byte as it is: byte order mark, separator, line ends, bare numbers, quotes, and no
 // cell that a spreadsheet takes for a formula.
 func TestHistoryFile(t *testing.T) {
+	t.Parallel()
 	texts, err := locales.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +55,7 @@ func TestHistoryFile(t *testing.T) {
 }
 
 func TestHarmless(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"": "", "thanks": "thanks", "a=b": "a=b", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx", "＝1": "'＝1", "ä": "ä",
 	} {

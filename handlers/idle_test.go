@@ -13,6 +13,7 @@ import (
 // Browsers and programs open connections that they may need. One that was never used ends without an answer, which they
 // would take for that to their next request; half a request is told that it took too long.
 func TestIdleConnections(t *testing.T) {
+	t.Parallel()
 	server := &fasthttp.Server{
 		ReadTimeout:  50 * time.Millisecond,
 		Handler:      func(*fasthttp.RequestCtx) {},

@@ -8,6 +8,7 @@ import (
 )
 
 func TestCentsOf(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		typed, currency, locale string
 		want                    models.Cents

@@ -16,6 +16,7 @@ func offers() []pages.Package {
 }
 
 func TestPackages(t *testing.T) {
+	t.Parallel()
 	for i, want := range []pages.Package{{PerHundred: 500, Analyses: 10}, {PerHundred: 400, Analyses: 50}, {PerHundred: 292, Analyses: 120, Bonus: 200, Best: true}} {
 		got := offers()[i]
 		if want.Price = got.Price; got != want {
@@ -29,6 +30,7 @@ func TestPackages(t *testing.T) {
 }
 
 func TestCovering(t *testing.T) {
+	t.Parallel()
 	for missing, want := range map[models.Credits]struct {
 		price    string
 		quantity int64
@@ -47,6 +49,7 @@ func TestCovering(t *testing.T) {
 }
 
 func TestChoice(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ credits, quantity, price, count string }{
 		{"500", "3", "b", "3"}, {"500", "", "b", "1"}, {"500", "0", "b", "1"}, {"500", "101", "b", "1"}, {"500", "1,5", "b", "1"},
 		{"0500", "100", "b", "100"}, {"", "3", "", "1"}, {"7", "3", "", "1"}, {"-1", "3", "", "1"}, {"<b>", "3", "", "1"},

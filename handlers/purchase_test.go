@@ -65,6 +65,7 @@ func (d *desk) play(p models.Purchase, action, method string) {
 }
 
 func TestPurchasePage(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.sell()
 	ada, eve := d.user("ada@example.com", 0), d.user("eve@example.com", 0)
@@ -143,6 +144,7 @@ func TestPurchasePage(t *testing.T) {
 }
 
 func TestWithdrawal(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.sell()
 	ada := d.user("ada@example.com", 0)

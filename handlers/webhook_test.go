@@ -21,6 +21,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 // Stripe believes the status alone: 2xx means that the event is safe with us, and anything else that it comes again.
 func TestWebhookAnswers(t *testing.T) {
+	t.Parallel()
 	const secret = "whsec_test_0123456789"
 	db, quiet := dbtest.New(t), slog.New(slog.DiscardHandler)
 	texts, err := locales.Load()

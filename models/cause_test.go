@@ -11,6 +11,7 @@ import (
 
 // The test that wants words for each cause reads the list, so that the list must not forget one.
 func TestCausesListsEveryCause(t *testing.T) {
+	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "cause.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)

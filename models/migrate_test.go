@@ -14,6 +14,7 @@ import (
 var quiet = slog.New(slog.DiscardHandler)
 
 func TestMigrateEightAtOnce(t *testing.T) {
+	t.Parallel()
 	url := dbtest.Empty(t)
 	var starts sync.WaitGroup
 	errs := make(chan error, 8)
@@ -42,6 +43,7 @@ func TestMigrateEightAtOnce(t *testing.T) {
 }
 
 func TestMigrateThroughAPooler(t *testing.T) {
+	t.Parallel()
 	url := dbtest.Empty(t) + "&pgbouncer=true"
 	if err := models.Migrate(context.Background(), url, quiet); err != nil {
 		t.Fatalf("migrate: %v", err)
@@ -57,6 +59,7 @@ func TestMigrateThroughAPooler(t *testing.T) {
 }
 
 func TestSchemaOfAnotherVersion(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, statement string
 		serving         bool // whether a replica that is already serving may go on

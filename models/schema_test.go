@@ -15,6 +15,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 // Each rule about credits is broken on purpose, as the application's own role. The database must refuse by name.
 func TestDatabaseKeepsTheRules(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	seed := []string{
 		`INSERT INTO users (email) VALUES ('ada@example.com')`,

@@ -16,6 +16,7 @@ import (
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
 func TestGrant(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	boss, ada := dbtest.User(t, db, "admin@example.com"), dbtest.User(t, db, "ada@example.com")
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
@@ -97,6 +98,7 @@ func TestGrant(t *testing.T) {
 }
 
 func TestFindUsers(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	ada := dbtest.User(t, db, "ada@example.com")
 	dbtest.User(t, db, "adam@example.com")

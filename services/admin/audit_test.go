@@ -14,6 +14,7 @@ import (
 )
 
 func TestAuditByFilter(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
 	ctx := context.Background()
@@ -65,6 +66,7 @@ func TestAuditByFilter(t *testing.T) {
 }
 
 func TestPreview(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
 	ctx := context.Background()

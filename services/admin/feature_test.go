@@ -14,6 +14,7 @@ import (
 )
 
 func TestSetFeature(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	boss := dbtest.User(t, db, "admin@example.com")
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}

@@ -19,6 +19,7 @@ import (
 var now = time.Date(2028, 2, 29, 12, 0, 0, 0, time.UTC)
 
 func TestOverview(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
 	ctx := context.Background()
@@ -83,6 +84,7 @@ func TestOverview(t *testing.T) {
 }
 
 func TestOverviewOfMoney(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
 	ada := dbtest.User(t, db, "ada@example.com")
@@ -126,6 +128,7 @@ func TestOverviewOfMoney(t *testing.T) {
 }
 
 func TestUsersByPage(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
 	for i := range 7 {

@@ -43,6 +43,7 @@ func stripeRefunds(t *testing.T) (address string, keys *atomic.Int64) {
 }
 
 func TestRefund(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	boss, ada := dbtest.User(t, db, "admin@example.com"), dbtest.User(t, db, "ada@example.com")
 	address, keys := stripeRefunds(t)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestRename(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.arrive(t, verified("s1", "ada@example.com"))
 	t.Run("outlives the next sign-in", func(t *testing.T) {
@@ -42,6 +43,7 @@ func TestRename(t *testing.T) {
 }
 
 func TestUnlink(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.arrive(t, verified("s0", "ada@example.com"))
 	other := f.arrive(t, verified("other", "bob@example.com"))
@@ -75,6 +77,7 @@ func TestUnlink(t *testing.T) {
 }
 
 func TestEndOneSession(t *testing.T) {
+	t.Parallel()
 	s, db, clock := newSessions(t)
 	user, other := newUser(t, db), newUser(t, db)
 	for key, owner := range map[string]int64{"here": user, "there": user, "theirs": other} {
@@ -104,6 +107,7 @@ func TestEndOneSession(t *testing.T) {
 }
 
 func TestDevice(t *testing.T) {
+	t.Parallel()
 	for agent, want := range map[string]string{
 		"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0":                                                                  "Firefox, Linux",
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0":               "Edge, Windows",

@@ -86,6 +86,7 @@ func rich(t *testing.T, db *gorm.DB, email string, credits models.Credits) int64
 }
 
 func TestHold(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	user := rich(t, db, "ada@example.com", 40)
 
@@ -169,6 +170,7 @@ func key(t *testing.T, db *gorm.DB) uuid.UUID {
 }
 
 func TestCapture(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	user := rich(t, db, "ada@example.com", 100)
 
@@ -258,6 +260,7 @@ func TestCapture(t *testing.T) {
 
 // Whatever wins, a hold ends once and its credits are counted once.
 func TestHoldEndsOnce(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	user := rich(t, db, "ada@example.com", 1000)
 	for round := range 10 {
@@ -292,6 +295,7 @@ func TestHoldEndsOnce(t *testing.T) {
 }
 
 func TestExpire(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	user := rich(t, db, "ada@example.com", 1000)
 	late := map[uuid.UUID]bool{}
@@ -319,6 +323,7 @@ func TestExpire(t *testing.T) {
 // Two replicas, one key, the same moment: the statement of the second began before the first was done, and must see
 // it all the same. Without the check for a stale account it would run into the unique index.
 func TestKeyUsedWhileWaiting(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	user := rich(t, db, "ada@example.com", 1000)
 	undo := errors.New("undone")

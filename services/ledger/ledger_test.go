@@ -47,6 +47,7 @@ func balance(t *testing.T, db *gorm.DB, userID int64) models.Credits {
 }
 
 func TestPost(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	user := dbtest.User(t, db, "ada@example.com")
 
@@ -91,6 +92,7 @@ func TestPost(t *testing.T) {
 }
 
 func TestPostIdempotency(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	ada, bob := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "bob@example.com")
 	entry := ledger.Entry{UserID: ada.ID, Delta: 25, Reason: models.ReasonManual, Meta: models.Meta{IdempotencyKey: "k", RequestHash: "h"}}
@@ -135,6 +137,7 @@ func TestPostIdempotency(t *testing.T) {
 }
 
 func TestTwentySpendAtOnce(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	user := dbtest.User(t, db, "ada@example.com")
 	mustPost(t, db, ledger.Entry{UserID: user.ID, Delta: 100, Reason: models.ReasonManual})
@@ -159,6 +162,7 @@ func TestTwentySpendAtOnce(t *testing.T) {
 // Random movements of many users from twenty goroutines: afterwards every balance is the sum of its lines, a model
 // that only adds up what was acknowledged agrees, and nobody has overdrawn by spending.
 func TestLedgerProperty(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -214,6 +218,7 @@ func TestLedgerProperty(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	user := dbtest.User(t, db, "ada@example.com")
 	for i := range 7 {
@@ -243,6 +248,7 @@ func TestHistory(t *testing.T) {
 }
 
 func TestOfPurchase(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	s := &ledger.Service{DB: db}
 	user := dbtest.User(t, db, "ada@example.com")
@@ -264,6 +270,7 @@ func TestOfPurchase(t *testing.T) {
 }
 
 func TestReadingWithoutADatabase(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	s := &ledger.Service{DB: db}
 	if err := models.Close(db); err != nil {

@@ -15,6 +15,7 @@ import (
 )
 
 func TestCheckBeforeThereIsASession(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	id := uuid.Must(uuid.NewV7())
 	c.must(c.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
@@ -30,6 +31,7 @@ func TestCheckBeforeThereIsASession(t *testing.T) {
 }
 
 func TestPaymentInTheBuyersCurrency(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	id := c.order("cs_francs")
 	c.must(c.Book(context.Background(), func(tx *gorm.DB, told purchase.Told) error {
@@ -48,6 +50,7 @@ func TestPaymentInTheBuyersCurrency(t *testing.T) {
 
 // A run that nobody holds, because it has just begun or has stopped, can be read like any other.
 func TestLastReconciliationThatStopped(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	ctx := context.Background()
 	if r, err := c.LastReconciliation(ctx); r != nil || err != nil {

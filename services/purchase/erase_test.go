@@ -8,6 +8,7 @@ import (
 )
 
 func TestADeletedAccountLeavesStripe(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	started, err := s.Start(t.Context(), s.order("k"))
 	if err != nil {
@@ -46,6 +47,7 @@ func TestADeletedAccountLeavesStripe(t *testing.T) {
 
 // A withdrawal tells whose it was until somebody has handled it, and not longer.
 func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	declare := func(key string) string {
 		d := declaration(key)

@@ -83,6 +83,7 @@ func TestAnOlderPriceListDoesNotReplaceANewerOne(t *testing.T) {
 
 // A sync that ended between making a price and archiving the one before it leaves two at Stripe: one of them is sold.
 func TestAPackageHasOnePriceAfterASyncThatEndedHalfWay(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	ctx := context.Background()
 	first := s.price[100].StripePriceID

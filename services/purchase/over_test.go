@@ -37,6 +37,7 @@ func (s *shop) read(t *testing.T, started purchase.Started) models.Purchase {
 
 // An old form must not lead to an address at Stripe where nothing can be bought any more.
 func TestStartWithAnOldForm(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	ctx := context.Background()
 	wantOver := func(t *testing.T, key string) {

@@ -14,6 +14,7 @@ func paidPurchase(granted models.Credits, paid models.Cents) models.Purchase {
 }
 
 func TestProposal(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name     string
 		granted  models.Credits
@@ -49,6 +50,7 @@ func TestProposal(t *testing.T) {
 // Whatever went back before, a proposal never takes more than the unused credits, and leaves none behind that a further
 // cent would not take one too many for; none at all where a credit costs a cent or more.
 func TestProposalProperty(t *testing.T) {
+	t.Parallel()
 	dbtest.Check(t, 100, 10_000, func(t *rapid.T) {
 		p := paidPurchase(models.Credits(rapid.Int64Range(1, 100_000_000).Draw(t, "granted")), models.Cents(rapid.Int64Range(1, 10_000_000_000).Draw(t, "paid")))
 		if rapid.Bool().Draw(t, "small") {

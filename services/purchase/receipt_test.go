@@ -55,6 +55,7 @@ func (s *shop) pay(t *testing.T, p models.Purchase, method string) models.Purcha
 }
 
 func TestReceipt(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	p := s.begin(t, "form")
 	missing := func(t *testing.T, user int64, id string, problem fault.Problem) {
@@ -115,6 +116,7 @@ func TestReceipt(t *testing.T) {
 }
 
 func TestTaxSettings(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	settings := map[string]purchase.Tax{
 		"none":           {},

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	brief := func() (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, 100*time.Millisecond) } // the client's pauses are longer
 	t.Run("is sent on by the worker, once", func(t *testing.T) {
@@ -92,6 +93,7 @@ func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
 }
 
 func TestRefundThatStripeRefuses(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	c.change(func() { c.refuses = "charge_disputed" })
 	request := c.refund(1000, 0, "form")
@@ -116,6 +118,7 @@ func TestRefundThatStripeRefuses(t *testing.T) {
 }
 
 func TestRefundThatIsOnItsWay(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	c.change(func() { c.status = "pending" })
 	c.refund(3500, 0, "form")

@@ -22,6 +22,7 @@ func (c *counter) sendDue() {
 
 // Stripe keeps a failure under its idempotency key for a day, in which the buyer must not wait.
 func TestRefundWhoseKeyStripeAnswersWithAFailure(t *testing.T) {
+	t.Parallel()
 	request := func(c *counter) models.RefundRequest { return c.detail().Requests[0] }
 	t.Run("is made with another key, once it is certain that there is none", func(t *testing.T) {
 		c := newCounter(t)

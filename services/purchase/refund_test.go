@@ -24,6 +24,7 @@ func problem(err error) fault.Problem {
 }
 
 func TestRefund(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	c.spend(500)
 	d := c.detail()
@@ -58,6 +59,7 @@ func TestRefund(t *testing.T) {
 }
 
 func TestRefundRefuses(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	c.refund(1000, 0, "first")
 	unpaid := c.order("cs_open")
@@ -98,6 +100,7 @@ func TestRefundRefuses(t *testing.T) {
 }
 
 func TestTwentyRefundsAtOnce(t *testing.T) {
+	t.Parallel()
 	t.Run("of one form", func(t *testing.T) {
 		c := newCounter(t)
 		dbtest.Together(20, func(int) {

@@ -10,6 +10,7 @@ import (
 )
 
 func TestTarget(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name               string
 		granted            models.Credits
@@ -41,6 +42,7 @@ func TestTarget(t *testing.T) {
 }
 
 func TestTargetProperty(t *testing.T) {
+	t.Parallel()
 	dbtest.Check(t, 100, 10_000, func(t *rapid.T) {
 		granted := models.Credits(rapid.Int64Range(1, 100_000_000).Draw(t, "granted"))
 		paid := models.Cents(rapid.Int64Range(0, 100_000_000).Draw(t, "paid"))
@@ -63,6 +65,7 @@ func TestTargetProperty(t *testing.T) {
 }
 
 func TestParseCredits(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]models.Credits{"1": 1, "500": 500, "1000000": 1_000_000, "007": 7} {
 		if got, ok := parseCredits(text); !ok || got != want {
 			t.Errorf("%q = %d, %v; want %d", text, got, ok, want)

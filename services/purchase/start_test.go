@@ -91,6 +91,7 @@ func (s *shop) order(key string) purchase.Order {
 }
 
 func TestSyncPrices(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	for credits, cents := range map[models.Credits]models.Cents{100: 500, 500: 2000, 1200: 3500} {
 		if p := s.price[credits]; p.PriceInCents != cents || p.Currency != "eur" || !p.Active {
@@ -136,6 +137,7 @@ func TestSyncPrices(t *testing.T) {
 }
 
 func TestStart(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	ctx := context.Background()
 	started, err := s.Start(ctx, s.order("form 1"))
@@ -191,6 +193,7 @@ func TestStart(t *testing.T) {
 }
 
 func TestStartRefusesBadInput(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	for _, c := range []struct {
 		name   string
@@ -223,6 +226,7 @@ func TestStartRefusesBadInput(t *testing.T) {
 }
 
 func TestTwentyTabsAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	dbtest.Together(20, func(i int) {
 		key := "one form"
@@ -250,6 +254,7 @@ func TestTwentyTabsAtOnce(t *testing.T) {
 }
 
 func TestDeletedCustomerIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	ctx := context.Background()
 	if _, err := s.Start(ctx, s.order("before")); err != nil {
@@ -270,6 +275,7 @@ func TestDeletedCustomerIsReplaced(t *testing.T) {
 }
 
 func TestStripeAway(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	ctx := context.Background()
 	s.down.Store(true)

@@ -20,6 +20,7 @@ func declaration(key string) purchase.Declaration {
 }
 
 func TestWithdraw(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	ctx := t.Context()
 	id := c.detail().ID.String()
@@ -131,6 +132,7 @@ func TestWithdraw(t *testing.T) {
 }
 
 func TestWithdrawable(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	day := 24 * time.Hour
 	for name, w := range map[string]struct {

@@ -12,6 +12,7 @@ import (
 
 // Credits of a deleted account are there when a payment comes late. Nobody gets at them, alone or together with others.
 func TestNobodySpendsOfADeletedAccount(t *testing.T) {
+	t.Parallel()
 	s, db, user := setUp(t, 100)
 	err := db.Exec(`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = current_date WHERE id = ?`, user).Error
 	if err != nil {

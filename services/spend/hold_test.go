@@ -38,6 +38,7 @@ func request(caller uuid.UUID, user int64, feature, key string) spend.HoldReques
 }
 
 func TestHold(t *testing.T) {
+	t.Parallel()
 	s, db, user := setUp(t, 100)
 	ctx := context.Background()
 	caller := serviceKey(t, db)
@@ -117,6 +118,7 @@ func TestHold(t *testing.T) {
 }
 
 func TestExpireDue(t *testing.T) {
+	t.Parallel()
 	s, db, user := setUp(t, 100)
 	ctx := context.Background()
 	for range 6 {
@@ -144,6 +146,7 @@ func TestExpireDue(t *testing.T) {
 
 // What a feature costs is the operator's to say, from the next request on.
 func TestPriceOfLaterHolds(t *testing.T) {
+	t.Parallel()
 	s, db, user := setUp(t, 100)
 	ctx := context.Background()
 	before, err := s.Hold(ctx, request(uuid.Nil, user, "job_match", "before"))
@@ -183,6 +186,7 @@ func errorsOf(db *gorm.DB, statements ...string) error {
 // While one request of a user is being booked, all that come wait and are booked in the next transaction, in order, each
 // with an answer of its own.
 func TestRequestsOfOneUserShareATransaction(t *testing.T) {
+	t.Parallel()
 	s, db, user := setUp(t, 200)
 	ctx := context.Background()
 	var requests sync.WaitGroup
@@ -230,6 +234,7 @@ func TestRequestsOfOneUserShareATransaction(t *testing.T) {
 
 // A repeat waits for the first request's answer, but not for ever; and who waits too long leaves the others alone.
 func TestRepeatWhileTheFirstIsRunning(t *testing.T) {
+	t.Parallel()
 	s, db, user := setUp(t, 100)
 	ctx := context.Background()
 	first := make(chan error, 1)
@@ -266,6 +271,7 @@ func TestRepeatWhileTheFirstIsRunning(t *testing.T) {
 }
 
 func TestAccount(t *testing.T) {
+	t.Parallel()
 	s, db, user := setUp(t, 100)
 	ctx := context.Background()
 	for name, c := range map[string]struct {
@@ -305,6 +311,7 @@ func TestAccount(t *testing.T) {
 
 // A call that must fail for everybody makes no account; one that only lacks credits does, so that its user can buy some.
 func TestAccountOfARefusal(t *testing.T) {
+	t.Parallel()
 	s, db, _ := setUp(t, 100)
 	ask := func(feature string, want fault.Code, accounts int64) {
 		t.Helper()
@@ -326,6 +333,7 @@ func TestAccountOfARefusal(t *testing.T) {
 
 // Behind a pooler statements are not prepared, and the database learns the types of values from the statement alone.
 func TestBehindAPooler(t *testing.T) {
+	t.Parallel()
 	_, db, user := setUp(t, 100)
 	pooled, err := models.Open(dbtest.URLOf(db)+"&pgbouncer=true", nil)
 	if err != nil {

@@ -19,6 +19,7 @@ func (f asking) Alone(tx *gorm.DB) error { return f(tx) }
 // A panic in one request undoes what shared its transaction. Nobody is told otherwise, nobody waits for ever, and the lane
 // goes on.
 func TestPanicInALane(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	user := dbtest.User(t, db, "ada@example.com").ID
 	var l lanes

@@ -17,6 +17,7 @@ import (
 // A service names people by address. The address comes to belong to somebody else; the repeat of a request is still
 // about the first, and a new request about the second.
 func TestRepeatByAddress(t *testing.T) {
+	t.Parallel()
 	s, db, first := setUp(t, 100)
 	ctx := context.Background()
 	caller := serviceKey(t, db)
@@ -62,6 +63,7 @@ func TestRepeatByAddress(t *testing.T) {
 
 // Who signs in with another's address, which no provider vouches for, gets nothing of what is meant for its owner.
 func TestAddressOfASquatter(t *testing.T) {
+	t.Parallel()
 	s, db, squatter := setUp(t, 100)
 	ctx := context.Background()
 	if err := db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email) VALUES ('i', 's', ?, 'github', 'ada@example.com')`, squatter).Error; err != nil {
@@ -78,6 +80,7 @@ func TestAddressOfASquatter(t *testing.T) {
 
 // One user who cannot be had does not keep the holds of the others from expiring.
 func TestExpiryBesideALockedUser(t *testing.T) {
+	t.Parallel()
 	s, db, first := setUp(t, 100)
 	ctx := context.Background()
 	second := dbtest.User(t, db, "bob@example.com").ID

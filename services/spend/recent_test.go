@@ -11,6 +11,7 @@ import (
 
 // What is remembered of a hold is told to its owner alone, and never of another hold that has its place.
 func TestRecent(t *testing.T) {
+	t.Parallel()
 	var r recent
 	key, other := uuid.New(), uuid.New()
 	hold := func(id uuid.UUID, owner *uuid.UUID, user int64) uuid.UUID {

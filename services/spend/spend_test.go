@@ -36,6 +36,7 @@ func setUp(t *testing.T, credits models.Credits) (*spend.Service, *gorm.DB, int6
 }
 
 func TestFeaturePrices(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	var rows []struct {
 		Feature string
@@ -63,6 +64,7 @@ func TestFeaturePrices(t *testing.T) {
 }
 
 func TestSpend(t *testing.T) {
+	t.Parallel()
 	s, db, user := setUp(t, 25)
 	ctx := context.Background()
 
@@ -107,6 +109,7 @@ func TestSpend(t *testing.T) {
 }
 
 func TestSpendRefusesBadInput(t *testing.T) {
+	t.Parallel()
 	s, db, user := setUp(t, 100)
 	for _, c := range []struct {
 		name    string
@@ -141,6 +144,7 @@ func TestSpendRefusesBadInput(t *testing.T) {
 }
 
 func TestTwentyAtOnce(t *testing.T) {
+	t.Parallel()
 	s, db, user := setUp(t, 100)
 	var ids [20]int64
 	dbtest.Together(20, func(i int) {

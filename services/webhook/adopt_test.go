@@ -58,6 +58,7 @@ func (s *shop) balanceOf(email string) models.Credits {
 }
 
 func TestSessionsThatWereNotBegunHere(t *testing.T) {
+	t.Parallel()
 	const null, sold = "null", `{"credits":"1200"}`
 	t.Run("a customer that we know, whatever address was typed", func(t *testing.T) {
 		s := newShop(t)

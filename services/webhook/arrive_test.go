@@ -18,6 +18,7 @@ func (s *shop) event(id string) models.StripeEvent {
 }
 
 func TestAnEventAndItsCreditsAreOneTransaction(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_1", "cs_1", "paid"))
 	var together bool
@@ -33,6 +34,7 @@ func TestAnEventAndItsCreditsAreOneTransaction(t *testing.T) {
 
 // Whatever keeps an event from being booked, it is stored before it is answered, once, with nothing half booked.
 func TestWhatCannotBeBookedIsStored(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name        string
 		spoil, mend func(s *shop)
@@ -81,6 +83,7 @@ func TestWhatCannotBeBookedIsStored(t *testing.T) {
 
 // Twenty deliveries of an event that cannot be booked: it is stored once, and its failure counted once.
 func TestTwentyDeliveriesThatCannotBeBooked(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.must(s.DB.Exec(`ALTER TABLE credit_transactions ADD CONSTRAINT spoilt CHECK (delta_credits = 0)`).Error)
 	payload := s.completed("evt_1", "cs_1", "paid")
@@ -99,6 +102,7 @@ func TestTwentyDeliveriesThatCannotBeBooked(t *testing.T) {
 
 // What must be asked is asked when the event is safe: a process that ends while Stripe thinks has lost nothing.
 func TestStripeIsAskedOnceTheEventIsStored(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	stored := make(chan bool, 100)
 	asked, _ := s.answering(map[string]string{"/v1/charges/ch_1": `{"id":"ch_1","object":"charge","amount":3500,"amount_refunded":0,"currency":"eur","payment_intent":"pi_1"}`},

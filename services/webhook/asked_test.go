@@ -43,6 +43,7 @@ func chargeDisputed(id, charge string) string {
 }
 
 func TestWhatNamesItsChargeAloneFindsItsPayment(t *testing.T) {
+	t.Parallel()
 	const charge = `{"id":"ch_1","object":"charge","amount":3500,"amount_refunded":0,"currency":"eur","payment_intent":"pi_1"}`
 	t.Run("by asking Stripe, once", func(t *testing.T) {
 		s := newShop(t)
@@ -89,6 +90,7 @@ func TestWhatNamesItsChargeAloneFindsItsPayment(t *testing.T) {
 }
 
 func TestPriceEventsKeepOurTableFresh(t *testing.T) {
+	t.Parallel()
 	product := func(active bool) string {
 		return fmt.Sprintf(`{"id":"resume_matcher_credits","object":"product","active":%t}`, active)
 	}

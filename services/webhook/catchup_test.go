@@ -9,6 +9,7 @@ import (
 )
 
 func TestCatchUp(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	t.Run("books a paid session once, and its late event nothing more", func(t *testing.T) {
 		s := newShop(t)

@@ -30,6 +30,7 @@ func (s *shop) withCharge(t *testing.T) {
 
 // A refund or a dispute may leave out the payment intent. Its charge leads to the payment, if need be by asking Stripe.
 func TestMoneyBackThatNamesOnlyItsCharge(t *testing.T) {
+	t.Parallel()
 	nameless := func(e string) string {
 		return strings.Replace(e, `"payment_intent":"pi_1"`, `"payment_intent":null`, 1)
 	}
@@ -79,6 +80,7 @@ func TestMoneyBackThatNamesOnlyItsCharge(t *testing.T) {
 }
 
 func TestRefundThatBeginsWithoutAStatus(t *testing.T) {
+	t.Parallel()
 	wantInAnyOrder(t, 1200-342, func(s *shop) []string {
 		return []string{s.completed("evt_1", "cs_1", "paid"), strings.Replace(refund("evt_2", "re_1", 1000), `"status":"succeeded"`, `"status":null`, 1)}
 	})
@@ -89,6 +91,7 @@ func TestRefundThatBeginsWithoutAStatus(t *testing.T) {
 }
 
 func TestPaymentStatusThatNobodyKnows(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	for id, e := range map[string]string{
 		"evt_1": s.completed("evt_1", "cs_1", "odd"),
@@ -103,6 +106,7 @@ func TestPaymentStatusThatNobodyKnows(t *testing.T) {
 }
 
 func TestBookingThatNeverWorksIsShownToAPerson(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.must(s.DB.Exec(`ALTER TABLE purchases RENAME TO purchases_away`).Error)
 	s.deliver(s.completed("evt_1", "cs_1", "paid"))
@@ -122,6 +126,7 @@ func TestBookingThatNeverWorksIsShownToAPerson(t *testing.T) {
 }
 
 func TestRunBooksWhatIsDueAndEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.must(s.DB.Exec(`ALTER TABLE purchases RENAME TO purchases_away`).Error)
 	s.deliver(s.completed("evt_1", "cs_1", "paid"))
@@ -148,6 +153,7 @@ func TestRunBooksWhatIsDueAndEndsWithItsContext(t *testing.T) {
 }
 
 func TestAskingWithoutADatabase(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.must(models.Close(s.DB))
 	if _, err := s.Overview(context.Background(), 1); err == nil {

@@ -65,6 +65,7 @@ func (l leaver) wantNoTrace() {
 }
 
 func TestADeletedPersonLeavesNoTrace(t *testing.T) {
+	t.Parallel()
 	l := newLeaver(t)
 	details := func(payload string) string { // as Stripe really sends it
 		return payload[:len(payload)-3] + `,` + adasDetails + `"receipt_email":"ada@example.com","billing_details":{"name":"Ada Lovelace"}}}}`
@@ -139,6 +140,7 @@ func TestADeletedPersonLeavesNoTrace(t *testing.T) {
 }
 
 func TestADeletedAccountGoesWhenItsTimeIsOver(t *testing.T) {
+	t.Parallel()
 	l := newLeaver(t)
 	before := time.Now().AddDate(-9, 0, 0)
 	l.must(models.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
@@ -185,6 +187,7 @@ func TestADeletedAccountGoesWhenItsTimeIsOver(t *testing.T) {
 }
 
 func TestMoneyThatComesAfterTheDeletion(t *testing.T) {
+	t.Parallel()
 	for name, kinds := range map[string][]string{
 		"a direct debit": {"unpaid", "checkout.session.async_payment_succeeded"},
 		"a card":         {"", "checkout.session.completed"},
@@ -231,6 +234,7 @@ func TestMoneyThatComesAfterTheDeletion(t *testing.T) {
 }
 
 func TestDeletionBesideEverythingElse(t *testing.T) {
+	t.Parallel()
 	l := newLeaver(t)
 	l.post(ledger.Entry{UserID: l.user, Delta: 100, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "test"}})
 	paid := l.completed("evt_1", "cs_1", "paid")
@@ -289,6 +293,7 @@ func TestDeletionBesideEverythingElse(t *testing.T) {
 }
 
 func TestADisputedAccountStays(t *testing.T) {
+	t.Parallel()
 	l := newLeaver(t)
 	l.deliver(l.completed("evt_1", "cs_1", "paid"))
 	l.deliver(event("evt_2", "charge.dispute.created", `{"id":"dp_1","object":"dispute","amount":3500,"currency":"eur","status":"needs_response","charge":"ch_1","payment_intent":"pi_1"}`))
@@ -306,6 +311,7 @@ func TestADisputedAccountStays(t *testing.T) {
 }
 
 func TestOldEventsSayNoMoreThanIsRead(t *testing.T) {
+	t.Parallel()
 	l := newLeaver(t)
 	object := fmt.Sprintf(`{"id":"cs_1","object":"checkout.session","mode":"payment","payment_status":"paid","status":"complete",%s"payment_intent":{"id":"pi_1","receipt_email":"ada@example.com"},
 		"customer":"cus_1","client_reference_id":null,"currency":"chf","amount_subtotal":3400,"amount_total":3400,"currency_conversion":{"source_currency":"eur","amount_subtotal":3500,

@@ -16,6 +16,7 @@ func dispute(id, kind, status string, amount int64) string {
 // A dispute takes the credits when it is opened and gives them back when it is won, in whatever order and how often its
 // events come, also before the purchase. An inquiry takes nothing.
 func TestDisputesInAnyOrder(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 2))
 	for _, c := range []struct {
@@ -53,6 +54,7 @@ func TestDisputesInAnyOrder(t *testing.T) {
 }
 
 func TestMoneyOfALostDisputeIsForAPerson(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.deliver(dispute("evt_1", "closed", "lost", 3500))
@@ -75,6 +77,7 @@ func (s *shop) purchaseStatus() models.PurchaseStatus {
 }
 
 func TestSessionsThatCameToNothing(t *testing.T) {
+	t.Parallel()
 	t.Run("expired", func(t *testing.T) {
 		s := newShop(t)
 		s.deliver(s.ended("evt_1", "expired"))
@@ -109,6 +112,7 @@ func TestSessionsThatCameToNothing(t *testing.T) {
 }
 
 func TestDeletedCustomerKeepsTheBalance(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.must(s.DB.Exec(`UPDATE users SET stripe_customer_id = 'cus_1'`).Error)

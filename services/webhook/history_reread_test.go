@@ -10,6 +10,7 @@ import (
 
 // The list of refunds holds one of another charge, as other programs that stand in for Stripe answer it.
 func TestRefundListOfAForeignCharge(t *testing.T) {
+	t.Parallel()
 	m := newMarket(t)
 	s := &shop{t: t, Service: m.Service, user: dbtest.User(t, m.DB, "ada@example.com").ID, clock: m.Now()}
 	s.must(m.DB.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestEventsByFilter(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for i, status := range models.StripeEventStatuses() {
@@ -67,6 +68,7 @@ func TestEventsByFilter(t *testing.T) {
 }
 
 func TestEventsOfAUser(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.deliver(refunded("evt_charge", 1000))

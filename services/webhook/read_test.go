@@ -9,6 +9,7 @@ import (
 )
 
 func TestEventsOfAPurchase(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.deliver(refunded("evt_charge", 1000))
@@ -33,6 +34,7 @@ func TestEventsOfAPurchase(t *testing.T) {
 }
 
 func TestOverviewNamesThePurchase(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.must(s.DB.Exec(`UPDATE stripe_events SET status = 'review'`).Error)

@@ -65,6 +65,7 @@ func refundIs(id, kind string, n int, amount int64, status string) string {
 }
 
 func TestRegression_B02_PaymentIntentAndSessionBothCredited(t *testing.T) {
+	t.Parallel()
 	wantInAnyOrder(t, 1200, func(s *shop) []string {
 		return []string{
 			event("evt_pi", "payment_intent.succeeded", `{"id":"pi_1","amount":3500,"metadata":{"credits":"1200"}}`),
@@ -75,6 +76,7 @@ func TestRegression_B02_PaymentIntentAndSessionBothCredited(t *testing.T) {
 }
 
 func TestRegression_B04_MarkedProcessedBeforeTheWork(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.must(s.DB.Exec(`ALTER TABLE credit_transactions RENAME TO credit_transactions_away`).Error)
 	paid := s.completed("evt_1", "cs_1", "paid")
@@ -93,6 +95,7 @@ func TestRegression_B04_MarkedProcessedBeforeTheWork(t *testing.T) {
 }
 
 func TestRegression_B05_UnknownEventsMakeARetryStorm(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(event("evt_1", "payment_intent.succeeded", `{"id":"pi_of_another_product","amount":1}`)) // fails the test unless it is accepted
 	if got := s.statusOf("evt_1"); got != models.EventIgnored {
@@ -101,12 +104,14 @@ func TestRegression_B05_UnknownEventsMakeARetryStorm(t *testing.T) {
 }
 
 func TestRegression_B05_FreePurchaseNotCredited(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(free(s))
 	s.wantBalance(1200)
 }
 
 func TestRegression_B06_AnyErrorTakenForADuplicate(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.must(s.DB.Exec(`ALTER TABLE stripe_refunds ADD CONSTRAINT spoilt CHECK (amount <> 1000)`).Error)
 	s.deliver(s.completed("evt_1", "cs_1", "paid"))
@@ -120,18 +125,21 @@ func TestRegression_B06_AnyErrorTakenForADuplicate(t *testing.T) {
 }
 
 func TestRegression_B07_CumulativeRefundTakenAsIncrement(t *testing.T) {
+	t.Parallel()
 	wantInAnyOrder(t, 1200-685, func(s *shop) []string {
 		return []string{s.completed("evt_1", "cs_1", "paid"), refunded("evt_2", 500), refunded("evt_3", 1000), refunded("evt_4", 2000)}
 	})
 }
 
 func TestRegression_B08_SecondPartialRefundDropped(t *testing.T) {
+	t.Parallel()
 	wantInAnyOrder(t, 1200-1028, func(s *shop) []string {
 		return []string{s.completed("evt_1", "cs_1", "paid"), refund("evt_2", "re_1", 1000), refund("evt_3", "re_2", 2000)}
 	})
 }
 
 func TestRegression_B09_OneRefundToldByEveryName(t *testing.T) {
+	t.Parallel()
 	wantInAnyOrder(t, 1200-342, func(s *shop) []string {
 		events := []string{s.completed("evt_1", "cs_1", "paid"), refunded("evt_2", 1000)}
 		for _, kind := range []string{"refund.created", "refund.updated", "charge.refund.updated"} {
@@ -142,6 +150,7 @@ func TestRegression_B09_OneRefundToldByEveryName(t *testing.T) {
 }
 
 func TestRegression_B10_RefundToldByOneNameOnly(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"refund.created", "refund.updated", "charge.refund.updated"} {
 		wantInAnyOrder(t, 1200-342, func(s *shop) []string {
 			return []string{s.completed("evt_1", "cs_1", "paid"), refundIs("evt_2", kind, 1, 1000, "succeeded")}
@@ -153,6 +162,7 @@ func TestRegression_B10_RefundToldByOneNameOnly(t *testing.T) {
 }
 
 func TestRegression_B11_FailedAndCanceledRefundsStayBooked(t *testing.T) {
+	t.Parallel()
 	for kind, status := range map[string]string{"charge.refund.updated": "failed", "refund.failed": "failed", "refund.updated": "canceled"} {
 		wantInAnyOrder(t, 1200, func(s *shop) []string {
 			return []string{s.completed("evt_1", "cs_1", "paid"), refunded("evt_2", 1000), refundIs("evt_3", "refund.created", 1, 1000, "pending"), refundIs("evt_4", kind, 1, 1000, status)}
@@ -161,6 +171,7 @@ func TestRegression_B11_FailedAndCanceledRefundsStayBooked(t *testing.T) {
 }
 
 func TestRegression_B12_DisputesAndRefundsTogether(t *testing.T) {
+	t.Parallel()
 	wantInAnyOrder(t, 1200-342, func(s *shop) []string { // won: the refund beside it stays
 		return []string{s.completed("evt_1", "cs_1", "paid"), dispute("evt_2", "created", "needs_response", 3500), refunded("evt_3", 1000), dispute("evt_4", "closed", "won", 3500)}
 	})
@@ -170,12 +181,14 @@ func TestRegression_B12_DisputesAndRefundsTogether(t *testing.T) {
 }
 
 func TestRegression_B13_DisputeNamesNoCustomer(t *testing.T) {
+	t.Parallel()
 	wantInAnyOrder(t, 0, func(s *shop) []string {
 		return []string{strings.Replace(s.completed("evt_1", "cs_1", "paid"), `"currency"`, `"customer":"cus_1","currency"`, 1), dispute("evt_2", "created", "needs_response", 3500)}
 	})
 }
 
 func TestRegression_B14_DelayedPayments(t *testing.T) {
+	t.Parallel()
 	wantInAnyOrder(t, 1200, func(s *shop) []string {
 		return []string{s.completed("evt_1", "cs_1", "unpaid"), strings.Replace(s.completed("evt_2", "cs_1", "paid"), "session.completed", "session.async_payment_succeeded", 1)}
 	})
@@ -185,6 +198,7 @@ func TestRegression_B14_DelayedPayments(t *testing.T) {
 }
 
 func TestRegression_More_VeryOldEvent(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	old := strings.Replace(s.completed("evt_1", "cs_1", "paid"), `"livemode":false,`, `"livemode":false,"request":null,`, 1)
 	s.deliver(strings.Replace(old, `"api_version":"2024-06-20"`, `"api_version":null`, 1))
@@ -192,6 +206,7 @@ func TestRegression_More_VeryOldEvent(t *testing.T) {
 }
 
 func TestPredecessor_MissingMetadataLost(t *testing.T) {
+	t.Parallel()
 	t.Run("our own row says what was sold", func(t *testing.T) {
 		s := newShop(t)
 		bare := event("evt_1", "checkout.session.completed", `{"id":"cs_1","mode":"payment","payment_status":"paid","payment_intent":"pi_1","currency":"eur","amount_subtotal":3500,"amount_total":3500}`)
@@ -208,6 +223,7 @@ func TestPredecessor_MissingMetadataLost(t *testing.T) {
 }
 
 func TestPredecessor_UnpaidSessionsDropped(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_1", "cs_1", "unpaid"))
 	s.wantBalance(0)
@@ -219,6 +235,7 @@ func TestPredecessor_UnpaidSessionsDropped(t *testing.T) {
 }
 
 func TestPredecessor_ChargeReadAsRefund(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_1", "cs_1", "paid"))
 	s.deliver(refunded("evt_2", 1000)) // amount 3500 is the charge's, not the refund's
@@ -231,6 +248,7 @@ func TestPredecessor_ChargeReadAsRefund(t *testing.T) {
 }
 
 func TestPredecessor_PendingRefundNeverGivenBack(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_1", "cs_1", "paid"))
 	s.deliver(refundIs("evt_2", "refund.created", 1, 3500, "pending"))
@@ -240,6 +258,7 @@ func TestPredecessor_PendingRefundNeverGivenBack(t *testing.T) {
 }
 
 func TestPredecessor_EachPartialRefundFloored(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_1", "cs_1", "paid"))
 	left := models.Credits(1200)

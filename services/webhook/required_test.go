@@ -42,6 +42,7 @@ import (
 )
 
 func TestD6_TwentyParallelIdenticalDeliveries(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	paid := s.completed("evt_1", "cs_1", "paid")
 	dbtest.Together(20, func(int) {
@@ -58,6 +59,7 @@ func TestD6_TwentyParallelIdenticalDeliveries(t *testing.T) {
 }
 
 func TestD6_OverflowInCredits(t *testing.T) {
+	t.Parallel()
 	for _, credits := range []string{"1000001", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "1e9"} {
 		s := newShop(t)
 		s.deliver(strings.Replace(s.completed("evt_1", "cs_1", "paid"), `"credits":"1200"`, fmt.Sprintf(`"credits":%q`, credits), 1))
@@ -85,6 +87,7 @@ func free(s *shop) string {
 }
 
 func TestD6_Promotion(t *testing.T) {
+	t.Parallel()
 	t.Run("of all", func(t *testing.T) {
 		s := newShop(t)
 		s.deliver(free(s))
@@ -100,6 +103,7 @@ func TestD6_Promotion(t *testing.T) {
 }
 
 func TestD6_SwissFrancs(t *testing.T) {
+	t.Parallel()
 	t.Run("converted from our euros", func(t *testing.T) {
 		wantInAnyOrder(t, 600, func(s *shop) []string {
 			francs := strings.Replace(s.completed("evt_1", "cs_1", "paid"), `"currency":"eur","amount_subtotal":3500,"amount_total":3500`,
@@ -118,6 +122,7 @@ func TestD6_SwissFrancs(t *testing.T) {
 }
 
 func TestD6_StripeDownThenBooked(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	var up atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

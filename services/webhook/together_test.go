@@ -63,6 +63,7 @@ func (s *shop) wantLine(user int64, p uuid.UUID, credits models.Credits, status 
 
 // Twenty events in one transaction, each with its own end.
 func TestEventsThatComeTogether(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	var payloads []string
 	var checks []func()
@@ -105,6 +106,7 @@ func TestEventsThatComeTogether(t *testing.T) {
 
 // One event that the database refuses fails alone.
 func TestOneOfThoseTogetherIsRefused(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.must(s.DB.Exec(`ALTER TABLE credit_transactions ADD CONSTRAINT spoilt CHECK (meta ->> 'session' <> 'cs_107')`).Error)
 	payloads, purchases := make([]string, 20), make([]uuid.UUID, 20)
@@ -124,6 +126,7 @@ func TestOneOfThoseTogetherIsRefused(t *testing.T) {
 
 // What somebody else keeps locked does not make the others wait: it is stored, and booked when it can be.
 func TestThoseTogetherDoNotWait(t *testing.T) {
+	t.Parallel()
 	for name, lock := range map[string]string{
 		"payment":  `SELECT pg_advisory_xact_lock(hashtextextended('payment:pi_103', 0))`,
 		"purchase": `SELECT 1 FROM purchases WHERE checkout_session_id = 'cs_103' FOR UPDATE`,

@@ -108,6 +108,7 @@ func (s *shop) wantBalance(want models.Credits) {
 }
 
 func TestPaidCheckoutIsBookedOnce(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	paid := s.completed("evt_1", "cs_1", "paid")
 	s.deliver(paid)
@@ -127,6 +128,7 @@ func TestPaidCheckoutIsBookedOnce(t *testing.T) {
 }
 
 func TestTwentyDeliveriesAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	same := s.completed("evt_same", "cs_1", "paid")
 	dbtest.Together(20, func(i int) {
@@ -142,6 +144,7 @@ func TestTwentyDeliveriesAtOnce(t *testing.T) {
 }
 
 func TestCheckoutThatDiedBeforeItsSessionWasKept(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.must(s.DB.Exec(`UPDATE purchases SET checkout_session_id = NULL`).Error)
 	s.deliver(s.completed("evt_1", "cs_lost", "paid"))
@@ -149,6 +152,7 @@ func TestCheckoutThatDiedBeforeItsSessionWasKept(t *testing.T) {
 }
 
 func TestDelayedPayment(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_1", "cs_1", "unpaid"))
 	s.wantBalance(0)
@@ -159,6 +163,7 @@ func TestDelayedPayment(t *testing.T) {
 }
 
 func TestFailedRefundGivesTheCreditsBack(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	failed := strings.Replace(refund("evt_f", "re_1", 1000), `"status":"succeeded"`, `"status":"failed"`, 1)
 	failed = strings.Replace(failed, "refund.created", "charge.refund.updated", 1)
@@ -173,6 +178,7 @@ func TestFailedRefundGivesTheCreditsBack(t *testing.T) {
 }
 
 func TestABusyMomentIsNoFailure(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	blocked := s.DB.Begin()
 	s.must(blocked.Exec(`SELECT 1 FROM users WHERE id = ? FOR UPDATE`, s.user).Error)
@@ -189,6 +195,7 @@ func TestABusyMomentIsNoFailure(t *testing.T) {
 }
 
 func TestOverviewOfAnEmptyShop(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	overview, err := s.Overview(context.Background(), 10)
 	if err != nil || overview.LastReceived != nil || len(overview.Open) != 0 {
@@ -201,6 +208,7 @@ func TestOverviewOfAnEmptyShop(t *testing.T) {
 }
 
 func TestUnpaidCheckoutGivesNothing(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_1", "cs_1", "unpaid"))
 	s.wantBalance(0)
@@ -212,6 +220,7 @@ func TestUnpaidCheckoutGivesNothing(t *testing.T) {
 // One refund is told by two events of different kinds; partial refunds come in three steps. Whatever the order, also
 // before the purchase, and with every event delivered twice, the end is the same.
 func TestRefundsInAnyOrder(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 1))
 	for _, c := range []struct {
@@ -254,6 +263,7 @@ func TestRefundsInAnyOrder(t *testing.T) {
 }
 
 func TestPurchaseAndRefundAtTheSameMoment(t *testing.T) {
+	t.Parallel()
 	for range 5 {
 		s := newShop(t)
 		payloads := []string{s.completed("evt_paid", "cs_1", "paid"), refunded("evt_c1", 1000), refund("evt_r1", "re_1", 1000), s.completed("evt_paid2", "cs_1", "paid")}
@@ -268,6 +278,7 @@ func TestPurchaseAndRefundAtTheSameMoment(t *testing.T) {
 }
 
 func TestRefundOfSpentCreditsLeavesADebt(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.must(models.Transaction(context.Background(), s.DB, func(tx *gorm.DB) error {
@@ -279,6 +290,7 @@ func TestRefundOfSpentCreditsLeavesADebt(t *testing.T) {
 }
 
 func TestEventsThatBookNothing(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	for _, c := range []struct {
 		name, payload string
@@ -315,6 +327,7 @@ func TestEventsThatBookNothing(t *testing.T) {
 }
 
 func TestWorkerBooksWhatWasLeft(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	payload := s.completed("evt_1", "cs_1", "paid")
 	event, err := verify([]byte(payload), sign(payload, testSecret, s.clock), s.Secrets, s.clock)
@@ -334,6 +347,7 @@ func TestWorkerBooksWhatWasLeft(t *testing.T) {
 }
 
 func TestFailedBookingIsTriedAgainAndThenShownToAPerson(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.must(s.DB.Exec(`ALTER TABLE purchases RENAME TO purchases_away`).Error)
 	s.deliver(s.completed("evt_1", "cs_1", "paid")) // stored, so answered 2xx all the same
@@ -372,6 +386,7 @@ func TestFailedBookingIsTriedAgainAndThenShownToAPerson(t *testing.T) {
 }
 
 func TestDuplicatesUseUpNoAttempts(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	for range 10 {
 		s.deliver(refunded("evt_early", 1000))
@@ -389,6 +404,7 @@ func TestDuplicatesUseUpNoAttempts(t *testing.T) {
 }
 
 func TestDatabaseAwayIsNoSuccess(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.must(models.Close(s.DB))
 	payload := s.completed("evt_1", "cs_1", "paid")
