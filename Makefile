@@ -6,10 +6,19 @@ MAKEFLAGS   += --no-builtin-rules --no-print-directory
 .NOTPARALLEL:
 
 LINTER       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOTESTSUM    := gotest.tools/gotestsum@v1.13.0
 NODE         := 20.20.2
 BENCHTIME    ?= 1s
 BENCHFLAGS   ?=
-TEST_TIMEOUT ?= 15m
+FUZZTIME     ?= 60s
+
+# One package's limit, which only a test that hangs reaches, and flags of one's own: make test TESTFLAGS=-count=3
+TEST_TIMEOUT ?= 40m
+TESTFLAGS    ?=
+TEST_LOG     := .data/test
+# Four tests of a package at a time, whatever the machine: many wait for a server. Without -w, linking takes twice as long.
+GOTEST_FLAGS  = -shuffle=on -parallel 4 -ldflags=-w -timeout $(TEST_TIMEOUT) $(TESTFLAGS)
+GOTEST       := go run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --hide-summary skipped
 
 # A checkout that belongs to another user, as in a container, is as good as any.
 GIT     := git -c safe.directory='$(CURDIR)'
@@ -25,21 +34,52 @@ BROWSERS := headless_shell headless-shell chromium chromium-browser google-chrom
 
 .PHONY: help
 help: ## list the targets (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: needs-go ## build and run the product on http://localhost:3000, in sandbox mode; needs Go alone
 	@echo "Building; the first time takes a minute or two."
 	@go build -buildvcs=false -o .data/bin/credits . && exec .data/bin/credits # exec: what stops make stops everything
 
+# Where goroutines meet, tests run with the race detector. The rest drive pages, texts and the schema from outside.
+RACED   := ./services/... ./handlers
+UNRACED := . ./handlers/e2e/... ./locales/... ./models/... ./static/... ./views/...
+
 .PHONY: test
 test: needs-go ## run every check and every test, after bringing what they need
-	@begun=$$(date +%s); \
-	$(MAKE) tools outsiders verify lint; \
-	echo "Testing with the race detector; the first time builds everything anew."; \
-	go test -race -shuffle=on -timeout $(TEST_TIMEOUT) ./...; \
-	$(MAKE) bench BENCHTIME=1x BENCHFLAGS=-race; \
-	echo "Everything passed, in $$(( $$(date +%s) - begun )) seconds."
+	@$(PHASES); \
+	phase "programs and tools" $(MAKE) tools outsiders; \
+	phase "generated files" $(MAKE) verify; \
+	phase "lint" $(MAKE) lint; \
+	phase "tests with the race detector" $(GOTEST) --jsonfile $(TEST_LOG)/race.json -- -race $(GOTEST_FLAGS) $(RACED); \
+	phase "tests without it, and in the browser" $(GOTEST) --jsonfile $(TEST_LOG)/rest.json -- $(GOTEST_FLAGS) $(UNRACED)
+
+.PHONY: test-full
+test-full: needs-go ## run every test at full depth, planted mistakes, fuzzing, benchmarks, Lighthouse; may take an hour
+	@export TEST_DEPTH=full TEST_TIMEOUT=90m; $(PHASES); \
+	$(MAKE) test; \
+	phase "each benchmark once, with the race detector" $(MAKE) bench BENCHTIME=1x BENCHFLAGS=-race; \
+	phase "fuzzing, $(FUZZTIME) each" $(MAKE) fuzz; \
+	phase "planted mistakes" $(MAKE) bite; \
+	phase "Lighthouse" $(MAKE) lighthouse
+
+# PHASES defines phase NAME COMMAND, which runs a command and notes how long it took. The outermost make that uses it
+# prints the table when it ends, however it ends.
+define PHASES
+if [ -z "$${PHASES:-}" ]; then export PHASES=yes; rm -rf $(TEST_LOG); mkdir -p $(TEST_LOG); trap '$(MAKE) report' EXIT; fi; \
+phase() { \
+  name=$$1; shift; begun=$$(date +%s); status=0; echo "== $$name"; \
+  "$$@" || status=$$?; \
+  [ $$status = 0 ] || name="$$name: failed"; \
+  printf '%6d s  %s\n' $$(( $$(date +%s) - begun )) "$$name" >>$(TEST_LOG)/phases; \
+  return $$status; \
+}
+endef
+
+.PHONY: report
+report:
+	@echo; echo "The slowest tests:"; cat $(TEST_LOG)/*.json 2>/dev/null | go run $(GOTESTSUM) tool slowest --num 10 --threshold 1ms || true; \
+	echo; echo "Seconds of each phase:"; cat $(TEST_LOG)/phases; awk '{sum += $$1} END {printf "%6d s  in all\n", sum}' $(TEST_LOG)/phases
 
 .PHONY: lint
 lint: needs-go ## check style, formatting and who imports whom
@@ -76,9 +116,17 @@ bench: needs-go ## run the benchmarks; BENCHTIME=5s runs each for longer
 	go test $(BENCHFLAGS) -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -p 1 $$(printf './%s ' $$found); \
 	echo; echo "Slowest, middle and fastest round, and how the middle compares:"; cat "$$table"
 
+.PHONY: fuzz
+fuzz: needs-go ## run each fuzz test for a minute; FUZZTIME=10m for longer
+	@for file in $$(grep -rl --include='*_test.go' '^func Fuzz' handlers models services views locales static); do \
+	  for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' "$$file"); do \
+	    echo "$$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+	  done; \
+	done
+
 .PHONY: bite
 bite: needs-go ## plant mistakes in a copy of the sources and see that the tests find each; takes minutes
-	@BITE=1 go test -count=1 -v -timeout 30m -run '^TestFaultsAreFound$$' ./handlers/e2e
+	@BITE=1 go test -count=1 -v -timeout 90m -run '^TestMistakesAreFound$$' ./handlers/e2e
 
 .PHONY: lighthouse
 lighthouse: needs-go ## have Lighthouse look at the pages that one uses most; fetches it with npx, takes minutes

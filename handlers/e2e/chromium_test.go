@@ -5,7 +5,9 @@ import (
 	"os"
 	"sync"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -34,9 +36,7 @@ const debianHeadlessShell = "/usr/lib/chromium/chromium-headless-shell"
 func (c *chromium) start() (context.Context, error) {
 	c.once.Do(func() {
 		options := chromiumFlags
-		if path := os.Getenv("X_CHROME"); path != "" {
-			options = append(options[:len(options):len(options)], chromedp.ExecPath(path))
-		} else if _, err := os.Stat(debianHeadlessShell); err == nil {
+		if _, err := os.Stat(debianHeadlessShell); err == nil {
 			options = append(options[:len(options):len(options)], chromedp.ExecPath(debianHeadlessShell))
 		}
 		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
@@ -57,13 +57,26 @@ func (c *chromium) close() {
 // ignoreUnknownEvents silences chromedp about events that are newer than itself.
 var ignoreUnknownEvents = chromedp.WithErrorf(func(string, ...any) {})
 
-// open opens a tab in a context of its own. The function it returns closes both.
+// open opens a tab in a browser context of its own. The function it returns ends both.
 func (c *chromium) open(v view) (context.Context, context.CancelFunc, error) {
 	parent, err := c.start()
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
+	browser := cdp.WithExecutor(parent, chromedp.FromContext(parent).Browser)
+	id, err := target.CreateBrowserContext().Do(browser)
+	if err != nil {
+		return nil, nil, err
+	}
+	tab, err := target.CreateTarget("about:blank").WithBrowserContextID(id).WithNewWindow(true).Do(browser) // Chromium has no other window there
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := chromedp.NewContext(parent, chromedp.WithTargetID(tab))
+	stop := func() {
+		cancel()
+		_ = target.DisposeBrowserContext(id).Do(browser) // the process may have ended
+	}
 	var agent string
 	err = chromedp.Run(ctx,
 		emulation.SetFocusEmulationEnabled(true), // tabs are open side by side, and each must be the one in front
@@ -74,8 +87,8 @@ func (c *chromium) open(v view) (context.Context, context.CancelFunc, error) {
 		}),
 		chromedp.EmulateViewport(int64(v.width), int64(v.height)))
 	if err != nil {
-		cancel()
+		stop()
 		return nil, nil, err
 	}
-	return ctx, cancel, nil
+	return ctx, stop, nil
 }

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // What the events of a moment have become when it is over.
@@ -226,11 +228,14 @@ func (c *chain) revive(m *moment, left string) {
 // the next server books what was stored.
 func TestKilledBetweenReceiptAndAnswer(t *testing.T) {
 	t.Parallel()
-	for _, d := range deaths {
+	for i, d := range deaths {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			c := newChain(t)
-			for _, p := range points {
+			for j, p := range points {
+				if !dbtest.Full() && j%len(deaths) != i {
+					continue // another death has its turn at this point
+				}
 				t.Run(p.name, func(t *testing.T) {
 					m := c.moment(t)
 					b := p.reach(m)

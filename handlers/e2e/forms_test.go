@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -145,9 +146,11 @@ func TestForms(t *testing.T) {
 			t.Run(locale+" "+f.is, func(t *testing.T) {
 				v := who[f.who]
 				v.t, c.visitor = t, v
-				for _, field := range f.fields {
-					for name, value := range hostile {
-						f.try(c, sc, field, name, value)
+				for i, field := range f.fields {
+					for j, name := range slices.Sorted(maps.Keys(hostile)) {
+						if dbtest.Full() || (i+j)%2 == 0 == (locale == "de") { // the languages take turns
+							f.try(c, sc, field, name, hostile[name])
+						}
 					}
 				}
 			})

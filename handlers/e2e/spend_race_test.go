@@ -132,8 +132,9 @@ func (c *counter) lines(t *testing.T, users []int64) int64 {
 func TestSpendRaces(t *testing.T) {
 	c := newCounter(t, 54)
 	t.Run("two hundred requests with one key are one spend", c.oneKey)
-	t.Run("ten thousand spends of fifty users with credits for half of them", func(t *testing.T) { c.spendOut(t, 50, 500, 10_000) })
-	t.Run("two thousand spends of one user with credits for half of them", func(t *testing.T) { c.spendOut(t, 1, 5_000, 2_000) })
+	spends := dbtest.Depth(2_000, 10_000)
+	t.Run("spends of fifty users with credits for half of them", func(t *testing.T) { c.spendOut(t, 50, spends*matchCost/100, spends) })
+	t.Run("spends of one user with credits for half of them", func(t *testing.T) { c.spendOut(t, 1, spends/4*matchCost/2, spends/4) })
 	t.Run("one hold is captured or released a hundred times each", c.endHold)
 	t.Run("the other replica shows the new balance after the answer", c.readYourWrite)
 }
