@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -23,6 +24,7 @@ var ErrSchema = errors.New("the database's schema does not fit this version of t
 
 // Migrate brings the database at url to this binary's schema. Any number of processes may start at once:
 // one applies, the others wait.
+// It logs one line when it applied anything.
 // Locks: goose's own, a session lock on a direct connection and a row behind a pooler.
 // Errors: ErrSchema when the database is newer than this binary.
 func Migrate(ctx context.Context, url string, log *slog.Logger) (err error) {
@@ -39,14 +41,29 @@ func Migrate(ctx context.Context, url string, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	results, err := provider.Up(ctx)
+	from, _, err := versions(ctx, db)
+	if err != nil {
+		return err
+	}
+	applied, err := provider.Up(ctx)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	for _, r := range results {
-		log.InfoContext(ctx, "migration applied", "version", r.Source.Version, "ms", r.Duration.Milliseconds())
-	}
+	logMigration(ctx, log, from, applied)
 	return checkVersion(ctx, db)
+}
+
+// logMigration writes one line for all migrations that this process applied, and none when it applied none.
+func logMigration(ctx context.Context, log *slog.Logger, from int64, applied []*goose.MigrationResult) {
+	if len(applied) == 0 {
+		return
+	}
+	var took time.Duration
+	for _, m := range applied {
+		took += m.Duration
+	}
+	to := applied[len(applied)-1].Source.Version
+	log.InfoContext(ctx, "migrated the database", "from", from, "to", to, "migrations", len(applied), "ms", took.Milliseconds())
 }
 
 func newProvider(db *sql.DB, pooled bool) (*goose.Provider, error) {

@@ -1,7 +1,9 @@
 package models_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"sync"
@@ -39,6 +41,32 @@ func TestMigrateEightAtOnce(t *testing.T) {
 	var applied int64
 	if err := db.Raw(`SELECT count(*) FROM goose_db_version WHERE version_id = 1`).Scan(&applied).Error; err != nil || applied != 1 {
 		t.Errorf("first migration applied %d times (%v), want once", applied, err)
+	}
+}
+
+func TestMigrateLogsOneLine(t *testing.T) {
+	url := dbtest.Empty(t)
+	var out bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&out, nil))
+	if err := models.Migrate(context.Background(), url, log); err != nil {
+		t.Fatalf("migrate: %v", err)
+	}
+	var line struct {
+		Msg                  string
+		From, To, Migrations int64
+	}
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+		t.Fatalf("an empty database logged %q, want one line (%v)", out.String(), err)
+	}
+	if line.Msg != "migrated the database" || line.From != 0 || line.Migrations < 2 || line.To < line.Migrations {
+		t.Errorf("logged %+v, want every migration from version 0 on", line)
+	}
+	out.Reset()
+	if err := models.Migrate(context.Background(), url, log); err != nil {
+		t.Fatalf("migrate again: %v", err)
+	}
+	if out.Len() > 0 {
+		t.Errorf("a migrated database logged %q, want nothing", out.String())
 	}
 }
 
