@@ -48,6 +48,7 @@ func (c *cluster) version() (int, error) {
 // create makes the data. It gets its name only when it is whole, so a start that
 // was killed half way leaves nothing that a later one would take for a cluster.
 func (c *cluster) create(ctx context.Context) error {
+	c.log.InfoContext(ctx, "preparing the database", "dir", c.home)
 	half := c.data + ".new"
 	if err := os.RemoveAll(half); err != nil {
 		return fmt.Errorf("remove half-made cluster: %w", err)
@@ -130,7 +131,7 @@ func (c *cluster) ready(ctx context.Context, p *process) (*pgx.Conn, error) {
 		}
 		select {
 		case <-p.exited:
-			return nil, fmt.Errorf("postgres ended while starting: %s", c.logTail())
+			return nil, fmt.Errorf("postgres ended while starting: %w", failure(nil, c.logTail()))
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for postgres: %w: %w", context.Cause(ctx), err)
 		case <-time.After(5 * time.Millisecond):

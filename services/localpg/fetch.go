@@ -146,7 +146,6 @@ func (f fetcher) download(ctx context.Context, w io.Writer) error {
 	}
 	hash := sha512.New()
 	meter := &meter{out: f.progress, total: res.ContentLength}
-	defer meter.end()
 	n, err := io.Copy(io.MultiWriter(w, hash, meter), io.LimitReader(res.Body, packageLimit+1))
 	if err != nil {
 		return fmt.Errorf("download PostgreSQL: %w", err)
@@ -200,19 +199,22 @@ func removeLeftovers(cache string) {
 	}
 }
 
-// meter rewrites one line that tells how far a download has come.
+// meterInterval is how long a download runs without a line.
+const meterInterval = 3 * time.Second
+
+// meter prints a line at once and then every few seconds that tells how far a download has come.
 type meter struct {
 	out         io.Writer
 	done, total int64
-	shown       int64
+	next        time.Time // of the next line
 }
 
 const megabyte = 1 << 20
 
 func (m *meter) Write(p []byte) (int, error) {
 	m.done += int64(len(p))
-	if m.out != nil && m.done/megabyte > m.shown {
-		m.shown = m.done / megabyte
+	if now := time.Now(); m.out != nil && !now.Before(m.next) {
+		m.next = now.Add(meterInterval)
 		m.show()
 	}
 	return len(p), nil
@@ -223,13 +225,5 @@ func (m *meter) show() {
 	if m.total > 0 {
 		of = fmt.Sprintf(" of %d", m.total/megabyte)
 	}
-	_, _ = fmt.Fprintf(m.out, "\rPostgreSQL is not installed here: downloading it once, %d%s MB", m.done/megabyte, of)
-}
-
-// end leaves the line complete.
-func (m *meter) end() {
-	if m.out != nil {
-		m.show()
-		_, _ = fmt.Fprintln(m.out)
-	}
+	_, _ = fmt.Fprintf(m.out, "PostgreSQL is not installed here: downloading it once, %d%s MB.\n", m.done/megabyte, of)
 }

@@ -5,7 +5,6 @@ package localpg
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -99,14 +98,18 @@ func (s sources) locate(ctx context.Context, who account, want int) (binaries, e
 	return binaries{}, s.explain(want, append(refused, err))
 }
 
-// explain says what the operator can do when there is no PostgreSQL to be had.
+// explain says what the operator can do on a machine without a PostgreSQL, in one line.
 func (s sources) explain(want int, causes []error) error {
-	needed := fmt.Sprintf("PostgreSQL %d or newer", oldest)
+	needed, debian := fmt.Sprintf("PostgreSQL %d or newer", oldest), "postgresql"
 	if want != 0 {
-		needed = fmt.Sprintf("PostgreSQL %d, which made the data here,", want)
+		needed, debian = fmt.Sprintf("PostgreSQL %d, which made the data here,", want), fmt.Sprintf("postgresql-%d", want)
 	}
-	return fmt.Errorf("%s is not to be had on this machine; install it, set POSTGRES_BIN_DIR to where it is, or set DATABASE_URL: %w",
-		needed, errors.Join(causes...))
+	var texts []string
+	for _, cause := range causes {
+		texts = append(texts, cause.Error())
+	}
+	return fmt.Errorf("%s was neither found nor downloaded (%s): install it (on Debian: apt-get install %s), "+
+		"set POSTGRES_BIN_DIR to its programs, or set DATABASE_URL", needed, strings.Join(texts, "; "), debian)
 }
 
 // candidates lists the directories that hold a postgres, best first: by place,

@@ -8,6 +8,7 @@ package localpg
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/url"
@@ -34,9 +35,12 @@ type Options struct {
 	BinDir string
 	// PackageBase is the server to download from. Empty: the package's public address.
 	PackageBase string
+	// Exclusive refuses a directory whose server another process runs, instead of adopting that server: it would end
+	// under this process. One that is about to end is waited for, a few seconds.
+	Exclusive bool
 	// Unsafe trades durability for speed. For tests only: a crash of the machine loses data.
 	Unsafe bool
-	// Progress receives one line that tells how far a download has come; may be nil.
+	// Progress receives a line every few seconds that tells how far a download has come; may be nil.
 	Progress io.Writer
 	// Log may be nil.
 	Log *slog.Logger
@@ -49,6 +53,9 @@ type Server struct {
 	owned  *owned // nil when another process started the server and this one adopted it
 }
 
+// ErrInUse says that another process uses the directory.
+var ErrInUse = errors.New("another process uses the data directory")
+
 // Start runs the cluster of o.Dir and makes it first when there is none. A
 // server that another Start already runs there is adopted: it serves both, and
 // ends with the one that started it. The context bounds the start alone.
@@ -57,8 +64,9 @@ type Server struct {
 // refuses uid 0. Where that account cannot reach o.Dir the data lies in
 // /var/lib instead; Dir tells.
 //
-// Locks: the directory, until Stop. Errors: no PostgreSQL 15 or newer to be had
-// on this machine, a directory that belongs to somebody else, a server that does
+// Locks: the directory, until Stop. Errors: no PostgreSQL 15 or newer on this
+// machine, a directory that belongs to another user, one that is in use while
+// Exclusive is set (ErrInUse), a full disk (syscall.ENOSPC), a server that does
 // not come up (with the end of its log).
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {

@@ -17,6 +17,9 @@ import (
 // patience is how long a start waits for a server, its own or another process's.
 const patience = 2 * time.Minute
 
+// exclusivePatience is how long an exclusive start waits for another process to end.
+const exclusivePatience = 3 * time.Second
+
 // owned is a server that this process started, and keeps running until stop.
 type owned struct {
 	cluster  *cluster
@@ -49,10 +52,13 @@ func startFrom(ctx context.Context, o Options, from sources) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting, cancel := context.WithTimeoutCause(ctx, patience,
-		fmt.Errorf("another process holds %s, but its server does not answer", home))
+	limit, cause := patience, fmt.Errorf("%w %s, but its database does not answer: stop that process and try again", ErrInUse, o.Dir)
+	if o.Exclusive {
+		limit, cause = exclusivePatience, fmt.Errorf("%w %s: stop that process, or set DATA_DIR to another directory", ErrInUse, o.Dir)
+	}
+	waiting, cancel := context.WithTimeoutCause(ctx, limit, cause)
 	defer cancel()
-	for {
+	for waits := 0; ; waits++ {
 		lock, err := lockDir(home)
 		if err != nil {
 			return nil, err
@@ -60,8 +66,13 @@ func startFrom(ctx context.Context, o Options, from sources) (*Server, error) {
 		if lock != nil {
 			return own(ctx, o, from, &cluster{home: home, data: filepath.Join(home, "data"), who: who, unsafe: o.Unsafe, log: o.Log}, lock)
 		}
-		if s := adopt(waiting, home); s != nil {
-			return s, nil
+		if !o.Exclusive {
+			if s := adopt(waiting, home); s != nil {
+				return s, nil
+			}
+		}
+		if waits == 0 {
+			o.Log.InfoContext(ctx, "waiting for another process that uses the database", "dir", home)
 		}
 		if err := pause(waiting, 20*time.Millisecond); err != nil {
 			return nil, fmt.Errorf("wait for the database: %w", err)

@@ -41,9 +41,30 @@ func runTool(cmd *exec.Cmd) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, strings.TrimSpace(stderr.String()))
+		return "", fmt.Errorf("%s: %w", filepath.Base(cmd.Path), failure(err, stderr.String()))
 	}
 	return stdout.String(), nil
+}
+
+// failure is why a program of PostgreSQL failed, in one line: what it printed, which is English under LC_ALL=C, or err
+// when it printed nothing.
+// Errors: syscall.ENOSPC in the chain when the disk was full.
+func failure(err error, printed string) error {
+	var lines []string
+	for line := range strings.Lines(printed) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	switch text := strings.Join(lines, "; "); {
+	case strings.Contains(text, "No space left on device"):
+		return syscall.ENOSPC
+	case text != "" && err != nil:
+		return fmt.Errorf("%w: %s", err, text)
+	case text != "":
+		return errors.New(text)
+	}
+	return err
 }
 
 // process is a running postmaster.
