@@ -123,6 +123,8 @@ type program struct {
 	log     *slog.Logger
 	dataDir string // where the private database lies; empty with DATABASE_URL
 	closers []func(context.Context) error
+
+	exclusive bool // refuses a private database that another process runs
 }
 
 // close ends what was started, the last first.
@@ -162,9 +164,11 @@ func (p *program) startDatabase(ctx context.Context) error {
 	if p.cfg.DatabaseURL != "" {
 		return nil
 	}
-	server, err := localpg.Start(ctx, localpg.Options{Dir: p.cfg.DataDir, BinDir: p.cfg.PostgresBinDir, Progress: p.stderr, Log: p.log})
+	server, err := localpg.Start(ctx, localpg.Options{
+		Dir: p.cfg.DataDir, BinDir: p.cfg.PostgresBinDir, Exclusive: p.exclusive, Progress: p.stderr, Log: p.log,
+	})
 	if err != nil {
-		return fmt.Errorf("start the private database: %w", err)
+		return p.cfg.ExplainDir(fmt.Errorf("start the private database: %w", err))
 	}
 	p.closers = append(p.closers, func(context.Context) error { return server.Stop() })
 	p.cfg.DatabaseURL, p.dataDir = config.Secret(server.URL()), server.Dir()
@@ -176,7 +180,11 @@ func (p *program) migrateDatabase(ctx context.Context) error {
 	if err := p.startDatabase(ctx); err != nil {
 		return err
 	}
-	return models.Migrate(ctx, p.cfg.DatabaseURL.Reveal(), p.log)
+	err := models.Migrate(ctx, p.cfg.DatabaseURL.Reveal(), p.log)
+	if models.DiskFull(err) && p.dataDir != "" {
+		return p.cfg.ExplainDir(fmt.Errorf("migrate: %w", syscall.ENOSPC))
+	}
+	return err
 }
 
 // open connects to the migrated database, through the pooler when there is one.
@@ -238,7 +246,7 @@ func (p *program) serve(ctx context.Context, args []string) error {
 	// Taken first: a port in use is said at once, and an event that is still owed to us finds us listening.
 	listener, err := net.Listen("tcp", ":"+strconv.Itoa(p.cfg.Port))
 	if err != nil {
-		return fmt.Errorf("port %d cannot be used; set PORT to another: %w", p.cfg.Port, err)
+		return p.cfg.ExplainPort(err)
 	}
 	p.closers = append(p.closers, func(context.Context) error {
 		if err := listener.Close(); !errors.Is(err, net.ErrClosed) { // the server closes it when it stops
@@ -246,13 +254,17 @@ func (p *program) serve(ctx context.Context, args []string) error {
 		}
 		return nil
 	})
+	p.exclusive = true
 	db, err := p.open(ctx)
+	if err != nil && ctx.Err() != nil {
+		return errors.New("stopped while starting") // err is what the stop broke off
+	}
 	if err != nil {
 		return err
 	}
 	app, work, err := p.assemble(ctx, db)
 	if err != nil {
-		return err
+		return p.cfg.ExplainDir(err)
 	}
 	p.announce()
 	return p.serveUntil(ctx, app, listener, work)

@@ -209,6 +209,9 @@ func Away(err error) bool {
 // transaction has left nothing behind, which an error without an answer does not prove.
 func Refused(err error) bool { return sqlState(err) != "" && !Away(err) }
 
+// DiskFull reports whether err means that the database's disk is full.
+func DiskFull(err error) bool { return sqlState(err) == "53100" }
+
 func lostConnection(err error) bool {
 	if err == nil {
 		return false
