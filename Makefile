@@ -20,6 +20,12 @@ TEST_LOG     := .data/test
 GOTEST_FLAGS  = -shuffle=on -parallel 4 -ldflags=-w -timeout $(TEST_TIMEOUT) $(TESTFLAGS)
 GOTEST       := go run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --hide-summary skipped
 
+# Runs a command with a line every few seconds, and ends in one sentence when it fails.
+STEP := sh .make/step.sh
+
+# A go.work above this checkout is not for it.
+export GOWORK := off
+
 # A checkout that belongs to another user, as in a container, is as good as any.
 GIT     := git -c safe.directory='$(CURDIR)'
 VERSION  = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo development)
@@ -38,8 +44,9 @@ help: ## list the targets (the default)
 
 .PHONY: run
 run: needs-go ## build and run the product on http://localhost:3000, in sandbox mode; needs Go alone
-	@echo "Building; the first time takes a minute or two."
-	@go build -buildvcs=false -o .data/bin/credits . && exec .data/bin/credits # exec: what stops make stops everything
+	@exec $(STEP) "Preparing .data/bin" sh -c 'mkdir -p .data/bin && file=$$(mktemp .data/bin/new.XXXXXX) && rm "$$file"'
+	@exec env CGO_ENABLED=0 $(STEP) Building go build -v -buildvcs=false -o .data/bin/credits . # exec: what stops make stops everything
+	@exec .data/bin/credits
 
 # Where goroutines meet, tests run with the race detector. The rest drive pages, texts and the schema from outside.
 RACED   := ./services/... ./handlers
@@ -88,20 +95,23 @@ lint: needs-go ## check style, formatting and who imports whom
 
 .PHONY: verify
 verify: generate ## check that generated files and go.mod are as their sources say
-	@new=$$($(GIT) ls-files --others --exclude-standard -- $(GENERATED)); \
+	@if ! command -v git >/dev/null; then echo "git is needed. On Debian: apt-get install git"; exit 1; fi; \
+	if ! $(GIT) rev-parse --git-dir >/dev/null 2>&1; then \
+	  echo "This is no git checkout, so stale generated files cannot be told from fresh ones: clone the repository to check them."; \
+	  exit 0; \
+	fi; \
+	new=$$($(GIT) ls-files --others --exclude-standard -- $(GENERATED)); \
 	if ! $(GIT) diff --exit-code --stat -- $(GENERATED) || [ -n "$$new" ]; then \
 	  if [ -n "$$new" ]; then printf '%s is new\n' $$new; fi; \
 	  echo "These generated files were stale. They are fresh now: look at them and git add them."; exit 1; \
 	fi
-	@echo "Checking the modules."
-	@go mod tidy -diff || { echo "go.mod is not tidy: go mod tidy"; exit 1; }
-	@go mod verify >/dev/null
+	@exec $(STEP) "Checking go.mod" go mod tidy -diff
+	@exec $(STEP) "Checking the modules" go mod verify
 
 .PHONY: generate
 generate: needs-go node_modules/.package-lock.json ## make views, CSS and the browser's libraries anew
-	@echo "Generating views and CSS."
-	@go tool templ generate -path views -log-level error
-	@said=$$(npm run --silent css 2>&1) || { echo "$$said"; exit 1; }
+	@exec $(STEP) "Generating views" go tool templ generate -path views -log-level error
+	@exec $(STEP) "Generating CSS" npm run --silent css
 
 .PHONY: build
 build: needs-go ## build the static binary bin/credits for release
@@ -147,22 +157,22 @@ clean: ## remove what was built or downloaded, never the data in .data
 
 .PHONY: needs-go
 needs-go:
-	@command -v go >/dev/null || { echo "Go 1.26 or newer is needed: https://go.dev/dl/"; exit 1; }
+	@sh .make/needs-go.sh
 
 # Not npm ci: it refuses a lock file without the packages of every platform, and which of those there are depends on
 # the registry. What the lock file holds is installed in that version and with that checksum by both.
 node_modules/.package-lock.json: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "Node.js 20 or newer is needed. On Debian: apt-get install nodejs npm"; exit 1; }
-	@echo "Installing the pinned browser libraries."
-	@npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@exec $(STEP) "Installing the pinned browser libraries" npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # Built here so that their first build, a minute or two, does not count as a test's time.
+OUTSIDERS_DIR := services/sandbox/stripe/testdata/outsiders
+OUTSIDERS     := env GOFLAGS=-buildvcs=false CGO_ENABLED=0 $(STEP)
 .PHONY: outsiders
 outsiders: needs-go
-	@echo "Building what Stripe itself wrote, for the tests to compare with."
-	@cd services/sandbox/stripe/testdata/outsiders; export GOFLAGS=-buildvcs=false GOWORK=off CGO_ENABLED=0; \
-	go tool -n stripe >/dev/null; go tool -n stripe-mock >/dev/null
+	@exec $(OUTSIDERS) "Building Stripe's command line, for the tests to compare with" go tool -C $(OUTSIDERS_DIR) -n stripe
+	@exec $(OUTSIDERS) "Building Stripe's mock, for the tests to compare with" go tool -C $(OUTSIDERS_DIR) -n stripe-mock
 
 # The tests find a PostgreSQL or fetch one; the machine's own is faster, and root can have it.
 .PHONY: tools
@@ -182,12 +192,10 @@ tools: needs-go
 	if ! any apt-get; then echo "The tests need these programs, by their names in Debian:$$missing"; exit 1; fi; \
 	install="apt-get install --yes --no-install-recommends$$missing"; \
 	if [ "$$(id -u)" != 0 ]; then echo "The tests need programs that only root can install: sudo $$install"; exit 1; fi; \
-	echo "Installing$$missing with apt-get; this takes about a minute."; \
 	export DEBIAN_FRONTEND=noninteractive; \
-	said=$$({ apt-get update && $$install; } 2>&1) || \
-	  { echo "$$said" | tail -n 20; echo "That did not work. Try: apt-get update && $$install"; exit 1; }
+	$(STEP) "Updating the list of packages" apt-get update; \
+	$(STEP) "Installing$$missing with apt-get" $$install
 	@if [ "$$(node -p 'parseInt(process.versions.node)')" -ge 20 ]; then exit 0; fi; \
 	install="npm install --global node@$(NODE)"; \
 	if [ "$$(id -u)" != 0 ]; then echo "Node.js 20 or newer is needed, and this is $$(node --version): sudo $$install"; exit 1; fi; \
-	echo "Installing Node.js $(NODE) with npm, for this machine's $$(node --version) is too old."; \
-	said=$$($$install 2>&1) || { echo "$$said"; echo "That did not work. Try: $$install"; exit 1; }
+	exec $(STEP) "Installing Node.js $(NODE), because this machine's $$(node --version) is too old" $$install
