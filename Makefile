@@ -4,6 +4,7 @@ SHELL       := /bin/sh
 MAKEFLAGS   += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
+.DELETE_ON_ERROR:
 
 LINTER       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOTESTSUM    := gotest.tools/gotestsum@v1.13.0
@@ -163,7 +164,8 @@ needs-go:
 # the registry. What the lock file holds is installed in that version and with that checksum by both.
 node_modules/.package-lock.json: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "Node.js 20 or newer is needed. On Debian: apt-get install nodejs npm"; exit 1; }
-	@exec $(STEP) "Installing the pinned browser libraries" npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
+	@exec $(STEP) "Installing the pinned browser libraries" npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=warn \
+	  --fetch-retry-maxtimeout=10000
 	@touch $@
 
 # Built here so that their first build, a minute or two, does not count as a test's time.
