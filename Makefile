@@ -34,8 +34,9 @@ VERSION  = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo d
 # What tools make from other files of the repository, or copy from packages, and what is committed of it.
 GENERATED := '*_templ.go' static/css/app.css 'static/js/*.min.js' static/fonts static/licenses
 
-# The browsers that the tests can drive, by the names that they look for.
-BROWSERS := headless_shell headless-shell chromium chromium-browser google-chrome google-chrome-stable \
+# The browsers that the tests can drive, by the names that they look for, and Debian's package of the lightest.
+HEADLESS := chromium-headless-shell
+BROWSERS := /usr/lib/chromium/chromium-headless-shell headless_shell headless-shell chromium chromium-browser google-chrome google-chrome-stable \
   google-chrome-beta google-chrome-unstable chrome /snap/bin/chromium \
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" /Applications/Chromium.app/Contents/MacOS/Chromium
 
@@ -91,7 +92,7 @@ report:
 
 .PHONY: lint
 lint: needs-go ## check style, formatting and who imports whom
-	@echo "Checking the code; the first time builds the linter, which takes some minutes."
+	@$(STEP) "Building the linter" go run $(LINTER) version
 	@go run $(LINTER) run
 
 .PHONY: verify
@@ -181,7 +182,7 @@ outsiders: needs-go
 tools: needs-go
 	@any() { for name; do if command -v "$$name" >/dev/null 2>&1; then return 0; fi; done; return 1; }; \
 	missing=; \
-	any $(BROWSERS) || missing="$$missing chromium fonts-liberation"; \
+	any $(BROWSERS) || missing="$$missing $(HEADLESS) fonts-liberation"; \
 	any "$$(go env CC)" || missing="$$missing gcc libc6-dev"; \
 	any node || missing="$$missing nodejs"; \
 	any npm || missing="$$missing npm"; \
@@ -193,9 +194,10 @@ tools: needs-go
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if ! any apt-get; then echo "The tests need these programs, by their names in Debian:$$missing"; exit 1; fi; \
 	install="apt-get install --yes --no-install-recommends$$missing"; \
+	if [ "$$(id -u)" = 0 ]; then $(STEP) "Updating the list of packages" apt-get update; fi; \
+	apt-cache show $(HEADLESS) >/dev/null 2>&1 || install=$$(echo "$$install" | sed 's/ $(HEADLESS)/ chromium/'); \
 	if [ "$$(id -u)" != 0 ]; then echo "The tests need programs that only root can install: sudo $$install"; exit 1; fi; \
 	export DEBIAN_FRONTEND=noninteractive; \
-	$(STEP) "Updating the list of packages" apt-get update; \
 	$(STEP) "Installing$$missing with apt-get" $$install
 	@if [ "$$(node -p 'parseInt(process.versions.node)')" -ge 20 ]; then exit 0; fi; \
 	install="npm install --global node@$(NODE)"; \

@@ -74,7 +74,7 @@ func apply(t *testing.T, dir string, patch []byte, flags ...string) {
 // inCopy runs a program in the copy of the sources.
 func inCopy(t *testing.T, dir string, input []byte, program string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(program, args...) //nolint:gosec // G204: programs that this file names
+	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(input)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
