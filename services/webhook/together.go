@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/crc32"
@@ -14,9 +15,9 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// tellers is how many transactions book paid sessions at once: enough to keep the processors busy while one of them waits
+// batches is how many transactions book paid sessions at once: enough to keep the processors busy while one of them waits
 // for the disk.
-var tellers = max(2, runtime.NumCPU())
+func (s *Service) batches() int { return cmp.Or(s.maxBatches, max(2, runtime.NumCPU())) }
 
 // arrival is the event of a paid session, to be stored and booked with others that come at the same time: a burst of
 // events costs one write to the disk for many of them.
@@ -42,8 +43,8 @@ const (
 
 // takeTogether stores and books an arrival with others. Deliveries of one event meet in the same lane.
 func (s *Service) takeTogether(ctx context.Context, a *arrival) {
-	number := crc32.ChecksumIEEE([]byte(a.event.EventID)) % uint32(tellers) //nolint:gosec // G115: a few
-	_ = s.lanes.Do(ctx, int64(number), a, nil, func(batch []*arrival) {     // its only error is that ctx ended first, and nothing was done
+	number := crc32.ChecksumIEEE([]byte(a.event.EventID)) % uint32(s.batches()) //nolint:gosec // G115: a few
+	_ = s.lanes.Do(ctx, int64(number), a, nil, func(batch []*arrival) {         // its only error is that ctx ended first, and nothing was done
 		written := false
 		defer func() { // also after a panic: nobody must be told of what was undone
 			for _, a := range batch {

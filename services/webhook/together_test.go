@@ -27,9 +27,8 @@ func (s *shop) paidBy(user int64, n int, amount int) (string, uuid.UUID) {
 // together delivers events at the same time, so that they are in one transaction: all of them wait for it before it begins.
 func (s *shop) together(payloads ...string) {
 	s.t.Helper()
-	before := tellers
-	tellers = 1
-	defer func() { tellers = before }()
+	s.maxBatches = 1
+	defer func() { s.maxBatches = 0 }()
 	begun, end, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		if err := s.lanes.Do(context.Background(), 0, &arrival{}, nil, func([]*arrival) { close(begun); <-end }); err != nil {

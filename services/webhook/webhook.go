@@ -30,7 +30,8 @@ type Service struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
-	lanes lane.Lanes[*arrival]
+	lanes      lane.Lanes[*arrival]
+	maxBatches int // at once; 0 leaves it to batches
 }
 
 // Receive verifies an event, stores it, and tries to book it at once. When it returns nil the event is safe with us:
