@@ -43,7 +43,7 @@ func Migrate(ctx context.Context, url string, log *slog.Logger) (err error) {
 	}
 	from, _, err := versions(ctx, db)
 	if err != nil {
-		return err
+		return fmt.Errorf("migrate: %w", err)
 	}
 	applied, err := provider.Up(ctx)
 	if err != nil {
