@@ -67,7 +67,7 @@ func (b *browser) audit(name string) {
 	if !there {
 		b.do("load axe", chromedp.Evaluate(source, nil))
 	}
-	b.do("axe on "+name, chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}}).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
+	b.do("axe on "+name, chromedp.Evaluate(settled+`.then(() => axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
 		&found, await))
 	var violations []string
 	if err := json.Unmarshal([]byte(found), &violations); err != nil {

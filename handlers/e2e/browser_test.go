@@ -139,10 +139,19 @@ const wide = `(() => { const width = document.documentElement.clientWidth; if (d
 func (b *browser) fit(name string) {
 	b.t.Helper()
 	var found []string
-	b.do("measure "+name, chromedp.Evaluate(wide, &found))
+	b.measure(name, wide, &found)
 	if len(found) > 0 {
 		b.t.Errorf("%s %s: the page is wider than the window: %v", b.view, name, found)
 	}
+}
+
+// settled is a script: the fonts are there, and each transition is over. Until then texts and boxes have other sizes.
+const settled = `document.fonts.ready.then(() => document.getAnimations().filter(a => a.effect.getComputedTiming().endTime < Infinity).forEach(a => a.finish()))`
+
+// measure evaluates a script on a page that is settled.
+func (b *browser) measure(name, script string, found any) {
+	b.t.Helper()
+	b.do("measure "+name, chromedp.Evaluate(settled+`.then(() => `+script+`)`, found, await))
 }
 
 // size makes the window this many pixels wide.

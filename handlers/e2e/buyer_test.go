@@ -154,7 +154,7 @@ func TestErrorPagesLeadOn(t *testing.T) {
 func TestBuyerInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := start(t, "IMPRINT_URL=https://example.com/imprint", "TERMS_URL=https://example.com/terms", "PRIVACY_URL=https://example.com/privacy")
-	for i, c := range views() {
+	for i, c := range views(germanPhone) {
 		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()
 			b := newBrowser(t, s, c)

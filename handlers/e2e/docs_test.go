@@ -8,7 +8,7 @@ import (
 func TestDocsInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	for _, c := range views() {
+	for _, c := range views(germanPhone) {
 		t.Run(c.String(), func(t *testing.T) {
 			b := newBrowser(t, s, c)
 			b.open("/" + c.locale)

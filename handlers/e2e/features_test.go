@@ -67,7 +67,7 @@ func TestFeaturesByAnAdmin(t *testing.T) {
 func TestFeaturesInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	for _, c := range views() {
+	for _, c := range views(englishDesktop) {
 		t.Run(c.String(), func(t *testing.T) {
 			b := newBrowser(t, s, c)
 			b.refused = true

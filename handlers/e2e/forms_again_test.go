@@ -15,7 +15,7 @@ import (
 func TestFormsSentAgain(t *testing.T) {
 	t.Parallel()
 	for _, locale := range []string{"en", "de"} { // each with people of its own, for they are signed out on the way
-		sc := newScene(t)
+		sc := newScene(t, locale)
 		count := func(query string) (n int64) {
 			if err := sc.db.Raw(query).Scan(&n).Error; err != nil {
 				t.Fatal(err)
@@ -81,7 +81,7 @@ func TestFormsSentAgain(t *testing.T) {
 // What belongs to somebody else is not there, for whoever is signed in and for nobody.
 func TestOthersBelongings(t *testing.T) {
 	t.Parallel()
-	sc := newScene(t)
+	sc := newScene(t, "en", "de")
 	one := func(query string) (text string) {
 		if err := sc.db.Raw(query).Scan(&text).Error; err != nil {
 			t.Fatal(err)

@@ -138,7 +138,7 @@ var unheeded = []string{"_csrf", "scope_read", "active"}
 // is wrong with it, and keeps the rest.
 func TestForms(t *testing.T) {
 	t.Parallel()
-	sc := newScene(t)
+	sc := newScene(t, "en", "de")
 	texts := map[string]map[string]string{"en": readTexts(t, "en"), "de": readTexts(t, "de")}
 	for locale, who := range sc.cast {
 		c := &crawler{locale: locale, texts: texts, foreign: telltales(texts[locale], texts[other(locale)])}

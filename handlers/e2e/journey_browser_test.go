@@ -12,7 +12,7 @@ import (
 func TestJourneyInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	inEachView(t, s, "buyer", (*browser).journey)
+	inEachView(t, s, both, "buyer", (*browser).journey)
 }
 
 func (b *browser) journey(email string) {

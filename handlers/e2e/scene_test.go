@@ -24,9 +24,13 @@ type scene struct {
 	ids  *strings.Replacer              // {paid} by the id of that purchase, {rich} by that of this person
 }
 
-func newScene(t *testing.T) *scene {
+// newScene signs everybody in, in these languages.
+func newScene(t *testing.T, locales ...string) *scene {
 	t.Helper()
-	sc := &scene{cast: map[string]map[string]*visitor{"en": {}, "de": {}}}
+	sc := &scene{cast: map[string]map[string]*visitor{}}
+	for _, locale := range locales {
+		sc.cast[locale] = map[string]*visitor{}
+	}
 	sc.site, sc.db = operated(t)
 	for locale, who := range sc.cast {
 		for _, name := range slices.Sorted(maps.Keys(people)) {
@@ -36,8 +40,8 @@ func newScene(t *testing.T) *scene {
 		who["admin"], who[""] = newVisitor(sc.site, locale), newVisitor(sc.site, locale)
 		who["admin"].signIn("#demo-admin")
 	}
-	second := sc.cast["en"]["second"]
-	second.open("/en/account")
+	second := sc.cast[locales[0]]["second"]
+	second.open("/" + locales[0] + "/account")
 	second.click("#link-oidc")
 	second.submit("#custom-user", "name", "Ada Example", "email", "third@example.com")
 	script, err := os.ReadFile("testdata/states.sql")

@@ -154,7 +154,7 @@ var states = []state{
 // which the states share out evenly, and on the narrowest phone there is.
 func TestStates(t *testing.T) {
 	t.Parallel()
-	sc := newScene(t)
+	sc := newScene(t, "en", "de")
 	texts := map[string]map[string]string{"en": readTexts(t, "en"), "de": readTexts(t, "de")}
 	valid := workDir(t)
 	known := map[string]bool{}
@@ -166,6 +166,7 @@ func TestStates(t *testing.T) {
 				v.t, c.visitor = t, v
 				v.become(st, sc.ids)
 				c.readWords(st.name, v.doc)
+				c.readIDs(st.name, v.doc)
 				if st.path != "/dev/components" { // what stands there is for show
 					for _, is := range wantKnown(t, st.name, v.doc) {
 						known[is] = true

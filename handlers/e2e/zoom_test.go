@@ -102,7 +102,7 @@ const unwhole = `(() => {
 func (b *browser) whole(name string) {
 	b.t.Helper()
 	var wrong []string
-	b.do("look at "+name, chromedp.Evaluate(unwhole, &wrong))
+	b.measure(name, unwhole, &wrong)
 	for _, what := range wrong {
 		b.t.Errorf("%s %s: %s", b.locale, name, what)
 	}
