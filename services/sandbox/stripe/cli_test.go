@@ -10,11 +10,15 @@ import (
 
 	"github.com/stripe/stripe-go/v79"
 
+	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/sandbox/stripe/outsider"
 )
 
 // TestStripesCommandLine lets "stripe trigger" of the real Stripe CLI do with the stand-in what it does with Stripe.
 func TestStripesCommandLine(t *testing.T) {
+	if !dbtest.Full() {
+		t.Skip("make test-full runs this: the command line takes a minute to build")
+	}
 	t.Parallel()
 	for _, c := range []struct {
 		name  string // what the command line calls it
