@@ -62,8 +62,9 @@ test: needs-go ## run every check and every test, after bringing what they need
 	phase "generated files" $(MAKE) verify; \
 	phase "lint" $(MAKE) lint; \
 	phase "tests with the race detector" $(GOTEST) --jsonfile $(TEST_LOG)/race.json -- -race $(GOTEST_FLAGS) $(RACED:%=./%); \
-	others=$$(go list ./...); for package in $(RACED); do others=$$(echo "$$others" | grep -v "/$$package\$$"); done; \
-	phase "tests without it, and in the browser" $(GOTEST) --jsonfile $(TEST_LOG)/rest.json -- $(GOTEST_FLAGS) $$others
+	others=$$(go list ./...); for package in $(RACED) handlers/e2e; do others=$$(echo "$$others" | grep -v "/$$package\$$"); done; \
+	phase "tests without it" $(GOTEST) --jsonfile $(TEST_LOG)/rest.json -- $(GOTEST_FLAGS) $$others; \
+	phase "tests of the running program, and in the browser" $(GOTEST) --jsonfile $(TEST_LOG)/e2e.json -- $(GOTEST_FLAGS) ./handlers/e2e
 
 .PHONY: test-full
 test-full: needs-go ## run every test at full depth, planted mistakes, fuzzing, benchmarks, Lighthouse; may take an hour
