@@ -79,7 +79,7 @@ func leaveForGood(t *testing.T, locale, file, price, row string) {
 		t.Fatalf("deleting leads to %s (%d)", v.at, v.status)
 	}
 	s.wait("account erased")
-	eventually(t, "no table names Ada: Stripe still tells that the customer is gone", func() bool {
+	dbtest.Eventually(t, "no table names Ada: Stripe still tells that the customer is gone", func() bool {
 		return len(dbtest.Traces(t, db, words...)) == 0
 	})
 	var customers int64

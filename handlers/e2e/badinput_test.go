@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/localpg"
 )
 
@@ -306,7 +307,7 @@ func TestDatabaseGone(t *testing.T) {
 	}
 	server = database()
 	t.Cleanup(func() { server.Stop() })
-	eventually(t, "the page comes back by itself", func() bool {
+	dbtest.Eventually(t, "the page comes back by itself", func() bool {
 		v.open("/de/billing")
 		return v.status == 200
 	})

@@ -3,9 +3,10 @@ package e2e
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // barrier is a transaction of the test's own whose locks a server waits for.
@@ -116,16 +117,7 @@ func (s *shop) count(t testing.TB, sql string, args ...any) int64 {
 // eventually polls a count until it is as wanted.
 func (s *shop) eventually(t testing.TB, what string, count func() int64, want int64) {
 	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(patience)
-	for got := count(); got != want; got = count() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("%s: %d, want %d", what, got, want)
-		}
-	}
+	dbtest.Eventually(t, fmt.Sprintf("%s: %d", what, want), func() bool { return count() == want })
 }
 
 // disconnect ends every connection of the servers.

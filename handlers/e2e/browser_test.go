@@ -12,6 +12,8 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // browser is headless Chromium on one page, with what its console said.
@@ -101,7 +103,7 @@ func (b *browser) see(selector, text string) {
 // until waits for a script to say yes on a page that is wholly there.
 func (b *browser) until(what, script string) {
 	b.t.Helper()
-	eventually(b.t, what, func() bool {
+	dbtest.Eventually(b.t, what, func() bool {
 		var yes bool
 		ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second) // Chromium may never answer when the page goes away meanwhile
 		defer cancel()

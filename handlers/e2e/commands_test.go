@@ -123,7 +123,7 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 		defer res.Body.Close()
 		status <- res.StatusCode
 	}()
-	eventually(t, "the spend waits for the lock", func() bool {
+	dbtest.Eventually(t, "the spend waits for the lock", func() bool {
 		var waiting int64
 		err := db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&waiting).Error
 		return err == nil && waiting == 1

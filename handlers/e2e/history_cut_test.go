@@ -42,7 +42,7 @@ func TestDownloadThatIsCut(t *testing.T) {
 	if err == nil || errors.Is(err, io.EOF) || lines >= 6000 {
 		t.Errorf("the file ends after %d of 6000 lines with %v, want an error", lines, err)
 	}
-	eventually(t, "the next file is whole", func() bool { // once connections that ended are replaced
+	dbtest.Eventually(t, "the next file is whole", func() bool { // once connections that ended are replaced
 		again, text := request(t, v.client, http.MethodGet, s.url+"/en/history.csv", "", nil)
 		return again.StatusCode == http.StatusOK && strings.Count(text, "\n") == 6001
 	})

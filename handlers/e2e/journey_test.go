@@ -36,7 +36,7 @@ func TestJourney(t *testing.T) {
 		}
 		v.wantBalance("10")
 		v.refundAt(pay, "5.00")
-		eventually(t, "the refund takes all 100 credits", func() bool {
+		dbtest.Eventually(t, "the refund takes all 100 credits", func() bool {
 			v.open("/de/billing")
 			return v.balance() == "−90"
 		})
@@ -127,7 +127,7 @@ func journey(t *testing.T, s *site, locale, email string) {
 	v.wantBalance("490")
 
 	v.refundAt(pay, "10.00")
-	eventually(t, "the refund takes 250 credits", func() bool {
+	dbtest.Eventually(t, "the refund takes 250 credits", func() bool {
 		v.open("/" + locale + "/billing")
 		return v.balance() == "240"
 	})

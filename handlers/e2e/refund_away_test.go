@@ -122,7 +122,7 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 		if err := s.db.Exec(`UPDATE refund_requests SET next_attempt_at = now()`).Error; err != nil { // rather than wait for a minute
 			t.Fatal(err)
 		}
-		eventually(t, "the worker sends it", func() bool {
+		dbtest.Eventually(t, "the worker sends it", func() bool {
 			admin.open(page)
 			return admin.doc.Find("#waits").Length() == 0
 		})
@@ -147,7 +147,7 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 			admin.open("/en/admin/events")
 			admin.submit("#reconcile")
 			flash("Reconciling has begun")
-			eventually(t, "reconciling: "+want, func() bool {
+			dbtest.Eventually(t, "reconciling: "+want, func() bool {
 				admin.open("/en/admin/events")
 				if admin.status != http.StatusOK {
 					t.Fatalf("the events page: %d", admin.status)

@@ -181,22 +181,8 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// patience is how long anything may take before the test gives it up as hung. Nothing that works comes near it, on any machine.
-const patience = 3 * time.Minute
-
-// eventually calls ok several times a second until it says yes.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s", what, patience)
-		}
-		<-ticker.C
-	}
-}
+// patience is how long anything may take before a test gives it up as hung.
+const patience = dbtest.Patience
 
 // command runs the binary to its end and returns what it printed and its exit status.
 func command(t testing.TB, env []string, args ...string) (string, int) {

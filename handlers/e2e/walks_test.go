@@ -92,7 +92,7 @@ func (b *browser) debit(who string) {
 		b.press(fmt.Sprintf("a.payment[href=%q]", session))
 		b.press(fmt.Sprintf(`button[id^="%s-"]`, c.step))
 		b.see("#done", "")
-		eventually(b.t, "the bank's word arrives", func() bool {
+		dbtest.Eventually(b.t, "the bank's word arrives", func() bool {
 			b.do("look again", chromedp.Navigate(detail))
 			var there bool // the balance may have been read a moment before the purchase
 			b.do("read", chromedp.Evaluate(fmt.Sprintf(`document.querySelector("#standing").dataset.status === %q && document.querySelector("#balance").textContent.includes(%q)`, c.state, c.balance), &there))

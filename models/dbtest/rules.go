@@ -1,9 +1,9 @@
 package dbtest
 
 import (
+	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"gorm.io/gorm"
 )
@@ -38,17 +38,14 @@ func CheckLedger(t testing.TB, db *gorm.DB) {
 // Blocked waits until as many connections to the test's database wait for a lock.
 func Blocked(t testing.TB, db *gorm.DB, connections int64) {
 	t.Helper()
-	for begun := time.Now(); time.Since(begun) < 10*time.Second; {
+	Eventually(t, fmt.Sprintf("%d connections wait for a lock", connections), func() bool {
 		var waiting int64
 		err := db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting).Error
 		if err != nil {
 			t.Fatalf("look for waiting connections: %v", err)
 		}
-		if waiting >= connections {
-			return
-		}
-	}
-	t.Fatalf("no %d connections came to wait for a lock", connections)
+		return waiting >= connections
+	})
 }
 
 // Together runs work in n goroutines that begin at the same moment, and waits for all.

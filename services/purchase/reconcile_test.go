@@ -279,7 +279,7 @@ func TestReconcileSurvivesStripeBeingDown(t *testing.T) {
 	a := newArchive(t)
 	a.paid(1)
 	a.refuse = func(string, int) int { return http.StatusServiceUnavailable }
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), dbtest.Patience)
 	defer cancel()
 	if _, err := a.Reconcile(ctx); !fault.Is(err, fault.Unavailable) {
 		t.Fatalf("reconcile = %v, want unavailable", err)
@@ -402,20 +402,13 @@ func TestServersReconcileEveryHourAndWhenAsked(t *testing.T) {
 	defer func() { stop(); <-ended }()
 	finished := func(runs int64) {
 		t.Helper()
-		deadline := time.Now().Add(20 * time.Second)
-		for {
+		dbtest.Eventually(t, fmt.Sprintf("%d runs have finished", runs), func() bool {
 			var n int64
 			if err := a.DB.Raw(`SELECT count(*) FROM reconciliations WHERE finished_at IS NOT NULL`).Scan(&n).Error; err != nil {
 				t.Fatal(err)
 			}
-			if n == runs {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%d runs finished, want %d", n, runs)
-			}
-			time.Sleep(10 * time.Millisecond) // between two looks
-		}
+			return n == runs
+		})
 	}
 	finished(1)
 	mu.Lock()

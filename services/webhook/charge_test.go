@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -138,15 +139,7 @@ func TestRunBooksWhatIsDueAndEndsWithItsContext(t *testing.T) {
 		defer close(ended)
 		s.Run(ctx)
 	}()
-	deadline, look := time.After(30*time.Second), time.NewTicker(10*time.Millisecond)
-	defer look.Stop()
-	for s.statusOf("evt_1") != models.EventDone {
-		select {
-		case <-deadline:
-			t.Fatalf("event is %s, want done", s.statusOf("evt_1"))
-		case <-look.C:
-		}
-	}
+	dbtest.Eventually(t, "the event is done", func() bool { return s.statusOf("evt_1") == models.EventDone })
 	stop()
 	<-ended
 	s.wantBalance(1200)

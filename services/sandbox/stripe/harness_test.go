@@ -27,7 +27,7 @@ const (
 	hookSecret = "whsec_current"              //nolint:gosec // invented
 	oldSecret  = "whsec_previous"
 	// patience is how long a test waits for what must come; nothing passes by waiting.
-	patience = 20 * time.Second
+	patience = dbtest.Patience
 )
 
 // contract holds all that the tests are answered under /v1/ against Stripe's own document, whichever client they use.
