@@ -117,8 +117,12 @@ func (l lighthouse) lacks(category string) []string {
 
 func runLighthouse(t *testing.T, dir, address string) lighthouse {
 	t.Helper()
-	out, err := exec.Command("npx", "--yes", lighthousePackage, address, "--quiet", "--output=json", "--output-path="+filepath.Join(dir, "report.json"),
-		"--extra-headers="+filepath.Join(dir, "headers.json"), "--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage").CombinedOutput()
+	run := exec.Command("npx", "--yes", lighthousePackage, address, "--quiet", "--output=json", "--output-path="+filepath.Join(dir, "report.json"),
+		"--extra-headers="+filepath.Join(dir, "headers.json"), "--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage")
+	if _, err := os.Stat(debianHeadlessShell); err == nil {
+		run.Env = append([]string{"CHROME_PATH=" + debianHeadlessShell}, os.Environ()...) // one that is set already counts
+	}
+	out, err := run.CombinedOutput()
 	if err != nil { // it loses pages on a busy machine, and says so
 		t.Logf("lighthouse: %v\n%s", err, out)
 		return lighthouse{}
