@@ -10,7 +10,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// view is how somebody looks at the product: in a language, through a window.
+// view is the language and the size of a browser window.
 type view struct {
 	locale        string
 	width, height int
