@@ -128,6 +128,8 @@ elif because "$network"; then
   echo "A download failed ($cause): $(source_advice "$1"), and try again."
 elif because 'could not get lock|unable to acquire the dpkg'; then
   echo "Another program is installing packages ($cause): wait until it has ended and try again."
+elif because 'unable to locate package|has no installation candidate'; then
+  echo "apt-get does not know a package ($cause): check the network and /etc/apt/sources.list, and try again."
 elif because 'signal: killed|cannot allocate memory|out of memory|errno=12'; then
   echo "The memory is full ($cause): close other programs, or set GOFLAGS=-p=1, and try again."
 elif because 'GOFLAGS|-mod=|inconsistent vendoring'; then
