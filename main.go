@@ -23,6 +23,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/handlers"
+	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/admin"
@@ -276,6 +277,10 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	if err := errors.Join(err, static.Check()); err != nil {
 		return nil, nil, err
 	}
+	proxies, err := transport.ParseProxies(p.cfg.TrustedProxies)
+	if err != nil {
+		return nil, nil, err
+	}
 	secret := p.cfg.SessionSecret
 	if secret == "" {
 		if secret, err = p.cfg.Generated("session-secret", ""); err != nil {
@@ -300,7 +305,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	spending := &spend.Service{DB: db, Log: p.log}
 	app := handlers.NewApp(&handlers.Handler{
 		Site: handlers.Site{
-			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, SmallBusiness: p.cfg.SmallBusiness, Development: !p.cfg.Production(), FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: p.cfg.TrustedProxies,
+			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, SmallBusiness: p.cfg.SmallBusiness, Development: !p.cfg.Production(), FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: proxies,
 			Dashboard: p.cfg.Dashboard(), Legal: handlers.Legal{Imprint: p.cfg.ImprintURL, Terms: p.cfg.TermsURL, Privacy: p.cfg.PrivacyURL}, Texts: texts, Log: p.log, Ready: func(ctx context.Context) error { return models.Migrated(ctx, db) },
 		},
 		Sessions: handlers.NewSessions(rows, []byte(secret), p.cfg.Secure()),

@@ -34,7 +34,7 @@ func (h *Handler) identifyKey(c *fiber.Ctx) error {
 	if len(c.Request().Header.PeekAll(fiber.HeaderAuthorization)) > 1 {
 		return fault.Because(fault.Unauthenticated, fault.CallerUnknown)
 	}
-	key, err := h.Auth.Keys.Verify(c.UserContext(), strings.TrimSpace(presented), c.IP())
+	key, err := h.Auth.Keys.Verify(c.UserContext(), strings.TrimSpace(presented), h.sender(c).String())
 	if fault.Is(err, fault.Unauthenticated) {
 		err = fault.Because(fault.Unauthenticated, fault.CallerUnknown)
 	}

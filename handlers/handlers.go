@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/auth"
@@ -38,8 +39,8 @@ type Site struct {
 	SmallBusiness bool   // the seller charges no value added tax (§ 19 UStG)
 	Dashboard     string // where the sandbox shows its payments; empty outside
 	Legal         Legal
-	FormTargets   []string // foreign origins to which our forms may redirect: where one pays
-	Proxies       []string // addresses whose X-Forwarded-* headers are believed
+	FormTargets   []string          // foreign origins to which our forms may redirect: where one pays
+	Proxies       transport.Proxies // whose X-Forwarded-For is believed
 	Texts         *locales.Catalog
 	Log           *slog.Logger
 	Ready         func(context.Context) error // nil when the database is reachable and migrated

@@ -221,11 +221,3 @@ func isAPI(c *fiber.Ctx) bool { return c.Path() == "/api" || strings.HasPrefix(c
 func notFound(*fiber.Ctx) error { return fault.New(fault.NotFound, nil) }
 
 func methodNotAllowed(*fiber.Ctx) error { return fault.New(fault.MethodNotAllowed, nil) }
-
-// proxyHeader names where a trusted proxy writes the client's address; nowhere without one.
-func proxyHeader(proxies []string) string {
-	if len(proxies) == 0 {
-		return ""
-	}
-	return fiber.HeaderXForwardedFor
-}

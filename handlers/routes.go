@@ -31,10 +31,7 @@ func NewApp(h *Handler) *fiber.App {
 		Concurrency:             maxConnections(),
 		CaseSensitive:           true,
 		DisableStartupMessage:   true,
-		EnableTrustedProxyCheck: true,
-		TrustedProxies:          h.Site.Proxies,
-		ProxyHeader:             proxyHeader(h.Site.Proxies),
-		EnableIPValidation:      true,
+		EnableTrustedProxyCheck: true, // Fiber believes no proxy: sender does, for those that are ours
 	})
 	app.Server().ErrorHandler = leaveIdle(app.Server().ErrorHandler)
 	app.Use(recover.New(), h.identifyRequest, recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: h.logPanic}), h.secure, limitBody)

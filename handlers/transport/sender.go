@@ -1,0 +1,81 @@
+package transport
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Proxies are the networks whose word about the sender of a request is believed.
+type Proxies []netip.Prefix
+
+// ParseProxies reads addresses and networks in CIDR notation.
+func ParseProxies(list []string) (Proxies, error) {
+	var all Proxies
+	for _, text := range list {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			address, err := netip.ParseAddr(text)
+			if err != nil {
+				return nil, fmt.Errorf("trusted proxies: %q is neither an address nor a network", text)
+			}
+			address = address.Unmap().WithZone("")
+			prefix = netip.PrefixFrom(address, address.BitLen())
+		}
+		all = append(all, prefix.Masked())
+	}
+	return all, nil
+}
+
+// Trust reports whether a proxy at this address is ours.
+func (p Proxies) Trust(address netip.Addr) bool {
+	address = address.Unmap().WithZone("")
+	return slices.ContainsFunc(p, func(prefix netip.Prefix) bool { return prefix.Contains(address) })
+}
+
+// Sender is the address that a request came from: the peer's, unless the peer is one of ours. Each proxy appends to
+// X-Forwarded-For the address that it saw, so the last one that is not ours is the only one that the visitor did not
+// choose. An entry that cannot be read leaves the peer's address.
+func (p Proxies) Sender(peer netip.Addr, forwarded []string) netip.Addr {
+	peer = peer.Unmap().WithZone("")
+	sender := peer
+	for _, line := range slices.Backward(forwarded) { // several lines are one list
+		for _, entry := range slices.Backward(strings.Split(line, ",")) {
+			if !p.Trust(sender) {
+				return sender
+			}
+			address, ok := hop(entry)
+			if !ok {
+				return peer
+			}
+			sender = address
+		}
+	}
+	return sender
+}
+
+// hop reads one entry of X-Forwarded-For: an address, which some proxies write with its port, IPv6 then in brackets.
+// Source: https://learn.microsoft.com/azure/application-gateway/rewrite-http-headers-url
+func hop(entry string) (netip.Addr, bool) {
+	entry = strings.TrimSpace(entry)
+	if with, err := netip.ParseAddrPort(entry); err == nil {
+		return with.Addr().Unmap().WithZone(""), true
+	}
+	entry = strings.TrimSuffix(strings.TrimPrefix(entry, "["), "]")
+	address, err := netip.ParseAddr(entry)
+	return address.Unmap().WithZone(""), err == nil
+}
+
+// Network is what counts as one sender: an IPv4 address, or the /64 network of an IPv6 address, which is the least that
+// a customer gets.
+func Network(address netip.Addr) netip.Addr {
+	address = address.Unmap().WithZone("")
+	if address.Is6() {
+		prefix, err := address.Prefix(64)
+		if err == nil { // always, for 64 bits
+			return prefix.Addr()
+		}
+	}
+	return address
+}
