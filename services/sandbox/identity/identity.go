@@ -12,11 +12,12 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/op"
 	"golang.org/x/text/language"
+
+	"github.com/resume-matcher/credits/services/loopback"
 )
 
 const (
@@ -56,9 +57,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	listener, err := listen(ctx, o.Listen)
+	listener, err := loopback.ListenAny(ctx, o.Listen)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("identity stand-in: %w", err)
 	}
 	s, err := newServer(o, listener)
 	if err != nil {
@@ -86,26 +87,6 @@ func (s *Server) serve(listener net.Listener) {
 	if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		s.log.Error("identity stand-in stopped", "err", err)
 	}
-}
-
-// listen opens address, or another port of the same host when that one is taken.
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, fmt.Errorf("identity stand-in: address: %w", err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("identity stand-in: %s is not an address of this machine alone", host)
-	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		listener, err = config.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("identity stand-in: %w", err)
-	}
-	return listener, nil
 }
 
 func newServer(o Options, listener net.Listener) (*Server, error) {
@@ -189,20 +170,11 @@ func (s *Server) guard(policy string, next http.Handler) http.Handler {
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "same-origin")
 		header.Set("Cache-Control", "no-store")
-		if !onThisMachine(r.Host) {
+		if u := (url.URL{Host: r.Host}); !loopback.Is(u.Hostname()) {
 			http.Error(w, http.StatusText(http.StatusMisdirectedRequest), http.StatusMisdirectedRequest)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
 		next.ServeHTTP(w, r)
 	})
-}
-
-func onThisMachine(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = hostport
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }

@@ -1,8 +1,10 @@
 package stripe
 
 import (
-	"net"
 	"net/http"
+	"net/url"
+
+	"github.com/resume-matcher/credits/services/loopback"
 )
 
 // routes is every address of the stand-in.
@@ -50,23 +52,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				s.closed(w, r, http.StatusInternalServerError, "fault", nil, "")
 			}
 		}()
-		if !localHost(r.Host) {
+		if u := (url.URL{Host: r.Host}); !loopback.Is(u.Hostname()) {
 			http.Error(w, "This stand-in answers to localhost alone.", http.StatusMisdirectedRequest)
 			return
 		}
 		protected.ServeHTTP(w, r)
 	})
-}
-
-// localHost tells whether a Host header names this machine.
-func localHost(host string) bool {
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	if name == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(name)
-	return ip != nil && ip.IsLoopback()
 }

@@ -2,7 +2,7 @@
 // Stripe's wire format at API version 2024-06-20, a hosted Checkout page, a small
 // page for refunds, and signed webhook events that are repeated until answered 2xx.
 //
-// It is a program of its own in spirit. It imports nothing of the product, listens
+// It is a program of its own in spirit. It imports nothing of the product but a listener, listens
 // on loopback only, takes test keys only, and keeps its state in a schema of its
 // own, so that it survives a restart and several replicas share one Stripe. No real
 // money moves through it, and it knows only what a one-time payment needs.
@@ -19,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/resume-matcher/credits/services/loopback"
 )
 
 // Version is the one Stripe API version that the stand-in speaks.
@@ -94,13 +96,13 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stripe stand-in: %w", err)
 	}
-	listeners, port, err := listen(ctx, o.Listen)
+	listener, err := loopback.ListenAny(ctx, o.Listen)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("stripe stand-in: %w", err), st.db.Close())
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{
-		url: "http://localhost:" + port, key: o.SecretKey, refunds: o.RefundEvents, log: o.Log,
+		url: fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port), key: o.SecretKey, refunds: o.RefundEvents, log: o.Log,
 		store: st, pages: pages, stop: stop, halted: run.Done(),
 		courier: newCourier(st, o.WebhookURL, o.WebhookSecrets, o.Log),
 	}
@@ -112,9 +114,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		IdleTimeout:       60 * time.Second,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
-	for _, l := range listeners {
-		s.background(func() { s.accept(l) })
-	}
+	s.background(func() { s.accept(listener) })
 	s.background(func() { s.courier.run(run) })
 	s.background(func() { s.expireSessions(run) })
 	return s, nil
@@ -156,8 +156,8 @@ func (o *Options) complete() error {
 	if !strings.HasPrefix(o.SecretKey, "sk_test_") {
 		wrong = append(wrong, errors.New("the secret key must start with sk_test_"))
 	}
-	if err := loopback(o.Listen); err != nil {
-		wrong = append(wrong, err)
+	if host, _, err := net.SplitHostPort(o.Listen); err != nil || !loopback.Is(host) {
+		wrong = append(wrong, fmt.Errorf("listen address %q is not a loopback address", o.Listen))
 	}
 	if u, err := url.Parse(o.WebhookURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		wrong = append(wrong, errors.New("the webhook URL must be absolute"))
