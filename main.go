@@ -33,6 +33,7 @@ import (
 	"github.com/resume-matcher/credits/services/doctor"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/localpg"
+	"github.com/resume-matcher/credits/services/loopback"
 	"github.com/resume-matcher/credits/services/observe"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/sandbox"
@@ -53,7 +54,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], config.Environment(os.Getenv), os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], config.Environment(os.Environ()), os.Stdout, os.Stderr)
 	stop()
 	var usage command.UsageError
 	switch {
@@ -84,8 +85,8 @@ const usage = `Usage: credits [command]
 `
 
 // run is the program: one switch over the subcommands.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	p := &program{getenv: getenv, stdout: stdout, stderr: stderr}
+func run(ctx context.Context, args []string, vars config.Variables, stdout, stderr io.Writer) error {
+	p := &program{vars: vars, stdout: stdout, stderr: stderr}
 	defer p.close()
 	name := "serve"
 	if len(args) > 0 {
@@ -117,7 +118,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 // program is what the subcommands share, filled in as they need it.
 type program struct {
-	getenv         func(string) string
+	vars           config.Variables
 	stdout, stderr io.Writer
 
 	cfg     config.Config
@@ -150,7 +151,7 @@ func (p *program) begin(set *flag.FlagSet, explanation string, args []string) er
 
 // configure reads the configuration, as far as it can be read.
 func (p *program) configure() (err error) {
-	p.cfg, err = config.Load(p.getenv)
+	p.cfg, err = config.Load(p.vars)
 	p.log = observe.NewLogger(p.stderr, p.cfg.LogLevel, p.cfg.LogFormat)
 	return err
 }
@@ -245,7 +246,7 @@ func (p *program) serve(ctx context.Context, args []string) error {
 		return err
 	}
 	// Taken first: a port in use is said at once, and an event that is still owed to us finds us listening.
-	listener, err := net.Listen("tcp", ":"+strconv.Itoa(p.cfg.Port))
+	listener, err := p.listen(ctx)
 	if err != nil {
 		return p.cfg.ExplainPort(err)
 	}
@@ -269,6 +270,16 @@ func (p *program) serve(ctx context.Context, args []string) error {
 	}
 	p.announce()
 	return p.serveUntil(ctx, app, listener, work)
+}
+
+// listen opens PORT to everybody, in the sandbox to this machine alone: whoever reaches it may sign in as anybody.
+func (p *program) listen(ctx context.Context) (net.Listener, error) {
+	port := strconv.Itoa(p.cfg.Port)
+	if p.cfg.Mode == config.Sandbox {
+		return loopback.Listen(ctx, net.JoinHostPort("127.0.0.1", port))
+	}
+	var all net.ListenConfig
+	return all.Listen(ctx, "tcp", ":"+port)
 }
 
 // assemble builds the services, the server on them, and the work that goes on beside it.
@@ -315,9 +326,9 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	return app, []func(context.Context){events.Run, buy.Run, buy.RunReconcile, spending.Run, func(ctx context.Context) { auth.RunSweeps(ctx, p.log, rows.Sweep, signIn.Keys.Sweep, buy.Sweep) }}, nil
 }
 
-// signIn offers every provider that is configured. The sandbox brings its own unless there is a real one in its place.
+// signIn offers every provider that is configured. The sandbox brings its own.
 func (p *program) signIn(ctx context.Context, db *gorm.DB) (*auth.Service, error) {
-	if p.cfg.Mode == config.Sandbox && !p.cfg.OIDC.Set() {
+	if p.cfg.Mode == config.Sandbox {
 		cfg, server, err := sandbox.StartIdentity(ctx, p.cfg, p.log)
 		if err != nil {
 			return nil, err
@@ -426,7 +437,7 @@ func (p *program) doctor(ctx context.Context, args []string) error {
 	}
 	set := flag.NewFlagSet("credits doctor", flag.ContinueOnError)
 	fix := set.Bool("fix", false, "mend what can be mended: the schema, the prices, the webhook endpoint at Stripe, whose new secret is printed")
-	locale := set.String("locale", texts.Terminal(config.Language(p.getenv)), "`language` of what is said, de or en; LC_ALL, LC_MESSAGES or LANG if not given")
+	locale := set.String("locale", texts.Terminal(config.Language(p.vars)), "`language` of what is said, de or en; LC_ALL, LC_MESSAGES or LANG if not given")
 	if err := p.parse(set, "Checks the set-up and says how to mend it. Ends with 0 unless something is red. In the sandbox it prepares what serve does.", args); err != nil {
 		return err
 	}
@@ -438,7 +449,10 @@ func (p *program) doctor(ctx context.Context, args []string) error {
 	if err := p.configure(); err != nil && !errors.As(err, &problems) {
 		return err
 	}
-	setUp := &doctor.SetUp{Problems: problems, Fix: *fix, Failed: p.standIn(ctx), Now: models.Now, Log: p.log}
+	setUp := &doctor.SetUp{Problems: problems, Fix: *fix, Now: models.Now, Log: p.log}
+	if p.cfg.Mode != config.Sandbox || len(problems) == 0 { // else a sandbox may not be what is wanted
+		setUp.Failed = p.standIn(ctx)
+	}
 	if setUp.Config = p.cfg; doctor.Callable(p.cfg) {
 		setUp.Stripe = purchase.NewStripe(p.cfg.StripeSecretKey.Reveal(), p.cfg.StripeAPIBase)
 	}

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -19,6 +20,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/services/loopback"
 )
 
 // How long the database may keep us waiting before a request fails closed.
@@ -79,6 +82,9 @@ func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 	if err != nil {
 		return nil, false, errors.New("the database address cannot be read") // pgx's own text may quote the address
 	}
+	if u, _ := url.Parse(address); u.Host == "" && u.Query().Get("host") == "" && !loopback.All(cfg.Host) {
+		return nil, false, errors.New("the database address names no host") // PGHOST does, and nothing was said of TLS to there
+	}
 	cfg.ConnectTimeout = connectTimeout
 	if pooled {
 		cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -98,7 +104,8 @@ func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 var foreignParams = []string{"pgbouncer", "connection_limit", "pool_timeout", "statement_cache_size", "schema", "statement_timeout",
 	"socket_timeout", "search_path", "prepare_threshold", "prepared_statements", "supa"}
 
-// cleanURL takes foreign parameters out of an address, asks for TLS off this machine, and says whether a pooler is behind it.
+// cleanURL takes foreign parameters out of an address, asks for verified TLS off this machine, and says whether a pooler
+// is behind it.
 func cleanURL(address string) (string, bool, error) {
 	if !strings.HasPrefix(address, "postgres://") && !strings.HasPrefix(address, "postgresql://") {
 		return "", false, errors.New("the database address must begin with postgres:// or postgresql://")
@@ -114,22 +121,12 @@ func cleanURL(address string) (string, bool, error) {
 	for _, name := range foreignParams {
 		query.Del(name)
 	}
-	if query.Get("sslmode") == "" && !onThisMachine(host, query.Get("host")) {
-		query.Set("sslmode", "require")
+	// A host parameter wins over the address's own.
+	if query.Get("sslmode") == "" && !loopback.All(cmp.Or(query.Get("host"), u.Host)) {
+		query.Set("sslmode", "verify-full")
 	}
 	u.RawQuery = query.Encode()
 	return u.String(), pooled, nil
-}
-
-func onThisMachine(host, hostParam string) bool {
-	if host == "" {
-		host = hostParam
-	}
-	if host == "" || host == "localhost" || strings.HasPrefix(host, "/") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 const pooledKey = "credits:pooled"

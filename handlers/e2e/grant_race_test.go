@@ -18,8 +18,8 @@ import (
 func TestGrantRaces(t *testing.T) {
 	t.Parallel()
 	shop := newShop(t, 2)
-	env := []string{"DATABASE_URL=" + shop.url, "SESSION_SECRET=" + strings.Repeat("e2e", 12), "LOG_LEVEL=warn"}
-	sites := [2]*site{start(t, env...), start(t, env...)}
+	env, dir := []string{"DATABASE_URL=" + shop.url, "LOG_LEVEL=warn"}, workDir(t) // the session secret is in the directory
+	sites := [2]*site{startIn(t, dir, env...), startIn(t, dir, env...)}
 	admin := newVisitor(sites[0], "en")
 	admin.signIn("#demo-admin")
 	for i, c := range []struct {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/resume-matcher/credits/services/loopback"
 )
 
 func (c *Config) check(p *problems) {
@@ -16,6 +18,7 @@ func (c *Config) check(p *problems) {
 	c.checkDatabase(p)
 	c.checkStripe(p)
 	c.checkSignIn(p)
+	c.checkAdmins(p)
 }
 
 func (c *Config) checkServer(p *problems) {
@@ -61,6 +64,9 @@ func (c *Config) checkDatabase(p *problems) {
 			p.add(name, "must begin with postgres:// or postgresql://")
 		case c.Mode != Sandbox && unfilled(address.Reveal()):
 			p.add(name, "must be the address of a database, not the example of one")
+		case c.Strict() && !c.DatabaseInsecure && Unverified(address):
+			p.addKind(UnverifiedTLS, name, "must verify the server's certificate: sslmode=verify-full, with sslrootcert=FILE for an authority of its own; "+
+				"DATABASE_INSECURE=true does without, for a network that is yours alone")
 		}
 	}
 	if c.DatabaseURL != "" {
@@ -102,19 +108,22 @@ func (c *Config) checkStripe(p *problems) {
 	if c.StripeAPIBase == "" {
 		return
 	}
-	if c.Mode == Live {
-		p.add("STRIPE_API_BASE", "must not be set together with a live key")
+	if c.Strict() {
+		p.add("STRIPE_API_BASE", "must not be set in production, nor together with a live key")
 	} else if u, err := url.Parse(c.StripeAPIBase); err != nil || !web(u) {
 		p.add("STRIPE_API_BASE", "must be an address such as http://localhost:12111")
 	}
 }
 
 func (c *Config) checkSignIn(p *problems) {
+	if c.Mode == Sandbox {
+		return // has a secret and a provider of its own, and none of these beside them
+	}
 	secret := c.SessionSecret.Reveal()
 	switch {
 	case secret == "" && c.Production():
 		p.add("SESSION_SECRET", "must be set in production, at least 32 bytes: openssl rand -hex 32")
-	case secret != "" && (len(secret) < 32 || placeholder(secret)):
+	case secret != "" && (len(secret) < SessionBytes || Guessable(secret) || placeholder(secret)):
 		p.add("SESSION_SECRET", "must be at least 32 random bytes: openssl rand -hex 32")
 	}
 	apps := map[string]OAuthApp{"GOOGLE": c.Google, "GITHUB": c.GitHub, "LINKEDIN": c.LinkedIn, "OIDC": c.OIDC}
@@ -127,10 +136,10 @@ func (c *Config) checkSignIn(p *problems) {
 			continue
 		}
 		offered++
-		if c.Mode != Sandbox && unfilled(app.ClientID) {
+		if unfilled(app.ClientID) {
 			p.add(name+"_CLIENT_ID", "must be the one that the provider gave you, not the example of one")
 		}
-		if c.Mode != Sandbox && placeholder(app.ClientSecret.Reveal()) {
+		if placeholder(app.ClientSecret.Reveal()) {
 			p.add(name+"_CLIENT_SECRET", "must be the one that the provider gave you, not the example of one")
 		}
 	}
@@ -138,16 +147,35 @@ func (c *Config) checkSignIn(p *problems) {
 		p.add("OIDC_ISSUER", "must be set together with OIDC_CLIENT_ID and OIDC_CLIENT_SECRET")
 	} else if u, err := url.Parse(c.OIDCIssuer); c.OIDCIssuer != "" && (err != nil || !web(u)) {
 		p.add("OIDC_ISSUER", "must be an address such as https://login.example.com")
+	} else if c.Strict() && u.Scheme == "http" && !loopback.Is(u.Hostname()) {
+		p.add("OIDC_ISSUER", "must begin with https:// in production: whoever is on the way could be anybody")
 	}
-	if c.Mode != Sandbox && offered == 0 {
+	if offered == 0 {
 		p.add("GOOGLE_CLIENT_ID", "must be set, or the pair of another provider: without one nobody can sign in")
 	}
+}
+
+func (c *Config) checkAdmins(p *problems) {
 	for _, email := range c.AdminEmails {
 		if !strings.Contains(email, "@") {
 			p.add("ADMIN_EMAILS", "must be a comma list of e-mail addresses")
 			break
 		}
 	}
+}
+
+// SessionBytes is the least that a session secret holds.
+const SessionBytes = 32
+
+// Guessable reports whether a secret has fewer different characters than any that chance makes: of 32 random hex digits
+// one in 8,000 has fewer than 10 different ones, of 64 one in 10^12. All 16 are in only three of four.
+func Guessable(secret string) bool {
+	const different = 10
+	seen := map[rune]bool{}
+	for _, r := range secret {
+		seen[r] = true
+	}
+	return len(seen) < different
 }
 
 // hasAnyPrefix reports whether text is one of these kinds of key, with something behind the prefix.
@@ -175,7 +203,21 @@ func containsAny(text string, words ...string) bool {
 }
 
 // Problem is one variable that is wrong and what it should be. It never quotes a value.
-type Problem struct{ Name, Advice string }
+type Problem struct {
+	Name, Advice string
+	Kind         Kind
+	Meant        string // the variable that an unknown one is nearly called; may be empty
+}
+
+// Kind tells the problems of one variable apart where there are several.
+type Kind string
+
+// The kinds; a value of another form has none.
+const (
+	UnknownName   Kind = "unknown"    // no variable is called so
+	NotForSandbox Kind = "sandbox"    // belongs to a real set-up, and this is the sandbox
+	UnverifiedTLS Kind = "unverified" // nobody checks who answers there
+)
 
 // Problems is everything that Load has to complain of, in the order of the names.
 type Problems []Problem
@@ -193,15 +235,20 @@ func (p Problems) Error() string {
 // problems gathers what is wrong.
 type problems struct{ all Problems }
 
-func (p *problems) add(name, advice string) { p.all = append(p.all, Problem{name, advice}) }
+func (p *problems) add(name, advice string) { p.addKind("", name, advice) }
+
+func (p *problems) addKind(kind Kind, name, advice string) {
+	p.all = append(p.all, Problem{Name: name, Advice: advice, Kind: kind})
+}
 
 // unparsed says of the fields that are no text what they should be. PORT is not among them: it stays 0 and is reported
 // by its range.
 var unparsed = map[string]Problem{
-	"LogLevel":           {"LOG_LEVEL", "must be debug, info, warn or error"},
-	"StripeAutomaticTax": {"STRIPE_AUTOMATIC_TAX", yesOrNo},
-	"StripeTaxIDs":       {"STRIPE_TAX_IDS", yesOrNo},
-	"SmallBusiness":      {"SMALL_BUSINESS", yesOrNo},
+	"LogLevel":           {Name: "LOG_LEVEL", Advice: "must be debug, info, warn or error"},
+	"StripeAutomaticTax": {Name: "STRIPE_AUTOMATIC_TAX", Advice: yesOrNo},
+	"StripeTaxIDs":       {Name: "STRIPE_TAX_IDS", Advice: yesOrNo},
+	"SmallBusiness":      {Name: "SMALL_BUSINESS", Advice: yesOrNo},
+	"DatabaseInsecure":   {Name: "DATABASE_INSECURE", Advice: yesOrNo},
 }
 
 const yesOrNo = "must be true or false"

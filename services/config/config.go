@@ -2,15 +2,10 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/url"
 	"strings"
-
-	"github.com/caarlos0/env/v11"
-	"github.com/joho/godotenv"
 )
 
 // Mode says whose money moves.
@@ -39,9 +34,10 @@ type Config struct {
 	AppEnv  string `env:"APP_ENV" envDefault:"development"`
 	DataDir string `env:"DATA_DIR" envDefault:".data"`
 
-	DatabaseURL     Secret `env:"DATABASE_URL"`
-	DatabasePoolURL Secret `env:"DATABASE_POOL_URL"`
-	PostgresBinDir  string `env:"POSTGRES_BIN_DIR"` // where the private database's programs are; empty: found, or fetched
+	DatabaseURL      Secret `env:"DATABASE_URL"`
+	DatabasePoolURL  Secret `env:"DATABASE_POOL_URL"`
+	DatabaseInsecure bool   `env:"DATABASE_INSECURE"` // the way to the database may be open to be read and changed by others
+	PostgresBinDir   string `env:"POSTGRES_BIN_DIR"`  // where the private database's programs are; empty: found, or fetched
 
 	StripeSecretKey      Secret `env:"STRIPE_SECRET_KEY"`
 	StripePublishableKey string `env:"STRIPE_PUBLISHABLE_KEY"`
@@ -78,6 +74,9 @@ type Config struct {
 // Production reports whether this is the real thing: no stand-in, no demo user, no generated secret.
 func (c Config) Production() bool { return c.AppEnv == "production" }
 
+// Strict reports whether strangers and their money are to come here.
+func (c Config) Strict() bool { return c.Production() || c.Livemode() }
+
 // Secure reports whether browsers reach us over https.
 func (c Config) Secure() bool { return strings.HasPrefix(c.AppURL, "https://") }
 
@@ -113,58 +112,6 @@ func (c Config) ServerDatabaseURL() Secret {
 	query.Set("pgbouncer", "true") // whatever its name looks like, this variable says that a pooler is there
 	u.RawQuery = query.Encode()
 	return Secret(u.String())
-}
-
-// envFile holds settings in development. Under its own name Environment tells Load that it cannot be read: no
-// variable is called so.
-const envFile = ".env"
-
-// Environment returns getenv with the file .env of the working directory behind it. Production reads no such file.
-// Errors: none here; Load reports a file that cannot be read beside everything else that is wrong.
-func Environment(getenv func(string) string) func(string) string {
-	if strings.TrimSpace(getenv("APP_ENV")) == "production" {
-		return getenv
-	}
-	file, err := godotenv.Read(envFile)
-	if errors.Is(err, fs.ErrNotExist) { // the usual case
-		return getenv
-	}
-	if err != nil { // its text quotes the line, and with it perhaps a secret
-		file = map[string]string{envFile: "unreadable"}
-	}
-	return func(name string) string {
-		if value := getenv(name); value != "" {
-			return value
-		}
-		return file[name]
-	}
-}
-
-// Load reads the configuration through getenv.
-// Errors: Problems, which name every variable that is wrong and say what it should be; never a value. What can be read
-// is in the configuration all the same.
-func Load(getenv func(string) string) (Config, error) {
-	var c Config
-	fields, err := env.GetFieldParams(&c)
-	if err != nil {
-		return c, fmt.Errorf("configuration: %w", err)
-	}
-	values := map[string]string{}
-	for _, f := range fields {
-		if v := strings.TrimSpace(getenv(f.Key)); v != "" {
-			values[f.Key] = v
-		}
-	}
-	p := &problems{}
-	if getenv(envFile) != "" {
-		p.add(envFile, "cannot be read: each of its lines must be NAME=value, or a comment after #")
-	}
-	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
-		p.unreadable(err)
-	}
-	c.derive()
-	c.check(p)
-	return c, p.err()
 }
 
 // derive fills in what follows from the rest.

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -11,14 +12,12 @@ import (
 )
 
 // with is an environment of these variables.
-func with(all ...map[string]string) func(string) string {
-	merged := map[string]string{}
+func with(all ...map[string]string) config.Variables {
+	merged := config.Variables{}
 	for _, one := range all {
-		for name, value := range one {
-			merged[name] = value
-		}
+		maps.Copy(merged, one)
 	}
-	return func(name string) string { return merged[name] }
+	return merged
 }
 
 // production is an environment that works with real money.
@@ -33,10 +32,15 @@ var production = map[string]string{
 	"GITHUB_CLIENT_SECRET":  "b1946ac92492d234",
 }
 
+// rehearsal is an environment in Stripe's test mode.
+var rehearsal = map[string]string{
+	"STRIPE_SECRET_KEY": "sk_test_9aFq2LmZ", "STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ", "GITHUB_CLIENT_ID": "a1", "GITHUB_CLIENT_SECRET": "b2",
+}
+
 // wrong lists the variables that Load complains of.
-func wrong(t *testing.T, getenv func(string) string) []string {
+func wrong(t *testing.T, vars config.Variables) []string {
 	t.Helper()
-	_, err := config.Load(getenv)
+	_, err := config.Load(vars)
 	if err == nil {
 		return nil
 	}
@@ -50,20 +54,19 @@ func wrong(t *testing.T, getenv func(string) string) []string {
 
 func TestLoadModes(t *testing.T) {
 	t.Parallel()
-	testPair := map[string]string{"STRIPE_SECRET_KEY": "sk_test_9aFq2LmZ", "STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ", "GITHUB_CLIENT_ID": "a1", "GITHUB_CLIENT_SECRET": "b2"}
 	for name, c := range map[string]struct {
 		env      []map[string]string
 		mode     config.Mode
 		livemode bool
 	}{
 		"nothing set is the sandbox":                     {nil, config.Sandbox, false},
-		"a test key is the test mode":                    {[]map[string]string{testPair}, config.Test, false},
-		"a restricted test key is the test mode":         {[]map[string]string{testPair, {"STRIPE_SECRET_KEY": "rk_test_9aFq2LmZ"}}, config.Test, false},
-		"a live key is live, in development too":         {[]map[string]string{testPair, {"STRIPE_SECRET_KEY": "sk_live_9aFq2LmZ"}}, config.Live, true},
-		"a restricted live key is live":                  {[]map[string]string{testPair, {"STRIPE_SECRET_KEY": "rk_live_9aFq2LmZ"}}, config.Live, true},
+		"a test key is the test mode":                    {[]map[string]string{rehearsal}, config.Test, false},
+		"a restricted test key is the test mode":         {[]map[string]string{rehearsal, {"STRIPE_SECRET_KEY": "rk_test_9aFq2LmZ"}}, config.Test, false},
+		"a live key is live, in development too":         {[]map[string]string{rehearsal, {"STRIPE_SECRET_KEY": "sk_live_9aFq2LmZ"}}, config.Live, true},
+		"a restricted live key is live":                  {[]map[string]string{rehearsal, {"STRIPE_SECRET_KEY": "rk_live_9aFq2LmZ"}}, config.Live, true},
 		"production is live":                             {[]map[string]string{production}, config.Live, true},
-		"production with a test key is a rehearsal":      {[]map[string]string{production, testPair}, config.Test, false},
-		"production with a restricted test key is too":   {[]map[string]string{production, testPair, {"STRIPE_SECRET_KEY": "rk_test_9aFq2LmZ"}}, config.Test, false},
+		"production with a test key is a rehearsal":      {[]map[string]string{production, rehearsal}, config.Test, false},
+		"production with a restricted test key is too":   {[]map[string]string{production, rehearsal, {"STRIPE_SECRET_KEY": "rk_test_9aFq2LmZ"}}, config.Test, false},
 		"production with spaces around it is production": {[]map[string]string{production, {"APP_ENV": " production "}}, config.Live, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -188,6 +191,7 @@ func TestLoadReportsEverythingAtOnce(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	live := func(more map[string]string) []map[string]string { return []map[string]string{production, more} }
+	test := func(more map[string]string) []map[string]string { return []map[string]string{rehearsal, more} }
 	local := func(more map[string]string) []map[string]string { return []map[string]string{more} }
 	for name, c := range map[string]struct {
 		env  []map[string]string
@@ -207,11 +211,11 @@ func TestLoadRefuses(t *testing.T) {
 		"an address without a host":                 {local(map[string]string{"APP_URL": "http://:3000"}), []string{"APP_URL"}},
 		"an environment in capitals":                {live(map[string]string{"APP_ENV": "PRODUCTION"}), []string{"APP_ENV"}},
 		"a port out of range":                       {local(map[string]string{"PORT": "70000"}), []string{"PORT"}},
-		"a pooler without its database":             {local(map[string]string{"DATABASE_POOL_URL": "postgres://pool/credits"}), []string{"DATABASE_URL"}},
-		"a short session secret":                    {local(map[string]string{"SESSION_SECRET": strings.Repeat("k", 31)}), []string{"SESSION_SECRET"}},
-		"a provider by half":                        {local(map[string]string{"GITHUB_CLIENT_SECRET": "b1946ac9"}), []string{"GITHUB_CLIENT_ID"}},
-		"an OpenID client without its issuer":       {local(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9"}), []string{"OIDC_ISSUER"}},
-		"an issuer that is no address":              {local(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9", "OIDC_ISSUER": "login"}), []string{"OIDC_ISSUER"}},
+		"a pooler without its database":             {local(map[string]string{"DATABASE_POOL_URL": "postgres://localhost/credits"}), []string{"DATABASE_URL"}},
+		"a short session secret":                    {test(map[string]string{"SESSION_SECRET": strings.Repeat("k", 31)}), []string{"SESSION_SECRET"}},
+		"a provider by half":                        {test(map[string]string{"GOOGLE_CLIENT_SECRET": "b1946ac9"}), []string{"GOOGLE_CLIENT_ID"}},
+		"an OpenID client without its issuer":       {test(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9"}), []string{"OIDC_ISSUER"}},
+		"an issuer that is no address":              {test(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9", "OIDC_ISSUER": "login"}), []string{"OIDC_ISSUER"}},
 		"an imprint without its host":               {local(map[string]string{"IMPRINT_URL": "https:///imprint"}), []string{"IMPRINT_URL"}},
 		"terms that are still the example":          {live(map[string]string{"TERMS_URL": "https://your-domain/terms"}), []string{"TERMS_URL"}},
 		"an admin without an address":               {local(map[string]string{"ADMIN_EMAILS": "one@example.com,root"}), []string{"ADMIN_EMAILS"}},
@@ -223,6 +227,10 @@ func TestLoadRefuses(t *testing.T) {
 		"a placeholder among webhook secrets":       {live(map[string]string{"STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ,whsec_changeme"}), []string{"STRIPE_WEBHOOK_SECRET"}},
 		"a comma as webhook secret":                 {live(map[string]string{"STRIPE_WEBHOOK_SECRET": ","}), []string{"STRIPE_WEBHOOK_SECRET"}},
 		"a placeholder as session secret":           {live(map[string]string{"SESSION_SECRET": "replace-me-with-32-random-bytes-please"}), []string{"SESSION_SECRET"}},
+		"a session secret of nine characters":       {live(map[string]string{"SESSION_SECRET": strings.Repeat("abcdefghi", 8)}), []string{"SESSION_SECRET"}},
+		"another Stripe in production, test key":    {live(map[string]string{"STRIPE_SECRET_KEY": "sk_test_9aFq2LmZ", "STRIPE_API_BASE": "http://localhost:12111"}), []string{"STRIPE_API_BASE"}},
+		"an issuer in the clear":                    {live(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9", "OIDC_ISSUER": "http://login.example.com"}), []string{"OIDC_ISSUER"}},
+		"a yes or no that is neither":               {local(map[string]string{"DATABASE_INSECURE": "perhaps"}), []string{"DATABASE_INSECURE"}},
 		"zeros as session secret":                   {live(map[string]string{"SESSION_SECRET": strings.Repeat("0", 64)}), []string{"SESSION_SECRET"}},
 		"a placeholder as database":                 {live(map[string]string{"DATABASE_URL": "postgres://app:changeme@db.internal/credits"}), []string{"DATABASE_URL"}},
 		"a placeholder as pooler":                   {live(map[string]string{"DATABASE_POOL_URL": "postgres://app:your_password@pool.internal/credits"}), []string{"DATABASE_POOL_URL"}},

@@ -65,7 +65,7 @@ func TestExample(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			writeEnv(t, text)
-			cfg, err := config.Load(config.Environment(with()))
+			cfg, err := config.Load(config.Environment(nil))
 			if err != nil {
 				t.Fatalf("load: %v", err)
 			}
@@ -88,22 +88,22 @@ func writeEnv(t *testing.T, text string) {
 func TestEnvironment(t *testing.T) {
 	t.Run("reads .env behind the variables", func(t *testing.T) {
 		writeEnv(t, "PORT=4100\nLOG_LEVEL=debug\n")
-		getenv := config.Environment(with(map[string]string{"PORT": "4200"}))
-		if port, level := getenv("PORT"), getenv("LOG_LEVEL"); port != "4200" || level != "debug" {
+		vars := config.Environment([]string{"PORT=4200", "LOG_LEVEL="})
+		if port, level := vars["PORT"], vars["LOG_LEVEL"]; port != "4200" || level != "debug" {
 			t.Errorf("PORT = %q, LOG_LEVEL = %q, want 4200 of the variable and debug of the file", port, level)
 		}
 	})
 	t.Run("does without .env", func(t *testing.T) {
 		t.Chdir(t.TempDir())
-		if _, err := config.Load(config.Environment(with())); err != nil {
+		if _, err := config.Load(config.Environment(nil)); err != nil {
 			t.Errorf("load: %v", err)
 		}
 	})
 	t.Run("reads no .env in production", func(t *testing.T) {
 		writeEnv(t, "STRIPE_API_BASE=http://localhost:12111\n")
 		for _, spelling := range []string{"production", " production\n"} {
-			getenv := config.Environment(with(production, map[string]string{"APP_ENV": spelling}))
-			if got := getenv("STRIPE_API_BASE"); got != "" {
+			vars := config.Environment([]string{"APP_ENV=" + spelling})
+			if got := vars["STRIPE_API_BASE"]; got != "" {
 				t.Errorf("production read %q from .env", got)
 			}
 		}
@@ -114,7 +114,7 @@ func TestEnvironment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			writeEnv(t, text)
-			_, err := config.Load(config.Environment(with()))
+			_, err := config.Load(config.Environment(nil))
 			if err == nil || !strings.Contains(err.Error(), ".env cannot be read") || strings.Contains(err.Error(), "9aFq2LmZ") {
 				t.Errorf("error = %v, want one that names .env and quotes nothing", err)
 			}

@@ -6,19 +6,23 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/resume-matcher/credits/services/config"
 )
 
 func (s *SetUp) checkAddress(context.Context) []Check {
 	const area, name = area("doctor.area.address"), "APP_URL"
 	said := facts{"url": s.Config.AppURL, "setting": name}
 	switch {
+	case s.complainedOf(name, config.NotForSandbox):
+		return area.wrong(name, "doctor.address.not_for_sandbox")
 	case s.sandbox() && !s.complained(name):
 		return area.ok("doctor.address.sandbox", said)
-	case s.strict() && !s.Config.Secure():
+	case s.Config.Strict() && !s.Config.Secure():
 		return area.wrong(name, "doctor.address.not_https")
 	case s.complained(name):
 		return area.wrong(name, "doctor.address.shape")
-	case s.strict() && !s.public():
+	case s.Config.Strict() && !s.public():
 		return area.wrong(name, "doctor.address.private")
 	case !s.public():
 		return area.warning("doctor.address.tunnel", said)

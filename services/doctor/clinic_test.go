@@ -82,7 +82,7 @@ func (c *clinic) with(name, value string) *clinic {
 
 func (c *clinic) run(fix bool) []Check {
 	c.t.Helper()
-	cfg, err := config.Load(func(name string) string { return c.env[name] })
+	cfg, err := config.Load(c.env)
 	problems, ok := err.(config.Problems) //nolint:errorlint // Load wraps nothing
 	if err != nil && !ok {
 		c.t.Fatalf("load: %v", err)

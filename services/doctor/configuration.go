@@ -22,16 +22,24 @@ func (s *SetUp) checkConfiguration(found []Check) []Check {
 		if told[p.Name] {
 			continue
 		}
-		c := area.wrong(p.Name, advice(p.Name))[0]
-		c.Args["advice"] = p.Advice
+		c := area.wrong(p.Name, advice(p))[0]
+		c.Args["advice"], c.Args["meant"] = p.Advice, p.Meant
 		checks = append(checks, c)
 	}
 	return checks
 }
 
 // advice is what a variable must be. One that has no text of its own keeps the configuration's words.
-func advice(name string) string {
-	switch name {
+func advice(p config.Problem) string {
+	switch {
+	case p.Kind == config.UnknownName && p.Meant != "":
+		return "doctor.configuration.meant"
+	case p.Kind == config.UnknownName:
+		return "doctor.configuration.unknown"
+	case p.Kind == config.NotForSandbox:
+		return "doctor.configuration.not_for_sandbox"
+	}
+	switch name := p.Name; name {
 	case "PORT":
 		return "doctor.configuration.port"
 	case "APP_ENV":
@@ -48,6 +56,8 @@ func advice(name string) string {
 		return "doctor.configuration.stripe_automatic_tax"
 	case "STRIPE_TAX_IDS":
 		return "doctor.configuration.stripe_tax_ids"
+	case "DATABASE_INSECURE":
+		return "doctor.configuration.database_insecure"
 	case "SMALL_BUSINESS":
 		return "doctor.configuration.small_business"
 	case "OIDC_ISSUER":
@@ -59,41 +69,26 @@ func advice(name string) string {
 	case ".env":
 		return "doctor.configuration.env_file"
 	}
-	if strings.HasSuffix(name, "_CLIENT_ID") || strings.HasSuffix(name, "_CLIENT_SECRET") {
+	if strings.HasSuffix(p.Name, "_CLIENT_ID") || strings.HasSuffix(p.Name, "_CLIENT_SECRET") {
 		return "doctor.configuration.provider"
 	}
 	return "doctor.configuration.unlisted"
 }
 
-// sessionBytes is the least that a session secret holds, and distinctBytes how many different ones are in any that
-// was not typed by hand.
-const (
-	sessionBytes  = 32
-	distinctBytes = 10
-)
-
 func (s *SetUp) checkSession(context.Context) []Check {
 	const area, name = area("doctor.area.session"), "SESSION_SECRET"
 	secret := s.Config.SessionSecret.Reveal()
 	switch {
-	case secret == "" && s.strict():
+	case secret == "" && s.Config.Strict():
 		return area.wrong(name, "doctor.session.missing")
 	case secret == "" && s.Config.Mode == config.Test:
 		return area.warning("doctor.session.generated", nil)
-	case secret == "":
+	case s.sandbox():
 		return area.ok("doctor.session.sandbox", nil)
-	case len(secret) < sessionBytes:
+	case len(secret) < config.SessionBytes:
 		return area.wrong(name, "doctor.session.short")
-	case s.complained(name) || distinct(secret) < distinctBytes:
+	case s.complained(name):
 		return area.wrong(name, "doctor.session.placeholder")
 	}
 	return area.ok("doctor.session.ok", nil)
-}
-
-func distinct(text string) int {
-	seen := map[byte]bool{}
-	for i := range len(text) {
-		seen[text[i]] = true
-	}
-	return len(seen)
 }

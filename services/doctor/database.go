@@ -12,8 +12,8 @@ func (s *SetUp) checkDatabase(ctx context.Context) []Check {
 	const area, name = area("doctor.area.database"), "DATABASE_URL"
 	switch {
 	case s.complained(name) && s.Config.DatabaseURL != "":
-		return area.wrong(name, "doctor.database.shape")
-	case s.Config.DatabaseURL == "" && s.Failed != nil && !s.Config.Production():
+		return s.misaddressed(area, name)
+	case s.Config.DatabaseURL == "" && (s.Failed != nil && !s.Config.Production() || s.sandbox()):
 		return area.warning("doctor.unchecked.above", nil)
 	case s.Config.DatabaseURL == "":
 		return area.wrong(name, "doctor.database.missing")
@@ -29,11 +29,22 @@ func (s *SetUp) checkDatabase(ctx context.Context) []Check {
 		checks = append(checks, area.wrong(name, "doctor.database.pooled")...)
 	}
 	schema := s.checkSchema(ctx, area, c)
-	s.migrated = !Ill(schema) && (c.Named || !c.Shared || s.Config.DatabasePoolURL != "") // a pooler unawares refuses our server
+	s.migrated = !Ill(schema) && !s.complained("DATABASE_POOL_URL") && (c.Named || !c.Shared || s.Config.DatabasePoolURL != "") // a pooler unawares refuses our server
 	if Ill(schema) || len(checks) > 0 {
 		return append(checks, schema...)
 	}
 	return area.ok("doctor.database.ok", facts{"version": strconv.Itoa(c.Version), "schema": strconv.FormatInt(c.Want, 10)})
+}
+
+// misaddressed says what the configuration refuses an address of a database for.
+func (s *SetUp) misaddressed(a area, name string) []Check {
+	switch {
+	case s.complainedOf(name, config.NotForSandbox):
+		return a.wrong(name, "doctor.database.not_for_sandbox")
+	case s.complainedOf(name, config.UnverifiedTLS):
+		return a.wrong(name, "doctor.database.unverified")
+	}
+	return a.wrong(name, "doctor.database.shape")
 }
 
 // named is what may be wrong with the server behind either address.
@@ -92,7 +103,7 @@ func (s *SetUp) checkPooler(ctx context.Context) []Check {
 	case s.Config.DatabasePoolURL == "":
 		return area.ok("doctor.pooler.none", nil)
 	case s.complained(name):
-		return area.wrong(name, "doctor.database.shape")
+		return s.misaddressed(area, name)
 	}
 	ctx, cancel := limited(ctx)
 	defer cancel()

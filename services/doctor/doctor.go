@@ -47,15 +47,18 @@ func (s *SetUp) Run(ctx context.Context) []Check {
 
 func (s *SetUp) sandbox() bool { return s.Config.Mode == config.Sandbox }
 
-// strict reports whether strangers and their money are to come here.
-func (s *SetUp) strict() bool { return s.Config.Production() || s.Config.Livemode() }
-
-// mends reports whether what is wrong is to be put right. The sandbox is made at every start anyway.
-func (s *SetUp) mends() bool { return s.Fix || s.sandbox() }
+// mends reports whether what is wrong is to be put right. The sandbox is made at every start anyway, unless what is set
+// beside it says that it may be a mistake.
+func (s *SetUp) mends() bool { return s.Fix || s.sandbox() && len(s.Problems) == 0 }
 
 // complained reports whether the configuration is wrong about this variable.
 func (s *SetUp) complained(name string) bool {
 	return slices.ContainsFunc(s.Problems, func(p config.Problem) bool { return p.Name == name })
+}
+
+// complainedOf is complained for one kind of problem.
+func (s *SetUp) complainedOf(name string, kind config.Kind) bool {
+	return slices.ContainsFunc(s.Problems, func(p config.Problem) bool { return p.Name == name && p.Kind == kind })
 }
 
 // limited bounds one check's calls.

@@ -105,7 +105,8 @@ func TestEverythingAtOnce(t *testing.T) {
 		"doctor.configuration.port", "doctor.configuration.legal_url", "doctor.configuration.trusted_proxies", "doctor.session.short", "doctor.address.not_https",
 		"doctor.database.missing", "doctor.key.shape", "doctor.secrets.missing", "doctor.sign_in.none")
 	c.env = map[string]string{"APP_ENV": "staging", "OIDC_ISSUER": "login", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "y", ".env": "unreadable"}
-	c.wantRed("doctor.configuration.env_file", "doctor.configuration.app_env", "doctor.configuration.oidc_issuer", "doctor.database.missing")
+	c.wantRed("doctor.configuration.env_file", "doctor.configuration.app_env", "doctor.configuration.not_for_sandbox", "doctor.configuration.not_for_sandbox",
+		"doctor.configuration.not_for_sandbox")
 }
 
 // A complaint that no check and no text knows is told in the configuration's own words.
@@ -121,7 +122,7 @@ func TestUnknownComplaint(t *testing.T) {
 func TestSandboxThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	c := &clinic{t: t, now: models.Now, env: map[string]string{}}
-	cfg, err := config.Load(func(string) string { return "" })
+	cfg, err := config.Load(nil)
 	c.must(err)
 	s := &SetUp{Config: cfg, Failed: errors.New("no room"), Now: models.Now, Log: slog.New(slog.DiscardHandler)}
 	if got := texts(s.Run(t.Context()), Red); !slices.Equal(got, []string{"doctor.sandbox.failed"}) {

@@ -18,7 +18,7 @@ func (s *SetUp) checkEndpoint(ctx context.Context) []Check {
 	switch {
 	case s.accepted.IsZero():
 		return endpointArea.warning("doctor.unchecked.stripe", nil)
-	case !s.sandbox() && (!s.public() || s.strict() && !s.Config.Secure()):
+	case !s.sandbox() && (!s.public() || s.Config.Strict() && !s.Config.Secure()):
 		return endpointArea.warning("doctor.endpoint.no_address", nil)
 	}
 	ctx, cancel := limited(ctx)

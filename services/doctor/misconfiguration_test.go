@@ -11,6 +11,7 @@ import (
 
 	"github.com/stripe/stripe-go/v79"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/webhook"
@@ -30,7 +31,7 @@ func TestKeyThatStripeRefuses(t *testing.T) {
 func TestKeyOfTheOtherMode(t *testing.T) {
 	well := healthy(t)
 	t.Run("a test key in production", func(t *testing.T) {
-		well.in(t).with("APP_ENV", "production").wantRed("doctor.key.test_in_production")
+		well.in(t).with("APP_ENV", "production").with("STRIPE_API_BASE", "").wantRed("doctor.key.test_in_production")
 	})
 	t.Run("a live key outside production", func(t *testing.T) {
 		well.in(t).live().with("APP_ENV", "development").wantRed("doctor.key.live_in_development")
@@ -304,6 +305,45 @@ func TestIssuerThatIsNotTheOneNamed(t *testing.T) {
 
 func TestNobodyCanSignIn(t *testing.T) {
 	healthy(t).with("GOOGLE_CLIENT_ID", "").with("GOOGLE_CLIENT_SECRET", "").wantRed("doctor.sign_in.none")
+}
+
+// Whoever mistypes the key's name, or forgets it, must not get a sandbox on the real database and the public address.
+func TestSandboxBesideARealSetUp(t *testing.T) {
+	well := healthy(t)
+	c := well.in(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("STRIPE_SECRET_KEYS", liveKey)
+	c.wantRed("doctor.configuration.not_for_sandbox", "doctor.configuration.not_for_sandbox", "doctor.configuration.not_for_sandbox", "doctor.configuration.meant",
+		"doctor.configuration.not_for_sandbox", "doctor.address.not_for_sandbox")
+	t.Run("a foreign database is not touched", func(t *testing.T) {
+		well.in(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("STRIPE_WEBHOOK_SECRET", "").with("SESSION_SECRET", "").
+			with("GOOGLE_CLIENT_ID", "").with("GOOGLE_CLIENT_SECRET", "").with("APP_URL", "").with("STRIPE_KEY", "x").
+			with("DATABASE_URL", "postgres://app@db.example.com/app").wantRed("doctor.configuration.unknown", "doctor.database.not_for_sandbox")
+	})
+	t.Run("an old schema is not migrated", func(t *testing.T) {
+		empty := dbtest.Empty(t)
+		c := well.in(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("DATABASE_URL", empty)
+		c.check()
+		if seen, err := models.Inspect(t.Context(), empty); err != nil || seen.Have != 0 {
+			t.Errorf("schema = %d, %v; want none: nobody asked for it", seen.Have, err)
+		}
+	})
+}
+
+func TestProductionThatTrustsTheNetwork(t *testing.T) {
+	well := healthy(t)
+	t.Run("a database whose certificate nobody checks", func(t *testing.T) {
+		well.in(t).live().with("DATABASE_URL", "postgres://app:hunter2@db.example.com/app?sslmode=require").wantRed("doctor.database.unverified")
+	})
+	t.Run("a pooler without TLS", func(t *testing.T) {
+		well.in(t).live().with("DATABASE_POOL_URL", "postgres://app:hunter2@db.example.com/app?sslmode=disable").wantRed("doctor.database.unverified")
+	})
+	t.Run("an issuer in the clear", func(t *testing.T) {
+		well.in(t).live().with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").with("OIDC_ISSUER", "http://login.example.com").
+			wantRed("doctor.configuration.oidc_issuer")
+	})
+	t.Run("another Stripe, with a test key", func(t *testing.T) {
+		c := well.in(t).with("APP_ENV", "production").with("SMALL_BUSINESS", "true")
+		c.wantRed("doctor.configuration.stripe_api_base", "doctor.key.test_in_production")
+	})
 }
 
 func TestSessionSecretThatCanBeGuessed(t *testing.T) {

@@ -19,7 +19,7 @@ func (s *SetUp) checkTax(ctx context.Context) []Check {
 		return area.warning("doctor.unchecked.stripe", nil)
 	case s.Config.StripeAutomaticTax:
 		return s.checkStripeTax(ctx, area)
-	case s.strict():
+	case s.Config.Strict():
 		return area.warning("doctor.tax.none", nil)
 	}
 	return area.ok("doctor.tax.sandbox", nil)

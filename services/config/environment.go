@@ -1,0 +1,123 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/joho/godotenv"
+)
+
+// Variables are the environment's variables by name.
+type Variables map[string]string
+
+// envFile holds settings in development. Under its own name Environment tells Load that it cannot be read: no
+// variable is called so.
+const envFile = ".env"
+
+// Environment returns the variables of environ, NAME=value each, with the file .env of the working directory behind
+// them. Production reads no such file.
+// Errors: none here; Load reports a file that cannot be read beside everything else that is wrong.
+func Environment(environ []string) Variables {
+	vars := Variables{}
+	for _, line := range environ {
+		if name, value, _ := strings.Cut(line, "="); value != "" {
+			vars[name] = value
+		}
+	}
+	if strings.TrimSpace(vars["APP_ENV"]) == "production" {
+		return vars
+	}
+	file, err := godotenv.Read(envFile)
+	if errors.Is(err, fs.ErrNotExist) { // the usual case
+		return vars
+	}
+	if err != nil { // its text quotes the line, and with it perhaps a secret
+		file = map[string]string{envFile: "unreadable"}
+	}
+	for name, value := range file {
+		if vars[name] == "" {
+			vars[name] = value
+		}
+	}
+	return vars
+}
+
+// Load reads the configuration from vars.
+// Errors: Problems, which name every variable that is wrong and say what it should be; never a value. What can be read
+// is in the configuration all the same.
+func Load(vars Variables) (Config, error) {
+	var c Config
+	fields, err := env.GetFieldParams(&c)
+	if err != nil {
+		return c, fmt.Errorf("configuration: %w", err)
+	}
+	values := map[string]string{}
+	for _, f := range fields {
+		if v := strings.TrimSpace(vars[f.Key]); v != "" {
+			values[f.Key] = v
+		}
+	}
+	p := &problems{}
+	if vars[envFile] != "" {
+		p.add(envFile, "cannot be read: each of its lines must be NAME=value, or a comment after #")
+	}
+	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
+		p.unreadable(err)
+	}
+	c.derive()
+	c.check(p)
+	c.checkSandbox(p, values)
+	c.checkNames(p, vars, fields)
+	return c, p.err()
+}
+
+// checkNames refuses variables that look like ours and are not: what a mistyped one should have said would not count,
+// and without STRIPE_SECRET_KEY it is the sandbox that starts. Other programs have registrations at sign-in providers
+// too, so those names count only where a mistake leads into the sandbox.
+func (c *Config) checkNames(p *problems, vars Variables, fields []env.FieldParams) {
+	var known []string
+	for _, f := range fields {
+		known = append(known, f.Key)
+	}
+	for name, value := range vars {
+		ours := strings.HasPrefix(name, "STRIPE_") || strings.HasPrefix(name, "OIDC_")
+		app := strings.HasSuffix(name, "_CLIENT_ID") || strings.HasSuffix(name, "_CLIENT_SECRET")
+		if strings.TrimSpace(value) == "" || slices.Contains(known, name) || !ours && (!app || c.Mode != Sandbox) {
+			continue
+		}
+		unknown := Problem{Name: name, Kind: UnknownName, Meant: nearest(name, known), Advice: "is no variable of this program: unset it"}
+		if unknown.Meant != "" {
+			unknown.Advice = "is no variable of this program: did you mean " + unknown.Meant + "?"
+		}
+		p.all = append(p.all, unknown)
+	}
+}
+
+// nearest returns the known name that differs from name in one place of a few letters, or "".
+func nearest(name string, known []string) string {
+	const few = 3
+	best, differs := "", few+1
+	for _, k := range known {
+		longest := max(len(name), len(k))
+		if n := longest - min(same(name, k), min(len(name), len(k))); n < differs {
+			best, differs = k, n
+		}
+	}
+	return best
+}
+
+// same is how many bytes two names have in common at their beginning and at their end.
+func same(a, b string) (n int) {
+	short := min(len(a), len(b))
+	for n < short && a[n] == b[n] {
+		n++
+	}
+	for end := 1; end <= short && a[len(a)-end] == b[len(b)-end]; end++ {
+		n++
+	}
+	return n
+}
