@@ -119,12 +119,14 @@ func (c *Config) checkSignIn(p *problems) {
 	if c.Mode == Sandbox {
 		return // has a secret and a provider of its own, and none of these beside them
 	}
-	secret := c.SessionSecret.Reveal()
-	switch {
-	case secret == "" && c.Production():
+	if len(c.SessionSecrets) == 0 && c.Production() {
 		p.add("SESSION_SECRET", "must be set in production, at least 32 bytes: openssl rand -hex 32")
-	case secret != "" && (len(secret) < SessionBytes || Guessable(secret) || placeholder(secret)):
-		p.add("SESSION_SECRET", "must be at least 32 random bytes: openssl rand -hex 32")
+	}
+	for _, secret := range c.SessionSecrets {
+		if len(secret) < SessionBytes || Guessable(secret) || placeholder(secret) {
+			p.add("SESSION_SECRET", "must be at least 32 random bytes: openssl rand -hex 32, or a comma list of such secrets")
+			break
+		}
 	}
 	apps := map[string]OAuthApp{"GOOGLE": c.Google, "GITHUB": c.GitHub, "LINKEDIN": c.LinkedIn, "OIDC": c.OIDC}
 	offered := 0

@@ -48,7 +48,7 @@ type Config struct {
 	StripeTaxIDs       bool `env:"STRIPE_TAX_IDS"`
 	SmallBusiness      bool `env:"SMALL_BUSINESS"` // § 19 UStG: the seller charges no value added tax
 
-	SessionSecret Secret   `env:"SESSION_SECRET"`
+	SessionSecret Secret   `env:"SESSION_SECRET"` // or a comma list while it is being rotated, the new one first
 	AdminEmails   []string `env:"ADMIN_EMAILS"`
 
 	Google   OAuthApp `envPrefix:"GOOGLE_"`
@@ -69,6 +69,7 @@ type Config struct {
 
 	Mode           Mode    `env:"-"`
 	WebhookSecrets Secrets `env:"-"` // STRIPE_WEBHOOK_SECRET, split
+	SessionSecrets Secrets `env:"-"` // SESSION_SECRET, split: the first seals, each one opens
 }
 
 // Production reports whether this is the real thing: no stand-in, no demo user, no generated secret.
@@ -128,6 +129,7 @@ func (c *Config) derive() {
 	}
 	c.Mode = c.mode()
 	c.WebhookSecrets = list(strings.Split(c.StripeWebhookSecret.Reveal(), ","))
+	c.SessionSecrets = list(strings.Split(c.SessionSecret.Reveal(), ","))
 	c.AdminEmails, c.TrustedProxies = list(c.AdminEmails), list(c.TrustedProxies)
 	if len(c.AdminEmails) == 0 && c.Mode == Sandbox {
 		c.AdminEmails = []string{"admin@example.com"}

@@ -123,12 +123,14 @@ func TestLoadFillsIn(t *testing.T) {
 			"ADMIN_EMAILS":          " one@example.com , two@example.com,",
 			"TRUSTED_PROXIES":       "10.0.0.0/8, 192.0.2.7",
 			"STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ, whsec_Mn4Rs8Xv ,",
+			"SESSION_SECRET":        "6d0c1f7be2a94c58b3e1907f5a2d8c46, 41f9b06ad7e3825c90b4f6d81a3c7e52",
 		}))
 		if err != nil {
 			t.Fatalf("load: %v", err)
 		}
-		got := [][]string{cfg.AdminEmails, cfg.TrustedProxies, cfg.WebhookSecrets}
-		want := [][]string{{"one@example.com", "two@example.com"}, {"10.0.0.0/8", "192.0.2.7"}, {"whsec_7Yt3kPwQ", "whsec_Mn4Rs8Xv"}}
+		got := [][]string{cfg.AdminEmails, cfg.TrustedProxies, cfg.WebhookSecrets, cfg.SessionSecrets}
+		want := [][]string{{"one@example.com", "two@example.com"}, {"10.0.0.0/8", "192.0.2.7"}, {"whsec_7Yt3kPwQ", "whsec_Mn4Rs8Xv"},
+			{"6d0c1f7be2a94c58b3e1907f5a2d8c46", "41f9b06ad7e3825c90b4f6d81a3c7e52"}}
 		if !slices.EqualFunc(got, want, slices.Equal) {
 			t.Errorf("lists = %q, want %q", got, want)
 		}
@@ -213,6 +215,7 @@ func TestLoadRefuses(t *testing.T) {
 		"a port out of range":                       {local(map[string]string{"PORT": "70000"}), []string{"PORT"}},
 		"a pooler without its database":             {local(map[string]string{"DATABASE_POOL_URL": "postgres://localhost/credits"}), []string{"DATABASE_URL"}},
 		"a short session secret":                    {test(map[string]string{"SESSION_SECRET": strings.Repeat("k", 31)}), []string{"SESSION_SECRET"}},
+		"a short session secret in a list":          {test(map[string]string{"SESSION_SECRET": "6d0c1f7be2a94c58b3e1907f5a2d8c46," + strings.Repeat("k", 31)}), []string{"SESSION_SECRET"}},
 		"a provider by half":                        {test(map[string]string{"GOOGLE_CLIENT_SECRET": "b1946ac9"}), []string{"GOOGLE_CLIENT_ID"}},
 		"an OpenID client without its issuer":       {test(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9"}), []string{"OIDC_ISSUER"}},
 		"an issuer that is no address":              {test(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9", "OIDC_ISSUER": "login"}), []string{"OIDC_ISSUER"}},

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/resume-matcher/credits/services/config"
@@ -77,15 +78,15 @@ func advice(p config.Problem) string {
 
 func (s *SetUp) checkSession(context.Context) []Check {
 	const area, name = area("doctor.area.session"), "SESSION_SECRET"
-	secret := s.Config.SessionSecret.Reveal()
+	secrets := s.Config.SessionSecrets
 	switch {
-	case secret == "" && s.Config.Strict():
+	case len(secrets) == 0 && s.Config.Strict():
 		return area.wrong(name, "doctor.session.missing")
-	case secret == "" && s.Config.Mode == config.Test:
+	case len(secrets) == 0 && s.Config.Mode == config.Test:
 		return area.warning("doctor.session.generated", nil)
 	case s.sandbox():
 		return area.ok("doctor.session.sandbox", nil)
-	case len(secret) < config.SessionBytes:
+	case slices.ContainsFunc(secrets, func(secret string) bool { return len(secret) < config.SessionBytes }):
 		return area.wrong(name, "doctor.session.short")
 	case s.complained(name):
 		return area.wrong(name, "doctor.session.placeholder")
