@@ -37,6 +37,7 @@ import (
 	"github.com/resume-matcher/credits/services/observe"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/sandbox"
+	"github.com/resume-matcher/credits/services/seal"
 	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/services/webhook"
 	"github.com/resume-matcher/credits/static"
@@ -292,11 +293,9 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	if err != nil {
 		return nil, nil, err
 	}
-	secret := p.cfg.SessionSecret
-	if secret == "" {
-		if secret, err = p.cfg.Generated("session-secret", ""); err != nil {
-			return nil, nil, err
-		}
+	secrets, err := p.sessionSecrets()
+	if err != nil {
+		return nil, nil, err
 	}
 	buy, err := p.purchases(ctx, db)
 	if err != nil {
@@ -307,11 +306,11 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 			return nil, nil, fmt.Errorf("prepare the packages: %w", err)
 		}
 	}
-	signIn, err := p.signIn(ctx, db)
+	signIn, err := p.signIn(ctx, db, secrets)
 	if err != nil {
 		return nil, nil, err
 	}
-	rows := auth.NewSessions(db, []byte(secret), models.Now)
+	rows := auth.NewSessions(db, secrets, models.Now)
 	events := &webhook.Service{DB: db, Purchase: buy, Secrets: p.cfg.WebhookSecrets, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log}
 	spending := &spend.Service{DB: db, Log: p.log}
 	app := handlers.NewApp(&handlers.Handler{
@@ -319,15 +318,35 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, SmallBusiness: p.cfg.SmallBusiness, Development: !p.cfg.Production(), FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: proxies,
 			Dashboard: p.cfg.Dashboard(), Legal: handlers.Legal{Imprint: p.cfg.ImprintURL, Terms: p.cfg.TermsURL, Privacy: p.cfg.PrivacyURL}, Texts: texts, Log: p.log, Ready: func(ctx context.Context) error { return models.Migrated(ctx, db) },
 		},
-		Sessions: handlers.NewSessions(rows, []byte(secret), p.cfg.Secure()),
+		Sessions: handlers.NewSessions(rows, secrets, p.cfg.Secure()),
 		Auth:     signIn, Purchase: buy, Webhook: events, Ledger: &ledger.Service{DB: db},
 		Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Log: p.log},
 	})
-	return app, []func(context.Context){events.Run, buy.Run, buy.RunReconcile, spending.Run, func(ctx context.Context) { auth.RunSweeps(ctx, p.log, rows.Sweep, signIn.Keys.Sweep, buy.Sweep) }}, nil
+	return app, []func(context.Context){
+		events.Run, buy.Run, buy.RunReconcile, spending.Run,
+		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Minute, rows.Sweep, signIn.Keys.Sweep) },
+		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Hour, buy.Sweep) },
+	}, nil
+}
+
+// sessionSecrets are those that are configured, or the generated one.
+func (p *program) sessionSecrets() (secrets seal.Secrets, err error) {
+	configured := p.cfg.SessionSecrets
+	if len(configured) == 0 {
+		generated, err := p.cfg.Generated("session-secret", "")
+		if err != nil {
+			return nil, err
+		}
+		configured = config.Secrets{generated.Reveal()}
+	}
+	for _, secret := range configured {
+		secrets = append(secrets, []byte(secret))
+	}
+	return secrets, nil
 }
 
 // signIn offers every provider that is configured. The sandbox brings its own.
-func (p *program) signIn(ctx context.Context, db *gorm.DB) (*auth.Service, error) {
+func (p *program) signIn(ctx context.Context, db *gorm.DB, secrets seal.Secrets) (*auth.Service, error) {
 	if p.cfg.Mode == config.Sandbox {
 		cfg, server, err := sandbox.StartIdentity(ctx, p.cfg, p.log)
 		if err != nil {
@@ -336,7 +355,7 @@ func (p *program) signIn(ctx context.Context, db *gorm.DB) (*auth.Service, error
 		p.cfg, p.closers = cfg, append(p.closers, server.Close)
 	}
 	return auth.New(auth.Options{
-		DB: db, AppURL: p.cfg.AppURL, Providers: auth.Configured(p.cfg), AdminEmails: p.cfg.AdminEmails, Log: p.log, Now: models.Now,
+		DB: db, AppURL: p.cfg.AppURL, Providers: auth.Configured(p.cfg), AdminEmails: p.cfg.AdminEmails, Secrets: secrets, Log: p.log, Now: models.Now,
 	})
 }
 
@@ -473,7 +492,7 @@ func (p *program) standIn(ctx context.Context) error {
 	}
 	if err == nil && p.cfg.Mode == config.Sandbox {
 		if _, err = p.purchases(ctx, nil); err == nil {
-			_, err = p.signIn(ctx, nil)
+			_, err = p.signIn(ctx, nil, nil)
 		}
 	}
 	if err != nil {

@@ -31,7 +31,7 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 	for _, p := range h.Auth.Providers() {
 		data.Linkable = append(data.Linkable, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.Linking)})
 	}
-	here := h.Sessions.rows.Name(c.Cookies(h.Sessions.cookie()))
+	here := currentVisitor(c).session.KeyHash
 	for _, s := range sessions {
 		data.Sessions = append(data.Sessions, pages.AccountSession{ID: s.KeyHash, Device: s.Device, Since: s.CreatedAt, Seen: s.LastSeenAt, Here: s.KeyHash == here})
 	}

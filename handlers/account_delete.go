@@ -23,17 +23,16 @@ func (h *Handler) renderDeletion(c *fiber.Ctx, status int, problem string) error
 	}
 	data := pages.AccountDeletionData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Balance: d.Balance, Holds: d.Holds, Held: d.Held,
 		Awaiting: d.Awaiting, Disputed: d.Disputed, Booked: d.Booked, Until: d.Until, Error: problem}
-	proved, err := h.Sessions.proved(c)
-	if err != nil {
-		return err
-	}
-	if !proved {
+	if !h.proved(c) {
 		if data.Prove, err = h.ownProviders(c); err != nil {
 			return err
 		}
 	}
 	return h.render(c, status, "account.delete.title", pages.AccountDeletion(data))
 }
+
+// proved reports whether this browser's user has lately come from their provider.
+func (h *Handler) proved(c *fiber.Ctx) bool { return h.Sessions.rows.Proved(currentVisitor(c).session) }
 
 // ownProviders are those through which the user can show that it is still them.
 func (h *Handler) ownProviders(c *fiber.Ctx) ([]pages.Linkable, error) {
@@ -56,16 +55,13 @@ func (h *Handler) ownProviders(c *fiber.Ctx) ([]pages.Linkable, error) {
 // deleteAccount is POST /{locale}/account/delete. It wants the box ticked, and somebody who has lately come from their
 // provider: an unattended browser is not enough.
 func (h *Handler) deleteAccount(c *fiber.Ctx) error {
-	proved, err := h.Sessions.proved(c)
 	switch {
-	case err != nil:
-		return err
-	case !proved:
+	case !h.proved(c):
 		return h.renderDeletion(c, fiber.StatusUnprocessableEntity, "")
 	case formValue(c, "sure") != "yes":
 		return h.renderDeletion(c, fiber.StatusUnprocessableEntity, h.message(c.UserContext(), fault.Field("sure", fault.DeletionConfirm)))
 	}
-	err = h.Auth.Delete(c.UserContext(), currentUserID(c))
+	err := h.Auth.Delete(c.UserContext(), currentUserID(c))
 	if f := fault.Of(err); f != nil && f.Problem == fault.DeletionDispute {
 		return h.renderDeletion(c, fiber.StatusConflict, "")
 	}

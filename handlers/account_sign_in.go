@@ -11,7 +11,7 @@ import (
 
 // purposePath is the address that sends somebody who is signed in to a provider.
 func (h *Handler) purposePath(c *fiber.Ctx, provider string, purpose auth.Purpose) string {
-	query := url.Values{"purpose": {string(purpose)}, "locale": {pageLocale(c)}, "token": {h.Sessions.purposeToken(currentVisitor(c).token, purpose)}}
+	query := url.Values{"purpose": {string(purpose)}, "locale": {pageLocale(c)}, "token": {h.Sessions.purposeToken(currentVisitor(c).session, purpose)}}
 	return "/auth/" + provider + "?" + query.Encode()
 }
 
@@ -27,21 +27,19 @@ func (h *Handler) purposeOf(c *fiber.Ctx) (auth.Purpose, error) {
 		return "", fault.Because(fault.Malformed, fault.SignInFailed)
 	case v.account == nil:
 		return "", fault.New(fault.Unauthenticated, nil)
-	case !sameText(c.Query("token"), h.Sessions.purposeToken(v.token, purpose)):
+	case !h.Sessions.goodPurposeToken(v.session, purpose, c.Query("token")):
 		return "", fault.Because(fault.Forbidden, fault.TokenMissing)
 	}
 	return purpose, nil
 }
 
+// purposePages are where those who went to a provider for something come back to.
+var purposePages = map[auth.Purpose]string{auth.Linking: "/account", auth.Confirming: "/account/delete"}
+
 // finishPurpose ends what somebody who is signed in went to a provider for. Whatever comes of it, they are back at
 // their account and still signed in.
-func (h *Handler) finishPurpose(c *fiber.Ctx, landed *landing) error {
-	locale := landed.Locale
-	if locale == "" {
-		locale = pageLocale(c)
-	}
-	to := map[auth.Purpose]string{auth.Linking: "/account", auth.Confirming: "/account/delete"}[landed.Purpose]
-	done, err := h.servePurpose(c, landed)
+func (h *Handler) finishPurpose(c *fiber.Ctx, flow auth.Flow) error {
+	done, err := h.servePurpose(c, flow)
 	if f := fault.Of(err); f != nil && f.Problem != "" {
 		done, err = purposeFlash(f.Problem), nil
 	}
@@ -49,32 +47,33 @@ func (h *Handler) finishPurpose(c *fiber.Ctx, landed *landing) error {
 		return err
 	}
 	setFlash(c, h.Sessions.secure, done)
-	return leave(c, "/"+locale+to)
+	return leave(c, flowTarget(flow))
 }
 
 // servePurpose does it, and says what the next page tells.
-func (h *Handler) servePurpose(c *fiber.Ctx, landed *landing) (flash string, err error) {
-	if landed.userID == 0 || landed.userID != currentUserID(c) { // signed out meanwhile
+func (h *Handler) servePurpose(c *fiber.Ctx, flow auth.Flow) (flash string, err error) {
+	v := currentVisitor(c)
+	if v.account == nil || !h.Sessions.goodPurposeToken(v.session, flow.Purpose, flow.Session) { // signed out meanwhile
 		return "", fault.New(fault.Unauthenticated, nil)
 	}
-	if c.Query("error") == "access_denied" && sameText(c.Query("state"), landed.State) {
+	if c.Query("error") == "access_denied" {
 		return "sign_in_canceled", nil
 	}
 	query, err := answerOf(c)
 	if err != nil {
 		return "", err
 	}
-	if landed.Purpose == auth.Confirming {
-		if err := h.Auth.Confirm(c.UserContext(), landed.userID, landed.Flow, query); err != nil {
+	if flow.Purpose == auth.Confirming {
+		if err := h.Auth.Confirm(c.UserContext(), v.account.ID, flow, query); err != nil {
 			return "", err
 		}
-		return "confirmed", h.Sessions.prove(c)
+		return "confirmed", h.Sessions.rows.Prove(c.UserContext(), v.session.KeyHash)
 	}
-	already, err := h.Auth.Link(c.UserContext(), landed.userID, landed.Flow, query)
+	already, err := h.Auth.Link(c.UserContext(), v.account.ID, flow, query)
 	if err != nil || already {
 		return "already_linked", err
 	}
-	h.Site.Log.InfoContext(c.UserContext(), "sign-in linked", "user_id", landed.userID, "provider", landed.Provider)
+	h.Site.Log.InfoContext(c.UserContext(), "sign-in linked", "user_id", v.account.ID, "provider", flow.Provider)
 	return "linked", nil
 }
 

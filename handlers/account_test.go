@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
+
+	"github.com/resume-matcher/credits/models"
 )
 
 // member is a signed-in browser at the desk.
@@ -30,7 +32,7 @@ func (m member) open(path string) (reply, *goquery.Document) {
 func (m member) post(path string, form url.Values) reply {
 	m.t.Helper()
 	_, id, _ := strings.Cut(m.cookie, "=")
-	form.Set("_csrf", m.handler.Sessions.token(id))
+	form.Set("_csrf", m.handler.Sessions.token(&models.Session{Key: id}))
 	return m.call("POST", path, form.Encode(), "Content-Type: application/x-www-form-urlencoded", "Cookie: "+m.cookie)
 }
 

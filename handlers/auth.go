@@ -24,7 +24,7 @@ func (h *Handler) showLogin(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "login.title", pages.Login(data))
 }
 
-// startSignIn is GET /auth/{provider}: it remembers the attempt in this browser and sends it to the provider. With a
+// startSignIn is GET /auth/{provider}: it leaves the attempt, sealed, in this browser and sends it to the provider. With a
 // purpose, somebody who is signed in goes there and comes back to their account.
 func (h *Handler) startSignIn(c *fiber.Ctx) error {
 	// goth's own handlers let the caller choose these; nobody who means well sends them.
@@ -47,42 +47,60 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 		return err
 	}
 	flow.ReturnTo = back
-	if err := h.Sessions.begin(c, flow); err != nil {
+	if purpose != "" {
+		flow.Session = h.Sessions.purposeToken(currentVisitor(c).session, purpose)
+	}
+	if err := h.keepFlow(c, flow); err != nil {
 		return err
 	}
 	return c.Redirect(target, fiber.StatusFound)
 }
 
-// finishSignIn is GET /auth/{provider}/callback. What the browser began is ended before anything is checked, so an
-// answer works once at most.
+// finishSignIn is GET /auth/{provider}/callback. The flow's one try is taken before anything is checked. A browser that
+// comes again, by the back button, a reload or a double click, is sent to the page that it wanted.
 func (h *Handler) finishSignIn(c *fiber.Ctx) error {
-	landed, err := h.Sessions.land(c)
+	flow, ok := h.landedFlow(c)
+	if !ok {
+		if currentVisitor(c).account != nil {
+			return leave(c, afterSignIn("", h.preferredLocale(c)))
+		}
+		return fault.Because(fault.Malformed, fault.SignInExpired)
+	}
+	first, err := h.Auth.Claim(c.UserContext(), flow)
 	if err != nil {
 		return err
 	}
-	if landed.Provider == "" || landed.Provider != c.Params("provider") {
-		return fault.Because(fault.Malformed, fault.SignInExpired)
+	if !first {
+		return leave(c, flowTarget(flow))
 	}
-	if landed.Purpose != "" {
-		return h.finishPurpose(c, landed)
+	if flow.Purpose != "" {
+		return h.finishPurpose(c, flow)
 	}
-	if c.Query("error") == "access_denied" && sameText(c.Query("state"), landed.State) { // they changed their mind
+	if c.Query("error") == "access_denied" { // they changed their mind
 		setFlash(c, h.Sessions.secure, "sign_in_canceled")
-		return leave(c, "/"+landed.Locale+"/login?return_to="+url.QueryEscape(landed.ReturnTo))
+		return leave(c, "/"+flow.Locale+"/login?return_to="+url.QueryEscape(flow.ReturnTo))
 	}
 	query, err := answerOf(c)
 	if err != nil {
 		return err
 	}
-	user, err := h.Auth.Complete(c.UserContext(), landed.Flow, query)
+	in, err := h.Auth.Complete(c.UserContext(), flow, query)
 	if err != nil {
 		return err
 	}
-	if err := landed.signIn(c.UserContext(), user.ID, auth.Device(c.Get(fiber.HeaderUserAgent))); err != nil {
+	if err := h.Sessions.signIn(c.UserContext(), c, in); err != nil {
 		return err
 	}
-	h.Site.Log.InfoContext(c.UserContext(), "signed in", "user_id", user.ID, "provider", landed.Provider)
-	return leave(c, afterSignIn(landed.ReturnTo, landed.Locale))
+	h.Site.Log.InfoContext(c.UserContext(), "signed in", "user_id", in.ID, "provider", flow.Provider)
+	return leave(c, flowTarget(flow))
+}
+
+// flowTarget is the page on which a flow ends well.
+func flowTarget(flow auth.Flow) string {
+	if flow.ReturnTo == "" && flow.Purpose != "" {
+		return "/" + flow.Locale + purposePages[flow.Purpose]
+	}
+	return afterSignIn(flow.ReturnTo, flow.Locale)
 }
 
 // answerOf is what a provider sent with the browser.

@@ -22,9 +22,10 @@ const requestBudget = 9 * time.Second
 
 // visitor is who sends a request. It is put into the request's locals by loadVisitor.
 type visitor struct {
-	account *auth.Account  // nil when nobody is signed in
-	token   string         // CSRF token of the session; empty without one
-	key     *models.APIKey // of the program that calls; then there is no account
+	account *auth.Account   // nil when nobody is signed in
+	session *models.Session // then it is there, too
+	token   string          // CSRF token of the session; empty without one
+	key     *models.APIKey  // of the program that calls; then there is no account
 }
 
 const (
@@ -135,18 +136,24 @@ func (h *Handler) loadVisitor(c *fiber.Ctx) error {
 	}
 	v := &visitor{}
 	c.Locals(localVisitor, v)
-	userID, token, err := h.Sessions.current(c)
+	session, err := h.Sessions.current(c)
 	if err != nil {
 		return err
 	}
-	if userID != 0 {
-		account, err := h.Auth.Account(c.UserContext(), userID)
-		if err == nil {
-			v.account, v.token = &account, token
-		} else if !fault.Is(err, fault.NotFound) {
-			return err
-		}
+	if session == nil {
+		return c.Next()
 	}
+	account, err := h.Auth.Account(c.UserContext(), session.UserID)
+	if fault.Is(err, fault.NotFound) {
+		return c.Next()
+	}
+	if err == nil {
+		err = h.Sessions.rows.Touch(c.UserContext(), session)
+	}
+	if err != nil {
+		return err
+	}
+	v.account, v.session, v.token = &account, session, h.Sessions.token(session)
 	return c.Next()
 }
 
@@ -205,7 +212,7 @@ func (h *Handler) checkToken(c *fiber.Ctx) error {
 	if sent == "" {
 		sent = formValue(c, "_csrf")
 	}
-	if !sameToken(sent, v.token) {
+	if !h.Sessions.goodToken(v.session, sent) {
 		return fault.Because(fault.Forbidden, fault.TokenMissing)
 	}
 	return c.Next()

@@ -2,57 +2,34 @@ package handlers
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/middleware/session"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/seal"
 )
 
-// How long a session lasts: signed in, and on the way through a provider.
-const (
-	sessionLife = 14 * 24 * time.Hour
-	flowLife    = 10 * time.Minute
-)
-
-// proofLife is for how long somebody who has shown a provider who they are may do what cannot be undone.
-const proofLife = 15 * time.Minute
-
-const (
-	keyUser  = "user_id"
-	keyFlow  = "flow"
-	keyProof = "proved_at" // when they last came from their provider, in seconds since 1970
-)
-
-// Sessions are the browsers that are signed in or signing in. They live in PostgreSQL, so any replica knows them and
-// any can end them; only ids are kept, never money or rights.
+// Sessions are the browsers that are signed in or signing in: their cookies, and the tokens of their forms. The rows are
+// in PostgreSQL, so any server knows them and any can end them.
 type Sessions struct {
-	store  *session.Store
-	rows   *auth.Sessions
-	secret []byte
-	secure bool
-	name   string // of the cookie
+	rows    *auth.Sessions
+	secrets seal.Secrets
+	secure  bool
+	prefix  string // of our cookies' names
 }
 
-// NewSessions returns sessions kept in rows. The cookie's name pins it to our host when we are reached over https.
-func NewSessions(rows *auth.Sessions, secret []byte, secure bool) *Sessions {
-	name := "session"
+// NewSessions returns sessions kept in rows. The cookies' names pin them to our host when we are reached over https.
+func NewSessions(rows *auth.Sessions, secrets seal.Secrets, secure bool) *Sessions {
+	s := &Sessions{rows: rows, secrets: secrets, secure: secure}
 	if secure {
-		name = "__Host-session"
+		s.prefix = "__Host-"
 	}
-	store := session.New(session.Config{
-		Storage: rows, Expiration: sessionLife, KeyLookup: "cookie:" + name, KeyGenerator: randomKey,
-		CookiePath: "/", CookieHTTPOnly: true, CookieSecure: secure, CookieSameSite: "Lax",
-	})
-	return &Sessions{store: store, rows: rows, secret: secret, secure: secure, name: name}
+	return s
 }
 
 // cookie is the name of the session's cookie.
@@ -60,7 +37,12 @@ func (s *Sessions) cookie() string {
 	if s == nil { // a server for Stripe's events alone, as in a test
 		return "session"
 	}
-	return s.name
+	return s.prefix + "session"
+}
+
+// setCookie gives the browser a cookie that only we read. Lax, because a provider's answer comes from another site.
+func (s *Sessions) setCookie(c *fiber.Ctx, name, value string, seconds int) {
+	c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: s.secure})
 }
 
 // randomKey is 256 bits that nobody guesses. crypto/rand.Read never fails: the program would have ended.
@@ -70,28 +52,76 @@ func randomKey() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// current returns the signed-in user's id, or 0, and the CSRF token of their session.
-func (s *Sessions) current(c *fiber.Ctx) (int64, string, error) {
-	sess, err := s.store.Get(c)
-	if err != nil {
-		return 0, "", fmt.Errorf("read session: %w", err)
-	}
-	if sess.Fresh() {
-		return 0, "", nil
-	}
-	userID, _ := sess.Get(keyUser).(int64)
-	return userID, s.token(sess.ID()), nil
+// current returns the live session of this browser, nil without one.
+func (s *Sessions) current(c *fiber.Ctx) (*models.Session, error) {
+	return s.rows.Load(c.UserContext(), c.Cookies(s.cookie()))
 }
 
-// token is the CSRF token of a session: bound to it, good on every replica, and stored nowhere. It is written differently
+// signIn opens a session under a new key in place of the one that this browser had: a key that somebody planted, and
+// one that somebody copied, are worth nothing afterwards.
+func (s *Sessions) signIn(ctx context.Context, c *fiber.Ctx, in auth.SignIn) error {
+	if err := s.endHere(c); err != nil {
+		return err
+	}
+	key, err := s.rows.Open(ctx, in, auth.Device(c.Get(fiber.HeaderUserAgent)))
+	if err != nil {
+		return err
+	}
+	s.setCookie(c, s.cookie(), key, int(auth.SessionMax.Seconds()))
+	return nil
+}
+
+// end signs this browser out.
+func (s *Sessions) end(c *fiber.Ctx) error {
+	if err := s.endHere(c); err != nil {
+		return err
+	}
+	s.setCookie(c, s.cookie(), "", -1)
+	return nil
+}
+
+// endHere ends the session of this browser, if it has one.
+func (s *Sessions) endHere(c *fiber.Ctx) error {
+	session, err := s.current(c)
+	if err != nil || session == nil {
+		return err
+	}
+	return s.rows.End(c.UserContext(), session.UserID, session.KeyHash)
+}
+
+// token is the CSRF token of a session: bound to it, good on every server, and stored nowhere. It is written differently
 // each time, so that the size of a compressed page tells nothing of it.
 // Source: https://www.breachattack.com
-func (s *Sessions) token(id string) string {
-	mac := hmac.New(sha256.New, s.secret)
-	mac.Write([]byte("csrf:" + id))
+func (s *Sessions) token(session *models.Session) string {
 	mask := make([]byte, sha256.Size, 2*sha256.Size)
 	rand.Read(mask) // never fails: the program would have ended
-	return base64.RawURLEncoding.EncodeToString(append(mask, xor(mac.Sum(nil), mask)...))
+	return base64.RawURLEncoding.EncodeToString(append(mask, xor(s.secrets.Sum(csrfText(session)), mask)...))
+}
+
+// goodToken reports whether a form's token is the session's.
+func (s *Sessions) goodToken(session *models.Session, token string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(raw) != 2*sha256.Size {
+		return false
+	}
+	return s.secrets.Verify(csrfText(session), xor(raw[sha256.Size:], raw[:sha256.Size]))
+}
+
+func csrfText(session *models.Session) string { return "csrf:" + session.Key }
+
+// purposeToken goes into the address that sends somebody who is signed in to a provider. Without it another site could
+// begin that for them. It is bound to their session as the CSRF token is, and is of no other use.
+func (s *Sessions) purposeToken(session *models.Session, purpose auth.Purpose) string {
+	return base64.RawURLEncoding.EncodeToString(s.secrets.Sum(purposeText(session, purpose)))
+}
+
+func (s *Sessions) goodPurposeToken(session *models.Session, purpose auth.Purpose, token string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	return err == nil && s.secrets.Verify(purposeText(session, purpose), raw)
+}
+
+func purposeText(session *models.Session, purpose auth.Purpose) string {
+	return string(purpose) + ":" + session.Key
 }
 
 // sameText compares without telling how much was right. An empty text is never right.
@@ -99,132 +129,8 @@ func sameText(a, b string) bool {
 	return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }
 
-// purposeToken goes into the address that sends somebody who is signed in to a provider. Without it another site could
-// begin that for them. It is bound to their session as the CSRF token is, and is of no other use.
-func (s *Sessions) purposeToken(csrf string, purpose auth.Purpose) string {
-	mac := hmac.New(sha256.New, s.secret)
-	mac.Write(append([]byte(purpose+":"), unmask(csrf)...))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
-
-// proved reports whether this browser's user has lately come from their provider.
-func (s *Sessions) proved(c *fiber.Ctx) (bool, error) {
-	sess, err := s.store.Get(c)
-	if err != nil {
-		return false, fmt.Errorf("read session: %w", err)
-	}
-	at, _ := sess.Get(keyProof).(int64)
-	return time.Since(time.Unix(at, 0)) < proofLife, nil
-}
-
-// prove notes that this browser's user has just come from their provider.
-func (s *Sessions) prove(c *fiber.Ctx) error {
-	sess, err := s.store.Get(c)
-	if err != nil {
-		return fmt.Errorf("read session: %w", err)
-	}
-	if sess.Get(keyUser) == nil { // ended meanwhile
-		return nil
-	}
-	sess.Set(keyProof, time.Now().Unix())
-	return sess.Save()
-}
-
-// sameToken compares what two tokens stand for, without telling how much was right. What is no token is never right.
-func sameToken(a, b string) bool {
-	left, right := unmask(a), unmask(b)
-	return left != nil && subtle.ConstantTimeCompare(left, right) == 1
-}
-
-// unmask is what a token stands for; nil of what is no token.
-func unmask(token string) []byte {
-	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(raw) != 2*sha256.Size {
-		return nil
-	}
-	return xor(raw[sha256.Size:], raw[:sha256.Size])
-}
-
 func xor(text, mask []byte) []byte {
 	out := make([]byte, len(text))
 	subtle.XORBytes(out, text, mask)
 	return out
-}
-
-// begin remembers a sign-in on its way to the provider. One with a purpose goes beside the user's session, which stays.
-func (s *Sessions) begin(c *fiber.Ctx, flow auth.Flow) error {
-	sess, err := s.store.Get(c)
-	if err != nil {
-		return fmt.Errorf("read session: %w", err)
-	}
-	text, err := json.Marshal(flow)
-	if err != nil {
-		return fmt.Errorf("keep sign-in: %w", err)
-	}
-	if flow.Purpose == "" {
-		if err := sess.Regenerate(); err != nil { // an id that somebody planted is worth nothing
-			return fmt.Errorf("renew session: %w", err)
-		}
-		sess.SetExpiry(flowLife)
-	}
-	sess.Set(keyFlow, string(text))
-	return sess.Save()
-}
-
-// landing is a sign-in that came back from its provider.
-type landing struct {
-	auth.Flow
-	userID int64            // who began it, when it has a purpose
-	sess   *session.Session // to sign in with, when it has none
-	rows   *auth.Sessions
-}
-
-// land returns the sign-in that this browser began and ends it: a second answer from the provider finds nothing.
-func (s *Sessions) land(c *fiber.Ctx) (*landing, error) {
-	sess, err := s.store.Get(c)
-	if err != nil {
-		return nil, fmt.Errorf("read session: %w", err)
-	}
-	l := &landing{sess: sess, rows: s.rows}
-	text, _ := sess.Get(keyFlow).(string)
-	if text == "" {
-		return l, nil
-	}
-	if err := json.Unmarshal([]byte(text), &l.Flow); err != nil {
-		return nil, fmt.Errorf("read sign-in: %w", err)
-	}
-	sess.Delete(keyFlow)
-	if l.Purpose != "" {
-		l.userID, _ = sess.Get(keyUser).(int64)
-		if err := sess.Save(); err != nil {
-			return nil, fmt.Errorf("end a sign-in: %w", err)
-		}
-		return l, nil
-	}
-	if err := sess.Regenerate(); err != nil { // removes the row under the old id
-		return nil, fmt.Errorf("renew session: %w", err)
-	}
-	return l, nil
-}
-
-// signIn makes the session the user's, under the new id.
-func (l *landing) signIn(ctx context.Context, userID int64, device string) error {
-	if err := l.rows.Bind(ctx, l.sess.ID(), userID, device); err != nil {
-		return err
-	}
-	l.sess.Set(keyUser, userID)
-	l.sess.Set(keyProof, time.Now().Unix())
-	if err := l.sess.Save(); err != nil {
-		return fmt.Errorf("save session: %w", err)
-	}
-	return nil
-}
-
-// end signs this browser out.
-func (s *Sessions) end(c *fiber.Ctx) error {
-	sess, err := s.store.Get(c)
-	if err != nil {
-		return fmt.Errorf("read session: %w", err)
-	}
-	return sess.Destroy()
 }

@@ -34,13 +34,17 @@ type Identity struct {
 	LastSignInAt  time.Time
 }
 
-// Session is one signed-in or signing-in browser, found by the hash of its cookie.
+// Session is one signed-in browser, found by the hash of its cookie.
 type Session struct {
-	KeyHash    string `gorm:"primaryKey"`
-	Data       []byte
-	UserID     *int64
-	Device     string // browser and system in two words, as "Firefox, Linux"; empty when it is neither
-	ExpiresAt  time.Time
-	CreatedAt  time.Time
-	LastSeenAt time.Time // within five minutes
+	KeyHash         string `gorm:"primaryKey"`
+	Key             string `gorm:"-"` // the cookie's value, for the request that brought it
+	UserID          int64
+	Issuer, Subject string     // the identity that opened it; empty for sessions from before this was noted
+	Device          string     // browser and system in two words, as "Firefox, Linux"; empty when it is neither
+	ProvedAt        *time.Time // when its user last proved to be present
+	ElsewhereAt     *time.Time // a sign-in in another browser that this one has not told of yet
+	ElsewhereDevice string
+	CreatedAt       time.Time
+	LastSeenAt      time.Time // within a minute
+	ExpiresAt       time.Time
 }

@@ -62,15 +62,15 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s: the server says that it is %q", name, res.Header.Get("Server"))
 		}
 	}
-	t.Run("the session's cookie", func(t *testing.T) {
+	t.Run("the cookie of a way to the provider", func(t *testing.T) {
 		res, _ := request(t, stay, "GET", s.url+"/auth/oidc", "", map[string]string{"Cookie": "__Host-session=planted-by-somebody-else"})
 		cookies := res.Cookies()
 		if len(cookies) != 1 {
-			t.Fatalf("cookies = %v, want the session's alone", cookies)
+			t.Fatalf("cookies = %v, want the flow's alone", cookies)
 		}
 		c := cookies[0]
-		if c.Name != "__Host-session" || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || len(c.Value) < 43 {
-			t.Errorf("cookie = %v, want __Host-session, Secure, HttpOnly, Lax, for / and no domain", c)
+		if !strings.HasPrefix(c.Name, "__Host-flow-") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || len(c.Value) < 43 {
+			t.Errorf("cookie = %v, want __Host-flow-…, Secure, HttpOnly, Lax, for / and no domain", c)
 		}
 		location := res.Header.Get("Location")
 		for _, want := range []string{"code_challenge=", "code_challenge_method=S256", "nonce=", "state=", "ui_locales="} {

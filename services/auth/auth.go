@@ -19,6 +19,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/seal"
 )
 
 const providerTimeout = 10 * time.Second
@@ -29,6 +30,7 @@ type Options struct {
 	AppURL      string // public origin; providers send users back to AppURL/auth/{name}/callback
 	Providers   []ProviderConfig
 	AdminEmails []string // users with one of these addresses, verified, are admins
+	Secrets     seal.Secrets
 	HTTPClient  *http.Client
 	Log         *slog.Logger
 	Now         func() time.Time
@@ -41,13 +43,14 @@ type Service struct {
 	db        *gorm.DB
 	providers []provider
 	admins    []string
+	secrets   seal.Secrets
 	log       *slog.Logger
 	now       func() time.Time
 }
 
 // New checks the options. It speaks to no provider: each is looked up when somebody first signs in with it.
 func New(o Options) (*Service, error) {
-	s := &Service{db: o.DB, log: o.Log, now: o.Now}
+	s := &Service{db: o.DB, secrets: o.Secrets, log: o.Log, now: o.Now}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

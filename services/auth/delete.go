@@ -99,7 +99,8 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 func forget(tx *gorm.DB, userID int64) error {
 	for _, statement := range []string{
 		`DELETE FROM identities WHERE user_id = ?`,
-		`UPDATE sessions SET data = '', user_id = NULL, device = '', expires_at = now() WHERE user_id = ?`,
+		`DELETE FROM sessions WHERE user_id = ?`,
+		`DELETE FROM refused_identities WHERE user_id = ?`,
 		`UPDATE users u SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, updated_at = now(), deleted_at = now(),
 			delete_after = ` + keepUntilOf + ` WHERE id = ?`,
 		`INSERT INTO audit_log (actor, action, user_id) VALUES ('system', 'account.delete', ?)`,

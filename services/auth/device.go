@@ -1,12 +1,6 @@
 package auth
 
-import (
-	"context"
-	"fmt"
-	"strings"
-
-	"github.com/resume-matcher/credits/models"
-)
+import "strings"
 
 // Names of browsers and systems, with what a User-Agent header says of each. The first that fits counts: most browsers
 // also call themselves Chrome, and Chrome calls itself Safari.
@@ -29,32 +23,4 @@ func Device(userAgent string) string {
 		}
 	}
 	return strings.Join(words, ", ")
-}
-
-// List returns a user's live sessions, the last used first. Their KeyHash names them to End; it opens nothing.
-func (s *Sessions) List(ctx context.Context, userID int64) ([]models.Session, error) {
-	db, cancel := s.query(ctx)
-	defer cancel()
-	var found []models.Session
-	err := db.Raw(`SELECT key_hash, device, created_at, last_seen_at, expires_at FROM sessions
-		WHERE user_id = ? AND expires_at > ? AND data <> '' ORDER BY last_seen_at DESC, key_hash`, userID, s.now()).Scan(&found).Error
-	if err != nil {
-		return nil, fmt.Errorf("sessions of user %d: %w", userID, err)
-	}
-	return found, nil
-}
-
-// Name is how List names the session with this key.
-func (s *Sessions) Name(key string) string { return s.hash(key) }
-
-// End ends one of a user's sessions, on every replica. One that is gone, or another's, is no error.
-func (s *Sessions) End(ctx context.Context, userID int64, name string) error {
-	db, cancel := s.query(ctx)
-	defer cancel()
-	err := db.Exec("UPDATE sessions SET data = '', user_id = NULL, device = '', expires_at = ? WHERE user_id = ? AND key_hash = ?",
-		s.now(), userID, name).Error
-	if err != nil {
-		return fmt.Errorf("end a session of user %d: %w", userID, err)
-	}
-	return nil
 }

@@ -15,7 +15,6 @@ import (
 
 	jose "github.com/go-jose/go-jose/v4"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -136,7 +135,7 @@ func (f *fakeProvider) tamper(change func(token string) string) {
 }
 
 // end completes a flow with the fake's answer.
-func (f fixture) end(t *testing.T, flow Flow) (models.User, error) {
+func (f fixture) end(t *testing.T, flow Flow) (SignIn, error) {
 	t.Helper()
 	return f.Complete(t.Context(), flow, url.Values{"state": {flow.State}, "code": {"c"}})
 }

@@ -2,10 +2,11 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"regexp"
 	"time"
@@ -17,12 +18,11 @@ import (
 )
 
 const (
-	flowLifetime = 10 * time.Minute
 	maxCodeBytes = 4096
+	flowPurpose  = "sign-in flow" // of the seal
 )
 
-// Flow is one sign-in on its way. It stays in the server's session and is taken out of it, for good, before Complete
-// sees it: a flow is good for one try.
+// Flow is one sign-in on its way. It travels sealed in the browser that began it; Claim makes it good for one try.
 type Flow struct {
 	Provider  string    `json:"provider"`
 	State     string    `json:"state"`
@@ -31,7 +31,45 @@ type Flow struct {
 	Locale    string    `json:"locale"`
 	ReturnTo  string    `json:"return_to"` // the caller's own; not looked at here
 	Purpose   Purpose   `json:"purpose,omitempty"`
+	Session   string    `json:"session,omitempty"` // names the session that began it, where it has a purpose
 	StartedAt time.Time `json:"started_at"`
+}
+
+// Seal is the flow as it travels in a cookie.
+func (s *Service) Seal(flow Flow) (string, error) {
+	plain, err := json.Marshal(flow)
+	if err != nil {
+		return "", fmt.Errorf("seal a sign-in: %w", err)
+	}
+	return s.secrets.Seal(flowPurpose, plain), nil
+}
+
+// OpenFlow returns a flow that was sealed here and has not run out.
+func (s *Service) OpenFlow(sealed string) (flow Flow, ok bool) {
+	plain, ok := s.secrets.Open(flowPurpose, sealed)
+	if !ok || json.Unmarshal(plain, &flow) != nil {
+		return Flow{}, false
+	}
+	return flow, s.now().Sub(flow.StartedAt) <= FlowLife
+}
+
+// Claim takes the one try of a flow. It reports false when the try was taken before: by a reload, the back button or a
+// second request of the same browser.
+func (s *Service) Claim(ctx context.Context, flow Flow) (first bool, err error) {
+	hash := sha256.Sum256([]byte(flow.State))
+	done := s.db.WithContext(ctx).Exec(`INSERT INTO used_flows (state_hash, expires_at) SELECT ?::bytea, ?::timestamptz ON CONFLICT DO NOTHING`,
+		hash[:], flow.StartedAt.Add(FlowLife))
+	if done.Error != nil {
+		return false, fmt.Errorf("claim a sign-in: %w", done.Error)
+	}
+	return done.RowsAffected == 1, nil
+}
+
+// SignIn is a sign-in that succeeded: the user, and the identity that opened their account.
+type SignIn struct {
+	models.User
+	Issuer, Subject string
+	Proof           bool // the provider has just made sure that the person is present
 }
 
 // Begin starts a sign-in and returns the provider's address for it. With a purpose somebody is signed in already, and
@@ -64,26 +102,18 @@ func (s *Service) Begin(ctx context.Context, provider, locale string, purpose Pu
 	return address, flow, nil
 }
 
-// randomText returns 256 random bits.
-func randomText() (string, error) {
-	var b [32]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return "", err
-	}
-	return base64.RawURLEncoding.EncodeToString(b[:]), nil
-}
-
 // Complete ends a sign-in with what the provider sent back, and returns the user: found, linked or new.
 //
 // Locks: the identity and its e-mail address, then the users concerned.
 // Errors: fault.Malformed with fault.SignInExpired or fault.SignInFailed; the log has the details. fault.Unavailable
 // when the provider cannot even be looked up.
-func (s *Service) Complete(ctx context.Context, flow Flow, query url.Values) (models.User, error) {
+func (s *Service) Complete(ctx context.Context, flow Flow, query url.Values) (SignIn, error) {
 	config, who, err := s.identify(ctx, flow, query)
 	if err != nil {
-		return models.User{}, err
+		return SignIn{}, err
 	}
-	return s.signIn(ctx, config, who, flow.Locale)
+	user, err := s.signIn(ctx, config, who, flow.Locale)
+	return SignIn{User: user, Issuer: config.Issuer, Subject: who.Subject, Proof: true}, err
 }
 
 // identify checks what the provider sent back and returns who it says this is.
@@ -125,7 +155,7 @@ func (s *Service) accept(config ProviderConfig, flow Flow, query url.Values) (st
 	if flow.State == "" || state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(flow.State)) != 1 {
 		return "", &refusal{"state", "not the one that was sent"}
 	}
-	if age := s.now().Sub(flow.StartedAt); age > flowLifetime {
+	if age := s.now().Sub(flow.StartedAt); age > FlowLife {
 		return "", errFlowExpired
 	}
 	if query.Has("error") {

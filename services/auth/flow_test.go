@@ -1,16 +1,18 @@
 package auth
 
 import (
-	"encoding/json"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/seal"
 )
 
 func TestSignInWithTheStandIn(t *testing.T) {
@@ -145,7 +147,7 @@ func TestSignInExpiresAfterTenMinutes(t *testing.T) {
 	f := newFixture(t, standIn(t))
 	address, flow := f.begin(t)
 	query := choose(t, address, "demo-user", nil)
-	f.clock.Add(flowLifetime + time.Second)
+	f.clock.Add(FlowLife + time.Second)
 	_, err := f.Complete(t.Context(), flow, query)
 	wantProblem(t, err, fault.SignInExpired)
 }
@@ -196,21 +198,63 @@ func TestEverySignInIsItsOwn(t *testing.T) {
 	}
 }
 
-func TestFlowSurvivesTheSession(t *testing.T) {
+func TestFlowTravelsSealed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, newFakeProvider(t).config())
 	_, flow := f.begin(t)
 	flow.ReturnTo = "/de/purchase"
-	stored, err := json.Marshal(flow)
+	sealed, err := f.Seal(flow)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back Flow
-	if err := json.Unmarshal(stored, &back); err != nil {
+	back, ok := f.OpenFlow(sealed)
+	if diff := cmp.Diff(flow, back); diff != "" || !ok {
+		t.Errorf("opened %v, changed (-want +got):\n%s", ok, diff)
+	}
+	for _, secret := range []string{flow.State, flow.Verifier, flow.Nonce, "purchase"} {
+		if strings.Contains(sealed, secret) {
+			t.Errorf("%q can be read in the cookie", secret)
+		}
+	}
+	stranger := Service{secrets: seal.Secrets{otherSecret}, now: f.clock.Now}
+	forged, err := stranger.Seal(flow)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(flow, back); diff != "" {
-		t.Errorf("flow changed (-want +got):\n%s", diff)
+	for name, text := range map[string]string{"nothing": "", "cut": sealed[1:], "forged": forged} {
+		if _, ok := f.OpenFlow(text); ok {
+			t.Errorf("opened what is %s", name)
+		}
+	}
+	f.clock.Add(FlowLife + time.Second)
+	if _, ok := f.OpenFlow(sealed); ok {
+		t.Error("opened a flow that has run out")
+	}
+}
+
+func TestFlowIsGoodForOneTry(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, newFakeProvider(t).config())
+	_, one := f.begin(t)
+	_, two := f.begin(t)
+	if n := f.count(t, "SELECT count(*) FROM used_flows"); n != 0 {
+		t.Errorf("%d rows before a provider has answered, want none", n)
+	}
+	var first atomic.Int64
+	dbtest.Together(20, func(int) {
+		ok, err := f.Claim(t.Context(), one)
+		if err != nil {
+			t.Errorf("claim: %v", err)
+		}
+		if ok {
+			first.Add(1)
+		}
+	})
+	if first.Load() != 1 {
+		t.Errorf("%d of 20 requests took the one try", first.Load())
+	}
+	if ok, err := f.Claim(t.Context(), two); err != nil || !ok {
+		t.Errorf("another tab's flow was taken with it: %v", err)
 	}
 }
 

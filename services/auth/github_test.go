@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -44,7 +43,7 @@ func fakeGitHub(t *testing.T, user map[string]any, emails any) ProviderConfig {
 	return config
 }
 
-func signInWithGitHub(t *testing.T, f fixture) (models.User, error) {
+func signInWithGitHub(t *testing.T, f fixture) (SignIn, error) {
 	t.Helper()
 	address, flow, err := f.Begin(t.Context(), "github", "en", "")
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/seal"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -69,7 +70,7 @@ func newFixture(t *testing.T, providers ...ProviderConfig) fixture {
 	t.Helper()
 	f := fixture{db: dbtest.New(t), clock: newClock(), log: &logged{}}
 	s, err := New(Options{
-		DB: f.db, AppURL: appURL, Providers: providers, AdminEmails: []string{"Admin@example.com "},
+		DB: f.db, AppURL: appURL, Providers: providers, AdminEmails: []string{"Admin@example.com "}, Secrets: seal.Secrets{testSecret},
 		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.Now,
 	})
 	if err != nil {

@@ -76,36 +76,6 @@ func TestUnlink(t *testing.T) {
 	}
 }
 
-func TestEndOneSession(t *testing.T) {
-	t.Parallel()
-	s, db, clock := newSessions(t)
-	user, other := newUser(t, db), newUser(t, db)
-	for key, owner := range map[string]int64{"here": user, "there": user, "theirs": other} {
-		if err := s.Bind(t.Context(), key, owner, "Firefox, Linux"); err != nil {
-			t.Fatal(err)
-		}
-		mustSet(t, s, key, key, sessionMaxAge)
-	}
-	clock.Add(seenEvery)
-	wantData(t, s, "here", "here")
-	list, err := s.List(t.Context(), user)
-	if err != nil || len(list) != 2 || list[0].KeyHash != s.Name("here") || !list[0].LastSeenAt.Equal(clock.Now()) || list[0].Device != "Firefox, Linux" {
-		t.Fatalf("sessions = %v (%v), want two, the one just used first", list, err)
-	}
-	if err := s.End(t.Context(), user, s.Name("theirs")); err != nil {
-		t.Error(err)
-	}
-	wantData(t, s, "theirs", "theirs")
-	if err := s.End(t.Context(), user, s.Name("there")); err != nil {
-		t.Error(err)
-	}
-	wantData(t, s, "there", "")
-	wantData(t, s, "here", "here")
-	if list, err := s.List(t.Context(), user); err != nil || len(list) != 1 {
-		t.Errorf("%d sessions left (%v), want 1", len(list), err)
-	}
-}
-
 func TestDevice(t *testing.T) {
 	t.Parallel()
 	for agent, want := range map[string]string{

@@ -2,48 +2,52 @@ package auth
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/seal"
 )
 
 const (
-	sessionTimeout  = 5 * time.Second     // for one query: the middleware gives no context
-	sessionMaxAge   = 30 * 24 * time.Hour // however busy a session is
-	bindLead        = 5 * time.Minute     // between Bind and the first Set of a new session
-	tombstoneMaxAge = time.Hour           // how long a request may still be running that had read an ended session
-	seenEvery       = 5 * time.Minute     // how exactly it is known when a session was last used
+	sessionTimeout = 5 * time.Second // for one statement
+	seenEvery      = time.Minute     // how exactly it is known when a session was last used
+	sweepBatch     = 1000            // rows deleted by one statement
 )
 
-// Sessions keeps browser sessions in PostgreSQL, for Fiber's session middleware and for whoever must end them.
+// Sessions keeps the signed-in browsers in PostgreSQL, so that any server knows them and any can end them.
 //
-// A session's key is in the cookie only; the table has its HMAC. A session that was ended stays as an empty, expired
-// row for an hour: a request that was under way at the time would otherwise write the session back.
+// A session's key is in the browser's cookie only; the table has its HMAC. A session is a row: whoever ends it deletes it.
 type Sessions struct {
-	db     *gorm.DB
-	secret []byte
-	now    func() time.Time
+	db      *gorm.DB
+	secrets seal.Secrets
+	now     func() time.Time
 }
 
-// NewSessions returns the store. A nil now is models.Now.
-func NewSessions(db *gorm.DB, secret []byte, now func() time.Time) *Sessions {
+// NewSessions returns the store. Sessions hashed with any of the secrets are found; a nil now is models.Now.
+func NewSessions(db *gorm.DB, secrets seal.Secrets, now func() time.Time) *Sessions {
 	if now == nil {
 		now = models.Now
 	}
-	return &Sessions{db: db, secret: secret, now: now}
+	return &Sessions{db: db, secrets: secrets, now: now}
 }
 
-func (s *Sessions) hash(key string) string {
-	mac := hmac.New(sha256.New, s.secret)
-	mac.Write([]byte(key))
-	return hex.EncodeToString(mac.Sum(nil))
+// Name is what the table and the pages call the session with this key. It opens nothing.
+func (s *Sessions) Name(key string) string { return hex.EncodeToString(s.secrets.Sum(key)) }
+
+// names are what the session may be called while the secret is rotated, the current name first.
+func (s *Sessions) names(key string) []string {
+	var all []string
+	for _, sum := range s.secrets.Sums(key) {
+		all = append(all, hex.EncodeToString(sum))
+	}
+	return all
 }
 
 // query returns a database handle whose statements end after five seconds.
@@ -52,131 +56,167 @@ func (s *Sessions) query(ctx context.Context) (*gorm.DB, context.CancelFunc) {
 	return s.db.WithContext(ctx), cancel
 }
 
-// Get returns a live session's data, nil when there is none.
-func (s *Sessions) Get(key string) ([]byte, error) {
+// Open makes a session for a sign-in that has just succeeded and returns its key, which nobody had before.
+//
+// Locks: the identity, so that it cannot be unlinked beside this without ending the session.
+// Errors: fault.Malformed with fault.SignInFailed when the identity is no longer the user's.
+func (s *Sessions) Open(ctx context.Context, in SignIn, device string) (key string, err error) {
+	key, err = randomText()
+	if err != nil {
+		return "", err
+	}
+	db, cancel := s.query(ctx)
+	defer cancel()
+	now := s.now()
+	done := db.Exec(`INSERT INTO sessions (key_hash, user_id, issuer, subject, device, proved_at, created_at, last_seen_at, expires_at)
+		SELECT cast(@name AS text), user_id, issuer, subject, cast(@device AS text),
+			CASE WHEN cast(@proof AS boolean) THEN cast(@now AS timestamptz) END,
+			cast(@now AS timestamptz), cast(@now AS timestamptz), cast(@expires AS timestamptz)
+		FROM identities WHERE issuer = @issuer AND subject = @subject AND user_id = @user FOR KEY SHARE`, map[string]any{
+		"name": s.Name(key), "device": device, "proof": in.Proof, "now": now, "expires": now.Add(SessionMax),
+		"issuer": in.Issuer, "subject": in.Subject, "user": in.ID,
+	})
+	if done.Error != nil {
+		return "", fmt.Errorf("open a session of user %d: %w", in.ID, done.Error)
+	}
+	if done.RowsAffected == 0 {
+		return "", fault.Because(fault.Malformed, fault.SignInFailed)
+	}
+	return key, nil
+}
+
+const sessionColumns = `key_hash, user_id, issuer, subject, device, proved_at, elsewhere_at, elsewhere_device, created_at, last_seen_at, expires_at`
+
+// Load returns the live session with this key; nil when there is none.
+func (s *Sessions) Load(ctx context.Context, key string) (*models.Session, error) {
 	if key == "" {
 		return nil, nil
 	}
-	db, cancel := s.query(context.Background())
+	db, cancel := s.query(ctx)
 	defer cancel()
-	var rows []struct {
-		Data  []byte
-		Stale bool
-	}
-	hash, now := s.hash(key), s.now()
-	err := db.Raw("SELECT data, last_seen_at <= ? AS stale FROM sessions WHERE key_hash = ? AND expires_at > ? AND data <> ''",
-		now.Add(-seenEvery), hash, now).Scan(&rows).Error
+	names, now := s.names(key), s.now()
+	var rows []models.Session
+	err := db.Raw(`SELECT `+sessionColumns+` FROM sessions WHERE key_hash IN ? AND user_id IS NOT NULL AND expires_at > ? AND last_seen_at > ?`,
+		names, now, now.Add(-SessionIdle)).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	if rows[0].Stale {
-		if err := db.Exec("UPDATE sessions SET last_seen_at = ? WHERE key_hash = ? AND expires_at > ?", now, hash, now).Error; err != nil {
-			return nil, fmt.Errorf("note that a session is in use: %w", err)
+	found := rows[0]
+	found.Key = key
+	if found.KeyHash != names[0] { // hashed with a secret that is on its way out
+		if err := db.Exec(`UPDATE sessions SET key_hash = ? WHERE key_hash = ?`, names[0], found.KeyHash).Error; err != nil {
+			return nil, fmt.Errorf("rename session: %w", err)
 		}
+		found.KeyHash = names[0]
 	}
-	return rows[0].Data, nil
+	return &found, nil
 }
 
-// setSQL writes a session. It keeps the user of a live one, starts anew over one that ran out by itself, and leaves
-// one that was ended ended.
-const setSQL = `INSERT INTO sessions (key_hash, data, expires_at, created_at, last_seen_at) VALUES (@hash, @data, @expires, @now, @now)
-	ON CONFLICT (key_hash) DO UPDATE SET data = EXCLUDED.data,
-		user_id = CASE WHEN sessions.expires_at > @now THEN sessions.user_id END,
-		created_at = CASE WHEN sessions.expires_at > @now THEN sessions.created_at ELSE EXCLUDED.created_at END,
-		expires_at = CASE WHEN sessions.expires_at > @now
-			THEN LEAST(EXCLUDED.expires_at, sessions.created_at + @age * interval '1 second') ELSE EXCLUDED.expires_at END
-	WHERE sessions.expires_at > @now OR sessions.data <> ''`
-
-// Set stores a session for ttl, at most until it is thirty days old. A ttl of 0 is thirty days.
-func (s *Sessions) Set(key string, data []byte, ttl time.Duration) error {
-	if key == "" || len(data) == 0 {
-		return nil
-	}
-	if ttl <= 0 || ttl > sessionMaxAge {
-		ttl = sessionMaxAge
-	}
-	db, cancel := s.query(context.Background())
-	defer cancel()
+// Touch notes that a session is in use, once a minute.
+func (s *Sessions) Touch(ctx context.Context, session *models.Session) error {
 	now := s.now()
-	err := db.Exec(setSQL, map[string]any{
-		"hash": s.hash(key), "data": data, "now": now, "expires": now.Add(ttl), "age": int64(sessionMaxAge.Seconds()),
-	}).Error
-	if err != nil {
-		return fmt.Errorf("write session: %w", err)
-	}
-	return nil
-}
-
-// Delete ends a session for good.
-func (s *Sessions) Delete(key string) error {
-	db, cancel := s.query(context.Background())
-	defer cancel()
-	err := db.Exec("UPDATE sessions SET data = '', user_id = NULL, device = '', expires_at = ? WHERE key_hash = ?", s.now(), s.hash(key)).Error
-	if err != nil {
-		return fmt.Errorf("end session: %w", err)
-	}
-	return nil
-}
-
-// Reset forgets every session: everybody is signed out.
-func (s *Sessions) Reset() error {
-	db, cancel := s.query(context.Background())
-	defer cancel()
-	if err := db.Exec("DELETE FROM sessions").Error; err != nil {
-		return fmt.Errorf("reset sessions: %w", err)
-	}
-	return nil
-}
-
-// Close does nothing: the connections are the product's.
-func (s *Sessions) Close() error { return nil }
-
-// errSessionEnded is an attempt to sign in on a session that was ended.
-var errSessionEnded = errors.New("bind session: it was ended")
-
-// Bind says whose session this is, so that EndAll finds it, and on which device. Call it before the session is saved as
-// signed in: a crash in between then leaves nobody signed in, rather than a session that cannot be ended.
-func (s *Sessions) Bind(ctx context.Context, key string, userID int64, device string) error {
-	if key == "" {
-		return errors.New("bind session: no key")
+	if now.Sub(session.LastSeenAt) < seenEvery {
+		return nil
 	}
 	db, cancel := s.query(ctx)
 	defer cancel()
-	now := s.now()
-	done := db.Exec(`INSERT INTO sessions (key_hash, data, user_id, device, expires_at, created_at, last_seen_at) VALUES (?, '', ?, ?, ?, ?, ?)
-		ON CONFLICT (key_hash) DO UPDATE SET user_id = EXCLUDED.user_id, device = EXCLUDED.device WHERE sessions.expires_at > ?`,
-		s.hash(key), userID, device, now.Add(bindLead), now, now, now)
-	if done.Error != nil {
-		return fmt.Errorf("bind session to user %d: %w", userID, done.Error)
-	}
-	if done.RowsAffected == 0 {
-		return errSessionEnded
+	if err := db.Exec(`UPDATE sessions SET last_seen_at = ? WHERE key_hash = ?`, now, session.KeyHash).Error; err != nil {
+		return fmt.Errorf("note that a session is in use: %w", err)
 	}
 	return nil
+}
+
+// Prove notes that the session's user has just proved to be present.
+func (s *Sessions) Prove(ctx context.Context, name string) error {
+	db, cancel := s.query(ctx)
+	defer cancel()
+	if err := db.Exec(`UPDATE sessions SET proved_at = ? WHERE key_hash = ?`, s.now(), name).Error; err != nil {
+		return fmt.Errorf("note a proof: %w", err)
+	}
+	return nil
+}
+
+// Proved reports whether the session's proof of presence still counts.
+func (s *Sessions) Proved(session *models.Session) bool {
+	return session != nil && session.ProvedAt != nil && s.now().Sub(*session.ProvedAt) < ProofLife
+}
+
+// List returns a user's live sessions, the last used first. Their KeyHash names them to End; it opens nothing.
+func (s *Sessions) List(ctx context.Context, userID int64) ([]models.Session, error) {
+	db, cancel := s.query(ctx)
+	defer cancel()
+	now := s.now()
+	var found []models.Session
+	err := db.Raw(`SELECT `+sessionColumns+` FROM sessions WHERE user_id = ? AND expires_at > ? AND last_seen_at > ? ORDER BY last_seen_at DESC, key_hash`,
+		userID, now, now.Add(-SessionIdle)).Scan(&found).Error
+	if err != nil {
+		return nil, fmt.Errorf("sessions of user %d: %w", userID, err)
+	}
+	return found, nil
+}
+
+// End ends one of a user's sessions, on every server. One that is gone, or another's, is no error.
+func (s *Sessions) End(ctx context.Context, userID int64, name string) error {
+	return s.end(ctx, `user_id = ? AND key_hash = ?`, userID, name)
 }
 
 // EndAll signs a user out everywhere.
 func (s *Sessions) EndAll(ctx context.Context, userID int64) error {
+	return s.end(ctx, `user_id = ?`, userID)
+}
+
+func (s *Sessions) end(ctx context.Context, where string, args ...any) error {
 	db, cancel := s.query(ctx)
 	defer cancel()
-	err := db.Exec("UPDATE sessions SET data = '', user_id = NULL, device = '', expires_at = ? WHERE user_id = ?", s.now(), userID).Error
-	if err != nil {
-		return fmt.Errorf("end sessions of user %d: %w", userID, err)
+	if err := db.Exec(`DELETE FROM sessions WHERE `+where, args...).Error; err != nil {
+		return fmt.Errorf("end sessions: %w", err)
 	}
 	return nil
 }
 
-// Sweep deletes what has run out and says how many rows that were.
-func (s *Sessions) Sweep(ctx context.Context) (int64, error) {
-	db, cancel := s.query(ctx)
-	defer cancel()
+// Sweep deletes sessions and flows that have run out, in batches, and says how many rows that were.
+func (s *Sessions) Sweep(ctx context.Context) (swept int64, err error) {
 	now := s.now()
-	done := db.Exec("DELETE FROM sessions WHERE expires_at <= ? AND (data <> '' OR expires_at <= ?)", now, now.Add(-tombstoneMaxAge))
-	if done.Error != nil {
-		return 0, fmt.Errorf("sweep sessions: %w", done.Error)
+	for _, batch := range []struct {
+		query string
+		args  []any
+	}{
+		{`DELETE FROM sessions WHERE key_hash IN (SELECT key_hash FROM sessions WHERE expires_at <= ? OR last_seen_at <= ? LIMIT ?)`,
+			[]any{now, now.Add(-SessionIdle), sweepBatch}},
+		{`DELETE FROM used_flows WHERE state_hash IN (SELECT state_hash FROM used_flows WHERE expires_at <= ? LIMIT ?)`, []any{now, sweepBatch}},
+	} {
+		n, err := s.sweep(ctx, batch.query, batch.args...)
+		swept += n
+		if err != nil {
+			return swept, err
+		}
 	}
-	return done.RowsAffected, nil
+	return swept, nil
+}
+
+// sweep repeats a statement that deletes one batch until a batch is not full.
+func (s *Sessions) sweep(ctx context.Context, query string, args ...any) (swept int64, err error) {
+	for {
+		db, cancel := s.query(ctx)
+		done := db.Exec(query, args...)
+		cancel()
+		if done.Error != nil {
+			return swept, fmt.Errorf("sweep sessions: %w", done.Error)
+		}
+		if swept += done.RowsAffected; done.RowsAffected < sweepBatch {
+			return swept, nil
+		}
+	}
+}
+
+// randomText returns 256 random bits.
+func randomText() (string, error) {
+	var b [32]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(b[:]), nil
 }

@@ -7,11 +7,9 @@ import (
 	"time"
 )
 
-const sweepPause = time.Hour
-
-// RunSweeps removes what has run out, now and every hour, until ctx ends. Any number of replicas may run it.
-func RunSweeps(ctx context.Context, log *slog.Logger, sweeps ...func(context.Context) (int64, error)) {
-	ticker := time.NewTicker(sweepPause)
+// RunSweeps removes what has run out, now and after each pause, until ctx ends. Any number of replicas may run it.
+func RunSweeps(ctx context.Context, log *slog.Logger, pause time.Duration, sweeps ...func(context.Context) (int64, error)) {
+	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
 		for _, sweep := range sweeps {

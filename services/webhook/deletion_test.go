@@ -38,7 +38,7 @@ func newLeaver(t *testing.T) leaver {
 	s.must(s.DB.Exec(`UPDATE users SET name = 'Ada Lovelace', locale = 'en' WHERE id = ?`, s.user).Error)
 	s.must(s.DB.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
 		VALUES ('https://id.example.com', 'subject-of-ada', ?, 'oidc', 'ada@example.com', true, 'Ada Lovelace')`, s.user).Error)
-	s.must(s.DB.Exec(`INSERT INTO sessions (key_hash, data, user_id, device, expires_at) VALUES ('k', 'x', ?, 'Firefox', now() + interval '1 day')`, s.user).Error)
+	s.must(s.DB.Exec(`INSERT INTO sessions (key_hash, user_id, device, expires_at) VALUES ('k', ?, 'Firefox', now() + interval '1 day')`, s.user).Error)
 	return leaver{s, service}
 }
 

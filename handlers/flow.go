@@ -1,0 +1,80 @@
+package handlers
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/services/auth"
+)
+
+// A browser may be on its way to a provider in several tabs. Each way is a cookie of its own, so that no tab writes over
+// another's; the oldest give way.
+const (
+	flowCookie   = "flow-"
+	flowNameSize = 16      // characters of the state in a cookie's name
+	maxFlows     = 5       // at once in one browser
+	maxFlowBytes = 8 << 10 // of all their cookies: half of what a request's header may have
+)
+
+// flowCookieOf names the cookie of the flow with this state.
+func (s *Sessions) flowCookieOf(state string) string {
+	return s.prefix + flowCookie + state[:min(len(state), flowNameSize)]
+}
+
+// keepFlow leaves a flow, sealed, in the browser.
+func (h *Handler) keepFlow(c *fiber.Ctx, flow auth.Flow) error {
+	sealed, err := h.Auth.Seal(flow)
+	if err != nil {
+		return err
+	}
+	h.dropFlows(c, len(sealed))
+	h.Sessions.setCookie(c, h.Sessions.flowCookieOf(flow.State), sealed, int(auth.FlowLife.Seconds()))
+	return nil
+}
+
+// dropFlows makes room for a flow of so many bytes: what cannot be opened goes, then the oldest.
+func (h *Handler) dropFlows(c *fiber.Ctx, size int) {
+	type kept struct {
+		name string
+		flow auth.Flow
+		size int
+	}
+	var flows []kept
+	c.Request().Header.VisitAllCookie(func(key, value []byte) {
+		name := string(key)
+		if !strings.HasPrefix(name, h.Sessions.prefix+flowCookie) {
+			return
+		}
+		if flow, ok := h.Auth.OpenFlow(string(value)); ok {
+			flows = append(flows, kept{name, flow, len(value)})
+			size += len(value)
+			return
+		}
+		h.Sessions.setCookie(c, name, "", -1)
+	})
+	slices.SortFunc(flows, func(a, b kept) int { return a.flow.StartedAt.Compare(b.flow.StartedAt) })
+	for len(flows) > 0 && (len(flows) >= maxFlows || size > maxFlowBytes) {
+		h.Sessions.setCookie(c, flows[0].name, "", -1)
+		size -= flows[0].size
+		flows = flows[1:]
+	}
+}
+
+// landedFlow is the flow of this browser that the provider's answer belongs to. Its cookie stays: it says where a browser
+// that comes again wants to go.
+func (h *Handler) landedFlow(c *fiber.Ctx) (auth.Flow, bool) {
+	state := c.Query("state")
+	if state == "" {
+		return auth.Flow{}, false
+	}
+	flow, ok := h.Auth.OpenFlow(c.Cookies(h.Sessions.flowCookieOf(state)))
+	if !ok || !sameText(flow.State, state) || flow.Provider != c.Params("provider") {
+		return auth.Flow{}, false
+	}
+	if flow.Locale == "" {
+		flow.Locale = h.preferredLocale(c)
+	}
+	return flow, true
+}

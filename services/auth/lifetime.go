@@ -1,0 +1,11 @@
+package auth
+
+import "time"
+
+// How long what says who somebody is stays good. README's table of lifetimes is this list.
+const (
+	FlowLife    = 10 * time.Minute    // between the sign-in page and the provider's answer
+	SessionMax  = 30 * 24 * time.Hour // a session, however busy
+	SessionIdle = 14 * 24 * time.Hour // a user's session that nobody uses
+	ProofLife   = 15 * time.Minute    // from a proof of presence on, the session may do what cannot be undone
+)
