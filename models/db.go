@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -71,8 +72,18 @@ func Close(db *gorm.DB) error {
 	return pool.Close()
 }
 
-// connConfig reads a database address. Poolers in transaction mode (PgBouncer, Neon, Supabase) refuse prepared
-// statements and startup parameters, so those addresses get neither.
+// pins are what statements and answers rely on, whatever the defaults of the server, the database or the role are: hosts
+// and operators change them for reasons of their own. PgBouncer passes these on from every client.
+// Source: https://www.pgbouncer.org/config.html#track_extra_parameters
+var pins = map[string]string{"client_encoding": "UTF8", "datestyle": "ISO, MDY", "standard_conforming_strings": "on", "timezone": "UTC"}
+
+// directPins are what PgBouncer refuses. Behind it nothing depends on how the server writes bytes and intervals, because
+// answers come in binary, and each transaction names its isolation.
+var directPins = map[string]string{"bytea_output": "hex", "intervalstyle": "postgres", "default_transaction_isolation": "read committed"}
+
+// connConfig reads a database address. Poolers in transaction mode (PgBouncer, Neon, Supabase) refuse named statements
+// and most startup parameters, so those addresses get neither: each connection keeps the types of a statement and sends
+// it anew every time.
 func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 	address, pooled, err := cleanURL(address)
 	if err != nil {
@@ -86,17 +97,17 @@ func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 		return nil, false, errors.New("the database address names no host") // PGHOST does, and nothing was said of TLS to there
 	}
 	cfg.ConnectTimeout = connectTimeout
+	maps.Copy(cfg.RuntimeParams, pins)
 	if pooled {
-		cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
-		cfg.StatementCacheCapacity, cfg.DescriptionCacheCapacity = 0, 0
+		cfg.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 		return cfg, true, nil
 	}
+	maps.Copy(cfg.RuntimeParams, directPins)
 	for name, limit := range map[string]time.Duration{
 		"lock_timeout": lockTimeout, "statement_timeout": statementTimeout, "idle_in_transaction_session_timeout": idleInTxTimeout,
 	} {
 		cfg.RuntimeParams[name] = strconv.FormatInt(limit.Milliseconds(), 10)
 	}
-	cfg.RuntimeParams["timezone"] = "UTC"
 	return cfg, false, nil
 }
 
@@ -143,7 +154,7 @@ func Transaction(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) e
 				}
 			}
 			return fn(tx)
-		}, &sql.TxOptions{})
+		}, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 		if !worthRetrying(err) {
 			return err
 		}

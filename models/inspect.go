@@ -53,9 +53,7 @@ func openPlain(address string) (*sql.DB, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	for _, name := range []string{"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "timezone"} {
-		delete(cfg.RuntimeParams, name)
-	}
+	cfg.RuntimeParams = map[string]string{}
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	cfg.StatementCacheCapacity, cfg.DescriptionCacheCapacity = 0, 0
 	return stdlib.OpenDB(*cfg), named, nil

@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"slices"
@@ -82,7 +83,8 @@ func (p *pooler) take(server *pgproto3.Frontend) {
 func (p *pooler) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	client := pgproto3.NewBackend(conn, conn)
-	if !p.greet(conn, client) {
+	asked, ok := p.greet(conn, client)
+	if !ok {
 		return
 	}
 	var server *pgproto3.Frontend // while a transaction is open
@@ -99,6 +101,10 @@ func (p *pooler) serve(conn net.Conn) {
 		}
 		if server == nil {
 			server = p.lend()
+			server.Send(&pgproto3.Query{String: asked}) // as PgBouncer does where they differ from the connection's
+			if _, err := relay(server, nil); err != nil {
+				return
+			}
 		}
 		server.Send(message)
 		switch message.(type) {
@@ -140,11 +146,11 @@ func relay(server *pgproto3.Frontend, client *pgproto3.Backend) (byte, error) {
 	}
 }
 
-// understood are the startup parameters that PgBouncer takes; it refuses any other.
+// understood are the startup parameters that PgBouncer takes and passes on; it refuses any other.
 var understood = []string{"user", "database", "application_name", "client_encoding", "datestyle", "timezone", "standard_conforming_strings"}
 
-// greet lets a client in.
-func (p *pooler) greet(conn net.Conn, client *pgproto3.Backend) bool {
+// greet lets a client in, and returns the statements that set what it asked for.
+func (p *pooler) greet(conn net.Conn, client *pgproto3.Backend) (asked string, ok bool) {
 	message, err := client.ReceiveStartupMessage()
 	if _, asks := message.(*pgproto3.SSLRequest); err == nil && asks {
 		if _, err = conn.Write([]byte("N")); err == nil {
@@ -153,13 +159,16 @@ func (p *pooler) greet(conn net.Conn, client *pgproto3.Backend) bool {
 	}
 	startup, ok := message.(*pgproto3.StartupMessage)
 	if err != nil || !ok {
-		return false
+		return "", false
 	}
-	for name := range startup.Parameters {
+	for name, value := range startup.Parameters {
 		if !slices.Contains(understood, name) {
 			client.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01", Message: "unsupported startup parameter: " + name})
 			_ = client.Flush() // the client is let go either way
-			return false
+			return "", false
+		}
+		if name != "user" && name != "database" {
+			asked += fmt.Sprintf("SET %s = '%s';", name, value)
 		}
 	}
 	client.Send(&pgproto3.AuthenticationOk{})
@@ -168,5 +177,5 @@ func (p *pooler) greet(conn net.Conn, client *pgproto3.Backend) bool {
 	}
 	client.Send(&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{1, 2, 3, 4}})
 	client.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
-	return client.Flush() == nil
+	return asked, client.Flush() == nil
 }

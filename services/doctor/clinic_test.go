@@ -97,6 +97,12 @@ func (c *clinic) run(fix bool) []Check {
 func (c *clinic) check() []Check { c.t.Helper(); return c.run(false) }
 func (c *clinic) fix() []Check   { c.t.Helper(); return c.run(true) }
 
+// setDefault changes a default of the database.
+func (c *clinic) setDefault(setting string) {
+	c.t.Helper()
+	c.must(c.db.Exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ` + strings.ReplaceAll(setting, "'", "''") + `', current_database()); END $$`).Error)
+}
+
 func texts(checks []Check, level Level) (found []string) {
 	for _, c := range checks {
 		if c.Level == level {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"github.com/resume-matcher/credits/models"
@@ -28,6 +29,7 @@ func (s *SetUp) checkDatabase(ctx context.Context) []Check {
 	if c.Pooled() {
 		checks = append(checks, area.wrong(name, "doctor.database.pooled")...)
 	}
+	checks = append(checks, area.settings(ctx, name, s.Config.DatabaseURL.Reveal())...)
 	schema := s.checkSchema(ctx, area, c)
 	s.migrated = !Ill(schema) && !s.complained("DATABASE_POOL_URL") && (c.Named || !c.Shared || s.Config.DatabasePoolURL != "") // a pooler unawares refuses our server
 	if Ill(schema) || len(checks) > 0 {
@@ -60,6 +62,21 @@ func (a area) named(c models.Connection, name string) (checks []Check) {
 		return append(checks, a.warning("doctor.database.plain_private", facts{"setting": name})...)
 	}
 	return append(checks, a.wrong(name, "doctor.database.plain")...)
+}
+
+// settings are those of the database that do not fit, as the server's own connections see them.
+func (a area) settings(ctx context.Context, name, address string) (checks []Check) {
+	err := models.InspectSettings(ctx, address)
+	var wrong models.WrongSettings
+	switch {
+	case errors.As(err, &wrong):
+		for _, w := range wrong {
+			checks = append(checks, a.red("doctor.database.settings", facts{"setting": name, "name": w.Name, "value": w.Value, "wanted": w.Want})...)
+		}
+	case errors.Is(err, models.ErrUnreadable):
+		checks = a.red("doctor.database.unreadable", facts{"setting": name})
+	}
+	return checks // any other error is one of the connection, and told as such
 }
 
 // refused says why a database could not be used.
@@ -116,6 +133,7 @@ func (s *SetUp) checkPooler(ctx context.Context) []Check {
 	if !c.Shared {
 		checks = append(checks, area.warning("doctor.pooler.direct", facts{"setting": name})...)
 	}
+	checks = append(checks, area.settings(ctx, name, s.Config.ServerDatabaseURL().Reveal())...)
 	if s.Config.DatabaseURL != "" && !s.complained("DATABASE_URL") {
 		same, err := models.SameDatabase(ctx, s.Config.DatabaseURL.Reveal(), pool)
 		if err == nil && !same { // an error is one of DATABASE_URL, and told there

@@ -267,6 +267,23 @@ func TestPoolerAsDirectConnection(t *testing.T) {
 	})
 }
 
+func TestDatabaseWhoseDefaultsDoNotFit(t *testing.T) {
+	well := healthy(t)
+	for name, setting := range map[string]string{"a date style": "datestyle = 'German, DMY'", "a form of bytes": "bytea_output = 'escape'"} {
+		t.Run(name+" does not matter", func(t *testing.T) {
+			c := well.in(t)
+			c.setDefault(setting)
+			c.with("DATABASE_POOL_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantHealthy()
+		})
+	}
+	t.Run("an isolation that the pooler does not change", func(t *testing.T) {
+		c := well.in(t)
+		c.setDefault("default_transaction_isolation = 'serializable'")
+		defer c.setDefault("default_transaction_isolation = 'read committed'")
+		c.with("DATABASE_POOL_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantRed("doctor.database.settings")
+	})
+}
+
 func TestClockThatIsOff(t *testing.T) {
 	well := healthy(t)
 	for off, level := range map[time.Duration]Level{10 * time.Minute: Red, -10 * time.Minute: Red, 2 * time.Minute: Warning, 20 * time.Second: OK} {

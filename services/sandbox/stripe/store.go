@@ -39,8 +39,10 @@ func openStore(ctx context.Context, o Options) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec // prepares nothing: works behind a pooler
-	delete(config.RuntimeParams, "pgbouncer")           // a hint for other drivers, which a server would refuse
+	// Keeps no statement at the server, so that it works behind a pooler, and reads binary answers, whatever the database's
+	// DateStyle is.
+	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	delete(config.RuntimeParams, "pgbouncer") // a hint for other drivers, which a server would refuse
 	s := &store{db: stdlib.OpenDB(*config), shapes: shapes}
 	s.db.SetMaxOpenConns(3)
 	s.db.SetConnMaxIdleTime(time.Minute)

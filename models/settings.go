@@ -1,0 +1,100 @@
+package models
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Setting is a setting of the database that does not fit, although each connection asks for one that does: a pooler
+// may not have passed it on.
+type Setting struct{ Name, Value, Want string }
+
+// WrongSettings are the settings that do not fit.
+type WrongSettings []Setting
+
+// Error names each.
+func (w WrongSettings) Error() string {
+	var all []string
+	for _, s := range w {
+		all = append(all, fmt.Sprintf("%s is %q, want %q", s.Name, s.Value, s.Want))
+	}
+	return "settings of the database do not fit: " + strings.Join(all, "; ")
+}
+
+// ErrUnreadable says that the database writes moments or bytes in a form that is not read as what it was.
+var ErrUnreadable = errors.New("the database's answers are not read as what was written")
+
+// neededSettings are those with which a money rule or an answer would be another.
+var neededSettings = []Setting{
+	{Name: "DateStyle", Want: "ISO"}, {Name: "TimeZone", Want: "UTC"}, {Name: "standard_conforming_strings", Want: "on"},
+	{Name: "default_transaction_isolation", Want: "read committed"}, {Name: "default_transaction_read_only", Want: "off"},
+	{Name: "session_replication_role", Want: "origin"}, // with any other no trigger guards the ledger
+}
+
+// CheckSettings reports whether db works with the settings that the product relies on, as the server's own connections
+// see them.
+// Errors: WrongSettings; ErrUnreadable.
+func CheckSettings(ctx context.Context, db *gorm.DB) error {
+	var names []string
+	for _, s := range neededSettings {
+		names = append(names, strings.ToLower(s.Name))
+	}
+	var found []Setting
+	err := db.WithContext(ctx).Raw(`SELECT name, setting AS value FROM pg_settings WHERE lower(name) IN ? ORDER BY name`, names).Scan(&found).Error
+	if err != nil {
+		return fmt.Errorf("read the database's settings: %w", err)
+	}
+	var wrong WrongSettings
+	for _, s := range neededSettings {
+		i := slices.IndexFunc(found, func(f Setting) bool { return f.Name == s.Name })
+		if i < 0 {
+			continue // not shown to this role
+		}
+		if s.Value = found[i].Value; s.Value != s.Want && !strings.HasPrefix(s.Value, s.Want+",") {
+			wrong = append(wrong, s)
+		}
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return CheckReading(ctx, db)
+}
+
+// CheckReading reads a moment and bytes back.
+// Errors: ErrUnreadable.
+func CheckReading(ctx context.Context, db *gorm.DB) error {
+	moment, raw := time.Date(2026, 2, 3, 4, 5, 6, 789_000_000, time.UTC), []byte{0, 1, '\\', 'x', 0xff}
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	var readMoment time.Time
+	var readRaw []byte
+	err = pool.QueryRowContext(ctx, `SELECT $1::timestamptz, $2::bytea`, moment, raw).Scan(&readMoment, &readRaw)
+	switch {
+	case err != nil && (Away(err) || ctx.Err() != nil):
+		return err
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrUnreadable, err)
+	case !readMoment.Equal(moment) || !bytes.Equal(readRaw, raw):
+		return ErrUnreadable
+	}
+	return nil
+}
+
+// InspectSettings is CheckSettings for an address that nothing is connected to.
+func InspectSettings(ctx context.Context, address string) error {
+	db, err := Open(address, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return errors.Join(CheckSettings(ctx, db), Close(db))
+}
