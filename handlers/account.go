@@ -26,7 +26,7 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 	}
 	data.Locale, data.CSRF, data.MaxName = pageLocale(c), currentVisitor(c).token, auth.MaxName
 	for _, i := range identities {
-		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: h.providerLabel(i.Provider), Email: i.Email, Last: i.LastSignInAt})
+		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: h.providerLabel(i.Provider), Email: i.Email, Verified: i.EmailVerified, Last: i.LastSignInAt})
 	}
 	for _, p := range h.Auth.Providers() {
 		data.Linkable = append(data.Linkable, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.Linking)})

@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -162,18 +163,8 @@ func writeAudit(tx *gorm.DB, g Grant, posted ledger.Posted) error {
 // User returns one user.
 // Errors: fault.NotFound.
 func (s *Service) User(ctx context.Context, id int64) (models.User, error) {
-	return s.takeUser(ctx, "id = ?", id)
-}
-
-// UserByEmail returns the user who holds an address, whatever its case.
-// Errors: fault.NotFound.
-func (s *Service) UserByEmail(ctx context.Context, email string) (models.User, error) {
-	return s.takeUser(ctx, "lower(email) = lower(?)", strings.TrimSpace(email))
-}
-
-func (s *Service) takeUser(ctx context.Context, where string, arg any) (models.User, error) {
 	var user models.User
-	err := s.DB.WithContext(ctx).Where(where, arg).Take(&user).Error
+	err := s.DB.WithContext(ctx).Where("id = ?", id).Take(&user).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return user, fault.New(fault.NotFound, nil)
 	}
@@ -181,4 +172,14 @@ func (s *Service) takeUser(ctx context.Context, where string, arg any) (models.U
 		return user, fmt.Errorf("look up user: %w", err)
 	}
 	return user, nil
+}
+
+// UserByEmail returns the user who holds an address, in whatever spelling it is given.
+// Errors: fault.NotFound.
+func (s *Service) UserByEmail(ctx context.Context, email string) (models.User, error) {
+	id, err := ledger.Holder(s.DB.WithContext(ctx), address.Parse(email))
+	if err != nil {
+		return models.User{}, err
+	}
+	return s.User(ctx, id)
 }

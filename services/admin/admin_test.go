@@ -103,22 +103,30 @@ func TestFindUsers(t *testing.T) {
 	ada := dbtest.User(t, db, "ada@example.com")
 	dbtest.User(t, db, "adam@example.com")
 	bob := dbtest.User(t, db, "bob@example.com")
-	err := db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email) VALUES ('i', 's', ?, 'oidc', 'Robert@example.com')`, bob.ID).Error
+	err := db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified)
+		VALUES ('i', 's', @bob, 'oidc', 'robert@example.com', false), ('i', 'v', @bob, 'oidc', 'bob@example.com', true), ('i', 'w', @bob, 'oidc', 'rob@example.com', true)`,
+		map[string]any{"bob": bob.ID}).Error
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
-	for typed, want := range map[string]int{" ADA": 2, "ada@example.com": 1, "robert": 1, "100%": 0, "_da": 0, "": 3, "a\x00": 0} {
+	for typed, want := range map[string]int{" ADA": 2, "ada@example.com": 1, "ada@example.com.": 1, "robert": 1, "100%": 0, "_da": 0, "": 3, "a\x00": 0} {
 		found, _, err := s.Users(context.Background(), admin.UserQuery{Text: typed, Order: admin.ByJoined, Limit: 20})
 		if err != nil || len(found) != want {
 			t.Errorf("%q finds %d users (%v), want %d", typed, len(found), err, want)
 		}
 	}
-	if found, _, err := s.Users(context.Background(), admin.UserQuery{Text: "robert", Order: admin.ByJoined, Limit: 20}); err != nil || found[0].Claimed != "Robert@example.com" {
+	if found, _, err := s.Users(context.Background(), admin.UserQuery{Text: "robert", Order: admin.ByJoined, Limit: 20}); err != nil || found[0].Claimed != "robert@example.com" {
 		t.Errorf("found %+v (%v), want the address that was only claimed", found, err)
 	}
-	user, err := s.UserByEmail(context.Background(), "ADA@example.com")
-	if err != nil || user.ID != ada.ID {
-		t.Errorf("user by address = %d, %v; want %d", user.ID, err, ada.ID)
+	for typed, want := range map[string]int64{"ADA@example.com.": ada.ID, "bob@example.com": bob.ID, "rob@example.com": bob.ID} {
+		if user, err := s.UserByEmail(context.Background(), typed); err != nil || user.ID != want {
+			t.Errorf("user by %q = %d, %v; want %d", typed, user.ID, err, want)
+		}
+	}
+	for _, typed := range []string{"robert@example.com", "\u212aarla@example.com", "", "nobody@example.com"} { // the first is claimed, not verified
+		if user, err := s.UserByEmail(context.Background(), typed); !fault.Is(err, fault.NotFound) {
+			t.Errorf("user by %+q = %d, %v; want none", typed, user.ID, err)
+		}
 	}
 }

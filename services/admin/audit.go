@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/address"
 )
 
 // AuditQuery says which lines of the audit log are wanted. The zero value wants all of them.
@@ -30,8 +31,9 @@ func (s *Service) Audit(ctx context.Context, q AuditQuery) (entries []models.Aud
 		query = query.Where("action = ?", q.Action)
 	}
 	if user := strings.TrimSpace(q.User); user != "" {
-		query = query.Where(`(user_id IN (SELECT id FROM users WHERE id::text = @user OR lower(email) = lower(@user))
-			OR actor_id IN (SELECT id FROM users WHERE id::text = @user OR lower(email) = lower(@user)))`, sql.Named("user", user))
+		query = query.Where(`(user_id IN (SELECT id FROM users WHERE id::text = @user OR email = @address)
+			OR actor_id IN (SELECT id FROM users WHERE id::text = @user OR email = @address))`,
+			sql.Named("user", user), sql.Named("address", address.Parse(user)))
 	}
 	if !q.From.IsZero() {
 		query = query.Where("created_at >= ?", q.From)

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/address"
 )
 
 // UserOrder is what a list of users is sorted by.
@@ -47,7 +50,10 @@ func KnownOrder(o UserOrder) bool { return userKeys[o] != "" }
 // Users returns a page of users, and where the next one begins; nil at the end. A text finds addresses that begin with
 // it, as they or their provider spell them, and names that have it in them.
 func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, *UserCursor, error) {
-	text := strings.ToLower(strings.TrimSpace(q.Text))
+	text := norm.NFC.String(strings.ToLower(strings.TrimSpace(q.Text)))
+	if whole := address.Parse(text); whole != "" {
+		text = whole
+	}
 	if !models.Storable(text) {
 		return nil, nil, nil
 	}
@@ -57,8 +63,8 @@ func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, 
 	}
 	where, args := "true", []any{sql.Named("prefix", text), sql.Named("limit", q.Limit+1)}
 	if text != "" {
-		where += ` AND (starts_with(lower(u.email), @prefix) OR strpos(lower(u.name), @prefix) > 0
-			OR u.id IN (SELECT user_id FROM identities WHERE starts_with(lower(email), @prefix)))`
+		where += ` AND (starts_with(u.email, @prefix) OR strpos(lower(u.name), @prefix) > 0
+			OR u.id IN (SELECT user_id FROM identities WHERE starts_with(email, @prefix)))`
 	}
 	if q.After != (UserCursor{}) {
 		where += ` AND (` + key + `, u.id) ` + compare + ` (@after, @id)`
@@ -70,7 +76,7 @@ func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, 
 	}
 	var users []models.ListedUser
 	err := s.DB.WithContext(ctx).Raw(`SELECT u.*, (SELECT coalesce(min(i.email), '') FROM identities i WHERE i.user_id = u.id
-				AND NOT i.email_verified AND i.email <> '' AND @prefix <> '' AND starts_with(lower(i.email), @prefix)) AS claimed,
+				AND NOT i.email_verified AND i.email <> '' AND (u.email IS NULL OR @prefix <> '' AND starts_with(i.email, @prefix))) AS claimed,
 			(SELECT p.created_at FROM purchases p WHERE p.user_id = u.id AND p.paid_at IS NOT NULL ORDER BY p.created_at DESC LIMIT 1) AS bought
 		FROM (SELECT u.*, `+key+` AS key FROM users u`+bought+` WHERE `+where+` ORDER BY key `+direction+`, u.id `+direction+` LIMIT @limit) u
 		ORDER BY u.key `+direction+`, u.id `+direction, args...).Scan(&users).Error

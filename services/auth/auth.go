@@ -18,6 +18,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/seal"
 )
@@ -65,7 +66,7 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("auth: the application's address is not an absolute URL")
 	}
 	for _, raw := range o.AdminEmails {
-		email := normaliseEmail(raw)
+		email := address.Parse(raw)
 		if email == "" {
 			return nil, errors.New("auth: an admin's e-mail address cannot be read")
 		}
@@ -116,7 +117,7 @@ type Account struct {
 
 // accountSQL reads a user and their right in one go, so that an address taken off the list counts at the next request.
 const accountSQL = `SELECT ` + userColumns + `,
-	EXISTS (SELECT 1 FROM identities AS i WHERE i.user_id = users.id AND i.email_verified AND lower(i.email) IN ?) AS admin
+	EXISTS (SELECT 1 FROM identities AS i WHERE i.user_id = users.id AND i.email_verified AND i.email IN ?) AS admin
 	FROM users WHERE id = ? AND deleted_at IS NULL`
 
 const userColumns = `id, email, name, stripe_customer_id, credits_balance, credits_held, locale, created_at, updated_at`

@@ -103,6 +103,8 @@ func forget(tx *gorm.DB, userID int64) error {
 		`DELETE FROM refused_identities WHERE user_id = ?`,
 		`UPDATE users u SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, updated_at = now(), deleted_at = now(),
 			delete_after = ` + keepUntilOf + ` WHERE id = ?`,
+		`UPDATE users u SET name = '', locale = '', updated_at = now(), deleted_at = now(), delete_after = ` + keepUntilOf + `
+			WHERE merged_into = ? AND deleted_at IS NULL`, // what was theirs before they proved an address
 		`INSERT INTO audit_log (actor, action, user_id) VALUES ('system', 'account.delete', ?)`,
 	} {
 		if err := tx.Exec(statement, userID).Error; err != nil {

@@ -37,7 +37,7 @@ type Keys struct {
 
 	mu        sync.RWMutex
 	known     map[keyHash]*knownKey
-	addresses map[string]*address
+	addresses map[string]*sender
 	flights   singleflight.Group
 	live      atomic.Pointer[roll]
 }
@@ -51,7 +51,7 @@ func NewKeys(db *gorm.DB, log *slog.Logger, now func() time.Time) *Keys {
 	if now == nil {
 		now = time.Now
 	}
-	return &Keys{db: db, log: log, now: now, known: map[keyHash]*knownKey{}, addresses: map[string]*address{}}
+	return &Keys{db: db, log: log, now: now, known: map[keyHash]*knownKey{}, addresses: map[string]*sender{}}
 }
 
 // KeyRequest asks for a service key.

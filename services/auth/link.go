@@ -71,8 +71,8 @@ func (a arrival) join(tx *gorm.DB, userID int64) (already bool, err error) {
 	} else {
 		err = a.write(tx, userID)
 	}
-	if err == nil && a.who.EmailVerified {
-		err = a.adoptAddress(tx, userID)
+	if err == nil {
+		err = settleAddress(tx, userID, a.now)
 	}
 	return owner != 0, err
 }
@@ -85,7 +85,7 @@ func (a arrival) mayJoin(tx *gorm.DB, userID int64, fresh bool) error {
 		Identities int64
 	}
 	err := tx.Raw(`SELECT id, deleted_at IS NOT NULL AS gone, (SELECT count(*) FROM identities WHERE user_id = users.id) AS identities
-		FROM users WHERE id = ? OR (lower(email) = ? AND ?) ORDER BY id FOR UPDATE`, userID, a.who.Email, a.who.EmailVerified).Scan(&rows).Error
+		FROM users WHERE id = ? OR (email = ? AND ?) ORDER BY id FOR UPDATE`, userID, a.who.Email, a.who.EmailVerified).Scan(&rows).Error
 	if err != nil {
 		return fmt.Errorf("lock user %d: %w", userID, err)
 	}
@@ -97,13 +97,7 @@ func (a arrival) mayJoin(tx *gorm.DB, userID int64, fresh bool) error {
 			}
 			continue
 		}
-		rank, err := standingOf(tx, row.ID, a.who.Email)
-		if err != nil {
-			return err
-		}
-		if rank != squatting { // signing in with this identity would open that account
-			return fault.Because(fault.Conflict, fault.AddressTaken)
-		}
+		return fault.Because(fault.Conflict, fault.AddressTaken) // signing in with this identity would open that account
 	}
 	if !found {
 		return fault.New(fault.NotFound, nil)

@@ -69,7 +69,7 @@ func TestLink(t *testing.T) {
 			t.Errorf("address = %q, want %q", got, ada)
 		}
 	})
-	t.Run("takes an address from somebody whom nobody vouches for", func(t *testing.T) {
+	t.Run("gives an address that somebody else claims to whom it was verified for", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
 		squatter, user := f.arrive(t, unverified("s", ada)), f.arrive(t, profile{Subject: "a"})

@@ -7,11 +7,12 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/markbates/goth"
+
+	"github.com/resume-matcher/credits/services/address"
 )
 
 const (
 	maxNameRunes    = 200
-	maxEmailBytes   = 254
 	maxSubjectBytes = 255
 )
 
@@ -45,37 +46,12 @@ func saysTrue(claim any) bool {
 
 // clean brings a profile into the form that is stored. It reports false when the subject cannot be one.
 func (p profile) clean() (profile, bool) {
-	p.Email = normaliseEmail(p.Email)
+	p.Email = address.Parse(p.Email)
 	p.EmailVerified = p.EmailVerified && p.Email != ""
 	p.Name = cleanName(p.Name)
 	good := p.Subject != "" && len(p.Subject) <= maxSubjectBytes && utf8.ValidString(p.Subject) &&
 		!strings.ContainsFunc(p.Subject, unicode.IsControl)
 	return p, good
-}
-
-// normaliseEmail returns an address in the one spelling that is stored and compared, or "" for what cannot be one.
-// It lowers letters and nothing more: dots, plus signs and look-alikes make another address, never the same one.
-func normaliseEmail(raw string) string {
-	email := strings.Trim(raw, " \t")
-	local, domain, found := strings.Cut(email, "@")
-	if !found || local == "" || domain == "" || strings.Contains(domain, "@") || len(email) > maxEmailBytes || !utf8.ValidString(email) {
-		return ""
-	}
-	var lowered strings.Builder
-	for _, r := range email {
-		low := unicode.ToLower(r)
-		if invisible(r) || (r > unicode.MaxASCII && low <= unicode.MaxASCII) { // the Kelvin sign must not become a k
-			return ""
-		}
-		lowered.WriteRune(low)
-	}
-	return lowered.String()
-}
-
-// invisible reports whether a rune would let two different addresses look the same by not showing at all.
-func invisible(r rune) bool {
-	return unicode.IsControl(r) || unicode.IsSpace(r) || !unicode.IsGraphic(r) ||
-		unicode.In(r, unicode.Cf, unicode.Z, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // cleanName removes what could break a line or turn its direction, and cuts at 200 characters.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
 )
@@ -87,6 +88,26 @@ func TestDevice(t *testing.T) {
 	} {
 		if got := Device(agent); got != want {
 			t.Errorf("%q is %q, want %q", agent, got, want)
+		}
+	}
+}
+
+func TestUnlinkTakesTheAddressThatItVouchedFor(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.arrive(t, verified("a", ada))
+	for _, p := range []profile{verified("b", "other@example.com"), unverified("c", "claimed@example.com")} {
+		if _, err := f.tryToLink(t.Context(), user.ID, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct{ subject, left string }{{"a", "other@example.com"}, {"b", ""}} {
+		id := IdentityID(models.Identity{Issuer: "https://id.example.com", Subject: step.subject})
+		if err := f.Unlink(t.Context(), user.ID, id); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.emailOf(t, user.ID); got != step.left {
+			t.Errorf("address after unlinking %s = %q, want %q", step.subject, got, step.left)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/ledger"
 )
 
 // admitAttempts bounds how often a free address may be taken by somebody else in the same moment.
@@ -26,7 +27,7 @@ type arrival struct {
 // signIn finds the user of an identity, links the identity to a user, or makes a user for it.
 //
 // A known identity is its user, whatever its address has become. A new one joins an existing user only by an address
-// that the provider has verified, and only when nobody unverified sits on it.
+// that the provider has verified.
 //
 // Locks: the identity, its address, then users by ascending id.
 // Idempotent: the same identity always ends at the same user, from any number of requests at once.
@@ -59,10 +60,7 @@ func (a arrival) settle(tx *gorm.DB) (int64, error) {
 	if userID == 0 {
 		return a.admit(tx)
 	}
-	if a.who.EmailVerified {
-		err = a.adoptAddress(tx, userID)
-	}
-	return userID, err
+	return userID, settleAddress(tx, userID, a.now)
 }
 
 // lock has all that arrives with this identity or this address wait for each other.
@@ -70,7 +68,7 @@ func (a arrival) lock(tx *gorm.DB) error {
 	if err := lockText(tx, "identity\n"+a.issuer+"\n"+a.who.Subject); err != nil || a.who.Email == "" {
 		return err
 	}
-	return lockText(tx, "email\n"+a.who.Email)
+	return ledger.LockAddress(tx, a.who.Email)
 }
 
 // lockText holds a lock on something that has no row yet, until the transaction ends.
@@ -126,19 +124,9 @@ func (a arrival) place(tx *gorm.DB) (int64, error) {
 		return 0, err
 	}
 	switch {
-	case holder == 0:
-		return a.insertUser(tx, a.who.Email)
-	case !a.who.EmailVerified: // somebody may be claiming another's address
+	case !a.who.EmailVerified: // it stays with the identity: anybody may claim an address
 		return a.insertUser(tx, "")
-	}
-	rank, err := standingOf(tx, holder, a.who.Email)
-	if err != nil {
-		return 0, err
-	}
-	if rank == squatting {
-		if err := setEmail(tx, holder, "", a.now); err != nil {
-			return 0, err
-		}
+	case holder == 0:
 		return a.insertUser(tx, a.who.Email)
 	}
 	return holder, a.fillIn(tx, holder)
@@ -150,7 +138,7 @@ func lockHolder(tx *gorm.DB, email string) (int64, error) {
 		return 0, nil
 	}
 	var id int64
-	if err := tx.Raw("SELECT id FROM users WHERE lower(email) = ? FOR UPDATE", email).Scan(&id).Error; err != nil {
+	if err := tx.Raw("SELECT id FROM users WHERE email = ? FOR UPDATE", email).Scan(&id).Error; err != nil {
 		return 0, fmt.Errorf("lock holder of an address: %w", err)
 	}
 	return id, nil

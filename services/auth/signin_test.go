@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -50,8 +51,8 @@ func TestKnownIdentity(t *testing.T) {
 	if again.ID != user.ID {
 		t.Errorf("user = %d, want %d", again.ID, user.ID)
 	}
-	if again.Email != ada {
-		t.Errorf("address = %q: an unverified one must not replace it", again.Email)
+	if again.Email != "" {
+		t.Errorf("address = %q: nobody vouches for any now", again.Email)
 	}
 	identities, err := f.Identities(t.Context(), user.ID)
 	if err != nil || len(identities) != 1 {
@@ -74,7 +75,7 @@ func TestSecondProviderWithTheSameVerifiedAddressIsLinked(t *testing.T) {
 func TestCheckoutsUserIsLinkedByAVerifiedAddressOnly(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	paid := f.checkoutUser(t, "Ada@example.com")
+	paid := f.checkoutUser(t, ada)
 	if squatter := f.arrive(t, unverified("s", ada)); squatter.ID == paid || squatter.Email != "" {
 		t.Errorf("unverified: user %d with address %q, want a new one without", squatter.ID, squatter.Email)
 	}
@@ -87,19 +88,20 @@ func TestCheckoutsUserIsLinkedByAVerifiedAddressOnly(t *testing.T) {
 	}
 }
 
-func TestSquatterLosesTheAddressToItsOwner(t *testing.T) {
+func TestUnverifiedAddressStandsWithTheIdentityAlone(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	squatter := f.arrive(t, unverified("s", ada))
-	if squatter.Email != ada {
-		t.Errorf("a free address was not given: %q", squatter.Email)
+	if squatter.Email != "" {
+		t.Errorf("a claimed address was given to the account: %q", squatter.Email)
+	}
+	identities, err := f.Identities(t.Context(), squatter.ID)
+	if err != nil || len(identities) != 1 || identities[0].Email != ada || identities[0].EmailVerified {
+		t.Errorf("identities = %+v, %v, want one that claims the address", identities, err)
 	}
 	owner := f.arrive(t, verified("a", ada))
 	if owner.ID == squatter.ID || owner.Email != ada {
 		t.Errorf("owner = %d with address %q, want a new user with it", owner.ID, owner.Email)
-	}
-	if left := f.emailOf(t, squatter.ID); left != "" {
-		t.Errorf("the squatter keeps the address %q", left)
 	}
 	if again := f.arrive(t, unverified("s", ada)); again.ID != squatter.ID || again.Email != "" {
 		t.Errorf("squatter again = %d with %q, want their own account without the address", again.ID, again.Email)
@@ -136,7 +138,7 @@ func TestAddressVerifiedLater(t *testing.T) {
 			t.Errorf("user = %+v, want the address", again)
 		}
 	})
-	t.Run("replaces one that nobody vouches for", func(t *testing.T) {
+	t.Run("replaces one that was claimed", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
 		f.arrive(t, unverified("a", "guess@example.com"))
@@ -144,7 +146,7 @@ func TestAddressVerifiedLater(t *testing.T) {
 			t.Errorf("address = %q, want the verified one", again.Email)
 		}
 	})
-	t.Run("is taken from a squatter", func(t *testing.T) {
+	t.Run("is given beside somebody who claims it", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
 		user := f.arrive(t, profile{Subject: "a"})
@@ -153,7 +155,7 @@ func TestAddressVerifiedLater(t *testing.T) {
 			t.Errorf("user = %+v, want the address", again)
 		}
 		if left := f.emailOf(t, squatter.ID); left != "" {
-			t.Errorf("the squatter keeps %q", left)
+			t.Errorf("who claims it has %q", left)
 		}
 	})
 	t.Run("stays with the account that paid with it, and nothing is merged", func(t *testing.T) {
@@ -185,7 +187,7 @@ func TestLookAlikesAreOtherPeople(t *testing.T) {
 	for n, email := range []string{
 		"markk@example.com", "mark.k+1@example.com", "m\u0430rk.k@example.com", "\uff4dark.k@example.com", "mar\u212a.k@example.com",
 		"mark.k@example.com\u200b", "mark\u200d.k@example.com", "mark.k@example.com\u00a0", "mark.k@example.com\n", "mark.k@example.com\x00",
-		"mark.k@xn--example-.com", "mark.k@example.com.", "mark\u00ad.k@example.com", "mark.k\u3164@example.com", "<mark.k@example.com>",
+		"mark.k@xn--example-.com", "mark\u00ad.k@example.com", "mark.k\u3164@example.com", "<mark.k@example.com>",
 		"mark.k@example.com,x@example.org", "ma\u0301rk.k@example.com",
 	} {
 		if other := f.arrive(t, verified(fmt.Sprint("other", n), email)); other.ID == owner.ID {
@@ -194,6 +196,22 @@ func TestLookAlikesAreOtherPeople(t *testing.T) {
 	}
 	if f.emailOf(t, owner.ID) != "mark.k@example.com" {
 		t.Error("the owner lost the address")
+	}
+}
+
+func TestSpellingsOfOneMailboxAreOnePerson(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, spellings := range [][]string{
+		{"j\u00f6rg@example.org", "jo\u0308rg@example.org"},
+		{"carl@b\u00fccher.example", "carl@xn--bcher-kva.example"},
+		{"dora@xn--strae-oqa.example", "dora@stra\u00dfe.example"},
+		{"emil@example.org", "EMIL@example.org."},
+	} {
+		paid := f.checkoutUser(t, address.Parse(spellings[0]))
+		if owner := f.arrive(t, verified(spellings[1], spellings[1])); owner.ID != paid {
+			t.Errorf("%+q opened user %d, want %d, whose address is %+q", spellings[1], owner.ID, paid, spellings[0])
+		}
 	}
 }
 

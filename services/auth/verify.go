@@ -154,14 +154,14 @@ func (k *Keys) read(ctx context.Context, hash keyHash) (*knownKey, error) {
 	return known, nil
 }
 
-// address is somewhere that wrong keys come from.
-type address struct {
+// sender is somewhere that wrong keys come from.
+type sender struct {
 	turn   chan struct{} // one at a time asks the database about unknown keys from here
 	window window
 }
 
 // addressOf finds an address's record. All of a subscriber's IPv6 addresses are one.
-func (k *Keys) addressOf(from string) *address {
+func (k *Keys) addressOf(from string) *sender {
 	if ip, err := netip.ParseAddr(from); err == nil {
 		if ip = ip.Unmap().WithZone(""); ip.Is6() {
 			ip = netip.PrefixFrom(ip, 64).Masked().Addr()
@@ -173,9 +173,9 @@ func (k *Keys) addressOf(from string) *address {
 	defer k.mu.Unlock()
 	a := k.addresses[from]
 	if a == nil {
-		trim(k.addresses, maxAddresses, func(old *address) bool { return old.window.over(now) == 0 && len(old.turn) == 0 })
+		trim(k.addresses, maxAddresses, func(old *sender) bool { return old.window.over(now) == 0 && len(old.turn) == 0 })
 		hash := sha256.Sum256([]byte(from)) // enough to count by, and no list of visitors
-		a = &address{turn: make(chan struct{}, 1), window: window{subject: "from:" + hex.EncodeToString(hash[:16])}}
+		a = &sender{turn: make(chan struct{}, 1), window: window{subject: "from:" + hex.EncodeToString(hash[:16])}}
 		k.addresses[from] = a
 	}
 	return a

@@ -10,6 +10,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/loopback"
 )
 
@@ -159,7 +160,7 @@ func (c *Config) checkSignIn(p *problems) {
 
 func (c *Config) checkAdmins(p *problems) {
 	for _, email := range c.AdminEmails {
-		if !strings.Contains(email, "@") {
+		if address.Parse(email) == "" {
 			p.add("ADMIN_EMAILS", "must be a comma list of e-mail addresses")
 			break
 		}

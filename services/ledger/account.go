@@ -2,50 +2,47 @@ package ledger
 
 import (
 	"fmt"
-	"strings"
-	"unicode"
 
 	"gorm.io/gorm"
-
-	"github.com/resume-matcher/credits/models"
 )
 
-// Account returns the id of the user to whom an address belongs, and makes one where there is none. Somebody who
-// signed in with the address without their provider vouching for it loses it, as they would to its owner's first
-// sign-in: they must not get what its owner pays for.
+// Account returns the id of the user to whom an address belongs, and makes one where there is none.
 //
-// The address must be as Address returns it. Locks: the user who loses or gets it.
+// The address must be as address.Parse returns it. Locks: the address.
 func Account(tx *gorm.DB, email string) (int64, error) {
-	err := tx.Exec(`UPDATE users u SET email = NULL, updated_at = now() WHERE lower(u.email) = lower(?) AND NOT (`+vouched+`)`, email).Error
-	if err == nil {
-		err = tx.Exec(`INSERT INTO users (email) VALUES (?) ON CONFLICT ((lower(email))) DO NOTHING`, email).Error
+	if err := LockAddress(tx, email); err != nil {
+		return 0, err
 	}
-	if err != nil {
+	id, err := Holder(tx, email)
+	if err != nil || id != 0 {
+		return id, err
+	}
+	if err := tx.Raw(`INSERT INTO users (email) VALUES (?) RETURNING id`, email).Scan(&id).Error; err != nil {
 		return 0, fmt.Errorf("account of an address: %w", err)
 	}
-	return Holder(tx, email)
+	return id, nil
 }
 
-// vouched is whether user u holds their address by right: nobody has signed in as them yet, or one of their providers
-// has verified it.
-const vouched = `(NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id)
-	OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND i.email_verified AND lower(i.email) = lower(u.email)))`
-
-// Holder returns the id of the user who holds an address by right, 0 where nobody does.
+// Holder returns the id of the user who holds an address by right, 0 where nobody does: whose address it is, or, where
+// it is no account's, the one user of whom a provider has verified it. It is the only look-up by address.
+//
+// The address must be as address.Parse returns it.
 func Holder(db *gorm.DB, email string) (int64, error) {
 	var id int64
-	if err := db.Raw(`SELECT u.id FROM users u WHERE lower(u.email) = lower(?) AND `+vouched, email).Scan(&id).Error; err != nil {
+	err := db.Raw(`SELECT coalesce((SELECT id FROM users WHERE email = @email),
+		(SELECT min(user_id) FROM identities WHERE email = @email AND email_verified AND email <> '' HAVING count(DISTINCT user_id) = 1), 0)`,
+		map[string]any{"email": email}).Scan(&id).Error
+	if err != nil {
 		return 0, fmt.Errorf("holder of an address: %w", err)
 	}
 	return id, nil
 }
 
-// Address is a typed e-mail address in the form in which it is kept, or "" when it cannot be one.
-func Address(typed string) string {
-	typed = strings.ToLower(strings.TrimSpace(typed))
-	strange := strings.ContainsFunc(typed, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
-	if strange || len(typed) > 320 || strings.Count(typed, "@") != 1 || !models.Storable(typed) {
-		return ""
+// LockAddress has all who give an account this address, or make one for it, wait for each other.
+// Locks: the address, before any user, until the transaction ends.
+func LockAddress(tx *gorm.DB, email string) error {
+	if err := tx.Exec("SELECT pg_advisory_xact_lock(hashtextextended('email\n' || ?, 0))", email).Error; err != nil {
+		return fmt.Errorf("lock an address: %w", err)
 	}
-	return typed
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
@@ -72,7 +73,7 @@ func (c Checkout) owner(tx *gorm.DB) (models.User, error) {
 			return models.User{}, fmt.Errorf("user of customer %s: %w", c.Customer, err)
 		}
 	}
-	email := ledger.Address(c.Email)
+	email := address.Parse(c.Email)
 	if id == 0 && email == "" {
 		return models.User{}, ReviewError(models.CauseSessionNobody)
 	}

@@ -9,7 +9,8 @@ import (
 
 // What a deletion knows of: where rows of a person are, and where words about one may stand. A table that is new here
 // must be erased by auth.Delete or by EraseDue, and removed by Sweep, before it is added to this list.
-var personal = []string{"api_keys", "audit_log", "credit_transactions", "holds", "identities", "purchases", "refund_requests", "refused_identities", "sessions", "stripe_customers", "withdrawals"}
+var personal = []string{"api_keys", "audit_log", "credit_transactions", "holds", "identities", "purchases", "refund_requests", "refused_identities",
+	"sessions", "stripe_customers", "users", "withdrawals"}
 
 func TestEveryTableOfAPersonIsKnownToTheDeletion(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -84,7 +85,7 @@ func (s *Service) Withdraw(ctx context.Context, d Declaration) (models.Withdrawa
 
 // declared checks a declaration and makes the row of it.
 func (s *Service) declared(ctx context.Context, d Declaration) (models.Withdrawal, error) {
-	w := models.Withdrawal{ID: uuid.New(), Name: strings.TrimSpace(d.Name), Email: ledger.Address(d.Email), Contract: strings.TrimSpace(d.Contract),
+	w := models.Withdrawal{ID: uuid.New(), Name: strings.TrimSpace(d.Name), Email: address.Parse(d.Email), Contract: strings.TrimSpace(d.Contract),
 		Locale: d.Locale, ReceivedAt: s.Now()}
 	within := func(text string, limit int) bool {
 		return text != "" && utf8.RuneCountInString(text) <= limit && models.Storable(text)

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -26,8 +27,7 @@ func (s *Service) Account(ctx context.Context, userID int64, email string, creat
 		}
 		return userID, nil
 	}
-	email = ledger.Address(email)
-	if email == "" {
+	if email = address.Parse(email); email == "" {
 		return 0, fault.Field("email", fault.EmailInvalid)
 	}
 	id, err := ledger.Holder(s.DB.WithContext(ctx), email)
@@ -73,10 +73,10 @@ func (s *Service) subject(ctx context.Context, r Request) (int64, error) {
 // named tells a repeat that names its user by address: a hash of caller, key and address. Empty where a repeat cannot
 // be told, or names the user by id.
 func (r Request) named() string {
-	address := ledger.Address(r.Email)
-	if r.UserID != 0 && r.Email == "" || r.Key == "" || address == "" {
+	email := address.Parse(r.Email)
+	if r.UserID != 0 && r.Email == "" || r.Key == "" || email == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(r.caller() + "\n" + r.Key + "\n" + address))
+	sum := sha256.Sum256([]byte(r.caller() + "\n" + r.Key + "\n" + email))
 	return hex.EncodeToString(sum[:])
 }

@@ -66,8 +66,11 @@ func TestAddressOfASquatter(t *testing.T) {
 	t.Parallel()
 	s, db, squatter := setUp(t, 100)
 	ctx := context.Background()
-	if err := db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email) VALUES ('i', 's', ?, 'github', 'ada@example.com')`, squatter).Error; err != nil {
-		t.Fatal(err)
+	for _, statement := range []string{`UPDATE users SET email = NULL WHERE id = ?`,
+		`INSERT INTO identities (issuer, subject, user_id, provider, email) VALUES ('i', 's', ?, 'github', 'ada@example.com')`} {
+		if err := db.Exec(statement, squatter).Error; err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := s.Account(ctx, 0, "ada@example.com", false); !fault.Is(err, fault.NotFound) {
 		t.Errorf("their account: error = %v, want not found", err)
@@ -75,6 +78,29 @@ func TestAddressOfASquatter(t *testing.T) {
 	owner, err := s.Account(ctx, 0, "ada@example.com", true)
 	if err != nil || owner == squatter {
 		t.Errorf("account = %d, %v; want one of its owner's", owner, err)
+	}
+}
+
+// Spellings of one mailbox are one user; a letter that lower-casing makes the same is nobody's address.
+func TestAddressInAnotherSpelling(t *testing.T) {
+	t.Parallel()
+	s, db, _ := setUp(t, 100)
+	ctx := context.Background()
+	for _, email := range []string{"karla@example.org", "j\u00f6rg@b\u00fccher.example"} {
+		want := dbtest.User(t, db, email).ID
+		for _, typed := range map[string][]string{
+			"karla@example.org":             {"KARLA@Example.ORG", " karla@example.org.", "karla@example.org"},
+			"j\u00f6rg@b\u00fccher.example": {"jo\u0308rg@bu\u0308cher.example", "j\u00f6rg@xn--bcher-kva.example", "J\u00d6RG@B\u00dcCHER.example."},
+		}[email] {
+			if got, err := s.Account(ctx, 0, typed, true); err != nil || got != want {
+				t.Errorf("%+q is user %d (%v), want %d", typed, got, err, want)
+			}
+		}
+	}
+	for _, typed := range []string{"\u212aarla@example.org", "karla@example.org\u200b", "karla"} {
+		if got, err := s.Account(ctx, 0, typed, true); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%+q is user %d (%v), want a refusal", typed, got, err)
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ func link(id, session, customer, email, credits string) string {
 func (s *shop) balanceOf(email string) models.Credits {
 	s.t.Helper()
 	var user models.User
-	s.must(s.DB.Take(&user, "lower(email) = lower(?)", email).Error)
+	s.must(s.DB.Take(&user, "email = ?", email).Error)
 	return user.CreditsBalance
 }
 
@@ -100,12 +100,45 @@ func TestSessionsThatWereNotBegunHere(t *testing.T) {
 	})
 	t.Run("an address that somebody claimed without proof is not theirs", func(t *testing.T) {
 		s := newShop(t)
-		squatter := dbtest.User(t, s.DB, "owner@example.com")
+		squatter := dbtest.User(t, s.DB, "squatter@example.com")
+		s.must(s.DB.Exec(`UPDATE users SET email = NULL WHERE id = ?`, squatter.ID).Error)
 		s.must(s.DB.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email) VALUES ('i', 's', ?, 'oidc', 'owner@example.com')`, squatter.ID).Error)
 		s.deliver(link("evt_1", "cs_a", null, `"owner@example.com"`, sold))
 		s.must(s.DB.Take(&squatter, "id = ?", squatter.ID).Error)
 		if got := s.balanceOf("owner@example.com"); got != 1200 || squatter.CreditsBalance != 0 {
 			t.Errorf("the owner has %d credits and the squatter %d, want 1200 and 0", got, squatter.CreditsBalance)
+		}
+	})
+	t.Run("one mailbox is one account, however the buyer spells it", func(t *testing.T) {
+		s := newShop(t)
+		for i, typed := range []string{"j\u00f6rg@b\u00fccher.example", " J\u00d6RG@b\u00fccher.example ", "jo\u0308rg@bu\u0308cher.example", "j\u00f6rg@xn--bcher-kva.example", "j\u00f6rg@b\u00fccher.example."} {
+			s.deliver(link(fmt.Sprintf("evt_%d", i), fmt.Sprintf("cs_typed_%d", i), null, `"`+typed+`"`, sold))
+		}
+		if got := s.balanceOf("j\u00f6rg@b\u00fccher.example"); got != 5*1200 {
+			t.Errorf("the mailbox has %d credits, want %d", got, 5*1200)
+		}
+	})
+	t.Run("an address that lower-casing would make another's is nobody's", func(t *testing.T) {
+		s := newShop(t)
+		karla := dbtest.User(t, s.DB, "karla@example.org")
+		for i, typed := range []string{"\u212aarla@example.org", "karla\u200b@example.org"} {
+			s.deliver(link(fmt.Sprintf("evt_%d", i), fmt.Sprintf("cs_typed_%d", i), null, `"`+typed+`"`, sold))
+			if got := s.statusOf(fmt.Sprintf("evt_%d", i)); got != models.EventReview {
+				t.Errorf("%+q: event is %s, want %s", typed, got, models.EventReview)
+			}
+		}
+		if s.must(s.DB.Take(&karla, "id = ?", karla.ID).Error); karla.CreditsBalance != 0 {
+			t.Errorf("karla has %d credits, want 0", karla.CreditsBalance)
+		}
+	})
+	t.Run("a verified address of somebody who has another one is theirs", func(t *testing.T) {
+		s := newShop(t)
+		user := dbtest.User(t, s.DB, "first@example.com")
+		s.must(s.DB.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified) VALUES
+			('i', 's', @id, 'oidc', 'first@example.com', true), ('i', 't', @id, 'oidc', 'second@example.com', true)`, map[string]any{"id": user.ID}).Error)
+		s.deliver(link("evt_1", "cs_a", null, `"second@example.com"`, sold))
+		if got := s.balanceOf("first@example.com"); got != 1200 {
+			t.Errorf("the owner of both addresses has %d credits, want 1200", got)
 		}
 	})
 	t.Run("line items by our prices and their quantity when the session does not say", func(t *testing.T) {

@@ -151,7 +151,7 @@ func (m *market) balances(t *rapid.T, h *history, want map[string]int64) map[str
 	for _, p := range h.people {
 		var row struct{ Balance, Lines, Sum int64 }
 		err := m.DB.Raw(`SELECT u.credits_balance AS balance, count(c.id) AS lines, coalesce(sum(c.delta_credits), 0) AS sum
-			FROM users u LEFT JOIN credit_transactions c ON c.user_id = u.id WHERE lower(u.email) = ? GROUP BY u.id`, p.email).Scan(&row).Error
+			FROM users u LEFT JOIN credit_transactions c ON c.user_id = u.id WHERE u.email = ? GROUP BY u.id`, p.email).Scan(&row).Error
 		if err != nil {
 			t.Fatal(err)
 		}
