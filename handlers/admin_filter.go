@@ -39,7 +39,7 @@ func (h *Handler) filterOf(c *fiber.Ctx) *adminFilter {
 	case f.until.Before(f.from):
 		f.refuse("until", fault.DaysReversed)
 	default:
-		f.until = f.until.AddDate(0, 0, 1) // the last day belongs to it
+		f.until = models.DayBegins(f.until.Year(), f.until.Month(), f.until.Day()+1, f.until.Location()) // the last day belongs to it
 	}
 	f.shown.Object = f.text("q")
 	return f
@@ -62,12 +62,12 @@ func (f *adminFilter) day(field string) (string, time.Time) {
 	if typed == "" {
 		return "", time.Time{}
 	}
-	day, err := time.ParseInLocation(time.DateOnly, typed, components.Zone(f.c.UserContext()))
+	day, err := time.Parse(time.DateOnly, typed)
 	if err != nil || day.Year() < 1970 {
 		f.refuse(field, fault.DayInvalid)
 		return typed, time.Time{}
 	}
-	return typed, day
+	return typed, models.DayBegins(day.Year(), day.Month(), day.Day(), components.Zone(f.c.UserContext()))
 }
 
 func (f *adminFilter) text(field string) string {

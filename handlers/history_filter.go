@@ -66,14 +66,15 @@ func (a *asked) offer(c *fiber.Ctx, choices ledger.Choices) {
 		return
 	}
 	zone := components.Zone(ctx)
-	first, month := firstOfMonth(choices.First.In(zone)), firstOfMonth(choices.Last.In(zone))
-	for ; !month.Before(first) && len(a.shown.Months) < maxMonths; month = month.AddDate(0, -1, 0) {
+	first, month := monthOf(choices.First.In(zone), 0), monthOf(choices.Last.In(zone), 0)
+	for ; !month.Before(first) && len(a.shown.Months) < maxMonths; month = monthOf(month, -1) {
 		a.shown.Months = append(a.shown.Months, month)
 	}
 }
 
-func firstOfMonth(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, t.Location())
+// monthOf is where the month of t begins, or one so many months later.
+func monthOf(t time.Time, later int) time.Time {
+	return models.DayBegins(t.Year(), t.Month()+time.Month(later), 1, t.Location())
 }
 
 // takeText searches for a text, also in the names that the kinds have in this language.
@@ -118,12 +119,13 @@ func (a *asked) takeMonth(zone *time.Location) error {
 	if a.shown.Month == "" {
 		return nil
 	}
-	month, err := time.ParseInLocation(monthForm, a.shown.Month, zone)
-	if err != nil || month.Year() < 1970 {
+	typed, err := time.Parse(monthForm, a.shown.Month)
+	if err != nil || typed.Year() < 1970 {
 		a.shown.Month = ""
 		return fault.Field("month", fault.MonthInvalid)
 	}
-	a.filter.From, a.filter.Until = month, month.AddDate(0, 1, 0)
+	month := models.DayBegins(typed.Year(), typed.Month(), 1, zone)
+	a.filter.From, a.filter.Until = month, monthOf(month, 1)
 	for _, offered := range a.shown.Months {
 		if offered.Equal(month) {
 			return nil

@@ -14,7 +14,7 @@ import (
 func (s *Service) Usage(ctx context.Context, userID int64, now time.Time, days int) ([]models.DayUsage, error) {
 	usage, borders := make([]models.DayUsage, days), make([]string, days+1)
 	for i := range borders {
-		begins := time.Date(now.Year(), now.Month(), now.Day()-days+1+i, 0, 0, 0, 0, now.Location())
+		begins := models.DayBegins(now.Year(), now.Month(), now.Day()-days+1+i, now.Location())
 		borders[i] = begins.UTC().Format(time.RFC3339)
 		if i < days {
 			usage[i].Begins = begins

@@ -67,3 +67,45 @@ func TestUsage(t *testing.T) {
 		}
 	}
 }
+
+// Where the clocks go forward at midnight, a day begins at 01:00: it has a bar of its own, and nothing of the day before.
+func TestUsageOfADayWithoutMidnight(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	for _, c := range []struct{ zone, now, lastOfDayBefore, firstOfDay string }{
+		{"Atlantic/Azores", "2027-03-30T12:00:00Z", "2027-03-28T00:59:59Z", "2027-03-28T01:00:00Z"},
+		{"America/Santiago", "2026-09-08T12:00:00Z", "2026-09-06T03:59:59Z", "2026-09-06T04:00:00Z"},
+		{"America/Havana", "2027-03-16T12:00:00Z", "2027-03-14T04:59:59Z", "2027-03-14T05:00:00Z"},
+		{"Africa/Cairo", "2027-05-01T12:00:00Z", "2027-04-29T21:59:59Z", "2027-04-29T22:00:00Z"},
+		{"Europe/Berlin", "2027-03-30T12:00:00Z", "2027-03-27T22:59:59Z", "2027-03-27T23:00:00Z"},
+	} {
+		zone, err := time.LoadLocation(c.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		user := dbtest.User(t, db, c.zone[len(c.zone)-5:]+"@example.org")
+		for at, delta := range map[string]models.Credits{c.lastOfDayBefore: 7, c.firstOfDay: 100} {
+			if err := db.Exec(`WITH u AS (UPDATE users SET credits_balance = credits_balance + @delta WHERE id = @user)
+				INSERT INTO credit_transactions (user_id, delta_credits, reason, created_at) VALUES (@user, @delta, 'manual', CAST(@at AS timestamptz))`,
+				map[string]any{"user": user.ID, "delta": delta, "at": at}).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		now, _ := time.Parse(time.RFC3339, c.now)
+		days, err := (&ledger.Service{DB: db}).Usage(context.Background(), user.ID, now.In(zone), 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _ := time.Parse(time.RFC3339, c.firstOfDay)
+		labels, found := map[string]bool{}, false
+		for i, d := range days {
+			labels[d.Begins.Format(time.DateOnly)] = true
+			if d.Begins.Equal(first) {
+				found = d.In == 100 && days[i-1].In == 7
+			}
+		}
+		if !found || len(labels) != len(days) {
+			t.Errorf("%s: days %+v, want one that begins at %s with 100, the one before with 7, and each label once", c.zone, days, c.firstOfDay)
+		}
+	}
+}
