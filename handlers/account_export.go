@@ -2,10 +2,9 @@ package handlers
 
 import (
 	"archive/zip"
-	"cmp"
 	"context"
-	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -75,9 +74,12 @@ func (f accountFile) section(s auth.Section) error {
 		header = append(header, locales.T(f.ctx, "account.export.columns."+strings.ToLower(name), map[string]any{"zone": components.Zone(f.ctx).String()}))
 	}
 	table := newCSV(f.ctx, out, header)
-	err = s.Read(f.export, f.user, func(columns []string, values []any) error { return f.line(table, columns, values) })
-	if table.Flush(); err != nil || table.Error() != nil {
-		return fmt.Errorf("export %s: %w", s.Name, cmp.Or(err, table.Error()))
+	err = s.Read(f.export, f.user, func(columns []string, values []any) error {
+		f.line(table, columns, values)
+		return nil
+	})
+	if err := errors.Join(err, table.flush()); err != nil {
+		return fmt.Errorf("export %s: %w", s.Name, err)
 	}
 	list, err := f.list(s.Name)
 	if err != nil {
@@ -90,25 +92,26 @@ func (f accountFile) section(s auth.Section) error {
 }
 
 // line writes one row of a table, each value as the language's spreadsheets take it.
-func (f accountFile) line(table *csv.Writer, columns []string, values []any) error {
-	cells := make([]string, len(values))
+func (f accountFile) line(table *csvTable, columns []string, values []any) {
 	for i, value := range values {
 		switch v := value.(type) {
 		case nil:
+			table.bare("")
 		case time.Time:
-			cells[i] = csvTime(f.ctx, v)
+			table.bare(csvTime(f.ctx, v))
 		case bool:
-			cells[i] = locales.T(f.ctx, map[bool]string{true: "account.export.yes", false: "account.export.no"}[v], nil)
+			table.text(locales.T(f.ctx, map[bool]string{true: "account.export.yes", false: "account.export.no"}[v], nil))
 		case int64:
-			cells[i] = fmt.Sprint(v)
 			if strings.HasSuffix(columns[i], "Cents") {
-				cells[i] = components.TypedMoney(f.ctx, models.Cents(v), currencyOf(columns, values, columns[i]))
+				table.bare(components.TypedMoney(f.ctx, models.Cents(v), currencyOf(columns, values, columns[i])))
+			} else {
+				table.bare(fmt.Sprint(v))
 			}
 		default:
-			cells[i] = harmless(fmt.Sprint(v))
+			table.text(fmt.Sprint(v))
 		}
 	}
-	return table.Write(cells)
+	table.endRow()
 }
 
 // currencyOf is what an amount of the row is counted in.

@@ -3,11 +3,9 @@ package handlers
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
 	"io"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -75,7 +73,7 @@ func writeHistory(ctx context.Context, out io.Writer, export *ledger.Export, con
 			return err
 		}
 		if len(lines) == 0 {
-			return table.end()
+			return table.flush()
 		}
 		if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 			return err
@@ -83,17 +81,16 @@ func writeHistory(ctx context.Context, out io.Writer, export *ledger.Export, con
 		for _, line := range lines {
 			table.line(line)
 		}
-		if err := table.end(); err != nil {
+		if err := table.flush(); err != nil {
 			return err
 		}
 	}
 }
 
-// historyTable writes lines of the ledger as CSV: with a byte order mark, by which Excel knows UTF-8, and with the
-// separator that it expects where the language is spoken. Numbers are bare, so that they can be summed.
+// historyTable writes lines of the ledger as CSV. Numbers are bare, so that they can be summed.
 type historyTable struct {
 	ctx context.Context
-	out *csv.Writer
+	*csvTable
 }
 
 func newHistoryTable(ctx context.Context, out io.Writer) historyTable {
@@ -101,49 +98,17 @@ func newHistoryTable(ctx context.Context, out io.Writer) historyTable {
 	for _, name := range []string{"what", "credits", "balance", "note", "purchase", "hold"} {
 		header = append(header, locales.T(ctx, "history.csv."+name, nil))
 	}
-	return historyTable{ctx: ctx, out: newCSV(ctx, out, header)}
-}
-
-// newCSV begins a table for the spreadsheets of the language, with its header.
-func newCSV(ctx context.Context, out io.Writer, header []string) *csv.Writer {
-	table := csv.NewWriter(out)
-	table.UseCRLF = true
-	if locales.Code(ctx) == "de" { // there the comma is the decimal point
-		table.Comma = ';'
-	}
-	header[0] = "\uFEFF" + header[0]
-	_ = table.Write(header) // its end tells
-	return table
-}
-
-// csvTime is a moment as a spreadsheet of the language understands it.
-func csvTime(ctx context.Context, at time.Time) string {
-	layout := "2006-01-02 15:04:05"
-	if locales.Code(ctx) == "de" {
-		layout = "02.01.2006 15:04:05"
-	}
-	return at.In(components.Zone(ctx)).Format(layout)
+	return historyTable{ctx: ctx, csvTable: newCSV(ctx, out, header)}
 }
 
 func (t historyTable) line(e models.CreditTransaction) {
-	_ = t.out.Write([]string{ // end tells
-		strconv.FormatInt(e.ID, 10), csvTime(t.ctx, e.CreatedAt), harmless(components.EntryReason(t.ctx, e)),
-		strconv.FormatInt(int64(e.DeltaCredits), 10), strconv.FormatInt(int64(e.BalanceAfter), 10),
-		harmless(e.Meta.Note), harmless(e.Meta.PurchaseID), harmless(e.Meta.HoldID),
-	})
-}
-
-// end sends what was written, and says whether all of it went through.
-func (t historyTable) end() error {
-	t.out.Flush()
-	return t.out.Error()
-}
-
-// harmless keeps a spreadsheet from taking a text for a formula.
-// Source: https://owasp.org/www-community/attacks/CSV_Injection
-func harmless(text string) string {
-	if strings.IndexAny(text, "=+-@\t\r\n＝＋－＠") == 0 {
-		return "'" + text
+	t.bare(strconv.FormatInt(e.ID, 10))
+	t.bare(csvTime(t.ctx, e.CreatedAt))
+	t.text(components.EntryReason(t.ctx, e))
+	t.bare(strconv.FormatInt(int64(e.DeltaCredits), 10))
+	t.bare(strconv.FormatInt(int64(e.BalanceAfter), 10))
+	for _, text := range []string{e.Meta.Note, e.Meta.PurchaseID, e.Meta.HoldID} {
+		t.text(text)
 	}
-	return text
+	t.endRow()
 }

@@ -2,8 +2,11 @@ package handlers
 
 import (
 	"bytes"
+	"encoding/csv"
 	"flag"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,7 +31,7 @@ func TestHistoryFile(t *testing.T) {
 		{ID: 2, CreatedAt: at.Add(time.Hour), DeltaCredits: -10, BalanceAfter: 1190, Reason: models.ReasonResumeAnalysis, Meta: models.Meta{HoldID: "01934b2e-7c00-7000-8000-000000000002"}},
 		{ID: 3, CreatedAt: at.Add(2 * time.Hour), DeltaCredits: -1200, BalanceAfter: -10, Reason: models.ReasonRefund, Meta: models.Meta{PurchaseID: "01934b2e-7c00-7000-8000-000000000001"}},
 	}
-	for i, note := range []string{`Danke & "bis bald"`, "a;b,c", "zwei\nZeilen", "=1+1", "+49", "-5", "@x", "＝1", "👍 \u202eأهلا", "größer", "<b>"} {
+	for i, note := range []string{`Danke & "bis bald"`, "a;b,c", "zwei\nZeilen", "=1+1", "+49", "-5", "@x", "＝1", "x;=1+1;y", "x,=2+2,y", `z; "@x"`, "👍 \u202eأهلا", "größer", "<b>"} {
 		rows = append(rows, models.CreditTransaction{ID: int64(4 + i), CreatedAt: at.AddDate(0, 0, i), DeltaCredits: 1, BalanceAfter: models.Credits(i - 9), Reason: models.ReasonManual, Meta: models.Meta{Note: note}})
 	}
 	for _, code := range texts.Codes() {
@@ -38,7 +41,7 @@ func TestHistoryFile(t *testing.T) {
 		for _, row := range rows {
 			table.line(row)
 		}
-		if err := table.end(); err != nil {
+		if err := table.flush(); err != nil {
 			t.Fatal(err)
 		}
 		path := "testdata/history." + code + ".csv"
@@ -58,9 +61,48 @@ func TestHarmless(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"": "", "thanks": "thanks", "a=b": "a=b", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx", "＝1": "'＝1", "ä": "ä",
+		"x;=1+1;y": "x;'=1+1;y", "x,=2+2,": "x,'=2+2,", "a\t@b": "a\t'@b", "a\r\n-1": "a\r\n'-1", `a; "=1"`: `a;' "=1"`, `"=1"`: `'"=1"`, ";;+1": ";;'+1",
+		"\u00a0=1": "'\u00a0=1", "\n\n=1": "'\n\n'=1", "1, 2; 3": "1, 2; 3", "x;y=1": "x;y=1", ";'=1": ";'=1",
 	} {
 		if got := harmless(text); got != want {
 			t.Errorf("%q is written %q, want %q", text, got, want)
 		}
 	}
+}
+
+// However a spreadsheet splits the file, no cell is a formula: it looks for quotes at a cell's beginning alone.
+func FuzzCellsAreNoFormulas(f *testing.F) {
+	for _, seed := range []string{"x;=1+1;y", "x,=2+2,y", `a; "=1"`, "\n\t=1", `";=1`, "“=1"} {
+		f.Add(seed)
+	}
+	texts, err := locales.Load()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, code := range texts.Codes() {
+			ctx, _ := texts.Context(t.Context(), code)
+			var file bytes.Buffer
+			table := newCSV(ctx, &file, []string{"a"})
+			for range 2 {
+				table.bare("1")
+				table.text(text)
+				table.text(text)
+				table.endRow()
+			}
+			if err := table.flush(); err != nil {
+				t.Fatal(err)
+			}
+			for _, separator := range ",;\t" {
+				read := csv.NewReader(strings.NewReader(strings.ReplaceAll(file.String(), "\x00", "")))
+				read.Comma, read.LazyQuotes, read.FieldsPerRecord = separator, true, -1
+				rows, err := read.ReadAll()
+				for _, cell := range slices.Concat(rows...) {
+					if strings.IndexAny(strings.TrimLeft(cell, " \u00a0"), "=+-@＝＋－＠") == 0 {
+						t.Errorf("%q split at %q has the cell %q (%v)", text, separator, cell, err)
+					}
+				}
+			}
+		}
+	})
 }
