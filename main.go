@@ -32,6 +32,7 @@ import (
 	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/doctor"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/localpg"
 	"github.com/resume-matcher/credits/services/loopback"
 	"github.com/resume-matcher/credits/services/observe"
@@ -306,7 +307,8 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 			return nil, nil, fmt.Errorf("prepare the packages: %w", err)
 		}
 	}
-	signIn, err := p.signIn(ctx, db, secrets)
+	limits := limit.New(db, nil)
+	signIn, err := p.signIn(ctx, db, secrets, limits)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -321,12 +323,13 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 			},
 		},
 		Sessions: handlers.NewSessions(rows, secrets, p.cfg.Secure()),
+		Limits:   limits,
 		Auth:     signIn, Purchase: buy, Webhook: events, Ledger: &ledger.Service{DB: db},
 		Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Log: p.log},
 	})
 	return app, []func(context.Context){
 		events.Run, buy.Run, buy.RunReconcile, spending.Run,
-		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Minute, rows.Sweep, signIn.Keys.Sweep) },
+		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Minute, rows.Sweep, limits.Sweep) },
 		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Hour, buy.Sweep) },
 	}, nil
 }
@@ -348,7 +351,7 @@ func (p *program) sessionSecrets() (secrets seal.Secrets, err error) {
 }
 
 // signIn offers every provider that is configured. The sandbox brings its own.
-func (p *program) signIn(ctx context.Context, db *gorm.DB, secrets seal.Secrets) (*auth.Service, error) {
+func (p *program) signIn(ctx context.Context, db *gorm.DB, secrets seal.Secrets, limits *limit.Limiter) (*auth.Service, error) {
 	if p.cfg.Mode == config.Sandbox {
 		cfg, server, err := sandbox.StartIdentity(ctx, p.cfg, p.log)
 		if err != nil {
@@ -357,7 +360,7 @@ func (p *program) signIn(ctx context.Context, db *gorm.DB, secrets seal.Secrets)
 		p.cfg, p.closers = cfg, append(p.closers, server.Close)
 	}
 	return auth.New(auth.Options{
-		DB: db, AppURL: p.cfg.AppURL, Providers: auth.Configured(p.cfg), AdminEmails: p.cfg.AdminEmails, Secrets: secrets, Log: p.log, Now: models.Now,
+		DB: db, AppURL: p.cfg.AppURL, Providers: auth.Configured(p.cfg), AdminEmails: p.cfg.AdminEmails, Secrets: secrets, Limits: limits, Log: p.log, Now: models.Now,
 	})
 }
 
@@ -494,7 +497,7 @@ func (p *program) standIn(ctx context.Context) error {
 	}
 	if err == nil && p.cfg.Mode == config.Sandbox {
 		if _, err = p.purchases(ctx, nil); err == nil {
-			_, err = p.signIn(ctx, nil, nil)
+			_, err = p.signIn(ctx, nil, nil, nil)
 		}
 	}
 	if err != nil {

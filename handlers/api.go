@@ -83,12 +83,15 @@ func register[I, O any](a *api, op huma.Operation, who access, samples []sample,
 	op.Errors = errorStatuses(&op, who)
 	huma.Register(a.API, op, func(ctx context.Context, in *I) (*O, error) {
 		c := ctx.Value(localCall).(*fiber.Ctx)
-		out, err := do(c, in)
-		if err != nil {
-			c.Locals(localRefusal, err)
-			return nil, nil
+		err := a.h.limitSession(c, who)
+		if err == nil {
+			var out *O
+			if out, err = do(c, in); err == nil {
+				return out, nil
+			}
 		}
-		return out, nil
+		c.Locals(localRefusal, err)
+		return nil, nil
 	})
 	documented := operationOf(a.OpenAPI(), op.Method, op.Path)
 	rules.read(a.OpenAPI().Components.Schemas, documented)

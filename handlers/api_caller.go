@@ -9,13 +9,15 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/spend"
 )
 
 // access says who may make a call.
 type access struct {
 	session bool
-	scope   string // what a service key must be allowed; empty when no key may
+	scope   string     // what a service key must be allowed; empty when no key may
+	limit   limit.Rule // of a session; a key has a limit of its own for all calls
 }
 
 // The ways to prove who one is, by their names in the document.
@@ -34,7 +36,7 @@ func (h *Handler) identifyKey(c *fiber.Ctx) error {
 	if len(c.Request().Header.PeekAll(fiber.HeaderAuthorization)) > 1 {
 		return fault.Because(fault.Unauthenticated, fault.CallerUnknown)
 	}
-	key, err := h.Auth.Keys.Verify(c.UserContext(), strings.TrimSpace(presented), h.sender(c).String())
+	key, err := h.Auth.Keys.Verify(c.UserContext(), strings.TrimSpace(presented), limit.Address(h.sender(c)))
 	if fault.Is(err, fault.Unauthenticated) {
 		err = fault.Because(fault.Unauthenticated, fault.CallerUnknown)
 	}

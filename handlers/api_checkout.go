@@ -4,6 +4,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -34,7 +35,7 @@ func (a *api) addCheckout() {
 		Summary: "Begin a purchase",
 		Description: "Opens a Stripe Checkout page for one package of credits and the signed-in user. Price and credits come from our own list: " +
 			"fields beyond those below are ignored. The credits are booked when Stripe says that the money has come.",
-	}, access{session: true}, checkoutSamples, a.h.createCheckout)
+	}, access{session: true, limit: limit.Checkout}, checkoutSamples, a.h.createCheckout)
 }
 
 // createCheckout is POST /api/checkout.

@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/limit"
 )
 
 // anyObject is a JSON object of the caller's own.
@@ -99,7 +100,7 @@ func (a *api) addCredits() {
 		Method: fiber.MethodPost, Path: "/api/credits/spend", OperationID: "spendCredits", Tags: []string{tagCredits}, DefaultStatus: fiber.StatusCreated,
 		Summary: "Spend credits on a feature", Errors: []int{fiber.StatusPaymentRequired},
 		Description: "Takes what the feature costs, once per idempotency key, or refuses and takes nothing.",
-	}, access{session: true, scope: models.ScopeSpend}, spendSamples, a.h.spendCredits)
+	}, access{session: true, scope: models.ScopeSpend, limit: limit.Spend}, spendSamples, a.h.spendCredits)
 }
 
 // readBalance is GET /api/credits/balance.

@@ -19,6 +19,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
 	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
 	"github.com/resume-matcher/credits/services/seal"
@@ -49,7 +50,7 @@ func newDesk(t testing.TB) *desk {
 	}
 	h := &Handler{
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
-		Sessions: NewSessions(auth.NewSessions(db, deskSecrets, nil), deskSecrets, false), Auth: signIn,
+		Sessions: NewSessions(auth.NewSessions(db, deskSecrets, nil), deskSecrets, false), Auth: signIn, Limits: limit.New(db, nil),
 		Ledger: &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet},
 	}
 	return &desk{t: t, db: db, app: NewApp(h), handler: h}

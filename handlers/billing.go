@@ -113,8 +113,8 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 	if err != nil {
 		return nil, err
 	}
-	attempt := int(max(wholeNumber(c.Query("poll")), 0))
-	if p.Status == models.PurchasePending && attempt%catchUpEvery == 1 { // the event is late, or lost
+	attempt := pollOf(c)
+	if p.Status == models.PurchasePending && asksStripe(attempt) { // the event is late, or lost
 		h.Purchase.CatchUp(c.UserContext(), session)
 		if p, err = h.Purchase.BySession(c.UserContext(), userID, session); err != nil {
 			return nil, err
@@ -137,6 +137,12 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 	}
 	return state, nil
 }
+
+// pollOf is how often the return page has asked by itself.
+func pollOf(c *fiber.Ctx) int { return int(max(wholeNumber(c.Query("poll")), 0)) }
+
+// asksStripe reports whether we ask Stripe at this poll.
+func asksStripe(poll int) bool { return poll%catchUpEvery == 1 }
 
 // trySpend is POST /{locale}/billing/spend: the sandbox's way to try the loop without Resume Matcher.
 func (h *Handler) trySpend(c *fiber.Ctx) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/services/webhook"
@@ -20,6 +21,7 @@ import (
 type Handler struct {
 	Site     Site
 	Sessions *Sessions
+	Limits   *limit.Limiter
 	Auth     *auth.Service
 	Purchase *purchase.Service
 	Spend    *spend.Service

@@ -5,6 +5,8 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/recover"
+
+	"github.com/resume-matcher/credits/services/limit"
 )
 
 // Limits of one request. Bodies are forms, small JSON and Stripe's events.
@@ -55,8 +57,8 @@ func NewApp(h *Handler) *fiber.App {
 
 	app.Get("/", h.pickLocale)
 	app.Get("/dev/components", h.pickComponents)
-	app.Get("/auth/:provider", h.startSignIn)
-	app.Get("/auth/:provider/callback", h.finishSignIn)
+	app.Get("/auth/:provider", h.limit(limit.SignIn), h.startSignIn)
+	app.Get("/auth/:provider/callback", h.limit(limit.SignInReturn), h.finishSignIn)
 	app.Post("/logout", h.checkToken, h.signOut)
 
 	// Before the pages whose forms carry a session's token: who withdraws from a contract need not be signed in.
@@ -67,45 +69,46 @@ func NewApp(h *Handler) *fiber.App {
 	page.Get(docsPath, docs)
 	page.Get("/dev/components", h.showComponents)
 	page.Get("/login", h.showLogin)
-	page.Get("/billing", h.requireUser, h.showBilling)
-	page.Post("/billing/spend", h.requireUser, h.trySpend)
+	page.Get("/billing", h.requireUser, h.limitPoll, h.showBilling)
+	page.Post("/billing/spend", h.requireUser, h.limit(limit.Spend), h.trySpend)
 	page.Get("/purchase", h.requireUser, h.showPackages)
-	page.Post("/purchase", h.requireUser, h.startPurchase)
+	page.Post("/purchase", h.requireUser, h.limit(limit.Checkout), h.startPurchase)
 	page.Get("/purchase/:id", h.requireUser, h.showPurchase)
-	page.Get("/purchase/:id/receipt", h.requireUser, h.openReceipt)
+	page.Get("/purchase/:id/receipt", h.requireUser, h.limit(limit.Receipt), h.openReceipt)
 	page.Get("/withdrawal", h.showWithdrawal)
 	page.Get("/withdrawal/:id", h.showReceived)
 	page.Get("/withdrawal/:id/confirmation.txt", h.sendReceived)
 	page.Get("/history", h.requireUser, h.showHistory)
-	page.Get("/history.csv", h.requireUser, h.sendHistory)
+	page.Get("/history.csv", h.requireUser, h.limit(limit.HistoryFile), h.sendHistory)
 
+	ofAccount := h.limit(limit.Account)
 	page.Get("/account", h.requireUser, h.showAccount)
-	page.Post("/account", h.requireUser, h.saveProfile)
-	page.Post("/account/sign-ins/:id/unlink", h.requireUser, h.unlinkSignIn)
-	page.Get("/account/export.zip", h.requireUser, h.sendAccount)
+	page.Post("/account", h.requireUser, ofAccount, h.saveProfile)
+	page.Post("/account/sign-ins/:id/unlink", h.requireUser, ofAccount, h.unlinkSignIn)
+	page.Get("/account/export.zip", h.requireUser, h.limit(limit.Export), h.sendAccount)
 	page.Get("/account/delete", h.requireUser, h.showDeletion)
-	page.Post("/account/delete", h.requireUser, h.deleteAccount)
-	page.Post("/account/sessions/end", h.requireUser, h.signOutEverywhere)
-	page.Post("/account/sessions/:id/end", h.requireUser, h.endSession)
+	page.Post("/account/delete", h.requireUser, ofAccount, h.deleteAccount)
+	page.Post("/account/sessions/end", h.requireUser, ofAccount, h.signOutEverywhere)
+	page.Post("/account/sessions/:id/end", h.requireUser, ofAccount, h.endSession)
 
-	staff := page.Group("/admin", h.requireAdmin)
+	staff, byAdmin := page.Group("/admin", h.requireAdmin), h.limit(limit.AdminWrite)
 	staff.Get("/", h.showAdmin)
 	staff.Get("/users/:id", h.showAdminUser)
-	staff.Post("/users/:id/grant", h.grantCredits)
+	staff.Post("/users/:id/grant", byAdmin, h.grantCredits)
 	staff.Get("/purchases/:id", h.showAdminPurchase)
-	staff.Post("/purchases/:id/check", h.checkPurchase)
-	staff.Post("/purchases/:id/refund", h.refundPurchase)
+	staff.Post("/purchases/:id/check", byAdmin, h.checkPurchase)
+	staff.Post("/purchases/:id/refund", byAdmin, h.refundPurchase)
 	staff.Get("/withdrawals", h.showWithdrawals)
-	staff.Post("/withdrawals/:id/close", h.closeWithdrawal)
+	staff.Post("/withdrawals/:id/close", byAdmin, h.closeWithdrawal)
 	staff.Get("/events", h.showEvents)
-	staff.Post("/events/:id/retry", h.retryEvent)
-	staff.Post("/reconcile", h.startReconcile)
+	staff.Post("/events/:id/retry", byAdmin, h.retryEvent)
+	staff.Post("/reconcile", h.limit(limit.Reconcile), h.startReconcile)
 	staff.Get("/audit", h.showAudit)
 	staff.Get("/features", h.showFeatures)
-	staff.Post("/features", h.setFeature)
+	staff.Post("/features", byAdmin, h.setFeature)
 	staff.Get("/keys", h.showKeys)
-	staff.Post("/keys", h.makeKey)
-	staff.Post("/keys/:id/revoke", h.revokeKey)
+	staff.Post("/keys", byAdmin, h.makeKey)
+	staff.Post("/keys/:id/revoke", byAdmin, h.revokeKey)
 
 	app.Use(notFound)
 	return app

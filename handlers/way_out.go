@@ -21,6 +21,8 @@ func (h *Handler) wayOut(c *fiber.Ctx, f *fault.Error, status int) pages.ErrorDa
 		address += "?" + query
 	}
 	switch {
+	case f.Code == fault.RateLimited && c.Method() == fiber.MethodPost:
+		d.Resend = resendable(c)
 	case f.Problem == fault.ReceiptAway:
 		d.Retry = c.Path()
 	case f.Code == fault.InsufficientCredits:

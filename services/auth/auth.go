@@ -20,6 +20,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/seal"
 )
 
@@ -33,6 +34,7 @@ type Options struct {
 	AdminEmails []string // users with one of these addresses, verified, are admins
 	Secrets     seal.Secrets
 	HTTPClient  *http.Client
+	Limits      *limit.Limiter // of the whole process; nil for one of its own
 	Log         *slog.Logger
 	Now         func() time.Time
 }
@@ -58,7 +60,10 @@ func New(o Options) (*Service, error) {
 	if s.now == nil {
 		s.now = models.Now
 	}
-	s.Keys = NewKeys(o.DB, s.log, nil)
+	if o.Limits == nil {
+		o.Limits = limit.New(o.DB, nil)
+	}
+	s.Keys = NewKeys(o.DB, o.Limits, s.log, nil)
 	if o.HTTPClient == nil {
 		o.HTTPClient = &http.Client{Timeout: providerTimeout}
 	}

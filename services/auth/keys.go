@@ -18,6 +18,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/limit"
 )
 
 // Limits of a service key.
@@ -31,27 +32,27 @@ const (
 // Keys makes, revokes and verifies service keys, with which programs call us. Use one for the whole process: it
 // remembers for a moment which keys are good.
 type Keys struct {
-	db  *gorm.DB
-	log *slog.Logger
-	now func() time.Time // the process's own; limits are judged by the database's
+	db     *gorm.DB
+	limits *limit.Limiter
+	log    *slog.Logger
+	now    func() time.Time // the process's own; limits are judged by the database's
 
-	mu        sync.RWMutex
-	known     map[keyHash]*knownKey
-	addresses map[string]*sender
-	flights   singleflight.Group
-	live      atomic.Pointer[roll]
+	mu      sync.RWMutex
+	known   map[keyHash]*knownKey
+	flights singleflight.Group
+	live    atomic.Pointer[roll]
 }
 
 // NewKeys returns the keys of a database. A nil log is silence; a nil now is the machine's clock, which no change of
 // the time of day moves.
-func NewKeys(db *gorm.DB, log *slog.Logger, now func() time.Time) *Keys {
+func NewKeys(db *gorm.DB, limits *limit.Limiter, log *slog.Logger, now func() time.Time) *Keys {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	if now == nil {
 		now = time.Now
 	}
-	return &Keys{db: db, log: log, now: now, known: map[keyHash]*knownKey{}, addresses: map[string]*sender{}}
+	return &Keys{db: db, limits: limits, log: log, now: now, known: map[keyHash]*knownKey{}}
 }
 
 // KeyRequest asks for a service key.

@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,9 +16,12 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/limit"
 )
 
-const home = "192.0.2.1"
+var home = addressed("192.0.2.1")
+
+func addressed(text string) limit.Sender { return limit.Address(netip.MustParseAddr(text)) }
 
 // keyring is a replica's keys on a database of the test's own.
 type keyring struct {
@@ -41,7 +45,7 @@ func newKeyring(t *testing.T) keyring {
 
 // replica is another process on the same database, with the same clock and log.
 func (r keyring) replica() keyring {
-	r.Keys = NewKeys(r.db, slog.New(slog.NewJSONHandler(r.log, nil)), r.clock.Now)
+	r.Keys = NewKeys(r.db, limit.New(r.db, r.clock.Now), slog.New(slog.NewJSONHandler(r.log, nil)), r.clock.Now)
 	return r
 }
 
@@ -67,7 +71,7 @@ func (r keyring) wantGood(plaintext string) models.APIKey {
 	return key
 }
 
-func (r keyring) wantRefused(plaintext, from string, want fault.Code) {
+func (r keyring) wantRefused(plaintext string, from limit.Sender, want fault.Code) {
 	r.t.Helper()
 	key, err := r.Verify(r.t.Context(), plaintext, from)
 	if !fault.Is(err, want) || key.ID != uuid.Nil {

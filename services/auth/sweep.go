@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 )
@@ -23,13 +22,4 @@ func RunSweeps(ctx context.Context, log *slog.Logger, pause time.Duration, sweep
 		case <-ticker.C:
 		}
 	}
-}
-
-// Sweep deletes the counts of minutes that are over and says how many rows that were.
-func (k *Keys) Sweep(ctx context.Context) (int64, error) {
-	done := k.db.WithContext(ctx).Exec(`DELETE FROM rate_windows WHERE minute < now() - interval '2 minutes'`)
-	if done.Error != nil {
-		return 0, fmt.Errorf("sweep limits: %w", done.Error)
-	}
-	return done.RowsAffected, nil
 }

@@ -2,24 +2,20 @@ package auth
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"fmt"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/limit"
 )
 
 const (
 	renewAge      = 500 * time.Millisecond // from then on a key is read again while calls go on
 	knownFor      = time.Second            // from then on they wait for it: a revocation holds everywhere
-	wrongPerAddr  = 20                     // wrong keys a minute from one address
 	maxKnown      = 10_000                 // keys remembered
-	maxAddresses  = 10_000
 	flightTimeout = 5 * time.Second
 )
 
@@ -27,7 +23,7 @@ const (
 type knownKey struct {
 	hash     keyHash
 	verified atomic.Pointer[finding]
-	window   window
+	window   *limit.Window
 }
 
 // finding is what the database said of a key.
@@ -36,43 +32,45 @@ type finding struct {
 	asked time.Time // before the database was
 }
 
-// Verify says which service key somebody presents: what stands after "Bearer ". from is their address. A key counts as
-// good for a second after the database was asked.
+// Verify says which service key somebody presents: what stands after "Bearer ". from is who presents it. A key counts as
+// good for a second after the database was asked. What cannot be a key at all is refused without asking or counting.
 //
 // Errors: fault.Unauthenticated, the same for whatever is no good key; fault.RateLimited with retryAfter in seconds when
-// the key has had its calls of this minute, or the address its 20 wrong keys. Either is answered from memory until the
-// minute ends, by the database's clock.
-func (k *Keys) Verify(ctx context.Context, presented, from string) (models.APIKey, error) {
-	known, err := k.admit(ctx, presented, from)
+// the key has had its calls of this minute, or the sender the wrong keys of limit.WrongKey. Either is answered from memory
+// until the minute ends, by the database's clock.
+func (k *Keys) Verify(ctx context.Context, presented string, from limit.Sender) (models.APIKey, error) {
+	if !wellFormed(presented) {
+		return models.APIKey{}, fault.New(fault.Unauthenticated, nil)
+	}
+	known, err := k.admit(ctx, hashKey(presented), from)
 	if err != nil {
 		return models.APIKey{}, err
 	}
 	row := &known.verified.Load().row
 	if row.PerMinute > 0 {
-		wait, err := known.window.take(ctx, k, row.PerMinute)
+		wait, err := known.window.Take(ctx, row.PerMinute)
 		if err != nil {
 			return models.APIKey{}, err
 		}
 		if wait > 0 {
-			return models.APIKey{}, limited(wait)
+			return models.APIKey{}, limit.Exceeded(wait)
 		}
 	}
 	return *row, nil
 }
 
 // admit returns a key that is good now.
-func (k *Keys) admit(ctx context.Context, presented, from string) (*knownKey, error) {
-	hash := hashKey(presented)
+func (k *Keys) admit(ctx context.Context, hash keyHash, from limit.Sender) (*knownKey, error) {
 	known := k.remembered(hash)
-	if known == nil || len(presented) != keyLength {
-		return k.admitUnknown(ctx, presented, hash, from)
+	if known == nil {
+		return k.admitUnknown(ctx, hash, from)
 	}
 	switch age := k.now().Sub(known.verified.Load().asked); {
 	case age >= knownFor:
 		if known, err := k.lookUp(ctx, hash); err != nil || known != nil {
 			return known, err
 		}
-		return k.admitUnknown(ctx, presented, hash, from) // it was revoked: a wrong key like any other
+		return k.admitUnknown(ctx, hash, from) // it was revoked: a wrong key like any other
 	case age >= renewAge:
 		k.renew(ctx, hash)
 	}
@@ -146,71 +144,41 @@ func (k *Keys) read(ctx context.Context, hash keyHash) (*knownKey, error) {
 	defer k.mu.Unlock()
 	known := k.known[hash]
 	if known == nil {
-		trim(k.known, maxKnown, func(old *knownKey) bool { return asked.Sub(old.verified.Load().asked) >= knownFor })
-		known = &knownKey{hash: hash, window: window{subject: "key:" + rows[0].ID.String()}}
+		limit.Trim(k.known, maxKnown, func(old *knownKey) bool { return asked.Sub(old.verified.Load().asked) >= knownFor })
+		known = &knownKey{hash: hash, window: k.limits.Window("key:"+rows[0].ID.String(), time.Minute)}
 		k.known[hash] = known
 	}
 	known.verified.Store(&finding{row: rows[0].APIKey, asked: asked})
 	return known, nil
 }
 
-// sender is somewhere that wrong keys come from.
-type sender struct {
-	turn   chan struct{} // one at a time asks the database about unknown keys from here
-	window window
-}
-
-// addressOf finds an address's record. All of a subscriber's IPv6 addresses are one.
-func (k *Keys) addressOf(from string) *sender {
-	if ip, err := netip.ParseAddr(from); err == nil {
-		if ip = ip.Unmap().WithZone(""); ip.Is6() {
-			ip = netip.PrefixFrom(ip, 64).Masked().Addr()
-		}
-		from = ip.String()
+// admitUnknown decides on a key that we do not remember. A wrong one counts against its sender; a sender who has had the
+// number of them costs the database no more than one query a second, whatever comes.
+func (k *Keys) admitUnknown(ctx context.Context, hash keyHash, from limit.Sender) (*knownKey, error) {
+	wrong := k.limits.Of(limit.WrongKey, from)
+	if wait := wrong.Over(); wait > 0 {
+		return k.admitBlocked(ctx, hash, wait)
 	}
-	now := k.now()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	a := k.addresses[from]
-	if a == nil {
-		trim(k.addresses, maxAddresses, func(old *sender) bool { return old.window.over(now) == 0 && len(old.turn) == 0 })
-		hash := sha256.Sum256([]byte(from)) // enough to count by, and no list of visitors
-		a = &sender{turn: make(chan struct{}, 1), window: window{subject: "from:" + hex.EncodeToString(hash[:16])}}
-		k.addresses[from] = a
+	end, err := wrong.Turn(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return a
-}
-
-// admitUnknown decides on a key that we do not remember. A wrong one counts against its address; an address that has
-// had its number costs the database no more than one query a second, whatever it sends.
-func (k *Keys) admitUnknown(ctx context.Context, presented string, hash keyHash, from string) (*knownKey, error) {
-	a, formed := k.addressOf(from), wellFormed(presented)
-	if wait := a.window.over(k.now()); wait > 0 {
-		return k.admitBlocked(ctx, formed, hash, wait)
+	defer end()
+	if wait := wrong.Over(); wait > 0 { // since we waited
+		return k.admitBlocked(ctx, hash, wait)
 	}
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case a.turn <- struct{}{}:
-		defer func() { <-a.turn }()
+	if known := k.remembered(hash); known != nil && k.now().Sub(known.verified.Load().asked) < knownFor {
+		return known, nil // the one before us asked
 	}
-	if wait := a.window.over(k.now()); wait > 0 { // since we waited
-		return k.admitBlocked(ctx, formed, hash, wait)
+	if known, err := k.lookUp(ctx, hash); err != nil || known != nil {
+		return known, err
 	}
-	if formed {
-		if known := k.remembered(hash); known != nil && k.now().Sub(known.verified.Load().asked) < knownFor {
-			return known, nil // the one before us asked
-		}
-		if known, err := k.lookUp(ctx, hash); err != nil || known != nil {
-			return known, err
-		}
-	}
-	wait, err := a.window.take(ctx, k, wrongPerAddr)
+	wait, err := wrong.Take(ctx, limit.WrongKey.Count)
 	if err != nil {
 		return nil, err
 	}
 	if wait > 0 {
-		return nil, limited(wait)
+		return nil, limit.Exceeded(wait)
 	}
 	return nil, fault.New(fault.Unauthenticated, nil)
 }
@@ -221,11 +189,8 @@ type roll struct {
 	asked  time.Time
 }
 
-// admitBlocked lets a good key through from an address that has sent too many wrong ones.
-func (k *Keys) admitBlocked(ctx context.Context, formed bool, hash keyHash, wait time.Duration) (*knownKey, error) {
-	if !formed {
-		return nil, limited(wait)
-	}
+// admitBlocked lets a good key through from a sender of too many wrong ones.
+func (k *Keys) admitBlocked(ctx context.Context, hash keyHash, wait time.Duration) (*knownKey, error) {
 	live := k.live.Load()
 	if live == nil || k.now().Sub(live.asked) >= knownFor {
 		read, err := k.once(ctx, "roll", k.readRoll)
@@ -235,11 +200,11 @@ func (k *Keys) admitBlocked(ctx context.Context, formed bool, hash keyHash, wait
 		live = read.(*roll)
 	}
 	if _, ok := live.hashes[hash]; !ok {
-		return nil, limited(wait)
+		return nil, limit.Exceeded(wait)
 	}
 	known, err := k.lookUp(ctx, hash)
 	if err == nil && known == nil { // revoked in this very moment
-		err = limited(wait)
+		err = limit.Exceeded(wait)
 	}
 	return known, err
 }
@@ -255,22 +220,4 @@ func (k *Keys) readRoll(ctx context.Context) (any, error) {
 	}
 	k.live.Store(live)
 	return live, nil
-}
-
-// trim makes room in a full map: what is of no use first, then whatever comes, down to half.
-func trim[K comparable, V any](full map[K]V, most int, useless func(V) bool) {
-	if len(full) < most {
-		return
-	}
-	for key, value := range full {
-		if useless(value) {
-			delete(full, key)
-		}
-	}
-	for key := range full {
-		if len(full) <= most/2 {
-			return
-		}
-		delete(full, key)
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/limit"
 )
 
 // minute is the database's.
@@ -54,11 +55,11 @@ func (r keyring) cut() {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { models.Close(db) })
-	r.Keys.db = db
+	r.Keys.db, r.limits = db, limit.New(db, r.clock.Now)
 }
 
 // drain presents keys from twenty goroutines until each is refused with rate_limited, and says how often it was not.
-func drain(t *testing.T, key func() string, from string, answer fault.Code, replicas ...keyring) int64 {
+func drain(t *testing.T, key func() string, from limit.Sender, answer fault.Code, replicas ...keyring) int64 {
 	t.Helper()
 	var n atomic.Int64
 	dbtest.Together(20, func(i int) {
@@ -128,24 +129,6 @@ func TestKeyBeyondItsLimit(t *testing.T) {
 	}
 }
 
-// A lease is used up by the minute's end at the database, even if our clock is slow to tell.
-func TestKeyLeaseEndsWithItsMinute(t *testing.T) {
-	t.Parallel()
-	r := newKeyring(t)
-	w := window{subject: "key:test"}
-	if wait, err := w.take(t.Context(), r.Keys, 400); wait != 0 || err != nil {
-		t.Fatalf("take: %v, %v", wait, err)
-	}
-	if w.left != 19 || w.until.After(r.clock.Now().Add(time.Minute)) || !w.until.After(r.clock.Now()) {
-		t.Errorf("leased %d until %v from %v, want 20, one taken, for a minute at most", w.left, w.until, r.clock.Now())
-	}
-	r.nextMinute()
-	w.minute = w.minute.Add(-time.Hour)
-	if wait, err := w.take(t.Context(), r.Keys, 400); wait != 0 || err != nil || w.left > 19 {
-		t.Errorf("the next minute: %v, %v, %d left of the lease, want 19: what was left before is gone", wait, err, w.left)
-	}
-}
-
 func TestKeyIsReadOnceForAll(t *testing.T) {
 	t.Parallel()
 	r := newKeyring(t)
@@ -173,7 +156,7 @@ func TestKeyWhenTheDatabaseIsGone(t *testing.T) {
 	r.cut()
 	r.wantGood(plaintext)
 	r.clock.Add(knownFor)
-	for _, key := range []string{plaintext, newKey(), "rmc_typo"} {
+	for _, key := range []string{plaintext, newKey()} {
 		if _, err := r.Verify(t.Context(), key, home); !models.Away(err) || fault.Of(err) != nil {
 			t.Errorf("verify = %v, want that the database is away", err)
 		}
@@ -207,7 +190,7 @@ func TestWrongKeysGetOneAnswer(t *testing.T) {
 	i := 0
 	for name, key := range wrong {
 		i++
-		_, err := r.Verify(t.Context(), key, fmt.Sprintf("192.0.2.%d", i))
+		_, err := r.Verify(t.Context(), key, addressed(fmt.Sprintf("192.0.2.%d", i)))
 		if f := fault.Of(err); f == nil || f.Code != fault.Unauthenticated || f.Detail != nil || f.Field != "" || f.Problem != "" || f.Unwrap() != nil {
 			t.Errorf("%s: %v, want unauthenticated and nothing else", name, err)
 		}
@@ -220,35 +203,54 @@ func TestWrongKeysAreLimited(t *testing.T) {
 	_, good := r.make(0)
 	replicas := []keyring{r.replica(), r.replica(), r.replica()}
 	hosts := []string{"192.0.2.7", "192.0.2.8", "192.0.2.9", "192.0.2.10", "192.0.2.11", "192.0.2.12"}
-	for kind, key := range map[string]func() string{"that look like keys": newKey, "that do not": func() string { return "rmc_typo" }} {
-		from := ""
-		n := r.withinAMinute(func() int64 {
-			if len(hosts) == 0 {
-				t.Fatal("no minute was long enough")
-			}
-			from, hosts = hosts[0], hosts[1:]
-			return drain(t, key, from, fault.Unauthenticated, replicas...)
-		})
-		if n != wrongPerAddr {
-			t.Errorf("%d wrong keys %s were looked at, want %d", n, kind, wrongPerAddr)
+	var from limit.Sender
+	n := r.withinAMinute(func() int64 {
+		if len(hosts) == 0 {
+			t.Fatal("no minute was long enough")
 		}
-		before := r.asked.Load()
-		for range 100 {
-			replicas[0].wantRefused(key(), from, fault.RateLimited)
-		}
-		if n := r.asked.Load() - before; n > 1 {
-			t.Errorf("100 more wrong keys %s asked the database %d times, want once a second", kind, n)
-		}
-		replicas[0].wantRefused(key(), "198.51.100.1", fault.Unauthenticated)
-		for _, replica := range replicas { // the good key is new to each
-			replica.wantRefused(key(), from, fault.RateLimited)
-			if _, err := replica.Verify(t.Context(), good, from); err != nil {
-				t.Errorf("a good key from there: %v", err)
-			}
+		from, hosts = addressed(hosts[0]), hosts[1:]
+		return drain(t, newKey, from, fault.Unauthenticated, replicas...)
+	})
+	if n != int64(limit.WrongKey.Count) {
+		t.Errorf("%d wrong keys were looked at, want %d", n, limit.WrongKey.Count)
+	}
+	before := r.asked.Load()
+	for range 100 {
+		replicas[0].wantRefused(newKey(), from, fault.RateLimited)
+	}
+	if n := r.asked.Load() - before; n > 1 {
+		t.Errorf("100 more wrong keys asked the database %d times, want once a second", n)
+	}
+	replicas[0].wantRefused(newKey(), addressed("198.51.100.1"), fault.Unauthenticated)
+	for _, replica := range replicas { // the good key is new to each
+		replica.wantRefused(newKey(), from, fault.RateLimited)
+		if _, err := replica.Verify(t.Context(), good, from); err != nil {
+			t.Errorf("a good key from there: %v", err)
 		}
 	}
 	r.nextMinute()
-	replicas[0].wantRefused(newKey(), "192.0.2.7", fault.Unauthenticated)
+	replicas[0].wantRefused(newKey(), addressed("192.0.2.7"), fault.Unauthenticated)
+}
+
+// What cannot be a key costs no statement and counts for nobody, however often it comes.
+func TestMalformedKeysCostNothing(t *testing.T) {
+	t.Parallel()
+	r := newKeyring(t)
+	_, good := r.make(0)
+	r.wantGood(good)
+	malformed := wrongKeys(good)
+	delete(malformed, "never made")
+	before := r.asked.Load()
+	dbtest.Together(20, func(int) {
+		for _, key := range malformed {
+			r.wantRefused(key, home, fault.Unauthenticated)
+		}
+	})
+	if n, rows := r.asked.Load()-before, r.count(`SELECT count(*) FROM rate_windows`); n != 0 || rows != 0 {
+		t.Errorf("%d statements and %d rows for malformed keys, want none", n, rows)
+	}
+	r.cut()
+	r.wantRefused("rmc_typo", home, fault.Unauthenticated) // the database is not needed
 }
 
 func TestKeyRevokedAtABlockedAddress(t *testing.T) {
@@ -263,66 +265,6 @@ func TestKeyRevokedAtABlockedAddress(t *testing.T) {
 	r.clock.Add(knownFor)
 	if _, err := r.Verify(t.Context(), plaintext, home); err == nil || fault.Of(err) == nil {
 		t.Errorf("a revoked key from a blocked address: %v", err)
-	}
-}
-
-func TestAddressesAreCounted(t *testing.T) {
-	t.Parallel()
-	r := newKeyring(t)
-	for _, same := range [][2]string{
-		{"2001:db8:1:2::1", "2001:db8:1:2:ffff::9"}, {"192.0.2.1", "::ffff:192.0.2.1"}, {"fe80::1%eth0", "fe80::1"}, {"", ""}, {"unknown", "unknown"},
-	} {
-		if r.addressOf(same[0]) != r.addressOf(same[1]) {
-			t.Errorf("%q and %q are two addresses", same[0], same[1])
-		}
-	}
-	for _, other := range [][2]string{{"2001:db8:1:2::1", "2001:db8:1:3::1"}, {"192.0.2.1", "192.0.2.2"}, {"", "unknown"}} {
-		if r.addressOf(other[0]) == r.addressOf(other[1]) {
-			t.Errorf("%q and %q are one address", other[0], other[1])
-		}
-	}
-	for i := range 3 * maxAddresses {
-		r.addressOf(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255))
-	}
-	if n := len(r.addresses); n > maxAddresses {
-		t.Errorf("%d addresses are remembered, want %d at most", n, maxAddresses)
-	}
-}
-
-func TestTrim(t *testing.T) {
-	t.Parallel()
-	full := func(n int) map[int]bool {
-		m := map[int]bool{}
-		for i := range n {
-			m[i] = i%4 == 0 // a quarter is of no use
-		}
-		return m
-	}
-	for _, c := range []struct{ have, most, want int }{{99, 100, 99}, {100, 100, 50}, {100, 200, 100}, {160, 100, 50}} {
-		m := full(c.have)
-		trim(m, c.most, func(useless bool) bool { return useless })
-		if len(m) != c.want {
-			t.Errorf("%d of at most %d are trimmed to %d, want %d", c.have, c.most, len(m), c.want)
-		}
-	}
-	m := map[int]bool{1: true, 2: true, 3: true, 4: false}
-	trim(m, 4, func(useless bool) bool { return useless })
-	if _, kept := m[4]; !kept || len(m) != 1 {
-		t.Errorf("trimmed to %v, want what is of use", m)
-	}
-}
-
-func TestKeysSweep(t *testing.T) {
-	t.Parallel()
-	r := newKeyring(t)
-	_, plaintext := r.make(5)
-	r.wantGood(plaintext)
-	if n, err := r.Sweep(t.Context()); n != 0 || err != nil {
-		t.Errorf("swept %d rows of this minute, %v", n, err)
-	}
-	r.nextMinute()
-	if n, err := r.Sweep(t.Context()); n != 1 || err != nil {
-		t.Errorf("swept %d rows of an hour ago, %v, want 1", n, err)
 	}
 }
 
@@ -365,10 +307,11 @@ func FuzzWellFormed(f *testing.F) {
 
 // BenchmarkVerify is what each call with a key costs while the key is remembered.
 func BenchmarkVerify(b *testing.B) {
-	for _, limit := range []int{0, MaxPerMinute} {
-		b.Run(fmt.Sprintf("limit=%d", limit), func(b *testing.B) {
-			k := NewKeys(dbtest.New(b), nil, nil)
-			_, plaintext, err := k.Create(b.Context(), KeyRequest{Name: "bench", Scopes: []string{models.ScopeSpend}, PerMinute: limit})
+	for _, perMinute := range []int{0, MaxPerMinute} {
+		b.Run(fmt.Sprintf("limit=%d", perMinute), func(b *testing.B) {
+			db := dbtest.New(b)
+			k := NewKeys(db, limit.New(db, nil), nil, nil)
+			_, plaintext, err := k.Create(b.Context(), KeyRequest{Name: "bench", Scopes: []string{models.ScopeSpend}, PerMinute: perMinute})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -64,7 +64,7 @@ func createKey(args []string, stdout io.Writer) (Command, error) {
 		request.Scopes = append(request.Scopes, strings.TrimSpace(word))
 	}
 	return Command{Run: func(ctx context.Context, env Env) error {
-		key, plaintext, err := auth.NewKeys(env.DB, env.Log, nil).Create(ctx, request)
+		key, plaintext, err := auth.NewKeys(env.DB, nil, env.Log, nil).Create(ctx, request)
 		if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
 			return UsageError("keys create: --" + strings.TrimSuffix(strings.ReplaceAll(f.Field, "_", "-"), "s") + " is wrong; credits keys create -h explains it")
 		}
@@ -86,7 +86,7 @@ func listKeys(args []string, stdout io.Writer) (Command, error) {
 		return Command{}, err
 	}
 	return Command{Run: func(ctx context.Context, env Env) error {
-		all, err := auth.NewKeys(env.DB, env.Log, nil).List(ctx)
+		all, err := auth.NewKeys(env.DB, nil, env.Log, nil).List(ctx)
 		if err != nil {
 			return err
 		}
@@ -119,7 +119,7 @@ func revokeKey(args []string, stdout io.Writer) (Command, error) {
 		return Command{}, err
 	}
 	return Command{Run: func(ctx context.Context, env Env) error {
-		all := auth.NewKeys(env.DB, env.Log, nil)
+		all := auth.NewKeys(env.DB, nil, env.Log, nil)
 		key, err := all.Find(ctx, set.Arg(0))
 		switch {
 		case fault.Is(err, fault.NotFound):
