@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/bojanz/currency"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 )
@@ -22,22 +20,18 @@ var (
 
 // centsOf reads an amount of money as somebody typed it, exactly. What can be read in two ways is not read at all.
 //
-// Units: the smallest of the currency. Errors: fault.Invalid.
+// Units: those in which Stripe counts the currency. Errors: fault.Invalid.
 func centsOf(typed, code, locale string) (models.Cents, error) {
 	typed = strings.TrimSpace(typed)
-	digits, known := currency.GetDigits(strings.ToUpper(code))
-	if !known {
-		digits = 2
-	}
 	readings := map[int64]bool{}
 	for _, form := range []*regexp.Regexp{plainAmount, groupedAmount[locale]} {
 		match := form.FindStringSubmatch(typed)
-		if match == nil || len(match[1]) > int(digits) {
+		if match == nil || len(match[1]) > models.ShownDigits(code) {
 			continue
 		}
 		whole := strings.TrimSuffix(typed, match[1])
 		whole = strings.NewReplacer(".", "", ",", "").Replace(whole)
-		n, err := strconv.ParseInt(whole+match[1]+strings.Repeat("0", int(digits)-len(match[1])), 10, 64)
+		n, err := strconv.ParseInt(whole+match[1]+strings.Repeat("0", models.MinorDigits(code)-len(match[1])), 10, 64)
 		if err == nil {
 			readings[n] = true
 		}

@@ -18,6 +18,7 @@ func TestCentsOf(t *testing.T) {
 		{"0.29", "eur", "en", 29}, {"1.15", "usd", "en", 115}, {"999999999999.99", "eur", "en", 99999999999999},
 		{"1.234,56", "eur", "de", 123456}, {"1,234.56", "eur", "en", 123456}, {"1.234", "eur", "de", 123400}, {"1.234.567", "eur", "de", 123456700},
 		{"500", "jpy", "en", 500}, {"1,500", "jpy", "en", 1500}, {"1.250", "kwd", "en", 1250}, {"1,25", "kwd", "de", 1250}, {"12.50", "xxx", "en", 1250},
+		{"300", "isk", "en", 30000}, {"10000", "ugx", "en", 1000000}, {"10.000", "ugx", "de", 1000000}, {"12000", "mga", "en", 12000},
 	} {
 		got, err := centsOf(c.typed, c.currency, c.locale)
 		if err != nil || got != c.want {
@@ -29,6 +30,7 @@ func TestCentsOf(t *testing.T) {
 		{"1,234", "eur", "de"}, {"1.234", "eur", "en"}, {"12.345", "eur", "en"}, {"12,", "eur", "de"}, {",50", "eur", "de"}, {"1e3", "eur", "en"}, {"0x10", "eur", "en"},
 		{"12 50", "eur", "de"}, {"twelve", "eur", "en"}, {"5 €", "eur", "de"}, {"٣", "eur", "en"}, {"1000000000000000", "eur", "en"}, {"1..5", "eur", "en"}, {"1.2.3", "eur", "de"},
 		{"12.34.567", "eur", "de"}, {"1.5", "jpy", "en"}, {"1,250", "kwd", "en"}, {"NaN", "eur", "en"}, {"Infinity", "eur", "en"}, {"1\n2", "eur", "en"},
+		{"300.50", "isk", "en"}, {"0,5", "ugx", "de"}, {"250.00", "mga", "en"},
 	} {
 		if got, err := centsOf(c.typed, c.currency, c.locale); fault.Of(err) == nil || fault.Of(err).Field != "amount" {
 			t.Errorf("%q in %s, %s was read as %d (%v)", c.typed, c.currency, c.locale, got, err)

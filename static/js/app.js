@@ -1,13 +1,19 @@
 // Keeps an order button's total in step with its quantity. Without this script the button names the price of what the
 // server saw, and Stripe's page shows the total before anything is paid.
 document.addEventListener("input", (event) => {
-  const form = event.target.closest("form[data-unit-cents]");
+  const form = event.target.closest("form[data-unit-price]");
   if (!form || event.target.name !== "quantity") return;
   const quantity = Number(event.target.value);
   if (!Number.isInteger(quantity) || quantity < 1 || quantity > 100) return;
-  const money = new Intl.NumberFormat(document.documentElement.lang, { style: "currency", currency: form.dataset.currency });
+  const digits = Number(form.dataset.digits); // the server's: Intl does not know how Stripe counts
+  const money = new Intl.NumberFormat(document.documentElement.lang, {
+    style: "currency",
+    currency: form.dataset.currency,
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
   const button = form.querySelector("button[data-label]");
-  const total = money.format((quantity * Number(form.dataset.unitCents)) / 10 ** money.resolvedOptions().maximumFractionDigits);
+  const total = money.format(quantity * Number(form.dataset.unitPrice));
   button.textContent = button.dataset.label.replace("{price}", total);
 });
 

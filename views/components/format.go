@@ -3,7 +3,6 @@ package components
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,23 +31,22 @@ func CreditAmount(ctx context.Context, n models.Credits) string {
 
 // Money writes an amount of money: €5.00 or 5,00 €. code is ISO 4217 in either case.
 func Money(ctx context.Context, cents models.Cents, code string) string {
-	amount, err := currency.NewAmountFromInt64(int64(cents), strings.ToUpper(code))
+	amount, err := currency.NewAmount(models.Decimal(cents, code), strings.ToUpper(code))
 	if err != nil { // no currency we know: the bare number is still true
 		return locales.Number(ctx, int64(cents)) + " " + code
 	}
-	return currency.NewFormatter(currency.NewLocale(locales.Code(ctx))).Format(amount)
+	formatter := currency.NewFormatter(currency.NewLocale(locales.Code(ctx)))
+	formatter.MinDigits = uint8(models.ShownDigits(code)) //nolint:gosec // G115: at most 3
+	return formatter.Format(amount)
 }
 
 // TypedMoney writes an amount as one types it into a field: 1234.50 or 1234,50, without its currency.
 func TypedMoney(ctx context.Context, cents models.Cents, code string) string {
-	amount, err := currency.NewAmountFromInt64(int64(cents), strings.ToUpper(code))
-	if err != nil {
-		return strconv.FormatInt(int64(cents), 10)
-	}
+	number := models.Decimal(cents, code)
 	if locales.Code(ctx) == "de" {
-		return strings.ReplaceAll(amount.Number(), ".", ",")
+		return strings.ReplaceAll(number, ".", ",")
 	}
-	return amount.Number()
+	return number
 }
 
 // DateTime writes a moment in the visitor's zone and names it: 23 Nov 2026, 15:05 CET.

@@ -37,6 +37,12 @@ func TestFormats(t *testing.T) {
 		{"euros", money(500, "eur"), "€5.00", "5,00\u00a0€"},
 		{"thousands of euros", money(123456, "EUR"), "€1,234.56", "1.234,56\u00a0€"},
 		{"a currency without decimals", money(500, "jpy"), "¥500", "500\u00a0¥"},
+		{"a currency of thousandths", money(1700, "kwd"), "KWD\u00a01.700", "1,700\u00a0KWD"},
+		{"hundredths that nobody writes", money(75000, "isk"), "ISK\u00a0750", "750\u00a0ISK"},
+		{"hundredths that nobody writes, in thousands", money(2000000, "ugx"), "UGX\u00a020,000", "20.000\u00a0UGX"},
+		{"whole units that ISO 4217 divides", money(25000, "mga"), "MGA\u00a025,000", "25.000\u00a0MGA"},
+		{"an amount to type", typed(123450, "eur"), "1234.50", "1234,50"},
+		{"an amount to type, of hundredths that nobody writes", typed(75000, "isk"), "750", "750"},
 		{"a currency that nobody knows", money(500, "zzz"), "500 zzz", "500 zzz"},
 		{"a moment", func(ctx context.Context) string { return components.DateTime(ctx, moment) }, "3 Nov 2026, 00:05 UTC", "03.11.2026, 00:05 UTC"},
 	} {
@@ -62,6 +68,10 @@ func signed(n models.Credits) func(context.Context) string {
 
 func amount(n models.Credits) func(context.Context) string {
 	return func(ctx context.Context) string { return components.CreditAmount(ctx, n) }
+}
+
+func typed(n models.Cents, code string) func(context.Context) string {
+	return func(ctx context.Context) string { return components.TypedMoney(ctx, n, code) }
 }
 
 func money(n models.Cents, code string) func(context.Context) string {

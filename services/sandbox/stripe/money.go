@@ -10,10 +10,17 @@ import (
 	"github.com/bojanz/currency"
 )
 
-// digits is how many decimals a currency has.
+// digits is how many decimals separate a currency from the unit in which Stripe counts it: ISO 4217's, but for three.
+// Source: https://docs.stripe.com/currencies#special-cases
 func digits(code string) int {
-	n, ok := currency.GetDigits(strings.ToUpper(code))
-	if !ok {
+	code = strings.ToUpper(code)
+	n, ok := currency.GetDigits(code)
+	switch {
+	case code == "ISK", code == "UGX":
+		return 2
+	case code == "MGA":
+		return 0
+	case !ok:
 		return 2
 	}
 	return int(n)
@@ -21,16 +28,20 @@ func digits(code string) int {
 
 // decimal is an amount of the currency's smallest unit as a plain number: "12.50".
 func decimal(amount int64, code string) string {
-	a, err := currency.NewAmountFromInt64(amount, strings.ToUpper(code))
-	if err != nil { // an unknown currency
-		return strconv.FormatInt(amount, 10)
+	if amount < 0 {
+		return "-" + decimal(-amount, code)
 	}
-	return a.Number()
+	n := digits(code)
+	text := fmt.Sprintf("%0*d", n+1, amount)
+	if n == 0 {
+		return text
+	}
+	return text[:len(text)-n] + "." + text[len(text)-n:]
 }
 
 // money writes an amount as people of the locale do: "12,50 €".
 func money(amount int64, code, locale string) string {
-	a, err := currency.NewAmountFromInt64(amount, strings.ToUpper(code))
+	a, err := currency.NewAmount(decimal(amount, code), strings.ToUpper(code))
 	if err != nil {
 		return strconv.FormatInt(amount, 10) + " " + strings.ToUpper(code)
 	}
