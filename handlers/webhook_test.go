@@ -35,7 +35,7 @@ func TestWebhookAnswers(t *testing.T) {
 		r := httptest.NewRequestWithContext(context.Background(), "POST", "/api/stripe/webhook", strings.NewReader(payload))
 		r.Header.Set("Stripe-Signature", signature)
 		for i := 0; i < len(header); i += 2 {
-			r.Header.Set(header[i], header[i+1])
+			r.Header.Add(header[i], header[i+1])
 		}
 		res, err := app.Test(r, -1)
 		if err != nil {
@@ -62,6 +62,9 @@ func TestWebhookAnswers(t *testing.T) {
 		"as from another site":                       {payload: ping("evt_3"), header: []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, want: 200},
 		"no signature":                               {payload: ping("evt_4"), signature: "-", want: 400},
 		"one byte more":                              {payload: ping("evt_5") + " ", signature: sign(ping("evt_5")), want: 400},
+		"two signatures, the second one bad":         {payload: ping("evt_7"), header: []string{"Stripe-Signature", "t=1,v1=00"}, want: 400},
+		"two signatures, both good":                  {payload: ping("evt_8"), header: []string{"Stripe-Signature", sign(ping("evt_8"))}, want: 400},
+		"two signatures in one header":               {payload: ping("evt_9"), signature: sign(ping("evt_9")) + ", " + sign(ping("evt_9")), want: 400},
 		"2 MiB":                                      {payload: large, want: 413},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ type Cause string
 const (
 	CauseWaits            Cause = "waits for the purchase that it belongs to"
 	CauseMode             Cause = "the event's mode (test or live) is not our key's"
+	CauseAccount          Cause = "an event of a connected account"
 	CauseEventUnreadable  Cause = "the stored event cannot be read"
 	CauseObjectUnreadable Cause = "the event's object cannot be read"
 	CauseObjectNameless   Cause = "the event's object has no id"
@@ -20,6 +21,10 @@ const (
 	CauseSessionMode      Cause = "a session of mode" // and the mode
 	CauseSessionUnpaid    Cause = "not begun here and not paid yet; the event that says paid brings all that is needed"
 	CauseSessionForeign   Cause = "not a session that was begun here"
+	CauseSessionMixed     Cause = "not begun here, and sold something else beside our credits"
+	CauseSessionCredits   Cause = "not begun here, and its credits are not what our prices say"
+	CauseSessionUndecided Cause = "not begun here, and nobody has decided about it yet"
+	CausePaymentForeign   Cause = "a payment of another product"
 	CauseAmount           Cause = "the session's amount is not what was ordered"
 	CausePaymentStatus    Cause = "unknown payment status" // and the status
 	CauseRefundStatus     Cause = "unknown refund status"  // and the status
@@ -35,8 +40,9 @@ const (
 
 // Causes lists every cause, for the test that wants words for each.
 func Causes() []Cause {
-	return []Cause{CauseWaits, CauseMode, CauseEventUnreadable, CauseObjectUnreadable, CauseObjectNameless, CausePanic, CauseSessionUnknown,
-		CauseSessionOther, CauseSessionNobody, CauseSessionMode, CauseSessionUnpaid, CauseSessionForeign, CauseAmount, CausePaymentStatus,
+	return []Cause{CauseWaits, CauseMode, CauseAccount, CauseEventUnreadable, CauseObjectUnreadable, CauseObjectNameless, CausePanic, CauseSessionUnknown,
+		CauseSessionOther, CauseSessionNobody, CauseSessionMode, CauseSessionUnpaid, CauseSessionForeign, CauseSessionMixed,
+		CauseSessionCredits, CauseSessionUndecided, CausePaymentForeign, CauseAmount, CausePaymentStatus,
 		CauseRefundStatus, CauseDisputeStatus, CauseBookedFailed, CauseDeleted, CauseRefundOfNothing, CauseReinstated, CauseCustomerForeign,
 		CausePriceForeign, CauseLedger}
 }

@@ -65,17 +65,25 @@ var (
 	errNoObject = error(models.CauseEventUnreadable)
 	errNoID     = error(models.CauseObjectNameless)
 )
+// errAccount says that an event is about an account that is connected to ours. Its owner writes what is in it.
+// Source: https://docs.stripe.com/connect/webhooks (account)
+var errAccount = error(models.CauseAccount)
+
 
 // objectOf reads the object of an event as it was sent.
-// Errors: errNoObject where it is no event; otherwise the object is not one that we can read.
+// Errors: errNoObject where it is no event; errAccount; otherwise the object is not one that we can read.
 func objectOf(payload []byte) (object, error) {
 	var envelope struct {
-		Data struct {
+		Account string `json:"account"`
+		Data    struct {
 			Object json.RawMessage `json:"object"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(payload, &envelope); err != nil {
 		return object{}, errNoObject
+	if envelope.Account != "" {
+		return object{}, errAccount
+	}
 	}
 	return parseObject(envelope.Data.Object)
 }
@@ -134,7 +142,7 @@ func signedAt(header string) (time.Time, bool) {
 	var signed time.Time
 	times := 0
 	for _, part := range strings.Split(header, ",") {
-		if seconds, ok := strings.CutPrefix(part, "t="); ok {
+		if seconds, ok := strings.CutPrefix(strings.TrimSpace(part), "t="); ok {
 			n, err := strconv.ParseInt(seconds, 10, 64)
 			if err != nil {
 				return time.Time{}, false

@@ -25,15 +25,17 @@ type outcome struct {
 // Errors: what kept it from being booked, a panic among it: that must not keep the event from being stored.
 func (s *Service) route(tx *gorm.DB, event models.StripeEvent, told purchase.Told) (_ outcome, err error) {
 	defer s.caught(tx, event.EventID, &err)
+	o, err := objectOf(event.Payload)
+	if errors.Is(err, errAccount) { // whatever else it says
+		return outcome{status: models.EventIgnored, note: models.CauseAccount}, nil
+	}
 	if event.Livemode != s.Livemode {
 		return outcome{status: models.EventReview, note: models.CauseMode}, nil
 	}
 	book := s.bookings()[event.Type]
-	if book == nil {
-		return outcome{status: models.EventIgnored}, nil
-	}
-	o, err := objectOf(event.Payload)
 	switch {
+	case book == nil:
+		return outcome{status: models.EventIgnored}, nil
 	case errors.Is(err, errNoObject):
 		return outcome{}, err
 	case err != nil:

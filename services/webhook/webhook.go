@@ -108,7 +108,7 @@ const inlineGrace = 5 * time.Second
 func (s *Service) rowOf(e stripe.Event, payload []byte) models.StripeEvent {
 	row := models.StripeEvent{EventID: e.ID, Type: string(e.Type), APIVersion: e.APIVersion, Livemode: e.Livemode, Payload: payload,
 		CreatedAtStripe: e.Created, ReceivedAt: s.Now()}
-	if o, err := parseObject(e.Data.Raw); err == nil && models.Storable(o.paymentRef()+o.ID) && len(o.paymentRef())+len(o.ID) <= 2*maxIDLength {
+	if o, err := parseObject(e.Data.Raw); err == nil && e.Account == "" && models.Storable(o.paymentRef()+o.ID) && len(o.paymentRef())+len(o.ID) <= 2*maxIDLength {
 		row.PaymentRef, row.ObjectID = o.paymentRef(), o.ID
 	}
 	return row
