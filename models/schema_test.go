@@ -23,6 +23,7 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
 			VALUES ('00000000-0000-7000-8000-000000000001', 1, 'price_1', 1, 500, 2000, 'eur', 'en', 'k')`,
 		`INSERT INTO audit_log (actor, action) VALUES ('system', 'test')`,
+		`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES ('cus_theirs', 1, false, false)`,
 		`INSERT INTO holds (id, user_id, feature, credits, status, expires_at) VALUES ('00000000-0000-7000-8000-000000000005', 1, 'job_match', 5, 'expired', now())`,
 		`INSERT INTO api_keys (id, name, prefix, key_hash, scopes, created_by, idempotency_key, revoked_at)
 			VALUES ('00000000-0000-7000-8000-000000000003', 'test', 'rmc_00000000', sha256('test'), '{spend}', 1, 'form', now())`,
@@ -47,6 +48,10 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ rule, constraint, statement string }{
+		{"there is one installation", "installations_pkey", `INSERT INTO installations DEFAULT VALUES`},
+		{"a foreign object has an id", "foreign_objects_object_id_not_blank", `INSERT INTO foreign_objects (object_id, kind) VALUES ('', 'session')`},
+		{"a foreign object is of a kind", "foreign_objects_kind_known", `INSERT INTO foreign_objects (object_id, kind) VALUES ('x', 'shoe')`},
+		{"a customer that we did not make is not used", "users_stripe_customer_made_by_us", `UPDATE users SET stripe_customer_id = 'cus_theirs' WHERE id = 1`},
 		{"a withdrawal of a purchase has its buyer", "withdrawals_purchase_has_user", `INSERT INTO withdrawals (id, idempotency_key, purchase_id, name, email, contract, locale)
 			VALUES (gen_random_uuid(), 'k', '00000000-0000-7000-8000-000000000001', 'n', 'e', 'c', 'de')`},
 		{"who handles a withdrawal says when", "withdrawals_handled_by_somebody", `INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale, handled_by)

@@ -12,26 +12,35 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// adopt makes a purchase of a paid session that was not begun here, as from a payment link, and returns it locked,
-// ready to be settled. Its credits are those in its metadata, else what its line items come to. Its user is the one
-// with the Stripe customer, else with the e-mail address, else a new one: an address typed at Checkout may receive
-// credits, but signs nobody in until a provider says that it is verified.
+// adopt makes a purchase of a paid session that was not begun here and sold credits of ours, as a payment link does, and
+// returns it locked, ready to be settled. Its user is the one with the Stripe customer, else with the e-mail address,
+// else a new one: an address typed at Checkout may receive credits, but signs nobody in until a provider says that it
+// is verified.
+//
+// Where a person must decide what was sold, the purchase is made all the same, in review: its payment, and what becomes
+// of that, is known by it.
 //
 // Locks: the payment, the session, then the user.
-// Errors: AskError; ErrNotOurs when it sold no credits; ReviewError when there is nobody to give the credits to.
+// Errors: AskError; ErrForeign when it sold none of ours; ReviewError.
 func (s *Service) adopt(tx *gorm.DB, c Checkout, told Told) (*models.Purchase, error) {
+	if c.Tag != "" { // another installation's: ours has its purchase
+		return nil, ErrForeign
+	}
 	if c.PaymentStatus != "paid" && c.PaymentStatus != "no_payment_required" {
 		return nil, ReviewError(models.CausePaymentStatus.Of(c.PaymentStatus))
 	}
-	credits, ok := parseCredits(c.Credits)
-	switch {
-	case ok:
-	case told.Credits == nil:
+	if told.Sold == nil {
+		switch foreign, err := knownForeign(tx, c.ID); {
+		case err != nil:
+			return nil, err
+		case foreign:
+			return nil, ErrForeign
+		}
 		return nil, &AskError{SessionID: c.ID}
-	case *told.Credits == 0:
-		return nil, ErrNotOurs
-	default:
-		credits = *told.Credits
+	}
+	credits, review := told.Sold.worth(tx, c)
+	if review != nil && (credits == 0 || !errors.As(review, new(ReviewError))) {
+		return nil, review
 	}
 	if err := errors.Join(lockPayment(tx, c.PaymentIntent), lockPayment(tx, c.ID)); err != nil {
 		return nil, err
@@ -46,14 +55,26 @@ func (s *Service) adopt(tx *gorm.DB, c Checkout, told Told) (*models.Purchase, e
 	if err := keepAlias(tx, c.Customer, user.ID, s.Livemode); err != nil {
 		return nil, err
 	}
+	p, err := s.insertAdopted(tx, c, user.ID, credits, review != nil)
+	if err != nil {
+		return nil, err
+	}
+	return p, review
+}
+
+// insertAdopted writes the purchase of a session that was not begun here.
+func (s *Service) insertAdopted(tx *gorm.DB, c Checkout, userID int64, credits models.Credits, review bool) (*models.Purchase, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, fmt.Errorf("purchase id: %w", err)
 	}
 	now := s.Now()
-	p := models.Purchase{ID: id, UserID: user.ID, Quantity: 1, Credits: credits, AmountCents: models.Cents(c.Subtotal), Currency: c.Currency,
+	p := models.Purchase{ID: id, UserID: userID, Quantity: 1, Credits: credits, AmountCents: models.Cents(c.Subtotal), Currency: c.Currency,
 		Status: models.PurchasePaid, CheckoutSessionID: c.ID, PaymentIntentID: c.PaymentIntent, PaidCents: models.Cents(c.Paid),
 		PaidCurrency: c.PaidCurrency, PaidAt: &now}
+	if review {
+		p.Status = models.PurchaseReview
+	}
 	err = tx.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status,
 			checkout_session_id, payment_intent_id, paid_cents, paid_currency, paid_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?)`, p.ID, p.UserID, p.Quantity, p.Credits, p.AmountCents, p.Currency,
@@ -61,7 +82,11 @@ func (s *Service) adopt(tx *gorm.DB, c Checkout, told Told) (*models.Purchase, e
 	if err != nil {
 		return nil, fmt.Errorf("adopt session %s: %w", c.ID, err)
 	}
-	return &p, nil
+	if c.PaymentIntent == "" {
+		return &p, nil
+	}
+	// A refund that came first did not know whose it is, so it did not ask either.
+	return &p, askForRefunds(tx, c.PaymentIntent, now.Add(rereadGrace))
 }
 
 // owner finds or makes the user whom a session's credits are for, locked.
@@ -86,17 +111,14 @@ func (c Checkout) owner(tx *gorm.DB) (models.User, error) {
 	return ledger.Lock(tx, id)
 }
 
-// keepAlias remembers that a Stripe customer is this user. One in use is never replaced.
+// keepAlias remembers that a Stripe customer which we did not make is this user: what it pays later is for the same one.
+// It is never used for a Checkout of ours, and never deleted.
 func keepAlias(tx *gorm.DB, customer string, userID int64, livemode bool) error {
 	if customer == "" {
 		return nil
 	}
-	err := tx.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES (?, ?, ?) ON CONFLICT (customer_id) DO NOTHING`,
-		customer, userID, livemode).Error
-	if err == nil {
-		err = tx.Exec(`UPDATE users SET stripe_customer_id = ?, updated_at = now() WHERE id = ? AND stripe_customer_id IS NULL AND deleted_at IS NULL
-			AND NOT EXISTS (SELECT 1 FROM users WHERE stripe_customer_id = ?)`, customer, userID, customer).Error
-	}
+	err := tx.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES (?, ?, ?, false)
+		ON CONFLICT (customer_id) DO NOTHING`, customer, userID, livemode).Error
 	if err != nil {
 		return fmt.Errorf("keep customer %s: %w", customer, err)
 	}

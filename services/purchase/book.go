@@ -20,21 +20,24 @@ type booking = func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error)
 
 // AskError says that booking needs what only Stripe can tell. It must be asked where no lock is held: Book does.
 type AskError struct {
-	SessionID string // for what its line items come to
-	ChargeID  string // for the payment that it belongs to
-	Prices    bool   // for the prices as they stand
+	SessionID  string // for what it sold
+	ChargeID   string // for the payment that it belongs to
+	PaymentRef string // for whose it is
+	Prices     bool   // for the prices as they stand
 }
 
 // Error says what is wanted.
 func (e *AskError) Error() string {
-	return "Stripe must be asked for more about " + e.SessionID + e.ChargeID
+	return "Stripe must be asked for more about " + e.SessionID + e.ChargeID + e.PaymentRef
 }
 
 // Told is what Stripe answered, once it was asked.
 type Told struct {
-	Credits *models.Credits // what the session's line items come to; 0 when they are not ours
-	Charge  bool            // the charge is recorded
-	Prices  bool            // our table has Stripe's prices
+	Sold    *Sold // what the session sold
+	Charge  bool  // the charge is recorded
+	Payment bool  // a payment that is another product's is remembered as such
+	Prices  bool  // our table has Stripe's prices
+	Waited  bool  // no answer: the event has waited in vain for its purchase, so it is time to ask
 }
 
 // Book runs fn in one transaction. When fn needs to be told something first, Stripe is asked and fn runs again.
@@ -68,16 +71,21 @@ func (s *Service) Book(ctx context.Context, fn func(tx *gorm.DB, told Told) erro
 func (s *Service) answer(ctx context.Context, ask AskError, told *Told) error {
 	switch {
 	case ask.SessionID != "":
-		credits, err := s.lineItemCredits(ctx, ask.SessionID)
-		if err != nil && !errors.Is(err, ErrNotOurs) {
+		sold, err := s.askSold(ctx, ask.SessionID)
+		if err != nil {
 			return err
 		}
-		told.Credits = &credits
+		told.Sold = &sold
 	case ask.ChargeID != "":
 		if err := s.fetchCharge(ctx, ask.ChargeID); err != nil {
 			return err
 		}
 		told.Charge = true
+	case ask.PaymentRef != "":
+		if err := s.askPayment(ctx, ask.PaymentRef); err != nil {
+			return err
+		}
+		told.Payment = true
 	default:
 		if _, err := s.mirrorPrices(ctx); err != nil {
 			return err
@@ -88,17 +96,14 @@ func (s *Service) answer(ctx context.Context, ask AskError, told *Told) error {
 }
 
 // BookCheckout books what a completed session says: the grant once it is paid, with what refunds and disputes known
-// already take back. A paid session that was not begun here is taken over when it sold credits.
+// already take back. A paid session that was not begun here is taken over when it sold credits of ours.
 //
 // Locks: the payment, the purchase, then its user. Idempotent: by session.
-// Errors: ErrNotOurs; ReviewError; AskError.
+// Errors: ErrNotOurs, ErrForeign among it; ReviewError; AskError.
 func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID string) ([]models.CreditTransaction, error) {
 	p, err := recordCheckout(tx, c, s.Now())
 	if errors.Is(err, ErrNotOurs) && c.PaymentStatus != "unpaid" {
 		p, err = s.adopt(tx, c, told)
-		if errors.Is(err, ErrNotOurs) && (c.Credits != "" || c.PurchaseID != "") { // it says that it is ours
-			err = ReviewError(models.CauseSessionUnknown)
-		}
 	}
 	if err != nil {
 		return nil, err
@@ -112,18 +117,13 @@ func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID strin
 
 // BookCharge books how much of a charge has been refunded in all.
 //
-// Locks: the payment, the purchase, then its user. Idempotent: by charge and sum. Errors: ErrNotOurs.
-func (s *Service) BookCharge(tx *gorm.DB, c Charge, eventID string) ([]models.CreditTransaction, error) {
-	if err := lockPayment(tx, c.PaymentRef); err != nil {
+// Locks: the payment, the purchase, then its user. Idempotent: by charge and sum.
+// Errors: ErrNotOurs, ErrForeign among it; AskError.
+func (s *Service) BookCharge(tx *gorm.DB, c Charge, told Told, eventID string) ([]models.CreditTransaction, error) {
+	if err := errors.Join(lockPayment(tx, c.PaymentRef), recordCharge(tx, c)); err != nil {
 		return nil, err
 	}
-	if err := recordCharge(tx, c); err != nil {
-		return nil, err
-	}
-	if err := askForRefunds(tx, c.PaymentRef, s.Now().Add(rereadGrace)); err != nil {
-		return nil, err
-	}
-	return settlePayment(tx, c.PaymentRef, eventID)
+	return settlePayment(tx, c.PaymentRef, told, eventID, s.Now().Add(rereadGrace))
 }
 
 // BookRefund books one refund as it stands.
@@ -145,12 +145,7 @@ func (s *Service) bookRefund(tx *gorm.DB, r Refund, told Told, eventID string, a
 	if err := errors.Join(lockPayment(tx, ref), recordRefund(tx, r)); err != nil {
 		return nil, err
 	}
-	if !ask.IsZero() {
-		if err := askForRefunds(tx, ref, ask); err != nil {
-			return nil, err
-		}
-	}
-	return settlePayment(tx, ref, eventID)
+	return settlePayment(tx, ref, told, eventID, ask)
 }
 
 // BookDispute books one dispute as it stands.
@@ -166,7 +161,7 @@ func (s *Service) BookDispute(tx *gorm.DB, d Dispute, told Told, eventID string)
 	if err := errors.Join(lockPayment(tx, ref), recordDispute(tx, d)); err != nil {
 		return nil, err
 	}
-	return settlePayment(tx, ref, eventID)
+	return settlePayment(tx, ref, told, eventID, time.Time{})
 }
 
 // paymentOf is the payment that a refund or a dispute is about. Stripe may leave it out of either; the charge is always
@@ -193,8 +188,19 @@ func paymentOf(tx *gorm.DB, paymentRef, chargeID string, told Told) (string, err
 	}
 }
 
-func settlePayment(tx *gorm.DB, paymentRef, eventID string) ([]models.CreditTransaction, error) {
+// settlePayment books what is known of a payment. ask is as in bookRefund.
+func settlePayment(tx *gorm.DB, paymentRef string, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
 	p, err := lockByPayment(tx, paymentRef)
+	if errors.Is(err, ErrNotOurs) {
+		if e := whose(tx, paymentRef, told); e != nil {
+			return nil, e
+		}
+	}
+	if !ask.IsZero() {
+		if err := askForRefunds(tx, paymentRef, ask); err != nil {
+			return nil, err
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -203,4 +209,21 @@ func settlePayment(tx *gorm.DB, paymentRef, eventID string) ([]models.CreditTran
 		return nil, err
 	}
 	return rows, eraseAgain(tx, p.UserID)
+}
+
+// whose looks whether a payment without a purchase is another product's. Its purchase may be on its way, so Stripe is
+// asked only once that was waited for, and only once.
+//
+// Errors: ErrForeign; AskError.
+func whose(tx *gorm.DB, paymentRef string, told Told) error {
+	foreign, err := knownForeign(tx, paymentRef)
+	switch {
+	case err != nil:
+		return err
+	case foreign:
+		return ErrForeign
+	case told.Waited && !told.Payment:
+		return &AskError{PaymentRef: paymentRef}
+	}
+	return nil
 }

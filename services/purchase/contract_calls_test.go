@@ -49,6 +49,14 @@ var contract = map[string]func(*client.API) error{
 		_, err := api.Prices.Update("price_1", &stripe.PriceParams{Active: stripe.Bool(false), Metadata: map[string]string{"credits": "100"}})
 		return err
 	},
+	"Customers.Get": func(api *client.API) error {
+		_, err := api.Customers.Get("cus_1", nil)
+		return err
+	},
+	"PaymentIntents.Get": func(api *client.API) error {
+		_, err := api.PaymentIntents.Get("pi_1", nil)
+		return err
+	},
 	"Customers.New": func(api *client.API) error {
 		_, err := api.Customers.New(&stripe.CustomerParams{Metadata: map[string]string{"userId": "7"}})
 		return err

@@ -63,9 +63,10 @@ var keptFields = []string{"id", "object", "mode", "status", "payment_status", "c
 // left out altogether.
 func reducePayload(payload []byte) []byte {
 	var event struct {
-		ID   string `json:"id"`
-		Type string `json:"type"`
-		Data struct {
+		ID      string `json:"id"`
+		Type    string `json:"type"`
+		Account string `json:"account"`
+		Data    struct {
 			Object map[string]json.RawMessage `json:"object"`
 		} `json:"data"`
 	}
@@ -78,7 +79,7 @@ func reducePayload(payload []byte) []byte {
 			kept[name] = onlyID(value)
 		}
 	}
-	for name, fields := range map[string][]string{"metadata": {"credits", "purchase_id", "userId"}, "currency_conversion": {"source_currency", "amount_subtotal"}} {
+	for name, fields := range map[string][]string{"metadata": {"credits", "purchase_id", "userId", TagKey}, "currency_conversion": {"source_currency", "amount_subtotal"}} {
 		var inner map[string]json.RawMessage
 		if json.Unmarshal(event.Data.Object[name], &inner) != nil || inner == nil {
 			continue
@@ -91,7 +92,11 @@ func reducePayload(payload []byte) []byte {
 		}
 		kept[name] = part
 	}
-	reduced, err := json.Marshal(map[string]any{"id": event.ID, "type": event.Type, "data": map[string]any{"object": kept}})
+	envelope := map[string]any{"id": event.ID, "type": event.Type, "data": map[string]any{"object": kept}}
+	if event.Account != "" {
+		envelope["account"] = event.Account
+	}
+	reduced, err := json.Marshal(envelope)
 	if err != nil { // of texts that were JSON a moment ago
 		return []byte(`{}`)
 	}

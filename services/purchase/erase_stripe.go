@@ -14,7 +14,7 @@ import (
 // A customer whose payment is under way waits for it. Errors: those of single calls, after all were tried.
 func (s *Service) leaveStripe(ctx context.Context) error {
 	db := s.DB.WithContext(ctx)
-	var sessions, customers []string
+	var sessions []string
 	err := db.Raw(`SELECT p.checkout_session_id FROM purchases p JOIN users u ON u.id = p.user_id
 		WHERE u.deleted_at IS NOT NULL AND p.status = 'pending' AND p.checkout_session_id IS NOT NULL LIMIT ?`, eraseBatch).Scan(&sessions).Error
 	if err != nil {
@@ -24,25 +24,53 @@ func (s *Service) leaveStripe(ctx context.Context) error {
 	for _, id := range sessions {
 		failed = errors.Join(failed, s.endCheckout(ctx, id))
 	}
-	err = db.Raw(`SELECT c.customer_id FROM stripe_customers c JOIN users u ON u.id = c.user_id WHERE u.deleted_at IS NOT NULL AND c.deleted_at IS NULL
+	var customers []leftCustomer
+	err = db.Raw(`SELECT c.customer_id, c.user_id, c.created_by_us FROM stripe_customers c JOIN users u ON u.id = c.user_id
+		WHERE u.deleted_at IS NOT NULL AND c.deleted_at IS NULL
 		AND NOT EXISTS (SELECT FROM purchases p WHERE p.user_id = u.id AND p.status IN ('pending', 'awaiting_payment') AND p.checkout_session_id IS NOT NULL)
 		LIMIT ?`, eraseBatch).Scan(&customers).Error
 	if err != nil {
 		return fmt.Errorf("customers of deleted accounts: %w", err)
 	}
-	for _, id := range customers {
-		params := &stripe.CustomerParams{}
-		params.Context = ctx
-		if _, err := s.Stripe.Customers.Del(id, params); err != nil && missingParam(err) == "" {
-			failed = errors.Join(failed, stripeFault(err))
-			continue
-		}
-		err := db.Exec(`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()) WHERE customer_id = ?`, id).Error
-		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("note that a customer is deleted: %w", err))
-		}
+	for _, c := range customers {
+		failed = errors.Join(failed, s.leaveCustomer(ctx, c))
 	}
 	return failed
+}
+
+// leftCustomer is a Stripe customer of a deleted account.
+type leftCustomer struct {
+	CustomerID  string
+	UserID      int64
+	CreatedByUs *bool
+}
+
+// leaveCustomer deletes a customer that we made, and forgets any other: deleting it would end what another product sold.
+// Source: https://docs.stripe.com/api/customers/delete (subscriptions are canceled)
+func (s *Service) leaveCustomer(ctx context.Context, c leftCustomer) error {
+	db := s.DB.WithContext(ctx)
+	err := s.checkCustomer(ctx, c.CustomerID, c.UserID, c.CreatedByUs)
+	switch {
+	case errors.Is(err, errNotOurCustomer):
+		if err := db.Exec(`DELETE FROM stripe_customers WHERE customer_id = ?`, c.CustomerID).Error; err != nil {
+			return fmt.Errorf("forget a customer that we did not make: %w", err)
+		}
+		return nil
+	case errors.Is(err, errCustomerGone):
+	case err != nil:
+		return err
+	default:
+		params := &stripe.CustomerParams{}
+		params.Context = ctx
+		if _, err := s.Stripe.Customers.Del(c.CustomerID, params); err != nil && missingParam(err) == "" {
+			return stripeFault(err)
+		}
+	}
+	err = db.Exec(`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()) WHERE customer_id = ?`, c.CustomerID).Error
+	if err != nil {
+		return fmt.Errorf("note that a customer is deleted: %w", err)
+	}
+	return nil
 }
 
 // endCheckout keeps a session from being paid. One that is over already says so when it is read.

@@ -2,7 +2,6 @@ package purchase
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/stripe/stripe-go/v79"
@@ -49,9 +48,9 @@ func (s *Service) bookFetched(c Checkout) booking {
 // checkoutOf reads a session that the API answered.
 func checkoutOf(session *stripe.CheckoutSession) Checkout {
 	c := Checkout{
-		ID: session.ID, ClientReferenceID: session.ClientReferenceID, PurchaseID: session.Metadata["purchase_id"],
-		Credits: session.Metadata["credits"], PaymentStatus: string(session.PaymentStatus),
-		Currency: string(session.Currency), Subtotal: session.AmountSubtotal, Paid: session.AmountTotal, PaidCurrency: string(session.Currency),
+		ID: session.ID, Tag: session.Metadata[TagKey], PurchaseID: session.Metadata["purchase_id"], Credits: session.Metadata["credits"],
+		PaymentStatus: string(session.PaymentStatus),
+		Currency:      string(session.Currency), Subtotal: session.AmountSubtotal, Paid: session.AmountTotal, PaidCurrency: string(session.Currency),
 	}
 	c.Expired = session.Status == stripe.CheckoutSessionStatusExpired
 	if session.PaymentIntent != nil {
@@ -73,42 +72,6 @@ func checkoutOf(session *stripe.CheckoutSession) Checkout {
 // Source: https://docs.stripe.com/payments/paymentintents/lifecycle
 func failed(status stripe.PaymentIntentStatus) bool {
 	return status == stripe.PaymentIntentStatusRequiresPaymentMethod || status == stripe.PaymentIntentStatusCanceled
-}
-
-// lineItemCredits asks Stripe what a session sold and adds up its credits by our prices, also those no longer on sale.
-//
-// Units: credits. Errors: ErrNotOurs when a line item is no price of ours; fault.Unavailable when Stripe does not answer.
-// Source: https://docs.stripe.com/api/checkout/sessions/line_items
-func (s *Service) lineItemCredits(ctx context.Context, sessionID string) (models.Credits, error) {
-	params := &stripe.CheckoutSessionListLineItemsParams{Session: stripe.String(sessionID)}
-	params.Context = ctx
-	var total models.Credits
-	items := s.Stripe.CheckoutSessions.ListLineItems(params)
-	for items.Next() {
-		item := items.LineItem()
-		if item.Price == nil {
-			return 0, ErrNotOurs
-		}
-		var price models.Price
-		err := s.DB.WithContext(ctx).Where("stripe_price_id = ?", item.Price.ID).Take(&price).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) {
-			return 0, ErrNotOurs
-		}
-		if err != nil {
-			return 0, fmt.Errorf("price of a line item: %w", err)
-		}
-		total += price.CreditsPerUnit * models.Credits(item.Quantity)
-	}
-	if err := items.Err(); err != nil {
-		if missingParam(err) != "" {
-			return 0, ErrNotOurs
-		}
-		return 0, stripeFault(err)
-	}
-	if total < 1 || total > MaxQuantity*maxCredits {
-		return 0, ErrNotOurs
-	}
-	return total, nil
 }
 
 // fetchCharge asks Stripe for a charge and records it, so that the payment which it belongs to is known from now on.

@@ -56,7 +56,7 @@ func recordDispute(tx *gorm.DB, d Dispute) error {
 // ForgetCustomer writes that a customer was deleted at Stripe. The balance stays; the next purchase makes a new customer.
 // Errors: ErrNotOurs.
 func ForgetCustomer(tx *gorm.DB, customerID string) error {
-	known := tx.Exec(`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()) WHERE customer_id = ?`, customerID)
+	known := tx.Exec(`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()), email = '', name = '' WHERE customer_id = ?`, customerID)
 	if known.Error != nil {
 		return fmt.Errorf("forget customer %s: %w", customerID, known.Error)
 	}

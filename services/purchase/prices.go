@@ -58,26 +58,33 @@ func (s *Service) Prices(ctx context.Context) ([]models.Price, error) {
 // Units: prices mirrored. Idempotent. Errors: fault.Unavailable when Stripe does not answer.
 // Source: https://docs.stripe.com/products-prices/manage-prices#lookup-keys
 func (s *Service) SyncPrices(ctx context.Context) (int, error) {
-	if err := s.syncProduct(ctx); err != nil {
+	i, err := s.Installation(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.syncProduct(ctx, i); err != nil {
 		return 0, err
 	}
 	for _, p := range packages {
-		if err := s.syncPackage(ctx, p); err != nil {
+		if err := s.syncPackage(ctx, p, i); err != nil {
 			return 0, err
 		}
 	}
-	if err := s.archiveReplaced(ctx); err != nil {
+	if err := s.archiveReplaced(ctx, i); err != nil {
 		return 0, err
 	}
 	return s.mirrorPrices(ctx)
 }
 
-func (s *Service) syncProduct(ctx context.Context) error {
+func (s *Service) syncProduct(ctx context.Context, i models.Installation) error {
 	get := &stripe.ProductParams{}
 	get.Context = ctx
 	product, err := s.Stripe.Products.Get(productID, get)
-	if err == nil && !product.Active { // the operator syncs in order to sell
-		revive := &stripe.ProductParams{Active: stripe.Bool(true)}
+	if err == nil && (!product.Active || product.Metadata[TagKey] == "") {
+		revive := &stripe.ProductParams{Active: stripe.Bool(true)} // the operator syncs in order to sell
+		if product.Metadata[TagKey] == "" {
+			revive.Metadata = map[string]string{TagKey: i.ID.String()}
+		}
 		revive.Context = ctx
 		if _, err := s.Stripe.Products.Update(productID, revive); err != nil {
 			return stripeFault(err)
@@ -92,7 +99,7 @@ func (s *Service) syncProduct(ctx context.Context) error {
 	create := &stripe.ProductParams{
 		ID:       stripe.String(productID),
 		Name:     stripe.String("Resume Matcher Credits"),
-		Metadata: map[string]string{"type": "credits"},
+		Metadata: map[string]string{"type": "credits", TagKey: i.ID.String()},
 	}
 	create.Context = ctx
 	if _, err := s.Stripe.Products.New(create); err != nil && !alreadyExists(err) {
@@ -109,7 +116,7 @@ func alreadyExists(err error) bool {
 
 // syncPackage makes sure that the package's lookup key names an active price with its amount and credits. Amounts of a
 // Stripe price never change, so another amount is another price, to which the key moves.
-func (s *Service) syncPackage(ctx context.Context, p Package) error {
+func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installation) error {
 	list := &stripe.PriceListParams{LookupKeys: []*string{stripe.String(p.lookupKey())}}
 	list.Context = ctx
 	prices := s.Stripe.Prices.List(list)
@@ -121,16 +128,16 @@ func (s *Service) syncPackage(ctx context.Context, p Package) error {
 		return stripeFault(err)
 	}
 	if old != nil && old.Active && old.UnitAmount == int64(p.Cents) && old.Currency == packageCurrency {
-		return s.labelPrice(ctx, old, p)
+		return s.labelPrice(ctx, old, p, i)
 	}
 	create := &stripe.PriceParams{
 		Product: stripe.String(productID), Currency: stripe.String(packageCurrency), UnitAmount: stripe.Int64(int64(p.Cents)),
 		LookupKey: stripe.String(p.lookupKey()), TransferLookupKey: stripe.Bool(true),
 		TaxBehavior: stripe.String(string(stripe.PriceTaxBehaviorInclusive)),
-		Metadata:    map[string]string{"credits": strconv.FormatInt(int64(p.Credits), 10)},
+		Metadata:    map[string]string{"credits": strconv.FormatInt(int64(p.Credits), 10), TagKey: i.ID.String()},
 	}
 	create.Context = ctx
-	key := fmt.Sprintf("price:%s:%d", p.lookupKey(), p.Cents)
+	key := fmt.Sprintf("price:%s:%s:%d", i.ID, p.lookupKey(), p.Cents)
 	if old != nil {
 		key += ":after:" + old.ID
 	}
@@ -143,13 +150,13 @@ func (s *Service) syncPackage(ctx context.Context, p Package) error {
 
 // archiveReplaced takes off sale at Stripe what another price has replaced: also the prices that an earlier sync left
 // when it ended half way.
-func (s *Service) archiveReplaced(ctx context.Context) error {
+func (s *Service) archiveReplaced(ctx context.Context, i models.Installation) error {
 	prices, err := s.productPrices(ctx)
 	if err != nil {
 		return err
 	}
 	for _, p := range prices {
-		if !p.Active || !replaced(p, prices) {
+		if !p.Active || !replaced(p, prices) || Foreign(p.Metadata, i) {
 			continue
 		}
 		archive := &stripe.PriceParams{Active: stripe.Bool(false)}
@@ -161,13 +168,14 @@ func (s *Service) archiveReplaced(ctx context.Context) error {
 	return nil
 }
 
-// labelPrice writes how many credits a price holds when somebody has taken that off it.
-func (s *Service) labelPrice(ctx context.Context, old *stripe.Price, p Package) error {
+// labelPrice writes how many credits a price holds, and our tag, when somebody has taken that off it. A price of another
+// installation is left as it is.
+func (s *Service) labelPrice(ctx context.Context, old *stripe.Price, p Package, i models.Installation) error {
 	credits := strconv.FormatInt(int64(p.Credits), 10)
-	if old.Metadata["credits"] == credits {
+	if old.Metadata["credits"] == credits && old.Metadata[TagKey] != "" || Foreign(old.Metadata, i) {
 		return nil
 	}
-	label := &stripe.PriceParams{Metadata: map[string]string{"credits": credits}}
+	label := &stripe.PriceParams{Metadata: map[string]string{"credits": credits, TagKey: i.ID.String()}}
 	label.Context = ctx
 	if _, err := s.Stripe.Prices.Update(old.ID, label); err != nil {
 		return stripeFault(err)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +37,8 @@ type Service struct {
 	Tax      Tax
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	installation atomic.Pointer[models.Installation] // read once
 
 	wakeOnce sync.Once
 	waking   chan struct{} // an admin asked for a reconciliation
@@ -185,18 +188,22 @@ func byKey(tx *gorm.DB, o Order) (models.Purchase, error) {
 
 // openCheckout creates the session; when Stripe no longer knows the customer it makes a new one, once.
 func (s *Service) openCheckout(ctx context.Context, p models.Purchase) (*stripe.CheckoutSession, error) {
+	i, err := s.Installation(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for attempt := 0; ; attempt++ {
 		customer, err := s.customer(ctx, p.UserID)
 		if err != nil {
 			return nil, err
 		}
-		session, err := s.Stripe.CheckoutSessions.New(s.sessionParams(ctx, p, customer))
+		session, err := s.Stripe.CheckoutSessions.New(s.sessionParams(ctx, p, customer, i))
 		if err == nil {
 			return session, nil
 		}
 		switch {
 		case missingParam(err) == "customer" && attempt == 0:
-			if err := s.forgetCustomer(ctx, p.UserID, customer); err != nil {
+			if err := s.dropCustomer(ctx, p.UserID, customer, errCustomerGone); err != nil {
 				return nil, err
 			}
 		case refusedPrice(err): // archived at Stripe since the last sync
@@ -208,16 +215,20 @@ func (s *Service) openCheckout(ctx context.Context, p models.Purchase) (*stripe.
 	}
 }
 
-func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer string) *stripe.CheckoutSessionParams {
+func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer string, i models.Installation) *stripe.CheckoutSessionParams {
 	back := s.AppURL + "/" + p.Locale + "/billing"
 	metadata := map[string]string{
 		"credits":     strconv.FormatInt(int64(p.Credits), 10),
 		"purchase_id": p.ID.String(),
 		"userId":      strconv.FormatInt(p.UserID, 10),
+		TagKey:        i.ID.String(),
 	}
 	params := &stripe.CheckoutSessionParams{
-		Mode:              stripe.String(string(stripe.CheckoutSessionModePayment)),
-		Customer:          stripe.String(customer),
+		Mode:     stripe.String(string(stripe.CheckoutSessionModePayment)),
+		Customer: stripe.String(customer),
+		// Pinned: a price with other currencies would be charged in the buyer's, which is not what they ordered.
+		// Source: https://docs.stripe.com/payments/checkout/localize-prices/manual-currency-prices
+		Currency:          stripe.String(p.Currency),
 		ClientReferenceID: stripe.String(p.ID.String()),
 		Locale:            stripe.String(p.Locale),
 		SubmitType:        stripe.String("pay"),
@@ -233,7 +244,7 @@ func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer
 	params.Context = ctx
 	s.Tax.ask(params, p.Locale)
 	// One key for each set of parameters: a new customer makes a new request, and so do other settings.
-	params.SetIdempotencyKey("checkout:" + p.ID.String() + ":" + customer + ":" + s.Tax.key(p.Locale))
+	params.SetIdempotencyKey("checkout:tagged:" + p.ID.String() + ":" + customer + ":" + s.Tax.key(p.Locale))
 	return params
 }
 

@@ -16,20 +16,20 @@ import (
 type (
 	// Checkout is a Checkout Session.
 	Checkout struct {
-		ID                string
-		ClientReferenceID string
-		PurchaseID        string // metadata.purchase_id
-		Credits           string // metadata.credits, as text
-		Customer          string // empty for guests
-		Email             string // typed at Checkout; nobody has verified it
-		PaymentStatus     string // paid, unpaid or no_payment_required
-		PaymentIntent     string
-		Expired           bool   // nobody paid while it was open
-		Failed            bool   // unpaid, and the bank has said no; only known where Stripe was asked for the payment
-		Currency          string // of Subtotal, in which we priced the order
-		Subtotal          int64  // before discounts, taxes included
-		Paid              int64  // what the payment took, in the payment's own currency
-		PaidCurrency      string // of Paid: the buyer's, where Stripe converted our price for them
+		ID            string
+		Tag           string // of the installation that made it, in its metadata; empty for others, and from before there was one
+		PurchaseID    string // metadata.purchase_id
+		Credits       string // metadata.credits, as text
+		Customer      string // empty for guests
+		Email         string // typed at Checkout; nobody has verified it
+		PaymentStatus string // paid, unpaid or no_payment_required
+		PaymentIntent string
+		Expired       bool   // nobody paid while it was open
+		Failed        bool   // unpaid, and the bank has said no; only known where Stripe was asked for the payment
+		Currency      string // of Subtotal, in which we priced the order
+		Subtotal      int64  // before discounts, taxes included
+		Paid          int64  // what the payment took, in the payment's own currency
+		PaidCurrency  string // of Paid: the buyer's, where Stripe converted our price for them
 	}
 	// Charge is a payment with the sum of its refunds so far.
 	Charge struct {
@@ -94,8 +94,11 @@ func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, e
 	if err != nil {
 		return nil, err
 	}
-	if p.Status == models.PurchasePaid {
+	switch {
+	case p.Status == models.PurchasePaid:
 		return p, nil
+	case p.Status == models.PurchaseReview && p.StripePriceID == "": // not begun here: no order says what would be right
+		return nil, ReviewError(models.CauseSessionUndecided)
 	}
 	contradiction := hear(p, c, now)
 	if p.Status != models.PurchasePaid { // one that is paid is written with its credits
@@ -135,15 +138,13 @@ func hear(p *models.Purchase, c Checkout, now time.Time) error {
 }
 
 // lockBySession finds the purchase of a session: by the session, or, when we died before Stripe's answer was written
-// down, by the purchase id that the session carries.
+// down, by the purchase id in its metadata. Its client_reference_id says nothing: whoever opens a payment link writes
+// that into the address.
 //
 // Locks: the payment, then the purchase. Neither when there is none. Errors: ErrNotOurs; ReviewError.
 func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	var p models.Purchase
-	id, _ := uuid.Parse(c.ClientReferenceID) // the zero id, which no purchase has, when it is not one of ours
-	if id == uuid.Nil {
-		id, _ = uuid.Parse(c.PurchaseID)
-	}
+	id, _ := uuid.Parse(c.PurchaseID) // the zero id, which no purchase has, when it is not one of ours
 	// Only the row itself is read here, in its newest state. What else is decided on must be read by a later statement:
 	// this one sees the other tables as they were before it had the locks.
 	err := tx.Raw(`WITH payment AS MATERIALIZED (SELECT `+paymentLock+` WHERE ? <> '')
@@ -157,12 +158,16 @@ func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	if !errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, fmt.Errorf("lock the purchase of session %s: %w", c.ID, err)
 	}
-	var other int64
-	if err := tx.Raw(`SELECT count(*) FROM purchases WHERE id = ?`, id).Scan(&other).Error; err != nil {
+	var known struct{ Other, Tagged bool }
+	err = tx.Raw(`SELECT EXISTS (SELECT FROM purchases WHERE id = ?) AS other, EXISTS (SELECT FROM installations WHERE id::text = ?) AS tagged`,
+		id, c.Tag).Scan(&known).Error
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("look for the purchase of session %s: %w", c.ID, err)
-	}
-	if other > 0 {
+	case known.Other:
 		return nil, ReviewError(models.CauseSessionOther)
+	case known.Tagged:
+		return nil, ReviewError(models.CauseSessionUnknown)
 	}
 	return nil, ErrNotOurs
 }

@@ -184,6 +184,13 @@ func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, 
 		Reason:   stripe.String(string(stripe.RefundReasonRequestedByCustomer)),
 		Metadata: map[string]string{requestTag: request.ID.String(), "purchase_id": p.ID.String()},
 	}
+	i, err := s.Installation(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if request.CreatedAt.After(i.CreatedAt) { // an earlier one may have been sent before there was a tag
+		params.AddMetadata(TagKey, i.ID.String())
+	}
 	params.Context = ctx
 	params.SetIdempotencyKey(refundKey(request))
 	made, err := s.Stripe.Refunds.New(params)

@@ -20,7 +20,7 @@ func (s *Service) Sweep(ctx context.Context) (int64, error) {
 	if err := s.reduceEvents(ctx, oldEventsSQL, 0); err != nil {
 		return 0, err
 	}
-	failed := errors.Join(s.eraseWithdrawals(ctx), s.leaveStripe(ctx))
+	failed := errors.Join(s.eraseWithdrawals(ctx), s.leaveStripe(ctx), s.forgetForeign(ctx))
 	removed, err := s.removeDue(ctx)
 	return removed, errors.Join(failed, err)
 }

@@ -36,6 +36,7 @@ type shop struct {
 	price map[models.Credits]models.Price
 	calls atomic.Int64 // sessions asked for, through a proxy in front of the stand-in
 	down  atomic.Bool  // whether that proxy answers at all
+	asked sync.Map     // method and path → how often
 	says  sync.Map     // path → what it answers in place of the stand-in
 }
 
@@ -65,6 +66,8 @@ func newShop(t *testing.T) *shop {
 		if r.Method == http.MethodPost && r.URL.Path == "/v1/checkout/sessions" {
 			s.calls.Add(1)
 		}
+		count, _ := s.asked.LoadOrStore(r.Method+" "+r.URL.Path, new(atomic.Int64))
+		count.(*atomic.Int64).Add(1) //nolint:forcetypeassert // stored above
 		if body, ok := s.says.Load(r.URL.Path); ok {
 			fmt.Fprint(w, body) //nolint:gosec // JSON to a test
 			return

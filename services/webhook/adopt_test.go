@@ -12,26 +12,46 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// stripeWithLineItems is a Stripe that knows what one session sold: twice 1200 credits. Another sold something else.
+// lineItems are Stripe's list of what a session sold: prices, each with its quantity.
+func lineItems(prices ...string) string {
+	var items []string
+	for i, price := range prices {
+		id, quantity, _ := strings.Cut(price, " x ")
+		id, metadata, _ := strings.Cut(id, " ")
+		items = append(items, fmt.Sprintf(`{"id":"li_%d","object":"item","quantity":%s,"price":{"id":%q,"object":"price","metadata":{%s}}}`, i, quantity, id, metadata))
+	}
+	return `{"object":"list","has_more":false,"data":[` + strings.Join(items, ",") + `]}`
+}
+
+// sold is what Stripe lists of some sessions.
+var sold = map[string]string{
+	"cs_items":  lineItems("price_1200 x 2"),
+	"cs_one":    lineItems("price_1200 x 1"),
+	"cs_two":    lineItems("price_1200 x 1", "price_1200 x 2"),
+	"cs_none":   lineItems("price_1200 x 0"),
+	"cs_shoes":  lineItems("price_shoes x 1"),
+	"cs_mixed":  lineItems("price_1200 x 1", "price_shoes x 1"),
+	"cs_theirs": lineItems(`price_1200 "credits_installation":"00000000-0000-4000-8000-000000000000" x 1`),
+}
+
+// stripeWithLineItems is a Stripe that knows what some sessions sold.
 func stripeWithLineItems(t testing.TB) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		item := func(price string) string {
-			return fmt.Sprintf(`{"object":"list","has_more":false,"data":[{"id":"li_1","object":"item","quantity":2,"price":{"id":%q,"object":"price"}}]}`, price)
+		session, items := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v1/checkout/sessions/"), "/line_items")
+		if list := sold[session]; items && list != "" {
+			fmt.Fprint(w, list)
+			return
 		}
-		session := func(id, status, payment string) string {
+		checkout := func(id, status, payment string) string {
 			return fmt.Sprintf(`{"id":%q,"object":"checkout.session","status":%q,"payment_status":%q,"payment_intent":"pi_1","currency":"eur",
 				"amount_subtotal":3500,"amount_total":3500,"metadata":{"credits":"1200"}}`, id, status, payment)
 		}
 		switch r.URL.Path {
-		case "/v1/checkout/sessions/cs_items/line_items":
-			fmt.Fprint(w, item("price_1200"))
-		case "/v1/checkout/sessions/cs_shoes/line_items":
-			fmt.Fprint(w, item("price_shoes"))
 		case "/v1/checkout/sessions/cs_1":
-			fmt.Fprint(w, session("cs_1", "complete", "paid"))
+			fmt.Fprint(w, checkout("cs_1", "complete", "paid"))
 		case "/v1/checkout/sessions/cs_open":
-			fmt.Fprint(w, session("cs_open", "open", "unpaid"))
+			fmt.Fprint(w, checkout("cs_open", "open", "unpaid"))
 		case "/v1/checkout/sessions/cs_down/line_items", "/v1/checkout/sessions/cs_down":
 			http.Error(w, `{"error":{"type":"api_error"}}`, http.StatusBadRequest)
 		default:
@@ -57,6 +77,47 @@ func (s *shop) balanceOf(email string) models.Credits {
 	return user.CreditsBalance
 }
 
+// What a payment link's session is worth: by our prices and the quantity, as its metadata may confirm. Where they differ
+// and a person must decide, the purchase is known by its payment, and nothing is booked.
+func TestWhatASessionIsWorth(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, session, metadata string
+		credits                 models.Credits
+		review                  models.Cause
+	}{
+		{"the price alone", "cs_one", `{}`, 1200, ""},
+		{"the price, and the same in its metadata", "cs_one", `{"credits":"1200"}`, 1200, ""},
+		{"fewer than the price gives", "cs_one", `{"credits":"700"}`, 700, ""},
+		{"more than the price gives", "cs_one", `{"credits":"1201"}`, 0, models.CauseSessionCredits},
+		{"two of it, metadata names one", "cs_items", `{"credits":"1200"}`, 2400, ""},
+		{"two of it, metadata names both", "cs_items", `{"credits":"2400"}`, 2400, ""},
+		{"two of it, metadata names neither one nor both", "cs_items", `{"credits":"700"}`, 0, models.CauseSessionCredits},
+		{"two lines", "cs_two", `{}`, 3600, ""},
+		{"credits and shoes", "cs_mixed", `{}`, 0, models.CauseSessionMixed},
+		{"credits and shoes, and a number", "cs_mixed", `{"credits":"1200"}`, 0, models.CauseSessionMixed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newShop(t)
+			s.deliver(link("evt_1", c.session, "null", `"ada@example.com"`, c.metadata))
+			s.deliver(link("evt_2", c.session, "null", `"ada@example.com"`, c.metadata)) // a second event of the same session
+			s.wantBalance(c.credits)
+			var p models.Purchase
+			s.must(s.DB.Take(&p, "checkout_session_id = ?", c.session).Error)
+			var cause models.Cause
+			s.must(s.DB.Raw(`SELECT last_error FROM stripe_events WHERE event_id = 'evt_1'`).Scan(&cause).Error)
+			if want := map[bool]models.PurchaseStatus{true: models.PurchasePaid, false: models.PurchaseReview}[c.review == ""]; p.Status != want || cause != c.review {
+				t.Errorf("the purchase is %s because of %q, want %s because of %q", p.Status, cause, want, c.review)
+			}
+			s.deliver(event("evt_3", "charge.refunded", fmt.Sprintf(`{"id":"ch_9","amount":3500,"amount_refunded":3500,"currency":"eur","payment_intent":"pi_%s"}`, c.session)))
+			s.wantBalance(0)
+			if got := s.statusOf("evt_3"); got != models.EventDone {
+				t.Errorf("its refund is %s, want it to find the purchase", got)
+			}
+		})
+	}
+}
+
 func TestSessionsThatWereNotBegunHere(t *testing.T) {
 	t.Parallel()
 	const null, sold = "null", `{"credits":"1200"}`
@@ -76,15 +137,17 @@ func TestSessionsThatWereNotBegunHere(t *testing.T) {
 		s.deliver(link("evt_2", "cs_b", `"cus_2"`, `"other@example.com"`, sold))
 		s.wantBalance(2400)
 	})
-	t.Run("a second customer of one address does not replace the first", func(t *testing.T) {
+	t.Run("two customers of one address, neither of them made by us", func(t *testing.T) {
 		s := newShop(t)
 		s.deliver(link("evt_1", "cs_a", `"cus_2"`, `"ada@example.com"`, sold))
 		s.deliver(link("evt_2", "cs_b", `"cus_3"`, `"ada@example.com"`, sold))
 		s.wantBalance(2400)
 		var user models.User
 		s.must(s.DB.Take(&user, "id = ?", s.user).Error)
-		if user.StripeCustomerID != "cus_2" {
-			t.Errorf("customer is %s, want cus_2", user.StripeCustomerID)
+		var foreign int64
+		s.must(s.DB.Raw(`SELECT count(*) FROM stripe_customers WHERE user_id = ? AND NOT created_by_us`, s.user).Scan(&foreign).Error)
+		if user.StripeCustomerID != "" || foreign != 2 {
+			t.Errorf("customer is %q and %d others are known, want none to be used and 2", user.StripeCustomerID, foreign)
 		}
 	})
 	t.Run("an address that nobody has", func(t *testing.T) {
@@ -154,7 +217,11 @@ func TestSessionsThatWereNotBegunHere(t *testing.T) {
 	}{
 		"line items of another product":              {link("evt_1", "cs_shoes", null, `"ada@example.com"`, `{}`), models.EventIgnored},
 		"a session that Stripe does not know":        {link("evt_1", "cs_gone", null, `"ada@example.com"`, `{}`), models.EventIgnored},
-		"ours, but neither metadata nor items tell":  {link("evt_1", "cs_shoes", null, `"ada@example.com"`, `{"credits":"x"}`), models.EventReview},
+		"another product's, which sells credits too": {link("evt_1", "cs_shoes", null, `"ada@example.com"`, `{"credits":"1200"}`), models.EventIgnored},
+		"a price of ours, none of it":                {link("evt_1", "cs_none", null, `"ada@example.com"`, `{}`), models.EventIgnored},
+		"another installation's price":               {link("evt_1", "cs_theirs", null, `"ada@example.com"`, `{}`), models.EventIgnored},
+		"another installation's session":             {link("evt_1", "cs_one", null, `"ada@example.com"`, `{"credits_installation":"00000000-0000-4000-8000-000000000000"}`), models.EventIgnored},
+		"more credits than we give for the money":    {link("evt_1", "cs_gone", null, `"ada@example.com"`, `{"credits":"1201"}`), models.EventReview},
 		"nobody to give the credits to":              {link("evt_1", "cs_a", null, null, sold), models.EventReview},
 		"an address that is none":                    {link("evt_1", "cs_a", null, `"nobody"`, sold), models.EventReview},
 		"Stripe is away, so it is tried again later": {link("evt_1", "cs_down", null, `"ada@example.com"`, `{}`), models.EventFailed},

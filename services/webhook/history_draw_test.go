@@ -11,6 +11,7 @@ import (
 type history struct {
 	t        *rapid.T
 	id       string
+	tag      string // of the installation
 	people   []person
 	payments []*payment
 	events   []string
@@ -34,8 +35,8 @@ var (
 
 // drawHistory invents up to three people and up to five payments. Its ids are new each time, so that any number of
 // histories share one database.
-func drawHistory(t *rapid.T, id string, again bool) *history {
-	h := &history{t: t, id: id, again: again}
+func drawHistory(t *rapid.T, id, tag string, again bool) *history {
+	h := &history{t: t, id: id, tag: tag, again: again}
 	for i := range rapid.IntRange(1, 3).Draw(t, "people") {
 		p := person{email: fmt.Sprintf("p%d-%s@example.com", i, id), user: rapid.Bool().Draw(t, "user")}
 		if rapid.Bool().Draw(t, "customer") {
@@ -57,12 +58,12 @@ func drawHistory(t *rapid.T, id string, again bool) *history {
 
 func (h *history) drawPayment(id string) {
 	t := h.t
-	origins := []string{"link", "link", "link", "items", "items", "foreign"}
+	origins := []string{"link", "link", "link", "bonus", "bonus", "foreign"}
 	buyer := rapid.SampledFrom(h.people).Draw(t, "buyer")
 	if buyer.user {
-		origins = []string{"own", "own", "own", "own", "own", "lost", "link", "link", "items", "foreign"}
+		origins = []string{"own", "own", "own", "own", "own", "lost", "link", "link", "bonus", "foreign"}
 	}
-	p := &payment{id: id, buyer: buyer, origin: rapid.SampledFrom(origins).Draw(t, "origin"), quantity: rapid.Int64Range(1, 4).Draw(t, "quantity"),
+	p := &payment{id: id, tag: h.tag, buyer: buyer, origin: rapid.SampledFrom(origins).Draw(t, "origin"), quantity: rapid.Int64Range(1, 4).Draw(t, "quantity"),
 		end:     rapid.SampledFrom([]string{"paid", "paid", "paid", "paid", "delayed", "delayed", "revived", "failed", "waiting", "expired"}).Draw(t, "end"),
 		ordered: rapid.Int64Range(1, 2000).Draw(t, "credits"), subtotal: rapid.Int64Range(1, 5000).Draw(t, "cents"),
 		method: rapid.SampledFrom([]string{"legacy", "acacia", "both"}).Draw(t, "method"), stays: rapid.Bool().Draw(t, "stays"),
@@ -76,10 +77,15 @@ func (h *history) drawPayment(id string) {
 	case "own", "lost": // ours is what counts unless somebody edited Stripe's
 		edited := rapid.Int64Range(1, 5000).Draw(t, "edited")
 		p.told = rapid.SampledFrom([]string{fmt.Sprint(p.ordered), fmt.Sprint(p.ordered), fmt.Sprint(edited), "", "many", "0"}).Draw(t, "told")
-	case "link":
-		p.told = fmt.Sprint(p.ordered)
-	case "items":
+		p.tagged = rapid.Bool().Draw(t, "tagged")
+	case "link": // metadata.credits says nothing, or what all of it comes to, or one
 		p.ordered = creditsPerItem * p.quantity
+		p.told = rapid.SampledFrom([]string{"", "many", fmt.Sprint(p.ordered), fmt.Sprint(creditsPerItem)}).Draw(t, "told")
+	case "bonus": // at most as many as our package gives for the money
+		p.quantity, p.ordered = 1, rapid.Int64Range(1, max(1, p.subtotal*creditsPerItem/centsPerItem)).Draw(t, "bonus")
+		p.told = fmt.Sprint(p.ordered)
+	case "foreign":
+		p.told = rapid.SampledFrom([]string{"", "5000"}).Draw(t, "told")
 	}
 	switch p.paid = p.subtotal; rapid.SampledFrom([]int{0, 0, 0, 50, 100}).Draw(t, "promotion") {
 	case 50:

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"pgregory.net/rapid"
+
+	"github.com/resume-matcher/credits/services/purchase"
 )
 
 // tell keeps an event. Its kind may carry a mark behind # that keeps ids apart.
@@ -61,16 +63,26 @@ func (h *history) tellSession(p *payment) {
 
 // reference is how a session names our order: not at all when it was not begun here.
 func (p *payment) reference() string {
+	client := "null"
+	if p.begun() {
+		client = fmt.Sprintf("%q", purchaseID(p))
+	}
+	return fmt.Sprintf(`"client_reference_id":%s,"metadata":{%s}`, client, p.metadata())
+}
+
+// metadata is what stands on the session and, when it was begun here, on the payment.
+func (p *payment) metadata() string {
 	var metadata []string
 	if p.told != "" {
 		metadata = append(metadata, fmt.Sprintf(`"credits":%q`, p.told))
 	}
-	client := "null"
 	if p.begun() {
-		client = fmt.Sprintf("%q", purchaseID(p))
 		metadata = append(metadata, fmt.Sprintf(`"purchase_id":%q`, purchaseID(p)))
 	}
-	return fmt.Sprintf(`"client_reference_id":%s,"metadata":{%s}`, client, strings.Join(metadata, ","))
+	if p.tagged {
+		metadata = append(metadata, fmt.Sprintf(`%q:%q`, purchase.TagKey, p.tag))
+	}
+	return strings.Join(metadata, ",")
 }
 
 func (p *payment) amounts() string {

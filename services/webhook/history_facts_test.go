@@ -18,7 +18,9 @@ type person struct {
 type payment struct {
 	id     string // of the history and in it; every id below ends in it
 	buyer  person
-	origin string // own; lost: own, but Stripe's answer was; link: paid by a payment link; items: its credits are in the line items; foreign: another product's
+	origin string // own; lost: own, but Stripe's answer was; link: paid by a payment link; bonus: by one that gives other credits; foreign: another product's
+	tag    string // of this installation
+	tagged bool   // its session and payment carry our tag, as those begun here do since there is one
 	end    string // paid, free, delayed, failed, waiting, expired; revived: paid, whatever else was said of it
 	told   string // metadata.credits
 
@@ -57,7 +59,7 @@ func (p *payment) owed() (granted, refunded, disputed int64) {
 		return 0, 0, 0
 	}
 	granted = p.ordered
-	if n := number(p.told); n > 0 {
+	if n := number(p.told); n > 0 && p.begun() {
 		granted = n
 	}
 	var refunds, disputes int64
@@ -117,4 +119,15 @@ func (p *payment) String() string {
 		fmt.Fprintf(&b, "; %s %d %s", r.id, r.amount, r.status)
 	}
 	return b.String()
+}
+
+// foreign lists the payments of another product.
+func (h *history) foreign() []string {
+	var all []string
+	for _, p := range h.payments {
+		if !p.ours() {
+			all = append(all, p.intent())
+		}
+	}
+	return all
 }

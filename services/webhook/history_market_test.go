@@ -26,6 +26,7 @@ import (
 
 const (
 	creditsPerItem = 120        // of the price in the line items
+	centsPerItem   = 100        // what it costs
 	historyPrice   = "price_it" // its id
 	refundPage     = 2          // refunds on one page of Stripe's list: few, so that there are several
 )
@@ -34,6 +35,7 @@ const (
 type market struct {
 	*Service
 	clock atomic.Int64 // microseconds since 1970
+	tag   string       // of the installation
 	known sync.Map     // at Stripe: session, payment intent or charge → *payment
 }
 
@@ -47,10 +49,15 @@ func newMarket(t *testing.T) *market {
 	m.Service = &Service{DB: db, Secrets: []string{testSecret}, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return time.UnixMicro(m.clock.Load()).UTC() }}
 	m.Purchase = &purchase.Service{DB: db, Stripe: purchase.NewStripe("sk_test_0123456789", server.URL), Now: m.Now, Log: m.Log}
-	err := db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES (?, ?, 100)`, historyPrice, creditsPerItem).Error
+	err := db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES (?, ?, ?)`, historyPrice, creditsPerItem, centsPerItem).Error
 	if err != nil {
 		t.Fatal(err)
 	}
+	i, err := m.Purchase.Installation(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.tag = i.ID.String()
 	return m
 }
 
@@ -63,11 +70,19 @@ func (m *market) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	session, items := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v1/checkout/sessions/"), "/line_items")
 	switch p := find(session); {
-	case items && p != nil && p.origin == "items":
+	case items && p != nil && p.ours():
 		fmt.Fprintf(w, `{"object":"list","has_more":false,"data":[{"id":"li_1","object":"item","quantity":%d,"price":{"id":%q,"object":"price"}}]}`, p.quantity, historyPrice)
 		return
 	case items && p != nil:
 		fmt.Fprint(w, `{"object":"list","has_more":false,"data":[{"id":"li_1","object":"item","quantity":1,"price":{"id":"price_shoes","object":"price"}}]}`)
+		return
+	}
+	if p := find(strings.TrimPrefix(r.URL.Path, "/v1/payment_intents/")); p != nil {
+		metadata := ""
+		if p.begun() {
+			metadata = p.metadata()
+		}
+		fmt.Fprintf(w, `{"id":%q,"object":"payment_intent","metadata":{%s}}`, p.intent(), metadata) //nolint:gosec // JSON to a test
 		return
 	}
 	query := r.URL.Query()

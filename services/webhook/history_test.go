@@ -24,7 +24,7 @@ func TestHistories(t *testing.T) {
 	played := 0
 	dbtest.Check(t, 60, 3000, func(t *rapid.T) {
 		played++
-		m.play(t, drawHistory(t, strconv.Itoa(played), rapid.Bool().Draw(t, "again")))
+		m.play(t, drawHistory(t, strconv.Itoa(played), m.tag, rapid.Bool().Draw(t, "again")))
 	})
 	dbtest.CheckLedger(t, m.DB)
 }
@@ -123,6 +123,11 @@ func (m *market) look(t *rapid.T, h *history) map[string][2]int64 {
 		WHERE p.checkout_session_id IN ? GROUP BY p.id, u.email`, sessions).Scan(&rows).Error
 	if err != nil {
 		t.Fatal(err)
+	}
+	var strangers int64 // the other product's events that wait for a person
+	err = m.DB.Raw(`SELECT count(*) FROM stripe_events WHERE status = 'review' AND payment_ref IN ?`, append(h.foreign(), "")).Scan(&strangers).Error
+	if err != nil || strangers != 0 {
+		t.Errorf("%d events of another product wait for a person (%v), want none", strangers, err)
 	}
 	want := map[string]int64{}
 	for _, p := range h.payments {

@@ -33,16 +33,15 @@ func (r *reference) UnmarshalJSON(raw []byte) error {
 // object is the few fields that we read of any object in an event. They have meant the same in every API version
 // since 2022-11-15; all others are left alone.
 type object struct {
-	ID                string            `json:"id"`
-	Object            string            `json:"object"`
-	Mode              string            `json:"mode"`
-	Status            string            `json:"status"`
-	PaymentStatus     string            `json:"payment_status"`
-	ClientReferenceID string            `json:"client_reference_id"`
-	Metadata          map[string]string `json:"metadata"`
-	PaymentIntent     reference         `json:"payment_intent"`
-	Customer          reference         `json:"customer"`
-	CustomerDetails   struct {
+	ID              string            `json:"id"`
+	Object          string            `json:"object"`
+	Mode            string            `json:"mode"`
+	Status          string            `json:"status"`
+	PaymentStatus   string            `json:"payment_status"`
+	Metadata        map[string]string `json:"metadata"`
+	PaymentIntent   reference         `json:"payment_intent"`
+	Customer        reference         `json:"customer"`
+	CustomerDetails struct {
 		Email string `json:"email"`
 	} `json:"customer_details"`
 	Charge         reference `json:"charge"`
@@ -65,10 +64,10 @@ var (
 	errNoObject = error(models.CauseEventUnreadable)
 	errNoID     = error(models.CauseObjectNameless)
 )
+
 // errAccount says that an event is about an account that is connected to ours. Its owner writes what is in it.
 // Source: https://docs.stripe.com/connect/webhooks (account)
 var errAccount = error(models.CauseAccount)
-
 
 // objectOf reads the object of an event as it was sent.
 // Errors: errNoObject where it is no event; errAccount; otherwise the object is not one that we can read.
@@ -81,9 +80,9 @@ func objectOf(payload []byte) (object, error) {
 	}
 	if err := json.Unmarshal(payload, &envelope); err != nil {
 		return object{}, errNoObject
+	}
 	if envelope.Account != "" {
 		return object{}, errAccount
-	}
 	}
 	return parseObject(envelope.Data.Object)
 }
@@ -113,7 +112,7 @@ func (o object) paymentRef() string {
 
 func (o object) checkout() purchase.Checkout {
 	c := purchase.Checkout{
-		ID: o.ID, ClientReferenceID: o.ClientReferenceID, PurchaseID: o.Metadata["purchase_id"], Credits: o.Metadata["credits"],
+		ID: o.ID, Tag: o.Metadata[purchase.TagKey], PurchaseID: o.Metadata["purchase_id"], Credits: o.Metadata["credits"],
 		Customer: string(o.Customer), Email: o.CustomerDetails.Email, PaymentStatus: o.PaymentStatus, PaymentIntent: string(o.PaymentIntent),
 		Currency: o.Currency, Subtotal: o.AmountSubtotal, Paid: o.AmountTotal, PaidCurrency: o.Currency,
 	}

@@ -215,7 +215,7 @@ func TestPredecessor_MissingMetadataLost(t *testing.T) {
 	})
 	t.Run("what nobody can tell is kept for a person", func(t *testing.T) {
 		s := newShop(t)
-		s.deliver(link("evt_1", "cs_shoes", "null", `"ada@example.com"`, `{"credits":"plenty"}`))
+		s.deliver(link("evt_1", "cs_mixed", "null", `"ada@example.com"`, `{"credits":"plenty"}`))
 		if got := s.statusOf("evt_1"); got != models.EventReview {
 			t.Errorf("event is %s, want review", got)
 		}

@@ -91,6 +91,8 @@ func conclude(result outcome, err error) (outcome, error) {
 	switch {
 	case errors.As(err, &review):
 		result.status, result.note = models.EventReview, models.Cause(review)
+	case errors.Is(err, purchase.ErrForeign):
+		result.status, result.note = models.EventIgnored, models.CausePaymentForeign
 	case errors.Is(err, purchase.ErrNotOurs):
 		result.status, result.note = models.EventDeferred, models.CauseWaits
 	case err != nil:
@@ -109,31 +111,27 @@ func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object, told purch
 	if errors.Is(err, purchase.ErrNotOurs) && o.PaymentStatus == "unpaid" {
 		return outcome{status: models.EventIgnored, note: models.CauseSessionUnpaid}, nil
 	}
-	return foreign(o, rows, err)
+	return foreign(rows, err)
 }
 
 // bookEnd books a session that came to nothing.
 func (s *Service) bookEnd(record func(*gorm.DB, purchase.Checkout) (*models.Purchase, error)) booking {
 	return func(tx *gorm.DB, _ string, o object, _ purchase.Told) (outcome, error) {
 		_, err := record(tx, o.checkout())
-		return foreign(o, nil, err)
+		return foreign(nil, err)
 	}
 }
 
-// foreign tells a session of another product on the same Stripe account from one of ours that we do not know.
-func foreign(o object, rows []models.CreditTransaction, err error) (outcome, error) {
-	switch {
-	case !errors.Is(err, purchase.ErrNotOurs):
-		return outcome{rows: rows}, err
-	case o.Metadata["purchase_id"] == "": // of another product, or of a payment link that came to nothing
+// foreign ignores a session of another product on the same Stripe account, or of a payment link that came to nothing.
+func foreign(rows []models.CreditTransaction, err error) (outcome, error) {
+	if errors.Is(err, purchase.ErrNotOurs) {
 		return outcome{status: models.EventIgnored, note: models.CauseSessionForeign}, nil
-	default:
-		return outcome{}, purchase.ReviewError(models.CauseSessionUnknown)
 	}
+	return outcome{rows: rows}, err
 }
 
-func (s *Service) bookCharge(tx *gorm.DB, eventID string, o object, _ purchase.Told) (outcome, error) {
-	rows, err := s.Purchase.BookCharge(tx, o.charge(), eventID)
+func (s *Service) bookCharge(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
+	rows, err := s.Purchase.BookCharge(tx, o.charge(), told, eventID)
 	return outcome{rows: rows}, err
 }
 

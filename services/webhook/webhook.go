@@ -220,6 +220,7 @@ func (s *Service) book(ctx context.Context, eventID string) (outcome, error) {
 		if err != nil || event == nil {
 			return err
 		}
+		told.Waited = event.Attempts > 0
 		if result, err = s.route(tx, *event, told); err != nil {
 			return err
 		}

@@ -359,6 +359,10 @@ func TestFailedBookingIsTriedAgainAndThenShownToAPerson(t *testing.T) {
 	s.must(s.BookDue(context.Background()))
 	s.wantBalance(1200)
 
+	i, err := s.Purchase.Installation(t.Context())
+	s.must(err)
+	known := newKnowing(t, map[string]string{"/v1/payment_intents/pi_9": fmt.Sprintf(`{"id":"pi_9","metadata":{%q:%q}}`, purchase.TagKey, i.ID)})
+	s.Purchase.Stripe = known.client() // a payment of ours whose purchase is lost
 	s.deliver(event("evt_2", "charge.refunded", `{"id":"ch_9","amount":5,"amount_refunded":5,"currency":"eur","payment_intent":"pi_9"}`))
 	for _, pause := range pauses {
 		if s.statusOf("evt_2") != models.EventDeferred {

@@ -1,0 +1,219 @@
+package purchase_test
+
+import (
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stripe/stripe-go/v79"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// calls is how often the stand-in was asked for this.
+func (s *shop) callsOf(call string) int64 {
+	count, ok := s.asked.Load(call)
+	if !ok {
+		return 0
+	}
+	return count.(*atomic.Int64).Load() //nolint:forcetypeassert // stored by the proxy
+}
+
+func (s *shop) start(t *testing.T, key string) {
+	t.Helper()
+	if _, err := s.Start(t.Context(), s.order(key)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *shop) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	if err := s.db.Exec(sql, args...).Error; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// customerOf is the user's Stripe customer, as Stripe has it.
+func (s *shop) customerOf(t *testing.T) *stripe.Customer {
+	t.Helper()
+	var user models.User
+	if err := s.db.Take(&user, s.user.ID).Error; err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Stripe.Customers.Get(user.StripeCustomerID, nil)
+	if err != nil {
+		t.Fatalf("customer %q: %v", user.StripeCustomerID, err)
+	}
+	return c
+}
+
+func TestWhatWeMakeAtStripeCarriesOurTag(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	i, err := s.Installation(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.start(t, "form")
+	var p models.Purchase
+	if err := s.db.Take(&p).Error; err != nil {
+		t.Fatal(err)
+	}
+	session, err := s.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	price, err := s.Stripe.Prices.Get(p.StripePriceID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	product, err := s.Stripe.Products.Get(price.Product.ID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, metadata := range map[string]map[string]string{"session": session.Metadata, "price": price.Metadata, "product": product.Metadata,
+		"customer": s.customerOf(t).Metadata, "invoice": session.InvoiceCreation.InvoiceData.Metadata} {
+		if metadata[purchase.TagKey] != i.ID.String() {
+			t.Errorf("the %s carries %v, want %s", what, metadata, i.ID)
+		}
+	}
+	if string(session.Currency) != p.Currency {
+		t.Errorf("the session is in %s, want %s", session.Currency, p.Currency)
+	}
+	t.Run("also a price from before there was one", func(t *testing.T) {
+		if _, err := s.Stripe.Prices.Update(price.ID, &stripe.PriceParams{Metadata: map[string]string{purchase.TagKey: ""}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.SyncPrices(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := s.Stripe.Prices.Get(price.ID, nil); err != nil || again.Metadata[purchase.TagKey] != i.ID.String() {
+			t.Errorf("the price carries %v (%v), want our tag", again.Metadata, err)
+		}
+	})
+	t.Run("but not another installation's", func(t *testing.T) {
+		const theirs = "00000000-0000-4000-8000-000000000000"
+		if _, err := s.Stripe.Prices.Update(price.ID, &stripe.PriceParams{Metadata: map[string]string{purchase.TagKey: theirs}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.SyncPrices(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := s.Stripe.Prices.Get(price.ID, nil); err != nil || again.Metadata[purchase.TagKey] != theirs {
+			t.Errorf("the price carries %v (%v), want their tag left alone", again.Metadata, err)
+		}
+	})
+}
+
+func TestStripesCustomerFollowsItsUser(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.start(t, "first")
+	if c := s.customerOf(t); c.Email != "ada@example.com" {
+		t.Fatalf("the new customer has the address %q, want ada's", c.Email)
+	}
+	update := "POST /v1/customers/" + s.customerOf(t).ID
+	s.start(t, "second")
+	if n := s.callsOf(update); n != 1 {
+		t.Errorf("the customer was written %d times for two orders of the same person, want once", n)
+	}
+	s.exec(t, `UPDATE users SET email = 'lovelace@example.com', name = 'Ada Lovelace' WHERE id = ?`, s.user.ID)
+	s.start(t, "third")
+	if c := s.customerOf(t); c.Email != "lovelace@example.com" || c.Name != "Ada Lovelace" || s.callsOf(update) != 2 {
+		t.Errorf("after %d updates the customer is %s <%s>, want the new name and address after one more", s.callsOf(update), c.Name, c.Email)
+	}
+	t.Run("an address that is taken off the user", func(t *testing.T) {
+		s.exec(t, `UPDATE users SET email = NULL WHERE id = ?`, s.user.ID)
+		s.start(t, "fourth")
+		if c := s.customerOf(t); c.Email != "" {
+			t.Errorf("the customer still has the address %q", c.Email)
+		}
+	})
+	t.Run("an order does not wait for it", func(t *testing.T) {
+		id := s.customerOf(t).ID
+		s.says.Store("/v1/customers/"+id, `{"id":`) // no answer that can be read
+		s.exec(t, `UPDATE users SET email = 'ada@example.org' WHERE id = ?`, s.user.ID)
+		s.start(t, "fifth")
+		s.says.Delete("/v1/customers/" + id)
+		s.start(t, "sixth")
+		if c := s.customerOf(t); c.Email != "ada@example.org" {
+			t.Errorf("the next order did not tell Stripe: it has %q", c.Email)
+		}
+	})
+}
+
+// A customer of another product came with a payment link, or was taken for ours by an earlier release.
+func TestCustomersThatWeDidNotMake(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		metadata map[string]string
+		used     bool
+	}{
+		"another product's": {map[string]string{"plan": "gold"}, false},
+		"another product's, which numbers its users as we do": {map[string]string{"userId": "USER", "plan": "gold"}, false},
+		"another installation's":                              {map[string]string{"userId": "USER", purchase.TagKey: "00000000-0000-4000-8000-000000000000"}, false},
+		"another user's":                                      {map[string]string{"userId": "4711"}, false},
+		"ours, from before there was a tag":                   {map[string]string{"userId": "USER"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t)
+			if c.metadata["userId"] == "USER" {
+				c.metadata["userId"] = strconv.FormatInt(s.user.ID, 10)
+			}
+			known, err := s.Stripe.Customers.New(&stripe.CustomerParams{Metadata: c.metadata, Email: stripe.String("eve@example.com")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.exec(t, `UPDATE users SET stripe_customer_id = ? WHERE id = ?`, known.ID, s.user.ID)
+			s.exec(t, `INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES (?, ?, false)`, known.ID, s.user.ID)
+			s.start(t, "first")
+			s.start(t, "second")
+			if used := s.customerOf(t).ID == known.ID; used != c.used {
+				t.Errorf("it is used for Checkout: %t, want %t", used, c.used)
+			}
+			if n := s.callsOf("GET /v1/customers/" + known.ID); !c.used && n != 1 {
+				t.Errorf("Stripe was asked about it %d times, want once", n)
+			}
+			ours := s.customerOf(t).ID
+			s.exec(t, `UPDATE users SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, deleted_at = now(), delete_after = current_date WHERE id = ?`, s.user.ID)
+			if err := s.EraseDue(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for id, want := range map[string]bool{known.ID: c.used, ours: true} {
+				if left, err := s.Stripe.Customers.Get(id, nil); err != nil || left.Deleted != want {
+					t.Errorf("customer %s is deleted with the account: %t (%v), want %t", id, left.Deleted, err, want)
+				}
+			}
+			var alive, named int64
+			if err := s.db.Raw(`SELECT count(*) FILTER (WHERE deleted_at IS NULL), count(*) FILTER (WHERE email <> '') FROM stripe_customers`).Row().Scan(&alive, &named); err != nil || alive+named != 0 {
+				t.Errorf("%d customers of the account are kept and %d name an address (%v), want none", alive, named, err)
+			}
+		})
+	}
+}
+
+func TestTwentyOrdersOfAUserWithAnothersCustomer(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	foreign, err := s.Stripe.Customers.New(&stripe.CustomerParams{Email: stripe.String("eve@example.com")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.exec(t, `UPDATE users SET stripe_customer_id = ? WHERE id = ?`, foreign.ID, s.user.ID)
+	dbtest.Together(20, func(i int) {
+		if _, err := s.Start(t.Context(), s.order(strconv.Itoa(i))); err != nil {
+			t.Errorf("start: %v", err)
+		}
+	})
+	made := 0
+	for list := s.Stripe.Customers.List(&stripe.CustomerListParams{}); list.Next(); made++ {
+		if c := list.Customer(); c.ID == foreign.ID && c.Email != "eve@example.com" {
+			t.Errorf("another product's customer was written to: %s", c.Email)
+		}
+	}
+	if made != 2 || s.customerOf(t).ID == foreign.ID {
+		t.Errorf("Stripe has %d customers, want the other product's and one of ours", made)
+	}
+}

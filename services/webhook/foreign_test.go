@@ -1,0 +1,178 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stripe/stripe-go/v79/client"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// knowing is a Stripe that knows some objects, and what it was asked for.
+type knowing struct {
+	url   string
+	mu    sync.Mutex
+	asked []string
+}
+
+func newKnowing(t *testing.T, objects map[string]string) *knowing {
+	t.Helper()
+	k := &knowing{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k.mu.Lock()
+		k.asked = append(k.asked, r.URL.Path)
+		k.mu.Unlock()
+		if object := objects[r.URL.Path]; object != "" {
+			fmt.Fprint(w, object) //nolint:gosec // JSON to a test
+			return
+		}
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"error":{"type":"invalid_request_error","code":"resource_missing","param":"id"}}`)
+	}))
+	t.Cleanup(server.Close)
+	k.url = server.URL
+	return k
+}
+
+func (k *knowing) client() *client.API { return purchase.NewStripe("sk_test_0123456789", k.url) }
+
+// wait lets the worker have its turn, as often as an event is tried.
+func (s *shop) wait() {
+	s.t.Helper()
+	for _, pause := range pauses {
+		s.clock = s.clock.Add(pause + inlineGrace)
+		s.must(s.BookDue(context.Background()))
+	}
+}
+
+// Another product of the same Stripe account sells, refunds and is disputed. None of that waits for a person here, and
+// Stripe is asked once about each.
+func TestAnotherProductsEvents(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	k := newKnowing(t, map[string]string{
+		"/v1/payment_intents/pi_shoes":                  `{"id":"pi_shoes","metadata":{"order":"7","purchase_id":"7"}}`,
+		"/v1/payment_intents/pi_theirs":                 `{"id":"pi_theirs","metadata":{"credits_installation":"00000000-0000-4000-8000-000000000000"}}`,
+		"/v1/checkout/sessions/cs_shoes/line_items":     lineItems("price_shoes x 1"),
+		"/v1/checkout/sessions/cs_shoes_two/line_items": lineItems("price_shoes x 1"),
+	})
+	s.Purchase.Stripe = k.client()
+	money := func(id, payment string) []string {
+		return []string{
+			event("evt_"+id+"_1", "charge.refunded", fmt.Sprintf(`{"id":"ch_%s","amount":900,"amount_refunded":900,"currency":"eur","payment_intent":%q}`, id, payment)),
+			event("evt_"+id+"_2", "refund.created", fmt.Sprintf(`{"id":"re_%s","amount":900,"currency":"eur","status":"succeeded","charge":"ch_%s","payment_intent":%q}`, id, id, payment)),
+			event("evt_"+id+"_3", "charge.dispute.created", fmt.Sprintf(`{"id":"dp_%s","amount":900,"currency":"eur","status":"needs_response","charge":"ch_%s","payment_intent":%q}`, id, id, payment)),
+		}
+	}
+	payloads := slices.Concat(money("a", "pi_shoes"), money("b", "pi_theirs"), money("c", "pi_gone"), []string{
+		link("evt_s1", "cs_shoes", "null", `"eve@example.com"`, `{"credits":"5000"}`),
+		link("evt_s2", "cs_shoes_two", `"cus_theirs"`, `"eve@example.com"`, `{}`),
+		event("evt_s3", "checkout.session.expired", `{"id":"cs_shoes_three","mode":"payment","payment_status":"unpaid","metadata":{"purchase_id":"7"}}`),
+		event("evt_s4", "customer.deleted", `{"id":"cus_theirs"}`),
+	})
+	for _, p := range payloads {
+		s.deliver(p)
+	}
+	s.wait()
+	for i, p := range payloads { // all of it once more, as new events
+		s.deliver(twin(p, fmt.Sprintf("_again%d", i)))
+	}
+	s.wait()
+	var fates []string
+	s.must(s.DB.Raw(`SELECT DISTINCT status FROM stripe_events`).Scan(&fates).Error)
+	if !slices.Equal(fates, []string{string(models.EventIgnored)}) {
+		t.Errorf("the events are %v, want all of them ignored", fates)
+	}
+	slices.Sort(k.asked)
+	want := []string{"/v1/checkout/sessions/cs_shoes/line_items", "/v1/checkout/sessions/cs_shoes_two/line_items",
+		"/v1/payment_intents/pi_gone", "/v1/payment_intents/pi_shoes", "/v1/payment_intents/pi_theirs"}
+	if !slices.Equal(k.asked, want) {
+		t.Errorf("Stripe was asked for\n%s\nwant each once:\n%s", strings.Join(k.asked, "\n"), strings.Join(want, "\n"))
+	}
+	var strangers int64
+	s.must(s.DB.Raw(`SELECT count(*) FROM users WHERE email = 'eve@example.com'`).Scan(&strangers).Error)
+	if strangers != 0 {
+		t.Error("a stranger who bought shoes has an account")
+	}
+	s.wantBalance(0)
+}
+
+// A payment that was taken for another product's counts once its session turns out to be ours.
+func TestARefundThatCameLongBeforeItsPurchase(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	k := newKnowing(t, map[string]string{"/v1/payment_intents/pi_cs_one": `{"id":"pi_cs_one","metadata":{}}`,
+		"/v1/checkout/sessions/cs_one/line_items": lineItems("price_1200 x 1")})
+	s.Purchase.Stripe = k.client()
+	s.deliver(event("evt_1", "charge.refunded", `{"id":"ch_9","amount":3500,"amount_refunded":1750,"currency":"eur","payment_intent":"pi_cs_one"}`))
+	s.wait()
+	if got := s.statusOf("evt_1"); got != models.EventIgnored {
+		t.Fatalf("the refund of an unknown payment is %s, want ignored", got)
+	}
+	s.deliver(link("evt_2", "cs_one", "null", `"ada@example.com"`, `{}`))
+	s.wantBalance(600)
+	s.deliver(event("evt_3", "charge.refunded", `{"id":"ch_9","amount":3500,"amount_refunded":3500,"currency":"eur","payment_intent":"pi_cs_one"}`))
+	s.wantBalance(0)
+}
+
+// Whoever opens a payment link writes its client_reference_id into the address.
+func TestALinkCannotPayForAnothersOrder(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.must(s.DB.Exec(`UPDATE purchases SET checkout_session_id = NULL`).Error) // Stripe's answer to it was lost
+	spoof := func(id, kind, session, status string) string {
+		return event(id, kind, fmt.Sprintf(`{"id":%q,"object":"checkout.session","mode":"payment","payment_status":%q,"payment_intent":"pi_spoof","payment_link":"plink_1",
+			"client_reference_id":%q,"currency":"eur","amount_subtotal":3500,"amount_total":3500,"metadata":{}}`, session, status, s.purchase.ID))
+	}
+	s.deliver(spoof("evt_1", "checkout.session.completed", "cs_shoes", "paid"))
+	s.deliver(spoof("evt_2", "checkout.session.async_payment_failed", "cs_shoes2", "unpaid"))
+	s.deliver(spoof("evt_3", "checkout.session.expired", "cs_shoes3", "unpaid"))
+	s.wantBalance(0)
+	var p models.Purchase
+	s.must(s.DB.Take(&p, "id = ?", s.purchase.ID).Error)
+	if p.Status != models.PurchasePending || p.CheckoutSessionID != "" {
+		t.Errorf("the order is %s by session %q, want it pending and without one", p.Status, p.CheckoutSessionID)
+	}
+	s.deliver(s.completed("evt_4", "cs_real", "paid"))
+	s.wantBalance(1200)
+}
+
+// A session of a price that was made a moment ago may be heard of before the price.
+func TestALinkOfAPriceThatWeHaveNotHeardOf(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	k := newKnowing(t, map[string]string{
+		"/v1/checkout/sessions/cs_new/line_items": `{"object":"list","data":[{"id":"li_1","object":"item","quantity":1,"price":{"id":"price_new","object":"price","product":"resume_matcher_credits"}}]}`,
+		"/v1/products/resume_matcher_credits":     `{"id":"resume_matcher_credits","object":"product","active":true}`,
+		"/v1/prices":                              `{"object":"list","data":[{"id":"price_new","object":"price","active":true,"type":"one_time","currency":"eur","unit_amount":3500,"metadata":{"credits":"900"}}]}`,
+	})
+	s.Purchase.Stripe = k.client()
+	s.deliver(link("evt_1", "cs_new", "null", `"ada@example.com"`, `{}`))
+	s.wantBalance(900)
+}
+
+func TestTwentyEventsOfASessionThatSoldSomethingElseToo(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	dbtest.Together(20, func(i int) {
+		payload := link(fmt.Sprintf("evt_%d", i), "cs_mixed", `"cus_9"`, `"new@example.com"`, `{}`)
+		if err := s.Receive(context.Background(), []byte(payload), sign(payload, testSecret, s.clock)); err != nil {
+			t.Errorf("receive: %v", err)
+		}
+	})
+	s.wait()
+	var purchases int64
+	s.must(s.DB.Raw(`SELECT count(*) FROM purchases WHERE checkout_session_id = 'cs_mixed' AND status = 'review' AND payment_intent_id = 'pi_cs_mixed'`).Scan(&purchases).Error)
+	if got := s.balanceOf("new@example.com"); got != 0 || purchases != 1 {
+		t.Errorf("%d credits and %d purchases, want nothing booked and one that waits for a person", got, purchases)
+	}
+}
