@@ -266,12 +266,13 @@ func (p *program) serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	app, work, err := p.assemble(ctx, db)
+	h, work, err := p.assemble(ctx, db)
 	if err != nil {
 		return p.cfg.ExplainDir(err)
 	}
 	p.announce()
-	return p.serveUntil(ctx, app, listener, work)
+	app := handlers.NewApp(h)
+	return p.serveUntil(ctx, app, h.Listen(app, listener), work)
 }
 
 // listen opens PORT to everybody, in the sandbox to this machine alone: whoever reaches it may sign in as anybody.
@@ -284,8 +285,8 @@ func (p *program) listen(ctx context.Context) (net.Listener, error) {
 	return all.Listen(ctx, "tcp", ":"+port)
 }
 
-// assemble builds the services, the server on them, and the work that goes on beside it.
-func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func(context.Context), error) {
+// assemble builds the services, what serves them, and the work that goes on beside it.
+func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler, []func(context.Context), error) {
 	texts, err := locales.Load()
 	if err := errors.Join(err, static.Check()); err != nil {
 		return nil, nil, err
@@ -315,7 +316,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 	rows := auth.NewSessions(db, secrets, models.Now)
 	events := &webhook.Service{DB: db, Purchase: buy, Secrets: p.cfg.WebhookSecrets, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log}
 	spending := &spend.Service{DB: db, Log: p.log}
-	app := handlers.NewApp(&handlers.Handler{
+	h := &handlers.Handler{
 		Site: handlers.Site{
 			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, SmallBusiness: p.cfg.SmallBusiness, Development: !p.cfg.Production(), FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: proxies,
 			Dashboard: p.cfg.Dashboard(), Legal: handlers.Legal{Imprint: p.cfg.ImprintURL, Terms: p.cfg.TermsURL, Privacy: p.cfg.PrivacyURL}, Texts: texts, Log: p.log, Ready: func(ctx context.Context) error {
@@ -326,8 +327,8 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*fiber.App, []func
 		Limits:   limits,
 		Auth:     signIn, Purchase: buy, Webhook: events, Ledger: &ledger.Service{DB: db},
 		Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Log: p.log},
-	})
-	return app, []func(context.Context){
+	}
+	return h, []func(context.Context){
 		events.Run, buy.Run, buy.RunReconcile, spending.Run,
 		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Minute, rows.Sweep, limits.Sweep) },
 		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Hour, buy.Sweep) },

@@ -78,7 +78,7 @@ func refuseMethod(allow string) fiber.Handler {
 func register[I, O any](a *api, op huma.Operation, who access, samples []sample, do func(*fiber.Ctx, *I) (*O, error)) {
 	rules := &inputRules{}
 	op.Middlewares = append(op.Middlewares, a.h.guard(who, rules))
-	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1 // limitBody and the server's own timeouts have seen to it
+	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1 // readBody and the server's own timeouts have seen to it
 	who.describe(&op)
 	op.Errors = errorStatuses(&op, who)
 	huma.Register(a.API, op, func(ctx context.Context, in *I) (*O, error) {

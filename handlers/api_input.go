@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"mime"
 	"slices"
 	"strconv"
@@ -19,7 +20,6 @@ import (
 
 const (
 	headerKey    = "Idempotency-Key"
-	maxJSONBytes = 64 << 10 // no call of the API has more to say
 	maxJSONDepth = 32
 )
 
@@ -71,9 +71,23 @@ func (h *Handler) guard(who access, rules *inputRules) func(huma.Context, func(h
 			c.Locals(localRefusal, err)
 			return
 		}
-		next(ctx)
+		next(readContext{ctx, c.Request().Body()})
 	}
 }
+
+// readContext has huma read the body that readBody has read: its adapter would look for one that is still on the wire.
+type readContext struct {
+	humaContext
+	body []byte
+}
+
+type humaContext = huma.Context // whose own name is that of one of its methods
+
+// Unwrap returns the context of huma's adapter.
+func (c readContext) Unwrap() huma.Context { return c.humaContext }
+
+// BodyReader returns the request's body.
+func (c readContext) BodyReader() io.Reader { return bytes.NewReader(c.body) }
 
 func (r *inputRules) check(c *fiber.Ctx) error {
 	if err := r.checkKey(c); err != nil {
@@ -85,9 +99,6 @@ func (r *inputRules) check(c *fiber.Ctx) error {
 	body := c.Request().Body()
 	if len(body) == 0 && !r.needBody {
 		return nil
-	}
-	if len(body) > maxJSONBytes {
-		return fault.New(fault.PayloadTooLarge, nil)
 	}
 	if !isJSON(c) {
 		return fault.Because(fault.Malformed, fault.ContentTypeNotJSON)

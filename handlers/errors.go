@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"runtime/debug"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/invopop/ctxi18n/i18n"
@@ -14,6 +15,7 @@ import (
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/observe"
 )
 
 // answers is the one table from fault codes to HTTP: the status, and the code's name in the API.
@@ -33,6 +35,7 @@ var answers = map[fault.Code]struct {
 	fault.InsufficientCredits: {fiber.StatusPaymentRequired, "INSUFFICIENT_CREDITS"},
 	fault.PayloadTooLarge:     {fiber.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE"},
 	fault.RateLimited:         {fiber.StatusTooManyRequests, "RATE_LIMITED"},
+	fault.Misdirected:         {fiber.StatusMisdirectedRequest, "INVALID_REQUEST"},
 	fault.Internal:            {fiber.StatusInternalServerError, "INTERNAL"},
 	fault.Unavailable:         {fiber.StatusServiceUnavailable, "UNAVAILABLE"},
 }
@@ -102,9 +105,10 @@ func (h *Handler) logPanic(c *fiber.Ctx, cause any) {
 // answerError sends an envelope to programs and a page to people.
 func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	answer := answers[f.Code]
-	if requestID(c) == "" { // refused before any middleware saw it: too large, not HTTP
-		nameRequest(c)
+	if requestID(c) == "" { // refused before any middleware saw it
+		c.SetUserContext(observe.WithRequestID(context.Background(), nameRequest(c)))
 		h.setHeaders(c)
+		defer h.logRequest(c, "", time.Now())
 	}
 	h.ensureLocale(c)
 	h.logRefusal(c, f, err)
@@ -136,12 +140,12 @@ func retryAfter(f *fault.Error) string {
 // logRefusal writes one line for each answer that is not what was asked for. Those of ours to mend carry the cause.
 func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 	ctx := c.UserContext()
-	switch f.Code {
-	case fault.Internal:
+	switch {
+	case f.Code == fault.Internal:
 		h.Site.Log.ErrorContext(ctx, "request failed", "code", f.Code, "err", err)
-	case fault.Unavailable:
+	case f.Code == fault.Unavailable && f.Problem != fault.Busy:
 		h.Site.Log.ErrorContext(ctx, "request not possible now", "code", f.Code, "err", err)
-	case fault.NotFound, fault.MethodNotAllowed, fault.Unauthenticated: // the access log says it all
+	case f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Code == fault.Unauthenticated: // the access log says it all
 	default:
 		h.Site.Log.WarnContext(ctx, "request refused", "code", f.Code, "problem", f.Problem, "field", f.Field, "user_id", currentUserID(c))
 	}

@@ -28,6 +28,8 @@ type Handler struct {
 	Ledger   *ledger.Service
 	Admin    *admin.Service
 	Webhook  *webhook.Service
+
+	bodies *transport.Budget
 }
 
 // Legal is where the operator says what the law wants said; the footer links to it.

@@ -45,13 +45,22 @@ func (h *Handler) identifyRequest(c *fiber.Ctx) error {
 	if err != nil { // answered here, so that the line below knows the status
 		err = h.handleError(c, err)
 	}
+	h.logRequest(c, c.Route().Path, began)
+	return err
+}
+
+// logRequest writes a request's line in the access log.
+func (h *Handler) logRequest(c *fiber.Ctx, route string, began time.Time) {
+	method := c.Method()
+	if c.Response().SkipBody { // front serves it as GET
+		method = fiber.MethodHead
+	}
 	who, id := "user_id", any(currentUserID(c))
 	if key := currentVisitor(c).key; key != nil {
 		who, id = "key_id", key.ID
 	}
-	h.Site.Log.InfoContext(ctx, "request", "method", c.Method(), "route", c.Route().Path, "status", c.Response().StatusCode(),
+	h.Site.Log.InfoContext(c.UserContext(), "request", "method", method, "route", route, "status", c.Response().StatusCode(),
 		"ms", time.Since(began).Milliseconds(), who, id)
-	return err
 }
 
 // nameRequest makes the id under which this request is found in the log.
@@ -90,15 +99,6 @@ func (h *Handler) setHeaders(c *fiber.Ctx) {
 	if strings.HasPrefix(h.Site.AppURL, "https://") {
 		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=63072000; includeSubDomains")
 	}
-}
-
-// limitBody refuses what is larger than anything we take. It is read first: a client that is still sending when the
-// connection closes never sees why.
-func limitBody(c *fiber.Ctx) error {
-	if len(c.Request().Body()) > bodyLimit {
-		return fault.New(fault.PayloadTooLarge, nil)
-	}
-	return c.Next()
 }
 
 // sameOrigin refuses what another site's page makes a browser send. Browsers say where a request comes from;

@@ -6,14 +6,14 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/recover"
 
+	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/services/limit"
 )
 
-// Limits of one request. Bodies are forms, small JSON and Stripe's events.
+// Limits of one request and its connection.
 const (
-	bodyLimit    = 1 << 20 // bytes
-	drainLimit   = 6 << 20 // bytes read to the end before they are refused; beyond, the connection is cut
-	headerLimit  = 16 << 10
+	firstBytes   = 512      // of a body, which the server waits for before the request is routed
+	headerLimit  = 16 << 10 // bytes
 	readTimeout  = 10 * time.Second
 	writeTimeout = 30 * time.Second
 	idleTimeout  = 60 * time.Second
@@ -22,30 +22,36 @@ const (
 // NewApp returns the server with every URL of the product.
 func NewApp(h *Handler) *fiber.App {
 	h.Site.policy = contentPolicy(h.Site.FormTargets)
+	h.bodies = &transport.Budget{Total: totalBytes, Share: networkBytes}
 	app := fiber.New(fiber.Config{
-		Immutable:               true, // a reused buffer must never become an idempotency key
-		ErrorHandler:            h.handleError,
-		BodyLimit:               drainLimit,
-		ReadBufferSize:          headerLimit,
-		ReadTimeout:             readTimeout,
-		WriteTimeout:            writeTimeout,
-		IdleTimeout:             idleTimeout,
-		Concurrency:             maxConnections(),
-		CaseSensitive:           true,
-		DisableStartupMessage:   true,
-		EnableTrustedProxyCheck: true, // Fiber believes no proxy: sender does, for those that are ours
+		Immutable:             true, // a reused buffer must never become an idempotency key
+		ErrorHandler:          h.handleError,
+		StreamRequestBody:     true, // nothing is allocated for what a header announces: readBody takes what comes
+		BodyLimit:             firstBytes,
+		ReadBufferSize:        headerLimit,
+		ReadTimeout:           readTimeout,
+		WriteTimeout:          writeTimeout,
+		IdleTimeout:           idleTimeout,
+		Concurrency:           2 * maxConnections(), // never reached: Listen takes fewer
+		CaseSensitive:         true,
+		DisableStartupMessage: true,
+
+		DisablePreParseMultipartForm: true, // no form of ours is one
+		EnableTrustedProxyCheck:      true, // Fiber believes no proxy: sender does, for those that are ours
 	})
 	app.Server().ErrorHandler = leaveIdle(app.Server().ErrorHandler)
-	app.Use(recover.New(), h.identifyRequest, recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: h.logPanic}), h.secure, limitBody)
+	app.Server().Handler = h.front(app)
+	app.Use(recover.New(), h.identifyRequest, recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: h.logPanic}), h.secure)
 
 	app.Get("/healthz", showAlive)
 	app.Get("/readyz", h.showReady)
 	app.Get("/static/*", showStatic)
-	app.Post("/api/stripe/webhook", h.receiveEvent) // before sessions and cookies: Stripe has neither
+	app.Post("/api/stripe/webhook", h.readBody(eventLimit), h.receiveEvent) // before sessions and cookies: Stripe has neither
 	app.All("/api/stripe/webhook", methodNotAllowed)
 	var document []byte // written below, when every call has described itself
 	app.Get(documentPath, func(c *fiber.Ctx) error { return sendDocument(c, document) })
 
+	app.Use(h.readBody(formLimit), refuseEncoded)
 	app.Use("/api", h.identifyKey)
 	app.Use(h.sameOrigin, h.loadVisitor)
 	app.Use("/api", answerRefusal)

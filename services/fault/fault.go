@@ -24,6 +24,7 @@ const (
 	InsufficientCredits Code = "insufficient_credits"
 	PayloadTooLarge     Code = "payload_too_large"
 	RateLimited         Code = "rate_limited"
+	Misdirected         Code = "misdirected" // meant for another host
 	Internal            Code = "internal"
 	Unavailable         Code = "unavailable"
 )
@@ -31,7 +32,7 @@ const (
 // Codes lists every code, for the tests that want a status and a text for each.
 func Codes() []Code {
 	return []Code{Malformed, Invalid, SignatureInvalid, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict, HoldClosed,
-		InsufficientCredits, PayloadTooLarge, RateLimited, Internal, Unavailable}
+		InsufficientCredits, PayloadTooLarge, RateLimited, Misdirected, Internal, Unavailable}
 }
 
 // Problem names one wrong value of an invalid input. It is also a locale key: errors.problem.<problem>.
@@ -107,6 +108,7 @@ const (
 	AddressTaken        Problem = "address_taken"
 	DeletionConfirm     Problem = "deletion_confirm"
 	DeletionDispute     Problem = "deletion_dispute"
+	Busy                Problem = "busy" // too many requests at once
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -119,7 +121,7 @@ func Problems() []Problem {
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
 		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, DeletionConfirm, DeletionDispute,
-		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown}
+		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy}
 }
 
 // Error is a refusal that the user can understand.
