@@ -146,6 +146,9 @@ func (h *Handler) openEvents(c *fiber.Ctx, data *pages.AdminEventsData) error {
 	return err
 }
 
+// lastMoment is the last that the database and we agree on, in microseconds.
+var lastMoment = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+
 // eventCursor reads where a page of events begins.
 func eventCursor(text string) (webhook.Cursor, error) {
 	if text == "" {
@@ -153,7 +156,7 @@ func eventCursor(text string) (webhook.Cursor, error) {
 	}
 	micros, id, ok := strings.Cut(text, ".")
 	at := wholeNumber(micros)
-	if !ok || at < 0 || id == "" || len(id) > maxObject || !models.Storable(id) || at > time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro() {
+	if !ok || at < 0 || id == "" || len(id) > maxObject || !models.Storable(id) || at > lastMoment {
 		return webhook.Cursor{}, fault.Field("after", fault.CursorInvalid)
 	}
 	return webhook.Cursor{Received: time.UnixMicro(at), EventID: id}, nil

@@ -2,13 +2,17 @@ package handlers
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/views/pages"
 )
 
 // order begins a purchase of 500 credits.
@@ -215,6 +219,51 @@ func TestWithdrawal(t *testing.T) {
 	t.Run("is handled by admins alone", func(t *testing.T) {
 		if r, _ := her.open("/de/admin/withdrawals"); r.status != http.StatusNotFound { // as every page of admins
 			t.Errorf("list = %d, want 404", r.status)
+		}
+	})
+	t.Run("is never refused for coming often, and its list goes on and on", func(t *testing.T) {
+		for i := range 60 {
+			many := url.Values{"name": {fmt.Sprint("Flood ", i)}, "email": {"eve@example.org"}, "contract": {"all"}, "idempotency_key": {fmt.Sprint(i)}}
+			if r := d.call("POST", "/de/withdrawal", many.Encode(), form); r.status != http.StatusSeeOther {
+				t.Fatalf("declaration %d = %d, want 303", i, r.status)
+			}
+		}
+		boss, seen := d.member(d.boss().ID), map[string]bool{}
+		for path := "/de/admin/withdrawals"; path != ""; {
+			r, doc := boss.open(path)
+			if r.status != http.StatusOK {
+				t.Fatalf("%s = %d", path, r.status)
+			}
+			doc.Find("tbody form").Each(func(_ int, form *goquery.Selection) { seen[form.AttrOr("action", "")] = true })
+			path = doc.Find("#next-page").AttrOr("href", "")
+		}
+		if len(seen) < 62 {
+			t.Errorf("%d open declarations are on the pages, want all 62", len(seen))
+		}
+		for _, cursor := range []string{"x", "true.0.0", "maybe.0.0." + p.ID.String(), "true.9.0." + p.ID.String(), "true.0.-1." + p.ID.String(), "true.0.0.x"} {
+			if r, _ := boss.open("/de/admin/withdrawals?after=" + cursor); r.status != http.StatusUnprocessableEntity {
+				t.Errorf("after %s = %d, want 422", cursor, r.status)
+			}
+		}
+	})
+	t.Run("is confirmed to a stranger's address without a word of theirs", func(t *testing.T) {
+		var all []models.Withdrawal
+		if err := d.db.Find(&all).Error; err != nil {
+			t.Fatal(err)
+		}
+		texts := d.handler.Site.Texts
+		for _, w := range all {
+			in, _ := texts.Context(t.Context(), w.Locale)
+			letter := pages.WithdrawalLetter(in, models.ListedWithdrawal{Withdrawal: w})
+			if strings.Contains(letter, w.Contract) || strings.Contains(letter, w.Name) || strings.Contains(letter, w.Email) || !strings.Contains(letter, w.ID.String()) {
+				t.Errorf("the letter says %q", letter)
+			}
+			if w.PurchaseID != nil && !strings.Contains(letter, w.PurchaseID.String()) {
+				t.Errorf("the letter does not name the purchase: %q", letter)
+			}
+			if own := pages.WithdrawalLetter(in, models.ListedWithdrawal{Withdrawal: w, OwnAddress: true}); !strings.Contains(own, w.Contract) {
+				t.Errorf("the letter to the account's own address says %q", own)
+			}
 		}
 	})
 	t.Run("of nobody is not found", func(t *testing.T) {

@@ -178,26 +178,14 @@ type roleWorld struct {
 
 func newRoleWorld(t *testing.T) *roleWorld {
 	t.Helper()
-	w := &roleWorld{desk: newDesk(t), users: map[string]int64{}, keys: map[string]string{}}
+	w := &roleWorld{desk: newDesk(t), keys: map[string]string{}}
 	w.sell()
 	quiet := slog.New(slog.DiscardHandler)
 	h := w.handler
 	h.Site.Ready = func(context.Context) error { return nil }
 	h.Limits = limit.New(w.db, func() time.Time { return time.Now().Add(w.later) })
-	var err error
-	if h.Auth, err = auth.New(auth.Options{DB: w.db, AppURL: "http://localhost", AdminEmails: []string{"boss@example.org"}, Limits: h.Limits, Log: quiet}); err != nil {
-		t.Fatal(err)
-	}
-	h.Admin = &admin.Service{DB: w.db, Purchase: h.Purchase, Log: quiet}
 	h.Webhook = &webhook.Service{DB: w.db, Purchase: h.Purchase, Now: models.Now, Log: quiet}
-	for role, email := range map[string]string{"owner": "ada@example.org", "other": "eve@example.org", "admin": "boss@example.org"} {
-		w.users[role] = w.user(email, 100).ID
-		err := w.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
-			VALUES ('https://id.example.org', ?, ?, 'oidc', ?, true, 'Test')`, role, w.users[role], email).Error
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.users = map[string]int64{"owner": w.user("ada@example.org", 100).ID, "other": w.user("eve@example.org", 100).ID, "admin": w.boss().ID}
 	id := func(query string, args ...any) (id string) {
 		if err := w.db.Raw(query, args...).Scan(&id).Error; err != nil || id == "" {
 			t.Fatalf("%s: %q, %v", query, id, err)
@@ -226,6 +214,24 @@ func newRoleWorld(t *testing.T) *roleWorld {
 			VALUES (gen_random_uuid(), 'w', ?, 'Ada', 'ada@example.org', '500 Credits', 'de') RETURNING id`, w.users["owner"]),
 		"{session}", id(`INSERT INTO sessions (key_hash, data, user_id, expires_at) VALUES ('0123', 'x', ?, now() + interval '1 day') RETURNING key_hash`, w.users["owner"]))
 	return w
+}
+
+// boss stores a user who is an admin.
+func (d *desk) boss() models.User {
+	d.t.Helper()
+	const email = "boss@example.org"
+	h, quiet, err := d.handler, slog.New(slog.DiscardHandler), error(nil)
+	if h.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", AdminEmails: []string{email}, Limits: h.Limits, Log: quiet}); err != nil {
+		d.t.Fatal(err)
+	}
+	h.Admin = &admin.Service{DB: d.db, Purchase: h.Purchase, Log: quiet}
+	user := d.user(email, 0)
+	err = d.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
+		VALUES ('https://id.example.org', 'boss', ?, 'oidc', ?, true, 'Boss')`, user.ID, email).Error
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return user
 }
 
 // ask sends one request as each role. Browsers sign in anew each time: some requests sign out. No limit is reached.

@@ -1,17 +1,22 @@
 package handlers
 
 import (
+	"fmt"
 	"net/url"
+	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-const listedWithdrawals = 200
+const withdrawalsPerPage = 50
 
 // showWithdrawal is GET /{locale}/withdrawal: the form to withdraw from a contract, for everybody. Who is signed in and
 // comes from a purchase finds it filled in.
@@ -47,7 +52,7 @@ func (h *Handler) renderWithdrawal(c *fiber.Ctx, status int, form pages.Withdraw
 func (h *Handler) declareWithdrawal(c *fiber.Ctx) error {
 	form := pages.WithdrawalForm{PurchaseID: formValue(c, "purchase_id"), Name: formValue(c, "name"), Email: formValue(c, "email"), Contract: formValue(c, "contract")}
 	w, err := h.Purchase.Withdraw(c.UserContext(), purchase.Declaration{UserID: currentUserID(c), PurchaseID: form.PurchaseID, Name: form.Name,
-		Email: form.Email, Contract: form.Contract, Locale: pageLocale(c), Key: formValue(c, "idempotency_key")})
+		Email: form.Email, Contract: form.Contract, Locale: pageLocale(c), Key: formValue(c, "idempotency_key"), Sender: h.counted(c).String()})
 	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
 		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)}
 		return h.renderWithdrawal(c, fiber.StatusUnprocessableEntity, form)
@@ -83,20 +88,44 @@ func (h *Handler) sendReceived(c *fiber.Ctx) error {
 // showWithdrawals is GET /{locale}/admin/withdrawals.
 func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
 	ctx := c.UserContext()
-	rows, err := h.Purchase.Withdrawals(ctx, listedWithdrawals)
+	after, err := withdrawalCursor(c.Query("after"))
 	if err != nil {
 		return err
 	}
-	data := pages.AdminWithdrawalsData{Locale: pageLocale(c), CSRF: currentVisitor(c).token}
+	rows, next, err := h.Purchase.Withdrawals(ctx, after, withdrawalsPerPage)
+	if err != nil {
+		return err
+	}
+	data := pages.AdminWithdrawalsData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Further: c.Query("after") != ""}
+	if next != nil {
+		data.Next = fmt.Sprintf("%t.%d.%d.%s", next.Handled, next.Priority, next.Received.UnixMicro(), next.ID)
+	}
 	for _, w := range rows {
 		in, ok := h.Site.Texts.Context(ctx, w.Locale) // the answer is in the language of the declaration
 		if !ok {
 			in = ctx
 		}
-		query := url.Values{"subject": {locales.T(in, "withdrawal.received.title", nil)}, "body": {pages.ReceivedText(in, w)}}
-		data.Rows = append(data.Rows, pages.AdminWithdrawal{Withdrawal: w, Mail: pages.MailAddress(w.Email, query)})
+		query := url.Values{"subject": {locales.T(in, "withdrawal.received.title", nil)}, "body": {pages.WithdrawalLetter(in, w)}}
+		data.Rows = append(data.Rows, pages.AdminWithdrawal{ListedWithdrawal: w, Mail: pages.MailAddress(w.Email, query)})
 	}
 	return h.render(c, fiber.StatusOK, "admin_withdrawals.title", pages.AdminWithdrawals(data))
+}
+
+// withdrawalCursor reads where a page of withdrawals begins.
+func withdrawalCursor(text string) (after purchase.WithdrawalCursor, err error) {
+	if text == "" {
+		return after, nil
+	}
+	parts := strings.Split(text, ".")
+	if len(parts) != 4 {
+		return after, fault.Field("after", fault.CursorInvalid)
+	}
+	priority, micros := wholeNumber(parts[1]), wholeNumber(parts[2])
+	id, err := uuid.Parse(parts[3])
+	if parts[0] != "true" && parts[0] != "false" || priority < 0 || priority > int64(models.WithdrawalOfFlood) || micros < 0 || micros > lastMoment || err != nil {
+		return after, fault.Field("after", fault.CursorInvalid)
+	}
+	return purchase.WithdrawalCursor{Handled: parts[0] == "true", Priority: models.WithdrawalPriority(priority), Received: time.UnixMicro(micros), ID: id}, nil
 }
 
 // closeWithdrawal is POST /{locale}/admin/withdrawals/{id}/close.

@@ -183,7 +183,8 @@ func returnSamples(locale string) []sample {
 	expired := samplePurchase()
 	expired.Status = models.PurchaseExpired
 	withdrawal := models.Withdrawal{ID: buyID, Name: hostile, Email: "ada@example.com", Contract: hostile, Locale: locale, ReceivedAt: noon, PurchaseID: &buyID}
-	closed := withdrawal
+	closed, flood := withdrawal, withdrawal
+	flood.Priority = models.WithdrawalOfFlood
 	closed.ID, closed.HandledAt, closed.UserID, closed.PurchaseID = uuid.Nil, &closed.ReceivedAt, new(int64), nil
 	return append(all,
 		sample{"withdrawal", pages.Withdrawal(locale, pages.WithdrawalForm{Key: "k", Contract: hostile}), []string{"confirm-withdrawal"}},
@@ -194,7 +195,12 @@ func returnSamples(locale string) []sample {
 		sample{"purchase, withdrawn", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Withdrawal: &withdrawal}), []string{"withdrawal"}},
 		sample{"withdrawals, none", pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale}), nil},
 		sample{"withdrawals", pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale, CSRF: "token", Rows: []pages.AdminWithdrawal{
-			{Withdrawal: withdrawal, Mail: "mailto:ada@example.com?subject=x"}, {Withdrawal: closed, Mail: "mailto:ada@example.com"}}}), []string{"close-" + buyID.String()}},
+			{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: withdrawal, Declared: 1}, Mail: "mailto:ada@example.com?subject=x"},
+			{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: closed, Declared: 1}, Mail: "mailto:ada@example.com"}}}), []string{"close-" + buyID.String()}},
+		sample{"withdrawals, a flood", pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale, CSRF: "token", Next: "false.2.1.x", Further: true, Rows: []pages.AdminWithdrawal{
+			{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: flood, Declared: 400}, Mail: "mailto:ada@example.com"}}}), []string{"close-" + buyID.String(), "next-page", "first-page"}},
+		sample{"error, a form too soon", pages.Error(pages.ErrorData{Status: 429, Code: fault.RateLimited, Message: "What happened", Resend: &pages.Resend{Action: "/de/purchase",
+			Fields: []pages.ResendField{{Name: "_csrf", Value: "token"}, {Name: "quantity", Value: hostile}}}}), []string{"error-resend"}},
 		sample{"admin, a withdrawal waits", pages.Admin(pages.AdminData{Locale: locale, OpenWithdrawals: 1}), []string{"open-withdrawals"}},
 		sample{"purchase, money back", pages.PurchaseDetail(back), []string{"standing", "receipt"}},
 		sample{"purchase, to be paid", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: unpaid, PayURL: "https://checkout.stripe.com/c/pay/1"}), []string{"pay"}},

@@ -240,15 +240,17 @@ func TestStatesOfTrouble(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	exec(`INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale) SELECT gen_random_uuid(), 'n' || n, 'Ada', 'ada@example.com', '500 Credits', 'en' FROM generate_series(1, 300) n`)
-	look(state{name: "error-429", path: "/withdrawal", status: http.StatusTooManyRequests, button: "#confirm-withdrawal", typed: []string{"name", "Ada", "email", "ada@example.com", "contract", "500 Credits"}}, view{"de", 375, 812})
-	for locale, words := range map[string]string{"en": "wait 10 minutes", "de": "warten Sie 10 Minuten"} {
-		if text := cast[locale].text("main"); !strings.Contains(text, words) {
-			t.Errorf("who was too fast reads %q, want %q", text, words)
-		}
-	}
 	for _, v := range cast {
 		v.signInAs("ada@example.com")
+	}
+	exec(`INSERT INTO rate_windows (subject, minute, taken, granted, ends_at)
+		SELECT 'account:user:' || id, begins, 30, 1, begins + interval '1 minute' FROM users,
+			generate_series(date_trunc('minute', now()), now() + interval '1 hour', interval '1 minute') begins`)
+	look(state{name: "error-429", path: "/account", status: http.StatusTooManyRequests, button: "#profile-save", typed: []string{"name", hostileText}}, view{"de", 375, 812})
+	for locale, words := range map[string]string{"en": "Please wait", "de": "warten Sie"} {
+		if v := cast[locale]; !strings.Contains(v.text("main"), words) || v.find("#error-resend").Closest("form").Find("[name=name]").AttrOr("value", "") != hostileText {
+			t.Errorf("who was too fast reads %q, want %q and the form to send again", v.text("main"), words)
+		}
 	}
 	exec(`ALTER TABLE feature_prices RENAME TO lost`)
 	models.Close(db)

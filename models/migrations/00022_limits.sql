@@ -15,6 +15,7 @@ ALTER TABLE withdrawals
 UPDATE withdrawals SET priority = 0 WHERE purchase_id IS NOT NULL;
 CREATE UNIQUE INDEX withdrawals_sender_fold_key ON withdrawals (sender, fold) WHERE sender <> '' AND handled_at IS NULL;
 CREATE INDEX withdrawals_sender ON withdrawals (sender, received_at) WHERE sender <> '';
+CREATE INDEX withdrawals_email ON withdrawals (email, received_at) WHERE priority = 0;
 CREATE INDEX withdrawals_fold ON withdrawals (fold) WHERE fold <> '';
 CREATE INDEX withdrawals_listed ON withdrawals ((handled_at IS NOT NULL), priority, received_at, id);
 CREATE INDEX withdrawals_flood ON withdrawals (received_at DESC, id DESC) WHERE priority = 2;
@@ -22,7 +23,7 @@ DROP INDEX withdrawals_received;
 
 -- +goose Down
 CREATE INDEX withdrawals_received ON withdrawals (received_at);
-DROP INDEX withdrawals_flood, withdrawals_listed, withdrawals_fold, withdrawals_sender, withdrawals_sender_fold_key;
+DROP INDEX withdrawals_flood, withdrawals_listed, withdrawals_email, withdrawals_fold, withdrawals_sender, withdrawals_sender_fold_key;
 ALTER TABLE withdrawals DROP CONSTRAINT withdrawals_priority_in_range, DROP CONSTRAINT withdrawals_copies_positive,
     DROP COLUMN priority, DROP COLUMN fold, DROP COLUMN copies, DROP COLUMN sender;
 DROP INDEX rate_windows_ends_at;

@@ -129,7 +129,7 @@ func (s *Service) erase(ctx context.Context, userID int64) error {
 // eraseWithdrawals takes the words out of the withdrawals of deleted accounts. One that nobody has handled yet keeps them
 // until then: who declared it is owed an answer.
 func (s *Service) eraseWithdrawals(ctx context.Context) error {
-	err := s.DB.WithContext(ctx).Exec(`UPDATE withdrawals w SET name = '', email = '', contract = '' FROM users u
+	err := s.DB.WithContext(ctx).Exec(`UPDATE withdrawals w SET name = '', email = '', contract = '', fold = '', sender = '' FROM users u
 		WHERE u.id = w.user_id AND u.deleted_at IS NOT NULL AND w.handled_at IS NOT NULL AND (w.name, w.email, w.contract) <> ('', '', '')`).Error
 	if err != nil {
 		return fmt.Errorf("erase the withdrawals of deleted accounts: %w", err)

@@ -51,7 +51,7 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 	s := newShop(t)
 	declare := func(key string) string {
 		d := declaration(key)
-		d.UserID = s.user.ID
+		d.UserID, d.Contract = s.user.ID, key
 		w, err := s.Withdraw(t.Context(), d)
 		if err != nil {
 			t.Fatal(err)

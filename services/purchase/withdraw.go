@@ -25,8 +25,13 @@ const (
 	withdrawalPeriod = 15 * 24 * time.Hour
 	// The longest name, address and description of a contract, in characters.
 	maxWithdrawalName, maxWithdrawalEmail, maxWithdrawalContract = 200, 320, 2000
-	// strangersAnHour is how many declarations are taken in an hour from people who are not signed in.
-	strangersAnHour = 300
+	// floodFrom is how many declarations one sender makes in an hour, or are made from one address, before the next ones are
+	// a flood: received as all others are, but clipped to the lengths below and sorted behind.
+	floodFrom                    = 20
+	clippedName, clippedContract = 80, 200
+	// spared is how many declarations an hour from a buyer's address come first even when their sender floods: they may
+	// share an address with somebody who means ill.
+	spared = 3
 )
 
 // Declaration is what somebody enters who withdraws from a contract.
@@ -38,6 +43,7 @@ type Declaration struct {
 	Contract   string
 	Locale     string
 	Key        string // idempotency key of the form
+	Sender     string // who sends it: a user, or the hash of an address
 }
 
 // Withdrawable reports whether a purchase's page should offer to withdraw. The form itself is there for everybody at
@@ -49,44 +55,100 @@ func (s *Service) Withdrawable(p models.Purchase) bool {
 	return (p.Status == models.PurchasePaid || p.Status == models.PurchaseAwaitingPayment) && s.Now().Sub(p.CreatedAt) < withdrawalPeriod
 }
 
-// Withdraw receives a declaration. It moves no money: a person does, with a refund.
+// Withdraw receives a declaration. It moves no money: a person does, with a refund. It refuses nobody who says who they
+// are: what a flood brings is sorted behind all others instead. A purchase that is not the user's own, as after signing
+// out, is left to the words of the declaration.
 //
-// Idempotent: by key and content, and by purchase; the first declaration stands. Errors: fault.Invalid with the field;
-// fault.NotFound for another user's purchase; fault.RateLimited.
+// Idempotent: by key and content, and by purchase; the first declaration stands. What the same sender declares again in
+// other forms is counted with it. Errors: fault.Invalid with the field.
 // Source: § 356a BGB, https://eur-lex.europa.eu/eli/dir/2023/2673/oj (Article 11a)
 func (s *Service) Withdraw(ctx context.Context, d Declaration) (models.Withdrawal, error) {
 	w, err := s.declared(ctx, d)
 	if err != nil {
 		return w, err
 	}
+	var stands models.Withdrawal
 	err = models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
-		if err := limitStrangers(tx, w, s.Now()); err != nil {
+		if w.Priority, err = priorityOf(tx, w, s.Now().Add(-time.Hour)); err != nil {
 			return err
 		}
-		err := tx.Exec(`INSERT INTO withdrawals (id, idempotency_key, user_id, purchase_id, name, email, contract, locale, received_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			w.ID, w.IdempotencyKey, w.UserID, w.PurchaseID, w.Name, w.Email, w.Contract, w.Locale, w.ReceivedAt).Error
-		if err != nil {
-			return fmt.Errorf("receive a withdrawal: %w", err)
+		if w.Priority == models.WithdrawalOfFlood {
+			w.Name, w.Contract = clip(w.Name, clippedName), clip(w.Contract, clippedContract)
 		}
-		var stands models.Withdrawal
-		err = tx.Where("idempotency_key = ? OR purchase_id = ?", w.IdempotencyKey, w.PurchaseID).Order("received_at").Limit(1).Take(&stands).Error
-		if err != nil {
-			return fmt.Errorf("read a withdrawal back: %w", err)
-		}
-		if stands.ID == w.ID {
-			s.Log.WarnContext(ctx, "a withdrawal from a contract waits for a person", "withdrawal_id", w.ID, "user_id", d.UserID, "purchase_id", d.PurchaseID)
-		}
-		w = stands
-		return nil
+		stands, err = receive(tx, w)
+		return err
 	})
-	return w, err
+	if err == nil && stands.ID == w.ID && w.Priority != models.WithdrawalOfFlood {
+		s.Log.WarnContext(ctx, "a withdrawal from a contract waits for a person", "withdrawal_id", w.ID, "user_id", d.UserID, "purchase_id", d.PurchaseID)
+	}
+	return stands, err
+}
+
+// receive stores a declaration, or finds the one that stands in its place.
+func receive(tx *gorm.DB, w models.Withdrawal) (models.Withdrawal, error) {
+	for range 3 {
+		made := tx.Exec(`INSERT INTO withdrawals (id, idempotency_key, user_id, purchase_id, name, email, contract, locale, received_at, priority, fold, sender)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			w.ID, w.IdempotencyKey, w.UserID, w.PurchaseID, w.Name, w.Email, w.Contract, w.Locale, w.ReceivedAt, w.Priority, w.Fold, w.Sender)
+		if made.Error != nil {
+			return w, fmt.Errorf("receive a withdrawal: %w", made.Error)
+		}
+		if made.RowsAffected == 1 {
+			w.Copies = 1
+			return w, nil
+		}
+		var stands []models.Withdrawal
+		err := tx.Raw(`SELECT * FROM withdrawals WHERE idempotency_key = ? OR purchase_id = ? ORDER BY received_at LIMIT 1`, w.IdempotencyKey, w.PurchaseID).Scan(&stands).Error
+		if err == nil && len(stands) == 0 {
+			err = tx.Raw(`UPDATE withdrawals SET copies = copies + 1 WHERE sender = ? AND fold = ? AND handled_at IS NULL RETURNING *`, w.Sender, w.Fold).Scan(&stands).Error
+		}
+		if err != nil {
+			return w, fmt.Errorf("read a withdrawal back: %w", err)
+		}
+		if len(stands) > 0 {
+			return stands[0], nil
+		} // it was closed in between
+	}
+	return w, errors.New("a withdrawal was neither received nor found")
+}
+
+// priorityOf says when people look at a declaration. It only sorts: senders who are counted at the same moment may exceed
+// the number by a few.
+func priorityOf(tx *gorm.DB, w models.Withdrawal, since time.Time) (models.WithdrawalPriority, error) {
+	if w.PurchaseID != nil { // one of each purchase
+		return models.WithdrawalOfBuyer, nil
+	}
+	var lately struct {
+		Sent, Mailed int64 // by the sender; from the address, of those that come first
+		Bought       bool
+	}
+	err := tx.Raw(`SELECT (SELECT count(*) FROM (SELECT FROM withdrawals WHERE sender = @sender AND sender <> '' AND received_at > @since LIMIT @most) s) AS sent,
+			(SELECT count(*) FROM (SELECT FROM withdrawals WHERE email = @email AND priority = 0 AND received_at > @since LIMIT @most) m) AS mailed,
+			EXISTS (SELECT FROM users u JOIN purchases p ON p.user_id = u.id WHERE lower(u.email) = @email AND p.status IN ('paid', 'awaiting_payment', 'review')) AS bought`,
+		map[string]any{"sender": w.Sender, "email": w.Email, "since": since, "most": floodFrom}).Scan(&lately).Error
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("count withdrawals: %w", err)
+	case lately.Bought && (lately.Mailed < spared || lately.Sent < floodFrom && lately.Mailed < floodFrom):
+		return models.WithdrawalOfBuyer, nil
+	case lately.Sent >= floodFrom:
+		return models.WithdrawalOfFlood, nil
+	}
+	return models.WithdrawalOfAnybody, nil
+}
+
+// clip shortens a text to so many characters.
+func clip(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
 }
 
 // declared checks a declaration and makes the row of it.
 func (s *Service) declared(ctx context.Context, d Declaration) (models.Withdrawal, error) {
 	w := models.Withdrawal{ID: uuid.New(), Name: strings.TrimSpace(d.Name), Email: address.Parse(d.Email), Contract: strings.TrimSpace(d.Contract),
-		Locale: d.Locale, ReceivedAt: s.Now()}
+		Locale: d.Locale, Sender: d.Sender, ReceivedAt: s.Now()}
 	within := func(text string, limit int) bool {
 		return text != "" && utf8.RuneCountInString(text) <= limit && models.Storable(text)
 	}
@@ -104,35 +166,31 @@ func (s *Service) declared(ctx context.Context, d Declaration) (models.Withdrawa
 		return w, err
 	}
 	// Who corrects what they typed, declares something else.
-	content := sha256.Sum256([]byte(strings.Join([]string{w.Name, w.Email, w.Contract, d.PurchaseID}, "\x00")))
-	w.IdempotencyKey = d.Key + ":" + hex.EncodeToString(content[:16])
+	w.IdempotencyKey = d.Key + ":" + hashed(w.Name, w.Email, w.Contract, d.PurchaseID)
 	if d.UserID != 0 {
 		w.UserID = &d.UserID
 	}
-	if d.PurchaseID == "" {
-		return w, nil
+	if d.PurchaseID != "" {
+		p, err := s.Purchase(ctx, d.UserID, d.PurchaseID)
+		switch {
+		case err == nil:
+			w.PurchaseID = &p.ID
+		case !fault.Is(err, fault.NotFound):
+			return w, err
+		}
 	}
-	p, err := s.Purchase(ctx, d.UserID, d.PurchaseID)
-	w.PurchaseID = &p.ID
-	return w, err
+	w.Fold = hashed(folded(w.Name), w.Email, folded(w.Contract), d.PurchaseID)
+	return w, nil
 }
 
-// limitStrangers keeps a program from filling the table. Those who are signed in are never refused.
-func limitStrangers(tx *gorm.DB, w models.Withdrawal, now time.Time) error {
-	if w.UserID != nil {
-		return nil
-	}
-	var lately int64
-	err := tx.Raw(`SELECT count(*) FROM withdrawals WHERE user_id IS NULL AND received_at > ? AND idempotency_key <> ?`, now.Add(-time.Hour), w.IdempotencyKey).
-		Scan(&lately).Error
-	if err != nil {
-		return fmt.Errorf("count withdrawals: %w", err)
-	}
-	if lately >= strangersAnHour {
-		return fault.New(fault.RateLimited, map[string]any{"retryAfter": 600})
-	}
-	return nil
+// hashed is one word for several.
+func hashed(words ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
+	return hex.EncodeToString(sum[:16])
 }
+
+// folded is a text without what does not tell two declarations apart.
+func folded(text string) string { return strings.ToLower(strings.Join(strings.Fields(text), " ")) }
 
 // Withdrawal returns a declaration, by the address that nobody but who made it was given.
 // Errors: fault.NotFound.
@@ -166,51 +224,4 @@ func (s *Service) takeWithdrawal(ctx context.Context, where string, args ...any)
 		return w, fmt.Errorf("look up a withdrawal: %w", err)
 	}
 	return w, nil
-}
-
-// Withdrawals lists the declarations for whoever handles them: the open ones first, each oldest first.
-func (s *Service) Withdrawals(ctx context.Context, limit int) ([]models.Withdrawal, error) {
-	var rows []models.Withdrawal
-	err := s.DB.WithContext(ctx).Order("handled_at IS NOT NULL, received_at").Limit(limit).Find(&rows).Error
-	if err != nil {
-		return nil, fmt.Errorf("withdrawals: %w", err)
-	}
-	return rows, nil
-}
-
-// OpenWithdrawals is how many declarations wait for a person.
-func (s *Service) OpenWithdrawals(ctx context.Context) (int64, error) {
-	var n int64
-	err := s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM withdrawals WHERE handled_at IS NULL`).Scan(&n).Error
-	if err != nil {
-		return 0, fmt.Errorf("count open withdrawals: %w", err)
-	}
-	return n, nil
-}
-
-// CloseWithdrawal says that a person has done what a declaration asks for. The first one to say so stands, in the audit
-// log too.
-// Locks: the declaration. Errors: fault.NotFound.
-func (s *Service) CloseWithdrawal(ctx context.Context, id string, actorID int64, requestID string) error {
-	w, err := s.Withdrawal(ctx, id)
-	if err != nil {
-		return err
-	}
-	deed := models.Deed{ActorID: actorID, Action: "withdrawal.close", RequestID: requestID, Detail: map[string]any{"withdrawal_id": w.ID}}
-	if w.UserID != nil {
-		deed.UserID = *w.UserID
-	}
-	if w.PurchaseID != nil {
-		deed.Detail["purchase_id"] = *w.PurchaseID
-	}
-	return models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
-		done := tx.Exec(`UPDATE withdrawals SET handled_at = ?, handled_by = ? WHERE id = ? AND handled_at IS NULL`, s.Now(), actorID, w.ID)
-		switch {
-		case done.Error != nil:
-			return fmt.Errorf("close withdrawal %s: %w", w.ID, done.Error)
-		case done.RowsAffected == 0:
-			return nil
-		}
-		return models.AppendAudit(tx, deed)
-	})
 }

@@ -28,10 +28,30 @@ func receivedFacts(ctx context.Context, w models.Withdrawal) [][2]string {
 	}
 }
 
-// ReceivedText is the confirmation as plain text, to keep and to send.
+// ReceivedText is the confirmation as plain text, for whoever made the declaration to keep.
 func ReceivedText(ctx context.Context, w models.Withdrawal) string {
-	lines := []string{i18n.T(ctx, "app.name"), i18n.T(ctx, "withdrawal.received.title"), "", i18n.T(ctx, "withdrawal.received.declared"), ""}
-	for _, f := range receivedFacts(ctx, w) {
+	return confirmation(ctx, "withdrawal.received.declared", receivedFacts(ctx, w))
+}
+
+// WithdrawalLetter is the confirmation that the seller sends by e-mail. What a declaration says goes to the address of the
+// account that made it and to no other: anybody may enter any address, and a letter of the seller must not carry the words
+// of a stranger to it. Elsewhere it says when, and of which purchase of ours; its words are on the confirmation that
+// whoever made it has seen and could save.
+func WithdrawalLetter(ctx context.Context, w models.ListedWithdrawal) string {
+	if w.OwnAddress {
+		return ReceivedText(ctx, w.Withdrawal)
+	}
+	facts := receivedFacts(ctx, w.Withdrawal)
+	safe := [][2]string{facts[0], facts[len(facts)-1]}
+	if w.PurchaseID != nil {
+		safe = append(safe, [2]string{i18n.T(ctx, "purchase_detail.number"), w.PurchaseID.String()})
+	}
+	return confirmation(ctx, "withdrawal.received.letter", safe)
+}
+
+func confirmation(ctx context.Context, opening string, facts [][2]string) string {
+	lines := []string{i18n.T(ctx, "app.name"), i18n.T(ctx, "withdrawal.received.title"), "", i18n.T(ctx, opening), ""}
+	for _, f := range facts {
 		lines = append(lines, f[0]+": "+f[1])
 	}
 	return strings.Join(append(lines, "", i18n.T(ctx, "withdrawal.received.text")), "\r\n") + "\r\n"

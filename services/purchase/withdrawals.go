@@ -1,0 +1,131 @@
+package purchase
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+const (
+	// maxFlood is how many declarations of floods are kept, the newest; others are kept until they are erased by hand or with
+	// their account. Nobody reads thousands, and no flood fills the disk.
+	maxFlood      = 20_000
+	withdrawBatch = 5000 // rows that one statement of a sweep changes
+)
+
+// WithdrawalCursor is the last declaration of a page; the zero value is the beginning of the list.
+type WithdrawalCursor struct {
+	Handled  bool
+	Priority models.WithdrawalPriority
+	Received time.Time
+	ID       uuid.UUID
+}
+
+// Withdrawals lists the declarations for whoever handles them: the open ones first, then by priority, then the oldest first.
+// Declarations of the same are one line. next is where the next page begins, nil at the end.
+func (s *Service) Withdrawals(ctx context.Context, after WithdrawalCursor, limit int) (rows []models.ListedWithdrawal, next *WithdrawalCursor, err error) {
+	where, args := "true", []any{sql.Named("limit", limit+1)}
+	if after != (WithdrawalCursor{}) {
+		where = `((w.handled_at IS NOT NULL), w.priority, w.received_at, w.id) > (@handled, @priority, @received, @id)`
+		args = append(args, sql.Named("handled", after.Handled), sql.Named("priority", after.Priority), sql.Named("received", after.Received), sql.Named("id", after.ID))
+	}
+	err = s.DB.WithContext(ctx).Raw(`SELECT w.*, coalesce((SELECT sum(c.copies) FROM withdrawals c WHERE c.fold = w.fold AND c.fold <> ''
+				AND (c.handled_at IS NULL) = (w.handled_at IS NULL)), w.copies) AS declared,
+			EXISTS (SELECT FROM users u WHERE u.id = w.user_id AND lower(u.email) = w.email) AS own_address
+		FROM withdrawals w WHERE `+where+` AND NOT EXISTS (SELECT FROM withdrawals first WHERE first.fold = w.fold AND first.fold <> ''
+			AND (first.handled_at IS NULL) = (w.handled_at IS NULL) AND (first.priority, first.received_at, first.id) < (w.priority, w.received_at, w.id))
+		ORDER BY (w.handled_at IS NOT NULL), w.priority, w.received_at, w.id LIMIT @limit`, args...).Scan(&rows).Error
+	if err != nil {
+		return nil, nil, fmt.Errorf("withdrawals: %w", err)
+	}
+	if len(rows) > limit {
+		rows = rows[:limit]
+		last := rows[limit-1]
+		next = &WithdrawalCursor{Handled: last.HandledAt != nil, Priority: last.Priority, Received: last.ReceivedAt, ID: last.ID}
+	}
+	return rows, next, nil
+}
+
+// OpenWithdrawals is how many declarations wait for a person; those of the same are one.
+func (s *Service) OpenWithdrawals(ctx context.Context) (int64, error) {
+	var n int64
+	err := s.DB.WithContext(ctx).Raw(`SELECT count(DISTINCT coalesce(nullif(fold, ''), id::text)) FROM withdrawals WHERE handled_at IS NULL`).Scan(&n).Error
+	if err != nil {
+		return 0, fmt.Errorf("count open withdrawals: %w", err)
+	}
+	return n, nil
+}
+
+// CloseWithdrawal says that a person has done what a declaration asks for, and with it all open ones of the same. The
+// first one to say so stands, in the audit log too.
+// Locks: the declarations. Errors: fault.NotFound.
+func (s *Service) CloseWithdrawal(ctx context.Context, id string, actorID int64, requestID string) error {
+	w, err := s.Withdrawal(ctx, id)
+	if err != nil {
+		return err
+	}
+	deed := models.Deed{ActorID: actorID, Action: "withdrawal.close", RequestID: requestID, Detail: map[string]any{"withdrawal_id": w.ID}}
+	if w.UserID != nil {
+		deed.UserID = *w.UserID
+	}
+	if w.PurchaseID != nil {
+		deed.Detail["purchase_id"] = *w.PurchaseID
+	}
+	return models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		done := tx.Exec(`UPDATE withdrawals SET handled_at = @now, handled_by = @actor WHERE handled_at IS NULL AND id IN (
+				SELECT id FROM withdrawals WHERE handled_at IS NULL AND (id = @id OR fold = @fold AND fold <> '') ORDER BY id FOR UPDATE)`,
+			map[string]any{"now": s.Now(), "actor": actorID, "id": w.ID, "fold": w.Fold})
+		switch {
+		case done.Error != nil:
+			return fmt.Errorf("close withdrawal %s: %w", w.ID, done.Error)
+		case done.RowsAffected == 0:
+			return nil
+		}
+		deed.Detail["closed"] = done.RowsAffected
+		return models.AppendAudit(tx, deed)
+	})
+}
+
+// SweepWithdrawals forgets who sent what after an hour, and drops declarations of floods beyond the newest maxFlood. It says
+// how many it dropped.
+func (s *Service) SweepWithdrawals(ctx context.Context) (int64, error) {
+	db := s.DB.WithContext(ctx)
+	forget := func() *gorm.DB {
+		return db.Exec(`UPDATE withdrawals SET sender = '' WHERE id IN (SELECT id FROM withdrawals WHERE sender <> '' AND received_at <= ? LIMIT ?)`,
+			s.Now().Add(-time.Hour), withdrawBatch)
+	}
+	if _, err := inBatches(forget); err != nil {
+		return 0, fmt.Errorf("forget the senders of withdrawals: %w", err)
+	}
+	drop := func() *gorm.DB {
+		return db.Exec(`DELETE FROM withdrawals WHERE id IN (SELECT id FROM withdrawals WHERE priority = 2 ORDER BY received_at DESC, id DESC OFFSET ? LIMIT ?)`,
+			maxFlood, withdrawBatch)
+	}
+	dropped, err := inBatches(drop)
+	if err != nil {
+		return dropped, fmt.Errorf("drop withdrawals of floods: %w", err)
+	}
+	if dropped > 0 {
+		s.Log.WarnContext(ctx, "withdrawals of a flood dropped", "rows", dropped)
+	}
+	return dropped, nil
+}
+
+// inBatches repeats a statement while it changes as many rows as it may.
+func inBatches(statement func() *gorm.DB) (n int64, err error) {
+	for {
+		done := statement()
+		if done.Error != nil {
+			return n, done.Error
+		}
+		if n += done.RowsAffected; done.RowsAffected < withdrawBatch {
+			return n, nil
+		}
+	}
+}
