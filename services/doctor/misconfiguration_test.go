@@ -209,6 +209,29 @@ func TestPriceThatIsNotOurs(t *testing.T) {
 		c.fix()
 		c.wantHealthy()
 	})
+	t.Run("to be had in further currencies", func(t *testing.T) {
+		c := well.in(t)
+		price := c.price()
+		_, err := c.stripe.Prices.Update(price.ID, &stripe.PriceParams{CurrencyOptions: map[string]*stripe.PriceCurrencyOptionsParams{"usd": {UnitAmount: stripe.Int64(2199)}}})
+		c.must(err)
+		c.wantRed("doctor.prices.further_currencies")
+		_, err = c.stripe.Prices.Update(price.ID, &stripe.PriceParams{Active: stripe.Bool(false)})
+		c.must(err)
+		c.fix()
+		c.wantHealthy()
+	})
+	t.Run("of another installation", func(t *testing.T) {
+		c := well.in(t)
+		tag := func(id string) {
+			_, err := c.stripe.Prices.Update(c.price().ID, &stripe.PriceParams{Metadata: map[string]string{purchase.TagKey: id}})
+			c.must(err)
+		}
+		tag("00000000-0000-4000-8000-000000000000")
+		c.wantWarning("doctor.prices.other_installation")
+		tag("")
+		c.fix()
+		c.wantHealthy()
+	})
 	t.Run("not in our table", func(t *testing.T) {
 		c := well.in(t)
 		c.must(c.db.Exec(`UPDATE prices SET active = false WHERE credits_per_unit = 100`).Error)
@@ -228,7 +251,7 @@ func TestDatabaseThatCannotBeUsed(t *testing.T) {
 		c := well.in(t).with("DATABASE_URL", dbtest.Empty(t))
 		c.wantRed("doctor.database.older")
 		c.fix()
-		c.wantHealthy()
+		c.wantWarning("doctor.prices.other_installation") // the prices at Stripe were made from another database
 	})
 	t.Run("of a newer program", func(t *testing.T) {
 		c := well.in(t)

@@ -65,7 +65,10 @@ func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error)
 	if err := db.WithContext(ctx).Where("active").Find(&ours).Error; err != nil {
 		return nil, fmt.Errorf("prices on sale: %w", err)
 	}
-	var checks []Check
+	checks, err := s.checkStripesPrices(ctx, db)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range packages {
 		if text := wrongPrice(p, theirs[p.LookupKey()], ours); text != "" {
 			checks = append(checks, pricesArea.red(text, facts{"credits": int64(p.Credits), "key": p.LookupKey()})...)
@@ -78,6 +81,42 @@ func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error)
 	}
 	if len(checks) == 0 {
 		return pricesArea.ok("doctor.prices.ok", facts{"count": len(packages), "currency": strings.ToUpper(purchase.Currency)}), nil
+	}
+	return checks, nil
+}
+
+// checkStripesPrices looks at the product and all its prices on sale, those of payment links among them: whether they are
+// charged in our currency alone, and whether they are ours.
+func (s *SetUp) checkStripesPrices(ctx context.Context, db *gorm.DB) ([]Check, error) {
+	i, err := (&purchase.Service{DB: db}).Installation(ctx)
+	if err != nil {
+		return nil, err
+	}
+	params := &stripe.PriceListParams{Product: stripe.String(purchase.ProductID), Active: stripe.Bool(true)}
+	params.Context = ctx
+	params.AddExpand("data.currency_options")
+	var checks []Check
+	others := false
+	list := s.Stripe.Prices.List(params)
+	for list.Next() {
+		price := list.Price()
+		for currency := range price.CurrencyOptions {
+			if currency != string(price.Currency) {
+				checks = append(checks, pricesArea.red("doctor.prices.further_currencies", facts{"price": price.ID})...)
+				break
+			}
+		}
+		others = others || purchase.Foreign(price.Metadata, i)
+	}
+	if err := list.Err(); err != nil {
+		var answer *stripe.Error
+		if errors.As(err, &answer) && answer.Code == stripe.ErrorCodeResourceMissing { // no product yet, which is said elsewhere
+			return nil, nil
+		}
+		return nil, err
+	}
+	if others {
+		checks = append(checks, pricesArea.warning("doctor.prices.other_installation", facts{"tag": purchase.TagKey})...)
 	}
 	return checks, nil
 }

@@ -76,7 +76,7 @@ func (s *Service) readPrices(ctx context.Context) ([]models.Price, error) {
 // productPrices lists all prices of the product, active or not.
 // Source: https://docs.stripe.com/api/prices/list
 func (s *Service) productPrices(ctx context.Context) ([]*stripe.Price, error) {
-	list := &stripe.PriceListParams{Product: stripe.String(productID)}
+	list := &stripe.PriceListParams{Product: stripe.String(ProductID)}
 	list.Context = ctx
 	list.Limit = stripe.Int64(stripePage)
 	var all []*stripe.Price
@@ -105,7 +105,7 @@ func replaced(p *stripe.Price, all []*stripe.Price) bool {
 func (s *Service) productOnSale(ctx context.Context) (bool, error) {
 	get := &stripe.ProductParams{}
 	get.Context = ctx
-	product, err := s.Stripe.Products.Get(productID, get)
+	product, err := s.Stripe.Products.Get(ProductID, get)
 	switch {
 	case err != nil && missingParam(err) != "":
 		return false, nil
@@ -121,7 +121,7 @@ func (s *Service) productOnSale(ctx context.Context) (bool, error) {
 // Errors: AskError the first time; ErrNotOurs for another product's.
 func BookPrices(product string, told Told) error {
 	switch {
-	case product != productID:
+	case product != ProductID:
 		return ErrNotOurs
 	case !told.Prices:
 		return &AskError{Prices: true}

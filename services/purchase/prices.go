@@ -13,8 +13,8 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// productID is the one product all packages belong to; Stripe lets us choose it.
-const productID = "resume_matcher_credits"
+// ProductID is the one product all packages belong to; Stripe lets us choose it.
+const ProductID = "resume_matcher_credits"
 
 // Package is one size in which credits are sold.
 type Package struct {
@@ -79,14 +79,14 @@ func (s *Service) SyncPrices(ctx context.Context) (int, error) {
 func (s *Service) syncProduct(ctx context.Context, i models.Installation) error {
 	get := &stripe.ProductParams{}
 	get.Context = ctx
-	product, err := s.Stripe.Products.Get(productID, get)
+	product, err := s.Stripe.Products.Get(ProductID, get)
 	if err == nil && (!product.Active || product.Metadata[TagKey] == "") {
 		revive := &stripe.ProductParams{Active: stripe.Bool(true)} // the operator syncs in order to sell
 		if product.Metadata[TagKey] == "" {
 			revive.Metadata = map[string]string{TagKey: i.ID.String()}
 		}
 		revive.Context = ctx
-		if _, err := s.Stripe.Products.Update(productID, revive); err != nil {
+		if _, err := s.Stripe.Products.Update(ProductID, revive); err != nil {
 			return stripeFault(err)
 		}
 	}
@@ -97,7 +97,7 @@ func (s *Service) syncProduct(ctx context.Context, i models.Installation) error 
 		return stripeFault(err)
 	}
 	create := &stripe.ProductParams{
-		ID:       stripe.String(productID),
+		ID:       stripe.String(ProductID),
 		Name:     stripe.String("Resume Matcher Credits"),
 		Metadata: map[string]string{"type": "credits", TagKey: i.ID.String()},
 	}
@@ -131,7 +131,7 @@ func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installat
 		return s.labelPrice(ctx, old, p, i)
 	}
 	create := &stripe.PriceParams{
-		Product: stripe.String(productID), Currency: stripe.String(packageCurrency), UnitAmount: stripe.Int64(int64(p.Cents)),
+		Product: stripe.String(ProductID), Currency: stripe.String(packageCurrency), UnitAmount: stripe.Int64(int64(p.Cents)),
 		LookupKey: stripe.String(p.lookupKey()), TransferLookupKey: stripe.Bool(true),
 		TaxBehavior: stripe.String(string(stripe.PriceTaxBehaviorInclusive)),
 		Metadata:    map[string]string{"credits": strconv.FormatInt(int64(p.Credits), 10), TagKey: i.ID.String()},

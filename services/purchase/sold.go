@@ -104,7 +104,7 @@ func (s *Service) valueOf(ctx context.Context, items []*stripe.LineItem) (sold S
 		if err != nil {
 			return sold, false, fmt.Errorf("price of a line item: %w", err)
 		}
-		own := item.Price.Product != nil && item.Price.Product.ID == productID
+		own := item.Price.Product != nil && item.Price.Product.ID == ProductID
 		if credits > 0 || own {
 			sold.Units += item.Quantity
 		}

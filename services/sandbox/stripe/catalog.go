@@ -27,7 +27,7 @@ var newProductParams = schema{"id": identifier}
 var priceParams = metadataParams("metadata").with(schema{
 	"active": boolean, "lookup_key": text(200), "nickname": text(5000),
 	"tax_behavior": oneOf("exclusive", "inclusive", "unspecified"), "transfer_lookup_key": boolean,
-})
+}, currencyOptionParams())
 
 var newPriceParams = metadataParams("product_data[metadata]").with(schema{
 	"billing_scheme": oneOf("per_unit"), "currency": currencyCode, "product": identifier, "product_data[name]": identifier,
@@ -161,6 +161,9 @@ func (p *price) change(ctx context.Context, t *txn, f form) (err error) {
 			return refused("", "tax_behavior", "The `tax_behavior` of a price cannot be changed once it has been set.")
 		}
 		p.TaxBehavior = f["tax_behavior"]
+	}
+	if err := t.keepCurrencies(ctx, p, f); err != nil {
+		return err
 	}
 	f.set(&p.Nickname, "nickname")
 	if key := f.optional("lookup_key"); key != nil {

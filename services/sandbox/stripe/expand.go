@@ -85,6 +85,11 @@ func (t *txn) expandList(ctx context.Context, object map[string]any, kind, name 
 	var list map[string]any
 	var err error
 	switch {
+	case kind == kindPrice && name == "currency_options":
+		var p price
+		if err = t.get(ctx, id, "expand", &p); err == nil {
+			list, err = t.expandCurrencies(ctx, p)
+		}
 	case kind == kindSession && name == "line_items":
 		list, err = t.lineItems(ctx, id, "expand")
 	case kind == kindCharge && name == "refunds":

@@ -23,6 +23,8 @@ const (
 	kindEvent     = "event"
 	kindBackstage = "checkout.session/backstage" // never on the wire, as the next one
 	kindSettings  = "control/settings"
+
+	kindPriceCurrencies = "price/currencies" // on the wire as a part of its price, when it is asked for
 )
 
 // record is an object: what its type holds is what varies, its shape is the rest.

@@ -237,10 +237,14 @@ func (t *txn) priced(ctx context.Context, line string, f form) (*item, error) {
 	if !of.Active {
 		return nil, refused("", param, "The product of the price specified is inactive.")
 	}
+	currency, unit, err := t.chargedIn(ctx, p, f["currency"])
+	if err != nil {
+		return nil, err
+	}
 	quantity := f.integer(line + "[quantity]")
-	amount := p.UnitAmount * quantity // at most 10^14
+	amount := unit * quantity // at most 10^14
 	return &item{
-		ID: newID("li_"), AmountSubtotal: amount, AmountTotal: amount, Currency: p.Currency,
+		ID: newID("li_"), AmountSubtotal: amount, AmountTotal: amount, Currency: currency,
 		Description: of.Name, Price: wire, Quantity: quantity,
 	}, nil
 }
