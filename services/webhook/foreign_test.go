@@ -32,7 +32,7 @@ func newKnowing(t *testing.T, objects map[string]string) *knowing {
 		k.asked = append(k.asked, r.URL.Path)
 		k.mu.Unlock()
 		if object := objects[r.URL.Path]; object != "" {
-			fmt.Fprint(w, object) //nolint:gosec // JSON to a test
+			fmt.Fprint(w, object)
 			return
 		}
 		w.WriteHeader(http.StatusNotFound)
@@ -150,7 +150,7 @@ func TestALinkCannotPayForAnothersOrder(t *testing.T) {
 func TestALinkOfAPriceThatWeHaveNotHeardOf(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	k := newKnowing(t, map[string]string{
+	k := newKnowing(t, map[string]string{ //nolint:gosec // G101: these credits are no credentials
 		"/v1/checkout/sessions/cs_new/line_items": `{"object":"list","data":[{"id":"li_1","object":"item","quantity":1,"price":{"id":"price_new","object":"price","product":"resume_matcher_credits"}}]}`,
 		"/v1/products/resume_matcher_credits":     `{"id":"resume_matcher_credits","object":"product","active":true}`,
 		"/v1/prices":                              `{"object":"list","data":[{"id":"price_new","object":"price","active":true,"type":"one_time","currency":"eur","unit_amount":3500,"metadata":{"credits":"900"}}]}`,
