@@ -176,6 +176,7 @@ func (p *program) startDatabase(ctx context.Context) error {
 	}
 	p.closers = append(p.closers, func(context.Context) error { return server.Stop() })
 	p.cfg.DatabaseURL, p.dataDir = config.Secret(server.URL()), server.Dir()
+	p.cfg.DatabasePoolURL = config.Secret(server.ServerURL() + "&pgbouncer=false") // no pooler, a role of less power
 	return nil
 }
 
@@ -184,7 +185,7 @@ func (p *program) migrateDatabase(ctx context.Context) error {
 	if err := p.startDatabase(ctx); err != nil {
 		return err
 	}
-	err := models.Migrate(ctx, p.cfg.DatabaseURL.Reveal(), p.log)
+	err := models.MigrateFor(ctx, p.cfg.DatabaseURL.Reveal(), p.cfg.ServerDatabaseURL().Reveal(), p.log)
 	if models.DiskFull(err) && p.dataDir != "" {
 		return p.cfg.ExplainDir(fmt.Errorf("migrate: %w", syscall.ENOSPC))
 	}

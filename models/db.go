@@ -127,8 +127,8 @@ func cleanURL(address string) (string, bool, error) {
 	}
 	query := u.Query()
 	host := u.Hostname()
-	pooled := query.Get("pgbouncer") == "true" || u.Port() == "6543" ||
-		strings.Contains(host, "-pooler.") || strings.Contains(host, ".pooler.")
+	pooled := query.Get("pgbouncer") == "true" || query.Get("pgbouncer") != "false" && (u.Port() == "6543" ||
+		strings.Contains(host, "-pooler.") || strings.Contains(host, ".pooler."))
 	for _, name := range foreignParams {
 		query.Del(name)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/url"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +25,7 @@ type Connection struct {
 	Encrypted  bool
 	Remote     net.IP // who answers; nil for a socket on this machine
 	Named      bool   // the address names a pooler: by its port, its host or a parameter
+	Direct     bool   // the address says that there is none
 	Shared     bool   // two connections of ours took turns on one of the server's: a pooler in transaction mode
 }
 
@@ -38,12 +40,18 @@ func Inspect(ctx context.Context, address string) (Connection, error) {
 		return Connection{}, err
 	}
 	defer func() { _ = db.Close() }() // the verdict is in
-	c := Connection{Named: named}
+	c := Connection{Named: named, Direct: saysDirect(address)}
 	if err := c.look(ctx, db); err != nil {
 		return c, fmt.Errorf("inspect the database: %w", err)
 	}
 	c.Have, c.Want, err = versions(ctx, db)
 	return c, err
+}
+
+// saysDirect reports whether an address says that no pooler is behind it, although it looks or is named like one.
+func saysDirect(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Query().Get("pgbouncer") == "false"
 }
 
 // openPlain is a pool without startup parameters and prepared statements, so that it gets through every pooler, the

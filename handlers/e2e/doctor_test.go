@@ -21,8 +21,9 @@ func setUp(t *testing.T) []string {
 		t.Fatalf("start the stand-in: %v", err)
 	}
 	t.Cleanup(func() { server.Close(context.Background()) })
+	database := dbtest.Empty(t)
 	return []string{"APP_URL=https://credits.example.com", "STRIPE_SECRET_KEY=" + key, "STRIPE_API_BASE=" + server.URL(),
-		"STRIPE_WEBHOOK_SECRET=whsec_9c3e1b7a5d", "DATABASE_URL=" + dbtest.Empty(t), "GITHUB_CLIENT_ID=4711", "GITHUB_CLIENT_SECRET=b1946ac9d2",
+		"STRIPE_WEBHOOK_SECRET=whsec_9c3e1b7a5d", "DATABASE_URL=" + database, "DATABASE_POOL_URL=" + dbtest.ServerURL(database), "GITHUB_CLIENT_ID=4711", "GITHUB_CLIENT_SECRET=b1946ac9d2",
 		"SESSION_SECRET=6d0c1f7be2a94c58b1946ac94f1c9b27d0e85a36"}
 }
 

@@ -109,6 +109,7 @@ func startIn(t testing.TB, dir string, env ...string) *site {
 // startOn is startIn on a port that is known before.
 func startOn(t testing.TB, port int, dir string, env ...string) *site {
 	t.Helper()
+	env = withServerRole(env)
 	s := &site{t: t, url: fmt.Sprintf("http://localhost:%d", port), exited: make(chan error, 1), out: newLines()}
 	s.cmd = exec.Command(binary, "serve")
 	s.cmd.Dir = dir
@@ -123,6 +124,22 @@ func startOn(t testing.TB, port int, dir string, env ...string) *site {
 	s.wait("Ctrl-C")
 	s.started = time.Since(began)
 	return s
+}
+
+// withServerRole gives a server its own role beside the owner of its database, as an operator should, unless the test says
+// how the server connects.
+func withServerRole(env []string) []string {
+	for _, v := range env {
+		if strings.HasPrefix(v, "DATABASE_POOL_URL=") {
+			return env
+		}
+	}
+	for _, v := range env {
+		if address, ok := strings.CutPrefix(v, "DATABASE_URL="); ok {
+			return append(slices.Clone(env), "DATABASE_POOL_URL="+dbtest.ServerURL(address))
+		}
+	}
+	return env
 }
 
 // wait returns when the server has printed text.

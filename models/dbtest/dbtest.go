@@ -12,7 +12,9 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -75,6 +77,24 @@ func URL(t testing.TB) string {
 	return create(t, s, s.template())
 }
 
+// ServerURL returns an address of a test's database for the role as which a server works: it may not change what the
+// ledger and the audit log hold, nor make tables.
+func ServerURL(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address // Open reports it
+	}
+	if _, secret := u.User.Password(); secret {
+		u.User = url.UserPassword(serverRole, password)
+	} else {
+		u.User = url.User(serverRole)
+	}
+	query := u.Query()
+	query.Set("pgbouncer", "false")
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
 // Empty returns the address of a database of the test's own without any table.
 func Empty(t testing.TB) string {
 	t.Helper()
@@ -130,4 +150,14 @@ func server(t testing.TB) *instance {
 		t.Fatalf("start the test database: %v", err)
 	}
 	return s
+}
+
+// Admin returns an address of a test's database for the superuser, who may make roles.
+func Admin(t testing.TB, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server(t).superuser(strings.TrimPrefix(u.Path, "/"))
 }

@@ -46,9 +46,11 @@ func (l *lazy) stop() error {
 type instance struct {
 	admin   *sql.DB
 	address func(db string) string // as the role "app"
-	end     func() error
-	prefix  string // of every name here: other processes may use the same server
-	count   atomic.Int64
+
+	superuser func(db string) string
+	end       func() error
+	prefix    string // of every name here: other processes may use the same server
+	count     atomic.Int64
 
 	once        sync.Once
 	templateErr error
@@ -64,6 +66,7 @@ func begin(ctx context.Context, external string) (*instance, error) {
 			return nil, errors.New("TEST_DATABASE_URL cannot be read") // its text may hold a password
 		}
 		s.address = func(db string) string { return asApp(*u, db) }
+		s.superuser = func(db string) string { own := *u; own.Path = "/" + db; return own.String() }
 	} else {
 		server, err := localpg.Start(ctx, localpg.Options{
 			Temporary: true,
@@ -75,7 +78,7 @@ func begin(ctx context.Context, external string) (*instance, error) {
 			return nil, err
 		}
 		admin, s.end = server.AdminURL("postgres"), server.Stop
-		s.address = server.URLOf
+		s.address, s.superuser = server.URLOf, server.AdminURL
 	}
 	var err error
 	if s.admin, err = sql.Open("pgx", admin); err != nil {
@@ -87,12 +90,17 @@ func begin(ctx context.Context, external string) (*instance, error) {
 			return nil, errors.Join(err, s.stop(ctx))
 		}
 	}
+	// Tests look at what a server, another role, waits for.
+	if _, err := s.admin.ExecContext(ctx, `GRANT pg_read_all_stats TO `+role); err != nil {
+		return nil, errors.Join(fmt.Errorf("let tests see who waits: %w", err), s.stop(ctx))
+	}
 	return s, nil
 }
 
 const (
-	role     = "app"
-	password = "app" // of a role that owns nothing but test databases
+	role       = "app"
+	serverRole = "app_server" // as which a server works: it owns nothing
+	password   = "app"        // of both; they own nothing but test databases
 )
 
 func asApp(u url.URL, db string) string {
@@ -101,7 +109,7 @@ func asApp(u url.URL, db string) string {
 	return u.String()
 }
 
-// prepareRole makes the role on a server that is not ours, while other processes may do the same.
+// prepareRole makes the roles on a server that is not ours, while other processes may do the same.
 func (s *instance) prepareRole(ctx context.Context) error {
 	_, err := s.admin.ExecContext(ctx, `
 		DO $$ BEGIN
@@ -110,9 +118,12 @@ func (s *instance) prepareRole(ctx context.Context) error {
 				CREATE ROLE `+role+` LOGIN PASSWORD '`+password+`';
 				GRANT `+role+` TO CURRENT_USER;
 			END IF;
+			IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '`+serverRole+`') THEN
+				CREATE ROLE `+serverRole+` LOGIN PASSWORD '`+password+`';
+			END IF;
 		END $$`)
 	if err != nil {
-		return fmt.Errorf("make role of the test databases: %w", err)
+		return fmt.Errorf("make the roles of the test databases: %w", err)
 	}
 	return nil
 }
@@ -127,7 +138,8 @@ func (s *instance) migrate() error {
 		if s.templateErr = s.createNamed(ctx, s.template(), "template0"); s.templateErr != nil {
 			return
 		}
-		s.templateErr = models.Migrate(ctx, s.address(s.template()), slog.New(slog.DiscardHandler))
+		owner := s.address(s.template())
+		s.templateErr = models.MigrateFor(ctx, owner, ServerURL(owner), slog.New(slog.DiscardHandler))
 	})
 	return s.templateErr
 }
@@ -140,6 +152,9 @@ func (s *instance) create(ctx context.Context, template string) (string, error) 
 // createNamed copies files rather than pages: several times faster where nothing waits for the disk.
 func (s *instance) createNamed(ctx context.Context, name, template string) error {
 	_, err := s.admin.ExecContext(ctx, `CREATE DATABASE `+name+` TEMPLATE `+template+` OWNER `+role+` STRATEGY FILE_COPY`)
+	if err == nil { // rights on the database itself are not copied with it
+		_, err = s.admin.ExecContext(ctx, `REVOKE TEMPORARY ON DATABASE `+name+` FROM PUBLIC`)
+	}
 	if err != nil {
 		return fmt.Errorf("create database: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 // and returns the pooler's address. It ends with the test.
 func Pooler(t testing.TB, address string) string {
 	t.Helper()
+	address = strings.ReplaceAll(address, "pgbouncer=false&", "") // of ServerURL, and nothing that PostgreSQL knows
 	p := &pooler{}
 	p.returned.L = &p.mu
 	for range 2 {

@@ -110,7 +110,9 @@ func (c Config) ServerDatabaseURL() Secret {
 		return c.DatabasePoolURL
 	}
 	query := u.Query()
-	query.Set("pgbouncer", "true") // whatever its name looks like, this variable says that a pooler is there
+	if query.Get("pgbouncer") != "false" { // which says that it is the database itself, as another role
+		query.Set("pgbouncer", "true") // whatever its name looks like, this variable says that a pooler is there
+	}
 	u.RawQuery = query.Encode()
 	return Secret(u.String())
 }

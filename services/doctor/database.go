@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/config"
@@ -103,7 +104,7 @@ func (s *SetUp) checkSchema(ctx context.Context, a area, c models.Connection) []
 	case c.Have < c.Want && (!s.mends() || c.Shared && !c.Named): // migrations must know of a pooler to get through it
 		return a.red("doctor.database.older", versions)
 	case c.Have < c.Want:
-		if err := models.Migrate(ctx, s.Config.DatabaseURL.Reveal(), s.Log); err != nil {
+		if err := models.MigrateFor(ctx, s.Config.DatabaseURL.Reveal(), s.Config.ServerDatabaseURL().Reveal(), s.Log); err != nil {
 			s.Log.ErrorContext(ctx, "not migrated", "err", err)
 			return a.red("doctor.database.not_migrated", versions)
 		}
@@ -130,7 +131,7 @@ func (s *SetUp) checkPooler(ctx context.Context) []Check {
 		return refused(area, name, err)
 	}
 	checks := area.named(c, name)
-	if !c.Shared {
+	if !c.Shared && !c.Direct {
 		checks = append(checks, area.warning("doctor.pooler.direct", facts{"setting": name})...)
 	}
 	checks = append(checks, area.settings(ctx, name, s.Config.ServerDatabaseURL().Reveal())...)
@@ -143,5 +144,28 @@ func (s *SetUp) checkPooler(ctx context.Context) []Check {
 	if len(checks) > 0 {
 		return checks
 	}
+	if c.Direct {
+		return area.ok("doctor.pooler.role", nil)
+	}
 	return area.ok("doctor.pooler.ok", nil)
+}
+
+// checkRole looks at what the server could do to the ledger that it must not. In the sandbox there is none to protect.
+func (s *SetUp) checkRole(ctx context.Context) []Check {
+	const area = area("doctor.area.role")
+	if !s.migrated {
+		return area.warning("doctor.unchecked.database", nil)
+	}
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	powers, err := models.Powers(ctx, s.Config.ServerDatabaseURL().Reveal())
+	switch {
+	case err != nil:
+		return area.warning("doctor.unchecked.database", nil)
+	case len(powers) == 0:
+		return area.ok("doctor.role.ok", nil)
+	case s.sandbox():
+		return area.ok("doctor.role.sandbox", nil)
+	}
+	return area.warning("doctor.role.powers", facts{"powers": strings.Join(powers, ", ")})
 }

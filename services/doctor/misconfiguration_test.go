@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -304,6 +305,30 @@ func TestDatabaseWhoseDefaultsDoNotFit(t *testing.T) {
 		c.setDefault("default_transaction_isolation = 'serializable'")
 		defer c.setDefault("default_transaction_isolation = 'read committed'")
 		c.with("DATABASE_POOL_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantRed("doctor.database.settings")
+	})
+}
+
+func TestRoleOfTheServer(t *testing.T) {
+	well := healthy(t)
+	t.Run("the owner's", func(t *testing.T) {
+		checks := well.in(t).check()
+		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{"doctor.role.powers"}) {
+			t.Errorf("warnings: %v, want one of the role", got)
+		}
+	})
+	t.Run("its own", func(t *testing.T) {
+		c := well.in(t)
+		checks := c.with("DATABASE_POOL_URL", dbtest.ServerURL(c.env["DATABASE_URL"])).check()
+		if got := texts(checks, Warning); Ill(checks) || len(got) > 0 || !slices.Contains(texts(checks, OK), "doctor.role.ok") {
+			t.Errorf("warnings: %v, red: %v; want all well", got, texts(checks, Red))
+		}
+	})
+	t.Run("its own, behind a pooler", func(t *testing.T) {
+		c := well.in(t)
+		checks := c.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.ServerURL(c.env["DATABASE_URL"]))).check()
+		if got := texts(checks, Warning); Ill(checks) || len(got) > 0 || !slices.Contains(texts(checks, OK), "doctor.role.ok") {
+			t.Errorf("warnings: %v, red: %v; want all well", got, texts(checks, Red))
+		}
 	})
 }
 

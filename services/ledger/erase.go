@@ -30,23 +30,14 @@ func Leave(tx *gorm.DB, userID int64) (models.Credits, error) {
 // eraseBatch is how many rows one transaction takes free words from.
 const eraseBatch = 5000
 
-// eraseSQL takes the words of people and programs out of the next lines of a deleted account. The hash under which a
-// service named somebody stays: without the key that goes with it, it leads to nobody, and a repeat still finds its line.
-const eraseSQL = `WITH next AS MATERIALIZED (
-	SELECT id FROM credit_transactions WHERE user_id = @user AND id > @after ORDER BY id LIMIT @batch
-), changed AS (
-	UPDATE credit_transactions c SET meta = c.meta - ARRAY['note', 'idempotency_key', 'request_hash', 'metadata']
-	FROM next WHERE c.id = next.id AND jsonb_exists_any(c.meta, ARRAY['note', 'idempotency_key', 'request_hash', 'metadata'])
-)
-SELECT coalesce(max(id), 0) FROM next`
-
 // Erase removes the holds of a deleted account that are over, and takes everything that somebody wrote out of the next
-// lines after the one numbered after. It returns the last of them; 0 at the end.
+// lines after the one numbered after. It returns the last of them; 0 at the end. The hash under which a service named
+// somebody stays: without the key that goes with it, it leads to nobody, and a repeat still finds its line.
 //
 // Locks: those rows. Idempotent.
 func Erase(tx *gorm.DB, userID, after int64) (int64, error) {
 	var last int64
-	err := tx.Raw(eraseSQL, map[string]any{"user": userID, "after": after, "batch": eraseBatch}).Scan(&last).Error
+	err := tx.Raw(`SELECT forget_entries(?, ?, ?)`, userID, after, eraseBatch).Scan(&last).Error
 	if err == nil {
 		err = tx.Exec(`DELETE FROM holds WHERE id IN (SELECT id FROM holds WHERE user_id = ? AND status <> 'open' LIMIT ?)`, userID, eraseBatch).Error
 	}
@@ -74,7 +65,7 @@ func Remove(tx *gorm.DB, userID int64) error {
 	if _, err := Lock(tx, userID); err != nil {
 		return err
 	}
-	for _, statement := range []string{`DELETE FROM credit_transactions WHERE user_id = ?`, `DELETE FROM holds WHERE user_id = ?`} {
+	for _, statement := range []string{`SELECT remove_entries(?)`, `DELETE FROM holds WHERE user_id = ?`} {
 		if err := tx.Exec(statement, userID).Error; err != nil {
 			return fmt.Errorf("remove the ledger of user %d: %w", userID, err)
 		}

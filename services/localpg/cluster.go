@@ -139,18 +139,23 @@ func (c *cluster) ready(ctx context.Context, p *process) (*pgx.Conn, error) {
 	}
 }
 
-// provision makes the role and the database of the application, unless they are there.
+// provision makes the roles and the database of the application, unless they are there.
 func provision(ctx context.Context, conn *pgx.Conn) error {
-	var hasRole, hasDatabase bool
-	err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1), EXISTS (SELECT FROM pg_database WHERE datname = $2)`,
-		role, database).Scan(&hasRole, &hasDatabase)
-	if err != nil {
-		return fmt.Errorf("look for the application's database: %w", err)
-	}
-	if !hasRole {
-		if _, err := conn.Exec(ctx, `CREATE ROLE `+role+` LOGIN`); err != nil {
+	for _, name := range []string{role, serverRole} {
+		var exists bool
+		if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, name).Scan(&exists); err != nil {
+			return fmt.Errorf("look for the application's roles: %w", err)
+		}
+		if exists {
+			continue
+		}
+		if _, err := conn.Exec(ctx, `CREATE ROLE `+name+` LOGIN`); err != nil {
 			return fmt.Errorf("create role: %w", err)
 		}
+	}
+	var hasDatabase bool
+	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, database).Scan(&hasDatabase); err != nil {
+		return fmt.Errorf("look for the application's database: %w", err)
 	}
 	if !hasDatabase {
 		if _, err := conn.Exec(ctx, `CREATE DATABASE `+database+` OWNER `+role); err != nil {

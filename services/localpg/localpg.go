@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	appName   = "credits" // names what has to lie outside Options.Dir
-	role      = "app"
-	database  = "app"
-	superuser = "postgres"
-	port      = "5432" // only a part of the socket's name
+	appName    = "credits" // names what has to lie outside Options.Dir
+	role       = "app"
+	serverRole = "app_server"
+	database   = "app"
+	superuser  = "postgres"
+	port       = "5432" // only a part of the socket's name
 )
 
 // Options says where the cluster lies and how it is run.
@@ -83,6 +84,11 @@ func (s *Server) URL() string {
 // URLOf is the address of the named database, as the role "app".
 func (s *Server) URLOf(db string) string {
 	return address(s.socket, role, db)
+}
+
+// ServerURL is the address of the database "app" as the role "app_server", which owns nothing.
+func (s *Server) ServerURL() string {
+	return address(s.socket, serverRole, database)
 }
 
 // AdminURL is the address of the named database as the superuser, for tests that create databases.

@@ -111,7 +111,7 @@ func (s *Service) erase(ctx context.Context, userID int64) error {
 		`UPDATE purchases SET idempotency_key = 'erased:' || id, checkout_url = '' WHERE user_id = ? AND (checkout_url <> '' OR NOT starts_with(idempotency_key, 'erased:'))`,
 		`UPDATE stripe_customers SET email = '', name = '' WHERE user_id = ? AND (email, name) <> ('', '')`,
 		`UPDATE refund_requests SET note = '' WHERE note <> '' AND purchase_id IN (SELECT id FROM purchases WHERE user_id = ?)`,
-		`UPDATE audit_log SET detail = detail - 'note' WHERE user_id = ? AND jsonb_exists(detail, 'note')`,
+		`SELECT forget_audit(?)`,
 	} {
 		if err := db.Exec(statement, userID).Error; err != nil {
 			return fmt.Errorf("erase what was written of user %d: %w", userID, err)

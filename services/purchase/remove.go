@@ -70,6 +70,6 @@ var removeSQL = []string{
 	`DELETE FROM purchases WHERE user_id = ?`,
 	`DELETE FROM stripe_customers WHERE user_id = ?`,
 	`DELETE FROM sessions WHERE user_id = ?`,
-	`DELETE FROM audit_log WHERE user_id = ?`,
+	`SELECT remove_audit(?)`,
 	`DELETE FROM users WHERE id = ?`,
 }

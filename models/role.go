@@ -1,0 +1,222 @@
+package models
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// appendOnly are the tables to which the server adds lines that it can neither change nor remove.
+var appendOnly = []string{"credit_transactions", "audit_log"}
+
+// ownersTables are those that only migrations write.
+var ownersTables = []string{"goose_db_version", "goose_lock"}
+
+// definers are the functions that do for the server, under the owner's rules, what it may not do itself.
+const definers = `forget_entries(integer, bigint, integer), forget_audit(integer), remove_entries(integer), remove_audit(integer)`
+
+// MigrateFor is Migrate as the owner, and Grant for the role that the server connects as.
+func MigrateFor(ctx context.Context, owner, server string, log *slog.Logger) error {
+	if err := Migrate(ctx, owner, log); err != nil {
+		return err
+	}
+	return Grant(ctx, owner, server)
+}
+
+// Grant lets the user of server, the address that the server connects with, do what the server needs and no more: read
+// and add everywhere, change and remove everywhere but in the ledger and the audit log, no DDL, no temporary tables. It
+// makes that role when there is none. When both addresses are one role, or the server's is a member of the owner, there
+// is nothing to grant; see Powers.
+//
+// Idempotent. Locks: an advisory lock, so that replicas may start at once.
+// Errors: ErrNoRole when the owner may not make the role.
+func Grant(ctx context.Context, owner, server string) error {
+	if owner == server {
+		return nil
+	}
+	cfg, _, err := connConfig(owner)
+	if err != nil {
+		return err
+	}
+	db := stdlib.OpenDB(*cfg)
+	defer func() { _ = db.Close() }() // what was granted is committed
+	role, err := roleOf(ctx, server)
+	missing := err != nil && RefusalOf(err) == RefusedLogin
+	if err != nil && !missing {
+		return fmt.Errorf("connect as the server's role: %w", err)
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("grant: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // a no-op after the commit
+	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtext('credits roles'))`); err != nil {
+		return fmt.Errorf("grant: %w", err)
+	}
+	if missing {
+		if role, err = createRole(ctx, tx, server); err != nil {
+			return err
+		}
+	}
+	if err := grantTo(ctx, tx, role); err != nil {
+		return fmt.Errorf("grant: %w", err)
+	}
+	return tx.Commit()
+}
+
+// roleOf is who an address connects as. It is the server that says so: at some poolers users have longer names.
+func roleOf(ctx context.Context, address string) (role string, err error) {
+	db, _, err := openPlain(address)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = db.Close() }()
+	return role, db.QueryRowContext(ctx, `SELECT current_user`).Scan(&role)
+}
+
+// ErrNoRole says that the role of DATABASE_POOL_URL is missing and that the owner may not make it.
+var ErrNoRole = errors.New("the database refuses the user of DATABASE_POOL_URL, and the user of DATABASE_URL may not create it; as an administrator run")
+
+// createRole makes the role that an address names. It fails for one that exists, whose password is then another.
+func createRole(ctx context.Context, tx *sql.Tx, address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil || u.User.Username() == "" {
+		return "", errors.New("the address of the server's database names no user")
+	}
+	name, statement := u.User.Username(), "CREATE ROLE "+pgx.Identifier{u.User.Username()}.Sanitize()+" LOGIN"
+	var exists bool
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, name).Scan(&exists); err != nil {
+		return "", fmt.Errorf("look for the server's role: %w", err)
+	}
+	if exists {
+		return "", fmt.Errorf("the database refuses the user of DATABASE_POOL_URL or its password")
+	}
+	made := statement
+	if password, ok := u.User.Password(); ok {
+		verifier, err := scram(password)
+		if err != nil {
+			return "", err
+		}
+		made += " PASSWORD '" + verifier + "'"
+	}
+	if _, err := tx.ExecContext(ctx, made); sqlState(err) == "42501" {
+		return "", fmt.Errorf("%w: %s PASSWORD '…'", ErrNoRole, statement)
+	} else if err != nil {
+		return "", fmt.Errorf("make the server's role: %w", err)
+	}
+	return name, nil
+}
+
+// scram is what PostgreSQL keeps of a password, so that its log never sees the password itself.
+// Source: RFC 5803.
+func scram(password string) (string, error) {
+	const rounds = 4096
+	salt := make([]byte, 16)
+	rand.Read(salt) // never fails: the program would have ended
+	salted, err := pbkdf2.Key(sha256.New, password, salt, rounds, sha256.Size)
+	if err != nil {
+		return "", fmt.Errorf("hash a password: %w", err)
+	}
+	sign := func(text string) []byte {
+		mac := hmac.New(sha256.New, salted)
+		mac.Write([]byte(text))
+		return mac.Sum(nil)
+	}
+	stored := sha256.Sum256(sign("Client Key"))
+	text := base64.StdEncoding.EncodeToString
+	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", rounds, text(salt), text(stored[:]), text(sign("Server Key"))), nil
+}
+
+// grantTo grants role what the server needs on every table there is, and on those to come.
+func grantTo(ctx context.Context, tx *sql.Tx, role string) error {
+	var owns bool
+	err := tx.QueryRowContext(ctx, `SELECT pg_has_role($1, relowner, 'MEMBER') FROM pg_class WHERE oid = 'credit_transactions'::regclass`, role).Scan(&owns)
+	if err != nil || owns {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') ORDER BY relname`)
+	if err != nil {
+		return err
+	}
+	var tables []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		tables = append(tables, name)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	var schema, database string
+	if err := tx.QueryRowContext(ctx, `SELECT current_schema(), current_database()`).Scan(&schema, &database); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, strings.Join(grants(role, schema, database, tables), ";\n"))
+	return err
+}
+
+// grants are the statements of grantTo.
+func grants(role, schema, database string, tables []string) []string {
+	quote := func(name string) string { return pgx.Identifier{name}.Sanitize() }
+	role, schema = quote(role), quote(schema)
+	all := []string{
+		"GRANT USAGE ON SCHEMA " + schema + " TO " + role,
+		"REVOKE CREATE ON SCHEMA " + schema + " FROM PUBLIC, " + role,
+		// A temporary table comes before ours wherever a trigger looks for users or holds.
+		"REVOKE CREATE, TEMPORARY ON DATABASE " + quote(database) + " FROM PUBLIC, " + role,
+		"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA " + schema + " TO " + role,
+		"ALTER DEFAULT PRIVILEGES IN SCHEMA " + schema + " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO " + role,
+		"ALTER DEFAULT PRIVILEGES IN SCHEMA " + schema + " GRANT USAGE, SELECT ON SEQUENCES TO " + role,
+		"GRANT EXECUTE ON FUNCTION " + definers + " TO " + role,
+	}
+	for _, name := range tables {
+		rights := "SELECT, INSERT, UPDATE, DELETE"
+		switch {
+		case slices.Contains(appendOnly, name):
+			rights = "SELECT, INSERT"
+		case slices.Contains(ownersTables, name):
+			rights = "SELECT"
+		}
+		table := schema + "." + quote(name)
+		all = append(all, "REVOKE ALL ON "+table+" FROM PUBLIC, "+role, "GRANT "+rights+" ON "+table+" TO "+role)
+	}
+	return all
+}
+
+// Powers are what the role behind an address could do to the ledger and the audit log beyond adding to them, in
+// PostgreSQL's words; none is how it should be.
+func Powers(ctx context.Context, address string) ([]string, error) {
+	db, _, err := openPlain(address)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = db.Close() }()
+	var powers string
+	err = db.QueryRowContext(ctx, `SELECT coalesce(string_agg(power, ', '), '') FROM (
+		SELECT 'superuser' AS power FROM pg_roles WHERE rolname = current_user AND rolsuper
+		UNION ALL SELECT 'owner of ' || relname FROM pg_class WHERE oid IN ('credit_transactions'::regclass, 'audit_log'::regclass)
+			AND pg_has_role(current_user, relowner, 'MEMBER')
+		UNION ALL SELECT right_ || ' on ' || t FROM unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) right_,
+			unnest(ARRAY['credit_transactions', 'audit_log']) t WHERE has_table_privilege(t, right_)
+		UNION ALL SELECT 'temporary tables' WHERE has_database_privilege(current_database(), 'TEMPORARY')
+		UNION ALL SELECT 'new tables' WHERE has_schema_privilege(current_schema(), 'CREATE')) all_`).Scan(&powers)
+	if err != nil || powers == "" {
+		return nil, err
+	}
+	return strings.Split(powers, ", "), nil
+}
