@@ -19,10 +19,10 @@ func adminPurchasePath(c *fiber.Ctx, id uuid.UUID) string {
 
 // showAdminPurchase is GET /{locale}/admin/purchases/{id}: why somebody has, or has not, got the credits that they bought.
 func (h *Handler) showAdminPurchase(c *fiber.Ctx) error {
-	return h.renderAdminPurchase(c, fiber.StatusOK, pages.RefundForm{Rest: c.Query("amount") == "rest"})
+	return h.renderAdminPurchase(c, fiber.StatusOK, pages.RefundForm{Rest: c.Query("amount") == "rest"}, pages.MoveForm{})
 }
 
-func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, form pages.RefundForm) error {
+func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, form pages.RefundForm, move pages.MoveForm) error {
 	ctx := c.UserContext()
 	d, err := h.Purchase.Detail(ctx, c.Params("id"))
 	if err != nil {
@@ -36,13 +36,13 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, form pages.Refun
 	if err != nil {
 		return err
 	}
-	entries, err := h.Ledger.OfPurchase(ctx, d.ID.String())
+	entries, err := h.Ledger.OfPurchase(ctx, d.ID.String(), 0)
 	if err != nil {
 		return err
 	}
 	data := pages.AdminPurchaseData{
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Purchase: d.Purchase, Events: events, Entries: entries,
-		Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Form: offerRefund(form, d, user),
+		Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Form: offerRefund(form, d, user), Move: move,
 	}
 	for _, w := range d.Waits {
 		data.Waits = append(data.Waits, string(w))
@@ -90,7 +90,7 @@ func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 		if f.Problem == fault.RefundedSince {                                   // what was typed was meant for other amounts
 			form.Typed, form.Cents = "", 0
 		}
-		return h.renderAdminPurchase(c, answers[f.Code].status, form)
+		return h.renderAdminPurchase(c, answers[f.Code].status, form, pages.MoveForm{})
 	}
 	if err != nil {
 		return err

@@ -134,7 +134,7 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	entries, err := h.Ledger.OfPurchase(c.UserContext(), p.ID.String())
+	entries, err := h.Ledger.OfPurchase(c.UserContext(), p.ID.String(), currentUserID(c))
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,7 @@ func leave(c *fiber.Ctx, to string) error { return c.Redirect(to, fiber.StatusSe
 
 // flashes are the messages that one page may leave for the next, and their kinds.
 var flashes = map[string]layouts.FlashKind{
-	"signed_out": layouts.FlashDone, "spent": layouts.FlashDone, "granted": layouts.FlashDone, "corrected": layouts.FlashDone,
+	"signed_out": layouts.FlashDone, "spent": layouts.FlashDone, "granted": layouts.FlashDone, "purchase_moved": layouts.FlashDone, "corrected": layouts.FlashDone,
 	"retried": layouts.FlashDone, "sign_in_canceled": layouts.FlashDone,
 	"refund_succeeded": layouts.FlashDone, "refund_pending": layouts.FlashDone, "refund_requires_action": layouts.FlashDone,
 	"refund_failed": layouts.FlashFault, "refund_canceled": layouts.FlashFault, "refund_refused": layouts.FlashFault,

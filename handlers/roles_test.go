@@ -107,6 +107,7 @@ var routeRoles = map[string]struct {
 	"GET /:locale/admin/purchases/:id":             {"/de/admin/purchases/{purchase}", adminGet(200)},
 	"POST /:locale/admin/purchases/:id/check":      {"/de/admin/purchases/{purchase}/check", adminPost(303)},
 	"POST /:locale/admin/purchases/:id/refund":     {"/de/admin/purchases/{purchase}/refund", adminPost(422)},
+	"POST /:locale/admin/purchases/:id/move":       {"/de/admin/purchases/{purchase}/move", adminPost(422)},
 	"GET /:locale/admin/withdrawals":               {"/de/admin/withdrawals", adminGet(200)},
 	"POST /:locale/admin/withdrawals/:id/close":    {"/de/admin/withdrawals/{withdrawal}/close", adminPost(303)},
 	"GET /:locale/admin/events":                    {"/de/admin/events", adminGet(200)},

@@ -104,6 +104,7 @@ func NewApp(h *Handler) *fiber.App {
 	staff.Get("/purchases/:id", h.showAdminPurchase)
 	staff.Post("/purchases/:id/check", byAdmin, h.checkPurchase)
 	staff.Post("/purchases/:id/refund", byAdmin, h.refundPurchase)
+	staff.Post("/purchases/:id/move", byAdmin, h.movePurchase)
 	staff.Get("/withdrawals", h.showWithdrawals)
 	staff.Post("/withdrawals/:id/close", byAdmin, h.closeWithdrawal)
 	staff.Get("/events", h.showEvents)

@@ -19,6 +19,7 @@ type CreditTransaction struct {
 	BalanceAfter  Credits // the user's balance after this line, filled in by the database
 	LabelEN       string  `gorm:"->"` // the operator's name for the feature; read with a history alone
 	LabelDE       string  `gorm:"->"`
+	MovedAway     bool    `gorm:"->"` // its purchase is another user's by now; read with a history alone
 }
 
 // DayUsage is what one day brought and took. Units: credits, both 0 or more.
@@ -39,7 +40,8 @@ type Meta struct {
 	HoldID          string          `json:"hold_id,omitempty"`
 	Actor           string          `json:"actor,omitempty"` // "user:<id>" of the admin, or "operator" on the command line
 	Note            string          `json:"note,omitempty"`
-	RequestMetadata json.RawMessage `json:"metadata,omitempty"` // the caller's own words about a spend
+	Counterpart     int64           `json:"counterpart,omitempty"` // the other account, where credits moved from one to the other
+	RequestMetadata json.RawMessage `json:"metadata,omitempty"`    // the caller's own words about a spend
 }
 
 // Value writes the fields as JSON text: in pgx's exec mode a []byte would arrive as bytea.

@@ -15,6 +15,7 @@ type User struct {
 	UpdatedAt        time.Time
 	DeletedAt        *time.Time // nil while there is somebody behind it
 	DeleteAfter      *time.Time // the last day on which what is left of a deleted account must be kept
+	MergedInto       *int64     // who claimed what was on this account; nil while it is anybody's own
 }
 
 // Available is what the user can spend now.

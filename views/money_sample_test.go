@@ -54,6 +54,11 @@ func moneySamples(locale string) []sample {
 	free.Purchase.PaymentIntentID, free.Form.Left, free.Waits, free.Events = "", 0, nil, nil
 	refused := adminPurchase(locale)
 	refused.Form.Typed, refused.Form.Note, refused.Form.Errors = "x", hostile, map[string]string{"amount": "a", "note": "b"}
+	moved, unmoved := adminPurchase(locale), adminPurchase(locale)
+	moved.Move = pages.MoveForm{To: "b\u043ess@example.com", Note: hostile, Preview: &pages.MovePreview{To: models.User{ID: 9, Email: "b\u043ess@example.com"}, Credits: 250, FromLeft: -20, ToHave: 250}}
+	moved.Entries = append(moved.Entries, models.CreditTransaction{ID: 99, UserID: 5, DeltaCredits: -250, Reason: models.ReasonManual, CreatedAt: noon,
+		Meta: models.Meta{PurchaseID: buyID.String(), Counterpart: 7}})
+	unmoved.Move.Errors = map[string]string{"to": "a", "note": "b", "": "c"}
 	spent := adminPurchase(locale)
 	spent.Form = pages.RefundForm{Left: 3000}
 	var findings []models.Finding
@@ -67,6 +72,8 @@ func moneySamples(locale string) []sample {
 		sample{"admin purchase", pages.AdminPurchase(adminPurchase(locale)), []string{"refund-submit", "amount", "note", "takes", "rest", "buyer", "requests", "refunds", "disputes"}},
 		sample{"admin purchase, free", pages.AdminPurchase(free), []string{"no-refund"}},
 		sample{"admin purchase, refused", pages.AdminPurchase(refused), []string{"amount-error", "note-error"}},
+		sample{"admin purchase, about to move", pages.AdminPurchase(moved), []string{"move-effect", "move-to", "move-submit"}},
+		sample{"admin purchase, not moved", pages.AdminPurchase(unmoved), []string{"move-to-error", "move-note-error", "move-error"}},
 		sample{"admin purchase, spent", pages.AdminPurchase(spent), []string{"amount", "rest"}},
 		sample{"events, reconciling", pages.AdminEvents(reconciled(locale, func(*models.Reconciliation) {})), []string{"reconcile", "reconciliation-state"}},
 		sample{"events, stopped", pages.AdminEvents(reconciled(locale, func(r *models.Reconciliation) { r.LastError = "unavailable: stripe: no answer" })), []string{"reconcile"}},

@@ -232,6 +232,7 @@ func adminSamples(locale string) []sample {
 		{"admin user, refused", pages.AdminUser(pages.AdminUserData{Locale: locale, User: user, Form: pages.GrantForm{Direction: "x", Credits: "0", Note: hostile,
 			Errors: map[string]string{"direction": "a", "credits": "b", "note": "c", "other": "d"}}}), []string{"credits-error", "note-error", "direction-error"}},
 		{"admin user, bare", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon}}), nil},
+		{"admin user, merged", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon, MergedInto: &user.ID}}), []string{"merged"}},
 		{"admin user, deleted", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon, DeletedAt: &noon, DeleteAfter: &noon}}), []string{"deleted"}},
 		{"events", pages.AdminEvents(pages.AdminEventsData{Locale: locale, LastReceived: &received, Open: sampleEvents()}), nil},
 		{"events, none", pages.AdminEvents(pages.AdminEventsData{Locale: locale}), nil},

@@ -65,6 +65,11 @@ const (
 	KeyUsedOtherwise    Problem = "idempotency_key_used_otherwise"
 	CorrectionDirection Problem = "correction_direction"
 	NothingPaid         Problem = "nothing_paid"
+	MoveUnpaid          Problem = "move_unpaid"
+	MoveTarget          Problem = "move_target"
+	MoveSame            Problem = "move_same"
+	MoveLapsed          Problem = "move_lapsed"
+	MovedSince          Problem = "moved_since"
 	RefundedSince       Problem = "refunded_since"
 	RefundRange         Problem = "refund_range"
 	AmountUnreadable    Problem = "amount_unreadable"
@@ -116,7 +121,7 @@ func Problems() []Problem {
 	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
 		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, KindUnknown, MonthInvalid, SearchInvalid, SignInFailed, SignInExpired, KeyMissing,
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
-		NothingPaid, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
+		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,

@@ -28,11 +28,12 @@ func (s *Service) History(ctx context.Context, userID, before int64, limit int) 
 	return s.Search(ctx, userID, before, limit, Filter{})
 }
 
-// OfPurchase returns what one purchase did to the ledger, oldest first.
-func (s *Service) OfPurchase(ctx context.Context, purchaseID string) ([]models.CreditTransaction, error) {
+// OfPurchase returns what one purchase did to the ledger of one user, or of all whose it ever was where userID is 0,
+// oldest first.
+func (s *Service) OfPurchase(ctx context.Context, purchaseID string, userID int64) ([]models.CreditTransaction, error) {
 	var rows []models.CreditTransaction
 	err := s.DB.WithContext(ctx).Raw(`SELECT * FROM credit_transactions
-		WHERE meta ->> 'purchase_id' = ? ORDER BY id`, purchaseID).Find(&rows).Error
+		WHERE meta ->> 'purchase_id' = @purchase AND @user IN (0, user_id) ORDER BY id`, map[string]any{"purchase": purchaseID, "user": userID}).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("ledger of purchase %s: %w", purchaseID, err)
 	}

@@ -58,7 +58,7 @@ func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error
 	}
 	match, more := f.matches()
 	// The names are joined to the page and not to what is read for it.
-	err = db.Raw(`SELECT c.*, f.label_en, f.label_de FROM (SELECT c.* FROM credit_transactions c WHERE `+where+match+` ORDER BY c.id DESC LIMIT @limit) c
+	err = db.Raw(`SELECT c.*, f.label_en, f.label_de, `+movedAway+` AS moved_away FROM (SELECT c.* FROM credit_transactions c WHERE `+where+match+` ORDER BY c.id DESC LIMIT @limit) c
 		LEFT JOIN feature_prices f ON f.feature = c.reason ORDER BY c.id DESC`, append(append(args, more...), sql.Named("limit", limit+1))...).Scan(&page.Entries).Error
 	if err != nil {
 		return page, err
@@ -70,6 +70,10 @@ func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error
 	}
 	return page, nil
 }
+
+// movedAway is whether the purchase of line c is another user's by now.
+const movedAway = `CASE WHEN c.meta ->> 'purchase_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+	THEN EXISTS (SELECT FROM purchases p WHERE p.id = (c.meta ->> 'purchase_id')::uuid AND p.user_id <> c.user_id) ELSE false END`
 
 // lines is the part of a filter that indexes answer.
 func (f Filter) lines(userID, before, low int64) (string, []any) {

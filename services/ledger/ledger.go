@@ -86,7 +86,7 @@ func book(tx *gorm.DB, e Entry) (Posted, error) {
 		row.StripeEventID = &e.StripeEventID
 	}
 	for {
-		err := tx.Raw(bookSQL, e.UserID, int64(e.Delta), string(e.Reason), e.Meta.IdempotencyKey, e.Meta.Caller, e.StripeEventID, meta, e.Reason.Overdraws()).
+		err := tx.Raw(bookSQL, e.UserID, int64(e.Delta), string(e.Reason), e.Meta.IdempotencyKey, e.Meta.Caller, e.StripeEventID, meta, e.overdraws()).
 			Row().Scan(&row.ID, &row.DeltaCredits, &row.BalanceAfter, &row.CreatedAt)
 		switch {
 		case err == nil:
@@ -120,7 +120,7 @@ func unbooked(tx *gorm.DB, e Entry) (Posted, error) {
 	case e.Delta == 0:
 		cost = seen.Price
 	}
-	if cost > seen.Available && cost > 0 && !e.Reason.Overdraws() {
+	if cost > seen.Available && cost > 0 && !e.overdraws() {
 		return Posted{}, insufficient(cost, seen.Available)
 	}
 	return Posted{}, nil

@@ -260,11 +260,16 @@ func TestOfPurchase(t *testing.T) {
 	} {
 		mustPost(t, db, e)
 	}
-	rows, err := s.OfPurchase(context.Background(), "p1")
-	if err != nil || len(rows) != 2 || rows[0].DeltaCredits != 500 || rows[1].DeltaCredits != -250 {
-		t.Errorf("lines = %+v, %v; want the grant of 500 and the refund of 250, in this order", rows, err)
+	for _, whose := range []int64{0, user.ID} {
+		rows, err := s.OfPurchase(context.Background(), "p1", whose)
+		if err != nil || len(rows) != 2 || rows[0].DeltaCredits != 500 || rows[1].DeltaCredits != -250 {
+			t.Errorf("lines = %+v, %v; want the grant of 500 and the refund of 250, in this order", rows, err)
+		}
 	}
-	if rows, err := s.OfPurchase(context.Background(), "nobody's"); err != nil || len(rows) != 0 {
+	if rows, err := s.OfPurchase(context.Background(), "p1", user.ID+1); err != nil || len(rows) != 0 {
+		t.Errorf("another user's lines of the purchase = %+v, %v; want none", rows, err)
+	}
+	if rows, err := s.OfPurchase(context.Background(), "nobody's", 0); err != nil || len(rows) != 0 {
 		t.Errorf("lines of an unknown purchase = %+v, %v; want none", rows, err)
 	}
 }
@@ -279,7 +284,7 @@ func TestReadingWithoutADatabase(t *testing.T) {
 	if page, err := s.History(context.Background(), 1, 0, 10); err == nil {
 		t.Errorf("a history was made up: %+v", page)
 	}
-	if rows, err := s.OfPurchase(context.Background(), "p1"); err == nil {
+	if rows, err := s.OfPurchase(context.Background(), "p1", 0); err == nil {
 		t.Errorf("lines were made up: %+v", rows)
 	}
 	if _, err := ledger.Lock(db, 1); err == nil || fault.Is(err, fault.NotFound) {

@@ -191,7 +191,7 @@ func EntryRow(e models.CreditTransaction, purchases string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if purchases != "" && e.Meta.PurchaseID != "" {
+		if purchases != "" && e.Meta.PurchaseID != "" && !e.MovedAway {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<a class=\"link block w-fit py-0.5 text-sm\" href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -339,6 +339,16 @@ func EntryRow(e models.CreditTransaction, purchases string) templ.Component {
 
 // EntryReason says why credits moved.
 func EntryReason(ctx context.Context, e models.CreditTransaction) string {
+	if e.Meta.Counterpart != 0 {
+		what, way := "balance", "in"
+		if e.Meta.PurchaseID != "" {
+			what = "purchase"
+		}
+		if e.DeltaCredits < 0 {
+			way = "out"
+		}
+		return i18n.T(ctx, "entry.moved."+what+"_"+way)
+	}
 	if locales.Code(ctx) == "de" {
 		return ReasonName(ctx, e.Reason, e.LabelDE)
 	}

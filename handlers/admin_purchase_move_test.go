@@ -1,0 +1,102 @@
+package handlers
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+func TestMovePurchase(t *testing.T) {
+	t.Parallel()
+	w := newRoleWorld(t)
+	boss, owner, other := w.member(w.users["admin"]), w.member(w.users["owner"]), w.member(w.users["other"])
+	path := w.things.Replace("/en/admin/purchases/{purchase}")
+	form := func(to, note string, more ...string) url.Values {
+		values := url.Values{"to": {to}, "note": {note}, "seen": {fmt.Sprint(w.users["owner"])}}
+		for _, name := range more {
+			values.Set(name, "move")
+		}
+		return values
+	}
+	balances := func() (got [2]models.Credits) {
+		for i, role := range []string{"owner", "other"} {
+			var user models.User
+			if err := w.db.Take(&user, w.users[role]).Error; err != nil {
+				t.Fatal(err)
+			}
+			got[i] = user.CreditsBalance
+		}
+		dbtest.CheckLedger(t, w.db)
+		return got
+	}
+	t.Run("says what it would do, and does nothing", func(t *testing.T) {
+		r := boss.post(path+"/move", form("EVE@example.org.", "", "preview"))
+		if r.status != 200 || !strings.Contains(r.body, `id="move-effect"`) || !strings.Contains(r.body, "500 credits would move") {
+			t.Errorf("status %d, want the effect of the move: %s", r.status, r.body)
+		}
+	})
+	t.Run("refuses, and keeps what was typed", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			form url.Values
+			want string
+			code int
+		}{
+			"an unknown address":     {form("nobody@example.org", "typo"), "move-to-error", 422},
+			"an unknown number":      {form("4711", "typo"), "move-to-error", 422},
+			"a look-alike's address": {form("\u212aarla@example.org", "typo"), "move-to-error", 422},
+			"the same account":       {form(fmt.Sprint(w.users["owner"]), "typo"), "move-to-error", 422},
+			"no reason":              {form("eve@example.org", " "), "move-note-error", 422},
+			"moved since":            {url.Values{"to": {"eve@example.org"}, "note": {"typo"}, "seen": {fmt.Sprint(w.users["admin"])}}, "move-error", 409},
+		} {
+			if r := boss.post(path+"/move", c.form); r.status != c.code || !strings.Contains(r.body, c.want) {
+				t.Errorf("%s: status %d, want %d with %s", name, r.status, c.code, c.want)
+			}
+		}
+		if got := balances(); got != [2]models.Credits{600, 100} {
+			t.Errorf("balances = %v, want 600 and 100", got)
+		}
+	})
+	t.Run("moves once, and says so on every page", func(t *testing.T) {
+		for range 2 { // the form is sent twice
+			if r := boss.post(path+"/move", form(fmt.Sprintf("#%d", w.users["other"]), "mistyped address")); r.status != 303 {
+				t.Fatalf("status %d, want 303: %s", r.status, r.body)
+			}
+		}
+		if got := balances(); got != [2]models.Credits{100, 600} {
+			t.Errorf("balances = %v, want 100 and 600", got)
+		}
+		purchase := w.things.Replace("/en/purchase/{purchase}")
+		for name, c := range map[string]struct {
+			who   member
+			path  string
+			words []string
+		}{
+			"the admin's page of the purchase": {boss, path, []string{"500 credits moved with the purchase", "Purchase moved here from another account"}},
+			"the audit log":                    {boss, "/en/admin/audit", []string{"Purchase moved", "mistyped address"}},
+			"the new owner's purchase":         {other, purchase, []string{"Purchase moved here from another account", "mistyped address"}},
+			"the new owner's history":          {other, "/en/history", []string{"Purchase moved here from another account", purchase}},
+			"the former owner's history":       {owner, "/en/history", []string{"Purchase moved to another account", "mistyped address"}},
+		} {
+			r, _ := c.who.open(c.path)
+			for _, words := range c.words {
+				if r.status != 200 || !strings.Contains(r.body, words) {
+					t.Errorf("%s: status %d, want the words %q", name, r.status, words)
+				}
+			}
+		}
+		if r, _ := owner.open("/en/history"); strings.Contains(r.body, purchase) {
+			t.Error("the former owner's history leads to a purchase that is another's")
+		}
+		if r, _ := other.open(purchase); strings.Contains(r.body, "Credits bought") {
+			t.Error("the new owner sees the former owner's entries")
+		}
+		var lines int64
+		if err := w.db.Raw(`SELECT count(*) FROM audit_log WHERE action = 'purchase.move' AND actor_id = ? AND user_id = ?`, w.users["admin"], w.users["other"]).Scan(&lines).Error; err != nil || lines != 1 {
+			t.Errorf("%d lines in the audit log (%v), want one", lines, err)
+		}
+	})
+}

@@ -1,0 +1,99 @@
+package admin
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// Move is a purchase that an admin gives to another account: the right one, where it was bought for a wrong one.
+type Move struct {
+	ActorID    int64
+	PurchaseID uuid.UUID
+	From       int64  // whose it was when the form was rendered
+	To         string // number or e-mail address of the account that gets it
+	Note       string // why; shown to both users, and kept in the audit log
+	RequestID  string
+}
+
+// MovePreview is what a move would do.
+type MovePreview struct {
+	To               models.User
+	Credits          models.Credits // that go from one account to the other
+	FromLeft, ToHave models.Credits // the balances afterwards
+}
+
+// PreviewMove says what a move would do, without doing it. The reason may still be missing.
+//
+// Units: credits. Errors: as Move.
+func (s *Service) PreviewMove(ctx context.Context, m Move) (MovePreview, error) {
+	p, err := s.Purchase.Detail(ctx, m.PurchaseID.String())
+	if err != nil {
+		return MovePreview{}, err
+	}
+	from, err := s.User(ctx, p.UserID)
+	if err != nil {
+		return MovePreview{}, err
+	}
+	to, err := s.recipient(ctx, m.To)
+	if err != nil {
+		return MovePreview{}, err
+	}
+	credits, err := purchase.Movable(p.Purchase, from, to)
+	return MovePreview{To: to, Credits: credits, FromLeft: from.CreditsBalance - credits, ToHave: to.CreditsBalance + credits}, err
+}
+
+// Move gives a purchase to another account, with the credits that are left of it, and writes who did it and why, in one
+// transaction. Later refunds and disputes of the payment find the new account.
+//
+// Locks: as purchase.Move. Idempotent: the same form again changes nothing.
+// Errors: those of purchase.Move; fault.Invalid for an account that is not there and for a missing or long note.
+func (s *Service) Move(ctx context.Context, m Move) (purchase.Moved, error) {
+	m.Note = strings.TrimSpace(m.Note)
+	to, err := s.recipient(ctx, m.To)
+	if err == nil {
+		err = CheckNote(m.Note)
+	}
+	if err != nil {
+		return purchase.Moved{}, err
+	}
+	var moved purchase.Moved
+	err = models.Transaction(ctx, s.DB, func(tx *gorm.DB) (err error) {
+		moved, err = purchase.Move(tx, purchase.MoveOrder{PurchaseID: m.PurchaseID, From: m.From, To: to.ID, ActorID: m.ActorID, Note: m.Note})
+		if err != nil || moved.Already {
+			return err
+		}
+		return models.AppendAudit(tx, models.Deed{ActorID: m.ActorID, Action: "purchase.move", UserID: to.ID, RequestID: m.RequestID,
+			Detail: map[string]any{"purchase_id": m.PurchaseID, "from": m.From, "credits": moved.Credits, "note": m.Note}})
+	})
+	if err != nil {
+		return purchase.Moved{}, err
+	}
+	for _, row := range moved.Rows {
+		s.Log.InfoContext(ctx, "credits moved", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
+			"transaction_id", row.ID, "purchase_id", m.PurchaseID, "actor_id", m.ActorID)
+	}
+	return moved, nil
+}
+
+// recipient finds the account that an admin means: by its number, or by an address.
+// Errors: fault.Invalid about "to".
+func (s *Service) recipient(ctx context.Context, typed string) (models.User, error) {
+	typed = strings.TrimSpace(typed)
+	find := func() (models.User, error) { return s.UserByEmail(ctx, typed) }
+	if id, err := strconv.ParseInt(strings.TrimPrefix(typed, "#"), 10, 32); err == nil {
+		find = func() (models.User, error) { return s.User(ctx, id) }
+	}
+	user, err := find()
+	if fault.Is(err, fault.NotFound) {
+		err = fault.Field("to", fault.MoveTarget)
+	}
+	return user, err
+}

@@ -1,0 +1,134 @@
+package purchase
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// MoveOrder asks for a purchase to become another user's.
+type MoveOrder struct {
+	PurchaseID uuid.UUID
+	From       int64 // whose it was when the form was rendered
+	To         int64
+	ActorID    int64 // the admin
+	Note       string
+}
+
+// Moved is a purchase that has become another user's, with the credits that were left of it.
+type Moved struct {
+	models.Purchase
+	From    models.User
+	Credits models.Credits
+	Rows    []models.CreditTransaction
+	Already bool // by an earlier request: nothing was done now
+}
+
+// Movable says how many credits would move with a purchase: what is left of those granted. A user who has spent them is
+// left with a debt, as after a refund.
+//
+// Units: credits. Errors: fault.Conflict with fault.MoveUnpaid or fault.MoveLapsed; fault.Invalid about "to".
+func Movable(p models.Purchase, from, to models.User) (models.Credits, error) {
+	left := p.CreditsGranted - p.CreditsRefunded - p.CreditsDisputed
+	switch {
+	case p.Status != models.PurchasePaid || p.CreditsGranted == 0:
+		return 0, fault.Because(fault.Conflict, fault.MoveUnpaid)
+	case to.ID == 0 || to.DeletedAt != nil || to.MergedInto != nil:
+		return 0, fault.Field("to", fault.MoveTarget)
+	case to.ID == from.ID:
+		return 0, fault.Field("to", fault.MoveSame)
+	case from.DeletedAt != nil && from.CreditsBalance < left: // they lapsed when the account was deleted
+		return 0, fault.Because(fault.Conflict, fault.MoveLapsed)
+	}
+	return left, nil
+}
+
+// Move gives a purchase to another user, in the caller's transaction. Its credits are booked from one account to the
+// other, and every later refund or dispute finds the new one.
+//
+// Locks: the payment, the purchase, then the admin and both users by ascending id.
+// Idempotent: a purchase that has come from From to To already stays as it is.
+// Errors: as Movable; fault.NotFound; fault.Conflict with fault.MovedSince when it belongs to a third user by now.
+func Move(tx *gorm.DB, o MoveOrder) (Moved, error) {
+	p, err := lockPaid(tx, o.PurchaseID)
+	if err != nil {
+		return Moved{}, err
+	}
+	switch {
+	case p.UserID == o.To && o.From != o.To:
+		return Moved{Purchase: p, Already: true}, nil
+	case p.UserID != o.From:
+		return Moved{}, fault.Because(fault.Conflict, fault.MovedSince)
+	}
+	users, err := lockUsers(tx, o.From, o.To, o.ActorID)
+	if err != nil {
+		return Moved{}, err
+	}
+	m := Moved{Purchase: p, From: users[o.From]}
+	if m.Credits, err = Movable(p, m.From, users[o.To]); err != nil {
+		return Moved{}, err
+	}
+	meta := models.Meta{PurchaseID: p.ID.String(), Session: p.CheckoutSessionID, PaymentIntent: p.PaymentIntentID,
+		Actor: fmt.Sprintf("user:%d", o.ActorID), Note: o.Note}
+	if m.Rows, err = ledger.Transfer(tx, o.From, o.To, m.Credits, meta); err != nil {
+		return Moved{}, err
+	}
+	m.UserID = o.To
+	return m, hand(tx, o.To, p.ID)
+}
+
+// hand writes whose purchases are from now on. The key of the form that began one was the former user's.
+func hand(tx *gorm.DB, to int64, purchases ...uuid.UUID) error {
+	err := tx.Exec(`UPDATE purchases SET user_id = ?, idempotency_key = 'moved:' || id, updated_at = now() WHERE id IN ?`, to, purchases).Error
+	if err == nil {
+		err = tx.Exec(`UPDATE withdrawals SET user_id = ? WHERE purchase_id IN ?`, to, purchases).Error
+	}
+	if err != nil {
+		return fmt.Errorf("give %d purchases to user %d: %w", len(purchases), to, err)
+	}
+	return nil
+}
+
+// lockPaid locks a purchase after its payment. One that is paid in this very moment is refused as unpaid.
+// Errors: fault.NotFound; fault.Conflict with fault.MoveUnpaid.
+func lockPaid(tx *gorm.DB, id uuid.UUID) (models.Purchase, error) {
+	var ref string
+	if err := tx.Raw(`SELECT coalesce(payment_intent_id, '') FROM purchases WHERE id = ?`, id).Scan(&ref).Error; err != nil {
+		return models.Purchase{}, fmt.Errorf("payment of purchase %s: %w", id, err)
+	}
+	if err := lockPayment(tx, ref); err != nil {
+		return models.Purchase{}, err
+	}
+	var p models.Purchase
+	err := tx.Raw(`SELECT * FROM purchases WHERE id = ? FOR UPDATE`, id).Take(&p).Error
+	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return p, fault.New(fault.NotFound, nil)
+	case err != nil:
+		return p, fmt.Errorf("lock purchase %s: %w", id, err)
+	case p.PaymentIntentID != ref:
+		return p, fault.Because(fault.Conflict, fault.MoveUnpaid)
+	}
+	return p, nil
+}
+
+// lockUsers locks users by ascending id and returns those that there are.
+func lockUsers(tx *gorm.DB, ids ...int64) (map[int64]models.User, error) {
+	slices.Sort(ids)
+	var rows []models.User
+	if err := tx.Raw(`SELECT * FROM users WHERE id IN ? ORDER BY id FOR UPDATE`, slices.Compact(ids)).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("lock users %v: %w", ids, err)
+	}
+	users := map[int64]models.User{}
+	for _, u := range rows {
+		users[u.ID] = u
+	}
+	return users, nil
+}
