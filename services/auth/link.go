@@ -26,7 +26,7 @@ const maxIdentities = 20
 // Link adds the identity that a provider vouches for to the user who began the flow. already says that it was theirs.
 //
 // An identity never changes its user here, and neither does an address: one that is known to belong to another user, by
-// itself or by its verified address, is refused before anything is written.
+// itself or by its verified address, is refused before anything is written. What waits for that address is claimed.
 //
 // Locks: the identity and its e-mail address, then the users concerned by ascending id.
 // Errors: as Complete; fault.Conflict with fault.IdentityTaken, fault.AddressTaken or fault.IdentityLimit; fault.NotFound
@@ -48,6 +48,7 @@ func (s *Service) link(ctx context.Context, userID int64, config ProviderConfig,
 	if err != nil {
 		return false, fmt.Errorf("link a sign-in to user %d: %w", userID, err)
 	}
+	s.claim(ctx, userID)
 	return already, nil
 }
 
@@ -97,7 +98,9 @@ func (a arrival) mayJoin(tx *gorm.DB, userID int64, fresh bool) error {
 			}
 			continue
 		}
-		return fault.Because(fault.Conflict, fault.AddressTaken) // signing in with this identity would open that account
+		if row.Identities > 0 { // one that nobody has signed in to is claimed next
+			return fault.Because(fault.Conflict, fault.AddressTaken) // signing in with this identity would open that account
+		}
 	}
 	if !found {
 		return fault.New(fault.NotFound, nil)

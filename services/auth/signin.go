@@ -33,17 +33,18 @@ type arrival struct {
 // Idempotent: the same identity always ends at the same user, from any number of requests at once.
 func (s *Service) signIn(ctx context.Context, config ProviderConfig, who profile, locale string) (models.User, error) {
 	a := arrival{issuer: config.Issuer, provider: config.Name, who: who, locale: locale, now: s.now()}
-	var user models.User
-	err := models.Transaction(ctx, s.db, func(tx *gorm.DB) error {
-		id, err := a.settle(tx)
-		if err != nil {
-			return err
-		}
-		user = models.User{}
-		return tx.Raw("SELECT "+userColumns+" FROM users WHERE id = ?", id).Scan(&user).Error
+	var id int64
+	err := models.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
+		id, err = a.settle(tx)
+		return err
 	})
 	if err != nil {
 		return models.User{}, fmt.Errorf("sign in: %w", err)
+	}
+	s.claim(ctx, id)
+	var user models.User
+	if err := s.db.WithContext(ctx).Raw("SELECT "+userColumns+" FROM users WHERE id = ?", id).Scan(&user).Error; err != nil {
+		return models.User{}, fmt.Errorf("read user %d: %w", id, err)
 	}
 	return user, nil
 }

@@ -158,17 +158,6 @@ func TestAddressVerifiedLater(t *testing.T) {
 			t.Errorf("who claims it has %q", left)
 		}
 	})
-	t.Run("stays with the account that paid with it, and nothing is merged", func(t *testing.T) {
-		t.Parallel()
-		f := newFixture(t)
-		user, paid := f.arrive(t, profile{Subject: "a"}), f.checkoutUser(t, ada)
-		if again := f.arrive(t, verified("a", ada)); again.ID != user.ID || again.Email != "" {
-			t.Errorf("user = %+v, want no address", again)
-		}
-		if f.emailOf(t, paid) != ada {
-			t.Error("the account that paid lost its address")
-		}
-	})
 	t.Run("does not replace another verified one", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)

@@ -1,0 +1,141 @@
+package purchase
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// Claimed is what a user got from an account that waited for them.
+type Claimed struct {
+	Purchases int
+	Credits   models.Credits // the balance that came along; negative for a debt
+	Rows      []models.CreditTransaction
+}
+
+// ErrNotClaimed says that an account cannot be claimed now: somebody has signed in to it, it has reservations that are
+// open, or something is being booked on it at this moment. The next sign-in tries again.
+var ErrNotClaimed = errors.New("the account cannot be claimed now")
+
+// Claim gives a user everything of an account that a payment made for an address, in the caller's transaction: whoever
+// calls has seen that a provider verified the address for the user. Every purchase moves with what is left of its credits,
+// so that later refunds find the user; the rest of the balance follows in one more pair of entries. What is left is an
+// account without an address that nobody can sign in to, for the repeats of a service's requests.
+//
+// Locks: the payments, the purchases, then both users by ascending id; the address must be locked (ledger.LockAddress).
+// Idempotent: an account that was claimed before gives nothing. Errors: ErrNotClaimed.
+func Claim(tx *gorm.DB, guestID, userID int64, email string) (Claimed, error) {
+	purchases, err := lockAllOf(tx, guestID)
+	if err != nil {
+		return Claimed{}, err
+	}
+	users, err := lockUsers(tx, guestID, userID)
+	if err != nil {
+		return Claimed{}, err
+	}
+	guest, user := users[guestID], users[userID]
+	if guest.Email != email || email == "" || guest.CreditsHeld != 0 || user.ID == 0 || user.DeletedAt != nil {
+		return Claimed{}, ErrNotClaimed
+	}
+	if err := unclaimed(tx, guestID, len(purchases)); err != nil {
+		return Claimed{}, err
+	}
+	c := Claimed{Purchases: len(purchases), Credits: guest.CreditsBalance}
+	rest := guest.CreditsBalance
+	ids := make([]uuid.UUID, 0, len(purchases))
+	for _, p := range purchases {
+		ids = append(ids, p.ID)
+		left := p.CreditsGranted - p.CreditsRefunded - p.CreditsDisputed
+		rest -= left
+		rows, err := ledger.Transfer(tx, guestID, userID, left, models.Meta{PurchaseID: p.ID.String(), Session: p.CheckoutSessionID,
+			PaymentIntent: p.PaymentIntentID, Actor: "system"})
+		if err != nil {
+			return Claimed{}, err
+		}
+		c.Rows = append(c.Rows, rows...)
+	}
+	rows, err := ledger.Transfer(tx, guestID, userID, rest, models.Meta{Actor: "system"})
+	if err != nil {
+		return Claimed{}, err
+	}
+	c.Rows = append(c.Rows, rows...)
+	if len(ids) > 0 {
+		if err := hand(tx, userID, ids...); err != nil {
+			return Claimed{}, err
+		}
+	}
+	return c, leaveGuest(tx, guestID, userID, c)
+}
+
+// lockAllOf locks all purchases of a user, after their payments in order.
+// Errors: ErrNotClaimed when one was paid meanwhile.
+func lockAllOf(tx *gorm.DB, userID int64) ([]models.Purchase, error) {
+	var payments []string
+	err := tx.Raw(`SELECT payment_intent_id FROM purchases WHERE user_id = ? AND payment_intent_id IS NOT NULL ORDER BY 1`, userID).Scan(&payments).Error
+	if err != nil {
+		return nil, fmt.Errorf("payments of user %d: %w", userID, err)
+	}
+	for _, ref := range payments {
+		if err := lockPayment(tx, ref); err != nil {
+			return nil, err
+		}
+	}
+	var purchases []models.Purchase
+	if err := tx.Raw(`SELECT * FROM purchases WHERE user_id = ? ORDER BY id FOR UPDATE`, userID).Find(&purchases).Error; err != nil {
+		return nil, fmt.Errorf("lock the purchases of user %d: %w", userID, err)
+	}
+	for _, p := range purchases {
+		if p.PaymentIntentID != "" && !slices.Contains(payments, p.PaymentIntentID) {
+			return nil, ErrNotClaimed
+		}
+	}
+	return purchases, nil
+}
+
+// unclaimed checks, under the guest's lock, that nobody has signed in as them and that no purchase has been added.
+// Errors: ErrNotClaimed.
+func unclaimed(tx *gorm.DB, guestID int64, purchases int) error {
+	var found struct {
+		SignedIn  bool
+		Purchases int
+	}
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM identities WHERE user_id = @id) AS signed_in,
+		(SELECT count(*) FROM purchases WHERE user_id = @id) AS purchases`, map[string]any{"id": guestID}).Scan(&found).Error
+	switch {
+	case err != nil:
+		return fmt.Errorf("look at account %d: %w", guestID, err)
+	case found.SignedIn || found.Purchases != purchases:
+		return ErrNotClaimed
+	}
+	return nil
+}
+
+// leaveGuest takes from a claimed account what would still lead to it, and writes down where it went.
+func leaveGuest(tx *gorm.DB, guestID, userID int64, c Claimed) error {
+	detail, err := json.Marshal(map[string]any{"from": guestID, "purchases": c.Purchases, "credits": c.Credits})
+	if err != nil {
+		return fmt.Errorf("audit the claim of account %d: %w", guestID, err)
+	}
+	for _, step := range []struct {
+		statement string
+		args      []any
+	}{
+		{`UPDATE users SET email = NULL, stripe_customer_id = NULL, merged_into = ?, updated_at = now() WHERE id = ?`, []any{userID, guestID}},
+		{`UPDATE users SET merged_into = ? WHERE merged_into = ?`, []any{userID, guestID}},
+		{`UPDATE stripe_customers SET user_id = ? WHERE user_id = ?`, []any{userID, guestID}},
+		{`UPDATE withdrawals SET user_id = ? WHERE user_id = ?`, []any{userID, guestID}},
+		{`INSERT INTO audit_log (actor, action, user_id, detail) VALUES ('system', 'account.claim', ?, ?::jsonb)`, []any{userID, string(detail)}},
+	} {
+		if err := tx.Exec(step.statement, step.args...).Error; err != nil {
+			return fmt.Errorf("leave account %d to user %d: %w", guestID, userID, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package purchase_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+// claim gives ada's account, which nobody has signed in to, to a user.
+func (c *counter) claim(userID int64) (purchase.Claimed, error) {
+	var claimed purchase.Claimed
+	err := models.Transaction(context.Background(), c.DB, func(tx *gorm.DB) (err error) {
+		if err := ledger.LockAddress(tx, "ada@example.com"); err != nil {
+			return err
+		}
+		claimed, err = purchase.Claim(tx, c.user.ID, userID, "ada@example.com")
+		return err
+	})
+	return claimed, err
+}
+
+func TestClaim(t *testing.T) {
+	t.Parallel()
+	t.Run("brings purchases, grants and what was spent, and refunds follow", func(t *testing.T) {
+		t.Parallel()
+		c := newCounter(t)
+		owner := dbtest.User(t, c.DB, "owner@example.com").ID
+		c.buy("pi_2")
+		c.refunded("pi_2", 1750) // 600 of 1200 are left
+		c.spend(300)
+		c.must(c.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, c.user.ID).Error)
+		claimed, err := c.claim(owner)
+		if err != nil || claimed.Purchases != 2 || claimed.Credits != 1500 || len(claimed.Rows) != 6 {
+			t.Fatalf("claimed = %+v, %v; want 2 purchases and 1500 credits in three pairs", claimed, err)
+		}
+		c.wantBalances(map[int64]models.Credits{c.user.ID: 0, owner: 1500})
+		c.refunded("pi_1", 3500)
+		c.wantBalances(map[int64]models.Credits{c.user.ID: 0, owner: 300})
+		var left struct {
+			Email *string
+			MergedInto, Customer,
+			Purchases, Audit int64
+		}
+		c.must(c.DB.Raw(`SELECT email, merged_into, (SELECT user_id FROM stripe_customers WHERE customer_id = 'cus_1') AS customer,
+			(SELECT count(*) FROM purchases WHERE user_id = @owner) AS purchases,
+			(SELECT count(*) FROM audit_log WHERE action = 'account.claim' AND user_id = @owner AND detail ->> 'credits' = '1500') AS audit
+			FROM users WHERE id = @guest`, map[string]any{"owner": owner, "guest": c.user.ID}).Scan(&left).Error)
+		if left.Email != nil || left.MergedInto != owner || left.Customer != owner || left.Purchases != 2 || left.Audit != 1 {
+			t.Errorf("left = %+v, want an account without address, all else with user %d, and a line in the audit log", left, owner)
+		}
+	})
+	t.Run("brings a debt as well", func(t *testing.T) {
+		t.Parallel()
+		c := newCounter(t)
+		owner := dbtest.User(t, c.DB, "owner@example.com").ID
+		c.spend(1000)
+		c.refunded("pi_1", 3500)
+		if claimed, err := c.claim(owner); err != nil || claimed.Credits != -1000 {
+			t.Fatalf("claimed = %+v, %v; want a debt of 1000 credits", claimed, err)
+		}
+		c.wantBalances(map[int64]models.Credits{c.user.ID: 0, owner: -1000})
+	})
+	for is, statement := range map[string]string{
+		"somebody has signed in to it":          `INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified) VALUES ('i', 's', @guest, 'oidc', 'ada@example.com', true)`,
+		"its address is another one":            `UPDATE users SET email = 'other@example.com' WHERE id = @guest`,
+		"something of it is reserved":           `WITH held AS (UPDATE users SET credits_held = 5 WHERE id = @guest) INSERT INTO holds (id, user_id, feature, credits, expires_at) VALUES (gen_random_uuid(), @guest, 'job_match', 5, now())`,
+		"who claims it has deleted the account": `UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = now() WHERE id = @owner`,
+	} {
+		t.Run("refuses where "+is, func(t *testing.T) {
+			t.Parallel()
+			c := newCounter(t)
+			owner := dbtest.User(t, c.DB, "owner@example.com").ID
+			c.must(c.DB.Exec(statement, map[string]any{"guest": c.user.ID, "owner": owner}).Error)
+			if _, err := c.claim(owner); !errors.Is(err, purchase.ErrNotClaimed) {
+				t.Errorf("claim = %v, want a refusal", err)
+			}
+			c.wantBalances(map[int64]models.Credits{c.user.ID: 1200, owner: 0})
+		})
+	}
+}
+
+func TestTwentyClaimsAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t)
+	owners := []int64{dbtest.User(t, c.DB, "one@example.com").ID, dbtest.User(t, c.DB, "two@example.com").ID}
+	c.buy("pi_2")
+	var claimed atomic.Int64
+	dbtest.Together(20, func(i int) {
+		if i%4 == 3 {
+			c.refunded("pi_2", 700) // as an event that comes in between
+			return
+		}
+		switch _, err := c.claim(owners[i%2]); {
+		case err == nil:
+			claimed.Add(1)
+		case !errors.Is(err, purchase.ErrNotClaimed):
+			t.Errorf("claim %d: %v", i, err)
+		}
+	})
+	if claimed.Load() != 1 {
+		t.Errorf("claimed %d times, want once", claimed.Load())
+	}
+	var with []models.Credits
+	c.must(c.DB.Raw(`SELECT credits_balance FROM users WHERE credits_balance <> 0`).Scan(&with).Error)
+	if len(with) != 1 || with[0] != 2160 {
+		t.Errorf("balances = %v, want 2160 credits with one of the two", with)
+	}
+	dbtest.CheckLedger(t, c.DB)
+}
