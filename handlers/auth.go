@@ -13,7 +13,7 @@ import (
 
 // showLogin is GET /{locale}/login.
 func (h *Handler) showLogin(c *fiber.Ctx) error {
-	back := ownPath(c.Query("return_to"))
+	back := h.returnTo(c.Query("return_to"))
 	if currentVisitor(c).account != nil {
 		return leave(c, afterSignIn(back, pageLocale(c)))
 	}
@@ -38,7 +38,7 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	back := ownPath(c.Query("return_to"))
+	back := h.returnTo(c.Query("return_to"))
 	if currentVisitor(c).account != nil && purpose == "" {
 		return leave(c, afterSignIn(back, pageLocale(c)))
 	}
@@ -120,6 +120,9 @@ func (h *Handler) signOut(c *fiber.Ctx) error {
 	}
 	c.Set("Clear-Site-Data", `"storage"`) // Resume Matcher keeps drafts there; the next person must not see them
 	setFlash(c, h.Sessions.secure, "signed_out")
+	if back := h.returnTo(formValue(c, "return_to")); back != "" { // who wants to be somebody else there
+		return leave(c, pages.SignInAndBack(pageLocale(c), back))
+	}
 	return leave(c, "/"+pageLocale(c))
 }
 

@@ -117,6 +117,11 @@ func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	if wait := retryAfter(f); wait != "" {
 		c.Set(fiber.HeaderRetryAfter, wait)
 	}
+	if f.Code == fault.Unauthenticated && wantsFragment(c) && !isAPI(c) { // their session has ended under the page
+		c.Set("HX-Redirect", h.signInPage(c))
+		c.Status(fiber.StatusNoContent)
+		return nil
+	}
 	if isAPI(c) {
 		if f.Code == fault.Unauthenticated {
 			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")

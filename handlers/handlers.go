@@ -30,6 +30,7 @@ type Handler struct {
 	Webhook  *webhook.Service
 
 	bodies *transport.Budget
+	pages  []string // patterns of the addresses of our pages
 }
 
 // Legal is where the operator says what the law wants said; the footer links to it.

@@ -189,20 +189,26 @@ func requestID(c *fiber.Ctx) string {
 	return id
 }
 
-// requireUser sends visitors to the sign-in page and programs away.
+// requireUser sends visitors to the sign-in page and programs away. A part of a page leads nobody anywhere: answerError
+// has htmx leave the page.
 func (h *Handler) requireUser(c *fiber.Ctx) error {
 	if currentVisitor(c).account != nil {
 		return c.Next()
 	}
-	if isAPI(c) || c.Method() != fiber.MethodGet {
+	if isAPI(c) || c.Method() != fiber.MethodGet || wantsFragment(c) {
 		return fault.New(fault.Unauthenticated, nil)
 	}
-	return leave(c, "/"+pageLocale(c)+"/login?return_to="+url.QueryEscape(c.OriginalURL()))
+	return leave(c, h.signInPage(c))
 }
 
-// requireAdmin hides the admin pages from everybody else: they are not there.
+// requireAdmin hides the admin pages from users: they are not there. A visitor is sent to sign in whether there is such
+// a page or not, as an admin whose session has ended must be.
 func (h *Handler) requireAdmin(c *fiber.Ctx) error {
-	if v := currentVisitor(c); v.account != nil && v.account.Admin {
+	v := currentVisitor(c)
+	switch {
+	case v.account == nil:
+		return h.requireUser(c)
+	case v.account.Admin:
 		return c.Next()
 	}
 	return fault.New(fault.NotFound, nil)

@@ -28,15 +28,15 @@ var roles = []string{"nobody", "owner", "other", "admin", "read", "spend", "revo
 // program is nobody.
 type answered [7]int
 
-// The answers that many routes share: of pages for everybody, for users, and for admins, which are not there for anybody
-// else. A form tells who is not signed in, where a page leads to the sign-in.
+// The answers that many routes share: of pages for everybody, for users, and for admins, which are not there for any other
+// user. A form tells who is not signed in, where a page leads to the sign-in.
 func everybody(status int) answered {
 	return answered{status, status, status, status, status, status, status}
 }
 func userGet(status int) answered   { return answered{303, status, status, status, 303, 303, 303} }
 func userPost(status int) answered  { return answered{401, status, status, status, 401, 401, 401} }
 func ownerGet(status int) answered  { return answered{303, status, 404, 404, 303, 303, 303} }
-func adminGet(status int) answered  { return answered{404, 404, 404, status, 404, 404, 404} }
+func adminGet(status int) answered  { return answered{303, 404, 404, status, 303, 303, 303} }
 func adminPost(status int) answered { return answered{401, 404, 404, status, 401, 401, 401} }
 
 // routeRoles says of every route what each role is answered. What is asked for is the address beside it; {purchase},

@@ -118,5 +118,6 @@ func NewApp(h *Handler) *fiber.App {
 	staff.Post("/keys/:id/revoke", byAdmin, h.revokeKey)
 
 	app.Use(notFound)
+	h.pages = pagesOf(app)
 	return app
 }

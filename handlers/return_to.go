@@ -1,0 +1,51 @@
+package handlers
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// returnTo is where to go after signing in: the address, when a page of ours is there, and else "".
+func (h *Handler) returnTo(address string) string {
+	address = ownPath(address)
+	path, _, _ := strings.Cut(address, "?")
+	for _, pattern := range h.pages {
+		if path != "" && fiber.RoutePatternMatch(path, pattern, fiber.Config{CaseSensitive: true}) {
+			return address
+		}
+	}
+	return ""
+}
+
+// pagesOf lists the routes of our pages: those with a language that answer GET.
+func pagesOf(app *fiber.App) []string {
+	var patterns []string
+	for _, route := range app.GetRoutes(true) {
+		if route.Method == fiber.MethodGet && strings.HasPrefix(route.Path, "/:locale") {
+			patterns = append(patterns, route.Path)
+		}
+	}
+	slices.Sort(patterns)
+	return slices.Compact(patterns)
+}
+
+// signInPage is the page on which one signs in to come back to where one is: to the page that was asked for, or, where
+// htmx asks for a part of it, to the page that the browser shows.
+func (h *Handler) signInPage(c *fiber.Ctx) string {
+	back := c.OriginalURL()
+	if wantsFragment(c) {
+		shown, err := url.Parse(c.Get("HX-Current-URL"))
+		if back = ""; err == nil && h.ownOrigin(shown.Scheme+"://"+shown.Host, string(c.Request().Host())) {
+			back = shown.RequestURI()
+		}
+	}
+	if back = h.returnTo(back); back == "" {
+		return "/" + pageLocale(c) + "/login"
+	}
+	return pages.SignInAndBack(pageLocale(c), back)
+}
