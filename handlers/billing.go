@@ -110,6 +110,10 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 		return nil, nil
 	}
 	p, err := h.Purchase.BySession(c.UserContext(), userID, session)
+	if f := fault.Of(err); f != nil && f.Problem == fault.OtherAccount {
+		query := url.Values{"success": {"true"}, "session_id": {session}}
+		return &pages.ReturnState{Kind: pages.ReturnElsewhere, ReturnTo: "/" + pageLocale(c) + "/billing?" + query.Encode()}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -158,7 +158,7 @@ func sampleDocs() pages.APIDocs {
 
 func returnSamples(locale string) []sample {
 	var all []sample
-	for _, kind := range []pages.ReturnKind{pages.ReturnProcessing, pages.ReturnBooked, pages.ReturnCanceled, pages.ReturnWaiting, pages.ReturnFailed} {
+	for _, kind := range []pages.ReturnKind{pages.ReturnProcessing, pages.ReturnBooked, pages.ReturnCanceled, pages.ReturnWaiting, pages.ReturnFailed, pages.ReturnElsewhere} {
 		all = append(all, sample{"billing, " + string(kind), billing(locale, &pages.ReturnState{Kind: kind, Purchase: samplePurchase(),
 			PollURL: "/en/billing?success=true&poll=1"}), []string{"return-state"}})
 	}

@@ -113,7 +113,8 @@ const (
 	AddressTaken        Problem = "address_taken"
 	DeletionConfirm     Problem = "deletion_confirm"
 	DeletionDispute     Problem = "deletion_dispute"
-	Busy                Problem = "busy" // too many requests at once
+	Busy                Problem = "busy"          // too many requests at once
+	OtherAccount        Problem = "other_account" // a purchase of another user's
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -126,7 +127,7 @@ func Problems() []Problem {
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
 		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, DeletionConfirm, DeletionDispute,
-		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy}
+		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount}
 }
 
 // Error is a refusal that the user can understand.

@@ -23,12 +23,17 @@ func (s *Service) Purchase(ctx context.Context, userID int64, id string) (models
 }
 
 // BySession returns the user's purchase that a Checkout Session belongs to.
-// Errors: fault.NotFound for an unknown session and for another user's alike.
+// Errors: fault.NotFound, with fault.OtherAccount when it is another user's. Nobody can guess a session's id, so whoever
+// has it comes from there; the id of a purchase tells nothing.
 func (s *Service) BySession(ctx context.Context, userID int64, sessionID string) (models.Purchase, error) {
 	if !models.Storable(sessionID) {
 		return models.Purchase{}, fault.New(fault.NotFound, nil)
 	}
-	return s.take(ctx, "user_id = ? AND checkout_session_id = ?", userID, sessionID)
+	p, err := s.take(ctx, "checkout_session_id = ?", sessionID)
+	if err == nil && p.UserID != userID {
+		return models.Purchase{}, fault.Because(fault.NotFound, fault.OtherAccount)
+	}
+	return p, err
 }
 
 func (s *Service) take(ctx context.Context, where string, args ...any) (models.Purchase, error) {
