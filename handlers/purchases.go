@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -121,7 +123,18 @@ func (h *Handler) startPurchase(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return leave(c, started.URL)
+	return h.leaveToPay(c, started)
+}
+
+// leaveToPay sends the browser to where the order is paid. A browser drops the redirect of a form without a word when
+// the page's policy does not name where it leads, as when Stripe's pages are under a domain of the seller's; there, the
+// order's own page leads on.
+func (h *Handler) leaveToPay(c *fiber.Ctx, started purchase.Started) error {
+	if u, err := url.Parse(started.URL); err == nil && slices.Contains(h.Site.FormTargets, u.Scheme+"://"+u.Host) {
+		return leave(c, started.URL)
+	}
+	setFlash(c, h.Sessions.secure, flashPaying)
+	return leave(c, "/"+pageLocale(c)+"/purchase/"+started.PurchaseID.String())
 }
 
 // showPurchase is GET /{locale}/purchase/{id}.
@@ -142,9 +155,13 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	pay := h.Purchase.PayURL(d.Purchase)
+	if pay != "" && c.Cookies(flashCookie) == flashPaying { // once: the back button leads here
+		c.Set("Refresh", "0; url="+pay)
+	}
 	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{
 		Locale: pageLocale(c), Purchase: d.Purchase, Entries: entries, Refunds: d.Refunds, Disputes: d.Disputes,
-		PayURL: h.Purchase.PayURL(d.Purchase), Receipt: purchase.HasReceipt(d.Purchase),
+		PayURL: pay, Receipt: purchase.HasReceipt(d.Purchase),
 		Withdrawable: h.Purchase.Withdrawable(d.Purchase), Withdrawal: withdrawal,
 	}))
 }

@@ -147,6 +147,7 @@ var flashes = map[string]layouts.FlashKind{
 	"identity_taken": layouts.FlashFault, "address_taken": layouts.FlashFault, "identity_other": layouts.FlashFault, "identity_limit": layouts.FlashFault,
 	"purpose_expired": layouts.FlashFault, "purpose_failed": layouts.FlashFault,
 	"session_ended": layouts.FlashDone, "signed_out_everywhere": layouts.FlashDone,
+	flashPaying:   layouts.FlashDone,
 	"key_revoked": layouts.FlashDone, "feature_set": layouts.FlashDone,
 }
 
@@ -155,7 +156,8 @@ var countedFlashes = map[string]bool{"checked": true}
 
 const (
 	flashCookie = "flash"
-	flashCount  = "." // between a name and its number
+	flashPaying = "paying" // the order's page leads on to where it is paid
+	flashCount  = "."      // between a name and its number
 )
 
 // setFlash leaves a message for the next page. Only its name travels, so nobody can put words into our mouth; with
