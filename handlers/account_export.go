@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"time"
 
@@ -28,8 +27,8 @@ const movementsName = "movements"
 func (h *Handler) sendAccount(c *fiber.Ctx) error {
 	user := currentUserID(c)
 	return h.sendExport(c, ledger.Filter{}, "application/zip", locales.T(c.UserContext(), "account.export.name", nil)+".zip",
-		func(ctx context.Context, out io.Writer, export *ledger.Export, conn net.Conn) error {
-			file := accountFile{ctx: ctx, zip: zip.NewWriter(out), export: export, user: user, conn: conn}
+		func(ctx context.Context, out io.Writer, export *ledger.Export) error {
+			file := accountFile{ctx: ctx, zip: zip.NewWriter(out), export: export, user: user}
 			for _, section := range auth.Sections() {
 				if err := file.section(section); err != nil {
 					return err
@@ -42,20 +41,16 @@ func (h *Handler) sendAccount(c *fiber.Ctx) error {
 		})
 }
 
-// accountFile is the archive while it is written. Nothing waits longer than writeTimeout for its reader.
+// accountFile is the archive while it is written.
 type accountFile struct {
 	ctx    context.Context
 	zip    *zip.Writer
 	export *ledger.Export
 	user   int64
-	conn   net.Conn
 }
 
 // entry begins a file in the archive.
 func (f accountFile) entry(name string) (io.Writer, error) {
-	if err := f.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return nil, err
-	}
 	return f.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: models.Now()})
 }
 
@@ -131,7 +126,7 @@ func (f accountFile) movements() error {
 	if err != nil {
 		return err
 	}
-	if err := writeHistory(f.ctx, out, f.export, f.conn); err != nil {
+	if err := writeHistory(f.ctx, out, f.export); err != nil {
 		return err
 	}
 	if err := f.export.Again(); err != nil {
@@ -149,9 +144,6 @@ func (f accountFile) movements() error {
 		}
 		if len(lines) == 0 {
 			return list.end()
-		}
-		if err := f.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-			return err
 		}
 		for _, e := range lines {
 			err := list.row(columns, []any{e.ID, e.CreatedAt, string(e.Reason), int64(e.DeltaCredits), int64(e.BalanceAfter), e.Meta.PurchaseID, e.Meta.HoldID,

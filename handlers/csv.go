@@ -72,6 +72,9 @@ var formulas = regexp.MustCompile(`(^|[,;\t\r\n])([\p{Zs}"]*[=+\-@＝＋－＠])
 // harmless keeps a spreadsheet from taking a text, or a part of it, for a formula.
 // Source: https://owasp.org/www-community/attacks/CSV_Injection
 func harmless(text string) string {
+	if !strings.ContainsAny(text, "=+-@\t\r\n") && !strings.Contains(text, "\xef\xbc") { // the latter begins the wide forms; most have none
+		return text
+	}
 	text = formulas.ReplaceAllString(text, "$1'$2")
 	if strings.IndexAny(text, "\t\r\n") == 0 {
 		return "'" + text

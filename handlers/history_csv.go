@@ -1,10 +1,8 @@
 package handlers
 
 import (
-	"bufio"
 	"context"
 	"io"
-	"net"
 	"strconv"
 	"time"
 
@@ -16,8 +14,11 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// exportBudget bounds how long a reader may take for a whole history; writeTimeout, for one batch.
-const exportBudget = 10 * time.Minute
+const (
+	makeBudget  = time.Minute      // to make an exported file
+	takeBudget  = 10 * time.Minute // for its reader to take it; writeTimeout, for a part
+	maxFileSize = 256 << 20        // bytes; some three million movements
+)
 
 // sendHistory is GET /{locale}/history.csv: the movements of the page with the same filter, all of them, as they were
 // at one moment.
@@ -29,43 +30,43 @@ func (h *Handler) sendHistory(c *fiber.Ctx) error {
 	return h.sendExport(c, asked.filter, "text/csv; charset=utf-8", locales.T(c.UserContext(), "history.csv.name", nil)+".csv", writeHistory)
 }
 
-// sendExport streams a file that write makes of the user's movements. A few at once is all that is possible.
-func (h *Handler) sendExport(c *fiber.Ctx, filter ledger.Filter, mime, name string,
-	write func(context.Context, io.Writer, *ledger.Export, net.Conn) error) error {
-	// It goes on after this function has returned, and with it the request's own time.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), exportBudget)
+// sendExport sends a file that write makes of the user's movements. It is made whole first, so that a reader who takes
+// their time keeps no connection to the database, no snapshot and nobody else's turn, and so that half a file is never
+// taken for all there is: what goes wrong is an error page, and later a length that is not reached.
+func (h *Handler) sendExport(c *fiber.Ctx, filter ledger.Filter, mime, name string, write func(context.Context, io.Writer, *ledger.Export) error) error {
+	file, err := newSpool(maxFileSize)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if file != nil {
+			_ = file.Close() // nobody needs it
+		}
+	}()
+	// A long history takes longer than a request may.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), makeBudget)
+	defer cancel()
 	export, err := h.Ledger.Export(ctx, currentUserID(c), filter)
 	if err != nil {
-		cancel()
+		return err
+	}
+	defer export.Close()
+	if err := write(ctx, file, export); err != nil {
+		return err
+	}
+	size, err := file.sendTo(c.Context().Conn(), takeBudget)
+	if err != nil {
 		return err
 	}
 	c.Set(fiber.HeaderContentType, mime)
 	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+name+`"`)
-	if c.Method() == fiber.MethodHead {
-		export.Close()
-		cancel()
-		return nil
-	}
-	user, conn := currentUserID(c), c.Context().Conn()
-	c.Context().SetBodyStreamWriter(func(out *bufio.Writer) {
-		defer cancel()
-		defer export.Close()
-		whole := false
-		defer func() { // whatever goes wrong cuts the connection: what was sent must not look like all there is
-			cause := recover()
-			if whole {
-				return
-			}
-			_ = conn.Close() // nobody is left to tell
-			h.Site.Log.WarnContext(ctx, "export cut short", "user_id", user, "panic", cause != nil)
-		}()
-		whole = write(ctx, out, export, conn) == nil
-	})
+	c.Context().SetBodyStream(file, int(size))
+	file = nil // closed when it has been sent
 	return nil
 }
 
 // writeHistory writes an export as a spreadsheet of the reader's language opens it.
-func writeHistory(ctx context.Context, out io.Writer, export *ledger.Export, conn net.Conn) error {
+func writeHistory(ctx context.Context, out io.Writer, export *ledger.Export) error {
 	table := newHistoryTable(ctx, out)
 	for {
 		lines, err := export.Next()
@@ -74,9 +75,6 @@ func writeHistory(ctx context.Context, out io.Writer, export *ledger.Export, con
 		}
 		if len(lines) == 0 {
 			return table.flush()
-		}
-		if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-			return err
 		}
 		for _, line := range lines {
 			table.line(line)

@@ -113,6 +113,7 @@ const (
 	AddressTaken        Problem = "address_taken"
 	DeletionConfirm     Problem = "deletion_confirm"
 	DeletionDispute     Problem = "deletion_dispute"
+	ExportTooLarge      Problem = "export_too_large"
 	Busy                Problem = "busy"          // too many requests at once
 	OtherAccount        Problem = "other_account" // a purchase of another user's
 )
@@ -126,7 +127,7 @@ func Problems() []Problem {
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
-		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, DeletionConfirm, DeletionDispute,
+		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, DeletionConfirm, DeletionDispute, ExportTooLarge,
 		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount}
 }
 

@@ -3,7 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
+	"sync"
 
 	"gorm.io/gorm"
 
@@ -14,7 +14,8 @@ import (
 type Service struct {
 	DB *gorm.DB
 
-	exports atomic.Int32 // that are open
+	exports     chan struct{} // one place for each that may be open
+	exportsOnce sync.Once
 }
 
 // Page is one stretch of a user's history, newest first. Next is the cursor of the one after it, 0 at the end.

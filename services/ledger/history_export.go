@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -13,8 +14,11 @@ import (
 
 const (
 	exportBatch = 1000 // lines
-	// maxExports is how many may be open at once: each keeps a connection for as long as its reader takes.
+	// maxExports is how many are read at once: each keeps a connection. Others wait for their turn, no longer than exportWait.
 	maxExports = 3
+	exportWait = 8 * time.Second
+	// exportRetry is after how long somebody whose export is being read may ask again.
+	exportRetry = 5 // seconds
 )
 
 // Export is a history as it was at one moment, read a batch at a time.
@@ -27,27 +31,48 @@ type Export struct {
 	close  func()
 }
 
-// Export begins to read the user's whole history, or what a filter wants of it. ctx must last until it is closed.
-// Errors: fault.Unavailable while too many others are open.
+// Export begins to read the user's whole history, or what a filter wants of it. ctx must last until it is closed; so does
+// a lock that lets every user have one at a time, over all replicas. Close it before the result is sent: its reader must
+// not decide how long it lasts.
+//
+// Errors: fault.RateLimited while another one of the user is open; fault.Unavailable when too many others are for too long.
 func (s *Service) Export(ctx context.Context, userID int64, f Filter) (*Export, error) {
-	if s.exports.Add(1) > maxExports {
-		s.exports.Add(-1)
+	turns := s.exportTurns()
+	select {
+	case turns <- struct{}{}:
+	case <-time.After(exportWait):
 		return nil, fault.New(fault.Unavailable, nil)
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	tx, err := models.Snapshot(ctx, s.DB)
 	if err != nil {
-		s.exports.Add(-1)
+		<-turns
 		return nil, fmt.Errorf("export the history of user %d: %w", userID, err)
 	}
 	e := &Export{tx: tx, userID: userID, filter: f, close: sync.OnceFunc(func() {
 		tx.Rollback()
-		s.exports.Add(-1)
+		<-turns
 	})}
+	var alone bool
+	if err := tx.Raw(`SELECT pg_try_advisory_xact_lock(hashtextextended('export:' || ?::bigint, 0))`, userID).Scan(&alone).Error; err != nil {
+		e.Close()
+		return nil, fmt.Errorf("export the history of user %d: %w", userID, err)
+	}
+	if !alone {
+		e.Close()
+		return nil, fault.New(fault.RateLimited, map[string]any{"retryAfter": exportRetry})
+	}
 	if err := e.read(0); err != nil { // what can go wrong at once does so before anything is sent
 		e.Close()
 		return nil, err
 	}
 	return e, nil
+}
+
+func (s *Service) exportTurns() chan struct{} {
+	s.exportsOnce.Do(func() { s.exports = make(chan struct{}, maxExports) })
+	return s.exports
 }
 
 // Next returns the next lines, newest first; none at the end.

@@ -1,9 +1,11 @@
 package ledger_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,37 +209,94 @@ func TestExportSumsToTheBalanceWhileTwentySpend(t *testing.T) {
 	}
 }
 
-func TestExportsAtOnceAreFew(t *testing.T) {
+func TestOneExportOfAUserAtATime(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	replicas := []*ledger.Service{{DB: db}, {DB: db}}
+	ada, eve := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "eve@example.com")
+	t.Run("works, and refuses a second one elsewhere", func(t *testing.T) {
+		e, err := replicas[0].Export(t.Context(), ada.ID, ledger.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = replicas[1].Export(t.Context(), ada.ID, ledger.Filter{})
+		if f := fault.Of(err); f == nil || f.Code != fault.RateLimited || f.Detail["retryAfter"] == nil {
+			t.Errorf("a second export: %v, want rate_limited", err)
+		}
+		other, err := replicas[1].Export(t.Context(), eve.ID, ledger.Filter{})
+		if err != nil {
+			t.Fatalf("of another user: %v", err)
+		}
+		other.Close()
+		e.Close()
+		e.Close() // once more is no harm
+	})
+	t.Run("twenty at once are one after the other", func(t *testing.T) {
+		var open, done atomic.Int32
+		dbtest.Together(20, func(i int) {
+			e, err := replicas[i%2].Export(context.Background(), ada.ID, ledger.Filter{})
+			if fault.Is(err, fault.RateLimited) {
+				return
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if open.Add(1) > 1 {
+				t.Error("two exports of one user are open")
+			}
+			if _, err := e.Next(); err != nil {
+				t.Error(err)
+			}
+			done.Add(1)
+			open.Add(-1)
+			e.Close()
+		})
+		if done.Load() == 0 {
+			t.Error("none of twenty was made")
+		}
+	})
+	t.Run("a text that the database cannot hold leaves nothing open", func(t *testing.T) {
+		for range 10 {
+			if _, err := replicas[0].Export(t.Context(), ada.ID, ledger.Filter{Text: "\x00"}); err == nil || errors.Is(err, gorm.ErrRecordNotFound) || fault.Of(err) != nil {
+				t.Fatalf("%v, want an error of the database", err)
+			}
+		}
+	})
+}
+
+func TestExportsWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	s := &ledger.Service{DB: db}
-	user := dbtest.User(t, db, "ada@example.com")
 	var open []*ledger.Export
-	for {
-		e, err := s.Export(t.Context(), user.ID, ledger.Filter{})
+	for i := range 3 {
+		e, err := s.Export(t.Context(), dbtest.User(t, db, fmt.Sprintf("%d@example.com", i)).ID, ledger.Filter{})
 		if err != nil {
-			if !fault.Is(err, fault.Unavailable) {
-				t.Fatal(err)
-			}
-			break
+			t.Fatal(err)
 		}
-		if open = append(open, e); len(open) > 10 {
-			t.Fatal("ten exports are open and none is refused")
-		}
+		open = append(open, e)
 	}
+	late := dbtest.User(t, db, "late@example.com")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Export(gone, late.ID, ledger.Filter{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("for somebody who has left: %v", err)
+	}
+	turn := make(chan error)
+	go func() {
+		e, err := s.Export(t.Context(), late.ID, ledger.Filter{})
+		if err == nil {
+			e.Close()
+		}
+		turn <- err
+	}()
 	open[0].Close()
-	open[0].Close() // once more is no harm
-	again, err := s.Export(t.Context(), user.ID, ledger.Filter{})
-	if err != nil {
-		t.Fatalf("after one was closed: %v", err)
+	if err := <-turn; err != nil {
+		t.Errorf("the fourth, once one was closed: %v", err)
 	}
-	again.Close()
-	for _, e := range open {
-		e.Close()
-	}
-	if _, err := s.Export(t.Context(), user.ID, ledger.Filter{Text: "\x00"}); err == nil || errors.Is(err, gorm.ErrRecordNotFound) {
-		t.Errorf("a text that the database cannot hold: %v, want an error", err)
-	}
+	open[1].Close()
+	open[2].Close()
 }
 
 func TestUncharged(t *testing.T) {
