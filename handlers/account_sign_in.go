@@ -80,7 +80,7 @@ func (h *Handler) servePurpose(c *fiber.Ctx, flow auth.Flow) (flash string, err 
 // purposeFlash is the message about what kept a provider's answer from being used.
 func purposeFlash(problem fault.Problem) string {
 	switch problem {
-	case fault.IdentityTaken, fault.AddressTaken, fault.IdentityOther, fault.IdentityLimit:
+	case fault.IdentityTaken, fault.AddressTaken, fault.IdentityOther, fault.IdentityLimit, fault.NotPresent:
 		return string(problem)
 	case fault.SignInExpired:
 		return "purpose_expired"

@@ -64,9 +64,6 @@ func New(o Options) (*Service, error) {
 		o.Limits = limit.New(o.DB, nil)
 	}
 	s.Keys = NewKeys(o.DB, o.Limits, s.log, nil)
-	if o.HTTPClient == nil {
-		o.HTTPClient = &http.Client{Timeout: providerTimeout}
-	}
 	if u, err := url.Parse(o.AppURL); err != nil || u.Host == "" {
 		return nil, errors.New("auth: the application's address is not an absolute URL")
 	}
@@ -77,6 +74,7 @@ func New(o Options) (*Service, error) {
 		}
 		s.admins = append(s.admins, email)
 	}
+	client := boundedClient(o.HTTPClient)
 	for _, config := range o.Providers {
 		if err := config.check(); err != nil {
 			return nil, err
@@ -85,7 +83,7 @@ func New(o Options) (*Service, error) {
 			return nil, fmt.Errorf("auth: provider %q is configured twice", config.Name)
 		}
 		callback := strings.TrimRight(o.AppURL, "/") + "/auth/" + config.Name + "/callback"
-		s.providers = append(s.providers, newProvider(config, callback, o.HTTPClient, s.now))
+		s.providers = append(s.providers, newProvider(config, callback, client, s.now))
 	}
 	return s, nil
 }

@@ -1,9 +1,11 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,6 +17,7 @@ import (
 
 	jose "github.com/go-jose/go-jose/v4"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -36,7 +39,8 @@ type fakeProvider struct {
 	*httptest.Server
 	down     atomic.Bool
 	mu       sync.Mutex
-	idToken  string         // what the token endpoint gives
+	supports []string       // claims that discovery lists
+	idToken  any            // what the token endpoint gives
 	userInfo map[string]any // what userinfo gives
 	asked    url.Values     // what the token endpoint was asked
 }
@@ -65,7 +69,7 @@ func newFakeProvider(t *testing.T) *fakeProvider {
 		return map[string]any{
 			"issuer": f.URL, "authorization_endpoint": f.URL + "/authorize", "token_endpoint": f.URL + "/token",
 			"jwks_uri": f.URL + "/keys", "userinfo_endpoint": f.URL + "/userinfo",
-			"id_token_signing_alg_values_supported": []string{"RS256"},
+			"id_token_signing_alg_values_supported": []string{"RS256"}, "claims_supported": f.supports,
 		}
 	})
 	answer("/keys", func(*http.Request) any {
@@ -131,7 +135,8 @@ func (f *fakeProvider) says(t *testing.T, key int, claims map[string]any) {
 func (f *fakeProvider) tamper(change func(token string) string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.idToken = change(f.idToken)
+	token, _ := f.idToken.(string)
+	f.idToken = change(token)
 }
 
 // end completes a flow with the fake's answer.
@@ -154,6 +159,10 @@ func TestIDTokenIsChecked(t *testing.T) {
 		"with another nonce":         {claims: map[string]any{"nonce": "another"}},
 		"for another client":         {claims: map[string]any{"aud": "another"}},
 		"by another issuer":          {claims: map[string]any{"iss": "https://evil.example"}},
+		"for several, of another":    {claims: map[string]any{"aud": []string{"credits", "another"}, "azp": "another"}},
+		"for several, of nobody":     {claims: map[string]any{"aud": []string{"credits", "another"}}},
+		"that another asked for":     {claims: map[string]any{"azp": "another"}},
+		"whose expiry is a text":     {claims: map[string]any{"exp": "2030-01-01"}},
 		"expired":                    {claims: map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}},
 		"of another access token":    {claims: map[string]any{"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}},
 		"without a subject":          {claims: map[string]any{"sub": ""}},
@@ -182,7 +191,9 @@ func TestIDTokenIsChecked(t *testing.T) {
 		t.Errorf("%d users, want none", n)
 	}
 	_, flow := f.begin(t)
-	fake.says(t, 0, fake.claims(flow))
+	honest := fake.claims(flow)
+	honest["aud"], honest["azp"] = []string{"another", "credits"}, "credits"
+	fake.says(t, 0, honest)
 	if user, err := f.end(t, flow); err != nil || user.Email != ada {
 		t.Errorf("an honest token: %+v, %v", user, err)
 	}
@@ -291,5 +302,100 @@ func TestProviderThatFailsTheExchange(t *testing.T) {
 	wantProblem(t, err, fault.SignInFailed)
 	if strings.Contains(f.log.String(), "at=") {
 		t.Errorf("log = %s", f.log)
+	}
+}
+
+func TestAnswersThatBreakALibraryAreRefused(t *testing.T) {
+	t.Parallel()
+	fake := newFakeProvider(t)
+	f := newFixture(t, fake.config())
+	for name, spoil := range map[string]func(){
+		"an ID token that is a number": func() { fake.idToken = 7 }, // goth panics
+		"userinfo without an end":      func() { fake.userInfo["name"] = strings.Repeat("x", maxAnswerBytes) },
+		"userinfo that is nothing":     func() { fake.userInfo = nil },
+	} {
+		_, flow := f.begin(t)
+		fake.says(t, 0, fake.claims(flow))
+		fake.mu.Lock()
+		spoil()
+		fake.mu.Unlock()
+		_, err := f.end(t, flow)
+		if told := fault.Of(err); told == nil || told.Problem != fault.SignInFailed {
+			t.Errorf("%s: %v, want a refusal", name, err)
+		}
+	}
+}
+
+func TestBoundedAnswers(t *testing.T) {
+	t.Parallel()
+	long := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(bytes.Repeat([]byte("x"), 2*maxAnswerBytes))
+	}))
+	t.Cleanup(long.Close)
+	answer, err := boundedClient(nil).Get(long.URL) //nolint:noctx // a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if text, err := io.ReadAll(answer.Body); err != nil || len(text) != maxAnswerBytes {
+		t.Errorf("read %d bytes, %v, want %d", len(text), err, maxAnswerBytes)
+	}
+}
+
+func TestProofOfPresence(t *testing.T) {
+	t.Parallel()
+	long := func(config ProviderConfig) ProviderConfig { config.MaxAge = false; return config }
+	for name, c := range map[string]struct {
+		supports []string
+		ago      time.Duration // of auth_time; -1 for none
+		config   func(ProviderConfig) ProviderConfig
+		want     bool
+	}{
+		"signed in just now":                             {[]string{"auth_time"}, 10 * time.Second, nil, true},
+		"signed in two minutes ago":                      {[]string{"auth_time"}, 2 * time.Minute, nil, false},
+		"signed in in the future":                        {[]string{"auth_time"}, -time.Hour, nil, false},
+		"does not say when, and says that it does":       {[]string{"auth_time"}, -1, nil, false},
+		"does not say when, as it says":                  {[]string{"sub"}, -1, nil, true},
+		"says when though it does not list it":           {nil, 2 * time.Minute, nil, false},
+		"never asks again, whatever its tokens tell":     {nil, time.Hour, long, true},
+		"never asks again, and does not say when either": {nil, -1, long, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fake := newFakeProvider(t)
+			fake.supports = c.supports
+			config := fake.config()
+			if c.config != nil {
+				config = c.config(config)
+			}
+			f := newFixture(t, config)
+			var user models.User
+			for _, purpose := range []Purpose{"", Confirming} {
+				address, flow, err := f.Begin(t.Context(), "oidc", "en", purpose)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if asked := strings.Contains(address, "max_age=0"); asked != (purpose != "" && config.MaxAge) {
+					t.Errorf("purpose %q: max_age is sent: %v", purpose, asked)
+				}
+				claims := fake.claims(flow)
+				if c.ago != -1 {
+					claims["auth_time"] = f.clock.Now().Add(-c.ago).Unix()
+				}
+				fake.says(t, 0, claims)
+				if purpose == "" {
+					in, err := f.end(t, flow)
+					if err != nil || in.Proof != c.want {
+						t.Errorf("a sign-in is a proof: %v, %v, want %v", in.Proof, err, c.want)
+					}
+					user = in.User
+					continue
+				}
+				err = f.Confirm(t.Context(), user.ID, flow, url.Values{"state": {flow.State}, "code": {"c"}})
+				if told := fault.Of(err); (err == nil) != c.want || !c.want && (told == nil || told.Problem != fault.NotPresent) {
+					t.Errorf("confirming: %v, want that it counts: %v", err, c.want)
+				}
+			}
+		})
 	}
 }

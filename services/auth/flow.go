@@ -113,7 +113,7 @@ func (s *Service) Complete(ctx context.Context, flow Flow, query url.Values) (Si
 		return SignIn{}, err
 	}
 	user, err := s.signIn(ctx, config, who, flow.Locale)
-	return SignIn{User: user, Issuer: config.Issuer, Subject: who.Subject, Proof: true}, err
+	return SignIn{User: user, Issuer: config.Issuer, Subject: who.Subject, Proof: who.Present}, err
 }
 
 // identify checks what the provider sent back and returns who it says this is.
@@ -132,7 +132,7 @@ func (s *Service) identify(ctx context.Context, flow Flow, query url.Values) (Pr
 	if err != nil {
 		return refused(fault.SignInFailed, err)
 	}
-	said, err := p.complete(ctx, flow, code)
+	said, err := completeSafely(ctx, p, flow, code)
 	if fault.Of(err) != nil {
 		return ProviderConfig{}, profile{}, err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -70,7 +69,8 @@ func (p *gitHub) complete(ctx context.Context, _ Flow, code string) (profile, er
 	if name == "" {
 		name = user.NickName
 	}
-	return profile{Subject: user.UserID, Name: name, Email: email, EmailVerified: email != ""}, nil
+	return profile{Subject: user.UserID, Name: name, Email: email, EmailVerified: email != "",
+		Present: true}, nil // GitHub does not say when they signed in there: a round trip must do
 }
 
 // verifiedEmail returns the user's primary address, or nothing when GitHub has not verified it.
@@ -93,7 +93,7 @@ func (p *gitHub) verifiedEmail(ctx context.Context, accessToken string) (string,
 		Email             string
 		Primary, Verified bool
 	}
-	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswerBytes)).Decode(&emails); err != nil {
+	if err := json.NewDecoder(answer.Body).Decode(&emails); err != nil {
 		return "", &refusal{"emails", "GitHub's answer cannot be read"}
 	}
 	for _, e := range emails {

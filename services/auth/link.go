@@ -118,20 +118,24 @@ func identityOwner(tx *gorm.DB, issuer, subject string) (int64, error) {
 	return owner, nil
 }
 
-// Confirm checks that the provider's answer is about one of the user's own identities.
+// Confirm checks that the provider's answer is about one of the user's own identities, and that it has just made sure
+// that the person is there.
 //
-// Errors: as Complete; fault.Conflict with fault.IdentityOther for somebody else's identity, or a new one.
+// Errors: as Complete; fault.Conflict with fault.IdentityOther for somebody else's identity, or a new one, and with
+// fault.NotPresent where the provider answered for somebody who signed in there before.
 func (s *Service) Confirm(ctx context.Context, userID int64, flow Flow, query url.Values) error {
 	config, who, err := s.identify(ctx, flow, query)
 	if err != nil {
 		return err
 	}
 	owner, err := identityOwner(s.db.WithContext(ctx), config.Issuer, who.Subject)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if owner != userID {
+	case owner != userID:
 		return fault.Because(fault.Conflict, fault.IdentityOther)
+	case !who.Present:
+		return fault.Because(fault.Conflict, fault.NotPresent)
 	}
 	return nil
 }

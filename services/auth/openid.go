@@ -3,10 +3,12 @@ package auth
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +37,8 @@ type openID struct {
 type discovery struct {
 	provider *openidConnect.Provider
 	verifier *oidc.IDTokenVerifier
+	userInfo string // its address; empty where there is none
+	authTime bool   // its ID tokens say when the person signed in there
 }
 
 func (p *openID) config() ProviderConfig { return p.conf }
@@ -58,6 +62,9 @@ func (p *openID) begin(ctx context.Context, f Flow) (string, error) {
 	}
 	if f.Purpose != "" && p.conf.Nonce { // whoever keeps to OpenID Connect knows the parameter
 		query.Set("prompt", "select_account") // or the provider answers for whoever is signed in there
+	}
+	if f.Purpose != "" && p.conf.MaxAge {
+		query.Set("max_age", "0") // the person signs in again there, and auth_time says that they did
 	}
 	if f.Locale != "" {
 		query.Set("ui_locales", f.Locale)
@@ -100,18 +107,32 @@ func (p *openID) complete(ctx context.Context, f Flow, code string) (profile, er
 	if err != nil {
 		return profile{}, err
 	}
-	user, err := d.provider.FetchUser(session)
-	if err != nil { // the error may quote what the provider knows of the user
-		return profile{}, &refusal{"user_info", "the provider's user information could not be used"}
+	claims := map[string]any{}
+	if err := token.Claims(&claims); err != nil {
+		return profile{}, &refusal{"id_token", "its claims cannot be read"}
 	}
-	return profileOf(token, user), nil
+	info, err := p.fetchUserInfo(ctx, d, token.Subject, session.AccessToken)
+	if err != nil {
+		return profile{}, err
+	}
+	who := profileOf(token.Subject, claims, info)
+	who.Present = p.present(d, claims)
+	return who, nil
 }
 
-// verify checks the ID token: signature, issuer, audience, expiry, nonce, and that it belongs to the access token.
+// verify checks the ID token: signature, issuer, audience, who asked for it, expiry, nonce, and that it belongs to the
+// access token.
 func (p *openID) verify(ctx context.Context, d *discovery, session *openidConnect.Session, f Flow) (*oidc.IDToken, error) {
 	token, err := d.verifier.Verify(oidc.ClientContext(ctx, p.client), session.IDToken)
 	if err != nil {
 		return nil, &refusal{"id_token", err.Error()}
+	}
+	var party struct {
+		Authorized string `json:"azp"`
+	}
+	// Source: https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation, 4 and 5
+	if err := token.Claims(&party); err != nil || party.Authorized != p.conf.ClientID && (party.Authorized != "" || len(token.Audience) > 1) {
+		return nil, &refusal{"id_token", "it was made for another client"}
 	}
 	if p.conf.Nonce && (f.Nonce == "" || subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(f.Nonce)) != 1) {
 		return nil, &refusal{"nonce", "the ID token was made for another sign-in"}
@@ -122,6 +143,50 @@ func (p *openID) verify(ctx context.Context, d *discovery, session *openidConnec
 		}
 	}
 	return token, nil
+}
+
+// fetchUserInfo asks for what the ID token leaves out; nothing where the provider has no such address. goth's own reads
+// an answer of any size and panics on claims of another type.
+func (p *openID) fetchUserInfo(ctx context.Context, d *discovery, subject, accessToken string) (map[string]any, error) {
+	if d.userInfo == "" {
+		return nil, nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.userInfo, nil)
+	if err != nil {
+		return nil, &refusal{"user_info", "the provider's address cannot be read"}
+	}
+	req.Header.Set("Authorization", "Bearer "+accessToken)
+	answer, err := p.client.Do(req)
+	if err != nil {
+		return nil, &refusal{"user_info", "the provider did not answer"}
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		return nil, &refusal{"user_info", answer.Status}
+	}
+	var info map[string]any
+	if err := json.NewDecoder(answer.Body).Decode(&info); err != nil || info["sub"] != subject {
+		return nil, &refusal{"user_info", "the provider's user information could not be used"} // it may say anything: it stays out of the log
+	}
+	return info, nil
+}
+
+// presenceAge is how old a sign-in at the provider may be to prove that the person is present.
+const presenceAge = time.Minute
+
+// present reports whether the provider has just made sure that the person is there. Where it says when they signed in,
+// that decides. Where it does not (Google, LinkedIn, an OpenID provider that lists no auth_time), a round trip that this
+// browser has just made must do: weaker, because the provider may have answered for whoever is still signed in there.
+func (p *openID) present(d *discovery, claims map[string]any) bool {
+	if !p.conf.MaxAge {
+		return true
+	}
+	at, said := claims["auth_time"].(float64)
+	if !said {
+		return !d.authTime
+	}
+	age := p.now().Sub(time.Unix(int64(at), 0))
+	return -presenceAge <= age && age <= presenceAge
 }
 
 // discover reads the provider's discovery document, once; a failure is tried again at the next sign-in.
@@ -159,6 +224,12 @@ func (p *openID) lookUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var more struct {
+		Claims []string `json:"claims_supported"`
+	}
+	if err := about.Claims(&more); err != nil {
+		return err
+	}
 	endpoint := about.Endpoint()
 	provider, err := openidConnect.NewCustomisedURL(p.conf.ClientID, p.conf.ClientSecret, p.callback,
 		endpoint.AuthURL, endpoint.TokenURL, p.conf.Issuer, about.UserInfoEndpoint(), "", "openid", "profile", "email")
@@ -169,6 +240,8 @@ func (p *openID) lookUp(ctx context.Context) error {
 	p.discovered.Store(&discovery{
 		provider: provider,
 		verifier: about.Verifier(&oidc.Config{ClientID: p.conf.ClientID, Now: p.now}),
+		userInfo: about.UserInfoEndpoint(),
+		authTime: slices.Contains(more.Claims, "auth_time"),
 	})
 	return nil
 }

@@ -1,12 +1,11 @@
 package auth
 
 import (
+	"cmp"
+	"maps"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/markbates/goth"
 
 	"github.com/resume-matcher/credits/services/address"
 )
@@ -22,20 +21,22 @@ type profile struct {
 	Email         string
 	EmailVerified bool
 	Name          string
+	Present       bool // the provider has just made sure that the person is there
 }
 
-// profileOf reads goth's user. The subject is the signed one. goth lays the unsigned userinfo over the ID token, so
-// "verified" in one counts for the other's address only when it is the same.
-func profileOf(token *oidc.IDToken, user goth.User) profile {
-	p := profile{Subject: token.Subject, Name: user.Name, Email: user.Email}
-	if p.Name == "" {
-		p.Name = user.NickName
+// profileOf reads what an ID token says and, where it is silent or older, the unsigned userinfo. The subject is the signed
+// one, and "verified" in one counts for the other's address only when it is the same.
+func profileOf(subject string, signed, info map[string]any) profile {
+	claims := maps.Clone(signed)
+	maps.Copy(claims, info)
+	text := func(from map[string]any, name string) string {
+		said, _ := from[name].(string)
+		return said
 	}
-	var signed struct {
-		Email string `json:"email"`
-	}
-	sameAddress := token.Claims(&signed) == nil && (signed.Email == "" || signed.Email == user.Email)
-	p.EmailVerified = sameAddress && saysTrue(user.RawData["email_verified"])
+	p := profile{Subject: subject, Email: text(claims, "email")}
+	p.Name = cmp.Or(text(claims, "name"), text(claims, "nickname"), text(claims, "preferred_username"))
+	sameAddress := text(signed, "email") == "" || text(signed, "email") == p.Email
+	p.EmailVerified = sameAddress && saysTrue(claims["email_verified"])
 	return p
 }
 

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -23,6 +24,7 @@ type ProviderConfig struct {
 	ClientSecret string
 	PKCE         bool // the provider takes a code_verifier
 	Nonce        bool // the provider puts the nonce into its ID tokens
+	MaxAge       bool // the provider has people sign in again for max_age=0, and says when they did
 }
 
 // String leaves the secret out.
@@ -33,10 +35,11 @@ func (c ProviderConfig) LogValue() slog.Value { return slog.StringValue(c.Name) 
 
 // OpenID is any provider that keeps to OpenID Connect.
 func OpenID(label, issuer, clientID, clientSecret string) ProviderConfig {
-	return ProviderConfig{Name: "oidc", Label: label, Issuer: issuer, ClientID: clientID, ClientSecret: clientSecret, PKCE: true, Nonce: true}
+	return ProviderConfig{Name: "oidc", Label: label, Issuer: issuer, ClientID: clientID, ClientSecret: clientSecret, PKCE: true, Nonce: true, MaxAge: true}
 }
 
-// Google is Sign in with Google.
+// Google is Sign in with Google. It knows no max_age, and says when somebody signed in to verified apps alone.
+// Source: https://developers.google.com/identity/siwg/security-bundle
 func Google(clientID, clientSecret string) ProviderConfig {
 	return ProviderConfig{
 		Name: "google", Label: "Google", Issuer: "https://accounts.google.com",
@@ -110,6 +113,44 @@ func newProvider(config ProviderConfig, callback string, client *http.Client, no
 		return newGitHub(config, callback, client)
 	}
 	return &openID{conf: config, callback: callback, client: client, now: now}
+}
+
+// completeSafely is p.complete for a library that panics at some answers: those are refused.
+func completeSafely(ctx context.Context, p provider, f Flow, code string) (who profile, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			who, err = profile{}, &refusal{"answer", fmt.Sprintf("the provider's answer cannot be read: %T", r)}
+		}
+	}()
+	return p.complete(ctx, f, code)
+}
+
+// bounded cuts every answer of a provider off at maxAnswerBytes: none that means well is longer.
+type bounded struct{ next http.RoundTripper }
+
+// RoundTrip sends the request on.
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := b.next.RoundTrip(r)
+	if err == nil {
+		answer.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(answer.Body, maxAnswerBytes), answer.Body}
+	}
+	return answer, err
+}
+
+// boundedClient is client, or a usual one, with bounded answers.
+func boundedClient(client *http.Client) *http.Client {
+	own := http.Client{Timeout: providerTimeout}
+	if client != nil {
+		own = *client
+	}
+	if own.Transport == nil {
+		own.Transport = http.DefaultTransport
+	}
+	own.Transport = bounded{own.Transport}
+	return &own
 }
 
 // refusal is a sign-in that failed, for the log: at which step, and a reason without anything personal in it.

@@ -111,6 +111,9 @@ const (
 	IdentityOther       Problem = "identity_other"
 	IdentityLimit       Problem = "identity_limit"
 	AddressTaken        Problem = "address_taken"
+	AddressKnown        Problem = "address_known"    // an account that signs in otherwise has this address
+	AddressReissued     Problem = "address_reissued" // the same provider has vouched for this address as somebody else's
+	NotPresent          Problem = "not_present"      // the provider did not ask the person again
 	DeletionConfirm     Problem = "deletion_confirm"
 	DeletionDispute     Problem = "deletion_dispute"
 	ExportTooLarge      Problem = "export_too_large"
@@ -127,7 +130,7 @@ func Problems() []Problem {
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
-		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, DeletionConfirm, DeletionDispute, ExportTooLarge,
+		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressReissued, NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
 		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount}
 }
 

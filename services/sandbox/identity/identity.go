@@ -125,7 +125,7 @@ func newProvider(issuer string, store *store) (*op.Provider, error) {
 		AuthMethodPost:     true,
 		SupportedUILocales: []language.Tag{language.English, language.German},
 		SupportedScopes:    []string{"openid", "profile", "email"},
-		SupportedClaims:    []string{"sub", "name", "email", "email_verified", "locale"},
+		SupportedClaims:    []string{"sub", "name", "email", "email_verified", "locale", "auth_time"},
 	}
 	if _, err := rand.Read(config.CryptoKey[:]); err != nil {
 		return nil, err
