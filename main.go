@@ -361,8 +361,15 @@ func (p *program) signIn(ctx context.Context, db *gorm.DB, secrets seal.Secrets,
 		}
 		p.cfg, p.closers = cfg, append(p.closers, server.Close)
 	}
+	providers := auth.Configured(p.cfg)
+	if p.cfg.Mode == config.Sandbox {
+		providers[0].Alias = auth.SandboxIssuer
+		if err := auth.AdoptSandbox(ctx, db); err != nil {
+			return nil, err
+		}
+	}
 	return auth.New(auth.Options{
-		DB: db, AppURL: p.cfg.AppURL, Providers: auth.Configured(p.cfg), AdminEmails: p.cfg.AdminEmails, Secrets: secrets, Limits: limits, Log: p.log, Now: models.Now,
+		DB: db, AppURL: p.cfg.AppURL, Providers: providers, AdminEmails: p.cfg.AdminEmails, Secrets: secrets, Limits: limits, Log: p.log, Now: models.Now,
 	})
 }
 

@@ -23,17 +23,26 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/identity"
 )
 
-// offer has the desk take sign-ins from the sandbox's provider.
-func (d *desk) offer() {
+// offer has the desk take sign-ins from two providers, as the sandbox's: oidc, and one that is called google.
+func (d *desk) offer(admins ...string) {
 	d.t.Helper()
-	server, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: "credits", ClientSecret: "not-a-secret",
-		RedirectURLs: []string{"http://localhost/auth/oidc/callback"}})
-	if err != nil {
-		d.t.Fatal(err)
+	var providers []auth.ProviderConfig
+	for _, name := range []string{"oidc", "google"} {
+		server, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: "credits", ClientSecret: "not-a-secret",
+			RedirectURLs: []string{"http://localhost/auth/" + name + "/callback"}})
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		d.t.Cleanup(func() { _ = server.Close(context.Background()) })
+		provider := auth.OpenID("Demo", server.Issuer(), "credits", "not-a-secret")
+		if provider.Name = name; name == "google" {
+			provider.Label = "Google"
+		}
+		providers = append(providers, provider)
 	}
-	d.t.Cleanup(func() { _ = server.Close(context.Background()) })
+	var err error
 	d.handler.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", Secrets: deskSecrets, Log: slog.New(slog.DiscardHandler),
-		Providers: []auth.ProviderConfig{auth.OpenID("Demo", server.Issuer(), "credits", "not-a-secret")}})
+		Providers: providers, AdminEmails: admins})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -41,6 +50,12 @@ func (d *desk) offer() {
 
 // identify goes through the provider's page as somebody, and returns where it sends the browser.
 func (d *desk) identify(address, email string) string {
+	d.t.Helper()
+	return d.identifyAs(address, email, "")
+}
+
+// identifyAs is identify with an id at the provider that does not follow from the address.
+func (d *desk) identifyAs(address, email, subject string) string {
 	d.t.Helper()
 	browser := &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if r.URL.Host == "localhost" {
@@ -61,6 +76,7 @@ func (d *desk) identify(address, email string) string {
 	form.Find("input[type=hidden]").Each(func(_ int, field *goquery.Selection) { data.Set(field.AttrOr("name", ""), field.AttrOr("value", "")) })
 	data.Set("email", email)
 	data.Set("name", "Ada Lovelace")
+	data.Set("subject", subject)
 	data.Set("verified", "on")
 	form.Find("input[type=checkbox]").Each(func(_ int, field *goquery.Selection) { data.Set(field.AttrOr("name", ""), field.AttrOr("value", "on")) })
 	target, err := page.Request.URL.Parse(form.AttrOr("action", ""))

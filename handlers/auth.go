@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 
@@ -34,11 +35,15 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 		}
 	}
 	h.ensureLocale(c)
+	back := h.returnTo(c.Query("return_to"))
 	purpose, err := h.purposeOf(c)
 	if err != nil {
 		return err
 	}
-	back := h.returnTo(c.Query("return_to"))
+	waiting, joins := h.waitingFlow(c)
+	if joins {
+		purpose, back = auth.Joining, waiting.ReturnTo
+	}
 	if currentVisitor(c).account != nil && purpose == "" {
 		return leave(c, afterSignIn(back, pageLocale(c)))
 	}
@@ -46,8 +51,8 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	flow.ReturnTo = back
-	if purpose != "" {
+	flow.ReturnTo, flow.Join = back, waiting.Join
+	if purpose != "" && !joins {
 		flow.Session = h.Sessions.purposeToken(currentVisitor(c).session, purpose)
 	}
 	if err := h.keepFlow(c, flow); err != nil {
@@ -73,7 +78,7 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 	if !first {
 		return leave(c, flowTarget(flow))
 	}
-	if flow.Purpose != "" {
+	if flow.Purpose != "" && flow.Purpose != auth.Joining {
 		return h.finishPurpose(c, flow)
 	}
 	if c.Query("error") == "access_denied" { // they changed their mind
@@ -85,6 +90,10 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 		return err
 	}
 	in, err := h.Auth.Complete(c.UserContext(), flow, query)
+	var held *auth.Held
+	if errors.As(err, &held) {
+		return h.showHeld(c, flow, held)
+	}
 	if err != nil {
 		return err
 	}
@@ -92,13 +101,47 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 		return err
 	}
 	h.Site.Log.InfoContext(c.UserContext(), "signed in", "user_id", in.ID, "provider", flow.Provider)
+	if flow.Join != nil {
+		if err := h.join(c, in, *flow.Join); err != nil {
+			return err
+		}
+	}
 	return leave(c, flowTarget(flow))
+}
+
+// join adds the identity that was held back, and leaves word of what came of it.
+func (h *Handler) join(c *fiber.Ctx, in auth.SignIn, join auth.Join) error {
+	flash, err := "linked", h.Auth.Join(c.UserContext(), in, join)
+	if f := fault.Of(err); f != nil && f.Problem != "" {
+		flash, err = purposeFlash(f.Problem), nil
+	}
+	if err != nil {
+		return err
+	}
+	setFlash(c, h.Sessions.secure, flash)
+	return nil
+}
+
+// showHeld tells why a sign-in opened nothing. Where its owner can sign in the old way, the page leads there, and the
+// identity waits in the flow meanwhile.
+func (h *Handler) showHeld(c *fiber.Ctx, flow auth.Flow, held *auth.Held) error {
+	h.setLocale(c, flow.Locale)
+	data := pages.HeldData{Locale: flow.Locale, Email: held.Join.Email, Provider: h.providerLabel(flow.Provider)}
+	flow.Join = &held.Join
+	if err := h.keepFlow(c, flow); err != nil {
+		return err
+	}
+	for _, way := range held.Ways {
+		query := url.Values{"locale": {flow.Locale}, "join": {flow.State}}
+		data.Ways = append(data.Ways, pages.Linkable{Name: way.Name, Label: way.Label, URL: "/auth/" + way.Name + "?" + query.Encode()})
+	}
+	return h.render(c, fiber.StatusConflict, "held.title", pages.Held(data))
 }
 
 // flowTarget is the page on which a flow ends well.
 func flowTarget(flow auth.Flow) string {
-	if flow.ReturnTo == "" && flow.Purpose != "" {
-		return "/" + flow.Locale + purposePages[flow.Purpose]
+	if page, ok := purposePages[flow.Purpose]; ok && flow.ReturnTo == "" {
+		return "/" + flow.Locale + page
 	}
 	return afterSignIn(flow.ReturnTo, flow.Locale)
 }

@@ -78,3 +78,13 @@ func (h *Handler) landedFlow(c *fiber.Ctx) (auth.Flow, bool) {
 	}
 	return flow, true
 }
+
+// waitingFlow is the flow of this browser in which an identity waits to be added, where the address names one.
+func (h *Handler) waitingFlow(c *fiber.Ctx) (auth.Flow, bool) {
+	state := c.Query("join")
+	flow, ok := h.Auth.OpenFlow(c.Cookies(h.Sessions.flowCookieOf(state)))
+	if !ok || flow.Join == nil || !sameText(flow.State, state) {
+		return auth.Flow{}, false
+	}
+	return flow, true
+}

@@ -145,7 +145,7 @@ var flashes = map[string]layouts.FlashKind{
 	"profile_saved":     layouts.FlashDone, "unlinked": layouts.FlashDone, "last_sign_in": layouts.FlashFault,
 	"linked": layouts.FlashDone, "already_linked": layouts.FlashDone, "confirmed": layouts.FlashDone, "account_deleted": layouts.FlashDone,
 	"identity_taken": layouts.FlashFault, "address_taken": layouts.FlashFault, "identity_other": layouts.FlashFault, "identity_limit": layouts.FlashFault,
-	"not_present": layouts.FlashFault,
+	"not_present":     layouts.FlashFault,
 	"purpose_expired": layouts.FlashFault, "purpose_failed": layouts.FlashFault,
 	"session_ended": layouts.FlashDone, "signed_out_everywhere": layouts.FlashDone,
 	flashPaying:   layouts.FlashDone,

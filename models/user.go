@@ -35,6 +35,20 @@ type Identity struct {
 	LastSignInAt  time.Time
 }
 
+// RefusedIdentity is one that opens nothing, because user UserID has its verified address.
+type RefusedIdentity struct {
+	Issuer, Subject       string
+	UserID                int64
+	Provider, Email, Name string
+	CreatedAt, LastSeenAt time.Time
+}
+
+// AdminIdentity is the identity that holds the right of an address of ADMIN_EMAILS.
+type AdminIdentity struct {
+	Email, Issuer, Subject string
+	CreatedAt              time.Time
+}
+
 // Session is one signed-in browser, found by the hash of its cookie.
 type Session struct {
 	KeyHash         string `gorm:"primaryKey"`

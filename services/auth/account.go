@@ -46,8 +46,8 @@ func IdentityID(i models.Identity) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// Unlink takes one way to sign in from a user, never the last one, and with it the address that it vouched for. One that
-// is gone already is no error.
+// Unlink takes one way to sign in from a user, never the last one, with it the address that it vouched for, and ends the
+// sessions that it opened. One that is gone already is no error.
 //
 // Locks: the user. Errors: fault.Conflict with fault.LastIdentity.
 func (s *Service) Unlink(ctx context.Context, userID int64, id string) error {
@@ -69,6 +69,9 @@ func (s *Service) Unlink(ctx context.Context, userID int64, id string) error {
 			err := tx.Exec("DELETE FROM identities WHERE issuer = ? AND subject = ?", identity.Issuer, identity.Subject).Error
 			if err != nil {
 				return fmt.Errorf("unlink an identity of user %d: %w", userID, err)
+			}
+			if err := endThrough(tx, userID, identity); err != nil {
+				return err
 			}
 			return settleAddress(tx, userID, s.now())
 		}

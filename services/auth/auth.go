@@ -119,8 +119,7 @@ type Account struct {
 }
 
 // accountSQL reads a user and their right in one go, so that an address taken off the list counts at the next request.
-const accountSQL = `SELECT ` + userColumns + `,
-	EXISTS (SELECT 1 FROM identities AS i WHERE i.user_id = users.id AND i.email_verified AND i.email IN ?) AS admin
+const accountSQL = `SELECT ` + userColumns + `, ` + hasRight + ` AS admin
 	FROM users WHERE id = ? AND deleted_at IS NULL`
 
 const userColumns = `id, email, name, stripe_customer_id, credits_balance, credits_held, locale, created_at, updated_at`

@@ -32,6 +32,7 @@ type Flow struct {
 	ReturnTo  string    `json:"return_to"` // the caller's own; not looked at here
 	Purpose   Purpose   `json:"purpose,omitempty"`
 	Session   string    `json:"session,omitempty"` // names the session that began it, where it has a purpose
+	Join      *Join     `json:"join,omitempty"`    // an identity that was held back
 	StartedAt time.Time `json:"started_at"`
 }
 
@@ -113,7 +114,7 @@ func (s *Service) Complete(ctx context.Context, flow Flow, query url.Values) (Si
 		return SignIn{}, err
 	}
 	user, err := s.signIn(ctx, config, who, flow.Locale)
-	return SignIn{User: user, Issuer: config.Issuer, Subject: who.Subject, Proof: who.Present}, err
+	return SignIn{User: user, Issuer: config.KnownAs(), Subject: who.Subject, Proof: who.Present}, err
 }
 
 // identify checks what the provider sent back and returns who it says this is.

@@ -18,6 +18,7 @@ type Purpose string
 const (
 	Linking    Purpose = "link"    // to add a way to sign in
 	Confirming Purpose = "confirm" // to show that it is still them
+	Joining    Purpose = "join"    // to sign in the old way and add the identity that was held back
 )
 
 // maxIdentities is how many ways to sign in one user may have.
@@ -40,7 +41,7 @@ func (s *Service) Link(ctx context.Context, userID int64, flow Flow, query url.V
 }
 
 func (s *Service) link(ctx context.Context, userID int64, config ProviderConfig, who profile) (already bool, err error) {
-	a := arrival{issuer: config.Issuer, provider: config.Name, who: who, now: s.now()}
+	a := s.arrival(config, who)
 	err = models.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
 		already, err = a.join(tx, userID)
 		return err
@@ -74,6 +75,9 @@ func (a arrival) join(tx *gorm.DB, userID int64) (already bool, err error) {
 	}
 	if err == nil {
 		err = settleAddress(tx, userID, a.now)
+	}
+	if err == nil {
+		err = a.pin(tx, userID)
 	}
 	return owner != 0, err
 }
@@ -128,7 +132,7 @@ func (s *Service) Confirm(ctx context.Context, userID int64, flow Flow, query ur
 	if err != nil {
 		return err
 	}
-	owner, err := identityOwner(s.db.WithContext(ctx), config.Issuer, who.Subject)
+	owner, err := identityOwner(s.db.WithContext(ctx), config.KnownAs(), who.Subject)
 	switch {
 	case err != nil:
 		return err

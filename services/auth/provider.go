@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,7 +18,8 @@ import (
 type ProviderConfig struct {
 	Name         string // the route: oidc, google, github, linkedin
 	Label        string // what the sign-in page calls it
-	Issuer       string // who vouches for the subject; kept with every identity, so it must never change
+	Issuer       string // who vouches for the subject, in its ID tokens
+	Alias        string // what identities are kept under instead of Issuer; neither must ever change
 	DiscoveryURL string // where the discovery document lies, when that is not Issuer
 	API          string // GitHub's API address; GitHub is no OpenID provider
 	ClientID     string
@@ -26,6 +28,9 @@ type ProviderConfig struct {
 	Nonce        bool // the provider puts the nonce into its ID tokens
 	MaxAge       bool // the provider has people sign in again for max_age=0, and says when they did
 }
+
+// KnownAs is the issuer that is kept with every identity.
+func (c ProviderConfig) KnownAs() string { return cmp.Or(c.Alias, c.Issuer) }
 
 // String leaves the secret out.
 func (c ProviderConfig) String() string { return "provider " + c.Name }

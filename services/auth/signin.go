@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -21,25 +22,44 @@ type arrival struct {
 	provider string
 	who      profile
 	locale   string
+	admins   []string
 	now      time.Time
 }
 
 // signIn finds the user of an identity, links the identity to a user, or makes a user for it.
 //
-// A known identity is its user, whatever its address has become. A new one joins an existing user only by an address
-// that the provider has verified.
+// A known identity is its user, whatever its address has become. A new one never opens an account by its address, with
+// one exception: an account to which nobody has ever signed in, made from an address that paid, opens to the first
+// identity for which the provider has verified that address.
 //
 // Locks: the identity, its address, then users by ascending id.
 // Idempotent: the same identity always ends at the same user, from any number of requests at once.
+// Errors: *Held.
 func (s *Service) signIn(ctx context.Context, config ProviderConfig, who profile, locale string) (models.User, error) {
-	a := arrival{issuer: config.Issuer, provider: config.Name, who: who, locale: locale, now: s.now()}
+	a := s.arrival(config, who)
+	a.locale = locale
 	var id int64
+	var held *Held
 	err := models.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
+		held = nil
 		id, err = a.settle(tx)
+		var taken *takenError
+		if errors.As(err, &taken) {
+			held, err = s.hold(tx, a, taken.holder)
+			return err // the refusal is committed
+		}
+		if err == nil {
+			err = a.pin(tx, id)
+		}
 		return err
 	})
 	if err != nil {
 		return models.User{}, fmt.Errorf("sign in: %w", err)
+	}
+	if held != nil {
+		s.log.WarnContext(ctx, "sign-in held back: an account has its address", "provider", a.provider, "user_id", held.Join.UserID, "same_issuer", held.Reissued,
+			"admin", slices.Contains(s.admins, who.Email))
+		return models.User{}, held
 	}
 	s.claim(ctx, id)
 	var user models.User
@@ -48,6 +68,16 @@ func (s *Service) signIn(ctx context.Context, config ProviderConfig, who profile
 	}
 	return user, nil
 }
+
+func (s *Service) arrival(config ProviderConfig, who profile) arrival {
+	return arrival{issuer: config.KnownAs(), provider: config.Name, who: who, admins: s.admins, now: s.now()}
+}
+
+// takenError says that a new identity has the address of a user who signs in otherwise.
+type takenError struct{ holder int64 }
+
+// Error says it for the log.
+func (e *takenError) Error() string { return "the address belongs to another user" }
 
 // settle returns the user that an arrival belongs to.
 func (a arrival) settle(tx *gorm.DB) (int64, error) {
@@ -112,6 +142,9 @@ func (a arrival) write(tx *gorm.DB, userID int64) error {
 	err := tx.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, a.issuer, a.who.Subject, userID, a.provider, a.who.Email, a.who.EmailVerified,
 		a.who.Name, a.now, a.now).Error
+	if err == nil {
+		err = tx.Exec(`DELETE FROM refused_identities WHERE issuer = ? AND subject = ?`, a.issuer, a.who.Subject).Error
+	}
 	if err != nil {
 		return fmt.Errorf("add identity: %w", err)
 	}
@@ -120,29 +153,38 @@ func (a arrival) write(tx *gorm.DB, userID int64) error {
 
 // place returns the user for a new identity, 0 when the address was taken in this very moment.
 func (a arrival) place(tx *gorm.DB) (int64, error) {
-	holder, err := lockHolder(tx, a.who.Email)
-	if err != nil {
-		return 0, err
-	}
-	switch {
-	case !a.who.EmailVerified: // it stays with the identity: anybody may claim an address
+	if !a.who.EmailVerified { // the address stays with the identity: anybody may claim one
 		return a.insertUser(tx, "")
+	}
+	holder, claimed, err := lockHolder(tx, a.who.Email)
+	switch {
+	case err != nil:
+		return 0, err
 	case holder == 0:
 		return a.insertUser(tx, a.who.Email)
+	case claimed:
+		return 0, &takenError{holder}
 	}
 	return holder, a.fillIn(tx, holder)
 }
 
-// lockHolder returns the user who holds an address, locked, or 0.
-func lockHolder(tx *gorm.DB, email string) (int64, error) {
+// lockHolder returns the user who holds an address, locked, or 0: whose address it is, or of whom a provider has verified
+// it. claimed says that somebody has ever signed in as them.
+func lockHolder(tx *gorm.DB, email string) (id int64, claimed bool, err error) {
 	if email == "" {
-		return 0, nil
+		return 0, false, nil
 	}
-	var id int64
-	if err := tx.Raw("SELECT id FROM users WHERE email = ? FOR UPDATE", email).Scan(&id).Error; err != nil {
-		return 0, fmt.Errorf("lock holder of an address: %w", err)
+	var row struct {
+		ID      int64
+		Claimed bool
 	}
-	return id, nil
+	err = tx.Raw(`SELECT id, EXISTS (SELECT FROM identities WHERE user_id = users.id) AS claimed FROM users
+		WHERE email = @email OR id IN (SELECT user_id FROM identities WHERE email = @email AND email_verified)
+		ORDER BY email IS NOT DISTINCT FROM @email DESC, id LIMIT 1 FOR UPDATE`, map[string]any{"email": email}).Scan(&row).Error
+	if err != nil {
+		return 0, false, fmt.Errorf("lock holder of an address: %w", err)
+	}
+	return row.ID, row.Claimed, nil
 }
 
 // insertUser makes a user, with an address or without. 0 when another holds the address after all.

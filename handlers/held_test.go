@@ -1,0 +1,74 @@
+package handlers
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+)
+
+func read(t *testing.T, r reply) *goquery.Document {
+	t.Helper()
+	doc, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// comeFrom signs in by one of the two providers, as somebody with an id of their own there.
+func (b browser) comeFrom(provider, email, subject string) reply {
+	b.t.Helper()
+	began := b.visit("/auth/" + provider + "?locale=en&return_to=/en/history")
+	return b.visit(b.identifyAs(began.header.Get("Location"), email, subject))
+}
+
+func TestAddressOfAnAccountThatSignsInOtherwise(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.offer()
+	d.browser().comeFrom("oidc", "ada@example.com", "subject-of-2023")
+
+	t.Run("the same provider's is refused with words", func(t *testing.T) {
+		b := d.browser()
+		r := b.comeFrom("oidc", "ada@example.com", "subject-of-2026")
+		doc := read(t, r)
+		if r.status != 409 || doc.Find("#held-help").Length() != 1 || doc.Find("#held-ways").Length() != 0 || b.jar["session"] != "" {
+			t.Errorf("%d, signed in: %v: %s", r.status, b.jar["session"] != "", doc.Find("main").Text())
+		}
+	})
+	t.Run("is not added by signing in to another account", func(t *testing.T) {
+		b := d.browser()
+		join := read(t, b.comeFrom("google", "ada@example.com", "h")).Find("#held-ways a").First().AttrOr("href", "")
+		began := b.visit(join)
+		r := b.visit(d.identifyAs(began.header.Get("Location"), "bob@example.com", "bob"))
+		if r.status != 303 || r.flash() != "identity_other" {
+			t.Errorf("%d, %q", r.status, r.flash())
+		}
+		if again := d.browser().comeFrom("google", "ada@example.com", "h"); again.status != 409 {
+			t.Errorf("it opens an account: %d", again.status)
+		}
+	})
+	t.Run("another provider's is added after signing in the old way", func(t *testing.T) {
+		b := d.browser()
+		r := b.comeFrom("google", "ada@example.com", "g")
+		join := read(t, r).Find("#held-ways a").AttrOr("href", "")
+		if r.status != 409 || !strings.HasPrefix(join, "/auth/oidc?") || b.jar["session"] != "" {
+			t.Fatalf("%d with %q", r.status, join)
+		}
+		if elsewhere := d.browser().visit(join); strings.Contains(elsewhere.header.Get("Location"), "max_age=0") {
+			t.Error("another browser can add the identity")
+		}
+		began := b.visit(join)
+		if !strings.Contains(began.header.Get("Location"), "max_age=0") {
+			t.Errorf("the old way is begun with %s, want a fresh sign-in", began.header.Get("Location"))
+		}
+		r = b.visit(d.identifyAs(began.header.Get("Location"), "ada@example.com", "subject-of-2023"))
+		if r.status != 303 || r.header.Get("Location") != "/en/history" || r.flash() != "linked" || b.jar["session"] == "" {
+			t.Errorf("%d to %s, %q", r.status, r.header.Get("Location"), r.flash())
+		}
+		if again := d.browser().comeFrom("google", "ada@example.com", "g"); again.status != 303 {
+			t.Errorf("the added sign-in: %d, want that it opens the account", again.status)
+		}
+	})
+}

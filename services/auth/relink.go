@@ -1,0 +1,89 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// ByAdmin is an admin's decision about one identity of a user.
+type ByAdmin struct {
+	ActorID   int64
+	UserID    int64
+	Identity  string // as IdentityID names it
+	RequestID string
+}
+
+// Relink gives a refused identity the account that has its address: the admin knows that it is the same person. It takes
+// the place of the identities through which the same issuer vouched for the address, and ends their sessions.
+//
+// Locks: the identity, its address, the user. Errors: fault.NotFound when there is no such refused identity any more;
+// fault.Conflict with fault.IdentityTaken when it has become another account's.
+func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
+	return models.Transaction(ctx, s.db, func(tx *gorm.DB) error {
+		refused, err := findRefused(tx, by)
+		if err != nil {
+			return err
+		}
+		a := arrival{issuer: refused.Issuer, provider: refused.Provider, admins: s.admins, now: s.now(),
+			who: profile{Subject: refused.Subject, Email: refused.Email, EmailVerified: true, Name: refused.Name}}
+		if err := a.lock(tx); err != nil {
+			return err
+		}
+		switch owner, err := identityOwner(tx, a.issuer, a.who.Subject); {
+		case err != nil:
+			return err
+		case owner != 0:
+			return fault.Because(fault.Conflict, fault.IdentityTaken)
+		}
+		if err := tx.Exec("SELECT 1 FROM users WHERE id = ? FOR UPDATE", by.UserID).Error; err != nil {
+			return fmt.Errorf("lock user %d: %w", by.UserID, err)
+		}
+		var replaced []models.Identity
+		err = tx.Raw(`DELETE FROM identities WHERE user_id = ? AND issuer = ? AND email_verified AND email = ? RETURNING issuer, subject`,
+			by.UserID, a.issuer, a.who.Email).Scan(&replaced).Error
+		if err != nil {
+			return fmt.Errorf("replace an identity of user %d: %w", by.UserID, err)
+		}
+		for _, old := range replaced {
+			if err := endThrough(tx, by.UserID, old); err != nil {
+				return err
+			}
+		}
+		if err := a.write(tx, by.UserID); err != nil {
+			return err
+		}
+		if err := settleAddress(tx, by.UserID, a.now); err != nil {
+			return err
+		}
+		return models.AppendAudit(tx, models.Deed{ActorID: by.ActorID, Action: "identity.relink", UserID: by.UserID, RequestID: by.RequestID,
+			Detail: map[string]any{"provider": a.provider, "issuer": a.issuer, "replaced": len(replaced)}})
+	})
+}
+
+// findRefused returns the refused identity that an admin decides on.
+func findRefused(tx *gorm.DB, by ByAdmin) (models.RefusedIdentity, error) {
+	var rows []models.RefusedIdentity
+	if err := tx.Raw(`SELECT issuer, subject, provider, email, name FROM refused_identities WHERE user_id = ? FOR UPDATE`, by.UserID).Scan(&rows).Error; err != nil {
+		return models.RefusedIdentity{}, fmt.Errorf("refused identities of user %d: %w", by.UserID, err)
+	}
+	for _, row := range rows {
+		if IdentityID(models.Identity{Issuer: row.Issuer, Subject: row.Subject}) == by.Identity {
+			return row, nil
+		}
+	}
+	return models.RefusedIdentity{}, fault.New(fault.NotFound, nil)
+}
+
+// endThrough ends the sessions that an identity opened, and those of which nothing is known.
+func endThrough(tx *gorm.DB, userID int64, identity models.Identity) error {
+	err := tx.Exec(`DELETE FROM sessions WHERE user_id = ? AND (issuer = '' OR issuer = ? AND subject = ?)`, userID, identity.Issuer, identity.Subject).Error
+	if err != nil {
+		return fmt.Errorf("end the sessions of an identity of user %d: %w", userID, err)
+	}
+	return nil
+}
