@@ -106,7 +106,7 @@ func TestOthersBelongings(t *testing.T) {
 		}
 		other.open("/" + locale + "/account")
 		token := other.find(`[name="_csrf"]`).AttrOr("value", "")
-		for _, action := range append(actions, "/"+locale+sc.ids.Replace("/admin/users/{rich}/grant"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/refund"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/check"),
+		for _, action := range append(actions, "/"+locale+sc.ids.Replace("/admin/users/{rich}/grant"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/refund"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/check"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/move"),
 			"/"+locale+"/admin/events/evt_seed_4/retry", "/"+locale+"/admin/withdrawals/"+withdrawal+"/close", "/"+locale+"/admin/keys/"+key+"/revoke",
 			"/"+locale+"/admin/reconcile", "/"+locale+"/admin/keys", "/"+locale+"/admin/features") {
 			req, err := http.NewRequest(http.MethodPost, sc.site.url+action, strings.NewReader(url.Values{"_csrf": {token}, "credits": {"5"}, "note": {"x"}, "direction": {"grant"},

@@ -76,6 +76,8 @@ var forms = []form{
 	{is: "POST /admin/purchases/ID/check", who: "admin", path: "/admin/purchases/{paid}", button: "#check"},
 	{is: "POST /admin/purchases/ID/refund", who: "admin", path: "/admin/purchases/{paid}", button: "#refund-submit", counts: `SELECT count(*) FROM refund_requests`, fields: []typist{
 		{name: "amount", good: "1", takes: []string{"a comma"}, either: []string{"dots"}}, {name: "note", good: "Ada", takes: freeText}, {name: "seen", hidden: true}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
+	{is: "POST /admin/purchases/ID/move", who: "admin", path: "/admin/purchases/{paid}", button: "#move-submit", fields: []typist{ // to nobody: a move changes whose the others' is
+		{name: "note", good: "Ada", either: freeText}, {name: "to"}, {name: "seen", hidden: true}}},
 	{is: "POST /admin/withdrawals/ID/close", who: "admin", path: "/admin/withdrawals", button: `[id^="close-"]`, counts: `SELECT count(*) FROM audit_log`},
 	{is: "GET /admin/events", who: "admin", path: "/admin/events", button: "#show", fields: []typist{
 		{name: "status", good: "review", takes: empty}, {name: "kind", good: "checkout.session.completed", takes: empty},

@@ -57,10 +57,10 @@ func (s *Service) PreviewMove(ctx context.Context, m Move) (MovePreview, error) 
 // Errors: those of purchase.Move; fault.Invalid for an account that is not there and for a missing or long note.
 func (s *Service) Move(ctx context.Context, m Move) (purchase.Moved, error) {
 	m.Note = strings.TrimSpace(m.Note)
-	to, err := s.recipient(ctx, m.To)
-	if err == nil {
-		err = CheckNote(m.Note)
+	if err := CheckNote(m.Note); err != nil {
+		return purchase.Moved{}, err
 	}
+	to, err := s.recipient(ctx, m.To)
 	if err != nil {
 		return purchase.Moved{}, err
 	}

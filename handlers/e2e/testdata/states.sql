@@ -19,6 +19,7 @@ FROM (VALUES
     ('buyer', 'disputed', 'paid', 1, 0, 500, now() - interval '50 days'),
     ('buyer', 'won', 'paid', 1, 0, 0, now() - interval '60 days'),
     ('buyer', 'lost', 'paid', 1, 0, 500, now() - interval '70 days'),
+    ('debt', 'moved', 'paid', 1, 0, 0, now() - interval '4 days'),
     ('disputer', 'open', 'paid', 1, 0, 500, now() - interval '7 days'),
     ('second', 'withdrawn', 'paid', 1, 0, 0, now() - interval '1 day')
 ) p (who, key, status, quantity, refunded, disputed, moment);
@@ -46,6 +47,12 @@ FROM (VALUES
 ) l (n, who, delta, reason, meta, since) ORDER BY n;
 INSERT INTO credit_transactions (user_id, delta_credits, reason, created_at, balance_after)
 SELECT pg_temp.who('rich'), -5, 'job_match', now() - interval '1 hour', 0 FROM generate_series(1, 120);
+
+INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, balance_after)
+SELECT pg_temp.who(who), delta, 'manual', jsonb_build_object('purchase_id', p.id, 'counterpart', pg_temp.who(other), 'actor', 'user:1', 'note', 'Probe'), 0
+FROM purchases p, (VALUES ('debt', 'second', -500), ('second', 'debt', 500)) m (who, other, delta) WHERE p.idempotency_key = 'moved';
+UPDATE purchases SET user_id = pg_temp.who('second') WHERE idempotency_key = 'moved';
+INSERT INTO users (name, merged_into) VALUES ('', pg_temp.who('second'));
 
 INSERT INTO holds (id, user_id, feature, credits, status, expires_at, created_at)
 SELECT gen_random_uuid(), pg_temp.who('holder'), feature, credits, status, now() + lasts, now() - interval '1 hour'
