@@ -38,7 +38,11 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, form pages.GrantForm
 	if err != nil {
 		return err
 	}
-	purchases, err := h.Purchase.OfUser(ctx, user.ID, entriesPerPage)
+	before, err := purchaseCursor(c)
+	if err != nil {
+		return err
+	}
+	purchases, more, err := h.Purchase.OfUser(ctx, user.ID, before, entriesPerPage)
 	if err != nil {
 		return err
 	}
@@ -52,8 +56,27 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, form pages.GrantForm
 	}
 	form.Key = randomKey()
 	here := fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), user.ID)
+	if more {
+		data.MorePurchases = here + "?purchases=" + purchases[len(purchases)-1].ID.String()
+	}
+	if before != uuid.Nil {
+		data.FirstPurchases = here
+	}
 	data.Entries, data.FirstURL, data.NextURL, data.Form = page.Entries, firstPage(here, cursor), nextPage(here, page.Next), form
 	return h.render(c, status, "admin_user.title", pages.AdminUser(data))
+}
+
+// purchaseCursor reads before which purchase a page of them begins; the zero id is the newest.
+func purchaseCursor(c *fiber.Ctx) (uuid.UUID, error) {
+	text := c.Query("purchases")
+	if text == "" {
+		return uuid.Nil, nil
+	}
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return uuid.Nil, fault.Field("purchases", fault.CursorInvalid)
+	}
+	return id, nil
 }
 
 // addRecords adds what else is known of a user: what is reserved, what Stripe said, what was done by hand.

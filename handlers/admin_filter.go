@@ -18,7 +18,10 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-const maxObject = 255 // characters of an id that is searched for
+const (
+	maxObject       = 255 // characters of an id that is searched for
+	findingsPerPage = 50
+)
 
 // adminFilter reads the filter of a list from the address. What cannot be used is told beside its field, and the rest
 // of what was typed is kept.
@@ -102,7 +105,7 @@ func (f *adminFilter) choice(field string, offered []string) string {
 func (h *Handler) showEvents(c *fiber.Ctx) error {
 	f := h.filterOf(c)
 	data := pages.AdminEventsData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Types: h.Webhook.Types()}
-	statuses := make([]string, 0, len(models.StripeEventStatuses()))
+	statuses := []string{pages.StatusOpen}
 	for _, s := range models.StripeEventStatuses() {
 		statuses = append(statuses, string(s))
 	}
@@ -113,7 +116,11 @@ func (h *Handler) showEvents(c *fiber.Ctx) error {
 	}
 	data.Filter = f.shown
 	if f.status() == fiber.StatusOK {
-		list, err := h.Webhook.Events(c.UserContext(), webhook.Query{Status: models.StripeEventStatus(f.shown.Status), Type: f.shown.Kind, From: f.from, Until: f.until,
+		status, open := models.StripeEventStatus(f.shown.Status), f.shown.Status == pages.StatusOpen
+		if open {
+			status = ""
+		}
+		list, err := h.Webhook.Events(c.UserContext(), webhook.Query{Status: status, Open: open, Type: f.shown.Kind, From: f.from, Until: f.until,
 			Object: f.shown.Object, After: after, Limit: entriesPerPage})
 		if err != nil {
 			return err
@@ -138,10 +145,11 @@ func (h *Handler) openEvents(c *fiber.Ctx, data *pages.AdminEventsData) error {
 	if err != nil {
 		return err
 	}
-	data.LastReceived, data.Open, data.Purchases = overview.LastReceived, overview.Open, overview.Purchases
-	last, err := h.Purchase.LastReconciliation(c.UserContext())
+	data.LastReceived, data.Open, data.Purchases, data.MoreOpen = overview.LastReceived, overview.Open, overview.Purchases, overview.MoreOpen
+	after := max(wholeNumber(c.Query("findings")), 0)
+	last, err := h.Purchase.LastReconciliation(c.UserContext(), after, findingsPerPage)
 	if err == nil && last != nil {
-		data.Last, data.Findings = &last.Reconciliation, last.Findings
+		data.Last, data.Findings, data.Found, data.NextFinding, data.FurtherFindings = &last.Reconciliation, last.Findings, last.Found, last.Next, after > 0
 	}
 	return err
 }

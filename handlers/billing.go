@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
@@ -92,7 +93,7 @@ func (h *Handler) cover(c *fiber.Ctx, user models.User) (*pages.Shortage, error)
 // nothing: credits come from Stripe's event, or, while that is late, from Stripe's own answer about the session.
 func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, error) {
 	if c.Query("canceled") == "true" {
-		latest, err := h.Purchase.OfUser(c.UserContext(), userID, 1)
+		latest, _, err := h.Purchase.OfUser(c.UserContext(), userID, uuid.Nil, 1)
 		if err != nil {
 			return nil, err
 		}

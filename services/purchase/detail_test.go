@@ -53,11 +53,11 @@ func TestLastReconciliationThatStopped(t *testing.T) {
 	t.Parallel()
 	c := newCounter(t)
 	ctx := context.Background()
-	if r, err := c.LastReconciliation(ctx); r != nil || err != nil {
+	if r, err := c.LastReconciliation(ctx, 0, 1000); r != nil || err != nil {
 		t.Errorf("before the first: %v, %v", r, err)
 	}
 	c.must(c.BeginReconcile(ctx))
-	if r, err := c.LastReconciliation(ctx); err != nil || r == nil || r.LastError != "" || r.FinishedAt != nil {
+	if r, err := c.LastReconciliation(ctx, 0, 1000); err != nil || r == nil || r.LastError != "" || r.FinishedAt != nil {
 		t.Errorf("just begun: %+v, %v", r, err)
 	}
 	stopped, cancel := context.WithCancel(ctx)
@@ -66,7 +66,7 @@ func TestLastReconciliationThatStopped(t *testing.T) {
 	if _, err := c.Reconcile(stopped); err == nil {
 		t.Fatal("a reconciliation that was stopped succeeded")
 	}
-	if r, err := c.LastReconciliation(ctx); err != nil || r == nil || r.LastError == "" || r.FinishedAt != nil {
+	if r, err := c.LastReconciliation(ctx, 0, 1000); err != nil || r == nil || r.LastError == "" || r.FinishedAt != nil {
 		t.Errorf("stopped: %+v, %v", r, err)
 	}
 }

@@ -48,12 +48,15 @@ func (s *Service) take(ctx context.Context, where string, args ...any) (models.P
 	return p, nil
 }
 
-// OfUser returns a user's newest purchases, for whoever helps them.
-func (s *Service) OfUser(ctx context.Context, userID int64, limit int) ([]models.Purchase, error) {
-	var rows []models.Purchase
-	err := s.DB.WithContext(ctx).Where("user_id = ?", userID).Order("created_at DESC").Limit(limit).Find(&rows).Error
-	if err != nil {
-		return nil, fmt.Errorf("purchases of user %d: %w", userID, err)
+// OfUser returns a user's purchases, newest first, for whoever helps them: up to limit of those before one, which may be
+// the zero id for the newest. more reports whether there are older ones.
+func (s *Service) OfUser(ctx context.Context, userID int64, before uuid.UUID, limit int) (rows []models.Purchase, more bool, err error) {
+	query := s.DB.WithContext(ctx).Where("user_id = ?", userID)
+	if before != uuid.Nil {
+		query = query.Where("(created_at, id) < (SELECT created_at, id FROM purchases WHERE id = ? AND user_id = ?)", before, userID)
 	}
-	return rows, nil
+	if err := query.Order("created_at DESC, id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
+		return nil, false, fmt.Errorf("purchases of user %d: %w", userID, err)
+	}
+	return rows[:min(len(rows), limit)], len(rows) > limit, nil
 }

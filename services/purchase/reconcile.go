@@ -34,7 +34,9 @@ var errNotDue = errors.New("not due")
 // Report is what one reconciliation came to.
 type Report struct {
 	models.Reconciliation
-	Findings []models.Finding
+	Findings []models.Finding // a page of them
+	Found    int64            // in all
+	Next     int64            // the finding after which the next page begins; 0 at the end
 }
 
 // Reconcile reads the Checkout Sessions, refunds and disputes of the last 30 days from Stripe, books what their events
@@ -99,9 +101,9 @@ func (s *Service) reconcile(ctx context.Context, every time.Duration) (Report, e
 		s.leaveRun(context.WithoutCancel(ctx), r, err)
 		return Report{}, err
 	}
-	report, err := s.report(ctx, *r)
+	report, err := s.report(ctx, *r, 0, maxFindings)
 	if err == nil {
-		s.Log.InfoContext(ctx, "reconciled", "checked", r.Checked, "findings", len(report.Findings))
+		s.Log.InfoContext(ctx, "reconciled", "checked", r.Checked, "findings", report.Found)
 	}
 	return report, err
 }
@@ -217,8 +219,9 @@ func (s *Service) leaveRun(ctx context.Context, r *models.Reconciliation, cause 
 	}
 }
 
-// LastReconciliation is how the newest run stands, with what it found so far; nil before the first.
-func (s *Service) LastReconciliation(ctx context.Context) (*Report, error) {
+// LastReconciliation is how the newest run stands, with up to limit of what it found so far after a finding; nil before the
+// first run.
+func (s *Service) LastReconciliation(ctx context.Context, after int64, limit int) (*Report, error) {
 	var r models.Reconciliation
 	// A run that nobody holds has a lease that ended for ever ago, which no time.Time can tell.
 	err := s.DB.WithContext(ctx).Raw(`SELECT id, since, step, cursor, checked, holder, greatest(leased_until, 'epoch') AS leased_until, last_error,
@@ -229,18 +232,25 @@ func (s *Service) LastReconciliation(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("last reconciliation: %w", err)
 	}
-	report, err := s.report(ctx, r)
+	report, err := s.report(ctx, r, after, limit)
 	return &report, err
 }
 
-// maxFindings is how many findings a report lists.
+// maxFindings is how many findings the report of a run that has just ended lists.
 const maxFindings = 1000
 
-func (s *Service) report(ctx context.Context, r models.Reconciliation) (Report, error) {
-	report := Report{Reconciliation: r}
-	err := s.DB.WithContext(ctx).Where("reconciliation_id = ?", r.ID).Order("id").Limit(maxFindings).Find(&report.Findings).Error
+func (s *Service) report(ctx context.Context, r models.Reconciliation, after int64, limit int) (Report, error) {
+	report, db := Report{Reconciliation: r}, s.DB.WithContext(ctx)
+	err := db.Model(&models.Finding{}).Where("reconciliation_id = ?", r.ID).Count(&report.Found).Error
+	if err == nil {
+		err = db.Where("reconciliation_id = ? AND id > ?", r.ID, after).Order("id").Limit(limit + 1).Find(&report.Findings).Error
+	}
 	if err != nil {
 		return report, fmt.Errorf("findings of reconciliation %d: %w", r.ID, err)
+	}
+	if len(report.Findings) > limit {
+		report.Findings = report.Findings[:limit]
+		report.Next = report.Findings[limit-1].ID
 	}
 	return report, nil
 }

@@ -226,7 +226,7 @@ func TestReconcilePagesAndResumes(t *testing.T) {
 		t.Fatal("reconcile succeeded although Stripe refused a page")
 	}
 	a.wantBalance(200 * 1200)
-	last, err := a.LastReconciliation(t.Context())
+	last, err := a.LastReconciliation(t.Context(), 0, 1000)
 	if err != nil || last.FinishedAt != nil || last.LastError == "" || last.Cursor != "cs_50" {
 		t.Fatalf("run = %+v, %v; want it stopped after cs_50 with a reason", last, err)
 	}

@@ -16,6 +16,7 @@ import (
 // Query says which stored events are wanted. The zero value wants all of them.
 type Query struct {
 	Status      models.StripeEventStatus
+	Open        bool // only those that need a person or still wait
 	Type        string
 	From, Until time.Time // received at or after From and before Until; zero for no bound
 	Object      string    // the id of the event, of what it is about, or of the payment; whole
@@ -47,6 +48,9 @@ func (s *Service) Events(ctx context.Context, q Query) (Listed, error) {
 	}
 	if q.Status != "" {
 		add(`status = @status`, "status", string(q.Status))
+	}
+	if q.Open {
+		where += " AND " + openSQL
 	}
 	if q.Type != "" {
 		add(`type = @type`, "type", q.Type)

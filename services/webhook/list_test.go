@@ -27,6 +27,7 @@ func TestEventsByFilter(t *testing.T) {
 	}{
 		"everything":                     {Query{}, 12},
 		"a status":                       {Query{Status: models.EventReview}, 2},
+		"what is not done":               {Query{Open: true}, 8},
 		"a type":                         {Query{Type: "price.updated"}, 6},
 		"both":                           {Query{Status: models.EventDone, Type: "price.updated"}, 1},
 		"from a day":                     {Query{From: noon.Add(24 * time.Hour)}, 10},

@@ -15,8 +15,12 @@ import (
 type Overview struct {
 	LastReceived *time.Time
 	Open         []models.StripeEvent // without payload
+	MoreOpen     bool                 // there are more than those
 	Purchases    map[string]uuid.UUID // of those open events that are about one of ours: by event, its purchase
 }
+
+// openSQL is what needs a person or still waits.
+const openSQL = `status IN ('review', 'failed', 'deferred', 'received')`
 
 // Overview reads it.
 func (s *Service) Overview(ctx context.Context, limit int) (Overview, error) {
@@ -29,10 +33,12 @@ func (s *Service) Overview(ctx context.Context, limit int) (Overview, error) {
 	if last.Valid {
 		o.LastReceived = &last.Time
 	}
-	err := db.Omit("payload").Where("status IN ('review', 'failed', 'deferred', 'received')").
-		Order("status = 'review' DESC, received_at DESC").Limit(limit).Find(&o.Open).Error
+	err := db.Omit("payload").Where(openSQL).Order("status = 'review' DESC, received_at DESC").Limit(limit + 1).Find(&o.Open).Error
 	if err != nil {
 		return o, fmt.Errorf("open events: %w", err)
+	}
+	if len(o.Open) > limit {
+		o.Open, o.MoreOpen = o.Open[:limit], true
 	}
 	o.Purchases, err = s.purchasesOf(ctx, o.Open)
 	return o, err

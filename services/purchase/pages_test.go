@@ -1,0 +1,64 @@
+package purchase_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// However many purchases and findings there are, a person gets to the last one.
+func TestPurchasesAndFindingsPage(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t)
+	user, other := dbtest.User(t, c.DB, "many@example.org").ID, dbtest.User(t, c.DB, "other@example.org").ID
+	for _, id := range []int64{user, other} { // all at the same moment
+		if err := c.DB.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, created_at)
+			SELECT gen_random_uuid(), ?, 1, 500, 500, 'eur', 'de', 'k' || n, date_trunc('day', now()) FROM generate_series(1, 60) n`, id).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen, before := map[uuid.UUID]bool{}, uuid.Nil
+	for more := true; more; {
+		rows, next, err := c.OfUser(t.Context(), user, before, 25)
+		if err != nil || len(rows) == 0 || len(rows) > 25 {
+			t.Fatalf("%d purchases on a page, %v", len(rows), err)
+		}
+		for _, p := range rows {
+			if seen[p.ID] || p.UserID != user {
+				t.Errorf("%s of user %d is not to be there, or twice", p.ID, p.UserID)
+			}
+			seen[p.ID] = true
+		}
+		more, before = next, rows[len(rows)-1].ID
+	}
+	if len(seen) != 60 {
+		t.Errorf("%d purchases are on the pages, want 60", len(seen))
+	}
+	if rows, _, err := c.OfUser(t.Context(), other, before, 25); err != nil || len(rows) != 0 {
+		t.Errorf("%d purchases before one of another user, %v; want none", len(rows), err)
+	}
+
+	if err := c.DB.Exec(`WITH run AS (INSERT INTO reconciliations (since, finished_at) VALUES (now(), now()) RETURNING id)
+		INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, note) SELECT id, 'review', 'ob_' || n, 'x' FROM run, generate_series(1, 1100) n`).Error; err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for after := int64(0); ; {
+		r, err := c.LastReconciliation(t.Context(), after, 50)
+		if err != nil || r.Found != 1100 || len(r.Findings) > 50 {
+			t.Fatalf("%d of %d findings, %v", len(r.Findings), r.Found, err)
+		}
+		for _, f := range r.Findings {
+			found[f.ObjectID] = true
+		}
+		if after = r.Next; after == 0 {
+			break
+		}
+	}
+	if len(found) != 1100 || !found[fmt.Sprintf("ob_%d", 1100)] {
+		t.Errorf("%d findings are on the pages, want 1100", len(found))
+	}
+}
