@@ -30,6 +30,10 @@ ALTER TABLE stripe_customers
 UPDATE stripe_customers c SET created_by_us = true
     WHERE NOT EXISTS (SELECT FROM purchases p WHERE p.user_id = c.user_id AND p.stripe_price_id IS NULL);
 
+-- What waited in vain for its purchase was handed to a person. Stripe can be asked now whose it is.
+UPDATE stripe_events SET status = 'deferred', attempts = 1, next_attempt_at = now()
+    WHERE status = 'review' AND last_error = 'waits for the purchase that it belongs to';
+
 -- +goose StatementBegin
 CREATE FUNCTION uses_own_customer() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
