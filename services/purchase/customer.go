@@ -41,7 +41,7 @@ func (s *Service) customer(ctx context.Context, userID int64) (string, error) {
 		return s.makeCustomer(ctx, user)
 	}
 	if err = s.checkCustomer(ctx, user.StripeCustomerID, userID, user.CreatedByUs); err == nil {
-		err = s.describeCustomer(ctx, user)
+		err = s.describeCustomer(ctx, user, !s.Tax.IDs)
 	}
 	switch {
 	case err == nil:
@@ -74,7 +74,7 @@ func (s *Service) makeCustomer(ctx context.Context, user buyer) (string, error) 
 		return id, err
 	}
 	user.StripeCustomerID, user.ToldEmail, user.ToldName = id, "", ""
-	if err := s.describeCustomer(ctx, user); err != nil && !errors.Is(err, errCustomerGone) { // gone again: opening Checkout says so
+	if err := s.describeCustomer(ctx, user, true); err != nil && !errors.Is(err, errCustomerGone) { // gone again: opening Checkout says so
 		return "", err
 	}
 	return id, nil
@@ -148,18 +148,18 @@ func (s *Service) checkCustomer(ctx context.Context, customer string, userID int
 	return nil
 }
 
-// describeCustomer tells Stripe whom to write receipts to, where that differs from what it was told. A purchase does not
-// fail for want of it.
+// describeCustomer tells Stripe whom to write receipts to, where that differs from what it was told. The name of a
+// customer that is there already is left alone where companies give their tax ids: Checkout writes the company's onto it.
+// A purchase does not fail for want of it.
 //
 // Errors: errCustomerGone; of the database.
-func (s *Service) describeCustomer(ctx context.Context, user buyer) error {
+func (s *Service) describeCustomer(ctx context.Context, user buyer, named bool) error {
 	params := &stripe.CustomerParams{}
 	params.Context = ctx
 	if user.Email != user.ToldEmail {
 		params.Email = stripe.String(user.Email) // an empty one takes it off
 	}
-	// Where companies give their tax ids, Checkout writes the company's name onto the customer, and it stays there.
-	if user.Name != user.ToldName && (user.ToldEmail == "" || !s.Tax.IDs) {
+	if user.Name != user.ToldName && named {
 		params.Name = stripe.String(user.Name)
 	}
 	if params.Email == nil && params.Name == nil {

@@ -124,6 +124,15 @@ func TestStripesCustomerFollowsItsUser(t *testing.T) {
 	if c := s.customerOf(t); c.Email != "lovelace@example.com" || c.Name != "Ada Lovelace" || s.callsOf(update) != 2 {
 		t.Errorf("after %d updates the customer is %s <%s>, want the new name and address after one more", s.callsOf(update), c.Name, c.Email)
 	}
+	t.Run("the name of a company stays", func(t *testing.T) {
+		s.Tax.IDs = true
+		s.exec(t, `UPDATE users SET email = 'countess@example.com', name = 'Countess' WHERE id = ?`, s.user.ID)
+		s.start(t, "company")
+		if c := s.customerOf(t); c.Email != "countess@example.com" || c.Name != "Ada Lovelace" {
+			t.Errorf("the customer is %s <%s>, want the new address and the name that Checkout may have written", c.Name, c.Email)
+		}
+		s.Tax.IDs = false
+	})
 	t.Run("an address that is taken off the user", func(t *testing.T) {
 		s.exec(t, `UPDATE users SET email = NULL WHERE id = ?`, s.user.ID)
 		s.start(t, "fourth")
