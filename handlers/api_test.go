@@ -17,6 +17,7 @@ import (
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
@@ -51,7 +52,7 @@ func newDesk(t testing.TB) *desk {
 	h := &Handler{
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
 		Sessions: NewSessions(auth.NewSessions(db, deskSecrets, nil), deskSecrets, false), Auth: signIn, Limits: limit.New(db, nil),
-		Ledger: &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet},
+		Ledger: &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet}, Admin: &admin.Service{DB: db, Log: quiet},
 	}
 	return &desk{t: t, db: db, app: NewApp(h), handler: h}
 }

@@ -36,7 +36,9 @@ const (
 
 // identifyRequest gives the request an id, a deadline and its line in the access log.
 func (h *Handler) identifyRequest(c *fiber.Ctx) error {
-	ctx, cancel := context.WithTimeout(observe.WithRequestID(context.Background(), nameRequest(c)), requestBudget)
+	id := nameRequest(c)
+	ctx := models.WithActor(observe.WithRequestID(context.Background(), id), models.Actor{RequestID: id, Source: h.source(c)})
+	ctx, cancel := context.WithTimeout(ctx, requestBudget)
 	defer cancel()
 	c.SetUserContext(ctx)
 
@@ -60,7 +62,7 @@ func (h *Handler) logRequest(c *fiber.Ctx, route string, began time.Time) {
 		who, id = "key_id", key.ID
 	}
 	h.Site.Log.InfoContext(c.UserContext(), "request", "method", method, "route", route, "status", c.Response().StatusCode(),
-		"ms", time.Since(began).Milliseconds(), who, id)
+		"ms", time.Since(began).Milliseconds(), who, id, "source", models.ActorOf(c.UserContext()).Source)
 }
 
 // nameRequest makes the id under which this request is found in the log.
@@ -163,6 +165,7 @@ func (h *Handler) loadVisitor(c *fiber.Ctx) error {
 		return err
 	}
 	v.account, v.session, v.token = &account, session, h.Sessions.token(session)
+	actAs(c, func(a *models.Actor) { a.UserID = account.ID })
 	return c.Next()
 }
 
@@ -201,17 +204,28 @@ func (h *Handler) requireUser(c *fiber.Ctx) error {
 	return leave(c, h.signInPage(c))
 }
 
-// requireAdmin hides the admin pages from users: they are not there. A visitor is sent to sign in whether there is such
-// a page or not, as an admin whose session has ended must be.
+// requireAdmin hides the admin pages from users: they are not there, and asking for one leaves a line in the audit log. A
+// visitor is sent to sign in whether there is such a page or not, as an admin whose session has ended must be.
 func (h *Handler) requireAdmin(c *fiber.Ctx) error {
 	v := currentVisitor(c)
 	switch {
 	case v.account == nil:
 		return h.requireUser(c)
-	case v.account.Admin:
-		return c.Next()
+	case !v.account.Admin:
+		if err := h.Admin.Deny(c.UserContext(), v.account.ID, c.Method(), c.Path()); err != nil {
+			return err
+		}
+		return fault.New(fault.NotFound, nil)
 	}
-	return fault.New(fault.NotFound, nil)
+	actAs(c, func(a *models.Actor) { a.AdminID = v.account.ID })
+	return c.Next()
+}
+
+// actAs says whose the rest of the request is.
+func actAs(c *fiber.Ctx, change func(*models.Actor)) {
+	a := models.ActorOf(c.UserContext())
+	change(&a)
+	c.SetUserContext(models.WithActor(c.UserContext(), a))
 }
 
 // checkToken wants the session's CSRF token with every form.

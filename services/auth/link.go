@@ -44,13 +44,21 @@ func (s *Service) link(ctx context.Context, userID int64, config ProviderConfig,
 	a := s.arrival(config, who)
 	err = models.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
 		already, err = a.join(tx, userID)
-		return err
+		if err != nil || already {
+			return err
+		}
+		return auditIdentity(tx, "identity.link", userID, a.issuer)
 	})
 	if err != nil {
 		return false, fmt.Errorf("link a sign-in to user %d: %w", userID, err)
 	}
 	s.claim(ctx, userID)
 	return already, nil
+}
+
+// auditIdentity writes down that a way into an account was opened or closed.
+func auditIdentity(tx *gorm.DB, action string, userID int64, issuer string) error {
+	return models.AppendAudit(tx, models.Deed{Action: action, UserID: userID, Detail: map[string]any{"issuer": issuer}})
 }
 
 // join gives the arrival's identity to the user.

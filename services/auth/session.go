@@ -160,21 +160,27 @@ func (s *Sessions) List(ctx context.Context, userID int64) ([]models.Session, er
 
 // End ends one of a user's sessions, on every server. One that is gone, or another's, is no error.
 func (s *Sessions) End(ctx context.Context, userID int64, name string) error {
-	return s.end(ctx, `user_id = ? AND key_hash = ?`, userID, name)
+	return s.end(ctx, userID, `user_id = ? AND key_hash = ?`, userID, name)
 }
 
 // EndAll signs a user out everywhere.
 func (s *Sessions) EndAll(ctx context.Context, userID int64) error {
-	return s.end(ctx, `user_id = ?`, userID)
+	return s.end(ctx, userID, `user_id = ?`, userID)
 }
 
-func (s *Sessions) end(ctx context.Context, where string, args ...any) error {
-	db, cancel := s.query(ctx)
+func (s *Sessions) end(ctx context.Context, userID int64, where string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
 	defer cancel()
-	if err := db.Exec(`DELETE FROM sessions WHERE `+where, args...).Error; err != nil {
-		return fmt.Errorf("end sessions: %w", err)
-	}
-	return nil
+	return models.Transaction(ctx, s.db, func(tx *gorm.DB) error {
+		ended := tx.Exec(`DELETE FROM sessions WHERE `+where, args...)
+		if ended.Error != nil {
+			return fmt.Errorf("end sessions: %w", ended.Error)
+		}
+		if ended.RowsAffected == 0 {
+			return nil
+		}
+		return models.AppendAudit(tx, models.Deed{Action: "session.end", UserID: userID, Detail: map[string]any{"sessions": ended.RowsAffected}})
+	})
 }
 
 // Sweep deletes sessions and flows that have run out, in batches, and says how many rows that were.

@@ -42,6 +42,9 @@ func reconcile(args []string, stdout io.Writer) (Command, error) {
 		return Command{}, err
 	}
 	return Command{Stripe: true, Run: func(ctx context.Context, env Env) error {
+		if err := models.AppendAudit(env.DB.WithContext(ctx), models.Deed{Action: "reconcile.start"}); err != nil {
+			return err
+		}
 		report, err := env.Purchase.Reconcile(ctx)
 		if errors.Is(err, purchase.ErrReconciling) {
 			return errors.New("another process is reconciling; /admin/events shows how far it has come")

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -50,13 +53,19 @@ func (s *Service) BookDue(ctx context.Context) error {
 //
 // Errors: fault.NotFound when there is no such event, or nothing left to do for it.
 func (s *Service) Retry(ctx context.Context, eventID string) error {
-	opened := s.DB.WithContext(ctx).Exec(`UPDATE stripe_events SET status = 'received', attempts = 0, next_attempt_at = ?
-		WHERE event_id = ? AND status IN ('review', 'failed', 'deferred', 'received')`, s.Now(), eventID)
-	if opened.Error != nil {
-		return fmt.Errorf("open event %s again: %w", eventID, opened.Error)
-	}
-	if opened.RowsAffected == 0 {
-		return fault.New(fault.NotFound, nil)
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		opened := tx.Exec(`UPDATE stripe_events SET status = 'received', attempts = 0, next_attempt_at = ?
+			WHERE event_id = ? AND status IN ('review', 'failed', 'deferred', 'received')`, s.Now(), eventID)
+		if opened.Error != nil {
+			return fmt.Errorf("open event %s again: %w", eventID, opened.Error)
+		}
+		if opened.RowsAffected == 0 {
+			return fault.New(fault.NotFound, nil)
+		}
+		return models.AppendAudit(tx, models.Deed{Action: "event.retry", Detail: map[string]any{"event_id": eventID}})
+	})
+	if err != nil {
+		return err
 	}
 	s.attempt(ctx, eventID)
 	return nil

@@ -1,0 +1,101 @@
+package handlers
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// adminForms are what the admin pages' forms need to do something, by route. The others need nothing.
+var adminForms = map[string]url.Values{
+	"POST /:locale/admin/users/:id/grant":      {"direction": {"grant"}, "credits": {"5"}, "note": {"For the trouble"}},
+	"POST /:locale/admin/purchases/:id/refund": {"amount": {"1.00"}, "note": {"Asked for it"}, "seen": {"0"}},
+	"POST /:locale/admin/purchases/:id/move":   {"to": {"eve@example.org"}, "note": {"Typed wrongly"}, "seen": {"{user}"}},
+	"POST /:locale/admin/features":             {"feature": {"cover_letter"}, "credits": {"5"}, "active": {"on"}, "label_en": {"Cover letter"}, "label_de": {"Anschreiben"}},
+	"POST /:locale/admin/keys":                 {"name": {"Worker"}, "scope_read": {"on"}, "per_minute": {"10"}},
+}
+
+// post sends a form as a role, with a key of its own, and returns the status.
+func (w *roleWorld) post(role, path string, form url.Values) int {
+	w.t.Helper()
+	sent := url.Values{}
+	for name := range form {
+		sent.Set(name, w.things.Replace(form.Get(name)))
+	}
+	cookie := w.signIn(w.users[role])
+	_, id, _ := strings.Cut(cookie, "=")
+	sent.Set("_csrf", w.handler.Sessions.token(&models.Session{Key: id}))
+	sent.Set("idempotency_key", randomKey())
+	return w.call(fiber.MethodPost, w.things.Replace(path), sent.Encode(), "Cookie: "+cookie, "Content-Type: application/x-www-form-urlencoded").status
+}
+
+func (w *roleWorld) audit() (lines []models.AuditEntry) {
+	w.t.Helper()
+	if err := w.db.Order("id").Find(&lines).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	return lines
+}
+
+// Whatever an admin does leaves one line that says who did it, in which request and from where. A new form of the admin
+// pages fails here until it does.
+func TestEveryAdminActionIsAudited(t *testing.T) {
+	t.Parallel()
+	w := newRoleWorld(t)
+	if _, err := w.handler.Purchase.Check(t.Context(), w.things.Replace("{purchase}")); err != nil { // so that there is something to refund
+		t.Fatal(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(routeRoles)) {
+		if !strings.HasPrefix(name, "POST /:locale/admin/") {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			before := len(w.audit())
+			status := w.post("admin", routeRoles[name].path, adminForms[name])
+			if status >= 400 {
+				t.Fatalf("the form is answered %d: enter what it needs in adminForms", status)
+			}
+			lines := w.audit()[before:]
+			if len(lines) != 1 {
+				t.Fatalf("%d lines in the audit log, want one: %+v", len(lines), lines)
+			}
+			l := lines[0]
+			if l.Actor != "admin" || l.ActorID == nil || *l.ActorID != w.users["admin"] || !strings.HasPrefix(l.RequestID, "req_") || len(l.Source) != 16 {
+				t.Errorf("the line is %+v, want the admin, the request and the sender in it", l)
+			}
+		})
+	}
+}
+
+// A user who tries the admin pages' addresses is told nothing and is seen; a flood of tries is not one of lines.
+func TestRefusedAdminRequestsAreAudited(t *testing.T) {
+	t.Parallel()
+	w := newRoleWorld(t)
+	before := len(w.audit())
+	for i := range 30 {
+		if status := w.post("other", fmt.Sprintf("/de/admin/users/%d/grant", i), adminForms["POST /:locale/admin/users/:id/grant"]); status != fiber.StatusNotFound {
+			t.Fatalf("answered %d, want 404", status)
+		}
+	}
+	lines := w.audit()[before:]
+	if len(lines) != 10 {
+		t.Errorf("thirty requests left %d lines, want 10", len(lines))
+	}
+	for _, l := range lines {
+		if l.Action != "admin.deny" || l.Actor != "user" || l.ActorID != nil || l.UserID == nil || *l.UserID != w.users["other"] || !strings.Contains(string(l.Detail), "/de/admin/users/") || len(l.Source) != 16 {
+			t.Errorf("the line is %+v, want who asked for what", l)
+		}
+	}
+	before = len(w.audit())
+	w.call(fiber.MethodGet, "/de/admin", "")
+	if lines := w.audit()[before:]; len(lines) != 0 {
+		t.Errorf("a stranger left %d lines, want none: the access log has them", len(lines))
+	}
+}

@@ -1,0 +1,50 @@
+package models_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// Who did something and from where comes with the context, so that no caller can leave it out.
+func TestAppendAuditKnowsTheActor(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	u := dbtest.User(t, db, "ada@example.com")
+	from := models.Actor{RequestID: "req_1", Source: "0123456789abcdef"}
+	for _, c := range []struct {
+		name  string
+		actor *models.Actor
+		deed  models.Deed
+		want  models.AuditEntry
+	}{
+		{"an operator on the command line", nil, models.Deed{}, models.AuditEntry{Actor: "operator"}},
+		{"an admin in a request", &models.Actor{AdminID: u.ID, UserID: u.ID, RequestID: "req_1", Source: from.Source}, models.Deed{},
+			models.AuditEntry{Actor: "admin", ActorID: &u.ID, RequestID: "req_1", Source: from.Source}},
+		{"an admin who is named", nil, models.Deed{ActorID: u.ID, RequestID: "req_2"}, models.AuditEntry{Actor: "admin", ActorID: &u.ID, RequestID: "req_2"}},
+		{"a user in a request", &models.Actor{UserID: u.ID, RequestID: "req_1", Source: from.Source}, models.Deed{UserID: u.ID},
+			models.AuditEntry{Actor: "user", UserID: &u.ID, RequestID: "req_1", Source: from.Source}},
+		{"a request of nobody", &from, models.Deed{}, models.AuditEntry{Actor: "system", RequestID: "req_1", Source: from.Source}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx := context.Background()
+			if c.actor != nil {
+				ctx = models.WithActor(ctx, *c.actor)
+			}
+			c.deed.Action = c.name
+			if err := models.AppendAudit(db.WithContext(ctx), c.deed); err != nil {
+				t.Fatal(err)
+			}
+			var got models.AuditEntry
+			if err := db.Where("action = ?", c.name).Take(&got).Error; err != nil {
+				t.Fatal(err)
+			}
+			same := func(a, b *int64) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+			if got.Actor != c.want.Actor || !same(got.ActorID, c.want.ActorID) || !same(got.UserID, c.want.UserID) || got.RequestID != c.want.RequestID || got.Source != c.want.Source || string(got.Detail) != "{}" {
+				t.Errorf("the line is %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
