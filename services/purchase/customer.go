@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -157,7 +158,7 @@ func (s *Service) describeCustomer(ctx context.Context, user buyer, named bool) 
 	params := &stripe.CustomerParams{}
 	params.Context = ctx
 	if user.Email != user.ToldEmail {
-		params.Email = stripe.String(user.Email) // an empty one takes it off
+		params.Email = stripe.String(address.ASCII(user.Email)) // an empty one takes it off
 	}
 	if user.Name != user.ToldName && named {
 		params.Name = stripe.String(user.Name)

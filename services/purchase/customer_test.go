@@ -133,6 +133,13 @@ func TestStripesCustomerFollowsItsUser(t *testing.T) {
 		}
 		s.Tax.IDs = false
 	})
+	t.Run("a domain with an umlaut, in ASCII", func(t *testing.T) {
+		s.exec(t, `UPDATE users SET email = E'ada@b\u00fccher.example' WHERE id = ?`, s.user.ID)
+		s.start(t, "umlaut")
+		if c := s.customerOf(t); c.Email != "ada@xn--bcher-kva.example" {
+			t.Errorf("the customer has the address %q, want its domain in ASCII", c.Email)
+		}
+	})
 	t.Run("an address that is taken off the user", func(t *testing.T) {
 		s.exec(t, `UPDATE users SET email = NULL WHERE id = ?`, s.user.ID)
 		s.start(t, "fourth")
