@@ -429,3 +429,15 @@ func TestSessionSecretThatCanBeGuessed(t *testing.T) {
 		well.in(t).with("SESSION_SECRET", "").wantWarning("doctor.session.generated")
 	})
 }
+
+func TestAddressesInAnOldSpelling(t *testing.T) {
+	well := healthy(t).in(t)
+	for _, statement := range []string{`ALTER TABLE users DISABLE TRIGGER users_email_canonical`,
+		`INSERT INTO users (email) VALUES (E'j\u00f6rg@example.org'), (E'jo\u0308rg@example.org'), ('carl@xn--bcher-kva.example')`,
+		`ALTER TABLE users ENABLE TRIGGER users_email_canonical`} {
+		if err := well.db.Exec(statement).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	well.wantWarning("doctor.sign_in.spelling")
+}
