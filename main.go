@@ -331,7 +331,9 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 	}
 	return h, []func(context.Context){
 		events.Run, buy.Run, buy.RunReconcile, spending.Run,
-		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Minute, rows.Sweep, limits.Sweep, buy.SweepWithdrawals) },
+		func(ctx context.Context) {
+			auth.RunSweeps(ctx, p.log, time.Minute, rows.Sweep, limits.Sweep, buy.SweepWithdrawals)
+		},
 		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Hour, buy.Sweep) },
 	}, nil
 }
