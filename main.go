@@ -327,7 +327,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 		Sessions: handlers.NewSessions(rows, secrets, p.cfg.Secure()),
 		Limits:   limits,
 		Auth:     signIn, Purchase: buy, Webhook: events, Ledger: &ledger.Service{DB: db},
-		Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Log: p.log},
+		Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: p.log},
 	}
 	return h, []func(context.Context){
 		events.Run, buy.Run, buy.RunReconcile, spending.Run,

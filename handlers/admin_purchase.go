@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/admin"
@@ -13,16 +12,19 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-func adminPurchasePath(c *fiber.Ctx, id uuid.UUID) string {
-	return "/" + pageLocale(c) + "/admin/purchases/" + id.String()
-}
-
 // showAdminPurchase is GET /{locale}/admin/purchases/{id}: why somebody has, or has not, got the credits that they bought.
 func (h *Handler) showAdminPurchase(c *fiber.Ctx) error {
-	return h.renderAdminPurchase(c, fiber.StatusOK, pages.RefundForm{Rest: c.Query("amount") == "rest"}, pages.MoveForm{})
+	return h.renderAdminPurchase(c, fiber.StatusOK, purchaseForms{refund: pages.RefundForm{Rest: c.Query("amount") == "rest"}})
 }
 
-func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, form pages.RefundForm, move pages.MoveForm) error {
+// purchaseForms are the forms of a purchase's page as they were sent, those that were.
+type purchaseForms struct {
+	refund   pages.RefundForm
+	move     pages.MoveForm
+	decision pages.DecisionForm
+}
+
+func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseForms) error {
 	ctx := c.UserContext()
 	d, err := h.Purchase.Detail(ctx, c.Params("id"))
 	if err != nil {
@@ -42,7 +44,7 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, form pages.Refun
 	}
 	data := pages.AdminPurchaseData{
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Purchase: d.Purchase, Events: events, Entries: entries,
-		Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Form: offerRefund(form, d, user), Move: move,
+		Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Form: offerRefund(forms.refund, d, user), Move: forms.move, Decision: forms.decision,
 	}
 	for _, w := range d.Waits {
 		data.Waits = append(data.Waits, string(w))
@@ -60,7 +62,7 @@ func offerRefund(form pages.RefundForm, d purchase.Detail, user models.User) pag
 	form.Unused, form.Proposal = d.Unused(user.Available()), d.Proposal(user.Available())
 	switch {
 	case form.Cents > 0 && form.Cents <= form.Left:
-	case form.Rest:
+	case form.Rest || d.Status.Unbooked():
 		form.Cents = form.Left
 	default:
 		form.Cents = form.Proposal
@@ -90,7 +92,7 @@ func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 		if f.Problem == fault.RefundedSince {                                   // what was typed was meant for other amounts
 			form.Typed, form.Cents = "", 0
 		}
-		return h.renderAdminPurchase(c, answers[f.Code].status, form, pages.MoveForm{})
+		return h.renderAdminPurchase(c, answers[f.Code].status, purchaseForms{refund: form})
 	}
 	if err != nil {
 		return err

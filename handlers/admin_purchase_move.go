@@ -29,13 +29,13 @@ func (h *Handler) movePurchase(c *fiber.Ctx) error {
 	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
 		keepContent(c)
 		form.Preview, form.Errors = nil, map[string]string{f.Field: h.message(ctx, f)} // a conflict is of no field
-		return h.renderAdminPurchase(c, answers[f.Code].status, pages.RefundForm{}, form)
+		return h.renderAdminPurchase(c, answers[f.Code].status, purchaseForms{move: form})
 	}
 	switch {
 	case err != nil:
 		return err
 	case preview:
-		return h.renderAdminPurchase(c, fiber.StatusOK, pages.RefundForm{}, form)
+		return h.renderAdminPurchase(c, fiber.StatusOK, purchaseForms{move: form})
 	}
 	setFlash(c, h.Sessions.secure, "purchase_moved")
 	return leave(c, adminPurchasePath(c, d.ID))

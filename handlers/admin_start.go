@@ -43,6 +43,9 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 		return err
 	}
 	if !list.Asked {
+		if data.Waiting, data.WaitingTotal, err = h.Admin.Waiting(c.UserContext(), waitingShown); err != nil {
+			return err
+		}
 		overview, err := h.Admin.Overview(c.UserContext(), time.Now(), c.Query("period") == "months")
 		if err != nil {
 			return err

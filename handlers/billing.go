@@ -129,9 +129,11 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 	switch {
 	case p.CreditsGranted > 0 && p.CreditsRefunded+p.CreditsDisputed == p.CreditsGranted: // an old address: it has all gone back
 		return nil, nil
+	case p.Status == models.PurchaseReturned: // nothing was booked, and its page says so
+		return nil, nil
 	case p.CreditsGranted > 0:
 		state.Kind = pages.ReturnBooked
-	case p.Status == models.PurchaseFailed || p.Status == models.PurchaseExpired || p.Status == models.PurchaseReview:
+	case p.Status == models.PurchaseFailed || p.Status == models.PurchaseExpired || p.Status.Unbooked():
 		state.Kind = pages.ReturnFailed
 	case p.Status == models.PurchaseAwaitingPayment || attempt >= maxPolls:
 		state.Kind = pages.ReturnWaiting

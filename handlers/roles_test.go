@@ -40,7 +40,7 @@ func adminGet(status int) answered  { return answered{303, 404, 404, status, 303
 func adminPost(status int) answered { return answered{401, 404, 404, status, 401, 401, 401} }
 
 // routeRoles says of every route what each role is answered. What is asked for is the address beside it; {purchase},
-// {hold}, {withdrawal}, {event}, {key}, {user} and {session} are things of the owner's, but for the hold, which belongs to
+// {hold}, {withdrawal}, {event}, {waiting}, {finding}, {key}, {user} and {session} are things of the owner's, but for the hold, which belongs to
 // the key that may spend. Forms are posted with the session's token and nothing else, calls of the API with {}.
 var routeRoles = map[string]struct {
 	path string
@@ -108,6 +108,14 @@ var routeRoles = map[string]struct {
 	"POST /:locale/admin/purchases/:id/check":      {"/de/admin/purchases/{purchase}/check", adminPost(303)},
 	"POST /:locale/admin/purchases/:id/refund":     {"/de/admin/purchases/{purchase}/refund", adminPost(422)},
 	"POST /:locale/admin/purchases/:id/move":       {"/de/admin/purchases/{purchase}/move", adminPost(422)},
+	"POST /:locale/admin/purchases/:id/book":       {"/de/admin/purchases/{purchase}/book", adminPost(422)}, // without a reason
+	"POST /:locale/admin/purchases/:id/foreign":    {"/de/admin/purchases/{purchase}/foreign", adminPost(422)},
+	"POST /:locale/admin/purchases/:id/share":      {"/de/admin/purchases/{purchase}/share", adminPost(422)},
+	"GET /:locale/admin/events/:id":                {"/de/admin/events/{waiting}", adminGet(200)},
+	"POST /:locale/admin/events/:id/foreign":       {"/de/admin/events/{waiting}/foreign", adminPost(422)},
+	"POST /:locale/admin/events/:id/close":         {"/de/admin/events/{waiting}/close", adminPost(422)},
+	"GET /:locale/admin/findings/:id":              {"/de/admin/findings/{finding}", adminGet(200)},
+	"POST /:locale/admin/findings/:id/close":       {"/de/admin/findings/{finding}/close", adminPost(422)},
 	"GET /:locale/admin/withdrawals":               {"/de/admin/withdrawals", adminGet(200)},
 	"POST /:locale/admin/withdrawals/:id/close":    {"/de/admin/withdrawals/{withdrawal}/close", adminPost(303)},
 	"GET /:locale/admin/events":                    {"/de/admin/events", adminGet(200)},
@@ -211,6 +219,10 @@ func newRoleWorld(t *testing.T) *roleWorld {
 	w.things = strings.NewReplacer("{purchase}", p.ID.String(), "{user}", fmt.Sprint(w.users["owner"]), "{key}", spare.String(), "{hold}", held.ID.String(),
 		"{event}", id(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
 			VALUES ('evt_1', 'payment_intent.created', '', false, '{}', 'review', 0) RETURNING event_id`),
+		"{waiting}", id(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
+			VALUES ('evt_2', 'charge.refunded', '', false, '{}', 'review', 0) RETURNING event_id`),
+		"{finding}", id(`WITH run AS (INSERT INTO reconciliations (since, finished_at) VALUES (now(), now()) RETURNING id)
+			INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id) SELECT id, 'review', 'user:1' FROM run RETURNING id`),
 		"{withdrawal}", id(`INSERT INTO withdrawals (id, idempotency_key, user_id, name, email, contract, locale)
 			VALUES (gen_random_uuid(), 'w', ?, 'Ada', 'ada@example.org', '500 Credits', 'de') RETURNING id`, w.users["owner"]),
 		"{session}", id(`INSERT INTO sessions (key_hash, data, user_id, expires_at) VALUES ('0123', 'x', ?, now() + interval '1 day') RETURNING key_hash`, w.users["owner"]))
@@ -225,7 +237,7 @@ func (d *desk) boss() models.User {
 	if h.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", AdminEmails: []string{email}, Limits: h.Limits, Log: quiet}); err != nil {
 		d.t.Fatal(err)
 	}
-	h.Admin = &admin.Service{DB: d.db, Purchase: h.Purchase, Log: quiet}
+	h.Admin = &admin.Service{DB: d.db, Purchase: h.Purchase, Webhook: h.Webhook, Log: quiet}
 	user := d.user(email, 0)
 	err = d.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
 		VALUES ('https://id.example.org', 'boss', ?, 'oidc', ?, true, 'Boss')`, user.ID, email).Error

@@ -7,6 +7,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/recover"
 
 	"github.com/resume-matcher/credits/handlers/transport"
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/limit"
 )
 
@@ -105,10 +106,18 @@ func NewApp(h *Handler) *fiber.App {
 	staff.Post("/purchases/:id/check", byAdmin, h.checkPurchase)
 	staff.Post("/purchases/:id/refund", byAdmin, h.refundPurchase)
 	staff.Post("/purchases/:id/move", byAdmin, h.movePurchase)
+	staff.Post("/purchases/:id/book", byAdmin, h.decidePurchase(models.WayBook))
+	staff.Post("/purchases/:id/foreign", byAdmin, h.decidePurchase(models.WayForeign))
+	staff.Post("/purchases/:id/share", byAdmin, h.decidePurchase(models.WayShare))
 	staff.Get("/withdrawals", h.showWithdrawals)
 	staff.Post("/withdrawals/:id/close", byAdmin, h.closeWithdrawal)
 	staff.Get("/events", h.showEvents)
+	staff.Get("/events/:id", h.showWaitingItem(models.WaitingEvent))
 	staff.Post("/events/:id/retry", byAdmin, h.retryEvent)
+	staff.Post("/events/:id/foreign", byAdmin, h.decideItem(models.WaitingEvent, models.WayForeign))
+	staff.Post("/events/:id/close", byAdmin, h.decideItem(models.WaitingEvent, models.WayClose))
+	staff.Get("/findings/:id", h.showWaitingItem(models.WaitingFinding))
+	staff.Post("/findings/:id/close", byAdmin, h.decideItem(models.WaitingFinding, models.WayClose))
 	staff.Post("/reconcile", h.limit(limit.Reconcile), h.startReconcile)
 	staff.Get("/audit", h.showAudit)
 	staff.Get("/features", h.showFeatures)

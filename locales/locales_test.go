@@ -131,6 +131,12 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, cause := range models.Causes() {
 		keys = append(keys, cause.Key())
 	}
+	for _, way := range models.WaysOut() {
+		keys = append(keys, "way_out."+string(way)+".label", "way_out."+string(way)+".text")
+	}
+	for _, kind := range models.WaitingKinds() {
+		keys = append(keys, "waiting.kind."+string(kind))
+	}
 	for _, status := range models.RefundRequestStatuses() {
 		keys = append(keys, "refund_request.status."+string(status))
 	}

@@ -23,7 +23,6 @@ const (
 	CauseSessionForeign   Cause = "not a session that was begun here"
 	CauseSessionMixed     Cause = "not begun here, and sold something else beside our credits"
 	CauseSessionCredits   Cause = "not begun here, and its credits are not what our prices say"
-	CauseSessionUndecided Cause = "not begun here, and nobody has decided about it yet"
 	CausePaymentForeign   Cause = "a payment of another product"
 	CauseAmount           Cause = "the session's amount is not what was ordered"
 	CausePaymentStatus    Cause = "unknown payment status" // and the status
@@ -33,6 +32,9 @@ const (
 	CauseDeleted          Cause = "paid after the account was deleted: give the money back"
 	CauseRefundOfNothing  Cause = "a refund of no payment"
 	CauseReinstated       Cause = "money of a lost dispute came back"
+	CauseDisputeCurrency  Cause = "a dispute in another currency than the payment"
+	CausePaidTwice        Cause = "a second payment of a purchase that is paid"
+	CauseDecidedForeign   Cause = "a person said that it is not ours"
 	CauseCustomerForeign  Cause = "a customer of another product"
 	CausePriceForeign     Cause = "another product's price"
 	CauseLedger           Cause = "the ledger lines contradict each other"
@@ -42,9 +44,9 @@ const (
 func Causes() []Cause {
 	return []Cause{CauseWaits, CauseMode, CauseAccount, CauseEventUnreadable, CauseObjectUnreadable, CauseObjectNameless, CausePanic, CauseSessionUnknown,
 		CauseSessionOther, CauseSessionNobody, CauseSessionMode, CauseSessionUnpaid, CauseSessionForeign, CauseSessionMixed,
-		CauseSessionCredits, CauseSessionUndecided, CausePaymentForeign, CauseAmount, CausePaymentStatus,
+		CauseSessionCredits, CausePaymentForeign, CauseAmount, CausePaymentStatus,
 		CauseRefundStatus, CauseDisputeStatus, CauseBookedFailed, CauseDeleted, CauseRefundOfNothing, CauseReinstated, CauseCustomerForeign,
-		CausePriceForeign, CauseLedger}
+		CausePriceForeign, CauseLedger, CauseDisputeCurrency, CausePaidTwice, CauseDecidedForeign}
 }
 
 // Key is where its words are among a language's texts.
@@ -55,6 +57,11 @@ func (c Cause) Key() string {
 
 // Of is a cause with the one word of Stripe's that it is about.
 func (c Cause) Of(word string) Cause { return c + Cause(" "+word) }
+
+// is reports whether c is the cause, with or without a word.
+func (c Cause) is(cause Cause) bool {
+	return c == cause || strings.HasPrefix(string(c), string(cause)+" ")
+}
 
 // Error is the sentence.
 func (c Cause) Error() string { return string(c) }

@@ -31,3 +31,24 @@ func TestCausesListsEveryCause(t *testing.T) {
 		t.Errorf("%d causes are declared, %d are listed", declared, len(listed))
 	}
 }
+
+// A cause whose events wait for a person must say what the person can do.
+func TestEveryCauseHasAWayOut(t *testing.T) {
+	t.Parallel()
+	ignored := map[models.Cause]bool{models.CauseSessionMode: true, models.CauseSessionUnpaid: true, models.CauseSessionForeign: true,
+		models.CauseRefundOfNothing: true, models.CauseCustomerForeign: true, models.CausePriceForeign: true, models.CauseDecidedForeign: true, models.CauseAccount: true, models.CausePaymentForeign: true}
+	for _, c := range models.Causes() {
+		if !c.Known() {
+			t.Errorf("%q is not in the table of ways out", c)
+		}
+		if ways := c.WaysOut(); len(ways) == 0 && !ignored[c] {
+			t.Errorf("%q has no way out", c)
+		}
+	}
+	if ways := models.Cause("deadlock detected").WaysOut(); len(ways) == 0 {
+		t.Error("what is no cause of ours has no way out")
+	}
+	if ways := models.CauseRefundStatus.Of("odd").WaysOut(); len(ways) == 0 {
+		t.Error("a cause with a word has no way out")
+	}
+}

@@ -27,12 +27,21 @@ const (
 	PurchasePaid            PurchaseStatus = "paid"
 	PurchaseFailed          PurchaseStatus = "failed"
 	PurchaseExpired         PurchaseStatus = "expired"
-	PurchaseReview          PurchaseStatus = "review" // a person must look
+	PurchaseReview          PurchaseStatus = "review"   // paid, and a person must decide: Cause says why
+	PurchaseReturned        PurchaseStatus = "returned" // nothing was booked, and all of the money went back
+	PurchaseForeign         PurchaseStatus = "foreign"  // a person said that the payment is not ours
 )
 
 // PurchaseStatuses lists every status, for the test that wants a text for each.
 func PurchaseStatuses() []PurchaseStatus {
-	return []PurchaseStatus{PurchasePending, PurchaseAwaitingPayment, PurchasePaid, PurchaseFailed, PurchaseExpired, PurchaseReview}
+	return []PurchaseStatus{PurchasePending, PurchaseAwaitingPayment, PurchasePaid, PurchaseFailed, PurchaseExpired, PurchaseReview,
+		PurchaseReturned, PurchaseForeign}
+}
+
+// Unbooked reports whether a purchase was paid and has moved no credits: a person must decide, or has decided that it
+// moves none.
+func (s PurchaseStatus) Unbooked() bool {
+	return s == PurchaseReview || s == PurchaseReturned || s == PurchaseForeign
 }
 
 // Purchase is one attempt to buy one package.
@@ -41,14 +50,16 @@ type Purchase struct {
 	UserID         int64
 	StripePriceID  string
 	Quantity       int64
-	Credits        Credits // in total: per unit × quantity
+	Credits        Credits // in total: per unit × quantity; 0 while nobody knows what was ordered
 	AmountCents    Cents   // in total, as ordered
 	Currency       string
 	Locale         string
 	IdempotencyKey string // of the form or call that began it, unique for its user
 
 	Status            PurchaseStatus
+	Cause             Cause  // why it is, or was, in review; empty when it never was
 	CheckoutSessionID string // empty until Stripe answered
+	RecoveredFrom     string // the session of ours that expired, where the buyer paid Stripe's copy of it
 	CheckoutURL       string
 	PaymentIntentID   string // empty until paid, and for ever when nothing had to be paid
 	PaidCents         Cents  // in the payment's currency
@@ -61,6 +72,9 @@ type Purchase struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 }
+
+// OrderKnown reports whether a purchase was ordered here, so that its credits are certain.
+func (p Purchase) OrderKnown() bool { return p.StripePriceID != "" }
 
 // PaymentCurrency is what PaidCents and every refund are counted in: the buyer's own currency where Stripe converted the
 // price for them, else the one in which it was ordered.
@@ -102,7 +116,8 @@ type StripeEvent struct {
 	Attempts        int
 	NextAttemptAt   time.Time
 	LastError       string
-	CreatedAtStripe int64 // seconds since 1970
+	Decided         WayOut // what a person decided about it; empty when nobody had to
+	CreatedAtStripe int64  // seconds since 1970
 	ReceivedAt      time.Time
 	ProcessedAt     *time.Time
 }

@@ -64,6 +64,7 @@ type Finding struct {
 	Credits          Credits // moved by mending it; 0 when nothing was
 	Note             string  // why a person must look; no names
 	CreatedAt        time.Time
+	ClosedAt         *time.Time // when a person had dealt with it
 }
 
 // TableName is the table's name, which is longer than the word.

@@ -52,8 +52,8 @@ func RefundStatuses() []string {
 	return []string{"pending", "requires_action", "succeeded", "failed", "canceled"}
 }
 
-// DisputeStatuses lists the statuses that a dispute has at Stripe, in the order in which they rise: an inquiry may
-// become a dispute, and even a lost one may be won late.
+// DisputeStatuses lists the statuses that a dispute has at Stripe. An inquiry may become a dispute, a lost one may be won
+// late, and a won one lost in arbitration: no order of them tells which is the last.
 // Source: https://docs.stripe.com/api/disputes/object#dispute_object-status
 func DisputeStatuses() []string {
 	return []string{"warning_needs_response", "warning_under_review", "warning_closed", "needs_response", "under_review", "lost", "won"}
@@ -76,11 +76,22 @@ func (r StripeRefund) Stands() bool { return r.Status != "failed" && r.Status !=
 
 // StripeDispute is a dispute as Stripe last told of it.
 type StripeDispute struct {
-	DisputeID  string `gorm:"primaryKey"`
-	ChargeID   string
-	PaymentRef string
-	Amount     Cents
-	Currency   string
-	Status     string
-	UpdatedAt  time.Time
+	DisputeID         string `gorm:"primaryKey"`
+	ChargeID          string
+	PaymentRef        string
+	Amount            Cents
+	Currency          string // of Amount: the payment's, as a rule
+	Status            string
+	Withdrawn         Cents // what the bank took, less what it gave back; 0 before it took anything
+	WithdrawnCurrency string
+	Share             *Cents // what a person says it takes of the payment, in the payment's currency; nil where nobody had to
+	ToldAt            int64  // when Stripe last told of it, in seconds since 1970; 0 when we only asked
+	Revision          int    // grows with each change
+	UpdatedAt         time.Time
 }
+
+// DisputeTakes is SQL for how much a dispute d takes of the payment: what a person said; else its amount, where that is
+// in the payment's currency; else what the bank withdrew, where that is; else NULL, for nobody knows. %s stands for the
+// payment's currency. Units: cents of it.
+const DisputeTakes = `coalesce(d.share, CASE WHEN d.currency = %[1]s OR d.currency = '' THEN d.amount
+	WHEN d.withdrawn > 0 AND d.withdrawn_currency = %[1]s THEN d.withdrawn END)`

@@ -28,6 +28,7 @@ func TestFormsSentAgain(t *testing.T) {
 				v := who[f.who]
 				v.t = t
 				page := "/" + locale + sc.ids.Replace(f.path)
+				f.reset(t, sc)
 				if strings.HasPrefix(f.is, "POST") && !f.public {
 					v.open(page)
 					late := v.form(f.button, f.goods(locale)...)
@@ -107,6 +108,8 @@ func TestOthersBelongings(t *testing.T) {
 		other.open("/" + locale + "/account")
 		token := other.find(`[name="_csrf"]`).AttrOr("value", "")
 		for _, action := range append(actions, "/"+locale+sc.ids.Replace("/admin/users/{rich}/grant"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/refund"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/check"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/move"),
+			"/"+locale+sc.ids.Replace("/admin/purchases/{review}/book"), "/"+locale+sc.ids.Replace("/admin/purchases/{review}/foreign"), "/"+locale+sc.ids.Replace("/admin/purchases/{won}/share"),
+			"/"+locale+"/admin/events/evt_state_waits/foreign", "/"+locale+"/admin/events/evt_state_waits/close", "/"+locale+sc.ids.Replace("/admin/findings/{finding}/close"),
 			"/"+locale+"/admin/events/evt_seed_4/retry", "/"+locale+"/admin/withdrawals/"+withdrawal+"/close", "/"+locale+"/admin/keys/"+key+"/revoke",
 			"/"+locale+"/admin/reconcile", "/"+locale+"/admin/keys", "/"+locale+"/admin/features") {
 			req, err := http.NewRequest(http.MethodPost, sc.site.url+action, strings.NewReader(url.Values{"_csrf": {token}, "credits": {"5"}, "note": {"x"}, "direction": {"grant"},
@@ -122,7 +125,7 @@ func TestOthersBelongings(t *testing.T) {
 			other.open("/" + locale + "/account")
 		}
 		for _, path := range []string{"/purchase/{paid}", "/purchase/{paid}/receipt", "/withdrawal?purchase={paid}", "/billing?success=true&session_id=cs_state_paid", "/admin", "/admin/users/{rich}",
-			"/admin/purchases/{paid}", "/admin/events", "/admin/audit", "/admin/keys", "/admin/features", "/admin/withdrawals"} {
+			"/admin/purchases/{paid}", "/admin/events", "/admin/events/evt_state_waits", "/admin/findings/{finding}", "/admin/audit", "/admin/keys", "/admin/features", "/admin/withdrawals"} {
 			if other.open("/" + locale + sc.ids.Replace(path)); other.status != http.StatusNotFound {
 				t.Errorf("%s for somebody else: %d, want 404", path, other.status)
 			}

@@ -33,6 +33,18 @@ type form struct {
 	fields []typist
 	counts string // what must grow by one however often the same is sent; empty where sending again changes nothing
 	public bool   // it needs no session
+	again  string // SQL that makes what the form decides undecided, where it can be decided once
+}
+
+// reset makes the form's page as it was.
+func (f form) reset(t testing.TB, sc *scene) {
+	t.Helper()
+	if f.again == "" {
+		return
+	}
+	if err := sc.db.Exec(f.again).Error; err != nil {
+		t.Fatal(err)
+	}
 }
 
 // hostile is what people type, or programs send, where something else is expected.
@@ -49,6 +61,8 @@ var (
 	ticked   = append([]string{"spaces", "a NUL", "10,000 characters"}, freeText...)
 	anyKey   = append([]string{"spaces"}, freeText...) // and refused where it was used for something else
 )
+
+const waitsAgain = `UPDATE stripe_events SET status = 'review', decided = '', last_error = 'waits for the purchase that it belongs to' WHERE event_id = 'evt_state_waits'`
 
 const ledgerLines = `SELECT count(*) FROM credit_transactions`
 
@@ -78,6 +92,17 @@ var forms = []form{
 		{name: "amount", good: "1", takes: []string{"a comma"}, either: []string{"dots"}}, {name: "note", good: "Ada", takes: freeText}, {name: "seen", hidden: true}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
 	{is: "POST /admin/purchases/ID/move", who: "admin", path: "/admin/purchases/{paid}", button: "#move-submit", fields: []typist{ // to nobody: a move changes whose the others' is
 		{name: "note", good: "Ada", either: freeText}, {name: "to"}, {name: "seen", hidden: true}}},
+	// What was ordered is never known here, so that nothing is booked and the form stays.
+	{is: "POST /admin/purchases/ID/book", who: "admin", path: "/admin/purchases/{unknown}", button: "#decide-book", fields: []typist{
+		{name: "credits", good: "many"}, {name: "note", good: "Ada", either: freeText}}},
+	{is: "POST /admin/purchases/ID/foreign", who: "admin", path: "/admin/purchases/{review}", button: "#decide-foreign", fields: []typist{{name: "note", good: "Ada", takes: freeText}},
+		again: `UPDATE purchases SET status = 'review' WHERE checkout_session_id = 'cs_state_review'`},
+	{is: "POST /admin/purchases/ID/share", who: "admin", path: "/admin/purchases/{won}", button: `[id^="decide-share-"]`, fields: []typist{
+		{name: "share", good: "1", takes: []string{"a comma"}, either: []string{"dots"}}, {name: "note", good: "Ada", takes: freeText}, {name: "dispute_id", hidden: true}}},
+	{is: "POST /admin/events/ID/foreign", who: "admin", path: "/admin/events/evt_state_waits", button: "#decide-foreign", fields: []typist{{name: "note", good: "Ada", takes: freeText}}, again: waitsAgain},
+	{is: "POST /admin/events/ID/close", who: "admin", path: "/admin/events/evt_state_waits", button: "#decide-close", fields: []typist{{name: "note", good: "Ada", takes: freeText}}, again: waitsAgain},
+	{is: "POST /admin/findings/ID/close", who: "admin", path: "/admin/findings/{finding}", button: "#decide-close", fields: []typist{{name: "note", good: "Ada", takes: freeText}},
+		again: `UPDATE reconciliation_findings SET closed_at = NULL`},
 	{is: "POST /admin/withdrawals/ID/close", who: "admin", path: "/admin/withdrawals", button: `[id^="close-"]`, counts: `SELECT count(*) FROM audit_log`},
 	{is: "GET /admin/events", who: "admin", path: "/admin/events", button: "#show", fields: []typist{
 		{name: "status", good: "review", takes: empty}, {name: "kind", good: "checkout.session.completed", takes: empty},
@@ -134,7 +159,7 @@ func wantKnown(t testing.TB, name string, doc *goquery.Document) []string {
 }
 
 // unheeded are fields that are tried elsewhere, or of which any value that is not nothing is a yes.
-var unheeded = []string{"_csrf", "scope_read", "active"}
+var unheeded = []string{"_csrf", "scope_read", "active", "purchase_id"}
 
 // Whatever is typed into any form, the answer is a whole page in the reader's language that tells, beside the field, what
 // is wrong with it, and keeps the rest.
@@ -168,6 +193,7 @@ func (f form) try(c *crawler, sc *scene, field typist, name, value string) {
 	typed := f.goods(v.locale)
 	typed = append(typed, field.name, value) // the last one counts
 	what := fmt.Sprintf("%s: %s in %s", f.is, name, field.name)
+	f.reset(v.t, sc)
 	v.open("/" + v.locale + sc.ids.Replace(f.path))
 	v.submit(f.button, typed...)
 	if strings.HasPrefix(v.at.Path, "/c/pay/") { // off to Stripe's

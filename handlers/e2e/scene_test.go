@@ -60,7 +60,8 @@ func idsOf(t *testing.T, db *gorm.DB) *strings.Replacer {
 	t.Helper()
 	var rows []struct{ Name, ID string }
 	err := db.Raw(`SELECT idempotency_key AS name, id::text FROM purchases WHERE checkout_session_id LIKE 'cs\_state\_%'
-		UNION ALL SELECT coalesce(split_part(email, '@', 1), CASE WHEN merged_into IS NULL THEN 'deleted' ELSE 'merged' END), id::text FROM users WHERE email IS NULL OR email NOT LIKE 'user%'`).Scan(&rows).Error
+		UNION ALL SELECT coalesce(split_part(email, '@', 1), CASE WHEN merged_into IS NULL THEN 'deleted' ELSE 'merged' END), id::text FROM users WHERE email IS NULL OR email NOT LIKE 'user%'
+		UNION ALL SELECT 'finding', max(id)::text FROM reconciliation_findings WHERE kind = 'review'`).Scan(&rows).Error
 	if err != nil {
 		t.Fatal(err)
 	}

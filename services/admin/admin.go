@@ -18,6 +18,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/webhook"
 )
 
 // Limits of one movement by hand.
@@ -39,7 +40,8 @@ type Grant struct {
 // Service does what admins ask for.
 type Service struct {
 	DB       *gorm.DB
-	Purchase *purchase.Service // refunds
+	Purchase *purchase.Service // refunds and decisions
+	Webhook  *webhook.Service  // what waits for decisions
 	Log      *slog.Logger
 }
 

@@ -91,22 +91,26 @@ func readOpenEvents(tx *gorm.DB, o *models.Overview) error {
 }
 
 // readRevenue adds up what was paid for our purchases and what went back of it. As when credits are settled, a charge's
-// own sum of refunds counts where it tells of more than the refunds that are known, and no cent goes back twice.
+// own sum of refunds counts where it tells of more than the refunds that are known, and no cent goes back twice. What
+// waits for a person is money of ours until somebody says that it is not.
 func readRevenue(tx *gorm.DB, o *models.Overview) error {
 	err := tx.Raw(`WITH refunds AS (
 			SELECT payment_ref, sum(amount) FILTER (WHERE status NOT IN ('failed', 'canceled')) AS good, sum(amount) FILTER (WHERE status IN ('failed', 'canceled')) AS bad
 				FROM stripe_refunds GROUP BY payment_ref),
 		charges AS (SELECT payment_ref, sum(amount_refunded) AS cumulated FROM stripe_charges WHERE amount_refunded > 0 GROUP BY payment_ref),
-		disputes AS (SELECT payment_ref, sum(amount) AS disputed FROM stripe_disputes WHERE status IN ('needs_response', 'under_review', 'lost') GROUP BY payment_ref),
+		disputes AS (SELECT payment_ref, sum(coalesce(` + fmt.Sprintf(models.DisputeTakes, "coalesce(nullif(p.paid_currency, ''), p.currency)") + `, p.paid_cents)) AS disputed
+			FROM stripe_disputes d JOIN purchases p ON p.payment_intent_id = d.payment_ref
+			WHERE d.status IN ('needs_response', 'under_review', 'lost') GROUP BY payment_ref),
 		back AS (
 			SELECT payment_ref, greatest(coalesce(good, 0), coalesce(cumulated, 0) - coalesce(bad, 0)) AS refunded, coalesce(disputed, 0) AS disputed
 				FROM refunds FULL JOIN charges USING (payment_ref) FULL JOIN disputes USING (payment_ref)),
 		returned AS (
 			SELECT coalesce(nullif(p.paid_currency, ''), p.currency) AS currency, sum(least(b.refunded, p.paid_cents)) AS refunded,
 					sum(least(b.disputed, p.paid_cents - least(b.refunded, p.paid_cents))) AS disputed
-				FROM back b JOIN purchases p ON p.payment_intent_id = b.payment_ref WHERE p.paid_at IS NOT NULL GROUP BY 1)
+				FROM back b JOIN purchases p ON p.payment_intent_id = b.payment_ref WHERE p.paid_at IS NOT NULL AND p.status <> 'foreign' GROUP BY 1)
 		SELECT currency, paid, coalesce(refunded, 0) AS refunded, coalesce(disputed, 0) AS disputed FROM
-			(SELECT coalesce(nullif(paid_currency, ''), currency) AS currency, sum(paid_cents) AS paid FROM purchases WHERE paid_at IS NOT NULL AND paid_cents > 0 GROUP BY 1) paid
+			(SELECT coalesce(nullif(paid_currency, ''), currency) AS currency, sum(paid_cents) AS paid FROM purchases
+				WHERE paid_at IS NOT NULL AND paid_cents > 0 AND status <> 'foreign' GROUP BY 1) paid
 			LEFT JOIN returned USING (currency) ORDER BY paid DESC, currency`).Scan(&o.Revenue).Error
 	if err != nil {
 		return fmt.Errorf("revenue: %w", err)

@@ -117,8 +117,10 @@ const (
 	DeletionConfirm     Problem = "deletion_confirm"
 	DeletionDispute     Problem = "deletion_dispute"
 	ExportTooLarge      Problem = "export_too_large"
-	Busy                Problem = "busy"          // too many requests at once
-	OtherAccount        Problem = "other_account" // a purchase of another user's
+	Busy                Problem = "busy"              // too many requests at once
+	OtherAccount        Problem = "other_account"     // a purchase of another user's
+	DecidedOtherwise    Problem = "decided_otherwise" // by somebody else, since the page was read
+	ShareRange          Problem = "share_range"
 )
 
 // Problems lists every problem, for the test that wants a text for each.
@@ -131,7 +133,7 @@ func Problems() []Problem {
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
 		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressReissued, NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
-		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount}
+		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount, DecidedOtherwise, ShareRange}
 }
 
 // Error is a refusal that the user can understand.

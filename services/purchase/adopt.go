@@ -55,15 +55,17 @@ func (s *Service) adopt(tx *gorm.DB, c Checkout, told Told) (*models.Purchase, e
 	if err := keepAlias(tx, c.Customer, user.ID, s.Livemode); err != nil {
 		return nil, err
 	}
-	p, err := s.insertAdopted(tx, c, user.ID, credits, review != nil)
+	var cause ReviewError
+	errors.As(review, &cause)
+	p, err := s.insertAdopted(tx, c, user.ID, credits, models.Cause(cause))
 	if err != nil {
 		return nil, err
 	}
 	return p, review
 }
 
-// insertAdopted writes the purchase of a session that was not begun here.
-func (s *Service) insertAdopted(tx *gorm.DB, c Checkout, userID int64, credits models.Credits, review bool) (*models.Purchase, error) {
+// insertAdopted writes the purchase of a session that was not begun here; with a cause, it waits for a person.
+func (s *Service) insertAdopted(tx *gorm.DB, c Checkout, userID int64, credits models.Credits, cause models.Cause) (*models.Purchase, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, fmt.Errorf("purchase id: %w", err)
@@ -71,14 +73,14 @@ func (s *Service) insertAdopted(tx *gorm.DB, c Checkout, userID int64, credits m
 	now := s.Now()
 	p := models.Purchase{ID: id, UserID: userID, Quantity: 1, Credits: credits, AmountCents: models.Cents(c.Subtotal), Currency: c.Currency,
 		Status: models.PurchasePaid, CheckoutSessionID: c.ID, PaymentIntentID: c.PaymentIntent, PaidCents: models.Cents(c.Paid),
-		PaidCurrency: c.PaidCurrency, PaidAt: &now}
-	if review {
+		PaidCurrency: c.PaidCurrency, PaidAt: &now, Cause: cause}
+	if cause != "" {
 		p.Status = models.PurchaseReview
 	}
-	err = tx.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status,
+	err = tx.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, cause,
 			checkout_session_id, payment_intent_id, paid_cents, paid_currency, paid_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?)`, p.ID, p.UserID, p.Quantity, p.Credits, p.AmountCents, p.Currency,
-		models.Locales[0], "session:"+c.ID, p.Status, c.ID, c.PaymentIntent, p.PaidCents, p.PaidCurrency, now).Error
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?)`, p.ID, p.UserID, p.Quantity, p.Credits, p.AmountCents, p.Currency,
+		models.Locales[0], "session:"+c.ID, p.Status, p.Cause, c.ID, c.PaymentIntent, p.PaidCents, p.PaidCurrency, now).Error
 	if err != nil {
 		return nil, fmt.Errorf("adopt session %s: %w", c.ID, err)
 	}

@@ -24,20 +24,23 @@ type AskError struct {
 	ChargeID   string // for the payment that it belongs to
 	PaymentRef string // for whose it is
 	Prices     bool   // for the prices as they stand
+	DisputeID  string // for how it stands
+	Revision   int    // of the dispute, as it is known
 }
 
 // Error says what is wanted.
 func (e *AskError) Error() string {
-	return "Stripe must be asked for more about " + e.SessionID + e.ChargeID + e.PaymentRef
+	return "Stripe must be asked for more about " + e.SessionID + e.ChargeID + e.PaymentRef + e.DisputeID
 }
 
 // Told is what Stripe answered, once it was asked.
 type Told struct {
-	Sold    *Sold // what the session sold
-	Charge  bool  // the charge is recorded
-	Payment bool  // a payment that is another product's is remembered as such
-	Prices  bool  // our table has Stripe's prices
-	Waited  bool  // no answer: the event has waited in vain for its purchase, so it is time to ask
+	Sold    *Sold        // what the session sold
+	Charge  bool         // the charge is recorded
+	Payment bool         // a payment that is another product's is remembered as such
+	Prices  bool         // our table has Stripe's prices
+	Waited  bool         // no answer: the event has waited in vain for its purchase, so it is time to ask
+	Dispute *ToldDispute // how the dispute stands
 }
 
 // Book runs fn in one transaction. When fn needs to be told something first, Stripe is asked and fn runs again.
@@ -67,7 +70,8 @@ func (s *Service) Book(ctx context.Context, fn func(tx *gorm.DB, told Told) erro
 	}
 }
 
-// answer asks Stripe. Each question has an answer that fn does not ask for again.
+// answer asks Stripe. Each question has an answer that fn does not ask for again, unless what was asked about has changed
+// meanwhile.
 func (s *Service) answer(ctx context.Context, ask AskError, told *Told) error {
 	switch {
 	case ask.SessionID != "":
@@ -86,6 +90,12 @@ func (s *Service) answer(ctx context.Context, ask AskError, told *Told) error {
 			return err
 		}
 		told.Payment = true
+	case ask.DisputeID != "":
+		found, err := s.fetchDispute(ctx, ask.DisputeID)
+		if err != nil {
+			return err
+		}
+		told.Dispute = &ToldDispute{Revision: ask.Revision, Dispute: found}
 	default:
 		if _, err := s.mirrorPrices(ctx); err != nil {
 			return err
@@ -104,6 +114,12 @@ func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID strin
 	p, err := recordCheckout(tx, c, s.Now())
 	if errors.Is(err, ErrNotOurs) && c.PaymentStatus != "unpaid" {
 		p, err = s.adopt(tx, c, told)
+	}
+	if err == nil && p.Status == models.PurchaseReview { // by another event of the session, a moment ago
+		err = ReviewError(p.Cause)
+	}
+	if contradiction := ReviewError(""); errors.As(err, &contradiction) {
+		return nil, s.keepForReview(tx, c, p, told, contradiction)
 	}
 	if err != nil {
 		return nil, err
@@ -146,22 +162,6 @@ func (s *Service) bookRefund(tx *gorm.DB, r Refund, told Told, eventID string, a
 		return nil, err
 	}
 	return settlePayment(tx, ref, told, eventID, ask)
-}
-
-// BookDispute books one dispute as it stands.
-//
-// Locks: the payment, the purchase, then its user. Idempotent: by dispute and status. Errors: ErrNotOurs; ReviewError;
-// AskError.
-func (s *Service) BookDispute(tx *gorm.DB, d Dispute, told Told, eventID string) ([]models.CreditTransaction, error) {
-	ref, err := paymentOf(tx, d.PaymentRef, d.ChargeID, told)
-	if err != nil {
-		return nil, err
-	}
-	d.PaymentRef = ref
-	if err := errors.Join(lockPayment(tx, ref), recordDispute(tx, d)); err != nil {
-		return nil, err
-	}
-	return settlePayment(tx, ref, told, eventID, time.Time{})
 }
 
 // paymentOf is the payment that a refund or a dispute is about. Stripe may leave it out of either; the charge is always

@@ -109,6 +109,10 @@ var contract = map[string]func(*client.API) error{
 		params.Limit = stripe.Int64(100)
 		return api.Refunds.List(params).Err()
 	},
+	"Disputes.Get": func(api *client.API) error {
+		_, err := api.Disputes.Get("dp_1", &stripe.DisputeParams{})
+		return err
+	},
 	"Disputes.List": func(api *client.API) error {
 		params := &stripe.DisputeListParams{PaymentIntent: stripe.String("pi_1"), CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: 1}}
 		params.Limit = stripe.Int64(100)

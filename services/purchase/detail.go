@@ -46,7 +46,7 @@ type Detail struct {
 
 // Left is how much of the payment can still be given back, in its cents.
 func (d Detail) Left() models.Cents {
-	if d.Status != models.PurchasePaid || d.PaymentIntentID == "" {
+	if d.PaidAt == nil || d.PaymentIntentID == "" {
 		return 0
 	}
 	return max(d.PaidCents-d.Refunded, 0)

@@ -19,6 +19,7 @@ const ofDeleted = `user_id IN (SELECT id FROM users WHERE deleted_at IS NOT NULL
 func eventsOf(users string) string {
 	return `WITH bought AS (
 	SELECT checkout_session_id AS ref FROM purchases WHERE ` + users + ` AND checkout_session_id IS NOT NULL
+	UNION SELECT recovered_from FROM purchases WHERE ` + users + ` AND recovered_from IS NOT NULL
 	UNION SELECT payment_intent_id FROM purchases WHERE ` + users + ` AND payment_intent_id IS NOT NULL
 ), known AS (
 	SELECT ref FROM bought
@@ -57,7 +58,7 @@ func (s *Service) reduceEvents(ctx context.Context, query string, userID int64) 
 
 // keptFields are what package webhook reads of an object. Values that may be objects of their own are cut to their id.
 var keptFields = []string{"id", "object", "mode", "status", "payment_status", "client_reference_id", "payment_intent", "customer", "charge", "product",
-	"currency", "amount", "amount_refunded", "amount_subtotal", "amount_total", "failure_reason"}
+	"currency", "amount", "amount_refunded", "amount_subtotal", "amount_total", "failure_reason", "recovered_from"}
 
 // reducePayload leaves of an event what booking it again would read, and nothing of who paid. What cannot be read is
 // left out altogether.
@@ -91,6 +92,13 @@ func reducePayload(payload []byte) []byte {
 			}
 		}
 		kept[name] = part
+	}
+	var moved []struct {
+		Amount   int64  `json:"amount"`
+		Currency string `json:"currency"`
+	}
+	if json.Unmarshal(event.Data.Object["balance_transactions"], &moved) == nil && len(moved) > 0 {
+		kept["balance_transactions"] = moved
 	}
 	envelope := map[string]any{"id": event.ID, "type": event.Type, "data": map[string]any{"object": kept}}
 	if event.Account != "" {

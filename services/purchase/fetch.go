@@ -49,8 +49,8 @@ func (s *Service) bookFetched(c Checkout) booking {
 func checkoutOf(session *stripe.CheckoutSession) Checkout {
 	c := Checkout{
 		ID: session.ID, Tag: session.Metadata[TagKey], PurchaseID: session.Metadata["purchase_id"], Credits: session.Metadata["credits"],
-		PaymentStatus: string(session.PaymentStatus),
-		Currency:      string(session.Currency), Subtotal: session.AmountSubtotal, Paid: session.AmountTotal, PaidCurrency: string(session.Currency),
+		PaymentStatus: string(session.PaymentStatus), RecoveredFrom: session.RecoveredFrom,
+		Currency: string(session.Currency), Subtotal: session.AmountSubtotal, Paid: session.AmountTotal, PaidCurrency: string(session.Currency),
 	}
 	c.Expired = session.Status == stripe.CheckoutSessionStatusExpired
 	if session.PaymentIntent != nil {
@@ -105,16 +105,4 @@ func refundOf(r *stripe.Refund) Refund {
 		refund.PaymentRef = r.PaymentIntent.ID
 	}
 	return refund
-}
-
-// disputeOf reads a dispute that the API answered.
-func disputeOf(d *stripe.Dispute) Dispute {
-	dispute := Dispute{ID: d.ID, Currency: string(d.Currency), Status: string(d.Status), Amount: d.Amount}
-	if d.Charge != nil {
-		dispute.ChargeID = d.Charge.ID
-	}
-	if d.PaymentIntent != nil {
-		dispute.PaymentRef = d.PaymentIntent.ID
-	}
-	return dispute
 }

@@ -2,7 +2,6 @@ package purchase
 
 import (
 	"fmt"
-	"slices"
 
 	"gorm.io/gorm"
 
@@ -11,14 +10,17 @@ import (
 
 // RecordFailure writes that a session's delayed payment did not arrive. Nothing was booked for it, so nothing is taken.
 //
-// Locks: the payment, then the purchase. Errors: ErrNotOurs; ReviewError when the purchase is paid: both cannot be true.
+// Locks: the payment, then the purchase. Errors: ErrNotOurs; ReviewError when the session has paid: both cannot be true.
 func RecordFailure(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	p, err := lockBySession(tx, c)
 	if err != nil {
 		return nil, err
 	}
-	if p.Status == models.PurchasePaid {
+	switch {
+	case p.PaidAt != nil && p.CheckoutSessionID == c.ID && p.Status != models.PurchaseForeign:
 		return nil, ReviewError(models.CauseBookedFailed)
+	case p.PaidAt != nil: // by another session
+		return p, nil
 	}
 	p.Status = models.PurchaseFailed
 	return p, save(tx, p)
@@ -34,23 +36,6 @@ func RecordExpiry(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	}
 	p.Status = models.PurchaseExpired
 	return p, save(tx, p)
-}
-
-// recordDispute keeps a dispute. Its status only rises, so that events may come in any order.
-//
-// Errors: ReviewError for a status that we do not know.
-func recordDispute(tx *gorm.DB, d Dispute) error {
-	if !slices.Contains(models.DisputeStatuses(), d.Status) {
-		return ReviewError(models.CauseDisputeStatus.Of(d.Status))
-	}
-	err := tx.Exec(`INSERT INTO stripe_disputes AS old (dispute_id, charge_id, payment_ref, amount, currency, status) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (dispute_id) DO UPDATE SET status = excluded.status, amount = excluded.amount, updated_at = now()
-		WHERE array_position(ARRAY['warning_needs_response', 'warning_under_review', 'warning_closed', 'needs_response', 'under_review', 'lost', 'won'], excluded.status) > array_position(ARRAY['warning_needs_response', 'warning_under_review', 'warning_closed', 'needs_response', 'under_review', 'lost', 'won'], old.status)`,
-		d.ID, d.ChargeID, d.PaymentRef, d.Amount, d.Currency, d.Status).Error
-	if err != nil {
-		return fmt.Errorf("record dispute %s: %w", d.ID, err)
-	}
-	return nil
 }
 
 // ForgetCustomer writes that a customer was deleted at Stripe. The balance stays; the next purchase makes a new customer.

@@ -67,6 +67,14 @@ func (a *archive) answer(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if list, id, one := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/"), "/"); one && list == "disputes" {
+		for _, o := range a.lists["/v1/disputes"] {
+			if o["id"] == id {
+				_ = json.NewEncoder(w).Encode(o) // a client that went away is none of ours
+			}
+		}
+		return
+	}
 	since, _ := strconv.ParseInt(query.Get("created[gte]"), 10, 64)
 	limit, _ := strconv.Atoi(query.Get("limit"))
 	if limit == 0 {

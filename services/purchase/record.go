@@ -30,6 +30,7 @@ type (
 		Subtotal      int64  // before discounts, taxes included
 		Paid          int64  // what the payment took, in the payment's own currency
 		PaidCurrency  string // of Paid: the buyer's, where Stripe converted our price for them
+		RecoveredFrom string // the expired session of which this one is Stripe's copy; a buyer cannot write it
 	}
 	// Charge is a payment with the sum of its refunds so far.
 	Charge struct {
@@ -51,12 +52,15 @@ type (
 	}
 	// Dispute is money that a card holder's bank wants back, or only asks about.
 	Dispute struct {
-		ID         string
-		ChargeID   string
-		PaymentRef string // empty when Stripe names the charge alone
-		Currency   string
-		Status     string
-		Amount     int64
+		ID                string
+		ChargeID          string
+		PaymentRef        string // empty when Stripe names the charge alone
+		Currency          string // of Amount: the payment's, as a rule
+		Status            string
+		Amount            int64
+		Withdrawn         int64 // what the bank took, less what it gave back; 0 before it took anything
+		WithdrawnCurrency string
+		ToldAt            int64 // when the event was made that says so, in seconds since 1970; 0 where Stripe was asked
 	}
 )
 
@@ -95,10 +99,12 @@ func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, e
 		return nil, err
 	}
 	switch {
-	case p.Status == models.PurchasePaid:
+	case p.PaidAt != nil && c.paid() && c.ID != p.CheckoutSessionID: // by an expired session, or by its copy
+		return nil, ReviewError(models.CausePaidTwice)
+	case p.Status == models.PurchaseReview && p.Cause != models.CauseAmount: // only a person can tell
+		return p, ReviewError(p.Cause)
+	case p.Status == models.PurchasePaid || p.Status == models.PurchaseReturned || p.Status == models.PurchaseForeign:
 		return p, nil
-	case p.Status == models.PurchaseReview && p.StripePriceID == "": // not begun here: no order says what would be right
-		return nil, ReviewError(models.CauseSessionUndecided)
 	}
 	contradiction := hear(p, c, now)
 	if p.Status != models.PurchasePaid { // one that is paid is written with its credits
@@ -109,37 +115,53 @@ func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, e
 	return p, contradiction
 }
 
+// paid reports whether the money is here, or none was asked for.
+func (c Checkout) paid() bool {
+	return c.PaymentStatus == "paid" || c.PaymentStatus == "no_payment_required"
+}
+
 // hear changes a purchase that is not paid to what its session says.
 //
-// Errors: ReviewError; where the amounts differ, the buyer sees that somebody is looking at it.
+// Errors: ReviewError; where the amounts differ, the payment is kept, so that a person can book it or give it back.
 func hear(p *models.Purchase, c Checkout, now time.Time) error {
-	switch c.PaymentStatus {
-	case "paid", "no_payment_required":
-	case "unpaid":
-		switch open := p.Status == models.PurchasePending || p.Status == models.PurchaseAwaitingPayment; {
+	switch {
+	case c.paid():
+	case c.PaymentStatus == "unpaid":
+		recovered := p.Status == models.PurchaseExpired && c.RecoveredFrom == p.CheckoutSessionID
+		switch open := p.Status == models.PurchasePending || p.Status == models.PurchaseAwaitingPayment || recovered; {
 		case open && c.Failed:
 			p.Status = models.PurchaseFailed
 		case open:
 			p.Status = models.PurchaseAwaitingPayment
+			follow(p, c)
 		}
 		return nil
 	default:
 		return ReviewError(models.CausePaymentStatus.Of(c.PaymentStatus))
 	}
+	follow(p, c)
+	p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt = c.PaymentIntent, models.Cents(c.Paid), c.PaidCurrency, &now
 	if c.Currency != p.Currency || c.Subtotal != int64(p.AmountCents) {
-		p.Status = models.PurchaseReview
+		p.Status, p.Cause = models.PurchaseReview, models.CauseAmount
 		return ReviewError(models.CauseAmount)
 	}
 	if credits, ok := parseCredits(c.Credits); ok {
 		p.Credits = credits // Stripe's metadata is the customer's word for it; ours is the same unless edited there
 	}
-	p.Status, p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt = models.PurchasePaid, c.PaymentIntent, models.Cents(c.Paid), c.PaidCurrency, &now
+	p.Status = models.PurchasePaid
 	return nil
 }
 
-// lockBySession finds the purchase of a session: by the session, or, when we died before Stripe's answer was written
-// down, by the purchase id in its metadata. Its client_reference_id says nothing: whoever opens a payment link writes
-// that into the address.
+// follow makes the session the purchase's own, where it is Stripe's copy of the one that expired.
+func follow(p *models.Purchase, c Checkout) {
+	if p.CheckoutSessionID != c.ID {
+		p.CheckoutSessionID, p.RecoveredFrom = c.ID, p.CheckoutSessionID
+	}
+}
+
+// lockBySession finds the purchase of a session: by the session, by the one that it was recovered from, or, when we died
+// before Stripe's answer was written down, by the purchase id in its metadata. The purchase keeps the session that is
+// known of it. client_reference_id says nothing: whoever opens a payment link writes that into the address.
 //
 // Locks: the payment, then the purchase. Neither when there is none. Errors: ErrNotOurs; ReviewError.
 func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
@@ -149,10 +171,13 @@ func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	// this one sees the other tables as they were before it had the locks.
 	err := tx.Raw(`WITH payment AS MATERIALIZED (SELECT `+paymentLock+` WHERE ? <> '')
 		SELECT p.* FROM purchases p LEFT JOIN payment ON true
-		WHERE p.checkout_session_id = ? OR (p.id = ? AND p.checkout_session_id IS NULL) FOR UPDATE OF p`,
-		c.PaymentIntent, c.PaymentIntent, c.ID, id).Take(&p).Error
+		WHERE p.checkout_session_id IN (?, nullif(?, '')) OR p.recovered_from = ? OR (p.id = ? AND p.checkout_session_id IS NULL)
+		ORDER BY p.checkout_session_id = ? DESC NULLS LAST LIMIT 1 FOR UPDATE OF p`,
+		c.PaymentIntent, c.PaymentIntent, c.ID, c.RecoveredFrom, c.ID, id, c.ID).Take(&p).Error
 	if err == nil {
-		p.CheckoutSessionID = c.ID
+		if p.CheckoutSessionID == "" {
+			p.CheckoutSessionID = c.ID
+		}
 		return &p, nil
 	}
 	if !errors.Is(err, gorm.ErrRecordNotFound) {
@@ -177,13 +202,13 @@ func save(tx *gorm.DB, purchases ...*models.Purchase) error {
 	var values []any
 	for _, p := range purchases {
 		values = append(values, p.ID, p.Status, p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency,
-			p.PaidAt, p.Credits, p.CreditsGranted, p.CreditsRefunded, p.CreditsDisputed)
+			p.PaidAt, p.Credits, p.CreditsGranted, p.CreditsRefunded, p.CreditsDisputed, p.Cause, p.RecoveredFrom)
 	}
 	err := tx.Exec(`UPDATE purchases SET status = v.status, checkout_session_id = NULLIF(v.session, ''), payment_intent_id = NULLIF(v.payment, ''),
 		paid_cents = v.paid_cents, paid_currency = v.paid_currency, paid_at = v.paid_at, credits = v.credits, credits_granted = v.granted,
-		credits_refunded = v.refunded, credits_disputed = v.disputed, updated_at = now()
-		FROM (VALUES `+models.Tuples(len(purchases), `(?::uuid, ?::text, ?::text, ?::text, ?::bigint, ?::text, ?::timestamptz, ?::int, ?::int, ?::int, ?::int)`)+`)
-			v (id, status, session, payment, paid_cents, paid_currency, paid_at, credits, granted, refunded, disputed)
+		credits_refunded = v.refunded, credits_disputed = v.disputed, cause = v.cause, recovered_from = NULLIF(v.recovered_from, ''), updated_at = now()
+		FROM (VALUES `+models.Tuples(len(purchases), `(?::uuid, ?::text, ?::text, ?::text, ?::bigint, ?::text, ?::timestamptz, ?::int, ?::int, ?::int, ?::int, ?::text, ?::text)`)+`)
+			v (id, status, session, payment, paid_cents, paid_currency, paid_at, credits, granted, refunded, disputed, cause, recovered_from)
 		WHERE purchases.id = v.id`, values...).Error
 	if err != nil {
 		return fmt.Errorf("save %d purchases: %w", len(purchases), err)

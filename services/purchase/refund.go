@@ -69,7 +69,7 @@ func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.Re
 	}
 	gone := models.Cents(back.RefundsGood)
 	switch {
-	case p.Status != models.PurchasePaid || p.PaymentIntentID == "":
+	case p.PaidAt == nil || p.PaymentIntentID == "":
 		return request, p, false, fault.Because(fault.Conflict, fault.NothingPaid)
 	case gone != o.Seen:
 		return request, p, false, fault.Because(fault.Conflict, fault.RefundedSince)
@@ -102,7 +102,7 @@ func keepUsers(tx *gorm.DB, ids ...int64) error {
 // goneBack is what of a payment went back or is on its way, requests that Stripe has not answered included. Its
 // refunds are all in RefundsGood.
 func goneBack(tx *gorm.DB, p models.Purchase) (money, error) {
-	facts, err := moneyBack(tx, p.PaymentIntentID)
+	facts, err := moneyBack(tx, p)
 	if err != nil {
 		return facts, err
 	}
@@ -111,7 +111,7 @@ func goneBack(tx *gorm.DB, p models.Purchase) (money, error) {
 	if err != nil {
 		return facts, fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
 	}
-	return money{RefundsGood: facts.refunded() + int64(pending), Disputed: facts.Disputed}, nil
+	return money{RefundsGood: facts.refunded() + int64(pending), Disputed: facts.Disputed, Unclear: facts.Unclear}, nil
 }
 
 // SendRefund asks Stripe to make the refund and books its answer, as its event will be booked.

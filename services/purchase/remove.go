@@ -62,7 +62,7 @@ func (s *Service) removeDue(ctx context.Context) (int64, error) {
 // removeSQL removes what is left of an account without its ledger.
 var removeSQL = []string{
 	`DELETE FROM refund_requests WHERE purchase_id IN (SELECT id FROM purchases WHERE user_id = ?)`,
-	`DELETE FROM stripe_events e USING purchases p WHERE p.user_id = ? AND (e.object_id = p.checkout_session_id OR e.payment_ref = p.payment_intent_id)`,
+	`DELETE FROM stripe_events e USING purchases p WHERE p.user_id = ? AND (e.object_id IN (p.checkout_session_id, p.recovered_from) OR e.payment_ref = p.payment_intent_id)`,
 	`DELETE FROM stripe_refunds r USING purchases p WHERE p.user_id = ? AND r.payment_ref = p.payment_intent_id`,
 	`DELETE FROM stripe_disputes d USING purchases p WHERE p.user_id = ? AND d.payment_ref = p.payment_intent_id`,
 	`DELETE FROM stripe_charges c USING purchases p WHERE p.user_id = ? AND c.payment_ref = p.payment_intent_id`,

@@ -23,7 +23,7 @@ const (
 // refund that fails leaves the sum, so once one has failed, or the sum tells of refunds that we have not seen, the
 // list of refunds decides. Until it is read the ledger follows what is known: never more is taken than went back.
 func askForRefunds(tx *gorm.DB, paymentRef string, at time.Time) error {
-	m, err := moneyBack(tx, paymentRef)
+	m, err := moneyBack(tx, models.Purchase{PaymentIntentID: paymentRef})
 	if err != nil || (m.RefundsBad == 0 && (m.RefundsGood == 0 || m.ChargeCumulated-m.RefundsBad <= m.RefundsGood)) {
 		return err
 	}

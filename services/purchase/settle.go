@@ -17,6 +17,7 @@ type money struct {
 	RefundsBad      int64 // refunds that failed or were canceled: the money stayed
 	ChargeCumulated int64 // highest amount_refunded seen on the charge; it counts failed ones too
 	Disputed        int64 // disputes that took the money: needs_response, under_review, lost
+	Unclear         int64 // of these disputes, how many nobody can count in the payment's currency; each counts as all of it
 }
 
 // target is how many of the granted credits the money that went back stands for, in two parts.
@@ -32,7 +33,16 @@ func target(granted models.Credits, paid models.Cents, m money) (refunded, dispu
 		return models.Credits(product.Quo(product, big.NewInt(int64(paid))).Int64())
 	}
 	refunded = share(m.refunded())
-	return refunded, share(min(m.refunded(), int64(paid))+min(m.Disputed, int64(paid))) - refunded
+	return refunded, share(m.back(paid)) - refunded
+}
+
+// back is how much of a payment went back in all, in cents: by refunds, then by disputes, and no cent twice.
+func (m money) back(paid models.Cents) int64 {
+	disputed := m.Disputed
+	if m.Unclear > 0 { // the bank has the money: no credit of it is spent until a person says how much
+		disputed = int64(paid)
+	}
+	return min(max(m.refunded(), 0), int64(paid)) + min(max(disputed, 0), int64(paid))
 }
 
 // refunded is how much was refunded, in cents.
@@ -46,12 +56,15 @@ func (m money) refunded() int64 { return max(m.RefundsGood, m.ChargeCumulated-m.
 // Idempotent: it books the difference between what is due and what the purchase row says was booked.
 // Errors: none that a user can understand.
 func Settle(tx *gorm.DB, p *models.Purchase, eventID string) ([]models.CreditTransaction, error) {
-	if p.Status != models.PurchasePaid {
+	if p.Status != models.PurchasePaid && p.Status != models.PurchaseReview && p.Status != models.PurchaseReturned {
 		return nil, nil
 	}
-	facts, err := moneyBack(tx, p.PaymentIntentID)
+	facts, err := moneyBack(tx, *p)
 	if err != nil {
 		return nil, err
+	}
+	if p.Status != models.PurchasePaid {
+		return nil, settleUnbooked(tx, p, facts)
 	}
 	due, moves := settlement(*p, facts)
 	var rows []models.CreditTransaction
@@ -68,6 +81,20 @@ func Settle(tx *gorm.DB, p *models.Purchase, eventID string) ([]models.CreditTra
 	}
 	*p = due
 	return rows, save(tx, p)
+}
+
+// settleUnbooked closes a purchase that waits for a person once all of its money went back: there is nothing to decide
+// any more. Should the money come back, as by a refund that fails, the purchase waits again.
+func settleUnbooked(tx *gorm.DB, p *models.Purchase, facts money) error {
+	status := models.PurchaseReview
+	if p.PaidCents > 0 && facts.back(p.PaidCents) >= int64(p.PaidCents) {
+		status = models.PurchaseReturned
+	}
+	if status == p.Status {
+		return nil
+	}
+	p.Status = status
+	return save(tx, p)
 }
 
 // settlement is what a paid purchase comes to by what is known of its money, and the movements of credits that bring the
@@ -92,39 +119,41 @@ func settlement(p models.Purchase, facts money) (due models.Purchase, moves []le
 	return due, moves
 }
 
-// moneyBack adds up what is stored of a payment's refunds and disputes.
-func moneyBack(tx *gorm.DB, paymentRef string) (money, error) {
-	all, err := moneyBackOf(tx, []string{paymentRef})
-	return all[paymentRef], err
+// moneyBack adds up what is stored of the refunds and disputes of a purchase's payment.
+func moneyBack(tx *gorm.DB, p models.Purchase) (money, error) {
+	all, err := moneyBackOf(tx, []*models.Purchase{&p})
+	return all[p.PaymentIntentID], err
 }
 
-// moneyBackOf is moneyBack of several payments, by payment.
-func moneyBackOf(tx *gorm.DB, paymentRefs []string) (map[string]money, error) {
+// moneyBackOf is moneyBack of several purchases, by payment.
+func moneyBackOf(tx *gorm.DB, purchases []*models.Purchase) (map[string]money, error) {
 	found := map[string]money{}
 	var refs []any
-	for _, ref := range paymentRefs {
-		if ref != "" { // else nothing was paid, so nothing can go back
-			refs = append(refs, ref)
+	for _, p := range purchases {
+		if p.PaymentIntentID != "" { // else nothing was paid, so nothing can go back
+			refs = append(refs, p.PaymentIntentID, p.PaymentCurrency())
 		}
 	}
 	if len(refs) == 0 {
 		return found, nil
 	}
 	var rows []struct {
-		Ref                                                string
-		RefundsGood, RefundsBad, ChargeCumulated, Disputed int64
+		Ref                                                         string
+		RefundsGood, RefundsBad, ChargeCumulated, Disputed, Unclear int64
 	}
+	takes := fmt.Sprintf(models.DisputeTakes, "paid_in")
 	err := tx.Raw(`SELECT ref,
 		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = ref AND status NOT IN ('failed', 'canceled')) AS refunds_good,
 		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = ref AND status IN ('failed', 'canceled')) AS refunds_bad,
-		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = ref) AS charge_cumulated,
-		(SELECT coalesce(sum(amount), 0) FROM stripe_disputes WHERE payment_ref = ref AND status IN ('needs_response', 'under_review', 'lost')) AS disputed
-		FROM (VALUES `+models.Tuples(len(refs), "(?::text)")+`) asked (ref)`, refs...).Find(&rows).Error
+		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = ref) AS charge_cumulated, disputed, unclear
+		FROM (VALUES `+models.Tuples(len(refs)/2, "(?::text, ?::text)")+`) asked (ref, paid_in), LATERAL (
+			SELECT coalesce(sum(`+takes+`), 0) AS disputed, count(*) FILTER (WHERE `+takes+` IS NULL) AS unclear
+			FROM stripe_disputes d WHERE d.payment_ref = ref AND d.status IN ('needs_response', 'under_review', 'lost')) disputes`, refs...).Find(&rows).Error
 	if err != nil {
-		return nil, fmt.Errorf("refunds and disputes of %d payments: %w", len(refs), err)
+		return nil, fmt.Errorf("refunds and disputes of %d payments: %w", len(purchases), err)
 	}
 	for _, m := range rows {
-		found[m.Ref] = money{RefundsGood: m.RefundsGood, RefundsBad: m.RefundsBad, ChargeCumulated: m.ChargeCumulated, Disputed: m.Disputed}
+		found[m.Ref] = money{RefundsGood: m.RefundsGood, RefundsBad: m.RefundsBad, ChargeCumulated: m.ChargeCumulated, Disputed: m.Disputed, Unclear: m.Unclear}
 	}
 	return found, nil
 }

@@ -29,16 +29,16 @@ func (s *Service) BookTogether(tx *gorm.DB, sessions []Completed) (map[string]mo
 		return nil, err
 	}
 	var paid []*models.Purchase
-	var events, payments []string
+	var events []string
 	for _, c := range sessions {
 		p := pending[c.ID]
 		if p == nil || hear(p, c.Checkout, s.Now()) != nil || p.Status != models.PurchasePaid {
 			continue
 		}
 		delete(pending, c.ID) // a second event of the same session is for BookCheckout
-		paid, events, payments = append(paid, p), append(events, c.EventID), append(payments, p.PaymentIntentID)
+		paid, events = append(paid, p), append(events, c.EventID)
 	}
-	facts, err := moneyBackOf(tx, payments)
+	facts, err := moneyBackOf(tx, paid)
 	if err != nil {
 		return nil, err
 	}

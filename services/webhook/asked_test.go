@@ -51,7 +51,7 @@ func TestWhatNamesItsChargeAloneFindsItsPayment(t *testing.T) {
 		s.deliver(s.completed("evt_1", "cs_1", "paid"))
 		s.deliver(chargeDisputed("evt_2", "ch_1"))
 		s.wantBalance(0)
-		s.deliver(strings.Replace(chargeDisputed("evt_3", "ch_1"), "needs_response", "won", 1))
+		s.deliver(at(1, strings.Replace(chargeDisputed("evt_3", "ch_1"), "needs_response", "won", 1)))
 		s.wantBalance(1200)
 		if asked.Load() != 1 {
 			t.Errorf("Stripe was asked %d times, want once", asked.Load())

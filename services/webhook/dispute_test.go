@@ -31,13 +31,22 @@ func TestDisputesInAnyOrder(t *testing.T) {
 		{"lost and won late", []string{dispute("evt_1", "closed", "lost", 3500), dispute("evt_2", "closed", "won", 3500)}, 1200},
 		{"an inquiry", []string{dispute("evt_1", "created", "warning_needs_response", 3500), dispute("evt_2", "closed", "warning_closed", 3500)}, 1200},
 		{"an inquiry that became a dispute", []string{dispute("evt_1", "created", "warning_needs_response", 3500), dispute("evt_2", "updated", "needs_response", 3500)}, 0},
+		{"won and lost in arbitration", []string{dispute("evt_1", "created", "needs_response", 3500), dispute("evt_2", "closed", "won", 3500),
+			dispute("evt_3", "closed", "lost", 3500)}, 0},
+		{"of which the bank wants more", []string{dispute("evt_1", "created", "needs_response", 1000), dispute("evt_2", "updated", "needs_response", 3500)}, 0},
+		{"of which the bank wants less", []string{dispute("evt_1", "created", "needs_response", 3500), dispute("evt_2", "updated", "needs_response", 1000)}, 1200 - 342},
+		{"in another currency, with what the bank took", []string{strings.Replace(dispute("evt_1", "created", "needs_response", 1146), `"currency":"eur"`,
+			`"currency":"usd","balance_transactions":[{"amount":-1000,"currency":"eur"}]`, 1)}, 1200 - 342},
 		{"for a part", []string{dispute("evt_1", "created", "needs_response", 1000)}, 1200 - 342},
 		{"after a refund, capped at what was paid", []string{refunded("evt_r", 1000), dispute("evt_1", "created", "needs_response", 3500)}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for round := range 4 {
 				s := newShop(t)
-				events := append([]string{s.completed("evt_paid", "cs_1", "paid")}, c.events...)
+				events := []string{s.completed("evt_paid", "cs_1", "paid")}
+				for i, e := range c.events {
+					events = append(events, at(int64(i), e))
+				}
 				events = append(events, events...)
 				if round > 0 {
 					random.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })

@@ -15,7 +15,8 @@ type history struct {
 	people   []person
 	payments []*payment
 	events   []string
-	again    bool // a legacy account may refund once more after a failed refund that left its sum: see drawRefund
+	second   int64 // of the last event
+	again    bool  // a legacy account may refund once more after a failed refund that left its sum: see drawRefund
 }
 
 // How refunds and disputes go on. The first status is drawn from those of "".
@@ -29,7 +30,8 @@ var (
 		"":                       {"needs_response", "warning_needs_response", "lost"},
 		"warning_needs_response": {"warning_under_review", "warning_closed", "needs_response"}, "warning_under_review": {"warning_closed", "needs_response"},
 		"needs_response": {"under_review", "won", "lost"}, "under_review": {"won", "lost"},
-		"lost": {"won"}, // late
+		"lost": {"won"},  // late
+		"won":  {"lost"}, // in arbitration
 	}
 )
 
@@ -121,11 +123,17 @@ func (h *history) drawMove(p *payment) {
 	case 4:
 		d := &returned{id: fmt.Sprintf("dp_%d_%s", len(p.disputes), p.id), amount: h.drawAmount(p.paid)}
 		d.status = rapid.SampledFrom(disputeSteps[""]).Draw(h.t, "status")
+		if rapid.IntRange(0, 4).Draw(h.t, "foreign money") == 4 {
+			d.currency, d.taken = "gbp", h.drawAmount(p.paid)
+		}
 		p.disputes = append(p.disputes, d)
 		h.tellDispute(p, d, "created")
 	case 5:
 		if d, status := h.drawStep(p.disputes, disputeSteps); d != nil {
 			d.status = status
+			if d.currency == "" && rapid.IntRange(0, 2).Draw(h.t, "changes") == 2 { // the bank wants more, or less
+				d.amount = h.drawAmount(p.paid)
+			}
 			h.tellDispute(p, d, "updated")
 		}
 	}

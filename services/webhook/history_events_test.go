@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -9,10 +10,12 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// tell keeps an event. Its kind may carry a mark behind # that keeps ids apart.
+// tell keeps an event. Its kind may carry a mark behind # that keeps ids apart. It is made in the second of the last one,
+// or later.
 func (h *history) tell(kind, object string) {
 	kind, _, _ = strings.Cut(kind, "#")
-	h.events = append(h.events, event(fmt.Sprintf("evt_%s_%d", h.id, len(h.events)), kind, object))
+	h.second += rapid.Int64Range(0, 2).Draw(h.t, "seconds")
+	h.events = append(h.events, at(h.second, event(fmt.Sprintf("evt_%s_%d", h.id, len(h.events)), kind, object)))
 }
 
 // quoted is JSON text, or null for none.
@@ -124,10 +127,22 @@ func (h *history) tellRefund(p *payment, r *returned, kind string) {
 	}
 }
 
+func (p *payment) dispute(d *returned) string {
+	return fmt.Sprintf(`{"id":%q,"object":"dispute","amount":%d,"currency":%q,"status":%q,"charge":"ch_%s","payment_intent":%q,"balance_transactions":[%s]}`,
+		d.id, d.amount, cmp.Or(d.currency, p.currency()), d.status, p.id, p.intent(), d.moved(p.currency()))
+}
+
+// moved is what the bank took for a dispute in another currency than the payment's, as the account's balance has it.
+func (d *returned) moved(currency string) string {
+	if d.currency == "" || d.status == "won" || strings.HasPrefix(d.status, "warning") {
+		return ""
+	}
+	return fmt.Sprintf(`{"id":"txn_%s","object":"balance_transaction","amount":%d,"currency":%q}`, d.id, -d.taken, currency)
+}
+
 // tellDispute tells of a dispute as Stripe does: of the case, and of the money that moves with it.
 func (h *history) tellDispute(p *payment, d *returned, kind string) {
-	object := fmt.Sprintf(`{"id":%q,"object":"dispute","amount":%d,"currency":%q,"status":%q,"charge":"ch_%s","payment_intent":%q}`,
-		d.id, d.amount, p.currency(), d.status, p.id, p.intent())
+	object := p.dispute(d)
 	switch d.status {
 	case "won", "warning_closed":
 		kind = "closed"

@@ -39,9 +39,19 @@ type payment struct {
 
 // returned is money that went back, or was to: a refund or a dispute, with its last status.
 type returned struct {
-	id     string
-	amount int64
-	status string
+	id       string
+	amount   int64
+	status   string
+	currency string // of the amount, where it is not the payment's
+	taken    int64  // what that is in the payment's currency
+}
+
+// takes is how much it is of the payment.
+func (r *returned) takes() int64 {
+	if r.currency != "" {
+		return r.taken
+	}
+	return r.amount
 }
 
 func (p *payment) session() string { return "cs_" + p.id }
@@ -70,7 +80,7 @@ func (p *payment) owed() (granted, refunded, disputed int64) {
 	}
 	for _, d := range p.disputes {
 		if d.status == "needs_response" || d.status == "under_review" || d.status == "lost" {
-			disputes += d.amount
+			disputes += d.takes()
 		}
 	}
 	refunded = share(granted, refunds, p.paid)

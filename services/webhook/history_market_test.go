@@ -85,6 +85,17 @@ func (m *market) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"id":%q,"object":"payment_intent","metadata":{%s}}`, p.intent(), metadata) //nolint:gosec // JSON to a test
 		return
 	}
+	if id, ok := strings.CutPrefix(r.URL.Path, "/v1/disputes/"); ok {
+		_, of, _ := strings.Cut(strings.TrimPrefix(id, "dp_"), "_") // dp_0_<payment>
+		if p := find("ch_" + of); p != nil {
+			for _, d := range p.disputes {
+				if d.id == id {
+					fmt.Fprint(w, p.dispute(d)) //nolint:gosec // JSON to a test
+					return
+				}
+			}
+		}
+	}
 	query := r.URL.Query()
 	if p := find(cmp.Or(query.Get("charge"), query.Get("payment_intent"))); p != nil && r.URL.Path == "/v1/refunds" {
 		writeRefunds(w, p, query.Get("starting_after"))

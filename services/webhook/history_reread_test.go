@@ -15,7 +15,7 @@ func TestRefundListOfAForeignCharge(t *testing.T) {
 	s := &shop{t: t, Service: m.Service, user: dbtest.User(t, m.DB, "ada@example.com").ID, clock: m.Now()}
 	s.must(m.DB.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
 	s.purchase = s.order("cs_1")
-	known := &payment{id: "1", paid: 3500, refunds: []*returned{{"re_1", 1000, "failed"}, {"re_2", 1000, "succeeded"}}}
+	known := &payment{id: "1", paid: 3500, refunds: []*returned{{id: "re_1", amount: 1000, status: "failed"}, {id: "re_2", amount: 1000, status: "succeeded"}}}
 	m.known.Store("pi_1", known)
 	m.known.Store("ch_1", known)
 	s.deliver(s.completed("evt_1", "cs_1", "paid"))

@@ -52,11 +52,19 @@ type object struct {
 	AmountSubtotal int64     `json:"amount_subtotal"`
 	AmountTotal    int64     `json:"amount_total"`
 	FailureReason  string    `json:"failure_reason"`
+	RecoveredFrom  string    `json:"recovered_from"`
+	// What the bank took for a dispute, and what it gave back.
+	BalanceTransactions []struct {
+		Amount   int64  `json:"amount"`
+		Currency string `json:"currency"`
+	} `json:"balance_transactions"`
 	// Adaptive Pricing: the buyer paid in their own currency, and this is what we asked for.
 	Conversion *struct {
 		SourceCurrency string `json:"source_currency"`
 		AmountSubtotal int64  `json:"amount_subtotal"`
 	} `json:"currency_conversion"`
+
+	Told int64 `json:"-"` // when the event was made, in seconds since 1970
 }
 
 // What an event's payload may lack.
@@ -115,6 +123,7 @@ func (o object) checkout() purchase.Checkout {
 		ID: o.ID, Tag: o.Metadata[purchase.TagKey], PurchaseID: o.Metadata["purchase_id"], Credits: o.Metadata["credits"],
 		Customer: string(o.Customer), Email: o.CustomerDetails.Email, PaymentStatus: o.PaymentStatus, PaymentIntent: string(o.PaymentIntent),
 		Currency: o.Currency, Subtotal: o.AmountSubtotal, Paid: o.AmountTotal, PaidCurrency: o.Currency,
+		RecoveredFrom: o.RecoveredFrom,
 	}
 	if o.Conversion != nil {
 		c.Currency, c.Subtotal = o.Conversion.SourceCurrency, o.Conversion.AmountSubtotal
@@ -127,7 +136,12 @@ func (o object) charge() purchase.Charge {
 }
 
 func (o object) dispute() purchase.Dispute {
-	return purchase.Dispute{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency, Status: o.Status, Amount: o.Amount}
+	d := purchase.Dispute{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency, Status: o.Status,
+		Amount: o.Amount, ToldAt: o.Told}
+	for _, moved := range o.BalanceTransactions {
+		d.Moved(moved.Amount, moved.Currency)
+	}
+	return d
 }
 
 func (o object) refund() purchase.Refund {

@@ -50,6 +50,9 @@ func wantInAnyOrder(t *testing.T, want models.Credits, tell func(s *shop) []stri
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t)
 			events := tell(s)
+			for i := range events {
+				events[i] = at(int64(i), events[i])
+			}
 			order(events)
 			for _, e := range events {
 				s.deliver(e)

@@ -41,9 +41,18 @@ func (s *Service) route(tx *gorm.DB, event models.StripeEvent, told purchase.Tol
 	case err != nil:
 		return outcome{status: models.EventReview, note: models.Cause(err.Error())}, nil
 	}
+	o.Told = event.CreatedAtStripe
 	result, err := book(tx, event.EventID, o, told)
 	result.paymentRef = o.paymentRef()
-	return conclude(result, err)
+	result, err = conclude(result, err)
+	if err != nil || result.status != models.EventDeferred && result.status != models.EventReview {
+		return result, err
+	}
+	foreign, err := decidedForeign(tx, o)
+	if foreign {
+		result.status, result.note = models.EventIgnored, models.CauseDecidedForeign
+	}
+	return result, err
 }
 
 // caught makes a panic the error that it is for the event.
@@ -108,6 +117,9 @@ func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object, told purch
 		return outcome{status: models.EventIgnored, note: models.CauseSessionMode.Of(o.Mode)}, nil
 	}
 	rows, err := s.Purchase.BookCheckout(tx, o.checkout(), told, eventID)
+	if unpaidOther(o, err) {
+		return outcome{status: models.EventIgnored, note: models.CauseSessionOther}, nil
+	}
 	if errors.Is(err, purchase.ErrNotOurs) && o.PaymentStatus == "unpaid" {
 		return outcome{status: models.EventIgnored, note: models.CauseSessionUnpaid}, nil
 	}
@@ -118,8 +130,18 @@ func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object, told purch
 func (s *Service) bookEnd(record func(*gorm.DB, purchase.Checkout) (*models.Purchase, error)) booking {
 	return func(tx *gorm.DB, _ string, o object, _ purchase.Told) (outcome, error) {
 		_, err := record(tx, o.checkout())
+		if unpaidOther(o, err) {
+			return outcome{status: models.EventIgnored, note: models.CauseSessionOther}, nil
+		}
 		return foreign(nil, err)
 	}
+}
+
+// unpaidOther reports whether an error is about an unpaid session that names a purchase of which we know another: there
+// is nothing to book, and nothing to decide.
+func unpaidOther(o object, err error) bool {
+	var contradiction purchase.ReviewError
+	return o.PaymentStatus == "unpaid" && errors.As(err, &contradiction) && models.Cause(contradiction) == models.CauseSessionOther
 }
 
 // foreign ignores a session of another product on the same Stripe account, or of a payment link that came to nothing.
@@ -152,7 +174,11 @@ func (s *Service) bookDispute(tx *gorm.DB, eventID string, o object, told purcha
 // it may be a refund that was counted twice, which a person must see.
 func (s *Service) bookReinstated(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
 	result, err := s.bookDispute(tx, eventID, o, told)
-	if err == nil && o.Status == "lost" {
+	if err != nil || o.Status != "lost" {
+		return result, err
+	}
+	decided, err := purchase.Shared(tx, o.ID)
+	if err == nil && !decided {
 		result.status, result.note = models.EventReview, models.CauseReinstated
 	}
 	return result, err

@@ -63,6 +63,11 @@ func event(id, kind, object string) string {
 	return fmt.Sprintf(`{"id":%q,"object":"event","api_version":"2024-06-20","created":1800000000,"livemode":false,"type":%q,"data":{"object":%s}}`, id, kind, object)
 }
 
+// at is the event as made so many seconds later.
+func at(seconds int64, payload string) string {
+	return strings.Replace(payload, `"created":1800000000`, fmt.Sprintf(`"created":%d`, 1800000000+seconds), 1)
+}
+
 func (s *shop) completed(id, session, status string) string {
 	return event(id, "checkout.session.completed", fmt.Sprintf(`{"id":%q,"object":"checkout.session","mode":"payment","payment_status":%q,
 		"payment_intent":"pi_1","client_reference_id":%q,"currency":"eur","amount_subtotal":3500,"amount_total":3500,

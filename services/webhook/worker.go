@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,7 +23,7 @@ func (s *Service) Run(ctx context.Context) {
 	ticker := time.NewTicker(workerPause)
 	defer ticker.Stop()
 	for {
-		if err := s.BookDue(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.BookDecided(ctx), s.BookDue(ctx)); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "webhook worker paused", "err", err)
 		}
 		select {

@@ -71,6 +71,14 @@ func Cause(stored string) templ.Component {
 	})
 }
 
+// CauseText is the same as text.
+func CauseText(ctx context.Context, stored string) string {
+	if words, known := causeWords(ctx, stored); known {
+		return words
+	}
+	return stored
+}
+
 // causeWords are those for a models.Cause, also for one that ends with a word of Stripe's.
 func causeWords(ctx context.Context, stored string) (words string, known bool) {
 	cause := models.Cause(stored)

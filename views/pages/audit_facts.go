@@ -57,6 +57,9 @@ func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []audit
 		if name == "feature" {
 			fact.value = components.FeatureName(ctx, plain, "")
 		}
+		if name == "cause" {
+			fact.value = components.CauseText(ctx, plain)
+		}
 		if id, err := uuid.Parse(plain); err == nil && name == "purchase_id" {
 			fact.href = adminPurchasePath(locale, id)
 		}

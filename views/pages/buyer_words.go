@@ -13,6 +13,9 @@ import (
 func buyerStory(ctx context.Context, p models.Purchase) string {
 	key := "purchase_detail.story." + string(p.Status)
 	facts := i18n.M{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency)}
+	if p.Status.Unbooked() {
+		facts["amount"] = components.Money(ctx, p.PaidCents, p.PaymentCurrency())
+	}
 	if p.Status == models.PurchasePaid {
 		facts["credits"], facts["amount"] = components.CreditAmount(ctx, p.CreditsGranted), components.Money(ctx, p.PaidCents, p.PaymentCurrency())
 		if p.PaidCents == 0 {
@@ -45,7 +48,7 @@ func again(status models.PurchaseStatus) bool {
 
 // nothingBooked says that a purchase has moved no credits yet, or never will.
 func nothingBooked(ctx context.Context, status models.PurchaseStatus) string {
-	if status == models.PurchaseFailed || status == models.PurchaseExpired {
+	if status == models.PurchaseFailed || status == models.PurchaseExpired || status == models.PurchaseReturned || status == models.PurchaseForeign {
 		return i18n.T(ctx, "purchase_detail.none.never")
 	}
 	return i18n.T(ctx, "purchase_detail.none.heading")

@@ -14,6 +14,12 @@ import (
 func story(ctx context.Context, p models.Purchase) string {
 	facts := i18n.M{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency),
 		"ordered": components.DateTime(ctx, p.CreatedAt)}
+	if p.Status.Unbooked() {
+		facts["amount"] = components.Money(ctx, p.PaidCents, p.PaymentCurrency())
+		if p.PaidAt != nil {
+			facts["ordered"] = components.DateTime(ctx, *p.PaidAt)
+		}
+	}
 	if p.Status != models.PurchasePaid {
 		return i18n.T(ctx, "admin_purchase.story."+string(p.Status), facts)
 	}
@@ -51,6 +57,9 @@ func orNone(ctx context.Context, text string) string {
 
 // proposalText explains why so much is proposed.
 func proposalText(ctx context.Context, d AdminPurchaseData) string {
+	if d.Purchase.Status.Unbooked() {
+		return i18n.T(ctx, "refund_form.unbooked", i18n.M{"left": d.money(ctx, d.Form.Left)})
+	}
 	return i18n.N(ctx, "refund_form.proposal", int(d.Form.Unused), i18n.M{"count": components.Credits(ctx, d.Form.Unused),
 		"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted), "paid": d.money(ctx, d.Purchase.PaidCents), "share": d.money(ctx, d.Form.Proposal)})
 }
@@ -59,6 +68,8 @@ func proposalText(ctx context.Context, d AdminPurchaseData) string {
 func takesText(ctx context.Context, d AdminPurchaseData) string {
 	facts := i18n.M{"amount": d.money(ctx, d.Form.Cents), "credits": components.CreditAmount(ctx, d.Form.Takes), "balance": components.CreditAmount(ctx, d.Form.After)}
 	switch {
+	case d.Purchase.Status.Unbooked():
+		return i18n.T(ctx, "refund_form.takes.nothing")
 	case d.Form.Cents == 0:
 		return i18n.T(ctx, "refund_form.takes.share", i18n.M{"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted), "paid": d.money(ctx, d.Purchase.PaidCents)})
 	case d.Form.After < 0:
@@ -70,7 +81,7 @@ func takesText(ctx context.Context, d AdminPurchaseData) string {
 // nothingLeft says why nothing can be given back.
 func nothingLeft(p models.Purchase) string {
 	switch {
-	case p.Status != models.PurchasePaid:
+	case p.PaidAt == nil:
 		return "refund_form.none.unpaid"
 	case p.PaymentIntentID == "":
 		return "refund_form.none.free"

@@ -73,7 +73,7 @@ func statusKind(status models.PurchaseStatus) components.AlertKind {
 		return components.Success
 	case models.PurchaseFailed, models.PurchaseExpired:
 		return components.Danger
-	case models.PurchaseReview:
+	case models.PurchaseReview, models.PurchaseReturned:
 		return components.Warning
 	}
 	return components.Notice

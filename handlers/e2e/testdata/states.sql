@@ -4,8 +4,9 @@ CREATE FUNCTION pg_temp.who(handle text) RETURNS integer LANGUAGE sql AS $$ SELE
 INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, checkout_session_id,
     payment_intent_id, paid_cents, paid_at, credits_granted, credits_refunded, credits_disputed, created_at)
 SELECT gen_random_uuid(), pg_temp.who(who), (SELECT stripe_price_id FROM prices WHERE credits_per_unit = 500), quantity, 500 * quantity, 2000 * quantity, 'eur', 'de', key, status,
-    'cs_state_' || key, CASE WHEN status = 'paid' THEN 'pi_state_' || key END, CASE WHEN status = 'paid' THEN 2000 * quantity ELSE 0 END,
-    CASE WHEN status = 'paid' THEN moment END, CASE WHEN status = 'paid' THEN 500 * quantity ELSE 0 END, refunded, disputed, moment
+    'cs_state_' || key, CASE WHEN status IN ('paid', 'review', 'returned', 'foreign') THEN 'pi_state_' || key END,
+    CASE WHEN status IN ('paid', 'review', 'returned', 'foreign') THEN 2000 * quantity ELSE 0 END,
+    CASE WHEN status IN ('paid', 'review', 'returned', 'foreign') THEN moment END, CASE WHEN status = 'paid' THEN 500 * quantity ELSE 0 END, refunded, disputed, moment
 FROM (VALUES
     ('debt', 'owed', 'paid', 1, 500, 0, now() - interval '3 days'),
     ('buyer', 'pending', 'pending', 1, 0, 0, now() - interval '1 minute'),
@@ -13,6 +14,9 @@ FROM (VALUES
     ('buyer', 'failed', 'failed', 2, 0, 0, now() - interval '2 days'),
     ('buyer', 'expired', 'expired', 1, 0, 0, now() - interval '3 days'),
     ('buyer', 'review', 'review', 1, 0, 0, now() - interval '4 days'),
+    ('buyer', 'unknown', 'review', 1, 0, 0, now() - interval '80 days'),
+    ('buyer', 'back', 'returned', 1, 0, 0, now() - interval '90 days'),
+    ('buyer', 'foreign', 'foreign', 1, 0, 0, now() - interval '100 days'),
     ('buyer', 'paid', 'paid', 100, 0, 0, now() - interval '5 days'),
     ('buyer', 'partly', 'paid', 1, 250, 0, now() - interval '6 days'),
     ('buyer', 'returned', 'paid', 1, 500, 0, now() - interval '40 days'),
@@ -23,6 +27,12 @@ FROM (VALUES
     ('disputer', 'open', 'paid', 1, 0, 500, now() - interval '7 days'),
     ('second', 'withdrawn', 'paid', 1, 0, 0, now() - interval '1 day')
 ) p (who, key, status, quantity, refunded, disputed, moment);
+
+UPDATE purchases SET cause = 'the session''s amount is not what was ordered' WHERE checkout_session_id IN ('cs_state_review', 'cs_state_foreign', 'cs_state_back');
+UPDATE purchases SET cause = 'no purchase of ours has this session', stripe_price_id = NULL, credits = 0, amount_cents = 1500 WHERE checkout_session_id = 'cs_state_unknown';
+INSERT INTO stripe_events (event_id, type, livemode, object_id, payment_ref, payload, status, attempts, last_error, created_at_stripe) VALUES
+    ('evt_state_waits', 'charge.refunded', false, 'ch_state_elsewhere', 'pi_state_elsewhere', '{}', 'review', 6, 'waits for the purchase that it belongs to', 1800000000),
+    ('evt_state_dispute', 'charge.dispute.created', false, 'dp_state_foreign_money', 'pi_state_won', '{}', 'review', 1, 'a dispute in another currency than the payment', 1800000000);
 
 INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at, balance_after)
 SELECT user_id, delta, reason, jsonb_build_object('purchase_id', id), least(moment, now()), 0 FROM (
@@ -65,6 +75,7 @@ FROM (VALUES ('owed', 2000, 'succeeded', ''), ('partly', 1000, 'succeeded', ''),
 JOIN purchases ON idempotency_key = key;
 INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) SELECT 'dp_state_' || idempotency_key, payment_intent_id, 2000, 'eur', says
 FROM (VALUES ('disputed', 'needs_response'), ('won', 'won'), ('lost', 'lost'), ('open', 'under_review')) d (key, says) JOIN purchases ON idempotency_key = key;
+INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) VALUES ('dp_state_foreign_money', 'pi_state_won', 1000, 'usd', 'warning_needs_response');
 INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, actor_id, note, status, last_error, next_attempt_at)
 SELECT gen_random_uuid(), id, says, 100, NULL, 'Kulanz', says, 'Stripe answered 402, code insufficient_funds', now() + interval '1 hour'
 FROM purchases, unnest(ARRAY['pending', 'refused']) says WHERE purchases.idempotency_key = 'partly';
@@ -76,6 +87,7 @@ INSERT INTO api_keys (id, name, prefix, key_hash, scopes, revoked_at, last_used_
 FROM (VALUES (1, repeat('Schluessel', 8), NULL, now()), (2, 'Bob', now(), NULL)) k (n, name, revoked, used);
 INSERT INTO reconciliations (since, step, checked, finished_at, last_error) VALUES (now() - interval '3 days', 'balances', 1234, now(), '');
 INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
-SELECT (SELECT max(id) FROM reconciliations), kind, 'cs_state_paid' || kind, (SELECT id FROM purchases WHERE idempotency_key = 'paid'), pg_temp.who('buyer'), 500, ''
+SELECT (SELECT max(id) FROM reconciliations), kind, 'cs_state_paid' || kind, (SELECT id FROM purchases WHERE idempotency_key = 'paid'), pg_temp.who('buyer'), 500,
+    CASE WHEN kind = 'review' THEN 'unknown refund status odd' ELSE '' END
 FROM unnest(ARRAY['purchase', 'refund', 'dispute', 'balance', 'review']) kind;
 INSERT INTO users (name, locale, deleted_at, delete_after) VALUES ('', '', now(), (now() + interval '8 years')::date);

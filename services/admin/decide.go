@@ -1,0 +1,144 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/webhook"
+)
+
+// Decision is what a person decided about something that is not booked by itself.
+type Decision struct {
+	ActorID   int64
+	Way       models.WayOut
+	Note      string         // why; kept in the audit log
+	Credits   models.Credits // of WayBook, where nobody knows what was ordered
+	DisputeID string         // of WayShare
+	Share     models.Cents   // of WayShare: 0 to what was paid, in the payment's currency
+	RequestID string
+}
+
+// DecidePurchase does what a person decided about a purchase: book it as ordered, close it as not ours, or say how much
+// of its payment a dispute takes. Its events are booked by the same rules as before, which now see the decision.
+//
+// Locks: the payment, the purchase, then the admin and the user, the lower id first. Idempotent: deciding the same again
+// changes nothing and writes no line of the audit log.
+// Errors: fault.NotFound; fault.Invalid for a missing note, credits or a share out of range, or another way out;
+// fault.Conflict when somebody decided otherwise.
+func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) error {
+	d.Note = strings.TrimSpace(d.Note)
+	if err := CheckNote(d.Note); err != nil {
+		return err
+	}
+	var rows []models.CreditTransaction
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		p, err := purchase.LockForDecision(tx, id)
+		if err != nil {
+			return err
+		}
+		if err := lockBoth(tx, d.ActorID, p.UserID); err != nil {
+			return err
+		}
+		detail := map[string]any{"note": d.Note, "purchase_id": p.ID, "cause": p.Cause}
+		var changed bool
+		if rows, changed, err = s.decide(tx, p, d, detail); err != nil || !changed {
+			return err
+		}
+		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: "purchase." + string(d.Way), UserID: p.UserID, RequestID: d.RequestID, Detail: detail})
+	})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		s.Log.InfoContext(ctx, "credits moved", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
+			"transaction_id", row.ID, "purchase_id", id)
+	}
+	if err := s.Webhook.BookDecided(ctx); err != nil { // the worker will
+		s.Log.WarnContext(ctx, "events of a decided purchase not booked yet", "purchase_id", id, "err", err)
+	}
+	return nil
+}
+
+// decide changes a locked purchase, and adds to the audit log's detail what the decision was about.
+func (s *Service) decide(tx *gorm.DB, p *models.Purchase, d Decision, detail map[string]any) (rows []models.CreditTransaction, changed bool, err error) {
+	switch d.Way {
+	case models.WayBook:
+		rows, err = s.Purchase.BookOrdered(tx, p, d.Credits)
+		detail["credits"], detail["cents"], detail["currency"] = p.Credits, p.PaidCents, p.PaymentCurrency()
+		return rows, len(rows) > 0, err
+	case models.WayForeign:
+		changed, err = purchase.SetForeign(tx, p)
+		return nil, changed, err
+	case models.WayShare:
+		if d.Share < 0 || d.Share > p.PaidCents {
+			return nil, false, fault.Field("share", fault.ShareRange)
+		}
+		detail["dispute_id"], detail["cents"], detail["currency"] = d.DisputeID, d.Share, p.PaymentCurrency()
+		rows, changed, err = purchase.ShareDispute(tx, p, d.DisputeID, d.Share)
+		if errors.Is(err, purchase.ErrNotOurs) {
+			err = fault.New(fault.NotFound, nil)
+		}
+		return rows, changed, err
+	}
+	return nil, false, fault.Field("way", fault.ChoiceUnknown)
+}
+
+// DecideEvent closes an event that waits for a person: as not ours, or as dealt with.
+//
+// Locks: the event, those that wait with it, then the admin. Idempotent. Errors: as DecidePurchase.
+func (s *Service) DecideEvent(ctx context.Context, eventID string, d Decision) error {
+	d.Note = strings.TrimSpace(d.Note)
+	if err := CheckNote(d.Note); err != nil {
+		return err
+	}
+	if d.Way != models.WayForeign && d.Way != models.WayClose {
+		return fault.Field("way", fault.ChoiceUnknown)
+	}
+	return models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		event, err := webhook.LockForDecision(tx, eventID)
+		if err != nil {
+			return err
+		}
+		changed, err := s.Webhook.CloseDecided(tx, event, d.Way)
+		if err != nil || !changed {
+			return err
+		}
+		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: "event." + string(d.Way), RequestID: d.RequestID,
+			Detail: map[string]any{"note": d.Note, "event_id": event.EventID, "cause": event.LastError}})
+	})
+}
+
+// CloseFinding says that a person has dealt with what a reconciliation found.
+//
+// Locks: the finding, then the admin. Idempotent. Errors: fault.NotFound; fault.Invalid for a missing note.
+func (s *Service) CloseFinding(ctx context.Context, id int64, d Decision) error {
+	d.Note = strings.TrimSpace(d.Note)
+	if err := CheckNote(d.Note); err != nil {
+		return err
+	}
+	return models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		var f models.Finding
+		err := tx.Raw(`SELECT * FROM reconciliation_findings WHERE id = ? AND kind = 'review' FOR UPDATE`, id).Take(&f).Error
+		switch {
+		case errors.Is(err, gorm.ErrRecordNotFound):
+			return fault.New(fault.NotFound, nil)
+		case err != nil:
+			return fmt.Errorf("lock finding %d: %w", id, err)
+		case f.ClosedAt != nil:
+			return nil
+		}
+		if err := tx.Exec(`UPDATE reconciliation_findings SET closed_at = ? WHERE id = ?`, s.Purchase.Now(), id).Error; err != nil {
+			return fmt.Errorf("close finding %d: %w", id, err)
+		}
+		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: "finding.close", RequestID: d.RequestID,
+			Detail: map[string]any{"note": d.Note, "object_id": f.ObjectID, "cause": f.Note}})
+	})
+}

@@ -1,0 +1,65 @@
+package admin
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// waitingSQL is all that waits for a person. What waits with a purchase is decided there and listed once; a dispute is
+// decided with the purchase, too, and until then listed with its event.
+const waitingSQL = `WITH waiting AS (
+	SELECT 'purchase' AS kind, p.id::text AS id, p.cause, coalesce(p.paid_at, p.created_at) AS since, p.id AS purchase_id, '' AS object_id
+		FROM purchases p WHERE p.status = 'review'
+	UNION ALL SELECT 'event', e.event_id, e.last_error, e.received_at,
+			(SELECT p.id FROM purchases p LEFT JOIN stripe_charges c ON c.payment_ref = p.payment_intent_id AND c.charge_id = e.payment_ref
+				WHERE p.checkout_session_id = e.object_id OR p.payment_intent_id = e.payment_ref OR c.charge_id IS NOT NULL LIMIT 1),
+			e.object_id
+		FROM stripe_events e WHERE e.status = 'review'
+			AND NOT (e.last_error IN @causes AND EXISTS (SELECT FROM purchases p WHERE p.checkout_session_id = e.object_id))
+	UNION ALL SELECT 'finding', f.id::text, f.note, f.created_at, coalesce(f.purchase_id, p.id), f.object_id
+		FROM reconciliation_findings f LEFT JOIN stripe_disputes d ON d.dispute_id = f.object_id LEFT JOIN purchases p ON p.payment_intent_id = d.payment_ref
+		WHERE f.kind = 'review' AND f.closed_at IS NULL AND d.share IS NULL
+			AND NOT EXISTS (SELECT FROM purchases p WHERE p.checkout_session_id = f.object_id)
+			AND NOT EXISTS (SELECT FROM stripe_events e WHERE e.object_id = f.object_id AND e.object_id <> '')
+)`
+
+// Waiting lists what waits for a person, the oldest first, and says how much there is in all.
+func (s *Service) Waiting(ctx context.Context, limit int) (rows []models.Waiting, total int64, err error) {
+	args := []any{sql.Named("causes", models.PaymentCauses()), sql.Named("limit", limit)}
+	db := s.DB.WithContext(ctx)
+	if err := db.Raw(waitingSQL+` SELECT * FROM waiting ORDER BY since, id LIMIT @limit`, args...).Scan(&rows).Error; err != nil {
+		return nil, 0, fmt.Errorf("what waits for a person: %w", err)
+	}
+	if len(rows) < limit {
+		return rows, int64(len(rows)), nil
+	}
+	if err := db.Raw(waitingSQL+` SELECT count(*) FROM waiting`, args...).Scan(&total).Error; err != nil {
+		return nil, 0, fmt.Errorf("count what waits for a person: %w", err)
+	}
+	return rows, total, nil
+}
+
+// WaitingItem returns one event or finding that waits for a person.
+// Errors: fault.NotFound, also for what has been decided.
+func (s *Service) WaitingItem(ctx context.Context, kind models.WaitingKind, id string) (models.Waiting, error) {
+	var w models.Waiting
+	if !models.Storable(id) {
+		return w, fault.New(fault.NotFound, nil)
+	}
+	err := s.DB.WithContext(ctx).Raw(waitingSQL+` SELECT * FROM waiting WHERE kind = @kind AND id = @id`,
+		sql.Named("causes", models.PaymentCauses()), sql.Named("kind", string(kind)), sql.Named("id", id)).Take(&w).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return w, fault.New(fault.NotFound, nil)
+	}
+	if err != nil {
+		return w, fmt.Errorf("%s %s that waits for a person: %w", kind, id, err)
+	}
+	return w, nil
+}

@@ -1,0 +1,179 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/stripe/stripe-go/v79"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// BookDispute books one dispute as it stands. Its newest event counts: the amount may change while the status stays, and
+// what was won may be lost in arbitration. Where events of one second differ, Stripe says which is the last.
+//
+// Locks: the payment, the purchase, then its user. Idempotent: by dispute and content. Errors: ErrNotOurs; ReviewError
+// where nobody knows how much of the payment it takes; AskError.
+func (s *Service) BookDispute(tx *gorm.DB, d Dispute, told Told, eventID string) ([]models.CreditTransaction, error) {
+	ref, err := paymentOf(tx, d.PaymentRef, d.ChargeID, told)
+	if err != nil {
+		return nil, err
+	}
+	d.PaymentRef = ref
+	if err := errors.Join(lockPayment(tx, ref), recordDispute(tx, d, told.Dispute)); err != nil {
+		return nil, err
+	}
+	rows, err := settlePayment(tx, ref, told, eventID, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	return rows, unclearDispute(tx, ref, d.ID)
+}
+
+// recordDispute keeps a dispute, unless what is kept is newer. Seconds decide between two events. They cannot between
+// events of one second, nor between an event and an answer of Stripe's, which has no second: then Stripe is asked.
+//
+// Locks: none; the payment is locked. Errors: ReviewError for a status that we do not know; AskError.
+func recordDispute(tx *gorm.DB, d Dispute, told *ToldDispute) error {
+	var known models.StripeDispute
+	err := tx.Where("dispute_id = ?", d.ID).Take(&known).Error
+	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+		return fmt.Errorf("look for dispute %s: %w", d.ID, err)
+	}
+	isNew := err != nil
+	switch {
+	case isNew || sameDispute(known, d):
+	case d.ToldAt != 0 && d.ToldAt < known.ToldAt:
+		return nil
+	case d.ToldAt != 0 && known.ToldAt != 0 && d.ToldAt > known.ToldAt:
+	case told == nil || told.Revision != known.Revision:
+		return &AskError{DisputeID: d.ID, Revision: known.Revision}
+	case told.Dispute != nil: // else Stripe does not know it, and what was told last stands
+		d.Status, d.Amount, d.Currency = told.Dispute.Status, told.Dispute.Amount, told.Dispute.Currency
+		d.Withdrawn, d.WithdrawnCurrency, d.ToldAt = told.Dispute.Withdrawn, told.Dispute.WithdrawnCurrency, 0
+	}
+	if !slices.Contains(models.DisputeStatuses(), d.Status) {
+		return ReviewError(models.CauseDisputeStatus.Of(d.Status))
+	}
+	// A person's word was about this amount, and about money that came back of a lost dispute: it ends with them.
+	err = tx.Exec(`INSERT INTO stripe_disputes AS old (dispute_id, charge_id, payment_ref, amount, currency, status, withdrawn, withdrawn_currency, told_at)
+		VALUES (@id, @charge, @payment, @amount, @currency, @status, @withdrawn, @withdrawn_currency, @told)
+		ON CONFLICT (dispute_id) DO UPDATE SET status = excluded.status, amount = excluded.amount, currency = excluded.currency,
+			withdrawn = excluded.withdrawn, withdrawn_currency = excluded.withdrawn_currency, told_at = excluded.told_at,
+			share = CASE WHEN (old.amount, old.currency) = (excluded.amount, excluded.currency) AND (old.status <> 'lost' OR excluded.status = 'lost')
+				THEN old.share END,
+			revision = old.revision + 1, updated_at = now()
+		WHERE (old.status, old.amount, old.currency, old.withdrawn, old.withdrawn_currency) <>
+			(excluded.status, excluded.amount, excluded.currency, excluded.withdrawn, excluded.withdrawn_currency) OR old.told_at <> 0 AND old.told_at < excluded.told_at`,
+		map[string]any{"id": d.ID, "charge": d.ChargeID, "payment": d.PaymentRef, "amount": d.Amount, "currency": d.Currency, "status": d.Status,
+			"withdrawn": max(d.Withdrawn, 0), "withdrawn_currency": d.WithdrawnCurrency, "told": d.ToldAt}).Error
+	if err != nil {
+		return fmt.Errorf("record dispute %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// sameDispute reports whether what is said of a dispute is what is known.
+func sameDispute(known models.StripeDispute, d Dispute) bool {
+	return known.Status == d.Status && int64(known.Amount) == d.Amount && known.Currency == d.Currency &&
+		int64(known.Withdrawn) == max(d.Withdrawn, 0) && known.WithdrawnCurrency == d.WithdrawnCurrency
+}
+
+// Shared reports whether a person has said how much a dispute takes.
+func Shared(tx *gorm.DB, disputeID string) (bool, error) {
+	var shared bool
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_disputes WHERE dispute_id = ? AND share IS NOT NULL)`, disputeID).Scan(&shared).Error
+	if err != nil {
+		return false, fmt.Errorf("share of dispute %s: %w", disputeID, err)
+	}
+	return shared, nil
+}
+
+// unclearDispute hands a dispute to a person that has taken money, nobody knows how much of the payment.
+// Errors: ReviewError.
+func unclearDispute(tx *gorm.DB, paymentRef, disputeID string) error {
+	var unclear bool
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_disputes d JOIN purchases p ON p.payment_intent_id = d.payment_ref
+		WHERE d.payment_ref = ? AND d.dispute_id = ? AND d.status IN ('needs_response', 'under_review', 'lost')
+			AND `+fmt.Sprintf(models.DisputeTakes, "coalesce(nullif(p.paid_currency, ''), p.currency)")+` IS NULL)`, paymentRef, disputeID).Scan(&unclear).Error
+	if err != nil {
+		return fmt.Errorf("what dispute %s takes: %w", disputeID, err)
+	}
+	if unclear {
+		return ReviewError(models.CauseDisputeCurrency)
+	}
+	return nil
+}
+
+// ShareDispute writes down how much of its payment a dispute takes, because a person says so, and settles it.
+//
+// Units: cents of the payment's currency. Locks: those of LockForDecision by the caller; locks the user.
+// Idempotent: changed is false where it said so already. Errors: ErrNotOurs for a dispute of another payment.
+func ShareDispute(tx *gorm.DB, p *models.Purchase, disputeID string, share models.Cents) (rows []models.CreditTransaction, changed bool, err error) {
+	var known models.StripeDispute
+	err = tx.Where("dispute_id = ? AND payment_ref = ?", disputeID, p.PaymentIntentID).Take(&known).Error
+	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return nil, false, ErrNotOurs
+	case err != nil:
+		return nil, false, fmt.Errorf("dispute %s of a decision: %w", disputeID, err)
+	case known.Share != nil && *known.Share == share:
+		return nil, false, nil
+	}
+	err = tx.Exec(`UPDATE stripe_disputes SET share = ?, revision = revision + 1, updated_at = now() WHERE dispute_id = ?`, share, disputeID).Error
+	if err != nil {
+		return nil, false, fmt.Errorf("share of dispute %s: %w", disputeID, err)
+	}
+	rows, err = Settle(tx, p, "")
+	return rows, true, err
+}
+
+// ToldDispute is what Stripe answered about a dispute of which this revision was known.
+type ToldDispute struct {
+	Revision int
+	Dispute  *Dispute // nil where Stripe does not know it: then what was heard last stands
+}
+
+// fetchDispute asks Stripe how a dispute stands.
+//
+// Errors: fault.Unavailable when Stripe does not answer. Source: https://docs.stripe.com/api/disputes/retrieve
+func (s *Service) fetchDispute(ctx context.Context, id string) (*Dispute, error) {
+	params := &stripe.DisputeParams{}
+	params.Context = ctx
+	found, err := s.Stripe.Disputes.Get(id, params)
+	switch {
+	case err != nil && missingParam(err) != "":
+		return nil, nil
+	case err != nil:
+		return nil, stripeFault(err)
+	}
+	d := disputeOf(found)
+	return &d, nil
+}
+
+// disputeOf reads a dispute that the API answered.
+func disputeOf(d *stripe.Dispute) Dispute {
+	dispute := Dispute{ID: d.ID, Currency: string(d.Currency), Status: string(d.Status), Amount: d.Amount}
+	if d.Charge != nil {
+		dispute.ChargeID = d.Charge.ID
+	}
+	if d.PaymentIntent != nil {
+		dispute.PaymentRef = d.PaymentIntent.ID
+	}
+	for _, moved := range d.BalanceTransactions {
+		dispute.Moved(moved.Amount, string(moved.Currency))
+	}
+	return dispute
+}
+
+// Moved counts one movement of the account's balance for the dispute: negative for what the bank took.
+func (d *Dispute) Moved(amount int64, currency string) {
+	d.Withdrawn, d.WithdrawnCurrency = d.Withdrawn-amount, currency
+	if d.Withdrawn == 0 { // what was taken is back
+		d.WithdrawnCurrency = ""
+	}
+}

@@ -1,0 +1,88 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// LockForDecision locks an event about which a person decides, before anything that it is about.
+// Locks: the event. Errors: fault.NotFound.
+func LockForDecision(tx *gorm.DB, eventID string) (models.StripeEvent, error) {
+	var event models.StripeEvent
+	if !models.Storable(eventID) {
+		return event, fault.New(fault.NotFound, nil)
+	}
+	err := tx.Raw(`SELECT * FROM stripe_events WHERE event_id = ? FOR UPDATE`, eventID).Take(&event).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return event, fault.New(fault.NotFound, nil)
+	}
+	if err != nil {
+		return event, fmt.Errorf("lock event %s: %w", eventID, err)
+	}
+	return event, nil
+}
+
+// CloseDecided closes a locked event that a person has decided about. What is foreign stays so: later events of the same
+// object or payment are ignored, and those that wait with it are closed with it.
+//
+// Locks: the events of the same object and payment. Idempotent: changed is false where it was decided so already.
+// Errors: fault.Conflict when it was decided otherwise, or booked meanwhile.
+func (s *Service) CloseDecided(tx *gorm.DB, event models.StripeEvent, way models.WayOut) (changed bool, err error) {
+	switch {
+	case event.Decided == way:
+		return false, nil
+	case event.Decided != "" || event.Status == models.EventDone || event.Status == models.EventIgnored:
+		return false, fault.Because(fault.Conflict, fault.DecidedOtherwise)
+	}
+	status, also, note := models.EventDone, `false`, event.LastError
+	if way == models.WayForeign {
+		status, note = models.EventIgnored, string(models.CauseDecidedForeign)
+		also = `status IN ('review', 'deferred') AND (object_id = @object AND @object <> '' OR payment_ref = @payment AND @payment <> '')`
+	}
+	err = tx.Exec(`UPDATE stripe_events SET status = @status, decided = @way, last_error = @note, processed_at = @now WHERE event_id = @event OR `+also,
+		map[string]any{"status": status, "way": string(way), "note": note, "now": s.Now(), "event": event.EventID, "object": event.ObjectID,
+			"payment": event.PaymentRef}).Error
+	if err != nil {
+		return false, fmt.Errorf("close event %s: %w", event.EventID, err)
+	}
+	return true, nil
+}
+
+// decidedForeign reports whether a person said of an earlier event that its object, or its payment, is not ours.
+func decidedForeign(tx *gorm.DB, o object) (bool, error) {
+	var foreign bool
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_events WHERE decided = 'foreign' AND (object_id = @object OR payment_ref = @payment AND @payment <> ''))`,
+		map[string]any{"object": o.ID, "payment": o.paymentRef()}).Scan(&foreign).Error
+	if err != nil {
+		return false, fmt.Errorf("decisions about %s: %w", o.ID, err)
+	}
+	return foreign, nil
+}
+
+// BookDecided books the events that waited for a decision about their purchase, now that it is made: by a person, by
+// Stripe, or because all of the money went back. Booking is by the same rules as before.
+func (s *Service) BookDecided(ctx context.Context) error {
+	var ids []string
+	err := s.DB.WithContext(ctx).Raw(`UPDATE stripe_events SET status = 'received', attempts = 0, next_attempt_at = @now WHERE event_id IN (
+		SELECT e.event_id FROM stripe_events e WHERE e.status = 'review' AND e.object_id <> '' AND CASE
+			WHEN e.last_error IN @disputes THEN EXISTS (SELECT FROM stripe_disputes d WHERE d.dispute_id = e.object_id AND d.share IS NOT NULL)
+			WHEN e.last_error = @deleted THEN EXISTS (SELECT FROM purchases p WHERE p.checkout_session_id = e.object_id
+				AND p.credits_refunded + p.credits_disputed >= p.credits_granted)
+			WHEN e.last_error IN @causes THEN EXISTS (SELECT FROM purchases p WHERE p.checkout_session_id = e.object_id
+				AND p.status IN ('paid', 'returned', 'foreign')) END
+		LIMIT @batch FOR UPDATE SKIP LOCKED) RETURNING event_id`, map[string]any{"now": s.Now(), "causes": models.PaymentCauses(),
+		"disputes": []models.Cause{models.CauseDisputeCurrency, models.CauseReinstated}, "deleted": string(models.CauseDeleted), "batch": workerBatch}).Scan(&ids).Error
+	if err != nil {
+		return fmt.Errorf("events of decided purchases: %w", err)
+	}
+	for _, id := range ids {
+		s.attempt(ctx, id)
+	}
+	return nil
+}
