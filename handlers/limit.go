@@ -3,18 +3,24 @@ package handlers
 import (
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
 // limit bounds how often one sender makes a request. It stands behind the guards that say who may, so that what another
-// site makes a browser send counts for nobody.
+// site makes a browser send counts for nobody. A form that comes back with what is wrong in it does not count.
 func (h *Handler) limit(r limit.Rule) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		if err := h.Limits.Take(c.UserContext(), r, h.counted(c)); err != nil {
+		sender := h.counted(c)
+		if err := h.Limits.Take(c.UserContext(), r, sender); err != nil {
 			return err
 		}
-		return c.Next()
+		err := c.Next()
+		if fault.Is(err, fault.Invalid) || err == nil && c.Response().StatusCode() == fiber.StatusUnprocessableEntity {
+			h.Limits.Of(r, sender).Return()
+		}
+		return err
 	}
 }
 

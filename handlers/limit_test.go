@@ -83,6 +83,17 @@ func TestLimitedRequests(t *testing.T) {
 			}
 		})
 	}
+	t.Run("counts no form that comes back", func(t *testing.T) {
+		fresh := d.member(d.user("typist@example.org", 0).ID)
+		for range 15 {
+			if r := fresh.post("/en/purchase", url.Values{"price_id": {price.StripePriceID}, "quantity": {"many"}, "idempotency_key": {"k"}}); r.status != http.StatusUnprocessableEntity {
+				t.Fatalf("a wrong form is answered with %d, want 422", r.status)
+			}
+		}
+		if r := call(fresh, "/api/checkout", fmt.Sprintf(`{"priceId":%q,"quantity":1}`, price.StripePriceID)); r.status != http.StatusCreated {
+			t.Errorf("the first order after them: %d, want 201", r.status)
+		}
+	})
 	t.Run("says so to programs and to people", func(t *testing.T) {
 		r, _ := untilLimited(func(int) reply {
 			return d.call("POST", "/api/checkout", fmt.Sprintf(`{"priceId":%q,"quantity":1}`, price.StripePriceID), "Cookie: "+her.cookie, "Accept-Language: de")
@@ -92,7 +103,7 @@ func TestLimitedRequests(t *testing.T) {
 			t.Errorf("%+v, want RATE_LIMITED in German with the seconds", e)
 		}
 		r, _ = untilLimited(func(int) reply {
-			return her.post("/de/purchase", url.Values{"price_id": {price.StripePriceID}, "quantity": {"3 <b>"}, "idempotency_key": {"k"}})
+			return her.post("/de/purchase", url.Values{"price_id": {price.StripePriceID}, "quantity": {"3"}, "idempotency_key": {"k"}, "note": {"3 <b>"}})
 		})
 		wantLimited(t, "the form", r)
 		doc, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
@@ -100,7 +111,7 @@ func TestLimitedRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		form := doc.Find("#error-resend").Closest("form")
-		if form.AttrOr("action", "") != "/de/purchase" || form.Find(`[name=quantity]`).AttrOr("value", "") != "3 <b>" || form.Find(`[name=_csrf]`).Length() != 1 {
+		if form.AttrOr("action", "") != "/de/purchase" || form.Find(`[name=quantity]`).AttrOr("value", "") != "3" || form.Find(`[name=note]`).AttrOr("value", "") != "3 <b>" || form.Find(`[name=_csrf]`).Length() != 1 {
 			t.Errorf("what was typed is not kept: %s", r.body)
 		}
 	})

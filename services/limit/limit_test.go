@@ -334,6 +334,29 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+func TestWhatIsReturnedCanBeTakenAgain(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), Rule{Name: "test", Count: 3, Window: time.Hour}
+	l := New(w.db, w.clock.Now)
+	n := w.within(r.Window, func(round int) (n int64) {
+		s := User(int64(round))
+		for range 10 {
+			if err := l.Take(t.Context(), r, s); err != nil {
+				t.Fatal(err)
+			}
+			l.Of(r, s).Return()
+		}
+		return drain(t, r, func(int) Sender { return s }, l)
+	})
+	if n != 3 {
+		t.Errorf("%d were let through after ten that were returned, want 3", n)
+	}
+	l.Of(r, User(99)).Return() // nothing was taken
+	if n := w.within(r.Window, func(round int) int64 { return drain(t, r, func(int) Sender { return User(int64(99 + round)) }, l) }); n != 3 {
+		t.Errorf("%d were let through, want 3", n)
+	}
+}
+
 func TestRulesAreToldApart(t *testing.T) {
 	t.Parallel()
 	var names []string

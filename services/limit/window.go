@@ -44,6 +44,16 @@ func (w *Window) Take(ctx context.Context, limit int) (wait time.Duration, err e
 	}
 }
 
+// Return gives back one that was taken and not used.
+func (w *Window) Return() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.taken > 0 && w.limiter.now().Before(w.until) {
+		w.left++
+		w.taken--
+	}
+}
+
 // Turn waits until nobody else of this sender works in this process. The caller ends its turn.
 func (w *Window) Turn(ctx context.Context) (end func(), err error) {
 	select {
