@@ -63,6 +63,7 @@ SELECT pg_temp.who(who), delta, 'manual', jsonb_build_object('purchase_id', p.id
 FROM purchases p, (VALUES ('debt', 'second', -500), ('second', 'debt', 500)) m (who, other, delta) WHERE p.idempotency_key = 'moved';
 UPDATE purchases SET user_id = pg_temp.who('second') WHERE idempotency_key = 'moved';
 INSERT INTO users (name, merged_into) VALUES ('', pg_temp.who('second'));
+INSERT INTO users (email) VALUES (E'b\u043ess@example.com');
 
 INSERT INTO holds (id, user_id, feature, credits, status, expires_at, created_at)
 SELECT gen_random_uuid(), pg_temp.who('holder'), feature, credits, status, now() + lasts, now() - interval '1 hour'
