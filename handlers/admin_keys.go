@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -27,14 +29,14 @@ func (h *Handler) renderKeys(c *fiber.Ctx, status int, data pages.AdminKeysData)
 	if err != nil {
 		return err
 	}
-	data.Locale, data.CSRF, data.Keys, data.Form.Key = pageLocale(c), currentVisitor(c).token, keys, randomKey()
+	data.Locale, data.CSRF, data.Keys, data.Form.Key, data.Now = pageLocale(c), currentVisitor(c).token, keys, randomKey(), time.Now()
 	return h.render(c, status, "admin_keys.title", pages.AdminKeys(data))
 }
 
 // makeKey is POST /{locale}/admin/keys. The page that answers is the only one that shows the key, so it is no redirect;
 // posted again, as by a reload, it makes no other key and says that this one was shown.
 func (h *Handler) makeKey(c *fiber.Ctx) error {
-	form := pages.KeyForm{Name: formValue(c, "name"), PerMinute: formValue(c, "per_minute"),
+	form := pages.KeyForm{Name: formValue(c, "name"), PerMinute: formValue(c, "per_minute"), Days: formValue(c, "expires_days"),
 		Spend: formValue(c, "scope_spend") != "", Read: formValue(c, "scope_read") != ""}
 	formKey := formValue(c, "idempotency_key")
 	if formKey == "" {
@@ -42,7 +44,8 @@ func (h *Handler) makeKey(c *fiber.Ctx) error {
 	}
 	key, plaintext, err := h.Auth.Keys.Create(c.UserContext(), auth.KeyRequest{
 		Name: form.Name, Scopes: form.Scopes(), PerMinute: int(wholeNumber(strings.TrimSpace(form.PerMinute))),
-		ActorID: currentUserID(c), RequestID: requestID(c), IdempotencyKey: formKey,
+		ExpiresInDays: int(wholeNumber(cmp.Or(form.Days, "0"))),
+		ActorID:       currentUserID(c), RequestID: requestID(c), IdempotencyKey: formKey,
 	})
 	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
 		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)} // a conflict is of no field; the form comes with a new key

@@ -18,9 +18,16 @@ var adminForms = map[string]url.Values{
 	"POST /:locale/admin/users/:id/grant":      {"direction": {"grant"}, "credits": {"5"}, "note": {"For the trouble"}},
 	"POST /:locale/admin/purchases/:id/refund": {"amount": {"1.00"}, "note": {"Asked for it"}, "seen": {"0"}},
 	"POST /:locale/admin/purchases/:id/move":   {"to": {"eve@example.org"}, "note": {"Typed wrongly"}, "seen": {"{user}"}},
+	"POST /:locale/admin/events/:id/close":     {"note": {"Looked at it"}},
+	"POST /:locale/admin/findings/:id/close":   {"note": {"Looked at it"}},
 	"POST /:locale/admin/features":             {"feature": {"cover_letter"}, "credits": {"5"}, "active": {"on"}, "label_en": {"Cover letter"}, "label_de": {"Anschreiben"}},
 	"POST /:locale/admin/keys":                 {"name": {"Worker"}, "scope_read": {"on"}, "per_minute": {"10"}},
 }
+
+// decided are forms about what waits for a person, which a world with one of everything has nothing for: services/admin
+// tests each of these ways with its line.
+var decided = []string{"POST /:locale/admin/events/:id/foreign", "POST /:locale/admin/purchases/:id/book", "POST /:locale/admin/purchases/:id/foreign",
+	"POST /:locale/admin/purchases/:id/share"}
 
 // post sends a form as a role, with a key of its own, and returns the status.
 func (w *roleWorld) post(role, path string, form url.Values) int {
@@ -53,7 +60,7 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(routeRoles)) {
-		if !strings.HasPrefix(name, "POST /:locale/admin/") {
+		if !strings.HasPrefix(name, "POST /:locale/admin/") || slices.Contains(decided, name) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {

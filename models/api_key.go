@@ -31,6 +31,18 @@ type APIKey struct {
 	CreatedAt  time.Time
 	LastUsedAt *time.Time // to the minute; nil before the first use
 	RevokedAt  *time.Time // for ever, once it is set
+	ExpiresAt  *time.Time // nil: it does not end by itself
+}
+
+// expirySoon is how long before a key ends its admins should see it.
+const expirySoon = 14 * 24 * time.Hour
+
+// Expired reports whether the key has ended by itself.
+func (a APIKey) Expired(now time.Time) bool { return a.ExpiresAt != nil && !now.Before(*a.ExpiresAt) }
+
+// ExpiresSoon reports whether the key's program needs another one within two weeks.
+func (a APIKey) ExpiresSoon(now time.Time) bool {
+	return a.ExpiresAt != nil && !now.Before(a.ExpiresAt.Add(-expirySoon))
 }
 
 // Allows reports whether the key is good for something. Whoever may spend may also read.

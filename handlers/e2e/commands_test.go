@@ -35,7 +35,7 @@ func TestCommands(t *testing.T) {
 		{"half a command", nil, []string{"prices"}, 2, []string{"prices sync"}},
 		{"a grant of nothing", nil, []string{"grant", "--email", "a@example.com"}, 2, []string{"--credits"}},
 		{"help on keys", nil, []string{"keys", "-h"}, 0, []string{"create", "list", "revoke"}},
-		{"help on making a key", nil, []string{"keys", "create", "-h"}, 0, []string{"-name", "-scope", "-per-minute", "default 1000"}},
+		{"help on making a key", nil, []string{"keys", "create", "-h"}, 0, []string{"-name", "-scope", "-per-minute", "default 1000", "-expires-days"}},
 		{"help on listing keys", nil, []string{"keys", "list", "-h"}, 0, []string{"Usage: credits keys list"}},
 		{"help on revoking a key", nil, []string{"keys", "revoke", "-h"}, 0, []string{"Usage: credits keys revoke ID|PREFIX"}},
 		{"keys alone", nil, []string{"keys"}, 2, []string{"create, list and revoke"}},
@@ -53,6 +53,7 @@ func TestCommands(t *testing.T) {
 		{"a key of an unknown scope", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "spend,admin"}, 2, []string{"--scope is wrong"}},
 		{"a key with a long name", []string{database}, []string{"keys", "create", "--name", strings.Repeat("x", 81), "--scope", "read"}, 2, []string{"--name is wrong"}},
 		{"a key with too many calls", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "read", "--per-minute", "1000001"}, 2, []string{"--per-minute is wrong"}},
+		{"a key of too many days", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "read", "--expires-days", "4000"}, 2, []string{"--expires-days is wrong"}},
 		{"a key that never was", []string{database}, []string{"keys", "revoke", "rmc_00000000"}, 1, []string{"no key has"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -45,12 +45,12 @@ func TestKeysOnTheCommandLine(t *testing.T) {
 		t.Fatalf("the list lacks %s…: %s", key[:12], out)
 		return nil
 	}
-	first, second := made("--name", "Resume Matcher", "--scope", "spend,read", "--per-minute", "0"), made("--name", "Reports", "--scope", "read")
+	first, second := made("--name", "Resume Matcher", "--scope", "spend,read", "--per-minute", "0"), made("--name", "Reports", "--scope", "read", "--expires-days", "30")
 	row := list(first)
-	if len(row) != 8 || row[1] != "Resume Matcher" || row[3] != "spend,read" || row[4] != "no limit" || row[6] != "-" || row[7] != "-" {
+	if len(row) != 9 || row[1] != "Resume Matcher" || row[3] != "spend,read" || row[4] != "no limit" || row[6] != "-" || row[7] != "-" || row[8] != "-" {
 		t.Errorf("the list shows %q", row)
 	}
-	if other := list(second); other[3] != "read" || other[4] != "1000" {
+	if other := list(second); other[3] != "read" || other[4] != "1000" || other[7] == "-" {
 		t.Errorf("the list shows %q", other)
 	}
 	for _, c := range []struct{ name, says string }{{row[0], "Revoked key " + row[0]}, {row[2], "revoked before"}, {second[:12], "Revoked key"}} {
@@ -58,7 +58,7 @@ func TestKeysOnTheCommandLine(t *testing.T) {
 			t.Errorf("keys revoke %s ends with %d: %s", c.name, code, out)
 		}
 	}
-	if row := list(first); row[7] == "-" {
+	if row := list(first); row[8] == "-" {
 		t.Errorf("the list does not show that the key was revoked: %q", row)
 	}
 	if out, code := command(t, []string{database}, "keys", "revoke", first); code != 1 || strings.Contains(out, first) {

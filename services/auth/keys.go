@@ -26,7 +26,8 @@ const (
 	MaxKeyName       = 80        // characters
 	MaxPerMinute     = 1_000_000 // calls
 	DefaultPerMinute = 1000
-	maxFormKey       = 255 // characters of an idempotency key
+	MaxKeyDays       = 3650 // days until a key ends
+	maxFormKey       = 255  // characters of an idempotency key
 )
 
 // Keys makes, revokes and verifies service keys, with which programs call us. Use one for the whole process: it
@@ -60,17 +61,21 @@ type KeyRequest struct {
 	Name           string   // 1 to 80 characters, for people
 	Scopes         []string // spend, read
 	PerMinute      int      // calls, at most 1,000,000; 0 is no limit
+	ExpiresInDays  int      // at most 3,650; 0 is never
 	ActorID        int64    // the admin; 0 for an operator on the command line
 	RequestID      string
 	IdempotencyKey string // of the admin's form; without one each call makes a key
 }
 
-const keyColumns = `id, name, prefix, scopes, per_minute, created_by, created_at, last_used_at, revoked_at`
+const keyColumns = `id, name, prefix, scopes, per_minute, created_by, created_at, last_used_at, revoked_at, expires_at`
+
+// goodKey is the condition of a key that may be used.
+const goodKey = `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
 
 // Create makes a service key. plaintext is the key itself: it is nowhere else, now or later.
 //
 // Idempotent: by actor and idempotency key; a repeat gets the same row and an empty plaintext.
-// Errors: fault.Invalid for a wrong name, scope or limit; fault.Conflict when the idempotency key made another one.
+// Errors: fault.Invalid for a wrong name, scope, limit or number of days; fault.Conflict when the idempotency key made another one.
 func (k *Keys) Create(ctx context.Context, r KeyRequest) (key models.APIKey, plaintext string, err error) {
 	if err := r.clean(); err != nil {
 		return models.APIKey{}, "", err
@@ -118,6 +123,8 @@ func (r *KeyRequest) clean() error {
 		return fault.Field("scopes", fault.ScopesUnknown)
 	case r.PerMinute < 0 || r.PerMinute > MaxPerMinute:
 		return fault.Field("per_minute", fault.PerMinuteRange)
+	case r.ExpiresInDays < 0 || r.ExpiresInDays > MaxKeyDays:
+		return fault.Field("expires_days", fault.KeyDaysRange)
 	case utf8.RuneCountInString(r.IdempotencyKey) > maxFormKey || !models.Storable(r.IdempotencyKey):
 		return fault.Field("idempotency_key", fault.KeyLength)
 	}
@@ -128,10 +135,10 @@ func (r *KeyRequest) clean() error {
 func (r *KeyRequest) insert(tx *gorm.DB, id uuid.UUID, secret string) (models.APIKey, bool, error) {
 	hash := hashKey(secret)
 	var rows []models.APIKey
-	err := tx.Raw(`INSERT INTO api_keys (id, name, prefix, key_hash, scopes, per_minute, created_by, idempotency_key)
-		VALUES (?, ?, ?, ?, ?::text[], ?, nullif(?::integer, 0), nullif(?::text, ''))
+	err := tx.Raw(`INSERT INTO api_keys (id, name, prefix, key_hash, scopes, per_minute, created_by, idempotency_key, expires_at)
+		VALUES (?, ?, ?, ?, ?::text[], ?, nullif(?::integer, 0), nullif(?::text, ''), now() + make_interval(days => nullif(?::integer, 0)))
 		ON CONFLICT ON CONSTRAINT api_keys_idempotency_key_key DO NOTHING RETURNING `+keyColumns,
-		id, r.Name, secret[:shownLength], hash[:], models.Scopes(r.Scopes), r.PerMinute, r.ActorID, r.IdempotencyKey).Scan(&rows).Error
+		id, r.Name, secret[:shownLength], hash[:], models.Scopes(r.Scopes), r.PerMinute, r.ActorID, r.IdempotencyKey, r.ExpiresInDays).Scan(&rows).Error
 	if err != nil {
 		return models.APIKey{}, false, fmt.Errorf("store service key: %w", err)
 	}
@@ -148,7 +155,11 @@ func (r *KeyRequest) replay(tx *gorm.DB) (models.APIKey, error) {
 	if err != nil {
 		return models.APIKey{}, fmt.Errorf("read service key made before: %w", err)
 	}
-	if key.Name != r.Name || !slices.Equal(key.Scopes, r.Scopes) || key.PerMinute != r.PerMinute {
+	var days int
+	if key.ExpiresAt != nil {
+		days = int(key.ExpiresAt.Sub(key.CreatedAt) / (24 * time.Hour))
+	}
+	if key.Name != r.Name || !slices.Equal(key.Scopes, r.Scopes) || key.PerMinute != r.PerMinute || days != r.ExpiresInDays {
 		return models.APIKey{}, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
 	}
 	return key, nil
@@ -156,15 +167,17 @@ func (r *KeyRequest) replay(tx *gorm.DB) (models.APIKey, error) {
 
 // auditKey writes down who made or revoked a key.
 func auditKey(tx *gorm.DB, action string, key models.APIKey, actorID int64, requestID string) error {
-	return models.AppendAudit(tx, models.Deed{ActorID: actorID, Action: action, RequestID: requestID, Detail: map[string]any{
-		"key_id": key.ID, "name": key.Name, "prefix": key.Prefix, "scopes": key.Scopes, "per_minute": key.PerMinute,
-	}})
+	detail := map[string]any{"key_id": key.ID, "name": key.Name, "prefix": key.Prefix, "scopes": key.Scopes, "per_minute": key.PerMinute}
+	if key.ExpiresAt != nil {
+		detail["expires"] = key.ExpiresAt.UTC().Format(time.DateOnly)
+	}
+	return models.AppendAudit(tx, models.Deed{ActorID: actorID, Action: action, RequestID: requestID, Detail: detail})
 }
 
 // List returns every key, those that are good first, the newest first.
 func (k *Keys) List(ctx context.Context) ([]models.APIKey, error) {
 	var keys []models.APIKey
-	err := k.db.WithContext(ctx).Raw(`SELECT ` + keyColumns + ` FROM api_keys ORDER BY revoked_at IS NOT NULL, created_at DESC, id`).Scan(&keys).Error
+	err := k.db.WithContext(ctx).Raw(`SELECT ` + keyColumns + ` FROM api_keys ORDER BY NOT (` + goodKey + `), created_at DESC, id`).Scan(&keys).Error
 	if err != nil {
 		return nil, fmt.Errorf("list service keys: %w", err)
 	}

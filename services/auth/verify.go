@@ -124,8 +124,8 @@ func (k *Keys) once(ctx context.Context, name string, work func(context.Context)
 
 // readSQL finds a good key by its hash and, once a minute, notes that it is in use.
 const readSQL = `WITH used AS (UPDATE api_keys SET last_used_at = now()
-	WHERE key_hash = @hash AND revoked_at IS NULL AND (last_used_at IS NULL OR last_used_at <= now() - interval '1 minute'))
-SELECT key_hash, ` + keyColumns + ` FROM api_keys WHERE key_hash = @hash AND revoked_at IS NULL`
+	WHERE key_hash = @hash AND ` + goodKey + ` AND (last_used_at IS NULL OR last_used_at <= now() - interval '1 minute'))
+SELECT key_hash, ` + keyColumns + ` FROM api_keys WHERE key_hash = @hash AND ` + goodKey
 
 func (k *Keys) read(ctx context.Context, hash keyHash) (*knownKey, error) {
 	asked := k.now()
@@ -180,7 +180,20 @@ func (k *Keys) admitUnknown(ctx context.Context, hash keyHash, from limit.Sender
 	if wait > 0 {
 		return nil, limit.Exceeded(wait)
 	}
-	return nil, fault.New(fault.Unauthenticated, nil)
+	return nil, k.whyRefused(ctx, hash)
+}
+
+// whyRefused tells the holder of a key that has ended by itself what a stranger is not told.
+func (k *Keys) whyRefused(ctx context.Context, hash keyHash) error {
+	var ended bool
+	err := k.db.WithContext(ctx).Raw(`SELECT EXISTS (SELECT FROM api_keys WHERE key_hash = ? AND revoked_at IS NULL AND expires_at <= now())`, hash[:]).Scan(&ended).Error
+	switch {
+	case err != nil:
+		return fmt.Errorf("read service key: %w", err)
+	case ended:
+		return fault.Because(fault.Unauthenticated, fault.KeyExpired)
+	}
+	return fault.New(fault.Unauthenticated, nil)
 }
 
 // roll is the hash of every good key.
@@ -212,7 +225,7 @@ func (k *Keys) admitBlocked(ctx context.Context, hash keyHash, wait time.Duratio
 func (k *Keys) readRoll(ctx context.Context) (any, error) {
 	live := &roll{hashes: map[keyHash]struct{}{}, asked: k.now()}
 	var hashes [][]byte
-	if err := k.db.WithContext(ctx).Raw(`SELECT key_hash FROM api_keys WHERE revoked_at IS NULL`).Scan(&hashes).Error; err != nil {
+	if err := k.db.WithContext(ctx).Raw(`SELECT key_hash FROM api_keys WHERE ` + goodKey).Scan(&hashes).Error; err != nil {
 		return nil, fmt.Errorf("list good keys: %w", err)
 	}
 	for _, hash := range hashes {

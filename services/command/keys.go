@@ -53,20 +53,21 @@ func createKey(args []string, stdout io.Writer) (Command, error) {
 	name := set.String("name", "", "what the key is for, 1 to 80 `characters`")
 	scope := set.String("scope", "", "what it may do: `spend`, read, or both with a comma; who may spend may also read")
 	perMinute := set.Int("per-minute", auth.DefaultPerMinute, "how many `calls` it has a minute, 1 to 1000000; 0 is no limit")
+	days := set.Int("expires-days", 0, "after how many `days` it ends by itself, 1 to 3650; 0 is never")
 	if err := Parse(set, "Makes a service key and prints it. It is stored as a hash, so this is the only time that it can be read.", args, 0, stdout); err != nil {
 		return Command{}, err
 	}
 	if strings.TrimSpace(*name) == "" || *scope == "" {
 		return Command{}, UsageError("keys create needs --name and --scope; credits keys create -h explains them")
 	}
-	request := auth.KeyRequest{Name: *name, PerMinute: *perMinute}
+	request := auth.KeyRequest{Name: *name, PerMinute: *perMinute, ExpiresInDays: *days}
 	for word := range strings.SplitSeq(*scope, ",") {
 		request.Scopes = append(request.Scopes, strings.TrimSpace(word))
 	}
 	return Command{Run: func(ctx context.Context, env Env) error {
 		key, plaintext, err := auth.NewKeys(env.DB, nil, env.Log, nil).Create(ctx, request)
 		if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
-			return UsageError("keys create: --" + strings.TrimSuffix(strings.ReplaceAll(f.Field, "_", "-"), "s") + " is wrong; credits keys create -h explains it")
+			return UsageError("keys create: --" + strings.NewReplacer("scopes", "scope", "_", "-").Replace(f.Field) + " is wrong; credits keys create -h explains it")
 		}
 		if err != nil {
 			return err
@@ -91,14 +92,14 @@ func listKeys(args []string, stdout io.Writer) (Command, error) {
 			return err
 		}
 		table := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ID\tNAME\tPREFIX\tSCOPES\tPER MINUTE\tCREATED\tLAST USED\tREVOKED")
+		fmt.Fprintln(table, "ID\tNAME\tPREFIX\tSCOPES\tPER MINUTE\tCREATED\tLAST USED\tEXPIRES\tREVOKED")
 		for _, k := range all {
 			limit := "no limit"
 			if k.PerMinute > 0 {
 				limit = strconv.Itoa(k.PerMinute)
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(k.Scopes, ","), limit,
-				moment(&k.CreatedAt), moment(k.LastUsedAt), moment(k.RevokedAt))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(k.Scopes, ","), limit,
+				moment(&k.CreatedAt), moment(k.LastUsedAt), moment(k.ExpiresAt), moment(k.RevokedAt))
 		}
 		return table.Flush()
 	}}, nil

@@ -92,6 +92,8 @@ const (
 	KeyNameLength       Problem = "key_name_length"
 	ScopesUnknown       Problem = "scopes_unknown"
 	PerMinuteRange      Problem = "per_minute_range"
+	KeyDaysRange        Problem = "key_days_range"
+	KeyExpired          Problem = "key_expired"
 	CheckoutOver        Problem = "checkout_over"
 	WithdrawalName      Problem = "withdrawal_name"
 	WithdrawalContract  Problem = "withdrawal_contract"
@@ -130,7 +132,7 @@ func Problems() []Problem {
 		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
 		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
-		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
+		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
 		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressReissued, NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
 		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount, DecidedOtherwise, ShareRange}
