@@ -42,18 +42,18 @@ func (h *Handler) dropFlows(c *fiber.Ctx, size int) {
 		size int
 	}
 	var flows []kept
-	c.Request().Header.VisitAllCookie(func(key, value []byte) {
+	for key, value := range c.Request().Header.Cookies() {
 		name := string(key)
 		if !strings.HasPrefix(name, h.Sessions.prefix+flowCookie) {
-			return
+			continue
 		}
 		if flow, ok := h.Auth.OpenFlow(string(value)); ok {
 			flows = append(flows, kept{name, flow, len(value)})
 			size += len(value)
-			return
+			continue
 		}
 		h.Sessions.setCookie(c, name, "", -1)
-	})
+	}
 	slices.SortFunc(flows, func(a, b kept) int { return a.flow.StartedAt.Compare(b.flow.StartedAt) })
 	for len(flows) > 0 && (len(flows) >= maxFlows || size > maxFlowBytes) {
 		h.Sessions.setCookie(c, flows[0].name, "", -1)
