@@ -24,18 +24,15 @@ func (h *Handler) renderDeletion(c *fiber.Ctx, status int, problem string) error
 	data := pages.AccountDeletionData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Balance: d.Balance, Holds: d.Holds, Held: d.Held,
 		Awaiting: d.Awaiting, Disputed: d.Disputed, Booked: d.Booked, Until: d.Until, Error: problem}
 	if !h.proved(c) {
-		if data.Prove, err = h.ownProviders(c); err != nil {
+		if data.Prove, err = h.ownProviders(c, ""); err != nil {
 			return err
 		}
 	}
 	return h.render(c, status, "account.delete.title", pages.AccountDeletion(data))
 }
 
-// proved reports whether this browser's user has lately come from their provider.
-func (h *Handler) proved(c *fiber.Ctx) bool { return h.Sessions.rows.Proved(currentVisitor(c).session) }
-
-// ownProviders are those through which the user can show that it is still them.
-func (h *Handler) ownProviders(c *fiber.Ctx) ([]pages.Linkable, error) {
+// ownProviders are those through which the user can show that it is still them, and come back to a page of ours.
+func (h *Handler) ownProviders(c *fiber.Ctx, back string) ([]pages.Linkable, error) {
 	identities, err := h.Auth.Identities(c.UserContext(), currentUserID(c))
 	if err != nil {
 		return nil, err
@@ -44,7 +41,7 @@ func (h *Handler) ownProviders(c *fiber.Ctx) ([]pages.Linkable, error) {
 	for _, p := range h.Auth.Providers() {
 		for _, i := range identities {
 			if i.Provider == p.Name {
-				own = append(own, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.Confirming)})
+				own = append(own, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.Confirming, back)})
 				break
 			}
 		}
@@ -52,13 +49,9 @@ func (h *Handler) ownProviders(c *fiber.Ctx) ([]pages.Linkable, error) {
 	return own, nil
 }
 
-// deleteAccount is POST /{locale}/account/delete. It wants the box ticked, and somebody who has lately come from their
-// provider: an unattended browser is not enough.
+// deleteAccount is POST /{locale}/account/delete. It wants the box ticked.
 func (h *Handler) deleteAccount(c *fiber.Ctx) error {
-	switch {
-	case !h.proved(c):
-		return h.renderDeletion(c, fiber.StatusUnprocessableEntity, "")
-	case formValue(c, "sure") != "yes":
+	if formValue(c, "sure") != "yes" {
 		return h.renderDeletion(c, fiber.StatusUnprocessableEntity, h.message(c.UserContext(), fault.Field("sure", fault.DeletionConfirm)))
 	}
 	err := h.Auth.Delete(c.UserContext(), currentUserID(c))

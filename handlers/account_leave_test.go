@@ -279,9 +279,11 @@ func TestDeleteAccount(t *testing.T) {
 		late := ada
 		late.cookie = d.signIn(id)
 		d.age(late.cookie)
-		r := late.post("/en/account/delete", url.Values{"sure": {"yes"}})
-		doc, _ := goquery.NewDocumentFromReader(strings.NewReader(r.body))
-		if r.status != 422 || doc.Find("#prove").Length() != 1 || doc.Find("#delete-account").Length() != 0 {
+		if r := late.post("/en/account/delete", url.Values{"sure": {"yes"}}); r.status != 303 || r.header.Get("Location") != "/en/confirm?return_to=%2Fen%2Faccount%2Fdelete" {
+			t.Fatalf("after a long time: %d to %s", r.status, r.header.Get("Location"))
+		}
+		r, doc := late.open("/en/account/delete")
+		if r.status != 200 || doc.Find("#prove").Length() != 1 || doc.Find("#delete-account").Length() != 0 {
 			t.Fatalf("after a long time: %d", r.status)
 		}
 		prove := doc.Find("#prove-oidc").AttrOr("href", "")

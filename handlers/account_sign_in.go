@@ -10,8 +10,11 @@ import (
 )
 
 // purposePath is the address that sends somebody who is signed in to a provider.
-func (h *Handler) purposePath(c *fiber.Ctx, provider string, purpose auth.Purpose) string {
+func (h *Handler) purposePath(c *fiber.Ctx, provider string, purpose auth.Purpose, back string) string {
 	query := url.Values{"purpose": {string(purpose)}, "locale": {pageLocale(c)}, "token": {h.Sessions.purposeToken(currentVisitor(c).session, purpose)}}
+	if back != "" {
+		query.Set("return_to", back)
+	}
 	return "/auth/" + provider + "?" + query.Encode()
 }
 

@@ -21,7 +21,11 @@ const (
 
 // showAdminUser is GET /{locale}/admin/users/{id}.
 func (h *Handler) showAdminUser(c *fiber.Ctx) error {
-	return h.renderAdminUser(c, fiber.StatusOK, pages.GrantForm{Direction: pages.DirectionGrant})
+	form := pages.GrantForm{Direction: pages.DirectionGrant, Credits: queryValue(c, "credits"), Note: queryValue(c, "note")}
+	if c.Query("direction") == pages.DirectionCorrect {
+		form.Direction = pages.DirectionCorrect
+	}
+	return h.renderAdminUser(c, fiber.StatusOK, form)
 }
 
 func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, form pages.GrantForm) error {
@@ -110,25 +114,28 @@ func (h *Handler) addRecords(c *fiber.Ctx, data *pages.AdminUserData) error {
 	return err
 }
 
-// grantCredits is POST /{locale}/admin/users/{id}/grant: give credits, or take back what was wrong.
-func (h *Handler) grantCredits(c *fiber.Ctx) error {
-	form := pages.GrantForm{Direction: formValue(c, "direction"), Credits: formValue(c, "credits"), Note: formValue(c, "note")}
-	delta, flash := models.Credits(wholeNumber(strings.TrimSpace(form.Credits))), "granted"
+// grantOf reads the form that moves credits by hand.
+func grantOf(c *fiber.Ctx) (form pages.GrantForm, grant admin.Grant, flash string, err error) {
+	form = pages.GrantForm{Direction: formValue(c, "direction"), Credits: formValue(c, "credits"), Note: formValue(c, "note")}
+	delta := models.Credits(wholeNumber(strings.TrimSpace(form.Credits)))
 	if delta < 0 { // not a number: no direction makes it one
 		delta = 0
 	}
-	err := error(nil)
 	switch form.Direction {
 	case pages.DirectionGrant:
+		flash = "granted"
 	case pages.DirectionCorrect:
 		delta, flash = -delta, "corrected"
 	default:
 		err = fault.Field("direction", fault.CorrectionDirection)
 	}
-	grant := admin.Grant{ActorID: currentUserID(c), UserID: idOf(c), Delta: delta, Note: form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c)}
-	if asked := formValue(c, "preview"); asked != "" {
-		return h.previewGrant(c, asked, form, grant, err)
-	}
+	return form, admin.Grant{ActorID: currentUserID(c), UserID: idOf(c), Delta: delta, Note: form.Note, Key: formValue(c, "idempotency_key"),
+		RequestID: requestID(c)}, flash, err
+}
+
+// grantCredits is POST /{locale}/admin/users/{id}/grant: give credits, or take back what was wrong.
+func (h *Handler) grantCredits(c *fiber.Ctx) error {
+	form, grant, flash, err := grantOf(c)
 	if err == nil {
 		_, err = h.Admin.Grant(c.UserContext(), grant)
 	}
@@ -144,9 +151,14 @@ func (h *Handler) grantCredits(c *fiber.Ctx) error {
 	return leave(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), idOf(c)))
 }
 
-// previewGrant answers the form without booking anything: what is wrong with it, and what the balance would be. The
-// reason may still be missing, unless it is what was asked about.
-func (h *Handler) previewGrant(c *fiber.Ctx, asked string, form pages.GrantForm, grant admin.Grant, wrong error) error {
+// previewGrant answers the form without booking anything, where that was asked for: what is wrong with it, and what the
+// balance would be. The reason may still be missing, unless it is what was asked about.
+func (h *Handler) previewGrant(c *fiber.Ctx) error {
+	asked := formValue(c, "preview")
+	if asked == "" {
+		return c.Next()
+	}
+	form, grant, _, wrong := grantOf(c)
 	after := models.Credits(0)
 	if wrong == nil {
 		after, wrong = h.Admin.Preview(c.UserContext(), grant)

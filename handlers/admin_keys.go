@@ -21,7 +21,11 @@ func newKeyForm() pages.KeyForm {
 
 // showKeys is GET /{locale}/admin/keys: the service keys of other programs.
 func (h *Handler) showKeys(c *fiber.Ctx) error {
-	return h.renderKeys(c, fiber.StatusOK, pages.AdminKeysData{Form: newKeyForm()})
+	form := newKeyForm()
+	if name := queryValue(c, "name"); name != "" {
+		form = pages.KeyForm{Name: name, PerMinute: queryValue(c, "per_minute"), Spend: c.Query("scope_spend") != "", Read: c.Query("scope_read") != ""}
+	}
+	return h.renderKeys(c, fiber.StatusOK, pages.AdminKeysData{Form: form})
 }
 
 func (h *Handler) renderKeys(c *fiber.Ctx, status int, data pages.AdminKeysData) error {

@@ -14,7 +14,14 @@ import (
 
 // showAdminPurchase is GET /{locale}/admin/purchases/{id}: why somebody has, or has not, got the credits that they bought.
 func (h *Handler) showAdminPurchase(c *fiber.Ctx) error {
-	return h.renderAdminPurchase(c, fiber.StatusOK, purchaseForms{refund: pages.RefundForm{Rest: c.Query("amount") == "rest"}})
+	forms := purchaseForms{refund: pages.RefundForm{Rest: c.Query("amount") == "rest"}}
+	switch { // what was typed before a proof was asked for
+	case c.Query("to") != "":
+		forms.move.To, forms.move.Note = queryValue(c, "to"), queryValue(c, "note")
+	case c.Query("amount") != "" && !forms.refund.Rest:
+		forms.refund.Typed, forms.refund.Note = queryValue(c, "amount"), queryValue(c, "note")
+	}
+	return h.renderAdminPurchase(c, fiber.StatusOK, forms)
 }
 
 // purchaseForms are the forms of a purchase's page as they were sent, those that were.
@@ -29,6 +36,11 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseFo
 	d, err := h.Purchase.Detail(ctx, c.Params("id"))
 	if err != nil {
 		return err
+	}
+	if status == fiber.StatusOK && forms.refund.Typed != "" {
+		if forms.refund.Cents, err = centsOf(forms.refund.Typed, d.PaymentCurrency(), pageLocale(c)); err != nil {
+			forms.refund.Cents = 0 // it is judged when it is sent
+		}
 	}
 	user, err := h.Admin.User(ctx, d.UserID)
 	if err != nil {

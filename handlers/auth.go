@@ -40,6 +40,9 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if purpose == auth.Linking && !h.proved(c) {
+		return leave(c, confirmPath(c, "/"+signInLocale(c)+"/account"))
+	}
 	waiting, joins := h.waitingFlow(c)
 	if joins {
 		purpose, back = auth.Joining, waiting.ReturnTo
@@ -184,10 +187,14 @@ func signInLocale(c *fiber.Ctx) string {
 	return pageLocale(c)
 }
 
+// maxReturnTo is how long the address of the page that one comes back to may be: sealed in a cookie, it must stay below the
+// 4096 bytes that browsers keep.
+const maxReturnTo = 2300
+
 // ownPath returns where to go after signing in if that is a plain path of ours, and "" for everything else: other
 // hosts in any disguise, and anything a browser might read differently than we do.
 func ownPath(target string) string {
-	if len(target) > 500 || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "/auth/") {
+	if len(target) > maxReturnTo || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "/auth/") {
 		return ""
 	}
 	for _, r := range target {

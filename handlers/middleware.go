@@ -158,7 +158,14 @@ func (h *Handler) loadVisitor(c *fiber.Ctx) error {
 	if fault.Is(err, fault.NotFound) {
 		return c.Next()
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case account.Admin && h.Sessions.rows.Idle(session, auth.AdminIdle):
+		if err := h.Sessions.rows.End(c.UserContext(), session.UserID, session.KeyHash); err != nil {
+			return err
+		}
+		return c.Next() // signed out
+	default:
 		err = h.Sessions.rows.Touch(c.UserContext(), session)
 	}
 	if err != nil {

@@ -84,7 +84,7 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	if strings.HasPrefix(path, "/admin/keys/") {
 		return "/admin/keys", ""
 	}
-	for _, action := range []string{"/spend", "/grant", "/check", "/refund"} {
+	for _, action := range []string{"/spend", "/grant", "/check", "/refund", "/move", "/book", "/foreign", "/share"} {
 		path = strings.TrimSuffix(path, action)
 	}
 	return path, ""

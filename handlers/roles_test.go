@@ -93,6 +93,7 @@ var routeRoles = map[string]struct {
 	"GET /:locale/purchase/:id/receipt":            {"/de/purchase/{purchase}/receipt", ownerGet(303)},
 	"GET /:locale/history":                         {"/de/history", userGet(200)},
 	"GET /:locale/history.csv":                     {"/de/history.csv", userGet(200)},
+	"GET /:locale/confirm":                         {"/de/confirm", userGet(303)}, // each has just proved to be present
 	"GET /:locale/account":                         {"/de/account", userGet(200)},
 	"POST /:locale/account":                        {"/de/account", userPost(422)},
 	"POST /:locale/account/sign-ins/:id/unlink":    {"/de/account/sign-ins/0/unlink", userPost(303)},

@@ -7,5 +7,6 @@ const (
 	FlowLife    = 10 * time.Minute    // between the sign-in page and the provider's answer
 	SessionMax  = 30 * 24 * time.Hour // a session, however busy
 	SessionIdle = 14 * 24 * time.Hour // a user's session that nobody uses
-	ProofLife   = 15 * time.Minute    // from a proof of presence on, the session may do what cannot be undone
+	AdminIdle   = 30 * time.Minute    // an admin's that nobody uses
+	ProofLife   = 10 * time.Minute    // from a proof of presence on, the session may do what cannot be undone
 )

@@ -129,6 +129,11 @@ func (s *Sessions) Touch(ctx context.Context, session *models.Session) error {
 	return nil
 }
 
+// Idle reports whether nobody has used the session for so long. Its last use is known to the minute.
+func (s *Sessions) Idle(session *models.Session, limit time.Duration) bool {
+	return s.now().Sub(session.LastSeenAt) >= limit
+}
+
 // Prove notes that the session's user has just proved to be present.
 func (s *Sessions) Prove(ctx context.Context, name string) error {
 	db, cancel := s.query(ctx)

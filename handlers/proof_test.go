@@ -1,0 +1,121 @@
+package handlers
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/auth"
+)
+
+// guarded are the routes that want a proof, each with what somebody typed and the page at which it comes back.
+var guarded = []struct{ method, path, typed, back string }{
+	{"POST", "/de/account/sign-ins/0/unlink", "", "/de/account"},
+	{"POST", "/de/account/delete", "sure=yes", "/de/account/delete"},
+	{"GET", "/de/account/export.zip", "", "/de/account"},
+	{"POST", "/de/admin/users/{user}/grant", "direction=correct&credits=12&note=Müll & Mehr&idempotency_key=k", "/de/admin/users/{user}?credits=12&direction=correct&note=M%C3%BCll+%26+Mehr"},
+	{"POST", "/de/admin/purchases/{purchase}/refund", "amount=1,50&seen=0", "/de/admin/purchases/{purchase}?amount=1%2C50"},
+	{"POST", "/de/admin/purchases/{purchase}/move", "to=eve@example.org&seen=1", "/de/admin/purchases/{purchase}?to=eve%40example.org"},
+	{"POST", "/de/admin/keys", "name=A&scope_read=on&per_minute=7", "/de/admin/keys?name=A&per_minute=7&scope_read=on"},
+	{"POST", "/de/admin/keys/{key}/revoke", "", "/de/admin/keys"},
+}
+
+func TestProofIsWanted(t *testing.T) {
+	t.Parallel()
+	w := newRoleWorld(t)
+	boss := member{w.desk, w.signIn(w.users["admin"])}
+	w.age(boss.cookie)
+	lines := w.lines()
+	for _, g := range guarded {
+		t.Run(g.method+" "+g.path, func(t *testing.T) {
+			form := url.Values{}
+			for field := range strings.SplitSeq(g.typed, "&") {
+				if name, value, ok := strings.Cut(field, "="); ok {
+					form.Set(name, value)
+				} else if name != "" { // the note has an & in it
+					form.Set("note", form.Get("note")+"&"+name)
+				}
+			}
+			path, back := w.things.Replace(g.path), w.things.Replace(g.back)
+			r := boss.call("GET", path, "", "Cookie: "+boss.cookie)
+			if g.method == "POST" {
+				r = boss.post(path, form)
+			}
+			want := "/de/confirm?return_to=" + url.QueryEscape(back)
+			if r.status != 303 || r.header.Get("Location") != want {
+				t.Errorf("%d to %s, want %s", r.status, r.header.Get("Location"), want)
+			}
+			if r, doc := boss.open(want); r.status != 200 || doc.Find("#confirm-back").AttrOr("href", "") != back {
+				t.Errorf("the page leads back to %q, want %q", doc.Find("#confirm-back").AttrOr("href", ""), back)
+			}
+			if r := boss.call("GET", back, "", "Cookie: "+boss.cookie); r.status != 200 {
+				t.Errorf("the page with what was typed: %d", r.status)
+			}
+		})
+	}
+	if w.lines() != lines {
+		t.Error("something was booked without a proof")
+	}
+	t.Run("what was typed is in the form again", func(t *testing.T) {
+		_, doc := boss.open(w.things.Replace(guarded[3].back))
+		if doc.Find("#credits").AttrOr("value", "") != "12" || doc.Find(`input[name="direction"][value="correct"][checked]`).Length() != 1 ||
+			!strings.Contains(doc.Find("#grant").Text()+doc.Find("#note").AttrOr("value", ""), "Müll & Mehr") {
+			t.Errorf("the form has %s", doc.Find("#grant").Text())
+		}
+	})
+	t.Run("a preview books nothing and wants none", func(t *testing.T) {
+		r := boss.post(w.things.Replace("/de/admin/users/{user}/grant"), url.Values{"preview": {"credits"}, "direction": {"grant"}, "credits": {"5"}})
+		if r.status != 200 || w.lines() != lines {
+			t.Errorf("%d, and %d lines more", r.status, w.lines()-lines)
+		}
+	})
+	t.Run("a preview of another form is no way around it", func(t *testing.T) {
+		r := boss.post(w.things.Replace("/de/admin/keys"), url.Values{"preview": {"x"}, "name": {"A"}, "idempotency_key": {"k"}})
+		if r.status != 303 {
+			t.Errorf("%d", r.status)
+		}
+	})
+	t.Run("htmx is sent away whole", func(t *testing.T) {
+		r := boss.call("POST", w.things.Replace("/de/admin/users/{user}/grant"), url.Values{"_csrf": {w.handler.Sessions.token(sessionOf(boss.cookie))}}.Encode(),
+			"Content-Type: application/x-www-form-urlencoded", "Cookie: "+boss.cookie, "HX-Request: true")
+		if !strings.HasPrefix(r.header.Get("HX-Redirect"), "/de/confirm?") || r.body != "" {
+			t.Errorf("%d, HX-Redirect %q", r.status, r.header.Get("HX-Redirect"))
+		}
+	})
+	t.Run("more than an address holds is left out", func(t *testing.T) {
+		r := boss.post(w.things.Replace("/de/admin/users/{user}/grant"), url.Values{"direction": {"grant"}, "credits": {"5"}, "note": {strings.Repeat("ü", 500)}})
+		if back, err := url.QueryUnescape(strings.TrimPrefix(r.header.Get("Location"), "/de/confirm?return_to=")); err != nil || back != w.things.Replace("/de/admin/users/{user}?credits=5&direction=grant") {
+			t.Errorf("comes back to %q", back)
+		}
+	})
+}
+
+func TestAdminsSessionEndsWhenNobodyUsesIt(t *testing.T) {
+	t.Parallel()
+	w := newRoleWorld(t)
+	for role, want := range map[string]int{"admin": 303, "owner": 200} {
+		m := member{w.desk, w.signIn(w.users[role])}
+		seen := func(ago string) {
+			if err := w.db.Exec(`UPDATE sessions SET last_seen_at = now() - ?::interval WHERE user_id = ?`, ago, w.users[role]).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen("29 minutes")
+		if r, _ := m.open("/en/billing"); r.status != 200 {
+			t.Errorf("%s after %v less a minute: %d", role, auth.AdminIdle, r.status)
+		}
+		seen("30 minutes")
+		for range 2 { // the second finds it ended
+			if r, _ := m.open("/en/billing"); r.status != want {
+				t.Errorf("%s after %v: %d, want %d", role, auth.AdminIdle, r.status, want)
+			}
+		}
+	}
+}
+
+// sessionOf is the session of a cookie, for its tokens.
+func sessionOf(cookie string) *models.Session {
+	_, key, _ := strings.Cut(cookie, "=")
+	return &models.Session{Key: key}
+}
