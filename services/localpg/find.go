@@ -56,9 +56,6 @@ func newSources(o Options) sources {
 			s.places = append(s.places, filepath.Dir(found))
 		}
 	}
-	if modules, err := filepath.Abs(filepath.Join("node_modules", s.fetch.pack.name, "native", "bin")); err == nil {
-		s.places = append(s.places, modules)
-	}
 	if user, err := os.UserCacheDir(); err == nil {
 		s.caches = append(s.caches, filepath.Join(user, appName))
 	}
@@ -159,8 +156,6 @@ func probe(ctx context.Context, who account, dir string, want int) (binaries, er
 	if _, err := os.Stat(b.program("initdb")); err != nil {
 		return b, fmt.Errorf("no initdb beside postgres: %w", err)
 	}
-	// A package that npm installed without its scripts lacks its links; where they cannot be made, the run below tells.
-	_ = restoreLinksIn(filepath.Dir(filepath.Dir(dir)))
 	out, err := runTool(command(ctx, who, "/", b.program("postgres"), "--version"))
 	if err != nil {
 		return b, fmt.Errorf("%s: %w", dir, err)

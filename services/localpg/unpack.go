@@ -84,16 +84,6 @@ func unpackEntry(root *os.Root, header *tar.Header, content io.Reader) error {
 	return errors.Join(err, f.Close(), root.Chmod(name, mode)) // Chmod: the umask of the caller must not count
 }
 
-// restoreLinksIn is restoreLinks for a package that somebody else unpacked.
-func restoreLinksIn(dir string) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return fmt.Errorf("open package: %w", err)
-	}
-	defer func() { _ = root.Close() }()
-	return restoreLinks(root)
-}
-
 // restoreLinks makes the symbolic links that the package cannot carry, from its list of them.
 func restoreLinks(root *os.Root) error {
 	text, err := root.ReadFile(linksFile)
