@@ -8,7 +8,7 @@ MAKEFLAGS   += --no-builtin-rules --no-print-directory
 
 LINTER       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOTESTSUM    := gotest.tools/gotestsum@v1.13.0
-NODE         := 20.20.2
+NODE         := 22.23.3
 BENCHTIME    ?= 1s
 BENCHFLAGS   ?=
 FUZZTIME     ?= 60s
