@@ -81,6 +81,7 @@ const usage = `Usage: credits [command]
   doctor         check the set-up and say how to mend it
   grant          give a user credits by hand
   keys           make, list and revoke the keys with which other programs call the API
+  admins         show which sign-in holds an admin's right, and release it
   version        print the version
 
 "credits COMMAND -h" explains a command. Settings are environment variables; .env.example lists them all.

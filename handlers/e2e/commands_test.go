@@ -26,7 +26,7 @@ func TestCommands(t *testing.T) {
 		says []string
 	}{
 		{"version", nil, []string{"version"}, 0, []string{"development"}},
-		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "doctor", "reconcile", "grant", "keys"}},
+		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "doctor", "reconcile", "grant", "keys", "admins"}},
 		{"help on a command", nil, []string{"grant", "-h"}, 0, []string{"-email", "-credits", "-note"}},
 		{"help on prices", nil, []string{"prices", "sync", "-h"}, 0, []string{"Usage: credits prices sync"}},
 		{"an unknown command", nil, []string{"dance"}, 2, []string{`no command "dance"`}},
@@ -35,6 +35,7 @@ func TestCommands(t *testing.T) {
 		{"half a command", nil, []string{"prices"}, 2, []string{"prices sync"}},
 		{"a grant of nothing", nil, []string{"grant", "--email", "a@example.com"}, 2, []string{"--credits"}},
 		{"help on keys", nil, []string{"keys", "-h"}, 0, []string{"create", "list", "revoke"}},
+		{"help on admins", nil, []string{"admins", "-h"}, 0, []string{"Usage: credits admins", "-release"}},
 		{"help on making a key", nil, []string{"keys", "create", "-h"}, 0, []string{"-name", "-scope", "-per-minute", "default 1000", "-expires-days"}},
 		{"help on listing keys", nil, []string{"keys", "list", "-h"}, 0, []string{"Usage: credits keys list"}},
 		{"help on revoking a key", nil, []string{"keys", "revoke", "-h"}, 0, []string{"Usage: credits keys revoke ID|PREFIX"}},

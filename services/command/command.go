@@ -69,6 +69,8 @@ func New(name string, args []string, stdout io.Writer) (c Command, known bool, e
 		c, err = reconcile(args, stdout)
 	case "grant":
 		c, err = grant(args, stdout)
+	case "admins":
+		c, err = admins(args, stdout)
 	case "keys":
 		c, err = keys(args, stdout)
 	default:
