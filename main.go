@@ -82,6 +82,7 @@ const usage = `Usage: credits [command]
   grant          give a user credits by hand
   keys           make, list and revoke the keys with which other programs call the API
   admins         show which sign-in holds an admin's right, and release it
+  relink         give a user's account to a sign-in that was refused for its address
   version        print the version
 
 "credits COMMAND -h" explains a command. Settings are environment variables; .env.example lists them all.

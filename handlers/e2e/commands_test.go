@@ -35,6 +35,7 @@ func TestCommands(t *testing.T) {
 		{"half a command", nil, []string{"prices"}, 2, []string{"prices sync"}},
 		{"a grant of nothing", nil, []string{"grant", "--email", "a@example.com"}, 2, []string{"--credits"}},
 		{"help on keys", nil, []string{"keys", "-h"}, 0, []string{"create", "list", "revoke"}},
+		{"help on relink", nil, []string{"relink", "-h"}, 0, []string{"Usage: credits relink", "-user", "-identity"}},
 		{"help on admins", nil, []string{"admins", "-h"}, 0, []string{"Usage: credits admins", "-release"}},
 		{"help on making a key", nil, []string{"keys", "create", "-h"}, 0, []string{"-name", "-scope", "-per-minute", "default 1000", "-expires-days"}},
 		{"help on listing keys", nil, []string{"keys", "list", "-h"}, 0, []string{"Usage: credits keys list"}},

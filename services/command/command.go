@@ -71,6 +71,8 @@ func New(name string, args []string, stdout io.Writer) (c Command, known bool, e
 		c, err = grant(args, stdout)
 	case "admins":
 		c, err = admins(args, stdout)
+	case "relink":
+		c, err = relink(args, stdout)
 	case "keys":
 		c, err = keys(args, stdout)
 	default:
