@@ -64,8 +64,9 @@ func (s *shop) env() []string {
 type order struct {
 	id       uuid.UUID
 	user     int64
-	events   []notice
-	refunded int64 // cents that stay refunded, and that a bank keeps
+	begun    time.Time
+	events   []notice // each of its own second, as they happened
+	refunded int64    // cents that stay refunded, and that a bank keeps
 	disputed int64
 }
 
@@ -74,7 +75,7 @@ type notice struct{ id, payload string }
 
 func (s *shop) order(t testing.TB, user int64) *order {
 	t.Helper()
-	o := &order{id: uuid.Must(uuid.NewV7()), user: user}
+	o := &order{id: uuid.Must(uuid.NewV7()), user: user, begun: time.Now()}
 	s.exec(t, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		VALUES (?, ?, 'price_1200', 1, ?, ?, 'eur', 'de', ?, ?)`, o.id, user, soldCredits, soldCents, o.id.String(), o.session())
 	return o
@@ -87,7 +88,7 @@ func (o *order) payment() string { return "pi_" + o.id.String() }
 func (o *order) say(kind, suffix, object string) notice {
 	id := fmt.Sprintf("evt_%s_%s_%s", o.id, kind, suffix)
 	n := notice{id, fmt.Sprintf(`{"id":%q,"object":"event","api_version":"2024-06-20","created":%d,"livemode":false,"type":%q,"data":{"object":%s}}`,
-		id, time.Now().Unix(), kind, object)}
+		id, o.begun.Add(time.Duration(len(o.events))*time.Second).Unix(), kind, object)}
 	o.events = append(o.events, n)
 	return n
 }

@@ -121,7 +121,7 @@ func (m *meter) orders(b *testing.B, n int) []*order {
 	b.Helper()
 	orders, ids := make([]*order, n), make([]string, n)
 	for i := range orders {
-		orders[i] = &order{id: uuid.Must(uuid.NewV7()), user: m.shop.users[(i*7919)%len(m.shop.users)]}
+		orders[i] = &order{id: uuid.Must(uuid.NewV7()), user: m.shop.users[(i*7919)%len(m.shop.users)], begun: time.Now()}
 		ids[i] = fmt.Sprintf("%s,%d", orders[i].id, orders[i].user)
 		orders[i].paid()
 	}

@@ -90,9 +90,9 @@ func begin(ctx context.Context, external string) (*instance, error) {
 			return nil, errors.Join(err, s.stop(ctx))
 		}
 	}
-	// Tests look at what a server, another role, waits for.
-	if _, err := s.admin.ExecContext(ctx, `GRANT pg_read_all_stats TO `+role); err != nil {
-		return nil, errors.Join(fmt.Errorf("let tests see who waits: %w", err), s.stop(ctx))
+	// Tests look at what a server, another role, waits for, and end its connections.
+	if _, err := s.admin.ExecContext(ctx, `GRANT pg_read_all_stats, pg_signal_backend TO `+role); err != nil {
+		return nil, errors.Join(fmt.Errorf("let tests see and end a server's connections: %w", err), s.stop(ctx))
 	}
 	return s, nil
 }
