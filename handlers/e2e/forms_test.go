@@ -76,7 +76,7 @@ var forms = []form{
 		{name: "kind", good: "job_match", takes: empty}, {name: "month", takes: empty}, {name: "q", good: "5", takes: sought}}},
 	{is: "POST /withdrawal", path: "/withdrawal", button: "#confirm-withdrawal", counts: `SELECT count(*) FROM withdrawals`, public: true, fields: []typist{
 		{name: "contract", good: "500 Credits", takes: freeText}, {name: "name", good: "Ada", takes: freeText}, {name: "email", good: "ada@example.com"},
-		{name: "purchase_id", takes: []string{"nothing"}, hidden: true}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
+		{name: "purchase_id", takes: append([]string{"a NUL", "10,000 characters"}, sought...), hidden: true}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
 	{is: "POST /account", who: "low", path: "/account", button: "#profile-save", fields: []typist{
 		{name: "name", good: "Ada", takes: nameable}, {name: "locale", good: "{locale}"}}},
 	{is: "POST /account/delete", who: "low", path: "/account/delete", button: "#delete-account", fields: []typist{{name: "sure"}}},
@@ -116,7 +116,7 @@ var forms = []form{
 		{name: "feature", good: "cover_{n}"}, {name: "credits", good: "7"}, {name: "label_en", good: "Ada", takes: freeText}, {name: "label_de", good: "Bob", takes: freeText},
 		{name: "existing", takes: []string{"nothing"}, hidden: true}}},
 	{is: "POST /admin/keys", who: "admin", path: "/admin/keys", button: "#make-submit", counts: `SELECT count(*) FROM api_keys`, fields: []typist{
-		{name: "name", good: "matcher", takes: freeText}, {name: "per_minute", good: "1000"}, {name: "scope_spend", good: "on", takes: ticked}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
+		{name: "name", good: "matcher", takes: freeText}, {name: "per_minute", good: "1000"}, {name: "expires_days", good: "90", takes: []string{"nothing"}}, {name: "scope_spend", good: "on", takes: ticked}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
 	{is: "POST /admin/keys/ID/revoke", who: "admin", path: "/admin/keys", button: `[id^="revoke-submit-"]`},
 }
 

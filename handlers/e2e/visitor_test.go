@@ -71,6 +71,9 @@ func (v *visitor) show(req *http.Request) {
 	if text := v.doc.Text(); strings.Contains(text, "!(MISSING") {
 		v.t.Errorf("%s has a text missing", v.at)
 	}
+	if next, leads := strings.CutPrefix(res.Header.Get("Refresh"), "0; url="); leads { // as every browser does
+		v.open(next)
+	}
 }
 
 // find returns the one element that a selector names.
