@@ -40,7 +40,7 @@ func formPage(c *fiber.Ctx) string {
 	path, _ := ownerPath(c, pageLocale(c))
 	path = "/" + pageLocale(c) + strings.TrimSuffix(path, "/export.zip") // its link is there
 	typed, longest := url.Values{}, ""
-	c.Request().PostArgs().VisitAll(func(key, _ []byte) {
+	for key := range c.Request().PostArgs().All() {
 		name := string(key)
 		if !notKept[name] {
 			typed.Set(name, formValue(c, name))
@@ -48,7 +48,7 @@ func formPage(c *fiber.Ctx) string {
 		if len(typed.Get(name)) > len(typed.Get(longest)) {
 			longest = name
 		}
-	})
+	}
 	for len(path)+1+len(typed.Encode()) > maxReturnTo && longest != "" {
 		typed.Del(longest)
 		longest = ""

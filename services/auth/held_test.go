@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -92,7 +93,7 @@ func TestNewIdentityNeverOpensAnAccountByItsAddress(t *testing.T) {
 		paid := f.checkoutUser(t, ada)
 		var opened, refused atomic.Int64
 		dbtest.Together(20, func(i int) {
-			user, err := f.tryToArrive(t.Context(), verified(string(rune('a'+i)), ada))
+			user, err := f.tryToArrive(t.Context(), verified(fmt.Sprint("s", i), ada))
 			switch told := fault.Of(err); {
 			case err == nil && user.ID == paid:
 				opened.Add(1)
@@ -222,7 +223,7 @@ func TestAdminsRightBelongsToAnIdentity(t *testing.T) {
 	t.Run("the first that shows the address, of twenty at once", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
-		dbtest.Together(20, func(i int) { _, _ = f.tryToArrive(t.Context(), verified(string(rune('a'+i)), boss)) })
+		dbtest.Together(20, func(i int) { _, _ = f.tryToArrive(t.Context(), verified(fmt.Sprint("s", i), boss)) })
 		if n := f.count(t, "SELECT count(*) FROM admin_identities"); n != 1 {
 			t.Fatalf("%d identities hold the right, want 1", n)
 		}
