@@ -142,3 +142,33 @@ func TestWhatWasClaimedGoesWithTheAccount(t *testing.T) {
 	}
 	dbtest.CheckLedger(t, f.db)
 }
+
+// Whatever signing in and leaving write to the audit log says in which request, and from where.
+func TestSignInAndDeletionAreAuditedWithTheirSender(t *testing.T) {
+	t.Parallel()
+	const boss = "admin@example.com"
+	f := newFixture(t)
+	user := f.arrive(t, verified("a", "old@example.com")).ID
+	f.guest(t, ada)
+	ctx := models.WithActor(t.Context(), models.Actor{RequestID: "req_1", Source: "0123456789abcdef"})
+	for _, who := range []profile{verified("a", ada), verified("first", boss), {Subject: "first"}, verified("second", boss)} {
+		if _, err := f.tryToArrive(ctx, who); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.db.Exec(`UPDATE users SET email = NULL WHERE email = ?`, boss).Error; err != nil { // free for the next
+			t.Fatal(err)
+		}
+	}
+	if err := f.Delete(models.WithActor(ctx, models.Actor{UserID: user, RequestID: "req_1", Source: "0123456789abcdef"}), user); err != nil {
+		t.Fatal(err)
+	}
+	for action, actor := range map[string]string{"account.claim": "system", "admin.refused": "system", "account.delete": "user"} {
+		var lines []models.AuditEntry
+		if err := f.db.Where("action = ?", action).Find(&lines).Error; err != nil {
+			t.Fatal(err)
+		}
+		if len(lines) != 1 || lines[0].Actor != actor || lines[0].UserID == nil || lines[0].RequestID != "req_1" || lines[0].Source != "0123456789abcdef" {
+			t.Errorf("%s: %+v, want one line of the %s, with the request and the sender", action, lines, actor)
+		}
+	}
+}

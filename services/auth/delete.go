@@ -105,11 +105,10 @@ func forget(tx *gorm.DB, userID int64) error {
 			delete_after = ` + keepUntilOf + ` WHERE id = ?`,
 		`UPDATE users u SET name = '', locale = '', updated_at = now(), deleted_at = now(), delete_after = ` + keepUntilOf + `
 			WHERE merged_into = ? AND deleted_at IS NULL`, // what was theirs before they proved an address
-		`INSERT INTO audit_log (actor, action, user_id) VALUES ('system', 'account.delete', ?)`,
 	} {
 		if err := tx.Exec(statement, userID).Error; err != nil {
 			return fmt.Errorf("forget user %d: %w", userID, err)
 		}
 	}
-	return nil
+	return models.AppendAudit(tx, models.Deed{Action: "account.delete", UserID: userID})
 }

@@ -25,17 +25,20 @@ func (a arrival) pin(tx *gorm.DB, userID int64) error {
 	}
 	err := tx.Exec(`INSERT INTO admin_identities (email, issuer, subject, created_at) SELECT email, issuer, subject, ?::timestamptz FROM identities
 		WHERE email_verified AND email = ? ORDER BY created_at, issuer, subject LIMIT 1 ON CONFLICT DO NOTHING`, a.now, a.who.Email).Error
+	var news bool
 	if err == nil {
-		err = tx.Exec(`INSERT INTO audit_log (actor, action, user_id, detail)
-			SELECT 'system', 'admin.refused', ?::integer, jsonb_build_object('provider', ?::text, 'issuer', ?::text)
-			WHERE NOT EXISTS (SELECT FROM admin_identities WHERE email = ? AND issuer = ? AND subject = ?)
+		err = tx.Raw(`SELECT NOT EXISTS (SELECT FROM admin_identities WHERE email = ? AND issuer = ? AND subject = ?)
 			AND NOT EXISTS (SELECT FROM audit_log WHERE action = 'admin.refused' AND user_id = ?)`,
-			userID, a.provider, a.issuer, a.who.Email, a.issuer, a.who.Subject, userID).Error
+			a.who.Email, a.issuer, a.who.Subject, userID).Scan(&news).Error
 	}
 	if err != nil {
 		return fmt.Errorf("pin an admin's right: %w", err)
 	}
-	return nil
+	if !news {
+		return nil
+	}
+	return models.AppendAudit(tx, models.Deed{Action: "admin.refused", UserID: userID,
+		Detail: map[string]any{"provider": a.provider, "issuer": a.issuer}})
 }
 
 // Right is what an identity's address gives it.

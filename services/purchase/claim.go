@@ -1,7 +1,6 @@
 package purchase
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -119,10 +118,6 @@ func unclaimed(tx *gorm.DB, guestID int64, purchases int) error {
 
 // leaveGuest takes from a claimed account what would still lead to it, and writes down where it went.
 func leaveGuest(tx *gorm.DB, guestID, userID int64, c Claimed) error {
-	detail, err := json.Marshal(map[string]any{"from": guestID, "purchases": c.Purchases, "credits": c.Credits})
-	if err != nil {
-		return fmt.Errorf("audit the claim of account %d: %w", guestID, err)
-	}
 	for _, step := range []struct {
 		statement string
 		args      []any
@@ -131,11 +126,11 @@ func leaveGuest(tx *gorm.DB, guestID, userID int64, c Claimed) error {
 		{`UPDATE users SET merged_into = ? WHERE merged_into = ?`, []any{userID, guestID}},
 		{`UPDATE stripe_customers SET user_id = ? WHERE user_id = ?`, []any{userID, guestID}},
 		{`UPDATE withdrawals SET user_id = ? WHERE user_id = ?`, []any{userID, guestID}},
-		{`INSERT INTO audit_log (actor, action, user_id, detail) VALUES ('system', 'account.claim', ?, ?::jsonb)`, []any{userID, string(detail)}},
 	} {
 		if err := tx.Exec(step.statement, step.args...).Error; err != nil {
 			return fmt.Errorf("leave account %d to user %d: %w", guestID, userID, err)
 		}
 	}
-	return nil
+	return models.AppendAudit(tx, models.Deed{Action: "account.claim", UserID: userID,
+		Detail: map[string]any{"from": guestID, "purchases": c.Purchases, "credits": c.Credits}})
 }
