@@ -17,12 +17,14 @@ DROP INDEX users_email_key, identities_email;
 CREATE UNIQUE INDEX users_email_key ON users (email);
 CREATE INDEX identities_email ON identities (email);
 
--- What SQL can tell of that spelling. A trigger rather than a CHECK: a row from before keeps its address, and its credits
--- move all the same. Letters beyond ASCII are lower-cased by the program alone, whatever the database's locale does.
+-- What SQL can tell of that spelling: capital letters of ASCII become small ones here, too, and the rest is refused. A
+-- trigger rather than a CHECK: a row from before keeps its address, and its credits move all the same. Letters beyond
+-- ASCII are lower-cased by the program alone, whatever the database's locale does.
 -- +goose StatementBegin
 CREATE FUNCTION address_canonical() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.email <> '' AND (NEW.email <> lower(NEW.email COLLATE "C") OR NEW.email IS NOT NFC NORMALIZED
+    NEW.email := lower(NEW.email COLLATE "C");
+    IF NEW.email <> '' AND (NEW.email IS NOT NFC NORMALIZED
         OR NEW.email !~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]*[^@.[:space:][:cntrl:]]$'
         OR NEW.email ~ '@(.*\.)?xn--' OR NEW.email ~ '[\u212A\u0130]' OR octet_length(NEW.email) > 254) THEN
         RAISE EXCEPTION 'an address is not in its stored spelling'
