@@ -124,7 +124,7 @@ func priorityOf(tx *gorm.DB, w models.Withdrawal, since time.Time) (models.Withd
 	}
 	err := tx.Raw(`SELECT (SELECT count(*) FROM (SELECT FROM withdrawals WHERE sender = @sender AND sender <> '' AND received_at > @since LIMIT @most) s) AS sent,
 			(SELECT count(*) FROM (SELECT FROM withdrawals WHERE email = @email AND priority = 0 AND received_at > @since LIMIT @most) m) AS mailed,
-			EXISTS (SELECT FROM users u JOIN purchases p ON p.user_id = u.id WHERE lower(u.email) = @email AND p.status IN ('paid', 'awaiting_payment', 'review')) AS bought`,
+			EXISTS (SELECT FROM users u JOIN purchases p ON p.user_id = u.id WHERE u.email = @email AND p.status IN ('paid', 'awaiting_payment', 'review')) AS bought`,
 		map[string]any{"sender": w.Sender, "email": w.Email, "since": since, "most": floodFrom}).Scan(&lately).Error
 	switch {
 	case err != nil:

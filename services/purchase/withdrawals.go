@@ -37,7 +37,7 @@ func (s *Service) Withdrawals(ctx context.Context, after WithdrawalCursor, limit
 	}
 	err = s.DB.WithContext(ctx).Raw(`SELECT w.*, coalesce((SELECT sum(c.copies) FROM withdrawals c WHERE c.fold = w.fold AND c.fold <> ''
 				AND (c.handled_at IS NULL) = (w.handled_at IS NULL)), w.copies) AS declared,
-			EXISTS (SELECT FROM users u WHERE u.id = w.user_id AND lower(u.email) = w.email) AS own_address
+			EXISTS (SELECT FROM users u WHERE u.id = w.user_id AND u.email = w.email) AS own_address
 		FROM withdrawals w WHERE `+where+` AND NOT EXISTS (SELECT FROM withdrawals first WHERE first.fold = w.fold AND first.fold <> ''
 			AND (first.handled_at IS NULL) = (w.handled_at IS NULL) AND (first.priority, first.received_at, first.id) < (w.priority, w.received_at, w.id))
 		ORDER BY (w.handled_at IS NOT NULL), w.priority, w.received_at, w.id LIMIT @limit`, args...).Scan(&rows).Error
