@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 func dispute(id, kind, status string, amount int64) string {
@@ -41,7 +42,7 @@ func TestDisputesInAnyOrder(t *testing.T) {
 		{"after a refund, capped at what was paid", []string{refunded("evt_r", 1000), dispute("evt_1", "created", "needs_response", 3500)}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for round := range 4 {
+			for round := range dbtest.Depth(1, 4) {
 				s := newShop(t)
 				events := []string{s.completed("evt_paid", "cs_1", "paid")}
 				for i, e := range c.events {
