@@ -82,10 +82,13 @@ func leaveForGood(t *testing.T, locale, file, price, row string) {
 	dbtest.Eventually(t, "no table names Ada: Stripe still tells that the customer is gone", func() bool {
 		return len(dbtest.Traces(t, db, words...)) == 0
 	})
-	var customers int64
-	if err := db.Raw(`SELECT count(*) FROM stripe_customers WHERE deleted_at IS NULL`).Scan(&customers).Error; err != nil || customers != 0 {
-		t.Errorf("%d customers are left at Stripe (%v)", customers, err)
-	}
+	dbtest.Eventually(t, "no customer is left at Stripe", func() bool {
+		var customers int64
+		if err := db.Raw(`SELECT count(*) FROM stripe_customers WHERE deleted_at IS NULL`).Scan(&customers).Error; err != nil {
+			t.Fatal(err)
+		}
+		return customers == 0
+	})
 	dbtest.CheckLedger(t, db)
 	var user models.User
 	if err := db.Take(&user).Error; err != nil || user.CreditsBalance != 0 || user.DeleteAfter == nil {
