@@ -91,7 +91,8 @@ func (s *Service) insertAdopted(tx *gorm.DB, c Checkout, userID int64, credits m
 	return &p, askForRefunds(tx, c.PaymentIntent, now.Add(rereadGrace))
 }
 
-// owner finds or makes the user whom a session's credits are for, locked.
+// owner finds or makes the user whom a session's credits are for, locked. An account that was claimed while this waited
+// for its lock has become the claimant's.
 func (c Checkout) owner(tx *gorm.DB) (models.User, error) {
 	var id int64
 	if c.Customer != "" {
@@ -110,7 +111,11 @@ func (c Checkout) owner(tx *gorm.DB) (models.User, error) {
 			return models.User{}, fmt.Errorf("user of session %s: %w", c.ID, err)
 		}
 	}
-	return ledger.Lock(tx, id)
+	user, err := ledger.Lock(tx, id)
+	for err == nil && user.MergedInto != nil {
+		user, err = ledger.Lock(tx, *user.MergedInto)
+	}
+	return user, err
 }
 
 // keepAlias remembers that a Stripe customer which we did not make is this user: what it pays later is for the same one.

@@ -3,6 +3,8 @@ package purchase_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -113,5 +115,46 @@ func TestTwentyClaimsAtOnce(t *testing.T) {
 	if len(with) != 1 || with[0] != 2160 {
 		t.Errorf("balances = %v, want 2160 credits with one of the two", with)
 	}
+	dbtest.CheckLedger(t, c.DB)
+}
+
+// A payment by a Stripe customer of the account that is being claimed waits for the claim, and is then the claimant's.
+func TestPaymentDuringClaim(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t)
+	owner := dbtest.User(t, c.DB, "owner@example.com").ID
+	c.must(c.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, c.user.ID).Error)
+	const payments = 20
+	var all sync.WaitGroup
+	pay := func(i int) {
+		session := fmt.Sprintf("cs_link_%d", i)
+		err := models.Transaction(context.Background(), c.DB, func(tx *gorm.DB) error {
+			_, err := c.BookCheckout(tx, purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: "pi_" + session, Currency: "eur", Subtotal: 3500,
+				Paid: 3500, PaidCurrency: "eur", Customer: "cus_1"}, purchase.Told{Sold: &purchase.Sold{Known: true, Units: 1, Credits: 1200}}, "evt_"+session)
+			return err
+		})
+		if err != nil {
+			t.Errorf("payment %d: %v", i, err)
+		}
+	}
+	err := models.Transaction(context.Background(), c.DB, func(tx *gorm.DB) error {
+		if err := ledger.LockAddress(tx, "ada@example.com"); err != nil {
+			return err
+		}
+		if _, err := purchase.Claim(tx, c.user.ID, owner, "ada@example.com"); err != nil {
+			return err
+		}
+		for i := range payments {
+			all.Go(func() { pay(i) })
+		}
+		dbtest.Eventually(t, "a payment waits for the claim", func() (waits bool) {
+			c.must(c.DB.Raw(`SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits).Error)
+			return waits
+		})
+		return nil
+	})
+	all.Wait()
+	c.must(err)
+	c.wantBalances(map[int64]models.Credits{c.user.ID: 0, owner: (1 + payments) * 1200})
 	dbtest.CheckLedger(t, c.DB)
 }
