@@ -18,7 +18,7 @@ import (
 // What one network, and all together, may have of us at once.
 const (
 	networkSlots = 512      // connections, or a quarter of all where that is less
-	networkBytes = 4 << 20  // of bodies under way
+	networkBytes = 4 << 20  // of bodies under way, of an IPv6 /48 network together
 	totalBytes   = 32 << 20 // of bodies under way
 )
 

@@ -13,16 +13,23 @@ var (
 	ErrBusy     = errors.New("too many bytes of bodies under way")
 )
 
-// Budget bounds the bytes of request bodies that the whole process keeps at once, and the share of one network, so that
-// nobody can use up what is there for all. Bytes count from when they are read until they are released.
+// Budget bounds the bytes of request bodies that the whole process keeps at once, and the share of one site, so that
+// nobody can use up what is there for all. The last eighth is for those who have little under way: a form, or an event
+// of Stripe's. Bytes count from when they are read until they are released.
 type Budget struct {
 	Total int // bytes
-	Share int // bytes of one network
+	Share int // bytes of one site
 
 	mu       sync.Mutex
 	underWay int
 	of       map[netip.Addr]int
 }
+
+// What one site may have of the part that is kept for those who have little, in bytes, and that part: one in so many.
+const (
+	little = 16 << 10
+	spared = 8
+)
 
 // firstRead is what a body may cost before a byte of it has come, in bytes.
 const firstRead = 1 << 10
@@ -31,7 +38,7 @@ const firstRead = 1 << 10
 // the bytes back; it is never nil.
 // Errors: ErrTooLarge after limit bytes, ErrBusy when the budget is used up, and what r says; then nothing is kept.
 func (b *Budget) Read(r io.Reader, from netip.Addr, limit int) (body []byte, release func(), err error) {
-	from = Network(from)
+	from = site(from)
 	reserved := 0
 	for {
 		if len(body) == cap(body) {
@@ -69,7 +76,11 @@ func (b *Budget) UnderWay() int {
 func (b *Budget) reserve(from netip.Addr, n int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.underWay+n > b.Total || b.of[from]+n > b.Share {
+	most := b.Total
+	if b.of[from]+n > little {
+		most -= b.Total / spared
+	}
+	if b.underWay+n > most || b.of[from]+n > b.Share {
 		return false
 	}
 	if b.of == nil {

@@ -11,7 +11,7 @@ import (
 	"testing/iotest"
 )
 
-var stranger, neighbour = netip.MustParseAddr("2001:db8:0:1::5"), netip.MustParseAddr("2001:db8:0:2::5")
+var stranger, neighbour = netip.MustParseAddr("2001:db8:0:1::5"), netip.MustParseAddr("2001:db8:1:1::5")
 
 // A body is read whole when it fits, however it arrives, and what was reserved for it is given back.
 func TestBudgetReads(t *testing.T) {
@@ -53,7 +53,7 @@ func TestBudgetOfABrokenBody(t *testing.T) {
 	}
 }
 
-// One network uses up its share and leaves the rest to others; all together, no more than there is.
+// One site uses up its share and leaves the rest to others; all together, no more than there is.
 func TestBudgetIsShared(t *testing.T) {
 	t.Parallel()
 	b := Budget{Total: 6 * firstRead, Share: 4 * firstRead}
@@ -69,7 +69,7 @@ func TestBudgetIsShared(t *testing.T) {
 		}
 		releases = append(releases, release)
 	}
-	if _, err := read(stranger.Next()); !errors.Is(err, ErrBusy) { // of the same network
+	if _, err := read(netip.MustParseAddr("2001:db8:0:ffff::5")); !errors.Is(err, ErrBusy) { // of the same site
 		t.Errorf("beyond its share: %v, want %v", err, ErrBusy)
 	}
 	for n := range 2 {
@@ -84,6 +84,25 @@ func TestBudgetIsShared(t *testing.T) {
 	if _, err := read(neighbour); err != nil {
 		t.Errorf("after a release: %v", err)
 	}
+}
+
+// Those who send all that they may, and from each network of a site, leave room for a form of somebody else.
+func TestBudgetIsNeverUsedUp(t *testing.T) {
+	t.Parallel()
+	b := Budget{Total: 32 << 20, Share: 4 << 20}
+	for sites := range 16 {
+		for network := range 256 {
+			from := netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0, byte(sites), 0, byte(network)})
+			for b.reserve(site(from), 64<<10) {
+				continue
+			}
+		}
+	}
+	_, release, err := b.Read(strings.NewReader(strings.Repeat("x", 10_000)), netip.MustParseAddr("192.0.2.1"), 64<<10)
+	if err != nil {
+		t.Errorf("a form beside them: %v, %d bytes are under way", err, b.UnderWay())
+	}
+	release()
 }
 
 // Many at once never hold more than the budget, and in the end nothing.

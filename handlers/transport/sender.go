@@ -69,11 +69,17 @@ func hop(entry string) (netip.Addr, bool) {
 
 // Network is what counts as one sender: an IPv4 address, or the /64 network of an IPv6 address, which is the least that
 // a customer gets.
-func Network(address netip.Addr) netip.Addr {
+func Network(address netip.Addr) netip.Addr { return masked(address, 64) }
+
+// site is the /48 network of an IPv6 address, which is the most that a customer gets: 65,536 networks.
+func site(address netip.Addr) netip.Addr { return masked(address, 48) }
+
+// masked is an IPv4 address, or so many bits of an IPv6 address.
+func masked(address netip.Addr, bits int) netip.Addr {
 	address = address.Unmap().WithZone("")
 	if address.Is6() {
-		prefix, err := address.Prefix(64)
-		if err == nil { // always, for 64 bits
+		prefix, err := address.Prefix(bits)
+		if err == nil { // always, for up to 128 bits
 			return prefix.Addr()
 		}
 	}
