@@ -192,6 +192,23 @@ func TestBoundInAll(t *testing.T) {
 	}
 }
 
+// One site of IPv6 has 65,536 networks, and leaves most of what there is for all to the others.
+func TestSiteLeavesRoom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	n := w.within(time.Hour, func(round int) int64 {
+		r := Rule{Name: fmt.Sprint("test", round), Count: 20, Window: time.Hour, InAll: 8 * 25}
+		replicas := w.replicas(3)
+		of := func(site string) int64 {
+			return drain(t, r, func(i int) Sender { return addressed(fmt.Sprintf("%s:%x::1", site, i)) }, replicas...)
+		}
+		return 1000*of("2001:db8:1") + of("2001:db8:2")
+	})
+	if n != 25_025 {
+		t.Errorf("one site and then another had %d and %d of 200, want 25 each", n/1000, n%1000)
+	}
+}
+
 // However many addresses strangers have, a process asks the database a bounded number of times a minute, and refuses
 // none of them because of the others.
 func TestStrangersHaveABoundOfStatements(t *testing.T) {

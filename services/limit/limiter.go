@@ -53,6 +53,9 @@ func New(db *gorm.DB, now func() time.Time) *Limiter {
 // whatever has a limit needs the database as well, so nothing is let through uncounted.
 func (l *Limiter) Take(ctx context.Context, r Rule, s Sender) error {
 	wait, err := l.Of(r, s).Take(ctx, r.Count)
+	if err == nil && wait == 0 && r.InAll > 0 && s.site != "" {
+		wait, err = l.Of(r, Sender{name: s.site, stranger: true}).Take(ctx, max(r.InAll/siteShare, r.Count))
+	}
 	if err == nil && wait == 0 && r.InAll > 0 {
 		wait, err = l.Of(r, Sender{name: "all"}).Take(ctx, r.InAll)
 	}

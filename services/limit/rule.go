@@ -16,6 +16,10 @@ type Rule struct {
 	InAll  int           // times that all senders together may; 0 is no bound
 }
 
+// siteShare is the part of InAll that one IPv6 site may use, one in so many: 65,536 networks of one customer must not
+// use up what there is for all.
+const siteShare = 8
+
 // The rules. What a person does stays far below them; each bounds what a program costs us, Stripe or the sign-in provider.
 // Stripe's own limit is per account: what one user asks it for, all others wait for.
 var (
@@ -41,6 +45,7 @@ func Rules() []Rule {
 // Sender is whoever does what a rule bounds: a user, or an address of somebody who is not signed in.
 type Sender struct {
 	name     string
+	site     string // of an IPv6 address: the /48 network, which is the most that a customer gets
 	stranger bool
 }
 
@@ -50,11 +55,18 @@ func User(id int64) Sender { return Sender{name: "user:" + strconv.FormatInt(id,
 // Address is somebody of whom nothing but the address is known. All IPv6 addresses of a subscriber are one. Its name is
 // a hash: enough to count by, and no list of visitors.
 func Address(ip netip.Addr) Sender {
+	s := Sender{stranger: true}
 	if ip = ip.Unmap().WithZone(""); ip.Is6() {
+		s.site = "site:" + hashed(netip.PrefixFrom(ip, 48).Masked().Addr())
 		ip = netip.PrefixFrom(ip, 64).Masked().Addr()
 	}
+	s.name = "from:" + hashed(ip)
+	return s
+}
+
+func hashed(ip netip.Addr) string {
 	hash := sha256.Sum256([]byte(ip.String()))
-	return Sender{name: "from:" + hex.EncodeToString(hash[:16]), stranger: true}
+	return hex.EncodeToString(hash[:16])
 }
 
 // String is the sender's name.
