@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -112,17 +113,41 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 	}
 }
 
+// withinMinute does work, and does it again where a minute of the database's ended meanwhile: limits begin anew then.
+func (w *roleWorld) withinMinute(work func()) {
+	w.t.Helper()
+	minute := func() (at time.Time) {
+		if err := w.db.Raw(`SELECT date_trunc('minute', clock_timestamp())`).Scan(&at).Error; err != nil {
+			w.t.Fatal(err)
+		}
+		return at
+	}
+	for began := minute(); ; began = minute() {
+		if work(); minute().Equal(began) {
+			return
+		}
+	}
+}
+
 // A user who tries the admin pages' addresses is told nothing and is seen; a flood of tries is not one of lines.
 func TestRefusedAdminRequestsAreAudited(t *testing.T) {
 	t.Parallel()
 	w := newRoleWorld(t)
-	before := len(w.audit())
-	for i := range 30 {
-		if status := w.post("other", fmt.Sprintf("/de/admin/users/%d/grant", i), adminForms["POST /:locale/admin/users/:id/grant"]); status != fiber.StatusNotFound {
-			t.Fatalf("answered %d, want 404", status)
+	before := 0
+	var lines []models.AuditEntry
+	w.withinMinute(func() {
+		before = len(w.audit())
+		for i := range 30 {
+			if status := w.post("other", fmt.Sprintf("/de/admin/users/%d/grant", i), adminForms["POST /:locale/admin/users/:id/grant"]); status != fiber.StatusNotFound {
+				t.Errorf("answered %d, want 404", status)
+			}
+			// What else they do does not make room for more.
+			if err := models.AppendAudit(w.db, models.Deed{Action: "session.end", UserID: w.users["other"]}); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	lines := w.audit()[before:]
+		lines = slices.DeleteFunc(w.audit()[before:], func(l models.AuditEntry) bool { return l.Action == "session.end" })
+	})
 	if len(lines) != 10 {
 		t.Errorf("thirty requests left %d lines, want 10", len(lines))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/observe"
 )
 
@@ -219,7 +220,11 @@ func (h *Handler) requireAdmin(c *fiber.Ctx) error {
 	case v.account == nil:
 		return h.requireUser(c)
 	case !v.account.Admin:
-		if err := h.Admin.Deny(c.UserContext(), v.account.ID, c.Method(), c.Path()); err != nil {
+		err := h.Limits.Take(c.UserContext(), limit.DeniedLine, limit.User(v.account.ID))
+		if err == nil {
+			err = h.Admin.Deny(c.UserContext(), v.account.ID, c.Method(), c.Path())
+		}
+		if err != nil && !fault.Is(err, fault.RateLimited) {
 			return err
 		}
 		return fault.New(fault.NotFound, nil)

@@ -35,11 +35,12 @@ var (
 	HistoryFile  = Rule{Name: "history_file", Count: 60, Window: time.Hour}
 	AdminWrite   = Rule{Name: "admin_write", Count: 120, Window: time.Minute}
 	Reconcile    = Rule{Name: "reconcile", Count: 6, Window: time.Minute}
+	DeniedLine   = Rule{Name: "denied_line", Count: 10, Window: time.Minute} // in the audit log, of one user's refused requests
 )
 
 // Rules lists every rule.
 func Rules() []Rule {
-	return []Rule{SignIn, SignInReturn, WrongKey, Checkout, Receipt, Poll, Spend, Account, Export, HistoryFile, AdminWrite, Reconcile}
+	return []Rule{SignIn, SignInReturn, WrongKey, Checkout, Receipt, Poll, Spend, Account, Export, HistoryFile, AdminWrite, Reconcile, DeniedLine}
 }
 
 // Sender is whoever does what a rule bounds: a user, or an address of somebody who is not signed in.
