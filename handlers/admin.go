@@ -21,14 +21,23 @@ const (
 
 // showAdminUser is GET /{locale}/admin/users/{id}.
 func (h *Handler) showAdminUser(c *fiber.Ctx) error {
-	form := pages.GrantForm{Direction: pages.DirectionGrant, Credits: queryValue(c, "credits"), Note: queryValue(c, "note")}
-	if c.Query("direction") == pages.DirectionCorrect {
-		form.Direction = pages.DirectionCorrect
+	forms := userForms{grant: pages.GrantForm{Direction: pages.DirectionGrant}, access: keptAccess(c)}
+	if typedIn(c, "grant") {
+		forms.grant.Credits, forms.grant.Note = queryValue(c, "credits"), queryValue(c, "note")
+		if c.Query("direction") == pages.DirectionCorrect {
+			forms.grant.Direction = pages.DirectionCorrect
+		}
 	}
-	return h.renderAdminUser(c, fiber.StatusOK, form)
+	return h.renderAdminUser(c, fiber.StatusOK, forms)
 }
 
-func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, form pages.GrantForm) error {
+// userForms are the forms of a user's page, as they were typed.
+type userForms struct {
+	grant  pages.GrantForm
+	access pages.AccessForm
+}
+
+func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) error {
 	ctx := c.UserContext()
 	cursor, err := cursorOf(c)
 	if err != nil {
@@ -58,7 +67,11 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, form pages.GrantForm
 	if err := h.addRecords(c, &data); err != nil {
 		return err
 	}
-	form.Key = randomKey()
+	if data.Access, err = h.accessOf(c, user.ID, identities); err != nil {
+		return err
+	}
+	data.Access.Form, data.Form = forms.access, forms.grant
+	data.Form.Key = randomKey()
 	here := fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), user.ID)
 	if more {
 		data.MorePurchases = here + "?purchases=" + purchases[len(purchases)-1].ID.String()
@@ -66,7 +79,7 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, form pages.GrantForm
 	if before != uuid.Nil {
 		data.FirstPurchases = here
 	}
-	data.Entries, data.FirstURL, data.NextURL, data.Form = page.Entries, firstPage(here, cursor), nextPage(here, page.Next), form
+	data.Entries, data.FirstURL, data.NextURL = page.Entries, firstPage(here, cursor), nextPage(here, page.Next)
 	return h.render(c, status, "admin_user.title", pages.AdminUser(data))
 }
 
@@ -142,7 +155,7 @@ func (h *Handler) grantCredits(c *fiber.Ctx) error {
 	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
 		keepContent(c)
 		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)} // a conflict is of no field; the form comes with a new key
-		return h.renderAdminUser(c, answers[f.Code].status, form)
+		return h.renderAdminUser(c, answers[f.Code].status, userForms{grant: form})
 	}
 	if err != nil {
 		return err
@@ -185,7 +198,7 @@ func (h *Handler) previewGrant(c *fiber.Ctx) error {
 	if len(form.Errors) > 0 && !wantsFragment(c) {
 		status = answers[fault.Invalid].status
 	}
-	return h.renderAdminUser(c, status, form)
+	return h.renderAdminUser(c, status, userForms{grant: form})
 }
 
 // startReconcile is POST /{locale}/admin/reconcile: compare with Stripe and with the ledger now rather than within the hour.

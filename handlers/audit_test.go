@@ -18,6 +18,9 @@ import (
 // adminForms are what the admin pages' forms need to do something, by route. The others need nothing.
 var adminForms = map[string]url.Values{
 	"POST /:locale/admin/users/:id/grant":       {"direction": {"grant"}, "credits": {"5"}, "note": {"For the trouble"}},
+	"POST /:locale/admin/users/:id/relink":      {"identity": {"{refused}"}, "note": {"Asked on the phone"}},
+	"POST /:locale/admin/users/:id/right":       {"identity": {"{right}"}, "note": {"Asked on the phone"}},
+	"POST /:locale/admin/users/:id/sessions":    {"note": {"Lost phone"}},
 	"POST /:locale/admin/purchases/:id/refund":  {"amount": {"1.00"}, "note": {"Asked for it"}, "seen": {"0"}},
 	"POST /:locale/admin/purchases/:id/move":    {"to": {"eve@example.org"}, "note": {"Typed wrongly"}, "seen": {"{user}"}},
 	"POST /:locale/admin/events/:id/close":      {"note": {"Looked at it"}},

@@ -1,10 +1,17 @@
 package handlers
 
 import (
+	"fmt"
+	"log/slog"
+	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/webhook"
 )
 
 func read(t *testing.T, r reply) *goquery.Document {
@@ -71,4 +78,44 @@ func TestAddressOfAnAccountThatSignsInOtherwise(t *testing.T) {
 			t.Errorf("the added sign-in: %d, want that it opens the account", again.status)
 		}
 	})
+}
+
+func TestAdminLinksARefusedSignIn(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.sell()
+	d.offer("boss@example.org")
+	quiet := slog.New(slog.DiscardHandler)
+	d.handler.Webhook = &webhook.Service{DB: d.db, Purchase: d.handler.Purchase, Now: models.Now, Log: quiet}
+	d.handler.Admin = &admin.Service{DB: d.db, Purchase: d.handler.Purchase, Webhook: d.handler.Webhook, Log: quiet}
+	old, boss := d.browser(), d.enter("boss@example.org")
+	old.comeFrom("oidc", "ada@example.com", "subject-of-2023")
+	if r := d.browser().comeFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 409 {
+		t.Fatalf("the new sign-in is answered %d", r.status)
+	}
+	var id int64
+	if err := d.db.Raw(`SELECT id FROM users WHERE email = 'ada@example.com'`).Scan(&id).Error; err != nil {
+		t.Fatal(err)
+	}
+	page := fmt.Sprintf("/en/admin/users/%d", id)
+	_, doc := boss.open(page)
+	identity := doc.Find(`[name="identity"]`).AttrOr("value", "")
+	for _, c := range []struct {
+		way, identity, note string
+		want                int
+	}{{"relink", identity, " ", 422}, {"relink", "another", "Asked on the phone", 404}, {"relink", identity, "Asked on the phone", 303}} {
+		if r := boss.post(page+"/"+c.way, url.Values{"identity": {c.identity}, "note": {c.note}}); r.status != c.want {
+			t.Errorf("%+v: %d", c, r.status)
+		}
+	}
+	if r := old.visit("/en/account"); r.status != 303 {
+		t.Errorf("the replaced sign-in still reads the account: %d", r.status)
+	}
+	b := d.browser()
+	if r := b.comeFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 303 || b.visit("/en/account").status != 200 {
+		t.Errorf("the new sign-in does not open the account: %d", r.status)
+	}
+	if r := boss.post(page+"/sessions", url.Values{"note": {"Lost phone"}}); r.status != 303 || b.visit("/en/account").status != 303 {
+		t.Errorf("the user is still signed in: %d", r.status)
+	}
 }

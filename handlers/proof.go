@@ -49,6 +49,9 @@ func formPage(c *fiber.Ctx) string {
 			longest = name
 		}
 	}
+	if action, ok := strings.CutPrefix(c.Path(), path+"/"); ok && len(typed) > 0 { // the page may have several forms
+		typed.Set("form", action)
+	}
 	for len(path)+1+len(typed.Encode()) > maxReturnTo && longest != "" {
 		typed.Del(longest)
 		longest = ""
@@ -63,6 +66,9 @@ func formPage(c *fiber.Ctx) string {
 func queryValue(c *fiber.Ctx, name string) string {
 	return strings.ToValidUTF8(c.Query(name), "\uFFFD")
 }
+
+// typedIn reports whether what formPage kept was typed into the form that is posted to this action.
+func typedIn(c *fiber.Ctx, action string) bool { return c.Query("form") == action }
 
 // showConfirm is GET /{locale}/confirm: it tells why and leads to the providers through which the user can show that it
 // is still them.

@@ -14,9 +14,12 @@ var guarded = []struct{ method, path, typed, back string }{
 	{"POST", "/de/account/sign-ins/0/unlink", "", "/de/account"},
 	{"POST", "/de/account/delete", "sure=yes", "/de/account/delete"},
 	{"GET", "/de/account/export.zip", "", "/de/account"},
-	{"POST", "/de/admin/users/{user}/grant", "direction=correct&credits=12&note=Müll & Mehr&idempotency_key=k", "/de/admin/users/{user}?credits=12&direction=correct&note=M%C3%BCll+%26+Mehr"},
-	{"POST", "/de/admin/purchases/{purchase}/refund", "amount=1,50&seen=0", "/de/admin/purchases/{purchase}?amount=1%2C50"},
-	{"POST", "/de/admin/purchases/{purchase}/move", "to=eve@example.org&seen=1", "/de/admin/purchases/{purchase}?to=eve%40example.org"},
+	{"POST", "/de/admin/users/{user}/grant", "direction=correct&credits=12&note=Müll & Mehr&idempotency_key=k", "/de/admin/users/{user}?credits=12&direction=correct&form=grant&note=M%C3%BCll+%26+Mehr"},
+	{"POST", "/de/admin/users/{user}/relink", "identity=0&note=Phoned", "/de/admin/users/{user}?form=relink&identity=0&note=Phoned"},
+	{"POST", "/de/admin/users/{user}/right", "identity=0&note=Phoned", "/de/admin/users/{user}?form=right&identity=0&note=Phoned"},
+	{"POST", "/de/admin/users/{user}/sessions", "note=Lost phone", "/de/admin/users/{user}?form=sessions&note=Lost+phone"},
+	{"POST", "/de/admin/purchases/{purchase}/refund", "amount=1,50&seen=0", "/de/admin/purchases/{purchase}?amount=1%2C50&form=refund"},
+	{"POST", "/de/admin/purchases/{purchase}/move", "to=eve@example.org&seen=1", "/de/admin/purchases/{purchase}?form=move&to=eve%40example.org"},
 	{"POST", "/de/admin/keys", "name=A&scope_read=on&per_minute=7", "/de/admin/keys?name=A&per_minute=7&scope_read=on"},
 	{"POST", "/de/admin/keys/{key}/revoke", "", "/de/admin/keys"},
 }
@@ -63,6 +66,10 @@ func TestProofIsWanted(t *testing.T) {
 			!strings.Contains(doc.Find("#grant").Text()+doc.Find("#note").AttrOr("value", ""), "Müll & Mehr") {
 			t.Errorf("the form has %s", doc.Find("#grant").Text())
 		}
+		_, doc = boss.open(w.things.Replace("/de/admin/users/{user}?form=sessions&note=Lost+phone"))
+		if got, of := doc.Find("#access-sessions-note").Text(), doc.Find("#grant").Text(); got != "Lost phone" || strings.Contains(of, got) {
+			t.Errorf("the reason of the sign-out is %q; the form beside it has %s", got, of)
+		}
 	})
 	t.Run("a preview books nothing and wants none", func(t *testing.T) {
 		r := boss.post(w.things.Replace("/de/admin/users/{user}/grant"), url.Values{"preview": {"credits"}, "direction": {"grant"}, "credits": {"5"}})
@@ -85,7 +92,7 @@ func TestProofIsWanted(t *testing.T) {
 	})
 	t.Run("more than an address holds is left out", func(t *testing.T) {
 		r := boss.post(w.things.Replace("/de/admin/users/{user}/grant"), url.Values{"direction": {"grant"}, "credits": {"5"}, "note": {strings.Repeat("ü", 500)}})
-		if back, err := url.QueryUnescape(strings.TrimPrefix(r.header.Get("Location"), "/de/confirm?return_to=")); err != nil || back != w.things.Replace("/de/admin/users/{user}?credits=5&direction=grant") {
+		if back, err := url.QueryUnescape(strings.TrimPrefix(r.header.Get("Location"), "/de/confirm?return_to=")); err != nil || back != w.things.Replace("/de/admin/users/{user}?credits=5&direction=grant&form=grant") {
 			t.Errorf("comes back to %q", back)
 		}
 	})

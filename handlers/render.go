@@ -84,7 +84,7 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	if strings.HasPrefix(path, "/admin/keys/") {
 		return "/admin/keys", ""
 	}
-	for _, action := range []string{"/spend", "/grant", "/check", "/refund", "/move", "/book", "/foreign", "/share"} {
+	for _, action := range []string{"/spend", "/grant", "/check", "/refund", "/move", "/book", "/foreign", "/share", "/relink", "/right", "/sessions"} {
 		path = strings.TrimSuffix(path, action)
 	}
 	return path, ""
@@ -147,6 +147,7 @@ var flashes = map[string]layouts.FlashKind{
 	"identity_taken": layouts.FlashFault, "address_taken": layouts.FlashFault, "identity_other": layouts.FlashFault, "identity_limit": layouts.FlashFault,
 	"not_present":     layouts.FlashFault,
 	"purpose_expired": layouts.FlashFault, "purpose_failed": layouts.FlashFault,
+	"access_relink": layouts.FlashDone, "access_right": layouts.FlashDone, "access_sessions": layouts.FlashDone,
 	"session_ended": layouts.FlashDone, "signed_out_everywhere": layouts.FlashDone,
 	flashPaying:   layouts.FlashDone,
 	"key_revoked": layouts.FlashDone, "feature_set": layouts.FlashDone,

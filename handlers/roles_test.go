@@ -107,6 +107,9 @@ var routeRoles = map[string]struct {
 	"GET /:locale/admin/":                          {"/de/admin", adminGet(200)},
 	"GET /:locale/admin/users/:id":                 {"/de/admin/users/{user}", adminGet(200)},
 	"POST /:locale/admin/users/:id/grant":          {"/de/admin/users/{user}/grant", adminPost(422)},
+	"POST /:locale/admin/users/:id/relink":         {"/de/admin/users/{user}/relink", adminPost(422)}, // without a reason
+	"POST /:locale/admin/users/:id/right":          {"/de/admin/users/{user}/right", adminPost(422)},
+	"POST /:locale/admin/users/:id/sessions":       {"/de/admin/users/{user}/sessions", adminPost(422)},
 	"GET /:locale/admin/purchases/:id":             {"/de/admin/purchases/{purchase}", adminGet(200)},
 	"POST /:locale/admin/purchases/:id/check":      {"/de/admin/purchases/{purchase}/check", adminPost(303)},
 	"POST /:locale/admin/purchases/:id/refund":     {"/de/admin/purchases/{purchase}/refund", adminPost(422)},
@@ -224,7 +227,20 @@ func newRoleWorld(t *testing.T) *roleWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.things = strings.NewReplacer("{purchase}", p.ID.String(), "{user}", fmt.Sprint(w.users["owner"]), "{key}", spare.String(), "{hold}", held.ID.String(),
+	refused := models.Identity{Issuer: "https://id.example.org", Subject: "new"}
+	second := models.Identity{Issuer: "https://second.example.org", Subject: "boss"}
+	for query, args := range map[string][]any{
+		`INSERT INTO refused_identities (issuer, subject, user_id, provider, email) VALUES (?, ?, ?, 'oidc', 'ada@example.org')`: {refused.Issuer, refused.Subject, w.users["owner"]},
+		`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
+			SELECT ?, ?, user_id, 'oidc', email, true, '' FROM (VALUES (?::integer, 'ada@example.org')) i (user_id, email)
+			UNION ALL SELECT ?, ?, ?, 'oidc', 'second@example.org', true, ''`: {refused.Issuer, "old", w.users["owner"], second.Issuer, second.Subject, w.users["owner"]},
+		`INSERT INTO admin_identities (email, issuer, subject) VALUES ('second@example.org', ?, 'who had the address first')`: {second.Issuer},
+	} {
+		if err := w.db.Exec(query, args...).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.things = strings.NewReplacer("{refused}", auth.IdentityID(refused), "{right}", auth.IdentityID(second), "{purchase}", p.ID.String(), "{user}", fmt.Sprint(w.users["owner"]), "{key}", spare.String(), "{hold}", held.ID.String(),
 		"{event}", id(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
 			VALUES ('evt_1', 'payment_intent.created', '', false, '{}', 'review', 0) RETURNING event_id`),
 		"{waiting}", id(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
@@ -233,7 +249,8 @@ func newRoleWorld(t *testing.T) *roleWorld {
 			INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id) SELECT id, 'review', 'user:1' FROM run RETURNING id`),
 		"{withdrawal}", id(`INSERT INTO withdrawals (id, idempotency_key, user_id, name, email, contract, locale)
 			VALUES (gen_random_uuid(), 'w', ?, 'Ada', 'ada@example.org', '500 Credits', 'de') RETURNING id`, w.users["owner"]),
-		"{session}", id(`INSERT INTO sessions (key_hash, data, user_id, expires_at) VALUES ('0123', 'x', ?, now() + interval '1 day') RETURNING key_hash`, w.users["owner"]))
+		"{session}", id(`INSERT INTO sessions (key_hash, data, user_id, issuer, subject, expires_at)
+			VALUES ('0123', 'x', ?, ?, ?, now() + interval '1 day') RETURNING key_hash`, w.users["owner"], second.Issuer, second.Subject))
 	return w
 }
 
@@ -242,7 +259,7 @@ func (d *desk) boss() models.User {
 	d.t.Helper()
 	const email = "boss@example.org"
 	h, quiet, err := d.handler, slog.New(slog.DiscardHandler), error(nil)
-	if h.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", AdminEmails: []string{email}, Limits: h.Limits, Log: quiet}); err != nil {
+	if h.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", AdminEmails: []string{email, "second@example.org"}, Limits: h.Limits, Log: quiet}); err != nil {
 		d.t.Fatal(err)
 	}
 	h.Admin = &admin.Service{DB: d.db, Purchase: h.Purchase, Webhook: h.Webhook, Log: quiet}

@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/limit"
+	"github.com/resume-matcher/credits/views/pages"
 )
 
 // Limits of one request and its connection.
@@ -103,6 +104,9 @@ func NewApp(h *Handler) *fiber.App {
 	staff.Get("/", h.showAdmin)
 	staff.Get("/users/:id", h.showAdminUser)
 	staff.Post("/users/:id/grant", byAdmin, h.previewGrant, h.requireProof, h.grantCredits)
+	staff.Post("/users/:id/relink", byAdmin, h.requireProof, h.changeAccess(pages.AccessRelink))
+	staff.Post("/users/:id/right", byAdmin, h.requireProof, h.changeAccess(pages.AccessRight))
+	staff.Post("/users/:id/sessions", byAdmin, h.requireProof, h.changeAccess(pages.AccessSessions))
 	staff.Get("/purchases/:id", h.showAdminPurchase)
 	staff.Post("/purchases/:id/check", byAdmin, h.checkPurchase)
 	staff.Post("/purchases/:id/refund", byAdmin, h.requireProof, h.refundPurchase)

@@ -87,6 +87,14 @@ var forms = []form{
 	{is: "GET /admin", who: "admin", path: "/admin", button: "#find", fields: []typist{{name: "email", good: "ada", takes: append([]string{"a NUL"}, sought...)}}},
 	{is: "POST /admin/users/ID/grant", who: "admin", path: "/admin/users/{rich}", button: "#grant-submit", counts: ledgerLines, fields: []typist{
 		{name: "direction", good: "grant"}, {name: "credits", good: "1"}, {name: "note", good: "Ada", takes: freeText}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},
+	{is: "POST /admin/users/ID/relink", who: "admin", path: "/admin/users/{debt}", button: `button[id^="access-relink-"]`, fields: []typist{
+		{name: "note", good: "Ada", takes: freeText}, {name: "identity", hidden: true}},
+		again: `WITH gone AS (DELETE FROM identities WHERE subject = 'state-refused' RETURNING user_id) INSERT INTO refused_identities (issuer, subject, user_id, provider, email)
+			SELECT 'https://id.example.org', 'state-refused', user_id, 'oidc', 'debt@example.com' FROM gone`},
+	{is: "POST /admin/users/ID/right", who: "admin", path: "/admin/users/{debt}", button: `button[id^="access-right-"]`, fields: []typist{ // to nobody: the admin would be none
+		{name: "note", good: "Ada", either: slices.Collect(maps.Keys(hostile))}, {name: "identity", good: "0", hidden: true}}},
+	{is: "POST /admin/users/ID/sessions", who: "admin", path: "/admin/users/{debt}", button: "#access-sessions", fields: []typist{{name: "note", good: "Ada", takes: freeText}},
+		again: `INSERT INTO sessions (key_hash, user_id, expires_at) SELECT 'state', id, now() + interval '1 day' FROM users WHERE email = 'debt@example.com' ON CONFLICT DO NOTHING`},
 	{is: "POST /admin/purchases/ID/check", who: "admin", path: "/admin/purchases/{paid}", button: "#check"},
 	{is: "POST /admin/purchases/ID/refund", who: "admin", path: "/admin/purchases/{paid}", button: "#refund-submit", counts: `SELECT count(*) FROM refund_requests`, fields: []typist{
 		{name: "amount", good: "1", takes: []string{"a comma"}, either: []string{"dots"}}, {name: "note", good: "Ada", takes: freeText}, {name: "seen", hidden: true}, {name: "idempotency_key", good: "{n}", either: anyKey, hidden: true}}},

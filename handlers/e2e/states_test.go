@@ -130,6 +130,7 @@ var states = []state{
 	{name: "admin-user-deleted", who: "admin", path: "/admin/users/{deleted}"},
 	{name: "admin-user-lookalike", who: "admin", path: "/admin/users/{b\u043ess}"},
 	{name: "admin-user-merged", who: "admin", path: "/admin/users/{merged}"},
+	{name: "admin-access-silent", who: "admin", path: "/admin/users/{debt}", status: 422, button: `button[id^="access-relink-"]`, typed: []string{"note", ""}},
 	{name: "admin-grant-wrong", who: "admin", path: "/admin/users/{zero}", status: 422, button: "#grant-submit", typed: []string{"credits", "1,5", "note", hostileText}},
 	{name: "admin-grant-silent", who: "admin", path: "/admin/users/{zero}", status: 422, button: "#grant-submit", typed: []string{"credits", "5", "note", ""}},
 	{name: "admin-grant-preview", who: "admin", path: "/admin/users/{rich}", button: "#grant-preview", typed: []string{"credits", "100000"}},

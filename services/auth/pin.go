@@ -95,7 +95,7 @@ func (s *Service) MoveRight(ctx context.Context, by ByAdmin) error {
 			return fmt.Errorf("move an admin's right: %w", err)
 		}
 		return models.AppendAudit(tx, models.Deed{ActorID: by.ActorID, Action: "admin.move", UserID: by.UserID, RequestID: by.RequestID,
-			Detail: map[string]any{"issuer": rows[i].Issuer}})
+			Detail: map[string]any{"issuer": rows[i].Issuer, "note": by.Note}})
 	})
 }
 

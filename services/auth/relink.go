@@ -14,7 +14,8 @@ import (
 type ByAdmin struct {
 	ActorID   int64
 	UserID    int64
-	Identity  string // as IdentityID names it
+	Identity  string // as IdentityID names it; empty where none is meant
+	Note      string // the reason, for the audit log
 	RequestID string
 }
 
@@ -61,7 +62,7 @@ func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
 			return err
 		}
 		return models.AppendAudit(tx, models.Deed{ActorID: by.ActorID, Action: "identity.relink", UserID: by.UserID, RequestID: by.RequestID,
-			Detail: map[string]any{"provider": a.provider, "issuer": a.issuer, "replaced": len(replaced)}})
+			Detail: map[string]any{"provider": a.provider, "issuer": a.issuer, "replaced": len(replaced), "note": by.Note}})
 	})
 }
 

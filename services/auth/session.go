@@ -165,15 +165,20 @@ func (s *Sessions) List(ctx context.Context, userID int64) ([]models.Session, er
 
 // End ends one of a user's sessions, on every server. One that is gone, or another's, is no error.
 func (s *Sessions) End(ctx context.Context, userID int64, name string) error {
-	return s.end(ctx, userID, `user_id = ? AND key_hash = ?`, userID, name)
+	return s.end(ctx, ByAdmin{UserID: userID}, `user_id = ? AND key_hash = ?`, userID, name)
 }
 
 // EndAll signs a user out everywhere.
 func (s *Sessions) EndAll(ctx context.Context, userID int64) error {
-	return s.end(ctx, userID, `user_id = ?`, userID)
+	return s.EndByAdmin(ctx, ByAdmin{UserID: userID})
 }
 
-func (s *Sessions) end(ctx context.Context, userID int64, where string, args ...any) error {
+// EndByAdmin signs a user out everywhere, because an admin decided so.
+func (s *Sessions) EndByAdmin(ctx context.Context, by ByAdmin) error {
+	return s.end(ctx, by, `user_id = ?`, by.UserID)
+}
+
+func (s *Sessions) end(ctx context.Context, by ByAdmin, where string, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
 	defer cancel()
 	return models.Transaction(ctx, s.db, func(tx *gorm.DB) error {
@@ -184,7 +189,8 @@ func (s *Sessions) end(ctx context.Context, userID int64, where string, args ...
 		if ended.RowsAffected == 0 {
 			return nil
 		}
-		return models.AppendAudit(tx, models.Deed{Action: "session.end", UserID: userID, Detail: map[string]any{"sessions": ended.RowsAffected}})
+		return models.AppendAudit(tx, models.Deed{ActorID: by.ActorID, Action: "session.end", UserID: by.UserID, RequestID: by.RequestID,
+			Detail: map[string]any{"sessions": ended.RowsAffected, "note": by.Note}})
 	})
 }
 

@@ -92,3 +92,6 @@ SELECT (SELECT max(id) FROM reconciliations), kind, 'cs_state_paid' || kind, (SE
     CASE WHEN kind = 'review' THEN 'unknown refund status odd' ELSE '' END
 FROM unnest(ARRAY['purchase', 'refund', 'dispute', 'balance', 'review']) kind;
 INSERT INTO users (name, locale, deleted_at, delete_after) VALUES ('', '', now(), (now() + interval '8 years')::date);
+
+INSERT INTO refused_identities (issuer, subject, user_id, provider, email, created_at) VALUES ('https://id.example.org', 'state-refused', pg_temp.who('debt'), 'oidc', 'debt@example.com', now() - interval '2 days');
+INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name) VALUES ('https://id.example.org', 'state-right', pg_temp.who('debt'), 'oidc', 'admin@example.com', true, 'Ada Example');

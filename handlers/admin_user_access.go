@@ -1,0 +1,82 @@
+package handlers
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// changeAccess is POST /{locale}/admin/users/{id}/relink, /right and /sessions: what an admin decided about how a user
+// signs in.
+func (h *Handler) changeAccess(way pages.AccessWay) fiber.Handler {
+	change := map[pages.AccessWay]func(*fiber.Ctx, auth.ByAdmin) error{
+		pages.AccessRelink:   func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Auth.Relink(c.UserContext(), by) },
+		pages.AccessRight:    func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Auth.MoveRight(c.UserContext(), by) },
+		pages.AccessSessions: func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Sessions.rows.EndByAdmin(c.UserContext(), by) },
+	}[way]
+	return func(c *fiber.Ctx) error {
+		form := pages.AccessForm{Way: way, Identity: formValue(c, "identity"), Note: formValue(c, "note")}
+		err := admin.CheckNote(form.Note)
+		if err == nil {
+			err = change(c, auth.ByAdmin{ActorID: currentUserID(c), UserID: idOf(c), Identity: form.Identity, Note: form.Note, RequestID: requestID(c)})
+		}
+		if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
+			keepContent(c)
+			form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)} // a conflict is of no field
+			return h.renderAdminUser(c, answers[f.Code].status, userForms{grant: pages.GrantForm{Direction: pages.DirectionGrant}, access: form})
+		}
+		if err != nil {
+			return err
+		}
+		setFlash(c, h.Sessions.secure, "access_"+string(way))
+		return leave(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), idOf(c)))
+	}
+}
+
+// keptAccess is what formPage kept of the forms about signing in.
+func keptAccess(c *fiber.Ctx) pages.AccessForm {
+	for _, way := range pages.AccessWays {
+		if typedIn(c, string(way)) {
+			return pages.AccessForm{Way: way, Identity: queryValue(c, "identity"), Note: queryValue(c, "note")}
+		}
+	}
+	return pages.AccessForm{}
+}
+
+// accessOf is what an admin can decide about how a user signs in.
+func (h *Handler) accessOf(c *fiber.Ctx, userID int64, identities []models.Identity) (pages.AccessData, error) {
+	var data pages.AccessData
+	ctx := c.UserContext()
+	refused, err := h.Auth.Refused(ctx, userID)
+	if err != nil {
+		return data, err
+	}
+	rights, err := h.Auth.RightOf(ctx, identities)
+	if err != nil {
+		return data, err
+	}
+	sessions, err := h.Sessions.rows.List(ctx, userID)
+	if err != nil {
+		return data, err
+	}
+	data.Sessions = len(sessions)
+	for _, r := range refused {
+		id := auth.IdentityID(models.Identity{Issuer: r.Issuer, Subject: r.Subject})
+		data.Refused = append(data.Refused, pages.RefusedSignIn{ID: id, RefusedIdentity: r, Replaces: slices.DeleteFunc(slices.Clone(identities), func(i models.Identity) bool {
+			return i.Issuer != r.Issuer || !i.EmailVerified || i.Email != r.Email
+		})})
+	}
+	for i, right := range rights {
+		if right == auth.HeldElsewhere {
+			data.Rights = append(data.Rights, pages.RightSignIn{ID: auth.IdentityID(identities[i]), Identity: identities[i]})
+		}
+	}
+	return data, nil
+}
