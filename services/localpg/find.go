@@ -76,6 +76,10 @@ func (s sources) locate(ctx context.Context, who account, want int) (binaries, e
 	}
 	var refused []error
 	for _, dir := range s.candidates() {
+		if err := s.verify(dir); err != nil {
+			refused = append(refused, err)
+			continue
+		}
 		b, err := probe(ctx, who, dir, want)
 		if err == nil {
 			return b, nil
@@ -93,6 +97,19 @@ func (s sources) locate(ctx context.Context, who account, want int) (binaries, e
 		}
 	}
 	return binaries{}, s.explain(want, append(refused, err))
+}
+
+// verify fails for a directory of a downloaded package that has changed since, and says so: it is downloaded anew unless
+// there is another PostgreSQL.
+func (s sources) verify(dir string) error {
+	if !slices.Contains(s.cached(), dir) {
+		return nil
+	}
+	err := s.fetch.pack.verify(filepath.Dir(filepath.Dir(dir)))
+	if err != nil && s.fetch.progress != nil {
+		_, _ = fmt.Fprintf(s.fetch.progress, "The PostgreSQL in %s is not run: it has changed since it was downloaded.\n", dir)
+	}
+	return err
 }
 
 // explain says what the operator can do on a machine without a PostgreSQL, in one line.

@@ -85,6 +85,10 @@ func TestEveryPlatformOfThePackageIsPinned(t *testing.T) {
 		if len(p.sha512) != base64OfSHA512 {
 			t.Errorf("%s: hash has %d characters, want %d", platform, len(p.sha512), base64OfSHA512)
 		}
+		const hexOfSHA256 = 64
+		if len(p.files) != hexOfSHA256 {
+			t.Errorf("%s: checksum has %d characters, want %d", platform, len(p.files), hexOfSHA256)
+		}
 	}
 	if len(packs) != 4 {
 		t.Errorf("%d platforms, want 4", len(packs))
