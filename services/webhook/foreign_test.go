@@ -124,6 +124,25 @@ func TestARefundThatCameLongBeforeItsPurchase(t *testing.T) {
 	s.wantBalance(0)
 }
 
+// Stripe is asked whose an unknown payment is, and is away; the payment's own event, when it comes, ends the waiting.
+func TestARefundThatWaitsWhileStripeIsAway(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	_, down := s.answering(nil)
+	down.Store(true)
+	s.deliver(refunded("evt_1", 1750))
+	s.clock = s.clock.Add(pauses[0] + inlineGrace)
+	s.must(s.BookDue(t.Context()))
+	if got := s.statusOf("evt_1"); got != models.EventFailed {
+		t.Fatalf("the refund is %s while Stripe is away, want failed", got)
+	}
+	s.deliver(s.completed("evt_2", "cs_1", "paid"))
+	if got := s.statusOf("evt_1"); got != models.EventDone {
+		t.Errorf("the refund is %s once its purchase is paid, want done", got)
+	}
+	s.wantBalance(600)
+}
+
 // Whoever opens a payment link writes its client_reference_id into the address.
 func TestALinkCannotPayForAnothersOrder(t *testing.T) {
 	t.Parallel()

@@ -72,14 +72,15 @@ func (s *Service) Retry(ctx context.Context, eventID string) error {
 	return nil
 }
 
-// bookWaiting marks as done the events of a payment that waited for the one just booked. What they said is in the
-// ledger already, since settling reads the facts; this only ends their waiting.
+// bookWaiting marks as done the events of a payment that waited for the one just booked, also those for which Stripe was
+// asked in vain meanwhile whose the payment is. What they said is in the ledger already, since settling reads the facts;
+// this only ends their waiting.
 func (s *Service) bookWaiting(ctx context.Context, paymentRef, eventID string) {
 	if paymentRef == "" {
 		return
 	}
 	var ids []string
-	err := s.DB.WithContext(ctx).Raw(`SELECT event_id FROM stripe_events WHERE payment_ref = ? AND status = 'deferred' AND event_id <> ?`,
+	err := s.DB.WithContext(ctx).Raw(`SELECT event_id FROM stripe_events WHERE payment_ref = ? AND status IN ('deferred', 'failed') AND event_id <> ?`,
 		paymentRef, eventID).Scan(&ids).Error
 	if err != nil {
 		return // their own time of next attempt will come
