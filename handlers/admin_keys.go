@@ -23,7 +23,7 @@ func newKeyForm() pages.KeyForm {
 func (h *Handler) showKeys(c *fiber.Ctx) error {
 	form := newKeyForm()
 	if name := queryValue(c, "name"); name != "" {
-		form = pages.KeyForm{Name: name, PerMinute: queryValue(c, "per_minute"), Spend: c.Query("scope_spend") != "", Read: c.Query("scope_read") != ""}
+		form = pages.KeyForm{Name: name, PerMinute: queryValue(c, "per_minute"), Days: queryValue(c, "expires_days"), Spend: c.Query("scope_spend") != "", Read: c.Query("scope_read") != ""}
 	}
 	return h.renderKeys(c, fiber.StatusOK, pages.AdminKeysData{Form: form})
 }

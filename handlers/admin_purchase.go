@@ -15,10 +15,15 @@ import (
 // showAdminPurchase is GET /{locale}/admin/purchases/{id}: why somebody has, or has not, got the credits that they bought.
 func (h *Handler) showAdminPurchase(c *fiber.Ctx) error {
 	forms := purchaseForms{refund: pages.RefundForm{Rest: c.Query("amount") == "rest"}}
+	for _, way := range models.WaysOut() {
+		if typedIn(c, string(way)) {
+			forms.decision = pages.DecisionForm{Way: way, Note: queryValue(c, "note"), Credits: queryValue(c, "credits"), Share: queryValue(c, "share"), DisputeID: queryValue(c, "dispute_id")}
+		}
+	}
 	switch { // what was typed before a proof was asked for
-	case c.Query("to") != "":
+	case typedIn(c, "move"):
 		forms.move.To, forms.move.Note = queryValue(c, "to"), queryValue(c, "note")
-	case c.Query("amount") != "" && !forms.refund.Rest:
+	case typedIn(c, "refund"):
 		forms.refund.Typed, forms.refund.Note = queryValue(c, "amount"), queryValue(c, "note")
 	}
 	return h.renderAdminPurchase(c, fiber.StatusOK, forms)

@@ -20,7 +20,8 @@ var guarded = []struct{ method, path, typed, back string }{
 	{"POST", "/de/admin/users/{user}/sessions", "note=Lost phone", "/de/admin/users/{user}?form=sessions&note=Lost+phone"},
 	{"POST", "/de/admin/purchases/{purchase}/refund", "amount=1,50&seen=0", "/de/admin/purchases/{purchase}?amount=1%2C50&form=refund"},
 	{"POST", "/de/admin/purchases/{purchase}/move", "to=eve@example.org&seen=1", "/de/admin/purchases/{purchase}?form=move&to=eve%40example.org"},
-	{"POST", "/de/admin/keys", "name=A&scope_read=on&per_minute=7", "/de/admin/keys?name=A&per_minute=7&scope_read=on"},
+	{"POST", "/de/admin/purchases/{purchase}/book", "credits=5&note=As agreed", "/de/admin/purchases/{purchase}?credits=5&form=book&note=As+agreed"},
+	{"POST", "/de/admin/keys", "name=A&scope_read=on&per_minute=7&expires_days=90", "/de/admin/keys?expires_days=90&name=A&per_minute=7&scope_read=on"},
 	{"POST", "/de/admin/keys/{key}/revoke", "", "/de/admin/keys"},
 }
 
@@ -69,6 +70,17 @@ func TestProofIsWanted(t *testing.T) {
 		_, doc = boss.open(w.things.Replace("/de/admin/users/{user}?form=sessions&note=Lost+phone"))
 		if got, of := doc.Find("#access-sessions-note").Text(), doc.Find("#grant").Text(); got != "Lost phone" || strings.Contains(of, got) {
 			t.Errorf("the reason of the sign-out is %q; the form beside it has %s", got, of)
+		}
+	})
+	t.Run("and so are a decision's reason and a key's expiry", func(t *testing.T) {
+		waits := strings.TrimSuffix(w.waitForDecision()["POST /:locale/admin/purchases/:id/book"], "/book")
+		_, doc := boss.open(w.things.Replace(waits) + "?form=book&note=As+agreed")
+		if got := doc.Find("#book-note").Text(); got != "As agreed" {
+			t.Errorf("the reason is %q", got)
+		}
+		_, doc = boss.open("/de/admin/keys?name=A&expires_days=90")
+		if got := doc.Find("#expires-days option[selected]").AttrOr("value", ""); got != "90" {
+			t.Errorf("the expiry is %q", got)
 		}
 	})
 	t.Run("a preview books nothing and wants none", func(t *testing.T) {
