@@ -121,6 +121,8 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 			VALUES ('00000000-0000-7000-8000-000000000004', 'test', 'rmc_00000000', sha256('other'), '{read}', 1, 'form')`},
 		{"a lease gives something", "rate_windows_granted_in_range", `INSERT INTO rate_windows VALUES ('key:1', now(), 1, 2)`},
 		{"a deleted account is nobody", "users_deleted_is_nobody", `UPDATE users SET deleted_at = now(), delete_after = current_date`},
+		{"a deleted account stays deleted", "users_deletion_is_final", `DO $$ BEGIN
+			UPDATE users SET email = NULL, deleted_at = now(), delete_after = '2000-01-01'; UPDATE users SET deleted_at = NULL, delete_after = NULL; END $$`},
 		{"a deleted account says how long it is kept", "users_deleted_says_until", `UPDATE users SET email = NULL, deleted_at = now()`},
 		{"only a deleted account is erased", "users_erased_is_deleted", `UPDATE users SET erased_at = now()`},
 		{"entries of a deleted account are never deleted", "credit_transactions_append_only",
