@@ -109,3 +109,16 @@ func TestAccountOfAnother(t *testing.T) {
 		t.Errorf("another user ended the session: %d", r.status)
 	}
 }
+
+func TestSignInElsewhereIsToldOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	id := d.user("ada@example.org", 0).ID
+	her := d.member(id)
+	d.member(id)
+	for visit, want := range []int{1, 0} {
+		if _, doc := her.open("/en/billing"); doc.Find("#elsewhere").Length() != want {
+			t.Errorf("visit %d shows %d notices of the other sign-in, want %d", visit+1, doc.Find("#elsewhere").Length(), want)
+		}
+	}
+}

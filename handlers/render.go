@@ -22,8 +22,15 @@ import (
 // It renders into a buffer first: a template that fails must not leave half a page before the error page.
 func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.Component) error {
 	h.ensureLocale(c)
+	page := h.page(c, title)
+	if session := currentVisitor(c).session; session != nil && session.ElsewhereAt != nil && !page.Partial {
+		page.Elsewhere = &layouts.Elsewhere{At: *session.ElsewhereAt, Device: session.ElsewhereDevice}
+		if err := h.Sessions.rows.Told(c.UserContext(), session); err != nil {
+			return err
+		}
+	}
 	var body bytes.Buffer
-	if err := layouts.Base(h.page(c, title)).Render(templ.WithChildren(c.UserContext(), content), &body); err != nil {
+	if err := layouts.Base(page).Render(templ.WithChildren(c.UserContext(), content), &body); err != nil {
 		return fmt.Errorf("render %s: %w", title, err)
 	}
 	c.Vary("HX-Request", fiber.HeaderAcceptEncoding)

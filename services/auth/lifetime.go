@@ -8,5 +8,6 @@ const (
 	SessionMax  = 30 * 24 * time.Hour // a session, however busy
 	SessionIdle = 14 * 24 * time.Hour // a user's session that nobody uses
 	AdminIdle   = 30 * time.Minute    // an admin's that nobody uses
+	RefusedLife = 90 * 24 * time.Hour // a refused identity that does not come again, for an admin to link
 	ProofLife   = 10 * time.Minute    // from a proof of presence on, the session may do what cannot be undone
 )

@@ -56,9 +56,10 @@ func (s *Sessions) query(ctx context.Context) (*gorm.DB, context.CancelFunc) {
 	return s.db.WithContext(ctx), cancel
 }
 
-// Open makes a session for a sign-in that has just succeeded and returns its key, which nobody had before.
+// Open makes a session for a sign-in that has just succeeded and returns its key, which nobody had before. The user's
+// other sessions are to be told of it.
 //
-// Locks: the identity, so that it cannot be unlinked beside this without ending the session.
+// Locks: the identity, so that it cannot be unlinked beside this without ending the session; then the user's sessions.
 // Errors: fault.Malformed with fault.SignInFailed when the identity is no longer the user's.
 func (s *Sessions) Open(ctx context.Context, in SignIn, device string) (key string, err error) {
 	key, err = randomText()
@@ -68,18 +69,27 @@ func (s *Sessions) Open(ctx context.Context, in SignIn, device string) (key stri
 	db, cancel := s.query(ctx)
 	defer cancel()
 	now := s.now()
-	done := db.Exec(`INSERT INTO sessions (key_hash, user_id, issuer, subject, device, proved_at, created_at, last_seen_at, expires_at)
+	var opened int
+	err = db.Raw(`WITH opened AS (
+		INSERT INTO sessions (key_hash, user_id, issuer, subject, device, proved_at, created_at, last_seen_at, expires_at)
 		SELECT cast(@name AS text), user_id, issuer, subject, cast(@device AS text),
 			CASE WHEN cast(@proof AS boolean) THEN cast(@now AS timestamptz) END,
 			cast(@now AS timestamptz), cast(@now AS timestamptz), cast(@expires AS timestamptz)
-		FROM identities WHERE issuer = @issuer AND subject = @subject AND user_id = @user FOR KEY SHARE`, map[string]any{
+		FROM identities WHERE issuer = @issuer AND subject = @subject AND user_id = @user FOR KEY SHARE
+		RETURNING user_id),
+	others AS (
+		SELECT key_hash FROM sessions WHERE user_id IN (SELECT user_id FROM opened) ORDER BY key_hash FOR UPDATE),
+	noted AS (
+		UPDATE sessions SET elsewhere_at = cast(@now AS timestamptz), elsewhere_device = cast(@device AS text)
+		WHERE key_hash IN (SELECT key_hash FROM others))
+	SELECT count(*) FROM opened`, map[string]any{
 		"name": s.Name(key), "device": device, "proof": in.Proof, "now": now, "expires": now.Add(SessionMax),
 		"issuer": in.Issuer, "subject": in.Subject, "user": in.ID,
-	})
-	if done.Error != nil {
-		return "", fmt.Errorf("open a session of user %d: %w", in.ID, done.Error)
+	}).Scan(&opened).Error
+	if err != nil {
+		return "", fmt.Errorf("open a session of user %d: %w", in.ID, err)
 	}
-	if done.RowsAffected == 0 {
+	if opened == 0 {
 		return "", fault.Because(fault.Malformed, fault.SignInFailed)
 	}
 	return key, nil
@@ -132,6 +142,18 @@ func (s *Sessions) Touch(ctx context.Context, session *models.Session) error {
 // Idle reports whether nobody has used the session for so long. Its last use is known to the minute.
 func (s *Sessions) Idle(session *models.Session, limit time.Duration) bool {
 	return s.now().Sub(session.LastSeenAt) >= limit
+}
+
+// Told notes that a session's user has been told of a sign-in elsewhere.
+func (s *Sessions) Told(ctx context.Context, session *models.Session) error {
+	db, cancel := s.query(ctx)
+	defer cancel()
+	err := db.Exec(`UPDATE sessions SET elsewhere_at = NULL, elsewhere_device = '' WHERE key_hash = ? AND elsewhere_at = ?`,
+		session.KeyHash, session.ElsewhereAt).Error
+	if err != nil {
+		return fmt.Errorf("note that a sign-in elsewhere was told: %w", err)
+	}
+	return nil
 }
 
 // Prove notes that the session's user has just proved to be present.
@@ -194,7 +216,7 @@ func (s *Sessions) end(ctx context.Context, by ByAdmin, where string, args ...an
 	})
 }
 
-// Sweep deletes sessions and flows that have run out, in batches, and says how many rows that were.
+// Sweep deletes sessions, flows and refused identities that have run out, in batches, and says how many rows that were.
 func (s *Sessions) Sweep(ctx context.Context) (swept int64, err error) {
 	now := s.now()
 	for _, batch := range []struct {
@@ -204,6 +226,8 @@ func (s *Sessions) Sweep(ctx context.Context) (swept int64, err error) {
 		{`DELETE FROM sessions WHERE key_hash IN (SELECT key_hash FROM sessions WHERE expires_at <= ? OR last_seen_at <= ? LIMIT ?)`,
 			[]any{now, now.Add(-SessionIdle), sweepBatch}},
 		{`DELETE FROM used_flows WHERE state_hash IN (SELECT state_hash FROM used_flows WHERE expires_at <= ? LIMIT ?)`, []any{now, sweepBatch}},
+		{`DELETE FROM refused_identities WHERE (issuer, subject) IN (SELECT issuer, subject FROM refused_identities WHERE last_seen_at <= ? LIMIT ?)`,
+			[]any{now.Add(-RefusedLife), sweepBatch}},
 	} {
 		n, err := s.sweep(ctx, batch.query, batch.args...)
 		swept += n

@@ -260,3 +260,29 @@ func newUser(t *testing.T, db *gorm.DB) (id int64) {
 	}
 	return id
 }
+
+func TestSignInIsToldToOtherSessions(t *testing.T) {
+	t.Parallel()
+	l := newLobby(t)
+	key, _ := l.enter(t, "a", "Firefox, Linux")
+	another, _ := l.enter(t, "b", "")
+	if s := wantLive(t, l.Sessions, key, true); s.ElsewhereAt != nil {
+		t.Errorf("the first session is told of %q already", s.ElsewhereDevice)
+	}
+	later, _ := l.enter(t, "a", "Chrome, Android")
+	session := wantLive(t, l.Sessions, key, true)
+	if session.ElsewhereAt == nil || session.ElsewhereDevice != "Chrome, Android" {
+		t.Fatalf("session = %+v, want it to be told of the sign-in on Android", session)
+	}
+	for name, key := range map[string]string{"the new session": later, "another user's": another} {
+		if s := wantLive(t, l.Sessions, key, true); s.ElsewhereAt != nil {
+			t.Errorf("%s is told of %q", name, s.ElsewhereDevice)
+		}
+	}
+	if err := l.Told(t.Context(), session); err != nil {
+		t.Fatal(err)
+	}
+	if s := wantLive(t, l.Sessions, key, true); s.ElsewhereAt != nil {
+		t.Errorf("told twice, of %q", s.ElsewhereDevice)
+	}
+}

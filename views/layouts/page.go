@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
@@ -25,12 +26,19 @@ type Page struct {
 	Dashboard string // where the sandbox shows its payments and gives money back
 	Legal     Legal
 	Flash     *Flash
+	Elsewhere *Elsewhere // told once, in the whole document
 	RequestID string
 
 	// Partial sends what htmx swaps into #content instead of the whole document: the title, the flash region, the
 	// content, and the balance out of band.
 	Partial bool
 	Silent  bool // a partial of less than the content, which leaves the messages as they are
+}
+
+// Elsewhere is a sign-in to the user's account on another device.
+type Elsewhere struct {
+	At     time.Time
+	Device string // as "Firefox, Linux"; empty when it is not known
 }
 
 // Legal is where the operator says what the law wants said. An empty address leaves its link out.
