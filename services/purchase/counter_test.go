@@ -25,6 +25,7 @@ type teller struct {
 	made    []map[string]any
 	byKey   map[string]map[string]any
 	calls   int    // refunds asked for
+	asked   func() // called when one is, before it is answered
 	down    bool   // nothing is done, and 500 answered
 	deaf    bool   // it is done, and 500 answered all the same
 	refuses string // a code
@@ -59,6 +60,9 @@ func (f *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.calls++
+	if f.asked != nil {
+		f.asked()
+	}
 	if f.down {
 		refuse(http.StatusInternalServerError, "api_error", "")
 		return
