@@ -132,7 +132,7 @@ func (w *roleWorld) withinMinute(work func()) {
 	}
 }
 
-// A user who tries the admin pages' addresses is told nothing and is seen; a flood of tries is not one of lines.
+// A user without the right gets 404 from the admin pages and leaves an audit line; the number of lines is limited.
 func TestRefusedAdminRequestsAreAudited(t *testing.T) {
 	t.Parallel()
 	w := newRoleWorld(t)

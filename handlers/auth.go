@@ -166,7 +166,7 @@ func (h *Handler) signOut(c *fiber.Ctx) error {
 	}
 	c.Set("Clear-Site-Data", `"storage"`) // Resume Matcher keeps drafts there; the next person must not see them
 	setFlash(c, h.Sessions.secure, "signed_out")
-	if back := h.returnTo(formValue(c, "return_to")); back != "" { // who wants to be somebody else there
+	if back := h.returnTo(formValue(c, "return_to")); back != "" { // to sign in there with another account
 		return leave(c, pages.SignInAndBack(pageLocale(c), back))
 	}
 	return leave(c, "/"+pageLocale(c))

@@ -145,7 +145,7 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 	return state, nil
 }
 
-// pollOf is how often the return page has asked by itself.
+// pollOf returns how many times the return page has polled so far.
 func pollOf(c *fiber.Ctx) int { return int(max(wholeNumber(c.Query("poll")), 0)) }
 
 // asksStripe reports whether we ask Stripe at this poll.

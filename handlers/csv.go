@@ -22,7 +22,7 @@ type csvTable struct {
 	begun     bool // there is a cell in this row
 }
 
-// newCSV begins a table with its header, whose cells are ours.
+// newCSV starts a file with its header row. Header cells come from our texts and need no quoting.
 func newCSV(ctx context.Context, out io.Writer, header []string) *csvTable {
 	t := &csvTable{out: bufio.NewWriter(out), separator: ","}
 	if locales.Code(ctx) == "de" { // there the comma is the decimal point
@@ -49,7 +49,7 @@ func (t *csvTable) bare(cell string) {
 	_, _ = t.out.WriteString(cell) // flush tells
 }
 
-// text writes what somebody typed.
+// text writes a cell that a user or another system filled, quoted so that no spreadsheet runs it as a formula.
 func (t *csvTable) text(cell string) {
 	if cell != "" {
 		cell = `"` + strings.ReplaceAll(harmless(cell), `"`, `""`) + `"`
