@@ -60,6 +60,7 @@ func newShop(t *testing.T) *shop {
 	forward := httputil.NewSingleHostReverseProxy(target)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.down.Load() {
+			w.Header().Set("Stripe-Should-Retry", "false") // no pauses of the client's
 			http.Error(w, `{"error":{"type":"api_error","message":"down"}}`, http.StatusInternalServerError)
 			return
 		}
