@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -188,14 +189,23 @@ func (s *site) kill() {
 	s.exited <- err
 }
 
+// portsGiven counts what freePort gave away.
+var portsGiven atomic.Int64
+
+// freePort returns a port of this machine for a server, which keeps it over restarts: it is below those that systems hand
+// out themselves (from 32768 on Linux), so that no connection and no other listener is given it while the server is down. Two checkouts that
+// are tested at once begin at different ports.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := 11000 + os.Getpid()*50%20000 + int(portsGiven.Add(1))
+		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("none of a thousand ports is free")
+	return 0
 }
 
 // patience is how long anything may take before a test gives it up as hung.
