@@ -44,7 +44,6 @@ type invoice struct {
 	EffectiveAt          int64             `json:"effective_at"`
 	Footer               *string           `json:"footer"`
 	HostedInvoiceURL     string            `json:"hosted_invoice_url"`
-	InvoicePDF           string            `json:"invoice_pdf"`
 	Lines                map[string]any    `json:"lines"`
 	Metadata             map[string]string `json:"metadata"`
 	Number               string            `json:"number"`
@@ -110,7 +109,6 @@ func (s *Server) invoice(ctx context.Context, t *txn, cs *session, back *backsta
 		in.Charge = &pi.LatestCharge
 	}
 	in.HostedInvoiceURL = s.url + "/invoices/" + in.ID
-	in.InvoicePDF = in.HostedInvoiceURL + "/pdf"
 	var err error
 	if in.Number, err = t.invoiceNumber(ctx); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// invoicePage is the hosted page of an invoice; the PDF says the same.
+// invoicePage is the hosted page of an invoice. There is no PDF of it: invoice_pdf is null.
 type invoicePage struct {
 	page
 	Facts  []fact
@@ -15,35 +15,12 @@ type invoicePage struct {
 	Sums   []fact
 	Total  string
 	Footer string
-	PDF    string
 }
 
 type fact struct{ Name, Value string }
 
-// showInvoice is the page of an invoice.
+// showInvoice serves the page of an invoice.
 func (s *Server) showInvoice(w http.ResponseWriter, r *http.Request) {
-	if p, ok := s.invoicePage(w, r); ok {
-		s.send(w, http.StatusOK, "invoice.html", p)
-	}
-}
-
-// sendInvoice is the invoice as a PDF.
-func (s *Server) sendInvoice(w http.ResponseWriter, r *http.Request) {
-	p, ok := s.invoicePage(w, r)
-	if !ok {
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/pdf")
-	h.Set("Content-Disposition", `attachment; filename="invoice.pdf"`)
-	h.Set("Cache-Control", "no-store")
-	if _, err := w.Write(pdf(p.Title, p.text())); err != nil {
-		s.log.Debug("stripe sandbox client went away", "err", err)
-	}
-}
-
-// invoicePage reads the invoice of the path. Without one it has answered already.
-func (s *Server) invoicePage(w http.ResponseWriter, r *http.Request) (invoicePage, bool) {
 	var in invoice
 	id := r.PathValue("id")
 	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
@@ -58,9 +35,9 @@ func (s *Server) invoicePage(w http.ResponseWriter, r *http.Request) (invoicePag
 	}
 	if err != nil {
 		s.fault(w, r, err, nil)
-		return invoicePage{}, false
+		return
 	}
-	p := invoicePage{page: s.pages.page(nil, r, "invoice.title"), PDF: in.InvoicePDF}
+	p := invoicePage{page: s.pages.page(nil, r, "invoice.title")}
 	p.add(&p.Facts, "invoice.number", in.Number)
 	p.add(&p.Facts, "invoice.date", p.stamp(in.date()))
 	for _, to := range []*string{in.CustomerName, in.CustomerEmail} {
@@ -84,26 +61,10 @@ func (s *Server) invoicePage(w http.ResponseWriter, r *http.Request) (invoicePag
 	if in.Footer != nil {
 		p.Footer = *in.Footer
 	}
-	return p, true
+	s.send(w, http.StatusOK, "invoice.html", p)
 }
 
 func (p *invoicePage) add(to *[]fact, key, value string) { *to = append(*to, fact{p.T(key), value}) }
-
-// text is the page in lines.
-func (p *invoicePage) text() []string {
-	var text []string
-	for _, f := range p.Facts {
-		text = append(text, f.Name+": "+f.Value)
-	}
-	text = append(text, "")
-	for _, one := range p.Items {
-		text = append(text, fmt.Sprintf("%d × %s: %s", one.Quantity, one.Description, one.Amount))
-	}
-	for _, f := range p.Sums {
-		text = append(text, f.Name+": "+f.Value)
-	}
-	return append(text, p.T("checkout.total")+": "+p.Total, "", p.Footer, "", p.T("sandbox"))
-}
 
 // sold are the lines of an invoice, which come back from the store as any list does.
 func (i *invoice) sold() ([]invoiceLine, error) {

@@ -22,7 +22,6 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /c/pay/{id}", s.submitCheckout)
 	mux.HandleFunc("GET /receipts/{id}", s.showReceipt)
 	mux.HandleFunc("GET /invoices/{id}", s.showInvoice)
-	mux.HandleFunc("GET /invoices/{id}/pdf", s.sendInvoice)
 	mux.HandleFunc("GET /{$}", s.showDashboard)
 	mux.HandleFunc("GET /dashboard", s.showDashboard)
 	mux.HandleFunc("GET /dashboard/payments/{id}", s.showPayment)
