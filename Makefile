@@ -176,8 +176,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 	  --fetch-retry-maxtimeout=10000
 	@touch $@
 
-# Built here so that its first build does not count as a test's time. Stripe's command line takes four times as long to
-# build, so that only make test-full asks it.
+# Built here so that its first build does not count as a test's time.
 OUTSIDERS_DIR := services/sandbox/stripe/testdata/outsiders
 OUTSIDERS     := env GOFLAGS=-buildvcs=false CGO_ENABLED=0 $(STEP)
 .PHONY: outsiders

@@ -182,7 +182,6 @@ type intent struct {
 	PaymentMethod             *string           `json:"payment_method"`
 	PaymentMethodTypes        []string          `json:"payment_method_types"`
 	ReceiptEmail              *string           `json:"receipt_email"`
-	Shipping                  *shipping         `json:"shipping,omitempty"`
 	StatementDescriptor       *string           `json:"statement_descriptor"`
 	StatementDescriptorSuffix *string           `json:"statement_descriptor_suffix"`
 	Status                    string            `json:"status"`
@@ -220,7 +219,6 @@ type charge struct {
 	ReceiptEmail              *string           `json:"receipt_email"`
 	ReceiptURL                string            `json:"receipt_url"`
 	Refunded                  bool              `json:"refunded"`
-	Shipping                  *shipping         `json:"shipping,omitempty"`
 	StatementDescriptor       *string           `json:"statement_descriptor"`
 	StatementDescriptorSuffix *string           `json:"statement_descriptor_suffix"`
 	Status                    string            `json:"status"`

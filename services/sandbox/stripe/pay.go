@@ -167,7 +167,6 @@ func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backsta
 	}
 	pi.ClientSecret = pi.ID + "_secret_" + newID("")
 	ch.PaymentIntent, cs.PaymentIntent = pi.ID, &pi.ID
-	ch.Shipping, pi.Shipping = back.Shipping, back.Shipping
 	if err := errors.Join(t.put(ctx, pi), t.put(ctx, ch)); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // routes is every address of the stand-in.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	for _, e := range append(s.endpoints(), s.cliEndpoints()...) {
+	for _, e := range s.endpoints() {
 		mux.HandleFunc(e.pattern, s.handle(&e))
 	}
 	mux.HandleFunc("/v1/", s.handle(nil))

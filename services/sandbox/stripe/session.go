@@ -144,7 +144,6 @@ type backstage struct {
 	ReceiptEmail   *string           `json:"receipt_email"`
 	Descriptor     *string           `json:"descriptor"`
 	Suffix         *string           `json:"suffix"`
-	Shipping       *shipping         `json:"shipping"`
 	Keep           customerKeeps     `json:"keep"`
 	Attempt        string            `json:"attempt"`         // the rendered form that paid
 	CompletedEvent string            `json:"completed_event"` // the event that said so

@@ -142,7 +142,6 @@ func (b *backstage) take(f form) (err error) {
 	b.Descriptor = f.optional("payment_intent_data[statement_descriptor]")
 	b.Suffix = f.optional("payment_intent_data[statement_descriptor_suffix]")
 	b.Keep = customerKeeps{Name: f["customer_update[name]"] == "auto", Address: f["customer_update[address]"] == "auto"}
-	b.Shipping = f.shipping("payment_intent_data[shipping]")
 	return err
 }
 

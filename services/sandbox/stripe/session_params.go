@@ -10,7 +10,6 @@ var locales = []string{
 // real Checkout asks the buyer for are taken and shown with the session, no more.
 var sessionParams = metadataParams("metadata").with(
 	metadataParams("payment_intent_data[metadata]"),
-	shippingParams("payment_intent_data[shipping]"),
 	metadataParams("invoice_creation[invoice_data][metadata]"),
 	schema{
 		"mode": oneOf("payment", "setup", "subscription"), "ui_mode": oneOf("embedded", "hosted"),

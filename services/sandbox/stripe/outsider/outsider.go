@@ -1,8 +1,8 @@
 // Package outsider lets what Stripe itself wrote judge the stand-in and the product's calls: Stripe's description of
-// its API (Document), Stripe's mock server (StartMock) and Stripe's command line (CLI). Neither of them knows of us.
+// its API (Document) and Stripe's mock server (StartMock). Neither of them knows of us.
 //
-// The two programs are pinned, with the checksums of all they are made of, by a module of their own in
-// ../testdata/outsiders. Go builds them on first use, which takes a minute, and keeps them in its build cache.
+// The mock server is pinned, with the checksums of all it is made of, by a module of its own in
+// ../testdata/outsiders. Go builds it on first use, and keeps it in its build cache.
 package outsider
 
 import (
