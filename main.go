@@ -40,6 +40,7 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox"
 	"github.com/resume-matcher/credits/services/seal"
 	"github.com/resume-matcher/credits/services/spend"
+	"github.com/resume-matcher/credits/services/stripeapi"
 	"github.com/resume-matcher/credits/services/webhook"
 	"github.com/resume-matcher/credits/static"
 )
@@ -222,7 +223,7 @@ func (p *program) purchases(ctx context.Context, db *gorm.DB) (*purchase.Service
 	}
 	return &purchase.Service{
 		DB: db, AppURL: p.cfg.AppURL, Livemode: p.cfg.Livemode(), Tax: tax, Now: models.Now, Log: p.log,
-		Stripe: purchase.NewStripe(p.cfg.StripeSecretKey.Reveal(), p.cfg.StripeAPIBase),
+		Stripe: stripeapi.New(p.cfg.StripeSecretKey.Reveal(), p.cfg.StripeAPIBase),
 	}, nil
 }
 
@@ -491,7 +492,7 @@ func (p *program) doctor(ctx context.Context, args []string) error {
 		setUp.Failed = p.standIn(ctx)
 	}
 	if setUp.Config = p.cfg; doctor.Callable(p.cfg) {
-		setUp.Stripe = purchase.NewStripe(p.cfg.StripeSecretKey.Reveal(), p.cfg.StripeAPIBase)
+		setUp.Stripe = stripeapi.New(p.cfg.StripeSecretKey.Reveal(), p.cfg.StripeAPIBase)
 	}
 	checks := setUp.Run(ctx)
 	err = doctor.Write(p.stdout, checks, func(key string, args map[string]any) string { return locales.T(speak, key, args) })

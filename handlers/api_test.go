@@ -25,6 +25,7 @@ import (
 	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
 	"github.com/resume-matcher/credits/services/seal"
 	"github.com/resume-matcher/credits/services/spend"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // desk is the whole server on a database of its own, called in this process.
@@ -68,7 +69,7 @@ func (d *desk) sell() {
 		d.t.Fatal(err)
 	}
 	d.t.Cleanup(func() { server.Close(context.Background()) })
-	d.handler.Purchase = &purchase.Service{DB: d.db, Stripe: purchase.NewStripe(key, server.URL()), AppURL: "http://localhost", Now: models.Now, Log: quiet}
+	d.handler.Purchase = &purchase.Service{DB: d.db, Stripe: stripeapi.New(key, server.URL()), AppURL: "http://localhost", Now: models.Now, Log: quiet}
 	if _, err := d.handler.Purchase.SyncPrices(context.Background()); err != nil {
 		d.t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -139,7 +140,7 @@ func TestPurchasePage(t *testing.T) {
 	t.Run("is kind when Stripe is away", func(t *testing.T) {
 		whole := d.handler.Purchase.Stripe
 		defer func() { d.handler.Purchase.Stripe = whole }()
-		d.handler.Purchase.Stripe = purchase.NewStripe("sk_test_0123456789abcdef", "http://127.0.0.1:9")
+		d.handler.Purchase.Stripe = stripeapi.New("sk_test_0123456789abcdef", "http://127.0.0.1:9")
 		r, doc := her.open(page + "/receipt")
 		if href, _ := doc.Find("#error-retry").Attr("href"); r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" || href != page+"/receipt" {
 			t.Errorf("receipt = %d, Retry-After %q, again at %q", r.status, r.header.Get("Retry-After"), href)

@@ -14,9 +14,9 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/sandbox/identity"
 	"github.com/resume-matcher/credits/services/sandbox/stripe"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // gate stands where a slow network stands between Stripe and us: it takes events and passes them on when it is told to.
@@ -155,7 +155,7 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		first, again := v.form("#buy-500", "quantity", "3"), v.form("#buy-500", "quantity", "3")
 		v.show(first)
 		session := strings.TrimPrefix(v.at.Path, "/c/pay/")
-		if _, err := purchase.NewStripe(key, pay.URL()).CheckoutSessions.Expire(session, nil); err != nil {
+		if _, err := stripeapi.New(key, pay.URL()).CheckoutSessions.Expire(session, nil); err != nil {
 			t.Fatal(err)
 		}
 		yesterday(t, database, session)

@@ -19,6 +19,7 @@ import (
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // stripeRefunds makes one refund for each idempotency key, and counts the keys.
@@ -47,7 +48,7 @@ func TestRefund(t *testing.T) {
 	boss, ada := dbtest.User(t, db, "admin@example.com"), dbtest.User(t, db, "ada@example.com")
 	address, keys := stripeRefunds(t)
 	quiet := slog.New(slog.DiscardHandler)
-	buy := &purchase.Service{DB: db, Stripe: purchase.NewStripe("sk_test_0123456789", address), Now: models.Now, Log: quiet}
+	buy := &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789", address), Now: models.Now, Log: quiet}
 	s := &admin.Service{DB: db, Purchase: buy, Log: quiet}
 	ctx := context.Background()
 	id := uuid.Must(uuid.NewV7())

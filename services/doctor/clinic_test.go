@@ -16,8 +16,8 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/config"
-	"github.com/resume-matcher/credits/services/purchase"
 	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -53,7 +53,7 @@ func newClinic(t *testing.T) *clinic {
 			t.Errorf("close the stand-in: %v", err)
 		}
 	})
-	return &clinic{t: t, db: db, stripe: purchase.NewStripe(testKey, server.URL()), now: models.Now, env: map[string]string{ //nolint:gosec // invented
+	return &clinic{t: t, db: db, stripe: stripeapi.New(testKey, server.URL()), now: models.Now, env: map[string]string{ //nolint:gosec // invented
 		"APP_URL": "https://credits.example.com", "DATABASE_URL": dbtest.URLOf(db), "STRIPE_SECRET_KEY": testKey, "STRIPE_API_BASE": server.URL(),
 		"STRIPE_WEBHOOK_SECRET": "whsec_9c3e1b7a5d", "SESSION_SECRET": strong, "GOOGLE_CLIENT_ID": "4711.apps", "GOOGLE_CLIENT_SECRET": "b1946ac9d2",
 	}}

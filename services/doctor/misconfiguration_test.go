@@ -14,7 +14,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 	"github.com/resume-matcher/credits/services/webhook"
 )
 
@@ -25,7 +25,7 @@ func TestPublishableKeyAsSecretKey(t *testing.T) {
 
 func TestKeyThatStripeRefuses(t *testing.T) {
 	c := healthy(t)
-	c.stripe = purchase.NewStripe("sk_test_revoked0123456789", c.env["STRIPE_API_BASE"])
+	c.stripe = stripeapi.New("sk_test_revoked0123456789", c.env["STRIPE_API_BASE"])
 	c.wantRed("doctor.key.refused")
 }
 
@@ -80,7 +80,7 @@ func TestTaxOnInvoices(t *testing.T) {
 				}
 			}))
 			t.Cleanup(server.Close)
-			c.stripe = purchase.NewStripe(testKey, server.URL)
+			c.stripe = stripeapi.New(testKey, server.URL)
 			if says == "" {
 				c.wantWarning(want)
 				return
@@ -224,7 +224,7 @@ func TestPriceThatIsNotOurs(t *testing.T) {
 	t.Run("of another installation", func(t *testing.T) {
 		c := well.in(t)
 		tag := func(id string) {
-			_, err := c.stripe.Prices.Update(c.price().ID, &stripe.PriceParams{Metadata: map[string]string{purchase.TagKey: id}})
+			_, err := c.stripe.Prices.Update(c.price().ID, &stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: id}})
 			c.must(err)
 		}
 		tag("00000000-0000-4000-8000-000000000000")

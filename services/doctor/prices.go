@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 const pricesArea = area("doctor.area.prices")
@@ -106,7 +107,7 @@ func (s *SetUp) checkStripesPrices(ctx context.Context, db *gorm.DB) ([]Check, e
 				break
 			}
 		}
-		others = others || purchase.Foreign(price.Metadata, i)
+		others = others || stripeapi.Foreign(price.Metadata, i)
 	}
 	if err := list.Err(); err != nil {
 		var answer *stripe.Error
@@ -116,7 +117,7 @@ func (s *SetUp) checkStripesPrices(ctx context.Context, db *gorm.DB) ([]Check, e
 		return nil, err
 	}
 	if others {
-		checks = append(checks, pricesArea.warning("doctor.prices.other_installation", facts{"tag": purchase.TagKey})...)
+		checks = append(checks, pricesArea.warning("doctor.prices.other_installation", facts{"tag": stripeapi.TagKey})...)
 	}
 	return checks, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // teller is as much of Stripe as makes and lists refunds. An idempotency key makes one.
@@ -119,7 +120,7 @@ func newCounter(t *testing.T) *counter {
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	c := &counter{t: t, teller: f, clock: models.Now()}
-	c.Service = &purchase.Service{DB: dbtest.New(t), Stripe: purchase.NewStripe(testKey, server.URL), Now: func() time.Time { return c.clock }, Log: slog.New(slog.DiscardHandler)}
+	c.Service = &purchase.Service{DB: dbtest.New(t), Stripe: stripeapi.New(testKey, server.URL), Now: func() time.Time { return c.clock }, Log: slog.New(slog.DiscardHandler)}
 	c.user = dbtest.User(t, c.DB, "ada@example.com")
 	c.must(c.DB.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
 	c.id = c.buy("pi_1")

@@ -12,6 +12,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // buyer is a user with what is known of their Stripe Customer.
@@ -63,12 +64,12 @@ func (s *Service) makeCustomer(ctx context.Context, user buyer) (string, error) 
 		return "", err
 	}
 	// The parameters behind a key must never change, so the address and the name follow in a call of their own.
-	params := &stripe.CustomerParams{Metadata: map[string]string{"userId": strconv.FormatInt(user.ID, 10), TagKey: i.ID.String()}}
+	params := &stripe.CustomerParams{Metadata: map[string]string{"userId": strconv.FormatInt(user.ID, 10), stripeapi.TagKey: i.ID.String()}}
 	params.Context = ctx
 	params.SetIdempotencyKey(fmt.Sprintf("customer:%s:%d:%d:%d", i.ID, user.ID, user.CreatedAt.Unix(), user.Earlier))
 	made, err := s.Stripe.Customers.New(params)
 	if err != nil {
-		return "", stripeFault(err)
+		return "", stripeapi.Fault(err)
 	}
 	id, err := s.keepCustomer(ctx, user.ID, made.ID)
 	if err != nil || id != made.ID {
@@ -128,17 +129,17 @@ func (s *Service) checkCustomer(ctx context.Context, customer string, userID int
 	params.Context = ctx
 	found, err := s.Stripe.Customers.Get(customer, params)
 	switch {
-	case err != nil && missingParam(err) != "", err == nil && found.Deleted:
+	case err != nil && stripeapi.MissingParam(err) != "", err == nil && found.Deleted:
 		return errCustomerGone
 	case err != nil:
-		return stripeFault(err)
+		return stripeapi.Fault(err)
 	}
 	i, err := s.Installation(ctx)
 	if err != nil {
 		return err
 	}
 	before := len(found.Metadata) == 1 && found.Metadata["userId"] == strconv.FormatInt(userID, 10)
-	if found.Metadata[TagKey] != i.ID.String() && !before {
+	if found.Metadata[stripeapi.TagKey] != i.ID.String() && !before {
 		return errNotOurCustomer
 	}
 	err = s.DB.WithContext(ctx).Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES (?, ?, ?, true)
@@ -168,10 +169,10 @@ func (s *Service) describeCustomer(ctx context.Context, user buyer, named bool) 
 	}
 	_, err := s.Stripe.Customers.Update(user.StripeCustomerID, params)
 	switch {
-	case err != nil && missingParam(err) != "":
+	case err != nil && stripeapi.MissingParam(err) != "":
 		return errCustomerGone
 	case err != nil:
-		s.Log.WarnContext(ctx, "Stripe customer not updated", "user_id", user.ID, "err", redactStripe(err))
+		s.Log.WarnContext(ctx, "Stripe customer not updated", "user_id", user.ID, "err", stripeapi.Redact(err))
 		return nil
 	}
 	err = s.DB.WithContext(ctx).Exec(`UPDATE stripe_customers SET email = ?, name = ? WHERE customer_id = ? AND deleted_at IS NULL`,

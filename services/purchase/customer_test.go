@@ -9,7 +9,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // calls is how often the stand-in was asked for this.
@@ -75,7 +75,7 @@ func TestWhatWeMakeAtStripeCarriesOurTag(t *testing.T) {
 	}
 	for what, metadata := range map[string]map[string]string{"session": session.Metadata, "price": price.Metadata, "product": product.Metadata,
 		"customer": s.customerOf(t).Metadata, "invoice": session.InvoiceCreation.InvoiceData.Metadata} {
-		if metadata[purchase.TagKey] != i.ID.String() {
+		if metadata[stripeapi.TagKey] != i.ID.String() {
 			t.Errorf("the %s carries %v, want %s", what, metadata, i.ID)
 		}
 	}
@@ -83,25 +83,25 @@ func TestWhatWeMakeAtStripeCarriesOurTag(t *testing.T) {
 		t.Errorf("the session is in %s, want %s", session.Currency, p.Currency)
 	}
 	t.Run("also a price from before there was one", func(t *testing.T) {
-		if _, err := s.Stripe.Prices.Update(price.ID, &stripe.PriceParams{Metadata: map[string]string{purchase.TagKey: ""}}); err != nil {
+		if _, err := s.Stripe.Prices.Update(price.ID, &stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: ""}}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.SyncPrices(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := s.Stripe.Prices.Get(price.ID, nil); err != nil || again.Metadata[purchase.TagKey] != i.ID.String() {
+		if again, err := s.Stripe.Prices.Get(price.ID, nil); err != nil || again.Metadata[stripeapi.TagKey] != i.ID.String() {
 			t.Errorf("the price carries %v (%v), want our tag", again.Metadata, err)
 		}
 	})
 	t.Run("but not another installation's", func(t *testing.T) {
 		const theirs = "00000000-0000-4000-8000-000000000000"
-		if _, err := s.Stripe.Prices.Update(price.ID, &stripe.PriceParams{Metadata: map[string]string{purchase.TagKey: theirs}}); err != nil {
+		if _, err := s.Stripe.Prices.Update(price.ID, &stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: theirs}}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.SyncPrices(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := s.Stripe.Prices.Get(price.ID, nil); err != nil || again.Metadata[purchase.TagKey] != theirs {
+		if again, err := s.Stripe.Prices.Get(price.ID, nil); err != nil || again.Metadata[stripeapi.TagKey] != theirs {
 			t.Errorf("the price carries %v (%v), want their tag left alone", again.Metadata, err)
 		}
 	})
@@ -169,7 +169,7 @@ func TestCustomersThatWeDidNotMake(t *testing.T) {
 	}{
 		"another product's": {map[string]string{"plan": "gold"}, false},
 		"another product's, which numbers its users as we do": {map[string]string{"userId": "USER", "plan": "gold"}, false},
-		"another installation's":                              {map[string]string{"userId": "USER", purchase.TagKey: "00000000-0000-4000-8000-000000000000"}, false},
+		"another installation's":                              {map[string]string{"userId": "USER", stripeapi.TagKey: "00000000-0000-4000-8000-000000000000"}, false},
 		"another user's":                                      {map[string]string{"userId": "4711"}, false},
 		"ours, from before there was a tag":                   {map[string]string{"userId": "USER"}, true},
 	} {

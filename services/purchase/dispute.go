@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // BookDispute books one dispute as it stands. Its newest event counts: the amount may change while the status stays, and
@@ -146,10 +147,10 @@ func (s *Service) fetchDispute(ctx context.Context, id string) (*Dispute, error)
 	params.Context = ctx
 	found, err := s.Stripe.Disputes.Get(id, params)
 	switch {
-	case err != nil && missingParam(err) != "":
+	case err != nil && stripeapi.MissingParam(err) != "":
 		return nil, nil
 	case err != nil:
-		return nil, stripeFault(err)
+		return nil, stripeapi.Fault(err)
 	}
 	d := disputeOf(found)
 	return &d, nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // payloadMaxAge is after what time nobody needs to know what else an event said.
@@ -80,7 +81,7 @@ func reducePayload(payload []byte) []byte {
 			kept[name] = onlyID(value)
 		}
 	}
-	for name, fields := range map[string][]string{"metadata": {"credits", "purchase_id", "userId", TagKey}, "currency_conversion": {"source_currency", "amount_subtotal"}} {
+	for name, fields := range map[string][]string{"metadata": {"credits", "purchase_id", "userId", stripeapi.TagKey}, "currency_conversion": {"source_currency", "amount_subtotal"}} {
 		var inner map[string]json.RawMessage
 		if json.Unmarshal(event.Data.Object[name], &inner) != nil || inner == nil {
 			continue

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/stripe/stripe-go/v79"
+
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // leaveStripe ends what deleted accounts have at Stripe: Checkouts that could still be paid, and then the customers,
@@ -62,8 +64,8 @@ func (s *Service) leaveCustomer(ctx context.Context, c leftCustomer) error {
 	default:
 		params := &stripe.CustomerParams{}
 		params.Context = ctx
-		if _, err := s.Stripe.Customers.Del(c.CustomerID, params); err != nil && missingParam(err) == "" {
-			return stripeFault(err)
+		if _, err := s.Stripe.Customers.Del(c.CustomerID, params); err != nil && stripeapi.MissingParam(err) == "" {
+			return stripeapi.Fault(err)
 		}
 	}
 	err = db.Exec(`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()) WHERE customer_id = ?`, c.CustomerID).Error

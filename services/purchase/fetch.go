@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // errOpen says that a session can still be paid.
@@ -24,10 +25,10 @@ func (s *Service) fetchCheckout(ctx context.Context, sessionID string) (Checkout
 	params.AddExpand("payment_intent")
 	session, err := s.Stripe.CheckoutSessions.Get(sessionID, params)
 	switch {
-	case err != nil && missingParam(err) != "":
+	case err != nil && stripeapi.MissingParam(err) != "":
 		return Checkout{}, ErrNotOurs
 	case err != nil:
-		return Checkout{}, stripeFault(err)
+		return Checkout{}, stripeapi.Fault(err)
 	case session.Status == stripe.CheckoutSessionStatusOpen:
 		return Checkout{}, errOpen
 	}
@@ -48,7 +49,7 @@ func (s *Service) bookFetched(c Checkout) booking {
 // checkoutOf reads a session that the API answered.
 func checkoutOf(session *stripe.CheckoutSession) Checkout {
 	c := Checkout{
-		ID: session.ID, Tag: session.Metadata[TagKey], PurchaseID: session.Metadata["purchase_id"], Credits: session.Metadata["credits"],
+		ID: session.ID, Tag: session.Metadata[stripeapi.TagKey], PurchaseID: session.Metadata["purchase_id"], Credits: session.Metadata["credits"],
 		PaymentStatus: string(session.PaymentStatus), RecoveredFrom: session.RecoveredFrom,
 		Currency: string(session.Currency), Subtotal: session.AmountSubtotal, Paid: session.AmountTotal, PaidCurrency: string(session.Currency),
 	}
@@ -83,10 +84,10 @@ func (s *Service) fetchCharge(ctx context.Context, chargeID string) error {
 	params.Context = ctx
 	ch, err := s.Stripe.Charges.Get(chargeID, params)
 	switch {
-	case err != nil && missingParam(err) != "":
+	case err != nil && stripeapi.MissingParam(err) != "":
 		return nil
 	case err != nil:
-		return stripeFault(err)
+		return stripeapi.Fault(err)
 	}
 	c := Charge{ID: ch.ID, PaymentRef: ch.ID, Currency: string(ch.Currency), Amount: ch.Amount, AmountRefunded: ch.AmountRefunded}
 	if ch.PaymentIntent != nil {

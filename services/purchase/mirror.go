@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // mirrorPrices copies the product's prices into our table. Rows are never deleted: purchases point at them.
@@ -78,14 +79,14 @@ func (s *Service) readPrices(ctx context.Context) ([]models.Price, error) {
 func (s *Service) productPrices(ctx context.Context) ([]*stripe.Price, error) {
 	list := &stripe.PriceListParams{Product: stripe.String(ProductID)}
 	list.Context = ctx
-	list.Limit = stripe.Int64(stripePage)
+	list.Limit = stripe.Int64(stripeapi.PageSize)
 	var all []*stripe.Price
 	prices := s.Stripe.Prices.List(list)
 	for prices.Next() {
 		all = append(all, prices.Price())
 	}
 	if err := prices.Err(); err != nil {
-		return nil, stripeFault(err)
+		return nil, stripeapi.Fault(err)
 	}
 	return all, nil
 }
@@ -107,10 +108,10 @@ func (s *Service) productOnSale(ctx context.Context) (bool, error) {
 	get.Context = ctx
 	product, err := s.Stripe.Products.Get(ProductID, get)
 	switch {
-	case err != nil && missingParam(err) != "":
+	case err != nil && stripeapi.MissingParam(err) != "":
 		return false, nil
 	case err != nil:
-		return false, stripeFault(err)
+		return false, stripeapi.Fault(err)
 	}
 	return product.Active && !product.Deleted, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // heard is an event about our product's prices.
@@ -62,7 +63,7 @@ func TestAnOlderPriceListDoesNotReplaceANewerOne(t *testing.T) {
 			"unit_amount":900,"product":"resume_matcher_credits","metadata":{"credits":"200"}}]}`, name)
 	}))
 	t.Cleanup(server.Close)
-	s := &purchase.Service{DB: dbtest.New(t), Stripe: purchase.NewStripe(testKey, server.URL), Now: models.Now, Log: slog.New(slog.DiscardHandler)}
+	s := &purchase.Service{DB: dbtest.New(t), Stripe: stripeapi.New(testKey, server.URL), Now: models.Now, Log: slog.New(slog.DiscardHandler)}
 	done := make(chan struct{})
 	go func() { defer close(done); heard(t, s) }()
 	<-reading

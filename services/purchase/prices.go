@@ -11,6 +11,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // ProductID is the one product all packages belong to; Stripe lets us choose it.
@@ -80,30 +81,30 @@ func (s *Service) syncProduct(ctx context.Context, i models.Installation) error 
 	get := &stripe.ProductParams{}
 	get.Context = ctx
 	product, err := s.Stripe.Products.Get(ProductID, get)
-	if err == nil && (!product.Active || product.Metadata[TagKey] == "") {
+	if err == nil && (!product.Active || product.Metadata[stripeapi.TagKey] == "") {
 		revive := &stripe.ProductParams{Active: stripe.Bool(true)} // the operator syncs in order to sell
-		if product.Metadata[TagKey] == "" {
-			revive.Metadata = map[string]string{TagKey: i.ID.String()}
+		if product.Metadata[stripeapi.TagKey] == "" {
+			revive.Metadata = map[string]string{stripeapi.TagKey: i.ID.String()}
 		}
 		revive.Context = ctx
 		if _, err := s.Stripe.Products.Update(ProductID, revive); err != nil {
-			return stripeFault(err)
+			return stripeapi.Fault(err)
 		}
 	}
 	if err == nil {
 		return nil
 	}
-	if missingParam(err) == "" {
-		return stripeFault(err)
+	if stripeapi.MissingParam(err) == "" {
+		return stripeapi.Fault(err)
 	}
 	create := &stripe.ProductParams{
 		ID:       stripe.String(ProductID),
 		Name:     stripe.String("Resume Matcher Credits"),
-		Metadata: map[string]string{"type": "credits", TagKey: i.ID.String()},
+		Metadata: map[string]string{"type": "credits", stripeapi.TagKey: i.ID.String()},
 	}
 	create.Context = ctx
 	if _, err := s.Stripe.Products.New(create); err != nil && !alreadyExists(err) {
-		return stripeFault(err)
+		return stripeapi.Fault(err)
 	}
 	return nil
 }
@@ -125,7 +126,7 @@ func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installat
 		old = prices.Price()
 	}
 	if err := prices.Err(); err != nil {
-		return stripeFault(err)
+		return stripeapi.Fault(err)
 	}
 	if old != nil && old.Active && old.UnitAmount == int64(p.Cents) && old.Currency == packageCurrency {
 		return s.labelPrice(ctx, old, p, i)
@@ -134,7 +135,7 @@ func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installat
 		Product: stripe.String(ProductID), Currency: stripe.String(packageCurrency), UnitAmount: stripe.Int64(int64(p.Cents)),
 		LookupKey: stripe.String(p.lookupKey()), TransferLookupKey: stripe.Bool(true),
 		TaxBehavior: stripe.String(string(stripe.PriceTaxBehaviorInclusive)),
-		Metadata:    map[string]string{"credits": strconv.FormatInt(int64(p.Credits), 10), TagKey: i.ID.String()},
+		Metadata:    map[string]string{"credits": strconv.FormatInt(int64(p.Credits), 10), stripeapi.TagKey: i.ID.String()},
 	}
 	create.Context = ctx
 	key := fmt.Sprintf("price:%s:%s:%d", i.ID, p.lookupKey(), p.Cents)
@@ -143,7 +144,7 @@ func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installat
 	}
 	create.SetIdempotencyKey(key)
 	if _, err := s.Stripe.Prices.New(create); err != nil {
-		return stripeFault(err)
+		return stripeapi.Fault(err)
 	}
 	return nil
 }
@@ -156,13 +157,13 @@ func (s *Service) archiveReplaced(ctx context.Context, i models.Installation) er
 		return err
 	}
 	for _, p := range prices {
-		if !p.Active || !replaced(p, prices) || Foreign(p.Metadata, i) {
+		if !p.Active || !replaced(p, prices) || stripeapi.Foreign(p.Metadata, i) {
 			continue
 		}
 		archive := &stripe.PriceParams{Active: stripe.Bool(false)}
 		archive.Context = ctx
 		if _, err := s.Stripe.Prices.Update(p.ID, archive); err != nil {
-			return stripeFault(err)
+			return stripeapi.Fault(err)
 		}
 	}
 	return nil
@@ -172,13 +173,13 @@ func (s *Service) archiveReplaced(ctx context.Context, i models.Installation) er
 // installation is left as it is.
 func (s *Service) labelPrice(ctx context.Context, old *stripe.Price, p Package, i models.Installation) error {
 	credits := strconv.FormatInt(int64(p.Credits), 10)
-	if old.Metadata["credits"] == credits && old.Metadata[TagKey] != "" || Foreign(old.Metadata, i) {
+	if old.Metadata["credits"] == credits && old.Metadata[stripeapi.TagKey] != "" || stripeapi.Foreign(old.Metadata, i) {
 		return nil
 	}
-	label := &stripe.PriceParams{Metadata: map[string]string{"credits": credits, TagKey: i.ID.String()}}
+	label := &stripe.PriceParams{Metadata: map[string]string{"credits": credits, stripeapi.TagKey: i.ID.String()}}
 	label.Context = ctx
 	if _, err := s.Stripe.Prices.Update(old.ID, label); err != nil {
-		return stripeFault(err)
+		return stripeapi.Fault(err)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // checkoutLife is how long a Checkout Session can be paid. Source: https://docs.stripe.com/api/checkout/sessions/create (expires_at, 24 hours)
@@ -202,7 +203,7 @@ func (s *Service) openCheckout(ctx context.Context, p models.Purchase) (*stripe.
 			return session, nil
 		}
 		switch {
-		case missingParam(err) == "customer" && attempt == 0:
+		case stripeapi.MissingParam(err) == "customer" && attempt == 0:
 			if err := s.dropCustomer(ctx, p.UserID, customer, errCustomerGone); err != nil {
 				return nil, err
 			}
@@ -210,7 +211,7 @@ func (s *Service) openCheckout(ctx context.Context, p models.Purchase) (*stripe.
 			s.Log.ErrorContext(ctx, "Stripe refuses a price that we sell; run credits prices sync", "purchase_id", p.ID)
 			return nil, fault.Field("price_id", fault.PriceUnknown)
 		default:
-			return nil, stripeFault(err)
+			return nil, stripeapi.Fault(err)
 		}
 	}
 }
@@ -218,10 +219,10 @@ func (s *Service) openCheckout(ctx context.Context, p models.Purchase) (*stripe.
 func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer string, i models.Installation) *stripe.CheckoutSessionParams {
 	back := s.AppURL + "/" + p.Locale + "/billing"
 	metadata := map[string]string{
-		"credits":     strconv.FormatInt(int64(p.Credits), 10),
-		"purchase_id": p.ID.String(),
-		"userId":      strconv.FormatInt(p.UserID, 10),
-		TagKey:        i.ID.String(),
+		"credits":        strconv.FormatInt(int64(p.Credits), 10),
+		"purchase_id":    p.ID.String(),
+		"userId":         strconv.FormatInt(p.UserID, 10),
+		stripeapi.TagKey: i.ID.String(),
 	}
 	params := &stripe.CheckoutSessionParams{
 		Mode:     stripe.String(string(stripe.CheckoutSessionModePayment)),
@@ -248,41 +249,8 @@ func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer
 	return params
 }
 
-// NewStripe returns a client of Stripe's API at base, or of Stripe itself when base is empty. No global state.
-// Source: https://github.com/stripe/stripe-go/tree/v79.12.0#configuring-a-client
-func NewStripe(key, base string) *client.API {
-	cfg := &stripe.BackendConfig{
-		MaxNetworkRetries: stripe.Int64(4), // with pauses of half a second and more; a page waits for no longer than its own deadline
-		EnableTelemetry:   stripe.Bool(false),
-		HTTPClient:        newHTTPClient(),
-		LeveledLogger:     stripeLogger{},
-	}
-	if base != "" {
-		cfg.URL = stripe.String(base)
-	}
-	return client.New(key, stripe.NewBackendsWithConfig(cfg))
-}
-
-// missingParam returns which parameter names an object that Stripe does not know, or "".
-func missingParam(err error) string {
-	var e *stripe.Error
-	if errors.As(err, &e) && e.Code == stripe.ErrorCodeResourceMissing {
-		return e.Param
-	}
-	return ""
-}
-
 // refusedPrice reports whether Stripe does not take the line item: its price is unknown there, or no longer active.
 func refusedPrice(err error) bool {
 	var e *stripe.Error
 	return errors.As(err, &e) && e.Type == stripe.ErrorTypeInvalidRequest && strings.HasPrefix(e.Param, "line_items")
-}
-
-// stripeFault tells "Stripe is away, try again" from a request that is wrong and will stay wrong.
-func stripeFault(err error) error {
-	var e *stripe.Error
-	if errors.As(err, &e) && e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500 && e.HTTPStatusCode != 429 && e.HTTPStatusCode != 409 {
-		return fmt.Errorf("stripe refused the request: type %s, code %s, param %s", e.Type, e.Code, e.Param)
-	}
-	return fault.Wrap(fault.Unavailable, fmt.Errorf("stripe: %w", redactStripe(err)))
 }

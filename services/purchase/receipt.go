@@ -9,6 +9,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // receiptBudget is how long somebody who wants a receipt may wait for Stripe.
@@ -49,10 +50,10 @@ func (s *Service) Receipt(ctx context.Context, userID int64, id string) (string,
 	params.AddExpand("payment_intent.latest_charge")
 	session, err := s.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, params)
 	switch {
-	case err != nil && missingParam(err) != "":
+	case err != nil && stripeapi.MissingParam(err) != "":
 		return "", fault.Because(fault.NotFound, fault.ReceiptMissing)
 	case err != nil:
-		err = stripeFault(err)
+		err = stripeapi.Fault(err)
 		if f := fault.Of(err); f != nil {
 			f.Problem = fault.ReceiptAway
 		}

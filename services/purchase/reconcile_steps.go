@@ -15,10 +15,10 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 const (
-	stripePage  = 100 // the most that Stripe answers at a time
 	balancePage = 500
 	// renewAfter is after how many objects the lease is renewed: each may need an answer of Stripe's.
 	renewAfter = 10
@@ -228,7 +228,7 @@ func found(tx *gorm.DB, f models.Finding) error {
 
 // pageOf asks for the page after the run's cursor, and no further.
 func pageOf(ctx context.Context, r *models.Reconciliation) stripe.ListParams {
-	params := stripe.ListParams{Context: ctx, Limit: stripe.Int64(stripePage), Single: true}
+	params := stripe.ListParams{Context: ctx, Limit: stripe.Int64(stripeapi.PageSize), Single: true}
 	if r.Cursor != "" {
 		params.StartingAfter = stripe.String(r.Cursor)
 	}
@@ -252,10 +252,10 @@ func slowly(ctx context.Context, list func() *stripe.Iter) (objects []any, more 
 		switch err := found.Err(); {
 		case err == nil:
 			return objects, found.Meta().HasMore, nil
-		case missingParam(err) == "starting_after":
+		case stripeapi.MissingParam(err) == "starting_after":
 			return nil, false, errCursorGone
 		case !errors.As(err, &e) || e.HTTPStatusCode != http.StatusTooManyRequests || attempt == slowDowns:
-			return nil, false, stripeFault(err)
+			return nil, false, stripeapi.Fault(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -21,6 +21,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // archive is what Stripe still knows of payments whose events never came: three lists, newest first.
@@ -45,7 +46,7 @@ func newArchive(t *testing.T) *archive {
 	t.Cleanup(server.Close)
 	db := dbtest.New(t)
 	a.user = dbtest.User(t, db, "ada@example.com")
-	a.Service = &purchase.Service{DB: db, Stripe: purchase.NewStripe(testKey, server.URL), Now: func() time.Time { return a.clock }, Log: slog.New(slog.DiscardHandler)}
+	a.Service = &purchase.Service{DB: db, Stripe: stripeapi.New(testKey, server.URL), Now: func() time.Time { return a.clock }, Log: slog.New(slog.DiscardHandler)}
 	if err := db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error; err != nil {
 		t.Fatal(err)
 	}

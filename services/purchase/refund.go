@@ -14,6 +14,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 const (
@@ -132,12 +133,12 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 	case err == nil:
 		return s.bookMade(context.WithoutCancel(ctx), request, refundOf(made))
 	case refusedRefund(err):
-		request.Status, request.LastError = models.RefundRefused, redactStripe(err).Error()
+		request.Status, request.LastError = models.RefundRefused, stripeapi.Redact(err).Error()
 	case errors.Is(err, errKeySpent):
 		request.LastError = err.Error()
 		request.KeyNumber++
 	default:
-		request.LastError = redactStripe(err).Error()
+		request.LastError = stripeapi.Redact(err).Error()
 	}
 	s.Log.WarnContext(ctx, "refund not made", "purchase_id", p.ID, "refund_request", request.ID, "status", request.Status, "err", request.LastError)
 	return request, keepRequest(s.DB.WithContext(context.WithoutCancel(ctx)), request)
@@ -189,7 +190,7 @@ func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, 
 		return nil, err
 	}
 	if request.CreatedAt.After(i.CreatedAt) { // an earlier one may have been sent before there was a tag
-		params.AddMetadata(TagKey, i.ID.String())
+		params.AddMetadata(stripeapi.TagKey, i.ID.String())
 	}
 	params.Context = ctx
 	params.SetIdempotencyKey(refundKey(request))
@@ -227,7 +228,7 @@ const requestTag = "refund_request"
 func (s *Service) findRefund(ctx context.Context, request models.RefundRequest, p models.Purchase) (*stripe.Refund, error) {
 	params := &stripe.RefundListParams{PaymentIntent: stripe.String(p.PaymentIntentID)}
 	params.Context = ctx
-	params.Limit = stripe.Int64(stripePage)
+	params.Limit = stripe.Int64(stripeapi.PageSize)
 	refunds := s.Stripe.Refunds.List(params)
 	for refunds.Next() {
 		if r := refunds.Refund(); r.Metadata[requestTag] == request.ID.String() {
@@ -235,7 +236,7 @@ func (s *Service) findRefund(ctx context.Context, request models.RefundRequest, 
 		}
 	}
 	if refunds.Err() != nil {
-		return nil, fmt.Errorf("look for the refund: %w", redactStripe(refunds.Err())) // no *stripe.Error: not the refund was refused
+		return nil, fmt.Errorf("look for the refund: %w", stripeapi.Redact(refunds.Err())) // no *stripe.Error: not the refund was refused
 	}
 	return nil, nil
 }

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // How long the refunds' own events are waited for before Stripe is asked, and how long until the next attempt.
@@ -71,7 +72,7 @@ func (s *Service) reread(ctx context.Context, c Charge, mark time.Time) error {
 func (s *Service) readRefunds(ctx context.Context, paymentRef string) (int, error) {
 	params := &stripe.RefundListParams{PaymentIntent: stripe.String(paymentRef)}
 	params.Context = ctx
-	params.Limit = stripe.Int64(stripePage)
+	params.Limit = stripe.Int64(stripeapi.PageSize)
 	added := 0
 	refunds := s.Stripe.Refunds.List(params)
 	for refunds.Next() {
@@ -87,8 +88,8 @@ func (s *Service) readRefunds(ctx context.Context, paymentRef string) (int, erro
 		}
 		added += len(rows)
 	}
-	if err := refunds.Err(); err != nil && missingParam(err) == "" { // a payment that this account does not know has none
-		return added, stripeFault(err)
+	if err := refunds.Err(); err != nil && stripeapi.MissingParam(err) == "" { // a payment that this account does not know has none
+		return added, stripeapi.Fault(err)
 	}
 	return added, nil
 }

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // Sold is what a Checkout Session sold, as Stripe lists it.
@@ -62,17 +63,17 @@ func (sold Sold) worth(tx *gorm.DB, c Checkout) (models.Credits, error) {
 func (s *Service) askSold(ctx context.Context, sessionID string) (Sold, error) {
 	params := &stripe.CheckoutSessionListLineItemsParams{Session: stripe.String(sessionID)}
 	params.Context = ctx
-	params.Limit = stripe.Int64(stripePage)
+	params.Limit = stripe.Int64(stripeapi.PageSize)
 	var items []*stripe.LineItem
 	list := s.Stripe.CheckoutSessions.ListLineItems(params)
 	for list.Next() {
 		items = append(items, list.LineItem())
 	}
 	switch err := list.Err(); {
-	case err != nil && missingParam(err) != "":
+	case err != nil && stripeapi.MissingParam(err) != "":
 		return Sold{}, nil
 	case err != nil:
-		return Sold{}, stripeFault(err)
+		return Sold{}, stripeapi.Fault(err)
 	}
 	sold, missing, err := s.valueOf(ctx, items)
 	if err == nil && missing {
@@ -95,7 +96,7 @@ func (s *Service) valueOf(ctx context.Context, items []*stripe.LineItem) (sold S
 	}
 	sold.Known = true
 	for _, item := range items {
-		if item.Price == nil || Foreign(item.Price.Metadata, i) {
+		if item.Price == nil || stripeapi.Foreign(item.Price.Metadata, i) {
 			sold.Others = true
 			continue
 		}
@@ -126,8 +127,8 @@ func (s *Service) askPayment(ctx context.Context, paymentRef string) error {
 	switch {
 	case err == nil:
 		metadata = payment.Metadata
-	case missingParam(err) == "":
-		return stripeFault(err)
+	case stripeapi.MissingParam(err) == "":
+		return stripeapi.Fault(err)
 	}
 	ours, err := s.wrote(ctx, metadata)
 	if err != nil || ours {

@@ -22,6 +22,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -76,7 +77,7 @@ func newShop(t *testing.T) *shop {
 		forward.ServeHTTP(w, r)
 	}))
 	t.Cleanup(proxy.Close)
-	s.Service = &purchase.Service{DB: db, Stripe: purchase.NewStripe(testKey, proxy.URL), AppURL: "https://credits.example.com", Now: models.Now, Log: quiet}
+	s.Service = &purchase.Service{DB: db, Stripe: stripeapi.New(testKey, proxy.URL), AppURL: "https://credits.example.com", Now: models.Now, Log: quiet}
 	if _, err := s.SyncPrices(context.Background()); err != nil {
 		t.Fatalf("sync prices: %v", err)
 	}

@@ -8,10 +8,8 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
-
-// TagKey is the metadata key under which all that we create at Stripe names the installation that made it.
-const TagKey = "credits_installation"
 
 // ErrForeign says that what Stripe reported is another product's.
 var ErrForeign = fmt.Errorf("%w: another product's", ErrNotOurs)
@@ -21,24 +19,18 @@ func (s *Service) Installation(ctx context.Context) (models.Installation, error)
 	if known := s.installation.Load(); known != nil {
 		return *known, nil
 	}
-	var i models.Installation
-	if err := s.DB.WithContext(ctx).Raw(`SELECT id, created_at FROM installations`).Take(&i).Error; err != nil {
-		return i, fmt.Errorf("read the installation: %w", err)
+	i, err := stripeapi.ReadInstallation(s.DB.WithContext(ctx))
+	if err != nil {
+		return i, err
 	}
 	s.installation.Store(&i)
 	return i, nil
 }
 
-// Foreign reports whether an object at Stripe carries the tag of another installation.
-func Foreign(metadata map[string]string, i models.Installation) bool {
-	tag := metadata[TagKey]
-	return tag != "" && tag != i.ID.String()
-}
-
 // wrote reports whether metadata is what we write: with our tag or, from before there was one, with the id of a purchase
 // of ours. Only who holds the account's API key writes metadata; a buyer cannot.
 func (s *Service) wrote(ctx context.Context, metadata map[string]string) (bool, error) {
-	if tag := metadata[TagKey]; tag != "" {
+	if tag := metadata[stripeapi.TagKey]; tag != "" {
 		i, err := s.Installation(ctx)
 		return tag == i.ID.String(), err
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // answering points the shop at a Stripe that answers these paths; down makes it answer nothing.
@@ -33,7 +33,7 @@ func (s *shop) answering(paths map[string]string, watch ...func()) (asked *atomi
 		}
 	}))
 	s.t.Cleanup(server.Close)
-	s.Purchase.Stripe = purchase.NewStripe("sk_test_0123456789", server.URL)
+	s.Purchase.Stripe = stripeapi.New("sk_test_0123456789", server.URL)
 	return asked, down
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // withCharge makes Stripe know one charge, ch_1 of pi_1, and nothing else.
@@ -26,7 +26,7 @@ func (s *shop) withCharge(t *testing.T) {
 		fmt.Fprint(w, `{"error":{"type":"invalid_request_error","code":"resource_missing","param":"id"}}`)
 	}))
 	t.Cleanup(server.Close)
-	s.Purchase.Stripe = purchase.NewStripe("sk_test_0123456789", server.URL)
+	s.Purchase.Stripe = stripeapi.New("sk_test_0123456789", server.URL)
 }
 
 // A refund or a dispute may leave out the payment intent. Its charge leads to the payment, if need be by asking Stripe.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // knowing is a Stripe that knows some objects, and what it was asked for.
@@ -43,7 +43,7 @@ func newKnowing(t *testing.T, objects map[string]string) *knowing {
 	return k
 }
 
-func (k *knowing) client() *client.API { return purchase.NewStripe("sk_test_0123456789", k.url) }
+func (k *knowing) client() *client.API { return stripeapi.New("sk_test_0123456789", k.url) }
 
 // wait lets the worker have its turn, as often as an event is tried.
 func (s *shop) wait() {

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // tell keeps an event. Its kind may carry a mark behind # that keeps ids apart. It is made in the second of the last one,
@@ -83,7 +83,7 @@ func (p *payment) metadata() string {
 		metadata = append(metadata, fmt.Sprintf(`"purchase_id":%q`, purchaseID(p)))
 	}
 	if p.tagged {
-		metadata = append(metadata, fmt.Sprintf(`%q:%q`, purchase.TagKey, p.tag))
+		metadata = append(metadata, fmt.Sprintf(`%q:%q`, stripeapi.TagKey, p.tag))
 	}
 	return strings.Join(metadata, ",")
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 const (
@@ -48,7 +49,7 @@ func newMarket(t *testing.T) *market {
 	db := dbtest.New(t)
 	m.Service = &Service{DB: db, Secrets: []string{testSecret}, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return time.UnixMicro(m.clock.Load()).UTC() }}
-	m.Purchase = &purchase.Service{DB: db, Stripe: purchase.NewStripe("sk_test_0123456789", server.URL), Now: m.Now, Log: m.Log}
+	m.Purchase = &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789", server.URL), Now: m.Now, Log: m.Log}
 	err := db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES (?, ?, ?)`, historyPrice, creditsPerItem, centsPerItem).Error
 	if err != nil {
 		t.Fatal(err)

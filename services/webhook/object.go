@@ -8,6 +8,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // reference is an object's id, whether Stripe sent the id alone, the whole object, or null.
@@ -120,7 +121,7 @@ func (o object) paymentRef() string {
 
 func (o object) checkout() purchase.Checkout {
 	c := purchase.Checkout{
-		ID: o.ID, Tag: o.Metadata[purchase.TagKey], PurchaseID: o.Metadata["purchase_id"], Credits: o.Metadata["credits"],
+		ID: o.ID, Tag: o.Metadata[stripeapi.TagKey], PurchaseID: o.Metadata["purchase_id"], Credits: o.Metadata["credits"],
 		Customer: string(o.Customer), Email: o.CustomerDetails.Email, PaymentStatus: o.PaymentStatus, PaymentIntent: string(o.PaymentIntent),
 		Currency: o.Currency, Subtotal: o.AmountSubtotal, Paid: o.AmountTotal, PaidCurrency: o.Currency,
 		RecoveredFrom: o.RecoveredFrom,

@@ -38,7 +38,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 func TestD6_TwentyParallelIdenticalDeliveries(t *testing.T) {
@@ -133,7 +133,7 @@ func TestD6_StripeDownThenBooked(t *testing.T) {
 		fmt.Fprint(w, `{"object":"list","has_more":false,"data":[{"id":"li_1","object":"item","quantity":2,"price":{"id":"price_1200","object":"price"}}]}`)
 	}))
 	t.Cleanup(server.Close)
-	s.Purchase.Stripe = purchase.NewStripe("sk_test_0123456789", server.URL)
+	s.Purchase.Stripe = stripeapi.New("sk_test_0123456789", server.URL)
 	s.deliver(link("evt_1", "cs_items", "null", `"ada@example.com"`, `{}`))
 	if got := s.statusOf("evt_1"); got != models.EventFailed {
 		t.Fatalf("event is %s, want failed", got)

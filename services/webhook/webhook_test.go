@@ -16,6 +16,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -37,7 +38,7 @@ func newShop(t testing.TB) *shop {
 	db := dbtest.New(t)
 	s := &shop{t: t, user: dbtest.User(t, db, "ada@example.com").ID, clock: models.Now()}
 	s.Service = &Service{DB: db, Secrets: []string{testSecret}, Now: func() time.Time { return s.clock }, Log: slog.New(slog.DiscardHandler)}
-	s.Purchase = &purchase.Service{DB: db, Stripe: purchase.NewStripe("sk_test_0123456789", stripeWithLineItems(t)), Now: s.Now, Log: s.Log}
+	s.Purchase = &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789", stripeWithLineItems(t)), Now: s.Now, Log: s.Log}
 	s.must(db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
 	s.purchase = s.order("cs_1")
 	return s
@@ -366,7 +367,7 @@ func TestFailedBookingIsTriedAgainAndThenShownToAPerson(t *testing.T) {
 
 	i, err := s.Purchase.Installation(t.Context())
 	s.must(err)
-	known := newKnowing(t, map[string]string{"/v1/payment_intents/pi_9": fmt.Sprintf(`{"id":"pi_9","metadata":{%q:%q}}`, purchase.TagKey, i.ID)})
+	known := newKnowing(t, map[string]string{"/v1/payment_intents/pi_9": fmt.Sprintf(`{"id":"pi_9","metadata":{%q:%q}}`, stripeapi.TagKey, i.ID)})
 	s.Purchase.Stripe = known.client() // a payment of ours whose purchase is lost
 	s.deliver(event("evt_2", "charge.refunded", `{"id":"ch_9","amount":5,"amount_refunded":5,"currency":"eur","payment_intent":"pi_9"}`))
 	for _, pause := range pauses {
