@@ -111,10 +111,6 @@ func (s *Server) handle(e *endpoint) http.HandlerFunc {
 		if err != nil {
 			a = s.failure(err, by)
 		}
-		if a.lost {
-			s.hangUp(w)
-			return
-		}
 		if a.original != "" {
 			w.Header().Set("Idempotent-Replayed", "true")
 			w.Header().Set("Original-Request", a.original)
@@ -140,7 +136,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, e *endpoint, by
 	if err != nil {
 		return nil, err
 	}
-	return s.meetFault(r, e, params, by)
+	return s.run(r, e, params, by)
 }
 
 // run checks the parameters and does what they ask for.

@@ -61,18 +61,12 @@ func (c control) words(name string) []string {
 	return append([]string{}, words...)
 }
 
-// deliveryControls is every address that changes how events travel and how the API fails.
+// deliveryControls is every address that changes how events travel.
 func (s *Server) deliveryControls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/delivery", s.readControl(s.deliveryState))
 	mux.HandleFunc("POST /control/delivery", s.change("plan", s.setDelivery))
 	mux.HandleFunc("POST /control/events/{id}/redeliver", s.change("again", s.redeliver))
 	mux.HandleFunc("POST /control/release", s.change("released", s.releaseHeld))
-	mux.HandleFunc("GET /control/faults", s.readControl(func(ctx context.Context, t *txn) (any, error) {
-		all, err := t.faults(ctx)
-		return map[string]any{"object": "list", "data": all}, err
-	}))
-	mux.HandleFunc("POST /control/faults", s.change("fault", s.setFault))
-	mux.HandleFunc("POST /control/faults/{id}/delete", s.change("removed", s.removeFault))
 }
 
 // readControl answers with what is set.

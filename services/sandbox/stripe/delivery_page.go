@@ -14,17 +14,14 @@ import (
 // deliveryPage shows how events travel, and what can be done about it.
 type deliveryPage struct {
 	page
-	State  deliveryState
-	Now    string // the mode in a sentence
-	Modes  []mode
-	Held   []eventRow
-	Log    []deliveryRow
-	Faults []fault
-	Routes []string
-	Kinds  []string
-	Typed  url.Values // what was sent and could not be taken
-	Error  string
-	Done   string
+	State deliveryState
+	Now   string // the mode in a sentence
+	Modes []mode
+	Held  []eventRow
+	Log   []deliveryRow
+	Typed url.Values // what was sent and could not be taken
+	Error string
+	Done  string
 }
 
 // deliveryRow is one line of the delivery log.
@@ -41,7 +38,7 @@ func (s *Server) showDelivery(w http.ResponseWriter, r *http.Request) {
 
 // sendDelivery sends the page, after a refusal with what was typed and why it could not be taken.
 func (s *Server) sendDelivery(w http.ResponseWriter, r *http.Request, status int, typed url.Values, wrong *controlProblem) {
-	p := deliveryPage{page: s.pages.page(nil, r, "delivery.title"), Modes: modes, Routes: s.faultRoutes(), Kinds: faultKinds, Typed: typed}
+	p := deliveryPage{page: s.pages.page(nil, r, "delivery.title"), Modes: modes, Typed: typed}
 	p.Done = p.T("delivery.done." + r.URL.Query().Get("done"))
 	if wrong != nil {
 		p.Error, p.Done = p.T("delivery.error."+wrong.key, wrong.pairs...), ""
@@ -51,9 +48,6 @@ func (s *Server) sendDelivery(w http.ResponseWriter, r *http.Request, status int
 			return err
 		}
 		if p.Held, err = t.heldEvents(ctx, p.page); err != nil {
-			return err
-		}
-		if p.Faults, err = t.faults(ctx); err != nil {
 			return err
 		}
 		p.Log, err = t.log(ctx, p.page)

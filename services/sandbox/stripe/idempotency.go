@@ -20,7 +20,6 @@ type answer struct {
 	body     string
 	original string    // the request it first answered, when it is a replay
 	refusal  *apiError // what it says, when it is none that was asked for
-	lost     bool      // never arrives: the connection ends
 }
 
 // lockKey holds the key to the end of the transaction. It does not wait: another

@@ -54,13 +54,11 @@ type plan struct {
 }
 
 // Left is how many events the plan is still for, empty when it lasts.
-func (p plan) Left() string { return left(p.Remaining) }
-
-func left(remaining *int) string {
-	if remaining == nil {
+func (p plan) Left() string {
+	if p.Remaining == nil {
 		return ""
 	}
-	return strconv.Itoa(*remaining)
+	return strconv.Itoa(*p.Remaining)
 }
 
 // The names of what was set by hand.

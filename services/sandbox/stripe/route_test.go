@@ -168,16 +168,7 @@ func TestDeliveryPageShowsAndSets(t *testing.T) {
 		refused.doc.Find("#events").AttrOr("value", "") != "some" || refused.doc.Find("#mode option[selected]").AttrOr("value", "") != "shuffled" {
 		t.Errorf("refused = %d %q", refused.StatusCode, refused.text("#error"))
 	}
-	if gone := s.post(t, "/control/faults/7/delete", nil); gone.StatusCode != http.StatusNotFound || gone.text("#error") != "That is no longer there. Reload the page." {
-		t.Errorf("take a fault away that is not there = %d %q", gone.StatusCode, gone.text("#error"))
-	}
-	fault := after.fields("#fault-form")
-	fault.Set("route", "POST /v1/refunds")
-	fault.Set("kind", "hang")
-	if set := s.post(t, "/control/faults", fault); set.StatusCode != http.StatusSeeOther {
-		t.Errorf("set fault = %d", set.StatusCode)
-	}
-	if got := s.get(t, "/dashboard/delivery").text("#faults li p"); got != "POST /v1/refunds: no answer, nothing was carried out. For so many more calls: 1. So far: 0." {
-		t.Errorf("faults = %q", got)
+	if gone := s.post(t, "/control/events/evt_unknown/redeliver", nil); gone.StatusCode != http.StatusNotFound || gone.text("#error") != "That is no longer there. Reload the page." {
+		t.Errorf("send an unknown event again = %d %q", gone.StatusCode, gone.text("#error"))
 	}
 }

@@ -54,16 +54,6 @@ CREATE TABLE IF NOT EXISTS stripe_sandbox.settings (
     value jsonb NOT NULL
 );
 
--- Which calls of the API go wrong. remaining counts down; null lasts until it is taken away.
-CREATE TABLE IF NOT EXISTS stripe_sandbox.faults (
-    id         bigserial PRIMARY KEY,
-    route      text NOT NULL,
-    kind       text NOT NULL,
-    remaining  integer,
-    hits       integer NOT NULL DEFAULT 0,
-    created_at timestamptz NOT NULL DEFAULT now()
-);
-
 CREATE TABLE IF NOT EXISTS stripe_sandbox.idempotency (
     key          text PRIMARY KEY,
     request_hash text NOT NULL,
