@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// parallel is how many events travel at once, copies of one not counted. More than one, so that their
+	// parallel is how many events travel at once. More than one, so that their
 	// order is no more sure than with Stripe.
 	parallel = 4
 	// lease is how long an event is one courier's before another may try it; it is
@@ -125,8 +125,8 @@ func (c *courier) round(ctx context.Context) time.Duration {
 		case <-ctx.Done():
 			return idle
 		}
-		parcels, err := c.claim(ctx)
-		if err != nil || len(parcels) == 0 {
+		p, err := c.claim(ctx)
+		if err != nil || p == nil {
 			<-c.slots
 			if err != nil && ctx.Err() == nil {
 				c.log.Warn("stripe sandbox cannot read its events", "err", err)
@@ -137,25 +137,10 @@ func (c *courier) round(ctx context.Context) time.Duration {
 		c.flying.Go(func() {
 			defer func() { <-c.slots }()
 			defer rescue(c.log)
-			c.bringAll(ctx, parcels)
-		})
-	}
-}
-
-// bringAll makes one attempt at each of the parcels, which set out together.
-func (c *courier) bringAll(ctx context.Context, parcels []*parcel) {
-	var all, ready sync.WaitGroup
-	ready.Add(len(parcels))
-	for _, p := range parcels {
-		all.Go(func() {
-			defer rescue(c.log)
-			ready.Done()
-			ready.Wait()
 			c.bring(ctx, p)
+			c.nudge() // something may have waited behind it
 		})
 	}
-	all.Wait()
-	c.nudge() // something may have waited behind them
 }
 
 // bring makes one attempt and notes how it went.

@@ -3,7 +3,6 @@ package stripe
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +30,7 @@ func (t *txn) deliveryState(ctx context.Context) (state deliveryState, err error
 
 // setDelivery sets how events are delivered, and whether Checkout waits for them; what is not given stays.
 func (s *Server) setDelivery(ctx context.Context, c control) (any, error) {
-	err := c.only("mode", "times", "seconds", "hold", "api_version", "types", "events", "redirect_first")
+	err := c.only("mode", "times", "seconds", "types", "events", "redirect_first")
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +61,6 @@ func (s *Server) setDelivery(ctx context.Context, c control) (any, error) {
 	return state, err
 }
 
-var versionName = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(\.[a-z]+)?$`)
-
 // plan reads a mode with what it needs; the fields of other modes are passed over, since a form sends them all.
 func (c control) plan() (p plan, err error) {
 	p = plan{Mode: mode(c.text("mode")), Types: c.words("types")}
@@ -83,23 +80,10 @@ func (c control) plan() (p plan, err error) {
 		p.Remaining = &events
 	}
 	switch p.Mode {
-	case modeDuplicate, modeParallel:
+	case modeDuplicate:
 		p.Times, err = c.count("times", 2, 20, 2)
-	case modeSecond:
-		p.Times, err = c.count("times", 1, 20, 1)
-	case modeShuffled:
-		p.Hold, err = c.count("hold", 2, 100, 0)
 	case modeDelayed:
 		p.Seconds, err = c.count("seconds", 1, int((48 * time.Hour).Seconds()), 30)
-	case modeOldStamp, modeFutureStamp:
-		p.Seconds, err = c.count("seconds", 1, 10*366*24*3600, 600)
-	case modeOtherVersion:
-		if p.Version = c.text("api_version"); p.Version == "" {
-			p.Version = "2024-10-28.acacia"
-		}
-		if !versionName.MatchString(p.Version) || p.Version == Version {
-			err = problem("version", "value", p.Version, "version", Version)
-		}
 	}
 	return p, err
 }
@@ -125,26 +109,21 @@ func (s *Server) releaseHeld(ctx context.Context, c control) (any, error) {
 	return map[string]any{"released": n}, err
 }
 
-// redeliver sends an event again, as it is or as a second one about the same fact, whatever the mode: to one endpoint,
-// or to each that it was meant for.
+// redeliver sends an event again, whatever the mode: to one endpoint, or to each that it was meant for.
 func (s *Server) redeliver(ctx context.Context, c control) (any, error) {
-	if err := c.only("times", "as", "endpoint"); err != nil {
+	if err := c.only("times", "endpoint"); err != nil {
 		return nil, err
 	}
 	times, err := c.count("times", 1, 20, 1)
 	if err != nil {
 		return nil, err
 	}
-	as := c.text("as")
-	if as != "" && as != "event" && as != string(modeSecond) {
-		return nil, problem("as", "value", as)
-	}
 	err = s.store.write(ctx, caller{RequestID: newID("req_")}, func(ctx context.Context, t *txn) error {
 		endpoints, err := t.addressees(ctx, c.id, c.text("endpoint"))
 		if err != nil {
 			return err
 		}
-		return t.sendAgain(ctx, c.id, endpoints, times, as == string(modeSecond))
+		return t.sendAgain(ctx, c.id, endpoints, times)
 	})
 	return map[string]any{"event": c.id, "sent": times}, err
 }
@@ -176,15 +155,9 @@ func (t *txn) addressees(ctx context.Context, event, endpoint string) ([]string,
 	return meant, err
 }
 
-func (t *txn) sendAgain(ctx context.Context, event string, endpoints []string, times int, second bool) error {
+func (t *txn) sendAgain(ctx context.Context, event string, endpoints []string, times int) error {
 	behind := map[string]int64{}
 	for range times {
-		if second {
-			if err := t.twin(ctx, event, endpoints); err != nil {
-				return err
-			}
-			continue
-		}
 		for _, endpoint := range endpoints {
 			id, err := t.enqueue(ctx, delivery{event: event, endpoint: endpoint, mode: modeNormal, state: stateWaiting, behind: behind[endpoint]})
 			if err != nil {

@@ -14,16 +14,14 @@ func TestControlsRefuse(t *testing.T) {
 		{"/control/delivery", "mode=loud", "There is no delivery “loud”"},
 		{"/control/delivery", "mode=duplicate&times=1", "times must be a whole number from 2 to 20, not “1”"},
 		{"/control/delivery", "mode=duplicate&times=many", "not “many”"},
-		{"/control/delivery", "mode=shuffled&hold=1", "hold must be"},
 		{"/control/delivery", "mode=dropped&events=0", "events must be"},
 		{"/control/delivery", "mode=delayed&seconds=-1", "seconds must be"},
 		{"/control/delivery", "mode=dropped&types=charge.exploded", "There is no event type “charge.exploded”"},
-		{"/control/delivery", "mode=other_version&api_version=2024-06-20", "no API version other than 2024-06-20"},
+		{"/control/delivery", "mode=parallel", "There is no delivery “parallel”"},
 		{"/control/delivery", "mode=normal&tiems=2", "There is no field tiems here"},
 		{"/control/delivery", "redirect_first=maybe", "redirect_first must be true or false"},
 		{"/control/release", "all=yes", "There is no field all here"},
 		{"/control/events/evt_1/redeliver", "times=50", "times must be"},
-		{"/control/events/evt_1/redeliver", "as=copy", "as must be event or second_event"},
 		{"/control/delivery", "mode=%00", "The form cannot be read"},
 	} {
 		status, answer := s.control(t, http.MethodPost, c.path, c.form)

@@ -63,12 +63,7 @@ func (s *Server) sendDelivery(w http.ResponseWriter, r *http.Request, status int
 
 // sentence says how events are delivered.
 func (p page) sentence(now plan) string {
-	text := p.T("delivery.now."+string(now.Mode), "times", strconv.Itoa(now.Times), "seconds", strconv.Itoa(now.Seconds),
-		"hold", strconv.Itoa(now.Hold), "version", now.Version)
-	if now.Mode == modeShuffled && now.Hold == 0 {
-		text = p.T("delivery.now.held")
-	}
-	return text
+	return p.T("delivery.now."+string(now.Mode), "times", strconv.Itoa(now.Times), "seconds", strconv.Itoa(now.Seconds))
 }
 
 // Value is what a field shows: what was typed, else what is set, else nothing.
@@ -76,12 +71,10 @@ func (p deliveryPage) Value(name string) string {
 	if p.Typed != nil {
 		return p.Typed.Get(name)
 	}
-	n := map[string]int{"times": p.State.Times, "seconds": p.State.Seconds, "hold": p.State.Hold}[name]
+	n := map[string]int{"times": p.State.Times, "seconds": p.State.Seconds}[name]
 	switch {
 	case n > 0:
 		return strconv.Itoa(n)
-	case name == "api_version":
-		return p.State.Version
 	case name == "mode":
 		return string(p.State.Mode)
 	case name == "events" && p.State.Remaining != nil:

@@ -2,7 +2,6 @@ package stripe
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,7 +15,6 @@ const settleEvents = `UPDATE stripe_sandbox.events SET delivered_at = now() WHER
 type delivery struct {
 	event, endpoint string
 	mode            mode
-	options         plan
 	lasting         bool
 	state           string
 	behind          int64
@@ -45,16 +43,6 @@ func (t *txn) dispatch(ctx context.Context, event, kind string) error {
 			return err
 		}
 	}
-	switch p.Mode {
-	case modeSecond:
-		for range p.Times {
-			if err := t.twin(ctx, event, listening); err != nil {
-				return err
-			}
-		}
-	case modeShuffled:
-		return t.releaseFull(ctx, p.Hold)
-	}
 	return nil
 }
 
@@ -71,10 +59,10 @@ func (t *txn) listeners(ctx context.Context, kind string) ([]string, error) {
 
 // follow makes the deliveries of an event to one endpoint as the plan wants them.
 func (t *txn) follow(ctx context.Context, p plan, event, endpoint string) error {
-	d := delivery{event: event, endpoint: endpoint, mode: p.Mode, options: p, state: stateWaiting}
+	d := delivery{event: event, endpoint: endpoint, mode: p.Mode, state: stateWaiting}
 	copies := 1
 	switch p.Mode {
-	case modeDuplicate, modeParallel:
+	case modeDuplicate:
 		copies = p.Times
 	case modeShuffled:
 		d.state = stateHeld
@@ -82,59 +70,27 @@ func (t *txn) follow(ctx context.Context, p plan, event, endpoint string) error 
 		d.state = stateDropped
 	case modeDelayed:
 		d.wait = time.Duration(p.Seconds) * time.Second
-	default:
-		d.lasting = p.Mode.disguises() && p.Remaining == nil
+	case modeWrongSecret:
+		d.lasting = p.Remaining == nil
 	}
 	for range copies {
 		id, err := t.enqueue(ctx, d)
 		if err != nil {
 			return err
 		}
-		if p.Mode == modeDuplicate {
-			d.behind = id
-		}
+		d.behind = id
 	}
 	return nil
 }
 
 func (t *txn) enqueue(ctx context.Context, d delivery) (id int64, err error) {
-	options, err := json.Marshal(d.options)
-	if err != nil {
-		return 0, fmt.Errorf("encode delivery: %w", err)
-	}
-	err = t.QueryRowContext(ctx, `INSERT INTO stripe_sandbox.deliveries (event, endpoint, mode, options, lasting, state, behind, created_at, next_attempt_at)
-		VALUES ($1, $2, $3, $4, $5, $6, nullif($7::bigint, 0), $8, $9) RETURNING id`,
-		d.event, d.endpoint, string(d.mode), string(options), d.lasting, d.state, d.behind, t.now, t.now.Add(d.wait)).Scan(&id)
+	err = t.QueryRowContext(ctx, `INSERT INTO stripe_sandbox.deliveries (event, endpoint, mode, lasting, state, behind, created_at, next_attempt_at)
+		VALUES ($1, $2, $3, $4, $5, nullif($6::bigint, 0), $7, $8) RETURNING id`,
+		d.event, d.endpoint, string(d.mode), d.lasting, d.state, d.behind, t.now, t.now.Add(d.wait)).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("store delivery: %w", err)
 	}
 	return id, nil
-}
-
-// twin tells the fact of an event once more, in an event of its own.
-func (t *txn) twin(ctx context.Context, event string, endpoints []string) error {
-	id := newID("evt_")
-	_, err := t.ExecContext(ctx, `INSERT INTO stripe_sandbox.events (id, type, data, routed)
-		SELECT $1::text, type, data || jsonb_build_object('id', $1::text), true FROM stripe_sandbox.events WHERE id = $2`, id, event)
-	if err != nil {
-		return fmt.Errorf("store second event: %w", err)
-	}
-	for _, endpoint := range endpoints {
-		if _, err := t.enqueue(ctx, delivery{event: id, endpoint: endpoint, mode: modeNormal, state: stateWaiting}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// releaseFull sends the held events once there are as many as were asked for.
-func (t *txn) releaseFull(ctx context.Context, hold int) error {
-	held, err := t.held(ctx)
-	if err != nil || hold == 0 || held < hold {
-		return err
-	}
-	_, err = t.release(ctx)
-	return err
 }
 
 // held is how many events are held back.

@@ -10,47 +10,28 @@ import (
 	"strconv"
 )
 
-// mode is how an event is delivered. The first group changes when and how often, the second what arrives.
+// mode is how an event is delivered.
 type mode string
 
 const (
-	modeNormal    mode = "normal"
-	modeDuplicate mode = "duplicate"    // the same event several times, one after the other
-	modeParallel  mode = "parallel"     // the same event several times at once
-	modeSecond    mode = "second_event" // the same fact in further events, with identifiers of their own
-	modeShuffled  mode = "shuffled"     // held back, then sent in random order
-	modeDelayed   mode = "delayed"
-	modeDropped   mode = "dropped" // not sent until it is sent again by hand
-
-	modeWrongSecret  mode = "wrong_secret"
-	modeOldStamp     mode = "old_timestamp"
-	modeFutureStamp  mode = "future_timestamp"
-	modeTwoSecrets   mode = "two_secrets" // while a secret is rolled: an old and the current one
-	modeTrailingByte mode = "trailing_byte"
-	modeLivemode     mode = "livemode"
-	modeOtherVersion mode = "other_version"
-	modeThin         mode = "thin" // as events of the second API generation look
-	modeNoData       mode = "no_data"
+	modeNormal      mode = "normal"
+	modeDuplicate   mode = "duplicate" // the same event several times, one after the other
+	modeShuffled    mode = "shuffled"  // held back until it is released, then sent in random order
+	modeDelayed     mode = "delayed"
+	modeDropped     mode = "dropped" // not sent until it is sent again by hand
+	modeWrongSecret mode = "wrong_secret"
 )
 
 // modes are all of them, in the order in which the page offers them.
-var modes = []mode{
-	modeNormal, modeDuplicate, modeParallel, modeSecond, modeShuffled, modeDelayed, modeDropped, modeWrongSecret, modeOldStamp,
-	modeFutureStamp, modeTwoSecrets, modeTrailingByte, modeLivemode, modeOtherVersion, modeThin, modeNoData,
-}
-
-// disguises tells whether the mode changes what arrives.
-func (m mode) disguises() bool { return slices.Index(modes, m) >= slices.Index(modes, modeWrongSecret) }
+var modes = []mode{modeNormal, modeDuplicate, modeShuffled, modeDelayed, modeDropped, modeWrongSecret}
 
 // plan is how events are delivered until it ends or is changed.
 type plan struct {
 	Mode      mode     `json:"mode"`
-	Times     int      `json:"times"`       // duplicate, parallel: arrivals; second_event: further events
-	Seconds   int      `json:"seconds"`     // delayed: the wait; old and future timestamp: how far off
-	Hold      int      `json:"hold"`        // shuffled: how many events are waited for, 0 until they are released
-	Version   string   `json:"api_version"` // other_version
-	Types     []string `json:"types"`       // the only event types concerned, all when empty
-	Remaining *int     `json:"remaining"`   // how many events it is for, nil until it is changed
+	Times     int      `json:"times"`     // duplicate: arrivals
+	Seconds   int      `json:"seconds"`   // delayed: the wait
+	Types     []string `json:"types"`     // the only event types concerned, all when empty
+	Remaining *int     `json:"remaining"` // how many events it is for, nil until it is changed
 }
 
 // Left is how many events the plan is still for, empty when it lasts.
@@ -97,10 +78,14 @@ func (t *txn) set(ctx context.Context, name string, value any) error {
 	return nil
 }
 
-// plan is how events are delivered at the moment.
+// plan is how events are delivered at the moment. A mode of an earlier version counts as normal.
 func (t *txn) plan(ctx context.Context) (plan, error) {
-	p := plan{Mode: modeNormal, Types: []string{}}
-	return p, t.setting(ctx, settingPlan, &p)
+	normal := plan{Mode: modeNormal, Types: []string{}}
+	p := normal
+	if err := t.setting(ctx, settingPlan, &p); err != nil || !slices.Contains(modes, p.Mode) {
+		return normal, err
+	}
+	return p, nil
 }
 
 // takePlan is how the next event, of this type, is delivered; it counts down the events that the plan is for.

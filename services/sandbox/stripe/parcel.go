@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +24,7 @@ type parcel struct {
 	secrets     []string
 	version     string // of the endpoint
 	pending     int    // endpoints that still have to take the event
-	disguise    mode   // what is wrong with this attempt
-	options     plan
+	tampered    bool   // signed with a secret that nobody has
 	attempts    int
 	backoff     int
 }
@@ -39,54 +37,31 @@ const undone = `FROM stripe_sandbox.deliveries d
 		SELECT FROM stripe_sandbox.deliveries first WHERE first.id = d.behind AND first.state = 'waiting'
 			AND (first.attempts = 0 OR first.leased_until > now()))`
 
-// claimQuery leases the next delivery that is due, together with its copies when they are to arrive at once.
+// claimQuery leases the next delivery that is due.
 const claimQuery = `WITH next AS MATERIALIZED (
-		SELECT d.id, d.event, d.endpoint, d.mode ` + undone + ` AND d.next_attempt_at <= now() AND d.leased_until <= now()
+		SELECT d.id ` + undone + ` AND d.next_attempt_at <= now() AND d.leased_until <= now()
 		ORDER BY d.next_attempt_at, d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED)
 	UPDATE stripe_sandbox.deliveries c
 	SET attempts = c.attempts + 1, backoff = c.backoff + 1, leased_until = now() + make_interval(secs => $2)
 	FROM next, stripe_sandbox.events, stripe_sandbox.objects o, stripe_sandbox.objects hidden
-	WHERE (c.id = next.id OR (next.mode = 'parallel' AND c.mode = 'parallel' AND c.event = next.event AND c.endpoint = next.endpoint
-			AND c.state = 'waiting' AND c.attempts = 0 AND c.leased_until <= now()))
-		AND events.id = c.event AND o.id = c.endpoint AND hidden.id = c.endpoint || '/backstage'
-	RETURNING c.id, c.event, events.type, events.data, ` + pendingWebhooks + `, c.options, c.attempts, c.backoff,
-		CASE WHEN c.attempts = 1 OR (c.lasting AND c.mode = (SELECT value ->> 'mode' FROM stripe_sandbox.settings WHERE name = 'delivery'))
-			THEN c.mode ELSE 'normal' END,
+	WHERE c.id = next.id AND events.id = c.event AND o.id = c.endpoint AND hidden.id = c.endpoint || '/backstage'
+	RETURNING c.id, c.event, events.type, events.data, ` + pendingWebhooks + `, c.attempts, c.backoff,
+		c.mode = 'wrong_secret' AND (c.attempts = 1
+			OR (c.lasting AND c.mode = (SELECT value ->> 'mode' FROM stripe_sandbox.settings WHERE name = 'delivery'))),
 		o.data ->> 'url', coalesce(o.data ->> 'api_version', $3), hidden.data ->> 'secret', (hidden.data ->> 'own')::boolean`
 
-// claim leases the next delivery that is due, none when there is none. Close does not cut it short: a delivery leased
+// claim leases the next delivery that is due, nil when there is none. Close does not cut it short: a delivery leased
 // without anybody knowing would lie there until the lease ends.
-func (c *courier) claim(ctx context.Context) (_ []*parcel, err error) {
+func (c *courier) claim(ctx context.Context) (*parcel, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
 	defer cancel()
-	rows, err := c.store.db.QueryContext(ctx, claimQuery, endpointEnabled, int(lease.Seconds()), Version)
-	if err != nil {
-		return nil, fmt.Errorf("claim event: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var all []*parcel
-	for rows.Next() {
-		p, err := c.scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("claim event: %w", err)
-	}
-	return all, nil
-}
-
-// scan reads one claimed delivery. What is for the program's own endpoint goes to where the program listens.
-func (c *courier) scan(rows *sql.Rows) (*parcel, error) {
 	var p parcel
-	var options, secret string
+	var secret string
 	var own bool
-	err := rows.Scan(&p.id, &p.event, &p.kind, &p.data, &p.pending, &options, &p.attempts, &p.backoff, &p.disguise,
-		&p.url, &p.version, &secret, &own)
-	if err == nil {
-		err = json.Unmarshal([]byte(options), &p.options)
+	err := c.store.db.QueryRowContext(ctx, claimQuery, endpointEnabled, int(lease.Seconds()), Version).Scan(
+		&p.id, &p.event, &p.kind, &p.data, &p.pending, &p.attempts, &p.backoff, &p.tampered, &p.url, &p.version, &secret, &own)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claim event: %w", err)
@@ -94,69 +69,31 @@ func (c *courier) scan(rows *sql.Rows) (*parcel, error) {
 	if secret != "" {
 		p.secrets = append(p.secrets, secret)
 	}
-	if own {
+	if own { // it is delivered to where the program listens
 		p.url, p.secrets = c.url, append(p.secrets, c.secrets...)
 	}
 	return &p, nil
 }
 
-// rolledSecret is the old one while a secret is rolled, strangerSecret one that nobody has.
-const (
-	rolledSecret   = "whsec_rolled_away"   //nolint:gosec // invented
-	strangerSecret = "whsec_of_a_stranger" //nolint:gosec // invented
-)
+// strangerSecret is one that nobody has.
+const strangerSecret = "whsec_of_a_stranger" //nolint:gosec // invented
 
-// pack returns the body and its signature as they go over the wire, with what the mode makes of them.
+// pack returns the body and its signature as they go over the wire.
 func (p *parcel) pack(now time.Time) ([]byte, string, error) {
 	event, err := decodeMap([]byte(p.data))
 	if err != nil {
 		return nil, "", err
 	}
 	event["api_version"], event["pending_webhooks"] = p.version, p.pending
-	secrets, at, tail := p.secrets, now, ""
-	off := time.Duration(p.options.Seconds) * time.Second
-	switch p.disguise {
-	case modeWrongSecret:
-		secrets = []string{strangerSecret}
-	case modeTwoSecrets:
-		secrets = append([]string{rolledSecret}, secrets...)
-	case modeOldStamp:
-		at = now.Add(-off)
-	case modeFutureStamp:
-		at = now.Add(off)
-	case modeTrailingByte:
-		tail = " "
-	case modeLivemode:
-		enliven(event)
-	case modeOtherVersion:
-		event["api_version"] = p.options.Version
-	case modeThin:
-		event = thin(event, now)
-	case modeNoData:
-		delete(event, "data")
-	}
 	body, err := encode(event)
 	if err != nil {
 		return nil, "", err
 	}
-	return []byte(body + tail), signature(at, []byte(body), secrets), nil
-}
-
-// enliven makes an event one of live mode, together with the object that it tells of.
-func enliven(event map[string]any) {
-	event["livemode"] = true
-	data, _ := event["data"].(map[string]any)
-	if object, ok := data["object"].(map[string]any); ok && object["livemode"] != nil {
-		object["livemode"] = true
+	secrets := p.secrets
+	if p.tampered {
+		secrets = []string{strangerSecret}
 	}
-}
-
-// thin is the event as the second generation of the API tells it: where to look, and nothing of what is there.
-func thin(event map[string]any, now time.Time) map[string]any {
-	return map[string]any{
-		"id": event["id"], "object": "v2.core.event", "type": event["type"], "livemode": false,
-		"created": now.UTC().Format("2006-01-02T15:04:05.000Z"), "related_object": nil,
-	}
+	return []byte(body), signature(now, []byte(body), secrets), nil
 }
 
 func (c *courier) post(ctx context.Context, p *parcel) (int, error) {

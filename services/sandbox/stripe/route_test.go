@@ -155,7 +155,6 @@ func TestDeliveryPageShowsAndSets(t *testing.T) {
 		t.Errorf("log = %q", after.texts("#log tbody tr"))
 	}
 	again := after.fields("form.again")
-	again.Set("as", "event")
 	if sent := s.post(t, after.doc.Find("form.again").AttrOr("action", ""), again); sent.StatusCode != http.StatusSeeOther {
 		t.Errorf("send again = %d", sent.StatusCode)
 	}

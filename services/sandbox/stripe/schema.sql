@@ -31,7 +31,6 @@ CREATE TABLE IF NOT EXISTS stripe_sandbox.deliveries (
     event           text NOT NULL REFERENCES stripe_sandbox.events (id),
     endpoint        text NOT NULL,
     mode            text NOT NULL DEFAULT 'normal',
-    options         jsonb NOT NULL DEFAULT '{}',
     lasting         boolean NOT NULL DEFAULT false, -- repetitions are disturbed too while the mode is set
     state           text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'held', 'dropped', 'delivered')),
     behind          bigint,                         -- goes out once that one was tried

@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,15 +29,12 @@ type arrival struct {
 type witness struct {
 	*httptest.Server
 	arrivals chan arrival
-	meet     chan int                      // how many deliveries must be under way together before any is answered
 	gate     atomic.Pointer[chan struct{}] // what an answer waits for, if anything
 }
 
 func newWitness(t *testing.T) *witness {
 	t.Helper()
-	w := &witness{arrivals: make(chan arrival, 1000), meet: make(chan int, 1)}
-	var mu sync.Mutex
-	waiting, together := 0, make(chan struct{})
+	w := &witness{arrivals: make(chan arrival, 1000)}
 	w.Server = httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)
 		if err != nil {
@@ -46,22 +42,6 @@ func newWitness(t *testing.T) *witness {
 		}
 		one := arrival{body: body, header: q.Header.Get("Stripe-Signature")}
 		one.event, one.err = webhook.ConstructEvent(body, one.header, hookSecret)
-		select {
-		case n := <-w.meet:
-			mu.Lock()
-			if waiting++; waiting == n {
-				close(together)
-			} else {
-				w.meet <- n
-			}
-			mu.Unlock()
-			select {
-			case <-together:
-			case <-time.After(patience):
-				t.Errorf("%d deliveries never were under way together", n)
-			}
-		default:
-		}
 		w.arrivals <- one
 		if gate := w.gate.Load(); gate != nil {
 			select {
