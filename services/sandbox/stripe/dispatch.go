@@ -149,27 +149,6 @@ func (t *txn) settle(ctx context.Context, event string) error {
 	return nil
 }
 
-// routeOldEvents makes deliveries of events that an earlier version stored, with what it noted of them.
-func (t *txn) routeOldEvents(ctx context.Context) error {
-	_, err := t.ExecContext(ctx, `INSERT INTO stripe_sandbox.deliveries (event, endpoint, state, created_at, attempts, delivered_at, last_status)
-		SELECT e.id, own.data ->> 'endpoint', CASE WHEN e.delivered_at IS NULL THEN 'waiting' ELSE 'delivered' END, e.created_at,
-			coalesce((to_jsonb(e) ->> 'attempts')::integer, 0), e.delivered_at, (to_jsonb(e) ->> 'last_status')::integer
-		FROM stripe_sandbox.events e JOIN stripe_sandbox.objects own ON own.kind = $1 AND (own.data ->> 'own')::boolean
-		WHERE NOT e.routed ORDER BY e.seq`, kindEndpointSecret)
-	if err != nil {
-		return fmt.Errorf("route old events: %w", err)
-	}
-	_, err = t.ExecContext(ctx, `UPDATE stripe_sandbox.events SET routed = true WHERE NOT routed`)
-	if err != nil {
-		return fmt.Errorf("mark old events: %w", err)
-	}
-	_, err = t.ExecContext(ctx, settleEvents) // a courier may have died between the two notes that it makes
-	if err != nil {
-		return fmt.Errorf("settle events: %w", err)
-	}
-	return nil
-}
-
 // column reads the one column of a query.
 func column[T any](ctx context.Context, t *txn, query string, args ...any) (_ []T, err error) {
 	rows, err := t.QueryContext(ctx, query, args...)

@@ -38,7 +38,7 @@ func (t *txn) emit(ctx context.Context, kind string, o record, before map[string
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
 	}
-	_, err = t.ExecContext(ctx, `INSERT INTO stripe_sandbox.events (id, type, data, routed) VALUES ($1, $2, $3, true)`, id, kind, string(data))
+	_, err = t.ExecContext(ctx, `INSERT INTO stripe_sandbox.events (id, type, data) VALUES ($1, $2, $3)`, id, kind, string(data))
 	if err != nil {
 		return fmt.Errorf("store event: %w", err)
 	}

@@ -1,17 +1,13 @@
 package stripe_test
 
 import (
-	"database/sql"
 	"errors"
 	"net/http"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/stripe/stripe-go/v79"
 	"github.com/stripe/stripe-go/v79/webhook"
-
-	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 func TestEventsGoToEveryEndpointThatListens(t *testing.T) {
@@ -76,47 +72,6 @@ func TestEventThatNobodyListensToIsSettled(t *testing.T) {
 	s.set(t, "/control/events/"+id+"/redeliver", "endpoint="+own.ID)
 	if one := s.witness.next(t); one.event.ID != id {
 		t.Errorf("arrived %s", one.event.ID)
-	}
-}
-
-func TestStateOfAnEarlierVersionSurvives(t *testing.T) {
-	t.Parallel()
-	database, w := dbtest.Empty(t), newWitness(t)
-	schema, err := os.ReadFile("testdata/schema-before-deliveries.sql")
-	if err != nil {
-		t.Fatalf("read schema: %v", err)
-	}
-	db, err := sql.Open("pgx", database)
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	const event = `{"id": "ID", "object": "event", "api_version": "2024-06-20", "created": 1700000000, "livemode": false,
-		"type": "customer.deleted", "data": {"object": {"id": "cus_gone", "object": "customer", "created": 1700000000, "livemode": false}}, "request": {"id": null, "idempotency_key": null}}`
-	for _, statement := range []string{
-		string(schema),
-		`INSERT INTO stripe_sandbox.objects (id, kind, data) VALUES ('cus_old', 'customer', '{"id": "cus_old", "object": "customer", "created": 1700000000, "livemode": false, "email": "erika@example.com"}')`,
-		`INSERT INTO stripe_sandbox.events (id, type, data, attempts, delivered_at, last_status) VALUES ('evt_done', 'customer.deleted', replace('` + event + `', 'ID', 'evt_done')::jsonb, 2, now(), 200)`,
-		`INSERT INTO stripe_sandbox.events (id, type, data, attempts, backoff, next_attempt_at, last_status) VALUES ('evt_due', 'customer.deleted', replace('` + event + `', 'ID', 'evt_due')::jsonb, 5, 5, now() + interval '1 hour', 500)`,
-	} {
-		if _, err := db.ExecContext(t.Context(), statement); err != nil {
-			t.Fatalf("prepare: %v", err)
-		}
-	}
-	if err := db.Close(); err != nil {
-		t.Fatalf("close: %v", err)
-	}
-	for range 2 { // the second start finds nothing left to take over
-		s := moded{startWith(t, options(database, w.URL), nil), w}
-		if kept, err := s.api.Customers.Get("cus_old", nil); err != nil || kept.Email != "erika@example.com" {
-			t.Errorf("customer = %+v, %v", kept, err)
-		}
-		s.settled(t)
-		if got := s.get(t, "/dashboard").text("#evt_done .attempts"); got != "2" {
-			t.Errorf("%s attempts of the delivered event, want 2", got)
-		}
-	}
-	if one := w.next(t); one.event.ID != "evt_due" || one.err != nil || len(w.arrivals) != 0 {
-		t.Errorf("arrived %s (%v), and %d more", one.event.ID, one.err, len(w.arrivals))
 	}
 }
 

@@ -21,10 +21,6 @@ CREATE TABLE IF NOT EXISTS stripe_sandbox.events (
     created_at   timestamptz NOT NULL DEFAULT now(),
     delivered_at timestamptz
 );
--- An earlier version delivered each event to one address and noted it beside the event.
-ALTER TABLE stripe_sandbox.events ADD COLUMN IF NOT EXISTS routed boolean NOT NULL DEFAULT false;
-DROP INDEX IF EXISTS stripe_sandbox.events_due;
-
 -- One row for each time that an event is to arrive at an endpoint.
 CREATE TABLE IF NOT EXISTS stripe_sandbox.deliveries (
     id              bigserial PRIMARY KEY,

@@ -62,8 +62,8 @@ func (s *store) migrate(ctx context.Context, o Options) error {
 		if err := t.ownEndpoint(ctx, o); err != nil {
 			return err
 		}
-		if err := t.routeOldEvents(ctx); err != nil {
-			return err
+		if _, err := t.ExecContext(ctx, settleEvents); err != nil { // a courier may have died between the two notes that it makes
+			return fmt.Errorf("settle events: %w", err)
 		}
 		_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.deliveries SET next_attempt_at = now(), backoff = 0
 			WHERE state = 'waiting' AND attempts > 0`)
