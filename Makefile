@@ -61,7 +61,7 @@ RACED := handlers handlers/transport services/admin services/auth services/lane 
 .PHONY: test
 test: needs-go ## run every check and every test, after bringing what they need
 	@$(PHASES); \
-	phase "programs and tools" $(MAKE) tools outsiders; \
+	phase "programs and tools" $(MAKE) tools conformance; \
 	phase "generated files" $(MAKE) verify; \
 	phase "lint" $(MAKE) lint; \
 	phase "tests with the race detector" $(GOTEST) --jsonfile $(TEST_LOG)/race.json -- -race $(GOTEST_FLAGS) $(RACED:%=./%); \
@@ -177,11 +177,11 @@ node_modules/.package-lock.json: package.json package-lock.json
 	@touch $@
 
 # Built here so that its first build does not count as a test's time.
-OUTSIDERS_DIR := services/sandbox/stripe/testdata/outsiders
-OUTSIDERS     := env GOFLAGS=-buildvcs=false CGO_ENABLED=0 $(STEP)
-.PHONY: outsiders
-outsiders: needs-go
-	@exec $(OUTSIDERS) "Building Stripe's mock, for the tests to compare with" go tool -C $(OUTSIDERS_DIR) -n stripe-mock
+CONFORMANCE_DIR := services/sandbox/stripe/testdata/conformance
+CONFORMANCE     := env GOFLAGS=-buildvcs=false CGO_ENABLED=0 $(STEP)
+.PHONY: conformance
+conformance: needs-go
+	@exec $(CONFORMANCE) "Building Stripe's mock, for the tests to compare with" go tool -C $(CONFORMANCE_DIR) -n stripe-mock
 
 # The tests find a PostgreSQL or fetch one; the machine's own is faster, and root can have it.
 .PHONY: tools

@@ -21,14 +21,14 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/purchase"
-	"github.com/resume-matcher/credits/services/sandbox/stripe/outsider"
+	"github.com/resume-matcher/credits/services/sandbox/stripe/conformance"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // TestStripeMock makes the product's calls to a Stripe that somebody else wrote.
 func TestStripeMock(t *testing.T) {
 	t.Parallel()
-	api := stripeapi.New(testKey, outsider.StartMock(t)) // one for all: it takes a second to start, and remembers nothing
+	api := stripeapi.New(testKey, conformance.StartMock(t)) // one for all: it takes a second to start, and remembers nothing
 	for name, call := range contract {
 		t.Run("takes "+name, func(t *testing.T) {
 			if err := call(api); err != nil {

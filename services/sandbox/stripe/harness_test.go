@@ -19,7 +19,7 @@ import (
 
 	"github.com/resume-matcher/credits/models/dbtest"
 	sandbox "github.com/resume-matcher/credits/services/sandbox/stripe"
-	"github.com/resume-matcher/credits/services/sandbox/stripe/outsider"
+	"github.com/resume-matcher/credits/services/sandbox/stripe/conformance"
 )
 
 const (
@@ -31,7 +31,7 @@ const (
 )
 
 // contract holds all that the tests are answered under /v1/ against Stripe's own document, whichever client they use.
-var contract = &outsider.Transport{Base: http.DefaultTransport}
+var contract = &conformance.Transport{Base: http.DefaultTransport}
 
 func TestMain(m *testing.M) {
 	http.DefaultTransport = contract
@@ -91,7 +91,7 @@ func newReceiver(t *testing.T) *receiver {
 // fits checks the body of an event, and the object in it, by Stripe's document.
 func fits(t *testing.T, event []byte) {
 	t.Helper()
-	document, err := outsider.Stripe()
+	document, err := conformance.Stripe()
 	if err != nil {
 		t.Errorf("Stripe's document: %v", err)
 		return

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package outsider
+package conformance
 
 import "os/exec"
 

@@ -1,9 +1,9 @@
-// Package outsider lets what Stripe itself wrote judge the stand-in and the product's calls: Stripe's description of
+// Package conformance lets what Stripe itself wrote judge the stand-in and the product's calls: Stripe's description of
 // its API (Document) and Stripe's mock server (StartMock). Neither of them knows of us.
 //
 // The mock server is pinned, with the checksums of all it is made of, by a module of its own in
-// ../testdata/outsiders. Go builds it on first use, and keeps it in its build cache.
-package outsider
+// ../testdata/conformance. Go builds it on first use, and keeps it in its build cache.
+package conformance
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	modulePath = "services/sandbox/stripe/testdata/outsiders"
+	modulePath = "services/sandbox/stripe/testdata/conformance"
 	mockModule = "github.com/stripe/stripe-mock"
 	// buildTime bounds the first build on a slow machine, downloads included.
 	buildTime = 6 * time.Minute
@@ -47,7 +47,7 @@ func mockSource() (string, error) {
 	return module.Dir, nil
 }
 
-// goCommand runs the go command within the module of the outsiders and returns what it printed.
+// goCommand runs the go command within the pinned module and returns what it printed.
 func goCommand(args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), buildTime)
 	defer cancel()

@@ -1,4 +1,4 @@
-module github.com/resume-matcher/credits/outsiders
+module github.com/resume-matcher/credits/conformance
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-package outsider
+package conformance
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package outsider_test
+package conformance_test
 
 import (
 	"io"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/resume-matcher/credits/services/sandbox/stripe/outsider"
+	"github.com/resume-matcher/credits/services/sandbox/stripe/conformance"
 )
 
 // sound are answers that Stripe could give. Each case below spoils one of them.
@@ -22,7 +22,7 @@ var sound = map[string]string{
 
 func TestDocumentBites(t *testing.T) {
 	t.Parallel()
-	document, err := outsider.Stripe()
+	document, err := conformance.Stripe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestTransportTurnsAFaultIntoAnError(t *testing.T) {
 		io.WriteString(w, strings.Replace(sound["/v1/customers/cus_1"], `"livemode"`, `"lifemode"`, 1)) //nolint:errcheck // the client will notice
 	}))
 	t.Cleanup(server.Close)
-	transport := &outsider.Transport{Base: http.DefaultTransport}
+	transport := &conformance.Transport{Base: http.DefaultTransport}
 	response, err := (&http.Client{Transport: transport}).Get(server.URL + "/v1/customers/cus_1") //nolint:noctx // a test
 	if err == nil {
 		response.Body.Close()
