@@ -77,19 +77,21 @@ func Load(vars Variables) (Config, error) {
 
 // checkNames refuses variables that look like ours and are not: what a mistyped one should have said would not count,
 // and without STRIPE_SECRET_KEY it is the sandbox that starts. Other programs have registrations at sign-in providers
-// too, so those names count only where a mistake leads into the sandbox.
+// too, and their own spellings of common names such as "port", so those count only where a mistake leads into the
+// sandbox. Case matters to the environment and not here: stripe_secret_key is a mistyped STRIPE_SECRET_KEY.
 func (c *Config) checkNames(p *problems, vars Variables, fields []env.FieldParams) {
 	var known []string
 	for _, f := range fields {
 		known = append(known, f.Key)
 	}
 	for name, value := range vars {
-		ours := strings.HasPrefix(name, "STRIPE_") || strings.HasPrefix(name, "OIDC_")
-		app := strings.HasSuffix(name, "_CLIENT_ID") || strings.HasSuffix(name, "_CLIENT_SECRET")
-		if strings.TrimSpace(value) == "" || slices.Contains(known, name) || !ours && (!app || c.Mode != Sandbox) {
+		upper := strings.ToUpper(name)
+		ours := strings.HasPrefix(upper, "STRIPE_") || strings.HasPrefix(upper, "OIDC_")
+		misleads := strings.HasSuffix(upper, "_CLIENT_ID") || strings.HasSuffix(upper, "_CLIENT_SECRET") || slices.Contains(known, upper)
+		if strings.TrimSpace(value) == "" || slices.Contains(known, name) || !ours && (!misleads || c.Mode != Sandbox) {
 			continue
 		}
-		unknown := Problem{Name: name, Kind: UnknownName, Meant: nearest(name, known), Advice: "is no variable of this program: unset it"}
+		unknown := Problem{Name: name, Kind: UnknownName, Meant: nearest(upper, known), Advice: "is no variable of this program: unset it"}
 		if unknown.Meant != "" {
 			unknown.Advice = "is no variable of this program: did you mean " + unknown.Meant + "?"
 		}

@@ -30,7 +30,10 @@ func TestSandboxRefusesARealSetUp(t *testing.T) {
 		"providers": {map[string]string{"GOOGLE_CLIENT_ID": "a1", "GOOGLE_CLIENT_SECRET": "b2", "OIDC_ISSUER": "https://login.example.com"},
 			[]string{"GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "OIDC_ISSUER"}},
 		"a key whose name is mistyped": {map[string]string{"STRIPE_SECRET_KEYS": "sk_live_9aFq2LmZ"}, []string{"STRIPE_SECRET_KEYS"}},
-		"a provider that is not ours":  {map[string]string{"GITLAB_CLIENT_SECRET": "b2"}, []string{"GITLAB_CLIENT_SECRET"}},
+		"names in another case": {map[string]string{"stripe_secret_key": "sk_live_9aFq2LmZ", "Stripe_Webhook_Secret": "whsec_7Yt3kPwQ", "session_secret": "6d0c1f7be2a94c58b3e1907f5a2d8c46",
+			"Database_URL": "postgres://app@db.internal/credits", "app_env": "production", "Google_Client_Id": "a1", "azure_client_secret": "b2", "oidc_issuer": "https://login.example.com"},
+			[]string{"Database_URL", "Google_Client_Id", "Stripe_Webhook_Secret", "app_env", "azure_client_secret", "oidc_issuer", "session_secret", "stripe_secret_key"}},
+		"a provider that is not ours": {map[string]string{"GITLAB_CLIENT_SECRET": "b2"}, []string{"GITLAB_CLIENT_SECRET"}},
 		"all of it, as in production but for the key": {map[string]string{"STRIPE_SECRET_KEYS": "sk_live_9aFq2LmZ", "APP_URL": "https://credits.example.com",
 			"DATABASE_URL": "postgres://app@db.internal/credits", "GOOGLE_CLIENT_ID": "a1", "GOOGLE_CLIENT_SECRET": "b2", "STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ",
 			"SESSION_SECRET": "6d0c1f7be2a94c58b3e1907f5a2d8c46"},
@@ -54,7 +57,7 @@ func TestSandboxTakesWhatDevelopmentNeeds(t *testing.T) {
 		"this machine by number":      {"APP_URL": "http://127.0.0.1:3000"},
 		"this machine over IPv6":      {"APP_URL": "http://[::1]:3000"},
 		"tax to look at":              {"STRIPE_AUTOMATIC_TAX": "true", "STRIPE_TAX_IDS": "true"},
-		"variables of other programs": {"GITHUB_TOKEN": "b2", "AWS_REGION": "eu-central-1"},
+		"variables of other programs": {"GITHUB_TOKEN": "b2", "AWS_REGION": "eu-central-1", "http_proxy": "http://proxy.internal:3128", "github_token": "b2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,6 +81,8 @@ func TestUnknownNames(t *testing.T) {
 		{"AZURE_CLIENT_ID", "", nil},
 		{"STRIPE_AUTOMATIC_TAXES", "STRIPE_AUTOMATIC_TAX", production},
 		{"OIDC_ISSUER_URL", "", production},
+		{"stripe_secret_key", "STRIPE_SECRET_KEY", nil},
+		{"Stripe_Automatic_Tax", "STRIPE_AUTOMATIC_TAX", production},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -92,7 +97,7 @@ func TestUnknownNames(t *testing.T) {
 	}
 	t.Run("of other programs count only where the mode is not said", func(t *testing.T) {
 		t.Parallel()
-		if got := wrong(t, with(production, map[string]string{"AZURE_CLIENT_ID": "b2", "STRIPE_ACCOUNT": " "})); got != nil {
+		if got := wrong(t, with(production, map[string]string{"AZURE_CLIENT_ID": "b2", "STRIPE_ACCOUNT": " ", "port": "4100"})); got != nil {
 			t.Errorf("reported variables: %v, want none", got)
 		}
 	})
