@@ -77,8 +77,7 @@ func Close(db *gorm.DB) error {
 // Source: https://www.pgbouncer.org/config.html#track_extra_parameters
 var pins = map[string]string{"client_encoding": "UTF8", "datestyle": "ISO, MDY", "standard_conforming_strings": "on", "timezone": "UTC"}
 
-// directPins are what PgBouncer refuses. Behind it nothing depends on how the server writes bytes and intervals, because
-// answers come in binary, and each transaction names its isolation.
+// directPins are what PgBouncer refuses. Behind it they are the defaults of the server's role; see PinDefaults.
 var directPins = map[string]string{"bytea_output": "hex", "intervalstyle": "postgres", "default_transaction_isolation": "read committed"}
 
 // connConfig reads a database address. Poolers in transaction mode (PgBouncer, Neon, Supabase) refuse named statements

@@ -28,12 +28,24 @@ var ownersTables = []string{"goose_db_version", "goose_lock"}
 // definers are the functions that do for the server, under the owner's rules, what it may not do itself.
 const definers = `forget_entries(integer, bigint, integer), forget_audit(integer), remove_entries(integer), remove_audit(integer)`
 
-// MigrateFor is Migrate as the owner, and Grant for the role that the server connects as.
+// lockRoles is the lock under which replicas that start at once change roles one after the other.
+const lockRoles = `SELECT pg_advisory_xact_lock(hashtext('credits roles'))`
+
+// MigrateFor is Migrate as the owner, and Grant and PinDefaults for the role that the server connects as. Where the
+// database refuses to keep the defaults, it logs a warning: CheckSettings says whether they matter.
 func MigrateFor(ctx context.Context, owner, server string, log *slog.Logger) error {
 	if err := Migrate(ctx, owner, log); err != nil {
 		return err
 	}
-	return Grant(ctx, owner, server)
+	if err := Grant(ctx, owner, server); err != nil {
+		return err
+	}
+	err := PinDefaults(ctx, server)
+	if sqlState(err) != "" {
+		log.WarnContext(ctx, "defaults of the server's role not set", "err", err)
+		return nil
+	}
+	return err
 }
 
 // Grant lets the user of server, the address that the server connects with, do what the server needs and no more: read
@@ -63,7 +75,7 @@ func Grant(ctx context.Context, owner, server string) error {
 		return fmt.Errorf("grant: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // a no-op after the commit
-	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtext('credits roles'))`); err != nil {
+	if _, err := tx.ExecContext(ctx, lockRoles); err != nil {
 		return fmt.Errorf("grant: %w", err)
 	}
 	if missing {

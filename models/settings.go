@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +13,8 @@ import (
 )
 
 // Setting is a setting of the database that does not fit, although each connection asks for one that does: a pooler
-// may not have passed it on.
-type Setting struct{ Name, Value, Want string }
+// may not have passed it on. Mend is the statement that makes it fit.
+type Setting struct{ Name, Value, Want, Mend string }
 
 // WrongSettings are the settings that do not fit.
 type WrongSettings []Setting
@@ -47,18 +46,18 @@ func CheckSettings(ctx context.Context, db *gorm.DB) error {
 	for _, s := range neededSettings {
 		names = append(names, strings.ToLower(s.Name))
 	}
-	var found []Setting
-	err := db.WithContext(ctx).Raw(`SELECT name, setting AS value FROM pg_settings WHERE lower(name) IN ? ORDER BY name`, names).Scan(&found).Error
+	var found []struct{ Name, Value, Role, Database string }
+	err := db.WithContext(ctx).Raw(`SELECT name, setting AS value, current_user AS role, current_database() AS database FROM pg_settings WHERE lower(name) IN ? ORDER BY name`, names).Scan(&found).Error
 	if err != nil {
 		return fmt.Errorf("read the database's settings: %w", err)
 	}
 	var wrong WrongSettings
 	for _, s := range neededSettings {
-		i := slices.IndexFunc(found, func(f Setting) bool { return f.Name == s.Name })
-		if i < 0 {
-			continue // not shown to this role
-		}
-		if s.Value = found[i].Value; s.Value != s.Want && !strings.HasPrefix(s.Value, s.Want+",") {
+		for _, f := range found { // none where it is not shown to this role
+			if f.Name != s.Name || f.Value == s.Want || strings.HasPrefix(f.Value, s.Want+",") {
+				continue
+			}
+			s.Value, s.Mend = f.Value, s.roleDefault(f.Role, f.Database)
 			wrong = append(wrong, s)
 		}
 	}

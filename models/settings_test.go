@@ -93,3 +93,109 @@ func TestCheckSettings(t *testing.T) {
 		})
 	}
 }
+
+// What a pooler does not pass on is the default of the server's role from the first start on, whatever is changed later.
+func TestPinDefaults(t *testing.T) {
+	t.Parallel()
+	ask := func(t *testing.T, address, setting string) (value string) {
+		t.Helper()
+		db, err := models.Open(address, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer models.Close(db)
+		if err := db.Raw(`SELECT current_setting(?)`, setting).Scan(&value).Error; err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+	defaults := map[string]string{"default_transaction_isolation": "read committed", "bytea_output": "hex", "IntervalStyle": "postgres"}
+	for name, server := range map[string]func(string) string{"the owner's role": func(owner string) string { return owner }, "a role of the server's": dbtest.ServerURL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			owner := dbtest.URL(t)
+			pool := dbtest.Pooler(t, server(owner)) + "&pgbouncer=true"
+			for _, setting := range []string{"default_transaction_isolation = 'serializable'", "bytea_output = 'escape'", "intervalstyle = 'iso_8601'"} {
+				setDefault(t, owner, setting)
+			}
+			dbtest.Together(8, func(int) { // as replicas start
+				if err := models.MigrateFor(t.Context(), owner, pool, quiet); err != nil {
+					t.Errorf("migrate: %v", err)
+				}
+			})
+			setDefault(t, owner, "default_transaction_isolation = 'repeatable read'") // later, and with no start after it
+			next := dbtest.Pooler(t, server(owner)) + "&pgbouncer=true"
+			for setting, want := range defaults {
+				if got := ask(t, next, setting); got != want {
+					t.Errorf("a statement of its own sees %s = %q, want %q", setting, got, want)
+				}
+			}
+			if err := models.InspectSettings(t.Context(), next); err != nil {
+				t.Errorf("settings: %v", err)
+			}
+		})
+	}
+	t.Run("changes the pooler's own connection at once", func(t *testing.T) {
+		t.Parallel()
+		owner := dbtest.URL(t)
+		setDefault(t, owner, "default_transaction_isolation = 'serializable'")
+		pool := dbtest.Pooler(t, owner) + "&pgbouncer=true"
+		if got := ask(t, pool, "default_transaction_isolation"); got != "serializable" {
+			t.Fatalf("before it is %q, want serializable", got)
+		}
+		if err := models.PinDefaults(t.Context(), pool); err != nil {
+			t.Fatal(err)
+		}
+		if got := ask(t, pool, "default_transaction_isolation"); got != "read committed" {
+			t.Errorf("afterwards it is %q, want read committed", got)
+		}
+	})
+	t.Run("leaves a direct connection's role alone", func(t *testing.T) {
+		t.Parallel()
+		owner := dbtest.URL(t)
+		if err := models.MigrateFor(t.Context(), owner, dbtest.ServerURL(owner), quiet); err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		err := open(t, owner).Raw(`SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = current_database()`).Scan(&n).Error
+		if err != nil || n != 0 {
+			t.Errorf("%d roles have defaults in the database, %v; want none", n, err)
+		}
+	})
+	t.Run("starts without the right to, and says what helps", func(t *testing.T) {
+		t.Parallel()
+		owner := dbtest.URL(t)
+		server := dbtest.ServerURL(owner)
+		setDefault(t, owner, "default_transaction_isolation = 'serializable'")
+		u, err := url.Parse(server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// No role may change a role's defaults in a session that only reads.
+		if err := open(t, dbtest.Admin(t, owner)).Exec(`ALTER ROLE ` + u.User.Username() + ` IN DATABASE ` + strings.TrimPrefix(u.Path, "/") +
+			` SET default_transaction_read_only = on`).Error; err != nil {
+			t.Fatal(err)
+		}
+		pool := dbtest.Pooler(t, server) + "&pgbouncer=true"
+		if err := models.MigrateFor(t.Context(), owner, pool, quiet); err != nil {
+			t.Errorf("migrate: %v, want it done without the defaults", err)
+		}
+		var wrong models.WrongSettings
+		if err := models.InspectSettings(t.Context(), pool); !errors.As(err, &wrong) {
+			t.Fatalf("settings = %v, want them to be named", err)
+		}
+		if !slices.ContainsFunc(wrong, func(s models.Setting) bool {
+			return strings.HasSuffix(s.Mend, ` SET default_transaction_isolation = 'read committed'`)
+		}) {
+			t.Fatalf("settings = %+v, want the statement that helps", wrong)
+		}
+		for _, s := range wrong {
+			if err := open(t, dbtest.Admin(t, owner)).Exec(s.Mend).Error; err != nil {
+				t.Errorf("%s: %v", s.Mend, err)
+			}
+		}
+		if err := models.InspectSettings(t.Context(), dbtest.Pooler(t, server)+"&pgbouncer=true"); err != nil {
+			t.Errorf("settings after the statements: %v", err)
+		}
+	})
+}

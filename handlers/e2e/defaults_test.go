@@ -25,7 +25,7 @@ func TestJourneyWithForeignDefaultsBehindAPooler(t *testing.T) {
 	}
 	t.Cleanup(func() { models.Close(db) })
 	for _, setting := range []string{"datestyle = 'German, DMY'", "bytea_output = 'escape'", "timezone = 'America/St_Johns'",
-		"intervalstyle = 'iso_8601'"} { // isolation: a pooler passes on that of transactions alone, and doctor names the setting
+		"intervalstyle = 'iso_8601'", "default_transaction_isolation = 'serializable'"} {
 		if err := db.Exec(`ALTER DATABASE ` + strings.TrimPrefix(u.Path, "/") + ` SET ` + setting).Error; err != nil {
 			t.Fatalf("set %s: %v", setting, err)
 		}

@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/url"
@@ -14,24 +15,19 @@ import (
 )
 
 // Pooler puts a pooler in transaction mode in front of the database at address, as PgBouncer is with a pool of two,
-// and returns the pooler's address. It ends with the test.
+// which it connects when it first needs them, and returns the pooler's address. It ends with the test.
 func Pooler(t testing.TB, address string) string {
 	t.Helper()
 	address = strings.ReplaceAll(address, "pgbouncer=false&", "") // of ServerURL, and nothing that PostgreSQL knows
-	p := &pooler{}
+	p := &pooler{address: address}
 	p.returned.L = &p.mu
-	for range 2 {
-		conn, err := pgconn.Connect(t.Context(), address)
-		if err != nil {
-			t.Fatalf("connect the pooler: %v", err)
-		}
-		server, err := conn.Hijack()
-		if err != nil {
-			t.Fatalf("connect the pooler: %v", err)
-		}
-		t.Cleanup(func() { _ = server.Conn.Close() }) // ended with the database, at the latest
-		p.idle, p.status = append(p.idle, server.Frontend), server.ParameterStatuses
+	t.Cleanup(p.close)
+	first, err := p.connect(t.Context())
+	if err != nil {
+		t.Fatalf("connect the pooler: %v", err)
 	}
+	p.status = first.ParameterStatuses
+	_ = first.Conn.Close() // it has said what clients are told
 	var listen net.ListenConfig
 	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -55,23 +51,45 @@ func Pooler(t testing.TB, address string) string {
 	return u.String()
 }
 
+// poolSize is how many connections to the server a pooler has at most.
+const poolSize = 2
+
 // pooler lends the server's connections to clients, for a transaction each.
 type pooler struct {
+	address  string
+	status   map[string]string
 	mu       sync.Mutex
 	returned sync.Cond
 	idle     []*pgproto3.Frontend // the last one is lent first
-	status   map[string]string
+	open     []net.Conn
 }
 
-func (p *pooler) lend() *pgproto3.Frontend {
+func (p *pooler) connect(ctx context.Context) (*pgconn.HijackedConn, error) {
+	conn, err := pgconn.Connect(ctx, p.address)
+	if err != nil {
+		return nil, err
+	}
+	return conn.Hijack()
+}
+
+// lend waits for a connection, or makes one while there are fewer than poolSize.
+func (p *pooler) lend() (*pgproto3.Frontend, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.idle) == 0 {
+	for len(p.idle) == 0 && len(p.open) == poolSize {
 		p.returned.Wait()
+	}
+	if len(p.idle) == 0 {
+		server, err := p.connect(context.Background()) // it outlives the client that it is made for
+		if err != nil {
+			return nil, err
+		}
+		p.open = append(p.open, server.Conn)
+		return server.Frontend, nil
 	}
 	server := p.idle[len(p.idle)-1]
 	p.idle = p.idle[:len(p.idle)-1]
-	return server
+	return server, nil
 }
 
 func (p *pooler) take(server *pgproto3.Frontend) {
@@ -79,6 +97,14 @@ func (p *pooler) take(server *pgproto3.Frontend) {
 	defer p.mu.Unlock()
 	p.idle = append(p.idle, server)
 	p.returned.Signal()
+}
+
+func (p *pooler) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range p.open {
+		_ = conn.Close() // ended with the database, at the latest
+	}
 }
 
 // serve speaks with one client until it goes.
@@ -102,7 +128,9 @@ func (p *pooler) serve(conn net.Conn) {
 			return
 		}
 		if server == nil {
-			server = p.lend()
+			if server, err = p.lend(); err != nil {
+				return
+			}
 			server.Send(&pgproto3.Query{String: asked}) // as PgBouncer does where they differ from the connection's
 			if _, err := relay(server, nil); err != nil {
 				return

@@ -72,7 +72,8 @@ func (a area) settings(ctx context.Context, name, address string) (checks []Chec
 	switch {
 	case errors.As(err, &wrong):
 		for _, w := range wrong {
-			checks = append(checks, a.red("doctor.database.settings", facts{"setting": name, "name": w.Name, "value": w.Value, "wanted": w.Want})...)
+			checks = append(checks, a.red("doctor.database.settings", facts{"setting": name, "name": w.Name, "value": w.Value, "wanted": w.Want,
+				"mend": w.Mend})...)
 		}
 	case errors.Is(err, models.ErrUnreadable):
 		checks = a.red("doctor.database.unreadable", facts{"setting": name})
@@ -134,7 +135,13 @@ func (s *SetUp) checkPooler(ctx context.Context) []Check {
 	if !c.Shared && !c.Direct {
 		checks = append(checks, area.warning("doctor.pooler.direct", facts{"setting": name})...)
 	}
-	checks = append(checks, area.settings(ctx, name, s.Config.ServerDatabaseURL().Reveal())...)
+	server := s.Config.ServerDatabaseURL().Reveal()
+	if s.mends() {
+		if err := models.PinDefaults(ctx, server); err != nil { // what it did not reach is found below
+			s.Log.WarnContext(ctx, "defaults of the server's role not set", "err", err)
+		}
+	}
+	checks = append(checks, area.settings(ctx, name, server)...)
 	if s.Config.DatabaseURL != "" && !s.complained("DATABASE_URL") {
 		same, err := models.SameDatabase(ctx, s.Config.DatabaseURL.Reveal(), pool)
 		if err == nil && !same { // an error is one of DATABASE_URL, and told there

@@ -305,6 +305,9 @@ func TestDatabaseWhoseDefaultsDoNotFit(t *testing.T) {
 		c.setDefault("default_transaction_isolation = 'serializable'")
 		defer c.setDefault("default_transaction_isolation = 'read committed'")
 		c.with("DATABASE_POOL_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantRed("doctor.database.settings")
+		if checks := c.fix(); Ill(checks) {
+			t.Errorf("red after --fix: %v, want none", texts(checks, Red))
+		}
 	})
 }
 

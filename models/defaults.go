@@ -1,0 +1,78 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// PinDefaults makes what every direct connection of ours asks for the default of the role behind address, in this
+// database alone, when a pooler is behind it: a pooler refuses part of it, and statements outside a transaction would run
+// at whatever isolation the host or the operator has set. Connections that the pooler holds already keep what they have
+// until it closes them; the one that is used here changes at once.
+//
+// Idempotent. Locks: as Grant. Errors: the database's own, where the role may not set its defaults.
+func PinDefaults(ctx context.Context, address string) (err error) {
+	db, pooled, err := openPlain(address)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if !pooled {
+		return nil
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("pin defaults: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // a no-op after the commit
+	if _, err := tx.ExecContext(ctx, lockRoles); err != nil {
+		return fmt.Errorf("pin defaults: %w", err)
+	}
+	if err := pinDefaults(ctx, tx); err != nil {
+		return fmt.Errorf("pin defaults: %w", err)
+	}
+	return tx.Commit()
+}
+
+// pinDefaults writes the defaults that the current role does not have yet, and changes the session that it finds.
+func pinDefaults(ctx context.Context, tx *sql.Tx) error {
+	var role, database, kept string
+	err := tx.QueryRowContext(ctx, `SELECT current_user, current_database(), coalesce((SELECT array_to_string(s.setconfig, chr(10)) FROM pg_db_role_setting s
+		JOIN pg_database d ON d.oid = s.setdatabase JOIN pg_roles r ON r.oid = s.setrole
+		WHERE d.datname = current_database() AND r.rolname = current_user), '')`).Scan(&role, &database, &kept)
+	if err != nil {
+		return err
+	}
+	has := strings.Split(strings.ToLower(kept), "\n")
+	var statements []string
+	for _, s := range pinnedSettings() {
+		if !slices.Contains(has, strings.ToLower(s.Name+"="+s.Want)) {
+			statements = append(statements, s.roleDefault(role, database))
+		}
+		statements = append(statements, "SET "+s.Name+" = '"+s.Want+"'")
+	}
+	_, err = tx.ExecContext(ctx, strings.Join(statements, "; "))
+	return err
+}
+
+// pinnedSettings are pins and directPins in the order of their names.
+func pinnedSettings() (all []Setting) {
+	for _, pinned := range []map[string]string{pins, directPins} {
+		for _, name := range slices.Sorted(maps.Keys(pinned)) {
+			all = append(all, Setting{Name: name, Want: pinned[name]})
+		}
+	}
+	return all
+}
+
+// roleDefault is the statement that makes s the default of a role in one database.
+func (s Setting) roleDefault(role, database string) string {
+	return "ALTER ROLE " + pgx.Identifier{role}.Sanitize() + " IN DATABASE " + pgx.Identifier{database}.Sanitize() + " SET " + s.Name + " = '" + s.Want + "'"
+}
