@@ -113,9 +113,10 @@ func texts(checks []Check, level Level) (found []string) {
 	return found
 }
 
-// warnings are those of a set-up whose server has a role of its own, or should have one: the clinic's has not.
+// warnings are those of a set-up whose server has a role of its own and whose provider sends auth_time: the clinic's
+// server has none, and it offers Google.
 func warnings(checks []Check) []string {
-	return slices.DeleteFunc(texts(checks, Warning), func(text string) bool { return text == "doctor.role.powers" })
+	return slices.DeleteFunc(texts(checks, Warning), func(text string) bool { return text == "doctor.role.powers" || text == weakPresence })
 }
 
 // wantHealthy wants nothing but ok.

@@ -311,25 +311,61 @@ func TestDatabaseWhoseDefaultsDoNotFit(t *testing.T) {
 	})
 }
 
+// Providers that do not say when a person signed in prove less, and whoever runs the product should know.
+func TestProvidersWithoutAuthTime(t *testing.T) {
+	claims := `"sub", "auth_time"`
+	var provider *httptest.Server
+	provider = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"issuer":%q,"claims_supported":[%s]}`, provider.URL, claims)
+	}))
+	t.Cleanup(provider.Close)
+	c := newClinic(t).with("GITHUB_CLIENT_ID", "4711").with("GITHUB_CLIENT_SECRET", "b1946ac9d2").with("LINKEDIN_CLIENT_ID", "4711").
+		with("LINKEDIN_CLIENT_SECRET", "b1946ac9d2").with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").
+		with("OIDC_ISSUER", provider.URL).with("OIDC_NAME", "Keycloak")
+	named := func() (all []string) {
+		for _, check := range c.check() {
+			if check.Text == weakPresence && check.Level == Warning {
+				all = append(all, fmt.Sprint(check.Args["providers"]))
+			}
+		}
+		return all
+	}
+	if got := named(); !slices.Equal(got, []string{"Google, GitHub, LinkedIn"}) {
+		t.Errorf("warned of %q, want of all three and not of the OpenID provider", got)
+	}
+	claims = `"sub"`
+	if got := named(); !slices.Equal(got, []string{"Google, GitHub, LinkedIn", "Keycloak"}) {
+		t.Errorf("warned of %q, want of the OpenID provider too", got)
+	}
+	for _, name := range []string{"GOOGLE", "GITHUB", "LINKEDIN"} {
+		delete(c.env, name+"_CLIENT_ID")
+		delete(c.env, name+"_CLIENT_SECRET")
+	}
+	claims = `"auth_time"`
+	if got := named(); len(got) > 0 {
+		t.Errorf("warned of %q, want of none", got)
+	}
+}
+
 func TestRoleOfTheServer(t *testing.T) {
 	well := healthy(t)
 	t.Run("the owner's", func(t *testing.T) {
 		checks := well.in(t).check()
-		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{"doctor.role.powers"}) {
+		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{"doctor.role.powers", weakPresence}) {
 			t.Errorf("warnings: %v, want one of the role", got)
 		}
 	})
 	t.Run("its own", func(t *testing.T) {
 		c := well.in(t)
 		checks := c.with("DATABASE_POOL_URL", dbtest.ServerURL(c.env["DATABASE_URL"])).check()
-		if got := texts(checks, Warning); Ill(checks) || len(got) > 0 || !slices.Contains(texts(checks, OK), "doctor.role.ok") {
+		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) || !slices.Contains(texts(checks, OK), "doctor.role.ok") {
 			t.Errorf("warnings: %v, red: %v; want all well", got, texts(checks, Red))
 		}
 	})
 	t.Run("its own, behind a pooler", func(t *testing.T) {
 		c := well.in(t)
 		checks := c.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.ServerURL(c.env["DATABASE_URL"]))).check()
-		if got := texts(checks, Warning); Ill(checks) || len(got) > 0 || !slices.Contains(texts(checks, OK), "doctor.role.ok") {
+		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) || !slices.Contains(texts(checks, OK), "doctor.role.ok") {
 			t.Errorf("warnings: %v, red: %v; want all well", got, texts(checks, Red))
 		}
 	})
@@ -361,7 +397,7 @@ func TestIssuerThatIsNotTheOneNamed(t *testing.T) {
 			http.NotFound(w, r)
 			return
 		}
-		fmt.Fprintf(w, `{"issuer":%q}`, named)
+		fmt.Fprintf(w, `{"issuer":%q,"claims_supported":["sub","auth_time"]}`, named)
 	}))
 	t.Cleanup(provider.Close)
 	c := healthy(t).with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").with("OIDC_ISSUER", provider.URL)
