@@ -177,7 +177,12 @@ func (d *desk) call(method, path, body string, header ...string) reply {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return reply{res.StatusCode, res.Header, string(text)}
+	r := reply{res.StatusCode, res.Header, string(text)}
+	name, _, _ := strings.Cut(r.flash(), flashCount)
+	if _, known := flashes[name]; name != "" && !known {
+		d.t.Errorf("%s %s leaves the message %q, which is not in the table", method, path, name)
+	}
+	return r
 }
 
 // lines counts the ledger.

@@ -3,13 +3,10 @@ package handlers
 import (
 	"bytes"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
-	"github.com/invopop/ctxi18n/i18n"
 	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/locales"
@@ -138,60 +135,3 @@ func (h *Handler) renderFlash(c *fiber.Ctx, status int, text string) error {
 
 // leave sends the browser on after something worked.
 func leave(c *fiber.Ctx, to string) error { return c.Redirect(to, fiber.StatusSeeOther) }
-
-// flashes are the messages that one page may leave for the next, and their kinds.
-var flashes = map[string]layouts.FlashKind{
-	"signed_out": layouts.FlashDone, "spent": layouts.FlashDone, "granted": layouts.FlashDone, "purchase_moved": layouts.FlashDone, "corrected": layouts.FlashDone,
-	"retried": layouts.FlashDone, "sign_in_canceled": layouts.FlashDone,
-	"refund_succeeded": layouts.FlashDone, "refund_pending": layouts.FlashDone, "refund_requires_action": layouts.FlashDone,
-	"refund_failed": layouts.FlashFault, "refund_canceled": layouts.FlashFault, "refund_refused": layouts.FlashFault,
-	"refund_unanswered": layouts.FlashFault,
-	"checked":           layouts.FlashDone, "check_unpaid": layouts.FlashDone, "check_away": layouts.FlashFault, "check_review": layouts.FlashFault,
-	"withdrawal_closed": layouts.FlashDone,
-	"reconciling":       layouts.FlashDone,
-	"profile_saved":     layouts.FlashDone, "unlinked": layouts.FlashDone, "last_sign_in": layouts.FlashFault,
-	"linked": layouts.FlashDone, "already_linked": layouts.FlashDone, "confirmed": layouts.FlashDone, "account_deleted": layouts.FlashDone,
-	"identity_taken": layouts.FlashFault, "address_taken": layouts.FlashFault, "identity_other": layouts.FlashFault, "identity_limit": layouts.FlashFault,
-	"not_present":     layouts.FlashFault,
-	"purpose_expired": layouts.FlashFault, "purpose_failed": layouts.FlashFault,
-	"access_relink": layouts.FlashDone, "access_right": layouts.FlashDone, "access_sessions": layouts.FlashDone,
-	"session_ended": layouts.FlashDone, "signed_out_everywhere": layouts.FlashDone,
-	flashPaying:   layouts.FlashDone,
-	"key_revoked": layouts.FlashDone, "feature_set": layouts.FlashDone,
-}
-
-// countedFlashes are those that come with a number.
-var countedFlashes = map[string]bool{"checked": true}
-
-const (
-	flashCookie = "flash"
-	flashPaying = "paying" // the order's page leads on to where it is paid
-	flashCount  = "."      // between a name and its number
-)
-
-// setFlash leaves a message for the next page. Only its name travels, so nobody can put words into our mouth; with
-// countedFlash also the number that it is about.
-func setFlash(c *fiber.Ctx, secure bool, name string) {
-	c.Cookie(&fiber.Cookie{Name: flashCookie, Value: name, Path: "/", MaxAge: 60, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: secure})
-}
-
-func countedFlash(c *fiber.Ctx, secure bool, name string, n int) {
-	setFlash(c, secure, name+flashCount+strconv.Itoa(n))
-}
-
-func (h *Handler) takeFlash(c *fiber.Ctx) *layouts.Flash {
-	name := c.Cookies(flashCookie)
-	if name == "" {
-		return nil
-	}
-	c.Cookie(&fiber.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: h.Sessions.secure})
-	name, count, counted := strings.Cut(name, flashCount)
-	kind, ok := flashes[name]
-	switch n := wholeNumber(count); {
-	case !ok || counted != countedFlashes[name] || counted && (n < 0 || n > math.MaxInt32):
-		return nil
-	case counted:
-		return &layouts.Flash{Kind: kind, Text: i18n.N(c.UserContext(), "flash."+name, int(n), i18n.M{"count": locales.Number(c.UserContext(), n)})}
-	}
-	return &layouts.Flash{Kind: kind, Text: locales.T(c.UserContext(), "flash."+name, nil)}
-}

@@ -141,14 +141,10 @@ func TestEveryNameHasAText(t *testing.T) {
 		keys = append(keys, "refund_request.status."+string(status))
 	}
 	for _, status := range models.RefundStatuses() {
-		keys = append(keys, "stripe_refund.status."+status, "flash.refund_"+status, "purchase_detail.refund."+status)
+		keys = append(keys, "stripe_refund.status."+status, "purchase_detail.refund."+status)
 	}
 	for _, status := range models.DisputeStatuses() {
 		keys = append(keys, "stripe_dispute.status."+status, "purchase_detail.dispute."+status)
-	}
-	for _, flash := range []string{"signed_out", "spent", "granted", "corrected", "retried", "refund_refused", "refund_unanswered", "checked.other", "check_unpaid",
-		"check_away", "check_review", "reconciling", "key_revoked"} {
-		keys = append(keys, "flash."+flash)
 	}
 	for _, code := range codes {
 		texts := flat(t, code)

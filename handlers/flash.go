@@ -1,0 +1,105 @@
+package handlers
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/invopop/ctxi18n/i18n"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/views/layouts"
+)
+
+// flashes are the messages that one page may leave for the next, and their kinds. The texts are flash.<name>.
+var flashes = map[string]layouts.FlashKind{
+	"signed_out":            layouts.FlashDone,
+	"signed_out_everywhere": layouts.FlashDone,
+	"sign_in_canceled":      layouts.FlashDone,
+
+	"linked":          layouts.FlashDone,
+	"already_linked":  layouts.FlashDone,
+	"unlinked":        layouts.FlashDone,
+	"last_sign_in":    layouts.FlashFault,
+	"confirmed":       layouts.FlashDone,
+	"not_present":     layouts.FlashFault,
+	"identity_taken":  layouts.FlashFault,
+	"identity_other":  layouts.FlashFault,
+	"identity_limit":  layouts.FlashFault,
+	"address_taken":   layouts.FlashFault,
+	"purpose_expired": layouts.FlashFault,
+	"purpose_failed":  layouts.FlashFault,
+
+	"profile_saved":   layouts.FlashDone,
+	"session_ended":   layouts.FlashDone,
+	"account_deleted": layouts.FlashDone,
+
+	"spent":     layouts.FlashDone,
+	flashPaying: layouts.FlashDone,
+
+	"granted":           layouts.FlashDone,
+	"corrected":         layouts.FlashDone,
+	"access_relink":     layouts.FlashDone,
+	"access_right":      layouts.FlashDone,
+	"access_sessions":   layouts.FlashDone,
+	"purchase_moved":    layouts.FlashDone,
+	"decided_book":      layouts.FlashDone,
+	"decided_foreign":   layouts.FlashDone,
+	"decided_share":     layouts.FlashDone,
+	"decided_close":     layouts.FlashDone,
+	"withdrawal_closed": layouts.FlashDone,
+	"key_revoked":       layouts.FlashDone,
+	"feature_set":       layouts.FlashDone,
+	"retried":           layouts.FlashDone,
+	"reconciling":       layouts.FlashDone,
+
+	"refund_succeeded":       layouts.FlashDone,
+	"refund_pending":         layouts.FlashDone,
+	"refund_requires_action": layouts.FlashDone,
+	"refund_failed":          layouts.FlashFault,
+	"refund_canceled":        layouts.FlashFault,
+	"refund_refused":         layouts.FlashFault,
+	"refund_unanswered":      layouts.FlashFault,
+
+	"checked":      layouts.FlashDone,
+	"check_unpaid": layouts.FlashDone,
+	"check_away":   layouts.FlashFault,
+	"check_review": layouts.FlashFault,
+}
+
+// countedFlashes are those that come with a number.
+var countedFlashes = map[string]bool{"checked": true}
+
+const (
+	flashCookie = "flash"
+	flashPaying = "paying" // the order's page leads on to where it is paid
+	flashCount  = "."      // between a name and its number
+)
+
+// setFlash leaves a message for the next page. Only its name travels, so nobody can put words into our mouth; with
+// countedFlash also the number that it is about.
+func setFlash(c *fiber.Ctx, secure bool, name string) {
+	c.Cookie(&fiber.Cookie{Name: flashCookie, Value: name, Path: "/", MaxAge: 60, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: secure})
+}
+
+func countedFlash(c *fiber.Ctx, secure bool, name string, n int) {
+	setFlash(c, secure, name+flashCount+strconv.Itoa(n))
+}
+
+func (h *Handler) takeFlash(c *fiber.Ctx) *layouts.Flash {
+	name := c.Cookies(flashCookie)
+	if name == "" {
+		return nil
+	}
+	c.Cookie(&fiber.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: h.Sessions.secure})
+	name, count, counted := strings.Cut(name, flashCount)
+	kind, ok := flashes[name]
+	switch n := wholeNumber(count); {
+	case !ok || counted != countedFlashes[name] || counted && (n < 0 || n > math.MaxInt32):
+		return nil
+	case counted:
+		return &layouts.Flash{Kind: kind, Text: i18n.N(c.UserContext(), "flash."+name, int(n), i18n.M{"count": locales.Number(c.UserContext(), n)})}
+	}
+	return &layouts.Flash{Kind: kind, Text: locales.T(c.UserContext(), "flash."+name, nil)}
+}

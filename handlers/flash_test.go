@@ -1,0 +1,75 @@
+package handlers
+
+import (
+	"os"
+	"testing"
+
+	"github.com/invopop/ctxi18n/i18n"
+	"gopkg.in/yaml.v3"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// Every message that a page may leave for the next has its text in every language, and every text its message.
+func TestEveryFlashHasAText(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../locales/en.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts struct{ Flash map[string]any }
+	if err := yaml.Unmarshal(source, &texts); err != nil {
+		t.Fatal(err)
+	}
+	for name := range texts.Flash {
+		if _, known := flashes[name]; !known {
+			t.Errorf("flash.%s is a text that no page shows", name)
+		}
+	}
+	catalog, err := locales.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range catalog.Codes() {
+		ctx, _ := catalog.Context(t.Context(), code)
+		for name := range flashes {
+			keys := []string{"flash." + name}
+			if countedFlashes[name] {
+				keys = []string{"flash." + name + ".zero", "flash." + name + ".one", "flash." + name + ".other"}
+			}
+			for _, key := range keys {
+				if !i18n.Has(ctx, key) {
+					t.Errorf("%s has no text for %s", code, key)
+				}
+			}
+		}
+	}
+}
+
+// Names that a handler composes are in the table, or the next page would say nothing.
+func TestComposedFlashesAreKnown(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, way := range models.WaysOut() {
+		if way != models.WayRefund { // its form has messages of its own
+			names = append(names, "decided_"+string(way))
+		}
+	}
+	for _, way := range pages.AccessWays {
+		names = append(names, "access_"+string(way))
+	}
+	for _, status := range models.RefundStatuses() {
+		names = append(names, "refund_"+status)
+	}
+	for _, problem := range fault.Problems() {
+		names = append(names, purposeFlash(problem))
+	}
+	for _, name := range names {
+		if _, known := flashes[name]; !known {
+			t.Errorf("the message %q is not in the table", name)
+		}
+	}
+}
