@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/url"
@@ -11,7 +12,9 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/invopop/ctxi18n/i18n"
 
+	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 )
 
@@ -94,6 +97,11 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 		t.Fatal(err)
 	}
 	waiting := w.waitForDecision()
+	catalog, err := locales.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	english, _ := catalog.Context(t.Context(), "en")
 	for _, name := range slices.Sorted(maps.Keys(routeRoles)) {
 		if !strings.HasPrefix(name, "POST /:locale/admin/") {
 			continue
@@ -111,6 +119,15 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 			l := lines[0]
 			if l.Actor != "admin" || l.ActorID == nil || *l.ActorID != w.users["admin"] || !strings.HasPrefix(l.RequestID, "req_") || len(l.Source) != 16 {
 				t.Errorf("the line is %+v, want the admin, the request and the sender in it", l)
+			}
+			var facts map[string]any
+			if err := json.Unmarshal(l.Detail, &facts); err != nil {
+				t.Fatal(err)
+			}
+			for fact := range facts {
+				if !i18n.Has(english, "admin_audit.facts."+fact) && fact != "cents" && fact != "currency" { // those two are shown as the amount
+					t.Errorf("the audit page has no name for %q", fact)
+				}
 			}
 		})
 	}
@@ -145,7 +162,7 @@ func TestRefusedAdminRequestsAreAudited(t *testing.T) {
 				t.Errorf("answered %d, want 404", status)
 			}
 			// What else they do does not make room for more.
-			if err := models.AppendAudit(w.db, models.Deed{Action: "session.end", UserID: w.users["other"]}); err != nil {
+			if err := models.AppendAudit(w.db, models.Deed{Action: models.ActionSessionEnd, UserID: w.users["other"]}); err != nil {
 				t.Fatal(err)
 			}
 		}

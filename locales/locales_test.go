@@ -146,6 +146,9 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, status := range models.DisputeStatuses() {
 		keys = append(keys, "stripe_dispute.status."+status, "purchase_detail.dispute."+status)
 	}
+	for _, action := range models.Actions() {
+		keys = append(keys, models.ActionKey(action))
+	}
 	for _, code := range codes {
 		texts := flat(t, code)
 		for _, key := range keys {

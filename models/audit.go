@@ -63,7 +63,7 @@ func (a Actor) kind() string {
 // Deed is something that a person did by hand and that the audit log keeps.
 type Deed struct {
 	ActorID   int64 // the admin; 0 for whoever the context says, without one for an operator on the command line
-	Action    string
+	Action    Action
 	UserID    int64          // on whose behalf; 0 for nobody's
 	Detail    map[string]any // never a secret, never an address
 	RequestID string         // the context's when empty
@@ -84,7 +84,7 @@ func AppendAudit(tx *gorm.DB, d Deed) error {
 	a.AdminID = cmp.Or(d.ActorID, a.AdminID)
 	err = tx.Exec(`INSERT INTO audit_log (actor, actor_id, action, user_id, detail, request_id, source)
 		VALUES (?, nullif(?::integer, 0), ?, nullif(?::integer, 0), ?::jsonb, ?, ?)`,
-		a.kind(), a.AdminID, d.Action, d.UserID, string(detail), cmp.Or(d.RequestID, a.RequestID), a.Source).Error
+		a.kind(), a.AdminID, d.Action.String(), d.UserID, string(detail), cmp.Or(d.RequestID, a.RequestID), a.Source).Error
 	if err != nil {
 		return fmt.Errorf("audit %s: %w", d.Action, err)
 	}

@@ -8,6 +8,18 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
+// Each action has a name of its own, which the log, the audit page and its texts use.
+func TestActionsAreNamed(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for i, name := range models.Actions() {
+		if name == "" || seen[name] {
+			t.Errorf("action %d is called %q, want a name that no other has", i+1, name)
+		}
+		seen[name] = true
+	}
+}
+
 // Who did something and from where comes with the context, so that no caller can leave it out.
 func TestAppendAuditKnowsTheActor(t *testing.T) {
 	t.Parallel()
@@ -33,12 +45,12 @@ func TestAppendAuditKnowsTheActor(t *testing.T) {
 			if c.actor != nil {
 				ctx = models.WithActor(ctx, *c.actor)
 			}
-			c.deed.Action = c.name
+			c.deed.Action = models.ActionReconcileStart
 			if err := models.AppendAudit(db.WithContext(ctx), c.deed); err != nil {
 				t.Fatal(err)
 			}
 			var got models.AuditEntry
-			if err := db.Where("action = ?", c.name).Take(&got).Error; err != nil {
+			if err := db.Order("id DESC").Where("action = ?", "reconcile.start").Take(&got).Error; err != nil {
 				t.Fatal(err)
 			}
 			same := func(a, b *int64) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }

@@ -246,7 +246,7 @@ func adminSamples(locale string) []sample {
 			Filter: pages.ListFilter{Status: "failed", Object: hostile}}), []string{"status", "kind", "from", "until", "q", "older", "newest"}},
 		{"events, refused", pages.AdminEvents(pages.AdminEventsData{Locale: locale, Alone: true, Filter: pages.ListFilter{From: hostile,
 			Errors: map[string]string{"from": "a", "until": "b", "q": "c", "status": "d", "kind": "e"}}}), []string{"from-error", "until-error", "q-error", "status-error", "kind-error"}},
-		{"audit", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Entries: sampleAudit(), Next: 7, Further: true, Actions: []string{"credits.grant", "x.y"}}), []string{"older", "newest", "user"}},
+		{"audit", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Entries: sampleAudit(), Next: 7, Further: true}), []string{"older", "newest", "user"}},
 		{"audit, none", pages.AdminAudit(pages.AdminAuditData{Locale: locale}), nil},
 		{"audit, nothing found", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Filter: pages.ListFilter{User: hostile}}), []string{"clear"}},
 	}

@@ -154,9 +154,9 @@ func (g Grant) entry() ledger.Entry {
 }
 
 func writeAudit(tx *gorm.DB, g Grant, posted ledger.Posted) error {
-	action := "credits.grant"
+	action := models.ActionCreditsGrant
 	if g.Delta < 0 {
-		action = "credits.correct"
+		action = models.ActionCreditsCorrect
 	}
 	return models.AppendAudit(tx, models.Deed{ActorID: g.ActorID, Action: action, UserID: g.UserID, RequestID: g.RequestID,
 		Detail: map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID}})

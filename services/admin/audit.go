@@ -62,12 +62,3 @@ func (s *Service) AuditOf(ctx context.Context, userID int64, limit int) ([]model
 	}
 	return entries, nil
 }
-
-// AuditActions lists what has ever been done.
-func (s *Service) AuditActions(ctx context.Context) ([]string, error) {
-	var actions []string
-	if err := s.DB.WithContext(ctx).Raw(`SELECT DISTINCT action FROM audit_log ORDER BY action`).Scan(&actions).Error; err != nil {
-		return nil, fmt.Errorf("actions of the audit log: %w", err)
-	}
-	return actions, nil
-}

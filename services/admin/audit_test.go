@@ -25,9 +25,9 @@ func TestAuditByFilter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(models.Deed{ActorID: boss.ID, Action: "credits.grant", UserID: ada.ID, Detail: map[string]any{"credits": 25, "note": "p1", "transaction_id": 99}, RequestID: "req_1"})
-	write(models.Deed{ActorID: boss.ID, Action: "purchase.refund", UserID: ada.ID, Detail: map[string]any{"purchase_id": "p1"}, RequestID: "req_2"})
-	write(models.Deed{Action: "key.create", Detail: map[string]any{"key_id": "k1"}})
+	write(models.Deed{ActorID: boss.ID, Action: models.ActionCreditsGrant, UserID: ada.ID, Detail: map[string]any{"credits": 25, "note": "p1", "transaction_id": 99}, RequestID: "req_1"})
+	write(models.Deed{ActorID: boss.ID, Action: models.ActionPurchaseRefund, UserID: ada.ID, Detail: map[string]any{"purchase_id": "p1"}, RequestID: "req_2"})
+	write(models.Deed{Action: models.ActionKeyCreate, Detail: map[string]any{"key_id": "k1"}})
 	for name, c := range map[string]struct {
 		q    admin.AuditQuery
 		want int
@@ -59,9 +59,6 @@ func TestAuditByFilter(t *testing.T) {
 	}
 	if of, err := s.AuditOf(ctx, ada.ID, 1); err != nil || len(of) != 1 || of[0].Action != "purchase.refund" {
 		t.Errorf("the newest line for the user is %+v (%v)", of, err)
-	}
-	if actions, err := s.AuditActions(ctx); err != nil || len(actions) != 3 || actions[0] != "credits.grant" {
-		t.Errorf("the actions are %v (%v)", actions, err)
 	}
 }
 

@@ -26,6 +26,13 @@ type Decision struct {
 	RequestID string
 }
 
+// What the audit log calls a decision about a purchase, and one about an event.
+var (
+	purchaseActions = map[models.WayOut]models.Action{models.WayBook: models.ActionPurchaseBook, models.WayForeign: models.ActionPurchaseForeign,
+		models.WayShare: models.ActionPurchaseShare}
+	eventActions = map[models.WayOut]models.Action{models.WayForeign: models.ActionEventForeign, models.WayClose: models.ActionEventClose}
+)
+
 // DecidePurchase does what a person decided about a purchase: book it as ordered, close it as not ours, or say how much
 // of its payment a dispute takes. Its events are booked by the same rules as before, which now see the decision.
 //
@@ -52,7 +59,7 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 		if rows, changed, err = s.decide(tx, p, d, detail); err != nil || !changed {
 			return err
 		}
-		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: "purchase." + string(d.Way), UserID: p.UserID, RequestID: d.RequestID, Detail: detail})
+		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: purchaseActions[d.Way], UserID: p.UserID, RequestID: d.RequestID, Detail: detail})
 	})
 	if err != nil {
 		return err
@@ -99,7 +106,7 @@ func (s *Service) DecideEvent(ctx context.Context, eventID string, d Decision) e
 	if err := CheckNote(d.Note); err != nil {
 		return err
 	}
-	if d.Way != models.WayForeign && d.Way != models.WayClose {
+	if _, known := eventActions[d.Way]; !known {
 		return fault.Field("way", fault.ChoiceUnknown)
 	}
 	return models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
@@ -111,7 +118,7 @@ func (s *Service) DecideEvent(ctx context.Context, eventID string, d Decision) e
 		if err != nil || !changed {
 			return err
 		}
-		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: "event." + string(d.Way), RequestID: d.RequestID,
+		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: eventActions[d.Way], RequestID: d.RequestID,
 			Detail: map[string]any{"note": d.Note, "event_id": event.EventID, "cause": event.LastError}})
 	})
 }
@@ -138,7 +145,7 @@ func (s *Service) CloseFinding(ctx context.Context, id int64, d Decision) error 
 		if err := tx.Exec(`UPDATE reconciliation_findings SET closed_at = ? WHERE id = ?`, s.Purchase.Now(), id).Error; err != nil {
 			return fmt.Errorf("close finding %d: %w", id, err)
 		}
-		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: "finding.close", RequestID: d.RequestID,
+		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: models.ActionFindingClose, RequestID: d.RequestID,
 			Detail: map[string]any{"note": d.Note, "object_id": f.ObjectID, "cause": f.Note}})
 	})
 }

@@ -17,5 +17,5 @@ func (s *Service) Deny(ctx context.Context, userID int64, method, path string) e
 	if len(path) > deniedPath {
 		path = path[:deniedPath]
 	}
-	return models.AppendAudit(s.DB.WithContext(ctx), models.Deed{Action: "admin.deny", UserID: userID, Detail: map[string]any{"method": method, "path": path}})
+	return models.AppendAudit(s.DB.WithContext(ctx), models.Deed{Action: models.ActionAdminDeny, UserID: userID, Detail: map[string]any{"method": method, "path": path}})
 }

@@ -98,9 +98,9 @@ func (f FeatureChange) check() error {
 
 func (f FeatureChange) deed(before models.FeaturePrice) models.Deed {
 	detail := map[string]any{"feature": f.Feature, "credits": f.Credits, "active": f.Active, "label_en": f.LabelEN, "label_de": f.LabelDE}
-	action := "feature.add"
+	action := models.ActionFeatureAdd
 	if !f.New {
-		action = "feature.change"
+		action = models.ActionFeatureChange
 		detail["credits_before"], detail["active_before"] = before.Credits, before.Active
 	}
 	return models.Deed{ActorID: f.ActorID, Action: action, RequestID: f.RequestID, Detail: detail}

@@ -73,7 +73,7 @@ func (s *Service) Unlink(ctx context.Context, userID int64, id string) error {
 			if err := endThrough(tx, userID, identity); err != nil {
 				return err
 			}
-			if err := auditIdentity(tx, "identity.unlink", userID, identity.Issuer); err != nil {
+			if err := auditIdentity(tx, models.ActionIdentityUnlink, userID, identity.Issuer); err != nil {
 				return err
 			}
 			return settleAddress(tx, userID, s.now())

@@ -110,5 +110,5 @@ func forget(tx *gorm.DB, userID int64) error {
 			return fmt.Errorf("forget user %d: %w", userID, err)
 		}
 	}
-	return models.AppendAudit(tx, models.Deed{Action: "account.delete", UserID: userID})
+	return models.AppendAudit(tx, models.Deed{Action: models.ActionAccountDelete, UserID: userID})
 }

@@ -93,7 +93,7 @@ func (k *Keys) Create(ctx context.Context, r KeyRequest) (key models.APIKey, pla
 			key, err = r.replay(tx)
 			return err
 		}
-		return auditKey(tx, "key.create", key, r.ActorID, r.RequestID)
+		return auditKey(tx, models.ActionKeyCreate, key, r.ActorID, r.RequestID)
 	})
 	if err != nil {
 		return models.APIKey{}, "", err
@@ -166,7 +166,7 @@ func (r *KeyRequest) replay(tx *gorm.DB) (models.APIKey, error) {
 }
 
 // auditKey writes down who made or revoked a key.
-func auditKey(tx *gorm.DB, action string, key models.APIKey, actorID int64, requestID string) error {
+func auditKey(tx *gorm.DB, action models.Action, key models.APIKey, actorID int64, requestID string) error {
 	detail := map[string]any{"key_id": key.ID, "name": key.Name, "prefix": key.Prefix, "scopes": key.Scopes, "per_minute": key.PerMinute}
 	if key.ExpiresAt != nil {
 		detail["expires"] = key.ExpiresAt.UTC().Format(time.DateOnly)
@@ -218,7 +218,7 @@ func (k *Keys) Revoke(ctx context.Context, id uuid.UUID, actorID int64, requestI
 			return fmt.Errorf("revoke service key %s: %w", id, err)
 		}
 		if len(revoked) > 0 {
-			return auditKey(tx, "key.revoke", revoked[0].APIKey, actorID, requestID)
+			return auditKey(tx, models.ActionKeyRevoke, revoked[0].APIKey, actorID, requestID)
 		}
 		var there bool
 		if err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = ?)`, id).Scan(&there).Error; err != nil {

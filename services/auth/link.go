@@ -47,7 +47,7 @@ func (s *Service) link(ctx context.Context, userID int64, config ProviderConfig,
 		if err != nil || already {
 			return err
 		}
-		return auditIdentity(tx, "identity.link", userID, a.issuer)
+		return auditIdentity(tx, models.ActionIdentityLink, userID, a.issuer)
 	})
 	if err != nil {
 		return false, fmt.Errorf("link a sign-in to user %d: %w", userID, err)
@@ -57,7 +57,7 @@ func (s *Service) link(ctx context.Context, userID int64, config ProviderConfig,
 }
 
 // auditIdentity writes down that a way into an account was opened or closed.
-func auditIdentity(tx *gorm.DB, action string, userID int64, issuer string) error {
+func auditIdentity(tx *gorm.DB, action models.Action, userID int64, issuer string) error {
 	return models.AppendAudit(tx, models.Deed{Action: action, UserID: userID, Detail: map[string]any{"issuer": issuer}})
 }
 

@@ -28,8 +28,8 @@ func (a arrival) pin(tx *gorm.DB, userID int64) error {
 	var news bool
 	if err == nil {
 		err = tx.Raw(`SELECT NOT EXISTS (SELECT FROM admin_identities WHERE email = ? AND issuer = ? AND subject = ?)
-			AND NOT EXISTS (SELECT FROM audit_log WHERE action = 'admin.refused' AND user_id = ?)`,
-			a.who.Email, a.issuer, a.who.Subject, userID).Scan(&news).Error
+			AND NOT EXISTS (SELECT FROM audit_log WHERE action = ? AND user_id = ?)`,
+			a.who.Email, a.issuer, a.who.Subject, models.ActionAdminRefused.String(), userID).Scan(&news).Error
 	}
 	if err != nil {
 		return fmt.Errorf("pin an admin's right: %w", err)
@@ -37,7 +37,7 @@ func (a arrival) pin(tx *gorm.DB, userID int64) error {
 	if !news {
 		return nil
 	}
-	return models.AppendAudit(tx, models.Deed{Action: "admin.refused", UserID: userID,
+	return models.AppendAudit(tx, models.Deed{Action: models.ActionAdminRefused, UserID: userID,
 		Detail: map[string]any{"provider": a.provider, "issuer": a.issuer}})
 }
 
@@ -94,7 +94,7 @@ func (s *Service) MoveRight(ctx context.Context, by ByAdmin) error {
 		if err != nil {
 			return fmt.Errorf("move an admin's right: %w", err)
 		}
-		return models.AppendAudit(tx, models.Deed{ActorID: by.ActorID, Action: "admin.move", UserID: by.UserID, RequestID: by.RequestID,
+		return models.AppendAudit(tx, models.Deed{ActorID: by.ActorID, Action: models.ActionAdminMove, UserID: by.UserID, RequestID: by.RequestID,
 			Detail: map[string]any{"issuer": rows[i].Issuer, "note": by.Note}})
 	})
 }
@@ -108,7 +108,7 @@ func ReleaseRight(ctx context.Context, db *gorm.DB, email string) (released bool
 		if released = done.RowsAffected > 0; done.Error != nil || !released {
 			return done.Error
 		}
-		return models.AppendAudit(tx, models.Deed{Action: "admin.release"})
+		return models.AppendAudit(tx, models.Deed{Action: models.ActionAdminRelease})
 	})
 	if err != nil {
 		return false, fmt.Errorf("release an admin's right: %w", err)

@@ -42,7 +42,7 @@ func reconcile(args []string, stdout io.Writer) (Command, error) {
 		return Command{}, err
 	}
 	return Command{Stripe: true, Run: func(ctx context.Context, env Env) error {
-		if err := models.AppendAudit(env.DB.WithContext(ctx), models.Deed{Action: "reconcile.start"}); err != nil {
+		if err := models.AppendAudit(env.DB.WithContext(ctx), models.Deed{Action: models.ActionReconcileStart}); err != nil {
 			return err
 		}
 		report, err := env.Purchase.Reconcile(ctx)

@@ -152,7 +152,7 @@ func (s *Service) Check(ctx context.Context, id string) (int, error) {
 		return 0, err
 	}
 	// First, so that it is known who asked whatever comes of it.
-	err = models.AppendAudit(s.DB.WithContext(ctx), models.Deed{Action: "purchase.check", UserID: d.UserID, Detail: map[string]any{"purchase_id": d.ID}})
+	err = models.AppendAudit(s.DB.WithContext(ctx), models.Deed{Action: models.ActionPurchaseCheck, UserID: d.UserID, Detail: map[string]any{"purchase_id": d.ID}})
 	if err != nil {
 		return 0, err
 	}

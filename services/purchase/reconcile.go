@@ -70,7 +70,7 @@ func (s *Service) RunReconcile(ctx context.Context) {
 
 // BeginReconcile asks the servers to reconcile now, and returns without waiting for it.
 func (s *Service) BeginReconcile(ctx context.Context) error {
-	if err := models.AppendAudit(s.DB.WithContext(ctx), models.Deed{Action: "reconcile.start"}); err != nil {
+	if err := models.AppendAudit(s.DB.WithContext(ctx), models.Deed{Action: models.ActionReconcileStart}); err != nil {
 		return err
 	}
 	if err := s.beginRun(ctx, 0); err != nil && !errors.Is(err, errNotDue) { // not due: one has ended at this very moment

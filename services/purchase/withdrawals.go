@@ -70,7 +70,7 @@ func (s *Service) CloseWithdrawal(ctx context.Context, id string, actorID int64,
 	if err != nil {
 		return err
 	}
-	deed := models.Deed{ActorID: actorID, Action: "withdrawal.close", RequestID: requestID, Detail: map[string]any{"withdrawal_id": w.ID}}
+	deed := models.Deed{ActorID: actorID, Action: models.ActionWithdrawalClose, RequestID: requestID, Detail: map[string]any{"withdrawal_id": w.ID}}
 	if w.UserID != nil {
 		deed.UserID = *w.UserID
 	}

@@ -258,9 +258,9 @@ func typeOptions(ctx context.Context, types []string) []components.Option {
 	return options
 }
 
-func actionOptions(ctx context.Context, actions []string) []components.Option {
+func actionOptions(ctx context.Context) []components.Option {
 	options := []components.Option{{Label: i18n.T(ctx, "admin_filter.every_action")}}
-	for _, a := range actions {
+	for _, a := range models.Actions() {
 		options = append(options, components.Option{Value: a, Label: auditAction(ctx, a)})
 	}
 	return options

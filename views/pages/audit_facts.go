@@ -19,7 +19,7 @@ type auditFact struct{ name, value, href string }
 
 // auditAction is what was done, in words where there are words for it.
 func auditAction(ctx context.Context, action string) string {
-	if key := "admin_audit.actions." + strings.ReplaceAll(action, ".", "_"); i18n.Has(ctx, key) {
+	if key := models.ActionKey(action); i18n.Has(ctx, key) {
 		return i18n.T(ctx, key)
 	}
 	return action

@@ -1,0 +1,83 @@
+package models
+
+import "strings"
+
+// Action is what a line of the audit log says was done. Only these are written, and the audit page offers them in this
+// order.
+type Action int
+
+// The actions. The zero value is none: the database refuses a line without an action.
+const (
+	ActionCreditsGrant Action = iota + 1
+	ActionCreditsCorrect
+	ActionPurchaseRefund
+	ActionPurchaseMove
+	ActionPurchaseCheck
+	ActionPurchaseBook
+	ActionPurchaseForeign
+	ActionPurchaseShare
+	ActionEventRetry
+	ActionEventForeign
+	ActionEventClose
+	ActionFindingClose
+	ActionReconcileStart
+	ActionWithdrawalClose
+	ActionFeatureAdd
+	ActionFeatureChange
+	ActionKeyCreate
+	ActionKeyRevoke
+	ActionIdentityLink
+	ActionIdentityUnlink
+	ActionIdentityRelink
+	ActionSessionEnd
+	ActionAccountClaim
+	ActionAccountDelete
+	ActionAdminRefused
+	ActionAdminMove
+	ActionAdminRelease
+	ActionAdminDeny
+	actionsEnd
+)
+
+// actionNames are what the log calls them.
+var actionNames = [actionsEnd]string{
+	ActionCreditsGrant:    "credits.grant",
+	ActionCreditsCorrect:  "credits.correct",
+	ActionPurchaseRefund:  "purchase.refund",
+	ActionPurchaseMove:    "purchase.move",
+	ActionPurchaseCheck:   "purchase.check",
+	ActionPurchaseBook:    "purchase.book",
+	ActionPurchaseForeign: "purchase.foreign",
+	ActionPurchaseShare:   "purchase.share",
+	ActionEventRetry:      "event.retry",
+	ActionEventForeign:    "event.foreign",
+	ActionEventClose:      "event.close",
+	ActionFindingClose:    "finding.close",
+	ActionReconcileStart:  "reconcile.start",
+	ActionWithdrawalClose: "withdrawal.close",
+	ActionFeatureAdd:      "feature.add",
+	ActionFeatureChange:   "feature.change",
+	ActionKeyCreate:       "key.create",
+	ActionKeyRevoke:       "key.revoke",
+	ActionIdentityLink:    "identity.link",
+	ActionIdentityUnlink:  "identity.unlink",
+	ActionIdentityRelink:  "identity.relink",
+	ActionSessionEnd:      "session.end",
+	ActionAccountClaim:    "account.claim",
+	ActionAccountDelete:   "account.delete",
+	ActionAdminRefused:    "admin.refused",
+	ActionAdminMove:       "admin.move",
+	ActionAdminRelease:    "admin.release",
+	ActionAdminDeny:       "admin.deny",
+}
+
+// Actions lists every action by its name in the log.
+func Actions() []string { return actionNames[ActionCreditsGrant:] }
+
+// String returns the action's name in the log.
+func (a Action) String() string { return actionNames[a] }
+
+// ActionKey is the locale key of an action by its name in the log.
+func ActionKey(name string) string {
+	return "admin_audit.actions." + strings.ReplaceAll(name, ".", "_")
+}
