@@ -28,6 +28,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/command"
 	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/doctor"
@@ -307,8 +308,9 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 	if err != nil {
 		return nil, nil, err
 	}
+	prices := &catalog.Service{DB: db, Stripe: buy.Stripe, Log: p.log}
 	if p.cfg.Mode == config.Sandbox {
-		if _, err := buy.SyncPrices(ctx); err != nil {
+		if _, err := prices.Sync(ctx); err != nil {
 			return nil, nil, fmt.Errorf("prepare the packages: %w", err)
 		}
 	}
@@ -318,7 +320,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 		return nil, nil, err
 	}
 	rows := auth.NewSessions(db, secrets, models.Now)
-	events := &webhook.Service{DB: db, Purchase: buy, Secrets: p.cfg.WebhookSecrets, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log}
+	events := &webhook.Service{DB: db, Purchase: buy, Catalog: prices, Secrets: p.cfg.WebhookSecrets, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log}
 	spending := &spend.Service{DB: db, Log: p.log}
 	h := &handlers.Handler{
 		Site: handlers.Site{
@@ -329,7 +331,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 		},
 		Sessions: handlers.NewSessions(rows, secrets, p.cfg.Secure()),
 		Limits:   limits,
-		Auth:     signIn, Purchase: buy, Webhook: events, Ledger: &ledger.Service{DB: db},
+		Auth:     signIn, Purchase: buy, Catalog: prices, Webhook: events, Ledger: &ledger.Service{DB: db},
 		Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: p.log},
 	}
 	return h, []func(context.Context){
@@ -460,6 +462,7 @@ func (p *program) work(ctx context.Context, c command.Command) error {
 		if env.Purchase, err = p.purchases(ctx, db); err != nil {
 			return err
 		}
+		env.Catalog = &catalog.Service{DB: db, Stripe: env.Purchase.Stripe, Log: p.log}
 	}
 	return c.Run(ctx, env)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -70,7 +71,8 @@ func (d *desk) sell() {
 	}
 	d.t.Cleanup(func() { server.Close(context.Background()) })
 	d.handler.Purchase = &purchase.Service{DB: d.db, Stripe: stripeapi.New(key, server.URL()), AppURL: "http://localhost", Now: models.Now, Log: quiet}
-	if _, err := d.handler.Purchase.SyncPrices(context.Background()); err != nil {
+	d.handler.Catalog = &catalog.Service{DB: d.db, Stripe: d.handler.Purchase.Stripe, Log: quiet}
+	if _, err := d.handler.Catalog.Sync(context.Background()); err != nil {
 		d.t.Fatal(err)
 	}
 }

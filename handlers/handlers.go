@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -24,6 +25,7 @@ type Handler struct {
 	Limits   *limit.Limiter
 	Auth     *auth.Service
 	Purchase *purchase.Service
+	Catalog  *catalog.Service
 	Spend    *spend.Service
 	Ledger   *ledger.Service
 	Admin    *admin.Service

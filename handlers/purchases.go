@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/views/pages"
@@ -36,7 +37,7 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 
 // packages is what is on sale.
 func (h *Handler) packages(c *fiber.Ctx) ([]pages.Package, error) {
-	prices, err := h.Purchase.Prices(c.UserContext())
+	prices, err := h.Catalog.Prices(c.UserContext())
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func packages(prices []models.Price, features []models.FeaturePrice) []pages.Pac
 	list := make([]pages.Package, len(prices))
 	best := 0
 	for i, p := range prices {
-		list[i] = pages.Package{Price: p, Bonus: purchase.Bonus(p), PerHundred: perHundred(p)}
+		list[i] = pages.Package{Price: p, Bonus: catalog.Bonus(p), PerHundred: perHundred(p)}
 		if analysis > 0 {
 			list[i].Analyses = int64(p.CreditsPerUnit / analysis)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -25,13 +26,14 @@ func (e UsageError) Error() string { return string(e) }
 type Env struct {
 	DB             *gorm.DB
 	Purchase       *purchase.Service // for a command that needs Stripe
+	Catalog        *catalog.Service  // likewise
 	Log            *slog.Logger
 	Stdout, Stderr io.Writer
 }
 
 // Command is one call of the program, understood and not yet done.
 type Command struct {
-	Stripe bool // it needs Env.Purchase
+	Stripe bool // it needs Env.Purchase and Env.Catalog
 	Run    func(ctx context.Context, env Env) error
 }
 

@@ -25,7 +25,7 @@ func syncPrices(args []string, stdout io.Writer) (Command, error) {
 		return Command{}, err
 	}
 	return Command{Stripe: true, Run: func(ctx context.Context, env Env) error {
-		n, err := env.Purchase.SyncPrices(ctx)
+		n, err := env.Catalog.Sync(ctx)
 		if err != nil {
 			return err
 		}

@@ -11,8 +11,8 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
@@ -33,8 +33,8 @@ func (s *SetUp) checkPrices(ctx context.Context) []Check {
 	defer func() { _ = models.Close(db) }() // the verdict is in
 	checks, err := s.comparePrices(ctx, db)
 	if err == nil && Ill(checks) && s.mends() {
-		buy := &purchase.Service{DB: db, Stripe: s.Stripe, AppURL: s.Config.AppURL, Livemode: s.Config.Livemode(), Now: s.Now, Log: s.Log}
-		if _, err = buy.SyncPrices(ctx); err == nil {
+		prices := &catalog.Service{DB: db, Stripe: s.Stripe, Log: s.Log}
+		if _, err = prices.Sync(ctx); err == nil {
 			checks, err = s.comparePrices(ctx, db)
 		}
 	}
@@ -48,7 +48,7 @@ func (s *SetUp) checkPrices(ctx context.Context) []Check {
 func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error) {
 	ctx, cancel := limited(ctx)
 	defer cancel()
-	packages := purchase.Packages()
+	packages := catalog.Packages()
 	params := &stripe.PriceListParams{}
 	params.Context = ctx
 	for _, p := range packages {
@@ -76,12 +76,12 @@ func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error)
 		}
 	}
 	for _, row := range ours {
-		if row.Currency != purchase.Currency {
+		if row.Currency != catalog.Currency {
 			checks = append(checks, pricesArea.red("doctor.prices.currencies", facts{"price": row.StripePriceID})...)
 		}
 	}
 	if len(checks) == 0 {
-		return pricesArea.ok("doctor.prices.ok", facts{"count": len(packages), "currency": strings.ToUpper(purchase.Currency)}), nil
+		return pricesArea.ok("doctor.prices.ok", facts{"count": len(packages), "currency": strings.ToUpper(catalog.Currency)}), nil
 	}
 	return checks, nil
 }
@@ -89,11 +89,11 @@ func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error)
 // checkStripesPrices looks at the product and all its prices on sale, those of payment links among them: whether they are
 // charged in our currency alone, and whether they are ours.
 func (s *SetUp) checkStripesPrices(ctx context.Context, db *gorm.DB) ([]Check, error) {
-	i, err := (&purchase.Service{DB: db}).Installation(ctx)
+	i, err := stripeapi.ReadInstallation(db.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
-	params := &stripe.PriceListParams{Product: stripe.String(purchase.ProductID), Active: stripe.Bool(true)}
+	params := &stripe.PriceListParams{Product: stripe.String(catalog.ProductID), Active: stripe.Bool(true)}
 	params.Context = ctx
 	params.AddExpand("data.currency_options")
 	var checks []Check
@@ -123,20 +123,20 @@ func (s *SetUp) checkStripesPrices(ctx context.Context, db *gorm.DB) ([]Check, e
 }
 
 // wrongPrice is what is wrong with a package's price at Stripe or here; empty when nothing is.
-func wrongPrice(p purchase.Package, theirs *stripe.Price, ours []models.Price) string {
+func wrongPrice(p catalog.Package, theirs *stripe.Price, ours []models.Price) string {
 	switch {
 	case theirs == nil:
 		return "doctor.prices.missing"
 	case !theirs.Active:
 		return "doctor.prices.inactive"
-	case string(theirs.Currency) != purchase.Currency:
+	case string(theirs.Currency) != catalog.Currency:
 		return "doctor.prices.currency"
 	case theirs.UnitAmount != int64(p.Cents), theirs.Metadata["credits"] != strconv.FormatInt(int64(p.Credits), 10):
 		return "doctor.prices.differs"
 	}
 	for _, row := range ours {
 		if row.StripePriceID == theirs.ID {
-			if row.PriceInCents != p.Cents || row.CreditsPerUnit != p.Credits || row.Currency != purchase.Currency {
+			if row.PriceInCents != p.Cents || row.CreditsPerUnit != p.Credits || row.Currency != catalog.Currency {
 				return "doctor.prices.table"
 			}
 			return ""

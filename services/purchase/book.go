@@ -23,7 +23,6 @@ type AskError struct {
 	SessionID  string // for what it sold
 	ChargeID   string // for the payment that it belongs to
 	PaymentRef string // for whose it is
-	Prices     bool   // for the prices as they stand
 	DisputeID  string // for how it stands
 	Revision   int    // of the dispute, as it is known
 }
@@ -38,7 +37,6 @@ type Told struct {
 	Sold    *Sold        // what the session sold
 	Charge  bool         // the charge is recorded
 	Payment bool         // a payment that is another product's is remembered as such
-	Prices  bool         // our table has Stripe's prices
 	Waited  bool         // no answer: the event has waited in vain for its purchase, so it is time to ask
 	Dispute *ToldDispute // how the dispute stands
 }
@@ -90,17 +88,12 @@ func (s *Service) answer(ctx context.Context, ask AskError, told *Told) error {
 			return err
 		}
 		told.Payment = true
-	case ask.DisputeID != "":
+	default:
 		found, err := s.fetchDispute(ctx, ask.DisputeID)
 		if err != nil {
 			return err
 		}
 		told.Dispute = &ToldDispute{Revision: ask.Revision, Dispute: found}
-	default:
-		if _, err := s.mirrorPrices(ctx); err != nil {
-			return err
-		}
-		told.Prices = true
 	}
 	return nil
 }

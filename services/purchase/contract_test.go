@@ -20,6 +20,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/sandbox/stripe/conformance"
 	"github.com/resume-matcher/credits/services/stripeapi"
@@ -54,7 +55,7 @@ func productAgainst(t *testing.T, api *client.API) {
 	ctx := context.Background()
 	db := dbtest.New(t)
 	s := &purchase.Service{DB: db, Stripe: api, AppURL: "https://credits.example.com", Now: models.Now, Log: slog.New(slog.DiscardHandler)}
-	if _, err := s.SyncPrices(ctx); err != nil {
+	if _, err := (&catalog.Service{DB: db, Stripe: api, Log: s.Log}).Sync(ctx); err != nil {
 		t.Errorf("sync prices: %v", err)
 	}
 	if err := db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1', 500, 2000)`).Error; err != nil {

@@ -86,7 +86,7 @@ func TestWhatWeMakeAtStripeCarriesOurTag(t *testing.T) {
 		if _, err := s.Stripe.Prices.Update(price.ID, &stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: ""}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.SyncPrices(t.Context()); err != nil {
+		if _, err := s.prices.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if again, err := s.Stripe.Prices.Get(price.ID, nil); err != nil || again.Metadata[stripeapi.TagKey] != i.ID.String() {
@@ -98,7 +98,7 @@ func TestWhatWeMakeAtStripeCarriesOurTag(t *testing.T) {
 		if _, err := s.Stripe.Prices.Update(price.ID, &stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: theirs}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.SyncPrices(t.Context()); err != nil {
+		if _, err := s.prices.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if again, err := s.Stripe.Prices.Get(price.ID, nil); err != nil || again.Metadata[stripeapi.TagKey] != theirs {

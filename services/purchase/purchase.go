@@ -18,6 +18,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/stripeapi"
@@ -150,7 +151,7 @@ func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) 
 			p = found
 			return err
 		}
-		price, err := activePrice(tx, o.PriceID)
+		price, err := catalog.ActivePrice(tx, o.PriceID)
 		if err != nil {
 			return err
 		}

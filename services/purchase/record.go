@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/catalog"
 )
 
 // What the rest of the package decides on, as Stripe said it. Amounts in cents of the currency named beside them.
@@ -145,7 +146,7 @@ func hear(p *models.Purchase, c Checkout, now time.Time) error {
 		p.Status, p.Cause = models.PurchaseReview, models.CauseAmount
 		return ReviewError(models.CauseAmount)
 	}
-	if credits, ok := parseCredits(c.Credits); ok {
+	if credits, ok := catalog.ParseCredits(c.Credits); ok {
 		p.Credits = credits // Stripe's metadata is the customer's word for it; ours is the same unless edited there
 	}
 	p.Status = models.PurchasePaid

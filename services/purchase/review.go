@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -42,10 +43,10 @@ func (s *Service) reviewPurchase(tx *gorm.DB, c Checkout, told Told, cause model
 		return nil, &AskError{SessionID: c.ID}
 	}
 	credits := told.Sold.Credits
-	if said, says := parseCredits(c.Credits); credits == 0 && says && cause != models.CauseSessionCredits {
+	if said, says := catalog.ParseCredits(c.Credits); credits == 0 && says && cause != models.CauseSessionCredits {
 		credits = said
 	}
-	if credits > MaxQuantity*maxCredits {
+	if credits > MaxQuantity*catalog.MaxCredits {
 		credits = 0 // nobody knows: a person says it
 	}
 	if err := errors.Join(lockPayment(tx, c.PaymentIntent), lockPayment(tx, c.ID)); err != nil {
@@ -121,7 +122,7 @@ func (s *Service) BookOrdered(tx *gorm.DB, p *models.Purchase, credits models.Cr
 		return nil, fault.Because(fault.Conflict, fault.NothingPaid)
 	}
 	if !p.OrderKnown() {
-		if credits < 1 || credits > MaxQuantity*maxCredits {
+		if credits < 1 || credits > MaxQuantity*catalog.MaxCredits {
 			return nil, fault.Field("credits", fault.CreditsRange)
 		}
 		p.Credits = credits

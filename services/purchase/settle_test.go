@@ -63,17 +63,3 @@ func TestTargetProperty(t *testing.T) {
 		}
 	})
 }
-
-func TestParseCredits(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]models.Credits{"1": 1, "500": 500, "1000000": 1_000_000, "007": 7} {
-		if got, ok := parseCredits(text); !ok || got != want {
-			t.Errorf("%q = %d, %v; want %d", text, got, ok, want)
-		}
-	}
-	for _, text := range []string{"", "0", "-1", "+1", " 5", "5 ", "1.5", "1e3", "1000001", "٣", "99999999999999999999"} {
-		if got, ok := parseCredits(text); ok {
-			t.Errorf("%q was read as %d credits", text, got)
-		}
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
@@ -27,14 +28,14 @@ type Sold struct {
 //
 // Units: credits. Errors: ErrForeign; ReviewError, beside the credits that a person may book, or 0.
 func (sold Sold) worth(tx *gorm.DB, c Checkout) (models.Credits, error) {
-	said, says := parseCredits(c.Credits)
+	said, says := catalog.ParseCredits(c.Credits)
 	named := uuid.Validate(c.PurchaseID) == nil // a purchase, which is not there
 	switch {
 	case sold.Known && sold.Units == 0, !sold.Known && !says && !named:
 		return 0, ErrForeign
 	case named:
 		return 0, ReviewError(models.CauseSessionUnknown)
-	case sold.Credits > MaxQuantity*maxCredits:
+	case sold.Credits > MaxQuantity*catalog.MaxCredits:
 		return 0, ReviewError(models.CauseSessionCredits)
 	case sold.Others:
 		return sold.Credits, ReviewError(models.CauseSessionMixed)
@@ -77,7 +78,8 @@ func (s *Service) askSold(ctx context.Context, sessionID string) (Sold, error) {
 	}
 	sold, missing, err := s.valueOf(ctx, items)
 	if err == nil && missing {
-		if _, err = s.mirrorPrices(ctx); err == nil {
+		prices := &catalog.Service{DB: s.DB, Stripe: s.Stripe, Log: s.Log}
+		if _, err = prices.Pull(ctx); err == nil {
 			sold, _, err = s.valueOf(ctx, items)
 		}
 	}
@@ -105,7 +107,7 @@ func (s *Service) valueOf(ctx context.Context, items []*stripe.LineItem) (sold S
 		if err != nil {
 			return sold, false, fmt.Errorf("price of a line item: %w", err)
 		}
-		own := item.Price.Product != nil && item.Price.Product.ID == ProductID
+		own := item.Price.Product != nil && item.Price.Product.ID == catalog.ProductID
 		if credits > 0 || own {
 			sold.Units += item.Quantity
 		}

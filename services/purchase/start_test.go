@@ -19,6 +19,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
@@ -32,13 +33,14 @@ const testKey = "sk_test_0123456789abcdef"
 // shop is the purchase service on the Stripe stand-in, with the packages on sale.
 type shop struct {
 	*purchase.Service
-	db    *gorm.DB
-	user  models.User
-	price map[models.Credits]models.Price
-	calls atomic.Int64 // sessions asked for, through a proxy in front of the stand-in
-	down  atomic.Bool  // whether that proxy answers at all
-	asked sync.Map     // method and path → how often
-	says  sync.Map     // path → what it answers in place of the stand-in
+	prices *catalog.Service
+	db     *gorm.DB
+	user   models.User
+	price  map[models.Credits]models.Price
+	calls  atomic.Int64 // sessions asked for, through a proxy in front of the stand-in
+	down   atomic.Bool  // whether that proxy answers at all
+	asked  sync.Map     // method and path → how often
+	says   sync.Map     // path → what it answers in place of the stand-in
 }
 
 func newShop(t *testing.T) *shop {
@@ -78,10 +80,11 @@ func newShop(t *testing.T) *shop {
 	}))
 	t.Cleanup(proxy.Close)
 	s.Service = &purchase.Service{DB: db, Stripe: stripeapi.New(testKey, proxy.URL), AppURL: "https://credits.example.com", Now: models.Now, Log: quiet}
-	if _, err := s.SyncPrices(context.Background()); err != nil {
+	s.prices = &catalog.Service{DB: db, Stripe: s.Stripe, Log: quiet}
+	if _, err := s.prices.Sync(context.Background()); err != nil {
 		t.Fatalf("sync prices: %v", err)
 	}
-	prices, err := s.Prices(context.Background())
+	prices, err := s.prices.Prices(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,49 +98,33 @@ func (s *shop) order(key string) purchase.Order {
 	return purchase.Order{UserID: s.user.ID, PriceID: s.price[500].StripePriceID, Quantity: 2, Locale: "de", Key: key}
 }
 
-func TestSyncPrices(t *testing.T) {
+func TestStartRefusesAPriceThatIsArchivedAtStripe(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	for credits, cents := range map[models.Credits]models.Cents{100: 500, 500: 2000, 1200: 3500} {
-		if p := s.price[credits]; p.PriceInCents != cents || p.Currency != "eur" || !p.Active {
-			t.Errorf("%d credits cost %d cents %s, want %d eur", credits, p.PriceInCents, p.Currency, cents)
-		}
-	}
-	before := s.price[500].StripePriceID
-	dbtest.Together(20, func(int) {
-		if n, err := s.SyncPrices(context.Background()); err != nil || n != 3 {
-			t.Errorf("sync again = %d prices, %v; want the same 3", n, err)
-		}
-	})
-	var now models.Price
-	if err := s.db.Take(&now, "credits_per_unit = 500 AND active").Error; err != nil || now.StripePriceID != before {
-		t.Errorf("the price of 500 credits changed from %s to %s (%v)", before, now.StripePriceID, err)
-	}
-	t.Run("a price archived at Stripe that we still believe in is refused", func(t *testing.T) {
-		if _, err := s.Stripe.Prices.Update(s.price[100].StripePriceID, &stripe.PriceParams{Active: stripe.Bool(false)}); err != nil {
-			t.Fatal(err)
-		}
-		order := s.order("archived")
-		order.PriceID = s.price[100].StripePriceID
+	wantRefused := func(t *testing.T, order purchase.Order) {
+		t.Helper()
 		if _, err := s.Start(context.Background(), order); fault.Of(err) == nil || fault.Of(err).Problem != fault.PriceUnknown {
 			t.Errorf("error = %v, want price unknown", err)
 		}
+	}
+	archive := func(t *testing.T, price models.Price) {
+		t.Helper()
+		if _, err := s.Stripe.Prices.Update(price.StripePriceID, &stripe.PriceParams{Active: stripe.Bool(false)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("while our table still has it on sale", func(t *testing.T) {
+		archive(t, s.price[100])
+		order := s.order("archived")
+		order.PriceID = s.price[100].StripePriceID
+		wantRefused(t, order)
 	})
-	t.Run("a price archived at Stripe is no longer sold, and comes back", func(t *testing.T) {
-		archive := &stripe.PriceParams{Active: stripe.Bool(false)}
-		if _, err := s.Stripe.Prices.Update(before, archive); err != nil {
+	t.Run("after the next sync", func(t *testing.T) {
+		archive(t, s.price[500])
+		if _, err := s.prices.Sync(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.SyncPrices(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Start(context.Background(), s.order("old price")); fault.Of(err) == nil || fault.Of(err).Problem != fault.PriceUnknown {
-			t.Errorf("start with an archived price: %v, want price unknown", err)
-		}
-		prices, err := s.Prices(context.Background())
-		if err != nil || len(prices) != 3 {
-			t.Errorf("%d packages on sale (%v), want 3", len(prices), err)
-		}
+		wantRefused(t, s.order("old price"))
 	})
 }
 

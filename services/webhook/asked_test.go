@@ -34,6 +34,7 @@ func (s *shop) answering(paths map[string]string, watch ...func()) (asked *atomi
 	}))
 	s.t.Cleanup(server.Close)
 	s.Purchase.Stripe = stripeapi.New("sk_test_0123456789", server.URL)
+	s.Catalog.Stripe = s.Purchase.Stripe
 	return asked, down
 }
 

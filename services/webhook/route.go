@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -192,15 +193,18 @@ func (s *Service) bookDeletion(tx *gorm.DB, _ string, o object, _ purchase.Told)
 	return outcome{}, err
 }
 
-// bookPrices keeps our table of prices the same as Stripe's.
-func (s *Service) bookPrices(_ *gorm.DB, _ string, o object, told purchase.Told) (outcome, error) {
+// errPullPrices says that booking an event needs all of Stripe's prices, which must be read where no lock is held.
+var errPullPrices = errors.New("Stripe's prices must be read")
+
+// bookPrices answers an event about our product or one of its prices by having all prices read: the event itself may be
+// older than what we have.
+func (s *Service) bookPrices(_ *gorm.DB, _ string, o object, _ purchase.Told) (outcome, error) {
 	product := o.ID
 	if o.Object == "price" {
 		product = string(o.Product)
 	}
-	err := purchase.BookPrices(product, told)
-	if errors.Is(err, purchase.ErrNotOurs) {
+	if product != catalog.ProductID {
 		return outcome{status: models.EventIgnored, note: models.CausePriceForeign}, nil
 	}
-	return outcome{}, err
+	return outcome{}, errPullPrices
 }

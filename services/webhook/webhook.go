@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/lane"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -25,6 +26,7 @@ const inlineBudget = 2 * time.Second
 type Service struct {
 	DB       *gorm.DB
 	Purchase *purchase.Service // books what an event says
+	Catalog  *catalog.Service  // reads Stripe's prices
 	Secrets  []string          // signing secrets, several while one is being rotated; none may be empty
 	Livemode bool              // whether our Stripe key moves real money
 	Now      func() time.Time
@@ -93,7 +95,7 @@ func (s *Service) take(ctx context.Context, event models.StripeEvent) error {
 	switch {
 	case err != nil || !fresh: // another delivery was faster
 		return err
-	case errors.As(cause, new(*purchase.AskError)): // now that the event is safe, there is time to ask
+	case errors.As(cause, new(*purchase.AskError)), errors.Is(cause, errPullPrices): // now that the event is safe, there is time to ask
 		s.attempt(inline, event.EventID)
 	default:
 		s.postpone(ctx, event.EventID, cause)
@@ -225,6 +227,25 @@ func (s *Service) book(ctx context.Context, eventID string) (outcome, error) {
 			return err
 		}
 		result.waited = true // perhaps
+		return s.mark(tx, *event, result)
+	})
+	if errors.Is(err, errPullPrices) {
+		return s.pullPrices(ctx, eventID)
+	}
+	return result, err
+}
+
+// pullPrices reads Stripe's prices and then marks the event that asked for it as done.
+func (s *Service) pullPrices(ctx context.Context, eventID string) (outcome, error) {
+	result := outcome{status: models.EventDone}
+	if _, err := s.Catalog.Pull(ctx); err != nil {
+		return result, err
+	}
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		event, err := claim(tx, eventID, true)
+		if err != nil || event == nil {
+			return err
+		}
 		return s.mark(tx, *event, result)
 	})
 	return result, err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/stripeapi"
@@ -39,6 +40,7 @@ func newShop(t testing.TB) *shop {
 	s := &shop{t: t, user: dbtest.User(t, db, "ada@example.com").ID, clock: models.Now()}
 	s.Service = &Service{DB: db, Secrets: []string{testSecret}, Now: func() time.Time { return s.clock }, Log: slog.New(slog.DiscardHandler)}
 	s.Purchase = &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789", stripeWithLineItems(t)), Now: s.Now, Log: s.Log}
+	s.Catalog = &catalog.Service{DB: db, Stripe: s.Purchase.Stripe, Log: s.Log}
 	s.must(db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
 	s.purchase = s.order("cs_1")
 	return s

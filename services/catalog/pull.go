@@ -1,10 +1,9 @@
-package purchase
+package catalog
 
 import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/stripe/stripe-go/v79"
 	"gorm.io/gorm"
@@ -13,14 +12,14 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// mirrorPrices copies the product's prices into our table. Rows are never deleted: purchases point at them.
+// Pull copies the product's prices from Stripe into our table. Rows are never deleted: purchases point at them.
 //
-// Locks: none across the network. Of two at once the one that was begun later stands: it has read every change that the
-// other was told of.
-func (s *Service) mirrorPrices(ctx context.Context) (int, error) {
+// Units: prices read. Locks: none across the network. If two run concurrently, the later one wins: it has read every change
+// that the earlier one knew of. Errors: fault.Unavailable when Stripe does not answer.
+func (s *Service) Pull(ctx context.Context) (int, error) {
 	var number int64
 	if err := s.DB.WithContext(ctx).Raw(`UPDATE price_copies SET begun = begun + 1 RETURNING begun`).Scan(&number).Error; err != nil {
-		return 0, fmt.Errorf("begin to mirror prices: %w", err)
+		return 0, fmt.Errorf("begin to pull prices: %w", err)
 	}
 	rows, err := s.readPrices(ctx)
 	if err != nil {
@@ -45,12 +44,12 @@ func (s *Service) mirrorPrices(ctx context.Context) (int, error) {
 		return tx.Exec(`UPDATE prices SET active = false, updated_at = now() WHERE active AND stripe_price_id NOT IN ?`, ids).Error
 	})
 	if err != nil {
-		return 0, fmt.Errorf("mirror prices: %w", err)
+		return 0, fmt.Errorf("pull prices: %w", err)
 	}
 	return len(rows), nil
 }
 
-// readPrices reads the product's prices as rows; those that cannot be bought, or that another one has replaced, are not
+// readPrices reads the product's prices as rows; a price that cannot be bought, or that another one has replaced, is not
 // active.
 func (s *Service) readPrices(ctx context.Context) ([]models.Price, error) {
 	onSale, err := s.productOnSale(ctx)
@@ -63,7 +62,7 @@ func (s *Service) readPrices(ctx context.Context) ([]models.Price, error) {
 	}
 	var rows []models.Price
 	for _, p := range prices {
-		row, ok := mirrored(p)
+		row, ok := rowOf(p)
 		if !ok {
 			s.Log.WarnContext(ctx, "a Stripe price without usable metadata.credits is not sold", "price_id", p.ID)
 			continue
@@ -92,17 +91,17 @@ func (s *Service) productPrices(ctx context.Context) ([]*stripe.Price, error) {
 }
 
 // replaced reports whether another price is sold for the same credits under its package's lookup key. A package has one
-// price, also when the sync that made a new one ended before the old one was archived.
+// price, even if the sync that made a new one was interrupted before it archived the old one.
 func replaced(p *stripe.Price, all []*stripe.Price) bool {
-	row, ok := mirrored(p)
-	key := Package{Credits: row.CreditsPerUnit}.lookupKey()
+	row, ok := rowOf(p)
+	key := Package{Credits: row.CreditsPerUnit}.LookupKey()
 	return ok && p.LookupKey != key && slices.ContainsFunc(all, func(other *stripe.Price) bool {
-		by, sold := mirrored(other)
+		by, sold := rowOf(other)
 		return sold && by.Active && by.CreditsPerUnit == row.CreditsPerUnit && other.LookupKey == key
 	})
 }
 
-// productOnSale reports whether our product is there and active: Stripe takes no order for the prices of one that is not.
+// productOnSale reports whether our product exists and is active: Stripe takes no order for prices of any other product.
 func (s *Service) productOnSale(ctx context.Context) (bool, error) {
 	get := &stripe.ProductParams{}
 	get.Context = ctx
@@ -116,37 +115,9 @@ func (s *Service) productOnSale(ctx context.Context) (bool, error) {
 	return product.Active && !product.Deleted, nil
 }
 
-// BookPrices answers an event about the product or one of its prices by reading all of them: the event itself may be
-// older than what we have. Rows are read from Stripe before the transaction, so nothing is left to do in it.
-//
-// Errors: AskError the first time; ErrNotOurs for another product's.
-func BookPrices(product string, told Told) error {
-	switch {
-	case product != ProductID:
-		return ErrNotOurs
-	case !told.Prices:
-		return &AskError{Prices: true}
-	}
-	return nil
-}
-
-// mirrored reads a Stripe price as a row; false when it does not say how many credits it holds, or has no fixed amount.
-func mirrored(p *stripe.Price) (models.Price, bool) {
-	credits, ok := parseCredits(p.Metadata["credits"])
+// rowOf reads a Stripe price as a row; false when it does not name its credits or has no fixed amount.
+func rowOf(p *stripe.Price) (models.Price, bool) {
+	credits, ok := ParseCredits(p.Metadata["credits"])
 	return models.Price{StripePriceID: p.ID, CreditsPerUnit: credits, PriceInCents: models.Cents(p.UnitAmount),
 		Currency: string(p.Currency), Active: p.Active}, ok && p.Type == stripe.PriceTypeOneTime && p.UnitAmount > 0
-}
-
-// maxCredits is the most that one metadata.credits may say.
-const maxCredits = 1_000_000
-
-// parseCredits reads metadata.credits: digits only, 1 to 1,000,000.
-func parseCredits(text string) (models.Credits, bool) {
-	for _, r := range text {
-		if r < '0' || r > '9' {
-			return 0, false
-		}
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	return models.Credits(n), err == nil && n >= 1 && n <= maxCredits
 }

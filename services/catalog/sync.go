@@ -1,4 +1,4 @@
-package purchase
+package catalog
 
 import (
 	"context"
@@ -7,59 +7,18 @@ import (
 	"strconv"
 
 	"github.com/stripe/stripe-go/v79"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// ProductID is the one product all packages belong to; Stripe lets us choose it.
-const ProductID = "resume_matcher_credits"
-
-// Package is one size in which credits are sold.
-type Package struct {
-	Credits models.Credits
-	Cents   models.Cents   // VAT included
-	Bonus   models.Credits // of the credits
-}
-
-// packages are what the product sells. `credits prices sync` brings Stripe to this list.
-var packages = []Package{{Credits: 100, Cents: 500}, {Credits: 500, Cents: 2000}, {Credits: 1200, Cents: 3500, Bonus: 200}}
-
-const packageCurrency = "eur"
-
-// lookupKey names a package at Stripe, whatever price object stands for it today.
-func (p Package) lookupKey() string { return fmt.Sprintf("resume_matcher_credits_%d", p.Credits) }
-
-func activePrice(tx *gorm.DB, id string) (models.Price, error) {
-	var price models.Price
-	err := tx.Where("stripe_price_id = ? AND active", id).Take(&price).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return price, fault.Field("price_id", fault.PriceUnknown)
-	}
-	if err != nil {
-		return price, fmt.Errorf("look up price: %w", err)
-	}
-	return price, nil
-}
-
-// Prices returns the packages on sale, smallest first.
-func (s *Service) Prices(ctx context.Context) ([]models.Price, error) {
-	var prices []models.Price
-	if err := s.DB.WithContext(ctx).Where("active").Order("credits_per_unit, stripe_price_id").Find(&prices).Error; err != nil {
-		return nil, fmt.Errorf("prices on sale: %w", err)
-	}
-	return prices, nil
-}
-
-// SyncPrices brings Stripe's product and prices to our packages and our table to Stripe's prices.
-// A price that is no longer ours is archived at Stripe and inactive here; sessions opened with it still book.
+// Sync pushes our packages to Stripe as prices of one product and then pulls all of its prices into our table. A price
+// that is no longer ours is archived at Stripe and inactive here; sessions opened with it still book.
 //
-// Units: prices mirrored. Idempotent. Errors: fault.Unavailable when Stripe does not answer.
+// Units: prices pulled. Idempotent. Errors: fault.Unavailable when Stripe does not answer.
 // Source: https://docs.stripe.com/products-prices/manage-prices#lookup-keys
-func (s *Service) SyncPrices(ctx context.Context) (int, error) {
-	i, err := s.Installation(ctx)
+func (s *Service) Sync(ctx context.Context) (int, error) {
+	i, err := stripeapi.ReadInstallation(s.DB.WithContext(ctx))
 	if err != nil {
 		return 0, err
 	}
@@ -74,7 +33,7 @@ func (s *Service) SyncPrices(ctx context.Context) (int, error) {
 	if err := s.archiveReplaced(ctx, i); err != nil {
 		return 0, err
 	}
-	return s.mirrorPrices(ctx)
+	return s.Pull(ctx)
 }
 
 func (s *Service) syncProduct(ctx context.Context, i models.Installation) error {
@@ -109,16 +68,16 @@ func (s *Service) syncProduct(ctx context.Context, i models.Installation) error 
 	return nil
 }
 
-// alreadyExists says that another replica was faster.
+// alreadyExists reports whether another replica created the object first.
 func alreadyExists(err error) bool {
 	var e *stripe.Error
 	return errors.As(err, &e) && e.Code == stripe.ErrorCodeResourceAlreadyExists
 }
 
-// syncPackage makes sure that the package's lookup key names an active price with its amount and credits. Amounts of a
-// Stripe price never change, so another amount is another price, to which the key moves.
+// syncPackage makes the package's lookup key name an active price with its amount and credits. The amount of a Stripe price
+// never changes, so a new amount is a new price, to which the key moves.
 func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installation) error {
-	list := &stripe.PriceListParams{LookupKeys: []*string{stripe.String(p.lookupKey())}}
+	list := &stripe.PriceListParams{LookupKeys: []*string{stripe.String(p.LookupKey())}}
 	list.Context = ctx
 	prices := s.Stripe.Prices.List(list)
 	var old *stripe.Price
@@ -128,17 +87,17 @@ func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installat
 	if err := prices.Err(); err != nil {
 		return stripeapi.Fault(err)
 	}
-	if old != nil && old.Active && old.UnitAmount == int64(p.Cents) && old.Currency == packageCurrency {
+	if old != nil && old.Active && old.UnitAmount == int64(p.Cents) && old.Currency == Currency {
 		return s.labelPrice(ctx, old, p, i)
 	}
 	create := &stripe.PriceParams{
-		Product: stripe.String(ProductID), Currency: stripe.String(packageCurrency), UnitAmount: stripe.Int64(int64(p.Cents)),
-		LookupKey: stripe.String(p.lookupKey()), TransferLookupKey: stripe.Bool(true),
+		Product: stripe.String(ProductID), Currency: stripe.String(Currency), UnitAmount: stripe.Int64(int64(p.Cents)),
+		LookupKey: stripe.String(p.LookupKey()), TransferLookupKey: stripe.Bool(true),
 		TaxBehavior: stripe.String(string(stripe.PriceTaxBehaviorInclusive)),
 		Metadata:    map[string]string{"credits": strconv.FormatInt(int64(p.Credits), 10), stripeapi.TagKey: i.ID.String()},
 	}
 	create.Context = ctx
-	key := fmt.Sprintf("price:%s:%s:%d", i.ID, p.lookupKey(), p.Cents)
+	key := fmt.Sprintf("price:%s:%s:%d", i.ID, p.LookupKey(), p.Cents)
 	if old != nil {
 		key += ":after:" + old.ID
 	}
@@ -149,8 +108,8 @@ func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installat
 	return nil
 }
 
-// archiveReplaced takes off sale at Stripe what another price has replaced: also the prices that an earlier sync left
-// when it ended half way.
+// archiveReplaced archives prices at Stripe that another price has replaced, including those that an interrupted sync left
+// active.
 func (s *Service) archiveReplaced(ctx context.Context, i models.Installation) error {
 	prices, err := s.productPrices(ctx)
 	if err != nil {
@@ -169,8 +128,8 @@ func (s *Service) archiveReplaced(ctx context.Context, i models.Installation) er
 	return nil
 }
 
-// labelPrice writes how many credits a price holds, and our tag, when somebody has taken that off it. A price of another
-// installation is left as it is.
+// labelPrice restores a price's credits and our tag in its metadata where they were removed. It does not touch a price of
+// another installation.
 func (s *Service) labelPrice(ctx context.Context, old *stripe.Price, p Package, i models.Installation) error {
 	credits := strconv.FormatInt(int64(p.Credits), 10)
 	if old.Metadata["credits"] == credits && old.Metadata[stripeapi.TagKey] != "" || stripeapi.Foreign(old.Metadata, i) {

@@ -1,4 +1,4 @@
-package purchase_test
+package catalog_test
 
 import (
 	"context"
@@ -11,26 +11,21 @@ import (
 	"testing"
 
 	"github.com/stripe/stripe-go/v79"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// heard is an event about our product's prices.
-func heard(t *testing.T, s *purchase.Service) {
+func pull(t *testing.T, s *catalog.Service) {
 	t.Helper()
-	err := s.Book(context.Background(), func(_ *gorm.DB, told purchase.Told) error {
-		return purchase.BookPrices("resume_matcher_credits", told)
-	})
-	if err != nil {
+	if _, err := s.Pull(context.Background()); err != nil {
 		t.Error(err)
 	}
 }
 
-func onSale(t *testing.T, s *purchase.Service) string {
+func onSale(t *testing.T, s *catalog.Service) string {
 	t.Helper()
 	prices, err := s.Prices(context.Background())
 	if err != nil {
@@ -63,11 +58,11 @@ func TestAnOlderPriceListDoesNotReplaceANewerOne(t *testing.T) {
 			"unit_amount":900,"product":"resume_matcher_credits","metadata":{"credits":"200"}}]}`, name)
 	}))
 	t.Cleanup(server.Close)
-	s := &purchase.Service{DB: dbtest.New(t), Stripe: stripeapi.New(testKey, server.URL), Now: models.Now, Log: slog.New(slog.DiscardHandler)}
+	s := &catalog.Service{DB: dbtest.New(t), Stripe: stripeapi.New(testKey, server.URL), Log: slog.New(slog.DiscardHandler)}
 	done := make(chan struct{})
-	go func() { defer close(done); heard(t, s) }()
+	go func() { defer close(done); pull(t, s) }()
 	<-reading
-	heard(t, s)
+	pull(t, s)
 	if got := onSale(t, s); got != "price_new" {
 		t.Errorf("on sale are %q, want price_new", got)
 	}
@@ -76,7 +71,7 @@ func TestAnOlderPriceListDoesNotReplaceANewerOne(t *testing.T) {
 	if got := onSale(t, s); got != "price_new" {
 		t.Errorf("once the slow copy has ended, on sale are %q, want price_new", got)
 	}
-	dbtest.Together(20, func(int) { heard(t, s) })
+	dbtest.Together(20, func(int) { pull(t, s) })
 	if got := onSale(t, s); got != "price_new" {
 		t.Errorf("after twenty copies at once on sale are %q, want price_new", got)
 	}
@@ -85,7 +80,7 @@ func TestAnOlderPriceListDoesNotReplaceANewerOne(t *testing.T) {
 // A sync that ended between making a price and archiving the one before it leaves two at Stripe: one of them is sold.
 func TestAPackageHasOnePriceAfterASyncThatEndedHalfWay(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	ctx := context.Background()
 	first := s.price[100].StripePriceID
 	// An earlier release sold the package for less. Its price has the key, and the one before it is active still.
@@ -98,24 +93,24 @@ func TestAPackageHasOnePriceAfterASyncThatEndedHalfWay(t *testing.T) {
 	wantSold := func(want func(models.Price) bool) {
 		t.Helper()
 		var sold []models.Price
-		if err := s.db.Find(&sold, "credits_per_unit = 100 AND active").Error; err != nil || len(sold) != 1 || !want(sold[0]) {
+		if err := s.DB.Find(&sold, "credits_per_unit = 100 AND active").Error; err != nil || len(sold) != 1 || !want(sold[0]) {
 			t.Errorf("100 credits are sold at %+v (%v), want one price", sold, err)
 		}
 	}
-	heard(t, s.Service)
+	pull(t, s.Service)
 	wantSold(func(p models.Price) bool { return p.StripePriceID == cheap.ID })
 
 	for _, id := range []string{first, cheap.ID} { // the sync makes its own price and gets no further
 		s.says.Store("/v1/prices/"+id, fmt.Sprintf(`{"id":%q,"object":"price"}`, id))
 	}
-	if _, err := s.SyncPrices(ctx); err != nil {
+	if _, err := s.Sync(ctx); err != nil {
 		t.Fatal(err)
 	}
 	s.says.Clear()
-	heard(t, s.Service)
+	pull(t, s.Service)
 	wantSold(func(p models.Price) bool { return p.PriceInCents == 500 && p.StripePriceID != first })
 
-	if _, err := s.SyncPrices(ctx); err != nil {
+	if _, err := s.Sync(ctx); err != nil {
 		t.Fatal(err)
 	}
 	wantSold(func(p models.Price) bool { return p.PriceInCents == 500 })
