@@ -27,6 +27,7 @@ import (
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/command"
@@ -315,7 +316,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 		}
 	}
 	limits := limit.New(db, nil)
-	signIn, err := p.signIn(ctx, db, secrets, limits)
+	signIn, err := p.signIn(ctx, db, secrets)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -331,7 +332,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 		},
 		Sessions: handlers.NewSessions(rows, secrets, p.cfg.Secure()),
 		Limits:   limits,
-		Auth:     signIn, Purchase: buy, Catalog: prices, Webhook: events, Ledger: &ledger.Service{DB: db},
+		Auth:     signIn, Keys: apikey.New(db, limits, p.log, nil), Purchase: buy, Catalog: prices, Webhook: events, Ledger: &ledger.Service{DB: db},
 		Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: p.log},
 	}
 	return h, []func(context.Context){
@@ -360,7 +361,7 @@ func (p *program) sessionSecrets() (secrets seal.Secrets, err error) {
 }
 
 // signIn offers every provider that is configured. The sandbox brings its own.
-func (p *program) signIn(ctx context.Context, db *gorm.DB, secrets seal.Secrets, limits *limit.Limiter) (*auth.Service, error) {
+func (p *program) signIn(ctx context.Context, db *gorm.DB, secrets seal.Secrets) (*auth.Service, error) {
 	if p.cfg.Mode == config.Sandbox {
 		cfg, server, err := sandbox.StartIdentity(ctx, p.cfg, p.log)
 		if err != nil {
@@ -376,7 +377,7 @@ func (p *program) signIn(ctx context.Context, db *gorm.DB, secrets seal.Secrets,
 		}
 	}
 	return auth.New(auth.Options{
-		DB: db, AppURL: p.cfg.AppURL, Providers: providers, AdminEmails: p.cfg.AdminEmails, Secrets: secrets, Limits: limits, Log: p.log, Now: models.Now,
+		DB: db, AppURL: p.cfg.AppURL, Providers: providers, AdminEmails: p.cfg.AdminEmails, Secrets: secrets, Log: p.log, Now: models.Now,
 	})
 }
 
@@ -514,7 +515,7 @@ func (p *program) standIn(ctx context.Context) error {
 	}
 	if err == nil && p.cfg.Mode == config.Sandbox {
 		if _, err = p.purchases(ctx, nil); err == nil {
-			_, err = p.signIn(ctx, nil, nil, nil)
+			_, err = p.signIn(ctx, nil, nil)
 		}
 	}
 	if err != nil {

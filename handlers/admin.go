@@ -118,7 +118,7 @@ func (h *Handler) addRecords(c *fiber.Ctx, data *pages.AdminUserData) error {
 	if data.Audit, err = h.Admin.AuditOf(ctx, user, recordsShown); err != nil {
 		return err
 	}
-	keys, err := h.Auth.Keys.List(ctx)
+	keys, err := h.Keys.List(ctx)
 	for _, k := range keys {
 		if k.CreatedBy != nil && *k.CreatedBy == user {
 			data.Keys = append(data.Keys, k)

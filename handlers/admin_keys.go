@@ -9,14 +9,14 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
 
-	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
 // newKeyForm is the form before anything is typed.
 func newKeyForm() pages.KeyForm {
-	return pages.KeyForm{PerMinute: strconv.Itoa(auth.DefaultPerMinute), Spend: true}
+	return pages.KeyForm{PerMinute: strconv.Itoa(apikey.DefaultPerMinute), Spend: true}
 }
 
 // showKeys is GET /{locale}/admin/keys: the service keys of other programs.
@@ -29,7 +29,7 @@ func (h *Handler) showKeys(c *fiber.Ctx) error {
 }
 
 func (h *Handler) renderKeys(c *fiber.Ctx, status int, data pages.AdminKeysData) error {
-	keys, err := h.Auth.Keys.List(c.UserContext())
+	keys, err := h.Keys.List(c.UserContext())
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (h *Handler) makeKey(c *fiber.Ctx) error {
 	if formKey == "" {
 		return fault.Because(fault.Malformed, fault.KeyMissing)
 	}
-	key, plaintext, err := h.Auth.Keys.Create(c.UserContext(), auth.KeyRequest{
+	key, plaintext, err := h.Keys.Create(c.UserContext(), apikey.Request{
 		Name: form.Name, Scopes: form.Scopes(), PerMinute: int(wholeNumber(strings.TrimSpace(form.PerMinute))),
 		ExpiresInDays: int(wholeNumber(cmp.Or(form.Days, "0"))),
 		ActorID:       currentUserID(c), RequestID: requestID(c), IdempotencyKey: formKey,
@@ -67,7 +67,7 @@ func (h *Handler) revokeKey(c *fiber.Ctx) error {
 	if err != nil {
 		return fault.New(fault.NotFound, nil)
 	}
-	if err := h.Auth.Keys.Revoke(c.UserContext(), id, currentUserID(c), requestID(c)); err != nil {
+	if err := h.Keys.Revoke(c.UserContext(), id, currentUserID(c), requestID(c)); err != nil {
 		return err
 	}
 	setFlash(c, h.Sessions.secure, "key_revoked")

@@ -36,7 +36,7 @@ func (h *Handler) identifyKey(c *fiber.Ctx) error {
 	if len(c.Request().Header.PeekAll(fiber.HeaderAuthorization)) > 1 {
 		return fault.Because(fault.Unauthenticated, fault.CallerUnknown)
 	}
-	key, err := h.Auth.Keys.Verify(c.UserContext(), strings.TrimSpace(presented), limit.Address(h.sender(c)))
+	key, err := h.Keys.Verify(c.UserContext(), strings.TrimSpace(presented), limit.Address(h.sender(c)))
 	if fault.Is(err, fault.Unauthenticated) {
 		err = fault.Because(fault.Unauthenticated, fault.CallerUnknown)
 	}

@@ -51,7 +51,7 @@ func TestServiceKey(t *testing.T) {
 	})
 	t.Run("is nobody in one way", func(t *testing.T) {
 		id, revoked := d.serviceKey("spend")
-		if err := d.handler.Auth.Keys.Revoke(t.Context(), id, 0, ""); err != nil {
+		if err := d.handler.Keys.Revoke(t.Context(), id, 0, ""); err != nil {
 			t.Fatal(err)
 		}
 		answers := map[string]bool{}

@@ -18,6 +18,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -51,9 +52,10 @@ func newDesk(t testing.TB) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
+	limits := limit.New(db, nil)
 	h := &Handler{
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
-		Sessions: NewSessions(auth.NewSessions(db, deskSecrets, nil), deskSecrets, false), Auth: signIn, Limits: limit.New(db, nil),
+		Sessions: NewSessions(auth.NewSessions(db, deskSecrets, nil), deskSecrets, false), Auth: signIn, Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
 		Ledger: &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet}, Admin: &admin.Service{DB: db, Log: quiet},
 	}
 	return &desk{t: t, db: db, app: NewApp(h), handler: h}
@@ -132,7 +134,7 @@ func (d *desk) signIn(userID int64) string {
 // serviceKey makes one and returns its id and the header line that proves it.
 func (d *desk) serviceKey(scope string) (uuid.UUID, string) {
 	d.t.Helper()
-	key, plaintext, err := d.handler.Auth.Keys.Create(context.Background(), auth.KeyRequest{Name: "Test", Scopes: []string{scope}})
+	key, plaintext, err := d.handler.Keys.Create(context.Background(), apikey.Request{Name: "Test", Scopes: []string{scope}})
 	if err != nil {
 		d.t.Fatal(err)
 	}

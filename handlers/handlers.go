@@ -8,6 +8,7 @@ import (
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -24,6 +25,7 @@ type Handler struct {
 	Sessions *Sessions
 	Limits   *limit.Limiter
 	Auth     *auth.Service
+	Keys     *apikey.Service
 	Purchase *purchase.Service
 	Catalog  *catalog.Service
 	Spend    *spend.Service

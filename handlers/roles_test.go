@@ -16,6 +16,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/spend"
@@ -204,6 +205,7 @@ func newRoleWorld(t *testing.T) *roleWorld {
 	h := w.handler
 	h.Site.Ready = func(context.Context) error { return nil }
 	h.Limits = limit.New(w.db, func() time.Time { return time.Now().Add(w.later) })
+	h.Keys = apikey.New(w.db, h.Limits, quiet, nil)
 	h.Webhook = &webhook.Service{DB: w.db, Purchase: h.Purchase, Now: models.Now, Log: quiet}
 	w.users = map[string]int64{"owner": w.user("ada@example.org", 100).ID, "other": w.user("eve@example.org", 100).ID, "admin": w.boss().ID}
 	id := func(query string, args ...any) (id string) {
@@ -219,7 +221,7 @@ func newRoleWorld(t *testing.T) *roleWorld {
 	w.keys["spend"] = header
 	revoked, header := w.serviceKey(models.ScopeSpend)
 	w.keys["revoked"] = header
-	if err := h.Auth.Keys.Revoke(t.Context(), revoked, 0, ""); err != nil {
+	if err := h.Keys.Revoke(t.Context(), revoked, 0, ""); err != nil {
 		t.Fatal(err)
 	}
 	spare, _ := w.serviceKey(models.ScopeRead)
@@ -259,7 +261,7 @@ func (d *desk) boss() models.User {
 	d.t.Helper()
 	const email = "boss@example.org"
 	h, quiet, err := d.handler, slog.New(slog.DiscardHandler), error(nil)
-	if h.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", AdminEmails: []string{email, "second@example.org"}, Limits: h.Limits, Log: quiet}); err != nil {
+	if h.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", AdminEmails: []string{email, "second@example.org"}, Log: quiet}); err != nil {
 		d.t.Fatal(err)
 	}
 	h.Admin = &admin.Service{DB: d.db, Purchase: h.Purchase, Webhook: h.Webhook, Log: quiet}

@@ -1,5 +1,4 @@
-// Package auth knows who somebody is: sign-in through goth's providers, identities, users, sessions and the
-// service keys of programs.
+// Package auth is sign-in through goth's providers: identities, users and sessions.
 //
 // goth speaks to the providers. What it leaves open is done here: state, PKCE and nonce belong to one sign-in each,
 // ID tokens are checked for their signature, and an e-mail address counts only where the provider has verified it.
@@ -20,7 +19,6 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/seal"
 )
 
@@ -34,15 +32,12 @@ type Options struct {
 	AdminEmails []string // users with one of these addresses, verified, are admins
 	Secrets     seal.Secrets
 	HTTPClient  *http.Client
-	Limits      *limit.Limiter // of the whole process; nil for one of its own
 	Log         *slog.Logger
 	Now         func() time.Time
 }
 
 // Service signs users in and says who they are.
 type Service struct {
-	Keys *Keys // programs that call us
-
 	db        *gorm.DB
 	providers []provider
 	admins    []string
@@ -60,10 +55,6 @@ func New(o Options) (*Service, error) {
 	if s.now == nil {
 		s.now = models.Now
 	}
-	if o.Limits == nil {
-		o.Limits = limit.New(o.DB, nil)
-	}
-	s.Keys = NewKeys(o.DB, o.Limits, s.log, nil)
 	if u, err := url.Parse(o.AppURL); err != nil || u.Host == "" {
 		return nil, errors.New("auth: the application's address is not an absolute URL")
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -52,7 +52,7 @@ func createKey(args []string, stdout io.Writer) (Command, error) {
 	set := flag.NewFlagSet("credits keys create", flag.ContinueOnError)
 	name := set.String("name", "", "what the key is for, 1 to 80 `characters`")
 	scope := set.String("scope", "", "what it may do: `spend`, read, or both with a comma; who may spend may also read")
-	perMinute := set.Int("per-minute", auth.DefaultPerMinute, "how many `calls` it has a minute, 1 to 1000000; 0 is no limit")
+	perMinute := set.Int("per-minute", apikey.DefaultPerMinute, "how many `calls` it has a minute, 1 to 1000000; 0 is no limit")
 	days := set.Int("expires-days", 0, "after how many `days` it ends by itself, 1 to 3650; 0 is never")
 	if err := Parse(set, "Makes a service key and prints it. It is stored as a hash, so this is the only time that it can be read.", args, 0, stdout); err != nil {
 		return Command{}, err
@@ -60,12 +60,12 @@ func createKey(args []string, stdout io.Writer) (Command, error) {
 	if strings.TrimSpace(*name) == "" || *scope == "" {
 		return Command{}, UsageError("keys create needs --name and --scope; credits keys create -h explains them")
 	}
-	request := auth.KeyRequest{Name: *name, PerMinute: *perMinute, ExpiresInDays: *days}
+	request := apikey.Request{Name: *name, PerMinute: *perMinute, ExpiresInDays: *days}
 	for word := range strings.SplitSeq(*scope, ",") {
 		request.Scopes = append(request.Scopes, strings.TrimSpace(word))
 	}
 	return Command{Run: func(ctx context.Context, env Env) error {
-		key, plaintext, err := auth.NewKeys(env.DB, nil, env.Log, nil).Create(ctx, request)
+		key, plaintext, err := apikey.New(env.DB, nil, env.Log, nil).Create(ctx, request)
 		if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
 			return UsageError("keys create: --" + strings.NewReplacer("scopes", "scope", "_", "-").Replace(f.Field) + " is wrong; credits keys create -h explains it")
 		}
@@ -87,7 +87,7 @@ func listKeys(args []string, stdout io.Writer) (Command, error) {
 		return Command{}, err
 	}
 	return Command{Run: func(ctx context.Context, env Env) error {
-		all, err := auth.NewKeys(env.DB, nil, env.Log, nil).List(ctx)
+		all, err := apikey.New(env.DB, nil, env.Log, nil).List(ctx)
 		if err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func revokeKey(args []string, stdout io.Writer) (Command, error) {
 		return Command{}, err
 	}
 	return Command{Run: func(ctx context.Context, env Env) error {
-		all := auth.NewKeys(env.DB, nil, env.Log, nil)
+		all := apikey.New(env.DB, nil, env.Log, nil)
 		key, err := all.Find(ctx, set.Arg(0))
 		switch {
 		case fault.Is(err, fault.NotFound):

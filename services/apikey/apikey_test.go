@@ -1,4 +1,4 @@
-package auth
+package apikey
 
 import (
 	"errors"
@@ -25,7 +25,7 @@ func addressed(text string) limit.Sender { return limit.Address(netip.MustParseA
 
 // keyring is a replica's keys on a database of the test's own.
 type keyring struct {
-	*Keys
+	*Service
 	t     *testing.T
 	db    *gorm.DB
 	clock *clock
@@ -45,7 +45,7 @@ func newKeyring(t *testing.T) keyring {
 
 // replica is another process on the same database, with the same clock and log.
 func (r keyring) replica() keyring {
-	r.Keys = NewKeys(r.db, limit.New(r.db, r.clock.Now), slog.New(slog.NewJSONHandler(r.log, nil)), r.clock.Now)
+	r.Service = New(r.db, limit.New(r.db, r.clock.Now), slog.New(slog.NewJSONHandler(r.log, nil)), r.clock.Now)
 	return r
 }
 
@@ -55,7 +55,7 @@ func (r keyring) make(perMinute int, scopes ...string) (models.APIKey, string) {
 	if scopes == nil {
 		scopes = []string{models.ScopeSpend}
 	}
-	key, plaintext, err := r.Create(r.t.Context(), KeyRequest{Name: "Resume Matcher", Scopes: scopes, PerMinute: perMinute})
+	key, plaintext, err := r.Create(r.t.Context(), Request{Name: "Resume Matcher", Scopes: scopes, PerMinute: perMinute})
 	if err != nil {
 		r.t.Fatalf("create: %v", err)
 	}
@@ -178,19 +178,19 @@ func TestKeyRequestsThatAreRefused(t *testing.T) {
 	r := newKeyring(t)
 	spend := []string{"spend"}
 	for name, c := range map[string]struct {
-		request KeyRequest
+		request Request
 		field   string
 	}{
-		"no name":           {KeyRequest{Name: " \t ", Scopes: spend}, "name"},
-		"a long name":       {KeyRequest{Name: strings.Repeat("ä", 81), Scopes: spend}, "name"},
-		"NUL in the name":   {KeyRequest{Name: "a\x00b", Scopes: spend}, "name"},
-		"a line break":      {KeyRequest{Name: "a\nb", Scopes: spend}, "name"},
-		"bytes in the name": {KeyRequest{Name: "a\xff", Scopes: spend}, "name"},
-		"no scope":          {KeyRequest{Name: "a"}, "scopes"},
-		"an unknown scope":  {KeyRequest{Name: "a", Scopes: []string{"spend", "admin"}}, "scopes"},
-		"a negative limit":  {KeyRequest{Name: "a", Scopes: spend, PerMinute: -1}, "per_minute"},
-		"a limit too high":  {KeyRequest{Name: "a", Scopes: spend, PerMinute: 1_000_001}, "per_minute"},
-		"a long form key":   {KeyRequest{Name: "a", Scopes: spend, IdempotencyKey: strings.Repeat("k", 256)}, "idempotency_key"},
+		"no name":           {Request{Name: " \t ", Scopes: spend}, "name"},
+		"a long name":       {Request{Name: strings.Repeat("ä", 81), Scopes: spend}, "name"},
+		"NUL in the name":   {Request{Name: "a\x00b", Scopes: spend}, "name"},
+		"a line break":      {Request{Name: "a\nb", Scopes: spend}, "name"},
+		"bytes in the name": {Request{Name: "a\xff", Scopes: spend}, "name"},
+		"no scope":          {Request{Name: "a"}, "scopes"},
+		"an unknown scope":  {Request{Name: "a", Scopes: []string{"spend", "admin"}}, "scopes"},
+		"a negative limit":  {Request{Name: "a", Scopes: spend, PerMinute: -1}, "per_minute"},
+		"a limit too high":  {Request{Name: "a", Scopes: spend, PerMinute: 1_000_001}, "per_minute"},
+		"a long form key":   {Request{Name: "a", Scopes: spend, IdempotencyKey: strings.Repeat("k", 256)}, "idempotency_key"},
 	} {
 		_, plaintext, err := r.Create(t.Context(), c.request)
 		if f := fault.Of(err); f == nil || f.Code != fault.Invalid || f.Field != c.field || plaintext != "" {
@@ -200,7 +200,7 @@ func TestKeyRequestsThatAreRefused(t *testing.T) {
 	if n := r.count(`SELECT (SELECT count(*) FROM api_keys) + (SELECT count(*) FROM audit_log)`); n != 0 {
 		t.Errorf("%d rows were written", n)
 	}
-	key, _, err := r.Create(t.Context(), KeyRequest{Name: "  " + strings.Repeat("ä", 80) + " ", Scopes: spend, PerMinute: 1_000_000})
+	key, _, err := r.Create(t.Context(), Request{Name: "  " + strings.Repeat("ä", 80) + " ", Scopes: spend, PerMinute: 1_000_000})
 	if err != nil || key.Name != strings.Repeat("ä", 80) {
 		t.Errorf("the longest name: %q, %v", key.Name, err)
 	}
@@ -209,8 +209,8 @@ func TestKeyRequestsThatAreRefused(t *testing.T) {
 func TestKeyFormSentTwentyTimesAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newKeyring(t)
-	admin := newUser(t, r.db)
-	request := KeyRequest{Name: "once", Scopes: []string{"spend"}, PerMinute: 5, ActorID: admin, RequestID: "req_example", IdempotencyKey: "form"}
+	admin := dbtest.User(t, r.db, "ada@example.com").ID
+	request := Request{Name: "once", Scopes: []string{"spend"}, PerMinute: 5, ActorID: admin, RequestID: "req_example", IdempotencyKey: "form"}
 	shown := make(chan string, 20)
 	ids := make(chan uuid.UUID, 20)
 	dbtest.Together(20, func(int) {
@@ -239,7 +239,7 @@ func TestKeyFormSentTwentyTimesAtOnce(t *testing.T) {
 	if _, _, err := r.Create(t.Context(), request); !fault.Is(err, fault.Conflict) {
 		t.Errorf("the form with another limit: %v, want a conflict", err)
 	}
-	request.ActorID = newUser(t, r.db)
+	request.ActorID = dbtest.User(t, r.db, "grace@example.com").ID
 	if key, plaintext, err := r.Create(t.Context(), request); err != nil || plaintext == "" || *key.CreatedBy != request.ActorID {
 		t.Errorf("another admin's form: %v, want a key", err)
 	}

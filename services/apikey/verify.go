@@ -1,4 +1,4 @@
-package auth
+package apikey
 
 import (
 	"context"
@@ -21,13 +21,13 @@ const (
 
 // knownKey is a key that was good when the database was last asked.
 type knownKey struct {
-	hash     keyHash
-	verified atomic.Pointer[finding]
+	hash     digest
+	verified atomic.Pointer[answer]
 	window   *limit.Window
 }
 
-// finding is what the database said of a key.
-type finding struct {
+// answer is what the database said of a key.
+type answer struct {
 	row   models.APIKey
 	asked time.Time // before the database was
 }
@@ -38,11 +38,11 @@ type finding struct {
 // Errors: fault.Unauthenticated, the same for whatever is no good key; fault.RateLimited with retryAfter in seconds when
 // the key has had its calls of this minute, or the sender the wrong keys of limit.WrongKey. Either is answered from memory
 // until the minute ends, by the database's clock.
-func (k *Keys) Verify(ctx context.Context, presented string, from limit.Sender) (models.APIKey, error) {
+func (k *Service) Verify(ctx context.Context, presented string, from limit.Sender) (models.APIKey, error) {
 	if !wellFormed(presented) {
 		return models.APIKey{}, fault.New(fault.Unauthenticated, nil)
 	}
-	known, err := k.admit(ctx, hashKey(presented), from)
+	known, err := k.admit(ctx, digestOf(presented), from)
 	if err != nil {
 		return models.APIKey{}, err
 	}
@@ -60,7 +60,7 @@ func (k *Keys) Verify(ctx context.Context, presented string, from limit.Sender) 
 }
 
 // admit returns a key that is good now.
-func (k *Keys) admit(ctx context.Context, hash keyHash, from limit.Sender) (*knownKey, error) {
+func (k *Service) admit(ctx context.Context, hash digest, from limit.Sender) (*knownKey, error) {
 	known := k.remembered(hash)
 	if known == nil {
 		return k.admitUnknown(ctx, hash, from)
@@ -77,20 +77,20 @@ func (k *Keys) admit(ctx context.Context, hash keyHash, from limit.Sender) (*kno
 	return known, nil
 }
 
-func (k *Keys) remembered(hash keyHash) *knownKey {
+func (k *Service) remembered(hash digest) *knownKey {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return k.known[hash]
 }
 
-func (k *Keys) forget(hash keyHash) {
+func (k *Service) forget(hash digest) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.known, hash)
 }
 
 // lookUp asks the database about a key; nil when it is not good. Calls at the same time ask once.
-func (k *Keys) lookUp(ctx context.Context, hash keyHash) (*knownKey, error) {
+func (k *Service) lookUp(ctx context.Context, hash digest) (*knownKey, error) {
 	known, err := k.once(ctx, string(hash[:]), func(ctx context.Context) (any, error) { return k.read(ctx, hash) })
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (k *Keys) lookUp(ctx context.Context, hash keyHash) (*knownKey, error) {
 }
 
 // renew is lookUp for those who need not wait for it. An error is for those who will have to.
-func (k *Keys) renew(ctx context.Context, hash keyHash) {
+func (k *Service) renew(ctx context.Context, hash digest) {
 	k.flights.DoChan(string(hash[:]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
 		defer cancel()
@@ -108,7 +108,7 @@ func (k *Keys) renew(ctx context.Context, hash keyHash) {
 }
 
 // once runs work for all who ask for it at the same time, whoever of them leaves meanwhile.
-func (k *Keys) once(ctx context.Context, name string, work func(context.Context) (any, error)) (any, error) {
+func (k *Service) once(ctx context.Context, name string, work func(context.Context) (any, error)) (any, error) {
 	done := k.flights.DoChan(name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
 		defer cancel()
@@ -125,9 +125,9 @@ func (k *Keys) once(ctx context.Context, name string, work func(context.Context)
 // readSQL finds a good key by its hash and, once a minute, notes that it is in use.
 const readSQL = `WITH used AS (UPDATE api_keys SET last_used_at = now()
 	WHERE key_hash = @hash AND ` + goodKey + ` AND (last_used_at IS NULL OR last_used_at <= now() - interval '1 minute'))
-SELECT key_hash, ` + keyColumns + ` FROM api_keys WHERE key_hash = @hash AND ` + goodKey
+SELECT key_hash, ` + columns + ` FROM api_keys WHERE key_hash = @hash AND ` + goodKey
 
-func (k *Keys) read(ctx context.Context, hash keyHash) (*knownKey, error) {
+func (k *Service) read(ctx context.Context, hash digest) (*knownKey, error) {
 	asked := k.now()
 	var rows []struct {
 		models.APIKey
@@ -148,13 +148,13 @@ func (k *Keys) read(ctx context.Context, hash keyHash) (*knownKey, error) {
 		known = &knownKey{hash: hash, window: k.limits.Window("key:"+rows[0].ID.String(), time.Minute)}
 		k.known[hash] = known
 	}
-	known.verified.Store(&finding{row: rows[0].APIKey, asked: asked})
+	known.verified.Store(&answer{row: rows[0].APIKey, asked: asked})
 	return known, nil
 }
 
 // admitUnknown decides on a key that we do not remember. A wrong one counts against its sender; a sender who has had the
 // number of them costs the database no more than one query a second, whatever comes.
-func (k *Keys) admitUnknown(ctx context.Context, hash keyHash, from limit.Sender) (*knownKey, error) {
+func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Sender) (*knownKey, error) {
 	wrong := k.limits.Of(limit.WrongKey, from)
 	if wait := wrong.Over(); wait > 0 {
 		return k.admitBlocked(ctx, hash, wait)
@@ -184,7 +184,7 @@ func (k *Keys) admitUnknown(ctx context.Context, hash keyHash, from limit.Sender
 }
 
 // whyRefused tells the holder of a key that has ended by itself what a stranger is not told.
-func (k *Keys) whyRefused(ctx context.Context, hash keyHash) error {
+func (k *Service) whyRefused(ctx context.Context, hash digest) error {
 	var ended bool
 	err := k.db.WithContext(ctx).Raw(`SELECT EXISTS (SELECT FROM api_keys WHERE key_hash = ? AND revoked_at IS NULL AND expires_at <= now())`, hash[:]).Scan(&ended).Error
 	switch {
@@ -198,12 +198,12 @@ func (k *Keys) whyRefused(ctx context.Context, hash keyHash) error {
 
 // roll is the hash of every good key.
 type roll struct {
-	hashes map[keyHash]struct{}
+	hashes map[digest]struct{}
 	asked  time.Time
 }
 
 // admitBlocked lets a good key through from a sender of too many wrong ones.
-func (k *Keys) admitBlocked(ctx context.Context, hash keyHash, wait time.Duration) (*knownKey, error) {
+func (k *Service) admitBlocked(ctx context.Context, hash digest, wait time.Duration) (*knownKey, error) {
 	live := k.live.Load()
 	if live == nil || k.now().Sub(live.asked) >= knownFor {
 		read, err := k.once(ctx, "roll", k.readRoll)
@@ -222,14 +222,14 @@ func (k *Keys) admitBlocked(ctx context.Context, hash keyHash, wait time.Duratio
 	return known, err
 }
 
-func (k *Keys) readRoll(ctx context.Context) (any, error) {
-	live := &roll{hashes: map[keyHash]struct{}{}, asked: k.now()}
+func (k *Service) readRoll(ctx context.Context) (any, error) {
+	live := &roll{hashes: map[digest]struct{}{}, asked: k.now()}
 	var hashes [][]byte
 	if err := k.db.WithContext(ctx).Raw(`SELECT key_hash FROM api_keys WHERE ` + goodKey).Scan(&hashes).Error; err != nil {
 		return nil, fmt.Errorf("list good keys: %w", err)
 	}
 	for _, hash := range hashes {
-		live.hashes[keyHash(hash)] = struct{}{}
+		live.hashes[digest(hash)] = struct{}{}
 	}
 	k.live.Store(live)
 	return live, nil

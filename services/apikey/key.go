@@ -1,4 +1,4 @@
-package auth
+package apikey
 
 import (
 	"crypto/rand"
@@ -10,28 +10,28 @@ import (
 // The checksum tells typing errors, and what only looks like a key to those who scan texts for secrets, apart from keys
 // without asking the database. It proves nothing: anybody can compute it.
 const (
-	keyMark      = "rmc_"
+	mark         = "rmc_"
 	secretLength = 32
-	sumLength    = 6                // 62^6 > 2^32
-	shownLength  = len(keyMark) + 8 // what stays readable; 142 bits do not
-	keyLength    = len(keyMark) + secretLength + sumLength
+	sumLength    = 6             // 62^6 > 2^32
+	shownLength  = len(mark) + 8 // what stays readable; 142 bits do not
+	keyLength    = len(mark) + secretLength + sumLength
 )
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// newKey makes a key that nobody guesses.
-func newKey() string {
-	key := append(make([]byte, 0, keyLength), keyMark...)
+// newPlaintext makes a key that nobody guesses.
+func newPlaintext() string {
+	key := append(make([]byte, 0, keyLength), mark...)
 	var raw [2 * secretLength]byte
-	for len(key) < len(keyMark)+secretLength {
+	for len(key) < len(mark)+secretLength {
 		rand.Read(raw[:]) // never fails: the program would have ended
 		for _, b := range raw {
-			if n := int(b); n < 4*len(base62) && len(key) < len(keyMark)+secretLength { // a remainder of 256 would prefer some letters
+			if n := int(b); n < 4*len(base62) && len(key) < len(mark)+secretLength { // a remainder of 256 would prefer some letters
 				key = append(key, base62[n%len(base62)])
 			}
 		}
 	}
-	sum := checksum(string(key[len(keyMark):]))
+	sum := checksum(string(key[len(mark):]))
 	return string(append(key, sum[:]...))
 }
 
@@ -47,17 +47,17 @@ func checksum(secret string) (sum [sumLength]byte) {
 
 // wellFormed reports whether a text can be a key at all.
 func wellFormed(text string) bool {
-	if len(text) != keyLength || text[:len(keyMark)] != keyMark {
+	if len(text) != keyLength || text[:len(mark)] != mark {
 		return false
 	}
-	sum := checksum(text[len(keyMark) : keyLength-sumLength])
+	sum := checksum(text[len(mark) : keyLength-sumLength])
 	return text[keyLength-sumLength:] == string(sum[:])
 }
 
-// keyHash is what the table has in a key's place. It needs neither salt nor many rounds: nobody can try 2^190 keys.
-type keyHash [sha256.Size]byte
+// digest is what the table has in a key's place. It needs neither salt nor many rounds: nobody can try 2^190 keys.
+type digest [sha256.Size]byte
 
-func hashKey(key string) keyHash {
+func digestOf(key string) digest {
 	var raw [keyLength]byte // longer texts are no keys
 	return sha256.Sum256(raw[:copy(raw[:], key)])
 }

@@ -1,4 +1,4 @@
-package auth
+package apikey
 
 import (
 	"context"
@@ -55,7 +55,7 @@ func (r keyring) cut() {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { models.Close(db) })
-	r.Keys.db, r.limits = db, limit.New(db, r.clock.Now)
+	r.Service.db, r.limits = db, limit.New(db, r.clock.Now)
 }
 
 // drain presents keys from twenty goroutines until each is refused with rate_limited, and says how often it was not.
@@ -156,7 +156,7 @@ func TestKeyWhenTheDatabaseIsGone(t *testing.T) {
 	r.cut()
 	r.wantGood(plaintext)
 	r.clock.Add(knownFor)
-	for _, key := range []string{plaintext, newKey()} {
+	for _, key := range []string{plaintext, newPlaintext()} {
 		if _, err := r.Verify(t.Context(), key, home); !models.Away(err) || fault.Of(err) != nil {
 			t.Errorf("verify = %v, want that the database is away", err)
 		}
@@ -171,7 +171,7 @@ func TestKeyWhenTheDatabaseIsGone(t *testing.T) {
 // wrongKeys is one of each kind.
 func wrongKeys(plaintext string) map[string]string {
 	return map[string]string{
-		"nothing": "", "the mark": "rmc_", "never made": newKey(), "a typo": plaintext[:20] + "-" + plaintext[21:], "cut": plaintext[:keyLength-1],
+		"nothing": "", "the mark": "rmc_", "never made": newPlaintext(), "a typo": plaintext[:20] + "-" + plaintext[21:], "cut": plaintext[:keyLength-1],
 		"longer": plaintext + "x", "longer by NUL": plaintext + "\x00", "in capitals": strings.ToUpper(plaintext), "spaces": " " + plaintext,
 		"another mark": "rmd_" + plaintext[4:], "bytes": "rmc_\xff\x00", "a megabyte": strings.Repeat("rmc_", 1<<18),
 	}
@@ -209,27 +209,27 @@ func TestWrongKeysAreLimited(t *testing.T) {
 			t.Fatal("no minute was long enough")
 		}
 		from, hosts = addressed(hosts[0]), hosts[1:]
-		return drain(t, newKey, from, fault.Unauthenticated, replicas...)
+		return drain(t, newPlaintext, from, fault.Unauthenticated, replicas...)
 	})
 	if n != int64(limit.WrongKey.Count) {
 		t.Errorf("%d wrong keys were looked at, want %d", n, limit.WrongKey.Count)
 	}
 	before := r.asked.Load()
 	for range 100 {
-		replicas[0].wantRefused(newKey(), from, fault.RateLimited)
+		replicas[0].wantRefused(newPlaintext(), from, fault.RateLimited)
 	}
 	if n := r.asked.Load() - before; n > 1 {
 		t.Errorf("100 more wrong keys asked the database %d times, want once a second", n)
 	}
-	replicas[0].wantRefused(newKey(), addressed("198.51.100.1"), fault.Unauthenticated)
+	replicas[0].wantRefused(newPlaintext(), addressed("198.51.100.1"), fault.Unauthenticated)
 	for _, replica := range replicas { // the good key is new to each
-		replica.wantRefused(newKey(), from, fault.RateLimited)
+		replica.wantRefused(newPlaintext(), from, fault.RateLimited)
 		if _, err := replica.Verify(t.Context(), good, from); err != nil {
 			t.Errorf("a good key from there: %v", err)
 		}
 	}
 	r.nextMinute()
-	replicas[0].wantRefused(newKey(), addressed("192.0.2.7"), fault.Unauthenticated)
+	replicas[0].wantRefused(newPlaintext(), addressed("192.0.2.7"), fault.Unauthenticated)
 }
 
 // What cannot be a key costs no statement and counts for nobody, however often it comes.
@@ -257,7 +257,7 @@ func TestKeyRevokedAtABlockedAddress(t *testing.T) {
 	t.Parallel()
 	r := newKeyring(t)
 	made, plaintext := r.make(0)
-	r.withinAMinute(func() int64 { return drain(t, newKey, home, fault.Unauthenticated, r) })
+	r.withinAMinute(func() int64 { return drain(t, newPlaintext, home, fault.Unauthenticated, r) })
 	r.wantGood(plaintext)
 	if err := r.replica().Revoke(t.Context(), made.ID, 0, ""); err != nil {
 		t.Fatal(err)
@@ -273,13 +273,13 @@ func TestNewKeysAreWellFormedAndDiffer(t *testing.T) {
 	seen := map[string]bool{}
 	letters := map[byte]int{}
 	for range 1000 {
-		key := newKey()
+		key := newPlaintext()
 		if !wellFormed(key) || seen[key] {
 			t.Fatalf("%d characters that are no new key", len(key))
 		}
 		seen[key] = true
 		for i := range secretLength {
-			letters[key[len(keyMark)+i]]++
+			letters[key[len(mark)+i]]++
 		}
 		for i := range len(key) {
 			if wellFormed(key[:i] + "-" + key[i+1:]) {
@@ -295,11 +295,11 @@ func TestNewKeysAreWellFormedAndDiffer(t *testing.T) {
 }
 
 func FuzzWellFormed(f *testing.F) {
-	for _, seed := range []string{"", "rmc_", newKey(), strings.Repeat("é", 21)} {
+	for _, seed := range []string{"", "rmc_", newPlaintext(), strings.Repeat("é", 21)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if hash := hashKey(text); wellFormed(text) && (len(text) != keyLength || hash == hashKey(text[:keyLength-1])) {
+		if hash := digestOf(text); wellFormed(text) && (len(text) != keyLength || hash == digestOf(text[:keyLength-1])) {
 			t.Errorf("%q is well-formed", text)
 		}
 	})
@@ -310,8 +310,8 @@ func BenchmarkVerify(b *testing.B) {
 	for _, perMinute := range []int{0, MaxPerMinute} {
 		b.Run(fmt.Sprintf("limit=%d", perMinute), func(b *testing.B) {
 			db := dbtest.New(b)
-			k := NewKeys(db, limit.New(db, nil), nil, nil)
-			_, plaintext, err := k.Create(b.Context(), KeyRequest{Name: "bench", Scopes: []string{models.ScopeSpend}, PerMinute: perMinute})
+			k := New(db, limit.New(db, nil), nil, nil)
+			_, plaintext, err := k.Create(b.Context(), Request{Name: "bench", Scopes: []string{models.ScopeSpend}, PerMinute: perMinute})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -1,4 +1,5 @@
-package auth
+// Package apikey holds the service keys with which programs call us: it makes, lists, revokes and verifies them.
+package apikey
 
 import (
 	"context"
@@ -23,41 +24,41 @@ import (
 
 // Limits of a service key.
 const (
-	MaxKeyName       = 80        // characters
+	MaxName          = 80        // characters
 	MaxPerMinute     = 1_000_000 // calls
 	DefaultPerMinute = 1000
-	MaxKeyDays       = 3650 // days until a key ends
+	MaxDays          = 3650 // days until a key ends
 	maxFormKey       = 255  // characters of an idempotency key
 )
 
-// Keys makes, revokes and verifies service keys, with which programs call us. Use one for the whole process: it
+// Service makes, revokes and verifies service keys, with which programs call us. Use one for the whole process: it
 // remembers for a moment which keys are good.
-type Keys struct {
+type Service struct {
 	db     *gorm.DB
 	limits *limit.Limiter
 	log    *slog.Logger
 	now    func() time.Time // the process's own; limits are judged by the database's
 
 	mu      sync.RWMutex
-	known   map[keyHash]*knownKey
+	known   map[digest]*knownKey
 	flights singleflight.Group
 	live    atomic.Pointer[roll]
 }
 
-// NewKeys returns the keys of a database. A nil log is silence; a nil now is the machine's clock, which no change of
+// New returns the keys of a database. A nil log is silence; a nil now is the machine's clock, which no change of
 // the time of day moves.
-func NewKeys(db *gorm.DB, limits *limit.Limiter, log *slog.Logger, now func() time.Time) *Keys {
+func New(db *gorm.DB, limits *limit.Limiter, log *slog.Logger, now func() time.Time) *Service {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	if now == nil {
 		now = time.Now
 	}
-	return &Keys{db: db, limits: limits, log: log, now: now, known: map[keyHash]*knownKey{}}
+	return &Service{db: db, limits: limits, log: log, now: now, known: map[digest]*knownKey{}}
 }
 
-// KeyRequest asks for a service key.
-type KeyRequest struct {
+// Request asks for a service key.
+type Request struct {
 	Name           string   // 1 to 80 characters, for people
 	Scopes         []string // spend, read
 	PerMinute      int      // calls, at most 1,000,000; 0 is no limit
@@ -67,7 +68,7 @@ type KeyRequest struct {
 	IdempotencyKey string // of the admin's form; without one each call makes a key
 }
 
-const keyColumns = `id, name, prefix, scopes, per_minute, created_by, created_at, last_used_at, revoked_at, expires_at`
+const columns = `id, name, prefix, scopes, per_minute, created_by, created_at, last_used_at, revoked_at, expires_at`
 
 // goodKey is the condition of a key that may be used.
 const goodKey = `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
@@ -76,7 +77,7 @@ const goodKey = `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now(
 //
 // Idempotent: by actor and idempotency key; a repeat gets the same row and an empty plaintext.
 // Errors: fault.Invalid for a wrong name, scope, limit or number of days; fault.Conflict when the idempotency key made another one.
-func (k *Keys) Create(ctx context.Context, r KeyRequest) (key models.APIKey, plaintext string, err error) {
+func (k *Service) Create(ctx context.Context, r Request) (key models.APIKey, plaintext string, err error) {
 	if err := r.clean(); err != nil {
 		return models.APIKey{}, "", err
 	}
@@ -84,7 +85,7 @@ func (k *Keys) Create(ctx context.Context, r KeyRequest) (key models.APIKey, pla
 	if err != nil {
 		return models.APIKey{}, "", fmt.Errorf("name service key: %w", err)
 	}
-	secret, made := newKey(), false
+	secret, made := newPlaintext(), false
 	err = models.Transaction(ctx, k.db, func(tx *gorm.DB) error {
 		if key, made, err = r.insert(tx, id, secret); err != nil {
 			return err
@@ -93,7 +94,7 @@ func (k *Keys) Create(ctx context.Context, r KeyRequest) (key models.APIKey, pla
 			key, err = r.replay(tx)
 			return err
 		}
-		return auditKey(tx, models.ActionKeyCreate, key, r.ActorID, r.RequestID)
+		return audit(tx, models.ActionKeyCreate, key, r.ActorID, r.RequestID)
 	})
 	if err != nil {
 		return models.APIKey{}, "", err
@@ -106,7 +107,7 @@ func (k *Keys) Create(ctx context.Context, r KeyRequest) (key models.APIKey, pla
 }
 
 // clean brings a request into its one form.
-func (r *KeyRequest) clean() error {
+func (r *Request) clean() error {
 	r.Name = strings.TrimSpace(r.Name)
 	asked := r.Scopes
 	r.Scopes = nil
@@ -117,13 +118,13 @@ func (r *KeyRequest) clean() error {
 	}
 	unknown := slices.ContainsFunc(asked, func(scope string) bool { return !slices.Contains(models.KeyScopes(), scope) })
 	switch {
-	case r.Name == "" || utf8.RuneCountInString(r.Name) > MaxKeyName || !models.Storable(r.Name) || strings.ContainsFunc(r.Name, unicode.IsControl):
+	case r.Name == "" || utf8.RuneCountInString(r.Name) > MaxName || !models.Storable(r.Name) || strings.ContainsFunc(r.Name, unicode.IsControl):
 		return fault.Field("name", fault.KeyNameLength)
 	case unknown || len(r.Scopes) == 0:
 		return fault.Field("scopes", fault.ScopesUnknown)
 	case r.PerMinute < 0 || r.PerMinute > MaxPerMinute:
 		return fault.Field("per_minute", fault.PerMinuteRange)
-	case r.ExpiresInDays < 0 || r.ExpiresInDays > MaxKeyDays:
+	case r.ExpiresInDays < 0 || r.ExpiresInDays > MaxDays:
 		return fault.Field("expires_days", fault.KeyDaysRange)
 	case utf8.RuneCountInString(r.IdempotencyKey) > maxFormKey || !models.Storable(r.IdempotencyKey):
 		return fault.Field("idempotency_key", fault.KeyLength)
@@ -132,12 +133,12 @@ func (r *KeyRequest) clean() error {
 }
 
 // insert writes the key down, unless this idempotency key has made one.
-func (r *KeyRequest) insert(tx *gorm.DB, id uuid.UUID, secret string) (models.APIKey, bool, error) {
-	hash := hashKey(secret)
+func (r *Request) insert(tx *gorm.DB, id uuid.UUID, secret string) (models.APIKey, bool, error) {
+	hash := digestOf(secret)
 	var rows []models.APIKey
 	err := tx.Raw(`INSERT INTO api_keys (id, name, prefix, key_hash, scopes, per_minute, created_by, idempotency_key, expires_at)
 		VALUES (?, ?, ?, ?, ?::text[], ?, nullif(?::integer, 0), nullif(?::text, ''), now() + make_interval(days => nullif(?::integer, 0)))
-		ON CONFLICT ON CONSTRAINT api_keys_idempotency_key_key DO NOTHING RETURNING `+keyColumns,
+		ON CONFLICT ON CONSTRAINT api_keys_idempotency_key_key DO NOTHING RETURNING `+columns,
 		id, r.Name, secret[:shownLength], hash[:], models.Scopes(r.Scopes), r.PerMinute, r.ActorID, r.IdempotencyKey, r.ExpiresInDays).Scan(&rows).Error
 	if err != nil {
 		return models.APIKey{}, false, fmt.Errorf("store service key: %w", err)
@@ -149,9 +150,9 @@ func (r *KeyRequest) insert(tx *gorm.DB, id uuid.UUID, secret string) (models.AP
 }
 
 // replay returns the key that this idempotency key made, if it is what is asked for again.
-func (r *KeyRequest) replay(tx *gorm.DB) (models.APIKey, error) {
+func (r *Request) replay(tx *gorm.DB) (models.APIKey, error) {
 	var key models.APIKey
-	err := tx.Raw(`SELECT `+keyColumns+` FROM api_keys WHERE created_by = ? AND idempotency_key = ?`, r.ActorID, r.IdempotencyKey).Scan(&key).Error
+	err := tx.Raw(`SELECT `+columns+` FROM api_keys WHERE created_by = ? AND idempotency_key = ?`, r.ActorID, r.IdempotencyKey).Scan(&key).Error
 	if err != nil {
 		return models.APIKey{}, fmt.Errorf("read service key made before: %w", err)
 	}
@@ -165,8 +166,8 @@ func (r *KeyRequest) replay(tx *gorm.DB) (models.APIKey, error) {
 	return key, nil
 }
 
-// auditKey writes down who made or revoked a key.
-func auditKey(tx *gorm.DB, action models.Action, key models.APIKey, actorID int64, requestID string) error {
+// audit writes down who made or revoked a key.
+func audit(tx *gorm.DB, action models.Action, key models.APIKey, actorID int64, requestID string) error {
 	detail := map[string]any{"key_id": key.ID, "name": key.Name, "prefix": key.Prefix, "scopes": key.Scopes, "per_minute": key.PerMinute}
 	if key.ExpiresAt != nil {
 		detail["expires"] = key.ExpiresAt.UTC().Format(time.DateOnly)
@@ -175,9 +176,9 @@ func auditKey(tx *gorm.DB, action models.Action, key models.APIKey, actorID int6
 }
 
 // List returns every key, those that are good first, the newest first.
-func (k *Keys) List(ctx context.Context) ([]models.APIKey, error) {
+func (k *Service) List(ctx context.Context) ([]models.APIKey, error) {
 	var keys []models.APIKey
-	err := k.db.WithContext(ctx).Raw(`SELECT ` + keyColumns + ` FROM api_keys ORDER BY NOT (` + goodKey + `), created_at DESC, id`).Scan(&keys).Error
+	err := k.db.WithContext(ctx).Raw(`SELECT ` + columns + ` FROM api_keys ORDER BY NOT (` + goodKey + `), created_at DESC, id`).Scan(&keys).Error
 	if err != nil {
 		return nil, fmt.Errorf("list service keys: %w", err)
 	}
@@ -186,13 +187,13 @@ func (k *Keys) List(ctx context.Context) ([]models.APIKey, error) {
 
 // Find returns the key that an id or a whole prefix names.
 // Errors: fault.NotFound; fault.Conflict when the prefix is that of several.
-func (k *Keys) Find(ctx context.Context, name string) (models.APIKey, error) {
+func (k *Service) Find(ctx context.Context, name string) (models.APIKey, error) {
 	id, err := uuid.Parse(name)
 	if err != nil && !models.Storable(name) {
 		return models.APIKey{}, fault.New(fault.NotFound, nil)
 	}
 	var keys []models.APIKey
-	err = k.db.WithContext(ctx).Raw(`SELECT `+keyColumns+` FROM api_keys WHERE id = ? OR prefix = ? LIMIT 2`, id, name).Scan(&keys).Error
+	err = k.db.WithContext(ctx).Raw(`SELECT `+columns+` FROM api_keys WHERE id = ? OR prefix = ? LIMIT 2`, id, name).Scan(&keys).Error
 	switch {
 	case err != nil:
 		return models.APIKey{}, fmt.Errorf("find service key: %w", err)
@@ -206,19 +207,19 @@ func (k *Keys) Find(ctx context.Context, name string) (models.APIKey, error) {
 
 // Revoke ends a key for ever, everywhere within a second. Its row stays.
 // Locks: the key. Idempotent: by id. Errors: fault.NotFound.
-func (k *Keys) Revoke(ctx context.Context, id uuid.UUID, actorID int64, requestID string) error {
+func (k *Service) Revoke(ctx context.Context, id uuid.UUID, actorID int64, requestID string) error {
 	var revoked []struct {
 		models.APIKey
 		KeyHash []byte
 	}
 	err := models.Transaction(ctx, k.db, func(tx *gorm.DB) error {
 		revoked = nil
-		err := tx.Raw(`UPDATE api_keys SET revoked_at = now() WHERE id = ? AND revoked_at IS NULL RETURNING key_hash, `+keyColumns, id).Scan(&revoked).Error
+		err := tx.Raw(`UPDATE api_keys SET revoked_at = now() WHERE id = ? AND revoked_at IS NULL RETURNING key_hash, `+columns, id).Scan(&revoked).Error
 		if err != nil {
 			return fmt.Errorf("revoke service key %s: %w", id, err)
 		}
 		if len(revoked) > 0 {
-			return auditKey(tx, models.ActionKeyRevoke, revoked[0].APIKey, actorID, requestID)
+			return audit(tx, models.ActionKeyRevoke, revoked[0].APIKey, actorID, requestID)
 		}
 		var there bool
 		if err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = ?)`, id).Scan(&there).Error; err != nil {
@@ -232,7 +233,7 @@ func (k *Keys) Revoke(ctx context.Context, id uuid.UUID, actorID int64, requestI
 	if err != nil || len(revoked) == 0 {
 		return err
 	}
-	k.forget(keyHash(revoked[0].KeyHash))
+	k.forget(digest(revoked[0].KeyHash))
 	k.log.InfoContext(ctx, "service key revoked", "key_id", id, "actor_id", actorID)
 	return nil
 }

@@ -1,4 +1,4 @@
-package auth
+package apikey
 
 import (
 	"slices"
@@ -13,7 +13,7 @@ import (
 func TestKeyEndsByItself(t *testing.T) {
 	t.Parallel()
 	r := newKeyring(t)
-	made, plaintext, err := r.Create(t.Context(), KeyRequest{Name: "Worker", Scopes: []string{models.ScopeSpend}, ExpiresInDays: 30, IdempotencyKey: "form"})
+	made, plaintext, err := r.Create(t.Context(), Request{Name: "Worker", Scopes: []string{models.ScopeSpend}, ExpiresInDays: 30, IdempotencyKey: "form"})
 	if err != nil || made.ExpiresAt == nil || made.ExpiresAt.Sub(made.CreatedAt) != 30*24*time.Hour {
 		t.Fatalf("made %+v, %v; want a key of thirty days", made, err)
 	}
@@ -57,13 +57,13 @@ func TestKeyEndsByItself(t *testing.T) {
 func TestKeyDaysAreBounded(t *testing.T) {
 	t.Parallel()
 	r := newKeyring(t)
-	for _, days := range []int{-1, MaxKeyDays + 1} {
-		_, _, err := r.Create(t.Context(), KeyRequest{Name: "Worker", Scopes: []string{models.ScopeRead}, ExpiresInDays: days})
+	for _, days := range []int{-1, MaxDays + 1} {
+		_, _, err := r.Create(t.Context(), Request{Name: "Worker", Scopes: []string{models.ScopeRead}, ExpiresInDays: days})
 		if f := fault.Of(err); f == nil || f.Code != fault.Invalid || f.Field != "expires_days" {
 			t.Errorf("a key of %d days: %v, want it refused", days, err)
 		}
 	}
-	request := KeyRequest{Name: "Worker", Scopes: []string{models.ScopeRead}, ExpiresInDays: 90, IdempotencyKey: "form", ActorID: dbtest.User(t, r.db, "boss@example.com").ID}
+	request := Request{Name: "Worker", Scopes: []string{models.ScopeRead}, ExpiresInDays: 90, IdempotencyKey: "form", ActorID: dbtest.User(t, r.db, "boss@example.com").ID}
 	if _, _, err := r.Create(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
