@@ -208,7 +208,7 @@ func (s *Server) answerWrite(ctx context.Context, e *endpoint, c *call, by calle
 		return t.keep(ctx, by.IdempotencyKey, hash, a)
 	})
 	if err == nil && emitted > 0 {
-		s.courier.nudge()
+		s.deliverer.Wake()
 	}
 	return a, err
 }

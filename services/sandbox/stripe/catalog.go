@@ -39,7 +39,7 @@ func (s *Server) createProduct(ctx context.Context, t *txn, c *call) (any, error
 	if err := c.form.require("name"); err != nil {
 		return nil, err
 	}
-	p := &product{ID: c.form["id"], Active: true, Created: t.now.Unix(), Images: []string{}}
+	p := &product{ID: c.form["id"], Active: true, Created: t.Now.Unix(), Images: []string{}}
 	if p.ID == "" {
 		p.ID = newID("prod_")
 	}
@@ -94,7 +94,7 @@ func (p *product) change(ctx context.Context, t *txn, f form) (err error) {
 	f.set(&p.TaxCode, "tax_code")
 	f.set(&p.UnitLabel, "unit_label")
 	f.set(&p.URL, "url")
-	p.Updated = t.now.Unix()
+	p.Updated = t.Now.Unix()
 	return t.record(ctx, p)
 }
 
@@ -104,7 +104,7 @@ func (s *Server) createPrice(ctx context.Context, t *txn, c *call) (any, error) 
 	}
 	amount := c.form.integer("unit_amount")
 	p := &price{
-		ID: newID("price_"), Active: true, Created: t.now.Unix(), Currency: strings.ToLower(c.form["currency"]),
+		ID: newID("price_"), Active: true, Created: t.Now.Unix(), Currency: strings.ToLower(c.form["currency"]),
 		TaxBehavior: "unspecified", UnitAmount: amount, UnitAmountDecimal: strconv.FormatInt(amount, 10),
 	}
 	var err error

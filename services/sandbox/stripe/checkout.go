@@ -118,8 +118,10 @@ func (s *Server) submitCheckout(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.fault(w, r, err, cs.Locale)
 	default:
-		if err := s.handOver(r.Context(), done.event, patience); err != nil {
-			s.log.Warn("stripe sandbox cannot wait for the webhook", "err", err)
+		waiting, cancel := context.WithTimeout(r.Context(), patience)
+		defer cancel()
+		if err := s.deliverer.Await(waiting, done.event); err != nil {
+			s.log.Warn("stripe sandbox: wait for the webhook failed", "err", err)
 		}
 		w.Header().Set("Cache-Control", "no-store")
 		http.Redirect(w, r, done.session.returnURL(), http.StatusSeeOther)

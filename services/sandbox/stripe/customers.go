@@ -13,7 +13,7 @@ var customerParams = metadataParams("metadata").with(addressParams("address"), s
 })
 
 func (s *Server) createCustomer(ctx context.Context, t *txn, c *call) (any, error) {
-	cus := newCustomer(t.now.Unix())
+	cus := newCustomer(t.Now.Unix())
 	return cus, cus.change(ctx, t, c.form)
 }
 

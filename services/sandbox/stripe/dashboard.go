@@ -2,12 +2,13 @@ package stripe
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
 // shown is how many payments and events the dashboard lists.
@@ -35,8 +36,8 @@ type paymentRow struct {
 }
 
 type eventRow struct {
-	ID, Time, Type, Status string
-	Attempts               int
+	delivery.Event
+	Time, Status string
 }
 
 // showDashboard lists payments and the delivery of events.
@@ -64,7 +65,10 @@ func (s *Server) showDashboard(w http.ResponseWriter, r *http.Request) {
 		if p.Settings, err = s.settingsForm(ctx, t); err != nil {
 			return err
 		}
-		p.Events, err = t.deliveries(ctx, p.page)
+		events, err := t.Events(ctx, shown)
+		for _, e := range events {
+			p.Events = append(p.Events, p.event(e))
+		}
 		return err
 	})
 	if err != nil {
@@ -112,46 +116,20 @@ func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) 
 	return all, nil
 }
 
-func (t *txn) deliveries(ctx context.Context, p page) (_ []eventRow, err error) {
-	rows, err := t.QueryContext(ctx, `SELECT e.id, e.created_at, e.type, coalesce(d.attempts, 0), e.delivered_at IS NOT NULL, d.status
-		FROM stripe_sandbox.events e LEFT JOIN LATERAL (
-			SELECT sum(attempts) AS attempts, (array_agg(last_status ORDER BY id DESC) FILTER (WHERE attempts > 0))[1] AS status
-			FROM stripe_sandbox.deliveries WHERE event = e.id) d ON true
-		ORDER BY e.seq DESC LIMIT $1`, shown)
-	if err != nil {
-		return nil, fmt.Errorf("list events: %w", err)
+// event puts an event into the words of the page.
+func (p page) event(e delivery.Event) eventRow {
+	row := eventRow{Event: e, Time: p.stamp(e.At)}
+	switch {
+	case e.Delivered && e.Attempts == 0:
+		row.Status = p.T("dashboard.unheard")
+	case e.Delivered:
+		row.Status = p.T("dashboard.delivered", "status", p.answer(e.Status))
+	case e.Attempts == 0:
+		row.Status = p.T("dashboard.waiting")
+	default:
+		row.Status = p.T("dashboard.failed", "status", p.answer(e.Status))
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var all []eventRow
-	for rows.Next() {
-		var one eventRow
-		var at time.Time
-		var delivered bool
-		var status sql.NullInt64
-		if err := rows.Scan(&one.ID, &at, &one.Type, &one.Attempts, &delivered, &status); err != nil {
-			return nil, fmt.Errorf("list events: %w", err)
-		}
-		one.Time = p.stamp(at)
-		code := p.T("dashboard.noanswer")
-		if status.Valid {
-			code = strconv.FormatInt(status.Int64, 10)
-		}
-		switch {
-		case delivered && one.Attempts == 0:
-			one.Status = p.T("dashboard.unheard")
-		case delivered:
-			one.Status = p.T("dashboard.delivered", "status", code)
-		case one.Attempts == 0:
-			one.Status = p.T("dashboard.waiting")
-		default:
-			one.Status = p.T("dashboard.failed", "status", code)
-		}
-		all = append(all, one)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list events: %w", err)
-	}
-	return all, nil
+	return row
 }
 
 // submitRefund gives money back from the dashboard.
@@ -167,7 +145,7 @@ func (s *Server) submitRefund(w http.ResponseWriter, r *http.Request) {
 	outcome := "done"
 	switch {
 	case err == nil:
-		s.courier.nudge()
+		s.deliverer.Wake()
 	case errors.Is(err, errAmount):
 		outcome = "error=amount"
 	case errors.Is(err, errChanged):

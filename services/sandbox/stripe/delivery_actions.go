@@ -2,15 +2,18 @@ package stripe
 
 import (
 	"context"
-	"fmt"
+	"database/sql"
+	"errors"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
-// deliveryState is how events are delivered, as /control/delivery tells it.
+// deliveryState is the answer of /control/delivery.
 type deliveryState struct {
-	plan
+	delivery.Plan
 	RedirectFirst bool `json:"redirect_first"`
 	Held          int  `json:"held"`
 }
@@ -18,23 +21,24 @@ type deliveryState struct {
 func (s *Server) deliveryState(ctx context.Context, t *txn) (any, error) { return t.deliveryState(ctx) }
 
 func (t *txn) deliveryState(ctx context.Context) (state deliveryState, err error) {
-	if state.plan, err = t.plan(ctx); err != nil {
+	if state.Plan, err = t.Plan(ctx); err != nil {
 		return state, err
 	}
-	if err := t.setting(ctx, settingRedirectFirst, &state.RedirectFirst); err != nil {
+	if state.RedirectFirst, err = t.RedirectFirst(ctx); err != nil {
 		return state, err
 	}
-	state.Held, err = t.held(ctx)
+	state.Held, err = t.CountHeld(ctx)
 	return state, err
 }
 
-// setDelivery sets how events are delivered, and whether Checkout waits for them; what is not given stays.
+// setDelivery changes how events are delivered and whether Checkout waits for them. A field that is absent changes
+// nothing.
 func (s *Server) setDelivery(ctx context.Context, c control) (any, error) {
 	err := c.only("mode", "times", "seconds", "types", "events", "redirect_first")
 	if err != nil {
 		return nil, err
 	}
-	var p plan
+	var p delivery.Plan
 	if c.values.Has("mode") {
 		if p, err = c.plan(); err != nil {
 			return nil, err
@@ -47,10 +51,10 @@ func (s *Server) setDelivery(ctx context.Context, c control) (any, error) {
 	var state deliveryState
 	err = s.store.write(ctx, caller{}, func(ctx context.Context, t *txn) (err error) {
 		if c.values.Has("mode") {
-			err = t.set(ctx, settingPlan, p)
+			err = t.SetPlan(ctx, p)
 		}
 		if err == nil && c.values.Has("redirect_first") {
-			err = t.set(ctx, settingRedirectFirst, first == "true")
+			err = t.SetRedirectFirst(ctx, first == "true")
 		}
 		if err != nil {
 			return err
@@ -61,10 +65,10 @@ func (s *Server) setDelivery(ctx context.Context, c control) (any, error) {
 	return state, err
 }
 
-// plan reads a mode with what it needs; the fields of other modes are passed over, since a form sends them all.
-func (c control) plan() (p plan, err error) {
-	p = plan{Mode: mode(c.text("mode")), Types: c.words("types")}
-	if !slices.Contains(modes, p.Mode) {
+// plan reads a mode and its fields. The fields of other modes are ignored, because the page's form sends them all.
+func (c control) plan() (p delivery.Plan, err error) {
+	p = delivery.Plan{Mode: delivery.Mode(c.text("mode")), Types: c.words("types")}
+	if !slices.Contains(delivery.Modes, p.Mode) {
 		return p, problem("mode", "value", string(p.Mode), "allowed", joinModes())
 	}
 	for _, kind := range p.Types {
@@ -76,34 +80,34 @@ func (c control) plan() (p plan, err error) {
 	if err != nil {
 		return p, err
 	}
-	if events > 0 && p.Mode != modeNormal {
+	if events > 0 && p.Mode != delivery.Normal {
 		p.Remaining = &events
 	}
 	switch p.Mode {
-	case modeDuplicate:
+	case delivery.Duplicate:
 		p.Times, err = c.count("times", 2, 20, 2)
-	case modeDelayed:
+	case delivery.Delayed:
 		p.Seconds, err = c.count("seconds", 1, int((48 * time.Hour).Seconds()), 30)
 	}
 	return p, err
 }
 
 func joinModes() string {
-	names := make([]string, len(modes))
-	for i, m := range modes {
+	names := make([]string, len(delivery.Modes))
+	for i, m := range delivery.Modes {
 		names[i] = string(m)
 	}
 	return strings.Join(names, ", ")
 }
 
-// releaseHeld sends what is held back.
+// releaseHeld sends the events that are held back.
 func (s *Server) releaseHeld(ctx context.Context, c control) (any, error) {
 	if err := c.only(); err != nil {
 		return nil, err
 	}
 	var n int
 	err := s.store.write(ctx, caller{}, func(ctx context.Context, t *txn) (err error) {
-		n, err = t.release(ctx)
+		n, err = t.Release(ctx)
 		return err
 	})
 	return map[string]any{"released": n}, err
@@ -119,52 +123,29 @@ func (s *Server) redeliver(ctx context.Context, c control) (any, error) {
 		return nil, err
 	}
 	err = s.store.write(ctx, caller{RequestID: newID("req_")}, func(ctx context.Context, t *txn) error {
-		endpoints, err := t.addressees(ctx, c.id, c.text("endpoint"))
+		receivers, err := t.receivers(ctx, c.id, c.text("endpoint"))
 		if err != nil {
 			return err
 		}
-		return t.sendAgain(ctx, c.id, endpoints, times)
+		return t.Redeliver(ctx, c.id, receivers, times)
 	})
 	return map[string]any{"event": c.id, "sent": times}, err
 }
 
-// addressees are the endpoints that an event is sent to again.
-func (t *txn) addressees(ctx context.Context, event, endpoint string) ([]string, error) {
-	kinds, err := column[string](ctx, t, `SELECT type FROM stripe_sandbox.events WHERE id = $1`, event)
-	if err != nil {
-		return nil, err
-	}
-	if len(kinds) == 0 {
+// receivers returns the endpoint that is named, or else those that the event was meant for.
+func (t *txn) receivers(ctx context.Context, event, endpoint string) ([]string, error) {
+	meant, err := t.Receivers(ctx, event)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
 		return nil, missing(kindEvent, event, pathParam[kindEvent])
-	}
-	if endpoint != "" {
+	case err != nil:
+		return nil, err
+	case endpoint != "":
 		var e webhookEndpoint
-		if err := t.get(ctx, endpoint, pathParam[kindEndpoint], &e); err != nil {
-			return nil, err
-		}
-		return []string{endpoint}, nil
+		return []string{endpoint}, t.get(ctx, endpoint, pathParam[kindEndpoint], &e)
+	case len(meant) == 0:
+		return nil, problem("nobody")
+	default:
+		return meant, nil
 	}
-	meant, err := column[string](ctx, t, `SELECT DISTINCT d.endpoint FROM stripe_sandbox.deliveries d
-		JOIN stripe_sandbox.objects o ON o.id = d.endpoint AND o.kind = $2 WHERE d.event = $1`, event, kindEndpoint)
-	if err == nil && len(meant) == 0 {
-		meant, err = t.listeners(ctx, kinds[0])
-	}
-	if err == nil && len(meant) == 0 {
-		err = problem("nobody")
-	}
-	return meant, err
-}
-
-func (t *txn) sendAgain(ctx context.Context, event string, endpoints []string, times int) error {
-	behind := map[string]int64{}
-	for range times {
-		for _, endpoint := range endpoints {
-			id, err := t.enqueue(ctx, delivery{event: event, endpoint: endpoint, mode: modeNormal, state: stateWaiting, behind: behind[endpoint]})
-			if err != nil {
-				return fmt.Errorf("send again: %w", err)
-			}
-			behind[endpoint] = id
-		}
-	}
-	return nil
 }

@@ -100,7 +100,7 @@ func (s *Server) change(done string, act func(context.Context, control) (any, er
 		default:
 			result, err = act(r.Context(), c)
 		}
-		s.courier.nudge()
+		s.deliverer.Wake()
 		s.answerControl(w, r, c, done, result, err)
 	}
 }

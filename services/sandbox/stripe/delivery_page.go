@@ -3,12 +3,11 @@ package stripe
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
+
+	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
 // deliveryPage shows how events travel, and what can be done about it.
@@ -16,7 +15,7 @@ type deliveryPage struct {
 	page
 	State deliveryState
 	Now   string // the mode in a sentence
-	Modes []mode
+	Modes []delivery.Mode
 	Held  []eventRow
 	Log   []deliveryRow
 	Typed url.Values // what was sent and could not be taken
@@ -26,10 +25,8 @@ type deliveryPage struct {
 
 // deliveryRow is one line of the delivery log.
 type deliveryRow struct {
-	ID                                           int64
-	Event, Type, Time, Mode, State, URL, Address string
-	Answer, Took, Error                          string
-	Attempts                                     int
+	delivery.Entry
+	Time, Mode, State, Answer, Took string
 }
 
 func (s *Server) showDelivery(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +35,7 @@ func (s *Server) showDelivery(w http.ResponseWriter, r *http.Request) {
 
 // sendDelivery sends the page, after a refusal with what was typed and why it could not be taken.
 func (s *Server) sendDelivery(w http.ResponseWriter, r *http.Request, status int, typed url.Values, wrong *controlProblem) {
-	p := deliveryPage{page: s.pages.page(nil, r, "delivery.title"), Modes: modes, Typed: typed}
+	p := deliveryPage{page: s.pages.page(nil, r, "delivery.title"), Modes: delivery.Modes, Typed: typed}
 	p.Done = p.T("delivery.done." + r.URL.Query().Get("done"))
 	if wrong != nil {
 		p.Error, p.Done = p.T("delivery.error."+wrong.key, wrong.pairs...), ""
@@ -47,22 +44,29 @@ func (s *Server) sendDelivery(w http.ResponseWriter, r *http.Request, status int
 		if p.State, err = t.deliveryState(ctx); err != nil {
 			return err
 		}
-		if p.Held, err = t.heldEvents(ctx, p.page); err != nil {
+		held, err := t.HeldEvents(ctx, shown)
+		if err != nil {
 			return err
 		}
-		p.Log, err = t.log(ctx, p.page)
+		for _, e := range held {
+			p.Held = append(p.Held, p.event(e))
+		}
+		log, err := t.Log(ctx, shown)
+		for _, e := range log {
+			p.Log = append(p.Log, p.delivery(e))
+		}
 		return err
 	})
 	if err != nil {
 		s.fault(w, r, err, nil)
 		return
 	}
-	p.Now = p.sentence(p.State.plan)
+	p.Now = p.sentence(p.State.Plan)
 	s.send(w, status, "delivery.html", p)
 }
 
 // sentence says how events are delivered.
-func (p page) sentence(now plan) string {
+func (p page) sentence(now delivery.Plan) string {
 	return p.T("delivery.now."+string(now.Mode), "times", strconv.Itoa(now.Times), "seconds", strconv.Itoa(now.Seconds))
 }
 
@@ -79,83 +83,35 @@ func (p deliveryPage) Value(name string) string {
 		return string(p.State.Mode)
 	case name == "events" && p.State.Remaining != nil:
 		return strconv.Itoa(*p.State.Remaining)
-	case name == "events" && p.State.Mode == modeNormal:
+	case name == "events" && p.State.Mode == delivery.Normal:
 		return "1" // harmless: what nobody thinks of ends by itself
 	}
 	return ""
 }
 
-// heldEvents are the events that wait to be released.
-func (t *txn) heldEvents(ctx context.Context, p page) (_ []eventRow, err error) {
-	rows, err := t.QueryContext(ctx, `SELECT id, created_at, type FROM stripe_sandbox.events
-		WHERE id IN (SELECT event FROM stripe_sandbox.deliveries WHERE state = 'held') ORDER BY seq LIMIT $1`, shown)
-	if err != nil {
-		return nil, fmt.Errorf("list held events: %w", err)
+// delivery puts a line of the log into the words of the page.
+func (p page) delivery(e delivery.Entry) deliveryRow {
+	row := deliveryRow{Entry: e, Time: p.stamp(e.At), State: p.T("delivery.state." + e.State)}
+	if e.State == delivery.Waiting && e.Attempts > 0 {
+		row.State = p.T("delivery.state.failed")
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var all []eventRow
-	for rows.Next() {
-		var one eventRow
-		var at time.Time
-		if err := rows.Scan(&one.ID, &at, &one.Type); err != nil {
-			return nil, fmt.Errorf("list held events: %w", err)
-		}
-		one.Time = p.stamp(at)
-		all = append(all, one)
+	if e.Mode != string(delivery.Normal) {
+		row.Mode = p.T("delivery.mode." + e.Mode)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list held events: %w", err)
+	if e.Attempts == 0 {
+		return row
 	}
-	return all, nil
+	row.Answer = p.answer(e.Status)
+	if e.Ms.Valid {
+		row.Took = strconv.FormatInt(e.Ms.Int64, 10) + "\u00a0ms"
+	}
+	return row
 }
 
-// log is the latest deliveries, newest first.
-func (t *txn) log(ctx context.Context, p page) (_ []deliveryRow, err error) {
-	rows, err := t.QueryContext(ctx, `SELECT d.id, d.event, e.type, d.created_at, d.mode, d.state, d.attempts, d.last_status, d.last_ms,
-			coalesce(d.last_error, ''), d.endpoint, coalesce(o.data ->> 'url', '')
-		FROM stripe_sandbox.deliveries d JOIN stripe_sandbox.events e ON e.id = d.event
-		LEFT JOIN stripe_sandbox.objects o ON o.id = d.endpoint ORDER BY d.id DESC LIMIT $1`, shown)
-	if err != nil {
-		return nil, fmt.Errorf("list deliveries: %w", err)
+// answer is the status that an endpoint answered with.
+func (p page) answer(status sql.NullInt64) string {
+	if !status.Valid {
+		return p.T("dashboard.noanswer")
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var all []deliveryRow
-	for rows.Next() {
-		var one deliveryRow
-		var at time.Time
-		var state string
-		var status, ms sql.NullInt64
-		if err := rows.Scan(&one.ID, &one.Event, &one.Type, &at, &one.Mode, &state, &one.Attempts, &status, &ms, &one.Error, &one.URL, &one.Address); err != nil {
-			return nil, fmt.Errorf("list deliveries: %w", err)
-		}
-		one.describe(p, at, state, status, ms)
-		all = append(all, one)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list deliveries: %w", err)
-	}
-	return all, nil
-}
-
-// describe puts a delivery into the words of the page.
-func (d *deliveryRow) describe(p page, at time.Time, state string, status, ms sql.NullInt64) {
-	d.Time, d.State = p.stamp(at), p.T("delivery.state."+state)
-	if state == stateWaiting && d.Attempts > 0 {
-		d.State = p.T("delivery.state.failed")
-	}
-	if d.Mode == string(modeNormal) {
-		d.Mode = ""
-	} else {
-		d.Mode = p.T("delivery.mode." + d.Mode)
-	}
-	if d.Attempts == 0 {
-		return
-	}
-	d.Answer = p.T("dashboard.noanswer")
-	if status.Valid {
-		d.Answer = strconv.FormatInt(status.Int64, 10)
-	}
-	if ms.Valid {
-		d.Took = strconv.FormatInt(ms.Int64, 10) + "\u00a0ms"
-	}
+	return strconv.FormatInt(status.Int64, 10)
 }

@@ -38,7 +38,7 @@ func (s *Server) openDispute(ctx context.Context, t *txn, c *call) (any, error) 
 	if amount == 0 {
 		amount = ch.Amount
 	}
-	d := newDispute(ch, amount, t.now)
+	d := newDispute(ch, amount, t.Now)
 	if status := c.form["status"]; status != "" {
 		d.Status = status
 	}
@@ -213,7 +213,7 @@ func (d *dispute) reinstate(t *txn) {
 
 func (d *dispute) move(t *txn, amount int64, category, description string) {
 	d.BalanceTransactions = append(d.BalanceTransactions, transaction{
-		ID: newID("txn_"), Object: "balance_transaction", Amount: amount, AvailableOn: t.now.Unix(), Created: t.now.Unix(), Currency: d.Currency,
+		ID: newID("txn_"), Object: "balance_transaction", Amount: amount, AvailableOn: t.Now.Unix(), Created: t.Now.Unix(), Currency: d.Currency,
 		Description: description, FeeDetails: []string{}, Net: amount, ReportingCategory: category, Source: d.ID, Status: "available", Type: "adjustment",
 	})
 }

@@ -80,7 +80,7 @@ func (s *Server) createEndpoint(ctx context.Context, t *txn, c *call) (any, erro
 	if err := c.form.require("url"); err != nil {
 		return nil, err
 	}
-	e := &webhookEndpoint{ID: newID("we_"), Created: t.now.Unix(), APIVersion: c.form.optional("api_version"), Status: endpointEnabled}
+	e := &webhookEndpoint{ID: newID("we_"), Created: t.Now.Unix(), APIVersion: c.form.optional("api_version"), Status: endpointEnabled}
 	if e.EnabledEvents = c.form.texts("enabled_events"); len(e.EnabledEvents) == 0 {
 		return nil, invalid("parameter_missing", "enabled_events", "Missing required param: enabled_events.")
 	}
@@ -142,15 +142,7 @@ func (t *txn) forgetEndpoint(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("delete endpoint: %w", err)
 	}
-	_, err = t.ExecContext(ctx, `DELETE FROM stripe_sandbox.deliveries WHERE endpoint = $1 AND state <> 'delivered'`, id)
-	if err != nil {
-		return fmt.Errorf("delete deliveries: %w", err)
-	}
-	_, err = t.ExecContext(ctx, settleEvents)
-	if err != nil {
-		return fmt.Errorf("settle events: %w", err)
-	}
-	return nil
+	return t.Cancel(ctx, id)
 }
 
 // ownEndpoint sees to it that the program's own webhook is an endpoint like any other, at the address that the world
@@ -167,7 +159,7 @@ func (t *txn) ownEndpoint(ctx context.Context, o Options) error {
 	switch {
 	case here == "" && before == "":
 		e := &webhookEndpoint{
-			ID: newID("we_"), APIVersion: new(Version), Created: t.now.Unix(), EnabledEvents: slices.Clone(o.WebhookEvents),
+			ID: newID("we_"), APIVersion: new(Version), Created: t.Now.Unix(), EnabledEvents: slices.Clone(o.WebhookEvents),
 			Metadata: map[string]string{}, Status: endpointEnabled, URL: o.PublicWebhookURL,
 		}
 		if err := t.put(ctx, e); err != nil {
@@ -203,9 +195,8 @@ func (t *txn) adoptEndpoint(ctx context.Context, id, before string) error {
 	if err := t.put(ctx, &hidden); err != nil || before == "" {
 		return err
 	}
-	_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.deliveries SET endpoint = $1 WHERE endpoint = $2`, id, before)
-	if err != nil {
-		return fmt.Errorf("pass deliveries on: %w", err)
+	if err := t.Reassign(ctx, before, id); err != nil {
+		return err
 	}
 	return t.forgetEndpoint(ctx, before)
 }

@@ -6,16 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
 var eventParams = pageParams.with(schema{"type": anything, "types[]": anything, "delivery_success": boolean})
 
-// pendingWebhooks is how many endpoints still have to take an event.
-const pendingWebhooks = `(SELECT count(DISTINCT d.endpoint) FROM stripe_sandbox.deliveries d WHERE d.event = events.id AND NOT EXISTS (
-	SELECT FROM stripe_sandbox.deliveries taken WHERE taken.event = d.event AND taken.endpoint = d.endpoint AND taken.state = 'delivered'))`
-
-// eventColumns renders an event with what its delivery has come to.
-const eventColumns = `data || jsonb_build_object('pending_webhooks', ` + pendingWebhooks + `) AS data`
+// eventColumns renders an event with the number of endpoints that have not accepted it yet.
+const eventColumns = `data || jsonb_build_object('pending_webhooks', ` + delivery.Pending + `) AS data`
 
 // emit stores an event about o, with o as it stands now. before holds what the
 // changed members were, nil where Stripe does not tell.
@@ -30,7 +28,7 @@ func (t *txn) emit(ctx context.Context, kind string, o record, before map[string
 		about["previous_attributes"] = before
 	}
 	event := map[string]any{
-		"id": id, "object": kindEvent, "api_version": Version, "created": t.now.Unix(), "livemode": false, "type": kind,
+		"id": id, "object": kindEvent, "api_version": Version, "created": t.Now.Unix(), "livemode": false, "type": kind,
 		"data":    about,
 		"request": map[string]any{"id": orNull(t.caller.RequestID), "idempotency_key": orNull(t.caller.IdempotencyKey)},
 	}
@@ -38,11 +36,7 @@ func (t *txn) emit(ctx context.Context, kind string, o record, before map[string
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
 	}
-	_, err = t.ExecContext(ctx, `INSERT INTO stripe_sandbox.events (id, type, data) VALUES ($1, $2, $3)`, id, kind, string(data))
-	if err != nil {
-		return fmt.Errorf("store event: %w", err)
-	}
-	if err := t.dispatch(ctx, id, kind); err != nil {
+	if err := t.Emit(ctx, id, kind, string(data)); err != nil {
 		return err
 	}
 	t.emitted = append(t.emitted, id)

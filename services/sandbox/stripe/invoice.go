@@ -88,7 +88,7 @@ func (s *Server) invoice(ctx context.Context, t *txn, cs *session, back *backsta
 	if !cs.InvoiceCreation.Enabled || cs.PaymentStatus == paymentUnpaid {
 		return nil
 	}
-	now, data, who := t.now.Unix(), cs.InvoiceCreation.InvoiceData, cs.CustomerDetails
+	now, data, who := t.Now.Unix(), cs.InvoiceCreation.InvoiceData, cs.CustomerDetails
 	in := &invoice{
 		ID: newID("in_"), AmountDue: cs.AmountTotal, AmountPaid: cs.AmountTotal, AutomaticTax: cs.AutomaticTax, Created: now, Currency: cs.Currency,
 		Customer: cs.Customer, CustomerAddress: who.Address, CustomerEmail: who.Email, CustomerName: who.Name, CustomerTaxIDs: who.TaxIDs,

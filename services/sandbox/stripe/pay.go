@@ -3,8 +3,6 @@ package stripe
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
 )
 
 // errClosed says that the session takes no payment any more.
@@ -38,7 +36,7 @@ func (s *Server) pay(ctx context.Context, id string, b buyer, by caller) (*paid,
 	if err != nil {
 		return nil, err
 	}
-	s.courier.nudge()
+	s.deliverer.Wake()
 	return p, nil
 }
 
@@ -55,7 +53,7 @@ func (s *Server) payIn(ctx context.Context, t *txn, id string, b buyer) (*paid, 
 	case p.session.Status == statusComplete && b.attempt != "" && b.attempt == back.Attempt:
 		p.event = back.CompletedEvent
 		return &p, nil
-	case p.session.Status != statusOpen || p.session.ExpiresAt <= t.now.Unix():
+	case p.session.Status != statusOpen || p.session.ExpiresAt <= t.Now.Unix():
 		return nil, errClosed
 	}
 	back.Attempt = b.attempt
@@ -117,7 +115,7 @@ func (t *txn) settleCustomer(ctx context.Context, cs *session, back *backstage, 
 	if cs.Customer != nil || cs.CustomerCreation == nil || *cs.CustomerCreation != customerAlways {
 		return nil
 	}
-	cus := newCustomer(t.now.Unix())
+	cus := newCustomer(t.Now.Unix())
 	cus.Email = details.Email
 	cs.Customer = &cus.ID
 	return t.put(ctx, cus)
@@ -142,7 +140,7 @@ func (t *txn) keepDetails(ctx context.Context, id string, details *customerDetai
 func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backstage, method string) error {
 	ch := &charge{
 		ID: newID("ch_"), Amount: cs.AmountTotal, AmountCaptured: cs.AmountTotal, BalanceTransaction: newID("txn_"),
-		Created: t.now.Unix(), Currency: cs.Currency, Customer: cs.Customer, Description: back.Description,
+		Created: t.Now.Unix(), Currency: cs.Currency, Customer: cs.Customer, Description: back.Description,
 		Metadata: back.Metadata, Paid: true, PaymentMethod: newID("pm_"), ReceiptEmail: back.ReceiptEmail, Status: chargeSucceeded,
 		StatementDescriptor: back.Descriptor, StatementDescriptorSuffix: back.Suffix,
 		BillingDetails: billingDetails{
@@ -174,34 +172,4 @@ func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backsta
 		return errors.Join(t.emit(ctx, "charge.pending", ch, nil), t.emit(ctx, "payment_intent.processing", pi, nil))
 	}
 	return errors.Join(t.emit(ctx, "payment_intent.succeeded", pi, nil), t.emit(ctx, "charge.succeeded", ch, nil))
-}
-
-// handOver waits until the event was answered 2xx, as Checkout does before it sends
-// the buyer back: at most patience.
-func (s *Server) handOver(ctx context.Context, event string, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	delivered, forget := s.courier.watch(event)
-	defer forget()
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		var done bool
-		err := s.store.db.QueryRowContext(ctx, `SELECT delivered_at IS NOT NULL FROM stripe_sandbox.events WHERE id = $1`, event).Scan(&done)
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("watch event: %w", err)
-		}
-		if done {
-			return nil
-		}
-		select {
-		case <-delivered:
-			return nil
-		case <-tick.C: // another replica may deliver it
-		case <-s.halted:
-			return nil
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }

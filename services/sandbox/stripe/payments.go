@@ -37,7 +37,7 @@ func (s *Server) refund(ctx context.Context, t *txn, ch *charge, f form) (*refun
 		return nil, err
 	}
 	re := &refund{
-		ID: newID("re_"), Amount: amount, BalanceTransaction: newID("txn_"), Charge: ch.ID, Created: t.now.Unix(),
+		ID: newID("re_"), Amount: amount, BalanceTransaction: newID("txn_"), Charge: ch.ID, Created: t.Now.Unix(),
 		Currency: ch.Currency, PaymentIntent: ch.PaymentIntent, Reason: f.optional("reason"), Status: f["status"],
 	}
 	if ch.debit() {

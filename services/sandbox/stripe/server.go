@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/resume-matcher/credits/services/loopback"
+	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
 // Version is the one Stripe API version that the stand-in speaks.
@@ -66,17 +67,16 @@ type Options struct {
 
 // Server is a running stand-in.
 type Server struct {
-	url     string
-	key     string
-	refunds RefundEvents
-	log     *slog.Logger
-	store   *store
-	courier *courier
-	pages   *pages
-	http    *http.Server
-	work    sync.WaitGroup     // what runs beside the requests
-	stop    context.CancelFunc // ends that work
-	halted  <-chan struct{}    // closed once stop was called
+	url       string
+	key       string
+	refunds   RefundEvents
+	log       *slog.Logger
+	store     *store
+	deliverer *delivery.Deliverer
+	pages     *pages
+	http      *http.Server
+	work      sync.WaitGroup     // what runs beside the requests
+	stop      context.CancelFunc // ends that work
 }
 
 // Start opens the schema, the port and the delivery of events. ctx bounds the start
@@ -103,8 +103,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{
 		url: fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port), key: o.SecretKey, refunds: o.RefundEvents, log: o.Log,
-		store: st, pages: pages, stop: stop, halted: run.Done(),
-		courier: newCourier(st, o.WebhookURL, o.WebhookSecrets, o.Log),
+		store: st, pages: pages, stop: stop,
+		deliverer: delivery.New(st.db, delivery.Own{URL: o.WebhookURL, Secrets: o.WebhookSecrets}, o.Log),
 	}
 	s.http = &http.Server{
 		Handler:           s.routes(),
@@ -115,7 +115,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	s.background(func() { s.accept(listener) })
-	s.background(func() { s.courier.run(run) })
+	s.background(func() { s.deliverer.Run(run) })
 	s.background(func() { s.expireSessions(run) })
 	return s, nil
 }
@@ -182,7 +182,7 @@ func (o *Options) complete() error {
 // background runs fn beside the requests; a panic in it is logged and ends fn alone.
 func (s *Server) background(fn func()) {
 	s.work.Go(func() {
-		defer rescue(s.log)
+		defer delivery.LogPanic(s.log)
 		fn()
 	})
 }
@@ -200,11 +200,4 @@ func (s *Server) complain(text string, err error, attributes ...any) {
 		level = slog.LevelDebug
 	}
 	s.log.Log(context.Background(), level, text, append(attributes, "err", err)...)
-}
-
-// rescue is deferred where a panic must not end the process.
-func rescue(log *slog.Logger) {
-	if r := recover(); r != nil {
-		log.Error("panic in stripe sandbox", "err", r)
-	}
 }

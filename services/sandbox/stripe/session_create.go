@@ -26,15 +26,15 @@ func (s *Server) createSession(ctx context.Context, t *txn, c *call) (any, error
 	if err := f.require("mode", "success_url"); err != nil {
 		return nil, err
 	}
-	if err := checkSession(f, t.now); err != nil {
+	if err := checkSession(f, t.Now); err != nil {
 		return nil, err
 	}
 	cs := &session{
-		ID: newID("cs_test_"), Created: t.now.Unix(), PaymentMethodTypes: f.texts("payment_method_types"),
+		ID: newID("cs_test_"), Created: t.Now.Unix(), PaymentMethodTypes: f.texts("payment_method_types"),
 		PaymentStatus: paymentUnpaid, Status: statusOpen, SuccessURL: f["success_url"],
 	}
 	cs.URL = new(s.url + "/c/pay/" + cs.ID)
-	cs.take(f, t.now)
+	cs.take(f, t.Now)
 	back := &backstage{Session: cs.ID}
 	if err := back.take(f); err != nil {
 		return nil, err

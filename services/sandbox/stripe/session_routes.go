@@ -139,7 +139,7 @@ func (s *Server) sweep(ctx context.Context) error {
 		WHERE kind = $1 AND data ->> 'status' = 'open' AND (data ->> 'expires_at')::bigint <= $2 LIMIT 100`
 	var found bool
 	err := s.store.read(ctx, func(ctx context.Context, t *txn) error {
-		rows, err := t.rows(ctx, due, kindSession, t.now.Unix())
+		rows, err := t.rows(ctx, due, kindSession, t.Now.Unix())
 		found = len(rows) > 0
 		return err
 	})
@@ -147,7 +147,7 @@ func (s *Server) sweep(ctx context.Context) error {
 		return err
 	}
 	err = s.store.write(ctx, caller{}, func(ctx context.Context, t *txn) error {
-		rows, err := t.rows(ctx, due, kindSession, t.now.Unix())
+		rows, err := t.rows(ctx, due, kindSession, t.Now.Unix())
 		if err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (s *Server) sweep(ctx context.Context) error {
 		return nil
 	})
 	if err == nil {
-		s.courier.nudge()
+		s.deliverer.Wake()
 	}
 	return err
 }

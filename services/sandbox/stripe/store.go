@@ -11,14 +11,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
 // stateLock is the advisory lock that every write holds to its end, so that writes
 // happen one after the other however many replicas share the database.
 const stateLock = 0x7374726970655f73 // "stripe_s"
-
-// queryTimeout bounds one transaction, waiting for the lock included.
-const queryTimeout = 15 * time.Second
 
 //go:embed schema.sql
 var schemaSQL string
@@ -52,25 +51,16 @@ func openStore(ctx context.Context, o Options) (*store, error) {
 	return s, nil
 }
 
-// migrate makes the schema and the program's own endpoint, and lets everything that was
-// refused be tried at once: the receiver was most likely restarted together with this process.
+// migrate makes the schema and the product's own endpoint, and resumes the deliveries that failed.
 func (s *store) migrate(ctx context.Context, o Options) error {
 	return s.write(ctx, caller{}, func(ctx context.Context, t *txn) error {
-		if _, err := t.ExecContext(ctx, schemaSQL); err != nil {
+		if _, err := t.ExecContext(ctx, schemaSQL+delivery.Schema); err != nil {
 			return fmt.Errorf("make schema: %w", err)
 		}
 		if err := t.ownEndpoint(ctx, o); err != nil {
 			return err
 		}
-		if _, err := t.ExecContext(ctx, settleEvents); err != nil { // a courier may have died between the two notes that it makes
-			return fmt.Errorf("settle events: %w", err)
-		}
-		_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.deliveries SET next_attempt_at = now(), backoff = 0
-			WHERE state = 'waiting' AND attempts > 0`)
-		if err != nil {
-			return fmt.Errorf("wake events: %w", err)
-		}
-		return nil
+		return t.Resume(ctx)
 	})
 }
 
@@ -79,10 +69,9 @@ type caller struct{ RequestID, IdempotencyKey string }
 
 // txn is one transaction.
 type txn struct {
-	*sql.Tx
+	delivery.Tx
 	shapes  shapes
 	caller  caller
-	now     time.Time
 	emitted []string // identifiers of the events made in it
 }
 
@@ -99,7 +88,7 @@ func (s *store) write(ctx context.Context, by caller, fn func(context.Context, *
 		if _, err := t.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(stateLock)); err != nil {
 			return fmt.Errorf("lock state: %w", err)
 		}
-		t.now = time.Now().UTC() // after the wait: sequence and time agree
+		t.Now = time.Now().UTC() // after the wait: sequence and time agree
 		return fn(ctx, t)
 	})
 }
@@ -110,7 +99,7 @@ func (s *store) read(ctx context.Context, fn func(context.Context, *txn) error) 
 }
 
 func (s *store) transact(ctx context.Context, by caller, o *sql.TxOptions, fn func(context.Context, *txn) error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, delivery.QueryTimeout)
 	defer cancel()
 	tx, err := s.db.BeginTx(ctx, o)
 	if err != nil {
@@ -121,7 +110,7 @@ func (s *store) transact(ctx context.Context, by caller, o *sql.TxOptions, fn fu
 			err = fmt.Errorf("roll back: %w", e)
 		}
 	}()
-	if err := fn(ctx, &txn{Tx: tx, shapes: s.shapes, caller: by, now: time.Now().UTC()}); err != nil {
+	if err := fn(ctx, &txn{Tx: delivery.Tx{Tx: tx, Now: time.Now().UTC()}, shapes: s.shapes, caller: by}); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
@@ -142,7 +131,7 @@ func (t *txn) put(ctx context.Context, o record) error {
 		return fmt.Errorf("encode %s: %w", kind, err)
 	}
 	_, err = t.ExecContext(ctx, `INSERT INTO stripe_sandbox.objects (id, kind, data, created_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (id) DO UPDATE SET data = excluded.data`, id, kind, string(data), t.now)
+		ON CONFLICT (id) DO UPDATE SET data = excluded.data`, id, kind, string(data), t.Now)
 	if err != nil {
 		return fmt.Errorf("store %s: %w", kind, err)
 	}
