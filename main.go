@@ -44,6 +44,7 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/services/stripeapi"
 	"github.com/resume-matcher/credits/services/webhook"
+	"github.com/resume-matcher/credits/services/withdrawal"
 	"github.com/resume-matcher/credits/static"
 )
 
@@ -322,6 +323,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 	}
 	rows := auth.NewSessions(db, secrets, models.Now)
 	events := &webhook.Service{DB: db, Purchase: buy, Catalog: prices, Secrets: p.cfg.WebhookSecrets, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log}
+	withdrawals := &withdrawal.Service{DB: db, Purchases: buy, Now: models.Now, Log: p.log}
 	spending := &spend.Service{DB: db, Log: p.log}
 	h := &handlers.Handler{
 		Site: handlers.Site{
@@ -333,12 +335,12 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 		Sessions: handlers.NewSessions(rows, secrets, p.cfg.Secure()),
 		Limits:   limits,
 		Auth:     signIn, Keys: apikey.New(db, limits, p.log, nil), Purchase: buy, Catalog: prices, Webhook: events, Ledger: &ledger.Service{DB: db},
-		Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: p.log},
+		Withdrawal: withdrawals, Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: p.log},
 	}
 	return h, []func(context.Context){
 		events.Run, buy.Run, buy.RunReconcile, spending.Run,
 		func(ctx context.Context) {
-			auth.RunSweeps(ctx, p.log, time.Minute, rows.Sweep, limits.Sweep, buy.SweepWithdrawals)
+			auth.RunSweeps(ctx, p.log, time.Minute, rows.Sweep, limits.Sweep, withdrawals.Sweep)
 		},
 		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Hour, buy.Sweep) },
 	}, nil

@@ -39,7 +39,7 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 	if next != nil {
 		data.List.Next = fmt.Sprintf("%d.%d", next.Key, next.ID)
 	}
-	if data.OpenWithdrawals, err = h.Purchase.OpenWithdrawals(c.UserContext()); err != nil {
+	if data.OpenWithdrawals, err = h.Withdrawal.CountOpen(c.UserContext()); err != nil {
 		return err
 	}
 	if !list.Asked {

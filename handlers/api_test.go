@@ -28,6 +28,7 @@ import (
 	"github.com/resume-matcher/credits/services/seal"
 	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/services/stripeapi"
+	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
 // desk is the whole server on a database of its own, called in this process.
@@ -57,6 +58,7 @@ func newDesk(t testing.TB) *desk {
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
 		Sessions: NewSessions(auth.NewSessions(db, deskSecrets, nil), deskSecrets, false), Auth: signIn, Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
 		Ledger: &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet}, Admin: &admin.Service{DB: db, Log: quiet},
+		Withdrawal: &withdrawal.Service{DB: db, Now: models.Now, Log: quiet},
 	}
 	return &desk{t: t, db: db, app: NewApp(h), handler: h}
 }
@@ -73,6 +75,7 @@ func (d *desk) sell() {
 	}
 	d.t.Cleanup(func() { server.Close(context.Background()) })
 	d.handler.Purchase = &purchase.Service{DB: d.db, Stripe: stripeapi.New(key, server.URL()), AppURL: "http://localhost", Now: models.Now, Log: quiet}
+	d.handler.Withdrawal.Purchases = d.handler.Purchase
 	d.handler.Catalog = &catalog.Service{DB: d.db, Stripe: d.handler.Purchase.Stripe, Log: quiet}
 	if _, err := d.handler.Catalog.Sync(context.Background()); err != nil {
 		d.t.Fatal(err)

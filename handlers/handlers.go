@@ -16,22 +16,24 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/services/webhook"
+	"github.com/resume-matcher/credits/services/withdrawal"
 	"github.com/resume-matcher/credits/views/layouts"
 )
 
 // Handler holds the services that a request may call.
 type Handler struct {
-	Site     Site
-	Sessions *Sessions
-	Limits   *limit.Limiter
-	Auth     *auth.Service
-	Keys     *apikey.Service
-	Purchase *purchase.Service
-	Catalog  *catalog.Service
-	Spend    *spend.Service
-	Ledger   *ledger.Service
-	Admin    *admin.Service
-	Webhook  *webhook.Service
+	Site       Site
+	Sessions   *Sessions
+	Limits     *limit.Limiter
+	Auth       *auth.Service
+	Keys       *apikey.Service
+	Purchase   *purchase.Service
+	Catalog    *catalog.Service
+	Withdrawal *withdrawal.Service
+	Spend      *spend.Service
+	Ledger     *ledger.Service
+	Admin      *admin.Service
+	Webhook    *webhook.Service
 
 	bodies *transport.Budget
 	pages  []string // patterns of the addresses of our pages

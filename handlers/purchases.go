@@ -152,7 +152,7 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	withdrawal, err := h.Purchase.WithdrawalOf(c.UserContext(), p.ID)
+	withdrawal, err := h.Withdrawal.OfPurchase(c.UserContext(), p.ID)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{
 		Locale: pageLocale(c), Purchase: d.Purchase, Entries: entries, Refunds: d.Refunds, Disputes: d.Disputes,
 		PayURL: pay, Receipt: purchase.HasReceipt(d.Purchase),
-		Withdrawable: h.Purchase.Withdrawable(d.Purchase), Withdrawal: withdrawal,
+		Withdrawable: h.Withdrawal.Withdrawable(d.Purchase), Withdrawal: withdrawal,
 	}))
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/withdrawal"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -30,7 +30,7 @@ func (h *Handler) showWithdrawal(c *fiber.Ctx) error {
 		if err != nil {
 			return err
 		}
-		w, err := h.Purchase.WithdrawalOf(c.UserContext(), p.ID)
+		w, err := h.Withdrawal.OfPurchase(c.UserContext(), p.ID)
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (h *Handler) renderWithdrawal(c *fiber.Ctx, status int, form pages.Withdraw
 // ours is seen by its origin.
 func (h *Handler) declareWithdrawal(c *fiber.Ctx) error {
 	form := pages.WithdrawalForm{PurchaseID: formValue(c, "purchase_id"), Name: formValue(c, "name"), Email: formValue(c, "email"), Contract: formValue(c, "contract")}
-	w, err := h.Purchase.Withdraw(c.UserContext(), purchase.Declaration{UserID: currentUserID(c), PurchaseID: form.PurchaseID, Name: form.Name,
+	w, err := h.Withdrawal.Declare(c.UserContext(), withdrawal.Declaration{UserID: currentUserID(c), PurchaseID: form.PurchaseID, Name: form.Name,
 		Email: form.Email, Contract: form.Contract, Locale: pageLocale(c), Key: formValue(c, "idempotency_key"), Sender: h.counted(c).String()})
 	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
 		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)}
@@ -65,7 +65,7 @@ func (h *Handler) declareWithdrawal(c *fiber.Ctx) error {
 
 // showReceived is GET /{locale}/withdrawal/{id}: what was received, and when.
 func (h *Handler) showReceived(c *fiber.Ctx) error {
-	w, err := h.Purchase.Withdrawal(c.UserContext(), c.Params("id"))
+	w, err := h.Withdrawal.Find(c.UserContext(), c.Params("id"))
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (h *Handler) showReceived(c *fiber.Ctx) error {
 
 // sendReceived is GET /{locale}/withdrawal/{id}/confirmation.txt: the same to keep.
 func (h *Handler) sendReceived(c *fiber.Ctx) error {
-	w, err := h.Purchase.Withdrawal(c.UserContext(), c.Params("id"))
+	w, err := h.Withdrawal.Find(c.UserContext(), c.Params("id"))
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	rows, next, err := h.Purchase.Withdrawals(ctx, after, withdrawalsPerPage)
+	rows, next, err := h.Withdrawal.List(ctx, after, withdrawalsPerPage)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
 }
 
 // withdrawalCursor reads where a page of withdrawals begins.
-func withdrawalCursor(text string) (after purchase.WithdrawalCursor, err error) {
+func withdrawalCursor(text string) (after withdrawal.Cursor, err error) {
 	if text == "" {
 		return after, nil
 	}
@@ -125,12 +125,12 @@ func withdrawalCursor(text string) (after purchase.WithdrawalCursor, err error) 
 	if parts[0] != "true" && parts[0] != "false" || priority < 0 || priority > int64(models.WithdrawalOfFlood) || micros < 0 || micros > lastMoment || err != nil {
 		return after, fault.Field("after", fault.CursorInvalid)
 	}
-	return purchase.WithdrawalCursor{Handled: parts[0] == "true", Priority: models.WithdrawalPriority(priority), Received: time.UnixMicro(micros), ID: id}, nil
+	return withdrawal.Cursor{Handled: parts[0] == "true", Priority: models.WithdrawalPriority(priority), Received: time.UnixMicro(micros), ID: id}, nil
 }
 
 // closeWithdrawal is POST /{locale}/admin/withdrawals/{id}/close.
 func (h *Handler) closeWithdrawal(c *fiber.Ctx) error {
-	if err := h.Purchase.CloseWithdrawal(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c)); err != nil {
+	if err := h.Withdrawal.Close(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c)); err != nil {
 		return err
 	}
 	setFlash(c, h.Sessions.secure, "withdrawal_closed")

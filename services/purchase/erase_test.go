@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
 func TestADeletedAccountLeavesStripe(t *testing.T) {
@@ -49,22 +50,21 @@ func TestADeletedAccountLeavesStripe(t *testing.T) {
 func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
+	withdrawals := &withdrawal.Service{DB: s.db, Purchases: s.Service, Now: s.Now, Log: s.Log}
 	declare := func(key string) string {
-		d := declaration(key)
-		d.UserID, d.Contract = s.user.ID, key
-		w, err := s.Withdraw(t.Context(), d)
+		w, err := withdrawals.Declare(t.Context(), withdrawal.Declaration{UserID: s.user.ID, Name: "Ada Lovelace", Email: "ada@example.com", Contract: key, Locale: "de", Key: key})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return w.ID.String()
 	}
 	handled, open := declare("handled"), declare("open")
-	if err := s.CloseWithdrawal(t.Context(), handled, s.user.ID, ""); err != nil {
+	if err := withdrawals.Close(t.Context(), handled, s.user.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	told := func(id string, want bool) {
 		t.Helper()
-		w, err := s.Withdrawal(t.Context(), id)
+		w, err := withdrawals.Find(t.Context(), id)
 		if err != nil || (w.Name+w.Email+w.Contract != "") != want {
 			t.Errorf("the withdrawal says %q (%v), want something: %t", w.Name+w.Email+w.Contract, err, want)
 		}
@@ -82,7 +82,7 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 	}
 	told(handled, false)
 	told(open, true)
-	if err := s.CloseWithdrawal(t.Context(), open, s.user.ID, ""); err != nil {
+	if err := withdrawals.Close(t.Context(), open, s.user.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Sweep(t.Context()); err != nil {

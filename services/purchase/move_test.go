@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
 // move gives the counter's purchase from one user to another.
@@ -122,7 +123,8 @@ func TestMove(t *testing.T) {
 		t.Parallel()
 		c := newCounter(t)
 		bob := dbtest.User(t, c.DB, "bob@example.com").ID
-		w, err := c.Withdraw(context.Background(), purchase.Declaration{UserID: c.user.ID, PurchaseID: c.id.String(), Name: "Ada", Email: "ada@example.com",
+		withdrawals := &withdrawal.Service{DB: c.DB, Purchases: c.Service, Now: c.Now, Log: c.Log}
+		w, err := withdrawals.Declare(context.Background(), withdrawal.Declaration{UserID: c.user.ID, PurchaseID: c.id.String(), Name: "Ada", Email: "ada@example.com",
 			Contract: "1200 credits", Locale: "en", Key: "k"})
 		c.must(err)
 		if _, err := c.move(c.user.ID, bob); err != nil {

@@ -1,4 +1,4 @@
-package purchase_test
+package withdrawal_test
 
 import (
 	"context"
@@ -12,15 +12,15 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
 // listed reads all pages of the list.
-func (c *counter) listed(size int) (rows []models.ListedWithdrawal) {
+func (c *fixture) listed(size int) (rows []models.ListedWithdrawal) {
 	c.t.Helper()
 	seen := map[uuid.UUID]bool{}
-	for after := (purchase.WithdrawalCursor{}); ; {
-		page, next, err := c.Withdrawals(context.Background(), after, size)
+	for after := (withdrawal.Cursor{}); ; {
+		page, next, err := c.List(context.Background(), after, size)
 		if err != nil || len(page) > size {
 			c.t.Fatalf("%d withdrawals on a page of %d, %v", len(page), size, err)
 		}
@@ -42,9 +42,9 @@ func (c *counter) listed(size int) (rows []models.ListedWithdrawal) {
 // ones of strangers and buyers are before them, whatever address they come from.
 func TestAFloodHidesNobody(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newFixture(t)
 	ctx := t.Context()
-	buyer := c.detail().UserID
+	buyer := c.user.ID
 	var email string
 	if err := c.DB.Raw(`SELECT email FROM users WHERE id = ?`, buyer).Scan(&email).Error; err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestAFloodHidesNobody(t *testing.T) {
 	send := func(key, name, email, sender string) models.Withdrawal {
 		d := declaration(key)
 		d.Name, d.Email, d.Sender, d.Contract = name, email, sender, strings.Repeat("ü", 2000)
-		w, err := c.Withdraw(ctx, d)
+		w, err := c.Declare(ctx, d)
 		if err != nil {
 			t.Fatalf("a declaration is refused: %v", err)
 		}
@@ -96,7 +96,7 @@ func TestAFloodHidesNobody(t *testing.T) {
 			FROM generate_series(1, 30000) n`, c.Now()).Error; err != nil {
 			t.Fatal(err)
 		}
-		if n, err := c.SweepWithdrawals(ctx); err != nil || n < 10_000 {
+		if n, err := c.Sweep(ctx); err != nil || n < 10_000 {
 			t.Errorf("%d dropped, %v", n, err)
 		}
 		var left struct{ Flood, Others, Senders int }
@@ -107,7 +107,7 @@ func TestAFloodHidesNobody(t *testing.T) {
 		if left.Flood != 20_000 || left.Others < 23 || left.Senders != 0 {
 			t.Errorf("%+v are left, want 20,000 of the flood, all others, and no sender of an hour ago", left)
 		}
-		if w, err := c.Withdrawal(ctx, honest.ID.String()); err != nil || w.Name != "Honest Stranger" {
+		if w, err := c.Find(ctx, honest.ID.String()); err != nil || w.Name != "Honest Stranger" {
 			t.Errorf("the stranger's is %+v, %v", w, err)
 		}
 	})
@@ -116,13 +116,13 @@ func TestAFloodHidesNobody(t *testing.T) {
 // The same words of one sender are one row, of several senders one line, closed at once and with one line of the audit log.
 func TestDeclarationsOfTheSameAreFolded(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newFixture(t)
 	ctx := t.Context()
 	var first atomic.Value
 	dbtest.Together(20, func(i int) {
 		d := declaration(fmt.Sprint("form ", i))
 		d.Sender, d.Name = fmt.Sprint("from:", i%2), []string{"Ada Lovelace", " ada  LOVELACE "}[i%2]
-		w, err := c.Withdraw(context.Background(), d)
+		w, err := c.Declare(context.Background(), d)
 		if err != nil {
 			t.Errorf("withdraw: %v", err)
 		}
@@ -130,7 +130,7 @@ func TestDeclarationsOfTheSameAreFolded(t *testing.T) {
 	})
 	another := declaration("another")
 	another.Contract = "1200 Credits"
-	if _, err := c.Withdraw(ctx, another); err != nil {
+	if _, err := c.Declare(ctx, another); err != nil {
 		t.Fatal(err)
 	}
 	var stored int
@@ -141,16 +141,16 @@ func TestDeclarationsOfTheSameAreFolded(t *testing.T) {
 	if len(rows) != 2 || rows[0].Declared+rows[1].Declared != 21 {
 		t.Fatalf("listed %+v, want two lines for 20 and 1", rows)
 	}
-	if n, err := c.OpenWithdrawals(ctx); err != nil || n != 2 {
+	if n, err := c.CountOpen(ctx); err != nil || n != 2 {
 		t.Errorf("%d are open, %v; want 2", n, err)
 	}
 	admin := dbtest.User(t, c.DB, "admin@example.org").ID
 	dbtest.Together(20, func(int) {
-		if err := c.CloseWithdrawal(context.Background(), first.Load().(uuid.UUID).String(), admin, "req_1"); err != nil {
+		if err := c.Close(context.Background(), first.Load().(uuid.UUID).String(), admin, "req_1"); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
-	if n, err := c.OpenWithdrawals(ctx); err != nil || n != 1 {
+	if n, err := c.CountOpen(ctx); err != nil || n != 1 {
 		t.Errorf("%d are open after closing, %v; want the other one", n, err)
 	}
 	var closed []string
@@ -159,7 +159,7 @@ func TestDeclarationsOfTheSameAreFolded(t *testing.T) {
 	}
 	again := declaration("again")
 	again.Sender = "from:0"
-	if w, err := c.Withdraw(ctx, again); err != nil || w.HandledAt != nil {
+	if w, err := c.Declare(ctx, again); err != nil || w.HandledAt != nil {
 		t.Errorf("declared again after it was closed: %+v, %v; want a new one", w, err)
 	}
 }

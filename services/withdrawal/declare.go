@@ -1,4 +1,6 @@
-package purchase
+// Package withdrawal receives declarations with which consumers withdraw from a contract (§ 356a BGB), and hands them to
+// whoever handles them.
+package withdrawal
 
 import (
 	"context"
@@ -6,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/mail"
 	"strings"
 	"time"
@@ -18,52 +21,61 @@ import (
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/purchase"
 )
 
 const (
-	// withdrawalPeriod is how long consumers may withdraw, with a day for time zones. Source: § 355 Abs. 2 BGB
-	withdrawalPeriod = 15 * 24 * time.Hour
+	// period is how long consumers may withdraw, plus a day for time zones. Source: § 355 Abs. 2 BGB
+	period = 15 * 24 * time.Hour
 	// The longest name, address and description of a contract, in characters.
-	maxWithdrawalName, maxWithdrawalEmail, maxWithdrawalContract = 200, 320, 2000
-	// floodFrom is how many declarations one sender makes in an hour, or are made from one address, before the next ones are
-	// a flood: received as all others are, but clipped to the lengths below and sorted behind.
+	maxName, maxEmail, maxContract = 200, 320, 2000
+	// floodFrom is how many declarations one sender or one e-mail address may make in an hour before further ones count as a
+	// flood: stored like all others, but clipped to the lengths below and sorted behind them.
 	floodFrom                    = 20
 	clippedName, clippedContract = 80, 200
-	// spared is how many declarations an hour from a buyer's address come first even when their sender floods: they may
-	// share an address with somebody who means ill.
+	// spared is how many declarations an hour from a buyer's e-mail address sort first even when their sender floods: a
+	// buyer may share an IP address with an attacker.
 	spared = 3
 )
 
-// Declaration is what somebody enters who withdraws from a contract.
+// Service stores declarations, lists them and closes them.
+type Service struct {
+	DB        *gorm.DB
+	Purchases *purchase.Service // finds the purchase that a declaration names
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Declaration is the form with which a consumer withdraws from a contract.
 type Declaration struct {
-	UserID     int64  // 0 when nobody is signed in
-	PurchaseID string // of the signed-in user; empty when they describe the contract alone
+	UserID     int64  // 0 when signed out
+	PurchaseID string // of the signed-in user; empty when the form describes the contract alone
 	Name       string
 	Email      string
 	Contract   string
 	Locale     string
 	Key        string // idempotency key of the form
-	Sender     string // who sends it: a user, or the hash of an address
+	Sender     string // a user, or the hash of an IP address
 }
 
-// Withdrawable reports whether a purchase's page should offer to withdraw. The form itself is there for everybody at
-// any time: a person decides what came too late. Where all of the money has gone back, there is nothing left to withdraw from.
+// Withdrawable reports whether a purchase's page should offer to withdraw. The form itself is always open to everyone: an
+// admin decides about late declarations. Once all of the money has gone back, nothing is left to withdraw from.
 func (s *Service) Withdrawable(p models.Purchase) bool {
 	if p.CreditsGranted > 0 && p.CreditsRefunded+p.CreditsDisputed >= p.CreditsGranted {
 		return false
 	}
-	return (p.Status == models.PurchasePaid || p.Status == models.PurchaseAwaitingPayment) && s.Now().Sub(p.CreatedAt) < withdrawalPeriod
+	return (p.Status == models.PurchasePaid || p.Status == models.PurchaseAwaitingPayment) && s.Now().Sub(p.CreatedAt) < period
 }
 
-// Withdraw receives a declaration. It moves no money: a person does, with a refund. It refuses nobody who says who they
-// are: what a flood brings is sorted behind all others instead. A purchase that is not the user's own, as after signing
-// out, is left to the words of the declaration.
+// Declare stores a declaration. It moves no money: an admin does, with a refund. It refuses no declaration that names its
+// sender: a flood is stored too, sorted behind all others. Where the purchase is not the user's own, as after signing out,
+// the declaration stands on its words alone.
 //
-// Idempotent: by key and content, and by purchase; the first declaration stands. What the same sender declares again in
-// other forms is counted with it. Errors: fault.Invalid with the field.
+// Idempotent: by key and content, and by purchase; the first declaration stands. The same declaration in another form of
+// the same sender counts as a copy of it. Errors: fault.Invalid with the field.
 // Source: § 356a BGB, https://eur-lex.europa.eu/eli/dir/2023/2673/oj (Article 11a)
-func (s *Service) Withdraw(ctx context.Context, d Declaration) (models.Withdrawal, error) {
-	w, err := s.declared(ctx, d)
+func (s *Service) Declare(ctx context.Context, d Declaration) (models.Withdrawal, error) {
+	w, err := s.newRow(ctx, d)
 	if err != nil {
 		return w, err
 	}
@@ -75,7 +87,7 @@ func (s *Service) Withdraw(ctx context.Context, d Declaration) (models.Withdrawa
 		if w.Priority == models.WithdrawalOfFlood {
 			w.Name, w.Contract = clip(w.Name, clippedName), clip(w.Contract, clippedContract)
 		}
-		stands, err = receive(tx, w)
+		stands, err = insert(tx, w)
 		return err
 	})
 	if err == nil && stands.ID == w.ID && w.Priority != models.WithdrawalOfFlood {
@@ -84,8 +96,8 @@ func (s *Service) Withdraw(ctx context.Context, d Declaration) (models.Withdrawa
 	return stands, err
 }
 
-// receive stores a declaration, or finds the one that stands in its place.
-func receive(tx *gorm.DB, w models.Withdrawal) (models.Withdrawal, error) {
+// insert stores a declaration, or returns the stored one that it repeats.
+func insert(tx *gorm.DB, w models.Withdrawal) (models.Withdrawal, error) {
 	for range 3 {
 		made := tx.Exec(`INSERT INTO withdrawals (id, idempotency_key, user_id, purchase_id, name, email, contract, locale, received_at, priority, fold, sender)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -112,8 +124,8 @@ func receive(tx *gorm.DB, w models.Withdrawal) (models.Withdrawal, error) {
 	return w, errors.New("a withdrawal was neither received nor found")
 }
 
-// priorityOf says when people look at a declaration. It only sorts: senders who are counted at the same moment may exceed
-// the number by a few.
+// priorityOf returns where a declaration sorts in the list. Declarations counted concurrently may exceed the limits by a
+// few.
 func priorityOf(tx *gorm.DB, w models.Withdrawal, since time.Time) (models.WithdrawalPriority, error) {
 	if w.PurchaseID != nil { // one of each purchase
 		return models.WithdrawalOfBuyer, nil
@@ -137,7 +149,7 @@ func priorityOf(tx *gorm.DB, w models.Withdrawal, since time.Time) (models.Withd
 	return models.WithdrawalOfAnybody, nil
 }
 
-// clip shortens a text to so many characters.
+// clip shortens a text to at most that many characters.
 func clip(text string, most int) string {
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most-1]) + "…"
@@ -145,19 +157,19 @@ func clip(text string, most int) string {
 	return text
 }
 
-// declared checks a declaration and makes the row of it.
-func (s *Service) declared(ctx context.Context, d Declaration) (models.Withdrawal, error) {
+// newRow checks a declaration and turns it into a row.
+func (s *Service) newRow(ctx context.Context, d Declaration) (models.Withdrawal, error) {
 	w := models.Withdrawal{ID: uuid.New(), Name: strings.TrimSpace(d.Name), Email: address.Parse(d.Email), Contract: strings.TrimSpace(d.Contract),
 		Locale: d.Locale, Sender: d.Sender, ReceivedAt: s.Now()}
 	within := func(text string, limit int) bool {
 		return text != "" && utf8.RuneCountInString(text) <= limit && models.Storable(text)
 	}
 	switch a, err := mail.ParseAddress(w.Email); {
-	case !within(w.Name, maxWithdrawalName):
+	case !within(w.Name, maxName):
 		return w, fault.Field("name", fault.WithdrawalName)
-	case err != nil || a.Address != w.Email || !within(w.Email, maxWithdrawalEmail):
+	case err != nil || a.Address != w.Email || !within(w.Email, maxEmail):
 		return w, fault.Field("email", fault.EmailInvalid)
-	case !within(w.Contract, maxWithdrawalContract):
+	case !within(w.Contract, maxContract):
 		return w, fault.Field("contract", fault.WithdrawalContract)
 	case d.Key == "":
 		return w, fault.Because(fault.Malformed, fault.KeyMissing)
@@ -165,13 +177,13 @@ func (s *Service) declared(ctx context.Context, d Declaration) (models.Withdrawa
 	if err := ledger.CheckKey(d.Key); err != nil {
 		return w, err
 	}
-	// Who corrects what they typed, declares something else.
+	// A corrected form is another declaration.
 	w.IdempotencyKey = d.Key + ":" + hashed(w.Name, w.Email, w.Contract, d.PurchaseID)
 	if d.UserID != 0 {
 		w.UserID = &d.UserID
 	}
 	if d.PurchaseID != "" {
-		p, err := s.Purchase(ctx, d.UserID, d.PurchaseID)
+		p, err := s.Purchases.Purchase(ctx, d.UserID, d.PurchaseID)
 		switch {
 		case err == nil:
 			w.PurchaseID = &p.ID
@@ -183,28 +195,28 @@ func (s *Service) declared(ctx context.Context, d Declaration) (models.Withdrawa
 	return w, nil
 }
 
-// hashed is one word for several.
+// hashed returns one hash for several words.
 func hashed(words ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
 	return hex.EncodeToString(sum[:16])
 }
 
-// folded is a text without what does not tell two declarations apart.
+// folded returns a text without case and spacing, which do not make another declaration.
 func folded(text string) string { return strings.ToLower(strings.Join(strings.Fields(text), " ")) }
 
-// Withdrawal returns a declaration, by the address that nobody but who made it was given.
+// Find returns a declaration by the id that only its sender was given.
 // Errors: fault.NotFound.
-func (s *Service) Withdrawal(ctx context.Context, id string) (models.Withdrawal, error) {
+func (s *Service) Find(ctx context.Context, id string) (models.Withdrawal, error) {
 	parsed, err := uuid.Parse(id)
 	if err != nil || parsed.String() != id { // one spelling only
 		return models.Withdrawal{}, fault.New(fault.NotFound, nil)
 	}
-	return s.takeWithdrawal(ctx, "id = ?", parsed)
+	return s.take(ctx, "id = ?", parsed)
 }
 
-// WithdrawalOf returns the declaration that was made from a purchase's page; nil without one.
-func (s *Service) WithdrawalOf(ctx context.Context, purchaseID uuid.UUID) (*models.Withdrawal, error) {
-	w, err := s.takeWithdrawal(ctx, "purchase_id = ?", purchaseID)
+// OfPurchase returns the declaration made from a purchase's page; nil without one.
+func (s *Service) OfPurchase(ctx context.Context, purchaseID uuid.UUID) (*models.Withdrawal, error) {
+	w, err := s.take(ctx, "purchase_id = ?", purchaseID)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		return nil, nil
@@ -214,7 +226,7 @@ func (s *Service) WithdrawalOf(ctx context.Context, purchaseID uuid.UUID) (*mode
 	return &w, nil
 }
 
-func (s *Service) takeWithdrawal(ctx context.Context, where string, args ...any) (models.Withdrawal, error) {
+func (s *Service) take(ctx context.Context, where string, args ...any) (models.Withdrawal, error) {
 	var w models.Withdrawal
 	err := s.DB.WithContext(ctx).Where(where, args...).Take(&w).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {

@@ -1,4 +1,4 @@
-package purchase
+package withdrawal
 
 import (
 	"context"
@@ -13,25 +13,25 @@ import (
 )
 
 const (
-	// maxFlood is how many declarations of floods are kept, the newest; others are kept until they are erased by hand or with
-	// their account. Nobody reads thousands, and no flood fills the disk.
-	maxFlood      = 20_000
-	withdrawBatch = 5000 // rows that one statement of a sweep changes
+	// maxFlood is how many declarations of floods are kept, newest first, so that no flood fills the disk. All others are
+	// kept until they are erased by hand or with their account.
+	maxFlood   = 20_000
+	sweepBatch = 5000 // rows changed by one statement of a sweep
 )
 
-// WithdrawalCursor is the last declaration of a page; the zero value is the beginning of the list.
-type WithdrawalCursor struct {
+// Cursor is the last declaration of a page; the zero value is the beginning of the list.
+type Cursor struct {
 	Handled  bool
 	Priority models.WithdrawalPriority
 	Received time.Time
 	ID       uuid.UUID
 }
 
-// Withdrawals lists the declarations for whoever handles them: the open ones first, then by priority, then the oldest first.
-// Declarations of the same are one line. next is where the next page begins, nil at the end.
-func (s *Service) Withdrawals(ctx context.Context, after WithdrawalCursor, limit int) (rows []models.ListedWithdrawal, next *WithdrawalCursor, err error) {
+// List returns the declarations for admins: open ones first, then by priority, then oldest first. Equal declarations are one
+// row. next is where the next page begins, nil at the end.
+func (s *Service) List(ctx context.Context, after Cursor, limit int) (rows []models.ListedWithdrawal, next *Cursor, err error) {
 	where, args := "true", []any{sql.Named("limit", limit+1)}
-	if after != (WithdrawalCursor{}) {
+	if after != (Cursor{}) {
 		where = `((w.handled_at IS NOT NULL), w.priority, w.received_at, w.id) > (@handled, @priority, @received, @id)`
 		args = append(args, sql.Named("handled", after.Handled), sql.Named("priority", after.Priority), sql.Named("received", after.Received), sql.Named("id", after.ID))
 	}
@@ -47,13 +47,13 @@ func (s *Service) Withdrawals(ctx context.Context, after WithdrawalCursor, limit
 	if len(rows) > limit {
 		rows = rows[:limit]
 		last := rows[limit-1]
-		next = &WithdrawalCursor{Handled: last.HandledAt != nil, Priority: last.Priority, Received: last.ReceivedAt, ID: last.ID}
+		next = &Cursor{Handled: last.HandledAt != nil, Priority: last.Priority, Received: last.ReceivedAt, ID: last.ID}
 	}
 	return rows, next, nil
 }
 
-// OpenWithdrawals is how many declarations wait for a person; those of the same are one.
-func (s *Service) OpenWithdrawals(ctx context.Context) (int64, error) {
+// CountOpen counts the declarations that wait for a person; equal declarations count once.
+func (s *Service) CountOpen(ctx context.Context) (int64, error) {
 	var n int64
 	err := s.DB.WithContext(ctx).Raw(`SELECT count(DISTINCT coalesce(nullif(fold, ''), id::text)) FROM withdrawals WHERE handled_at IS NULL`).Scan(&n).Error
 	if err != nil {
@@ -62,11 +62,11 @@ func (s *Service) OpenWithdrawals(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// CloseWithdrawal says that a person has done what a declaration asks for, and with it all open ones of the same. The
-// first one to say so stands, in the audit log too.
+// Close marks a declaration and all open ones equal to it as handled. The first admin to do so is the one recorded, in the
+// audit log too.
 // Locks: the declarations. Errors: fault.NotFound.
-func (s *Service) CloseWithdrawal(ctx context.Context, id string, actorID int64, requestID string) error {
-	w, err := s.Withdrawal(ctx, id)
+func (s *Service) Close(ctx context.Context, id string, actorID int64, requestID string) error {
+	w, err := s.Find(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -92,20 +92,20 @@ func (s *Service) CloseWithdrawal(ctx context.Context, id string, actorID int64,
 	})
 }
 
-// SweepWithdrawals forgets who sent what after an hour, and drops declarations of floods beyond the newest maxFlood. It says
-// how many it dropped.
-func (s *Service) SweepWithdrawals(ctx context.Context) (int64, error) {
+// Sweep clears senders after an hour and deletes declarations of floods beyond the newest maxFlood. It returns the number
+// deleted.
+func (s *Service) Sweep(ctx context.Context) (int64, error) {
 	db := s.DB.WithContext(ctx)
 	forget := func() *gorm.DB {
 		return db.Exec(`UPDATE withdrawals SET sender = '' WHERE id IN (SELECT id FROM withdrawals WHERE sender <> '' AND received_at <= ? LIMIT ?)`,
-			s.Now().Add(-time.Hour), withdrawBatch)
+			s.Now().Add(-time.Hour), sweepBatch)
 	}
 	if _, err := inBatches(forget); err != nil {
 		return 0, fmt.Errorf("forget the senders of withdrawals: %w", err)
 	}
 	drop := func() *gorm.DB {
 		return db.Exec(`DELETE FROM withdrawals WHERE id IN (SELECT id FROM withdrawals WHERE priority = 2 ORDER BY received_at DESC, id DESC OFFSET ? LIMIT ?)`,
-			maxFlood, withdrawBatch)
+			maxFlood, sweepBatch)
 	}
 	dropped, err := inBatches(drop)
 	if err != nil {
@@ -117,14 +117,14 @@ func (s *Service) SweepWithdrawals(ctx context.Context) (int64, error) {
 	return dropped, nil
 }
 
-// inBatches repeats a statement while it changes as many rows as it may.
+// inBatches repeats a statement until it changes fewer rows than a batch holds.
 func inBatches(statement func() *gorm.DB) (n int64, err error) {
 	for {
 		done := statement()
 		if done.Error != nil {
 			return n, done.Error
 		}
-		if n += done.RowsAffected; done.RowsAffected < withdrawBatch {
+		if n += done.RowsAffected; done.RowsAffected < sweepBatch {
 			return n, nil
 		}
 	}
