@@ -198,21 +198,15 @@ func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 	return nil, ErrNotOurs
 }
 
-// save writes what Stripe has said of locked purchases, and what the ledger got of them.
-func save(tx *gorm.DB, purchases ...*models.Purchase) error {
-	var values []any
-	for _, p := range purchases {
-		values = append(values, p.ID, p.Status, p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency,
-			p.PaidAt, p.Credits, p.CreditsGranted, p.CreditsRefunded, p.CreditsDisputed, p.Cause, p.RecoveredFrom)
-	}
-	err := tx.Exec(`UPDATE purchases SET status = v.status, checkout_session_id = NULLIF(v.session, ''), payment_intent_id = NULLIF(v.payment, ''),
-		paid_cents = v.paid_cents, paid_currency = v.paid_currency, paid_at = v.paid_at, credits = v.credits, credits_granted = v.granted,
-		credits_refunded = v.refunded, credits_disputed = v.disputed, cause = v.cause, recovered_from = NULLIF(v.recovered_from, ''), updated_at = now()
-		FROM (VALUES `+models.Tuples(len(purchases), `(?::uuid, ?::text, ?::text, ?::text, ?::bigint, ?::text, ?::timestamptz, ?::int, ?::int, ?::int, ?::int, ?::text, ?::text)`)+`)
-			v (id, status, session, payment, paid_cents, paid_currency, paid_at, credits, granted, refunded, disputed, cause, recovered_from)
-		WHERE purchases.id = v.id`, values...).Error
+// save writes what Stripe has said of a locked purchase, and what the ledger got of it.
+func save(tx *gorm.DB, p *models.Purchase) error {
+	err := tx.Exec(`UPDATE purchases SET status = ?, checkout_session_id = NULLIF(?, ''), payment_intent_id = NULLIF(?, ''),
+		paid_cents = ?, paid_currency = ?, paid_at = ?, credits = ?, credits_granted = ?, credits_refunded = ?, credits_disputed = ?,
+		cause = ?, recovered_from = NULLIF(?, ''), updated_at = now() WHERE id = ?`,
+		p.Status, p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt, p.Credits, p.CreditsGranted,
+		p.CreditsRefunded, p.CreditsDisputed, p.Cause, p.RecoveredFrom, p.ID).Error
 	if err != nil {
-		return fmt.Errorf("save %d purchases: %w", len(purchases), err)
+		return fmt.Errorf("save purchase %s: %w", p.ID, err)
 	}
 	return nil
 }

@@ -119,41 +119,22 @@ func settlement(p models.Purchase, facts money) (due models.Purchase, moves []le
 	return due, moves
 }
 
-// moneyBack adds up what is stored of the refunds and disputes of a purchase's payment.
+// moneyBack adds up the stored refunds and disputes of a purchase's payment.
 func moneyBack(tx *gorm.DB, p models.Purchase) (money, error) {
-	all, err := moneyBackOf(tx, []*models.Purchase{&p})
-	return all[p.PaymentIntentID], err
-}
-
-// moneyBackOf is moneyBack of several purchases, by payment.
-func moneyBackOf(tx *gorm.DB, purchases []*models.Purchase) (map[string]money, error) {
-	found := map[string]money{}
-	var refs []any
-	for _, p := range purchases {
-		if p.PaymentIntentID != "" { // else nothing was paid, so nothing can go back
-			refs = append(refs, p.PaymentIntentID, p.PaymentCurrency())
-		}
+	var m money
+	if p.PaymentIntentID == "" { // nothing was paid, so nothing can go back
+		return m, nil
 	}
-	if len(refs) == 0 {
-		return found, nil
-	}
-	var rows []struct {
-		Ref                                                         string
-		RefundsGood, RefundsBad, ChargeCumulated, Disputed, Unclear int64
-	}
-	takes := fmt.Sprintf(models.DisputeTakes, "paid_in")
-	err := tx.Raw(`SELECT ref,
-		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = ref AND status NOT IN ('failed', 'canceled')) AS refunds_good,
-		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = ref AND status IN ('failed', 'canceled')) AS refunds_bad,
-		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = ref) AS charge_cumulated, disputed, unclear
-		FROM (VALUES `+models.Tuples(len(refs)/2, "(?::text, ?::text)")+`) asked (ref, paid_in), LATERAL (
-			SELECT coalesce(sum(`+takes+`), 0) AS disputed, count(*) FILTER (WHERE `+takes+` IS NULL) AS unclear
-			FROM stripe_disputes d WHERE d.payment_ref = ref AND d.status IN ('needs_response', 'under_review', 'lost')) disputes`, refs...).Find(&rows).Error
+	takes := fmt.Sprintf(models.DisputeTakes, "@currency")
+	err := tx.Raw(`SELECT
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status NOT IN ('failed', 'canceled')) AS refunds_good,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status IN ('failed', 'canceled')) AS refunds_bad,
+		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = @payment) AS charge_cumulated,
+		coalesce(sum(`+takes+`), 0) AS disputed, count(*) FILTER (WHERE `+takes+` IS NULL) AS unclear
+		FROM stripe_disputes d WHERE d.payment_ref = @payment AND d.status IN ('needs_response', 'under_review', 'lost')`,
+		map[string]any{"payment": p.PaymentIntentID, "currency": p.PaymentCurrency()}).Take(&m).Error
 	if err != nil {
-		return nil, fmt.Errorf("refunds and disputes of %d payments: %w", len(purchases), err)
+		return money{}, fmt.Errorf("refunds and disputes of purchase %s: %w", p.ID, err)
 	}
-	for _, m := range rows {
-		found[m.Ref] = money{RefundsGood: m.RefundsGood, RefundsBad: m.RefundsBad, ChargeCumulated: m.ChargeCumulated, Disputed: m.Disputed, Unclear: m.Unclear}
-	}
-	return found, nil
+	return m, nil
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,7 +14,6 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/lane"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -31,9 +31,6 @@ type Service struct {
 	Livemode bool              // whether our Stripe key moves real money
 	Now      func() time.Time
 	Log      *slog.Logger
-
-	lanes      lane.Lanes[*arrival]
-	maxBatches int // at once; 0 leaves it to batches
 }
 
 // Receive verifies an event, stores it, and tries to book it at once. When it returns nil the event is safe with us:
@@ -71,21 +68,6 @@ func (s *Service) known(ctx context.Context, eventID string) (bool, error) {
 func (s *Service) take(ctx context.Context, event models.StripeEvent) error {
 	inline, cancel := context.WithTimeout(ctx, inlineBudget)
 	defer cancel()
-	if session, ok := s.sessionOf(event); ok {
-		a := &arrival{event: event, session: session}
-		s.takeTogether(inline, a)
-		switch a.fate {
-		case fateBooked:
-			s.report(inline, event.EventID, a.result)
-			return nil
-		case fateStored:
-			s.attempt(inline, event.EventID)
-			return nil
-		case fateAlready:
-			return nil
-		case fateUndone: // one of those that were together may be the culprit: each for itself now
-		}
-	}
 	result, cause := s.bookNew(inline, event)
 	if cause == nil {
 		s.report(inline, event.EventID, result)
@@ -125,9 +107,8 @@ func (s *Service) bookNew(ctx context.Context, event models.StripeEvent) (outcom
 	var result outcome
 	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		result = outcome{} // of an earlier attempt that a deadlock undid
-		fresh, err := insert(tx, s.done(event))
-		waited, ok := fresh[event.EventID]
-		if err != nil || !ok {
+		fresh, waited, err := insert(tx, s.done(event))
+		if err != nil || !fresh {
 			return err
 		}
 		if result, err = s.route(tx, event, purchase.Told{}); err != nil {
@@ -145,8 +126,8 @@ func (s *Service) bookNew(ctx context.Context, event models.StripeEvent) (outcom
 // store keeps an event for the worker; false for a duplicate, which changes nothing.
 func (s *Service) store(ctx context.Context, event models.StripeEvent) (bool, error) {
 	event.Status, event.NextAttemptAt = models.EventReceived, s.Now().Add(inlineGrace)
-	fresh, err := insert(s.DB.WithContext(ctx), event)
-	return len(fresh) > 0, err
+	fresh, _, err := insert(s.DB.WithContext(ctx), event)
+	return fresh, err
 }
 
 // done is an event as it is written once it is booked.
@@ -156,33 +137,23 @@ func (s *Service) done(event models.StripeEvent) models.StripeEvent {
 	return event
 }
 
-// insert writes the rows of events that are not there yet. It returns those by id, and whether others wait for what
-// the event brings.
-func insert(tx *gorm.DB, events ...models.StripeEvent) (fresh map[string]bool, err error) {
-	var values []any
-	for _, e := range events {
-		values = append(values, e.EventID, e.Type, e.APIVersion, e.Livemode, e.ObjectID, e.PaymentRef, e.Payload,
-			e.Status, e.Attempts, e.NextAttemptAt, e.ProcessedAt, e.CreatedAtStripe, e.ReceivedAt)
-	}
-	rows, err := tx.Raw(`INSERT INTO stripe_events AS new (event_id, type, api_version, livemode, object_id, payment_ref, payload,
+// insert writes the row of an event unless it is there. It returns whether it was written, and whether other events wait
+// for what it brings.
+func insert(tx *gorm.DB, e models.StripeEvent) (fresh, waited bool, err error) {
+	err = tx.Raw(`INSERT INTO stripe_events AS new (event_id, type, api_version, livemode, object_id, payment_ref, payload,
 			status, attempts, next_attempt_at, processed_at, created_at_stripe, received_at)
-		VALUES `+models.Tuples(len(events), "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")+` ON CONFLICT (event_id) DO NOTHING
-		RETURNING new.event_id, new.payment_ref <> '' AND EXISTS (SELECT 1 FROM stripe_events e WHERE e.payment_ref = new.payment_ref AND e.status = 'deferred')`,
-		values...).Rows() // gorm's own Scan also writes the statement out, payload and all
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING
+		RETURNING new.payment_ref <> '' AND EXISTS (SELECT 1 FROM stripe_events e WHERE e.payment_ref = new.payment_ref AND e.status IN ('deferred', 'failed'))`,
+		e.EventID, e.Type, e.APIVersion, e.Livemode, e.ObjectID, e.PaymentRef, e.Payload,
+		e.Status, e.Attempts, e.NextAttemptAt, e.ProcessedAt, e.CreatedAtStripe, e.ReceivedAt).
+		Row().Scan(&waited) // gorm's own Scan also writes the statement out, payload and all
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, false, nil
+	}
 	if err != nil {
-		return nil, fmt.Errorf("store %d events: %w", len(events), err)
+		return false, false, fmt.Errorf("store event %s: %w", e.EventID, err)
 	}
-	fresh = map[string]bool{}
-	for err == nil && rows.Next() {
-		var id string
-		var waited bool
-		err = rows.Scan(&id, &waited)
-		fresh[id] = waited
-	}
-	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
-		return nil, fmt.Errorf("store %d events: %w", len(events), err)
-	}
-	return fresh, nil
+	return true, waited, nil
 }
 
 // attempt books one stored event. A failure is written down for the worker and goes no further.
