@@ -238,8 +238,3 @@ func sqlState(err error) string {
 	}
 	return ""
 }
-
-// Tuples is a tuple of SQL n times, for VALUES.
-func Tuples(n int, tuple string) string {
-	return strings.TrimSuffix(strings.Repeat(tuple+", ", n), ", ")
-}

@@ -309,13 +309,13 @@ func TestUncharged(t *testing.T) {
 		mustPost(t, db, ledger.Entry{UserID: u.ID, Delta: 1000, Reason: models.ReasonManual})
 	}
 	for range 4 {
-		made = append(made, hold(t, db, ledger.Order{UserID: user.ID, Feature: models.ReasonResumeAnalysis}))
+		made = append(made, hold(t, db, ledger.HoldOp{UserID: user.ID, Feature: models.ReasonResumeAnalysis}))
 	}
-	hold(t, db, ledger.Order{UserID: other.ID, Feature: models.ReasonResumeAnalysis})
-	if _, err := capture(t, db, made[1].ID, nil); err != nil {
+	hold(t, db, ledger.HoldOp{UserID: other.ID, Feature: models.ReasonResumeAnalysis})
+	if _, err := capture(t, db, made[1], nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := release(t, db, made[2].ID); err != nil {
+	if _, err := release(t, db, made[2]); err != nil {
 		t.Fatal(err)
 	}
 	overdue(t, db, made[3].ID)

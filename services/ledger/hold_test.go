@@ -17,43 +17,56 @@ import (
 )
 
 // hold makes a hold that must work.
-func hold(t *testing.T, db *gorm.DB, o ledger.Order) ledger.Held {
+func hold(t *testing.T, db *gorm.DB, op ledger.HoldOp) ledger.Held {
 	t.Helper()
-	held, err := tryHold(t, db, o)
+	held, err := tryHold(t, db, op)
 	if err != nil {
 		t.Fatalf("hold: %v", err)
 	}
 	return held
 }
 
-func tryHold(t *testing.T, db *gorm.DB, o ledger.Order) (ledger.Held, error) {
+func tryHold(t *testing.T, db *gorm.DB, op ledger.HoldOp) (ledger.Held, error) {
 	t.Helper()
-	o.ID = uuid.Must(uuid.NewV7())
-	if o.TTL == 0 {
-		o.TTL = time.Minute
+	op.ID = uuid.Must(uuid.NewV7())
+	if op.TTL == 0 {
+		op.TTL = time.Minute
 	}
-	return within(t, db, func(tx *gorm.DB) (ledger.Held, error) { return ledger.Hold(tx, o) })
+	err := apply(t, db, &op)
+	return op.Held, err
 }
 
-// within runs work in a transaction of its own.
-func within[T any](t *testing.T, db *gorm.DB, work func(tx *gorm.DB) (T, error)) (T, error) {
+// apply applies one operation in a transaction of its own.
+func apply(t *testing.T, db *gorm.DB, op ledger.Op) error {
 	t.Helper()
-	var result T
-	err := models.Transaction(t.Context(), db, func(tx *gorm.DB) (err error) {
-		result, err = work(tx)
+	return models.Transaction(t.Context(), db, func(tx *gorm.DB) error { return applyIn(tx, op) })
+}
+
+// applyIn applies one operation and returns the fault that refused it.
+func applyIn(tx *gorm.DB, op ledger.Op) error {
+	if err := ledger.Apply(tx, op); err != nil {
 		return err
-	})
-	return result, err
+	}
+	return op.Err()
 }
 
-func capture(t *testing.T, db *gorm.DB, id uuid.UUID, credits *models.Credits) (ledger.Held, error) {
-	t.Helper()
-	return within(t, db, func(tx *gorm.DB) (ledger.Held, error) { return ledger.Capture(tx, uuid.Nil, id, credits) })
+// spend is the operation that takes a feature's price.
+func spend(user int64, feature models.Reason, key string) *ledger.PostOp {
+	return &ledger.PostOp{Entry: ledger.Entry{UserID: user, Reason: feature, Meta: models.Meta{IdempotencyKey: key}}}
 }
 
-func release(t *testing.T, db *gorm.DB, id uuid.UUID) (ledger.Held, error) {
+func capture(t *testing.T, db *gorm.DB, held ledger.Held, credits *models.Credits) (ledger.Held, error) {
 	t.Helper()
-	return within(t, db, func(tx *gorm.DB) (ledger.Held, error) { return ledger.Release(tx, uuid.Nil, id) })
+	op := &ledger.CaptureOp{UserID: held.UserID, ID: held.ID, Credits: credits}
+	err := apply(t, db, op)
+	return op.Held, err
+}
+
+func release(t *testing.T, db *gorm.DB, held ledger.Held) (ledger.Held, error) {
+	t.Helper()
+	op := &ledger.ReleaseOp{UserID: held.UserID, ID: held.ID}
+	err := apply(t, db, op)
+	return op.Held, err
 }
 
 // wantCredits checks what a user has and holds.
@@ -91,15 +104,15 @@ func TestHold(t *testing.T) {
 	user := rich(t, db, "ada@example.com", 40)
 
 	t.Run("reserves what the feature costs and books nothing", func(t *testing.T) {
-		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeImprovement, Metadata: json.RawMessage(`{"resume":7}`)})
+		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeImprovement, Metadata: json.RawMessage(`{"resume":7}`)})
 		if held.Credits != 15 || held.Status != models.HoldOpen || string(held.Metadata) != `{"resume": 7}` {
 			t.Errorf("hold = %+v, want 15 credits, open, with its metadata", held)
 		}
 		wantCredits(t, db, user, 40, 15)
 	})
 	t.Run("refuses more than is available", func(t *testing.T) {
-		hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeImprovement})
-		_, err := tryHold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeImprovement, Key: "later"})
+		hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeImprovement})
+		_, err := tryHold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeImprovement, Key: "later"})
 		if f := fault.Of(err); f == nil || f.Code != fault.InsufficientCredits || f.Detail["missing"] != int64(5) {
 			t.Errorf("error = %v, want 5 credits missing", err)
 		}
@@ -114,17 +127,17 @@ func TestHold(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, feature := range []models.Reason{"retired", "free_lunch"} {
-			if _, err := tryHold(t, db, ledger.Order{UserID: user, Feature: feature}); fault.Of(err) == nil || fault.Of(err).Problem != fault.FeatureUnknown {
+			if _, err := tryHold(t, db, ledger.HoldOp{UserID: user, Feature: feature}); fault.Of(err) == nil || fault.Of(err).Problem != fault.FeatureUnknown {
 				t.Errorf("%s: error = %v, want an unknown feature", feature, err)
 			}
 		}
-		if _, err := tryHold(t, db, ledger.Order{UserID: 999, Feature: models.ReasonJobMatch}); !fault.Is(err, fault.NotFound) {
+		if _, err := tryHold(t, db, ledger.HoldOp{UserID: 999, Feature: models.ReasonJobMatch}); !fault.Is(err, fault.NotFound) {
 			t.Errorf("error = %v, want not found", err)
 		}
 	})
 	t.Run("is the same hold for the same key, whoever else uses it", func(t *testing.T) {
 		service := key(t, db)
-		order := ledger.Order{UserID: user, Feature: models.ReasonJobMatch, Key: "k", RequestHash: "a"}
+		order := ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch, Key: "k", RequestHash: "a"}
 		first := hold(t, db, order)
 		again := hold(t, db, order)
 		if !again.Replayed || again.ID != first.ID {
@@ -134,22 +147,20 @@ func TestHold(t *testing.T) {
 		if _, err := tryHold(t, db, order); !fault.Is(err, fault.Conflict) {
 			t.Errorf("another request with the key: error = %v, want conflict", err)
 		}
-		order.Owner, order.RequestHash = service, "a"
+		order.Caller, order.RequestHash = service, "a"
 		if other := hold(t, db, order); other.Replayed || other.ID == first.ID {
-			t.Errorf("another owner's hold = %+v, want one of its own", other)
+			t.Errorf("another caller's hold = %+v, want one of its own", other)
 		}
 		wantCredits(t, db, user, 40, 40)
 	})
 	t.Run("shares its keys with spending", func(t *testing.T) {
 		poor := rich(t, db, "bob@example.com", 100)
-		hold(t, db, ledger.Order{UserID: poor, Feature: models.ReasonJobMatch, Key: "held"})
+		hold(t, db, ledger.HoldOp{UserID: poor, Feature: models.ReasonJobMatch, Key: "held"})
 		mustPost(t, db, ledger.Entry{UserID: poor, Delta: -1, Reason: models.ReasonManual, Meta: models.Meta{IdempotencyKey: "spent"}})
-		if _, err := tryHold(t, db, ledger.Order{UserID: poor, Feature: models.ReasonJobMatch, Key: "spent"}); !fault.Is(err, fault.Conflict) {
+		if _, err := tryHold(t, db, ledger.HoldOp{UserID: poor, Feature: models.ReasonJobMatch, Key: "spent"}); !fault.Is(err, fault.Conflict) {
 			t.Errorf("holding under a key of a spend: error = %v, want conflict", err)
 		}
-		_, err := within(t, db, func(tx *gorm.DB) (ledger.Posted, error) {
-			return ledger.Spend(tx, poor, models.ReasonJobMatch, models.Meta{IdempotencyKey: "held"})
-		})
+		err := apply(t, db, spend(poor, models.ReasonJobMatch, "held"))
 		if !fault.Is(err, fault.Conflict) {
 			t.Errorf("spending under a key of a hold: error = %v, want conflict", err)
 		}
@@ -175,8 +186,8 @@ func TestCapture(t *testing.T) {
 	user := rich(t, db, "ada@example.com", 100)
 
 	t.Run("takes all, as a line that names the hold", func(t *testing.T) {
-		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeAnalysis, Metadata: json.RawMessage(`{"resume":null}`)})
-		done, err := capture(t, db, held.ID, nil)
+		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeAnalysis, Metadata: json.RawMessage(`{"resume":null}`)})
+		done, err := capture(t, db, held, nil)
 		if err != nil || done.Captured != 10 || done.Status != models.HoldCaptured || done.Replayed {
 			t.Fatalf("capture = %+v, %v; want 10 credits", done, err)
 		}
@@ -191,66 +202,64 @@ func TestCapture(t *testing.T) {
 		wantCredits(t, db, user, 90, 0)
 	})
 	t.Run("takes fewer and frees the rest, but never more", func(t *testing.T) {
-		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeImprovement})
+		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeImprovement})
 		for _, n := range []models.Credits{-1, 0, 16} {
-			if _, err := capture(t, db, held.ID, amount(n)); fault.Of(err) == nil || fault.Of(err).Problem != fault.CaptureRange {
+			if _, err := capture(t, db, held, amount(n)); fault.Of(err) == nil || fault.Of(err).Problem != fault.CaptureRange {
 				t.Errorf("capture of %d: error = %v, want out of range", n, err)
 			}
 		}
 		wantCredits(t, db, user, 90, 15)
-		if done, err := capture(t, db, held.ID, amount(4)); err != nil || done.Captured != 4 {
+		if done, err := capture(t, db, held, amount(4)); err != nil || done.Captured != 4 {
 			t.Errorf("capture = %+v, %v; want 4 credits", done, err)
 		}
 		wantCredits(t, db, user, 86, 0)
-		if again, err := capture(t, db, held.ID, amount(4)); err != nil || !again.Replayed {
+		if again, err := capture(t, db, held, amount(4)); err != nil || !again.Replayed {
 			t.Errorf("the same again = %+v, %v; want it replayed", again, err)
 		}
-		if _, err := capture(t, db, held.ID, nil); !fault.Is(err, fault.HoldClosed) {
+		if _, err := capture(t, db, held, nil); !fault.Is(err, fault.HoldClosed) {
 			t.Errorf("another amount: error = %v, want closed", err)
 		}
-		if _, err := release(t, db, held.ID); fault.Of(err) == nil || fault.Of(err).Detail["status"] != "captured" {
+		if _, err := release(t, db, held); fault.Of(err) == nil || fault.Of(err).Detail["status"] != "captured" {
 			t.Errorf("release of a captured hold: error = %v, want closed, captured", err)
 		}
 	})
 	t.Run("is refused once released or late", func(t *testing.T) {
-		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonJobMatch})
-		if done, err := release(t, db, held.ID); err != nil || done.Status != models.HoldReleased {
+		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch})
+		if done, err := release(t, db, held); err != nil || done.Status != models.HoldReleased {
 			t.Fatalf("release = %+v, %v", done, err)
 		}
-		if again, err := release(t, db, held.ID); err != nil || !again.Replayed {
+		if again, err := release(t, db, held); err != nil || !again.Replayed {
 			t.Errorf("second release = %+v, %v; want it replayed", again, err)
 		}
-		late := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonJobMatch})
+		late := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch})
 		overdue(t, db, late.ID)
-		for id, status := range map[uuid.UUID]string{held.ID: "released", late.ID: "expired"} {
-			if _, err := capture(t, db, id, nil); fault.Of(err) == nil || fault.Of(err).Code != fault.HoldClosed || fault.Of(err).Detail["status"] != status {
+		for status, ended := range map[string]ledger.Held{"released": held, "expired": late} {
+			if _, err := capture(t, db, ended, nil); fault.Of(err) == nil || fault.Of(err).Code != fault.HoldClosed || fault.Of(err).Detail["status"] != status {
 				t.Errorf("capture: error = %v, want closed, %s", err, status)
 			}
 		}
-		if done, err := release(t, db, late.ID); err != nil || done.Status != models.HoldExpired {
+		if done, err := release(t, db, late); err != nil || done.Status != models.HoldExpired {
 			t.Errorf("release of a late hold = %+v, %v; want expired", done, err)
 		}
 		wantCredits(t, db, user, 86, 0)
 	})
-	t.Run("is for the owner alone", func(t *testing.T) {
-		mine := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonJobMatch, Owner: key(t, db)})
-		if _, err := capture(t, db, mine.ID, nil); !fault.Is(err, fault.NotFound) {
+	t.Run("is for its caller alone", func(t *testing.T) {
+		mine := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch, Caller: key(t, db)})
+		if _, err := capture(t, db, mine, nil); !fault.Is(err, fault.NotFound) {
 			t.Errorf("another's capture: error = %v, want not found", err)
 		}
-		if _, err := release(t, db, mine.ID); !fault.Is(err, fault.NotFound) {
+		if _, err := release(t, db, mine); !fault.Is(err, fault.NotFound) {
 			t.Errorf("another's release: error = %v, want not found", err)
 		}
 	})
 	t.Run("goes on in debt, while spending is refused", func(t *testing.T) {
 		debtor := rich(t, db, "eve@example.com", 15)
-		held := hold(t, db, ledger.Order{UserID: debtor, Feature: models.ReasonResumeImprovement})
+		held := hold(t, db, ledger.HoldOp{UserID: debtor, Feature: models.ReasonResumeImprovement})
 		mustPost(t, db, ledger.Entry{UserID: debtor, Delta: -15, Reason: models.ReasonRefund})
-		if _, err := within(t, db, func(tx *gorm.DB) (ledger.Posted, error) {
-			return ledger.Spend(tx, debtor, models.ReasonJobMatch, models.Meta{})
-		}); !fault.Is(err, fault.InsufficientCredits) {
+		if err := apply(t, db, spend(debtor, models.ReasonJobMatch, "")); !fault.Is(err, fault.InsufficientCredits) {
 			t.Errorf("spend: error = %v, want insufficient credits", err)
 		}
-		if _, err := capture(t, db, held.ID, nil); err != nil {
+		if _, err := capture(t, db, held, nil); err != nil {
 			t.Errorf("capture: %v", err)
 		}
 		wantCredits(t, db, debtor, -15, 0)
@@ -264,19 +273,19 @@ func TestHoldEndsOnce(t *testing.T) {
 	db := dbtest.New(t)
 	user := rich(t, db, "ada@example.com", 1000)
 	for round := range 10 {
-		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeAnalysis})
+		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeAnalysis})
 		before := balance(t, db, user)
 		var captured, released atomic.Int64
 		dbtest.Together(20, func(i int) {
 			if i%2 == 0 {
-				if _, err := capture(t, db, held.ID, nil); err == nil {
+				if _, err := capture(t, db, held, nil); err == nil {
 					captured.Add(1)
 				} else if !fault.Is(err, fault.HoldClosed) {
 					t.Errorf("capture: %v", err)
 				}
 				return
 			}
-			if _, err := release(t, db, held.ID); err == nil {
+			if _, err := release(t, db, held); err == nil {
 				released.Add(1)
 			} else if !fault.Is(err, fault.HoldClosed) {
 				t.Errorf("release: %v", err)
@@ -300,7 +309,7 @@ func TestExpire(t *testing.T) {
 	user := rich(t, db, "ada@example.com", 1000)
 	late := map[uuid.UUID]bool{}
 	for i := range 20 {
-		held := hold(t, db, ledger.Order{UserID: user, Feature: models.ReasonResumeAnalysis})
+		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeAnalysis})
 		if i%2 == 0 {
 			overdue(t, db, held.ID)
 			late[held.ID] = true
@@ -308,7 +317,11 @@ func TestExpire(t *testing.T) {
 	}
 	var ended atomic.Int64
 	dbtest.Together(20, func(int) {
-		freed, err := within(t, db, func(tx *gorm.DB) (ledger.Expired, error) { return ledger.Expire(tx, user) })
+		var freed ledger.Expired
+		err := models.Transaction(t.Context(), db, func(tx *gorm.DB) (err error) {
+			freed, err = ledger.Expire(tx, user)
+			return err
+		})
 		if err != nil {
 			t.Errorf("expire: %v", err)
 		}
@@ -320,8 +333,7 @@ func TestExpire(t *testing.T) {
 	wantCredits(t, db, user, 1000, 100)
 }
 
-// Two replicas, one key, the same moment: the statement of the second began before the first was done, and must see
-// it all the same. Without the check for a stale account it would run into the unique index.
+// Two replicas use one key at the same moment: the second waits for the user, and then must see what the first wrote.
 func TestKeyUsedWhileWaiting(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
@@ -333,16 +345,13 @@ func TestKeyUsedWhileWaiting(t *testing.T) {
 		want fault.Code // of the second; empty for a replay
 	}{
 		{"a spend", func(tx *gorm.DB) error {
-			_, err := ledger.Spend(tx, user, models.ReasonJobMatch, models.Meta{IdempotencyKey: "a spend"})
-			return err
+			return applyIn(tx, spend(user, models.ReasonJobMatch, "a spend"))
 		}, ""},
 		{"a hold", func(tx *gorm.DB) error {
-			_, err := ledger.Hold(tx, ledger.Order{ID: uuid.Must(uuid.NewV7()), UserID: user, Feature: models.ReasonJobMatch, TTL: time.Minute, Key: "a hold"})
-			return err
+			return applyIn(tx, &ledger.HoldOp{ID: uuid.Must(uuid.NewV7()), UserID: user, Feature: models.ReasonJobMatch, TTL: time.Minute, Key: "a hold"})
 		}, fault.Conflict},
 		{"nothing that stays", func(tx *gorm.DB) error {
-			_, err := ledger.Spend(tx, user, models.ReasonJobMatch, models.Meta{IdempotencyKey: "nothing that stays"})
-			return errors.Join(err, undo)
+			return errors.Join(applyIn(tx, spend(user, models.ReasonJobMatch, "nothing that stays")), undo)
 		}, ""},
 	} {
 		t.Run(first.name, func(t *testing.T) {
@@ -351,10 +360,7 @@ func TestKeyUsedWhileWaiting(t *testing.T) {
 				err := first.work(tx)
 				close(written)
 				go func() {
-					_, err := within(t, db, func(tx *gorm.DB) (ledger.Posted, error) {
-						return ledger.Spend(tx, user, models.ReasonJobMatch, models.Meta{IdempotencyKey: first.name})
-					})
-					waiting <- err
+					waiting <- apply(t, db, spend(user, models.ReasonJobMatch, first.name))
 				}()
 				<-written
 				dbtest.Blocked(t, db, 1)

@@ -59,7 +59,7 @@ func TestPost(t *testing.T) {
 	})
 	t.Run("refuses to spend more than is available", func(t *testing.T) {
 		for range 33 { // 15 each
-			hold(t, db, ledger.Order{UserID: user.ID, Feature: models.ReasonResumeImprovement})
+			hold(t, db, ledger.HoldOp{UserID: user.ID, Feature: models.ReasonResumeImprovement})
 		}
 		_, err := post(t, db, ledger.Entry{UserID: user.ID, Delta: -10, Reason: models.ReasonResumeAnalysis})
 		f := fault.Of(err)

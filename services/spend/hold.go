@@ -49,15 +49,15 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 	if err != nil {
 		return ledger.Held{}, fmt.Errorf("hold id: %w", err)
 	}
-	ask := &ledger.Holding{Order: ledger.Order{
-		ID: id, UserID: r.UserID, Owner: r.Caller, Feature: models.Reason(r.Feature), TTL: r.TTL, Key: r.Key,
+	op := &ledger.HoldOp{
+		ID: id, UserID: r.UserID, Caller: r.Caller, Feature: models.Reason(r.Feature), TTL: r.TTL, Key: r.Key,
 		RequestHash: r.hash("hold", r.TTL.String()+"\n", metadata), Named: r.named(), Metadata: metadata,
-	}}
-	if err := s.counter.do(ctx, s.DB, r.UserID, r.queueKey(), ask); err != nil {
+	}
+	if err := s.batcher.do(ctx, s.DB, r.UserID, r.queueKey(), op); err != nil {
 		return ledger.Held{}, err
 	}
-	held := ask.Held
-	s.recent.keep(held)
+	held := op.Held
+	s.owners.add(held)
 	held.Hold = asMade(held.Hold)
 	if !held.Replayed {
 		s.Log.InfoContext(ctx, "credits held", "user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits", held.Credits)
@@ -93,45 +93,45 @@ func (s *Service) Find(ctx context.Context, caller uuid.UUID, id string) (models
 // Capture takes a hold's credits, or fewer, for good.
 //
 // Units: credits; nil takes them all. Locks: the user, then the hold. Idempotent: as many again is the same capture.
-// Errors: fault.NotFound; fault.HoldClosed; fault.Invalid. See ledger.Capture.
+// Errors: fault.NotFound; fault.HoldClosed; fault.Invalid. See ledger.CaptureOp.
 func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, credits *models.Credits) (ledger.Held, error) {
 	holdID, user, err := s.holder(ctx, caller, id)
 	if err != nil {
 		return ledger.Held{}, err
 	}
-	ask := &ledger.Capturing{Owner: caller, ID: holdID, Credits: credits}
-	err = s.counter.do(ctx, s.DB, user, "", ask)
-	return s.ended(ctx, "credits moved", ask.Held, err)
+	op := &ledger.CaptureOp{UserID: user, Caller: caller, ID: holdID, Credits: credits}
+	err = s.batcher.do(ctx, s.DB, user, "", op)
+	return s.ended(ctx, "credits moved", op.Held, err)
 }
 
 // Release gives a hold's credits back.
 //
 // Locks: the user, then the hold. Idempotent: a hold that is released, or has expired, is returned as it is.
-// Errors: fault.NotFound; fault.HoldClosed. See ledger.Release.
+// Errors: fault.NotFound; fault.HoldClosed. See ledger.ReleaseOp.
 func (s *Service) Release(ctx context.Context, caller uuid.UUID, id string) (ledger.Held, error) {
 	holdID, user, err := s.holder(ctx, caller, id)
 	if err != nil {
 		return ledger.Held{}, err
 	}
-	ask := &ledger.Releasing{Owner: caller, ID: holdID}
-	err = s.counter.do(ctx, s.DB, user, "", ask)
-	return s.ended(ctx, "hold released", ask.Held, err)
+	op := &ledger.ReleaseOp{UserID: user, Caller: caller, ID: holdID}
+	err = s.batcher.do(ctx, s.DB, user, "", op)
+	return s.ended(ctx, "hold released", op.Held, err)
 }
 
-// holder is whose hold of the caller it is, which must be known before the user can be locked.
-// Errors: fault.NotFound for another caller's, too.
+// holder returns the user of a caller's hold, who must be locked before the hold.
+// Errors: fault.NotFound, also for another caller's.
 func (s *Service) holder(ctx context.Context, caller uuid.UUID, id string) (holdID uuid.UUID, user int64, err error) {
 	if holdID, err = parseID(id); err != nil {
 		return holdID, 0, err
 	}
-	if user = s.recent.user(caller, holdID); user != 0 {
+	if user = s.owners.user(caller, holdID); user != 0 {
 		return holdID, user, nil
 	}
 	hold, err := s.Find(ctx, caller, id)
 	return hold.ID, hold.UserID, err
 }
 
-// ended is the answer to who wanted to end a hold.
+// ended logs that a hold has ended and returns it.
 func (s *Service) ended(ctx context.Context, event string, held ledger.Held, err error) (ledger.Held, error) {
 	if err != nil {
 		return ledger.Held{}, err

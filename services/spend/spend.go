@@ -30,10 +30,11 @@ type Request struct {
 
 // Service spends and holds credits.
 type Service struct {
-	DB      *gorm.DB
-	Log     *slog.Logger
-	counter counter
-	recent  recent
+	DB  *gorm.DB
+	Log *slog.Logger
+
+	batcher batcher
+	owners  ownerCache
 }
 
 // Spend takes the feature's price from the user's available credits: hold and capture in one step.
@@ -51,11 +52,11 @@ func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 		return ledger.Posted{}, err
 	}
 	meta := models.Meta{IdempotencyKey: r.Key, RequestHash: r.hash("spend", "", metadata), RequestMetadata: metadata, Caller: r.caller(), Named: r.named()}
-	ask := &ledger.Spending{UserID: r.UserID, Feature: models.Reason(r.Feature), Meta: meta}
-	if err := s.counter.do(ctx, s.DB, r.UserID, r.queueKey(), ask); err != nil {
+	op := &ledger.PostOp{Entry: ledger.Entry{UserID: r.UserID, Reason: models.Reason(r.Feature), Meta: meta}}
+	if err := s.batcher.do(ctx, s.DB, r.UserID, r.queueKey(), op); err != nil {
 		return ledger.Posted{}, err
 	}
-	posted := ask.Posted
+	posted := op.Posted
 	if !posted.Replayed {
 		s.Log.InfoContext(ctx, "credits moved", "user_id", r.UserID, "kind", posted.Reason, "credits", posted.DeltaCredits, "transaction_id", posted.ID)
 	}

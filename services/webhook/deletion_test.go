@@ -87,9 +87,10 @@ func TestADeletedPersonLeavesNoTrace(t *testing.T) {
 		VALUES (?, ?, 'k', 350, 'Ada Lovelace asked', 'refused', now())`, uuid.New(), l.purchase.ID).Error)
 	for i, end := range []bool{true, false} {
 		l.must(models.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
-			held, err := ledger.Hold(tx, ledger.Order{ID: uuid.New(), UserID: l.user, Feature: "job_match", TTL: time.Hour, Key: fmt.Sprint("hold of ada@example.com/", i), Metadata: []byte(`{"for":"Ada Lovelace"}`)})
+			held := &ledger.HoldOp{ID: uuid.New(), UserID: l.user, Feature: "job_match", TTL: time.Hour, Key: fmt.Sprint("hold of ada@example.com/", i), Metadata: []byte(`{"for":"Ada Lovelace"}`)}
+			err := apply(tx, held)
 			if err == nil && end {
-				_, err = ledger.Capture(tx, uuid.Nil, held.ID, nil)
+				err = apply(tx, &ledger.CaptureOp{UserID: l.user, ID: held.ID})
 			}
 			return err
 		}))
@@ -213,8 +214,7 @@ func TestMoneyThatComesAfterTheDeletion(t *testing.T) {
 				t.Error("the payment made an account")
 			}
 			err := models.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
-				_, err := ledger.Spend(tx, l.user, "job_match", models.Meta{IdempotencyKey: "k"})
-				return err
+				return apply(tx, spendOp(l.user, "k"))
 			})
 			if !fault.Is(err, fault.NotFound) {
 				t.Errorf("spending from a deleted account = %v, want not found", err)
@@ -233,6 +233,18 @@ func TestMoneyThatComesAfterTheDeletion(t *testing.T) {
 	}
 }
 
+// apply applies one operation and returns the fault that refused it.
+func apply(tx *gorm.DB, op ledger.Op) error {
+	if err := ledger.Apply(tx, op); err != nil {
+		return err
+	}
+	return op.Err()
+}
+
+func spendOp(user int64, key string) *ledger.PostOp {
+	return &ledger.PostOp{Entry: ledger.Entry{UserID: user, Reason: "job_match", Meta: models.Meta{IdempotencyKey: key}}}
+}
+
 func TestDeletionBesideEverythingElse(t *testing.T) {
 	t.Parallel()
 	l := newLeaver(t)
@@ -248,16 +260,14 @@ func TestDeletionBesideEverythingElse(t *testing.T) {
 			err = l.Receive(ctx, []byte(paid), sign(paid, testSecret, l.clock))
 		case 2:
 			err = models.Transaction(ctx, l.DB, func(tx *gorm.DB) error {
-				_, err := ledger.Spend(tx, l.user, "job_match", models.Meta{IdempotencyKey: fmt.Sprint("spend", i)})
-				return err
+				return apply(tx, spendOp(l.user, fmt.Sprint("spend", i)))
 			})
 			if err == nil {
 				spent.Add(5)
 			}
 		case 3:
 			err = models.Transaction(ctx, l.DB, func(tx *gorm.DB) error {
-				_, err := ledger.Hold(tx, ledger.Order{ID: uuid.New(), UserID: l.user, Feature: "job_match", TTL: time.Hour, Key: fmt.Sprint("hold", i)})
-				return err
+				return apply(tx, &ledger.HoldOp{ID: uuid.New(), UserID: l.user, Feature: "job_match", TTL: time.Hour, Key: fmt.Sprint("hold", i)})
 			})
 			if err == nil {
 				held.Add(1)

@@ -1,0 +1,16 @@
+package ledger
+
+import "gorm.io/gorm"
+
+// Certain runs the statements for operations as Apply does at first, and reports which took effect.
+func Certain(tx *gorm.DB, ops ...Op) ([]bool, error) {
+	if _, err := lockUsers(tx, "", ops); err != nil {
+		return nil, err
+	}
+	err := execute(tx, ops)
+	done := make([]bool, len(ops))
+	for i, op := range ops {
+		done[i] = op.state().done
+	}
+	return done, err
+}

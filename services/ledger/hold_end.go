@@ -1,0 +1,228 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// CaptureOp takes the credits of a hold, or fewer of them; the rest is available again. It may leave a debt where a
+// refund came in between, since what was held was promised.
+//
+// Idempotent: capturing as many again has the hold as it is.
+// Errors: fault.NotFound for another user's or caller's hold; fault.HoldClosed with its status when it has ended
+// otherwise or has expired; fault.Invalid for fewer than one credit, or more than are held.
+type CaptureOp struct {
+	UserID  int64
+	Caller  uuid.UUID // the service key that made the hold; the zero id for the user's own session
+	ID      uuid.UUID
+	Credits *models.Credits // nil for all of them
+
+	Held Held // the result
+	outcome
+}
+
+// ReleaseOp makes the credits of a hold available again.
+//
+// Idempotent: a hold that was released, or has expired, is the result as it is.
+// Errors: fault.NotFound for another user's or caller's hold; fault.HoldClosed when it was captured.
+type ReleaseOp struct {
+	UserID int64
+	Caller uuid.UUID // as in CaptureOp
+	ID     uuid.UUID
+
+	Held Held // the result
+	outcome
+}
+
+func (op *CaptureOp) user() int64 { return op.UserID }
+func (op *ReleaseOp) user() int64 { return op.UserID }
+
+// ending is a hold to end, as the statements read it.
+type ending struct {
+	N       int             `json:"n"`
+	ID      uuid.UUID       `json:"id"`
+	UserID  int64           `json:"user_id"`
+	Caller  *uuid.UUID      `json:"caller"`
+	Credits *models.Credits `json:"credits"`
+}
+
+// endedHold is a hold that a statement has ended, with the number of its operation.
+type endedHold struct {
+	N int
+	models.Hold
+}
+
+// endingsSQL begins a statement with the open holds that it is to end, each once, and the moment at which it is run.
+// Locks: the holds.
+const endingsSQL = `WITH moment AS MATERIALIZED (
+	SELECT clock_timestamp() AS now
+), open AS MATERIALIZED (
+	SELECT asked.n, hold.*, coalesce(asked.credits, hold.credits) AS taken, expires_at <= moment.now AS late
+	FROM moment, (SELECT *, row_number() OVER (PARTITION BY id, user_id, caller ORDER BY n) AS turn
+		FROM json_to_recordset($1::json) r (n int, id uuid, user_id int, caller uuid, credits int)) asked
+	CROSS JOIN LATERAL (SELECT * FROM holds WHERE id = asked.id FOR UPDATE) hold
+	WHERE turn = 1 AND hold.user_id = asked.user_id AND api_key_id IS NOT DISTINCT FROM asked.caller AND status = 'open'
+)`
+
+// captureSQL books the entries of captures, ends the holds and moves balances and held credits.
+const captureSQL = endingsSQL + `, due AS MATERIALIZED (
+	SELECT nextval('credit_transactions_id_seq') AS entry_id, o.*
+	FROM (SELECT * FROM open WHERE NOT late AND taken BETWEEN 1 AND credits ORDER BY n) o
+), entry AS (
+	INSERT INTO credit_transactions (id, user_id, delta_credits, reason, meta)
+	SELECT entry_id, user_id, -taken, feature, jsonb_build_object('hold_id', id)
+		|| CASE WHEN api_key_id IS NULL THEN '{}' ELSE jsonb_build_object('caller', api_key_id::text) END
+		|| CASE WHEN metadata = '{}' THEN '{}' ELSE jsonb_build_object('metadata', metadata) END
+	FROM due
+), ended AS (
+	UPDATE holds SET status = 'captured', captured = due.taken, transaction_id = due.entry_id, updated_at = now()
+	FROM due WHERE holds.id = due.id AND holds.id = ANY (ARRAY(SELECT id FROM due)) RETURNING due.n, holds.*
+), moved AS (
+	UPDATE users SET credits_balance = credits_balance - sums.taken, credits_held = credits_held - sums.credits, updated_at = now()
+	FROM (SELECT user_id, sum(taken) AS taken, sum(credits) AS credits FROM due GROUP BY user_id) sums
+	WHERE users.id = sums.user_id AND users.id = ANY (ARRAY(SELECT user_id FROM due))
+)
+SELECT * FROM ended`
+
+// releaseSQL ends the holds of releases and frees their credits. A hold whose time is over has expired.
+const releaseSQL = endingsSQL + `, ended AS (
+	UPDATE holds SET status = CASE WHEN open.late THEN 'expired' ELSE 'released' END, updated_at = now()
+	FROM open WHERE holds.id = open.id AND holds.id = ANY (ARRAY(SELECT id FROM open)) RETURNING open.n, holds.*
+), moved AS (
+	UPDATE users SET credits_held = credits_held - sums.credits, updated_at = now()
+	FROM (SELECT user_id, sum(credits) AS credits FROM ended GROUP BY user_id) sums
+	WHERE users.id = sums.user_id AND users.id = ANY (ARRAY(SELECT user_id FROM ended))
+)
+SELECT * FROM ended`
+
+// capture runs captureSQL. Locks: the users must be locked; the holds.
+func capture(tx *gorm.DB, ops []*CaptureOp) error {
+	endings := make([]ending, len(ops))
+	for n, op := range ops {
+		endings[n] = ending{n, op.ID, op.UserID, nullable(op.Caller), op.Credits}
+	}
+	var rows []endedHold
+	if err := query(tx, captureSQL, endings, &rows); err != nil {
+		return fmt.Errorf("capture %d holds: %w", len(ops), err)
+	}
+	for _, row := range rows {
+		ops[row.N].Held, ops[row.N].done = Held{Hold: row.Hold}, true
+	}
+	return nil
+}
+
+// release runs releaseSQL. Locks: the users must be locked; the holds.
+func release(tx *gorm.DB, ops []*ReleaseOp) error {
+	endings := make([]ending, len(ops))
+	for n, op := range ops {
+		endings[n] = ending{n, op.ID, op.UserID, nullable(op.Caller), nil}
+	}
+	var rows []endedHold
+	if err := query(tx, releaseSQL, endings, &rows); err != nil {
+		return fmt.Errorf("release %d holds: %w", len(ops), err)
+	}
+	for _, row := range rows {
+		ops[row.N].Held, ops[row.N].done = Held{Hold: row.Hold}, true
+	}
+	return nil
+}
+
+func (op *CaptureOp) explain(tx *gorm.DB) error {
+	if op.Credits != nil && *op.Credits < 1 {
+		return fault.Field("credits", fault.CaptureRange)
+	}
+	row, late, err := find(tx, op.UserID, op.Caller, op.ID)
+	if err != nil {
+		return err
+	}
+	wanted := row.Credits
+	if op.Credits != nil {
+		wanted = *op.Credits
+	}
+	switch {
+	case row.Status == models.HoldCaptured && row.Captured == wanted:
+		op.Held, op.done = Held{Hold: row, Replayed: true}, true
+		return nil
+	case row.Status != models.HoldOpen:
+		return closed(row.Status)
+	case late:
+		return closed(models.HoldExpired)
+	case wanted > row.Credits:
+		return fault.Field("credits", fault.CaptureRange)
+	}
+	return nil
+}
+
+func (op *ReleaseOp) explain(tx *gorm.DB) error {
+	row, _, err := find(tx, op.UserID, op.Caller, op.ID)
+	switch {
+	case err != nil:
+		return err
+	case row.Status == models.HoldOpen:
+		return nil
+	case row.Status == models.HoldCaptured:
+		return closed(row.Status)
+	}
+	op.Held, op.done = Held{Hold: row, Replayed: true}, true
+	return nil
+}
+
+// find returns a caller's hold, and whether its time is over.
+// Errors: fault.NotFound for another user's or caller's hold.
+func find(tx *gorm.DB, userID int64, caller, id uuid.UUID) (models.Hold, bool, error) {
+	var row struct {
+		models.Hold
+		Late bool
+	}
+	err := tx.Raw(`SELECT *, expires_at <= clock_timestamp() AS late FROM holds
+		WHERE id = ? AND user_id = ? AND api_key_id IS NOT DISTINCT FROM ?`, id, userID, nullable(caller)).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return row.Hold, false, fault.New(fault.NotFound, nil)
+	}
+	if err != nil {
+		return row.Hold, false, fmt.Errorf("look up hold %s: %w", id, err)
+	}
+	return row.Hold, row.Late, nil
+}
+
+// closed is the refusal to end a hold that has ended.
+func closed(status models.HoldStatus) error {
+	return fault.New(fault.HoldClosed, map[string]any{"status": string(status)})
+}
+
+// expireSQL ends the holds of one user whose time is over.
+const expireSQL = `WITH account AS MATERIALIZED (
+	SELECT id FROM users WHERE id = $1::int FOR UPDATE
+), late AS MATERIALIZED (
+	SELECT holds.id FROM holds, account WHERE user_id = account.id AND status = 'open' AND expires_at <= now() FOR UPDATE OF holds
+), ended AS (
+	UPDATE holds SET status = 'expired', updated_at = now() FROM late WHERE holds.id = late.id
+	RETURNING holds.credits
+), moved AS (
+	UPDATE users SET credits_held = credits_held - freed.credits, updated_at = now()
+	FROM (SELECT sum(credits)::int AS credits FROM ended) freed WHERE users.id = $1::int AND freed.credits > 0
+)
+SELECT count(*) AS holds, coalesce(sum(credits), 0) AS credits FROM ended`
+
+// Expired is what Expire gave back.
+type Expired struct {
+	Holds   int64
+	Credits models.Credits
+}
+
+// Expire gives back what a user's holds reserve whose time is over. Any number of replicas may call it at once.
+//
+// Units: credits. Locks: the user, then those holds. Idempotent.
+func Expire(tx *gorm.DB, userID int64) (Expired, error) {
+	var e Expired
+	if err := tx.Raw(expireSQL, userID).Scan(&e).Error; err != nil {
+		return e, fmt.Errorf("expire the holds of user %d: %w", userID, err)
+	}
+	return e, nil
+}

@@ -1,0 +1,253 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// Op is one operation on a user's credits: *PostOp, *HoldOp, *CaptureOp or *ReleaseOp. Once it was applied, it holds its
+// result, or the fault with which it was refused.
+type Op interface {
+	// Err is the fault that refused the operation, or ErrLocked; nil when the operation took effect or is a replay.
+	Err() error
+
+	user() int64
+	state() *outcome
+	// explain finds out why the statement left this operation out: it sets the earlier result that the operation
+	// replays, or the fault. An error that is no fault ends the transaction.
+	explain(tx *gorm.DB) error
+}
+
+// outcome is what became of an operation.
+type outcome struct {
+	done bool
+	err  error
+}
+
+// Err returns the fault that refused the operation.
+func (o *outcome) Err() error      { return o.err }
+func (o *outcome) state() *outcome { return o }
+
+// ErrLocked is the result of an operation that TryApply skipped, since another transaction has locked its user.
+var ErrLocked = errors.New("the user is locked")
+
+// Apply applies operations on the credits of any number of users, in the caller's transaction. An operation that is
+// refused writes nothing and does not keep the others from taking effect.
+//
+// Each kind of operation has one statement, for any number of rows. It takes effect for the operations that are certain:
+// whose key is new, and which the user can afford beside all earlier ones of the same statement. Each of the others is
+// then explained, or runs by itself.
+//
+// Units: credits. Locks: the users, by ascending id, then the holds that end.
+// Idempotent: an operation whose key its caller has used before for this user writes nothing and has the first result.
+// Errors: those of the database; the faults stay with the operations: fault.NotFound for an unknown user, and those that
+// the operations' types name.
+func Apply(tx *gorm.DB, ops ...Op) error { return apply(tx, "", ops) }
+
+// TryApply is Apply without waiting: operations on users whom another transaction has locked are skipped, with ErrLocked.
+func TryApply(tx *gorm.DB, ops ...Op) error { return apply(tx, " SKIP LOCKED", ops) }
+
+func apply(tx *gorm.DB, skip string, ops []Op) error {
+	locked, err := lockUsers(tx, skip, ops)
+	if err != nil {
+		return err
+	}
+	ready := make([]Op, 0, len(ops))
+	for _, op := range ops {
+		*op.state() = outcome{}
+		switch {
+		case slices.Contains(locked, op.user()):
+			ready = append(ready, op)
+		case skip != "":
+			op.state().err = ErrLocked // an unknown user, too: only waiting tells the two apart
+		default:
+			op.state().err = fault.New(fault.NotFound, nil)
+		}
+	}
+	if err := execute(tx, ready); err != nil {
+		return err
+	}
+	for _, op := range ready {
+		if err := finish(tx, op); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish gives an operation its result that the statement for all left out. The operations before it have theirs by now.
+func finish(tx *gorm.DB, op Op) error {
+	for range 3 {
+		if op.state().done {
+			return nil
+		}
+		err := op.explain(tx)
+		if fault.Of(err) != nil {
+			op.state().err = err
+			return nil
+		}
+		if err != nil || op.state().done {
+			return err
+		}
+		// It was too much beside others of the statement, or its price has changed since.
+		if err := execute(tx, []Op{op}); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%T of user %d was left out although nothing speaks against it", op, op.user())
+}
+
+// lockUsers locks the users of operations and returns those who are locked now.
+// Locks: the users, by ascending id.
+func lockUsers(tx *gorm.DB, skip string, ops []Op) (locked []int64, err error) {
+	ids := make([]string, len(ops))
+	for i, op := range ops {
+		ids[i] = strconv.FormatInt(op.user(), 10)
+	}
+	err = tx.Raw(`SELECT id FROM users WHERE id = ANY (string_to_array(?, ',')::int[]) ORDER BY id FOR UPDATE`+skip,
+		strings.Join(ids, ",")).Scan(&locked).Error
+	if err != nil {
+		return nil, fmt.Errorf("lock %d users: %w", len(ops), err)
+	}
+	return locked, nil
+}
+
+// execute runs the statement of each kind of operation once. Holds and entries see each other's keys, since the second
+// statement sees what the first has written.
+func execute(tx *gorm.DB, ops []Op) error {
+	if err := post(tx, only[*PostOp](ops)); err != nil {
+		return err
+	}
+	if err := hold(tx, only[*HoldOp](ops)); err != nil {
+		return err
+	}
+	if err := capture(tx, only[*CaptureOp](ops)); err != nil {
+		return err
+	}
+	return release(tx, only[*ReleaseOp](ops))
+}
+
+// only returns the operations of one kind that are still to be done.
+func only[O Op](ops []Op) (list []O) {
+	for _, op := range ops {
+		if o, ok := op.(O); ok && !op.state().done {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// request is an entry or a hold to make, as their statements read it.
+type request struct {
+	N        int            `json:"n"`
+	UserID   int64          `json:"user_id"`
+	Reason   models.Reason  `json:"reason"`
+	Key      string         `json:"key"`
+	Caller   string         `json:"caller"` // a service key's id; empty for the user's own session
+	Credits  models.Credits `json:"credits"`
+	Overdraw bool           `json:"overdraw"`
+
+	// of an entry
+	EventID string      `json:"event_id"`
+	Meta    models.Meta `json:"meta"`
+
+	// of a hold
+	HoldID      *uuid.UUID      `json:"hold_id"`
+	RequestHash string          `json:"request_hash"`
+	Named       string          `json:"named"`
+	Metadata    json.RawMessage `json:"metadata,omitempty"`
+	TTL         int64           `json:"ttl"` // microseconds
+}
+
+// The statements read their operations as JSON, so that one prepared statement serves any number of them. LIMIT 1 and
+// ANY (ARRAY …) keep the planner, which does not know how few they are, from reading whole tables. The users are locked
+// before, by a statement of its own, so that all they see is current.
+
+// availableSQL is what a user can spend. A deleted account has nothing.
+const availableSQL = `CASE WHEN deleted_at IS NULL THEN credits_balance - credits_held ELSE 0 END`
+
+// requestsSQL begins a statement with the requests of entries and holds, and what decides on them:
+//   - delta: what it moves; where the request names no credits, what its reason costs as a feature, NULL for none
+//   - used_entry, used_hold: what was made with its key before
+//   - taken: what it and all requests of this user before it take; what those give is not counted, for it may be refused
+//   - turn: 1 for the first request with its key
+const requestsSQL = `WITH request AS MATERIALIZED (
+	SELECT r.*, account.*, due.*, used.*,
+		sum(least(due.delta, 0)) OVER (PARTITION BY user_id ORDER BY n) AS taken,
+		row_number() OVER (PARTITION BY user_id, caller, key ORDER BY n) AS turn
+	FROM json_to_recordset($1::json) r (n int, user_id int, reason text, key text, caller text, credits int, overdraw bool,
+		event_id text, meta jsonb, hold_id uuid, request_hash text, named text, metadata jsonb, ttl bigint)
+	CROSS JOIN LATERAL (SELECT ` + availableSQL + ` AS available, deleted_at IS NOT NULL AS deleted FROM users WHERE id = r.user_id LIMIT 1) account
+	CROSS JOIN LATERAL (SELECT coalesce(nullif(r.credits, 0),
+		-(SELECT credits FROM feature_prices WHERE feature = r.reason AND active LIMIT 1)) AS delta) due
+	CROSS JOIN LATERAL (SELECT
+		(SELECT id FROM credit_transactions c WHERE r.key <> '' AND c.user_id = r.user_id
+			AND c.meta ->> 'idempotency_key' = r.key AND coalesce(c.meta ->> 'caller', '') = r.caller LIMIT 1) AS used_entry,
+		(SELECT id FROM holds h WHERE r.key <> '' AND h.user_id = r.user_id
+			AND h.idempotency_key = r.key AND h.api_key_id IS NOT DISTINCT FROM nullif(r.caller, '')::uuid LIMIT 1) AS used_hold) used
+)`
+
+// certainSQL is true for a request that takes effect.
+const certainSQL = `delta <> 0 AND (delta > 0 OR overdraw OR available + taken >= 0) AND used_entry IS NULL AND used_hold IS NULL AND (key = '' OR turn = 1)`
+
+// decided is what decided on a request that did not take effect.
+type decided struct {
+	Available models.Credits
+	Deleted   bool
+	Delta     *models.Credits
+	UsedEntry *int64
+	UsedHold  *uuid.UUID
+}
+
+// decide reads what decides on a request whose user is locked. It refuses a deleted account, to which only what Stripe
+// says is booked, an unknown feature, and what the user cannot afford.
+//
+// Errors: fault.NotFound; fault.Invalid; fault.InsufficientCredits. A key that was used before is no error here.
+func decide(tx *gorm.DB, r request) (decided, error) {
+	var d decided
+	if err := query(tx, requestsSQL+` SELECT * FROM request`, []request{r}, &d); err != nil {
+		return d, fmt.Errorf("explain %s of user %d: %w", r.Reason, r.UserID, err)
+	}
+	fromStripe := r.Reason == models.ReasonPurchase || r.Reason == models.ReasonRefund || r.Reason == models.ReasonDispute
+	switch {
+	case d.Deleted && !fromStripe:
+		return d, fault.New(fault.NotFound, nil)
+	case d.UsedEntry != nil || d.UsedHold != nil:
+		return d, nil
+	case d.Delta == nil:
+		return d, fault.Field("feature", fault.FeatureUnknown)
+	case *d.Delta < 0 && d.Available+*d.Delta < 0 && !r.Overdraw:
+		return d, insufficient(-*d.Delta, d.Available)
+	}
+	return d, nil
+}
+
+// insufficient is the refusal of a spend.
+// Units: credits.
+func insufficient(required, available models.Credits) error {
+	return fault.New(fault.InsufficientCredits, map[string]any{
+		"required": int64(required), "available": int64(available), "missing": int64(required - available),
+	})
+}
+
+// query runs a statement for requests, and nothing for none.
+func query[R any](tx *gorm.DB, statement string, requests []R, rows any) error {
+	if len(requests) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(requests)
+	if err != nil {
+		return err
+	}
+	return tx.Raw(statement, string(text)).Find(rows).Error
+}
