@@ -28,7 +28,7 @@ type call struct {
 	form form
 }
 
-// endpoints is every address of the API.
+// endpoints lists the API.
 func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{"POST /v1/products", productParams.with(newProductParams), s.createProduct},
@@ -93,7 +93,7 @@ func retrieve(kind string) func(context.Context, *txn, *call) (any, error) {
 	}
 }
 
-// handle serves one endpoint; unknown addresses have none (nil).
+// handle serves one endpoint, or an unknown address if e is nil.
 func (s *Server) handle(e *endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		by := caller{RequestID: newID("req_"), IdempotencyKey: r.Header.Get("Idempotency-Key")}
@@ -103,7 +103,7 @@ func (s *Server) handle(e *endpoint) http.HandlerFunc {
 		w.Header().Set("Cache-Control", "no-cache, no-store")
 		defer func() {
 			if p := recover(); p != nil {
-				s.log.Error("panic in stripe sandbox", "err", p, "request_id", by.RequestID)
+				s.log.Error("stripe sandbox: panicked", "err", p, "request_id", by.RequestID)
 				s.reply(w, s.failure(errors.New("panic"), by))
 			}
 		}()
@@ -116,7 +116,7 @@ func (s *Server) handle(e *endpoint) http.HandlerFunc {
 			w.Header().Set("Original-Request", a.original)
 		}
 		s.reply(w, a)
-		s.log.Debug("stripe sandbox request", "method", r.Method, "route", r.Pattern, "status", a.status, "request_id", by.RequestID)
+		s.log.Debug("stripe sandbox: request", "method", r.Method, "route", r.Pattern, "status", a.status, "request_id", by.RequestID)
 	}
 }
 
@@ -139,7 +139,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, e *endpoint, by
 	return s.run(r, e, params, by)
 }
 
-// run checks the parameters and does what they ask for.
+// run checks the parameters and runs the endpoint.
 func (s *Server) run(r *http.Request, e *endpoint, params url.Values, by caller) (*answer, error) {
 	f, err := parseForm(params)
 	if err != nil {
@@ -158,7 +158,7 @@ func (s *Server) run(r *http.Request, e *endpoint, params url.Values, by caller)
 	return s.answerWrite(r.Context(), e, c, by, hashRequest(r.Method, r.URL.Path, params))
 }
 
-// authenticate takes the key as a bearer token or as the user of basic authentication.
+// authenticate accepts the key as a bearer token or as the user name of basic authentication.
 func (s *Server) authenticate(r *http.Request) error {
 	unauthorized := &apiError{status: http.StatusUnauthorized, kind: "invalid_request_error"}
 	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -184,8 +184,8 @@ func (s *Server) answerRead(ctx context.Context, e *endpoint, c *call) (a *answe
 	return a, err
 }
 
-// answerWrite runs the endpoint once for each idempotency key. A refusal is an
-// answer too: it is kept, and what was done before it is undone.
+// answerWrite runs the endpoint once for each idempotency key. A refusal is stored as an answer too, after a rollback of
+// what the endpoint did before it.
 func (s *Server) answerWrite(ctx context.Context, e *endpoint, c *call, by caller, hash string) (*answer, error) {
 	if len(by.IdempotencyKey) > maxKeyLength || !storable(by.IdempotencyKey) {
 		return nil, invalid("", "", "Idempotency keys can have up to %d characters.", maxKeyLength)
@@ -205,7 +205,7 @@ func (s *Server) answerWrite(ctx context.Context, e *endpoint, c *call, by calle
 		if by.IdempotencyKey == "" {
 			return nil
 		}
-		return t.keep(ctx, by.IdempotencyKey, hash, a)
+		return t.saveAnswer(ctx, by.IdempotencyKey, hash, a)
 	})
 	if err == nil && emitted > 0 {
 		s.deliverer.Wake()
@@ -229,7 +229,7 @@ func (s *Server) attempt(ctx context.Context, t *txn, e *endpoint, c *call) (*an
 	return s.failure(refusal, t.caller), nil
 }
 
-// serve runs the endpoint and expands what was asked for.
+// serve runs the endpoint and expands the requested members.
 func serve(ctx context.Context, t *txn, e *endpoint, c *call) (*answer, error) {
 	result, err := e.serve(ctx, t, c)
 	if err != nil {
@@ -256,16 +256,15 @@ func serve(ctx context.Context, t *txn, e *endpoint, c *call) (*answer, error) {
 	return &answer{status: http.StatusOK, body: body}, nil
 }
 
-// failure turns an error into an answer. What is not a refusal is logged here, and
-// nothing of it is told.
+// failure turns an error into an answer. An error that is no refusal is logged here and answered without details.
 func (s *Server) failure(err error, by caller) *answer {
 	var refusal *apiError
 	if !errors.As(err, &refusal) {
-		s.complain("stripe sandbox request failed", err, "request_id", by.RequestID)
+		s.logError("stripe sandbox: request failed", err, "request_id", by.RequestID)
 		refusal = &apiError{status: http.StatusInternalServerError, kind: "api_error", message: "An unknown error occurred."}
 	}
 	body, err := encode(refusal.envelope(s.url + "/dashboard"))
-	if err != nil { // cannot happen: the envelope holds texts alone
+	if err != nil { // cannot happen: the envelope holds only texts
 		body = `{"error":{"type":"api_error"}}`
 	}
 	return &answer{status: refusal.status, body: body, refusal: refusal}
@@ -274,11 +273,11 @@ func (s *Server) failure(err error, by caller) *answer {
 func (s *Server) reply(w http.ResponseWriter, a *answer) {
 	w.WriteHeader(a.status)
 	if _, err := w.Write([]byte(a.body)); err != nil { //nolint:gosec // JSON, sent as JSON with nosniff: no page to inject into
-		s.log.Debug("stripe sandbox client went away", "err", err)
+		s.log.Debug("stripe sandbox: write answer failed", "err", err)
 	}
 }
 
-// encode writes an object as Stripe does, indented and unescaped.
+// encode renders an object as Stripe does, indented and unescaped.
 func encode(object map[string]any) (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

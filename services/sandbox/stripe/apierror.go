@@ -5,21 +5,21 @@ import (
 	"net/http"
 )
 
-// apiError is an answer that is not the one asked for, in Stripe's envelope.
+// apiError is an error answer in Stripe's envelope.
 type apiError struct {
 	status  int
 	kind    string // "type" on the wire
 	code    string
 	param   string
 	message string
-	// begun tells that the request was valid and had begun to run: only then is the
-	// answer kept under its idempotency key.
+	// begun means that the request was valid and had begun to run: only then is the answer stored under its idempotency
+	// key.
 	begun bool
 }
 
 func (e *apiError) Error() string { return e.message }
 
-// envelope is the error as it goes over the wire.
+// envelope returns the error in its wire format.
 func (e *apiError) envelope(logURL string) map[string]any {
 	body := map[string]any{"type": e.kind, "message": e.message, "request_log_url": logURL}
 	if e.code != "" {
@@ -46,8 +46,7 @@ func refused(code, param, message string, args ...any) *apiError {
 	return e
 }
 
-// missing says that there is no such object: 404 when the URL names it, 400 when a
-// parameter does.
+// missing means that there is no such object: 404 when the URL names it, 400 when a parameter does.
 func missing(kind, id, param string) *apiError {
 	e := refused("resource_missing", param, "No such %s: '%s'", kind, id)
 	if param == pathParam[kind] {
@@ -56,7 +55,7 @@ func missing(kind, id, param string) *apiError {
 	return e
 }
 
-// pathParam is how Stripe names the identifier in the URL of each kind of object.
+// pathParam is Stripe's name for the identifier in the URL of each kind.
 var pathParam = map[string]string{
 	kindProduct: "id", kindPrice: "price", kindCustomer: "id", kindSession: "session",
 	kindIntent: "intent", kindCharge: "id", kindRefund: "id", kindEvent: "id", kindDispute: "dispute", kindInvoice: "invoice",

@@ -72,7 +72,7 @@ func (s *Server) updateProduct(ctx context.Context, t *txn, c *call) (any, error
 	return &p, p.change(ctx, t, c.form)
 }
 
-// change takes over what the form says and stores the product.
+// change applies the form and stores the product.
 func (p *product) change(ctx context.Context, t *txn, f form) (err error) {
 	if p.Metadata, err = f.metadata("metadata", p.Metadata); err != nil {
 		return err
@@ -114,7 +114,7 @@ func (s *Server) createPrice(ctx context.Context, t *txn, c *call) (any, error) 
 	return p, p.change(ctx, t, c.form)
 }
 
-// productOf is the product of a new price, made with it when the form says so.
+// productOf returns the product of a new price, and creates it if the form contains one.
 func (s *Server) productOf(ctx context.Context, t *txn, f form) (string, error) {
 	if id := f["product"]; id != "" {
 		var p product
@@ -148,7 +148,7 @@ func (s *Server) updatePrice(ctx context.Context, t *txn, c *call) (any, error) 
 	return &p, p.change(ctx, t, c.form)
 }
 
-// change takes over what the form says and stores the price.
+// change applies the form and stores the price.
 func (p *price) change(ctx context.Context, t *txn, f form) (err error) {
 	if p.Metadata, err = f.metadata("metadata", p.Metadata); err != nil {
 		return err
@@ -162,7 +162,7 @@ func (p *price) change(ctx context.Context, t *txn, f form) (err error) {
 		}
 		p.TaxBehavior = f["tax_behavior"]
 	}
-	if err := t.keepCurrencies(ctx, p, f); err != nil {
+	if err := t.saveCurrencies(ctx, p, f); err != nil {
 		return err
 	}
 	f.set(&p.Nickname, "nickname")
@@ -175,7 +175,7 @@ func (p *price) change(ctx context.Context, t *txn, f form) (err error) {
 	return t.record(ctx, p)
 }
 
-// claimLookupKey takes the key away from the price that has it, if that is allowed.
+// claimLookupKey transfers the key from the price that has it, if the form allows that.
 func (p *price) claimLookupKey(ctx context.Context, t *txn, key string, transfer bool) error {
 	var holder string
 	err := t.QueryRowContext(ctx, `SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'lookup_key' = $2 AND id <> $3`,

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// patience is how long Checkout waits for the webhook's answer. Source: Stripe's fulfilment guide.
+	// patience bounds Checkout's wait for the webhook's answer. Source: Stripe's fulfilment guide.
 	patience    = 10 * time.Second
 	maxFormBody = 64 << 10
 )
@@ -33,7 +33,7 @@ type checkoutPage struct {
 	PayLabel   string
 	Debit      bool   // whether it can be paid by SEPA debit
 	Discount   string // what a promotion takes off, empty without one
-	Shares     []int64
+	Promotions []int64
 	Control    string // where the session's commands go
 	Cancel     string
 	Error      string
@@ -45,20 +45,20 @@ type itemLine struct {
 	Amount      string
 }
 
-// showCheckout is the page to pay on.
+// showCheckout serves the payment page.
 func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 	cs, items, ok := s.openCheckout(w, r)
 	if !ok {
 		return
 	}
 	if reason := cs.closedReason(time.Now()); reason != "" {
-		s.closed(w, r, http.StatusOK, reason, cs.Locale, cs.wayBack())
+		s.closed(w, r, http.StatusOK, reason, cs.Locale, cs.backURL())
 		return
 	}
 	p := checkoutPage{
 		page: s.pages.page(cs.Locale, r, "checkout.title"), Action: "/c/pay/" + cs.ID, Attempt: rand.Text(),
 		AskEmail: cs.asksEmail(), AskTerms: cs.asksTerms(), AskTaxID: cs.TaxIDCollection != nil && cs.TaxIDCollection.Enabled, PayLabel: "checkout.pay",
-		Control: "/control/sessions/" + cs.ID, Debit: cs.takesDebit(), Shares: cs.shares(items),
+		Control: "/control/sessions/" + cs.ID, Debit: cs.takesDebit(), Promotions: cs.promotions(items),
 	}
 	for _, one := range items {
 		p.Items = append(p.Items, itemLine{one.Description, one.Quantity, p.money(one.AmountSubtotal, one.Currency)})
@@ -92,7 +92,7 @@ func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 	s.send(w, http.StatusOK, "checkout.html", p, cs.SuccessURL, p.Cancel)
 }
 
-// submitCheckout pays, or lets the card be declined.
+// submitCheckout pays the session or declines the card.
 func (s *Server) submitCheckout(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormBody)
 	cs, _, ok := s.openCheckout(w, r)
@@ -116,7 +116,7 @@ func (s *Server) submitCheckout(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errClosed):
 		s.refuseClosed(w, r)
 	case err != nil:
-		s.fault(w, r, err, cs.Locale)
+		s.showError(w, r, err, cs.Locale)
 	default:
 		waiting, cancel := context.WithTimeout(r.Context(), patience)
 		defer cancel()
@@ -132,12 +132,11 @@ func (s *Server) submitCheckout(w http.ResponseWriter, r *http.Request) {
 func (s *Server) refuseClosed(w http.ResponseWriter, r *http.Request) {
 	if cs, _, ok := s.openCheckout(w, r); ok {
 		reason := cs.closedReason(time.Now())
-		s.closed(w, r, http.StatusConflict, reason, cs.Locale, cs.wayBack())
+		s.closed(w, r, http.StatusConflict, reason, cs.Locale, cs.backURL())
 	}
 }
 
-// openCheckout reads the session of the path and its lines. Without one it has
-// answered already.
+// openCheckout reads the session in the path and its lines. If it returns nil it has answered the request.
 func (s *Server) openCheckout(w http.ResponseWriter, r *http.Request) (*session, []item, bool) {
 	var cs session
 	var back backstage
@@ -158,24 +157,24 @@ func (s *Server) openCheckout(w http.ResponseWriter, r *http.Request) (*session,
 		}
 	}
 	if err != nil {
-		s.fault(w, r, err, nil)
+		s.showError(w, r, err, nil)
 		return nil, nil, false
 	}
 	return &cs, items, true
 }
 
-// fault answers with the page for what went wrong.
-func (s *Server) fault(w http.ResponseWriter, r *http.Request, err error, locale *string) {
+// showError answers with an error page.
+func (s *Server) showError(w http.ResponseWriter, r *http.Request, err error, locale *string) {
 	var refusal *apiError
 	if errors.As(err, &refusal) && refusal.code == "resource_missing" {
 		s.closed(w, r, http.StatusNotFound, "missing", locale, "")
 		return
 	}
-	s.complain("stripe sandbox page failed", err, "route", r.Pattern)
+	s.logError("stripe sandbox: page failed", err, "route", r.Pattern)
 	s.closed(w, r, http.StatusInternalServerError, "fault", locale, "")
 }
 
-// closedReason is why the session cannot be paid, empty when it can.
+// closedReason says why the session cannot be paid; "" means that it can.
 func (cs *session) closedReason(now time.Time) string {
 	if cs.Status == statusOpen && cs.ExpiresAt <= now.Unix() {
 		return statusExpired
@@ -186,7 +185,7 @@ func (cs *session) closedReason(now time.Time) string {
 	return cs.Status
 }
 
-// problem is what keeps the form from paying, as the page's error names it.
+// problem names the error of the form; "" means that it can pay.
 func (cs *session) problem(r *http.Request, b buyer) string {
 	switch {
 	case r.PostFormValue("action") == "decline":
@@ -212,13 +211,13 @@ func (cs *session) asksTerms() bool {
 	return asked != nil && asked.TermsOfService != nil && *asked.TermsOfService == termsRequired
 }
 
-// returnURL is where the buyer goes after paying.
+// returnURL is the address that the buyer is redirected to after paying.
 func (cs *session) returnURL() string {
 	return strings.ReplaceAll(cs.SuccessURL, placeholderText, cs.ID)
 }
 
-// wayBack is where the buyer goes from a session that takes no payment.
-func (cs *session) wayBack() string {
+// backURL is the address that a page links to when the session cannot be paid.
+func (cs *session) backURL() string {
 	switch {
 	case cs.Status == statusComplete:
 		return cs.returnURL()

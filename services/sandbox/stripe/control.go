@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// controls is every address of the control API: what Stripe, a bank or a buyer does of itself, on command. It takes
-// forms; it answers JSON to those who accept application/json, and sends browsers back to their page.
-// What the state does not allow is refused with 409.
+// controls lists the control API, which triggers what Stripe, a bank or a buyer does on its own. It accepts forms and
+// answers with JSON if the request accepts application/json, else with a redirect to the page. An action that the state
+// does not allow is refused with 409.
 func (s *Server) controls() []endpoint {
 	return []endpoint{
 		{"POST /control/sessions/{id}/pay", payParams, s.payByControl},
@@ -39,14 +39,14 @@ func (s *Server) controls() []endpoint {
 	}
 }
 
-// conflict refuses what the state of an object does not allow. code is also the page's text.
+// conflict refuses an action that the state of an object does not allow. code is also the key of the page's text.
 func conflict(code, message string, args ...any) *apiError {
 	e := refused(code, "", message, args...)
 	e.status = http.StatusConflict
 	return e
 }
 
-// serveControl serves one address of the control API, with idempotency keys like an address of Stripe's.
+// serveControl serves one address of the control API, with idempotency keys as Stripe's API has them.
 func (s *Server) serveControl(e *endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		by := caller{RequestID: newID("req_"), IdempotencyKey: r.Header.Get("Idempotency-Key")}
@@ -66,11 +66,11 @@ func (s *Server) serveControl(e *endpoint) http.HandlerFunc {
 			s.reply(w, a)
 			return
 		}
-		http.Redirect(w, r, landing(back, e.pattern, a), http.StatusSeeOther)
+		http.Redirect(w, r, resultURL(back, e.pattern, a), http.StatusSeeOther)
 	}
 }
 
-// command checks what was sent and runs it.
+// command checks the parameters and runs the action.
 func (s *Server) command(r *http.Request, e *endpoint, params url.Values, by caller) (*answer, error) {
 	f, err := parseForm(params)
 	if err != nil {
@@ -89,11 +89,11 @@ func (s *Server) command(r *http.Request, e *endpoint, params url.Values, by cal
 	return s.answerWrite(r.Context(), e, c, by, hashRequest(r.Method, r.URL.Path, params))
 }
 
-// ownPage is an address that a form may lead back to.
+// ownPage matches the pages that a form may return to.
 var ownPage = regexp.MustCompile(`^/(dashboard(/payments/\w+)?|c/pay/\w+)$`)
 
-// landing is the page that tells how the command went: ?done=refunds.fail or ?refused=<code>.
-func landing(back, pattern string, a *answer) string {
+// resultURL is the page that shows the result: ?done=refunds.fail or ?refused=<code>.
+func resultURL(back, pattern string, a *answer) string {
 	if !ownPage.MatchString(back) {
 		back = "/dashboard"
 	}
@@ -103,13 +103,13 @@ func landing(back, pattern string, a *answer) string {
 	return back + "?done=" + doneKey(pattern)
 }
 
-// doneKey names what a control does: "POST /control/refunds/{id}/fail" is "refunds.fail".
+// doneKey names an action: "POST /control/refunds/{id}/fail" is "refunds.fail".
 func doneKey(pattern string) string {
 	_, path, _ := strings.Cut(pattern, "/control/")
 	return strings.ReplaceAll(strings.ReplaceAll(path, "/{id}", ""), "/", ".")
 }
 
-// refusal is the page's text for a refusal.
+// refusal returns the key of the text for a refusal.
 func (p page) refusal(reason string) string {
 	if key := "refused." + reason; p.T(key) != "" {
 		return key
@@ -117,7 +117,7 @@ func (p page) refusal(reason string) string {
 	return "refused.state"
 }
 
-// reason is the refusal as the pages' texts name it.
+// reason returns the name of the refusal in the pages' texts.
 func (e *apiError) reason() string {
 	switch {
 	case e.status >= http.StatusInternalServerError:

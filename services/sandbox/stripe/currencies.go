@@ -6,12 +6,11 @@ import (
 	"strconv"
 )
 
-// homeCurrency is what buyers at this Checkout pay in when a price is to be had in it and nobody pinned the session's
-// currency: their cards are German.
+// homeCurrency is the buyers' currency: their cards are German. They pay in it if the price allows it and the session
+// does not name another.
 const homeCurrency = "eur"
 
-// priceCurrencies are a price's amounts in further currencies. Like a session's line items they are shown only when they
-// are asked for.
+// priceCurrencies are a price's amounts in further currencies. The API shows them on request only.
 // Source: https://docs.stripe.com/api/prices/object (currency_options)
 type priceCurrencies struct {
 	Price   string           `json:"price"`
@@ -20,7 +19,7 @@ type priceCurrencies struct {
 
 func (o *priceCurrencies) ref() (string, string) { return kindPriceCurrencies, backstageID(o.Price) }
 
-// currencyOptionParams are the further currencies that this stand-in takes.
+// currencyOptionParams are the parameters for further currencies.
 func currencyOptionParams() schema {
 	params := schema{}
 	for _, code := range []string{"chf", "eur", "gbp", "jpy", "usd"} {
@@ -29,8 +28,8 @@ func currencyOptionParams() schema {
 	return params
 }
 
-// keepCurrencies stores what a form says of a price's further currencies.
-func (t *txn) keepCurrencies(ctx context.Context, p *price, f form) error {
+// saveCurrencies stores a price's further currencies from the form.
+func (t *txn) saveCurrencies(ctx context.Context, p *price, f form) error {
 	known, err := t.currencies(ctx, p.ID)
 	if err != nil {
 		return err
@@ -48,7 +47,7 @@ func (t *txn) keepCurrencies(ctx context.Context, p *price, f form) error {
 	return t.put(ctx, known)
 }
 
-// currencies reads a price's further currencies, of which most have none.
+// currencies reads a price's further currencies. Most prices have none.
 func (t *txn) currencies(ctx context.Context, priceID string) (*priceCurrencies, error) {
 	known := &priceCurrencies{Price: priceID, Amounts: map[string]int64{}}
 	err := t.get(ctx, backstageID(priceID), "price", known)
@@ -59,7 +58,7 @@ func (t *txn) currencies(ctx context.Context, priceID string) (*priceCurrencies,
 	return known, err
 }
 
-// expandCurrencies writes a price's currencies out, its own among them.
+// expandCurrencies adds all currencies of a price to it, its own included.
 func (t *txn) expandCurrencies(ctx context.Context, p price) (map[string]any, error) {
 	known, err := t.currencies(ctx, p.ID)
 	if err != nil {
@@ -74,8 +73,8 @@ func (t *txn) expandCurrencies(ctx context.Context, p price) (map[string]any, er
 	return all, nil
 }
 
-// chargedIn is in which currency a session sells a price, and for how much: the session's, else the buyer's where there
-// is an amount in it, else the price's own.
+// chargedIn returns the currency and the amount at which a session sells a price: the session's currency, else the
+// buyer's if the price has an amount in it, else the price's own.
 func (t *txn) chargedIn(ctx context.Context, p price, pinned string) (currency string, amount int64, err error) {
 	known, err := t.currencies(ctx, p.ID)
 	if err != nil {

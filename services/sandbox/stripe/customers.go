@@ -32,7 +32,7 @@ func (s *Server) updateCustomer(ctx context.Context, t *txn, c *call) (any, erro
 	return cus, cus.change(ctx, t, c.form)
 }
 
-// customer reads a customer who was not deleted.
+// customer reads a customer that is not deleted.
 func (t *txn) customer(ctx context.Context, id, param string) (*customer, error) {
 	var cus customer
 	if err := t.get(ctx, id, param, &cus); err != nil {
@@ -44,7 +44,7 @@ func (t *txn) customer(ctx context.Context, id, param string) (*customer, error)
 	return &cus, nil
 }
 
-// change takes over what the form says and stores the customer.
+// change applies the form and stores the customer.
 func (cus *customer) change(ctx context.Context, t *txn, f form) (err error) {
 	if cus.Metadata, err = f.metadata("metadata", cus.Metadata); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (cus *customer) change(ctx context.Context, t *txn, f form) (err error) {
 	return t.put(ctx, cus)
 }
 
-// deleteCustomer leaves a tombstone: the id is answered, and can no longer be used.
+// deleteCustomer leaves a tombstone: the customer can still be read but no longer used.
 func (s *Server) deleteCustomer(ctx context.Context, t *txn, c *call) (any, error) {
 	cus, err := t.customer(ctx, c.id, pathParam[kindCustomer])
 	if err != nil {

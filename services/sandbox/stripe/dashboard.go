@@ -11,8 +11,8 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
-// shown is how many payments and events the dashboard lists.
-const shown = 100
+// maxRows bounds each list of the dashboard and of the delivery page.
+const maxRows = 100
 
 var (
 	errAmount  = errors.New("not an amount of this currency")
@@ -65,14 +65,14 @@ func (s *Server) showDashboard(w http.ResponseWriter, r *http.Request) {
 		if p.Settings, err = s.settingsForm(ctx, t); err != nil {
 			return err
 		}
-		events, err := t.Events(ctx, shown)
+		events, err := t.Events(ctx, maxRows)
 		for _, e := range events {
 			p.Events = append(p.Events, p.event(e))
 		}
 		return err
 	})
 	if err != nil {
-		s.fault(w, r, err, nil)
+		s.showError(w, r, err, nil)
 		return
 	}
 	s.send(w, http.StatusOK, "dashboard.html", p)
@@ -88,7 +88,7 @@ func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) 
 		FROM stripe_sandbox.objects i
 		JOIN stripe_sandbox.objects c ON c.id = i.data ->> 'latest_charge'
 		LEFT JOIN stripe_sandbox.objects s ON s.kind = $1 AND s.data ->> 'payment_intent' = i.id
-		WHERE i.kind = $2 ORDER BY i.seq DESC LIMIT $3`, kindSession, kindIntent, shown,
+		WHERE i.kind = $2 ORDER BY i.seq DESC LIMIT $3`, kindSession, kindIntent, maxRows,
 		chargeFailed, kindDispute, disputeOpen, disputeReview, disputeLost, kindRefund, refundFailed, refundCanceled)
 	if err != nil {
 		return nil, fmt.Errorf("list payments: %w", err)
@@ -102,7 +102,7 @@ func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) 
 		if err := rows.Scan(&one.ID, &at, &one.Currency, &amount, &one.Seen, &one.Customer, &one.Session, &one.State, &rest); err != nil {
 			return nil, fmt.Errorf("list payments: %w", err)
 		}
-		one.Time = p.stamp(at)
+		one.Time = p.formatTime(at)
 		one.Amount, one.Refunded = p.money(amount, one.Currency), p.money(one.Seen, one.Currency)
 		one.State = p.T("payment.state." + one.State)
 		if rest > 0 {
@@ -116,9 +116,9 @@ func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) 
 	return all, nil
 }
 
-// event puts an event into the words of the page.
+// event formats an event for the page.
 func (p page) event(e delivery.Event) eventRow {
-	row := eventRow{Event: e, Time: p.stamp(e.At)}
+	row := eventRow{Event: e, Time: p.formatTime(e.At)}
 	switch {
 	case e.Delivered && e.Attempts == 0:
 		row.Status = p.T("dashboard.unheard")
@@ -132,7 +132,7 @@ func (p page) event(e delivery.Event) eventRow {
 	return row
 }
 
-// submitRefund gives money back from the dashboard.
+// submitRefund refunds a payment from the dashboard.
 func (s *Server) submitRefund(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormBody)
 	typed := refundForm{ // read before the lock is taken: a slow sender must not hold it
@@ -155,13 +155,13 @@ func (s *Server) submitRefund(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &refusal):
 		outcome = "error=rest"
 	default:
-		s.fault(w, r, err, nil)
+		s.showError(w, r, err, nil)
 		return
 	}
 	http.Redirect(w, r, "/dashboard?"+outcome, http.StatusSeeOther)
 }
 
-// refundForm is what somebody sent from the dashboard.
+// refundForm is the dashboard's form for a refund.
 type refundForm struct {
 	payment string
 	amount  string
@@ -189,7 +189,7 @@ func (s *Server) refundTyped(ctx context.Context, t *txn, typed refundForm) erro
 	return err
 }
 
-// receiptPage is the receipt that a charge links to.
+// receiptPage is the receipt that a charge's receipt_url leads to.
 type receiptPage struct {
 	page
 	ID, Time, Amount, Refunded string
@@ -205,11 +205,11 @@ func (s *Server) showReceipt(w http.ResponseWriter, r *http.Request) {
 		return t.get(ctx, id, pathParam[kindCharge], &ch)
 	})
 	if err != nil {
-		s.fault(w, r, err, nil)
+		s.showError(w, r, err, nil)
 		return
 	}
 	p := receiptPage{page: s.pages.page(nil, r, "receipt.title"), ID: ch.ID}
-	p.Time, p.Amount = p.stamp(time.Unix(ch.Created, 0)), p.money(ch.Amount, ch.Currency)
+	p.Time, p.Amount = p.formatTime(time.Unix(ch.Created, 0)), p.money(ch.Amount, ch.Currency)
 	if ch.AmountRefunded > 0 {
 		p.Refunded = p.money(ch.AmountRefunded, ch.Currency)
 	}

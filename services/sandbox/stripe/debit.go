@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// How a session can be paid here, and the states of a payment and its charge.
+// The payment methods, and the states of a payment and its charge.
 const (
 	methodCard  = "card"
 	methodDebit = "sepa_debit"
@@ -20,7 +20,7 @@ const (
 	chargeFailed    = "failed"
 )
 
-// methodsFor are the methods of a session that names none itself. Source: SEPA debit is for euros alone.
+// methodsFor returns the default payment methods of a session. SEPA debit is for euros only.
 func methodsFor(currency string) []string {
 	if currency == "eur" {
 		return []string{methodCard, methodDebit}
@@ -28,12 +28,12 @@ func methodsFor(currency string) []string {
 	return []string{methodCard}
 }
 
-// takesDebit tells whether the session can be paid by SEPA debit.
+// takesDebit reports whether the session can be paid by SEPA debit.
 func (cs *session) takesDebit() bool {
 	return cs.AmountTotal > 0 && slices.Contains(cs.PaymentMethodTypes, methodDebit)
 }
 
-// asDebit makes the new charge one that waits for a bank for days, with the identifier that such charges have.
+// asDebit turns the new charge into a pending SEPA debit, whose identifiers start with py_.
 func (ch *charge) asDebit() {
 	ch.ID, ch.Paid, ch.Status = newID("py_"), false, chargePending
 	ch.Outcome = map[string]any{
@@ -46,11 +46,11 @@ func (ch *charge) asDebit() {
 
 func (ch *charge) debit() bool { return ch.PaymentMethodDetails["type"] == methodDebit }
 
-// debitParams say why the bank refuses. Source: https://docs.stripe.com/error-codes
+// debitParams say why the bank rejects a debit. Source: https://docs.stripe.com/error-codes
 var debitParams = schema{"failure_code": oneOf("account_closed", "bank_account_restricted", "debit_not_authorized", "generic_could_not_process",
 	"insufficient_funds", "invalid_account_number", "refer_to_customer")}
 
-// bankDebit reads a payment that waits for its bank, with its charge and its session.
+// bankDebit reads a pending debit: payment, charge and session.
 func (t *txn) bankDebit(ctx context.Context, id string) (*intent, *charge, *session, error) {
 	var pi intent
 	var ch charge
@@ -67,7 +67,7 @@ func (t *txn) bankDebit(ctx context.Context, id string) (*intent, *charge, *sess
 	return &pi, &ch, cs, err
 }
 
-// sessionOf is the session that a payment was made in.
+// sessionOf returns the session of a payment.
 func (t *txn) sessionOf(ctx context.Context, payment string) (*session, error) {
 	var id string
 	err := t.QueryRowContext(ctx, `SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'payment_intent' = $2`, kindSession, payment).Scan(&id)
@@ -78,7 +78,7 @@ func (t *txn) sessionOf(ctx context.Context, payment string) (*session, error) {
 	return &cs, t.get(ctx, id, pathParam[kindSession], &cs)
 }
 
-// settleDebit is the bank's money coming in.
+// settleDebit makes a pending debit succeed.
 func (s *Server) settleDebit(ctx context.Context, t *txn, c *call) (any, error) {
 	pi, ch, cs, err := t.bankDebit(ctx, c.id)
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Server) settleDebit(ctx context.Context, t *txn, c *call) (any, error) 
 		t.emit(ctx, "checkout.session.async_payment_succeeded", cs, nil))
 }
 
-// failDebit is the bank saying no. The session stays unpaid, and what was given back already never left.
+// failDebit makes a pending debit fail. The session stays unpaid and the debit's refunds fail with it.
 func (s *Server) failDebit(ctx context.Context, t *txn, c *call) (any, error) {
 	pi, ch, cs, err := t.bankDebit(ctx, c.id)
 	if err != nil {
@@ -135,9 +135,9 @@ func (s *Server) failDebit(ctx context.Context, t *txn, c *call) (any, error) {
 		t.emit(ctx, "checkout.session.async_payment_failed", cs, nil))
 }
 
-// failRefunds ends the refunds of a charge that was never paid.
+// failRefunds fails the refunds of a charge that was never paid.
 func (s *Server) failRefunds(ctx context.Context, t *txn, ch *charge) error {
-	waiting, err := t.belonging(ctx, kindRefund, ch.PaymentIntent)
+	waiting, err := t.idsOfPayment(ctx, kindRefund, ch.PaymentIntent)
 	if err != nil {
 		return err
 	}

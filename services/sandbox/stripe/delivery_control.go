@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// controlProblem is a value that a control cannot take; it is shown as "delivery.error.<key>".
+// controlProblem is a refused value. Its text is "delivery.error.<key>".
 type controlProblem struct {
 	key   string
 	pairs []string // placeholders and what to put there
@@ -24,7 +24,7 @@ func (p *controlProblem) Error() string {
 
 func problem(key string, pairs ...string) error { return &controlProblem{key, pairs} }
 
-// control is what somebody sent to a control.
+// control is a request to a control.
 type control struct {
 	id     string // the object that the path names, if any
 	values url.Values
@@ -32,7 +32,7 @@ type control struct {
 
 func (c control) text(name string) string { return strings.TrimSpace(c.values.Get(name)) }
 
-// count is a number within bounds, fallback when none was given.
+// count returns a number within bounds, or fallback when the field is empty.
 func (c control) count(name string, lowest, highest, fallback int) (int, error) {
 	if c.text(name) == "" {
 		return fallback, nil
@@ -44,7 +44,7 @@ func (c control) count(name string, lowest, highest, fallback int) (int, error) 
 	return n, nil
 }
 
-// only refuses fields of other names: a misspelt one would do nothing, unseen.
+// only refuses fields with other names: a misspelt one would silently do nothing.
 func (c control) only(names ...string) error {
 	for _, name := range slices.Sorted(maps.Keys(c.values)) {
 		if !slices.Contains(names, strings.TrimSuffix(name, "[]")) {
@@ -54,14 +54,15 @@ func (c control) only(names ...string) error {
 	return nil
 }
 
-// words are the values of a field that may be given several times, or at once with commas or spaces between them.
+// words returns the values of a field that may occur several times or hold several values, separated by commas or white
+// space.
 func (c control) words(name string) []string {
 	given := append(slices.Clone(c.values[name]), c.values[name+"[]"]...)
 	words := strings.FieldsFunc(strings.Join(given, " "), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\r' || r == '\t' })
 	return append([]string{}, words...)
 }
 
-// deliveryControls is every address that changes how events travel.
+// deliveryControls registers the controls of the delivery of events.
 func (s *Server) deliveryControls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/delivery", s.readControl(s.deliveryState))
 	mux.HandleFunc("POST /control/delivery", s.change("plan", s.setDelivery))
@@ -69,7 +70,7 @@ func (s *Server) deliveryControls(mux *http.ServeMux) {
 	mux.HandleFunc("POST /control/release", s.change("released", s.releaseHeld))
 }
 
-// readControl answers with what is set.
+// readControl answers with the current setting.
 func (s *Server) readControl(read func(context.Context, *txn) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var state any
@@ -78,14 +79,14 @@ func (s *Server) readControl(read func(context.Context, *txn) (any, error)) http
 			return err
 		})
 		if err != nil {
-			s.fault(w, r, err, nil)
+			s.showError(w, r, err, nil)
 			return
 		}
-		s.tell(w, http.StatusOK, state)
+		s.writeJSON(w, http.StatusOK, state)
 	}
 }
 
-// change carries out what was sent and answers with what came of it, browsers with the page that shows it.
+// change runs an action and answers with its result, or redirects a browser to the page that shows it.
 func (s *Server) change(done string, act func(context.Context, control) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxFormBody)
@@ -111,28 +112,28 @@ func (s *Server) answerControl(w http.ResponseWriter, r *http.Request, c control
 	var refusal *apiError
 	switch {
 	case err == nil && json:
-		s.tell(w, http.StatusOK, result)
+		s.writeJSON(w, http.StatusOK, result)
 	case err == nil:
 		http.Redirect(w, r, "/dashboard/delivery?done="+done, http.StatusSeeOther)
 	case errors.As(err, &wrong) && json:
 		text := s.pages.page(new(localeEnglish), r, "delivery.title").T("delivery.error."+wrong.key, wrong.pairs...)
-		s.tell(w, http.StatusUnprocessableEntity, map[string]any{"error": map[string]any{"code": wrong.key, "message": text}})
+		s.writeJSON(w, http.StatusUnprocessableEntity, map[string]any{"error": map[string]any{"code": wrong.key, "message": text}})
 	case errors.As(err, &wrong):
 		s.sendDelivery(w, r, http.StatusUnprocessableEntity, c.values, wrong)
 	case errors.As(err, &refusal) && json:
-		s.tell(w, refusal.status, map[string]any{"error": map[string]any{"code": refusal.code, "message": refusal.message}})
+		s.writeJSON(w, refusal.status, map[string]any{"error": map[string]any{"code": refusal.code, "message": refusal.message}})
 	case errors.As(err, &refusal):
 		s.sendDelivery(w, r, refusal.status, nil, &controlProblem{key: "missing"})
 	default:
-		s.fault(w, r, err, nil)
+		s.showError(w, r, err, nil)
 	}
 }
 
-// tell answers in JSON.
-func (s *Server) tell(w http.ResponseWriter, status int, value any) {
+// writeJSON answers with JSON.
+func (s *Server) writeJSON(w http.ResponseWriter, status int, value any) {
 	body, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
-		s.complain("stripe sandbox cannot answer", err)
+		s.logError("stripe sandbox: encode answer failed", err)
 		status, body = http.StatusInternalServerError, []byte(`{"error":{"message":"cannot encode"}}`)
 	}
 	w.Header().Set("Content-Type", "application/json")

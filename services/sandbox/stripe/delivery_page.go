@@ -10,7 +10,7 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
-// deliveryPage shows how events travel, and what can be done about it.
+// deliveryPage shows and changes how events are delivered.
 type deliveryPage struct {
 	page
 	State deliveryState
@@ -18,7 +18,7 @@ type deliveryPage struct {
 	Modes []delivery.Mode
 	Held  []eventRow
 	Log   []deliveryRow
-	Typed url.Values // what was sent and could not be taken
+	Typed url.Values // the refused input
 	Error string
 	Done  string
 }
@@ -33,7 +33,7 @@ func (s *Server) showDelivery(w http.ResponseWriter, r *http.Request) {
 	s.sendDelivery(w, r, http.StatusOK, nil, nil)
 }
 
-// sendDelivery sends the page, after a refusal with what was typed and why it could not be taken.
+// sendDelivery sends the page. After a refusal it shows the input again with the error.
 func (s *Server) sendDelivery(w http.ResponseWriter, r *http.Request, status int, typed url.Values, wrong *controlProblem) {
 	p := deliveryPage{page: s.pages.page(nil, r, "delivery.title"), Modes: delivery.Modes, Typed: typed}
 	p.Done = p.T("delivery.done." + r.URL.Query().Get("done"))
@@ -44,33 +44,33 @@ func (s *Server) sendDelivery(w http.ResponseWriter, r *http.Request, status int
 		if p.State, err = t.deliveryState(ctx); err != nil {
 			return err
 		}
-		held, err := t.HeldEvents(ctx, shown)
+		held, err := t.HeldEvents(ctx, maxRows)
 		if err != nil {
 			return err
 		}
 		for _, e := range held {
 			p.Held = append(p.Held, p.event(e))
 		}
-		log, err := t.Log(ctx, shown)
+		log, err := t.Log(ctx, maxRows)
 		for _, e := range log {
 			p.Log = append(p.Log, p.delivery(e))
 		}
 		return err
 	})
 	if err != nil {
-		s.fault(w, r, err, nil)
+		s.showError(w, r, err, nil)
 		return
 	}
 	p.Now = p.sentence(p.State.Plan)
 	s.send(w, status, "delivery.html", p)
 }
 
-// sentence says how events are delivered.
+// sentence describes the plan in words.
 func (p page) sentence(now delivery.Plan) string {
 	return p.T("delivery.now."+string(now.Mode), "times", strconv.Itoa(now.Times), "seconds", strconv.Itoa(now.Seconds))
 }
 
-// Value is what a field shows: what was typed, else what is set, else nothing.
+// Value is the content of a field: the refused input, else the current setting.
 func (p deliveryPage) Value(name string) string {
 	if p.Typed != nil {
 		return p.Typed.Get(name)
@@ -84,14 +84,14 @@ func (p deliveryPage) Value(name string) string {
 	case name == "events" && p.State.Remaining != nil:
 		return strconv.Itoa(*p.State.Remaining)
 	case name == "events" && p.State.Mode == delivery.Normal:
-		return "1" // harmless: what nobody thinks of ends by itself
+		return "1" // a safe default: a forgotten mode ends by itself
 	}
 	return ""
 }
 
-// delivery puts a line of the log into the words of the page.
+// delivery formats an entry of the log for the page.
 func (p page) delivery(e delivery.Entry) deliveryRow {
-	row := deliveryRow{Entry: e, Time: p.stamp(e.At), State: p.T("delivery.state." + e.State)}
+	row := deliveryRow{Entry: e, Time: p.formatTime(e.At), State: p.T("delivery.state." + e.State)}
 	if e.State == delivery.Waiting && e.Attempts > 0 {
 		row.State = p.T("delivery.state.failed")
 	}
@@ -108,7 +108,7 @@ func (p page) delivery(e delivery.Entry) deliveryRow {
 	return row
 }
 
-// answer is the status that an endpoint answered with.
+// answer formats the status of an endpoint's answer.
 func (p page) answer(status sql.NullInt64) string {
 	if !status.Valid {
 		return p.T("dashboard.noanswer")

@@ -11,7 +11,7 @@ const (
 	disputeWarningClosed = "warning_closed"
 )
 
-// dispute is a payment that the buyer's bank asks back.
+// dispute is a payment that the buyer's bank claims back.
 type dispute struct {
 	ID                   string             `json:"id"`
 	Amount               int64              `json:"amount"`
@@ -49,7 +49,7 @@ type disputedCard struct {
 	NetworkReasonCode *string `json:"network_reason_code"`
 }
 
-// transaction is a movement of the merchant's balance, as a dispute shows it.
+// transaction is a change of the merchant's balance, as a dispute lists it.
 type transaction struct {
 	ID                string   `json:"id"`
 	Object            string   `json:"object"`

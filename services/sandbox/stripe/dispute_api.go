@@ -66,7 +66,7 @@ func (s *Server) updateDispute(ctx context.Context, t *txn, c *call) (any, error
 	}
 	if !submit {
 		d.EvidenceDetails.HasEvidence = d.EvidenceDetails.HasEvidence || given
-		return d, d.tell(ctx, t, before, "charge.dispute.updated")
+		return d, d.save(ctx, t, before, "charge.dispute.updated")
 	}
 	if err := t.put(ctx, d); err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The kinds of what a webhook endpoint consists of.
+// The kinds of object that make up a webhook endpoint.
 const (
 	kindEndpoint       = "webhook_endpoint"
 	kindEndpointSecret = "webhook_endpoint/backstage" // never on the wire
@@ -22,7 +22,7 @@ const (
 	everyEvent       = "*"
 )
 
-// The event types and API versions that an endpoint can ask for.
+// The event types and API versions that an endpoint may subscribe to.
 // Source: the constants of stripe-go v79 and Stripe's OpenAPI document. refund.failed is not among them: it came later.
 var (
 	//go:embed lists/events.txt
@@ -34,7 +34,7 @@ var (
 	apiVersions = strings.Fields(versionNames)
 )
 
-// productEvents is what a shop for prepaid credits listens to, in the order of its decision table.
+// productEvents are the event types that the product handles, in the order of its decision table.
 var productEvents = []string{
 	"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed",
 	"checkout.session.expired", "charge.refunded", "charge.refund.updated", "refund.created", "refund.updated",
@@ -66,7 +66,7 @@ type webhookEndpoint struct {
 
 func (e *webhookEndpoint) ref() (string, string) { return kindEndpoint, e.ID }
 
-// endpointSecret is what belongs to an endpoint but is told once at most.
+// endpointSecret holds the part of an endpoint that the API shows once at most.
 type endpointSecret struct {
 	Endpoint string `json:"endpoint"`
 	Secret   string `json:"secret"` // empty when Start made the endpoint: Options has its secrets
@@ -75,7 +75,7 @@ type endpointSecret struct {
 
 func (e *endpointSecret) ref() (string, string) { return kindEndpointSecret, backstageID(e.Endpoint) }
 
-// createEndpoint makes an endpoint. Its secret is in this answer and in no other.
+// createEndpoint creates an endpoint. Only this answer contains its secret.
 func (s *Server) createEndpoint(ctx context.Context, t *txn, c *call) (any, error) {
 	if err := c.form.require("url"); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (s *Server) updateEndpoint(ctx context.Context, t *txn, c *call) (any, erro
 	return &e, e.change(ctx, t, c.form)
 }
 
-// change takes over what the form says and stores the endpoint.
+// change applies the form and stores the endpoint.
 func (e *webhookEndpoint) change(ctx context.Context, t *txn, f form) (err error) {
 	if e.Metadata, err = f.metadata("metadata", e.Metadata); err != nil {
 		return err
@@ -128,7 +128,7 @@ func (e *webhookEndpoint) change(ctx context.Context, t *txn, f form) (err error
 	return t.put(ctx, e)
 }
 
-// deleteEndpoint forgets the endpoint and whatever was still on its way to it.
+// deleteEndpoint deletes the endpoint and its open deliveries.
 func (s *Server) deleteEndpoint(ctx context.Context, t *txn, c *call) (any, error) {
 	var e webhookEndpoint
 	if err := t.get(ctx, c.id, pathParam[kindEndpoint], &e); err != nil {
@@ -145,8 +145,8 @@ func (t *txn) forgetEndpoint(ctx context.Context, id string) error {
 	return t.Cancel(ctx, id)
 }
 
-// ownEndpoint sees to it that the program's own webhook is an endpoint like any other, at the address that the world
-// knows. An endpoint that somebody made for that address becomes it; one of an earlier start moves there.
+// ownEndpoint makes the product's webhook an endpoint like any other, at its public address. It adopts an endpoint that
+// exists for that address, and moves the one of an earlier start there.
 func (t *txn) ownEndpoint(ctx context.Context, o Options) error {
 	var here, before string
 	err := t.QueryRowContext(ctx, `SELECT
@@ -175,7 +175,7 @@ func (t *txn) ownEndpoint(ctx context.Context, o Options) error {
 	}
 }
 
-// moveEndpoint gives an endpoint another address.
+// moveEndpoint changes the address of an endpoint.
 func (t *txn) moveEndpoint(ctx context.Context, id, address string) error {
 	var e webhookEndpoint
 	if err := t.get(ctx, id, "", &e); err != nil {
@@ -185,7 +185,7 @@ func (t *txn) moveEndpoint(ctx context.Context, id, address string) error {
 	return t.put(ctx, &e)
 }
 
-// adoptEndpoint makes an endpoint the program's own, in place of the one that was.
+// adoptEndpoint makes an endpoint the product's own, in place of the previous one.
 func (t *txn) adoptEndpoint(ctx context.Context, id, before string) error {
 	var hidden endpointSecret
 	if err := t.get(ctx, backstageID(id), "", &hidden); err != nil {

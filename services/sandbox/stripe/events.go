@@ -15,8 +15,8 @@ var eventParams = pageParams.with(schema{"type": anything, "types[]": anything, 
 // eventColumns renders an event with the number of endpoints that have not accepted it yet.
 const eventColumns = `data || jsonb_build_object('pending_webhooks', ` + delivery.Pending + `) AS data`
 
-// emit stores an event about o, with o as it stands now. before holds what the
-// changed members were, nil where Stripe does not tell.
+// emit stores an event about o, as o stands now, and queues its deliveries. before holds the previous attributes; nil
+// where Stripe sends none.
 func (t *txn) emit(ctx context.Context, kind string, o record, before map[string]any) error {
 	object, err := t.shapes.render(o)
 	if err != nil {

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// maxExpandDepth is Stripe's.
+// maxExpandDepth is Stripe's limit.
 const maxExpandDepth = 4
 
-// references are the members that can be expanded and the kind they refer to.
+// references maps each expandable member to the kind that it refers to.
 var references = map[string]map[string]string{
 	kindProduct: {"default_price": kindPrice},
 	kindPrice:   {"product": kindProduct},
@@ -20,7 +20,7 @@ var references = map[string]map[string]string{
 	kindDispute: {"charge": kindCharge, "payment_intent": kindIntent},
 }
 
-// expand replaces references within object by what they refer to. path is dotted:
+// expand replaces references in object by the objects themselves. path is dotted:
 // "payment_intent.latest_charge", or "data.payment_intent" in a list.
 func (t *txn) expand(ctx context.Context, object map[string]any, path string) error {
 	steps := strings.Split(path, ".")
@@ -76,7 +76,7 @@ func (t *txn) expandAll(ctx context.Context, list map[string]any, steps []string
 	return nil
 }
 
-// expandList adds the lists that are members only when asked for.
+// expandList adds the lists that an object contains on request only.
 func (t *txn) expandList(ctx context.Context, object map[string]any, kind, name string) (bool, error) {
 	id, _ := object["id"].(string)
 	if _, there := object[name].(map[string]any); there && (name == "line_items" || name == "refunds") {

@@ -12,14 +12,14 @@ import (
 	"unicode/utf8"
 )
 
-// Stripe's bounds of metadata.
+// Stripe's limits for metadata.
 const (
 	maxMetadataPairs = 50
 	maxMetadataKey   = 40
 	maxMetadataValue = 500
 )
 
-// form is the parameters of a request by their name with positions written out:
+// form holds the parameters of a request by name, with positions written out:
 // "line_items[0][price]".
 type form map[string]string
 
@@ -64,10 +64,10 @@ func parseForm(values url.Values) (form, error) {
 	return f, nil
 }
 
-// storable tells whether a text can be stored as JSON at all.
+// storable reports whether PostgreSQL can store the text as JSON.
 func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
-// check refuses every parameter that the schema does not know or allow.
+// check refuses parameters that the schema does not list or allow.
 func (s schema) check(f form) error {
 	for _, name := range slices.Sorted(maps.Keys(f)) {
 		rule := s.rule(name)
@@ -91,7 +91,7 @@ func (s schema) rule(name string) rule {
 	return nil
 }
 
-// require refuses a request without one of the names.
+// require refuses a request that lacks one of the parameters.
 func (f form) require(names ...string) error {
 	for _, name := range names {
 		if f[name] == "" {
@@ -106,7 +106,7 @@ func (f form) has(name string) bool {
 	return ok
 }
 
-// optional is the text, nil when it was not given or is empty.
+// optional returns the text, or nil when it is absent or empty.
 func (f form) optional(name string) *string {
 	if f[name] == "" {
 		return nil
@@ -114,14 +114,14 @@ func (f form) optional(name string) *string {
 	return new(f[name])
 }
 
-// set overwrites a text when it was given; an empty one unsets it.
+// set overwrites a text if the parameter is present; an empty one unsets it.
 func (f form) set(target **string, name string) {
 	if f.has(name) {
 		*target = f.optional(name)
 	}
 }
 
-// integer is a number that the schema has checked, 0 when it was not given.
+// integer returns a number that the schema has checked, or 0 when it is absent.
 func (f form) integer(name string) int64 {
 	n, err := strconv.ParseInt(f[name], 10, 64)
 	if err != nil {
@@ -132,7 +132,7 @@ func (f form) integer(name string) int64 {
 
 func (f form) truth(name string) bool { return f[name] == "true" }
 
-// positions are the positions of a list, in order: "line_items" gives
+// positions returns the positions of a list, in order: "line_items" gives
 // "line_items[0]", "line_items[1]".
 func (f form) positions(list string) []string {
 	found := map[int]string{}
@@ -153,7 +153,7 @@ func (f form) positions(list string) []string {
 	return names
 }
 
-// texts are the values of a list of texts.
+// texts returns the values of a list of texts.
 func (f form) texts(list string) []string {
 	values := []string{}
 	for _, name := range f.positions(list) {
@@ -162,8 +162,7 @@ func (f form) texts(list string) []string {
 	return values
 }
 
-// metadata changes old as the map under name says: an empty value removes its key,
-// an empty map removes all.
+// metadata applies the map under name to old: an empty value removes its key, an empty map removes all.
 func (f form) metadata(name string, old map[string]string) (map[string]string, error) {
 	merged := map[string]string{}
 	if value, given := f[name]; !given || value != "" {

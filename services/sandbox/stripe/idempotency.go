@@ -19,11 +19,11 @@ type answer struct {
 	status   int
 	body     string
 	original string    // the request it first answered, when it is a replay
-	refusal  *apiError // what it says, when it is none that was asked for
+	refusal  *apiError // set when the answer is an error
 }
 
-// lockKey holds the key to the end of the transaction. It does not wait: another
-// request under the same key that is still running is the caller's mistake.
+// lockKey holds the key until the end of the transaction. It does not wait: while another request with the same key
+// runs, Stripe refuses the second.
 func (t *txn) lockKey(ctx context.Context, key string) error {
 	var free bool
 	err := t.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))`, "stripe_sandbox:"+key).Scan(&free)
@@ -39,7 +39,7 @@ func (t *txn) lockKey(ctx context.Context, key string) error {
 	return nil
 }
 
-// replay returns the answer kept under the key, nil when there is none.
+// replay returns the answer stored under the key, nil when there is none.
 func (t *txn) replay(ctx context.Context, key, requestHash string) (*answer, error) {
 	var a answer
 	var hash string
@@ -64,8 +64,8 @@ func (t *txn) replay(ctx context.Context, key, requestHash string) (*answer, err
 	return &a, nil
 }
 
-// keep stores the answer under the key for a day.
-func (t *txn) keep(ctx context.Context, key, requestHash string, a *answer) error {
+// saveAnswer stores the answer under the key for a day.
+func (t *txn) saveAnswer(ctx context.Context, key, requestHash string, a *answer) error {
 	_, err := t.ExecContext(ctx, `INSERT INTO stripe_sandbox.idempotency (key, request_hash, request_id, status, body) VALUES ($1, $2, $3, $4, $5)`,
 		key, requestHash, t.caller.RequestID, a.status, a.body)
 	if err != nil {
@@ -74,7 +74,7 @@ func (t *txn) keep(ctx context.Context, key, requestHash string, a *answer) erro
 	return nil
 }
 
-// hashRequest tells two requests under one key apart.
+// hashRequest identifies a request, so that another one under the same key is refused.
 func hashRequest(method, path string, params url.Values) string {
 	sum := sha256.Sum256([]byte(method + " " + path + "\n" + params.Encode()))
 	return hex.EncodeToString(sum[:])

@@ -61,7 +61,7 @@ type invoice struct {
 
 func (i *invoice) ref() (string, string) { return kindInvoice, i.ID }
 
-// invoiceLine is what is sold on an invoice.
+// invoiceLine is one line of an invoice.
 type invoiceLine struct {
 	ID          string            `json:"id"`
 	Object      string            `json:"object"`

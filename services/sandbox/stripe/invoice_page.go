@@ -31,15 +31,15 @@ func (s *Server) showInvoice(w http.ResponseWriter, r *http.Request) {
 	})
 	var lines []invoiceLine
 	if err == nil {
-		lines, err = in.sold()
+		lines, err = in.decodeLines()
 	}
 	if err != nil {
-		s.fault(w, r, err, nil)
+		s.showError(w, r, err, nil)
 		return
 	}
 	p := invoicePage{page: s.pages.page(nil, r, "invoice.title")}
 	p.add(&p.Facts, "invoice.number", in.Number)
-	p.add(&p.Facts, "invoice.date", p.stamp(in.date()))
+	p.add(&p.Facts, "invoice.date", p.formatTime(in.date()))
 	for _, to := range []*string{in.CustomerName, in.CustomerEmail} {
 		if to != nil {
 			p.add(&p.Facts, "invoice.to", *to)
@@ -66,8 +66,8 @@ func (s *Server) showInvoice(w http.ResponseWriter, r *http.Request) {
 
 func (p *invoicePage) add(to *[]fact, key, value string) { *to = append(*to, fact{p.T(key), value}) }
 
-// sold are the lines of an invoice, which come back from the store as any list does.
-func (i *invoice) sold() ([]invoiceLine, error) {
+// decodeLines returns the lines of an invoice, which the store holds as plain JSON.
+func (i *invoice) decodeLines() ([]invoiceLine, error) {
 	data, err := json.Marshal(i.Lines["data"])
 	if err != nil {
 		return nil, fmt.Errorf("encode invoice lines: %w", err)

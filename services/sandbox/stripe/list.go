@@ -38,7 +38,7 @@ func (l list) params() schema {
 	return s
 }
 
-// condition collects what a query asks for, and its arguments.
+// condition collects the terms of a WHERE clause and their arguments.
 type condition struct {
 	terms []string
 	args  []any
@@ -49,7 +49,7 @@ func (c *condition) and(term string, arg any) {
 	c.terms = append(c.terms, strings.ReplaceAll(term, "?", fmt.Sprintf("$%d", len(c.args))))
 }
 
-// serve answers the page that the parameters ask for, newest first.
+// serve returns the requested page of the list, newest first.
 func (l list) serve(ctx context.Context, t *txn, c *call) (any, error) {
 	var where condition
 	where.and("kind = ?", l.kind)
@@ -78,7 +78,7 @@ func (c *condition) created(f form) {
 	}
 }
 
-// page reads one page of a table that has id, seq and data.
+// page reads one page of a table with the columns id, seq and data.
 func (t *txn) page(ctx context.Context, table, url string, where condition, f form) (map[string]any, error) {
 	limit := f.integer("limit")
 	if limit == 0 {
@@ -119,7 +119,7 @@ func (t *txn) page(ctx context.Context, table, url string, where condition, f fo
 	return envelope(url, data, more), nil
 }
 
-// envelope is a list as it goes over the wire.
+// envelope returns a list in its wire format.
 func envelope(url string, data []any, more bool) map[string]any {
 	return map[string]any{"object": "list", "url": url, "has_more": more, "data": data}
 }
@@ -153,8 +153,8 @@ func (t *txn) rows(ctx context.Context, query string, args ...any) (_ []any, err
 	return data, nil
 }
 
-// belonging are the identifiers of the objects of a kind that a payment has, newest first.
-func (t *txn) belonging(ctx context.Context, kind, payment string) ([]string, error) {
+// idsOfPayment returns the identifiers of a payment's objects of one kind, newest first.
+func (t *txn) idsOfPayment(ctx context.Context, kind, payment string) ([]string, error) {
 	rows, err := t.rows(ctx, `SELECT jsonb_build_object('id', id) FROM stripe_sandbox.objects
 		WHERE kind = $1 AND data ->> 'payment_intent' = $2 ORDER BY seq DESC`, kind, payment)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/bojanz/currency"
 )
 
-// digits is how many decimals separate a currency from the unit in which Stripe counts it: ISO 4217's, but for three.
+// digits returns the number of decimals between a currency and the unit in which Stripe counts it: those of ISO 4217,
+// with three exceptions.
 // Source: https://docs.stripe.com/currencies#special-cases
 func digits(code string) int {
 	code = strings.ToUpper(code)
@@ -26,7 +27,7 @@ func digits(code string) int {
 	return int(n)
 }
 
-// decimal is an amount of the currency's smallest unit as a plain number: "12.50".
+// decimal formats an amount in the smallest unit as a plain number: "12.50".
 func decimal(amount int64, code string) string {
 	if amount < 0 {
 		return "-" + decimal(-amount, code)
@@ -39,7 +40,7 @@ func decimal(amount int64, code string) string {
 	return text[:len(text)-n] + "." + text[len(text)-n:]
 }
 
-// money writes an amount as people of the locale do: "12,50 €".
+// money formats an amount in the locale: "12,50 €".
 func money(amount int64, code, locale string) string {
 	a, err := currency.NewAmount(decimal(amount, code), strings.ToUpper(code))
 	if err != nil {
@@ -50,8 +51,7 @@ func money(amount int64, code, locale string) string {
 
 var amountText = regexp.MustCompile(`^\d{1,12}([.,]\d{1,3})?$`)
 
-// parseMoney reads what somebody typed, with a point or a comma, into the
-// currency's smallest unit.
+// parseMoney reads an amount, with a point or a comma, in the currency's smallest unit.
 func parseMoney(typed, code string) (int64, error) {
 	typed = strings.TrimSpace(typed)
 	if !amountText.MatchString(typed) {

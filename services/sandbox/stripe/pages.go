@@ -23,10 +23,10 @@ const (
 	localeEnglish = "en"
 )
 
-// matcher finds the language for a browser; the first one is the fallback.
+// matcher picks the browser's language. The first one is the fallback.
 var matcher = language.NewMatcher([]language.Tag{language.English, language.German})
 
-// pages are the hosted pages and what they say.
+// pages holds the templates and texts of the hosted pages.
 type pages struct {
 	templates *template.Template
 	texts     map[string]map[string]string // by locale, then key
@@ -48,14 +48,14 @@ func loadPages() (*pages, error) {
 	return p, nil
 }
 
-// page is what every hosted page needs.
+// page is the part that all hosted pages share.
 type page struct {
 	Locale string
 	Title  string
 	texts  map[string]string
 }
 
-// page starts a page in the session's language, else the browser's.
+// page returns a page in the session's language, or else in the browser's.
 func (p *pages) page(locale *string, r *http.Request, title string) page {
 	chosen := localeEnglish
 	if locale == nil || *locale == "auto" {
@@ -71,7 +71,7 @@ func (p *pages) page(locale *string, r *http.Request, title string) page {
 	return made
 }
 
-// T is a text with its placeholders filled in: name, value, name, value.
+// T returns a text with its placeholders filled in: name, value, name, value.
 func (p page) T(key string, pairs ...string) string {
 	text := p.texts[key]
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -82,25 +82,25 @@ func (p page) T(key string, pairs ...string) string {
 
 func (p page) money(amount int64, code string) string { return money(amount, code, p.Locale) }
 
-// stamp writes a time as people of the page's language do.
-func (p page) stamp(t time.Time) string {
+// formatTime formats a time in the page's language.
+func (p page) formatTime(t time.Time) string {
 	if p.Locale == localeGerman {
 		return t.UTC().Format("02.01.2006, 15:04:05 UTC")
 	}
 	return t.UTC().Format("2 Jan 2006, 15:04:05 UTC")
 }
 
-// send renders a page; leaving lists the addresses that its forms may lead to.
-func (s *Server) send(w http.ResponseWriter, status int, name string, data any, leaving ...string) {
+// send renders a page. formTargets lists the other origins that its forms may redirect to.
+func (s *Server) send(w http.ResponseWriter, status int, name string, data any, formTargets ...string) {
 	var body bytes.Buffer
 	if err := s.pages.templates.ExecuteTemplate(&body, name, data); err != nil {
-		s.log.Error("stripe sandbox page failed", "err", err, "page", name)
+		s.log.Error("stripe sandbox: render page failed", "err", err, "page", name)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
-	// Browsers hold a form's redirects to form-action as well.
+	// Browsers apply form-action to the redirects after a form too.
 	forms := "'self'"
-	for _, address := range leaving {
+	for _, address := range formTargets {
 		if o := origin(address); o != "" {
 			forms += " " + o
 		}
@@ -111,13 +111,13 @@ func (s *Server) send(w http.ResponseWriter, status int, name string, data any, 
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	if _, err := w.Write(body.Bytes()); err != nil {
-		s.log.Debug("stripe sandbox client went away", "err", err)
+		s.log.Debug("stripe sandbox: write page failed", "err", err)
 	}
 }
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
-// origin is scheme and host of an address, empty when a policy could not name it.
+// origin returns scheme and host of an address, or "" if a content policy cannot name them.
 func origin(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || !hostName.MatchString(u.Host) {
@@ -135,7 +135,7 @@ func (s *Server) asset(name, contentType string) http.HandlerFunc {
 	}
 }
 
-// closedPage says why there is nothing to pay, with a way back.
+// closedPage explains why a session cannot be paid, with a link back.
 type closedPage struct {
 	page
 	Text string
@@ -149,7 +149,7 @@ func (s *Server) closed(w http.ResponseWriter, r *http.Request, status int, reas
 	s.send(w, status, "closed.html", p)
 }
 
-// typed writes an amount as somebody would type it into a field.
+// typed formats an amount for an input field.
 func (p page) typed(amount int64, code string) string {
 	if p.Locale == localeGerman {
 		return strings.ReplaceAll(decimal(amount, code), ".", ",")

@@ -5,27 +5,26 @@ import (
 	"errors"
 )
 
-// errClosed says that the session takes no payment any more.
+// errClosed means that the session can no longer be paid.
 var errClosed = errors.New("session is not open")
 
-// buyer is what somebody entered on the hosted page.
+// buyer is the input on the hosted page.
 type buyer struct {
 	email   string
 	attempt string // names the rendered form: sent twice, it pays once and answers twice
 	method  string // methodCard or methodDebit
-	company string // with a tax id, of who buys for one
+	company string // set together with taxID
 	taxID   string
 }
 
 // paid is the outcome of paying.
 type paid struct {
 	session session
-	event   string // that tells of the completed session
+	event   string // the checkout.session.completed event
 }
 
 // pay completes the session: payment, charge and events, in one transaction.
-//
-// Errors: errClosed when it was paid from another form or is past its time.
+// Errors: errClosed when another form has paid it or its time has passed.
 // Idempotent: by attempt.
 func (s *Server) pay(ctx context.Context, id string, b buyer, by caller) (*paid, error) {
 	var p *paid
@@ -62,7 +61,7 @@ func (s *Server) payIn(ctx context.Context, t *txn, id string, b buyer) (*paid, 
 	return &p, err
 }
 
-// complete marks the session paid and stores all that follows from it.
+// complete marks the session complete and creates its payment and invoice.
 func (s *Server) complete(ctx context.Context, t *txn, cs *session, back *backstage, b buyer) (string, error) {
 	if err := t.settleCustomer(ctx, cs, back, b); err != nil {
 		return "", err
@@ -90,14 +89,14 @@ func (s *Server) complete(ctx context.Context, t *txn, cs *session, back *backst
 	return back.CompletedEvent, t.put(ctx, back)
 }
 
-// settleCustomer notes who paid, and makes a customer of a guest when asked to.
+// settleCustomer records the buyer's details, and creates a customer for a guest if the session says so.
 func (t *txn) settleCustomer(ctx context.Context, cs *session, back *backstage, b buyer) error {
 	if cs.CustomerDetails == nil {
 		cs.CustomerDetails = &customerDetails{TaxExempt: "none"}
 	}
 	details := cs.CustomerDetails
 	if b.email != "" {
-		details.Email = &b.email // what was typed at Checkout, also by a customer with another address
+		details.Email = &b.email // the address from Checkout, even if the customer has another
 	}
 	details.TaxIDs = []taxID{}
 	if b.taxID != "" {
@@ -109,8 +108,8 @@ func (t *txn) settleCustomer(ctx context.Context, cs *session, back *backstage, 
 	if details.Address == nil {
 		details.Address = &address{Country: new("DE")} // the country of the card
 	}
-	if cs.Customer != nil && back.Keep != (customerKeeps{}) {
-		return t.keepDetails(ctx, *cs.Customer, details, back.Keep)
+	if cs.Customer != nil && back.Keep != (customerUpdate{}) {
+		return t.saveDetails(ctx, *cs.Customer, details, back.Keep)
 	}
 	if cs.Customer != nil || cs.CustomerCreation == nil || *cs.CustomerCreation != customerAlways {
 		return nil
@@ -121,8 +120,8 @@ func (t *txn) settleCustomer(ctx context.Context, cs *session, back *backstage, 
 	return t.put(ctx, cus)
 }
 
-// keepDetails writes to a customer what was typed at Checkout and is to stay. A deleted one keeps nothing.
-func (t *txn) keepDetails(ctx context.Context, id string, details *customerDetails, keep customerKeeps) error {
+// saveDetails saves details from Checkout to the customer, unless that one is deleted.
+func (t *txn) saveDetails(ctx context.Context, id string, details *customerDetails, keep customerUpdate) error {
 	var cus customer
 	if err := t.get(ctx, id, "customer", &cus); err != nil || cus.Deleted {
 		return err
@@ -136,7 +135,7 @@ func (t *txn) keepDetails(ctx context.Context, id string, details *customerDetai
 	return t.record(ctx, &cus)
 }
 
-// collect makes the payment and its charge.
+// collect creates the payment and its charge.
 func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backstage, method string) error {
 	ch := &charge{
 		ID: newID("ch_"), Amount: cs.AmountTotal, AmountCaptured: cs.AmountTotal, BalanceTransaction: newID("txn_"),

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// paymentPage is one payment with all that can be done to it in its present state.
+// paymentPage shows one payment and the actions that its state allows.
 type paymentPage struct {
 	page
 	ID, Session, Time, Amount, Refunded, State string
 	ChargeID, Receipt, Failure                 string
 	Email, Customer                            string // Customer is empty when there is none, or none any more
 	Steps                                      []step
-	Rest, Whole, Currency                      string // Rest is empty when nothing can be given back, Whole when nothing can be disputed
+	Rest, Whole, Currency                      string // Rest is empty when nothing can be refunded, Whole when nothing can be disputed
 	Debit                                      bool
 	Seen                                       int64
-	Refunds, Disputes                          []turn
+	Refunds, Disputes                          []reversal
 	Back, Done, Error                          string
 	Now                                        int64 // what an edit of metadata writes, so that it changes something
 }
 
-// buttons are the steps of one object, and the page that they lead back to.
+// buttons are the actions on one object, and the page to return to.
 type buttons struct {
 	page
 	Back  string
@@ -32,16 +32,16 @@ type buttons struct {
 // Of returns the buttons for these steps.
 func (p *paymentPage) Of(steps []step) buttons { return buttons{p.page, p.Back, steps} }
 
-// turn is a refund or a dispute, with the steps that it can take.
-type turn struct {
+// reversal is a refund or a dispute, with the actions that its state allows.
+type reversal struct {
 	ID, Time, Amount, State, Note string
 	Steps                         []step
 }
 
-// step is a button: where it posts to, and the key of what it says.
+// step is a button: the address it posts to and the key of its label.
 type step struct{ ID, Path, Label string }
 
-// showPayment is the page of one payment.
+// showPayment serves the page of one payment.
 func (s *Server) showPayment(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	p := &paymentPage{Now: time.Now().UnixMilli(), page: s.pages.page(nil, r, "payment.title"), ID: id, Back: "/dashboard/payments/" + id}
@@ -58,7 +58,7 @@ func (s *Server) showPayment(w http.ResponseWriter, r *http.Request) {
 		return p.fill(ctx, t)
 	})
 	if err != nil {
-		s.fault(w, r, err, nil)
+		s.showError(w, r, err, nil)
 		return
 	}
 	s.send(w, http.StatusOK, "payment.html", p)
@@ -78,7 +78,7 @@ func (p *paymentPage) fill(ctx context.Context, t *txn) error {
 	if err != nil {
 		return err
 	}
-	p.Session, p.Time, p.State = cs.ID, p.stamp(time.Unix(pi.Created, 0)), p.T("payment.state."+pi.Status)
+	p.Session, p.Time, p.State = cs.ID, p.formatTime(time.Unix(pi.Created, 0)), p.T("payment.state."+pi.Status)
 	p.Amount, p.Refunded, p.Currency = p.money(pi.Amount, pi.Currency), p.money(ch.AmountRefunded, pi.Currency), pi.Currency
 	p.ChargeID, p.Receipt, p.Debit = ch.ID, "/receipts/"+ch.ID, ch.debit()
 	if ch.FailureCode != nil {
@@ -90,7 +90,7 @@ func (p *paymentPage) fill(ctx context.Context, t *txn) error {
 	if err := p.buyer(ctx, t, cs); err != nil {
 		return err
 	}
-	if err := p.offers(ctx, t, ch); err != nil {
+	if err := p.fillAmounts(ctx, t, ch); err != nil {
 		return err
 	}
 	if err := p.refunds(ctx, t, ch); err != nil {
@@ -116,8 +116,8 @@ func (p *paymentPage) buyer(ctx context.Context, t *txn, cs *session) error {
 	return nil
 }
 
-// offers are the amounts to begin a refund and a dispute with.
-func (p *paymentPage) offers(ctx context.Context, t *txn, ch *charge) error {
+// fillAmounts sets the amounts that the forms for a refund and a dispute start with.
+func (p *paymentPage) fillAmounts(ctx context.Context, t *txn, ch *charge) error {
 	rest, err := t.refundable(ctx, ch)
 	if err != nil {
 		return err
@@ -132,12 +132,12 @@ func (p *paymentPage) offers(ctx context.Context, t *txn, ch *charge) error {
 	if ch.Status == chargeSucceeded {
 		p.Whole = p.typed(ch.Amount, ch.Currency)
 	}
-	p.Seen, err = t.turns(ctx, p.ID)
+	p.Seen, err = t.countReversals(ctx, p.ID)
 	return err
 }
 
 func (p *paymentPage) refunds(ctx context.Context, t *txn, ch *charge) error {
-	ids, err := t.belonging(ctx, kindRefund, p.ID)
+	ids, err := t.idsOfPayment(ctx, kindRefund, p.ID)
 	if err != nil {
 		return err
 	}
@@ -146,8 +146,8 @@ func (p *paymentPage) refunds(ctx context.Context, t *txn, ch *charge) error {
 		if err := t.get(ctx, id, pathParam[kindRefund], &re); err != nil {
 			return err
 		}
-		one := turn{
-			ID: id, Time: p.stamp(time.Unix(re.Created, 0)), Amount: p.money(re.Amount, re.Currency),
+		one := reversal{
+			ID: id, Time: p.formatTime(time.Unix(re.Created, 0)), Amount: p.money(re.Amount, re.Currency),
 			State: p.T("refund.state." + re.Status), Note: re.FailureReason,
 		}
 		for _, way := range []struct{ name, to string }{{"succeed", refundSucceeded}, {"fail", refundFailed}, {"cancel", refundCanceled}} {
@@ -162,7 +162,7 @@ func (p *paymentPage) refunds(ctx context.Context, t *txn, ch *charge) error {
 }
 
 func (p *paymentPage) disputes(ctx context.Context, t *txn) error {
-	ids, err := t.belonging(ctx, kindDispute, p.ID)
+	ids, err := t.idsOfPayment(ctx, kindDispute, p.ID)
 	if err != nil {
 		return err
 	}
@@ -171,8 +171,8 @@ func (p *paymentPage) disputes(ctx context.Context, t *txn) error {
 		if err != nil {
 			return err
 		}
-		one := turn{
-			ID: id, Time: p.stamp(time.Unix(d.Created, 0)), Amount: p.money(d.Amount, d.Currency),
+		one := reversal{
+			ID: id, Time: p.formatTime(time.Unix(d.Created, 0)), Amount: p.money(d.Amount, d.Currency),
 			State: p.T("dispute.state." + d.Status), Note: d.Reason,
 		}
 		for _, way := range []struct{ name, to string }{
@@ -187,7 +187,7 @@ func (p *paymentPage) disputes(ctx context.Context, t *txn) error {
 	return nil
 }
 
-// steps are buttons of the control API for one object.
+// steps returns buttons that post to the control API.
 func (p *paymentPage) steps(kind, id string, names ...string) []step {
 	var all []step
 	for _, name := range names {

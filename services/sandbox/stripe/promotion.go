@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// applyPromotion takes a share off an open session, or nothing off again. Stripe asks for a code, and only in sessions
-// with allow_promotion_codes; here every session takes one, so that a product can be tried with all that may come.
+// applyPromotion sets the discount of an open session in per cent; 0 removes it. Stripe asks for a code, and only in
+// sessions with allow_promotion_codes. Here every session accepts one, so that the product meets discounts too.
 func (s *Server) applyPromotion(ctx context.Context, t *txn, c *call) (any, error) {
 	if err := c.form.require("percent"); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (s *Server) applyPromotion(ctx context.Context, t *txn, c *call) (any, erro
 	return &cs, errors.Join(t.put(ctx, &cs), t.put(ctx, &back))
 }
 
-// discount takes that share off each line; the subtotals stay.
+// discount reduces each line by a percentage and leaves the subtotals unchanged.
 func (cs *session) discount(back *backstage, percent int64) error {
 	cs.TotalDetails.AmountDiscount = 0
 	for i, raw := range back.Items {
@@ -60,8 +60,8 @@ func (cs *session) discount(back *backstage, percent int64) error {
 	return nil
 }
 
-// shares are the promotions that the hosted page offers: those that are not in force.
-func (cs *session) shares(items []item) []int64 {
+// promotions returns the discounts that the hosted page offers: all but the current one.
+func (cs *session) promotions(items []item) []int64 {
 	var others []int64
 	for _, percent := range []int64{50, 100, 0} {
 		var off int64
@@ -75,12 +75,12 @@ func (cs *session) shares(items []item) []int64 {
 	return others
 }
 
-// share is so many per cent of an amount, rounded half up.
+// share returns a percentage of an amount, rounded half up.
 func share(amount, percent int64) int64 { return (amount*percent + 50) / 100 }
 
 var payParams = schema{"method": oneOf(methodCard, methodDebit), "email": emailAddress}
 
-// payByControl pays as a buyer does on the hosted page.
+// payByControl pays a session as a buyer does on the hosted page.
 func (s *Server) payByControl(ctx context.Context, t *txn, c *call) (any, error) {
 	var cs session
 	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {

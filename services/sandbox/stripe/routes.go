@@ -7,7 +7,7 @@ import (
 	"github.com/resume-matcher/credits/services/loopback"
 )
 
-// routes is every address of the stand-in.
+// routes registers every address of the stand-in.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for _, e := range s.endpoints() {
@@ -34,7 +34,7 @@ func (s *Server) routes() http.Handler {
 	return s.guard(mux)
 }
 
-// guard keeps other sites out: their forms, and their names when they point here.
+// guard refuses forms from other sites, and host names other than this machine's.
 func (s *Server) guard(next http.Handler) http.Handler {
 	forms := http.NewCrossOriginProtection()
 	forms.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -47,7 +47,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		defer func() {
 			if p := recover(); p != nil {
-				s.log.Error("panic in stripe sandbox", "err", p, "route", r.Pattern)
+				s.log.Error("stripe sandbox: panicked", "err", p, "route", r.Pattern)
 				s.closed(w, r, http.StatusInternalServerError, "fault", nil, "")
 			}
 		}()

@@ -11,14 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// rule refuses a value that its parameter cannot have.
+// rule refuses a value that its parameter does not allow.
 type rule func(name, value string) error
 
-// schema is the parameters that an address takes. "[]" stands for a position in a
-// list, "[*]" for a key of the caller's own choice.
+// schema lists the parameters of an endpoint. "[]" stands for a position in a list, "[*]" for any key.
 type schema map[string]rule
 
-// with returns a schema that has the parameters of all.
+// with returns a schema with the parameters of all.
 func (s schema) with(all ...schema) schema {
 	merged := schema{}
 	maps.Copy(merged, s)
@@ -35,7 +34,7 @@ func metadataParams(name string) schema {
 
 func anything(string, string) error { return nil }
 
-// text allows that many characters; an empty text unsets.
+// text allows up to that many characters. An empty text unsets the value.
 func text(limit int) rule {
 	return func(name, value string) error {
 		if utf8.RuneCountInString(value) > limit {
@@ -97,7 +96,7 @@ func emailAddress(name, value string) error {
 	return invalid("email_invalid", name, "Invalid email address: %s", value)
 }
 
-// validEmail tells whether value is one bare address.
+// validEmail reports whether value is one bare address.
 func validEmail(value string) bool {
 	a, err := mail.ParseAddress(value)
 	return err == nil && a.Address == value && len(value) <= 512
@@ -111,7 +110,7 @@ func webAddress(name, value string) error {
 	return nil
 }
 
-// currencies are those the stand-in can write and round.
+// currencies lists the currencies that the stand-in formats and rounds.
 var currencies = []string{"chf", "czk", "dkk", "eur", "gbp", "jpy", "nok", "pln", "sek", "usd"}
 
 func currencyCode(name, value string) error {

@@ -1,11 +1,11 @@
-// Package stripe is a local stand-in for Stripe, for sandbox mode and for tests:
-// Stripe's wire format at API version 2024-06-20, a hosted Checkout page, a small
-// page for refunds, and signed webhook events that are repeated until answered 2xx.
+// Package stripe is a local stand-in for Stripe, for sandbox mode and for tests: Stripe's wire format at API version
+// 2024-06-20, a hosted Checkout page, a dashboard, a control API that plays the bank and the buyer, and signed webhook
+// events (package delivery).
 //
-// It is a program of its own in spirit. It imports nothing of the product but a listener, listens
-// on loopback only, takes test keys only, and keeps its state in a schema of its
-// own, so that it survives a restart and several replicas share one Stripe. No real
-// money moves through it, and it knows only what a one-time payment needs.
+// It could be a separate program: it imports nothing of the product but a listener, listens on loopback only, accepts
+// test keys only and keeps its state in a database schema of its own, so that it survives a restart and several
+// replicas share one Stripe. It supports one-time payments by card and SEPA debit. Subscriptions, payment intents
+// without Checkout, stored payment methods, payouts, Connect and PDF invoices are out of scope.
 package stripe
 
 import (
@@ -24,40 +24,36 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
-// Version is the one Stripe API version that the stand-in speaks.
+// Version is the only Stripe API version that the stand-in supports.
 const Version = "2024-06-20"
 
 const defaultListen = "127.0.0.1:3001"
 
-// RefundEvents says which events one refund of a card payment makes.
+// RefundEvents says which events a refund of a card payment emits.
 type RefundEvents string
 
 const (
-	// RefundEventsAcacia sends charge.refunded and refund.created: two events for
-	// one refund, which is what accounts on newer versions see. It is the default.
+	// RefundEventsAcacia sends charge.refunded and refund.created, as accounts on newer versions do. It is the default.
 	RefundEventsAcacia RefundEvents = "acacia"
-	// RefundEventsLegacy sends charge.refunded alone, as version 2024-06-20 does.
+	// RefundEventsLegacy sends only charge.refunded, as version 2024-06-20 does.
 	RefundEventsLegacy RefundEvents = "legacy"
 )
 
-// Options is what Start needs to know.
+// Options configures Start.
 type Options struct {
-	// DatabaseURL is the PostgreSQL (15 or newer, pooled or not) that holds the
-	// schema stripe_sandbox, which Start makes when it is not there.
+	// DatabaseURL is a PostgreSQL 15 or newer, pooled or not. Start creates the schema stripe_sandbox in it.
 	DatabaseURL string
-	// Listen is the loopback address; empty means 127.0.0.1:3001. When its port is
-	// taken a free one is used instead.
+	// Listen is the loopback address; empty means 127.0.0.1:3001. If its port is taken, Start picks a free one.
 	Listen string
-	// SecretKey is what callers must send; it starts with sk_test_.
+	// SecretKey authenticates callers. It starts with sk_test_.
 	SecretKey string
-	// WebhookURL is where the events for the program's own endpoint go.
+	// WebhookURL is the address that the product's events are sent to.
 	WebhookURL string
-	// PublicWebhookURL is what that endpoint shows as its address; empty means WebhookURL.
+	// PublicWebhookURL is the address that the API shows for that endpoint; empty means WebhookURL.
 	PublicWebhookURL string
-	// WebhookEvents are the event types that it listens to when Start makes it; empty
-	// means those that a shop for prepaid credits needs.
+	// WebhookEvents are the event types that a new endpoint subscribes to; empty means those that the product handles.
 	WebhookEvents []string
-	// WebhookSecrets sign each event for that endpoint, one v1 signature for each of them.
+	// WebhookSecrets sign each event for that endpoint, with one v1 signature each.
 	WebhookSecrets []string
 	// RefundEvents is RefundEventsAcacia when empty.
 	RefundEvents RefundEvents
@@ -75,15 +71,13 @@ type Server struct {
 	deliverer *delivery.Deliverer
 	pages     *pages
 	http      *http.Server
-	work      sync.WaitGroup     // what runs beside the requests
+	work      sync.WaitGroup     // background goroutines
 	stop      context.CancelFunc // ends that work
 }
 
-// Start opens the schema, the port and the delivery of events. ctx bounds the start
-// alone; the server then runs until Close.
-//
-// Errors: an address off loopback, a key that is not a test key, a webhook without
-// address or secret, a database that cannot be reached.
+// Start creates the schema, listens, and delivers events. ctx bounds only the start; the server runs until Close.
+// Errors: an address off loopback, a key that is not a test key, a webhook without address or secret, an unreachable
+// database.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("stripe stand-in: %w", err)
@@ -120,11 +114,11 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-// URL is the API's base and the origin of the hosted pages: "http://localhost:PORT".
+// URL is the base of the API and the origin of the hosted pages: "http://localhost:PORT".
 func (s *Server) URL() string { return s.url }
 
-// Close finishes running requests, ends the delivery of events and closes the
-// database. What was not delivered is delivered after the next Start.
+// Close finishes running requests, stops the delivery of events and closes the database. The next Start delivers the
+// rest.
 func (s *Server) Close(ctx context.Context) error {
 	s.stop()
 	err := s.http.Shutdown(ctx)
@@ -135,7 +129,7 @@ func (s *Server) Close(ctx context.Context) error {
 	return errors.Join(err, s.store.db.Close())
 }
 
-// complete fills the defaults in and reports all that is wrong at once.
+// complete sets the defaults and reports every invalid option at once.
 func (o *Options) complete() error {
 	var wrong []error
 	if o.Log == nil {
@@ -179,7 +173,7 @@ func (o *Options) complete() error {
 	return errors.Join(wrong...)
 }
 
-// background runs fn beside the requests; a panic in it is logged and ends fn alone.
+// background runs fn in a goroutine. A panic in it is logged and ends only fn.
 func (s *Server) background(fn func()) {
 	s.work.Go(func() {
 		defer delivery.LogPanic(s.log)
@@ -189,12 +183,12 @@ func (s *Server) background(fn func()) {
 
 func (s *Server) accept(l net.Listener) {
 	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		s.log.Error("stripe sandbox stopped listening", "err", err)
+		s.log.Error("stripe sandbox: serve failed", "err", err)
 	}
 }
 
-// complain logs a fault of our own; that a caller went away is none.
-func (s *Server) complain(text string, err error, attributes ...any) {
+// logError logs an internal error. A canceled request is not one.
+func (s *Server) logError(text string, err error, attributes ...any) {
 	level := slog.LevelError
 	if errors.Is(err, context.Canceled) {
 		level = slog.LevelDebug

@@ -100,7 +100,7 @@ type customerDetails struct {
 	TaxIDs    []taxID  `json:"tax_ids"`
 }
 
-// taxID is what a company is known by at its tax office.
+// taxID is a company's tax identifier.
 type taxID struct {
 	Type  string `json:"type"`
 	Value string `json:"value"`
@@ -135,7 +135,7 @@ type item struct {
 
 func (i *item) ref() (string, string) { return kindItem, i.ID }
 
-// backstage is what belongs to a session but is not shown with it.
+// backstage is the part of a session that the API does not show.
 type backstage struct {
 	Session        string            `json:"session"`
 	Items          []json.RawMessage `json:"items"`
@@ -144,13 +144,13 @@ type backstage struct {
 	ReceiptEmail   *string           `json:"receipt_email"`
 	Descriptor     *string           `json:"descriptor"`
 	Suffix         *string           `json:"suffix"`
-	Keep           customerKeeps     `json:"keep"`
+	Keep           customerUpdate    `json:"keep"`
 	Attempt        string            `json:"attempt"`         // the rendered form that paid
 	CompletedEvent string            `json:"completed_event"` // the event that said so
 }
 
-// customerKeeps is what the customer keeps of what is typed at Checkout.
-type customerKeeps struct {
+// customerUpdate says which details from Checkout are saved to the customer.
+type customerUpdate struct {
 	Name    bool `json:"name"`
 	Address bool `json:"address"`
 }

@@ -10,11 +10,10 @@ import (
 const (
 	sessionLife    = 24 * time.Hour
 	sessionMinLife = 30 * time.Minute
-	// maxQuantity keeps price × quantity within int64 and far above any real order.
+	// maxQuantity is far above any real order and keeps price × quantity within int64.
 	maxQuantity = 999_999
 	maxItems    = 100
-	// minTotal is Stripe's least amount of a payment in euros; other currencies are
-	// close enough for a stand-in.
+	// minTotal is Stripe's minimum payment in euros, used for all currencies here.
 	minTotal = 50
 )
 
@@ -34,9 +33,9 @@ func (s *Server) createSession(ctx context.Context, t *txn, c *call) (any, error
 		PaymentStatus: paymentUnpaid, Status: statusOpen, SuccessURL: f["success_url"],
 	}
 	cs.URL = new(s.url + "/c/pay/" + cs.ID)
-	cs.take(f, t.Now)
+	cs.fill(f, t.Now)
 	back := &backstage{Session: cs.ID}
-	if err := back.take(f); err != nil {
+	if err := back.fill(f); err != nil {
 		return nil, err
 	}
 	var err error
@@ -58,7 +57,7 @@ func (s *Server) createSession(ctx context.Context, t *txn, c *call) (any, error
 	return cs, t.put(ctx, cs)
 }
 
-// checkSession refuses what cannot go together.
+// checkSession refuses parameters that exclude each other.
 func checkSession(f form, now time.Time) error {
 	if f["mode"] != "payment" {
 		return invalid("", "mode", "This stand-in takes mode=payment alone.")
@@ -89,8 +88,8 @@ func checkSession(f form, now time.Time) error {
 	return nil
 }
 
-// take copies what the form says of the session itself.
-func (cs *session) take(f form, now time.Time) {
+// fill copies the session's own parameters from the form.
+func (cs *session) fill(f form, now time.Time) {
 	cs.ExpiresAt = now.Add(sessionLife).Unix()
 	if f.has("expires_at") {
 		cs.ExpiresAt = f.integer("expires_at")
@@ -134,18 +133,18 @@ func (f form) message(place string) *message {
 	return nil
 }
 
-// take copies what the form says of the payment to come.
-func (b *backstage) take(f form) (err error) {
+// fill copies the parameters of the later payment from the form.
+func (b *backstage) fill(f form) (err error) {
 	b.Metadata, err = f.metadata("payment_intent_data[metadata]", nil)
 	b.Description = f.optional("payment_intent_data[description]")
 	b.ReceiptEmail = f.optional("payment_intent_data[receipt_email]")
 	b.Descriptor = f.optional("payment_intent_data[statement_descriptor]")
 	b.Suffix = f.optional("payment_intent_data[statement_descriptor_suffix]")
-	b.Keep = customerKeeps{Name: f["customer_update[name]"] == "auto", Address: f["customer_update[address]"] == "auto"}
+	b.Keep = customerUpdate{Name: f["customer_update[name]"] == "auto", Address: f["customer_update[address]"] == "auto"}
 	return err
 }
 
-// attachCustomer fills in whom the session is for, as far as that is known.
+// attachCustomer sets the customer and the details that are known.
 func (t *txn) attachCustomer(ctx context.Context, cs *session, f form) error {
 	if !f.has("customer") {
 		if cs.CustomerCreation == nil {

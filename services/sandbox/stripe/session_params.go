@@ -1,13 +1,13 @@
 package stripe
 
-// locales are the languages that Checkout's parameter takes.
+// locales are the values of Checkout's locale parameter.
 var locales = []string{
 	"auto", "bg", "cs", "da", "de", "el", "en", "en-GB", "es", "es-419", "et", "fi", "fil", "fr", "fr-CA", "hr", "hu", "id", "it", "ja",
 	"ko", "lt", "lv", "ms", "mt", "nb", "nl", "pl", "pt", "pt-BR", "ro", "ru", "sk", "sl", "sv", "th", "tr", "vi", "zh", "zh-HK", "zh-TW",
 }
 
-// sessionParams are the parameters of a new session. Those that only change what a
-// real Checkout asks the buyer for are taken and shown with the session, no more.
+// sessionParams are the parameters of a new session. Those that only change the form of a real Checkout are stored and
+// returned, and do nothing here.
 var sessionParams = metadataParams("metadata").with(
 	metadataParams("payment_intent_data[metadata]"),
 	metadataParams("invoice_creation[invoice_data][metadata]"),

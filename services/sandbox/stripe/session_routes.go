@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// sweepPeriod is how often sessions past their time are looked for.
+// sweepPeriod is the pause between two searches for expired sessions.
 const sweepPeriod = 15 * time.Second
 
 func (s *Server) updateSession(ctx context.Context, t *txn, c *call) (any, error) {
@@ -35,7 +35,7 @@ func (s *Server) listLineItems(ctx context.Context, t *txn, c *call) (any, error
 	return all, pageItems(all, c.form)
 }
 
-// pageItems cuts one page out of the lines, which are never more than one hundred.
+// pageItems returns one page of the lines, of which there are never more than one hundred.
 func pageItems(all map[string]any, f form) error {
 	lines, _ := all["data"].([]any)
 	for _, bound := range []string{"starting_after", "ending_before"} {
@@ -98,7 +98,7 @@ func (s *Server) expireSession(ctx context.Context, t *txn, c *call) (any, error
 	return &cs, t.expire(ctx, &cs)
 }
 
-// expireByControl ends an open session as its time does.
+// expireByControl expires an open session as if its time had passed.
 func (s *Server) expireByControl(ctx context.Context, t *txn, c *call) (any, error) {
 	var cs session
 	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
@@ -118,13 +118,13 @@ func (t *txn) expire(ctx context.Context, cs *session) error {
 	return t.emit(ctx, "checkout.session.expired", cs, nil)
 }
 
-// expireSessions ends the sessions past their time until ctx is done.
+// expireSessions expires sessions whose time has passed, until ctx is done.
 func (s *Server) expireSessions(ctx context.Context) {
 	tick := time.NewTicker(sweepPeriod)
 	defer tick.Stop()
 	for {
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("stripe sandbox cannot expire sessions", "err", err)
+			s.log.Warn("stripe sandbox: expire sessions failed", "err", err)
 		}
 		select {
 		case <-tick.C:

@@ -5,14 +5,14 @@ import (
 	"errors"
 )
 
-// What becomes of amount_refunded when a refund fails or is canceled. Which of the two Stripe does is not
-// documented, so that a product must be right with both.
+// What happens to amount_refunded when a refund fails or is canceled. Stripe does not document it, so the product must
+// handle both.
 const (
-	failedLeaves = "leaves" // the sum goes down again
-	failedStays  = "stays"  // the sum holds everything that was ever given back
+	failedLeaves = "leaves" // the sum decreases
+	failedStays  = "stays"  // the sum includes every refund ever made
 )
 
-// settings are what can be changed while the stand-in runs.
+// settings can be changed while the stand-in runs.
 type settings struct {
 	// RefundEvents is the set of events that a refund makes.
 	RefundEvents RefundEvents `json:"refund_events"`
@@ -30,7 +30,7 @@ var settingsParams = schema{
 	"new_refunds":    oneOf(refundSucceeded, refundPending),
 }
 
-// settings reads what was set, by whichever replica; before that it is what the server was started with.
+// settings returns what any replica has set, or else what the server was started with.
 func (s *Server) settings(ctx context.Context, t *txn) (*settings, error) {
 	set := &settings{RefundEvents: s.refunds, FailedRefunds: failedLeaves, NewRefunds: refundSucceeded}
 	err := t.get(ctx, kindSettings, "", set)

@@ -15,8 +15,8 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
-// stateLock is the advisory lock that every write holds to its end, so that writes
-// happen one after the other however many replicas share the database.
+// stateLock is the advisory lock that every write holds, so that writes run one after another in all replicas that
+// share the database.
 const stateLock = 0x7374726970655f73 // "stripe_s"
 
 //go:embed schema.sql
@@ -28,7 +28,7 @@ type store struct {
 	shapes shapes
 }
 
-// openStore connects, and makes the schema unless it is there.
+// openStore connects and creates the schema if necessary.
 func openStore(ctx context.Context, o Options) (*store, error) {
 	shapes, err := loadShapes()
 	if err != nil {
@@ -38,8 +38,8 @@ func openStore(ctx context.Context, o Options) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
-	// Keeps no statement at the server, so that it works behind a pooler, and reads binary answers, whatever the database's
-	// DateStyle is.
+	// No prepared statement stays on the server, so that a pooler can sit in between, and results are binary, so that the
+	// database's DateStyle does not matter.
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	delete(config.RuntimeParams, "pgbouncer") // a hint for other drivers, which a server would refuse
 	s := &store{db: stdlib.OpenDB(*config), shapes: shapes}
@@ -64,7 +64,7 @@ func (s *store) migrate(ctx context.Context, o Options) error {
 	})
 }
 
-// caller is who caused a write; events carry it on.
+// caller identifies the request that caused a write. Events carry it.
 type caller struct{ RequestID, IdempotencyKey string }
 
 // txn is one transaction.
@@ -75,7 +75,7 @@ type txn struct {
 	emitted []string // identifiers of the events made in it
 }
 
-// write runs fn in the one transaction that may write at that moment.
+// write runs fn in a transaction. Writes run one at a time.
 //
 // Locks: the idempotency key of by, if it has one, then the state.
 func (s *store) write(ctx context.Context, by caller, fn func(context.Context, *txn) error) error {
@@ -93,7 +93,7 @@ func (s *store) write(ctx context.Context, by caller, fn func(context.Context, *
 	})
 }
 
-// read runs fn on one snapshot of the state.
+// read runs fn on one snapshot.
 func (s *store) read(ctx context.Context, fn func(context.Context, *txn) error) error {
 	return s.transact(ctx, caller{}, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, fn)
 }
@@ -119,7 +119,7 @@ func (s *store) transact(ctx context.Context, by caller, o *sql.TxOptions, fn fu
 	return nil
 }
 
-// put stores o as it goes over the wire, newly or in place of what it was.
+// put inserts or replaces o, in its wire format.
 func (t *txn) put(ctx context.Context, o record) error {
 	kind, id := o.ref()
 	wire, err := t.shapes.render(o)
@@ -138,8 +138,7 @@ func (t *txn) put(ctx context.Context, o record) error {
 	return nil
 }
 
-// get reads the object of o's kind with this id into o. param is the name under
-// which the caller gave the id.
+// get reads the object with this id into o. param is the parameter that named the id, for the error.
 func (t *txn) get(ctx context.Context, id, param string, o record) error {
 	kind, _ := o.ref()
 	data, err := t.data(ctx, kind, id, param)
@@ -152,7 +151,7 @@ func (t *txn) get(ctx context.Context, id, param string, o record) error {
 	return nil
 }
 
-// wire reads an object as it goes over the wire.
+// wire reads an object in its wire format.
 func (t *txn) wire(ctx context.Context, kind, id, param string) (map[string]any, error) {
 	data, err := t.data(ctx, kind, id, param)
 	if err != nil {

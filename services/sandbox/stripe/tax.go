@@ -2,7 +2,7 @@ package stripe
 
 import "context"
 
-// showTaxSettings says that Stripe Tax is set up here.
+// showTaxSettings reports that Stripe Tax is active.
 func showTaxSettings(context.Context, *txn, *call) (any, error) {
 	return map[string]any{
 		"object": "tax.settings", "livemode": false, "status": "active", "status_details": map[string]any{"active": map[string]any{}},

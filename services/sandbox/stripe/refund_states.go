@@ -18,7 +18,7 @@ const (
 	refundCanceled  = "canceled"
 )
 
-// refundSteps are the states that lead to each state.
+// refundSteps lists, for each state, the states that may change to it.
 var refundSteps = map[string][]string{
 	refundSucceeded: {refundPending},
 	refundFailed:    {refundPending, refundSucceeded},
@@ -28,7 +28,7 @@ var refundSteps = map[string][]string{
 var refundFailureParams = schema{"failure_reason": oneOf("charge_for_pending_refund_disputed", "declined", "expired_or_canceled_card",
 	"insufficient_funds", "lost_or_stolen_card", "merchant_request", "unknown")}
 
-// moveRefund lets a refund come to another state, days later with the real one.
+// moveRefund changes the state of a refund, as Stripe does days later.
 func (s *Server) moveRefund(to string) func(context.Context, *txn, *call) (any, error) {
 	return func(ctx context.Context, t *txn, c *call) (any, error) {
 		var re refund
@@ -38,7 +38,7 @@ func (s *Server) moveRefund(to string) func(context.Context, *txn, *call) (any, 
 		if !slices.Contains(refundSteps[to], re.Status) {
 			return nil, conflict("refund_state", "Refund %s is %s and cannot become %s.", re.ID, re.Status, to)
 		}
-		if err := t.arrived(ctx, &re, to); err != nil {
+		if err := t.requirePaid(ctx, &re, to); err != nil {
 			return nil, err
 		}
 		reason := c.form["failure_reason"]
@@ -49,8 +49,8 @@ func (s *Server) moveRefund(to string) func(context.Context, *txn, *call) (any, 
 	}
 }
 
-// arrived refuses to end a refund well before its payment has arrived.
-func (t *txn) arrived(ctx context.Context, re *refund, to string) error {
+// requirePaid refuses to let a refund succeed before its payment has.
+func (t *txn) requirePaid(ctx context.Context, re *refund, to string) error {
 	if to != refundSucceeded {
 		return nil
 	}
@@ -64,8 +64,8 @@ func (t *txn) arrived(ctx context.Context, re *refund, to string) error {
 	return nil
 }
 
-// settleRefund brings a refund to a state. A failed or canceled one was none: what that does to the charge's
-// cumulative sum is a setting.
+// settleRefund changes the state of a refund. Whether a failed or canceled one leaves the charge's cumulative sum is a
+// setting.
 func (s *Server) settleRefund(ctx context.Context, t *txn, re *refund, to, reason string) error {
 	before := map[string]any{"status": re.Status}
 	re.Status = to
@@ -79,7 +79,7 @@ func (s *Server) settleRefund(ctx context.Context, t *txn, re *refund, to, reaso
 			re.FailureReason = reason
 		}
 		if set.FailedRefunds == failedLeaves {
-			if err := t.uncount(ctx, re); err != nil {
+			if err := t.subtractRefund(ctx, re); err != nil {
 				return err
 			}
 		}
@@ -87,11 +87,11 @@ func (s *Server) settleRefund(ctx context.Context, t *txn, re *refund, to, reaso
 	if err := t.put(ctx, re); err != nil {
 		return err
 	}
-	return t.tellRefund(ctx, set, re, before)
+	return t.emitRefundUpdate(ctx, set, re, before)
 }
 
-// uncount takes a refund out of the sum of its charge.
-func (t *txn) uncount(ctx context.Context, re *refund) error {
+// subtractRefund subtracts a refund from the cumulative sum of its charge.
+func (t *txn) subtractRefund(ctx context.Context, re *refund) error {
 	var ch charge
 	if err := t.get(ctx, re.Charge, pathParam[kindCharge], &ch); err != nil {
 		return err
@@ -101,8 +101,8 @@ func (t *txn) uncount(ctx context.Context, re *refund) error {
 	return t.put(ctx, &ch)
 }
 
-// tellRefund makes the events of a changed refund: one at 2024-06-20, more on newer accounts.
-func (t *txn) tellRefund(ctx context.Context, set *settings, re *refund, before map[string]any) error {
+// emitRefundUpdate emits the events of a changed refund: one at 2024-06-20, more on newer accounts.
+func (t *txn) emitRefundUpdate(ctx context.Context, set *settings, re *refund, before map[string]any) error {
 	if err := t.emit(ctx, "charge.refund.updated", re, before); err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (t *txn) tellRefund(ctx context.Context, set *settings, re *refund, before 
 	return t.emit(ctx, "refund.failed", re, nil)
 }
 
-// cancelRefund calls a refund off that has not arrived yet.
+// cancelRefund cancels a refund that has not succeeded yet.
 func (s *Server) cancelRefund(ctx context.Context, t *txn, c *call) (any, error) {
 	re, err := s.moveRefund(refundCanceled)(ctx, t, c)
 	return re, atStripe(err)
@@ -129,13 +129,13 @@ var controlRefundParams = refundParams.with(schema{
 	"reason": newRefundParams["reason"],
 })
 
-// refundByControl gives money back as the merchant does on Stripe's own pages.
+// refundByControl refunds a payment as the merchant does in Stripe's dashboard.
 func (s *Server) refundByControl(ctx context.Context, t *txn, c *call) (any, error) {
 	ch, err := t.chargeOfPayment(ctx, c.id, pathParam[kindIntent])
 	if err != nil {
 		return nil, err
 	}
-	amount, err := t.asked(ctx, c.form, ch)
+	amount, err := t.requestedAmount(ctx, c.form, ch)
 	if err != nil {
 		return nil, err
 	}
@@ -155,11 +155,12 @@ func (s *Server) refundByControl(ctx context.Context, t *txn, c *call) (any, err
 	return re, err
 }
 
-// asked is the amount that a control's form names: in the smallest unit, or as somebody typed it; 0 when it names none.
-// seen is how many refunds and disputes there were when the form was rendered, so that it works once when sent twice.
-func (t *txn) asked(ctx context.Context, f form, ch *charge) (int64, error) {
+// requestedAmount returns the amount in a control's form, given in the smallest unit ("amount") or as typed ("typed"); 0
+// when there is none. "seen" is the number of refunds and disputes when the form was rendered: a form that is sent twice
+// works once.
+func (t *txn) requestedAmount(ctx context.Context, f form, ch *charge) (int64, error) {
 	if f.has("seen") {
-		n, err := t.turns(ctx, ch.PaymentIntent)
+		n, err := t.countReversals(ctx, ch.PaymentIntent)
 		if err != nil {
 			return 0, err
 		}
@@ -180,8 +181,8 @@ func (t *txn) asked(ctx context.Context, f form, ch *charge) (int64, error) {
 	return 0, nil
 }
 
-// turns is how many refunds and disputes a payment has.
-func (t *txn) turns(ctx context.Context, payment string) (n int64, err error) {
+// countReversals returns the number of refunds and disputes of a payment.
+func (t *txn) countReversals(ctx context.Context, payment string) (n int64, err error) {
 	err = t.QueryRowContext(ctx, `SELECT count(*) FROM stripe_sandbox.objects WHERE data ->> 'payment_intent' = $1 AND kind IN ($2, $3)`,
 		payment, kindRefund, kindDispute).Scan(&n)
 	if err != nil {
@@ -190,7 +191,7 @@ func (t *txn) turns(ctx context.Context, payment string) (n int64, err error) {
 	return n, nil
 }
 
-// refundable is what can still be given back: refunds that failed do not count, whatever amount_refunded says.
+// refundable returns the amount that can still be refunded. Failed refunds do not count, whatever amount_refunded says.
 func (t *txn) refundable(ctx context.Context, ch *charge) (int64, error) {
 	var back int64
 	err := t.QueryRowContext(ctx, `SELECT coalesce(sum((data ->> 'amount')::bigint), 0) FROM stripe_sandbox.objects
@@ -202,7 +203,7 @@ func (t *txn) refundable(ctx context.Context, ch *charge) (int64, error) {
 	return ch.Amount - back, nil
 }
 
-// chargedBack tells whether a dispute holds the money, so that it cannot be refunded as well.
+// chargedBack reports whether a dispute holds the money, which then cannot be refunded.
 func (t *txn) chargedBack(ctx context.Context, ch *charge) (found bool, err error) {
 	err = t.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM stripe_sandbox.objects
 		WHERE kind = $1 AND data ->> 'payment_intent' = $2 AND data ->> 'status' IN ($3, $4, $5))`,

@@ -8,7 +8,7 @@ import (
 
 var disputes = list{kind: kindDispute, url: "/v1/disputes", filters: []string{"charge", "payment_intent"}}
 
-// evidenceTime is how long a merchant has to answer. Source: card networks give 7 to 21 days.
+// evidenceTime bounds the merchant's answer to a dispute. Source: card networks allow 7 to 21 days.
 const evidenceTime = 14 * 24 * time.Hour
 
 var disputeReasons = []string{
@@ -21,8 +21,8 @@ var newDisputeParams = metadataParams("metadata").with(schema{
 	"status": oneOf(disputeOpen, disputeWarning, disputeLost),
 })
 
-// openDispute lets the buyer's bank ask a payment back: all of it or another amount, less or more. It begins as a
-// dispute, as an inquiry, or as one that is lost already, as a bank debit's is.
+// openDispute disputes a payment for the buyer's bank: the whole amount or another one, which may be larger. It starts
+// as a dispute, as an inquiry, or as lost, which is how a bank debit's starts.
 func (s *Server) openDispute(ctx context.Context, t *txn, c *call) (any, error) {
 	ch, err := t.chargeOfPayment(ctx, c.id, pathParam[kindIntent])
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *Server) openDispute(ctx context.Context, t *txn, c *call) (any, error) 
 	if ch.Status != chargeSucceeded {
 		return nil, conflict("payment_not_succeeded", "Payment %s has not succeeded: there is nothing to dispute.", c.id)
 	}
-	amount, err := t.asked(ctx, c.form, ch)
+	amount, err := t.requestedAmount(ctx, c.form, ch)
 	if err != nil {
 		return nil, err
 	}
@@ -67,17 +67,17 @@ func newDispute(ch *charge, amount int64, now time.Time) *dispute {
 	return d
 }
 
-// begin tells of the new dispute, and takes the money unless it is an inquiry.
+// begin stores the new dispute with its events and withdraws the money, unless it is an inquiry.
 func (d *dispute) begin(ctx context.Context, t *txn) error {
 	if d.Status == disputeWarning {
-		return d.tell(ctx, t, nil, "charge.dispute.created")
+		return d.save(ctx, t, nil, "charge.dispute.created")
 	}
 	d.withdraw(t)
 	events := []string{"charge.dispute.created", "charge.dispute.funds_withdrawn"}
 	if d.Status == disputeLost {
 		events = append(events, "charge.dispute.closed")
 	}
-	return d.tell(ctx, t, nil, events...)
+	return d.save(ctx, t, nil, events...)
 }
 
 // escalateDispute turns an inquiry into a dispute.
@@ -87,10 +87,10 @@ func (s *Server) escalateDispute(ctx context.Context, t *txn, c *call) (any, err
 		return nil, err
 	}
 	d.withdraw(t)
-	return d, d.tell(ctx, t, before, "charge.dispute.updated", "charge.dispute.funds_withdrawn")
+	return d, d.save(ctx, t, before, "charge.dispute.updated", "charge.dispute.funds_withdrawn")
 }
 
-// reviewDispute hands evidence in.
+// reviewDispute submits evidence.
 func (s *Server) reviewDispute(ctx context.Context, t *txn, c *call) (any, error) {
 	d, err := t.dispute(ctx, c.id)
 	if err != nil {
@@ -105,10 +105,10 @@ func (s *Server) reviewDispute(ctx context.Context, t *txn, c *call) (any, error
 	}
 	d.EvidenceDetails.HasEvidence = true
 	d.EvidenceDetails.SubmissionCount++
-	return d, d.tell(ctx, t, before, "charge.dispute.updated")
+	return d, d.save(ctx, t, before, "charge.dispute.updated")
 }
 
-// winDispute gives the money back, also of a dispute that was lost before: a late win.
+// winDispute reinstates the money. It also wins a dispute that was lost before.
 func (s *Server) winDispute(ctx context.Context, t *txn, c *call) (any, error) {
 	d, before, err := t.step(ctx, c.id, disputeWon)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *Server) winDispute(ctx context.Context, t *txn, c *call) (any, error) {
 	if before["status"] == disputeLost { // it was closed before: this is news of a closed one
 		events = append([]string{"charge.dispute.updated"}, events...)
 	}
-	return d, d.tell(ctx, t, before, events...)
+	return d, d.save(ctx, t, before, events...)
 }
 
 func (s *Server) loseDispute(ctx context.Context, t *txn, c *call) (any, error) {
@@ -127,7 +127,7 @@ func (s *Server) loseDispute(ctx context.Context, t *txn, c *call) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	return d, d.tell(ctx, t, nil, "charge.dispute.closed")
+	return d, d.save(ctx, t, nil, "charge.dispute.closed")
 }
 
 func (s *Server) closeInquiry(ctx context.Context, t *txn, c *call) (any, error) {
@@ -135,10 +135,10 @@ func (s *Server) closeInquiry(ctx context.Context, t *txn, c *call) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	return d, d.tell(ctx, t, nil, "charge.dispute.closed")
+	return d, d.save(ctx, t, nil, "charge.dispute.closed")
 }
 
-// reviewOf is the state of a dispute, or of an inquiry, whose evidence was handed in.
+// reviewOf returns the state of a dispute, or of an inquiry, with submitted evidence.
 func reviewOf(d *dispute) string {
 	if d.inquiry() {
 		return disputeWarningReview
@@ -146,7 +146,7 @@ func reviewOf(d *dispute) string {
 	return disputeReview
 }
 
-// disputeSteps are the states that lead to each state.
+// disputeSteps lists, for each state, the states that may change to it.
 var disputeSteps = map[string][]string{
 	disputeOpen:          {disputeWarning, disputeWarningReview},
 	disputeReview:        {disputeOpen},
@@ -161,7 +161,7 @@ func (t *txn) dispute(ctx context.Context, id string) (*dispute, error) {
 	return &d, t.get(ctx, id, pathParam[kindDispute], &d)
 }
 
-// step moves a dispute to a state, and returns what it was before.
+// step changes the state of a dispute and returns the previous attributes.
 func (t *txn) step(ctx context.Context, id, to string) (*dispute, map[string]any, error) {
 	d, err := t.dispute(ctx, id)
 	if err != nil {
@@ -175,8 +175,8 @@ func (t *txn) step(ctx context.Context, id, to string) (*dispute, map[string]any
 	return d, before, nil
 }
 
-// tell stores the dispute and its events; only updates say what was before.
-func (d *dispute) tell(ctx context.Context, t *txn, before map[string]any, events ...string) error {
+// save stores the dispute and emits its events. Only updates carry the previous attributes.
+func (d *dispute) save(ctx context.Context, t *txn, before map[string]any, events ...string) error {
 	d.IsChargeRefundable = d.inquiry() || d.Status == disputeWon
 	if m := d.PaymentMethodDetails; m != nil {
 		m.Card.CaseType = "chargeback"

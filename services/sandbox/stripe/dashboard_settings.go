@@ -18,7 +18,7 @@ type setting struct {
 	Choices []choice
 }
 
-// settingsForm are the settings as they are.
+// settingsForm returns the settings with their current values.
 func (s *Server) settingsForm(ctx context.Context, t *txn) ([]setting, error) {
 	set, err := s.settings(ctx, t)
 	if err != nil {
@@ -47,7 +47,7 @@ type openRow struct{ ID, Time, Ends, Amount, Customer string }
 
 func (t *txn) openSessions(ctx context.Context, p page) ([]openRow, error) {
 	rows, err := t.rows(ctx, `SELECT jsonb_build_object('id', id) FROM stripe_sandbox.objects
-		WHERE kind = $1 AND data ->> 'status' = 'open' ORDER BY seq DESC LIMIT `+strconv.Itoa(shown), kindSession)
+		WHERE kind = $1 AND data ->> 'status' = 'open' ORDER BY seq DESC LIMIT `+strconv.Itoa(maxRows), kindSession)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (t *txn) openSessions(ctx context.Context, p page) ([]openRow, error) {
 			return nil, err
 		}
 		one := openRow{
-			ID: id, Time: p.stamp(time.Unix(cs.Created, 0)), Ends: p.stamp(time.Unix(cs.ExpiresAt, 0)), Amount: p.money(cs.AmountTotal, cs.Currency),
+			ID: id, Time: p.formatTime(time.Unix(cs.Created, 0)), Ends: p.formatTime(time.Unix(cs.ExpiresAt, 0)), Amount: p.money(cs.AmountTotal, cs.Currency),
 		}
 		if d := cs.CustomerDetails; d != nil && d.Email != nil {
 			one.Customer = *d.Email

@@ -6,8 +6,8 @@ import (
 	"reflect"
 )
 
-// record stores an object of the catalogue and tells of it: created, or updated with what the changed members were.
-// An update that changes nothing makes no event.
+// record stores an object and emits its event: created, or updated with the previous attributes. An update that changes
+// nothing emits none.
 func (t *txn) record(ctx context.Context, o record) error {
 	kind, id := o.ref()
 	old, err := t.wire(ctx, kind, id, "")

@@ -25,8 +25,8 @@ func (s *Server) createRefund(ctx context.Context, t *txn, c *call) (any, error)
 	return s.refund(ctx, t, ch, c.form)
 }
 
-// refund gives money back. When the form has no status to begin in, which only the control API's has, a bank debit's
-// waits for the bank, and a card's is what the settings say.
+// refund refunds a charge. Its first status is the form's, which only the control API sets, else pending for a debit,
+// else the one in the settings.
 func (s *Server) refund(ctx context.Context, t *txn, ch *charge, f form) (*refund, error) {
 	amount, err := t.refundAmount(ctx, ch, f)
 	if err != nil {
@@ -56,10 +56,10 @@ func (s *Server) refund(ctx context.Context, t *txn, ch *charge, f form) (*refun
 	if re.Metadata, err = f.metadata("metadata", nil); err != nil {
 		return nil, err
 	}
-	return re, t.book(ctx, set, ch, re)
+	return re, t.saveRefund(ctx, set, ch, re)
 }
 
-// refundAmount is what the form asks for, all that is left when it does not say.
+// refundAmount returns the amount in the form, or else the whole remainder.
 func (t *txn) refundAmount(ctx context.Context, ch *charge, f form) (int64, error) {
 	rest, err := t.refundable(ctx, ch)
 	if err != nil {
@@ -87,7 +87,7 @@ func (t *txn) refundAmount(ctx context.Context, ch *charge, f form) (int64, erro
 	return amount, nil
 }
 
-// chargeOf is the charge that a refund names, itself or by its payment.
+// chargeOf returns the charge in the form, named directly or by its payment.
 func (t *txn) chargeOf(ctx context.Context, f form) (*charge, error) {
 	switch {
 	case f.has("charge") && f.has("payment_intent"):
@@ -102,7 +102,7 @@ func (t *txn) chargeOf(ctx context.Context, f form) (*charge, error) {
 	}
 }
 
-// chargeOfPayment is the charge of a payment that param names.
+// chargeOfPayment returns the charge of a payment. param is the parameter that named the payment, for the error.
 func (t *txn) chargeOfPayment(ctx context.Context, id, param string) (*charge, error) {
 	var pi intent
 	if err := t.get(ctx, id, param, &pi); err != nil {
@@ -112,9 +112,9 @@ func (t *txn) chargeOfPayment(ctx context.Context, id, param string) (*charge, e
 	return &ch, t.get(ctx, pi.LatestCharge, param, &ch)
 }
 
-// book stores the refund and what it does to its charge, whose sum is cumulative and
-// holds the pending ones as well.
-func (t *txn) book(ctx context.Context, set *settings, ch *charge, re *refund) error {
+// saveRefund stores the refund, adds it to the charge's cumulative sum, which includes pending refunds, and emits the
+// events.
+func (t *txn) saveRefund(ctx context.Context, set *settings, ch *charge, re *refund) error {
 	before := map[string]any{"amount_refunded": ch.AmountRefunded}
 	ch.AmountRefunded += re.Amount
 	if ch.AmountRefunded >= ch.Amount && !ch.Refunded {
@@ -136,8 +136,7 @@ func (t *txn) book(ctx context.Context, set *settings, ch *charge, re *refund) e
 	return t.emit(ctx, "refund.created", re, nil)
 }
 
-// updateRefund changes the metadata, and tells of it in the same words in which a
-// refund that failed is told of.
+// updateRefund changes the metadata and emits the events that a failed refund emits too.
 func (s *Server) updateRefund(ctx context.Context, t *txn, c *call) (any, error) {
 	var re refund
 	if err := t.get(ctx, c.id, pathParam[kindRefund], &re); err != nil {
@@ -155,5 +154,5 @@ func (s *Server) updateRefund(ctx context.Context, t *txn, c *call) (any, error)
 	if err := t.put(ctx, &re); err != nil {
 		return nil, err
 	}
-	return &re, t.tellRefund(ctx, set, &re, before)
+	return &re, t.emitRefundUpdate(ctx, set, &re, before)
 }
