@@ -36,7 +36,7 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
-func TestTakenPortIsReplaced(t *testing.T) {
+func TestTakenPortIsReplacedByAFreeOne(t *testing.T) {
 	t.Parallel()
 	database, hooks := dbtest.Empty(t), newReceiver(t)
 	first := startOn(t, database, hooks)
@@ -187,7 +187,7 @@ func TestPrices(t *testing.T) {
 	wantError(t, err, 400, "", "locale")
 }
 
-func TestEverythingThatASessionTakes(t *testing.T) {
+func TestSessionAcceptsEveryParameter(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID, func(p *stripe.CheckoutSessionParams) {

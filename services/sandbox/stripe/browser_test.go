@@ -9,23 +9,23 @@ import (
 	"github.com/PuerkitoBio/goquery"
 )
 
-// page is an answer of the hosted pages.
+// page is a response of the hosted pages.
 type page struct {
 	*http.Response
 	doc *goquery.Document
 }
 
-func (s *stand) get(t *testing.T, path string) page {
+func (s *fixture) get(t *testing.T, path string) page {
 	t.Helper()
 	return s.do(t, http.MethodGet, path, nil, nil)
 }
 
-func (s *stand) post(t *testing.T, path string, form url.Values) page {
+func (s *fixture) post(t *testing.T, path string, form url.Values) page {
 	t.Helper()
 	return s.do(t, http.MethodPost, path, form, nil)
 }
 
-func (s *stand) do(t *testing.T, method, path string, form url.Values, header map[string]string) page {
+func (s *fixture) do(t *testing.T, method, path string, form url.Values, header map[string]string) page {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, s.URL()+strings.TrimPrefix(path, s.URL()), strings.NewReader(form.Encode()))
 	if err != nil {
@@ -56,12 +56,12 @@ func (s *stand) do(t *testing.T, method, path string, form url.Values, header ma
 	return page{response, doc}
 }
 
-// text is the text of what the selector finds, with spaces made plain.
+// text returns the text of the first match, with white space collapsed.
 func (p page) text(selector string) string {
 	return strings.Join(strings.Fields(p.doc.Find(selector).First().Text()), " ")
 }
 
-// texts are the texts of all that the selector finds.
+// texts returns the texts of all matches.
 func (p page) texts(selector string) string {
 	var all []string
 	p.doc.Find(selector).Each(func(_ int, one *goquery.Selection) {
@@ -70,7 +70,7 @@ func (p page) texts(selector string) string {
 	return strings.Join(all, " | ")
 }
 
-// fields are the values of a form, as a browser would send them.
+// fields returns the values of a form as a browser would send them.
 func (p page) fields(selector string) url.Values {
 	values := url.Values{}
 	p.doc.Find(selector + " input").Each(func(_ int, input *goquery.Selection) {

@@ -6,7 +6,7 @@ import (
 	"github.com/stripe/stripe-go/v79"
 )
 
-// A price with further currencies is charged in the buyer's own, unless the session says in which.
+// A price with further currencies is charged in the buyer's, unless the session names one.
 func TestPriceWithFurtherCurrencies(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -10,7 +10,7 @@ import (
 )
 
 // debit pays a new session by SEPA debit on the hosted page.
-func (s *stand) debit(t *testing.T) *stripe.CheckoutSession {
+func (s *fixture) debit(t *testing.T) *stripe.CheckoutSession {
 	t.Helper()
 	session := s.checkout(t, s.offer(t).ID)
 	if paid := s.post(t, session.URL, url.Values{"action": {"debit"}}); paid.StatusCode != http.StatusSeeOther || !strings.Contains(paid.Header.Get("Location"), session.ID) {
@@ -19,7 +19,7 @@ func (s *stand) debit(t *testing.T) *stripe.CheckoutSession {
 	return s.session(t, session.ID)
 }
 
-func (s *stand) session(t *testing.T, id string) *stripe.CheckoutSession {
+func (s *fixture) session(t *testing.T, id string) *stripe.CheckoutSession {
 	t.Helper()
 	params := &stripe.CheckoutSessionParams{}
 	params.AddExpand("payment_intent.latest_charge")
@@ -34,7 +34,7 @@ func TestDebitIsPaidDaysLater(t *testing.T) {
 	t.Parallel()
 	const submitted = "charge.pending(pending) payment_intent.processing(processing) checkout.session.completed(unpaid)"
 	for _, way := range []struct {
-		step, told                    string
+		step, emitted                 string
 		payment, charge, paid, method string
 		received                      int64
 	}{
@@ -51,16 +51,16 @@ func TestDebitIsPaidDaysLater(t *testing.T) {
 				charge.Status != "pending" || charge.Paid || !strings.HasPrefix(charge.ID, "py_") || charge.PaymentMethodDetails.SEPADebit.Last4 != "3000" {
 				t.Errorf("session = %s %s, payment = %s, charge = %+v", session.Status, session.PaymentStatus, payment.Status, charge)
 			}
-			told := s.told(t, "charge.pending", "payment_intent.processing", "checkout.session.completed")
-			if got := s.since(t, len(s.told(t))-len(told)); got != submitted {
-				t.Errorf("told of %s, want %s", got, submitted)
+			events := s.emitted(t, "charge.pending", "payment_intent.processing", "checkout.session.completed")
+			if got := s.emittedSince(t, len(s.emitted(t))-len(events)); got != submitted {
+				t.Errorf("emitted %s, want %s", got, submitted)
 			}
-			s.refuse(t, http.StatusConflict, "payment_not_succeeded", "payments/"+payment.ID+"/dispute")
+			s.wantRefused(t, http.StatusConflict, "payment_not_succeeded", "payments/"+payment.ID+"/dispute")
 
-			seen := len(s.told(t))
-			s.play(t, "payments/"+payment.ID+"/"+way.step)
-			if got := s.since(t, seen); got != way.told {
-				t.Errorf("told of %s, want %s", got, way.told)
+			seen := len(s.emitted(t))
+			s.run(t, "payments/"+payment.ID+"/"+way.step)
+			if got := s.emittedSince(t, seen); got != way.emitted {
+				t.Errorf("emitted %s, want %s", got, way.emitted)
 			}
 			session = s.session(t, session.ID)
 			payment, charge = session.PaymentIntent, session.PaymentIntent.LatestCharge
@@ -74,7 +74,7 @@ func TestDebitIsPaidDaysLater(t *testing.T) {
 				t.Errorf("session = %s, payment = %+v, charge = %+v", session.PaymentStatus, payment, charge)
 			}
 			for _, again := range []string{"succeed", "fail"} {
-				s.refuse(t, http.StatusConflict, "payment_not_processing", "payments/"+payment.ID+"/"+again)
+				s.wantRefused(t, http.StatusConflict, "payment_not_processing", "payments/"+payment.ID+"/"+again)
 			}
 		})
 	}
@@ -89,8 +89,8 @@ func TestRefundsOfADebitWaitForIt(t *testing.T) {
 		t.Fatalf("refund = %+v, %v", refund, err)
 	}
 	s.wantRefunded(t, payment, 1000)
-	s.refuse(t, http.StatusConflict, "refund_state", "refunds/"+refund.ID+"/succeed")
-	s.play(t, "payments/"+payment.ID+"/fail", "failure_code", "account_closed")
+	s.wantRefused(t, http.StatusConflict, "refund_state", "refunds/"+refund.ID+"/succeed")
+	s.run(t, "payments/"+payment.ID+"/fail", "failure_code", "account_closed")
 	if refund, err = s.api.Refunds.Get(refund.ID, nil); err != nil || refund.Status != "failed" {
 		t.Errorf("refund = %+v, %v, want it failed with the payment", refund, err)
 	}
@@ -103,17 +103,17 @@ func TestRefundsOfADebitWaitForIt(t *testing.T) {
 	wantError(t, err, http.StatusBadRequest, "", "charge")
 
 	paid := s.debit(t).PaymentIntent
-	s.play(t, "payments/"+paid.ID+"/succeed")
-	later := s.play(t, "payments/"+paid.ID+"/refund")
-	s.play(t, "refunds/"+later["id"].(string)+"/succeed")
+	s.run(t, "payments/"+paid.ID+"/succeed")
+	later := s.run(t, "payments/"+paid.ID+"/refund")
+	s.run(t, "refunds/"+later["id"].(string)+"/succeed")
 	lost := s.debit(t).PaymentIntent
-	s.play(t, "payments/"+lost.ID+"/succeed")
-	if d := s.play(t, "payments/"+lost.ID+"/dispute", "status", "lost", "reason", "debit_not_authorized"); d["payment_method_details"] != nil {
+	s.run(t, "payments/"+lost.ID+"/succeed")
+	if d := s.run(t, "payments/"+lost.ID+"/dispute", "status", "lost", "reason", "debit_not_authorized"); d["payment_method_details"] != nil {
 		t.Errorf("dispute of a debit = %v", d)
 	}
 }
 
-func TestDebitIsForSessionsThatTakeIt(t *testing.T) {
+func TestDebitNeedsASessionThatAllowsIt(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID, func(p *stripe.CheckoutSessionParams) { p.PaymentMethodTypes = stripe.StringSlice([]string{"card"}) })
@@ -123,7 +123,7 @@ func TestDebitIsForSessionsThatTakeIt(t *testing.T) {
 	if got := s.post(t, session.URL, url.Values{"action": {"debit"}}).Header.Get("Location"); !strings.HasSuffix(got, "?error=debit") {
 		t.Errorf("debit leads to %s", got)
 	}
-	s.refuse(t, http.StatusConflict, "no_debit", "sessions/"+session.ID+"/pay", "method", "sepa_debit")
+	s.wantRefused(t, http.StatusConflict, "no_debit", "sessions/"+session.ID+"/pay", "method", "sepa_debit")
 	if open := s.session(t, session.ID); open.Status != "open" {
 		t.Errorf("session = %s, want it open", open.Status)
 	}
@@ -134,12 +134,12 @@ func TestPayByControl(t *testing.T) {
 	s := start(t)
 	price := s.offer(t).ID
 	session := s.checkout(t, price)
-	if paid := s.play(t, "sessions/"+session.ID+"/pay", "method", "card"); paid["payment_status"] != "paid" {
+	if paid := s.run(t, "sessions/"+session.ID+"/pay", "method", "card"); paid["payment_status"] != "paid" {
 		t.Errorf("session = %v", paid)
 	}
 	guest := s.checkout(t, price, func(p *stripe.CheckoutSessionParams) { p.Customer = nil })
-	s.refuse(t, http.StatusBadRequest, "parameter_missing", "sessions/"+guest.ID+"/pay")
-	if paid := s.play(t, "sessions/"+guest.ID+"/pay", "method", "sepa_debit", "email", "max@example.com"); paid["payment_status"] != "unpaid" || paid["status"] != "complete" {
+	s.wantRefused(t, http.StatusBadRequest, "parameter_missing", "sessions/"+guest.ID+"/pay")
+	if paid := s.run(t, "sessions/"+guest.ID+"/pay", "method", "sepa_debit", "email", "max@example.com"); paid["payment_status"] != "unpaid" || paid["status"] != "complete" {
 		t.Errorf("session = %v", paid)
 	}
 	if got := s.session(t, guest.ID).CustomerDetails.Email; got != "max@example.com" {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestControlsRefuse(t *testing.T) {
+func TestControlsRefuseInvalidValues(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for _, c := range []struct{ path, form, says string }{

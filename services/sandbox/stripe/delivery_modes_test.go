@@ -17,36 +17,36 @@ import (
 
 func TestDuplicatesArriveOneAfterTheOther(t *testing.T) {
 	t.Parallel()
-	s := startModed(t)
+	s := startRecorded(t)
 	s.set(t, "/control/delivery", "mode=duplicate&times=3&events=1")
 	gate := make(chan struct{})
-	s.witness.gate.Store(&gate)
-	id := s.cause(t, 1)[0]
-	if one := s.witness.next(t); one.event.ID != id || one.err != nil {
-		t.Errorf("arrived %s, %v", one.event.ID, one.err)
+	s.recorder.gate.Store(&gate)
+	id := s.emitEvents(t, 1)[0]
+	if one := s.recorder.next(t); one.event.ID != id || one.err != nil {
+		t.Errorf("received %s, %v", one.event.ID, one.err)
 	}
-	s.nothingMore(t) // not before the first is answered: this later event has overtaken them
+	s.wantNothingMore(t) // the copies wait for the first answer, and this later event overtakes them
 	if got := s.get(t, "/dashboard/delivery").doc.Find("#log .attempts").Length(); got != 2 {
 		t.Errorf("%d deliveries were tried, want the first copy and the later event", got)
 	}
 	close(gate)
 	for range 2 {
-		if one := s.witness.next(t); one.event.ID != id || one.err != nil {
-			t.Errorf("arrived %s, %v", one.event.ID, one.err)
+		if one := s.recorder.next(t); one.event.ID != id || one.err != nil {
+			t.Errorf("received %s, %v", one.event.ID, one.err)
 		}
 	}
-	s.nothingMore(t)
+	s.wantNothingMore(t)
 }
 
-func TestShuffledEventsAreHeldAndThenOutOfOrder(t *testing.T) {
+func TestShuffledEventsAreHeldThenSentOutOfOrder(t *testing.T) {
 	t.Parallel()
-	s := startModed(t)
+	s := startRecorded(t)
 	s.set(t, "/control/delivery", "mode=shuffled&events=5")
-	made := s.cause(t, 4)
-	if state := s.state(t); state["held"] != 4.0 || state["remaining"] != 1.0 || len(s.witness.arrivals) != 0 {
-		t.Errorf("state = %v, %d arrived", state, len(s.witness.arrivals))
+	made := s.emitEvents(t, 4)
+	if state := s.state(t); state["held"] != 4.0 || state["remaining"] != 1.0 || len(s.recorder.requests) != 0 {
+		t.Errorf("state = %v, %d received", state, len(s.recorder.requests))
 	}
-	made = append(made, s.cause(t, 1)...)
+	made = append(made, s.emitEvents(t, 1)...)
 	if n := len(s.events(t, stripe.Bool(false))); n != 5 {
 		t.Errorf("%d undelivered, want 5", n)
 	}
@@ -55,7 +55,7 @@ func TestShuffledEventsAreHeldAndThenOutOfOrder(t *testing.T) {
 	}
 	var came []string
 	for range 5 {
-		came = append(came, s.witness.next(t).event.ID)
+		came = append(came, s.recorder.next(t).event.ID)
 	}
 	if slices.Equal(came, made) {
 		t.Error("they came in their order")
@@ -65,86 +65,86 @@ func TestShuffledEventsAreHeldAndThenOutOfOrder(t *testing.T) {
 	if !slices.Equal(came, made) {
 		t.Errorf("came %v, want %v", came, made)
 	}
-	s.nothingMore(t)
+	s.wantNothingMore(t)
 }
 
 func TestDelayedEventIsOvertaken(t *testing.T) {
 	t.Parallel()
-	s := startModed(t)
+	s := startRecorded(t)
 	s.set(t, "/control/delivery", "mode=delayed&seconds=2&events=1")
 	begun := time.Now()
-	late := s.cause(t, 1)[0]
-	s.nothingMore(t)
-	if one := s.witness.next(t); one.event.ID != late || time.Since(begun) < 2*time.Second {
+	late := s.emitEvents(t, 1)[0]
+	s.wantNothingMore(t)
+	if one := s.recorder.next(t); one.event.ID != late || time.Since(begun) < 2*time.Second {
 		t.Errorf("%s arrives after %s", one.event.ID, time.Since(begun))
 	}
 }
 
-func TestDroppedEventComesOnlyByHand(t *testing.T) {
+func TestDroppedEventIsSentOnlyByHand(t *testing.T) {
 	t.Parallel()
-	s := startModed(t)
+	s := startRecorded(t)
 	s.set(t, "/control/delivery", "mode=dropped&events=1")
-	lost := s.cause(t, 1)[0]
-	s.nothingMore(t)
-	if missed := s.settled(t, lost); missed[0].PendingWebhooks != 1 {
+	lost := s.emitEvents(t, 1)[0]
+	s.wantNothingMore(t)
+	if missed := s.waitDelivered(t, lost); missed[0].PendingWebhooks != 1 {
 		t.Errorf("%d webhooks are pending, want 1", missed[0].PendingWebhooks)
 	}
 	s.set(t, "/control/delivery", "mode=dropped")
 	s.set(t, "/control/events/"+lost+"/redeliver", "times=2")
 	for range 2 {
-		if one := s.witness.next(t); one.event.ID != lost || one.err != nil {
-			t.Errorf("arrived %s, %v", one.event.ID, one.err)
+		if one := s.recorder.next(t); one.event.ID != lost || one.err != nil {
+			t.Errorf("received %s, %v", one.event.ID, one.err)
 		}
 	}
-	s.settled(t)
+	s.waitDelivered(t)
 }
 
-func TestWronglySignedEventIsRepeatedRightly(t *testing.T) {
+func TestWronglySignedEventIsRetriedWithTheRightSecret(t *testing.T) {
 	t.Parallel()
-	s := startModed(t)
+	s := startRecorded(t)
 	s.set(t, "/control/delivery", "mode=wrong_secret&events=1")
-	id := s.cause(t, 1)[0]
-	if one := s.witness.next(t); !errors.Is(one.err, webhook.ErrNoValidSignature) {
-		t.Errorf("arrived %s with %s: %v", one.body, one.header, one.err)
+	id := s.emitEvents(t, 1)[0]
+	if one := s.recorder.next(t); !errors.Is(one.err, webhook.ErrNoValidSignature) {
+		t.Errorf("received %s with %s: %v", one.body, one.header, one.err)
 	}
-	if one := s.witness.next(t); one.err != nil || one.event.ID != id {
+	if one := s.recorder.next(t); one.err != nil || one.event.ID != id {
 		t.Errorf("repeated: %s, %v", one.event.ID, one.err)
 	}
-	s.settled(t)
-	s.nothingMore(t)
+	s.waitDelivered(t)
+	s.wantNothingMore(t)
 }
 
-func TestModeUntilChangedSpoilsRepetitionsToo(t *testing.T) {
+func TestLastingModeTampersWithRetriesToo(t *testing.T) {
 	t.Parallel()
-	database, w := dbtest.Empty(t), newWitness(t)
-	s := moded{startWith(t, options(database, w.URL), nil), w}
+	database, w := dbtest.Empty(t), newRecorder(t)
+	s := recordedFixture{startWith(t, options(database, w.URL), nil), w}
 	s.set(t, "/control/delivery", "mode=wrong_secret")
-	id := s.cause(t, 1)[0]
+	id := s.emitEvents(t, 1)[0]
 	for range 3 {
-		if one := s.witness.next(t); one.err == nil {
-			t.Errorf("arrived %s, want it refused", one.event.ID)
+		if one := s.recorder.next(t); one.err == nil {
+			t.Errorf("received %s, want it refused", one.event.ID)
 		}
 	}
-	again := moded{startWith(t, options(database, w.URL), nil), w}
+	again := recordedFixture{startWith(t, options(database, w.URL), nil), w}
 	if state := again.state(t); state["mode"] != "wrong_secret" || state["remaining"] != nil {
 		t.Errorf("after another start: %v", state)
 	}
 	again.set(t, "/control/delivery", "mode=normal")
 	for {
-		if one := s.witness.next(t); one.err == nil {
+		if one := s.recorder.next(t); one.err == nil {
 			if one.event.ID != id {
 				t.Errorf("event = %s, want %s", one.event.ID, id)
 			}
 			break
 		}
 	}
-	s.settled(t)
+	s.waitDelivered(t)
 }
 
 func TestModeOfAnEarlierVersionCountsAsNormal(t *testing.T) {
 	t.Parallel()
-	database, w := dbtest.Empty(t), newWitness(t)
-	s := moded{startWith(t, options(database, w.URL), nil), w}
+	database, w := dbtest.Empty(t), newRecorder(t)
+	s := recordedFixture{startWith(t, options(database, w.URL), nil), w}
 	db, err := sql.Open("pgx", database)
 	if err != nil {
 		t.Fatalf("open: %v", err)
@@ -157,27 +157,27 @@ func TestModeOfAnEarlierVersionCountsAsNormal(t *testing.T) {
 	if state := s.state(t); state["mode"] != "normal" {
 		t.Errorf("mode = %v, want normal", state["mode"])
 	}
-	s.nothingMore(t)
+	s.wantNothingMore(t)
 }
 
-func TestModeIsForTheTypesThatItNames(t *testing.T) {
+func TestModeAppliesToItsEventTypes(t *testing.T) {
 	t.Parallel()
-	s := startModed(t)
+	s := startRecorded(t)
 	s.set(t, "/control/delivery", "mode=dropped&events=2&types=checkout.session.expired,+charge.refunded")
-	s.nothingMore(t)
+	s.wantNothingMore(t)
 	session := s.checkout(t, s.offer(t).ID)
 	if _, err := s.api.CheckoutSessions.Expire(session.ID, nil); err != nil {
 		t.Fatalf("expire: %v", err)
 	}
-	s.nothingMore(t)
+	s.wantNothingMore(t)
 	if state := s.state(t); state["remaining"] != 1.0 {
 		t.Errorf("state = %v, want one more event", state)
 	}
 }
 
-func TestCheckoutNeedNotWait(t *testing.T) {
+func TestCheckoutCanRedirectWithoutWaiting(t *testing.T) {
 	t.Parallel()
-	s := startModed(t)
+	s := startRecorded(t)
 	if state := s.set(t, "/control/delivery", "redirect_first=true"); state["redirect_first"] != true || state["mode"] != "normal" {
 		t.Errorf("state = %v", state)
 	}
@@ -186,11 +186,11 @@ func TestCheckoutNeedNotWait(t *testing.T) {
 	if got := s.post(t, session.URL, url.Values{"action": {"pay"}}).StatusCode; got != http.StatusSeeOther {
 		t.Errorf("pay = %d, want 303", got)
 	}
-	if len(s.witness.arrivals) != 0 {
+	if len(s.recorder.requests) != 0 {
 		t.Error("the webhook came first")
 	}
 	s.set(t, "/control/release", "")
-	if one := s.witness.next(t); one.event.Type != "checkout.session.completed" {
-		t.Errorf("arrived %s", one.event.Type)
+	if one := s.recorder.next(t); one.event.Type != "checkout.session.completed" {
+		t.Errorf("received %s", one.event.Type)
 	}
 }

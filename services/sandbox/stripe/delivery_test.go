@@ -16,7 +16,7 @@ import (
 	sandbox "github.com/resume-matcher/credits/services/sandbox/stripe"
 )
 
-func TestEventsAreRepeatedUntilAccepted(t *testing.T) {
+func TestEventsAreRetriedUntilAccepted(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for _, refusal := range []int64{http.StatusInternalServerError, http.StatusFound} {
@@ -50,7 +50,7 @@ func TestEventsAreRepeatedUntilAccepted(t *testing.T) {
 	}
 }
 
-func (s *stand) undelivered(t *testing.T) []*stripe.Event {
+func (s *fixture) undelivered(t *testing.T) []*stripe.Event {
 	t.Helper()
 	var all []*stripe.Event
 	list := s.api.Events.List(&stripe.EventListParams{
@@ -73,7 +73,7 @@ func TestRestartKeepsStateAndDelivers(t *testing.T) {
 	if err != nil {
 		t.Fatalf("start: %v", err)
 	}
-	before := &stand{Server: server, hooks: hooks, api: newClient(server.URL(), secretKey)}
+	before := &fixture{Server: server, hooks: hooks, api: newClient(server.URL(), secretKey)}
 	customer, err := before.api.Customers.New(&stripe.CustomerParams{Email: stripe.String("erika@example.com")})
 	if err != nil {
 		t.Fatalf("make customer: %v", err)
@@ -84,7 +84,7 @@ func TestRestartKeepsStateAndDelivers(t *testing.T) {
 		t.Fatalf("expire: %v", err)
 	}
 	hooks.retry(t)
-	refused := before.told(t, "checkout.session.expired")[0]
+	refused := before.emitted(t, "checkout.session.expired")[0]
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := server.Close(ctx); err != nil {
@@ -104,7 +104,7 @@ func TestRestartKeepsStateAndDelivers(t *testing.T) {
 	}
 }
 
-func TestPagesKeepOtherSitesOut(t *testing.T) {
+func TestPagesRefuseOtherSites(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID)

@@ -11,7 +11,7 @@ import (
 	"github.com/stripe/stripe-go/v79"
 )
 
-func TestDisputesTakeTheirTurns(t *testing.T) {
+func TestDisputesChangeState(t *testing.T) {
 	t.Parallel()
 	const (
 		opened  = "charge.dispute.created(needs_response) charge.dispute.funds_withdrawn(needs_response)"
@@ -20,7 +20,7 @@ func TestDisputesTakeTheirTurns(t *testing.T) {
 	for _, way := range []struct {
 		name, begins string
 		steps        []string
-		told         string
+		emitted      string
 		ends         string
 		balance      int64 // of what was withdrawn and reinstated
 		refundable   bool
@@ -42,17 +42,17 @@ func TestDisputesTakeTheirTurns(t *testing.T) {
 			t.Parallel()
 			s := start(t)
 			payment := s.buy(t)
-			seen := len(s.told(t))
+			seen := len(s.emitted(t))
 			pairs := []string{}
 			if way.begins != "" {
 				pairs = []string{"status", way.begins}
 			}
-			id := s.play(t, "payments/"+payment.ID+"/dispute", pairs...)["id"].(string)
+			id := s.run(t, "payments/"+payment.ID+"/dispute", pairs...)["id"].(string)
 			for _, step := range way.steps {
-				s.play(t, "disputes/"+id+"/"+step)
+				s.run(t, "disputes/"+id+"/"+step)
 			}
-			if got := s.since(t, seen); got != way.told {
-				t.Errorf("told of %s\nwant    %s", got, way.told)
+			if got := s.emittedSince(t, seen); got != way.emitted {
+				t.Errorf("emitted %s\nwant    %s", got, way.emitted)
 			}
 			d, err := s.api.Disputes.Get(id, nil)
 			if err != nil {
@@ -75,22 +75,22 @@ func TestDisputesTakeTheirTurns(t *testing.T) {
 			}
 			if !way.refundable {
 				wantError(t, err, http.StatusBadRequest, "charge_disputed", "")
-				s.refuse(t, http.StatusConflict, "charge_disputed", "payments/"+payment.ID+"/refund")
+				s.wantRefused(t, http.StatusConflict, "charge_disputed", "payments/"+payment.ID+"/refund")
 			}
 		})
 	}
 }
 
-func TestDisputesRefuseWrongTurns(t *testing.T) {
+func TestDisputesRefuseWrongStateChanges(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	payment := s.buy(t)
-	open := s.play(t, "payments/"+payment.ID+"/dispute", "typed", "12,50", "seen", "0")
+	open := s.run(t, "payments/"+payment.ID+"/dispute", "typed", "12,50", "seen", "0")
 	if open["amount"] != 1250.0 || open["reason"] != "fraudulent" {
 		t.Errorf("dispute = %v", open)
 	}
-	s.refuse(t, http.StatusConflict, "changed", "payments/"+payment.ID+"/dispute", "seen", "0")
-	inquiry := s.play(t, "payments/"+payment.ID+"/dispute", "status", "warning_needs_response", "amount", "5000", "reason", "duplicate")
+	s.wantRefused(t, http.StatusConflict, "changed", "payments/"+payment.ID+"/dispute", "seen", "0")
+	inquiry := s.run(t, "payments/"+payment.ID+"/dispute", "status", "warning_needs_response", "amount", "5000", "reason", "duplicate")
 	if inquiry["amount"] != 5000.0 || inquiry["reason"] != "duplicate" {
 		t.Errorf("inquiry = %v, want it higher than the charge", inquiry)
 	}
@@ -99,20 +99,20 @@ func TestDisputesRefuseWrongTurns(t *testing.T) {
 		"disputes/" + inquiry["id"].(string) + "/": {"win", "lose"},
 	} {
 		for _, step := range wrong {
-			s.refuse(t, http.StatusConflict, "dispute_state", path+step)
+			s.wantRefused(t, http.StatusConflict, "dispute_state", path+step)
 		}
 	}
 }
 
-func TestDisputesByTheAPI(t *testing.T) {
+func TestDisputesThroughTheAPI(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	first, second := s.buy(t), s.buy(t)
 	var ids []string
 	for range 2 {
-		ids = append(ids, s.play(t, "payments/"+first.ID+"/dispute")["id"].(string))
+		ids = append(ids, s.run(t, "payments/"+first.ID+"/dispute")["id"].(string))
 	}
-	won := s.play(t, "payments/"+second.ID+"/dispute")["id"].(string)
+	won := s.run(t, "payments/"+second.ID+"/dispute")["id"].(string)
 
 	find := func(params *stripe.DisputeListParams) string {
 		var found []string
@@ -140,7 +140,7 @@ func TestDisputesByTheAPI(t *testing.T) {
 		}
 	}
 
-	seen := len(s.told(t))
+	seen := len(s.emitted(t))
 	if lost, err := s.api.Disputes.Close(ids[0], nil); err != nil || lost.Status != "lost" {
 		t.Errorf("close = %+v, %v", lost, err)
 	}
@@ -154,18 +154,18 @@ func TestDisputesByTheAPI(t *testing.T) {
 		t.Errorf("submitted = %+v, %v", done, err)
 	}
 	want := "charge.dispute.closed(lost) charge.dispute.updated(needs_response) charge.dispute.updated(under_review<needs_response) charge.dispute.closed(won) charge.dispute.funds_reinstated(won)"
-	if got := s.since(t, seen); got != want {
-		t.Errorf("told of %s\nwant    %s", got, want)
+	if got := s.emittedSince(t, seen); got != want {
+		t.Errorf("emitted %s\nwant    %s", got, want)
 	}
 	_, err = s.api.Disputes.Update(ids[0], evidence)
 	wantError(t, err, http.StatusBadRequest, "", "evidence")
 }
 
-// A dispute has every member that Stripe's has: those of the fixtures of its own mock, which lack none.
-func TestDisputeIsWhole(t *testing.T) {
+// A dispute has every member of Stripe's own fixture.
+func TestDisputeHasEveryMember(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	made := s.play(t, "payments/"+s.buy(t).ID+"/dispute")
+	made := s.run(t, "payments/"+s.buy(t).ID+"/dispute")
 	data, err := os.ReadFile(filepath.Join("testdata", "dispute.json"))
 	if err != nil {
 		t.Fatalf("read fixture: %v", err)
@@ -177,7 +177,7 @@ func TestDisputeIsWhole(t *testing.T) {
 	compareMembers(t, "dispute", want, made)
 }
 
-// compareMembers wants the same members, at every depth.
+// compareMembers checks that both have the same members, at every depth.
 func compareMembers(t *testing.T, path string, want, got map[string]any) {
 	t.Helper()
 	for name := range got {

@@ -11,7 +11,7 @@ import (
 	sandbox "github.com/resume-matcher/credits/services/sandbox/stripe"
 )
 
-func (s *stand) endpoints(t *testing.T) []*stripe.WebhookEndpoint {
+func (s *fixture) endpoints(t *testing.T) []*stripe.WebhookEndpoint {
 	t.Helper()
 	var all []*stripe.WebhookEndpoint
 	list := s.api.WebhookEndpoints.List(&stripe.WebhookEndpointListParams{})
@@ -24,7 +24,7 @@ func (s *stand) endpoints(t *testing.T) []*stripe.WebhookEndpoint {
 	return all
 }
 
-func TestEndpointIsMadeChangedAndDeleted(t *testing.T) {
+func TestEndpointIsCreatedChangedAndDeleted(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	params := &stripe.WebhookEndpointParams{
@@ -68,7 +68,7 @@ func TestEndpointIsMadeChangedAndDeleted(t *testing.T) {
 	}
 }
 
-func TestEndpointRefusesWhatThisVersionDoesNotKnow(t *testing.T) {
+func TestEndpointRefusesUnknownEventsAndVersions(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for name, c := range map[string]struct {
@@ -94,10 +94,10 @@ func TestEndpointRefusesWhatThisVersionDoesNotKnow(t *testing.T) {
 	}
 }
 
-func TestOwnEndpointIsThereAtItsPublicAddress(t *testing.T) {
+func TestOwnEndpointHasItsPublicAddress(t *testing.T) {
 	t.Parallel()
 	database, hooks := dbtest.Empty(t), newReceiver(t)
-	begin := func(public string) *stand {
+	begin := func(public string) *fixture {
 		o := options(database, hooks.URL)
 		o.PublicWebhookURL = public
 		return startWith(t, o, hooks)

@@ -26,11 +26,11 @@ const (
 	secretKey  = "sk_test_sandbox_0123456789" //nolint:gosec // invented
 	hookSecret = "whsec_current"              //nolint:gosec // invented
 	oldSecret  = "whsec_previous"
-	// patience is how long a test waits for what must come; nothing passes by waiting.
+	// patience bounds the wait for an event that must come. No test passes by waiting.
 	patience = dbtest.Patience
 )
 
-// contract holds all that the tests are answered under /v1/ against Stripe's own document, whichever client they use.
+// contract checks every answer under /v1/ against Stripe's own document, whichever client the test uses.
 var contract = &conformance.Transport{Base: http.DefaultTransport}
 
 func TestMain(m *testing.M) {
@@ -38,17 +38,16 @@ func TestMain(m *testing.M) {
 	dbtest.Main(m)
 }
 
-// receiver is the webhook of a product: it checks every signature with Stripe's own
-// library and hands the events on.
+// receiver is a webhook that checks every signature with Stripe's own library and passes the events on.
 type receiver struct {
 	*httptest.Server
 	events chan stripe.Event
-	tries  chan try
+	tries  chan attempt
 	status atomic.Int64 // what to answer
 }
 
-// try is one delivery as it came.
-type try struct {
+// attempt is one received request.
+type attempt struct {
 	event     string
 	signature string
 	agent     string
@@ -56,7 +55,7 @@ type try struct {
 
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
-	r := &receiver{events: make(chan stripe.Event, 1000), tries: make(chan try, 1000)}
+	r := &receiver{events: make(chan stripe.Event, 1000), tries: make(chan attempt, 1000)}
 	r.status.Store(http.StatusOK)
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)
@@ -73,8 +72,8 @@ func newReceiver(t *testing.T) *receiver {
 		if err != nil {
 			t.Errorf("construct event: %v", err)
 		}
-		fits(t, body)
-		r.tries <- try{event.ID, header, q.UserAgent()}
+		checkEvent(t, body)
+		r.tries <- attempt{event.ID, header, q.UserAgent()}
 		status := int(r.status.Load())
 		if status == http.StatusFound {
 			w.Header().Set("Location", "/elsewhere")
@@ -88,8 +87,8 @@ func newReceiver(t *testing.T) *receiver {
 	return r
 }
 
-// fits checks the body of an event, and the object in it, by Stripe's document.
-func fits(t *testing.T, event []byte) {
+// checkEvent checks an event and its object against Stripe's document.
+func checkEvent(t *testing.T, event []byte) {
 	t.Helper()
 	document, err := conformance.Stripe()
 	if err != nil {
@@ -101,7 +100,7 @@ func fits(t *testing.T, event []byte) {
 	}
 }
 
-// next waits for an accepted event of one of the types; others are passed over.
+// next waits for an accepted event of one of the types and skips others.
 func (r *receiver) next(t *testing.T, kinds ...stripe.EventType) stripe.Event {
 	t.Helper()
 	late := time.After(patience)
@@ -119,38 +118,38 @@ func (r *receiver) next(t *testing.T, kinds ...stripe.EventType) stripe.Event {
 	}
 }
 
-// retry waits for a delivery attempt.
-func (r *receiver) retry(t *testing.T) try {
+// retry waits for the next attempt.
+func (r *receiver) retry(t *testing.T) attempt {
 	t.Helper()
 	select {
 	case one := <-r.tries:
 		return one
 	case <-time.After(patience):
 		t.Fatal("no delivery attempt")
-		return try{}
+		return attempt{}
 	}
 }
 
-// stand is a running stand-in, and who talks to it.
-type stand struct {
+// fixture is a running stand-in with its clients.
+type fixture struct {
 	*sandbox.Server
 	api     *client.API
 	hooks   *receiver
 	browser *http.Client
 }
 
-// start runs a stand-in on an empty database.
-func start(t *testing.T) *stand {
+// start starts a stand-in on an empty database.
+func start(t *testing.T) *fixture {
 	t.Helper()
 	return startOn(t, dbtest.Empty(t), newReceiver(t))
 }
 
-func startOn(t *testing.T, database string, hooks *receiver) *stand {
+func startOn(t *testing.T, database string, hooks *receiver) *fixture {
 	t.Helper()
 	return startWith(t, options(database, hooks.URL), hooks)
 }
 
-func startWith(t *testing.T, o sandbox.Options, hooks *receiver) *stand {
+func startWith(t *testing.T, o sandbox.Options, hooks *receiver) *fixture {
 	t.Helper()
 	server, err := sandbox.Start(t.Context(), o)
 	if err != nil {
@@ -163,17 +162,17 @@ func startWith(t *testing.T, o sandbox.Options, hooks *receiver) *stand {
 			t.Errorf("close: %v", err)
 		}
 	})
-	s := &stand{
+	s := &fixture{
 		Server: server, hooks: hooks, api: newClient(server.URL(), secretKey),
 		browser: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
-	t.Cleanup(func() { s.honest(t) })
+	t.Cleanup(func() { s.checkConformance(t) })
 	return s
 }
 
-// honest reads every event that was made, those too that no test waits for, and tells of all answers that did not fit
-// Stripe's document and whose error nobody looked at.
-func (s *stand) honest(t *testing.T) {
+// checkConformance reads every event, also those that no test waits for, and reports all answers that did not conform to
+// Stripe's document.
+func (s *fixture) checkConformance(t *testing.T) {
 	t.Helper()
 	params := &stripe.EventListParams{}
 	params.Limit = stripe.Int64(100)
@@ -183,7 +182,7 @@ func (s *stand) honest(t *testing.T) {
 	if err := list.Err(); err != nil {
 		t.Errorf("read all events: %v", err)
 	}
-	for _, fault := range contract.Faults(strings.TrimPrefix(s.URL(), "http://")) {
+	for _, fault := range contract.Violations(strings.TrimPrefix(s.URL(), "http://")) {
 		t.Error(fault)
 	}
 }
@@ -202,8 +201,8 @@ func newClient(base, key string) *client.API {
 	}))
 }
 
-// offer makes a price of 20 euros.
-func (s *stand) offer(t *testing.T) *stripe.Price {
+// offer creates a price of 20 euros.
+func (s *fixture) offer(t *testing.T) *stripe.Price {
 	t.Helper()
 	product, err := s.api.Products.New(&stripe.ProductParams{Name: stripe.String("500 Credits")})
 	if err != nil {
@@ -221,8 +220,8 @@ func (s *stand) offer(t *testing.T) *stripe.Price {
 	return price
 }
 
-// checkout opens a session for two of the price, for a customer of its own.
-func (s *stand) checkout(t *testing.T, price string, change ...func(*stripe.CheckoutSessionParams)) *stripe.CheckoutSession {
+// checkout opens a session for two of the price, for a new customer.
+func (s *fixture) checkout(t *testing.T, price string, change ...func(*stripe.CheckoutSessionParams)) *stripe.CheckoutSession {
 	t.Helper()
 	customer, err := s.api.Customers.New(&stripe.CustomerParams{Email: stripe.String("erika@example.com"), Name: stripe.String("Erika")})
 	if err != nil {
@@ -255,7 +254,7 @@ func sessionParams(price string) *stripe.CheckoutSessionParams {
 }
 
 // buy pays a new session and returns its payment.
-func (s *stand) buy(t *testing.T) *stripe.PaymentIntent {
+func (s *fixture) buy(t *testing.T) *stripe.PaymentIntent {
 	t.Helper()
 	session := s.checkout(t, s.offer(t).ID)
 	if paid := s.post(t, session.URL, url.Values{"action": {"pay"}}); paid.StatusCode != http.StatusSeeOther {

@@ -37,7 +37,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		t.Errorf("error = %v, want an idempotency error", err)
 	}
 
-	t.Run("in parallel they make one", func(t *testing.T) {
+	t.Run("creates one object for concurrent requests", func(t *testing.T) {
 		ids := make([]string, 10)
 		var all sync.WaitGroup
 		for i := range ids {
@@ -61,12 +61,12 @@ func TestIdempotencyKeys(t *testing.T) {
 			t.Errorf("made %d customers, want 1", len(made))
 		}
 	})
-	t.Run("in use they are refused", func(t *testing.T) {
+	t.Run("refuses a key in use", func(t *testing.T) {
 		holdKey(t, database, "customer:3")
 		_, err := customer("customer:3", "Erika")
 		wantError(t, err, 409, "idempotency_key_in_use", "")
 	})
-	t.Run("a refusal is kept too", func(t *testing.T) {
+	t.Run("stores a refusal too", func(t *testing.T) {
 		refuse := func() error {
 			params := &stripe.RefundParams{PaymentIntent: stripe.String("pi_unknown")}
 			params.IdempotencyKey = stripe.String("refund:1")
@@ -80,7 +80,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	})
 }
 
-// holdKey is another request under the key that does not end before the test.
+// holdKey locks the key like another request that runs until the test ends.
 func holdKey(t *testing.T, database, key string) {
 	t.Helper()
 	db, err := sql.Open("pgx", database)

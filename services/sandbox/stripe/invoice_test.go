@@ -11,7 +11,7 @@ import (
 	"github.com/stripe/stripe-go/v79"
 )
 
-// invoiced makes a session end in an invoice with a footer, and with all that is needed for tax.
+// invoiced makes a session create an invoice with a footer and tax.
 func invoiced(params *stripe.CheckoutSessionParams) {
 	params.InvoiceCreation = &stripe.CheckoutSessionInvoiceCreationParams{Enabled: stripe.Bool(true),
 		InvoiceData: &stripe.CheckoutSessionInvoiceCreationInvoiceDataParams{Footer: stripe.String("Fußnote (§ 19)"), Metadata: map[string]string{"credits": "1000"}}}
@@ -21,8 +21,8 @@ func invoiced(params *stripe.CheckoutSessionParams) {
 	params.BillingAddressCollection = stripe.String("required")
 }
 
-// bill is the invoice of a session, nil without one.
-func (s *stand) bill(t *testing.T, session string) *stripe.Invoice {
+// invoiceOf returns the invoice of a session, or nil.
+func (s *fixture) invoiceOf(t *testing.T, session string) *stripe.Invoice {
 	t.Helper()
 	params := &stripe.CheckoutSessionParams{}
 	params.AddExpand("invoice")
@@ -34,7 +34,7 @@ func (s *stand) bill(t *testing.T, session string) *stripe.Invoice {
 	return cs.Invoice
 }
 
-func (s *stand) read(t *testing.T, address string) (*http.Response, []byte) {
+func (s *fixture) read(t *testing.T, address string) (*http.Response, []byte) {
 	t.Helper()
 	answer, err := s.browser.Get(address)
 	if err != nil {
@@ -52,7 +52,7 @@ func TestInvoiceOfAPaidSession(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID, invoiced)
-	if s.bill(t, session.ID) != nil {
+	if s.invoiceOf(t, session.ID) != nil {
 		t.Error("an invoice before anybody paid")
 	}
 	half := s.post(t, session.URL, url.Values{"action": {"pay"}, "company": {"Beispiel GmbH"}})
@@ -62,7 +62,7 @@ func TestInvoiceOfAPaidSession(t *testing.T) {
 	if paid := s.post(t, session.URL, url.Values{"action": {"pay"}, "company": {"Beispiel GmbH"}, "tax_id": {"de 123 456 789"}}); paid.StatusCode != http.StatusSeeOther {
 		t.Fatalf("pay = %d", paid.StatusCode)
 	}
-	in := s.bill(t, session.ID)
+	in := s.invoiceOf(t, session.ID)
 	if in == nil || in.Number != "SANDBOX-0001" || in.Status != "paid" || in.Total != 4000 || in.Tax != 639 || in.AmountPaid != 4000 || in.Footer != "Fußnote (§ 19)" ||
 		in.CustomerName != "Beispiel GmbH" || len(in.CustomerTaxIDs) != 1 || in.CustomerTaxIDs[0].Value != "DE123456789" || in.Metadata["credits"] != "1000" ||
 		len(in.Lines.Data) != 1 || in.Lines.Data[0].Quantity != 2 {
@@ -92,7 +92,7 @@ func TestInvoiceOfAPaidSession(t *testing.T) {
 	}
 }
 
-func TestTaxIsSetUp(t *testing.T) {
+func TestTaxIsActive(t *testing.T) {
 	t.Parallel()
 	settings, err := start(t).api.TaxSettings.Get(&stripe.TaxSettingsParams{})
 	if err != nil || settings.Status != stripe.TaxSettingsStatusActive {
@@ -100,41 +100,41 @@ func TestTaxIsSetUp(t *testing.T) {
 	}
 }
 
-func TestInvoiceWaitsForTheMoney(t *testing.T) {
+func TestInvoiceIsCreatedOncePaid(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	price := s.offer(t).ID
-	t.Run("of a debit that the bank carries out", func(t *testing.T) {
+	t.Run("after a debit succeeds", func(t *testing.T) {
 		session := s.checkout(t, price, invoiced)
 		s.post(t, session.URL, url.Values{"action": {"debit"}})
-		if in := s.bill(t, session.ID); in != nil {
+		if in := s.invoiceOf(t, session.ID); in != nil {
 			t.Errorf("invoice = %+v before the money is there", in)
 		}
-		s.play(t, "payments/"+s.session(t, session.ID).PaymentIntent.ID+"/succeed")
-		if in := s.bill(t, session.ID); in == nil || in.AmountPaid != 4000 || in.Charge == nil {
+		s.run(t, "payments/"+s.session(t, session.ID).PaymentIntent.ID+"/succeed")
+		if in := s.invoiceOf(t, session.ID); in == nil || in.AmountPaid != 4000 || in.Charge == nil {
 			t.Errorf("invoice = %+v, want it paid", in)
 		}
 	})
-	t.Run("never comes for a debit that fails", func(t *testing.T) {
+	t.Run("never after a debit fails", func(t *testing.T) {
 		session := s.checkout(t, price, invoiced)
 		s.post(t, session.URL, url.Values{"action": {"debit"}})
-		s.play(t, "payments/"+s.session(t, session.ID).PaymentIntent.ID+"/fail")
-		if in := s.bill(t, session.ID); in != nil {
+		s.run(t, "payments/"+s.session(t, session.ID).PaymentIntent.ID+"/fail")
+		if in := s.invoiceOf(t, session.ID); in != nil {
 			t.Errorf("invoice = %+v of a payment that failed", in)
 		}
 	})
-	t.Run("and is for those who ask", func(t *testing.T) {
+	t.Run("only with invoice_creation", func(t *testing.T) {
 		session := s.checkout(t, price)
 		s.post(t, session.URL, url.Values{"action": {"pay"}})
-		if in := s.bill(t, session.ID); in != nil {
+		if in := s.invoiceOf(t, session.ID); in != nil {
 			t.Errorf("invoice = %+v without invoice_creation", in)
 		}
 	})
-	t.Run("of nothing to pay", func(t *testing.T) {
+	t.Run("also for a free session", func(t *testing.T) {
 		session := s.checkout(t, price, invoiced)
 		s.set(t, "/control/sessions/"+session.ID+"/promotion", "percent=100")
 		s.post(t, session.URL, url.Values{"action": {"pay"}})
-		if in := s.bill(t, session.ID); in == nil || in.Total != 0 || in.Charge != nil {
+		if in := s.invoiceOf(t, session.ID); in == nil || in.Total != 0 || in.Charge != nil {
 			t.Errorf("invoice = %+v, want one of nothing", in)
 		}
 	})

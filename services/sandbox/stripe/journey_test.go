@@ -58,7 +58,7 @@ func TestPayJourney(t *testing.T) {
 		t.Errorf("%d events checkout.session.completed before the redirect, want 1", completed)
 	}
 
-	t.Run("the session tells of the payment", func(t *testing.T) {
+	t.Run("shows the payment in the session", func(t *testing.T) {
 		params := &stripe.CheckoutSessionParams{}
 		params.AddExpand("line_items")
 		params.AddExpand("payment_intent.latest_charge")
@@ -81,12 +81,12 @@ func TestPayJourney(t *testing.T) {
 			t.Errorf("receipt = %q, want €40.00", got)
 		}
 	})
-	t.Run("sent again, the same form leads on and pays nothing", func(t *testing.T) {
+	t.Run("redirects a form that is sent twice and pays once", func(t *testing.T) {
 		if again := s.post(t, session.URL, form); again.StatusCode != http.StatusSeeOther || again.Header.Get("Location") != want {
 			t.Errorf("pay again = %d to %q", again.StatusCode, again.Header.Get("Location"))
 		}
 	})
-	t.Run("another form finds it paid", func(t *testing.T) {
+	t.Run("refuses another form: it is paid", func(t *testing.T) {
 		other := s.post(t, session.URL, url.Values{"action": {"pay"}, "attempt": {"another"}})
 		if other.StatusCode != http.StatusConflict || other.doc.Find("a#back").AttrOr("href", "") != want {
 			t.Errorf("pay = %d, back to %q", other.StatusCode, other.doc.Find("a#back").AttrOr("href", ""))
@@ -100,7 +100,7 @@ func TestPayJourney(t *testing.T) {
 	})
 }
 
-// checkCompleted reads the event as a product does.
+// checkCompleted reads the event as the product does.
 func checkCompleted(t *testing.T, event stripe.Event, session string) {
 	t.Helper()
 	var cs stripe.CheckoutSession
@@ -116,7 +116,7 @@ func checkCompleted(t *testing.T, event stripe.Event, session string) {
 	}
 }
 
-func (s *stand) payments(t *testing.T, customer string) []*stripe.PaymentIntent {
+func (s *fixture) payments(t *testing.T, customer string) []*stripe.PaymentIntent {
 	t.Helper()
 	var all []*stripe.PaymentIntent
 	list := s.api.PaymentIntents.List(&stripe.PaymentIntentListParams{Customer: stripe.String(customer)})
@@ -147,7 +147,7 @@ func TestDeclinedCardLeavesTheSessionOpen(t *testing.T) {
 	}
 }
 
-func TestTwentyPaysAtOnceAreOnePayment(t *testing.T) {
+func TestTwentyConcurrentPaysMakeOnePayment(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID)
@@ -179,7 +179,7 @@ func TestTwentyPaysAtOnceAreOnePayment(t *testing.T) {
 	}
 }
 
-func TestGuestIsAskedForMailAndTerms(t *testing.T) {
+func TestGuestEntersEmailAndAcceptsTerms(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID, func(p *stripe.CheckoutSessionParams) {
@@ -206,7 +206,7 @@ func TestGuestIsAskedForMailAndTerms(t *testing.T) {
 	}
 }
 
-func TestNothingToPayNeedsNoPayment(t *testing.T) {
+func TestFreeSessionNeedsNoPayment(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	price, err := s.api.Prices.New(&stripe.PriceParams{
@@ -225,7 +225,7 @@ func TestNothingToPayNeedsNoPayment(t *testing.T) {
 	}
 }
 
-func TestExpiredSessionTakesNoPayment(t *testing.T) {
+func TestExpiredSessionCannotBePaid(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID)
@@ -244,7 +244,7 @@ func TestExpiredSessionTakesNoPayment(t *testing.T) {
 	}
 }
 
-func TestSessionEndsByTime(t *testing.T) {
+func TestSessionExpiresByTime(t *testing.T) {
 	t.Parallel()
 	database, hooks := dbtest.Empty(t), newReceiver(t)
 	s := startOn(t, database, hooks)
@@ -267,7 +267,7 @@ func TestSessionEndsByTime(t *testing.T) {
 	}
 }
 
-func TestTwoServersAreOneStripe(t *testing.T) {
+func TestTwoServersShareOneState(t *testing.T) {
 	t.Parallel()
 	database, hooks := dbtest.Empty(t), newReceiver(t)
 	a, b := startOn(t, database, hooks), startOn(t, database, hooks)

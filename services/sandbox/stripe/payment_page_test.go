@@ -9,8 +9,8 @@ import (
 	"github.com/PuerkitoBio/goquery"
 )
 
-// press sends the form of a button, as a browser does, and follows it.
-func (s *stand) press(t *testing.T, p page, button string) page {
+// press submits the form of a button as a browser does, and follows the redirect.
+func (s *fixture) press(t *testing.T, p page, button string) page {
 	t.Helper()
 	pressed := p.doc.Find(button)
 	if pressed.Length() != 1 {
@@ -29,7 +29,7 @@ func (s *stand) press(t *testing.T, p page, button string) page {
 	return s.get(t, sent.Header.Get("Location"))
 }
 
-// offered are the buttons on a page without their identifiers' ends.
+// offered returns the buttons of a page, without the object's identifier.
 func (p page) offered(t *testing.T, within string) string {
 	t.Helper()
 	var all []string
@@ -43,7 +43,7 @@ func (p page) offered(t *testing.T, within string) string {
 	return strings.Join(all, " ")
 }
 
-func TestPaymentPageOffersWhatIsPossible(t *testing.T) {
+func TestPaymentPageOffersPossibleActions(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	shown := s.get(t, "/dashboard/payments/"+s.debit(t).PaymentIntent.ID)

@@ -30,7 +30,7 @@ func TestPromotions(t *testing.T) {
 	} {
 		t.Run(way.percent, func(t *testing.T) {
 			session := s.checkout(t, s.offer(t).ID)
-			s.play(t, "sessions/"+session.ID+"/promotion", "percent", "100") // and changed the buyer's mind
+			s.run(t, "sessions/"+session.ID+"/promotion", "percent", "100") // and changed the buyer's mind
 			applied := s.post(t, "/control/sessions/"+session.ID+"/promotion", url.Values{"percent": {way.percent}, "back": {"/c/pay/" + session.ID}})
 			page := s.get(t, applied.Header.Get("Location"))
 			if got := page.text("#total"); got != way.shown {
@@ -39,7 +39,7 @@ func TestPromotions(t *testing.T) {
 			if n := page.doc.Find("#debit").Length(); (n == 1) != way.payment {
 				t.Errorf("%d buttons to pay by debit", n)
 			}
-			seen := len(s.told(t))
+			seen := len(s.emitted(t))
 			if paid := s.post(t, session.URL, url.Values{"action": {"pay"}}); paid.StatusCode != http.StatusSeeOther {
 				t.Fatalf("pay = %d", paid.StatusCode)
 			}
@@ -61,15 +61,15 @@ func TestPromotions(t *testing.T) {
 			if way.payment && done.PaymentIntent.LatestCharge.Amount != way.total {
 				t.Errorf("charge = %d, want %d", done.PaymentIntent.LatestCharge.Amount, way.total)
 			}
-			if want := "checkout.session.completed(" + way.status + ")"; !way.payment && s.since(t, seen) != want {
-				t.Errorf("told of %s, want %s", s.since(t, seen), want)
+			if want := "checkout.session.completed(" + way.status + ")"; !way.payment && s.emittedSince(t, seen) != want {
+				t.Errorf("emitted %s, want %s", s.emittedSince(t, seen), want)
 			}
-			s.refuse(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/promotion", "percent", "50")
+			s.wantRefused(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/promotion", "percent", "50")
 		})
 	}
 }
 
-func TestAnotherAddressAtCheckout(t *testing.T) {
+func TestCheckoutAcceptsAnotherAddress(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID)
@@ -94,8 +94,8 @@ func TestSessionsAreListed(t *testing.T) {
 	for range 3 {
 		all = append(all, s.checkout(t, price))
 	}
-	s.play(t, "sessions/"+all[1].ID+"/pay")
-	s.play(t, "sessions/"+all[2].ID+"/expire")
+	s.run(t, "sessions/"+all[1].ID+"/pay")
+	s.run(t, "sessions/"+all[2].ID+"/expire")
 	for name, one := range map[string]struct {
 		params *stripe.CheckoutSessionListParams
 		want   []string
@@ -119,7 +119,7 @@ func TestSessionsAreListed(t *testing.T) {
 	}
 }
 
-func TestCatalogueTellsOfItsChanges(t *testing.T) {
+func TestCatalogEmitsItsChanges(t *testing.T) {
 	t.Parallel()
 	database := dbtest.Empty(t)
 	s := startOn(t, database, newReceiver(t))
@@ -133,18 +133,18 @@ func TestCatalogueTellsOfItsChanges(t *testing.T) {
 		}
 		passTime(t, database)
 	}
-	if got, want := s.since(t, 0), "product.created() price.created() price.updated() product.updated()"; got != want {
-		t.Errorf("told of %s, want %s", got, want)
+	if got, want := s.emittedSince(t, 0), "product.created() price.created() price.updated() product.updated()"; got != want {
+		t.Errorf("emitted %s, want %s", got, want)
 	}
-	if before := s.told(t, "price.updated")[0].Data.PreviousAttributes; len(before) != 1 || before["active"] != true {
+	if before := s.emitted(t, "price.updated")[0].Data.PreviousAttributes; len(before) != 1 || before["active"] != true {
 		t.Errorf("before = %v, want active alone", before)
 	}
-	if before := s.told(t, "product.updated")[0].Data.PreviousAttributes; before["name"] != "500 Credits" {
+	if before := s.emitted(t, "product.updated")[0].Data.PreviousAttributes; before["name"] != "500 Credits" {
 		t.Errorf("before = %v", before)
 	}
 }
 
-// passTime puts the last change of every product into the past.
+// passTime moves the last change of every product into the past.
 func passTime(t *testing.T, database string) {
 	t.Helper()
 	db, err := sql.Open("pgx", database)

@@ -44,7 +44,7 @@ func TestRefundsAreCumulativeAndBounded(t *testing.T) {
 			}
 		}
 		if charge.AmountRefunded != refunded || charge.Refunded || charge.Refunds != nil || told.ID != refund.ID {
-			t.Errorf("events tell of charge %d refunded (%t), refund %s, want %d and %s", charge.AmountRefunded, charge.Refunded, told.ID, refunded, refund.ID)
+			t.Errorf("events show charge %d refunded (%t), refund %s, want %d and %s", charge.AmountRefunded, charge.Refunded, told.ID, refunded, refund.ID)
 		}
 	}
 
@@ -72,7 +72,7 @@ func TestRefundsAreCumulativeAndBounded(t *testing.T) {
 	}
 }
 
-func TestRefundMetadataIsTold(t *testing.T) {
+func TestRefundMetadataEmitsEvents(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(s.buy(t).ID)})
@@ -98,13 +98,13 @@ func TestLegacyRefundIsOneEvent(t *testing.T) {
 	if err != nil {
 		t.Fatalf("start: %v", err)
 	}
-	s := &stand{Server: server, hooks: hooks, api: newClient(server.URL(), secretKey), browser: http.DefaultClient}
+	s := &fixture{Server: server, hooks: hooks, api: newClient(server.URL(), secretKey), browser: http.DefaultClient}
 	s.browser = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if _, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(s.buy(t).ID)}); err != nil {
 		t.Fatalf("refund: %v", err)
 	}
 	var kinds []string
-	for _, event := range s.told(t) {
+	for _, event := range s.emitted(t) {
 		if kind := string(event.Type); strings.Contains(kind, "refund") {
 			kinds = append(kinds, kind)
 		}

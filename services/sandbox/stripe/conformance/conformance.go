@@ -1,8 +1,8 @@
-// Package conformance lets what Stripe itself wrote judge the stand-in and the product's calls: Stripe's description of
-// its API (Document) and Stripe's mock server (StartMock). Neither of them knows of us.
+// Package conformance checks the stand-in and the product's calls against Stripe's own work: its description of the API
+// (Document) and its mock server (StartMock).
 //
-// The mock server is pinned, with the checksums of all it is made of, by a module of its own in
-// ../testdata/conformance. Go builds it on first use, and keeps it in its build cache.
+// A module of its own in ../testdata/conformance pins both with their checksums. Go builds the mock server on first use
+// and caches it.
 package conformance
 
 import (
@@ -21,7 +21,7 @@ import (
 const (
 	modulePath = "services/sandbox/stripe/testdata/conformance"
 	mockModule = "github.com/stripe/stripe-mock"
-	// buildTime bounds the first build on a slow machine, downloads included.
+	// buildTime bounds the first build, downloads included, on a slow machine.
 	buildTime = 6 * time.Minute
 )
 
@@ -34,7 +34,7 @@ func program(name string) (string, error) {
 	return strings.TrimSpace(string(said)), nil
 }
 
-// mockSource is where the source of stripe-mock lies, which Stripe's document is part of.
+// mockSource returns the directory of stripe-mock's source, which contains Stripe's document.
 func mockSource() (string, error) {
 	said, err := goCommand("mod", "download", "-json", mockModule)
 	if err != nil {

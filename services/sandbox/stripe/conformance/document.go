@@ -12,8 +12,8 @@ import (
 	"sync"
 )
 
-// Document is Stripe's OpenAPI description of its API at version 2024-09-30, which differs from 2024-06-20 in nothing
-// that a one-time payment needs. Its schemas are read when they are first asked for: it is 6 MB long.
+// Document is Stripe's OpenAPI description of its API at version 2024-09-30, which does not differ from
+// 2024-06-20 in one-time payments. It is 6 MB long, so each schema is parsed on first use.
 type Document struct {
 	paths map[string]map[string]operation
 	raw   map[string]json.RawMessage
@@ -30,8 +30,8 @@ type operation struct {
 	} `json:"responses"`
 }
 
-// Stripe is Stripe's document, read once.
-// Errors: stripe-mock's source can neither be found nor downloaded, or is not what we take it for.
+// Stripe returns Stripe's document, read once.
+// Errors: stripe-mock's source cannot be found, downloaded or read.
 var Stripe = sync.OnceValues(func() (*Document, error) {
 	source, err := mockSource()
 	if err != nil {
@@ -53,9 +53,8 @@ var Stripe = sync.OnceValues(func() (*Document, error) {
 	return &Document{paths: text.Paths, raw: text.Components.Schemas, schemas: map[string]*schema{}}, nil
 })
 
-// Answer tells what is wrong with the body of an answer: a member that Stripe's document does not know, one that it
-// calls required and that is not there, a value it does not allow. An address that the document does not list is
-// wrong too.
+// Answer reports what is wrong with the body of an answer: an unknown member, a required one that is missing, a value
+// that is not allowed. An address that the document does not list is wrong too.
 func (d *Document) Answer(method, path string, status int, body []byte) []string {
 	value, err := decode(body)
 	if err != nil {
@@ -77,7 +76,7 @@ func (d *Document) Answer(method, path string, status int, body []byte) []string
 	return d.check(s, value, "answer")
 }
 
-// Event tells what is wrong with the body of an event and with the object that it is about.
+// Event reports what is wrong with the body of an event and with its object.
 func (d *Document) Event(body []byte) []string {
 	value, err := decode(body)
 	if err != nil {
@@ -86,7 +85,7 @@ func (d *Document) Event(body []byte) []string {
 	return d.named("event", value, "event")
 }
 
-// Route is the address in the document that serves a path, such as /v1/prices/{price}; "" when there is none.
+// Route returns the document's address for a path, such as /v1/prices/{price}, or "".
 func (d *Document) Route(path string) string {
 	given := strings.Split(path, "/")
 	found, best := "", -1
@@ -98,7 +97,7 @@ func (d *Document) Route(path string) string {
 	return found
 }
 
-// matching counts the parts of a path that a route names literally; -1 when it does not fit.
+// matching counts the parts of a path that a route names literally; -1 when the route does not match.
 func matching(route, given []string) int {
 	if len(route) != len(given) {
 		return -1
@@ -115,7 +114,7 @@ func matching(route, given []string) int {
 	return literal
 }
 
-// object checks a value as what its member "object" says that it is.
+// object checks a value by the schema that its member "object" names.
 func (d *Document) object(value any, at string) []string {
 	members, _ := value.(map[string]any)
 	kind, _ := members["object"].(string)
@@ -125,38 +124,38 @@ func (d *Document) object(value any, at string) []string {
 	return d.named(kind, value, at)
 }
 
-// named checks a value by a schema of the document's list.
+// named checks a value by a schema of the document.
 func (d *Document) named(name string, value any, at string) []string {
 	s, err := d.schema(name)
 	if err != nil {
 		return []string{at + ": " + err.Error()}
 	}
-	faults := d.check(s, value, at)
-	if name == "event" && len(faults) == 0 {
-		faults = d.content(value, at)
+	violations := d.check(s, value, at)
+	if name == "event" && len(violations) == 0 {
+		violations = d.content(value, at)
 	}
-	return faults
+	return violations
 }
 
-// content checks what an event carries, which the document leaves open.
+// content checks the data of an event, which the document leaves open.
 func (d *Document) content(event any, at string) []string {
 	members, _ := event.(map[string]any)
 	data, _ := members["data"].(map[string]any)
 	object, _ := data["object"].(map[string]any)
 	kind, _ := object["object"].(string)
 	at = fmt.Sprintf("%s %v: data.object", at, members["type"])
-	faults := d.object(data["object"], at)
+	violations := d.object(data["object"], at)
 	before, _ := data["previous_attributes"].(map[string]any)
 	s, err := d.schema(kind)
 	if err != nil {
-		return faults
+		return violations
 	}
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		if s.Properties[name] == nil {
-			faults = append(faults, fmt.Sprintf("%s: previous_attributes.%s is no member of a %s", at, name, kind))
+			violations = append(violations, fmt.Sprintf("%s: previous_attributes.%s is no member of a %s", at, name, kind))
 		}
 	}
-	return faults
+	return violations
 }
 
 func (d *Document) schema(name string) (*schema, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/stripe/conformance"
 )
 
-// sound are answers that Stripe could give. Each case below spoils one of them.
+// sound are valid answers. Each case below breaks one of them.
 var sound = map[string]string{
 	"/v1/customers/cus_1": `{"id":"cus_1","object":"customer","created":1,"livemode":false,"email":null,"metadata":{"userId":"7"}}`,
 	"/v1/refunds": `{"object":"list","url":"/v1/refunds","has_more":false,"data":[
@@ -20,15 +20,15 @@ var sound = map[string]string{
 		"object":{"id":"cus_1","object":"customer","created":1,"livemode":false}}}`,
 }
 
-func TestDocumentBites(t *testing.T) {
+func TestDocumentFindsEachViolation(t *testing.T) {
 	t.Parallel()
 	document, err := conformance.Stripe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path, body := range sound {
-		if faults := document.Answer(http.MethodGet, path, http.StatusOK, []byte(body)); len(faults) > 0 {
-			t.Errorf("%s is sound: %q", path, faults)
+		if violations := document.Answer(http.MethodGet, path, http.StatusOK, []byte(body)); len(violations) > 0 {
+			t.Errorf("%s is sound: %q", path, violations)
 		}
 	}
 	for _, c := range []struct{ name, path, old, spoiled, says string }{
@@ -72,13 +72,13 @@ func TestDocumentBites(t *testing.T) {
 		"an error of an unknown type":       {http.MethodGet, "/v1/planets/1", http.StatusNotFound, `{"error":{"type":"not_found"}}`},
 		"what is no JSON":                   {http.MethodGet, "/v1/customers/cus_1", http.StatusOK, `<html>`},
 	} {
-		if faults := document.Answer(c.method, c.path, c.status, []byte(c.body)); len(faults) == 0 {
+		if violations := document.Answer(c.method, c.path, c.status, []byte(c.body)); len(violations) == 0 {
 			t.Errorf("%s was let through", name)
 		}
 	}
 }
 
-func TestTransportTurnsAFaultIntoAnError(t *testing.T) {
+func TestTransportTurnsAViolationIntoAnError(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -92,10 +92,10 @@ func TestTransportTurnsAFaultIntoAnError(t *testing.T) {
 		t.Fatal("the answer was let through")
 	}
 	host := strings.TrimPrefix(server.URL, "http://")
-	if faults := transport.Faults(host); len(faults) != 1 || !strings.Contains(faults[0], "answer.lifemode is not in Stripe's document") {
-		t.Errorf("faults = %q", faults)
+	if violations := transport.Violations(host); len(violations) != 1 || !strings.Contains(violations[0], "answer.lifemode is not in Stripe's document") {
+		t.Errorf("violations = %q", violations)
 	}
-	if faults := transport.Faults("localhost:1"); len(faults) != 0 {
-		t.Errorf("faults of another host = %q", faults)
+	if violations := transport.Violations("localhost:1"); len(violations) != 0 {
+		t.Errorf("violations of another host = %q", violations)
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// startTime is how long stripe-mock may take to read its document.
+// startTime bounds the start of stripe-mock, which reads its document first.
 const startTime = 30 * time.Second
 
-// StartMock runs stripe-mock on a free port of the loopback until the test ends, and returns where its API is.
+// StartMock runs stripe-mock on a free loopback port until the test ends, and returns the base of its API.
 //
-// It refuses parameters that Stripe does not know, and answers with what Stripe could answer, whatever the request
-// was: it remembers nothing, sends no events, and knows every identifier.
+// It refuses parameters that Stripe does not know and answers with fixtures: it stores nothing, sends no events and
+// accepts every identifier.
 // Source: https://github.com/stripe/stripe-mock#limitations
 func StartMock(t testing.TB) string {
 	t.Helper()
@@ -67,7 +67,7 @@ func StartMock(t testing.TB) string {
 	return ""
 }
 
-// listening reads the address out of what stripe-mock says, and the rest of that to its end.
+// listening reads the address from stripe-mock's output, and then drains the output.
 func listening(said io.Reader, address chan<- string) {
 	const announcement = "Listening for HTTP at address: "
 	for lines := bufio.NewScanner(said); lines.Scan(); {

@@ -5,5 +5,5 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the kernel kill the program when the thread that starts it ends, kill -9 of the tests included.
+// dieWithParent makes the kernel kill the program when the thread that started it ends, even after a kill -9.
 func dieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -4,5 +4,5 @@ package conformance
 
 import "os/exec"
 
-// dieWithParent can be had on Linux alone; elsewhere a program survives tests that are killed.
+// dieWithParent works only on Linux; elsewhere a program survives killed tests.
 func dieWithParent(*exec.Cmd) {}

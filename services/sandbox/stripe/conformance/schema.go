@@ -12,9 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// schema is the part of JSON Schema that Stripe's document is written in. It is checked here and not by a library
-// because "no other members" has to hold on every level of the document, which does not say so itself, and because
-// getkin/kin-openapi takes 10 seconds to read this document under the race detector.
+// schema is the part of JSON Schema that Stripe's document uses. A library does not do: unknown members must be wrong on
+// every level, which the document itself does not say, and getkin/kin-openapi takes 10 seconds to read this document
+// under the race detector.
 type schema struct {
 	Ref        string             `json:"$ref"`
 	Type       string             `json:"type"`
@@ -37,13 +37,13 @@ type schema struct {
 	Bypass      aside `json:"x-stripeBypassValidation"`
 }
 
-// aside is what a schema says that restricts nothing.
+// aside is a keyword that restricts nothing.
 type aside struct{}
 
-// UnmarshalJSON passes the text over.
+// UnmarshalJSON ignores the text.
 func (*aside) UnmarshalJSON([]byte) error { return nil }
 
-// parseSchema refuses a keyword that is not in the list above: it would be a rule that nobody checks.
+// parseSchema refuses keywords that schema does not list, because they would go unchecked.
 func parseSchema(raw json.RawMessage) (*schema, error) {
 	var s schema
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -54,7 +54,7 @@ func parseSchema(raw json.RawMessage) (*schema, error) {
 	return &s, nil
 }
 
-// check tells what is wrong with a value, and where.
+// check reports what is wrong with a value, and where.
 func (d *Document) check(s *schema, value any, at string) []string {
 	switch {
 	case value == nil && s.Nullable:
@@ -72,11 +72,11 @@ func (d *Document) check(s *schema, value any, at string) []string {
 	case map[string]any:
 		return d.members(s, v, at)
 	case []any:
-		var faults []string
+		var violations []string
 		for i, one := range v { // each list in the document says of what
-			faults = append(faults, d.check(s.Items, one, at+"["+strconv.Itoa(i)+"]")...)
+			violations = append(violations, d.check(s.Items, one, at+"["+strconv.Itoa(i)+"]")...)
 		}
-		return faults
+		return violations
 	case string:
 		return s.text(v, at)
 	}
@@ -84,10 +84,10 @@ func (d *Document) check(s *schema, value any, at string) []string {
 }
 
 func (d *Document) members(s *schema, value map[string]any, at string) []string {
-	var faults []string
+	var violations []string
 	for _, name := range s.Required {
 		if _, ok := value[name]; !ok {
-			faults = append(faults, at+"."+name+" is missing")
+			violations = append(violations, at+"."+name+" is missing")
 		}
 	}
 	open := len(s.Properties) == 0 && s.Others == nil // the document says nothing of it
@@ -98,28 +98,27 @@ func (d *Document) members(s *schema, value map[string]any, at string) []string 
 		}
 		switch {
 		case rule != nil:
-			faults = append(faults, d.check(rule, value[name], at+"."+name)...)
+			violations = append(violations, d.check(rule, value[name], at+"."+name)...)
 		case !open:
-			faults = append(faults, at+"."+name+" is not in Stripe's document")
+			violations = append(violations, at+"."+name+" is not in Stripe's document")
 		}
 	}
-	return faults
+	return violations
 }
 
-// anyOf wants one of the options to fit. When none does it tells of the one that comes closest, which for an object is
-// one of objects.
+// anyOf requires one option to match. If none does, it reports the closest one, which for an object is one of objects.
 func (d *Document) anyOf(options []*schema, value any, at string) []string {
 	var closest []string
 	var types []string
 	for _, option := range options {
-		faults := d.check(option, value, at)
-		if len(faults) == 0 {
+		violations := d.check(option, value, at)
+		if len(violations) == 0 {
 			return nil
 		}
 		kind := d.typeName(option)
 		types = append(types, kind)
-		if typed(kind, value) && (closest == nil || len(faults) < len(closest)) {
-			closest = faults
+		if typed(kind, value) && (closest == nil || len(violations) < len(closest)) {
+			closest = violations
 		}
 	}
 	if closest == nil {
@@ -139,7 +138,7 @@ func (d *Document) typeName(s *schema) string {
 	return named.Type
 }
 
-// text checks what a text may be.
+// text checks a text.
 func (s *schema) text(value, at string) []string {
 	if s.MaxLength > 0 && utf8.RuneCountInString(value) > s.MaxLength {
 		return []string{fmt.Sprintf("%s has more than %d characters", at, s.MaxLength)}
@@ -157,7 +156,7 @@ func (s *schema) text(value, at string) []string {
 	return nil
 }
 
-// typed tells whether a value is of a type of JSON Schema.
+// typed reports whether a value has a type of JSON Schema.
 func typed(kind string, value any) bool {
 	found := typeOf(value)
 	return found == kind || kind == "number" && found == "integer"

@@ -10,16 +10,16 @@ import (
 	"sync"
 )
 
-// Transport holds every answer of the API that passes through it against Stripe's document. One that does not fit
-// becomes the request's error, so that whoever asked fails, and is kept for Faults, should nobody look at the error.
+// Transport checks every answer of the API against Stripe's document. An answer that does not conform becomes the
+// request's error, and Violations lists it in case the caller ignores the error.
 type Transport struct {
 	Base http.RoundTripper
 
-	mu     sync.Mutex
-	faults map[string][]string // by host
+	mu         sync.Mutex
+	violations map[string][]string // by host
 }
 
-// RoundTrip passes the request on and checks what comes back.
+// RoundTrip sends the request and checks the answer.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := t.Base.RoundTrip(r)
 	if err != nil || !strings.HasPrefix(r.URL.Path, "/v1/") || r.Method == http.MethodHead {
@@ -38,28 +38,28 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !isJSON && response.StatusCode >= 400 {
 		return response, nil // turned away before it was a call of the API, as a foreign form is
 	}
-	faults := document.Answer(r.Method, r.URL.Path, response.StatusCode, body)
-	if len(faults) == 0 {
+	violations := document.Answer(r.Method, r.URL.Path, response.StatusCode, body)
+	if len(violations) == 0 {
 		return response, nil
 	}
-	text := fmt.Sprintf("%s %s = %d is not what Stripe answers: %s", r.Method, r.URL.Path, response.StatusCode, strings.Join(faults, "; "))
+	text := fmt.Sprintf("%s %s = %d is not what Stripe answers: %s", r.Method, r.URL.Path, response.StatusCode, strings.Join(violations, "; "))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.faults == nil {
-		t.faults = map[string][]string{}
+	if t.violations == nil {
+		t.violations = map[string][]string{}
 	}
-	t.faults[r.URL.Host] = append(t.faults[r.URL.Host], text)
+	t.violations[r.URL.Host] = append(t.violations[r.URL.Host], text)
 	return nil, errors.New(text)
 }
 
-// Faults are what was wrong with the answers of a host so far.
-func (t *Transport) Faults(host string) []string {
+// Violations returns what was wrong with the answers of a host so far.
+func (t *Transport) Violations(host string) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.faults[host]
+	return t.violations[host]
 }
 
-// CloseIdleConnections closes those of the transport beneath, as net/http/httptest asks the default one to.
+// CloseIdleConnections closes those of Base. net/http/httptest calls it on the default transport.
 func (t *Transport) CloseIdleConnections() {
 	if base, ok := t.Base.(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()

@@ -13,8 +13,8 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// told are the events so far, oldest first: all, or those of the types.
-func (s *stand) told(t *testing.T, kinds ...string) []*stripe.Event {
+// emitted returns the events so far, oldest first: all, or those of the types.
+func (s *fixture) emitted(t *testing.T, kinds ...string) []*stripe.Event {
 	t.Helper()
 	params := &stripe.EventListParams{ListParams: stripe.ListParams{Limit: stripe.Int64(100)}}
 	if len(kinds) > 0 {
@@ -32,12 +32,12 @@ func (s *stand) told(t *testing.T, kinds ...string) []*stripe.Event {
 	return all
 }
 
-// since is what was told after so many events: "refund.failed(failed) charge.refund.updated(failed<succeeded)", each
-// with the state of its object, and what that was before.
-func (s *stand) since(t *testing.T, seen int) string {
+// emittedSince returns the events after so many: "refund.failed(failed) charge.refund.updated(failed<succeeded)", each
+// with the state of its object and the previous state.
+func (s *fixture) emittedSince(t *testing.T, seen int) string {
 	t.Helper()
 	var all []string
-	for _, event := range s.told(t)[seen:] {
+	for _, event := range s.emitted(t)[seen:] {
 		state, _ := event.Data.Object["status"].(string)
 		if paid, ok := event.Data.Object["payment_status"].(string); ok {
 			state = paid
@@ -50,8 +50,8 @@ func (s *stand) since(t *testing.T, seen int) string {
 	return strings.Join(all, " ")
 }
 
-// play runs a command and returns the object that it answers with.
-func (s *stand) play(t *testing.T, path string, pairs ...string) map[string]any {
+// run runs a control and returns the object in its answer.
+func (s *fixture) run(t *testing.T, path string, pairs ...string) map[string]any {
 	t.Helper()
 	status, object := s.command(t, path, pairs...)
 	if status != http.StatusOK {
@@ -60,22 +60,22 @@ func (s *stand) play(t *testing.T, path string, pairs ...string) map[string]any 
 	return object
 }
 
-// refuse wants a command refused, with a code.
-func (s *stand) refuse(t *testing.T, want int, code, path string, pairs ...string) {
+// wantRefused checks that a control refuses, with a code and without an event.
+func (s *fixture) wantRefused(t *testing.T, want int, code, path string, pairs ...string) {
 	t.Helper()
-	seen := len(s.told(t))
+	seen := len(s.emitted(t))
 	status, object := s.command(t, path, pairs...)
 	failure, _ := object["error"].(map[string]any)
 	got, _ := failure["code"].(string)
 	if message, _ := failure["message"].(string); status != want || got != code || message == "" {
 		t.Errorf("%s %v = %d %v, want %d %s with a text", path, pairs, status, object, want, code)
 	}
-	if after := s.since(t, seen); after != "" {
-		t.Errorf("%s was refused and told of %s", path, after)
+	if after := s.emittedSince(t, seen); after != "" {
+		t.Errorf("%s was refused and emitted %s", path, after)
 	}
 }
 
-func (s *stand) command(t *testing.T, path string, pairs ...string) (int, map[string]any) {
+func (s *fixture) command(t *testing.T, path string, pairs ...string) (int, map[string]any) {
 	t.Helper()
 	form := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -103,26 +103,26 @@ func TestSettingsSurviveARestart(t *testing.T) {
 	t.Parallel()
 	database, hooks := dbtest.Empty(t), newReceiver(t)
 	s := startOn(t, database, hooks)
-	if got := s.play(t, "settings", "refund_events", "legacy"); got["refund_events"] != "legacy" || got["failed_refunds"] != "leaves" {
+	if got := s.run(t, "settings", "refund_events", "legacy"); got["refund_events"] != "legacy" || got["failed_refunds"] != "leaves" {
 		t.Errorf("settings = %v", got)
 	}
 	other := startOn(t, database, hooks) // in its options it is acacia
 	payment := other.buy(t)
-	seen := len(other.told(t))
+	seen := len(other.emitted(t))
 	if _, err := other.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(100)}); err != nil {
 		t.Fatalf("refund: %v", err)
 	}
-	s.play(t, "settings", "refund_events", "acacia")
+	s.run(t, "settings", "refund_events", "acacia")
 	if _, err := other.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(100)}); err != nil {
 		t.Fatalf("refund: %v", err)
 	}
-	if got, want := other.since(t, seen), "charge.refunded(succeeded) charge.refunded(succeeded) refund.created(succeeded)"; got != want {
-		t.Errorf("told of %s, want %s", got, want)
+	if got, want := other.emittedSince(t, seen), "charge.refunded(succeeded) charge.refunded(succeeded) refund.created(succeeded)"; got != want {
+		t.Errorf("emitted %s, want %s", got, want)
 	}
-	s.refuse(t, http.StatusBadRequest, "", "settings", "refund_events", "none")
+	s.wantRefused(t, http.StatusBadRequest, "", "settings", "refund_events", "none")
 }
 
-func TestControlsSendBrowsersBack(t *testing.T) {
+func TestControlsRedirectBrowsers(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	payment := s.buy(t)
@@ -132,10 +132,10 @@ func TestControlsSendBrowsersBack(t *testing.T) {
 		form       url.Values
 		leads      string
 	}{
-		{"tells that it was done", "/control/payments/" + payment.ID + "/refund", url.Values{"typed": {"1,50"}, "back": {page}}, page + "?done=payments.refund"},
-		{"tells what is wrong", "/control/payments/" + payment.ID + "/refund", url.Values{"typed": {"much"}, "back": {page}}, page + "?refused=typed"},
-		{"tells that it cannot be", "/control/payments/" + payment.ID + "/succeed", url.Values{"back": {page}}, page + "?refused=payment_not_processing"},
-		{"leads nowhere else", "/control/payments/" + payment.ID + "/refund", url.Values{"back": {"//example.com/"}}, "/dashboard?done=payments.refund"},
+		{"shows success", "/control/payments/" + payment.ID + "/refund", url.Values{"typed": {"1,50"}, "back": {page}}, page + "?done=payments.refund"},
+		{"shows what is wrong", "/control/payments/" + payment.ID + "/refund", url.Values{"typed": {"much"}, "back": {page}}, page + "?refused=typed"},
+		{"shows that the state does not allow it", "/control/payments/" + payment.ID + "/succeed", url.Values{"back": {page}}, page + "?refused=payment_not_processing"},
+		{"redirects to no other site", "/control/payments/" + payment.ID + "/refund", url.Values{"back": {"//example.com/"}}, "/dashboard?done=payments.refund"},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			if got := s.post(t, step.path, step.form); got.StatusCode != http.StatusSeeOther || got.Header.Get("Location") != step.leads {
@@ -143,18 +143,18 @@ func TestControlsSendBrowsersBack(t *testing.T) {
 			}
 		})
 	}
-	t.Run("is not open to other sites", func(t *testing.T) {
+	t.Run("refuses other sites", func(t *testing.T) {
 		foreign := map[string]string{"Origin": "http://localhost:3000"}
 		if got := s.do(t, http.MethodPost, "/control/settings", url.Values{"refund_events": {"legacy"}}, foreign).StatusCode; got != http.StatusForbidden {
 			t.Errorf("control from another site = %d, want 403", got)
 		}
 	})
-	t.Run("an unknown object is missing", func(t *testing.T) {
-		s.refuse(t, http.StatusNotFound, "resource_missing", "payments/pi_unknown/refund")
-		s.refuse(t, http.StatusNotFound, "resource_missing", "disputes/du_unknown/win")
-		s.refuse(t, http.StatusNotFound, "resource_missing", "sessions/cs_unknown/expire")
+	t.Run("answers 404 for an unknown object", func(t *testing.T) {
+		s.wantRefused(t, http.StatusNotFound, "resource_missing", "payments/pi_unknown/refund")
+		s.wantRefused(t, http.StatusNotFound, "resource_missing", "disputes/du_unknown/win")
+		s.wantRefused(t, http.StatusNotFound, "resource_missing", "sessions/cs_unknown/expire")
 	})
-	t.Run("a key makes it happen once", func(t *testing.T) {
+	t.Run("runs once for an idempotency key", func(t *testing.T) {
 		other := s.buy(t)
 		for range 2 {
 			header := map[string]string{"Idempotency-Key": "once"}
@@ -166,24 +166,24 @@ func TestControlsSendBrowsersBack(t *testing.T) {
 	})
 }
 
-func TestControlDeletesCustomersAndEndsSessions(t *testing.T) {
+func TestControlDeletesCustomersAndExpiresSessions(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID)
-	seen := len(s.told(t))
-	if got := s.play(t, "sessions/"+session.ID+"/expire"); got["status"] != "expired" {
+	seen := len(s.emitted(t))
+	if got := s.run(t, "sessions/"+session.ID+"/expire"); got["status"] != "expired" {
 		t.Errorf("session = %v", got)
 	}
-	s.refuse(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/expire")
-	s.refuse(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/pay")
-	if got := s.play(t, "customers/"+session.Customer.ID+"/delete"); got["deleted"] != true {
+	s.wantRefused(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/expire")
+	s.wantRefused(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/pay")
+	if got := s.run(t, "customers/"+session.Customer.ID+"/delete"); got["deleted"] != true {
 		t.Errorf("customer = %v", got)
 	}
-	if got, want := s.since(t, seen), "checkout.session.expired(unpaid) customer.deleted()"; got != want {
-		t.Errorf("told of %s, want %s", got, want)
+	if got, want := s.emittedSince(t, seen), "checkout.session.expired(unpaid) customer.deleted()"; got != want {
+		t.Errorf("emitted %s, want %s", got, want)
 	}
 	if gone, err := s.api.Customers.Get(session.Customer.ID, nil); err != nil || !gone.Deleted {
 		t.Errorf("customer = %+v, %v", gone, err)
 	}
-	s.refuse(t, http.StatusNotFound, "resource_missing", "customers/"+session.Customer.ID+"/delete")
+	s.wantRefused(t, http.StatusNotFound, "resource_missing", "customers/"+session.Customer.ID+"/delete")
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stripe/stripe-go/v79"
 )
 
-func TestRefundsMoveOn(t *testing.T) {
+func TestRefundsChangeState(t *testing.T) {
 	t.Parallel()
 	acacia := func(state string) string { return "charge.refund.updated(" + state + ") refund.updated(" + state + ")" }
 	for _, way := range []struct {
@@ -26,21 +26,21 @@ func TestRefundsMoveOn(t *testing.T) {
 			s := start(t)
 			for set, want := range map[string]string{"acacia": way.acacia, "legacy": way.legacy} {
 				for _, sums := range []string{"leaves", "stays"} {
-					s.play(t, "settings", "refund_events", set, "failed_refunds", sums, "new_refunds", way.begins)
+					s.run(t, "settings", "refund_events", set, "failed_refunds", sums, "new_refunds", way.begins)
 					payment := s.buy(t)
 					refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(1500)})
 					if err != nil || string(refund.Status) != way.begins {
 						t.Fatalf("refund = %+v, %v, want it %s", refund, err, way.begins)
 					}
 					s.wantRefunded(t, payment, 1500)
-					seen := len(s.told(t))
+					seen := len(s.emitted(t))
 					pairs := []string{}
 					if way.step == "fail" {
 						pairs = []string{"failure_reason", "lost_or_stolen_card"}
 					}
-					s.play(t, "refunds/"+refund.ID+"/"+way.step, pairs...)
-					if got := s.since(t, seen); got != want {
-						t.Errorf("%s: told of %s, want %s", set, got, want)
+					s.run(t, "refunds/"+refund.ID+"/"+way.step, pairs...)
+					if got := s.emittedSince(t, seen); got != want {
+						t.Errorf("%s: emitted %s, want %s", set, got, want)
 					}
 					if refund, err = s.api.Refunds.Get(refund.ID, nil); err != nil || string(refund.Status) != way.ends || string(refund.FailureReason) != way.left {
 						t.Errorf("refund = %s %q, %v", refund.Status, refund.FailureReason, err)
@@ -52,7 +52,7 @@ func TestRefundsMoveOn(t *testing.T) {
 					s.wantRefunded(t, payment, sum)
 					for _, again := range []string{"fail", "cancel", "succeed"} {
 						if again != "fail" || way.ends != "succeeded" {
-							s.refuse(t, http.StatusConflict, "refund_state", "refunds/"+refund.ID+"/"+again)
+							s.wantRefused(t, http.StatusConflict, "refund_state", "refunds/"+refund.ID+"/"+again)
 						}
 					}
 				}
@@ -61,7 +61,7 @@ func TestRefundsMoveOn(t *testing.T) {
 	}
 }
 
-func (s *stand) wantRefunded(t *testing.T, payment *stripe.PaymentIntent, want int64) {
+func (s *fixture) wantRefunded(t *testing.T, payment *stripe.PaymentIntent, want int64) {
 	t.Helper()
 	charge, err := s.api.Charges.Get(payment.LatestCharge.ID, nil)
 	if err != nil || charge.AmountRefunded != want || charge.Refunded != (want >= charge.Amount) {
@@ -69,18 +69,18 @@ func (s *stand) wantRefunded(t *testing.T, payment *stripe.PaymentIntent, want i
 	}
 }
 
-func TestFailedRefundsCanBeGivenAgain(t *testing.T) {
+func TestFailedRefundCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for sums, want := range map[string]int64{"leaves": 4000, "stays": 8000} {
-		s.play(t, "settings", "failed_refunds", sums)
+		s.run(t, "settings", "failed_refunds", sums)
 		payment := s.buy(t)
-		first := s.play(t, "payments/"+payment.ID+"/refund")
-		s.refuse(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
-		s.play(t, "refunds/"+first["id"].(string)+"/fail")
-		s.play(t, "payments/"+payment.ID+"/refund")
+		first := s.run(t, "payments/"+payment.ID+"/refund")
+		s.wantRefused(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
+		s.run(t, "refunds/"+first["id"].(string)+"/fail")
+		s.run(t, "payments/"+payment.ID+"/refund")
 		s.wantRefunded(t, payment, want)
-		s.refuse(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
+		s.wantRefused(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
 	}
 }
 
@@ -89,25 +89,25 @@ func TestRefundByControl(t *testing.T) {
 	s := start(t)
 	payment := s.buy(t)
 	path := "payments/" + payment.ID + "/refund"
-	seen := len(s.told(t))
-	made := s.play(t, path, "typed", "12,50", "status", "pending", "seen", "0", "metadata[actor]", "1")
+	seen := len(s.emitted(t))
+	made := s.run(t, path, "typed", "12,50", "status", "pending", "seen", "0", "metadata[actor]", "1")
 	if made["amount"] != 1250.0 || made["status"] != "pending" || made["reason"] != "requested_by_customer" || made["metadata"].(map[string]any)["actor"] != "1" {
 		t.Errorf("refund = %v", made)
 	}
-	s.refuse(t, http.StatusConflict, "changed", path, "typed", "12,50", "seen", "0")
-	s.refuse(t, http.StatusBadRequest, "", path, "amount", strconv.Itoa(4000-1250+1))
-	s.refuse(t, http.StatusBadRequest, "", path, "typed", "1,005")
-	s.play(t, "refunds/"+made["id"].(string)+"/metadata", "metadata[note]", "by mail")
-	if got, want := s.since(t, seen), "charge.refunded(succeeded) refund.created(pending) charge.refund.updated(pending) refund.updated(pending)"; got != want {
-		t.Errorf("told of %s, want %s", got, want)
+	s.wantRefused(t, http.StatusConflict, "changed", path, "typed", "12,50", "seen", "0")
+	s.wantRefused(t, http.StatusBadRequest, "", path, "amount", strconv.Itoa(4000-1250+1))
+	s.wantRefused(t, http.StatusBadRequest, "", path, "typed", "1,005")
+	s.run(t, "refunds/"+made["id"].(string)+"/metadata", "metadata[note]", "by mail")
+	if got, want := s.emittedSince(t, seen), "charge.refunded(succeeded) refund.created(pending) charge.refund.updated(pending) refund.updated(pending)"; got != want {
+		t.Errorf("emitted %s, want %s", got, want)
 	}
 }
 
-func TestRefundIsCalledOffByTheAPI(t *testing.T) {
+func TestRefundIsCanceledThroughTheAPI(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	payment := s.buy(t)
-	s.play(t, "settings", "new_refunds", "pending")
+	s.run(t, "settings", "new_refunds", "pending")
 	refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID)})
 	if err != nil {
 		t.Fatalf("refund: %v", err)

@@ -10,18 +10,18 @@ import (
 	"github.com/stripe/stripe-go/v79/webhook"
 )
 
-func TestEventsGoToEveryEndpointThatListens(t *testing.T) {
+func TestEventsReachEveryListeningEndpoint(t *testing.T) {
 	t.Parallel()
-	s := startModed(t)
-	other := newWitness(t)
+	s := startRecorded(t)
+	other := newRecorder(t)
 	made, err := s.api.WebhookEndpoints.New(&stripe.WebhookEndpointParams{
 		URL: stripe.String(other.URL), EnabledEvents: stripe.StringSlice([]string{"*"}), APIVersion: stripe.String("2022-11-15"),
 	})
 	if err != nil {
 		t.Fatalf("make endpoint: %v", err)
 	}
-	id := s.cause(t, 1)[0]
-	if one := s.witness.next(t); one.event.ID != id || one.err != nil || one.event.APIVersion != "2024-06-20" {
+	id := s.emitEvents(t, 1)[0]
+	if one := s.recorder.next(t); one.event.ID != id || one.err != nil || one.event.APIVersion != "2024-06-20" {
 		t.Errorf("own endpoint: %s, %v", one.event.ID, one.err)
 	}
 	theirs := other.next(t)
@@ -32,9 +32,9 @@ func TestEventsGoToEveryEndpointThatListens(t *testing.T) {
 	if err != nil || event.ID != id || event.APIVersion != "2022-11-15" {
 		t.Errorf("the other endpoint: %s %s, %v", event.ID, event.APIVersion, err)
 	}
-	left := s.settled(t, id)
+	left := s.waitDelivered(t, id)
 	for end := time.Now().Add(patience); left[0].PendingWebhooks != 1 && time.Now().Before(end); {
-		left = s.settled(t, id) // an answer is noted a moment after it came
+		left = s.waitDelivered(t, id) // an answer is noted a moment after it came
 	}
 	if left[0].PendingWebhooks != 1 || left[0].APIVersion != "2024-06-20" {
 		t.Errorf("%d pending webhooks, want that of the one that refuses", left[0].PendingWebhooks)
@@ -42,27 +42,27 @@ func TestEventsGoToEveryEndpointThatListens(t *testing.T) {
 	if _, err := s.api.WebhookEndpoints.Update(made.ID, &stripe.WebhookEndpointParams{Disabled: stripe.Bool(true)}); err != nil {
 		t.Fatalf("disable: %v", err)
 	}
-	second := s.cause(t, 1)[0]
-	if one := s.witness.next(t); one.event.ID != second || one.event.PendingWebhooks != 1 {
+	second := s.emitEvents(t, 1)[0]
+	if one := s.recorder.next(t); one.event.ID != second || one.event.PendingWebhooks != 1 {
 		t.Errorf("own endpoint: %s, %d pending", one.event.ID, one.event.PendingWebhooks)
 	}
-	s.settled(t, id)
+	s.waitDelivered(t, id)
 	if _, err := s.api.WebhookEndpoints.Del(made.ID, nil); err != nil {
 		t.Fatalf("delete: %v", err)
 	}
-	s.settled(t)
+	s.waitDelivered(t)
 }
 
-func TestEventThatNobodyListensToIsSettled(t *testing.T) {
+func TestEventWithoutListenersCountsAsDelivered(t *testing.T) {
 	t.Parallel()
-	s := startModed(t)
+	s := startRecorded(t)
 	s.set(t, "/control/delivery", "mode=dropped&events=1")
 	own := s.endpoints(t)[0]
 	if _, err := s.api.WebhookEndpoints.Update(own.ID, &stripe.WebhookEndpointParams{EnabledEvents: stripe.StringSlice([]string{"charge.refunded"})}); err != nil {
 		t.Fatalf("listen to another: %v", err)
 	}
-	id := s.cause(t, 1)[0]
-	s.settled(t)
+	id := s.emitEvents(t, 1)[0]
+	s.waitDelivered(t)
 	if state := s.state(t); state["mode"] != "dropped" || state["remaining"] != 1.0 {
 		t.Errorf("state = %v: an event that goes nowhere was counted", state)
 	}
@@ -70,14 +70,14 @@ func TestEventThatNobodyListensToIsSettled(t *testing.T) {
 		t.Errorf("send to nobody = %d %v", status, answer)
 	}
 	s.set(t, "/control/events/"+id+"/redeliver", "endpoint="+own.ID)
-	if one := s.witness.next(t); one.event.ID != id {
-		t.Errorf("arrived %s", one.event.ID)
+	if one := s.recorder.next(t); one.event.ID != id {
+		t.Errorf("received %s", one.event.ID)
 	}
 }
 
-func TestDeliveryPageShowsAndSets(t *testing.T) {
+func TestDeliveryPageShowsAndChangesThePlan(t *testing.T) {
 	t.Parallel()
-	s := startModed(t)
+	s := startRecorded(t)
 	shown := s.get(t, "/dashboard/delivery")
 	if shown.StatusCode != http.StatusOK || shown.text("#now") != "Each event arrives once, rightly signed." || shown.doc.Find("script, [style], style").Length() != 0 {
 		t.Errorf("page = %d %q", shown.StatusCode, shown.text("#now"))
@@ -92,7 +92,7 @@ func TestDeliveryPageShowsAndSets(t *testing.T) {
 	if set := s.post(t, "/control/delivery", form); set.StatusCode != http.StatusSeeOther || set.Header.Get("Location") != "/dashboard/delivery?done=plan" {
 		t.Errorf("set = %d to %s", set.StatusCode, set.Header.Get("Location"))
 	}
-	s.cause(t, 1)
+	s.emitEvents(t, 1)
 	german := s.do(t, http.MethodGet, "/dashboard/delivery?done=plan", nil, map[string]string{"Accept-Language": "de"})
 	if got := german.text("#now"); got != "Ereignisse werden bis zur Freigabe zurückgehalten und dann in zufälliger Reihenfolge gesendet. Noch für so viele Ereignisse: 1. Nur: customer.deleted." {
 		t.Errorf("mode = %q", got)
@@ -103,8 +103,8 @@ func TestDeliveryPageShowsAndSets(t *testing.T) {
 	if released := s.post(t, german.doc.Find("#release-form").AttrOr("action", ""), nil); released.StatusCode != http.StatusSeeOther {
 		t.Errorf("release = %d", released.StatusCode)
 	}
-	id := s.witness.next(t).event.ID
-	s.settled(t)
+	id := s.recorder.next(t).event.ID
+	s.waitDelivered(t)
 	after := s.get(t, "/dashboard/delivery")
 	if after.texts("#log .status") != "delivered" || after.text("#log .answer") != "200" || after.text("#log .took") == "" || after.text("#log .event") != id {
 		t.Errorf("log = %q", after.texts("#log tbody tr"))
@@ -113,8 +113,8 @@ func TestDeliveryPageShowsAndSets(t *testing.T) {
 	if sent := s.post(t, after.doc.Find("form.again").AttrOr("action", ""), again); sent.StatusCode != http.StatusSeeOther {
 		t.Errorf("send again = %d", sent.StatusCode)
 	}
-	if one := s.witness.next(t); one.event.ID != id {
-		t.Errorf("arrived %s, want %s again", one.event.ID, id)
+	if one := s.recorder.next(t); one.event.ID != id {
+		t.Errorf("received %s, want %s again", one.event.ID, id)
 	}
 	form.Set("events", "some")
 	refused := s.post(t, "/control/delivery", form)

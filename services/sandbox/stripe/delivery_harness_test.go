@@ -17,37 +17,37 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// arrival is one delivery as it came, and what Stripe's library makes of it with the endpoint's secret.
-type arrival struct {
+// received is one request, and the result of Stripe's library with the endpoint's secret.
+type received struct {
 	body   []byte
 	header string
 	event  stripe.Event
 	err    error
 }
 
-// witness is a webhook that refuses what Stripe's library refuses, and shows everything.
-type witness struct {
+// recorder is a webhook that records every request and refuses those that Stripe's library refuses.
+type recorder struct {
 	*httptest.Server
-	arrivals chan arrival
-	gate     atomic.Pointer[chan struct{}] // what an answer waits for, if anything
+	requests chan received
+	gate     atomic.Pointer[chan struct{}] // delays the answers until it is closed
 }
 
-func newWitness(t *testing.T) *witness {
+func newRecorder(t *testing.T) *recorder {
 	t.Helper()
-	w := &witness{arrivals: make(chan arrival, 1000)}
+	w := &recorder{requests: make(chan received, 1000)}
 	w.Server = httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)
 		if err != nil {
 			t.Errorf("read webhook: %v", err)
 		}
-		one := arrival{body: body, header: q.Header.Get("Stripe-Signature")}
+		one := received{body: body, header: q.Header.Get("Stripe-Signature")}
 		one.event, one.err = webhook.ConstructEvent(body, one.header, hookSecret)
-		w.arrivals <- one
+		w.requests <- one
 		if gate := w.gate.Load(); gate != nil {
 			select {
 			case <-*gate:
 			case <-time.After(patience):
-				t.Error("nobody opens the gate")
+				t.Error("the gate stays closed")
 			}
 		}
 		if one.err != nil {
@@ -58,33 +58,33 @@ func newWitness(t *testing.T) *witness {
 	return w
 }
 
-func (w *witness) next(t *testing.T) arrival {
+func (w *recorder) next(t *testing.T) received {
 	t.Helper()
 	select {
-	case one := <-w.arrivals:
+	case one := <-w.requests:
 		return one
 	case <-time.After(patience):
-		t.Fatal("nothing arrives")
-		return arrival{}
+		t.Fatal("no delivery arrives")
+		return received{}
 	}
 }
 
-// moded is a stand-in whose webhook is a witness.
-type moded struct {
-	*stand
-	witness *witness
+// recordedFixture is a stand-in whose webhook is a recorder.
+type recordedFixture struct {
+	*fixture
+	recorder *recorder
 }
 
-func startModed(t *testing.T) moded {
+func startRecorded(t *testing.T) recordedFixture {
 	t.Helper()
-	w := newWitness(t)
+	w := newRecorder(t)
 	o := options(dbtest.Empty(t), w.URL)
-	o.WebhookEvents = []string{"checkout.session.completed", "checkout.session.expired", "charge.refunded", "refund.created", "customer.deleted"} // not what preparing a sale tells
-	return moded{startWith(t, o, nil), w}
+	o.WebhookEvents = []string{"checkout.session.completed", "checkout.session.expired", "charge.refunded", "refund.created", "customer.deleted"} // and none of those that preparing a sale emits
+	return recordedFixture{startWith(t, o, nil), w}
 }
 
-// control calls a control and decodes what it answers.
-func (s *stand) control(t *testing.T, method, path, form string) (int, map[string]any) {
+// control calls a control and decodes its answer.
+func (s *fixture) control(t *testing.T, method, path, form string) (int, map[string]any) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, s.URL()+path, strings.NewReader(form))
 	if err != nil {
@@ -104,8 +104,8 @@ func (s *stand) control(t *testing.T, method, path, form string) (int, map[strin
 	return response.StatusCode, answer
 }
 
-// set sends a form that must be taken.
-func (s *stand) set(t *testing.T, path, form string) map[string]any {
+// set sends a form that must be accepted.
+func (s *fixture) set(t *testing.T, path, form string) map[string]any {
 	t.Helper()
 	status, answer := s.control(t, http.MethodPost, path, form)
 	if status != http.StatusOK {
@@ -114,8 +114,8 @@ func (s *stand) set(t *testing.T, path, form string) map[string]any {
 	return answer
 }
 
-// state is how events are delivered.
-func (s *stand) state(t *testing.T) map[string]any {
+// state returns the state of the delivery.
+func (s *fixture) state(t *testing.T) map[string]any {
 	t.Helper()
 	status, answer := s.control(t, http.MethodGet, "/control/delivery", "")
 	if status != http.StatusOK {
@@ -124,8 +124,8 @@ func (s *stand) state(t *testing.T) map[string]any {
 	return answer
 }
 
-// cause makes n events customer.deleted, and returns their identifiers in their order.
-func (s *stand) cause(t *testing.T, n int) []string {
+// emitEvents emits n events customer.deleted and returns their identifiers in order.
+func (s *fixture) emitEvents(t *testing.T, n int) []string {
 	t.Helper()
 	for range n {
 		customer, err := s.api.Customers.New(&stripe.CustomerParams{})
@@ -143,8 +143,8 @@ func (s *stand) cause(t *testing.T, n int) []string {
 	return ids
 }
 
-// events are all of them, newest first; delivered asks for those that are, or are not.
-func (s *stand) events(t *testing.T, delivered *bool) []*stripe.Event {
+// events returns all events, newest first, or only those that are delivered or not.
+func (s *fixture) events(t *testing.T, delivered *bool) []*stripe.Event {
 	t.Helper()
 	var all []*stripe.Event
 	list := s.api.Events.List(&stripe.EventListParams{DeliverySuccess: delivered})
@@ -157,8 +157,8 @@ func (s *stand) events(t *testing.T, delivered *bool) []*stripe.Event {
 	return all
 }
 
-// settled waits until these events alone are undelivered, and returns them.
-func (s *stand) settled(t *testing.T, but ...string) []*stripe.Event {
+// waitDelivered waits until all events but these are delivered, and returns these.
+func (s *fixture) waitDelivered(t *testing.T, but ...string) []*stripe.Event {
 	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); {
 		left := s.events(t, stripe.Bool(false))
@@ -170,11 +170,11 @@ func (s *stand) settled(t *testing.T, but ...string) []*stripe.Event {
 	return nil
 }
 
-// nothingMore checks that an ordinary event is the next to arrive.
-func (s moded) nothingMore(t *testing.T) {
+// wantNothingMore checks that a new event is the next one to arrive.
+func (s recordedFixture) wantNothingMore(t *testing.T) {
 	t.Helper()
-	id := s.cause(t, 1)[0]
-	if one := s.witness.next(t); one.event.ID != id || one.err != nil {
+	id := s.emitEvents(t, 1)[0]
+	if one := s.recorder.next(t); one.event.ID != id || one.err != nil {
 		t.Errorf("then %s arrives (%v), want %s", one.body, one.err, id)
 	}
 }
