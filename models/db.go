@@ -82,7 +82,7 @@ var directPins = map[string]string{"bytea_output": "hex", "intervalstyle": "post
 
 // connConfig reads a database address. Poolers in transaction mode (PgBouncer, Neon, Supabase) refuse named statements
 // and most startup parameters, so those addresses get neither: each connection keeps the types of a statement and sends
-// it anew every time.
+// it anew every time. A time limit that the address names (lock_timeout=60s) takes the place of ours.
 func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 	address, pooled, err := cleanURL(address)
 	if err != nil {
@@ -97,21 +97,25 @@ func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 	}
 	cfg.ConnectTimeout = connectTimeout
 	maps.Copy(cfg.RuntimeParams, pins)
+	limits := map[string]time.Duration{
+		"lock_timeout": lockTimeout, "statement_timeout": statementTimeout, "idle_in_transaction_session_timeout": idleInTxTimeout,
+	}
 	if pooled {
 		cfg.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		maps.DeleteFunc(cfg.RuntimeParams, func(name, _ string) bool { return limits[name] > 0 })
 		return cfg, true, nil
 	}
 	maps.Copy(cfg.RuntimeParams, directPins)
-	for name, limit := range map[string]time.Duration{
-		"lock_timeout": lockTimeout, "statement_timeout": statementTimeout, "idle_in_transaction_session_timeout": idleInTxTimeout,
-	} {
-		cfg.RuntimeParams[name] = strconv.FormatInt(limit.Milliseconds(), 10)
+	for name, limit := range limits {
+		if cfg.RuntimeParams[name] == "" {
+			cfg.RuntimeParams[name] = strconv.FormatInt(limit.Milliseconds(), 10)
+		}
 	}
 	return cfg, false, nil
 }
 
 // foreignParams are what hosts and other drivers write into addresses and PostgreSQL does not know.
-var foreignParams = []string{"pgbouncer", "connection_limit", "pool_timeout", "statement_cache_size", "schema", "statement_timeout",
+var foreignParams = []string{"pgbouncer", "connection_limit", "pool_timeout", "statement_cache_size", "schema",
 	"socket_timeout", "search_path", "prepare_threshold", "prepared_statements", "supa"}
 
 // cleanURL takes foreign parameters out of an address, asks for verified TLS off this machine, and says whether a pooler

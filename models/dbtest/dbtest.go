@@ -47,7 +47,7 @@ func Main(m *testing.M, after ...func()) {
 func New(t testing.TB) *gorm.DB {
 	t.Helper()
 	address := URL(t)
-	db, err := models.Open(address, slog.New(slog.DiscardHandler))
+	db, err := models.Open(patient(address), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatalf("open test database: %v", err)
 	}
@@ -65,6 +65,21 @@ func New(t testing.TB) *gorm.DB {
 		}
 	})
 	return db
+}
+
+// patient gives an address time limits that only a test that hangs reaches, however slow the machine is. Those of the
+// product fail a request after seconds, so twenty goroutines that wait for one row would pass on a fast machine alone.
+func patient(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address // Open reports it
+	}
+	query, limit := u.Query(), fmt.Sprintf("%dms", Patience.Milliseconds())
+	for _, name := range []string{"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"} {
+		query.Set(name, limit)
+	}
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 // URL returns the address of a migrated database of the test's own, with nothing connected.
