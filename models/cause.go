@@ -33,6 +33,11 @@ const (
 	CauseRefundOfNothing  Cause = "a refund of no payment"
 	CauseReinstated       Cause = "money of a lost dispute came back"
 	CauseDisputeCurrency  Cause = "a dispute in another currency than the payment"
+	CauseRefundCurrency   Cause = "a refund in another currency than the payment"
+	CauseOverpaid         Cause = "more went back than was paid"
+	CauseImpossible       Cause = "an amount that cannot be"
+	CauseContradicts      Cause = "it contradicts what was told of the same object before"
+	CauseSessionMoney     Cause = "a paid session that does not say how it was paid"
 	CausePaidTwice        Cause = "a second payment of a purchase that is paid"
 	CauseDecidedForeign   Cause = "a person said that it is not ours"
 	CauseCustomerForeign  Cause = "a customer of another product"
@@ -46,7 +51,8 @@ func Causes() []Cause {
 		CauseSessionOther, CauseSessionNobody, CauseSessionMode, CauseSessionUnpaid, CauseSessionForeign, CauseSessionMixed,
 		CauseSessionCredits, CausePaymentForeign, CauseAmount, CausePaymentStatus,
 		CauseRefundStatus, CauseDisputeStatus, CauseBookedFailed, CauseDeleted, CauseRefundOfNothing, CauseReinstated, CauseCustomerForeign,
-		CausePriceForeign, CauseLedger, CauseDisputeCurrency, CausePaidTwice, CauseDecidedForeign}
+		CausePriceForeign, CauseLedger, CauseDisputeCurrency, CausePaidTwice, CauseDecidedForeign,
+		CauseRefundCurrency, CauseOverpaid, CauseImpossible, CauseContradicts, CauseSessionMoney}
 }
 
 // Key is where its words are among a language's texts.

@@ -31,6 +31,7 @@ var waysOut = map[Cause][]WayOut{
 	CauseSessionCredits:   aboutPayment,
 	CauseAmount:           aboutPayment,
 	CausePaidTwice:        aboutPayment,
+	CauseSessionMoney:     aboutPayment,
 	CauseWaits:            aboutEvent,
 	CauseMode:             aboutEvent,
 	CauseEventUnreadable:  aboutEvent,
@@ -40,11 +41,15 @@ var waysOut = map[Cause][]WayOut{
 	CausePaymentStatus:    aboutEvent,
 	CauseRefundStatus:     aboutEvent,
 	CauseDisputeStatus:    aboutEvent,
+	CauseImpossible:       aboutEvent,
+	CauseContradicts:      aboutEvent,
 	CauseDisputeCurrency:  aboutDispute,
 	CauseReinstated:       aboutDispute,
 	CauseBookedFailed:     {WayRefund, WayClose},
 	CauseDeleted:          {WayRefund, WayClose},
 	CauseLedger:           {WayClose},
+	CauseRefundCurrency:   {WayClose}, // the payment is ours
+	CauseOverpaid:         {WayClose},
 
 	CauseSessionMode:     nobodyWaits,
 	CauseSessionUnpaid:   nobodyWaits,

@@ -37,7 +37,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	db := dbtest.New(t)
-	address, _ := stripeRefunds(t)
+	address, _ := stripeRefunds(t, "usd")
 	d := &desk{t: t, boss: dbtest.User(t, db, "admin@example.com"), user: dbtest.User(t, db, "ada@example.com"), order: uuid.Must(uuid.NewV7()), clock: models.Now()}
 	now, quiet := func() time.Time { return d.clock }, slog.New(slog.DiscardHandler)
 	buy := &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789", address), Now: now, Log: quiet}

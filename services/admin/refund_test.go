@@ -23,7 +23,7 @@ import (
 )
 
 // stripeRefunds makes one refund for each idempotency key, and counts the keys.
-func stripeRefunds(t *testing.T) (address string, keys *atomic.Int64) {
+func stripeRefunds(t *testing.T, currency string) (address string, keys *atomic.Int64) {
 	t.Helper()
 	keys = &atomic.Int64{}
 	seen := make(chan map[string]string, 1)
@@ -35,8 +35,8 @@ func stripeRefunds(t *testing.T) (address string, keys *atomic.Int64) {
 		if known[key] == "" {
 			known[key] = fmt.Sprintf("re_%d", keys.Add(1))
 		}
-		fmt.Fprintf(w, `{"id":%q,"object":"refund","amount":%s,"currency":"eur","status":"succeeded","payment_intent":%q,"charge":"ch_1"}`, //nolint:gosec // JSON to a test
-			known[key], r.FormValue("amount"), r.FormValue("payment_intent"))
+		fmt.Fprintf(w, `{"id":%q,"object":"refund","amount":%s,"currency":%q,"status":"succeeded","payment_intent":%q,"charge":"ch_1"}`, //nolint:gosec // JSON to a test
+			known[key], r.FormValue("amount"), currency, r.FormValue("payment_intent"))
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, keys
@@ -46,7 +46,7 @@ func TestRefund(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	boss, ada := dbtest.User(t, db, "admin@example.com"), dbtest.User(t, db, "ada@example.com")
-	address, keys := stripeRefunds(t)
+	address, keys := stripeRefunds(t, "eur")
 	quiet := slog.New(slog.DiscardHandler)
 	buy := &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789", address), Now: models.Now, Log: quiet}
 	s := &admin.Service{DB: db, Purchase: buy, Log: quiet}

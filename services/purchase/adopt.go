@@ -39,6 +39,9 @@ func (s *Service) adopt(tx *gorm.DB, c Checkout, told Told) (*models.Purchase, e
 		return nil, &AskError{SessionID: c.ID}
 	}
 	credits, review := told.Sold.worth(tx, c)
+	if c.Unclear && (review == nil || errors.As(review, new(ReviewError))) {
+		review = ReviewError(models.CauseSessionMoney)
+	}
 	if review != nil && (credits == 0 || !errors.As(review, new(ReviewError))) {
 		return nil, review
 	}

@@ -104,6 +104,10 @@ func (s *Service) answer(ctx context.Context, ask AskError, told *Told) error {
 // Locks: the payment, the purchase, then its user. Idempotent: by session.
 // Errors: ErrNotOurs, ErrForeign among it; ReviewError; AskError.
 func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID string) ([]models.CreditTransaction, error) {
+	c, err := c.checked(tx)
+	if err != nil {
+		return nil, err
+	}
 	p, err := recordCheckout(tx, c, s.Now())
 	if errors.Is(err, ErrNotOurs) && c.PaymentStatus != "unpaid" {
 		p, err = s.adopt(tx, c, told)
@@ -111,7 +115,7 @@ func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID strin
 	if err == nil && p.Status == models.PurchaseReview { // by another event of the session, a moment ago
 		err = ReviewError(p.Cause)
 	}
-	if contradiction := ReviewError(""); errors.As(err, &contradiction) {
+	if contradiction := ReviewError(""); errors.As(err, &contradiction) && contradiction != errContradicts {
 		return nil, s.keepForReview(tx, c, p, told, contradiction)
 	}
 	if err != nil {
@@ -127,12 +131,35 @@ func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID strin
 // BookCharge books how much of a charge has been refunded in all.
 //
 // Locks: the payment, the purchase, then its user. Idempotent: by charge and sum.
-// Errors: ErrNotOurs, ErrForeign among it; AskError.
+// Errors: ErrNotOurs, ErrForeign among it; ReviewError; AskError.
 func (s *Service) BookCharge(tx *gorm.DB, c Charge, told Told, eventID string) ([]models.CreditTransaction, error) {
-	if err := errors.Join(lockPayment(tx, c.PaymentRef), recordCharge(tx, c)); err != nil {
+	known, err := chargesPayment(tx, c.ID)
+	if err != nil {
 		return nil, err
 	}
-	return settlePayment(tx, c.PaymentRef, told, eventID, s.Now().Add(rereadGrace))
+	if c.PaymentRef == c.ID && known != "" { // this time Stripe leaves its payment out
+		c.PaymentRef = known
+	}
+	return bookBack(tx, c.PaymentRef, c.AmountRefunded, c.Currency, func() error { return recordCharge(tx, c) }, told, eventID, s.Now().Add(rereadGrace))
+}
+
+// bookBack records money that went back of a payment, and settles it. ask is as in bookRefund.
+func bookBack(tx *gorm.DB, paymentRef string, cents int64, currency string, record func() error, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
+	if err := lockPayment(tx, paymentRef); err != nil {
+		return nil, err
+	}
+	doubt := fits(tx, paymentRef, cents, currency)
+	if doubt != nil && !errors.Is(doubt, errOverpaid) {
+		return nil, doubt
+	}
+	if err := record(); err != nil {
+		return nil, err
+	}
+	rows, err := settlePayment(tx, paymentRef, told, eventID, ask)
+	if err != nil {
+		return nil, err
+	}
+	return rows, doubt
 }
 
 // BookRefund books one refund as it stands.
@@ -151,27 +178,34 @@ func (s *Service) bookRefund(tx *gorm.DB, r Refund, told Told, eventID string, a
 		return nil, err
 	}
 	r.PaymentRef = ref
-	if err := errors.Join(lockPayment(tx, ref), recordRefund(tx, r)); err != nil {
-		return nil, err
+	return bookBack(tx, ref, r.Amount, r.Currency, func() error { return recordRefund(tx, r) }, told, eventID, ask)
+}
+
+// chargesPayment is the payment that a charge is known to belong to, or "".
+func chargesPayment(tx *gorm.DB, chargeID string) (ref string, err error) {
+	if chargeID == "" {
+		return "", nil
 	}
-	return settlePayment(tx, ref, told, eventID, ask)
+	if err := tx.Raw(`SELECT payment_ref FROM stripe_charges WHERE charge_id = ?`, chargeID).Scan(&ref).Error; err != nil {
+		return "", fmt.Errorf("payment of charge %s: %w", chargeID, err)
+	}
+	return ref, nil
 }
 
 // paymentOf is the payment that a refund or a dispute is about. Stripe may leave it out of either; the charge is always
 // there, and leads to it.
-// Errors: ErrNotOurs when there is neither; AskError.
+// Errors: ErrNotOurs when there is neither; ReviewError when the charge is another payment's; AskError.
 func paymentOf(tx *gorm.DB, paymentRef, chargeID string, told Told) (string, error) {
-	if paymentRef != "" {
-		return paymentRef, nil
-	}
-	if chargeID == "" {
-		return "", ErrNotOurs
-	}
-	var ref string
-	if err := tx.Raw(`SELECT payment_ref FROM stripe_charges WHERE charge_id = ?`, chargeID).Scan(&ref).Error; err != nil {
-		return "", fmt.Errorf("payment of charge %s: %w", chargeID, err)
-	}
+	ref, err := chargesPayment(tx, chargeID)
 	switch {
+	case err != nil:
+		return "", err
+	case paymentRef != "" && ref != "" && ref != paymentRef:
+		return "", errContradicts
+	case paymentRef != "":
+		return paymentRef, nil
+	case chargeID == "":
+		return "", ErrNotOurs
 	case ref != "":
 		return ref, nil
 	case told.Charge: // Stripe does not know it either

@@ -38,8 +38,9 @@ func (s *Service) BookDispute(tx *gorm.DB, d Dispute, told Told, eventID string)
 // recordDispute keeps a dispute, unless what is kept is newer. Seconds decide between two events. They cannot between
 // events of one second, nor between an event and an answer of Stripe's, which has no second: then Stripe is asked.
 //
-// Locks: none; the payment is locked. Errors: ReviewError for a status that we do not know; AskError.
+// Locks: none; the payment is locked. Errors: ReviewError for a status that we do not know, and for what cannot be; AskError.
 func recordDispute(tx *gorm.DB, d Dispute, told *ToldDispute) error {
+	d.Amount = min(d.Amount, maxCents)
 	var known models.StripeDispute
 	err := tx.Where("dispute_id = ?", d.ID).Take(&known).Error
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
@@ -47,6 +48,8 @@ func recordDispute(tx *gorm.DB, d Dispute, told *ToldDispute) error {
 	}
 	isNew := err != nil
 	switch {
+	case !isNew && known.PaymentRef != d.PaymentRef:
+		return errContradicts
 	case isNew || sameDispute(known, d):
 	case d.ToldAt != 0 && d.ToldAt < known.ToldAt:
 		return nil
@@ -54,8 +57,11 @@ func recordDispute(tx *gorm.DB, d Dispute, told *ToldDispute) error {
 	case told == nil || told.Revision != known.Revision:
 		return &AskError{DisputeID: d.ID, Revision: known.Revision}
 	case told.Dispute != nil: // else Stripe does not know it, and what was told last stands
-		d.Status, d.Amount, d.Currency = told.Dispute.Status, told.Dispute.Amount, told.Dispute.Currency
+		d.Status, d.Amount, d.Currency = told.Dispute.Status, min(told.Dispute.Amount, maxCents), told.Dispute.Currency
 		d.Withdrawn, d.WithdrawnCurrency, d.ToldAt = told.Dispute.Withdrawn, told.Dispute.WithdrawnCurrency, 0
+	}
+	if d.Amount <= 0 {
+		return errImpossible
 	}
 	if !slices.Contains(models.DisputeStatuses(), d.Status) {
 		return ReviewError(models.CauseDisputeStatus.Of(d.Status))
@@ -68,12 +74,25 @@ func recordDispute(tx *gorm.DB, d Dispute, told *ToldDispute) error {
 			share = CASE WHEN (old.amount, old.currency) = (excluded.amount, excluded.currency) AND (old.status <> 'lost' OR excluded.status = 'lost')
 				THEN old.share END,
 			revision = old.revision + 1, updated_at = now()
-		WHERE (old.status, old.amount, old.currency, old.withdrawn, old.withdrawn_currency) <>
-			(excluded.status, excluded.amount, excluded.currency, excluded.withdrawn, excluded.withdrawn_currency) OR old.told_at <> 0 AND old.told_at < excluded.told_at`,
+		WHERE old.payment_ref = excluded.payment_ref AND ((old.status, old.amount, old.currency, old.withdrawn, old.withdrawn_currency) <>
+			(excluded.status, excluded.amount, excluded.currency, excluded.withdrawn, excluded.withdrawn_currency) OR old.told_at <> 0 AND old.told_at < excluded.told_at)`,
 		map[string]any{"id": d.ID, "charge": d.ChargeID, "payment": d.PaymentRef, "amount": d.Amount, "currency": d.Currency, "status": d.Status,
 			"withdrawn": max(d.Withdrawn, 0), "withdrawn_currency": d.WithdrawnCurrency, "told": d.ToldAt}).Error
 	if err != nil {
 		return fmt.Errorf("record dispute %s: %w", d.ID, err)
+	}
+	return unlessTaken(tx, d)
+}
+
+// unlessTaken reports whether a dispute that was recorded is this payment's: another one's event may have been a moment
+// faster. Errors: errContradicts.
+func unlessTaken(tx *gorm.DB, d Dispute) error {
+	var known string
+	if err := tx.Raw(`SELECT payment_ref FROM stripe_disputes WHERE dispute_id = ?`, d.ID).Scan(&known).Error; err != nil {
+		return fmt.Errorf("payment of dispute %s: %w", d.ID, err)
+	}
+	if known != d.PaymentRef {
+		return errContradicts
 	}
 	return nil
 }
@@ -173,6 +192,9 @@ func disputeOf(d *stripe.Dispute) Dispute {
 
 // Moved counts one movement of the account's balance for the dispute: negative for what the bank took.
 func (d *Dispute) Moved(amount int64, currency string) {
+	if amount < -maxCents || amount > maxCents { // counts as unknown
+		amount = 0
+	}
 	d.Withdrawn, d.WithdrawnCurrency = d.Withdrawn-amount, currency
 	if d.Withdrawn == 0 { // what was taken is back
 		d.WithdrawnCurrency = ""

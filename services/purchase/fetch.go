@@ -2,6 +2,7 @@ package purchase
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/stripe/stripe-go/v79"
@@ -76,7 +77,7 @@ func failed(status stripe.PaymentIntentStatus) bool {
 }
 
 // fetchCharge asks Stripe for a charge and records it, so that the payment which it belongs to is known from now on.
-// An unknown charge records nothing.
+// An unknown charge records nothing, nor does one that cannot be.
 //
 // Errors: fault.Unavailable when Stripe does not answer. Source: https://docs.stripe.com/api/charges/retrieve
 func (s *Service) fetchCharge(ctx context.Context, chargeID string) error {
@@ -93,7 +94,11 @@ func (s *Service) fetchCharge(ctx context.Context, chargeID string) error {
 	if ch.PaymentIntent != nil {
 		c.PaymentRef = ch.PaymentIntent.ID
 	}
-	return recordCharge(s.DB.WithContext(ctx), c)
+	err = recordCharge(s.DB.WithContext(ctx), c)
+	if errors.As(err, new(ReviewError)) {
+		return nil
+	}
+	return err
 }
 
 // refundOf reads a refund that the API answered.

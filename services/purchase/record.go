@@ -31,6 +31,7 @@ type (
 		Subtotal      int64  // before discounts, taxes included
 		Paid          int64  // what the payment took, in the payment's own currency
 		PaidCurrency  string // of Paid: the buyer's, where Stripe converted our price for them
+		Unclear       bool   // paid, and what it says of its payment cannot be; see checked
 		RecoveredFrom string // the expired session of which this one is Stripe's copy; a buyer cannot write it
 	}
 	// Charge is a payment with the sum of its refunds so far.
@@ -104,6 +105,8 @@ func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, e
 		return nil, ReviewError(models.CausePaidTwice)
 	case p.Status == models.PurchaseReview && p.Cause != models.CauseAmount: // only a person can tell
 		return p, ReviewError(p.Cause)
+	case p.Status == models.PurchasePaid && c.paid() && !c.samePayment(p):
+		return nil, errContradicts
 	case p.Status == models.PurchasePaid || p.Status == models.PurchaseReturned || p.Status == models.PurchaseForeign:
 		return p, nil
 	}
@@ -142,9 +145,9 @@ func hear(p *models.Purchase, c Checkout, now time.Time) error {
 	}
 	follow(p, c)
 	p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt = c.PaymentIntent, models.Cents(c.Paid), c.PaidCurrency, &now
-	if c.Currency != p.Currency || c.Subtotal != int64(p.AmountCents) {
-		p.Status, p.Cause = models.PurchaseReview, models.CauseAmount
-		return ReviewError(models.CauseAmount)
+	if cause := c.differs(p); cause != "" {
+		p.Status, p.Cause = models.PurchaseReview, cause
+		return ReviewError(cause)
 	}
 	if credits, ok := catalog.ParseCredits(c.Credits); ok {
 		p.Credits = credits // Stripe's metadata is the customer's word for it; ours is the same unless edited there
@@ -212,12 +215,25 @@ func save(tx *gorm.DB, p *models.Purchase) error {
 }
 
 // recordCharge keeps how much of a charge has been refunded. The figure only grows: an older event says nothing new.
+// Errors: ReviewError for what cannot be.
 func recordCharge(tx *gorm.DB, c Charge) error {
-	err := tx.Exec(`INSERT INTO stripe_charges (charge_id, payment_ref, amount, amount_refunded, currency) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (charge_id) DO UPDATE SET amount_refunded = greatest(stripe_charges.amount_refunded, excluded.amount_refunded), updated_at = now()`,
-		c.ID, c.PaymentRef, c.Amount, c.AmountRefunded, c.Currency).Error
+	if c.Amount <= 0 || c.AmountRefunded < 0 {
+		return errImpossible
+	}
+	err := tx.Exec(`INSERT INTO stripe_charges AS old (charge_id, payment_ref, amount, amount_refunded, currency) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (charge_id) DO UPDATE SET amount_refunded = greatest(old.amount_refunded, excluded.amount_refunded), updated_at = now()
+		WHERE (old.payment_ref, old.currency) = (excluded.payment_ref, excluded.currency)`,
+		c.ID, c.PaymentRef, min(c.Amount, maxCents), min(c.AmountRefunded, maxCents), c.Currency).Error
 	if err != nil {
 		return fmt.Errorf("record charge %s: %w", c.ID, err)
+	}
+	var known Charge
+	err = tx.Raw(`SELECT payment_ref, currency FROM stripe_charges WHERE charge_id = ?`, c.ID).Scan(&known).Error
+	switch {
+	case err != nil:
+		return fmt.Errorf("read charge %s: %w", c.ID, err)
+	case known.PaymentRef != c.PaymentRef || known.Currency != c.Currency:
+		return errContradicts
 	}
 	return nil
 }
@@ -225,7 +241,7 @@ func recordCharge(tx *gorm.DB, c Charge) error {
 // recordRefund keeps a refund. Its status only rises, so that events may come in any order:
 // pending or requires_action, then succeeded, then failed or canceled.
 //
-// Errors: ReviewError for a status that we do not know.
+// Errors: ReviewError for a status that we do not know, and for what cannot be.
 func recordRefund(tx *gorm.DB, r Refund) error {
 	if r.Status == "" { // some payment methods' refunds begin without one
 		r.Status = "pending"
@@ -233,14 +249,27 @@ func recordRefund(tx *gorm.DB, r Refund) error {
 	if !slices.Contains(models.RefundStatuses(), r.Status) {
 		return ReviewError(models.CauseRefundStatus.Of(r.Status))
 	}
+	if r.Amount <= 0 {
+		return errImpossible
+	}
+	r.Amount = min(r.Amount, maxCents)
 	err := tx.Exec(`INSERT INTO stripe_refunds AS old (refund_id, charge_id, payment_ref, amount, currency, status, failure_reason)
 		VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (refund_id) DO UPDATE SET status = excluded.status, failure_reason = excluded.failure_reason, updated_at = now()
 		WHERE array_position(ARRAY['pending', 'requires_action', 'succeeded', 'failed', 'canceled'], excluded.status)
-		    > array_position(ARRAY['pending', 'requires_action', 'succeeded', 'failed', 'canceled'], old.status)`,
+		    > array_position(ARRAY['pending', 'requires_action', 'succeeded', 'failed', 'canceled'], old.status)
+			AND (old.payment_ref, old.amount, old.currency) = (excluded.payment_ref, excluded.amount, excluded.currency)`,
 		r.ID, r.ChargeID, r.PaymentRef, r.Amount, r.Currency, r.Status, r.FailureReason).Error
 	if err != nil {
 		return fmt.Errorf("record refund %s: %w", r.ID, err)
+	}
+	var known Refund
+	err = tx.Raw(`SELECT payment_ref, amount, currency FROM stripe_refunds WHERE refund_id = ?`, r.ID).Scan(&known).Error
+	switch {
+	case err != nil:
+		return fmt.Errorf("read refund %s: %w", r.ID, err)
+	case known.PaymentRef != r.PaymentRef || known.Amount != r.Amount || known.Currency != r.Currency:
+		return errContradicts
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ func (s *Service) readRefunds(ctx context.Context, paymentRef string) (int, erro
 		rows, err := s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
 			return s.bookRefund(tx, r, told, "", time.Time{})
 		})
-		if err != nil && !errors.Is(err, ErrNotOurs) {
+		if err != nil && !errors.Is(err, ErrNotOurs) && !errors.As(err, new(ReviewError)) { // its event hands it to a person
 			return added, err
 		}
 		added += len(rows)

@@ -126,10 +126,11 @@ func moneyBack(tx *gorm.DB, p models.Purchase) (money, error) {
 		return m, nil
 	}
 	takes := fmt.Sprintf(models.DisputeTakes, "@currency")
+	const counted = `currency IN ('', coalesce(nullif(@currency, ''), currency))` // of another currency nobody knows what it comes to
 	err := tx.Raw(`SELECT
-		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status NOT IN ('failed', 'canceled')) AS refunds_good,
-		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status IN ('failed', 'canceled')) AS refunds_bad,
-		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = @payment) AS charge_cumulated,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status NOT IN ('failed', 'canceled') AND `+counted+`) AS refunds_good,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status IN ('failed', 'canceled') AND `+counted+`) AS refunds_bad,
+		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = @payment AND `+counted+`) AS charge_cumulated,
 		coalesce(sum(`+takes+`), 0) AS disputed, count(*) FILTER (WHERE `+takes+` IS NULL) AS unclear
 		FROM stripe_disputes d WHERE d.payment_ref = @payment AND d.status IN ('needs_response', 'under_review', 'lost')`,
 		map[string]any{"payment": p.PaymentIntentID, "currency": p.PaymentCurrency()}).Take(&m).Error

@@ -118,7 +118,7 @@ func TestEveryPaidSessionCanBeDecided(t *testing.T) {
 					p.Status, p.Cause, p.Credits, p.PaidCents, s.statusOf("evt_1"), cause, c.credits)
 			}
 			s.wantBalance(0)
-			s.deliver(refunded("evt_3", 3500))
+			s.deliver(strings.Replace(refunded("evt_3", 3500), `"eur"`, fmt.Sprintf("%q", p.PaidCurrency), 1))
 			s.must(s.BookDecided(context.Background()))
 			s.must(s.DB.Take(&p, "id = ?", p.ID).Error)
 			if p.Status != models.PurchaseReturned || s.statusOf("evt_1") != models.EventDone || s.statusOf("evt_3") != models.EventDone {
