@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -47,7 +48,38 @@ func Main(m *testing.M, after ...func()) {
 func New(t testing.TB) *gorm.DB {
 	t.Helper()
 	address := URL(t)
-	db, err := models.Open(patient(address), slog.New(slog.DiscardHandler))
+	db := open(t, address, Patience)
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatalf("open test database: %v", err)
+	}
+	addresses.Store(pool, address)
+	t.Cleanup(func() { addresses.Delete(pool) })
+	return db
+}
+
+// Impatient returns a second pool on a database that New made. It gives up a lock that another transaction holds.
+func Impatient(t testing.TB, db *gorm.DB) *gorm.DB {
+	t.Helper()
+	return open(t, URLOf(db), 10*time.Millisecond)
+}
+
+// open opens a pool whose connections wait this long for a lock. The product gives up after seconds, so twenty goroutines
+// that wait for one row would pass on a fast machine alone; the limits here are those that only a test that hangs reaches.
+func open(t testing.TB, address string, lockTimeout time.Duration) *gorm.DB {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatalf("address of the test database: %v", err)
+	}
+	query := u.Query()
+	for name, limit := range map[string]time.Duration{
+		"lock_timeout": lockTimeout, "statement_timeout": Patience, "idle_in_transaction_session_timeout": Patience,
+	} {
+		query.Set(name, fmt.Sprintf("%dms", limit.Milliseconds()))
+	}
+	u.RawQuery = query.Encode()
+	db, err := models.Open(u.String(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatalf("open test database: %v", err)
 	}
@@ -57,29 +89,12 @@ func New(t testing.TB) *gorm.DB {
 	}
 	pool.SetMaxOpenConns(maxConnections)
 	pool.SetMaxIdleConns(maxConnections)
-	addresses.Store(pool, address)
 	t.Cleanup(func() {
-		addresses.Delete(pool)
 		if err := models.Close(db); err != nil {
 			t.Errorf("close test database: %v", err)
 		}
 	})
 	return db
-}
-
-// patient gives an address time limits that only a test that hangs reaches, however slow the machine is. Those of the
-// product fail a request after seconds, so twenty goroutines that wait for one row would pass on a fast machine alone.
-func patient(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return address // Open reports it
-	}
-	query, limit := u.Query(), fmt.Sprintf("%dms", Patience.Milliseconds())
-	for _, name := range []string{"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"} {
-		query.Set(name, limit)
-	}
-	u.RawQuery = query.Encode()
-	return u.String()
 }
 
 // URL returns the address of a migrated database of the test's own, with nothing connected.

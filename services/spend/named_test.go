@@ -131,8 +131,9 @@ func TestExpiryBesideALockedUser(t *testing.T) {
 			return err
 		}
 		sweeping.Go(func() {
-			if n, err := s.ExpireDue(ctx); n != 1 || !models.Away(err) {
-				t.Errorf("%d holds expired, %v; want the other user's, and word of the locked one", n, err)
+			impatient := spend.Service{DB: dbtest.Impatient(t, db), Log: s.Log}
+			if n, err := impatient.ExpireDue(ctx); n != 1 || !models.Away(err) {
+				t.Errorf("%d holds expired, %v; want the other user's, and an error for the locked one", n, err)
 			}
 		})
 		sweeping.Wait()
