@@ -98,7 +98,8 @@ func (a arrival) mayJoin(tx *gorm.DB, userID int64, fresh bool) error {
 		Identities int64
 	}
 	err := tx.Raw(`SELECT id, deleted_at IS NOT NULL AS gone, (SELECT count(*) FROM identities WHERE user_id = users.id) AS identities
-		FROM users WHERE id = ? OR (email = ? AND ?) ORDER BY id FOR UPDATE`, userID, a.who.Email, a.who.EmailVerified).Scan(&rows).Error
+		FROM users WHERE id = @user OR (@verified AND id = (`+holderOf+`)) ORDER BY id FOR UPDATE`,
+		map[string]any{"user": userID, "email": a.who.Email, "verified": a.who.EmailVerified}).Scan(&rows).Error
 	if err != nil {
 		return fmt.Errorf("lock user %d: %w", userID, err)
 	}
@@ -111,7 +112,7 @@ func (a arrival) mayJoin(tx *gorm.DB, userID int64, fresh bool) error {
 			continue
 		}
 		if row.Identities > 0 { // one that nobody has signed in to is claimed next
-			return fault.Because(fault.Conflict, fault.AddressTaken) // signing in with this identity would open that account
+			return fault.Because(fault.Conflict, fault.AddressTaken) // as a sign-in with this identity would be
 		}
 	}
 	if !found {

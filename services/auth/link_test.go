@@ -96,6 +96,31 @@ func TestLink(t *testing.T) {
 			t.Errorf("an address that nobody verified kept the identity out: %v", err)
 		}
 	})
+	t.Run("refuses an address that another user's second identity shows", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		owner, user := f.arrive(t, verified("a", ada)), f.arrive(t, profile{Subject: "u"})
+		if _, err := f.tryToLink(t.Context(), owner.ID, verified("w", "work@example.com")); err != nil {
+			t.Fatal(err)
+		}
+		f.refusesToLink(t, user.ID, verified("v", "work@example.com"), fault.AddressTaken)
+		if _, err := f.tryToLink(t.Context(), owner.ID, verified("x", "work@example.com")); err != nil {
+			t.Errorf("the owner's third identity: %v", err)
+		}
+	})
+	t.Run("adds an identity whose address has since become a stranger's at another provider", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		stranger, owner := f.arrive(t, verified("s", "old@example.com")), f.arrive(t, verified("a", ada))
+		f.arrive(t, verified("s", ada)) // the provider's word now
+		if f.emailOf(t, stranger.ID) != "" {
+			t.Error("the address left its owner")
+		}
+		if _, err := f.tryToLink(t.Context(), owner.ID, verified("b", ada)); err != nil {
+			t.Errorf("the owner is kept out: %v", err)
+		}
+		f.refusesToLink(t, stranger.ID, verified("c", ada), fault.AddressTaken)
+	})
 	t.Run("has a limit", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // together runs n sign-ins at once and returns the users they ended at.
@@ -96,4 +99,45 @@ func TestTwentyFirstSignInsAtOnce(t *testing.T) {
 			t.Errorf("%d users, want 10", n)
 		}
 	})
+}
+
+// One address that two issuers verify, twenty times at once: one identity opens an account, and the other issuer's is held
+// until its owner has signed in the old way. Adding it twenty times at once adds it once.
+func TestTwoIssuersOfOneAddressAtOnce(t *testing.T) {
+	t.Parallel()
+	f := withGoogle(t)
+	first := ProviderConfig{Name: "oidc", Issuer: "https://id.example.com"}
+	var mu sync.Mutex
+	var held []*Held
+	opened := map[int64]ProviderConfig{}
+	dbtest.Together(20, func(i int) {
+		config := []ProviderConfig{first, other}[i%2]
+		user, refused := f.arriveBy(t, config, verified("same", ada))
+		mu.Lock()
+		defer mu.Unlock()
+		if refused != nil {
+			held = append(held, refused)
+		} else {
+			opened[user.ID] = config
+		}
+	})
+	if n := f.count(t, "SELECT count(*) FROM identities"); n != 1 || len(opened) != 1 || len(held) != 10 {
+		t.Fatalf("%d identities, %d accounts, %d held; want 1, 1 and 10", n, len(opened), len(held))
+	}
+	dbtest.Together(20, func(i int) {
+		join := held[i%len(held)].Join
+		if err := f.Join(t.Context(), SignIn{User: models.User{ID: join.UserID}, Proof: true}, join); err != nil {
+			t.Error(err)
+		}
+	})
+	if n := f.count(t, "SELECT count(*) FROM audit_log WHERE action = 'identity.link'"); n != 1 {
+		t.Errorf("%d lines in the audit log, want 1", n)
+	}
+	for id := range opened {
+		for _, config := range []ProviderConfig{first, other} {
+			if user, refused := f.arriveBy(t, config, verified("same", ada)); refused != nil || user.ID != id {
+				t.Errorf("%s opens user %d, %v, want %d", config.Name, user.ID, refused, id)
+			}
+		}
+	}
 }

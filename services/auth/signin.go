@@ -168,8 +168,13 @@ func (a arrival) place(tx *gorm.DB) (int64, error) {
 	return holder, a.fillIn(tx, holder)
 }
 
-// lockHolder returns the user who holds an address, locked, or 0: whose address it is, or of whom a provider has verified
-// it. claimed says that somebody has ever signed in as them.
+// holderOf selects the user who holds @email: whose address it is, or else one of whom a provider has verified it, and of
+// several @user before the others.
+const holderOf = `SELECT id FROM users
+	WHERE email = @email OR id IN (SELECT user_id FROM identities WHERE email = @email AND email_verified)
+	ORDER BY email IS NOT DISTINCT FROM @email DESC, id = @user DESC, id LIMIT 1`
+
+// lockHolder returns the user who holds an address, locked, or 0. claimed says that this user has ever signed in.
 func lockHolder(tx *gorm.DB, email string) (id int64, claimed bool, err error) {
 	if email == "" {
 		return 0, false, nil
@@ -179,8 +184,7 @@ func lockHolder(tx *gorm.DB, email string) (id int64, claimed bool, err error) {
 		Claimed bool
 	}
 	err = tx.Raw(`SELECT id, EXISTS (SELECT FROM identities WHERE user_id = users.id) AS claimed FROM users
-		WHERE email = @email OR id IN (SELECT user_id FROM identities WHERE email = @email AND email_verified)
-		ORDER BY email IS NOT DISTINCT FROM @email DESC, id LIMIT 1 FOR UPDATE`, map[string]any{"email": email}).Scan(&row).Error
+		WHERE id = (`+holderOf+`) FOR UPDATE`, map[string]any{"email": email, "user": 0}).Scan(&row).Error
 	if err != nil {
 		return 0, false, fmt.Errorf("lock holder of an address: %w", err)
 	}
