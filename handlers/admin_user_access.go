@@ -70,7 +70,7 @@ func (h *Handler) accessOf(c *fiber.Ctx, userID int64, identities []models.Ident
 	for _, r := range refused {
 		id := auth.IdentityID(models.Identity{Issuer: r.Issuer, Subject: r.Subject})
 		data.Refused = append(data.Refused, pages.RefusedSignIn{ID: id, RefusedIdentity: r, Replaces: slices.DeleteFunc(slices.Clone(identities), func(i models.Identity) bool {
-			return i.Issuer != r.Issuer || !i.EmailVerified || i.Email != r.Email
+			return i.Issuer != r.Issuer || i.Email != r.Email
 		})})
 	}
 	for i, right := range rights {

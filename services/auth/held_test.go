@@ -290,6 +290,57 @@ func TestAdminsRightBelongsToAnIdentity(t *testing.T) {
 	})
 }
 
+// The right does not return to the identity that it was taken from, although that one showed the address first.
+func TestReleasedRightIsTheNextIdentitys(t *testing.T) {
+	t.Parallel()
+	const boss = "admin@example.com"
+	f := newFixture(t)
+	first, second := f.arrive(t, verified("2023", boss)), f.arrive(t, verified("2026", "new@example.com"))
+	f.arrive(t, verified("2026", boss)) // changed at the provider
+	admins := func() (ids []int64) {
+		t.Helper()
+		if err := f.db.Raw("SELECT id FROM users WHERE "+hasRight+" ORDER BY id", []string{boss}).Scan(&ids).Error; err != nil {
+			t.Fatal(err)
+		}
+		return ids
+	}
+	if got := admins(); !slices.Equal(got, []int64{first.ID}) {
+		t.Fatalf("admins = %v, want the first", got)
+	}
+	if _, err := ReleaseRight(t.Context(), f.db, boss); err != nil || len(admins()) != 0 {
+		t.Fatalf("admins = %v, %v, want none", admins(), err)
+	}
+	f.arrive(t, verified("2026", boss))
+	f.arrive(t, verified("2023", boss))
+	if got := admins(); !slices.Equal(got, []int64{second.ID}) {
+		t.Errorf("admins = %v, want %d, who came first after the release", got, second.ID)
+	}
+	if f.emailOf(t, first.ID) != "" || f.emailOf(t, second.ID) != boss {
+		t.Error("the address did not go along")
+	}
+}
+
+// An only admin whose account at the provider was made anew is refused, and nobody can relink them: the release lets them in.
+func TestReleaseLetsARefusedAdminIn(t *testing.T) {
+	t.Parallel()
+	const boss = "admin@example.com"
+	f := newFixture(t)
+	old := f.arrive(t, verified("2023", boss))
+	if _, err := f.tryToArrive(t.Context(), verified("2026", boss)); fault.Of(err) == nil {
+		t.Fatalf("the new identity: %v, want a refusal", err)
+	}
+	if _, err := ReleaseRight(t.Context(), f.db, boss); err != nil {
+		t.Fatal(err)
+	}
+	anew := f.arrive(t, verified("2026", boss))
+	if account, err := f.Account(t.Context(), anew.ID); err != nil || anew.ID == old.ID || !account.Admin {
+		t.Errorf("%+v, %v, want a new account that is an admin's", account, err)
+	}
+	if again := f.arrive(t, verified("2023", boss)); again.ID != old.ID || again.Email != "" {
+		t.Errorf("the old identity opens user %d with the address %q, want its account, without it", again.ID, again.Email)
+	}
+}
+
 func TestSandboxKeepsItsPeopleWhenItsPortChanges(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

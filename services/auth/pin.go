@@ -10,6 +10,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 )
 
 // hasRight is true of a user of whom one identity holds the right that an address of ADMIN_EMAILS gives: it is the one
@@ -99,14 +100,33 @@ func (s *Service) MoveRight(ctx context.Context, by ByAdmin) error {
 	})
 }
 
-// ReleaseRight takes the right of an admin's address from whoever has it: the next identity that shows the address gets
-// it. For an operator on the command line, when the admin's account at the provider was made anew. It reports whether
-// anybody had it.
+// ReleaseRight takes the right of an admin's address from the identity that has it: the next one that shows the address
+// gets it. For an operator on the command line, when the admin's account at the provider was made anew. Until the provider
+// says it again, the identity's word about the address counts no more: the right would return to it as the older one,
+// and the sign-in that is meant would be refused, because an account has its address. It reports whether an identity had
+// the right.
+//
+// Locks: the address, the identity, its user.
 func ReleaseRight(ctx context.Context, db *gorm.DB, email string) (released bool, err error) {
+	email = address.Parse(email)
 	err = models.Transaction(ctx, db, func(tx *gorm.DB) error {
-		done := tx.Exec(`DELETE FROM admin_identities WHERE email = ?`, address.Parse(email))
+		if err := ledger.LockAddress(tx, email); err != nil {
+			return err
+		}
+		done := tx.Exec(`DELETE FROM admin_identities WHERE email = ?`, email)
 		if released = done.RowsAffected > 0; done.Error != nil || !released {
 			return done.Error
+		}
+		var users []int64
+		err := tx.Raw(`UPDATE identities SET email_verified = false WHERE email = ? AND email_verified RETURNING user_id`, email).Scan(&users).Error
+		if err != nil {
+			return err
+		}
+		slices.Sort(users)
+		for _, userID := range slices.Compact(users) {
+			if err := settleAddress(tx, userID, models.Now()); err != nil {
+				return err
+			}
 		}
 		return models.AppendAudit(tx, models.Deed{Action: models.ActionAdminRelease})
 	})

@@ -20,7 +20,7 @@ type ByAdmin struct {
 }
 
 // Relink gives a refused identity the account that has its address: the admin knows that it is the same person. It takes
-// the place of the identities through which the same issuer vouched for the address, and ends their sessions.
+// the place of the same issuer's identities with this address, and ends their sessions.
 //
 // Locks: the identity, its address, the user. Errors: fault.NotFound when there is no such refused identity any more;
 // fault.Conflict with fault.IdentityTaken when it has become another account's.
@@ -45,7 +45,7 @@ func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
 			return fmt.Errorf("lock user %d: %w", by.UserID, err)
 		}
 		var replaced []models.Identity
-		err = tx.Raw(`DELETE FROM identities WHERE user_id = ? AND issuer = ? AND email_verified AND email = ? RETURNING issuer, subject`,
+		err = tx.Raw(`DELETE FROM identities WHERE user_id = ? AND issuer = ? AND email = ? RETURNING issuer, subject`,
 			by.UserID, a.issuer, a.who.Email).Scan(&replaced).Error
 		if err != nil {
 			return fmt.Errorf("replace an identity of user %d: %w", by.UserID, err)
