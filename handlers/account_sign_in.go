@@ -56,8 +56,11 @@ func (h *Handler) finishPurpose(c *fiber.Ctx, flow auth.Flow) error {
 // servePurpose does it, and says what the next page tells.
 func (h *Handler) servePurpose(c *fiber.Ctx, flow auth.Flow) (flash string, err error) {
 	v := currentVisitor(c)
-	if v.account == nil || !h.Sessions.goodPurposeToken(v.session, flow.Purpose, flow.Session) { // signed out meanwhile
+	switch {
+	case v.account == nil: // signed out meanwhile
 		return "", fault.New(fault.Unauthenticated, nil)
+	case !h.Sessions.goodPurposeToken(v.session, flow.Purpose, flow.Session): // signed in anew meanwhile
+		return "purpose_session", nil
 	}
 	if c.Query("error") == "access_denied" {
 		return "sign_in_canceled", nil

@@ -115,7 +115,9 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 // join adds the identity that was held back, and leaves word of what came of it.
 func (h *Handler) join(c *fiber.Ctx, in auth.SignIn, join auth.Join) error {
 	flash, err := "linked", h.Auth.Join(c.UserContext(), in, join)
-	if f := fault.Of(err); f != nil && f.Problem != "" {
+	if f := fault.Of(err); f != nil && f.Problem == fault.IdentityOther {
+		flash, err = "join_other", nil
+	} else if f != nil && f.Problem != "" {
 		flash, err = purposeFlash(f.Problem), nil
 	}
 	if err != nil {
@@ -130,9 +132,11 @@ func (h *Handler) join(c *fiber.Ctx, in auth.SignIn, join auth.Join) error {
 func (h *Handler) showHeld(c *fiber.Ctx, flow auth.Flow, held *auth.Held) error {
 	h.setLocale(c, flow.Locale)
 	data := pages.HeldData{Locale: flow.Locale, Email: held.Join.Email, Provider: h.providerLabel(flow.Provider)}
-	flow.Join = &held.Join
-	if err := h.keepFlow(c, flow); err != nil {
-		return err
+	if len(held.Ways) > 0 {
+		flow.Join = &held.Join
+		if err := h.keepFlow(c, flow); err != nil {
+			return err
+		}
 	}
 	for _, way := range held.Ways {
 		query := url.Values{"locale": {flow.Locale}, "join": {flow.State}}
@@ -187,8 +191,8 @@ func signInLocale(c *fiber.Ctx) string {
 	return pageLocale(c)
 }
 
-// maxReturnTo is how long the address of the page that one comes back to may be: sealed in a cookie, it must stay below the
-// 4096 bytes that browsers keep.
+// maxReturnTo is how long the address of the page that one comes back to may be: sealed in a cookie, it must stay below
+// maxCookie.
 const maxReturnTo = 2300
 
 // ownPath returns where to go after signing in if that is a plain path of ours, and "" for everything else: other

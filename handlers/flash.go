@@ -19,6 +19,7 @@ var flashes = map[string]layouts.FlashKind{
 	"sign_in_canceled":      layouts.FlashDone,
 
 	"linked":          layouts.FlashDone,
+	"join_other":      layouts.FlashFault,
 	"already_linked":  layouts.FlashDone,
 	"unlinked":        layouts.FlashDone,
 	"last_sign_in":    layouts.FlashFault,
@@ -30,6 +31,7 @@ var flashes = map[string]layouts.FlashKind{
 	"address_taken":   layouts.FlashFault,
 	"purpose_expired": layouts.FlashFault,
 	"purpose_failed":  layouts.FlashFault,
+	"purpose_session": layouts.FlashFault,
 
 	"profile_saved":   layouts.FlashDone,
 	"session_ended":   layouts.FlashDone,

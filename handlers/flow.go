@@ -16,6 +16,7 @@ const (
 	flowNameSize = 16      // characters of the state in a cookie's name
 	maxFlows     = 5       // at once in one browser
 	maxFlowBytes = 8 << 10 // of all their cookies: half of what a request's header may have
+	maxCookie    = 4096    // bytes of a cookie's name and value that browsers keep
 )
 
 // flowCookieOf names the cookie of the flow with this state.
@@ -23,14 +24,20 @@ func (s *Sessions) flowCookieOf(state string) string {
 	return s.prefix + flowCookie + state[:min(len(state), flowNameSize)]
 }
 
-// keepFlow leaves a flow, sealed, in the browser.
+// keepFlow leaves a flow, sealed, in the browser. The page to come back to goes where it is too long,
+// beside an identity that waits or by itself.
 func (h *Handler) keepFlow(c *fiber.Ctx, flow auth.Flow) error {
+	name := h.Sessions.flowCookieOf(flow.State)
 	sealed, err := h.Auth.Seal(flow)
+	if err == nil && len(name)+len(sealed) > maxCookie {
+		flow.ReturnTo = ""
+		sealed, err = h.Auth.Seal(flow)
+	}
 	if err != nil {
 		return err
 	}
 	h.dropFlows(c, len(sealed))
-	h.Sessions.setCookie(c, h.Sessions.flowCookieOf(flow.State), sealed, int(auth.FlowLife.Seconds()))
+	h.Sessions.setCookie(c, name, sealed, int(auth.FlowLife.Seconds()))
 	return nil
 }
 

@@ -49,7 +49,7 @@ func TestAddressOfAnAccountThatSignsInOtherwise(t *testing.T) {
 		join := read(t, b.comeFrom("google", "ada@example.com", "h")).Find("#held-ways a").First().AttrOr("href", "")
 		began := b.visit(join)
 		r := b.visit(d.identifyAs(began.header.Get("Location"), "bob@example.com", "bob"))
-		if r.status != 303 || r.flash() != "identity_other" {
+		if r.status != 303 || r.flash() != "join_other" {
 			t.Errorf("%d, %q", r.status, r.flash())
 		}
 		if again := d.browser().comeFrom("google", "ada@example.com", "h"); again.status != 409 {
@@ -78,6 +78,28 @@ func TestAddressOfAnAccountThatSignsInOtherwise(t *testing.T) {
 			t.Errorf("the added sign-in: %d, want that it opens the account", again.status)
 		}
 	})
+}
+
+// Browsers drop a cookie that is too long. An identity that waits beside a long address to come back to is added all the same.
+func TestIdentityWaitsBesideALongAddress(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.offer()
+	email := "ada@" + strings.Repeat(strings.Repeat("x", 60)+".", 3) + "example.com"
+	page := "/en/history?q=" + strings.Repeat("&", maxReturnTo-len("/en/history?q=")) // six bytes each in JSON
+	d.browser().comeFrom("oidc", email, "a")
+	b := d.browser()
+	began := b.visit("/auth/google?locale=en&return_to=" + url.QueryEscape(page))
+	join := read(t, b.visit(b.identifyAs(began.header.Get("Location"), email, strings.Repeat("g", 64)))).Find("#held-ways a").AttrOr("href", "")
+	for name, value := range b.jar {
+		if len(name)+len(value) > maxCookie {
+			t.Errorf("the cookie %s has %d bytes, want at most %d", name, len(name)+len(value), maxCookie)
+		}
+	}
+	began = b.visit(join)
+	if r := b.visit(d.identifyAs(began.header.Get("Location"), email, "a")); r.header.Get("Location") != "/en/billing" || r.flash() != "linked" {
+		t.Errorf("to %q, %q, want the start page, and that the identity is added", r.header.Get("Location"), r.flash())
+	}
 }
 
 func TestAdminLinksARefusedSignIn(t *testing.T) {

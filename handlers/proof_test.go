@@ -21,6 +21,8 @@ var guarded = []struct{ method, path, typed, back string }{
 	{"POST", "/de/admin/purchases/{purchase}/refund", "amount=1,50&seen=0", "/de/admin/purchases/{purchase}?amount=1%2C50&form=refund"},
 	{"POST", "/de/admin/purchases/{purchase}/move", "to=eve@example.org&seen=1", "/de/admin/purchases/{purchase}?form=move&to=eve%40example.org"},
 	{"POST", "/de/admin/purchases/{purchase}/book", "credits=5&note=As agreed", "/de/admin/purchases/{purchase}?credits=5&form=book&note=As+agreed"},
+	{"POST", "/de/admin/purchases/{purchase}/foreign", "note=Not ours", "/de/admin/purchases/{purchase}?form=foreign&note=Not+ours"},
+	{"POST", "/de/admin/purchases/{purchase}/share", "dispute_id=dp_1&share=1,00&note=As told", "/de/admin/purchases/{purchase}?dispute_id=dp_1&form=share&note=As+told&share=1%2C00"},
 	{"POST", "/de/admin/keys", "name=A&scope_read=on&per_minute=7&expires_days=90", "/de/admin/keys?expires_days=90&name=A&per_minute=7&scope_read=on"},
 	{"POST", "/de/admin/keys/{key}/revoke", "", "/de/admin/keys"},
 }
@@ -137,4 +139,43 @@ func TestAdminsSessionEndsWhenNobodyUsesIt(t *testing.T) {
 func sessionOf(cookie string) *models.Session {
 	_, key, _ := strings.Cut(cookie, "=")
 	return &models.Session{Key: key}
+}
+
+// A proof is good in the session that gave it, once for each answer of the provider, and ends with the session.
+func TestProofBelongsToItsSession(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.offer()
+	here, there := d.enter("ada@example.com"), d.enter("ada@example.com")
+	d.age(here.cookie)
+	d.age(there.cookie)
+	proved := func(m member) bool {
+		t.Helper()
+		_, doc := m.open("/en/account/delete")
+		return doc.Find("#delete-account").Length() == 1
+	}
+	prove := func() (callback, flow string) {
+		t.Helper()
+		_, doc := here.open("/en/confirm")
+		began := here.call("GET", doc.Find("#prove-oidc").AttrOr("href", ""), "", "Cookie: "+here.cookie)
+		return d.identify(began.header.Get("Location"), "ada@example.com"), began.flow()
+	}
+	callback, flow := prove()
+	if r := there.call("GET", callback, "", "Cookie: "+there.cookie+flow); r.status != 303 || r.flash() != "purpose_session" || proved(there) || proved(here) {
+		t.Errorf("in the user's other session: %d, %q, want that it proves nothing in either", r.status, r.flash())
+	}
+	callback, flow = prove()
+	if r := here.call("GET", callback, "", "Cookie: "+here.cookie+flow); r.flash() != "confirmed" || !proved(here) || proved(there) {
+		t.Errorf("in its own session: %q, want a proof there alone", r.flash())
+	}
+	d.age(here.cookie)
+	if r := here.call("GET", callback, "", "Cookie: "+here.cookie+flow); r.status != 303 || proved(here) {
+		t.Errorf("the same answer again: %d, want no new proof", r.status)
+	}
+	callback, flow = prove()
+	here.call("GET", callback, "", "Cookie: "+here.cookie+flow)
+	here.post("/logout", url.Values{})
+	if r := here.call("GET", "/en/account/export.zip", "", "Cookie: "+here.cookie); r.status != 303 || !strings.HasPrefix(r.header.Get("Location"), "/en/login") {
+		t.Errorf("after signing out: %d to %s", r.status, r.header.Get("Location"))
+	}
 }
