@@ -1,8 +1,11 @@
 package handlers
 
 import (
+	"context"
+
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/pages"
@@ -16,7 +19,7 @@ func (h *Handler) showAccount(c *fiber.Ctx) error {
 
 func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData) error {
 	ctx, userID := c.UserContext(), currentUserID(c)
-	identities, err := h.Auth.Identities(ctx, userID)
+	identities, err := h.labeled(ctx, userID)
 	if err != nil {
 		return err
 	}
@@ -26,7 +29,7 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 	}
 	data.Locale, data.CSRF, data.MaxName = pageLocale(c), currentVisitor(c).token, auth.MaxName
 	for _, i := range identities {
-		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: h.providerLabel(i.Provider), Email: i.Email, Verified: i.EmailVerified, Last: i.LastSignInAt})
+		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: i.Provider, Email: i.Email, Verified: i.EmailVerified, Last: i.LastSignInAt})
 	}
 	for _, p := range h.Auth.Providers() {
 		data.Linkable = append(data.Linkable, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.Linking, "")})
@@ -36,6 +39,15 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 		data.Sessions = append(data.Sessions, pages.AccountSession{ID: s.KeyHash, Device: s.Device, Since: s.CreatedAt, Seen: s.LastSeenAt, Here: s.KeyHash == here})
 	}
 	return h.render(c, status, "account.title", pages.Account(data))
+}
+
+// labeled returns a user's identities with their providers' proper names.
+func (h *Handler) labeled(ctx context.Context, userID int64) ([]models.Identity, error) {
+	identities, err := h.Auth.Identities(ctx, userID)
+	for i := range identities {
+		identities[i].Provider = h.providerLabel(identities[i].Provider)
+	}
+	return identities, err
 }
 
 // providerLabel is a provider's proper name; its route's name when it is no longer set up.

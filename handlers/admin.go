@@ -47,7 +47,7 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 	if err != nil {
 		return err
 	}
-	identities, err := h.Auth.Identities(ctx, user.ID)
+	identities, err := h.labeled(ctx, user.ID)
 	if err != nil {
 		return err
 	}

@@ -69,6 +69,7 @@ func (h *Handler) accessOf(c *fiber.Ctx, userID int64, identities []models.Ident
 	data.Sessions = len(sessions)
 	for _, r := range refused {
 		id := auth.IdentityID(models.Identity{Issuer: r.Issuer, Subject: r.Subject})
+		r.Provider = h.providerLabel(r.Provider)
 		data.Refused = append(data.Refused, pages.RefusedSignIn{ID: id, RefusedIdentity: r, Replaces: slices.DeleteFunc(slices.Clone(identities), func(i models.Identity) bool {
 			return i.Issuer != r.Issuer || i.Email != r.Email
 		})})

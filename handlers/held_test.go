@@ -122,6 +122,9 @@ func TestAdminLinksARefusedSignIn(t *testing.T) {
 	page := fmt.Sprintf("/en/admin/users/%d", id)
 	_, doc := boss.open(page)
 	identity := doc.Find(`[name="identity"]`).AttrOr("value", "")
+	if text := doc.Find("#access").Text(); !strings.Contains(text, "from Demo with the address ada@example.com") {
+		t.Errorf("the card does not name the provider as people do: %s", text)
+	}
 	for _, c := range []struct {
 		way, identity, note string
 		want                int
