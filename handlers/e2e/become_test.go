@@ -18,6 +18,7 @@ func (st state) in(locale string, ids *strings.Replacer) (address string, typed 
 	if !strings.HasPrefix(address, "/auth/") {
 		address = "/" + locale + address
 	}
+	address = strings.ReplaceAll(address, "{locale}", locale)
 	for _, value := range st.typed {
 		typed = append(typed, strings.ReplaceAll(value, "{locale}", locale))
 	}
