@@ -39,6 +39,7 @@ import (
 	"github.com/resume-matcher/credits/services/loopback"
 	"github.com/resume-matcher/credits/services/observe"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/reconcile"
 	"github.com/resume-matcher/credits/services/sandbox"
 	"github.com/resume-matcher/credits/services/seal"
 	"github.com/resume-matcher/credits/services/spend"
@@ -324,6 +325,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 	rows := auth.NewSessions(db, secrets, models.Now)
 	events := &webhook.Service{DB: db, Purchase: buy, Catalog: prices, Secrets: p.cfg.WebhookSecrets, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log}
 	withdrawals := &withdrawal.Service{DB: db, Purchases: buy, Now: models.Now, Log: p.log}
+	compare := &reconcile.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.log}
 	spending := &spend.Service{DB: db, Log: p.log}
 	h := &handlers.Handler{
 		Site: handlers.Site{
@@ -335,10 +337,10 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 		Sessions: handlers.NewSessions(rows, secrets, p.cfg.Secure()),
 		Limits:   limits,
 		Auth:     signIn, Keys: apikey.New(db, limits, p.log, nil), Purchase: buy, Catalog: prices, Webhook: events, Ledger: &ledger.Service{DB: db},
-		Withdrawal: withdrawals, Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: p.log},
+		Withdrawal: withdrawals, Reconcile: compare, Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: p.log},
 	}
 	return h, []func(context.Context){
-		events.Run, buy.Run, buy.RunReconcile, spending.Run,
+		events.Run, buy.Run, compare.Run, spending.Run,
 		func(ctx context.Context) {
 			auth.RunSweeps(ctx, p.log, time.Minute, rows.Sweep, limits.Sweep, withdrawals.Sweep)
 		},

@@ -203,7 +203,7 @@ func (h *Handler) previewGrant(c *fiber.Ctx) error {
 
 // startReconcile is POST /{locale}/admin/reconcile: compare with Stripe and with the ledger now rather than within the hour.
 func (h *Handler) startReconcile(c *fiber.Ctx) error {
-	if err := h.Purchase.BeginReconcile(c.UserContext()); err != nil {
+	if err := h.Reconcile.Begin(c.UserContext()); err != nil {
 		return err
 	}
 	h.Site.Log.InfoContext(c.UserContext(), "reconciling asked for by hand", "actor_id", currentUserID(c))

@@ -147,7 +147,7 @@ func (h *Handler) openEvents(c *fiber.Ctx, data *pages.AdminEventsData) error {
 	}
 	data.LastReceived, data.Open, data.Purchases, data.MoreOpen = overview.LastReceived, overview.Open, overview.Purchases, overview.MoreOpen
 	after := max(wholeNumber(c.Query("findings")), 0)
-	last, err := h.Purchase.LastReconciliation(c.UserContext(), after, findingsPerPage)
+	last, err := h.Reconcile.Last(c.UserContext(), after, findingsPerPage)
 	if err == nil && last != nil {
 		data.Last, data.Findings, data.Found, data.NextFinding, data.FurtherFindings = &last.Reconciliation, last.Findings, last.Found, last.Next, after > 0
 	}

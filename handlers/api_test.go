@@ -24,6 +24,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/reconcile"
 	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
 	"github.com/resume-matcher/credits/services/seal"
 	"github.com/resume-matcher/credits/services/spend"
@@ -58,7 +59,7 @@ func newDesk(t testing.TB) *desk {
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
 		Sessions: NewSessions(auth.NewSessions(db, deskSecrets, nil), deskSecrets, false), Auth: signIn, Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
 		Ledger: &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet}, Admin: &admin.Service{DB: db, Log: quiet},
-		Withdrawal: &withdrawal.Service{DB: db, Now: models.Now, Log: quiet},
+		Withdrawal: &withdrawal.Service{DB: db, Now: models.Now, Log: quiet}, Reconcile: &reconcile.Service{DB: db, Now: models.Now, Log: quiet},
 	}
 	return &desk{t: t, db: db, app: NewApp(h), handler: h}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/reconcile"
 	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/services/webhook"
 	"github.com/resume-matcher/credits/services/withdrawal"
@@ -30,6 +31,7 @@ type Handler struct {
 	Purchase   *purchase.Service
 	Catalog    *catalog.Service
 	Withdrawal *withdrawal.Service
+	Reconcile  *reconcile.Service
 	Spend      *spend.Service
 	Ledger     *ledger.Service
 	Admin      *admin.Service

@@ -68,7 +68,7 @@ func New(name string, args []string, stdout io.Writer) (c Command, known bool, e
 	case "prices":
 		c, err = syncPrices(args, stdout)
 	case "reconcile":
-		c, err = reconcile(args, stdout)
+		c, err = reconcileNow(args, stdout)
 	case "grant":
 		c, err = grant(args, stdout)
 	case "admins":

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/reconcile"
 )
 
 // syncPrices is `credits prices sync`.
@@ -34,8 +34,8 @@ func syncPrices(args []string, stdout io.Writer) (Command, error) {
 	}}, nil
 }
 
-// reconcile is `credits reconcile`.
-func reconcile(args []string, stdout io.Writer) (Command, error) {
+// reconcileNow is `credits reconcile`.
+func reconcileNow(args []string, stdout io.Writer) (Command, error) {
 	set := flag.NewFlagSet("credits reconcile", flag.ContinueOnError)
 	if err := Parse(set, "Reads the Checkout Sessions, refunds and disputes of the last 30 days from Stripe, books what is missing,\n"+
 		"and compares every balance with its ledger lines. The server does the same every hour.", args, 0, stdout); err != nil {
@@ -45,8 +45,8 @@ func reconcile(args []string, stdout io.Writer) (Command, error) {
 		if err := models.AppendAudit(env.DB.WithContext(ctx), models.Deed{Action: models.ActionReconcileStart}); err != nil {
 			return err
 		}
-		report, err := env.Purchase.Reconcile(ctx)
-		if errors.Is(err, purchase.ErrReconciling) {
+		report, err := (&reconcile.Service{DB: env.DB, Purchase: env.Purchase, Now: models.Now, Log: env.Log}).Once(ctx)
+		if errors.Is(err, reconcile.ErrRunning) {
 			return errors.New("another process is reconciling; /admin/events shows how far it has come")
 		}
 		if err != nil {
@@ -57,7 +57,7 @@ func reconcile(args []string, stdout io.Writer) (Command, error) {
 }
 
 // printReport prints one line for each finding, and how much was compared.
-func printReport(w io.Writer, report purchase.Report) error {
+func printReport(w io.Writer, report reconcile.Report) error {
 	said := map[models.FindingKind]string{
 		models.FindingPurchase: "paid and not credited, mended", models.FindingRefund: "refund not booked, mended",
 		models.FindingDispute: "dispute not booked, mended", models.FindingBalance: "balance differed from its ledger lines, mended",

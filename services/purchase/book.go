@@ -15,8 +15,8 @@ import (
 // return page, a refund that an admin made and reconciling all go through them, so that each fact counts once whoever
 // brings it first.
 
-// booking books one object of Stripe's.
-type booking = func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error)
+// Booking books one object of Stripe's.
+type Booking = func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error)
 
 // AskError says that booking needs what only Stripe can tell. It must be asked where no lock is held: Book does.
 type AskError struct {

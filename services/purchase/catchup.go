@@ -22,16 +22,18 @@ func (s *Service) CatchUp(ctx context.Context, sessionID string) {
 	defer cancel()
 	session, err := s.fetchCheckout(ctx, sessionID)
 	if err == nil {
-		_, err = s.bookFound(ctx, s.bookFetched(session))
+		_, err = s.BookFound(ctx, s.bookFetched(session))
 	}
 	if err != nil && !errors.Is(err, ErrNotOurs) {
 		s.Log.WarnContext(ctx, "could not catch up with a session", "session", sessionID, "err", err)
 	}
 }
 
-// bookFound books what we learned by asking rather than by an event, and says so: each line that it adds is one that
-// Stripe's event should have brought.
-func (s *Service) bookFound(ctx context.Context, fn booking) ([]models.CreditTransaction, error) {
+// BookFound books what we learned by asking Stripe rather than by an event, and logs each entry that this adds: its event
+// is late or lost.
+//
+// Errors: those of Book.
+func (s *Service) BookFound(ctx context.Context, fn Booking) ([]models.CreditTransaction, error) {
 	var rows []models.CreditTransaction
 	err := s.Book(ctx, func(tx *gorm.DB, told Told) (err error) {
 		rows, err = fn(tx, told)

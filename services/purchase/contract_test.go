@@ -22,6 +22,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/reconcile"
 	"github.com/resume-matcher/credits/services/sandbox/stripe/conformance"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
@@ -81,7 +82,7 @@ func productAgainst(t *testing.T, api *client.API) {
 	if n, err := s.Check(ctx, started.PurchaseID.String()); n != 0 || !errors.Is(err, purchase.ErrNotOurs) {
 		t.Errorf("check of an open session = %d, %v; want not ours", n, err)
 	}
-	if report, err := s.Reconcile(ctx); err != nil || len(report.Findings) != 0 {
+	if report, err := (&reconcile.Service{DB: db, Purchase: s, Now: models.Now, Log: s.Log}).Once(ctx); err != nil || len(report.Findings) != 0 {
 		t.Errorf("reconcile = %+v, %v; want nothing of ours", report.Findings, err)
 	}
 }

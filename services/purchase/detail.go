@@ -163,7 +163,7 @@ func (s *Service) Check(ctx context.Context, id string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	rows, err := s.bookFound(ctx, s.bookFetched(session))
+	rows, err := s.BookFound(ctx, s.bookFetched(session))
 	switch {
 	case err != nil:
 		return 0, err

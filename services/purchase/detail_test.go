@@ -47,26 +47,3 @@ func TestPaymentInTheBuyersCurrency(t *testing.T) {
 		t.Errorf("an older payment is in %q, want what was ordered in", old.PaymentCurrency())
 	}
 }
-
-// A run that nobody holds, because it has just begun or has stopped, can be read like any other.
-func TestLastReconciliationThatStopped(t *testing.T) {
-	t.Parallel()
-	c := newCounter(t)
-	ctx := context.Background()
-	if r, err := c.LastReconciliation(ctx, 0, 1000); r != nil || err != nil {
-		t.Errorf("before the first: %v, %v", r, err)
-	}
-	c.must(c.BeginReconcile(ctx))
-	if r, err := c.LastReconciliation(ctx, 0, 1000); err != nil || r == nil || r.LastError != "" || r.FinishedAt != nil {
-		t.Errorf("just begun: %+v, %v", r, err)
-	}
-	stopped, cancel := context.WithCancel(ctx)
-	cancel()
-	c.must(c.DB.Exec(`UPDATE reconciliations SET last_error = 'Stripe was away'`).Error)
-	if _, err := c.Reconcile(stopped); err == nil {
-		t.Fatal("a reconciliation that was stopped succeeded")
-	}
-	if r, err := c.LastReconciliation(ctx, 0, 1000); err != nil || r == nil || r.LastError == "" || r.FinishedAt != nil {
-		t.Errorf("stopped: %+v, %v", r, err)
-	}
-}

@@ -36,8 +36,27 @@ func (s *Service) fetchCheckout(ctx context.Context, sessionID string) (Checkout
 	return checkoutOf(session), nil
 }
 
+// CheckoutBooking books a session that the API answered.
+func (s *Service) CheckoutBooking(session *stripe.CheckoutSession) Booking {
+	return s.bookFetched(checkoutOf(session))
+}
+
+// RefundBooking books a refund that the API answered.
+func (s *Service) RefundBooking(r *stripe.Refund) Booking {
+	return func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+		return s.BookRefund(tx, refundOf(r), told, "")
+	}
+}
+
+// DisputeBooking books a dispute that the API answered.
+func (s *Service) DisputeBooking(d *stripe.Dispute) Booking {
+	return func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+		return s.BookDispute(tx, disputeOf(d), told, "")
+	}
+}
+
 // bookFetched books what a session says that the API answered.
-func (s *Service) bookFetched(c Checkout) booking {
+func (s *Service) bookFetched(c Checkout) Booking {
 	return func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
 		if c.Expired {
 			_, err := RecordExpiry(tx, c)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,9 +40,6 @@ type Service struct {
 	Log      *slog.Logger
 
 	installation atomic.Pointer[models.Installation] // read once
-
-	wakeOnce sync.Once
-	waking   chan struct{} // an admin asked for a reconciliation
 }
 
 // Order is what somebody wants to buy. The price and the credits come from our own table, never from the browser.
@@ -122,7 +118,7 @@ func (s *Service) lookBack(ctx context.Context, p models.Purchase) (models.Purch
 	case err != nil:
 		return p, err
 	}
-	if _, err := s.bookFound(ctx, s.bookFetched(session)); err != nil && !errors.As(err, new(ReviewError)) {
+	if _, err := s.BookFound(ctx, s.bookFetched(session)); err != nil && !errors.As(err, new(ReviewError)) {
 		return p, err
 	}
 	return s.take(ctx, "id = ?", p.ID)

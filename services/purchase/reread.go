@@ -80,7 +80,7 @@ func (s *Service) readRefunds(ctx context.Context, paymentRef string) (int, erro
 		if r.PaymentRef != paymentRef { // a server that ignores the filter must not make us book another payment's refund
 			continue
 		}
-		rows, err := s.bookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+		rows, err := s.BookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
 			return s.bookRefund(tx, r, told, "", time.Time{})
 		})
 		if err != nil && !errors.Is(err, ErrNotOurs) && !errors.As(err, new(ReviewError)) { // its event hands it to a person

@@ -3,6 +3,7 @@ package purchase
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -74,12 +75,13 @@ func knownForeign(tx *gorm.DB, objectID string) (bool, error) {
 	return known, nil
 }
 
-// foreignMemory is for how long foreign objects are remembered: for longer than reconciling reads them.
-const foreignMemory = reconcileLateReach + reconcileReach
+// ForeignMemory is how long foreign objects are remembered. Package reconcile reads Stripe no further back, so that no
+// object is asked about twice.
+const ForeignMemory = 150 * 24 * time.Hour
 
 // forgetForeign drops what need not be remembered any more.
 func (s *Service) forgetForeign(ctx context.Context) error {
-	err := s.DB.WithContext(ctx).Exec(`DELETE FROM foreign_objects WHERE seen_at < ?`, s.Now().Add(-foreignMemory)).Error
+	err := s.DB.WithContext(ctx).Exec(`DELETE FROM foreign_objects WHERE seen_at < ?`, s.Now().Add(-ForeignMemory)).Error
 	if err != nil {
 		return fmt.Errorf("forget foreign objects: %w", err)
 	}

@@ -1,4 +1,4 @@
-package purchase_test
+package reconcile_test
 
 import (
 	"fmt"

@@ -1,37 +1,55 @@
-package purchase
+// Package reconcile compares payments, refunds, disputes and balances with Stripe and the ledger every hour, and mends what
+// events have not brought.
+package reconcile
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/purchase"
 )
 
 const (
-	// reconcileReach is how far back Stripe is read again. Source: events can be asked for or sent again for 30 days.
-	reconcileReach = 30 * 24 * time.Hour
-	// reconcileLateReach is the same for refunds and disputes, which change long after they were made.
-	reconcileLateReach = 120 * 24 * time.Hour
-	// reconcileEvery is how often the server does it.
-	reconcileEvery = time.Hour
-	// reconcileTick is how often a server looks whether it is time, or whether another one has left off.
-	reconcileTick = 20 * time.Second
-	// reconcileLease is how long a process that says nothing is believed to be at work; a page takes less.
-	reconcileLease = 5 * time.Minute
+	// reach is how far back Checkout Sessions are read. Stripe sends events again for 30 days.
+	reach = 30 * 24 * time.Hour
+	// lateReach is how far back refunds and disputes are read: 120 days, because they change long after they were made.
+	lateReach = purchase.ForeignMemory - reach
+	// interval is the time between two runs.
+	interval = time.Hour
+	// tick is how often a server checks whether a run is due or was abandoned.
+	tick = 20 * time.Second
+	// lease is how long a process may hold a run without renewing it; one page takes less.
+	lease = 5 * time.Minute
+	// releaseBudget bounds the statement that gives the lease back.
+	releaseBudget = 2 * time.Second
 )
 
-// ErrReconciling says that another process is reconciling at this moment.
-var ErrReconciling = errors.New("another process is reconciling")
+// ErrRunning says that another process is reconciling now.
+var ErrRunning = errors.New("another process is reconciling")
 
-// errNotDue says that it is not time yet.
+// errNotDue says that no run is due.
 var errNotDue = errors.New("not due")
 
-// Report is what one reconciliation came to.
+// Service compares our books with Stripe and mends them.
+type Service struct {
+	DB       *gorm.DB
+	Purchase *purchase.Service // reaches Stripe and books what is missing
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	wakeOnce sync.Once
+	waking   chan struct{} // Begin asked for a run
+}
+
+// Report is the result of one run.
 type Report struct {
 	models.Reconciliation
 	Findings []models.Finding // a page of them
@@ -39,25 +57,25 @@ type Report struct {
 	Next     int64            // the finding after which the next page begins; 0 at the end
 }
 
-// Reconcile reads the Checkout Sessions, refunds and disputes of the last 30 days from Stripe, books what their events
-// have not brought, by the functions that book events, and then compares every balance with its ledger lines. One
-// process does it at a time; a reading that was cut short is taken up where it stopped.
+// Once reads the Checkout Sessions, refunds and disputes of the last 30 days from Stripe, books what their events
+// have not brought, by the functions that book events, and then compares every balance with its entries. One process
+// does it at a time; an interrupted run is resumed where it stopped.
 //
 // Locks: none across the network; for each object those of booking it.
-// Idempotent: what is booked is not found again, and what needs a person is reported once.
-// Errors: ErrReconciling; fault.Unavailable when Stripe does not answer: the next call goes on from there.
-func (s *Service) Reconcile(ctx context.Context) (Report, error) {
-	return s.reconcile(ctx, 0)
+// Idempotent: what is booked is not found again, and a review is reported once.
+// Errors: ErrRunning; fault.Unavailable when Stripe does not answer: the next call goes on from there.
+func (s *Service) Once(ctx context.Context) (Report, error) {
+	return s.run(ctx, 0)
 }
 
-// RunReconcile reconciles every hour until ctx ends. Any number of replicas may run it.
-func (s *Service) RunReconcile(ctx context.Context) {
-	ticker := time.NewTicker(reconcileTick)
+// Run reconciles every hour and whenever Begin asks for it, until ctx ends. Any number of replicas may run it.
+func (s *Service) Run(ctx context.Context) {
+	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		_, err := s.reconcile(ctx, reconcileEvery)
-		if err != nil && ctx.Err() == nil && !errors.Is(err, errNotDue) && !errors.Is(err, ErrReconciling) {
-			s.Log.WarnContext(ctx, "reconciling stopped and will go on", "err", err)
+		_, err := s.run(ctx, interval)
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errNotDue) && !errors.Is(err, ErrRunning) {
+			s.Log.WarnContext(ctx, "reconciliation interrupted, retrying", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -68,8 +86,8 @@ func (s *Service) RunReconcile(ctx context.Context) {
 	}
 }
 
-// BeginReconcile asks the servers to reconcile now, and returns without waiting for it.
-func (s *Service) BeginReconcile(ctx context.Context) error {
+// Begin asks the servers to reconcile now, and returns without waiting for it.
+func (s *Service) Begin(ctx context.Context) error {
 	if err := models.AppendAudit(s.DB.WithContext(ctx), models.Deed{Action: models.ActionReconcileStart}); err != nil {
 		return err
 	}
@@ -78,7 +96,7 @@ func (s *Service) BeginReconcile(ctx context.Context) error {
 	}
 	select {
 	case s.wake() <- struct{}{}:
-	default: // told already; and should this server be busy, one looks every few seconds
+	default: // asked already; a busy server checks again at the next tick
 	}
 	return nil
 }
@@ -88,8 +106,8 @@ func (s *Service) wake() chan struct{} {
 	return s.waking
 }
 
-// reconcile takes up the unfinished run, or begins one when the last is older than every.
-func (s *Service) reconcile(ctx context.Context, every time.Duration) (Report, error) {
+// run resumes the unfinished run, or begins one when the last is older than every.
+func (s *Service) run(ctx context.Context, every time.Duration) (Report, error) {
 	if err := s.beginRun(ctx, every); err != nil {
 		return Report{}, err
 	}
@@ -98,10 +116,10 @@ func (s *Service) reconcile(ctx context.Context, every time.Duration) (Report, e
 		return Report{}, err
 	}
 	for r.FinishedAt == nil && err == nil {
-		err = s.reconcilePage(ctx, r)
+		err = s.readPage(ctx, r)
 	}
 	if err != nil {
-		s.leaveRun(context.WithoutCancel(ctx), r, err)
+		s.releaseRun(context.WithoutCancel(ctx), r, err)
 		return Report{}, err
 	}
 	report, err := s.report(ctx, *r, 0, maxFindings)
@@ -111,22 +129,22 @@ func (s *Service) reconcile(ctx context.Context, every time.Duration) (Report, e
 	return report, err
 }
 
-// reconcilePage compares one page of what the run is reading, and writes down how far it has come.
-func (s *Service) reconcilePage(ctx context.Context, r *models.Reconciliation) error {
+// readPage compares one page of the current step and saves the run's progress.
+func (s *Service) readPage(ctx context.Context, r *models.Reconciliation) error {
 	read := map[models.ReconcileStep]func(context.Context, *models.Reconciliation) (page, error){
-		models.ReconcileSessions: s.reconcileSessions, models.ReconcileRefunds: s.reconcileRefunds,
-		models.ReconcileDisputes: s.reconcileDisputes, models.ReconcileBalances: s.reconcileBalances,
+		models.ReconcileSessions: s.sessions, models.ReconcileRefunds: s.refunds,
+		models.ReconcileDisputes: s.disputes, models.ReconcileBalances: s.balances,
 	}[r.Step]
 	p, err := read(ctx, r)
 	if errors.Is(err, errCursorGone) { // from its beginning again: what is booked is not booked twice
 		r.Cursor = ""
-		return s.keepRun(ctx, r)
+		return s.saveRun(ctx, r)
 	}
 	switch {
-	case err != nil && s.passing(ctx, err):
+	case err != nil && s.transient(ctx, err):
 		return err
-	case err != nil: // refused, and would be again: the other steps must not wait for it
-		if err := s.handOver(ctx, r, "list of "+string(r.Step), err); err != nil {
+	case err != nil: // refused for good: the other steps must not wait for it
+		if err := s.review(ctx, r, "list of "+string(r.Step), err); err != nil {
 			return err
 		}
 		p = page{}
@@ -147,10 +165,10 @@ func (s *Service) reconcilePage(ctx context.Context, r *models.Reconciliation) e
 			r.FinishedAt = &now
 		}
 	}
-	return s.keepRun(ctx, r)
+	return s.saveRun(ctx, r)
 }
 
-// page is how far one page of a step has come.
+// page is the progress that one page of a step made.
 type page struct {
 	last    string // the last object on it
 	checked int64
@@ -164,7 +182,7 @@ func (s *Service) beginRun(ctx context.Context, every time.Duration) error {
 	begun := s.DB.WithContext(ctx).Exec(`INSERT INTO reconciliations (since, started_at) SELECT @since, @now
 		WHERE NOT EXISTS (SELECT 1 FROM reconciliations WHERE finished_at IS NOT NULL AND started_at > @recent)
 		ON CONFLICT ((true)) WHERE finished_at IS NULL DO NOTHING`,
-		map[string]any{"since": now.Add(-reconcileReach), "now": now, "recent": now.Add(-every)})
+		map[string]any{"since": now.Add(-reach), "now": now, "recent": now.Add(-every)})
 	if begun.Error != nil {
 		return fmt.Errorf("begin to reconcile: %w", begun.Error)
 	}
@@ -181,52 +199,51 @@ func (s *Service) beginRun(ctx context.Context, every time.Duration) error {
 	return nil
 }
 
-// claimRun takes the lease of the unfinished run. A row rather than a session's lock: it works behind a pooler, and
-// what a dead process held is free again when its lease ends.
-// Errors: ErrReconciling.
+// claimRun leases the unfinished run. The lease is a column rather than an advisory lock, so that it works behind a pooler
+// and a dead process's lease expires.
+// Errors: ErrRunning.
 func (s *Service) claimRun(ctx context.Context) (*models.Reconciliation, error) {
 	var r models.Reconciliation
 	claimed := s.DB.WithContext(ctx).Raw(`UPDATE reconciliations SET holder = ?, leased_until = ? WHERE finished_at IS NULL AND leased_until <= ? RETURNING *`,
-		uuid.New(), s.Now().Add(reconcileLease), s.Now()).Scan(&r)
+		uuid.New(), s.Now().Add(lease), s.Now()).Scan(&r)
 	if claimed.Error != nil {
 		return nil, fmt.Errorf("claim the reconciliation: %w", claimed.Error)
 	}
 	if r.ID == 0 {
-		return nil, ErrReconciling
+		return nil, ErrRunning
 	}
 	return &r, nil
 }
 
-// keepRun writes how far the run has come and renews the lease.
-// Errors: ErrReconciling when it was lost meanwhile.
-func (s *Service) keepRun(ctx context.Context, r *models.Reconciliation) error {
+// saveRun saves the run's progress and renews the lease.
+// Errors: ErrRunning when the lease was lost.
+func (s *Service) saveRun(ctx context.Context, r *models.Reconciliation) error {
 	kept := s.DB.WithContext(ctx).Exec(`UPDATE reconciliations SET step = ?, cursor = ?, checked = ?, finished_at = ?, last_error = '', leased_until = ?
-		WHERE id = ? AND holder = ?`, r.Step, r.Cursor, r.Checked, r.FinishedAt, s.Now().Add(reconcileLease), r.ID, r.Holder)
+		WHERE id = ? AND holder = ?`, r.Step, r.Cursor, r.Checked, r.FinishedAt, s.Now().Add(lease), r.ID, r.Holder)
 	if kept.Error != nil {
-		return fmt.Errorf("keep the reconciliation: %w", kept.Error)
+		return fmt.Errorf("save the reconciliation: %w", kept.Error)
 	}
 	if kept.RowsAffected == 0 {
-		return ErrReconciling
+		return ErrRunning
 	}
 	return nil
 }
 
-// leaveRun gives the lease back after a failure, so that whoever comes next goes on.
-func (s *Service) leaveRun(ctx context.Context, r *models.Reconciliation, cause error) {
-	ctx, cancel := context.WithTimeout(ctx, catchUpBudget)
+// releaseRun gives the lease back after a failure, so that any process can resume the run.
+func (s *Service) releaseRun(ctx context.Context, r *models.Reconciliation, cause error) {
+	ctx, cancel := context.WithTimeout(ctx, releaseBudget)
 	defer cancel()
 	err := s.DB.WithContext(ctx).Exec(`UPDATE reconciliations SET leased_until = 'epoch', last_error = ? WHERE id = ? AND holder = ?`,
 		cause.Error(), r.ID, r.Holder).Error
-	if err != nil { // the lease ends by itself
-		s.Log.WarnContext(ctx, "reconciliation not left", "err", err)
+	if err != nil { // the lease expires by itself
+		s.Log.WarnContext(ctx, "release of the reconciliation failed", "err", err)
 	}
 }
 
-// LastReconciliation is how the newest run stands, with up to limit of what it found so far after a finding; nil before the
-// first run.
-func (s *Service) LastReconciliation(ctx context.Context, after int64, limit int) (*Report, error) {
+// Last returns the newest run with up to limit of its findings after the one numbered after; nil before the first run.
+func (s *Service) Last(ctx context.Context, after int64, limit int) (*Report, error) {
 	var r models.Reconciliation
-	// A run that nobody holds has a lease that ended for ever ago, which no time.Time can tell.
+	// An unclaimed run has a lease of -infinity, which time.Time cannot hold.
 	err := s.DB.WithContext(ctx).Raw(`SELECT id, since, step, cursor, checked, holder, greatest(leased_until, 'epoch') AS leased_until, last_error,
 		started_at, finished_at FROM reconciliations ORDER BY id DESC LIMIT 1`).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
@@ -239,7 +256,7 @@ func (s *Service) LastReconciliation(ctx context.Context, after int64, limit int
 	return &report, err
 }
 
-// maxFindings is how many findings the report of a run that has just ended lists.
+// maxFindings is how many findings the report of Once lists.
 const maxFindings = 1000
 
 func (s *Service) report(ctx context.Context, r models.Reconciliation, after int64, limit int) (Report, error) {

@@ -1,4 +1,4 @@
-package purchase_test
+package reconcile_test
 
 import (
 	"context"
@@ -21,12 +21,15 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/reconcile"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
 // archive is what Stripe still knows of payments whose events never came: three lists, newest first.
 type archive struct {
-	*purchase.Service
+	*reconcile.Service
 	t     *testing.T
 	user  models.User
 	clock time.Time
@@ -46,7 +49,9 @@ func newArchive(t *testing.T) *archive {
 	t.Cleanup(server.Close)
 	db := dbtest.New(t)
 	a.user = dbtest.User(t, db, "ada@example.com")
-	a.Service = &purchase.Service{DB: db, Stripe: stripeapi.New(testKey, server.URL), Now: func() time.Time { return a.clock }, Log: slog.New(slog.DiscardHandler)}
+	now, quiet := func() time.Time { return a.clock }, slog.New(slog.DiscardHandler)
+	a.Service = &reconcile.Service{DB: db, Now: now, Log: quiet,
+		Purchase: &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789abcdef", server.URL), Now: now, Log: quiet}}
 	if err := db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error; err != nil {
 		t.Fatal(err)
 	}
@@ -127,9 +132,9 @@ func (a *archive) disputed(n int, status string) {
 		"charge": fmt.Sprintf("ch_%d", n), "payment_intent": fmt.Sprintf("pi_%d", n)})
 }
 
-func (a *archive) reconcile() purchase.Report {
+func (a *archive) reconcile() reconcile.Report {
 	a.t.Helper()
-	report, err := a.Reconcile(a.t.Context())
+	report, err := a.Once(a.t.Context())
 	if err != nil {
 		a.t.Fatalf("reconcile: %v", err)
 	}
@@ -149,7 +154,7 @@ func (a *archive) wantBalance(want models.Credits) {
 }
 
 // kinds is how often each kind was found.
-func kinds(r purchase.Report) map[models.FindingKind]int {
+func kinds(r reconcile.Report) map[models.FindingKind]int {
 	n := map[models.FindingKind]int{}
 	for _, f := range r.Findings {
 		n[f.Kind]++
@@ -231,11 +236,11 @@ func TestReconcilePagesAndResumes(t *testing.T) {
 		}
 		return 0
 	}
-	if _, err := a.Reconcile(t.Context()); err == nil {
+	if _, err := a.Once(t.Context()); err == nil {
 		t.Fatal("reconcile succeeded although Stripe refused a page")
 	}
 	a.wantBalance(200 * 1200)
-	last, err := a.LastReconciliation(t.Context(), 0, 1000)
+	last, err := a.Last(t.Context(), 0, 1000)
 	if err != nil || last.FinishedAt != nil || last.LastError == "" || last.Cursor != "cs_50" {
 		t.Fatalf("run = %+v, %v; want it stopped after cs_50 with a reason", last, err)
 	}
@@ -261,7 +266,7 @@ func TestReconcileBeginsAStepAgainWhenItsPlaceIsGone(t *testing.T) {
 		}
 		return 0
 	}
-	if _, err := a.Reconcile(t.Context()); err == nil {
+	if _, err := a.Once(t.Context()); err == nil {
 		t.Fatal("reconcile succeeded although Stripe refused a page")
 	}
 	a.lists["/v1/checkout/sessions"] = slices.DeleteFunc(a.lists["/v1/checkout/sessions"], func(o map[string]any) bool { return o["id"] == "cs_1" })
@@ -290,7 +295,7 @@ func TestReconcileSurvivesStripeBeingDown(t *testing.T) {
 	a.refuse = func(string, int) int { return http.StatusServiceUnavailable }
 	ctx, cancel := context.WithTimeout(t.Context(), dbtest.Patience)
 	defer cancel()
-	if _, err := a.Reconcile(ctx); !fault.Is(err, fault.Unavailable) {
+	if _, err := a.Once(ctx); !fault.Is(err, fault.Unavailable) {
 		t.Fatalf("reconcile = %v, want unavailable", err)
 	}
 	a.wantBalance(0)
@@ -308,13 +313,13 @@ func TestReconcileIsOneProcess(t *testing.T) {
 	var mu sync.Mutex
 	done, busy := 0, 0
 	dbtest.Together(20, func(int) {
-		report, err := a.Reconcile(t.Context())
+		report, err := a.Once(t.Context())
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
 		case err == nil:
 			done += len(report.Findings)
-		case errors.Is(err, purchase.ErrReconciling):
+		case errors.Is(err, reconcile.ErrRunning):
 			busy++
 		default:
 			t.Errorf("reconcile: %v", err)
@@ -335,7 +340,7 @@ func TestReconcileTakesOverFromADeadProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Reconcile(t.Context()); !errors.Is(err, purchase.ErrReconciling) {
+	if _, err := a.Once(t.Context()); !errors.Is(err, reconcile.ErrRunning) {
 		t.Fatalf("reconcile = %v, want to be told that another process does", err)
 	}
 	a.clock = a.clock.Add(2 * time.Minute)
@@ -405,9 +410,10 @@ func TestServersReconcileEveryHourAndWhenAsked(t *testing.T) {
 	start := a.clock
 	var mu sync.Mutex
 	a.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return a.clock }
+	a.Purchase.Now = a.Now
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { a.RunReconcile(ctx); close(ended) }()
+	go func() { a.Run(ctx); close(ended) }()
 	defer func() { stop(); <-ended }()
 	finished := func(runs int64) {
 		t.Helper()
@@ -423,7 +429,7 @@ func TestServersReconcileEveryHourAndWhenAsked(t *testing.T) {
 	mu.Lock()
 	a.clock = start.Add(time.Minute)
 	mu.Unlock()
-	if err := a.BeginReconcile(ctx); err != nil {
+	if err := a.Begin(ctx); err != nil {
 		t.Fatal(err)
 	}
 	finished(2)

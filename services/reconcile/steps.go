@@ -1,0 +1,264 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stripe/stripe-go/v79"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
+)
+
+const (
+	balancePage = 500
+	// renewAfter is how many objects are compared before the lease is renewed: each may need a call to Stripe.
+	renewAfter = 10
+	// slowDowns is how often a page is requested again after 429 Too Many Requests, with a pause that doubles each time.
+	slowDowns     = 5
+	firstSlowDown = time.Second
+)
+
+// errCursorGone says that Stripe no longer knows the object after which a page should begin.
+var errCursorGone = errors.New("the page's first object is gone")
+
+// sessions compares a page of Checkout Sessions: paid and not credited, expired and still pending, refused by
+// the bank and still waited for.
+// Source: https://docs.stripe.com/api/checkout/sessions/list
+func (s *Service) sessions(ctx context.Context, r *models.Reconciliation) (page, error) {
+	params := &stripe.CheckoutSessionListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, reach)}
+	params.AddExpand("data.payment_intent")
+	list := func() *stripe.Iter { return s.Purchase.Stripe.CheckoutSessions.List(params).Iter }
+	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Booking) {
+		session := one.(*stripe.CheckoutSession) //nolint:forcetypeassert // the list's own type
+		if session.Mode != stripe.CheckoutSessionModePayment || session.Livemode != s.Purchase.Livemode || session.Status == stripe.CheckoutSessionStatusOpen {
+			return session.ID, nil // another product's, or not paid yet
+		}
+		return session.ID, s.Purchase.CheckoutBooking(session)
+	})
+}
+
+// refunds compares a page of refunds.
+// Source: https://docs.stripe.com/api/refunds/list
+func (s *Service) refunds(ctx context.Context, r *models.Reconciliation) (page, error) {
+	params := &stripe.RefundListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, lateReach)}
+	list := func() *stripe.Iter { return s.Purchase.Stripe.Refunds.List(params).Iter }
+	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Booking) {
+		refund := one.(*stripe.Refund) //nolint:forcetypeassert // the list's own type
+		return refund.ID, s.Purchase.RefundBooking(refund)
+	})
+}
+
+// disputes compares a page of disputes.
+// Source: https://docs.stripe.com/api/disputes/list
+func (s *Service) disputes(ctx context.Context, r *models.Reconciliation) (page, error) {
+	params := &stripe.DisputeListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, lateReach)}
+	list := func() *stripe.Iter { return s.Purchase.Stripe.Disputes.List(params).Iter }
+	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Booking) {
+		dispute := one.(*stripe.Dispute) //nolint:forcetypeassert // the list's own type
+		return dispute.ID, s.Purchase.DisputeBooking(dispute)
+	})
+}
+
+// comparePage reads one page of a list and compares each object that has a booking.
+func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, list func() *stripe.Iter, read func(any) (string, purchase.Booking)) (page, error) {
+	objects, more, err := readList(ctx, list)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{checked: int64(len(objects)), more: more}
+	for i, one := range objects {
+		id, book := read(one)
+		p.last = id
+		if book == nil {
+			continue
+		}
+		if err := s.compare(ctx, r, id, book); err != nil {
+			return page{}, err
+		}
+		if i%renewAfter == renewAfter-1 {
+			r.Cursor = id
+			if err := s.saveRun(ctx, r); err != nil {
+				return page{}, err
+			}
+		}
+	}
+	return p, nil
+}
+
+// compare books one object of Stripe's and stores what that changed as findings. An object that cannot be booked does not
+// block the others.
+// Errors: of the database or of an unreachable Stripe; the run resumes with this page later.
+func (s *Service) compare(ctx context.Context, r *models.Reconciliation, objectID string, book purchase.Booking) error {
+	_, err := s.Purchase.BookFound(ctx, func(tx *gorm.DB, told purchase.Told) ([]models.CreditTransaction, error) {
+		rows, err := book(tx, told)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows { // in the transaction of the entries: nothing is mended without being reported
+			if err := insertFinding(tx, findingOf(r, objectID, row)); err != nil {
+				return nil, err
+			}
+		}
+		return rows, nil
+	})
+	switch {
+	case errors.Is(err, purchase.ErrNotOurs):
+		return nil
+	case err != nil && s.transient(ctx, err):
+		return err
+	case err != nil:
+		return s.review(ctx, r, objectID, err)
+	}
+	return nil
+}
+
+// findingOf describes an entry that no event had brought.
+func findingOf(r *models.Reconciliation, objectID string, row models.CreditTransaction) models.Finding {
+	f := models.Finding{ReconciliationID: r.ID, ObjectID: objectID, UserID: &row.UserID, Credits: row.DeltaCredits, Kind: models.FindingPurchase}
+	switch row.Reason {
+	case models.ReasonRefund:
+		f.Kind = models.FindingRefund
+	case models.ReasonDispute:
+		f.Kind = models.FindingDispute
+	}
+	if id, err := uuid.Parse(row.Meta.PurchaseID); err == nil {
+		f.PurchaseID = &id
+	}
+	return f
+}
+
+// balances compares a page of users' balances with the sums of their entries, and sets those that differ
+// to the sum: entries are what happened, the balance only adds them up.
+func (s *Service) balances(ctx context.Context, r *models.Reconciliation) (page, error) {
+	after, err := strconv.ParseInt("0"+r.Cursor, 10, 64)
+	if err != nil {
+		return page{}, fmt.Errorf("cursor of reconciliation %d: %w", r.ID, err)
+	}
+	var users []struct {
+		ID      int64
+		Differs bool
+	}
+	err = s.DB.WithContext(ctx).Raw(`SELECT u.id, u.credits_balance <> (SELECT coalesce(sum(t.delta_credits), 0) FROM credit_transactions t WHERE t.user_id = u.id) AS differs
+		FROM users u WHERE u.id > ? ORDER BY u.id LIMIT ?`, after, balancePage).Scan(&users).Error
+	if err != nil {
+		return page{}, fmt.Errorf("compare balances: %w", err)
+	}
+	p := page{checked: int64(len(users)), more: len(users) == balancePage}
+	for _, u := range users {
+		p.last = strconv.FormatInt(u.ID, 10)
+		if !u.Differs {
+			continue
+		}
+		err := s.mendBalance(ctx, r, u.ID)
+		if err != nil && !s.transient(ctx, err) { // the entries contradict each other: the database refuses any balance
+			err = s.review(ctx, r, fmt.Sprintf("user:%d", u.ID), models.CauseLedger)
+		}
+		if err != nil {
+			return page{}, err
+		}
+	}
+	return p, nil
+}
+
+// mendBalance sets one user's balance to the sum of their entries.
+// Locks: the user.
+func (s *Service) mendBalance(ctx context.Context, r *models.Reconciliation, userID int64) error {
+	var was, is models.Credits
+	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		var err error
+		if was, is, err = ledger.Mend(tx, userID); err != nil || is == was {
+			return err
+		}
+		return insertFinding(tx, models.Finding{ReconciliationID: r.ID, Kind: models.FindingBalance, ObjectID: fmt.Sprintf("user:%d", userID), UserID: &userID, Credits: is - was})
+	})
+	if err != nil || is == was { // the second: an entry was booked between the two readings
+		return err
+	}
+	s.Log.ErrorContext(ctx, "balance did not match its entries", "user_id", userID, "was", was, "credits", is)
+	return nil
+}
+
+// transient reports whether an error may pass, so that the run stops and resumes later.
+func (s *Service) transient(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || models.Away(err) || fault.Is(err, fault.Unavailable) || errors.Is(err, ErrRunning)
+}
+
+// review stores what a person must look at, and logs it the first time.
+func (s *Service) review(ctx context.Context, r *models.Reconciliation, objectID string, cause error) error {
+	known, err := s.reviewed(ctx, objectID, cause.Error())
+	if err != nil || known {
+		return err
+	}
+	s.Log.ErrorContext(ctx, "reconciliation needs a person", "object_id", objectID, "err", cause)
+	return insertFinding(s.DB.WithContext(ctx), models.Finding{ReconciliationID: r.ID, Kind: models.FindingReview, ObjectID: objectID, Note: cause.Error()})
+}
+
+func (s *Service) reviewed(ctx context.Context, objectID, note string) (bool, error) {
+	var n int64
+	err := s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM reconciliation_findings WHERE kind = 'review' AND object_id = ? AND note = ?`, objectID, note).Scan(&n).Error
+	if err != nil {
+		return false, fmt.Errorf("look for a finding: %w", err)
+	}
+	return n > 0, nil
+}
+
+// insertFinding stores a finding. A review is stored once, however often it is found.
+func insertFinding(tx *gorm.DB, f models.Finding) error {
+	err := tx.Exec(`INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (object_id, note) WHERE kind = 'review' DO NOTHING`,
+		f.ReconciliationID, f.Kind, f.ObjectID, f.PurchaseID, f.UserID, f.Credits, f.Note).Error
+	if err != nil {
+		return fmt.Errorf("write down a finding: %w", err)
+	}
+	return nil
+}
+
+// pageOf requests the one page after the run's cursor.
+func pageOf(ctx context.Context, r *models.Reconciliation) stripe.ListParams {
+	params := stripe.ListParams{Context: ctx, Limit: stripe.Int64(stripeapi.PageSize), Single: true}
+	if r.Cursor != "" {
+		params.StartingAfter = stripe.String(r.Cursor)
+	}
+	return params
+}
+
+func createdSince(r *models.Reconciliation, reach time.Duration) *stripe.RangeQueryParams {
+	return &stripe.RangeQueryParams{GreaterThanOrEqual: r.Since.Add(reach - reach).Unix()}
+}
+
+// readList reads a page, and again after a pause when Stripe answers 429.
+// Errors: errCursorGone; fault.Unavailable. Source: https://docs.stripe.com/rate-limits
+func readList(ctx context.Context, list func() *stripe.Iter) (objects []any, more bool, err error) {
+	pause := firstSlowDown
+	for attempt := 0; ; attempt++ {
+		found := list()
+		for objects = nil; found.Next(); {
+			objects = append(objects, found.Current())
+		}
+		var e *stripe.Error
+		switch err := found.Err(); {
+		case err == nil:
+			return objects, found.Meta().HasMore, nil
+		case stripeapi.MissingParam(err) == "starting_after":
+			return nil, false, errCursorGone
+		case !errors.As(err, &e) || e.HTTPStatusCode != http.StatusTooManyRequests || attempt == slowDowns:
+			return nil, false, stripeapi.Fault(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		case <-time.After(pause):
+		}
+		pause *= 2
+	}
+}
