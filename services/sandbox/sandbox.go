@@ -1,5 +1,5 @@
-// Package sandbox makes the product work without any account: stand-ins for Stripe and for a sign-in provider, on
-// loopback, that the product reaches through the very code that reaches the real ones.
+// Package sandbox starts local stand-ins for Stripe and for a sign-in provider, so that the product runs without any
+// account. They listen on loopback, and the product reaches them through the code that reaches the real services.
 package sandbox
 
 import (
@@ -13,10 +13,10 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/stripe"
 )
 
-// oidcClient is how the product calls itself at the sign-in stand-in.
+// oidcClient is the product's client id at the sign-in stand-in.
 const oidcClient = "credits"
 
-// StartStripe starts the Stripe stand-in and returns the configuration that leads to it.
+// StartStripe starts the Stripe stand-in and returns the configuration that points to it.
 // Errors: any mode but the sandbox is refused.
 func StartStripe(ctx context.Context, cfg config.Config, log *slog.Logger) (config.Config, *stripe.Server, error) {
 	if err := refuseOutside(cfg); err != nil {
@@ -42,7 +42,7 @@ func StartStripe(ctx context.Context, cfg config.Config, log *slog.Logger) (conf
 	return cfg, server, nil
 }
 
-// StartIdentity starts the sign-in stand-in and returns the configuration that leads to it.
+// StartIdentity starts the sign-in stand-in and returns the configuration that points to it.
 // Errors: any mode but the sandbox is refused.
 func StartIdentity(ctx context.Context, cfg config.Config, log *slog.Logger) (config.Config, *identity.Server, error) {
 	if err := refuseOutside(cfg); err != nil {
@@ -71,7 +71,8 @@ func refuseOutside(cfg config.Config) error {
 	return nil
 }
 
-// loopback is an address that nobody else can reach. A port out of range lets the system choose one.
+// loopback returns an address that only this machine can reach. Port 0 stands in for a port out of range: the system
+// picks one.
 func loopback(port int) string {
 	if port > 65535 {
 		port = 0

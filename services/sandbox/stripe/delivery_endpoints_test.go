@@ -79,7 +79,7 @@ func TestDeliveryPageShowsAndChangesThePlan(t *testing.T) {
 	t.Parallel()
 	s := startRecorded(t)
 	shown := s.get(t, "/dashboard/delivery")
-	if shown.StatusCode != http.StatusOK || shown.text("#now") != "Each event arrives once, rightly signed." || shown.doc.Find("script, [style], style").Length() != 0 {
+	if shown.StatusCode != http.StatusOK || shown.text("#now") != "Each event arrives once, correctly signed." || shown.doc.Find("script, [style], style").Length() != 0 {
 		t.Errorf("page = %d %q", shown.StatusCode, shown.text("#now"))
 	}
 	if got := s.get(t, "/dashboard").doc.Find("#delivery").AttrOr("href", ""); got != "/dashboard/delivery" {

@@ -16,10 +16,10 @@ func TestRefundsChangeState(t *testing.T) {
 		sum                            int64
 		acacia, legacy                 string
 	}{
-		{"a waiting one succeeds", "pending", "succeed", "succeeded", "", 1500, acacia("succeeded<pending"), "charge.refund.updated(succeeded<pending)"},
-		{"a waiting one fails", "pending", "fail", "failed", "lost_or_stolen_card", 0, acacia("failed<pending") + " refund.failed(failed)", "charge.refund.updated(failed<pending)"},
+		{"a pending one succeeds", "pending", "succeed", "succeeded", "", 1500, acacia("succeeded<pending"), "charge.refund.updated(succeeded<pending)"},
+		{"a pending one fails", "pending", "fail", "failed", "lost_or_stolen_card", 0, acacia("failed<pending") + " refund.failed(failed)", "charge.refund.updated(failed<pending)"},
 		{"one fails after it succeeded", "succeeded", "fail", "failed", "lost_or_stolen_card", 0, acacia("failed<succeeded") + " refund.failed(failed)", "charge.refund.updated(failed<succeeded)"},
-		{"a waiting one is called off", "pending", "cancel", "canceled", "", 0, acacia("canceled<pending"), "charge.refund.updated(canceled<pending)"},
+		{"a pending one is canceled", "pending", "cancel", "canceled", "", 0, acacia("canceled<pending"), "charge.refund.updated(canceled<pending)"},
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()

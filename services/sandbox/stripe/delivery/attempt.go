@@ -50,7 +50,8 @@ const claimQuery = `WITH next AS MATERIALIZED (
 	FROM next, stripe_sandbox.events
 	WHERE c.id = next.id AND events.id = c.event
 	RETURNING c.id, c.event, events.type,
-		events.data || jsonb_build_object('pending_webhooks', ` + Pending + `, 'api_version', coalesce(next.version, events.data ->> 'api_version')),
+		events.data || jsonb_build_object('pending_webhooks', ` + Pending + `,
+			'api_version', coalesce(next.version, events.data ->> 'api_version')),
 		c.attempts, c.backoff,
 		c.mode = 'wrong_secret' AND (c.attempts = 1
 			OR (c.lasting AND c.mode = (SELECT value ->> 'mode' FROM stripe_sandbox.settings WHERE name = 'delivery'))),

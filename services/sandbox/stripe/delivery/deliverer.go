@@ -81,7 +81,8 @@ func (d *Deliverer) Await(ctx context.Context, event string) error {
 	defer tick.Stop()
 	for {
 		var done bool
-		err := d.db.QueryRowContext(ctx, `SELECT delivered_at IS NOT NULL FROM stripe_sandbox.events WHERE id = $1`, event).Scan(&done)
+		err := d.db.QueryRowContext(ctx,
+			`SELECT delivered_at IS NOT NULL FROM stripe_sandbox.events WHERE id = $1`, event).Scan(&done)
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("read event: %w", err)
 		}
@@ -160,7 +161,8 @@ func (d *Deliverer) untilDue(ctx context.Context) time.Duration {
 	defer cancel()
 	var ms sql.NullInt64
 	err := d.db.QueryRowContext(ctx,
-		`SELECT (extract(epoch FROM min(greatest(d.next_attempt_at, d.leased_until)) - now()) * 1000)::bigint `+open).Scan(&ms)
+		`SELECT (extract(epoch FROM min(greatest(d.next_attempt_at, d.leased_until)) - now()) * 1000)::bigint
+		`+open).Scan(&ms)
 	if err != nil || !ms.Valid {
 		return idle
 	}

@@ -24,16 +24,20 @@ var Schema string
 const QueryTimeout = 15 * time.Second
 
 // Pending is the SQL for the number of endpoints that have not accepted the event of the row "events" yet.
-const Pending = `(SELECT count(DISTINCT d.endpoint) FROM stripe_sandbox.deliveries d WHERE d.event = events.id AND NOT EXISTS (
-	SELECT FROM stripe_sandbox.deliveries done WHERE done.event = d.event AND done.endpoint = d.endpoint AND done.state = 'delivered'))`
+const Pending = `(SELECT count(DISTINCT d.endpoint) FROM stripe_sandbox.deliveries d
+	WHERE d.event = events.id AND NOT EXISTS (SELECT FROM stripe_sandbox.deliveries done
+		WHERE done.event = d.event AND done.endpoint = d.endpoint AND done.state = 'delivered'))`
 
 // markDelivered sets delivered_at on the events that every listening endpoint has accepted.
-const markDelivered = `UPDATE stripe_sandbox.events SET delivered_at = now() WHERE delivered_at IS NULL AND ` + Pending + ` = 0`
+const markDelivered = `UPDATE stripe_sandbox.events SET delivered_at = now()
+	WHERE delivered_at IS NULL AND ` + Pending + ` = 0`
 
 // endpoints are the webhook endpoints of the API with their secrets.
-const endpoints = `(SELECT o.id, o.seq, o.data ->> 'url' AS url, o.data -> 'enabled_events' AS types, o.data ->> 'api_version' AS version,
-		o.data ->> 'status' = 'enabled' AS enabled, hidden.data ->> 'secret' AS secret, (hidden.data ->> 'own')::boolean AS own
-	FROM stripe_sandbox.objects o JOIN stripe_sandbox.objects hidden ON hidden.id = o.id || '/backstage' WHERE o.kind = 'webhook_endpoint')`
+const endpoints = `(SELECT o.id, o.seq, o.data ->> 'url' AS url, o.data ->> 'status' = 'enabled' AS enabled,
+		o.data -> 'enabled_events' AS types, o.data ->> 'api_version' AS version,
+		hidden.data ->> 'secret' AS secret, (hidden.data ->> 'own')::boolean AS own
+	FROM stripe_sandbox.objects o JOIN stripe_sandbox.objects hidden ON hidden.id = o.id || '/backstage'
+	WHERE o.kind = 'webhook_endpoint')`
 
 // The states of a delivery.
 const (
@@ -62,7 +66,8 @@ type item struct {
 // Resume makes every delivery that failed before due at once: the receiver was most likely restarted together with
 // this process.
 func (t *Tx) Resume(ctx context.Context) error {
-	if _, err := t.ExecContext(ctx, markDelivered); err != nil { // a process may have ended between the two updates of record
+	// A process may have ended between the two updates of record.
+	if _, err := t.ExecContext(ctx, markDelivered); err != nil {
 		return fmt.Errorf("mark events delivered: %w", err)
 	}
 	_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.deliveries SET next_attempt_at = now(), backoff = 0
@@ -104,7 +109,8 @@ func (t *Tx) listeners(ctx context.Context, kind string) ([]string, error) {
 	if kind == "refund.failed" {
 		kind = "refund.updated"
 	}
-	return column[string](ctx, t, `SELECT id FROM `+endpoints+` e WHERE enabled AND (jsonb_exists(types, $1) OR jsonb_exists(types, '*')) ORDER BY seq`, kind)
+	return column[string](ctx, t, `SELECT id FROM `+endpoints+` e
+		WHERE enabled AND (jsonb_exists(types, $1) OR jsonb_exists(types, '*')) ORDER BY seq`, kind)
 }
 
 // follow queues the deliveries of an event to one endpoint as the plan says.
@@ -144,7 +150,8 @@ func (t *Tx) queue(ctx context.Context, d item, copies int) error {
 // Errors: sql.ErrNoRows when there is no such event.
 func (t *Tx) Receivers(ctx context.Context, event string) ([]string, error) {
 	var kind string
-	if err := t.QueryRowContext(ctx, `SELECT type FROM stripe_sandbox.events WHERE id = $1`, event).Scan(&kind); err != nil {
+	err := t.QueryRowContext(ctx, `SELECT type FROM stripe_sandbox.events WHERE id = $1`, event).Scan(&kind)
+	if err != nil {
 		return nil, fmt.Errorf("read event: %w", err)
 	}
 	meant, err := column[string](ctx, t, `SELECT DISTINCT d.endpoint FROM stripe_sandbox.deliveries d
@@ -167,7 +174,8 @@ func (t *Tx) Redeliver(ctx context.Context, event string, receivers []string, ti
 
 // CountHeld returns the number of events that are held back.
 func (t *Tx) CountHeld(ctx context.Context) (n int, err error) {
-	err = t.QueryRowContext(ctx, `SELECT count(DISTINCT event) FROM stripe_sandbox.deliveries WHERE state = 'held'`).Scan(&n)
+	const count = `SELECT count(DISTINCT event) FROM stripe_sandbox.deliveries WHERE state = 'held'`
+	err = t.QueryRowContext(ctx, count).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count held events: %w", err)
 	}
@@ -180,7 +188,8 @@ func (t *Tx) Release(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	receivers, err := column[string](ctx, t, `SELECT DISTINCT endpoint FROM stripe_sandbox.deliveries WHERE state = 'held'`)
+	receivers, err := column[string](ctx, t,
+		`SELECT DISTINCT endpoint FROM stripe_sandbox.deliveries WHERE state = 'held'`)
 	if err != nil {
 		return 0, err
 	}
@@ -194,7 +203,8 @@ func (t *Tx) Release(ctx context.Context) (int, error) {
 
 // releaseTo queues the held deliveries for one endpoint one behind the other, so that the network cannot reorder them.
 func (t *Tx) releaseTo(ctx context.Context, endpoint string) error {
-	order, err := column[int64](ctx, t, `SELECT id FROM stripe_sandbox.deliveries WHERE state = 'held' AND endpoint = $1 ORDER BY random()`, endpoint)
+	order, err := column[int64](ctx, t, `SELECT id FROM stripe_sandbox.deliveries
+		WHERE state = 'held' AND endpoint = $1 ORDER BY random()`, endpoint)
 	if err != nil {
 		return err
 	}
@@ -203,8 +213,8 @@ func (t *Tx) releaseTo(ctx context.Context, endpoint string) error {
 	}
 	var before int64
 	for _, id := range order {
-		_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.deliveries SET state = 'waiting', next_attempt_at = now(), behind = nullif($2::bigint, 0)
-			WHERE id = $1`, id, before)
+		_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.deliveries
+			SET state = 'waiting', next_attempt_at = now(), behind = nullif($2::bigint, 0) WHERE id = $1`, id, before)
 		if err != nil {
 			return fmt.Errorf("release delivery: %w", err)
 		}
@@ -215,7 +225,8 @@ func (t *Tx) releaseTo(ctx context.Context, endpoint string) error {
 
 // Cancel deletes the open deliveries to an endpoint that is gone.
 func (t *Tx) Cancel(ctx context.Context, endpoint string) error {
-	_, err := t.ExecContext(ctx, `DELETE FROM stripe_sandbox.deliveries WHERE endpoint = $1 AND state <> 'delivered'`, endpoint)
+	_, err := t.ExecContext(ctx, `DELETE FROM stripe_sandbox.deliveries
+		WHERE endpoint = $1 AND state <> 'delivered'`, endpoint)
 	if err != nil {
 		return fmt.Errorf("delete deliveries: %w", err)
 	}
@@ -248,7 +259,9 @@ func column[T any](ctx context.Context, t *Tx, query string, args ...any) ([]T, 
 }
 
 // collect returns the rows of a query, each read by scan.
-func collect[T any](ctx context.Context, t *Tx, scan func(*sql.Rows, *T) error, query string, args ...any) (_ []T, err error) {
+func collect[T any](
+	ctx context.Context, t *Tx, scan func(*sql.Rows, *T) error, query string, args ...any,
+) (_ []T, err error) {
 	rows, err := t.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read deliveries: %w", err)

@@ -50,7 +50,8 @@ func (t *Tx) events(ctx context.Context, where, order string, limit int) ([]Even
 // Log returns the latest deliveries, newest first.
 func (t *Tx) Log(ctx context.Context, limit int) ([]Entry, error) {
 	return collect(ctx, t, func(rows *sql.Rows, e *Entry) error {
-		return rows.Scan(&e.ID, &e.Event, &e.Type, &e.At, &e.Mode, &e.State, &e.Attempts, &e.Status, &e.Ms, &e.Error, &e.Endpoint, &e.URL)
+		return rows.Scan(&e.ID, &e.Event, &e.Type, &e.At, &e.Mode, &e.State,
+			&e.Attempts, &e.Status, &e.Ms, &e.Error, &e.Endpoint, &e.URL)
 	}, `SELECT d.id, d.event, events.type, d.created_at, d.mode, d.state, d.attempts, d.last_status, d.last_ms,
 			coalesce(d.last_error, ''), d.endpoint, coalesce(e.url, '')
 		FROM stripe_sandbox.deliveries d JOIN stripe_sandbox.events ON events.id = d.event
