@@ -1,7 +1,6 @@
 package stripe_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -75,28 +74,14 @@ func (s *fixture) wantRefused(t *testing.T, want int, code, path string, pairs .
 	}
 }
 
+// command posts the pairs to a control and decodes its answer.
 func (s *fixture) command(t *testing.T, path string, pairs ...string) (int, map[string]any) {
 	t.Helper()
 	form := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/control/"+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatalf("make request: %v", err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Accept", "application/json")
-	response, err := s.browser.Do(request)
-	if err != nil {
-		t.Fatalf("control %s: %v", path, err)
-	}
-	defer response.Body.Close()
-	var object map[string]any
-	if err := json.NewDecoder(response.Body).Decode(&object); err != nil {
-		t.Fatalf("control %s = %d, no JSON: %v", path, response.StatusCode, err)
-	}
-	return response.StatusCode, object
+	return s.control(t, http.MethodPost, "/control/"+path, form.Encode())
 }
 
 func TestSettingsSurviveARestart(t *testing.T) {
