@@ -23,7 +23,6 @@ func TestStartRefuses(t *testing.T) {
 		"an empty secret":         func(o *sandbox.Options) { o.WebhookSecrets = []string{hookSecret, ""} },
 		"no webhook":              func(o *sandbox.Options) { o.WebhookURL = "/api/stripe/webhook" },
 		"no database":             func(o *sandbox.Options) { o.DatabaseURL = "postgres://127.0.0.1:1/none" },
-		"unknown refund events":   func(o *sandbox.Options) { o.RefundEvents = "some" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -91,7 +91,7 @@ func TestSettingsSurviveARestart(t *testing.T) {
 	if got := s.run(t, "settings", "refund_events", "legacy"); got["refund_events"] != "legacy" || got["failed_refunds"] != "leaves" {
 		t.Errorf("settings = %v", got)
 	}
-	other := startOn(t, database, hooks) // in its options it is acacia
+	other := startOn(t, database, hooks)
 	payment := other.buy(t)
 	seen := len(other.emitted(t))
 	if _, err := other.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(100)}); err != nil {

@@ -20,7 +20,7 @@ type setting struct {
 
 // settingsForm returns the settings with their current values.
 func (s *Server) settingsForm(ctx context.Context, t *txn) ([]setting, error) {
-	set, err := s.settings(ctx, t)
+	set, err := t.settings(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (s *Server) settingsForm(ctx context.Context, t *txn) ([]setting, error) {
 		name, chosen string
 		values       []string
 	}{
-		{"refund_events", string(set.RefundEvents), []string{string(RefundEventsAcacia), string(RefundEventsLegacy)}},
+		{"refund_events", set.RefundEvents, []string{refundsAcacia, refundsLegacy}},
 		{"new_refunds", set.NewRefunds, []string{refundSucceeded, refundPending}},
 		{"failed_refunds", set.FailedRefunds, []string{failedLeaves, failedStays}},
 	} {

@@ -32,7 +32,7 @@ func (s *Server) refund(ctx context.Context, t *txn, ch *charge, f form) (*refun
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.settings(ctx, t)
+	set, err := t.settings(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (t *txn) saveRefund(ctx context.Context, set *settings, ch *charge, re *ref
 	if err := t.emit(ctx, "charge.refunded", ch, before); err != nil {
 		return err
 	}
-	if set.RefundEvents == RefundEventsLegacy {
+	if set.RefundEvents == refundsLegacy {
 		return nil
 	}
 	return t.emit(ctx, "refund.created", re, nil)
@@ -147,7 +147,7 @@ func (s *Server) updateRefund(ctx context.Context, t *txn, c *call) (any, error)
 	if re.Metadata, err = c.form.metadata("metadata", re.Metadata); err != nil {
 		return nil, err
 	}
-	set, err := s.settings(ctx, t)
+	set, err := t.settings(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (t *txn) requirePaid(ctx context.Context, re *refund, to string) error {
 func (s *Server) settleRefund(ctx context.Context, t *txn, re *refund, to, reason string) error {
 	before := map[string]any{"status": re.Status}
 	re.Status = to
-	set, err := s.settings(ctx, t)
+	set, err := t.settings(ctx)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (t *txn) emitRefundUpdate(ctx context.Context, set *settings, re *refund, b
 	if err := t.emit(ctx, "charge.refund.updated", re, before); err != nil {
 		return err
 	}
-	if set.RefundEvents == RefundEventsLegacy {
+	if set.RefundEvents == refundsLegacy {
 		return nil
 	}
 	if err := t.emit(ctx, "refund.updated", re, before); err != nil {

@@ -8,9 +8,6 @@ import (
 	"testing"
 
 	"github.com/stripe/stripe-go/v79"
-
-	"github.com/resume-matcher/credits/models/dbtest"
-	sandbox "github.com/resume-matcher/credits/services/sandbox/stripe"
 )
 
 func TestRefundsAreCumulativeAndBounded(t *testing.T) {
@@ -91,15 +88,8 @@ func TestRefundMetadataEmitsEvents(t *testing.T) {
 
 func TestLegacyRefundIsOneEvent(t *testing.T) {
 	t.Parallel()
-	hooks := newReceiver(t)
-	o := options(dbtest.Empty(t), hooks.URL)
-	o.RefundEvents = sandbox.RefundEventsLegacy
-	server, err := sandbox.Start(t.Context(), o)
-	if err != nil {
-		t.Fatalf("start: %v", err)
-	}
-	s := &fixture{Server: server, hooks: hooks, api: newClient(server.URL(), secretKey), browser: http.DefaultClient}
-	s.browser = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	s := start(t)
+	s.run(t, "settings", "refund_events", "legacy")
 	if _, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(s.buy(t).ID)}); err != nil {
 		t.Fatalf("refund: %v", err)
 	}
@@ -110,10 +100,7 @@ func TestLegacyRefundIsOneEvent(t *testing.T) {
 		}
 	}
 	if len(kinds) != 1 || kinds[0] != "charge.refunded" {
-		t.Errorf("events = %v, want charge.refunded alone", kinds)
-	}
-	if err := server.Close(t.Context()); err != nil {
-		t.Errorf("close: %v", err)
+		t.Errorf("events = %v, want only charge.refunded", kinds)
 	}
 }
 

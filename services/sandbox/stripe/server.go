@@ -29,16 +29,6 @@ const Version = "2024-06-20"
 
 const defaultListen = "127.0.0.1:3001"
 
-// RefundEvents says which events a refund of a card payment emits.
-type RefundEvents string
-
-const (
-	// RefundEventsAcacia sends charge.refunded and refund.created, as accounts on newer versions do. It is the default.
-	RefundEventsAcacia RefundEvents = "acacia"
-	// RefundEventsLegacy sends only charge.refunded, as version 2024-06-20 does.
-	RefundEventsLegacy RefundEvents = "legacy"
-)
-
 // Options configures Start.
 type Options struct {
 	// DatabaseURL is a PostgreSQL 15 or newer, pooled or not. Start creates the schema stripe_sandbox in it.
@@ -55,8 +45,6 @@ type Options struct {
 	WebhookEvents []string
 	// WebhookSecrets sign each event for that endpoint, with one v1 signature each.
 	WebhookSecrets []string
-	// RefundEvents is RefundEventsAcacia when empty.
-	RefundEvents RefundEvents
 	// Log is slog.Default when nil.
 	Log *slog.Logger
 }
@@ -65,7 +53,6 @@ type Options struct {
 type Server struct {
 	url       string
 	key       string
-	refunds   RefundEvents
 	log       *slog.Logger
 	store     *store
 	deliverer *delivery.Deliverer
@@ -96,7 +83,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{
-		url: fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port), key: o.SecretKey, refunds: o.RefundEvents, log: o.Log,
+		url: fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port), key: o.SecretKey, log: o.Log,
 		store: st, pages: pages, stop: stop,
 		deliverer: delivery.New(st.db, delivery.Own{URL: o.WebhookURL, Secrets: o.WebhookSecrets}, o.Log),
 	}
@@ -137,12 +124,6 @@ func (o *Options) complete() error {
 	}
 	if o.Listen == "" {
 		o.Listen = defaultListen
-	}
-	if o.RefundEvents == "" {
-		o.RefundEvents = RefundEventsAcacia
-	}
-	if o.RefundEvents != RefundEventsAcacia && o.RefundEvents != RefundEventsLegacy {
-		wrong = append(wrong, fmt.Errorf("unknown refund events %q", o.RefundEvents))
 	}
 	if o.DatabaseURL == "" {
 		wrong = append(wrong, errors.New("no database URL"))
