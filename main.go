@@ -26,6 +26,7 @@ import (
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
@@ -192,8 +193,8 @@ func (p *program) migrateDatabase(ctx context.Context) error {
 	if err := p.startDatabase(ctx); err != nil {
 		return err
 	}
-	err := models.MigrateFor(ctx, p.cfg.DatabaseURL.Reveal(), p.cfg.ServerDatabaseURL().Reveal(), p.log)
-	if models.DiskFull(err) && p.dataDir != "" {
+	err := postgres.MigrateFor(ctx, p.cfg.DatabaseURL.Reveal(), p.cfg.ServerDatabaseURL().Reveal(), p.log)
+	if postgres.DiskFull(err) && p.dataDir != "" {
 		return p.cfg.ExplainDir(fmt.Errorf("migrate: %w", syscall.ENOSPC))
 	}
 	return err
@@ -204,12 +205,12 @@ func (p *program) open(ctx context.Context) (*gorm.DB, error) {
 	if err := p.migrateDatabase(ctx); err != nil {
 		return nil, err
 	}
-	db, err := models.Open(p.cfg.ServerDatabaseURL().Reveal(), p.log)
+	db, err := postgres.Open(p.cfg.ServerDatabaseURL().Reveal(), p.log)
 	if err != nil {
 		return nil, err
 	}
-	p.closers = append(p.closers, func(context.Context) error { return models.Close(db) })
-	return db, models.CheckSchema(ctx, db)
+	p.closers = append(p.closers, func(context.Context) error { return postgres.Close(db) })
+	return db, postgres.CheckSchema(ctx, db)
 }
 
 // purchases is the purchase service, on Stripe or on its stand-in.
@@ -331,7 +332,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 		Site: handlers.Site{
 			AppURL: p.cfg.AppURL, Sandbox: p.cfg.Mode == config.Sandbox, SmallBusiness: p.cfg.SmallBusiness, Development: !p.cfg.Production(), FormTargets: []string{p.cfg.CheckoutOrigin()}, Proxies: proxies,
 			Dashboard: p.cfg.Dashboard(), Legal: handlers.Legal{Imprint: p.cfg.ImprintURL, Terms: p.cfg.TermsURL, Privacy: p.cfg.PrivacyURL}, Texts: texts, Log: p.log, Ready: func(ctx context.Context) error {
-				return errors.Join(models.Migrated(ctx, db), models.CheckReading(ctx, db))
+				return errors.Join(postgres.Migrated(ctx, db), postgres.CheckReading(ctx, db))
 			},
 		},
 		Sessions: handlers.NewSessions(rows, secrets, p.cfg.Secure()),

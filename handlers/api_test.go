@@ -17,6 +17,7 @@ import (
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
@@ -96,7 +97,7 @@ func (d *desk) credit(userID int64, credits models.Credits) {
 	if credits == 0 {
 		return
 	}
-	err := models.Transaction(context.Background(), d.db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(context.Background(), d.db, func(tx *gorm.DB) error {
 		_, err := ledger.Post(tx, ledger.Entry{UserID: userID, Delta: credits, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "test"}})
 		return err
 	})

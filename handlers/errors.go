@@ -13,7 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/locales"
-	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/observe"
 )
@@ -67,7 +67,7 @@ func faultOf(err error) *fault.Error {
 			return fault.New(fault.Malformed, nil)
 		}
 	}
-	if models.Away(err) {
+	if postgres.Away(err) {
 		return fault.Wrap(fault.Unavailable, err)
 	}
 	return fault.Wrap(fault.Internal, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/purchase"
 	events "github.com/resume-matcher/credits/services/webhook"
 )
@@ -83,7 +84,7 @@ func TestWebhookAnswers(t *testing.T) {
 	if err := db.Raw(`SELECT count(*) FROM stripe_events`).Scan(&stored).Error; err != nil || stored != 3 {
 		t.Errorf("%d events are stored (%v), want those three that were answered 200", stored, err)
 	}
-	if err := models.Close(db); err != nil {
+	if err := postgres.Close(db); err != nil {
 		t.Fatal(err)
 	}
 	if got := post(ping("evt_6"), sign(ping("evt_6"))); got < 500 {

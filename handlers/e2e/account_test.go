@@ -11,6 +11,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // Somebody without JavaScript links a second way to sign in, buys, spends, takes their data along and deletes the
@@ -25,11 +26,11 @@ func TestAccountFromLinkToDeletion(t *testing.T) {
 func leaveForGood(t *testing.T, locale, file, price, row string) {
 	address := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+address)
-	db, err := models.Open(address, slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(address, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { models.Close(db) })
+	t.Cleanup(func() { postgres.Close(db) })
 	words := []string{"ada.leaves@example.com", "ada.second@example.com", "Ada Example"}
 
 	v := newVisitor(s, locale)

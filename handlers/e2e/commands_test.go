@@ -11,8 +11,8 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 func TestCommands(t *testing.T) {
@@ -102,11 +102,11 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 	s := start(t, "DATABASE_URL="+address)
 	v := newVisitor(s, "en")
 	v.signInAs("ada@example.com")
-	db, err := models.Open(address, slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(address, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { models.Close(db) })
+	t.Cleanup(func() { postgres.Close(db) })
 	lock := db.Begin() // the spend below waits for this
 	if err := lock.Exec(`SELECT 1 FROM users FOR UPDATE`).Error; err != nil {
 		t.Fatal(err)

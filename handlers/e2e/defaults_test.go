@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // A host, a role or a database brings defaults along of which none is an error of the operator's. Behind a pooler, too,
@@ -19,11 +19,11 @@ func TestJourneyWithForeignDefaultsBehindAPooler(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := models.Open(direct, slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(direct, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { models.Close(db) })
+	t.Cleanup(func() { postgres.Close(db) })
 	for _, setting := range []string{"datestyle = 'German, DMY'", "bytea_output = 'escape'", "timezone = 'America/St_Johns'",
 		"intervalstyle = 'iso_8601'", "default_transaction_isolation = 'serializable'"} {
 		if err := db.Exec(`ALTER DATABASE ` + strings.TrimPrefix(u.Path, "/") + ` SET ` + setting).Error; err != nil {

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/sandbox/identity"
 	"github.com/resume-matcher/credits/services/sandbox/stripe"
 	"github.com/resume-matcher/credits/services/stripeapi"
@@ -71,11 +71,11 @@ func (g *gate) release(t *testing.T, to string) {
 // yesterday lets a day go by for a purchase.
 func yesterday(t *testing.T, database, session string) {
 	t.Helper()
-	db, err := models.Open(database, slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(database, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer models.Close(db)
+	defer postgres.Close(db)
 	moved := db.Exec(`UPDATE purchases SET created_at = created_at - interval '25 hours' WHERE checkout_session_id = ?`, session)
 	if moved.Error != nil || moved.RowsAffected != 1 {
 		t.Fatalf("%d purchases moved to yesterday (%v), want 1", moved.RowsAffected, moved.Error)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
@@ -112,7 +113,7 @@ func (c *counter) operate(t *testing.T, replica int, in asked, key string) (told
 			entry.Delta, entry.Reason = -entry.Delta, models.ReasonRefund
 		}
 		var posted ledger.Posted
-		err := models.Transaction(t.Context(), c.shop.db, func(tx *gorm.DB) (err error) {
+		err := postgres.Transaction(t.Context(), c.shop.db, func(tx *gorm.DB) (err error) {
 			posted, err = ledger.Post(tx, entry)
 			return err
 		})

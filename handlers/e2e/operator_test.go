@@ -11,8 +11,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"gorm.io/gorm"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // business fills a database with forty users who bought, spent, owe and were helped, and with events of every status.
@@ -44,11 +44,11 @@ func operated(t *testing.T) (*site, *gorm.DB) {
 	t.Helper()
 	database := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+database)
-	db, err := models.Open(database, slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(database, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { models.Close(db) })
+	t.Cleanup(func() { postgres.Close(db) })
 	err = db.Transaction(func(tx *gorm.DB) error {
 		for _, statement := range strings.Split(business, ";\n") {
 			if strings.TrimSpace(statement) == "" {

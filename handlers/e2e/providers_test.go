@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/sandbox/identity"
 )
 
@@ -36,11 +36,11 @@ func offering(t *testing.T) (s *site, exec func(statement string)) {
 	s = startOn(t, port, workDir(t), "DATABASE_URL="+database, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef", "STRIPE_WEBHOOK_SECRET=whsec_0123456789abcdef",
 		"STRIPE_API_BASE=http://127.0.0.1:9", "OIDC_ISSUER="+who.Issuer(), "OIDC_CLIENT_ID="+client, "OIDC_CLIENT_SECRET=0123456789",
 		"OIDC_NAME=Example Login", "GITHUB_CLIENT_ID=github", "GITHUB_CLIENT_SECRET=0123456789")
-	db, err := models.Open(database, quiet)
+	db, err := postgres.Open(database, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { models.Close(db) })
+	t.Cleanup(func() { postgres.Close(db) })
 	return s, func(statement string) {
 		t.Helper()
 		if err := db.Exec(statement).Error; err != nil {

@@ -14,8 +14,8 @@ import (
 
 	"gorm.io/gorm"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/sandbox/identity"
 	"github.com/resume-matcher/credits/services/sandbox/stripe"
 )
@@ -63,10 +63,10 @@ func startFar(t *testing.T) *farSite {
 		t.Fatalf("credits prices sync ends with %d: %s", code, out)
 	}
 	f.site = startOn(t, port, workDir(t), env...)
-	if f.db, err = models.Open(database, quiet); err != nil {
+	if f.db, err = postgres.Open(database, quiet); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { models.Close(f.db) })
+	t.Cleanup(func() { postgres.Close(f.db) })
 	return f
 }
 
@@ -177,11 +177,11 @@ func TestEventBookedAgainFromItsPurchase(t *testing.T) {
 	database := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+database)
 	_, admin := bought(t, s, "en", "ada@example.com")
-	db, err := models.Open(database, slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(database, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer models.Close(db)
+	defer postgres.Close(db)
 	page := admin.at.Path
 	if text := admin.text("#story"); !strings.Contains(text, "Nothing is being waited for") || admin.find("#payment").AttrOr("href", "") == "" {
 		t.Errorf("a booked purchase: %s", text)

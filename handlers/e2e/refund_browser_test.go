@@ -7,8 +7,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // The pages of money that goes back in a real browser: a refused form keeps its place, a conflict too, and the
@@ -17,11 +17,11 @@ func TestRefundInTheBrowser(t *testing.T) {
 	t.Parallel()
 	database := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+database)
-	db, err := models.Open(database, slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(database, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { models.Close(db) })
+	t.Cleanup(func() { postgres.Close(db) })
 	running, finished := map[string]string{"en": "Running", "de": "Läuft"}, map[string]string{"en": "Finished", "de": "Abgeschlossen"}
 	for i, c := range views(germanPhone) {
 		t.Run(c.String(), func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/localpg"
 )
 
@@ -258,7 +258,7 @@ func TestStatesOfTrouble(t *testing.T) {
 	}
 	s := start(t, "DATABASE_URL="+server.URL())
 	cast := map[string]*visitor{"en": newVisitor(s, "en"), "de": newVisitor(s, "de")}
-	db, err := models.Open(server.URL(), slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(server.URL(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func TestStatesOfTrouble(t *testing.T) {
 		}
 	}
 	exec(`ALTER TABLE feature_prices RENAME TO lost`)
-	models.Close(db)
+	postgres.Close(db)
 	look(state{name: "error-500", path: "/billing", status: http.StatusInternalServerError}, view{"en", 1280, 900})
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)

@@ -18,8 +18,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stripe/stripe-go/v79/webhook"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/localpg"
 )
 
@@ -79,14 +79,14 @@ func durableShop(b *testing.B) (*shop, *localpg.Server) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { server.Stop() })
-	if err := models.Migrate(b.Context(), server.URL(), slog.New(slog.DiscardHandler)); err != nil {
+	if err := postgres.Migrate(b.Context(), server.URL(), slog.New(slog.DiscardHandler)); err != nil {
 		b.Fatal(err)
 	}
-	db, err := models.Open(server.URL(), slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(server.URL(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { models.Close(db) })
+	b.Cleanup(func() { postgres.Close(db) })
 	return openShop(b, db, server.URL(), benchUsers), server
 }
 

@@ -22,6 +22,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // maxConnections is what one test may use at once: twenty goroutines and some air.
@@ -79,7 +80,7 @@ func open(t testing.TB, address string, lockTimeout time.Duration) *gorm.DB {
 		query.Set(name, fmt.Sprintf("%dms", limit.Milliseconds()))
 	}
 	u.RawQuery = query.Encode()
-	db, err := models.Open(u.String(), slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(u.String(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatalf("open test database: %v", err)
 	}
@@ -90,7 +91,7 @@ func open(t testing.TB, address string, lockTimeout time.Duration) *gorm.DB {
 	pool.SetMaxOpenConns(maxConnections)
 	pool.SetMaxIdleConns(maxConnections)
 	t.Cleanup(func() {
-		if err := models.Close(db); err != nil {
+		if err := postgres.Close(db); err != nil {
 			t.Errorf("close test database: %v", err)
 		}
 	})

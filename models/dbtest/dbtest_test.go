@@ -12,7 +12,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/localpg"
 )
 
@@ -68,7 +68,7 @@ func TestNewGivesEachOfManyParallelTestsADatabaseOfItsOwn(t *testing.T) {
 func TestNewIsMigratedAndNotSuperuser(t *testing.T) {
 	t.Parallel()
 	db := New(t)
-	if err := models.CheckSchema(t.Context(), db); err != nil {
+	if err := postgres.CheckSchema(t.Context(), db); err != nil {
 		t.Errorf("schema: %v", err)
 	}
 	if got := text(t, db, `SELECT current_user || ' ' || rolsuper::text FROM pg_roles WHERE rolname = current_user`); got != "app false" {
@@ -79,11 +79,11 @@ func TestNewIsMigratedAndNotSuperuser(t *testing.T) {
 func TestURLOfOpensTheSameDatabase(t *testing.T) {
 	t.Parallel()
 	db := New(t)
-	second, err := models.Open(URLOf(db.WithContext(t.Context())), slog.New(slog.DiscardHandler))
+	second, err := postgres.Open(URLOf(db.WithContext(t.Context())), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = models.Close(second) }()
+	defer func() { _ = postgres.Close(second) }()
 	if got, want := text(t, second, `SELECT current_database()`), text(t, db, `SELECT current_database()`); got != want {
 		t.Errorf("URLOf leads to %s, want %s", got, want)
 	}
@@ -95,15 +95,15 @@ func TestURLOfOpensTheSameDatabase(t *testing.T) {
 func TestEmptyHasNoTablesAndCanBeMigrated(t *testing.T) {
 	t.Parallel()
 	address := Empty(t)
-	db, err := models.Open(address, slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(address, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = models.Close(db) }()
+	defer func() { _ = postgres.Close(db) }()
 	if got := text(t, db, `SELECT count(*)::text FROM pg_tables WHERE schemaname = 'public'`); got != "0" {
 		t.Errorf("%s tables, want none", got)
 	}
-	if err := models.Migrate(t.Context(), address, slog.New(slog.DiscardHandler)); err != nil {
+	if err := postgres.Migrate(t.Context(), address, slog.New(slog.DiscardHandler)); err != nil {
 		t.Errorf("Migrate: %v", err)
 	}
 }
@@ -116,12 +116,12 @@ func TestDatabasesEndWithTheirTestEvenWhenInUse(t *testing.T) {
 		db := New(t)
 		name = text(t, db, `SELECT current_database()`)
 		var err error
-		if left, err = models.Open(URLOf(db), slog.New(slog.DiscardHandler)); err != nil {
+		if left, err = postgres.Open(URLOf(db), slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 		text(t, left, `SELECT 'in use'`)
 	})
-	defer func() { _ = models.Close(left) }()
+	defer func() { _ = postgres.Close(left) }()
 	var found int
 	if err := server(t).admin.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_database WHERE datname = $1`, name).Scan(&found); err != nil {
 		t.Fatal(err)
@@ -184,11 +184,11 @@ func useServer(ctx context.Context, address string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.drop(ctx, name)) }()
-	db, err := models.Open(s.address(name), slog.New(slog.DiscardHandler))
+	db, err := postgres.Open(s.address(name), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
-	return errors.Join(models.CheckSchema(ctx, db), models.Close(db))
+	return errors.Join(postgres.CheckSchema(ctx, db), postgres.Close(db))
 }
 
 func TestUnreadableAddressIsNotPrinted(t *testing.T) {

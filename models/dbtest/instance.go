@@ -15,7 +15,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver
 
-	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/localpg"
 )
 
@@ -139,7 +139,7 @@ func (s *instance) migrate() error {
 			return
 		}
 		owner := s.address(s.template())
-		s.templateErr = models.MigrateFor(ctx, owner, ServerURL(owner), slog.New(slog.DiscardHandler))
+		s.templateErr = postgres.MigrateFor(ctx, owner, ServerURL(owner), slog.New(slog.DiscardHandler))
 	})
 	return s.templateErr
 }

@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -56,7 +57,7 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 		return ledger.Posted{}, err
 	}
 	var posted ledger.Posted
-	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		if err := lockBoth(tx, g.ActorID, g.UserID); err != nil {
 			return err
 		}

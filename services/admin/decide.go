@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/webhook"
@@ -46,7 +47,7 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 		return err
 	}
 	var rows []models.CreditTransaction
-	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		p, err := purchase.LockForDecision(tx, id)
 		if err != nil {
 			return err
@@ -109,7 +110,7 @@ func (s *Service) DecideEvent(ctx context.Context, eventID string, d Decision) e
 	if _, known := eventActions[d.Way]; !known {
 		return fault.Field("way", fault.ChoiceUnknown)
 	}
-	return models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		event, err := webhook.LockForDecision(tx, eventID)
 		if err != nil {
 			return err
@@ -131,7 +132,7 @@ func (s *Service) CloseFinding(ctx context.Context, id int64, d Decision) error 
 	if err := CheckNote(d.Note); err != nil {
 		return err
 	}
-	return models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		var f models.Finding
 		err := tx.Raw(`SELECT * FROM reconciliation_findings WHERE id = ? AND kind = 'review' FOR UPDATE`, id).Take(&f).Error
 		switch {

@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
@@ -38,7 +39,7 @@ func (s *Service) Overview(ctx context.Context, now time.Time, monthly bool) (mo
 	if err := (&ledger.Service{DB: s.DB}).CloseDays(ctx, now); err != nil {
 		return o, err
 	}
-	tx, err := models.Snapshot(ctx, s.DB)
+	tx, err := postgres.Snapshot(ctx, s.DB)
 	if err != nil {
 		return o, fmt.Errorf("overview: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 )
@@ -42,7 +43,7 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 		return models.RefundRequest{}, fault.Because(fault.Malformed, fault.KeyMissing)
 	}
 	var request models.RefundRequest
-	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		made, p, replayed, err := purchase.RequestRefund(tx, purchase.RefundOrder{
 			PurchaseID: r.PurchaseID, ActorID: r.ActorID, Cents: r.Cents, Seen: r.Seen, Note: r.Note, Key: r.Key,
 		}, s.Purchase.Now())

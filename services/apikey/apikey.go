@@ -18,6 +18,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/limit"
 )
@@ -86,7 +87,7 @@ func (k *Service) Create(ctx context.Context, r Request) (key models.APIKey, pla
 		return models.APIKey{}, "", fmt.Errorf("name service key: %w", err)
 	}
 	secret, made := newPlaintext(), false
-	err = models.Transaction(ctx, k.db, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, k.db, func(tx *gorm.DB) error {
 		if key, made, err = r.insert(tx, id, secret); err != nil {
 			return err
 		}
@@ -212,7 +213,7 @@ func (k *Service) Revoke(ctx context.Context, id uuid.UUID, actorID int64, reque
 		models.APIKey
 		KeyHash []byte
 	}
-	err := models.Transaction(ctx, k.db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, k.db, func(tx *gorm.DB) error {
 		revoked = nil
 		err := tx.Raw(`UPDATE api_keys SET revoked_at = now() WHERE id = ? AND revoked_at IS NULL RETURNING key_hash, `+columns, id).Scan(&revoked).Error
 		if err != nil {

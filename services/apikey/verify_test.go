@@ -12,6 +12,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/limit"
 )
@@ -50,11 +51,11 @@ func (r keyring) nextMinute() {
 // cut is a replica that knows what r knows and whose database is gone.
 func (r keyring) cut() {
 	r.t.Helper()
-	db, err := models.Open("postgres://app@127.0.0.1:9/app", slog.New(slog.DiscardHandler))
+	db, err := postgres.Open("postgres://app@127.0.0.1:9/app", slog.New(slog.DiscardHandler))
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(func() { models.Close(db) })
+	r.t.Cleanup(func() { postgres.Close(db) })
 	r.Service.db, r.limits = db, limit.New(db, r.clock.Now)
 }
 
@@ -157,13 +158,13 @@ func TestKeyWhenTheDatabaseIsGone(t *testing.T) {
 	r.wantGood(plaintext)
 	r.clock.Add(knownFor)
 	for _, key := range []string{plaintext, newPlaintext()} {
-		if _, err := r.Verify(t.Context(), key, home); !models.Away(err) || fault.Of(err) != nil {
+		if _, err := r.Verify(t.Context(), key, home); !postgres.Away(err) || fault.Of(err) != nil {
 			t.Errorf("verify = %v, want that the database is away", err)
 		}
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.Verify(gone, plaintext, home); !errors.Is(err, context.Canceled) && !models.Away(err) {
+	if _, err := r.Verify(gone, plaintext, home); !errors.Is(err, context.Canceled) && !postgres.Away(err) {
 		t.Errorf("verify for somebody who has left: %v", err)
 	}
 }

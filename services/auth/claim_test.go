@@ -8,6 +8,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
@@ -15,7 +16,7 @@ import (
 func (f fixture) guest(t *testing.T, email string) int64 {
 	t.Helper()
 	var id int64
-	err := models.Transaction(t.Context(), f.db, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(t.Context(), f.db, func(tx *gorm.DB) (err error) {
 		if id, err = ledger.Account(tx, email); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -59,7 +60,7 @@ func (s *Service) Departure(ctx context.Context, userID int64) (Departure, error
 func (s *Service) Delete(ctx context.Context, userID int64) error {
 	deleted := false
 	var lapsed models.Credits
-	err := models.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
 		deleted = false
 		// Before the user, as a sign-in locks them.
 		err = tx.Exec(`SELECT 1 FROM identities WHERE user_id = ? ORDER BY issuer, subject FOR UPDATE`, userID).Error

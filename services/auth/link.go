@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -42,7 +43,7 @@ func (s *Service) Link(ctx context.Context, userID int64, flow Flow, query url.V
 
 func (s *Service) link(ctx context.Context, userID int64, config ProviderConfig, who profile) (already bool, err error) {
 	a := s.arrival(config, who)
-	err = models.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
+	err = postgres.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
 		already, err = a.join(tx, userID)
 		if err != nil || already {
 			return err

@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -78,7 +79,7 @@ func (s *Service) RightOf(ctx context.Context, identities []models.Identity) ([]
 //
 // Errors: fault.NotFound when the user has no such identity, or its address is no admin's.
 func (s *Service) MoveRight(ctx context.Context, by ByAdmin) error {
-	return models.Transaction(ctx, s.db, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.db, func(tx *gorm.DB) error {
 		var rows []models.Identity
 		err := tx.Raw(`SELECT issuer, subject, email FROM identities WHERE user_id = ? AND email_verified AND email IN ? FOR UPDATE`,
 			by.UserID, s.adminList()).Scan(&rows).Error
@@ -109,7 +110,7 @@ func (s *Service) MoveRight(ctx context.Context, by ByAdmin) error {
 // Locks: the address, the identity, its user.
 func ReleaseRight(ctx context.Context, db *gorm.DB, email string) (released bool, err error) {
 	email = address.Parse(email)
-	err = models.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
 		if err := ledger.LockAddress(tx, email); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -25,7 +26,7 @@ type ByAdmin struct {
 // Locks: the identity, its address, the user. Errors: fault.NotFound when there is no such refused identity any more;
 // fault.Conflict with fault.IdentityTaken when it has become another account's.
 func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
-	return models.Transaction(ctx, s.db, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.db, func(tx *gorm.DB) error {
 		refused, err := findRefused(tx, by)
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/seal"
 )
@@ -203,7 +204,7 @@ func (s *Sessions) EndByAdmin(ctx context.Context, by ByAdmin) error {
 func (s *Sessions) end(ctx context.Context, by ByAdmin, where string, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
 	defer cancel()
-	return models.Transaction(ctx, s.db, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.db, func(tx *gorm.DB) error {
 		ended := tx.Exec(`DELETE FROM sessions WHERE `+where, args...)
 		if ended.Error != nil {
 			return fmt.Errorf("end sessions: %w", ended.Error)

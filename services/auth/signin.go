@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
@@ -40,7 +41,7 @@ func (s *Service) signIn(ctx context.Context, config ProviderConfig, who profile
 	a.locale = locale
 	var id int64
 	var held *Held
-	err := models.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
 		held = nil
 		id, err = a.settle(tx)
 		var taken *takenError

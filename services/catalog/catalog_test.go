@@ -15,6 +15,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/catalog"
 	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
 	"github.com/resume-matcher/credits/services/stripeapi"
@@ -35,11 +36,11 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	address := dbtest.URL(t)
 	quiet := slog.New(slog.DiscardHandler)
-	db, err := models.Open(address, quiet)
+	db, err := postgres.Open(address, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { models.Close(db) })
+	t.Cleanup(func() { postgres.Close(db) })
 	server, err := standin.Start(context.Background(), standin.Options{DatabaseURL: address, Listen: "127.0.0.1:0", SecretKey: testKey,
 		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
 	if err != nil {

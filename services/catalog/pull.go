@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
@@ -25,7 +26,7 @@ func (s *Service) Pull(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	err = models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		newest := tx.Exec(`UPDATE price_copies SET written = ? WHERE written < ?`, number, number)
 		if newest.Error != nil || newest.RowsAffected == 0 {
 			return newest.Error

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/config"
 )
 
@@ -22,7 +22,7 @@ func (s *SetUp) checkDatabase(ctx context.Context) []Check {
 	}
 	looking, cancel := limited(ctx)
 	defer cancel()
-	c, err := models.Inspect(looking, s.Config.DatabaseURL.Reveal())
+	c, err := postgres.Inspect(looking, s.Config.DatabaseURL.Reveal())
 	if err != nil {
 		return refused(area, name, err)
 	}
@@ -51,10 +51,10 @@ func (s *SetUp) misaddressed(a area, name string) []Check {
 }
 
 // named is what may be wrong with the server behind either address.
-func (a area) named(c models.Connection, name string) (checks []Check) {
-	if c.Version < models.OldestPostgres {
+func (a area) named(c postgres.Connection, name string) (checks []Check) {
+	if c.Version < postgres.OldestPostgres {
 		checks = append(checks, a.red("doctor.database.old", facts{"setting": name, "version": strconv.Itoa(c.Version),
-			"wanted": strconv.Itoa(models.OldestPostgres)})...)
+			"wanted": strconv.Itoa(postgres.OldestPostgres)})...)
 	}
 	if c.Encrypted || c.Remote == nil || c.Remote.IsLoopback() {
 		return checks
@@ -67,15 +67,15 @@ func (a area) named(c models.Connection, name string) (checks []Check) {
 
 // settings are those of the database that do not fit, as the server's own connections see them.
 func (a area) settings(ctx context.Context, name, address string) (checks []Check) {
-	err := models.InspectSettings(ctx, address)
-	var wrong models.WrongSettings
+	err := postgres.InspectSettings(ctx, address)
+	var wrong postgres.WrongSettings
 	switch {
 	case errors.As(err, &wrong):
 		for _, w := range wrong {
 			checks = append(checks, a.red("doctor.database.settings", facts{"setting": name, "name": w.Name, "value": w.Value, "wanted": w.Want,
 				"mend": w.Mend})...)
 		}
-	case errors.Is(err, models.ErrUnreadable):
+	case errors.Is(err, postgres.ErrUnreadable):
 		checks = a.red("doctor.database.unreadable", facts{"setting": name})
 	}
 	return checks // any other error is one of the connection, and told as such
@@ -83,21 +83,21 @@ func (a area) settings(ctx context.Context, name, address string) (checks []Chec
 
 // refused says why a database could not be used.
 func refused(a area, name string, err error) []Check {
-	switch models.RefusalOf(err) {
-	case models.RefusedLogin:
+	switch postgres.RefusalOf(err) {
+	case postgres.RefusedLogin:
 		return a.wrong(name, "doctor.database.refused_login")
-	case models.RefusedDatabase:
+	case postgres.RefusedDatabase:
 		return a.wrong(name, "doctor.database.refused_database")
-	case models.RefusedTLS:
+	case postgres.RefusedTLS:
 		return a.wrong(name, "doctor.database.refused_tls")
-	case models.RefusedAway:
+	case postgres.RefusedAway:
 		return a.wrong(name, "doctor.database.away")
 	}
 	return a.wrong(name, "doctor.database.refused")
 }
 
 // checkSchema compares the schema with this binary's and brings it there if it is to be mended.
-func (s *SetUp) checkSchema(ctx context.Context, a area, c models.Connection) []Check {
+func (s *SetUp) checkSchema(ctx context.Context, a area, c postgres.Connection) []Check {
 	versions := facts{"have": strconv.FormatInt(c.Have, 10), "want": strconv.FormatInt(c.Want, 10)}
 	switch {
 	case c.Have > c.Want:
@@ -105,7 +105,7 @@ func (s *SetUp) checkSchema(ctx context.Context, a area, c models.Connection) []
 	case c.Have < c.Want && (!s.mends() || c.Shared && !c.Named): // migrations must know of a pooler to get through it
 		return a.red("doctor.database.older", versions)
 	case c.Have < c.Want:
-		if err := models.MigrateFor(ctx, s.Config.DatabaseURL.Reveal(), s.Config.ServerDatabaseURL().Reveal(), s.Log); err != nil {
+		if err := postgres.MigrateFor(ctx, s.Config.DatabaseURL.Reveal(), s.Config.ServerDatabaseURL().Reveal(), s.Log); err != nil {
 			s.Log.ErrorContext(ctx, "not migrated", "err", err)
 			return a.red("doctor.database.not_migrated", versions)
 		}
@@ -127,7 +127,7 @@ func (s *SetUp) checkPooler(ctx context.Context) []Check {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	pool := s.Config.DatabasePoolURL.Reveal()
-	c, err := models.Inspect(ctx, pool)
+	c, err := postgres.Inspect(ctx, pool)
 	if err != nil {
 		return refused(area, name, err)
 	}
@@ -137,13 +137,13 @@ func (s *SetUp) checkPooler(ctx context.Context) []Check {
 	}
 	server := s.Config.ServerDatabaseURL().Reveal()
 	if s.mends() {
-		if err := models.PinDefaults(ctx, server); err != nil { // what it did not reach is found below
+		if err := postgres.PinDefaults(ctx, server); err != nil { // what it did not reach is found below
 			s.Log.WarnContext(ctx, "defaults of the server's role not set", "err", err)
 		}
 	}
 	checks = append(checks, area.settings(ctx, name, server)...)
 	if s.Config.DatabaseURL != "" && !s.complained("DATABASE_URL") {
-		same, err := models.SameDatabase(ctx, s.Config.DatabaseURL.Reveal(), pool)
+		same, err := postgres.SameDatabase(ctx, s.Config.DatabaseURL.Reveal(), pool)
 		if err == nil && !same { // an error is one of DATABASE_URL, and told there
 			checks = append(checks, area.wrong(name, "doctor.pooler.other_database")...)
 		}
@@ -165,7 +165,7 @@ func (s *SetUp) checkRole(ctx context.Context) []Check {
 	}
 	ctx, cancel := limited(ctx)
 	defer cancel()
-	powers, err := models.Powers(ctx, s.Config.ServerDatabaseURL().Reveal())
+	powers, err := postgres.Powers(ctx, s.Config.ServerDatabaseURL().Reveal())
 	switch {
 	case err != nil:
 		return area.warning("doctor.unchecked.database", nil)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/webhook"
 )
@@ -163,15 +164,15 @@ func TestServerBehindAnAddress(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
-		conn models.Connection
+		conn postgres.Connection
 		want []Check
 	}{
-		{"a socket", models.Connection{Version: 15}, nil},
-		{"this machine", models.Connection{Version: 15, Remote: net.IPv6loopback}, nil},
-		{"TLS over the internet", models.Connection{Version: 18, Encrypted: true, Remote: net.IPv4(203, 0, 113, 7)}, nil},
-		{"no TLS over the internet", models.Connection{Version: 18, Remote: net.IPv4(203, 0, 113, 7)}, area("a").wrong("X", "doctor.database.plain")},
-		{"no TLS next door", models.Connection{Version: 18, Remote: net.IPv4(10, 0, 0, 7)}, area("a").warning("doctor.database.plain_private", facts{"setting": "X"})},
-		{"too old", models.Connection{Version: 14}, area("a").red("doctor.database.old", facts{"setting": "X", "version": "14", "wanted": "15"})},
+		{"a socket", postgres.Connection{Version: 15}, nil},
+		{"this machine", postgres.Connection{Version: 15, Remote: net.IPv6loopback}, nil},
+		{"TLS over the internet", postgres.Connection{Version: 18, Encrypted: true, Remote: net.IPv4(203, 0, 113, 7)}, nil},
+		{"no TLS over the internet", postgres.Connection{Version: 18, Remote: net.IPv4(203, 0, 113, 7)}, area("a").wrong("X", "doctor.database.plain")},
+		{"no TLS next door", postgres.Connection{Version: 18, Remote: net.IPv4(10, 0, 0, 7)}, area("a").warning("doctor.database.plain_private", facts{"setting": "X"})},
+		{"too old", postgres.Connection{Version: 14}, area("a").red("doctor.database.old", facts{"setting": "X", "version": "14", "wanted": "15"})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := area("a").named(c.conn, "X"); fmt.Sprint(got) != fmt.Sprint(c.want) {

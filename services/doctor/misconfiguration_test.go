@@ -12,8 +12,8 @@ import (
 
 	"github.com/stripe/stripe-go/v79"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/stripeapi"
 	"github.com/resume-matcher/credits/services/webhook"
 )
@@ -426,7 +426,7 @@ func TestSandboxBesideARealSetUp(t *testing.T) {
 		empty := dbtest.Empty(t)
 		c := well.in(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("DATABASE_URL", empty)
 		c.check()
-		if seen, err := models.Inspect(t.Context(), empty); err != nil || seen.Have != 0 {
+		if seen, err := postgres.Inspect(t.Context(), empty); err != nil || seen.Have != 0 {
 			t.Errorf("schema = %d, %v; want none: nobody asked for it", seen.Have, err)
 		}
 	})

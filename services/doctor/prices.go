@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/stripeapi"
@@ -26,11 +27,11 @@ func (s *SetUp) checkPrices(ctx context.Context) []Check {
 	case !s.migrated:
 		return pricesArea.warning("doctor.unchecked.database", nil)
 	}
-	db, err := models.Open(s.Config.ServerDatabaseURL().Reveal(), s.Log)
+	db, err := postgres.Open(s.Config.ServerDatabaseURL().Reveal(), s.Log)
 	if err != nil {
 		return pricesArea.warning("doctor.unchecked.database", nil)
 	}
-	defer func() { _ = models.Close(db) }() // the verdict is in
+	defer func() { _ = postgres.Close(db) }() // the verdict is in
 	checks, err := s.comparePrices(ctx, db)
 	if err == nil && Ill(checks) && s.mends() {
 		prices := &catalog.Service{DB: db, Stripe: s.Stripe, Log: s.Log}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
 )
 
@@ -19,11 +20,11 @@ func (s *SetUp) checkSpelling(ctx context.Context) []Check {
 	if !s.migrated {
 		return nil // the checks of the database say so
 	}
-	db, err := models.Open(s.Config.ServerDatabaseURL().Reveal(), s.Log)
+	db, err := postgres.Open(s.Config.ServerDatabaseURL().Reveal(), s.Log)
 	if err != nil {
 		return area.warning("doctor.unchecked.database", nil)
 	}
-	defer func() { _ = models.Close(db) }() // the verdict is in
+	defer func() { _ = postgres.Close(db) }() // the verdict is in
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	var rows []models.User

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -45,7 +46,7 @@ func (s *Service) Export(ctx context.Context, userID int64, f Filter) (*Export, 
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	tx, err := models.Snapshot(ctx, s.DB)
+	tx, err := postgres.Snapshot(ctx, s.DB)
 	if err != nil {
 		<-turns
 		return nil, fmt.Errorf("export the history of user %d: %w", userID, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -39,7 +40,7 @@ func tryHold(t *testing.T, db *gorm.DB, op ledger.HoldOp) (ledger.Held, error) {
 // apply applies one operation in a transaction of its own.
 func apply(t *testing.T, db *gorm.DB, op ledger.Op) error {
 	t.Helper()
-	return models.Transaction(t.Context(), db, func(tx *gorm.DB) error { return applyIn(tx, op) })
+	return postgres.Transaction(t.Context(), db, func(tx *gorm.DB) error { return applyIn(tx, op) })
 }
 
 // applyIn applies one operation and returns the fault that refused it.
@@ -318,7 +319,7 @@ func TestExpire(t *testing.T) {
 	var ended atomic.Int64
 	dbtest.Together(20, func(int) {
 		var freed ledger.Expired
-		err := models.Transaction(t.Context(), db, func(tx *gorm.DB) (err error) {
+		err := postgres.Transaction(t.Context(), db, func(tx *gorm.DB) (err error) {
 			freed, err = ledger.Expire(tx, user)
 			return err
 		})
@@ -356,7 +357,7 @@ func TestKeyUsedWhileWaiting(t *testing.T) {
 	} {
 		t.Run(first.name, func(t *testing.T) {
 			written, waiting := make(chan struct{}), make(chan error, 1)
-			err := models.Transaction(t.Context(), db, func(tx *gorm.DB) error {
+			err := postgres.Transaction(t.Context(), db, func(tx *gorm.DB) error {
 				err := first.work(tx)
 				close(written)
 				go func() {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 func post(t *testing.T, db *gorm.DB, e ledger.Entry) (ledger.Posted, error) {
 	t.Helper()
 	var posted ledger.Posted
-	err := models.Transaction(context.Background(), db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(context.Background(), db, func(tx *gorm.DB) error {
 		var err error
 		posted, err = ledger.Post(tx, e)
 		return err
@@ -278,7 +279,7 @@ func TestReadingWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	s := &ledger.Service{DB: db}
-	if err := models.Close(db); err != nil {
+	if err := postgres.Close(db); err != nil {
 		t.Fatal(err)
 	}
 	if page, err := s.History(context.Background(), 1, 0, 10); err == nil {

@@ -14,8 +14,8 @@ import (
 
 	"gorm.io/gorm"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -245,19 +245,19 @@ func TestStrangersHaveABoundOfStatements(t *testing.T) {
 
 func TestWithoutADatabaseNothingIsLetThrough(t *testing.T) {
 	t.Parallel()
-	db, err := models.Open("postgres://app@127.0.0.1:9/app", slog.New(slog.DiscardHandler))
+	db, err := postgres.Open("postgres://app@127.0.0.1:9/app", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = models.Close(db) }()
+	defer func() { _ = postgres.Close(db) }()
 	for _, r := range Rules() {
-		if err := New(db, nil).Take(t.Context(), r, User(1)); !models.Away(err) {
+		if err := New(db, nil).Take(t.Context(), r, User(1)); !postgres.Away(err) {
 			t.Errorf("%s: %v, want that the database is away", r.Name, err)
 		}
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := New(db, nil).Take(gone, Spend, User(1)); !errors.Is(err, context.Canceled) && !models.Away(err) {
+	if err := New(db, nil).Take(gone, Spend, User(1)); !errors.Is(err, context.Canceled) && !postgres.Away(err) {
 		t.Errorf("for somebody who has left: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // The functions of this file are the only ways from what Stripe says into the ledger. An event, a look back from the
@@ -48,7 +49,7 @@ func (s *Service) Book(ctx context.Context, fn func(tx *gorm.DB, told Told) erro
 	var told Told
 	for {
 		var review error
-		err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 			err := fn(tx, told)
 			if review = nil; errors.As(err, new(ReviewError)) {
 				review, err = err, nil

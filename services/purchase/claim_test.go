@@ -12,6 +12,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
 )
@@ -19,7 +20,7 @@ import (
 // claim gives ada's account, which nobody has signed in to, to a user.
 func (c *counter) claim(userID int64) (purchase.Claimed, error) {
 	var claimed purchase.Claimed
-	err := models.Transaction(context.Background(), c.DB, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) (err error) {
 		if err := ledger.LockAddress(tx, "ada@example.com"); err != nil {
 			return err
 		}
@@ -128,7 +129,7 @@ func TestPaymentDuringClaim(t *testing.T) {
 	var all sync.WaitGroup
 	pay := func(i int) {
 		session := fmt.Sprintf("cs_link_%d", i)
-		err := models.Transaction(context.Background(), c.DB, func(tx *gorm.DB) error {
+		err := postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) error {
 			_, err := c.BookCheckout(tx, purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: "pi_" + session, Currency: "eur", Subtotal: 3500,
 				Paid: 3500, PaidCurrency: "eur", Customer: "cus_1"}, purchase.Told{Sold: &purchase.Sold{Known: true, Units: 1, Credits: 1200}}, "evt_"+session)
 			return err
@@ -137,7 +138,7 @@ func TestPaymentDuringClaim(t *testing.T) {
 			t.Errorf("payment %d: %v", i, err)
 		}
 	}
-	err := models.Transaction(context.Background(), c.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) error {
 		if err := ledger.LockAddress(tx, "ada@example.com"); err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
@@ -166,7 +167,7 @@ func (c *counter) spend(credits int64) {
 // request writes a refund down, as an admin's form does.
 func (c *counter) request(cents, seen models.Cents, key string) (models.RefundRequest, error) {
 	var request models.RefundRequest
-	err := models.Transaction(context.Background(), c.DB, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) (err error) {
 		request, _, _, err = purchase.RequestRefund(tx, purchase.RefundOrder{PurchaseID: c.id, Cents: cents, Seen: seen, Note: "asked for", Key: key}, c.clock)
 		return err
 	})

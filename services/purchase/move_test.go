@@ -10,6 +10,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -19,7 +20,7 @@ import (
 // move gives the counter's purchase from one user to another.
 func (c *counter) move(from, to int64) (purchase.Moved, error) {
 	var moved purchase.Moved
-	err := models.Transaction(context.Background(), c.DB, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) (err error) {
 		moved, err = purchase.Move(tx, purchase.MoveOrder{PurchaseID: c.id, From: from, To: to, ActorID: c.user.ID, Note: "typed wrong"})
 		return err
 	})
@@ -157,7 +158,7 @@ func TestMoveRefuses(t *testing.T) {
 	wants("one that is not paid", c.user.ID, bob, fault.MoveUnpaid)
 	c.id = paid
 	c.wantBalances(map[int64]models.Credits{c.user.ID: 1200, bob: 0})
-	c.must(models.Transaction(context.Background(), c.DB, func(tx *gorm.DB) error {
+	c.must(postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) error {
 		if _, err := ledger.Lock(tx, c.user.ID); err != nil {
 			return err
 		}

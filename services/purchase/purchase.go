@@ -17,6 +17,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -141,7 +142,7 @@ func (o Order) check() error {
 // record writes the purchase before Stripe hears of it, so that no payment can be without its row.
 func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) {
 	var p models.Purchase
-	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		found, err := byKey(tx, o)
 		if err != nil || found.Quantity != 0 {
 			p = found

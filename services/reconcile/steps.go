@@ -13,6 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -174,7 +175,7 @@ func (s *Service) balances(ctx context.Context, r *models.Reconciliation) (page,
 // Locks: the user.
 func (s *Service) mendBalance(ctx context.Context, r *models.Reconciliation, userID int64) error {
 	var was, is models.Credits
-	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		var err error
 		if was, is, err = ledger.Mend(tx, userID); err != nil || is == was {
 			return err
@@ -190,7 +191,7 @@ func (s *Service) mendBalance(ctx context.Context, r *models.Reconciliation, use
 
 // transient reports whether an error may pass, so that the run stops and resumes later.
 func (s *Service) transient(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || models.Away(err) || fault.Is(err, fault.Unavailable) || errors.Is(err, ErrRunning)
+	return ctx.Err() != nil || postgres.Away(err) || fault.Is(err, fault.Unavailable) || errors.Is(err, ErrRunning)
 }
 
 // review stores what a person must look at, and logs it the first time.

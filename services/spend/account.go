@@ -9,7 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -32,7 +32,7 @@ func (s *Service) Account(ctx context.Context, userID int64, email string, creat
 	}
 	id, err := ledger.Holder(s.DB.WithContext(ctx), email)
 	if err == nil && id == 0 && create {
-		err = models.Transaction(ctx, s.DB, func(tx *gorm.DB) (err error) {
+		err = postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) (err error) {
 			id, err = ledger.Account(tx, email)
 			return err
 		})

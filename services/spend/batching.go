@@ -11,7 +11,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/batch"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -111,7 +111,7 @@ func (q *queues) run(ctx context.Context, db *gorm.DB, jobs []*job) {
 	if err == nil {
 		err = q.commit(ctx, db, jobs)
 	}
-	oneByOne := len(jobs) > 1 && models.Refused(err)
+	oneByOne := len(jobs) > 1 && postgres.Refused(err)
 	for _, j := range jobs {
 		switch {
 		case oneByOne:
@@ -146,7 +146,7 @@ func (q *queues) commit(ctx context.Context, db *gorm.DB, jobs []*job) error {
 	for i, j := range jobs {
 		ops[i] = j.op
 	}
-	if err := models.Transaction(ctx, db, func(tx *gorm.DB) error { return q.apply(tx, ops...) }); err != nil {
+	if err := postgres.Transaction(ctx, db, func(tx *gorm.DB) error { return q.apply(tx, ops...) }); err != nil {
 		return err
 	}
 	for _, j := range jobs {

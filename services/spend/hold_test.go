@@ -16,6 +16,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/spend"
@@ -191,7 +192,7 @@ func TestRequestsOfOneUserShareATransaction(t *testing.T) {
 	ctx := context.Background()
 	var requests sync.WaitGroup
 	var done, refused atomic.Int64
-	err := models.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
 		if _, err := ledger.Lock(tx, user); err != nil { // another replica is at it
 			return err
 		}
@@ -238,7 +239,7 @@ func TestRepeatWhileTheFirstIsRunning(t *testing.T) {
 	s, db, user := setUp(t, 100)
 	ctx := context.Background()
 	first := make(chan error, 1)
-	err := models.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
 		if _, err := ledger.Lock(tx, user); err != nil {
 			return err
 		}
@@ -249,7 +250,7 @@ func TestRepeatWhileTheFirstIsRunning(t *testing.T) {
 		dbtest.Blocked(t, db, 1)
 		impatient, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer cancel()
-		if _, err := s.Spend(impatient, spend.Request{UserID: user, Feature: "job_match", Key: "other"}); !models.Away(err) {
+		if _, err := s.Spend(impatient, spend.Request{UserID: user, Feature: "job_match", Key: "other"}); !postgres.Away(err) {
 			t.Errorf("who gave up: error = %v, want a time-out", err)
 		}
 		_, err := s.Spend(ctx, spend.Request{UserID: user, Feature: "job_match", Key: "k"})
@@ -335,11 +336,11 @@ func TestAccountOfARefusal(t *testing.T) {
 func TestBehindAPooler(t *testing.T) {
 	t.Parallel()
 	_, db, user := setUp(t, 100)
-	pooled, err := models.Open(dbtest.URLOf(db)+"&pgbouncer=true", nil)
+	pooled, err := postgres.Open(dbtest.URLOf(db)+"&pgbouncer=true", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { models.Close(pooled) })
+	t.Cleanup(func() { postgres.Close(pooled) })
 	s := &spend.Service{DB: pooled, Log: slog.New(slog.DiscardHandler)}
 	ctx := t.Context()
 	for _, caller := range []uuid.UUID{uuid.Nil, serviceKey(t, db)} {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/spend"
@@ -206,7 +207,7 @@ func (m *machine) ask(c call) (string, bool, error) {
 		if c.kind == "refund" {
 			e.Delta, e.Reason = -c.credits, models.ReasonRefund
 		}
-		err = models.Transaction(ctx, m.spend.DB, func(tx *gorm.DB) (err error) {
+		err = postgres.Transaction(ctx, m.spend.DB, func(tx *gorm.DB) (err error) {
 			posted, err = ledger.Post(tx, e)
 			return err
 		})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/spend"
@@ -36,7 +37,7 @@ func TestRepeatByAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := dbtest.User(t, db, "ada@example.com").ID
-	err = models.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
 		_, err := ledger.Post(tx, ledger.Entry{UserID: second, Delta: 100, Reason: models.ReasonManual})
 		return err
 	})
@@ -110,7 +111,7 @@ func TestExpiryBesideALockedUser(t *testing.T) {
 	s, db, first := setUp(t, 100)
 	ctx := context.Background()
 	second := dbtest.User(t, db, "bob@example.com").ID
-	err := models.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
 		_, err := ledger.Post(tx, ledger.Entry{UserID: second, Delta: 100, Reason: models.ReasonManual})
 		return err
 	})
@@ -126,13 +127,13 @@ func TestExpiryBesideALockedUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	var sweeping sync.WaitGroup
-	err = models.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
 		if _, err := ledger.Lock(tx, first); err != nil {
 			return err
 		}
 		sweeping.Go(func() {
 			impatient := spend.Service{DB: dbtest.Impatient(t, db), Log: s.Log}
-			if n, err := impatient.ExpireDue(ctx); n != 1 || !models.Away(err) {
+			if n, err := impatient.ExpireDue(ctx); n != 1 || !postgres.Away(err) {
 				t.Errorf("%d holds expired, %v; want the other user's, and an error for the locked one", n, err)
 			}
 		})

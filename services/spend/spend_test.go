@@ -14,6 +14,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/spend"
@@ -25,7 +26,7 @@ func setUp(t *testing.T, credits models.Credits) (*spend.Service, *gorm.DB, int6
 	t.Helper()
 	db := dbtest.New(t)
 	user := dbtest.User(t, db, "ada@example.com")
-	err := models.Transaction(context.Background(), db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(context.Background(), db, func(tx *gorm.DB) error {
 		_, err := ledger.Post(tx, ledger.Entry{UserID: user.ID, Delta: credits, Reason: models.ReasonManual})
 		return err
 	})

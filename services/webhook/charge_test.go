@@ -11,6 +11,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
@@ -148,7 +149,7 @@ func TestRunBooksWhatIsDueAndEndsWithItsContext(t *testing.T) {
 func TestAskingWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	s.must(models.Close(s.DB))
+	s.must(postgres.Close(s.DB))
 	if _, err := s.Overview(context.Background(), 1); err == nil {
 		t.Error("an overview was made up")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -44,7 +45,7 @@ func newLeaver(t *testing.T) leaver {
 
 func (l leaver) post(e ledger.Entry) {
 	l.t.Helper()
-	l.must(models.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
+	l.must(postgres.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
 		_, err := ledger.Post(tx, e)
 		return err
 	}))
@@ -86,7 +87,7 @@ func TestADeletedPersonLeavesNoTrace(t *testing.T) {
 	l.must(l.DB.Exec(`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, status, next_attempt_at)
 		VALUES (?, ?, 'k', 350, 'Ada Lovelace asked', 'refused', now())`, uuid.New(), l.purchase.ID).Error)
 	for i, end := range []bool{true, false} {
-		l.must(models.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
+		l.must(postgres.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
 			held := &ledger.HoldOp{ID: uuid.New(), UserID: l.user, Feature: "job_match", TTL: time.Hour, Key: fmt.Sprint("hold of ada@example.com/", i), Metadata: []byte(`{"for":"Ada Lovelace"}`)}
 			err := apply(tx, held)
 			if err == nil && end {
@@ -144,7 +145,7 @@ func TestADeletedAccountGoesWhenItsTimeIsOver(t *testing.T) {
 	t.Parallel()
 	l := newLeaver(t)
 	before := time.Now().AddDate(-9, 0, 0)
-	l.must(models.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
+	l.must(postgres.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
 		for _, delta := range []int{1200, -10} {
 			err := tx.Exec(`INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at) VALUES (?, ?, 'manual', ?, ?)`,
 				l.user, delta, fmt.Sprintf(`{"purchase_id":%q}`, l.purchase.ID), before).Error
@@ -213,7 +214,7 @@ func TestMoneyThatComesAfterTheDeletion(t *testing.T) {
 			if people != 0 {
 				t.Error("the payment made an account")
 			}
-			err := models.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
+			err := postgres.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
 				return apply(tx, spendOp(l.user, "k"))
 			})
 			if !fault.Is(err, fault.NotFound) {
@@ -259,14 +260,14 @@ func TestDeletionBesideEverythingElse(t *testing.T) {
 		case 1:
 			err = l.Receive(ctx, []byte(paid), sign(paid, testSecret, l.clock))
 		case 2:
-			err = models.Transaction(ctx, l.DB, func(tx *gorm.DB) error {
+			err = postgres.Transaction(ctx, l.DB, func(tx *gorm.DB) error {
 				return apply(tx, spendOp(l.user, fmt.Sprint("spend", i)))
 			})
 			if err == nil {
 				spent.Add(5)
 			}
 		case 3:
-			err = models.Transaction(ctx, l.DB, func(tx *gorm.DB) error {
+			err = postgres.Transaction(ctx, l.DB, func(tx *gorm.DB) error {
 				return apply(tx, &ledger.HoldOp{ID: uuid.New(), UserID: l.user, Feature: "job_match", TTL: time.Hour, Key: fmt.Sprint("hold", i)})
 			})
 			if err == nil {

@@ -12,6 +12,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -105,7 +106,7 @@ func (s *Service) rowOf(e stripe.Event, payload []byte) models.StripeEvent {
 // it; nothing is stored.
 func (s *Service) bookNew(ctx context.Context, event models.StripeEvent) (outcome, error) {
 	var result outcome
-	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		result = outcome{} // of an earlier attempt that a deadlock undid
 		fresh, waited, err := insert(tx, s.done(event))
 		if err != nil || !fresh {
@@ -212,7 +213,7 @@ func (s *Service) pullPrices(ctx context.Context, eventID string) (outcome, erro
 	if _, err := s.Catalog.Pull(ctx); err != nil {
 		return result, err
 	}
-	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		event, err := claim(tx, eventID, true)
 		if err != nil || event == nil {
 			return err
@@ -262,12 +263,12 @@ func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
 	s.Log.ErrorContext(ctx, "event not booked", "event_id", eventID, "err", cause)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inlineBudget)
 	defer cancel()
-	err := models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		event, err := claim(tx, eventID, false) // the transaction that failed may still be on its way out
 		if err != nil || event == nil {
 			return err
 		}
-		if models.Away(cause) || errors.Is(cause, context.Canceled) { // a busy moment, no fault of the event
+		if postgres.Away(cause) || errors.Is(cause, context.Canceled) { // a busy moment, no fault of the event
 			return tx.Exec(`UPDATE stripe_events SET last_error = ?, next_attempt_at = ? WHERE event_id = ?`,
 				cause.Error(), s.Now().Add(inlineGrace), eventID).Error
 		}

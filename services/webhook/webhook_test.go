@@ -14,6 +14,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -289,7 +290,7 @@ func TestRefundOfSpentCreditsLeavesADebt(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
-	s.must(models.Transaction(context.Background(), s.DB, func(tx *gorm.DB) error {
+	s.must(postgres.Transaction(context.Background(), s.DB, func(tx *gorm.DB) error {
 		return tx.Exec(`WITH spent AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) VALUES (?, -1000, 'resume_analysis') RETURNING 1)
 			UPDATE users SET credits_balance = credits_balance - 1000 WHERE id = ?`, s.user, s.user).Error
 	}))
@@ -418,7 +419,7 @@ func TestDuplicatesUseUpNoAttempts(t *testing.T) {
 func TestDatabaseAwayIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	s.must(models.Close(s.DB))
+	s.must(postgres.Close(s.DB))
 	payload := s.completed("evt_1", "cs_1", "paid")
 	if err := s.Receive(context.Background(), []byte(payload), sign(payload, testSecret, s.clock)); err == nil {
 		t.Error("an event that could not be stored was acknowledged")

@@ -18,6 +18,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -80,7 +81,7 @@ func (s *Service) Declare(ctx context.Context, d Declaration) (models.Withdrawal
 		return w, err
 	}
 	var stands models.Withdrawal
-	err = models.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		if w.Priority, err = priorityOf(tx, w, s.Now().Add(-time.Hour)); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package models_test
+package postgres_test
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -21,7 +21,7 @@ func TestMigrateEightAtOnce(t *testing.T) {
 	var starts sync.WaitGroup
 	errs := make(chan error, 8)
 	for range 8 {
-		starts.Go(func() { errs <- models.Migrate(context.Background(), url, quiet) })
+		starts.Go(func() { errs <- postgres.Migrate(context.Background(), url, quiet) })
 	}
 	starts.Wait()
 	close(errs)
@@ -30,12 +30,12 @@ func TestMigrateEightAtOnce(t *testing.T) {
 			t.Errorf("migrate: %v", err)
 		}
 	}
-	db, err := models.Open(url, quiet)
+	db, err := postgres.Open(url, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer models.Close(db)
-	if err := models.CheckSchema(context.Background(), db); err != nil {
+	defer postgres.Close(db)
+	if err := postgres.CheckSchema(context.Background(), db); err != nil {
 		t.Errorf("schema after migrating: %v", err)
 	}
 	var applied int64
@@ -48,7 +48,7 @@ func TestMigrateLogsOneLine(t *testing.T) {
 	url := dbtest.Empty(t)
 	var out bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&out, nil))
-	if err := models.Migrate(context.Background(), url, log); err != nil {
+	if err := postgres.Migrate(context.Background(), url, log); err != nil {
 		t.Fatalf("migrate: %v", err)
 	}
 	var line struct {
@@ -62,7 +62,7 @@ func TestMigrateLogsOneLine(t *testing.T) {
 		t.Errorf("logged %+v, want every migration from version 0 on", line)
 	}
 	out.Reset()
-	if err := models.Migrate(context.Background(), url, log); err != nil {
+	if err := postgres.Migrate(context.Background(), url, log); err != nil {
 		t.Fatalf("migrate again: %v", err)
 	}
 	if out.Len() > 0 {
@@ -73,15 +73,15 @@ func TestMigrateLogsOneLine(t *testing.T) {
 func TestMigrateThroughAPooler(t *testing.T) {
 	t.Parallel()
 	url := dbtest.Empty(t) + "&pgbouncer=true"
-	if err := models.Migrate(context.Background(), url, quiet); err != nil {
+	if err := postgres.Migrate(context.Background(), url, quiet); err != nil {
 		t.Fatalf("migrate: %v", err)
 	}
-	db, err := models.Open(url, quiet)
+	db, err := postgres.Open(url, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer models.Close(db)
-	if err := models.CheckSchema(context.Background(), db); err != nil {
+	defer postgres.Close(db)
+	if err := postgres.CheckSchema(context.Background(), db); err != nil {
 		t.Errorf("schema: %v", err)
 	}
 }
@@ -101,25 +101,25 @@ func TestSchemaOfAnotherVersion(t *testing.T) {
 			if err := db.Exec(c.statement).Error; err != nil {
 				t.Fatal(err)
 			}
-			if err := models.CheckSchema(context.Background(), db); !errors.Is(err, models.ErrSchema) {
+			if err := postgres.CheckSchema(context.Background(), db); !errors.Is(err, postgres.ErrSchema) {
 				t.Errorf("CheckSchema = %v, want ErrSchema", err)
 			}
-			if err := models.Migrated(context.Background(), db); (err == nil) != c.serving {
+			if err := postgres.Migrated(context.Background(), db); (err == nil) != c.serving {
 				t.Errorf("Migrated = %v, want an error: %v", err, !c.serving)
 			}
 		})
 	}
 	t.Run("newer refuses to migrate", func(t *testing.T) {
 		url := dbtest.URL(t)
-		db, err := models.Open(url, quiet)
+		db, err := postgres.Open(url, quiet)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer models.Close(db)
+		defer postgres.Close(db)
 		if err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`).Error; err != nil {
 			t.Fatal(err)
 		}
-		if err := models.Migrate(context.Background(), url, quiet); err == nil {
+		if err := postgres.Migrate(context.Background(), url, quiet); err == nil {
 			t.Error("migrate accepted a schema from the future")
 		}
 	})

@@ -1,9 +1,8 @@
-package models
+package postgres
 
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,10 +13,9 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 	"gorm.io/gorm"
-)
 
-//go:embed migrations/*.sql
-var migrations embed.FS
+	"github.com/resume-matcher/credits/models/migrations"
+)
 
 // ErrSchema says that the database's schema is not the one this binary was built with.
 var ErrSchema = errors.New("the database's schema does not fit this version of the program")
@@ -67,23 +65,19 @@ func logMigration(ctx context.Context, log *slog.Logger, from int64, applied []*
 }
 
 func newProvider(db *sql.DB, pooled bool) (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
-	}
 	locker := goose.WithDisableGlobalRegistry(true)
 	if pooled {
 		rows, err := lock.NewPostgresTableLocker()
 		if err != nil {
 			return nil, fmt.Errorf("migration lock: %w", err)
 		}
-		return goose.NewProvider(goose.DialectPostgres, db, files, locker, goose.WithLocker(rows))
+		return goose.NewProvider(goose.DialectPostgres, db, migrations.Files, locker, goose.WithLocker(rows))
 	}
 	session, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
 	if err != nil {
 		return nil, fmt.Errorf("migration lock: %w", err)
 	}
-	return goose.NewProvider(goose.DialectPostgres, db, files, locker, goose.WithSessionLocker(session))
+	return goose.NewProvider(goose.DialectPostgres, db, migrations.Files, locker, goose.WithSessionLocker(session))
 }
 
 // CheckSchema reports whether the database has exactly this binary's schema.
@@ -140,7 +134,7 @@ func versions(ctx context.Context, db *sql.DB) (have, want int64, err error) {
 // newestMigration is the number that the last embedded file begins with.
 func newestMigration() int64 {
 	var newest int64
-	names, _ := fs.Glob(migrations, "migrations/*.sql") // the pattern is a literal and cannot be malformed
+	names, _ := fs.Glob(migrations.Files, "*.sql") // the pattern is a literal and cannot be malformed
 	for _, name := range names {
 		if v, err := goose.NumericComponent(name); err == nil {
 			newest = max(newest, v)

@@ -1,4 +1,4 @@
-package models_test
+package postgres_test
 
 import (
 	"context"
@@ -7,13 +7,13 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
-func inspect(t *testing.T, address string) models.Connection {
+func inspect(t *testing.T, address string) postgres.Connection {
 	t.Helper()
-	c, err := models.Inspect(t.Context(), address)
+	c, err := postgres.Inspect(t.Context(), address)
 	if err != nil {
 		t.Fatalf("inspect: %v", err)
 	}
@@ -26,7 +26,7 @@ func TestInspect(t *testing.T) {
 	pooled := dbtest.Pooler(t, direct)
 	t.Run("a direct connection", func(t *testing.T) {
 		c := inspect(t, direct)
-		if c.Version < models.OldestPostgres || c.Have == 0 || c.Have != c.Want || c.Pooled() || c.Encrypted {
+		if c.Version < postgres.OldestPostgres || c.Have == 0 || c.Have != c.Want || c.Pooled() || c.Encrypted {
 			t.Errorf("a migrated database on this machine = %+v", c)
 		}
 	})
@@ -48,12 +48,12 @@ func TestInspect(t *testing.T) {
 		}
 	})
 	t.Run("the pooler carries the product", func(t *testing.T) {
-		db, err := models.Open(pooled+"&pgbouncer=true", slog.New(slog.DiscardHandler))
+		db, err := postgres.Open(pooled+"&pgbouncer=true", slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { models.Close(db) })
-		if err := models.CheckSchema(t.Context(), db); err != nil {
+		t.Cleanup(func() { postgres.Close(db) })
+		if err := postgres.CheckSchema(t.Context(), db); err != nil {
 			t.Errorf("check the schema through the pooler: %v", err)
 		}
 	})
@@ -75,7 +75,7 @@ func TestSameDatabase(t *testing.T) {
 		{"a pooler of another database", other, pooled, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			same, err := models.SameDatabase(t.Context(), c.a, c.b)
+			same, err := postgres.SameDatabase(t.Context(), c.a, c.b)
 			if err != nil || same != c.want {
 				t.Errorf("same = %v, %v; want %v", same, err, c.want)
 			}
@@ -104,16 +104,16 @@ func TestRefusalOf(t *testing.T) {
 	plain.RawQuery = "sslmode=require"
 	for _, c := range []struct {
 		name, address string
-		want          models.Refusal
+		want          postgres.Refusal
 	}{
-		{"nobody listens", "postgres://app:hunter2@" + nobody + "/app?sslmode=disable", models.RefusedAway},
-		{"no such database", missing.String(), models.RefusedDatabase},
-		{"no TLS", plain.String(), models.RefusedTLS},
-		{"no address", "mysql://app@localhost/app", models.RefusedOther},
+		{"nobody listens", "postgres://app:hunter2@" + nobody + "/app?sslmode=disable", postgres.RefusedAway},
+		{"no such database", missing.String(), postgres.RefusedDatabase},
+		{"no TLS", plain.String(), postgres.RefusedTLS},
+		{"no address", "mysql://app@localhost/app", postgres.RefusedOther},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := models.Inspect(context.Background(), c.address)
-			if got := models.RefusalOf(err); err == nil || got != c.want {
+			_, err := postgres.Inspect(context.Background(), c.address)
+			if got := postgres.RefusalOf(err); err == nil || got != c.want {
 				t.Errorf("refusal = %q of %v, want %q", got, err, c.want)
 			}
 		})

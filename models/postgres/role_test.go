@@ -1,8 +1,9 @@
-package models_test
+package postgres_test
 
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"net/url"
 	"strings"
@@ -11,8 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // Whoever takes over the server has its database role. With it the ledger and the audit log can be added to and read.
@@ -71,10 +72,10 @@ func TestServerRoleCannotRewriteTheLedger(t *testing.T) {
 func TestPowers(t *testing.T) {
 	t.Parallel()
 	owner := dbtest.URL(t)
-	if powers, err := models.Powers(t.Context(), dbtest.ServerURL(owner)); err != nil || len(powers) != 0 {
+	if powers, err := postgres.Powers(t.Context(), dbtest.ServerURL(owner)); err != nil || len(powers) != 0 {
 		t.Errorf("the server's role could %v, %v; want nothing", powers, err)
 	}
-	powers, err := models.Powers(t.Context(), owner)
+	powers, err := postgres.Powers(t.Context(), owner)
 	if all := strings.Join(powers, ", "); err != nil || !strings.Contains(all, "owner of credit_transactions") || !strings.Contains(all, "TRUNCATE on audit_log") {
 		t.Errorf("the owner could %v, %v; want everything", powers, err)
 	}
@@ -88,20 +89,20 @@ func TestGrant(t *testing.T) {
 		var starts sync.WaitGroup
 		for range 8 {
 			starts.Go(func() {
-				if err := models.MigrateFor(context.Background(), owner, dbtest.ServerURL(owner), quiet); err != nil {
+				if err := postgres.MigrateFor(context.Background(), owner, dbtest.ServerURL(owner), quiet); err != nil {
 					t.Errorf("migrate and grant: %v", err)
 				}
 			})
 		}
 		starts.Wait()
-		if powers, err := models.Powers(t.Context(), dbtest.ServerURL(owner)); err != nil || len(powers) != 0 {
+		if powers, err := postgres.Powers(t.Context(), dbtest.ServerURL(owner)); err != nil || len(powers) != 0 {
 			t.Errorf("the server's role could %v, %v; want nothing", powers, err)
 		}
 	})
 	t.Run("one role is left as it is", func(t *testing.T) {
 		t.Parallel()
 		owner := dbtest.URL(t)
-		if err := models.Grant(t.Context(), owner, owner+"&pgbouncer=true"); err != nil {
+		if err := postgres.Grant(t.Context(), owner, owner+"&pgbouncer=true"); err != nil {
 			t.Fatal(err)
 		}
 		if err := open(t, owner).Exec(`UPDATE users SET name = ''; CREATE TABLE mine (id int)`).Error; err != nil {
@@ -114,10 +115,10 @@ func TestGrant(t *testing.T) {
 		if err := open(t, owner).Exec(`GRANT ALL ON ALL TABLES IN SCHEMA public TO app_server; GRANT UPDATE ON audit_log TO PUBLIC`).Error; err != nil {
 			t.Fatal(err)
 		}
-		if err := models.Grant(t.Context(), owner, dbtest.ServerURL(owner)); err != nil {
+		if err := postgres.Grant(t.Context(), owner, dbtest.ServerURL(owner)); err != nil {
 			t.Fatal(err)
 		}
-		if powers, err := models.Powers(t.Context(), dbtest.ServerURL(owner)); err != nil || len(powers) != 0 {
+		if powers, err := postgres.Powers(t.Context(), dbtest.ServerURL(owner)); err != nil || len(powers) != 0 {
 			t.Errorf("the server's role could %v, %v; want nothing", powers, err)
 		}
 	})
@@ -139,8 +140,8 @@ func TestGrant(t *testing.T) {
 			t.Fatal(err)
 		}
 		u.User = url.UserPassword("nobody_yet", "hunter2")
-		err = models.Grant(t.Context(), owner, u.String())
-		if !errors.Is(err, models.ErrNoRole) || !strings.Contains(err.Error(), `CREATE ROLE "nobody_yet" LOGIN`) || strings.Contains(err.Error(), "hunter2") {
+		err = postgres.Grant(t.Context(), owner, u.String())
+		if !errors.Is(err, postgres.ErrNoRole) || !strings.Contains(err.Error(), `CREATE ROLE "nobody_yet" LOGIN`) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("grant = %v, want the statement without the password", err)
 		}
 	})
@@ -154,11 +155,11 @@ func TestGrant(t *testing.T) {
 			t.Fatal(err)
 		}
 		u.User = url.UserPassword(role, "hunter2")
-		if err := models.Grant(t.Context(), admin, u.String()); err != nil {
+		if err := postgres.Grant(t.Context(), admin, u.String()); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { open(t, admin).Exec(`DROP OWNED BY ` + role + `; DROP ROLE ` + role) })
-		if powers, err := models.Powers(t.Context(), u.String()); err != nil || len(powers) != 0 {
+		if powers, err := postgres.Powers(t.Context(), u.String()); err != nil || len(powers) != 0 {
 			t.Errorf("the new role could %v, %v; want nothing", powers, err)
 		}
 		var kept string
@@ -167,4 +168,9 @@ func TestGrant(t *testing.T) {
 			t.Errorf("the password is kept as %q, %v; want a verifier", kept, err)
 		}
 	})
+}
+
+func execute(pool *sql.DB, statement string) error {
+	_, err := pool.Exec(statement)
+	return err
 }

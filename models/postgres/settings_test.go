@@ -1,4 +1,4 @@
-package models_test
+package postgres_test
 
 import (
 	"errors"
@@ -11,16 +11,19 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // open connects as a server does.
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
 func open(t *testing.T, address string) *gorm.DB {
 	t.Helper()
-	db, err := models.Open(address, quiet)
+	db, err := postgres.Open(address, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { models.Close(db) })
+	t.Cleanup(func() { postgres.Close(db) })
 	return db
 }
 
@@ -49,7 +52,7 @@ func TestDefaultsOfTheDatabase(t *testing.T) {
 			setDefault(t, direct, setting)
 			for name, address := range map[string]string{"direct": direct, "pooled": dbtest.Pooler(t, direct) + "&pgbouncer=true"} {
 				db := open(t, address)
-				if err := models.CheckReading(t.Context(), db); err != nil {
+				if err := postgres.CheckReading(t.Context(), db); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 				u := dbtest.User(t, db, name+"@example.com")
@@ -58,7 +61,7 @@ func TestDefaultsOfTheDatabase(t *testing.T) {
 					t.Errorf("%s: a user made at %v is read as made at %v: %v", name, u.CreatedAt, again.CreatedAt, err)
 				}
 				var isolation, text string
-				err := models.Transaction(t.Context(), db, func(tx *gorm.DB) error {
+				err := postgres.Transaction(t.Context(), db, func(tx *gorm.DB) error {
 					return errors.Join(tx.Raw(`SHOW transaction_isolation`).Scan(&isolation).Error, tx.Raw(`SELECT 'a\b'`).Scan(&text).Error)
 				})
 				if err != nil || isolation != "read committed" || text != `a\b` {
@@ -74,7 +77,7 @@ func TestCheckSettings(t *testing.T) {
 	direct := dbtest.URL(t)
 	pooled := dbtest.Pooler(t, direct) + "&pgbouncer=true"
 	for _, address := range []string{direct, pooled} {
-		if err := models.InspectSettings(t.Context(), address); err != nil {
+		if err := postgres.InspectSettings(t.Context(), address); err != nil {
 			t.Errorf("an ordinary database: %v", err)
 		}
 	}
@@ -85,9 +88,9 @@ func TestCheckSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			direct := dbtest.URL(t)
 			setDefault(t, direct, setting)
-			err := models.InspectSettings(t.Context(), dbtest.Pooler(t, direct)+"&pgbouncer=true")
-			var wrong models.WrongSettings
-			if !errors.As(err, &wrong) || !slices.ContainsFunc(wrong, func(s models.Setting) bool { return s.Name == name && s.Value != s.Want }) || len(wrong) != 1 {
+			err := postgres.InspectSettings(t.Context(), dbtest.Pooler(t, direct)+"&pgbouncer=true")
+			var wrong postgres.WrongSettings
+			if !errors.As(err, &wrong) || !slices.ContainsFunc(wrong, func(s postgres.Setting) bool { return s.Name == name && s.Value != s.Want }) || len(wrong) != 1 {
 				t.Errorf("settings = %v, want %s to be named alone", err, name)
 			}
 		})
@@ -99,11 +102,11 @@ func TestPinDefaults(t *testing.T) {
 	t.Parallel()
 	ask := func(t *testing.T, address, setting string) (value string) {
 		t.Helper()
-		db, err := models.Open(address, quiet)
+		db, err := postgres.Open(address, quiet)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer models.Close(db)
+		defer postgres.Close(db)
 		if err := db.Raw(`SELECT current_setting(?)`, setting).Scan(&value).Error; err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +122,7 @@ func TestPinDefaults(t *testing.T) {
 				setDefault(t, owner, setting)
 			}
 			dbtest.Together(8, func(int) { // as replicas start
-				if err := models.MigrateFor(t.Context(), owner, pool, quiet); err != nil {
+				if err := postgres.MigrateFor(t.Context(), owner, pool, quiet); err != nil {
 					t.Errorf("migrate: %v", err)
 				}
 			})
@@ -130,7 +133,7 @@ func TestPinDefaults(t *testing.T) {
 					t.Errorf("a statement of its own sees %s = %q, want %q", setting, got, want)
 				}
 			}
-			if err := models.InspectSettings(t.Context(), next); err != nil {
+			if err := postgres.InspectSettings(t.Context(), next); err != nil {
 				t.Errorf("settings: %v", err)
 			}
 		})
@@ -143,7 +146,7 @@ func TestPinDefaults(t *testing.T) {
 		if got := ask(t, pool, "default_transaction_isolation"); got != "serializable" {
 			t.Fatalf("before it is %q, want serializable", got)
 		}
-		if err := models.PinDefaults(t.Context(), pool); err != nil {
+		if err := postgres.PinDefaults(t.Context(), pool); err != nil {
 			t.Fatal(err)
 		}
 		if got := ask(t, pool, "default_transaction_isolation"); got != "read committed" {
@@ -153,7 +156,7 @@ func TestPinDefaults(t *testing.T) {
 	t.Run("leaves a direct connection's role alone", func(t *testing.T) {
 		t.Parallel()
 		owner := dbtest.URL(t)
-		if err := models.MigrateFor(t.Context(), owner, dbtest.ServerURL(owner), quiet); err != nil {
+		if err := postgres.MigrateFor(t.Context(), owner, dbtest.ServerURL(owner), quiet); err != nil {
 			t.Fatal(err)
 		}
 		var n int
@@ -177,14 +180,14 @@ func TestPinDefaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		pool := dbtest.Pooler(t, server) + "&pgbouncer=true"
-		if err := models.MigrateFor(t.Context(), owner, pool, quiet); err != nil {
+		if err := postgres.MigrateFor(t.Context(), owner, pool, quiet); err != nil {
 			t.Errorf("migrate: %v, want it done without the defaults", err)
 		}
-		var wrong models.WrongSettings
-		if err := models.InspectSettings(t.Context(), pool); !errors.As(err, &wrong) {
+		var wrong postgres.WrongSettings
+		if err := postgres.InspectSettings(t.Context(), pool); !errors.As(err, &wrong) {
 			t.Fatalf("settings = %v, want them to be named", err)
 		}
-		if !slices.ContainsFunc(wrong, func(s models.Setting) bool {
+		if !slices.ContainsFunc(wrong, func(s postgres.Setting) bool {
 			return strings.HasSuffix(s.Mend, ` SET default_transaction_isolation = 'read committed'`)
 		}) {
 			t.Fatalf("settings = %+v, want the statement that helps", wrong)
@@ -194,7 +197,7 @@ func TestPinDefaults(t *testing.T) {
 				t.Errorf("%s: %v", s.Mend, err)
 			}
 		}
-		if err := models.InspectSettings(t.Context(), dbtest.Pooler(t, server)+"&pgbouncer=true"); err != nil {
+		if err := postgres.InspectSettings(t.Context(), dbtest.Pooler(t, server)+"&pgbouncer=true"); err != nil {
 			t.Errorf("settings after the statements: %v", err)
 		}
 	})

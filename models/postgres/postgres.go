@@ -1,4 +1,5 @@
-package models
+// Package postgres opens, migrates and inspects the database, and runs transactions in it.
+package postgres
 
 import (
 	"cmp"
@@ -19,9 +20,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
-	"gorm.io/driver/postgres"
+	driver "gorm.io/driver/postgres"
 	"gorm.io/gorm"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/loopback"
 )
 
@@ -50,12 +52,12 @@ func Open(url string, log *slog.Logger) (*gorm.DB, error) {
 	pool.SetMaxOpenConns(maxConnections())
 	pool.SetMaxIdleConns(maxConnections())
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), &gorm.Config{
+	db, err := gorm.Open(driver.New(driver.Config{Conn: pool}), &gorm.Config{
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		TranslateError:         true,
 		Logger:                 newSQLLogger(log),
-		NowFunc:                Now,
+		NowFunc:                models.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)

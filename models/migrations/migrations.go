@@ -1,0 +1,9 @@
+// Package migrations holds the schema's migrations, in the order of their numbers.
+package migrations
+
+import "embed"
+
+// Files are the migrations, one file each.
+//
+//go:embed *.sql
+var Files embed.FS
