@@ -253,14 +253,6 @@ func count(t *testing.T, db *gorm.DB, query string) (n int64) {
 	return n
 }
 
-func newUser(t *testing.T, db *gorm.DB) (id int64) {
-	t.Helper()
-	if err := db.Raw("INSERT INTO users (name) VALUES ('Ada') RETURNING id").Scan(&id).Error; err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
 func TestSignInIsToldToOtherSessions(t *testing.T) {
 	t.Parallel()
 	l := newLobby(t)
