@@ -115,7 +115,7 @@ type StripeEvent struct {
 	Status          StripeEventStatus
 	Attempts        int
 	NextAttemptAt   time.Time
-	LastError       string
+	LastError       Cause
 	Decided         WayOut // what a person decided about it; empty when nobody had to
 	CreatedAtStripe int64  // seconds since 1970
 	ReceivedAt      time.Time

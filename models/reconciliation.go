@@ -62,7 +62,7 @@ type Finding struct {
 	PurchaseID       *uuid.UUID
 	UserID           *int64
 	Credits          Credits // moved by mending it; 0 when nothing was
-	Note             string  // why a person must look; no names
+	Note             Cause   // why a person must look
 	CreatedAt        time.Time
 	ClosedAt         *time.Time // when a person had dealt with it
 }

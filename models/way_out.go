@@ -43,6 +43,8 @@ var waysOut = map[Cause][]WayOut{
 	CauseDisputeStatus:    aboutEvent,
 	CauseImpossible:       aboutEvent,
 	CauseContradicts:      aboutEvent,
+	CauseAway:             aboutEvent,
+	CauseFailed:           aboutEvent,
 	CauseDisputeCurrency:  aboutDispute,
 	CauseReinstated:       aboutDispute,
 	CauseBookedFailed:     {WayRefund, WayClose},
@@ -62,16 +64,10 @@ var waysOut = map[Cause][]WayOut{
 	CausePaymentForeign:  nobodyWaits,
 }
 
-// WaysOut are what a person can decide. Whatever else keeps an event from being booked, such as a failure of the
-// database, can be tried again or closed.
+// WaysOut are what a person can decide. An unknown code, such as one of a later release, can be tried again or closed.
 func (c Cause) WaysOut() []WayOut {
-	base := c
-	for cause := range waysOut {
-		if c.is(cause) {
-			base = cause
-		}
-	}
-	if ways, known := waysOut[base]; known {
+	code, _ := c.Split()
+	if ways, known := waysOut[code]; known {
 		return ways
 	}
 	return aboutEvent

@@ -64,7 +64,7 @@ func moneySamples(locale string) []sample {
 	var findings []models.Finding
 	user, id := int64(7), buyID
 	for i, kind := range models.FindingKinds() {
-		findings = append(findings, models.Finding{ID: int64(i), Kind: kind, ObjectID: "cs_test_1", PurchaseID: &id, Credits: 500, Note: hostile})
+		findings = append(findings, models.Finding{ID: int64(i), Kind: kind, ObjectID: "cs_test_1", PurchaseID: &id, Credits: 500, Note: models.CauseFailed.Of(hostile)})
 	}
 	findings[3].PurchaseID, findings[3].UserID, findings[4].Credits = nil, &user, 0
 	done := noon.Add(time.Minute)

@@ -81,7 +81,7 @@ func sampleEvents() []models.StripeEvent {
 	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDone, models.EventIgnored, models.EventDeferred,
 		models.EventFailed, models.EventReview} {
 		events = append(events, models.StripeEvent{EventID: "evt_" + string(status), Type: "checkout.session.completed", Status: status,
-			Attempts: 3, LastError: hostile, ReceivedAt: noon})
+			Attempts: 3, LastError: models.CauseFailed.Of(hostile), ReceivedAt: noon})
 	}
 	return events
 }

@@ -62,7 +62,7 @@ var (
 	anyKey   = append([]string{"spaces"}, freeText...) // and refused where it was used for something else
 )
 
-const waitsAgain = `UPDATE stripe_events SET status = 'review', decided = '', last_error = 'waits for the purchase that it belongs to' WHERE event_id = 'evt_state_waits'`
+const waitsAgain = `UPDATE stripe_events SET status = 'review', decided = '', last_error = 'awaits_purchase' WHERE event_id = 'evt_state_waits'`
 
 const ledgerLines = `SELECT count(*) FROM credit_transactions`
 

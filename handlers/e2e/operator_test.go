@@ -32,7 +32,7 @@ INSERT INTO stripe_refunds (refund_id, payment_ref, amount, currency, status) SE
 INSERT INTO stripe_events (event_id, type, livemode, object_id, payment_ref, payload, status, attempts, next_attempt_at, last_error, created_at_stripe, received_at)
 	SELECT 'evt_seed_' || user_id, 'checkout.session.completed', false, checkout_session_id, payment_intent_id, '{}',
 		(ARRAY['done', 'ignored', 'failed', 'deferred', 'review', 'done'])[1 + user_id % 6], 1, now() + interval '1 day',
-		CASE WHEN user_id % 6 IN (2, 4) THEN 'the session''s amount is not what was ordered' ELSE '' END, 0, paid_at
+		CASE WHEN user_id % 6 IN (2, 4) THEN 'amount_differs' ELSE '' END, 0, paid_at
 	FROM purchases WHERE idempotency_key = 'seed';
 INSERT INTO audit_log (actor, action, user_id, detail, created_at)
 	SELECT 'operator', (ARRAY['credits.grant', 'feature.change', 'key.create'])[1 + id % 3], id,

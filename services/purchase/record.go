@@ -75,6 +75,9 @@ type ReviewError string
 // Error is the contradiction, without names or amounts.
 func (e ReviewError) Error() string { return string(e) }
 
+// Unwrap returns the cause.
+func (e ReviewError) Unwrap() error { return models.Cause(e) }
+
 // paymentLock is the lock of one payment, until the transaction ends.
 const paymentLock = `pg_advisory_xact_lock(hashtextextended('payment:' || ?, 0))`
 

@@ -196,15 +196,16 @@ func (s *Service) transient(ctx context.Context, err error) bool {
 
 // review stores what a person must look at, and logs it the first time.
 func (s *Service) review(ctx context.Context, r *models.Reconciliation, objectID string, cause error) error {
-	known, err := s.reviewed(ctx, objectID, cause.Error())
+	note := models.CauseOf(cause)
+	known, err := s.reviewed(ctx, objectID, note)
 	if err != nil || known {
 		return err
 	}
 	s.Log.ErrorContext(ctx, "reconciliation needs a person", "object_id", objectID, "err", cause)
-	return insertFinding(s.DB.WithContext(ctx), models.Finding{ReconciliationID: r.ID, Kind: models.FindingReview, ObjectID: objectID, Note: cause.Error()})
+	return insertFinding(s.DB.WithContext(ctx), models.Finding{ReconciliationID: r.ID, Kind: models.FindingReview, ObjectID: objectID, Note: note})
 }
 
-func (s *Service) reviewed(ctx context.Context, objectID, note string) (bool, error) {
+func (s *Service) reviewed(ctx context.Context, objectID string, note models.Cause) (bool, error) {
 	var n int64
 	err := s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM reconciliation_findings WHERE kind = 'review' AND object_id = ? AND note = ?`, objectID, note).Scan(&n).Error
 	if err != nil {

@@ -22,7 +22,7 @@ func TestEventsOfConnectedAccountsAreIgnored(t *testing.T) {
 		s.deliver(connected(payload))
 		var event models.StripeEvent
 		s.must(s.DB.Take(&event, "event_id = ?", id).Error)
-		if event.Status != models.EventIgnored || event.LastError != string(models.CauseAccount) || event.ObjectID+event.PaymentRef != "" {
+		if event.Status != models.EventIgnored || event.LastError != models.CauseAccount || event.ObjectID+event.PaymentRef != "" {
 			t.Errorf("%s is %s (%s) and found by %q, want it ignored and found by nothing of ours", id, event.Status, event.LastError, event.ObjectID+event.PaymentRef)
 		}
 	}

@@ -65,7 +65,7 @@ func TestWhatCannotBeBookedIsStored(t *testing.T) {
 				t.Errorf("event is %s (%q) after %d attempts, next in %s; want %s after %d, next in %s", e.Status, e.LastError, e.Attempts,
 					e.NextAttemptAt.Sub(s.clock), c.status, c.attempts, c.next)
 			}
-			if strings.Contains(e.LastError, "cs_1") && strings.Contains(e.LastError, "{") {
+			if strings.Contains(string(e.LastError), "cs_1") && strings.Contains(string(e.LastError), "{") {
 				t.Errorf("the error quotes the event: %q", e.LastError)
 			}
 			c.mend(s)

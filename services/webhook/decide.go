@@ -42,7 +42,7 @@ func (s *Service) CloseDecided(tx *gorm.DB, event models.StripeEvent, way models
 	}
 	status, also, note := models.EventDone, `false`, event.LastError
 	if way == models.WayForeign {
-		status, note = models.EventIgnored, string(models.CauseDecidedForeign)
+		status, note = models.EventIgnored, models.CauseDecidedForeign
 		also = `status IN ('review', 'deferred') AND (object_id = @object AND @object <> '' OR payment_ref = @payment AND @payment <> '')`
 	}
 	err = tx.Exec(`UPDATE stripe_events SET status = @status, decided = @way, last_error = @note, processed_at = @now WHERE event_id = @event OR `+also,

@@ -15,7 +15,7 @@ func (s *shop) lastErrorOf(eventID string) models.Cause {
 	s.t.Helper()
 	var row models.StripeEvent
 	s.must(s.DB.Omit("payload").Take(&row, "event_id = ?", eventID).Error)
-	return models.Cause(row.LastError)
+	return row.LastError
 }
 
 // wantReview wants an event to wait for a person, at once and with a cause about which the person can decide.

@@ -40,7 +40,7 @@ func (s *Service) route(tx *gorm.DB, event models.StripeEvent, told purchase.Tol
 	case errors.Is(err, errNoObject):
 		return outcome{}, err
 	case err != nil:
-		return outcome{status: models.EventReview, note: models.Cause(err.Error())}, nil
+		return outcome{status: models.EventReview, note: models.CauseOf(err)}, nil
 	}
 	o.Told = event.CreatedAtStripe
 	result, err := book(tx, event.EventID, o, told)

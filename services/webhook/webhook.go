@@ -268,9 +268,9 @@ func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
 		if err != nil || event == nil {
 			return err
 		}
-		if postgres.Away(cause) || errors.Is(cause, context.Canceled) { // a busy moment, no fault of the event
+		if postgres.Away(cause) || errors.Is(cause, context.Canceled) { // no attempt of the event's own
 			return tx.Exec(`UPDATE stripe_events SET last_error = ?, next_attempt_at = ? WHERE event_id = ?`,
-				cause.Error(), s.Now().Add(inlineGrace), eventID).Error
+				models.CauseAway, s.Now().Add(inlineGrace), eventID).Error
 		}
 		status := models.EventFailed
 		pause, more := backoff(event.Attempts)
@@ -278,7 +278,7 @@ func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
 			status = models.EventReview
 		}
 		return tx.Exec(`UPDATE stripe_events SET status = ?, last_error = ?, attempts = attempts + 1, next_attempt_at = ? WHERE event_id = ?`,
-			status, cause.Error(), s.Now().Add(pause), eventID).Error
+			status, models.CauseOf(cause), s.Now().Add(pause), eventID).Error
 	})
 	if err != nil { // it keeps its time of next attempt, so the worker finds it all the same
 		s.Log.ErrorContext(ctx, "event not postponed", "event_id", eventID, "err", err)

@@ -320,7 +320,7 @@ func TestEventsThatBookNothing(t *testing.T) {
 		{"another currency", event("evt_f", "checkout.session.completed", `{"id":"cs_1","mode":"payment","payment_status":"paid","currency":"usd","amount_subtotal":3500,"amount_total":3500}`), models.EventReview},
 		{"real money in test mode", `{"id":"evt_g","object":"event","livemode":true,"type":"checkout.session.completed","data":{"object":{"id":"cs_1","payment_status":"paid"}}}`, models.EventReview},
 		{"an object without id", event("evt_h", "charge.refunded", `{"amount":5}`), models.EventReview},
-		{"a refund of no payment", event("evt_i", "refund.created", `{"id":"re_9","amount":5,"status":"succeeded","payment_intent":null,"charge":null}`), models.EventIgnored},
+		{"refund_without_payment", event("evt_i", "refund.created", `{"id":"re_9","amount":5,"status":"succeeded","payment_intent":null,"charge":null}`), models.EventIgnored},
 		{"a refund before its purchase", refunded("evt_j", 100), models.EventDeferred},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -13,11 +13,10 @@ import (
 	"github.com/invopop/ctxi18n/i18n"
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
-	"strings"
 )
 
-// Cause says why something is not booked: in the reader's language, or as it was stored where there are no words for it.
-func Cause(stored string) templ.Component {
+// Cause says why something is not booked, in the reader's language. A code without a sentence is shown as it is.
+func Cause(cause models.Cause) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -38,25 +37,25 @@ func Cause(stored string) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if words, known := causeWords(ctx, stored); known {
+		if sentence, known := causeSentence(ctx, cause); known {
 			var templ_7745c5c3_Var2 string
-			templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(words)
+			templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(sentence)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `components/cause.templ`, Line: 14, Col: 9}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `components/cause.templ`, Line: 13, Col: 12}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if stored != "" {
+		} else if cause != "" {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<span lang=\"en\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var3 string
-			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(stored)
+			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(string(cause))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `components/cause.templ`, Line: 16, Col: 26}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `components/cause.templ`, Line: 15, Col: 33}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
@@ -72,24 +71,20 @@ func Cause(stored string) templ.Component {
 }
 
 // CauseText is the same as text.
-func CauseText(ctx context.Context, stored string) string {
-	if words, known := causeWords(ctx, stored); known {
-		return words
+func CauseText(ctx context.Context, cause models.Cause) string {
+	if sentence, known := causeSentence(ctx, cause); known {
+		return sentence
 	}
-	return stored
+	return string(cause)
 }
 
-// causeWords are those for a models.Cause, also for one that ends with a word of Stripe's.
-func causeWords(ctx context.Context, stored string) (words string, known bool) {
-	cause := models.Cause(stored)
-	if i18n.Has(ctx, cause.Key()) {
-		return i18n.T(ctx, cause.Key()), true
-	}
-	end := strings.LastIndexByte(stored, ' ')
-	if end < 0 || !i18n.Has(ctx, cause[:end].Key()) {
+// causeSentence is the sentence for a cause.
+func causeSentence(ctx context.Context, cause models.Cause) (sentence string, known bool) {
+	_, argument := cause.Split()
+	if cause == "" || !i18n.Has(ctx, cause.Key()) {
 		return "", false
 	}
-	return i18n.T(ctx, cause[:end].Key(), i18n.M{"word": locales.Plain(stored[end+1:])}), true
+	return i18n.T(ctx, cause.Key(), i18n.M{"word": locales.Plain(argument)}), true
 }
 
 var _ = templruntime.GeneratedTemplate

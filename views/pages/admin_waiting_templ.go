@@ -204,7 +204,7 @@ func WaitingItem(d WaitingItemData) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = components.Cause(string(d.Item.Cause)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Cause(d.Item.Cause).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -578,7 +578,7 @@ func waitingList(locale string, rows []models.Waiting, total int64) templ.Compon
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = components.Cause(string(w.Cause)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = components.Cause(w.Cause).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -58,7 +58,7 @@ func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []audit
 			fact.value = components.FeatureName(ctx, plain, "")
 		}
 		if name == "cause" {
-			fact.value = components.CauseText(ctx, plain)
+			fact.value = components.CauseText(ctx, models.Cause(plain))
 		}
 		if id, err := uuid.Parse(plain); err == nil && name == "purchase_id" {
 			fact.href = adminPurchasePath(locale, id)

@@ -567,7 +567,7 @@ func shareForms(d AdminPurchaseData) templ.Component {
 // money of it came back.
 func (d AdminPurchaseData) askShare(dispute models.StripeDispute) bool {
 	for _, e := range d.Events {
-		cause := models.Cause(e.LastError)
+		cause := e.LastError
 		if e.ObjectID == dispute.DisputeID && e.Status == models.EventReview && (cause == models.CauseDisputeCurrency || cause == models.CauseReinstated) {
 			return true
 		}

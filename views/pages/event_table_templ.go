@@ -357,7 +357,7 @@ func eventTable(l eventList, events []models.StripeEvent) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					if e.Status == models.EventReview && !models.Cause(e.LastError).AboutPayment() {
+					if e.Status == models.EventReview && !e.LastError.AboutPayment() {
 						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<a class=\"link mt-2 block w-fit py-0.5\" id=\"")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err

@@ -548,7 +548,7 @@ func findingTable(d AdminEventsData) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if f.Kind == models.FindingReview && f.ClosedAt == nil && !models.Cause(f.Note).AboutPayment() {
+				if f.Kind == models.FindingReview && f.ClosedAt == nil && !f.Note.AboutPayment() {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 36, "<a class=\"link mt-2 block w-fit py-0.5\" href=\"")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

@@ -28,11 +28,11 @@ FROM (VALUES
     ('second', 'withdrawn', 'paid', 1, 0, 0, now() - interval '1 day')
 ) p (who, key, status, quantity, refunded, disputed, moment);
 
-UPDATE purchases SET cause = 'the session''s amount is not what was ordered' WHERE checkout_session_id IN ('cs_state_review', 'cs_state_foreign', 'cs_state_back');
-UPDATE purchases SET cause = 'no purchase of ours has this session', stripe_price_id = NULL, credits = 0, amount_cents = 1500 WHERE checkout_session_id = 'cs_state_unknown';
+UPDATE purchases SET cause = 'amount_differs' WHERE checkout_session_id IN ('cs_state_review', 'cs_state_foreign', 'cs_state_back');
+UPDATE purchases SET cause = 'session_unknown', stripe_price_id = NULL, credits = 0, amount_cents = 1500 WHERE checkout_session_id = 'cs_state_unknown';
 INSERT INTO stripe_events (event_id, type, livemode, object_id, payment_ref, payload, status, attempts, last_error, created_at_stripe) VALUES
-    ('evt_state_waits', 'charge.refunded', false, 'ch_state_elsewhere', 'pi_state_elsewhere', '{}', 'review', 6, 'waits for the purchase that it belongs to', 1800000000),
-    ('evt_state_dispute', 'charge.dispute.created', false, 'dp_state_foreign_money', 'pi_state_won', '{}', 'review', 1, 'a dispute in another currency than the payment', 1800000000);
+    ('evt_state_waits', 'charge.refunded', false, 'ch_state_elsewhere', 'pi_state_elsewhere', '{}', 'review', 6, 'awaits_purchase', 1800000000),
+    ('evt_state_dispute', 'charge.dispute.created', false, 'dp_state_foreign_money', 'pi_state_won', '{}', 'review', 1, 'dispute_currency', 1800000000);
 
 INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at, balance_after)
 SELECT user_id, delta, reason, jsonb_build_object('purchase_id', id), least(moment, now()), 0 FROM (
@@ -89,7 +89,7 @@ FROM (VALUES (1, repeat('Schluessel', 8), NULL, now()), (2, 'Bob', now(), NULL))
 INSERT INTO reconciliations (since, step, checked, finished_at, last_error) VALUES (now() - interval '3 days', 'balances', 1234, now(), '');
 INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
 SELECT (SELECT max(id) FROM reconciliations), kind, 'cs_state_paid' || kind, (SELECT id FROM purchases WHERE idempotency_key = 'paid'), pg_temp.who('buyer'), 500,
-    CASE WHEN kind = 'review' THEN 'unknown refund status odd' ELSE '' END
+    CASE WHEN kind = 'review' THEN 'refund_status odd' ELSE '' END
 FROM unnest(ARRAY['purchase', 'refund', 'dispute', 'balance', 'review']) kind;
 INSERT INTO users (name, locale, deleted_at, delete_after) VALUES ('', '', now(), (now() + interval '8 years')::date);
 
