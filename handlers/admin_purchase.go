@@ -100,6 +100,7 @@ func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 	if form.Cents, err = centsOf(form.Typed, d.PaymentCurrency(), pageLocale(c)); err == nil {
 		request, err = h.Admin.Refund(c.UserContext(), admin.Refund{
 			ActorID: currentUserID(c), PurchaseID: d.ID, Cents: form.Cents, Seen: models.Cents(wholeNumber(formValue(c, "seen"))),
+			Waiting: formValue(c, "status") == string(models.PurchaseReview),
 			Note: form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c),
 		})
 	}

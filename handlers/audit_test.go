@@ -30,7 +30,7 @@ var adminForms = map[string]url.Values{
 	"POST /:locale/admin/events/:id/foreign":    {"note": {"Another shop's"}},
 	"POST /:locale/admin/purchases/:id/book":    {"note": {"Paid as agreed"}},
 	"POST /:locale/admin/purchases/:id/foreign": {"note": {"Another shop's"}},
-	"POST /:locale/admin/purchases/:id/share":   {"note": {"As the bank says"}, "dispute_id": {"dp_1"}, "share": {"1,00"}},
+	"POST /:locale/admin/purchases/:id/share":   {"note": {"As the bank says"}, "dispute_id": {"dp_1"}, "revision": {"0"}, "share": {"1,00"}},
 	"POST /:locale/admin/findings/:id/close":    {"note": {"Looked at it"}},
 	"POST /:locale/admin/features":              {"feature": {"cover_letter"}, "credits": {"5"}, "active": {"on"}, "label_en": {"Cover letter"}, "label_de": {"Anschreiben"}},
 	"POST /:locale/admin/keys":                  {"name": {"Worker"}, "scope_read": {"on"}, "per_minute": {"10"}},

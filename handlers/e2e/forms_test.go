@@ -167,7 +167,7 @@ func wantKnown(t testing.TB, name string, doc *goquery.Document) []string {
 }
 
 // unheeded are fields that are tried elsewhere, or of which any value that is not nothing is a yes.
-var unheeded = []string{"_csrf", "return_to", "scope_read", "active", "purchase_id"}
+var unheeded = []string{"_csrf", "return_to", "scope_read", "active", "purchase_id", "status", "revision"}
 
 // Whatever is typed into any form, the answer is a whole page in the reader's language that tells, beside the field, what
 // is wrong with it, and keeps the rest.

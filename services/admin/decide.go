@@ -20,10 +20,12 @@ import (
 type Decision struct {
 	ActorID   int64
 	Way       models.WayOut
-	Note      string         // why; kept in the audit log
-	Credits   models.Credits // of WayBook, where nobody knows what was ordered
-	DisputeID string         // of WayShare
-	Share     models.Cents   // of WayShare: 0 to what was paid, in the payment's currency
+	Note      string                // why; kept in the audit log
+	Credits   models.Credits        // of WayBook, where nobody knows what was ordered
+	DisputeID string                // of WayShare
+	Revision  int                   // of WayShare: of the dispute, when the form was rendered
+	Seen      models.PurchaseStatus // of WayBook: when the form was rendered; empty does not say
+	Share     models.Cents          // of WayShare: 0 to what was paid, in the payment's currency
 	RequestID string
 }
 
@@ -79,6 +81,9 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 func (s *Service) decide(tx *gorm.DB, p *models.Purchase, d Decision, detail map[string]any) (rows []models.CreditTransaction, changed bool, err error) {
 	switch d.Way {
 	case models.WayBook:
+		if d.Seen == models.PurchaseReview && p.Status == models.PurchaseForeign {
+			return nil, false, fault.Because(fault.Conflict, fault.DecidedOtherwise)
+		}
 		rows, err = s.Purchase.BookOrdered(tx, p, d.Credits)
 		detail["credits"], detail["cents"], detail["currency"] = p.Credits, p.PaidCents, p.PaymentCurrency()
 		return rows, len(rows) > 0, err
@@ -90,7 +95,7 @@ func (s *Service) decide(tx *gorm.DB, p *models.Purchase, d Decision, detail map
 			return nil, false, fault.Field("share", fault.ShareRange)
 		}
 		detail["dispute_id"], detail["cents"], detail["currency"] = d.DisputeID, d.Share, p.PaymentCurrency()
-		rows, changed, err = purchase.ShareDispute(tx, p, d.DisputeID, d.Share)
+		rows, changed, err = purchase.ShareDispute(tx, p, d.DisputeID, d.Share, d.Revision)
 		if errors.Is(err, purchase.ErrNotOurs) {
 			err = fault.New(fault.NotFound, nil)
 		}

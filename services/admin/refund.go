@@ -23,6 +23,7 @@ type Refund struct {
 	PurchaseID uuid.UUID
 	Cents      models.Cents // 1 to what is left of the payment, in its currency
 	Seen       models.Cents // refunded or on its way when the form was rendered
+	Waiting    bool         // the purchase waited for a person when the form was rendered
 	Note       string       // why; kept in the audit log
 	Key        string       // idempotency key of the form
 	RequestID  string
@@ -45,7 +46,7 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 	var request models.RefundRequest
 	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		made, p, replayed, err := purchase.RequestRefund(tx, purchase.RefundOrder{
-			PurchaseID: r.PurchaseID, ActorID: r.ActorID, Cents: r.Cents, Seen: r.Seen, Note: r.Note, Key: r.Key,
+			PurchaseID: r.PurchaseID, ActorID: r.ActorID, Cents: r.Cents, Seen: r.Seen, Waiting: r.Waiting, Note: r.Note, Key: r.Key,
 		}, s.Purchase.Now())
 		request = made
 		if err != nil || replayed {

@@ -129,11 +129,13 @@ func unclearDispute(tx *gorm.DB, paymentRef, disputeID string) error {
 	return nil
 }
 
-// ShareDispute writes down how much of its payment a dispute takes, because a person says so, and settles it.
+// ShareDispute writes down how much of its payment a dispute takes, because a person says so, and settles it. revision is
+// the dispute's when the person looked at it.
 //
 // Units: cents of the payment's currency. Locks: those of LockForDecision by the caller; locks the user.
-// Idempotent: changed is false where it said so already. Errors: ErrNotOurs for a dispute of another payment.
-func ShareDispute(tx *gorm.DB, p *models.Purchase, disputeID string, share models.Cents) (rows []models.CreditTransaction, changed bool, err error) {
+// Idempotent: changed is false where it said so already. Errors: ErrNotOurs for a dispute of another payment;
+// fault.Conflict when the dispute, or what another person said of it, has changed since.
+func ShareDispute(tx *gorm.DB, p *models.Purchase, disputeID string, share models.Cents, revision int) (rows []models.CreditTransaction, changed bool, err error) {
 	var known models.StripeDispute
 	err = tx.Where("dispute_id = ? AND payment_ref = ?", disputeID, p.PaymentIntentID).Take(&known).Error
 	switch {
@@ -144,12 +146,34 @@ func ShareDispute(tx *gorm.DB, p *models.Purchase, disputeID string, share model
 	case known.Share != nil && *known.Share == share:
 		return nil, false, nil
 	}
-	err = tx.Exec(`UPDATE stripe_disputes SET share = ?, revision = revision + 1, updated_at = now() WHERE dispute_id = ?`, share, disputeID).Error
-	if err != nil {
-		return nil, false, fmt.Errorf("share of dispute %s: %w", disputeID, err)
+	said := tx.Exec(`UPDATE stripe_disputes SET share = ?, revision = revision + 1, updated_at = now() WHERE dispute_id = ? AND revision = ?`,
+		share, disputeID, revision)
+	switch {
+	case said.Error != nil:
+		return nil, false, fmt.Errorf("share of dispute %s: %w", disputeID, said.Error)
+	case said.RowsAffected == 0:
+		return nil, false, errDecided
 	}
 	rows, err = Settle(tx, p, "")
 	return rows, true, err
+}
+
+// CloseShare says that a dispute of which a person should say the share is dealt with without: a form that was rendered
+// before is refused.
+// Locks: the dispute. Errors: fault.Conflict when somebody has said it.
+func CloseShare(tx *gorm.DB, disputeID string) error {
+	closed := tx.Exec(`UPDATE stripe_disputes SET revision = revision + 1 WHERE dispute_id = ? AND share IS NULL`, disputeID)
+	if closed.Error != nil {
+		return fmt.Errorf("close dispute %s: %w", disputeID, closed.Error)
+	}
+	if closed.RowsAffected > 0 {
+		return nil
+	}
+	shared, err := Shared(tx, disputeID)
+	if err == nil && shared {
+		err = errDecided
+	}
+	return err
 }
 
 // ToldDispute is what Stripe answered about a dispute of which this revision was known.

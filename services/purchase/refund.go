@@ -34,6 +34,7 @@ type RefundOrder struct {
 	ActorID    int64        // the admin; 0 for an operator on the command line
 	Cents      models.Cents // 1 to what is left of the payment, in its currency
 	Seen       models.Cents // refunded or on its way when the form was rendered: two admins must not both refund
+	Waiting    bool         // the purchase waited for a person when the form was rendered: another may have decided since
 	Note       string
 	Key        string // idempotency key of the form
 }
@@ -43,7 +44,7 @@ type RefundOrder struct {
 //
 // Locks: the purchase, then the admin and the user, the lower id first. Idempotent: by purchase and key; replayed says that the key was used before.
 // Errors: fault.NotFound; fault.Invalid for an amount that is not left; fault.Conflict when something was refunded since
-// the form was rendered, when the key was used for something else, or when nothing was paid.
+// the form was rendered, when somebody decided otherwise, when the key was used for something else, or when nothing was paid.
 func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.RefundRequest, p models.Purchase, replayed bool, err error) {
 	if err := ledger.CheckKey(o.Key); err != nil {
 		return request, p, false, err
@@ -72,6 +73,8 @@ func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.Re
 	switch {
 	case p.PaidAt == nil || p.PaymentIntentID == "":
 		return request, p, false, fault.Because(fault.Conflict, fault.NothingPaid)
+	case o.Waiting && p.Status != models.PurchaseReview && p.Status != models.PurchaseReturned:
+		return request, p, false, errDecided
 	case gone != o.Seen:
 		return request, p, false, fault.Because(fault.Conflict, fault.RefundedSince)
 	case o.Cents < 1 || o.Cents > p.PaidCents-gone:

@@ -121,6 +121,9 @@ func (s *Service) BookOrdered(tx *gorm.DB, p *models.Purchase, credits models.Cr
 	case p.Status != models.PurchaseReview && p.Status != models.PurchaseForeign:
 		return nil, fault.Because(fault.Conflict, fault.NothingPaid)
 	}
+	if err := notGoingBack(tx, p); err != nil {
+		return nil, err
+	}
 	if !p.OrderKnown() {
 		if credits < 1 || credits > MaxQuantity*catalog.MaxCredits {
 			return nil, fault.Field("credits", fault.CreditsRange)
@@ -148,8 +151,26 @@ func SetForeign(tx *gorm.DB, p *models.Purchase) (changed bool, err error) {
 	case models.PurchaseForeign:
 		return false, nil
 	case models.PurchaseReview:
+		if err := notGoingBack(tx, p); err != nil {
+			return false, err
+		}
 		p.Status = models.PurchaseForeign
 		return true, save(tx, p)
 	}
 	return false, errDecided
+}
+
+// notGoingBack reports whether an admin has decided to give money of a purchase back that waits for a person. Stripe has
+// not answered yet, and booking the purchase meanwhile would let the buyer spend what is about to be taken.
+// Errors: fault.Conflict.
+func notGoingBack(tx *gorm.DB, p *models.Purchase) error {
+	var sent bool
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM refund_requests WHERE purchase_id = ? AND status = 'pending')`, p.ID).Scan(&sent).Error
+	if err != nil {
+		return fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
+	}
+	if sent {
+		return errDecided
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
 )
 
 // LockForDecision locks an event about which a person decides, before anything that it is about.
@@ -39,6 +40,11 @@ func (s *Service) CloseDecided(tx *gorm.DB, event models.StripeEvent, way models
 		return false, nil
 	case event.Decided != "" || event.Status == models.EventDone || event.Status == models.EventIgnored:
 		return false, fault.Because(fault.Conflict, fault.DecidedOtherwise)
+	}
+	if cause := models.Cause(event.LastError); cause == models.CauseDisputeCurrency || cause == models.CauseReinstated {
+		if err := purchase.CloseShare(tx, event.ObjectID); err != nil {
+			return false, err
+		}
 	}
 	status, also, note := models.EventDone, `false`, event.LastError
 	if way == models.WayForeign {
