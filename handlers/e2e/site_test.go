@@ -198,7 +198,7 @@ var portsGiven atomic.Int64
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
-		port := 11000 + os.Getpid()*50%20000 + int(portsGiven.Add(1))
+		port := 11000 + os.Getpid()%20*1000 + int(portsGiven.Add(1))
 		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
 			l.Close()
 			return port
