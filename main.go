@@ -27,6 +27,7 @@ import (
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
@@ -326,6 +327,7 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 	rows := auth.NewSessions(db, secrets, models.Now)
 	events := &webhook.Service{DB: db, Purchase: buy, Catalog: prices, Secrets: p.cfg.WebhookSecrets, Livemode: p.cfg.Livemode(), Now: models.Now, Log: p.log}
 	withdrawals := &withdrawal.Service{DB: db, Purchases: buy, Now: models.Now, Log: p.log}
+	accounts := &account.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.log}
 	compare := &reconcile.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.log}
 	spending := &spend.Service{DB: db, Log: p.log}
 	h := &handlers.Handler{
@@ -338,14 +340,14 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 		Sessions: handlers.NewSessions(rows, secrets, p.cfg.Secure()),
 		Limits:   limits,
 		Auth:     signIn, Keys: apikey.New(db, limits, p.log, nil), Purchase: buy, Catalog: prices, Webhook: events, Ledger: &ledger.Service{DB: db},
-		Withdrawal: withdrawals, Reconcile: compare, Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: p.log},
+		Account: accounts, Withdrawal: withdrawals, Reconcile: compare, Spend: spending, Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: p.log},
 	}
 	return h, []func(context.Context){
-		events.Run, buy.Run, compare.Run, spending.Run,
+		events.Run, buy.Run, accounts.Run, compare.Run, spending.Run,
 		func(ctx context.Context) {
 			auth.RunSweeps(ctx, p.log, time.Minute, rows.Sweep, limits.Sweep, withdrawals.Sweep)
 		},
-		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Hour, buy.Sweep) },
+		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Hour, accounts.Sweep) },
 	}, nil
 }
 

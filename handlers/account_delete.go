@@ -14,7 +14,7 @@ func (h *Handler) showDeletion(c *fiber.Ctx) error {
 }
 
 func (h *Handler) renderDeletion(c *fiber.Ctx, status int, problem string) error {
-	d, err := h.Auth.Departure(c.UserContext(), currentUserID(c))
+	d, err := h.Account.Departure(c.UserContext(), currentUserID(c))
 	if fault.Is(err, fault.NotFound) { // deleted since this request began, by another that the same person sent
 		return fault.New(fault.Unauthenticated, nil)
 	}
@@ -54,7 +54,7 @@ func (h *Handler) deleteAccount(c *fiber.Ctx) error {
 	if formValue(c, "sure") != "yes" {
 		return h.renderDeletion(c, fiber.StatusUnprocessableEntity, h.message(c.UserContext(), fault.Field("sure", fault.DeletionConfirm)))
 	}
-	err := h.Auth.Delete(c.UserContext(), currentUserID(c))
+	err := h.Account.Delete(c.UserContext(), currentUserID(c))
 	if f := fault.Of(err); f != nil && f.Problem == fault.DeletionDispute {
 		return h.renderDeletion(c, fiber.StatusConflict, "")
 	}

@@ -14,12 +14,12 @@ import (
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// movementsName is the name of the section that is the history; the others are auth.Sections.
+// movementsName is the name of the section that is the history; the others are account.Sections.
 const movementsName = "movements"
 
 // sendAccount is GET /{locale}/account/export.zip: everything that is stored about the user, as it was at one moment:
@@ -29,7 +29,7 @@ func (h *Handler) sendAccount(c *fiber.Ctx) error {
 	return h.sendExport(c, ledger.Filter{}, "application/zip", locales.T(c.UserContext(), "account.export.name", nil)+".zip",
 		func(ctx context.Context, out io.Writer, export *ledger.Export) error {
 			file := accountFile{ctx: ctx, zip: zip.NewWriter(out), export: export, user: user}
-			for _, section := range auth.Sections() {
+			for _, section := range account.Sections() {
 				if err := file.section(section); err != nil {
 					return err
 				}
@@ -55,7 +55,7 @@ func (f accountFile) entry(name string) (io.Writer, error) {
 }
 
 // section writes one section as CSV and as JSON.
-func (f accountFile) section(s auth.Section) error {
+func (f accountFile) section(s account.Section) error {
 	columns, err := s.Columns(f.export)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
@@ -60,6 +61,7 @@ func newDesk(t testing.TB) *desk {
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
 		Sessions: NewSessions(auth.NewSessions(db, deskSecrets, nil), deskSecrets, false), Auth: signIn, Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
 		Ledger: &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet}, Admin: &admin.Service{DB: db, Log: quiet},
+		Account:    &account.Service{DB: db, Now: models.Now, Log: quiet},
 		Withdrawal: &withdrawal.Service{DB: db, Now: models.Now, Log: quiet}, Reconcile: &reconcile.Service{DB: db, Now: models.Now, Log: quiet},
 	}
 	return &desk{t: t, db: db, app: NewApp(h), handler: h}
@@ -77,7 +79,7 @@ func (d *desk) sell() {
 	}
 	d.t.Cleanup(func() { server.Close(context.Background()) })
 	d.handler.Purchase = &purchase.Service{DB: d.db, Stripe: stripeapi.New(key, server.URL()), AppURL: "http://localhost", Now: models.Now, Log: quiet}
-	d.handler.Withdrawal.Purchases = d.handler.Purchase
+	d.handler.Withdrawal.Purchases, d.handler.Account.Purchase = d.handler.Purchase, d.handler.Purchase
 	d.handler.Catalog = &catalog.Service{DB: d.db, Stripe: d.handler.Purchase.Stripe, Log: quiet}
 	if _, err := d.handler.Catalog.Sync(context.Background()); err != nil {
 		d.t.Fatal(err)

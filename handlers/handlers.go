@@ -7,6 +7,7 @@ import (
 
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
@@ -31,6 +32,7 @@ type Handler struct {
 	Purchase   *purchase.Service
 	Catalog    *catalog.Service
 	Withdrawal *withdrawal.Service
+	Account    *account.Service
 	Reconcile  *reconcile.Service
 	Spend      *spend.Service
 	Ledger     *ledger.Service

@@ -3,14 +3,14 @@ package admin_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/admin"
-	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/seal"
 )
 
 // A purchase moves there and back while its money goes back, a bank takes it, and either account is deleted. Whatever came
@@ -29,8 +29,7 @@ func TestMovesBesideEverythingElse(t *testing.T) {
 				t.Parallel()
 				d := newDesk(t)
 				other := dbtest.User(t, d.DB, "bea@example.com").ID
-				accounts, err := auth.New(auth.Options{DB: d.DB, AppURL: "http://localhost:3000", Secrets: seal.Secrets{[]byte("0123456789abcdef0123456789abcdef")}})
-				d.must(err)
+				accounts := &account.Service{DB: d.DB, Log: slog.New(slog.DiscardHandler)}
 				d.tell("checkout.session.completed", `{"id":"cs_1","object":"checkout.session","mode":"payment","payment_status":"paid","payment_intent":"pi_1",
 					"currency":"eur","amount_subtotal":3500,"amount_total":3500}`)
 				leaves := deletes(d, other)

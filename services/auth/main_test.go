@@ -12,6 +12,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/seal"
 )
@@ -64,6 +65,11 @@ type fixture struct {
 	db    *gorm.DB
 	clock *clock
 	log   *logged
+}
+
+// Delete deletes an account while users sign in.
+func (f fixture) Delete(ctx context.Context, userID int64) error {
+	return (&account.Service{DB: f.db, Log: slog.New(slog.DiscardHandler)}).Delete(ctx, userID)
 }
 
 func newFixture(t *testing.T, providers ...ProviderConfig) fixture {

@@ -194,7 +194,7 @@ func TestCustomersThatWeDidNotMake(t *testing.T) {
 			}
 			ours := s.customerOf(t).ID
 			s.exec(t, `UPDATE users SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, deleted_at = now(), delete_after = current_date WHERE id = ?`, s.user.ID)
-			if err := s.EraseDue(t.Context()); err != nil {
+			if err := s.accounts().EraseDue(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			for id, want := range map[string]bool{known.ID: c.used, ours: true} {

@@ -5,8 +5,14 @@ import (
 	"testing"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/withdrawal"
 )
+
+// accounts deletes and erases accounts of the shop.
+func (s *shop) accounts() *account.Service {
+	return &account.Service{DB: s.db, Purchase: s.Service, Now: s.Now, Log: s.Log}
+}
 
 func TestADeletedAccountLeavesStripe(t *testing.T) {
 	t.Parallel()
@@ -24,12 +30,12 @@ func TestADeletedAccountLeavesStripe(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.down.Store(true)
-	if err := s.EraseDue(t.Context()); err == nil {
+	if err := s.accounts().EraseDue(t.Context()); err == nil {
 		t.Error("nobody was told that Stripe does not answer")
 	}
 	s.down.Store(false)
 	for range 2 {
-		if _, err := s.Sweep(t.Context()); err != nil {
+		if _, err := s.accounts().Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -69,7 +75,7 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 			t.Errorf("the withdrawal says %q (%v), want something: %t", w.Name+w.Email+w.Contract, err, want)
 		}
 	}
-	if _, err := s.Sweep(t.Context()); err != nil {
+	if _, err := s.accounts().Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	told(handled, true) // the account is there
@@ -77,7 +83,7 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.EraseDue(t.Context()); err != nil {
+	if err := s.accounts().EraseDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	told(handled, false)
@@ -85,7 +91,7 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 	if err := withdrawals.Close(t.Context(), open, s.user.ID, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Sweep(t.Context()); err != nil {
+	if _, err := s.accounts().Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	told(open, false)

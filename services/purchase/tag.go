@@ -79,8 +79,8 @@ func knownForeign(tx *gorm.DB, objectID string) (bool, error) {
 // object is asked about twice.
 const ForeignMemory = 150 * 24 * time.Hour
 
-// forgetForeign drops what need not be remembered any more.
-func (s *Service) forgetForeign(ctx context.Context) error {
+// ForgetForeign deletes foreign objects that need not be remembered any more.
+func (s *Service) ForgetForeign(ctx context.Context) error {
 	err := s.DB.WithContext(ctx).Exec(`DELETE FROM foreign_objects WHERE seen_at < ?`, s.Now().Add(-ForeignMemory)).Error
 	if err != nil {
 		return fmt.Errorf("forget foreign objects: %w", err)

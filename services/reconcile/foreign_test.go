@@ -53,7 +53,7 @@ func TestReconcileAsksOnceAboutAnotherProductsSessions(t *testing.T) {
 		if err := a.DB.Exec(`INSERT INTO foreign_objects (object_id, kind, seen_at) VALUES ('pi_new', 'payment', ?)`, a.clock).Error; err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.Purchase.Sweep(t.Context()); err != nil {
+		if err := a.Purchase.ForgetForeign(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var left []string

@@ -15,6 +15,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -28,7 +29,8 @@ const adasDetails = `"customer_details":{"email":"Ada@example.com","name":"Ada L
 // leaver is a shop whose user can leave.
 type leaver struct {
 	*shop
-	auth *auth.Service
+	auth     *auth.Service
+	accounts *account.Service
 }
 
 func newLeaver(t *testing.T) leaver {
@@ -40,7 +42,7 @@ func newLeaver(t *testing.T) leaver {
 	s.must(s.DB.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
 		VALUES ('https://id.example.com', 'subject-of-ada', ?, 'oidc', 'ada@example.com', true, 'Ada Lovelace')`, s.user).Error)
 	s.must(s.DB.Exec(`INSERT INTO sessions (key_hash, user_id, device, expires_at) VALUES ('k', ?, 'Firefox', now() + interval '1 day')`, s.user).Error)
-	return leaver{s, service}
+	return leaver{s, service, &account.Service{DB: s.DB, Purchase: s.Purchase, Now: s.Now, Log: s.Log}}
 }
 
 func (l leaver) post(e ledger.Entry) {
@@ -53,8 +55,8 @@ func (l leaver) post(e ledger.Entry) {
 
 func (l leaver) leave() {
 	l.t.Helper()
-	l.must(l.auth.Delete(context.Background(), l.user))
-	l.must(l.Purchase.EraseDue(context.Background()))
+	l.must(l.accounts.Delete(context.Background(), l.user))
+	l.must(l.accounts.EraseDue(context.Background()))
 }
 
 func (l leaver) wantNoTrace() {
@@ -114,10 +116,10 @@ func TestADeletedPersonLeavesNoTrace(t *testing.T) {
 	t.Run("and money that goes back later is still booked", func(t *testing.T) {
 		l.deliver(details(refunded("evt_later", 3500)))
 		l.wantBalance(-1080)
-		l.must(l.Purchase.EraseDue(context.Background()))
+		l.must(l.accounts.EraseDue(context.Background()))
 		l.wantNoTrace()
 		l.deliver(event("evt_ignored", "payment_intent.created", `{"id":"pi_1","object":"payment_intent","receipt_email":"ada@example.com"}`))
-		if _, err := l.Purchase.Sweep(context.Background()); err != nil {
+		if _, err := l.accounts.Sweep(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		l.wantNoTrace()
@@ -135,7 +137,7 @@ func TestADeletedPersonLeavesNoTrace(t *testing.T) {
 			l.DB.Exec(`ROLLBACK`)
 		}
 		l.must(l.DB.Exec(`UPDATE users SET delete_after = current_date - 2`).Error)
-		if n, err := l.Purchase.Sweep(context.Background()); n != 0 || err != nil {
+		if n, err := l.accounts.Sweep(context.Background()); n != 0 || err != nil {
 			t.Errorf("%d accounts were removed with lines of this year (%v)", n, err)
 		}
 	})
@@ -164,9 +166,9 @@ func TestADeletedAccountGoesWhenItsTimeIsOver(t *testing.T) {
 	// As if it had been deleted nine years ago: without the lines that are written today.
 	l.must(l.DB.Exec(`DELETE FROM identities`).Error)
 	l.must(l.DB.Exec(`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = ?, delete_after = current_date WHERE id = ?`, before, l.user).Error)
-	l.must(l.Purchase.EraseDue(context.Background()))
+	l.must(l.accounts.EraseDue(context.Background()))
 	for i, want := range []int64{0, 1, 0} {
-		if n, err := l.Purchase.Sweep(context.Background()); n != want || err != nil {
+		if n, err := l.accounts.Sweep(context.Background()); n != want || err != nil {
 			t.Fatalf("sweep %d removed %d accounts, want %d (%v)", i, n, want, err)
 		}
 		if i == 0 {
@@ -207,7 +209,7 @@ func TestMoneyThatComesAfterTheDeletion(t *testing.T) {
 			if l.statusOf("evt_late") != models.EventReview {
 				t.Errorf("the event is %s, want a person to look at it", l.statusOf("evt_late"))
 			}
-			l.must(l.Purchase.EraseDue(context.Background()))
+			l.must(l.accounts.EraseDue(context.Background()))
 			l.wantNoTrace()
 			var people int64
 			l.must(l.DB.Raw(`SELECT count(*) FROM users WHERE deleted_at IS NULL`).Scan(&people).Error)
@@ -256,7 +258,7 @@ func TestDeletionBesideEverythingElse(t *testing.T) {
 		ctx, err := context.Background(), error(nil)
 		switch i % 4 {
 		case 0:
-			err = l.auth.Delete(ctx, l.user)
+			err = l.accounts.Delete(ctx, l.user)
 		case 1:
 			err = l.Receive(ctx, []byte(paid), sign(paid, testSecret, l.clock))
 		case 2:
@@ -284,7 +286,7 @@ func TestDeletionBesideEverythingElse(t *testing.T) {
 		t.Errorf("the payment was not booked at once: %s", failures)
 	}
 	l.must(l.BookDue(context.Background()))
-	l.must(l.Purchase.EraseDue(context.Background()))
+	l.must(l.accounts.EraseDue(context.Background()))
 	l.wantNoTrace()
 	if got := l.balance(); got != 0 && got != 1200 {
 		t.Errorf("balance = %d credits, want none, or those that were paid for too late", got)
@@ -308,7 +310,7 @@ func TestADisputedAccountStays(t *testing.T) {
 	l := newLeaver(t)
 	l.deliver(l.completed("evt_1", "cs_1", "paid"))
 	l.deliver(event("evt_2", "charge.dispute.created", `{"id":"dp_1","object":"dispute","amount":3500,"currency":"eur","status":"needs_response","charge":"ch_1","payment_intent":"pi_1"}`))
-	err := l.auth.Delete(context.Background(), l.user)
+	err := l.accounts.Delete(context.Background(), l.user)
 	if told := fault.Of(err); told == nil || told.Problem != fault.DeletionDispute {
 		t.Fatalf("deletion = %v, want a refusal", err)
 	}
@@ -332,7 +334,7 @@ func TestOldEventsSayNoMoreThanIsRead(t *testing.T) {
 	l.deliver(odd)
 	reduced := func(id string) string {
 		t.Helper()
-		if _, err := l.Purchase.Sweep(context.Background()); err != nil {
+		if _, err := l.accounts.Sweep(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		var row models.StripeEvent

@@ -10,15 +10,18 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// leaveStripe ends what deleted accounts have at Stripe: Checkouts that could still be paid, and then the customers,
+// closeBatch is how many sessions or customers are closed at a time.
+const closeBatch = 200
+
+// CloseAtStripe ends what deleted accounts have at Stripe: Checkouts that could still be paid, and then the customers,
 // with name and address. Payments and receipts stay there, for as long as Stripe must keep them.
 //
 // A customer whose payment is under way waits for it. Errors: those of single calls, after all were tried.
-func (s *Service) leaveStripe(ctx context.Context) error {
+func (s *Service) CloseAtStripe(ctx context.Context) error {
 	db := s.DB.WithContext(ctx)
 	var sessions []string
 	err := db.Raw(`SELECT p.checkout_session_id FROM purchases p JOIN users u ON u.id = p.user_id
-		WHERE u.deleted_at IS NOT NULL AND p.status = 'pending' AND p.checkout_session_id IS NOT NULL LIMIT ?`, eraseBatch).Scan(&sessions).Error
+		WHERE u.deleted_at IS NOT NULL AND p.status = 'pending' AND p.checkout_session_id IS NOT NULL LIMIT ?`, closeBatch).Scan(&sessions).Error
 	if err != nil {
 		return fmt.Errorf("open Checkouts of deleted accounts: %w", err)
 	}
@@ -30,7 +33,7 @@ func (s *Service) leaveStripe(ctx context.Context) error {
 	err = db.Raw(`SELECT c.customer_id, c.user_id, c.created_by_us FROM stripe_customers c JOIN users u ON u.id = c.user_id
 		WHERE u.deleted_at IS NOT NULL AND c.deleted_at IS NULL
 		AND NOT EXISTS (SELECT FROM purchases p WHERE p.user_id = u.id AND p.status IN ('pending', 'awaiting_payment') AND p.checkout_session_id IS NOT NULL)
-		LIMIT ?`, eraseBatch).Scan(&customers).Error
+		LIMIT ?`, closeBatch).Scan(&customers).Error
 	if err != nil {
 		return fmt.Errorf("customers of deleted accounts: %w", err)
 	}

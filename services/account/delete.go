@@ -1,4 +1,4 @@
-package auth
+package account
 
 import (
 	"context"
@@ -29,10 +29,10 @@ type Departure struct {
 const keepUntilOf = `CASE WHEN EXISTS (SELECT FROM credit_transactions WHERE user_id = u.id) OR EXISTS (SELECT FROM purchases WHERE user_id = u.id)
 	THEN ` + models.KeepUntil + ` ELSE (now() AT TIME ZONE 'UTC')::date END`
 
-// Departure reads it.
+// Departure returns what the deletion of an account would end and leave.
 // Errors: fault.NotFound.
 func (s *Service) Departure(ctx context.Context, userID int64) (Departure, error) {
-	db := s.db.WithContext(ctx)
+	db := s.DB.WithContext(ctx)
 	var rows []Departure
 	err := db.Raw(`SELECT credits_balance AS balance, credits_held AS held, (SELECT count(*) FROM holds WHERE user_id = u.id AND status = 'open') AS holds,
 		EXISTS (SELECT FROM credit_transactions WHERE user_id = u.id) OR EXISTS (SELECT FROM purchases WHERE user_id = u.id) AS booked,
@@ -50,8 +50,8 @@ func (s *Service) Departure(ctx context.Context, userID int64) (Departure, error
 	return d, err
 }
 
-// Delete ends an account. Nobody can sign in to it, spend from it or find it by an address from the moment that it
-// returns; purchase.EraseDue takes out what else was written about the person. Bookings stay, under the account's number.
+// Delete ends an account. Once it returns, no sign-in, spend or look-up by address reaches the account; EraseDue removes
+// what else was written about the person. Entries and purchases stay, under the account's number.
 //
 // The same identity makes a new account when it signs in again, also when it is on its way in at this moment.
 //
@@ -60,7 +60,7 @@ func (s *Service) Departure(ctx context.Context, userID int64) (Departure, error
 func (s *Service) Delete(ctx context.Context, userID int64) error {
 	deleted := false
 	var lapsed models.Credits
-	err := postgres.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) (err error) {
 		deleted = false
 		// Before the user, as a sign-in locks them.
 		err = tx.Exec(`SELECT 1 FROM identities WHERE user_id = ? ORDER BY issuer, subject FOR UPDATE`, userID).Error
@@ -91,7 +91,7 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 		return fmt.Errorf("delete account %d: %w", userID, err)
 	}
 	if deleted {
-		s.log.InfoContext(ctx, "account deleted", "user_id", userID, "credits", lapsed)
+		s.Log.InfoContext(ctx, "account deleted", "user_id", userID, "credits", lapsed)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package purchase_test
+package account_test
 
 import (
 	"slices"
@@ -7,8 +7,10 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
 // What a deletion knows of: where rows of a person are, and where words about one may stand. A table that is new here
-// must be erased by auth.Delete or by EraseDue, and removed by Sweep, before it is added to this list.
+// must be erased by Delete or by EraseDue, and removed by Sweep, before it is added to this list.
 var personal = []string{"api_keys", "audit_log", "credit_transactions", "holds", "identities", "purchases", "refund_requests", "refused_identities",
 	"sessions", "stripe_customers", "users", "withdrawals"}
 
@@ -23,7 +25,7 @@ func TestEveryTableOfAPersonIsKnownToTheDeletion(t *testing.T) {
 	}
 	for _, table := range tables {
 		if !slices.Contains(personal, table) {
-			t.Errorf("%s points at people: teach auth.Delete, EraseDue and Sweep about it", table)
+			t.Errorf("%s points at people: teach Delete, EraseDue and Sweep about it", table)
 		}
 	}
 }

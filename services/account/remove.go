@@ -1,4 +1,4 @@
-package purchase
+package account
 
 import (
 	"context"
@@ -11,8 +11,9 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Sweep is EraseDue for what came after: events about deleted accounts, Stripe's customers that could not be deleted,
-// payloads that nobody needs any more, and accounts that need not be kept. It says how many accounts it removed.
+// Sweep does what EraseDue could not do yet: it reduces later events about deleted accounts and old payloads, deletes
+// Stripe's customers that could not be deleted before, and removes accounts whose retention has ended. It returns how many
+// accounts it removed.
 func (s *Service) Sweep(ctx context.Context) (int64, error) {
 	if err := s.reduceEvents(ctx, eventsOf(ofDeleted), 0); err != nil {
 		return 0, err
@@ -20,7 +21,7 @@ func (s *Service) Sweep(ctx context.Context) (int64, error) {
 	if err := s.reduceEvents(ctx, oldEventsSQL, 0); err != nil {
 		return 0, err
 	}
-	failed := errors.Join(s.eraseWithdrawals(ctx), s.leaveStripe(ctx), s.forgetForeign(ctx))
+	failed := errors.Join(s.eraseWithdrawals(ctx), s.Purchase.CloseAtStripe(ctx), s.Purchase.ForgetForeign(ctx))
 	removed, err := s.removeDue(ctx)
 	return removed, errors.Join(failed, err)
 }
