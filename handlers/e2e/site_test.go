@@ -189,23 +189,30 @@ func (s *site) kill() {
 	s.exited <- err
 }
 
-// portsGiven counts what freePort gave away.
+// portsGiven counts the ports that freePort has given away.
 var portsGiven atomic.Int64
 
-// freePort returns a port of this machine for a server, which keeps it over restarts: it is below those that systems hand
-// out themselves (from 32768 on Linux), so that no connection and no other listener is given it while the server is down. Two checkouts that
-// are tested at once begin at different ports.
+// freePort returns a port for a server, which keeps it over restarts, as it keeps the two that follow for the stand-ins of
+// its sandbox. They are below those that systems hand out themselves (from 32768 on Linux), so that no connection and no
+// other listener is given one while the server is down. Two runs at once begin at different ports.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
-		port := 11000 + os.Getpid()%20*1000 + int(portsGiven.Add(1))
-		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
-			l.Close()
+		port := 11000 + os.Getpid()%20*1000 + int(portsGiven.Add(3))
+		if isFree(port) && isFree(port+1) && isFree(port+2) {
 			return port
 		}
 	}
 	t.Fatal("none of a thousand ports is free")
 	return 0
+}
+
+func isFree(port int) bool {
+	l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
 }
 
 // patience is how long anything may take before a test gives it up as hung.
