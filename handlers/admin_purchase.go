@@ -101,7 +101,7 @@ func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 		request, err = h.Admin.Refund(c.UserContext(), admin.Refund{
 			ActorID: currentUserID(c), PurchaseID: d.ID, Cents: form.Cents, Seen: models.Cents(wholeNumber(formValue(c, "seen"))),
 			Waiting: formValue(c, "status") == string(models.PurchaseReview),
-			Note: form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c),
+			Note:    form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c),
 		})
 	}
 	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {

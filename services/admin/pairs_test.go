@@ -60,7 +60,8 @@ func TestTwoWaysOutAtOnce(t *testing.T) {
 				})
 				d.must(d.Webhook.BookDecided(context.Background()))
 				effects := d.effects()
-				if want := 1; len(effects) != want && !(one == models.WayBook && other == "move" && len(effects) == 2) {
+				booked := len(effects) == 2 && one == models.WayBook && other == "move" // what is booked may move
+				if len(effects) != 1 && !booked {
 					t.Errorf("took effect: %v, want one way", effects)
 				}
 				for way, n := range done {

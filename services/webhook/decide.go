@@ -41,7 +41,7 @@ func (s *Service) CloseDecided(tx *gorm.DB, event models.StripeEvent, way models
 	case event.Decided != "" || event.Status == models.EventDone || event.Status == models.EventIgnored:
 		return false, fault.Because(fault.Conflict, fault.DecidedOtherwise)
 	}
-	if cause := models.Cause(event.LastError); cause == models.CauseDisputeCurrency || cause == models.CauseReinstated {
+	if cause := event.LastError; cause == models.CauseDisputeCurrency || cause == models.CauseReinstated {
 		if err := purchase.CloseShare(tx, event.ObjectID); err != nil {
 			return false, err
 		}
