@@ -38,8 +38,8 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/localpg"
+	"github.com/resume-matcher/credits/services/logging"
 	"github.com/resume-matcher/credits/services/loopback"
-	"github.com/resume-matcher/credits/services/observe"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/reconcile"
 	"github.com/resume-matcher/credits/services/sandbox"
@@ -74,7 +74,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "credits: "+err.Error())
 		os.Exit(2)
 	default:
-		fmt.Fprintln(os.Stderr, "credits: "+observe.Redact(err.Error()))
+		fmt.Fprintln(os.Stderr, "credits: "+logging.Redact(err.Error()))
 		os.Exit(1)
 	}
 }
@@ -163,7 +163,7 @@ func (p *program) begin(set *flag.FlagSet, explanation string, args []string) er
 // configure reads the configuration, as far as it can be read.
 func (p *program) configure() (err error) {
 	p.cfg, err = config.Load(p.vars)
-	p.log = observe.NewLogger(p.stderr, p.cfg.LogLevel, p.cfg.LogFormat)
+	p.log = logging.NewLogger(p.stderr, p.cfg.LogLevel, p.cfg.LogFormat)
 	return err
 }
 
@@ -526,7 +526,7 @@ func (p *program) standIn(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return errors.New(observe.Redact(err.Error()))
+		return errors.New(logging.Redact(err.Error()))
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/resume-matcher/credits/services/observe"
+	"github.com/resume-matcher/credits/services/logging"
 )
 
 const benchUsers = 1000
@@ -20,7 +20,7 @@ const benchUsers = 1000
 // open, each with an idempotency key and two lines in the log.
 func BenchmarkSpendHTTP(b *testing.B) {
 	d := newDesk(b)
-	log := observe.NewLogger(io.Discard, slog.LevelInfo, "json")
+	log := logging.NewLogger(io.Discard, slog.LevelInfo, "json")
 	d.handler.Site.Log, d.handler.Spend.Log = log, log
 	err := d.db.Exec(`INSERT INTO users (email) SELECT 'user' || n || '@example.com' FROM generate_series(1, ?) n`, benchUsers).Error
 	if err != nil {

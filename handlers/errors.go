@@ -15,7 +15,7 @@ import (
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/observe"
+	"github.com/resume-matcher/credits/services/logging"
 )
 
 // answers is the one table from fault codes to HTTP: the status, and the code's name in the API.
@@ -106,7 +106,7 @@ func (h *Handler) logPanic(c *fiber.Ctx, cause any) {
 func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	answer := answers[f.Code]
 	if requestID(c) == "" { // refused before any middleware saw it
-		c.SetUserContext(observe.WithRequestID(context.Background(), nameRequest(c)))
+		c.SetUserContext(logging.WithRequestID(context.Background(), nameRequest(c)))
 		h.setHeaders(c)
 		defer h.logRequest(c, "", time.Now())
 	}

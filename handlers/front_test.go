@@ -20,7 +20,7 @@ import (
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/services/observe"
+	"github.com/resume-matcher/credits/services/logging"
 	"github.com/resume-matcher/credits/services/webhook"
 )
 
@@ -57,7 +57,7 @@ lines:
 func (d *desk) serve(slots transport.Slots) (string, *journal) {
 	d.t.Helper()
 	log := &journal{}
-	d.handler.Site.Log = observe.NewLogger(log, slog.LevelInfo, "json")
+	d.handler.Site.Log = logging.NewLogger(log, slog.LevelInfo, "json")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		d.t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/limit"
-	"github.com/resume-matcher/credits/services/observe"
+	"github.com/resume-matcher/credits/services/logging"
 )
 
 // requestBudget bounds everything that a request waits for: locks, the database, Stripe. Fiber does not notice that
@@ -38,7 +38,7 @@ const (
 // identifyRequest gives the request an id, a deadline and its line in the access log.
 func (h *Handler) identifyRequest(c *fiber.Ctx) error {
 	id := nameRequest(c)
-	ctx := models.WithActor(observe.WithRequestID(context.Background(), id), models.Actor{RequestID: id, Source: h.source(c)})
+	ctx := models.WithActor(logging.WithRequestID(context.Background(), id), models.Actor{RequestID: id, Source: h.source(c)})
 	ctx, cancel := context.WithTimeout(ctx, requestBudget)
 	defer cancel()
 	c.SetUserContext(ctx)

@@ -1,4 +1,4 @@
-package observe_test
+package logging_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/resume-matcher/credits/services/observe"
+	"github.com/resume-matcher/credits/services/logging"
 )
 
 // hidden are texts that no log may hold, each in a sentence, with what has to be gone from it.
@@ -42,7 +42,7 @@ func TestRedact(t *testing.T) {
 	for name, c := range hidden {
 		t.Run("hides "+name, func(t *testing.T) {
 			t.Parallel()
-			if got := observe.Redact(c.text); strings.Contains(got, c.gone) || !strings.Contains(got, "[") {
+			if got := logging.Redact(c.text); strings.Contains(got, c.gone) || !strings.Contains(got, "[") {
 				t.Errorf("redacted = %q, want it without %q", got, c.gone)
 			}
 		})
@@ -60,7 +60,7 @@ func TestRedact(t *testing.T) {
 		t.Run("leaves "+name, func(t *testing.T) {
 			t.Parallel()
 			want := strings.ReplaceAll(text, "the bearer of news", "the Bearer [key] news") // said so: a net with small holes
-			if got := observe.Redact(text); got != want {
+			if got := logging.Redact(text); got != want {
 				t.Errorf("redacted = %q, want %q", got, want)
 			}
 		})
@@ -75,7 +75,7 @@ func TestRedactCutsLongTexts(t *testing.T) {
 			t.Parallel()
 			for offset := 16<<10 - 60; offset < 17<<10; offset += 29 {
 				text := strings.Repeat(" ", offset) + c.text
-				got := observe.Redact(text + strings.Repeat(" ", size-len(text)))
+				got := logging.Redact(text + strings.Repeat(" ", size-len(text)))
 				if strings.Contains(got, c.gone[:4]) || len(got) > 20<<10 || !strings.HasSuffix(got, "… (32768 bytes)") {
 					t.Fatalf("at %d: %d bytes that end in %q", offset, len(got), got[max(0, len(got)-200):])
 				}
@@ -90,7 +90,7 @@ func record(t *testing.T, write func(*slog.Logger)) map[string]string {
 	got := map[string]string{}
 	for _, format := range []string{"text", "json"} {
 		var out bytes.Buffer
-		write(observe.NewLogger(&out, slog.LevelDebug, format))
+		write(logging.NewLogger(&out, slog.LevelDebug, format))
 		got[format] = out.String()
 	}
 	return got
@@ -127,7 +127,7 @@ func TestLoggerRedacts(t *testing.T) {
 		"what With added":    func(l *slog.Logger, text string) { l.With("fact", text).Info("m") },
 		"what a group holds": func(l *slog.Logger, text string) { l.WithGroup("g").With("fact", text).Info("m") },
 		"the request's id": func(l *slog.Logger, text string) {
-			l.InfoContext(observe.WithRequestID(context.Background(), text), "m")
+			l.InfoContext(logging.WithRequestID(context.Background(), text), "m")
 		},
 	} {
 		t.Run("in "+name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestLoggerKeepsOneLinePerRecord(t *testing.T) {
 
 func TestLoggerWritesFacts(t *testing.T) {
 	t.Parallel()
-	ctx := observe.WithRequestID(context.Background(), "req_1")
+	ctx := logging.WithRequestID(context.Background(), "req_1")
 	var missing *person
 	var nothing error
 	lines := record(t, func(l *slog.Logger) {
@@ -208,7 +208,7 @@ func TestLoggerWithoutRequest(t *testing.T) {
 func TestLoggerLevel(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	log := observe.NewLogger(&out, slog.LevelWarn, "text")
+	log := logging.NewLogger(&out, slog.LevelWarn, "text")
 	log.Info("quiet")
 	log.Warn("loud")
 	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, "loud") {

@@ -1,18 +1,18 @@
-package observe_test
+package logging_test
 
 import (
 	"log/slog"
 	"strings"
 	"testing"
 
-	"github.com/resume-matcher/credits/services/observe"
+	"github.com/resume-matcher/credits/services/logging"
 )
 
 // BenchmarkRedact is what the second net costs: a line of a request, beside the same line without the net, and a long text.
 func BenchmarkRedact(b *testing.B) {
 	discard := slog.NewJSONHandler(discarded{}, nil)
 	for name, log := range map[string]*slog.Logger{
-		"line":           observe.NewLogger(discarded{}, slog.LevelInfo, "json"),
+		"line":           logging.NewLogger(discarded{}, slog.LevelInfo, "json"),
 		"line yardstick": slog.New(discard),
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -26,7 +26,7 @@ func BenchmarkRedact(b *testing.B) {
 	b.Run("long text", func(b *testing.B) {
 		b.SetBytes(int64(len(long)))
 		for b.Loop() {
-			observe.Redact(long)
+			logging.Redact(long)
 		}
 	})
 }
