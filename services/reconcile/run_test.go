@@ -189,6 +189,33 @@ func TestReconcileMendsWhatNoEventBrought(t *testing.T) {
 	})
 }
 
+// Refunds and disputes change long after they were made, so they are read from further back than sessions.
+func TestReconcileReadsRefundsAndDisputesOf120Days(t *testing.T) {
+	t.Parallel()
+	a := newArchive(t)
+	ago := func(path string, days int) { a.lists[path][0]["created"] = a.clock.AddDate(0, 0, -days).Unix() }
+	for n := range 4 {
+		a.paid(n + 1)
+	}
+	a.reconcile()
+	a.refunded(1, 3500, "succeeded")
+	ago("/v1/refunds", 119)
+	a.refunded(2, 3500, "succeeded")
+	ago("/v1/refunds", 121)
+	a.disputed(3, "needs_response")
+	ago("/v1/disputes", 119)
+	a.disputed(4, "needs_response")
+	ago("/v1/disputes", 121)
+	a.paid(5)
+	ago("/v1/checkout/sessions", 29)
+	a.paid(6)
+	ago("/v1/checkout/sessions", 31)
+	if got := kinds(a.reconcile()); got[models.FindingRefund] != 1 || got[models.FindingDispute] != 1 || got[models.FindingPurchase] != 1 {
+		t.Errorf("found %v, want a refund and a dispute of 119 days ago and a purchase of 29 days ago", got)
+	}
+	a.wantBalance(3 * 1200)
+}
+
 func TestReconcileLeavesOthersAlone(t *testing.T) {
 	t.Parallel()
 	a := newArchive(t)

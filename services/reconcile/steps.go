@@ -234,8 +234,9 @@ func pageOf(ctx context.Context, r *models.Reconciliation) stripe.ListParams {
 	return params
 }
 
-func createdSince(r *models.Reconciliation, reach time.Duration) *stripe.RangeQueryParams {
-	return &stripe.RangeQueryParams{GreaterThanOrEqual: r.Since.Add(reach - reach).Unix()}
+// createdSince bounds a list to objects created within back before the run began; r.Since is reach before it.
+func createdSince(r *models.Reconciliation, back time.Duration) *stripe.RangeQueryParams {
+	return &stripe.RangeQueryParams{GreaterThanOrEqual: r.Since.Add(reach - back).Unix()}
 }
 
 // readList reads a page, and again after a pause when Stripe answers 429.
