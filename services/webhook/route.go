@@ -194,7 +194,7 @@ func (s *Service) bookDeletion(tx *gorm.DB, _ string, o object, _ purchase.Told)
 }
 
 // errPullPrices says that booking an event needs all of Stripe's prices, which must be read where no lock is held.
-var errPullPrices = errors.New("Stripe's prices must be read")
+var errPullPrices = errors.New("prices must be read from Stripe")
 
 // bookPrices answers an event about our product or one of its prices by having all prices read: the event itself may be
 // older than what we have.
