@@ -56,7 +56,8 @@ run: needs-go ## build and run the product on http://localhost:3000, in sandbox 
 
 # Packages in which credits move and goroutines meet: make test runs their tests with the race detector, and all others
 # without, which takes a third of the time. make test-full runs all with it.
-RACED := handlers handlers/transport services/admin services/auth services/batch services/ledger services/limit services/purchase services/spend services/webhook
+RACED := handlers handlers/transport services/account services/admin services/apikey services/auth services/batch services/catalog services/ledger services/limit \
+  services/purchase services/reconcile services/spend services/webhook services/withdrawal
 
 .PHONY: test
 test: needs-go ## run every check and every test, after bringing what they need
