@@ -99,7 +99,7 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, problem := range fault.Problems() {
 		keys = append(keys, "errors.problem."+string(problem))
 	}
-	for _, reason := range models.Reasons() {
+	for _, reason := range models.FixedReasons() {
 		keys = append(keys, "entry.reason."+string(reason))
 	}
 	for _, status := range models.PurchaseStatuses() {
@@ -113,8 +113,8 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDeferred, models.EventFailed, models.EventReview} {
 		keys = append(keys, "event.wait."+string(status))
 	}
-	for _, feature := range []models.Reason{models.ReasonResumeAnalysis, models.ReasonJobMatch, models.ReasonResumeImprovement} {
-		keys = append(keys, "feature."+string(feature))
+	for _, feature := range models.Features() {
+		keys = append(keys, "feature."+string(feature), "landing.features."+string(feature))
 	}
 	for _, scope := range models.KeyScopes() {
 		keys = append(keys, "admin_keys.scope."+scope)

@@ -2,6 +2,7 @@ package models
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -53,9 +54,15 @@ type FeaturePrice struct {
 	UpdatedAt time.Time
 }
 
-// FeatureOrder is the order of features in SQL: the three of the beginning as a job seeker meets them, then those that
-// the operator added, oldest first.
-const FeatureOrder = `array_position(ARRAY['resume_analysis', 'job_match', 'resume_improvement'], feature), created_at, feature`
+// FeatureOrder is the order of features in SQL: those that the program knows from the start, then those that the operator
+// added, oldest first.
+func FeatureOrder() string {
+	quoted := make([]string, len(features))
+	for i, f := range features {
+		quoted[i] = "'" + string(f) + "'"
+	}
+	return "array_position(ARRAY[" + strings.Join(quoted, ", ") + "], feature), created_at, feature"
+}
 
 // Label is the operator's own name of the feature in a language, or empty.
 func (f FeaturePrice) Label(locale string) string {

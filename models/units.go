@@ -2,6 +2,7 @@
 package models
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -28,28 +29,29 @@ const (
 	ReasonManual            Reason = "manual"
 )
 
-// Reasons lists those that the program has words for, for the test that wants a text for each.
-func Reasons() []Reason {
-	return []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonResumeAnalysis, ReasonJobMatch, ReasonResumeImprovement, ReasonManual}
-}
+var (
+	// fixedReasons are the words that no feature may have for a name. The text of each is entry.reason.<reason>.
+	fixedReasons = []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonManual}
+
+	// features are those that the program knows from the start, in the order in which a job seeker meets them. Their texts
+	// are feature.<feature> and landing.features.<feature>; their prices begin as a migration of feature_prices sets them.
+	features = []Reason{ReasonResumeAnalysis, ReasonJobMatch, ReasonResumeImprovement}
+)
+
+// FixedReasons lists the reasons that are no feature.
+func FixedReasons() []Reason { return slices.Clone(fixedReasons) }
+
+// Features lists the features that the program knows from the start.
+func Features() []Reason { return slices.Clone(features) }
+
+// Reasons lists all reasons that the program has a text for.
+func Reasons() []Reason { return slices.Concat(fixedReasons, features) }
 
 // FixedReason reports whether a reason is one of the words that no feature may have for a name.
-func FixedReason(r Reason) bool {
-	switch r {
-	case ReasonPurchase, ReasonRefund, ReasonDispute, ReasonManual:
-		return true
-	}
-	return false
-}
+func FixedReason(r Reason) bool { return slices.Contains(fixedReasons, r) }
 
-// KnownFeature reports whether a reason is a feature that the program has words for.
-func KnownFeature(r Reason) bool {
-	switch r {
-	case ReasonResumeAnalysis, ReasonJobMatch, ReasonResumeImprovement:
-		return true
-	}
-	return false
-}
+// KnownFeature reports whether a reason is a feature that the program has a text for.
+func KnownFeature(r Reason) bool { return slices.Contains(features, r) }
 
 // Overdraws reports whether credits may go below zero for this reason: only where Stripe has already
 // moved the money back, never by spending and never by hand.
@@ -59,14 +61,7 @@ func (r Reason) Overdraws() bool { return r == ReasonRefund || r == ReasonDisput
 var Locales = []string{"en", "de"}
 
 // KnownLocale reports whether the product speaks this language.
-func KnownLocale(code string) bool {
-	for _, l := range Locales {
-		if l == code {
-			return true
-		}
-	}
-	return false
-}
+func KnownLocale(code string) bool { return slices.Contains(Locales, code) }
 
 // Storable reports whether PostgreSQL can hold the text: UTF-8 without NUL.
 func Storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }

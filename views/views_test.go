@@ -288,7 +288,7 @@ func TestRefusedOrderKeepsItsInput(t *testing.T) {
 func TestHistoryTellsDirectionThreeWays(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("de"), pages.History(pages.HistoryData{Locale: "de", Entries: sampleEntries()}))
-	in, out := doc.Find("tbody tr").First(), doc.Find("tbody tr").Eq(3)
+	in, out := doc.Find("tbody tr").First(), doc.Find("tbody tr").Eq(4)
 	if text := in.Find("td").Eq(2).Text(); !strings.Contains(text, "+1.000") || !strings.Contains(text, "gutgeschrieben") || in.Find(".text-success").Length() != 1 {
 		t.Errorf("credits in: %q", text)
 	}

@@ -19,7 +19,7 @@ type Choices struct {
 func (s *Service) Choices(ctx context.Context, userID int64) (Choices, error) {
 	var c Choices
 	db := s.DB.WithContext(ctx)
-	err := db.Raw(`SELECT * FROM feature_prices ORDER BY ` + models.FeatureOrder).Scan(&c.Features).Error
+	err := db.Raw(`SELECT * FROM feature_prices ORDER BY ` + models.FeatureOrder()).Scan(&c.Features).Error
 	if err != nil {
 		return c, fmt.Errorf("features of a history: %w", err)
 	}

@@ -355,16 +355,12 @@ func EntryReason(ctx context.Context, e models.CreditTransaction) string {
 	return ReasonName(ctx, e.Reason, e.LabelEN)
 }
 
-// ReasonName is what people read for why credits move: for a feature that the operator named, the operator's label.
+// ReasonName is what people read for why credits move. The label is the operator's own, for a feature.
 func ReasonName(ctx context.Context, reason models.Reason, label string) string {
-	key := "entry.reason." + string(reason)
-	switch {
-	case label != "":
-		return locales.Plain(label)
-	case i18n.Has(ctx, key):
-		return i18n.T(ctx, key)
+	if models.FixedReason(reason) {
+		return i18n.T(ctx, "entry.reason."+string(reason))
 	}
-	return string(reason)
+	return FeatureName(ctx, string(reason), label)
 }
 
 func deltaClass(delta models.Credits) string {
