@@ -41,7 +41,7 @@ func newDesk(t *testing.T) *desk {
 	d := &desk{t: t, boss: dbtest.User(t, db, "admin@example.com"), user: dbtest.User(t, db, "ada@example.com"), order: uuid.Must(uuid.NewV7()), clock: models.Now()}
 	now, quiet := func() time.Time { return d.clock }, slog.New(slog.DiscardHandler)
 	buy := &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789", address), Now: now, Log: quiet}
-	events := &webhook.Service{DB: db, Purchase: buy, Secrets: []string{whsec}, Now: now, Log: quiet}
+	events := &webhook.Service{DB: db, Purchase: buy, Secrets: []string{whsec}, Now: now, Log: quiet, InlineTimeout: dbtest.Patience}
 	d.Service = &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: quiet}
 	d.must(db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
 	d.must(db.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)

@@ -51,7 +51,7 @@ func TestWhatCannotBeBookedIsStored(t *testing.T) {
 		}, func(s *shop) { s.must(s.DB.Exec(`DROP FUNCTION spoil CASCADE`).Error) }, models.EventFailed, 1, pauses[0]},
 		{"a panic", func(s *shop) { s.broken, s.Purchase.Now = s.Purchase.Now, nil }, func(s *shop) { s.Purchase.Now = s.broken }, models.EventFailed, 1, pauses[0]},
 		{"a lock that is not given", func(s *shop) {
-			s.blocked = s.DB.Begin()
+			s.blocked, s.InlineTimeout = s.DB.Begin(), 10*time.Millisecond
 			s.must(s.blocked.Exec(`SELECT 1 FROM purchases FOR UPDATE`).Error)
 		}, func(s *shop) { s.must(s.blocked.Rollback().Error) }, models.EventReceived, 0, inlineGrace},
 	} {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -18,10 +19,10 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// inlineBudget is how long an answer to Stripe may wait for the booking. Checkout holds the buyer back until we
-// answer, up to ten seconds, so booking at once lets them find their credits on the page they return to.
+// inlineTimeout is how long an answer to Stripe waits for the booking. Checkout holds the buyer back until we answer, up to
+// ten seconds, so booking at once lets them find their credits on the page they return to.
 // Source: https://docs.stripe.com/checkout/fulfillment
-const inlineBudget = 2 * time.Second
+const inlineTimeout = 2 * time.Second
 
 // Service takes events in and books them.
 type Service struct {
@@ -32,6 +33,10 @@ type Service struct {
 	Livemode bool              // whether our Stripe key moves real money
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	// InlineTimeout bounds the booking of an event inside the request that brings it. An event that takes longer is
+	// stored, and the worker books it. Zero means two seconds.
+	InlineTimeout time.Duration
 }
 
 // Receive verifies an event, stores it, and tries to book it at once. When it returns nil the event is safe with us:
@@ -67,7 +72,7 @@ func (s *Service) known(ctx context.Context, eventID string) (bool, error) {
 
 // take books an event and stores it with that, in one transaction. One that cannot be booked so is stored by itself.
 func (s *Service) take(ctx context.Context, event models.StripeEvent) error {
-	inline, cancel := context.WithTimeout(ctx, inlineBudget)
+	inline, cancel := context.WithTimeout(ctx, cmp.Or(s.InlineTimeout, inlineTimeout))
 	defer cancel()
 	result, cause := s.bookNew(inline, event)
 	if cause == nil {
@@ -261,7 +266,7 @@ func (s *Service) mark(tx *gorm.DB, event models.StripeEvent, result outcome) er
 // postpone writes down that booking failed and when to try again.
 func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
 	s.Log.ErrorContext(ctx, "event not booked", "event_id", eventID, "err", cause)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inlineBudget)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inlineTimeout)
 	defer cancel()
 	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
 		event, err := claim(tx, eventID, false) // the transaction that failed may still be on its way out

@@ -39,7 +39,7 @@ func newShop(t testing.TB) *shop {
 	t.Helper()
 	db := dbtest.New(t)
 	s := &shop{t: t, user: dbtest.User(t, db, "ada@example.com").ID, clock: models.Now()}
-	s.Service = &Service{DB: db, Secrets: []string{testSecret}, Now: func() time.Time { return s.clock }, Log: slog.New(slog.DiscardHandler)}
+	s.Service = &Service{DB: db, Secrets: []string{testSecret}, Now: func() time.Time { return s.clock }, Log: slog.New(slog.DiscardHandler), InlineTimeout: dbtest.Patience}
 	s.Purchase = &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789", stripeWithLineItems(t)), Now: s.Now, Log: s.Log}
 	s.Catalog = &catalog.Service{DB: db, Stripe: s.Purchase.Stripe, Log: s.Log}
 	s.must(db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
@@ -189,9 +189,11 @@ func TestFailedRefundGivesTheCreditsBack(t *testing.T) {
 func TestABusyMomentIsNoFailure(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
+	s.InlineTimeout = 10 * time.Millisecond
 	blocked := s.DB.Begin()
 	s.must(blocked.Exec(`SELECT 1 FROM users WHERE id = ? FOR UPDATE`, s.user).Error)
-	s.deliver(s.completed("evt_1", "cs_1", "paid")) // gives up after the inline budget
+	s.deliver(s.completed("evt_1", "cs_1", "paid"))
+	s.InlineTimeout = 0
 	s.must(blocked.Rollback().Error)
 	var row models.StripeEvent
 	s.must(s.DB.Take(&row, "event_id = 'evt_1'").Error)
