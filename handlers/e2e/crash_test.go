@@ -12,7 +12,6 @@ import (
 const (
 	nothing  = ""         // not stored: only Stripe knows them
 	received = "received" // stored: the worker books them
-	safe     = "safe"     // the payment's is stored, since it had to wait for its turn; the others are not
 	done     = "done"     // booked
 )
 
@@ -30,20 +29,20 @@ var points = []struct {
 	{"new, about to be stored", func(m *moment) *barrier {
 		return m.stop(func(b *barrier) { b.lock(m.t, `LOCK TABLE stripe_events IN SHARE MODE`) })
 	}, nothing, nothing},
-	{"stored, waiting for the payment", func(m *moment) *barrier {
+	{"waiting for the payment", func(m *moment) *barrier {
 		return m.stop(func(b *barrier) {
 			for _, o := range m.orders {
 				b.lock(m.t, `SELECT pg_advisory_xact_lock(hashtextextended(?, 0))`, "payment:"+o.payment())
 			}
 		})
-	}, safe, safe},
+	}, nothing, nothing},
 	{"waiting for the purchase", func(m *moment) *barrier {
 		return m.stop(func(b *barrier) {
 			for _, o := range m.orders {
 				b.lock(m.t, `SELECT 1 FROM purchases WHERE id = ? FOR UPDATE`, o.id)
 			}
 		})
-	}, safe, safe},
+	}, nothing, nothing},
 	{"writing what Stripe said", func(m *moment) *barrier { return m.gate("payment", "refund", "dispute") }, nothing, nothing},
 	{"waiting for the user", func(m *moment) *barrier {
 		return m.stop(func(b *barrier) {
@@ -51,7 +50,7 @@ var points = []struct {
 				b.lock(m.t, `SELECT 1 FROM users WHERE id = ? FOR UPDATE`, o.user)
 			}
 		})
-	}, safe, safe},
+	}, nothing, nothing},
 	{"writing the line", func(m *moment) *barrier {
 		return m.stop(func(b *barrier) { b.lock(m.t, `LOCK TABLE credit_transactions IN SHARE MODE`) })
 	}, nothing, nothing},
@@ -165,10 +164,6 @@ func (m *moment) wantLeft(left string) {
 	case nothing:
 		if stored != 0 {
 			m.t.Errorf("%d events are stored, want none", stored)
-		}
-	case safe:
-		if n := m.shop.count(m.t, `SELECT count(*) FROM stripe_events WHERE event_id = ? AND status = ?`, m.notices[0].id, received); n != 1 || stored != 1 {
-			m.t.Errorf("%d events are stored, want the payment's alone, received", stored)
 		}
 	default:
 		if n := m.as(left); n != int64(len(m.notices)) {
