@@ -55,8 +55,9 @@ run: needs-go ## build and run the product on http://localhost:3000, in sandbox 
 	@exec .data/bin/credits
 
 # Packages in which credits move and goroutines meet: make test runs their tests with the race detector, and all others
-# without, which takes a third of the time. make test-full runs all with it.
-RACED := handlers handlers/transport services/account services/admin services/apikey services/auth services/batch services/catalog services/ledger services/limit \
+# without, which takes a third of the time. make test-full runs all with it, package handlers among them: what it renders is
+# driven from outside, and the goroutines that it starts live in handlers/transport.
+RACED := handlers/transport services/account services/admin services/apikey services/auth services/batch services/catalog services/ledger services/limit \
   services/purchase services/reconcile services/spend services/webhook services/withdrawal
 
 .PHONY: test
