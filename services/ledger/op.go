@@ -87,9 +87,9 @@ func apply(tx *gorm.DB, skip string, ops []Op) error {
 
 // finish gives an operation its result that the statement for all left out. The operations before it have theirs by now.
 func finish(tx *gorm.DB, op Op) error {
-	for range 3 {
-		if op.state().done {
-			return nil
+	for attempt := 0; !op.state().done; attempt++ {
+		if attempt == 3 {
+			return fmt.Errorf("%T of user %d was left out although nothing speaks against it", op, op.user())
 		}
 		err := op.explain(tx)
 		if fault.Of(err) != nil {
@@ -104,7 +104,7 @@ func finish(tx *gorm.DB, op Op) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%T of user %d was left out although nothing speaks against it", op, op.user())
+	return nil
 }
 
 // lockUsers locks the users of operations and returns those who are locked now.
