@@ -180,7 +180,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 # Built here so that its first build does not count as a test's time.
 CONFORMANCE_DIR := services/sandbox/stripe/testdata/conformance
-CONFORMANCE     := env GOFLAGS=-buildvcs=false CGO_ENABLED=0 $(STEP)
+CONFORMANCE     := env GOFLAGS="-buildvcs=false -trimpath" CGO_ENABLED=0 $(STEP)
 .PHONY: conformance
 conformance: needs-go
 	@exec $(CONFORMANCE) "Building Stripe's mock, for the tests to compare with" go tool -C $(CONFORMANCE_DIR) -n stripe-mock

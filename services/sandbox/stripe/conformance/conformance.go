@@ -57,7 +57,7 @@ func goCommand(args ...string) ([]byte, error) {
 	}
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are those of the functions above
 	cmd.Dir = filepath.Join(filepath.Dir(strings.TrimSpace(string(main))), filepath.FromSlash(modulePath))
-	cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off", "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false -trimpath", "GOWORK=off", "CGO_ENABLED=0")
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	said, err := cmd.Output()
