@@ -79,8 +79,8 @@ const (
 	flashCount  = "."      // between a name and its number
 )
 
-// setFlash leaves a message for the next page. Only its name travels, so nobody can put words into our mouth; with
-// countedFlash also the number that it is about.
+// setFlash stores the name of a message for the next page to show. A cookie that was tampered with can therefore show no
+// text but ours. A name made by countedFlash also carries the message's number.
 func setFlash(c *fiber.Ctx, secure bool, name string) {
 	c.Cookie(&fiber.Cookie{Name: flashCookie, Value: name, Path: "/", MaxAge: 60, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: secure})
 }

@@ -24,8 +24,8 @@ func (s *Sessions) flowCookieOf(state string) string {
 	return s.prefix + flowCookie + state[:min(len(state), flowNameSize)]
 }
 
-// keepFlow leaves a flow, sealed, in the browser. The page to come back to goes where it is too long,
-// beside an identity that waits or by itself.
+// keepFlow seals a flow and stores it in a cookie. When the cookie would be too long, with or without a pending identity,
+// keepFlow drops the page to return to.
 func (h *Handler) keepFlow(c *fiber.Ctx, flow auth.Flow) error {
 	name := h.Sessions.flowCookieOf(flow.State)
 	sealed, err := h.Auth.Seal(flow)

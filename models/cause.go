@@ -20,7 +20,7 @@ const (
 	CausePanic            Cause = "panic"
 	CauseSessionUnknown   Cause = "session_unknown"
 	CauseSessionOther     Cause = "session_other"
-	CauseSessionNobody    Cause = "session_without_buyer"
+	CauseSessionNoBuyer   Cause = "session_without_buyer"
 	CauseSessionMode      Cause = "session_mode" // its argument: the mode
 	CauseSessionUnpaid    Cause = "session_unpaid"
 	CauseSessionForeign   Cause = "session_foreign"
@@ -53,7 +53,7 @@ const (
 // Causes lists every cause, for the test that wants words for each.
 func Causes() []Cause {
 	return []Cause{CauseWaits, CauseMode, CauseAccount, CauseEventUnreadable, CauseObjectUnreadable, CauseObjectNameless, CausePanic, CauseSessionUnknown,
-		CauseSessionOther, CauseSessionNobody, CauseSessionMode, CauseSessionUnpaid, CauseSessionForeign, CauseSessionMixed,
+		CauseSessionOther, CauseSessionNoBuyer, CauseSessionMode, CauseSessionUnpaid, CauseSessionForeign, CauseSessionMixed,
 		CauseSessionCredits, CausePaymentForeign, CauseAmount, CausePaymentStatus,
 		CauseRefundStatus, CauseDisputeStatus, CauseBookedFailed, CauseDeleted, CauseRefundOfNothing, CauseReinstated, CauseCustomerForeign,
 		CausePriceForeign, CauseLedger, CauseDisputeCurrency, CausePaidTwice, CauseDecidedForeign,

@@ -26,7 +26,7 @@ var (
 var waysOut = map[Cause][]WayOut{
 	CauseSessionOther:     aboutPayment,
 	CauseSessionUnknown:   aboutPayment,
-	CauseSessionNobody:    aboutPayment,
+	CauseSessionNoBuyer:   aboutPayment,
 	CauseSessionMixed:     aboutPayment,
 	CauseSessionCredits:   aboutPayment,
 	CauseAmount:           aboutPayment,

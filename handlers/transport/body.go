@@ -14,8 +14,8 @@ var (
 )
 
 // Budget bounds the bytes of request bodies that the whole process keeps at once, and the share of one site, so that
-// nobody can use up what is there for all. The last eighth is for those who have little under way: a form, or an event
-// of Stripe's. Bytes count from when they are read until they are released.
+// one client cannot exhaust it for all. The last eighth is reserved for clients with few bytes in flight: a form, or an
+// event of Stripe's. Bytes count from when they are read until they are released.
 type Budget struct {
 	Total int // bytes
 	Share int // bytes of one site

@@ -86,7 +86,7 @@ func TestBudgetIsShared(t *testing.T) {
 	}
 }
 
-// Those who send all that they may, and from each network of a site, leave room for a form of somebody else.
+// Clients that send all they may, from each network of a site, leave room for another client's form.
 func TestBudgetIsNeverUsedUp(t *testing.T) {
 	t.Parallel()
 	b := Budget{Total: 32 << 20, Share: 4 << 20}

@@ -21,7 +21,7 @@ type Decision struct {
 	ActorID   int64
 	Way       models.WayOut
 	Note      string                // why; kept in the audit log
-	Credits   models.Credits        // of WayBook, where nobody knows what was ordered
+	Credits   models.Credits        // of WayBook, when the order is unknown
 	DisputeID string                // of WayShare
 	Revision  int                   // of WayShare: of the dispute, when the form was rendered
 	Seen      models.PurchaseStatus // of WayBook: when the form was rendered; empty does not say

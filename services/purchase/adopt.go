@@ -106,7 +106,7 @@ func (c Checkout) owner(tx *gorm.DB) (models.User, error) {
 	}
 	email := address.Parse(c.Email)
 	if id == 0 && email == "" {
-		return models.User{}, ReviewError(models.CauseSessionNobody)
+		return models.User{}, ReviewError(models.CauseSessionNoBuyer)
 	}
 	if id == 0 {
 		var err error

@@ -102,7 +102,7 @@ func TestEveryPaidSessionCanBeDecided(t *testing.T) {
 			e = e[:strings.Index(e, `"purchase_id"`)] + `"purchase_id":"00000000-0000-4000-8000-000000000000"}}}}`
 			return strings.NewReplacer(`"id":"cs_1"`, `"id":"cs_x"`, `"credits":"1200"`, `"credits":"many"`).Replace(e)
 		}, 0},
-		models.CauseSessionNobody: {func(e string) string {
+		models.CauseSessionNoBuyer: {func(e string) string {
 			return strings.NewReplacer(`"id":"cs_1"`, `"id":"cs_x"`, `"client_reference_id":`, `"was":`, `"purchase_id"`, `"id"`).Replace(e)
 		}, 1200},
 	} {
