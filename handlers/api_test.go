@@ -99,7 +99,7 @@ func (d *desk) credit(userID int64, credits models.Credits) {
 	if credits == 0 {
 		return
 	}
-	err := postgres.Transaction(context.Background(), d.db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(context.Background(), d.db, func(tx models.Tx) error {
 		_, err := ledger.Post(tx, ledger.Entry{UserID: userID, Delta: credits, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "test"}})
 		return err
 	})

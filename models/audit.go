@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-
-	"gorm.io/gorm"
 )
 
 // AuditEntry is one line of the append-only audit log.
@@ -72,7 +70,7 @@ type Deed struct {
 // AppendAudit writes one line of the audit log, in the transaction that does what the line says. Who did it and from
 // where is taken from the transaction's context, so that no caller can forget it; see WithActor. What users do for
 // themselves names them as the user alone: an actor's account is never removed.
-func AppendAudit(tx *gorm.DB, d Deed) error {
+func AppendAudit(tx Tx, d Deed) error {
 	detail, err := json.Marshal(d.Detail)
 	if err != nil {
 		return fmt.Errorf("audit %s: %w", d.Action, err)

@@ -46,7 +46,7 @@ func TestAppendAuditKnowsTheActor(t *testing.T) {
 				ctx = models.WithActor(ctx, *c.actor)
 			}
 			c.deed.Action = models.ActionReconcileStart
-			if err := models.AppendAudit(db.WithContext(ctx), c.deed); err != nil {
+			if err := models.AppendAudit(models.Tx{DB: db.WithContext(ctx)}, c.deed); err != nil {
 				t.Fatal(err)
 			}
 			var got models.AuditEntry

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
@@ -113,7 +112,7 @@ func (c *counter) operate(t *testing.T, replica int, in asked, key string) (told
 			entry.Delta, entry.Reason = -entry.Delta, models.ReasonRefund
 		}
 		var posted ledger.Posted
-		err := postgres.Transaction(t.Context(), c.shop.db, func(tx *gorm.DB) (err error) {
+		err := postgres.Transaction(t.Context(), c.shop.db, func(tx models.Tx) (err error) {
 			posted, err = ledger.Post(tx, entry)
 			return err
 		})

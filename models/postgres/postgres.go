@@ -149,7 +149,7 @@ const pooledKey = "credits:pooled"
 
 // Transaction runs fn in one transaction and commits it when fn returns nil. A deadlock or a serialization failure
 // is tried again, three times in all, so fn must do nothing outside the database.
-func Transaction(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) error {
+func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) error {
 	var err error
 	for attempt := range txAttempts {
 		err = db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
@@ -158,7 +158,7 @@ func Transaction(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) e
 					return err
 				}
 			}
-			return fn(tx)
+			return fn(models.Tx{DB: tx})
 		}, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 		if !worthRetrying(err) {
 			return err

@@ -61,7 +61,7 @@ func TestDefaultsOfTheDatabase(t *testing.T) {
 					t.Errorf("%s: a user made at %v is read as made at %v: %v", name, u.CreatedAt, again.CreatedAt, err)
 				}
 				var isolation, text string
-				err := postgres.Transaction(t.Context(), db, func(tx *gorm.DB) error {
+				err := postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
 					return errors.Join(tx.Raw(`SHOW transaction_isolation`).Scan(&isolation).Error, tx.Raw(`SELECT 'a\b'`).Scan(&text).Error)
 				})
 				if err != nil || isolation != "read committed" || text != `a\b` {

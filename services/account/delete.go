@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
@@ -60,7 +58,7 @@ func (s *Service) Departure(ctx context.Context, userID int64) (Departure, error
 func (s *Service) Delete(ctx context.Context, userID int64) error {
 	deleted := false
 	var lapsed models.Credits
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
 		deleted = false
 		// Before the user, as a sign-in locks them.
 		err = tx.Exec(`SELECT 1 FROM identities WHERE user_id = ? ORDER BY issuer, subject FOR UPDATE`, userID).Error
@@ -71,7 +69,7 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 		if err != nil || user.DeletedAt != nil {
 			return err
 		}
-		disputed, err := purchase.OpenDispute(tx, userID)
+		disputed, err := purchase.OpenDispute(tx.DB, userID)
 		switch {
 		case err != nil:
 			return err
@@ -97,7 +95,7 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 }
 
 // forget takes away who the user was.
-func forget(tx *gorm.DB, userID int64) error {
+func forget(tx models.Tx, userID int64) error {
 	for _, statement := range []string{
 		`DELETE FROM identities WHERE user_id = ?`,
 		`DELETE FROM sessions WHERE user_id = ?`,

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"gorm.io/gorm"
-
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -40,7 +39,7 @@ func (s *Service) EraseDue(ctx context.Context) error {
 
 func (s *Service) erase(ctx context.Context, userID int64) error {
 	for after := int64(0); ; {
-		err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) (err error) {
+		err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
 			after, err = ledger.Erase(tx, userID, after)
 			return err
 		})

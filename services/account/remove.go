@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"gorm.io/gorm"
-
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -40,7 +39,7 @@ func (s *Service) removeDue(ctx context.Context) (int64, error) {
 	}
 	var removed int64
 	for _, id := range users {
-		err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 			if err := ledger.Remove(tx, id); err != nil {
 				return err
 			}

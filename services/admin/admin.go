@@ -57,7 +57,7 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 		return ledger.Posted{}, err
 	}
 	var posted ledger.Posted
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		if err := lockBoth(tx, g.ActorID, g.UserID); err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func CheckNote(note string) error {
 
 // lockBoth locks the admin beside the user, the lower id first: the audit log points at both, and two admins who give
 // each other credits at the same moment must not wait for each other.
-func lockBoth(tx *gorm.DB, actorID, userID int64) error {
+func lockBoth(tx models.Tx, actorID, userID int64) error {
 	for _, id := range []int64{min(actorID, userID), max(actorID, userID)} {
 		if id == 0 || actorID == 0 || actorID == userID {
 			continue // Post locks the user
@@ -154,7 +154,7 @@ func (g Grant) entry() ledger.Entry {
 	}}
 }
 
-func writeAudit(tx *gorm.DB, g Grant, posted ledger.Posted) error {
+func writeAudit(tx models.Tx, g Grant, posted ledger.Posted) error {
 	action := models.ActionCreditsGrant
 	if g.Delta < 0 {
 		action = models.ActionCreditsCorrect

@@ -21,7 +21,7 @@ func TestAuditByFilter(t *testing.T) {
 	boss, ada := dbtest.User(t, db, "admin@example.com"), dbtest.User(t, db, "ada@example.com")
 	write := func(deed models.Deed) {
 		t.Helper()
-		if err := models.AppendAudit(db, deed); err != nil {
+		if err := models.AppendAudit(models.Tx{DB: db}, deed); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -49,7 +49,7 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 		return err
 	}
 	var rows []models.CreditTransaction
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		p, err := purchase.LockForDecision(tx, id)
 		if err != nil {
 			return err
@@ -78,7 +78,7 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 }
 
 // decide changes a locked purchase, and adds to the audit log's detail what the decision was about.
-func (s *Service) decide(tx *gorm.DB, p *models.Purchase, d Decision, detail map[string]any) (rows []models.CreditTransaction, changed bool, err error) {
+func (s *Service) decide(tx models.Tx, p *models.Purchase, d Decision, detail map[string]any) (rows []models.CreditTransaction, changed bool, err error) {
 	switch d.Way {
 	case models.WayBook:
 		if d.Seen == models.PurchaseReview && p.Status == models.PurchaseForeign {
@@ -115,7 +115,7 @@ func (s *Service) DecideEvent(ctx context.Context, eventID string, d Decision) e
 	if _, known := eventActions[d.Way]; !known {
 		return fault.Field("way", fault.ChoiceUnknown)
 	}
-	return postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		event, err := webhook.LockForDecision(tx, eventID)
 		if err != nil {
 			return err
@@ -137,7 +137,7 @@ func (s *Service) CloseFinding(ctx context.Context, id int64, d Decision) error 
 	if err := CheckNote(d.Note); err != nil {
 		return err
 	}
-	return postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		var f models.Finding
 		err := tx.Raw(`SELECT * FROM reconciliation_findings WHERE id = ? AND kind = 'review' FOR UPDATE`, id).Take(&f).Error
 		switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // deniedPath is how much of a refused request's address the audit log keeps, in bytes.
@@ -17,5 +18,9 @@ func (s *Service) Deny(ctx context.Context, userID int64, method, path string) e
 	if len(path) > deniedPath {
 		path = path[:deniedPath]
 	}
-	return models.AppendAudit(s.DB.WithContext(ctx), models.Deed{Action: models.ActionAdminDeny, UserID: userID, Detail: map[string]any{"method": method, "path": path}})
+	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+		return models.AppendAudit(tx, models.Deed{
+			Action: models.ActionAdminDeny, UserID: userID, Detail: map[string]any{"method": method, "path": path},
+		})
+	})
 }

@@ -55,7 +55,7 @@ func (s *Service) SetFeature(ctx context.Context, f FeatureChange) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	return postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		var before models.FeaturePrice
 		err := tx.Raw(`SELECT * FROM feature_prices WHERE feature = ? FOR UPDATE`, f.Feature).Take(&before).Error
 		missing := errors.Is(err, gorm.ErrRecordNotFound)

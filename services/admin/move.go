@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -66,7 +65,7 @@ func (s *Service) Move(ctx context.Context, m Move) (purchase.Moved, error) {
 		return purchase.Moved{}, err
 	}
 	var moved purchase.Moved
-	err = postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) (err error) {
+	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
 		moved, err = purchase.Move(tx, purchase.MoveOrder{PurchaseID: m.PurchaseID, From: m.From, To: to.ID, ActorID: m.ActorID, Note: m.Note})
 		if err != nil || moved.Already {
 			return err

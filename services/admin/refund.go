@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -44,7 +43,7 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 		return models.RefundRequest{}, fault.Because(fault.Malformed, fault.KeyMissing)
 	}
 	var request models.RefundRequest
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		made, p, replayed, err := purchase.RequestRefund(tx, purchase.RefundOrder{
 			PurchaseID: r.PurchaseID, ActorID: r.ActorID, Cents: r.Cents, Seen: r.Seen, Waiting: r.Waiting, Note: r.Note, Key: r.Key,
 		}, s.Purchase.Now())
@@ -62,7 +61,7 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 	return s.Purchase.SendRefund(ctx, request)
 }
 
-func auditRefund(tx *gorm.DB, r Refund, p models.Purchase, request models.RefundRequest) error {
+func auditRefund(tx models.Tx, r Refund, p models.Purchase, request models.RefundRequest) error {
 	return models.AppendAudit(tx, models.Deed{ActorID: r.ActorID, Action: models.ActionPurchaseRefund, UserID: p.UserID, RequestID: r.RequestID,
 		Detail: map[string]any{"cents": r.Cents, "currency": p.PaymentCurrency(), "note": r.Note, "purchase_id": p.ID, "refund_request": request.ID}})
 }

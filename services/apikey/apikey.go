@@ -87,7 +87,7 @@ func (k *Service) Create(ctx context.Context, r Request) (key models.APIKey, pla
 		return models.APIKey{}, "", fmt.Errorf("name service key: %w", err)
 	}
 	secret, made := newPlaintext(), false
-	err = postgres.Transaction(ctx, k.db, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, k.db, func(tx models.Tx) error {
 		if key, made, err = r.insert(tx, id, secret); err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (r *Request) clean() error {
 }
 
 // insert writes the key down, unless this idempotency key has made one.
-func (r *Request) insert(tx *gorm.DB, id uuid.UUID, secret string) (models.APIKey, bool, error) {
+func (r *Request) insert(tx models.Tx, id uuid.UUID, secret string) (models.APIKey, bool, error) {
 	hash := digestOf(secret)
 	var rows []models.APIKey
 	err := tx.Raw(`INSERT INTO api_keys (id, name, prefix, key_hash, scopes, per_minute, created_by, idempotency_key, expires_at)
@@ -151,7 +151,7 @@ func (r *Request) insert(tx *gorm.DB, id uuid.UUID, secret string) (models.APIKe
 }
 
 // replay returns the key that this idempotency key made, if it is what is asked for again.
-func (r *Request) replay(tx *gorm.DB) (models.APIKey, error) {
+func (r *Request) replay(tx models.Tx) (models.APIKey, error) {
 	var key models.APIKey
 	err := tx.Raw(`SELECT `+columns+` FROM api_keys WHERE created_by = ? AND idempotency_key = ?`, r.ActorID, r.IdempotencyKey).Scan(&key).Error
 	if err != nil {
@@ -168,7 +168,7 @@ func (r *Request) replay(tx *gorm.DB) (models.APIKey, error) {
 }
 
 // audit writes down who made or revoked a key.
-func audit(tx *gorm.DB, action models.Action, key models.APIKey, actorID int64, requestID string) error {
+func audit(tx models.Tx, action models.Action, key models.APIKey, actorID int64, requestID string) error {
 	detail := map[string]any{"key_id": key.ID, "name": key.Name, "prefix": key.Prefix, "scopes": key.Scopes, "per_minute": key.PerMinute}
 	if key.ExpiresAt != nil {
 		detail["expires"] = key.ExpiresAt.UTC().Format(time.DateOnly)
@@ -213,7 +213,7 @@ func (k *Service) Revoke(ctx context.Context, id uuid.UUID, actorID int64, reque
 		models.APIKey
 		KeyHash []byte
 	}
-	err := postgres.Transaction(ctx, k.db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, k.db, func(tx models.Tx) error {
 		revoked = nil
 		err := tx.Raw(`UPDATE api_keys SET revoked_at = now() WHERE id = ? AND revoked_at IS NULL RETURNING key_hash, `+columns, id).Scan(&revoked).Error
 		if err != nil {

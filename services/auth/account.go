@@ -8,8 +8,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
@@ -52,7 +50,7 @@ func IdentityID(i models.Identity) string {
 //
 // Locks: the user. Errors: fault.Conflict with fault.LastIdentity.
 func (s *Service) Unlink(ctx context.Context, userID int64, id string) error {
-	return postgres.Transaction(ctx, s.db, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.db, func(tx models.Tx) error {
 		if err := tx.Exec("SELECT 1 FROM users WHERE id = ? FOR UPDATE", userID).Error; err != nil {
 			return fmt.Errorf("lock user %d: %w", userID, err)
 		}

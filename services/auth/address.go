@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"gorm.io/gorm"
+	"github.com/resume-matcher/credits/models"
 )
 
 // settleAddress gives a user who signs in the address that is theirs by right, whatever their identities have become:
@@ -12,7 +12,7 @@ import (
 // no account holds, the latest used first; else none.
 //
 // Locks: the user. The addresses that the caller brings must be locked (ledger.LockAddress).
-func settleAddress(tx *gorm.DB, userID int64, now time.Time) error {
+func settleAddress(tx models.Tx, userID int64, now time.Time) error {
 	err := tx.Exec(`UPDATE users u SET email = theirs.email, updated_at = @now
 		FROM (SELECT id, (SELECT i.email FROM identities i WHERE i.user_id = me.id AND i.email_verified AND i.email <> ''
 				AND NOT EXISTS (SELECT FROM users other WHERE other.email = i.email AND other.id <> me.id)

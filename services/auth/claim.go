@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"gorm.io/gorm"
-
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -36,7 +35,7 @@ func (s *Service) claimWaiting(ctx context.Context, userID int64) error {
 	}
 	for _, guest := range guests {
 		var got purchase.Claimed
-		err := postgres.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
+		err := postgres.Transaction(ctx, s.db, func(tx models.Tx) (err error) {
 			if err := ledger.LockAddress(tx, guest.Email); err != nil {
 				return err
 			}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -16,7 +14,7 @@ import (
 func (f fixture) guest(t *testing.T, email string) int64 {
 	t.Helper()
 	var id int64
-	err := postgres.Transaction(t.Context(), f.db, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(t.Context(), f.db, func(tx models.Tx) (err error) {
 		if id, err = ledger.Account(tx, email); err != nil {
 			return err
 		}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 )
@@ -43,7 +41,7 @@ func (h *Held) Unwrap() error {
 }
 
 // hold returns why a new identity opens nothing: user holder has its address. What only an admin can mend is written down.
-func (s *Service) hold(tx *gorm.DB, a arrival, holder int64) (*Held, error) {
+func (s *Service) hold(tx models.Tx, a arrival, holder int64) (*Held, error) {
 	held := &Held{Join: Join{UserID: holder, Provider: a.provider, Subject: a.who.Subject, Email: a.who.Email, Name: a.who.Name}}
 	var issuers []string
 	err := tx.Raw(`SELECT DISTINCT issuer FROM identities WHERE user_id = ? AND email_verified AND email = ?`, holder, a.who.Email).Scan(&issuers).Error
@@ -63,7 +61,7 @@ func (s *Service) hold(tx *gorm.DB, a arrival, holder int64) (*Held, error) {
 }
 
 // keepRefused writes a refused identity down for the admins, with the few newest of the same account.
-func (a arrival) keepRefused(tx *gorm.DB, holder int64) error {
+func (a arrival) keepRefused(tx models.Tx, holder int64) error {
 	err := tx.Exec(`INSERT INTO refused_identities (issuer, subject, user_id, provider, email, name, created_at, last_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (issuer, subject) DO UPDATE SET user_id = EXCLUDED.user_id, provider = EXCLUDED.provider, email = EXCLUDED.email,
 			name = EXCLUDED.name, last_seen_at = EXCLUDED.last_seen_at`,

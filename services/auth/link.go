@@ -43,7 +43,7 @@ func (s *Service) Link(ctx context.Context, userID int64, flow Flow, query url.V
 
 func (s *Service) link(ctx context.Context, userID int64, config ProviderConfig, who profile) (already bool, err error) {
 	a := s.arrival(config, who)
-	err = postgres.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
+	err = postgres.Transaction(ctx, s.db, func(tx models.Tx) (err error) {
 		already, err = a.join(tx, userID)
 		if err != nil || already {
 			return err
@@ -58,16 +58,16 @@ func (s *Service) link(ctx context.Context, userID int64, config ProviderConfig,
 }
 
 // auditIdentity writes down that a way into an account was opened or closed.
-func auditIdentity(tx *gorm.DB, action models.Action, userID int64, issuer string) error {
+func auditIdentity(tx models.Tx, action models.Action, userID int64, issuer string) error {
 	return models.AppendAudit(tx, models.Deed{Action: action, UserID: userID, Detail: map[string]any{"issuer": issuer}})
 }
 
 // join gives the arrival's identity to the user.
-func (a arrival) join(tx *gorm.DB, userID int64) (already bool, err error) {
+func (a arrival) join(tx models.Tx, userID int64) (already bool, err error) {
 	if err := a.lock(tx); err != nil {
 		return false, err
 	}
-	owner, err := identityOwner(tx, a.issuer, a.who.Subject)
+	owner, err := identityOwner(tx.DB, a.issuer, a.who.Subject)
 	switch {
 	case err != nil:
 		return false, err
@@ -92,7 +92,7 @@ func (a arrival) join(tx *gorm.DB, userID int64) (already bool, err error) {
 }
 
 // mayJoin locks the user and whoever holds the arrival's address, and says whether the identity may be the user's.
-func (a arrival) mayJoin(tx *gorm.DB, userID int64, fresh bool) error {
+func (a arrival) mayJoin(tx models.Tx, userID int64, fresh bool) error {
 	var rows []struct {
 		ID         int64
 		Gone       bool
@@ -123,9 +123,9 @@ func (a arrival) mayJoin(tx *gorm.DB, userID int64, fresh bool) error {
 }
 
 // identityOwner is whose identity this is, 0 where it is new.
-func identityOwner(tx *gorm.DB, issuer, subject string) (int64, error) {
+func identityOwner(db *gorm.DB, issuer, subject string) (int64, error) {
 	var owner int64
-	err := tx.Raw("SELECT user_id FROM identities WHERE issuer = ? AND subject = ?", issuer, subject).Scan(&owner).Error
+	err := db.Raw("SELECT user_id FROM identities WHERE issuer = ? AND subject = ?", issuer, subject).Scan(&owner).Error
 	if err != nil {
 		return 0, fmt.Errorf("owner of an identity: %w", err)
 	}

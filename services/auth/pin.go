@@ -21,7 +21,7 @@ const hasRight = `EXISTS (SELECT 1 FROM identities AS i JOIN admin_identities AS
 
 // pin gives the right of an admin's address to the first identity that showed it, verified. A later one with the same
 // address gets nothing, because an address can change hands; the audit log says so once for each user.
-func (a arrival) pin(tx *gorm.DB, userID int64) error {
+func (a arrival) pin(tx models.Tx, userID int64) error {
 	if !a.who.EmailVerified || !slices.Contains(a.admins, a.who.Email) {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (s *Service) RightOf(ctx context.Context, identities []models.Identity) ([]
 //
 // Errors: fault.NotFound when the user has no such identity, or its address is no admin's.
 func (s *Service) MoveRight(ctx context.Context, by ByAdmin) error {
-	return postgres.Transaction(ctx, s.db, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.db, func(tx models.Tx) error {
 		var rows []models.Identity
 		err := tx.Raw(`SELECT issuer, subject, email FROM identities WHERE user_id = ? AND email_verified AND email IN ? FOR UPDATE`,
 			by.UserID, s.adminList()).Scan(&rows).Error
@@ -110,7 +110,7 @@ func (s *Service) MoveRight(ctx context.Context, by ByAdmin) error {
 // Locks: the address, the identity, its user.
 func ReleaseRight(ctx context.Context, db *gorm.DB, email string) (released bool, err error) {
 	email = address.Parse(email)
-	err = postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, db, func(tx models.Tx) error {
 		if err := ledger.LockAddress(tx, email); err != nil {
 			return err
 		}

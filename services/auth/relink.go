@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
@@ -26,7 +24,7 @@ type ByAdmin struct {
 // Locks: the identity, its address, the user. Errors: fault.NotFound when there is no such refused identity any more;
 // fault.Conflict with fault.IdentityTaken when it has become another account's.
 func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
-	return postgres.Transaction(ctx, s.db, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.db, func(tx models.Tx) error {
 		refused, err := findRefused(tx, by)
 		if err != nil {
 			return err
@@ -36,7 +34,7 @@ func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
 		if err := a.lock(tx); err != nil {
 			return err
 		}
-		switch owner, err := identityOwner(tx, a.issuer, a.who.Subject); {
+		switch owner, err := identityOwner(tx.DB, a.issuer, a.who.Subject); {
 		case err != nil:
 			return err
 		case owner != 0:
@@ -68,7 +66,7 @@ func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
 }
 
 // findRefused returns the refused identity that an admin decides on.
-func findRefused(tx *gorm.DB, by ByAdmin) (models.RefusedIdentity, error) {
+func findRefused(tx models.Tx, by ByAdmin) (models.RefusedIdentity, error) {
 	var rows []models.RefusedIdentity
 	if err := tx.Raw(`SELECT issuer, subject, provider, email, name FROM refused_identities WHERE user_id = ? FOR UPDATE`, by.UserID).Scan(&rows).Error; err != nil {
 		return models.RefusedIdentity{}, fmt.Errorf("refused identities of user %d: %w", by.UserID, err)
@@ -82,7 +80,7 @@ func findRefused(tx *gorm.DB, by ByAdmin) (models.RefusedIdentity, error) {
 }
 
 // endThrough ends the sessions that an identity opened, and those of which nothing is known.
-func endThrough(tx *gorm.DB, userID int64, identity models.Identity) error {
+func endThrough(tx models.Tx, userID int64, identity models.Identity) error {
 	err := tx.Exec(`DELETE FROM sessions WHERE user_id = ? AND (issuer = '' OR issuer = ? AND subject = ?)`, userID, identity.Issuer, identity.Subject).Error
 	if err != nil {
 		return fmt.Errorf("end the sessions of an identity of user %d: %w", userID, err)

@@ -6,6 +6,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
@@ -18,7 +19,7 @@ func AdoptSandbox(ctx context.Context, db *gorm.DB) error {
 	if db == nil {
 		return nil
 	}
-	err := postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, db, func(tx models.Tx) error {
 		for _, statement := range []string{
 			// Of several with one subject, which were all one person's, the last used stays.
 			`DELETE FROM identities AS old USING identities AS used WHERE old.provider = 'oidc' AND used.provider = 'oidc' AND old.subject = used.subject

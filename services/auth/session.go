@@ -204,7 +204,7 @@ func (s *Sessions) EndByAdmin(ctx context.Context, by ByAdmin) error {
 func (s *Sessions) end(ctx context.Context, by ByAdmin, where string, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
 	defer cancel()
-	return postgres.Transaction(ctx, s.db, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.db, func(tx models.Tx) error {
 		ended := tx.Exec(`DELETE FROM sessions WHERE `+where, args...)
 		if ended.Error != nil {
 			return fmt.Errorf("end sessions: %w", ended.Error)

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -41,7 +39,7 @@ func (s *Service) signIn(ctx context.Context, config ProviderConfig, who profile
 	a.locale = locale
 	var id int64
 	var held *Held
-	err := postgres.Transaction(ctx, s.db, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(ctx, s.db, func(tx models.Tx) (err error) {
 		held = nil
 		id, err = a.settle(tx)
 		var taken *takenError
@@ -81,7 +79,7 @@ type takenError struct{ holder int64 }
 func (e *takenError) Error() string { return "the address belongs to another user" }
 
 // settle returns the user that an arrival belongs to.
-func (a arrival) settle(tx *gorm.DB) (int64, error) {
+func (a arrival) settle(tx models.Tx) (int64, error) {
 	if err := a.lock(tx); err != nil {
 		return 0, err
 	}
@@ -96,7 +94,7 @@ func (a arrival) settle(tx *gorm.DB) (int64, error) {
 }
 
 // lock has all that arrives with this identity or this address wait for each other.
-func (a arrival) lock(tx *gorm.DB) error {
+func (a arrival) lock(tx models.Tx) error {
 	if err := lockText(tx, "identity\n"+a.issuer+"\n"+a.who.Subject); err != nil || a.who.Email == "" {
 		return err
 	}
@@ -104,7 +102,7 @@ func (a arrival) lock(tx *gorm.DB) error {
 }
 
 // lockText holds a lock on something that has no row yet, until the transaction ends.
-func lockText(tx *gorm.DB, text string) error {
+func lockText(tx models.Tx, text string) error {
 	if err := tx.Exec("SELECT pg_advisory_xact_lock(hashtextextended(?::text, 0))", text).Error; err != nil {
 		return fmt.Errorf("lock sign-in: %w", err)
 	}
@@ -112,7 +110,7 @@ func lockText(tx *gorm.DB, text string) error {
 }
 
 // refresh writes down what the provider says today about an identity it has told of before. 0 when it is new.
-func (a arrival) refresh(tx *gorm.DB) (int64, error) {
+func (a arrival) refresh(tx models.Tx) (int64, error) {
 	var userID int64
 	err := tx.Raw(`UPDATE identities SET provider = ?, email = ?, email_verified = ?, name = ?, last_sign_in_at = ?
 		WHERE issuer = ? AND subject = ? RETURNING user_id`,
@@ -124,7 +122,7 @@ func (a arrival) refresh(tx *gorm.DB) (int64, error) {
 }
 
 // admit finds or makes the user of a new identity and writes the identity down.
-func (a arrival) admit(tx *gorm.DB) (int64, error) {
+func (a arrival) admit(tx models.Tx) (int64, error) {
 	for range admitAttempts {
 		userID, err := a.place(tx)
 		if err != nil {
@@ -139,7 +137,7 @@ func (a arrival) admit(tx *gorm.DB) (int64, error) {
 }
 
 // write adds the new identity to a user.
-func (a arrival) write(tx *gorm.DB, userID int64) error {
+func (a arrival) write(tx models.Tx, userID int64) error {
 	err := tx.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, a.issuer, a.who.Subject, userID, a.provider, a.who.Email, a.who.EmailVerified,
 		a.who.Name, a.now, a.now).Error
@@ -153,7 +151,7 @@ func (a arrival) write(tx *gorm.DB, userID int64) error {
 }
 
 // place returns the user for a new identity, 0 when the address was taken in this very moment.
-func (a arrival) place(tx *gorm.DB) (int64, error) {
+func (a arrival) place(tx models.Tx) (int64, error) {
 	if !a.who.EmailVerified { // the address stays with the identity: anybody may claim one
 		return a.insertUser(tx, "")
 	}
@@ -176,7 +174,7 @@ const holderOf = `SELECT id FROM users
 	ORDER BY email IS NOT DISTINCT FROM @email DESC, id = @user DESC, id LIMIT 1`
 
 // lockHolder returns the user who holds an address, locked, or 0. claimed says that this user has ever signed in.
-func lockHolder(tx *gorm.DB, email string) (id int64, claimed bool, err error) {
+func lockHolder(tx models.Tx, email string) (id int64, claimed bool, err error) {
 	if email == "" {
 		return 0, false, nil
 	}
@@ -193,7 +191,7 @@ func lockHolder(tx *gorm.DB, email string) (id int64, claimed bool, err error) {
 }
 
 // insertUser makes a user, with an address or without. 0 when another holds the address after all.
-func (a arrival) insertUser(tx *gorm.DB, email string) (int64, error) {
+func (a arrival) insertUser(tx models.Tx, email string) (int64, error) {
 	var id int64
 	err := tx.Raw(`INSERT INTO users (email, name, locale, created_at, updated_at) VALUES (NULLIF(?::text, ''), ?, ?, ?, ?)
 		ON CONFLICT DO NOTHING RETURNING id`, email, a.who.Name, a.locale, a.now, a.now).Scan(&id).Error
@@ -204,7 +202,7 @@ func (a arrival) insertUser(tx *gorm.DB, email string) (int64, error) {
 }
 
 // fillIn adds what a user who was made from a Checkout's address does not have yet.
-func (a arrival) fillIn(tx *gorm.DB, userID int64) error {
+func (a arrival) fillIn(tx models.Tx, userID int64) error {
 	err := tx.Exec(`UPDATE users SET name = CASE WHEN name = '' THEN ? ELSE name END,
 		locale = CASE WHEN locale = '' THEN ? ELSE locale END, updated_at = ?
 		WHERE id = ? AND (name = '' OR locale = '')`, a.who.Name, a.locale, a.now, userID).Error

@@ -67,7 +67,7 @@ func (s *Service) Prices(ctx context.Context) ([]models.Price, error) {
 
 // ActivePrice returns a price that is on sale.
 // Errors: fault.Invalid with the field price_id.
-func ActivePrice(tx *gorm.DB, id string) (models.Price, error) {
+func ActivePrice(tx models.Tx, id string) (models.Price, error) {
 	var price models.Price
 	err := tx.Where("stripe_price_id = ? AND active", id).Take(&price).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {

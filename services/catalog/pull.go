@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/stripe/stripe-go/v79"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -26,7 +25,7 @@ func (s *Service) Pull(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	err = postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		newest := tx.Exec(`UPDATE price_copies SET written = ? WHERE written < ?`, number, number)
 		if newest.Error != nil || newest.RowsAffected == 0 {
 			return newest.Error

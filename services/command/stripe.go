@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/reconcile"
 )
 
@@ -42,7 +43,10 @@ func reconcileNow(args []string, stdout io.Writer) (Command, error) {
 		return Command{}, err
 	}
 	return Command{Stripe: true, Run: func(ctx context.Context, env Env) error {
-		if err := models.AppendAudit(env.DB.WithContext(ctx), models.Deed{Action: models.ActionReconcileStart}); err != nil {
+		err := postgres.Transaction(ctx, env.DB, func(tx models.Tx) error {
+			return models.AppendAudit(tx, models.Deed{Action: models.ActionReconcileStart})
+		})
+		if err != nil {
 			return err
 		}
 		report, err := (&reconcile.Service{DB: env.DB, Purchase: env.Purchase, Now: models.Now, Log: env.Log}).Once(ctx)

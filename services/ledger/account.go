@@ -4,16 +4,18 @@ import (
 	"fmt"
 
 	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
 )
 
 // Account returns the id of the user to whom an address belongs, and makes one where there is none.
 //
 // The address must be as address.Parse returns it. Locks: the address.
-func Account(tx *gorm.DB, email string) (int64, error) {
+func Account(tx models.Tx, email string) (int64, error) {
 	if err := LockAddress(tx, email); err != nil {
 		return 0, err
 	}
-	id, err := Holder(tx, email)
+	id, err := Holder(tx.DB, email)
 	if err != nil || id != 0 {
 		return id, err
 	}
@@ -40,7 +42,7 @@ func Holder(db *gorm.DB, email string) (int64, error) {
 
 // LockAddress has all who give an account this address, or make one for it, wait for each other.
 // Locks: the address, before any user, until the transaction ends.
-func LockAddress(tx *gorm.DB, email string) error {
+func LockAddress(tx models.Tx, email string) error {
 	if err := tx.Exec("SELECT pg_advisory_xact_lock(hashtextextended('email\n' || ?, 0))", email).Error; err != nil {
 		return fmt.Errorf("lock an address: %w", err)
 	}

@@ -3,15 +3,13 @@ package ledger
 import (
 	"fmt"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 )
 
 // Leave ends what a user has here: open holds are given up, and credits that are left lapse. A debt stays as it is.
 //
 // Units: credits that lapsed, 0 or more. Locks: the user must be locked by the caller's transaction; locks the holds.
-func Leave(tx *gorm.DB, userID int64) (models.Credits, error) {
+func Leave(tx models.Tx, userID int64) (models.Credits, error) {
 	err := tx.Exec(`DELETE FROM holds WHERE user_id = ? AND status = 'open'`, userID).Error
 	if err == nil {
 		err = tx.Exec(`UPDATE users SET credits_held = 0, updated_at = now() WHERE id = ? AND credits_held <> 0`, userID).Error
@@ -35,7 +33,7 @@ const eraseBatch = 5000
 // somebody stays: without the key that goes with it, it leads to nobody, and a repeat still finds its line.
 //
 // Locks: those rows. Idempotent.
-func Erase(tx *gorm.DB, userID, after int64) (int64, error) {
+func Erase(tx models.Tx, userID, after int64) (int64, error) {
 	var last int64
 	err := tx.Raw(`SELECT forget_entries(?, ?, ?)`, userID, after, eraseBatch).Scan(&last).Error
 	if err == nil {
@@ -61,7 +59,7 @@ func Erase(tx *gorm.DB, userID, after int64) (int64, error) {
 // same transaction: the database wants balance and lines to agree at its end, and refuses lines younger than eight years.
 //
 // Locks: the user. Errors: fault.NotFound.
-func Remove(tx *gorm.DB, userID int64) error {
+func Remove(tx models.Tx, userID int64) error {
 	if _, err := Lock(tx, userID); err != nil {
 		return err
 	}

@@ -1,9 +1,9 @@
 package ledger
 
-import "gorm.io/gorm"
+import "github.com/resume-matcher/credits/models"
 
 // Certain runs the statements for operations as Apply does at first, and reports which took effect.
-func Certain(tx *gorm.DB, ops ...Op) ([]bool, error) {
+func Certain(tx models.Tx, ops ...Op) ([]bool, error) {
 	if _, err := lockUsers(tx, "", ops); err != nil {
 		return nil, err
 	}

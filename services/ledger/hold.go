@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
@@ -67,7 +66,7 @@ const holdSQL = requestsSQL + `, moment AS MATERIALIZED (
 SELECT n, hold.credits, hold.metadata, hold.expires_at, hold.created_at FROM request JOIN hold ON hold.id = hold_id`
 
 // hold runs holdSQL. Locks: the users must be locked.
-func hold(tx *gorm.DB, ops []*HoldOp) error {
+func hold(tx models.Tx, ops []*HoldOp) error {
 	requests := make([]request, len(ops))
 	for n, op := range ops {
 		requests[n] = op.request(n)
@@ -100,7 +99,7 @@ func nullable(id uuid.UUID) *uuid.UUID {
 	return &id
 }
 
-func (op *HoldOp) explain(tx *gorm.DB) error {
+func (op *HoldOp) explain(tx models.Tx) error {
 	d, err := decide(tx, op.request(0))
 	switch {
 	case err != nil:
@@ -114,7 +113,7 @@ func (op *HoldOp) explain(tx *gorm.DB) error {
 }
 
 // replay makes the result the hold that the key made before. The price may have changed since.
-func (op *HoldOp) replay(tx *gorm.DB, id uuid.UUID) error {
+func (op *HoldOp) replay(tx models.Tx, id uuid.UUID) error {
 	var row models.Hold
 	if err := tx.Raw(`SELECT * FROM holds WHERE id = ?`, id).Take(&row).Error; err != nil {
 		return fmt.Errorf("read hold %s: %w", id, err)

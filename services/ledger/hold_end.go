@@ -102,7 +102,7 @@ const releaseSQL = endingsSQL + `, ended AS (
 SELECT * FROM ended`
 
 // capture runs captureSQL. Locks: the users must be locked; the holds.
-func capture(tx *gorm.DB, ops []*CaptureOp) error {
+func capture(tx models.Tx, ops []*CaptureOp) error {
 	endings := make([]ending, len(ops))
 	for n, op := range ops {
 		endings[n] = ending{n, op.ID, op.UserID, nullable(op.Caller), op.Credits}
@@ -118,7 +118,7 @@ func capture(tx *gorm.DB, ops []*CaptureOp) error {
 }
 
 // release runs releaseSQL. Locks: the users must be locked; the holds.
-func release(tx *gorm.DB, ops []*ReleaseOp) error {
+func release(tx models.Tx, ops []*ReleaseOp) error {
 	endings := make([]ending, len(ops))
 	for n, op := range ops {
 		endings[n] = ending{n, op.ID, op.UserID, nullable(op.Caller), nil}
@@ -133,7 +133,7 @@ func release(tx *gorm.DB, ops []*ReleaseOp) error {
 	return nil
 }
 
-func (op *CaptureOp) explain(tx *gorm.DB) error {
+func (op *CaptureOp) explain(tx models.Tx) error {
 	if op.Credits != nil && *op.Credits < 1 {
 		return fault.Field("credits", fault.CaptureRange)
 	}
@@ -159,7 +159,7 @@ func (op *CaptureOp) explain(tx *gorm.DB) error {
 	return nil
 }
 
-func (op *ReleaseOp) explain(tx *gorm.DB) error {
+func (op *ReleaseOp) explain(tx models.Tx) error {
 	row, _, err := find(tx, op.UserID, op.Caller, op.ID)
 	switch {
 	case err != nil:
@@ -175,7 +175,7 @@ func (op *ReleaseOp) explain(tx *gorm.DB) error {
 
 // find returns a caller's hold, and whether its time is over.
 // Errors: fault.NotFound for another user's or caller's hold.
-func find(tx *gorm.DB, userID int64, caller, id uuid.UUID) (models.Hold, bool, error) {
+func find(tx models.Tx, userID int64, caller, id uuid.UUID) (models.Hold, bool, error) {
 	var row struct {
 		models.Hold
 		Late bool
@@ -219,7 +219,7 @@ type Expired struct {
 // Expire gives back what a user's holds reserve whose time is over. Any number of replicas may call it at once.
 //
 // Units: credits. Locks: the user, then those holds. Idempotent.
-func Expire(tx *gorm.DB, userID int64) (Expired, error) {
+func Expire(tx models.Tx, userID int64) (Expired, error) {
 	var e Expired
 	if err := tx.Raw(expireSQL, userID).Scan(&e).Error; err != nil {
 		return e, fmt.Errorf("expire the holds of user %d: %w", userID, err)

@@ -40,11 +40,11 @@ func tryHold(t *testing.T, db *gorm.DB, op ledger.HoldOp) (ledger.Held, error) {
 // apply applies one operation in a transaction of its own.
 func apply(t *testing.T, db *gorm.DB, op ledger.Op) error {
 	t.Helper()
-	return postgres.Transaction(t.Context(), db, func(tx *gorm.DB) error { return applyIn(tx, op) })
+	return postgres.Transaction(t.Context(), db, func(tx models.Tx) error { return applyIn(tx, op) })
 }
 
 // applyIn applies one operation and returns the fault that refused it.
-func applyIn(tx *gorm.DB, op ledger.Op) error {
+func applyIn(tx models.Tx, op ledger.Op) error {
 	if err := ledger.Apply(tx, op); err != nil {
 		return err
 	}
@@ -319,7 +319,7 @@ func TestExpire(t *testing.T) {
 	var ended atomic.Int64
 	dbtest.Together(20, func(int) {
 		var freed ledger.Expired
-		err := postgres.Transaction(t.Context(), db, func(tx *gorm.DB) (err error) {
+		err := postgres.Transaction(t.Context(), db, func(tx models.Tx) (err error) {
 			freed, err = ledger.Expire(tx, user)
 			return err
 		})
@@ -342,22 +342,22 @@ func TestKeyUsedWhileWaiting(t *testing.T) {
 	undo := errors.New("undone")
 	for _, first := range []struct {
 		name string
-		work func(tx *gorm.DB) error
+		work func(tx models.Tx) error
 		want fault.Code // of the second; empty for a replay
 	}{
-		{"a spend", func(tx *gorm.DB) error {
+		{"a spend", func(tx models.Tx) error {
 			return applyIn(tx, spend(user, models.ReasonJobMatch, "a spend"))
 		}, ""},
-		{"a hold", func(tx *gorm.DB) error {
+		{"a hold", func(tx models.Tx) error {
 			return applyIn(tx, &ledger.HoldOp{ID: uuid.Must(uuid.NewV7()), UserID: user, Feature: models.ReasonJobMatch, TTL: time.Minute, Key: "a hold"})
 		}, fault.Conflict},
-		{"nothing that stays", func(tx *gorm.DB) error {
+		{"nothing that stays", func(tx models.Tx) error {
 			return errors.Join(applyIn(tx, spend(user, models.ReasonJobMatch, "nothing that stays")), undo)
 		}, ""},
 	} {
 		t.Run(first.name, func(t *testing.T) {
 			written, waiting := make(chan struct{}), make(chan error, 1)
-			err := postgres.Transaction(t.Context(), db, func(tx *gorm.DB) error {
+			err := postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
 				err := first.work(tx)
 				close(written)
 				go func() {

@@ -35,7 +35,7 @@ type Posted struct {
 // returns the first booking.
 // Errors: fault.InsufficientCredits when the entry would take more than is available, unless its reason may overdraw;
 // fault.Conflict when the key was used for another request; fault.NotFound when there is no such user.
-func Post(tx *gorm.DB, e Entry) (Posted, error) {
+func Post(tx models.Tx, e Entry) (Posted, error) {
 	if e.Delta == 0 {
 		return Posted{}, fmt.Errorf("an entry of no credits for user %d", e.UserID)
 	}
@@ -60,7 +60,7 @@ func CheckKey(key string) error {
 
 // Lock reads a user and keeps every other transaction from moving the user's credits.
 // Locks: the user's row. Errors: fault.NotFound.
-func Lock(tx *gorm.DB, userID int64) (models.User, error) {
+func Lock(tx models.Tx, userID int64) (models.User, error) {
 	var user models.User
 	err := tx.Raw(`SELECT * FROM users WHERE id = ? FOR UPDATE`, userID).Take(&user).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {

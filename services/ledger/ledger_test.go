@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 func post(t *testing.T, db *gorm.DB, e ledger.Entry) (ledger.Posted, error) {
 	t.Helper()
 	var posted ledger.Posted
-	err := postgres.Transaction(context.Background(), db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(context.Background(), db, func(tx models.Tx) error {
 		var err error
 		posted, err = ledger.Post(tx, e)
 		return err
@@ -288,7 +288,7 @@ func TestReadingWithoutADatabase(t *testing.T) {
 	if rows, err := s.OfPurchase(context.Background(), "p1", 0); err == nil {
 		t.Errorf("lines were made up: %+v", rows)
 	}
-	if _, err := ledger.Lock(db, 1); err == nil || fault.Is(err, fault.NotFound) {
+	if _, err := ledger.Lock(models.Tx{DB: db}, 1); err == nil || fault.Is(err, fault.NotFound) {
 		t.Errorf("error = %v, want one that does not say that the user is unknown", err)
 	}
 }

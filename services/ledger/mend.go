@@ -3,15 +3,13 @@ package ledger
 import (
 	"fmt"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 )
 
 // Mend sets a user's balance to the sum of their lines, and returns what it was and what it is, in credits.
 //
 // Locks: the user. Errors: of the database, which also refuses a balance where the lines contradict each other.
-func Mend(tx *gorm.DB, userID int64) (was, is models.Credits, err error) {
+func Mend(tx models.Tx, userID int64) (was, is models.Credits, err error) {
 	user, err := Lock(tx, userID)
 	if err != nil {
 		return 0, 0, err

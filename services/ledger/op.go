@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
@@ -25,7 +24,7 @@ type Op interface {
 	state() *outcome
 	// explain finds out why the statement left this operation out: it sets the earlier result that the operation
 	// replays, or the fault. An error that is no fault ends the transaction.
-	explain(tx *gorm.DB) error
+	explain(tx models.Tx) error
 }
 
 // outcome is what became of an operation.
@@ -52,12 +51,12 @@ var ErrLocked = errors.New("the user is locked")
 // Idempotent: an operation whose key its caller has used before for this user writes nothing and has the first result.
 // Errors: those of the database; the faults stay with the operations: fault.NotFound for an unknown user, and those that
 // the operations' types name.
-func Apply(tx *gorm.DB, ops ...Op) error { return apply(tx, "", ops) }
+func Apply(tx models.Tx, ops ...Op) error { return apply(tx, "", ops) }
 
 // TryApply is Apply without waiting: operations on users whom another transaction has locked are skipped, with ErrLocked.
-func TryApply(tx *gorm.DB, ops ...Op) error { return apply(tx, " SKIP LOCKED", ops) }
+func TryApply(tx models.Tx, ops ...Op) error { return apply(tx, " SKIP LOCKED", ops) }
 
-func apply(tx *gorm.DB, skip string, ops []Op) error {
+func apply(tx models.Tx, skip string, ops []Op) error {
 	locked, err := lockUsers(tx, skip, ops)
 	if err != nil {
 		return err
@@ -86,7 +85,7 @@ func apply(tx *gorm.DB, skip string, ops []Op) error {
 }
 
 // finish gives an operation its result that the statement for all left out. The operations before it have theirs by now.
-func finish(tx *gorm.DB, op Op) error {
+func finish(tx models.Tx, op Op) error {
 	for attempt := 0; !op.state().done; attempt++ {
 		if attempt == 3 {
 			return fmt.Errorf("%T of user %d was left out although nothing speaks against it", op, op.user())
@@ -109,7 +108,7 @@ func finish(tx *gorm.DB, op Op) error {
 
 // lockUsers locks the users of operations and returns those who are locked now.
 // Locks: the users, by ascending id.
-func lockUsers(tx *gorm.DB, skip string, ops []Op) (locked []int64, err error) {
+func lockUsers(tx models.Tx, skip string, ops []Op) (locked []int64, err error) {
 	ids := make([]string, len(ops))
 	for i, op := range ops {
 		ids[i] = strconv.FormatInt(op.user(), 10)
@@ -124,7 +123,7 @@ func lockUsers(tx *gorm.DB, skip string, ops []Op) (locked []int64, err error) {
 
 // execute runs the statement of each kind of operation once. Holds and entries see each other's keys, since the second
 // statement sees what the first has written.
-func execute(tx *gorm.DB, ops []Op) error {
+func execute(tx models.Tx, ops []Op) error {
 	if err := post(tx, only[*PostOp](ops)); err != nil {
 		return err
 	}
@@ -213,7 +212,7 @@ type decided struct {
 // says is booked, an unknown feature, and what the user cannot afford.
 //
 // Errors: fault.NotFound; fault.Invalid; fault.InsufficientCredits. A key that was used before is no error here.
-func decide(tx *gorm.DB, r request) (decided, error) {
+func decide(tx models.Tx, r request) (decided, error) {
 	var d decided
 	if err := query(tx, requestsSQL+` SELECT * FROM request`, []request{r}, &d); err != nil {
 		return d, fmt.Errorf("explain %s of user %d: %w", r.Reason, r.UserID, err)
@@ -241,7 +240,7 @@ func insufficient(required, available models.Credits) error {
 }
 
 // query runs a statement for requests, and nothing for none.
-func query[R any](tx *gorm.DB, statement string, requests []R, rows any) error {
+func query[R any](tx models.Tx, statement string, requests []R, rows any) error {
 	if len(requests) == 0 {
 		return nil
 	}

@@ -106,12 +106,12 @@ func TestABatchIsOneByOne(t *testing.T) {
 		}
 		done := certainOf(r, db, ops(both[0]))
 		batch := ops(both[0])
-		if err := postgres.Transaction(context.Background(), db, func(tx *gorm.DB) error { return ledger.Apply(tx, batch...) }); err != nil {
+		if err := postgres.Transaction(context.Background(), db, func(tx models.Tx) error { return ledger.Apply(tx, batch...) }); err != nil {
 			r.Fatal(err)
 		}
 		single := ops(both[1])
 		for _, i := range orderOf(single, done) {
-			if err := postgres.Transaction(context.Background(), db, func(tx *gorm.DB) error { return ledger.Apply(tx, single[i]) }); err != nil {
+			if err := postgres.Transaction(context.Background(), db, func(tx models.Tx) error { return ledger.Apply(tx, single[i]) }); err != nil {
 				r.Fatal(err)
 			}
 			if got, want := resultOf(batch[i]), resultOf(single[i]); got != want {
@@ -163,7 +163,7 @@ func drawDraft(r *rapid.T, holds int) draft {
 // certainOf reports which operations the statements for all apply, and rolls back.
 func certainOf(r *rapid.T, db *gorm.DB, ops []ledger.Op) (done []bool) {
 	rollBack := errors.New("roll back")
-	err := postgres.Transaction(context.Background(), db, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(context.Background(), db, func(tx models.Tx) (err error) {
 		done, err = ledger.Certain(tx, ops...)
 		return errors.Join(err, rollBack)
 	})
@@ -217,7 +217,7 @@ func TestABatchLeavesNothingCertain(t *testing.T) {
 		&ledger.CaptureOp{UserID: user, ID: held.ID, Credits: amount(3)},
 	}
 	var done []bool
-	if err := postgres.Transaction(t.Context(), db, func(tx *gorm.DB) (err error) {
+	if err := postgres.Transaction(t.Context(), db, func(tx models.Tx) (err error) {
 		done, err = ledger.Certain(tx, ops...)
 		return err
 	}); err != nil {
@@ -242,7 +242,7 @@ func TestABatchSpendsNoGrantThatIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	repeat, second := &ledger.PostOp{Entry: grant}, spend(user, "resume_analysis", "second")
-	if err := postgres.Transaction(t.Context(), db, func(tx *gorm.DB) error { return ledger.Apply(tx, repeat, second) }); err != nil {
+	if err := postgres.Transaction(t.Context(), db, func(tx models.Tx) error { return ledger.Apply(tx, repeat, second) }); err != nil {
 		t.Fatal(err)
 	}
 	if !repeat.Posted.Replayed || !fault.Is(second.Err(), fault.InsufficientCredits) {

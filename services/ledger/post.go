@@ -3,8 +3,6 @@ package ledger
 import (
 	"fmt"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 )
@@ -44,7 +42,7 @@ const postSQL = requestsSQL + `, certain AS MATERIALIZED (
 SELECT n, entry.* FROM certain JOIN entry USING (id)`
 
 // post runs postSQL. Locks: the users must be locked.
-func post(tx *gorm.DB, ops []*PostOp) error {
+func post(tx models.Tx, ops []*PostOp) error {
 	requests := make([]request, len(ops))
 	for n, op := range ops {
 		requests[n] = op.request(n)
@@ -68,7 +66,7 @@ func post(tx *gorm.DB, ops []*PostOp) error {
 	return nil
 }
 
-func (op *PostOp) explain(tx *gorm.DB) error {
+func (op *PostOp) explain(tx models.Tx) error {
 	d, err := decide(tx, op.request(0))
 	switch {
 	case err != nil:
@@ -82,7 +80,7 @@ func (op *PostOp) explain(tx *gorm.DB) error {
 }
 
 // replay makes the result what the key booked before. The price may have changed since.
-func (op *PostOp) replay(tx *gorm.DB, id int64) error {
+func (op *PostOp) replay(tx models.Tx, id int64) error {
 	var row models.CreditTransaction
 	if err := tx.Raw(`SELECT * FROM credit_transactions WHERE id = ?`, id).Take(&row).Error; err != nil {
 		return fmt.Errorf("read credit transaction %d: %w", id, err)

@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 )
 
@@ -11,7 +9,7 @@ import (
 //
 // Units: credits; negative ones are a debt that moves. Locks: both users must be locked by the caller's transaction.
 // Idempotent: no.
-func Transfer(tx *gorm.DB, from, to int64, credits models.Credits, meta models.Meta) ([]models.CreditTransaction, error) {
+func Transfer(tx models.Tx, from, to int64, credits models.Credits, meta models.Meta) ([]models.CreditTransaction, error) {
 	if credits == 0 {
 		return nil, nil
 	}

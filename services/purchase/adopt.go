@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/address"
@@ -22,7 +21,7 @@ import (
 //
 // Locks: the payment, the session, then the user.
 // Errors: AskError; ErrForeign when it sold none of ours; ReviewError.
-func (s *Service) adopt(tx *gorm.DB, c Checkout, told Told) (*models.Purchase, error) {
+func (s *Service) adopt(tx models.Tx, c Checkout, told Told) (*models.Purchase, error) {
 	if c.Tag != "" { // another installation's: ours has its purchase
 		return nil, ErrForeign
 	}
@@ -68,7 +67,7 @@ func (s *Service) adopt(tx *gorm.DB, c Checkout, told Told) (*models.Purchase, e
 }
 
 // insertAdopted writes the purchase of a session that was not begun here; with a cause, it waits for a person.
-func (s *Service) insertAdopted(tx *gorm.DB, c Checkout, userID int64, credits models.Credits, cause models.Cause) (*models.Purchase, error) {
+func (s *Service) insertAdopted(tx models.Tx, c Checkout, userID int64, credits models.Credits, cause models.Cause) (*models.Purchase, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, fmt.Errorf("purchase id: %w", err)
@@ -96,7 +95,7 @@ func (s *Service) insertAdopted(tx *gorm.DB, c Checkout, userID int64, credits m
 
 // owner finds or makes the user whom a session's credits are for, locked. An account that was claimed while this waited
 // for its lock has become the claimant's.
-func (c Checkout) owner(tx *gorm.DB) (models.User, error) {
+func (c Checkout) owner(tx models.Tx) (models.User, error) {
 	var id int64
 	if c.Customer != "" {
 		err := tx.Raw(`SELECT user_id FROM stripe_customers WHERE customer_id = ?`, c.Customer).Scan(&id).Error
@@ -123,7 +122,7 @@ func (c Checkout) owner(tx *gorm.DB) (models.User, error) {
 
 // keepAlias remembers that a Stripe customer which we did not make is this user: what it pays later is for the same one.
 // It is never used for a Checkout of ours, and never deleted.
-func keepAlias(tx *gorm.DB, customer string, userID int64, livemode bool) error {
+func keepAlias(tx models.Tx, customer string, userID int64, livemode bool) error {
 	if customer == "" {
 		return nil
 	}

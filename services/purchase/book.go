@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 )
@@ -17,7 +15,7 @@ import (
 // brings it first.
 
 // Booking books one object of Stripe's.
-type Booking = func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error)
+type Booking = func(tx models.Tx, told Told) ([]models.CreditTransaction, error)
 
 // AskError says that booking needs what only Stripe can tell. It must be asked where no lock is held: Book does.
 type AskError struct {
@@ -45,11 +43,11 @@ type Told struct {
 // Book runs fn in one transaction. When fn needs to be told something first, Stripe is asked and fn runs again.
 //
 // Errors: what fn returns; after a ReviewError what fn recorded stays; fault.Unavailable when Stripe does not answer.
-func (s *Service) Book(ctx context.Context, fn func(tx *gorm.DB, told Told) error) error {
+func (s *Service) Book(ctx context.Context, fn func(tx models.Tx, told Told) error) error {
 	var told Told
 	for {
 		var review error
-		err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+		err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 			err := fn(tx, told)
 			if review = nil; errors.As(err, new(ReviewError)) {
 				review, err = err, nil
@@ -104,7 +102,7 @@ func (s *Service) answer(ctx context.Context, ask AskError, told *Told) error {
 //
 // Locks: the payment, the purchase, then its user. Idempotent: by session.
 // Errors: ErrNotOurs, ErrForeign among it; ReviewError; AskError.
-func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID string) ([]models.CreditTransaction, error) {
+func (s *Service) BookCheckout(tx models.Tx, c Checkout, told Told, eventID string) ([]models.CreditTransaction, error) {
 	c, err := c.checked(tx)
 	if err != nil {
 		return nil, err
@@ -133,7 +131,7 @@ func (s *Service) BookCheckout(tx *gorm.DB, c Checkout, told Told, eventID strin
 //
 // Locks: the payment, the purchase, then its user. Idempotent: by charge and sum.
 // Errors: ErrNotOurs, ErrForeign among it; ReviewError; AskError.
-func (s *Service) BookCharge(tx *gorm.DB, c Charge, told Told, eventID string) ([]models.CreditTransaction, error) {
+func (s *Service) BookCharge(tx models.Tx, c Charge, told Told, eventID string) ([]models.CreditTransaction, error) {
 	known, err := chargesPayment(tx, c.ID)
 	if err != nil {
 		return nil, err
@@ -145,7 +143,7 @@ func (s *Service) BookCharge(tx *gorm.DB, c Charge, told Told, eventID string) (
 }
 
 // bookBack records money that went back of a payment, and settles it. ask is as in bookRefund.
-func bookBack(tx *gorm.DB, paymentRef string, cents int64, currency string, record func() error, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
+func bookBack(tx models.Tx, paymentRef string, cents int64, currency string, record func() error, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
 	if err := lockPayment(tx, paymentRef); err != nil {
 		return nil, err
 	}
@@ -167,13 +165,13 @@ func bookBack(tx *gorm.DB, paymentRef string, cents int64, currency string, reco
 //
 // Locks: the payment, the purchase, then its user. Idempotent: by refund and status. Errors: ErrNotOurs; ReviewError;
 // AskError.
-func (s *Service) BookRefund(tx *gorm.DB, r Refund, told Told, eventID string) ([]models.CreditTransaction, error) {
+func (s *Service) BookRefund(tx models.Tx, r Refund, told Told, eventID string) ([]models.CreditTransaction, error) {
 	return s.bookRefund(tx, r, told, eventID, s.Now().Add(rereadGrace))
 }
 
 // bookRefund is BookRefund. ask is when Stripe is to be asked for the payment's refunds, should they not be clear; the
 // zero time when they are being read already.
-func (s *Service) bookRefund(tx *gorm.DB, r Refund, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
+func (s *Service) bookRefund(tx models.Tx, r Refund, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
 	ref, err := paymentOf(tx, r.PaymentRef, r.ChargeID, told)
 	if err != nil {
 		return nil, err
@@ -183,7 +181,7 @@ func (s *Service) bookRefund(tx *gorm.DB, r Refund, told Told, eventID string, a
 }
 
 // chargesPayment is the payment that a charge is known to belong to, or "".
-func chargesPayment(tx *gorm.DB, chargeID string) (ref string, err error) {
+func chargesPayment(tx models.Tx, chargeID string) (ref string, err error) {
 	if chargeID == "" {
 		return "", nil
 	}
@@ -196,7 +194,7 @@ func chargesPayment(tx *gorm.DB, chargeID string) (ref string, err error) {
 // paymentOf is the payment that a refund or a dispute is about. Stripe may leave it out of either; the charge is always
 // there, and leads to it.
 // Errors: ErrNotOurs when there is neither; ReviewError when the charge is another payment's; AskError.
-func paymentOf(tx *gorm.DB, paymentRef, chargeID string, told Told) (string, error) {
+func paymentOf(tx models.Tx, paymentRef, chargeID string, told Told) (string, error) {
 	ref, err := chargesPayment(tx, chargeID)
 	switch {
 	case err != nil:
@@ -217,7 +215,7 @@ func paymentOf(tx *gorm.DB, paymentRef, chargeID string, told Told) (string, err
 }
 
 // settlePayment books what is known of a payment. ask is as in bookRefund.
-func settlePayment(tx *gorm.DB, paymentRef string, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
+func settlePayment(tx models.Tx, paymentRef string, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
 	p, err := lockByPayment(tx, paymentRef)
 	if errors.Is(err, ErrNotOurs) {
 		if e := whose(tx, paymentRef, told); e != nil {
@@ -243,7 +241,7 @@ func settlePayment(tx *gorm.DB, paymentRef string, told Told, eventID string, as
 // asked only once that was waited for, and only once.
 //
 // Errors: ErrForeign; AskError.
-func whose(tx *gorm.DB, paymentRef string, told Told) error {
+func whose(tx models.Tx, paymentRef string, told Told) error {
 	foreign, err := knownForeign(tx, paymentRef)
 	switch {
 	case err != nil:

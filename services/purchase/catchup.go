@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 )
 
@@ -35,7 +33,7 @@ func (s *Service) CatchUp(ctx context.Context, sessionID string) {
 // Errors: those of Book.
 func (s *Service) BookFound(ctx context.Context, fn Booking) ([]models.CreditTransaction, error) {
 	var rows []models.CreditTransaction
-	err := s.Book(ctx, func(tx *gorm.DB, told Told) (err error) {
+	err := s.Book(ctx, func(tx models.Tx, told Told) (err error) {
 		rows, err = fn(tx, told)
 		return err
 	})

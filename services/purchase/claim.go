@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -30,7 +29,7 @@ var ErrNotClaimed = errors.New("the account cannot be claimed now")
 //
 // Locks: the payments, the purchases, then both users by ascending id; the address must be locked (ledger.LockAddress).
 // Idempotent: an account that was claimed before gives nothing. Errors: ErrNotClaimed.
-func Claim(tx *gorm.DB, guestID, userID int64, email string) (Claimed, error) {
+func Claim(tx models.Tx, guestID, userID int64, email string) (Claimed, error) {
 	purchases, err := lockAllOf(tx, guestID)
 	if err != nil {
 		return Claimed{}, err
@@ -75,7 +74,7 @@ func Claim(tx *gorm.DB, guestID, userID int64, email string) (Claimed, error) {
 
 // lockAllOf locks all purchases of a user, after their payments in order.
 // Errors: ErrNotClaimed when one was paid meanwhile.
-func lockAllOf(tx *gorm.DB, userID int64) ([]models.Purchase, error) {
+func lockAllOf(tx models.Tx, userID int64) ([]models.Purchase, error) {
 	var payments []string
 	err := tx.Raw(`SELECT payment_intent_id FROM purchases WHERE user_id = ? AND payment_intent_id IS NOT NULL ORDER BY 1`, userID).Scan(&payments).Error
 	if err != nil {
@@ -100,7 +99,7 @@ func lockAllOf(tx *gorm.DB, userID int64) ([]models.Purchase, error) {
 
 // unclaimed checks, under the guest's lock, that nobody has signed in as them and that no purchase has been added.
 // Errors: ErrNotClaimed.
-func unclaimed(tx *gorm.DB, guestID int64, purchases int) error {
+func unclaimed(tx models.Tx, guestID int64, purchases int) error {
 	var found struct {
 		SignedIn  bool
 		Purchases int
@@ -117,7 +116,7 @@ func unclaimed(tx *gorm.DB, guestID int64, purchases int) error {
 }
 
 // leaveGuest takes from a claimed account what would still lead to it, and writes down where it went.
-func leaveGuest(tx *gorm.DB, guestID, userID int64, c Claimed) error {
+func leaveGuest(tx models.Tx, guestID, userID int64, c Claimed) error {
 	for _, step := range []struct {
 		statement string
 		args      []any

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -20,7 +18,7 @@ import (
 // claim gives ada's account, which nobody has signed in to, to a user.
 func (c *counter) claim(userID int64) (purchase.Claimed, error) {
 	var claimed purchase.Claimed
-	err := postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) (err error) {
 		if err := ledger.LockAddress(tx, "ada@example.com"); err != nil {
 			return err
 		}
@@ -129,7 +127,7 @@ func TestPaymentDuringClaim(t *testing.T) {
 	var all sync.WaitGroup
 	pay := func(i int) {
 		session := fmt.Sprintf("cs_link_%d", i)
-		err := postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) error {
+		err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) error {
 			_, err := c.BookCheckout(tx, purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: "pi_" + session, Currency: "eur", Subtotal: 3500,
 				Paid: 3500, PaidCurrency: "eur", Customer: "cus_1"}, purchase.Told{Sold: &purchase.Sold{Known: true, Units: 1, Credits: 1200}}, "evt_"+session)
 			return err
@@ -138,7 +136,7 @@ func TestPaymentDuringClaim(t *testing.T) {
 			t.Errorf("payment %d: %v", i, err)
 		}
 	}
-	err := postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) error {
 		if err := ledger.LockAddress(tx, "ada@example.com"); err != nil {
 			return err
 		}

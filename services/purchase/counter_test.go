@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
@@ -149,7 +148,7 @@ func (c *counter) buy(payment string) uuid.UUID {
 	c.t.Helper()
 	session := "cs_" + payment
 	id := c.order(session)
-	c.must(c.Book(context.Background(), func(tx *gorm.DB, told purchase.Told) error {
+	c.must(c.Book(context.Background(), func(tx models.Tx, told purchase.Told) error {
 		_, err := c.BookCheckout(tx, purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: payment, Currency: "eur", Subtotal: 3500,
 			Paid: 3500, PaidCurrency: "eur"}, told, "")
 		return err
@@ -167,7 +166,7 @@ func (c *counter) spend(credits int64) {
 // request writes a refund down, as an admin's form does.
 func (c *counter) request(cents, seen models.Cents, key string) (models.RefundRequest, error) {
 	var request models.RefundRequest
-	err := postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) (err error) {
 		request, _, _, err = purchase.RequestRefund(tx, purchase.RefundOrder{PurchaseID: c.id, Cents: cents, Seen: seen, Note: "asked for", Key: key}, c.clock)
 		return err
 	})

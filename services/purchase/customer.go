@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/stripe/stripe-go/v79"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -86,7 +85,7 @@ func (s *Service) makeCustomer(ctx context.Context, user buyer) (string, error) 
 // keepCustomer writes the user's customer unless another request was faster, and returns the one that stands.
 func (s *Service) keepCustomer(ctx context.Context, userID int64, customer string) (string, error) {
 	var stands string
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		err := tx.Exec(`UPDATE users SET stripe_customer_id = ?, updated_at = now() WHERE id = ? AND stripe_customer_id IS NULL AND deleted_at IS NULL`,
 			customer, userID).Error
 		if err != nil {
@@ -187,7 +186,7 @@ func (s *Service) describeCustomer(ctx context.Context, user buyer, named bool) 
 // dropCustomer takes a customer off its user that Stripe no longer knows, or that we did not make, unless another
 // request has replaced it already.
 func (s *Service) dropCustomer(ctx context.Context, userID int64, customer string, cause error) error {
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		err := tx.Exec(`UPDATE users SET stripe_customer_id = NULL, updated_at = now() WHERE id = ? AND stripe_customer_id = ?`,
 			userID, customer).Error
 		if err != nil {

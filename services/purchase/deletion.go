@@ -9,9 +9,9 @@ import (
 )
 
 // OpenDispute reports whether a bank is examining a payment of the user.
-func OpenDispute(tx *gorm.DB, userID int64) (bool, error) {
+func OpenDispute(db *gorm.DB, userID int64) (bool, error) {
 	var open bool
-	err := tx.Raw(`SELECT EXISTS (SELECT FROM purchases p JOIN stripe_disputes d ON d.payment_ref = p.payment_intent_id
+	err := db.Raw(`SELECT EXISTS (SELECT FROM purchases p JOIN stripe_disputes d ON d.payment_ref = p.payment_intent_id
 		WHERE p.user_id = ? AND d.status IN ('warning_needs_response', 'warning_under_review', 'needs_response', 'under_review'))`, userID).Scan(&open).Error
 	if err != nil {
 		return false, fmt.Errorf("disputes of user %d: %w", userID, err)
@@ -20,9 +20,9 @@ func OpenDispute(tx *gorm.DB, userID int64) (bool, error) {
 }
 
 // Awaiting returns how many payments of a user are under way: ordered, and not arrived.
-func Awaiting(tx *gorm.DB, userID int64) (int64, error) {
+func Awaiting(db *gorm.DB, userID int64) (int64, error) {
 	var n int64
-	err := tx.Raw(`SELECT count(*) FROM purchases WHERE user_id = ? AND status = 'awaiting_payment'`, userID).Scan(&n).Error
+	err := db.Raw(`SELECT count(*) FROM purchases WHERE user_id = ? AND status = 'awaiting_payment'`, userID).Scan(&n).Error
 	if err != nil {
 		return 0, fmt.Errorf("payments under way of user %d: %w", userID, err)
 	}
@@ -33,7 +33,7 @@ func Awaiting(tx *gorm.DB, userID int64) (int64, error) {
 // nobody is there to spend them. It stays so until the money is back.
 //
 // Errors: ReviewError.
-func afterDeletion(tx *gorm.DB, p *models.Purchase, booked bool) error {
+func afterDeletion(tx models.Tx, p *models.Purchase, booked bool) error {
 	if p.Status != models.PurchasePaid {
 		return nil
 	}
@@ -53,7 +53,7 @@ func afterDeletion(tx *gorm.DB, p *models.Purchase, booked bool) error {
 
 // eraseAgain marks a deleted account to be erased once more: an event has come that may name the person. What it booked
 // is of this year, and so is how long that must be kept.
-func eraseAgain(tx *gorm.DB, userID int64) error {
+func eraseAgain(tx models.Tx, userID int64) error {
 	err := tx.Exec(`UPDATE users SET erased_at = NULL, delete_after = greatest(delete_after, (
 			SELECT `+models.KeepUntil+` FROM credit_transactions WHERE user_id = users.id AND created_at >= users.deleted_at LIMIT 1))
 		WHERE id = ? AND deleted_at IS NOT NULL`, userID).Error

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -152,7 +153,11 @@ func (s *Service) Check(ctx context.Context, id string) (int, error) {
 		return 0, err
 	}
 	// First, so that it is known who asked whatever comes of it.
-	err = models.AppendAudit(s.DB.WithContext(ctx), models.Deed{Action: models.ActionPurchaseCheck, UserID: d.UserID, Detail: map[string]any{"purchase_id": d.ID}})
+	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+		return models.AppendAudit(tx, models.Deed{
+			Action: models.ActionPurchaseCheck, UserID: d.UserID, Detail: map[string]any{"purchase_id": d.ID},
+		})
+	})
 	if err != nil {
 		return 0, err
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
@@ -34,7 +33,7 @@ func TestPaymentInTheBuyersCurrency(t *testing.T) {
 	t.Parallel()
 	c := newCounter(t)
 	id := c.order("cs_francs")
-	c.must(c.Book(context.Background(), func(tx *gorm.DB, told purchase.Told) error {
+	c.must(c.Book(context.Background(), func(tx models.Tx, told purchase.Told) error {
 		_, err := c.BookCheckout(tx, purchase.Checkout{ID: "cs_francs", PaymentStatus: "paid", PaymentIntent: "pi_francs", Currency: "eur", Subtotal: 3500,
 			Paid: 3371, PaidCurrency: "chf"}, told, "")
 		return err

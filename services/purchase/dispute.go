@@ -19,7 +19,7 @@ import (
 //
 // Locks: the payment, the purchase, then its user. Idempotent: by dispute and content. Errors: ErrNotOurs; ReviewError
 // where nobody knows how much of the payment it takes; AskError.
-func (s *Service) BookDispute(tx *gorm.DB, d Dispute, told Told, eventID string) ([]models.CreditTransaction, error) {
+func (s *Service) BookDispute(tx models.Tx, d Dispute, told Told, eventID string) ([]models.CreditTransaction, error) {
 	ref, err := paymentOf(tx, d.PaymentRef, d.ChargeID, told)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (s *Service) BookDispute(tx *gorm.DB, d Dispute, told Told, eventID string)
 // events of one second, nor between an event and an answer of Stripe's, which has no second: then Stripe is asked.
 //
 // Locks: none; the payment is locked. Errors: ReviewError for a status that we do not know, and for what cannot be; AskError.
-func recordDispute(tx *gorm.DB, d Dispute, told *ToldDispute) error {
+func recordDispute(tx models.Tx, d Dispute, told *ToldDispute) error {
 	d.Amount = min(d.Amount, maxCents)
 	var known models.StripeDispute
 	err := tx.Where("dispute_id = ?", d.ID).Take(&known).Error
@@ -86,7 +86,7 @@ func recordDispute(tx *gorm.DB, d Dispute, told *ToldDispute) error {
 
 // unlessTaken reports whether a dispute that was recorded is this payment's: another one's event may have been a moment
 // faster. Errors: errContradicts.
-func unlessTaken(tx *gorm.DB, d Dispute) error {
+func unlessTaken(tx models.Tx, d Dispute) error {
 	var known string
 	if err := tx.Raw(`SELECT payment_ref FROM stripe_disputes WHERE dispute_id = ?`, d.ID).Scan(&known).Error; err != nil {
 		return fmt.Errorf("payment of dispute %s: %w", d.ID, err)
@@ -104,7 +104,7 @@ func sameDispute(known models.StripeDispute, d Dispute) bool {
 }
 
 // Shared reports whether a person has said how much a dispute takes.
-func Shared(tx *gorm.DB, disputeID string) (bool, error) {
+func Shared(tx models.Tx, disputeID string) (bool, error) {
 	var shared bool
 	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_disputes WHERE dispute_id = ? AND share IS NOT NULL)`, disputeID).Scan(&shared).Error
 	if err != nil {
@@ -115,7 +115,7 @@ func Shared(tx *gorm.DB, disputeID string) (bool, error) {
 
 // unclearDispute hands a dispute to a person that has taken money, nobody knows how much of the payment.
 // Errors: ReviewError.
-func unclearDispute(tx *gorm.DB, paymentRef, disputeID string) error {
+func unclearDispute(tx models.Tx, paymentRef, disputeID string) error {
 	var unclear bool
 	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_disputes d JOIN purchases p ON p.payment_intent_id = d.payment_ref
 		WHERE d.payment_ref = ? AND d.dispute_id = ? AND d.status IN ('needs_response', 'under_review', 'lost')
@@ -135,7 +135,7 @@ func unclearDispute(tx *gorm.DB, paymentRef, disputeID string) error {
 // Units: cents of the payment's currency. Locks: those of LockForDecision by the caller; locks the user.
 // Idempotent: changed is false where it said so already. Errors: ErrNotOurs for a dispute of another payment;
 // fault.Conflict when the dispute, or what another person said of it, has changed since.
-func ShareDispute(tx *gorm.DB, p *models.Purchase, disputeID string, share models.Cents, revision int) (rows []models.CreditTransaction, changed bool, err error) {
+func ShareDispute(tx models.Tx, p *models.Purchase, disputeID string, share models.Cents, revision int) (rows []models.CreditTransaction, changed bool, err error) {
 	var known models.StripeDispute
 	err = tx.Where("dispute_id = ? AND payment_ref = ?", disputeID, p.PaymentIntentID).Take(&known).Error
 	switch {
@@ -161,7 +161,7 @@ func ShareDispute(tx *gorm.DB, p *models.Purchase, disputeID string, share model
 // CloseShare says that a dispute of which a person should say the share is dealt with without: a form that was rendered
 // before is refused.
 // Locks: the dispute. Errors: fault.Conflict when somebody has said it.
-func CloseShare(tx *gorm.DB, disputeID string) error {
+func CloseShare(tx models.Tx, disputeID string) error {
 	closed := tx.Exec(`UPDATE stripe_disputes SET revision = revision + 1 WHERE dispute_id = ? AND share IS NULL`, disputeID)
 	if closed.Error != nil {
 		return fmt.Errorf("close dispute %s: %w", disputeID, closed.Error)

@@ -6,9 +6,9 @@ import (
 	"fmt"
 
 	"github.com/stripe/stripe-go/v79"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
@@ -43,21 +43,21 @@ func (s *Service) CheckoutBooking(session *stripe.CheckoutSession) Booking {
 
 // RefundBooking books a refund that the API answered.
 func (s *Service) RefundBooking(r *stripe.Refund) Booking {
-	return func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+	return func(tx models.Tx, told Told) ([]models.CreditTransaction, error) {
 		return s.BookRefund(tx, refundOf(r), told, "")
 	}
 }
 
 // DisputeBooking books a dispute that the API answered.
 func (s *Service) DisputeBooking(d *stripe.Dispute) Booking {
-	return func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+	return func(tx models.Tx, told Told) ([]models.CreditTransaction, error) {
 		return s.BookDispute(tx, disputeOf(d), told, "")
 	}
 }
 
 // bookFetched books what a session says that the API answered.
 func (s *Service) bookFetched(c Checkout) Booking {
-	return func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+	return func(tx models.Tx, told Told) ([]models.CreditTransaction, error) {
 		if c.Expired {
 			_, err := RecordExpiry(tx, c)
 			return nil, err
@@ -113,7 +113,7 @@ func (s *Service) fetchCharge(ctx context.Context, chargeID string) error {
 	if ch.PaymentIntent != nil {
 		c.PaymentRef = ch.PaymentIntent.ID
 	}
-	err = recordCharge(s.DB.WithContext(ctx), c)
+	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) error { return recordCharge(tx, c) })
 	if errors.As(err, new(ReviewError)) {
 		return nil
 	}

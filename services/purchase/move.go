@@ -56,7 +56,7 @@ func Movable(p models.Purchase, from, to models.User) (models.Credits, error) {
 // Locks: the payment, the purchase, then the admin and both users by ascending id.
 // Idempotent: a purchase that has come from From to To already stays as it is.
 // Errors: as Movable; fault.NotFound; fault.Conflict with fault.MovedSince when it belongs to a third user by now.
-func Move(tx *gorm.DB, o MoveOrder) (Moved, error) {
+func Move(tx models.Tx, o MoveOrder) (Moved, error) {
 	p, err := lockPaid(tx, o.PurchaseID)
 	if err != nil {
 		return Moved{}, err
@@ -85,7 +85,7 @@ func Move(tx *gorm.DB, o MoveOrder) (Moved, error) {
 }
 
 // hand writes whose purchases are from now on. The key of the form that began one was the former user's.
-func hand(tx *gorm.DB, to int64, purchases ...uuid.UUID) error {
+func hand(tx models.Tx, to int64, purchases ...uuid.UUID) error {
 	err := tx.Exec(`UPDATE purchases SET user_id = ?, idempotency_key = 'moved:' || id, updated_at = now() WHERE id IN ?`, to, purchases).Error
 	if err == nil {
 		err = tx.Exec(`UPDATE withdrawals SET user_id = ? WHERE purchase_id IN ?`, to, purchases).Error
@@ -98,7 +98,7 @@ func hand(tx *gorm.DB, to int64, purchases ...uuid.UUID) error {
 
 // lockPaid locks a purchase after its payment. One that is paid in this very moment is refused as unpaid.
 // Errors: fault.NotFound; fault.Conflict with fault.MoveUnpaid.
-func lockPaid(tx *gorm.DB, id uuid.UUID) (models.Purchase, error) {
+func lockPaid(tx models.Tx, id uuid.UUID) (models.Purchase, error) {
 	var ref string
 	if err := tx.Raw(`SELECT coalesce(payment_intent_id, '') FROM purchases WHERE id = ?`, id).Scan(&ref).Error; err != nil {
 		return models.Purchase{}, fmt.Errorf("payment of purchase %s: %w", id, err)
@@ -120,7 +120,7 @@ func lockPaid(tx *gorm.DB, id uuid.UUID) (models.Purchase, error) {
 }
 
 // lockUsers locks users by ascending id and returns those that there are.
-func lockUsers(tx *gorm.DB, ids ...int64) (map[int64]models.User, error) {
+func lockUsers(tx models.Tx, ids ...int64) (map[int64]models.User, error) {
 	slices.Sort(ids)
 	var rows []models.User
 	if err := tx.Raw(`SELECT * FROM users WHERE id IN ? ORDER BY id FOR UPDATE`, slices.Compact(ids)).Find(&rows).Error; err != nil {

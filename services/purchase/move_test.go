@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -20,7 +18,7 @@ import (
 // move gives the counter's purchase from one user to another.
 func (c *counter) move(from, to int64) (purchase.Moved, error) {
 	var moved purchase.Moved
-	err := postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) (err error) {
 		moved, err = purchase.Move(tx, purchase.MoveOrder{PurchaseID: c.id, From: from, To: to, ActorID: c.user.ID, Note: "typed wrong"})
 		return err
 	})
@@ -30,7 +28,7 @@ func (c *counter) move(from, to int64) (purchase.Moved, error) {
 // refunded books that so much of a payment has been given back in all.
 func (c *counter) refunded(payment string, cents int64) {
 	c.t.Helper()
-	c.must(c.Book(context.Background(), func(tx *gorm.DB, told purchase.Told) error {
+	c.must(c.Book(context.Background(), func(tx models.Tx, told purchase.Told) error {
 		_, err := c.BookCharge(tx, purchase.Charge{ID: "ch_" + payment, PaymentRef: payment, Currency: "eur", Amount: 3500, AmountRefunded: cents}, told, "")
 		return err
 	}))
@@ -39,7 +37,7 @@ func (c *counter) refunded(payment string, cents int64) {
 // disputed books how a dispute of all of the payment stands.
 func (c *counter) disputed(status string) {
 	c.t.Helper()
-	c.must(c.Book(context.Background(), func(tx *gorm.DB, told purchase.Told) error {
+	c.must(c.Book(context.Background(), func(tx models.Tx, told purchase.Told) error {
 		_, err := c.BookDispute(tx, purchase.Dispute{ID: "dp_1", PaymentRef: "pi_1", ChargeID: "ch_pi_1", Currency: "eur", Status: status, Amount: 3500,
 			ToldAt: map[string]int64{"needs_response": 1, "won": 2}[status]}, told, "")
 		return err
@@ -158,7 +156,7 @@ func TestMoveRefuses(t *testing.T) {
 	wants("one that is not paid", c.user.ID, bob, fault.MoveUnpaid)
 	c.id = paid
 	c.wantBalances(map[int64]models.Credits{c.user.ID: 1200, bob: 0})
-	c.must(postgres.Transaction(context.Background(), c.DB, func(tx *gorm.DB) error {
+	c.must(postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) error {
 		if _, err := ledger.Lock(tx, c.user.ID); err != nil {
 			return err
 		}

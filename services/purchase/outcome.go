@@ -3,15 +3,13 @@ package purchase
 import (
 	"fmt"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 )
 
 // RecordFailure writes that a session's delayed payment did not arrive. Nothing was booked for it, so nothing is taken.
 //
 // Locks: the payment, then the purchase. Errors: ErrNotOurs; ReviewError when the session has paid: both cannot be true.
-func RecordFailure(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
+func RecordFailure(tx models.Tx, c Checkout) (*models.Purchase, error) {
 	p, err := lockBySession(tx, c)
 	if err != nil {
 		return nil, err
@@ -29,7 +27,7 @@ func RecordFailure(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 // RecordExpiry writes that nobody paid while the session was open. A purchase that has come further stays where it is.
 //
 // Locks: the payment, then the purchase. Errors: ErrNotOurs.
-func RecordExpiry(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
+func RecordExpiry(tx models.Tx, c Checkout) (*models.Purchase, error) {
 	p, err := lockBySession(tx, c)
 	if err != nil || p.Status != models.PurchasePending {
 		return p, err
@@ -40,7 +38,7 @@ func RecordExpiry(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 
 // ForgetCustomer writes that a customer was deleted at Stripe. The balance stays; the next purchase makes a new customer.
 // Errors: ErrNotOurs.
-func ForgetCustomer(tx *gorm.DB, customerID string) error {
+func ForgetCustomer(tx models.Tx, customerID string) error {
 	known := tx.Exec(`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()), email = '', name = '' WHERE customer_id = ?`, customerID)
 	if known.Error != nil {
 		return fmt.Errorf("forget customer %s: %w", customerID, known.Error)

@@ -28,7 +28,7 @@ var (
 // has an amount and an amount has a payment, and no payment pays two sessions.
 //
 // Locks: the payment. Errors: of the database.
-func (c Checkout) checked(tx *gorm.DB) (Checkout, error) {
+func (c Checkout) checked(tx models.Tx) (Checkout, error) {
 	if c = c.checkedAlone(); c.PaymentIntent == "" || !c.paid() {
 		return c, nil
 	}
@@ -90,7 +90,7 @@ func (c Checkout) samePayment(p *models.Purchase) bool {
 // fits reports whether money that went back can be of its payment, as far as that is known.
 //
 // Errors: errCurrency; errOverpaid.
-func fits(tx *gorm.DB, paymentRef string, back int64, currency string) error {
+func fits(tx models.Tx, paymentRef string, back int64, currency string) error {
 	var p models.Purchase
 	err := tx.Raw(`SELECT * FROM purchases WHERE payment_intent_id = ?`, paymentRef).Take(&p).Error
 	switch {

@@ -142,7 +142,7 @@ func (o Order) check() error {
 // record writes the purchase before Stripe hears of it, so that no payment can be without its row.
 func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) {
 	var p models.Purchase
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		found, err := byKey(tx, o)
 		if err != nil || found.Quantity != 0 {
 			p = found
@@ -170,7 +170,7 @@ func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) 
 }
 
 // byKey returns the purchase that this key began, or one with quantity 0.
-func byKey(tx *gorm.DB, o Order) (models.Purchase, error) {
+func byKey(tx models.Tx, o Order) (models.Purchase, error) {
 	var p models.Purchase
 	err := tx.Where("user_id = ? AND idempotency_key = ?", o.UserID, o.Key).Take(&p).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {

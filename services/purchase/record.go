@@ -84,7 +84,7 @@ const paymentLock = `pg_advisory_xact_lock(hashtextextended('payment:' || ?, 0))
 // lockPayment makes all that is reported of one payment wait for each other. Without it a refund and its purchase,
 // reported at the same moment, would each not see the other.
 // Locks: the payment, until the transaction ends; taken before the purchase.
-func lockPayment(tx *gorm.DB, paymentRef string) error {
+func lockPayment(tx models.Tx, paymentRef string) error {
 	if paymentRef == "" {
 		return nil
 	}
@@ -98,7 +98,7 @@ func lockPayment(tx *gorm.DB, paymentRef string) error {
 // it is paid is written there, with the credits. A purchase that is paid stays paid, whatever comes later.
 //
 // Locks: the payment, then the purchase. Errors: ErrNotOurs; ReviewError.
-func recordCheckout(tx *gorm.DB, c Checkout, now time.Time) (*models.Purchase, error) {
+func recordCheckout(tx models.Tx, c Checkout, now time.Time) (*models.Purchase, error) {
 	p, err := lockBySession(tx, c)
 	if err != nil {
 		return nil, err
@@ -171,7 +171,7 @@ func follow(p *models.Purchase, c Checkout) {
 // known of it. client_reference_id says nothing: whoever opens a payment link writes that into the address.
 //
 // Locks: the payment, then the purchase. Neither when there is none. Errors: ErrNotOurs; ReviewError.
-func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
+func lockBySession(tx models.Tx, c Checkout) (*models.Purchase, error) {
 	var p models.Purchase
 	id, _ := uuid.Parse(c.PurchaseID) // the zero id, which no purchase has, when it is not one of ours
 	// Only the row itself is read here, in its newest state. What else is decided on must be read by a later statement:
@@ -205,7 +205,7 @@ func lockBySession(tx *gorm.DB, c Checkout) (*models.Purchase, error) {
 }
 
 // save writes what Stripe has said of a locked purchase, and what the ledger got of it.
-func save(tx *gorm.DB, p *models.Purchase) error {
+func save(tx models.Tx, p *models.Purchase) error {
 	err := tx.Exec(`UPDATE purchases SET status = ?, checkout_session_id = NULLIF(?, ''), payment_intent_id = NULLIF(?, ''),
 		paid_cents = ?, paid_currency = ?, paid_at = ?, credits = ?, credits_granted = ?, credits_refunded = ?, credits_disputed = ?,
 		cause = ?, recovered_from = NULLIF(?, ''), updated_at = now() WHERE id = ?`,
@@ -219,7 +219,7 @@ func save(tx *gorm.DB, p *models.Purchase) error {
 
 // recordCharge keeps how much of a charge has been refunded. The figure only grows: an older event says nothing new.
 // Errors: ReviewError for what cannot be.
-func recordCharge(tx *gorm.DB, c Charge) error {
+func recordCharge(tx models.Tx, c Charge) error {
 	if c.Amount <= 0 || c.AmountRefunded < 0 {
 		return errImpossible
 	}
@@ -245,7 +245,7 @@ func recordCharge(tx *gorm.DB, c Charge) error {
 // pending or requires_action, then succeeded, then failed or canceled.
 //
 // Errors: ReviewError for a status that we do not know, and for what cannot be.
-func recordRefund(tx *gorm.DB, r Refund) error {
+func recordRefund(tx models.Tx, r Refund) error {
 	if r.Status == "" { // some payment methods' refunds begin without one
 		r.Status = "pending"
 	}
@@ -279,7 +279,7 @@ func recordRefund(tx *gorm.DB, r Refund) error {
 
 // lockByPayment returns the purchase that a payment paid, locked.
 // Locks: the payment, then the purchase. Errors: ErrNotOurs while it is not known (yet).
-func lockByPayment(tx *gorm.DB, paymentRef string) (*models.Purchase, error) {
+func lockByPayment(tx models.Tx, paymentRef string) (*models.Purchase, error) {
 	if err := lockPayment(tx, paymentRef); err != nil {
 		return nil, err
 	}

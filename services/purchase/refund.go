@@ -45,7 +45,7 @@ type RefundOrder struct {
 // Locks: the purchase, then the admin and the user, the lower id first. Idempotent: by purchase and key; replayed says that the key was used before.
 // Errors: fault.NotFound; fault.Invalid for an amount that is not left; fault.Conflict when something was refunded since
 // the form was rendered, when somebody decided otherwise, when the key was used for something else, or when nothing was paid.
-func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.RefundRequest, p models.Purchase, replayed bool, err error) {
+func RequestRefund(tx models.Tx, o RefundOrder, now time.Time) (request models.RefundRequest, p models.Purchase, replayed bool, err error) {
 	if err := ledger.CheckKey(o.Key); err != nil {
 		return request, p, false, err
 	}
@@ -65,7 +65,7 @@ func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.Re
 	case !errors.Is(err, gorm.ErrRecordNotFound):
 		return request, p, false, fmt.Errorf("look up refund request: %w", err)
 	}
-	back, err := goneBack(tx, p)
+	back, err := goneBack(tx.DB, p)
 	if err != nil {
 		return request, p, false, err
 	}
@@ -96,7 +96,7 @@ func RequestRefund(tx *gorm.DB, o RefundOrder, now time.Time) (request models.Re
 
 // keepUsers keeps the rows that the request, and the audit log's line about it, point at. Writing those would lock the
 // admin first and the user later, which is the wrong order for every other admin with a higher id than the user's.
-func keepUsers(tx *gorm.DB, ids ...int64) error {
+func keepUsers(tx models.Tx, ids ...int64) error {
 	if err := tx.Exec(`SELECT 1 FROM users WHERE id IN ? ORDER BY id FOR KEY SHARE`, ids).Error; err != nil {
 		return fmt.Errorf("keep users %v: %w", ids, err)
 	}
@@ -105,13 +105,13 @@ func keepUsers(tx *gorm.DB, ids ...int64) error {
 
 // goneBack is what of a payment went back or is on its way, requests that Stripe has not answered included. Its
 // refunds are all in RefundsGood.
-func goneBack(tx *gorm.DB, p models.Purchase) (money, error) {
-	facts, err := moneyBack(tx, p)
+func goneBack(db *gorm.DB, p models.Purchase) (money, error) {
+	facts, err := moneyBack(db, p)
 	if err != nil {
 		return facts, err
 	}
 	var pending models.Cents
-	err = tx.Raw(`SELECT coalesce(sum(amount_cents), 0) FROM refund_requests r WHERE purchase_id = ? AND status = 'pending'`, p.ID).Scan(&pending).Error
+	err = db.Raw(`SELECT coalesce(sum(amount_cents), 0) FROM refund_requests r WHERE purchase_id = ? AND status = 'pending'`, p.ID).Scan(&pending).Error
 	if err != nil {
 		return facts, fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
 	}
@@ -151,8 +151,8 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 func (s *Service) bookMade(ctx context.Context, request models.RefundRequest, refund Refund) (models.RefundRequest, error) {
 	request.Status, request.RefundID, request.LastError = models.RefundSent, refund.ID, ""
 	var rows []models.CreditTransaction
-	err := s.Book(ctx, func(tx *gorm.DB, told Told) (err error) {
-		if err := keepRequest(tx, request); err != nil {
+	err := s.Book(ctx, func(tx models.Tx, told Told) (err error) {
+		if err := keepRequest(tx.DB, request); err != nil {
 			return err
 		}
 		rows, err = s.BookRefund(tx, refund, told, "")
@@ -251,8 +251,8 @@ func refusedRefund(err error) bool {
 		e.HTTPStatusCode != http.StatusTooManyRequests && e.HTTPStatusCode != http.StatusUnauthorized && e.HTTPStatusCode != http.StatusForbidden
 }
 
-func keepRequest(tx *gorm.DB, r models.RefundRequest) error {
-	err := tx.Exec(`UPDATE refund_requests SET status = ?, refund_id = NULLIF(?, ''), last_error = ?, key_number = greatest(key_number, ?), updated_at = now()
+func keepRequest(db *gorm.DB, r models.RefundRequest) error {
+	err := db.Exec(`UPDATE refund_requests SET status = ?, refund_id = NULLIF(?, ''), last_error = ?, key_number = greatest(key_number, ?), updated_at = now()
 		WHERE id = ? AND status = 'pending'`, r.Status, r.RefundID, r.LastError, r.KeyNumber, r.ID).Error
 	if err != nil {
 		return fmt.Errorf("keep refund request %s: %w", r.ID, err)

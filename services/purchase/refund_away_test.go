@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -125,7 +123,7 @@ func TestRefundThatIsOnItsWay(t *testing.T) {
 	if d := c.detail(); len(d.Waits) != 1 || d.Waits[0] != purchase.WaitRefund || d.Left() != 0 {
 		t.Errorf("waits for %v, left %d; want the refund, 0", d.Waits, d.Left())
 	}
-	c.must(c.Book(context.Background(), func(tx *gorm.DB, told purchase.Told) error {
+	c.must(c.Book(context.Background(), func(tx models.Tx, told purchase.Told) error {
 		_, err := c.BookRefund(tx, purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur", Status: "failed", Amount: 3500}, told, "")
 		return err
 	}))

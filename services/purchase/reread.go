@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/stripe/stripe-go/v79"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/stripeapi"
@@ -23,8 +22,8 @@ const (
 // askForRefunds marks a payment's charge when its sum of refunds does not tell which of them stand. Nobody documents whether a
 // refund that fails leaves the sum, so once one has failed, or the sum tells of refunds that we have not seen, the
 // list of refunds decides. Until it is read the ledger follows what is known: never more is taken than went back.
-func askForRefunds(tx *gorm.DB, paymentRef string, at time.Time) error {
-	m, err := moneyBack(tx, models.Purchase{PaymentIntentID: paymentRef})
+func askForRefunds(tx models.Tx, paymentRef string, at time.Time) error {
+	m, err := moneyBack(tx.DB, models.Purchase{PaymentIntentID: paymentRef})
 	if err != nil || (m.RefundsBad == 0 && (m.RefundsGood == 0 || m.ChargeCumulated-m.RefundsBad <= m.RefundsGood)) {
 		return err
 	}
@@ -80,7 +79,7 @@ func (s *Service) readRefunds(ctx context.Context, paymentRef string) (int, erro
 		if r.PaymentRef != paymentRef { // a server that ignores the filter must not make us book another payment's refund
 			continue
 		}
-		rows, err := s.BookFound(ctx, func(tx *gorm.DB, told Told) ([]models.CreditTransaction, error) {
+		rows, err := s.BookFound(ctx, func(tx models.Tx, told Told) ([]models.CreditTransaction, error) {
 			return s.bookRefund(tx, r, told, "", time.Time{})
 		})
 		if err != nil && !errors.Is(err, ErrNotOurs) && !errors.As(err, new(ReviewError)) { // its event hands it to a person

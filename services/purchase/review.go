@@ -17,7 +17,7 @@ import (
 //
 // Locks: the payment, the session, then the user. Errors: the contradiction, unless all of the money has gone back
 // already; AskError.
-func (s *Service) keepForReview(tx *gorm.DB, c Checkout, p *models.Purchase, told Told, contradiction ReviewError) error {
+func (s *Service) keepForReview(tx models.Tx, c Checkout, p *models.Purchase, told Told, contradiction ReviewError) error {
 	if !c.paid() {
 		return contradiction
 	}
@@ -38,7 +38,7 @@ func (s *Service) keepForReview(tx *gorm.DB, c Checkout, p *models.Purchase, tol
 }
 
 // reviewPurchase makes a purchase of a paid session that none of ours can be settled with. Nothing is granted for it.
-func (s *Service) reviewPurchase(tx *gorm.DB, c Checkout, told Told, cause models.Cause) (*models.Purchase, error) {
+func (s *Service) reviewPurchase(tx models.Tx, c Checkout, told Told, cause models.Cause) (*models.Purchase, error) {
 	if told.Sold == nil {
 		return nil, &AskError{SessionID: c.ID}
 	}
@@ -66,7 +66,7 @@ func (s *Service) reviewPurchase(tx *gorm.DB, c Checkout, told Told, cause model
 
 // reviewOwner is the user whom a session's credits may be for; where it names nobody, an account of nobody, until a
 // person says whose it is.
-func (c Checkout) reviewOwner(tx *gorm.DB) (int64, error) {
+func (c Checkout) reviewOwner(tx models.Tx) (int64, error) {
 	user, err := c.owner(tx)
 	if errors.As(err, new(ReviewError)) {
 		err = tx.Raw(`INSERT INTO users DEFAULT VALUES RETURNING id`).Scan(&user.ID).Error
@@ -79,7 +79,7 @@ func (c Checkout) reviewOwner(tx *gorm.DB) (int64, error) {
 
 // LockForDecision locks a purchase about which a person decides.
 // Locks: the payment, then the purchase. Errors: fault.NotFound.
-func LockForDecision(tx *gorm.DB, id uuid.UUID) (*models.Purchase, error) {
+func LockForDecision(tx models.Tx, id uuid.UUID) (*models.Purchase, error) {
 	read := func(suffix string) (*models.Purchase, error) {
 		var p models.Purchase
 		err := tx.Raw(`SELECT * FROM purchases WHERE id = ?`+suffix, id).Take(&p).Error
@@ -112,7 +112,7 @@ var errDecided = fault.Because(fault.Conflict, fault.DecidedOtherwise)
 // Units: credits. Locks: those of LockForDecision by the caller; locks the user. Idempotent: a purchase that is booked
 // stays as it is, and no lines are returned. Errors: fault.Invalid for credits out of range; fault.Conflict when somebody
 // decided otherwise, or nothing was paid.
-func (s *Service) BookOrdered(tx *gorm.DB, p *models.Purchase, credits models.Credits) ([]models.CreditTransaction, error) {
+func (s *Service) BookOrdered(tx models.Tx, p *models.Purchase, credits models.Credits) ([]models.CreditTransaction, error) {
 	switch {
 	case p.Status == models.PurchasePaid:
 		return nil, nil
@@ -146,7 +146,7 @@ func (s *Service) BookOrdered(tx *gorm.DB, p *models.Purchase, credits models.Cr
 //
 // Locks: those of LockForDecision by the caller. Idempotent: changed is false where it was closed so already.
 // Errors: fault.Conflict when somebody decided otherwise.
-func SetForeign(tx *gorm.DB, p *models.Purchase) (changed bool, err error) {
+func SetForeign(tx models.Tx, p *models.Purchase) (changed bool, err error) {
 	switch p.Status {
 	case models.PurchaseForeign:
 		return false, nil
@@ -163,7 +163,7 @@ func SetForeign(tx *gorm.DB, p *models.Purchase) (changed bool, err error) {
 // notGoingBack reports whether an admin has decided to give money of a purchase back that waits for a person. Stripe has
 // not answered yet, and booking the purchase meanwhile would let the buyer spend what is about to be taken.
 // Errors: fault.Conflict.
-func notGoingBack(tx *gorm.DB, p *models.Purchase) error {
+func notGoingBack(tx models.Tx, p *models.Purchase) error {
 	var sent bool
 	err := tx.Raw(`SELECT EXISTS (SELECT FROM refund_requests WHERE purchase_id = ? AND status = 'pending')`, p.ID).Scan(&sent).Error
 	if err != nil {

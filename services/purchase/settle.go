@@ -55,11 +55,11 @@ func (m money) refunded() int64 { return max(m.RefundsGood, m.ChargeCumulated-m.
 // Locks: the purchase must be locked by the caller's transaction; locks the user.
 // Idempotent: it books the difference between what is due and what the purchase row says was booked.
 // Errors: none that a user can understand.
-func Settle(tx *gorm.DB, p *models.Purchase, eventID string) ([]models.CreditTransaction, error) {
+func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTransaction, error) {
 	if p.Status != models.PurchasePaid && p.Status != models.PurchaseReview && p.Status != models.PurchaseReturned {
 		return nil, nil
 	}
-	facts, err := moneyBack(tx, *p)
+	facts, err := moneyBack(tx.DB, *p)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func Settle(tx *gorm.DB, p *models.Purchase, eventID string) ([]models.CreditTra
 
 // settleUnbooked closes a purchase that waits for a person once all of its money went back: there is nothing to decide
 // any more. Should the money come back, as by a refund that fails, the purchase waits again.
-func settleUnbooked(tx *gorm.DB, p *models.Purchase, facts money) error {
+func settleUnbooked(tx models.Tx, p *models.Purchase, facts money) error {
 	status := models.PurchaseReview
 	if p.PaidCents > 0 && facts.back(p.PaidCents) >= int64(p.PaidCents) {
 		status = models.PurchaseReturned
@@ -120,14 +120,14 @@ func settlement(p models.Purchase, facts money) (due models.Purchase, moves []le
 }
 
 // moneyBack adds up the stored refunds and disputes of a purchase's payment.
-func moneyBack(tx *gorm.DB, p models.Purchase) (money, error) {
+func moneyBack(db *gorm.DB, p models.Purchase) (money, error) {
 	var m money
 	if p.PaymentIntentID == "" { // nothing was paid, so nothing can go back
 		return m, nil
 	}
 	takes := fmt.Sprintf(models.DisputeTakes, "@currency")
 	const counted = `currency IN ('', coalesce(nullif(@currency, ''), currency))` // of another currency nobody knows what it comes to
-	err := tx.Raw(`SELECT
+	err := db.Raw(`SELECT
 		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status NOT IN ('failed', 'canceled') AND `+counted+`) AS refunds_good,
 		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status IN ('failed', 'canceled') AND `+counted+`) AS refunds_bad,
 		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = @payment AND `+counted+`) AS charge_cumulated,

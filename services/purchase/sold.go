@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stripe/stripe-go/v79"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/catalog"
@@ -27,7 +26,7 @@ type Sold struct {
 // than our packages give for the money.
 //
 // Units: credits. Errors: ErrForeign; ReviewError, beside the credits that a person may book, or 0.
-func (sold Sold) worth(tx *gorm.DB, c Checkout) (models.Credits, error) {
+func (sold Sold) worth(tx models.Tx, c Checkout) (models.Credits, error) {
 	said, says := catalog.ParseCredits(c.Credits)
 	named := uuid.Validate(c.PurchaseID) == nil // a purchase, which is not there
 	switch {

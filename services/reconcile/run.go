@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -88,7 +89,10 @@ func (s *Service) Run(ctx context.Context) {
 
 // Begin asks the servers to reconcile now, and returns without waiting for it.
 func (s *Service) Begin(ctx context.Context) error {
-	if err := models.AppendAudit(s.DB.WithContext(ctx), models.Deed{Action: models.ActionReconcileStart}); err != nil {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+		return models.AppendAudit(tx, models.Deed{Action: models.ActionReconcileStart})
+	})
+	if err != nil {
 		return err
 	}
 	if err := s.beginRun(ctx, 0); err != nil && !errors.Is(err, errNotDue) { // not due: one has ended at this very moment

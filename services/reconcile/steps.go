@@ -100,13 +100,13 @@ func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, lis
 // block the others.
 // Errors: of the database or of an unreachable Stripe; the run resumes with this page later.
 func (s *Service) compare(ctx context.Context, r *models.Reconciliation, objectID string, book purchase.Booking) error {
-	_, err := s.Purchase.BookFound(ctx, func(tx *gorm.DB, told purchase.Told) ([]models.CreditTransaction, error) {
+	_, err := s.Purchase.BookFound(ctx, func(tx models.Tx, told purchase.Told) ([]models.CreditTransaction, error) {
 		rows, err := book(tx, told)
 		if err != nil {
 			return nil, err
 		}
 		for _, row := range rows { // in the transaction of the entries: nothing is mended without being reported
-			if err := insertFinding(tx, findingOf(r, objectID, row)); err != nil {
+			if err := insertFinding(tx.DB, findingOf(r, objectID, row)); err != nil {
 				return nil, err
 			}
 		}
@@ -175,12 +175,12 @@ func (s *Service) balances(ctx context.Context, r *models.Reconciliation) (page,
 // Locks: the user.
 func (s *Service) mendBalance(ctx context.Context, r *models.Reconciliation, userID int64) error {
 	var was, is models.Credits
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		var err error
 		if was, is, err = ledger.Mend(tx, userID); err != nil || is == was {
 			return err
 		}
-		return insertFinding(tx, models.Finding{ReconciliationID: r.ID, Kind: models.FindingBalance, ObjectID: fmt.Sprintf("user:%d", userID), UserID: &userID, Credits: is - was})
+		return insertFinding(tx.DB, models.Finding{ReconciliationID: r.ID, Kind: models.FindingBalance, ObjectID: fmt.Sprintf("user:%d", userID), UserID: &userID, Credits: is - was})
 	})
 	if err != nil || is == was { // the second: an entry was booked between the two readings
 		return err
@@ -215,8 +215,8 @@ func (s *Service) reviewed(ctx context.Context, objectID string, note models.Cau
 }
 
 // insertFinding stores a finding. A review is stored once, however often it is found.
-func insertFinding(tx *gorm.DB, f models.Finding) error {
-	err := tx.Exec(`INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
+func insertFinding(db *gorm.DB, f models.Finding) error {
+	err := db.Exec(`INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
 		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (object_id, note) WHERE kind = 'review' DO NOTHING`,
 		f.ReconciliationID, f.Kind, f.ObjectID, f.PurchaseID, f.UserID, f.Credits, f.Note).Error
 	if err != nil {

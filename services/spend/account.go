@@ -7,8 +7,7 @@ import (
 	"fmt"
 	"math"
 
-	"gorm.io/gorm"
-
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
@@ -32,7 +31,7 @@ func (s *Service) Account(ctx context.Context, userID int64, email string, creat
 	}
 	id, err := ledger.Holder(s.DB.WithContext(ctx), email)
 	if err == nil && id == 0 && create {
-		err = postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) (err error) {
+		err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
 			id, err = ledger.Account(tx, email)
 			return err
 		})

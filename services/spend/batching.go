@@ -11,6 +11,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/batch"
 	"github.com/resume-matcher/credits/services/fault"
@@ -63,7 +64,7 @@ func (b *batcher) do(ctx context.Context, db *gorm.DB, userID int64, key string,
 // queues run the jobs of one number in one transaction at a time.
 type queues struct {
 	batch.Group[*job]
-	apply func(*gorm.DB, ...ledger.Op) error
+	apply func(models.Tx, ...ledger.Op) error
 	slots chan struct{} // as many as may run a transaction at once; nil for no limit
 }
 
@@ -146,7 +147,7 @@ func (q *queues) commit(ctx context.Context, db *gorm.DB, jobs []*job) error {
 	for i, j := range jobs {
 		ops[i] = j.op
 	}
-	if err := postgres.Transaction(ctx, db, func(tx *gorm.DB) error { return q.apply(tx, ops...) }); err != nil {
+	if err := postgres.Transaction(ctx, db, func(tx models.Tx) error { return q.apply(tx, ops...) }); err != nil {
 		return err
 	}
 	for _, j := range jobs {

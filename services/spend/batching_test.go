@@ -7,8 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -25,7 +23,7 @@ func TestPanicInABatch(t *testing.T) {
 	}
 	first, mistake, begun, proceed := ledger.Op(grant()), ledger.Op(grant()), make(chan struct{}), make(chan struct{})
 	var q queues
-	q.apply = func(tx *gorm.DB, ops ...ledger.Op) error {
+	q.apply = func(tx models.Tx, ops ...ledger.Op) error {
 		err := ledger.Apply(tx, ops...)
 		if slices.Contains(ops, first) {
 			close(begun)

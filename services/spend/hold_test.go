@@ -192,7 +192,7 @@ func TestRequestsOfOneUserShareATransaction(t *testing.T) {
 	ctx := context.Background()
 	var requests sync.WaitGroup
 	var done, refused atomic.Int64
-	err := postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, db, func(tx models.Tx) error {
 		if _, err := ledger.Lock(tx, user); err != nil { // another replica is at it
 			return err
 		}
@@ -239,7 +239,7 @@ func TestRepeatWhileTheFirstIsRunning(t *testing.T) {
 	s, db, user := setUp(t, 100)
 	ctx := context.Background()
 	first := make(chan error, 1)
-	err := postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, db, func(tx models.Tx) error {
 		if _, err := ledger.Lock(tx, user); err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 	"pgregory.net/rapid"
 
 	"github.com/resume-matcher/credits/models"
@@ -207,7 +206,7 @@ func (m *machine) ask(c call) (string, bool, error) {
 		if c.kind == "refund" {
 			e.Delta, e.Reason = -c.credits, models.ReasonRefund
 		}
-		err = postgres.Transaction(ctx, m.spend.DB, func(tx *gorm.DB) (err error) {
+		err = postgres.Transaction(ctx, m.spend.DB, func(tx models.Tx) (err error) {
 			posted, err = ledger.Post(tx, e)
 			return err
 		})

@@ -5,8 +5,6 @@ import (
 	"sync"
 	"testing"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -37,7 +35,7 @@ func TestRepeatByAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := dbtest.User(t, db, "ada@example.com").ID
-	err = postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, db, func(tx models.Tx) error {
 		_, err := ledger.Post(tx, ledger.Entry{UserID: second, Delta: 100, Reason: models.ReasonManual})
 		return err
 	})
@@ -111,7 +109,7 @@ func TestExpiryBesideALockedUser(t *testing.T) {
 	s, db, first := setUp(t, 100)
 	ctx := context.Background()
 	second := dbtest.User(t, db, "bob@example.com").ID
-	err := postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, db, func(tx models.Tx) error {
 		_, err := ledger.Post(tx, ledger.Entry{UserID: second, Delta: 100, Reason: models.ReasonManual})
 		return err
 	})
@@ -127,7 +125,7 @@ func TestExpiryBesideALockedUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	var sweeping sync.WaitGroup
-	err = postgres.Transaction(ctx, db, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, db, func(tx models.Tx) error {
 		if _, err := ledger.Lock(tx, first); err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func setUp(t *testing.T, credits models.Credits) (*spend.Service, *gorm.DB, int6
 	t.Helper()
 	db := dbtest.New(t)
 	user := dbtest.User(t, db, "ada@example.com")
-	err := postgres.Transaction(context.Background(), db, func(tx *gorm.DB) error {
+	err := postgres.Transaction(context.Background(), db, func(tx models.Tx) error {
 		_, err := ledger.Post(tx, ledger.Entry{UserID: user.ID, Delta: credits, Reason: models.ReasonManual})
 		return err
 	})

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"gorm.io/gorm"
-
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -67,7 +66,7 @@ func (s *Service) ExpireDue(ctx context.Context) (int64, error) {
 
 func (s *Service) expire(ctx context.Context, userID int64) (ledger.Expired, error) {
 	var freed ledger.Expired
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) (err error) {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
 		freed, err = ledger.Expire(tx, userID)
 		return err
 	})

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"testing"
 
-	"gorm.io/gorm"
-
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -25,7 +24,7 @@ func TestTwentyPaymentsAndClaimsAtOnce(t *testing.T) {
 	s.must(s.DB.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified) VALUES
 		('i', 's', @id, 'oidc', 'owner@example.com', true), ('i', 't', @id, 'oidc', @email, true)`, map[string]any{"id": owner, "email": email}).Error)
 	claim := func() error {
-		return postgres.Transaction(context.Background(), s.DB, func(tx *gorm.DB) error {
+		return postgres.Transaction(context.Background(), s.DB, func(tx models.Tx) error {
 			if err := ledger.LockAddress(tx, email); err != nil {
 				return err
 			}

@@ -14,7 +14,7 @@ import (
 
 // LockForDecision locks an event about which a person decides, before anything that it is about.
 // Locks: the event. Errors: fault.NotFound.
-func LockForDecision(tx *gorm.DB, eventID string) (models.StripeEvent, error) {
+func LockForDecision(tx models.Tx, eventID string) (models.StripeEvent, error) {
 	var event models.StripeEvent
 	if !models.Storable(eventID) {
 		return event, fault.New(fault.NotFound, nil)
@@ -34,7 +34,7 @@ func LockForDecision(tx *gorm.DB, eventID string) (models.StripeEvent, error) {
 //
 // Locks: the events of the same object and payment. Idempotent: changed is false where it was decided so already.
 // Errors: fault.Conflict when it was decided otherwise, or booked meanwhile.
-func (s *Service) CloseDecided(tx *gorm.DB, event models.StripeEvent, way models.WayOut) (changed bool, err error) {
+func (s *Service) CloseDecided(tx models.Tx, event models.StripeEvent, way models.WayOut) (changed bool, err error) {
 	switch {
 	case event.Decided == way:
 		return false, nil
@@ -61,7 +61,7 @@ func (s *Service) CloseDecided(tx *gorm.DB, event models.StripeEvent, way models
 }
 
 // decidedForeign reports whether a person said of an earlier event that its object, or its payment, is not ours.
-func decidedForeign(tx *gorm.DB, o object) (bool, error) {
+func decidedForeign(tx models.Tx, o object) (bool, error) {
 	var foreign bool
 	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_events WHERE decided = 'foreign' AND (object_id = @object OR payment_ref = @payment AND @payment <> ''))`,
 		map[string]any{"object": o.ID, "payment": o.paymentRef()}).Scan(&foreign).Error

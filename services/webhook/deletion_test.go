@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
@@ -47,7 +46,7 @@ func newLeaver(t *testing.T) leaver {
 
 func (l leaver) post(e ledger.Entry) {
 	l.t.Helper()
-	l.must(postgres.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
+	l.must(postgres.Transaction(context.Background(), l.DB, func(tx models.Tx) error {
 		_, err := ledger.Post(tx, e)
 		return err
 	}))
@@ -85,11 +84,11 @@ func TestADeletedPersonLeavesNoTrace(t *testing.T) {
 	meta := models.Meta{IdempotencyKey: "ada@example.com/1", RequestHash: "h", RequestMetadata: []byte(`{"for":"Ada Lovelace"}`)}
 	l.post(ledger.Entry{UserID: l.user, Delta: -10, Reason: "resume_analysis", Meta: meta})
 	l.post(ledger.Entry{UserID: l.user, Delta: 5, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "for Ada Lovelace"}})
-	l.must(models.AppendAudit(l.DB, models.Deed{Action: models.ActionCreditsGrant, UserID: l.user, Detail: map[string]any{"note": "for Ada Lovelace", "credits": 5}}))
+	l.must(models.AppendAudit(models.Tx{DB: l.DB}, models.Deed{Action: models.ActionCreditsGrant, UserID: l.user, Detail: map[string]any{"note": "for Ada Lovelace", "credits": 5}}))
 	l.must(l.DB.Exec(`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, status, next_attempt_at)
 		VALUES (?, ?, 'k', 350, 'Ada Lovelace asked', 'refused', now())`, uuid.New(), l.purchase.ID).Error)
 	for i, end := range []bool{true, false} {
-		l.must(postgres.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
+		l.must(postgres.Transaction(context.Background(), l.DB, func(tx models.Tx) error {
 			held := &ledger.HoldOp{ID: uuid.New(), UserID: l.user, Feature: "job_match", TTL: time.Hour, Key: fmt.Sprint("hold of ada@example.com/", i), Metadata: []byte(`{"for":"Ada Lovelace"}`)}
 			err := apply(tx, held)
 			if err == nil && end {
@@ -147,7 +146,7 @@ func TestADeletedAccountGoesWhenItsTimeIsOver(t *testing.T) {
 	t.Parallel()
 	l := newLeaver(t)
 	before := time.Now().AddDate(-9, 0, 0)
-	l.must(postgres.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
+	l.must(postgres.Transaction(context.Background(), l.DB, func(tx models.Tx) error {
 		for _, delta := range []int{1200, -10} {
 			err := tx.Exec(`INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at) VALUES (?, ?, 'manual', ?, ?)`,
 				l.user, delta, fmt.Sprintf(`{"purchase_id":%q}`, l.purchase.ID), before).Error
@@ -216,7 +215,7 @@ func TestMoneyThatComesAfterTheDeletion(t *testing.T) {
 			if people != 0 {
 				t.Error("the payment made an account")
 			}
-			err := postgres.Transaction(context.Background(), l.DB, func(tx *gorm.DB) error {
+			err := postgres.Transaction(context.Background(), l.DB, func(tx models.Tx) error {
 				return apply(tx, spendOp(l.user, "k"))
 			})
 			if !fault.Is(err, fault.NotFound) {
@@ -237,7 +236,7 @@ func TestMoneyThatComesAfterTheDeletion(t *testing.T) {
 }
 
 // apply applies one operation and returns the fault that refused it.
-func apply(tx *gorm.DB, op ledger.Op) error {
+func apply(tx models.Tx, op ledger.Op) error {
 	if err := ledger.Apply(tx, op); err != nil {
 		return err
 	}
@@ -262,14 +261,14 @@ func TestDeletionBesideEverythingElse(t *testing.T) {
 		case 1:
 			err = l.Receive(ctx, []byte(paid), sign(paid, testSecret, l.clock))
 		case 2:
-			err = postgres.Transaction(ctx, l.DB, func(tx *gorm.DB) error {
+			err = postgres.Transaction(ctx, l.DB, func(tx models.Tx) error {
 				return apply(tx, spendOp(l.user, fmt.Sprint("spend", i)))
 			})
 			if err == nil {
 				spent.Add(5)
 			}
 		case 3:
-			err = postgres.Transaction(ctx, l.DB, func(tx *gorm.DB) error {
+			err = postgres.Transaction(ctx, l.DB, func(tx models.Tx) error {
 				return apply(tx, &ledger.HoldOp{ID: uuid.New(), UserID: l.user, Feature: "job_match", TTL: time.Hour, Key: fmt.Sprint("hold", i)})
 			})
 			if err == nil {

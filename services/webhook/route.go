@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -24,7 +22,7 @@ type outcome struct {
 // route books an event by its type. Facts that it brings are kept even when it must wait for its purchase.
 //
 // Errors: what kept it from being booked, a panic among it: that must not keep the event from being stored.
-func (s *Service) route(tx *gorm.DB, event models.StripeEvent, told purchase.Told) (_ outcome, err error) {
+func (s *Service) route(tx models.Tx, event models.StripeEvent, told purchase.Told) (_ outcome, err error) {
 	defer s.caught(tx, event.EventID, &err)
 	o, err := objectOf(event.Payload)
 	if errors.Is(err, errAccount) { // whatever else it says
@@ -57,7 +55,7 @@ func (s *Service) route(tx *gorm.DB, event models.StripeEvent, told purchase.Tol
 }
 
 // caught makes a panic the error that it is for the event.
-func (s *Service) caught(tx *gorm.DB, eventID string, err *error) {
+func (s *Service) caught(tx models.Tx, eventID string, err *error) {
 	if r := recover(); r != nil { // its text may quote the event
 		s.Log.ErrorContext(tx.Statement.Context, "panic", "event_id", eventID, "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 		*err = models.CausePanic
@@ -65,7 +63,7 @@ func (s *Service) caught(tx *gorm.DB, eventID string, err *error) {
 }
 
 // booking does what one kind of event says.
-type booking func(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error)
+type booking func(tx models.Tx, eventID string, o object, told purchase.Told) (outcome, error)
 
 // bookings is the table from Stripe's events to what they do. Whatever is not here is stored and ignored, among them
 // payment_intent.succeeded and charge.succeeded: they tell the same fact as the session.
@@ -113,7 +111,7 @@ func conclude(result outcome, err error) (outcome, error) {
 	return result, nil
 }
 
-func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
+func (s *Service) bookCheckout(tx models.Tx, eventID string, o object, told purchase.Told) (outcome, error) {
 	if o.Mode != "" && o.Mode != "payment" {
 		return outcome{status: models.EventIgnored, note: models.CauseSessionMode.Of(o.Mode)}, nil
 	}
@@ -128,8 +126,8 @@ func (s *Service) bookCheckout(tx *gorm.DB, eventID string, o object, told purch
 }
 
 // bookEnd books a session that came to nothing.
-func (s *Service) bookEnd(record func(*gorm.DB, purchase.Checkout) (*models.Purchase, error)) booking {
-	return func(tx *gorm.DB, _ string, o object, _ purchase.Told) (outcome, error) {
+func (s *Service) bookEnd(record func(models.Tx, purchase.Checkout) (*models.Purchase, error)) booking {
+	return func(tx models.Tx, _ string, o object, _ purchase.Told) (outcome, error) {
 		_, err := record(tx, o.checkout())
 		if unpaidOther(o, err) {
 			return outcome{status: models.EventIgnored, note: models.CauseSessionOther}, nil
@@ -153,12 +151,12 @@ func foreign(rows []models.CreditTransaction, err error) (outcome, error) {
 	return outcome{rows: rows}, err
 }
 
-func (s *Service) bookCharge(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
+func (s *Service) bookCharge(tx models.Tx, eventID string, o object, told purchase.Told) (outcome, error) {
 	rows, err := s.Purchase.BookCharge(tx, o.charge(), told, eventID)
 	return outcome{rows: rows}, err
 }
 
-func (s *Service) bookRefund(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
+func (s *Service) bookRefund(tx models.Tx, eventID string, o object, told purchase.Told) (outcome, error) {
 	if o.PaymentIntent == "" && o.Charge == "" {
 		return outcome{status: models.EventIgnored, note: models.CauseRefundOfNothing}, nil
 	}
@@ -166,14 +164,14 @@ func (s *Service) bookRefund(tx *gorm.DB, eventID string, o object, told purchas
 	return outcome{rows: rows}, err
 }
 
-func (s *Service) bookDispute(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
+func (s *Service) bookDispute(tx models.Tx, eventID string, o object, told purchase.Told) (outcome, error) {
 	rows, err := s.Purchase.BookDispute(tx, o.dispute(), told, eventID)
 	return outcome{rows: rows}, err
 }
 
 // bookReinstated books money that the bank gave back. After a won dispute that is what winning means; after a lost one
 // it may be a refund that was counted twice, which a person must see.
-func (s *Service) bookReinstated(tx *gorm.DB, eventID string, o object, told purchase.Told) (outcome, error) {
+func (s *Service) bookReinstated(tx models.Tx, eventID string, o object, told purchase.Told) (outcome, error) {
 	result, err := s.bookDispute(tx, eventID, o, told)
 	if err != nil || o.Status != "lost" {
 		return result, err
@@ -185,7 +183,7 @@ func (s *Service) bookReinstated(tx *gorm.DB, eventID string, o object, told pur
 	return result, err
 }
 
-func (s *Service) bookDeletion(tx *gorm.DB, _ string, o object, _ purchase.Told) (outcome, error) {
+func (s *Service) bookDeletion(tx models.Tx, _ string, o object, _ purchase.Told) (outcome, error) {
 	err := purchase.ForgetCustomer(tx, o.ID)
 	if errors.Is(err, purchase.ErrNotOurs) {
 		return outcome{status: models.EventIgnored, note: models.CauseCustomerForeign}, nil
@@ -198,7 +196,7 @@ var errPullPrices = errors.New("prices must be read from Stripe")
 
 // bookPrices answers an event about our product or one of its prices by having all prices read: the event itself may be
 // older than what we have.
-func (s *Service) bookPrices(_ *gorm.DB, _ string, o object, _ purchase.Told) (outcome, error) {
+func (s *Service) bookPrices(_ models.Tx, _ string, o object, _ purchase.Told) (outcome, error) {
 	product := o.ID
 	if o.Object == "price" {
 		product = string(o.Product)

@@ -111,9 +111,9 @@ func (s *Service) rowOf(e stripe.Event, payload []byte) models.StripeEvent {
 // it; nothing is stored.
 func (s *Service) bookNew(ctx context.Context, event models.StripeEvent) (outcome, error) {
 	var result outcome
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		result = outcome{} // of an earlier attempt that a deadlock undid
-		fresh, waited, err := insert(tx, s.done(event))
+		fresh, waited, err := insert(tx.DB, s.done(event))
 		if err != nil || !fresh {
 			return err
 		}
@@ -145,8 +145,8 @@ func (s *Service) done(event models.StripeEvent) models.StripeEvent {
 
 // insert writes the row of an event unless it is there. It returns whether it was written, and whether other events wait
 // for what it brings.
-func insert(tx *gorm.DB, e models.StripeEvent) (fresh, waited bool, err error) {
-	err = tx.Raw(`INSERT INTO stripe_events AS new (event_id, type, api_version, livemode, object_id, payment_ref, payload,
+func insert(db *gorm.DB, e models.StripeEvent) (fresh, waited bool, err error) {
+	err = db.Raw(`INSERT INTO stripe_events AS new (event_id, type, api_version, livemode, object_id, payment_ref, payload,
 			status, attempts, next_attempt_at, processed_at, created_at_stripe, received_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING
 		RETURNING new.payment_ref <> '' AND EXISTS (SELECT 1 FROM stripe_events e WHERE e.payment_ref = new.payment_ref AND e.status IN ('deferred', 'failed'))`,
@@ -193,7 +193,7 @@ func (s *Service) report(ctx context.Context, eventID string, result outcome) {
 // stays stored and is tried again.
 func (s *Service) book(ctx context.Context, eventID string) (outcome, error) {
 	var result outcome
-	err := s.Purchase.Book(ctx, func(tx *gorm.DB, told purchase.Told) error {
+	err := s.Purchase.Book(ctx, func(tx models.Tx, told purchase.Told) error {
 		result = outcome{}                     // of an earlier attempt that a deadlock or a question undid
 		event, err := claim(tx, eventID, true) // nil when it is done, or when another replica has it
 		if err != nil || event == nil {
@@ -218,7 +218,7 @@ func (s *Service) pullPrices(ctx context.Context, eventID string) (outcome, erro
 	if _, err := s.Catalog.Pull(ctx); err != nil {
 		return result, err
 	}
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		event, err := claim(tx, eventID, true)
 		if err != nil || event == nil {
 			return err
@@ -229,7 +229,7 @@ func (s *Service) pullPrices(ctx context.Context, eventID string) (outcome, erro
 }
 
 // claim locks an event that is not done. With skipLocked it returns nil, without waiting, when another transaction holds it.
-func claim(tx *gorm.DB, eventID string, skipLocked bool) (*models.StripeEvent, error) {
+func claim(tx models.Tx, eventID string, skipLocked bool) (*models.StripeEvent, error) {
 	statement := `SELECT * FROM stripe_events WHERE event_id = ? AND status IN ('received', 'deferred', 'failed') FOR UPDATE`
 	if skipLocked {
 		statement += ` SKIP LOCKED`
@@ -246,7 +246,7 @@ func claim(tx *gorm.DB, eventID string, skipLocked bool) (*models.StripeEvent, e
 }
 
 // mark writes what became of the event. One that has waited in vain for too long goes to a person.
-func (s *Service) mark(tx *gorm.DB, event models.StripeEvent, result outcome) error {
+func (s *Service) mark(tx models.Tx, event models.StripeEvent, result outcome) error {
 	next := s.Now()
 	if result.status == models.EventDeferred {
 		pause, more := backoff(event.Attempts)
@@ -268,7 +268,7 @@ func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
 	s.Log.ErrorContext(ctx, "event not booked", "event_id", eventID, "err", cause)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inlineTimeout)
 	defer cancel()
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		event, err := claim(tx, eventID, false) // the transaction that failed may still be on its way out
 		if err != nil || event == nil {
 			return err

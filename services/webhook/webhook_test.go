@@ -292,7 +292,7 @@ func TestRefundOfSpentCreditsLeavesADebt(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
-	s.must(postgres.Transaction(context.Background(), s.DB, func(tx *gorm.DB) error {
+	s.must(postgres.Transaction(context.Background(), s.DB, func(tx models.Tx) error {
 		return tx.Exec(`WITH spent AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) VALUES (?, -1000, 'resume_analysis') RETURNING 1)
 			UPDATE users SET credits_balance = credits_balance - 1000 WHERE id = ?`, s.user, s.user).Error
 	}))

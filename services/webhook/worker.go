@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
@@ -55,7 +53,7 @@ func (s *Service) BookDue(ctx context.Context) error {
 //
 // Errors: fault.NotFound when there is no such event, or nothing left to do for it.
 func (s *Service) Retry(ctx context.Context, eventID string) error {
-	err := postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		opened := tx.Exec(`UPDATE stripe_events SET status = 'received', attempts = 0, next_attempt_at = ?
 			WHERE event_id = ? AND status IN ('review', 'failed', 'deferred', 'received')`, s.Now(), eventID)
 		if opened.Error != nil {

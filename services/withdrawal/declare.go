@@ -81,7 +81,7 @@ func (s *Service) Declare(ctx context.Context, d Declaration) (models.Withdrawal
 		return w, err
 	}
 	var stands models.Withdrawal
-	err = postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		if w.Priority, err = priorityOf(tx, w, s.Now().Add(-time.Hour)); err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func (s *Service) Declare(ctx context.Context, d Declaration) (models.Withdrawal
 }
 
 // insert stores a declaration, or returns the stored one that it repeats.
-func insert(tx *gorm.DB, w models.Withdrawal) (models.Withdrawal, error) {
+func insert(tx models.Tx, w models.Withdrawal) (models.Withdrawal, error) {
 	for range 3 {
 		made := tx.Exec(`INSERT INTO withdrawals (id, idempotency_key, user_id, purchase_id, name, email, contract, locale, received_at, priority, fold, sender)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -127,7 +127,7 @@ func insert(tx *gorm.DB, w models.Withdrawal) (models.Withdrawal, error) {
 
 // priorityOf returns where a declaration sorts in the list. Declarations counted concurrently may exceed the limits by a
 // few.
-func priorityOf(tx *gorm.DB, w models.Withdrawal, since time.Time) (models.WithdrawalPriority, error) {
+func priorityOf(tx models.Tx, w models.Withdrawal, since time.Time) (models.WithdrawalPriority, error) {
 	if w.PurchaseID != nil { // one of each purchase
 		return models.WithdrawalOfBuyer, nil
 	}

@@ -78,7 +78,7 @@ func (s *Service) Close(ctx context.Context, id string, actorID int64, requestID
 	if w.PurchaseID != nil {
 		deed.Detail["purchase_id"] = *w.PurchaseID
 	}
-	return postgres.Transaction(ctx, s.DB, func(tx *gorm.DB) error {
+	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		done := tx.Exec(`UPDATE withdrawals SET handled_at = @now, handled_by = @actor WHERE handled_at IS NULL AND id IN (
 				SELECT id FROM withdrawals WHERE handled_at IS NULL AND (id = @id OR fold = @fold AND fold <> '') ORDER BY id FOR UPDATE)`,
 			map[string]any{"now": s.Now(), "actor": actorID, "id": w.ID, "fold": w.Fold})
