@@ -19,11 +19,11 @@ import (
 func TestAccountFromLinkToDeletion(t *testing.T) {
 	t.Parallel()
 	for locale, words := range map[string]struct{ file, price, row string }{"en": {"credits-my-data.zip", "20.00", ",-10,490,"}, "de": {"credits-meine-daten.zip", "20,00", ";-10;490;"}} {
-		t.Run(locale, func(t *testing.T) { leaveForGood(t, locale, words.file, words.price, words.row) })
+		t.Run(locale, func(t *testing.T) { deleteAccount(t, locale, words.file, words.price, words.row) })
 	}
 }
 
-func leaveForGood(t *testing.T, locale, file, price, row string) {
+func deleteAccount(t *testing.T, locale, file, price, row string) {
 	address := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+address)
 	db, err := postgres.Open(address, slog.New(slog.DiscardHandler))
@@ -44,7 +44,7 @@ func leaveForGood(t *testing.T, locale, file, price, row string) {
 	v.open("/" + locale + "/purchase")
 	v.submit("#buy-500", "quantity", "1")
 	v.submit("#pay")
-	s.wait("credits moved")
+	s.waitForOutput("credits moved")
 	v.open("/" + locale + "/billing")
 	v.submit("#spend-resume_analysis")
 	if v.balance() != "490" {
@@ -79,7 +79,7 @@ func leaveForGood(t *testing.T, locale, file, price, row string) {
 	if v.at.Path != "/"+locale || v.doc.Find("#balance").Length() != 0 || v.text("#flash") == "" {
 		t.Fatalf("deleting leads to %s (%d)", v.at, v.status)
 	}
-	s.wait("account erased")
+	s.waitForOutput("account erased")
 	dbtest.Eventually(t, "no table names Ada: Stripe still tells that the customer is gone", func() bool {
 		return len(dbtest.Traces(t, db, words...)) == 0
 	})

@@ -17,9 +17,9 @@ var readAxe = sync.OnceValues(func() (string, error) {
 	return string(source), err
 })
 
-// fittings is a script: each kind of element on the page, within its kind of parent. An element's kind is its name, its
+// elementKinds is a script: each kind of element on the page, within its kind of parent. An element's kind is its name, its
 // attributes, without those values that hold texts, addresses, ids or coordinates, and whether it has text of its own.
-const fittings = `(() => {
+const elementKinds = `(() => {
 	const free = /^(id|for|href|src|action|name|value|title|datetime|content|alt|placeholder|lang|hreflang|hx-.*|aria-(label|describedby|labelledby|controls)|d|[xy][12]?|width|height|points|transform)$/;
 	const attribute = (a) => a.name + "=" + (free.test(a.name) ? a.value.trim() !== "" : a.value.replace(/\d+/g, "0"));
 	const kinds = new Map(), kind = (e) => kinds.get(e) ?? kinds.set(e, [e.tagName, ...[...e.attributes].map(attribute),
@@ -27,34 +27,34 @@ const fittings = `(() => {
 	return [...new Set([...document.querySelectorAll("body *")].map(e => kind(e.parentElement) + " > " + kind(e)))];
 })()`
 
-// audited holds the fittings of the pages that axe has judged.
+// audited holds the elementKinds of the pages that axe has judged.
 var audited struct {
 	sync.Mutex
-	fittings map[string]bool
+	elementKinds map[string]bool
 }
 
-// unaudited notes the fittings of a page and reports whether any of them is new.
-func (b *browser) unaudited(name string) bool {
+// unaudited notes the elementKinds of a page and reports whether any of them is new.
+func (b *browser) hasNewElements(name string) bool {
 	b.t.Helper()
 	var found []string
-	b.do("read what is on "+name, chromedp.Evaluate(fittings, &found))
+	b.run("read what is on "+name, chromedp.Evaluate(elementKinds, &found))
 	audited.Lock()
 	defer audited.Unlock()
-	if audited.fittings == nil {
-		audited.fittings = map[string]bool{}
+	if audited.elementKinds == nil {
+		audited.elementKinds = map[string]bool{}
 	}
-	before := len(audited.fittings)
+	before := len(audited.elementKinds)
 	for _, f := range found {
-		audited.fittings[f] = true
+		audited.elementKinds[f] = true
 	}
-	return len(audited.fittings) > before
+	return len(audited.elementKinds) > before
 }
 
 // audit wants axe to find nothing on the page. Except at full depth it leaves out pages on which there is nothing that it
 // has not judged before.
-func (b *browser) audit(name string) {
+func (b *browser) checkAxe(name string) {
 	b.t.Helper()
-	if !b.unaudited(name) && !dbtest.Full() {
+	if !b.hasNewElements(name) && !dbtest.Full() {
 		return
 	}
 	source, err := readAxe()
@@ -63,11 +63,11 @@ func (b *browser) audit(name string) {
 	}
 	var found string
 	var there bool // since it looked at the page in another size
-	b.do("look for axe", chromedp.Evaluate(`"axe" in window`, &there))
+	b.run("look for axe", chromedp.Evaluate(`"axe" in window`, &there))
 	if !there {
-		b.do("load axe", chromedp.Evaluate(source, nil))
+		b.run("load axe", chromedp.Evaluate(source, nil))
 	}
-	b.do("axe on "+name, chromedp.Evaluate(settled+`.then(() => axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
+	b.run("axe on "+name, chromedp.Evaluate(settled+`.then(() => axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
 		&found, await))
 	var violations []string
 	if err := json.Unmarshal([]byte(found), &violations); err != nil {

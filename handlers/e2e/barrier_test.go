@@ -11,14 +11,14 @@ import (
 
 // barrier is a transaction of the test's own whose locks a server waits for.
 type barrier struct {
-	shop *shop
-	tx   *gorm.DB
-	pid  int
+	fx  *fixture
+	tx  *gorm.DB
+	pid int
 }
 
 // gates are places inside of what the product does in one statement or at COMMIT, where there is no lock to hold: there a
 // trigger of the test's own asks for one. Sharing it, servers do not wait for each other.
-var gates = []struct{ name, trigger string }{
+var checkpoints = []struct{ name, trigger string }{
 	{"payment", `CREATE TRIGGER %s BEFORE UPDATE OF payment_intent_id ON purchases FOR EACH ROW`},
 	{"refund", `CREATE TRIGGER %s BEFORE INSERT ON stripe_refunds FOR EACH ROW`},
 	{"dispute", `CREATE TRIGGER %s BEFORE INSERT ON stripe_disputes FOR EACH ROW`},
@@ -32,28 +32,28 @@ var gates = []struct{ name, trigger string }{
 }
 
 // gated adds the gates to the shop's database.
-func (s *shop) gated(t testing.TB) *shop {
+func (fx *fixture) withCheckpoints(t testing.TB) *fixture {
 	t.Helper()
-	s.exec(t, `CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$
+	fx.exec(t, `CREATE FUNCTION checkpoint() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN
-			IF TG_NAME = 'gate_commit' THEN -- of one that is done when the transaction ends; it may have been written so before
+			IF TG_NAME = 'checkpoint_commit' THEN -- of one that is done when the transaction ends; it may have been written so before
 				PERFORM 1 FROM stripe_events WHERE event_id = NEW.event_id AND status = 'done';
 				IF NOT FOUND THEN RETURN NEW; END IF;
 			END IF;
 			PERFORM pg_advisory_xact_lock_shared(hashtext(TG_NAME));
 			RETURN NEW;
 		END $$`)
-	for _, g := range gates {
-		s.exec(t, fmt.Sprintf(g.trigger, "gate_"+g.name)+` EXECUTE FUNCTION gate()`)
+	for _, g := range checkpoints {
+		fx.exec(t, fmt.Sprintf(g.trigger, "checkpoint_"+g.name)+` EXECUTE FUNCTION checkpoint()`)
 	}
-	return s
+	return fx
 }
 
 // barrier begins the transaction; the test's end opens what a failure left closed.
-func (s *shop) barrier(t testing.TB) *barrier {
+func (fx *fixture) barrier(t testing.TB) *barrier {
 	t.Helper()
-	b := &barrier{shop: s, tx: s.db.Begin()}
-	t.Cleanup(b.open)
+	b := &barrier{fx: fx, tx: fx.db.Begin()}
+	t.Cleanup(b.unlock)
 	if err := b.tx.Raw(`SELECT pg_backend_pid()`).Scan(&b.pid).Error; err != nil {
 		t.Fatalf("begin: %v", err)
 	}
@@ -69,24 +69,24 @@ func (b *barrier) lock(t testing.TB, sql string, args ...any) {
 }
 
 // close shuts one of the gates.
-func (b *barrier) close(t testing.TB, names ...string) {
+func (b *barrier) block(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		b.lock(t, `SELECT pg_advisory_xact_lock(hashtext(?))`, "gate_"+name)
+		b.lock(t, `SELECT pg_advisory_xact_lock(hashtext(?))`, "checkpoint_"+name)
 	}
 }
 
-// closeBehind takes a lock that n statements, held at this barrier, are in the way of, lets them go, and returns when it
+// lockNext takes a lock that n statements, held at this barrier, are in the way of, lets them go, and returns when it
 // has the lock: whatever comes next waits, though there was nothing to hold it by before.
-func (b *barrier) closeBehind(t testing.TB, n int, sql string) *barrier {
+func (b *barrier) lockNext(t testing.TB, n int, sql string) *barrier {
 	t.Helper()
-	b.await(t, n)
-	next, locked := b.shop.barrier(t), make(chan error, 1)
+	b.waitForBlocked(t, n)
+	next, locked := b.fx.barrier(t), make(chan error, 1)
 	go func() { locked <- next.tx.Exec(sql).Error }()
-	b.shop.eventually(t, "the next lock is asked for", func() int64 {
-		return b.shop.count(t, `SELECT count(*) FROM pg_stat_activity WHERE pid = ? AND wait_event_type = 'Lock'`, next.pid)
+	b.fx.eventually(t, "the next lock is asked for", func() int64 {
+		return b.fx.count(t, `SELECT count(*) FROM pg_stat_activity WHERE pid = ? AND wait_event_type = 'Lock'`, next.pid)
 	}, 1)
-	b.open()
+	b.unlock()
 	if err := <-locked; err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
@@ -94,42 +94,42 @@ func (b *barrier) closeBehind(t testing.TB, n int, sql string) *barrier {
 }
 
 // await returns when n connections wait for what the barrier holds.
-func (b *barrier) await(t testing.TB, n int) {
+func (b *barrier) waitForBlocked(t testing.TB, n int) {
 	t.Helper()
-	b.shop.eventually(t, "servers wait at this point", func() int64 {
-		return b.shop.count(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND ? = ANY (pg_blocking_pids(pid))`, b.pid)
+	b.fx.eventually(t, "servers wait at this point", func() int64 {
+		return b.fx.count(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND ? = ANY (pg_blocking_pids(pid))`, b.pid)
 	}, int64(n))
 }
 
 // open lets everybody go on. Idempotent.
-func (b *barrier) open() { b.tx.Rollback() }
+func (b *barrier) unlock() { b.tx.Rollback() }
 
 // count reads one number.
-func (s *shop) count(t testing.TB, sql string, args ...any) int64 {
+func (fx *fixture) count(t testing.TB, sql string, args ...any) int64 {
 	t.Helper()
 	var n int64
-	if err := s.db.Raw(sql, args...).Scan(&n).Error; err != nil {
+	if err := fx.db.Raw(sql, args...).Scan(&n).Error; err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 	return n
 }
 
 // eventually polls a count until it is as wanted.
-func (s *shop) eventually(t testing.TB, what string, count func() int64, want int64) {
+func (fx *fixture) eventually(t testing.TB, what string, count func() int64, want int64) {
 	t.Helper()
 	dbtest.Eventually(t, fmt.Sprintf("%s: %d", what, want), func() bool { return count() == want })
 }
 
 // disconnect ends every connection of the servers.
-func (s *shop) disconnect(t testing.TB) {
+func (fx *fixture) disconnect(t testing.TB) {
 	t.Helper()
-	s.count(t, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?`, serverName)
+	fx.count(t, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?`, serverName)
 }
 
 // alone returns when no statement of a server runs any more, also none whose server is dead.
-func (s *shop) alone(t testing.TB) {
+func (fx *fixture) waitForDisconnect(t testing.TB) {
 	t.Helper()
-	s.eventually(t, "connections of dead servers", func() int64 {
-		return s.count(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?`, serverName)
+	fx.eventually(t, "connections of dead servers", func() int64 {
+		return fx.count(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?`, serverName)
 	}, 0)
 }

@@ -16,9 +16,9 @@ type figure struct {
 	yard  []float64 // of each round, a second; none for a yardstick
 }
 
-// tabulate appends figures to the file that BENCH_TABLE names, for `make bench` to print last: the slowest, the middle and
+// writeFigures appends figures to the file that BENCH_TABLE names, for `make bench` to print last: the slowest, the middle and
 // the fastest round, how long the middle and the slowest of a hundred took, and the ratio of the medians.
-func tabulate(b *testing.B, figures ...figure) {
+func writeFigures(b *testing.B, figures ...figure) {
 	b.Helper()
 	path := os.Getenv("BENCH_TABLE")
 	if path == "" {

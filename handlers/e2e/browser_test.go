@@ -23,8 +23,8 @@ type browser struct {
 	view
 	ctx context.Context
 
-	refused bool // forms are sent that are refused, of which the console says so
-	broken  bool // the server is in trouble, of which it says so too
+	expectRefusals     bool // forms are sent that are refused, of which the console says so
+	expectServerErrors bool // the server is in trouble, of which it says so too
 
 	mu      sync.Mutex
 	console []string
@@ -40,7 +40,7 @@ func newBrowser(t *testing.T, s *site, v view) *browser {
 	t.Cleanup(stop)
 	b := &browser{t: t, site: s, view: v, ctx: ctx}
 	chromedp.ListenTarget(ctx, b.listen)
-	b.do("listen to the console", log.Enable(), runtime.Enable())
+	b.run("listen to the console", log.Enable(), runtime.Enable())
 	return b
 }
 
@@ -59,10 +59,10 @@ func (b *browser) listen(event any) {
 	default:
 		return
 	}
-	if b.refused && (strings.Contains(text, "status of 4") || text == "console.error") || b.broken && strings.Contains(text, "status of 5") {
+	if b.expectRefusals && (strings.Contains(text, "status of 4") || text == "console.error") || b.expectServerErrors && strings.Contains(text, "status of 5") {
 		return
 	}
-	if b.refused && strings.Contains(text, "The specified value") { // a date that is none, which the browser does not show
+	if b.expectRefusals && strings.Contains(text, "The specified value") { // a date that is none, which the browser does not show
 		return
 	}
 	b.mu.Lock()
@@ -70,9 +70,9 @@ func (b *browser) listen(event any) {
 	b.console = append(b.console, text)
 }
 
-func (b *browser) do(what string, actions ...chromedp.Action) {
+func (b *browser) run(what string, actions ...chromedp.Action) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, hangTimeout)
 	defer cancel()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		var at, body string
@@ -83,25 +83,25 @@ func (b *browser) do(what string, actions ...chromedp.Action) {
 
 func (b *browser) open(path string) {
 	b.t.Helper()
-	b.do("open "+path, chromedp.Navigate(b.site.url+path))
+	b.run("open "+path, chromedp.Navigate(b.site.url+path))
 }
 
 // press clicks what a selector names, once it is there and not disabled.
-func (b *browser) press(selector string) {
+func (b *browser) click(selector string) {
 	b.t.Helper()
-	b.see(selector+":not(:disabled)", "")
-	b.do("press "+selector, chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
+	b.waitForText(selector+":not(:disabled)", "")
+	b.run("press "+selector, chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
 }
 
 // see waits until an element shows a text, whatever page comes up meanwhile.
-func (b *browser) see(selector, text string) {
+func (b *browser) waitForText(selector, text string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf("see %q in %s", text, selector),
+	b.waitUntil(fmt.Sprintf("see %q in %s", text, selector),
 		fmt.Sprintf(`(() => { const e = document.querySelector(%q); return !!e && e.textContent.includes(%q) })()`, selector, text))
 }
 
 // until waits for a script to say yes on a page that is wholly there.
-func (b *browser) until(what, script string) {
+func (b *browser) waitUntil(what, script string) {
 	b.t.Helper()
 	dbtest.Eventually(b.t, what, func() bool {
 		var yes bool
@@ -115,9 +115,9 @@ func (b *browser) until(what, script string) {
 // a directory it also keeps a picture of the page there.
 func (b *browser) check(name, path string) {
 	b.t.Helper()
-	b.until("come to "+path, fmt.Sprintf(`location.pathname.includes(%q)`, path))
-	b.audit(name)
-	b.fit(name)
+	b.waitUntil("come to "+path, fmt.Sprintf(`location.pathname.includes(%q)`, path))
+	b.checkAxe(name)
+	b.checkWidth(name)
 	b.mu.Lock()
 	for _, text := range b.console {
 		b.t.Errorf("%s %s: console: %s", b.view, name, text)
@@ -126,7 +126,7 @@ func (b *browser) check(name, path string) {
 	b.mu.Unlock()
 	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
 		var picture []byte
-		b.do("picture of "+name, chromedp.FullScreenshot(&picture, 100))
+		b.run("picture of "+name, chromedp.FullScreenshot(&picture, 100))
 		if err := os.WriteFile(fmt.Sprintf("%s/%s-%d-%s.png", dir, b.locale, b.width, name), picture, 0o644); err != nil {
 			b.t.Error(err)
 		}
@@ -134,14 +134,14 @@ func (b *browser) check(name, path string) {
 }
 
 // wide is a script: the elements that make the page wider than the window.
-const wide = `(() => { const width = document.documentElement.clientWidth; if (document.documentElement.scrollWidth <= width) return [];
+const overflow = `(() => { const width = document.documentElement.clientWidth; if (document.documentElement.scrollWidth <= width) return [];
 	return [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > width + 1 && !e.closest(".table-container, .code")).map(e => e.outerHTML.slice(0, 90)).slice(-3).concat(document.documentElement.scrollWidth + " px") })()`
 
 // fit wants the page to be no wider than the window.
-func (b *browser) fit(name string) {
+func (b *browser) checkWidth(name string) {
 	b.t.Helper()
 	var found []string
-	b.measure(name, wide, &found)
+	b.measure(name, overflow, &found)
 	if len(found) > 0 {
 		b.t.Errorf("%s %s: the page is wider than the window: %v", b.view, name, found)
 	}
@@ -153,12 +153,12 @@ const settled = `document.fonts.ready.then(() => document.getAnimations().filter
 // measure evaluates a script on a page that is settled.
 func (b *browser) measure(name, script string, found any) {
 	b.t.Helper()
-	b.do("measure "+name, chromedp.Evaluate(settled+`.then(() => `+script+`)`, found, await))
+	b.run("measure "+name, chromedp.Evaluate(settled+`.then(() => `+script+`)`, found, await))
 }
 
 // size makes the window this many pixels wide.
-func (b *browser) size(width int) {
+func (b *browser) resize(width int) {
 	b.t.Helper()
 	b.width = width
-	b.do("resize", chromedp.EmulateViewport(int64(width), int64(b.height)))
+	b.run("resize", chromedp.EmulateViewport(int64(width), int64(b.height)))
 }

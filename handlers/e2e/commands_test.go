@@ -135,7 +135,7 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	s.wait("stopping")
+	s.waitForOutput("stopping")
 	if err := lock.Rollback().Error; err != nil {
 		t.Fatal(err)
 	}

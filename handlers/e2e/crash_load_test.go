@@ -14,85 +14,85 @@ import (
 const buyers = 3
 
 // market is two replicas on one database, people who buy from them all the time, and Stripe that tells of it.
-type market struct {
-	t        *testing.T
-	shop     *shop
-	replicas [2]*site
-	dir      string
-	ports    [2]int
-	sender   *sender
-	closed   chan struct{}
-	mu       sync.Mutex
-	orders   []*order
+type loadRun struct {
+	t         *testing.T
+	fx        *fixture
+	replicas  [2]*site
+	dir       string
+	ports     [2]int
+	sender    *eventSender
+	stopped   chan struct{}
+	mu        sync.Mutex
+	purchases []*purchase
 }
 
-func newMarket(t *testing.T) *market {
-	m := &market{t: t, shop: newShop(t, 5), dir: workDir(t), ports: [2]int{freePort(t), freePort(t)}, closed: make(chan struct{})}
+func newLoadRun(t *testing.T) *loadRun {
+	run := &loadRun{t: t, fx: newFixture(t, 5), dir: workDir(t), ports: [2]int{freePort(t), freePort(t)}, stopped: make(chan struct{})}
 	var next atomic.Int64
-	m.sender = newSender(t, func(int) string { return fmt.Sprintf("http://localhost:%d", m.ports[next.Add(1)%2]) })
-	m.begin(0)
-	m.begin(1)
-	return m
+	run.sender = newEventSender(t, func(int) string { return fmt.Sprintf("http://localhost:%d", run.ports[next.Add(1)%2]) })
+	run.startReplica(0)
+	run.startReplica(1)
+	return run
 }
 
-func (m *market) begin(replica int) {
-	m.replicas[replica] = startOn(m.t, m.ports[replica], m.dir, m.shop.env()...)
+func (run *loadRun) startReplica(replica int) {
+	run.replicas[replica] = startOn(run.t, run.ports[replica], run.dir, run.fx.env()...)
 }
 
 // buy makes one purchase after the other until the market is closed. Stripe tells of each in any order, in several
 // events that say the same, several times and all at once.
-func (m *market) buy(dice *rand.Rand) {
+func (run *loadRun) buyUntilStopped(dice *rand.Rand) {
 	for {
 		select {
-		case <-m.closed:
+		case <-run.stopped:
 			return
 		default:
 		}
-		o := m.shop.order(m.t, m.shop.users[dice.IntN(len(m.shop.users))])
-		m.mu.Lock()
-		m.orders = append(m.orders, o)
-		m.mu.Unlock()
-		o.history(dice)
-		notices := append([]notice{}, o.events...)
+		p := run.fx.newPurchase(run.t, run.fx.users[dice.IntN(len(run.fx.users))])
+		run.mu.Lock()
+		run.purchases = append(run.purchases, p)
+		run.mu.Unlock()
+		p.history(dice)
+		events := append([]stripeEvent{}, p.events...)
 		for range 1 + dice.IntN(3) {
-			notices = append(notices, o.events[dice.IntN(len(o.events))])
+			events = append(events, p.events[dice.IntN(len(p.events))])
 		}
-		dice.Shuffle(len(notices), func(i, j int) { notices[i], notices[j] = notices[j], notices[i] })
-		m.sender.sendAll(m.t, 1, notices...)
+		dice.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+		run.sender.sendAll(run.t, 1, events...)
 	}
 }
 
 // history is what becomes of a purchase: it is paid, at once or after days, and perhaps refunded, disputed or both.
-func (o *order) history(dice *rand.Rand) {
+func (p *purchase) history(dice *rand.Rand) {
 	if dice.IntN(4) == 0 {
-		o.checkout("checkout.session.completed", "1", "unpaid")
-		o.checkout("checkout.session.async_payment_succeeded", "2", "paid")
+		p.checkout("checkout.session.completed", "1", "unpaid")
+		p.checkout("checkout.session.async_payment_succeeded", "2", "paid")
 	} else {
-		o.paid()
+		p.paid()
 	}
 	if dice.IntN(5) == 0 {
-		o.checkout("checkout.session.completed", "again", "paid") // Stripe may make two events of one moment
+		p.checkout("checkout.session.completed", "again", "paid") // Stripe may make two events of one moment
 	}
 	if dice.IntN(2) == 0 {
-		o.refund(1 + dice.Int64N(soldCents))
-		o.charge()
+		p.refund(1 + dice.Int64N(packageCents))
+		p.charge()
 	}
 	if dice.IntN(4) == 0 {
-		cents := 1 + dice.Int64N(soldCents)
-		o.dispute("charge.dispute.created", "needs_response", cents)
+		cents := 1 + dice.Int64N(packageCents)
+		p.dispute("charge.dispute.created", "needs_response", cents)
 		if dice.IntN(2) == 0 {
-			o.dispute("charge.dispute.closed", []string{"won", "lost"}[dice.IntN(2)], cents)
+			p.dispute("charge.dispute.closed", []string{"won", "lost"}[dice.IntN(2)], cents)
 		}
 	}
 }
 
 // kill ends one replica or both, perhaps with all connections, in the middle of what they do, and starts them anew.
-func (m *market) kill(dice *rand.Rand) {
+func (run *loadRun) killReplicas(dice *rand.Rand) {
 	for range dice.IntN(16) {
 		select {
-		case <-m.sender.accepted:
-		case <-time.After(patience):
-			m.t.Fatal("nothing is accepted any more")
+		case <-run.sender.accepted:
+		case <-time.After(hangTimeout):
+			run.t.Fatal("nothing is accepted any more")
 		}
 	}
 	victims := []int{dice.IntN(2)}
@@ -100,13 +100,13 @@ func (m *market) kill(dice *rand.Rand) {
 		victims = []int{0, 1}
 	}
 	for _, v := range victims {
-		m.replicas[v].kill()
+		run.replicas[v].kill()
 	}
 	if dice.IntN(4) == 0 {
-		m.shop.disconnect(m.t)
+		run.fx.disconnect(run.t)
 	}
 	for _, v := range victims {
-		m.begin(v)
+		run.startReplica(v)
 	}
 }
 
@@ -115,28 +115,28 @@ func TestKilledAtRandomUnderLoad(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	m := newMarket(t)
+	run := newLoadRun(t)
 	var buying sync.WaitGroup
 	for i := range uint64(buyers) {
-		buying.Go(func() { m.buy(rand.New(rand.NewPCG(seed, i))) })
+		buying.Go(func() { run.buyUntilStopped(rand.New(rand.NewPCG(seed, i))) })
 	}
-	stop := sync.OnceFunc(func() { close(m.closed); buying.Wait() })
+	stop := sync.OnceFunc(func() { close(run.stopped); buying.Wait() })
 	t.Cleanup(stop)
 	dice := rand.New(rand.NewPCG(seed, buyers))
 	kills := dbtest.Depth(5, 50)
-	for n := 0; n < kills || m.sender.cut.Load() < int64(kills)/2; n++ { // half of them meet the server at work
+	for n := 0; n < kills || run.sender.aborted.Load() < int64(kills)/2; n++ { // half of them meet the server at work
 		if n == 10*kills {
-			t.Fatalf("%d kills cut off %d attempts", n, m.sender.cut.Load())
+			t.Fatalf("%d kills cut off %d attempts", n, run.sender.aborted.Load())
 		}
-		m.kill(dice)
+		run.killReplicas(dice)
 	}
 	stop()
 
 	sent := int64(0)
-	for _, o := range m.orders {
-		sent += int64(len(o.events))
+	for _, p := range run.purchases {
+		sent += int64(len(p.events))
 	}
-	t.Logf("%d purchases, %d events; %d attempts were cut off, %d refused, %d found nobody", len(m.orders), sent, m.sender.cut.Load(), m.sender.refused.Load(), m.sender.unborn.Load())
-	m.shop.drain(t, sent)
-	m.shop.wantBooked(t, m.orders...)
+	t.Logf("%d purchases, %d events; %d attempts were cut off, %d refused, %d found nobody", len(run.purchases), sent, run.sender.aborted.Load(), run.sender.refused.Load(), run.sender.unreachable.Load())
+	run.fx.waitForEvents(t, sent)
+	run.fx.checkPurchases(t, run.purchases...)
 }

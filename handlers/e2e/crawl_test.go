@@ -29,14 +29,14 @@ func TestCrawl(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	texts := map[string]map[string]string{"en": readTexts(t, "en"), "de": readTexts(t, "de")}
-	user, admin := bought(t, s, "en", "ada@example.com")
+	user, admin := buyAndSpend(t, s, "en", "ada@example.com")
 	for _, locale := range []string{"en", "de"} {
 		for _, who := range []struct {
 			role    string
 			visitor *visitor
 		}{{"guest", newVisitor(s, locale)}, {"user", user}, {"admin", admin}} {
 			t.Run(locale+"/"+who.role, func(t *testing.T) {
-				c := &crawler{visitor: who.visitor, locale: locale, texts: texts, foreign: telltales(texts[locale], texts[other(locale)]), kinds: map[string]bool{}}
+				c := &crawler{visitor: who.visitor, locale: locale, texts: texts, foreign: foreignWords(texts[locale], texts[otherLocale(locale)]), kinds: map[string]bool{}}
 				c.t = t
 				from := []string{"/" + locale, "/" + locale + "/dev/components", "/" + locale + "/nothing"}
 				if who.role == "admin" { // what a search finds
@@ -47,7 +47,7 @@ func TestCrawl(t *testing.T) {
 					t.Errorf("only %d kinds of page were found: %v", len(c.kinds), slices.Sorted(maps.Keys(c.kinds)))
 				}
 				for kind := range c.kinds {
-					if !staged(kind) {
+					if !hasState(kind) {
 						t.Errorf("no state of TestStates shows the page %s in a browser", kind)
 					}
 				}
@@ -56,7 +56,7 @@ func TestCrawl(t *testing.T) {
 	}
 }
 
-func other(locale string) string { return map[string]string{"en": "de", "de": "en"}[locale] }
+func otherLocale(locale string) string { return map[string]string{"en": "de", "de": "en"}[locale] }
 
 // crawler follows links in one language.
 type crawler struct {
@@ -65,27 +65,27 @@ type crawler struct {
 	texts   map[string]map[string]string
 	foreign map[string]bool // words that only the other language has
 	kinds   map[string]bool // of pages
-	asked   map[string]bool
+	visited map[string]bool
 	queue   []string
 }
 
-var oneOfMany = regexp.MustCompile(`/(\d+|[0-9a-f-]{32,64}|evt_[^/]+)(/|$)`)
+var idInPath = regexp.MustCompile(`/(\d+|[0-9a-f-]{32,64}|evt_[^/]+)(/|$)`)
 
 // kind is what pages at an address have in common: the path without ids, and the names in its query.
-func kind(u *url.URL) string {
+func pageKind(u *url.URL) string {
 	names := []string{}
 	for name := range u.Query() {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return strings.TrimSuffix(oneOfMany.ReplaceAllString(u.Path, "/ID$2")+"?"+strings.Join(names, "_"), "?")
+	return strings.TrimSuffix(idInPath.ReplaceAllString(u.Path, "/ID$2")+"?"+strings.Join(names, "_"), "?")
 }
 
 // walk visits every page that can be reached from these addresses, at most a few of a kind.
 func (c *crawler) walk(from ...string) {
 	const perKind = 3
 	visits := map[string]int{}
-	c.asked = map[string]bool{}
+	c.visited = map[string]bool{}
 	for c.queue = from; len(c.queue) > 0; {
 		address := c.queue[0]
 		c.queue = c.queue[1:]
@@ -93,11 +93,11 @@ func (c *crawler) walk(from ...string) {
 		if err != nil {
 			c.t.Fatalf("%q is no address: %v", address, err)
 		}
-		if c.asked[address] || visits[kind(u)] >= perKind {
+		if c.visited[address] || visits[pageKind(u)] >= perKind {
 			continue
 		}
-		c.asked[address] = true
-		visits[kind(u)]++
+		c.visited[address] = true
+		visits[pageKind(u)]++
 		c.visit(address, u)
 	}
 }
@@ -120,14 +120,14 @@ func (c *crawler) visit(address string, u *url.URL) {
 	if err != nil {
 		c.t.Fatalf("%s: %v", address, err)
 	}
-	if !c.kinds[kind(res.Request.URL)] {
-		c.kinds[kind(res.Request.URL)] = true
-		c.weigh(address, body)
+	if !c.kinds[pageKind(res.Request.URL)] {
+		c.kinds[pageKind(res.Request.URL)] = true
+		c.checkWeight(address, body)
 	}
-	c.readLinks(address, doc)
-	c.readWords(address, doc)
+	c.checkLinks(address, doc)
+	c.checkWords(address, doc)
 	if !strings.Contains(address, "/dev/") { // what stands there is for show
-		wantKnown(c.t, address, doc)
+		checkForms(c.t, address, doc)
 	}
 	if lang := doc.Find("html").AttrOr("lang", ""); lang != c.locale {
 		c.t.Errorf("%s says that it is in %q", address, lang)
@@ -153,7 +153,7 @@ func (c *crawler) visit(address string, u *url.URL) {
 const pageWeight = 15_000 // bytes
 
 // weigh wants a page to weigh no more than it may. The server compresses as this does.
-func (c *crawler) weigh(address, body string) {
+func (c *crawler) checkWeight(address, body string) {
 	var wire bytes.Buffer
 	zip := gzip.NewWriter(&wire)
 	_, err := io.WriteString(zip, body)
@@ -166,9 +166,9 @@ func (c *crawler) weigh(address, body string) {
 }
 
 // staged reports whether a state of TestStates is a page of this kind.
-func staged(kind string) bool {
+func hasState(kind string) bool {
 	path, _, _ := strings.Cut(kind[len("/en"):], "?")
-	return slices.ContainsFunc(states, func(st state) bool {
+	return slices.ContainsFunc(states, func(st pageState) bool {
 		at, _, _ := strings.Cut(placeholder.ReplaceAllString(st.path, "ID"), "?")
 		return strings.TrimSuffix(path, "/") == at
 	})
@@ -176,8 +176,8 @@ func staged(kind string) bool {
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
-// readIDs returns the ids of a page, and wants each to be there once.
-func (c *crawler) readIDs(address string, doc *goquery.Document) map[string]bool {
+// checkIDs returns the ids of a page, and wants each to be there once.
+func (c *crawler) checkIDs(address string, doc *goquery.Document) map[string]bool {
 	ids := map[string]bool{}
 	doc.Find("[id]").Each(func(_ int, e *goquery.Selection) {
 		id := e.AttrOr("id", "")
@@ -189,9 +189,9 @@ func (c *crawler) readIDs(address string, doc *goquery.Document) map[string]bool
 	return ids
 }
 
-// readLinks queues what a page leads to, and wants those ids to be there that it points at.
-func (c *crawler) readLinks(address string, doc *goquery.Document) {
-	ids := c.readIDs(address, doc)
+// checkLinks queues what a page leads to, and wants those ids to be there that it points at.
+func (c *crawler) checkLinks(address string, doc *goquery.Document) {
+	ids := c.checkIDs(address, doc)
 	here, err := url.Parse(c.site.url + address)
 	if err != nil {
 		c.t.Fatal(err)
@@ -228,8 +228,8 @@ func (c *crawler) readLinks(address string, doc *goquery.Document) {
 
 var rawKey = regexp.MustCompile(`\b[a-z_]+(\.[a-z_]+)+\b`)
 
-// readWords wants no text to be missing and none to be in the other language.
-func (c *crawler) readWords(address string, doc *goquery.Document) {
+// checkWords wants no text to be missing and none to be in the other language.
+func (c *crawler) checkWords(address string, doc *goquery.Document) {
 	text := visible(doc.Nodes[0])
 	for _, sign := range []string{"!(", "%{", "<nil>", "%!"} {
 		if i := strings.Index(text, sign); i >= 0 {
@@ -241,10 +241,10 @@ func (c *crawler) readWords(address string, doc *goquery.Document) {
 			c.t.Errorf("%s shows the key %s in place of its text", address, key)
 		}
 	}
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for _, word := range words(text) {
-		if c.foreign[word] && !told[word] {
-			told[word] = true
+		if c.foreign[word] && !reported[word] {
+			reported[word] = true
 			i := strings.Index(strings.ToLower(text), word)
 			c.t.Errorf("%s is in %q and says %q: …%s…", address, c.locale, word, strings.Join(strings.Fields(text[max(0, i-40):min(len(text), i+40)]), " "))
 		}
@@ -279,8 +279,8 @@ func visible(node *html.Node) string {
 	return text.String()
 }
 
-// telltales are the words of another language's texts that ours never have.
-func telltales(own, foreign map[string]string) map[string]bool {
+// foreignWords are the words of another language's texts that ours never have.
+func foreignWords(own, foreign map[string]string) map[string]bool {
 	ours, theirs := map[string]bool{}, map[string]bool{}
 	for key, text := range own {
 		for _, word := range words(text) {

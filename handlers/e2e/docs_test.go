@@ -12,11 +12,11 @@ func TestDocsInTheBrowser(t *testing.T) {
 		t.Run(c.String(), func(t *testing.T) {
 			b := newBrowser(t, s, c)
 			b.open("/" + c.locale)
-			b.press("#api-docs")
-			b.see("#spendCredits", "Spend credits on a feature")
-			b.press(`#calls a[href="#spendCredits"]`)
-			b.press("#spendCredits summary")
-			b.see("#spendCredits details[open]", "INSUFFICIENT_CREDITS")
+			b.click("#api-docs")
+			b.waitForText("#spendCredits", "Spend credits on a feature")
+			b.click(`#calls a[href="#spendCredits"]`)
+			b.click("#spendCredits summary")
+			b.waitForText("#spendCredits details[open]", "INSUFFICIENT_CREDITS")
 			b.check("docs", "/"+c.locale+"/api/docs")
 		})
 	}

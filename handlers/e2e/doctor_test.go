@@ -12,7 +12,7 @@ import (
 )
 
 // setUp is an operator's set-up in Stripe's test mode, with a stand-in where Stripe would be.
-func setUp(t *testing.T) []string {
+func doctorEnv(t *testing.T) []string {
 	t.Helper()
 	const key = "sk_test_4f1c9b27d0e85a36"
 	server, err := standin.Start(t.Context(), standin.Options{DatabaseURL: dbtest.Empty(t), Listen: "127.0.0.1:0", SecretKey: key,
@@ -27,11 +27,11 @@ func setUp(t *testing.T) []string {
 		"SESSION_SECRET=6d0c1f7be2a94c58b1946ac94f1c9b27d0e85a36"}
 }
 
-var toldSecret = regexp.MustCompile(`(?m)^ {4}STRIPE_WEBHOOK_SECRET=(whsec_\S+)$`)
+var printedSecret = regexp.MustCompile(`(?m)^ {4}STRIPE_WEBHOOK_SECRET=(whsec_\S+)$`)
 
 func TestDoctor(t *testing.T) {
 	t.Parallel()
-	env := setUp(t)
+	env := doctorEnv(t)
 	want := func(t *testing.T, code int, env []string, args []string, says ...string) string {
 		t.Helper()
 		out, got := command(t, env, append([]string{"doctor"}, args...)...)
@@ -54,7 +54,7 @@ func TestDoctor(t *testing.T) {
 	want(t, 1, append(env, "LANG=de_DE.UTF-8"), nil, "ROT", "Rufen Sie credits migrate auf", "keinen Webhook-Endpunkt unter https://credits.example.com/api/stripe/webhook")
 
 	fixed := want(t, 0, env, []string{"--fix"}, "has been made")
-	secret := toldSecret.FindAllStringSubmatch(fixed, -1)
+	secret := printedSecret.FindAllStringSubmatch(fixed, -1)
 	if len(secret) != 1 {
 		t.Fatalf("%d secrets are told, want one:\n%s", len(secret), fixed)
 	}

@@ -16,34 +16,34 @@ func TestFeaturesByAnAdmin(t *testing.T) {
 	t.Parallel()
 	database := "DATABASE_URL=" + dbtest.URL(t)
 	s := start(t, database)
-	boss := newVisitor(s, "de")
-	boss.t = t
-	boss.signIn("#demo-admin")
-	boss.open("/de/admin")
-	boss.click(`main nav a[href$="/admin/features"]`)
-	boss.submit("#feature-submit", "feature", "Cover Letter", "credits", "3", "label_en", "Cover letter", "label_de", "Anschreiben <b>", "active", "on")
-	if boss.status != http.StatusUnprocessableEntity || boss.text("#feature-error") == "" || boss.find("#label_de").AttrOr("value", "") != "Anschreiben <b>" {
-		t.Errorf("a name with capitals: %d %s", boss.status, boss.text("main"))
+	admin := newVisitor(s, "de")
+	admin.t = t
+	admin.signIn("#demo-admin")
+	admin.open("/de/admin")
+	admin.click(`main nav a[href$="/admin/features"]`)
+	admin.submit("#feature-submit", "feature", "Cover Letter", "credits", "3", "label_en", "Cover letter", "label_de", "Anschreiben <b>", "active", "on")
+	if admin.status != http.StatusUnprocessableEntity || admin.text("#feature-error") == "" || admin.find("#label_de").AttrOr("value", "") != "Anschreiben <b>" {
+		t.Errorf("a name with capitals: %d %s", admin.status, admin.text("main"))
 	}
-	boss.submit("#feature-submit", "feature", "cover_letter")
-	if !strings.Contains(boss.text("#flash"), "gespeichert") || !strings.Contains(boss.text("main tbody"), "Anschreiben <b>") {
-		t.Fatalf("adding leads to %s (%d): %s", boss.at, boss.status, boss.text("main"))
+	admin.submit("#feature-submit", "feature", "cover_letter")
+	if !strings.Contains(admin.text("#flash"), "gespeichert") || !strings.Contains(admin.text("main tbody"), "Anschreiben <b>") {
+		t.Fatalf("adding leads to %s (%d): %s", admin.at, admin.status, admin.text("main"))
 	}
-	boss.click("#edit-job_match")
-	if boss.find("#credits").AttrOr("value", "") != "5" {
-		t.Errorf("the form to change a price shows %s", boss.text("#feature-form"))
+	admin.click("#edit-job_match")
+	if admin.find("#credits").AttrOr("value", "") != "5" {
+		t.Errorf("the form to change a price shows %s", admin.text("#feature-form"))
 	}
-	boss.submit("#feature-submit", "credits", "7")
-	if !strings.Contains(boss.text("#flash"), "gespeichert") {
-		t.Errorf("changing leads to %s (%d): %s", boss.at, boss.status, boss.text("main"))
+	admin.submit("#feature-submit", "credits", "7")
+	if !strings.Contains(admin.text("#flash"), "gespeichert") {
+		t.Errorf("changing leads to %s (%d): %s", admin.at, admin.status, admin.text("main"))
 	}
-	boss.open("/de/admin/audit")
-	if text := boss.text("main tbody"); !strings.Contains(text, "Funktion geändert") || !strings.Contains(text, "Credits zuvor") {
+	admin.open("/de/admin/audit")
+	if text := admin.text("main tbody"); !strings.Contains(text, "Funktion geändert") || !strings.Contains(text, "Credits zuvor") {
 		t.Errorf("the audit log says %s", text)
 	}
-	boss.open("/de/admin/features?edit=unknown")
-	if boss.status != http.StatusNotFound {
-		t.Errorf("a feature that does not exist: %d", boss.status)
+	admin.open("/de/admin/features?edit=unknown")
+	if admin.status != http.StatusNotFound {
+		t.Errorf("a feature that does not exist: %d", admin.status)
 	}
 
 	v := newVisitor(s, "en")
@@ -70,22 +70,22 @@ func TestFeaturesInTheBrowser(t *testing.T) {
 	for _, c := range views(englishDesktop) {
 		t.Run(c.String(), func(t *testing.T) {
 			b := newBrowser(t, s, c)
-			b.refused = true
+			b.expectRefusals = true
 			b.open("/" + c.locale + "/login")
-			b.press("#sign-in-oidc")
-			b.press("#demo-admin")
-			b.see("#balance", "")
+			b.click("#sign-in-oidc")
+			b.click("#demo-admin")
+			b.waitForText("#balance", "")
 			page := "/" + c.locale + "/admin/features"
 			b.open(page)
 			b.check("admin-features", page)
-			b.press("#edit-resume_improvement")
-			b.see("#feature-form", "resume_improvement")
+			b.click("#edit-resume_improvement")
+			b.waitForText("#feature-form", "resume_improvement")
 			b.check("admin-features-change", page)
 			b.open(page)
-			b.do("fill in", chromedp.SetValue("#feature", "Not So", chromedp.ByQuery), chromedp.SetValue("#credits", "3", chromedp.ByQuery),
+			b.run("fill in", chromedp.SetValue("#feature", "Not So", chromedp.ByQuery), chromedp.SetValue("#credits", "3", chromedp.ByQuery),
 				chromedp.SetValue("#label_en", "x", chromedp.ByQuery), chromedp.SetValue("#label_de", "y", chromedp.ByQuery))
-			b.press("#feature-submit")
-			b.see("#feature-error", "")
+			b.click("#feature-submit")
+			b.waitForText("#feature-error", "")
 			b.check("admin-features-invalid", page)
 		})
 	}

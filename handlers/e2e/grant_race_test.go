@@ -17,8 +17,8 @@ import (
 // An admin's form that is sent fifty times at once, to two replicas, grants once; fifty forms grant fifty times.
 func TestGrantRaces(t *testing.T) {
 	t.Parallel()
-	shop := newShop(t, 2)
-	env, dir := []string{"DATABASE_URL=" + shop.url, "LOG_LEVEL=warn"}, workDir(t) // the session secret is in the directory
+	fx := newFixture(t, 2)
+	env, dir := []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=warn"}, workDir(t) // the session secret is in the directory
 	sites := [2]*site{startIn(t, dir, env...), startIn(t, dir, env...)}
 	admin := newVisitor(sites[0], "en")
 	admin.signIn("#demo-admin")
@@ -30,7 +30,7 @@ func TestGrantRaces(t *testing.T) {
 		{"one form", func(int) string { return "" }, 1},
 		{"fifty forms", func(int) string { return uuid.NewString() }, 50},
 	} {
-		user := shop.users[i]
+		user := fx.users[i]
 		admin.open(fmt.Sprintf("/en/admin/users/%d", user))
 		form, err := io.ReadAll(admin.form("#grant-submit", "credits", "7", "note", "For the trouble").Body)
 		if err != nil {
@@ -58,17 +58,17 @@ func TestGrantRaces(t *testing.T) {
 		if answers[http.StatusSeeOther] != 50 {
 			t.Errorf("%s: answers by status %v, want fifty 303", c.name, answers)
 		}
-		if n := shop.count(t, `SELECT count(*) FROM credit_transactions WHERE user_id = ? AND reason = 'manual'`, user); n != c.lines {
+		if n := fx.count(t, `SELECT count(*) FROM credit_transactions WHERE user_id = ? AND reason = 'manual'`, user); n != c.lines {
 			t.Errorf("%s: %d lines, want %d", c.name, n, c.lines)
 		}
-		if n := shop.count(t, `SELECT credits_balance FROM users WHERE id = ?`, user); n != 7*c.lines {
+		if n := fx.count(t, `SELECT credits_balance FROM users WHERE id = ?`, user); n != 7*c.lines {
 			t.Errorf("%s: balance = %d credits, want %d", c.name, n, 7*c.lines)
 		}
-		if n := shop.count(t, `SELECT count(*) FROM audit_log WHERE user_id = ? AND actor = 'admin'`, user); n != c.lines {
+		if n := fx.count(t, `SELECT count(*) FROM audit_log WHERE user_id = ? AND actor = 'admin'`, user); n != c.lines {
 			t.Errorf("%s: %d entries in the audit log, want %d", c.name, n, c.lines)
 		}
 	}
-	dbtest.CheckLedger(t, shop.db)
+	dbtest.CheckLedger(t, fx.db)
 }
 
 // sendTo posts a form to a replica, in the visitor's session, and returns the answer's status.

@@ -13,14 +13,14 @@ import (
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	const address, client = "https://credits.example.com", "credits"
-	who, err := identity.Start(t.Context(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
+	provider, err := identity.Start(t.Context(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
 		RedirectURLs: []string{address + "/auth/oidc/callback"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { who.Close(context.Background()) })
+	t.Cleanup(func() { provider.Close(context.Background()) })
 	s := start(t, "APP_URL="+address, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef", "STRIPE_WEBHOOK_SECRET=whsec_0123456789abcdef", "STRIPE_API_BASE=http://127.0.0.1:9",
-		"OIDC_ISSUER="+who.Issuer(), "OIDC_CLIENT_ID="+client, "OIDC_CLIENT_SECRET=0123456789", "GOOGLE_CLIENT_ID=google", "GOOGLE_CLIENT_SECRET=0123456789",
+		"OIDC_ISSUER="+provider.Issuer(), "OIDC_CLIENT_ID="+client, "OIDC_CLIENT_SECRET=0123456789", "GOOGLE_CLIENT_ID=google", "GOOGLE_CLIENT_SECRET=0123456789",
 		"GITHUB_CLIENT_ID=github", "GITHUB_CLIENT_SECRET=0123456789", "LINKEDIN_CLIENT_ID=linkedin", "LINKEDIN_CLIENT_SECRET=0123456789")
 	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for name, c := range map[string]struct {

@@ -26,15 +26,15 @@ func TestLighthouse(t *testing.T) {
 		v.buy("#buy-500")
 		v.open("/" + locale + "/billing")
 		v.submit("#spend-resume_analysis")
-		dir := headersOf(t, v)
+		dir := writeHeaders(t, v)
 		for _, page := range []string{"", "/billing", "/purchase", "/history"} {
-			t.Run(locale+page, func(t *testing.T) { wantPoints(t, dir, s.url+"/"+locale+page) })
+			t.Run(locale+page, func(t *testing.T) { checkScores(t, dir, s.url+"/"+locale+page) })
 		}
 	}
 }
 
-// headersOf writes down what a visitor is known by, for Lighthouse to send along.
-func headersOf(t *testing.T, v *visitor) (dir string) {
+// writeHeaders writes down what a visitor is known by, for Lighthouse to send along.
+func writeHeaders(t *testing.T, v *visitor) (dir string) {
 	t.Helper()
 	own, err := url.Parse(v.site.url)
 	if err != nil {
@@ -55,8 +55,8 @@ func headersOf(t *testing.T, v *visitor) (dir string) {
 	return dir
 }
 
-// wantPoints has Lighthouse look at a page, up to three times: what else the machine does only takes points away.
-func wantPoints(t *testing.T, dir, address string) {
+// checkScores has Lighthouse look at a page, up to three times: what else the machine does only takes points away.
+func checkScores(t *testing.T, dir, address string) {
 	t.Helper()
 	const least = 98
 	best := lighthouse{}
@@ -72,7 +72,7 @@ func wantPoints(t *testing.T, dir, address string) {
 	for name, category := range best.Categories {
 		t.Logf("%s: %.0f", name, category.Score*100)
 		if category.Score*100 < least {
-			t.Errorf("%s has %.0f points, want %d: %s", name, category.Score*100, least, best.lacks(name))
+			t.Errorf("%s has %.0f points, want %d: %s", name, category.Score*100, least, best.failedAudits(name))
 		}
 	}
 	if len(best.Categories) < 4 {
@@ -105,7 +105,7 @@ func (l lighthouse) lowest() float64 {
 }
 
 // lacks are the audits that cost a category points.
-func (l lighthouse) lacks(category string) []string {
+func (l lighthouse) failedAudits(category string) []string {
 	var lacking []string
 	for _, ref := range l.Categories[category].AuditRefs {
 		if score := l.Audits[ref.ID].Score; ref.Weight > 0 && score != nil && *score < 1 {

@@ -16,7 +16,7 @@ import (
 )
 
 // business fills a database with forty users who bought, spent, owe and were helped, and with events of every status.
-const business = `
+const operatorData = `
 INSERT INTO users (email, name, created_at) SELECT 'user' || n || '@example.com',
 	(ARRAY['Ada Lovelace', 'Dr. Maximiliane Oberhuber-Wittgenstein zu Rosenburg', 'Bob', ''])[1 + n % 4], now() - n * interval '1 day' FROM generate_series(1, 40) n;
 INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, checkout_session_id, payment_intent_id, paid_cents, paid_at, credits_granted, created_at)
@@ -40,7 +40,7 @@ INSERT INTO audit_log (actor, action, user_id, detail, created_at)
 			'{"name": "matcher", "scopes": ["spend", "read"], "per_minute": 1000}'])[1 + id % 3]::jsonb, created_at FROM users WHERE email LIKE 'user%';
 `
 
-func operated(t *testing.T) (*site, *gorm.DB) {
+func startWithData(t *testing.T) (*site, *gorm.DB) {
 	t.Helper()
 	database := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+database)
@@ -50,7 +50,7 @@ func operated(t *testing.T) (*site, *gorm.DB) {
 	}
 	t.Cleanup(func() { postgres.Close(db) })
 	err = db.Transaction(func(tx *gorm.DB) error {
-		for _, statement := range strings.Split(business, ";\n") {
+		for _, statement := range strings.Split(operatorData, ";\n") {
 			if strings.TrimSpace(statement) == "" {
 				continue
 			}
@@ -70,7 +70,7 @@ func operated(t *testing.T) (*site, *gorm.DB) {
 // what Stripe said and what was done by hand.
 func TestOperatorInTheBrowser(t *testing.T) {
 	t.Parallel()
-	s, db := operated(t)
+	s, db := startWithData(t)
 	after := map[string]string{"en": "Balance afterwards: 10 credits", "de": "Guthaben danach: 10 Credits"}
 	wrong := map[string]string{"en": "1 to 100,000", "de": "1 bis 100.000"}
 	for _, c := range views(englishDesktop) {
@@ -82,44 +82,44 @@ func TestOperatorInTheBrowser(t *testing.T) {
 			b := newBrowser(t, s, c)
 			base := "/" + c.locale + "/admin"
 			b.open("/" + c.locale + "/login")
-			b.press("#sign-in-oidc")
-			b.press("#demo-admin")
-			b.see("#balance", "")
+			b.click("#sign-in-oidc")
+			b.click("#demo-admin")
+			b.waitForText("#balance", "")
 			b.open(base)
-			b.see("#used", "")
+			b.waitForText("#used", "")
 			b.check("operator-start", base)
-			b.press("#period-months")
-			b.until("the months", `document.querySelector("#period-months").getAttribute("aria-current") === "true"`)
+			b.click("#period-months")
+			b.waitUntil("the months", `document.querySelector("#period-months").getAttribute("aria-current") === "true"`)
 			b.check("operator-months", base)
-			b.press("#sort-balance")
-			b.until("the list sorted", `document.querySelector("th[aria-sort=descending] #sort-balance") !== null`)
-			b.press("#sort-balance")
-			b.until("the list turned round", `document.querySelector("th[aria-sort=ascending] #sort-balance") !== null`)
+			b.click("#sort-balance")
+			b.waitUntil("the list sorted", `document.querySelector("th[aria-sort=descending] #sort-balance") !== null`)
+			b.click("#sort-balance")
+			b.waitUntil("the list turned round", `document.querySelector("th[aria-sort=ascending] #sort-balance") !== null`)
 			b.check("operator-users", base)
 
 			page := fmt.Sprintf("%s/users/%d", base, debtor)
 			b.open(page)
-			b.see("#debt", "")
-			b.do("type a number", chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
-			b.see("#credits-note", after[c.locale])
+			b.waitForText("#debt", "")
+			b.run("type a number", chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
+			b.waitForText("#credits-note", after[c.locale])
 			b.check("operator-user", page)
-			b.do("type a worse one", chromedp.SendKeys(`#credits`, "000000", chromedp.ByQuery))
-			b.see("#credits-error", wrong[c.locale])
-			b.until("the field is marked", `document.querySelector("#credits").getAttribute("aria-invalid") === "true" && document.activeElement.id === "credits"`)
-			b.do("type the right one", chromedp.Evaluate(`document.querySelector("#credits").value = ""`, nil), chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
-			b.see("#credits-note", after[c.locale])
-			b.until("the field is no longer marked", `!document.querySelector("#credits").hasAttribute("aria-invalid")`)
-			b.do("type a reason", chromedp.SendKeys(`#note`, "Kulanz", chromedp.ByQuery))
-			b.press("#grant-submit")
-			b.see(`#flash [data-variant="success"]`, "")
+			b.run("type a worse one", chromedp.SendKeys(`#credits`, "000000", chromedp.ByQuery))
+			b.waitForText("#credits-error", wrong[c.locale])
+			b.waitUntil("the field is marked", `document.querySelector("#credits").getAttribute("aria-invalid") === "true" && document.activeElement.id === "credits"`)
+			b.run("type the right one", chromedp.Evaluate(`document.querySelector("#credits").value = ""`, nil), chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
+			b.waitForText("#credits-note", after[c.locale])
+			b.waitUntil("the field is no longer marked", `!document.querySelector("#credits").hasAttribute("aria-invalid")`)
+			b.run("type a reason", chromedp.SendKeys(`#note`, "Kulanz", chromedp.ByQuery))
+			b.click("#grant-submit")
+			b.waitForText(`#flash [data-variant="success"]`, "")
 			b.check("operator-granted", page)
 
 			b.open(base + "/events")
 			b.check("operator-events", base+"/events")
 			b.unfold("#filter-fold")
-			b.do("choose", chromedp.SetValue(`#status`, "review", chromedp.ByQuery))
-			b.press("#show")
-			b.until("the filter", `document.querySelector("#status").value === "review" && document.querySelector("#clear") !== null`)
+			b.run("choose", chromedp.SetValue(`#status`, "review", chromedp.ByQuery))
+			b.click("#show")
+			b.waitUntil("the filter", `document.querySelector("#status").value === "review" && document.querySelector("#clear") !== null`)
 			b.check("operator-events-filtered", base+"/events")
 			b.open(base + "/audit")
 			b.check("operator-audit", base+"/audit")
@@ -137,12 +137,12 @@ func TestOperatorInTheBrowser(t *testing.T) {
 func TestOperatorWithoutJavaScript(t *testing.T) {
 	t.Parallel()
 	for _, locale := range []string{"en", "de"} {
-		t.Run(locale, func(t *testing.T) { operate(t, locale) })
+		t.Run(locale, func(t *testing.T) { testOperatorPages(t, locale) })
 	}
 }
 
-func operate(t *testing.T, locale string) {
-	s, db := operated(t)
+func testOperatorPages(t *testing.T, locale string) {
+	s, db := startWithData(t)
 	base := "/" + locale + "/admin"
 	v := newVisitor(s, locale)
 	v.signIn("#demo-admin")

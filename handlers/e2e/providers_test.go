@@ -13,28 +13,28 @@ import (
 )
 
 // providerStates are pages that look otherwise where several providers are offered.
-var providerStates = []state{
+var providerStates = []pageState{
 	{name: "login-many", path: "/login"},
 	{name: "held-known", path: "/auth/oidc?locale={locale}", status: 409, button: "#custom-user button", typed: []string{"name", "Bob Example", "email", "bob@example.com"}},
-	{name: "account-many", who: "ada", path: "/account"},
-	{name: "elsewhere", who: "ada", path: "/billing"},
-	{name: "confirm-many", who: "ada", path: "/confirm"},
-	{name: "confirm-none", who: "gone", path: "/confirm"},
+	{name: "account-many", user: "ada", path: "/account"},
+	{name: "elsewhere", user: "ada", path: "/billing"},
+	{name: "confirm-many", user: "ada", path: "/confirm"},
+	{name: "confirm-none", user: "gone", path: "/confirm"},
 }
 
 // offering is a site with two providers: GitHub, of which only the stored identities are used, and one on this machine.
-func offering(t *testing.T) (s *site, exec func(statement string)) {
+func startWithProviders(t *testing.T) (s *site, exec func(statement string)) {
 	t.Helper()
 	const client = "credits"
 	database, port, quiet := dbtest.URL(t), freePort(t), slog.New(slog.DiscardHandler)
-	who, err := identity.Start(t.Context(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
+	provider, err := identity.Start(t.Context(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
 		RedirectURLs: []string{fmt.Sprintf("http://localhost:%d/auth/oidc/callback", port)}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { who.Close(context.Background()) })
+	t.Cleanup(func() { provider.Close(context.Background()) })
 	s = startOn(t, port, workDir(t), "DATABASE_URL="+database, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef", "STRIPE_WEBHOOK_SECRET=whsec_0123456789abcdef",
-		"STRIPE_API_BASE=http://127.0.0.1:9", "OIDC_ISSUER="+who.Issuer(), "OIDC_CLIENT_ID="+client, "OIDC_CLIENT_SECRET=0123456789",
+		"STRIPE_API_BASE=http://127.0.0.1:9", "OIDC_ISSUER="+provider.Issuer(), "OIDC_CLIENT_ID="+client, "OIDC_CLIENT_SECRET=0123456789",
 		"OIDC_NAME=Example Login", "GITHUB_CLIENT_ID=github", "GITHUB_CLIENT_SECRET=0123456789")
 	db, err := postgres.Open(database, quiet)
 	if err != nil {
@@ -52,13 +52,13 @@ func offering(t *testing.T) (s *site, exec func(statement string)) {
 // The pages about signing in with several providers, on the wire in both languages and in a browser.
 func TestStatesOfSeveralProviders(t *testing.T) {
 	t.Parallel()
-	s, exec := offering(t)
-	cast := map[string]map[string]*visitor{}
+	s, exec := startWithProviders(t)
+	visitors := map[string]map[string]*visitor{}
 	for _, locale := range []string{"en", "de"} {
-		cast[locale] = map[string]*visitor{"": newVisitor(s, locale)}
+		visitors[locale] = map[string]*visitor{"": newVisitor(s, locale)}
 		for _, name := range []string{"ada", "gone"} {
-			cast[locale][name] = newVisitor(s, locale)
-			cast[locale][name].signInAs(name + "@example.com")
+			visitors[locale][name] = newVisitor(s, locale)
+			visitors[locale][name].signInAs(name + "@example.com")
 		}
 	}
 	exec(`WITH bob AS (INSERT INTO users (email, name) VALUES ('bob@example.com', 'Bob Example') RETURNING id)
@@ -67,7 +67,7 @@ func TestStatesOfSeveralProviders(t *testing.T) {
 		SELECT 'https://github.com', 'ada', id, 'github', 'ada.work@example.com', true FROM users WHERE email = 'ada@example.com'`)
 	exec(`UPDATE identities SET issuer = 'https://gone.example.org', provider = 'gone' WHERE email = 'gone@example.com'`)
 	exec(`UPDATE sessions SET proved_at = NULL`)
-	tell := func(st state) { // a page tells of a sign-in elsewhere once
+	tell := func(st pageState) { // a page tells of a sign-in elsewhere once
 		at := "NULL"
 		if st.name == "elsewhere" {
 			at = "now()"
@@ -75,22 +75,22 @@ func TestStatesOfSeveralProviders(t *testing.T) {
 		exec(`UPDATE sessions SET elsewhere_at = ` + at + `, elsewhere_device = 'Firefox, Linux'`)
 	}
 	texts, valid := map[string]map[string]string{"en": readTexts(t, "en"), "de": readTexts(t, "de")}, workDir(t)
-	for locale, who := range cast {
-		c := &crawler{locale: locale, texts: texts, foreign: telltales(texts[locale], texts[other(locale)])}
+	for locale, visitors := range visitors {
+		c := &crawler{locale: locale, texts: texts, foreign: foreignWords(texts[locale], texts[otherLocale(locale)])}
 		for _, st := range providerStates {
-			c.visitor = who[st.who]
+			c.visitor = visitors[st.user]
 			tell(st)
-			c.readState(st, strings.NewReplacer(), valid)
+			c.checkState(st, strings.NewReplacer(), valid)
 		}
 	}
-	validate(t, valid)
+	checkHTML(t, valid)
 	for _, v := range allViews {
 		b := newBrowser(t, s, v)
 		for i, st := range providerStates {
-			if dbtest.Full() || dealt(i) == v {
-				b.be(cast[v.locale][st.who])
+			if dbtest.Full() || dailyView(i) == v {
+				b.copySession(visitors[v.locale][st.user])
 				tell(st)
-				b.become(st, strings.NewReplacer())
+				b.showState(st, strings.NewReplacer())
 			}
 		}
 	}

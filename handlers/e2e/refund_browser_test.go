@@ -25,51 +25,51 @@ func TestRefundInTheBrowser(t *testing.T) {
 	running, finished := map[string]string{"en": "Running", "de": "Läuft"}, map[string]string{"en": "Finished", "de": "Abgeschlossen"}
 	for i, c := range views(germanPhone) {
 		t.Run(c.String(), func(t *testing.T) {
-			_, colleague := bought(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))
+			_, colleague := buyAndSpend(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))
 			page := colleague.at.Path
 			b := newBrowser(t, s, c)
-			b.refused = true
+			b.expectRefusals = true
 			b.open("/" + c.locale + "/login")
-			b.press("#sign-in-oidc")
-			b.press("#demo-admin")
-			b.see("#balance", "")
+			b.click("#sign-in-oidc")
+			b.click("#demo-admin")
+			b.waitForText("#balance", "")
 			b.open(page)
 			b.check("admin-purchase", page)
 
 			b.refund("1.234,567")
-			b.see("#amount-error", "")
+			b.waitForText("#amount-error", "")
 			b.check("admin-purchase-invalid", page)
 			colleague.submit("#refund-submit", "amount", "1", "note", "faster")
 			b.refund("2")
-			b.see("#refund-error", "")
-			b.until("the form is where it was", `document.querySelectorAll("#amount").length === 1 && !document.querySelector("#flash #amount")`)
+			b.waitForText("#refund-error", "")
+			b.waitUntil("the form is where it was", `document.querySelectorAll("#amount").length === 1 && !document.querySelector("#flash #amount")`)
 			b.check("admin-purchase-conflict", page)
 			b.refund("2")
-			b.see(`#flash [data-variant="success"]`, "")
+			b.waitForText(`#flash [data-variant="success"]`, "")
 			b.check("admin-purchase-refunded", page)
-			b.press("#rest")
-			b.see("#amount", "")
+			b.click("#rest")
+			b.waitForText("#amount", "")
 			b.check("admin-purchase-rest", page)
-			b.press("#refund-submit") // the browser itself wants the reason
+			b.click("#refund-submit") // the browser itself wants the reason
 			b.refund("")
-			b.see("#no-refund", "")
+			b.waitForText("#no-refund", "")
 			b.check("admin-purchase-returned", page)
 
 			b.open("/" + c.locale + "/admin/events")
-			b.press("#reconcile")
-			b.see("#flash p", "") // of the page that follows; before it stands what was reconciled earlier
-			b.see("#reconciliation-state", finished[c.locale])
+			b.click("#reconcile")
+			b.waitForText("#flash p", "") // of the page that follows; before it stands what was reconciled earlier
+			b.waitForText("#reconciliation-state", finished[c.locale])
 			if err := db.Exec(`UPDATE reconciliations SET finished_at = NULL, holder = gen_random_uuid(), leased_until = now() + interval '1 hour'
 				WHERE id = (SELECT max(id) FROM reconciliations)`).Error; err != nil {
 				t.Fatal(err)
 			}
 			b.open("/" + c.locale + "/admin/events")
-			b.see("#reconciliation-state", running[c.locale])
+			b.waitForText("#reconciliation-state", running[c.locale])
 			b.check("admin-events-running", "/admin/events")
 			if err := db.Exec(`UPDATE reconciliations SET finished_at = now() WHERE finished_at IS NULL`).Error; err != nil {
 				t.Fatal(err)
 			}
-			b.see("#reconciliation-state", finished[c.locale])
+			b.waitForText("#reconciliation-state", finished[c.locale])
 			b.check("admin-events-finished", "/admin/events")
 		})
 	}
@@ -79,9 +79,9 @@ func TestRefundInTheBrowser(t *testing.T) {
 func (b *browser) refund(amount string) {
 	b.t.Helper()
 	if amount != "" {
-		b.do("type the amount", chromedp.SetValue(`#amount`, amount, chromedp.ByQuery))
+		b.run("type the amount", chromedp.SetValue(`#amount`, amount, chromedp.ByQuery))
 	}
-	b.do("type the reason", chromedp.SetValue(`#note`, "Asked for", chromedp.ByQuery))
-	b.press("#refund-submit")
-	b.until("the answer", `!document.querySelector("#refund-submit:disabled")`)
+	b.run("type the reason", chromedp.SetValue(`#note`, "Asked for", chromedp.ByQuery))
+	b.click("#refund-submit")
+	b.waitUntil("the answer", `!document.querySelector("#refund-submit:disabled")`)
 }

@@ -15,11 +15,11 @@ import (
 // of its own, and in debt nothing more is spent.
 func TestRefundWhileSpending(t *testing.T) {
 	const spenders, times = 16, 60
-	c := newCounter(t, 1)
-	o := c.shop.order(t, c.shop.users[0])
-	send := newSender(t, func(attempt int) string { return c.urls[attempt%2] })
-	send.send(t, o.paid())
-	held := c.call(t, 0, http.MethodPost, "/api/credits/holds", "before", fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, o.user))
+	rs := newReplicas(t, 1)
+	p := rs.fx.newPurchase(t, rs.fx.users[0])
+	send := newEventSender(t, func(attempt int) string { return rs.urls[attempt%2] })
+	send.send(t, p.paid())
+	held := rs.call(t, 0, http.MethodPost, "/api/credits/holds", "before", fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, p.user))
 	if held.status != http.StatusCreated {
 		t.Fatalf("hold: %d %s", held.status, held.body)
 	}
@@ -28,7 +28,7 @@ func TestRefundWhileSpending(t *testing.T) {
 	for n := range spenders {
 		work.Go(func() {
 			for i := range times {
-				switch r := c.spend(t, (n+i)%2, o.user, fmt.Sprintf("%d %d", n, i)); r.status {
+				switch r := rs.spend(t, (n+i)%2, p.user, fmt.Sprintf("%d %d", n, i)); r.status {
 				case http.StatusCreated:
 					spent.Add(1)
 				case http.StatusPaymentRequired:
@@ -39,9 +39,9 @@ func TestRefundWhileSpending(t *testing.T) {
 			}
 		})
 	}
-	refund, charge := o.refund(soldCents), o.charge()
+	refund, charge := p.refund(packageCents), p.charge()
 	work.Go(func() {
-		c.shop.eventually(t, "spends before the refund", func() int64 { return min(spent.Load(), 20) }, 20)
+		rs.fx.eventually(t, "spends before the refund", func() int64 { return min(spent.Load(), 20) }, 20)
 		send.sendAll(t, 100, refund, charge)
 	})
 	work.Wait()
@@ -49,19 +49,19 @@ func TestRefundWhileSpending(t *testing.T) {
 		t.Error("no spend came after the refund")
 	}
 
-	if got := c.shop.count(t, `SELECT coalesce(-sum(delta_credits), 0) FROM credit_transactions WHERE reason = 'refund'`); got != soldCredits {
-		t.Errorf("%d credits taken back, want the %d bought", got, soldCredits)
+	if got := rs.fx.count(t, `SELECT coalesce(-sum(delta_credits), 0) FROM credit_transactions WHERE reason = 'refund'`); got != packageCredits {
+		t.Errorf("%d credits taken back, want the %d bought", got, packageCredits)
 	}
-	balance := c.shop.count(t, `SELECT credits_balance FROM users WHERE id = ?`, o.user)
-	if balance != -spent.Load()*matchCost {
-		t.Errorf("balance = %d credits after %d spends, want %d", balance, spent.Load(), -spent.Load()*matchCost)
+	balance := rs.fx.count(t, `SELECT credits_balance FROM users WHERE id = ?`, p.user)
+	if balance != -spent.Load()*jobMatchCredits {
+		t.Errorf("balance = %d credits after %d spends, want %d", balance, spent.Load(), -spent.Load()*jobMatchCredits)
 	}
-	if r := c.spend(t, 0, o.user, "in debt"); r.status != http.StatusPaymentRequired {
+	if r := rs.spend(t, 0, p.user, "in debt"); r.status != http.StatusPaymentRequired {
 		t.Errorf("a spend in debt: %d %s", r.status, r.body)
 	}
-	if n := c.shop.count(t, `SELECT count(*) FROM credit_transactions WHERE reason = 'job_match' AND balance_after < ?`, matchCost); n != 0 {
+	if n := rs.fx.count(t, `SELECT count(*) FROM credit_transactions WHERE reason = 'job_match' AND balance_after < ?`, jobMatchCredits); n != 0 {
 		t.Errorf("%d spends took what was held or not there", n)
 	}
 	t.Logf("%d spends before the refund, %d refused after it", spent.Load(), refused.Load())
-	dbtest.CheckLedger(t, c.shop.db)
+	dbtest.CheckLedger(t, rs.fx.db)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // bought is somebody who has bought 1200 credits for €35.00 and spent 10, and an admin at the page of that purchase.
-func bought(t *testing.T, s *site, locale, email string) (buyer, admin *visitor) {
+func buyAndSpend(t *testing.T, s *site, locale, email string) (buyer, admin *visitor) {
 	t.Helper()
 	buyer, admin = newVisitor(s, locale), newVisitor(s, locale)
 	buyer.t, admin.t = t, t
@@ -21,12 +21,12 @@ func bought(t *testing.T, s *site, locale, email string) (buyer, admin *visitor)
 	buyer.open("/" + locale + "/billing")
 	buyer.submit("#spend-resume_analysis")
 	admin.signIn("#demo-admin")
-	admin.findPurchase(email)
+	admin.openPurchase(email)
 	return buyer, admin
 }
 
-// findPurchase looks for a user as an admin does, and opens their newest purchase.
-func (v *visitor) findPurchase(email string) {
+// openPurchase looks for a user as an admin does, and opens their newest purchase.
+func (v *visitor) openPurchase(email string) {
 	v.t.Helper()
 	v.open("/" + v.locale + "/admin?email=" + url.QueryEscape(email))
 	v.click(`main a[href*="/admin/users/"]`)
@@ -34,7 +34,7 @@ func (v *visitor) findPurchase(email string) {
 }
 
 // refunds counts the refunds of the purchase that an admin is at, as Stripe told of them.
-func (v *visitor) refunds() int {
+func (v *visitor) countRefunds() int {
 	v.t.Helper()
 	v.open(v.at.Path)
 	return v.doc.Find("#refunds tbody tr").Length()
@@ -48,7 +48,7 @@ func TestRefundByAnAdmin(t *testing.T) {
 		{"de", "34,71", "Die Erstattung ist ausgeführt.", "Bezahlt, teilweise erstattet", "Geld erstattet"},
 	} {
 		t.Run("the proposal in "+c.locale, func(t *testing.T) {
-			buyer, admin := bought(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))
+			buyer, admin := buyAndSpend(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))
 			if got := admin.find("#amount").AttrOr("value", ""); got != c.proposal {
 				t.Errorf("proposed are %s, want %s", got, c.proposal)
 			}
@@ -85,13 +85,13 @@ func TestRefundByAnAdmin(t *testing.T) {
 		})
 	}
 	t.Run("one form sent twice, then twenty times at once, gives back once", func(t *testing.T) {
-		buyer, admin := bought(t, s, "en", "twice@example.com")
+		buyer, admin := buyAndSpend(t, s, "en", "twice@example.com")
 		form := func() *http.Request { return admin.form("#refund-submit", "amount", "7.00", "note", "once") }
 		first, again, page := form(), form(), admin.at.Path
 		admin.show(first)
 		admin.show(again)
-		if admin.status != http.StatusOK || admin.refunds() != 1 {
-			t.Errorf("the same form again: %d, %d refunds; want 200 and 1", admin.status, admin.refunds())
+		if admin.status != http.StatusOK || admin.countRefunds() != 1 {
+			t.Errorf("the same form again: %d, %d refunds; want 200 and 1", admin.status, admin.countRefunds())
 		}
 		admin.open(page)
 		posts := make([]*http.Request, 20)
@@ -110,14 +110,14 @@ func TestRefundByAnAdmin(t *testing.T) {
 				t.Errorf("one of twenty: %d, want the page", res.StatusCode)
 			}
 		})
-		if n := admin.refunds(); n != 2 {
+		if n := admin.countRefunds(); n != 2 {
 			t.Errorf("%d refunds, want one for each form", n)
 		}
 		buyer.open("/en/billing")
 		buyer.wantBalance("710")
 	})
 	t.Run("two admins who saw the same page", func(t *testing.T) {
-		_, one := bought(t, s, "de", "both@example.com")
+		_, one := buyAndSpend(t, s, "de", "both@example.com")
 		two := newVisitor(s, "de")
 		two.t = t
 		two.signInAs("second@example.com")
@@ -130,7 +130,7 @@ func TestRefundByAnAdmin(t *testing.T) {
 		if amount, note := two.find("#amount").AttrOr("value", ""), two.text("#note"); amount != "24,73" || note != "second" {
 			t.Errorf("the form proposes %s because of %q, want 24,73 and the reason kept", amount, note)
 		}
-		if two.submit("#refund-submit"); two.status != http.StatusOK || two.refunds() != 2 {
+		if two.submit("#refund-submit"); two.status != http.StatusOK || two.countRefunds() != 2 {
 			t.Errorf("the new form: %d, want it taken", two.status)
 		}
 	})
@@ -139,7 +139,7 @@ func TestRefundByAnAdmin(t *testing.T) {
 func TestRefundBadInput(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	buyer, admin := bought(t, s, "de", "ada@example.com")
+	buyer, admin := buyAndSpend(t, s, "de", "ada@example.com")
 	page := admin.at.Path
 	for _, amount := range []string{"0", "0,00", "-1", "−5", "1.234,567", "1,234.56", "35,01", "99999999999999", "", "zwölf", "12,345", "5 €", "1e1", "<b>"} {
 		admin.open(page)

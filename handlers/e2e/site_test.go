@@ -46,21 +46,21 @@ type site struct {
 	url     string // as users type it
 	cmd     *exec.Cmd
 	exited  chan error
-	out     *lines
+	out     *outputBuffer
 	started time.Duration // from exec to being ready
 }
 
 // lines keeps what the server prints and tells when a text has come.
-type lines struct {
+type outputBuffer struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
 	changed chan struct{}
 }
 
-func newLines() *lines { return &lines{changed: make(chan struct{}, 1)} }
+func newOutputBuffer() *outputBuffer { return &outputBuffer{changed: make(chan struct{}, 1)} }
 
 // Write keeps p.
-func (l *lines) Write(p []byte) (int, error) {
+func (l *outputBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -71,7 +71,7 @@ func (l *lines) Write(p []byte) (int, error) {
 }
 
 // String is all that was printed so far.
-func (l *lines) String() string {
+func (l *outputBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
@@ -111,7 +111,7 @@ func startIn(t testing.TB, dir string, env ...string) *site {
 func startOn(t testing.TB, port int, dir string, env ...string) *site {
 	t.Helper()
 	env = withServerRole(env)
-	s := &site{t: t, url: fmt.Sprintf("http://localhost:%d", port), exited: make(chan error, 1), out: newLines()}
+	s := &site{t: t, url: fmt.Sprintf("http://localhost:%d", port), exited: make(chan error, 1), out: newOutputBuffer()}
 	s.cmd = exec.Command(binary, "serve")
 	s.cmd.Dir = dir
 	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(), fmt.Sprintf("PORT=%d", port)}, env...)
@@ -122,7 +122,7 @@ func startOn(t testing.TB, port int, dir string, env ...string) *site {
 	}
 	go func() { s.exited <- s.cmd.Wait() }()
 	t.Cleanup(s.stop)
-	s.wait("Ctrl-C")
+	s.waitForOutput("Ctrl-C")
 	s.started = time.Since(began)
 	return s
 }
@@ -144,9 +144,9 @@ func withServerRole(env []string) []string {
 }
 
 // wait returns when the server has printed text.
-func (s *site) wait(text string) {
+func (s *site) waitForOutput(text string) {
 	s.t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(hangTimeout)
 	for !strings.Contains(s.out.String(), text) {
 		select {
 		case <-s.out.changed:
@@ -173,7 +173,7 @@ func (s *site) stop() {
 		if err != nil {
 			s.t.Errorf("the server ended with %v:\n%s", err, s.out)
 		}
-	case <-time.After(patience):
+	case <-time.After(hangTimeout):
 		s.cmd.Process.Kill()
 		s.t.Errorf("the server did not stop:\n%s", s.out)
 	}
@@ -189,8 +189,8 @@ func (s *site) kill() {
 	s.exited <- err
 }
 
-// portsGiven counts the ports that freePort has given away.
-var portsGiven atomic.Int64
+// nextPort counts the ports that freePort has given away.
+var nextPort atomic.Int64
 
 // freePort returns a port for a server, which keeps it over restarts, as it keeps the two that follow for the stand-ins of
 // its sandbox. They are below those that systems hand out themselves (from 32768 on Linux), so that no connection and no
@@ -198,7 +198,7 @@ var portsGiven atomic.Int64
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
-		port := 11000 + os.Getpid()%20*1000 + int(portsGiven.Add(3))
+		port := 11000 + os.Getpid()%20*1000 + int(nextPort.Add(3))
 		if isFree(port) && isFree(port+1) && isFree(port+2) {
 			return port
 		}
@@ -215,13 +215,13 @@ func isFree(port int) bool {
 	return l.Close() == nil
 }
 
-// patience is how long anything may take before a test gives it up as hung.
-const patience = dbtest.Patience
+// hangTimeout is how long anything may take before a test gives it up as hung.
+const hangTimeout = dbtest.Patience
 
 // command runs the binary to its end and returns what it printed and its exit status.
 func command(t testing.TB, env []string, args ...string) (string, int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), hangTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = workDir(t)

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	spendEach = 60  // requests of each client in one round
-	yardEach  = 120 // transactions of each client of pgbench, a third of them to warm up
+	spendEach   = 60  // requests of each client in one round
+	pgbenchEach = 120 // transactions of each client of pgbench, a third of them to warm up
 )
 
 // fiveTrips is a spend as one would write it by hand: begin, lock, insert, update, commit, five round trips.
@@ -37,28 +37,28 @@ END;
 // hold and capture. Its yardstick is pgbench with the same transaction on the same durable database, in the same round.
 // The figures are medians of the rounds: ask for several (-benchtime 5x).
 func BenchmarkSpend(b *testing.B) {
-	t := newTill(b)
-	t.warm(b)
+	s := newSpendBench(b)
+	s.warm(b)
 	for b.Loop() {
 		for _, of := range []struct {
 			name  string
 			users int
-		}{{"", len(t.shop.users)}, {"hot_", 1}} {
-			t.yard(b, of.name, of.users)
-			t.measure(b, of.name+"go", of.users, t.spendInGo)
-			t.measure(b, of.name+"http", of.users, t.spendOverHTTP)
-			t.measure(b, of.name+"hold", of.users, t.holdAndCapture)
+		}{{"", len(s.fx.users)}, {"hot_", 1}} {
+			s.runPgbench(b, of.name, of.users)
+			s.measure(b, of.name+"go", of.users, s.spendInGo)
+			s.measure(b, of.name+"http", of.users, s.spendOverHTTP)
+			s.measure(b, of.name+"hold", of.users, s.holdAndCapture)
 		}
 	}
-	t.report(b)
-	dbtest.CheckLedger(b, t.shop.db)
+	s.report(b)
+	dbtest.CheckLedger(b, s.fx.db)
 }
 
 // till is where the clients spend.
-type till struct {
-	shop    *shop
+type spendBench struct {
+	fx      *fixture
 	service *spend.Service
-	conns   []*bench
+	conns   []*rawConn
 	key     string
 	pgbench *pgbench
 	made    atomic.Int64 // idempotency keys
@@ -66,53 +66,53 @@ type till struct {
 	took    map[string][]time.Duration
 }
 
-func newTill(b *testing.B) *till {
+func newSpendBench(b *testing.B) *spendBench {
 	b.Helper()
-	shop, server := durableShop(b)
-	t := &till{shop: shop, pgbench: newPgbench(b, server), rates: map[string][]float64{}, took: map[string][]time.Duration{}}
-	shop.exec(b, `WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000000, 'manual' FROM users RETURNING user_id)
+	fx, server := newDurableFixture(b)
+	s := &spendBench{fx: fx, pgbench: newPgbench(b, server), rates: map[string][]float64{}, took: map[string][]time.Duration{}}
+	fx.exec(b, `WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000000, 'manual' FROM users RETURNING user_id)
 		UPDATE users SET credits_balance = 100000000 WHERE id IN (SELECT user_id FROM line)`)
-	t.service = &spend.Service{DB: shop.db, Log: slog.New(slog.DiscardHandler)}
-	out, code := command(b, []string{"DATABASE_URL=" + shop.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Benchmark", "--scope", "spend", "--per-minute", "0")
+	s.service = &spend.Service{DB: fx.db, Log: slog.New(slog.DiscardHandler)}
+	out, code := command(b, []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Benchmark", "--scope", "spend", "--per-minute", "0")
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "rmc_") {
-			t.key = strings.TrimSpace(line)
+			s.key = strings.TrimSpace(line)
 		}
 	}
-	if code != 0 || t.key == "" {
+	if code != 0 || s.key == "" {
 		b.Fatalf("keys create ends with %d and prints no key", code)
 	}
-	site := start(b, append(shop.env(), "LOG_LEVEL=warn")...)
+	site := start(b, append(fx.env(), "LOG_LEVEL=warn")...)
 	for range benchConnections {
-		t.conns = append(t.conns, dialBench(b, site.url))
+		s.conns = append(s.conns, dialRaw(b, site.url))
 	}
-	return t
+	return s
 }
 
 // warm lets every connection of the servers learn its statements.
-func (t *till) warm(b *testing.B) {
-	for _, work := range []func(*testing.B, int, int64) error{t.spendInGo, t.spendOverHTTP, t.holdAndCapture} {
-		t.measure(b, "warm", len(t.shop.users), work)
+func (s *spendBench) warm(b *testing.B) {
+	for _, work := range []func(*testing.B, int, int64) error{s.spendInGo, s.spendOverHTTP, s.holdAndCapture} {
+		s.measure(b, "warm", len(s.fx.users), work)
 	}
 }
 
 // yard measures pgbench on as many of the users.
-func (t *till) yard(b *testing.B, name string, users int) {
+func (s *spendBench) runPgbench(b *testing.B, name string, users int) {
 	b.Helper()
-	if t.pgbench == nil {
+	if s.pgbench == nil {
 		return
 	}
-	each := yardEach
+	each := pgbenchEach
 	if users == 1 {
 		each /= 4 // they wait for each other
 	}
-	rate, took := t.pgbench.run(b, fiveTrips, benchConnections, each, fmt.Sprintf("first=%d", t.shop.users[0]), fmt.Sprintf("last=%d", t.shop.users[users-1]))
-	t.rates[name+"pgbench"] = append(t.rates[name+"pgbench"], rate)
-	t.took[name+"pgbench"] = append(t.took[name+"pgbench"], took...)
+	rate, took := s.pgbench.run(b, fiveTrips, benchConnections, each, fmt.Sprintf("first=%d", s.fx.users[0]), fmt.Sprintf("last=%d", s.fx.users[users-1]))
+	s.rates[name+"pgbench"] = append(s.rates[name+"pgbench"], rate)
+	s.took[name+"pgbench"] = append(s.took[name+"pgbench"], took...)
 }
 
 // measure has the clients do work for users in turn.
-func (t *till) measure(b *testing.B, name string, users int, work func(b *testing.B, client int, user int64) error) {
+func (s *spendBench) measure(b *testing.B, name string, users int, work func(b *testing.B, client int, user int64) error) {
 	b.Helper()
 	took := make([]time.Duration, benchConnections*spendEach)
 	began := time.Now()
@@ -122,7 +122,7 @@ func (t *till) measure(b *testing.B, name string, users int, work func(b *testin
 			for i := range spendEach {
 				n := c*spendEach + i
 				sent := time.Now()
-				if err := work(b, c, t.shop.users[(n*7919)%users]); err != nil {
+				if err := work(b, c, s.fx.users[(n*7919)%users]); err != nil {
 					b.Errorf("%s: %v", name, err)
 					return
 				}
@@ -131,57 +131,57 @@ func (t *till) measure(b *testing.B, name string, users int, work func(b *testin
 		})
 	}
 	clients.Wait()
-	t.rates[name] = append(t.rates[name], float64(len(took))/time.Since(began).Seconds())
-	t.took[name] = append(t.took[name], took...)
+	s.rates[name] = append(s.rates[name], float64(len(took))/time.Since(began).Seconds())
+	s.took[name] = append(s.took[name], took...)
 }
 
-func (t *till) request(user int64) spend.Request {
-	return spend.Request{UserID: user, Feature: "job_match", Key: "go_" + strconv.FormatInt(t.made.Add(1), 10)}
+func (s *spendBench) request(user int64) spend.Request {
+	return spend.Request{UserID: user, Feature: "job_match", Key: "go_" + strconv.FormatInt(s.made.Add(1), 10)}
 }
 
-func (t *till) spendInGo(b *testing.B, _ int, user int64) error {
-	_, err := t.service.Spend(b.Context(), t.request(user))
+func (s *spendBench) spendInGo(b *testing.B, _ int, user int64) error {
+	_, err := s.service.Spend(b.Context(), s.request(user))
 	return err
 }
 
-func (t *till) holdAndCapture(b *testing.B, _ int, user int64) error {
-	held, err := t.service.Hold(b.Context(), spend.HoldRequest{Request: t.request(user)})
+func (s *spendBench) holdAndCapture(b *testing.B, _ int, user int64) error {
+	held, err := s.service.Hold(b.Context(), spend.HoldRequest{Request: s.request(user)})
 	if err == nil {
-		_, err = t.service.Capture(b.Context(), uuid.Nil, held.ID.String(), nil)
+		_, err = s.service.Capture(b.Context(), uuid.Nil, held.ID.String(), nil)
 	}
 	return err
 }
 
-func (t *till) spendOverHTTP(_ *testing.B, client int, user int64) error {
+func (s *spendBench) spendOverHTTP(_ *testing.B, client int, user int64) error {
 	body := fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user)
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "POST /api/credits/spend HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nIdempotency-Key: http_%d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		t.conns[client].host, t.key, t.made.Add(1), len(body), body)
-	return t.conns[client].post(out.Bytes(), 201)
+		s.conns[client].host, s.key, s.made.Add(1), len(body), body)
+	return s.conns[client].post(out.Bytes(), 201)
 }
 
 // report writes rates, the slowest of a hundred, and last the ratios to the yardstick.
-func (t *till) report(b *testing.B) {
+func (s *spendBench) report(b *testing.B) {
 	b.ReportMetric(0, "ns/op") // of a round; it says nothing
 	for _, users := range []string{"", "hot_"} {
 		yard := 0.0
-		if t.pgbench != nil {
-			yard = median(t.rates[users+"pgbench"])
+		if s.pgbench != nil {
+			yard = median(s.rates[users+"pgbench"])
 		}
 		for _, kind := range []string{"pgbench", "go", "http", "hold"} {
 			name := users + kind
-			if len(t.rates[name]) == 0 {
+			if len(s.rates[name]) == 0 {
 				continue
 			}
-			slices.Sort(t.took[name])
-			b.ReportMetric(median(t.rates[name]), name+"/s")
-			b.ReportMetric(float64(t.took[name][len(t.took[name])*99/100].Microseconds())/1000, name+"_p99_ms")
-			row := figure{name: "spend, " + name, rates: t.rates[name], took: t.took[name]}
+			slices.Sort(s.took[name])
+			b.ReportMetric(median(s.rates[name]), name+"/s")
+			b.ReportMetric(float64(s.took[name][len(s.took[name])*99/100].Microseconds())/1000, name+"_p99_ms")
+			row := figure{name: "spend, " + name, rates: s.rates[name], took: s.took[name]}
 			if yard > 0 && kind != "pgbench" {
-				b.ReportMetric(median(t.rates[name])/yard, name+"/pgbench")
-				row.yard = t.rates[users+"pgbench"]
+				b.ReportMetric(median(s.rates[name])/yard, name+"/pgbench")
+				row.yard = s.rates[users+"pgbench"]
 			}
-			tabulate(b, row)
+			writeFigures(b, row)
 		}
 	}
 }

@@ -16,91 +16,91 @@ import (
 )
 
 const (
-	inFlight  = 200
-	matchCost = 5 // of job_match, in credits
+	inFlight        = 200
+	jobMatchCredits = 5 // of job_match, in credits
 )
 
 // counter is two replicas on one database, and a service that spends at both with one key.
-type counter struct {
-	shop    *shop
+type replicas struct {
+	fx      *fixture
 	urls    [2]string
 	clients [2]*http.Client
 	key     string
 	next    int // the next user whom no scenario has used
 }
 
-func newCounter(t *testing.T, users int) *counter {
+func newReplicas(t *testing.T, users int) *replicas {
 	t.Helper()
-	c := &counter{shop: newShop(t, users)}
-	out, code := command(t, []string{"DATABASE_URL=" + c.shop.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Races", "--scope", "spend,read", "--per-minute", "0")
+	rs := &replicas{fx: newFixture(t, users)}
+	out, code := command(t, []string{"DATABASE_URL=" + rs.fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Races", "--scope", "spend,read", "--per-minute", "0")
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "rmc_") {
-			c.key = strings.TrimSpace(line)
+			rs.key = strings.TrimSpace(line)
 		}
 	}
-	if code != 0 || c.key == "" {
+	if code != 0 || rs.key == "" {
 		t.Fatalf("keys create ends with %d and prints no key", code)
 	}
-	for i := range c.urls {
-		c.urls[i] = start(t, append(c.shop.env(), "LOG_LEVEL=warn")...).url
+	for i := range rs.urls {
+		rs.urls[i] = start(t, append(rs.fx.env(), "LOG_LEVEL=warn")...).url
 		transport := &http.Transport{MaxIdleConns: inFlight, MaxIdleConnsPerHost: inFlight}
 		t.Cleanup(transport.CloseIdleConnections)
-		c.clients[i] = &http.Client{Transport: transport, Timeout: patience}
+		rs.clients[i] = &http.Client{Transport: transport, Timeout: hangTimeout}
 	}
-	return c
+	return rs
 }
 
 // grant takes users whom no scenario has used and gives each of them credits.
-func (c *counter) grant(t *testing.T, users, credits int) []int64 {
+func (rs *replicas) grantCredits(t *testing.T, users, credits int) []int64 {
 	t.Helper()
-	ids := c.shop.users[c.next : c.next+users]
-	c.next += users
-	c.shop.exec(t, `WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, ?, 'manual' FROM users WHERE id IN ? RETURNING *)
+	ids := rs.fx.users[rs.next : rs.next+users]
+	rs.next += users
+	rs.fx.exec(t, `WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, ?, 'manual' FROM users WHERE id IN ? RETURNING *)
 		UPDATE users SET credits_balance = credits_balance + line.delta_credits FROM line WHERE users.id = line.user_id`, credits, ids)
 	return ids
 }
 
 // reply is what a replica said; status 0 when it said nothing.
-type reply struct {
+type response struct {
 	status   int
 	body     string
 	replayed bool
 }
 
 // call asks one replica. It may run in any goroutine.
-func (c *counter) call(t *testing.T, replica int, method, path, key, body string) reply {
-	req, err := http.NewRequestWithContext(t.Context(), method, c.urls[replica]+path, strings.NewReader(body))
+func (rs *replicas) call(t *testing.T, replica int, method, path, key, body string) response {
+	req, err := http.NewRequestWithContext(t.Context(), method, rs.urls[replica]+path, strings.NewReader(body))
 	if err != nil {
 		t.Error(err)
-		return reply{}
+		return response{}
 	}
-	req.Header.Set("Authorization", "Bearer "+c.key)
+	req.Header.Set("Authorization", "Bearer "+rs.key)
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	res, err := c.clients[replica].Do(req)
+	res, err := rs.clients[replica].Do(req)
 	if err != nil {
 		t.Errorf("%s %s: %v", method, path, err)
-		return reply{}
+		return response{}
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Errorf("%s %s: %v", method, path, err)
-		return reply{}
+		return response{}
 	}
-	return reply{res.StatusCode, string(text), res.Header.Get("Idempotent-Replayed") == "true"}
+	return response{res.StatusCode, string(text), res.Header.Get("Idempotent-Replayed") == "true"}
 }
 
-func (c *counter) spend(t *testing.T, replica int, user int64, key string) reply {
-	return c.call(t, replica, http.MethodPost, "/api/credits/spend", key, fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user))
+func (rs *replicas) spend(t *testing.T, replica int, user int64, key string) response {
+	return rs.call(t, replica, http.MethodPost, "/api/credits/spend", key, fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user))
 }
 
 // spendAll tries to spend so often, the users in turn and 200 at once, and counts the answers by status.
-func (c *counter) spendAll(t *testing.T, users []int64, tries int) map[int]int {
+func (rs *replicas) spendAll(t *testing.T, users []int64, tries int) map[int]int {
 	t.Helper()
 	var next atomic.Int64
 	var mu sync.Mutex
@@ -109,7 +109,7 @@ func (c *counter) spendAll(t *testing.T, users []int64, tries int) map[int]int {
 	dbtest.Together(inFlight, func(int) {
 		for i := int(next.Add(1)) - 1; i < tries; i = int(next.Add(1)) - 1 {
 			// The replica changes with the round: each user is spent for at both.
-			r := c.spend(t, (i+i/len(users))%2, users[i%len(users)], fmt.Sprintf("%d of %d", i, tries))
+			r := rs.spend(t, (i+i/len(users))%2, users[i%len(users)], fmt.Sprintf("%d of %d", i, tries))
 			mu.Lock()
 			answers[r.status]++
 			if r.status != http.StatusCreated && r.status != http.StatusPaymentRequired && answers[r.status] == 1 {
@@ -123,30 +123,30 @@ func (c *counter) spendAll(t *testing.T, users []int64, tries int) map[int]int {
 }
 
 // lines is how often a feature was booked for these users.
-func (c *counter) lines(t *testing.T, users []int64) int64 {
+func (rs *replicas) countEntries(t *testing.T, users []int64) int64 {
 	t.Helper()
-	return c.shop.count(t, `SELECT count(*) FROM credit_transactions WHERE user_id IN ? AND reason = 'job_match'`, users)
+	return rs.fx.count(t, `SELECT count(*) FROM credit_transactions WHERE user_id IN ? AND reason = 'job_match'`, users)
 }
 
 // What a service spends for people at two replicas at once. None of it runs beside other tests: it takes the whole machine.
 func TestSpendRaces(t *testing.T) {
-	c := newCounter(t, 54)
-	t.Run("two hundred requests with one key are one spend", c.oneKey)
+	rs := newReplicas(t, 54)
+	t.Run("two hundred requests with one key are one spend", rs.spendWithOneKey)
 	spends := dbtest.Depth(2_000, 10_000)
-	t.Run("spends of fifty users with credits for half of them", func(t *testing.T) { c.spendOut(t, 50, spends*matchCost/100, spends) })
-	t.Run("spends of one user with credits for half of them", func(t *testing.T) { c.spendOut(t, 1, spends/4*matchCost/2, spends/4) })
-	t.Run("one hold is captured or released a hundred times each", c.endHold)
-	t.Run("the other replica shows the new balance after the answer", c.readYourWrite)
+	t.Run("spends of fifty users with credits for half of them", func(t *testing.T) { rs.spendOut(t, 50, spends*jobMatchCredits/100, spends) })
+	t.Run("spends of one user with credits for half of them", func(t *testing.T) { rs.spendOut(t, 1, spends/4*jobMatchCredits/2, spends/4) })
+	t.Run("one hold is captured or released a hundred times each", rs.captureAndRelease)
+	t.Run("the other replica shows the new balance after the answer", rs.readAfterWrite)
 }
 
-func (c *counter) oneKey(t *testing.T) {
-	users := c.grant(t, 1, 500)
-	var replies [inFlight]reply
-	dbtest.Together(inFlight, func(i int) { replies[i] = c.spend(t, i%2, users[0], "double click") })
+func (rs *replicas) spendWithOneKey(t *testing.T) {
+	users := rs.grantCredits(t, 1, 500)
+	var responses [inFlight]response
+	dbtest.Together(inFlight, func(i int) { responses[i] = rs.spend(t, i%2, users[0], "double click") })
 	fresh := 0
-	for _, r := range replies {
-		if r.status != http.StatusCreated || r.body != replies[0].body {
-			t.Fatalf("two answers to one request: %d %s, and %d %s", replies[0].status, replies[0].body, r.status, r.body)
+	for _, r := range responses {
+		if r.status != http.StatusCreated || r.body != responses[0].body {
+			t.Fatalf("two answers to one request: %d %s, and %d %s", responses[0].status, responses[0].body, r.status, r.body)
 		}
 		if !r.replayed {
 			fresh++
@@ -155,49 +155,49 @@ func (c *counter) oneKey(t *testing.T) {
 	if fresh != 1 {
 		t.Errorf("%d answers are no repeat, want 1", fresh)
 	}
-	if n := c.lines(t, users); n != 1 {
+	if n := rs.countEntries(t, users); n != 1 {
 		t.Errorf("%d lines, want 1", n)
 	}
-	if n := c.shop.count(t, `SELECT credits_balance FROM users WHERE id = ?`, users[0]); n != 500-matchCost {
-		t.Errorf("balance = %d credits, want %d", n, 500-matchCost)
+	if n := rs.fx.count(t, `SELECT credits_balance FROM users WHERE id = ?`, users[0]); n != 500-jobMatchCredits {
+		t.Errorf("balance = %d credits, want %d", n, 500-jobMatchCredits)
 	}
-	dbtest.CheckLedger(t, c.shop.db)
+	dbtest.CheckLedger(t, rs.fx.db)
 }
 
 // spendOut spends what users have, and as much again that they have not.
-func (c *counter) spendOut(t *testing.T, people, credits, tries int) {
-	users := c.grant(t, people, credits)
-	covered := people * credits / matchCost
+func (rs *replicas) spendOut(t *testing.T, people, credits, tries int) {
+	users := rs.grantCredits(t, people, credits)
+	covered := people * credits / jobMatchCredits
 	want := map[int]int{http.StatusCreated: covered, http.StatusPaymentRequired: tries - covered}
-	if got := c.spendAll(t, users, tries); !maps.Equal(got, want) {
+	if got := rs.spendAll(t, users, tries); !maps.Equal(got, want) {
 		t.Errorf("answers by status %v, want %v", got, want)
 	}
-	if n := c.lines(t, users); n != int64(covered) {
+	if n := rs.countEntries(t, users); n != int64(covered) {
 		t.Errorf("%d lines, want %d", n, covered)
 	}
-	if n := c.shop.count(t, `SELECT count(*) FROM users WHERE id IN ? AND credits_balance <> 0`, users); n != 0 {
+	if n := rs.fx.count(t, `SELECT count(*) FROM users WHERE id IN ? AND credits_balance <> 0`, users); n != 0 {
 		t.Errorf("%d users have not 0 credits", n)
 	}
-	dbtest.CheckLedger(t, c.shop.db)
+	dbtest.CheckLedger(t, rs.fx.db)
 }
 
-func (c *counter) endHold(t *testing.T) {
-	user := c.grant(t, 1, 500)[0]
-	made := c.call(t, 0, http.MethodPost, "/api/credits/holds", "hold", fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user))
+func (rs *replicas) captureAndRelease(t *testing.T) {
+	user := rs.grantCredits(t, 1, 500)[0]
+	made := rs.call(t, 0, http.MethodPost, "/api/credits/holds", "hold", fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user))
 	var hold struct{ HoldID, Status string }
 	if err := json.Unmarshal([]byte(made.body), &hold); err != nil || made.status != http.StatusCreated {
 		t.Fatalf("hold: %d %s", made.status, made.body)
 	}
 	path := "/api/credits/holds/" + hold.HoldID
 	actions, states := [2]string{"/capture", "/release"}, [2]string{"captured", "released"}
-	var replies [inFlight]reply
-	dbtest.Together(inFlight, func(i int) { replies[i] = c.call(t, i/2%2, http.MethodPost, path+actions[i%2], "", "") })
+	var responses [inFlight]response
+	dbtest.Together(inFlight, func(i int) { responses[i] = rs.call(t, i/2%2, http.MethodPost, path+actions[i%2], "", "") })
 
-	now := c.call(t, 1, http.MethodGet, path, "", "")
+	now := rs.call(t, 1, http.MethodGet, path, "", "")
 	if err := json.Unmarshal([]byte(now.body), &hold); err != nil || hold.Status != states[0] && hold.Status != states[1] {
 		t.Fatalf("the hold in the end: %d %s", now.status, now.body)
 	}
-	for i, r := range replies {
+	for i, r := range responses {
 		if won := hold.Status == states[i%2]; won && (r.status != http.StatusOK || r.body != now.body) ||
 			!won && (r.status != http.StatusConflict || !strings.Contains(r.body, `"HOLD_NOT_OPEN"`)) {
 			t.Fatalf("%s of a hold that ends %s: %d %s", actions[i%2], hold.Status, r.status, r.body)
@@ -207,27 +207,27 @@ func (c *counter) endHold(t *testing.T) {
 	if hold.Status == states[0] {
 		taken = 1
 	}
-	if n := c.lines(t, []int64{user}); n != taken {
+	if n := rs.countEntries(t, []int64{user}); n != taken {
 		t.Errorf("%s: %d lines, want %d", hold.Status, n, taken)
 	}
-	if n := c.shop.count(t, `SELECT credits_balance - credits_held FROM users WHERE id = ?`, user); n != 500-taken*matchCost {
-		t.Errorf("%s: %d credits are available, want %d", hold.Status, n, 500-taken*matchCost)
+	if n := rs.fx.count(t, `SELECT credits_balance - credits_held FROM users WHERE id = ?`, user); n != 500-taken*jobMatchCredits {
+		t.Errorf("%s: %d credits are available, want %d", hold.Status, n, 500-taken*jobMatchCredits)
 	}
-	dbtest.CheckLedger(t, c.shop.db)
+	dbtest.CheckLedger(t, rs.fx.db)
 }
 
-func (c *counter) readYourWrite(t *testing.T) {
+func (rs *replicas) readAfterWrite(t *testing.T) {
 	const times = 200
-	user := c.grant(t, 1, times*matchCost)[0]
-	for left := (times - 1) * matchCost; left >= 0; left -= matchCost {
-		if r := c.spend(t, 0, user, fmt.Sprintf("down to %d", left)); r.status != http.StatusCreated {
+	user := rs.grantCredits(t, 1, times*jobMatchCredits)[0]
+	for left := (times - 1) * jobMatchCredits; left >= 0; left -= jobMatchCredits {
+		if r := rs.spend(t, 0, user, fmt.Sprintf("down to %d", left)); r.status != http.StatusCreated {
 			t.Fatalf("spend: %d %s", r.status, r.body)
 		}
-		r := c.call(t, 1, http.MethodGet, fmt.Sprintf("/api/credits/balance?userId=%d", user), "", "")
+		r := rs.call(t, 1, http.MethodGet, fmt.Sprintf("/api/credits/balance?userId=%d", user), "", "")
 		var balance struct{ CreditsBalance *int }
 		if err := json.Unmarshal([]byte(r.body), &balance); err != nil || balance.CreditsBalance == nil || *balance.CreditsBalance != left {
 			t.Fatalf("the other replica shows %d %s, want %d credits", r.status, r.body, left)
 		}
 	}
-	dbtest.CheckLedger(t, c.shop.db)
+	dbtest.CheckLedger(t, rs.fx.db)
 }

@@ -36,20 +36,20 @@ const (
 // purchase, and the same events again. Its yardstick is pgbench, which writes the same rows into the same database
 // between the rounds.
 func BenchmarkWebhook(b *testing.B) {
-	m := newMeter(b)
-	m.send(b, m.orders(b, benchConnections*benchWarm), m.watch)
-	m.visible = nil
+	w := newWebhookBench(b)
+	w.send(b, w.purchases(b, benchConnections*benchWarm), w.watch)
+	w.visible = nil
 	for b.Loop() {
-		m.round(b)
+		w.round(b)
 	}
-	m.report(b)
-	dbtest.CheckLedger(b, m.shop.db)
+	w.report(b)
+	dbtest.CheckLedger(b, w.fx.db)
 }
 
 // meter sends events and measures.
-type meter struct {
-	shop    *shop
-	conns   []*bench
+type webhookBench struct {
+	fx      *fixture
+	conns   []*rawConn
 	pgbench *pgbench
 	next    int64 // number of the next purchase that pgbench pays
 
@@ -60,19 +60,19 @@ type meter struct {
 	yardTook              []time.Duration // of each transaction
 }
 
-func newMeter(b *testing.B) *meter {
+func newWebhookBench(b *testing.B) *webhookBench {
 	b.Helper()
-	shop, server := durableShop(b)
-	m := &meter{shop: shop, pgbench: newPgbench(b, server)}
-	site := start(b, append(m.shop.env(), "LOG_LEVEL=warn")...)
+	fx, server := newDurableFixture(b)
+	w := &webhookBench{fx: fx, pgbench: newPgbench(b, server)}
+	site := start(b, append(w.fx.env(), "LOG_LEVEL=warn")...)
 	for range benchConnections {
-		m.conns = append(m.conns, dialBench(b, site.url))
+		w.conns = append(w.conns, dialRaw(b, site.url))
 	}
-	return m
+	return w
 }
 
-// durableShop is a shop with many users on a database that is as durable as the product's own.
-func durableShop(b *testing.B) (*shop, *localpg.Server) {
+// newDurableFixture is a shop with many users on a database that is as durable as the product's own.
+func newDurableFixture(b *testing.B) (*fixture, *localpg.Server) {
 	b.Helper()
 	server, err := localpg.Start(b.Context(), localpg.Options{Dir: workDir(b)})
 	if err != nil {
@@ -87,70 +87,70 @@ func durableShop(b *testing.B) (*shop, *localpg.Server) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { postgres.Close(db) })
-	return openShop(b, db, server.URL(), benchUsers), server
+	return fillFixture(b, db, server.URL(), benchUsers), server
 }
 
 // pay has pgbench pay purchases, each client its share.
-func (m *meter) pay(b *testing.B) float64 {
+func (w *webhookBench) pay(b *testing.B) float64 {
 	b.Helper()
-	m.shop.exec(b, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
+	w.fx.exec(b, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		SELECT gen_random_uuid(), ? + n % ?, 'price_1200', 1, ?, ?, 'eur', 'de', 'bench_' || n, 'cs_' || n FROM generate_series(?::bigint, ?) n`,
-		m.shop.users[0], len(m.shop.users), soldCredits, soldCents, m.next+1, m.next+benchConnections*benchPgbench)
-	rate, took := m.pgbench.run(b, sameRows, benchConnections, benchPgbench, "i=0", fmt.Sprintf("base=%d", m.next), fmt.Sprintf("per=%d", benchPgbench))
-	m.next += benchConnections * benchPgbench
-	m.yardTook = append(m.yardTook, took...)
+		w.fx.users[0], len(w.fx.users), packageCredits, packageCents, w.next+1, w.next+benchConnections*benchPgbench)
+	rate, took := w.pgbench.run(b, sameRows, benchConnections, benchPgbench, "i=0", fmt.Sprintf("base=%d", w.next), fmt.Sprintf("per=%d", benchPgbench))
+	w.next += benchConnections * benchPgbench
+	w.yardTook = append(w.yardTook, took...)
 	return rate
 }
 
 // round measures new events, the same again, and pgbench.
-func (m *meter) round(b *testing.B) {
-	orders := m.orders(b, benchConnections*benchEach)
+func (w *webhookBench) round(b *testing.B) {
+	purchases := w.purchases(b, benchConnections*benchEach)
 	began := time.Now()
-	m.fresh = append(m.fresh, m.send(b, orders, m.watch)...)
-	m.freshRate = append(m.freshRate, float64(len(orders))/time.Since(began).Seconds())
+	w.fresh = append(w.fresh, w.send(b, purchases, w.watch)...)
+	w.freshRate = append(w.freshRate, float64(len(purchases))/time.Since(began).Seconds())
 	began = time.Now()
-	m.again = append(m.again, m.send(b, orders, nil)...)
-	m.againRate = append(m.againRate, float64(len(orders))/time.Since(began).Seconds())
-	if m.pgbench != nil {
-		m.yardstick = append(m.yardstick, m.pay(b))
+	w.again = append(w.again, w.send(b, purchases, nil)...)
+	w.againRate = append(w.againRate, float64(len(purchases))/time.Since(began).Seconds())
+	if w.pgbench != nil {
+		w.yardstick = append(w.yardstick, w.pay(b))
 	}
 }
 
-// orders makes purchases that wait for payment, each with its event.
-func (m *meter) orders(b *testing.B, n int) []*order {
+// purchases makes purchases that wait for payment, each with its event.
+func (w *webhookBench) purchases(b *testing.B, n int) []*purchase {
 	b.Helper()
-	orders, ids := make([]*order, n), make([]string, n)
-	for i := range orders {
-		orders[i] = &order{id: uuid.Must(uuid.NewV7()), user: m.shop.users[(i*7919)%len(m.shop.users)], begun: time.Now()}
-		ids[i] = fmt.Sprintf("%s,%d", orders[i].id, orders[i].user)
-		orders[i].paid()
+	purchases, ids := make([]*purchase, n), make([]string, n)
+	for i := range purchases {
+		purchases[i] = &purchase{id: uuid.Must(uuid.NewV7()), user: w.fx.users[(i*7919)%len(w.fx.users)], begun: time.Now()}
+		ids[i] = fmt.Sprintf("%s,%d", purchases[i].id, purchases[i].user)
+		purchases[i].paid()
 	}
-	m.shop.exec(b, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
-		SELECT split_part(o, ',', 1)::uuid, split_part(o, ',', 2)::int, 'price_1200', 1, ?, ?, 'eur', 'de', o, 'cs_' || split_part(o, ',', 1)
-		FROM unnest(string_to_array(?, ' ')) o`, soldCredits, soldCents, strings.Join(ids, " "))
-	return orders
+	w.fx.exec(b, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
+		SELECT split_part(p, ',', 1)::uuid, split_part(p, ',', 2)::int, 'price_1200', 1, ?, ?, 'eur', 'de', p, 'cs_' || split_part(p, ',', 1)
+		FROM unnest(string_to_array(?, ' ')) o`, packageCredits, packageCents, strings.Join(ids, " "))
+	return purchases
 }
 
-// send delivers the orders' events over all connections and returns how long each answer took.
-func (m *meter) send(b *testing.B, orders []*order, then func(*testing.B, *order, time.Time)) []time.Duration {
+// send delivers the purchases' events over all connections and returns how long each answer took.
+func (w *webhookBench) send(b *testing.B, purchases []*purchase, then func(*testing.B, *purchase, time.Time)) []time.Duration {
 	b.Helper()
-	requests := make([][]byte, len(orders))
-	for i, o := range orders {
-		requests[i] = m.conns[0].request(o.events[0])
+	requests := make([][]byte, len(purchases))
+	for i, p := range purchases {
+		requests[i] = w.conns[0].request(p.events[0])
 	}
-	took := make([]time.Duration, len(orders))
+	took := make([]time.Duration, len(purchases))
 	var sending sync.WaitGroup
-	for c, conn := range m.conns {
+	for c, conn := range w.conns {
 		sending.Go(func() {
-			for i := c; i < len(orders); i += len(m.conns) {
+			for i := c; i < len(purchases); i += len(w.conns) {
 				sent := time.Now()
 				if err := conn.post(requests[i], http.StatusOK); err != nil {
-					b.Errorf("event of purchase %s: %v", orders[i].id, err)
+					b.Errorf("event of purchase %s: %v", purchases[i].id, err)
 					return
 				}
 				took[i] = time.Since(sent)
-				if then != nil && (i/len(m.conns))%benchSample == 0 {
-					then(b, orders[i], sent)
+				if then != nil && (i/len(w.conns))%benchSample == 0 {
+					then(b, purchases[i], sent)
 				}
 			}
 		})
@@ -160,38 +160,38 @@ func (m *meter) send(b *testing.B, orders []*order, then func(*testing.B, *order
 }
 
 // watch notes how long after it was sent an event's credits can be seen by another connection.
-func (m *meter) watch(b *testing.B, o *order, sent time.Time) {
-	m.shop.eventually(b, "purchases granted", func() int64 {
-		return m.shop.count(b, `SELECT count(*) FROM credit_transactions WHERE meta ->> 'purchase_id' = ? AND reason = 'purchase'`, o.id.String())
+func (w *webhookBench) watch(b *testing.B, p *purchase, sent time.Time) {
+	w.fx.eventually(b, "purchases granted", func() int64 {
+		return w.fx.count(b, `SELECT count(*) FROM credit_transactions WHERE meta ->> 'purchase_id' = ? AND reason = 'purchase'`, p.id.String())
 	}, 1)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.visible = append(m.visible, time.Since(sent))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.visible = append(w.visible, time.Since(sent))
 }
 
 // report writes the figures, the ratios last.
-func (m *meter) report(b *testing.B) {
+func (w *webhookBench) report(b *testing.B) {
 	b.ReportMetric(0, "ns/op") // of a round; it says nothing
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	for _, kind := range []struct {
 		name string
 		took []time.Duration
 		rate float64
-	}{{"new", m.fresh, median(m.freshRate)}, {"duplicate", m.again, median(m.againRate)}} {
+	}{{"new", w.fresh, median(w.freshRate)}, {"duplicate", w.again, median(w.againRate)}} {
 		slices.Sort(kind.took)
 		b.ReportMetric(kind.rate, kind.name+"/s")
 		b.ReportMetric(ms(kind.took[len(kind.took)/2]), kind.name+"_p50_ms")
 		b.ReportMetric(ms(kind.took[len(kind.took)*99/100]), kind.name+"_p99_ms")
-		if m.pgbench != nil {
-			b.ReportMetric(kind.rate/median(m.yardstick), kind.name+"/pgbench")
+		if w.pgbench != nil {
+			b.ReportMetric(kind.rate/median(w.yardstick), kind.name+"/pgbench")
 		}
 	}
-	tabulate(b, figure{"webhook, pgbench, the same rows", m.yardstick, m.yardTook, nil},
-		figure{"webhook, a new event", m.freshRate, m.fresh, m.yardstick}, figure{"webhook, an event again", m.againRate, m.again, m.yardstick})
-	slices.Sort(m.visible)
-	b.ReportMetric(ms(m.visible[len(m.visible)*99/100]), "visible_p99_ms")
-	if m.pgbench != nil {
-		b.ReportMetric(median(m.yardstick), "pgbench/s")
+	writeFigures(b, figure{"webhook, pgbench, the same rows", w.yardstick, w.yardTook, nil},
+		figure{"webhook, a new event", w.freshRate, w.fresh, w.yardstick}, figure{"webhook, an event again", w.againRate, w.again, w.yardstick})
+	slices.Sort(w.visible)
+	b.ReportMetric(ms(w.visible[len(w.visible)*99/100]), "visible_p99_ms")
+	if w.pgbench != nil {
+		b.ReportMetric(median(w.yardstick), "pgbench/s")
 	}
 }
 
@@ -202,13 +202,13 @@ func median(of []float64) float64 {
 
 // bench is one of Stripe's connections, kept open, with as little of a client's own work as HTTP allows: it shares the
 // processors with what is measured.
-type bench struct {
+type rawConn struct {
 	host string
 	conn net.Conn
 	in   *bufio.Reader
 }
 
-func dialBench(b *testing.B, address string) *bench {
+func dialRaw(b *testing.B, address string) *rawConn {
 	b.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
@@ -219,12 +219,12 @@ func dialBench(b *testing.B, address string) *bench {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { conn.Close() })
-	return &bench{host: u.Host, conn: conn, in: bufio.NewReader(conn)}
+	return &rawConn{host: u.Host, conn: conn, in: bufio.NewReader(conn)}
 }
 
 // request is an event as it goes over the wire.
-func (c *bench) request(n notice) []byte {
-	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: shopSecret, Timestamp: time.Now()})
+func (c *rawConn) request(n stripeEvent) []byte {
+	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: webhookSecret, Timestamp: time.Now()})
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "POST /api/stripe/webhook HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json; charset=utf-8\r\nStripe-Signature: %s\r\nContent-Length: %d\r\n\r\n%s",
 		c.host, signed.Header, len(n.payload), n.payload)
@@ -232,7 +232,7 @@ func (c *bench) request(n notice) []byte {
 }
 
 // post sends a request and reads the answer, which must have this status.
-func (c *bench) post(request []byte, status int) error {
+func (c *rawConn) post(request []byte, status int) error {
 	if _, err := c.conn.Write(request); err != nil {
 		return err
 	}

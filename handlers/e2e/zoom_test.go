@@ -20,7 +20,7 @@ func TestZoom(t *testing.T) {
 	for _, locale := range []string{"en", "de"} {
 		t.Run(locale, func(t *testing.T) {
 			t.Parallel()
-			buyer, admin := bought(t, s, locale, "zoom."+locale+"@example.com")
+			buyer, admin := buyAndSpend(t, s, locale, "zoom."+locale+"@example.com")
 			purchase := strings.TrimPrefix(admin.at.Path, "/"+locale+"/admin")
 			admin.open("/" + locale + "/admin?email=zoom." + locale)
 			user := strings.TrimPrefix(admin.find(`main a[href*="/admin/users/"]`).AttrOr("href", ""), "/"+locale)
@@ -33,15 +33,15 @@ func TestZoom(t *testing.T) {
 				{admin, []string{"/admin", user, "/admin" + purchase, "/admin/events", "/admin/audit", "/admin/withdrawals", "/admin/features", "/admin/keys"}},
 			} {
 				b := newBrowser(t, s, view{locale, 1280, 900})
-				b.be(who.visitor)
+				b.copySession(who.visitor)
 				for i, path := range who.paths {
 					if !dbtest.Full() && locale != []string{"en", "de"}[i%2] {
 						continue // in the other language
 					}
-					b.refused = path == "/nothing"
+					b.expectRefusals = path == "/nothing"
 					b.open(b.page(path))
-					b.enlarge(path)
-					b.force(path)
+					b.checkZoom(path)
+					b.checkForcedColors(path)
 				}
 			}
 		})
@@ -49,20 +49,20 @@ func TestZoom(t *testing.T) {
 }
 
 // enlarge wants the page to be whole at 200 %: once all of it, which leaves half the window, once its text alone.
-func (b *browser) enlarge(path string) {
+func (b *browser) checkZoom(path string) {
 	b.t.Helper()
-	b.do("enlarge all", chromedp.EmulateViewport(640, 450, chromedp.EmulateScale(2)))
-	b.until("half the window", `innerWidth === 640 && devicePixelRatio === 2`)
-	b.whole(path + " at 200 %")
-	b.size(1280)
-	b.until("the window is wide again", `innerWidth === 1280`)
-	b.do("enlarge the text", chromedp.Evaluate(`document.documentElement.style.fontSize = "200%"`, nil))
-	b.whole(path + " with text at 200 %")
-	b.do("as it was", chromedp.Evaluate(`document.documentElement.style.fontSize = ""`, nil))
+	b.run("enlarge all", chromedp.EmulateViewport(640, 450, chromedp.EmulateScale(2)))
+	b.waitUntil("half the window", `innerWidth === 640 && devicePixelRatio === 2`)
+	b.checkLayout(path + " at 200 %")
+	b.resize(1280)
+	b.waitUntil("the window is wide again", `innerWidth === 1280`)
+	b.run("enlarge the text", chromedp.Evaluate(`document.documentElement.style.fontSize = "200%"`, nil))
+	b.checkLayout(path + " with text at 200 %")
+	b.run("as it was", chromedp.Evaluate(`document.documentElement.style.fontSize = ""`, nil))
 }
 
-// unwhole is a script: the texts that lie on another, that leave their box, that are cut off, or that widen the page.
-const unwhole = `(() => {
+// layoutFaults is a script: the texts that lie on another, that leave their box, that are cut off, or that widen the page.
+const layoutFaults = `(() => {
 	const wrong = [], texts = [], root = document.documentElement;
 	if (root.scrollWidth > root.clientWidth) wrong.push("wider than the window: " + [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > root.clientWidth + 1
 		&& !e.closest(".table-container, .code")).map(e => e.outerHTML.slice(0, 90)).slice(-2).join(" … "));
@@ -99,17 +99,17 @@ const unwhole = `(() => {
 	return [...new Set(wrong)].slice(0, 5);
 })()`
 
-func (b *browser) whole(name string) {
+func (b *browser) checkLayout(name string) {
 	b.t.Helper()
 	var wrong []string
-	b.measure(name, unwhole, &wrong)
+	b.measure(name, layoutFaults, &wrong)
 	for _, what := range wrong {
 		b.t.Errorf("%s %s: %s", b.locale, name, what)
 	}
 }
 
-// unforced is a script: what cannot be told from what is around it once colours are forced, and what moves all the same.
-const unforced = `(() => {
+// forcedColorFaults is a script: what cannot be told from what is around it once colours are forced, and what moves all the same.
+const forcedColorFaults = `(() => {
 	const wrong = [], canvas = getComputedStyle(document.body).backgroundColor;
 	const sees = (e) => e.checkVisibility({visibilityProperty: true});
 	for (const e of document.querySelectorAll(".btn:not([data-variant=quiet]), .input, .textarea, select, .card, .alert, .badge, .flash, .balance-badge"))
@@ -129,18 +129,18 @@ const unforced = `(() => {
 })()`
 
 // force looks at the page in the visitor's own colours, without motion, and with axe.
-func (b *browser) force(path string) {
+func (b *browser) checkForcedColors(path string) {
 	b.t.Helper()
-	b.do("force colours", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+	b.run("force colours", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
 		{Name: "forced-colors", Value: "active"}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
 	var wrong []string
-	b.do("look", chromedp.Evaluate(unforced, &wrong))
+	b.run("look", chromedp.Evaluate(forcedColorFaults, &wrong))
 	for _, what := range wrong {
 		b.t.Errorf("%s %s in forced colours, without motion: %s", b.locale, path, what)
 	}
 	if dbtest.Full() {
 		b.check(fmt.Sprintf("forced%s", strings.ReplaceAll(path, "/", "-")), strings.SplitN(b.page(path), "?", 2)[0])
 	}
-	b.do("as it was", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+	b.run("as it was", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
 		{Name: "forced-colors", Value: "none"}, {Name: "prefers-reduced-motion", Value: "no-preference"}}))
 }

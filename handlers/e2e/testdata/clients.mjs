@@ -24,7 +24,7 @@ const once = { idempotencyKey: "typescript-1", metadata: { resume: 4711 } };
 const first = await credits.spend("resume_analysis", user, once);
 assert.deepEqual([first.deltaCredits, first.creditsBalance, first.replayed], [-10, 50, false]);
 assert.deepEqual(await credits.spend("resume_analysis", user, once), { ...first, replayed: true });
-assert.equal((await credits.spend("job_match", user, { idempotencyKey: "shaky-typescript" })).creditsBalance, 45);
+assert.equal((await credits.spend("job_match", user, { idempotencyKey: "faulty-typescript" })).creditsBalance, 45);
 
 const held = await credits.hold("resume_improvement", user, { ttlSeconds: 60 });
 await have(45, 15);

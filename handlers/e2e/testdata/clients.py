@@ -32,7 +32,7 @@ first = credits.spend("resume_analysis", user, idempotency_key="python-1", metad
 again = credits.spend("resume_analysis", user, idempotency_key="python-1", metadata={"resume": 4711})
 equal((first["deltaCredits"], first["creditsBalance"], first["replayed"]), (-10, 50, False))
 equal(again, {**first, "replayed": True})
-equal(credits.spend("job_match", user, idempotency_key="shaky-python")["creditsBalance"], 45)
+equal(credits.spend("job_match", user, idempotency_key="faulty-python")["creditsBalance"], 45)
 
 held = credits.hold("resume_improvement", user, ttl_seconds=60)
 have(45, 15)

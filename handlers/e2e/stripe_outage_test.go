@@ -20,31 +20,31 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/stripe"
 )
 
-// farSite is the product with a key of its own, whose Stripe can be made to go away and whose events never come.
-type farSite struct {
+// outageSite is the product with a key of its own, whose Stripe can be made to go away and whose events never come.
+type outageSite struct {
 	*site
 	db   *gorm.DB
 	down atomic.Bool
 }
 
-func startFar(t *testing.T) *farSite {
+func startOutageSite(t *testing.T) *outageSite {
 	t.Helper()
 	const key, secret, client = "sk_test_0123456789abcdef", "whsec_0123456789abcdef", "credits"
 	database, port, quiet := dbtest.URL(t), freePort(t), slog.New(slog.DiscardHandler)
-	f := &farSite{}
-	pay, err := stripe.Start(context.Background(), stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
-		WebhookURL: newGate(t).URL, WebhookSecrets: []string{secret}, Log: quiet})
+	f := &outageSite{}
+	stripeServer, err := stripe.Start(context.Background(), stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
+		WebhookURL: newDelayedWebhook(t).URL, WebhookSecrets: []string{secret}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { pay.Close(context.Background()) })
-	who, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
+	t.Cleanup(func() { stripeServer.Close(context.Background()) })
+	provider, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
 		RedirectURLs: []string{fmt.Sprintf("http://localhost:%d/auth/oidc/callback", port)}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { who.Close(context.Background()) })
-	target, err := url.Parse(pay.URL())
+	t.Cleanup(func() { provider.Close(context.Background()) })
+	target, err := url.Parse(stripeServer.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func startFar(t *testing.T) *farSite {
 	}))
 	t.Cleanup(proxy.Close)
 	env := []string{"DATABASE_URL=" + database, "STRIPE_SECRET_KEY=" + key, "STRIPE_WEBHOOK_SECRET=" + secret, "STRIPE_API_BASE=" + proxy.URL,
-		"OIDC_ISSUER=" + who.Issuer(), "OIDC_CLIENT_ID=" + client, "OIDC_CLIENT_SECRET=0123456789", "ADMIN_EMAILS=admin@example.com"}
+		"OIDC_ISSUER=" + provider.Issuer(), "OIDC_CLIENT_ID=" + client, "OIDC_CLIENT_SECRET=0123456789", "ADMIN_EMAILS=admin@example.com"}
 	if out, code := command(t, env, "prices", "sync"); code != 0 {
 		t.Fatalf("credits prices sync ends with %d: %s", code, out)
 	}
@@ -74,12 +74,12 @@ func startFar(t *testing.T) *farSite {
 // in the end everything is as it should be.
 func TestRefundWhileStripeIsAway(t *testing.T) {
 	t.Parallel()
-	s := startFar(t)
+	s := startOutageSite(t)
 	buyer, admin := newVisitor(s.site, "en"), newVisitor(s.site, "en")
 	buyer.signInAs("ada@example.com")
 	buyer.buy("#buy-500")
 	admin.signInAs("admin@example.com")
-	admin.findPurchase("ada@example.com")
+	admin.openPurchase("ada@example.com")
 	page := admin.at.Path
 	flash := func(want string) {
 		t.Helper()
@@ -104,7 +104,7 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 		buyer.wantBalance("500")
 		buyer.open("/en/purchase")
 		buyer.submit("#buy-100") // and never pays
-		admin.findPurchase("ada@example.com")
+		admin.openPurchase("ada@example.com")
 		admin.submit("#check")
 		flash("Nothing has been paid")
 	})
@@ -128,7 +128,7 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 		})
 		admin.show(again)
 		flash("The refund has been made")
-		if n := admin.refunds(); n != 1 {
+		if n := admin.countRefunds(); n != 1 {
 			t.Errorf("%d refunds, want 1", n)
 		}
 		admin.submit("#check")
@@ -176,7 +176,7 @@ func TestEventBookedAgainFromItsPurchase(t *testing.T) {
 	t.Parallel()
 	database := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+database)
-	_, admin := bought(t, s, "en", "ada@example.com")
+	_, admin := buyAndSpend(t, s, "en", "ada@example.com")
 	db, err := postgres.Open(database, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

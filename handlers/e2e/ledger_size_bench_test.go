@@ -29,12 +29,12 @@ const (
 // BenchmarkFlat is what a spend, a balance and the newest page of a history cost in a ledger with many lines, over what
 // they cost in one with a thousand: one client, medians, on a durable database.
 func BenchmarkFlat(b *testing.B) {
-	shop, server := durableShop(b)
+	fx, server := newDurableFixture(b)
 	for range flatPage { // a thousand lines: a full page for each of twenty users
-		shop.exec(b, `WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000, 'manual' FROM users ORDER BY id LIMIT ? RETURNING user_id)
+		fx.exec(b, `WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000, 'manual' FROM users ORDER BY id LIMIT ? RETURNING user_id)
 			UPDATE users SET credits_balance = credits_balance + 100000 WHERE id IN (SELECT user_id FROM line)`, flatUsers)
 	}
-	spending, book := &spend.Service{DB: shop.db, Log: slog.New(slog.DiscardHandler)}, &ledger.Service{DB: shop.db}
+	spending, book := &spend.Service{DB: fx.db, Log: slog.New(slog.DiscardHandler)}, &ledger.Service{DB: fx.db}
 	calls := map[string]func(user int64) error{
 		"spend": func(user int64) error {
 			_, err := spending.Spend(b.Context(), spend.Request{UserID: user, Feature: "job_match", Key: fmt.Sprint(time.Now().UnixNano())})
@@ -42,7 +42,7 @@ func BenchmarkFlat(b *testing.B) {
 		},
 		"balance": func(user int64) error {
 			var credits int64
-			return shop.db.Raw(`SELECT credits_balance FROM users WHERE id = ?`, user).Scan(&credits).Error
+			return fx.db.Raw(`SELECT credits_balance FROM users WHERE id = ?`, user).Scan(&credits).Error
 		},
 		"history": func(user int64) error {
 			_, err := book.History(b.Context(), user, 0, flatPage)
@@ -53,7 +53,7 @@ func BenchmarkFlat(b *testing.B) {
 		took := make([]time.Duration, flatCalls)
 		for i := range took {
 			began := time.Now()
-			if err := call(shop.users[i%flatUsers]); err != nil {
+			if err := call(fx.users[i%flatUsers]); err != nil {
 				b.Fatal(err)
 			}
 			took[i] = time.Since(began)
@@ -68,7 +68,7 @@ func BenchmarkFlat(b *testing.B) {
 				short[name] = median(call)
 			}
 		}
-		lengthen(b, shop, server, *flatRows)
+		growLedger(b, fx, server, *flatRows)
 		for range 2 {
 			for name, call := range calls {
 				b.ReportMetric(float64(median(call))/float64(short[name]), name+"/short")
@@ -77,11 +77,11 @@ func BenchmarkFlat(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(*flatRows), "rows")
-	dbtest.CheckLedger(b, shop.db)
+	dbtest.CheckLedger(b, fx.db)
 }
 
-// lengthen writes lines for all users without the triggers, which would write them one by one, and moves the balances.
-func lengthen(b *testing.B, s *shop, server *localpg.Server, rows int64) {
+// growLedger writes lines for all users without the triggers, which would write them one by one, and moves the balances.
+func growLedger(b *testing.B, s *fixture, server *localpg.Server, rows int64) {
 	b.Helper()
 	conn, err := pgx.Connect(b.Context(), server.AdminURL("app"))
 	if err != nil {

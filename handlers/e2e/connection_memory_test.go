@@ -35,7 +35,7 @@ func TestStrangersCostNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { conn.Close() })
-		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(hangTimeout)); err != nil {
 			t.Fatal(err)
 		}
 		return conn

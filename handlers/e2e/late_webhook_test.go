@@ -20,15 +20,15 @@ import (
 )
 
 // gate stands where a slow network stands between Stripe and us: it takes events and passes them on when it is told to.
-type gate struct {
+type delayedWebhook struct {
 	*httptest.Server
 	mu   sync.Mutex
 	held []*http.Request
 	body [][]byte
 }
 
-func newGate(t *testing.T) *gate {
-	g := &gate{}
+func newDelayedWebhook(t *testing.T) *delayedWebhook {
+	g := &delayedWebhook{}
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -44,7 +44,7 @@ func newGate(t *testing.T) *gate {
 }
 
 // release passes on what was held, last first, each twice.
-func (g *gate) release(t *testing.T, to string) {
+func (g *delayedWebhook) deliver(t *testing.T, to string) {
 	t.Helper()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -69,7 +69,7 @@ func (g *gate) release(t *testing.T, to string) {
 }
 
 // yesterday lets a day go by for a purchase.
-func yesterday(t *testing.T, database, session string) {
+func backdate(t *testing.T, database, session string) {
 	t.Helper()
 	db, err := postgres.Open(database, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -88,21 +88,21 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 	t.Parallel()
 	const key, secret, client = "sk_test_0123456789abcdef", "whsec_0123456789abcdef", "credits"
 	database, port, quiet := dbtest.URL(t), freePort(t), slog.New(slog.DiscardHandler)
-	g := newGate(t)
-	pay, err := stripe.Start(context.Background(), stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
+	g := newDelayedWebhook(t)
+	stripeServer, err := stripe.Start(context.Background(), stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
 		WebhookURL: g.URL, WebhookSecrets: []string{secret}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { pay.Close(context.Background()) })
-	who, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
+	t.Cleanup(func() { stripeServer.Close(context.Background()) })
+	provider, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
 		RedirectURLs: []string{fmt.Sprintf("http://localhost:%d/auth/oidc/callback", port)}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { who.Close(context.Background()) })
+	t.Cleanup(func() { provider.Close(context.Background()) })
 	env := []string{"DATABASE_URL=" + database, "DATABASE_POOL_URL=" + database + "&pgbouncer=true", "STRIPE_SECRET_KEY=" + key,
-		"STRIPE_WEBHOOK_SECRET=whsec_older0123456789," + secret, "STRIPE_API_BASE=" + pay.URL(), "OIDC_ISSUER=" + who.Issuer(),
+		"STRIPE_WEBHOOK_SECRET=whsec_older0123456789," + secret, "STRIPE_API_BASE=" + stripeServer.URL(), "OIDC_ISSUER=" + provider.Issuer(),
 		"OIDC_CLIENT_ID=" + client, "OIDC_CLIENT_SECRET=0123456789", "OIDC_NAME=Example Login"}
 	if out, code := command(t, env, "prices", "sync"); code != 0 || !strings.Contains(out, "3 prices") {
 		t.Fatalf("credits prices sync ends with %d: %s", code, out)
@@ -132,7 +132,7 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		v.wantBalance("0")
 		v.click("#refresh") // here Stripe is asked
 		v.wantBalance("1000")
-		g.release(t, webhook) // and the late event, twice, finds nothing left to book
+		g.deliver(t, webhook) // and the late event, twice, finds nothing left to book
 		v.open("/de/history")
 		v.wantBalance("1000")
 		if rows := v.doc.Find("main tbody tr").Length(); rows != 1 {
@@ -155,10 +155,10 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		first, again := v.form("#buy-500", "quantity", "3"), v.form("#buy-500", "quantity", "3")
 		v.show(first)
 		session := strings.TrimPrefix(v.at.Path, "/c/pay/")
-		if _, err := stripeapi.New(key, pay.URL()).CheckoutSessions.Expire(session, nil); err != nil {
+		if _, err := stripeapi.New(key, stripeServer.URL()).CheckoutSessions.Expire(session, nil); err != nil {
 			t.Fatal(err)
 		}
-		yesterday(t, database, session)
+		backdate(t, database, session)
 		v.open("/de/purchase")
 		v.show(again)
 		if text := v.text("main"); v.status != http.StatusUnprocessableEntity || !strings.Contains(text, "abgelaufen, bevor sie bezahlt wurde") {
@@ -175,15 +175,15 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 	t.Run("in the browser", func(t *testing.T) {
 		b := newBrowser(t, s, view{"en", 1280, 900})
 		b.open("/en/login")
-		b.press("#sign-in-oidc")
-		b.press("#demo-user")
-		b.see("#balance", "0")
+		b.click("#sign-in-oidc")
+		b.click("#demo-user")
+		b.waitForText("#balance", "0")
 		b.open("/en/purchase")
-		b.press("#buy-100")
-		b.press("#pay")
-		b.see("main", "Payment")
+		b.click("#buy-100")
+		b.click("#pay")
+		b.waitForText("main", "Payment")
 		b.check("processing", "/billing")
-		b.see("#balance", "100") // by itself, though the event is lost
+		b.waitForText("#balance", "100") // by itself, though the event is lost
 		b.check("booked", "/billing")
 	})
 }

@@ -35,7 +35,7 @@ func TestClients(t *testing.T) {
 	if code != 0 || key == "" {
 		t.Fatalf("keys create ends with %d", code)
 	}
-	for name, use := range map[string]func(t *testing.T, address, key, email string){"go": useGo, "python": usePython, "typescript": useTypeScript} {
+	for name, use := range map[string]func(t *testing.T, address, key, email string){"go": runGoClient, "python": runPythonClient, "typescript": runTypeScriptClient} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			email := name + "@example.com"
@@ -43,19 +43,19 @@ func TestClients(t *testing.T) {
 			if out, code := command(t, []string{database}, "grant", "--email", email, "--credits", "60", "--note", "to begin with"); code != 0 {
 				t.Fatalf("grant ends with %d: %s", code, out)
 			}
-			w := newWeather(t, s.url)
+			w := newFaultyProxy(t, s.url)
 			use(t, w.URL, key, email)
-			w.wantOneKey("shaky-" + name)
-			if got := w.connected(); got > 4 {
+			w.checkAttempts("faulty-" + name)
+			if got := w.connections(); got > 4 {
 				t.Errorf("the client opened %d connections, want one, and one more for each that was cut", got)
 			}
-			wantLedger(t, s.url, key, email)
+			checkLedger(t, s.url, key, email)
 		})
 	}
 }
 
-// wantLedger asks the server itself what the client's calls have come to.
-func wantLedger(t *testing.T, address, key, email string) {
+// checkLedger asks the server itself what the client's calls have come to.
+func checkLedger(t *testing.T, address, key, email string) {
 	t.Helper()
 	read := func(path string, into any) {
 		t.Helper()
@@ -84,13 +84,13 @@ func wantLedger(t *testing.T, address, key, email string) {
 }
 
 // weather stands for the network between a service and us. What is sent with an idempotency key that begins with
-// shaky- meets everything that a client has to bear.
-type weather struct {
+// faulty- meets everything that a client has to bear.
+type faultyProxy struct {
 	*httptest.Server
-	t     *testing.T
-	mu    sync.Mutex
-	shaky []attempt
-	conns int
+	t        *testing.T
+	mu       sync.Mutex
+	attempts []attempt
+	conns    int
 }
 
 // attempt is one shaky request as it came.
@@ -99,16 +99,16 @@ type attempt struct {
 	at        time.Time
 }
 
-func newWeather(t *testing.T, target string) *weather {
+func newFaultyProxy(t *testing.T, target string) *faultyProxy {
 	address, err := url.Parse(target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &weather{t: t}
+	w := &faultyProxy{t: t}
 	onward := httputil.NewSingleHostReverseProxy(address)
 	w.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.Header.Get("Idempotency-Key"), "shaky-") {
-			w.spoil(onward, out, r)
+		if strings.HasPrefix(r.Header.Get("Idempotency-Key"), "faulty-") {
+			w.injectFaults(onward, out, r)
 			return
 		}
 		onward.ServeHTTP(out, r)
@@ -127,15 +127,15 @@ func newWeather(t *testing.T, target string) *weather {
 
 // spoil cuts the first attempt off after it was carried out, refuses three as a server may for a while, and lets the
 // fifth through.
-func (w *weather) spoil(onward http.Handler, out http.ResponseWriter, r *http.Request) {
+func (w *faultyProxy) injectFaults(onward http.Handler, out http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	r.Body = io.NopCloser(strings.NewReader(string(body)))
 	w.mu.Lock()
-	w.shaky = append(w.shaky, attempt{r.Header.Get("Idempotency-Key"), string(body), time.Now()})
-	n := len(w.shaky)
+	w.attempts = append(w.attempts, attempt{r.Header.Get("Idempotency-Key"), string(body), time.Now()})
+	n := len(w.attempts)
 	w.mu.Unlock()
 	switch n {
 	case 1:
@@ -154,36 +154,36 @@ func (w *weather) spoil(onward http.Handler, out http.ResponseWriter, r *http.Re
 	}
 }
 
-// wantOneKey wants five attempts of the same request, the third not before the second's answer allowed it.
-func (w *weather) wantOneKey(key string) {
+// checkAttempts wants five attempts of the same request, the third not before the second's answer allowed it.
+func (w *faultyProxy) checkAttempts(key string) {
 	w.t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.shaky) != 5 {
-		w.t.Fatalf("%d attempts, want 5", len(w.shaky))
+	if len(w.attempts) != 5 {
+		w.t.Fatalf("%d attempts, want 5", len(w.attempts))
 	}
-	for i, a := range w.shaky {
-		if a.key != key || a.body != w.shaky[0].body {
+	for i, a := range w.attempts {
+		if a.key != key || a.body != w.attempts[0].body {
 			w.t.Errorf("attempt %d is another request: key %q, body %s", i+1, a.key, a.body)
 		}
 	}
-	if waited := w.shaky[2].at.Sub(w.shaky[1].at); waited < time.Second {
+	if waited := w.attempts[2].at.Sub(w.attempts[1].at); waited < time.Second {
 		w.t.Errorf("came back after %s, want the second that Retry-After says", waited)
 	}
 }
 
-func (w *weather) connected() int {
+func (w *faultyProxy) connections() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.conns
 }
 
-func usePython(t *testing.T, address, key, email string) {
+func runPythonClient(t *testing.T, address, key, email string) {
 	script(t, "python3", "clients.py", "CLIENT_DIR="+absolute(t, "../../static/examples/python"), "PYTHONDONTWRITEBYTECODE=1",
 		"CREDITS_URL="+address, "CREDITS_KEY="+key, "CREDITS_USER="+email)
 }
 
-func useTypeScript(t *testing.T, address, key, email string) {
+func runTypeScriptClient(t *testing.T, address, key, email string) {
 	jiti := absolute(t, "../../node_modules/jiti/lib/jiti.mjs")
 	if found, err := filepath.Glob(jiti); err != nil || len(found) == 0 {
 		t.Fatal("node_modules lacks jiti, which comes with Tailwind: run make generate")
@@ -199,7 +199,7 @@ func script(t *testing.T, program, file string, env ...string) {
 	if err != nil {
 		t.Fatalf("this test runs the client with %s, which is not in PATH: install it", program)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), hangTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, absolute(t, filepath.Join("testdata", file)))
 	cmd.Dir, cmd.Env = workDir(t), env
@@ -217,7 +217,7 @@ func absolute(t *testing.T, path string) string {
 	return whole
 }
 
-func useGo(t *testing.T, address, key, email string) {
+func runGoClient(t *testing.T, address, key, email string) {
 	c, user, ctx := credits.New(address+"/", key), credits.User{Email: email}, t.Context()
 	have := func(balance, held int64) {
 		t.Helper()
@@ -237,7 +237,7 @@ func useGo(t *testing.T, address, key, email string) {
 	if diff := cmp.Diff(first, again); err != nil || diff != "" {
 		t.Fatalf("the same again: %v %s", err, diff)
 	}
-	if spent, err := c.Spend(ctx, credits.Request{User: user, Feature: "job_match", IdempotencyKey: "shaky-go"}); err != nil || spent.Balance != 45 || !spent.Replayed {
+	if spent, err := c.Spend(ctx, credits.Request{User: user, Feature: "job_match", IdempotencyKey: "faulty-go"}); err != nil || spent.Balance != 45 || !spent.Replayed {
 		t.Fatalf("through bad weather: %+v, %v", spent, err)
 	}
 	held, err := c.Hold(ctx, credits.Request{User: user, Feature: "resume_improvement", TTLSeconds: 60})
@@ -252,11 +252,11 @@ func useGo(t *testing.T, address, key, email string) {
 	if _, err := c.Release(ctx, held.ID); !errors.As(err, &refused) || refused.Status != 409 || refused.Code != "HOLD_NOT_OPEN" || refused.Detail["status"] != "captured" {
 		t.Fatalf("release of what was captured: %v", err)
 	}
-	useGoMetered(t, c, user, have)
+	runGoMetered(t, c, user, have)
 }
 
-// useGoMetered is useGo's second half, with 30 credits left.
-func useGoMetered(t *testing.T, c *credits.Client, user credits.User, have func(balance, held int64)) {
+// runGoMetered is runGoClient's second half, with 30 credits left.
+func runGoMetered(t *testing.T, c *credits.Client, user credits.User, have func(balance, held int64)) {
 	t.Helper()
 	match := credits.Request{User: user, Feature: "job_match"}
 	if err := c.Metered(t.Context(), match, func(credits.Hold) error { have(30, 5); return nil }); err != nil {

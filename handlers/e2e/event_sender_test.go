@@ -14,27 +14,27 @@ import (
 )
 
 // sender repeats each event until it is accepted, as Stripe does, with a new time and signature for each attempt.
-type sender struct {
-	client   *http.Client
-	to       func(attempt int) string // where the load balancer sends an attempt
-	pause    time.Duration            // between two attempts
-	slots    chan struct{}            // attempts at the same time; each costs a new server a connection of its own
-	accepted chan struct{}            // a beat for each answer, for who listens
-	refused  atomic.Int64             // attempts that were answered, but not with 2xx
-	cut      atomic.Int64             // attempts whose answer never came
-	unborn   atomic.Int64             // attempts that found nobody listening
+type eventSender struct {
+	client      *http.Client
+	to          func(attempt int) string // where the load balancer sends an attempt
+	pause       time.Duration            // between two attempts
+	slots       chan struct{}            // attempts at the same time; each costs a new server a connection of its own
+	accepted    chan struct{}            // a beat for each answer, for who listens
+	refused     atomic.Int64             // attempts that were answered, but not with 2xx
+	aborted     atomic.Int64             // attempts whose answer never came
+	unreachable atomic.Int64             // attempts that found nobody listening
 }
 
-func newSender(t testing.TB, to func(attempt int) string) *sender {
+func newEventSender(t testing.TB, to func(attempt int) string) *eventSender {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &sender{client: &http.Client{Transport: transport, Timeout: patience / 2}, to: to,
+	return &eventSender{client: &http.Client{Transport: transport, Timeout: hangTimeout / 2}, to: to,
 		pause: 20 * time.Millisecond, slots: make(chan struct{}, 10), accepted: make(chan struct{})}
 }
 
 // send returns when the event was accepted.
-func (s *sender) send(t testing.TB, n notice) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (s *eventSender) send(t testing.TB, n stripeEvent) {
+	ctx, cancel := context.WithTimeout(context.Background(), hangTimeout)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
 		if s.try(ctx, s.to(attempt), n) {
@@ -46,7 +46,7 @@ func (s *sender) send(t testing.TB, n notice) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Errorf("%s is not accepted within %s", n.id, patience)
+			t.Errorf("%s is not accepted within %s", n.id, hangTimeout)
 			return
 		case <-time.After(s.pause):
 		}
@@ -54,9 +54,9 @@ func (s *sender) send(t testing.TB, n notice) {
 }
 
 // sendAll sends each event several times at once, and all of them together.
-func (s *sender) sendAll(t testing.TB, times int, notices ...notice) {
+func (s *eventSender) sendAll(t testing.TB, times int, events ...stripeEvent) {
 	var sending sync.WaitGroup
-	for _, n := range notices {
+	for _, n := range events {
 		for range times {
 			sending.Go(func() { s.send(t, n) })
 		}
@@ -65,10 +65,10 @@ func (s *sender) sendAll(t testing.TB, times int, notices ...notice) {
 }
 
 // try is one attempt.
-func (s *sender) try(ctx context.Context, to string, n notice) bool {
+func (s *eventSender) try(ctx context.Context, to string, n stripeEvent) bool {
 	s.slots <- struct{}{}
 	defer func() { <-s.slots }()
-	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: shopSecret, Timestamp: time.Now()})
+	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: webhookSecret, Timestamp: time.Now()})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to+"/api/stripe/webhook", strings.NewReader(n.payload))
 	if err != nil {
 		return false
@@ -78,15 +78,15 @@ func (s *sender) try(ctx context.Context, to string, n notice) bool {
 	res, err := s.client.Do(req)
 	switch {
 	case err != nil && strings.Contains(err.Error(), "connection refused"):
-		s.unborn.Add(1)
+		s.unreachable.Add(1)
 		return false
 	case err != nil:
-		s.cut.Add(1)
+		s.aborted.Add(1)
 		return false
 	}
 	defer res.Body.Close()
 	if _, err := io.Copy(io.Discard, res.Body); err != nil {
-		s.cut.Add(1)
+		s.aborted.Add(1)
 		return false
 	}
 	if res.StatusCode/100 != 2 {

@@ -11,36 +11,36 @@ import (
 )
 
 // people are those of the states, by what they call themselves.
-var people = map[string]string{
+var userNames = map[string]string{
 	"zero": "Ada Example", "low": "Ada Example", "debt": "Ada Example", "rich": "Dr. Maximiliane Oberhuber-Wittgenstein zu Rosenburg", "holder": "Ada Example", "buyer": "Ada Example",
 	"disputer": "Ada Example", "second": "Ada Example", "long": strings.Repeat("Wolfeschlegelsteinhausen", 9)[:200], "short": "X",
 }
 
 // scene is a server with people in every state that a page tells apart, all signed in, in both languages.
-type scene struct {
-	site *site
-	db   *gorm.DB
-	cast map[string]map[string]*visitor // by language and name; "admin", and "" for nobody
-	ids  *strings.Replacer              // {paid} by the id of that purchase, {rich} by that of this person
+type stateFixture struct {
+	site     *site
+	db       *gorm.DB
+	visitors map[string]map[string]*visitor // by language and name; "admin", and "" for nobody
+	ids      *strings.Replacer              // {paid} by the id of that purchase, {rich} by that of this person
 }
 
-// newScene signs everybody in, in these languages.
-func newScene(t *testing.T, locales ...string) *scene {
+// newStateFixture signs everybody in, in these languages.
+func newStateFixture(t *testing.T, locales ...string) *stateFixture {
 	t.Helper()
-	sc := &scene{cast: map[string]map[string]*visitor{}}
+	fx := &stateFixture{visitors: map[string]map[string]*visitor{}}
 	for _, locale := range locales {
-		sc.cast[locale] = map[string]*visitor{}
+		fx.visitors[locale] = map[string]*visitor{}
 	}
-	sc.site, sc.db = operated(t)
-	for locale, who := range sc.cast {
-		for _, name := range slices.Sorted(maps.Keys(people)) {
-			who[name] = newVisitor(sc.site, locale)
-			who[name].signInNamed(people[name], name+"@example.com")
+	fx.site, fx.db = startWithData(t)
+	for locale, visitors := range fx.visitors {
+		for _, name := range slices.Sorted(maps.Keys(userNames)) {
+			visitors[name] = newVisitor(fx.site, locale)
+			visitors[name].signInNamed(userNames[name], name+"@example.com")
 		}
-		who["admin"], who[""] = newVisitor(sc.site, locale), newVisitor(sc.site, locale)
-		who["admin"].signIn("#demo-admin")
+		visitors["admin"], visitors[""] = newVisitor(fx.site, locale), newVisitor(fx.site, locale)
+		visitors["admin"].signIn("#demo-admin")
 	}
-	second := sc.cast[locales[0]]["second"]
+	second := fx.visitors[locales[0]]["second"]
 	second.open("/" + locales[0] + "/account")
 	second.click("#link-oidc")
 	second.submit("#custom-user", "name", "Ada Example", "email", "third@example.com")
@@ -48,18 +48,18 @@ func newScene(t *testing.T, locales ...string) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := sc.db.Transaction(func(tx *gorm.DB) error { return tx.Exec(string(script)).Error }); err != nil {
+	if err := fx.db.Transaction(func(tx *gorm.DB) error { return tx.Exec(string(script)).Error }); err != nil {
 		t.Fatal(err)
 	}
 	// Looking at everything takes longer than a proof of presence counts, and than an admin's session may be idle; somebody
 	// has proved nothing.
-	err = sc.db.Exec(`UPDATE sessions SET last_seen_at = now() + interval '6 hours',
+	err = fx.db.Exec(`UPDATE sessions SET last_seen_at = now() + interval '6 hours',
 		proved_at = CASE WHEN user_id <> (SELECT id FROM users WHERE email = 'short@example.com') THEN now() + interval '6 hours' END`).Error
 	if err != nil {
 		t.Fatal(err)
 	}
-	sc.ids = idsOf(t, sc.db)
-	return sc
+	fx.ids = idsOf(t, fx.db)
+	return fx
 }
 
 // idsOf are the purchases by their keys and the people by their names.

@@ -26,18 +26,18 @@ func TestPictures(t *testing.T) {
 		b := newBrowser(t, s, view{c.locale, c.width, c.height})
 		b.signIn("ada." + c.locale + "@example.com")
 		b.open("/" + c.locale + "/purchase")
-		b.press("#buy-500")
-		b.press("#pay")
-		b.see("#balance", "500")
+		b.click("#buy-500")
+		b.click("#pay")
+		b.waitForText("#balance", "500")
 		for _, feature := range []string{"resume_analysis", "resume_improvement", "job_match"} {
 			b.open("/" + c.locale + "/billing")
-			b.press("#spend-" + feature)
-			b.see("#flash p", "")
+			b.click("#spend-" + feature)
+			b.waitForText("#flash p", "")
 		}
 		for _, name := range c.pages {
 			b.open("/" + c.locale + "/" + name)
 			var picture []byte
-			b.do("take a picture", chromedp.ActionFunc(func(ctx context.Context) (err error) {
+			b.run("take a picture", chromedp.ActionFunc(func(ctx context.Context) (err error) {
 				picture, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatWebp).WithQuality(60).
 					WithClip(&page.Viewport{Width: float64(c.width), Height: float64(c.height), Scale: 0.75}).Do(ctx)
 				return err

@@ -15,27 +15,27 @@ import (
 func TestFormsSentAgain(t *testing.T) {
 	t.Parallel()
 	for _, locale := range []string{"en", "de"} { // each with people of its own, for they are signed out on the way
-		sc := newScene(t, locale)
+		fx := newStateFixture(t, locale)
 		count := func(query string) (n int64) {
-			if err := sc.db.Raw(query).Scan(&n).Error; err != nil {
+			if err := fx.db.Raw(query).Scan(&n).Error; err != nil {
 				t.Fatal(err)
 			}
 			return n
 		}
-		who := sc.cast[locale]
+		visitors := fx.visitors[locale]
 		for _, f := range forms {
-			t.Run(locale+" "+f.is, func(t *testing.T) {
-				v := who[f.who]
+			t.Run(locale+" "+f.action, func(t *testing.T) {
+				v := visitors[f.user]
 				v.t = t
-				page := "/" + locale + sc.ids.Replace(f.path)
-				f.reset(t, sc)
-				if strings.HasPrefix(f.is, "POST") && !f.public {
+				page := "/" + locale + fx.ids.Replace(f.path)
+				f.reset(t, fx)
+				if strings.HasPrefix(f.action, "POST") && !f.public {
 					v.open(page)
-					late := v.form(f.button, f.goods(locale)...)
-					gone := newVisitor(sc.site, locale)
+					late := v.form(f.button, f.validInput(locale)...)
+					gone := newVisitor(fx.site, locale)
 					gone.t, gone.at = t, v.at
 					gone.show(late)
-					if f.is == "POST /logout" {
+					if f.action == "POST /logout" {
 						if gone.status != http.StatusOK && gone.status != http.StatusUnauthorized && gone.status != http.StatusForbidden {
 							t.Errorf("signing out twice: %d", gone.status)
 						}
@@ -44,18 +44,18 @@ func TestFormsSentAgain(t *testing.T) {
 					if back := gone.doc.Find("#error-sign-in").AttrOr("href", ""); gone.status != http.StatusUnauthorized || !strings.Contains(back, "return_to=") {
 						t.Errorf("after signing out: %d, and signing in leads to %q", gone.status, back)
 					}
-					stranger := who["disputer"]
+					stranger := visitors["disputer"]
 					stranger.open("/" + locale + "/billing")
-					v.submit(f.button, append(f.goods(locale), "_csrf", stranger.find(`[name="_csrf"]`).AttrOr("value", ""))...)
+					v.submit(f.button, append(f.validInput(locale), "_csrf", stranger.find(`[name="_csrf"]`).AttrOr("value", ""))...)
 					if again := v.doc.Find("#error-again").AttrOr("href", ""); v.status != http.StatusForbidden || again == "" {
 						t.Errorf("with a token of another session: %d, and again leads to %q", v.status, again)
 					}
 				}
 				v.open(page)
-				typed := f.goods(locale)
+				typed := f.validInput(locale)
 				first, second := v.form(f.button, typed...), v.form(f.button, typed...)
 				at := *v.at
-				if f.counts == "" { // what is so already stays so
+				if f.countSQL == "" { // what is so already stays so
 					v.show(first)
 					v.at = &at
 					if v.show(second); v.status >= 500 {
@@ -63,28 +63,28 @@ func TestFormsSentAgain(t *testing.T) {
 					}
 					return
 				}
-				before := count(f.counts)
+				before := count(f.countSQL)
 				v.show(first)
 				if v.status >= 400 {
 					t.Errorf("the first time: %d", v.status)
 				}
 				v.at = &at
 				v.show(second)
-				if n := count(f.counts) - before; n != 1 || v.status >= 500 {
+				if n := count(f.countSQL) - before; n != 1 || v.status >= 500 {
 					t.Errorf("sent twice (%d the second time), it was done %d times", v.status, n)
 				}
 			})
 		}
-		dbtest.CheckLedger(t, sc.db)
+		dbtest.CheckLedger(t, fx.db)
 	}
 }
 
 // What belongs to somebody else is not there, for whoever is signed in and for nobody.
 func TestOthersBelongings(t *testing.T) {
 	t.Parallel()
-	sc := newScene(t, "en", "de")
+	fx := newStateFixture(t, "en", "de")
 	one := func(query string) (text string) {
-		if err := sc.db.Raw(query).Scan(&text).Error; err != nil {
+		if err := fx.db.Raw(query).Scan(&text).Error; err != nil {
 			t.Fatal(err)
 		}
 		return text
@@ -92,13 +92,13 @@ func TestOthersBelongings(t *testing.T) {
 	const there = `SELECT concat_ws(' ', (SELECT count(*) FROM audit_log WHERE action <> 'admin.deny'), (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL), (SELECT count(*) FROM refund_requests), (SELECT count(*) FROM feature_prices),
 		(SELECT count(*) FROM withdrawals WHERE handled_at IS NULL), (SELECT count(*) FROM credit_transactions), (SELECT count(*) FROM reconciliations))`
 	withdrawal, key, before := one(`SELECT min(id::text) FROM withdrawals WHERE handled_at IS NULL`), one(`SELECT min(id::text) FROM api_keys WHERE revoked_at IS NULL`), one(there)
-	for locale, who := range sc.cast {
-		owner, other := who["second"], who["rich"]
+	for locale, visitors := range fx.visitors {
+		owner, other := visitors["second"], visitors["rich"]
 		owner.t, other.t = t, t
 		owner.open("/" + locale + "/account")
 		var actions []string
 		owner.doc.Find(`form[action*="/sessions/"], form[action*="/sign-ins/"]`).Each(func(_ int, f *goquery.Selection) {
-			if action := f.AttrOr("action", ""); oneOfMany.MatchString(action) {
+			if action := f.AttrOr("action", ""); idInPath.MatchString(action) {
 				actions = append(actions, action)
 			}
 		})
@@ -107,12 +107,12 @@ func TestOthersBelongings(t *testing.T) {
 		}
 		other.open("/" + locale + "/account")
 		token := other.find(`[name="_csrf"]`).AttrOr("value", "")
-		for _, action := range append(actions, "/"+locale+sc.ids.Replace("/admin/users/{rich}/grant"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/refund"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/check"), "/"+locale+sc.ids.Replace("/admin/purchases/{paid}/move"),
-			"/"+locale+sc.ids.Replace("/admin/purchases/{review}/book"), "/"+locale+sc.ids.Replace("/admin/purchases/{review}/foreign"), "/"+locale+sc.ids.Replace("/admin/purchases/{won}/share"),
-			"/"+locale+"/admin/events/evt_state_waits/foreign", "/"+locale+"/admin/events/evt_state_waits/close", "/"+locale+sc.ids.Replace("/admin/findings/{finding}/close"),
+		for _, action := range append(actions, "/"+locale+fx.ids.Replace("/admin/users/{rich}/grant"), "/"+locale+fx.ids.Replace("/admin/purchases/{paid}/refund"), "/"+locale+fx.ids.Replace("/admin/purchases/{paid}/check"), "/"+locale+fx.ids.Replace("/admin/purchases/{paid}/move"),
+			"/"+locale+fx.ids.Replace("/admin/purchases/{review}/book"), "/"+locale+fx.ids.Replace("/admin/purchases/{review}/foreign"), "/"+locale+fx.ids.Replace("/admin/purchases/{won}/share"),
+			"/"+locale+"/admin/events/evt_state_waits/foreign", "/"+locale+"/admin/events/evt_state_waits/close", "/"+locale+fx.ids.Replace("/admin/findings/{finding}/close"),
 			"/"+locale+"/admin/events/evt_seed_4/retry", "/"+locale+"/admin/withdrawals/"+withdrawal+"/close", "/"+locale+"/admin/keys/"+key+"/revoke",
 			"/"+locale+"/admin/reconcile", "/"+locale+"/admin/keys", "/"+locale+"/admin/features") {
-			req, err := http.NewRequest(http.MethodPost, sc.site.url+action, strings.NewReader(url.Values{"_csrf": {token}, "credits": {"5"}, "note": {"x"}, "direction": {"grant"},
+			req, err := http.NewRequest(http.MethodPost, fx.site.url+action, strings.NewReader(url.Values{"_csrf": {token}, "credits": {"5"}, "note": {"x"}, "direction": {"grant"},
 				"idempotency_key": {"theft"}, "amount": {"1"}, "name": {"x"}, "scope_spend": {"on"}}.Encode()))
 			if err != nil {
 				t.Fatal(err)
@@ -126,7 +126,7 @@ func TestOthersBelongings(t *testing.T) {
 		}
 		for _, path := range []string{"/purchase/{paid}", "/purchase/{paid}/receipt", "/withdrawal?purchase={paid}", "/admin", "/admin/users/{rich}",
 			"/admin/purchases/{paid}", "/admin/events", "/admin/events/evt_state_waits", "/admin/findings/{finding}", "/admin/audit", "/admin/keys", "/admin/features", "/admin/withdrawals"} {
-			if other.open("/" + locale + sc.ids.Replace(path)); other.status != http.StatusNotFound {
+			if other.open("/" + locale + fx.ids.Replace(path)); other.status != http.StatusNotFound {
 				t.Errorf("%s for somebody else: %d, want 404", path, other.status)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // in is the address of a state in a language, and what is typed there.
-func (st state) in(locale string, ids *strings.Replacer) (address string, typed []string) {
+func (st pageState) expand(locale string, ids *strings.Replacer) (address string, typed []string) {
 	address = ids.Replace(st.path)
 	if !strings.HasPrefix(address, "/auth/") {
 		address = "/" + locale + address
@@ -26,9 +26,9 @@ func (st state) in(locale string, ids *strings.Replacer) (address string, typed 
 }
 
 // become brings about a state.
-func (v *visitor) become(st state, ids *strings.Replacer) {
+func (v *visitor) showState(st pageState, ids *strings.Replacer) {
 	v.t.Helper()
-	address, typed := st.in(v.locale, ids)
+	address, typed := st.expand(v.locale, ids)
 	v.open(address)
 	if st.button != "" {
 		v.submit(st.button, typed...)
@@ -39,38 +39,38 @@ func (v *visitor) become(st state, ids *strings.Replacer) {
 }
 
 // be has the browser be signed in as somebody is.
-func (b *browser) be(v *visitor) {
+func (b *browser) copySession(v *visitor) {
 	b.t.Helper()
 	own, err := url.Parse(b.site.url)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.do("be nobody", network.ClearBrowserCookies())
+	b.run("be nobody", network.ClearBrowserCookies())
 	for _, cookie := range v.client.Jar.Cookies(own) {
-		b.do("be somebody", network.SetCookie(cookie.Name, cookie.Value).WithURL(b.site.url))
+		b.run("be somebody", network.SetCookie(cookie.Name, cookie.Value).WithURL(b.site.url))
 	}
 }
 
 // become brings about a state without htmx and looks at it, in its own window and in the narrowest.
-func (b *browser) become(st state, ids *strings.Replacer) {
+func (b *browser) showState(st pageState, ids *strings.Replacer) {
 	b.t.Helper()
-	b.refused = st.status != 0
+	b.expectRefusals = st.status != 0
 	width := b.width
-	address, typed := st.in(b.locale, ids)
+	address, typed := st.expand(b.locale, ids)
 	b.open(address)
 	if st.button != "" {
-		b.send(st.button, typed...)
+		b.submitForm(st.button, typed...)
 	}
 	b.check(st.name, "/")
 	for _, narrow := range []int{320, 640}[:dbtest.Depth(1, 2)] { // 640 is 1280 at 200 %, which TestZoom looks at too
-		b.size(narrow)
-		b.fit(st.name)
+		b.resize(narrow)
+		b.checkWidth(st.name)
 	}
-	b.size(width)
+	b.resize(width)
 }
 
 // send submits the form of a button as a browser without JavaScript does, whatever the browser itself thinks of what is typed.
-func (b *browser) send(button string, typed ...string) {
+func (b *browser) submitForm(button string, typed ...string) {
 	b.t.Helper()
 	script := fmt.Sprintf(`const button = document.querySelector(%q), form = button.form;`, button)
 	for i := 0; i+1 < len(typed); i += 2 {
@@ -80,6 +80,6 @@ func (b *browser) send(button string, typed ...string) {
 	}
 	script += `if (button.name) form.append(Object.assign(document.createElement("input"), {type: "hidden", name: button.name, value: button.value}));
 		window.before = true; HTMLFormElement.prototype.submit.call(form)`
-	b.do("send "+button, chromedp.Evaluate(`(() => {`+script+`})()`, nil))
-	b.until("get an answer", `window.before === undefined`)
+	b.run("send "+button, chromedp.Evaluate(`(() => {`+script+`})()`, nil))
+	b.waitUntil("get an answer", `window.before === undefined`)
 }

@@ -19,12 +19,12 @@ import (
 
 // asked is one operation on one account, said what it came to. A refused spend says what was available.
 type (
-	asked struct {
+	accountOp struct {
 		account int64
 		kind    string // spend, read, grant or refund
 		credits int64
 	}
-	told struct {
+	accountResult struct {
 		refused bool
 		balance int64
 	}
@@ -32,11 +32,11 @@ type (
 
 // account is how credits behave when one thing happens after the other. Answers must fit some such order in which
 // nothing that had been answered comes after what was asked later.
-var account = porcupine.Model{
+var accountModel = porcupine.Model{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 		byAccount := map[int64][]porcupine.Operation{}
 		for _, o := range history {
-			id := o.Input.(asked).account
+			id := o.Input.(accountOp).account
 			byAccount[id] = append(byAccount[id], o)
 		}
 		parts := make([][]porcupine.Operation, 0, len(byAccount))
@@ -47,13 +47,13 @@ var account = porcupine.Model{
 	},
 	Init: func() any { return int64(0) },
 	Step: func(state, input, output any) (bool, any) {
-		balance, in, out := state.(int64), input.(asked), output.(told)
+		balance, in, out := state.(int64), input.(accountOp), output.(accountResult)
 		switch in.kind {
 		case "spend":
 			if out.refused {
-				return balance < matchCost && out.balance == balance, balance
+				return balance < jobMatchCredits && out.balance == balance, balance
 			}
-			return balance >= matchCost && out.balance == balance-matchCost, balance - matchCost
+			return balance >= jobMatchCredits && out.balance == balance-jobMatchCredits, balance - jobMatchCredits
 		case "grant":
 			return out.balance == balance+in.credits, balance + in.credits
 		case "refund":
@@ -67,9 +67,9 @@ var account = porcupine.Model{
 // Sixteen clients spend, read, grant and refund for four users at two replicas. There is one order of it all that fits
 // every answer.
 func TestLinearizable(t *testing.T) {
-	const clients, people = 16, 4
+	const clients, users = 16, 4
 	each := dbtest.Depth(40, 125)
-	c := newCounter(t, people)
+	rs := newReplicas(t, users)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	var mu sync.Mutex
@@ -78,10 +78,10 @@ func TestLinearizable(t *testing.T) {
 	dbtest.Together(clients, func(client int) {
 		dice := rand.New(rand.NewPCG(seed, uint64(client))) //nolint:gosec // the number of a client is not negative
 		for i := range each {
-			in := asked{account: c.shop.users[dice.IntN(people)], credits: 1 + dice.Int64N(20)}
+			in := accountOp{account: rs.fx.users[dice.IntN(users)], credits: 1 + dice.Int64N(20)}
 			in.kind = []string{"spend", "spend", "spend", "read", "read", "grant", "refund"}[dice.IntN(7)]
 			from := time.Since(begun)
-			out, ok := c.operate(t, dice.IntN(2), in, fmt.Sprintf("%d %d", client, i))
+			out, ok := rs.apply(t, dice.IntN(2), in, fmt.Sprintf("%d %d", client, i))
 			if !ok {
 				return
 			}
@@ -93,14 +93,14 @@ func TestLinearizable(t *testing.T) {
 	if want := clients * each * 19 / 20; len(history) < want {
 		t.Fatalf("%d operations came to an end, want %d", len(history), want)
 	}
-	if result := porcupine.CheckOperationsTimeout(account, history, patience); result != porcupine.Ok {
+	if result := porcupine.CheckOperationsTimeout(accountModel, history, hangTimeout); result != porcupine.Ok {
 		t.Errorf("no order fits the answers: %s", result)
 	}
-	dbtest.CheckLedger(t, c.shop.db)
+	dbtest.CheckLedger(t, rs.fx.db)
 }
 
 // operate does one operation and says what it came to.
-func (c *counter) operate(t *testing.T, replica int, in asked, key string) (told, bool) {
+func (rs *replicas) apply(t *testing.T, replica int, in accountOp, key string) (accountResult, bool) {
 	var body struct {
 		CreditsBalance int64
 		Error          struct{ Detail struct{ Available int64 } }
@@ -112,45 +112,45 @@ func (c *counter) operate(t *testing.T, replica int, in asked, key string) (told
 			entry.Delta, entry.Reason = -entry.Delta, models.ReasonRefund
 		}
 		var posted ledger.Posted
-		err := postgres.Transaction(t.Context(), c.shop.db, func(tx models.Tx) (err error) {
+		err := postgres.Transaction(t.Context(), rs.fx.db, func(tx models.Tx) (err error) {
 			posted, err = ledger.Post(tx, entry)
 			return err
 		})
 		if err != nil {
 			t.Errorf("%s: %v", in.kind, err)
 		}
-		return told{balance: int64(posted.BalanceAfter)}, err == nil
+		return accountResult{balance: int64(posted.BalanceAfter)}, err == nil
 	case "spend":
-		r := c.spend(t, replica, in.account, key)
+		r := rs.spend(t, replica, in.account, key)
 		if err := json.Unmarshal([]byte(r.body), &body); err != nil || r.status != http.StatusCreated && r.status != http.StatusPaymentRequired {
 			t.Errorf("spend: %d %s", r.status, r.body)
-			return told{}, false
+			return accountResult{}, false
 		}
 		if r.status == http.StatusPaymentRequired {
-			return told{refused: true, balance: body.Error.Detail.Available}, true
+			return accountResult{refused: true, balance: body.Error.Detail.Available}, true
 		}
-		return told{balance: body.CreditsBalance}, true
+		return accountResult{balance: body.CreditsBalance}, true
 	default:
-		r := c.call(t, replica, http.MethodGet, fmt.Sprintf("/api/credits/balance?userId=%d", in.account), "", "")
+		r := rs.call(t, replica, http.MethodGet, fmt.Sprintf("/api/credits/balance?userId=%d", in.account), "", "")
 		if err := json.Unmarshal([]byte(r.body), &body); err != nil || r.status != http.StatusOK {
 			t.Errorf("read: %d %s", r.status, r.body)
-			return told{}, false
+			return accountResult{}, false
 		}
-		return told{balance: body.CreditsBalance}, true
+		return accountResult{balance: body.CreditsBalance}, true
 	}
 }
 
 // The check bites: what a missing lock and an answer before the commit would have clients see fits no order.
 func TestLinearizableBites(t *testing.T) {
 	op := func(from, until int64, kind string, credits, balance int64) porcupine.Operation {
-		return porcupine.Operation{Input: asked{1, kind, credits}, Call: from, Output: told{balance: balance}, Return: until}
+		return porcupine.Operation{Input: accountOp{1, kind, credits}, Call: from, Output: accountResult{balance: balance}, Return: until}
 	}
 	for name, history := range map[string][]porcupine.Operation{
 		"two spends from one balance":   {op(0, 1, "grant", 10, 10), op(2, 5, "spend", 0, 5), op(3, 4, "spend", 0, 5)},
 		"a balance from before a spend": {op(0, 1, "grant", 10, 10), op(2, 3, "spend", 0, 5), op(4, 5, "read", 0, 10)},
 		"a spend of what is not there":  {op(0, 1, "grant", 4, 4), op(2, 3, "spend", 0, -1)},
 	} {
-		if porcupine.CheckOperations(account, history) {
+		if porcupine.CheckOperations(accountModel, history) {
 			t.Errorf("%s is taken for right", name)
 		}
 	}

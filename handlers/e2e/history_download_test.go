@@ -12,13 +12,13 @@ import (
 // A download is made whole before its first byte is sent, so a database that goes away meanwhile cannot cut it.
 func TestDownloadOutlivesItsDatabase(t *testing.T) {
 	t.Parallel()
-	shop := newShop(t, 1)
-	s := start(t, "DATABASE_URL="+shop.url+"&application_name="+serverName, "LOG_LEVEL=warn")
+	fx := newFixture(t, 1)
+	s := start(t, "DATABASE_URL="+fx.url+"&application_name="+serverName, "LOG_LEVEL=warn")
 	v := newVisitor(s, "en")
 	v.signInAs("ada@example.com")
-	user := shop.count(t, `SELECT id FROM users WHERE email = 'ada@example.com'`)
+	user := fx.count(t, `SELECT id FROM users WHERE email = 'ada@example.com'`)
 	// More than the buffers between the server and a reader who does not read can hold.
-	shop.exec(t, `WITH lines AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, meta)
+	fx.exec(t, `WITH lines AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, meta)
 		SELECT ?::int, 1, 'manual', jsonb_build_object('note', repeat('x', 4000)) FROM generate_series(1, 6000) RETURNING 1)
 		UPDATE users SET credits_balance = (SELECT count(*) FROM lines) WHERE id = ?::int`, user, user)
 
@@ -35,7 +35,7 @@ func TestDownloadOutlivesItsDatabase(t *testing.T) {
 	if _, err := io.ReadFull(res.Body, begun); err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("the file begins with %d, %v", res.StatusCode, err)
 	}
-	shop.disconnect(t)
+	fx.disconnect(t)
 	rest, err := io.ReadAll(res.Body)
 	lines := strings.Count(string(begun)+string(rest), "\n") - 1
 	if err != nil || lines != 6000 {
@@ -45,5 +45,5 @@ func TestDownloadOutlivesItsDatabase(t *testing.T) {
 		again, text := request(t, v.client, http.MethodGet, s.url+"/en/history.csv", "", nil)
 		return again.StatusCode == http.StatusOK && strings.Count(text, "\n") == 6001
 	})
-	dbtest.CheckLedger(t, shop.db)
+	dbtest.CheckLedger(t, fx.db)
 }

@@ -242,15 +242,15 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("%s: no page with one heading and the request id", path)
 			}
 		}
-		boss := newVisitor(s, "de")
-		boss.t = t
-		boss.signIn("#demo-admin")
+		admin := newVisitor(s, "de")
+		admin.t = t
+		admin.signIn("#demo-admin")
 		for path, want := range map[string]int{
 			"/de/admin/events": 200, "/de/admin/audit": 200, "/de/admin?email=%00": 200, "/de/admin/users/0": 404, "/de/admin/users/x": 404,
 			"/de/admin/users/2147483648": 404, "/de/admin/users/9223372036854775808": 404, "/de/admin/users/1%20or%201=1": 404,
 		} {
-			if boss.open(path); boss.status != want {
-				t.Errorf("%s as an admin: %d, want %d", path, boss.status, want)
+			if admin.open(path); admin.status != want {
+				t.Errorf("%s as an admin: %d, want %d", path, admin.status, want)
 			}
 		}
 		stranger := newVisitor(s, "de")

@@ -1,0 +1,199 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+const (
+	webhookSecret  = "whsec_0123456789abcdef"
+	packageCredits = 1200
+	packageCents   = 3500
+)
+
+// shop is the database of servers that a test starts and kills, with people who buy 1200 credits for €35.00.
+type fixture struct {
+	db    *gorm.DB
+	url   string
+	users []int64
+}
+
+func newFixture(t testing.TB, users int) *fixture {
+	t.Helper()
+	db := dbtest.New(t)
+	return fillFixture(t, db, dbtest.URLOf(db), users)
+}
+
+// fillFixture is newFixture on a migrated database that has an address already.
+func fillFixture(t testing.TB, db *gorm.DB, url string, users int) *fixture {
+	t.Helper()
+	fx := &fixture{db: db, url: url}
+	fx.exec(t, `INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', ?, ?)`, packageCredits, packageCents)
+	err := fx.db.Raw(`INSERT INTO users (email, locale) SELECT 'user' || n || '@example.com', 'en' FROM generate_series(1, ?) n RETURNING id`,
+		users).Scan(&fx.users).Error
+	if err != nil {
+		t.Fatalf("store users: %v", err)
+	}
+	return fx
+}
+
+func (fx *fixture) exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	if err := fx.db.Exec(sql, args...).Error; err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// serverName is how a server's connections are told from the test's own.
+const serverName = "credits-server"
+
+// env is what a server of this shop is started with: a Stripe key of its own, so that nothing stands in for anything,
+// and a Stripe that does not answer, since all that is sold here was begun here.
+func (fx *fixture) env() []string {
+	return []string{"DATABASE_URL=" + fx.url + "&application_name=" + serverName, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef",
+		"STRIPE_WEBHOOK_SECRET=" + webhookSecret, "STRIPE_API_BASE=http://127.0.0.1:9", "GITHUB_CLIENT_ID=credits", "GITHUB_CLIENT_SECRET=0123456789"}
+}
+
+// order is one purchase and what Stripe says of it.
+type purchase struct {
+	id       uuid.UUID
+	user     int64
+	begun    time.Time
+	events   []stripeEvent // each of its own second, as they happened
+	refunded int64         // cents that stay refunded, and that a bank keeps
+	disputed int64
+}
+
+// notice is one of Stripe's events.
+type stripeEvent struct{ id, payload string }
+
+func (fx *fixture) newPurchase(t testing.TB, user int64) *purchase {
+	t.Helper()
+	p := &purchase{id: uuid.Must(uuid.NewV7()), user: user, begun: time.Now()}
+	fx.exec(t, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
+		VALUES (?, ?, 'price_1200', 1, ?, ?, 'eur', 'de', ?, ?)`, p.id, user, packageCredits, packageCents, p.id.String(), p.session())
+	return p
+}
+
+func (p *purchase) session() string { return "cs_" + p.id.String() }
+func (p *purchase) payment() string { return "pi_" + p.id.String() }
+
+// say adds an event; what tells apart events of one kind is in the suffix.
+func (p *purchase) addEvent(kind, suffix, object string) stripeEvent {
+	id := fmt.Sprintf("evt_%s_%s_%s", p.id, kind, suffix)
+	n := stripeEvent{id, fmt.Sprintf(`{"id":%q,"object":"event","api_version":"2024-06-20","created":%d,"livemode":false,"type":%q,"data":{"object":%s}}`,
+		id, p.begun.Add(time.Duration(len(p.events))*time.Second).Unix(), kind, object)}
+	p.events = append(p.events, n)
+	return n
+}
+
+func (p *purchase) checkout(kind, suffix, status string) stripeEvent {
+	return p.addEvent(kind, suffix, fmt.Sprintf(`{"id":%q,"object":"checkout.session","mode":"payment","payment_status":%q,"payment_intent":%q,
+		"client_reference_id":%q,"currency":"eur","amount_subtotal":%d,"amount_total":%d,"metadata":{"credits":"%d","purchase_id":%q}}`,
+		p.session(), status, p.payment(), p.id, packageCents, packageCents, packageCredits, p.id))
+}
+
+func (p *purchase) paid() stripeEvent { return p.checkout("checkout.session.completed", "1", "paid") }
+
+// refund is money that went back; the charge tells the same in an event of its own.
+func (p *purchase) refund(cents int64) stripeEvent {
+	p.refunded = cents
+	return p.addEvent("refund.created", "1", fmt.Sprintf(`{"id":"re_%s","object":"refund","amount":%d,"currency":"eur","status":"succeeded","charge":"ch_%s",
+		"payment_intent":%q}`, p.id, cents, p.id, p.payment()))
+}
+
+func (p *purchase) charge() stripeEvent {
+	return p.addEvent("charge.refunded", "1", fmt.Sprintf(`{"id":"ch_%s","object":"charge","amount":%d,"amount_refunded":%d,"currency":"eur","payment_intent":%q}`,
+		p.id, packageCents, p.refunded, p.payment()))
+}
+
+func (p *purchase) dispute(kind, status string, cents int64) stripeEvent {
+	p.disputed = cents
+	if status == "won" {
+		p.disputed = 0
+	}
+	return p.addEvent(kind, status, fmt.Sprintf(`{"id":"dp_%s","object":"dispute","amount":%d,"currency":"eur","status":%q,"charge":"ch_%s","payment_intent":%q}`,
+		p.id, cents, status, p.id, p.payment()))
+}
+
+// due is what the ledger must say in the end: the grant, and the share of it that the money which went back stands for.
+func (p *purchase) expected() totals {
+	share := func(cents int64) int64 { return packageCredits * min(cents, packageCents) / packageCents }
+	refunded := share(p.refunded)
+	return totals{Grants: 1, Granted: packageCredits, Refunded: refunded, Disputed: share(p.refunded+p.disputed) - refunded}
+}
+
+// booked is what the ledger says of a purchase.
+type totals struct{ Grants, Granted, Refunded, Disputed int64 }
+
+// checkPurchases checks that every order is in the ledger once, with all that was reported of it, in lines, purchases and balances.
+func (fx *fixture) checkPurchases(t testing.TB, purchases ...*purchase) {
+	t.Helper()
+	var rows []struct {
+		ID                                   uuid.UUID
+		Lines                                totals `gorm:"embedded"`
+		RowGranted, RowRefunded, RowDisputed int64
+	}
+	err := fx.db.Raw(`SELECT p.id, p.credits_granted AS row_granted, p.credits_refunded AS row_refunded, p.credits_disputed AS row_disputed,
+			count(c.id) FILTER (WHERE c.reason = 'purchase') AS grants,
+			coalesce(sum(c.delta_credits) FILTER (WHERE c.reason = 'purchase'), 0) AS granted,
+			coalesce(-sum(c.delta_credits) FILTER (WHERE c.reason = 'refund'), 0) AS refunded,
+			coalesce(-sum(c.delta_credits) FILTER (WHERE c.reason = 'dispute'), 0) AS disputed
+		FROM purchases p LEFT JOIN credit_transactions c ON c.meta ->> 'purchase_id' = p.id::text GROUP BY p.id`).Scan(&rows).Error
+	if err != nil {
+		t.Fatalf("read what was booked: %v", err)
+	}
+	found := map[uuid.UUID]totals{}
+	for _, r := range rows {
+		found[r.ID] = r.Lines
+		if row := (totals{r.Lines.Grants, r.RowGranted, r.RowRefunded, r.RowDisputed}); row != r.Lines {
+			t.Errorf("purchase %s counts %+v, its lines are %+v", r.ID, row, r.Lines)
+		}
+	}
+	for _, p := range purchases {
+		if got, want := found[p.id], p.expected(); got != want {
+			t.Errorf("of purchase %s is booked %+v, want %+v", p.id, got, want)
+		}
+	}
+	fx.checkBalances(t, purchases)
+	dbtest.CheckLedger(t, fx.db)
+}
+
+// checkBalances checks that users have the credits of these purchases and no others.
+func (fx *fixture) checkBalances(t testing.TB, purchases []*purchase) {
+	t.Helper()
+	want := map[int64]int64{}
+	for _, p := range purchases {
+		due := p.expected()
+		want[p.user] += due.Granted - due.Refunded - due.Disputed
+	}
+	for user, credits := range want {
+		var balance int64
+		if err := fx.db.Raw(`SELECT credits_balance FROM users WHERE id = ?`, user).Scan(&balance).Error; err != nil {
+			t.Fatalf("read balance: %v", err)
+		}
+		if balance != credits {
+			t.Errorf("user %d has %d credits, want %d", user, balance, credits)
+		}
+	}
+}
+
+// due moves the time of the next attempt of all that waits to now, instead of waiting for it.
+func (fx *fixture) makeEventsDue(t testing.TB) {
+	t.Helper()
+	fx.exec(t, `UPDATE stripe_events SET next_attempt_at = now() WHERE status IN ('received', 'deferred', 'failed')`)
+}
+
+// drain lets the worker's time come and wants all events that were sent stored and booked: none stays received or failed.
+func (fx *fixture) waitForEvents(t testing.TB, sent int64) {
+	t.Helper()
+	fx.makeEventsDue(t)
+	fx.eventually(t, "events are stored", func() int64 { return fx.count(t, `SELECT count(*) FROM stripe_events`) }, sent)
+	fx.eventually(t, "events that are not booked", func() int64 { return fx.count(t, `SELECT count(*) FROM stripe_events WHERE status <> 'done'`) }, 0)
+}
