@@ -16,23 +16,23 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 )
 
-// flatRows is how many lines the ledger of BenchmarkFlat gets. Ten million take some minutes to write:
-// go test ./handlers/e2e -run ^$ -bench Flat -benchtime 1x -flat-rows 10000000
-var flatRows = flag.Int64("flat-rows", 200_000, "lines of the long ledger that BenchmarkFlat compares with a short one")
+// ledgerRows is how many lines the ledger of BenchmarkLedgerSize gets. Ten million take some minutes to write:
+// go test ./handlers/e2e -run ^$ -bench LedgerSize -benchtime 1x -ledger-rows 10000000
+var ledgerRows = flag.Int64("ledger-rows", 200_000, "lines of the long ledger that BenchmarkLedgerSize compares with a short one")
 
 const (
-	flatCalls = 2000 // of each kind, one after the other
-	flatUsers = 20   // for whom
-	flatPage  = 50   // lines of a history's page
+	callsEach = 2000 // of each kind, one after the other
+	ledgerUsers = 20   // for whom
+	pageSize  = 50   // lines of a history's page
 )
 
-// BenchmarkFlat is what a spend, a balance and the newest page of a history cost in a ledger with many lines, over what
+// BenchmarkLedgerSize is what a spend, a balance and the newest page of a history cost in a ledger with many lines, over what
 // they cost in one with a thousand: one client, medians, on a durable database.
-func BenchmarkFlat(b *testing.B) {
+func BenchmarkLedgerSize(b *testing.B) {
 	fx, server := newDurableFixture(b)
-	for range flatPage { // a thousand lines: a full page for each of twenty users
+	for range pageSize { // a thousand lines: a full page for each of twenty users
 		fx.exec(b, `WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000, 'manual' FROM users ORDER BY id LIMIT ? RETURNING user_id)
-			UPDATE users SET credits_balance = credits_balance + 100000 WHERE id IN (SELECT user_id FROM line)`, flatUsers)
+			UPDATE users SET credits_balance = credits_balance + 100000 WHERE id IN (SELECT user_id FROM line)`, ledgerUsers)
 	}
 	spending, book := &spend.Service{DB: fx.db, Log: slog.New(slog.DiscardHandler)}, &ledger.Service{DB: fx.db}
 	calls := map[string]func(user int64) error{
@@ -45,15 +45,15 @@ func BenchmarkFlat(b *testing.B) {
 			return fx.db.Raw(`SELECT credits_balance FROM users WHERE id = ?`, user).Scan(&credits).Error
 		},
 		"history": func(user int64) error {
-			_, err := book.History(b.Context(), user, 0, flatPage)
+			_, err := book.History(b.Context(), user, 0, pageSize)
 			return err
 		},
 	}
 	median := func(call func(int64) error) time.Duration {
-		took := make([]time.Duration, flatCalls)
+		took := make([]time.Duration, callsEach)
 		for i := range took {
 			began := time.Now()
-			if err := call(fx.users[i%flatUsers]); err != nil {
+			if err := call(fx.users[i%ledgerUsers]); err != nil {
 				b.Fatal(err)
 			}
 			took[i] = time.Since(began)
@@ -68,7 +68,7 @@ func BenchmarkFlat(b *testing.B) {
 				short[name] = median(call)
 			}
 		}
-		growLedger(b, fx, server, *flatRows)
+		growLedger(b, fx, server, *ledgerRows)
 		for range 2 {
 			for name, call := range calls {
 				b.ReportMetric(float64(median(call))/float64(short[name]), name+"/short")
@@ -76,7 +76,7 @@ func BenchmarkFlat(b *testing.B) {
 		}
 	}
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(float64(*flatRows), "rows")
+	b.ReportMetric(float64(*ledgerRows), "rows")
 	dbtest.CheckLedger(b, fx.db)
 }
 

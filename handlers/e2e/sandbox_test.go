@@ -11,7 +11,7 @@ import (
 
 // In the sandbox everybody may be anybody, so other machines reach neither the product nor its stand-ins, and no other
 // program of this machine can answer in their place on its other loopback address.
-func TestSandboxIsForThisMachineAlone(t *testing.T) {
+func TestSandboxListensOnLoopbackOnly(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	var port int
