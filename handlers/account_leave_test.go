@@ -302,7 +302,7 @@ func TestDeleteAccount(t *testing.T) {
 		}
 	})
 	t.Run("twenty times at once is once", func(t *testing.T) {
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			if r := ada.post("/en/account/delete", url.Values{"sure": {"yes"}}); r.status != 303 && r.status != 401 {
 				t.Errorf("status %d", r.status)
 			}

@@ -162,7 +162,7 @@ func TestRepeatsOverHTTP(t *testing.T) {
 	t.Run("twenty at once", func(t *testing.T) {
 		before := d.lines()
 		var created, replayed atomic.Int64
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			r := d.call("POST", "/api/credits/spend", body(ada, ""), mine, "Idempotency-Key: at once")
 			switch {
 			case r.status == 201 && r.header.Get("Idempotent-Replayed") == "true":

@@ -58,7 +58,7 @@ func TestComingAgainAfterSigningIn(t *testing.T) {
 		back := b.begin("bob@example.com", "/en/history")
 		before := sessionsOf(t, d)
 		var wrong atomic.Int64
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			again := browser{d, maps.Clone(b.jar)}
 			if r := again.visit(back); r.status != 303 || r.header.Get("Location") != "/en/history" {
 				wrong.Add(1)

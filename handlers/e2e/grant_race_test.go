@@ -42,7 +42,7 @@ func TestGrantRaces(t *testing.T) {
 		}
 		var mu sync.Mutex
 		answers := map[int]int{}
-		dbtest.Together(50, func(n int) {
+		dbtest.Concurrently(50, func(n int) {
 			sent := url.Values{}
 			for name := range values {
 				sent.Set(name, values.Get(name))

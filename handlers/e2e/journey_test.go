@@ -73,7 +73,7 @@ func TestJourneyOnTwoReplicas(t *testing.T) {
 	t.Parallel()
 	database := dbtest.URL(t)
 	sites := make(chan *site, 2)
-	dbtest.Together(2, func(int) { sites <- start(t, "DATABASE_URL="+database) })
+	dbtest.Concurrently(2, func(int) { sites <- start(t, "DATABASE_URL="+database) })
 	close(sites)
 	t.Run("both", func(t *testing.T) {
 		for i, locale := range []string{"en", "de"} {

@@ -84,7 +84,7 @@ func TestKeysByAnAdmin(t *testing.T) {
 			posts[i] = v.form("#make-submit", "name", "once")
 			posts[i].Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
-		dbtest.Together(len(posts), func(i int) {
+		dbtest.Concurrently(len(posts), func(i int) {
 			res, err := v.client.Do(posts[i])
 			if err != nil {
 				t.Error(err)

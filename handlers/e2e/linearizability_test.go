@@ -75,7 +75,7 @@ func TestLinearizable(t *testing.T) {
 	var mu sync.Mutex
 	history := make([]porcupine.Operation, 0, clients*each)
 	begun := time.Now()
-	dbtest.Together(clients, func(client int) {
+	dbtest.Concurrently(clients, func(client int) {
 		dice := rand.New(rand.NewPCG(seed, uint64(client))) //nolint:gosec // the number of a client is not negative
 		for i := range each {
 			in := accountOp{account: rs.fx.users[dice.IntN(users)], credits: 1 + dice.Int64N(20)}

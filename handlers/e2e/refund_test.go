@@ -99,7 +99,7 @@ func TestRefundByAnAdmin(t *testing.T) {
 			posts[i] = form()
 			posts[i].Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
-		dbtest.Together(len(posts), func(i int) {
+		dbtest.Concurrently(len(posts), func(i int) {
 			res, err := admin.client.Do(posts[i])
 			if err != nil {
 				t.Error(err)

@@ -216,7 +216,7 @@ func isFree(port int) bool {
 }
 
 // hangTimeout is how long anything may take before a test gives it up as hung.
-const hangTimeout = dbtest.Patience
+const hangTimeout = dbtest.HangTimeout
 
 // command runs the binary to its end and returns what it printed and its exit status.
 func command(t testing.TB, env []string, args ...string) (string, int) {

@@ -106,7 +106,7 @@ func (rs *replicas) spendAll(t *testing.T, users []int64, tries int) map[int]int
 	var mu sync.Mutex
 	answers := map[int]int{}
 	begun := time.Now()
-	dbtest.Together(inFlight, func(int) {
+	dbtest.Concurrently(inFlight, func(int) {
 		for i := int(next.Add(1)) - 1; i < tries; i = int(next.Add(1)) - 1 {
 			// The replica changes with the round: each user is spent for at both.
 			r := rs.spend(t, (i+i/len(users))%2, users[i%len(users)], fmt.Sprintf("%d of %d", i, tries))
@@ -142,7 +142,7 @@ func TestSpendRaces(t *testing.T) {
 func (rs *replicas) spendWithOneKey(t *testing.T) {
 	users := rs.grantCredits(t, 1, 500)
 	var responses [inFlight]response
-	dbtest.Together(inFlight, func(i int) { responses[i] = rs.spend(t, i%2, users[0], "double click") })
+	dbtest.Concurrently(inFlight, func(i int) { responses[i] = rs.spend(t, i%2, users[0], "double click") })
 	fresh := 0
 	for _, r := range responses {
 		if r.status != http.StatusCreated || r.body != responses[0].body {
@@ -191,7 +191,7 @@ func (rs *replicas) captureAndRelease(t *testing.T) {
 	path := "/api/credits/holds/" + hold.HoldID
 	actions, states := [2]string{"/capture", "/release"}, [2]string{"captured", "released"}
 	var responses [inFlight]response
-	dbtest.Together(inFlight, func(i int) { responses[i] = rs.call(t, i/2%2, http.MethodPost, path+actions[i%2], "", "") })
+	dbtest.Concurrently(inFlight, func(i int) { responses[i] = rs.call(t, i/2%2, http.MethodPost, path+actions[i%2], "", "") })
 
 	now := rs.call(t, 1, http.MethodGet, path, "", "")
 	if err := json.Unmarshal([]byte(now.body), &hold); err != nil || hold.Status != states[0] && hold.Status != states[1] {

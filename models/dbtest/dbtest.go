@@ -49,7 +49,7 @@ func Main(m *testing.M, after ...func()) {
 func New(t testing.TB) *gorm.DB {
 	t.Helper()
 	address := URL(t)
-	db := open(t, address, Patience)
+	db := open(t, address, HangTimeout)
 	pool, err := db.DB()
 	if err != nil {
 		t.Fatalf("open test database: %v", err)
@@ -59,8 +59,8 @@ func New(t testing.TB) *gorm.DB {
 	return db
 }
 
-// Impatient returns a second pool on a database that New made. It gives up a lock that another transaction holds.
-func Impatient(t testing.TB, db *gorm.DB) *gorm.DB {
+// WithShortLockTimeout returns a second pool on a database that New made. Its statements fail when they must wait for a lock.
+func WithShortLockTimeout(t testing.TB, db *gorm.DB) *gorm.DB {
 	t.Helper()
 	return open(t, URLOf(db), 10*time.Millisecond)
 }
@@ -75,7 +75,7 @@ func open(t testing.TB, address string, lockTimeout time.Duration) *gorm.DB {
 	}
 	query := u.Query()
 	for name, limit := range map[string]time.Duration{
-		"lock_timeout": lockTimeout, "statement_timeout": Patience, "idle_in_transaction_session_timeout": Patience,
+		"lock_timeout": lockTimeout, "statement_timeout": HangTimeout, "idle_in_transaction_session_timeout": HangTimeout,
 	} {
 		query.Set(name, fmt.Sprintf("%dms", limit.Milliseconds()))
 	}

@@ -35,21 +35,21 @@ func CheckLedger(t testing.TB, db *gorm.DB) {
 	}
 }
 
-// Blocked waits until as many connections to the test's database wait for a lock.
-func Blocked(t testing.TB, db *gorm.DB, connections int64) {
+// WaitForBlocked waits until this many connections to the test's database wait for a lock.
+func WaitForBlocked(t testing.TB, db *gorm.DB, connections int64) {
 	t.Helper()
 	Eventually(t, fmt.Sprintf("%d connections wait for a lock", connections), func() bool {
 		var waiting int64
 		err := db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting).Error
 		if err != nil {
-			t.Fatalf("look for waiting connections: %v", err)
+			t.Fatalf("count blocked connections: %v", err)
 		}
 		return waiting >= connections
 	})
 }
 
-// Together runs work in n goroutines that begin at the same moment, and waits for all.
-func Together(n int, work func(i int)) {
+// Concurrently runs work in n goroutines that start at the same moment, and waits for all of them.
+func Concurrently(n int, work func(i int)) {
 	var ready, done sync.WaitGroup
 	ready.Add(n)
 	for i := range n {

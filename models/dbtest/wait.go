@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Patience is how long anything may take before a test gives it up as hung. Nothing that works comes near it, on any machine.
-const Patience = 3 * time.Minute
+// HangTimeout is when a test counts as hung. Code that works stays far below it, even on a slow machine.
+const HangTimeout = 3 * time.Minute
 
-// Eventually calls done many times a second until it says yes.
+// Eventually polls done until it returns true.
 func Eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(Patience)
+	deadline := time.Now().Add(HangTimeout)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s", what, Patience)
+			t.Fatalf("%s: not within %s", what, HangTimeout)
 		}
 		<-tick.C
 	}

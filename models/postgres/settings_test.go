@@ -121,7 +121,7 @@ func TestPinDefaults(t *testing.T) {
 			for _, setting := range []string{"default_transaction_isolation = 'serializable'", "bytea_output = 'escape'", "intervalstyle = 'iso_8601'"} {
 				setDefault(t, owner, setting)
 			}
-			dbtest.Together(8, func(int) { // as replicas start
+			dbtest.Concurrently(8, func(int) { // as replicas start
 				if err := postgres.MigrateFor(t.Context(), owner, pool, quiet); err != nil {
 					t.Errorf("migrate: %v", err)
 				}

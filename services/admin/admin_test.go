@@ -72,7 +72,7 @@ func TestGrant(t *testing.T) {
 		}
 	})
 	t.Run("gives once for twenty posts of one form", func(t *testing.T) {
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			if balance, err := grant(7, "bonus", "twenty"); err != nil || balance != 7 {
 				t.Errorf("grant = %d credits, %v; want 7", balance, err)
 			}
@@ -83,7 +83,7 @@ func TestGrant(t *testing.T) {
 		}
 	})
 	t.Run("two admins give each other credits at once", func(t *testing.T) {
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			from, to := boss.ID, ada.ID
 			if i%2 == 1 {
 				from, to = to, from

@@ -41,7 +41,7 @@ func newDesk(t *testing.T) *desk {
 	d := &desk{t: t, boss: dbtest.User(t, db, "admin@example.com"), user: dbtest.User(t, db, "ada@example.com"), order: uuid.Must(uuid.NewV7()), clock: models.Now()}
 	now, quiet := func() time.Time { return d.clock }, slog.New(slog.DiscardHandler)
 	buy := &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789", address), Now: now, Log: quiet}
-	events := &webhook.Service{DB: db, Purchase: buy, Secrets: []string{whsec}, Now: now, Log: quiet, InlineTimeout: dbtest.Patience}
+	events := &webhook.Service{DB: db, Purchase: buy, Secrets: []string{whsec}, Now: now, Log: quiet, InlineTimeout: dbtest.HangTimeout}
 	d.Service = &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: quiet}
 	d.must(db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
 	d.must(db.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
@@ -166,7 +166,7 @@ func TestBookAsOrdered(t *testing.T) {
 		d.wantBalance(0)
 	})
 	t.Run("twenty times at once, beside the event and Stripe's answer, once", func(t *testing.T) {
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			switch i % 4 {
 			case 3:
 				if err := d.send(fmt.Sprintf("evt_again_%d", i), "checkout.session.completed", d.paidInDollars()); err != nil {
@@ -208,7 +208,7 @@ func TestGiveBackWhatWasNotBooked(t *testing.T) {
 	t.Run("by an admin, twenty times at once", func(t *testing.T) {
 		d := newDesk(t)
 		event := d.tell("checkout.session.completed", d.paidInDollars())
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			_, err := d.Refund(ctx, admin.Refund{ActorID: d.boss.ID, PurchaseID: d.order, Cents: 4000, Note: "wrong currency", Key: "form", RequestID: "req"})
 			if err != nil {
 				t.Errorf("refund: %v", err)
@@ -259,7 +259,7 @@ func TestNotOurs(t *testing.T) {
 	t.Run("a purchase is closed, and can still be booked when that was wrong", func(t *testing.T) {
 		d := newDesk(t)
 		event := d.tell("checkout.session.completed", d.paidInDollars())
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			if err := d.DecidePurchase(ctx, d.order, d.decide(models.WayForeign)); err != nil {
 				t.Errorf("foreign: %v", err)
 			}
@@ -284,7 +284,7 @@ func TestNotOurs(t *testing.T) {
 		if err := d.DecideEvent(ctx, first, d.decide(models.WayBook)); !fault.Is(err, fault.Invalid) {
 			t.Errorf("an event cannot be booked as ordered: %v, want invalid", err)
 		}
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			if err := d.DecideEvent(ctx, first, d.decide(models.WayForeign)); err != nil {
 				t.Errorf("foreign: %v", err)
 			}
@@ -317,7 +317,7 @@ func TestADisputeThatNobodyCanCount(t *testing.T) {
 		t.Errorf("more than was paid: %v, want invalid", err)
 	}
 	share.Share = 875
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		if err := d.DecidePurchase(ctx, d.order, share); err != nil {
 			t.Errorf("share: %v", err)
 		}
@@ -349,7 +349,7 @@ func TestAFindingIsClosedOnce(t *testing.T) {
 	if got := d.waiting(); len(got) != 1 || got[0] != "finding: "+string(models.CauseLedger) {
 		t.Errorf("%q wait, want the finding", got)
 	}
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		if err := d.CloseFinding(ctx, 1, d.decide(models.WayClose)); err != nil {
 			t.Errorf("close: %v", err)
 		}

@@ -30,7 +30,7 @@ func TestSetFeature(t *testing.T) {
 
 	t.Run("adds one, once for twenty at once", func(t *testing.T) {
 		var added atomic.Int64
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			if err := s.SetFeature(ctx, letter); err == nil {
 				added.Add(1)
 			} else if f := fault.Of(err); f == nil || f.Problem != fault.FeatureExists {

@@ -36,7 +36,7 @@ func TestMovesBesideEverythingElse(t *testing.T) {
 				if leaves < 0 {
 					d.must(accounts.Delete(ctx, -leaves))
 				}
-				dbtest.Together(20, func(i int) {
+				dbtest.Concurrently(20, func(i int) {
 					var err error
 					switch i % 5 {
 					case 0:

@@ -49,7 +49,7 @@ func TestTwoWaysOutAtOnce(t *testing.T) {
 				bea := dbtest.User(t, d.DB, "bea@example.com")
 				event := d.tell("checkout.session.completed", d.paidInDollars())
 				done := map[models.WayOut]*atomic.Int64{one: {}, other: {}}
-				dbtest.Together(20, func(i int) {
+				dbtest.Concurrently(20, func(i int) {
 					way := []models.WayOut{one, other}[i%2]
 					switch err := purchaseWays[way](d, i/2); {
 					case err == nil:
@@ -149,7 +149,7 @@ func TestTwoWordsOnADispute(t *testing.T) {
 		t.Parallel()
 		d, _ := disputed(t)
 		var done [2]atomic.Int64
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			switch err := share(d, []models.Cents{875, 1750}[i%2]); {
 			case err == nil:
 				done[i%2].Add(1)
@@ -173,7 +173,7 @@ func TestTwoWordsOnADispute(t *testing.T) {
 		t.Parallel()
 		d, event := disputed(t)
 		var shared, closed atomic.Int64
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			n, err := &shared, error(nil)
 			if i%2 == 0 {
 				err = share(d, 875)

@@ -94,7 +94,7 @@ func TestRefund(t *testing.T) {
 		}
 	})
 	t.Run("gives back once for twenty posts of one form", func(t *testing.T) {
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			request, err := s.Refund(ctx, good)
 			if err != nil || request.Status != models.RefundSent || request.RefundID != "re_1" || request.ActorID == nil || *request.ActorID != boss.ID || request.Note != "asked for" {
 				t.Errorf("request = %+v, %v; want the one that was sent", request, err)
@@ -114,7 +114,7 @@ func TestRefund(t *testing.T) {
 	})
 	t.Run("two admins who saw the same page give back once", func(t *testing.T) {
 		conflicts, colleague := atomic.Int64{}, dbtest.User(t, db, "colleague@example.com")
-		dbtest.Together(2, func(i int) {
+		dbtest.Concurrently(2, func(i int) {
 			r := good
 			r.Seen, r.Key, r.ActorID = 400, fmt.Sprint(i), []int64{boss.ID, colleague.ID}[i]
 			if _, err := s.Refund(ctx, r); fault.Is(err, fault.Conflict) {
@@ -141,7 +141,7 @@ func TestRefund(t *testing.T) {
 			_, err := s.Refund(ctx, r)
 			done <- err
 		}()
-		dbtest.Blocked(t, db, 1)
+		dbtest.WaitForBlocked(t, db, 1)
 		if err := held.Exec(`SELECT 1 FROM users WHERE id = ? FOR UPDATE NOWAIT`, colleague.ID).Error; err != nil {
 			t.Errorf("the admin cannot be locked while the refund waits: %v", err)
 		}
@@ -151,7 +151,7 @@ func TestRefund(t *testing.T) {
 		}
 	})
 	t.Run("an admin and a user who refund and grant each other wait for nobody in vain", func(t *testing.T) {
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			if i%2 == 0 {
 				_, err := s.Grant(ctx, admin.Grant{ActorID: ada.ID, UserID: boss.ID, Delta: 1, Note: "thanks", Key: fmt.Sprint(i)})
 				if err != nil {

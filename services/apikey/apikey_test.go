@@ -143,7 +143,7 @@ func TestKeyStaysRevokedWhileItIsUsed(t *testing.T) {
 	t.Parallel()
 	r := newKeyring(t)
 	made, plaintext := r.make(0)
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		if i == 10 {
 			if err := r.Revoke(t.Context(), made.ID, 0, ""); err != nil {
 				t.Error(err)
@@ -213,7 +213,7 @@ func TestKeyFormSentTwentyTimesAtOnce(t *testing.T) {
 	request := Request{Name: "once", Scopes: []string{"spend"}, PerMinute: 5, ActorID: admin, RequestID: "req_example", IdempotencyKey: "form"}
 	shown := make(chan string, 20)
 	ids := make(chan uuid.UUID, 20)
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		key, plaintext, err := r.Create(t.Context(), request)
 		if err != nil {
 			t.Errorf("create: %v", err)

@@ -33,7 +33,7 @@ func TestKeyEndsByItself(t *testing.T) {
 	}
 	r.clock.Add(2 * knownFor)
 	for _, replica := range []keyring{r, r.replica()} {
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			if key, err := replica.Verify(t.Context(), plaintext, home); err == nil || key.Name != "" {
 				t.Errorf("an ended key is taken")
 			}

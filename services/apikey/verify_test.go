@@ -63,7 +63,7 @@ func (r keyring) cut() {
 func drain(t *testing.T, key func() string, from limit.Sender, answer fault.Code, replicas ...keyring) int64 {
 	t.Helper()
 	var n atomic.Int64
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		for {
 			_, err := replicas[i%len(replicas)].Verify(t.Context(), key(), from)
 			switch {
@@ -138,7 +138,7 @@ func TestKeyIsReadOnceForAll(t *testing.T) {
 		t.Helper()
 		r.clock.Add(age)
 		before := r.asked.Load()
-		dbtest.Together(20, func(int) { r.wantGood(plaintext) })
+		dbtest.Concurrently(20, func(int) { r.wantGood(plaintext) })
 		if n := r.asked.Load() - before; n != want {
 			t.Errorf("twenty calls asked the database %d times, want %d", n, want)
 		}
@@ -242,7 +242,7 @@ func TestMalformedKeysCostNothing(t *testing.T) {
 	malformed := wrongKeys(good)
 	delete(malformed, "never made")
 	before := r.asked.Load()
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		for _, key := range malformed {
 			r.wantRefused(key, home, fault.Unauthenticated)
 		}

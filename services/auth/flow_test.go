@@ -241,7 +241,7 @@ func TestFlowIsGoodForOneTry(t *testing.T) {
 		t.Errorf("%d rows before a provider has answered, want none", n)
 	}
 	var first atomic.Int64
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		ok, err := f.Claim(t.Context(), one)
 		if err != nil {
 			t.Errorf("claim: %v", err)

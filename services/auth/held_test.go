@@ -92,7 +92,7 @@ func TestNewIdentityNeverOpensAnAccountByItsAddress(t *testing.T) {
 		f := newFixture(t)
 		paid := f.checkoutUser(t, ada)
 		var opened, refused atomic.Int64
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			user, err := f.tryToArrive(t.Context(), verified(fmt.Sprint("s", i), ada))
 			switch told := fault.Of(err); {
 			case err == nil && user.ID == paid:
@@ -168,7 +168,7 @@ func TestRelink(t *testing.T) {
 		t.Errorf("to another account: %v", err)
 	}
 	var done atomic.Int64
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		switch err := f.Relink(t.Context(), by); {
 		case err == nil:
 			done.Add(1)
@@ -223,7 +223,7 @@ func TestAdminsRightBelongsToAnIdentity(t *testing.T) {
 	t.Run("the first that shows the address, of twenty at once", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
-		dbtest.Together(20, func(i int) { _, _ = f.tryToArrive(t.Context(), verified(fmt.Sprint("s", i), boss)) })
+		dbtest.Concurrently(20, func(i int) { _, _ = f.tryToArrive(t.Context(), verified(fmt.Sprint("s", i), boss)) })
 		if n := f.count(t, "SELECT count(*) FROM admin_identities"); n != 1 {
 			t.Fatalf("%d identities hold the right, want 1", n)
 		}

@@ -64,7 +64,7 @@ func TestUnlink(t *testing.T) {
 		t.Errorf("%d identities after another tried, want 20", n)
 	}
 	errs := make([]error, len(found))
-	dbtest.Together(len(found), func(i int) { errs[i] = f.Unlink(t.Context(), user.ID, IdentityID(found[i])) })
+	dbtest.Concurrently(len(found), func(i int) { errs[i] = f.Unlink(t.Context(), user.ID, IdentityID(found[i])) })
 	refused := 0
 	for _, err := range errs {
 		switch told := fault.Of(err); {

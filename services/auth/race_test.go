@@ -110,7 +110,7 @@ func TestTwoIssuersOfOneAddressAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	var held []*Held
 	opened := map[int64]ProviderConfig{}
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		config := []ProviderConfig{first, other}[i%2]
 		user, refused := f.arriveBy(t, config, verified("same", ada))
 		mu.Lock()
@@ -124,7 +124,7 @@ func TestTwoIssuersOfOneAddressAtOnce(t *testing.T) {
 	if n := f.count(t, "SELECT count(*) FROM identities"); n != 1 || len(opened) != 1 || len(held) != 10 {
 		t.Fatalf("%d identities, %d accounts, %d held; want 1, 1 and 10", n, len(opened), len(held))
 	}
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		join := held[i%len(held)].Join
 		if err := f.Join(t.Context(), SignIn{User: models.User{ID: join.UserID}, Proof: true}, join); err != nil {
 			t.Error(err)

@@ -130,7 +130,7 @@ func TestRotatingTheSecretSignsNobodyOut(t *testing.T) {
 	unused, _ := l.enter(t, "a", "")
 	rotated := NewSessions(db, seal.Secrets{otherSecret, testSecret}, now)
 	var live atomic.Int64
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		if session, err := rotated.Load(t.Context(), key); err == nil && session != nil && session.UserID == user {
 			live.Add(1)
 		}

@@ -81,7 +81,7 @@ func TestSync(t *testing.T) {
 		}
 	}
 	before := f.price[500].StripePriceID
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		if n, err := f.Sync(context.Background()); err != nil || n != 3 {
 			t.Errorf("sync again = %d prices, %v; want the same 3", n, err)
 		}

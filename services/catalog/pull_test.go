@@ -71,7 +71,7 @@ func TestAnOlderPriceListDoesNotReplaceANewerOne(t *testing.T) {
 	if got := onSale(t, s); got != "price_new" {
 		t.Errorf("once the slow copy has ended, on sale are %q, want price_new", got)
 	}
-	dbtest.Together(20, func(int) { pull(t, s) })
+	dbtest.Concurrently(20, func(int) { pull(t, s) })
 	if got := onSale(t, s); got != "price_new" {
 		t.Errorf("after twenty copies at once on sale are %q, want price_new", got)
 	}

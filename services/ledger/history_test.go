@@ -233,7 +233,7 @@ func TestOneExportOfAUserAtATime(t *testing.T) {
 	})
 	t.Run("twenty at once are one after the other", func(t *testing.T) {
 		var open, done atomic.Int32
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			e, err := replicas[i%2].Export(context.Background(), ada.ID, ledger.Filter{})
 			if fault.Is(err, fault.RateLimited) {
 				return

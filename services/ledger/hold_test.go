@@ -277,7 +277,7 @@ func TestHoldEndsOnce(t *testing.T) {
 		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeAnalysis})
 		before := balance(t, db, user)
 		var captured, released atomic.Int64
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			if i%2 == 0 {
 				if _, err := capture(t, db, held, nil); err == nil {
 					captured.Add(1)
@@ -317,7 +317,7 @@ func TestExpire(t *testing.T) {
 		}
 	}
 	var ended atomic.Int64
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		var freed ledger.Expired
 		err := postgres.Transaction(t.Context(), db, func(tx models.Tx) (err error) {
 			freed, err = ledger.Expire(tx, user)
@@ -364,7 +364,7 @@ func TestKeyUsedWhileWaiting(t *testing.T) {
 					waiting <- apply(t, db, spend(user, models.ReasonJobMatch, first.name))
 				}()
 				<-written
-				dbtest.Blocked(t, db, 1)
+				dbtest.WaitForBlocked(t, db, 1)
 				return err
 			})
 			if err != nil && !errors.Is(err, undo) {

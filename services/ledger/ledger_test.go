@@ -123,7 +123,7 @@ func TestPostIdempotency(t *testing.T) {
 		same := entry
 		same.Meta.IdempotencyKey = "twenty"
 		var fresh atomic.Int64
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			if posted, err := post(t, db, same); err != nil {
 				t.Errorf("post: %v", err)
 			} else if !posted.Replayed {
@@ -143,7 +143,7 @@ func TestTwentySpendAtOnce(t *testing.T) {
 	user := dbtest.User(t, db, "ada@example.com")
 	mustPost(t, db, ledger.Entry{UserID: user.ID, Delta: 100, Reason: models.ReasonManual})
 	var spent, refused atomic.Int64
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		_, err := post(t, db, ledger.Entry{UserID: user.ID, Delta: -10, Reason: models.ReasonResumeAnalysis})
 		switch {
 		case err == nil:
@@ -179,7 +179,7 @@ func TestLedgerProperty(t *testing.T) {
 	for i := range streams {
 		streams[i] = rand.New(rand.NewPCG(source.Uint64(), source.Uint64()))
 	}
-	dbtest.Together(workers, func(worker int) {
+	dbtest.Concurrently(workers, func(worker int) {
 		random := streams[worker]
 		for step := range steps {
 			i := random.IntN(users)

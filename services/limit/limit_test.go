@@ -103,7 +103,7 @@ func (w *world) over(r Rule) {
 func drain(t *testing.T, r Rule, s func(n int) Sender, replicas ...*Limiter) int64 {
 	t.Helper()
 	var n atomic.Int64
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		for {
 			switch err := replicas[i%len(replicas)].Take(t.Context(), r, s(i)); {
 			case err == nil:
@@ -339,7 +339,7 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	var swept atomic.Int64
-	dbtest.Together(4, func(int) {
+	dbtest.Concurrently(4, func(int) {
 		n, err := New(w.db, nil).Sweep(t.Context())
 		if err != nil {
 			t.Error(err)

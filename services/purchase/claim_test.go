@@ -94,7 +94,7 @@ func TestTwentyClaimsAtOnce(t *testing.T) {
 	owners := []int64{dbtest.User(t, c.DB, "one@example.com").ID, dbtest.User(t, c.DB, "two@example.com").ID}
 	c.buy("pi_2")
 	var claimed atomic.Int64
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		if i%4 == 3 {
 			c.refunded("pi_2", 700) // as an event that comes in between
 			return

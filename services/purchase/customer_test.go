@@ -218,7 +218,7 @@ func TestTwentyOrdersOfAUserWithAnothersCustomer(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.exec(t, `UPDATE users SET stripe_customer_id = ? WHERE id = ?`, foreign.ID, s.user.ID)
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		if _, err := s.Start(t.Context(), s.order(strconv.Itoa(i))); err != nil {
 			t.Errorf("start: %v", err)
 		}

@@ -175,7 +175,7 @@ func TestTwentyMovesAtOnce(t *testing.T) {
 		c := newCounter(t)
 		bob := dbtest.User(t, c.DB, "bob@example.com").ID
 		var moved, already atomic.Int64
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			switch m, err := c.move(c.user.ID, bob); {
 			case err != nil:
 				t.Errorf("move %d: %v", i, err)
@@ -198,7 +198,7 @@ func TestTwentyMovesAtOnce(t *testing.T) {
 			others[i] = dbtest.User(t, c.DB, fmt.Sprintf("user%d@example.com", i)).ID
 		}
 		var moved atomic.Int64
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			if i%2 == 1 {
 				c.refunded("pi_1", int64(i)*100)
 				return

@@ -51,7 +51,7 @@ func TestStartWithAnOldForm(t *testing.T) {
 		if _, err := s.Stripe.CheckoutSessions.Expire(p.CheckoutSessionID, nil); err != nil {
 			t.Fatal(err)
 		}
-		dbtest.Together(20, func(int) { wantOver(t, "expired") })
+		dbtest.Concurrently(20, func(int) { wantOver(t, "expired") })
 		if got := s.read(t, started).Status; got != models.PurchaseExpired {
 			t.Errorf("purchase is %s, want expired", got)
 		}

@@ -171,7 +171,7 @@ func TestTaxSettings(t *testing.T) {
 	t.Run("make twenty tries one session", func(t *testing.T) {
 		s.Tax = settings["both"]
 		urls := make([]string, 20)
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			started, err := s.Start(context.Background(), s.order("together"))
 			if err != nil {
 				t.Errorf("start: %v", err)

@@ -38,7 +38,7 @@ func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
 		c.wantRefunds(0)
 		c.change(func() { c.down = false })
 		c.clock = c.clock.Add(2 * time.Minute)
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			if err := c.SendRefundsDue(ctx); err != nil {
 				t.Errorf("send: %v", err)
 			}

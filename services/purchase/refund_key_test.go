@@ -13,7 +13,7 @@ import (
 func (c *counter) sendDue() {
 	c.t.Helper()
 	c.clock = c.clock.Add(2 * time.Minute)
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		if err := c.SendRefundsDue(context.Background()); err != nil {
 			c.t.Errorf("send: %v", err)
 		}

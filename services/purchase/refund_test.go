@@ -102,7 +102,7 @@ func TestTwentyRefundsAtOnce(t *testing.T) {
 	t.Parallel()
 	t.Run("of one form", func(t *testing.T) {
 		c := newCounter(t)
-		dbtest.Together(20, func(int) {
+		dbtest.Concurrently(20, func(int) {
 			request, err := c.request(1000, 0, "form")
 			if err == nil {
 				_, err = c.SendRefund(context.Background(), request)
@@ -118,7 +118,7 @@ func TestTwentyRefundsAtOnce(t *testing.T) {
 		c := newCounter(t)
 		var mu sync.Mutex
 		made := 0
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			request, err := c.request(3500, 0, fmt.Sprint(i))
 			if problem(err) == fault.RefundedSince {
 				return

@@ -221,7 +221,7 @@ func TestStartRefusesBadInput(t *testing.T) {
 func TestTwentyTabsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		key := "one form"
 		if i%2 == 0 {
 			key = fmt.Sprintf("form %d", i)

@@ -320,7 +320,7 @@ func TestReconcileSurvivesStripeBeingDown(t *testing.T) {
 	a := newArchive(t)
 	a.paid(1)
 	a.refuse = func(string, int) int { return http.StatusServiceUnavailable }
-	ctx, cancel := context.WithTimeout(t.Context(), dbtest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), dbtest.HangTimeout)
 	defer cancel()
 	if _, err := a.Once(ctx); !fault.Is(err, fault.Unavailable) {
 		t.Fatalf("reconcile = %v, want unavailable", err)
@@ -339,7 +339,7 @@ func TestReconcileIsOneProcess(t *testing.T) {
 	}
 	var mu sync.Mutex
 	done, busy := 0, 0
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		report, err := a.Once(t.Context())
 		mu.Lock()
 		defer mu.Unlock()

@@ -18,7 +18,7 @@ func TestNobodySpendsOfADeletedAccount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		var err error
 		if i%2 == 0 {
 			_, err = s.Spend(t.Context(), spend.Request{UserID: user, Feature: "job_match", Key: fmt.Sprint(i)})

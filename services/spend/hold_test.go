@@ -131,7 +131,7 @@ func TestExpireDue(t *testing.T) {
 		t.Fatal(err)
 	}
 	var ended atomic.Int64
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		n, err := s.ExpireDue(ctx)
 		if err != nil {
 			t.Errorf("expire: %v", err)
@@ -209,7 +209,7 @@ func TestRequestsOfOneUserShareATransaction(t *testing.T) {
 				}
 			})
 		}
-		dbtest.Blocked(t, db, 1)
+		dbtest.WaitForBlocked(t, db, 1)
 		var connections int64
 		if err := db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&connections).Error; err != nil {
 			return err
@@ -247,7 +247,7 @@ func TestRepeatWhileTheFirstIsRunning(t *testing.T) {
 			_, err := s.Spend(ctx, spend.Request{UserID: user, Feature: "job_match", Key: "k"})
 			first <- err
 		}()
-		dbtest.Blocked(t, db, 1)
+		dbtest.WaitForBlocked(t, db, 1)
 		impatient, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer cancel()
 		if _, err := s.Spend(impatient, spend.Request{UserID: user, Feature: "job_match", Key: "other"}); !postgres.Away(err) {
@@ -295,7 +295,7 @@ func TestAccount(t *testing.T) {
 		}
 	}
 	made := sync.Map{}
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		id, err := s.Account(ctx, 0, "new@example.com", true)
 		if err != nil {
 			t.Errorf("create: %v", err)

@@ -42,7 +42,7 @@ func TestRepeatByAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		if i%2 == 0 {
 			if again, err := s.Spend(ctx, byAddress("job_match", "spend").Request); err != nil || !again.Replayed || again.ID != spent.ID {
 				t.Errorf("the spend again = %+v, %v; want line %d", again, err, spent.ID)
@@ -130,7 +130,7 @@ func TestExpiryBesideALockedUser(t *testing.T) {
 			return err
 		}
 		sweeping.Go(func() {
-			impatient := spend.Service{DB: dbtest.Impatient(t, db), Log: s.Log}
+			impatient := spend.Service{DB: dbtest.WithShortLockTimeout(t, db), Log: s.Log}
 			if n, err := impatient.ExpireDue(ctx); n != 1 || !postgres.Away(err) {
 				t.Errorf("%d holds expired, %v; want the other user's, and an error for the locked one", n, err)
 			}

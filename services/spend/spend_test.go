@@ -148,7 +148,7 @@ func TestTwentyAtOnce(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 100)
 	var ids [20]int64
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		posted, err := s.Spend(context.Background(), spend.Request{UserID: user, Feature: "resume_analysis", Key: "one"})
 		if err != nil {
 			t.Errorf("spend: %v", err)
@@ -161,7 +161,7 @@ func TestTwentyAtOnce(t *testing.T) {
 		}
 	}
 	var spent, refused atomic.Int64
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		_, err := s.Spend(context.Background(), spend.Request{UserID: user, Feature: "resume_improvement"})
 		if err == nil {
 			spent.Add(1)

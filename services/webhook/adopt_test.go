@@ -238,7 +238,7 @@ func TestSessionsThatWereNotBegunHere(t *testing.T) {
 	}
 	t.Run("twenty deliveries of two events at once", func(t *testing.T) {
 		s := newShop(t)
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			payload := link(fmt.Sprintf("evt_%d", i%2), "cs_items", `"cus_9"`, `"new@example.com"`, `{}`)
 			if err := s.Receive(context.Background(), []byte(payload), sign(payload, testSecret, s.clock)); err != nil {
 				t.Errorf("receive: %v", err)

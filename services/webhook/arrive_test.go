@@ -87,7 +87,7 @@ func TestTwentyDeliveriesThatCannotBeBooked(t *testing.T) {
 	s := newShop(t)
 	s.must(s.DB.Exec(`ALTER TABLE credit_transactions ADD CONSTRAINT spoilt CHECK (delta_credits = 0)`).Error)
 	payload := s.completed("evt_1", "cs_1", "paid")
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		if err := s.Receive(context.Background(), []byte(payload), sign(payload, testSecret, s.clock)); err != nil {
 			t.Errorf("receive: %v", err)
 		}
@@ -113,7 +113,7 @@ func TestStripeIsAskedOnceTheEventIsStored(t *testing.T) {
 		})
 	s.deliver(s.completed("evt_1", "cs_1", "paid"))
 	payload := chargeDisputed("evt_2", "ch_1")
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		if err := s.Receive(context.Background(), []byte(payload), sign(payload, testSecret, s.clock)); err != nil {
 			t.Errorf("receive: %v", err)
 		}

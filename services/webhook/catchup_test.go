@@ -41,7 +41,7 @@ func TestCatchUp(t *testing.T) {
 	t.Run("twenty looks and events at once", func(t *testing.T) {
 		s := newShop(t)
 		payload := s.completed("evt_1", "cs_1", "paid")
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			if i%2 == 0 {
 				s.Purchase.CatchUp(ctx, "cs_1")
 				return

@@ -36,7 +36,7 @@ func TestTwentyPaymentsAndClaimsAtOnce(t *testing.T) {
 			return err
 		})
 	}
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		if i%2 == 0 {
 			payload := link(fmt.Sprintf("evt_%d", i), fmt.Sprintf("cs_race_%d", i), "null", `"`+email+`"`, `{"credits":"1200"}`)
 			if err := s.Receive(context.Background(), []byte(payload), sign(payload, testSecret, s.clock)); err != nil {

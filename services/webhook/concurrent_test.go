@@ -27,7 +27,7 @@ func (s *shop) paidBy(user int64, n int, amount int) (string, uuid.UUID) {
 // receiveAtOnce delivers events at the same time.
 func (s *shop) receiveAtOnce(payloads ...string) {
 	s.t.Helper()
-	dbtest.Together(len(payloads), func(i int) {
+	dbtest.Concurrently(len(payloads), func(i int) {
 		if err := s.Receive(context.Background(), []byte(payloads[i]), sign(payloads[i], testSecret, s.clock)); err != nil {
 			s.t.Errorf("receive: %v", err)
 		}
@@ -120,7 +120,7 @@ func TestALockedEventKeepsNoOtherWaiting(t *testing.T) {
 			s.must(blocked.Exec(lock).Error)
 			var waiting sync.WaitGroup
 			waiting.Go(func() { s.receiveAtOnce(payloads[3]) })
-			dbtest.Blocked(t, s.DB, 1)
+			dbtest.WaitForBlocked(t, s.DB, 1)
 			s.receiveAtOnce(append(payloads[:3:3], payloads[4:]...)...)
 			var done []string
 			s.must(s.DB.Raw(`SELECT event_id FROM stripe_events WHERE status = 'done'`).Scan(&done).Error)

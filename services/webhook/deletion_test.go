@@ -253,7 +253,7 @@ func TestDeletionBesideEverythingElse(t *testing.T) {
 	l.post(ledger.Entry{UserID: l.user, Delta: 100, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "test"}})
 	paid := l.completed("evt_1", "cs_1", "paid")
 	var spent, held atomic.Int64
-	dbtest.Together(40, func(i int) {
+	dbtest.Concurrently(40, func(i int) {
 		ctx, err := context.Background(), error(nil)
 		switch i % 4 {
 		case 0:

@@ -182,7 +182,7 @@ func TestALinkOfAPriceThatWeHaveNotHeardOf(t *testing.T) {
 func TestTwentyEventsOfASessionThatSoldSomethingElseToo(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		payload := link(fmt.Sprintf("evt_%d", i), "cs_mixed", `"cus_9"`, `"new@example.com"`, `{}`)
 		if err := s.Receive(context.Background(), []byte(payload), sign(payload, testSecret, s.clock)); err != nil {
 			t.Errorf("receive: %v", err)

@@ -81,7 +81,7 @@ func (m *market) play(t *rapid.T, h *history) {
 
 func (m *market) deliver(t *rapid.T, deliveries []delivery, places int) {
 	var next atomic.Int64
-	dbtest.Together(places, func(int) {
+	dbtest.Concurrently(places, func(int) {
 		for i := next.Add(1) - 1; i < int64(len(deliveries)); i = next.Add(1) - 1 {
 			d := deliveries[i]
 			if d.payload != "" {

@@ -237,7 +237,7 @@ func TestADisputeOfTwoPaymentsAtOnce(t *testing.T) {
 	second := s.order("cs_2")
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.deliver(strings.NewReplacer("pi_1", "pi_2", s.purchase.ID.String(), second.ID.String()).Replace(s.completed("evt_paid_2", "cs_2", "paid")))
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		e := dispute(fmt.Sprintf("evt_%d", i), "created", "needs_response", 3500)
 		if i%2 == 1 {
 			e = strings.Replace(e, "pi_1", "pi_2", 1)

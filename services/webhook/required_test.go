@@ -45,7 +45,7 @@ func TestD6_TwentyParallelIdenticalDeliveries(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	paid := s.completed("evt_1", "cs_1", "paid")
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		if err := s.Receive(context.Background(), []byte(paid), sign(paid, testSecret, s.clock)); err != nil {
 			t.Errorf("receive: %v", err)
 		}

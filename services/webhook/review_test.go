@@ -27,7 +27,7 @@ func TestRecoveredSessions(t *testing.T) {
 	t.Run("is the purchase's payment, twenty times at once and in any order", func(t *testing.T) {
 		s := newShop(t)
 		payloads := []string{s.ended("evt_1", "expired"), s.recovered("evt_2"), s.recovered("evt_3"), strings.NewReplacer("completed", "expired", "paid", "unpaid").Replace(s.recovered("evt_4"))}
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			p := payloads[i%len(payloads)]
 			if err := s.Receive(context.Background(), []byte(p), sign(p, testSecret, s.clock)); err != nil {
 				t.Errorf("receive: %v", err)

@@ -39,7 +39,7 @@ func newShop(t testing.TB) *shop {
 	t.Helper()
 	db := dbtest.New(t)
 	s := &shop{t: t, user: dbtest.User(t, db, "ada@example.com").ID, clock: models.Now()}
-	s.Service = &Service{DB: db, Secrets: []string{testSecret}, Now: func() time.Time { return s.clock }, Log: slog.New(slog.DiscardHandler), InlineTimeout: dbtest.Patience}
+	s.Service = &Service{DB: db, Secrets: []string{testSecret}, Now: func() time.Time { return s.clock }, Log: slog.New(slog.DiscardHandler), InlineTimeout: dbtest.HangTimeout}
 	s.Purchase = &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789", stripeWithLineItems(t)), Now: s.Now, Log: s.Log}
 	s.Catalog = &catalog.Service{DB: db, Stripe: s.Purchase.Stripe, Log: s.Log}
 	s.must(db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
@@ -140,7 +140,7 @@ func TestTwentyDeliveriesAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	same := s.completed("evt_same", "cs_1", "paid")
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		payload := same
 		if i%2 == 1 {
 			payload = s.completed(fmt.Sprintf("evt_%d", i), "cs_1", "paid")
@@ -278,7 +278,7 @@ func TestPurchaseAndRefundAtTheSameMoment(t *testing.T) {
 	for range 5 {
 		s := newShop(t)
 		payloads := []string{s.completed("evt_paid", "cs_1", "paid"), refunded("evt_c1", 1000), refund("evt_r1", "re_1", 1000), s.completed("evt_paid2", "cs_1", "paid")}
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			p := payloads[i%len(payloads)]
 			if err := s.Receive(context.Background(), []byte(p), sign(p, testSecret, s.clock)); err != nil {
 				t.Errorf("receive: %v", err)
@@ -349,7 +349,7 @@ func TestWorkerBooksWhatWasLeft(t *testing.T) {
 	s.must(s.BookDue(context.Background()))
 	s.wantBalance(0) // left to the request that brought it, for a moment
 	s.clock = s.clock.Add(inlineGrace + time.Second)
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		if err := s.BookDue(context.Background()); err != nil {
 			t.Errorf("book due: %v", err)
 		}

@@ -50,7 +50,7 @@ func TestWithdraw(t *testing.T) {
 	})
 	t.Run("of a purchase moves no credits and stands once", func(t *testing.T) {
 		ids := make([]uuid.UUID, 20)
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			d := own
 			d.Key = strings.Repeat("k", 1+i%3)
 			w, err := c.Declare(context.Background(), d)
@@ -100,7 +100,7 @@ func TestWithdraw(t *testing.T) {
 			t.Fatal(err)
 		}
 		admin, other := dbtest.User(t, c.DB, "admin@example.com").ID, dbtest.User(t, c.DB, "other@example.com").ID
-		dbtest.Together(20, func(i int) {
+		dbtest.Concurrently(20, func(i int) {
 			if err := c.Close(context.Background(), w.ID.String(), []int64{admin, other}[i%2], "req_1"); err != nil {
 				t.Errorf("close: %v", err)
 			}

@@ -119,7 +119,7 @@ func TestDeclarationsOfTheSameAreFolded(t *testing.T) {
 	c := newFixture(t)
 	ctx := t.Context()
 	var first atomic.Value
-	dbtest.Together(20, func(i int) {
+	dbtest.Concurrently(20, func(i int) {
 		d := declaration(fmt.Sprint("form ", i))
 		d.Sender, d.Name = fmt.Sprint("from:", i%2), []string{"Ada Lovelace", " ada  LOVELACE "}[i%2]
 		w, err := c.Declare(context.Background(), d)
@@ -145,7 +145,7 @@ func TestDeclarationsOfTheSameAreFolded(t *testing.T) {
 		t.Errorf("%d are open, %v; want 2", n, err)
 	}
 	admin := dbtest.User(t, c.DB, "admin@example.org").ID
-	dbtest.Together(20, func(int) {
+	dbtest.Concurrently(20, func(int) {
 		if err := c.Close(context.Background(), first.Load().(uuid.UUID).String(), admin, "req_1"); err != nil {
 			t.Errorf("close: %v", err)
 		}

@@ -27,7 +27,7 @@ const (
 	hookSecret = "whsec_current"              //nolint:gosec // invented
 	oldSecret  = "whsec_previous"
 	// patience bounds the wait for an event that must come. No test passes by waiting.
-	patience = dbtest.Patience
+	patience = dbtest.HangTimeout
 )
 
 // contract checks every answer under /v1/ against Stripe's own document, whichever client the test uses.
