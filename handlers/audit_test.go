@@ -162,7 +162,7 @@ func TestRefusedAdminRequestsAreAudited(t *testing.T) {
 				t.Errorf("answered %d, want 404", status)
 			}
 			// What else they do does not make room for more.
-			if err := models.AppendAudit(models.Tx{DB: w.db}, models.Deed{Action: models.ActionSessionEnd, UserID: w.users["other"]}); err != nil {
+			if err := models.AppendAudit(models.Tx{DB: w.db}, models.AuditEvent{Action: models.ActionSessionEnd, UserID: w.users["other"]}); err != nil {
 				t.Fatal(err)
 			}
 		}

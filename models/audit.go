@@ -58,8 +58,8 @@ func (a Actor) kind() string {
 	return "operator"
 }
 
-// Deed is something that a person did by hand and that the audit log keeps.
-type Deed struct {
+// AuditEvent is an action to record in the audit log.
+type AuditEvent struct {
 	ActorID   int64 // the admin; 0 for whoever the context says, without one for an operator on the command line
 	Action    Action
 	UserID    int64          // on whose behalf; 0 for nobody's
@@ -70,21 +70,21 @@ type Deed struct {
 // AppendAudit writes one line of the audit log, in the transaction that does what the line says. Who did it and from
 // where is taken from the transaction's context, so that no caller can forget it; see WithActor. What users do for
 // themselves names them as the user alone: an actor's account is never removed.
-func AppendAudit(tx Tx, d Deed) error {
-	detail, err := json.Marshal(d.Detail)
+func AppendAudit(tx Tx, e AuditEvent) error {
+	detail, err := json.Marshal(e.Detail)
 	if err != nil {
-		return fmt.Errorf("audit %s: %w", d.Action, err)
+		return fmt.Errorf("audit %s: %w", e.Action, err)
 	}
-	if d.Detail == nil {
+	if e.Detail == nil {
 		detail = []byte("{}")
 	}
 	a := ActorOf(tx.Statement.Context)
-	a.AdminID = cmp.Or(d.ActorID, a.AdminID)
+	a.AdminID = cmp.Or(e.ActorID, a.AdminID)
 	err = tx.Exec(`INSERT INTO audit_log (actor, actor_id, action, user_id, detail, request_id, source)
 		VALUES (?, nullif(?::integer, 0), ?, nullif(?::integer, 0), ?::jsonb, ?, ?)`,
-		a.kind(), a.AdminID, d.Action.String(), d.UserID, string(detail), cmp.Or(d.RequestID, a.RequestID), a.Source).Error
+		a.kind(), a.AdminID, e.Action.String(), e.UserID, string(detail), cmp.Or(e.RequestID, a.RequestID), a.Source).Error
 	if err != nil {
-		return fmt.Errorf("audit %s: %w", d.Action, err)
+		return fmt.Errorf("audit %s: %w", e.Action, err)
 	}
 	return nil
 }

@@ -29,24 +29,24 @@ func TestAppendAuditKnowsTheActor(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		actor *models.Actor
-		deed  models.Deed
+		event models.AuditEvent
 		want  models.AuditEntry
 	}{
-		{"an operator on the command line", nil, models.Deed{}, models.AuditEntry{Actor: "operator"}},
-		{"an admin in a request", &models.Actor{AdminID: u.ID, UserID: u.ID, RequestID: "req_1", Source: from.Source}, models.Deed{},
+		{"an operator on the command line", nil, models.AuditEvent{}, models.AuditEntry{Actor: "operator"}},
+		{"an admin in a request", &models.Actor{AdminID: u.ID, UserID: u.ID, RequestID: "req_1", Source: from.Source}, models.AuditEvent{},
 			models.AuditEntry{Actor: "admin", ActorID: &u.ID, RequestID: "req_1", Source: from.Source}},
-		{"an admin who is named", nil, models.Deed{ActorID: u.ID, RequestID: "req_2"}, models.AuditEntry{Actor: "admin", ActorID: &u.ID, RequestID: "req_2"}},
-		{"a user in a request", &models.Actor{UserID: u.ID, RequestID: "req_1", Source: from.Source}, models.Deed{UserID: u.ID},
+		{"an admin who is named", nil, models.AuditEvent{ActorID: u.ID, RequestID: "req_2"}, models.AuditEntry{Actor: "admin", ActorID: &u.ID, RequestID: "req_2"}},
+		{"a user in a request", &models.Actor{UserID: u.ID, RequestID: "req_1", Source: from.Source}, models.AuditEvent{UserID: u.ID},
 			models.AuditEntry{Actor: "user", UserID: &u.ID, RequestID: "req_1", Source: from.Source}},
-		{"a request of nobody", &from, models.Deed{}, models.AuditEntry{Actor: "system", RequestID: "req_1", Source: from.Source}},
+		{"a request of nobody", &from, models.AuditEvent{}, models.AuditEntry{Actor: "system", RequestID: "req_1", Source: from.Source}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx := context.Background()
 			if c.actor != nil {
 				ctx = models.WithActor(ctx, *c.actor)
 			}
-			c.deed.Action = models.ActionReconcileStart
-			if err := models.AppendAudit(models.Tx{DB: db.WithContext(ctx)}, c.deed); err != nil {
+			c.event.Action = models.ActionReconcileStart
+			if err := models.AppendAudit(models.Tx{DB: db.WithContext(ctx)}, c.event); err != nil {
 				t.Fatal(err)
 			}
 			var got models.AuditEntry

@@ -109,5 +109,5 @@ func forget(tx models.Tx, userID int64) error {
 			return fmt.Errorf("forget user %d: %w", userID, err)
 		}
 	}
-	return models.AppendAudit(tx, models.Deed{Action: models.ActionAccountDelete, UserID: userID})
+	return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionAccountDelete, UserID: userID})
 }

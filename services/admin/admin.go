@@ -159,7 +159,7 @@ func writeAudit(tx models.Tx, g Grant, posted ledger.Posted) error {
 	if g.Delta < 0 {
 		action = models.ActionCreditsCorrect
 	}
-	return models.AppendAudit(tx, models.Deed{ActorID: g.ActorID, Action: action, UserID: g.UserID, RequestID: g.RequestID,
+	return models.AppendAudit(tx, models.AuditEvent{ActorID: g.ActorID, Action: action, UserID: g.UserID, RequestID: g.RequestID,
 		Detail: map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID}})
 }
 

@@ -19,15 +19,15 @@ func TestAuditByFilter(t *testing.T) {
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
 	ctx := context.Background()
 	boss, ada := dbtest.User(t, db, "admin@example.com"), dbtest.User(t, db, "ada@example.com")
-	write := func(deed models.Deed) {
+	write := func(deed models.AuditEvent) {
 		t.Helper()
 		if err := models.AppendAudit(models.Tx{DB: db}, deed); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write(models.Deed{ActorID: boss.ID, Action: models.ActionCreditsGrant, UserID: ada.ID, Detail: map[string]any{"credits": 25, "note": "p1", "transaction_id": 99}, RequestID: "req_1"})
-	write(models.Deed{ActorID: boss.ID, Action: models.ActionPurchaseRefund, UserID: ada.ID, Detail: map[string]any{"purchase_id": "p1"}, RequestID: "req_2"})
-	write(models.Deed{Action: models.ActionKeyCreate, Detail: map[string]any{"key_id": "k1"}})
+	write(models.AuditEvent{ActorID: boss.ID, Action: models.ActionCreditsGrant, UserID: ada.ID, Detail: map[string]any{"credits": 25, "note": "p1", "transaction_id": 99}, RequestID: "req_1"})
+	write(models.AuditEvent{ActorID: boss.ID, Action: models.ActionPurchaseRefund, UserID: ada.ID, Detail: map[string]any{"purchase_id": "p1"}, RequestID: "req_2"})
+	write(models.AuditEvent{Action: models.ActionKeyCreate, Detail: map[string]any{"key_id": "k1"}})
 	for name, c := range map[string]struct {
 		q    admin.AuditQuery
 		want int

@@ -62,7 +62,7 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 		if rows, changed, err = s.decide(tx, p, d, detail); err != nil || !changed {
 			return err
 		}
-		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: purchaseActions[d.Way], UserID: p.UserID, RequestID: d.RequestID, Detail: detail})
+		return models.AppendAudit(tx, models.AuditEvent{ActorID: d.ActorID, Action: purchaseActions[d.Way], UserID: p.UserID, RequestID: d.RequestID, Detail: detail})
 	})
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (s *Service) DecideEvent(ctx context.Context, eventID string, d Decision) e
 		if err != nil || !changed {
 			return err
 		}
-		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: eventActions[d.Way], RequestID: d.RequestID,
+		return models.AppendAudit(tx, models.AuditEvent{ActorID: d.ActorID, Action: eventActions[d.Way], RequestID: d.RequestID,
 			Detail: map[string]any{"note": d.Note, "event_id": event.EventID, "cause": event.LastError}})
 	})
 }
@@ -151,7 +151,7 @@ func (s *Service) CloseFinding(ctx context.Context, id int64, d Decision) error 
 		if err := tx.Exec(`UPDATE reconciliation_findings SET closed_at = ? WHERE id = ?`, s.Purchase.Now(), id).Error; err != nil {
 			return fmt.Errorf("close finding %d: %w", id, err)
 		}
-		return models.AppendAudit(tx, models.Deed{ActorID: d.ActorID, Action: models.ActionFindingClose, RequestID: d.RequestID,
+		return models.AppendAudit(tx, models.AuditEvent{ActorID: d.ActorID, Action: models.ActionFindingClose, RequestID: d.RequestID,
 			Detail: map[string]any{"note": d.Note, "object_id": f.ObjectID, "cause": f.Note}})
 	})
 }

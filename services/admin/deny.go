@@ -19,7 +19,7 @@ func (s *Service) Deny(ctx context.Context, userID int64, method, path string) e
 		path = path[:deniedPath]
 	}
 	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		return models.AppendAudit(tx, models.Deed{
+		return models.AppendAudit(tx, models.AuditEvent{
 			Action: models.ActionAdminDeny, UserID: userID, Detail: map[string]any{"method": method, "path": path},
 		})
 	})

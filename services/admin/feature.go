@@ -97,12 +97,12 @@ func (f FeatureChange) check() error {
 	return nil
 }
 
-func (f FeatureChange) deed(before models.FeaturePrice) models.Deed {
+func (f FeatureChange) deed(before models.FeaturePrice) models.AuditEvent {
 	detail := map[string]any{"feature": f.Feature, "credits": f.Credits, "active": f.Active, "label_en": f.LabelEN, "label_de": f.LabelDE}
 	action := models.ActionFeatureAdd
 	if !f.New {
 		action = models.ActionFeatureChange
 		detail["credits_before"], detail["active_before"] = before.Credits, before.Active
 	}
-	return models.Deed{ActorID: f.ActorID, Action: action, RequestID: f.RequestID, Detail: detail}
+	return models.AuditEvent{ActorID: f.ActorID, Action: action, RequestID: f.RequestID, Detail: detail}
 }

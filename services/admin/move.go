@@ -70,7 +70,7 @@ func (s *Service) Move(ctx context.Context, m Move) (purchase.Moved, error) {
 		if err != nil || moved.Already {
 			return err
 		}
-		return models.AppendAudit(tx, models.Deed{ActorID: m.ActorID, Action: models.ActionPurchaseMove, UserID: to.ID, RequestID: m.RequestID,
+		return models.AppendAudit(tx, models.AuditEvent{ActorID: m.ActorID, Action: models.ActionPurchaseMove, UserID: to.ID, RequestID: m.RequestID,
 			Detail: map[string]any{"purchase_id": m.PurchaseID, "from": m.From, "credits": moved.Credits, "note": m.Note}})
 	})
 	if err != nil {

@@ -62,6 +62,6 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 }
 
 func auditRefund(tx models.Tx, r Refund, p models.Purchase, request models.RefundRequest) error {
-	return models.AppendAudit(tx, models.Deed{ActorID: r.ActorID, Action: models.ActionPurchaseRefund, UserID: p.UserID, RequestID: r.RequestID,
+	return models.AppendAudit(tx, models.AuditEvent{ActorID: r.ActorID, Action: models.ActionPurchaseRefund, UserID: p.UserID, RequestID: r.RequestID,
 		Detail: map[string]any{"cents": r.Cents, "currency": p.PaymentCurrency(), "note": r.Note, "purchase_id": p.ID, "refund_request": request.ID}})
 }

@@ -173,7 +173,7 @@ func audit(tx models.Tx, action models.Action, key models.APIKey, actorID int64,
 	if key.ExpiresAt != nil {
 		detail["expires"] = key.ExpiresAt.UTC().Format(time.DateOnly)
 	}
-	return models.AppendAudit(tx, models.Deed{ActorID: actorID, Action: action, RequestID: requestID, Detail: detail})
+	return models.AppendAudit(tx, models.AuditEvent{ActorID: actorID, Action: action, RequestID: requestID, Detail: detail})
 }
 
 // List returns every key, those that are good first, the newest first.

@@ -59,7 +59,7 @@ func (s *Service) link(ctx context.Context, userID int64, config ProviderConfig,
 
 // auditIdentity writes down that a way into an account was opened or closed.
 func auditIdentity(tx models.Tx, action models.Action, userID int64, issuer string) error {
-	return models.AppendAudit(tx, models.Deed{Action: action, UserID: userID, Detail: map[string]any{"issuer": issuer}})
+	return models.AppendAudit(tx, models.AuditEvent{Action: action, UserID: userID, Detail: map[string]any{"issuer": issuer}})
 }
 
 // join gives the arrival's identity to the user.

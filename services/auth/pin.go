@@ -39,7 +39,7 @@ func (a arrival) pin(tx models.Tx, userID int64) error {
 	if !news {
 		return nil
 	}
-	return models.AppendAudit(tx, models.Deed{Action: models.ActionAdminRefused, UserID: userID,
+	return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionAdminRefused, UserID: userID,
 		Detail: map[string]any{"provider": a.provider, "issuer": a.issuer}})
 }
 
@@ -96,7 +96,7 @@ func (s *Service) MoveRight(ctx context.Context, by ByAdmin) error {
 		if err != nil {
 			return fmt.Errorf("move an admin's right: %w", err)
 		}
-		return models.AppendAudit(tx, models.Deed{ActorID: by.ActorID, Action: models.ActionAdminMove, UserID: by.UserID, RequestID: by.RequestID,
+		return models.AppendAudit(tx, models.AuditEvent{ActorID: by.ActorID, Action: models.ActionAdminMove, UserID: by.UserID, RequestID: by.RequestID,
 			Detail: map[string]any{"issuer": rows[i].Issuer, "note": by.Note}})
 	})
 }
@@ -129,7 +129,7 @@ func ReleaseRight(ctx context.Context, db *gorm.DB, email string) (released bool
 				return err
 			}
 		}
-		return models.AppendAudit(tx, models.Deed{Action: models.ActionAdminRelease})
+		return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionAdminRelease})
 	})
 	if err != nil {
 		return false, fmt.Errorf("release an admin's right: %w", err)

@@ -60,7 +60,7 @@ func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
 		if err := settleAddress(tx, by.UserID, a.now); err != nil {
 			return err
 		}
-		return models.AppendAudit(tx, models.Deed{ActorID: by.ActorID, Action: models.ActionIdentityRelink, UserID: by.UserID, RequestID: by.RequestID,
+		return models.AppendAudit(tx, models.AuditEvent{ActorID: by.ActorID, Action: models.ActionIdentityRelink, UserID: by.UserID, RequestID: by.RequestID,
 			Detail: map[string]any{"provider": a.provider, "issuer": a.issuer, "replaced": len(replaced), "note": by.Note}})
 	})
 }

@@ -212,7 +212,7 @@ func (s *Sessions) end(ctx context.Context, by ByAdmin, where string, args ...an
 		if ended.RowsAffected == 0 {
 			return nil
 		}
-		return models.AppendAudit(tx, models.Deed{ActorID: by.ActorID, Action: models.ActionSessionEnd, UserID: by.UserID, RequestID: by.RequestID,
+		return models.AppendAudit(tx, models.AuditEvent{ActorID: by.ActorID, Action: models.ActionSessionEnd, UserID: by.UserID, RequestID: by.RequestID,
 			Detail: map[string]any{"sessions": ended.RowsAffected, "note": by.Note}})
 	})
 }

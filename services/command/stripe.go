@@ -44,7 +44,7 @@ func reconcileNow(args []string, stdout io.Writer) (Command, error) {
 	}
 	return Command{Stripe: true, Run: func(ctx context.Context, env Env) error {
 		err := postgres.Transaction(ctx, env.DB, func(tx models.Tx) error {
-			return models.AppendAudit(tx, models.Deed{Action: models.ActionReconcileStart})
+			return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionReconcileStart})
 		})
 		if err != nil {
 			return err

@@ -130,6 +130,6 @@ func leaveGuest(tx models.Tx, guestID, userID int64, c Claimed) error {
 			return fmt.Errorf("leave account %d to user %d: %w", guestID, userID, err)
 		}
 	}
-	return models.AppendAudit(tx, models.Deed{Action: models.ActionAccountClaim, UserID: userID,
+	return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionAccountClaim, UserID: userID,
 		Detail: map[string]any{"from": guestID, "purchases": c.Purchases, "credits": c.Credits}})
 }

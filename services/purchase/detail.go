@@ -154,7 +154,7 @@ func (s *Service) Check(ctx context.Context, id string) (int, error) {
 	}
 	// First, so that it is known who asked whatever comes of it.
 	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		return models.AppendAudit(tx, models.Deed{
+		return models.AppendAudit(tx, models.AuditEvent{
 			Action: models.ActionPurchaseCheck, UserID: d.UserID, Detail: map[string]any{"purchase_id": d.ID},
 		})
 	})

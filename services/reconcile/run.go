@@ -90,7 +90,7 @@ func (s *Service) Run(ctx context.Context) {
 // Begin asks the servers to reconcile now, and returns without waiting for it.
 func (s *Service) Begin(ctx context.Context) error {
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		return models.AppendAudit(tx, models.Deed{Action: models.ActionReconcileStart})
+		return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionReconcileStart})
 	})
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func TestADeletedPersonLeavesNoTrace(t *testing.T) {
 	meta := models.Meta{IdempotencyKey: "ada@example.com/1", RequestHash: "h", RequestMetadata: []byte(`{"for":"Ada Lovelace"}`)}
 	l.post(ledger.Entry{UserID: l.user, Delta: -10, Reason: "resume_analysis", Meta: meta})
 	l.post(ledger.Entry{UserID: l.user, Delta: 5, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "for Ada Lovelace"}})
-	l.must(models.AppendAudit(models.Tx{DB: l.DB}, models.Deed{Action: models.ActionCreditsGrant, UserID: l.user, Detail: map[string]any{"note": "for Ada Lovelace", "credits": 5}}))
+	l.must(models.AppendAudit(models.Tx{DB: l.DB}, models.AuditEvent{Action: models.ActionCreditsGrant, UserID: l.user, Detail: map[string]any{"note": "for Ada Lovelace", "credits": 5}}))
 	l.must(l.DB.Exec(`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, status, next_attempt_at)
 		VALUES (?, ?, 'k', 350, 'Ada Lovelace asked', 'refused', now())`, uuid.New(), l.purchase.ID).Error)
 	for i, end := range []bool{true, false} {

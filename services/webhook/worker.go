@@ -62,7 +62,7 @@ func (s *Service) Retry(ctx context.Context, eventID string) error {
 		if opened.RowsAffected == 0 {
 			return fault.New(fault.NotFound, nil)
 		}
-		return models.AppendAudit(tx, models.Deed{Action: models.ActionEventRetry, Detail: map[string]any{"event_id": eventID}})
+		return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionEventRetry, Detail: map[string]any{"event_id": eventID}})
 	})
 	if err != nil {
 		return err

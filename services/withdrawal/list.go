@@ -71,7 +71,7 @@ func (s *Service) Close(ctx context.Context, id string, actorID int64, requestID
 	if err != nil {
 		return err
 	}
-	deed := models.Deed{ActorID: actorID, Action: models.ActionWithdrawalClose, RequestID: requestID, Detail: map[string]any{"withdrawal_id": w.ID}}
+	deed := models.AuditEvent{ActorID: actorID, Action: models.ActionWithdrawalClose, RequestID: requestID, Detail: map[string]any{"withdrawal_id": w.ID}}
 	if w.UserID != nil {
 		deed.UserID = *w.UserID
 	}
