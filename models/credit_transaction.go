@@ -35,7 +35,7 @@ type Meta struct {
 	PaymentIntent   string          `json:"payment_intent,omitempty"`
 	IdempotencyKey  string          `json:"idempotency_key,omitempty"`
 	Caller          string          `json:"caller,omitempty"`       // the service key whose key it is; empty for the user's own session
-	Named           string          `json:"named,omitempty"`        // hash of service, key and address, where the service named the user by address
+	RecipientHash   string          `json:"named,omitempty"`        // of caller, key and address; empty where the caller named the user by id
 	RequestHash     string          `json:"request_hash,omitempty"` // of the request that used the key, to tell a repeat from a conflict
 	HoldID          string          `json:"hold_id,omitempty"`
 	Actor           string          `json:"actor,omitempty"` // "user:<id>" of the admin, or "operator" on the command line

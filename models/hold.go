@@ -36,8 +36,8 @@ type Hold struct {
 	TransactionID  *int64 // the ledger line of the capture
 	IdempotencyKey string // of the request that made it, unique for its owner and user; empty without one
 	RequestHash    string
-	Named          string          // as Meta.Named of a credit transaction
-	Metadata       json.RawMessage `gorm:"type:jsonb"` // the owner's own words, a JSON object
+	RecipientHash  string          `gorm:"column:named"` // as in Meta
+	Metadata       json.RawMessage `gorm:"type:jsonb"`   // the owner's own words, a JSON object
 	ExpiresAt      time.Time       // by the database's clock
 	CreatedAt      time.Time
 	UpdatedAt      time.Time

@@ -16,15 +16,15 @@ import (
 // Idempotent: by caller, user and key, for ever; a repeat has the hold as it stands now.
 // Errors: as PostOp.
 type HoldOp struct {
-	ID          uuid.UUID // of the hold to make
-	UserID      int64
-	Caller      uuid.UUID // the service key; the zero id for the user's own session
-	Feature     models.Reason
-	TTL         time.Duration
-	Key         string // idempotency key; empty for none
-	RequestHash string
-	Named       string          // as models.Meta.Named
-	Metadata    json.RawMessage // a JSON object, or empty
+	ID            uuid.UUID // of the hold to make
+	UserID        int64
+	Caller        uuid.UUID // the service key; the zero id for the user's own session
+	Feature       models.Reason
+	TTL           time.Duration
+	Key           string // idempotency key; empty for none
+	RequestHash   string
+	RecipientHash string          // as in models.Meta
+	Metadata      json.RawMessage // a JSON object, or empty
 
 	Held Held // the result
 	outcome
@@ -41,7 +41,7 @@ func (op *HoldOp) user() int64 { return op.UserID }
 func (op *HoldOp) request(n int) request {
 	r := request{
 		N: n, UserID: op.UserID, Reason: op.Feature, Key: op.Key, HoldID: &op.ID,
-		RequestHash: op.RequestHash, Named: op.Named, Metadata: op.Metadata, TTL: op.TTL.Microseconds(),
+		RequestHash: op.RequestHash, RecipientHash: op.RecipientHash, Metadata: op.Metadata, TTL: op.TTL.Microseconds(),
 	}
 	if op.Caller != uuid.Nil {
 		r.Caller = op.Caller.String()
@@ -84,7 +84,7 @@ func hold(tx models.Tx, ops []*HoldOp) error {
 		op := ops[row.N]
 		op.Held, op.done = Held{Hold: models.Hold{
 			ID: op.ID, UserID: op.UserID, APIKeyID: nullable(op.Caller), Feature: op.Feature, Status: models.HoldOpen,
-			IdempotencyKey: op.Key, RequestHash: op.RequestHash, Named: op.Named,
+			IdempotencyKey: op.Key, RequestHash: op.RequestHash, RecipientHash: op.RecipientHash,
 			Credits: row.Credits, Metadata: row.Metadata, ExpiresAt: row.ExpiresAt, CreatedAt: row.CreatedAt, UpdatedAt: row.CreatedAt,
 		}}, true
 	}

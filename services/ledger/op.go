@@ -161,11 +161,11 @@ type request struct {
 	Meta    models.Meta `json:"meta"`
 
 	// of a hold
-	HoldID      *uuid.UUID      `json:"hold_id"`
-	RequestHash string          `json:"request_hash"`
-	Named       string          `json:"named"`
-	Metadata    json.RawMessage `json:"metadata,omitempty"`
-	TTL         int64           `json:"ttl"` // microseconds
+	HoldID        *uuid.UUID      `json:"hold_id"`
+	RequestHash   string          `json:"request_hash"`
+	RecipientHash string          `json:"named"`
+	Metadata      json.RawMessage `json:"metadata,omitempty"`
+	TTL           int64           `json:"ttl"` // microseconds
 }
 
 // The statements read their operations as JSON, so that one prepared statement serves any number of them. LIMIT 1 and

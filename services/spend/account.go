@@ -45,10 +45,10 @@ func (s *Service) Account(ctx context.Context, userID int64, email string, creat
 // subject is the user whom a request is about. An address may come to belong to somebody else between a request and its
 // repeat: the repeat is about the user of the first.
 func (s *Service) subject(ctx context.Context, r Request) (int64, error) {
-	if named := r.named(); named != "" {
+	if recipient := r.recipientHash(); recipient != "" {
 		var first int64
-		err := s.DB.WithContext(ctx).Raw(`SELECT user_id FROM credit_transactions WHERE meta ->> 'named' = @named
-			UNION SELECT user_id FROM holds WHERE named = @named LIMIT 1`, map[string]any{"named": named}).Scan(&first).Error
+		err := s.DB.WithContext(ctx).Raw(`SELECT user_id FROM credit_transactions WHERE meta ->> 'named' = @recipient
+			UNION SELECT user_id FROM holds WHERE named = @recipient LIMIT 1`, map[string]any{"recipient": recipient}).Scan(&first).Error
 		if err != nil {
 			return 0, fmt.Errorf("user of an earlier request: %w", err)
 		}
@@ -69,9 +69,9 @@ func (s *Service) subject(ctx context.Context, r Request) (int64, error) {
 	return s.Account(ctx, r.UserID, r.Email, r.Create)
 }
 
-// named tells a repeat that names its user by address: a hash of caller, key and address. Empty where a repeat cannot
-// be told, or names the user by id.
-func (r Request) named() string {
+// recipientHash identifies the user of a request that names them by address: a hash of caller, key and address, by which a
+// repeat finds the user of the first request. It is empty without a key, and where the request names the user by id.
+func (r Request) recipientHash() string {
 	email := address.Parse(r.Email)
 	if r.UserID != 0 && r.Email == "" || r.Key == "" || email == "" {
 		return ""

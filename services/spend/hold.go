@@ -51,7 +51,7 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 	}
 	op := &ledger.HoldOp{
 		ID: id, UserID: r.UserID, Caller: r.Caller, Feature: models.Reason(r.Feature), TTL: r.TTL, Key: r.Key,
-		RequestHash: r.hash("hold", r.TTL.String()+"\n", metadata), Named: r.named(), Metadata: metadata,
+		RequestHash: r.hash("hold", r.TTL.String()+"\n", metadata), RecipientHash: r.recipientHash(), Metadata: metadata,
 	}
 	if err := s.batcher.do(ctx, s.DB, r.UserID, r.queueKey(), op); err != nil {
 		return ledger.Held{}, err

@@ -51,7 +51,7 @@ func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 	if err != nil {
 		return ledger.Posted{}, err
 	}
-	meta := models.Meta{IdempotencyKey: r.Key, RequestHash: r.hash("spend", "", metadata), RequestMetadata: metadata, Caller: r.caller(), Named: r.named()}
+	meta := models.Meta{IdempotencyKey: r.Key, RequestHash: r.hash("spend", "", metadata), RequestMetadata: metadata, Caller: r.caller(), RecipientHash: r.recipientHash()}
 	op := &ledger.PostOp{Entry: ledger.Entry{UserID: r.UserID, Reason: models.Reason(r.Feature), Meta: meta}}
 	if err := s.batcher.do(ctx, s.DB, r.UserID, r.queueKey(), op); err != nil {
 		return ledger.Posted{}, err
