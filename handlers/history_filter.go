@@ -34,7 +34,7 @@ type asked struct {
 // askedOf reads the filter in the address. With fault.Invalid it still returns what the form shows.
 func (h *Handler) askedOf(c *fiber.Ctx) (asked, error) {
 	var a asked
-	choices, err := h.Ledger.Choices(c.UserContext(), currentUserID(c))
+	choices, err := h.Ledger.FilterOptions(c.UserContext(), currentUserID(c))
 	if err != nil {
 		return a, err
 	}
@@ -52,7 +52,7 @@ func (h *Handler) askedOf(c *fiber.Ctx) (asked, error) {
 }
 
 // offer lists the kinds and months to choose from.
-func (a *asked) offer(c *fiber.Ctx, choices ledger.Choices) {
+func (a *asked) offer(c *fiber.Ctx, choices ledger.FilterOptions) {
 	ctx := c.UserContext()
 	for _, kind := range []models.Reason{models.ReasonPurchase, models.ReasonRefund, models.ReasonDispute, models.ReasonManual} {
 		a.shown.Kinds = append(a.shown.Kinds, components.Option{Value: string(kind), Label: locales.T(ctx, "history.kind."+string(kind), nil)})
@@ -95,7 +95,7 @@ func (a *asked) takeText() error {
 	a.filter.Text = text
 	for _, kind := range a.shown.Kinds {
 		if text != "" && strings.Contains(strings.ToLower(kind.Label), strings.ToLower(text)) {
-			a.filter.Named = append(a.filter.Named, models.Reason(kind.Value))
+			a.filter.TextReasons = append(a.filter.TextReasons, models.Reason(kind.Value))
 		}
 	}
 	return nil
@@ -104,10 +104,10 @@ func (a *asked) takeText() error {
 func (a *asked) takeKind() error {
 	for _, kind := range a.shown.Kinds {
 		if kind.Value == a.shown.Kind {
-			a.filter.Kind = models.Reason(kind.Value)
+			a.filter.Reason = models.Reason(kind.Value)
 		}
 	}
-	if string(a.filter.Kind) != a.shown.Kind {
+	if string(a.filter.Reason) != a.shown.Kind {
 		a.shown.Kind = ""
 		return fault.Field("kind", fault.KindUnknown)
 	}

@@ -76,7 +76,7 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 		case disputed:
 			return fault.Because(fault.Conflict, fault.DeletionDispute)
 		}
-		if lapsed, err = ledger.Leave(tx, userID); err != nil {
+		if lapsed, err = ledger.CloseAccount(tx, userID); err != nil {
 			return err
 		}
 		deleted = true

@@ -6,16 +6,16 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// Leave ends what a user has here: open holds are given up, and credits that are left lapse. A debt stays as it is.
+// CloseAccount drops a user's open holds and lets the rest of the balance lapse. A debt stays.
 //
-// Units: credits that lapsed, 0 or more. Locks: the user must be locked by the caller's transaction; locks the holds.
-func Leave(tx models.Tx, userID int64) (models.Credits, error) {
+// Units: credits that lapsed, 0 or more. Locks: the caller must have locked the user; the holds.
+func CloseAccount(tx models.Tx, userID int64) (models.Credits, error) {
 	err := tx.Exec(`DELETE FROM holds WHERE user_id = ? AND status = 'open'`, userID).Error
 	if err == nil {
 		err = tx.Exec(`UPDATE users SET credits_held = 0, updated_at = now() WHERE id = ? AND credits_held <> 0`, userID).Error
 	}
 	if err != nil {
-		return 0, fmt.Errorf("give up the holds of user %d: %w", userID, err)
+		return 0, fmt.Errorf("drop the open holds of user %d: %w", userID, err)
 	}
 	user, err := Lock(tx, userID)
 	if err != nil || user.CreditsBalance <= 0 {

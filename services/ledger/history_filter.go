@@ -15,10 +15,10 @@ import (
 
 // Filter says which lines of a history are wanted. The zero value wants all of them.
 type Filter struct {
-	Kind        models.Reason   // only this one; empty for every kind
+	Reason      models.Reason   // only this one; empty for all
 	From, Until time.Time       // booked at or after From and before Until; zero for no bound
-	Text        string          // in the note, the number of the line, or the id of its purchase or hold; empty for any
-	Named       []models.Reason // kinds whose names, in the reader's language, have that text in them
+	Text        string          // in the note, the entry's id, or the id of its purchase or hold; empty for any
+	TextReasons []models.Reason // whose names in the reader's language contain Text
 }
 
 const (
@@ -78,15 +78,15 @@ const movedAway = `CASE WHEN c.meta ->> 'purchase_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{
 // lines is the part of a filter that indexes answer.
 func (f Filter) lines(userID, before, low int64) (string, []any) {
 	where := `c.user_id = @user AND c.id < @before AND c.id >= @low`
-	if models.FixedReason(f.Kind) {
-		where += ` AND c.reason = '` + string(f.Kind) + `'` // one of four words, written out for the partial index credit_transactions_user_reason
+	if models.FixedReason(f.Reason) {
+		where += ` AND c.reason = '` + string(f.Reason) + `'` // one of four words, written out for the partial index credit_transactions_user_reason
 	}
 	return where, []any{sql.Named("user", userID), sql.Named("before", before), sql.Named("low", low)}
 }
 
 // reads reports whether lines must be read to know whether they are wanted.
 func (f Filter) reads() bool {
-	return f.Text != "" || f.Kind != "" && !models.FixedReason(f.Kind) || !f.From.IsZero() || !f.Until.IsZero()
+	return f.Text != "" || f.Reason != "" && !models.FixedReason(f.Reason) || !f.From.IsZero() || !f.Until.IsZero()
 }
 
 // matches is the part of a filter that is decided line by line.
@@ -97,8 +97,8 @@ func (f Filter) matches() (string, []any) {
 		where.WriteString(" AND " + condition)
 		args = append(args, sql.Named(name, value))
 	}
-	if f.Kind != "" && !models.FixedReason(f.Kind) {
-		add(`c.reason = @kind`, "kind", string(f.Kind))
+	if f.Reason != "" && !models.FixedReason(f.Reason) {
+		add(`c.reason = @reason`, "reason", string(f.Reason))
 	}
 	if !f.From.IsZero() {
 		add(`c.created_at >= @from`, "from", f.From)
@@ -107,12 +107,12 @@ func (f Filter) matches() (string, []any) {
 		add(`c.created_at < @until`, "until", f.Until)
 	}
 	if f.Text != "" {
-		named := ""
-		if len(f.Named) > 0 {
-			named = ` OR c.reason IN @named`
-			args = append(args, sql.Named("named", f.Named))
+		reasons := ""
+		if len(f.TextReasons) > 0 {
+			reasons = ` OR c.reason IN @reasons`
+			args = append(args, sql.Named("reasons", f.TextReasons))
 		}
-		add(`(c.id::text = @text OR c.meta ->> 'note' ILIKE @like OR c.meta ->> 'purchase_id' ILIKE @like OR c.meta ->> 'hold_id' ILIKE @like`+named+`)`,
+		add(`(c.id::text = @text OR c.meta ->> 'note' ILIKE @like OR c.meta ->> 'purchase_id' ILIKE @like OR c.meta ->> 'hold_id' ILIKE @like`+reasons+`)`,
 			"like", "%"+likeEscape.Replace(f.Text)+"%")
 		args = append(args, sql.Named("text", f.Text))
 	}

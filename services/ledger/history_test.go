@@ -78,12 +78,12 @@ func TestSearch(t *testing.T) {
 		want   []int64
 	}{
 		{"nothing", ledger.Filter{}, []int64{lost, taken, matched, spent, given, bought}},
-		{"purchases", ledger.Filter{Kind: models.ReasonPurchase}, []int64{bought}},
-		{"refunds", ledger.Filter{Kind: models.ReasonRefund}, []int64{taken}},
-		{"disputes", ledger.Filter{Kind: models.ReasonDispute}, []int64{lost}},
-		{"adjustments", ledger.Filter{Kind: models.ReasonManual}, []int64{given}},
-		{"a feature", ledger.Filter{Kind: models.ReasonJobMatch}, []int64{matched}},
-		{"a feature never used", ledger.Filter{Kind: models.ReasonResumeImprovement}, nil},
+		{"purchases", ledger.Filter{Reason: models.ReasonPurchase}, []int64{bought}},
+		{"refunds", ledger.Filter{Reason: models.ReasonRefund}, []int64{taken}},
+		{"disputes", ledger.Filter{Reason: models.ReasonDispute}, []int64{lost}},
+		{"adjustments", ledger.Filter{Reason: models.ReasonManual}, []int64{given}},
+		{"a feature", ledger.Filter{Reason: models.ReasonJobMatch}, []int64{matched}},
+		{"a feature never used", ledger.Filter{Reason: models.ReasonResumeImprovement}, nil},
 		{"a note, in any case", ledger.Filter{Text: "SURE"}, []int64{given}},
 		{"a percent sign", ledger.Filter{Text: "%"}, []int64{given}},
 		{"an underscore", ledger.Filter{Text: "%_s"}, []int64{given}},
@@ -92,8 +92,8 @@ func TestSearch(t *testing.T) {
 		{"a purchase", ledger.Filter{Text: "0190aaaa"}, []int64{taken, bought}},
 		{"a hold", ledger.Filter{Text: "0190bbbb-0000-7000-8000-000000000002"}, []int64{matched}},
 		{"a line", ledger.Filter{Text: fmt.Sprint(spent)}, []int64{spent}},
-		{"a name", ledger.Filter{Text: "abgleich", Named: []models.Reason{models.ReasonJobMatch}}, []int64{matched}},
-		{"a purchase's refunds", ledger.Filter{Text: "0190aaaa", Kind: models.ReasonRefund}, []int64{taken}},
+		{"a name", ledger.Filter{Text: "abgleich", TextReasons: []models.Reason{models.ReasonJobMatch}}, []int64{matched}},
+		{"a purchase's refunds", ledger.Filter{Text: "0190aaaa", Reason: models.ReasonRefund}, []int64{taken}},
 		{"now", ledger.Filter{From: now.Add(-time.Minute), Until: now.Add(time.Minute)}, []int64{lost, taken, matched, spent, given, bought}},
 		{"before", ledger.Filter{Until: now.Add(-time.Minute)}, nil},
 		{"after", ledger.Filter{From: now.Add(time.Minute)}, nil},
@@ -112,7 +112,7 @@ func TestSearchReadsNoMoreThanItsStretch(t *testing.T) {
 	s := &ledger.Service{DB: db}
 	user := dbtest.User(t, db, "ada@example.com")
 	lengthen(t, db, user.ID, 2*ledger.Stretch, "2026-01-31 20:00:00+00")
-	if ids, pages := all(t, s, user.ID, 25, ledger.Filter{Kind: models.ReasonManual}); len(ids) != 1 || pages != 1 {
+	if ids, pages := all(t, s, user.ID, 25, ledger.Filter{Reason: models.ReasonManual}); len(ids) != 1 || pages != 1 {
 		t.Errorf("the one adjustment behind many spends is found in %d pages (%v), want 1", pages, ids)
 	}
 	if ids, pages := all(t, s, user.ID, 25, ledger.Filter{Text: "nowhere"}); len(ids) != 0 || pages != 3 {
@@ -144,11 +144,11 @@ func TestSearchPagesWhileSpending(t *testing.T) {
 	for range 30 {
 		mustPost(t, db, ledger.Entry{UserID: user.ID, Delta: -10, Reason: models.ReasonResumeAnalysis})
 	}
-	want, _ := all(t, s, user.ID, 100, ledger.Filter{Kind: models.ReasonResumeAnalysis})
+	want, _ := all(t, s, user.ID, 100, ledger.Filter{Reason: models.ReasonResumeAnalysis})
 	var got []int64
 	for before := want[0] + 1; before != 0; {
 		mustPost(t, db, ledger.Entry{UserID: user.ID, Delta: -10, Reason: models.ReasonResumeAnalysis})
-		page, err := s.Search(t.Context(), user.ID, before, 4, ledger.Filter{Kind: models.ReasonResumeAnalysis})
+		page, err := s.Search(t.Context(), user.ID, before, 4, ledger.Filter{Reason: models.ReasonResumeAnalysis})
 		if err != nil {
 			t.Fatal(err)
 		}

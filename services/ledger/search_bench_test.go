@@ -56,8 +56,8 @@ func BenchmarkSearch(b *testing.B) {
 			before int64
 			filter ledger.Filter
 		}{
-			"newest": {}, "deep": {before: middle}, "rare": {filter: ledger.Filter{Kind: models.ReasonManual}}, "feature": {filter: ledger.Filter{Kind: models.ReasonResumeAnalysis}},
-			"feature-deep": {before: middle, filter: ledger.Filter{Kind: models.ReasonResumeAnalysis}}, "month": {filter: january}, "unused": {filter: ledger.Filter{Kind: models.ReasonJobMatch}},
+			"newest": {}, "deep": {before: middle}, "rare": {filter: ledger.Filter{Reason: models.ReasonManual}}, "feature": {filter: ledger.Filter{Reason: models.ReasonResumeAnalysis}},
+			"feature-deep": {before: middle, filter: ledger.Filter{Reason: models.ReasonResumeAnalysis}}, "month": {filter: january}, "unused": {filter: ledger.Filter{Reason: models.ReasonJobMatch}},
 			"nowhere": {filter: ledger.Filter{Text: "nowhere"}}, "nowhere-deep": {before: middle, filter: ledger.Filter{Text: "nowhere"}},
 		} {
 			took := median(long.ID, c.before, c.filter)

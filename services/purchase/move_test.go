@@ -160,7 +160,7 @@ func TestMoveRefuses(t *testing.T) {
 		if _, err := ledger.Lock(tx, c.user.ID); err != nil {
 			return err
 		}
-		_, err := ledger.Leave(tx, c.user.ID)
+		_, err := ledger.CloseAccount(tx, c.user.ID)
 		return err
 	}))
 	c.must(c.DB.Exec(`UPDATE users SET email = NULL, locale = '', name = '', deleted_at = now(), delete_after = now() WHERE id = ?`, c.user.ID).Error)

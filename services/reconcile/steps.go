@@ -177,7 +177,7 @@ func (s *Service) mendBalance(ctx context.Context, r *models.Reconciliation, use
 	var was, is models.Credits
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		var err error
-		if was, is, err = ledger.Mend(tx, userID); err != nil || is == was {
+		if was, is, err = ledger.RepairBalance(tx, userID); err != nil || is == was {
 			return err
 		}
 		return insertFinding(tx.DB, models.Finding{ReconciliationID: r.ID, Kind: models.FindingBalance, ObjectID: fmt.Sprintf("user:%d", userID), UserID: &userID, Credits: is - was})
