@@ -13,12 +13,12 @@ import (
 func (h *Handler) limit(r limit.Rule) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		sender := h.counted(c)
-		if err := h.Limits.Take(c.UserContext(), r, sender); err != nil {
+		if err := h.Limits.Allow(c.UserContext(), r, sender); err != nil {
 			return err
 		}
 		err := c.Next()
 		if fault.Is(err, fault.Invalid) || err == nil && c.Response().StatusCode() == fiber.StatusUnprocessableEntity {
-			h.Limits.Of(r, sender).Return()
+			h.Limits.WindowOf(r, sender).Restore()
 		}
 		return err
 	}
@@ -38,7 +38,7 @@ func (h *Handler) limitSession(c *fiber.Ctx, who access) error {
 	if who.limit.Count == 0 || currentVisitor(c).account == nil {
 		return nil
 	}
-	return h.Limits.Take(c.UserContext(), who.limit, h.counted(c))
+	return h.Limits.Allow(c.UserContext(), who.limit, h.counted(c))
 }
 
 // counted is whose limit a request counts against: the user's where one is signed in, the address's elsewhere.

@@ -220,7 +220,7 @@ func (h *Handler) requireAdmin(c *fiber.Ctx) error {
 	case v.account == nil:
 		return h.requireUser(c)
 	case !v.account.Admin:
-		err := h.Limits.Take(c.UserContext(), limit.DeniedLine, limit.User(v.account.ID))
+		err := h.Limits.Allow(c.UserContext(), limit.DeniedLine, limit.User(v.account.ID))
 		if err == nil {
 			err = h.Admin.Deny(c.UserContext(), v.account.ID, c.Method(), c.Path())
 		}

@@ -48,7 +48,7 @@ func (k *Service) Verify(ctx context.Context, presented string, from limit.Sende
 	}
 	row := &known.verified.Load().row
 	if row.PerMinute > 0 {
-		wait, err := known.window.Take(ctx, row.PerMinute)
+		wait, err := known.window.Consume(ctx, row.PerMinute)
 		if err != nil {
 			return models.APIKey{}, err
 		}
@@ -144,8 +144,8 @@ func (k *Service) read(ctx context.Context, hash digest) (*knownKey, error) {
 	defer k.mu.Unlock()
 	known := k.known[hash]
 	if known == nil {
-		limit.Trim(k.known, maxKnown, func(old *knownKey) bool { return asked.Sub(old.verified.Load().asked) >= knownFor })
-		known = &knownKey{hash: hash, window: k.limits.Window("key:"+rows[0].ID.String(), time.Minute)}
+		limit.Evict(k.known, maxKnown, func(old *knownKey) bool { return asked.Sub(old.verified.Load().asked) >= knownFor })
+		known = &knownKey{hash: hash, window: k.limits.NewWindow("key:"+rows[0].ID.String(), time.Minute)}
 		k.known[hash] = known
 	}
 	known.verified.Store(&answer{row: rows[0].APIKey, asked: asked})
@@ -155,16 +155,16 @@ func (k *Service) read(ctx context.Context, hash digest) (*knownKey, error) {
 // admitUnknown decides on a key that we do not remember. A wrong one counts against its sender; a sender who has had the
 // number of them costs the database no more than one query a second, whatever comes.
 func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Sender) (*knownKey, error) {
-	wrong := k.limits.Of(limit.WrongKey, from)
-	if wait := wrong.Over(); wait > 0 {
+	wrong := k.limits.WindowOf(limit.WrongKey, from)
+	if wait := wrong.RetryAfter(); wait > 0 {
 		return k.admitBlocked(ctx, hash, wait)
 	}
-	end, err := wrong.Turn(ctx)
+	unlock, err := wrong.Lock(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer end()
-	if wait := wrong.Over(); wait > 0 { // since we waited
+	defer unlock()
+	if wait := wrong.RetryAfter(); wait > 0 { // since we waited
 		return k.admitBlocked(ctx, hash, wait)
 	}
 	if known := k.remembered(hash); known != nil && k.now().Sub(known.verified.Load().asked) < knownFor {
@@ -173,7 +173,7 @@ func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Send
 	if known, err := k.lookUp(ctx, hash); err != nil || known != nil {
 		return known, err
 	}
-	wait, err := wrong.Take(ctx, limit.WrongKey.Count)
+	wait, err := wrong.Consume(ctx, limit.WrongKey.Count)
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,8 @@
-// Package limit bounds how often something may be done in a while, counted over all replicas in the table rate_windows.
+// Package limit bounds how often a sender may do something, counted across all replicas in the table rate_windows.
 //
-// A limit must not become the attack. A sender who has used up a limit is refused from memory until the window ends.
-// Strangers have an unlimited supply of addresses, so together they may ask the database a bounded number of times a
-// minute; beyond it each address is counted in this process alone, and nobody is refused because of the others.
+// A limit must not become the attack. The limiter refuses a sender who has used up a limit from memory until the window
+// ends. Anonymous senders have an unlimited supply of addresses, so together they may cause a bounded number of queries a
+// minute; beyond it each address is counted in this process alone, and no address is refused because of the others.
 package limit
 
 import (
@@ -19,27 +19,27 @@ import (
 )
 
 const (
-	maxWindows     = 20_000 // remembered, of about 300 bytes
-	maxStrangerAsk = 10_000 // times a minute that a process asks the database about strangers, and so rows that they make
-	flightTimeout  = 5 * time.Second
-	sweepBatch     = 1000 // rows
-	sweepBatches   = 100  // at a time
+	maxWindows          = 20_000 // in memory, of about 300 bytes each
+	maxAnonymousQueries = 10_000 // a minute and process, and so the rows that they insert
+	queryTimeout        = 5 * time.Second
+	sweepBatch          = 1000 // rows
+	sweepBatches        = 100  // per Sweep
 )
 
-// Limiter counts. Use one for the whole process: it remembers what is left for whom.
+// Limiter counts what senders do. Use one per process: it keeps the leased part of each limit in memory.
 type Limiter struct {
 	db  *gorm.DB
-	now func() time.Time // the process's own; windows are the database's
+	now func() time.Time // of this process; windows follow the database's clock
 
 	mu      sync.Mutex
 	windows map[string]*Window
-	minute  time.Time // since when asks counts
-	asks    int       // about strangers
+	minute  time.Time // start of the minute that queries counts
+	queries int       // for anonymous senders
 
 	flights singleflight.Group
 }
 
-// New returns the limiter of a database. A nil now is the machine's clock, which no change of the time of day moves.
+// New returns the limiter of a database. now defaults to the monotonic clock of the machine.
 func New(db *gorm.DB, now func() time.Time) *Limiter {
 	if now == nil {
 		now = time.Now
@@ -47,17 +47,17 @@ func New(db *gorm.DB, now func() time.Time) *Limiter {
 	return &Limiter{db: db, now: now, windows: map[string]*Window{}}
 }
 
-// Take counts one more time that a sender does something.
+// Allow counts one action of a sender against a rule.
 //
-// Errors: fault.RateLimited with retryAfter in seconds when that is once too often; the database's own when it is away:
-// whatever has a limit needs the database as well, so nothing is let through uncounted.
-func (l *Limiter) Take(ctx context.Context, r Rule, s Sender) error {
-	wait, err := l.Of(r, s).Take(ctx, r.Count)
+// Errors: fault.RateLimited with retryAfter in seconds when the limit is used up; the database's own. When the database
+// is unreachable nothing is allowed: every limited action needs it anyway.
+func (l *Limiter) Allow(ctx context.Context, r Rule, s Sender) error {
+	wait, err := l.WindowOf(r, s).Consume(ctx, r.Count)
 	if err == nil && wait == 0 && r.InAll > 0 && s.site != "" {
-		wait, err = l.Of(r, Sender{name: s.site, stranger: true}).Take(ctx, max(r.InAll/siteShare, r.Count))
+		wait, err = l.WindowOf(r, Sender{name: s.site, anonymous: true}).Consume(ctx, max(r.InAll/siteShare, r.Count))
 	}
 	if err == nil && wait == 0 && r.InAll > 0 {
-		wait, err = l.Of(r, Sender{name: "all"}).Take(ctx, r.InAll)
+		wait, err = l.WindowOf(r, Sender{name: "all"}).Consume(ctx, r.InAll)
 	}
 	if err == nil && wait > 0 {
 		err = Exceeded(wait)
@@ -65,36 +65,36 @@ func (l *Limiter) Take(ctx context.Context, r Rule, s Sender) error {
 	return err
 }
 
-// Of is what is left of a rule for a sender.
-func (l *Limiter) Of(r Rule, s Sender) *Window {
+// WindowOf returns the window that counts a sender's actions under a rule.
+func (l *Limiter) WindowOf(r Rule, s Sender) *Window {
 	subject, now := r.Name+":"+s.name, l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.windows[subject]
 	if w == nil {
-		Trim(l.windows, maxWindows, func(old *Window) bool { return old.idle(now) })
-		w = l.Window(subject, r.Window)
-		w.stranger = s.stranger
+		Evict(l.windows, maxWindows, func(old *Window) bool { return old.idle(now) })
+		w = l.NewWindow(subject, r.Window)
+		w.anonymous = s.anonymous
 		l.windows[subject] = w
 	}
 	return w
 }
 
-// askable reports whether the database may be asked about one more stranger in this minute.
-func (l *Limiter) askable(now time.Time) bool {
+// mayQuery counts a query for an anonymous sender and reports whether this minute has room for it.
+func (l *Limiter) mayQuery(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.minute) >= time.Minute {
-		l.minute, l.asks = now, 0
+		l.minute, l.queries = now, 0
 	}
-	l.asks++
-	return l.asks <= maxStrangerAsk
+	l.queries++
+	return l.queries <= maxAnonymousQueries
 }
 
-// once runs work for all who ask for it at the same time, whoever of them leaves meanwhile.
+// once runs work for all concurrent callers with the same name; a caller that gives up does not cancel it.
 func (l *Limiter) once(ctx context.Context, name string, work func(context.Context) error) error {
 	done := l.flights.DoChan(name, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
 		defer cancel()
 		return nil, work(ctx)
 	})
@@ -106,41 +106,42 @@ func (l *Limiter) once(ctx context.Context, name string, work func(context.Conte
 	}
 }
 
-// Exceeded is the answer to whoever must wait.
+// Exceeded returns the fault for a sender who must wait.
 func Exceeded(wait time.Duration) error {
 	return fault.New(fault.RateLimited, map[string]any{"retryAfter": max(1, int(math.Ceil(wait.Seconds())))})
 }
 
-// Sweep deletes the windows that are over, in batches, and says how many rows that were. It passes over those that
-// another replica is deleting.
+// Sweep deletes the rows of windows that have ended, in batches, and returns how many. It skips rows that another replica
+// is deleting.
 func (l *Limiter) Sweep(ctx context.Context) (n int64, err error) {
 	for range sweepBatches {
-		done := l.db.WithContext(ctx).Exec(`DELETE FROM rate_windows WHERE ctid = ANY (ARRAY(
+		deleted := l.db.WithContext(ctx).Exec(`DELETE FROM rate_windows WHERE ctid = ANY (ARRAY(
 			SELECT ctid FROM rate_windows WHERE ends_at < now() - interval '1 minute' LIMIT ? FOR UPDATE SKIP LOCKED))`, sweepBatch)
-		if done.Error != nil {
-			return n, fmt.Errorf("sweep limits: %w", done.Error)
+		if deleted.Error != nil {
+			return n, fmt.Errorf("sweep limits: %w", deleted.Error)
 		}
-		if n += done.RowsAffected; done.RowsAffected < sweepBatch {
+		if n += deleted.RowsAffected; deleted.RowsAffected < sweepBatch {
 			break
 		}
 	}
 	return n, nil
 }
 
-// Trim makes room in a full map: what is of no use first, then whatever comes, down to half.
-func Trim[K comparable, V any](full map[K]V, most int, useless func(V) bool) {
-	if len(full) < most {
+// Evict makes room in a map that has reached limit: it deletes the stale entries, then arbitrary ones until half the limit
+// is left.
+func Evict[K comparable, V any](entries map[K]V, limit int, stale func(V) bool) {
+	if len(entries) < limit {
 		return
 	}
-	for key, value := range full {
-		if useless(value) {
-			delete(full, key)
+	for key, value := range entries {
+		if stale(value) {
+			delete(entries, key)
 		}
 	}
-	for key := range full {
-		if len(full) <= most/2 {
+	for key := range entries {
+		if len(entries) <= limit/2 {
 			return
 		}
-		delete(full, key)
+		delete(entries, key)
 	}
 }

@@ -7,35 +7,35 @@ import (
 	"time"
 )
 
-// leases is into how many leases a limit is cut: more ask the database more often, fewer leave more with a replica that
-// does not need it.
+// leases is how many leases a limit is split into. More leases mean more queries; fewer leave more of the limit with a
+// replica that does not use it.
 const leases = 20
 
-// Window is what this process holds of one sender's limit, which all replicas share.
+// Window is this process's lease of one sender's limit, which all replicas share.
 type Window struct {
-	limiter  *Limiter
-	subject  string // in the table
-	period   time.Duration
-	stranger bool
-	turn     chan struct{}
+	limiter   *Limiter
+	subject   string // in the table
+	period    time.Duration
+	anonymous bool
+	locked    chan struct{} // holds a value while Lock is held
 
-	mu    sync.Mutex
-	began time.Time // by the database
-	until time.Time // its end, by our clock
-	left  int       // leased and not taken
-	taken int       // here, in this window
-	spent bool      // nothing is left for anybody until then
+	mu        sync.Mutex
+	began     time.Time // by the database's clock
+	until     time.Time // the end, by this process's clock
+	left      int       // leased and not consumed
+	consumed  int       // by this process, in this window
+	exhausted bool      // the whole limit is consumed or leased
 }
 
-// Window returns the window of a subject that its owner remembers; Of is for all others.
-func (l *Limiter) Window(subject string, period time.Duration) *Window {
-	return &Window{limiter: l, subject: subject, period: period, turn: make(chan struct{}, 1)}
+// NewWindow returns a window that the caller keeps. WindowOf returns one that the limiter keeps.
+func (l *Limiter) NewWindow(subject string, period time.Duration) *Window {
+	return &Window{limiter: l, subject: subject, period: period, locked: make(chan struct{}, 1)}
 }
 
-// Take takes one of limit. wait is how long there is nothing to take; 0 when it was taken.
-func (w *Window) Take(ctx context.Context, limit int) (wait time.Duration, err error) {
+// Consume counts one action against limit. wait is 0 when it was counted, else the time until the window ends.
+func (w *Window) Consume(ctx context.Context, limit int) (wait time.Duration, err error) {
 	for {
-		if wait, done := w.tryTake(w.limiter.now()); done {
+		if wait, done := w.tryConsume(w.limiter.now()); done {
 			return wait, nil
 		}
 		if err := w.limiter.once(ctx, w.subject, func(ctx context.Context) error { return w.lease(ctx, limit) }); err != nil {
@@ -44,28 +44,28 @@ func (w *Window) Take(ctx context.Context, limit int) (wait time.Duration, err e
 	}
 }
 
-// Return gives back one that was taken and not used.
-func (w *Window) Return() {
+// Restore takes back one Consume, for an action that did not happen.
+func (w *Window) Restore() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.taken > 0 && w.limiter.now().Before(w.until) {
+	if w.consumed > 0 && w.limiter.now().Before(w.until) {
 		w.left++
-		w.taken--
+		w.consumed--
 	}
 }
 
-// Turn waits until nobody else of this sender works in this process. The caller ends its turn.
-func (w *Window) Turn(ctx context.Context) (end func(), err error) {
+// Lock waits until no other goroutine of this process holds the window's lock.
+func (w *Window) Lock(ctx context.Context) (unlock func(), err error) {
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case w.turn <- struct{}{}:
-		return func() { <-w.turn }, nil
+	case w.locked <- struct{}{}:
+		return func() { <-w.locked }, nil
 	}
 }
 
-// tryTake is Take without the database; done is false when that must be asked.
-func (w *Window) tryTake(now time.Time) (wait time.Duration, done bool) {
+// tryConsume is Consume from memory. done is false when only the database can tell.
+func (w *Window) tryConsume(now time.Time) (wait time.Duration, done bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -73,40 +73,41 @@ func (w *Window) tryTake(now time.Time) (wait time.Duration, done bool) {
 		return 0, false
 	case w.left > 0:
 		w.left--
-		w.taken++
+		w.consumed++
 		return 0, true
-	case w.spent:
+	case w.exhausted:
 		return w.until.Sub(now), true
 	}
 	return 0, false
 }
 
-// undecided reports whether tryTake would need the database.
+// undecided reports whether tryConsume would need the database.
 func (w *Window) undecided(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return !now.Before(w.until) || w.left == 0 && !w.spent
+	return !now.Before(w.until) || w.left == 0 && !w.exhausted
 }
 
-// Over is how long it is known that nothing is left; 0 when it is not.
-func (w *Window) Over() time.Duration {
+// RetryAfter returns the time until the window ends when the limit is known to be used up, else 0.
+func (w *Window) RetryAfter() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if now := w.limiter.now(); w.spent && now.Before(w.until) {
+	if now := w.limiter.now(); w.exhausted && now.Before(w.until) {
 		return w.until.Sub(now)
 	}
 	return 0
 }
 
-// idle reports whether a window may be forgotten: the database knows as much, and asking it is allowed.
+// idle reports whether a window may be evicted: it is unlocked, and it refuses no sender that the database would have to
+// be asked about instead.
 func (w *Window) idle(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.turn) == 0 && (!w.spent || !now.Before(w.until))
+	return len(w.locked) == 0 && (!w.exhausted || !now.Before(w.until))
 }
 
-// leaseSQL takes the next part of a window's limit, or nothing. The window is the database's, of the moment in which the
-// statement began; how much of it remains is read once the row is ours, which may be a wait later.
+// leaseSQL leases the next part of a window's limit, or nothing. The database's clock picks the window when the statement
+// starts; the time that remains is read once the row is locked, which may be later.
 const leaseSQL = `WITH clock AS MATERIALIZED (
 	SELECT date_bin(make_interval(secs => cast(@period AS float8)), clock_timestamp(), timestamptz 'epoch') AS began, make_interval(secs => cast(@period AS float8)) AS period,
 		cast(@part AS integer) AS part, cast(@limit AS integer) AS most),
@@ -120,15 +121,15 @@ SELECT clock.began, coalesce(leased.granted, 0) AS granted,
 	coalesce(leased.remaining, extract(epoch FROM clock.began + clock.period - clock_timestamp())::float8) AS remaining
 FROM clock LEFT JOIN leased ON true`
 
-// lease asks the database for the next part of limit.
+// lease gets the next part of limit from the database.
 func (w *Window) lease(ctx context.Context, limit int) error {
 	l := w.limiter
-	asked := l.now() // before the database looks at its clock, so that we never go on with a window that is over there
+	asked := l.now() // before the database reads its clock, so that no window outlives the database's
 	if !w.undecided(asked) {
-		return nil // the one before us has just asked
+		return nil // another caller has just leased
 	}
-	if w.stranger && !l.askable(asked) {
-		w.count(asked, limit)
+	if w.anonymous && !l.mayQuery(asked) {
+		w.countLocally(asked, limit)
 		return nil
 	}
 	var got struct {
@@ -144,21 +145,21 @@ func (w *Window) lease(ctx context.Context, limit int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !got.Began.Equal(w.began) {
-		w.left, w.taken = 0, 0
+		w.left, w.consumed = 0, 0
 	}
 	w.began, w.until = got.Began, asked.Add(time.Duration(got.Remaining*float64(time.Second)))
 	w.left += got.Granted
-	w.spent = got.Granted == 0
+	w.exhausted = got.Granted == 0
 	return nil
 }
 
-// count goes on in this process alone, with what it has not taken of the limit in this window, or with all of it in the next.
-func (w *Window) count(now time.Time, limit int) {
+// countLocally counts in this process alone: what it has not consumed of the limit in this window, or all of it in the next.
+func (w *Window) countLocally(now time.Time, limit int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !now.Before(w.until) {
-		w.began, w.until, w.taken = time.Time{}, now.Add(w.period), 0
+		w.began, w.until, w.consumed = time.Time{}, now.Add(w.period), 0
 	}
-	w.left = limit - w.taken
-	w.spent = w.left <= 0
+	w.left = limit - w.consumed
+	w.exhausted = w.left <= 0
 }
