@@ -63,7 +63,7 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseFo
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Purchase: d.Purchase, Events: events, Entries: entries,
 		Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Form: offerRefund(forms.refund, d, user), Move: forms.move, Decision: forms.decision,
 	}
-	for _, w := range d.Waits {
+	for _, w := range d.WaitingFor {
 		data.Waits = append(data.Waits, string(w))
 	}
 	if h.Site.Sandbox {
@@ -84,8 +84,8 @@ func offerRefund(form pages.RefundForm, d purchase.Detail, user models.User) pag
 	default:
 		form.Cents = form.Proposal
 	}
-	form.Takes = d.Takes(form.Cents)
-	form.After = user.CreditsBalance - d.Coming() - form.Takes
+	form.Takes = d.CreditsForRefund(form.Cents)
+	form.After = user.CreditsBalance - d.PendingCredits() - form.Takes
 	return form
 }
 
@@ -138,7 +138,7 @@ func (h *Handler) refundFlash(c *fiber.Ctx, request models.RefundRequest) string
 
 // checkPurchase is POST /{locale}/admin/purchases/{id}/check: ask Stripe now, and book what its events have not brought.
 func (h *Handler) checkPurchase(c *fiber.Ctx) error {
-	n, err := h.Purchase.Check(c.UserContext(), c.Params("id"))
+	n, err := h.Purchase.Refresh(c.UserContext(), c.Params("id"))
 	switch {
 	case fault.Is(err, fault.Unavailable):
 		setFlash(c, h.Sessions.secure, "check_away")

@@ -93,7 +93,7 @@ func (w *roleWorld) audit() (lines []models.AuditEntry) {
 func TestEveryAdminActionIsAudited(t *testing.T) {
 	t.Parallel()
 	w := newRoleWorld(t)
-	if _, err := w.handler.Purchase.Check(t.Context(), w.things.Replace("{purchase}")); err != nil { // so that there is something to refund
+	if _, err := w.handler.Purchase.Refresh(t.Context(), w.things.Replace("{purchase}")); err != nil { // so that there is something to refund
 		t.Fatal(err)
 	}
 	waiting := w.waitForDecision()

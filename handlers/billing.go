@@ -120,7 +120,7 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 	}
 	attempt := pollOf(c)
 	if p.Status == models.PurchasePending && asksStripe(attempt) { // the event is late, or lost
-		h.Purchase.CatchUp(c.UserContext(), session)
+		h.Purchase.RefreshSession(c.UserContext(), session)
 		if p, err = h.Purchase.BySession(c.UserContext(), userID, session); err != nil {
 			return nil, err
 		}

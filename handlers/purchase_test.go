@@ -66,7 +66,7 @@ func (d *desk) play(p models.Purchase, action, method string) {
 	if answer.StatusCode != http.StatusOK {
 		d.t.Fatalf("%s = %d, want 200", action, answer.StatusCode)
 	}
-	d.handler.Purchase.CatchUp(context.Background(), p.CheckoutSessionID)
+	d.handler.Purchase.RefreshSession(context.Background(), p.CheckoutSessionID)
 }
 
 func TestPurchasePage(t *testing.T) {

@@ -119,7 +119,7 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, scope := range models.KeyScopes() {
 		keys = append(keys, "admin_keys.scope."+scope)
 	}
-	for _, wait := range purchase.Waits() {
+	for _, wait := range purchase.AllWaits() {
 		keys = append(keys, "purchase_wait."+string(wait))
 	}
 	for _, kind := range models.FindingKinds() {

@@ -42,7 +42,7 @@ func (s *Service) Departure(ctx context.Context, userID int64) (Departure, error
 		return Departure{}, fault.New(fault.NotFound, nil)
 	}
 	d := rows[0]
-	if d.Awaiting, err = purchase.Awaiting(db, userID); err == nil {
+	if d.Awaiting, err = purchase.CountAwaitingPayments(db, userID); err == nil {
 		d.Disputed, err = purchase.OpenDispute(db, userID)
 	}
 	return d, err

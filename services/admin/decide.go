@@ -95,7 +95,7 @@ func (s *Service) decide(tx models.Tx, p *models.Purchase, d Decision, detail ma
 			return nil, false, fault.Field("share", fault.ShareRange)
 		}
 		detail["dispute_id"], detail["cents"], detail["currency"] = d.DisputeID, d.Share, p.PaymentCurrency()
-		rows, changed, err = purchase.ShareDispute(tx, p, d.DisputeID, d.Share, d.Revision)
+		rows, changed, err = purchase.SetDisputeShare(tx, p, d.DisputeID, d.Share, d.Revision)
 		if errors.Is(err, purchase.ErrNotOurs) {
 			err = fault.New(fault.NotFound, nil)
 		}

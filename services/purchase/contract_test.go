@@ -79,7 +79,7 @@ func productAgainst(t *testing.T, api *client.API) {
 	if err != nil || started.URL == "" {
 		t.Errorf("start = %+v, %v; want a page to pay on", started, err)
 	}
-	if n, err := s.Check(ctx, started.PurchaseID.String()); n != 0 || !errors.Is(err, purchase.ErrNotOurs) {
+	if n, err := s.Refresh(ctx, started.PurchaseID.String()); n != 0 || !errors.Is(err, purchase.ErrNotOurs) {
 		t.Errorf("check of an open session = %d, %v; want not ours", n, err)
 	}
 	if report, err := (&reconcile.Service{DB: db, Purchase: s, Now: models.Now, Log: s.Log}).Once(ctx); err != nil || len(report.Findings) != 0 {
@@ -109,7 +109,7 @@ func foreignRefund(t *testing.T, api *client.API) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.RereadDue(context.Background()); err != nil {
+	if err := s.RefreshRefundsDue(context.Background()); err != nil {
 		t.Errorf("read the refunds again: %v", err)
 	}
 	var kept, marked int64

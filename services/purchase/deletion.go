@@ -19,8 +19,8 @@ func OpenDispute(db *gorm.DB, userID int64) (bool, error) {
 	return open, nil
 }
 
-// Awaiting returns how many payments of a user are under way: ordered, and not arrived.
-func Awaiting(db *gorm.DB, userID int64) (int64, error) {
+// CountAwaitingPayments returns how many payments of a user are under way: ordered, and not arrived.
+func CountAwaitingPayments(db *gorm.DB, userID int64) (int64, error) {
 	var n int64
 	err := db.Raw(`SELECT count(*) FROM purchases WHERE user_id = ? AND status = 'awaiting_payment'`, userID).Scan(&n).Error
 	if err != nil {

@@ -28,19 +28,19 @@ const (
 	WaitDispute    Wait = "dispute"     // the bank has not decided a dispute
 )
 
-// Waits lists everything, for the test that wants a text for each.
-func Waits() []Wait {
+// AllWaits lists everything, for the test that wants a text for each.
+func AllWaits() []Wait {
 	return []Wait{WaitCheckout, WaitPayment, WaitBank, WaitReview, WaitRefundSend, WaitRefund, WaitRefundList, WaitDispute}
 }
 
 // Detail is one purchase with all that Stripe has said of its payment, for whoever helps its buyer.
 type Detail struct {
 	models.Purchase
-	Refunds  []models.StripeRefund  // oldest first
-	Disputes []models.StripeDispute // oldest first
-	Requests []models.RefundRequest // oldest first
-	Refunded models.Cents           // of the payment: gone back, or on its way
-	Waits    []Wait
+	Refunds    []models.StripeRefund  // oldest first
+	Disputes   []models.StripeDispute // oldest first
+	Requests   []models.RefundRequest // oldest first
+	Refunded   models.Cents           // of the payment: gone back, or on its way
+	WaitingFor []Wait
 
 	back money // the same with disputes, as the ledger counts it
 }
@@ -79,7 +79,7 @@ func (s *Service) Detail(ctx context.Context, id string) (Detail, error) {
 			}
 		}
 	}
-	d.Waits, err = d.waits(db)
+	d.WaitingFor, err = d.waits(db)
 	return d, err
 }
 
@@ -120,16 +120,16 @@ func (d Detail) waits(db *gorm.DB) ([]Wait, error) {
 	return all, nil
 }
 
-// Coming is how many credits the refunds on their way will take yet.
+// PendingCredits is how many credits the refunds on their way will take yet.
 // Units: credits.
-func (d Detail) Coming() models.Credits {
+func (d Detail) PendingCredits() models.Credits {
 	return max(taken(d.Purchase, d.back)-d.CreditsRefunded-d.CreditsDisputed, 0)
 }
 
 // Unused is how many credits of this purchase its buyer still has, once the refunds on their way are through.
 // Units: credits; available is what the buyer can spend now.
 func (d Detail) Unused(available models.Credits) models.Credits {
-	return max(min(available-d.Coming(), d.CreditsGranted-taken(d.Purchase, d.back)), 0)
+	return max(min(available-d.PendingCredits(), d.CreditsGranted-taken(d.Purchase, d.back)), 0)
 }
 
 // Proposal is how much to give back for the unused credits. Units: cents of the payment's currency.
@@ -137,17 +137,17 @@ func (d Detail) Proposal(available models.Credits) models.Cents {
 	return propose(d.Purchase, d.back, d.Unused(available), d.Left())
 }
 
-// Takes is how many credits a refund of this much takes, beside those that are on their way. Units: cents, credits.
-func (d Detail) Takes(cents models.Cents) models.Credits {
+// CreditsForRefund is how many credits a refund of this much takes, beside those that are on their way. Units: cents, credits.
+func (d Detail) CreditsForRefund(cents models.Cents) models.Credits {
 	return taken(d.Purchase, d.back.and(cents)) - taken(d.Purchase, d.back)
 }
 
-// Check asks Stripe how a purchase stands, its session and its refunds, and books what is missing. It tells how many
+// Refresh asks Stripe how a purchase stands, its session and its refunds, and books what is missing. It tells how many
 // lines that added to the ledger.
 //
 // Locks: none across the network. Idempotent. Errors: ErrNotOurs while nothing has been paid; ReviewError;
 // fault.NotFound; fault.Unavailable when Stripe does not answer.
-func (s *Service) Check(ctx context.Context, id string) (int, error) {
+func (s *Service) Refresh(ctx context.Context, id string) (int, error) {
 	d, err := s.Detail(ctx, id)
 	if err != nil {
 		return 0, err
@@ -168,7 +168,7 @@ func (s *Service) Check(ctx context.Context, id string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	rows, err := s.BookFound(ctx, s.bookFetched(session))
+	rows, err := s.BookFetched(ctx, s.bookFetched(session))
 	switch {
 	case err != nil:
 		return 0, err

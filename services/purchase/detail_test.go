@@ -19,11 +19,11 @@ func TestCheckBeforeThereIsASession(t *testing.T) {
 	id := uuid.Must(uuid.NewV7())
 	c.must(c.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
 		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', 'k')`, id, c.user.ID).Error)
-	if _, err := c.Check(context.Background(), id.String()); !errors.Is(err, purchase.ErrNotOurs) {
+	if _, err := c.Refresh(context.Background(), id.String()); !errors.Is(err, purchase.ErrNotOurs) {
 		t.Errorf("error = %v, want that nothing was paid", err)
 	}
 	for _, unknown := range []string{"", "x", uuid.NewString(), strings.ToUpper(id.String()), "{" + id.String() + "}"} {
-		if _, err := c.Check(context.Background(), unknown); !fault.Is(err, fault.NotFound) {
+		if _, err := c.Refresh(context.Background(), unknown); !fault.Is(err, fault.NotFound) {
 			t.Errorf("%q: %v, want not found", unknown, err)
 		}
 	}

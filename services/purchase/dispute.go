@@ -51,14 +51,14 @@ func recordDispute(tx models.Tx, d Dispute, told *ToldDispute) error {
 	case !isNew && known.PaymentRef != d.PaymentRef:
 		return errContradicts
 	case isNew || sameDispute(known, d):
-	case d.ToldAt != 0 && d.ToldAt < known.ToldAt:
+	case d.ReportedAt != 0 && d.ReportedAt < known.ToldAt:
 		return nil
-	case d.ToldAt != 0 && known.ToldAt != 0 && d.ToldAt > known.ToldAt:
+	case d.ReportedAt != 0 && known.ToldAt != 0 && d.ReportedAt > known.ToldAt:
 	case told == nil || told.Revision != known.Revision:
 		return &AskError{DisputeID: d.ID, Revision: known.Revision}
 	case told.Dispute != nil: // else Stripe does not know it, and what was told last stands
 		d.Status, d.Amount, d.Currency = told.Dispute.Status, min(told.Dispute.Amount, maxCents), told.Dispute.Currency
-		d.Withdrawn, d.WithdrawnCurrency, d.ToldAt = told.Dispute.Withdrawn, told.Dispute.WithdrawnCurrency, 0
+		d.Withdrawn, d.WithdrawnCurrency, d.ReportedAt = told.Dispute.Withdrawn, told.Dispute.WithdrawnCurrency, 0
 	}
 	if d.Amount <= 0 {
 		return errImpossible
@@ -77,7 +77,7 @@ func recordDispute(tx models.Tx, d Dispute, told *ToldDispute) error {
 		WHERE old.payment_ref = excluded.payment_ref AND ((old.status, old.amount, old.currency, old.withdrawn, old.withdrawn_currency) <>
 			(excluded.status, excluded.amount, excluded.currency, excluded.withdrawn, excluded.withdrawn_currency) OR old.told_at <> 0 AND old.told_at < excluded.told_at)`,
 		map[string]any{"id": d.ID, "charge": d.ChargeID, "payment": d.PaymentRef, "amount": d.Amount, "currency": d.Currency, "status": d.Status,
-			"withdrawn": max(d.Withdrawn, 0), "withdrawn_currency": d.WithdrawnCurrency, "told": d.ToldAt}).Error
+			"withdrawn": max(d.Withdrawn, 0), "withdrawn_currency": d.WithdrawnCurrency, "told": d.ReportedAt}).Error
 	if err != nil {
 		return fmt.Errorf("record dispute %s: %w", d.ID, err)
 	}
@@ -103,8 +103,8 @@ func sameDispute(known models.StripeDispute, d Dispute) bool {
 		int64(known.Withdrawn) == max(d.Withdrawn, 0) && known.WithdrawnCurrency == d.WithdrawnCurrency
 }
 
-// Shared reports whether a person has said how much a dispute takes.
-func Shared(tx models.Tx, disputeID string) (bool, error) {
+// HasDisputeShare reports whether a person has said how much a dispute takes.
+func HasDisputeShare(tx models.Tx, disputeID string) (bool, error) {
 	var shared bool
 	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_disputes WHERE dispute_id = ? AND share IS NOT NULL)`, disputeID).Scan(&shared).Error
 	if err != nil {
@@ -129,13 +129,13 @@ func unclearDispute(tx models.Tx, paymentRef, disputeID string) error {
 	return nil
 }
 
-// ShareDispute writes down how much of its payment a dispute takes, because a person says so, and settles it. revision is
+// SetDisputeShare writes down how much of its payment a dispute takes, because a person says so, and settles it. revision is
 // the dispute's when the person looked at it.
 //
 // Units: cents of the payment's currency. Locks: those of LockForDecision by the caller; locks the user.
 // Idempotent: changed is false where it said so already. Errors: ErrNotOurs for a dispute of another payment;
 // fault.Conflict when the dispute, or what another person said of it, has changed since.
-func ShareDispute(tx models.Tx, p *models.Purchase, disputeID string, share models.Cents, revision int) (rows []models.CreditTransaction, changed bool, err error) {
+func SetDisputeShare(tx models.Tx, p *models.Purchase, disputeID string, share models.Cents, revision int) (rows []models.CreditTransaction, changed bool, err error) {
 	var known models.StripeDispute
 	err = tx.Where("dispute_id = ? AND payment_ref = ?", disputeID, p.PaymentIntentID).Take(&known).Error
 	switch {
@@ -158,10 +158,10 @@ func ShareDispute(tx models.Tx, p *models.Purchase, disputeID string, share mode
 	return rows, true, err
 }
 
-// CloseShare says that a dispute of which a person should say the share is dealt with without: a form that was rendered
+// CloseDisputeShare says that a dispute of which a person should say the share is dealt with without: a form that was rendered
 // before is refused.
 // Locks: the dispute. Errors: fault.Conflict when somebody has said it.
-func CloseShare(tx models.Tx, disputeID string) error {
+func CloseDisputeShare(tx models.Tx, disputeID string) error {
 	closed := tx.Exec(`UPDATE stripe_disputes SET revision = revision + 1 WHERE dispute_id = ? AND share IS NULL`, disputeID)
 	if closed.Error != nil {
 		return fmt.Errorf("close dispute %s: %w", disputeID, closed.Error)
@@ -169,7 +169,7 @@ func CloseShare(tx models.Tx, disputeID string) error {
 	if closed.RowsAffected > 0 {
 		return nil
 	}
-	shared, err := Shared(tx, disputeID)
+	shared, err := HasDisputeShare(tx, disputeID)
 	if err == nil && shared {
 		err = errDecided
 	}
@@ -209,13 +209,13 @@ func disputeOf(d *stripe.Dispute) Dispute {
 		dispute.PaymentRef = d.PaymentIntent.ID
 	}
 	for _, moved := range d.BalanceTransactions {
-		dispute.Moved(moved.Amount, string(moved.Currency))
+		dispute.AddMovement(moved.Amount, string(moved.Currency))
 	}
 	return dispute
 }
 
-// Moved counts one movement of the account's balance for the dispute: negative for what the bank took.
-func (d *Dispute) Moved(amount int64, currency string) {
+// AddMovement counts one movement of the account's balance for the dispute: negative for what the bank took.
+func (d *Dispute) AddMovement(amount int64, currency string) {
 	if amount < -maxCents || amount > maxCents { // counts as unknown
 		amount = 0
 	}

@@ -39,7 +39,7 @@ func (c *counter) disputed(status string) {
 	c.t.Helper()
 	c.must(c.Book(context.Background(), func(tx models.Tx, told purchase.Told) error {
 		_, err := c.BookDispute(tx, purchase.Dispute{ID: "dp_1", PaymentRef: "pi_1", ChargeID: "ch_pi_1", Currency: "eur", Status: status, Amount: 3500,
-			ToldAt: map[string]int64{"needs_response": 1, "won": 2}[status]}, told, "")
+			ReportedAt: map[string]int64{"needs_response": 1, "won": 2}[status]}, told, "")
 		return err
 	}))
 }

@@ -50,7 +50,7 @@ func (s *shop) pay(t *testing.T, p models.Purchase, method string) models.Purcha
 	if answer.StatusCode != http.StatusOK {
 		t.Fatalf("pay = %d, want 200", answer.StatusCode)
 	}
-	s.CatchUp(t.Context(), p.CheckoutSessionID)
+	s.RefreshSession(t.Context(), p.CheckoutSessionID)
 	return s.bought(t, p.ID.String())
 }
 

@@ -62,7 +62,7 @@ type (
 		Amount            int64
 		Withdrawn         int64 // what the bank took, less what it gave back; 0 before it took anything
 		WithdrawnCurrency string
-		ToldAt            int64 // when the event was made that says so, in seconds since 1970; 0 where Stripe was asked
+		ReportedAt        int64 // when the event was made that says so, in seconds since 1970; 0 where Stripe was asked
 	}
 )
 

@@ -31,8 +31,8 @@ func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
 		}
 		c.wantBalance(1200)
 		d := c.detail()
-		if d.Left() != 2500 || d.Coming() != 342 || d.Unused(1200) != 858 || d.Waits[0] != purchase.WaitRefundSend {
-			t.Errorf("left %d cents, %d credits coming, %d unused, waits for %v; want what was asked for to count as gone", d.Left(), d.Coming(), d.Unused(1200), d.Waits)
+		if d.Left() != 2500 || d.PendingCredits() != 342 || d.Unused(1200) != 858 || d.WaitingFor[0] != purchase.WaitRefundSend {
+			t.Errorf("left %d cents, %d credits coming, %d unused, waits for %v; want what was asked for to count as gone", d.Left(), d.PendingCredits(), d.Unused(1200), d.WaitingFor)
 		}
 		c.must(c.SendRefundsDue(ctx)) // not its time yet
 		c.wantRefunds(0)
@@ -45,8 +45,8 @@ func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
 		})
 		c.wantRefunds(1)
 		c.wantBalance(1200 - 342)
-		if d := c.detail(); d.Requests[0].Status != models.RefundSent || len(d.Waits) != 0 {
-			t.Errorf("request is %s, waits for %v; want sent, nothing", d.Requests[0].Status, d.Waits)
+		if d := c.detail(); d.Requests[0].Status != models.RefundSent || len(d.WaitingFor) != 0 {
+			t.Errorf("request is %s, waits for %v; want sent, nothing", d.Requests[0].Status, d.WaitingFor)
 		}
 	})
 	for name, later := range map[string]time.Duration{"the same day": time.Hour, "when Stripe has forgotten the key": 30 * time.Hour} {
@@ -105,8 +105,8 @@ func TestRefundThatStripeRefuses(t *testing.T) {
 		t.Errorf("the same form again is %s, want what it was", again.Status)
 	}
 	c.wantRefunds(0)
-	if d := c.detail(); d.Left() != 3500 || len(d.Waits) != 0 {
-		t.Errorf("left %d cents, waits for %v; want all of it and nothing", d.Left(), d.Waits)
+	if d := c.detail(); d.Left() != 3500 || len(d.WaitingFor) != 0 {
+		t.Errorf("left %d cents, waits for %v; want all of it and nothing", d.Left(), d.WaitingFor)
 	}
 	if again := c.refund(1000, 0, "another form"); again.Status != models.RefundSent {
 		t.Errorf("another form is %s, want sent", again.Status)
@@ -120,8 +120,8 @@ func TestRefundThatIsOnItsWay(t *testing.T) {
 	c.change(func() { c.status = "pending" })
 	c.refund(3500, 0, "form")
 	c.wantBalance(0)
-	if d := c.detail(); len(d.Waits) != 1 || d.Waits[0] != purchase.WaitRefund || d.Left() != 0 {
-		t.Errorf("waits for %v, left %d; want the refund, 0", d.Waits, d.Left())
+	if d := c.detail(); len(d.WaitingFor) != 1 || d.WaitingFor[0] != purchase.WaitRefund || d.Left() != 0 {
+		t.Errorf("waits for %v, left %d; want the refund, 0", d.WaitingFor, d.Left())
 	}
 	c.must(c.Book(context.Background(), func(tx models.Tx, told purchase.Told) error {
 		_, err := c.BookRefund(tx, purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur", Status: "failed", Amount: 3500}, told, "")

@@ -27,8 +27,8 @@ func TestRefund(t *testing.T) {
 	c := newCounter(t)
 	c.spend(500)
 	d := c.detail()
-	if cents := d.Proposal(700); cents != 2042 || d.Unused(700) != 700 || d.Takes(2042) != 700 || d.Left() != 3500 {
-		t.Fatalf("proposal = %d cents for %d credits, takes %d, left %d; want 2042 for 700, 700, 3500", cents, d.Unused(700), d.Takes(2042), d.Left())
+	if cents := d.Proposal(700); cents != 2042 || d.Unused(700) != 700 || d.CreditsForRefund(2042) != 700 || d.Left() != 3500 {
+		t.Fatalf("proposal = %d cents for %d credits, takes %d, left %d; want 2042 for 700, 700, 3500", cents, d.Unused(700), d.CreditsForRefund(2042), d.Left())
 	}
 	request := c.refund(2042, 0, "form 1")
 	if request.Status != models.RefundSent || request.RefundID != "re_1" {
@@ -43,7 +43,7 @@ func TestRefund(t *testing.T) {
 		c.wantBalance(0)
 	})
 	t.Run("the rest leaves a debt", func(t *testing.T) {
-		if got := c.detail().Takes(1458); got != 500 {
+		if got := c.detail().CreditsForRefund(1458); got != 500 {
 			t.Errorf("the rest is said to take %d credits, want 500", got)
 		}
 		c.refund(1458, 2042, "form 2")

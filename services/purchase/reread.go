@@ -33,11 +33,11 @@ func askForRefunds(tx models.Tx, paymentRef string, at time.Time) error {
 	return nil
 }
 
-// RereadDue asks Stripe for the refunds of every charge that is marked and due, and books them. What Stripe does not
+// RefreshRefundsDue asks Stripe for the refunds of every charge that is marked and due, and books them. What Stripe does not
 // answer now is asked again later.
 //
 // Locks: none across the network. Errors: of the database; of Stripe, after all due charges were tried.
-func (s *Service) RereadDue(ctx context.Context) error {
+func (s *Service) RefreshRefundsDue(ctx context.Context) error {
 	var due []Charge
 	next := s.Now().Add(rereadPause)
 	err := s.DB.WithContext(ctx).Raw(`UPDATE stripe_charges SET reread_at = @next WHERE charge_id IN (
@@ -79,7 +79,7 @@ func (s *Service) readRefunds(ctx context.Context, paymentRef string) (int, erro
 		if r.PaymentRef != paymentRef { // a server that ignores the filter must not make us book another payment's refund
 			continue
 		}
-		rows, err := s.BookFound(ctx, func(tx models.Tx, told Told) ([]models.CreditTransaction, error) {
+		rows, err := s.BookFetched(ctx, func(tx models.Tx, told Told) ([]models.CreditTransaction, error) {
 			return s.bookRefund(tx, r, told, "", time.Time{})
 		})
 		if err != nil && !errors.Is(err, ErrNotOurs) && !errors.As(err, new(ReviewError)) { // its event hands it to a person

@@ -14,7 +14,7 @@ func (s *Service) Run(ctx context.Context) {
 	ticker := time.NewTicker(workerPause)
 	defer ticker.Stop()
 	for {
-		if err := errors.Join(s.SendRefundsDue(ctx), s.RereadDue(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.SendRefundsDue(ctx), s.RefreshRefundsDue(ctx)); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "purchase worker paused", "err", err)
 		}
 		select {

@@ -100,7 +100,7 @@ func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, lis
 // block the others.
 // Errors: of the database or of an unreachable Stripe; the run resumes with this page later.
 func (s *Service) compare(ctx context.Context, r *models.Reconciliation, objectID string, book purchase.Booking) error {
-	_, err := s.Purchase.BookFound(ctx, func(tx models.Tx, told purchase.Told) ([]models.CreditTransaction, error) {
+	_, err := s.Purchase.BookFetched(ctx, func(tx models.Tx, told purchase.Told) ([]models.CreditTransaction, error) {
 		rows, err := book(tx, told)
 		if err != nil {
 			return nil, err

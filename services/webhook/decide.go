@@ -42,7 +42,7 @@ func (s *Service) CloseDecided(tx models.Tx, event models.StripeEvent, way model
 		return false, fault.Because(fault.Conflict, fault.DecidedOtherwise)
 	}
 	if cause := event.LastError; cause == models.CauseDisputeCurrency || cause == models.CauseReinstated {
-		if err := purchase.CloseShare(tx, event.ObjectID); err != nil {
+		if err := purchase.CloseDisputeShare(tx, event.ObjectID); err != nil {
 			return false, err
 		}
 	}

@@ -209,7 +209,7 @@ func (m *market) settleDown(t *rapid.T) {
 func (m *market) readAgain(t *rapid.T) {
 	m.clock.Add((10 * time.Minute).Microseconds())
 	for range 100 { // 20 charges at a time
-		if err := m.Purchase.RereadDue(context.Background()); err != nil {
+		if err := m.Purchase.RefreshRefundsDue(context.Background()); err != nil {
 			t.Fatalf("read refunds again: %v", err)
 		}
 		var marked int64

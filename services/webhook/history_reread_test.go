@@ -24,7 +24,7 @@ func TestRefundListOfAForeignCharge(t *testing.T) {
 	s.wantBalance(1200)
 	s.deliver(refunded("evt_4", 1000)) // re_2: the failed one left the sum
 	m.clock.Add(time.Minute.Microseconds())
-	s.must(m.Purchase.RereadDue(context.Background()))
+	s.must(m.Purchase.RefreshRefundsDue(context.Background()))
 	s.wantBalance(1200 - 342)
 	m.wantNoStranger(t)
 }

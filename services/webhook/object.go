@@ -138,9 +138,9 @@ func (o object) charge() purchase.Charge {
 
 func (o object) dispute() purchase.Dispute {
 	d := purchase.Dispute{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency, Status: o.Status,
-		Amount: o.Amount, ToldAt: o.Told}
+		Amount: o.Amount, ReportedAt: o.Told}
 	for _, moved := range o.BalanceTransactions {
-		d.Moved(moved.Amount, moved.Currency)
+		d.AddMovement(moved.Amount, moved.Currency)
 	}
 	return d
 }

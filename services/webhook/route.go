@@ -176,7 +176,7 @@ func (s *Service) bookReinstated(tx models.Tx, eventID string, o object, told pu
 	if err != nil || o.Status != "lost" {
 		return result, err
 	}
-	decided, err := purchase.Shared(tx, o.ID)
+	decided, err := purchase.HasDisputeShare(tx, o.ID)
 	if err == nil && !decided {
 		result.status, result.note = models.EventReview, models.CauseReinstated
 	}
