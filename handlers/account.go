@@ -7,7 +7,6 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/auth"
-	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -58,50 +57,6 @@ func (h *Handler) providerLabel(name string) string {
 		}
 	}
 	return name
-}
-
-// saveProfile is POST /{locale}/account. The next page is in the language that was chosen.
-func (h *Handler) saveProfile(c *fiber.Ctx) error {
-	name, locale := formValue(c, "name"), formValue(c, "locale")
-	err := h.Auth.Rename(c.UserContext(), currentUserID(c), name, locale)
-	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
-		data := pages.AccountData{Name: name, Language: locale, Errors: map[string]string{f.Field: h.message(c.UserContext(), f)}}
-		return h.renderAccount(c, fiber.StatusUnprocessableEntity, data)
-	}
-	if err != nil {
-		return err
-	}
-	return h.backToAccount(c, locale, "profile_saved")
-}
-
-// unlinkSignIn is POST /{locale}/account/sign-ins/{id}/unlink.
-func (h *Handler) unlinkSignIn(c *fiber.Ctx) error {
-	err := h.Auth.Unlink(c.UserContext(), currentUserID(c), c.Params("id"))
-	if f := fault.Of(err); f != nil && f.Problem == fault.LastIdentity {
-		return h.backToAccount(c, pageLocale(c), "last_sign_in")
-	}
-	if err != nil {
-		return err
-	}
-	return h.backToAccount(c, pageLocale(c), "unlinked")
-}
-
-// endSession is POST /{locale}/account/sessions/{id}/end.
-func (h *Handler) endSession(c *fiber.Ctx) error {
-	if err := h.Sessions.rows.End(c.UserContext(), currentUserID(c), c.Params("id")); err != nil {
-		return err
-	}
-	return h.backToAccount(c, pageLocale(c), "session_ended")
-}
-
-// signOutEverywhere is POST /{locale}/account/sessions/end: it ends every session of the user, this one too.
-func (h *Handler) signOutEverywhere(c *fiber.Ctx) error {
-	if err := h.Sessions.rows.EndAll(c.UserContext(), currentUserID(c)); err != nil {
-		return err
-	}
-	c.Set("Clear-Site-Data", `"storage"`) // as signOut
-	setFlash(c, h.Sessions.secure, "signed_out_everywhere")
-	return leave(c, "/"+pageLocale(c))
 }
 
 func (h *Handler) backToAccount(c *fiber.Ctx, locale, flash string) error {

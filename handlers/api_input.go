@@ -270,20 +270,3 @@ func parseJSON(data []byte, into any) error {
 	}
 	return nil
 }
-
-// wholeNumber reads plain digits, as many as an int64 holds; anything else is -1, which no range allows.
-func wholeNumber(text string) int64 {
-	if text == "" || len(text) > 19 {
-		return -1
-	}
-	for _, r := range text {
-		if r < '0' || r > '9' {
-			return -1
-		}
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return -1
-	}
-	return n
-}

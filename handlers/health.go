@@ -4,7 +4,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/static"
 )
 
 // showAlive is GET /healthz: the process answers.
@@ -16,24 +15,4 @@ func (h *Handler) showReady(c *fiber.Ctx) error {
 		return fault.Wrap(fault.Unavailable, err)
 	}
 	return c.JSON(fiber.Map{"status": "ok"})
-}
-
-// showStatic serves our own files. Their names change with their content, so a browser keeps them for ever.
-func showStatic(c *fiber.Ctx) error {
-	file, ok := static.Open(c.Path())
-	if !ok {
-		return fault.New(fault.NotFound, nil)
-	}
-	c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")
-	c.Set(fiber.HeaderContentType, file.ContentType)
-	c.Set(fiber.HeaderETag, file.ETag)
-	c.Vary(fiber.HeaderAcceptEncoding)
-	if c.Get(fiber.HeaderIfNoneMatch) == file.ETag {
-		return c.SendStatus(fiber.StatusNotModified)
-	}
-	if len(file.Gzip) > 0 && takesGzip(c) {
-		c.Set(fiber.HeaderContentEncoding, "gzip")
-		return c.Send(file.Gzip)
-	}
-	return c.Send(file.Body)
 }

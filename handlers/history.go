@@ -1,15 +1,11 @@
 package handlers
 
 import (
-	"fmt"
-
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/pages"
 )
-
-const entriesPerPage = 25
 
 // showHistory is GET /{locale}/history: every movement, newest first, or those that a filter wants. With the newest of
 // all come the holds that took nothing.
@@ -47,32 +43,4 @@ func (h *Handler) showHistory(c *fiber.Ctx) error {
 func (h *Handler) renderHistory(c *fiber.Ctx, status int, data pages.HistoryData) error {
 	data.Locale = pageLocale(c)
 	return h.render(c, status, "history.title", pages.History(data))
-}
-
-// firstPage leads back to the newest; nowhere from there.
-func firstPage(path string, cursor int64) string {
-	if cursor == 0 {
-		return ""
-	}
-	return path
-}
-
-// nextPage leads to what is older; nowhere at the end.
-func nextPage(path string, next int64) string {
-	if next == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s?cursor=%d", path, next)
-}
-
-// cursorOf reads where a page of a list begins; 0 is the newest.
-func cursorOf(c *fiber.Ctx) (int64, error) {
-	text := c.Query("cursor")
-	if text == "" {
-		return 0, nil
-	}
-	if cursor := wholeNumber(text); cursor > 0 {
-		return cursor, nil
-	}
-	return 0, fault.Field("cursor", fault.CursorInvalid)
 }

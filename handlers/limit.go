@@ -5,7 +5,6 @@ import (
 
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/limit"
-	"github.com/resume-matcher/credits/views/pages"
 )
 
 // limit bounds how often one sender makes a request. It stands behind the guards that say who may, so that what another
@@ -47,13 +46,4 @@ func (h *Handler) counted(c *fiber.Ctx) limit.Sender {
 		return limit.User(id)
 	}
 	return limit.Address(h.sender(c))
-}
-
-// resendable is a posted form that came too soon, to be sent again as it was: nothing that was typed is lost.
-func resendable(c *fiber.Ctx) *pages.Resend {
-	form := &pages.Resend{Action: c.OriginalURL()}
-	for name, value := range c.Request().PostArgs().All() {
-		form.Fields = append(form.Fields, pages.ResendField{Name: string(name), Value: string(value)})
-	}
-	return form
 }

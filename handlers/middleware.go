@@ -93,9 +93,13 @@ func contentPolicy(formTargets []string) string {
 // know; of others they complain in the console of every page.
 // Source: https://github.com/w3c/webappsec-permissions-policy/blob/main/features.md
 const permissionsPolicy = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), clipboard-write=(), " +
+
 	"display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), identity-credentials-get=(), " +
+
 	"idle-detection=(), keyboard-map=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), otp-credentials=(), payment=(), " +
+
 	"picture-in-picture=(), publickey-credentials-create=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), storage-access=(), " +
+
 	"sync-xhr=(), usb=(), window-management=(), xr-spatial-tracking=()"
 
 // setHeaders is also called for requests that are refused before any middleware sees them.
@@ -257,11 +261,6 @@ func (h *Handler) checkToken(c *fiber.Ctx) error {
 		return fault.Because(fault.Forbidden, fault.TokenMissing)
 	}
 	return c.Next()
-}
-
-// formValue reads a field of the posted form and nothing else: Fiber's own prefers the query string.
-func formValue(c *fiber.Ctx, name string) string {
-	return strings.ToValidUTF8(string(c.Request().PostArgs().Peek(name)), "\uFFFD")
 }
 
 func isAPI(c *fiber.Ctx) bool { return c.Path() == "/api" || strings.HasPrefix(c.Path(), "/api/") }

@@ -10,9 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/locales"
-	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/layouts"
-	"github.com/resume-matcher/credits/views/pages"
 )
 
 // render sends a page: the whole document to browsers, its content and the balance to htmx.
@@ -94,43 +92,9 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	return path, ""
 }
 
-// keepContent has htmx swap a page that is sent with an error's status as the page it is, rather than as a message.
-func keepContent(c *fiber.Ctx) {
-	if wantsFragment(c) {
-		c.Set("HX-Retarget", "#content")
-		c.Set("HX-Reswap", "innerHTML show:top")
-	}
-}
-
 // wantsFragment reports whether htmx asks for a part of the page it already shows.
 func wantsFragment(c *fiber.Ctx) bool {
 	return c.Get("HX-Request") == "true" && c.Get("HX-Boosted") != "true" && c.Get("HX-History-Restore-Request") != "true"
-}
-
-// renderError sends the page of an error. It needs neither the database nor a user. Into a page that htmx keeps, it
-// sends the message alone, for the flash region; running out of credits takes the page's place, because it has a way out.
-// What else it could say, such as the package that covers the rest, it leaves out when the database is away.
-func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
-	if wantsFragment(c) {
-		if f.Code != fault.InsufficientCredits {
-			return h.renderFlash(c, status, h.message(c.UserContext(), f))
-		}
-		keepContent(c)
-	}
-	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(h.wayOut(c, f, status)))
-}
-
-// renderFlash sends one message for the flash region of the page that htmx keeps.
-func (h *Handler) renderFlash(c *fiber.Ctx, status int, text string) error {
-	var body bytes.Buffer
-	message := layouts.FlashMessage(layouts.Flash{Kind: layouts.FlashFault, Text: text + " (" + requestID(c) + ")"})
-	if err := message.Render(c.UserContext(), &body); err != nil {
-		return fmt.Errorf("render message: %w", err)
-	}
-	c.Set("HX-Retarget", "#flash")
-	c.Set("HX-Reswap", "innerHTML show:none") // the region keeps to the top of the window while it tells of a fault
-	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	return c.Status(status).Send(body.Bytes())
 }
 
 // leave sends the browser on after something worked.

@@ -49,3 +49,25 @@ func (h *Handler) signInPage(c *fiber.Ctx) string {
 	}
 	return pages.SignInAndBack(pageLocale(c), back)
 }
+
+// maxReturnTo is how long the address of the page that one comes back to may be: sealed in a cookie, it must stay below
+// maxCookie.
+const maxReturnTo = 2300
+
+// ownPath returns where to go after signing in if that is a plain path of ours, and "" for everything else: other
+// hosts in any disguise, and anything a browser might read differently than we do.
+func ownPath(target string) string {
+	if len(target) > maxReturnTo || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "/auth/") {
+		return ""
+	}
+	for _, r := range target {
+		if r <= ' ' || r == 0x7f || r == '\\' || r > 0x7e {
+			return ""
+		}
+	}
+	path, query, _ := strings.Cut(target, "?")
+	if strings.Contains(path, "//") || strings.Contains(path, "..") || strings.ContainsAny(path, "%@:;#") || strings.Contains(query, "#") {
+		return ""
+	}
+	return target
+}

@@ -45,13 +45,6 @@ func (s *Sessions) setCookie(c *fiber.Ctx, name, value string, seconds int) {
 	c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: s.secure})
 }
 
-// randomKey is 256 bits that nobody guesses. crypto/rand.Read never fails: the program would have ended.
-func randomKey() string {
-	raw := make([]byte, 32)
-	rand.Read(raw)
-	return base64.RawURLEncoding.EncodeToString(raw)
-}
-
 // current returns the live session of this browser, nil without one.
 func (s *Sessions) current(c *fiber.Ctx) (*models.Session, error) {
 	return s.rows.Load(c.UserContext(), c.Cookies(s.cookie()))

@@ -1,7 +1,10 @@
 package handlers
 
 import (
-	"net/url"
+	"bytes"
+	"fmt"
+
+	"github.com/resume-matcher/credits/views/layouts"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -57,19 +60,36 @@ func credits(detail any) models.Credits {
 	return models.Credits(n)
 }
 
-// chosenQuery names the package and the quantity of a posted order, as links to the purchase page do.
-func chosenQuery(c *fiber.Ctx) string {
-	credits := wholeNumber(c.Query("package"))
-	if credits < 1 {
-		return ""
+// keepContent has htmx swap a page that is sent with an error's status as the page it is, rather than as a message.
+func keepContent(c *fiber.Ctx) {
+	if wantsFragment(c) {
+		c.Set("HX-Retarget", "#content")
+		c.Set("HX-Reswap", "innerHTML show:top")
 	}
-	quantity := wholeNumber(formValue(c, "quantity"))
-	if quantity < 1 {
-		quantity = 1
+}
+
+// renderError sends the page of an error. It needs neither the database nor a user. Into a page that htmx keeps, it
+// sends the message alone, for the flash region; running out of credits takes the page's place, because it has a way out.
+// What else it could say, such as the package that covers the rest, it leaves out when the database is away.
+func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
+	if wantsFragment(c) {
+		if f.Code != fault.InsufficientCredits {
+			return h.renderFlash(c, status, h.message(c.UserContext(), f))
+		}
+		keepContent(c)
 	}
-	address, err := url.Parse(pages.PackagePath("", models.Credits(credits), quantity))
-	if err != nil { // two numbers always make an address
-		return ""
+	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(h.wayOut(c, f, status)))
+}
+
+// renderFlash sends one message for the flash region of the page that htmx keeps.
+func (h *Handler) renderFlash(c *fiber.Ctx, status int, text string) error {
+	var body bytes.Buffer
+	message := layouts.FlashMessage(layouts.Flash{Kind: layouts.FlashFault, Text: text + " (" + requestID(c) + ")"})
+	if err := message.Render(c.UserContext(), &body); err != nil {
+		return fmt.Errorf("render message: %w", err)
 	}
-	return address.RawQuery
+	c.Set("HX-Retarget", "#flash")
+	c.Set("HX-Reswap", "innerHTML show:none") // the region keeps to the top of the window while it tells of a fault
+	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	return c.Status(status).Send(body.Bytes())
 }

@@ -12,9 +12,6 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// waitingShown is how much of what waits for a person is listed on the start page.
-const waitingShown = 50
-
 // decidePurchase is POST /{locale}/admin/purchases/{id}/book, /foreign and /share: what a person decided about a purchase.
 func (h *Handler) decidePurchase(way models.WayOut) fiber.Handler {
 	return func(c *fiber.Ctx) error {
@@ -44,45 +41,6 @@ func (h *Handler) decidePurchase(way models.WayOut) fiber.Handler {
 		}
 		setFlash(c, h.Sessions.secure, "decided_"+string(way))
 		return leave(c, adminPurchasePath(c, d.ID))
-	}
-}
-
-// showWaitingItem is GET /{locale}/admin/events/{id} and /{locale}/admin/findings/{id}: why one of them waits for a
-// person. What waits with a purchase is decided there.
-func (h *Handler) showWaitingItem(kind models.WaitingKind) fiber.Handler {
-	return func(c *fiber.Ctx) error { return h.renderWaitingItem(c, fiber.StatusOK, kind, pages.DecisionForm{}) }
-}
-
-func (h *Handler) renderWaitingItem(c *fiber.Ctx, status int, kind models.WaitingKind, form pages.DecisionForm) error {
-	item, err := h.Admin.WaitingItem(c.UserContext(), kind, strings.ToValidUTF8(c.Params("id"), ""))
-	if err != nil {
-		return err
-	}
-	return h.render(c, status, "waiting.title", pages.WaitingItem(pages.WaitingItemData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, Item: item, Form: form,
-	}))
-}
-
-// decideItem is POST /{locale}/admin/events/{id}/foreign and /close, and /{locale}/admin/findings/{id}/close.
-func (h *Handler) decideItem(kind models.WaitingKind, way models.WayOut) fiber.Handler {
-	return func(c *fiber.Ctx) (err error) {
-		form := pages.DecisionForm{Way: way, Note: formValue(c, "note")}
-		decision := admin.Decision{ActorID: currentUserID(c), Way: way, Note: form.Note, RequestID: requestID(c)}
-		if kind == models.WaitingFinding {
-			err = h.Admin.CloseFinding(c.UserContext(), idOf(c), decision)
-		} else {
-			err = h.Admin.DecideEvent(c.UserContext(), strings.ToValidUTF8(c.Params("id"), ""), decision)
-		}
-		if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
-			keepContent(c)
-			form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)}
-			return h.renderWaitingItem(c, answers[f.Code].status, kind, form)
-		}
-		if err != nil {
-			return err
-		}
-		setFlash(c, h.Sessions.secure, "decided_"+string(way))
-		return leave(c, "/"+pageLocale(c)+"/admin")
 	}
 }
 

@@ -3,7 +3,6 @@ package handlers
 import (
 	"errors"
 	"net/url"
-	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -162,20 +161,6 @@ func answerOf(c *fiber.Ctx) (url.Values, error) {
 	return query, nil
 }
 
-// signOut is POST /logout.
-func (h *Handler) signOut(c *fiber.Ctx) error {
-	h.ensureLocale(c)
-	if err := h.Sessions.end(c); err != nil {
-		return err
-	}
-	c.Set("Clear-Site-Data", `"storage"`) // Resume Matcher keeps drafts there; the next person must not see them
-	setFlash(c, h.Sessions.secure, "signed_out")
-	if back := h.returnTo(formValue(c, "return_to")); back != "" { // to sign in there with another account
-		return leave(c, pages.SignInAndBack(pageLocale(c), back))
-	}
-	return leave(c, "/"+pageLocale(c))
-}
-
 func afterSignIn(back, locale string) string {
 	if back != "" {
 		return back
@@ -189,26 +174,4 @@ func signInLocale(c *fiber.Ctx) string {
 		return asked
 	}
 	return pageLocale(c)
-}
-
-// maxReturnTo is how long the address of the page that one comes back to may be: sealed in a cookie, it must stay below
-// maxCookie.
-const maxReturnTo = 2300
-
-// ownPath returns where to go after signing in if that is a plain path of ours, and "" for everything else: other
-// hosts in any disguise, and anything a browser might read differently than we do.
-func ownPath(target string) string {
-	if len(target) > maxReturnTo || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "/auth/") {
-		return ""
-	}
-	for _, r := range target {
-		if r <= ' ' || r == 0x7f || r == '\\' || r > 0x7e {
-			return ""
-		}
-	}
-	path, query, _ := strings.Cut(target, "?")
-	if strings.Contains(path, "//") || strings.Contains(path, "..") || strings.ContainsAny(path, "%@:;#") || strings.Contains(query, "#") {
-		return ""
-	}
-	return target
 }

@@ -1,0 +1,25 @@
+package handlers
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/spend"
+)
+
+// trySpend is POST /{locale}/billing/spend: the sandbox's way to try the loop without Resume Matcher.
+func (h *Handler) trySpend(c *fiber.Ctx) error {
+	if !h.Site.Sandbox {
+		return fault.New(fault.NotFound, nil)
+	}
+	key := formValue(c, "idempotency_key")
+	if key == "" {
+		return fault.Because(fault.Malformed, fault.KeyMissing)
+	}
+	_, err := h.Spend.Spend(c.UserContext(), spend.Request{UserID: currentUserID(c), Feature: formValue(c, "feature"), Key: key})
+	if err != nil {
+		return err
+	}
+	setFlash(c, h.Sessions.secure, "spent")
+	return leave(c, "/"+pageLocale(c)+"/billing")
+}

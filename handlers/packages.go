@@ -1,0 +1,84 @@
+package handlers
+
+import (
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/catalog"
+	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// packages is what is on sale.
+func (h *Handler) packages(c *fiber.Ctx) ([]pages.Package, error) {
+	prices, err := h.Catalog.Prices(c.UserContext())
+	if err != nil {
+		return nil, err
+	}
+	features, err := h.Spend.Features(c.UserContext())
+	if err != nil {
+		return nil, err
+	}
+	return packages(prices, features), nil
+}
+
+// choice is the price and the quantity that an address asks for. What cannot be had is as if it were not asked for.
+func choice(offer []pages.Package, credits, quantity string) (price, count string) {
+	n := wholeNumber(quantity)
+	if n < 1 || n > purchase.MaxQuantity {
+		n = 1
+	}
+	wanted := models.Credits(wholeNumber(credits))
+	for _, p := range offer {
+		if p.Price.CreditsPerUnit == wanted {
+			return p.Price.StripePriceID, strconv.FormatInt(n, 10)
+		}
+	}
+	return "", "1"
+}
+
+// covering is the smallest package that holds so many credits; the largest, several times, when none does.
+func covering(offer []pages.Package, credits models.Credits) (p *pages.Package, quantity int64) {
+	if len(offer) == 0 {
+		return nil, 0
+	}
+	for i := range offer { // the smallest first
+		if offer[i].Price.CreditsPerUnit >= credits {
+			return &offer[i], 1
+		}
+	}
+	p = &offer[len(offer)-1]
+	return p, min(int64((credits+p.Price.CreditsPerUnit-1)/p.Price.CreditsPerUnit), purchase.MaxQuantity)
+}
+
+// packages says of each price what it comes to and what it buys: how many resume analyses, while they are on offer.
+func packages(prices []models.Price, features []models.FeaturePrice) []pages.Package {
+	var analysis models.Credits
+	for _, f := range features {
+		if f.Feature == models.ReasonResumeAnalysis {
+			analysis = f.Credits
+		}
+	}
+	list := make([]pages.Package, len(prices))
+	best := 0
+	for i, p := range prices {
+		list[i] = pages.Package{Price: p, Bonus: catalog.Bonus(p), PerHundred: perHundred(p)}
+		if analysis > 0 {
+			list[i].Analyses = int64(p.CreditsPerUnit / analysis)
+		}
+		if list[i].PerHundred < list[best].PerHundred {
+			best = i
+		}
+	}
+	if len(list) > 1 {
+		list[best].Best = true
+	}
+	return list
+}
+
+// perHundred is what a hundred credits of this price cost, rounded to the cent.
+func perHundred(p models.Price) models.Cents {
+	return (p.PriceInCents*200 + models.Cents(p.CreditsPerUnit)) / models.Cents(2*p.CreditsPerUnit)
+}
