@@ -1,4 +1,4 @@
-# Resume Matcher Credits. `make run` needs Go alone; `make test` brings the rest or says which command does.
+# Resume Matcher Credits. `make run` needs only Go; `make test` installs the rest or names the command that does.
 SHELL       := /bin/sh
 .SHELLFLAGS := -euc
 MAKEFLAGS   += --no-builtin-rules --no-print-directory
@@ -13,32 +13,32 @@ BENCHTIME    ?= 1s
 BENCHFLAGS   ?=
 FUZZTIME     ?= 60s
 
-# One package's limit, which only a test that hangs reaches, and flags of one's own: make test TESTFLAGS=-count=3
+# The time limit per package, which only a hanging test reaches, and extra flags: make test TESTFLAGS=-count=3
 TEST_TIMEOUT ?= 40m
 TESTFLAGS    ?=
 TEST_LOG     := .data/test
-# Four tests of a package at a time, whatever the machine: many wait for a server. Without -w, linking takes twice as long;
-# make lint vets.
+# Four tests of a package in parallel on any machine, because many wait for a server. -w halves the time to link; make lint
+# runs vet.
 GOTEST_FLAGS  = -shuffle=on -parallel 4 -ldflags=-w -vet=off -timeout $(TEST_TIMEOUT) $(TESTFLAGS)
 GOTEST       := go run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --hide-summary skipped
 
-# Runs a command with a line every few seconds, and ends in one sentence when it fails.
+# Runs a command, reports progress every few seconds, and ends with one sentence if it fails.
 STEP := sh .make/step.sh
 
-# A go.work above this checkout is not for it.
+# Ignore a go.work in a parent directory.
 export GOWORK := off
 
-# Without the checkout's path in what is compiled, Go's cache serves every checkout: a new clone saves a minute of make test.
+# Without the checkout's path in compiled files, Go's cache serves every checkout: a new clone saves a minute of make test.
 export GOFLAGS := $(shell go env GOFLAGS 2>/dev/null) -trimpath
 
-# A checkout that belongs to another user, as in a container, is as good as any.
+# Accept a checkout that belongs to another user, as in a container.
 GIT     := git -c safe.directory='$(CURDIR)'
 VERSION  = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo development)
 
-# What tools make from other files of the repository, or copy from packages, and what is committed of it.
+# Committed files that tools generate from other files or copy from packages.
 GENERATED := '*_templ.go' static/css/app.css 'static/js/*.min.js' static/fonts static/licenses
 
-# The browsers that the tests can drive, by the names that they look for, and Debian's package of the lightest.
+# The browsers that the tests can drive, in the order in which they look, and Debian's package of the lightest.
 HEADLESS := chromium-headless-shell
 BROWSERS := /usr/lib/chromium/chromium-headless-shell headless_shell headless-shell chromium chromium-browser google-chrome google-chrome-stable \
   google-chrome-beta google-chrome-unstable chrome /snap/bin/chromium \
@@ -49,40 +49,40 @@ help: ## list the targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
-run: needs-go ## build and run the product on http://localhost:3000, in sandbox mode; needs Go alone
+run: needs-go ## build and run the product on http://localhost:3000 in sandbox mode; needs only Go
 	@exec $(STEP) "Preparing .data/bin" sh -c 'mkdir -p .data/bin && file=$$(mktemp .data/bin/new.XXXXXX) && rm "$$file"'
-	@exec env CGO_ENABLED=0 $(STEP) Building go build -v -buildvcs=false -o .data/bin/credits . # exec: what stops make stops everything
+	@exec env CGO_ENABLED=0 $(STEP) Building go build -v -buildvcs=false -o .data/bin/credits  . # exec: stopping make stops everything
 	@exec .data/bin/credits
 
-# Packages in which credits move and goroutines meet: make test runs their tests with the race detector, and all others
-# without, which takes a third of the time. make test-full runs all with it, package handlers among them: what it renders is
-# driven from outside, and the goroutines that it starts live in handlers/transport.
+# make test runs the packages that move credits with the race detector and all others without it, in a third of the time.
+# make test-full uses it everywhere. Package handlers needs it least: what it renders is driven from outside, and the
+# goroutines that it starts live in handlers/transport.
 RACED := handlers/transport services/account services/admin services/apikey services/auth services/batch services/catalog services/ledger services/limit \
   services/purchase services/reconcile services/spend services/webhook services/withdrawal
 
 .PHONY: test
-test: needs-go ## run every check and every test, after bringing what they need
+test: needs-go ## install what is missing, then run every check and every test
 	@$(PHASES); \
 	phase "programs and tools" $(MAKE) tools conformance; \
 	phase "generated files" $(MAKE) verify; \
 	phase "lint" $(MAKE) lint; \
 	phase "tests with the race detector" $(GOTEST) --jsonfile $(TEST_LOG)/race.json -- -race $(GOTEST_FLAGS) $(RACED:%=./%); \
 	others=$$(go list ./...); for package in $(RACED) handlers/e2e; do others=$$(echo "$$others" | grep -v "/$$package\$$"); done; \
-	phase "tests without it" $(GOTEST) --jsonfile $(TEST_LOG)/rest.json -- $(GOTEST_FLAGS) $$others; \
+	phase "tests without the race detector" $(GOTEST) --jsonfile $(TEST_LOG)/rest.json -- $(GOTEST_FLAGS) $$others; \
 	phase "tests of the running program, and in the browser" $(GOTEST) --jsonfile $(TEST_LOG)/e2e.json -- $(GOTEST_FLAGS) ./handlers/e2e
 
 .PHONY: test-full
-test-full: needs-go ## run every test at full depth, planted mistakes, fuzzing, benchmarks, Lighthouse; may take an hour
+test-full: needs-go ## run every test at full depth, plus mistakes, fuzzing, benchmarks and Lighthouse; may take an hour
 	@export TEST_DEPTH=full TEST_TIMEOUT=90m; $(PHASES); \
 	$(MAKE) test; \
 	phase "all other tests with the race detector" go test -race $(GOTEST_FLAGS) ./...; \
-	phase "each benchmark once, with the race detector" $(MAKE) bench BENCHTIME=1x BENCHFLAGS=-race; \
+	phase "one round of each benchmark, with the race detector" $(MAKE) bench BENCHTIME=1x BENCHFLAGS=-race; \
 	phase "fuzzing, $(FUZZTIME) each" $(MAKE) fuzz; \
-	phase "planted mistakes" $(MAKE) bite; \
+	phase "planted mistakes" $(MAKE) mistakes; \
 	phase "Lighthouse" $(MAKE) lighthouse
 
-# PHASES defines phase NAME COMMAND, which runs a command and notes how long it took. The outermost make that uses it
-# prints the table when it ends, however it ends.
+# PHASES defines phase NAME COMMAND, which runs a command and records its duration. The outermost make that uses it prints
+# the table when it ends, also after a failure.
 define PHASES
 if [ -z "$${PHASES:-}" ]; then export PHASES=yes; rm -rf $(TEST_LOG); mkdir -p $(TEST_LOG); trap '$(MAKE) report' EXIT; fi; \
 phase() { \
@@ -105,22 +105,22 @@ lint: needs-go ## check style, formatting and who imports whom
 	@go run $(LINTER) run
 
 .PHONY: verify
-verify: generate ## check that generated files and go.mod are as their sources say
+verify: generate ## check that generated files and go.mod are fresh
 	@if ! command -v git >/dev/null; then echo "git is needed. On Debian: apt-get install git"; exit 1; fi; \
 	if ! $(GIT) rev-parse --git-dir >/dev/null 2>&1; then \
-	  echo "This is no git checkout, so stale generated files cannot be told from fresh ones: clone the repository to check them."; \
+	  echo "This is not a git checkout, so stale generated files cannot be detected: clone the repository to check them."; \
 	  exit 0; \
 	fi; \
 	new=$$($(GIT) ls-files --others --exclude-standard -- $(GENERATED)); \
 	if ! $(GIT) diff --exit-code --stat -- $(GENERATED) || [ -n "$$new" ]; then \
 	  if [ -n "$$new" ]; then printf '%s is new\n' $$new; fi; \
-	  echo "These generated files were stale. They are fresh now: look at them and git add them."; exit 1; \
+	  echo "These generated files were stale and have been rebuilt: review them and git add them."; exit 1; \
 	fi
 	@exec $(STEP) "Checking go.mod" go mod tidy -diff
 	@exec $(STEP) "Checking the modules" go mod verify
 
 .PHONY: generate
-generate: needs-go node_modules/.package-lock.json ## make views, CSS and the browser's libraries anew
+generate: needs-go node_modules/.package-lock.json ## rebuild views, CSS and the browser's libraries
 	@exec $(STEP) "Generating views" go tool templ generate -path views -log-level error
 	@exec $(STEP) "Generating CSS" npm run --silent css
 
@@ -145,47 +145,47 @@ fuzz: needs-go ## run each fuzz test for a minute; FUZZTIME=10m for longer
 	  done; \
 	done
 
-.PHONY: bite
-bite: needs-go ## plant mistakes in a copy of the sources and see that the tests find each; takes minutes
-	@BITE=1 go test -count=1 -v -timeout 90m -run '^TestMistakesAreFound$$' ./handlers/e2e
+.PHONY: mistakes
+mistakes: needs-go ## plant known mistakes in a copy of the sources and check that the tests find each; takes minutes
+	@PLANT_MISTAKES=1 go test -count=1 -v -timeout 90m -run '^TestMistakesAreFound$$' ./handlers/e2e
 
 .PHONY: lighthouse
-lighthouse: needs-go ## have Lighthouse look at the pages that one uses most; fetches it with npx, takes minutes
+lighthouse: needs-go ## run Lighthouse on the most used pages; fetches it with npx, takes minutes
 	@LIGHTHOUSE=1 go test -count=1 -v -timeout 15m -run '^TestLighthouse$$' ./handlers/e2e
 
 .PHONY: screenshots
-screenshots: needs-go node_modules/.package-lock.json ## take a picture of every page into .data/screenshots, and those of README
+screenshots: needs-go node_modules/.package-lock.json ## photograph every page into .data/screenshots, and the README's pages into static/img
 	@mkdir -p .data/screenshots static/img
-	@SCREENSHOTS="$(CURDIR)/.data/screenshots" go test -count=1 -timeout 20m -run '^(TestStates|TestStatesOfTrouble|Test[A-Z][a-z]*InTheBrowser|TestCrawl|TestPictures)$$' ./handlers/e2e
+	@SCREENSHOTS="$(CURDIR)/.data/screenshots" go test -count=1 -timeout 20m -run '^(TestStates|TestStatesOfTrouble|Test[A-Z][a-z]*InTheBrowser|TestCrawl|TestReadmeScreenshots)$$' ./handlers/e2e
 
 .PHONY: docker
 docker: ## build the container image credits
 	docker build --build-arg VERSION=$(VERSION) --tag credits .
 
 .PHONY: clean
-clean: ## remove what was built or downloaded, never the data in .data
+clean: ## remove builds and downloads, but never the data in .data
 	@rm -rf bin .data/bin node_modules
 
 .PHONY: needs-go
 needs-go:
 	@sh .make/needs-go.sh
 
-# Not npm ci: it refuses a lock file without the packages of every platform, and which of those there are depends on
-# the registry. What the lock file holds is installed in that version and with that checksum by both.
+# Not npm ci: it rejects a lock file that lacks other platforms' packages, and which exist depends on the registry. npm
+# install also installs the locked versions and verifies their checksums.
 node_modules/.package-lock.json: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "Node.js 20 or newer is needed. On Debian: apt-get install nodejs npm"; exit 1; }
 	@exec $(STEP) "Installing the pinned browser libraries" npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=warn \
 	  --fetch-retry-maxtimeout=10000
 	@touch $@
 
-# Built here so that its first build does not count as a test's time.
+# Built here so that no test's time includes the first build.
 CONFORMANCE_DIR := services/sandbox/stripe/testdata/conformance
 CONFORMANCE     := env GOFLAGS="-buildvcs=false -trimpath" CGO_ENABLED=0 $(STEP)
 .PHONY: conformance
 conformance: needs-go
 	@exec $(CONFORMANCE) "Building Stripe's mock, for the tests to compare with" go tool -C $(CONFORMANCE_DIR) -n stripe-mock
 
-# The tests find a PostgreSQL or fetch one; the machine's own is faster, and root can have it.
+# The tests find a PostgreSQL or download one; an installed one is faster, and root can install it.
 .PHONY: tools
 tools: needs-go
 	@any() { for name; do if command -v "$$name" >/dev/null 2>&1; then return 0; fi; done; return 1; }; \

@@ -9,19 +9,19 @@ import (
 	"testing"
 )
 
-// Each file of testdata/mistakes is a mistake that would make money wrong or shut people out: a patch of the sources, below
-// the package and the tests that must not pass with it. TestMistakesAreFound plants one after the other into a copy of the
-// sources. Each takes a build, so only make bite and make test-full run it.
+// Each patch in testdata/mistakes is a mistake that makes money wrong or a page unusable. Its header names the package and
+// the tests that must fail with it. TestMistakesAreFound applies one patch after another to a copy of the sources; each
+// takes a build, so only make mistakes and make test-full run it.
 func TestMistakesAreFound(t *testing.T) {
-	if os.Getenv("BITE") == "" {
-		t.Skip("make bite runs this")
+	if os.Getenv("PLANT_MISTAKES") == "" {
+		t.Skip("make mistakes runs this test")
 	}
 	patches, err := filepath.Glob("testdata/mistakes/*.patch")
 	if err != nil || len(patches) == 0 {
-		t.Fatalf("no mistakes: %v", err)
+		t.Fatalf("no patches in testdata/mistakes (%v)", err)
 	}
 	dir := copySources(t)
-	sound := map[string]bool{} // packages with tests that were seen to pass without any mistake
+	passing := map[string]bool{} // packages with tests that pass without a mistake
 	for _, file := range patches {
 		t.Run(strings.ReplaceAll(strings.TrimSuffix(filepath.Base(file), ".patch"), "-", " "), func(t *testing.T) {
 			patch, err := os.ReadFile(file) //nolint:gosec // G304: a file of testdata
@@ -29,11 +29,11 @@ func TestMistakesAreFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			pkg, tests := header(t, patch, "Package"), header(t, patch, "Tests")
-			if !sound[pkg+tests] {
+			if !passing[pkg+tests] {
 				if out, failed := runTests(t, dir, pkg, tests); failed {
-					t.Fatalf("without the mistake, %s of %s fail:\n%s", tests, pkg, out)
+					t.Fatalf("%s in %s fail without the mistake:\n%s", tests, pkg, out)
 				}
-				sound[pkg+tests] = true
+				passing[pkg+tests] = true
 			}
 			apply(t, dir, patch)
 			defer apply(t, dir, patch, "--reverse")
@@ -41,13 +41,13 @@ func TestMistakesAreFound(t *testing.T) {
 			case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
 				t.Errorf("the mistake does not compile:\n%s", out)
 			case !failed:
-				t.Errorf("%s of %s pass with it", tests, pkg)
+				t.Errorf("%s in %s pass with the mistake, want a failure", tests, pkg)
 			}
 		})
 	}
 }
 
-// header is a line above a patch.
+// header returns a header's value.
 func header(t *testing.T, patch []byte, name string) string {
 	t.Helper()
 	for line := range bytes.Lines(patch) {
@@ -55,11 +55,11 @@ func header(t *testing.T, patch []byte, name string) string {
 			return string(bytes.TrimSpace(value))
 		}
 	}
-	t.Fatalf("no line %q above the patch", name+":")
+	t.Fatalf("the patch has no header %q", name+":")
 	return ""
 }
 
-// apply plants a mistake, or takes it back, and makes anew what is generated from the sources.
+// apply applies a patch, or reverses it, and rebuilds the generated files it affects.
 func apply(t *testing.T, dir string, patch []byte, flags ...string) {
 	t.Helper()
 	inCopy(t, dir, patch, "git", append([]string{"apply", "-C1", "--recount"}, flags...)...)
@@ -81,7 +81,7 @@ func inCopy(t *testing.T, dir string, input []byte, program string, args ...stri
 	}
 }
 
-// copySources copies what the repository holds and what is new in it, and links the modules of Node.js.
+// copySources copies the repository's files, untracked ones included, and links node_modules.
 func copySources(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -94,7 +94,7 @@ func copySources(t *testing.T) string {
 	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
 		text, err := os.ReadFile(filepath.Join("../..", name)) //nolint:gosec // G304: a path that git lists of this repository
 		if err != nil {
-			continue // a link, or deleted
+			continue // a symbolic link or a deleted file
 		}
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
 			t.Fatal(err)

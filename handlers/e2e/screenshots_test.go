@@ -11,12 +11,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// The pictures that README shows, made anew in static/img by `make screenshots`. They are small, and no part of the binary.
-func TestPictures(t *testing.T) {
+// The README's pictures, which `make screenshots` writes to static/img. They are small and not part of the binary.
+func TestReadmeScreenshots(t *testing.T) {
 	if os.Getenv("SCREENSHOTS") == "" {
-		t.Skip("make screenshots runs this")
+		t.Skip("make screenshots runs this test")
 	}
-	const most = 60_000 // bytes of one
+	const limit = 60_000 // bytes per picture
 	s := start(t)
 	for _, c := range []struct {
 		locale        string
@@ -37,13 +37,13 @@ func TestPictures(t *testing.T) {
 		for _, name := range c.pages {
 			b.open("/" + c.locale + "/" + name)
 			var picture []byte
-			b.run("take a picture", chromedp.ActionFunc(func(ctx context.Context) (err error) {
+			b.run("capture the page", chromedp.ActionFunc(func(ctx context.Context) (err error) {
 				picture, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatWebp).WithQuality(60).
 					WithClip(&page.Viewport{Width: float64(c.width), Height: float64(c.height), Scale: 0.75}).Do(ctx)
 				return err
 			}))
-			if len(picture) > most {
-				t.Errorf("%s: %d bytes, want at most %d", name, len(picture), most)
+			if len(picture) > limit {
+				t.Errorf("%s: %d bytes, want at most %d", name, len(picture), limit)
 			}
 			if err := os.WriteFile(filepath.Join("../../static/img", fmt.Sprintf("%s-%d", b.locale, b.width)+"-"+name+".webp"), picture, 0o600); err != nil {
 				t.Fatal(err)
