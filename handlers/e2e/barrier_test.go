@@ -9,15 +9,15 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// barrier is a transaction of the test's own whose locks a server waits for.
+// barrier is a transaction of the test that holds locks the server waits for.
 type barrier struct {
 	fx  *fixture
 	tx  *gorm.DB
 	pid int
 }
 
-// gates are places inside of what the product does in one statement or at COMMIT, where there is no lock to hold: there a
-// trigger of the test's own asks for one. Sharing it, servers do not wait for each other.
+// checkpoints are points within one statement or at COMMIT, where the server takes no lock that a test could hold. A
+// trigger of the test takes a shared advisory lock there, so servers do not block each other.
 var checkpoints = []struct{ name, trigger string }{
 	{"payment", `CREATE TRIGGER %s BEFORE UPDATE OF payment_intent_id ON purchases FOR EACH ROW`},
 	{"refund", `CREATE TRIGGER %s BEFORE INSERT ON stripe_refunds FOR EACH ROW`},
@@ -31,12 +31,12 @@ var checkpoints = []struct{ name, trigger string }{
 	{"failure", `CREATE TRIGGER %s BEFORE UPDATE OF status ON stripe_events FOR EACH ROW WHEN (NEW.status = 'failed')`},
 }
 
-// gated adds the gates to the shop's database.
+// withCheckpoints adds the checkpoint triggers to the fixture's database.
 func (fx *fixture) withCheckpoints(t testing.TB) *fixture {
 	t.Helper()
 	fx.exec(t, `CREATE FUNCTION checkpoint() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN
-			IF TG_NAME = 'checkpoint_commit' THEN -- of one that is done when the transaction ends; it may have been written so before
+			IF TG_NAME = 'checkpoint_commit' THEN -- only if the event is still done when the transaction ends
 				PERFORM 1 FROM stripe_events WHERE event_id = NEW.event_id AND status = 'done';
 				IF NOT FOUND THEN RETURN NEW; END IF;
 			END IF;
@@ -49,18 +49,18 @@ func (fx *fixture) withCheckpoints(t testing.TB) *fixture {
 	return fx
 }
 
-// barrier begins the transaction; the test's end opens what a failure left closed.
+// barrier begins the transaction. The end of the test releases it.
 func (fx *fixture) barrier(t testing.TB) *barrier {
 	t.Helper()
 	b := &barrier{fx: fx, tx: fx.db.Begin()}
 	t.Cleanup(b.unlock)
 	if err := b.tx.Raw(`SELECT pg_backend_pid()`).Scan(&b.pid).Error; err != nil {
-		t.Fatalf("begin: %v", err)
+		t.Fatalf("read the barrier's pid: %v", err)
 	}
 	return b
 }
 
-// lock takes a lock, for the server to wait for.
+// lock runs a statement whose locks block the server.
 func (b *barrier) lock(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	if err := b.tx.Exec(sql, args...).Error; err != nil {
@@ -68,7 +68,7 @@ func (b *barrier) lock(t testing.TB, sql string, args ...any) {
 	}
 }
 
-// close shuts one of the gates.
+// block holds the named checkpoints, so that the server waits there.
 func (b *barrier) block(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -76,14 +76,14 @@ func (b *barrier) block(t testing.TB, names ...string) {
 	}
 }
 
-// lockNext takes a lock that n statements, held at this barrier, are in the way of, lets them go, and returns when it
-// has the lock: whatever comes next waits, though there was nothing to hold it by before.
+// lockNext queues for a lock that the n statements at this barrier still hold, lets them go, and returns once it has the
+// lock: whatever the server does next waits, although no lock could stop it before.
 func (b *barrier) lockNext(t testing.TB, n int, sql string) *barrier {
 	t.Helper()
 	b.waitForBlocked(t, n)
 	next, locked := b.fx.barrier(t), make(chan error, 1)
 	go func() { locked <- next.tx.Exec(sql).Error }()
-	b.fx.eventually(t, "the next lock is asked for", func() int64 {
+	b.fx.eventually(t, "transactions waiting for the next lock", func() int64 {
 		return b.fx.count(t, `SELECT count(*) FROM pg_stat_activity WHERE pid = ? AND wait_event_type = 'Lock'`, next.pid)
 	}, 1)
 	b.unlock()
@@ -93,18 +93,18 @@ func (b *barrier) lockNext(t testing.TB, n int, sql string) *barrier {
 	return next
 }
 
-// await returns when n connections wait for what the barrier holds.
+// waitForBlocked returns when n connections wait for the barrier's locks.
 func (b *barrier) waitForBlocked(t testing.TB, n int) {
 	t.Helper()
-	b.fx.eventually(t, "servers wait at this point", func() int64 {
+	b.fx.eventually(t, "connections waiting at the barrier", func() int64 {
 		return b.fx.count(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND ? = ANY (pg_blocking_pids(pid))`, b.pid)
 	}, int64(n))
 }
 
-// open lets everybody go on. Idempotent.
+// unlock releases the barrier's locks. Idempotent.
 func (b *barrier) unlock() { b.tx.Rollback() }
 
-// count reads one number.
+// count runs a query that returns one number.
 func (fx *fixture) count(t testing.TB, sql string, args ...any) int64 {
 	t.Helper()
 	var n int64
@@ -114,19 +114,19 @@ func (fx *fixture) count(t testing.TB, sql string, args ...any) int64 {
 	return n
 }
 
-// eventually polls a count until it is as wanted.
+// eventually polls count until it returns want.
 func (fx *fixture) eventually(t testing.TB, what string, count func() int64, want int64) {
 	t.Helper()
 	dbtest.Eventually(t, fmt.Sprintf("%s: %d", what, want), func() bool { return count() == want })
 }
 
-// disconnect ends every connection of the servers.
+// disconnect terminates the servers' database connections.
 func (fx *fixture) disconnect(t testing.TB) {
 	t.Helper()
 	fx.count(t, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?`, serverName)
 }
 
-// alone returns when no statement of a server runs any more, also none whose server is dead.
+// waitForDisconnect returns when no server has a database connection, dead servers included.
 func (fx *fixture) waitForDisconnect(t testing.TB) {
 	t.Helper()
 	fx.eventually(t, "connections of dead servers", func() int64 {

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// figure is what was measured of one kind of work, and of its yardstick in the same rounds.
+// figure holds the measurements of one kind of work and of its yardstick.
 type figure struct {
 	name  string
-	rates []float64 // of each round, a second
+	rates []float64 // per second, per round
 	took  []time.Duration
-	yard  []float64 // of each round, a second; none for a yardstick
+	yard  []float64 // the yardstick's rates; empty for a yardstick
 }
 
-// writeFigures appends figures to the file that BENCH_TABLE names, for `make bench` to print last: the slowest, the middle and
-// the fastest round, how long the middle and the slowest of a hundred took, and the ratio of the medians.
+// writeFigures appends figures to the file that BENCH_TABLE names, which `make bench` prints last: slowest, median and
+// fastest round, p50, p99, and the ratio of the medians.
 func writeFigures(b *testing.B, figures ...figure) {
 	b.Helper()
 	path := os.Getenv("BENCH_TABLE")
 	if path == "" {
 		return
 	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600) //nolint:gosec // G304: whoever starts the benchmark names its own file
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600) //nolint:gosec // G304: the person who starts the benchmark names the file
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -16,21 +16,21 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// browser is headless Chromium on one page, with what its console said.
+// browser is a tab of headless Chromium. It records what its console prints.
 type browser struct {
 	t    *testing.T
 	site *site
 	view
 	ctx context.Context
 
-	expectRefusals     bool // forms are sent that are refused, of which the console says so
-	expectServerErrors bool // the server is in trouble, of which it says so too
+	expectRefusals     bool // ignore the console's messages about status 4xx
+	expectServerErrors bool // ignore its messages about status 5xx
 
 	mu      sync.Mutex
 	console []string
 }
 
-// newBrowser opens a tab that knows nothing of any other, and closes it with the test.
+// newBrowser opens an isolated tab and closes it at the end of the test.
 func newBrowser(t *testing.T, s *site, v view) *browser {
 	t.Helper()
 	ctx, stop, err := sharedChromium.open(v)
@@ -48,7 +48,7 @@ func (b *browser) listen(event any) {
 	var text string
 	switch e := event.(type) {
 	case *log.EventEntryAdded:
-		if e.Entry.Level == log.LevelInfo { // Chromium's word that it cleared the site's storage at sign-out
+		if e.Entry.Level == log.LevelInfo { // Chromium reports that sign-out cleared the site's storage
 			return
 		}
 		text = string(e.Entry.Level) + ": " + e.Entry.Text + " " + e.Entry.URL
@@ -62,7 +62,7 @@ func (b *browser) listen(event any) {
 	if b.expectRefusals && (strings.Contains(text, "status of 4") || text == "console.error") || b.expectServerErrors && strings.Contains(text, "status of 5") {
 		return
 	}
-	if b.expectRefusals && strings.Contains(text, "The specified value") { // a date that is none, which the browser does not show
+	if b.expectRefusals && strings.Contains(text, "The specified value") { // an invalid date
 		return
 	}
 	b.mu.Lock()
@@ -86,36 +86,36 @@ func (b *browser) open(path string) {
 	b.run("open "+path, chromedp.Navigate(b.site.url+path))
 }
 
-// press clicks what a selector names, once it is there and not disabled.
+// click waits until an element is present and enabled, and clicks it.
 func (b *browser) click(selector string) {
 	b.t.Helper()
 	b.waitForText(selector+":not(:disabled)", "")
-	b.run("press "+selector, chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
+	b.run("click "+selector, chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
 }
 
-// see waits until an element shows a text, whatever page comes up meanwhile.
+// waitForText waits until an element contains a text, across page loads.
 func (b *browser) waitForText(selector, text string) {
 	b.t.Helper()
-	b.waitUntil(fmt.Sprintf("see %q in %s", text, selector),
+	b.waitUntil(fmt.Sprintf("text %q in %s", text, selector),
 		fmt.Sprintf(`(() => { const e = document.querySelector(%q); return !!e && e.textContent.includes(%q) })()`, selector, text))
 }
 
-// until waits for a script to say yes on a page that is wholly there.
+// waitUntil waits until a script returns true on a completely loaded page.
 func (b *browser) waitUntil(what, script string) {
 	b.t.Helper()
 	dbtest.Eventually(b.t, what, func() bool {
 		var yes bool
-		ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second) // Chromium may never answer when the page goes away meanwhile
+		ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second) // Chromium may never answer while the page unloads
 		defer cancel()
-		return chromedp.Run(ctx, chromedp.Evaluate(`document.readyState === "complete" && `+script, &yes)) == nil && yes // an error: the page is just being left
+		return chromedp.Run(ctx, chromedp.Evaluate(`document.readyState === "complete" && `+script, &yes)) == nil && yes // an error means that the page is unloading
 	})
 }
 
-// check waits for the page at a path and wants it to be accessible, to fit the window, and to have left the console silent. With SCREENSHOTS set to
-// a directory it also keeps a picture of the page there.
+// check waits for the page at a path, then requires that axe finds nothing, the page fits the window and the console is
+// empty. If SCREENSHOTS names a directory, it stores a picture of the page there.
 func (b *browser) check(name, path string) {
 	b.t.Helper()
-	b.waitUntil("come to "+path, fmt.Sprintf(`location.pathname.includes(%q)`, path))
+	b.waitUntil("the page is "+path, fmt.Sprintf(`location.pathname.includes(%q)`, path))
 	b.checkAxe(name)
 	b.checkWidth(name)
 	b.mu.Lock()
@@ -126,18 +126,18 @@ func (b *browser) check(name, path string) {
 	b.mu.Unlock()
 	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
 		var picture []byte
-		b.run("picture of "+name, chromedp.FullScreenshot(&picture, 100))
+		b.run("capture "+name, chromedp.FullScreenshot(&picture, 100))
 		if err := os.WriteFile(fmt.Sprintf("%s/%s-%d-%s.png", dir, b.locale, b.width, name), picture, 0o644); err != nil {
 			b.t.Error(err)
 		}
 	}
 }
 
-// wide is a script: the elements that make the page wider than the window.
+// overflow is a script that lists the elements wider than the window.
 const overflow = `(() => { const width = document.documentElement.clientWidth; if (document.documentElement.scrollWidth <= width) return [];
 	return [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > width + 1 && !e.closest(".table-container, .code")).map(e => e.outerHTML.slice(0, 90)).slice(-3).concat(document.documentElement.scrollWidth + " px") })()`
 
-// fit wants the page to be no wider than the window.
+// checkWidth requires that the page is no wider than the window.
 func (b *browser) checkWidth(name string) {
 	b.t.Helper()
 	var found []string
@@ -147,16 +147,16 @@ func (b *browser) checkWidth(name string) {
 	}
 }
 
-// settled is a script: the fonts are there, and each transition is over. Until then texts and boxes have other sizes.
+// settled is a script that waits for fonts and ends animations, both of which change sizes.
 const settled = `document.fonts.ready.then(() => document.getAnimations().filter(a => a.effect.getComputedTiming().endTime < Infinity).forEach(a => a.finish()))`
 
-// measure evaluates a script on a page that is settled.
+// measure runs a script on the settled page.
 func (b *browser) measure(name, script string, found any) {
 	b.t.Helper()
 	b.run("measure "+name, chromedp.Evaluate(settled+`.then(() => `+script+`)`, found, await))
 }
 
-// size makes the window this many pixels wide.
+// resize sets the window's width in pixels.
 func (b *browser) resize(width int) {
 	b.t.Helper()
 	b.width = width

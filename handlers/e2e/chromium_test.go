@@ -11,8 +11,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// chromium is the one browser process of this package's tests. Each test gets a browser context of its own in it, with its
-// own cookies and cache: a context opens in 20 ms, a process in half a second.
+// chromium is the browser process that all tests share. Each test gets its own browser context with its own cookies and
+// cache, because a context opens in 20 ms and a process in half a second.
 type chromium struct {
 	once sync.Once
 	ctx  context.Context
@@ -22,17 +22,17 @@ type chromium struct {
 
 var sharedChromium chromium
 
-// chromiumFlags let the browser run as root and in a container, call nobody, and draw no more than a screenshot needs.
+// chromiumFlags let the browser run as root and in a container, without network services of its own or GPU rendering.
 var chromiumFlags = append(chromedp.DefaultExecAllocatorOptions[:],
 	chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 	chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
 	chromedp.Flag("disable-software-rasterizer", true), chromedp.Flag("disable-smooth-scrolling", true))
 
-// debianHeadlessShell is where Debian's package chromium-headless-shell has the program, unknown to chromedp. It draws like
-// Chromium with half the processes. The script of that name in PATH does not end when it is killed.
+// debianHeadlessShell is the program of Debian's package chromium-headless-shell, which chromedp does not look for. It
+// renders like Chromium with half the processes. The script of the same name in PATH survives when it is killed.
 const debianHeadlessShell = "/usr/lib/chromium/chromium-headless-shell"
 
-// start starts the process with the first test that needs it.
+// start returns the shared process. The first call starts it.
 func (c *chromium) start() (context.Context, error) {
 	c.once.Do(func() {
 		options := chromiumFlags
@@ -54,10 +54,10 @@ func (c *chromium) close() {
 	}
 }
 
-// ignoreUnknownEvents silences chromedp about events that are newer than itself.
+// ignoreUnknownEvents hides chromedp's errors about protocol events newer than itself.
 var ignoreUnknownEvents = chromedp.WithErrorf(func(string, ...any) {})
 
-// open opens a tab in a browser context of its own. The function it returns ends both.
+// open opens a tab in its own browser context. The returned function closes both.
 func (c *chromium) open(v view) (context.Context, context.CancelFunc, error) {
 	parent, err := c.start()
 	if err != nil {
@@ -68,18 +68,18 @@ func (c *chromium) open(v view) (context.Context, context.CancelFunc, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	tab, err := target.CreateTarget("about:blank").WithBrowserContextID(id).WithNewWindow(true).Do(browser) // Chromium has no other window there
+	tab, err := target.CreateTarget("about:blank").WithBrowserContextID(id).WithNewWindow(true).Do(browser) // the new context has no window yet
 	if err != nil {
 		return nil, nil, err
 	}
 	ctx, cancel := chromedp.NewContext(parent, chromedp.WithTargetID(tab))
 	stop := func() {
 		cancel()
-		_ = target.DisposeBrowserContext(id).Do(browser) // the process may have ended
+		_ = target.DisposeBrowserContext(id).Do(browser) // fails if the process has ended
 	}
 	var agent string
 	err = chromedp.Run(ctx,
-		emulation.SetFocusEmulationEnabled(true), // tabs are open side by side, and each must be the one in front
+		emulation.SetFocusEmulationEnabled(true), // every concurrent tab must behave as if focused
 		emulation.SetLocaleOverride().WithLocale(v.locale),
 		chromedp.Evaluate(`navigator.userAgent`, &agent),
 		chromedp.ActionFunc(func(ctx context.Context) error {

@@ -13,7 +13,7 @@ import (
 
 const buyers = 3
 
-// market is two replicas on one database, people who buy from them all the time, and Stripe that tells of it.
+// loadRun is two replicas on one database, under a constant load of purchases and their events.
 type loadRun struct {
 	t         *testing.T
 	fx        *fixture
@@ -39,8 +39,8 @@ func (run *loadRun) startReplica(replica int) {
 	run.replicas[replica] = startOn(run.t, run.ports[replica], run.dir, run.fx.env()...)
 }
 
-// buy makes one purchase after the other until the market is closed. Stripe tells of each in any order, in several
-// events that say the same, several times and all at once.
+// buyUntilStopped makes purchases one after another. Stripe delivers each purchase's events in random order, several times
+// and concurrently, with several events about the same fact.
 func (run *loadRun) buyUntilStopped(dice *rand.Rand) {
 	for {
 		select {
@@ -62,7 +62,7 @@ func (run *loadRun) buyUntilStopped(dice *rand.Rand) {
 	}
 }
 
-// history is what becomes of a purchase: it is paid, at once or after days, and perhaps refunded, disputed or both.
+// history adds random events: the payment, at once or after days, and perhaps a refund, a dispute or both.
 func (p *purchase) history(dice *rand.Rand) {
 	if dice.IntN(4) == 0 {
 		p.checkout("checkout.session.completed", "1", "unpaid")
@@ -71,7 +71,7 @@ func (p *purchase) history(dice *rand.Rand) {
 		p.paid()
 	}
 	if dice.IntN(5) == 0 {
-		p.checkout("checkout.session.completed", "again", "paid") // Stripe may make two events of one moment
+		p.checkout("checkout.session.completed", "again", "paid") // Stripe may send two events about one payment
 	}
 	if dice.IntN(2) == 0 {
 		p.refund(1 + dice.Int64N(packageCents))
@@ -86,13 +86,13 @@ func (p *purchase) history(dice *rand.Rand) {
 	}
 }
 
-// kill ends one replica or both, perhaps with all connections, in the middle of what they do, and starts them anew.
+// killReplicas kills one replica or both, sometimes with all database connections, and starts them again.
 func (run *loadRun) killReplicas(dice *rand.Rand) {
 	for range dice.IntN(16) {
 		select {
 		case <-run.sender.accepted:
 		case <-time.After(hangTimeout):
-			run.t.Fatal("nothing is accepted any more")
+			run.t.Fatalf("no event accepted within %s", hangTimeout)
 		}
 	}
 	victims := []int{dice.IntN(2)}
@@ -110,7 +110,7 @@ func (run *loadRun) killReplicas(dice *rand.Rand) {
 	}
 }
 
-// Two replicas under load, one or both of them killed at any moment, again and again.
+// Two replicas under load book every purchase once although one or both are killed again and again.
 func TestKilledAtRandomUnderLoad(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -124,9 +124,9 @@ func TestKilledAtRandomUnderLoad(t *testing.T) {
 	t.Cleanup(stop)
 	dice := rand.New(rand.NewPCG(seed, buyers))
 	kills := dbtest.Depth(5, 50)
-	for n := 0; n < kills || run.sender.aborted.Load() < int64(kills)/2; n++ { // half of them meet the server at work
+	for n := 0; n < kills || run.sender.aborted.Load() < int64(kills)/2; n++ { // at least half interrupt a request
 		if n == 10*kills {
-			t.Fatalf("%d kills cut off %d attempts", n, run.sender.aborted.Load())
+			t.Fatalf("%d kills interrupted %d attempts, want at least %d", n, run.sender.aborted.Load(), kills/2)
 		}
 		run.killReplicas(dice)
 	}
@@ -136,7 +136,7 @@ func TestKilledAtRandomUnderLoad(t *testing.T) {
 	for _, p := range run.purchases {
 		sent += int64(len(p.events))
 	}
-	t.Logf("%d purchases, %d events; %d attempts were cut off, %d refused, %d found nobody", len(run.purchases), sent, run.sender.aborted.Load(), run.sender.refused.Load(), run.sender.unreachable.Load())
+	t.Logf("%d purchases, %d events; %d attempts interrupted, %d refused, %d without a server", len(run.purchases), sent, run.sender.aborted.Load(), run.sender.refused.Load(), run.sender.unreachable.Load())
 	run.fx.waitForEvents(t, sent)
 	run.fx.checkPurchases(t, run.purchases...)
 }

@@ -8,63 +8,63 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// What the events of a moment have become when it is over.
+// Statuses of a case's events after the crash.
 const (
-	nothing  = ""         // not stored: only Stripe knows them
+	nothing  = ""         // not stored: Stripe sends them again
 	received = "received" // stored: the worker books them
 	done     = "done"     // booked
 )
 
-// crashPoints are the moments between a verified signature and the answer to it, in the order in which an event passes them.
-// Each is reached by three events at once: a payment, a refund and a dispute.
+// crashPoints are the steps between a verified signature and the answer, in order. Three events reach each step
+// together: a payment, a refund and a dispute.
 var crashPoints = []struct {
 	name            string
 	reach           func(*crashCase) *barrier
-	afterKill       string // of the events, when the server is dead and the database has brought its last statement to an end
-	afterDisconnect string // when its connections ended with it
+	afterKill       string // events' status once the database has finished the dead server's last statement
+	afterDisconnect string // events' status if the connections ended too
 }{
-	{"verified, about to be looked up", func(c *crashCase) *barrier {
+	{"before the lookup of a verified event", func(c *crashCase) *barrier {
 		return c.stopAt(func(b *barrier) { b.lock(c.t, `LOCK TABLE stripe_events IN ACCESS EXCLUSIVE MODE`) })
 	}, nothing, nothing},
-	{"new, about to be stored", func(c *crashCase) *barrier {
+	{"before a new event is stored", func(c *crashCase) *barrier {
 		return c.stopAt(func(b *barrier) { b.lock(c.t, `LOCK TABLE stripe_events IN SHARE MODE`) })
 	}, nothing, nothing},
-	{"waiting for the payment", func(c *crashCase) *barrier {
+	{"before the lock of the payment", func(c *crashCase) *barrier {
 		return c.stopAt(func(b *barrier) {
 			for _, p := range c.purchases {
 				b.lock(c.t, `SELECT pg_advisory_xact_lock(hashtextextended(?, 0))`, "payment:"+p.payment())
 			}
 		})
 	}, nothing, nothing},
-	{"waiting for the purchase", func(c *crashCase) *barrier {
+	{"before the lock of the purchase", func(c *crashCase) *barrier {
 		return c.stopAt(func(b *barrier) {
 			for _, p := range c.purchases {
 				b.lock(c.t, `SELECT 1 FROM purchases WHERE id = ? FOR UPDATE`, p.id)
 			}
 		})
 	}, nothing, nothing},
-	{"writing what Stripe said", func(c *crashCase) *barrier { return c.stopAtCheckpoint("payment", "refund", "dispute") }, nothing, nothing},
-	{"waiting for the user", func(c *crashCase) *barrier {
+	{"while payment, refund and dispute are written", func(c *crashCase) *barrier { return c.stopAtCheckpoint("payment", "refund", "dispute") }, nothing, nothing},
+	{"before the lock of the user", func(c *crashCase) *barrier {
 		return c.stopAt(func(b *barrier) {
 			for _, p := range c.purchases {
 				b.lock(c.t, `SELECT 1 FROM users WHERE id = ? FOR UPDATE`, p.user)
 			}
 		})
 	}, nothing, nothing},
-	{"writing the line", func(c *crashCase) *barrier {
+	{"before the entry is written", func(c *crashCase) *barrier {
 		return c.stopAt(func(b *barrier) { b.lock(c.t, `LOCK TABLE credit_transactions IN SHARE MODE`) })
 	}, nothing, nothing},
-	{"moving the balance", func(c *crashCase) *barrier { return c.stopAtCheckpoint("balance") }, nothing, nothing},
-	{"writing what was booked onto the purchase", func(c *crashCase) *barrier { return c.stopAtCheckpoint("settled") }, nothing, nothing},
-	{"committing", func(c *crashCase) *barrier { return c.stopAtCheckpoint("commit") }, done, nothing},
-	{"committed, and the server has not heard of it", func(c *crashCase) *barrier {
+	{"while the balance is updated", func(c *crashCase) *barrier { return c.stopAtCheckpoint("balance") }, nothing, nothing},
+	{"while the purchase's totals are updated", func(c *crashCase) *barrier { return c.stopAtCheckpoint("settled") }, nothing, nothing},
+	{"during COMMIT", func(c *crashCase) *barrier { return c.stopAtCheckpoint("commit") }, done, nothing},
+	{"after COMMIT, before the server learns of it", func(c *crashCase) *barrier {
 		b := c.stopAtCheckpoint("commit")
-		c.signal(syscall.SIGSTOP) // it stays so until it dies, or until its connections have
+		c.signal(syscall.SIGSTOP) // stopped until it is killed or its connections end
 		b.unlock()
-		c.fx.eventually(c.t, "events are done", func() int64 { return c.countByStatus(done) }, int64(len(c.events)))
+		c.fx.eventually(c.t, "events with status done", func() int64 { return c.countByStatus(done) }, int64(len(c.events)))
 		return b
 	}, done, done},
-	{"booked, an event that waited for it not yet", func(c *crashCase) *barrier {
+	{"after booking, before a deferred event is booked", func(c *crashCase) *barrier {
 		c.sender.sendAll(c.t, 1, append(c.events[1:], c.purchases[0].refund(1000))...)
 		c.events = c.events[:1]
 		b := c.fx.barrier(c.t)
@@ -74,17 +74,17 @@ var crashPoints = []struct {
 		b.waitForBlocked(c.t, 1)
 		return b
 	}, done, done},
-	{"not booked, being stored by itself", func(c *crashCase) *barrier {
+	{"while an event that failed to book is stored", func(c *crashCase) *barrier {
 		c.rejectEntries()
 		return c.stopAtCheckpoint("alone")
 	}, received, nothing},
-	{"stored by itself, the failure not written down", func(c *crashCase) *barrier {
+	{"before the failure of a stored event is recorded", func(c *crashCase) *barrier {
 		c.rejectEntries()
 		return c.stopAtCheckpoint("failure")
 	}, received, received},
 }
 
-// failures are what may end at such a moment.
+// failures are what ends at a crash point.
 var failures = []struct {
 	name                string
 	server, connections bool
@@ -94,7 +94,7 @@ var failures = []struct {
 	{"the connections end", false, true},
 }
 
-// moment is one death at one point.
+// crashCase is one failure at one crash point.
 type crashCase struct {
 	t            *testing.T
 	fx           *fixture
@@ -106,21 +106,21 @@ type crashCase struct {
 	allowEntries func()
 }
 
-// spoil lets no line into the ledger, until the moment is over: nothing can be booked.
+// rejectEntries makes every insert into the ledger fail until allowEntries is called.
 func (c *crashCase) rejectEntries() {
 	c.t.Helper()
-	c.fx.exec(c.t, `ALTER TABLE credit_transactions ADD CONSTRAINT spoilt CHECK (delta_credits = 0) NOT VALID`)
-	c.allowEntries = func() { c.fx.exec(c.t, `ALTER TABLE credit_transactions DROP CONSTRAINT spoilt`) }
+	c.fx.exec(c.t, `ALTER TABLE credit_transactions ADD CONSTRAINT no_entries CHECK (delta_credits = 0) NOT VALID`)
+	c.allowEntries = func() { c.fx.exec(c.t, `ALTER TABLE credit_transactions DROP CONSTRAINT no_entries`) }
 }
 
-// send begins to deliver the moment's events; it goes on until they are accepted.
+// send delivers the case's events in the background until the server accepts them.
 func (c *crashCase) send() {
 	for _, n := range c.events {
 		c.sending.Go(func() { c.sender.send(c.t, n) })
 	}
 }
 
-// stop closes a barrier, sends the events and returns when all of them wait there.
+// stopAt takes a barrier's locks, sends the events, and returns when all of them wait there.
 func (c *crashCase) stopAt(lock func(*barrier)) *barrier {
 	c.t.Helper()
 	b := c.fx.barrier(c.t)
@@ -150,33 +150,33 @@ func (c *crashCase) ids() []string {
 	return ids
 }
 
-// as is how many of the moment's events have this status.
+// countByStatus counts the case's events with a status.
 func (c *crashCase) countByStatus(status string) int64 {
 	c.t.Helper()
 	return c.fx.count(c.t, `SELECT count(*) FROM stripe_events WHERE event_id IN ? AND status = ?`, c.ids(), status)
 }
 
-// checkEvents checks what the dead server left of the events, and that those are done whose credits moved.
+// checkEvents checks the events' status after the crash, and that an event is done if and only if the ledger has its entry.
 func (c *crashCase) checkEvents(status string) {
 	c.t.Helper()
 	stored := c.fx.count(c.t, `SELECT count(*) FROM stripe_events WHERE event_id IN ?`, c.ids())
 	switch status {
 	case nothing:
 		if stored != 0 {
-			c.t.Errorf("%d events are stored, want none", stored)
+			c.t.Errorf("%d events stored, want 0", stored)
 		}
 	default:
 		if n := c.countByStatus(status); n != int64(len(c.events)) {
-			c.t.Errorf("%d events are %s, want all %d", n, status, len(c.events))
+			c.t.Errorf("%d events with status %s, want %d", n, status, len(c.events))
 		}
 	}
-	lines := c.fx.count(c.t, `SELECT count(*) FROM credit_transactions WHERE stripe_event_id IN ?`, c.ids())
-	if n := c.countByStatus(done); n != lines {
-		c.t.Errorf("%d events are done and %d are in the ledger, want the same", n, lines)
+	entries := c.fx.count(c.t, `SELECT count(*) FROM credit_transactions WHERE stripe_event_id IN ?`, c.ids())
+	if n := c.countByStatus(done); n != entries {
+		c.t.Errorf("%d events done, %d entries in the ledger, want the same number", n, entries)
 	}
 }
 
-// chain is one server after the other on one database, each dying at the next point.
+// crashRun is a series of servers on one database, each failing at the next crash point.
 type crashRun struct {
 	fx     *fixture
 	sender *eventSender
@@ -194,7 +194,7 @@ func newCrashRun(t *testing.T) *crashRun {
 	return run
 }
 
-// moment prepares three purchases of three people: one is to be paid, one to be refunded in part, one to be disputed.
+// newCase prepares three users' purchases: one to be paid, one to be refunded in part, one to be disputed.
 func (run *crashRun) newCase(t *testing.T) *crashCase {
 	t.Helper()
 	c := &crashCase{t: t, fx: run.fx, server: run.server, sender: run.sender, sending: &sync.WaitGroup{}, allowEntries: func() {}}
@@ -209,7 +209,7 @@ func (run *crashRun) newCase(t *testing.T) *crashCase {
 	return c
 }
 
-// revive starts the next server, for which the events that are stored are due at once.
+// restart checks the events and starts the next server, which finds the stored ones due.
 func (run *crashRun) restart(c *crashCase, status string) {
 	c.t.Helper()
 	run.fx.waitForDisconnect(c.t)
@@ -218,9 +218,8 @@ func (run *crashRun) restart(c *crashCase, status string) {
 	run.server = run.start()
 }
 
-// A server that is killed anywhere between receipt and answer, or loses its connections there, credits what was paid and
-// takes back what was refunded or disputed exactly once: Stripe sends again what it got no answer to, and the worker of
-// the next server books what was stored.
+// A server that is killed, or loses its connections, anywhere between receipt and answer books every payment, refund and
+// dispute exactly once: Stripe repeats unanswered events, and the next server's worker books stored ones.
 func TestKilledBetweenReceiptAndAnswer(t *testing.T) {
 	t.Parallel()
 	for i, d := range failures {
@@ -229,7 +228,7 @@ func TestKilledBetweenReceiptAndAnswer(t *testing.T) {
 			run := newCrashRun(t)
 			for j, p := range crashPoints {
 				if !dbtest.Full() && j%len(failures) != i {
-					continue // another death has its turn at this point
+					continue // another failure covers this point
 				}
 				t.Run(p.name, func(t *testing.T) {
 					c := run.newCase(t)
@@ -259,7 +258,7 @@ func TestKilledBetweenReceiptAndAnswer(t *testing.T) {
 	}
 }
 
-// sent is how many events there are.
+// countEvents counts the events of all purchases.
 func (run *crashRun) countEvents() int64 {
 	var n int64
 	for _, p := range run.all {

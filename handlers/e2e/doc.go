@@ -1,4 +1,4 @@
-// Package e2e tests the product as its users meet it: the built binary, driven over plain HTTP with JavaScript off and
-// in a real browser. It imports nothing of the product but the database of the tests, and the client that is there for
-// other programs to copy.
+// Package e2e tests the product as a black box: it starts the built binary and drives it over plain HTTP, with
+// JavaScript off, and in Chromium. Of the product it imports only the test database, the stand-ins, the Go client for
+// other programs and, for comparisons, the ledger and spend services.
 package e2e

@@ -13,16 +13,16 @@ import (
 	"github.com/stripe/stripe-go/v79/webhook"
 )
 
-// sender repeats each event until it is accepted, as Stripe does, with a new time and signature for each attempt.
+// eventSender delivers events as Stripe does: it repeats each until it is accepted, with a new time and signature.
 type eventSender struct {
 	client      *http.Client
-	to          func(attempt int) string // where the load balancer sends an attempt
-	pause       time.Duration            // between two attempts
-	slots       chan struct{}            // attempts at the same time; each costs a new server a connection of its own
-	accepted    chan struct{}            // a beat for each answer, for who listens
-	refused     atomic.Int64             // attempts that were answered, but not with 2xx
-	aborted     atomic.Int64             // attempts whose answer never came
-	unreachable atomic.Int64             // attempts that found nobody listening
+	to          func(attempt int) string // the server that the load balancer picks
+	pause       time.Duration            // between attempts
+	slots       chan struct{}            // concurrent attempts
+	accepted    chan struct{}            // receives a value per accepted event, if read
+	refused     atomic.Int64             // attempts answered with another status than 2xx
+	aborted     atomic.Int64             // attempts without an answer
+	unreachable atomic.Int64             // attempts whose connection was refused
 }
 
 func newEventSender(t testing.TB, to func(attempt int) string) *eventSender {
@@ -32,7 +32,7 @@ func newEventSender(t testing.TB, to func(attempt int) string) *eventSender {
 		pause: 20 * time.Millisecond, slots: make(chan struct{}, 10), accepted: make(chan struct{})}
 }
 
-// send returns when the event was accepted.
+// send repeats an event until it is accepted.
 func (s *eventSender) send(t testing.TB, n stripeEvent) {
 	ctx, cancel := context.WithTimeout(context.Background(), hangTimeout)
 	defer cancel()
@@ -46,14 +46,14 @@ func (s *eventSender) send(t testing.TB, n stripeEvent) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Errorf("%s is not accepted within %s", n.id, hangTimeout)
+			t.Errorf("event %s: not accepted within %s", n.id, hangTimeout)
 			return
 		case <-time.After(s.pause):
 		}
 	}
 }
 
-// sendAll sends each event several times at once, and all of them together.
+// sendAll sends all events concurrently, each times times.
 func (s *eventSender) sendAll(t testing.TB, times int, events ...stripeEvent) {
 	var sending sync.WaitGroup
 	for _, n := range events {
@@ -64,7 +64,7 @@ func (s *eventSender) sendAll(t testing.TB, times int, events ...stripeEvent) {
 	sending.Wait()
 }
 
-// try is one attempt.
+// try makes one attempt and reports whether the event was accepted.
 func (s *eventSender) try(ctx context.Context, to string, n stripeEvent) bool {
 	s.slots <- struct{}{}
 	defer func() { <-s.slots }()

@@ -17,7 +17,7 @@ const (
 	packageCents   = 3500
 )
 
-// shop is the database of servers that a test starts and kills, with people who buy 1200 credits for €35.00.
+// fixture is a database for servers that a test starts and kills. Its users can buy one package: 1200 credits for €35.00.
 type fixture struct {
 	db    *gorm.DB
 	url   string
@@ -30,7 +30,7 @@ func newFixture(t testing.TB, users int) *fixture {
 	return fillFixture(t, db, dbtest.URLOf(db), users)
 }
 
-// fillFixture is newFixture on a migrated database that has an address already.
+// fillFixture makes a fixture of a migrated database at url.
 func fillFixture(t testing.TB, db *gorm.DB, url string, users int) *fixture {
 	t.Helper()
 	fx := &fixture{db: db, url: url}
@@ -50,27 +50,27 @@ func (fx *fixture) exec(t testing.TB, sql string, args ...any) {
 	}
 }
 
-// serverName is how a server's connections are told from the test's own.
+// serverName is the application_name of the servers' database connections.
 const serverName = "credits-server"
 
-// env is what a server of this shop is started with: a Stripe key of its own, so that nothing stands in for anything,
-// and a Stripe that does not answer, since all that is sold here was begun here.
+// env returns a server's settings: a test-mode Stripe key, so that no stand-in starts, and a Stripe API that never
+// answers, since every purchase starts in the fixture.
 func (fx *fixture) env() []string {
 	return []string{"DATABASE_URL=" + fx.url + "&application_name=" + serverName, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef",
 		"STRIPE_WEBHOOK_SECRET=" + webhookSecret, "STRIPE_API_BASE=http://127.0.0.1:9", "GITHUB_CLIENT_ID=credits", "GITHUB_CLIENT_SECRET=0123456789"}
 }
 
-// order is one purchase and what Stripe says of it.
+// purchase is one purchase and the events that Stripe sends about it.
 type purchase struct {
 	id       uuid.UUID
 	user     int64
 	begun    time.Time
-	events   []stripeEvent // each of its own second, as they happened
-	refunded int64         // cents that stay refunded, and that a bank keeps
-	disputed int64
+	events   []stripeEvent // in order, one second apart
+	refunded int64         // cents, in the end
+	disputed int64         // cents that the bank keeps, in the end
 }
 
-// notice is one of Stripe's events.
+// stripeEvent is one signed payload, before signing.
 type stripeEvent struct{ id, payload string }
 
 func (fx *fixture) newPurchase(t testing.TB, user int64) *purchase {
@@ -84,7 +84,7 @@ func (fx *fixture) newPurchase(t testing.TB, user int64) *purchase {
 func (p *purchase) session() string { return "cs_" + p.id.String() }
 func (p *purchase) payment() string { return "pi_" + p.id.String() }
 
-// say adds an event; what tells apart events of one kind is in the suffix.
+// addEvent appends an event. The suffix distinguishes events of one kind.
 func (p *purchase) addEvent(kind, suffix, object string) stripeEvent {
 	id := fmt.Sprintf("evt_%s_%s_%s", p.id, kind, suffix)
 	n := stripeEvent{id, fmt.Sprintf(`{"id":%q,"object":"event","api_version":"2024-06-20","created":%d,"livemode":false,"type":%q,"data":{"object":%s}}`,
@@ -101,7 +101,7 @@ func (p *purchase) checkout(kind, suffix, status string) stripeEvent {
 
 func (p *purchase) paid() stripeEvent { return p.checkout("checkout.session.completed", "1", "paid") }
 
-// refund is money that went back; the charge tells the same in an event of its own.
+// refund adds the event of a refund; charge adds the charge's event about the same refund.
 func (p *purchase) refund(cents int64) stripeEvent {
 	p.refunded = cents
 	return p.addEvent("refund.created", "1", fmt.Sprintf(`{"id":"re_%s","object":"refund","amount":%d,"currency":"eur","status":"succeeded","charge":"ch_%s",
@@ -122,22 +122,23 @@ func (p *purchase) dispute(kind, status string, cents int64) stripeEvent {
 		p.id, cents, status, p.id, p.payment()))
 }
 
-// due is what the ledger must say in the end: the grant, and the share of it that the money which went back stands for.
+// expected returns the credits that the ledger must hold in the end: the grant, and its shares for refunds and disputes.
 func (p *purchase) expected() totals {
 	share := func(cents int64) int64 { return packageCredits * min(cents, packageCents) / packageCents }
 	refunded := share(p.refunded)
 	return totals{Grants: 1, Granted: packageCredits, Refunded: refunded, Disputed: share(p.refunded+p.disputed) - refunded}
 }
 
-// booked is what the ledger says of a purchase.
+// totals sums the ledger entries of one purchase.
+// Units: credits, except Grants, which counts entries.
 type totals struct{ Grants, Granted, Refunded, Disputed int64 }
 
-// checkPurchases checks that every order is in the ledger once, with all that was reported of it, in lines, purchases and balances.
+// checkPurchases checks that entries, purchase rows and balances contain each purchase and its events exactly once.
 func (fx *fixture) checkPurchases(t testing.TB, purchases ...*purchase) {
 	t.Helper()
 	var rows []struct {
 		ID                                   uuid.UUID
-		Lines                                totals `gorm:"embedded"`
+		Entries                              totals `gorm:"embedded"`
 		RowGranted, RowRefunded, RowDisputed int64
 	}
 	err := fx.db.Raw(`SELECT p.id, p.credits_granted AS row_granted, p.credits_refunded AS row_refunded, p.credits_disputed AS row_disputed,
@@ -147,31 +148,31 @@ func (fx *fixture) checkPurchases(t testing.TB, purchases ...*purchase) {
 			coalesce(-sum(c.delta_credits) FILTER (WHERE c.reason = 'dispute'), 0) AS disputed
 		FROM purchases p LEFT JOIN credit_transactions c ON c.meta ->> 'purchase_id' = p.id::text GROUP BY p.id`).Scan(&rows).Error
 	if err != nil {
-		t.Fatalf("read what was booked: %v", err)
+		t.Fatalf("read entries: %v", err)
 	}
 	found := map[uuid.UUID]totals{}
 	for _, r := range rows {
-		found[r.ID] = r.Lines
-		if row := (totals{r.Lines.Grants, r.RowGranted, r.RowRefunded, r.RowDisputed}); row != r.Lines {
-			t.Errorf("purchase %s counts %+v, its lines are %+v", r.ID, row, r.Lines)
+		found[r.ID] = r.Entries
+		if row := (totals{r.Entries.Grants, r.RowGranted, r.RowRefunded, r.RowDisputed}); row != r.Entries {
+			t.Errorf("purchase %s: row = %+v, entries = %+v", r.ID, row, r.Entries)
 		}
 	}
 	for _, p := range purchases {
 		if got, want := found[p.id], p.expected(); got != want {
-			t.Errorf("of purchase %s is booked %+v, want %+v", p.id, got, want)
+			t.Errorf("purchase %s: entries = %+v, want %+v", p.id, got, want)
 		}
 	}
 	fx.checkBalances(t, purchases)
 	dbtest.CheckLedger(t, fx.db)
 }
 
-// checkBalances checks that users have the credits of these purchases and no others.
+// checkBalances checks that each user's balance is the sum of these purchases.
 func (fx *fixture) checkBalances(t testing.TB, purchases []*purchase) {
 	t.Helper()
 	want := map[int64]int64{}
 	for _, p := range purchases {
-		due := p.expected()
-		want[p.user] += due.Granted - due.Refunded - due.Disputed
+		sum := p.expected()
+		want[p.user] += sum.Granted - sum.Refunded - sum.Disputed
 	}
 	for user, credits := range want {
 		var balance int64
@@ -179,21 +180,21 @@ func (fx *fixture) checkBalances(t testing.TB, purchases []*purchase) {
 			t.Fatalf("read balance: %v", err)
 		}
 		if balance != credits {
-			t.Errorf("user %d has %d credits, want %d", user, balance, credits)
+			t.Errorf("user %d: balance = %d credits, want %d", user, balance, credits)
 		}
 	}
 }
 
-// due moves the time of the next attempt of all that waits to now, instead of waiting for it.
+// makeEventsDue makes every pending event due now.
 func (fx *fixture) makeEventsDue(t testing.TB) {
 	t.Helper()
 	fx.exec(t, `UPDATE stripe_events SET next_attempt_at = now() WHERE status IN ('received', 'deferred', 'failed')`)
 }
 
-// drain lets the worker's time come and wants all events that were sent stored and booked: none stays received or failed.
+// waitForEvents makes pending events due and waits until all sent events are stored and booked.
 func (fx *fixture) waitForEvents(t testing.TB, sent int64) {
 	t.Helper()
 	fx.makeEventsDue(t)
-	fx.eventually(t, "events are stored", func() int64 { return fx.count(t, `SELECT count(*) FROM stripe_events`) }, sent)
-	fx.eventually(t, "events that are not booked", func() int64 { return fx.count(t, `SELECT count(*) FROM stripe_events WHERE status <> 'done'`) }, 0)
+	fx.eventually(t, "stored events", func() int64 { return fx.count(t, `SELECT count(*) FROM stripe_events`) }, sent)
+	fx.eventually(t, "unbooked events", func() int64 { return fx.count(t, `SELECT count(*) FROM stripe_events WHERE status <> 'done'`) }, 0)
 }

@@ -14,18 +14,18 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// An admin's form that is sent fifty times at once, to two replicas, grants once; fifty forms grant fifty times.
+// One admin form sent fifty times concurrently to two replicas grants once; fifty forms grant fifty times.
 func TestGrantRaces(t *testing.T) {
 	t.Parallel()
 	fx := newFixture(t, 2)
-	env, dir := []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=warn"}, workDir(t) // the session secret is in the directory
+	env, dir := []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=warn"}, workDir(t) // both read the session secret from dir
 	sites := [2]*site{startIn(t, dir, env...), startIn(t, dir, env...)}
 	admin := newVisitor(sites[0], "en")
 	admin.signIn("#demo-admin")
 	for i, c := range []struct {
-		name  string
-		key   func(int) string
-		lines int64
+		name    string
+		key     func(int) string
+		entries int64
 	}{
 		{"one form", func(int) string { return "" }, 1},
 		{"fifty forms", func(int) string { return uuid.NewString() }, 50},
@@ -38,7 +38,7 @@ func TestGrantRaces(t *testing.T) {
 		}
 		values, err := url.ParseQuery(string(form))
 		if err != nil || values.Get("idempotency_key") == "" {
-			t.Fatalf("the form has no key: %v", err)
+			t.Fatalf("the form has no idempotency key (%v)", err)
 		}
 		var mu sync.Mutex
 		answers := map[int]int{}
@@ -56,22 +56,22 @@ func TestGrantRaces(t *testing.T) {
 			answers[status]++
 		})
 		if answers[http.StatusSeeOther] != 50 {
-			t.Errorf("%s: answers by status %v, want fifty 303", c.name, answers)
+			t.Errorf("%s: answers by status = %v, want 50 of 303", c.name, answers)
 		}
-		if n := fx.count(t, `SELECT count(*) FROM credit_transactions WHERE user_id = ? AND reason = 'manual'`, user); n != c.lines {
-			t.Errorf("%s: %d lines, want %d", c.name, n, c.lines)
+		if n := fx.count(t, `SELECT count(*) FROM credit_transactions WHERE user_id = ? AND reason = 'manual'`, user); n != c.entries {
+			t.Errorf("%s: %d ledger entries, want %d", c.name, n, c.entries)
 		}
-		if n := fx.count(t, `SELECT credits_balance FROM users WHERE id = ?`, user); n != 7*c.lines {
-			t.Errorf("%s: balance = %d credits, want %d", c.name, n, 7*c.lines)
+		if n := fx.count(t, `SELECT credits_balance FROM users WHERE id = ?`, user); n != 7*c.entries {
+			t.Errorf("%s: balance = %d credits, want %d", c.name, n, 7*c.entries)
 		}
-		if n := fx.count(t, `SELECT count(*) FROM audit_log WHERE user_id = ? AND actor = 'admin'`, user); n != c.lines {
-			t.Errorf("%s: %d entries in the audit log, want %d", c.name, n, c.lines)
+		if n := fx.count(t, `SELECT count(*) FROM audit_log WHERE user_id = ? AND actor = 'admin'`, user); n != c.entries {
+			t.Errorf("%s: %d audit log rows, want %d", c.name, n, c.entries)
 		}
 	}
 	dbtest.CheckLedger(t, fx.db)
 }
 
-// sendTo posts a form to a replica, in the visitor's session, and returns the answer's status.
+// sendTo posts a form to a replica in the visitor's session and returns the status.
 func (v *visitor) sendTo(s *site, path string, values url.Values) int {
 	req, err := http.NewRequestWithContext(v.t.Context(), http.MethodPost, s.url+path, strings.NewReader(values.Encode()))
 	if err != nil {

@@ -16,23 +16,23 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 )
 
-// ledgerRows is how many lines the ledger of BenchmarkLedgerSize gets. Ten million take some minutes to write:
+// ledgerRows is the number of entries that BenchmarkLedgerSize adds. Ten million take minutes to write:
 // go test ./handlers/e2e -run ^$ -bench LedgerSize -benchtime 1x -ledger-rows 10000000
-var ledgerRows = flag.Int64("ledger-rows", 200_000, "lines of the long ledger that BenchmarkLedgerSize compares with a short one")
+var ledgerRows = flag.Int64("ledger-rows", 200_000, "entries of the large ledger in BenchmarkLedgerSize")
 
 const (
-	callsEach = 2000 // of each kind, one after the other
-	ledgerUsers = 20   // for whom
-	pageSize  = 50   // lines of a history's page
+	callsEach   = 2000 // sequential calls of each kind
+	ledgerUsers = 20   // users they are for
+	pageSize    = 50   // entries per page of a history
 )
 
-// BenchmarkLedgerSize is what a spend, a balance and the newest page of a history cost in a ledger with many lines, over what
-// they cost in one with a thousand: one client, medians, on a durable database.
+// BenchmarkLedgerSize compares a spend, a balance and the newest page of a history in a large ledger with the same calls
+// in a ledger of a thousand entries. One client, medians, durable database.
 func BenchmarkLedgerSize(b *testing.B) {
 	fx, server := newDurableFixture(b)
-	for range pageSize { // a thousand lines: a full page for each of twenty users
-		fx.exec(b, `WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000, 'manual' FROM users ORDER BY id LIMIT ? RETURNING user_id)
-			UPDATE users SET credits_balance = credits_balance + 100000 WHERE id IN (SELECT user_id FROM line)`, ledgerUsers)
+	for range pageSize { // 1000 entries: a full page for each of 20 users
+		fx.exec(b, `WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000, 'manual' FROM users ORDER BY id LIMIT ? RETURNING user_id)
+			UPDATE users SET credits_balance = credits_balance + 100000 WHERE id IN (SELECT user_id FROM entry)`, ledgerUsers)
 	}
 	spending, book := &spend.Service{DB: fx.db, Log: slog.New(slog.DiscardHandler)}, &ledger.Service{DB: fx.db}
 	calls := map[string]func(user int64) error{
@@ -80,7 +80,7 @@ func BenchmarkLedgerSize(b *testing.B) {
 	dbtest.CheckLedger(b, fx.db)
 }
 
-// growLedger writes lines for all users without the triggers, which would write them one by one, and moves the balances.
+// growLedger adds entries for all users and updates the balances. It bypasses the triggers, which run per row.
 func growLedger(b *testing.B, s *fixture, server *localpg.Server, rows int64) {
 	b.Helper()
 	conn, err := pgx.Connect(b.Context(), server.AdminURL("app"))

@@ -17,7 +17,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// asked is one operation on one account, said what it came to. A refused spend says what was available.
+// accountOp is one operation on an account, accountResult its answer. A refused spend answers with the available credits.
 type (
 	accountOp struct {
 		account int64
@@ -30,8 +30,8 @@ type (
 	}
 )
 
-// account is how credits behave when one thing happens after the other. Answers must fit some such order in which
-// nothing that had been answered comes after what was asked later.
+// accountModel describes an account under sequential operations. A history is linearizable if some sequential order fits
+// all answers and keeps every operation after those that were answered before it was sent.
 var accountModel = porcupine.Model{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 		byAccount := map[int64][]porcupine.Operation{}
@@ -64,8 +64,7 @@ var accountModel = porcupine.Model{
 	},
 }
 
-// Sixteen clients spend, read, grant and refund for four users at two replicas. There is one order of it all that fits
-// every answer.
+// Sixteen clients spend, read, grant and refund for four users at two replicas, and the history is linearizable.
 func TestLinearizable(t *testing.T) {
 	const clients, users = 16, 4
 	each := dbtest.Depth(40, 125)
@@ -76,7 +75,7 @@ func TestLinearizable(t *testing.T) {
 	history := make([]porcupine.Operation, 0, clients*each)
 	begun := time.Now()
 	dbtest.Concurrently(clients, func(client int) {
-		dice := rand.New(rand.NewPCG(seed, uint64(client))) //nolint:gosec // the number of a client is not negative
+		dice := rand.New(rand.NewPCG(seed, uint64(client))) //nolint:gosec // client is not negative
 		for i := range each {
 			in := accountOp{account: rs.fx.users[dice.IntN(users)], credits: 1 + dice.Int64N(20)}
 			in.kind = []string{"spend", "spend", "spend", "read", "read", "grant", "refund"}[dice.IntN(7)]
@@ -91,22 +90,22 @@ func TestLinearizable(t *testing.T) {
 		}
 	})
 	if want := clients * each * 19 / 20; len(history) < want {
-		t.Fatalf("%d operations came to an end, want %d", len(history), want)
+		t.Fatalf("%d operations answered, want at least %d", len(history), want)
 	}
 	if result := porcupine.CheckOperationsTimeout(accountModel, history, hangTimeout); result != porcupine.Ok {
-		t.Errorf("no order fits the answers: %s", result)
+		t.Errorf("no sequential order fits the answers: %s", result)
 	}
 	dbtest.CheckLedger(t, rs.fx.db)
 }
 
-// operate does one operation and says what it came to.
+// apply runs one operation. It reports false if the operation failed.
 func (rs *replicas) apply(t *testing.T, replica int, in accountOp, key string) (accountResult, bool) {
 	var body struct {
 		CreditsBalance int64
 		Error          struct{ Detail struct{ Available int64 } }
 	}
 	switch in.kind {
-	case "grant", "refund": // a third process: the webhook and the admin do it this way
+	case "grant", "refund": // posted from this process, as the webhook and admins do
 		entry := ledger.Entry{UserID: in.account, Delta: models.Credits(in.credits), Reason: models.ReasonManual}
 		if in.kind == "refund" {
 			entry.Delta, entry.Reason = -entry.Delta, models.ReasonRefund
@@ -123,7 +122,7 @@ func (rs *replicas) apply(t *testing.T, replica int, in accountOp, key string) (
 	case "spend":
 		r := rs.spend(t, replica, in.account, key)
 		if err := json.Unmarshal([]byte(r.body), &body); err != nil || r.status != http.StatusCreated && r.status != http.StatusPaymentRequired {
-			t.Errorf("spend: %d %s", r.status, r.body)
+			t.Errorf("spend: status %d, want 201 or 402: %s", r.status, r.body)
 			return accountResult{}, false
 		}
 		if r.status == http.StatusPaymentRequired {
@@ -133,25 +132,25 @@ func (rs *replicas) apply(t *testing.T, replica int, in accountOp, key string) (
 	default:
 		r := rs.call(t, replica, http.MethodGet, fmt.Sprintf("/api/credits/balance?userId=%d", in.account), "", "")
 		if err := json.Unmarshal([]byte(r.body), &body); err != nil || r.status != http.StatusOK {
-			t.Errorf("read: %d %s", r.status, r.body)
+			t.Errorf("read: status %d, want 200: %s", r.status, r.body)
 			return accountResult{}, false
 		}
 		return accountResult{balance: body.CreditsBalance}, true
 	}
 }
 
-// The check bites: what a missing lock and an answer before the commit would have clients see fits no order.
-func TestLinearizableBites(t *testing.T) {
+// The model rejects what clients would see without a lock, or with answers sent before the commit.
+func TestLinearizableRejectsWrongHistories(t *testing.T) {
 	op := func(from, until int64, kind string, credits, balance int64) porcupine.Operation {
 		return porcupine.Operation{Input: accountOp{1, kind, credits}, Call: from, Output: accountResult{balance: balance}, Return: until}
 	}
 	for name, history := range map[string][]porcupine.Operation{
 		"two spends from one balance":   {op(0, 1, "grant", 10, 10), op(2, 5, "spend", 0, 5), op(3, 4, "spend", 0, 5)},
 		"a balance from before a spend": {op(0, 1, "grant", 10, 10), op(2, 3, "spend", 0, 5), op(4, 5, "read", 0, 10)},
-		"a spend of what is not there":  {op(0, 1, "grant", 4, 4), op(2, 3, "spend", 0, -1)},
+		"a spend of missing credits":    {op(0, 1, "grant", 4, 4), op(2, 3, "spend", 0, -1)},
 	} {
 		if porcupine.CheckOperations(accountModel, history) {
-			t.Errorf("%s is taken for right", name)
+			t.Errorf("%s is accepted, want it rejected", name)
 		}
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/resume-matcher/credits/services/localpg"
 )
 
-// sameRows writes with pgbench what booking a paid session writes, in one transaction and as few statements as that
-// takes: the yardstick of what this database on this machine can do at all.
+// sameRows lets pgbench write the rows that booking a paid session writes, in one transaction with as few statements as
+// possible: the yardstick for this database on this machine.
 const sameRows = `\set i :i + 1
 \set n :base + :client_id * :per + :i
 BEGIN;
@@ -38,7 +38,7 @@ END;
 // pgbench is PostgreSQL's own load generator.
 type pgbench struct{ program, url string }
 
-// newPgbench finds it beside the programs that serve the database; nil where there is none.
+// newPgbench finds pgbench beside the database's own programs. It returns nil if it is not installed.
 func newPgbench(b *testing.B, server *localpg.Server) *pgbench {
 	b.Helper()
 	conn, err := pgx.Connect(b.Context(), server.AdminURL("app"))
@@ -48,19 +48,18 @@ func newPgbench(b *testing.B, server *localpg.Server) *pgbench {
 	defer conn.Close(context.WithoutCancel(b.Context()))
 	var dir string
 	if err := conn.QueryRow(b.Context(), `SELECT setting FROM pg_config WHERE name = 'BINDIR'`).Scan(&dir); err != nil {
-		b.Fatalf("where PostgreSQL's programs are: %v", err)
+		b.Fatalf("read PostgreSQL's BINDIR: %v", err)
 	}
 	p := &pgbench{program: filepath.Join(dir, "pgbench"), url: server.URL()}
 	if _, err := os.Stat(p.program); err != nil {
-		b.Logf("no yardstick: this PostgreSQL came without pgbench (%v)", err)
+		b.Logf("no yardstick: pgbench is not installed (%v)", err)
 		return nil
 	}
 	return p
 }
 
-// run has clients do a script's transaction, each as often as said, with prepared statements, and returns how many they do
-// in a second once all of them have warmed up, and how long each transaction took: every connection of pgbench is new,
-// where a server's are not.
+// run executes a script with prepared statements, each times per client. It returns the transactions per second after
+// all clients have warmed up, since pgbench's connections are new and a server's are not, and each transaction's duration.
 func (p *pgbench) run(b *testing.B, script string, clients, each int, variables ...string) (float64, []time.Duration) {
 	b.Helper()
 	dir := workDir(b)
@@ -78,7 +77,7 @@ func (p *pgbench) run(b *testing.B, script string, clients, each int, variables 
 	}
 	logs, err := filepath.Glob(prefix + "*")
 	if err != nil || len(logs) != 1 {
-		b.Fatalf("pgbench wrote %d logs, want 1 (%v)", len(logs), err)
+		b.Fatalf("pgbench wrote %d log files, want 1 (%v)", len(logs), err)
 	}
 	text, err := os.ReadFile(logs[0])
 	if err != nil {
@@ -87,8 +86,8 @@ func (p *pgbench) run(b *testing.B, script string, clients, each int, variables 
 	return steadyRate(b, string(text), each)
 }
 
-// steadyRate is the transactions in a second from the moment in which the last client has done a third of its share until
-// the first one has done all of it.
+// steadyRate returns the rate between the moment when the last client has done a third of its share and the moment when
+// the first client has done all of it.
 // Source: https://www.postgresql.org/docs/current/pgbench.html (per-transaction logging)
 func steadyRate(b *testing.B, log string, each int) (float64, []time.Duration) {
 	b.Helper()
@@ -98,7 +97,7 @@ func steadyRate(b *testing.B, log string, each int) (float64, []time.Duration) {
 	for line := range strings.Lines(log) {
 		var client, number, took, script, seconds, micros int
 		if _, err := fmt.Sscan(line, &client, &number, &took, &script, &seconds, &micros); err != nil {
-			b.Fatalf("pgbench's log has the line %q: %v", line, err)
+			b.Fatalf("parse pgbench's log line %q: %v", line, err)
 		}
 		end := float64(seconds) + float64(micros)/1e6
 		ends = append(ends, end)
@@ -113,7 +112,7 @@ func steadyRate(b *testing.B, log string, each int) (float64, []time.Duration) {
 		}
 	}
 	slices.Sort(ends)
-	if until <= from { // clients of one row come by turns that are not fair; any of them keeps it as busy as all
+	if until <= from { // clients of one row take unfair turns, and each keeps it as busy as all
 		from, until = ends[len(ends)/3], ends[len(ends)-1]
 	}
 	done := 0.0

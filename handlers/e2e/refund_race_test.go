@@ -10,9 +10,8 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// A buyer's money goes back while their credits are being spent: refund and charge are told a hundred times each at two
-// replicas, and a service spends as fast as it can. All that was bought is taken back once, spending never makes a debt
-// of its own, and in debt nothing more is spent.
+// While a user spends as fast as possible, a refund and its charge arrive a hundred times each at two replicas. The refund
+// takes the bought credits back once, spends never cause a debt, and a user in debt cannot spend.
 func TestRefundWhileSpending(t *testing.T) {
 	const spenders, times = 16, 60
 	rs := newReplicas(t, 1)
@@ -21,7 +20,7 @@ func TestRefundWhileSpending(t *testing.T) {
 	send.send(t, p.paid())
 	held := rs.call(t, 0, http.MethodPost, "/api/credits/holds", "before", fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, p.user))
 	if held.status != http.StatusCreated {
-		t.Fatalf("hold: %d %s", held.status, held.body)
+		t.Fatalf("hold: status %d, want 201: %s", held.status, held.body)
 	}
 	var spent, refused atomic.Int64
 	var work sync.WaitGroup
@@ -34,7 +33,7 @@ func TestRefundWhileSpending(t *testing.T) {
 				case http.StatusPaymentRequired:
 					refused.Add(1)
 				default:
-					t.Errorf("spend: %d %s", r.status, r.body)
+					t.Errorf("spend: status %d, want 201 or 402: %s", r.status, r.body)
 				}
 			}
 		})
@@ -46,21 +45,21 @@ func TestRefundWhileSpending(t *testing.T) {
 	})
 	work.Wait()
 	if refused.Load() == 0 {
-		t.Error("no spend came after the refund")
+		t.Error("0 spends refused, want some after the refund")
 	}
 
 	if got := rs.fx.count(t, `SELECT coalesce(-sum(delta_credits), 0) FROM credit_transactions WHERE reason = 'refund'`); got != packageCredits {
-		t.Errorf("%d credits taken back, want the %d bought", got, packageCredits)
+		t.Errorf("refunds take %d credits, want %d", got, packageCredits)
 	}
 	balance := rs.fx.count(t, `SELECT credits_balance FROM users WHERE id = ?`, p.user)
 	if balance != -spent.Load()*jobMatchCredits {
 		t.Errorf("balance = %d credits after %d spends, want %d", balance, spent.Load(), -spent.Load()*jobMatchCredits)
 	}
 	if r := rs.spend(t, 0, p.user, "in debt"); r.status != http.StatusPaymentRequired {
-		t.Errorf("a spend in debt: %d %s", r.status, r.body)
+		t.Errorf("spend in debt: status %d, want 402: %s", r.status, r.body)
 	}
 	if n := rs.fx.count(t, `SELECT count(*) FROM credit_transactions WHERE reason = 'job_match' AND balance_after < ?`, jobMatchCredits); n != 0 {
-		t.Errorf("%d spends took what was held or not there", n)
+		t.Errorf("%d spends took held or missing credits, want 0", n)
 	}
 	t.Logf("%d spends before the refund, %d refused after it", spent.Load(), refused.Load())
 	dbtest.CheckLedger(t, rs.fx.db)

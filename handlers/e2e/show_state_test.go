@@ -12,7 +12,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// in is the address of a state in a language, and what is typed there.
+// expand returns the state's address in a locale and the values to type.
 func (st pageState) expand(locale string, ids *strings.Replacer) (address string, typed []string) {
 	address = ids.Replace(st.path)
 	if !strings.HasPrefix(address, "/auth/") {
@@ -25,7 +25,7 @@ func (st pageState) expand(locale string, ids *strings.Replacer) (address string
 	return address, typed
 }
 
-// become brings about a state.
+// showState opens the state's page, submits its form if it has one, and checks the status.
 func (v *visitor) showState(st pageState, ids *strings.Replacer) {
 	v.t.Helper()
 	address, typed := st.expand(v.locale, ids)
@@ -34,24 +34,24 @@ func (v *visitor) showState(st pageState, ids *strings.Replacer) {
 		v.submit(st.button, typed...)
 	}
 	if want := max(st.status, http.StatusOK); v.status != want {
-		v.t.Errorf("%s %s: %d, want %d", v.locale, st.name, v.status, want)
+		v.t.Errorf("%s %s: status %d, want %d", v.locale, st.name, v.status, want)
 	}
 }
 
-// be has the browser be signed in as somebody is.
+// copySession signs the browser in as the visitor is, by copying the visitor's cookies.
 func (b *browser) copySession(v *visitor) {
 	b.t.Helper()
 	own, err := url.Parse(b.site.url)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.run("be nobody", network.ClearBrowserCookies())
+	b.run("clear cookies", network.ClearBrowserCookies())
 	for _, cookie := range v.client.Jar.Cookies(own) {
-		b.run("be somebody", network.SetCookie(cookie.Name, cookie.Value).WithURL(b.site.url))
+		b.run("set cookie "+cookie.Name, network.SetCookie(cookie.Name, cookie.Value).WithURL(b.site.url))
 	}
 }
 
-// become brings about a state without htmx and looks at it, in its own window and in the narrowest.
+// showState shows the state without htmx and checks it in the browser's own window and in the narrowest one.
 func (b *browser) showState(st pageState, ids *strings.Replacer) {
 	b.t.Helper()
 	b.expectRefusals = st.status != 0
@@ -62,14 +62,14 @@ func (b *browser) showState(st pageState, ids *strings.Replacer) {
 		b.submitForm(st.button, typed...)
 	}
 	b.check(st.name, "/")
-	for _, narrow := range []int{320, 640}[:dbtest.Depth(1, 2)] { // 640 is 1280 at 200 %, which TestZoom looks at too
+	for _, narrow := range []int{320, 640}[:dbtest.Depth(1, 2)] { // 640 is 1280 at 200 %, as in TestZoom
 		b.resize(narrow)
 		b.checkWidth(st.name)
 	}
 	b.resize(width)
 }
 
-// send submits the form of a button as a browser without JavaScript does, whatever the browser itself thinks of what is typed.
+// submitForm submits a button's form as a browser without JavaScript does, bypassing the browser's own validation.
 func (b *browser) submitForm(button string, typed ...string) {
 	b.t.Helper()
 	script := fmt.Sprintf(`const button = document.querySelector(%q), form = button.form;`, button)
@@ -80,6 +80,6 @@ func (b *browser) submitForm(button string, typed ...string) {
 	}
 	script += `if (button.name) form.append(Object.assign(document.createElement("input"), {type: "hidden", name: button.name, value: button.value}));
 		window.before = true; HTMLFormElement.prototype.submit.call(form)`
-	b.run("send "+button, chromedp.Evaluate(`(() => {`+script+`})()`, nil))
-	b.waitUntil("get an answer", `window.before === undefined`)
+	b.run("submit "+button, chromedp.Evaluate(`(() => {`+script+`})()`, nil))
+	b.waitUntil("the response has replaced the page", `window.before === undefined`)
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// binary is the product, built once for all tests.
+// binary is the path of the product, which TestMain builds once.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -43,14 +43,14 @@ func TestMain(m *testing.M) {
 // site is a running server.
 type site struct {
 	t       testing.TB
-	url     string // as users type it
+	url     string
 	cmd     *exec.Cmd
 	exited  chan error
 	out     *outputBuffer
-	started time.Duration // from exec to being ready
+	started time.Duration // from start to ready
 }
 
-// lines keeps what the server prints and tells when a text has come.
+// outputBuffer stores a server's output and signals each write.
 type outputBuffer struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
@@ -59,7 +59,7 @@ type outputBuffer struct {
 
 func newOutputBuffer() *outputBuffer { return &outputBuffer{changed: make(chan struct{}, 1)} }
 
-// Write keeps p.
+// Write stores p.
 func (l *outputBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,24 +70,24 @@ func (l *outputBuffer) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// String is all that was printed so far.
+// String returns the output so far.
 func (l *outputBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
 }
 
-// start runs `credits serve` with these variables on a free port and waits until it is ready. Unless they name a database
-// it gets a migrated one of its own.
+// start runs `credits serve` on a free port and waits until it is ready. Unless env names a database, the server gets its
+// own migrated one.
 func start(t testing.TB, env ...string) *site {
 	t.Helper()
 	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "DATABASE_URL=") }) {
 		env = append(env, "DATABASE_URL="+dbtest.URL(t))
 	}
-	return startIn(t, workDir(t), env...) // no .env of ours, no .data of ours
+	return startIn(t, workDir(t), env...)
 }
 
-// workDir is an empty directory that PostgreSQL's own user can walk to, unlike t.TempDir().
+// workDir returns an empty directory that PostgreSQL's own user can enter, unlike t.TempDir.
 func workDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "credits-e2e-")
@@ -101,13 +101,13 @@ func workDir(t testing.TB) string {
 	return dir
 }
 
-// startIn is start in a working directory that may hold the data of an earlier run.
+// startIn runs start in a working directory, which may hold an earlier run's data.
 func startIn(t testing.TB, dir string, env ...string) *site {
 	t.Helper()
 	return startOn(t, freePort(t), dir, env...)
 }
 
-// startOn is startIn on a port that is known before.
+// startOn runs startIn on a given port.
 func startOn(t testing.TB, port int, dir string, env ...string) *site {
 	t.Helper()
 	env = withServerRole(env)
@@ -127,8 +127,8 @@ func startOn(t testing.TB, port int, dir string, env ...string) *site {
 	return s
 }
 
-// withServerRole gives a server its own role beside the owner of its database, as an operator should, unless the test says
-// how the server connects.
+// withServerRole lets the server connect with its own role beside the database's owner, as operators should, unless env
+// sets DATABASE_POOL_URL.
 func withServerRole(env []string) []string {
 	for _, v := range env {
 		if strings.HasPrefix(v, "DATABASE_POOL_URL=") {
@@ -143,7 +143,7 @@ func withServerRole(env []string) []string {
 	return env
 }
 
-// wait returns when the server has printed text.
+// waitForOutput returns when the server has printed text.
 func (s *site) waitForOutput(text string) {
 	s.t.Helper()
 	deadline := time.After(hangTimeout)
@@ -152,34 +152,34 @@ func (s *site) waitForOutput(text string) {
 		case <-s.out.changed:
 		case err := <-s.exited:
 			s.exited <- err
-			s.t.Fatalf("the server ended (%v):\n%s", err, s.out)
+			s.t.Fatalf("server exited (%v) before printing %q:\n%s", err, text, s.out)
 		case <-deadline:
-			s.t.Fatalf("the server did not print %q:\n%s", text, s.out)
+			s.t.Fatalf("server printed no %q within %s:\n%s", text, hangTimeout, s.out)
 		}
 	}
 }
 
-// stop ends the server as an operator would, and wants it to end well.
+// stop sends SIGTERM and requires exit status 0.
 func (s *site) stop() {
 	if s.cmd.ProcessState != nil {
 		return
 	}
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		s.t.Errorf("stop: %v", err)
+		s.t.Errorf("send SIGTERM: %v", err)
 	}
 	select {
 	case err := <-s.exited:
 		s.exited <- err
 		if err != nil {
-			s.t.Errorf("the server ended with %v:\n%s", err, s.out)
+			s.t.Errorf("server exited with %v, want status 0:\n%s", err, s.out)
 		}
 	case <-time.After(hangTimeout):
 		s.cmd.Process.Kill()
-		s.t.Errorf("the server did not stop:\n%s", s.out)
+		s.t.Errorf("server did not exit within %s of SIGTERM:\n%s", hangTimeout, s.out)
 	}
 }
 
-// kill ends the server as the kernel would, at once and without a word.
+// kill sends SIGKILL and waits for the process to end.
 func (s *site) kill() {
 	s.t.Helper()
 	if err := s.cmd.Process.Kill(); err != nil {
@@ -189,12 +189,12 @@ func (s *site) kill() {
 	s.exited <- err
 }
 
-// nextPort counts the ports that freePort has given away.
+// nextPort counts the ports that freePort has returned.
 var nextPort atomic.Int64
 
-// freePort returns a port for a server, which keeps it over restarts, as it keeps the two that follow for the stand-ins of
-// its sandbox. They are below those that systems hand out themselves (from 32768 on Linux), so that no connection and no
-// other listener is given one while the server is down. Two runs at once begin at different ports.
+// freePort returns a port that a server keeps across restarts, together with the next two for its stand-ins. The ports lie
+// below the system's ephemeral range (from 32768 on Linux), so no other socket takes them while the server is down.
+// Concurrent test runs start at different ports.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
@@ -203,7 +203,7 @@ func freePort(t testing.TB) int {
 			return port
 		}
 	}
-	t.Fatal("none of a thousand ports is free")
+	t.Fatal("no free port among 1000")
 	return 0
 }
 
@@ -215,10 +215,10 @@ func isFree(port int) bool {
 	return l.Close() == nil
 }
 
-// hangTimeout is how long anything may take before a test gives it up as hung.
+// hangTimeout is how long a test waits before it gives up. Only a hang reaches it.
 const hangTimeout = dbtest.HangTimeout
 
-// command runs the binary to its end and returns what it printed and its exit status.
+// command runs the binary to completion and returns its output and exit status.
 func command(t testing.TB, env []string, args ...string) (string, int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), hangTimeout)
@@ -234,7 +234,7 @@ func command(t testing.TB, env []string, args ...string) (string, int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// request sends one request and returns status, headers and body.
+// request sends one request and returns the response and its body.
 func request(t testing.TB, client *http.Client, method, url, body string, header map[string]string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))

@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	spendEach   = 60  // requests of each client in one round
-	pgbenchEach = 120 // transactions of each client of pgbench, a third of them to warm up
+	spendEach   = 60  // requests per client and round
+	pgbenchEach = 120 // transactions per pgbench client, the first third to warm up
 )
 
-// fiveTrips is a spend as one would write it by hand: begin, lock, insert, update, commit, five round trips.
+// fiveTrips is a hand-written spend: begin, lock, insert, update, commit, in five round trips.
 const fiveTrips = `\set owner random(:first, :last)
 BEGIN;
 SELECT credits_balance - credits_held AS available FROM users WHERE id = :owner FOR UPDATE \gset
@@ -33,9 +33,9 @@ UPDATE users SET credits_balance = credits_balance - 5, updated_at = now() WHERE
 END;
 `
 
-// BenchmarkSpend is 32 clients who spend, over 10,000 users and as one user, in Go and over HTTP with a service key, and who
-// hold and capture. Its yardstick is pgbench with the same transaction on the same durable database, in the same round.
-// The figures are medians of the rounds: ask for several (-benchtime 5x).
+// BenchmarkSpend lets 32 clients spend, over 10,000 users and for a single one, in Go and over HTTP with a service key, and
+// hold and capture. In each round pgbench runs the same transaction on the same durable database as the yardstick. Figures
+// are medians over rounds, so run several (-benchtime 5x).
 func BenchmarkSpend(b *testing.B) {
 	s := newSpendBench(b)
 	s.warm(b)
@@ -54,14 +54,14 @@ func BenchmarkSpend(b *testing.B) {
 	dbtest.CheckLedger(b, s.fx.db)
 }
 
-// till is where the clients spend.
+// spendBench is the server, the service and the measurements.
 type spendBench struct {
 	fx      *fixture
 	service *spend.Service
 	conns   []*rawConn
 	key     string
 	pgbench *pgbench
-	made    atomic.Int64 // idempotency keys
+	made    atomic.Int64 // idempotency keys used
 	rates   map[string][]float64
 	took    map[string][]time.Duration
 }
@@ -70,8 +70,8 @@ func newSpendBench(b *testing.B) *spendBench {
 	b.Helper()
 	fx, server := newDurableFixture(b)
 	s := &spendBench{fx: fx, pgbench: newPgbench(b, server), rates: map[string][]float64{}, took: map[string][]time.Duration{}}
-	fx.exec(b, `WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000000, 'manual' FROM users RETURNING user_id)
-		UPDATE users SET credits_balance = 100000000 WHERE id IN (SELECT user_id FROM line)`)
+	fx.exec(b, `WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000000, 'manual' FROM users RETURNING user_id)
+		UPDATE users SET credits_balance = 100000000 WHERE id IN (SELECT user_id FROM entry)`)
 	s.service = &spend.Service{DB: fx.db, Log: slog.New(slog.DiscardHandler)}
 	out, code := command(b, []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Benchmark", "--scope", "spend", "--per-minute", "0")
 	for line := range strings.Lines(out) {
@@ -80,7 +80,7 @@ func newSpendBench(b *testing.B) *spendBench {
 		}
 	}
 	if code != 0 || s.key == "" {
-		b.Fatalf("keys create ends with %d and prints no key", code)
+		b.Fatalf("keys create: exit status %d, key %q, want 0 and a key", code, s.key)
 	}
 	site := start(b, append(fx.env(), "LOG_LEVEL=warn")...)
 	for range benchConnections {
@@ -89,14 +89,14 @@ func newSpendBench(b *testing.B) *spendBench {
 	return s
 }
 
-// warm lets every connection of the servers learn its statements.
+// warm lets every database connection prepare its statements.
 func (s *spendBench) warm(b *testing.B) {
 	for _, work := range []func(*testing.B, int, int64) error{s.spendInGo, s.spendOverHTTP, s.holdAndCapture} {
 		s.measure(b, "warm", len(s.fx.users), work)
 	}
 }
 
-// yard measures pgbench on as many of the users.
+// runPgbench measures pgbench with as many users.
 func (s *spendBench) runPgbench(b *testing.B, name string, users int) {
 	b.Helper()
 	if s.pgbench == nil {
@@ -104,14 +104,14 @@ func (s *spendBench) runPgbench(b *testing.B, name string, users int) {
 	}
 	each := pgbenchEach
 	if users == 1 {
-		each /= 4 // they wait for each other
+		each /= 4 // they wait for one lock
 	}
 	rate, took := s.pgbench.run(b, fiveTrips, benchConnections, each, fmt.Sprintf("first=%d", s.fx.users[0]), fmt.Sprintf("last=%d", s.fx.users[users-1]))
 	s.rates[name+"pgbench"] = append(s.rates[name+"pgbench"], rate)
 	s.took[name+"pgbench"] = append(s.took[name+"pgbench"], took...)
 }
 
-// measure has the clients do work for users in turn.
+// measure lets each client do its share of work, for users in turn.
 func (s *spendBench) measure(b *testing.B, name string, users int, work func(b *testing.B, client int, user int64) error) {
 	b.Helper()
 	took := make([]time.Duration, benchConnections*spendEach)
@@ -160,9 +160,9 @@ func (s *spendBench) spendOverHTTP(_ *testing.B, client int, user int64) error {
 	return s.conns[client].post(out.Bytes(), 201)
 }
 
-// report writes rates, the slowest of a hundred, and last the ratios to the yardstick.
+// report writes rates and the 99th percentiles, ratios to pgbench last.
 func (s *spendBench) report(b *testing.B) {
-	b.ReportMetric(0, "ns/op") // of a round; it says nothing
+	b.ReportMetric(0, "ns/op") // drop the meaningless time per round
 	for _, users := range []string{"", "hot_"} {
 		yard := 0.0
 		if s.pgbench != nil {

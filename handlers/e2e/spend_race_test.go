@@ -17,16 +17,16 @@ import (
 
 const (
 	inFlight        = 200
-	jobMatchCredits = 5 // of job_match, in credits
+	jobMatchCredits = 5 // credits that job_match costs
 )
 
-// counter is two replicas on one database, and a service that spends at both with one key.
+// replicas is two servers on one database and a service key that spends at both.
 type replicas struct {
 	fx      *fixture
 	urls    [2]string
 	clients [2]*http.Client
 	key     string
-	next    int // the next user whom no scenario has used
+	next    int // index of the first unused user
 }
 
 func newReplicas(t *testing.T, users int) *replicas {
@@ -39,7 +39,7 @@ func newReplicas(t *testing.T, users int) *replicas {
 		}
 	}
 	if code != 0 || rs.key == "" {
-		t.Fatalf("keys create ends with %d and prints no key", code)
+		t.Fatalf("keys create: exit status %d, key %q, want 0 and a key", code, rs.key)
 	}
 	for i := range rs.urls {
 		rs.urls[i] = start(t, append(rs.fx.env(), "LOG_LEVEL=warn")...).url
@@ -50,24 +50,24 @@ func newReplicas(t *testing.T, users int) *replicas {
 	return rs
 }
 
-// grant takes users whom no scenario has used and gives each of them credits.
+// grantCredits grants credits to each of the next unused users.
 func (rs *replicas) grantCredits(t *testing.T, users, credits int) []int64 {
 	t.Helper()
 	ids := rs.fx.users[rs.next : rs.next+users]
 	rs.next += users
-	rs.fx.exec(t, `WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, ?, 'manual' FROM users WHERE id IN ? RETURNING *)
-		UPDATE users SET credits_balance = credits_balance + line.delta_credits FROM line WHERE users.id = line.user_id`, credits, ids)
+	rs.fx.exec(t, `WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, ?, 'manual' FROM users WHERE id IN ? RETURNING *)
+		UPDATE users SET credits_balance = credits_balance + entry.delta_credits FROM entry WHERE users.id = entry.user_id`, credits, ids)
 	return ids
 }
 
-// reply is what a replica said; status 0 when it said nothing.
+// response is a replica's answer; the status is 0 if there was none.
 type response struct {
 	status   int
 	body     string
 	replayed bool
 }
 
-// call asks one replica. It may run in any goroutine.
+// call sends one request to a replica. It is safe for concurrent use.
 func (rs *replicas) call(t *testing.T, replica int, method, path, key, body string) response {
 	req, err := http.NewRequestWithContext(t.Context(), method, rs.urls[replica]+path, strings.NewReader(body))
 	if err != nil {
@@ -99,7 +99,7 @@ func (rs *replicas) spend(t *testing.T, replica int, user int64, key string) res
 	return rs.call(t, replica, http.MethodPost, "/api/credits/spend", key, fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user))
 }
 
-// spendAll tries to spend so often, the users in turn and 200 at once, and counts the answers by status.
+// spendAll sends tries spends, 200 at a time and for each user in turn, and counts the answers by status.
 func (rs *replicas) spendAll(t *testing.T, users []int64, tries int) map[int]int {
 	t.Helper()
 	var next atomic.Int64
@@ -108,12 +108,12 @@ func (rs *replicas) spendAll(t *testing.T, users []int64, tries int) map[int]int
 	begun := time.Now()
 	dbtest.Concurrently(inFlight, func(int) {
 		for i := int(next.Add(1)) - 1; i < tries; i = int(next.Add(1)) - 1 {
-			// The replica changes with the round: each user is spent for at both.
+			// The replica alternates by round, so that each user spends at both.
 			r := rs.spend(t, (i+i/len(users))%2, users[i%len(users)], fmt.Sprintf("%d of %d", i, tries))
 			mu.Lock()
 			answers[r.status]++
 			if r.status != http.StatusCreated && r.status != http.StatusPaymentRequired && answers[r.status] == 1 {
-				t.Errorf("the first answer %d: %s", r.status, r.body)
+				t.Errorf("spend: status %d, want 201 or 402: %s", r.status, r.body)
 			}
 			mu.Unlock()
 		}
@@ -122,13 +122,13 @@ func (rs *replicas) spendAll(t *testing.T, users []int64, tries int) map[int]int
 	return answers
 }
 
-// lines is how often a feature was booked for these users.
+// countEntries counts these users' entries for job_match.
 func (rs *replicas) countEntries(t *testing.T, users []int64) int64 {
 	t.Helper()
 	return rs.fx.count(t, `SELECT count(*) FROM credit_transactions WHERE user_id IN ? AND reason = 'job_match'`, users)
 }
 
-// What a service spends for people at two replicas at once. None of it runs beside other tests: it takes the whole machine.
+// A service spends for users at two replicas at once. The test uses the whole machine, so it is not parallel.
 func TestSpendRaces(t *testing.T) {
 	rs := newReplicas(t, 54)
 	t.Run("two hundred requests with one key are one spend", rs.spendWithOneKey)
@@ -146,17 +146,17 @@ func (rs *replicas) spendWithOneKey(t *testing.T) {
 	fresh := 0
 	for _, r := range responses {
 		if r.status != http.StatusCreated || r.body != responses[0].body {
-			t.Fatalf("two answers to one request: %d %s, and %d %s", responses[0].status, responses[0].body, r.status, r.body)
+			t.Fatalf("one request has two answers: %d %s and %d %s", responses[0].status, responses[0].body, r.status, r.body)
 		}
 		if !r.replayed {
 			fresh++
 		}
 	}
 	if fresh != 1 {
-		t.Errorf("%d answers are no repeat, want 1", fresh)
+		t.Errorf("%d answers without Idempotent-Replayed, want 1", fresh)
 	}
 	if n := rs.countEntries(t, users); n != 1 {
-		t.Errorf("%d lines, want 1", n)
+		t.Errorf("%d entries, want 1", n)
 	}
 	if n := rs.fx.count(t, `SELECT credits_balance FROM users WHERE id = ?`, users[0]); n != 500-jobMatchCredits {
 		t.Errorf("balance = %d credits, want %d", n, 500-jobMatchCredits)
@@ -164,19 +164,19 @@ func (rs *replicas) spendWithOneKey(t *testing.T) {
 	dbtest.CheckLedger(t, rs.fx.db)
 }
 
-// spendOut spends what users have, and as much again that they have not.
-func (rs *replicas) spendOut(t *testing.T, people, credits, tries int) {
-	users := rs.grantCredits(t, people, credits)
-	covered := people * credits / jobMatchCredits
+// spendOut sends tries spends for users whose credits cover only some of them.
+func (rs *replicas) spendOut(t *testing.T, users, credits, tries int) {
+	ids := rs.grantCredits(t, users, credits)
+	covered := users * credits / jobMatchCredits
 	want := map[int]int{http.StatusCreated: covered, http.StatusPaymentRequired: tries - covered}
-	if got := rs.spendAll(t, users, tries); !maps.Equal(got, want) {
-		t.Errorf("answers by status %v, want %v", got, want)
+	if got := rs.spendAll(t, ids, tries); !maps.Equal(got, want) {
+		t.Errorf("answers by status = %v, want %v", got, want)
 	}
-	if n := rs.countEntries(t, users); n != int64(covered) {
-		t.Errorf("%d lines, want %d", n, covered)
+	if n := rs.countEntries(t, ids); n != int64(covered) {
+		t.Errorf("%d entries, want %d", n, covered)
 	}
-	if n := rs.fx.count(t, `SELECT count(*) FROM users WHERE id IN ? AND credits_balance <> 0`, users); n != 0 {
-		t.Errorf("%d users have not 0 credits", n)
+	if n := rs.fx.count(t, `SELECT count(*) FROM users WHERE id IN ? AND credits_balance <> 0`, ids); n != 0 {
+		t.Errorf("%d users with a balance other than 0 credits, want 0", n)
 	}
 	dbtest.CheckLedger(t, rs.fx.db)
 }
@@ -186,7 +186,7 @@ func (rs *replicas) captureAndRelease(t *testing.T) {
 	made := rs.call(t, 0, http.MethodPost, "/api/credits/holds", "hold", fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user))
 	var hold struct{ HoldID, Status string }
 	if err := json.Unmarshal([]byte(made.body), &hold); err != nil || made.status != http.StatusCreated {
-		t.Fatalf("hold: %d %s", made.status, made.body)
+		t.Fatalf("hold: status %d, want 201: %s", made.status, made.body)
 	}
 	path := "/api/credits/holds/" + hold.HoldID
 	actions, states := [2]string{"/capture", "/release"}, [2]string{"captured", "released"}
@@ -195,23 +195,23 @@ func (rs *replicas) captureAndRelease(t *testing.T) {
 
 	now := rs.call(t, 1, http.MethodGet, path, "", "")
 	if err := json.Unmarshal([]byte(now.body), &hold); err != nil || hold.Status != states[0] && hold.Status != states[1] {
-		t.Fatalf("the hold in the end: %d %s", now.status, now.body)
+		t.Fatalf("final hold: status %d, want captured or released: %s", now.status, now.body)
 	}
 	for i, r := range responses {
 		if won := hold.Status == states[i%2]; won && (r.status != http.StatusOK || r.body != now.body) ||
 			!won && (r.status != http.StatusConflict || !strings.Contains(r.body, `"HOLD_NOT_OPEN"`)) {
-			t.Fatalf("%s of a hold that ends %s: %d %s", actions[i%2], hold.Status, r.status, r.body)
+			t.Fatalf("%s of a hold that ended %s: status %d: %s", actions[i%2], hold.Status, r.status, r.body)
 		}
 	}
-	taken := int64(0)
+	captured := int64(0)
 	if hold.Status == states[0] {
-		taken = 1
+		captured = 1
 	}
-	if n := rs.countEntries(t, []int64{user}); n != taken {
-		t.Errorf("%s: %d lines, want %d", hold.Status, n, taken)
+	if n := rs.countEntries(t, []int64{user}); n != captured {
+		t.Errorf("%s: %d entries, want %d", hold.Status, n, captured)
 	}
-	if n := rs.fx.count(t, `SELECT credits_balance - credits_held FROM users WHERE id = ?`, user); n != 500-taken*jobMatchCredits {
-		t.Errorf("%s: %d credits are available, want %d", hold.Status, n, 500-taken*jobMatchCredits)
+	if n := rs.fx.count(t, `SELECT credits_balance - credits_held FROM users WHERE id = ?`, user); n != 500-captured*jobMatchCredits {
+		t.Errorf("%s: %d credits available, want %d", hold.Status, n, 500-captured*jobMatchCredits)
 	}
 	dbtest.CheckLedger(t, rs.fx.db)
 }
@@ -221,12 +221,12 @@ func (rs *replicas) readAfterWrite(t *testing.T) {
 	user := rs.grantCredits(t, 1, times*jobMatchCredits)[0]
 	for left := (times - 1) * jobMatchCredits; left >= 0; left -= jobMatchCredits {
 		if r := rs.spend(t, 0, user, fmt.Sprintf("down to %d", left)); r.status != http.StatusCreated {
-			t.Fatalf("spend: %d %s", r.status, r.body)
+			t.Fatalf("spend: status %d, want 201: %s", r.status, r.body)
 		}
 		r := rs.call(t, 1, http.MethodGet, fmt.Sprintf("/api/credits/balance?userId=%d", user), "", "")
 		var balance struct{ CreditsBalance *int }
 		if err := json.Unmarshal([]byte(r.body), &balance); err != nil || balance.CreditsBalance == nil || *balance.CreditsBalance != left {
-			t.Fatalf("the other replica shows %d %s, want %d credits", r.status, r.body, left)
+			t.Fatalf("balance at the other replica: status %d, %s, want %d credits", r.status, r.body, left)
 		}
 	}
 	dbtest.CheckLedger(t, rs.fx.db)

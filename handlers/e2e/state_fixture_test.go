@@ -10,21 +10,21 @@ import (
 	"gorm.io/gorm"
 )
 
-// people are those of the states, by what they call themselves.
+// userNames maps the users of testdata/states.sql, by the part of their address before the @, to their display names.
 var userNames = map[string]string{
 	"zero": "Ada Example", "low": "Ada Example", "debt": "Ada Example", "rich": "Dr. Maximiliane Oberhuber-Wittgenstein zu Rosenburg", "holder": "Ada Example", "buyer": "Ada Example",
 	"disputer": "Ada Example", "second": "Ada Example", "long": strings.Repeat("Wolfeschlegelsteinhausen", 9)[:200], "short": "X",
 }
 
-// scene is a server with people in every state that a page tells apart, all signed in, in both languages.
+// stateFixture is a server with a signed-in user in every state that a page distinguishes, in each language.
 type stateFixture struct {
 	site     *site
 	db       *gorm.DB
-	visitors map[string]map[string]*visitor // by language and name; "admin", and "" for nobody
-	ids      *strings.Replacer              // {paid} by the id of that purchase, {rich} by that of this person
+	visitors map[string]map[string]*visitor // by locale and user; "admin" is the admin, "" is signed out
+	ids      *strings.Replacer              // replaces {paid} and {rich} by the ids of that purchase and user
 }
 
-// newStateFixture signs everybody in, in these languages.
+// newStateFixture starts a server, signs every user in once per locale, and loads testdata/states.sql.
 func newStateFixture(t *testing.T, locales ...string) *stateFixture {
 	t.Helper()
 	fx := &stateFixture{visitors: map[string]map[string]*visitor{}}
@@ -51,8 +51,8 @@ func newStateFixture(t *testing.T, locales ...string) *stateFixture {
 	if err := fx.db.Transaction(func(tx *gorm.DB) error { return tx.Exec(string(script)).Error }); err != nil {
 		t.Fatal(err)
 	}
-	// Looking at everything takes longer than a proof of presence counts, and than an admin's session may be idle; somebody
-	// has proved nothing.
+	// The tests outlast a proof of presence and an admin's idle limit, so both end in six hours. The user "short" has
+	// no proof.
 	err = fx.db.Exec(`UPDATE sessions SET last_seen_at = now() + interval '6 hours',
 		proved_at = CASE WHEN user_id <> (SELECT id FROM users WHERE email = 'short@example.com') THEN now() + interval '6 hours' END`).Error
 	if err != nil {
@@ -62,7 +62,7 @@ func newStateFixture(t *testing.T, locales ...string) *stateFixture {
 	return fx
 }
 
-// idsOf are the purchases by their keys and the people by their names.
+// idsOf replaces {name} by the id of the purchase with that idempotency key, the user with that address, or the finding.
 func idsOf(t *testing.T, db *gorm.DB) *strings.Replacer {
 	t.Helper()
 	var rows []struct{ Name, ID string }

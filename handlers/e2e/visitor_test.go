@@ -11,16 +11,16 @@ import (
 	"github.com/PuerkitoBio/goquery"
 )
 
-// visitor is somebody with a browser whose JavaScript is off: they follow links and submit forms.
+// visitor is a browser with JavaScript off: it follows links and submits forms over HTTP.
 type visitor struct {
 	t      testing.TB
 	site   *site
 	client *http.Client
 	locale string
 
-	at     *url.URL // of the page they see
+	at     *url.URL // the URL of the current page
 	doc    *goquery.Document
-	source string // of the page, as it came
+	source string // the response body
 	status int
 }
 
@@ -32,7 +32,7 @@ func newVisitor(s *site, locale string) *visitor {
 	return &visitor{t: s.t, site: s, locale: locale, client: &http.Client{Jar: jar}}
 }
 
-// open shows the page at an address, absolute or on our site.
+// open requests a page by absolute URL or by path on the site.
 func (v *visitor) open(address string) {
 	v.t.Helper()
 	if strings.HasPrefix(address, "/") {
@@ -69,24 +69,24 @@ func (v *visitor) show(req *http.Request) {
 		v.t.Fatalf("%s: %v", v.at, err)
 	}
 	if text := v.doc.Text(); strings.Contains(text, "!(MISSING") {
-		v.t.Errorf("%s has a text missing", v.at)
+		v.t.Errorf("%s: a text is missing", v.at)
 	}
-	if next, leads := strings.CutPrefix(res.Header.Get("Refresh"), "0; url="); leads { // as every browser does
+	if next, ok := strings.CutPrefix(res.Header.Get("Refresh"), "0; url="); ok { // browsers follow it
 		v.open(next)
 	}
 }
 
-// find returns the one element that a selector names.
+// find returns the first element that matches, and fails the test if there is none.
 func (v *visitor) find(selector string) *goquery.Selection {
 	v.t.Helper()
 	found := v.doc.Find(selector)
 	if found.Length() == 0 {
-		v.t.Fatalf("%s (%d) has no %s:\n%s", v.at, v.status, selector, strings.Join(strings.Fields(v.doc.Find("body").Text()), " "))
+		v.t.Fatalf("%s (status %d): no element %s:\n%s", v.at, v.status, selector, strings.Join(strings.Fields(v.doc.Find("body").Text()), " "))
 	}
 	return found.First()
 }
 
-// text is an element's text with its white space folded.
+// text returns an element's text with white space folded.
 func (v *visitor) text(selector string) string {
 	v.t.Helper()
 	return strings.Join(strings.Fields(v.find(selector).Text()), " ")
@@ -98,17 +98,18 @@ func (v *visitor) click(selector string) {
 	href, _ := v.find(selector).Attr("href")
 	target, err := v.at.Parse(href)
 	if err != nil || href == "" {
-		v.t.Fatalf("%s: %s leads to %q", v.at, selector, href)
+		v.t.Fatalf("%s: %s has href %q", v.at, selector, href)
 	}
 	v.open(target.String())
 }
 
-// submit presses a button: the form around it is sent as a browser sends it, with these fields typed in.
+// submit presses a button: it sends the surrounding form as a browser does. typed holds pairs of field name and value.
 func (v *visitor) submit(button string, typed ...string) {
 	v.t.Helper()
 	v.show(v.form(button, typed...))
 }
 
+// form returns the request that submit sends.
 func (v *visitor) form(button string, typed ...string) *http.Request {
 	v.t.Helper()
 	pressed := v.find(button)
@@ -147,18 +148,18 @@ func (v *visitor) form(button string, typed ...string) *http.Request {
 	return req
 }
 
-// signIn walks through the sign-in page to the provider and back. who is a button there: #demo-user or #demo-admin.
-func (v *visitor) signIn(who string) {
+// signIn signs in through the provider's page. button is #demo-user or #demo-admin there.
+func (v *visitor) signIn(button string) {
 	v.t.Helper()
 	v.open("/" + v.locale + "/login")
 	v.click(`a[href^="/auth/oidc"]`)
-	v.submit(who)
+	v.submit(button)
 	if !strings.HasPrefix(v.at.Path, "/"+v.locale+"/billing") {
-		v.t.Fatalf("signing in leads to %s (%d), want the billing page", v.at, v.status)
+		v.t.Fatalf("sign-in leads to %s (status %d), want the billing page", v.at, v.status)
 	}
 }
 
-// signInAs is signIn with an address of one's own, verified by the provider.
+// signInAs signs in with an e-mail address that the provider verified.
 func (v *visitor) signInAs(email string) {
 	v.t.Helper()
 	v.signInNamed("Ada Example", email)
@@ -172,7 +173,7 @@ func (v *visitor) signInNamed(name, email string) {
 	v.find("#balance")
 }
 
-// balance is the number of credits in the page's header, digits only.
+// balance returns the digits of the balance in the page's header, with its minus sign.
 func (v *visitor) balance() string {
 	v.t.Helper()
 	var digits strings.Builder

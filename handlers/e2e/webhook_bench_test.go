@@ -25,16 +25,15 @@ import (
 
 const (
 	benchConnections = 32
-	benchWarm        = 15     // events on each connection before measuring: the server's own are new, too
-	benchEach        = 30     // events on each connection in one round
-	benchPgbench     = 90     // transactions of each client of pgbench, a third of them to warm up
-	benchUsers       = 10_000 // who buy
-	benchSample      = 8      // of so many events, one is watched until its credits are seen
+	benchWarm        = 15     // events per connection before measuring, because the server's database connections are new
+	benchEach        = 30     // events per connection and round
+	benchPgbench     = 90     // transactions per pgbench client, the first third to warm up
+	benchUsers       = 10_000 // buyers
+	benchSample      = 8      // one event in so many is watched until its credits are visible
 )
 
-// BenchmarkWebhook is Stripe at 32 connections against one server on a durable database: events that each pay another
-// purchase, and the same events again. Its yardstick is pgbench, which writes the same rows into the same database
-// between the rounds.
+// BenchmarkWebhook sends events over 32 connections to one server on a durable database: each event pays another purchase,
+// then each is repeated. Between rounds, pgbench writes the same rows to the same database as the yardstick.
 func BenchmarkWebhook(b *testing.B) {
 	w := newWebhookBench(b)
 	w.send(b, w.purchases(b, benchConnections*benchWarm), w.watch)
@@ -46,7 +45,7 @@ func BenchmarkWebhook(b *testing.B) {
 	dbtest.CheckLedger(b, w.fx.db)
 }
 
-// meter sends events and measures.
+// webhookBench sends events and measures.
 type webhookBench struct {
 	fx      *fixture
 	conns   []*rawConn
@@ -54,10 +53,10 @@ type webhookBench struct {
 	next    int64 // number of the next purchase that pgbench pays
 
 	mu                    sync.Mutex
-	fresh, again, visible []time.Duration // of each event; of some, for visible
-	freshRate, againRate  []float64       // of each round, in events a second
-	yardstick             []float64       // of each round, in transactions a second
-	yardTook              []time.Duration // of each transaction
+	fresh, again, visible []time.Duration // per event; visible per watched event
+	freshRate, againRate  []float64       // events per second, per round
+	yardstick             []float64       // pgbench transactions per second, per round
+	yardTook              []time.Duration // per pgbench transaction
 }
 
 func newWebhookBench(b *testing.B) *webhookBench {
@@ -71,7 +70,7 @@ func newWebhookBench(b *testing.B) *webhookBench {
 	return w
 }
 
-// newDurableFixture is a shop with many users on a database that is as durable as the product's own.
+// newDurableFixture is a fixture with many users on a database that syncs to disk as the product's own does.
 func newDurableFixture(b *testing.B) (*fixture, *localpg.Server) {
 	b.Helper()
 	server, err := localpg.Start(b.Context(), localpg.Options{Dir: workDir(b)})
@@ -90,7 +89,7 @@ func newDurableFixture(b *testing.B) (*fixture, *localpg.Server) {
 	return fillFixture(b, db, server.URL(), benchUsers), server
 }
 
-// pay has pgbench pay purchases, each client its share.
+// pay lets each pgbench client pay its share of new purchases and returns the rate.
 func (w *webhookBench) pay(b *testing.B) float64 {
 	b.Helper()
 	w.fx.exec(b, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
@@ -102,7 +101,7 @@ func (w *webhookBench) pay(b *testing.B) float64 {
 	return rate
 }
 
-// round measures new events, the same again, and pgbench.
+// round measures new events, the same events repeated, and pgbench.
 func (w *webhookBench) round(b *testing.B) {
 	purchases := w.purchases(b, benchConnections*benchEach)
 	began := time.Now()
@@ -116,7 +115,7 @@ func (w *webhookBench) round(b *testing.B) {
 	}
 }
 
-// purchases makes purchases that wait for payment, each with its event.
+// purchases stores n unpaid purchases, each with its payment event.
 func (w *webhookBench) purchases(b *testing.B, n int) []*purchase {
 	b.Helper()
 	purchases, ids := make([]*purchase, n), make([]string, n)
@@ -131,7 +130,7 @@ func (w *webhookBench) purchases(b *testing.B, n int) []*purchase {
 	return purchases
 }
 
-// send delivers the purchases' events over all connections and returns how long each answer took.
+// send delivers the purchases' events over all connections and returns the duration of each request.
 func (w *webhookBench) send(b *testing.B, purchases []*purchase, then func(*testing.B, *purchase, time.Time)) []time.Duration {
 	b.Helper()
 	requests := make([][]byte, len(purchases))
@@ -159,9 +158,9 @@ func (w *webhookBench) send(b *testing.B, purchases []*purchase, then func(*test
 	return took
 }
 
-// watch notes how long after it was sent an event's credits can be seen by another connection.
+// watch records how long after it was sent an event's credits are visible to another connection.
 func (w *webhookBench) watch(b *testing.B, p *purchase, sent time.Time) {
-	w.fx.eventually(b, "purchases granted", func() int64 {
+	w.fx.eventually(b, "grants of the purchase", func() int64 {
 		return w.fx.count(b, `SELECT count(*) FROM credit_transactions WHERE meta ->> 'purchase_id' = ? AND reason = 'purchase'`, p.id.String())
 	}, 1)
 	w.mu.Lock()
@@ -169,9 +168,9 @@ func (w *webhookBench) watch(b *testing.B, p *purchase, sent time.Time) {
 	w.visible = append(w.visible, time.Since(sent))
 }
 
-// report writes the figures, the ratios last.
+// report writes the figures, ratios last.
 func (w *webhookBench) report(b *testing.B) {
-	b.ReportMetric(0, "ns/op") // of a round; it says nothing
+	b.ReportMetric(0, "ns/op") // drop the meaningless time per round
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	for _, kind := range []struct {
 		name string
@@ -187,7 +186,7 @@ func (w *webhookBench) report(b *testing.B) {
 		}
 	}
 	writeFigures(b, figure{"webhook, pgbench, the same rows", w.yardstick, w.yardTook, nil},
-		figure{"webhook, a new event", w.freshRate, w.fresh, w.yardstick}, figure{"webhook, an event again", w.againRate, w.again, w.yardstick})
+		figure{"webhook, a new event", w.freshRate, w.fresh, w.yardstick}, figure{"webhook, a repeated event", w.againRate, w.again, w.yardstick})
 	slices.Sort(w.visible)
 	b.ReportMetric(ms(w.visible[len(w.visible)*99/100]), "visible_p99_ms")
 	if w.pgbench != nil {
@@ -200,8 +199,7 @@ func median(of []float64) float64 {
 	return of[len(of)/2]
 }
 
-// bench is one of Stripe's connections, kept open, with as little of a client's own work as HTTP allows: it shares the
-// processors with what is measured.
+// rawConn is one keep-alive connection with a minimal HTTP client, which shares the processors with what is measured.
 type rawConn struct {
 	host string
 	conn net.Conn
@@ -222,7 +220,7 @@ func dialRaw(b *testing.B, address string) *rawConn {
 	return &rawConn{host: u.Host, conn: conn, in: bufio.NewReader(conn)}
 }
 
-// request is an event as it goes over the wire.
+// request returns a signed event as bytes on the wire.
 func (c *rawConn) request(n stripeEvent) []byte {
 	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: webhookSecret, Timestamp: time.Now()})
 	var out bytes.Buffer
@@ -231,7 +229,7 @@ func (c *rawConn) request(n stripeEvent) []byte {
 	return out.Bytes()
 }
 
-// post sends a request and reads the answer, which must have this status.
+// post sends a request and checks the answer's status.
 func (c *rawConn) post(request []byte, status int) error {
 	if _, err := c.conn.Write(request); err != nil {
 		return err
@@ -245,7 +243,7 @@ func (c *rawConn) post(request []byte, status int) error {
 		return err
 	}
 	if res.StatusCode != status {
-		return fmt.Errorf("answered %d", res.StatusCode)
+		return fmt.Errorf("status %d, want %d", res.StatusCode, status)
 	}
 	return nil
 }
