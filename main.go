@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +39,7 @@ import (
 	"github.com/resume-matcher/credits/services/localpg"
 	"github.com/resume-matcher/credits/services/logging"
 	"github.com/resume-matcher/credits/services/loopback"
+	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/reconcile"
 	"github.com/resume-matcher/credits/services/sandbox"
@@ -58,7 +58,6 @@ var version = "development"
 const (
 	shutdownTimeout = 12 * time.Second
 	closeTimeout    = 3 * time.Second
-	restartPause    = time.Second // before work that ended by a panic begins again
 )
 
 func main() {
@@ -344,11 +343,18 @@ func (p *program) assemble(ctx context.Context, db *gorm.DB) (*handlers.Handler,
 	}
 	return h, []func(context.Context){
 		events.Run, buy.Run, accounts.Run, compare.Run, spending.Run,
-		func(ctx context.Context) {
-			auth.RunSweeps(ctx, p.log, time.Minute, rows.Sweep, limits.Sweep, withdrawals.Sweep)
-		},
-		func(ctx context.Context) { auth.RunSweeps(ctx, p.log, time.Hour, accounts.Sweep) },
+		p.sweep("sweep sessions", time.Minute, rows.Sweep), p.sweep("sweep limits", time.Minute, limits.Sweep),
+		p.sweep("sweep withdrawals", time.Minute, withdrawals.Sweep), p.sweep("sweep retained records", time.Hour, accounts.Sweep),
 	}, nil
+}
+
+// sweep returns background work that deletes expired rows.
+func (p *program) sweep(name string, pause time.Duration, sweep func(context.Context) (int64, error)) func(context.Context) {
+	job := periodic.Job{Name: name, Pause: pause, Work: func(ctx context.Context) error {
+		_, err := sweep(ctx)
+		return err
+	}}
+	return func(ctx context.Context) { job.Run(ctx, p.log) }
 }
 
 // sessionSecrets are those that are configured, or the generated one.
@@ -393,7 +399,7 @@ func (p *program) serveUntil(ctx context.Context, app *fiber.App, listener net.L
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	for _, w := range work {
-		running.Go(func() { p.keep(working, w) })
+		running.Go(func() { w(working) })
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- app.Listener(listener) }()
@@ -410,24 +416,6 @@ func (p *program) serveUntil(ctx context.Context, app *fiber.App, listener net.L
 	stop()
 	running.Wait()
 	return err
-}
-
-// keep runs w until ctx ends. A panic ends neither the process nor, for longer than a moment, the work.
-func (p *program) keep(ctx context.Context, w func(context.Context)) {
-	for ctx.Err() == nil {
-		func() {
-			defer func() {
-				if r := recover(); r != nil {
-					p.log.ErrorContext(ctx, "panic beside the server", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
-				}
-			}()
-			w(ctx)
-		}()
-		select {
-		case <-ctx.Done():
-		case <-time.After(restartPause):
-		}
-	}
 }
 
 // announce prints, once, what somebody needs who has just started the server.

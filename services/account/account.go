@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -25,16 +26,5 @@ type Service struct {
 
 // Run erases deleted accounts until ctx ends. Any number of replicas may run it.
 func (s *Service) Run(ctx context.Context) {
-	ticker := time.NewTicker(erasePause)
-	defer ticker.Stop()
-	for {
-		if err := s.EraseDue(ctx); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "erase deleted accounts failed", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
+	periodic.Job{Name: "erase deleted accounts", Pause: erasePause, Work: s.EraseDue}.Run(ctx, s.Log)
 }

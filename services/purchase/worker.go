@@ -4,23 +4,17 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
-// workerPause is how often the worker looks for what is due.
+// workerPause is the time between two looks for refunds that are due.
 const workerPause = 2 * time.Second
 
-// Run sends refunds that Stripe has not answered, and reads refunds again where only their list can tell, until ctx ends. Any number of replicas may run it.
+// Run sends the refunds that Stripe has not answered, and reads those again that only Stripe's list can settle, until ctx
+// ends. Any number of replicas may run it.
 func (s *Service) Run(ctx context.Context) {
-	ticker := time.NewTicker(workerPause)
-	defer ticker.Stop()
-	for {
-		if err := errors.Join(s.SendRefundsDue(ctx), s.RefreshRefundsDue(ctx)); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "purchase worker paused", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
+	periodic.Job{Name: "send refunds", Pause: workerPause, Work: func(ctx context.Context) error {
+		return errors.Join(s.SendRefundsDue(ctx), s.RefreshRefundsDue(ctx))
+	}}.Run(ctx, s.Log)
 }

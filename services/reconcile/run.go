@@ -15,6 +15,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -71,20 +72,13 @@ func (s *Service) Once(ctx context.Context) (Report, error) {
 
 // Run reconciles every hour and whenever Begin asks for it, until ctx ends. Any number of replicas may run it.
 func (s *Service) Run(ctx context.Context) {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
+	periodic.Job{Name: "reconcile", Pause: tick, Wake: s.wake(), Work: func(ctx context.Context) error {
 		_, err := s.run(ctx, interval)
-		if err != nil && ctx.Err() == nil && !errors.Is(err, errNotDue) && !errors.Is(err, ErrRunning) {
-			s.Log.WarnContext(ctx, "reconciliation interrupted, retrying", "err", err)
+		if errors.Is(err, errNotDue) || errors.Is(err, ErrRunning) {
+			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		case <-s.wake():
-		}
-	}
+		return err
+	}}.Run(ctx, s.Log)
 }
 
 // Begin asks the servers to reconcile now, and returns without waiting for it.

@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
 // How often expired holds are looked for, and of how many users at a time.
@@ -17,20 +18,12 @@ const (
 	sweepBatch = 200
 )
 
-// Run gives back what holds reserve whose time is over, until ctx ends. Any number of replicas may run it.
+// Run releases the credits of expired holds until ctx ends. Any number of replicas may run it.
 func (s *Service) Run(ctx context.Context) {
-	ticker := time.NewTicker(sweepPause)
-	defer ticker.Stop()
-	for {
-		if _, err := s.ExpireDue(ctx); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "sweeping of holds paused", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
+	periodic.Job{Name: "expire holds", Pause: sweepPause, Work: func(ctx context.Context) error {
+		_, err := s.ExpireDue(ctx)
+		return err
+	}}.Run(ctx, s.Log)
 }
 
 // ExpireDue gives back every hold whose time is over by the database's clock, and returns how many it ended.

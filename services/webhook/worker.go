@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
 // How often the worker looks for events that are due, and how many it takes at a time.
@@ -17,20 +18,11 @@ const (
 	workerBatch = 50
 )
 
-// Run books what could not be booked when it arrived, until ctx ends. Any number of replicas may run it.
+// Run books the events that could not be booked when they arrived, until ctx ends. Any number of replicas may run it.
 func (s *Service) Run(ctx context.Context) {
-	ticker := time.NewTicker(workerPause)
-	defer ticker.Stop()
-	for {
-		if err := errors.Join(s.BookDecided(ctx), s.BookDue(ctx)); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "webhook worker paused", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
+	periodic.Job{Name: "book stored events", Pause: workerPause, Work: func(ctx context.Context) error {
+		return errors.Join(s.BookDecided(ctx), s.BookDue(ctx))
+	}}.Run(ctx, s.Log)
 }
 
 // BookDue tries every stored event whose time has come, once.
