@@ -64,6 +64,15 @@ func (c *Catalog) Context(ctx context.Context, code string) (context.Context, bo
 	return locale.WithContext(ctx), true
 }
 
+// All returns the text of key in every language.
+func (c *Catalog) All(key string) map[string]string {
+	texts := map[string]string{}
+	for code, locale := range c.locales {
+		texts[code] = locale.T(key)
+	}
+	return texts
+}
+
 // Match returns the language that suits an Accept-Language header best, the default when none does.
 func (c *Catalog) Match(acceptLanguage string) string {
 	wanted, _, err := language.ParseAcceptLanguage(acceptLanguage)

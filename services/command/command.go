@@ -1,5 +1,5 @@
-// Package command holds the subcommands that work on an open database: how each is called, what it does, what it
-// prints. main opens what they need; it keeps those that are about the program itself.
+// Package command is the command line: it finds the subcommand, parses its flags, prepares what it needs, and prints the
+// result in the operator's language. main brings the server.
 package command
 
 import (
@@ -8,12 +8,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
+	"slices"
+	"strings"
 
-	"gorm.io/gorm"
-
-	"github.com/resume-matcher/credits/services/catalog"
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/services/config"
 )
 
 // UsageError is a wrong call of the program: exit status 2.
@@ -22,63 +21,122 @@ type UsageError string
 // Error is the text for the operator.
 func (e UsageError) Error() string { return string(e) }
 
-// Env is what a command works with.
-type Env struct {
-	DB             *gorm.DB
-	Purchase       *purchase.Service // for a command that needs Stripe
-	Catalog        *catalog.Service  // likewise
-	Log            *slog.Logger
-	Stdout, Stderr io.Writer
+// ErrRed means that doctor found something red. Its report has been printed.
+var ErrRed = errors.New("doctor found something red")
+
+// subcommands are all that the program knows, in the order of the usage, each with the locale key of its line there.
+var subcommands = []struct {
+	name    string
+	summary string
+	run     func(ctx context.Context, p *Program, args []string) error
+}{
+	{"serve", "command.serve.summary", serve},
+	{"migrate", "command.migrate.summary", migrate},
+	{"prices sync", "command.prices.summary", syncPrices},
+	{"reconcile", "command.reconcile.summary", reconcileNow},
+	{"doctor", "command.doctor.summary", checkSetUp},
+	{"grant", "command.grant.summary", grant},
+	{"keys create", "command.keys.create.summary", createKey},
+	{"keys list", "command.keys.list.summary", listKeys},
+	{"keys revoke", "command.keys.revoke.summary", revokeKey},
+	{"admins", "command.admins.summary", admins},
+	{"relink", "command.relink.summary", relink},
+	{"version", "command.version.summary", version},
 }
 
-// Command is one call of the program, understood and not yet done.
-type Command struct {
-	Stripe bool // it needs Env.Purchase and Env.Catalog
-	Run    func(ctx context.Context, env Env) error
-}
+// groups are the first words of subcommands that have two, with the text that says which second words there are.
+var groups = map[string]string{"prices": "command.prices.incomplete", "keys": "command.keys.incomplete"}
 
-// Parse understands a command's arguments: flags, then exactly this many operands.
-// Errors: UsageError; flag.ErrHelp after an explanation.
-func Parse(set *flag.FlagSet, explanation string, args []string, operands int, stdout io.Writer) error {
-	set.SetOutput(io.Discard)
-	err := set.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(stdout, "Usage: %s\n\n%s\n", set.Name(), explanation)
-		set.SetOutput(stdout)
-		set.PrintDefaults()
+// Run runs the subcommand that args name, serve if there are none.
+// Errors: UsageError; flag.ErrHelp after an explanation; ErrRed; any other has a text for the operator.
+func (p *Program) Run(ctx context.Context, args []string) (err error) {
+	defer p.close()
+	if p.Texts, err = locales.Load(); err != nil {
 		return err
 	}
+	ctx, _ = p.Texts.Context(ctx, p.Texts.Terminal(config.Language(p.Variables)))
+	if len(args) == 0 {
+		args = []string{"serve"}
+	}
+	for _, c := range subcommands {
+		words := strings.Fields(c.name)
+		if len(args) >= len(words) && strings.Join(args[:len(words)], " ") == c.name {
+			return c.run(ctx, p, args[len(words):])
+		}
+	}
+	first, incomplete := args[0], groups[args[0]]
+	switch {
+	case isHelp(first):
+		fmt.Fprint(p.Stdout, usage(ctx, ""))
+		return nil
+	case incomplete == "":
+		return UsageError(say(ctx, "command.unknown", values{"name": first}) + "\n\n" + usage(ctx, ""))
+	case len(args) > 1 && isHelp(args[1]):
+		fmt.Fprint(p.Stdout, usage(ctx, first+" "))
+		return nil
+	}
+	return UsageError(say(ctx, incomplete, nil))
+}
+
+func isHelp(arg string) bool { return slices.Contains([]string{"help", "-h", "-help", "--help"}, arg) }
+
+// usage lists the subcommands whose names begin with prefix.
+func usage(ctx context.Context, prefix string) string {
+	var text strings.Builder
+	text.WriteString(say(ctx, "command.usage", nil) + "\n\n")
+	for _, c := range subcommands {
+		if strings.HasPrefix(c.name, prefix) {
+			fmt.Fprintf(&text, "  %-13s %s\n", c.name, say(ctx, c.summary, nil))
+		}
+	}
+	text.WriteString("\n" + say(ctx, "command.explained", nil) + "\n")
+	return text.String()
+}
+
+// values fill the placeholders of a text.
+type values = map[string]any
+
+// say returns a text in the operator's language.
+func say(ctx context.Context, key string, args values) string { return locales.T(ctx, key, args) }
+
+// flags are the flags and operands of one subcommand.
+type flags struct {
+	*flag.FlagSet
+	operands int    // how many arguments follow the flags
+	explains string // the locale key of what -h says
+}
+
+func newFlags(call, explains string) *flags {
+	return &flags{FlagSet: flag.NewFlagSet("credits "+call, flag.ContinueOnError), explains: explains}
+}
+
+// parse parses the arguments. Errors: UsageError; flag.ErrHelp after an explanation.
+func (f *flags) parse(ctx context.Context, p *Program, args []string) error {
+	f.SetOutput(io.Discard)
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(p.Stdout, "%s\n\n%s\n", say(ctx, "command.call", values{"call": f.Name()}), say(ctx, f.explains, nil))
+		f.SetOutput(p.Stdout)
+		f.PrintDefaults()
+		return err
+	}
+	wrong := ""
 	switch {
 	case err != nil:
-	case set.NArg() > operands:
-		err = fmt.Errorf("unexpected argument %q", set.Arg(operands))
-	case set.NArg() < operands:
-		err = errors.New("an argument is missing; -h explains")
+		wrong = err.Error()
+	case f.NArg() > f.operands:
+		wrong = say(ctx, "command.unexpected", values{"argument": f.Arg(f.operands)})
+	case f.NArg() < f.operands:
+		wrong = say(ctx, "command.missing", nil)
 	}
-	if err != nil {
-		return UsageError(fmt.Sprintf("%s: %v", set.Name(), err))
+	if wrong != "" {
+		return UsageError(f.Name() + ": " + wrong)
 	}
 	return nil
 }
 
-// New understands a call. known is false when the command is none of ours.
-// Errors: those of Parse.
-func New(name string, args []string, stdout io.Writer) (c Command, known bool, err error) {
-	switch name {
-	case "prices":
-		c, err = syncPrices(args, stdout)
-	case "reconcile":
-		c, err = reconcileNow(args, stdout)
-	case "grant":
-		c, err = grant(args, stdout)
-	case "admins":
-		c, err = admins(args, stdout)
-	case "relink":
-		c, err = relink(args, stdout)
-	case "keys":
-		c, err = keys(args, stdout)
-	default:
-		return Command{}, false, nil
-	}
-	return c, true, err
+// version is `credits version`.
+func version(_ context.Context, p *Program, _ []string) error {
+	_, err := fmt.Fprintln(p.Stdout, p.Version)
+	return err
 }

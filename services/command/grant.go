@@ -3,9 +3,7 @@ package command
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/google/uuid"
@@ -16,31 +14,34 @@ import (
 )
 
 // grant is `credits grant`.
-func grant(args []string, stdout io.Writer) (Command, error) {
-	set := flag.NewFlagSet("credits grant", flag.ContinueOnError)
-	email := set.String("email", "", "e-mail `address` of the user")
-	credits := set.Int64("credits", 0, "`number` of credits, 1 to 100000; negative takes them back")
-	note := set.String("note", "", "the `reason`, shown to the user and kept in the audit log")
-	if err := Parse(set, "Gives a user credits by hand.", args, 0, stdout); err != nil {
-		return Command{}, err
+func grant(ctx context.Context, p *Program, args []string) error {
+	set := newFlags("grant", "command.grant.explanation")
+	email := set.String("email", "", say(ctx, "command.grant.email", nil))
+	credits := set.Int64("credits", 0, say(ctx, "command.grant.credits", nil))
+	note := set.String("note", "", say(ctx, "command.grant.note", nil))
+	if err := set.parse(ctx, p, args); err != nil {
+		return err
 	}
 	if *email == "" || *credits == 0 || strings.TrimSpace(*note) == "" {
-		return Command{}, UsageError("grant needs --email, --credits and --note; credits grant -h explains them")
+		return UsageError(say(ctx, "command.grant.incomplete", nil))
 	}
-	return Command{Run: func(ctx context.Context, env Env) error {
-		staff := &admin.Service{DB: env.DB, Log: env.Log}
-		user, err := staff.UserByEmail(ctx, *email)
-		if fault.Is(err, fault.NotFound) {
-			return errors.New("no user has this e-mail address")
-		}
-		if err != nil {
-			return err
-		}
-		posted, err := staff.Grant(ctx, admin.Grant{UserID: user.ID, Delta: models.Credits(*credits), Note: *note, Key: uuid.NewString()})
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(env.Stdout, "Booked %d credits for user %d. Balance: %d credits.\n", posted.DeltaCredits, user.ID, posted.BalanceAfter)
+	db, err := p.open(ctx)
+	if err != nil {
 		return err
-	}}, nil
+	}
+	service := &admin.Service{DB: db, Log: p.Log}
+	user, err := service.UserByEmail(ctx, *email)
+	if fault.Is(err, fault.NotFound) {
+		return errors.New(say(ctx, "command.grant.no_user", nil))
+	}
+	if err != nil {
+		return err
+	}
+	entry, err := service.Grant(ctx, admin.Grant{UserID: user.ID, Delta: models.Credits(*credits), Note: *note, Key: uuid.NewString()})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.Stdout, say(ctx, "command.grant.done", values{
+		"credits": int64(entry.DeltaCredits), "user": fmt.Sprint(user.ID), "balance": int64(entry.BalanceAfter)}))
+	return err
 }

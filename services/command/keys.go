@@ -3,9 +3,7 @@ package command
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -16,97 +14,88 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-const keysUsage = `Usage: credits keys COMMAND
-
-Service keys, with which other programs call the API.
-
-  create   make a key and print it, this once
-  list     show every key, without the keys themselves
-  revoke   end a key for ever, everywhere within a second
-
-"credits keys COMMAND -h" explains a command.
-`
-
-// keys is `credits keys`.
-func keys(args []string, stdout io.Writer) (Command, error) {
-	name := ""
-	if len(args) > 0 {
-		name, args = args[0], args[1:]
+// keys opens the service of the service keys.
+func (p *Program) keys(ctx context.Context) (*apikey.Service, error) {
+	db, err := p.open(ctx)
+	if err != nil {
+		return nil, err
 	}
-	switch name {
-	case "create":
-		return createKey(args, stdout)
-	case "list":
-		return listKeys(args, stdout)
-	case "revoke":
-		return revokeKey(args, stdout)
-	case "-h", "-help", "--help", "help":
-		fmt.Fprint(stdout, keysUsage)
-		return Command{}, flag.ErrHelp
-	}
-	return Command{}, UsageError("keys knows create, list and revoke; credits keys -h explains them")
+	return apikey.New(db, nil, p.Log, nil), nil
 }
 
-// createKey is `credits keys create`. The key alone goes to stdout, so that a script can keep it.
-func createKey(args []string, stdout io.Writer) (Command, error) {
-	set := flag.NewFlagSet("credits keys create", flag.ContinueOnError)
-	name := set.String("name", "", "what the key is for, 1 to 80 `characters`")
-	scope := set.String("scope", "", "what it may do: `spend`, read, or both with a comma; who may spend may also read")
-	perMinute := set.Int("per-minute", apikey.DefaultPerMinute, "how many `calls` it has a minute, 1 to 1000000; 0 is no limit")
-	days := set.Int("expires-days", 0, "after how many `days` it ends by itself, 1 to 3650; 0 is never")
-	if err := Parse(set, "Makes a service key and prints it. It is stored as a hash, so this is the only time that it can be read.", args, 0, stdout); err != nil {
-		return Command{}, err
+// createKey is `credits keys create`. The key alone goes to stdout, so that a script can read it.
+func createKey(ctx context.Context, p *Program, args []string) error {
+	request, err := parseKey(ctx, p, args)
+	if err != nil {
+		return err
+	}
+	keys, err := p.keys(ctx)
+	if err != nil {
+		return err
+	}
+	key, plaintext, err := keys.Create(ctx, request)
+	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
+		flag := strings.NewReplacer("scopes", "scope", "_", "-").Replace(f.Field)
+		return UsageError(say(ctx, "command.keys.create.invalid", values{"flag": flag}))
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(p.Stdout, plaintext); err != nil {
+		return fmt.Errorf("%s: %w", say(ctx, "command.keys.create.lost", values{"id": key.ID.String()}), err)
+	}
+	fmt.Fprintln(p.Stderr, say(ctx, "command.keys.create.done", values{"id": key.ID.String()}))
+	return nil
+}
+
+// parseKey reads from the arguments what the key is to be.
+func parseKey(ctx context.Context, p *Program, args []string) (apikey.Request, error) {
+	set := newFlags("keys create", "command.keys.create.explanation")
+	name := set.String("name", "", say(ctx, "command.keys.create.name", nil))
+	scope := set.String("scope", "", say(ctx, "command.keys.create.scope", nil))
+	perMinute := set.Int("per-minute", apikey.DefaultPerMinute, say(ctx, "command.keys.create.per_minute", nil))
+	days := set.Int("expires-days", 0, say(ctx, "command.keys.create.expires_days", nil))
+	if err := set.parse(ctx, p, args); err != nil {
+		return apikey.Request{}, err
 	}
 	if strings.TrimSpace(*name) == "" || *scope == "" {
-		return Command{}, UsageError("keys create needs --name and --scope; credits keys create -h explains them")
+		return apikey.Request{}, UsageError(say(ctx, "command.keys.create.incomplete", nil))
 	}
 	request := apikey.Request{Name: *name, PerMinute: *perMinute, ExpiresInDays: *days}
 	for word := range strings.SplitSeq(*scope, ",") {
 		request.Scopes = append(request.Scopes, strings.TrimSpace(word))
 	}
-	return Command{Run: func(ctx context.Context, env Env) error {
-		key, plaintext, err := apikey.New(env.DB, nil, env.Log, nil).Create(ctx, request)
-		if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
-			return UsageError("keys create: --" + strings.NewReplacer("scopes", "scope", "_", "-").Replace(f.Field) + " is wrong; credits keys create -h explains it")
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintln(env.Stdout, plaintext); err != nil {
-			return fmt.Errorf("print the key, which is now lost (credits keys revoke %s): %w", key.ID, err)
-		}
-		fmt.Fprintf(env.Stderr, "Keep it safe: it is not shown again. Programs send it as \"Authorization: Bearer …\". Revoke it with: credits keys revoke %s\n", key.ID)
-		return nil
-	}}, nil
+	return request, nil
 }
 
 // listKeys is `credits keys list`.
-func listKeys(args []string, stdout io.Writer) (Command, error) {
-	set := flag.NewFlagSet("credits keys list", flag.ContinueOnError)
-	if err := Parse(set, "Shows every key, those that are good first; times are in UTC, the last use is to the minute.", args, 0, stdout); err != nil {
-		return Command{}, err
+func listKeys(ctx context.Context, p *Program, args []string) error {
+	if err := newFlags("keys list", "command.keys.list.explanation").parse(ctx, p, args); err != nil {
+		return err
 	}
-	return Command{Run: func(ctx context.Context, env Env) error {
-		all, err := apikey.New(env.DB, nil, env.Log, nil).List(ctx)
-		if err != nil {
-			return err
+	keys, err := p.keys(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := keys.List(ctx)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tNAME\tPREFIX\tSCOPES\tPER MINUTE\tCREATED\tLAST USED\tEXPIRES\tREVOKED")
+	for _, k := range all {
+		limit := say(ctx, "command.keys.list.no_limit", nil)
+		if k.PerMinute > 0 {
+			limit = strconv.Itoa(k.PerMinute)
 		}
-		table := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ID\tNAME\tPREFIX\tSCOPES\tPER MINUTE\tCREATED\tLAST USED\tEXPIRES\tREVOKED")
-		for _, k := range all {
-			limit := "no limit"
-			if k.PerMinute > 0 {
-				limit = strconv.Itoa(k.PerMinute)
-			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(k.Scopes, ","), limit,
-				moment(&k.CreatedAt), moment(k.LastUsedAt), moment(k.ExpiresAt), moment(k.RevokedAt))
-		}
-		return table.Flush()
-	}}, nil
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(k.Scopes, ","), limit,
+			minute(&k.CreatedAt), minute(k.LastUsedAt), minute(k.ExpiresAt), minute(k.RevokedAt))
+	}
+	return table.Flush()
 }
 
-// moment writes a time for a terminal.
-func moment(t *time.Time) string {
+// minute writes a time to the minute, in UTC.
+func minute(t *time.Time) string {
 	if t == nil {
 		return "-"
 	}
@@ -114,34 +103,36 @@ func moment(t *time.Time) string {
 }
 
 // revokeKey is `credits keys revoke`.
-func revokeKey(args []string, stdout io.Writer) (Command, error) {
-	set := flag.NewFlagSet("credits keys revoke ID|PREFIX", flag.ContinueOnError)
-	if err := Parse(set, "Ends a key for ever, everywhere within a second. ID and PREFIX are those of credits keys list.", args, 1, stdout); err != nil {
-		return Command{}, err
+func revokeKey(ctx context.Context, p *Program, args []string) error {
+	set := newFlags("keys revoke ID|PREFIX", "command.keys.revoke.explanation")
+	set.operands = 1
+	if err := set.parse(ctx, p, args); err != nil {
+		return err
 	}
-	return Command{Run: func(ctx context.Context, env Env) error {
-		all := apikey.New(env.DB, nil, env.Log, nil)
-		key, err := all.Find(ctx, set.Arg(0))
-		switch {
-		case fault.Is(err, fault.NotFound):
-			return errors.New("no key has this id or prefix")
-		case fault.Is(err, fault.Conflict):
-			return errors.New("several keys have this prefix; name the id")
-		case err != nil:
-			return err
-		}
-		if err := all.Revoke(ctx, key.ID, 0, ""); err != nil {
-			return err
-		}
-		return printRevoked(env.Stdout, key)
-	}}, nil
+	keys, err := p.keys(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := keys.Find(ctx, set.Arg(0))
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return errors.New(say(ctx, "command.keys.revoke.unknown", nil))
+	case fault.Is(err, fault.Conflict):
+		return errors.New(say(ctx, "command.keys.revoke.ambiguous", nil))
+	case err != nil:
+		return err
+	}
+	if err := keys.Revoke(ctx, key.ID, 0, ""); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.Stdout, say(ctx, revoked(key), values{"id": key.ID.String(), "name": key.Name}))
+	return err
 }
 
-func printRevoked(w io.Writer, key models.APIKey) error {
-	text := "Revoked key %s (%s).\n"
+// revoked is the text about a key that was just revoked, or found revoked.
+func revoked(key models.APIKey) string {
 	if key.RevokedAt != nil {
-		text = "Key %s (%s) had been revoked before.\n"
+		return "command.keys.revoke.before"
 	}
-	_, err := fmt.Fprintf(w, text, key.ID, key.Name)
-	return err
+	return "command.keys.revoke.done"
 }

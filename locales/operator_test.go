@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-var doctorKey = regexp.MustCompile(`"(doctor\.[a-z_.]+)"`)
+var operatorKey = regexp.MustCompile(`"((?:doctor|command)\.[a-z_.]+)"`)
 
-// TestDoctorSpeaks wants a text for each key that services/doctor can answer with, and no text that it has no use for.
-func TestDoctorSpeaks(t *testing.T) {
+// TestOperatorsTexts wants a text for each key in services/doctor and services/command, and a key for each of their texts.
+func TestOperatorsTexts(t *testing.T) {
 	t.Parallel()
-	sources, err := filepath.Glob("../services/doctor/*.go")
+	sources, err := filepath.Glob("../services/[dc]o[cm]*/*.go") // doctor, command
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestDoctorSpeaks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, match := range doctorKey.FindAllStringSubmatch(string(source), -1) {
+		for _, match := range operatorKey.FindAllStringSubmatch(string(source), -1) {
 			used[match[1]] = true
 		}
 	}
@@ -38,8 +38,8 @@ func TestDoctorSpeaks(t *testing.T) {
 			}
 		}
 		for key := range texts {
-			if strings.HasPrefix(key, "doctor.") && !used[key] {
-				t.Errorf("%s has a text for %s, which nobody uses", code, key)
+			if (strings.HasPrefix(key, "doctor.") || strings.HasPrefix(key, "command.")) && !used[key] {
+				t.Errorf("%s has a text for %s, which no source uses", code, key)
 			}
 		}
 	}

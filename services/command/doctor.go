@@ -1,0 +1,62 @@
+package command
+
+import (
+	"context"
+	"errors"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/doctor"
+	"github.com/resume-matcher/credits/services/logging"
+	"github.com/resume-matcher/credits/services/stripeapi"
+)
+
+// checkSetUp is `credits doctor`. It works on a broken set-up: only wrong usage and a closed terminal are errors.
+func checkSetUp(ctx context.Context, p *Program, args []string) error {
+	set := newFlags("doctor", "command.doctor.explanation")
+	fix := set.Bool("fix", false, say(ctx, "command.doctor.fix", nil))
+	locale := set.String("locale", locales.Code(ctx), say(ctx, "command.doctor.locale", nil))
+	if err := set.parse(ctx, p, args); err != nil {
+		return err
+	}
+	ctx, ok := p.Texts.Context(ctx, *locale)
+	if !ok {
+		return UsageError(say(ctx, "command.doctor.unknown_locale", values{"locale": *locale}))
+	}
+	var problems config.Problems
+	if err := p.configure(); err != nil && !errors.As(err, &problems) {
+		return err
+	}
+	setUp := &doctor.SetUp{Problems: problems, Fix: *fix, Now: models.Now, Log: p.Log}
+	if p.Config.Mode != config.Sandbox || len(problems) == 0 { // else the sandbox may be a mistake
+		setUp.Failed = p.startStandIns(ctx)
+	}
+	if setUp.Config = p.Config; doctor.Callable(p.Config) {
+		setUp.Stripe = stripeapi.New(p.Config.StripeSecretKey.Reveal(), p.Config.StripeAPIBase)
+	}
+	checks := setUp.Run(ctx)
+	err := doctor.Write(p.Stdout, checks, func(key string, args map[string]any) string { return say(ctx, key, args) })
+	if err == nil && doctor.Ill(checks) {
+		return ErrRed
+	}
+	return err
+}
+
+// startStandIns starts what serve would start: the private database and, in the sandbox, the stand-ins.
+// Errors: their text is fit to be shown.
+func (p *Program) startStandIns(ctx context.Context) error {
+	var err error
+	if !p.Config.Production() && p.Config.DatabasePoolURL == "" {
+		err = p.startDatabase(ctx)
+	}
+	if err == nil && p.Config.Mode == config.Sandbox {
+		if _, err = p.Purchases(ctx, nil); err == nil {
+			_, err = p.SignIn(ctx, nil, nil)
+		}
+	}
+	if err != nil {
+		return errors.New(logging.Redact(err.Error()))
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"syscall"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/localpg"
+	"github.com/resume-matcher/credits/services/logging"
+	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/sandbox"
+	"github.com/resume-matcher/credits/services/seal"
+	"github.com/resume-matcher/credits/services/stripeapi"
+)
+
+// closeTimeout is how long each thing that was opened may take to close.
+const closeTimeout = 3 * time.Second
+
+// Program is one run of the binary. main fills in the first fields; the subcommands prepare the others as they need them.
+type Program struct {
+	Version        string
+	Variables      config.Variables
+	Stdout, Stderr io.Writer
+	Serve          func(ctx context.Context, p *Program) error // runs the server until ctx ends
+
+	Config  config.Config
+	Log     *slog.Logger
+	Texts   *locales.Catalog
+	DataDir string // of the private database; empty with DATABASE_URL
+
+	exclusive bool // refuses a private database that another process runs
+	closers   []func(context.Context) error
+}
+
+// OnClose registers what the end of the program closes, the last first.
+func (p *Program) OnClose(end func(context.Context) error) { p.closers = append(p.closers, end) }
+
+func (p *Program) close() {
+	for _, end := range slices.Backward(p.closers) {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		if err := end(ctx); err != nil {
+			p.Log.Error("close failed", "err", err)
+		}
+		cancel()
+	}
+}
+
+// configure reads the configuration, as far as it can be read.
+func (p *Program) configure() (err error) {
+	p.Config, err = config.Load(p.Variables)
+	p.Log = logging.NewLogger(p.Stderr, p.Config.LogLevel, p.Config.LogFormat)
+	return err
+}
+
+// startDatabase starts the private PostgreSQL, unless the operator has set another.
+func (p *Program) startDatabase(ctx context.Context) error {
+	if p.Config.DatabaseURL != "" {
+		return nil
+	}
+	server, err := localpg.Start(ctx, localpg.Options{
+		Dir: p.Config.DataDir, BinDir: p.Config.PostgresBinDir, Exclusive: p.exclusive, Progress: p.Stderr, Log: p.Log,
+	})
+	if err != nil {
+		return p.Config.ExplainDir(fmt.Errorf("start the private database: %w", err))
+	}
+	p.OnClose(func(context.Context) error { return server.Stop() })
+	p.Config.DatabaseURL, p.DataDir = config.Secret(server.URL()), server.Dir()
+	p.Config.DatabasePoolURL = config.Secret(server.ServerURL() + "&pgbouncer=false") // no pooler: the role of less power
+	return nil
+}
+
+// migrateDatabase brings the database to this version's schema.
+func (p *Program) migrateDatabase(ctx context.Context) error {
+	if err := p.startDatabase(ctx); err != nil {
+		return err
+	}
+	err := postgres.MigrateFor(ctx, p.Config.DatabaseURL.Reveal(), p.Config.ServerDatabaseURL().Reveal(), p.Log)
+	if postgres.DiskFull(err) && p.DataDir != "" {
+		return p.Config.ExplainDir(fmt.Errorf("migrate: %w", syscall.ENOSPC))
+	}
+	return err
+}
+
+// OpenDatabase migrates the database and connects to it, through the pooler if there is one.
+func (p *Program) OpenDatabase(ctx context.Context) (*gorm.DB, error) {
+	if err := p.migrateDatabase(ctx); err != nil {
+		return nil, err
+	}
+	db, err := postgres.Open(p.Config.ServerDatabaseURL().Reveal(), p.Log)
+	if err != nil {
+		return nil, err
+	}
+	p.OnClose(func(context.Context) error { return postgres.Close(db) })
+	return db, postgres.CheckSchema(ctx, db)
+}
+
+// open reads the configuration and opens the database.
+func (p *Program) open(ctx context.Context) (*gorm.DB, error) {
+	if err := p.configure(); err != nil {
+		return nil, err
+	}
+	return p.OpenDatabase(ctx)
+}
+
+// Purchases returns the purchase service, on Stripe or, in the sandbox, on the stand-in that it starts.
+func (p *Program) Purchases(ctx context.Context, db *gorm.DB) (*purchase.Service, error) {
+	if p.Config.Mode == config.Sandbox {
+		cfg, server, err := sandbox.StartStripe(ctx, p.Config, p.Log)
+		if err != nil {
+			return nil, err
+		}
+		p.Config = cfg
+		p.OnClose(server.Close)
+	}
+	tax := purchase.Tax{Automatic: p.Config.StripeAutomaticTax, IDs: p.Config.StripeTaxIDs}
+	if p.Config.SmallBusiness {
+		tax.Note = p.Texts.All("vat.small_business")
+	}
+	return &purchase.Service{
+		DB: db, AppURL: p.Config.AppURL, Livemode: p.Config.Livemode(), Tax: tax, Now: models.Now, Log: p.Log,
+		Stripe: stripeapi.New(p.Config.StripeSecretKey.Reveal(), p.Config.StripeAPIBase),
+	}, nil
+}
+
+// SignIn returns the sign-in service with every configured provider or, in the sandbox, with the stand-in that it starts.
+func (p *Program) SignIn(ctx context.Context, db *gorm.DB, secrets seal.Secrets) (*auth.Service, error) {
+	if p.Config.Mode == config.Sandbox {
+		cfg, server, err := sandbox.StartIdentity(ctx, p.Config, p.Log)
+		if err != nil {
+			return nil, err
+		}
+		p.Config = cfg
+		p.OnClose(server.Close)
+	}
+	providers := auth.Configured(p.Config)
+	if p.Config.Mode == config.Sandbox {
+		providers[0].Alias = auth.SandboxIssuer
+		if err := auth.AdoptSandbox(ctx, db); err != nil {
+			return nil, err
+		}
+	}
+	return auth.New(auth.Options{
+		DB: db, AppURL: p.Config.AppURL, Providers: providers, AdminEmails: p.Config.AdminEmails, Secrets: secrets,
+		Log: p.Log, Now: models.Now,
+	})
+}
+
+// SessionSecrets are the configured ones or, outside production, the generated one.
+func (p *Program) SessionSecrets() (secrets seal.Secrets, err error) {
+	configured := p.Config.SessionSecrets
+	if len(configured) == 0 {
+		generated, err := p.Config.Generated("session-secret", "")
+		if err != nil {
+			return nil, err
+		}
+		configured = config.Secrets{generated.Reveal()}
+	}
+	for _, secret := range configured {
+		secrets = append(secrets, []byte(secret))
+	}
+	return secrets, nil
+}

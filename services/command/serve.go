@@ -1,0 +1,54 @@
+package command
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/resume-matcher/credits/services/config"
+)
+
+// serve is `credits serve`.
+func serve(ctx context.Context, p *Program, args []string) error {
+	if err := newFlags("serve", "command.serve.explanation").parse(ctx, p, args); err != nil {
+		return err
+	}
+	if err := p.configure(); err != nil {
+		return err
+	}
+	p.exclusive = true
+	return p.Serve(ctx, p)
+}
+
+// Announce prints the address of the server that is about to start, and what can be done there.
+func (p *Program) Announce(ctx context.Context) {
+	lines := []string{"", "  Resume Matcher Credits", ""}
+	add := func(key string, args values) { lines = append(lines, "  "+say(ctx, key, args)) }
+	add("command.serve.open", values{"url": p.Config.AppURL})
+	if p.Config.Mode == config.Sandbox {
+		add("command.serve.users", nil)
+		add("command.serve.money", nil)
+		add("command.serve.refunds", values{"url": p.Config.Dashboard()})
+	}
+	if p.DataDir != "" {
+		add("command.serve.data", values{"dir": p.DataDir})
+	}
+	add("command.serve.stop", nil)
+	for _, line := range append(lines, "") {
+		fmt.Fprintln(p.Stdout, line)
+	}
+}
+
+// migrate is `credits migrate`.
+func migrate(ctx context.Context, p *Program, args []string) error {
+	if err := newFlags("migrate", "command.migrate.explanation").parse(ctx, p, args); err != nil {
+		return err
+	}
+	if err := p.configure(); err != nil {
+		return err
+	}
+	if err := p.migrateDatabase(ctx); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(p.Stdout, say(ctx, "command.migrate.done", nil))
+	return err
+}
