@@ -143,12 +143,13 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	events := &webhook.Service{
 		DB: db, Purchase: buy, Catalog: prices, Secrets: p.Config.WebhookSecrets, Livemode: p.Config.Livemode(), Now: models.Now, Log: p.Log,
 	}
+	keys := apikey.New(db, limits, p.Log, nil)
 	h := &handlers.Handler{
 		Site:       site(p, db, proxies),
 		Sessions:   handlers.NewSessions(sessions, secrets, p.Config.Secure()),
 		Limits:     limits,
 		Auth:       signIn,
-		Keys:       apikey.New(db, limits, p.Log, nil),
+		Keys:       keys,
 		Purchase:   buy,
 		Catalog:    prices,
 		Withdrawal: &withdrawal.Service{DB: db, Purchases: buy, Now: models.Now, Log: p.Log},
@@ -156,8 +157,10 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		Reconcile:  &reconcile.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.Log},
 		Spend:      &spend.Service{DB: db, Log: p.Log},
 		Ledger:     &ledger.Service{DB: db},
-		Admin:      &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: p.Log},
-		Webhook:    events,
+		Admin: &admin.Service{
+			DB: db, Purchase: buy, Webhook: events, Auth: signIn, Sessions: sessions, Keys: keys, Log: p.Log,
+		},
+		Webhook: events,
 	}
 	return h, []func(context.Context){
 		h.Webhook.Run, h.Purchase.Run, h.Account.Run, h.Reconcile.Run, h.Spend.Run,

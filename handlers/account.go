@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"context"
-
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/models"
@@ -18,10 +16,11 @@ func (h *Handler) showAccount(c *fiber.Ctx) error {
 
 func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData) error {
 	ctx, userID := c.UserContext(), currentUserID(c)
-	identities, err := h.labeled(ctx, userID)
+	identities, err := h.Auth.Identities(ctx, userID)
 	if err != nil {
 		return err
 	}
+	h.labelProviders(identities)
 	sessions, err := h.Sessions.rows.List(ctx, userID)
 	if err != nil {
 		return err
@@ -40,13 +39,11 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 	return h.render(c, status, "account.title", pages.Account(data))
 }
 
-// labeled returns a user's identities with their providers' proper names.
-func (h *Handler) labeled(ctx context.Context, userID int64) ([]models.Identity, error) {
-	identities, err := h.Auth.Identities(ctx, userID)
+// labelProviders replaces the providers' names in identities by their labels.
+func (h *Handler) labelProviders(identities []models.Identity) {
 	for i := range identities {
 		identities[i].Provider = h.providerLabel(identities[i].Provider)
 	}
-	return identities, err
 }
 
 // providerLabel is a provider's proper name; its route's name when it is no longer set up.

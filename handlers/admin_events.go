@@ -77,9 +77,12 @@ func (h *Handler) showEvents(c *fiber.Ctx) error {
 	return h.render(c, f.status(), "admin_events.title", pages.AdminEvents(data))
 }
 
+// maxOpenEvents is how many open events the page lists.
+const maxOpenEvents = 100
+
 // openEvents adds what needs a person, and the last reconciliation.
 func (h *Handler) openEvents(c *fiber.Ctx, data *pages.AdminEventsData) error {
-	overview, err := h.Webhook.Overview(c.UserContext(), openEvents)
+	overview, err := h.Webhook.Overview(c.UserContext(), maxOpenEvents)
 	if err != nil {
 		return err
 	}

@@ -7,13 +7,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/pages"
-)
-
-const (
-	openEvents   = 100
-	recordsShown = 10 // events and lines of the audit log on a user's page
 )
 
 // showAdminUser is GET /{locale}/admin/users/{id}.
@@ -35,16 +31,7 @@ type userForms struct {
 }
 
 func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) error {
-	ctx := c.UserContext()
 	cursor, err := cursorOf(c)
-	if err != nil {
-		return err
-	}
-	user, err := h.Admin.User(ctx, idOf(c))
-	if err != nil {
-		return err
-	}
-	identities, err := h.labeled(ctx, user.ID)
 	if err != nil {
 		return err
 	}
@@ -52,31 +39,28 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 	if err != nil {
 		return err
 	}
-	purchases, more, err := h.Purchase.OfUser(ctx, user.ID, before, entriesPerPage)
+	page, err := h.Admin.UserPage(c.UserContext(), admin.UserPageQuery{UserID: idOf(c), EntriesBefore: cursor, PurchasesBefore: before, Limit: entriesPerPage})
 	if err != nil {
 		return err
 	}
-	page, err := h.Ledger.History(ctx, user.ID, cursor, entriesPerPage)
-	if err != nil {
-		return err
+	h.labelProviders(page.Identities)
+	here := fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), page.User.ID)
+	data := pages.AdminUserData{
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: page.User, Identities: page.Identities, Purchases: page.Purchases,
+		Entries: page.History.Entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, page.History.Next),
+		Labels: map[models.Reason]string{}, Holds: page.Holds, Events: page.Events.Events, EventsOf: page.Events.Purchases,
+		Audit: page.Audit, Keys: page.Keys, Form: forms.grant, Access: h.accessData(page, forms.access),
 	}
-	data := pages.AdminUserData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Identities: identities, Purchases: purchases}
-	if err := h.addRecords(c, &data); err != nil {
-		return err
-	}
-	if data.Access, err = h.accessOf(c, user.ID, identities); err != nil {
-		return err
-	}
-	data.Access.Form, data.Form = forms.access, forms.grant
 	data.Form.Key = randomKey()
-	here := fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), user.ID)
-	if more {
-		data.MorePurchases = here + "?purchases=" + purchases[len(purchases)-1].ID.String()
+	for _, f := range page.Features {
+		data.Labels[f.Feature] = f.Label(pageLocale(c))
+	}
+	if page.MorePurchases {
+		data.MorePurchases = here + "?purchases=" + page.Purchases[len(page.Purchases)-1].ID.String()
 	}
 	if before != uuid.Nil {
 		data.FirstPurchases = here
 	}
-	data.Entries, data.FirstURL, data.NextURL = page.Entries, firstPage(here, cursor), nextPage(here, page.Next)
 	return h.render(c, status, "admin_user.title", pages.AdminUser(data))
 }
 
@@ -91,35 +75,4 @@ func purchaseCursor(c *fiber.Ctx) (uuid.UUID, error) {
 		return uuid.Nil, fault.Field("purchases", fault.CursorInvalid)
 	}
 	return id, nil
-}
-
-// addRecords adds what else is known of a user: what is reserved, what Stripe said, what was done by hand.
-func (h *Handler) addRecords(c *fiber.Ctx, data *pages.AdminUserData) error {
-	ctx, user := c.UserContext(), data.User.ID
-	features, err := h.Admin.Features(ctx)
-	if err != nil {
-		return err
-	}
-	data.Labels = map[models.Reason]string{}
-	for _, f := range features {
-		data.Labels[f.Feature] = f.Label(pageLocale(c))
-	}
-	if data.Holds, err = h.Ledger.Uncharged(ctx, user); err != nil {
-		return err
-	}
-	events, err := h.Webhook.OfUser(ctx, user, recordsShown)
-	if err != nil {
-		return err
-	}
-	data.Events, data.EventsOf = events.Events, events.Purchases
-	if data.Audit, err = h.Admin.AuditOf(ctx, user, recordsShown); err != nil {
-		return err
-	}
-	keys, err := h.Keys.List(ctx)
-	for _, k := range keys {
-		if k.CreatedBy != nil && *k.CreatedBy == user {
-			data.Keys = append(data.Keys, k)
-		}
-	}
-	return err
 }

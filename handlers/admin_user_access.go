@@ -50,34 +50,20 @@ func keptAccess(c *fiber.Ctx) pages.AccessForm {
 	return pages.AccessForm{}
 }
 
-// accessOf is what an admin can decide about how a user signs in.
-func (h *Handler) accessOf(c *fiber.Ctx, userID int64, identities []models.Identity) (pages.AccessData, error) {
-	var data pages.AccessData
-	ctx := c.UserContext()
-	refused, err := h.Auth.Refused(ctx, userID)
-	if err != nil {
-		return data, err
-	}
-	rights, err := h.Auth.RightOf(ctx, identities)
-	if err != nil {
-		return data, err
-	}
-	sessions, err := h.Sessions.rows.List(ctx, userID)
-	if err != nil {
-		return data, err
-	}
-	data.Sessions = len(sessions)
-	for _, r := range refused {
+// accessData returns what an admin can decide about how a user signs in.
+func (h *Handler) accessData(page admin.UserPage, form pages.AccessForm) pages.AccessData {
+	data := pages.AccessData{Sessions: page.Sessions, Form: form}
+	for _, r := range page.Refused {
 		id := auth.IdentityID(models.Identity{Issuer: r.Issuer, Subject: r.Subject})
 		r.Provider = h.providerLabel(r.Provider)
-		data.Refused = append(data.Refused, pages.RefusedSignIn{ID: id, RefusedIdentity: r, Replaces: slices.DeleteFunc(slices.Clone(identities), func(i models.Identity) bool {
-			return i.Issuer != r.Issuer || i.Email != r.Email
-		})})
+		data.Refused = append(data.Refused, pages.RefusedSignIn{ID: id, RefusedIdentity: r,
+			Replaces: slices.DeleteFunc(slices.Clone(page.Identities), func(i models.Identity) bool {
+				return i.Issuer != r.Issuer || i.Email != r.Email
+			})})
 	}
-	for i, right := range rights {
-		if right == auth.HeldElsewhere {
-			data.Rights = append(data.Rights, pages.RightSignIn{ID: auth.IdentityID(identities[i]), Identity: identities[i]})
-		}
+	h.labelProviders(page.WithoutRight)
+	for _, identity := range page.WithoutRight {
+		data.Rights = append(data.Rights, pages.RightSignIn{ID: auth.IdentityID(identity), Identity: identity})
 	}
-	return data, nil
+	return data
 }

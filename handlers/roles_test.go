@@ -264,7 +264,7 @@ func (d *desk) boss() models.User {
 	if h.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", AdminEmails: []string{email, "second@example.org"}, Log: quiet}); err != nil {
 		d.t.Fatal(err)
 	}
-	h.Admin = &admin.Service{DB: d.db, Purchase: h.Purchase, Webhook: h.Webhook, Log: quiet}
+	h.Admin = &admin.Service{DB: d.db, Purchase: h.Purchase, Webhook: h.Webhook, Auth: h.Auth, Sessions: h.Sessions.rows, Keys: h.Keys, Log: quiet}
 	user := d.user(email, 0)
 	err = d.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
 		VALUES ('https://id.example.org', 'boss', ?, 'oidc', ?, true, 'Boss')`, user.ID, email).Error

@@ -109,7 +109,7 @@ func TestAdminLinksARefusedSignIn(t *testing.T) {
 	d.offer("boss@example.org")
 	quiet := slog.New(slog.DiscardHandler)
 	d.handler.Webhook = &webhook.Service{DB: d.db, Purchase: d.handler.Purchase, Now: models.Now, Log: quiet}
-	d.handler.Admin = &admin.Service{DB: d.db, Purchase: d.handler.Purchase, Webhook: d.handler.Webhook, Log: quiet}
+	d.handler.Admin = &admin.Service{DB: d.db, Purchase: d.handler.Purchase, Webhook: d.handler.Webhook, Auth: d.handler.Auth, Sessions: d.handler.Sessions.rows, Keys: d.handler.Keys, Log: quiet}
 	old, boss := d.browser(), d.enter("boss@example.org")
 	old.comeFrom("oidc", "ada@example.com", "subject-of-2023")
 	if r := d.browser().comeFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 409 {

@@ -16,6 +16,8 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
+	"github.com/resume-matcher/credits/services/apikey"
+	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -38,11 +40,14 @@ type Grant struct {
 	RequestID string
 }
 
-// Service does what admins ask for.
+// Service carries out what admins decide, and reads what their pages show. Grants need DB and Log alone.
 type Service struct {
 	DB       *gorm.DB
-	Purchase *purchase.Service // refunds and decisions
-	Webhook  *webhook.Service  // what waits for decisions
+	Purchase *purchase.Service // refunds, decisions, moves
+	Webhook  *webhook.Service  // events that wait for a decision
+	Auth     *auth.Service     // sign-ins of UserPage
+	Sessions *auth.Sessions
+	Keys     *apikey.Service
 	Log      *slog.Logger
 }
 
