@@ -26,7 +26,7 @@ const movementsName = "movements"
 // each section as a table for spreadsheets and as JSON for programs.
 func (h *Handler) sendAccount(c *fiber.Ctx) error {
 	user := currentUserID(c)
-	return h.sendExport(c, ledger.Filter{}, "application/zip", locales.T(c.UserContext(), "account.export.name", nil)+".zip",
+	return h.sendExport(c, ledger.Filter{}, "application/zip", locales.T(c.UserContext(), "account.export.name")+".zip",
 		func(ctx context.Context, out io.Writer, export *ledger.Export) error {
 			file := accountFile{ctx: ctx, zip: zip.NewWriter(out), export: export, user: user}
 			for _, section := range account.Sections() {
@@ -66,7 +66,7 @@ func (f accountFile) section(s account.Section) error {
 	}
 	var header []string
 	for _, name := range columns {
-		header = append(header, locales.T(f.ctx, "account.export.columns."+strings.ToLower(name), map[string]any{"zone": components.Zone(f.ctx).String()}))
+		header = append(header, locales.T(f.ctx, "account.export.columns."+strings.ToLower(name), locales.Args{"zone": components.Zone(f.ctx).String()}))
 	}
 	table := newCSV(f.ctx, out, header)
 	err = s.Read(f.export, f.user, func(columns []string, values []any) error {
@@ -95,7 +95,7 @@ func (f accountFile) line(table *csvTable, columns []string, values []any) {
 		case time.Time:
 			table.bare(csvTime(f.ctx, v))
 		case bool:
-			table.text(locales.T(f.ctx, map[bool]string{true: "account.export.yes", false: "account.export.no"}[v], nil))
+			table.text(locales.T(f.ctx, map[bool]string{true: "account.export.yes", false: "account.export.no"}[v]))
 		case int64:
 			if strings.HasSuffix(columns[i], "Cents") {
 				table.bare(components.TypedMoney(f.ctx, models.Cents(v), currencyOf(columns, values, columns[i])))

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/invopop/ctxi18n/i18n"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
@@ -125,7 +124,7 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 				t.Fatal(err)
 			}
 			for fact := range facts {
-				if !i18n.Has(english, "admin_audit.facts."+fact) && fact != "cents" && fact != "currency" { // those two are shown as the amount
+				if !locales.Has(english, "admin_audit.facts."+fact) && fact != "cents" && fact != "currency" { // those two are shown as the amount
 					t.Errorf("the audit page has no name for %q", fact)
 				}
 			}

@@ -38,7 +38,7 @@ func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
 		if !ok {
 			in = ctx
 		}
-		query := url.Values{"subject": {locales.T(in, "withdrawal.received.title", nil)}, "body": {pages.WithdrawalLetter(in, w)}}
+		query := url.Values{"subject": {locales.T(in, "withdrawal.received.title")}, "body": {pages.WithdrawalLetter(in, w)}}
 		data.Rows = append(data.Rows, pages.AdminWithdrawal{ListedWithdrawal: w, Mail: pages.MailAddress(w.Email, query)})
 	}
 	return h.render(c, fiber.StatusOK, "admin_withdrawals.title", pages.AdminWithdrawals(data))

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/invopop/ctxi18n/i18n"
 	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/locales"
@@ -174,7 +173,7 @@ func tooFast(ctx context.Context, seconds int) string {
 	if seconds > 60 {
 		unit, n = "minutes", (seconds+59)/60
 	}
-	return i18n.N(ctx, "errors.too_fast."+unit, n, i18n.M{"count": locales.Number(ctx, int64(n))})
+	return locales.N(ctx, "errors.too_fast."+unit, n)
 }
 
 // envelope is the shape of every error of the API.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/invopop/ctxi18n/i18n"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/views/layouts"
@@ -101,7 +100,7 @@ func (h *Handler) takeFlash(c *fiber.Ctx) *layouts.Flash {
 	case !ok || counted != countedFlashes[name] || counted && (n < 0 || n > math.MaxInt32):
 		return nil
 	case counted:
-		return &layouts.Flash{Kind: kind, Text: i18n.N(c.UserContext(), "flash."+name, int(n), i18n.M{"count": locales.Number(c.UserContext(), n)})}
+		return &layouts.Flash{Kind: kind, Text: locales.N(c.UserContext(), "flash."+name, n)}
 	}
-	return &layouts.Flash{Kind: kind, Text: locales.T(c.UserContext(), "flash."+name, nil)}
+	return &layouts.Flash{Kind: kind, Text: locales.T(c.UserContext(), "flash."+name)}
 }

@@ -4,7 +4,6 @@ import (
 	"os"
 	"testing"
 
-	"github.com/invopop/ctxi18n/i18n"
 	"gopkg.in/yaml.v3"
 
 	"github.com/resume-matcher/credits/locales"
@@ -41,7 +40,7 @@ func TestEveryFlashHasAText(t *testing.T) {
 				keys = []string{"flash." + name + ".zero", "flash." + name + ".one", "flash." + name + ".other"}
 			}
 			for _, key := range keys {
-				if !i18n.Has(ctx, key) {
+				if !locales.Has(ctx, key) {
 					t.Errorf("%s has no text for %s", code, key)
 				}
 			}

@@ -20,7 +20,7 @@ func (h *Handler) sendHistory(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return h.sendExport(c, asked.filter, "text/csv; charset=utf-8", locales.T(c.UserContext(), "history.csv.name", nil)+".csv", writeHistory)
+	return h.sendExport(c, asked.filter, "text/csv; charset=utf-8", locales.T(c.UserContext(), "history.csv.name")+".csv", writeHistory)
 }
 
 // writeHistory writes an export as a spreadsheet of the reader's language opens it.
@@ -50,9 +50,9 @@ type historyTable struct {
 }
 
 func newHistoryTable(ctx context.Context, out io.Writer) historyTable {
-	header := []string{locales.T(ctx, "history.csv.number", nil), locales.T(ctx, "history.csv.date", map[string]any{"zone": components.Zone(ctx).String()})}
+	header := []string{locales.T(ctx, "history.csv.number"), locales.T(ctx, "history.csv.date", locales.Args{"zone": components.Zone(ctx).String()})}
 	for _, name := range []string{"what", "credits", "balance", "note", "purchase", "hold"} {
-		header = append(header, locales.T(ctx, "history.csv."+name, nil))
+		header = append(header, locales.T(ctx, "history.csv."+name))
 	}
 	return historyTable{ctx: ctx, csvTable: newCSV(ctx, out, header)}
 }

@@ -55,7 +55,7 @@ func (h *Handler) askedOf(c *fiber.Ctx) (asked, error) {
 func (a *asked) offer(c *fiber.Ctx, choices ledger.FilterOptions) {
 	ctx := c.UserContext()
 	for _, kind := range []models.Reason{models.ReasonPurchase, models.ReasonRefund, models.ReasonDispute, models.ReasonManual} {
-		a.shown.Kinds = append(a.shown.Kinds, components.Option{Value: string(kind), Label: locales.T(ctx, "history.kind."+string(kind), nil)})
+		a.shown.Kinds = append(a.shown.Kinds, components.Option{Value: string(kind), Label: locales.T(ctx, "history.kind."+string(kind))})
 	}
 	a.labels = map[models.Reason]string{}
 	for _, f := range choices.Features {

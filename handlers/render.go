@@ -50,7 +50,7 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	locale := pageLocale(c)
 	path, query := ownerPath(c, locale)
 	p := layouts.Page{
-		Title: locales.T(c.UserContext(), title, nil), Origin: h.Site.AppURL, Locale: locale, Path: path,
+		Title: locales.T(c.UserContext(), title), Origin: h.Site.AppURL, Locale: locale, Path: path,
 		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Legal: h.Site.Legal, Flash: h.takeFlash(c), Partial: wantsFragment(c),
 	}
 	p.Silent = p.Flash == nil && c.Get("HX-Target") != "content"

@@ -72,6 +72,6 @@ func (h *Handler) sendReceived(c *fiber.Ctx) error {
 	}
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set(fiber.HeaderContentType, fiber.MIMETextPlainCharsetUTF8)
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+locales.T(c.UserContext(), "withdrawal.file", nil)+`.txt"`)
+	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+locales.T(c.UserContext(), "withdrawal.file")+`.txt"`)
 	return c.SendString(pages.ReceivedText(c.UserContext(), w))
 }

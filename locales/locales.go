@@ -94,25 +94,40 @@ func (c *Catalog) Terminal(locale string) string {
 	return c.Match(strings.ReplaceAll(locale, "_", "-"))
 }
 
-// T returns the text of key in the context's language, with args in place of its %{placeholders}. Whole numbers are
-// written as the language groups them.
-func T(ctx context.Context, key string, args map[string]any) string {
-	if len(args) == 0 {
-		return i18n.T(ctx, key)
-	}
-	safe := make(i18n.M, len(args))
-	for name, value := range args {
-		switch v := value.(type) {
-		case string:
-			value = Plain(v)
-		case int:
-			value = Number(ctx, int64(v))
-		case int64:
-			value = Number(ctx, v)
+// Args replace the %{placeholders} of a text, by name.
+type Args = map[string]any
+
+// T returns the text of key in the context's language, its placeholders replaced by args. Integers are grouped as the
+// language groups them; a placeholder inside an argument stays text.
+func T(ctx context.Context, key string, args ...Args) string {
+	return i18n.T(ctx, key, escaped(ctx, args))
+}
+
+// N is T for a counted thing: it chooses the text's plural form for n and passes n as %{count}.
+func N[Int ~int | ~int64](ctx context.Context, key string, n Int, args ...Args) string {
+	return i18n.N(ctx, key, int(n), escaped(ctx, append(args, Args{"count": int64(n)})))
+}
+
+// Has reports whether the context's language has a text for key.
+func Has(ctx context.Context, key string) bool { return i18n.Has(ctx, key) }
+
+// escaped prepares arguments for i18n, which searches replaced placeholders for placeholders again.
+func escaped(ctx context.Context, all []Args) i18n.M {
+	safe := i18n.M{}
+	for _, args := range all {
+		for name, value := range args {
+			switch v := value.(type) {
+			case string:
+				value = strings.ReplaceAll(v, "%{", "% {")
+			case int:
+				value = Number(ctx, int64(v))
+			case int64:
+				value = Number(ctx, v)
+			}
+			safe[name] = value
 		}
-		safe[name] = value
 	}
-	return i18n.T(ctx, key, safe)
+	return safe
 }
 
 // Code returns the context's language, the default where it has none.
@@ -143,9 +158,6 @@ func Number(ctx context.Context, n int64) string {
 	}
 	return text.String()
 }
-
-// Plain makes a text that people typed fit to fill a placeholder: filled ones are searched for placeholders again.
-func Plain(text string) string { return strings.ReplaceAll(text, "%{", "% {") }
 
 // read parses one language's file into texts and maps of texts.
 func read(source fs.FS, code string) (map[string]any, error) {

@@ -10,7 +10,6 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"context"
-	"github.com/invopop/ctxi18n/i18n"
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 )
@@ -41,7 +40,7 @@ func Cause(cause models.Cause) templ.Component {
 			var templ_7745c5c3_Var2 string
 			templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(sentence)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `components/cause.templ`, Line: 13, Col: 12}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `components/cause.templ`, Line: 12, Col: 12}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 			if templ_7745c5c3_Err != nil {
@@ -55,7 +54,7 @@ func Cause(cause models.Cause) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(string(cause))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `components/cause.templ`, Line: 15, Col: 33}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `components/cause.templ`, Line: 14, Col: 33}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
@@ -81,10 +80,10 @@ func CauseText(ctx context.Context, cause models.Cause) string {
 // causeSentence is the sentence for a cause.
 func causeSentence(ctx context.Context, cause models.Cause) (sentence string, known bool) {
 	_, argument := cause.Split()
-	if cause == "" || !i18n.Has(ctx, cause.Key()) {
+	if cause == "" || !locales.Has(ctx, cause.Key()) {
 		return "", false
 	}
-	return i18n.T(ctx, cause.Key(), i18n.M{"word": locales.Plain(argument)}), true
+	return locales.T(ctx, cause.Key(), locales.Args{"word": argument}), true
 }
 
 var _ = templruntime.GeneratedTemplate

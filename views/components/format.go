@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/bojanz/currency"
-	"github.com/invopop/ctxi18n/i18n"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
@@ -26,7 +25,7 @@ func SignedCredits(ctx context.Context, n models.Credits) string {
 
 // CreditAmount writes a number of credits with their name: 1 credit, 500 Credits.
 func CreditAmount(ctx context.Context, n models.Credits) string {
-	return i18n.N(ctx, "credits.amount", int(n), i18n.M{"count": Credits(ctx, n)})
+	return locales.N(ctx, "credits.amount", n)
 }
 
 // Money writes an amount of money: €5.00 or 5,00 €. code is ISO 4217 in either case.

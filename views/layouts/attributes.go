@@ -4,14 +4,15 @@ import (
 	"context"
 
 	"github.com/a-h/templ"
-	"github.com/invopop/ctxi18n/i18n"
+
+	"github.com/resume-matcher/credits/locales"
 )
 
 func documentTitle(ctx context.Context, p Page) string {
 	if p.Title == "" {
-		return i18n.T(ctx, "app.name")
+		return locales.T(ctx, "app.name")
 	}
-	return i18n.T(ctx, "app.document_title", i18n.M{"page": p.Title})
+	return locales.T(ctx, "app.document_title", locales.Args{"page": p.Title})
 }
 
 // bodyAttributes gives every htmx request the session's CSRF token, and says what shows that it takes its time.

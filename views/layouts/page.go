@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 )
 
@@ -71,7 +70,7 @@ func signedInAs(p Page) string {
 	if who == "" {
 		who = "#" + strconv.FormatInt(p.User.ID, 10)
 	}
-	return locales.Plain(who)
+	return who
 }
 
 // in is the address of this page in another language.

@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"context"
-	"github.com/invopop/ctxi18n/i18n"
+	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
 )
@@ -88,9 +88,9 @@ func listFilter(path string, f ListFilter, hint string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var4 string
-			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.ResolveAttributeValue(i18n.T(ctx, "admin_filter.label"))
+			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.ResolveAttributeValue(locales.T(ctx, "admin_filter.label"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_filter.templ`, Line: 34, Col: 120}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_filter.templ`, Line: 34, Col: 123}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var4)
 			if templ_7745c5c3_Err != nil {
@@ -114,7 +114,7 @@ func listFilter(path string, f ListFilter, hint string) templ.Component {
 			}
 			templ_7745c5c3_Err = components.Field(components.Input{
 				ID: "q", Name: "q", Type: "search", Value: f.Object, MaxLength: 255, Autocomplete: "off", Optional: true, Error: f.Errors["q"],
-				Label: i18n.T(ctx, "admin_filter.object"), Hint: hint,
+				Label: locales.T(ctx, "admin_filter.object"), Hint: hint,
 			}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -136,9 +136,9 @@ func listFilter(path string, f ListFilter, hint string) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				var templ_7745c5c3_Var6 string
-				templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "admin_filter.submit"))
+				templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_filter.submit"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_filter.templ`, Line: 44, Col: 41}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_filter.templ`, Line: 44, Col: 44}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 				if templ_7745c5c3_Err != nil {
@@ -164,9 +164,9 @@ func listFilter(path string, f ListFilter, hint string) templ.Component {
 					}
 					ctx = templ.InitializeContext(ctx)
 					var templ_7745c5c3_Var8 string
-					templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "admin_filter.clear"))
+					templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_filter.clear"))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_filter.templ`, Line: 48, Col: 41}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_filter.templ`, Line: 48, Col: 44}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 					if templ_7745c5c3_Err != nil {
@@ -185,7 +185,7 @@ func listFilter(path string, f ListFilter, hint string) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Fold("filter-fold", i18n.T(ctx, "admin_filter.label"), f.Set() || len(f.Errors) > 0).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Fold("filter-fold", locales.T(ctx, "admin_filter.label"), f.Set() || len(f.Errors) > 0).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -194,7 +194,7 @@ func listFilter(path string, f ListFilter, hint string) templ.Component {
 }
 
 func dayField(ctx context.Context, name, value, fault string) components.Input {
-	return components.Input{ID: name, Name: name, Type: "date", Value: value, Optional: true, Error: fault, Label: i18n.T(ctx, "admin_filter."+name)}
+	return components.Input{ID: name, Name: name, Type: "date", Value: value, Optional: true, Error: fault, Label: locales.T(ctx, "admin_filter."+name)}
 }
 
 // listPages leads through a list that begins with the newest.
@@ -242,16 +242,16 @@ func newestAddress(path string, f ListFilter, further bool) string {
 }
 
 func statusOptions(ctx context.Context) []components.Option {
-	options := []components.Option{{Label: i18n.T(ctx, "admin_filter.every_status")}}
-	options = append(options, components.Option{Value: StatusOpen, Label: i18n.T(ctx, "admin_events.open")})
+	options := []components.Option{{Label: locales.T(ctx, "admin_filter.every_status")}}
+	options = append(options, components.Option{Value: StatusOpen, Label: locales.T(ctx, "admin_events.open")})
 	for _, s := range models.StripeEventStatuses() {
-		options = append(options, components.Option{Value: string(s), Label: i18n.T(ctx, "event.status."+string(s))})
+		options = append(options, components.Option{Value: string(s), Label: locales.T(ctx, "event.status."+string(s))})
 	}
 	return options
 }
 
 func typeOptions(ctx context.Context, types []string) []components.Option {
-	options := []components.Option{{Label: i18n.T(ctx, "admin_filter.every_kind")}}
+	options := []components.Option{{Label: locales.T(ctx, "admin_filter.every_kind")}}
 	for _, t := range types {
 		options = append(options, components.Option{Value: t, Label: t})
 	}
@@ -259,7 +259,7 @@ func typeOptions(ctx context.Context, types []string) []components.Option {
 }
 
 func actionOptions(ctx context.Context) []components.Option {
-	options := []components.Option{{Label: i18n.T(ctx, "admin_filter.every_action")}}
+	options := []components.Option{{Label: locales.T(ctx, "admin_filter.every_action")}}
 	for _, a := range models.Actions() {
 		options = append(options, components.Option{Value: a, Label: auditAction(ctx, a)})
 	}

@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/invopop/ctxi18n/i18n"
-
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
@@ -45,11 +43,11 @@ func flowChart(ctx context.Context, o models.Overview) components.ChartData {
 	for _, s := range o.Slots {
 		sold, used, returned = sold+s.Sold, used+s.Used, returned+s.Returned
 	}
-	return components.ChartData{ID: "flow", Kind: components.Opposed, Title: i18n.T(ctx, "admin.overview.flow"),
-		Description: i18n.T(ctx, "admin.overview.flow_text", i18n.M{"sold": components.CreditAmount(ctx, sold),
+	return components.ChartData{ID: "flow", Kind: components.Opposed, Title: locales.T(ctx, "admin.overview.flow"),
+		Description: locales.T(ctx, "admin.overview.flow_text", locales.Args{"sold": components.CreditAmount(ctx, sold),
 			"used": components.CreditAmount(ctx, used), "returned": components.CreditAmount(ctx, returned)}),
-		Empty:  i18n.T(ctx, "admin.overview.flow_empty"),
-		Series: []string{i18n.T(ctx, "admin.overview.sold"), i18n.T(ctx, "admin.overview.used"), i18n.T(ctx, "admin.overview.returned")},
+		Empty:  locales.T(ctx, "admin.overview.flow_empty"),
+		Series: []string{locales.T(ctx, "admin.overview.sold"), locales.T(ctx, "admin.overview.used"), locales.T(ctx, "admin.overview.returned")},
 		Slots: overviewSlots(ctx, o, func(s models.OverviewSlot) []models.Credits {
 			return []models.Credits{s.Sold, s.Used, s.Returned}
 		})}
@@ -57,9 +55,9 @@ func flowChart(ctx context.Context, o models.Overview) components.ChartData {
 
 // outstandingChart is the picture of what users could still spend.
 func outstandingChart(ctx context.Context, o models.Overview) components.ChartData {
-	return components.ChartData{ID: "outstanding", Kind: components.Stacked, Title: i18n.T(ctx, "admin.overview.outstanding_over_time"),
-		Description: i18n.T(ctx, "admin.overview.outstanding_text", i18n.M{"outstanding": components.CreditAmount(ctx, o.Totals.Outstanding)}),
-		Empty:       i18n.T(ctx, "admin.overview.outstanding_empty"), Series: []string{i18n.T(ctx, "admin.overview.outstanding")},
+	return components.ChartData{ID: "outstanding", Kind: components.Stacked, Title: locales.T(ctx, "admin.overview.outstanding_over_time"),
+		Description: locales.T(ctx, "admin.overview.outstanding_text", locales.Args{"outstanding": components.CreditAmount(ctx, o.Totals.Outstanding)}),
+		Empty:       locales.T(ctx, "admin.overview.outstanding_empty"), Series: []string{locales.T(ctx, "admin.overview.outstanding")},
 		Slots: overviewSlots(ctx, o, func(s models.OverviewSlot) []models.Credits { return []models.Credits{s.Outstanding} })}
 }
 
@@ -72,5 +70,5 @@ func age(ctx context.Context, ago time.Duration) string {
 	case n >= 2*60:
 		unit, n = "hours", n/60
 	}
-	return i18n.N(ctx, "admin.overview.ago."+unit, int(n), i18n.M{"count": locales.Number(ctx, n)})
+	return locales.N(ctx, "admin.overview.ago."+unit, n)
 }

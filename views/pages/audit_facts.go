@@ -8,7 +8,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"github.com/invopop/ctxi18n/i18n"
+
+	"github.com/resume-matcher/credits/locales"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
@@ -19,16 +20,16 @@ type auditFact struct{ name, value, href string }
 
 // auditAction is what was done, in words where there are words for it.
 func auditAction(ctx context.Context, action string) string {
-	if key := models.ActionKey(action); i18n.Has(ctx, key) {
-		return i18n.T(ctx, key)
+	if key := models.ActionKey(action); locales.Has(ctx, key) {
+		return locales.T(ctx, key)
 	}
 	return action
 }
 
 // auditBy is the kind of person who did it.
 func auditBy(ctx context.Context, actor string) string {
-	if key := "admin_audit.by." + actor; i18n.Has(ctx, key) {
-		return i18n.T(ctx, key)
+	if key := "admin_audit.by." + actor; locales.Has(ctx, key) {
+		return locales.T(ctx, key)
 	}
 	return actor
 }
@@ -76,11 +77,11 @@ func auditValue(ctx context.Context, raw json.RawMessage) (plain, words string) 
 	case json.Unmarshal(raw, &plain) == nil:
 		return plain, plain
 	case json.Unmarshal(raw, &yes) == nil:
-		return "", i18n.T(ctx, map[bool]string{true: "admin_audit.yes", false: "admin_audit.no"}[yes])
+		return "", locales.T(ctx, map[bool]string{true: "admin_audit.yes", false: "admin_audit.no"}[yes])
 	case json.Unmarshal(raw, &several) == nil:
 		for i, word := range several {
-			if key := "admin_keys.scope." + word; i18n.Has(ctx, key) {
-				several[i] = i18n.T(ctx, key)
+			if key := "admin_keys.scope." + word; locales.Has(ctx, key) {
+				several[i] = locales.T(ctx, key)
 			}
 		}
 		return "", strings.Join(several, ", ")
@@ -89,8 +90,8 @@ func auditValue(ctx context.Context, raw json.RawMessage) (plain, words string) 
 }
 
 func auditName(ctx context.Context, name string) string {
-	if key := "admin_audit.facts." + name; i18n.Has(ctx, key) {
-		return i18n.T(ctx, key)
+	if key := "admin_audit.facts." + name; locales.Has(ctx, key) {
+		return locales.T(ctx, key)
 	}
 	return strings.ReplaceAll(name, "_", " ")
 }

@@ -3,7 +3,7 @@ package pages
 import (
 	"context"
 
-	"github.com/invopop/ctxi18n/i18n"
+	"github.com/resume-matcher/credits/locales"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
@@ -12,7 +12,7 @@ import (
 // buyerStory tells the buyer how a purchase stands and what happens next.
 func buyerStory(ctx context.Context, p models.Purchase) string {
 	key := "purchase_detail.story." + string(p.Status)
-	facts := i18n.M{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency)}
+	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency)}
 	if p.Status.Unbooked() {
 		facts["amount"] = components.Money(ctx, p.PaidCents, p.PaymentCurrency())
 	}
@@ -22,21 +22,21 @@ func buyerStory(ctx context.Context, p models.Purchase) string {
 			key = "purchase_detail.story.free"
 		}
 	}
-	return i18n.T(ctx, key, facts)
+	return locales.T(ctx, key, facts)
 }
 
 // moneyStory tells, a sentence each, what went back of the payment, or did not, or may.
 func moneyStory(ctx context.Context, d PurchaseDetailData) []string {
 	var all []string
 	for _, r := range d.Refunds {
-		all = append(all, i18n.T(ctx, "purchase_detail.refund."+r.Status, i18n.M{"amount": components.Money(ctx, r.Amount, r.Currency),
+		all = append(all, locales.T(ctx, "purchase_detail.refund."+r.Status, locales.Args{"amount": components.Money(ctx, r.Amount, r.Currency),
 			"date": components.DateTime(ctx, r.UpdatedAt)}))
 	}
 	for _, dispute := range d.Disputes {
-		all = append(all, i18n.T(ctx, "purchase_detail.dispute."+dispute.Status, i18n.M{"amount": components.Money(ctx, dispute.Amount, dispute.Currency)}))
+		all = append(all, locales.T(ctx, "purchase_detail.dispute."+dispute.Status, locales.Args{"amount": components.Money(ctx, dispute.Amount, dispute.Currency)}))
 	}
 	if back := d.Purchase.CreditsRefunded + d.Purchase.CreditsDisputed; back > 0 {
-		all = append(all, i18n.T(ctx, "purchase_detail.taken", i18n.M{"credits": components.CreditAmount(ctx, back)}))
+		all = append(all, locales.T(ctx, "purchase_detail.taken", locales.Args{"credits": components.CreditAmount(ctx, back)}))
 	}
 	return all
 }
@@ -49,7 +49,7 @@ func again(status models.PurchaseStatus) bool {
 // nothingBooked says that a purchase has moved no credits yet, or never will.
 func nothingBooked(ctx context.Context, status models.PurchaseStatus) string {
 	if status == models.PurchaseFailed || status == models.PurchaseExpired || status == models.PurchaseReturned || status == models.PurchaseForeign {
-		return i18n.T(ctx, "purchase_detail.none.never")
+		return locales.T(ctx, "purchase_detail.none.never")
 	}
-	return i18n.T(ctx, "purchase_detail.none.heading")
+	return locales.T(ctx, "purchase_detail.none.heading")
 }

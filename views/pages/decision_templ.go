@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"context"
-	"github.com/invopop/ctxi18n/i18n"
+	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
 	"strconv"
@@ -34,7 +34,7 @@ func (f DecisionForm) general() string { return f.Errors[""] }
 func (f DecisionForm) noteField(ctx context.Context, way models.WayOut, suffix string) components.Input {
 	in := components.Input{
 		ID: string(way) + "-note" + suffix, Name: "note", Rows: 2, MaxLength: maxNote,
-		Label: i18n.T(ctx, "decision.note"), Hint: i18n.T(ctx, "decision.note_hint"),
+		Label: locales.T(ctx, "decision.note"), Hint: locales.T(ctx, "decision.note_hint"),
 	}
 	if f.Way == way {
 		in.Value, in.Error = f.Note, f.Errors["note"]
@@ -117,7 +117,7 @@ func decisionCard(d AdminPurchaseData) templ.Component {
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = components.Alert(components.Danger, i18n.T(ctx, "decision.error")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = components.Alert(components.Danger, locales.T(ctx, "decision.error")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -153,9 +153,9 @@ func decisionCard(d AdminPurchaseData) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var6 string
-					templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "way_out.refund.text", i18n.M{"left": d.money(ctx, d.Form.Left)}) + " ")
+					templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out.refund.text", locales.Args{"left": d.money(ctx, d.Form.Left)}) + " ")
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 54, Col: 92}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 54, Col: 101}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 					if templ_7745c5c3_Err != nil {
@@ -166,9 +166,9 @@ func decisionCard(d AdminPurchaseData) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var7 string
-					templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "way_out.refund.label"))
+					templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out.refund.label"))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 55, Col: 75}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 55, Col: 78}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 					if templ_7745c5c3_Err != nil {
@@ -191,7 +191,7 @@ func decisionCard(d AdminPurchaseData) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.Card("decide", i18n.T(ctx, "decision.heading."+string(d.Purchase.Status))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Card("decide", locales.T(ctx, "decision.heading."+string(d.Purchase.Status))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -255,9 +255,9 @@ func bookForm(d AdminPurchaseData) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var10 string
-		templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "way_out.book.text"))
+		templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out.book.text"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 71, Col: 39}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 71, Col: 42}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 		if templ_7745c5c3_Err != nil {
@@ -290,9 +290,9 @@ func bookForm(d AdminPurchaseData) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			var templ_7745c5c3_Var12 string
-			templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "way_out.book.label"))
+			templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out.book.label"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 77, Col: 38}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 77, Col: 41}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 			if templ_7745c5c3_Err != nil {
@@ -360,9 +360,9 @@ func decisionForm(path, token string, way models.WayOut, form DecisionForm) temp
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var15 string
-		templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "way_out."+string(way)+".text"))
+		templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out."+string(way)+".text"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 86, Col: 54}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 86, Col: 57}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 		if templ_7745c5c3_Err != nil {
@@ -389,9 +389,9 @@ func decisionForm(path, token string, way models.WayOut, form DecisionForm) temp
 			}
 			ctx = templ.InitializeContext(ctx)
 			var templ_7745c5c3_Var17 string
-			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "way_out."+string(way)+".label"))
+			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out."+string(way)+".label"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 89, Col: 53}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 89, Col: 56}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var17))
 			if templ_7745c5c3_Err != nil {
@@ -504,9 +504,9 @@ func shareForms(d AdminPurchaseData) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var22 string
-					templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "way_out.share.text", i18n.M{"disputed": components.Money(ctx, dispute.Amount, dispute.Currency), "paid": d.money(ctx, d.Purchase.PaidCents)}))
+					templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out.share.text", locales.Args{"disputed": components.Money(ctx, dispute.Amount, dispute.Currency), "paid": d.money(ctx, d.Purchase.PaidCents)}))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 107, Col: 165}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 107, Col: 174}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var22))
 					if templ_7745c5c3_Err != nil {
@@ -537,9 +537,9 @@ func shareForms(d AdminPurchaseData) templ.Component {
 						}
 						ctx = templ.InitializeContext(ctx)
 						var templ_7745c5c3_Var24 string
-						templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "way_out.share.label"))
+						templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out.share.label"))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 111, Col: 43}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/decision.templ`, Line: 111, Col: 46}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var24))
 						if templ_7745c5c3_Err != nil {
@@ -557,7 +557,7 @@ func shareForms(d AdminPurchaseData) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = components.Card("share-"+dispute.DisputeID, i18n.T(ctx, "decision.share.heading")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var19), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.Card("share-"+dispute.DisputeID, locales.T(ctx, "decision.share.heading")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var19), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -587,8 +587,8 @@ func (d AdminPurchaseData) askShare(dispute models.StripeDispute) bool {
 func (d AdminPurchaseData) shareField(ctx context.Context, disputeID string) components.Input {
 	in := components.Input{
 		ID: "share-amount-" + disputeID, Name: "share", Type: "text", MaxLength: 20, Autocomplete: "off", InputMode: "decimal",
-		Label: i18n.T(ctx, "decision.share.amount", i18n.M{"currency": strings.ToUpper(d.Purchase.PaymentCurrency())}),
-		Hint:  i18n.T(ctx, "decision.share.hint", i18n.M{"paid": d.money(ctx, d.Purchase.PaidCents)}),
+		Label: locales.T(ctx, "decision.share.amount", locales.Args{"currency": strings.ToUpper(d.Purchase.PaymentCurrency())}),
+		Hint:  locales.T(ctx, "decision.share.hint", locales.Args{"paid": d.money(ctx, d.Purchase.PaidCents)}),
 	}
 	if d.Decision.DisputeID == disputeID {
 		in.Value, in.Error = d.Decision.Share, d.Decision.Errors["share"]
@@ -599,7 +599,7 @@ func (d AdminPurchaseData) shareField(ctx context.Context, disputeID string) com
 func (d AdminPurchaseData) creditsField(ctx context.Context) components.Input {
 	in := components.Input{
 		ID: "book-credits", Name: "credits", Type: "text", MaxLength: 12, Autocomplete: "off", InputMode: "numeric",
-		Label: i18n.T(ctx, "decision.credits"), Hint: i18n.T(ctx, "decision.credits_hint"),
+		Label: locales.T(ctx, "decision.credits"), Hint: locales.T(ctx, "decision.credits_hint"),
 		Value: d.Decision.Credits, Error: d.Decision.Errors["credits"],
 	}
 	if in.Value == "" && in.Error == "" && d.Purchase.Credits > 0 {
@@ -610,12 +610,12 @@ func (d AdminPurchaseData) creditsField(ctx context.Context) components.Input {
 
 // compared says what was ordered, and what Stripe says was paid.
 func compared(ctx context.Context, p models.Purchase) string {
-	facts := i18n.M{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency),
+	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency),
 		"paid": components.Money(ctx, p.PaidCents, p.PaymentCurrency())}
 	if !p.OrderKnown() {
-		return i18n.T(ctx, "decision.compared.unknown", facts)
+		return locales.T(ctx, "decision.compared.unknown", facts)
 	}
-	return i18n.T(ctx, "decision.compared.ordered", facts)
+	return locales.T(ctx, "decision.compared.ordered", facts)
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"context"
-	"github.com/invopop/ctxi18n/i18n"
+	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
 )
@@ -135,7 +135,7 @@ func grantForm(d AdminUserData) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = components.Alert(components.Danger, i18n.T(ctx, "admin_user.error")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.Alert(components.Danger, locales.T(ctx, "admin_user.error")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -169,9 +169,9 @@ func grantForm(d AdminUserData) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				var templ_7745c5c3_Var8 string
-				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "admin_user.grant.submit"))
+				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_user.grant.submit"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_form.templ`, Line: 50, Col: 45}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_form.templ`, Line: 50, Col: 48}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 				if templ_7745c5c3_Err != nil {
@@ -188,9 +188,9 @@ func grantForm(d AdminUserData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var9 string
-			templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "admin_user.grant.preview"))
+			templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_user.grant.preview"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_form.templ`, Line: 53, Col: 46}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_form.templ`, Line: 53, Col: 49}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 			if templ_7745c5c3_Err != nil {
@@ -202,7 +202,7 @@ func grantForm(d AdminUserData) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Card("grant", i18n.T(ctx, "admin_user.grant.heading")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Card("grant", locales.T(ctx, "admin_user.grant.heading")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -244,9 +244,9 @@ func directions(f GrantForm) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var11 string
-		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "admin_user.grant.direction"))
+		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_user.grant.direction"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_form.templ`, Line: 62, Col: 53}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_form.templ`, Line: 62, Col: 56}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 		if templ_7745c5c3_Err != nil {
@@ -280,9 +280,9 @@ func directions(f GrantForm) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var13 string
-		templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "admin_user.grant.grant"))
+		templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_user.grant.grant"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_form.templ`, Line: 63, Col: 207}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_form.templ`, Line: 63, Col: 210}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 		if templ_7745c5c3_Err != nil {
@@ -316,9 +316,9 @@ func directions(f GrantForm) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var15 string
-		templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "admin_user.grant.correct"))
+		templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_user.grant.correct"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_form.templ`, Line: 64, Col: 217}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_form.templ`, Line: 64, Col: 220}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 		if templ_7745c5c3_Err != nil {
@@ -366,7 +366,7 @@ func (d AdminUserData) creditsField(ctx context.Context) components.Input {
 	f := d.Form
 	return components.Input{
 		ID: "credits", Name: "credits", Type: "text", InputMode: "numeric", Autocomplete: "off", Value: f.Credits, Error: f.Errors["credits"],
-		Label: i18n.T(ctx, "admin_user.grant.credits"), Hint: i18n.T(ctx, "admin_user.grant.credits_hint"),
+		Label: locales.T(ctx, "admin_user.grant.credits"), Hint: locales.T(ctx, "admin_user.grant.credits_hint"),
 		Live: d.asksWhileTyping("credits", "input delay:400ms from:#credits, change from:#direction-grant, change from:#direction-correct"), Note: f.afterText(ctx),
 	}
 }
@@ -375,7 +375,7 @@ func (d AdminUserData) noteField(ctx context.Context) components.Input {
 	f := d.Form
 	return components.Input{
 		ID: "note", Name: "note", Rows: 3, Value: f.Note, MaxLength: maxNote, Error: f.Errors["note"],
-		Label: i18n.T(ctx, "admin_user.grant.note"), Hint: i18n.T(ctx, "admin_user.grant.note_hint"),
+		Label: locales.T(ctx, "admin_user.grant.note"), Hint: locales.T(ctx, "admin_user.grant.note_hint"),
 		Live: d.asksWhileTyping("note", "change from:#note"),
 	}
 }
@@ -393,7 +393,7 @@ func (f GrantForm) afterText(ctx context.Context) string {
 	if f.After == nil {
 		return ""
 	}
-	return i18n.T(ctx, "admin_user.grant.after", i18n.M{"balance": components.CreditAmount(ctx, *f.After)})
+	return locales.T(ctx, "admin_user.grant.after", locales.Args{"balance": components.CreditAmount(ctx, *f.After)})
 }
 
 // general is what was wrong and belongs to no field of the form.

@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"context"
-	"github.com/invopop/ctxi18n/i18n"
+	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/views/components"
 	"strconv"
 	"time"
@@ -67,9 +67,9 @@ func historyFilter(d HistoryData) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var3 string
-		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.ResolveAttributeValue(i18n.T(ctx, "history.filter.label"))
+		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.ResolveAttributeValue(locales.T(ctx, "history.filter.label"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/history_filter.templ`, Line: 29, Col: 50}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/history_filter.templ`, Line: 29, Col: 53}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var3)
 		if templ_7745c5c3_Err != nil {
@@ -92,17 +92,17 @@ func historyFilter(d HistoryData) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = components.Select(components.Choice{ID: "kind", Name: "kind", Label: i18n.T(ctx, "history.filter.kind"), Value: d.Filter.Kind, Error: d.Filter.Errors["kind"],
-			Options: append([]components.Option{{Label: i18n.T(ctx, "history.filter.every_kind")}}, d.Filter.Kinds...)}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Select(components.Choice{ID: "kind", Name: "kind", Label: locales.T(ctx, "history.filter.kind"), Value: d.Filter.Kind, Error: d.Filter.Errors["kind"],
+			Options: append([]components.Option{{Label: locales.T(ctx, "history.filter.every_kind")}}, d.Filter.Kinds...)}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = components.Select(components.Choice{ID: "month", Name: "month", Label: i18n.T(ctx, "history.filter.month"), Value: d.Filter.Month, Error: d.Filter.Errors["month"],
-			Options: append([]components.Option{{Label: i18n.T(ctx, "history.filter.every_month")}}, monthOptions(ctx, d.Filter.Months)...)}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Select(components.Choice{ID: "month", Name: "month", Label: locales.T(ctx, "history.filter.month"), Value: d.Filter.Month, Error: d.Filter.Errors["month"],
+			Options: append([]components.Option{{Label: locales.T(ctx, "history.filter.every_month")}}, monthOptions(ctx, d.Filter.Months)...)}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = components.Field(components.Input{ID: "q", Name: "q", Type: "search", Label: i18n.T(ctx, "history.filter.text"), Hint: i18n.T(ctx, "history.filter.hint"),
+		templ_7745c5c3_Err = components.Field(components.Input{ID: "q", Name: "q", Type: "search", Label: locales.T(ctx, "history.filter.text"), Hint: locales.T(ctx, "history.filter.hint"),
 			Value: d.Filter.Text, Error: d.Filter.Errors["q"], MaxLength: 100, Autocomplete: "off", Optional: true}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -124,9 +124,9 @@ func historyFilter(d HistoryData) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			var templ_7745c5c3_Var6 string
-			templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "history.filter.submit"))
+			templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "history.filter.submit"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/history_filter.templ`, Line: 45, Col: 42}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/history_filter.templ`, Line: 45, Col: 45}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 			if templ_7745c5c3_Err != nil {
@@ -162,7 +162,7 @@ func monthOptions(ctx context.Context, months []time.Time) []components.Option {
 
 // monthYear is the name of a month with its year.
 func monthYear(ctx context.Context, month time.Time) string {
-	return i18n.T(ctx, "history.month_year", i18n.M{"month": i18n.T(ctx, "history.months.m"+month.Format("01")), "year": strconv.Itoa(month.Year())})
+	return locales.T(ctx, "history.month_year", locales.Args{"month": locales.T(ctx, "history.months.m"+month.Format("01")), "year": strconv.Itoa(month.Year())})
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -10,7 +10,6 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"context"
-	"github.com/invopop/ctxi18n/i18n"
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
@@ -70,7 +69,7 @@ func keyForm(d AdminKeysData) templ.Component {
 			var templ_7745c5c3_Var3 templ.SafeURL
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/admin/keys"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 27, Col: 58}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 26, Col: 58}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
@@ -108,7 +107,7 @@ func keyForm(d AdminKeysData) templ.Component {
 					var templ_7745c5c3_Var5 string
 					templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(text)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 32, Col: 29}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 31, Col: 29}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 					if templ_7745c5c3_Err != nil {
@@ -120,7 +119,7 @@ func keyForm(d AdminKeysData) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = components.Alert(components.Danger, i18n.T(ctx, "admin_keys.form.error")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.Alert(components.Danger, locales.T(ctx, "admin_keys.form.error")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -154,9 +153,9 @@ func keyForm(d AdminKeysData) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				var templ_7745c5c3_Var7 string
-				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "admin_keys.form.submit"))
+				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_keys.form.submit"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 40, Col: 43}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 39, Col: 46}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 				if templ_7745c5c3_Err != nil {
@@ -174,7 +173,7 @@ func keyForm(d AdminKeysData) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Card("make", i18n.T(ctx, "admin_keys.form.heading")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Card("make", locales.T(ctx, "admin_keys.form.heading")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -216,9 +215,9 @@ func keyScopes(f KeyForm) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var9 string
-		templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "admin_keys.scopes"))
+		templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_keys.scopes"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 48, Col: 44}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 47, Col: 47}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 		if templ_7745c5c3_Err != nil {
@@ -239,9 +238,9 @@ func keyScopes(f KeyForm) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var10 string
-		templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "admin_keys.form.spend"))
+		templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_keys.form.spend"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 49, Col: 158}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 48, Col: 161}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 		if templ_7745c5c3_Err != nil {
@@ -262,9 +261,9 @@ func keyScopes(f KeyForm) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var11 string
-		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "admin_keys.form.read"))
+		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_keys.form.read"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 50, Col: 153}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 49, Col: 156}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 		if templ_7745c5c3_Err != nil {
@@ -282,7 +281,7 @@ func keyScopes(f KeyForm) templ.Component {
 			var templ_7745c5c3_Var12 string
 			templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(f.Errors["scopes"])
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 52, Col: 64}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 51, Col: 64}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 			if templ_7745c5c3_Err != nil {
@@ -303,10 +302,10 @@ func keyScopes(f KeyForm) templ.Component {
 
 // expiryChoice is after how long the key ends by itself.
 func (f KeyForm) expiryChoice(ctx context.Context) components.Choice {
-	choice := components.Choice{ID: "expires-days", Name: "expires_days", Label: i18n.T(ctx, "admin_keys.form.expires"), Value: f.Days, Error: f.Errors["expires_days"],
-		Options: []components.Option{{Value: "", Label: i18n.T(ctx, "admin_keys.form.never")}}}
+	choice := components.Choice{ID: "expires-days", Name: "expires_days", Label: locales.T(ctx, "admin_keys.form.expires"), Value: f.Days, Error: f.Errors["expires_days"],
+		Options: []components.Option{{Value: "", Label: locales.T(ctx, "admin_keys.form.never")}}}
 	for _, days := range []int{30, 90, 365} {
-		choice.Options = append(choice.Options, components.Option{Value: strconv.Itoa(days), Label: i18n.N(ctx, "admin_keys.form.days", days, i18n.M{"count": days})})
+		choice.Options = append(choice.Options, components.Option{Value: strconv.Itoa(days), Label: locales.N(ctx, "admin_keys.form.days", days)})
 	}
 	return choice
 }
@@ -333,14 +332,14 @@ func (f KeyForm) Scopes() []string {
 func (f KeyForm) nameField(ctx context.Context) components.Input {
 	return components.Input{
 		ID: "name", Name: "name", Type: "text", Value: f.Name, MaxLength: maxKeyName, Autocomplete: "off", Error: f.Errors["name"],
-		Label: i18n.T(ctx, "admin_keys.form.name"), Hint: i18n.T(ctx, "admin_keys.form.name_hint"),
+		Label: locales.T(ctx, "admin_keys.form.name"), Hint: locales.T(ctx, "admin_keys.form.name_hint"),
 	}
 }
 
 func (f KeyForm) limitField(ctx context.Context) components.Input {
 	return components.Input{
 		ID: "per-minute", Name: "per_minute", Type: "text", InputMode: "numeric", Autocomplete: "off", Value: f.PerMinute, Error: f.Errors["per_minute"],
-		Label: i18n.T(ctx, "admin_keys.form.limit"), Hint: i18n.T(ctx, "admin_keys.form.limit_hint"),
+		Label: locales.T(ctx, "admin_keys.form.limit"), Hint: locales.T(ctx, "admin_keys.form.limit_hint"),
 	}
 }
 
@@ -356,7 +355,7 @@ func (f KeyForm) general() string {
 
 // callsPerMinute says how often a key may be used.
 func callsPerMinute(ctx context.Context, n int) string {
-	return i18n.N(ctx, "admin_keys.per_minute", n, i18n.M{"count": locales.Number(ctx, int64(n))})
+	return locales.N(ctx, "admin_keys.per_minute", n)
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/a-h/templ"
-	"github.com/invopop/ctxi18n/i18n"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
@@ -62,8 +61,8 @@ func (d PurchaseData) general() string {
 func (d PurchaseData) quantityField(ctx context.Context, p Package) components.Input {
 	in := components.Input{
 		ID: p.id("quantity"), Name: "quantity", Type: "text", InputMode: "numeric", Autocomplete: "off", Value: "1",
-		Label: i18n.T(ctx, "purchase.package.quantity"),
-		Hint:  i18n.T(ctx, "purchase.package.quantity_hint", i18n.M{"price": components.Money(ctx, p.Price.PriceInCents, p.Price.Currency)}),
+		Label: locales.T(ctx, "purchase.package.quantity"),
+		Hint:  locales.T(ctx, "purchase.package.quantity_hint", locales.Args{"price": components.Money(ctx, p.Price.PriceInCents, p.Price.Currency)}),
 	}
 	if d.ordered(p) {
 		in.Value, in.Error = d.Quantity, d.Errors["quantity"]

@@ -3,8 +3,6 @@ package pages
 import (
 	"context"
 
-	"github.com/invopop/ctxi18n/i18n"
-
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
@@ -12,7 +10,7 @@ import (
 
 // story is what has happened to a purchase.
 func story(ctx context.Context, p models.Purchase) string {
-	facts := i18n.M{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency),
+	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency),
 		"ordered": components.DateTime(ctx, p.CreatedAt)}
 	if p.Status.Unbooked() {
 		facts["amount"] = components.Money(ctx, p.PaidCents, p.PaymentCurrency())
@@ -21,21 +19,21 @@ func story(ctx context.Context, p models.Purchase) string {
 		}
 	}
 	if p.Status != models.PurchasePaid {
-		return i18n.T(ctx, "admin_purchase.story."+string(p.Status), facts)
+		return locales.T(ctx, "admin_purchase.story."+string(p.Status), facts)
 	}
 	facts["credits"], facts["amount"] = components.CreditAmount(ctx, p.CreditsGranted), components.Money(ctx, p.PaidCents, p.PaymentCurrency())
 	if p.PaidAt != nil {
 		facts["ordered"] = components.DateTime(ctx, *p.PaidAt)
 	}
 	if p.PaymentIntentID == "" {
-		return i18n.T(ctx, "admin_purchase.story.free", facts)
+		return locales.T(ctx, "admin_purchase.story.free", facts)
 	}
-	return i18n.T(ctx, "admin_purchase.story.paid", facts)
+	return locales.T(ctx, "admin_purchase.story.paid", facts)
 }
 
 // eventWait says what becomes of an event that is not done, and when.
 func eventWait(ctx context.Context, e models.StripeEvent) string {
-	return i18n.T(ctx, "event.wait."+string(e.Status), i18n.M{"type": locales.Plain(e.Type), "next": components.DateTime(ctx, e.NextAttemptAt)})
+	return locales.T(ctx, "event.wait."+string(e.Status), locales.Args{"type": e.Type, "next": components.DateTime(ctx, e.NextAttemptAt)})
 }
 
 func openEvents(events []models.StripeEvent) int {
@@ -50,7 +48,7 @@ func openEvents(events []models.StripeEvent) int {
 
 func orNone(ctx context.Context, text string) string {
 	if text == "" {
-		return i18n.T(ctx, "admin_purchase.none")
+		return locales.T(ctx, "admin_purchase.none")
 	}
 	return text
 }
@@ -58,24 +56,23 @@ func orNone(ctx context.Context, text string) string {
 // proposalText explains why so much is proposed.
 func proposalText(ctx context.Context, d AdminPurchaseData) string {
 	if d.Purchase.Status.Unbooked() {
-		return i18n.T(ctx, "refund_form.unbooked", i18n.M{"left": d.money(ctx, d.Form.Left)})
+		return locales.T(ctx, "refund_form.unbooked", locales.Args{"left": d.money(ctx, d.Form.Left)})
 	}
-	return i18n.N(ctx, "refund_form.proposal", int(d.Form.Unused), i18n.M{"count": components.Credits(ctx, d.Form.Unused),
-		"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted), "paid": d.money(ctx, d.Purchase.PaidCents), "share": d.money(ctx, d.Form.Proposal)})
+	return locales.N(ctx, "refund_form.proposal", d.Form.Unused, locales.Args{"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted), "paid": d.money(ctx, d.Purchase.PaidCents), "share": d.money(ctx, d.Form.Proposal)})
 }
 
 // takesText says what the amount in the form does to the balance.
 func takesText(ctx context.Context, d AdminPurchaseData) string {
-	facts := i18n.M{"amount": d.money(ctx, d.Form.Cents), "credits": components.CreditAmount(ctx, d.Form.Takes), "balance": components.CreditAmount(ctx, d.Form.After)}
+	facts := locales.Args{"amount": d.money(ctx, d.Form.Cents), "credits": components.CreditAmount(ctx, d.Form.Takes), "balance": components.CreditAmount(ctx, d.Form.After)}
 	switch {
 	case d.Purchase.Status.Unbooked():
-		return i18n.T(ctx, "refund_form.takes.nothing")
+		return locales.T(ctx, "refund_form.takes.nothing")
 	case d.Form.Cents == 0:
-		return i18n.T(ctx, "refund_form.takes.share", i18n.M{"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted), "paid": d.money(ctx, d.Purchase.PaidCents)})
+		return locales.T(ctx, "refund_form.takes.share", locales.Args{"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted), "paid": d.money(ctx, d.Purchase.PaidCents)})
 	case d.Form.After < 0:
-		return i18n.T(ctx, "refund_form.takes.debt", facts)
+		return locales.T(ctx, "refund_form.takes.debt", facts)
 	}
-	return i18n.T(ctx, "refund_form.takes.balance", facts)
+	return locales.T(ctx, "refund_form.takes.balance", facts)
 }
 
 // nothingLeft says why nothing can be given back.
@@ -91,16 +88,16 @@ func nothingLeft(p models.Purchase) string {
 
 // refusal puts into words why Stripe did not make a refund.
 func refusal(ctx context.Context, code string) string {
-	if code != "" && i18n.Has(ctx, "refund_request.refusal."+code) {
-		return i18n.T(ctx, "refund_request.refusal."+code)
+	if code != "" && locales.Has(ctx, "refund_request.refusal."+code) {
+		return locales.T(ctx, "refund_request.refusal."+code)
 	}
-	return i18n.T(ctx, "refund_request.refusal.unknown")
+	return locales.T(ctx, "refund_request.refusal.unknown")
 }
 
 // refundFailure puts into words why a refund failed that Stripe had made.
 func refundFailure(ctx context.Context, reason string) string {
-	if i18n.Has(ctx, "stripe_refund.failure."+reason) {
-		return i18n.T(ctx, "stripe_refund.failure."+reason)
+	if locales.Has(ctx, "stripe_refund.failure."+reason) {
+		return locales.T(ctx, "stripe_refund.failure."+reason)
 	}
 	return reason
 }

@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"context"
-	"github.com/invopop/ctxi18n/i18n"
+	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
 	"strconv"
@@ -104,7 +104,7 @@ func refundCard(d AdminPurchaseData) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = components.Alert(components.Danger, i18n.T(ctx, "refund_form.error")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.Alert(components.Danger, locales.T(ctx, "refund_form.error")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -123,9 +123,9 @@ func refundCard(d AdminPurchaseData) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var5 string
-				templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, nothingLeft(d.Purchase)))
+				templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, nothingLeft(d.Purchase)))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/refund_form.templ`, Line: 40, Col: 59}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/refund_form.templ`, Line: 40, Col: 62}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 				if templ_7745c5c3_Err != nil {
@@ -167,9 +167,9 @@ func refundCard(d AdminPurchaseData) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var8 string
-				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "refund_form.left", i18n.M{"left": d.money(ctx, d.Form.Left), "paid": d.money(ctx, d.Purchase.PaidCents)}))
+				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "refund_form.left", locales.Args{"left": d.money(ctx, d.Form.Left), "paid": d.money(ctx, d.Purchase.PaidCents)}))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/refund_form.templ`, Line: 46, Col: 125}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/refund_form.templ`, Line: 46, Col: 134}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 				if templ_7745c5c3_Err != nil {
@@ -198,9 +198,9 @@ func refundCard(d AdminPurchaseData) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var10 string
-					templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "refund_form.rest", i18n.M{"left": d.money(ctx, d.Form.Left)}))
+					templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "refund_form.rest", locales.Args{"left": d.money(ctx, d.Form.Left)}))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/refund_form.templ`, Line: 48, Col: 195}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/refund_form.templ`, Line: 48, Col: 204}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 					if templ_7745c5c3_Err != nil {
@@ -229,9 +229,9 @@ func refundCard(d AdminPurchaseData) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var12 string
-					templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "refund_form.unused", i18n.M{"share": d.money(ctx, d.Form.Proposal)}))
+					templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "refund_form.unused", locales.Args{"share": d.money(ctx, d.Form.Proposal)}))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/refund_form.templ`, Line: 50, Col: 192}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/refund_form.templ`, Line: 50, Col: 201}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 					if templ_7745c5c3_Err != nil {
@@ -253,7 +253,7 @@ func refundCard(d AdminPurchaseData) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Card("refund", i18n.T(ctx, "refund_form.heading")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Card("refund", locales.T(ctx, "refund_form.heading")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -349,9 +349,9 @@ func refundForm(d AdminPurchaseData) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			var templ_7745c5c3_Var17 string
-			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(i18n.T(ctx, "refund_form.submit"))
+			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "refund_form.submit"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/refund_form.templ`, Line: 76, Col: 38}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/refund_form.templ`, Line: 76, Col: 41}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var17))
 			if templ_7745c5c3_Err != nil {
@@ -374,8 +374,8 @@ func refundForm(d AdminPurchaseData) templ.Component {
 func (d AdminPurchaseData) amountField(ctx context.Context) components.Input {
 	in := components.Input{
 		ID: "amount", Name: "amount", Type: "text", Value: d.Form.Typed, Error: d.Form.Errors["amount"], MaxLength: 20, Autocomplete: "off", InputMode: "decimal",
-		Label: i18n.T(ctx, "refund_form.amount", i18n.M{"currency": strings.ToUpper(d.Purchase.PaymentCurrency())}),
-		Hint:  i18n.T(ctx, "refund_form.amount_hint", i18n.M{"left": d.money(ctx, d.Form.Left)}),
+		Label: locales.T(ctx, "refund_form.amount", locales.Args{"currency": strings.ToUpper(d.Purchase.PaymentCurrency())}),
+		Hint:  locales.T(ctx, "refund_form.amount_hint", locales.Args{"left": d.money(ctx, d.Form.Left)}),
 	}
 	if in.Value == "" && in.Error == "" && d.Form.Cents > 0 {
 		in.Value = components.TypedMoney(ctx, d.Form.Cents, d.Purchase.PaymentCurrency())
@@ -386,7 +386,7 @@ func (d AdminPurchaseData) amountField(ctx context.Context) components.Input {
 func (f RefundForm) noteField(ctx context.Context) components.Input {
 	return components.Input{
 		ID: "note", Name: "note", Rows: 3, Value: f.Note, MaxLength: maxNote, Error: f.Errors["note"],
-		Label: i18n.T(ctx, "admin_user.grant.note"), Hint: i18n.T(ctx, "refund_form.note_hint"),
+		Label: locales.T(ctx, "admin_user.grant.note"), Hint: locales.T(ctx, "refund_form.note_hint"),
 	}
 }
 

@@ -2,8 +2,7 @@ package pages
 
 import (
 	"context"
-
-	"github.com/invopop/ctxi18n/i18n"
+	"strconv"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
@@ -12,28 +11,26 @@ import (
 
 // possible says how often the balance allows a feature.
 func possible(ctx context.Context, times int64) string {
-	return i18n.N(ctx, "billing.features.times", int(times), i18n.M{"count": locales.Number(ctx, times)})
+	return locales.N(ctx, "billing.features.times", times)
 }
 
 // buys says how many resume analyses a package is enough for.
 func buys(ctx context.Context, analyses int64) string {
-	return i18n.N(ctx, "purchase.package.analyses", int(analyses), i18n.M{"count": locales.Number(ctx, analyses)})
+	return locales.N(ctx, "purchase.package.analyses", analyses)
 }
 
 // bonus says how a package's credits come together: 1,000 and 200 on top.
 func bonus(ctx context.Context, p Package) string {
-	return i18n.N(ctx, "purchase.package.bonus", int(p.Bonus), i18n.M{"count": components.Credits(ctx, p.Bonus),
-		"paid": components.Credits(ctx, p.Price.CreditsPerUnit-p.Bonus)})
+	return locales.N(ctx, "purchase.package.bonus", p.Bonus, locales.Args{"paid": components.Credits(ctx, p.Price.CreditsPerUnit-p.Bonus)})
 }
 
 // debtOffer says what settles a balance below zero and what is left of it then.
 func debtOffer(ctx context.Context, d BillingData) string {
 	if d.Cover == nil || d.Cover.Offer == nil || d.Cover.credits() < d.Cover.Missing {
-		return i18n.T(ctx, "billing.debt.next")
+		return locales.T(ctx, "billing.debt.next")
 	}
 	left := d.Cover.credits() - d.Cover.Missing
-	return i18n.N(ctx, "billing.debt.offer", int(left), i18n.M{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx),
-		"count": components.Credits(ctx, left)})
+	return locales.N(ctx, "billing.debt.offer", left, locales.Args{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx)})
 }
 
 // firstOffer says to somebody who never had credits what they begin with; empty to everybody else.
@@ -41,7 +38,7 @@ func firstOffer(ctx context.Context, d BillingData) string {
 	if len(d.Latest) > 0 || d.User.CreditsBalance != 0 || d.Cover == nil || d.Cover.Offer == nil {
 		return ""
 	}
-	return i18n.T(ctx, "billing.first", i18n.M{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx)})
+	return locales.T(ctx, "billing.first", locales.Args{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx)})
 }
 
 // standing is how a purchase stands in a word: its status, or what went back of it.
@@ -79,13 +76,18 @@ func statusKind(status models.PurchaseStatus) components.AlertKind {
 	return components.Notice
 }
 
+// numbered calls a user by their number.
+func numbered(ctx context.Context, id int64) string {
+	return locales.T(ctx, "admin_user.unnamed", locales.Args{"id": strconv.FormatInt(id, 10)})
+}
+
 // userName is what a page calls a user.
 func userName(ctx context.Context, u models.User) string {
 	if u.DeletedAt != nil {
-		return i18n.T(ctx, "admin_user.deleted_name", i18n.M{"id": u.ID})
+		return locales.T(ctx, "admin_user.deleted_name", locales.Args{"id": strconv.FormatInt(u.ID, 10)})
 	}
 	if u.Name != "" {
 		return u.Name
 	}
-	return i18n.T(ctx, "admin_user.unnamed", i18n.M{"id": u.ID})
+	return numbered(ctx, u.ID)
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/invopop/ctxi18n/i18n"
+	"github.com/resume-matcher/credits/locales"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
@@ -20,10 +20,10 @@ func usageChart(ctx context.Context, days []models.DayUsage) components.ChartDat
 			Values: []models.Credits{d.In, d.Out}}
 	}
 	return components.ChartData{ID: "usage", Kind: components.Opposed, Slots: slots,
-		Title:       i18n.T(ctx, "billing.usage.heading"),
-		Description: i18n.T(ctx, "billing.usage.text", i18n.M{"in": components.CreditAmount(ctx, in), "out": components.CreditAmount(ctx, out)}),
-		Empty:       i18n.T(ctx, "billing.usage.empty"),
-		Series:      []string{i18n.T(ctx, "billing.usage.in"), i18n.T(ctx, "billing.usage.out")}}
+		Title:       locales.T(ctx, "billing.usage.heading"),
+		Description: locales.T(ctx, "billing.usage.text", locales.Args{"in": components.CreditAmount(ctx, in), "out": components.CreditAmount(ctx, out)}),
+		Empty:       locales.T(ctx, "billing.usage.empty"),
+		Series:      []string{locales.T(ctx, "billing.usage.in"), locales.T(ctx, "billing.usage.out")}}
 }
 
 // moved tells whether any day brought or took anything.

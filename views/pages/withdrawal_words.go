@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/invopop/ctxi18n/i18n"
+	"github.com/resume-matcher/credits/locales"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
@@ -13,18 +13,18 @@ import (
 
 // ContractText names a purchase as its buyer would.
 func ContractText(ctx context.Context, p models.Purchase) string {
-	return i18n.T(ctx, "withdrawal.of_purchase", i18n.M{"credits": components.CreditAmount(ctx, p.Credits),
+	return locales.T(ctx, "withdrawal.of_purchase", locales.Args{"credits": components.CreditAmount(ctx, p.Credits),
 		"amount": components.Money(ctx, p.AmountCents, p.Currency), "date": components.DateTime(ctx, p.CreatedAt), "number": p.ID.String()})
 }
 
 // receivedFacts are what was declared, each with its name.
 func receivedFacts(ctx context.Context, w models.Withdrawal) [][2]string {
 	return [][2]string{
-		{i18n.T(ctx, "withdrawal.received.at"), components.DateTime(ctx, w.ReceivedAt)},
-		{i18n.T(ctx, "withdrawal.received.contract"), w.Contract},
-		{i18n.T(ctx, "withdrawal.received.name"), w.Name},
-		{i18n.T(ctx, "withdrawal.received.email"), w.Email},
-		{i18n.T(ctx, "withdrawal.received.number"), w.ID.String()},
+		{locales.T(ctx, "withdrawal.received.at"), components.DateTime(ctx, w.ReceivedAt)},
+		{locales.T(ctx, "withdrawal.received.contract"), w.Contract},
+		{locales.T(ctx, "withdrawal.received.name"), w.Name},
+		{locales.T(ctx, "withdrawal.received.email"), w.Email},
+		{locales.T(ctx, "withdrawal.received.number"), w.ID.String()},
 	}
 }
 
@@ -44,17 +44,17 @@ func WithdrawalLetter(ctx context.Context, w models.ListedWithdrawal) string {
 	facts := receivedFacts(ctx, w.Withdrawal)
 	safe := [][2]string{facts[0], facts[len(facts)-1]}
 	if w.PurchaseID != nil {
-		safe = append(safe, [2]string{i18n.T(ctx, "purchase_detail.number"), w.PurchaseID.String()})
+		safe = append(safe, [2]string{locales.T(ctx, "purchase_detail.number"), w.PurchaseID.String()})
 	}
 	return confirmation(ctx, "withdrawal.received.letter", safe)
 }
 
 func confirmation(ctx context.Context, opening string, facts [][2]string) string {
-	lines := []string{i18n.T(ctx, "app.name"), i18n.T(ctx, "withdrawal.received.title"), "", i18n.T(ctx, opening), ""}
+	lines := []string{locales.T(ctx, "app.name"), locales.T(ctx, "withdrawal.received.title"), "", locales.T(ctx, opening), ""}
 	for _, f := range facts {
 		lines = append(lines, f[0]+": "+f[1])
 	}
-	return strings.Join(append(lines, "", i18n.T(ctx, "withdrawal.received.text")), "\r\n") + "\r\n"
+	return strings.Join(append(lines, "", locales.T(ctx, "withdrawal.received.text")), "\r\n") + "\r\n"
 }
 
 // MailAddress opens the reader's own mail program with a letter.
