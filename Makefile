@@ -31,6 +31,10 @@ export GOWORK := off
 # Without the checkout's path in compiled files, Go's cache serves every checkout: a new clone saves a minute of make test.
 export GOFLAGS := $(shell go env GOFLAGS 2>/dev/null) -trimpath
 
+# One set of compiled packages for the product, its tools and its tests. The race detector needs cgo, and a set of its own.
+export CGO_ENABLED := 0
+RACE := env CGO_ENABLED=1
+
 # Accept a checkout that belongs to another user, as in a container.
 GIT     := git -c safe.directory='$(CURDIR)'
 VERSION  = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo development)
@@ -51,22 +55,22 @@ help: ## list the targets (the default)
 .PHONY: run
 run: needs-go ## build and run the product on http://localhost:3000 in sandbox mode; needs only Go
 	@exec $(STEP) "Preparing .data/bin" sh -c 'mkdir -p .data/bin && file=$$(mktemp .data/bin/new.XXXXXX) && rm "$$file"'
-	@exec env CGO_ENABLED=0 $(STEP) Building go build -v -buildvcs=false -o .data/bin/credits  . # exec: stopping make stops everything
+	@exec $(STEP) Building go build -v -buildvcs=false -o .data/bin/credits . # exec: stopping make stops everything
 	@exec .data/bin/credits
 
-# make test runs the packages that move credits with the race detector and all others without it, in a third of the time.
-# make test-full uses it everywhere. Package handlers needs it least: what it renders is driven from outside, and the
-# goroutines that it starts live in handlers/transport.
-RACED := handlers/transport services/account services/admin services/apikey services/auth services/batch services/catalog services/ledger services/limit \
-  services/purchase services/reconcile services/spend services/webhook services/withdrawal
+# Packages with state in memory that goroutines share. make test runs their tests with the race detector and all others
+# without, which takes a third of the time. make test-full runs all of them with it.
+RACED := handlers/transport services/apikey services/auth services/batch services/ledger services/limit services/purchase services/reconcile services/spend
 
+# go install -n installs nothing: it downloads the linter's modules while the first phases compile.
 .PHONY: test
 test: needs-go ## install what is missing, then run every check and every test
 	@$(PHASES); \
+	go install -n $(LINTER) >/dev/null 2>&1 & \
 	phase "programs and tools" $(MAKE) tools conformance; \
 	phase "generated files" $(MAKE) verify; \
 	phase "lint" $(MAKE) lint; \
-	phase "tests with the race detector" $(GOTEST) --jsonfile $(TEST_LOG)/race.json -- -race $(GOTEST_FLAGS) $(RACED:%=./%); \
+	phase "tests with the race detector" $(subst go run,go run -exec "$(RACE)",$(GOTEST)) --jsonfile $(TEST_LOG)/race.json -- -race $(GOTEST_FLAGS) $(RACED:%=./%); \
 	others=$$(go list ./...); for package in $(RACED) handlers/e2e; do others=$$(echo "$$others" | grep -v "/$$package\$$"); done; \
 	phase "tests without the race detector" $(GOTEST) --jsonfile $(TEST_LOG)/rest.json -- $(GOTEST_FLAGS) $$others; \
 	phase "tests of the running program, and in the browser" $(GOTEST) --jsonfile $(TEST_LOG)/e2e.json -- $(GOTEST_FLAGS) ./handlers/e2e
@@ -75,8 +79,8 @@ test: needs-go ## install what is missing, then run every check and every test
 test-full: needs-go ## run every test at full depth, plus mistakes, fuzzing, benchmarks and Lighthouse; may take an hour
 	@export TEST_DEPTH=full TEST_TIMEOUT=90m; $(PHASES); \
 	$(MAKE) test; \
-	phase "all other tests with the race detector" go test -race $(GOTEST_FLAGS) ./...; \
-	phase "one round of each benchmark, with the race detector" $(MAKE) bench BENCHTIME=1x BENCHFLAGS=-race; \
+	phase "all other tests with the race detector" $(RACE) go test -race $(GOTEST_FLAGS) ./...; \
+	phase "each benchmark once, with the race detector" $(MAKE) bench CGO_ENABLED=1 BENCHTIME=1x BENCHFLAGS=-race; \
 	phase "fuzzing, $(FUZZTIME) each" $(MAKE) fuzz; \
 	phase "planted mistakes" $(MAKE) mistakes; \
 	phase "Lighthouse" $(MAKE) lighthouse
@@ -126,7 +130,7 @@ generate: needs-go node_modules/.package-lock.json ## rebuild views, CSS and the
 
 .PHONY: build
 build: needs-go ## build the static binary bin/credits for release
-	@CGO_ENABLED=0 go build -buildvcs=false -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)" -o bin/credits .
+	@go build -buildvcs=false -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)" -o bin/credits .
 	@echo "bin/credits is version $(VERSION)."
 
 .PHONY: bench
@@ -180,7 +184,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 # Built here so that no test's time includes the first build.
 CONFORMANCE_DIR := services/sandbox/stripe/testdata/conformance
-CONFORMANCE     := env GOFLAGS="-buildvcs=false -trimpath" CGO_ENABLED=0 $(STEP)
+CONFORMANCE     := env GOFLAGS="-buildvcs=false -trimpath" $(STEP)
 .PHONY: conformance
 conformance: needs-go
 	@exec $(CONFORMANCE) "Building Stripe's mock, for the tests to compare with" go tool -C $(CONFORMANCE_DIR) -n stripe-mock
