@@ -76,13 +76,13 @@ test: needs-go ## install what is missing, then run every check and every test
 	phase "tests of the running program, and in the browser" $(GOTEST) --jsonfile $(TEST_LOG)/e2e.json -- $(GOTEST_FLAGS) ./handlers/e2e
 
 .PHONY: test-full
-test-full: needs-go ## run every test at full depth, plus mistakes, fuzzing, benchmarks and Lighthouse; may take an hour
+test-full: needs-go ## run every test at full depth, plus planted mistakes, fuzzing, benchmarks and Lighthouse; may take an hour
 	@export TEST_DEPTH=full TEST_TIMEOUT=90m; $(PHASES); \
 	$(MAKE) test; \
 	phase "all other tests with the race detector" $(RACE) go test -race $(GOTEST_FLAGS) ./...; \
 	phase "each benchmark once, with the race detector" $(MAKE) bench CGO_ENABLED=1 BENCHTIME=1x BENCHFLAGS=-race; \
 	phase "fuzzing, $(FUZZTIME) each" $(MAKE) fuzz; \
-	phase "planted mistakes" $(MAKE) mistakes; \
+	phase "planted mistakes" $(MAKE) bite; \
 	phase "Lighthouse" $(MAKE) lighthouse
 
 # PHASES defines phase NAME COMMAND, which runs a command and records its duration. The outermost make that uses it prints
@@ -149,8 +149,8 @@ fuzz: needs-go ## run each fuzz test for a minute; FUZZTIME=10m for longer
 	  done; \
 	done
 
-.PHONY: mistakes
-mistakes: needs-go ## plant known mistakes in a copy of the sources and check that the tests find each; takes minutes
+.PHONY: bite
+bite: needs-go ## plant known mistakes in a copy of the sources and check that the tests find each; takes minutes
 	@PLANT_MISTAKES=1 go test -count=1 -v -timeout 90m -run '^TestMistakesAreFound$$' ./handlers/e2e
 
 .PHONY: lighthouse

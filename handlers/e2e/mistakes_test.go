@@ -11,10 +11,10 @@ import (
 
 // Each patch in testdata/mistakes is a mistake that makes money wrong or a page unusable. Its header names the package and
 // the tests that must fail with it. TestMistakesAreFound applies one patch after another to a copy of the sources; each
-// takes a build, so only make mistakes and make test-full run it.
+// takes a build, so only make bite and make test-full run it.
 func TestMistakesAreFound(t *testing.T) {
 	if os.Getenv("PLANT_MISTAKES") == "" {
-		t.Skip("make mistakes runs this test")
+		t.Skip("make bite runs this test")
 	}
 	patches, err := filepath.Glob("testdata/mistakes/*.patch")
 	if err != nil || len(patches) == 0 {
