@@ -20,24 +20,24 @@ import (
 // of that, is known by it.
 //
 // Locks: the payment, the session, then the user.
-// Errors: AskError; ErrForeign when it sold none of ours; ReviewError.
-func (s *Service) adopt(tx models.Tx, c Checkout, told Told) (*models.Purchase, error) {
+// Errors: ErrStaleFacts without sold; ErrForeign when it sold none of ours; ReviewError.
+func (s *Service) adopt(tx models.Tx, c Checkout, sold *Sold) (*models.Purchase, error) {
 	if c.Tag != "" { // another installation's: ours has its purchase
 		return nil, ErrForeign
 	}
 	if c.PaymentStatus != "paid" && c.PaymentStatus != "no_payment_required" {
 		return nil, ReviewError(models.CausePaymentStatus.Of(c.PaymentStatus))
 	}
-	if told.Sold == nil {
-		switch foreign, err := knownForeign(tx, c.ID); {
+	if sold == nil {
+		switch foreign, err := knownForeign(tx.DB, c.ID); {
 		case err != nil:
 			return nil, err
 		case foreign:
 			return nil, ErrForeign
 		}
-		return nil, &AskError{SessionID: c.ID}
+		return nil, ErrStaleFacts
 	}
-	credits, review := told.Sold.worth(tx, c)
+	credits, review := sold.worth(tx, c)
 	if c.Unclear && (review == nil || errors.As(review, new(ReviewError))) {
 		review = ReviewError(models.CauseSessionMoney)
 	}
@@ -90,7 +90,7 @@ func (s *Service) insertAdopted(tx models.Tx, c Checkout, userID int64, credits 
 		return &p, nil
 	}
 	// A refund that came first did not know whose it is, so it did not ask either.
-	return &p, askForRefunds(tx, c.PaymentIntent, now.Add(rereadGrace))
+	return &p, scheduleRefresh(tx, c.PaymentIntent, now.Add(refreshGrace))
 }
 
 // owner finds or makes the user whom a session's credits are for, locked. An account that was claimed while this waited

@@ -6,116 +6,63 @@ import (
 	"fmt"
 	"time"
 
+	"gorm.io/gorm"
+
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// The functions of this file are the only ways from what Stripe says into the ledger. An event, a look back from the
-// return page, a refund that an admin made and reconciling all go through them, so that each fact counts once whoever
-// brings it first.
-
-// Booking books one object of Stripe's.
-type Booking = func(tx models.Tx, told Told) ([]models.CreditTransaction, error)
-
-// AskError says that booking needs what only Stripe can tell. It must be asked where no lock is held: Book does.
-type AskError struct {
-	SessionID  string // for what it sold
-	ChargeID   string // for the payment that it belongs to
-	PaymentRef string // for whose it is
-	DisputeID  string // for how it stands
-	Revision   int    // of the dispute, as it is known
-}
-
-// Error says what is wanted.
-func (e *AskError) Error() string {
-	return "Stripe must be asked for more about " + e.SessionID + e.ChargeID + e.PaymentRef + e.DisputeID
-}
-
-// Told is what Stripe answered, once it was asked.
-type Told struct {
-	Sold    *Sold        // what the session sold
-	Charge  bool         // the charge is recorded
-	Payment bool         // a payment that is another product's is remembered as such
-	Waited  bool         // no answer: the event has waited in vain for its purchase, so it is time to ask
-	Dispute *ToldDispute // how the dispute stands
-}
-
-// Book runs fn in one transaction. When fn needs to be told something first, Stripe is asked and fn runs again.
+// Book writes one report to the ledger. It is the only way from Stripe into the ledger: events, refreshes, refunds and
+// reconciling all end here, so that each fact counts once, whichever of them brings it first.
 //
-// Errors: what fn returns; after a ReviewError what fn recorded stays; fault.Unavailable when Stripe does not answer.
-func (s *Service) Book(ctx context.Context, fn func(tx models.Tx, told Told) error) error {
-	var told Told
-	for {
-		var review error
-		err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-			err := fn(tx, told)
-			if review = nil; errors.As(err, new(ReviewError)) {
-				review, err = err, nil
-			}
-			return err
-		})
-		var ask *AskError
-		switch {
-		case err == nil:
-			return review
-		case !errors.As(err, &ask):
-			return err
-		}
-		if err := s.answer(ctx, *ask, &told); err != nil {
-			return err
-		}
-	}
+// Locks: the payment, the purchase, then its user. Idempotent: by session, charge and sum, refund and status, or dispute
+// and content.
+// Errors: ErrNotOurs while no purchase is known, ErrForeign among it; ReviewError; ErrStaleFacts.
+func (s *Service) Book(tx models.Tx, r Report, facts StripeFacts, eventID string) ([]models.CreditTransaction, error) {
+	return r.book(s, tx, facts, eventID)
 }
 
-// answer asks Stripe. Each question has an answer that fn does not ask for again, unless what was asked about has changed
-// meanwhile.
-func (s *Service) answer(ctx context.Context, ask AskError, told *Told) error {
-	switch {
-	case ask.SessionID != "":
-		sold, err := s.askSold(ctx, ask.SessionID)
-		if err != nil {
-			return err
-		}
-		told.Sold = &sold
-	case ask.ChargeID != "":
-		if err := s.fetchCharge(ctx, ask.ChargeID); err != nil {
-			return err
-		}
-		told.Charge = true
-	case ask.PaymentRef != "":
-		if err := s.askPayment(ctx, ask.PaymentRef); err != nil {
-			return err
-		}
-		told.Payment = true
-	default:
-		found, err := s.fetchDispute(ctx, ask.DisputeID)
-		if err != nil {
-			return err
-		}
-		told.Dispute = &ToldDispute{Revision: ask.Revision, Dispute: found}
-	}
-	return nil
-}
-
-// BookCheckout books what a completed session says: the grant once it is paid, with what refunds and disputes known
-// already take back. A paid session that was not begun here is taken over when it sold credits of ours.
+// BookFetched books a report that Stripe's API answered rather than an event, and logs a warning for each entry that this
+// adds: its event is late or lost. record runs in the same transaction and may be nil.
 //
-// Locks: the payment, the purchase, then its user. Idempotent: by session.
-// Errors: ErrNotOurs, ErrForeign among it; ReviewError; AskError.
-func (s *Service) BookCheckout(tx models.Tx, c Checkout, told Told, eventID string) ([]models.CreditTransaction, error) {
+// Errors: those of WithFacts.
+func (s *Service) BookFetched(ctx context.Context, r Report, record func(tx models.Tx, rows []models.CreditTransaction) error) ([]models.CreditTransaction, error) {
+	var rows []models.CreditTransaction
+	err := s.WithFacts(ctx, r, false, func(tx models.Tx, facts StripeFacts) (err error) {
+		if rows, err = s.Book(tx, r, facts, ""); err != nil || record == nil {
+			return err
+		}
+		return record(tx, rows)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		s.Log.WarnContext(ctx, "credits moved before their event came", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
+			"transaction_id", row.ID, "purchase_id", row.Meta.PurchaseID)
+	}
+	return rows, nil
+}
+
+// book grants a session's credits once it is paid, less what refunds and disputes known already take back. It adopts a
+// paid session that was not begun here when it sold credits of ours. An expired session only ends its purchase.
+func (c Checkout) book(s *Service, tx models.Tx, facts StripeFacts, eventID string) ([]models.CreditTransaction, error) {
+	if c.Expired {
+		_, err := RecordExpiry(tx, c)
+		return nil, err
+	}
 	c, err := c.checked(tx)
 	if err != nil {
 		return nil, err
 	}
 	p, err := recordCheckout(tx, c, s.Now())
 	if errors.Is(err, ErrNotOurs) && c.PaymentStatus != "unpaid" {
-		p, err = s.adopt(tx, c, told)
+		p, err = s.adopt(tx, c, facts.Sold)
 	}
-	if err == nil && p.Status == models.PurchaseReview { // by another event of the session, a moment ago
+	if err == nil && p.Status == models.PurchaseReview { // another event of the session has just put it there
 		err = ReviewError(p.Cause)
 	}
 	if contradiction := ReviewError(""); errors.As(err, &contradiction) && contradiction != errContradicts {
-		return nil, s.keepForReview(tx, c, p, told, contradiction)
+		return nil, s.openReview(tx, c, p, facts.Sold, contradiction)
 	}
 	if err != nil {
 		return nil, err
@@ -127,75 +74,105 @@ func (s *Service) BookCheckout(tx models.Tx, c Checkout, told Told, eventID stri
 	return rows, afterDeletion(tx, p, len(rows) > 0)
 }
 
-// BookCharge books how much of a charge has been refunded in all.
-//
-// Locks: the payment, the purchase, then its user. Idempotent: by charge and sum.
-// Errors: ErrNotOurs, ErrForeign among it; ReviewError; AskError.
-func (s *Service) BookCharge(tx models.Tx, c Charge, told Told, eventID string) ([]models.CreditTransaction, error) {
-	known, err := chargesPayment(tx, c.ID)
+// book records how much of a charge has been refunded in all.
+func (c Charge) book(s *Service, tx models.Tx, _ StripeFacts, eventID string) ([]models.CreditTransaction, error) {
+	ref, err := c.payment(tx.DB)
 	if err != nil {
 		return nil, err
 	}
-	if c.PaymentRef == c.ID && known != "" { // this time Stripe leaves its payment out
-		c.PaymentRef = known
-	}
-	return bookBack(tx, c.PaymentRef, c.AmountRefunded, c.Currency, func() error { return recordCharge(tx, c) }, told, eventID, s.Now().Add(rereadGrace))
+	c.PaymentRef = ref
+	return s.bookMoneyBack(tx, amountBack{ref, c.AmountRefunded, c.Currency}, func() error { return recordCharge(tx, c) }, eventID, true)
 }
 
-// bookBack records money that went back of a payment, and settles it. ask is as in bookRefund.
-func bookBack(tx models.Tx, paymentRef string, cents int64, currency string, record func() error, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
-	if err := lockPayment(tx, paymentRef); err != nil {
+// book records one refund in its current state.
+func (r Refund) book(s *Service, tx models.Tx, _ StripeFacts, eventID string) ([]models.CreditTransaction, error) {
+	ref, err := paymentOf(tx.DB, r.PaymentRef, r.ChargeID)
+	if err != nil {
 		return nil, err
 	}
-	doubt := fits(tx, paymentRef, cents, currency)
+	r.PaymentRef = ref
+	return s.bookMoneyBack(tx, amountBack{ref, r.Amount, r.Currency}, func() error { return recordRefund(tx, r) }, eventID, !r.Listed)
+}
+
+// amountBack is an amount that went back of a payment, in cents of the currency.
+type amountBack struct {
+	paymentRef string
+	cents      int64
+	currency   string
+}
+
+// bookMoneyBack records money that went back of a payment, and settles the payment. With refresh, it schedules a reading
+// of the payment's refunds where the sums leave open which of them stand.
+func (s *Service) bookMoneyBack(tx models.Tx, back amountBack, record func() error, eventID string, refresh bool) ([]models.CreditTransaction, error) {
+	if err := lockPayment(tx, back.paymentRef); err != nil {
+		return nil, err
+	}
+	doubt := checkAmountBack(tx, back)
 	if doubt != nil && !errors.Is(doubt, errOverpaid) {
 		return nil, doubt
 	}
 	if err := record(); err != nil {
 		return nil, err
 	}
-	rows, err := settlePayment(tx, paymentRef, told, eventID, ask)
+	var at time.Time
+	if refresh {
+		at = s.Now().Add(refreshGrace)
+	}
+	rows, err := settlePayment(tx, back.paymentRef, eventID, at)
 	if err != nil {
 		return nil, err
 	}
 	return rows, doubt
 }
 
-// BookRefund books one refund as it stands.
-//
-// Locks: the payment, the purchase, then its user. Idempotent: by refund and status. Errors: ErrNotOurs; ReviewError;
-// AskError.
-func (s *Service) BookRefund(tx models.Tx, r Refund, told Told, eventID string) ([]models.CreditTransaction, error) {
-	return s.bookRefund(tx, r, told, eventID, s.Now().Add(rereadGrace))
-}
-
-// bookRefund is BookRefund. ask is when Stripe is to be asked for the payment's refunds, should they not be clear; the
-// zero time when they are being read already.
-func (s *Service) bookRefund(tx models.Tx, r Refund, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
-	ref, err := paymentOf(tx, r.PaymentRef, r.ChargeID, told)
+// book records one dispute in its current state. The newest event counts: the amount may change while the status stays,
+// and a dispute that was won may be lost in arbitration. Where events of one second differ, the state that Stripe answers
+// counts. It returns a ReviewError where a person must say how much of the payment the dispute takes.
+func (d Dispute) book(_ *Service, tx models.Tx, facts StripeFacts, eventID string) ([]models.CreditTransaction, error) {
+	ref, err := paymentOf(tx.DB, d.PaymentRef, d.ChargeID)
 	if err != nil {
 		return nil, err
 	}
-	r.PaymentRef = ref
-	return bookBack(tx, ref, r.Amount, r.Currency, func() error { return recordRefund(tx, r) }, told, eventID, ask)
+	d.PaymentRef = ref
+	if err := errors.Join(lockPayment(tx, ref), recordDispute(tx, d, facts.Dispute)); err != nil {
+		return nil, err
+	}
+	rows, err := settlePayment(tx, ref, eventID, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	return rows, unclearDispute(tx, ref, d.ID)
 }
 
-// chargesPayment is the payment that a charge is known to belong to, or "".
-func chargesPayment(tx models.Tx, chargeID string) (ref string, err error) {
+// payment returns the payment of a charge, also where Stripe leaves out the payment intent that it named before.
+func (c Charge) payment(db *gorm.DB) (string, error) {
+	if c.PaymentRef != c.ID {
+		return c.PaymentRef, nil
+	}
+	known, err := chargesPayment(db, c.ID)
+	if err != nil || known == "" {
+		return c.PaymentRef, err
+	}
+	return known, nil
+}
+
+// chargesPayment returns the payment that a charge is known to belong to, or "".
+func chargesPayment(db *gorm.DB, chargeID string) (ref string, err error) {
 	if chargeID == "" {
 		return "", nil
 	}
-	if err := tx.Raw(`SELECT payment_ref FROM stripe_charges WHERE charge_id = ?`, chargeID).Scan(&ref).Error; err != nil {
+	if err := db.Raw(`SELECT payment_ref FROM stripe_charges WHERE charge_id = ?`, chargeID).Scan(&ref).Error; err != nil {
 		return "", fmt.Errorf("payment of charge %s: %w", chargeID, err)
 	}
 	return ref, nil
 }
 
-// paymentOf is the payment that a refund or a dispute is about. Stripe may leave it out of either; the charge is always
-// there, and leads to it.
-// Errors: ErrNotOurs when there is neither; ReviewError when the charge is another payment's; AskError.
-func paymentOf(tx models.Tx, paymentRef, chargeID string, told Told) (string, error) {
-	ref, err := chargesPayment(tx, chargeID)
+// paymentOf returns the payment of a refund or a dispute. Stripe may leave out the payment intent of either; the charge is
+// always there, and leads to it.
+//
+// Errors: ErrNotOurs when neither is known; ReviewError when the charge is another payment's.
+func paymentOf(db *gorm.DB, paymentRef, chargeID string) (string, error) {
+	ref, err := chargesPayment(db, chargeID)
 	switch {
 	case err != nil:
 		return "", err
@@ -203,27 +180,28 @@ func paymentOf(tx models.Tx, paymentRef, chargeID string, told Told) (string, er
 		return "", errContradicts
 	case paymentRef != "":
 		return paymentRef, nil
-	case chargeID == "":
+	case ref == "":
 		return "", ErrNotOurs
-	case ref != "":
-		return ref, nil
-	case told.Charge: // Stripe does not know it either
-		return "", ErrNotOurs
-	default:
-		return "", &AskError{ChargeID: chargeID}
 	}
+	return ref, nil
 }
 
-// settlePayment books what is known of a payment. ask is as in bookRefund.
-func settlePayment(tx models.Tx, paymentRef string, told Told, eventID string, ask time.Time) ([]models.CreditTransaction, error) {
+// settlePayment settles the purchase that a payment paid. At refreshAt, unless zero, the payment's refunds are read from
+// Stripe where the sums leave open which of them stand.
+//
+// Errors: ErrNotOurs, ErrForeign among it.
+func settlePayment(tx models.Tx, paymentRef, eventID string, refreshAt time.Time) ([]models.CreditTransaction, error) {
 	p, err := lockByPayment(tx, paymentRef)
 	if errors.Is(err, ErrNotOurs) {
-		if e := whose(tx, paymentRef, told); e != nil {
+		switch foreign, e := knownForeign(tx.DB, paymentRef); {
+		case e != nil:
 			return nil, e
+		case foreign:
+			return nil, ErrForeign
 		}
 	}
-	if !ask.IsZero() {
-		if err := askForRefunds(tx, paymentRef, ask); err != nil {
+	if !refreshAt.IsZero() {
+		if err := scheduleRefresh(tx, paymentRef, refreshAt); err != nil {
 			return nil, err
 		}
 	}
@@ -235,21 +213,4 @@ func settlePayment(tx models.Tx, paymentRef string, told Told, eventID string, a
 		return nil, err
 	}
 	return rows, eraseAgain(tx, p.UserID)
-}
-
-// whose looks whether a payment without a purchase is another product's. Its purchase may be on its way, so Stripe is
-// asked only once that was waited for, and only once.
-//
-// Errors: ErrForeign; AskError.
-func whose(tx models.Tx, paymentRef string, told Told) error {
-	foreign, err := knownForeign(tx, paymentRef)
-	switch {
-	case err != nil:
-		return err
-	case foreign:
-		return ErrForeign
-	case told.Waited && !told.Payment:
-		return &AskError{PaymentRef: paymentRef}
-	}
-	return nil
 }

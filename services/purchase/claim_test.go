@@ -128,8 +128,8 @@ func TestPaymentDuringClaim(t *testing.T) {
 	pay := func(i int) {
 		session := fmt.Sprintf("cs_link_%d", i)
 		err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) error {
-			_, err := c.BookCheckout(tx, purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: "pi_" + session, Currency: "eur", Subtotal: 3500,
-				Paid: 3500, PaidCurrency: "eur", Customer: "cus_1"}, purchase.Told{Sold: &purchase.Sold{Known: true, Units: 1, Credits: 1200}}, "evt_"+session)
+			_, err := c.Book(tx, purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: "pi_" + session, Currency: "eur", Subtotal: 3500,
+				Paid: 3500, PaidCurrency: "eur", Customer: "cus_1"}, purchase.StripeFacts{Sold: &purchase.Sold{Known: true, Units: 1, Credits: 1200}}, "evt_"+session)
 			return err
 		})
 		if err != nil {

@@ -90,7 +90,7 @@ func (s *Service) endCheckout(ctx context.Context, sessionID string) error {
 	case err != nil:
 		return err
 	}
-	_, err = s.BookFetched(ctx, s.bookFetched(session))
+	_, err = s.BookFetched(ctx, session, nil)
 	if errors.As(err, new(ReviewError)) { // its event says so, too
 		s.Log.ErrorContext(ctx, "a Checkout of a deleted account needs a person", "session", sessionID, "reason", err)
 		return nil

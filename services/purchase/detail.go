@@ -168,7 +168,7 @@ func (s *Service) Refresh(ctx context.Context, id string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	rows, err := s.BookFetched(ctx, s.bookFetched(session))
+	rows, err := s.BookFetched(ctx, session, nil)
 	switch {
 	case err != nil:
 		return 0, err

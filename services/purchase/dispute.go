@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/stripe/stripe-go/v79"
 	"gorm.io/gorm"
@@ -14,51 +13,66 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// BookDispute books one dispute as it stands. Its newest event counts: the amount may change while the status stays, and
-// what was won may be lost in arbitration. Where events of one second differ, Stripe says which is the last.
-//
-// Locks: the payment, the purchase, then its user. Idempotent: by dispute and content. Errors: ErrNotOurs; ReviewError
-// where nobody knows how much of the payment it takes; AskError.
-func (s *Service) BookDispute(tx models.Tx, d Dispute, told Told, eventID string) ([]models.CreditTransaction, error) {
-	ref, err := paymentOf(tx, d.PaymentRef, d.ChargeID, told)
-	if err != nil {
-		return nil, err
+// age is how a report of a dispute compares with the stored dispute.
+type age int
+
+const (
+	same age = iota
+	older
+	newer
+	unclear // two events of one second, or an event and an answer of Stripe's API, which has no time of its own
+)
+
+// compare tells the age of a report by the seconds of the events.
+func (d Dispute) compare(known models.StripeDispute) age {
+	switch {
+	case sameDispute(known, d):
+		return same
+	case d.ReportedAt != 0 && d.ReportedAt < known.ToldAt:
+		return older
+	case d.ReportedAt != 0 && known.ToldAt != 0 && d.ReportedAt > known.ToldAt:
+		return newer
 	}
-	d.PaymentRef = ref
-	if err := errors.Join(lockPayment(tx, ref), recordDispute(tx, d, told.Dispute)); err != nil {
-		return nil, err
-	}
-	rows, err := settlePayment(tx, ref, told, eventID, time.Time{})
-	if err != nil {
-		return nil, err
-	}
-	return rows, unclearDispute(tx, ref, d.ID)
+	return unclear
 }
 
-// recordDispute keeps a dispute, unless what is kept is newer. Seconds decide between two events. They cannot between
-// events of one second, nor between an event and an answer of Stripe's, which has no second: then Stripe is asked.
-//
-// Locks: none; the payment is locked. Errors: ReviewError for a status that we do not know, and for what cannot be; AskError.
-func recordDispute(tx models.Tx, d Dispute, told *ToldDispute) error {
-	d.Amount = min(d.Amount, maxCents)
+// storedDispute returns a dispute as stored; nil when there is none.
+func storedDispute(db *gorm.DB, id string) (*models.StripeDispute, error) {
 	var known models.StripeDispute
-	err := tx.Where("dispute_id = ?", d.ID).Take(&known).Error
-	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
-		return fmt.Errorf("look for dispute %s: %w", d.ID, err)
+	err := db.Where("dispute_id = ?", id).Take(&known).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, nil
 	}
-	isNew := err != nil
-	switch {
-	case !isNew && known.PaymentRef != d.PaymentRef:
-		return errContradicts
-	case isNew || sameDispute(known, d):
-	case d.ReportedAt != 0 && d.ReportedAt < known.ToldAt:
-		return nil
-	case d.ReportedAt != 0 && known.ToldAt != 0 && d.ReportedAt > known.ToldAt:
-	case told == nil || told.Revision != known.Revision:
-		return &AskError{DisputeID: d.ID, Revision: known.Revision}
-	case told.Dispute != nil: // else Stripe does not know it, and what was told last stands
-		d.Status, d.Amount, d.Currency = told.Dispute.Status, min(told.Dispute.Amount, maxCents), told.Dispute.Currency
-		d.Withdrawn, d.WithdrawnCurrency, d.ReportedAt = told.Dispute.Withdrawn, told.Dispute.WithdrawnCurrency, 0
+	if err != nil {
+		return nil, fmt.Errorf("look for dispute %s: %w", id, err)
+	}
+	return &known, nil
+}
+
+// recordDispute stores a dispute unless the stored one is newer. Where that is unclear, current decides: the state that
+// Stripe answered for this revision of the stored dispute.
+//
+// Locks: none; the caller has locked the payment.
+// Errors: ReviewError for an unknown status and for what cannot be true; ErrStaleFacts.
+func recordDispute(tx models.Tx, d Dispute, current *CurrentDispute) error {
+	d.Amount = min(d.Amount, maxCents)
+	known, err := storedDispute(tx.DB, d.ID)
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		if known.PaymentRef != d.PaymentRef {
+			return errContradicts
+		}
+		switch d.compare(*known) {
+		case older:
+			return nil
+		case unclear:
+			if current == nil || current.Revision != known.Revision {
+				return ErrStaleFacts
+			}
+			d = current.replace(d)
+		}
 	}
 	if d.Amount <= 0 {
 		return errImpossible
@@ -99,7 +113,7 @@ func unlessTaken(tx models.Tx, d Dispute) error {
 
 // sameDispute reports whether what is said of a dispute is what is known.
 func sameDispute(known models.StripeDispute, d Dispute) bool {
-	return known.Status == d.Status && int64(known.Amount) == d.Amount && known.Currency == d.Currency &&
+	return known.Status == d.Status && int64(known.Amount) == min(d.Amount, maxCents) && known.Currency == d.Currency &&
 		int64(known.Withdrawn) == max(d.Withdrawn, 0) && known.WithdrawnCurrency == d.WithdrawnCurrency
 }
 
@@ -176,10 +190,20 @@ func CloseDisputeShare(tx models.Tx, disputeID string) error {
 	return err
 }
 
-// ToldDispute is what Stripe answered about a dispute of which this revision was known.
-type ToldDispute struct {
+// CurrentDispute is a dispute as Stripe answered when this revision of it was stored.
+type CurrentDispute struct {
 	Revision int
-	Dispute  *Dispute // nil where Stripe does not know it: then what was heard last stands
+	Dispute  *Dispute // nil where Stripe does not know it: then the last event counts
+}
+
+// replace returns d in the state that Stripe answered.
+func (c CurrentDispute) replace(d Dispute) Dispute {
+	if c.Dispute == nil {
+		return d
+	}
+	d.Status, d.Amount, d.Currency = c.Dispute.Status, min(c.Dispute.Amount, maxCents), c.Dispute.Currency
+	d.Withdrawn, d.WithdrawnCurrency, d.ReportedAt = c.Dispute.Withdrawn, c.Dispute.WithdrawnCurrency, 0
+	return d
 }
 
 // fetchDispute asks Stripe how a dispute stands.
@@ -195,12 +219,12 @@ func (s *Service) fetchDispute(ctx context.Context, id string) (*Dispute, error)
 	case err != nil:
 		return nil, stripeapi.Fault(err)
 	}
-	d := disputeOf(found)
+	d := DisputeOf(found)
 	return &d, nil
 }
 
-// disputeOf reads a dispute that the API answered.
-func disputeOf(d *stripe.Dispute) Dispute {
+// DisputeOf reads a dispute that the API answered.
+func DisputeOf(d *stripe.Dispute) Dispute {
 	dispute := Dispute{ID: d.ID, Currency: string(d.Currency), Status: string(d.Status), Amount: d.Amount}
 	if d.Charge != nil {
 		dispute.ChargeID = d.Charge.ID

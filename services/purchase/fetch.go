@@ -33,41 +33,11 @@ func (s *Service) fetchCheckout(ctx context.Context, sessionID string) (Checkout
 	case session.Status == stripe.CheckoutSessionStatusOpen:
 		return Checkout{}, errOpen
 	}
-	return checkoutOf(session), nil
+	return CheckoutOf(session), nil
 }
 
-// CheckoutBooking books a session that the API answered.
-func (s *Service) CheckoutBooking(session *stripe.CheckoutSession) Booking {
-	return s.bookFetched(checkoutOf(session))
-}
-
-// RefundBooking books a refund that the API answered.
-func (s *Service) RefundBooking(r *stripe.Refund) Booking {
-	return func(tx models.Tx, told Told) ([]models.CreditTransaction, error) {
-		return s.BookRefund(tx, refundOf(r), told, "")
-	}
-}
-
-// DisputeBooking books a dispute that the API answered.
-func (s *Service) DisputeBooking(d *stripe.Dispute) Booking {
-	return func(tx models.Tx, told Told) ([]models.CreditTransaction, error) {
-		return s.BookDispute(tx, disputeOf(d), told, "")
-	}
-}
-
-// bookFetched books what a session says that the API answered.
-func (s *Service) bookFetched(c Checkout) Booking {
-	return func(tx models.Tx, told Told) ([]models.CreditTransaction, error) {
-		if c.Expired {
-			_, err := RecordExpiry(tx, c)
-			return nil, err
-		}
-		return s.BookCheckout(tx, c, told, "")
-	}
-}
-
-// checkoutOf reads a session that the API answered.
-func checkoutOf(session *stripe.CheckoutSession) Checkout {
+// CheckoutOf reads a session that the API answered.
+func CheckoutOf(session *stripe.CheckoutSession) Checkout {
 	c := Checkout{
 		ID: session.ID, Tag: session.Metadata[stripeapi.TagKey], PurchaseID: session.Metadata["purchase_id"], Credits: session.Metadata["credits"],
 		PaymentStatus: string(session.PaymentStatus), RecoveredFrom: session.RecoveredFrom,
@@ -120,8 +90,8 @@ func (s *Service) fetchCharge(ctx context.Context, chargeID string) error {
 	return err
 }
 
-// refundOf reads a refund that the API answered.
-func refundOf(r *stripe.Refund) Refund {
+// RefundOf reads a refund that the API answered.
+func RefundOf(r *stripe.Refund) Refund {
 	refund := Refund{ID: r.ID, Currency: string(r.Currency), Status: string(r.Status), FailureReason: string(r.FailureReason), Amount: r.Amount}
 	if r.Charge != nil {
 		refund.ChargeID = r.Charge.ID

@@ -87,20 +87,20 @@ func (c Checkout) samePayment(p *models.Purchase) bool {
 	return c.PaymentIntent == p.PaymentIntentID && models.Cents(c.Paid) == p.PaidCents
 }
 
-// fits reports whether money that went back can be of its payment, as far as that is known.
+// checkAmountBack compares money that went back with its payment, as far as the payment is known.
 //
 // Errors: errCurrency; errOverpaid.
-func fits(tx models.Tx, paymentRef string, back int64, currency string) error {
+func checkAmountBack(tx models.Tx, back amountBack) error {
 	var p models.Purchase
-	err := tx.Raw(`SELECT * FROM purchases WHERE payment_intent_id = ?`, paymentRef).Take(&p).Error
+	err := tx.Raw(`SELECT * FROM purchases WHERE payment_intent_id = ?`, back.paymentRef).Take(&p).Error
 	switch {
 	case errors.Is(err, gorm.ErrRecordNotFound):
 		return nil
 	case err != nil:
-		return fmt.Errorf("purchase of payment %s: %w", paymentRef, err)
-	case currency != "" && currency != p.PaymentCurrency():
+		return fmt.Errorf("purchase of payment %s: %w", back.paymentRef, err)
+	case back.currency != "" && back.currency != p.PaymentCurrency():
 		return errCurrency
-	case back > int64(p.PaidCents):
+	case back.cents > int64(p.PaidCents):
 		return errOverpaid
 	}
 	return nil

@@ -119,7 +119,7 @@ func (s *Service) lookBack(ctx context.Context, p models.Purchase) (models.Purch
 	case err != nil:
 		return p, err
 	}
-	if _, err := s.BookFetched(ctx, s.bookFetched(session)); err != nil && !errors.As(err, new(ReviewError)) {
+	if _, err := s.BookFetched(ctx, session, nil); err != nil && !errors.As(err, new(ReviewError)) {
 		return p, err
 	}
 	return s.take(ctx, "id = ?", p.ID)

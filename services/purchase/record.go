@@ -51,6 +51,7 @@ type (
 		Status        string
 		FailureReason string
 		Amount        int64
+		Listed        bool // read from the list of the payment's refunds, which settles what they come to
 	}
 	// Dispute is money that a card holder's bank wants back, or only asks about.
 	Dispute struct {
@@ -78,8 +79,8 @@ func (e ReviewError) Error() string { return string(e) }
 // Unwrap returns the cause.
 func (e ReviewError) Unwrap() error { return models.Cause(e) }
 
-// paymentLock is the lock of one payment, until the transaction ends.
-const paymentLock = `pg_advisory_xact_lock(hashtextextended('payment:' || ?, 0))`
+// lockPaymentSQL locks the payment @payment until the transaction ends.
+const lockPaymentSQL = `pg_advisory_xact_lock(hashtextextended('payment:' || @payment, 0))`
 
 // lockPayment makes all that is reported of one payment wait for each other. Without it a refund and its purchase,
 // reported at the same moment, would each not see the other.
@@ -88,7 +89,7 @@ func lockPayment(tx models.Tx, paymentRef string) error {
 	if paymentRef == "" {
 		return nil
 	}
-	if err := tx.Exec(`SELECT `+paymentLock, paymentRef).Error; err != nil {
+	if err := tx.Exec(`SELECT `+lockPaymentSQL, map[string]any{"payment": paymentRef}).Error; err != nil {
 		return fmt.Errorf("lock payment %s: %w", paymentRef, err)
 	}
 	return nil
@@ -104,7 +105,7 @@ func recordCheckout(tx models.Tx, c Checkout, now time.Time) (*models.Purchase, 
 		return nil, err
 	}
 	switch {
-	case p.PaidAt != nil && c.paid() && c.ID != p.CheckoutSessionID: // by an expired session, or by its copy
+	case c.paysTwice(p):
 		return nil, ReviewError(models.CausePaidTwice)
 	case p.Status == models.PurchaseReview && p.Cause != models.CauseAmount: // only a person can tell
 		return p, ReviewError(p.Cause)
@@ -125,6 +126,12 @@ func recordCheckout(tx models.Tx, c Checkout, now time.Time) (*models.Purchase, 
 // paid reports whether the money is here, or none was asked for.
 func (c Checkout) paid() bool {
 	return c.PaymentStatus == "paid" || c.PaymentStatus == "no_payment_required"
+}
+
+// paysTwice reports whether a session pays for a purchase that another session has paid for: the expired one that it was
+// recovered from, or its copy.
+func (c Checkout) paysTwice(p *models.Purchase) bool {
+	return c.paid() && p.PaidAt != nil && p.CheckoutSessionID != c.ID
 }
 
 // hear changes a purchase that is not paid to what its session says.
@@ -166,21 +173,33 @@ func follow(p *models.Purchase, c Checkout) {
 	}
 }
 
-// lockBySession finds the purchase of a session: by the session, by the one that it was recovered from, or, when we died
-// before Stripe's answer was written down, by the purchase id in its metadata. The purchase keeps the session that is
-// known of it. client_reference_id says nothing: whoever opens a payment link writes that into the address.
+// bySession selects the purchase of a session: by the session, by the one that it was recovered from, or, where the process
+// died before it stored Stripe's answer, by the purchase id in the metadata. client_reference_id proves nothing: anyone who
+// opens a payment link can write it into the address.
+const bySession = `(p.checkout_session_id IN (@session, nullif(@recovered, '')) OR p.recovered_from = @session
+	OR (p.id = @id AND p.checkout_session_id IS NULL)) ORDER BY p.checkout_session_id = @session DESC NULLS LAST LIMIT 1`
+
+// lockBySession returns the purchase of a session, locked.
 //
-// Locks: the payment, then the purchase. Neither when there is none. Errors: ErrNotOurs; ReviewError.
+// Locks: the payment, then the purchase; neither when there is none. Errors: those of findBySession.
 func lockBySession(tx models.Tx, c Checkout) (*models.Purchase, error) {
+	// This statement reads only the row itself in its newest state, and the other tables as they were before it had the
+	// locks. Whatever else is decided on must be read by a later statement.
+	return scanBySession(tx.DB, c, `WITH payment AS MATERIALIZED (SELECT `+lockPaymentSQL+` WHERE @payment <> '')
+		SELECT p.* FROM purchases p LEFT JOIN payment ON true WHERE `+bySession+` FOR UPDATE OF p`)
+}
+
+// findBySession returns the purchase of a session.
+//
+// Errors: ErrNotOurs when there is none; ReviewError when the metadata names a purchase or an installation of ours.
+func findBySession(db *gorm.DB, c Checkout) (*models.Purchase, error) {
+	return scanBySession(db, c, `SELECT p.* FROM purchases p WHERE `+bySession)
+}
+
+func scanBySession(db *gorm.DB, c Checkout, statement string) (*models.Purchase, error) {
 	var p models.Purchase
-	id, _ := uuid.Parse(c.PurchaseID) // the zero id, which no purchase has, when it is not one of ours
-	// Only the row itself is read here, in its newest state. What else is decided on must be read by a later statement:
-	// this one sees the other tables as they were before it had the locks.
-	err := tx.Raw(`WITH payment AS MATERIALIZED (SELECT `+paymentLock+` WHERE ? <> '')
-		SELECT p.* FROM purchases p LEFT JOIN payment ON true
-		WHERE p.checkout_session_id IN (?, nullif(?, '')) OR p.recovered_from = ? OR (p.id = ? AND p.checkout_session_id IS NULL)
-		ORDER BY p.checkout_session_id = ? DESC NULLS LAST LIMIT 1 FOR UPDATE OF p`,
-		c.PaymentIntent, c.PaymentIntent, c.ID, c.RecoveredFrom, c.ID, id, c.ID).Take(&p).Error
+	id, _ := uuid.Parse(c.PurchaseID) // when it does not parse, the zero id, which no purchase has
+	err := db.Raw(statement, map[string]any{"payment": c.PaymentIntent, "session": c.ID, "recovered": c.RecoveredFrom, "id": id}).Take(&p).Error
 	if err == nil {
 		if p.CheckoutSessionID == "" {
 			p.CheckoutSessionID = c.ID
@@ -188,10 +207,10 @@ func lockBySession(tx models.Tx, c Checkout) (*models.Purchase, error) {
 		return &p, nil
 	}
 	if !errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, fmt.Errorf("lock the purchase of session %s: %w", c.ID, err)
+		return nil, fmt.Errorf("read the purchase of session %s: %w", c.ID, err)
 	}
 	var known struct{ Other, Tagged bool }
-	err = tx.Raw(`SELECT EXISTS (SELECT FROM purchases WHERE id = ?) AS other, EXISTS (SELECT FROM installations WHERE id::text = ?) AS tagged`,
+	err = db.Raw(`SELECT EXISTS (SELECT FROM purchases WHERE id = ?) AS other, EXISTS (SELECT FROM installations WHERE id::text = ?) AS tagged`,
 		id, c.Tag).Scan(&known).Error
 	switch {
 	case err != nil:

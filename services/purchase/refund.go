@@ -134,7 +134,7 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 	made, err := s.makeRefund(ctx, request, p)
 	switch {
 	case err == nil:
-		return s.bookMade(context.WithoutCancel(ctx), request, refundOf(made))
+		return s.bookMade(context.WithoutCancel(ctx), request, RefundOf(made))
 	case refusedRefund(err):
 		request.Status, request.LastError = models.RefundRefused, stripeapi.Redact(err).Error()
 	case errors.Is(err, errKeySpent):
@@ -151,11 +151,11 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 func (s *Service) bookMade(ctx context.Context, request models.RefundRequest, refund Refund) (models.RefundRequest, error) {
 	request.Status, request.RefundID, request.LastError = models.RefundSent, refund.ID, ""
 	var rows []models.CreditTransaction
-	err := s.Book(ctx, func(tx models.Tx, told Told) (err error) {
+	err := s.WithFacts(ctx, refund, false, func(tx models.Tx, facts StripeFacts) (err error) {
 		if err := keepRequest(tx.DB, request); err != nil {
 			return err
 		}
-		rows, err = s.BookRefund(tx, refund, told, "")
+		rows, err = s.Book(tx, refund, facts, "")
 		return err
 	})
 	if err == nil {

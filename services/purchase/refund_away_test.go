@@ -123,10 +123,7 @@ func TestRefundThatIsOnItsWay(t *testing.T) {
 	if d := c.detail(); len(d.WaitingFor) != 1 || d.WaitingFor[0] != purchase.WaitRefund || d.Left() != 0 {
 		t.Errorf("waits for %v, left %d; want the refund, 0", d.WaitingFor, d.Left())
 	}
-	c.must(c.Book(context.Background(), func(tx models.Tx, told purchase.Told) error {
-		_, err := c.BookRefund(tx, purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur", Status: "failed", Amount: 3500}, told, "")
-		return err
-	}))
+	c.must(c.bookFetched(purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur", Status: "failed", Amount: 3500}))
 	c.wantBalance(1200)
 	if d := c.detail(); d.Left() != 3500 {
 		t.Errorf("left %d cents after the refund failed, want 3500", d.Left())

@@ -14,15 +14,15 @@ import (
 
 // How long the refunds' own events are waited for before Stripe is asked, and how long until the next attempt.
 const (
-	rereadGrace = 10 * time.Second
-	rereadPause = 5 * time.Minute
-	rereadBatch = 20
+	refreshGrace = 10 * time.Second
+	refreshPause = 5 * time.Minute
+	refreshBatch = 20
 )
 
-// askForRefunds marks a payment's charge when its sum of refunds does not tell which of them stand. Nobody documents whether a
+// scheduleRefresh marks a payment's charge when its sum of refunds does not tell which of them stand. Nobody documents whether a
 // refund that fails leaves the sum, so once one has failed, or the sum tells of refunds that we have not seen, the
 // list of refunds decides. Until it is read the ledger follows what is known: never more is taken than went back.
-func askForRefunds(tx models.Tx, paymentRef string, at time.Time) error {
+func scheduleRefresh(tx models.Tx, paymentRef string, at time.Time) error {
 	m, err := moneyBack(tx.DB, models.Purchase{PaymentIntentID: paymentRef})
 	if err != nil || (m.RefundsBad == 0 && (m.RefundsGood == 0 || m.ChargeCumulated-m.RefundsBad <= m.RefundsGood)) {
 		return err
@@ -39,10 +39,10 @@ func askForRefunds(tx models.Tx, paymentRef string, at time.Time) error {
 // Locks: none across the network. Errors: of the database; of Stripe, after all due charges were tried.
 func (s *Service) RefreshRefundsDue(ctx context.Context) error {
 	var due []Charge
-	next := s.Now().Add(rereadPause)
+	next := s.Now().Add(refreshPause)
 	err := s.DB.WithContext(ctx).Raw(`UPDATE stripe_charges SET reread_at = @next WHERE charge_id IN (
 		SELECT charge_id FROM stripe_charges WHERE reread_at <= @now ORDER BY reread_at LIMIT @batch FOR UPDATE SKIP LOCKED)
-		RETURNING charge_id AS id, payment_ref`, map[string]any{"now": s.Now(), "next": next, "batch": rereadBatch}).Scan(&due).Error
+		RETURNING charge_id AS id, payment_ref`, map[string]any{"now": s.Now(), "next": next, "batch": refreshBatch}).Scan(&due).Error
 	if err != nil {
 		return fmt.Errorf("charges to read again: %w", err)
 	}
@@ -75,13 +75,12 @@ func (s *Service) readRefunds(ctx context.Context, paymentRef string) (int, erro
 	added := 0
 	refunds := s.Stripe.Refunds.List(params)
 	for refunds.Next() {
-		r := refundOf(refunds.Refund())
+		r := RefundOf(refunds.Refund())
 		if r.PaymentRef != paymentRef { // a server that ignores the filter must not make us book another payment's refund
 			continue
 		}
-		rows, err := s.BookFetched(ctx, func(tx models.Tx, told Told) ([]models.CreditTransaction, error) {
-			return s.bookRefund(tx, r, told, "", time.Time{})
-		})
+		r.Listed = true
+		rows, err := s.BookFetched(ctx, r, nil)
 		if err != nil && !errors.Is(err, ErrNotOurs) && !errors.As(err, new(ReviewError)) { // its event hands it to a person
 			return added, err
 		}

@@ -12,17 +12,17 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// keepForReview keeps a paid session that cannot be booked where a person decides about it: with its purchase p, or, when
-// it has none, with one of its own. So its payment is known, and later refunds and disputes find it.
+// openReview leaves a paid session that cannot be booked to a person: as its purchase p or, when it has none, as a purchase
+// of its own. So its payment is known, and later refunds and disputes find it.
 //
-// Locks: the payment, the session, then the user. Errors: the contradiction, unless all of the money has gone back
-// already; AskError.
-func (s *Service) keepForReview(tx models.Tx, c Checkout, p *models.Purchase, told Told, contradiction ReviewError) error {
+// Locks: the payment, the session, then the user.
+// Errors: the contradiction, unless all of the money has gone back already; ErrStaleFacts.
+func (s *Service) openReview(tx models.Tx, c Checkout, p *models.Purchase, sold *Sold, contradiction ReviewError) error {
 	if !c.paid() {
 		return contradiction
 	}
 	if p == nil {
-		made, err := s.reviewPurchase(tx, c, told, models.Cause(contradiction))
+		made, err := s.insertReview(tx, c, sold, models.Cause(contradiction))
 		if err != nil {
 			return err
 		}
@@ -37,12 +37,12 @@ func (s *Service) keepForReview(tx models.Tx, c Checkout, p *models.Purchase, to
 	return contradiction
 }
 
-// reviewPurchase makes a purchase of a paid session that none of ours can be settled with. Nothing is granted for it.
-func (s *Service) reviewPurchase(tx models.Tx, c Checkout, told Told, cause models.Cause) (*models.Purchase, error) {
-	if told.Sold == nil {
-		return nil, &AskError{SessionID: c.ID}
+// insertReview makes a purchase of a paid session that none of ours can be settled with. It grants nothing.
+func (s *Service) insertReview(tx models.Tx, c Checkout, sold *Sold, cause models.Cause) (*models.Purchase, error) {
+	if sold == nil {
+		return nil, ErrStaleFacts
 	}
-	credits := told.Sold.Credits
+	credits := sold.Credits
 	if said, says := catalog.ParseCredits(c.Credits); credits == 0 && says && cause != models.CauseSessionCredits {
 		credits = said
 	}

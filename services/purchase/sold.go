@@ -55,12 +55,12 @@ func (sold Sold) worth(tx models.Tx, c Checkout) (models.Credits, error) {
 	return said, nil
 }
 
-// askSold asks Stripe what a session sold, and remembers one that sold nothing of ours. A price of our product that
+// fetchSold asks Stripe what a session sold, and remembers one that sold nothing of ours. A price of our product that
 // we do not have yet is fetched first: its own event may come later.
 //
 // Errors: fault.Unavailable when Stripe does not answer.
 // Source: https://docs.stripe.com/api/checkout/sessions/line_items
-func (s *Service) askSold(ctx context.Context, sessionID string) (Sold, error) {
+func (s *Service) fetchSold(ctx context.Context, sessionID string) (Sold, error) {
 	params := &stripe.CheckoutSessionListLineItemsParams{Session: stripe.String(sessionID)}
 	params.Context = ctx
 	params.Limit = stripe.Int64(stripeapi.PageSize)
@@ -117,10 +117,10 @@ func (s *Service) valueOf(ctx context.Context, items []*stripe.LineItem) (sold S
 	return sold, missing, nil
 }
 
-// askPayment asks Stripe whose a payment is, and remembers one of another product.
+// fetchPayment asks Stripe which product a payment paid for, and remembers one of another product.
 //
 // Errors: fault.Unavailable when Stripe does not answer. Source: https://docs.stripe.com/api/payment_intents/retrieve
-func (s *Service) askPayment(ctx context.Context, paymentRef string) error {
+func (s *Service) fetchPayment(ctx context.Context, paymentRef string) error {
 	params := &stripe.PaymentIntentParams{}
 	params.Context = ctx
 	var metadata map[string]string

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/stripeapi"
@@ -65,9 +66,9 @@ func (s *Service) rememberForeign(ctx context.Context, kind foreignKind, objectI
 }
 
 // knownForeign reports whether an object was seen to be another product's. A purchase of ours counts for more.
-func knownForeign(tx models.Tx, objectID string) (bool, error) {
+func knownForeign(db *gorm.DB, objectID string) (bool, error) {
 	var known bool
-	err := tx.Raw(`SELECT EXISTS (SELECT FROM foreign_objects WHERE object_id = ?)`, objectID).Row().Scan(&known)
+	err := db.Raw(`SELECT EXISTS (SELECT FROM foreign_objects WHERE object_id = ?)`, objectID).Row().Scan(&known)
 	if err != nil {
 		return false, fmt.Errorf("look for foreign object %s: %w", objectID, err)
 	}

@@ -39,12 +39,12 @@ func (s *Service) sessions(ctx context.Context, r *models.Reconciliation) (page,
 	params := &stripe.CheckoutSessionListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, reach)}
 	params.AddExpand("data.payment_intent")
 	list := func() *stripe.Iter { return s.Purchase.Stripe.CheckoutSessions.List(params).Iter }
-	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Booking) {
+	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Report) {
 		session := one.(*stripe.CheckoutSession) //nolint:forcetypeassert // the list's own type
 		if session.Mode != stripe.CheckoutSessionModePayment || session.Livemode != s.Purchase.Livemode || session.Status == stripe.CheckoutSessionStatusOpen {
 			return session.ID, nil // another product's, or not paid yet
 		}
-		return session.ID, s.Purchase.CheckoutBooking(session)
+		return session.ID, purchase.CheckoutOf(session)
 	})
 }
 
@@ -53,9 +53,9 @@ func (s *Service) sessions(ctx context.Context, r *models.Reconciliation) (page,
 func (s *Service) refunds(ctx context.Context, r *models.Reconciliation) (page, error) {
 	params := &stripe.RefundListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, lateReach)}
 	list := func() *stripe.Iter { return s.Purchase.Stripe.Refunds.List(params).Iter }
-	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Booking) {
+	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Report) {
 		refund := one.(*stripe.Refund) //nolint:forcetypeassert // the list's own type
-		return refund.ID, s.Purchase.RefundBooking(refund)
+		return refund.ID, purchase.RefundOf(refund)
 	})
 }
 
@@ -64,26 +64,26 @@ func (s *Service) refunds(ctx context.Context, r *models.Reconciliation) (page, 
 func (s *Service) disputes(ctx context.Context, r *models.Reconciliation) (page, error) {
 	params := &stripe.DisputeListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, lateReach)}
 	list := func() *stripe.Iter { return s.Purchase.Stripe.Disputes.List(params).Iter }
-	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Booking) {
+	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Report) {
 		dispute := one.(*stripe.Dispute) //nolint:forcetypeassert // the list's own type
-		return dispute.ID, s.Purchase.DisputeBooking(dispute)
+		return dispute.ID, purchase.DisputeOf(dispute)
 	})
 }
 
-// comparePage reads one page of a list and compares each object that has a booking.
-func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, list func() *stripe.Iter, read func(any) (string, purchase.Booking)) (page, error) {
+// comparePage reads one page of a list and compares each object that read returns a report of.
+func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, list func() *stripe.Iter, read func(any) (string, purchase.Report)) (page, error) {
 	objects, more, err := readList(ctx, list)
 	if err != nil {
 		return page{}, err
 	}
 	p := page{checked: int64(len(objects)), more: more}
 	for i, one := range objects {
-		id, book := read(one)
+		id, report := read(one)
 		p.last = id
-		if book == nil {
+		if report == nil {
 			continue
 		}
-		if err := s.compare(ctx, r, id, book); err != nil {
+		if err := s.compare(ctx, r, id, report); err != nil {
 			return page{}, err
 		}
 		if i%renewAfter == renewAfter-1 {
@@ -99,18 +99,14 @@ func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, lis
 // compare books one object of Stripe's and stores what that changed as findings. An object that cannot be booked does not
 // block the others.
 // Errors: of the database or of an unreachable Stripe; the run resumes with this page later.
-func (s *Service) compare(ctx context.Context, r *models.Reconciliation, objectID string, book purchase.Booking) error {
-	_, err := s.Purchase.BookFetched(ctx, func(tx models.Tx, told purchase.Told) ([]models.CreditTransaction, error) {
-		rows, err := book(tx, told)
-		if err != nil {
-			return nil, err
-		}
+func (s *Service) compare(ctx context.Context, r *models.Reconciliation, objectID string, report purchase.Report) error {
+	_, err := s.Purchase.BookFetched(ctx, report, func(tx models.Tx, rows []models.CreditTransaction) error {
 		for _, row := range rows { // in the transaction of the entries: nothing is mended without being reported
 			if err := insertFinding(tx.DB, findingOf(r, objectID, row)); err != nil {
-				return nil, err
+				return err
 			}
 		}
-		return rows, nil
+		return nil
 	})
 	switch {
 	case errors.Is(err, purchase.ErrNotOurs):
@@ -191,7 +187,8 @@ func (s *Service) mendBalance(ctx context.Context, r *models.Reconciliation, use
 
 // transient reports whether an error may pass, so that the run stops and resumes later.
 func (s *Service) transient(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || postgres.Away(err) || fault.Is(err, fault.Unavailable) || errors.Is(err, ErrRunning)
+	return ctx.Err() != nil || postgres.Away(err) || fault.Is(err, fault.Unavailable) || errors.Is(err, ErrRunning) ||
+		errors.Is(err, purchase.ErrStaleFacts)
 }
 
 // review stores what a person must look at, and logs it the first time.

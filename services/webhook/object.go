@@ -132,11 +132,27 @@ func (o object) checkout() purchase.Checkout {
 	return c
 }
 
-func (o object) charge() purchase.Charge {
+// checkoutReport is the session of a one-time payment; nil for a subscription's or a set-up's.
+func (o object) checkoutReport() purchase.Report {
+	if o.Mode != "" && o.Mode != "payment" {
+		return nil
+	}
+	return o.checkout()
+}
+
+// product is the product that the object is, or that the price belongs to.
+func (o object) product() string {
+	if o.Object == "price" {
+		return string(o.Product)
+	}
+	return o.ID
+}
+
+func (o object) chargeReport() purchase.Report {
 	return purchase.Charge{ID: o.ID, PaymentRef: o.paymentRef(), Currency: o.Currency, Amount: o.Amount, AmountRefunded: o.AmountRefunded}
 }
 
-func (o object) dispute() purchase.Dispute {
+func (o object) disputeReport() purchase.Report {
 	d := purchase.Dispute{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency, Status: o.Status,
 		Amount: o.Amount, ReportedAt: o.Told}
 	for _, moved := range o.BalanceTransactions {
@@ -145,7 +161,7 @@ func (o object) dispute() purchase.Dispute {
 	return d
 }
 
-func (o object) refund() purchase.Refund {
+func (o object) refundReport() purchase.Report {
 	return purchase.Refund{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency,
 		Status: o.Status, FailureReason: o.FailureReason, Amount: o.Amount}
 }

@@ -70,20 +70,28 @@ func (s *Service) known(ctx context.Context, eventID string) (bool, error) {
 	return known, nil
 }
 
-// take books an event and stores it with that, in one transaction. One that cannot be booked so is stored by itself.
+// take books an event and stores it with that, in one transaction. One that cannot be booked so, or that Stripe must be
+// asked about first, is stored by itself.
 func (s *Service) take(ctx context.Context, event models.StripeEvent) error {
 	inline, cancel := context.WithTimeout(ctx, cmp.Or(s.InlineTimeout, inlineTimeout))
 	defer cancel()
-	result, cause := s.bookNew(inline, event)
+	p, cause := s.planOf(event)
+	asks := false
 	if cause == nil {
-		s.report(inline, event.EventID, result)
-		return nil
+		asks, cause = s.needsStripe(inline, p)
+	}
+	if cause == nil && !asks {
+		var result outcome
+		if result, cause = s.bookNew(inline, event, p); cause == nil {
+			s.report(inline, event.EventID, result)
+			return nil
+		}
 	}
 	fresh, err := s.store(ctx, event)
 	switch {
 	case err != nil || !fresh: // another delivery was faster
 		return err
-	case errors.As(cause, new(*purchase.AskError)), errors.Is(cause, errPullPrices): // now that the event is safe, there is time to ask
+	case asks || errors.Is(cause, purchase.ErrStaleFacts): // now that the event is safe, there is time to ask
 		s.attempt(inline, event.EventID)
 	default:
 		s.postpone(ctx, event.EventID, cause)
@@ -107,9 +115,9 @@ func (s *Service) rowOf(e stripe.Event, payload []byte) models.StripeEvent {
 // bookNew writes an event that has just come as done and does what it says, in one transaction: either both are
 // committed, or nothing is. A duplicate changes nothing.
 //
-// Locks: the event, then the payment, the purchase and its user. Errors: what kept it from being booked, AskError among
-// it; nothing is stored.
-func (s *Service) bookNew(ctx context.Context, event models.StripeEvent) (outcome, error) {
+// Locks: the event, then the payment, the purchase and its user. Errors: what kept it from being booked,
+// purchase.ErrStaleFacts among it; nothing is stored.
+func (s *Service) bookNew(ctx context.Context, event models.StripeEvent, p plan) (outcome, error) {
 	var result outcome
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		result = outcome{} // of an earlier attempt that a deadlock undid
@@ -117,7 +125,7 @@ func (s *Service) bookNew(ctx context.Context, event models.StripeEvent) (outcom
 		if err != nil || !fresh {
 			return err
 		}
-		if result, err = s.route(tx, event, purchase.Told{}); err != nil {
+		if result, err = s.route(tx, event.EventID, p, purchase.StripeFacts{}); err != nil {
 			return err
 		}
 		result.waited = waited
@@ -192,37 +200,30 @@ func (s *Service) report(ctx context.Context, eventID string, result outcome) {
 // Locks: the event, then the payment, the purchase and its user. Errors: what kept it from being booked; the event
 // stays stored and is tried again.
 func (s *Service) book(ctx context.Context, eventID string) (outcome, error) {
+	event, err := find(s.DB.WithContext(ctx), eventID, ``)
+	if err != nil || event == nil {
+		return outcome{}, err
+	}
+	p, err := s.planOf(*event)
+	if err != nil {
+		return outcome{}, err
+	}
+	if p.pullsPrices() {
+		if _, err := s.Catalog.Pull(ctx); err != nil {
+			return outcome{}, err
+		}
+	}
 	var result outcome
-	err := s.Purchase.Book(ctx, func(tx models.Tx, told purchase.Told) error {
-		result = outcome{}                     // of an earlier attempt that a deadlock or a question undid
+	err = s.Purchase.WithFacts(ctx, p.report, event.Attempts > 0, func(tx models.Tx, facts purchase.StripeFacts) error {
+		result = outcome{}                     // of an earlier attempt that a deadlock undid
 		event, err := claim(tx, eventID, true) // nil when it is done, or when another replica has it
 		if err != nil || event == nil {
 			return err
 		}
-		told.Waited = event.Attempts > 0
-		if result, err = s.route(tx, *event, told); err != nil {
+		if result, err = s.route(tx, eventID, p, facts); err != nil {
 			return err
 		}
 		result.waited = true // perhaps
-		return s.mark(tx, *event, result)
-	})
-	if errors.Is(err, errPullPrices) {
-		return s.pullPrices(ctx, eventID)
-	}
-	return result, err
-}
-
-// pullPrices reads Stripe's prices and then marks the event that asked for it as done.
-func (s *Service) pullPrices(ctx context.Context, eventID string) (outcome, error) {
-	result := outcome{status: models.EventDone}
-	if _, err := s.Catalog.Pull(ctx); err != nil {
-		return result, err
-	}
-	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		event, err := claim(tx, eventID, true)
-		if err != nil || event == nil {
-			return err
-		}
 		return s.mark(tx, *event, result)
 	})
 	return result, err
@@ -230,17 +231,21 @@ func (s *Service) pullPrices(ctx context.Context, eventID string) (outcome, erro
 
 // claim locks an event that is not done. With skipLocked it returns nil, without waiting, when another transaction holds it.
 func claim(tx models.Tx, eventID string, skipLocked bool) (*models.StripeEvent, error) {
-	statement := `SELECT * FROM stripe_events WHERE event_id = ? AND status IN ('received', 'deferred', 'failed') FOR UPDATE`
 	if skipLocked {
-		statement += ` SKIP LOCKED`
+		return find(tx.DB, eventID, ` FOR UPDATE SKIP LOCKED`)
 	}
+	return find(tx.DB, eventID, ` FOR UPDATE`)
+}
+
+// find returns an event that is not done, or nil; suffix locks it.
+func find(db *gorm.DB, eventID, suffix string) (*models.StripeEvent, error) {
 	var event models.StripeEvent
-	err := tx.Raw(statement, eventID).Take(&event).Error
+	err := db.Raw(`SELECT * FROM stripe_events WHERE event_id = ? AND status IN ('received', 'deferred', 'failed')`+suffix, eventID).Take(&event).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("claim event %s: %w", eventID, err)
+		return nil, fmt.Errorf("find event %s: %w", eventID, err)
 	}
 	return &event, nil
 }
