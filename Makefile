@@ -160,7 +160,7 @@ lighthouse: needs-go ## run Lighthouse on the most used pages; fetches it with n
 .PHONY: screenshots
 screenshots: needs-go node_modules/.package-lock.json ## photograph every page into .data/screenshots, and the README's pages into static/img
 	@mkdir -p .data/screenshots static/img
-	@SCREENSHOTS="$(CURDIR)/.data/screenshots" go test -count=1 -timeout 20m -run '^(TestStates|TestStatesOfTrouble|Test[A-Z][a-z]*InTheBrowser|TestCrawl|TestReadmeScreenshots)$$' ./handlers/e2e
+	@SCREENSHOTS="$(CURDIR)/.data/screenshots" go test -count=1 -timeout 20m -run '^(TestStates|TestServerErrorStates|Test[A-Za-z]*InTheBrowser|TestCrawl|TestReadmeScreenshots)$$' ./handlers/e2e
 
 .PHONY: docker
 docker: ## build the container image credits

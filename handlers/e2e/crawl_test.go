@@ -22,9 +22,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Every link of the product, followed by a guest, by a user and by an admin, in both languages, leads somewhere, and
-// what is there is whole: in the page's own language, with ids that are there once, no heavier than it may be. TestStates
-// validates each kind of page and opens it in a browser.
+// Every link works for a guest, a user and an admin in both languages, and every page is complete: in its own language,
+// with unique ids and within its size limit. TestStates validates each kind of page and opens it in a browser.
 func TestCrawl(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -39,16 +38,16 @@ func TestCrawl(t *testing.T) {
 				c := &crawler{visitor: who.visitor, locale: locale, texts: texts, foreign: foreignWords(texts[locale], texts[otherLocale(locale)]), kinds: map[string]bool{}}
 				c.t = t
 				from := []string{"/" + locale, "/" + locale + "/dev/components", "/" + locale + "/nothing"}
-				if who.role == "admin" { // what a search finds
+				if who.role == "admin" { // search results
 					from = append(from, "/"+locale+"/admin?email=ada")
 				}
 				c.walk(from...)
 				if want := map[string]int{"guest": 5, "user": 8, "admin": 14}[who.role]; len(c.kinds) < want {
-					t.Errorf("only %d kinds of page were found: %v", len(c.kinds), slices.Sorted(maps.Keys(c.kinds)))
+					t.Errorf("%d kinds of page found, want at least %d: %v", len(c.kinds), want, slices.Sorted(maps.Keys(c.kinds)))
 				}
 				for kind := range c.kinds {
 					if !hasState(kind) {
-						t.Errorf("no state of TestStates shows the page %s in a browser", kind)
+						t.Errorf("page %s has no state in TestStates", kind)
 					}
 				}
 			})
@@ -63,15 +62,15 @@ type crawler struct {
 	*visitor
 	locale  string
 	texts   map[string]map[string]string
-	foreign map[string]bool // words that only the other language has
-	kinds   map[string]bool // of pages
+	foreign map[string]bool // words of the other language only
+	kinds   map[string]bool // kinds of page seen
 	visited map[string]bool
 	queue   []string
 }
 
 var idInPath = regexp.MustCompile(`/(\d+|[0-9a-f-]{32,64}|evt_[^/]+)(/|$)`)
 
-// kind is what pages at an address have in common: the path without ids, and the names in its query.
+// pageKind identifies pages of one kind: the path without ids, and the names in the query.
 func pageKind(u *url.URL) string {
 	names := []string{}
 	for name := range u.Query() {
@@ -81,7 +80,7 @@ func pageKind(u *url.URL) string {
 	return strings.TrimSuffix(idInPath.ReplaceAllString(u.Path, "/ID$2")+"?"+strings.Join(names, "_"), "?")
 }
 
-// walk visits every page that can be reached from these addresses, at most a few of a kind.
+// walk visits every page reachable from these addresses, at most three of a kind.
 func (c *crawler) walk(from ...string) {
 	const perKind = 3
 	visits := map[string]int{}
@@ -91,7 +90,7 @@ func (c *crawler) walk(from ...string) {
 		c.queue = c.queue[1:]
 		u, err := url.Parse(address)
 		if err != nil {
-			c.t.Fatalf("%q is no address: %v", address, err)
+			c.t.Fatalf("parse link %q: %v", address, err)
 		}
 		if c.visited[address] || visits[pageKind(u)] >= perKind {
 			continue
@@ -109,11 +108,11 @@ func (c *crawler) visit(address string, u *url.URL) {
 		want = http.StatusNotFound
 	}
 	if res.StatusCode != want {
-		c.t.Errorf("%s answers %d, want %d", address, res.StatusCode, want)
+		c.t.Errorf("%s: status %d, want %d", address, res.StatusCode, want)
 		return
 	}
 	if !strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") || !strings.HasPrefix(u.Path, "/"+c.locale) ||
-		!strings.HasPrefix(res.Request.URL.Path, "/"+c.locale) { // a file, the other language, or the sign-in provider's
+		!strings.HasPrefix(res.Request.URL.Path, "/"+c.locale) { // a file, the other language, or the sign-in provider
 		return
 	}
 	doc, err := goquery.NewDocumentFromReader(strings.NewReader(body))
@@ -126,33 +125,33 @@ func (c *crawler) visit(address string, u *url.URL) {
 	}
 	c.checkLinks(address, doc)
 	c.checkWords(address, doc)
-	if !strings.Contains(address, "/dev/") { // what stands there is for show
+	if !strings.Contains(address, "/dev/") { // its forms are samples
 		checkForms(c.t, address, doc)
 	}
 	if lang := doc.Find("html").AttrOr("lang", ""); lang != c.locale {
-		c.t.Errorf("%s says that it is in %q", address, lang)
+		c.t.Errorf("%s: lang = %q, want %q", address, lang, c.locale)
 	}
 	path := res.Request.URL.Path
 	if want == http.StatusOK {
 		for _, l := range []string{"de", "en"} {
-			there := "/" + l + strings.TrimPrefix(path, "/"+c.locale)
-			if href := doc.Find(`link[rel=alternate][hreflang=`+l+`]`).AttrOr("href", ""); href != c.site.url+there {
-				c.t.Errorf("%s: search engines find the page in %s at %q", address, l, href)
+			want := "/" + l + strings.TrimPrefix(path, "/"+c.locale)
+			if href := doc.Find(`link[rel=alternate][hreflang=`+l+`]`).AttrOr("href", ""); href != c.site.url+want {
+				c.t.Errorf("%s: alternate link for %s = %q, want %q", address, l, href, c.site.url+want)
 			}
 			if query := res.Request.URL.RawQuery; query != "" {
-				there += "?" + query
+				want += "?" + query
 			}
-			if href := doc.Find("#language-"+l).AttrOr("href", ""); href != there {
-				c.t.Errorf("%s: the switch to %s leads to %q, want %q", address, l, href, there)
+			if href := doc.Find("#language-"+l).AttrOr("href", ""); href != want {
+				c.t.Errorf("%s: language link to %s = %q, want %q", address, l, href, want)
 			}
 		}
 	}
 }
 
-// pageWeight is what a page may weigh on the wire, compressed; what it loads, browsers keep (TestBillingPageWeight).
+// pageWeight is the maximum compressed size of a page. TestBillingPageWeight covers the files that browsers cache.
 const pageWeight = 15_000 // bytes
 
-// weigh wants a page to weigh no more than it may. The server compresses as this does.
+// checkWeight requires that a page, compressed as the server does, stays within pageWeight.
 func (c *crawler) checkWeight(address, body string) {
 	var wire bytes.Buffer
 	zip := gzip.NewWriter(&wire)
@@ -161,11 +160,11 @@ func (c *crawler) checkWeight(address, body string) {
 		c.t.Fatal(err)
 	}
 	if wire.Len() > pageWeight {
-		c.t.Errorf("%s weighs %d bytes, want at most %d", address, wire.Len(), pageWeight)
+		c.t.Errorf("%s: %d bytes, want at most %d", address, wire.Len(), pageWeight)
 	}
 }
 
-// staged reports whether a state of TestStates is a page of this kind.
+// hasState reports whether TestStates has a state of this kind of page.
 func hasState(kind string) bool {
 	path, _, _ := strings.Cut(kind[len("/en"):], "?")
 	return slices.ContainsFunc(states, func(st pageState) bool {
@@ -176,20 +175,20 @@ func hasState(kind string) bool {
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
-// checkIDs returns the ids of a page, and wants each to be there once.
+// checkIDs returns the ids of a page and requires that each is unique.
 func (c *crawler) checkIDs(address string, doc *goquery.Document) map[string]bool {
 	ids := map[string]bool{}
 	doc.Find("[id]").Each(func(_ int, e *goquery.Selection) {
 		id := e.AttrOr("id", "")
 		if ids[id] {
-			c.t.Errorf("%s: the id %q is there twice", address, id)
+			c.t.Errorf("%s: id %q is not unique", address, id)
 		}
 		ids[id] = true
 	})
 	return ids
 }
 
-// checkLinks queues what a page leads to, and wants those ids to be there that it points at.
+// checkLinks queues a page's links and requires that fragments exist and other hosts are safe.
 func (c *crawler) checkLinks(address string, doc *goquery.Document) {
 	ids := c.checkIDs(address, doc)
 	here, err := url.Parse(c.site.url + address)
@@ -200,25 +199,25 @@ func (c *crawler) checkLinks(address string, doc *goquery.Document) {
 		target := e.AttrOr("href", e.AttrOr("src", e.AttrOr("action", "")))
 		u, err := here.Parse(target)
 		if err != nil || target == "" {
-			c.t.Errorf("%s leads to %q", address, target)
+			c.t.Errorf("%s: link to %q", address, target)
 			return
 		}
 		switch {
 		case strings.HasPrefix(target, "#"):
 			if !ids[u.Fragment] {
-				c.t.Errorf("%s leads to %s, which is not there", address, target)
+				c.t.Errorf("%s: link to %s, which has no element", address, target)
 			}
 		case u.Scheme == "data" || u.Scheme == "mailto":
 		case u.Host != here.Host:
 			if e.AttrOr("target", "") != "" && !strings.Contains(e.AttrOr("rel", ""), "noopener") {
-				c.t.Errorf("%s lets %s reach into its window", address, target)
+				c.t.Errorf("%s: link to %s has target but not rel=noopener", address, target)
 			}
-			if u.Hostname() == here.Hostname() { // what stands in for Stripe
+			if u.Hostname() == here.Hostname() { // the Stripe stand-in
 				if res, _ := request(c.t, c.client, http.MethodGet, target, "", nil); res.StatusCode != http.StatusOK {
-					c.t.Errorf("%s leads to %s, which answers %d", address, target, res.StatusCode)
+					c.t.Errorf("%s: link to %s: status %d, want 200", address, target, res.StatusCode)
 				}
 			} else if goquery.NodeName(e) != "a" {
-				c.t.Errorf("%s loads %s from somebody else", address, target)
+				c.t.Errorf("%s loads %s from another host", address, target)
 			}
 		default:
 			c.queue = append(c.queue, u.RequestURI())
@@ -228,17 +227,17 @@ func (c *crawler) checkLinks(address string, doc *goquery.Document) {
 
 var rawKey = regexp.MustCompile(`\b[a-z_]+(\.[a-z_]+)+\b`)
 
-// checkWords wants no text to be missing and none to be in the other language.
+// checkWords requires that no text is missing and that none is in the other language.
 func (c *crawler) checkWords(address string, doc *goquery.Document) {
 	text := visible(doc.Nodes[0])
 	for _, sign := range []string{"!(", "%{", "<nil>", "%!"} {
 		if i := strings.Index(text, sign); i >= 0 {
-			c.t.Errorf("%s: a text is missing: %.80s", address, text[i:])
+			c.t.Errorf("%s: missing text: %.80s", address, text[i:])
 		}
 	}
 	for _, key := range rawKey.FindAllString(text, -1) {
 		if c.texts[c.locale][key] != "" {
-			c.t.Errorf("%s shows the key %s in place of its text", address, key)
+			c.t.Errorf("%s shows the key %s instead of its text", address, key)
 		}
 	}
 	reported := map[string]bool{}
@@ -246,12 +245,12 @@ func (c *crawler) checkWords(address string, doc *goquery.Document) {
 		if c.foreign[word] && !reported[word] {
 			reported[word] = true
 			i := strings.Index(strings.ToLower(text), word)
-			c.t.Errorf("%s is in %q and says %q: …%s…", address, c.locale, word, strings.Join(strings.Fields(text[max(0, i-40):min(len(text), i+40)]), " "))
+			c.t.Errorf("%s in %q contains the foreign word %q: …%s…", address, c.locale, word, strings.Join(strings.Fields(text[max(0, i-40):min(len(text), i+40)]), " "))
 		}
 	}
 }
 
-// visible is what people read or hear of a document, apart from code, from what others typed, and from what is marked as being in a language of its own.
+// visible returns the text that users read or hear, without code, users' own input, and elements with a lang of their own.
 func visible(node *html.Node) string {
 	if node.Type == html.TextNode {
 		return node.Data
@@ -265,7 +264,7 @@ func visible(node *html.Node) string {
 		for _, a := range node.Attr {
 			switch a.Key {
 			case "lang":
-				if node.Data != "html" { // the API's own English, names of languages
+				if node.Data != "html" { // the API's English, language names
 					return ""
 				}
 			case "aria-label", "title", "alt", "placeholder", "data-label":
@@ -279,7 +278,7 @@ func visible(node *html.Node) string {
 	return text.String()
 }
 
-// foreignWords are the words of another language's texts that ours never have.
+// foreignWords returns the words of the other language's texts that this language's texts never use.
 func foreignWords(own, foreign map[string]string) map[string]bool {
 	ours, theirs := map[string]bool{}, map[string]bool{}
 	for key, text := range own {
@@ -293,22 +292,22 @@ func foreignWords(own, foreign map[string]string) map[string]bool {
 	for word := range ours {
 		delete(theirs, word)
 	}
-	for _, name := range []string{"example", "demo", "admin"} { // what people of the tests are called
+	for _, name := range []string{"example", "demo", "admin"} { // users' names in the tests
 		delete(theirs, name)
 	}
 	return theirs
 }
 
-// machine is what programs call things: an address, an id, the name of a field.
+// machine matches addresses, ids and field names.
 var machine = regexp.MustCompile(`%\{[^}]*\}|\S*[0-9_/{@]\S*|\S+\.\S+`)
 
-// words are those of a text, in lower case, of three letters or more.
+// words returns the words of a text in lower case, from three letters on.
 func words(text string) []string {
 	found := strings.FieldsFunc(strings.ToLower(machine.ReplaceAllString(text, " ")), func(r rune) bool { return !unicode.IsLetter(r) })
 	return slices.DeleteFunc(found, func(word string) bool { return len(word) < 3 })
 }
 
-// readTexts are a language's texts by their full keys.
+// readTexts returns a locale's texts by key.
 func readTexts(t *testing.T, locale string) map[string]string {
 	t.Helper()
 	raw, err := fs.ReadFile(os.DirFS("../../locales"), locale+".yaml")

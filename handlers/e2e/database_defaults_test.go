@@ -10,8 +10,8 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// A host, a role or a database brings defaults along of which none is an error of the operator's. Behind a pooler, too,
-// signing in, buying, spending and a refund are what they always are.
+// The defaults of a host, role or database are not the operator's mistake. With unusual ones and behind a pooler, signing
+// in, buying, spending and a refund work as always.
 func TestJourneyWithForeignDefaultsBehindAPooler(t *testing.T) {
 	t.Parallel()
 	direct := dbtest.URL(t)
@@ -34,6 +34,6 @@ func TestJourneyWithForeignDefaultsBehindAPooler(t *testing.T) {
 	journey(t, s, "en", "ada@example.com")
 	dbtest.CheckLedger(t, db)
 	if strings.Contains(s.out.String(), "level=ERROR") {
-		t.Errorf("errors were logged:\n%s", s.out)
+		t.Errorf("want no error in the log:\n%s", s.out)
 	}
 }

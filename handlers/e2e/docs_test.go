@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// The API's page is reached from every page's foot, reads on a phone too, and is accessible.
+// The API page is linked in every footer, fits a phone, and is accessible.
 func TestDocsInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -11,14 +11,14 @@ import (
 	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
 )
 
-// setUp is an operator's set-up in Stripe's test mode, with a stand-in where Stripe would be.
+// doctorEnv is an operator's settings for Stripe's test mode, with the stand-in as Stripe.
 func doctorEnv(t *testing.T) []string {
 	t.Helper()
 	const key = "sk_test_4f1c9b27d0e85a36"
 	server, err := standin.Start(t.Context(), standin.Options{DatabaseURL: dbtest.Empty(t), Listen: "127.0.0.1:0", SecretKey: key,
 		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		t.Fatalf("start the stand-in: %v", err)
+		t.Fatalf("start the Stripe stand-in: %v", err)
 	}
 	t.Cleanup(func() { server.Close(context.Background()) })
 	database := dbtest.Empty(t)
@@ -36,16 +36,16 @@ func TestDoctor(t *testing.T) {
 		t.Helper()
 		out, got := command(t, env, append([]string{"doctor"}, args...)...)
 		if got != code {
-			t.Errorf("ends with %d, want %d:\n%s", got, code, out)
+			t.Errorf("exit status %d, want %d:\n%s", got, code, out)
 		}
 		for _, text := range says {
 			if !strings.Contains(out, text) {
-				t.Errorf("does not say %q:\n%s", text, out)
+				t.Errorf("output lacks %q:\n%s", text, out)
 			}
 		}
 		for _, secret := range []string{"4f1c9b27d0e85a36", "6d0c1f7be2a94c58", "b1946ac9d2", "9c3e1b7a5d", "hunter2", "!(MISSING", "%{"} {
 			if strings.Contains(out, secret) {
-				t.Errorf("prints %q:\n%s", secret, out)
+				t.Errorf("output contains %q:\n%s", secret, out)
 			}
 		}
 		return out
@@ -56,7 +56,7 @@ func TestDoctor(t *testing.T) {
 	fixed := want(t, 0, env, []string{"--fix"}, "has been made")
 	secret := printedSecret.FindAllStringSubmatch(fixed, -1)
 	if len(secret) != 1 {
-		t.Fatalf("%d secrets are told, want one:\n%s", len(secret), fixed)
+		t.Fatalf("%d secrets printed, want 1:\n%s", len(secret), fixed)
 	}
 	if strings.Count(fixed, secret[0][1]) != 1 {
 		t.Errorf("the secret is printed more than once:\n%s", fixed)
@@ -64,10 +64,10 @@ func TestDoctor(t *testing.T) {
 	env = append(env, "STRIPE_WEBHOOK_SECRET="+secret[0][1])
 	good := want(t, 0, env, nil, "2024-06-20", "https://credits.example.com/auth/github/callback", "(auth_time) is not known from GitHub.")
 	if strings.Contains(good, "RED ") || strings.Count(good, "WARNING ") != 1 || strings.Contains(good, secret[0][1]) {
-		t.Errorf("the mended set-up has more than GitHub's missing auth_time to know of, or its secret is printed again:\n%s", good)
+		t.Errorf("after --fix: want one warning, about GitHub's auth_time, no RED and no secret:\n%s", good)
 	}
 	if again := want(t, 0, env, []string{"--fix"}); again != good {
-		t.Errorf("mending what is good says:\n%s\nwant:\n%s", again, good)
+		t.Errorf("second --fix prints:\n%s\nwant:\n%s", again, good)
 	}
 
 	want(t, 1, append(env, "STRIPE_SECRET_KEY=pk_test_4711471147"), []string{"--locale=de"}, "ROT", "veröffentlichbaren Schlüssel")
@@ -79,13 +79,13 @@ func TestDoctor(t *testing.T) {
 	want(t, 0, env, []string{"-h"}, "-fix", "-locale")
 }
 
-// On a fresh machine, where nothing is set, everything is well.
+// With no settings at all, doctor finds nothing to report.
 func TestDoctorInTheSandbox(t *testing.T) {
 	t.Parallel()
 	for _, env := range [][]string{nil, {"DATABASE_URL=" + dbtest.Empty(t), "LC_ALL=de_AT.UTF-8"}} {
 		out, code := command(t, env, "doctor")
 		if code != 0 || strings.Contains(out, "RED ") || strings.Contains(out, "WARNING ") || strings.Contains(out, "ROT ") || strings.Contains(out, "WARNUNG ") {
-			t.Errorf("ends with %d:\n%s", code, out)
+			t.Errorf("exit status %d, want 0 without RED or WARNING:\n%s", code, out)
 		}
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// The same form sent twice does once what it does; one that is too old, or of another session, leads on.
-func TestFormsSentAgain(t *testing.T) {
+// A form that is sent twice takes effect once. An expired form, or one of another session, offers a way to continue.
+func TestFormsResent(t *testing.T) {
 	t.Parallel()
-	for _, locale := range []string{"en", "de"} { // each with people of its own, for they are signed out on the way
+	for _, locale := range []string{"en", "de"} { // each with its own users, because the test signs them out
 		fx := newStateFixture(t, locale)
 		count := func(query string) (n int64) {
 			if err := fx.db.Raw(query).Scan(&n).Error; err != nil {
@@ -31,47 +31,47 @@ func TestFormsSentAgain(t *testing.T) {
 				f.reset(t, fx)
 				if strings.HasPrefix(f.action, "POST") && !f.public {
 					v.open(page)
-					late := v.form(f.button, f.validInput(locale)...)
-					gone := newVisitor(fx.site, locale)
-					gone.t, gone.at = t, v.at
-					gone.show(late)
+					stale := v.form(f.button, f.validInput(locale)...)
+					signedOut := newVisitor(fx.site, locale)
+					signedOut.t, signedOut.at = t, v.at
+					signedOut.show(stale)
 					if f.action == "POST /logout" {
-						if gone.status != http.StatusOK && gone.status != http.StatusUnauthorized && gone.status != http.StatusForbidden {
-							t.Errorf("signing out twice: %d", gone.status)
+						if signedOut.status != http.StatusOK && signedOut.status != http.StatusUnauthorized && signedOut.status != http.StatusForbidden {
+							t.Errorf("second sign-out: status %d, want 200, 401 or 403", signedOut.status)
 						}
 						return
 					}
-					if back := gone.doc.Find("#error-sign-in").AttrOr("href", ""); gone.status != http.StatusUnauthorized || !strings.Contains(back, "return_to=") {
-						t.Errorf("after signing out: %d, and signing in leads to %q", gone.status, back)
+					if back := signedOut.doc.Find("#error-sign-in").AttrOr("href", ""); signedOut.status != http.StatusUnauthorized || !strings.Contains(back, "return_to=") {
+						t.Errorf("form of a signed-out visitor: status %d, sign-in link %q, want 401 and return_to", signedOut.status, back)
 					}
-					stranger := visitors["disputer"]
-					stranger.open("/" + locale + "/billing")
-					v.submit(f.button, append(f.validInput(locale), "_csrf", stranger.find(`[name="_csrf"]`).AttrOr("value", ""))...)
+					other := visitors["disputer"]
+					other.open("/" + locale + "/billing")
+					v.submit(f.button, append(f.validInput(locale), "_csrf", other.find(`[name="_csrf"]`).AttrOr("value", ""))...)
 					if again := v.doc.Find("#error-again").AttrOr("href", ""); v.status != http.StatusForbidden || again == "" {
-						t.Errorf("with a token of another session: %d, and again leads to %q", v.status, again)
+						t.Errorf("token of another session: status %d, retry link %q, want 403 and a link", v.status, again)
 					}
 				}
 				v.open(page)
 				typed := f.validInput(locale)
 				first, second := v.form(f.button, typed...), v.form(f.button, typed...)
 				at := *v.at
-				if f.countSQL == "" { // what is so already stays so
+				if f.countSQL == "" { // resending changes nothing
 					v.show(first)
 					v.at = &at
 					if v.show(second); v.status >= 500 {
-						t.Errorf("sent twice: %d", v.status)
+						t.Errorf("second submit: status %d, want no server error", v.status)
 					}
 					return
 				}
 				before := count(f.countSQL)
 				v.show(first)
 				if v.status >= 400 {
-					t.Errorf("the first time: %d", v.status)
+					t.Errorf("first submit: status %d, want success", v.status)
 				}
 				v.at = &at
 				v.show(second)
 				if n := count(f.countSQL) - before; n != 1 || v.status >= 500 {
-					t.Errorf("sent twice (%d the second time), it was done %d times", v.status, n)
+					t.Errorf("two submits took effect %d times (second status %d), want once", n, v.status)
 				}
 			})
 		}
@@ -79,19 +79,19 @@ func TestFormsSentAgain(t *testing.T) {
 	}
 }
 
-// What belongs to somebody else is not there, for whoever is signed in and for nobody.
-func TestOthersBelongings(t *testing.T) {
+// Another user's objects answer 404, to a signed-in user as to an anonymous one.
+func TestOtherUsersObjectsAreNotFound(t *testing.T) {
 	t.Parallel()
 	fx := newStateFixture(t, "en", "de")
-	one := func(query string) (text string) {
+	readText := func(query string) (text string) {
 		if err := fx.db.Raw(query).Scan(&text).Error; err != nil {
 			t.Fatal(err)
 		}
 		return text
 	}
-	const there = `SELECT concat_ws(' ', (SELECT count(*) FROM audit_log WHERE action <> 'admin.deny'), (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL), (SELECT count(*) FROM refund_requests), (SELECT count(*) FROM feature_prices),
+	const effects = `SELECT concat_ws(' ', (SELECT count(*) FROM audit_log WHERE action <> 'admin.deny'), (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL), (SELECT count(*) FROM refund_requests), (SELECT count(*) FROM feature_prices),
 		(SELECT count(*) FROM withdrawals WHERE handled_at IS NULL), (SELECT count(*) FROM credit_transactions), (SELECT count(*) FROM reconciliations))`
-	withdrawal, key, before := one(`SELECT min(id::text) FROM withdrawals WHERE handled_at IS NULL`), one(`SELECT min(id::text) FROM api_keys WHERE revoked_at IS NULL`), one(there)
+	withdrawal, key, before := readText(`SELECT min(id::text) FROM withdrawals WHERE handled_at IS NULL`), readText(`SELECT min(id::text) FROM api_keys WHERE revoked_at IS NULL`), readText(effects)
 	for locale, visitors := range fx.visitors {
 		owner, other := visitors["second"], visitors["rich"]
 		owner.t, other.t = t, t
@@ -103,7 +103,7 @@ func TestOthersBelongings(t *testing.T) {
 			}
 		})
 		if len(actions) < 3 {
-			t.Fatalf("somebody with two sign-ins and two sessions has only %v", actions)
+			t.Fatalf("actions of a user with two sign-ins and two sessions = %v, want at least 3", actions)
 		}
 		other.open("/" + locale + "/account")
 		token := other.find(`[name="_csrf"]`).AttrOr("value", "")
@@ -118,23 +118,23 @@ func TestOthersBelongings(t *testing.T) {
 				t.Fatal(err)
 			}
 			other.show(req)
-			// Ending what has ended is no fault, for a button may be pressed twice; so what is another's is as if it had ended.
+			// Ending a session or sign-in twice is no error, so another user's looks like one that has ended.
 			if ended := strings.Contains(action, "/account/") && other.at.Path == "/"+locale+"/account"; other.status != http.StatusNotFound && !ended {
-				t.Errorf("%s by somebody else: %d, want 404", action, other.status)
+				t.Errorf("%s by another user: status %d, want 404", action, other.status)
 			}
 			other.open("/" + locale + "/account")
 		}
 		for _, path := range []string{"/purchase/{paid}", "/purchase/{paid}/receipt", "/withdrawal?purchase={paid}", "/admin", "/admin/users/{rich}",
 			"/admin/purchases/{paid}", "/admin/events", "/admin/events/evt_state_waits", "/admin/findings/{finding}", "/admin/audit", "/admin/keys", "/admin/features", "/admin/withdrawals"} {
 			if other.open("/" + locale + fx.ids.Replace(path)); other.status != http.StatusNotFound {
-				t.Errorf("%s for somebody else: %d, want 404", path, other.status)
+				t.Errorf("%s for another user: status %d, want 404", path, other.status)
 			}
 		}
 		if owner.open("/" + locale + "/account"); owner.doc.Find("#sign-ins .lines li").Length() != 2 || owner.status != http.StatusOK {
-			t.Errorf("the owner has lost a sign-in or the session: %d", owner.status)
+			t.Errorf("owner: status %d, %d sign-ins, want 200 and 2", owner.status, owner.doc.Find("#sign-ins .lines li").Length())
 		}
 	}
-	if after := one(there); after != before {
-		t.Errorf("something was done for somebody who may not: there are %s, there were %s", after, before)
+	if after := readText(effects); after != before {
+		t.Errorf("counts after the forbidden actions = %s, want %s", after, before)
 	}
 }

@@ -15,28 +15,28 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// formField is what is typed into one field of a form.
+// formField is one field of a form.
 type formField struct {
 	name       string
-	input      string   // {n} is another number each time
-	valid      []string // those of the hostile values that are good as well
-	maybeValid []string // those that may be good or not, by the language or by what was before
-	hidden     bool     // the page fills it in: nobody can be told beside it what is wrong
+	input      string   // a valid value; {n} becomes a new number each time
+	valid      []string // names of hostile inputs that are valid here
+	maybeValid []string // names of those that depend on locale or earlier input
+	hidden     bool     // filled in by the page, so an error has no place beside it
 }
 
-// form is one of our own. Buttons that send nothing but who pressed them have no fields.
+// form is one of the product's forms. A form whose button sends nothing else has no fields.
 type form struct {
-	action   string // method and kind of address
-	user     string // of the scene
+	action   string // method and path
+	user     string // of the state fixture
 	path     string
 	button   string
 	fields   []formField
-	countSQL string // what must grow by one however often the same is sent; empty where sending again changes nothing
-	public   bool   // it needs no session
-	resetSQL string // SQL that makes what the form decides undecided, where it can be decided once
+	countSQL string // must grow by one however often the form is resent; empty if it is repeatable
+	public   bool   // works without a session
+	resetSQL string // reopens what the form decides, if it can be decided only once
 }
 
-// reset makes the form's page as it was.
+// reset restores the state that the form needs.
 func (f form) reset(t testing.TB, fx *stateFixture) {
 	t.Helper()
 	if f.resetSQL == "" {
@@ -47,7 +47,7 @@ func (f form) reset(t testing.TB, fx *stateFixture) {
 	}
 }
 
-// hostile is what people type, or programs send, where something else is expected.
+// hostileInputs are unexpected values that people or programs send.
 var hostileInputs = map[string]string{
 	"nothing": "", "spaces": "   ", "10,000 characters": strings.Repeat("x", 10_000), "an emoji": "👍", "Arabic": "أهلا", "an override": "a\u202eb",
 	"HTML": `"><script>alert(1)</script><b class="injected">`, "a negative": "-1", "a comma": "1,5", "dots": "1.000", "a NUL": "a\x00b", "no UTF-8": "a\xffb", "a large number": strings.Repeat("9", 30),
@@ -59,7 +59,7 @@ var (
 	textInputs     = append([]string{"an override", "no UTF-8"}, nameInputs...)
 	searchInputs   = append(emptyInputs, textInputs...)
 	checkboxInputs = append([]string{"spaces", "a NUL", "10,000 characters"}, textInputs...)
-	keyInputs      = append([]string{"spaces"}, textInputs...) // and refused where it was used for something else
+	keyInputs      = append([]string{"spaces"}, textInputs...) // a conflict if used before
 )
 
 const reopenEvent = `UPDATE stripe_events SET status = 'review', decided = '', last_error = 'awaits_purchase' WHERE event_id = 'evt_state_waits'`
@@ -91,16 +91,16 @@ var forms = []form{
 		{name: "note", input: "Ada", valid: textInputs}, {name: "identity", hidden: true}},
 		resetSQL: `WITH gone AS (DELETE FROM identities WHERE subject = 'state-refused' RETURNING user_id) INSERT INTO refused_identities (issuer, subject, user_id, provider, email)
 			SELECT 'https://id.example.org', 'state-refused', user_id, 'oidc', 'debt@example.com' FROM gone`},
-	{action: "POST /admin/users/ID/right", user: "admin", path: "/admin/users/{debt}", button: `button[id^="access-right-"]`, fields: []formField{ // to nobody: the admin would be none
+	{action: "POST /admin/users/ID/right", user: "admin", path: "/admin/users/{debt}", button: `button[id^="access-right-"]`, fields: []formField{ // no valid identity: the admin would lose the right
 		{name: "note", input: "Ada", maybeValid: slices.Collect(maps.Keys(hostileInputs))}, {name: "identity", input: "0", hidden: true}}},
 	{action: "POST /admin/users/ID/sessions", user: "admin", path: "/admin/users/{debt}", button: "#access-sessions", fields: []formField{{name: "note", input: "Ada", valid: textInputs}},
 		resetSQL: `INSERT INTO sessions (key_hash, user_id, expires_at) SELECT 'state', id, now() + interval '1 day' FROM users WHERE email = 'debt@example.com' ON CONFLICT DO NOTHING`},
 	{action: "POST /admin/purchases/ID/check", user: "admin", path: "/admin/purchases/{paid}", button: "#check"},
 	{action: "POST /admin/purchases/ID/refund", user: "admin", path: "/admin/purchases/{paid}", button: "#refund-submit", countSQL: `SELECT count(*) FROM refund_requests`, fields: []formField{
 		{name: "amount", input: "1", valid: []string{"a comma"}, maybeValid: []string{"dots"}}, {name: "note", input: "Ada", valid: textInputs}, {name: "seen", hidden: true}, {name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
-	{action: "POST /admin/purchases/ID/move", user: "admin", path: "/admin/purchases/{paid}", button: "#move-submit", fields: []formField{ // to nobody: a move changes whose the others' is
+	{action: "POST /admin/purchases/ID/move", user: "admin", path: "/admin/purchases/{paid}", button: "#move-submit", fields: []formField{ // no valid target: a move would break other forms
 		{name: "note", input: "Ada", maybeValid: textInputs}, {name: "to"}, {name: "seen", hidden: true}}},
-	// What was ordered is never known here, so that nothing is booked and the form stays.
+	// The order of this purchase is unknown, so nothing is booked and the form stays.
 	{action: "POST /admin/purchases/ID/book", user: "admin", path: "/admin/purchases/{unknown}", button: "#decide-book", fields: []formField{
 		{name: "credits", input: "many"}, {name: "note", input: "Ada", maybeValid: textInputs}}},
 	{action: "POST /admin/purchases/ID/foreign", user: "admin", path: "/admin/purchases/{review}", button: "#decide-foreign", fields: []formField{{name: "note", input: "Ada", valid: textInputs}},
@@ -128,7 +128,7 @@ var forms = []form{
 	{action: "POST /admin/keys/ID/revoke", user: "admin", path: "/admin/keys", button: `[id^="revoke-submit-"]`},
 }
 
-// formActions are the forms that a page has, as the table calls them.
+// formActions returns the actions of a page's forms, in the table's notation and in page order.
 func formActions(doc *goquery.Document) []string {
 	var found []string
 	doc.Find("form:not([method=dialog])").Each(func(_ int, f *goquery.Selection) {
@@ -146,31 +146,31 @@ func formActions(doc *goquery.Document) []string {
 	return found
 }
 
-// checkForms wants every form of a page to be in the table, with all the fields that it has.
+// checkForms requires that the table has each form of a page and each of its fields.
 func checkForms(t testing.TB, name string, doc *goquery.Document) []string {
 	t.Helper()
 	found := formActions(doc)
 	for i, action := range found {
 		n := slices.IndexFunc(forms, func(f form) bool { return f.action == action })
 		if n < 0 {
-			t.Errorf("%s has the form %s, which TestForms does not know", name, action)
+			t.Errorf("%s: form %s is missing in the table of TestForms", name, action)
 			continue
 		}
 		doc.Find("form:not([method=dialog])").Eq(i).Find("input[name], select[name], textarea[name]").Each(func(_ int, s *goquery.Selection) {
 			field := s.AttrOr("name", "")
 			if !slices.Contains(untestedFields, field) && !slices.ContainsFunc(forms[n].fields, func(f formField) bool { return f.name == field }) {
-				t.Errorf("%s: the form %s has the field %s, which TestForms does not know", name, action, field)
+				t.Errorf("%s: field %s of form %s is missing in the table of TestForms", name, field, action)
 			}
 		})
 	}
 	return found
 }
 
-// untestedFields are fields that are tried elsewhere, or of which any value that is not nothing is a yes.
+// untestedFields are tested elsewhere, or accept any value as yes.
 var untestedFields = []string{"_csrf", "return_to", "scope_read", "active", "purchase_id", "status", "revision"}
 
-// Whatever is typed into any form, the answer is a whole page in the reader's language that tells, beside the field, what
-// is wrong with it, and keeps the rest.
+// Whatever a user types into a form, the response is a complete page in the reader's language that explains the error
+// beside its field and keeps the other values.
 func TestForms(t *testing.T) {
 	t.Parallel()
 	fx := newStateFixture(t, "en", "de")
@@ -183,7 +183,7 @@ func TestForms(t *testing.T) {
 				v.t, c.visitor = t, v
 				for i, field := range f.fields {
 					for j, name := range slices.Sorted(maps.Keys(hostileInputs)) {
-						if dbtest.Full() || (i+j)%4 == map[string]int{"en": 0, "de": 2}[locale] { // the fields share the values out
+						if dbtest.Full() || (i+j)%4 == map[string]int{"en": 0, "de": 2}[locale] { // each field tries a quarter of the values
 							f.try(c, fx, field, name, hostileInputs[name])
 						}
 					}
@@ -194,47 +194,47 @@ func TestForms(t *testing.T) {
 	dbtest.CheckLedger(t, fx.db)
 }
 
-// try types one hostile value into one field and what is right into the others.
+// try submits the form with a hostile value in one field and valid values in the others.
 func (f form) try(c *crawler, fx *stateFixture, field formField, name, value string) {
 	v := c.visitor
 	v.t.Helper()
 	typed := f.validInput(v.locale)
-	typed = append(typed, field.name, value) // the last one counts
+	typed = append(typed, field.name, value) // overrides the valid value
 	what := fmt.Sprintf("%s: %s in %s", f.action, name, field.name)
 	f.reset(v.t, fx)
 	v.open("/" + v.locale + fx.ids.Replace(f.path))
 	v.submit(f.button, typed...)
-	if strings.HasPrefix(v.at.Path, "/c/pay/") { // off to Stripe's
+	if strings.HasPrefix(v.at.Path, "/c/pay/") { // redirected to Stripe's Checkout
 		if !slices.Contains(field.valid, name) && !slices.Contains(field.maybeValid, name) {
-			v.t.Errorf("%s is taken", what)
+			v.t.Errorf("%s: accepted, want it refused", what)
 		}
 		return
 	}
 	if v.status >= 500 || v.doc.Find("h1").Length() != 1 || v.doc.Find("html").AttrOr("lang", "") != v.locale {
-		v.t.Errorf("%s: %d, or no page with one heading in its language", what, v.status)
+		v.t.Errorf("%s: status %d, %d h1, lang %q, want no server error, one h1 and %q", what, v.status, v.doc.Find("h1").Length(), v.doc.Find("html").AttrOr("lang", ""), v.locale)
 	}
 	c.checkWords(what, v.doc)
 	if n := v.doc.Find(".injected, script:not([src])").Length(); n > 0 {
-		v.t.Errorf("%s: what was typed has become %d elements of the page", what, n)
+		v.t.Errorf("%s: input became %d elements of the page, want 0", what, n)
 	}
-	switch taken := slices.Contains(field.valid, name); {
-	case taken && v.status >= 400:
-		v.t.Errorf("%s: %d, want it taken: %s", what, v.status, strings.Join(strings.Fields(v.doc.Find(".field-error, .alert").Text()), " "))
-	case taken || slices.Contains(field.maybeValid, name):
+	switch valid := slices.Contains(field.valid, name); {
+	case valid && v.status >= 400:
+		v.t.Errorf("%s: status %d, want it accepted: %s", what, v.status, strings.Join(strings.Fields(v.doc.Find(".field-error, .alert").Text()), " "))
+	case valid || slices.Contains(field.maybeValid, name):
 	case field.hidden && v.status < 400:
-		v.t.Errorf("%s: %d, want it refused", what, v.status)
+		v.t.Errorf("%s: status %d, want it refused", what, v.status)
 	case field.hidden:
 	case v.status != http.StatusUnprocessableEntity:
-		v.t.Errorf("%s: %d, want 422", what, v.status)
+		v.t.Errorf("%s: status %d, want 422", what, v.status)
 	default:
 		f.checkFieldError(v, field, typed, what)
 	}
 }
 
-// number tells apart what may be there once.
+// number makes values unique.
 var number atomic.Int64
 
-// goods is what is right in every field.
+// validInput returns a valid value for every field.
 func (f form) validInput(locale string) []string {
 	n := fmt.Sprint(number.Add(1))
 	var typed []string
@@ -246,7 +246,7 @@ func (f form) validInput(locale string) []string {
 	return typed
 }
 
-// checkFieldError wants a field to be marked, with a text beside it, and the others to keep what was typed.
+// checkFieldError requires that a field is marked, has an error text beside it, and that the other fields keep their values.
 func (f form) checkFieldError(v *visitor, wrong formField, typed []string, what string) {
 	v.t.Helper()
 	around := v.find(f.button).Closest("form")
@@ -256,14 +256,14 @@ func (f form) checkFieldError(v *visitor, wrong formField, typed []string, what 
 	if group := field.Closest("fieldset"); !marked && group.Length() == 1 {
 		described, marked = group.AttrOr("aria-describedby", ""), true
 	}
-	told := ""
+	message := ""
 	for _, id := range strings.Fields(described) {
-		told += around.Find("#" + id).FilterFunction(func(_ int, s *goquery.Selection) bool {
+		message += around.Find("#" + id).FilterFunction(func(_ int, s *goquery.Selection) bool {
 			return s.Is(".field-error") || s.Find(".field-error").Length() > 0
 		}).Text()
 	}
-	if !marked || strings.TrimSpace(told) == "" {
-		v.t.Errorf("%s: marked is %t, beside it stands %q", what, marked, told)
+	if !marked || strings.TrimSpace(message) == "" {
+		v.t.Errorf("%s: marked = %t, error text = %q, want true and a text", what, marked, message)
 	}
 	for i := 0; i < len(typed); i += 2 {
 		name, want := typed[i], typed[i+1]
@@ -279,7 +279,7 @@ func (f form) checkFieldError(v *visitor, wrong formField, typed []string, what 
 			got = kept.Filter("[checked]").AttrOr("value", "")
 		}
 		if got != want {
-			v.t.Errorf("%s: %s became %q, was %q", what, name, got, want)
+			v.t.Errorf("%s: field %s = %q, want %q as typed", what, name, got, want)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/identity"
 )
 
-// Every answer says how a browser must treat it, also the ones that no handler saw. The site is one behind https.
+// Every answer carries the security headers, including errors that no handler produced. The site runs behind https.
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	const address, client = "https://credits.example.com", "credits"
@@ -22,14 +22,14 @@ func TestHeaders(t *testing.T) {
 	s := start(t, "APP_URL="+address, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef", "STRIPE_WEBHOOK_SECRET=whsec_0123456789abcdef", "STRIPE_API_BASE=http://127.0.0.1:9",
 		"OIDC_ISSUER="+provider.Issuer(), "OIDC_CLIENT_ID="+client, "OIDC_CLIENT_SECRET=0123456789", "GOOGLE_CLIENT_ID=google", "GOOGLE_CLIENT_SECRET=0123456789",
 		"GITHUB_CLIENT_ID=github", "GITHUB_CLIENT_SECRET=0123456789", "LINKEDIN_CLIENT_ID=linkedin", "LINKEDIN_CLIENT_SECRET=0123456789")
-	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	noRedirect := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for name, c := range map[string]struct {
 		method, path, body string
 		status             int
 	}{
 		"page":          {"GET", "/en", "", 200},
 		"redirect":      {"GET", "/", "", 303},
-		"to sign in":    {"GET", "/en/billing", "", 303},
+		"needs sign-in": {"GET", "/en/billing", "", 303},
 		"no such page":  {"GET", "/en/nothing", "", 404},
 		"no such file":  {"GET", "/static/nothing", "", 404},
 		"API":           {"GET", "/api/credits/balance", "", 401},
@@ -43,30 +43,30 @@ func TestHeaders(t *testing.T) {
 		"form, no user": {"POST", "/en/purchase", "x=1", 401},
 		"logout":        {"POST", "/logout", "", 401},
 	} {
-		res, _ := request(t, stay, c.method, s.url+c.path, c.body, map[string]string{"Accept-Language": "de-DE,de;q=0.9"})
+		res, _ := request(t, noRedirect, c.method, s.url+c.path, c.body, map[string]string{"Accept-Language": "de-DE,de;q=0.9"})
 		if res.StatusCode != c.status {
-			t.Errorf("%s: %d, want %d", name, res.StatusCode, c.status)
+			t.Errorf("%s: status %d, want %d", name, res.StatusCode, c.status)
 		}
 		for header, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "strict-origin-when-cross-origin",
 			"Strict-Transport-Security": "includeSubDomains", "X-Request-Id": "req_", "Cache-Control": "no-store",
 		} {
 			if !strings.Contains(res.Header.Get(header), want) {
-				t.Errorf("%s: %s is %q, want %q in it", name, header, res.Header.Get(header), want)
+				t.Errorf("%s: %s = %q, want it to contain %q", name, header, res.Header.Get(header), want)
 			}
 		}
 		if policy := res.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
-			t.Errorf("%s: the policy is loose: %s", name, policy)
+			t.Errorf("%s: Content-Security-Policy = %s, want neither unsafe nor *", name, policy)
 		}
 		if res.Header.Get("Server") != "" {
-			t.Errorf("%s: the server says that it is %q", name, res.Header.Get("Server"))
+			t.Errorf("%s: Server = %q, want none", name, res.Header.Get("Server"))
 		}
 	}
-	t.Run("the cookie of a way to the provider", func(t *testing.T) {
-		res, _ := request(t, stay, "GET", s.url+"/auth/oidc", "", map[string]string{"Cookie": "__Host-session=planted-by-somebody-else"})
+	t.Run("a sign-in sets one secure cookie and sends PKCE, nonce and state", func(t *testing.T) {
+		res, _ := request(t, noRedirect, "GET", s.url+"/auth/oidc", "", map[string]string{"Cookie": "__Host-session=planted-by-somebody-else"})
 		cookies := res.Cookies()
 		if len(cookies) != 1 {
-			t.Fatalf("cookies = %v, want the flow's alone", cookies)
+			t.Fatalf("cookies = %v, want only the flow's", cookies)
 		}
 		c := cookies[0]
 		if !strings.HasPrefix(c.Name, "__Host-flow-") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || len(c.Value) < 43 {
@@ -75,11 +75,11 @@ func TestHeaders(t *testing.T) {
 		location := res.Header.Get("Location")
 		for _, want := range []string{"code_challenge=", "code_challenge_method=S256", "nonce=", "state=", "ui_locales="} {
 			if !strings.Contains(location, want) {
-				t.Errorf("the provider is asked without %s: %s", want, location)
+				t.Errorf("authorization request lacks %s: %s", want, location)
 			}
 		}
 	})
-	t.Run("every configured provider is offered", func(t *testing.T) {
+	t.Run("the sign-in page offers every configured provider", func(t *testing.T) {
 		v := newVisitor(s, "en")
 		v.t = t
 		v.open("/en/login")

@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// What htmx does to a page, as the one feels it who uses the page.
+// htmx shows progress and errors, never sends twice, keeps the focus, and keeps the address in step.
 func TestHTMX(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -21,56 +21,56 @@ func TestHTMX(t *testing.T) {
 	b.click("#pay")
 	b.waitForText("#balance", "100")
 
-	t.Run("progress is shown once an answer takes its time", func(t *testing.T) {
+	t.Run("shows progress while an answer is slow", func(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/billing")
 		b.setLatency(1500)
-		b.run("press", chromedp.Click("#spend-job_match", chromedp.ByQuery))
-		b.waitUntil("the progress is shown", shown("#progress"))
+		b.run("click", chromedp.Click("#spend-job_match", chromedp.ByQuery))
+		b.waitUntil("progress is visible", shown("#progress"))
 		b.waitForText("#balance", "95")
-		b.waitUntil("the progress is gone", `!`+shown("#progress"))
+		b.waitUntil("progress is hidden", `!`+shown("#progress"))
 		b.setLatency(0)
 	})
-	t.Run("an answer at once shows none", func(t *testing.T) {
+	t.Run("shows no progress for an immediate answer", func(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/billing")
-		b.run("watch", chromedp.Evaluate(`window.seen = 0; (function look() { if (`+shown("#progress")+`) window.seen++; requestAnimationFrame(look) })()`, nil))
+		b.run("watch the progress bar", chromedp.Evaluate(`window.seen = 0; (function look() { if (`+shown("#progress")+`) window.seen++; requestAnimationFrame(look) })()`, nil))
 		b.click("#spend-job_match")
 		b.waitForText("#balance", "90")
 		var quick bool
-		b.run("time it", chromedp.Evaluate(`(() => { const r = performance.getEntriesByType("resource").filter(r => r.name.includes("/billing/spend")).at(-1);
-			return r.duration > 180 || window.seen === 0 })()`, &quick)) // a machine that is that busy shows it, rightly
+		b.run("time the request", chromedp.Evaluate(`(() => { const r = performance.getEntriesByType("resource").filter(r => r.name.includes("/billing/spend")).at(-1);
+			return r.duration > 180 || window.seen === 0 })()`, &quick)) // a slow answer may show progress
 		if !quick {
-			t.Error("the progress flickers where there is nothing to wait for")
+			t.Error("progress was visible for an answer within 180 ms")
 		}
 	})
-	t.Run("pressing twice spends once", func(t *testing.T) {
+	t.Run("spends once when the button is pressed twice", func(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/billing")
 		b.setLatency(300)
-		b.run("press twice", chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#spend-job_match"))`, nil))
+		b.run("click twice", chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#spend-job_match"))`, nil))
 		b.waitForText("#balance", "85")
 		b.setLatency(0)
 		b.open("/en/billing")
 		b.waitForText("#balance", "85")
 	})
-	t.Run("ordering twice orders once", func(t *testing.T) {
+	t.Run("orders once when the button is pressed twice", func(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/purchase")
 		b.setLatency(300)
-		b.run("count", chromedp.Evaluate(`window.sent = 0; document.addEventListener("submit", e => e.defaultPrevented || sent++); sessionStorage.sent = 0;
+		b.run("count submits", chromedp.Evaluate(`window.sent = 0; document.addEventListener("submit", e => e.defaultPrevented || sent++); sessionStorage.sent = 0;
 			addEventListener("pagehide", () => sessionStorage.sent = sent)`, nil))
-		b.run("press twice", chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#buy-100"))`, nil))
+		b.run("click twice", chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#buy-100"))`, nil))
 		b.setLatency(0)
-		b.waitUntil("come to pay", `location.pathname.startsWith("/c/pay/")`)
+		b.waitUntil("the Checkout page", `location.pathname.startsWith("/c/pay/")`)
 		b.open("/en/purchase")
 		var sent string
-		b.run("read", chromedp.Evaluate(`sessionStorage.sent`, &sent))
+		b.run("read the count", chromedp.Evaluate(`sessionStorage.sent`, &sent))
 		if sent != "1" {
-			t.Errorf("the form was sent %s times, want once", sent)
+			t.Errorf("form submitted %s times, want 1", sent)
 		}
 	})
-	t.Run("the keyboard stays where it was", func(t *testing.T) {
+	t.Run("keeps the keyboard focus", func(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/billing")
 		b.run("press Enter", chromedp.Focus("#spend-job_match", chromedp.ByQuery), chromedp.KeyEvent(kb.Enter))
@@ -78,54 +78,54 @@ func TestHTMX(t *testing.T) {
 		b.waitUntil("the same button has the focus", `document.activeElement.id === "spend-job_match"`)
 		b.waitForText("#flash p", "")
 	})
-	t.Run("a fault shows where one looks", func(t *testing.T) {
+	t.Run("shows an error inside the window", func(t *testing.T) {
 		b := b.withTest(t)
 		b.expectRefusals = true
 		defer func() { b.expectRefusals = false }()
 		b.open("/en/billing")
-		b.run("spoil the form", chromedp.Evaluate(`document.querySelectorAll("[name=idempotency_key]").forEach(e => e.value = "")`, nil),
+		b.run("clear the idempotency keys", chromedp.Evaluate(`document.querySelectorAll("[name=idempotency_key]").forEach(e => e.value = "")`, nil),
 			chromedp.ScrollIntoView("#spend-resume_improvement", chromedp.ByQuery), chromedp.Evaluate(`scrollTo(0, 300)`, nil))
 		b.click("#spend-resume_improvement")
 		b.waitForText(`#flash [role=alert]`, "")
-		b.waitUntil("it is in the window", inWindow(`#flash [role=alert]`))
-		b.waitUntil("and the page has not moved away", `scrollY > 0`)
+		b.waitUntil("the alert is in the window", inWindow(`#flash [role=alert]`))
+		b.waitUntil("the page has not scrolled to the top", `scrollY > 0`)
 		b.waitUntil("the button has the focus", `document.activeElement.id === "spend-resume_improvement"`)
 	})
-	t.Run("a server that is away is told", func(t *testing.T) {
+	t.Run("reports a server that does not answer", func(t *testing.T) {
 		b := b.withTest(t)
 		b.expectRefusals = true
 		defer func() { b.expectRefusals = false }()
 		b.open("/en/billing")
 		b.run("go offline", network.EmulateNetworkConditions(true, 0, -1, -1))
-		b.run("press", chromedp.Click("#spend-job_match", chromedp.ByQuery))
+		b.run("click", chromedp.Click("#spend-job_match", chromedp.ByQuery))
 		b.waitForText("#flash [role=alert]", "did not answer")
-		b.run("come back", network.EmulateNetworkConditions(false, 0, -1, -1))
+		b.run("go online", network.EmulateNetworkConditions(false, 0, -1, -1))
 		b.click("#spend-job_match")
 		b.waitForText("#balance", "75")
 		b.clearConsole()
 	})
-	t.Run("back, forward and reload show what the address says, and so does the other language", func(t *testing.T) {
+	t.Run("back, forward, reload and the other language show the page of the address", func(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/history")
 		b.choose("#kind", "purchase")
-		b.waitUntil("filtered", `location.search.includes("kind=purchase") && document.querySelectorAll("main tbody tr").length === 1`)
+		b.waitUntil("the filtered list", `location.search.includes("kind=purchase") && document.querySelectorAll("main tbody tr").length === 1`)
 		var german string
-		b.run("read the other language", chromedp.Evaluate(`document.querySelector("#language-de").getAttribute("href")`, &german))
+		b.run("read the German link", chromedp.Evaluate(`document.querySelector("#language-de").getAttribute("href")`, &german))
 		if !strings.HasPrefix(german, "/de/history?") || !strings.Contains(german, "kind=purchase") {
-			t.Errorf("the other language is at %s, want the filtered page", german)
+			t.Errorf("German link = %s, want the filtered page", german)
 		}
 		b.run("reload", chromedp.Reload())
-		b.waitUntil("still filtered", `document.querySelector("#kind").value === "purchase" && document.querySelectorAll("main tbody tr").length === 1`)
+		b.waitUntil("the filtered list after a reload", `document.querySelector("#kind").value === "purchase" && document.querySelectorAll("main tbody tr").length === 1`)
 		b.run("back", chromedp.NavigateBack())
-		b.waitUntil("all again", `location.search === "" && document.querySelectorAll("main tbody tr").length > 1`)
+		b.waitUntil("the whole list", `location.search === "" && document.querySelectorAll("main tbody tr").length > 1`)
 		b.run("forward", chromedp.NavigateForward())
-		b.waitUntil("filtered again", `location.search.includes("kind=purchase") && document.querySelectorAll("main tbody tr").length === 1`)
+		b.waitUntil("the filtered list after forward", `location.search.includes("kind=purchase") && document.querySelectorAll("main tbody tr").length === 1`)
 		b.click("#language-de")
-		b.waitUntil("German, filtered", `document.documentElement.lang === "de" && document.querySelector("#kind").value === "purchase" && document.querySelectorAll("main tbody tr").length === 1`)
+		b.waitUntil("the filtered list in German", `document.documentElement.lang === "de" && document.querySelector("#kind").value === "purchase" && document.querySelectorAll("main tbody tr").length === 1`)
 	})
 }
 
-// shown and inWindow are scripts: whether one sees an element, and whether it is within the window.
+// shown and inWindow return scripts that report whether an element is visible, and whether it is within the window.
 func shown(selector string) string {
 	return fmt.Sprintf(`(getComputedStyle(document.querySelector(%q)).visibility === "visible")`, selector)
 }
@@ -134,7 +134,7 @@ func inWindow(selector string) string {
 	return fmt.Sprintf(`(() => { const r = document.querySelector(%q).getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight })()`, selector)
 }
 
-// signIn signs in with an address of one's own.
+// signIn signs in with an e-mail address.
 func (b *browser) signIn(email string) {
 	b.t.Helper()
 	b.open("/" + b.locale + "/login")
@@ -145,19 +145,19 @@ func (b *browser) signIn(email string) {
 	b.waitForText("#balance", "")
 }
 
-// of is the same browser in a part of its test.
+// withTest attaches the browser to a subtest.
 func (b *browser) withTest(t *testing.T) *browser {
 	b.t = t
 	return b
 }
 
-// delay has every answer take this many milliseconds longer.
+// setLatency delays every answer.
 func (b *browser) setLatency(milliseconds float64) {
 	b.t.Helper()
 	b.run("slow down", network.EmulateNetworkConditions(false, milliseconds, -1, -1))
 }
 
-// forget drops what the console said of faults that were provoked.
+// clearConsole drops the console's messages about provoked errors.
 func (b *browser) clearConsole() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

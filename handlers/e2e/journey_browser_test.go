@@ -7,14 +7,15 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// The main job in a real browser, on a desktop and on a phone, in both languages: axe finds nothing on any stop, and
-// the console says nothing.
+// The main journey works in a browser, on a desktop and on a phone, in both languages, with axe and a silent console at
+// every stop.
 func TestJourneyInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	inEachView(t, s, both, "buyer", (*browser).journey)
 }
 
+// journey is the main journey in a browser.
 func (b *browser) journey(email string) {
 	other := map[string]string{"en": "de", "de": "en"}[b.locale]
 	b.open("/" + b.locale)
@@ -31,7 +32,7 @@ func (b *browser) journey(email string) {
 	var zones bool
 	b.run("read the cookie", chromedp.Evaluate(`document.cookie.split("; ").includes("tz=" + Intl.DateTimeFormat().resolvedOptions().timeZone)`, &zones))
 	if !zones {
-		b.t.Error("the browser does not tell its time zone")
+		b.t.Error("cookie tz is missing, want the browser's time zone")
 	}
 
 	b.click("#buy")
@@ -62,7 +63,7 @@ func (b *browser) journey(email string) {
 	b.click("#withdraw")
 	b.waitForText("#confirm-withdrawal", "")
 	b.check("withdrawal", "/withdrawal")
-	b.run("email", chromedp.SetValue("#email", "nowhere@example"), chromedp.SetValue("#name", "Ada"))
+	b.run("fill in the withdrawal", chromedp.SetValue("#email", "nowhere@example"), chromedp.SetValue("#name", "Ada"))
 	b.click("#confirm-withdrawal")
 	b.waitForText("#received", "")
 	b.check("withdrawal-received", "/withdrawal/")

@@ -13,19 +13,19 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// The main job with JavaScript off: sign in, buy 500 credits, see them, spend 10, get half of the money back, and be
-// granted 25 by an admin. In both languages, from an empty data directory.
+// Without JavaScript, a user signs in, buys 500 credits, spends 10, gets half of the money back, and receives 25 from an
+// admin; in both languages, starting from an empty data directory.
 func TestJourney(t *testing.T) {
 	t.Parallel()
 	s := startIn(t, workDir(t))
 	t.Logf("from an empty data directory to ready: %s", s.started.Round(time.Millisecond))
 	if !strings.Contains(s.out.String(), "demo@example.com") || !strings.Contains(s.out.String(), "no real money") || !strings.Contains(s.out.String(), "Data") {
-		t.Errorf("the start does not say who can sign in, where the data lies and that no money moves:\n%s", s.out)
+		t.Errorf("start-up output lacks the demo user, the data directory or the sandbox notice:\n%s", s.out)
 	}
 	for i, locale := range []string{"en", "de"} {
 		t.Run(locale, func(t *testing.T) { journey(t, s, locale, fmt.Sprintf("ada%d@example.com", i)) })
 	}
-	t.Run("a refund of spent credits leaves a debt that the next purchase settles", func(t *testing.T) {
+	t.Run("a refund of spent credits leaves a debt that the next purchase pays", func(t *testing.T) {
 		v := newVisitor(s, "de")
 		v.t = t
 		v.signInAs("debt@example.com")
@@ -43,7 +43,7 @@ func TestJourney(t *testing.T) {
 		v.find("#balance-negative")
 		v.submit("#spend-job_match")
 		if v.status != http.StatusPaymentRequired {
-			t.Errorf("spending in debt: %d, want 402", v.status)
+			t.Errorf("spend in debt: status %d, want 402", v.status)
 		}
 		v.open("/de/purchase")
 		v.find("#debt")
@@ -52,10 +52,10 @@ func TestJourney(t *testing.T) {
 		v.open("/de/history")
 		v.click(`main tbody tr:last-child a[href*="/purchase/"]`)
 		if text := v.text("main"); !strings.Contains(text, "Erstattet") {
-			t.Errorf("the refunded purchase does not say so: %s", text)
+			t.Errorf("refunded purchase's page = %s, want it to say so", text)
 		}
 	})
-	t.Run("after a restart everything is still there", func(t *testing.T) {
+	t.Run("data survives a restart", func(t *testing.T) {
 		dir := s.cmd.Dir
 		s.stop()
 		again := startIn(t, dir)
@@ -68,7 +68,7 @@ func TestJourney(t *testing.T) {
 	})
 }
 
-// Two replicas on one database take the same journey at the same time.
+// Two replicas on one database complete the journey at the same time.
 func TestJourneyOnTwoReplicas(t *testing.T) {
 	t.Parallel()
 	database := dbtest.URL(t)
@@ -86,6 +86,7 @@ func TestJourneyOnTwoReplicas(t *testing.T) {
 	})
 }
 
+// journey is the main journey without JavaScript.
 func journey(t *testing.T, s *site, locale, email string) {
 	v := newVisitor(s, locale)
 	v.t = t
@@ -95,7 +96,7 @@ func journey(t *testing.T, s *site, locale, email string) {
 	}
 	v.open("/" + locale + "/billing")
 	if !strings.HasPrefix(v.at.Path, "/"+locale+"/login") {
-		t.Fatalf("a stranger's billing page is %s, want the sign-in page", v.at)
+		t.Fatalf("signed-out billing page leads to %s, want the sign-in page", v.at)
 	}
 	v.signInAs(email)
 	v.wantBalance("0")
@@ -104,26 +105,26 @@ func journey(t *testing.T, s *site, locale, email string) {
 	v.submit("#buy-500")
 	pay := *v.at
 	if !strings.HasPrefix(pay.Path, "/c/pay/") {
-		t.Fatalf("buying leads to %s (%d), want the Checkout page", v.at, v.status)
+		t.Fatalf("buying leads to %s (status %d), want the Checkout page", v.at, v.status)
 	}
 	v.submit("#decline")
 	v.find("#error")
 	began := time.Now()
 	v.submit("#pay")
 	if v.at.Path != "/"+locale+"/billing" || v.at.Query().Get("success") != "true" {
-		t.Fatalf("paying leads to %s (%d), want the billing page", v.at, v.status)
+		t.Fatalf("paying leads to %s (status %d), want the billing page", v.at, v.status)
 	}
 	v.wantBalance("500")
 	t.Logf("from paying to credits on the page: %s", time.Since(began).Round(time.Millisecond))
-	v.open(v.at.String()) // again: a look never credits
+	v.open(v.at.String()) // opening the page again credits nothing
 	v.wantBalance("500")
 
 	v.open("/" + locale + "/billing")
 	spend := v.form("#spend-resume_analysis")
-	body := v.form("#spend-resume_analysis")
+	again := v.form("#spend-resume_analysis")
 	v.show(spend)
 	v.wantBalance("490")
-	v.show(body) // the same form once more
+	v.show(again) // the same form again
 	v.wantBalance("490")
 
 	v.refundAt(pay, "10.00")
@@ -146,19 +147,19 @@ func journey(t *testing.T, s *site, locale, email string) {
 
 	v.open("/" + locale + "/history")
 	if rows := v.doc.Find("main tbody tr").Length(); rows != 4 {
-		t.Errorf("the history shows %d movements, want 4: purchase, analysis, refund, grant", rows)
+		t.Errorf("history shows %d entries, want 4: purchase, analysis, refund, grant", rows)
 	}
 	if text := v.text("main"); !strings.Contains(text, "Danke & bis bald") {
-		t.Errorf("the history does not show why credits were granted: %s", text)
+		t.Errorf("history lacks the grant's reason: %s", text)
 	}
 	v.click(`main a[href*="/purchase/"]`)
 	if v.status != http.StatusOK {
-		t.Errorf("the purchase's page answers %d", v.status)
+		t.Errorf("purchase's page: status %d, want 200", v.status)
 	}
 	page := v.at.Path
 	v.click("#receipt")
 	if number := v.text("main dl"); v.status != http.StatusOK || !strings.Contains(number, "SANDBOX-") {
-		t.Errorf("the invoice answers %d: %s", v.status, number)
+		t.Errorf("invoice: status %d, want 200 and its number: %s", v.status, number)
 	}
 	v.open(page)
 	v.click("#withdraw")
@@ -168,11 +169,11 @@ func journey(t *testing.T, s *site, locale, email string) {
 	v.submit("#sign-out")
 	v.open("/" + locale + "/billing")
 	if !strings.HasPrefix(v.at.Path, "/"+locale+"/login") {
-		t.Errorf("after signing out the billing page is %s", v.at)
+		t.Errorf("billing page after sign-out leads to %s, want the sign-in page", v.at)
 	}
 }
 
-// buy orders a package, pays for it, and returns the address of its Checkout page.
+// buy orders and pays a package and returns the URL of its Checkout page.
 func (v *visitor) buy(button string) url.URL {
 	v.t.Helper()
 	v.open("/" + v.locale + "/purchase")
@@ -182,6 +183,7 @@ func (v *visitor) buy(button string) url.URL {
 	return pay
 }
 
+// wantBalance requires this balance in the page's header.
 func (v *visitor) wantBalance(want string) {
 	v.t.Helper()
 	if got := v.balance(); got != want {
@@ -189,7 +191,7 @@ func (v *visitor) wantBalance(want string) {
 	}
 }
 
-// refundAt gives money back on the Stripe stand-in's own page, for the payment of this Checkout page.
+// refundAt refunds the payment of a Checkout page in the Stripe stand-in's dashboard.
 func (v *visitor) refundAt(pay url.URL, amount string) {
 	v.t.Helper()
 	session := strings.TrimPrefix(pay.Path, "/c/pay/")
@@ -197,7 +199,7 @@ func (v *visitor) refundAt(pay url.URL, amount string) {
 	row := v.doc.Find("tr").FilterFunction(func(_ int, row *goquery.Selection) bool { return strings.Contains(row.Text(), session) })
 	id, _ := row.Attr("id")
 	if id == "" {
-		v.t.Fatalf("the dashboard does not show session %s", session)
+		v.t.Fatalf("dashboard lacks session %s", session)
 	}
 	v.submit("#"+id+" form button", "amount", amount)
 	v.find("#done")

@@ -12,8 +12,8 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// All that users and operators do, without a mouse: every step is reached by Tab, every stop on the
-// way is seen to have the focus, and it works by Enter.
+// Every task of users and operators works by keyboard: Tab reaches each step, focus is visible at every stop, and Enter
+// activates it.
 func TestKeyboard(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -28,21 +28,22 @@ func TestKeyboard(t *testing.T) {
 	}
 	b := newBrowser(t, s, view{"en", 1280, 900})
 
-	t.Run("a dialog holds the keyboard and gives it back", func(t *testing.T) {
+	t.Run("a dialog traps the focus and returns it", func(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/dev/components")
 		b.pressEnter("#question")
-		b.waitUntil("it is open", `document.querySelector("#ask-question").matches(":modal") && document.querySelector("#ask-question").contains(document.activeElement)`)
+		b.waitUntil("the dialog is open and has the focus", `document.querySelector("#ask-question").matches(":modal") && document.querySelector("#ask-question").contains(document.activeElement)`)
 		b.check("dialog", "/dev/components")
-		b.run("leave", chromedp.KeyEvent(kb.Escape))
-		b.waitUntil("it is closed, and its button has the focus", `!document.querySelector("#ask-question").open && document.activeElement.id === "question"`)
+		b.run("press Escape", chromedp.KeyEvent(kb.Escape))
+		b.waitUntil("the dialog is closed and its button has the focus", `!document.querySelector("#ask-question").open && document.activeElement.id === "question"`)
 	})
 }
 
+// typeAsBuyer signs in, buys, spends, filters the history, declares a withdrawal and renames the account.
 func (b *browser) typeAsBuyer(email, total, balance, rest string) {
 	b.open(b.page(""))
 	b.tabTo(".skip-link")
-	b.run("skip", chromedp.KeyEvent(kb.Enter))
+	b.run("press Enter", chromedp.KeyEvent(kb.Enter))
 	b.waitUntil("the content has the focus", `document.activeElement.id === "content"`)
 	b.pressEnter("#start")
 	b.pressEnter("#sign-in-oidc")
@@ -53,7 +54,7 @@ func (b *browser) typeAsBuyer(email, total, balance, rest string) {
 	b.pressEnter("#spend-job_match")
 	b.waitForText("#shortage", "5")
 	b.pressEnter("#error-buy")
-	b.waitUntil("come to the packages", `location.pathname.endsWith("/purchase")`)
+	b.waitUntil("the purchase page", `location.pathname.endsWith("/purchase")`)
 	b.typeInto("#quantity-500", "2")
 	b.waitForText("#buy-500", total)
 	b.pressEnter("#buy-500")
@@ -66,9 +67,9 @@ func (b *browser) typeAsBuyer(email, total, balance, rest string) {
 	b.pressEnter(fmt.Sprintf(`.nav-link[href=%q]`, b.page("/history")))
 	b.typeInto("#q", "qqq"+kb.Enter)
 	b.pressEnter("#clear-nothing")
-	b.waitUntil("all again", `document.querySelectorAll("#movements tbody tr").length === 2`)
+	b.waitUntil("all entries", `document.querySelectorAll("#movements tbody tr").length === 2`)
 	b.pressEnter(`main a[href*="/purchase/"]`)
-	b.waitUntil("come to the purchase", `location.pathname.includes("/purchase/")`)
+	b.waitUntil("the purchase's page", `location.pathname.includes("/purchase/")`)
 	b.pressEnter("#withdraw")
 	b.waitForText("#confirm-withdrawal", "")
 	b.pressEnter("#confirm-withdrawal")
@@ -81,7 +82,7 @@ func (b *browser) typeAsBuyer(email, total, balance, rest string) {
 	b.waitForText("#sign-in", "")
 }
 
-// typeAsOperator grants credits to somebody who has bought, gives money back, and makes a key and revokes it.
+// typeAsOperator grants credits to a buyer, refunds part of the purchase, and makes and revokes a key.
 func (b *browser) typeAsOperator(email string) {
 	b.open(b.page("/login"))
 	b.pressEnter("#sign-in-oidc")
@@ -90,7 +91,7 @@ func (b *browser) typeAsOperator(email string) {
 	b.waitForText("#balance", "")
 	b.pressEnter(fmt.Sprintf(`.nav-link[href=%q]`, b.page("/admin")))
 	b.typeInto("#email", email+kb.Enter)
-	b.waitUntil("it is found", `location.search.includes("email=")`)
+	b.waitUntil("the search result", `location.search.includes("email=")`)
 	b.pressEnter(`main a[href*="/admin/users/"]`)
 	b.typeInto("#credits", "25")
 	b.typeInto("#note", "Danke")
@@ -109,26 +110,26 @@ func (b *browser) typeAsOperator(email string) {
 	b.pressEnter(`main tbody tr:first-child details summary`)
 	b.pressEnter(`main tbody tr:first-child details button`)
 	b.waitForText(`#flash [data-variant="success"]`, "")
-	b.waitUntil("it is revoked", `document.querySelector("main tbody tr:first-child details") === null`)
+	b.waitUntil("the key is revoked", `document.querySelector("main tbody tr:first-child details") === null`)
 }
 
-// typeInto goes to a field by Tab and types over what stands there.
+// typeInto reaches a field by Tab and replaces its value.
 func (b *browser) typeInto(selector, text string) {
 	b.t.Helper()
 	b.tabTo(selector)
 	b.run("type into "+selector, chromedp.KeyEvent("a", chromedp.KeyModifiers(input.ModifierCtrl)), chromedp.KeyEvent(text))
 }
 
-// enter goes to an element by Tab and presses Enter on it.
+// pressEnter reaches an element by Tab and presses Enter.
 func (b *browser) pressEnter(selector string) {
 	b.t.Helper()
 	b.tabTo(selector)
 	b.run("press Enter on "+selector, chromedp.KeyEvent(kb.Enter))
 }
 
-// focus is a script: whether what a selector names has the focus, and what is wrong with how the focus is seen. A shadow
-// is none: buttons have one always.
-const focus = `((selector) => {
+// focusState is a script that reports whether the selected element has the focus, and what makes the focus hard to see. A
+// shadow does not count, because buttons always have one.
+const focusState = `((selector) => {
 	const e = document.activeElement;
 	if (e === document.body || e.id === "content") return {there: e.matches(selector), wrong: ""};
 	e.getAnimations().forEach((a) => a.finish()); // a ring that is on its way out counts as gone
@@ -139,36 +140,36 @@ const focus = `((selector) => {
 	return {there: e.matches(selector), wrong: !ring ? "has no ring: " + e.outerHTML.slice(0, 90) : !top || !e.contains(top) && !top.contains(e) && !top.closest(".progress") ? "lies under " + (top ? top.outerHTML.slice(0, 60) : "the edge of the window (" + r.left + ", " + r.top + "; " + scrollX + ", " + scrollY + ")") + ": " + e.outerHTML.slice(0, 90) : ""};
 })`
 
-// still is a script that ends once the window has stood still for ten frames.
-const still = `new Promise(done => { let last, frames = 0; (function look() {
+// scrollSettled is a script that resolves once the scroll position is unchanged for ten frames.
+const scrollSettled = `new Promise(done => { let last, frames = 0; (function look() {
 	const now = scrollX + " " + scrollY;
 	frames = now === last ? frames + 1 : 0;
 	last = now;
 	frames < 10 ? requestAnimationFrame(look) : done();
 })() })`
 
-// tab goes to an element by Tab alone, and wants the focus to be seen and not to lie under anything, wherever it is on the way.
+// tabTo reaches an element by Tab alone and requires visible, uncovered focus at every stop.
 func (b *browser) tabTo(selector string) {
 	b.t.Helper()
-	const most = 120 // stops of one page
+	const limit = 120 // stops per page
 	b.waitForText(selector, "")
-	b.waitUntil("htmx is done, and with it the window's move", `!document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`)
-	for range most {
+	b.waitUntil("htmx has settled", `!document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`)
+	for range limit {
 		var at struct {
 			There bool
 			Wrong string
 		}
-		look := chromedp.Evaluate(focus+`(`+strconv.Quote(selector)+`)`, &at)
+		look := chromedp.Evaluate(focusState+`(`+strconv.Quote(selector)+`)`, &at)
 		b.run("press Tab", chromedp.KeyEvent(kb.Tab), look)
-		if at.Wrong != "" { // the window may still be on its way to where the focus is
-			b.run("wait for the window", chromedp.Evaluate(still, nil, await), look)
+		if at.Wrong != "" { // the window may still be scrolling
+			b.run("wait for the scroll to end", chromedp.Evaluate(scrollSettled, nil, await), look)
 		}
 		if at.Wrong != "" {
-			b.t.Errorf("on the way to %s the focus %s", selector, at.Wrong)
+			b.t.Errorf("on the way to %s the focused element %s", selector, at.Wrong)
 		}
 		if at.There {
 			return
 		}
 	}
-	b.t.Fatalf("%s is not reached by Tab", selector)
+	b.t.Fatalf("%s: not reached within %d tabs", selector, limit)
 }

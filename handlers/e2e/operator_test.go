@@ -15,7 +15,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// business fills a database with forty users who bought, spent, owe and were helped, and with events of every status.
+// operatorData adds forty users who bought, spent, owe and received grants, and events of every status.
 const operatorData = `
 INSERT INTO users (email, name, created_at) SELECT 'user' || n || '@example.com',
 	(ARRAY['Ada Lovelace', 'Dr. Maximiliane Oberhuber-Wittgenstein zu Rosenburg', 'Bob', ''])[1 + n % 4], now() - n * interval '1 day' FROM generate_series(1, 40) n;
@@ -40,6 +40,7 @@ INSERT INTO audit_log (actor, action, user_id, detail, created_at)
 			'{"name": "matcher", "scopes": ["spend", "read"], "per_minute": 1000}'])[1 + id % 3]::jsonb, created_at FROM users WHERE email LIKE 'user%';
 `
 
+// startWithData starts a server whose database holds operatorData.
 func startWithData(t *testing.T) (*site, *gorm.DB) {
 	t.Helper()
 	database := dbtest.URL(t)
@@ -66,8 +67,7 @@ func startWithData(t *testing.T) (*site, *gorm.DB) {
 	return s, db
 }
 
-// The operator's day in a real browser: how it stands, who owes, a grant that says what it will do while it is typed,
-// what Stripe said and what was done by hand.
+// An operator reads the figures, finds a debtor, grants credits with a live preview, and filters events and audit log.
 func TestOperatorInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s, db := startWithData(t)
@@ -75,9 +75,9 @@ func TestOperatorInTheBrowser(t *testing.T) {
 	wrong := map[string]string{"en": "1 to 100,000", "de": "1 bis 100.000"}
 	for _, c := range views(englishDesktop) {
 		t.Run(c.String(), func(t *testing.T) {
-			var debtor int64 // the first of those who still owe
+			var debtor int64 // the first user in debt
 			if err := db.Raw(`SELECT min(id) FROM users WHERE credits_balance < 0`).Scan(&debtor).Error; err != nil || debtor == 0 {
-				t.Fatalf("nobody owes: %v", err)
+				t.Fatalf("no user in debt (%v)", err)
 			}
 			b := newBrowser(t, s, c)
 			base := "/" + c.locale + "/admin"
@@ -89,24 +89,24 @@ func TestOperatorInTheBrowser(t *testing.T) {
 			b.waitForText("#used", "")
 			b.check("operator-start", base)
 			b.click("#period-months")
-			b.waitUntil("the months", `document.querySelector("#period-months").getAttribute("aria-current") === "true"`)
+			b.waitUntil("the figures by month", `document.querySelector("#period-months").getAttribute("aria-current") === "true"`)
 			b.check("operator-months", base)
 			b.click("#sort-balance")
-			b.waitUntil("the list sorted", `document.querySelector("th[aria-sort=descending] #sort-balance") !== null`)
+			b.waitUntil("the list in descending order", `document.querySelector("th[aria-sort=descending] #sort-balance") !== null`)
 			b.click("#sort-balance")
-			b.waitUntil("the list turned round", `document.querySelector("th[aria-sort=ascending] #sort-balance") !== null`)
+			b.waitUntil("the list in ascending order", `document.querySelector("th[aria-sort=ascending] #sort-balance") !== null`)
 			b.check("operator-users", base)
 
 			page := fmt.Sprintf("%s/users/%d", base, debtor)
 			b.open(page)
 			b.waitForText("#debt", "")
-			b.run("type a number", chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
+			b.run("type credits", chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
 			b.waitForText("#credits-note", after[c.locale])
 			b.check("operator-user", page)
-			b.run("type a worse one", chromedp.SendKeys(`#credits`, "000000", chromedp.ByQuery))
+			b.run("type too many credits", chromedp.SendKeys(`#credits`, "000000", chromedp.ByQuery))
 			b.waitForText("#credits-error", wrong[c.locale])
 			b.waitUntil("the field is marked", `document.querySelector("#credits").getAttribute("aria-invalid") === "true" && document.activeElement.id === "credits"`)
-			b.run("type the right one", chromedp.Evaluate(`document.querySelector("#credits").value = ""`, nil), chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
+			b.run("type valid credits", chromedp.Evaluate(`document.querySelector("#credits").value = ""`, nil), chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
 			b.waitForText("#credits-note", after[c.locale])
 			b.waitUntil("the field is no longer marked", `!document.querySelector("#credits").hasAttribute("aria-invalid")`)
 			b.run("type a reason", chromedp.SendKeys(`#note`, "Kulanz", chromedp.ByQuery))
@@ -117,9 +117,9 @@ func TestOperatorInTheBrowser(t *testing.T) {
 			b.open(base + "/events")
 			b.check("operator-events", base+"/events")
 			b.unfold("#filter-fold")
-			b.run("choose", chromedp.SetValue(`#status`, "review", chromedp.ByQuery))
+			b.run("choose a status", chromedp.SetValue(`#status`, "review", chromedp.ByQuery))
 			b.click("#show")
-			b.waitUntil("the filter", `document.querySelector("#status").value === "review" && document.querySelector("#clear") !== null`)
+			b.waitUntil("the filtered list", `document.querySelector("#status").value === "review" && document.querySelector("#clear") !== null`)
 			b.check("operator-events-filtered", base+"/events")
 			b.open(base + "/audit")
 			b.check("operator-audit", base+"/audit")
@@ -133,7 +133,7 @@ func TestOperatorInTheBrowser(t *testing.T) {
 	}
 }
 
-// Lists page without losing or repeating anybody, and no input of an address makes a page fail. JavaScript is off.
+// Without JavaScript, lists page through every row once, and no query makes a page fail.
 func TestOperatorWithoutJavaScript(t *testing.T) {
 	t.Parallel()
 	for _, locale := range []string{"en", "de"} {
@@ -147,7 +147,7 @@ func testOperatorPages(t *testing.T, locale string) {
 	v := newVisitor(s, locale)
 	v.signIn("#demo-admin")
 
-	t.Run("pages through all users, as they are sorted", func(t *testing.T) {
+	t.Run("pages through all users in every order", func(t *testing.T) {
 		v.t = t
 		for _, sort := range []string{"joined", "balance", "held", "bought"} {
 			v.open(base + "?sort=" + sort)
@@ -163,16 +163,16 @@ func testOperatorPages(t *testing.T, locale string) {
 				v.click("#next")
 			}
 			if len(seen) != 41 {
-				t.Errorf("%s shows %d users, want all 41", sort, len(seen))
+				t.Errorf("order %s shows %d users, want 41", sort, len(seen))
 			}
 			v.click("#first")
 		}
 		v.open(base + "?email=" + url.QueryEscape("wittgenstein"))
 		if n := v.doc.Find(`#found tbody tr`).Length(); n != 10 {
-			t.Errorf("a part of a name finds %d users, want 10", n)
+			t.Errorf("part of a name finds %d users, want 10", n)
 		}
 	})
-	t.Run("pages through a filter and keeps it", func(t *testing.T) {
+	t.Run("keeps a filter while paging", func(t *testing.T) {
 		v.t = t
 		v.open(base + "/audit")
 		v.submit("#show", "kind", "credits.grant", "user", "")
@@ -180,7 +180,7 @@ func testOperatorPages(t *testing.T, locale string) {
 		before := v.text("#all tbody tr:last-child time")
 		v.click("#older")
 		if v.at.Query().Get("kind") != "checkout.session.completed" || v.doc.Find("#all tbody tr").Length() == 0 || v.text("#all tbody tr time") == before {
-			t.Errorf("the next page is %s", v.at)
+			t.Errorf("next page = %s, want older events of the same kind", v.at)
 		}
 		v.click("#newest")
 		var session string
@@ -189,10 +189,10 @@ func testOperatorPages(t *testing.T, locale string) {
 		}
 		v.submit("#show", "q", session, "kind", "")
 		if n := v.doc.Find("#all tbody tr").Length(); n != 1 {
-			t.Errorf("the id of a session finds %d events, want 1", n)
+			t.Errorf("a session's id finds %d events, want 1", n)
 		}
 	})
-	t.Run("a grant is previewed, and books nothing by that", func(t *testing.T) {
+	t.Run("previews a grant without booking it", func(t *testing.T) {
 		v.t = t
 		var user int64
 		if err := db.Raw(`SELECT min(id) FROM users WHERE credits_balance = 485`).Scan(&user).Error; err != nil {
@@ -202,7 +202,7 @@ func testOperatorPages(t *testing.T, locale string) {
 		v.open(page)
 		v.submit("#grant-preview", "credits", "15", "note", "")
 		if v.status != http.StatusOK || !strings.Contains(v.text("#credits-note"), "500") || v.text("#user-balance") != "485" || v.find("#credits").AttrOr("value", "") != "15" {
-			t.Errorf("%d: %s", v.status, v.text("#grant"))
+			t.Errorf("preview: status %d, want 200 and the balance of 500 afterwards: %s", v.status, v.text("#grant"))
 		}
 		for _, c := range []struct{ credits, direction, note, field string }{
 			{"", "grant", "", "#credits-error"}, {"-5", "grant", "", "#credits-error"}, {"1,5", "grant", "", "#credits-error"}, {"486", "correct", "", "#credits-error"},
@@ -217,23 +217,23 @@ func testOperatorPages(t *testing.T, locale string) {
 				}
 				v.submit(button, "credits", c.credits, "direction", c.direction, "note", note)
 				if v.status != http.StatusUnprocessableEntity || v.doc.Find(c.field).Length() != 1 || v.find("#note").Text() != note {
-					t.Errorf("%s with %.20q: %d, want 422 and %s", button, c.credits, v.status, c.field)
+					t.Errorf("%s with %.20q: status %d, want 422 and %s", button, c.credits, v.status, c.field)
 				}
 			}
 		}
 		v.open(page)
 		if v.text("#user-balance") != "485" {
-			t.Errorf("the balance is %s after nothing was booked", v.text("#user-balance"))
+			t.Errorf("balance = %s credits after refused grants, want 485", v.text("#user-balance"))
 		}
-		late := v.form("#grant-submit", "credits", "5", "note", "late")
+		stale := v.form("#grant-submit", "credits", "5", "note", "late")
 		other := newVisitor(s, locale)
-		late.URL.Host = v.at.Host
+		stale.URL.Host = v.at.Host
 		other.at = v.at
-		if other.show(late); other.status != http.StatusUnauthorized {
-			t.Errorf("the form of somebody who is signed out: %d, want 401", other.status)
+		if other.show(stale); other.status != http.StatusUnauthorized {
+			t.Errorf("form of a signed-out visitor: status %d, want 401", other.status)
 		}
 	})
-	t.Run("hostile addresses", func(t *testing.T) {
+	t.Run("answers hostile queries with 200 or 422", func(t *testing.T) {
 		v.t = t
 		long := strings.Repeat("x", 10000)
 		for address, want := range map[string]int{
@@ -247,20 +247,20 @@ func testOperatorPages(t *testing.T, locale string) {
 			"/audit?user=0": 200, "/audit?user=99999999999999999999": 200, "/audit?cursor=x": 422, "/audit?q=%27": 200, "/audit?until=31.12.2026": 422,
 		} {
 			if v.open(base + address); v.status != want {
-				t.Errorf("%.60s: %d, want %d", address, v.status, want)
+				t.Errorf("%.60s: status %d, want %d", address, v.status, want)
 			}
 			if v.doc.Find("h1").Length() != 1 {
-				t.Errorf("%.60s is no page with one heading", address)
+				t.Errorf("%.60s: %d h1, want 1", address, v.doc.Find("h1").Length())
 			}
 		}
 	})
-	t.Run("nobody else", func(t *testing.T) {
+	t.Run("answers 404 to users who are not admins", func(t *testing.T) {
 		user := newVisitor(s, locale)
 		user.t = t
 		user.signIn("#demo-user")
 		for _, page := range []string{base, base + "?email=user", base + "/events?status=done", base + "/audit?user=1", base + "/users/1"} {
 			if user.open(page); user.status != http.StatusNotFound {
-				t.Errorf("%s for a user: %d, want 404", page, user.status)
+				t.Errorf("%s for a user: status %d, want 404", page, user.status)
 			}
 		}
 	})

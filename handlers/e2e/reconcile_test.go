@@ -8,8 +8,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// Events that never come: the buyer has paid, then part of it is refunded, and we hear of neither. Reconciling finds
-// both, once.
+// The events of a payment and of a partial refund never arrive. Reconciling books both, once.
 func TestReconcileOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	database := "DATABASE_URL=" + dbtest.URL(t)
@@ -21,7 +20,7 @@ func TestReconcileOnTheCommandLine(t *testing.T) {
 
 	v.open("/en/purchase")
 	v.submit("#buy-500", "quantity", "1")
-	v.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // closes the tab
+	v.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // the buyer closes the tab
 	v.submit("#pay")
 	v.client.CheckRedirect = nil
 	v.open("/en/history")
@@ -30,7 +29,7 @@ func TestReconcileOnTheCommandLine(t *testing.T) {
 	env := []string{database}
 	out, code := command(t, env, "reconcile")
 	if code != 0 || !strings.Contains(out, "paid and not credited, mended (+500 credits)") {
-		t.Fatalf("reconcile ends with %d: %s", code, out)
+		t.Fatalf("reconcile: exit status %d, want 0 and the grant: %s", code, out)
 	}
 	v.open("/en/history")
 	v.wantBalance("500")
@@ -41,36 +40,36 @@ func TestReconcileOnTheCommandLine(t *testing.T) {
 	v.wantBalance("500")
 	out, code = command(t, env, "reconcile")
 	if code != 0 || !strings.Contains(out, "refund not booked, mended (-125 credits)") {
-		t.Fatalf("reconcile ends with %d: %s", code, out)
+		t.Fatalf("reconcile: exit status %d, want 0 and the refund: %s", code, out)
 	}
 	v.open("/en/history")
 	v.wantBalance("375")
 	if out, code = command(t, env, "reconcile"); code != 0 || !strings.Contains(out, "Nothing to mend.") {
-		t.Errorf("reconciling again ends with %d: %s", code, out)
+		t.Errorf("second reconcile: exit status %d, want 0 and nothing to do: %s", code, out)
 	}
 	if strings.Contains(s.out.String()+out, "ada@example.com") {
-		t.Error("an address was printed")
+		t.Error("output contains an e-mail address")
 	}
 }
 
-// sandboxOrigin is where the Stripe stand-in answers, as the banner links to it.
+// sandboxOrigin returns the origin of the Stripe stand-in, from the banner's link.
 func (v *visitor) sandboxOrigin() string {
 	v.t.Helper()
 	href, _ := v.find("#sandbox a").Attr("href")
 	origin, _, ok := strings.Cut(href, "/dashboard")
 	if !ok {
-		v.t.Fatalf("the sandbox banner leads to %q, want the stand-in's dashboard", href)
+		v.t.Fatalf("sandbox banner links to %q, want the stand-in's dashboard", href)
 	}
 	return origin
 }
 
-// control tells the stand-in to behave in some way.
+// control posts a form to the stand-in's control API.
 func control(t *testing.T, address, form string) {
 	t.Helper()
 	res, body := request(t, http.DefaultClient, http.MethodPost, address, form, map[string]string{
 		"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json",
 	})
 	if res.StatusCode != http.StatusOK {
-		t.Fatalf("%s answers %d: %s", address, res.StatusCode, body)
+		t.Fatalf("%s: status %d, want 200: %s", address, res.StatusCode, body)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// In the sandbox everybody may be anybody, so other machines reach neither the product nor its stand-ins, and no other
-// program of this machine can answer in their place on its other loopback address.
+// The sandbox lets anyone sign in as anyone, so it answers this machine only, and it occupies both loopback addresses so
+// that no other program can answer in its place.
 func TestSandboxListensOnLoopbackOnly(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -25,11 +25,11 @@ func TestSandboxListensOnLoopbackOnly(t *testing.T) {
 	for _, a := range addresses {
 		ip := a.(*net.IPNet).IP
 		if ip.IsLinkLocalUnicast() {
-			continue // needs its zone
+			continue // needs a zone
 		}
 		conn, err := net.Dial("tcp", net.JoinHostPort(ip.String(), fmt.Sprint(port)))
 		if (err == nil) != ip.IsLoopback() {
-			t.Errorf("the product on %s: %v", ip, err)
+			t.Errorf("dial %s: error %v, want it open if and only if loopback", ip, err)
 		}
 		if err == nil {
 			conn.Close()
@@ -37,11 +37,12 @@ func TestSandboxListensOnLoopbackOnly(t *testing.T) {
 	}
 	if both, err := net.Listen("tcp", net.JoinHostPort("::1", fmt.Sprint(port))); err == nil {
 		both.Close()
-		t.Error("another program may answer on ::1")
+		t.Error("another program can listen on ::1, want the port taken")
 	}
 }
 
-func TestSandboxDoesNotStartBesideARealSetUp(t *testing.T) {
+// A misspelled Stripe key does not start the sandbox beside production settings.
+func TestSandboxRefusesProductionSettings(t *testing.T) {
 	t.Parallel()
 	database := dbtest.Empty(t)
 	env := []string{"STRIPE_SECRET_KEYS=sk_live_9aFq2LmZ", "APP_URL=https://credits.example.com", "DATABASE_URL=" + database, "GOOGLE_CLIENT_ID=a1",
@@ -49,11 +50,11 @@ func TestSandboxDoesNotStartBesideARealSetUp(t *testing.T) {
 	for _, name := range []string{"serve", "migrate", "reconcile"} {
 		out, code := command(t, env, name)
 		if code != 1 || !strings.Contains(out, "did you mean STRIPE_SECRET_KEY?") {
-			t.Errorf("credits %s ends with %d:\n%s", name, code, out)
+			t.Errorf("credits %s: exit status %d, want 1 and the right name:\n%s", name, code, out)
 		}
 		for _, setting := range []string{"APP_URL", "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "STRIPE_WEBHOOK_SECRET", "SESSION_SECRET"} {
 			if !strings.Contains(out, "\n  "+setting+" ") {
-				t.Errorf("credits %s does not name %s:\n%s", name, setting, out)
+				t.Errorf("credits %s: output lacks %s:\n%s", name, setting, out)
 			}
 		}
 	}

@@ -16,13 +16,13 @@ import (
 	"github.com/resume-matcher/credits/services/localpg"
 )
 
-// state is a page as somebody sees it to whom something has happened. Where a button is named, it is pressed, with these
-// values typed in, and the answer is the page. Addresses are without language; {paid} is the id of that purchase of testdata/states.sql.
+// pageState is a page as a user in some state sees it. If it names a button, the button is pressed with these values typed,
+// and the response is the page. Paths have no locale; {paid} is the id of that purchase in testdata/states.sql.
 type pageState struct {
 	name   string
-	user   string // the address before the @, "admin", or nobody
+	user   string // the address before the @, "admin", or "" for a signed-out visitor
 	path   string
-	status int // 0 is 200
+	status int // 0 means 200
 	button string
 	typed  []string
 }
@@ -174,31 +174,31 @@ var states = []pageState{
 	{name: "admin-key-wrong", user: "admin", path: "/admin/keys", status: 422, button: "#make-submit", typed: []string{"name", "", "per_minute", "x"}},
 }
 
-// Every page in every state: in both languages as it comes over the wire, and in a browser, there in one of four views,
-// which the states share out evenly, and on the narrowest phone there is.
+// Every page is valid, complete and accessible in every state: over HTTP in both languages, and in a browser in one of
+// four views, which the states share evenly, and at the narrowest width.
 func TestStates(t *testing.T) {
 	t.Parallel()
 	fx := newStateFixture(t, "en", "de")
 	texts := map[string]map[string]string{"en": readTexts(t, "en"), "de": readTexts(t, "de")}
-	valid := workDir(t)
+	pages := workDir(t)
 	known := map[string]bool{}
-	t.Run("on the wire", func(t *testing.T) {
+	t.Run("over HTTP", func(t *testing.T) {
 		for locale, visitors := range fx.visitors {
 			c := &crawler{locale: locale, texts: texts, foreign: foreignWords(texts[locale], texts[otherLocale(locale)])}
 			for _, st := range states {
 				c.visitor = visitors[st.user]
 				c.visitor.t = t
-				for _, action := range c.checkState(st, fx.ids, valid) {
+				for _, action := range c.checkState(st, fx.ids, pages) {
 					known[action] = true
 				}
 			}
 		}
 		for _, f := range forms {
 			if !known[f.action] {
-				t.Errorf("no page has the form %s", f.action)
+				t.Errorf("no state shows the form %s", f.action)
 			}
 		}
-		checkHTML(t, valid)
+		checkHTML(t, pages)
 	})
 	for _, v := range allViews {
 		t.Run(v.String(), func(t *testing.T) {
@@ -216,19 +216,18 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// checkState brings about a state, reads the page as it comes over the wire, and keeps it in a directory. It returns the
-// page's forms.
+// checkState shows a state, checks the response, stores it in dir, and returns the page's forms.
 func (c *crawler) checkState(st pageState, ids *strings.Replacer, dir string) (forms []string) {
 	v := c.visitor
 	v.t.Helper()
 	v.showState(st, ids)
 	c.checkWords(st.name, v.doc)
 	c.checkIDs(st.name, v.doc)
-	if st.path != "/dev/components" { // what stands there is for show
+	if st.path != "/dev/components" { // its forms are samples
 		forms = checkForms(v.t, st.name, v.doc)
 	}
 	if v.doc.Find("h1").Length() != 1 || v.doc.Find("html").AttrOr("lang", "") != c.locale {
-		v.t.Errorf("%s %s: no page with one heading in its language", c.locale, st.name)
+		v.t.Errorf("%s %s: want one h1 and lang=%q", c.locale, st.name, c.locale)
 	}
 	if err := os.WriteFile(filepath.Join(dir, c.locale+"-"+st.name+".html"), []byte(v.source), 0o600); err != nil {
 		v.t.Fatal(err)
@@ -236,21 +235,21 @@ func (c *crawler) checkState(st pageState, ids *strings.Replacer, dir string) (f
 	return forms
 }
 
-// validate wants the pages in a directory to be valid HTML.
+// checkHTML requires that all pages in a directory are valid HTML.
 func checkHTML(t *testing.T, dir string) {
 	t.Helper()
 	if out, err := exec.Command("../../node_modules/.bin/html-validate", "--config", "testdata/htmlvalidate.json", dir).CombinedOutput(); err != nil {
-		t.Errorf("html-validate (npm ci brings it): %v\n%s", err, out)
+		t.Errorf("html-validate (make generate installs it): %v\n%s", err, out)
 	}
 }
 
-// dealt is the view in which a state is seen in make test; make test-full sees each in all four, which get as many each.
+// dailyView returns the one view of a state in make test. Each view gets as many states; make test-full uses all four.
 func dailyView(state int) view {
 	return allViews[state%len(allViews)]
 }
 
-// What is wrong on our side: a table that is not as the program wants it, and a database that is away.
-func TestStatesOfTrouble(t *testing.T) {
+// Errors of the server look right too: a rate limit, a missing table and a database that is away.
+func TestServerErrorStates(t *testing.T) {
 	t.Parallel()
 	server, err := localpg.Start(t.Context(), localpg.Options{Dir: workDir(t), Unsafe: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -262,7 +261,7 @@ func TestStatesOfTrouble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	look := func(st pageState, seen view) {
+	show := func(st pageState, seen view) {
 		for locale, v := range visitors {
 			v.showState(st, strings.NewReplacer())
 			if locale != seen.locale && !dbtest.Full() {
@@ -285,17 +284,17 @@ func TestStatesOfTrouble(t *testing.T) {
 	exec(`INSERT INTO rate_windows (subject, minute, taken, granted, ends_at)
 		SELECT 'account:user:' || id, begins, 30, 1, begins + interval '1 minute' FROM users,
 			generate_series(date_trunc('minute', now()), now() + interval '1 hour', interval '1 minute') begins`)
-	look(pageState{name: "error-429", path: "/account", status: http.StatusTooManyRequests, button: "#profile-save", typed: []string{"name", hostileText}}, view{"de", 375, 812})
-	for locale, words := range map[string]string{"en": "Please wait", "de": "warten Sie"} {
-		if v := visitors[locale]; !strings.Contains(v.text("main"), words) || v.find("#error-resend").Closest("form").Find("[name=name]").AttrOr("value", "") != hostileText {
-			t.Errorf("who was too fast reads %q, want %q and the form to send again", v.text("main"), words)
+	show(pageState{name: "error-429", path: "/account", status: http.StatusTooManyRequests, button: "#profile-save", typed: []string{"name", hostileText}}, view{"de", 375, 812})
+	for locale, text := range map[string]string{"en": "Please wait", "de": "warten Sie"} {
+		if v := visitors[locale]; !strings.Contains(v.text("main"), text) || v.find("#error-resend").Closest("form").Find("[name=name]").AttrOr("value", "") != hostileText {
+			t.Errorf("429 page = %q, want %q and the form to resend", v.text("main"), text)
 		}
 	}
 	exec(`ALTER TABLE feature_prices RENAME TO lost`)
 	postgres.Close(db)
-	look(pageState{name: "error-500", path: "/billing", status: http.StatusInternalServerError}, view{"en", 1280, 900})
+	show(pageState{name: "error-500", path: "/billing", status: http.StatusInternalServerError}, view{"en", 1280, 900})
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	look(pageState{name: "error-503", path: "/billing", status: http.StatusServiceUnavailable}, view{"de", 375, 812})
+	show(pageState{name: "error-503", path: "/billing", status: http.StatusServiceUnavailable}, view{"de", 375, 812})
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// Each main page for people who see little or who want little to move: everything enlarged to 200 %, the text alone
-// enlarged to 200 %, colours of their own, and no motion. In make test the pages take turns at the languages.
+// Main pages work with everything at 200 %, with text alone at 200 %, in forced colours, and without motion. In make test
+// the pages alternate between the languages.
 // Source: https://www.w3.org/TR/WCAG22/#resize-text and #reflow
 func TestZoom(t *testing.T) {
 	t.Parallel()
@@ -36,7 +36,7 @@ func TestZoom(t *testing.T) {
 				b.copySession(who.visitor)
 				for i, path := range who.paths {
 					if !dbtest.Full() && locale != []string{"en", "de"}[i%2] {
-						continue // in the other language
+						continue // tested in the other language
 					}
 					b.expectRefusals = path == "/nothing"
 					b.open(b.page(path))
@@ -48,20 +48,20 @@ func TestZoom(t *testing.T) {
 	}
 }
 
-// enlarge wants the page to be whole at 200 %: once all of it, which leaves half the window, once its text alone.
+// checkZoom requires an intact layout at 200 %: first everything, which halves the window, then text alone.
 func (b *browser) checkZoom(path string) {
 	b.t.Helper()
-	b.run("enlarge all", chromedp.EmulateViewport(640, 450, chromedp.EmulateScale(2)))
-	b.waitUntil("half the window", `innerWidth === 640 && devicePixelRatio === 2`)
+	b.run("zoom to 200 %", chromedp.EmulateViewport(640, 450, chromedp.EmulateScale(2)))
+	b.waitUntil("a window of half the width", `innerWidth === 640 && devicePixelRatio === 2`)
 	b.checkLayout(path + " at 200 %")
 	b.resize(1280)
-	b.waitUntil("the window is wide again", `innerWidth === 1280`)
+	b.waitUntil("a window of full width", `innerWidth === 1280`)
 	b.run("enlarge the text", chromedp.Evaluate(`document.documentElement.style.fontSize = "200%"`, nil))
 	b.checkLayout(path + " with text at 200 %")
-	b.run("as it was", chromedp.Evaluate(`document.documentElement.style.fontSize = ""`, nil))
+	b.run("reset the text size", chromedp.Evaluate(`document.documentElement.style.fontSize = ""`, nil))
 }
 
-// layoutFaults is a script: the texts that lie on another, that leave their box, that are cut off, or that widen the page.
+// layoutFaults is a script that lists texts that overlap, leave their box, are cut off, or widen the page.
 const layoutFaults = `(() => {
 	const wrong = [], texts = [], root = document.documentElement;
 	if (root.scrollWidth > root.clientWidth) wrong.push("wider than the window: " + [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > root.clientWidth + 1
@@ -99,16 +99,17 @@ const layoutFaults = `(() => {
 	return [...new Set(wrong)].slice(0, 5);
 })()`
 
+// checkLayout requires that layoutFaults finds nothing.
 func (b *browser) checkLayout(name string) {
 	b.t.Helper()
 	var wrong []string
 	b.measure(name, layoutFaults, &wrong)
-	for _, what := range wrong {
-		b.t.Errorf("%s %s: %s", b.locale, name, what)
+	for _, fault := range wrong {
+		b.t.Errorf("%s %s: %s", b.locale, name, fault)
 	}
 }
 
-// forcedColorFaults is a script: what cannot be told from what is around it once colours are forced, and what moves all the same.
+// forcedColorFaults is a script that lists elements without an edge in forced colours, and elements that still move.
 const forcedColorFaults = `(() => {
 	const wrong = [], canvas = getComputedStyle(document.body).backgroundColor;
 	const sees = (e) => e.checkVisibility({visibilityProperty: true});
@@ -128,19 +129,19 @@ const forcedColorFaults = `(() => {
 	return [...new Set(wrong)].slice(0, 5);
 })()`
 
-// force looks at the page in the visitor's own colours, without motion, and with axe.
+// checkForcedColors checks the page in forced colours and without motion; at full depth also with axe.
 func (b *browser) checkForcedColors(path string) {
 	b.t.Helper()
 	b.run("force colours", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
 		{Name: "forced-colors", Value: "active"}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
 	var wrong []string
-	b.run("look", chromedp.Evaluate(forcedColorFaults, &wrong))
-	for _, what := range wrong {
-		b.t.Errorf("%s %s in forced colours, without motion: %s", b.locale, path, what)
+	b.run("list faults", chromedp.Evaluate(forcedColorFaults, &wrong))
+	for _, fault := range wrong {
+		b.t.Errorf("%s %s in forced colours, without motion: %s", b.locale, path, fault)
 	}
 	if dbtest.Full() {
 		b.check(fmt.Sprintf("forced%s", strings.ReplaceAll(path, "/", "-")), strings.SplitN(b.page(path), "?", 2)[0])
 	}
-	b.run("as it was", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+	b.run("reset the media features", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
 		{Name: "forced-colors", Value: "none"}, {Name: "prefers-reduced-motion", Value: "no-preference"}}))
 }
