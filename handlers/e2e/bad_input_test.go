@@ -13,8 +13,8 @@ import (
 	"github.com/resume-matcher/credits/services/localpg"
 )
 
-// refusal is the envelope in which every error of the API comes.
-type refusal struct {
+// apiError is the envelope of every API error.
+type apiError struct {
 	RequestID string `json:"request_id"`
 	Error     *struct {
 		Code    string         `json:"code"`
@@ -23,31 +23,32 @@ type refusal struct {
 	} `json:"error"`
 }
 
-// call sends JSON as the visitor's own page would and returns status, envelope and raw answer.
-func (v *visitor) call(method, path, body string, header map[string]string) (int, refusal, string, http.Header) {
+// call sends JSON with the visitor's session and returns status, envelope, raw answer and headers.
+func (v *visitor) call(method, path, body string, header map[string]string) (int, apiError, string, http.Header) {
 	v.t.Helper()
 	all := map[string]string{"Content-Type": "application/json", "Accept-Language": v.locale}
 	for name, value := range header {
 		all[name] = value
 	}
 	res, text := request(v.t, v.client, method, v.site.url+path, body, all)
-	var r refusal
+	var r apiError
 	if res.StatusCode >= 400 {
 		if err := json.Unmarshal([]byte(text), &r); err != nil || r.Error == nil || r.Error.Message == "" || !strings.HasPrefix(r.RequestID, "req_") {
-			v.t.Errorf("%s %s: %d without the envelope: %s", method, path, res.StatusCode, text)
-			return res.StatusCode, refusal{Error: &struct {
+			v.t.Errorf("%s %s: status %d without the error envelope: %s", method, path, res.StatusCode, text)
+			return res.StatusCode, apiError{Error: &struct {
 				Code    string         `json:"code"`
 				Message string         `json:"message"`
 				Detail  map[string]any `json:"detail"`
 			}{}}, text, res.Header
 		}
 		if res.Header.Get("X-Request-ID") != r.RequestID {
-			v.t.Errorf("%s %s: X-Request-ID %q is not %q", method, path, res.Header.Get("X-Request-ID"), r.RequestID)
+			v.t.Errorf("%s %s: X-Request-ID = %q, want %q as in the body", method, path, res.Header.Get("X-Request-ID"), r.RequestID)
 		}
 	}
 	return res.StatusCode, r, text, res.Header
 }
 
+// Bad requests to the API and the pages get the right status and code.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -69,11 +70,11 @@ func TestBadInput(t *testing.T) {
 		} {
 			status, r, _, _ := v.call("POST", "/api/stripe/webhook", c.body, map[string]string{"Stripe-Signature": c.signature})
 			if status != c.status || r.Error.Code != c.code {
-				t.Errorf("%s: %d %s, want %d %s", name, status, r.Error.Code, c.status, c.code)
+				t.Errorf("%s: status %d %s, want %d %s", name, status, r.Error.Code, c.status, c.code)
 			}
 		}
 		if status, _, _, _ := v.call("GET", "/api/stripe/webhook", "", nil); status != 405 {
-			t.Errorf("GET: %d, want 405", status)
+			t.Errorf("GET: status %d, want 405", status)
 		}
 	})
 	t.Run("checkout", func(t *testing.T) {
@@ -96,25 +97,25 @@ func TestBadInput(t *testing.T) {
 			"unknown locale": order(good, "1", `"fr"`),
 		} {
 			if status, r, text, _ := v.call("POST", "/api/checkout", body, nil); status != 422 || r.Error.Code != "INVALID_REQUEST" || r.Error.Detail["field"] == nil {
-				t.Errorf("%s: %d %s, want 422 INVALID_REQUEST with the field", name, status, text)
+				t.Errorf("%s: status %d %s, want 422 INVALID_REQUEST with the field", name, status, text)
 			}
 		}
 		if status, _, text, _ := v.call("POST", "/api/checkout", order(`"price\u0000"`, "1", `"de"`), nil); status != 422 {
-			t.Errorf("NUL in the price: %d %s, want 422", status, text)
+			t.Errorf("NUL in the price: status %d %s, want 422", status, text)
 		}
 		for name, body := range map[string]string{"no body": "", "a list": "[]", "cut off": `{"priceId":`, "text": "hello"} {
 			if status, r, _, _ := v.call("POST", "/api/checkout", body, nil); status != 400 || r.Error.Code != "INVALID_REQUEST" {
-				t.Errorf("%s: %d %s, want 400 INVALID_REQUEST", name, status, r.Error.Code)
+				t.Errorf("%s: status %d %s, want 400 INVALID_REQUEST", name, status, r.Error.Code)
 			}
 		}
 		status, _, text, _ := v.call("POST", "/api/checkout", order(good, "2", `"en"`), nil)
 		var out struct{ CheckoutURL, PurchaseID string }
 		if err := json.Unmarshal([]byte(text), &out); err != nil || status != 201 || out.CheckoutURL == "" || out.PurchaseID == "" {
-			t.Fatalf("a good order: %d %s, want 201 with checkoutUrl and purchaseId", status, text)
+			t.Fatalf("valid order: status %d %s, want 201 with checkoutUrl and purchaseId", status, text)
 		}
 		v.open("/de/purchase/" + out.PurchaseID)
 		if text := v.text("main"); !strings.Contains(text, "1.000") || !strings.Contains(text, "40,00") {
-			t.Errorf("the purchase is not for 1,000 credits at 40 euros, whatever else was sent: %s", text)
+			t.Errorf("purchase's page = %s, want 1,000 credits for 40 euros, ignoring the other fields", text)
 		}
 	})
 	t.Run("spend", func(t *testing.T) {
@@ -122,45 +123,45 @@ func TestBadInput(t *testing.T) {
 		d := r.Error.Detail
 		if status != 402 || r.Error.Code != "INSUFFICIENT_CREDITS" || d["required"] != 10.0 || d["available"] != 0.0 || d["missing"] != 10.0 ||
 			d["purchaseUrl"] != s.url+"/de/purchase" {
-			t.Errorf("without credits: %d %s", status, text)
+			t.Errorf("spend without credits: status %d %s, want 402 with the missing credits", status, text)
 		}
 		if !strings.Contains(r.Error.Message, "Credits") || !strings.Contains(r.Error.Message, "10") {
-			t.Errorf("the message is %q, want it in German with the number", r.Error.Message)
+			t.Errorf("message = %q, want it in German with the number", r.Error.Message)
 		}
 		if status, _, text, _ = v.call("POST", "/api/credits/spend", `{"feature":"everything"}`, nil); status != 422 {
-			t.Errorf("unknown feature: %d %s, want 422", status, text)
+			t.Errorf("unknown feature: status %d %s, want 422", status, text)
 		}
 		if status, _, text, _ = v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, map[string]string{"Idempotency-Key": strings.Repeat("k", 256)}); status != 400 {
-			t.Errorf("key of 256 characters: %d %s, want 400", status, text)
+			t.Errorf("key of 256 characters: status %d %s, want 400", status, text)
 		}
 	})
-	t.Run("who is asking", func(t *testing.T) {
-		stranger := newVisitor(s, "en")
+	t.Run("sessions and origins", func(t *testing.T) {
+		anonymous := newVisitor(s, "en")
 		forged := newVisitor(s, "en")
 		address, _ := url.Parse(s.url)
 		forged.client.Jar.SetCookies(address, []*http.Cookie{{Name: "session", Value: strings.Repeat("A", 43)}})
-		for name, who := range map[string]*visitor{"nobody": stranger, "forged session": forged} {
-			if status, r, _, _ := who.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, nil); status != 401 || r.Error.Code != "UNAUTHENTICATED" {
-				t.Errorf("%s: %d %s, want 401", name, status, r.Error.Code)
+		for name, sender := range map[string]*visitor{"no session": anonymous, "forged session": forged} {
+			if status, r, _, _ := sender.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, nil); status != 401 || r.Error.Code != "UNAUTHENTICATED" {
+				t.Errorf("%s: status %d %s, want 401", name, status, r.Error.Code)
 			}
-			for _, cookie := range who.client.Jar.Cookies(address) {
-				if cookie.Name == "session" && who == stranger {
-					t.Errorf("%s was given a session for nothing", name)
+			for _, cookie := range sender.client.Jar.Cookies(address) {
+				if cookie.Name == "session" && sender == anonymous {
+					t.Errorf("%s: got a session cookie, want none", name)
 				}
 			}
 		}
 		for name, header := range map[string]map[string]string{
-			"another site":        {"Sec-Fetch-Site": "cross-site"},
-			"a sister site":       {"Sec-Fetch-Site": "same-site"},
-			"another origin":      {"Origin": "https://evil.example"},
-			"an origin of nobody": {"Origin": "null"},
+			"another site":     {"Sec-Fetch-Site": "cross-site"},
+			"a sister site":    {"Sec-Fetch-Site": "same-site"},
+			"another origin":   {"Origin": "https://evil.example"},
+			"an opaque origin": {"Origin": "null"},
 		} {
 			if status, r, _, _ := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, header); status != 403 || r.Error.Code != "FORBIDDEN" {
-				t.Errorf("%s: %d %s, want 403", name, status, r.Error.Code)
+				t.Errorf("%s: status %d %s, want 403", name, status, r.Error.Code)
 			}
 		}
 		if status, _, _, _ := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, map[string]string{"Content-Type": "text/plain"}); status != 400 {
-			t.Errorf("JSON sent as text, as a foreign form can: %d, want 400", status)
+			t.Errorf("JSON as text/plain, as a foreign form can send: status %d, want 400", status)
 		}
 	})
 	t.Run("forms", func(t *testing.T) {
@@ -169,61 +170,61 @@ func TestBadInput(t *testing.T) {
 			v.open("/de/purchase")
 			v.submit("#buy-500", "_csrf", token)
 			if v.status != 403 {
-				t.Errorf("%s: %d, want 403", name, v.status)
+				t.Errorf("%s: status %d, want 403", name, v.status)
 			}
 		}
 		for _, quantity := range []string{"0", "-1", "101", "1.5", "1,5", "", "٣", "9223372036854775808", "<b>"} {
 			v.open("/de/purchase")
 			v.submit("#buy-500", "quantity", quantity)
 			if v.status != 422 || v.doc.Find(`[aria-invalid="true"]`).Length() == 0 {
-				t.Errorf("quantity %q: %d with %d fields marked, want 422 and the field", quantity, v.status, v.doc.Find(`[aria-invalid="true"]`).Length())
+				t.Errorf("quantity %q: status %d with %d fields marked, want 422 and the field", quantity, v.status, v.doc.Find(`[aria-invalid="true"]`).Length())
 			}
 			if kept := v.doc.Find(`[aria-invalid="true"]`).AttrOr("value", "?"); kept != quantity {
-				t.Errorf("the form kept %q of %q", kept, quantity)
+				t.Errorf("form's quantity = %q, want %q as typed", kept, quantity)
 			}
 		}
 		v.open("/de/purchase")
 		v.submit("#buy-500", "price_id", "price_nobody")
 		if v.status != 422 {
-			t.Errorf("unknown price: %d, want 422", v.status)
+			t.Errorf("unknown price: status %d, want 422", v.status)
 		}
 	})
 	t.Run("languages", func(t *testing.T) {
-		any := newVisitor(s, "de-AT,en;q=0.5")
-		any.t = t
+		guest := newVisitor(s, "de-AT,en;q=0.5")
+		guest.t = t
 		for _, step := range []struct{ open, want string }{{"/", "/de"}, {"/en", "/en"}, {"/", "/en"}, {"/de/login", "/de/login"}, {"/", "/de"}} {
-			if any.open(step.open); any.at.Path != step.want {
-				t.Errorf("%s leads to %s, want %s", step.open, any.at.Path, step.want)
+			if guest.open(step.open); guest.at.Path != step.want {
+				t.Errorf("%s leads to %s, want %s", step.open, guest.at.Path, step.want)
 			}
 		}
 	})
-	t.Run("second thoughts", func(t *testing.T) {
+	t.Run("changed and canceled forms", func(t *testing.T) {
 		v.t = t
 		v.open("/de/purchase")
 		first, changed := v.form("#buy-500", "quantity", "3"), v.form("#buy-500", "quantity", "2")
 		v.show(first)
 		three := v.at.Path
 		v.open("/de/purchase")
-		v.show(changed) // the same form, kept by the browser, with another quantity
+		v.show(changed) // the same form with another quantity
 		if v.at.Path == three || !strings.HasPrefix(v.at.Path, "/c/pay/") {
-			t.Errorf("a changed form leads to %s (%d), want a Checkout page of its own", v.at, v.status)
+			t.Errorf("changed form leads to %s (status %d), want its own Checkout page", v.at, v.status)
 		}
 		v.open("/de/billing")
 		v.submit("#spend-resume_analysis")
 		if v.status != 402 {
-			t.Fatalf("spending without credits: %d, want 402", v.status)
+			t.Fatalf("spend without credits: status %d, want 402", v.status)
 		}
 		v.click("#language-en")
 		if v.status != 200 || v.at.Path != "/en/billing" {
-			t.Errorf("the other language of a refused spend is %s (%d), want the billing page", v.at, v.status)
+			t.Errorf("language link of a refused spend leads to %s (status %d), want the billing page", v.at, v.status)
 		}
-		shy := newVisitor(s, "de")
-		shy.t = t
-		shy.open("/de/login?return_to=/de/history")
-		shy.click(`a[href^="/auth/oidc"]`)
-		shy.submit("#cancel")
-		if shy.status != 200 || shy.at.Path != "/de/login" || shy.at.Query().Get("return_to") != "/de/history" || shy.text("#flash") == "" {
-			t.Errorf("a canceled sign-in leads to %s (%d) saying %q, want the sign-in page with a word", shy.at, shy.status, shy.text("#flash"))
+		guest := newVisitor(s, "de")
+		guest.t = t
+		guest.open("/de/login?return_to=/de/history")
+		guest.click(`a[href^="/auth/oidc"]`)
+		guest.submit("#cancel")
+		if guest.status != 200 || guest.at.Path != "/de/login" || guest.at.Query().Get("return_to") != "/de/history" || guest.text("#flash") == "" {
+			t.Errorf("canceled sign-in leads to %s (status %d) with message %q, want the sign-in page with a message", guest.at, guest.status, guest.text("#flash"))
 		}
 	})
 	t.Run("addresses", func(t *testing.T) {
@@ -236,10 +237,10 @@ func TestBadInput(t *testing.T) {
 		} {
 			v.open(path)
 			if v.status != want {
-				t.Errorf("%s: %d, want %d", path, v.status, want)
+				t.Errorf("%s: status %d, want %d", path, v.status, want)
 			}
 			if v.doc.Find("h1").Length() != 1 || !strings.Contains(v.doc.Text(), "req_") {
-				t.Errorf("%s: no page with one heading and the request id", path)
+				t.Errorf("%s: want one h1 and the request id", path)
 			}
 		}
 		admin := newVisitor(s, "de")
@@ -250,28 +251,28 @@ func TestBadInput(t *testing.T) {
 			"/de/admin/users/2147483648": 404, "/de/admin/users/9223372036854775808": 404, "/de/admin/users/1%20or%201=1": 404,
 		} {
 			if admin.open(path); admin.status != want {
-				t.Errorf("%s as an admin: %d, want %d", path, admin.status, want)
+				t.Errorf("%s as an admin: status %d, want %d", path, admin.status, want)
 			}
 		}
-		stranger := newVisitor(s, "de")
-		stranger.t = t
-		stranger.open("/auth/oidc?state=chosen-by-somebody")
-		if stranger.status != 400 {
-			t.Errorf("a sign-in with a chosen state: %d, want 400", stranger.status)
+		anonymous := newVisitor(s, "de")
+		anonymous.t = t
+		anonymous.open("/auth/oidc?state=chosen-by-somebody")
+		if anonymous.status != 400 {
+			t.Errorf("sign-in with a given state: status %d, want 400", anonymous.status)
 		}
-		stranger.open("/auth/nobody")
-		if stranger.status != 404 {
-			t.Errorf("an unknown provider: %d, want 404", stranger.status)
+		anonymous.open("/auth/nobody")
+		if anonymous.status != 404 {
+			t.Errorf("unknown provider: status %d, want 404", anonymous.status)
 		}
-		stranger.open("/de/login?return_to=//evil.example")
-		if link := stranger.find(`a[href^="/auth/oidc"]`).AttrOr("href", ""); strings.Contains(link, "evil") {
-			t.Errorf("the sign-in page leads on to %s", link)
+		anonymous.open("/de/login?return_to=//evil.example")
+		if link := anonymous.find(`a[href^="/auth/oidc"]`).AttrOr("href", ""); strings.Contains(link, "evil") {
+			t.Errorf("sign-in link = %s, want no foreign return_to", link)
 		}
 	})
 }
 
-// The database goes away and comes back. Nobody gets a wrong answer, and nobody has to restart anything.
-func TestDatabaseGone(t *testing.T) {
+// While the database is down, pages and API answer 503; when it is back, the server recovers without a restart.
+func TestServerSurvivesLosingTheDatabase(t *testing.T) {
 	t.Parallel()
 	dir := workDir(t)
 	database := func() *localpg.Server {
@@ -288,26 +289,26 @@ func TestDatabaseGone(t *testing.T) {
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	v.locale = "en" // the page that failed is German all the same
+	v.locale = "en" // the error page must stay German
 	v.open("/de/billing")
 	if again := v.find("#error-again").AttrOr("href", ""); again != "/de/billing" {
-		t.Errorf("the page that failed opens again at %q", again)
+		t.Errorf("retry link = %q, want the same page", again)
 	}
 	if v.status != 503 || !strings.Contains(v.doc.Text(), "req_") || v.doc.Find("html").AttrOr("lang", "") != "de" {
-		t.Errorf("without a database: %d in %q, want 503 in German with the request id", v.status, v.doc.Find("html").AttrOr("lang", ""))
+		t.Errorf("page without a database: status %d in %q, want 503 in German with the request id", v.status, v.doc.Find("html").AttrOr("lang", ""))
 	}
 	if status, r, _, header := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, nil); status != 503 || r.Error.Code != "UNAVAILABLE" || header.Get("Retry-After") == "" {
-		t.Errorf("the API without a database: %d %s, want 503 UNAVAILABLE with Retry-After", status, r.Error.Code)
+		t.Errorf("API without a database: status %d %s, want 503 UNAVAILABLE with Retry-After", status, r.Error.Code)
 	}
 	if res, _ := request(t, v.client, "GET", s.url+"/readyz", "", nil); res.StatusCode != 503 {
-		t.Errorf("/readyz without a database: %d, want 503", res.StatusCode)
+		t.Errorf("/readyz without a database: status %d, want 503", res.StatusCode)
 	}
 	if res, _ := request(t, v.client, "GET", s.url+"/healthz", "", nil); res.StatusCode != 200 {
-		t.Errorf("/healthz without a database: %d, want 200", res.StatusCode)
+		t.Errorf("/healthz without a database: status %d, want 200", res.StatusCode)
 	}
 	server = database()
 	t.Cleanup(func() { server.Stop() })
-	dbtest.Eventually(t, "the page comes back by itself", func() bool {
+	dbtest.Eventually(t, "the page recovers", func() bool {
 		v.open("/de/billing")
 		return v.status == 200
 	})

@@ -9,8 +9,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// What somebody types into an order and cannot be had is refused beside the field, word for word as it was typed.
-func TestOrdersThatCannotBe(t *testing.T) {
+// An impossible order is refused beside its field, which keeps the input.
+func TestImpossibleOrdersAreRefused(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for locale, want := range map[string]string{"en": "whole number from 1 to 100", "de": "ganze Zahl von 1 bis 100"} {
@@ -20,30 +20,30 @@ func TestOrdersThatCannotBe(t *testing.T) {
 			v.open("/" + locale + "/purchase")
 			v.submit("#buy-500", "quantity", typed)
 			if v.status != http.StatusUnprocessableEntity {
-				t.Errorf("%s: quantity %.20q: %d, want 422", locale, typed, v.status)
+				t.Errorf("%s: quantity %.20q: status %d, want 422", locale, typed, v.status)
 				continue
 			}
 			field := v.find("#quantity-500")
 			if kept := field.AttrOr("value", ""); kept != typed {
-				t.Errorf("%s: quantity %.20q became %.20q", locale, typed, kept)
+				t.Errorf("%s: quantity %.20q: field = %.20q, want it unchanged", locale, typed, kept)
 			}
 			if field.AttrOr("aria-invalid", "") != "true" || !strings.Contains(field.AttrOr("aria-describedby", ""), "quantity-500-error") {
-				t.Errorf("%s: quantity %.20q: the fault is not tied to the field", locale, typed)
+				t.Errorf("%s: quantity %.20q: want the field marked and linked to its error", locale, typed)
 			}
 			if text := v.text("#quantity-500-error"); !strings.Contains(text, want) {
-				t.Errorf("%s: quantity %.20q: %q", locale, typed, text)
+				t.Errorf("%s: quantity %.20q: error = %q, want %q", locale, typed, text, want)
 			}
 			if v.find("#buy-500").AttrOr("data-variant", "") != "primary" || v.find("#quantity-100").AttrOr("value", "") != "1" {
-				t.Errorf("%s: quantity %.20q: another package is in the way", locale, typed)
+				t.Errorf("%s: quantity %.20q: want the 500 package chosen and the 100 package unchanged", locale, typed)
 			}
 			if href := v.find("#language-en").AttrOr("href", ""); !strings.HasPrefix(href, "/en/purchase?package=500") {
-				t.Errorf("%s: in English the choice is lost: %s", locale, href)
+				t.Errorf("%s: language link = %s, want it to keep the package", locale, href)
 			}
 		}
 	}
 }
 
-// A form that has grown old leads back to what was chosen in it; a form that is sent twice is one order.
+// A stale form leads back to the same choice, and a form that is sent twice is one order.
 func TestOldAndRepeatedOrders(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -52,51 +52,51 @@ func TestOldAndRepeatedOrders(t *testing.T) {
 
 	v.open("/de/purchase?package=500&quantity=3")
 	if got := v.text("#buy-500"); !strings.Contains(got, "60,00") || v.find("#card-500").AttrOr("data-chosen", "") != "true" {
-		t.Errorf("the link chose %q, want three times 500 credits", got)
+		t.Errorf("button = %q, want 60,00 for three times 500 credits", got)
 	}
 	for _, address := range []string{"/de/purchase?package=7&quantity=3", "/de/purchase?package=abc", "/de/purchase?package=-500", "/de/purchase?quantity=2", "/de/purchase?package=9223372036854775808"} {
 		v.open(address)
 		if v.status != http.StatusOK || v.doc.Find(`[data-chosen="true"]`).Length() != 0 || v.find("#quantity-500").AttrOr("value", "") != "1" {
-			t.Errorf("%s (%d) chooses something", address, v.status)
+			t.Errorf("%s: status %d, %d chosen, want 200 and no choice", address, v.status, v.doc.Find(`[data-chosen="true"]`).Length())
 		}
 	}
 
 	v.open("/de/purchase")
 	first, again := v.form("#buy-100", "quantity", "2"), v.form("#buy-100", "quantity", "2")
-	old := v.form("#buy-100", "quantity", "4")
+	stale := v.form("#buy-100", "quantity", "4")
 	page := *v.at
 	v.show(first)
 	once := v.at.String()
 	v.at = &page
 	v.show(again)
 	if v.at.String() != once || !strings.Contains(once, "/c/pay/") {
-		t.Errorf("the same form leads to %s, then to %s", once, v.at)
+		t.Errorf("one form leads to %s, then to %s, want one Checkout page", once, v.at)
 	}
 
 	v.open("/de/billing")
 	v.submit("#sign-out")
 	v.at = &page
-	v.show(old)
+	v.show(stale)
 	if v.status != http.StatusUnauthorized {
-		t.Errorf("an order after signing out: %d, want 401", v.status)
+		t.Errorf("order after signing out: status %d, want 401", v.status)
 	}
 	v.click("#error-sign-in")
 	v.click(`a[href^="/auth/oidc"]`)
 	v.submit("#custom-user", "name", "Ada Example", "email", "buyer@example.com")
 	if v.at.RequestURI() != "/de/purchase?package=100&quantity=4" || v.find("#quantity-100").AttrOr("value", "") != "4" {
-		t.Errorf("signing in leads to %s, want the order as it was", v.at)
+		t.Errorf("sign-in leads to %s, want the order with its quantity", v.at)
 	}
 	v.show(v.form("#buy-100", "_csrf", "of another session"))
 	if v.status != http.StatusForbidden {
-		t.Errorf("with a foreign token: %d, want 403", v.status)
+		t.Errorf("token of another session: status %d, want 403", v.status)
 	}
 	v.click("#error-again")
 	if v.at.RequestURI() != "/de/purchase?package=100&quantity=4" {
-		t.Errorf("the page that was too old opens again as %s", v.at)
+		t.Errorf("stale form's retry link = %s, want the order with its quantity", v.at)
 	}
 }
 
-// Whoever lacks credits reads how many, and is led to the package that covers them.
+// A user with too few credits reads how many are missing and reaches the package that covers them.
 func TestTooFewCredits(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -106,22 +106,22 @@ func TestTooFewCredits(t *testing.T) {
 		v.find("#first-offer")
 		v.submit("#spend-resume_improvement")
 		if v.status != http.StatusPaymentRequired {
-			t.Fatalf("%s: %d, want 402", locale, v.status)
+			t.Fatalf("%s: status %d, want 402", locale, v.status)
 		}
 		text := v.text("main")
 		for _, part := range want {
 			if !strings.Contains(text, part) {
-				t.Errorf("%s: no %q in %s", locale, part, text)
+				t.Errorf("%s: page lacks %q: %s", locale, part, text)
 			}
 		}
 		v.click("#error-buy")
 		if v.find("#card-100").AttrOr("data-chosen", "") != "true" {
-			t.Errorf("%s: %s chooses nothing", locale, v.at)
+			t.Errorf("%s: %s: want the 100 package chosen", locale, v.at)
 		}
 	}
 }
 
-// Each page of an error has a way out that leads somewhere.
+// Every error page has a link that leads to a working page.
 func TestErrorPagesLeadOn(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -129,31 +129,32 @@ func TestErrorPagesLeadOn(t *testing.T) {
 	user.signInAs("user@example.com")
 	for _, v := range []*visitor{guest, user} {
 		for path, status := range map[string]int{"/de/nothing": 404, "/de/billing/spend": 404, "/logout": 404, "/auth/oidc/callback": 400} {
-			if v == user && status == 400 { // who is signed in already has arrived
+			if v == user && status == 400 { // a signed-in user is redirected
 				continue
 			}
 			v.open(path)
 			if v.status != status {
-				t.Errorf("%s: %d, want %d", path, v.status, status)
+				t.Errorf("%s: status %d, want %d", path, v.status, status)
 			}
 			v.find("#request-id")
 			v.click("#content a.btn")
 			if v.status != http.StatusOK {
-				t.Errorf("the way out of %s leads to %s (%d)", path, v.at, v.status)
+				t.Errorf("link on the error page of %s leads to %s (status %d), want 200", path, v.at, v.status)
 			}
 		}
 	}
 	user.open("/de/purchase")
 	user.show(user.form("#buy-100", "quantity", strings.Repeat("9", 2<<20)))
 	if user.status != http.StatusRequestEntityTooLarge {
-		t.Errorf("2 MB: %d, want 413", user.status)
+		t.Errorf("form of 2 MB: status %d, want 413", user.status)
 	}
 	if again := user.find("#error-again").AttrOr("href", ""); again != "/de/purchase?package=100" {
-		t.Errorf("what was too much leads back to %q", again)
+		t.Errorf("retry link of the oversized form = %q, want the package", again)
 	}
 }
 
-// A job seeker sees what credits cost, chooses a package, signs in and is where it can be bought. In both languages, on a phone and on a desktop.
+// In a browser, a new user reads the prices, chooses a package, signs in, and buys it, with errors and missing credits on
+// the way.
 func TestBuyerInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := start(t, "IMPRINT_URL=https://example.com/imprint", "TERMS_URL=https://example.com/terms", "PRIVACY_URL=https://example.com/privacy")
@@ -171,14 +172,14 @@ func TestBuyerInTheBrowser(t *testing.T) {
 				chromedp.SetValue(`input[name="email"]`, fmt.Sprintf("seeker%d@example.com", i)))
 			b.click("#custom-user [type=submit]")
 			b.waitForText(`#card-500[data-chosen="true"]`, "")
-			b.waitUntil("the chosen package is in sight", `(() => { const r = document.querySelector("#card-500").getBoundingClientRect(); return r.top >= 0 && r.top < innerHeight / 2 || r.bottom <= innerHeight && r.top >= 0 })()`)
-			b.waitUntil("what applies is there to read", `document.querySelector("#order-terms-terms").href === "https://example.com/terms" && document.querySelector("#order-terms-withdrawal") !== null`)
+			b.waitUntil("the chosen package is in the window", `(() => { const r = document.querySelector("#card-500").getBoundingClientRect(); return r.top >= 0 && r.top < innerHeight / 2 || r.bottom <= innerHeight && r.top >= 0 })()`)
+			b.waitUntil("links to the terms and the withdrawal form", `document.querySelector("#order-terms-terms").href === "https://example.com/terms" && document.querySelector("#order-terms-withdrawal") !== null`)
 			b.check("chosen", "/purchase")
 			b.expectRefusals = true
-			b.run("type", chromedp.SetValue("#quantity-500", "1,5", chromedp.ByQuery))
+			b.run("type an invalid quantity", chromedp.SetValue("#quantity-500", "1,5", chromedp.ByQuery))
 			b.click("#buy-500")
 			b.waitForText("#quantity-500-error", "100")
-			b.waitUntil("keep what was typed, in sight", `document.activeElement.id === "quantity-500" && document.activeElement.value === "1,5"`)
+			b.waitUntil("the invalid field keeps its value and has the focus", `document.activeElement.id === "quantity-500" && document.activeElement.value === "1,5"`)
 			b.check("refused", "/purchase")
 			b.open("/" + c.locale)
 			b.check("start-signed-in", "/"+c.locale)

@@ -15,6 +15,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
+// Every subcommand explains itself, rejects wrong usage with status 2, and fails with status 1 and a reason.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	database := "DATABASE_URL=" + dbtest.URL(t)
@@ -23,7 +24,7 @@ func TestCommands(t *testing.T) {
 		env  []string
 		args []string
 		code int
-		says []string
+		want []string
 	}{
 		{"version", nil, []string{"version"}, 0, []string{"development"}},
 		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "doctor", "reconcile", "grant", "keys", "admins"}},
@@ -31,8 +32,8 @@ func TestCommands(t *testing.T) {
 		{"help on prices", nil, []string{"prices", "sync", "-h"}, 0, []string{"Usage: credits prices sync"}},
 		{"an unknown command", nil, []string{"dance"}, 2, []string{`no command "dance"`}},
 		{"an unknown flag", nil, []string{"serve", "-x"}, 2, []string{"-x"}},
-		{"an argument too many", nil, []string{"migrate", "now"}, 2, []string{`"now"`}},
-		{"half a command", nil, []string{"prices"}, 2, []string{"prices sync"}},
+		{"an extra argument", nil, []string{"migrate", "now"}, 2, []string{`"now"`}},
+		{"an incomplete command", nil, []string{"prices"}, 2, []string{"prices sync"}},
 		{"a grant of nothing", nil, []string{"grant", "--email", "a@example.com"}, 2, []string{"--credits"}},
 		{"help on keys", nil, []string{"keys", "-h"}, 0, []string{"create", "list", "revoke"}},
 		{"help on relink", nil, []string{"relink", "-h"}, 0, []string{"Usage: credits relink", "-user", "-identity"}},
@@ -42,39 +43,40 @@ func TestCommands(t *testing.T) {
 		{"help on revoking a key", nil, []string{"keys", "revoke", "-h"}, 0, []string{"Usage: credits keys revoke ID|PREFIX"}},
 		{"keys alone", nil, []string{"keys"}, 2, []string{"create, list and revoke"}},
 		{"a key without a scope", nil, []string{"keys", "create", "--name", "x"}, 2, []string{"--scope"}},
-		{"no key to revoke", nil, []string{"keys", "revoke"}, 2, []string{"missing"}},
-		{"two keys to revoke", nil, []string{"keys", "revoke", "a", "b"}, 2, []string{`"b"`}},
-		{"a configuration that is all wrong", []string{"PORT=http", "APP_ENV=production", "APP_URL=credits", "STRIPE_SECRET_KEY=changeme", "SESSION_SECRET=short",
+		{"revoking without a key", nil, []string{"keys", "revoke"}, 2, []string{"missing"}},
+		{"revoking two keys", nil, []string{"keys", "revoke", "a", "b"}, 2, []string{`"b"`}},
+		{"a configuration with every setting wrong", []string{"PORT=http", "APP_ENV=production", "APP_URL=credits", "STRIPE_SECRET_KEY=changeme", "SESSION_SECRET=short",
 			"LOG_LEVEL=loud", "GOOGLE_CLIENT_ID=x"}, []string{"serve"}, 1,
 			[]string{"PORT", "APP_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "SESSION_SECRET", "LOG_LEVEL", "GOOGLE_CLIENT_ID", "DATABASE_URL"}},
-		{"a database that is not there", []string{"DATABASE_URL=postgres://app:hunter2@127.0.0.1:9/app"}, []string{"migrate"}, 1, []string{"migrate"}},
+		{"a database that does not answer", []string{"DATABASE_URL=postgres://app:hunter2@127.0.0.1:9/app"}, []string{"migrate"}, 1, []string{"migrate"}},
 		{"migrate", []string{database}, []string{"migrate"}, 0, []string{"this version's schema"}},
 		{"migrate again", []string{database}, []string{"migrate"}, 0, []string{"this version's schema"}},
-		{"a grant to nobody", []string{database}, []string{"grant", "--email", "a@example.com", "--credits", "5", "--note", "x"}, 1, []string{"no user"}},
+		{"a grant to an unknown user", []string{database}, []string{"grant", "--email", "a@example.com", "--credits", "5", "--note", "x"}, 1, []string{"no user"}},
 		{"prices", []string{database}, []string{"prices", "sync"}, 0, []string{"3 prices"}},
-		{"a key of an unknown scope", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "spend,admin"}, 2, []string{"--scope is wrong"}},
+		{"a key with an unknown scope", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "spend,admin"}, 2, []string{"--scope is wrong"}},
 		{"a key with a long name", []string{database}, []string{"keys", "create", "--name", strings.Repeat("x", 81), "--scope", "read"}, 2, []string{"--name is wrong"}},
 		{"a key with too many calls", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "read", "--per-minute", "1000001"}, 2, []string{"--per-minute is wrong"}},
-		{"a key of too many days", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "read", "--expires-days", "4000"}, 2, []string{"--expires-days is wrong"}},
-		{"a key that never was", []string{database}, []string{"keys", "revoke", "rmc_00000000"}, 1, []string{"no key has"}},
+		{"a key that lasts too long", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "read", "--expires-days", "4000"}, 2, []string{"--expires-days is wrong"}},
+		{"revoking an unknown key", []string{database}, []string{"keys", "revoke", "rmc_00000000"}, 1, []string{"no key has"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, code := command(t, c.env, c.args...)
 			if code != c.code {
-				t.Errorf("ends with %d, want %d:\n%s", code, c.code, out)
+				t.Errorf("exit status %d, want %d:\n%s", code, c.code, out)
 			}
-			for _, text := range c.says {
+			for _, text := range c.want {
 				if !strings.Contains(out, text) {
-					t.Errorf("does not say %q:\n%s", text, out)
+					t.Errorf("output lacks %q:\n%s", text, out)
 				}
 			}
 			if strings.Contains(out, "hunter2") || strings.Contains(out, "changeme") {
-				t.Errorf("prints a secret:\n%s", out)
+				t.Errorf("output contains a secret:\n%s", out)
 			}
 		})
 	}
 }
 
+// credits grant finds the user in any letter case, and the history shows the reason.
 func TestGrantOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	database := "DATABASE_URL=" + dbtest.URL(t)
@@ -83,19 +85,19 @@ func TestGrantOnTheCommandLine(t *testing.T) {
 	v.signInAs("ada@example.com")
 	out, code := command(t, []string{database}, "grant", "--email", "ADA@example.com", "--credits", "40", "--note", "sorry for the wait")
 	if code != 0 || !strings.Contains(out, "Balance: 40 credits") {
-		t.Fatalf("grant ends with %d: %s", code, out)
+		t.Fatalf("grant: exit status %d, want 0 and a balance of 40 credits: %s", code, out)
 	}
 	v.open("/en/history")
 	v.wantBalance("40")
 	if !strings.Contains(v.text("main"), "sorry for the wait") {
-		t.Errorf("the history does not show the reason: %s", v.text("main"))
+		t.Errorf("history lacks the reason: %s", v.text("main"))
 	}
 	if strings.Contains(s.out.String(), "ada@example.com") || strings.Contains(out, "ada@example.com") {
-		t.Error("an address was printed")
+		t.Error("output contains an e-mail address")
 	}
 }
 
-// A request that is being worked on when the server is told to stop is answered, and the server ends well.
+// A server that receives SIGTERM finishes the running request and exits with status 0.
 func TestStopFinishesRunningRequests(t *testing.T) {
 	t.Parallel()
 	address := dbtest.URL(t)
@@ -107,7 +109,7 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { postgres.Close(db) })
-	lock := db.Begin() // the spend below waits for this
+	lock := db.Begin() // blocks the spend below
 	if err := lock.Exec(`SELECT 1 FROM users FOR UPDATE`).Error; err != nil {
 		t.Fatal(err)
 	}
@@ -140,12 +142,12 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := <-status; got != http.StatusPaymentRequired {
-		t.Errorf("the running request is answered %d, want 402: it was for credits that are not there", got)
+		t.Errorf("running request: status %d, want 402", got)
 	}
 	s.stop()
 }
 
-// What the billing page weighs over the wire, with every file it needs, on a first visit.
+// The billing page with all its files stays within 100,000 bytes on the wire on a first visit.
 func TestBillingPageWeight(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -155,10 +157,10 @@ func TestBillingPageWeight(t *testing.T) {
 	load := func(path string) string {
 		res, text := request(t, v.client, http.MethodGet, s.url+path, "", map[string]string{"Accept-Encoding": "gzip"})
 		if res.StatusCode != http.StatusOK {
-			t.Errorf("%s answers %d", path, res.StatusCode)
+			t.Errorf("%s: status %d, want 200", path, res.StatusCode)
 		}
 		if path != "/de/billing" && !strings.Contains(res.Header.Get("Cache-Control"), "immutable") {
-			t.Errorf("%s is not kept by the browser: %q", path, res.Header.Get("Cache-Control"))
+			t.Errorf("%s: Cache-Control = %q, want immutable", path, res.Header.Get("Cache-Control"))
 		}
 		t.Logf("%7d bytes %s", len(text), path)
 		total += len(text)
@@ -166,7 +168,7 @@ func TestBillingPageWeight(t *testing.T) {
 	}
 	page, err := gzip.NewReader(strings.NewReader(load("/de/billing")))
 	if err != nil {
-		t.Fatalf("the page is not compressed: %v", err)
+		t.Fatalf("decompress the page: %v", err)
 	}
 	doc, err := goquery.NewDocumentFromReader(page)
 	if err != nil {
@@ -174,13 +176,13 @@ func TestBillingPageWeight(t *testing.T) {
 	}
 	files := doc.Find(`link[rel="stylesheet"], link[rel="preload"], script[src], img[src]`)
 	if files.Length() < 4 {
-		t.Errorf("the page needs %d files, want style, font and scripts", files.Length())
+		t.Errorf("page needs %d files, want at least 4: style, font, scripts", files.Length())
 	}
 	files.Each(func(_ int, e *goquery.Selection) {
 		load(e.AttrOr("href", e.AttrOr("src", "")))
 	})
 	t.Logf("%7d bytes in all", total)
 	if total > 100_000 {
-		t.Errorf("the billing page weighs %d bytes, want 100,000 at most", total)
+		t.Errorf("billing page: %d bytes, want at most 100,000", total)
 	}
 }

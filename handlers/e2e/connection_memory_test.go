@@ -16,17 +16,17 @@ import (
 	"time"
 )
 
-// A stranger has nothing of the process before they have earned it: neither connections that announce bodies and send
-// one byte of them, nor bodies that are sent and far too large, cost memory, and whoever else comes is answered.
-func TestStrangersCostNothing(t *testing.T) {
+// Anonymous connections cost little memory: neither those that announce a large body and send one byte, nor those that
+// send bodies far too large. Other visitors are still served.
+func TestAnonymousConnectionsCostLittleMemory(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux says in /proc what a process has")
+		t.Skip("only Linux reports a process's memory in /proc")
 	}
-	const connections, most = 1200, 50 // MiB
+	const connections, limit = 1200, 50 // MiB
 	s := start(t)
 	v := newVisitor(s, "en")
-	v.open("/en") // what is made at first is not the strangers'
+	v.open("/en") // allocate what every first request needs
 	before := s.memory()
 	address := strings.TrimPrefix(s.url, "http://")
 	dial := func() net.Conn {
@@ -47,12 +47,12 @@ func TestStrangersCostNothing(t *testing.T) {
 		}
 		if n%300 == 299 {
 			if v.open("/en"); v.status != http.StatusOK {
-				t.Fatalf("beside %d connections that announce, a visitor is answered %d", n+1, v.status)
+				t.Fatalf("visitor beside %d open connections: status %d, want 200", n+1, v.status)
 			}
 		}
 	}
-	if grown := s.memory() - before; grown > most {
-		t.Errorf("%d connections that announce 6 MB cost %d MiB, want at most %d", connections, grown, most)
+	if grown := s.memory() - before; grown > limit {
+		t.Errorf("%d connections that announce 6 MB: %d MiB, want at most %d", connections, grown, limit)
 	}
 	body := bytes.Repeat([]byte("x"), 5_900_000)
 	var all sync.WaitGroup
@@ -64,19 +64,19 @@ func TestStrangersCostNothing(t *testing.T) {
 				return
 			}
 			if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 413 ") {
-				t.Errorf("5.9 MB are answered %.40q (%v)", answer, err)
+				t.Errorf("body of 5.9 MB: answer %.40q (%v), want 413", answer, err)
 			}
 		})
 	}
 	all.Wait()
-	if grown := s.memory() - before; grown > most {
-		t.Errorf("50 bodies of 5.9 MB cost %d MiB, want at most %d", grown, most)
+	if grown := s.memory() - before; grown > limit {
+		t.Errorf("50 bodies of 5.9 MB: %d MiB, want at most %d", grown, limit)
 	}
 }
 
 var peakMemory = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
-// memory is the most that the server has had so far, in MiB.
+// memory returns the server's peak memory in MiB.
 func (s *site) memory() int {
 	s.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
@@ -85,7 +85,7 @@ func (s *site) memory() int {
 	}
 	found := peakMemory.FindSubmatch(text)
 	if found == nil {
-		s.t.Fatalf("the system does not say how much memory the server has:\n%s", text)
+		s.t.Fatalf("no VmHWM in /proc/PID/status:\n%s", text)
 	}
 	kib, err := strconv.Atoi(string(found[1]))
 	if err != nil {

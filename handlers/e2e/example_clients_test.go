@@ -24,8 +24,7 @@ import (
 	credits "github.com/resume-matcher/credits/static/examples/go"
 )
 
-// Each client that other programs copy does the same against the server, through a network that fails it, and leaves
-// the same ledger.
+// Every example client makes the same calls through a network that fails, and leaves the same ledger.
 func TestClients(t *testing.T) {
 	t.Parallel()
 	database := "DATABASE_URL=" + dbtest.URL(t)
@@ -33,7 +32,7 @@ func TestClients(t *testing.T) {
 	printed, code := command(t, []string{database}, "keys", "create", "--name", "Resume Matcher", "--scope", "spend")
 	key := regexp.MustCompile(`rmc_[0-9A-Za-z]{38}`).FindString(printed)
 	if code != 0 || key == "" {
-		t.Fatalf("keys create ends with %d", code)
+		t.Fatalf("keys create: exit status %d, want 0 and a key", code)
 	}
 	for name, use := range map[string]func(t *testing.T, address, key, email string){"go": runGoClient, "python": runPythonClient, "typescript": runTypeScriptClient} {
 		t.Run(name, func(t *testing.T) {
@@ -41,27 +40,27 @@ func TestClients(t *testing.T) {
 			email := name + "@example.com"
 			newVisitor(s, "en").signInAs(email)
 			if out, code := command(t, []string{database}, "grant", "--email", email, "--credits", "60", "--note", "to begin with"); code != 0 {
-				t.Fatalf("grant ends with %d: %s", code, out)
+				t.Fatalf("grant: exit status %d, want 0: %s", code, out)
 			}
 			w := newFaultyProxy(t, s.url)
 			use(t, w.URL, key, email)
 			w.checkAttempts("faulty-" + name)
 			if got := w.connections(); got > 4 {
-				t.Errorf("the client opened %d connections, want one, and one more for each that was cut", got)
+				t.Errorf("client opened %d connections, want at most 4: one, and one per broken connection", got)
 			}
 			checkLedger(t, s.url, key, email)
 		})
 	}
 }
 
-// checkLedger asks the server itself what the client's calls have come to.
+// checkLedger reads the balance and history that the client's calls must have left.
 func checkLedger(t *testing.T, address, key, email string) {
 	t.Helper()
 	read := func(path string, into any) {
 		t.Helper()
 		res, text := request(t, http.DefaultClient, http.MethodGet, address+path+"?email="+url.QueryEscape(email), "", map[string]string{"Authorization": "Bearer " + key})
 		if err := json.Unmarshal([]byte(text), into); err != nil || res.StatusCode != http.StatusOK {
-			t.Fatalf("GET %s: %d, %v", path, res.StatusCode, err)
+			t.Fatalf("GET %s: status %d, %v", path, res.StatusCode, err)
 		}
 	}
 	var balance credits.Balance
@@ -69,22 +68,22 @@ func checkLedger(t *testing.T, address, key, email string) {
 	if diff := cmp.Diff(credits.Balance{Balance: 10, Available: 10}, balance); diff != "" {
 		t.Error(diff)
 	}
-	type movement struct {
+	type entry struct {
 		Reason string `json:"reason"`
 		Delta  int64  `json:"deltaCredits"`
 	}
 	var history struct {
-		Transactions []movement `json:"transactions"`
+		Transactions []entry `json:"transactions"`
 	}
 	read("/api/credits/transactions", &history)
-	want := []movement{{"resume_improvement", -15}, {"job_match", -5}, {"resume_improvement", -15}, {"job_match", -5}, {"resume_analysis", -10}, {"manual", 60}}
+	want := []entry{{"resume_improvement", -15}, {"job_match", -5}, {"resume_improvement", -15}, {"job_match", -5}, {"resume_analysis", -10}, {"manual", 60}}
 	if diff := cmp.Diff(want, history.Transactions); diff != "" {
-		t.Errorf("the movements, newest first: %s", diff)
+		t.Errorf("entries, newest first (-want +got): %s", diff)
 	}
 }
 
-// weather stands for the network between a service and us. What is sent with an idempotency key that begins with
-// faulty- meets everything that a client has to bear.
+// faultyProxy is the network between a program and the API. Requests whose idempotency key begins with faulty- meet every
+// fault that a client must tolerate.
 type faultyProxy struct {
 	*httptest.Server
 	t        *testing.T
@@ -93,7 +92,7 @@ type faultyProxy struct {
 	conns    int
 }
 
-// attempt is one shaky request as it came.
+// attempt is one request with a faulty- key, as received.
 type attempt struct {
 	key, body string
 	at        time.Time
@@ -125,8 +124,8 @@ func newFaultyProxy(t *testing.T, target string) *faultyProxy {
 	return w
 }
 
-// spoil cuts the first attempt off after it was carried out, refuses three as a server may for a while, and lets the
-// fifth through.
+// injectFaults executes the first attempt but drops its answer, refuses three as an overloaded server does, and passes
+// the fifth on.
 func (w *faultyProxy) injectFaults(onward http.Handler, out http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -140,7 +139,7 @@ func (w *faultyProxy) injectFaults(onward http.Handler, out http.ResponseWriter,
 	switch n {
 	case 1:
 		onward.ServeHTTP(httptest.NewRecorder(), r)
-		panic(http.ErrAbortHandler) // which closes the connection without an answer
+		panic(http.ErrAbortHandler) // closes the connection without an answer
 	case 2:
 		out.Header().Set("Retry-After", "1")
 		http.Error(out, "<html>the proxy's own page</html>", http.StatusServiceUnavailable)
@@ -154,7 +153,7 @@ func (w *faultyProxy) injectFaults(onward http.Handler, out http.ResponseWriter,
 	}
 }
 
-// checkAttempts wants five attempts of the same request, the third not before the second's answer allowed it.
+// checkAttempts requires five equal requests, the third no sooner than the second's Retry-After allows.
 func (w *faultyProxy) checkAttempts(key string) {
 	w.t.Helper()
 	w.mu.Lock()
@@ -164,11 +163,11 @@ func (w *faultyProxy) checkAttempts(key string) {
 	}
 	for i, a := range w.attempts {
 		if a.key != key || a.body != w.attempts[0].body {
-			w.t.Errorf("attempt %d is another request: key %q, body %s", i+1, a.key, a.body)
+			w.t.Errorf("attempt %d: key %q, body %s, want the first attempt's", i+1, a.key, a.body)
 		}
 	}
 	if waited := w.attempts[2].at.Sub(w.attempts[1].at); waited < time.Second {
-		w.t.Errorf("came back after %s, want the second that Retry-After says", waited)
+		w.t.Errorf("third attempt after %s, want at least the 1 s of Retry-After", waited)
 	}
 }
 
@@ -186,18 +185,18 @@ func runPythonClient(t *testing.T, address, key, email string) {
 func runTypeScriptClient(t *testing.T, address, key, email string) {
 	jiti := absolute(t, "../../node_modules/jiti/lib/jiti.mjs")
 	if found, err := filepath.Glob(jiti); err != nil || len(found) == 0 {
-		t.Fatal("node_modules lacks jiti, which comes with Tailwind: run make generate")
+		t.Fatal("node_modules lacks jiti, which Tailwind installs: run make generate")
 	}
 	script(t, "node", "clients.mjs", "CLIENT="+absolute(t, "../../static/examples/typescript/credits.ts"), "JITI="+jiti,
 		"CREDITS_URL="+address, "CREDITS_KEY="+key, "CREDITS_USER="+email)
 }
 
-// script runs a file of testdata, which ends with 0 when all it saw was right.
+// script runs a file of testdata, which exits with 0 if all its checks pass.
 func script(t *testing.T, program, file string, env ...string) {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		t.Fatalf("this test runs the client with %s, which is not in PATH: install it", program)
+		t.Fatalf("%s is not in PATH: install it to run this client", program)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), hangTimeout)
 	defer cancel()
@@ -219,14 +218,14 @@ func absolute(t *testing.T, path string) string {
 
 func runGoClient(t *testing.T, address, key, email string) {
 	c, user, ctx := credits.New(address+"/", key), credits.User{Email: email}, t.Context()
-	have := func(balance, held int64) {
+	wantBalance := func(balance, held int64) {
 		t.Helper()
 		got, err := c.Balance(ctx, user)
 		if diff := cmp.Diff(credits.Balance{Balance: balance, Held: held, Available: balance - held}, got); err != nil || diff != "" {
 			t.Fatalf("%v %s", err, diff)
 		}
 	}
-	have(60, 0)
+	wantBalance(60, 0)
 	once := credits.Request{User: user, Feature: "resume_analysis", IdempotencyKey: "go-1", Metadata: map[string]any{"resume": 4711}}
 	first, err := c.Spend(ctx, once)
 	if err != nil || first.Delta != -10 || first.Balance != 50 || first.Replayed {
@@ -235,44 +234,44 @@ func runGoClient(t *testing.T, address, key, email string) {
 	again, err := c.Spend(ctx, once)
 	first.Replayed = true
 	if diff := cmp.Diff(first, again); err != nil || diff != "" {
-		t.Fatalf("the same again: %v %s", err, diff)
+		t.Fatalf("repeated spend: %v %s", err, diff)
 	}
 	if spent, err := c.Spend(ctx, credits.Request{User: user, Feature: "job_match", IdempotencyKey: "faulty-go"}); err != nil || spent.Balance != 45 || !spent.Replayed {
-		t.Fatalf("through bad weather: %+v, %v", spent, err)
+		t.Fatalf("spend through the faulty proxy: %+v, %v, want a replayed answer", spent, err)
 	}
 	held, err := c.Hold(ctx, credits.Request{User: user, Feature: "resume_improvement", TTLSeconds: 60})
 	if err != nil || held.Status != "open" {
 		t.Fatalf("hold: %+v, %v", held, err)
 	}
-	have(45, 15)
+	wantBalance(45, 15)
 	if held, err = c.Capture(ctx, held.ID, 0); err != nil || held.Status != "captured" || held.Captured != 15 {
 		t.Fatalf("capture: %+v, %v", held, err)
 	}
 	refused := new(credits.Error)
 	if _, err := c.Release(ctx, held.ID); !errors.As(err, &refused) || refused.Status != 409 || refused.Code != "HOLD_NOT_OPEN" || refused.Detail["status"] != "captured" {
-		t.Fatalf("release of what was captured: %v", err)
+		t.Fatalf("release of a captured hold: %v, want 409 HOLD_NOT_OPEN", err)
 	}
-	runGoMetered(t, c, user, have)
+	runGoMetered(t, c, user, wantBalance)
 }
 
-// runGoMetered is runGoClient's second half, with 30 credits left.
-func runGoMetered(t *testing.T, c *credits.Client, user credits.User, have func(balance, held int64)) {
+// runGoMetered is the second half of runGoClient: metered work, from 30 credits on.
+func runGoMetered(t *testing.T, c *credits.Client, user credits.User, wantBalance func(balance, held int64)) {
 	t.Helper()
 	match := credits.Request{User: user, Feature: "job_match"}
-	if err := c.Metered(t.Context(), match, func(credits.Hold) error { have(30, 5); return nil }); err != nil {
+	if err := c.Metered(t.Context(), match, func(credits.Hold) error { wantBalance(30, 5); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	have(25, 0)
-	own := errors.New("the work's own")
-	if err := c.Metered(t.Context(), match, func(credits.Hold) error { return own }); !errors.Is(err, own) {
-		t.Fatalf("work that fails: %v", err)
+	wantBalance(25, 0)
+	workErr := errors.New("the work failed")
+	if err := c.Metered(t.Context(), match, func(credits.Hold) error { return workErr }); !errors.Is(err, workErr) {
+		t.Fatalf("metered work that fails: %v, want %v", err, workErr)
 	}
-	have(25, 0)
+	wantBalance(25, 0)
 	func() {
 		defer func() { _ = recover() }()
-		_ = c.Metered(t.Context(), match, func(credits.Hold) error { panic("the work's own") })
+		_ = c.Metered(t.Context(), match, func(credits.Hold) error { panic("the work panicked") })
 	}()
-	have(25, 0)
+	wantBalance(25, 0)
 	improve := credits.Request{User: user, Feature: "resume_improvement"}
 	if _, err := c.Spend(t.Context(), improve); err != nil {
 		t.Fatal(err)
@@ -280,17 +279,17 @@ func runGoMetered(t *testing.T, c *credits.Client, user credits.User, have func(
 	_, err := c.Hold(t.Context(), improve)
 	poor, refused := new(credits.PaymentRequired), new(credits.Error)
 	if !errors.As(err, &poor) || poor.Required != 15 || poor.Available != 10 || poor.Missing != 5 || !strings.HasSuffix(poor.PurchaseURL, "/purchase") {
-		t.Fatalf("with too few credits: %v", err)
+		t.Fatalf("hold with too few credits: %v, want 402 with required 15, available 10, missing 5", err)
 	}
 	if !errors.As(err, &refused) || refused.Status != 402 || refused.Code != "INSUFFICIENT_CREDITS" || refused.Message == "" || !strings.HasPrefix(refused.RequestID, "req_") {
-		t.Fatalf("with too few credits: %v", err)
+		t.Fatalf("hold with too few credits: %v, want 402 with required 15, available 10, missing 5", err)
 	}
 	if _, err := c.Spend(t.Context(), credits.Request{User: user, Feature: "none"}); !errors.As(err, &refused) || refused.Code != "INVALID_REQUEST" {
-		t.Fatalf("an unknown feature: %v", err)
+		t.Fatalf("spend on an unknown feature: %v, want INVALID_REQUEST", err)
 	}
-	nobody := credits.New("http://127.0.0.1:9", "rmc_")
-	nobody.Attempts = 2
-	if _, err := nobody.Balance(t.Context(), user); err == nil || errors.As(err, &poor) || strings.Contains(err.Error(), user.Email) {
-		t.Fatalf("without a server: %v", err)
+	unreachable := credits.New("http://127.0.0.1:9", "rmc_")
+	unreachable.Attempts = 2
+	if _, err := unreachable.Balance(t.Context(), user); err == nil || errors.As(err, &poor) || strings.Contains(err.Error(), user.Email) {
+		t.Fatalf("balance without a server: %v, want another error, without the address", err)
 	}
 }

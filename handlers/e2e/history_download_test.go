@@ -9,18 +9,18 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// A download is made whole before its first byte is sent, so a database that goes away meanwhile cannot cut it.
-func TestDownloadOutlivesItsDatabase(t *testing.T) {
+// A download is complete before its first byte is sent, so losing the database does not truncate it.
+func TestDownloadSurvivesLosingTheDatabase(t *testing.T) {
 	t.Parallel()
 	fx := newFixture(t, 1)
 	s := start(t, "DATABASE_URL="+fx.url+"&application_name="+serverName, "LOG_LEVEL=warn")
 	v := newVisitor(s, "en")
 	v.signInAs("ada@example.com")
 	user := fx.count(t, `SELECT id FROM users WHERE email = 'ada@example.com'`)
-	// More than the buffers between the server and a reader who does not read can hold.
-	fx.exec(t, `WITH lines AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, meta)
+	// More than the buffers between the server and a stalled reader can hold.
+	fx.exec(t, `WITH entries AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, meta)
 		SELECT ?::int, 1, 'manual', jsonb_build_object('note', repeat('x', 4000)) FROM generate_series(1, 6000) RETURNING 1)
-		UPDATE users SET credits_balance = (SELECT count(*) FROM lines) WHERE id = ?::int`, user, user)
+		UPDATE users SET credits_balance = (SELECT count(*) FROM entries) WHERE id = ?::int`, user, user)
 
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/en/history.csv", nil)
 	if err != nil {
@@ -31,17 +31,17 @@ func TestDownloadOutlivesItsDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	begun := make([]byte, 1<<10)
-	if _, err := io.ReadFull(res.Body, begun); err != nil || res.StatusCode != http.StatusOK {
-		t.Fatalf("the file begins with %d, %v", res.StatusCode, err)
+	start := make([]byte, 1<<10)
+	if _, err := io.ReadFull(res.Body, start); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("start of the file: status %d, %v, want 200", res.StatusCode, err)
 	}
 	fx.disconnect(t)
 	rest, err := io.ReadAll(res.Body)
-	lines := strings.Count(string(begun)+string(rest), "\n") - 1
+	lines := strings.Count(string(start)+string(rest), "\n") - 1
 	if err != nil || lines != 6000 {
-		t.Errorf("the file ends after %d lines with %v, want all 6000", lines, err)
+		t.Errorf("file ends after %d lines with %v, want 6000 and no error", lines, err)
 	}
-	dbtest.Eventually(t, "the next file is whole", func() bool { // once connections that ended are replaced
+	dbtest.Eventually(t, "the next file is complete", func() bool { // once the server has reconnected
 		again, text := request(t, v.client, http.MethodGet, s.url+"/en/history.csv", "", nil)
 		return again.StatusCode == http.StatusOK && strings.Count(text, "\n") == 6001
 	})

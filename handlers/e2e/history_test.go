@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// A visitor without JavaScript filters the history, is told when nothing fits or the filter cannot be, and takes it along as CSV.
+// Without JavaScript, a user filters the history, sees empty and invalid filters explained, and downloads it as CSV.
 func TestHistoryFilterAndDownload(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	for locale, words := range map[string]struct{ separator, name, analyses, nothing, header string }{
+	for locale, text := range map[string]struct{ separator, name, analyses, nothing, header string }{
 		"en": {",", "credits-history", "analys", "Nothing found", "\uFEFFNumber,Date (UTC),What,Credits,Balance after,Note,Purchase,Reservation\r\n"},
 		"de": {";", "credits-verlauf", "Analys", "Nichts gefunden", "\uFEFFNummer;Datum (UTC);Vorgang;Credits;Guthaben danach;Hinweis;Kauf;Reservierung\r\n"},
 	} {
@@ -24,19 +24,19 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 		v.open("/" + locale + "/billing")
 		v.submit("#spend-resume_analysis")
 		history := "/" + locale + "/history"
-		for query, rows := range map[string]int{"": 2, "?kind=purchase": 1, "?kind=resume_analysis": 1, "?kind=job_match": 0, "?q=" + words.analyses: 1,
+		for query, rows := range map[string]int{"": 2, "?kind=purchase": 1, "?kind=resume_analysis": 1, "?kind=job_match": 0, "?q=" + text.analyses: 1,
 			"?q=%25": 0, "?q=_": 0, "?month=2001-01": 0, "?q=%F0%9F%98%80": 0, "?q=%D7%A9%D7%9C%D7%95%D7%9D": 0, "?kind=&month=&q=": 2} {
 			v.open(history + query)
 			if got := v.doc.Find("#movements table tbody tr").Length(); v.status != 200 || got != rows {
-				t.Errorf("%s%s: %d with %d movements, want %d", history, query, v.status, got, rows)
+				t.Errorf("%s%s: status %d, %d entries, want 200 and %d", history, query, v.status, got, rows)
 			}
 			if rows == 0 {
-				if !strings.Contains(v.text("#movements"), words.nothing) {
-					t.Errorf("%s%s says %q", history, query, v.text("#movements"))
+				if !strings.Contains(v.text("#movements"), text.nothing) {
+					t.Errorf("%s%s: list = %q, want %q", history, query, v.text("#movements"), text.nothing)
 				}
 				v.click("#clear-nothing")
 				if v.at.RawQuery != "" || v.doc.Find("#movements table tbody tr").Length() != 2 {
-					t.Errorf("clearing the filter leads to %s", v.at)
+					t.Errorf("clearing the filter leads to %s, want the whole history", v.at)
 				}
 			}
 		}
@@ -44,16 +44,16 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 			"?q=a%00b": "#q", "?q=" + strings.Repeat("ä", 101): "#q", "?kind=%00": "#kind", "?q=" + url.QueryEscape("a\rb"): "#q"} {
 			v.open(history + query)
 			if v.status != 422 || v.find(field).AttrOr("aria-invalid", "") != "true" || v.text(field+"-error") == "" {
-				t.Errorf("%s%s: %d, want 422 with a word at %s", history, query, v.status, field)
+				t.Errorf("%s%s: status %d, want 422 with an error at %s", history, query, v.status, field)
 			}
 		}
 		v.open(history + "?kind=purchase")
-		res, text := request(t, v.client, "GET", s.url+history+".csv", "", nil)
-		if res.StatusCode != 200 || !strings.HasPrefix(text, words.header) || !strings.Contains(res.Header.Get("Content-Disposition"), words.name+".csv") {
-			t.Fatalf("the file is %d %s\n%s", res.StatusCode, res.Header.Get("Content-Disposition"), text)
+		res, file := request(t, v.client, "GET", s.url+history+".csv", "", nil)
+		if res.StatusCode != 200 || !strings.HasPrefix(file, text.header) || !strings.Contains(res.Header.Get("Content-Disposition"), text.name+".csv") {
+			t.Fatalf("CSV file: status %d, disposition %s\n%s", res.StatusCode, res.Header.Get("Content-Disposition"), file)
 		}
-		table := csv.NewReader(strings.NewReader(text))
-		table.Comma = rune(words.separator[0])
+		table := csv.NewReader(strings.NewReader(file))
+		table.Comma = rune(text.separator[0])
 		lines, err := table.ReadAll()
 		if err != nil {
 			t.Fatal(err)
@@ -67,11 +67,11 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 			sum += credits
 		}
 		if got := strconv.Itoa(sum); got != v.balance() {
-			t.Errorf("the file sums to %s credits, the balance is %s", got, v.balance())
+			t.Errorf("CSV file sums to %s credits, want the balance of %s", got, v.balance())
 		}
-		res, text = request(t, v.client, "GET", s.url+v.find("#csv").AttrOr("href", ""), "", nil)
-		if got := strings.Count(text, "\r\n"); res.StatusCode != 200 || got != 2 {
-			t.Errorf("the file of purchases has %d lines, want the header and one:\n%s", got, text)
+		res, file = request(t, v.client, "GET", s.url+v.find("#csv").AttrOr("href", ""), "", nil)
+		if got := strings.Count(file, "\r\n"); res.StatusCode != 200 || got != 2 {
+			t.Errorf("CSV file of purchases: %d lines, want 2:\n%s", got, file)
 		}
 	}
 }

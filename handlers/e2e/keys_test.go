@@ -14,11 +14,11 @@ import (
 
 var wholeKey = regexp.MustCompile(`^rmc_[0-9A-Za-z]{38}$`)
 
-// An admin makes a key, copies it from the one page that shows it, and revokes it, with JavaScript off.
+// Without JavaScript, an admin makes a key, copies it from the only page that shows it, and revokes it.
 func TestKeysByAnAdmin(t *testing.T) {
 	t.Parallel()
 	s := start(t, "ADMIN_EMAILS=admin@example.com,second@example.com")
-	for _, c := range []struct{ locale, nobody, nameless, limit, shown, valid, done, audit string }{
+	for _, c := range []struct{ locale, empty, nameless, limit, shown, valid, done, audit string }{
 		{"en", "No keys yet", "1 to 80 characters", "60 calls a minute", "shown once already", "Valid", "The key has been revoked.", "Service key revoked"},
 		{"de", "Gesperrt", "1 bis 80 Zeichen", "60 Aufrufe pro Minute", "schon einmal angezeigt", "Gültig", "Der Schlüssel ist gesperrt.", "Dienstschlüssel gesperrt"},
 	} {
@@ -28,15 +28,15 @@ func TestKeysByAnAdmin(t *testing.T) {
 			v.signIn("#demo-admin")
 			v.open("/" + c.locale + "/admin")
 			v.click(`main nav a[href$="/admin/keys"]`)
-			if !strings.Contains(v.text("main"), c.nobody) {
-				t.Errorf("the page says %s", v.text("main"))
+			if !strings.Contains(v.text("main"), c.empty) {
+				t.Errorf("keys page = %s, want no valid key yet", v.text("main"))
 			}
 			v.submit("#make-submit", "name", " ", "per_minute", "60", "scope_read", "on")
 			if v.status != http.StatusUnprocessableEntity || !strings.Contains(v.text("#name-error"), c.nameless) || v.find("#per-minute").AttrOr("value", "") != "60" {
-				t.Errorf("a key without a name: %d %s", v.status, v.text("main"))
+				t.Errorf("key without a name: status %d, want 422 and the limit kept: %s", v.status, v.text("main"))
 			}
 			if _, kept := v.find("#scope-read").Attr("checked"); !kept {
-				t.Error("what was ticked is lost")
+				t.Error("checkbox scope_read is unchecked, want it kept")
 			}
 
 			name := "Resume Matcher & friends " + c.locale
@@ -45,32 +45,32 @@ func TestKeysByAnAdmin(t *testing.T) {
 			key := v.find("#new-key")
 			plaintext := key.AttrOr("value", "")
 			if _, readonly := key.Attr("readonly"); v.status != http.StatusOK || !wholeKey.MatchString(plaintext) || !readonly {
-				t.Fatalf("the new key: %d %s", v.status, v.text("main"))
+				t.Fatalf("new key: status %d, want 200 and the key in a read-only field: %s", v.status, v.text("main"))
 			}
-			v.show(again) // the browser's reload
+			v.show(again) // as a reload does
 			if v.status != http.StatusOK || !strings.Contains(v.text("#key-shown-before"), c.shown) || v.doc.Find("#new-key").Length() != 0 {
-				t.Errorf("the same form again: %d %s", v.status, v.text("main"))
+				t.Errorf("resent form: status %d, want 200 without the key: %s", v.status, v.text("main"))
 			}
 			v.open("/" + c.locale + "/admin/keys")
 			row := v.doc.Find("main tbody tr").First()
 			if text := strings.Join(strings.Fields(row.Text()), " "); !strings.Contains(text, name) || !strings.Contains(text, plaintext[:12]+"…") ||
 				!strings.Contains(text, c.limit) || !strings.Contains(text, c.valid) || row.Find("details form button").Length() != 1 {
-				t.Errorf("the list shows %s", text)
+				t.Errorf("list = %s, want name, prefix, limit and validity", text)
 			}
 			html, err := v.doc.Html()
 			if err != nil || strings.Contains(html, plaintext[12:]) {
-				t.Errorf("the key is shown again (%v)", err)
+				t.Errorf("list contains the whole key (%v)", err)
 			}
 			v.submit("main tbody tr:first-child details button")
 			if v.at.Path != "/"+c.locale+"/admin/keys" || !strings.Contains(v.text("#flash"), c.done) || v.doc.Find("main tbody details").Length() != 0 {
-				t.Errorf("revoking leads to %s (%d): %s", v.at, v.status, v.text("main"))
+				t.Errorf("revoking leads to %s (status %d), want the list without a valid key: %s", v.at, v.status, v.text("main"))
 			}
 			v.open("/" + c.locale + "/admin/audit")
 			if text := v.text("main tbody tr"); !strings.Contains(text, c.audit) || !strings.Contains(text, name) || !strings.Contains(text, plaintext[:12]) || strings.Contains(text, plaintext) {
-				t.Errorf("the audit log says %s", text)
+				t.Errorf("audit log = %s, want action, name and prefix, not the key", text)
 			}
 			if strings.Contains(s.out.String(), plaintext[12:]) {
-				t.Error("the key is in the log")
+				t.Error("log contains the whole key")
 			}
 		})
 	}
@@ -92,16 +92,17 @@ func TestKeysByAnAdmin(t *testing.T) {
 			}
 			res.Body.Close()
 			if res.StatusCode != http.StatusOK || res.Header.Get("Cache-Control") != "no-store" {
-				t.Errorf("one of twenty: %d, Cache-Control %q", res.StatusCode, res.Header.Get("Cache-Control"))
+				t.Errorf("concurrent form: status %d, Cache-Control %q, want 200 and no-store", res.StatusCode, res.Header.Get("Cache-Control"))
 			}
 		})
 		v.open("/en/admin/keys")
 		if n := v.doc.Find("main tbody details").Length(); n != 1 {
-			t.Errorf("%d keys, want one", n)
+			t.Errorf("%d keys, want 1", n)
 		}
 	})
 }
 
+// Invalid, repeated and foreign forms make no key, and only admins reach the keys page.
 func TestKeysBadInput(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -126,24 +127,24 @@ func TestKeysBadInput(t *testing.T) {
 		admin.open("/en/admin/keys")
 		admin.submit("#make-submit", c.typed...)
 		if admin.status != c.status {
-			t.Errorf("%s: %d, want %d", c.name, admin.status, c.status)
+			t.Errorf("%s: status %d, want %d", c.name, admin.status, c.status)
 		}
 		admin.find(c.field)
 	}
 	admin.open("/en/admin/keys")
 	if n := admin.doc.Find("main tbody tr").Length(); n != 0 {
-		t.Errorf("%d keys were made", n)
+		t.Errorf("%d keys made, want 0", n)
 	}
 	form := admin.form("#make-submit", "name", "x")
 	other := admin.form("#make-submit", "name", "y")
 	admin.show(form)
 	admin.show(other)
 	if admin.status != http.StatusConflict || admin.find("#name").AttrOr("value", "") != "y" || admin.find("#key-error").Text() == "" {
-		t.Errorf("the form sent again with another name: %d %s", admin.status, admin.text("main"))
+		t.Errorf("resent form with another name: status %d, want 409 and the name kept: %s", admin.status, admin.text("main"))
 	}
-	admin.submit("#make-submit") // it came with a new form key
+	admin.submit("#make-submit") // now with a new idempotency key
 	if admin.status != http.StatusOK {
-		t.Errorf("sent once more: %d, want the key", admin.status)
+		t.Errorf("third submit: status %d, want 200", admin.status)
 	}
 
 	for _, id := range []string{uuid.NewString(), "1", "x'", strings.Repeat("9", 400)} {
@@ -152,7 +153,7 @@ func TestKeysBadInput(t *testing.T) {
 		req.URL.Path = "/en/admin/keys/" + id + "/revoke"
 		admin.show(req)
 		if admin.status != http.StatusNotFound {
-			t.Errorf("revoking %.40s: %d, want 404", id, admin.status)
+			t.Errorf("revoke %.40s: status %d, want 404", id, admin.status)
 		}
 	}
 	admin.open("/en/admin/keys")
@@ -162,19 +163,19 @@ func TestKeysBadInput(t *testing.T) {
 	for _, req := range []*http.Request{revoke, make} {
 		user.show(req)
 		if user.status != http.StatusNotFound && user.status != http.StatusForbidden {
-			t.Errorf("%s by somebody else: %d", req.URL.Path, user.status)
+			t.Errorf("%s by another user: status %d, want 404 or 403", req.URL.Path, user.status)
 		}
 	}
 	if user.open("/en/admin/keys"); user.status != http.StatusNotFound {
-		t.Errorf("the keys are shown to somebody else: %d", user.status)
+		t.Errorf("keys page for another user: status %d, want 404", user.status)
 	}
 	admin.open("/en/admin/keys")
 	if n := admin.doc.Find("main tbody details").Length(); n != 2 {
-		t.Errorf("%d good keys, want the two", n)
+		t.Errorf("%d valid keys, want 2", n)
 	}
 }
 
-// The pages of service keys in a real browser: what is shown fits, and the new key is ready to be copied.
+// In a browser, the keys page fits and is accessible in every state, and a new key is selected for copying.
 func TestKeysInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -189,15 +190,15 @@ func TestKeysInTheBrowser(t *testing.T) {
 			page := "/" + c.locale + "/admin/keys"
 			b.open(page)
 			b.check("admin-keys", page)
-			b.run("name it", chromedp.SetValue("#name", "A program with a name that is long, "+c.locale, chromedp.ByQuery))
-			b.click("#scope-spend") // off
+			b.run("enter a name", chromedp.SetValue("#name", "A program with a name that is long, "+c.locale, chromedp.ByQuery))
+			b.click("#scope-spend") // uncheck
 			b.click("#make-submit")
 			b.waitForText("#scopes-error", "")
 			b.check("admin-keys-invalid", page)
 			b.click("#scope-spend")
 			b.click("#make-submit")
 			b.waitForText("label[for=new-key]", "")
-			b.waitUntil("select the new key", `(() => { const e = document.activeElement; return e.id === "new-key" && e.selectionStart === 0 && e.selectionEnd === e.value.length && e.value.length === 42 })()`)
+			b.waitUntil("the new key is selected", `(() => { const e = document.activeElement; return e.id === "new-key" && e.selectionStart === 0 && e.selectionEnd === e.value.length && e.value.length === 42 })()`)
 			b.check("admin-keys-new", page)
 			b.run("reload", chromedp.Reload())
 			b.waitForText("#key-shown-before", "")

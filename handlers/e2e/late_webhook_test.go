@@ -19,7 +19,7 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// gate stands where a slow network stands between Stripe and us: it takes events and passes them on when it is told to.
+// delayedWebhook receives Stripe's events and stores them until the test delivers them.
 type delayedWebhook struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -43,7 +43,7 @@ func newDelayedWebhook(t *testing.T) *delayedWebhook {
 	return g
 }
 
-// release passes on what was held, last first, each twice.
+// deliver sends the stored events to a webhook, last first, each twice.
 func (g *delayedWebhook) deliver(t *testing.T, to string) {
 	t.Helper()
 	g.mu.Lock()
@@ -61,14 +61,14 @@ func (g *delayedWebhook) deliver(t *testing.T, to string) {
 			}
 			res.Body.Close()
 			if res.StatusCode != http.StatusOK {
-				t.Errorf("a held event is answered %d, want 200", res.StatusCode)
+				t.Errorf("delayed event: status %d, want 200", res.StatusCode)
 			}
 		}
 	}
 	g.held, g.body = nil, nil
 }
 
-// yesterday lets a day go by for a purchase.
+// backdate moves a purchase 25 hours into the past.
 func backdate(t *testing.T, database, session string) {
 	t.Helper()
 	db, err := postgres.Open(database, slog.New(slog.DiscardHandler))
@@ -78,12 +78,12 @@ func backdate(t *testing.T, database, session string) {
 	defer postgres.Close(db)
 	moved := db.Exec(`UPDATE purchases SET created_at = created_at - interval '25 hours' WHERE checkout_session_id = ?`, session)
 	if moved.Error != nil || moved.RowsAffected != 1 {
-		t.Fatalf("%d purchases moved to yesterday (%v), want 1", moved.RowsAffected, moved.Error)
+		t.Fatalf("%d purchases backdated (%v), want 1", moved.RowsAffected, moved.Error)
 	}
 }
 
-// The product with a key of its own, as an operator runs it, and a webhook that comes late: the page to which the buyer
-// returns says so, credits nothing for its address alone, asks Stripe when it is refreshed, and shows the credits.
+// With a Stripe key and a webhook that arrives late, the page to which the buyer returns says that the payment has
+// arrived, credits nothing because of its URL, asks Stripe on refresh, and shows the credits.
 func TestReturnBeforeTheWebhook(t *testing.T) {
 	t.Parallel()
 	const key, secret, client = "sk_test_0123456789abcdef", "whsec_0123456789abcdef", "credits"
@@ -105,11 +105,11 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		"STRIPE_WEBHOOK_SECRET=whsec_older0123456789," + secret, "STRIPE_API_BASE=" + stripeServer.URL(), "OIDC_ISSUER=" + provider.Issuer(),
 		"OIDC_CLIENT_ID=" + client, "OIDC_CLIENT_SECRET=0123456789", "OIDC_NAME=Example Login"}
 	if out, code := command(t, env, "prices", "sync"); code != 0 || !strings.Contains(out, "3 prices") {
-		t.Fatalf("credits prices sync ends with %d: %s", code, out)
+		t.Fatalf("prices sync: exit status %d, want 0 and 3 prices: %s", code, out)
 	}
 	s := startOn(t, port, workDir(t), env...)
 	if strings.Contains(s.out.String(), "demo@example.com") {
-		t.Errorf("with a Stripe key there are demo users:\n%s", s.out)
+		t.Errorf("start-up output with a Stripe key names a demo user:\n%s", s.out)
 	}
 	webhook := s.url + "/api/stripe/webhook"
 
@@ -118,7 +118,7 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		v.t = t
 		v.signInAs("ada@example.com")
 		if v.doc.Find("#sandbox").Length() != 0 || v.doc.Find("#spend-resume_analysis").Length() != 0 {
-			t.Error("with a Stripe key the page says sandbox or lets credits be spent for fun")
+			t.Error("page with a Stripe key shows the sandbox banner or demo spends")
 		}
 		v.open("/de/purchase")
 		v.submit("#buy-500", "quantity", "2")
@@ -126,17 +126,17 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		v.wantBalance("0")
 		session := v.at.Query().Get("session_id")
 		if v.doc.Find(`main [role="status"]`).Length() == 0 {
-			t.Errorf("the page does not say that the payment has arrived: %s", v.text("main"))
+			t.Errorf("page lacks the status of the payment: %s", v.text("main"))
 		}
-		v.open(v.at.String()) // the same address again proves nothing
+		v.open(v.at.String()) // opening the same URL again books nothing
 		v.wantBalance("0")
-		v.click("#refresh") // here Stripe is asked
+		v.click("#refresh") // asks Stripe
 		v.wantBalance("1000")
-		g.deliver(t, webhook) // and the late event, twice, finds nothing left to book
+		g.deliver(t, webhook) // the late event, twice, books nothing more
 		v.open("/de/history")
 		v.wantBalance("1000")
 		if rows := v.doc.Find("main tbody tr").Length(); rows != 1 {
-			t.Errorf("%d movements, want 1", rows)
+			t.Errorf("%d entries, want 1", rows)
 		}
 		v.open("/de/billing?success=true&session_id=" + session)
 		other := newVisitor(s, "de")
@@ -144,10 +144,10 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		other.signInAs("eve@example.com")
 		other.open(v.at.RequestURI())
 		if other.doc.Find("#sign-in-elsewhere").Length() != 1 || strings.Contains(other.text("main"), "1.000") {
-			t.Errorf("somebody else's return page says %q, want that the order is another account's, and nothing of it", other.text("main"))
+			t.Errorf("return page of another user = %q, want a hint to the other account and no details", other.text("main"))
 		}
 	})
-	t.Run("a form of yesterday, whose Checkout is over", func(t *testing.T) {
+	t.Run("a form whose Checkout Session expired offers a new order", func(t *testing.T) {
 		v := newVisitor(s, "de")
 		v.t = t
 		v.signInAs("ada@example.com")
@@ -162,14 +162,14 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		v.open("/de/purchase")
 		v.show(again)
 		if text := v.text("main"); v.status != http.StatusUnprocessableEntity || !strings.Contains(text, "abgelaufen, bevor sie bezahlt wurde") {
-			t.Fatalf("the old form is answered %d: %s", v.status, text)
+			t.Fatalf("old form: status %d, want 422 and that the order expired: %s", v.status, text)
 		}
 		if quantity := v.find("#quantity-500").AttrOr("value", ""); quantity != "3" {
-			t.Errorf("the form offers %s packages, want the 3 of before", quantity)
+			t.Errorf("form's quantity = %s, want 3 as before", quantity)
 		}
 		v.submit("#buy-500")
 		if !strings.HasPrefix(v.at.Path, "/c/pay/") || strings.Contains(v.at.Path, session) {
-			t.Errorf("ordering anew leads to %s (%d), want another Checkout", v.at, v.status)
+			t.Errorf("new order leads to %s (status %d), want another Checkout Session", v.at, v.status)
 		}
 	})
 	t.Run("in the browser", func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		b.click("#pay")
 		b.waitForText("main", "Payment")
 		b.check("processing", "/billing")
-		b.waitForText("#balance", "100") // by itself, though the event is lost
+		b.waitForText("#balance", "100") // the page polls, although the event never arrives
 		b.check("booked", "/billing")
 	})
 }

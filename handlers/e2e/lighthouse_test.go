@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// lighthousePackage is the newest that runs on Node.js 20.
+// lighthousePackage is the newest version that runs on Node.js 20.
 const lighthousePackage = "lighthouse@12.8.2"
 
-// Lighthouse gives the pages that one uses most at least 98 of 100 points, for each thing it looks at. It takes minutes
-// and wants a machine that does nothing else, so only `make lighthouse` runs it.
+// Lighthouse gives the most used pages at least 98 of 100 points in every category. It takes minutes on an idle machine, so
+// only make lighthouse runs it.
 func TestLighthouse(t *testing.T) {
 	if os.Getenv("LIGHTHOUSE") == "" {
-		t.Skip("make lighthouse runs this")
+		t.Skip("make lighthouse runs this test")
 	}
 	s := start(t)
 	for _, locale := range []string{"en", "de"} {
@@ -33,7 +33,7 @@ func TestLighthouse(t *testing.T) {
 	}
 }
 
-// writeHeaders writes down what a visitor is known by, for Lighthouse to send along.
+// writeHeaders writes the visitor's cookies to headers.json, which Lighthouse sends along.
 func writeHeaders(t *testing.T, v *visitor) (dir string) {
 	t.Helper()
 	own, err := url.Parse(v.site.url)
@@ -55,7 +55,7 @@ func writeHeaders(t *testing.T, v *visitor) (dir string) {
 	return dir
 }
 
-// checkScores has Lighthouse look at a page, up to three times: what else the machine does only takes points away.
+// checkScores runs Lighthouse up to three times and checks the best result: a busy machine only lowers scores.
 func checkScores(t *testing.T, dir, address string) {
 	t.Helper()
 	const least = 98
@@ -72,15 +72,16 @@ func checkScores(t *testing.T, dir, address string) {
 	for name, category := range best.Categories {
 		t.Logf("%s: %.0f", name, category.Score*100)
 		if category.Score*100 < least {
-			t.Errorf("%s has %.0f points, want %d: %s", name, category.Score*100, least, best.failedAudits(name))
+			t.Errorf("%s: %.0f points, want at least %d; failed audits: %s", name, category.Score*100, least, best.failedAudits(name))
 		}
 	}
 	if len(best.Categories) < 4 {
-		t.Errorf("only %d things were looked at", len(best.Categories))
+		t.Errorf("%d categories, want at least 4", len(best.Categories))
 	}
 }
 
-// lighthouse is what it found. Scores go from 0 to 1.
+// lighthouse is Lighthouse's report.
+// Units: scores are from 0 to 1.
 type lighthouse struct {
 	Categories map[string]struct {
 		Score     float64
@@ -92,7 +93,7 @@ type lighthouse struct {
 	Audits map[string]struct{ Score *float64 }
 }
 
-// lowest is the fewest points that anything has.
+// lowest returns the lowest category's points of 100, or -1 without a category.
 func (l lighthouse) lowest() float64 {
 	if len(l.Categories) == 0 {
 		return -1
@@ -104,15 +105,15 @@ func (l lighthouse) lowest() float64 {
 	return lowest
 }
 
-// lacks are the audits that cost a category points.
+// failedAudits returns the audits that cost a category points.
 func (l lighthouse) failedAudits(category string) []string {
-	var lacking []string
+	var failed []string
 	for _, ref := range l.Categories[category].AuditRefs {
 		if score := l.Audits[ref.ID].Score; ref.Weight > 0 && score != nil && *score < 1 {
-			lacking = append(lacking, ref.ID)
+			failed = append(failed, ref.ID)
 		}
 	}
-	return lacking
+	return failed
 }
 
 func runLighthouse(t *testing.T, dir, address string) lighthouse {
@@ -120,10 +121,10 @@ func runLighthouse(t *testing.T, dir, address string) lighthouse {
 	run := exec.Command("npx", "--yes", lighthousePackage, address, "--quiet", "--output=json", "--output-path="+filepath.Join(dir, "report.json"),
 		"--extra-headers="+filepath.Join(dir, "headers.json"), "--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage")
 	if _, err := os.Stat(debianHeadlessShell); err == nil {
-		run.Env = append([]string{"CHROME_PATH=" + debianHeadlessShell}, os.Environ()...) // one that is set already counts
+		run.Env = append([]string{"CHROME_PATH=" + debianHeadlessShell}, os.Environ()...) // a CHROME_PATH in the environment wins
 	}
 	out, err := run.CombinedOutput()
-	if err != nil { // it loses pages on a busy machine, and says so
+	if err != nil { // it can lose the page on a busy machine
 		t.Logf("lighthouse: %v\n%s", err, out)
 		return lighthouse{}
 	}

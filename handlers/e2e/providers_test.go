@@ -12,7 +12,7 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/identity"
 )
 
-// providerStates are pages that look otherwise where several providers are offered.
+// providerStates are states that look different with several providers.
 var providerStates = []pageState{
 	{name: "login-many", path: "/login"},
 	{name: "held-known", path: "/auth/oidc?locale={locale}", status: 409, button: "#custom-user button", typed: []string{"name", "Bob Example", "email", "bob@example.com"}},
@@ -22,7 +22,7 @@ var providerStates = []pageState{
 	{name: "confirm-none", user: "gone", path: "/confirm"},
 }
 
-// offering is a site with two providers: GitHub, of which only the stored identities are used, and one on this machine.
+// startWithProviders starts a server with two providers: a local one, and GitHub, for stored identities only.
 func startWithProviders(t *testing.T) (s *site, exec func(statement string)) {
 	t.Helper()
 	const client = "credits"
@@ -49,8 +49,8 @@ func startWithProviders(t *testing.T) (s *site, exec func(statement string)) {
 	}
 }
 
-// The pages about signing in with several providers, on the wire in both languages and in a browser.
-func TestStatesOfSeveralProviders(t *testing.T) {
+// Pages about sign-in are correct with several providers, over HTTP in both languages and in a browser.
+func TestStatesWithSeveralProviders(t *testing.T) {
 	t.Parallel()
 	s, exec := startWithProviders(t)
 	visitors := map[string]map[string]*visitor{}
@@ -67,29 +67,29 @@ func TestStatesOfSeveralProviders(t *testing.T) {
 		SELECT 'https://github.com', 'ada', id, 'github', 'ada.work@example.com', true FROM users WHERE email = 'ada@example.com'`)
 	exec(`UPDATE identities SET issuer = 'https://gone.example.org', provider = 'gone' WHERE email = 'gone@example.com'`)
 	exec(`UPDATE sessions SET proved_at = NULL`)
-	tell := func(st pageState) { // a page tells of a sign-in elsewhere once
+	setElsewhere := func(st pageState) { // a page reports a sign-in elsewhere once
 		at := "NULL"
 		if st.name == "elsewhere" {
 			at = "now()"
 		}
 		exec(`UPDATE sessions SET elsewhere_at = ` + at + `, elsewhere_device = 'Firefox, Linux'`)
 	}
-	texts, valid := map[string]map[string]string{"en": readTexts(t, "en"), "de": readTexts(t, "de")}, workDir(t)
+	texts, pages := map[string]map[string]string{"en": readTexts(t, "en"), "de": readTexts(t, "de")}, workDir(t)
 	for locale, visitors := range visitors {
 		c := &crawler{locale: locale, texts: texts, foreign: foreignWords(texts[locale], texts[otherLocale(locale)])}
 		for _, st := range providerStates {
 			c.visitor = visitors[st.user]
-			tell(st)
-			c.checkState(st, strings.NewReplacer(), valid)
+			setElsewhere(st)
+			c.checkState(st, strings.NewReplacer(), pages)
 		}
 	}
-	checkHTML(t, valid)
+	checkHTML(t, pages)
 	for _, v := range allViews {
 		b := newBrowser(t, s, v)
 		for i, st := range providerStates {
 			if dbtest.Full() || dailyView(i) == v {
 				b.copySession(visitors[v.locale][st.user])
-				tell(st)
+				setElsewhere(st)
 				b.showState(st, strings.NewReplacer())
 			}
 		}

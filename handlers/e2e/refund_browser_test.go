@@ -11,8 +11,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// The pages of money that goes back in a real browser: a refused form keeps its place, a conflict too, and the
-// reconciliation shows its end by itself.
+// In a browser, a refused or conflicting refund form stays in place, and a reconciliation shows its end without a reload.
 func TestRefundInTheBrowser(t *testing.T) {
 	t.Parallel()
 	database := dbtest.URL(t)
@@ -42,7 +41,7 @@ func TestRefundInTheBrowser(t *testing.T) {
 			colleague.submit("#refund-submit", "amount", "1", "note", "faster")
 			b.refund("2")
 			b.waitForText("#refund-error", "")
-			b.waitUntil("the form is where it was", `document.querySelectorAll("#amount").length === 1 && !document.querySelector("#flash #amount")`)
+			b.waitUntil("the form in its place", `document.querySelectorAll("#amount").length === 1 && !document.querySelector("#flash #amount")`)
 			b.check("admin-purchase-conflict", page)
 			b.refund("2")
 			b.waitForText(`#flash [data-variant="success"]`, "")
@@ -50,14 +49,14 @@ func TestRefundInTheBrowser(t *testing.T) {
 			b.click("#rest")
 			b.waitForText("#amount", "")
 			b.check("admin-purchase-rest", page)
-			b.click("#refund-submit") // the browser itself wants the reason
+			b.click("#refund-submit") // the browser requires the reason
 			b.refund("")
 			b.waitForText("#no-refund", "")
 			b.check("admin-purchase-returned", page)
 
 			b.open("/" + c.locale + "/admin/events")
 			b.click("#reconcile")
-			b.waitForText("#flash p", "") // of the page that follows; before it stands what was reconciled earlier
+			b.waitForText("#flash p", "") // the new page, not the earlier reconciliation
 			b.waitForText("#reconciliation-state", finished[c.locale])
 			if err := db.Exec(`UPDATE reconciliations SET finished_at = NULL, holder = gen_random_uuid(), leased_until = now() + interval '1 hour'
 				WHERE id = (SELECT max(id) FROM reconciliations)`).Error; err != nil {
@@ -75,7 +74,7 @@ func TestRefundInTheBrowser(t *testing.T) {
 	}
 }
 
-// refund fills the form in, the amount unless it is empty, and sends it.
+// refund fills in the form, leaving out an empty amount, and submits it.
 func (b *browser) refund(amount string) {
 	b.t.Helper()
 	if amount != "" {
@@ -83,5 +82,5 @@ func (b *browser) refund(amount string) {
 	}
 	b.run("type the reason", chromedp.SetValue(`#note`, "Asked for", chromedp.ByQuery))
 	b.click("#refund-submit")
-	b.waitUntil("the answer", `!document.querySelector("#refund-submit:disabled")`)
+	b.waitUntil("the response", `!document.querySelector("#refund-submit:disabled")`)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// bought is somebody who has bought 1200 credits for €35.00 and spent 10, and an admin at the page of that purchase.
+// buyAndSpend returns a user who has bought 1200 credits for €35.00 and spent 10, and an admin on that purchase's page.
 func buyAndSpend(t *testing.T, s *site, locale, email string) (buyer, admin *visitor) {
 	t.Helper()
 	buyer, admin = newVisitor(s, locale), newVisitor(s, locale)
@@ -25,7 +25,7 @@ func buyAndSpend(t *testing.T, s *site, locale, email string) (buyer, admin *vis
 	return buyer, admin
 }
 
-// openPurchase looks for a user as an admin does, and opens their newest purchase.
+// openPurchase searches a user as an admin and opens their newest purchase.
 func (v *visitor) openPurchase(email string) {
 	v.t.Helper()
 	v.open("/" + v.locale + "/admin?email=" + url.QueryEscape(email))
@@ -33,7 +33,7 @@ func (v *visitor) openPurchase(email string) {
 	v.click(`main a[href*="/admin/purchases/"]`)
 }
 
-// refunds counts the refunds of the purchase that an admin is at, as Stripe told of them.
+// countRefunds counts the refunds on the admin's purchase page.
 func (v *visitor) countRefunds() int {
 	v.t.Helper()
 	v.open(v.at.Path)
@@ -50,31 +50,31 @@ func TestRefundByAnAdmin(t *testing.T) {
 		t.Run("the proposal in "+c.locale, func(t *testing.T) {
 			buyer, admin := buyAndSpend(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))
 			if got := admin.find("#amount").AttrOr("value", ""); got != c.proposal {
-				t.Errorf("proposed are %s, want %s", got, c.proposal)
+				t.Errorf("proposed refund = %s, want %s", got, c.proposal)
 			}
 			if text := admin.text("#takes"); !strings.Contains(text, "1,190") && !strings.Contains(text, "1.190") {
-				t.Errorf("the form does not say what it takes: %s", text)
+				t.Errorf("form = %s, want it to take 1,190 credits", text)
 			}
 			page := admin.at.Path
 			admin.submit("#refund-submit", "note", "Asked for & agreed")
 			if admin.at.Path != page || admin.status != http.StatusOK || !strings.Contains(admin.text("#flash"), c.done) {
-				t.Fatalf("the refund leads to %s (%d) saying %q, want %s with %q", admin.at, admin.status, admin.text("#flash"), page, c.done)
+				t.Fatalf("refund leads to %s (status %d) with message %q, want %s with %q", admin.at, admin.status, admin.text("#flash"), page, c.done)
 			}
 			if admin.text("#buyer-balance") != "0" || !strings.Contains(admin.text("#requests"), "Asked for & agreed") || admin.doc.Find("#refunds tbody tr").Length() != 1 {
-				t.Errorf("the page does not show the refund: %s", admin.text("main"))
+				t.Errorf("admin's page lacks the refund, its reason or the balance of 0: %s", admin.text("main"))
 			}
 			buyer.open("/" + c.locale + "/history")
 			buyer.wantBalance("0")
 			if rows := buyer.doc.Find("main tbody tr").Length(); rows != 3 {
-				t.Errorf("the history shows %d movements, want 3: purchase, analysis, refund", rows)
+				t.Errorf("history shows %d entries, want 3: purchase, analysis, refund", rows)
 			}
 			buyer.click(`main tbody tr:last-child a[href*="/purchase/"]`)
 			if text := buyer.text("main"); !strings.Contains(text, c.standing) {
-				t.Errorf("the buyer's page does not say %q: %s", c.standing, text)
+				t.Errorf("buyer's page lacks %q: %s", c.standing, text)
 			}
 			admin.open("/" + c.locale + "/admin/audit")
 			if text := admin.text("main tbody tr"); !strings.Contains(text, c.audit) || !strings.Contains(text, c.proposal) || !strings.Contains(text, "Asked for & agreed") {
-				t.Errorf("the audit log says %s", text)
+				t.Errorf("audit log = %s, want action, amount and reason", text)
 			}
 			admin.click(`main tbody a[href="` + page + `"]`)
 			admin.click("#rest")
@@ -84,14 +84,14 @@ func TestRefundByAnAdmin(t *testing.T) {
 			buyer.wantBalance("−10")
 		})
 	}
-	t.Run("one form sent twice, then twenty times at once, gives back once", func(t *testing.T) {
+	t.Run("one form, sent twice or twenty times at once, refunds once", func(t *testing.T) {
 		buyer, admin := buyAndSpend(t, s, "en", "twice@example.com")
 		form := func() *http.Request { return admin.form("#refund-submit", "amount", "7.00", "note", "once") }
 		first, again, page := form(), form(), admin.at.Path
 		admin.show(first)
 		admin.show(again)
 		if admin.status != http.StatusOK || admin.countRefunds() != 1 {
-			t.Errorf("the same form again: %d, %d refunds; want 200 and 1", admin.status, admin.countRefunds())
+			t.Errorf("resent form: status %d, %d refunds, want 200 and 1", admin.status, admin.countRefunds())
 		}
 		admin.open(page)
 		posts := make([]*http.Request, 20)
@@ -107,16 +107,16 @@ func TestRefundByAnAdmin(t *testing.T) {
 			}
 			res.Body.Close()
 			if res.StatusCode != http.StatusOK {
-				t.Errorf("one of twenty: %d, want the page", res.StatusCode)
+				t.Errorf("concurrent form: status %d, want 200", res.StatusCode)
 			}
 		})
 		if n := admin.countRefunds(); n != 2 {
-			t.Errorf("%d refunds, want one for each form", n)
+			t.Errorf("%d refunds, want 2, one per form", n)
 		}
 		buyer.open("/en/billing")
 		buyer.wantBalance("710")
 	})
-	t.Run("two admins who saw the same page", func(t *testing.T) {
+	t.Run("the second of two admins gets a conflict and a new proposal", func(t *testing.T) {
 		_, one := buyAndSpend(t, s, "de", "both@example.com")
 		two := newVisitor(s, "de")
 		two.t = t
@@ -125,13 +125,13 @@ func TestRefundByAnAdmin(t *testing.T) {
 		one.submit("#refund-submit", "amount", "10,00", "note", "first")
 		two.submit("#refund-submit", "note", "second")
 		if two.status != http.StatusConflict || !strings.Contains(two.text("#refund-error"), "bereits etwas erstattet") {
-			t.Errorf("the second form: %d %s, want 409 and why", two.status, two.text("main"))
+			t.Errorf("second form: status %d, want 409 and the reason: %s", two.status, two.text("main"))
 		}
 		if amount, note := two.find("#amount").AttrOr("value", ""), two.text("#note"); amount != "24,73" || note != "second" {
-			t.Errorf("the form proposes %s because of %q, want 24,73 and the reason kept", amount, note)
+			t.Errorf("form proposes %s with reason %q, want 24,73 and the reason kept", amount, note)
 		}
 		if two.submit("#refund-submit"); two.status != http.StatusOK || two.countRefunds() != 2 {
-			t.Errorf("the new form: %d, want it taken", two.status)
+			t.Errorf("new form: status %d, want 200", two.status)
 		}
 	})
 }
@@ -146,7 +146,7 @@ func TestRefundBadInput(t *testing.T) {
 		admin.submit("#refund-submit", "amount", amount, "note", "Grund")
 		field := admin.doc.Find("#amount")
 		if admin.status != http.StatusUnprocessableEntity || field.AttrOr("aria-invalid", "") != "true" || field.AttrOr("value", "?") != amount || admin.text("#note") != "Grund" {
-			t.Errorf("amount %q: %d with %q and %q, want 422 with the field marked and all input kept", amount, admin.status, field.AttrOr("value", "?"), admin.doc.Find("#note").Text())
+			t.Errorf("amount %q: status %d with %q and %q, want 422 with the field marked and all input kept", amount, admin.status, field.AttrOr("value", "?"), admin.doc.Find("#note").Text())
 		}
 		admin.find("#amount-error")
 	}
@@ -154,7 +154,7 @@ func TestRefundBadInput(t *testing.T) {
 		admin.open(page)
 		admin.submit("#refund-submit", "amount", "12,50", "note", note)
 		if admin.status != http.StatusUnprocessableEntity || admin.find("#amount").AttrOr("value", "") != "12,50" || admin.doc.Find("#note-error").Length() != 1 {
-			t.Errorf("reason of %d letters: %d, want 422 at its field and the amount kept", len(note), admin.status)
+			t.Errorf("reason of %d letters: status %d, want 422 at its field and the amount kept", len(note), admin.status)
 		}
 	}
 	for name, c := range map[string]struct {
@@ -167,10 +167,10 @@ func TestRefundBadInput(t *testing.T) {
 		admin.open(page)
 		admin.submit("#refund-submit", "amount", "1", "note", "x", c.field, c.value)
 		if admin.status != c.want {
-			t.Errorf("%s: %d, want %d", name, admin.status, c.want)
+			t.Errorf("%s: status %d, want %d", name, admin.status, c.want)
 		}
 	}
-	t.Run("of purchases that are not there, and by those who may not", func(t *testing.T) {
+	t.Run("answers 404 for unknown purchases and to users who are not admins", func(t *testing.T) {
 		token := func(v *visitor) string { return v.find(`input[name="_csrf"]`).AttrOr("value", "") }
 		post := func(v *visitor, path string) int {
 			req, err := http.NewRequest(http.MethodPost, s.url+path, strings.NewReader(url.Values{"_csrf": {token(v)}, "amount": {"1"}, "note": {"x"}, "idempotency_key": {"k"}, "seen": {"0"}}.Encode()))
@@ -180,38 +180,38 @@ func TestRefundBadInput(t *testing.T) {
 			v.show(req)
 			return v.status
 		}
-		const nobody = "/de/admin/purchases/00000000-0000-7000-8000-000000000000"
-		for _, path := range []string{nobody, "/de/admin/purchases/1", "/de/admin/purchases/" + strings.ToUpper(page[len("/de/admin/purchases/"):]), "/de/admin/purchases/%00"} {
+		const unknown = "/de/admin/purchases/00000000-0000-7000-8000-000000000000"
+		for _, path := range []string{unknown, "/de/admin/purchases/1", "/de/admin/purchases/" + strings.ToUpper(page[len("/de/admin/purchases/"):]), "/de/admin/purchases/%00"} {
 			if admin.open(path); admin.status != http.StatusNotFound {
-				t.Errorf("%s: %d, want 404", path, admin.status)
+				t.Errorf("%s: status %d, want 404", path, admin.status)
 			}
 		}
 		for _, action := range []string{"/refund", "/check"} {
 			admin.open(page)
-			if got := post(admin, nobody+action); got != http.StatusNotFound {
-				t.Errorf("%s of an unknown purchase: %d, want 404", action, got)
+			if got := post(admin, unknown+action); got != http.StatusNotFound {
+				t.Errorf("%s of an unknown purchase: status %d, want 404", action, got)
 			}
 			buyer.open("/de/billing")
 			if got := post(buyer, page+action); got != http.StatusNotFound {
-				t.Errorf("%s by the buyer: %d, want 404", action, got)
+				t.Errorf("%s by the buyer: status %d, want 404", action, got)
 			}
 		}
 		buyer.open("/de/billing")
 		if got := post(buyer, "/de/admin/reconcile"); got != http.StatusNotFound {
-			t.Errorf("reconciling by the buyer: %d, want 404", got)
+			t.Errorf("reconcile by the buyer: status %d, want 404", got)
 		}
 		if buyer.open(page); buyer.status != http.StatusNotFound {
-			t.Errorf("the page for the buyer: %d, want 404", buyer.status)
+			t.Errorf("admin's page for the buyer: status %d, want 404", buyer.status)
 		}
 	})
 	buyer.open("/de/billing")
 	buyer.wantBalance("1190")
 	admin.open(page)
 	if admin.doc.Find("#refunds, #requests").Length() != 0 {
-		t.Errorf("something was given back: %s", admin.text("main"))
+		t.Errorf("want no refund and no request: %s", admin.text("main"))
 	}
 	admin.submit("#refund-submit", "_csrf", "x")
 	if href := admin.find("#language-en").AttrOr("href", ""); href != strings.Replace(page, "/de/", "/en/", 1) {
-		t.Errorf("from a refused form the other language is at %s", href)
+		t.Errorf("language link of a refused form = %s, want the purchase's page", href)
 	}
 }

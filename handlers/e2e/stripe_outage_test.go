@@ -20,13 +20,14 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/stripe"
 )
 
-// outageSite is the product with a key of its own, whose Stripe can be made to go away and whose events never come.
+// outageSite is the product with a Stripe key, a Stripe that the test can take down, and events that never arrive.
 type outageSite struct {
 	*site
 	db   *gorm.DB
 	down atomic.Bool
 }
 
+// startOutageSite starts both stand-ins, a proxy in front of Stripe, and the product.
 func startOutageSite(t *testing.T) *outageSite {
 	t.Helper()
 	const key, secret, client = "sk_test_0123456789abcdef", "whsec_0123456789abcdef", "credits"
@@ -60,7 +61,7 @@ func startOutageSite(t *testing.T) *outageSite {
 	env := []string{"DATABASE_URL=" + database, "STRIPE_SECRET_KEY=" + key, "STRIPE_WEBHOOK_SECRET=" + secret, "STRIPE_API_BASE=" + proxy.URL,
 		"OIDC_ISSUER=" + provider.Issuer(), "OIDC_CLIENT_ID=" + client, "OIDC_CLIENT_SECRET=0123456789", "ADMIN_EMAILS=admin@example.com"}
 	if out, code := command(t, env, "prices", "sync"); code != 0 {
-		t.Fatalf("credits prices sync ends with %d: %s", code, out)
+		t.Fatalf("prices sync: exit status %d, want 0: %s", code, out)
 	}
 	f.site = startOn(t, port, workDir(t), env...)
 	if f.db, err = postgres.Open(database, quiet); err != nil {
@@ -70,9 +71,9 @@ func startOutageSite(t *testing.T) *outageSite {
 	return f
 }
 
-// Events are lost and Stripe goes away, and still the admin's page says what is going on, nothing is done twice, and
-// in the end everything is as it should be.
-func TestRefundWhileStripeIsAway(t *testing.T) {
+// While events are lost and Stripe is down, the admin's page shows what is outstanding, nothing happens twice, and
+// everything is booked in the end.
+func TestRefundWhileStripeIsDown(t *testing.T) {
 	t.Parallel()
 	s := startOutageSite(t)
 	buyer, admin := newVisitor(s.site, "en"), newVisitor(s.site, "en")
@@ -88,9 +89,9 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 		}
 	}
 	if admin.doc.Find(`[data-wait="payment"]`).Length() != 1 || admin.text("#no-refund") == "" || admin.doc.Find("#refund-submit").Length() != 0 {
-		t.Errorf("before the event came: %s", admin.text("main"))
+		t.Errorf("before the event: want the payment outstanding and no refund form: %s", admin.text("main"))
 	}
-	t.Run("a lost event is made up for by asking", func(t *testing.T) {
+	t.Run("checking with Stripe books what a lost event reported", func(t *testing.T) {
 		admin.t = t
 		s.down.Store(true)
 		admin.submit("#check")
@@ -103,12 +104,12 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 		buyer.open("/en/billing")
 		buyer.wantBalance("500")
 		buyer.open("/en/purchase")
-		buyer.submit("#buy-100") // and never pays
+		buyer.submit("#buy-100") // not paid
 		admin.openPurchase("ada@example.com")
 		admin.submit("#check")
 		flash("Nothing has been paid")
 	})
-	t.Run("a refund that Stripe does not answer is sent on once", func(t *testing.T) {
+	t.Run("a refund is sent again until Stripe answers, and made once", func(t *testing.T) {
 		admin.t = t
 		s.down.Store(true)
 		admin.open(page)
@@ -116,13 +117,13 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 		admin.show(form)
 		flash("Stripe has not answered yet")
 		if admin.doc.Find(`[data-wait="refund_send"]`).Length() != 1 || admin.find("#amount").AttrOr("value", "") != "10.00" || admin.text("#buyer-balance") != "500" {
-			t.Errorf("while it is not answered: %s", admin.text("main"))
+			t.Errorf("unanswered refund: want it outstanding, the amount kept and 500 credits: %s", admin.text("main"))
 		}
 		s.down.Store(false)
-		if err := s.db.Exec(`UPDATE refund_requests SET next_attempt_at = now()`).Error; err != nil { // rather than wait for a minute
+		if err := s.db.Exec(`UPDATE refund_requests SET next_attempt_at = now()`).Error; err != nil { // due now, not in a minute
 			t.Fatal(err)
 		}
-		dbtest.Eventually(t, "the worker sends it", func() bool {
+		dbtest.Eventually(t, "the worker sends the refund", func() bool {
 			admin.open(page)
 			return admin.doc.Find("#waits").Length() == 0
 		})
@@ -136,7 +137,7 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 		buyer.open("/en/billing")
 		buyer.wantBalance("250")
 	})
-	t.Run("reconciling says why it stopped, goes on, and names what it found", func(t *testing.T) {
+	t.Run("reconciling reports why it stopped, continues, and lists what it found", func(t *testing.T) {
 		admin.t = t
 		buyer.buy("#buy-1200")
 		buyer.open("/en/billing")
@@ -150,7 +151,7 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 			dbtest.Eventually(t, "reconciling: "+want, func() bool {
 				admin.open("/en/admin/events")
 				if admin.status != http.StatusOK {
-					t.Fatalf("the events page: %d", admin.status)
+					t.Fatalf("events page: status %d, want 200", admin.status)
 				}
 				return strings.Contains(admin.text("#reconciliation-state"), want)
 			})
@@ -159,11 +160,11 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 		s.down.Store(false)
 		reconcile("1 difference was found")
 		if text := admin.text("#reconciliation-state tbody"); !strings.Contains(text, "Paid and not credited") || !strings.Contains(text, "+1,200") {
-			t.Errorf("found: %s", text)
+			t.Errorf("findings = %s, want the uncredited payment of 1,200 credits", text)
 		}
 		admin.click(`#reconciliation-state a[href*="/admin/purchases/"]`)
 		if text := admin.text("#story"); !strings.Contains(text, "1,200 credits were credited") {
-			t.Errorf("the purchase's page says %s", text)
+			t.Errorf("purchase's page = %s, want the 1,200 credits", text)
 		}
 		buyer.open("/en/billing")
 		buyer.wantBalance("1450")
@@ -171,8 +172,8 @@ func TestRefundWhileStripeIsAway(t *testing.T) {
 	})
 }
 
-// An event that needs a person is seen on its purchase's page, and booked again from there.
-func TestEventBookedAgainFromItsPurchase(t *testing.T) {
+// An event in review is shown on its purchase's page and can be booked from there.
+func TestEventIsRetriedFromItsPurchase(t *testing.T) {
 	t.Parallel()
 	database := dbtest.URL(t)
 	s := start(t, "DATABASE_URL="+database)
@@ -184,7 +185,7 @@ func TestEventBookedAgainFromItsPurchase(t *testing.T) {
 	defer postgres.Close(db)
 	page := admin.at.Path
 	if text := admin.text("#story"); !strings.Contains(text, "Nothing is being waited for") || admin.find("#payment").AttrOr("href", "") == "" {
-		t.Errorf("a booked purchase: %s", text)
+		t.Errorf("booked purchase's page = %s, want nothing outstanding and a link to the payment", text)
 	}
 	err = db.Exec(`UPDATE stripe_events SET status = 'review', last_error = 'made up' WHERE type = 'checkout.session.completed'`).Error
 	if err != nil {
@@ -193,10 +194,10 @@ func TestEventBookedAgainFromItsPurchase(t *testing.T) {
 	admin.open("/en/admin/events")
 	admin.click(`main tbody a[href="` + page + `"]`)
 	if text := admin.text("#waits"); !strings.Contains(text, "A person must decide. Reason: made up") {
-		t.Errorf("what needs a person is not said: %s", text)
+		t.Errorf("purchase's page = %s, want the event in review with its reason", text)
 	}
 	admin.submit(`button[id^="retry-"]`)
 	if admin.at.Path != page || admin.text("#flash") == "" || admin.doc.Find(`#waits, button[id^="retry-"]`).Length() != 0 || admin.text("#buyer-balance") != "1,190" {
-		t.Errorf("booked again: %s %s", admin.at, admin.text("main"))
+		t.Errorf("after the retry: %s, want no event in review and 1,190 credits: %s", admin.at, admin.text("main"))
 	}
 }

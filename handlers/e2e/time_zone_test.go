@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Times are in the zone that the browser's cookie names; in UTC where there is none, or none that exists.
+// Times are shown in the time zone of the cookie tz, and in UTC if the cookie is absent or invalid.
 func TestTimesInTheVisitorsZone(t *testing.T) {
 	t.Parallel()
 	v := newVisitor(start(t), "en")
@@ -30,7 +30,7 @@ func TestTimesInTheVisitorsZone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if want := at.In(zone).Format("2 Jan 2006, 15:04 MST"); moment.Text() != want {
-			t.Errorf("with the cookie %q: %q, want %q", c.cookie, moment.Text(), want)
+			t.Errorf("cookie tz=%q: time = %q, want %q", c.cookie, moment.Text(), want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
--- People in every state that a page tells apart. Each has signed in before, with the address before the @ as below.
+-- Users in every state that a page distinguishes. Each has signed in, with the address before the @ as below.
 CREATE FUNCTION pg_temp.who(handle text) RETURNS integer LANGUAGE sql AS $$ SELECT id FROM users WHERE email = handle || '@example.com' $$;
 
 INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, checkout_session_id,
