@@ -226,7 +226,7 @@ func (h *Handler) requireAdmin(c *fiber.Ctx) error {
 	case !v.account.Admin:
 		err := h.Limits.Allow(c.UserContext(), limit.DeniedLine, limit.User(v.account.ID))
 		if err == nil {
-			err = h.Admin.Deny(c.UserContext(), v.account.ID, c.Method(), c.Path())
+			err = h.Admin.AuditDenied(c.UserContext(), v.account.ID, c.Method(), c.Path())
 		}
 		if err != nil && !fault.Is(err, fault.RateLimited) {
 			return err

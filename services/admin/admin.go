@@ -1,4 +1,5 @@
-// Package admin acts on a user's behalf: grants, corrections and refunds, each with a reason, an actor and a line in the audit log.
+// Package admin does what admins do: grant, correct, refund, move and decide, each with a reason, an actor and an
+// audit entry. It also reads what their pages show.
 package admin
 
 import (
@@ -24,18 +25,18 @@ import (
 	"github.com/resume-matcher/credits/services/webhook"
 )
 
-// Limits of one movement by hand.
+// Limits of a grant or correction.
 const (
-	MaxCredits    = 100_000 // credits of one grant or correction
-	MaxNoteLength = 500     // characters of its reason
+	MaxCredits    = 100_000 // credits
+	MaxNoteLength = 500     // characters of the reason
 )
 
-// Grant is credits given, or taken when negative, by a person.
+// Grant gives credits to a user, or takes them when Delta is negative.
 type Grant struct {
 	ActorID   int64 // the admin; 0 for an operator on the command line
 	UserID    int64
-	Delta     models.Credits // 1 to 100,000, or its negative for a correction
-	Note      string         // why; shown to the user
+	Delta     models.Credits // 1 to MaxCredits, or its negative for a correction
+	Note      string         // the reason, shown to the user
 	Key       string         // idempotency key of the form
 	RequestID string
 }
@@ -51,11 +52,11 @@ type Service struct {
 	Log      *slog.Logger
 }
 
-// Grant books credits by hand and writes who did it and why, in one transaction.
+// Grant books a grant or correction and its audit entry in one transaction.
 //
 // Units: credits. Locks: the admin and the user, the lower id first. Idempotent: by user and key.
 // Errors: fault.Invalid for a wrong amount, a missing or long note, or a correction below zero; fault.NotFound for an
-// unknown user; fault.Conflict when the key was used for something else.
+// unknown or deleted user; fault.Conflict when the key was used for something else.
 func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 	g.Note = strings.TrimSpace(g.Note)
 	if err := g.check(); err != nil {
@@ -63,14 +64,14 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 	}
 	var posted ledger.Posted
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		if err := lockBoth(tx, g.ActorID, g.UserID); err != nil {
+		if err := lockActorAndUser(tx, g.ActorID, g.UserID); err != nil {
 			return err
 		}
 		user, err := ledger.Lock(tx, g.UserID)
 		switch {
 		case err != nil:
 			return err
-		case user.DeletedAt != nil: // nobody is there to have them
+		case user.DeletedAt != nil:
 			return fault.New(fault.NotFound, nil)
 		}
 		posted, err = ledger.Post(tx, g.entry())
@@ -92,9 +93,9 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 	return posted, nil
 }
 
-// Preview returns what the balance would be after a grant or correction, without booking it.
+// Preview returns the balance after a grant or correction, without booking it. It ignores the note.
 //
-// Units: credits. Errors: fault.Invalid as Grant, but for the note, which may still be missing; fault.NotFound.
+// Units: credits. Errors: fault.Invalid for a wrong amount or a correction below zero; fault.NotFound.
 func (s *Service) Preview(ctx context.Context, g Grant) (models.Credits, error) {
 	user, err := s.User(ctx, g.UserID)
 	switch {
@@ -108,7 +109,8 @@ func (s *Service) Preview(ctx context.Context, g Grant) (models.Credits, error) 
 	return user.CreditsBalance + g.Delta, nil
 }
 
-// CheckNote says what is wrong with the reason of a grant, a correction or a refund; nil when it is fit.
+// CheckNote validates the reason of an admin's action.
+// Errors: fault.Invalid with the field note.
 func CheckNote(note string) error {
 	switch note = strings.TrimSpace(note); {
 	case note == "":
@@ -119,12 +121,12 @@ func CheckNote(note string) error {
 	return nil
 }
 
-// lockBoth locks the admin beside the user, the lower id first: the audit log points at both, and two admins who give
-// each other credits at the same moment must not wait for each other.
-func lockBoth(tx models.Tx, actorID, userID int64) error {
+// lockActorAndUser locks the admin and the user, the lower id first: the audit entry references both, and two admins
+// who grant each other credits concurrently must not deadlock. Without an actor, ledger.Post alone locks the user.
+func lockActorAndUser(tx models.Tx, actorID, userID int64) error {
 	for _, id := range []int64{min(actorID, userID), max(actorID, userID)} {
 		if id == 0 || actorID == 0 || actorID == userID {
-			continue // Post locks the user
+			continue
 		}
 		if _, err := ledger.Lock(tx, id); err != nil {
 			return err
@@ -164,8 +166,10 @@ func writeAudit(tx models.Tx, g Grant, posted ledger.Posted) error {
 	if g.Delta < 0 {
 		action = models.ActionCreditsCorrect
 	}
-	return models.AppendAudit(tx, models.AuditEvent{ActorID: g.ActorID, Action: action, UserID: g.UserID, RequestID: g.RequestID,
-		Detail: map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID}})
+	return models.AppendAudit(tx, models.AuditEvent{
+		ActorID: g.ActorID, Action: action, UserID: g.UserID, RequestID: g.RequestID,
+		Detail: map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID},
+	})
 }
 
 // User returns one user.
@@ -182,7 +186,7 @@ func (s *Service) User(ctx context.Context, id int64) (models.User, error) {
 	return user, nil
 }
 
-// UserByEmail returns the user who holds an address, in whatever spelling it is given.
+// UserByEmail returns the user who holds an e-mail address, whatever its spelling.
 // Errors: fault.NotFound.
 func (s *Service) UserByEmail(ctx context.Context, email string) (models.User, error) {
 	id, err := ledger.Holder(s.DB.WithContext(ctx), address.Parse(email))

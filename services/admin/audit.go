@@ -11,17 +11,17 @@ import (
 	"github.com/resume-matcher/credits/services/address"
 )
 
-// AuditQuery says which lines of the audit log are wanted. The zero value wants all of them.
+// AuditQuery filters the audit log. The zero value matches every entry.
 type AuditQuery struct {
 	Action      string
-	User        string    // number or whole e-mail address of who did it, or of whom it was done for
+	User        string    // id or whole e-mail address of the actor or the user
 	From, Until time.Time // at or after From and before Until; zero for no bound
-	Object      string    // an id in the line: of its request, or of a purchase, a movement, a key, a feature
-	Before      int64     // only lines numbered below; 0 begins at the newest
+	Object      string    // an id that the entry names: of its request, or of a purchase, ledger entry, key or feature
+	Before      int64     // entries with a lower id; 0 starts at the newest
 	Limit       int
 }
 
-// Audit returns lines of the audit log, newest first. next is the number below which the next page lies, 0 at the end.
+// Audit returns audit entries, newest first. next is the Before of the next page, 0 at the end.
 func (s *Service) Audit(ctx context.Context, q AuditQuery) (entries []models.AuditEntry, next int64, err error) {
 	query := s.DB.WithContext(ctx)
 	if q.Before > 0 {
@@ -42,10 +42,11 @@ func (s *Service) Audit(ctx context.Context, q AuditQuery) (entries []models.Aud
 		query = query.Where("created_at < ?", q.Until)
 	}
 	if q.Object != "" {
-		query = query.Where(`(request_id = @object OR EXISTS (SELECT FROM jsonb_each_text(detail) fact WHERE fact.key <> 'note' AND fact.value = @object))`, sql.Named("object", q.Object))
+		query = query.Where(`(request_id = @object OR EXISTS (
+			SELECT FROM jsonb_each_text(detail) fact WHERE fact.key <> 'note' AND fact.value = @object))`, sql.Named("object", q.Object))
 	}
 	if err := query.Order("id DESC").Limit(q.Limit + 1).Find(&entries).Error; err != nil {
-		return nil, 0, fmt.Errorf("audit log: %w", err)
+		return nil, 0, fmt.Errorf("read the audit log: %w", err)
 	}
 	if len(entries) > q.Limit {
 		entries = entries[:q.Limit]
@@ -54,11 +55,12 @@ func (s *Service) Audit(ctx context.Context, q AuditQuery) (entries []models.Aud
 	return entries, next, nil
 }
 
-// AuditOf returns the newest lines about what was done for one user.
+// AuditOf returns the newest audit entries about one user.
 func (s *Service) AuditOf(ctx context.Context, userID int64, limit int) ([]models.AuditEntry, error) {
 	var entries []models.AuditEntry
-	if err := s.DB.WithContext(ctx).Where("user_id = ?", userID).Order("id DESC").Limit(limit).Find(&entries).Error; err != nil {
-		return nil, fmt.Errorf("audit log of user %d: %w", userID, err)
+	err := s.DB.WithContext(ctx).Where("user_id = ?", userID).Order("id DESC").Limit(limit).Find(&entries).Error
+	if err != nil {
+		return nil, fmt.Errorf("read the audit log of user %d: %w", userID, err)
 	}
 	return entries, nil
 }

@@ -16,33 +16,37 @@ import (
 	"github.com/resume-matcher/credits/services/webhook"
 )
 
-// Decision is what a person decided about something that is not booked by itself.
+// Decision is an admin's decision about a review: a purchase, an event or a finding.
 type Decision struct {
 	ActorID   int64
 	Way       models.WayOut
-	Note      string                // why; kept in the audit log
-	Credits   models.Credits        // of WayBook, when the order is unknown
-	DisputeID string                // of WayShare
-	Revision  int                   // of WayShare: of the dispute, when the form was rendered
-	Seen      models.PurchaseStatus // of WayBook: when the form was rendered; empty does not say
-	Share     models.Cents          // of WayShare: 0 to what was paid, in the payment's currency
+	Note      string                // the reason, for the audit log
+	Credits   models.Credits        // WayBook: to grant when the order is unknown
+	Seen      models.PurchaseStatus // WayBook: the status that the form showed; empty when it showed none
+	DisputeID string                // WayShare
+	Revision  int                   // WayShare: the dispute's revision that the form showed
+	Share     models.Cents          // WayShare: 0 to the amount paid, in the payment's currency
 	RequestID string
 }
 
-// What the audit log calls a decision about a purchase, and one about an event.
+// The audit actions of decisions about purchases and events.
 var (
-	purchaseActions = map[models.WayOut]models.Action{models.WayBook: models.ActionPurchaseBook, models.WayForeign: models.ActionPurchaseForeign,
-		models.WayShare: models.ActionPurchaseShare}
-	eventActions = map[models.WayOut]models.Action{models.WayForeign: models.ActionEventForeign, models.WayClose: models.ActionEventClose}
+	purchaseActions = map[models.WayOut]models.Action{
+		models.WayBook: models.ActionPurchaseBook, models.WayForeign: models.ActionPurchaseForeign,
+		models.WayShare: models.ActionPurchaseShare,
+	}
+	eventActions = map[models.WayOut]models.Action{
+		models.WayForeign: models.ActionEventForeign, models.WayClose: models.ActionEventClose,
+	}
 )
 
-// DecidePurchase does what a person decided about a purchase: book it as ordered, close it as not ours, or say how much
-// of its payment a dispute takes. Its events are booked by the same rules as before, which now see the decision.
+// DecidePurchase carries out a decision about a purchase: book it as ordered, close it as not ours, or set the share
+// of its payment that a dispute takes. Then it books the events that waited for the decision.
 //
-// Locks: the payment, the purchase, then the admin and the user, the lower id first. Idempotent: deciding the same again
-// changes nothing and writes no line of the audit log.
-// Errors: fault.NotFound; fault.Invalid for a missing note, credits or a share out of range, or another way out;
-// fault.Conflict when somebody decided otherwise.
+// Locks: the payment, the purchase, then the admin and the user, the lower id first. Idempotent: repeating a decision
+// changes nothing and writes no audit entry.
+// Errors: fault.NotFound; fault.Invalid for a missing note, credits or a share out of range, or an unknown decision;
+// fault.Conflict when the purchase was decided otherwise.
 func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) error {
 	d.Note = strings.TrimSpace(d.Note)
 	if err := CheckNote(d.Note); err != nil {
@@ -54,15 +58,17 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 		if err != nil {
 			return err
 		}
-		if err := lockBoth(tx, d.ActorID, p.UserID); err != nil {
+		if err := lockActorAndUser(tx, d.ActorID, p.UserID); err != nil {
 			return err
 		}
 		detail := map[string]any{"note": d.Note, "purchase_id": p.ID, "cause": p.Cause}
 		var changed bool
-		if rows, changed, err = s.decide(tx, p, d, detail); err != nil || !changed {
+		if rows, changed, err = s.applyDecision(tx, p, d, detail); err != nil || !changed {
 			return err
 		}
-		return models.AppendAudit(tx, models.AuditEvent{ActorID: d.ActorID, Action: purchaseActions[d.Way], UserID: p.UserID, RequestID: d.RequestID, Detail: detail})
+		return models.AppendAudit(tx, models.AuditEvent{
+			ActorID: d.ActorID, Action: purchaseActions[d.Way], UserID: p.UserID, RequestID: d.RequestID, Detail: detail,
+		})
 	})
 	if err != nil {
 		return err
@@ -71,14 +77,16 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 		s.Log.InfoContext(ctx, "credits moved", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
 			"transaction_id", row.ID, "purchase_id", id)
 	}
-	if err := s.Webhook.BookDecided(ctx); err != nil { // the worker will
-		s.Log.WarnContext(ctx, "events of a decided purchase not booked yet", "purchase_id", id, "err", err)
+	if err := s.Webhook.BookDecided(ctx); err != nil { // the worker retries
+		s.Log.WarnContext(ctx, "book events of a decided purchase failed", "purchase_id", id, "err", err)
 	}
 	return nil
 }
 
-// decide changes a locked purchase, and adds to the audit log's detail what the decision was about.
-func (s *Service) decide(tx models.Tx, p *models.Purchase, d Decision, detail map[string]any) (rows []models.CreditTransaction, changed bool, err error) {
+// applyDecision applies a decision to a locked purchase and adds its facts to the audit entry's detail.
+func (s *Service) applyDecision(
+	tx models.Tx, p *models.Purchase, d Decision, detail map[string]any,
+) (rows []models.CreditTransaction, changed bool, err error) {
 	switch d.Way {
 	case models.WayBook:
 		if d.Seen == models.PurchaseReview && p.Status == models.PurchaseForeign {
@@ -104,9 +112,9 @@ func (s *Service) decide(tx models.Tx, p *models.Purchase, d Decision, detail ma
 	return nil, false, fault.Field("way", fault.ChoiceUnknown)
 }
 
-// DecideEvent closes an event that waits for a person: as not ours, or as dealt with.
+// DecideEvent closes an event under review, as not ours or as handled.
 //
-// Locks: the event, those that wait with it, then the admin. Idempotent. Errors: as DecidePurchase.
+// Locks: the event, the events that wait with it, then the admin. Idempotent. Errors: as DecidePurchase.
 func (s *Service) DecideEvent(ctx context.Context, eventID string, d Decision) error {
 	d.Note = strings.TrimSpace(d.Note)
 	if err := CheckNote(d.Note); err != nil {
@@ -124,12 +132,14 @@ func (s *Service) DecideEvent(ctx context.Context, eventID string, d Decision) e
 		if err != nil || !changed {
 			return err
 		}
-		return models.AppendAudit(tx, models.AuditEvent{ActorID: d.ActorID, Action: eventActions[d.Way], RequestID: d.RequestID,
-			Detail: map[string]any{"note": d.Note, "event_id": event.EventID, "cause": event.LastError}})
+		return models.AppendAudit(tx, models.AuditEvent{
+			ActorID: d.ActorID, Action: eventActions[d.Way], RequestID: d.RequestID,
+			Detail: map[string]any{"note": d.Note, "event_id": event.EventID, "cause": event.LastError},
+		})
 	})
 }
 
-// CloseFinding says that a person has dealt with what a reconciliation found.
+// CloseFinding closes a finding of a reconciliation that needed a person.
 //
 // Locks: the finding, then the admin. Idempotent. Errors: fault.NotFound; fault.Invalid for a missing note.
 func (s *Service) CloseFinding(ctx context.Context, id int64, d Decision) error {
@@ -151,7 +161,9 @@ func (s *Service) CloseFinding(ctx context.Context, id int64, d Decision) error 
 		if err := tx.Exec(`UPDATE reconciliation_findings SET closed_at = ? WHERE id = ?`, s.Purchase.Now(), id).Error; err != nil {
 			return fmt.Errorf("close finding %d: %w", id, err)
 		}
-		return models.AppendAudit(tx, models.AuditEvent{ActorID: d.ActorID, Action: models.ActionFindingClose, RequestID: d.RequestID,
-			Detail: map[string]any{"note": d.Note, "object_id": f.ObjectID, "cause": f.Note}})
+		return models.AppendAudit(tx, models.AuditEvent{
+			ActorID: d.ActorID, Action: models.ActionFindingClose, RequestID: d.RequestID,
+			Detail: map[string]any{"note": d.Note, "object_id": f.ObjectID, "cause": f.Note},
+		})
 	})
 }

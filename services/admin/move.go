@@ -13,24 +13,24 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// Move is a purchase that an admin gives to another account: the right one, where it was bought for a wrong one.
+// Move gives a purchase to another account, such as one bought under a mistyped address.
 type Move struct {
 	ActorID    int64
 	PurchaseID uuid.UUID
-	From       int64  // whose it was when the form was rendered
-	To         string // number or e-mail address of the account that gets it
-	Note       string // why; shown to both users, and kept in the audit log
+	From       int64  // the owner that the form showed
+	To         string // id or e-mail address of the new owner
+	Note       string // the reason, shown to both users and kept in the audit log
 	RequestID  string
 }
 
-// MovePreview is what a move would do.
+// MovePreview is the effect that a move would have.
 type MovePreview struct {
-	To               models.User
-	Credits          models.Credits // that go from one account to the other
-	FromLeft, ToHave models.Credits // the balances afterwards
+	To                 models.User
+	Credits            models.Credits // credits that would move
+	FromAfter, ToAfter models.Credits // balances after the move
 }
 
-// PreviewMove says what a move would do, without doing it. The reason may still be missing.
+// PreviewMove returns the effect of a move, without moving. It ignores the note.
 //
 // Units: credits. Errors: as Move.
 func (s *Service) PreviewMove(ctx context.Context, m Move) (MovePreview, error) {
@@ -47,14 +47,16 @@ func (s *Service) PreviewMove(ctx context.Context, m Move) (MovePreview, error) 
 		return MovePreview{}, err
 	}
 	credits, err := purchase.Movable(p.Purchase, from, to)
-	return MovePreview{To: to, Credits: credits, FromLeft: from.CreditsBalance - credits, ToHave: to.CreditsBalance + credits}, err
+	return MovePreview{
+		To: to, Credits: credits, FromAfter: from.CreditsBalance - credits, ToAfter: to.CreditsBalance + credits,
+	}, err
 }
 
-// Move gives a purchase to another account, with the credits that are left of it, and writes who did it and why, in one
-// transaction. Later refunds and disputes of the payment find the new account.
+// Move gives a purchase and its remaining credits to another account and writes the audit entry, in one transaction.
+// Later refunds and disputes of the payment apply to the new account.
 //
-// Locks: as purchase.Move. Idempotent: the same form again changes nothing.
-// Errors: those of purchase.Move; fault.Invalid for an account that is not there and for a missing or long note.
+// Locks: as purchase.Move. Idempotent: sending the form again changes nothing.
+// Errors: those of purchase.Move; fault.Invalid for an unknown account and for a missing or long note.
 func (s *Service) Move(ctx context.Context, m Move) (purchase.Moved, error) {
 	m.Note = strings.TrimSpace(m.Note)
 	if err := CheckNote(m.Note); err != nil {
@@ -66,12 +68,16 @@ func (s *Service) Move(ctx context.Context, m Move) (purchase.Moved, error) {
 	}
 	var moved purchase.Moved
 	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
-		moved, err = purchase.Move(tx, purchase.MoveOrder{PurchaseID: m.PurchaseID, From: m.From, To: to.ID, ActorID: m.ActorID, Note: m.Note})
+		moved, err = purchase.Move(tx, purchase.MoveOrder{
+			PurchaseID: m.PurchaseID, From: m.From, To: to.ID, ActorID: m.ActorID, Note: m.Note,
+		})
 		if err != nil || moved.Already {
 			return err
 		}
-		return models.AppendAudit(tx, models.AuditEvent{ActorID: m.ActorID, Action: models.ActionPurchaseMove, UserID: to.ID, RequestID: m.RequestID,
-			Detail: map[string]any{"purchase_id": m.PurchaseID, "from": m.From, "credits": moved.Credits, "note": m.Note}})
+		return models.AppendAudit(tx, models.AuditEvent{
+			ActorID: m.ActorID, Action: models.ActionPurchaseMove, UserID: to.ID, RequestID: m.RequestID,
+			Detail: map[string]any{"purchase_id": m.PurchaseID, "from": m.From, "credits": moved.Credits, "note": m.Note},
+		})
 	})
 	if err != nil {
 		return purchase.Moved{}, err
@@ -83,8 +89,8 @@ func (s *Service) Move(ctx context.Context, m Move) (purchase.Moved, error) {
 	return moved, nil
 }
 
-// recipient finds the account that an admin means: by its number, or by an address.
-// Errors: fault.Invalid about "to".
+// recipient finds the account that an admin typed as id, with or without "#", or as e-mail address.
+// Errors: fault.Invalid with the field to.
 func (s *Service) recipient(ctx context.Context, typed string) (models.User, error) {
 	typed = strings.TrimSpace(typed)
 	find := func() (models.User, error) { return s.UserByEmail(ctx, typed) }

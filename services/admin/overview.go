@@ -17,23 +17,23 @@ const (
 	monthsShown = 12
 )
 
-// borders are where the days or months of the picture begin, and after them where the present one ends, all in UTC.
-func borders(now time.Time, monthly bool) []time.Time {
+// slotBounds returns the start of each day or month of the chart, and the end of the last, in UTC.
+func slotBounds(now time.Time, monthly bool) []time.Time {
 	now = now.UTC()
-	var all []time.Time
+	var bounds []time.Time
 	if monthly {
 		for i := range monthsShown + 1 {
-			all = append(all, time.Date(now.Year(), now.Month()-monthsShown+1+time.Month(i), 1, 0, 0, 0, 0, time.UTC))
+			bounds = append(bounds, time.Date(now.Year(), now.Month()-monthsShown+1+time.Month(i), 1, 0, 0, 0, 0, time.UTC))
 		}
-		return all
+		return bounds
 	}
 	for i := range daysShown + 1 {
-		all = append(all, time.Date(now.Year(), now.Month(), now.Day()-daysShown+1+i, 0, 0, 0, 0, time.UTC))
+		bounds = append(bounds, time.Date(now.Year(), now.Month(), now.Day()-daysShown+1+i, 0, 0, 0, 0, time.UTC))
 	}
-	return all
+	return bounds
 }
 
-// Overview reads how the business stands at now, with a picture of the last 30 days, or of the last 12 months.
+// Overview reads the figures of the business at now, with a chart of the last 30 days or the last 12 months.
 func (s *Service) Overview(ctx context.Context, now time.Time, monthly bool) (models.Overview, error) {
 	o := models.Overview{Monthly: monthly}
 	if err := (&ledger.Service{DB: s.DB}).CloseDays(ctx, now); err != nil {
@@ -41,7 +41,7 @@ func (s *Service) Overview(ctx context.Context, now time.Time, monthly bool) (mo
 	}
 	tx, err := postgres.Snapshot(ctx, s.DB)
 	if err != nil {
-		return o, fmt.Errorf("overview: %w", err)
+		return o, fmt.Errorf("open the overview's snapshot: %w", err)
 	}
 	defer tx.Rollback()
 	if o.Totals, err = ledger.ReadTotals(tx); err != nil {
@@ -53,22 +53,22 @@ func (s *Service) Overview(ctx context.Context, now time.Time, monthly bool) (mo
 	if err := readRevenue(tx, &o); err != nil {
 		return o, err
 	}
-	slots := borders(now, monthly)
-	days, err := ledger.ReadDays(tx, slots[0])
+	bounds := slotBounds(now, monthly)
+	days, err := ledger.ReadDays(tx, bounds[0])
 	if err != nil {
 		return o, err
 	}
-	o.Slots = slotsOf(slots, days, o.Totals.Outstanding)
+	o.Slots = sumSlots(bounds, days, o.Totals.Outstanding)
 	return o, nil
 }
 
-// slotsOf puts days into slots. What was outstanding is counted back from what is.
-func slotsOf(borders []time.Time, days []models.LedgerDay, outstanding models.Credits) []models.OverviewSlot {
-	slots := make([]models.OverviewSlot, len(borders)-1)
+// sumSlots adds days up into slots. It derives the outstanding credits of each slot backwards from today's.
+func sumSlots(bounds []time.Time, days []models.LedgerDay, outstanding models.Credits) []models.OverviewSlot {
+	slots := make([]models.OverviewSlot, len(bounds)-1)
 	for i := len(slots) - 1; i >= 0; i-- {
-		slots[i] = models.OverviewSlot{Begins: borders[i], Outstanding: outstanding}
+		slots[i] = models.OverviewSlot{Begins: bounds[i], Outstanding: outstanding}
 		for _, d := range days {
-			if d.Day.Before(borders[i]) || !d.Day.Before(borders[i+1]) {
+			if d.Day.Before(bounds[i]) || !d.Day.Before(bounds[i+1]) {
 				continue
 			}
 			slots[i].Sold += d.Purchased
@@ -86,14 +86,14 @@ func readOpenEvents(tx *gorm.DB, o *models.Overview) error {
 		FROM stripe_events WHERE status IN ('review', 'failed', 'deferred', 'received')`).
 		Row().Scan(&o.Review, &o.Waiting, &o.Users, &o.LastHook)
 	if err != nil {
-		return fmt.Errorf("events of the overview: %w", err)
+		return fmt.Errorf("count open events: %w", err)
 	}
 	return nil
 }
 
-// readRevenue adds up what was paid for our purchases and what went back of it. As when credits are settled, a charge's
-// own sum of refunds counts where it tells of more than the refunds that are known, and no cent goes back twice. What
-// waits for a person is money of ours until somebody says that it is not.
+// readRevenue sums payments for our purchases and what was returned of them, per currency. As in settlement, a
+// charge's own sum of refunds counts when it exceeds the known refunds, and no cent is returned twice. Purchases
+// under review count as ours until an admin decides otherwise.
 func readRevenue(tx *gorm.DB, o *models.Overview) error {
 	err := tx.Raw(`WITH refunds AS (
 			SELECT payment_ref, sum(amount) FILTER (WHERE status NOT IN ('failed', 'canceled')) AS good, sum(amount) FILTER (WHERE status IN ('failed', 'canceled')) AS bad
@@ -114,7 +114,7 @@ func readRevenue(tx *gorm.DB, o *models.Overview) error {
 				WHERE paid_at IS NOT NULL AND paid_cents > 0 AND status <> 'foreign' GROUP BY 1) paid
 			LEFT JOIN returned USING (currency) ORDER BY paid DESC, currency`).Scan(&o.Revenue).Error
 	if err != nil {
-		return fmt.Errorf("revenue: %w", err)
+		return fmt.Errorf("sum the revenue: %w", err)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/resume-matcher/credits/services/admin"
 )
 
-// now is the moment at which the figures are read: a leap year's last of February.
+// now is the time of the overview: the last day of February in a leap year.
 var now = time.Date(2028, 2, 29, 12, 0, 0, 0, time.UTC)
 
 func TestOverview(t *testing.T) {
@@ -24,29 +24,32 @@ func TestOverview(t *testing.T) {
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
 	ctx := context.Background()
 	empty, err := s.Overview(ctx, now, false)
-	if err != nil || empty.Totals != (models.LedgerTotals{}) || len(empty.Revenue) != 0 || empty.LastHook != nil || len(empty.Slots) != 30 {
-		t.Fatalf("the overview of nothing is %+v (%v)", empty, err)
+	if err != nil || empty.Totals != (models.LedgerTotals{}) || len(empty.Revenue) != 0 || empty.LastHook != nil ||
+		len(empty.Slots) != 30 {
+		t.Fatalf("overview without data = %+v (%v), want zeros and 30 slots", empty, err)
 	}
 	ada, bob := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "bob@example.com")
-	line := func(user models.User, at time.Time, delta models.Credits, reason models.Reason) {
+	post := func(user models.User, at time.Time, delta models.Credits, reason models.Reason) {
 		t.Helper()
-		err := db.Exec(`WITH line AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, created_at, balance_after) VALUES (@user, @delta, @reason, @at, 0))
-			UPDATE users SET credits_balance = credits_balance + @delta WHERE id = @user`, map[string]any{"user": user.ID, "delta": delta, "reason": reason, "at": at}).Error
+		err := db.Exec(`WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, created_at, balance_after)
+				VALUES (@user, @delta, @reason, @at, 0))
+			UPDATE users SET credits_balance = credits_balance + @delta WHERE id = @user`,
+			map[string]any{"user": user.ID, "delta": delta, "reason": reason, "at": at}).Error
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	day := 24 * time.Hour
-	line(ada, now.Add(-400*day), 1000, models.ReasonPurchase)
-	line(ada, now.Add(-45*day), -10, models.ReasonResumeAnalysis)
-	line(bob, now.Add(-2*day), 500, models.ReasonPurchase)
-	line(bob, now.Add(-2*day), -15, models.ReasonResumeImprovement)
-	line(bob, now.Add(-1*day), -500, models.ReasonRefund)
-	line(ada, now.Add(-time.Hour), 25, models.ReasonManual)
-	line(ada, now, -5, models.ReasonJobMatch)
+	post(ada, now.Add(-400*day), 1000, models.ReasonPurchase)
+	post(ada, now.Add(-45*day), -10, models.ReasonResumeAnalysis)
+	post(bob, now.Add(-2*day), 500, models.ReasonPurchase)
+	post(bob, now.Add(-2*day), -15, models.ReasonResumeImprovement)
+	post(bob, now.Add(-1*day), -500, models.ReasonRefund)
+	post(ada, now.Add(-time.Hour), 25, models.ReasonManual)
+	post(ada, now, -5, models.ReasonJobMatch)
 
 	want := models.LedgerTotals{Purchased: 1500, Returned: -500, Manual: 25, Used: 30, Outstanding: 995}
-	for _, round := range []string{"first", "second"} { // the first closes the days, the second reads them
+	for _, round := range []string{"closes days", "reads closed days"} {
 		t.Run(round, func(t *testing.T) {
 			o, err := s.Overview(ctx, now, false)
 			if err != nil {
@@ -71,19 +74,21 @@ func TestOverview(t *testing.T) {
 				}
 			}
 			o, err = s.Overview(ctx, now, true)
-			if err != nil || len(o.Slots) != 12 || o.Slots[10].Used != 10 || o.Slots[9].Outstanding != 1000 || o.Slots[11].Sold != 500 || o.Slots[11].Used != 20 || o.Slots[11].Outstanding != 995 {
-				t.Errorf("by month: %+v (%v)", o.Slots, err)
+			if err != nil || len(o.Slots) != 12 || o.Slots[10].Used != 10 || o.Slots[9].Outstanding != 1000 ||
+				o.Slots[11].Sold != 500 || o.Slots[11].Used != 20 || o.Slots[11].Outstanding != 995 {
+				t.Errorf("slots by month = %+v (%v), want 500 sold, 20 used and 995 outstanding in the last", o.Slots, err)
 			}
 		})
 	}
 	var closed int
-	if err := db.Raw(`SELECT count(*) FROM credit_days WHERE day < '2028-02-29'`).Scan(&closed).Error; err != nil || closed < 400 {
-		t.Errorf("%d days are closed (%v), want each but today", closed, err)
+	err = db.Raw(`SELECT count(*) FROM credit_days WHERE day < '2028-02-29'`).Scan(&closed).Error
+	if err != nil || closed < 400 {
+		t.Errorf("%d days are closed (%v), want every day but today", closed, err)
 	}
 	dbtest.CheckLedger(t, db)
 }
 
-func TestOverviewOfMoney(t *testing.T) {
+func TestOverviewSumsRevenue(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
@@ -96,14 +101,16 @@ func TestOverviewOfMoney(t *testing.T) {
 	}
 	pay := func(ref, currency string, cents int64) {
 		t.Helper()
-		exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, payment_intent_id, paid_cents, paid_currency, paid_at)
+		exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status,
+				payment_intent_id, paid_cents, paid_currency, paid_at)
 			VALUES (?, ?, 1, 500, 500, 'eur', 'de', ?, 'paid', ?, ?, ?, now())`, uuid.New(), ada.ID, ref, ref, cents, currency)
 	}
 	pay("pi_1", "", 500)
 	pay("pi_2", "eur", 1000)
 	pay("pi_3", "jpy", 700)
 	pay("pi_4", "eur", 300)
-	exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key) VALUES (?, ?, 1, 500, 500, 'eur', 'de', 'unpaid')`, uuid.New(), ada.ID)
+	exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
+		VALUES (?, ?, 1, 500, 500, 'eur', 'de', 'unpaid')`, uuid.New(), ada.ID)
 	exec(`INSERT INTO stripe_refunds (refund_id, payment_ref, amount, currency, status) VALUES
 		('re_1', 'pi_1', 200, 'eur', 'succeeded'), ('re_2', 'pi_1', 100, 'eur', 'failed'), ('re_3', 'pi_of_others', 900, 'eur', 'succeeded')`)
 	exec(`INSERT INTO stripe_charges (charge_id, payment_ref, amount, amount_refunded, currency) VALUES ('ch_2', 'pi_2', 1000, 400, 'eur'), ('ch_1', 'pi_1', 500, 300, 'eur')`)
@@ -120,10 +127,11 @@ func TestOverviewOfMoney(t *testing.T) {
 		t.Error(diff)
 	}
 	if o.Revenue[0].Net() != 600 {
-		t.Errorf("%d cents are left, want 600", o.Revenue[0].Net())
+		t.Errorf("net revenue = %d cents, want 600", o.Revenue[0].Net())
 	}
-	if o.Review != 1 || o.Waiting != 2 || o.LastHook == nil || !o.LastHook.Equal(time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC)) {
-		t.Errorf("events: %d to review, %d waiting, last at %v", o.Review, o.Waiting, o.LastHook)
+	last := time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC)
+	if o.Review != 1 || o.Waiting != 2 || o.LastHook == nil || !o.LastHook.Equal(last) {
+		t.Errorf("events: %d to review, %d waiting, last at %v; want 1, 2 and %v", o.Review, o.Waiting, o.LastHook, last)
 	}
 }
 
@@ -135,12 +143,14 @@ func TestUsersByPage(t *testing.T) {
 		u := dbtest.User(t, db, fmt.Sprintf("user%d@example.com", i))
 		credits := models.Credits(i % 3 * 10)
 		if credits > 0 {
-			if _, err := s.Grant(context.Background(), admin.Grant{UserID: u.ID, Delta: credits, Note: "n", Key: "k"}); err != nil {
+			_, err := s.Grant(context.Background(), admin.Grant{UserID: u.ID, Delta: credits, Note: "n", Key: "k"})
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
 		if i%2 == 0 {
-			err := db.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, paid_at, created_at)
+			err := db.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status,
+					paid_at, created_at)
 				VALUES (?, ?, 1, 500, 500, 'eur', 'de', 'k', 'paid', now(), ?)`, uuid.New(), u.ID, now.AddDate(0, i%3, 0)).Error
 			if err != nil {
 				t.Fatal(err)
@@ -159,14 +169,14 @@ func TestUsersByPage(t *testing.T) {
 				}
 				for _, u := range users {
 					if seen[u.ID] {
-						t.Errorf("%s: user %d comes twice", order, u.ID)
+						t.Errorf("%s: user %d is listed twice", order, u.ID)
 					}
 					if last != nil && (up && u.Key < *last || !up && u.Key > *last) {
 						t.Errorf("%s, up %t: %d follows %d", order, up, u.Key, *last)
 					}
 					seen[u.ID], last = true, &u.Key
-					if (u.Bought != nil) != (u.ID%2 == 1) { // numbered from 1
-						t.Errorf("user %d bought at %v", u.ID, u.Bought)
+					if (u.Bought != nil) != (u.ID%2 == 1) { // ids start at 1
+						t.Errorf("user %d bought at %v, want a purchase of odd ids only", u.ID, u.Bought)
 					}
 				}
 				if next == nil {

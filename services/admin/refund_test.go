@@ -21,7 +21,7 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// stripeRefunds makes one refund for each idempotency key, and counts the keys.
+// stripeRefunds serves Stripe's refund API: one refund per idempotency key. keys counts them.
 func stripeRefunds(t *testing.T, currency string) (address string, keys *atomic.Int64) {
 	t.Helper()
 	keys = &atomic.Int64{}
@@ -34,7 +34,8 @@ func stripeRefunds(t *testing.T, currency string) (address string, keys *atomic.
 		if known[key] == "" {
 			known[key] = fmt.Sprintf("re_%d", keys.Add(1))
 		}
-		fmt.Fprintf(w, `{"id":%q,"object":"refund","amount":%s,"currency":%q,"status":"succeeded","payment_intent":%q,"charge":"ch_1"}`, //nolint:gosec // JSON to a test
+		//nolint:gosec // JSON for a test
+		fmt.Fprintf(w, `{"id":%q,"object":"refund","amount":%s,"currency":%q,"status":"succeeded","payment_intent":%q,"charge":"ch_1"}`,
 			known[key], r.FormValue("amount"), currency, r.FormValue("payment_intent"))
 	}))
 	t.Cleanup(server.Close)
@@ -54,12 +55,16 @@ func TestRefund(t *testing.T) {
 	err := db.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		VALUES (?, ?, 1, 500, 2000, 'eur', 'en', 'k', 'cs_1')`, id, ada.ID).Error
 	if err == nil {
-		_, err = buy.BookFetched(ctx, purchase.Checkout{ID: "cs_1", PaymentStatus: "paid", PaymentIntent: "pi_1", Currency: "eur", Subtotal: 2000, Paid: 2000}, nil)
+		_, err = buy.BookFetched(ctx, purchase.Checkout{
+			ID: "cs_1", PaymentStatus: "paid", PaymentIntent: "pi_1", Currency: "eur", Subtotal: 2000, Paid: 2000,
+		}, nil)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := admin.Refund{ActorID: boss.ID, PurchaseID: id, Cents: 400, Note: " asked for ", Key: "form", RequestID: "req_1"}
+	good := admin.Refund{
+		ActorID: boss.ID, PurchaseID: id, Cents: 400, Note: " asked for ", Key: "form", RequestID: "req_1",
+	}
 	balance := func() models.Credits {
 		var user models.User
 		if err := db.Take(&user, ada.ID).Error; err != nil {
@@ -68,16 +73,16 @@ func TestRefund(t *testing.T) {
 		return user.CreditsBalance
 	}
 
-	t.Run("refuses before anything is written", func(t *testing.T) {
+	t.Run("refuses bad input before writing anything", func(t *testing.T) {
 		for name, change := range map[string]func(*admin.Refund){
-			"no reason":        func(r *admin.Refund) { r.Note = " \n" },
-			"a long reason":    func(r *admin.Refund) { r.Note = strings.Repeat("ä", 501) },
-			"a NUL":            func(r *admin.Refund) { r.Note = "x\x00" },
-			"no key":           func(r *admin.Refund) { r.Key = "" },
-			"no amount":        func(r *admin.Refund) { r.Cents = 0 },
-			"too much":         func(r *admin.Refund) { r.Cents = 2001 },
-			"an old form":      func(r *admin.Refund) { r.Seen = 5 },
-			"unknown purchase": func(r *admin.Refund) { r.PurchaseID = uuid.New() },
+			"empty reason":      func(r *admin.Refund) { r.Note = " \n" },
+			"reason too long":   func(r *admin.Refund) { r.Note = strings.Repeat("ä", 501) },
+			"reason with NUL":   func(r *admin.Refund) { r.Note = "x\x00" },
+			"empty key":         func(r *admin.Refund) { r.Key = "" },
+			"zero amount":       func(r *admin.Refund) { r.Cents = 0 },
+			"above the payment": func(r *admin.Refund) { r.Cents = 2001 },
+			"outdated form":     func(r *admin.Refund) { r.Seen = 5 },
+			"unknown purchase":  func(r *admin.Refund) { r.PurchaseID = uuid.New() },
 		} {
 			r := good
 			change(&r)
@@ -86,30 +91,34 @@ func TestRefund(t *testing.T) {
 			}
 		}
 		var rows int64
-		if err := db.Raw(`SELECT (SELECT count(*) FROM refund_requests) + (SELECT count(*) FROM audit_log)`).Scan(&rows).Error; err != nil || rows != 0 || keys.Load() != 0 {
-			t.Errorf("%d rows were written and %d refunds asked for (%v), want none", rows, keys.Load(), err)
+		err := db.Raw(`SELECT (SELECT count(*) FROM refund_requests) + (SELECT count(*) FROM audit_log)`).Scan(&rows).Error
+		if err != nil || rows != 0 || keys.Load() != 0 {
+			t.Errorf("%d rows and %d refunds at Stripe (%v), want none", rows, keys.Load(), err)
 		}
 	})
-	t.Run("gives back once for twenty posts of one form", func(t *testing.T) {
+	t.Run("refunds once for twenty concurrent posts of one form", func(t *testing.T) {
 		dbtest.Concurrently(20, func(int) {
 			request, err := s.Refund(ctx, good)
-			if err != nil || request.Status != models.RefundSent || request.RefundID != "re_1" || request.ActorID == nil || *request.ActorID != boss.ID || request.Note != "asked for" {
-				t.Errorf("request = %+v, %v; want the one that was sent", request, err)
+			if err != nil || request.Status != models.RefundSent || request.RefundID != "re_1" ||
+				request.ActorID == nil || *request.ActorID != boss.ID || request.Note != "asked for" {
+				t.Errorf("request = %+v, %v; want the sent one", request, err)
 			}
 		})
 		if keys.Load() != 1 || balance() != 400 {
-			t.Errorf("%d refunds, balance %d credits; want 1 and 400", keys.Load(), balance())
+			t.Errorf("%d refunds and balance %d credits, want 1 and 400", keys.Load(), balance())
 		}
 		entries, _, err := s.Audit(ctx, admin.AuditQuery{Limit: 50})
-		if err != nil || len(entries) != 1 || entries[0].Action != "purchase.refund" || *entries[0].ActorID != boss.ID || *entries[0].UserID != ada.ID || entries[0].RequestID != "req_1" {
+		if err != nil || len(entries) != 1 || entries[0].Action != "purchase.refund" || *entries[0].ActorID != boss.ID ||
+			*entries[0].UserID != ada.ID || entries[0].RequestID != "req_1" {
 			t.Fatalf("audit = %+v, %v; want one refund by the admin", entries, err)
 		}
 		var detail map[string]any
-		if err := json.Unmarshal(entries[0].Detail, &detail); err != nil || detail["cents"] != 400.0 || detail["currency"] != "eur" || detail["note"] != "asked for" || detail["purchase_id"] != id.String() {
-			t.Errorf("detail = %v, %v", detail, err)
+		if err := json.Unmarshal(entries[0].Detail, &detail); err != nil || detail["cents"] != 400.0 ||
+			detail["currency"] != "eur" || detail["note"] != "asked for" || detail["purchase_id"] != id.String() {
+			t.Errorf("audit detail = %v, %v; want 400 cents eur of purchase %s", detail, err, id)
 		}
 	})
-	t.Run("two admins who saw the same page give back once", func(t *testing.T) {
+	t.Run("refunds once when two admins send the same page", func(t *testing.T) {
 		conflicts, colleague := atomic.Int64{}, dbtest.User(t, db, "colleague@example.com")
 		dbtest.Concurrently(2, func(i int) {
 			r := good
@@ -121,10 +130,11 @@ func TestRefund(t *testing.T) {
 			}
 		})
 		if conflicts.Load() != 1 || keys.Load() != 2 || balance() != 300 {
-			t.Errorf("%d conflicts, %d refunds, balance %d credits; want 1, 2 and 300", conflicts.Load(), keys.Load(), balance())
+			t.Errorf("%d conflicts, %d refunds and balance %d credits, want 1, 2 and 300",
+				conflicts.Load(), keys.Load(), balance())
 		}
 	})
-	t.Run("waits for the user before it keeps others from the admin", func(t *testing.T) {
+	t.Run("locks the user before the admin", func(t *testing.T) {
 		colleague := dbtest.User(t, db, "later@example.com")
 		held := db.Begin()
 		defer held.Rollback()
@@ -140,17 +150,19 @@ func TestRefund(t *testing.T) {
 		}()
 		dbtest.WaitForBlocked(t, db, 1)
 		if err := held.Exec(`SELECT 1 FROM users WHERE id = ? FOR UPDATE NOWAIT`, colleague.ID).Error; err != nil {
-			t.Errorf("the admin cannot be locked while the refund waits: %v", err)
+			t.Errorf("lock the admin while the refund waits: error = %v, want none", err)
 		}
 		held.Commit()
 		if err := <-done; err != nil {
 			t.Errorf("refund: %v", err)
 		}
 	})
-	t.Run("an admin and a user who refund and grant each other wait for nobody in vain", func(t *testing.T) {
+	t.Run("refunds and grants each other without a deadlock", func(t *testing.T) {
 		dbtest.Concurrently(20, func(i int) {
 			if i%2 == 0 {
-				_, err := s.Grant(ctx, admin.Grant{ActorID: ada.ID, UserID: boss.ID, Delta: 1, Note: "thanks", Key: fmt.Sprint(i)})
+				_, err := s.Grant(ctx, admin.Grant{
+					ActorID: ada.ID, UserID: boss.ID, Delta: 1, Note: "thanks", Key: fmt.Sprint(i),
+				})
 				if err != nil {
 					t.Errorf("grant: %v", err)
 				}

@@ -12,19 +12,19 @@ import (
 	"github.com/resume-matcher/credits/services/address"
 )
 
-// UserOrder is what a list of users is sorted by.
+// UserOrder is the sort key of a list of users.
 type UserOrder string
 
-// The orders. All begin with the most, or the latest, unless they are turned round.
+// The sort keys, descending unless UserQuery.Ascending is set.
 const (
 	ByJoined  UserOrder = "joined"
 	ByBalance UserOrder = "balance"
 	ByHeld    UserOrder = "held"
-	ByBought  UserOrder = "bought" // the latest paid purchase; who has none comes last
+	ByBought  UserOrder = "bought" // latest paid purchase; users without one are last
 )
 
-// userKeys are the columns that a list is sorted by; the id tells equals apart. No index helps with balances: it would
-// have to be moved with each spend.
+// userKeys are the SQL expressions of the sort keys; the id breaks ties. Balances have no index, because every spend
+// would have to update it.
 var userKeys = map[UserOrder]string{
 	ByJoined:  "u.id::bigint",
 	ByBalance: "u.credits_balance::bigint",
@@ -32,23 +32,23 @@ var userKeys = map[UserOrder]string{
 	ByBought:  "coalesce(extract(epoch FROM b.bought) * 1000000, 0)::bigint",
 }
 
-// UserQuery says which users are wanted, and in what order.
+// UserQuery filters and sorts users.
 type UserQuery struct {
-	Text      string // the beginning of an address, or a part of a name; empty for everybody
+	Text      string // prefix of an address, or part of a name; empty matches every user
 	Order     UserOrder
 	Ascending bool
-	After     UserCursor // where the page begins; the zero value is the beginning
+	After     UserCursor // last user of the previous page; zero for the first page
 	Limit     int
 }
 
-// UserCursor is the last user of a page: the value that the list is sorted by, and the id.
+// UserCursor is the sort key and id of the last user of a page.
 type UserCursor struct{ Key, ID int64 }
 
-// KnownOrder reports whether users can be sorted by this.
+// KnownOrder reports whether users can be sorted by o.
 func KnownOrder(o UserOrder) bool { return userKeys[o] != "" }
 
-// Users returns a page of users, and where the next one begins; nil at the end. A text finds addresses that begin with
-// it, as they or their provider spell them, and names that have it in them.
+// Users returns a page of users and the cursor of the next one, nil at the end. Text matches the prefix of an
+// address, as stored or as the provider spells it, and any part of a name.
 func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, *UserCursor, error) {
 	text := norm.NFC.String(strings.ToLower(strings.TrimSpace(q.Text)))
 	if whole := address.Parse(text); whole != "" {
@@ -70,7 +70,7 @@ func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, 
 		where += ` AND (` + key + `, u.id) ` + compare + ` (@after, @id)`
 		args = append(args, sql.Named("after", q.After.Key), sql.Named("id", q.After.ID))
 	}
-	bought := "" // of everybody where the list is sorted by it, else of the page alone
+	bought := "" // joined for every user only when the list is sorted by it
 	if q.Order == ByBought {
 		bought = ` LEFT JOIN (SELECT user_id, max(created_at) AS bought FROM purchases WHERE paid_at IS NOT NULL GROUP BY user_id) b ON b.user_id = u.id`
 	}

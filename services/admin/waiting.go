@@ -12,8 +12,8 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// waitingSQL is all that waits for a person. What waits with a purchase is decided there and listed once; a dispute is
-// decided with the purchase, too, and until then listed with its event.
+// waitingSQL selects every open review. An event or finding that is decided with its purchase is listed with the
+// purchase only. A dispute is decided with its purchase too, but listed with its event.
 const waitingSQL = `WITH waiting AS (
 	SELECT 'purchase' AS kind, p.id::text AS id, p.cause, coalesce(p.paid_at, p.created_at) AS since, p.id AS purchase_id, '' AS object_id
 		FROM purchases p WHERE p.status = 'review'
@@ -30,24 +30,24 @@ const waitingSQL = `WITH waiting AS (
 			AND NOT EXISTS (SELECT FROM stripe_events e WHERE e.object_id = f.object_id AND e.object_id <> '')
 )`
 
-// Waiting lists what waits for a person, the oldest first, and says how much there is in all.
+// Waiting lists open reviews, oldest first, and counts all of them.
 func (s *Service) Waiting(ctx context.Context, limit int) (rows []models.Waiting, total int64, err error) {
 	args := []any{sql.Named("causes", models.PaymentCauses()), sql.Named("limit", limit)}
 	db := s.DB.WithContext(ctx)
 	if err := db.Raw(waitingSQL+` SELECT * FROM waiting ORDER BY since, id LIMIT @limit`, args...).Scan(&rows).Error; err != nil {
-		return nil, 0, fmt.Errorf("what waits for a person: %w", err)
+		return nil, 0, fmt.Errorf("list open reviews: %w", err)
 	}
 	if len(rows) < limit {
 		return rows, int64(len(rows)), nil
 	}
 	if err := db.Raw(waitingSQL+` SELECT count(*) FROM waiting`, args...).Scan(&total).Error; err != nil {
-		return nil, 0, fmt.Errorf("count what waits for a person: %w", err)
+		return nil, 0, fmt.Errorf("count open reviews: %w", err)
 	}
 	return rows, total, nil
 }
 
-// WaitingItem returns one event or finding that waits for a person.
-// Errors: fault.NotFound, also for what has been decided.
+// WaitingItem returns one event or finding under review.
+// Errors: fault.NotFound, also when it has been decided.
 func (s *Service) WaitingItem(ctx context.Context, kind models.WaitingKind, id string) (models.Waiting, error) {
 	var w models.Waiting
 	if !models.Storable(id) {
@@ -59,7 +59,7 @@ func (s *Service) WaitingItem(ctx context.Context, kind models.WaitingKind, id s
 		return w, fault.New(fault.NotFound, nil)
 	}
 	if err != nil {
-		return w, fmt.Errorf("%s %s that waits for a person: %w", kind, id, err)
+		return w, fmt.Errorf("look up the review of %s %s: %w", kind, id, err)
 	}
 	return w, nil
 }
