@@ -30,7 +30,7 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: i.Provider, Email: i.Email, Verified: i.EmailVerified, Last: i.LastSignInAt})
 	}
 	for _, p := range h.Auth.Providers() {
-		data.Linkable = append(data.Linkable, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.Linking, "")})
+		data.Linkable = append(data.Linkable, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.KindLink, "")})
 	}
 	here := currentVisitor(c).session.KeyHash
 	for _, s := range sessions {

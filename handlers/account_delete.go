@@ -41,7 +41,7 @@ func (h *Handler) ownProviders(c *fiber.Ctx, back string) ([]pages.Linkable, err
 	for _, p := range h.Auth.Providers() {
 		for _, i := range identities {
 			if i.Provider == p.Name {
-				own = append(own, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.Confirming, back)})
+				own = append(own, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.KindReauthenticate, back)})
 				break
 			}
 		}

@@ -328,7 +328,7 @@ func TestDeleteAccount(t *testing.T) {
 func (d *desk) age(cookie string) {
 	d.t.Helper()
 	_, key, _ := strings.Cut(cookie, "=")
-	done := d.db.Exec(`UPDATE sessions SET proved_at = proved_at - interval '1 day' WHERE key_hash = ?`, d.handler.Sessions.rows.Name(key))
+	done := d.db.Exec(`UPDATE sessions SET proved_at = proved_at - interval '1 day' WHERE key_hash = ?`, d.handler.Sessions.rows.KeyHash(key))
 	if done.Error != nil || done.RowsAffected != 1 {
 		d.t.Fatalf("session: %v", done.Error)
 	}
@@ -355,7 +355,7 @@ func TestExportAccount(t *testing.T) {
 			t.Fatalf("%s: %d with %d files", locale, r.status, len(files))
 		}
 		for name, text := range files {
-			if strings.Contains(text, "bob") || strings.Contains(text, "Bob") || strings.Contains(text, d.handler.Sessions.rows.Name(strings.TrimPrefix(ada.cookie, "session="))) ||
+			if strings.Contains(text, "bob") || strings.Contains(text, "Bob") || strings.Contains(text, d.handler.Sessions.rows.KeyHash(strings.TrimPrefix(ada.cookie, "session="))) ||
 				strings.Contains(text, "MISSING") || strings.Contains(text, "account.export") {
 				t.Errorf("%s: %s tells too much, or too little: %s", locale, name, text)
 			}

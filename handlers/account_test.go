@@ -104,7 +104,7 @@ func TestAccountOfAnother(t *testing.T) {
 	d := newDesk(t)
 	ada, bob := d.member(d.user("ada@example.com", 0).ID), d.member(d.user("bob@example.com", 0).ID)
 	_, id, _ := strings.Cut(ada.cookie, "=")
-	bob.post("/en/account/sessions/"+d.handler.Sessions.rows.Name(id)+"/end", url.Values{})
+	bob.post("/en/account/sessions/"+d.handler.Sessions.rows.KeyHash(id)+"/end", url.Values{})
 	if r, _ := ada.open("/en/account"); r.status != 200 {
 		t.Errorf("another user ended the session: %d", r.status)
 	}

@@ -18,7 +18,7 @@ import (
 func (h *Handler) changeAccess(way pages.AccessWay) fiber.Handler {
 	change := map[pages.AccessWay]func(*fiber.Ctx, auth.ByAdmin) error{
 		pages.AccessRelink:   func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Auth.Relink(c.UserContext(), by) },
-		pages.AccessRight:    func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Auth.MoveRight(c.UserContext(), by) },
+		pages.AccessRight:    func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Auth.MoveAdminRight(c.UserContext(), by) },
 		pages.AccessSessions: func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Sessions.rows.EndByAdmin(c.UserContext(), by) },
 	}[way]
 	return func(c *fiber.Ctx) error {

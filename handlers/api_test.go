@@ -130,7 +130,7 @@ func (d *desk) signIn(userID int64) string {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	in := auth.SignIn{User: models.User{ID: userID}, Issuer: own()[0].Issuer, Subject: own()[0].Subject, Proof: true}
+	in := auth.SignIn{User: models.User{ID: userID}, Issuer: own()[0].Issuer, Subject: own()[0].Subject, Reauthenticated: true}
 	key, err := d.handler.Sessions.rows.Open(context.Background(), in, "")
 	if err != nil {
 		d.t.Fatal(err)

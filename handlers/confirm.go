@@ -24,7 +24,7 @@ func (h *Handler) requireProof(c *fiber.Ctx) error {
 }
 
 // proved reports whether this browser's user has lately come from their provider.
-func (h *Handler) proved(c *fiber.Ctx) bool { return h.Sessions.rows.Proved(currentVisitor(c).session) }
+func (h *Handler) proved(c *fiber.Ctx) bool { return h.Sessions.rows.Reauthenticated(currentVisitor(c).session) }
 
 // confirmPath is the page that asks for a proof and leads back.
 func confirmPath(c *fiber.Ctx, back string) string {
@@ -45,6 +45,6 @@ func (h *Handler) showConfirm(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	data := pages.ConfirmData{Ways: ways, Back: back, Minutes: int(auth.ProofLife.Minutes())}
+	data := pages.ConfirmData{Ways: ways, Back: back, Minutes: int(auth.ReauthLife.Minutes())}
 	return h.render(c, fiber.StatusOK, "confirm.title", pages.Confirm(data))
 }

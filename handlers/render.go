@@ -20,7 +20,7 @@ func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.C
 	page := h.page(c, title)
 	if session := currentVisitor(c).session; session != nil && session.ElsewhereAt != nil && !page.Partial {
 		page.Elsewhere = &layouts.Elsewhere{At: *session.ElsewhereAt, Device: session.ElsewhereDevice}
-		if err := h.Sessions.rows.Told(c.UserContext(), session); err != nil {
+		if err := h.Sessions.rows.ClearElsewhere(c.UserContext(), session); err != nil {
 			return err
 		}
 	}

@@ -104,16 +104,16 @@ func csrfText(session *models.Session) string { return "csrf:" + session.Key }
 
 // purposeToken goes into the address that sends somebody who is signed in to a provider. Without it another site could
 // begin that for them. It is bound to their session as the CSRF token is, and is of no other use.
-func (s *Sessions) purposeToken(session *models.Session, purpose auth.Purpose) string {
+func (s *Sessions) purposeToken(session *models.Session, purpose auth.FlowKind) string {
 	return base64.RawURLEncoding.EncodeToString(s.secrets.Sum(purposeText(session, purpose)))
 }
 
-func (s *Sessions) goodPurposeToken(session *models.Session, purpose auth.Purpose, token string) bool {
+func (s *Sessions) goodPurposeToken(session *models.Session, purpose auth.FlowKind, token string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(token)
 	return err == nil && s.secrets.Verify(purposeText(session, purpose), raw)
 }
 
-func purposeText(session *models.Session, purpose auth.Purpose) string {
+func purposeText(session *models.Session, purpose auth.FlowKind) string {
 	return string(purpose) + ":" + session.Key
 }
 

@@ -39,12 +39,12 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if purpose == auth.Linking && !h.proved(c) {
+	if purpose == auth.KindLink && !h.proved(c) {
 		return leave(c, confirmPath(c, "/"+signInLocale(c)+"/account"))
 	}
 	waiting, joins := h.waitingFlow(c)
 	if joins {
-		purpose, back = auth.Joining, waiting.ReturnTo
+		purpose, back = auth.KindPending, waiting.ReturnTo
 	}
 	if currentVisitor(c).account != nil && purpose == "" {
 		return leave(c, afterSignIn(back, pageLocale(c)))
@@ -53,7 +53,7 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	flow.ReturnTo, flow.Join = back, waiting.Join
+	flow.ReturnTo, flow.Pending = back, waiting.Pending
 	if purpose != "" && !joins {
 		flow.Session = h.Sessions.purposeToken(currentVisitor(c).session, purpose)
 	}
@@ -73,14 +73,14 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 		}
 		return fault.Because(fault.Malformed, fault.SignInExpired)
 	}
-	first, err := h.Auth.Claim(c.UserContext(), flow)
+	first, err := h.Auth.UseFlow(c.UserContext(), flow)
 	if err != nil {
 		return err
 	}
 	if !first {
 		return leave(c, flowTarget(flow))
 	}
-	if flow.Purpose != "" && flow.Purpose != auth.Joining {
+	if flow.Kind != "" && flow.Kind != auth.KindPending {
 		return h.finishPurpose(c, flow)
 	}
 	if c.Query("error") == "access_denied" { // they changed their mind
@@ -92,7 +92,7 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 		return err
 	}
 	in, err := h.Auth.Complete(c.UserContext(), flow, query)
-	var held *auth.Held
+	var held *auth.AddressInUseError
 	if errors.As(err, &held) {
 		return h.showHeld(c, flow, held)
 	}
@@ -103,8 +103,8 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 		return err
 	}
 	h.Site.Log.InfoContext(c.UserContext(), "signed in", "user_id", in.ID, "provider", flow.Provider)
-	if flow.Join != nil {
-		if err := h.join(c, in, *flow.Join); err != nil {
+	if flow.Pending != nil {
+		if err := h.join(c, in, *flow.Pending); err != nil {
 			return err
 		}
 	}
@@ -112,8 +112,8 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 }
 
 // join adds the identity that was held back, and leaves word of what came of it.
-func (h *Handler) join(c *fiber.Ctx, in auth.SignIn, join auth.Join) error {
-	flash, err := "linked", h.Auth.Join(c.UserContext(), in, join)
+func (h *Handler) join(c *fiber.Ctx, in auth.SignIn, join auth.PendingIdentity) error {
+	flash, err := "linked", h.Auth.LinkPending(c.UserContext(), in, join)
 	if f := fault.Of(err); f != nil && f.Problem == fault.IdentityOther {
 		flash, err = "join_other", nil
 	} else if f != nil && f.Problem != "" {
@@ -128,16 +128,16 @@ func (h *Handler) join(c *fiber.Ctx, in auth.SignIn, join auth.Join) error {
 
 // showHeld tells why a sign-in opened nothing. Where its owner can sign in the old way, the page leads there, and the
 // identity waits in the flow meanwhile.
-func (h *Handler) showHeld(c *fiber.Ctx, flow auth.Flow, held *auth.Held) error {
+func (h *Handler) showHeld(c *fiber.Ctx, flow auth.Flow, held *auth.AddressInUseError) error {
 	h.setLocale(c, flow.Locale)
-	data := pages.HeldData{Locale: flow.Locale, Email: held.Join.Email, Provider: h.providerLabel(flow.Provider)}
-	if len(held.Ways) > 0 {
-		flow.Join = &held.Join
+	data := pages.HeldData{Locale: flow.Locale, Email: held.Pending.Email, Provider: h.providerLabel(flow.Provider)}
+	if len(held.Providers) > 0 {
+		flow.Pending = &held.Pending
 		if err := h.keepFlow(c, flow); err != nil {
 			return err
 		}
 	}
-	for _, way := range held.Ways {
+	for _, way := range held.Providers {
 		query := url.Values{"locale": {flow.Locale}, "join": {flow.State}}
 		data.Ways = append(data.Ways, pages.Linkable{Name: way.Name, Label: way.Label, URL: "/auth/" + way.Name + "?" + query.Encode()})
 	}
@@ -146,7 +146,7 @@ func (h *Handler) showHeld(c *fiber.Ctx, flow auth.Flow, held *auth.Held) error 
 
 // flowTarget is the page on which a flow ends well.
 func flowTarget(flow auth.Flow) string {
-	if page, ok := purposePages[flow.Purpose]; ok && flow.ReturnTo == "" {
+	if page, ok := purposePages[flow.Kind]; ok && flow.ReturnTo == "" {
 		return "/" + flow.Locale + page
 	}
 	return afterSignIn(flow.ReturnTo, flow.Locale)

@@ -90,7 +90,7 @@ func (h *Handler) landedFlow(c *fiber.Ctx) (auth.Flow, bool) {
 func (h *Handler) waitingFlow(c *fiber.Ctx) (auth.Flow, bool) {
 	state := c.Query("join")
 	flow, ok := h.Auth.OpenFlow(c.Cookies(h.Sessions.flowCookieOf(state)))
-	if !ok || flow.Join == nil || !sameText(flow.State, state) {
+	if !ok || flow.Pending == nil || !sameText(flow.State, state) {
 		return auth.Flow{}, false
 	}
 	return flow, true

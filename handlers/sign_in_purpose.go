@@ -10,7 +10,7 @@ import (
 )
 
 // purposePath is the address that sends somebody who is signed in to a provider.
-func (h *Handler) purposePath(c *fiber.Ctx, provider string, purpose auth.Purpose, back string) string {
+func (h *Handler) purposePath(c *fiber.Ctx, provider string, purpose auth.FlowKind, back string) string {
 	query := url.Values{"purpose": {string(purpose)}, "locale": {pageLocale(c)}, "token": {h.Sessions.purposeToken(currentVisitor(c).session, purpose)}}
 	if back != "" {
 		query.Set("return_to", back)
@@ -20,13 +20,13 @@ func (h *Handler) purposePath(c *fiber.Ctx, provider string, purpose auth.Purpos
 
 // purposeOf is what a browser is sent to a provider for; "" to sign in. The address must come from a page of the very
 // session that it is for: nobody else can add their own sign-in to an account, or have somebody begin to.
-func (h *Handler) purposeOf(c *fiber.Ctx) (auth.Purpose, error) {
+func (h *Handler) purposeOf(c *fiber.Ctx) (auth.FlowKind, error) {
 	if !c.Context().QueryArgs().Has("purpose") {
 		return "", nil
 	}
-	v, purpose := currentVisitor(c), auth.Purpose(c.Query("purpose"))
+	v, purpose := currentVisitor(c), auth.FlowKind(c.Query("purpose"))
 	switch {
-	case purpose != auth.Linking && purpose != auth.Confirming:
+	case purpose != auth.KindLink && purpose != auth.KindReauthenticate:
 		return "", fault.Because(fault.Malformed, fault.SignInFailed)
 	case v.account == nil:
 		return "", fault.New(fault.Unauthenticated, nil)
@@ -37,7 +37,7 @@ func (h *Handler) purposeOf(c *fiber.Ctx) (auth.Purpose, error) {
 }
 
 // purposePages are where those who went to a provider for something come back to.
-var purposePages = map[auth.Purpose]string{auth.Linking: "/account", auth.Confirming: "/account/delete"}
+var purposePages = map[auth.FlowKind]string{auth.KindLink: "/account", auth.KindReauthenticate: "/account/delete"}
 
 // finishPurpose ends what somebody who is signed in went to a provider for. Whatever comes of it, they are back at
 // their account and still signed in.
@@ -59,7 +59,7 @@ func (h *Handler) servePurpose(c *fiber.Ctx, flow auth.Flow) (flash string, err 
 	switch {
 	case v.account == nil: // signed out meanwhile
 		return "", fault.New(fault.Unauthenticated, nil)
-	case !h.Sessions.goodPurposeToken(v.session, flow.Purpose, flow.Session): // signed in anew meanwhile
+	case !h.Sessions.goodPurposeToken(v.session, flow.Kind, flow.Session): // signed in anew meanwhile
 		return "purpose_session", nil
 	}
 	if c.Query("error") == "access_denied" {
@@ -69,11 +69,11 @@ func (h *Handler) servePurpose(c *fiber.Ctx, flow auth.Flow) (flash string, err 
 	if err != nil {
 		return "", err
 	}
-	if flow.Purpose == auth.Confirming {
-		if err := h.Auth.Confirm(c.UserContext(), v.account.ID, flow, query); err != nil {
+	if flow.Kind == auth.KindReauthenticate {
+		if err := h.Auth.Reauthenticate(c.UserContext(), v.account.ID, flow, query); err != nil {
 			return "", err
 		}
-		return "confirmed", h.Sessions.rows.Prove(c.UserContext(), v.session.KeyHash)
+		return "confirmed", h.Sessions.rows.MarkReauthenticated(c.UserContext(), v.session.KeyHash)
 	}
 	already, err := h.Auth.Link(c.UserContext(), v.account.ID, flow, query)
 	if err != nil || already {

@@ -74,12 +74,12 @@ func (s *Service) readSignIns(ctx context.Context, userID int64, p *UserPage) (e
 	if p.Refused, err = s.Auth.Refused(ctx, userID); err != nil {
 		return err
 	}
-	rights, err := s.Auth.RightOf(ctx, p.Identities)
+	rights, err := s.Auth.AdminRights(ctx, p.Identities)
 	if err != nil {
 		return err
 	}
 	for i, right := range rights {
-		if right == auth.HeldElsewhere {
+		if right == auth.AdminElsewhere {
 			p.WithoutRight = append(p.WithoutRight, p.Identities[i])
 		}
 	}

@@ -16,10 +16,10 @@ import (
 // MaxName is how many characters a user's name may have.
 const MaxName = maxNameRunes
 
-// Rename gives a user the name and the language that they choose. No later sign-in replaces either: what the provider
-// says is kept with the identity, and fills in a name only where there is none.
+// Rename sets a user's name and language. Later sign-ins keep both: a provider's name goes to the identity, and to the
+// user only if they have none.
 //
-// Errors: fault.Invalid for a name that is empty, too long or holds what does not show, and for an unknown language;
+// Errors: fault.Invalid for a name that is empty, too long or has invisible characters, and for an unknown language;
 // fault.NotFound.
 func (s *Service) Rename(ctx context.Context, userID int64, name, locale string) error {
 	name = strings.TrimSpace(name)
@@ -39,16 +39,16 @@ func (s *Service) Rename(ctx context.Context, userID int64, name, locale string)
 	return nil
 }
 
-// IdentityID names one identity in a form: its key is the provider's id for somebody, which is no part of a page.
+// IdentityID identifies an identity in forms. Pages do not show its key, which is the provider's id of a person.
 func IdentityID(i models.Identity) string {
 	sum := sha256.Sum256([]byte(i.Issuer + "\n" + i.Subject))
 	return hex.EncodeToString(sum[:16])
 }
 
-// Unlink takes one way to sign in from a user, never the last one, with it the address that it vouched for, and ends the
-// sessions that it opened. One that is gone already is no error.
+// Unlink removes an identity from a user, with the address that it verified and the sessions that it opened. The last
+// identity stays.
 //
-// Locks: the user. Errors: fault.Conflict with fault.LastIdentity.
+// Locks: the user. Idempotent. Errors: fault.Conflict with fault.LastIdentity.
 func (s *Service) Unlink(ctx context.Context, userID int64, id string) error {
 	return postgres.Transaction(ctx, s.db, func(tx models.Tx) error {
 		if err := tx.Exec("SELECT 1 FROM users WHERE id = ? FOR UPDATE", userID).Error; err != nil {
@@ -69,13 +69,13 @@ func (s *Service) Unlink(ctx context.Context, userID int64, id string) error {
 			if err != nil {
 				return fmt.Errorf("unlink an identity of user %d: %w", userID, err)
 			}
-			if err := endThrough(tx, userID, identity); err != nil {
+			if err := endSessionsOf(tx, userID, identity); err != nil {
 				return err
 			}
 			if err := auditIdentity(tx, models.ActionIdentityUnlink, userID, identity.Issuer); err != nil {
 				return err
 			}
-			return settleAddress(tx, userID, s.now())
+			return assignAddress(tx, userID, s.now())
 		}
 		return nil
 	})

@@ -6,7 +6,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-func TestAdmin(t *testing.T) {
+func TestOnlyAVerifiedAddressOnTheListMakesAnAdmin(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	admin := func(userID int64) bool {
@@ -16,37 +16,37 @@ func TestAdmin(t *testing.T) {
 		}
 		return account.Admin
 	}
-	pretender := f.arrive(t, unverified("p", "admin@example.com"))
+	pretender := f.signInAs(t, unverified("p", "admin@example.com"))
 	if admin(pretender.ID) {
-		t.Error("an unverified address made an admin")
+		t.Error("unverified address: got an admin, want a user")
 	}
-	owner := f.arrive(t, verified("a", "ADMIN@example.com"))
+	owner := f.signInAs(t, verified("a", "ADMIN@example.com"))
 	if !admin(owner.ID) || admin(pretender.ID) {
-		t.Error("the verified address made no admin, or the pretender one")
+		t.Errorf("verified address: got admin %v, pretender %v, want true, false", admin(owner.ID), admin(pretender.ID))
 	}
-	if user := f.arrive(t, verified("u", ada)); admin(user.ID) {
-		t.Error("an ordinary user is an admin")
+	if user := f.signInAs(t, verified("u", ada)); admin(user.ID) {
+		t.Error("another address: got an admin, want a user")
 	}
-	f.admins = nil // as after a restart with an empty list
+	f.admins = nil // a restart with an empty list
 	if admin(owner.ID) {
-		t.Error("taken off the list, and still an admin")
+		t.Error("address removed from the list: got an admin, want a user")
 	}
 	f.admins = []string{"admin@example.com"}
-	f.arrive(t, profile{Subject: "a", Email: "admin@example.com"})
+	f.signInAs(t, profile{Subject: "a", Email: "admin@example.com"})
 	if admin(owner.ID) {
-		t.Error("the provider took its word back, and the right stayed")
+		t.Error("address no longer verified: got an admin, want a user")
 	}
 }
 
-func TestAccount(t *testing.T) {
+func TestAccountReadsAUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	user := f.arrive(t, verified("a", ada))
+	user := f.signInAs(t, verified("a", ada))
 	account, err := f.Account(t.Context(), user.ID)
 	if err != nil || account.User != user {
-		t.Errorf("account = %+v, %v, want %+v", account, err, user)
+		t.Errorf("got account %+v, %v, want %+v", account, err, user)
 	}
 	if _, err := f.Account(t.Context(), user.ID+1); !fault.Is(err, fault.NotFound) {
-		t.Errorf("error = %v, want not found", err)
+		t.Errorf("unknown user: got %v, want not found", err)
 	}
 }

@@ -7,12 +7,11 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// settleAddress gives a user who signs in the address that is theirs by right, whatever their identities have become:
-// the one that they have, while a provider of theirs has verified it; else another one that a provider has verified and
-// no account holds, the latest used first; else none.
+// assignAddress sets a user's address by what their providers verify: the present address while one of them verifies
+// it, else the most recently used verified address that no other account has, else none.
 //
-// Locks: the user. The addresses that the caller brings must be locked (ledger.LockAddress).
-func settleAddress(tx models.Tx, userID int64, now time.Time) error {
+// Locks: the user. The caller has locked the address (ledger.LockAddress).
+func assignAddress(tx models.Tx, userID int64, now time.Time) error {
 	err := tx.Exec(`UPDATE users u SET email = theirs.email, updated_at = @now
 		FROM (SELECT id, (SELECT i.email FROM identities i WHERE i.user_id = me.id AND i.email_verified AND i.email <> ''
 				AND NOT EXISTS (SELECT FROM users other WHERE other.email = i.email AND other.id <> me.id)
@@ -20,7 +19,7 @@ func settleAddress(tx models.Tx, userID int64, now time.Time) error {
 			FROM users me WHERE id = @user FOR UPDATE) theirs
 		WHERE u.id = theirs.id AND u.email IS DISTINCT FROM theirs.email`, map[string]any{"user": userID, "now": now}).Error
 	if err != nil {
-		return fmt.Errorf("settle the address of user %d: %w", userID, err)
+		return fmt.Errorf("assign the address of user %d: %w", userID, err)
 	}
 	return nil
 }

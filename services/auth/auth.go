@@ -1,7 +1,7 @@
-// Package auth is sign-in through goth's providers: identities, users and sessions.
+// Package auth signs users in through goth's providers, and keeps their identities and sessions.
 //
-// goth speaks to the providers. What it leaves open is done here: state, PKCE and nonce belong to one sign-in each,
-// ID tokens are checked for their signature, and an e-mail address counts only where the provider has verified it.
+// goth speaks to the providers. This package adds what goth lacks: state, PKCE and nonce per sign-in, checked
+// signatures of ID tokens, and the rule that an e-mail address counts only if the provider has verified it.
 package auth
 
 import (
@@ -36,7 +36,7 @@ type Options struct {
 	Now         func() time.Time
 }
 
-// Service signs users in and says who they are.
+// Service signs users in and reads their accounts.
 type Service struct {
 	db        *gorm.DB
 	providers []provider
@@ -46,7 +46,7 @@ type Service struct {
 	now       func() time.Time
 }
 
-// New checks the options. It speaks to no provider: each is looked up when somebody first signs in with it.
+// New checks the options. It contacts no provider: the first sign-in with each one does.
 func New(o Options) (*Service, error) {
 	s := &Service{db: o.DB, secrets: o.Secrets, log: o.Log, now: o.Now}
 	if s.log == nil {
@@ -65,7 +65,7 @@ func New(o Options) (*Service, error) {
 		}
 		s.admins = append(s.admins, email)
 	}
-	client := boundedClient(o.HTTPClient)
+	client := limitedClient(o.HTTPClient)
 	for _, config := range o.Providers {
 		if err := config.check(); err != nil {
 			return nil, err
@@ -79,13 +79,13 @@ func New(o Options) (*Service, error) {
 	return s, nil
 }
 
-// Choice is one way to sign in, for the page that offers them.
+// Choice is a provider that the sign-in page offers.
 type Choice struct {
 	Name  string // the route: /auth/{Name}
 	Label string // a proper name, the same in every language
 }
 
-// Providers lists the ways to sign in, in the order in which they were configured.
+// Providers lists the providers in the order of the configuration.
 func (s *Service) Providers() []Choice {
 	choices := make([]Choice, 0, len(s.providers))
 	for _, p := range s.providers {
@@ -109,8 +109,8 @@ type Account struct {
 	Admin bool
 }
 
-// accountSQL reads a user and their right in one go, so that an address taken off the list counts at the next request.
-const accountSQL = `SELECT ` + userColumns + `, ` + hasRight + ` AS admin
+// accountSQL reads a user and their right together, so that a change of ADMIN_EMAILS counts at the next request.
+const accountSQL = `SELECT ` + userColumns + `, ` + isAdminSQL + ` AS admin
 	FROM users WHERE id = ? AND deleted_at IS NULL`
 
 const userColumns = `id, email, name, stripe_customer_id, credits_balance, credits_held, locale, created_at, updated_at`
@@ -128,7 +128,7 @@ func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
 	return accounts[0], nil
 }
 
-// adminList is never empty, because SQL knows no empty list. No identity's address is blank and verified.
+// adminList is never empty, because SQL has no empty list.
 func (s *Service) adminList() []string {
 	if len(s.admins) == 0 {
 		return []string{"-"} // not an address
@@ -136,7 +136,7 @@ func (s *Service) adminList() []string {
 	return s.admins
 }
 
-// Identities lists how a user signs in, the oldest first.
+// Identities lists a user's identities, the oldest first.
 func (s *Service) Identities(ctx context.Context, userID int64) ([]models.Identity, error) {
 	var found []models.Identity
 	err := s.db.WithContext(ctx).Raw(`SELECT issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at

@@ -11,19 +11,17 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// claim gives a user who has just signed in, or linked a sign-in, what waits for an address that one of their providers
-// has verified: credits that were bought without signing in. The address becomes theirs where they have no other.
+// claimPurchases moves credits that were bought without signing in to the user whose provider has verified the buyer's
+// address. A user without an address gets that one. A failure does not stop the sign-in: the next sign-in tries again.
 //
-// Nobody is kept from signing in by it: what cannot be claimed now is claimed by the next sign-in.
-//
-// Locks: the address, then as purchase.Claim; in a transaction of its own for each account. Idempotent.
-func (s *Service) claim(ctx context.Context, userID int64) {
-	if err := s.claimWaiting(ctx, userID); err != nil {
-		s.log.WarnContext(ctx, "claim of an account failed", "user_id", userID, "err", err)
+// Locks: the address, then as purchase.Claim, in one transaction per account. Idempotent.
+func (s *Service) claimPurchases(ctx context.Context, userID int64) {
+	if err := s.tryClaimPurchases(ctx, userID); err != nil {
+		s.log.WarnContext(ctx, "claim purchases failed", "user_id", userID, "err", err)
 	}
 }
 
-func (s *Service) claimWaiting(ctx context.Context, userID int64) error {
+func (s *Service) tryClaimPurchases(ctx context.Context, userID int64) error {
 	var guests []struct {
 		ID    int64
 		Email string
@@ -31,18 +29,18 @@ func (s *Service) claimWaiting(ctx context.Context, userID int64) error {
 	err := s.db.WithContext(ctx).Raw(`SELECT DISTINCT u.id, u.email FROM identities i JOIN users u ON u.email = i.email AND u.id <> i.user_id
 		WHERE i.user_id = ? AND i.email_verified AND i.email <> '' AND NOT EXISTS (SELECT FROM identities WHERE user_id = u.id) ORDER BY u.id`, userID).Scan(&guests).Error
 	if err != nil {
-		return fmt.Errorf("accounts that wait for user %d: %w", userID, err)
+		return fmt.Errorf("unclaimed accounts of user %d: %w", userID, err)
 	}
 	for _, guest := range guests {
-		var got purchase.Claimed
+		var claimed purchase.Claimed
 		err := postgres.Transaction(ctx, s.db, func(tx models.Tx) (err error) {
 			if err := ledger.LockAddress(tx, guest.Email); err != nil {
 				return err
 			}
-			if got, err = purchase.Claim(tx, guest.ID, userID, guest.Email); err != nil {
+			if claimed, err = purchase.Claim(tx, guest.ID, userID, guest.Email); err != nil {
 				return err
 			}
-			return settleAddress(tx, userID, s.now())
+			return assignAddress(tx, userID, s.now())
 		})
 		switch {
 		case errors.Is(err, purchase.ErrNotClaimed):
@@ -50,7 +48,8 @@ func (s *Service) claimWaiting(ctx context.Context, userID int64) error {
 		case err != nil:
 			return fmt.Errorf("claim account %d for user %d: %w", guest.ID, userID, err)
 		}
-		s.log.InfoContext(ctx, "account claimed", "user_id", userID, "from", guest.ID, "purchases", got.Purchases, "credits", got.Credits)
+		s.log.InfoContext(ctx, "purchases claimed", "user_id", userID, "from", guest.ID,
+			"purchases", claimed.Purchases, "credits", claimed.Credits)
 	}
 	return nil
 }

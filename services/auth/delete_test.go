@@ -7,28 +7,28 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-func TestSignInAfterDeletion(t *testing.T) {
+func TestSignInAfterDeletionCreatesANewAccount(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	first := f.arrive(t, verified("a", ada))
+	first := f.signInAs(t, verified("a", ada))
 	for range 2 {
 		if err := f.Delete(t.Context(), first.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
-	again := f.arrive(t, verified("a", ada))
+	again := f.signInAs(t, verified("a", ada))
 	if again.ID == first.ID || again.CreditsBalance != 0 || again.Email != ada {
-		t.Errorf("signing in again opens user %d with %d credits, want a new, empty account", again.ID, again.CreditsBalance)
+		t.Errorf("got user %d with %d credits, want a new user with 0 credits", again.ID, again.CreditsBalance)
 	}
 	if _, err := f.tryToLink(t.Context(), first.ID, verified("b", "b@example.com")); !fault.Is(err, fault.NotFound) {
-		t.Errorf("linking to a deleted account = %v, want not found", err)
+		t.Errorf("link to a deleted account: got %v, want not found", err)
 	}
 }
 
-func TestSignInsAndDeletionsAtOnce(t *testing.T) {
+func TestConcurrentSignInsAndDeletions(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	first := f.arrive(t, verified("a", ada))
+	first := f.signInAs(t, verified("a", ada))
 	var running sync.WaitGroup
 	for i := range 30 {
 		running.Go(func() {
@@ -37,24 +37,24 @@ func TestSignInsAndDeletionsAtOnce(t *testing.T) {
 			case 0:
 				err = f.Delete(t.Context(), first.ID)
 			case 1:
-				_, err = f.tryToArrive(t.Context(), verified("a", ada))
+				_, err = f.trySignIn(t.Context(), verified("a", ada))
 			case 2:
 				_, err = f.tryToLink(t.Context(), first.ID, verified("b", ada))
 			}
-			if told := fault.Of(err); err != nil && (told == nil || told.Code != fault.NotFound && told.Code != fault.Conflict) {
+			if got := fault.Of(err); err != nil && (got == nil || got.Code != fault.NotFound && got.Code != fault.Conflict) {
 				t.Errorf("%d: %v", i, err)
 			}
 		})
 	}
 	running.Wait()
 	if _, err := f.Account(t.Context(), first.ID); !fault.Is(err, fault.NotFound) {
-		t.Errorf("the deleted account = %v, want not found", err)
+		t.Errorf("deleted account: got %v, want not found", err)
 	}
 	if n := f.count(t, "SELECT count(*) FROM identities WHERE user_id = ?", first.ID); n != 0 {
-		t.Errorf("%d identities open a deleted account", n)
+		t.Errorf("deleted account: got %d identities, want 0", n)
 	}
-	user := f.arrive(t, verified("a", ada))
+	user := f.signInAs(t, verified("a", ada))
 	if n := f.count(t, "SELECT count(*) FROM users WHERE deleted_at IS NULL"); n != 1 || user.ID == first.ID {
-		t.Errorf("%d accounts, want the one new one", n)
+		t.Errorf("got %d accounts and user %d, want one new account", n, user.ID)
 	}
 }

@@ -2,16 +2,18 @@ package auth
 
 import "strings"
 
-// Names of browsers and systems, with what a User-Agent header says of each. The first that fits counts: most browsers
-// also call themselves Chrome, and Chrome calls itself Safari.
+// Substrings of the User-Agent header and the names they stand for. The first match wins: most browsers also claim to
+// be Chrome, and Chrome claims to be Safari.
 var (
-	browsers = [][2]string{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser/", "Samsung Internet"}, {"Firefox/", "Firefox"},
+	browsers = [][2]string{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser/", "Samsung Internet"},
+		{"Firefox/", "Firefox"},
 		{"FxiOS/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}}
-	systems = [][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"CrOS", "ChromeOS"},
+	systems = [][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"},
+		{"CrOS", "ChromeOS"},
 		{"Mac OS X", "macOS"}, {"Linux", "Linux"}}
 )
 
-// Device is all that is kept of a User-Agent header: two proper names, the same in every language. "" for neither.
+// Device reduces a User-Agent header to the names of browser and system, "" if it knows neither.
 func Device(userAgent string) string {
 	var words []string
 	for _, known := range [][][2]string{browsers, systems} {

@@ -19,64 +19,65 @@ import (
 
 const (
 	maxCodeBytes = 4096
-	flowPurpose  = "sign-in flow" // of the seal
+	sealPurpose  = "sign-in flow"
 )
 
-// Flow is one sign-in on its way. It travels sealed in the browser that began it; Claim makes it good for one try.
+// Flow is one round trip to a provider. It travels sealed in the cookie of the browser that began it, and UseFlow
+// accepts it once.
 type Flow struct {
-	Provider  string    `json:"provider"`
-	State     string    `json:"state"`
-	Verifier  string    `json:"verifier"`
-	Nonce     string    `json:"nonce"`
-	Locale    string    `json:"locale"`
-	ReturnTo  string    `json:"return_to"` // the caller's own; not looked at here
-	Purpose   Purpose   `json:"purpose,omitempty"`
-	Session   string    `json:"session,omitempty"` // names the session that began it, where it has a purpose
-	Join      *Join     `json:"join,omitempty"`    // an identity that was held back
-	StartedAt time.Time `json:"started_at"`
+	Provider  string           `json:"provider"`
+	State     string           `json:"state"`
+	Verifier  string           `json:"verifier"`
+	Nonce     string           `json:"nonce"`
+	Locale    string           `json:"locale"`
+	ReturnTo  string           `json:"return_to"` // for the caller
+	Kind      FlowKind         `json:"purpose,omitempty"`
+	Session   string           `json:"session,omitempty"` // token of the session that began it; set with Kind
+	Pending   *PendingIdentity `json:"join,omitempty"`    // linked after this sign-in
+	StartedAt time.Time        `json:"started_at"`
 }
 
-// Seal is the flow as it travels in a cookie.
+// Seal encrypts a flow for its cookie.
 func (s *Service) Seal(flow Flow) (string, error) {
 	plain, err := json.Marshal(flow)
 	if err != nil {
 		return "", fmt.Errorf("seal a sign-in: %w", err)
 	}
-	return s.secrets.Seal(flowPurpose, plain), nil
+	return s.secrets.Seal(sealPurpose, plain), nil
 }
 
-// OpenFlow returns a flow that was sealed here and has not run out.
+// OpenFlow decrypts a flow. It reports false for a forged or expired one.
 func (s *Service) OpenFlow(sealed string) (flow Flow, ok bool) {
-	plain, ok := s.secrets.Open(flowPurpose, sealed)
+	plain, ok := s.secrets.Open(sealPurpose, sealed)
 	if !ok || json.Unmarshal(plain, &flow) != nil {
 		return Flow{}, false
 	}
 	return flow, s.now().Sub(flow.StartedAt) <= FlowLife
 }
 
-// Claim takes the one try of a flow. It reports false when the try was taken before: by a reload, the back button or a
-// second request of the same browser.
-func (s *Service) Claim(ctx context.Context, flow Flow) (first bool, err error) {
+// UseFlow marks a flow as used. It reports false if it was used before: by a reload, the back button or a concurrent
+// request.
+func (s *Service) UseFlow(ctx context.Context, flow Flow) (first bool, err error) {
 	hash := sha256.Sum256([]byte(flow.State))
 	done := s.db.WithContext(ctx).Exec(`INSERT INTO used_flows (state_hash, expires_at) SELECT ?::bytea, ?::timestamptz ON CONFLICT DO NOTHING`,
 		hash[:], flow.StartedAt.Add(FlowLife))
 	if done.Error != nil {
-		return false, fmt.Errorf("claim a sign-in: %w", done.Error)
+		return false, fmt.Errorf("use a sign-in flow: %w", done.Error)
 	}
 	return done.RowsAffected == 1, nil
 }
 
-// SignIn is a sign-in that succeeded: the user, and the identity that opened their account.
+// SignIn is a successful sign-in: the user and the identity that they used.
 type SignIn struct {
 	models.User
 	Issuer, Subject string
-	Proof           bool // the provider has just made sure that the person is present
+	Reauthenticated bool // the provider has just authenticated the person anew
 }
 
-// Begin starts a sign-in and returns the provider's address for it. With a purpose somebody is signed in already, and
-// the provider is asked to let them choose as whom.
+// Begin starts a flow and returns the provider's address for it. With a kind, the user is signed in already, and the
+// provider is asked to let them choose the account.
 // Errors: fault.NotFound for a provider that is not configured; fault.Unavailable when it does not answer.
-func (s *Service) Begin(ctx context.Context, provider, locale string, purpose Purpose) (string, Flow, error) {
+func (s *Service) Begin(ctx context.Context, provider, locale string, kind FlowKind) (string, Flow, error) {
 	p := s.provider(provider)
 	if p == nil {
 		return "", Flow{}, fault.New(fault.NotFound, nil)
@@ -94,7 +95,7 @@ func (s *Service) Begin(ctx context.Context, provider, locale string, purpose Pu
 	}
 	flow := Flow{
 		Provider: provider, State: state, Verifier: oauth2.GenerateVerifier(), Nonce: nonce,
-		Locale: locale, StartedAt: s.now(), Purpose: purpose,
+		Locale: locale, StartedAt: s.now(), Kind: kind,
 	}
 	address, err := p.begin(ctx, flow)
 	if err != nil {
@@ -103,24 +104,26 @@ func (s *Service) Begin(ctx context.Context, provider, locale string, purpose Pu
 	return address, flow, nil
 }
 
-// Complete ends a sign-in with what the provider sent back, and returns the user: found, linked or new.
+// Complete ends a sign-in with the query of the provider's callback, and returns the user: a known or a new one.
 //
 // Locks: the identity and its e-mail address, then the users concerned.
 // Errors: fault.Malformed with fault.SignInExpired or fault.SignInFailed; the log has the details. fault.Unavailable
-// when the provider cannot even be looked up.
+// if the provider's discovery document cannot be read.
 func (s *Service) Complete(ctx context.Context, flow Flow, query url.Values) (SignIn, error) {
-	config, who, err := s.identify(ctx, flow, query)
+	config, person, err := s.identify(ctx, flow, query)
 	if err != nil {
 		return SignIn{}, err
 	}
-	user, err := s.signIn(ctx, config, who, flow.Locale)
-	return SignIn{User: user, Issuer: config.KnownAs(), Subject: who.Subject, Proof: who.Present}, err
+	user, err := s.signIn(ctx, config, person, flow.Locale)
+	return SignIn{
+		User: user, Issuer: config.StoredIssuer(), Subject: person.Subject, Reauthenticated: person.Reauthenticated,
+	}, err
 }
 
-// identify checks what the provider sent back and returns who it says this is.
+// identify checks the callback and returns the profile that the provider vouches for.
 func (s *Service) identify(ctx context.Context, flow Flow, query url.Values) (ProviderConfig, profile, error) {
-	refused := func(told fault.Problem, why error) (ProviderConfig, profile, error) {
-		return ProviderConfig{}, profile{}, s.refuse(ctx, flow, told, why)
+	refused := func(problem fault.Problem, cause error) (ProviderConfig, profile, error) {
+		return ProviderConfig{}, profile{}, s.refuse(ctx, flow, problem, cause)
 	}
 	p := s.provider(flow.Provider)
 	if p == nil {
@@ -133,28 +136,28 @@ func (s *Service) identify(ctx context.Context, flow Flow, query url.Values) (Pr
 	if err != nil {
 		return refused(fault.SignInFailed, err)
 	}
-	said, err := completeSafely(ctx, p, flow, code)
+	answer, err := completeRecovering(ctx, p, flow, code)
 	if fault.Of(err) != nil {
 		return ProviderConfig{}, profile{}, err
 	}
 	if err != nil {
 		return refused(fault.SignInFailed, err)
 	}
-	who, ok := said.clean()
+	person, ok := answer.clean()
 	if !ok {
-		return refused(fault.SignInFailed, &refusal{"subject", "the provider's id for the user cannot be one"})
+		return refused(fault.SignInFailed, &refusal{"subject", "not a valid subject"})
 	}
-	return p.config(), who, nil
+	return p.config(), person, nil
 }
 
-// errFlowExpired is a sign-in that took too long.
+// errFlowExpired means that the flow took longer than FlowLife.
 var errFlowExpired error = &refusal{"flow", "expired"}
 
-// accept checks the provider's answer against the flow and returns its code.
+// accept checks the callback against the flow and returns its code.
 func (s *Service) accept(config ProviderConfig, flow Flow, query url.Values) (string, error) {
 	state := only(query, "state")
 	if flow.State == "" || state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(flow.State)) != 1 {
-		return "", &refusal{"state", "not the one that was sent"}
+		return "", &refusal{"state", "differs from the flow's"}
 	}
 	if age := s.now().Sub(flow.StartedAt); age > FlowLife {
 		return "", errFlowExpired
@@ -162,8 +165,8 @@ func (s *Service) accept(config ProviderConfig, flow Flow, query url.Values) (st
 	if query.Has("error") {
 		return "", &refusal{"provider", errorCode(query.Get("error"))}
 	}
-	if query.Has("iss") && only(query, "iss") != config.Issuer { // RFC 9207: an answer of another provider
-		return "", &refusal{"issuer", "the answer is another provider's"}
+	if query.Has("iss") && only(query, "iss") != config.Issuer { // RFC 9207: a mix-up of providers
+		return "", &refusal{"issuer", "of another provider"}
 	}
 	code := only(query, "code")
 	if code == "" || len(code) > maxCodeBytes {
@@ -172,7 +175,7 @@ func (s *Service) accept(config ProviderConfig, flow Flow, query url.Values) (st
 	return code, nil
 }
 
-// only returns a parameter that must not appear twice.
+// only returns a parameter's value, "" if it appears more than once.
 func only(query url.Values, name string) string {
 	if values := query[name]; len(values) == 1 {
 		return values[0]
@@ -182,7 +185,7 @@ func only(query url.Values, name string) string {
 
 var knownErrorCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
-// errorCode makes a provider's error code fit for the log.
+// errorCode returns a provider's error code if it is safe to log.
 func errorCode(code string) string {
 	if knownErrorCode.MatchString(code) {
 		return code
@@ -190,11 +193,11 @@ func errorCode(code string) string {
 	return "no error code"
 }
 
-// refuse logs why a sign-in failed and returns what the user is told.
-func (s *Service) refuse(ctx context.Context, flow Flow, told fault.Problem, why error) error {
+// refuse logs the cause of a failed sign-in and returns the fault for the user.
+func (s *Service) refuse(ctx context.Context, flow Flow, problem fault.Problem, cause error) error {
 	step, reason := "internal", "unexpected error"
 	var r *refusal
-	if errors.As(why, &r) {
+	if errors.As(cause, &r) {
 		step, reason = r.step, r.reason
 	}
 	name := flow.Provider
@@ -202,5 +205,5 @@ func (s *Service) refuse(ctx context.Context, flow Flow, told fault.Problem, why
 		name = ""
 	}
 	s.log.WarnContext(ctx, "sign-in refused", "provider", name, "step", step, "reason", reason)
-	return fault.Because(fault.Malformed, told)
+	return fault.Because(fault.Malformed, problem)
 }

@@ -27,18 +27,18 @@ func TestSignInWithTheStandIn(t *testing.T) {
 	if query.Get("state") != flow.State || query.Get("nonce") != flow.Nonce || query.Get("code_challenge_method") != "S256" ||
 		query.Get("code_challenge") == "" || query.Get("ui_locales") != "de" || query.Get("scope") != "openid profile email" ||
 		query.Get("redirect_uri") != appURL+"/auth/oidc/callback" || strings.Contains(address, flow.Verifier) {
-		t.Errorf("the browser is sent to %s", address)
+		t.Errorf("got authorization address %s", address)
 	}
 	user, err := f.Complete(t.Context(), flow, choose(t, address, "demo-user", nil))
 	if err != nil {
 		t.Fatalf("complete: %v", err)
 	}
 	if user.Email != "demo@example.com" || user.Name != "Demo User" || user.Locale != "de" {
-		t.Errorf("user = %+v", user)
+		t.Errorf("got user %+v", user)
 	}
 	address, flow = f.begin(t)
 	if again, err := f.Complete(t.Context(), flow, choose(t, address, "demo-user", nil)); err != nil || again.ID != user.ID {
-		t.Errorf("second sign-in: user %d, %v, want %d", again.ID, err, user.ID)
+		t.Errorf("second sign-in: got user %d, %v, want %d", again.ID, err, user.ID)
 	}
 	address, flow = f.begin(t)
 	admin, err := f.Complete(t.Context(), flow, choose(t, address, "demo-admin", nil))
@@ -46,17 +46,17 @@ func TestSignInWithTheStandIn(t *testing.T) {
 		t.Fatalf("complete: %v", err)
 	}
 	if account, err := f.Account(t.Context(), admin.ID); err != nil || !account.Admin || admin.ID == user.ID {
-		t.Errorf("the demo admin is %+v, %v", account, err)
+		t.Errorf("demo admin: got %+v, %v, want an admin", account, err)
 	}
 	if text := f.log.String(); strings.Contains(text, "@example.com") || strings.Contains(text, "Demo") {
-		t.Errorf("log = %s", text)
+		t.Errorf("got a personal or secret value in the log: %s", text)
 	}
 }
 
-func TestSignInWithAnUnverifiedAddress(t *testing.T) {
+func TestUnverifiedAdminAddressMakesAnOrdinaryUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, standIn(t))
-	owner := f.arrive(t, verified("owner", "admin@example.com"))
+	owner := f.signInAs(t, verified("owner", "admin@example.com"))
 	address, flow := f.begin(t)
 	user, err := f.Complete(t.Context(), flow, choose(t, address, "custom-user", url.Values{
 		"name": {"Eve"}, "email": {"admin@example.com"}, "subject": {"eve"},
@@ -65,11 +65,11 @@ func TestSignInWithAnUnverifiedAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	if account, err := f.Account(t.Context(), user.ID); err != nil || account.Admin || account.ID == owner.ID || account.Email != "" {
-		t.Errorf("account = %+v, %v, want an ordinary one of her own", account, err)
+		t.Errorf("got account %+v, %v, want a new one without rights", account, err)
 	}
 }
 
-func TestRefusesAForgedAnswer(t *testing.T) {
+func TestForgedCallbacksAreRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, standIn(t))
 	address, flow := f.begin(t)
@@ -87,41 +87,41 @@ func TestRefusesAForgedAnswer(t *testing.T) {
 		flow  Flow
 		query url.Values
 	}{
-		"no state":                {flow, with("state")},
-		"another state":           {flow, with("state", other.State)},
-		"a longer state":          {flow, with("state", flow.State+"x")},
-		"two states":              {flow, with("state", flow.State, flow.State)},
-		"another browser's flow":  {other, good},
-		"an empty flow":           {Flow{Provider: "oidc", StartedAt: f.clock.Now()}, with("state", "")},
-		"no flow at all":          {Flow{}, good},
-		"an unknown provider":     {Flow{Provider: "google", State: flow.State, StartedAt: flow.StartedAt}, good},
-		"no code":                 {flow, with("code")},
-		"two codes":               {flow, with("code", good.Get("code"), "x")},
-		"a code that is no code":  {flow, with("code", "x")},
-		"a code of a megabyte":    {flow, with("code", strings.Repeat("x", 1<<20))},
-		"another issuer's answer": {flow, with("iss", "https://evil.example")},
-		"an error":                {flow, with("error", "access_denied")},
-		"an error with an insert": {flow, with("error", "<script>ada@example.com")},
+		"no state":               {flow, with("state")},
+		"another state":          {flow, with("state", other.State)},
+		"a longer state":         {flow, with("state", flow.State+"x")},
+		"two states":             {flow, with("state", flow.State, flow.State)},
+		"another browser's flow": {other, good},
+		"an empty flow":          {Flow{Provider: "oidc", StartedAt: f.clock.Now()}, with("state", "")},
+		"no flow at all":         {Flow{}, good},
+		"an unknown provider":    {Flow{Provider: "google", State: flow.State, StartedAt: flow.StartedAt}, good},
+		"no code":                {flow, with("code")},
+		"two codes":              {flow, with("code", good.Get("code"), "x")},
+		"an invalid code":        {flow, with("code", "x")},
+		"a code of 1 MB":         {flow, with("code", strings.Repeat("x", 1<<20))},
+		"another issuer":         {flow, with("iss", "https://evil.example")},
+		"an error":               {flow, with("error", "access_denied")},
+		"an error with markup":   {flow, with("error", "<script>ada@example.com")},
 	} {
 		_, err := f.Complete(t.Context(), c.flow, c.query)
-		if told := fault.Of(err); told == nil || told.Code != fault.Malformed || told.Problem != fault.SignInFailed {
-			t.Errorf("%s: %v, want a refusal", name, err)
+		if got := fault.Of(err); got == nil || got.Code != fault.Malformed || got.Problem != fault.SignInFailed {
+			t.Errorf("%s: got %v, want a refusal", name, err)
 		}
 	}
 	if text := f.log.String(); strings.Contains(text, "ada@example.com") || strings.Contains(text, flow.State) {
-		t.Errorf("log = %s", text)
+		t.Errorf("got a personal or secret value in the log: %s", text)
 	}
 	if n := f.count(t, "SELECT count(*) FROM users"); n != 0 {
-		t.Errorf("%d users, want none", n)
+		t.Errorf("got %d users, want 0", n)
 	}
 	if _, err := f.Complete(t.Context(), flow, good); err != nil {
-		t.Errorf("the true answer: %v", err)
+		t.Errorf("valid callback: got %v, want success", err)
 	}
 	_, err := f.Complete(t.Context(), flow, good)
-	wantProblem(t, err, fault.SignInFailed) // the code is used up
+	wantProblem(t, err, fault.SignInFailed) // the code is used
 }
 
-func TestRefusesAnotherVerifier(t *testing.T) {
+func TestWrongVerifierIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, standIn(t))
 	address, flow := f.begin(t)
@@ -131,14 +131,14 @@ func TestRefusesAnotherVerifier(t *testing.T) {
 	wantProblem(t, err, fault.SignInFailed)
 }
 
-func TestCancelledSignIn(t *testing.T) {
+func TestCancelledSignInIsLogged(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, standIn(t))
 	address, flow := f.begin(t)
 	_, err := f.Complete(t.Context(), flow, choose(t, address, "cancel", nil))
 	wantProblem(t, err, fault.SignInFailed)
 	if !strings.Contains(f.log.String(), "access_denied") {
-		t.Errorf("log = %s, want the provider's reason", f.log)
+		t.Errorf("got log %s, want access_denied in it", f.log)
 	}
 }
 
@@ -152,35 +152,35 @@ func TestSignInExpiresAfterTenMinutes(t *testing.T) {
 	wantProblem(t, err, fault.SignInExpired)
 }
 
-func TestBeginRefuses(t *testing.T) {
+func TestBeginRefusesUnknownAndUnreachableProviders(t *testing.T) {
 	t.Parallel()
-	nowhere := OpenID("Nowhere", "http://127.0.0.1:1/", "id", "secret")
-	f := newFixture(t, nowhere)
+	unreachable := OpenID("Nowhere", "http://127.0.0.1:1/", "id", "secret")
+	f := newFixture(t, unreachable)
 	for _, name := range []string{"", "google", "OIDC", "oidc/../x"} {
 		if _, _, err := f.Begin(t.Context(), name, "de", ""); !fault.Is(err, fault.NotFound) {
-			t.Errorf("%q: %v, want not found", name, err)
+			t.Errorf("%q: got %v, want not found", name, err)
 		}
 	}
 	if _, _, err := f.Begin(t.Context(), "oidc", "de", ""); !fault.Is(err, fault.Unavailable) {
-		t.Errorf("a provider that is down: %v, want unavailable", err)
+		t.Errorf("unreachable provider: got %v, want unavailable", err)
 	}
 }
 
-func TestBeginTriesAProviderAgain(t *testing.T) {
+func TestBeginRetriesDiscovery(t *testing.T) {
 	t.Parallel()
 	fake := newFakeProvider(t)
 	fake.down.Store(true)
 	f := newFixture(t, fake.config())
 	if _, _, err := f.Begin(t.Context(), "oidc", "de", ""); !fault.Is(err, fault.Unavailable) {
-		t.Errorf("down: %v, want unavailable", err)
+		t.Errorf("down: got %v, want unavailable", err)
 	}
 	fake.down.Store(false)
 	if _, _, err := f.Begin(t.Context(), "oidc", "de", ""); err != nil {
-		t.Errorf("up again: %v", err)
+		t.Errorf("up again: got %v, want success", err)
 	}
 }
 
-func TestEverySignInIsItsOwn(t *testing.T) {
+func TestEachFlowHasItsOwnSecrets(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, newFakeProvider(t).config())
 	seen := map[string]bool{}
@@ -188,17 +188,17 @@ func TestEverySignInIsItsOwn(t *testing.T) {
 		address, flow := f.begin(t)
 		for _, text := range []string{address, flow.State, flow.Nonce, flow.Verifier} {
 			if seen[text] || len(text) < 43 {
-				t.Fatalf("%q: used before, or too short", text)
+				t.Fatalf("got %q, want a new value of at least 43 bytes", text)
 			}
 			seen[text] = true
 		}
 		if strings.Count(address, "code_challenge=") != 1 {
-			t.Fatalf("address = %s: parameters of other sign-ins", address)
+			t.Fatalf("got address %s, want the parameters of one flow", address)
 		}
 	}
 }
 
-func TestFlowTravelsSealed(t *testing.T) {
+func TestFlowIsSealed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, newFakeProvider(t).config())
 	_, flow := f.begin(t)
@@ -209,75 +209,75 @@ func TestFlowTravelsSealed(t *testing.T) {
 	}
 	back, ok := f.OpenFlow(sealed)
 	if diff := cmp.Diff(flow, back); diff != "" || !ok {
-		t.Errorf("opened %v, changed (-want +got):\n%s", ok, diff)
+		t.Errorf("opened flow: got ok %v, difference (-want +got):\n%s", ok, diff)
 	}
 	for _, secret := range []string{flow.State, flow.Verifier, flow.Nonce, "purchase"} {
 		if strings.Contains(sealed, secret) {
-			t.Errorf("%q can be read in the cookie", secret)
+			t.Errorf("got %q in the cookie, want it encrypted", secret)
 		}
 	}
-	stranger := Service{secrets: seal.Secrets{otherSecret}, now: f.clock.Now}
-	forged, err := stranger.Seal(flow)
+	foreign := Service{secrets: seal.Secrets{otherSecret}, now: f.clock.Now}
+	forged, err := foreign.Seal(flow)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"nothing": "", "cut": sealed[1:], "forged": forged} {
 		if _, ok := f.OpenFlow(text); ok {
-			t.Errorf("opened what is %s", name)
+			t.Errorf("%s: got a flow, want none", name)
 		}
 	}
 	f.clock.Add(FlowLife + time.Second)
 	if _, ok := f.OpenFlow(sealed); ok {
-		t.Error("opened a flow that has run out")
+		t.Error("expired: got a flow, want none")
 	}
 }
 
-func TestFlowIsGoodForOneTry(t *testing.T) {
+func TestFlowIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, newFakeProvider(t).config())
 	_, one := f.begin(t)
 	_, two := f.begin(t)
 	if n := f.count(t, "SELECT count(*) FROM used_flows"); n != 0 {
-		t.Errorf("%d rows before a provider has answered, want none", n)
+		t.Errorf("before the callback: got %d rows, want 0", n)
 	}
 	var first atomic.Int64
 	dbtest.Concurrently(20, func(int) {
-		ok, err := f.Claim(t.Context(), one)
+		ok, err := f.UseFlow(t.Context(), one)
 		if err != nil {
-			t.Errorf("claim: %v", err)
+			t.Errorf("use flow: %v", err)
 		}
 		if ok {
 			first.Add(1)
 		}
 	})
 	if first.Load() != 1 {
-		t.Errorf("%d of 20 requests took the one try", first.Load())
+		t.Errorf("got %d requests that used the flow first, want 1", first.Load())
 	}
-	if ok, err := f.Claim(t.Context(), two); err != nil || !ok {
-		t.Errorf("another tab's flow was taken with it: %v", err)
+	if ok, err := f.UseFlow(t.Context(), two); err != nil || !ok {
+		t.Errorf("flow of another tab: got %v, %v, want true", ok, err)
 	}
 }
 
-func TestNewRefusesAWrongSetUp(t *testing.T) {
+func TestNewRefusesInvalidOptions(t *testing.T) {
 	t.Parallel()
 	good := OpenID("Demo", "https://id.example.com", "id", "secret")
 	for name, o := range map[string]Options{
-		"no address":       {},
-		"a path":           {AppURL: "/x"},
-		"a wrong admin":    {AppURL: appURL, AdminEmails: []string{"root"}},
-		"no client secret": {AppURL: appURL, Providers: []ProviderConfig{OpenID("Demo", "https://id.example.com", "id", "")}},
-		"no issuer":        {AppURL: appURL, Providers: []ProviderConfig{OpenID("Demo", "", "id", "secret")}},
-		"no name":          {AppURL: appURL, Providers: []ProviderConfig{{Issuer: "https://id.example.com", ClientID: "id", ClientSecret: "s"}}},
-		"GitHub sans API":  {AppURL: appURL, Providers: []ProviderConfig{{Name: "github", Issuer: "https://github.com", ClientID: "i", ClientSecret: "s"}}},
-		"one name twice":   {AppURL: appURL, Providers: []ProviderConfig{good, good}},
+		"no address":         {},
+		"a path":             {AppURL: "/x"},
+		"an invalid admin":   {AppURL: appURL, AdminEmails: []string{"root"}},
+		"no client secret":   {AppURL: appURL, Providers: []ProviderConfig{OpenID("Demo", "https://id.example.com", "id", "")}},
+		"no issuer":          {AppURL: appURL, Providers: []ProviderConfig{OpenID("Demo", "", "id", "secret")}},
+		"no name":            {AppURL: appURL, Providers: []ProviderConfig{{Issuer: "https://id.example.com", ClientID: "id", ClientSecret: "s"}}},
+		"GitHub without API": {AppURL: appURL, Providers: []ProviderConfig{{Name: "github", Issuer: "https://github.com", ClientID: "i", ClientSecret: "s"}}},
+		"one name twice":     {AppURL: appURL, Providers: []ProviderConfig{good, good}},
 	} {
 		if _, err := New(o); err == nil {
-			t.Errorf("%s: accepted", name)
+			t.Errorf("%s: got success, want an error", name)
 		}
 	}
 }
 
-func TestProviders(t *testing.T) {
+func TestProvidersAreListedInOrder(t *testing.T) {
 	t.Parallel()
 	s, err := New(Options{AppURL: appURL, Providers: []ProviderConfig{
 		OpenID("Demo", "https://id.example.com", "i", "s"), Google("i", "s"), GitHub("i", "s"), LinkedIn("i", "s"),
@@ -290,6 +290,6 @@ func TestProviders(t *testing.T) {
 		t.Errorf("providers (-want +got):\n%s", diff)
 	}
 	if text := Google("i", "canary").String() + Google("i", "canary").LogValue().String(); strings.Contains(text, "canary") {
-		t.Error("a provider prints its secret")
+		t.Errorf("got the secret in %q", text)
 	}
 }

@@ -17,8 +17,8 @@ const (
 	maxAnswerBytes = 1 << 20
 )
 
-// gitHub is goth's github provider. GitHub does not say in a user's profile whether the address there is verified, so
-// the list of addresses is read as well.
+// gitHub is goth's github provider. A GitHub profile does not say whether its address is verified, so the list of
+// addresses is read as well.
 type gitHub struct {
 	conf     ProviderConfig
 	provider *github.Provider
@@ -41,7 +41,7 @@ func (p *gitHub) begin(_ context.Context, f Flow) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if f.Purpose != "" { // Source: https://docs.github.com/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
+	if f.Kind != "" { // Source: https://docs.github.com/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
 		query := address.Query()
 		query.Set("prompt", "select_account")
 		address.RawQuery = query.Encode()
@@ -56,9 +56,9 @@ func (p *gitHub) complete(ctx context.Context, _ Flow, code string) (profile, er
 	}
 	user, err := p.provider.FetchUser(session)
 	if err != nil && !errors.Is(err, github.ErrNoVerifiedGitHubPrimaryEmail) {
-		return profile{}, &refusal{"user_info", "the provider's user information could not be used"}
+		return profile{}, &refusal{"user_info", "invalid answer"}
 	}
-	if user.UserID == "0" { // what goth makes of an answer without an id
+	if user.UserID == "0" { // goth's value for a missing id
 		return profile{}, &refusal{"user_info", "no user id"}
 	}
 	email, err := p.verifiedEmail(ctx, session.AccessToken)
@@ -70,10 +70,10 @@ func (p *gitHub) complete(ctx context.Context, _ Flow, code string) (profile, er
 		name = user.NickName
 	}
 	return profile{Subject: user.UserID, Name: name, Email: email, EmailVerified: email != "",
-		Present: true}, nil // GitHub does not say when they signed in there: a round trip must do
+		Reauthenticated: true}, nil // GitHub sends no auth_time: the round trip counts
 }
 
-// verifiedEmail returns the user's primary address, or nothing when GitHub has not verified it.
+// verifiedEmail returns the user's primary address, "" if GitHub has not verified it.
 func (p *gitHub) verifiedEmail(ctx context.Context, accessToken string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.conf.API+"/user/emails", nil)
 	if err != nil {
@@ -83,7 +83,7 @@ func (p *gitHub) verifiedEmail(ctx context.Context, accessToken string) (string,
 	req.Header.Set("Authorization", "Bearer "+accessToken)
 	answer, err := p.client.Do(req)
 	if err != nil {
-		return "", &refusal{"emails", "GitHub did not answer"}
+		return "", &refusal{"emails", "no answer"}
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
@@ -94,7 +94,7 @@ func (p *gitHub) verifiedEmail(ctx context.Context, accessToken string) (string,
 		Primary, Verified bool
 	}
 	if err := json.NewDecoder(answer.Body).Decode(&emails); err != nil {
-		return "", &refusal{"emails", "GitHub's answer cannot be read"}
+		return "", &refusal{"emails", "invalid answer"}
 	}
 	for _, e := range emails {
 		if e.Primary && e.Verified {

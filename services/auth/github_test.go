@@ -11,7 +11,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// fakeGitHub answers as GitHub does for one user with these addresses.
+// fakeGitHub is a GitHub with one user and these addresses.
 func fakeGitHub(t *testing.T, user map[string]any, emails any) ProviderConfig {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -54,7 +54,7 @@ func signInWithGitHub(t *testing.T, f fixture) (SignIn, error) {
 		t.Fatal(err)
 	}
 	if q := u.Query(); q.Get("state") != flow.State || q.Get("scope") != "user:email" || q.Has("code_challenge") || q.Has("nonce") {
-		t.Errorf("the browser is sent to %s", address)
+		t.Errorf("got authorization address %s", address)
 	}
 	return f.Complete(t.Context(), flow, url.Values{"state": {flow.State}, "code": {"c"}})
 }
@@ -65,52 +65,52 @@ type mail struct {
 	Verified bool   `json:"verified"`
 }
 
-func TestGitHub(t *testing.T) {
+func TestGitHubSignIn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		user  map[string]any
 		mails []mail
 		want  string
 	}{
-		"takes the verified primary address, not the public one": {
+		"uses the verified primary address, not the public one": {
 			map[string]any{"id": 7, "login": "ada", "name": "Ada", "email": "public@example.com"},
 			[]mail{{"old@example.com", false, true}, {"Ada@example.com", true, true}}, ada,
 		},
-		"takes no address that is not verified": {
+		"uses no unverified address": {
 			map[string]any{"id": 7, "login": "Ada"}, []mail{{ada, true, false}, {"second@example.com", false, true}}, "",
 		},
-		"does without addresses": {map[string]any{"id": 7, "login": "Ada", "email": ada}, []mail{}, ""},
+		"works without addresses": {map[string]any{"id": 7, "login": "Ada", "email": ada}, []mail{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, fakeGitHub(t, c.user, c.mails))
 			user, err := signInWithGitHub(t, f)
 			if err != nil || user.Email != c.want || user.Name != "Ada" {
-				t.Fatalf("user = %+v, %v, want address %q", user, err, c.want)
+				t.Fatalf("got user %+v, %v, want address %q", user, err, c.want)
 			}
 			ids, err := f.Identities(t.Context(), user.ID)
 			if err != nil || len(ids) != 1 || ids[0].Subject != "7" || ids[0].EmailVerified != (c.want != "") {
-				t.Errorf("identities = %+v, %v", ids, err)
+				t.Errorf("got identities %+v, %v, want one, verified %v", ids, err, c.want != "")
 			}
 		})
 	}
 }
 
-func TestGitHubRefuses(t *testing.T) {
+func TestInvalidAnswersOfGitHubAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]ProviderConfig{
-		"a user without id":      fakeGitHub(t, map[string]any{"login": "ada", "email": ada}, []mail{}),
-		"no user":                fakeGitHub(t, nil, []mail{}),
-		"addresses kept back":    fakeGitHub(t, map[string]any{"id": 7, "email": ada}, nil),
-		"addresses of odd shape": fakeGitHub(t, map[string]any{"id": 7, "email": ada}, "none"),
+		"a user without id":          fakeGitHub(t, map[string]any{"login": "ada", "email": ada}, []mail{}),
+		"no user":                    fakeGitHub(t, nil, []mail{}),
+		"forbidden addresses":        fakeGitHub(t, map[string]any{"id": 7, "email": ada}, nil),
+		"addresses that are no list": fakeGitHub(t, map[string]any{"id": 7, "email": ada}, "none"),
 	} {
 		f := newFixture(t, config)
 		_, err := signInWithGitHub(t, f)
 		if !fault.Is(err, fault.Malformed) {
-			t.Errorf("%s: %v, want a refusal", name, err)
+			t.Errorf("%s: got %v, want a refusal", name, err)
 		}
 		if strings.Contains(f.log.String(), ada) {
-			t.Errorf("%s: log = %s", name, f.log)
+			t.Errorf("%s: got the address in the log: %s", name, f.log)
 		}
 	}
 }

@@ -12,39 +12,41 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// Purpose is what somebody who is signed in goes to a provider for. A flow without one signs in.
-type Purpose string
+// FlowKind is what a signed-in user goes to a provider for. A flow without a kind signs in.
+type FlowKind string
 
-// The purposes.
+// The kinds.
 const (
-	Linking    Purpose = "link"    // to add a way to sign in
-	Confirming Purpose = "confirm" // to show that it is still them
-	Joining    Purpose = "join"    // to sign in the old way and add the identity that was held back
+	KindLink           FlowKind = "link"    // links another identity
+	KindReauthenticate FlowKind = "confirm" // reauthenticates the user
+	KindPending        FlowKind = "join"    // signs in with a known identity and links the pending one
 )
 
-// maxIdentities is how many ways to sign in one user may have.
+// maxIdentities is how many identities a user may have.
 const maxIdentities = 20
 
-// Link adds the identity that a provider vouches for to the user who began the flow. already says that it was theirs.
+// Link adds the identity that a provider vouches for to the user who began the flow, and claims what was bought under
+// its address. already reports that the user had it.
 //
-// An identity never changes its user here, and neither does an address: one that is known to belong to another user, by
-// itself or by its verified address, is refused before anything is written. What waits for that address is claimed.
+// Neither an identity nor a verified address changes its user: Link refuses those of another user and writes nothing.
 //
 // Locks: the identity and its e-mail address, then the users concerned by ascending id.
-// Errors: as Complete; fault.Conflict with fault.IdentityTaken, fault.AddressTaken or fault.IdentityLimit; fault.NotFound
-// when the user is gone.
+// Errors: as Complete; fault.Conflict with fault.IdentityTaken, fault.AddressTaken or fault.IdentityLimit;
+// fault.NotFound for a deleted user.
 func (s *Service) Link(ctx context.Context, userID int64, flow Flow, query url.Values) (already bool, err error) {
-	config, who, err := s.identify(ctx, flow, query)
+	config, person, err := s.identify(ctx, flow, query)
 	if err != nil {
 		return false, err
 	}
-	return s.link(ctx, userID, config, who)
+	return s.link(ctx, userID, config, person)
 }
 
-func (s *Service) link(ctx context.Context, userID int64, config ProviderConfig, who profile) (already bool, err error) {
-	a := s.arrival(config, who)
+func (s *Service) link(
+	ctx context.Context, userID int64, config ProviderConfig, person profile,
+) (already bool, err error) {
+	a := s.attempt(config, person)
 	err = postgres.Transaction(ctx, s.db, func(tx models.Tx) (err error) {
-		already, err = a.join(tx, userID)
+		already, err = a.linkTo(tx, userID)
 		if err != nil || already {
 			return err
 		}
@@ -53,54 +55,56 @@ func (s *Service) link(ctx context.Context, userID int64, config ProviderConfig,
 	if err != nil {
 		return false, fmt.Errorf("link a sign-in to user %d: %w", userID, err)
 	}
-	s.claim(ctx, userID)
+	s.claimPurchases(ctx, userID)
 	return already, nil
 }
 
-// auditIdentity writes down that a way into an account was opened or closed.
+// auditIdentity records that an identity was linked or unlinked.
 func auditIdentity(tx models.Tx, action models.Action, userID int64, issuer string) error {
-	return models.AppendAudit(tx, models.AuditEvent{Action: action, UserID: userID, Detail: map[string]any{"issuer": issuer}})
+	detail := map[string]any{"issuer": issuer}
+	return models.AppendAudit(tx, models.AuditEvent{Action: action, UserID: userID, Detail: detail})
 }
 
-// join gives the arrival's identity to the user.
-func (a arrival) join(tx models.Tx, userID int64) (already bool, err error) {
+// linkTo links the identity to the user.
+func (a attempt) linkTo(tx models.Tx, userID int64) (already bool, err error) {
 	if err := a.lock(tx); err != nil {
 		return false, err
 	}
-	owner, err := identityOwner(tx.DB, a.issuer, a.who.Subject)
+	owner, err := identityOwner(tx.DB, a.issuer, a.profile.Subject)
 	switch {
 	case err != nil:
 		return false, err
 	case owner != 0 && owner != userID:
 		return false, fault.Because(fault.Conflict, fault.IdentityTaken)
 	}
-	if err := a.mayJoin(tx, userID, owner == 0); err != nil {
+	if err := a.checkLink(tx, userID, owner == 0); err != nil {
 		return false, err
 	}
 	if owner != 0 {
-		_, err = a.refresh(tx)
+		_, err = a.updateIdentity(tx)
 	} else {
-		err = a.write(tx, userID)
+		err = a.insertIdentity(tx, userID)
 	}
 	if err == nil {
-		err = settleAddress(tx, userID, a.now)
+		err = assignAddress(tx, userID, a.now)
 	}
 	if err == nil {
-		err = a.pin(tx, userID)
+		err = a.grantAdminRight(tx, userID)
 	}
 	return owner != 0, err
 }
 
-// mayJoin locks the user and whoever holds the arrival's address, and says whether the identity may be the user's.
-func (a arrival) mayJoin(tx models.Tx, userID int64, fresh bool) error {
+// checkLink locks the user and the owner of the address, and reports why the identity must not be the user's. fresh
+// says that it is a new one.
+func (a attempt) checkLink(tx models.Tx, userID int64, fresh bool) error {
 	var rows []struct {
 		ID         int64
 		Gone       bool
 		Identities int64
 	}
 	err := tx.Raw(`SELECT id, deleted_at IS NOT NULL AS gone, (SELECT count(*) FROM identities WHERE user_id = users.id) AS identities
-		FROM users WHERE id = @user OR (@verified AND id = (`+holderOf+`)) ORDER BY id FOR UPDATE`,
-		map[string]any{"user": userID, "email": a.who.Email, "verified": a.who.EmailVerified}).Scan(&rows).Error
+		FROM users WHERE id = @user OR (@verified AND id = (`+ownerOfSQL+`)) ORDER BY id FOR UPDATE`,
+		map[string]any{"user": userID, "email": a.profile.Email, "verified": a.profile.EmailVerified}).Scan(&rows).Error
 	if err != nil {
 		return fmt.Errorf("lock user %d: %w", userID, err)
 	}
@@ -112,8 +116,8 @@ func (a arrival) mayJoin(tx models.Tx, userID int64, fresh bool) error {
 			}
 			continue
 		}
-		if row.Identities > 0 { // one that nobody has signed in to is claimed next
-			return fault.Because(fault.Conflict, fault.AddressTaken) // as a sign-in with this identity would be
+		if row.Identities > 0 { // an account without identities is claimed next
+			return fault.Because(fault.Conflict, fault.AddressTaken) // a sign-in with this identity is refused as well
 		}
 	}
 	if !found {
@@ -122,7 +126,7 @@ func (a arrival) mayJoin(tx models.Tx, userID int64, fresh bool) error {
 	return nil
 }
 
-// identityOwner is whose identity this is, 0 where it is new.
+// identityOwner returns the user of an identity, 0 for a new one.
 func identityOwner(db *gorm.DB, issuer, subject string) (int64, error) {
 	var owner int64
 	err := db.Raw("SELECT user_id FROM identities WHERE issuer = ? AND subject = ?", issuer, subject).Scan(&owner).Error
@@ -132,23 +136,23 @@ func identityOwner(db *gorm.DB, issuer, subject string) (int64, error) {
 	return owner, nil
 }
 
-// Confirm checks that the provider's answer is about one of the user's own identities, and that it has just made sure
-// that the person is there.
+// Reauthenticate checks that the callback is about an identity of this user, and that the provider has just
+// authenticated the person anew.
 //
-// Errors: as Complete; fault.Conflict with fault.IdentityOther for somebody else's identity, or a new one, and with
-// fault.NotPresent where the provider answered for somebody who signed in there before.
-func (s *Service) Confirm(ctx context.Context, userID int64, flow Flow, query url.Values) error {
-	config, who, err := s.identify(ctx, flow, query)
+// Errors: as Complete; fault.Conflict with fault.IdentityOther for any other identity, and with fault.NotPresent if the
+// provider relied on an earlier sign-in.
+func (s *Service) Reauthenticate(ctx context.Context, userID int64, flow Flow, query url.Values) error {
+	config, person, err := s.identify(ctx, flow, query)
 	if err != nil {
 		return err
 	}
-	owner, err := identityOwner(s.db.WithContext(ctx), config.KnownAs(), who.Subject)
+	owner, err := identityOwner(s.db.WithContext(ctx), config.StoredIssuer(), person.Subject)
 	switch {
 	case err != nil:
 		return err
 	case owner != userID:
 		return fault.Because(fault.Conflict, fault.IdentityOther)
-	case !who.Present:
+	case !person.Reauthenticated:
 		return fault.Because(fault.Conflict, fault.NotPresent)
 	}
 	return nil

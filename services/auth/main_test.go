@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 const appURL = "http://localhost:3000"
 
-// clock is a time that the test moves.
+// clock is a clock that the test sets.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -41,43 +41,44 @@ func (c *clock) Add(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// logged collects what the service logs.
-type logged struct {
+// logBuffer collects the service's log.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (l *logged) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
 }
 
-func (l *logged) String() string {
+func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
 }
 
-// fixture is a service on a database of its own.
+// fixture is a service with its own database.
 type fixture struct {
 	*Service
 	db    *gorm.DB
 	clock *clock
-	log   *logged
+	log   *logBuffer
 }
 
-// Delete deletes an account while users sign in.
+// Delete deletes an account.
 func (f fixture) Delete(ctx context.Context, userID int64) error {
 	return (&account.Service{DB: f.db, Log: slog.New(slog.DiscardHandler)}).Delete(ctx, userID)
 }
 
 func newFixture(t *testing.T, providers ...ProviderConfig) fixture {
 	t.Helper()
-	f := fixture{db: dbtest.New(t), clock: newClock(), log: &logged{}}
+	f := fixture{db: dbtest.New(t), clock: newClock(), log: &logBuffer{}}
 	s, err := New(Options{
-		DB: f.db, AppURL: appURL, Providers: providers, AdminEmails: []string{"Admin@example.com "}, Secrets: seal.Secrets{testSecret},
-		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.Now,
+		DB: f.db, AppURL: appURL, Providers: providers, AdminEmails: []string{"Admin@example.com "},
+		Secrets: seal.Secrets{testSecret},
+		Log:     slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.Now,
 	})
 	if err != nil {
 		t.Fatalf("new service: %v", err)
@@ -86,25 +87,25 @@ func newFixture(t *testing.T, providers ...ProviderConfig) fixture {
 	return f
 }
 
-// arrive signs somebody in at the database's door, without a provider.
-func (f fixture) arrive(t *testing.T, p profile) models.User {
+// signInAs signs a user in with this profile, without a provider.
+func (f fixture) signInAs(t *testing.T, p profile) models.User {
 	t.Helper()
-	user, err := f.tryToArrive(t.Context(), p)
+	user, err := f.trySignIn(t.Context(), p)
 	if err != nil {
 		t.Fatalf("sign in %s: %v", p.Subject, err)
 	}
 	return user
 }
 
-func (f fixture) tryToArrive(ctx context.Context, p profile) (models.User, error) {
-	who, ok := p.clean()
+func (f fixture) trySignIn(ctx context.Context, p profile) (models.User, error) {
+	person, ok := p.clean()
 	if !ok {
 		return models.User{}, fault.Because(fault.Malformed, fault.SignInFailed)
 	}
-	return f.signIn(ctx, ProviderConfig{Name: "oidc", Issuer: "https://id.example.com"}, who, "de")
+	return f.signIn(ctx, ProviderConfig{Name: "oidc", Issuer: "https://id.example.com"}, person, "de")
 }
 
-// emailOf reads a user's address, "" for none.
+// emailOf returns a user's address, "" for none.
 func (f fixture) emailOf(t *testing.T, userID int64) string {
 	t.Helper()
 	account, err := f.Account(t.Context(), userID)
@@ -123,7 +124,7 @@ func (f fixture) count(t *testing.T, query string, args ...any) int64 {
 	return n
 }
 
-// checkoutUser is what a Checkout's e-mail address makes: a user nobody has signed in as.
+// checkoutUser creates a user as a Checkout does: with an address and without identities.
 func (f fixture) checkoutUser(t *testing.T, email string) int64 {
 	t.Helper()
 	var id int64
@@ -133,10 +134,10 @@ func (f fixture) checkoutUser(t *testing.T, email string) int64 {
 	return id
 }
 
-// wantProblem checks what the user is told about a failed sign-in.
+// wantProblem checks the fault of a failed sign-in.
 func wantProblem(t *testing.T, err error, want fault.Problem) {
 	t.Helper()
-	if told := fault.Of(err); told == nil || told.Code != fault.Malformed || told.Problem != want {
-		t.Errorf("error = %v, want %s: %s", err, fault.Malformed, want)
+	if got := fault.Of(err); got == nil || got.Code != fault.Malformed || got.Problem != want {
+		t.Errorf("got error %v, want %s: %s", err, fault.Malformed, want)
 	}
 }

@@ -21,24 +21,24 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// openID is goth's openidConnect with what it lacks: discovery with a time limit, PKCE and nonce for each sign-in, and
-// ID tokens whose signature is checked.
+// openID is goth's openidConnect with what it lacks: discovery with a time limit, PKCE and nonce per flow, and checked
+// signatures of ID tokens.
 type openID struct {
 	conf     ProviderConfig
 	callback string
 	client   *http.Client
 	now      func() time.Time
 
-	discovered atomic.Pointer[discovery]
-	looking    singleflight.Group
+	discovered  atomic.Pointer[discovery]
+	discovering singleflight.Group
 }
 
-// discovery is what the provider says about itself.
+// discovery is the provider's discovery document.
 type discovery struct {
 	provider *openidConnect.Provider
 	verifier *oidc.IDTokenVerifier
-	userInfo string // its address; empty where there is none
-	authTime bool   // its ID tokens say when the person signed in there
+	userInfo string // its address; empty if the provider has none
+	authTime bool   // the provider lists the claim auth_time
 }
 
 func (p *openID) config() ProviderConfig { return p.conf }
@@ -60,11 +60,11 @@ func (p *openID) begin(ctx context.Context, f Flow) (string, error) {
 	if p.conf.Nonce {
 		query.Set("nonce", f.Nonce)
 	}
-	if f.Purpose != "" && p.conf.Nonce { // whoever keeps to OpenID Connect knows the parameter
-		query.Set("prompt", "select_account") // or the provider answers for whoever is signed in there
+	if f.Kind != "" && p.conf.Nonce { // part of OpenID Connect, as the nonce is
+		query.Set("prompt", "select_account") // otherwise the provider uses its current session
 	}
-	if f.Purpose != "" && p.conf.MaxAge {
-		query.Set("max_age", "0") // the person signs in again there, and auth_time says that they did
+	if f.Kind != "" && p.conf.MaxAge {
+		query.Set("max_age", "0") // the provider authenticates anew and sends auth_time
 	}
 	if f.Locale != "" {
 		query.Set("ui_locales", f.Locale)
@@ -73,7 +73,7 @@ func (p *openID) begin(ctx context.Context, f Flow) (string, error) {
 	return address.String(), nil
 }
 
-// authURL asks goth where a sign-in begins.
+// authURL returns goth's authorization address.
 func authURL(p goth.Provider, state string) (*url.URL, error) {
 	session, err := p.BeginAuth(state)
 	if err != nil {
@@ -85,7 +85,7 @@ func authURL(p goth.Provider, state string) (*url.URL, error) {
 	}
 	address, err := url.Parse(raw)
 	if err != nil {
-		return nil, errors.New("begin sign-in: the provider's address cannot be read")
+		return nil, errors.New("begin sign-in: invalid authorization address")
 	}
 	return address, nil
 }
@@ -109,19 +109,18 @@ func (p *openID) complete(ctx context.Context, f Flow, code string) (profile, er
 	}
 	claims := map[string]any{}
 	if err := token.Claims(&claims); err != nil {
-		return profile{}, &refusal{"id_token", "its claims cannot be read"}
+		return profile{}, &refusal{"id_token", "invalid claims"}
 	}
 	info, err := p.fetchUserInfo(ctx, d, token.Subject, session.AccessToken)
 	if err != nil {
 		return profile{}, err
 	}
-	who := profileOf(token.Subject, claims, info)
-	who.Present = p.present(d, claims)
-	return who, nil
+	person := profileOf(token.Subject, claims, info)
+	person.Reauthenticated = p.reauthenticated(d, claims)
+	return person, nil
 }
 
-// verify checks the ID token: signature, issuer, audience, who asked for it, expiry, nonce, and that it belongs to the
-// access token.
+// verify checks the ID token: signature, issuer, audience, authorized party, expiry, nonce and access token hash.
 func (p *openID) verify(ctx context.Context, d *discovery, session *openidConnect.Session, f Flow) (*oidc.IDToken, error) {
 	token, err := d.verifier.Verify(oidc.ClientContext(ctx, p.client), session.IDToken)
 	if err != nil {
@@ -131,11 +130,12 @@ func (p *openID) verify(ctx context.Context, d *discovery, session *openidConnec
 		Authorized string `json:"azp"`
 	}
 	// Source: https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation, 4 and 5
-	if err := token.Claims(&party); err != nil || party.Authorized != p.conf.ClientID && (party.Authorized != "" || len(token.Audience) > 1) {
-		return nil, &refusal{"id_token", "it was made for another client"}
+	if err := token.Claims(&party); err != nil ||
+		party.Authorized != p.conf.ClientID && (party.Authorized != "" || len(token.Audience) > 1) {
+		return nil, &refusal{"id_token", "of another client"}
 	}
 	if p.conf.Nonce && (f.Nonce == "" || subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(f.Nonce)) != 1) {
-		return nil, &refusal{"nonce", "the ID token was made for another sign-in"}
+		return nil, &refusal{"nonce", "of another flow"}
 	}
 	if token.AccessTokenHash != "" {
 		if err := token.VerifyAccessToken(session.AccessToken); err != nil {
@@ -145,20 +145,20 @@ func (p *openID) verify(ctx context.Context, d *discovery, session *openidConnec
 	return token, nil
 }
 
-// fetchUserInfo asks for what the ID token leaves out; nothing where the provider has no such address. goth's own reads
-// an answer of any size and panics on claims of another type.
+// fetchUserInfo reads the userinfo endpoint, if there is one. goth's own call reads answers of any size and panics on
+// claims of unexpected types.
 func (p *openID) fetchUserInfo(ctx context.Context, d *discovery, subject, accessToken string) (map[string]any, error) {
 	if d.userInfo == "" {
 		return nil, nil
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.userInfo, nil)
 	if err != nil {
-		return nil, &refusal{"user_info", "the provider's address cannot be read"}
+		return nil, &refusal{"user_info", "invalid address"}
 	}
 	req.Header.Set("Authorization", "Bearer "+accessToken)
 	answer, err := p.client.Do(req)
 	if err != nil {
-		return nil, &refusal{"user_info", "the provider did not answer"}
+		return nil, &refusal{"user_info", "no answer"}
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
@@ -166,40 +166,40 @@ func (p *openID) fetchUserInfo(ctx context.Context, d *discovery, subject, acces
 	}
 	var info map[string]any
 	if err := json.NewDecoder(answer.Body).Decode(&info); err != nil || info["sub"] != subject {
-		return nil, &refusal{"user_info", "the provider's user information could not be used"} // it may say anything: it stays out of the log
+		return nil, &refusal{"user_info", "invalid answer"} // its content stays out of the log
 	}
 	return info, nil
 }
 
-// presenceAge is how old a sign-in at the provider may be to prove that the person is present.
-const presenceAge = time.Minute
+// maxAuthAge is how old the provider's auth_time may be to count as a reauthentication.
+const maxAuthAge = time.Minute
 
-// present reports whether the provider has just made sure that the person is there. Where it says when they signed in,
-// that decides. Where it does not (Google, LinkedIn, an OpenID provider that lists no auth_time), a round trip that this
-// browser has just made must do: weaker, because the provider may have answered for whoever is still signed in there.
-func (p *openID) present(d *discovery, claims map[string]any) bool {
+// reauthenticated reports whether the provider has just authenticated the person anew, by its auth_time. Without
+// auth_time (Google, LinkedIn, providers that do not list the claim), the round trip counts. That is weaker: the
+// provider may have used a session that was still open there.
+func (p *openID) reauthenticated(d *discovery, claims map[string]any) bool {
 	if !p.conf.MaxAge {
 		return true
 	}
-	at, said := claims["auth_time"].(float64)
-	if !said {
+	at, ok := claims["auth_time"].(float64)
+	if !ok {
 		return !d.authTime
 	}
 	age := p.now().Sub(time.Unix(int64(at), 0))
-	return -presenceAge <= age && age <= presenceAge
+	return -maxAuthAge <= age && age <= maxAuthAge
 }
 
-// discover reads the provider's discovery document, once; a failure is tried again at the next sign-in.
+// discover reads the provider's discovery document once. After a failure, the next sign-in tries again.
 // Errors: fault.Unavailable.
 func (p *openID) discover(ctx context.Context) (*discovery, error) {
 	if d := p.discovered.Load(); d != nil {
 		return d, nil
 	}
-	// Everybody waiting shares one request, which therefore must not end with the first of them.
-	found := p.looking.DoChan("", func() (any, error) {
+	// Concurrent callers share one request, which must outlive the first of them.
+	found := p.discovering.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), providerTimeout)
 		defer cancel()
-		return nil, p.lookUp(ctx)
+		return nil, p.fetchDiscovery(ctx)
 	})
 	select {
 	case <-ctx.Done():
@@ -212,41 +212,41 @@ func (p *openID) discover(ctx context.Context) (*discovery, error) {
 	}
 }
 
-// lookUp fetches the document and keeps what it says.
-func (p *openID) lookUp(ctx context.Context) error {
+// fetchDiscovery fetches the document and stores it.
+func (p *openID) fetchDiscovery(ctx context.Context) error {
 	ctx = oidc.ClientContext(ctx, p.client)
-	from := p.conf.Issuer
+	address := p.conf.Issuer
 	if p.conf.DiscoveryURL != "" {
-		from = p.conf.DiscoveryURL
+		address = p.conf.DiscoveryURL
 		ctx = oidc.InsecureIssuerURLContext(ctx, p.conf.Issuer)
 	}
-	about, err := oidc.NewProvider(ctx, from)
+	document, err := oidc.NewProvider(ctx, address)
 	if err != nil {
 		return err
 	}
-	var more struct {
+	var listed struct {
 		Claims []string `json:"claims_supported"`
 	}
-	if err := about.Claims(&more); err != nil {
+	if err := document.Claims(&listed); err != nil {
 		return err
 	}
-	endpoint := about.Endpoint()
+	endpoint := document.Endpoint()
 	provider, err := openidConnect.NewCustomisedURL(p.conf.ClientID, p.conf.ClientSecret, p.callback,
-		endpoint.AuthURL, endpoint.TokenURL, p.conf.Issuer, about.UserInfoEndpoint(), "", "openid", "profile", "email")
+		endpoint.AuthURL, endpoint.TokenURL, p.conf.Issuer, document.UserInfoEndpoint(), "", "openid", "profile", "email")
 	if err != nil {
 		return err
 	}
 	provider.HTTPClient = p.client
 	p.discovered.Store(&discovery{
 		provider: provider,
-		verifier: about.Verifier(&oidc.Config{ClientID: p.conf.ClientID, Now: p.now}),
-		userInfo: about.UserInfoEndpoint(),
-		authTime: slices.Contains(more.Claims, "auth_time"),
+		verifier: document.Verifier(&oidc.Config{ClientID: p.conf.ClientID, Now: p.now}),
+		userInfo: document.UserInfoEndpoint(),
+		authTime: slices.Contains(listed.Claims, "auth_time"),
 	})
 	return nil
 }
 
-// exchangeRefusal keeps of a failed code exchange what may be logged: the provider's answer may quote anything.
+// exchangeRefusal reduces the error of a code exchange to what may be logged: a provider's answer may quote anything.
 func exchangeRefusal(err error) error {
 	var answer *oauth2.RetrieveError
 	if errors.As(err, &answer) {
@@ -260,5 +260,5 @@ func exchangeRefusal(err error) error {
 	if errors.As(err, &network) {
 		return &refusal{"code_exchange", network.Err.Error()}
 	}
-	return &refusal{"code_exchange", "the provider's answer cannot be used"}
+	return &refusal{"code_exchange", "invalid answer"}
 }

@@ -17,7 +17,7 @@ func TestCleanName(t *testing.T) {
 		"":                       "",
 	} {
 		if got := cleanName(raw); got != want {
-			t.Errorf("%+q = %+q, want %+q", raw, got, want)
+			t.Errorf("%+q: got %+q, want %+q", raw, got, want)
 		}
 	}
 }

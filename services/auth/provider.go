@@ -14,23 +14,23 @@ import (
 	"github.com/resume-matcher/credits/services/config"
 )
 
-// ProviderConfig describes one provider. Google, LinkedIn, GitHub and OpenID fill it in.
+// ProviderConfig describes one provider.
 type ProviderConfig struct {
 	Name         string // the route: oidc, google, github, linkedin
 	Label        string // what the sign-in page calls it
-	Issuer       string // who vouches for the subject, in its ID tokens
-	Alias        string // what identities are kept under instead of Issuer; neither must ever change
-	DiscoveryURL string // where the discovery document lies, when that is not Issuer
-	API          string // GitHub's API address; GitHub is no OpenID provider
+	Issuer       string // as in its ID tokens
+	Alias        string // stored with identities instead of Issuer; neither may change
+	DiscoveryURL string // of the discovery document, if it is not under Issuer
+	API          string // address of GitHub's API
 	ClientID     string
 	ClientSecret string
-	PKCE         bool // the provider takes a code_verifier
-	Nonce        bool // the provider puts the nonce into its ID tokens
-	MaxAge       bool // the provider has people sign in again for max_age=0, and says when they did
+	PKCE         bool // the provider accepts a code_verifier
+	Nonce        bool // the provider returns the nonce in ID tokens
+	MaxAge       bool // the provider supports max_age and auth_time
 }
 
-// KnownAs is the issuer that is kept with every identity.
-func (c ProviderConfig) KnownAs() string { return cmp.Or(c.Alias, c.Issuer) }
+// StoredIssuer is the issuer that is stored with identities.
+func (c ProviderConfig) StoredIssuer() string { return cmp.Or(c.Alias, c.Issuer) }
 
 // String leaves the secret out.
 func (c ProviderConfig) String() string { return "provider " + c.Name }
@@ -38,12 +38,15 @@ func (c ProviderConfig) String() string { return "provider " + c.Name }
 // LogValue leaves the secret out.
 func (c ProviderConfig) LogValue() slog.Value { return slog.StringValue(c.Name) }
 
-// OpenID is any provider that keeps to OpenID Connect.
+// OpenID is any provider that supports OpenID Connect.
 func OpenID(label, issuer, clientID, clientSecret string) ProviderConfig {
-	return ProviderConfig{Name: "oidc", Label: label, Issuer: issuer, ClientID: clientID, ClientSecret: clientSecret, PKCE: true, Nonce: true, MaxAge: true}
+	return ProviderConfig{
+		Name: "oidc", Label: label, Issuer: issuer, ClientID: clientID, ClientSecret: clientSecret,
+		PKCE: true, Nonce: true, MaxAge: true,
+	}
 }
 
-// Google is Sign in with Google. It knows no max_age, and says when somebody signed in to verified apps alone.
+// Google is Sign in with Google. It ignores max_age, and sends auth_time to verified apps only.
 // Source: https://developers.google.com/identity/siwg/security-bundle
 func Google(clientID, clientSecret string) ProviderConfig {
 	return ProviderConfig{
@@ -52,16 +55,17 @@ func Google(clientID, clientSecret string) ProviderConfig {
 	}
 }
 
-// LinkedIn is Sign in with LinkedIn. It returns no nonce, answers a code_verifier with invalid_client, and its
-// discovery document has named another issuer than its tokens before, so the document's is not believed.
+// LinkedIn is Sign in with LinkedIn. It returns no nonce and answers a code_verifier with invalid_client. Its discovery
+// document has named another issuer than its tokens before, so the issuer is fixed here.
 func LinkedIn(clientID, clientSecret string) ProviderConfig {
 	const issuer = "https://www.linkedin.com/oauth"
 	return ProviderConfig{
-		Name: "linkedin", Label: "LinkedIn", Issuer: issuer, DiscoveryURL: issuer, ClientID: clientID, ClientSecret: clientSecret,
+		Name: "linkedin", Label: "LinkedIn", Issuer: issuer, DiscoveryURL: issuer,
+		ClientID: clientID, ClientSecret: clientSecret,
 	}
 }
 
-// GitHub is plain OAuth: no ID token, hence neither nonce nor PKCE through goth.
+// GitHub is plain OAuth: without ID tokens there is no nonce, and goth offers no PKCE for it.
 func GitHub(clientID, clientSecret string) ProviderConfig {
 	return ProviderConfig{
 		Name: gitHubName, Label: "GitHub", Issuer: "https://github.com", API: "https://api.github.com",
@@ -90,7 +94,7 @@ var providerName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 
 func (c ProviderConfig) check() error {
 	if !providerName.MatchString(c.Name) {
-		return fmt.Errorf("auth: provider %q: the name is part of an address: small letters, digits and dashes", c.Name)
+		return fmt.Errorf("auth: provider %q: the name must be lower-case letters, digits and dashes", c.Name)
 	}
 	if c.ClientID == "" || c.ClientSecret == "" {
 		return fmt.Errorf("auth: provider %q: client id and client secret are both needed", c.Name)
@@ -104,12 +108,12 @@ func (c ProviderConfig) check() error {
 	return nil
 }
 
-// provider takes users through one provider's sign-in.
+// provider implements the sign-in of one provider.
 type provider interface {
 	config() ProviderConfig
 	// begin returns the provider's address for this sign-in.
 	begin(ctx context.Context, f Flow) (string, error)
-	// complete redeems the code and says who signed in. A *refusal when the provider's answer is not good enough.
+	// complete exchanges the code for a profile. Errors: *refusal for an unacceptable answer.
 	complete(ctx context.Context, f Flow, code string) (profile, error)
 }
 
@@ -120,22 +124,22 @@ func newProvider(config ProviderConfig, callback string, client *http.Client, no
 	return &openID{conf: config, callback: callback, client: client, now: now}
 }
 
-// completeSafely is p.complete for a library that panics at some answers: those are refused.
-func completeSafely(ctx context.Context, p provider, f Flow, code string) (who profile, err error) {
+// completeRecovering calls p.complete and refuses answers at which the library panics.
+func completeRecovering(ctx context.Context, p provider, f Flow, code string) (person profile, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			who, err = profile{}, &refusal{"answer", fmt.Sprintf("the provider's answer cannot be read: %T", r)}
+			person, err = profile{}, &refusal{"answer", fmt.Sprintf("invalid answer: %T", r)}
 		}
 	}()
 	return p.complete(ctx, f, code)
 }
 
-// bounded cuts every answer of a provider off at maxAnswerBytes: none that means well is longer.
-type bounded struct{ next http.RoundTripper }
+// limitedTransport cuts every answer at maxAnswerBytes.
+type limitedTransport struct{ next http.RoundTripper }
 
-// RoundTrip sends the request on.
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := b.next.RoundTrip(r)
+// RoundTrip sends the request.
+func (t limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := t.next.RoundTrip(r)
 	if err == nil {
 		answer.Body = struct {
 			io.Reader
@@ -145,8 +149,8 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// boundedClient is client, or a usual one, with bounded answers.
-func boundedClient(client *http.Client) *http.Client {
+// limitedClient returns client, or a default one, with limited answers.
+func limitedClient(client *http.Client) *http.Client {
 	own := http.Client{Timeout: providerTimeout}
 	if client != nil {
 		own = *client
@@ -154,11 +158,11 @@ func boundedClient(client *http.Client) *http.Client {
 	if own.Transport == nil {
 		own.Transport = http.DefaultTransport
 	}
-	own.Transport = bounded{own.Transport}
+	own.Transport = limitedTransport{own.Transport}
 	return &own
 }
 
-// refusal is a sign-in that failed, for the log: at which step, and a reason without anything personal in it.
+// refusal is a failed sign-in for the log: the step, and a reason without personal data.
 type refusal struct {
 	step   string
 	reason string

@@ -18,13 +18,13 @@ import (
 
 const (
 	sessionTimeout = 5 * time.Second // for one statement
-	seenEvery      = time.Minute     // how exactly it is known when a session was last used
+	seenEvery      = time.Minute     // resolution of last_seen_at
 	sweepBatch     = 1000            // rows deleted by one statement
 )
 
-// Sessions keeps the signed-in browsers in PostgreSQL, so that any server knows them and any can end them.
+// Sessions stores the signed-in browsers in PostgreSQL, so that every server can load and end them.
 //
-// A session's key is in the browser's cookie only; the table has its HMAC. A session is a row: whoever ends it deletes it.
+// The session's key is in the browser's cookie only; the table has its HMAC. Ending a session deletes its row.
 type Sessions struct {
 	db      *gorm.DB
 	secrets seal.Secrets
@@ -39,11 +39,11 @@ func NewSessions(db *gorm.DB, secrets seal.Secrets, now func() time.Time) *Sessi
 	return &Sessions{db: db, secrets: secrets, now: now}
 }
 
-// Name is what the table and the pages call the session with this key. It opens nothing.
-func (s *Sessions) Name(key string) string { return hex.EncodeToString(s.secrets.Sum(key)) }
+// KeyHash is the session's primary key, which pages may show: it opens nothing.
+func (s *Sessions) KeyHash(key string) string { return hex.EncodeToString(s.secrets.Sum(key)) }
 
-// names are what the session may be called while the secret is rotated, the current name first.
-func (s *Sessions) names(key string) []string {
+// keyHashes are the session's possible hashes while the secret is rotated, the current one first.
+func (s *Sessions) keyHashes(key string) []string {
 	var all []string
 	for _, sum := range s.secrets.Sums(key) {
 		all = append(all, hex.EncodeToString(sum))
@@ -51,17 +51,17 @@ func (s *Sessions) names(key string) []string {
 	return all
 }
 
-// query returns a database handle whose statements end after five seconds.
+// query returns a database handle whose statements time out.
 func (s *Sessions) query(ctx context.Context) (*gorm.DB, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
 	return s.db.WithContext(ctx), cancel
 }
 
-// Open makes a session for a sign-in that has just succeeded and returns its key, which nobody had before. The user's
-// other sessions are to be told of it.
+// Open creates a session for a successful sign-in and returns its key. The user's other sessions record the sign-in,
+// for their next page to show.
 //
-// Locks: the identity, so that it cannot be unlinked beside this without ending the session; then the user's sessions.
-// Errors: fault.Malformed with fault.SignInFailed when the identity is no longer the user's.
+// Locks: the identity, so that a concurrent unlink ends the session; then the user's sessions.
+// Errors: fault.Malformed with fault.SignInFailed if the identity is no longer the user's.
 func (s *Sessions) Open(ctx context.Context, in SignIn, device string) (key string, err error) {
 	key, err = randomText()
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Sessions) Open(ctx context.Context, in SignIn, device string) (key stri
 		UPDATE sessions SET elsewhere_at = cast(@now AS timestamptz), elsewhere_device = cast(@device AS text)
 		WHERE key_hash IN (SELECT key_hash FROM others))
 	SELECT count(*) FROM opened`, map[string]any{
-		"name": s.Name(key), "device": device, "proof": in.Proof, "now": now, "expires": now.Add(SessionMax),
+		"name": s.KeyHash(key), "device": device, "proof": in.Reauthenticated, "now": now, "expires": now.Add(SessionMax),
 		"issuer": in.Issuer, "subject": in.Subject, "user": in.ID,
 	}).Scan(&opened).Error
 	if err != nil {
@@ -96,19 +96,20 @@ func (s *Sessions) Open(ctx context.Context, in SignIn, device string) (key stri
 	return key, nil
 }
 
-const sessionColumns = `key_hash, user_id, issuer, subject, device, proved_at, elsewhere_at, elsewhere_device, created_at, last_seen_at, expires_at`
+const sessionColumns = `key_hash, user_id, issuer, subject, device, proved_at, elsewhere_at, elsewhere_device,
+	created_at, last_seen_at, expires_at`
 
-// Load returns the live session with this key; nil when there is none.
+// Load returns the live session with this key, nil if there is none.
 func (s *Sessions) Load(ctx context.Context, key string) (*models.Session, error) {
 	if key == "" {
 		return nil, nil
 	}
 	db, cancel := s.query(ctx)
 	defer cancel()
-	names, now := s.names(key), s.now()
+	hashes, now := s.keyHashes(key), s.now()
 	var rows []models.Session
 	err := db.Raw(`SELECT `+sessionColumns+` FROM sessions WHERE key_hash IN ? AND user_id IS NOT NULL AND expires_at > ? AND last_seen_at > ?`,
-		names, now, now.Add(-SessionIdle)).Scan(&rows).Error
+		hashes, now, now.Add(-SessionIdle)).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
@@ -117,16 +118,16 @@ func (s *Sessions) Load(ctx context.Context, key string) (*models.Session, error
 	}
 	found := rows[0]
 	found.Key = key
-	if found.KeyHash != names[0] { // hashed with a secret that is on its way out
-		if err := db.Exec(`UPDATE sessions SET key_hash = ? WHERE key_hash = ?`, names[0], found.KeyHash).Error; err != nil {
-			return nil, fmt.Errorf("rename session: %w", err)
+	if found.KeyHash != hashes[0] { // hashed with an old secret
+		if err := db.Exec(`UPDATE sessions SET key_hash = ? WHERE key_hash = ?`, hashes[0], found.KeyHash).Error; err != nil {
+			return nil, fmt.Errorf("rehash session: %w", err)
 		}
-		found.KeyHash = names[0]
+		found.KeyHash = hashes[0]
 	}
 	return &found, nil
 }
 
-// Touch notes that a session is in use, once a minute.
+// Touch updates the time of last use, at most once a minute.
 func (s *Sessions) Touch(ctx context.Context, session *models.Session) error {
 	now := s.now()
 	if now.Sub(session.LastSeenAt) < seenEvery {
@@ -135,44 +136,44 @@ func (s *Sessions) Touch(ctx context.Context, session *models.Session) error {
 	db, cancel := s.query(ctx)
 	defer cancel()
 	if err := db.Exec(`UPDATE sessions SET last_seen_at = ? WHERE key_hash = ?`, now, session.KeyHash).Error; err != nil {
-		return fmt.Errorf("note that a session is in use: %w", err)
+		return fmt.Errorf("touch session: %w", err)
 	}
 	return nil
 }
 
-// Idle reports whether nobody has used the session for so long. Its last use is known to the minute.
+// Idle reports whether the session was last used at least limit ago, to the minute.
 func (s *Sessions) Idle(session *models.Session, limit time.Duration) bool {
 	return s.now().Sub(session.LastSeenAt) >= limit
 }
 
-// Told notes that a session's user has been told of a sign-in elsewhere.
-func (s *Sessions) Told(ctx context.Context, session *models.Session) error {
+// ClearElsewhere removes the notice of a sign-in elsewhere, which the user has seen.
+func (s *Sessions) ClearElsewhere(ctx context.Context, session *models.Session) error {
 	db, cancel := s.query(ctx)
 	defer cancel()
 	err := db.Exec(`UPDATE sessions SET elsewhere_at = NULL, elsewhere_device = '' WHERE key_hash = ? AND elsewhere_at = ?`,
 		session.KeyHash, session.ElsewhereAt).Error
 	if err != nil {
-		return fmt.Errorf("note that a sign-in elsewhere was told: %w", err)
+		return fmt.Errorf("clear the notice of a sign-in: %w", err)
 	}
 	return nil
 }
 
-// Prove notes that the session's user has just proved to be present.
-func (s *Sessions) Prove(ctx context.Context, name string) error {
+// MarkReauthenticated records that the session's user has just reauthenticated.
+func (s *Sessions) MarkReauthenticated(ctx context.Context, keyHash string) error {
 	db, cancel := s.query(ctx)
 	defer cancel()
-	if err := db.Exec(`UPDATE sessions SET proved_at = ? WHERE key_hash = ?`, s.now(), name).Error; err != nil {
-		return fmt.Errorf("note a proof: %w", err)
+	if err := db.Exec(`UPDATE sessions SET proved_at = ? WHERE key_hash = ?`, s.now(), keyHash).Error; err != nil {
+		return fmt.Errorf("mark session as reauthenticated: %w", err)
 	}
 	return nil
 }
 
-// Proved reports whether the session's proof of presence still counts.
-func (s *Sessions) Proved(session *models.Session) bool {
-	return session != nil && session.ProvedAt != nil && s.now().Sub(*session.ProvedAt) < ProofLife
+// Reauthenticated reports whether the session's last reauthentication is younger than ReauthLife.
+func (s *Sessions) Reauthenticated(session *models.Session) bool {
+	return session != nil && session.ProvedAt != nil && s.now().Sub(*session.ProvedAt) < ReauthLife
 }
 
-// List returns a user's live sessions, the last used first. Their KeyHash names them to End; it opens nothing.
+// List returns a user's live sessions, the last used first.
 func (s *Sessions) List(ctx context.Context, userID int64) ([]models.Session, error) {
 	db, cancel := s.query(ctx)
 	defer cancel()
@@ -186,17 +187,17 @@ func (s *Sessions) List(ctx context.Context, userID int64) ([]models.Session, er
 	return found, nil
 }
 
-// End ends one of a user's sessions, on every server. One that is gone, or another's, is no error.
-func (s *Sessions) End(ctx context.Context, userID int64, name string) error {
-	return s.end(ctx, ByAdmin{UserID: userID}, `user_id = ? AND key_hash = ?`, userID, name)
+// End ends one session of a user, on every server. Idempotent; it ignores sessions of other users.
+func (s *Sessions) End(ctx context.Context, userID int64, keyHash string) error {
+	return s.end(ctx, ByAdmin{UserID: userID}, `user_id = ? AND key_hash = ?`, userID, keyHash)
 }
 
-// EndAll signs a user out everywhere.
+// EndAll ends all sessions of a user.
 func (s *Sessions) EndAll(ctx context.Context, userID int64) error {
 	return s.EndByAdmin(ctx, ByAdmin{UserID: userID})
 }
 
-// EndByAdmin signs a user out everywhere, because an admin decided so.
+// EndByAdmin ends all sessions of a user by an admin's decision.
 func (s *Sessions) EndByAdmin(ctx context.Context, by ByAdmin) error {
 	return s.end(ctx, by, `user_id = ?`, by.UserID)
 }
@@ -212,12 +213,14 @@ func (s *Sessions) end(ctx context.Context, by ByAdmin, where string, args ...an
 		if ended.RowsAffected == 0 {
 			return nil
 		}
-		return models.AppendAudit(tx, models.AuditEvent{ActorID: by.ActorID, Action: models.ActionSessionEnd, UserID: by.UserID, RequestID: by.RequestID,
-			Detail: map[string]any{"sessions": ended.RowsAffected, "note": by.Note}})
+		return models.AppendAudit(tx, models.AuditEvent{
+			ActorID: by.ActorID, Action: models.ActionSessionEnd, UserID: by.UserID, RequestID: by.RequestID,
+			Detail: map[string]any{"sessions": ended.RowsAffected, "note": by.Note},
+		})
 	})
 }
 
-// Sweep deletes sessions, flows and refused identities that have run out, in batches, and says how many rows that were.
+// Sweep deletes expired sessions, flows and refused identities in batches, and returns how many rows.
 func (s *Sessions) Sweep(ctx context.Context) (swept int64, err error) {
 	now := s.now()
 	for _, batch := range []struct {
@@ -239,7 +242,7 @@ func (s *Sessions) Sweep(ctx context.Context) (swept int64, err error) {
 	return swept, nil
 }
 
-// sweep repeats a statement that deletes one batch until a batch is not full.
+// sweep repeats a statement that deletes one batch, until a batch is not full.
 func (s *Sessions) sweep(ctx context.Context, query string, args ...any) (swept int64, err error) {
 	for {
 		db, cancel := s.query(ctx)

@@ -20,30 +20,30 @@ var (
 	otherSecret = []byte("other secret of the test, 32 byte")
 )
 
-// lobby is a service with its sessions on a database of its own.
-type lobby struct {
+// sessionFixture is a service and its sessions, with their own database.
+type sessionFixture struct {
 	fixture
 	*Sessions
 }
 
-func newLobby(t *testing.T) lobby {
+func newSessionFixture(t *testing.T) sessionFixture {
 	t.Helper()
 	f := newFixture(t)
-	return lobby{f, NewSessions(f.db, seal.Secrets{testSecret}, f.clock.Now)}
+	return sessionFixture{f, NewSessions(f.db, seal.Secrets{testSecret}, f.clock.Now)}
 }
 
-// enter signs somebody in and opens a session.
-func (l lobby) enter(t *testing.T, subject, device string) (key string, userID int64) {
+// openSession signs a user in and opens a session.
+func (l sessionFixture) openSession(t *testing.T, subject, device string) (key string, userID int64) {
 	t.Helper()
-	user := l.arrive(t, profile{Subject: subject})
-	key, err := l.Open(t.Context(), SignIn{User: user, Issuer: "https://id.example.com", Subject: subject, Proof: true}, device)
+	user := l.signInAs(t, profile{Subject: subject})
+	key, err := l.Open(t.Context(), SignIn{User: user, Issuer: "https://id.example.com", Subject: subject, Reauthenticated: true}, device)
 	if err != nil {
 		t.Fatalf("open a session: %v", err)
 	}
 	return key, user.ID
 }
 
-// wantLive checks whether a session is there.
+// wantLive checks whether a session is live.
 func wantLive(t *testing.T, s *Sessions, key string, want bool) *models.Session {
 	t.Helper()
 	session, err := s.Load(t.Context(), key)
@@ -51,32 +51,32 @@ func wantLive(t *testing.T, s *Sessions, key string, want bool) *models.Session 
 		t.Fatalf("load: %v", err)
 	}
 	if (session != nil) != want {
-		t.Errorf("session %.6s… is live: %v, want %v", key, session != nil, want)
+		t.Errorf("session %.6s…: got live %v, want %v", key, session != nil, want)
 	}
 	return session
 }
 
 func TestSessionLifetimes(t *testing.T) {
 	t.Parallel()
-	t.Run("ends when nobody uses it", func(t *testing.T) {
+	t.Run("an unused session ends", func(t *testing.T) {
 		t.Parallel()
-		l := newLobby(t)
-		key, user := l.enter(t, "a", "Firefox, Linux")
+		l := newSessionFixture(t)
+		key, user := l.openSession(t, "a", "Firefox, Linux")
 		l.clock.Add(SessionIdle - time.Second)
 		session := wantLive(t, l.Sessions, key, true)
 		if session.UserID != user || session.Device != "Firefox, Linux" || session.Subject != "a" || session.Key != key {
-			t.Errorf("session = %+v", session)
+			t.Errorf("got session %+v", session)
 		}
 		l.clock.Add(time.Second)
 		wantLive(t, l.Sessions, key, false)
 		if list, err := l.List(t.Context(), user); err != nil || len(list) != 0 {
-			t.Errorf("listed: %v, %v", list, err)
+			t.Errorf("got sessions %v, %v, want none", list, err)
 		}
 	})
-	t.Run("goes on while it is used, but not for ever", func(t *testing.T) {
+	t.Run("a used session ends at its maximum", func(t *testing.T) {
 		t.Parallel()
-		l := newLobby(t)
-		key, _ := l.enter(t, "a", "")
+		l := newSessionFixture(t)
+		key, _ := l.openSession(t, "a", "")
 		for age := time.Duration(0); age < SessionMax; age += 24 * time.Hour {
 			if err := l.Touch(t.Context(), wantLive(t, l.Sessions, key, true)); err != nil {
 				t.Fatal(err)
@@ -85,49 +85,49 @@ func TestSessionLifetimes(t *testing.T) {
 		}
 		wantLive(t, l.Sessions, key, false)
 	})
-	t.Run("a proof ends before the session", func(t *testing.T) {
+	t.Run("a reauthentication ends before the session", func(t *testing.T) {
 		t.Parallel()
-		l := newLobby(t)
-		key, _ := l.enter(t, "a", "")
-		l.clock.Add(ProofLife - time.Second)
-		if !l.Proved(wantLive(t, l.Sessions, key, true)) {
-			t.Error("a fresh sign-in is no proof")
+		l := newSessionFixture(t)
+		key, _ := l.openSession(t, "a", "")
+		l.clock.Add(ReauthLife - time.Second)
+		if !l.Reauthenticated(wantLive(t, l.Sessions, key, true)) {
+			t.Error("fresh sign-in: got not reauthenticated, want reauthenticated")
 		}
 		l.clock.Add(time.Second)
 		session := wantLive(t, l.Sessions, key, true)
-		if l.Proved(session) {
-			t.Error("the proof outlives its time")
+		if l.Reauthenticated(session) {
+			t.Error("after ReauthLife: got reauthenticated, want not")
 		}
-		if err := l.Prove(t.Context(), session.KeyHash); err != nil {
+		if err := l.MarkReauthenticated(t.Context(), session.KeyHash); err != nil {
 			t.Fatal(err)
 		}
-		if !l.Proved(wantLive(t, l.Sessions, key, true)) || l.Proved(nil) {
-			t.Error("the proof was not noted")
+		if !l.Reauthenticated(wantLive(t, l.Sessions, key, true)) || l.Reauthenticated(nil) {
+			t.Error("after MarkReauthenticated: got not reauthenticated, or reauthenticated without a session")
 		}
 	})
 }
 
 func TestSessionKeyIsNotInTheTable(t *testing.T) {
 	t.Parallel()
-	l := newLobby(t)
-	key, _ := l.enter(t, "a", "")
+	l := newSessionFixture(t)
+	key, _ := l.openSession(t, "a", "")
 	var row struct{ KeyHash, Everything string }
 	if err := l.fixture.db.Raw("SELECT key_hash, sessions::text AS everything FROM sessions").Scan(&row).Error; err != nil {
 		t.Fatal(err)
 	}
 	if len(row.KeyHash) != 64 || strings.Contains(row.Everything, key) {
-		t.Errorf("row = %s", row.Everything)
+		t.Errorf("got row %s, want the hash and not the key", row.Everything)
 	}
 	wantLive(t, l.Sessions, row.KeyHash, false)
 	wantLive(t, l.Sessions, "", false)
 }
 
-func TestRotatingTheSecretSignsNobodyOut(t *testing.T) {
+func TestRotatingTheSecretKeepsSessions(t *testing.T) {
 	t.Parallel()
-	l := newLobby(t)
+	l := newSessionFixture(t)
 	db, now := l.fixture.db, l.clock.Now
-	key, user := l.enter(t, "a", "")
-	unused, _ := l.enter(t, "a", "")
+	key, user := l.openSession(t, "a", "")
+	unused, _ := l.openSession(t, "a", "")
 	rotated := NewSessions(db, seal.Secrets{otherSecret, testSecret}, now)
 	var live atomic.Int64
 	dbtest.Concurrently(20, func(int) {
@@ -136,24 +136,24 @@ func TestRotatingTheSecretSignsNobodyOut(t *testing.T) {
 		}
 	})
 	if live.Load() != 20 {
-		t.Errorf("%d of 20 requests found the session while the secret was rotated", live.Load())
+		t.Errorf("during rotation: got the session in %d of 20 requests, want 20", live.Load())
 	}
 	done := NewSessions(db, seal.Secrets{otherSecret}, now)
 	wantLive(t, done, key, true)
 	wantLive(t, done, unused, false)
 }
 
-func TestSessionsEnd(t *testing.T) {
+func TestEndEndsOnlySessionsOfTheUser(t *testing.T) {
 	t.Parallel()
-	l := newLobby(t)
-	here, user := l.enter(t, "a", "")
-	there, _ := l.enter(t, "a", "")
-	theirs, _ := l.enter(t, "b", "")
-	if err := l.End(t.Context(), user, l.Name(theirs)); err != nil {
+	l := newSessionFixture(t)
+	here, user := l.openSession(t, "a", "")
+	there, _ := l.openSession(t, "a", "")
+	theirs, _ := l.openSession(t, "b", "")
+	if err := l.End(t.Context(), user, l.KeyHash(theirs)); err != nil {
 		t.Error(err)
 	}
 	wantLive(t, l.Sessions, theirs, true)
-	if err := l.End(t.Context(), user, l.Name(there)); err != nil {
+	if err := l.End(t.Context(), user, l.KeyHash(there)); err != nil {
 		t.Error(err)
 	}
 	wantLive(t, l.Sessions, there, false)
@@ -167,32 +167,32 @@ func TestSessionsEnd(t *testing.T) {
 
 func TestSessionsAreListedLastUsedFirst(t *testing.T) {
 	t.Parallel()
-	l := newLobby(t)
-	here, user := l.enter(t, "a", "Firefox, Linux")
+	l := newSessionFixture(t)
+	here, user := l.openSession(t, "a", "Firefox, Linux")
 	l.clock.Add(time.Second)
-	l.enter(t, "a", "Safari, iPhone")
+	l.openSession(t, "a", "Safari, iPhone")
 	l.clock.Add(seenEvery)
 	if err := l.Touch(t.Context(), wantLive(t, l.Sessions, here, true)); err != nil {
 		t.Fatal(err)
 	}
 	list, err := l.List(t.Context(), user)
-	if err != nil || len(list) != 2 || list[0].KeyHash != l.Name(here) || !list[0].LastSeenAt.Equal(l.clock.Now()) || list[0].Device != "Firefox, Linux" {
-		t.Errorf("sessions = %v (%v), want two, the one just used first", list, err)
+	if err != nil || len(list) != 2 || list[0].KeyHash != l.KeyHash(here) || !list[0].LastSeenAt.Equal(l.clock.Now()) || list[0].Device != "Firefox, Linux" {
+		t.Errorf("got sessions %v, %v, want two, the last used first", list, err)
 	}
 }
 
-func TestSessionEndedByAnotherStaysEnded(t *testing.T) {
+func TestAnEndedSessionIsNotRevived(t *testing.T) {
 	t.Parallel()
-	l := newLobby(t)
-	key, user := l.enter(t, "a", "")
+	l := newSessionFixture(t)
+	key, user := l.openSession(t, "a", "")
 	session := wantLive(t, l.Sessions, key, true)
 	l.clock.Add(seenEvery)
 	if err := l.EndAll(t.Context(), user); err != nil {
 		t.Fatal(err)
 	}
 	for name, do := range map[string]func(context.Context) error{
-		"touched": func(ctx context.Context) error { return l.Touch(ctx, session) },
-		"proved":  func(ctx context.Context) error { return l.Prove(ctx, session.KeyHash) },
+		"touched":         func(ctx context.Context) error { return l.Touch(ctx, session) },
+		"reauthenticated": func(ctx context.Context) error { return l.MarkReauthenticated(ctx, session.KeyHash) },
 	} {
 		if err := do(t.Context()); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -201,30 +201,30 @@ func TestSessionEndedByAnotherStaysEnded(t *testing.T) {
 	}
 }
 
-func TestNoSessionWithoutItsIdentity(t *testing.T) {
+func TestOpenRefusesASignInWithoutItsIdentity(t *testing.T) {
 	t.Parallel()
-	l := newLobby(t)
-	_, user := l.enter(t, "a", "")
-	_, other := l.enter(t, "b", "")
+	l := newSessionFixture(t)
+	_, user := l.openSession(t, "a", "")
+	_, other := l.openSession(t, "b", "")
 	for name, in := range map[string]SignIn{
-		"an identity that is gone":   {User: models.User{ID: user}, Issuer: "https://id.example.com", Subject: "gone"},
-		"another user's identity":    {User: models.User{ID: other}, Issuer: "https://id.example.com", Subject: "a"},
-		"another issuer's namesake":  {User: models.User{ID: user}, Issuer: "https://other.example.com", Subject: "a"},
-		"a user whom nobody named":   {Issuer: "https://id.example.com", Subject: "a"},
-		"a sign-in that nobody made": {},
+		"an unknown identity":      {User: models.User{ID: user}, Issuer: "https://id.example.com", Subject: "gone"},
+		"another user's identity":  {User: models.User{ID: other}, Issuer: "https://id.example.com", Subject: "a"},
+		"another issuer's subject": {User: models.User{ID: user}, Issuer: "https://other.example.com", Subject: "a"},
+		"no user":                  {Issuer: "https://id.example.com", Subject: "a"},
+		"an empty sign-in":         {},
 	} {
 		_, err := l.Open(t.Context(), in, "")
-		if told := fault.Of(err); told == nil || told.Problem != fault.SignInFailed {
-			t.Errorf("%s: %v, want a refusal", name, err)
+		if got := fault.Of(err); got == nil || got.Problem != fault.SignInFailed {
+			t.Errorf("%s: got %v, want %s", name, err, fault.SignInFailed)
 		}
 	}
 }
 
 func TestSweepDeletesInBatches(t *testing.T) {
 	t.Parallel()
-	l := newLobby(t)
+	l := newSessionFixture(t)
 	db := l.fixture.db
-	live, _ := l.enter(t, "a", "")
+	live, _ := l.openSession(t, "a", "")
 	const many = 2*sweepBatch + 1
 	now := l.clock.Now()
 	must := func(query string, args ...any) {
@@ -237,11 +237,11 @@ func TestSweepDeletesInBatches(t *testing.T) {
 	must(`INSERT INTO used_flows VALUES (sha256('later'), ?)`, now.Add(time.Second))
 	must(`INSERT INTO sessions (key_hash, expires_at, last_seen_at) VALUES ('over', ?, ?), ('idle', ?, ?)`, now, now, now.Add(time.Hour), now.Add(-SessionIdle))
 	if n, err := l.Sessions.Sweep(t.Context()); err != nil || n != many+2 {
-		t.Errorf("swept %d, %v, want %d", n, err, many+2)
+		t.Errorf("got %d swept rows, %v, want %d", n, err, many+2)
 	}
 	wantLive(t, l.Sessions, live, true)
 	if n := count(t, db, `SELECT count(*) FROM used_flows`); n != 1 {
-		t.Errorf("%d flows left, want 1", n)
+		t.Errorf("got %d flows left, want 1", n)
 	}
 }
 
@@ -253,28 +253,28 @@ func count(t *testing.T, db *gorm.DB, query string) (n int64) {
 	return n
 }
 
-func TestSignInIsToldToOtherSessions(t *testing.T) {
+func TestOtherSessionsShowASignInOnce(t *testing.T) {
 	t.Parallel()
-	l := newLobby(t)
-	key, _ := l.enter(t, "a", "Firefox, Linux")
-	another, _ := l.enter(t, "b", "")
+	l := newSessionFixture(t)
+	key, _ := l.openSession(t, "a", "Firefox, Linux")
+	another, _ := l.openSession(t, "b", "")
 	if s := wantLive(t, l.Sessions, key, true); s.ElsewhereAt != nil {
-		t.Errorf("the first session is told of %q already", s.ElsewhereDevice)
+		t.Errorf("first session: got notice of %q, want none", s.ElsewhereDevice)
 	}
-	later, _ := l.enter(t, "a", "Chrome, Android")
+	later, _ := l.openSession(t, "a", "Chrome, Android")
 	session := wantLive(t, l.Sessions, key, true)
 	if session.ElsewhereAt == nil || session.ElsewhereDevice != "Chrome, Android" {
-		t.Fatalf("session = %+v, want it to be told of the sign-in on Android", session)
+		t.Fatalf("got session %+v, want a notice of the sign-in on Android", session)
 	}
 	for name, key := range map[string]string{"the new session": later, "another user's": another} {
 		if s := wantLive(t, l.Sessions, key, true); s.ElsewhereAt != nil {
-			t.Errorf("%s is told of %q", name, s.ElsewhereDevice)
+			t.Errorf("%s: got notice of %q, want none", name, s.ElsewhereDevice)
 		}
 	}
-	if err := l.Told(t.Context(), session); err != nil {
+	if err := l.ClearElsewhere(t.Context(), session); err != nil {
 		t.Fatal(err)
 	}
 	if s := wantLive(t, l.Sessions, key, true); s.ElsewhereAt != nil {
-		t.Errorf("told twice, of %q", s.ElsewhereDevice)
+		t.Errorf("after ClearElsewhere: got notice of %q, want none", s.ElsewhereDevice)
 	}
 }

@@ -12,55 +12,55 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// admitAttempts bounds how often a free address may be taken by somebody else in the same moment.
-const admitAttempts = 3
+// insertAttempts is how often a user is inserted while concurrent Checkouts take the address.
+const insertAttempts = 3
 
-// arrival is one sign-in at the database's door.
-type arrival struct {
+// attempt is one sign-in: an identity that a provider vouches for.
+type attempt struct {
 	issuer   string
 	provider string
-	who      profile
+	profile  profile
 	locale   string
 	admins   []string
 	now      time.Time
 }
 
-// signIn finds the user of an identity, links the identity to a user, or makes a user for it.
+// signIn returns the user of an identity; for a new identity it creates one.
 //
-// A known identity is its user, whatever its address has become. A new one never opens an account by its address, with
-// one exception: an account to which nobody has ever signed in, made from an address that paid, opens to the first
-// identity for which the provider has verified that address.
+// A known identity keeps its user, even if its address changes. A new one never opens an existing account by its
+// address, with one exception: an account without identities, created for the address of a payment, opens to the first
+// identity with that address, verified.
 //
 // Locks: the identity, its address, then users by ascending id.
-// Idempotent: the same identity always ends at the same user, from any number of requests at once.
-// Errors: *Held.
-func (s *Service) signIn(ctx context.Context, config ProviderConfig, who profile, locale string) (models.User, error) {
-	a := s.arrival(config, who)
+// Idempotent: concurrent sign-ins with one identity end at the same user.
+// Errors: *AddressInUseError.
+func (s *Service) signIn(ctx context.Context, config ProviderConfig, person profile, locale string) (models.User, error) {
+	a := s.attempt(config, person)
 	a.locale = locale
 	var id int64
-	var held *Held
+	var refused *AddressInUseError
 	err := postgres.Transaction(ctx, s.db, func(tx models.Tx) (err error) {
-		held = nil
-		id, err = a.settle(tx)
-		var taken *takenError
+		refused = nil
+		id, err = a.findOrCreateUser(tx)
+		var taken *addressTakenError
 		if errors.As(err, &taken) {
-			held, err = s.hold(tx, a, taken.holder)
+			refused, err = s.addressInUse(tx, a, taken.owner)
 			return err // the refusal is committed
 		}
 		if err == nil {
-			err = a.pin(tx, id)
+			err = a.grantAdminRight(tx, id)
 		}
 		return err
 	})
 	if err != nil {
 		return models.User{}, fmt.Errorf("sign in: %w", err)
 	}
-	if held != nil {
-		s.log.WarnContext(ctx, "sign-in held back: an account has its address", "provider", a.provider, "user_id", held.Join.UserID, "same_issuer", held.Reissued,
-			"admin", slices.Contains(s.admins, who.Email))
-		return models.User{}, held
+	if refused != nil {
+		s.log.WarnContext(ctx, "sign-in refused: address in use", "provider", a.provider, "user_id", refused.Pending.UserID,
+			"same_issuer", refused.Reissued, "admin", slices.Contains(s.admins, person.Email))
+		return models.User{}, refused
 	}
-	s.claim(ctx, id)
+	s.claimPurchases(ctx, id)
 	var user models.User
 	if err := s.db.WithContext(ctx).Raw("SELECT "+userColumns+" FROM users WHERE id = ?", id).Scan(&user).Error; err != nil {
 		return models.User{}, fmt.Errorf("read user %d: %w", id, err)
@@ -68,40 +68,40 @@ func (s *Service) signIn(ctx context.Context, config ProviderConfig, who profile
 	return user, nil
 }
 
-func (s *Service) arrival(config ProviderConfig, who profile) arrival {
-	return arrival{issuer: config.KnownAs(), provider: config.Name, who: who, admins: s.admins, now: s.now()}
+func (s *Service) attempt(config ProviderConfig, person profile) attempt {
+	return attempt{issuer: config.StoredIssuer(), provider: config.Name, profile: person, admins: s.admins, now: s.now()}
 }
 
-// takenError says that a new identity has the address of a user who signs in otherwise.
-type takenError struct{ holder int64 }
+// addressTakenError means that a new identity has the address of a user with other identities.
+type addressTakenError struct{ owner int64 }
 
-// Error says it for the log.
-func (e *takenError) Error() string { return "the address belongs to another user" }
+// Error is the text for the log.
+func (e *addressTakenError) Error() string { return "the address belongs to another user" }
 
-// settle returns the user that an arrival belongs to.
-func (a arrival) settle(tx models.Tx) (int64, error) {
+// findOrCreateUser returns the user of the identity.
+func (a attempt) findOrCreateUser(tx models.Tx) (int64, error) {
 	if err := a.lock(tx); err != nil {
 		return 0, err
 	}
-	userID, err := a.refresh(tx)
+	userID, err := a.updateIdentity(tx)
 	if err != nil {
 		return 0, err
 	}
 	if userID == 0 {
-		return a.admit(tx)
+		return a.addIdentity(tx)
 	}
-	return userID, settleAddress(tx, userID, a.now)
+	return userID, assignAddress(tx, userID, a.now)
 }
 
-// lock has all that arrives with this identity or this address wait for each other.
-func (a arrival) lock(tx models.Tx) error {
-	if err := lockText(tx, "identity\n"+a.issuer+"\n"+a.who.Subject); err != nil || a.who.Email == "" {
+// lock serializes attempts with the same identity or the same address.
+func (a attempt) lock(tx models.Tx) error {
+	if err := lockText(tx, "identity\n"+a.issuer+"\n"+a.profile.Subject); err != nil || a.profile.Email == "" {
 		return err
 	}
-	return ledger.LockAddress(tx, a.who.Email)
+	return ledger.LockAddress(tx, a.profile.Email)
 }
 
-// lockText holds a lock on something that has no row yet, until the transaction ends.
+// lockText locks a key that has no row yet, until the transaction ends.
 func lockText(tx models.Tx, text string) error {
 	if err := tx.Exec("SELECT pg_advisory_xact_lock(hashtextextended(?::text, 0))", text).Error; err != nil {
 		return fmt.Errorf("lock sign-in: %w", err)
@@ -109,40 +109,40 @@ func lockText(tx models.Tx, text string) error {
 	return nil
 }
 
-// refresh writes down what the provider says today about an identity it has told of before. 0 when it is new.
-func (a arrival) refresh(tx models.Tx) (int64, error) {
+// updateIdentity stores the provider's present profile of a known identity. It returns 0 for a new one.
+func (a attempt) updateIdentity(tx models.Tx) (int64, error) {
 	var userID int64
 	err := tx.Raw(`UPDATE identities SET provider = ?, email = ?, email_verified = ?, name = ?, last_sign_in_at = ?
 		WHERE issuer = ? AND subject = ? RETURNING user_id`,
-		a.provider, a.who.Email, a.who.EmailVerified, a.who.Name, a.now, a.issuer, a.who.Subject).Scan(&userID).Error
+		a.provider, a.profile.Email, a.profile.EmailVerified, a.profile.Name, a.now, a.issuer, a.profile.Subject).Scan(&userID).Error
 	if err != nil {
-		return 0, fmt.Errorf("refresh identity: %w", err)
+		return 0, fmt.Errorf("update identity: %w", err)
 	}
 	return userID, nil
 }
 
-// admit finds or makes the user of a new identity and writes the identity down.
-func (a arrival) admit(tx models.Tx) (int64, error) {
-	for range admitAttempts {
-		userID, err := a.place(tx)
+// addIdentity finds or creates the user of a new identity and inserts the identity.
+func (a attempt) addIdentity(tx models.Tx) (int64, error) {
+	for range insertAttempts {
+		userID, err := a.chooseUser(tx)
 		if err != nil {
 			return 0, err
 		}
-		if userID == 0 { // the address was free a moment ago: a Checkout took it
+		if userID == 0 { // a concurrent Checkout took the address
 			continue
 		}
-		return userID, a.write(tx, userID)
+		return userID, a.insertIdentity(tx, userID)
 	}
-	return 0, errors.New("add user: the address is taken again and again")
+	return 0, errors.New("add user: too many concurrent users of the address")
 }
 
-// write adds the new identity to a user.
-func (a arrival) write(tx models.Tx, userID int64) error {
+// insertIdentity adds the new identity to a user.
+func (a attempt) insertIdentity(tx models.Tx, userID int64) error {
 	err := tx.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, a.issuer, a.who.Subject, userID, a.provider, a.who.Email, a.who.EmailVerified,
-		a.who.Name, a.now, a.now).Error
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, a.issuer, a.profile.Subject, userID, a.provider, a.profile.Email, a.profile.EmailVerified,
+		a.profile.Name, a.now, a.now).Error
 	if err == nil {
-		err = tx.Exec(`DELETE FROM refused_identities WHERE issuer = ? AND subject = ?`, a.issuer, a.who.Subject).Error
+		err = tx.Exec(`DELETE FROM refused_identities WHERE issuer = ? AND subject = ?`, a.issuer, a.profile.Subject).Error
 	}
 	if err != nil {
 		return fmt.Errorf("add identity: %w", err)
@@ -150,31 +150,32 @@ func (a arrival) write(tx models.Tx, userID int64) error {
 	return nil
 }
 
-// place returns the user for a new identity, 0 when the address was taken in this very moment.
-func (a arrival) place(tx models.Tx) (int64, error) {
-	if !a.who.EmailVerified { // the address stays with the identity: anybody may claim one
+// chooseUser returns the user for a new identity, 0 if a concurrent Checkout took the address.
+func (a attempt) chooseUser(tx models.Tx) (int64, error) {
+	if !a.profile.EmailVerified { // an unverified address goes to the identity only
 		return a.insertUser(tx, "")
 	}
-	holder, claimed, err := lockHolder(tx, a.who.Email)
+	owner, claimed, err := lockAddressOwner(tx, a.profile.Email)
 	switch {
 	case err != nil:
 		return 0, err
-	case holder == 0:
-		return a.insertUser(tx, a.who.Email)
+	case owner == 0:
+		return a.insertUser(tx, a.profile.Email)
 	case claimed:
-		return 0, &takenError{holder}
+		return 0, &addressTakenError{owner}
 	}
-	return holder, a.fillIn(tx, holder)
+	return owner, a.completeUser(tx, owner)
 }
 
-// holderOf selects the user who holds @email: whose address it is, or else one of whom a provider has verified it, and of
-// several @user before the others.
-const holderOf = `SELECT id FROM users
+// ownerOfSQL selects the owner of @email: the user with that address, or else one for whom a provider has verified it,
+// of several first @user.
+const ownerOfSQL = `SELECT id FROM users
 	WHERE email = @email OR id IN (SELECT user_id FROM identities WHERE email = @email AND email_verified)
 	ORDER BY email IS NOT DISTINCT FROM @email DESC, id = @user DESC, id LIMIT 1`
 
-// lockHolder returns the user who holds an address, locked, or 0. claimed says that this user has ever signed in.
-func lockHolder(tx models.Tx, email string) (id int64, claimed bool, err error) {
+// lockAddressOwner locks the owner of an address and returns its id, 0 if there is none. claimed reports whether it has
+// identities.
+func lockAddressOwner(tx models.Tx, email string) (id int64, claimed bool, err error) {
 	if email == "" {
 		return 0, false, nil
 	}
@@ -183,29 +184,29 @@ func lockHolder(tx models.Tx, email string) (id int64, claimed bool, err error) 
 		Claimed bool
 	}
 	err = tx.Raw(`SELECT id, EXISTS (SELECT FROM identities WHERE user_id = users.id) AS claimed FROM users
-		WHERE id = (`+holderOf+`) FOR UPDATE`, map[string]any{"email": email, "user": 0}).Scan(&row).Error
+		WHERE id = (`+ownerOfSQL+`) FOR UPDATE`, map[string]any{"email": email, "user": 0}).Scan(&row).Error
 	if err != nil {
-		return 0, false, fmt.Errorf("lock holder of an address: %w", err)
+		return 0, false, fmt.Errorf("lock owner of an address: %w", err)
 	}
 	return row.ID, row.Claimed, nil
 }
 
-// insertUser makes a user, with an address or without. 0 when another holds the address after all.
-func (a arrival) insertUser(tx models.Tx, email string) (int64, error) {
+// insertUser creates a user, with or without an address. It returns 0 if another user has the address.
+func (a attempt) insertUser(tx models.Tx, email string) (int64, error) {
 	var id int64
 	err := tx.Raw(`INSERT INTO users (email, name, locale, created_at, updated_at) VALUES (NULLIF(?::text, ''), ?, ?, ?, ?)
-		ON CONFLICT DO NOTHING RETURNING id`, email, a.who.Name, a.locale, a.now, a.now).Scan(&id).Error
+		ON CONFLICT DO NOTHING RETURNING id`, email, a.profile.Name, a.locale, a.now, a.now).Scan(&id).Error
 	if err != nil {
 		return 0, fmt.Errorf("add user: %w", err)
 	}
 	return id, nil
 }
 
-// fillIn adds what a user who was made from a Checkout's address does not have yet.
-func (a arrival) fillIn(tx models.Tx, userID int64) error {
+// completeUser sets the name and language of a user who was created for a payment.
+func (a attempt) completeUser(tx models.Tx, userID int64) error {
 	err := tx.Exec(`UPDATE users SET name = CASE WHEN name = '' THEN ? ELSE name END,
 		locale = CASE WHEN locale = '' THEN ? ELSE locale END, updated_at = ?
-		WHERE id = ? AND (name = '' OR locale = '')`, a.who.Name, a.locale, a.now, userID).Error
+		WHERE id = ? AND (name = '' OR locale = '')`, a.profile.Name, a.locale, a.now, userID).Error
 	if err != nil {
 		return fmt.Errorf("complete user %d: %w", userID, err)
 	}

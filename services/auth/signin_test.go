@@ -18,19 +18,19 @@ func verified(subject, email string) profile {
 }
 
 func unverified(subject, email string) profile {
-	return profile{Subject: subject, Email: email, Name: "Somebody"}
+	return profile{Subject: subject, Email: email, Name: "Eve"}
 }
 
-func TestFirstSignIn(t *testing.T) {
+func TestFirstSignInCreatesAUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	user := f.arrive(t, verified("a", " Ada@Example.com "))
+	user := f.signInAs(t, verified("a", " Ada@Example.com "))
 	if user.Email != ada || user.Name != "Ada" || user.Locale != "de" || user.CreditsBalance != 0 || !user.CreatedAt.Equal(f.clock.Now()) {
-		t.Errorf("user = %+v", user)
+		t.Errorf("got user %+v", user)
 	}
 	identities, err := f.Identities(t.Context(), user.ID)
 	if err != nil || len(identities) != 1 {
-		t.Fatalf("identities = %v, %v, want one", identities, err)
+		t.Fatalf("got identities %v, %v, want one", identities, err)
 	}
 	got := identities[0]
 	want := models.Identity{
@@ -38,150 +38,150 @@ func TestFirstSignIn(t *testing.T) {
 		Name: "Ada", CreatedAt: got.CreatedAt, LastSignInAt: got.LastSignInAt,
 	}
 	if got != want || !got.LastSignInAt.Equal(f.clock.Now()) {
-		t.Errorf("identity = %+v, want %+v", got, want)
+		t.Errorf("got identity %+v, want %+v", got, want)
 	}
 }
 
-func TestKnownIdentity(t *testing.T) {
+func TestKnownIdentityKeepsItsUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	user := f.arrive(t, verified("a", ada))
+	user := f.signInAs(t, verified("a", ada))
 	f.clock.Add(time.Hour)
-	again := f.arrive(t, profile{Subject: "a", Email: "other@example.com", Name: "Ada L."})
+	again := f.signInAs(t, profile{Subject: "a", Email: "other@example.com", Name: "Ada L."})
 	if again.ID != user.ID {
-		t.Errorf("user = %d, want %d", again.ID, user.ID)
+		t.Errorf("got user %d, want %d", again.ID, user.ID)
 	}
 	if again.Email != "" {
-		t.Errorf("address = %q: nobody vouches for any now", again.Email)
+		t.Errorf("got address %q, want none: it is not verified", again.Email)
 	}
 	identities, err := f.Identities(t.Context(), user.ID)
 	if err != nil || len(identities) != 1 {
-		t.Fatalf("identities = %v, %v, want one", identities, err)
+		t.Fatalf("got identities %v, %v, want one", identities, err)
 	}
 	if i := identities[0]; i.Email != "other@example.com" || i.EmailVerified || i.Name != "Ada L." || !i.LastSignInAt.Equal(f.clock.Now()) {
-		t.Errorf("identity = %+v: not refreshed", i)
+		t.Errorf("got identity %+v, want the new profile", i)
 	}
 }
 
-func TestCheckoutsUserIsLinkedByAVerifiedAddressOnly(t *testing.T) {
+func TestOnlyAVerifiedAddressOpensACheckoutsUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	paid := f.checkoutUser(t, ada)
-	if squatter := f.arrive(t, unverified("s", ada)); squatter.ID == paid || squatter.Email != "" {
-		t.Errorf("unverified: user %d with address %q, want a new one without", squatter.ID, squatter.Email)
+	if squatter := f.signInAs(t, unverified("s", ada)); squatter.ID == paid || squatter.Email != "" {
+		t.Errorf("unverified: got user %d with address %q, want a new one without", squatter.ID, squatter.Email)
 	}
-	owner := f.arrive(t, verified("a", ada))
+	owner := f.signInAs(t, verified("a", ada))
 	if owner.ID != paid {
-		t.Errorf("verified: user %d, want %d", owner.ID, paid)
+		t.Errorf("verified: got user %d, want %d", owner.ID, paid)
 	}
 	if owner.Name != "Ada" || owner.Locale != "de" {
-		t.Errorf("name %q and locale %q were not filled in", owner.Name, owner.Locale)
+		t.Errorf("got name %q and locale %q, want Ada and de", owner.Name, owner.Locale)
 	}
 }
 
-func TestUnverifiedAddressStandsWithTheIdentityAlone(t *testing.T) {
+func TestUnverifiedAddressStaysWithTheIdentity(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	squatter := f.arrive(t, unverified("s", ada))
+	squatter := f.signInAs(t, unverified("s", ada))
 	if squatter.Email != "" {
-		t.Errorf("a claimed address was given to the account: %q", squatter.Email)
+		t.Errorf("got address %q, want none", squatter.Email)
 	}
 	identities, err := f.Identities(t.Context(), squatter.ID)
 	if err != nil || len(identities) != 1 || identities[0].Email != ada || identities[0].EmailVerified {
-		t.Errorf("identities = %+v, %v, want one that claims the address", identities, err)
+		t.Errorf("got identities %+v, %v, want one with the unverified address", identities, err)
 	}
-	owner := f.arrive(t, verified("a", ada))
+	owner := f.signInAs(t, verified("a", ada))
 	if owner.ID == squatter.ID || owner.Email != ada {
-		t.Errorf("owner = %d with address %q, want a new user with it", owner.ID, owner.Email)
+		t.Errorf("owner: got user %d with address %q, want a new user with it", owner.ID, owner.Email)
 	}
-	if again := f.arrive(t, unverified("s", ada)); again.ID != squatter.ID || again.Email != "" {
-		t.Errorf("squatter again = %d with %q, want their own account without the address", again.ID, again.Email)
+	if again := f.signInAs(t, unverified("s", ada)); again.ID != squatter.ID || again.Email != "" {
+		t.Errorf("squatter: got user %d with address %q, want their own without one", again.ID, again.Email)
 	}
 }
 
-func TestUnverifiedAddressIsNeverLinked(t *testing.T) {
+func TestUnverifiedAddressOpensNoAccount(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	owner := f.arrive(t, verified("a", ada))
+	owner := f.signInAs(t, verified("a", ada))
 	for n := range 3 {
-		if other := f.arrive(t, unverified(fmt.Sprint("u", n), ada)); other.ID == owner.ID || other.Email != "" {
-			t.Errorf("user %d with address %q, want another account without", other.ID, other.Email)
+		if other := f.signInAs(t, unverified(fmt.Sprint("u", n), ada)); other.ID == owner.ID || other.Email != "" {
+			t.Errorf("got user %d with address %q, want another without", other.ID, other.Email)
 		}
 	}
 }
 
-func TestNoAddressAtAll(t *testing.T) {
+func TestUsersWithoutAddressAreSeparate(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	one, two := f.arrive(t, profile{Subject: "x"}), f.arrive(t, profile{Subject: "y", Email: "not an address", EmailVerified: true})
+	one, two := f.signInAs(t, profile{Subject: "x"}), f.signInAs(t, profile{Subject: "y", Email: "not an address", EmailVerified: true})
 	if one.ID == two.ID || one.Email != "" || two.Email != "" {
-		t.Errorf("users = %+v and %+v, want two without address", one, two)
+		t.Errorf("got users %+v and %+v, want two without address", one, two)
 	}
 }
 
-func TestAddressVerifiedLater(t *testing.T) {
+func TestLaterVerifiedAddress(t *testing.T) {
 	t.Parallel()
-	t.Run("is taken when it is free", func(t *testing.T) {
+	t.Run("is assigned if it is free", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
-		user := f.arrive(t, profile{Subject: "a"})
-		if again := f.arrive(t, verified("a", ada)); again.ID != user.ID || again.Email != ada {
-			t.Errorf("user = %+v, want the address", again)
+		user := f.signInAs(t, profile{Subject: "a"})
+		if again := f.signInAs(t, verified("a", ada)); again.ID != user.ID || again.Email != ada {
+			t.Errorf("got user %+v, want user %d with the address", again, user.ID)
 		}
 	})
-	t.Run("replaces one that was claimed", func(t *testing.T) {
+	t.Run("replaces an unverified one", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
-		f.arrive(t, unverified("a", "guess@example.com"))
-		if again := f.arrive(t, verified("a", ada)); again.Email != ada {
-			t.Errorf("address = %q, want the verified one", again.Email)
+		f.signInAs(t, unverified("a", "guess@example.com"))
+		if again := f.signInAs(t, verified("a", ada)); again.Email != ada {
+			t.Errorf("got address %q, want %q", again.Email, ada)
 		}
 	})
-	t.Run("is given beside somebody who claims it", func(t *testing.T) {
+	t.Run("is assigned although another user claims it unverified", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
-		user := f.arrive(t, profile{Subject: "a"})
-		squatter := f.arrive(t, unverified("s", ada))
-		if again := f.arrive(t, verified("a", ada)); again.ID != user.ID || again.Email != ada {
-			t.Errorf("user = %+v, want the address", again)
+		user := f.signInAs(t, profile{Subject: "a"})
+		squatter := f.signInAs(t, unverified("s", ada))
+		if again := f.signInAs(t, verified("a", ada)); again.ID != user.ID || again.Email != ada {
+			t.Errorf("got user %+v, want user %d with the address", again, user.ID)
 		}
 		if left := f.emailOf(t, squatter.ID); left != "" {
-			t.Errorf("who claims it has %q", left)
+			t.Errorf("claiming user: got address %q, want none", left)
 		}
 	})
 	t.Run("does not replace another verified one", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
-		user := f.arrive(t, verified("a", ada))
+		user := f.signInAs(t, verified("a", ada))
 		if _, err := f.tryToLink(t.Context(), user.ID, verified("b", ada)); err != nil {
 			t.Fatal(err)
 		}
-		if again := f.arrive(t, verified("b", "countess@example.com")); again.Email != ada {
-			t.Errorf("address = %q, want the one that the other provider vouches for", again.Email)
+		if again := f.signInAs(t, verified("b", "countess@example.com")); again.Email != ada {
+			t.Errorf("got address %q, want %q, which the other identity verifies", again.Email, ada)
 		}
 	})
 }
 
-func TestLookAlikesAreOtherPeople(t *testing.T) {
+func TestLookAlikeAddressesAreOtherUsers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	owner := f.arrive(t, verified("owner", "mark.k@example.com"))
+	owner := f.signInAs(t, verified("owner", "mark.k@example.com"))
 	for n, email := range []string{
 		"markk@example.com", "mark.k+1@example.com", "m\u0430rk.k@example.com", "\uff4dark.k@example.com", "mar\u212a.k@example.com",
 		"mark.k@example.com\u200b", "mark\u200d.k@example.com", "mark.k@example.com\u00a0", "mark.k@example.com\n", "mark.k@example.com\x00",
 		"mark.k@xn--example-.com", "mark\u00ad.k@example.com", "mark.k\u3164@example.com", "<mark.k@example.com>",
 		"mark.k@example.com,x@example.org", "ma\u0301rk.k@example.com",
 	} {
-		if other := f.arrive(t, verified(fmt.Sprint("other", n), email)); other.ID == owner.ID {
-			t.Errorf("%+q signed in as mark.k@example.com", email)
+		if other := f.signInAs(t, verified(fmt.Sprint("other", n), email)); other.ID == owner.ID {
+			t.Errorf("%+q: got the user of mark.k@example.com", email)
 		}
 	}
 	if f.emailOf(t, owner.ID) != "mark.k@example.com" {
-		t.Error("the owner lost the address")
+		t.Errorf("owner: got address %q", f.emailOf(t, owner.ID))
 	}
 }
 
-func TestSpellingsOfOneMailboxAreOnePerson(t *testing.T) {
+func TestSpellingsOfOneMailboxAreOneUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for _, spellings := range [][]string{
@@ -191,18 +191,18 @@ func TestSpellingsOfOneMailboxAreOnePerson(t *testing.T) {
 		{"emil@example.org", "EMIL@example.org."},
 	} {
 		paid := f.checkoutUser(t, address.Parse(spellings[0]))
-		if owner := f.arrive(t, verified(spellings[1], spellings[1])); owner.ID != paid {
-			t.Errorf("%+q opened user %d, want %d, whose address is %+q", spellings[1], owner.ID, paid, spellings[0])
+		if owner := f.signInAs(t, verified(spellings[1], spellings[1])); owner.ID != paid {
+			t.Errorf("%+q: got user %d, want %d with address %+q", spellings[1], owner.ID, paid, spellings[0])
 		}
 	}
 }
 
-func TestRefusesASubjectThatCannotBeOne(t *testing.T) {
+func TestInvalidSubjectsAreRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for _, subject := range []string{"", strings.Repeat("x", 256), "a\x00b", "a\xffb"} {
-		if _, err := f.tryToArrive(t.Context(), verified(subject, ada)); !fault.Is(err, fault.Malformed) {
-			t.Errorf("%+q: %v, want a refusal", subject, err)
+		if _, err := f.trySignIn(t.Context(), verified(subject, ada)); !fault.Is(err, fault.Malformed) {
+			t.Errorf("%+q: got %v, want a refusal", subject, err)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/identity"
 )
 
-// browser follows redirects until they lead back to the product.
+// browser follows redirects until one leads to the product.
 var browser = &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 	if strings.HasPrefix(r.URL.String(), appURL) {
 		return http.ErrUseLastResponse
@@ -20,7 +20,7 @@ var browser = &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Reques
 	return nil
 }}
 
-// standIn is the sandbox's provider, and the configuration that reaches it.
+// standIn starts the sandbox's provider and returns its configuration.
 func standIn(t *testing.T) ProviderConfig {
 	t.Helper()
 	server, err := identity.Start(t.Context(), identity.Options{
@@ -37,7 +37,7 @@ func standIn(t *testing.T) ProviderConfig {
 	return OpenID("Demo", server.Issuer(), "credits", "not-a-secret")
 }
 
-// choose goes through the provider's page: it opens address, submits one of the forms and returns the callback's query.
+// choose opens the provider's page, submits one of its forms and returns the callback's query.
 func choose(t *testing.T, address, form string, fields url.Values) url.Values {
 	t.Helper()
 	page, at := request(t, http.MethodGet, address, nil)
@@ -57,12 +57,12 @@ func choose(t *testing.T, address, form string, fields url.Values) url.Values {
 	}
 	_, at = request(t, http.MethodPost, target.String(), data)
 	if !strings.HasPrefix(at.String(), appURL+"/auth/oidc/callback?") {
-		t.Fatalf("ended at %s, want the callback", at)
+		t.Fatalf("got address %s, want the callback", at)
 	}
 	return at.Query()
 }
 
-// request returns the page and where it lies, or the address in the product that the browser was sent to.
+// request returns the page and its address, or the address in the product of a redirect.
 func request(t *testing.T, method, address string, form url.Values) (*goquery.Document, *url.URL) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(form.Encode()))

@@ -20,7 +20,7 @@ func admins(ctx context.Context, p *Program, args []string) error {
 		return err
 	}
 	if *release != "" {
-		released, err := auth.ReleaseRight(ctx, db, *release)
+		released, err := auth.ReleaseAdminRight(ctx, db, *release)
 		if err != nil {
 			return err
 		}

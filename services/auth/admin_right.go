@@ -14,71 +14,70 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// hasRight is true of a user of whom one identity holds the right that an address of ADMIN_EMAILS gives: it is the one
-// that first showed the address, and it still does. Its argument is the list.
-const hasRight = `EXISTS (SELECT 1 FROM identities AS i JOIN admin_identities AS a ON a.issuer = i.issuer AND a.subject = i.subject
+// isAdminSQL is true for a user with the identity that holds the admin right of an address in the list, its argument.
+// The identity must still show that address, verified.
+const isAdminSQL = `EXISTS (SELECT 1 FROM identities AS i JOIN admin_identities AS a ON a.issuer = i.issuer AND a.subject = i.subject
 	WHERE i.user_id = users.id AND i.email_verified AND i.email = a.email AND a.email IN ?)`
 
-// pin gives the right of an admin's address to the first identity that showed it, verified. A later one with the same
-// address gets nothing, because an address can change hands; the audit log says so once for each user.
-func (a arrival) pin(tx models.Tx, userID int64) error {
-	if !a.who.EmailVerified || !slices.Contains(a.admins, a.who.Email) {
+// grantAdminRight gives the right of an address in ADMIN_EMAILS to the first identity that shows it, verified. Later
+// ones get nothing, because an address can change hands; the audit log records that once per user.
+func (a attempt) grantAdminRight(tx models.Tx, userID int64) error {
+	if !a.profile.EmailVerified || !slices.Contains(a.admins, a.profile.Email) {
 		return nil
 	}
 	err := tx.Exec(`INSERT INTO admin_identities (email, issuer, subject, created_at) SELECT email, issuer, subject, ?::timestamptz FROM identities
-		WHERE email_verified AND email = ? ORDER BY created_at, issuer, subject LIMIT 1 ON CONFLICT DO NOTHING`, a.now, a.who.Email).Error
-	var news bool
+		WHERE email_verified AND email = ? ORDER BY created_at, issuer, subject LIMIT 1 ON CONFLICT DO NOTHING`, a.now, a.profile.Email).Error
+	var refused bool
 	if err == nil {
 		err = tx.Raw(`SELECT NOT EXISTS (SELECT FROM admin_identities WHERE email = ? AND issuer = ? AND subject = ?)
 			AND NOT EXISTS (SELECT FROM audit_log WHERE action = ? AND user_id = ?)`,
-			a.who.Email, a.issuer, a.who.Subject, models.ActionAdminRefused.String(), userID).Scan(&news).Error
+			a.profile.Email, a.issuer, a.profile.Subject, models.ActionAdminRefused.String(), userID).Scan(&refused).Error
 	}
 	if err != nil {
-		return fmt.Errorf("pin an admin's right: %w", err)
+		return fmt.Errorf("grant an admin's right: %w", err)
 	}
-	if !news {
+	if !refused {
 		return nil
 	}
 	return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionAdminRefused, UserID: userID,
 		Detail: map[string]any{"provider": a.provider, "issuer": a.issuer}})
 }
 
-// Right is what an identity's address gives it.
-type Right int
+// AdminRight says whether an identity holds the admin right of its address.
+type AdminRight int
 
-// The rights.
+// The values.
 const (
-	NoRight       Right = iota // the address is no admin's
-	HoldsIt                    // this identity is the admin
-	HeldElsewhere              // another identity showed the address first
+	NotAdmin       AdminRight = iota // the address is not in ADMIN_EMAILS
+	IsAdmin                          // this identity holds the right
+	AdminElsewhere                   // another identity holds the right
 )
 
-// RightOf says what the addresses of identities give each of them, in their order.
-func (s *Service) RightOf(ctx context.Context, identities []models.Identity) ([]Right, error) {
-	rights := make([]Right, len(identities))
-	var pins []models.AdminIdentity
-	if err := s.db.WithContext(ctx).Raw(`SELECT email, issuer, subject, created_at FROM admin_identities`).Scan(&pins).Error; err != nil {
+// AdminRights returns the right of each identity, in their order.
+func (s *Service) AdminRights(ctx context.Context, identities []models.Identity) ([]AdminRight, error) {
+	rights := make([]AdminRight, len(identities))
+	var holders []models.AdminIdentity
+	if err := s.db.WithContext(ctx).Raw(`SELECT email, issuer, subject, created_at FROM admin_identities`).Scan(&holders).Error; err != nil {
 		return nil, fmt.Errorf("read admins' rights: %w", err)
 	}
 	for i, identity := range identities {
 		if !identity.EmailVerified || !slices.Contains(s.admins, identity.Email) {
 			continue
 		}
-		rights[i] = HeldElsewhere
-		if slices.ContainsFunc(pins, func(p models.AdminIdentity) bool {
+		rights[i] = AdminElsewhere
+		if slices.ContainsFunc(holders, func(p models.AdminIdentity) bool {
 			return p.Email == identity.Email && p.Issuer == identity.Issuer && p.Subject == identity.Subject
 		}) {
-			rights[i] = HoldsIt
+			rights[i] = IsAdmin
 		}
 	}
 	return rights, nil
 }
 
-// MoveRight gives the right of an admin's address to another identity that shows it: the admin knows that it is the
-// address's owner, as after Relink.
+// MoveAdminRight gives the right of an address in ADMIN_EMAILS to another identity that shows it, as after Relink.
 //
-// Errors: fault.NotFound when the user has no such identity, or its address is no admin's.
-func (s *Service) MoveRight(ctx context.Context, by ByAdmin) error {
+// Errors: fault.NotFound if the user has no such identity, or its address is not in the list.
+func (s *Service) MoveAdminRight(ctx context.Context, by ByAdmin) error {
 	return postgres.Transaction(ctx, s.db, func(tx models.Tx) error {
 		var rows []models.Identity
 		err := tx.Raw(`SELECT issuer, subject, email FROM identities WHERE user_id = ? AND email_verified AND email IN ? FOR UPDATE`,
@@ -96,19 +95,21 @@ func (s *Service) MoveRight(ctx context.Context, by ByAdmin) error {
 		if err != nil {
 			return fmt.Errorf("move an admin's right: %w", err)
 		}
-		return models.AppendAudit(tx, models.AuditEvent{ActorID: by.ActorID, Action: models.ActionAdminMove, UserID: by.UserID, RequestID: by.RequestID,
-			Detail: map[string]any{"issuer": rows[i].Issuer, "note": by.Note}})
+		return models.AppendAudit(tx, models.AuditEvent{
+			ActorID: by.ActorID, Action: models.ActionAdminMove, UserID: by.UserID, RequestID: by.RequestID,
+			Detail: map[string]any{"issuer": rows[i].Issuer, "note": by.Note},
+		})
 	})
 }
 
-// ReleaseRight takes the right of an admin's address from the identity that has it: the next one that shows the address
-// gets it. For an operator on the command line, when the admin's account at the provider was made anew. Until the provider
-// says it again, the identity's word about the address counts no more: the right would return to it as the older one,
-// and the sign-in that is meant would be refused, because an account has its address. It reports whether an identity had
+// ReleaseAdminRight takes the right of an address from its identity, so that the next one that shows the address gets
+// it. Operators need it when an admin has a new account at the provider. The address of the old identity counts as
+// unverified until its provider verifies it again: otherwise the old identity, as the older one, would get the right
+// back, and the new one would be refused because an account has its address. released reports whether an identity had
 // the right.
 //
 // Locks: the address, the identity, its user.
-func ReleaseRight(ctx context.Context, db *gorm.DB, email string) (released bool, err error) {
+func ReleaseAdminRight(ctx context.Context, db *gorm.DB, email string) (released bool, err error) {
 	email = address.Parse(email)
 	err = postgres.Transaction(ctx, db, func(tx models.Tx) error {
 		if err := ledger.LockAddress(tx, email); err != nil {
@@ -125,7 +126,7 @@ func ReleaseRight(ctx context.Context, db *gorm.DB, email string) (released bool
 		}
 		slices.Sort(users)
 		for _, userID := range slices.Compact(users) {
-			if err := settleAddress(tx, userID, models.Now()); err != nil {
+			if err := assignAddress(tx, userID, models.Now()); err != nil {
 				return err
 			}
 		}
@@ -137,11 +138,11 @@ func ReleaseRight(ctx context.Context, db *gorm.DB, email string) (released bool
 	return released, nil
 }
 
-// AdminIdentities lists who holds the right of which address.
+// AdminIdentities lists the identities that hold the right of an address.
 func AdminIdentities(ctx context.Context, db *gorm.DB) ([]models.AdminIdentity, error) {
-	var pins []models.AdminIdentity
-	if err := db.WithContext(ctx).Raw(`SELECT email, issuer, subject, created_at FROM admin_identities ORDER BY email`).Scan(&pins).Error; err != nil {
+	var rights []models.AdminIdentity
+	if err := db.WithContext(ctx).Raw(`SELECT email, issuer, subject, created_at FROM admin_identities ORDER BY email`).Scan(&rights).Error; err != nil {
 		return nil, fmt.Errorf("read admins' rights: %w", err)
 	}
-	return pins, nil
+	return rights, nil
 }

@@ -9,45 +9,45 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-func TestRename(t *testing.T) {
+func TestRenameSetsNameAndLanguage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	user := f.arrive(t, verified("s1", "ada@example.com"))
+	user := f.signInAs(t, verified("s1", "ada@example.com"))
 	t.Run("outlives the next sign-in", func(t *testing.T) {
 		if err := f.Rename(t.Context(), user.ID, "  Ada 🦉 L.  ", "en"); err != nil {
 			t.Fatal(err)
 		}
-		f.arrive(t, profile{Subject: "s1", Email: "ada@example.com", EmailVerified: true, Name: "The Provider's"})
+		f.signInAs(t, profile{Subject: "s1", Email: "ada@example.com", EmailVerified: true, Name: "The Provider's"})
 		if a, err := f.Account(t.Context(), user.ID); err != nil || a.Name != "Ada 🦉 L." || a.Locale != "en" {
-			t.Errorf("account = %q in %q (%v), want what was chosen", a.Name, a.Locale, err)
+			t.Errorf("got name %q, locale %q (%v), want the chosen ones", a.Name, a.Locale, err)
 		}
 	})
-	t.Run("takes 200 characters", func(t *testing.T) {
+	t.Run("accepts 200 characters", func(t *testing.T) {
 		if err := f.Rename(t.Context(), user.ID, strings.Repeat("ä", 200), "de"); err != nil {
 			t.Error(err)
 		}
 	})
 	for name, bad := range map[string]string{"nothing": " \t ", "201 characters": strings.Repeat("ä", 201), "a line break": "a\nb",
-		"a zero byte": "a\x00b", "what turns the direction": "a\u202eb"} {
+		"a zero byte": "a\x00b", "a mark of direction": "a\u202eb"} {
 		t.Run("refuses "+name, func(t *testing.T) {
-			if told := fault.Of(f.Rename(t.Context(), user.ID, bad, "de")); told == nil || told.Field != "name" {
-				t.Errorf("fault = %v, want one about the name", told)
+			if got := fault.Of(f.Rename(t.Context(), user.ID, bad, "de")); got == nil || got.Field != "name" {
+				t.Errorf("got fault %v, want one about the name", got)
 			}
 		})
 	}
-	if told := fault.Of(f.Rename(t.Context(), user.ID, "Ada", "fr")); told == nil || told.Field != "locale" {
-		t.Errorf("fault = %v, want one about the language", told)
+	if got := fault.Of(f.Rename(t.Context(), user.ID, "Ada", "fr")); got == nil || got.Field != "locale" {
+		t.Errorf("got fault %v, want one about the language", got)
 	}
 	if err := f.Rename(t.Context(), user.ID+1, "Ada", "de"); !fault.Is(err, fault.NotFound) {
-		t.Errorf("renaming nobody: %v, want not found", err)
+		t.Errorf("unknown user: got %v, want not found", err)
 	}
 }
 
-func TestUnlink(t *testing.T) {
+func TestUnlinkKeepsTheLastIdentity(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	user := f.arrive(t, verified("s0", "ada@example.com"))
-	other := f.arrive(t, verified("other", "bob@example.com"))
+	user := f.signInAs(t, verified("s0", "ada@example.com"))
+	other := f.signInAs(t, verified("other", "bob@example.com"))
 	for i := 1; i < 20; i++ {
 		if _, err := f.tryToLink(t.Context(), user.ID, verified("s"+string(rune('a'+i)), "ada@example.com")); err != nil {
 			t.Fatal(err)
@@ -55,31 +55,31 @@ func TestUnlink(t *testing.T) {
 	}
 	found, err := f.Identities(t.Context(), user.ID)
 	if err != nil || len(found) != 20 {
-		t.Fatalf("%d identities (%v), want 20", len(found), err)
+		t.Fatalf("got %d identities (%v), want 20", len(found), err)
 	}
 	if err := f.Unlink(t.Context(), other.ID, IdentityID(found[0])); err != nil {
-		t.Errorf("another's identity: %v, want silence", err)
+		t.Errorf("identity of another user: got %v, want nil", err)
 	}
 	if n := f.count(t, "SELECT count(*) FROM identities WHERE user_id = ?", user.ID); n != 20 {
-		t.Errorf("%d identities after another tried, want 20", n)
+		t.Errorf("after another user's attempt: got %d identities, want 20", n)
 	}
 	errs := make([]error, len(found))
 	dbtest.Concurrently(len(found), func(i int) { errs[i] = f.Unlink(t.Context(), user.ID, IdentityID(found[i])) })
 	refused := 0
 	for _, err := range errs {
-		switch told := fault.Of(err); {
-		case told != nil && told.Problem == fault.LastIdentity:
+		switch got := fault.Of(err); {
+		case got != nil && got.Problem == fault.LastIdentity:
 			refused++
 		case err != nil:
 			t.Error(err)
 		}
 	}
 	if n := f.count(t, "SELECT count(*) FROM identities WHERE user_id = ?", user.ID); n != 1 || refused != 1 {
-		t.Errorf("%d identities left and %d refused of twenty at once, want 1 and 1", n, refused)
+		t.Errorf("got %d identities left and %d refusals of 20, want 1 and 1", n, refused)
 	}
 }
 
-func TestDevice(t *testing.T) {
+func TestDeviceNamesBrowserAndSystem(t *testing.T) {
 	t.Parallel()
 	for agent, want := range map[string]string{
 		"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0":                                                                  "Firefox, Linux",
@@ -89,15 +89,15 @@ func TestDevice(t *testing.T) {
 		"curl/8": "", "": "",
 	} {
 		if got := Device(agent); got != want {
-			t.Errorf("%q is %q, want %q", agent, got, want)
+			t.Errorf("%q: got %q, want %q", agent, got, want)
 		}
 	}
 }
 
-func TestUnlinkTakesTheAddressThatItVouchedFor(t *testing.T) {
+func TestUnlinkRemovesTheAddressOfTheIdentity(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	user := f.arrive(t, verified("a", ada))
+	user := f.signInAs(t, verified("a", ada))
 	for _, p := range []profile{verified("b", "other@example.com"), unverified("c", "claimed@example.com")} {
 		if _, err := f.tryToLink(t.Context(), user.ID, p); err != nil {
 			t.Fatal(err)
@@ -109,7 +109,7 @@ func TestUnlinkTakesTheAddressThatItVouchedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := f.emailOf(t, user.ID); got != step.left {
-			t.Errorf("address after unlinking %s = %q, want %q", step.subject, got, step.left)
+			t.Errorf("after unlinking %s: got address %q, want %q", step.subject, got, step.left)
 		}
 	}
 }
