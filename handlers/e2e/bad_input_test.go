@@ -1,52 +1,12 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/services/localpg"
 )
-
-// apiError is the envelope of every API error.
-type apiError struct {
-	RequestID string `json:"request_id"`
-	Error     *struct {
-		Code    string         `json:"code"`
-		Message string         `json:"message"`
-		Detail  map[string]any `json:"detail"`
-	} `json:"error"`
-}
-
-// call sends JSON with the visitor's session and returns status, envelope, raw answer and headers.
-func (v *visitor) call(method, path, body string, header map[string]string) (int, apiError, string, http.Header) {
-	v.t.Helper()
-	all := map[string]string{"Content-Type": "application/json", "Accept-Language": v.locale}
-	for name, value := range header {
-		all[name] = value
-	}
-	res, text := request(v.t, v.client, method, v.site.url+path, body, all)
-	var r apiError
-	if res.StatusCode >= 400 {
-		if err := json.Unmarshal([]byte(text), &r); err != nil || r.Error == nil || r.Error.Message == "" || !strings.HasPrefix(r.RequestID, "req_") {
-			v.t.Errorf("%s %s: status %d without the error envelope: %s", method, path, res.StatusCode, text)
-			return res.StatusCode, apiError{Error: &struct {
-				Code    string         `json:"code"`
-				Message string         `json:"message"`
-				Detail  map[string]any `json:"detail"`
-			}{}}, text, res.Header
-		}
-		if res.Header.Get("X-Request-ID") != r.RequestID {
-			v.t.Errorf("%s %s: X-Request-ID = %q, want %q as in the body", method, path, res.Header.Get("X-Request-ID"), r.RequestID)
-		}
-	}
-	return res.StatusCode, r, text, res.Header
-}
 
 // Bad requests to the API and the pages get the right status and code.
 func TestBadInput(t *testing.T) {
@@ -269,48 +229,4 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("sign-in link = %s, want no foreign return_to", link)
 		}
 	})
-}
-
-// While the database is down, pages and API answer 503; when it is back, the server recovers without a restart.
-func TestServerSurvivesLosingTheDatabase(t *testing.T) {
-	t.Parallel()
-	dir := workDir(t)
-	database := func() *localpg.Server {
-		server, err := localpg.Start(context.Background(), localpg.Options{Dir: dir, Unsafe: true, Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return server
-	}
-	server := database()
-	s := start(t, "DATABASE_URL="+server.URL())
-	v := newVisitor(s, "de")
-	v.signIn("#demo-user")
-	if err := server.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	v.locale = "en" // the error page must stay German
-	v.open("/de/billing")
-	if again := v.find("#error-again").AttrOr("href", ""); again != "/de/billing" {
-		t.Errorf("retry link = %q, want the same page", again)
-	}
-	if v.status != 503 || !strings.Contains(v.doc.Text(), "req_") || v.doc.Find("html").AttrOr("lang", "") != "de" {
-		t.Errorf("page without a database: status %d in %q, want 503 in German with the request id", v.status, v.doc.Find("html").AttrOr("lang", ""))
-	}
-	if status, r, _, header := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, nil); status != 503 || r.Error.Code != "UNAVAILABLE" || header.Get("Retry-After") == "" {
-		t.Errorf("API without a database: status %d %s, want 503 UNAVAILABLE with Retry-After", status, r.Error.Code)
-	}
-	if res, _ := request(t, v.client, "GET", s.url+"/readyz", "", nil); res.StatusCode != 503 {
-		t.Errorf("/readyz without a database: status %d, want 503", res.StatusCode)
-	}
-	if res, _ := request(t, v.client, "GET", s.url+"/healthz", "", nil); res.StatusCode != 200 {
-		t.Errorf("/healthz without a database: status %d, want 200", res.StatusCode)
-	}
-	server = database()
-	t.Cleanup(func() { server.Stop() })
-	dbtest.Eventually(t, "the page recovers", func() bool {
-		v.open("/de/billing")
-		return v.status == 200
-	})
-	v.wantBalance("0")
 }

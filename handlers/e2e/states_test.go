@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"log/slog"
 	"maps"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,8 +10,6 @@ import (
 	"testing"
 
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/models/postgres"
-	"github.com/resume-matcher/credits/services/localpg"
 )
 
 // pageState is a page as a user in some state sees it. If it names a button, the button is pressed with these values typed,
@@ -246,55 +242,4 @@ func checkHTML(t *testing.T, dir string) {
 // dailyView returns the one view of a state in make test. Each view gets as many states; make test-full uses all four.
 func dailyView(state int) view {
 	return allViews[state%len(allViews)]
-}
-
-// Errors of the server look right too: a rate limit, a missing table and a database that is away.
-func TestServerErrorStates(t *testing.T) {
-	t.Parallel()
-	server, err := localpg.Start(t.Context(), localpg.Options{Dir: workDir(t), Unsafe: true, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := start(t, "DATABASE_URL="+server.URL())
-	visitors := map[string]*visitor{"en": newVisitor(s, "en"), "de": newVisitor(s, "de")}
-	db, err := postgres.Open(server.URL(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	show := func(st pageState, seen view) {
-		for locale, v := range visitors {
-			v.showState(st, strings.NewReplacer())
-			if locale != seen.locale && !dbtest.Full() {
-				continue
-			}
-			b := newBrowser(t, s, view{locale, seen.width, seen.height})
-			b.expectServerErrors = true
-			b.copySession(v)
-			b.showState(st, strings.NewReplacer())
-		}
-	}
-	exec := func(statement string) {
-		if err := db.Exec(statement).Error; err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, v := range visitors {
-		v.signInAs("ada@example.com")
-	}
-	exec(`INSERT INTO rate_windows (subject, minute, taken, granted, ends_at)
-		SELECT 'account:user:' || id, begins, 30, 1, begins + interval '1 minute' FROM users,
-			generate_series(date_trunc('minute', now()), now() + interval '1 hour', interval '1 minute') begins`)
-	show(pageState{name: "error-429", path: "/account", status: http.StatusTooManyRequests, button: "#profile-save", typed: []string{"name", hostileText}}, view{"de", 375, 812})
-	for locale, text := range map[string]string{"en": "Please wait", "de": "warten Sie"} {
-		if v := visitors[locale]; !strings.Contains(v.text("main"), text) || v.find("#error-resend").Closest("form").Find("[name=name]").AttrOr("value", "") != hostileText {
-			t.Errorf("429 page = %q, want %q and the form to resend", v.text("main"), text)
-		}
-	}
-	exec(`ALTER TABLE feature_prices RENAME TO lost`)
-	postgres.Close(db)
-	show(pageState{name: "error-500", path: "/billing", status: http.StatusInternalServerError}, view{"en", 1280, 900})
-	if err := server.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	show(pageState{name: "error-503", path: "/billing", status: http.StatusServiceUnavailable}, view{"de", 375, 812})
 }
