@@ -14,11 +14,13 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// A user without JavaScript links a second sign-in, buys, spends, exports the data and deletes the account. Afterwards no
-// table names the user, Stripe's customer is deleted, and signing in again makes a new account.
+// A user without JavaScript links a second sign-in, buys, spends, exports the data and deletes the account. Afterwards
+// no table names the user, Stripe's customer is deleted, and signing in again makes a new account.
 func TestAccountFromLinkToDeletion(t *testing.T) {
 	t.Parallel()
-	for locale, words := range map[string]struct{ file, price, row string }{"en": {"credits-my-data.zip", "20.00", ",-10,490,"}, "de": {"credits-meine-daten.zip", "20,00", ";-10;490;"}} {
+	for locale, words := range map[string]struct{ file, price, row string }{
+		"en": {"credits-my-data.zip", "20.00", ",-10,490,"},
+		"de": {"credits-meine-daten.zip", "20,00", ";-10;490;"}} {
 		t.Run(locale, func(t *testing.T) { deleteAccount(t, locale, words.file, words.price, words.row) })
 	}
 }
@@ -55,7 +57,8 @@ func deleteAccount(t *testing.T, locale, file, price, row string) {
 	if err != nil || !strings.Contains(res.Header.Get("Content-Disposition"), file) {
 		t.Fatalf("export: status %d, disposition %s (%v)", res.StatusCode, res.Header.Get("Content-Disposition"), err)
 	}
-	for name, want := range map[string]string{"csv/purchases.csv": price, "json/sign-ins.json": names[1], "csv/movements.csv": row, "json/movements.json": `"deltaCredits":500`} {
+	for name, want := range map[string]string{"csv/purchases.csv": price, "json/sign-ins.json": names[1],
+		"csv/movements.csv": row, "json/movements.json": `"deltaCredits":500`} {
 		in, err := archive.Open(name)
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +110,9 @@ func deleteAccount(t *testing.T, locale, file, price, row string) {
 	admin := newVisitor(s, locale)
 	admin.signIn("#demo-admin")
 	admin.open(fmt.Sprintf("/%s/admin/users/%d", locale, user.ID))
-	if !strings.Contains(admin.text("#deleted"), map[string]string{"en": "Deleted account", "de": "Gelöschtes Konto"}[locale]) || admin.doc.Find("#grant-submit").Length() != 0 {
-		t.Errorf("admin's page of the deleted account shows addresses %q, want the deletion and no grant form", admin.text("#emails"))
+	deleted := map[string]string{"en": "Deleted account", "de": "Gelöschtes Konto"}[locale]
+	if !strings.Contains(admin.text("#deleted"), deleted) || admin.doc.Find("#grant-submit").Length() != 0 {
+		t.Errorf("admin's page of the deleted account shows addresses %q, want the deletion and no grant form",
+			admin.text("#emails"))
 	}
 }

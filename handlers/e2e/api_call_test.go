@@ -26,7 +26,8 @@ func (v *visitor) call(method, path, body string, header map[string]string) (int
 	res, text := request(v.t, v.client, method, v.site.url+path, body, all)
 	var r apiError
 	if res.StatusCode >= 400 {
-		if err := json.Unmarshal([]byte(text), &r); err != nil || r.Error == nil || r.Error.Message == "" || !strings.HasPrefix(r.RequestID, "req_") {
+		if err := json.Unmarshal([]byte(text), &r); err != nil || r.Error == nil || r.Error.Message == "" ||
+			!strings.HasPrefix(r.RequestID, "req_") {
 			v.t.Errorf("%s %s: status %d without the error envelope: %s", method, path, res.StatusCode, text)
 			return res.StatusCode, apiError{Error: &struct {
 				Code    string         `json:"code"`
@@ -35,7 +36,8 @@ func (v *visitor) call(method, path, body string, header map[string]string) (int
 			}{}}, text, res.Header
 		}
 		if res.Header.Get("X-Request-ID") != r.RequestID {
-			v.t.Errorf("%s %s: X-Request-ID = %q, want %q as in the body", method, path, res.Header.Get("X-Request-ID"), r.RequestID)
+			v.t.Errorf("%s %s: X-Request-ID = %q, want %q as in the body", method, path, res.Header.Get("X-Request-ID"),
+				r.RequestID)
 		}
 	}
 	return res.StatusCode, r, text, res.Header

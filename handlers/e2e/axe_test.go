@@ -17,8 +17,9 @@ var readAxe = sync.OnceValues(func() (string, error) {
 	return string(source), err
 })
 
-// elementKinds is a script that lists each kind of element together with the kind of its parent. A kind is the tag name,
-// the attributes (without values that are texts, addresses, ids or coordinates) and whether the element has text.
+// elementKinds is a script that lists each kind of element together with the kind of its parent. A kind is the tag
+// name, the attributes (without values that are texts, addresses, ids or coordinates) and whether the element has
+// text.
 const elementKinds = `(() => {
 	const free = /^(id|for|href|src|action|name|value|title|datetime|content|alt|placeholder|lang|hreflang|hx-.*|aria-(label|describedby|labelledby|controls)|d|[xy][12]?|width|height|points|transform)$/;
 	const attribute = (a) => a.name + "=" + (free.test(a.name) ? a.value.trim() !== "" : a.value.replace(/\d+/g, "0"));
@@ -66,8 +67,9 @@ func (b *browser) checkAxe(name string) {
 	if !loaded {
 		b.run("load axe", chromedp.Evaluate(source, nil))
 	}
-	b.run("run axe on "+name, chromedp.Evaluate(settled+`.then(() => axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
-		&found, await))
+	b.run("run axe on "+name,
+		chromedp.Evaluate(settled+`.then(() => axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
+			&found, await))
 	var violations []string
 	if err := json.Unmarshal([]byte(found), &violations); err != nil {
 		b.t.Fatalf("decode axe's violations on %s: %v", name, err)

@@ -39,7 +39,8 @@ func TestBadInput(t *testing.T) {
 	})
 	t.Run("checkout", func(t *testing.T) {
 		order := func(id, quantity, locale string) string {
-			return `{"priceId":` + id + `,"quantity":` + quantity + `,"locale":` + locale + `,"credits":99999,"price":1,"userId":1}`
+			return `{"priceId":` + id + `,"quantity":` + quantity + `,"locale":` + locale +
+				`,"credits":99999,"price":1,"userId":1}`
 		}
 		good := `"` + priceID + `"`
 		for name, body := range map[string]string{
@@ -56,7 +57,8 @@ func TestBadInput(t *testing.T) {
 			"quantity list":  order(good, "[1]", `"de"`),
 			"unknown locale": order(good, "1", `"fr"`),
 		} {
-			if status, r, text, _ := v.call("POST", "/api/checkout", body, nil); status != 422 || r.Error.Code != "INVALID_REQUEST" || r.Error.Detail["field"] == nil {
+			if status, r, text, _ := v.call("POST", "/api/checkout", body, nil); status != 422 ||
+				r.Error.Code != "INVALID_REQUEST" || r.Error.Detail["field"] == nil {
 				t.Errorf("%s: status %d %s, want 422 INVALID_REQUEST with the field", name, status, text)
 			}
 		}
@@ -64,13 +66,15 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("NUL in the price: status %d %s, want 422", status, text)
 		}
 		for name, body := range map[string]string{"no body": "", "a list": "[]", "cut off": `{"priceId":`, "text": "hello"} {
-			if status, r, _, _ := v.call("POST", "/api/checkout", body, nil); status != 400 || r.Error.Code != "INVALID_REQUEST" {
+			if status, r, _, _ := v.call("POST", "/api/checkout", body, nil); status != 400 ||
+				r.Error.Code != "INVALID_REQUEST" {
 				t.Errorf("%s: status %d %s, want 400 INVALID_REQUEST", name, status, r.Error.Code)
 			}
 		}
 		status, _, text, _ := v.call("POST", "/api/checkout", order(good, "2", `"en"`), nil)
 		var out struct{ CheckoutURL, PurchaseID string }
-		if err := json.Unmarshal([]byte(text), &out); err != nil || status != 201 || out.CheckoutURL == "" || out.PurchaseID == "" {
+		if err := json.Unmarshal([]byte(text), &out); err != nil || status != 201 || out.CheckoutURL == "" ||
+			out.PurchaseID == "" {
 			t.Fatalf("valid order: status %d %s, want 201 with checkoutUrl and purchaseId", status, text)
 		}
 		v.open("/de/purchase/" + out.PurchaseID)
@@ -81,7 +85,8 @@ func TestBadInput(t *testing.T) {
 	t.Run("spend", func(t *testing.T) {
 		status, r, text, _ := v.call("POST", "/api/credits/spend", `{"feature":"resume_analysis"}`, nil)
 		d := r.Error.Detail
-		if status != 402 || r.Error.Code != "INSUFFICIENT_CREDITS" || d["required"] != 10.0 || d["available"] != 0.0 || d["missing"] != 10.0 ||
+		if status != 402 || r.Error.Code != "INSUFFICIENT_CREDITS" || d["required"] != 10.0 || d["available"] != 0.0 ||
+			d["missing"] != 10.0 ||
 			d["purchaseUrl"] != s.url+"/de/purchase" {
 			t.Errorf("spend without credits: status %d %s, want 402 with the missing credits", status, text)
 		}
@@ -91,7 +96,8 @@ func TestBadInput(t *testing.T) {
 		if status, _, text, _ = v.call("POST", "/api/credits/spend", `{"feature":"everything"}`, nil); status != 422 {
 			t.Errorf("unknown feature: status %d %s, want 422", status, text)
 		}
-		if status, _, text, _ = v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, map[string]string{"Idempotency-Key": strings.Repeat("k", 256)}); status != 400 {
+		if status, _, text, _ = v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`,
+			map[string]string{"Idempotency-Key": strings.Repeat("k", 256)}); status != 400 {
 			t.Errorf("key of 256 characters: status %d %s, want 400", status, text)
 		}
 	})
@@ -101,7 +107,8 @@ func TestBadInput(t *testing.T) {
 		address, _ := url.Parse(s.url)
 		forged.client.Jar.SetCookies(address, []*http.Cookie{{Name: "session", Value: strings.Repeat("A", 43)}})
 		for name, sender := range map[string]*visitor{"no session": anonymous, "forged session": forged} {
-			if status, r, _, _ := sender.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, nil); status != 401 || r.Error.Code != "UNAUTHENTICATED" {
+			if status, r, _, _ := sender.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, nil); status != 401 ||
+				r.Error.Code != "UNAUTHENTICATED" {
 				t.Errorf("%s: status %d %s, want 401", name, status, r.Error.Code)
 			}
 			for _, cookie := range sender.client.Jar.Cookies(address) {
@@ -116,11 +123,13 @@ func TestBadInput(t *testing.T) {
 			"another origin":   {"Origin": "https://evil.example"},
 			"an opaque origin": {"Origin": "null"},
 		} {
-			if status, r, _, _ := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, header); status != 403 || r.Error.Code != "FORBIDDEN" {
+			if status, r, _, _ := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, header); status != 403 ||
+				r.Error.Code != "FORBIDDEN" {
 				t.Errorf("%s: status %d %s, want 403", name, status, r.Error.Code)
 			}
 		}
-		if status, _, _, _ := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, map[string]string{"Content-Type": "text/plain"}); status != 400 {
+		if status, _, _, _ := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`,
+			map[string]string{"Content-Type": "text/plain"}); status != 400 {
 			t.Errorf("JSON as text/plain, as a foreign form can send: status %d, want 400", status)
 		}
 	})
@@ -137,7 +146,8 @@ func TestBadInput(t *testing.T) {
 			v.open("/de/purchase")
 			v.submit("#buy-500", "quantity", quantity)
 			if v.status != 422 || v.doc.Find(`[aria-invalid="true"]`).Length() == 0 {
-				t.Errorf("quantity %q: status %d with %d fields marked, want 422 and the field", quantity, v.status, v.doc.Find(`[aria-invalid="true"]`).Length())
+				t.Errorf("quantity %q: status %d with %d fields marked, want 422 and the field", quantity, v.status,
+					v.doc.Find(`[aria-invalid="true"]`).Length())
 			}
 			if kept := v.doc.Find(`[aria-invalid="true"]`).AttrOr("value", "?"); kept != quantity {
 				t.Errorf("form's quantity = %q, want %q as typed", kept, quantity)
@@ -152,7 +162,8 @@ func TestBadInput(t *testing.T) {
 	t.Run("languages", func(t *testing.T) {
 		guest := newVisitor(s, "de-AT,en;q=0.5")
 		guest.t = t
-		for _, step := range []struct{ open, want string }{{"/", "/de"}, {"/en", "/en"}, {"/", "/en"}, {"/de/login", "/de/login"}, {"/", "/de"}} {
+		for _, step := range []struct{ open, want string }{{"/", "/de"}, {"/en", "/en"}, {"/", "/en"},
+			{"/de/login", "/de/login"}, {"/", "/de"}} {
 			if guest.open(step.open); guest.at.Path != step.want {
 				t.Errorf("%s leads to %s, want %s", step.open, guest.at.Path, step.want)
 			}
@@ -183,17 +194,22 @@ func TestBadInput(t *testing.T) {
 		guest.open("/de/login?return_to=/de/history")
 		guest.click(`a[href^="/auth/oidc"]`)
 		guest.submit("#cancel")
-		if guest.status != 200 || guest.at.Path != "/de/login" || guest.at.Query().Get("return_to") != "/de/history" || guest.text("#flash") == "" {
-			t.Errorf("canceled sign-in leads to %s (status %d) with message %q, want the sign-in page with a message", guest.at, guest.status, guest.text("#flash"))
+		if guest.status != 200 || guest.at.Path != "/de/login" || guest.at.Query().Get("return_to") != "/de/history" ||
+			guest.text("#flash") == "" {
+			t.Errorf("canceled sign-in leads to %s (status %d) with message %q, want the sign-in page with a message", guest.at,
+				guest.status, guest.text("#flash"))
 		}
 	})
 	t.Run("addresses", func(t *testing.T) {
 		v.t = t
 		for path, want := range map[string]int{
-			"/fr/billing": 404, "/xx": 404, "/de/nowhere": 404, "/de/purchase/1": 404, "/de/purchase/00000000-0000-7000-8000-000000000000": 404,
-			"/de/admin": 404, "/de/admin/users/1": 404, "/de/admin/events": 404, "/de/history?cursor=x": 422, "/de/history?cursor=-1": 422,
-			"/de/billing?success=true&session_id=cs_of_somebody": 404, "/de/billing?success=true&session_id=%00": 404, "/de/billing?success=true&session_id=%ff": 404,
-			"/static/nothing.css": 404,
+			"/fr/billing": 404, "/xx": 404, "/de/nowhere": 404, "/de/purchase/1": 404,
+			"/de/purchase/00000000-0000-7000-8000-000000000000": 404,
+			"/de/admin": 404, "/de/admin/users/1": 404, "/de/admin/events": 404, "/de/history?cursor=x": 422,
+			"/de/history?cursor=-1":                              422,
+			"/de/billing?success=true&session_id=cs_of_somebody": 404, "/de/billing?success=true&session_id=%00": 404,
+			"/de/billing?success=true&session_id=%ff": 404,
+			"/static/nothing.css":                     404,
 		} {
 			v.open(path)
 			if v.status != want {
@@ -207,7 +223,8 @@ func TestBadInput(t *testing.T) {
 		admin.t = t
 		admin.signIn("#demo-admin")
 		for path, want := range map[string]int{
-			"/de/admin/events": 200, "/de/admin/audit": 200, "/de/admin?email=%00": 200, "/de/admin/users/0": 404, "/de/admin/users/x": 404,
+			"/de/admin/events": 200, "/de/admin/audit": 200, "/de/admin?email=%00": 200, "/de/admin/users/0": 404,
+			"/de/admin/users/x":          404,
 			"/de/admin/users/2147483648": 404, "/de/admin/users/9223372036854775808": 404, "/de/admin/users/1%20or%201=1": 404,
 		} {
 			if admin.open(path); admin.status != want {

@@ -76,8 +76,8 @@ func (b *barrier) block(t testing.TB, names ...string) {
 	}
 }
 
-// lockNext queues for a lock that the n statements at this barrier still hold, lets them go, and returns once it has the
-// lock: whatever the server does next waits, although no lock could stop it before.
+// lockNext queues for a lock that the n statements at this barrier still hold, lets them go, and returns once it has
+// the lock: whatever the server does next waits, although no lock could stop it before.
 func (b *barrier) lockNext(t testing.TB, n int, sql string) *barrier {
 	t.Helper()
 	b.waitForBlocked(t, n)
@@ -97,7 +97,9 @@ func (b *barrier) lockNext(t testing.TB, n int, sql string) *barrier {
 func (b *barrier) waitForBlocked(t testing.TB, n int) {
 	t.Helper()
 	b.fx.eventually(t, "connections waiting at the barrier", func() int64 {
-		return b.fx.count(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND ? = ANY (pg_blocking_pids(pid))`, b.pid)
+		return b.fx.count(t,
+			`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND ? = ANY (pg_blocking_pids(pid))`,
+			b.pid)
 	}, int64(n))
 }
 

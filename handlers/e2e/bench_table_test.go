@@ -24,7 +24,8 @@ func writeFigures(b *testing.B, figures ...figure) {
 	if path == "" {
 		return
 	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600) //nolint:gosec // G304: the person who starts the benchmark names the file
+	//nolint:gosec // G304: the person who starts the benchmark names the file
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -35,7 +36,8 @@ func writeFigures(b *testing.B, figures ...figure) {
 		}
 		slices.Sort(f.took)
 		ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-		fmt.Fprintf(file, "%-34s %7.0f %7.0f %7.0f /s  p50 %6.1f ms  p99 %6.1f ms", f.name, slices.Min(f.rates), median(f.rates), slices.Max(f.rates),
+		fmt.Fprintf(file, "%-34s %7.0f %7.0f %7.0f /s  p50 %6.1f ms  p99 %6.1f ms", f.name, slices.Min(f.rates),
+			median(f.rates), slices.Max(f.rates),
 			ms(f.took[len(f.took)/2]), ms(f.took[len(f.took)*99/100]))
 		if len(f.yard) > 0 {
 			fmt.Fprintf(file, "  %5.2f x pgbench", median(f.rates)/median(f.yard))

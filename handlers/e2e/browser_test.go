@@ -59,7 +59,8 @@ func (b *browser) listen(event any) {
 	default:
 		return
 	}
-	if b.expectRefusals && (strings.Contains(text, "status of 4") || text == "console.error") || b.expectServerErrors && strings.Contains(text, "status of 5") {
+	refusal := strings.Contains(text, "status of 4") || text == "console.error"
+	if b.expectRefusals && refusal || b.expectServerErrors && strings.Contains(text, "status of 5") {
 		return
 	}
 	if b.expectRefusals && strings.Contains(text, "The specified value") { // an invalid date
@@ -90,14 +91,16 @@ func (b *browser) open(path string) {
 func (b *browser) click(selector string) {
 	b.t.Helper()
 	b.waitForText(selector+":not(:disabled)", "")
-	b.run("click "+selector, chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
+	b.run("click "+selector, chromedp.ScrollIntoView(selector, chromedp.ByQuery),
+		chromedp.Click(selector, chromedp.ByQuery))
 }
 
 // waitForText waits until an element contains a text, across page loads.
 func (b *browser) waitForText(selector, text string) {
 	b.t.Helper()
 	b.waitUntil(fmt.Sprintf("text %q in %s", text, selector),
-		fmt.Sprintf(`(() => { const e = document.querySelector(%q); return !!e && e.textContent.includes(%q) })()`, selector, text))
+		fmt.Sprintf(`(() => { const e = document.querySelector(%q); return !!e && e.textContent.includes(%q) })()`, selector,
+			text))
 }
 
 // waitUntil waits until a script returns true on a completely loaded page.
@@ -107,7 +110,8 @@ func (b *browser) waitUntil(what, script string) {
 		var yes bool
 		ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second) // Chromium may never answer while the page unloads
 		defer cancel()
-		return chromedp.Run(ctx, chromedp.Evaluate(`document.readyState === "complete" && `+script, &yes)) == nil && yes // an error means that the page is unloading
+		// an error means that the page is unloading
+		return chromedp.Run(ctx, chromedp.Evaluate(`document.readyState === "complete" && `+script, &yes)) == nil && yes
 	})
 }
 

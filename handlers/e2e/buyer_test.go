@@ -16,7 +16,8 @@ func TestImpossibleOrdersAreRefused(t *testing.T) {
 	for locale, want := range map[string]string{"en": "whole number from 1 to 100", "de": "ganze Zahl von 1 bis 100"} {
 		v := newVisitor(s, locale)
 		v.signInAs(locale + "@example.com")
-		for _, typed := range []string{"", "0", "-1", "1,5", "1.000", "101", "1e1", "+1", "٣", "👍", "<b>1</b>", `"><script>alert(1)</script>`, strings.Repeat("9", 10_000)} {
+		for _, typed := range []string{"", "0", "-1", "1,5", "1.000", "101", "1e1", "+1", "٣", "👍", "<b>1</b>",
+			`"><script>alert(1)</script>`, strings.Repeat("9", 10_000)} {
 			v.open("/" + locale + "/purchase")
 			v.submit("#buy-500", "quantity", typed)
 			if v.status != http.StatusUnprocessableEntity {
@@ -27,7 +28,8 @@ func TestImpossibleOrdersAreRefused(t *testing.T) {
 			if kept := field.AttrOr("value", ""); kept != typed {
 				t.Errorf("%s: quantity %.20q: field = %.20q, want it unchanged", locale, typed, kept)
 			}
-			if field.AttrOr("aria-invalid", "") != "true" || !strings.Contains(field.AttrOr("aria-describedby", ""), "quantity-500-error") {
+			if field.AttrOr("aria-invalid", "") != "true" ||
+				!strings.Contains(field.AttrOr("aria-describedby", ""), "quantity-500-error") {
 				t.Errorf("%s: quantity %.20q: want the field marked and linked to its error", locale, typed)
 			}
 			if text := v.text("#quantity-500-error"); !strings.Contains(text, want) {
@@ -51,13 +53,17 @@ func TestOldAndRepeatedOrders(t *testing.T) {
 	v.signInAs("buyer@example.com")
 
 	v.open("/de/purchase?package=500&quantity=3")
-	if got := v.text("#buy-500"); !strings.Contains(got, "60,00") || v.find("#card-500").AttrOr("data-chosen", "") != "true" {
+	if got := v.text("#buy-500"); !strings.Contains(got, "60,00") ||
+		v.find("#card-500").AttrOr("data-chosen", "") != "true" {
 		t.Errorf("button = %q, want 60,00 for three times 500 credits", got)
 	}
-	for _, address := range []string{"/de/purchase?package=7&quantity=3", "/de/purchase?package=abc", "/de/purchase?package=-500", "/de/purchase?quantity=2", "/de/purchase?package=9223372036854775808"} {
+	for _, address := range []string{"/de/purchase?package=7&quantity=3", "/de/purchase?package=abc",
+		"/de/purchase?package=-500", "/de/purchase?quantity=2", "/de/purchase?package=9223372036854775808"} {
 		v.open(address)
-		if v.status != http.StatusOK || v.doc.Find(`[data-chosen="true"]`).Length() != 0 || v.find("#quantity-500").AttrOr("value", "") != "1" {
-			t.Errorf("%s: status %d, %d chosen, want 200 and no choice", address, v.status, v.doc.Find(`[data-chosen="true"]`).Length())
+		if v.status != http.StatusOK || v.doc.Find(`[data-chosen="true"]`).Length() != 0 ||
+			v.find("#quantity-500").AttrOr("value", "") != "1" {
+			t.Errorf("%s: status %d, %d chosen, want 200 and no choice", address, v.status,
+				v.doc.Find(`[data-chosen="true"]`).Length())
 		}
 	}
 
@@ -100,7 +106,8 @@ func TestOldAndRepeatedOrders(t *testing.T) {
 func TestTooFewCredits(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	for locale, want := range map[string][]string{"en": {"15 credits", "0 credits", "100 credits for €5.00"}, "de": {"15 Credits", "0 Credits", "100 Credits für 5,00 €"}} {
+	for locale, want := range map[string][]string{"en": {"15 credits", "0 credits", "100 credits for €5.00"},
+		"de": {"15 Credits", "0 Credits", "100 Credits für 5,00 €"}} {
 		v := newVisitor(s, locale)
 		v.signInAs(locale + "@example.com")
 		v.find("#first-offer")
@@ -128,7 +135,8 @@ func TestErrorPagesLeadOn(t *testing.T) {
 	guest, user := newVisitor(s, "de"), newVisitor(s, "de")
 	user.signInAs("user@example.com")
 	for _, v := range []*visitor{guest, user} {
-		for path, status := range map[string]int{"/de/nothing": 404, "/de/billing/spend": 404, "/logout": 404, "/auth/oidc/callback": 400} {
+		for path, status := range map[string]int{"/de/nothing": 404, "/de/billing/spend": 404, "/logout": 404,
+			"/auth/oidc/callback": 400} {
 			if v == user && status == 400 { // a signed-in user is redirected
 				continue
 			}
@@ -153,11 +161,12 @@ func TestErrorPagesLeadOn(t *testing.T) {
 	}
 }
 
-// In a browser, a new user reads the prices, chooses a package, signs in, and buys it, with errors and missing credits on
-// the way.
+// In a browser, a new user reads the prices, chooses a package, signs in, and buys it, with errors and missing credits
+// on the way.
 func TestBuyerInTheBrowser(t *testing.T) {
 	t.Parallel()
-	s := start(t, "IMPRINT_URL=https://example.com/imprint", "TERMS_URL=https://example.com/terms", "PRIVACY_URL=https://example.com/privacy")
+	s := start(t, "IMPRINT_URL=https://example.com/imprint", "TERMS_URL=https://example.com/terms",
+		"PRIVACY_URL=https://example.com/privacy")
 	for i, c := range views(germanPhone) {
 		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()
@@ -172,14 +181,17 @@ func TestBuyerInTheBrowser(t *testing.T) {
 				chromedp.SetValue(`input[name="email"]`, fmt.Sprintf("seeker%d@example.com", i)))
 			b.click("#custom-user [type=submit]")
 			b.waitForText(`#card-500[data-chosen="true"]`, "")
-			b.waitUntil("the chosen package is in the window", `(() => { const r = document.querySelector("#card-500").getBoundingClientRect(); return r.top >= 0 && r.top < innerHeight / 2 || r.bottom <= innerHeight && r.top >= 0 })()`)
-			b.waitUntil("links to the terms and the withdrawal form", `document.querySelector("#order-terms-terms").href === "https://example.com/terms" && document.querySelector("#order-terms-withdrawal") !== null`)
+			b.waitUntil("the chosen package is in the window",
+				`(() => { const r = document.querySelector("#card-500").getBoundingClientRect(); return r.top >= 0 && r.top < innerHeight / 2 || r.bottom <= innerHeight && r.top >= 0 })()`)
+			b.waitUntil("links to the terms and the withdrawal form",
+				`document.querySelector("#order-terms-terms").href === "https://example.com/terms" && document.querySelector("#order-terms-withdrawal") !== null`)
 			b.check("chosen", "/purchase")
 			b.expectRefusals = true
 			b.run("type an invalid quantity", chromedp.SetValue("#quantity-500", "1,5", chromedp.ByQuery))
 			b.click("#buy-500")
 			b.waitForText("#quantity-500-error", "100")
-			b.waitUntil("the invalid field keeps its value and has the focus", `document.activeElement.id === "quantity-500" && document.activeElement.value === "1,5"`)
+			b.waitUntil("the invalid field keeps its value and has the focus",
+				`document.activeElement.id === "quantity-500" && document.activeElement.value === "1,5"`)
 			b.check("refused", "/purchase")
 			b.open("/" + c.locale)
 			b.check("start-signed-in", "/"+c.locale)

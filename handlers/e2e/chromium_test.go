@@ -24,8 +24,10 @@ var sharedChromium chromium
 
 // chromiumFlags let the browser run as root and in a container, without network services of its own or GPU rendering.
 var chromiumFlags = append(chromedp.DefaultExecAllocatorOptions[:],
-	chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-	chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
+	chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
+	chromedp.Flag("disable-background-networking", true),
+	chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+	chromedp.Flag("disable-dev-shm-usage", true),
 	chromedp.Flag("disable-software-rasterizer", true), chromedp.Flag("disable-smooth-scrolling", true))
 
 // debianHeadlessShell is the program of Debian's package chromium-headless-shell, which chromedp does not look for. It
@@ -68,7 +70,8 @@ func (c *chromium) open(v view) (context.Context, context.CancelFunc, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	tab, err := target.CreateTarget("about:blank").WithBrowserContextID(id).WithNewWindow(true).Do(browser) // the new context has no window yet
+	// the new context has no window yet
+	tab, err := target.CreateTarget("about:blank").WithBrowserContextID(id).WithNewWindow(true).Do(browser)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -27,7 +27,8 @@ func TestCommands(t *testing.T) {
 		want []string
 	}{
 		{"version", nil, []string{"version"}, 0, []string{"development"}},
-		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "doctor", "reconcile", "grant", "keys", "admins"}},
+		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "doctor", "reconcile", "grant", "keys",
+			"admins"}},
 		{"help on a command", nil, []string{"grant", "-h"}, 0, []string{"-email", "-credits", "-note"}},
 		{"help on prices", nil, []string{"prices", "sync", "-h"}, 0, []string{"Usage: credits prices sync"}},
 		{"an unknown command", nil, []string{"dance"}, 2, []string{`no command "dance"`}},
@@ -38,26 +39,39 @@ func TestCommands(t *testing.T) {
 		{"help on keys", nil, []string{"keys", "-h"}, 0, []string{"create", "list", "revoke"}},
 		{"help on relink", nil, []string{"relink", "-h"}, 0, []string{"Usage: credits relink", "-user", "-identity"}},
 		{"help on admins", nil, []string{"admins", "-h"}, 0, []string{"Usage: credits admins", "-release"}},
-		{"help on making a key", nil, []string{"keys", "create", "-h"}, 0, []string{"-name", "-scope", "-per-minute", "default 1000", "-expires-days"}},
+		{"help on making a key", nil, []string{"keys", "create", "-h"}, 0,
+			[]string{"-name", "-scope", "-per-minute", "default 1000", "-expires-days"}},
 		{"help on listing keys", nil, []string{"keys", "list", "-h"}, 0, []string{"Usage: credits keys list"}},
-		{"help on revoking a key", nil, []string{"keys", "revoke", "-h"}, 0, []string{"Usage: credits keys revoke ID|PREFIX"}},
+		{"help on revoking a key", nil, []string{"keys", "revoke", "-h"}, 0,
+			[]string{"Usage: credits keys revoke ID|PREFIX"}},
 		{"keys alone", nil, []string{"keys"}, 2, []string{"create, list and revoke"}},
 		{"a key without a scope", nil, []string{"keys", "create", "--name", "x"}, 2, []string{"--scope"}},
 		{"revoking without a key", nil, []string{"keys", "revoke"}, 2, []string{"missing"}},
 		{"revoking two keys", nil, []string{"keys", "revoke", "a", "b"}, 2, []string{`"b"`}},
-		{"a configuration with every setting wrong", []string{"PORT=http", "APP_ENV=production", "APP_URL=credits", "STRIPE_SECRET_KEY=changeme", "SESSION_SECRET=short",
+		{"a configuration with every setting wrong", []string{"PORT=http", "APP_ENV=production", "APP_URL=credits",
+			"STRIPE_SECRET_KEY=changeme", "SESSION_SECRET=short",
 			"LOG_LEVEL=loud", "GOOGLE_CLIENT_ID=x"}, []string{"serve"}, 1,
-			[]string{"PORT", "APP_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "SESSION_SECRET", "LOG_LEVEL", "GOOGLE_CLIENT_ID", "DATABASE_URL"}},
-		{"a database that does not answer", []string{"DATABASE_URL=postgres://app:hunter2@127.0.0.1:9/app"}, []string{"migrate"}, 1, []string{"migrate"}},
+			[]string{"PORT", "APP_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "SESSION_SECRET", "LOG_LEVEL",
+				"GOOGLE_CLIENT_ID", "DATABASE_URL"}},
+		{"a database that does not answer", []string{"DATABASE_URL=postgres://app:hunter2@127.0.0.1:9/app"},
+			[]string{"migrate"}, 1, []string{"migrate"}},
 		{"migrate", []string{database}, []string{"migrate"}, 0, []string{"this version's schema"}},
 		{"migrate again", []string{database}, []string{"migrate"}, 0, []string{"this version's schema"}},
-		{"a grant to an unknown user", []string{database}, []string{"grant", "--email", "a@example.com", "--credits", "5", "--note", "x"}, 1, []string{"no user"}},
+		{"a grant to an unknown user", []string{database},
+			[]string{"grant", "--email", "a@example.com", "--credits", "5", "--note", "x"}, 1, []string{"no user"}},
 		{"prices", []string{database}, []string{"prices", "sync"}, 0, []string{"3 prices"}},
-		{"a key with an unknown scope", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "spend,admin"}, 2, []string{"--scope is wrong"}},
-		{"a key with a long name", []string{database}, []string{"keys", "create", "--name", strings.Repeat("x", 81), "--scope", "read"}, 2, []string{"--name is wrong"}},
-		{"a key with too many calls", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "read", "--per-minute", "1000001"}, 2, []string{"--per-minute is wrong"}},
-		{"a key that lasts too long", []string{database}, []string{"keys", "create", "--name", "x", "--scope", "read", "--expires-days", "4000"}, 2, []string{"--expires-days is wrong"}},
-		{"revoking an unknown key", []string{database}, []string{"keys", "revoke", "rmc_00000000"}, 1, []string{"no key has"}},
+		{"a key with an unknown scope", []string{database},
+			[]string{"keys", "create", "--name", "x", "--scope", "spend,admin"}, 2, []string{"--scope is wrong"}},
+		{"a key with a long name", []string{database}, []string{"keys", "create", "--name", strings.Repeat("x", 81),
+			"--scope", "read"}, 2, []string{"--name is wrong"}},
+		{"a key with too many calls", []string{database},
+			[]string{"keys", "create", "--name", "x", "--scope", "read", "--per-minute", "1000001"}, 2,
+			[]string{"--per-minute is wrong"}},
+		{"a key that lasts too long", []string{database},
+			[]string{"keys", "create", "--name", "x", "--scope", "read", "--expires-days", "4000"}, 2,
+			[]string{"--expires-days is wrong"}},
+		{"revoking an unknown key", []string{database}, []string{"keys", "revoke", "rmc_00000000"}, 1,
+			[]string{"no key has"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, code := command(t, c.env, c.args...)
@@ -83,7 +97,8 @@ func TestGrantOnTheCommandLine(t *testing.T) {
 	s := start(t, database)
 	v := newVisitor(s, "en")
 	v.signInAs("ada@example.com")
-	out, code := command(t, []string{database}, "grant", "--email", "ADA@example.com", "--credits", "40", "--note", "sorry for the wait")
+	out, code := command(t, []string{database}, "grant", "--email", "ADA@example.com", "--credits", "40", "--note",
+		"sorry for the wait")
 	if code != 0 || !strings.Contains(out, "Balance: 40 credits") {
 		t.Fatalf("grant: exit status %d, want 0 and a balance of 40 credits: %s", code, out)
 	}
@@ -115,7 +130,8 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 	}
 	status := make(chan int, 1)
 	go func() {
-		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.url+"/api/credits/spend", strings.NewReader(`{"feature":"job_match"}`))
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.url+"/api/credits/spend",
+			strings.NewReader(`{"feature":"job_match"}`))
 		if err != nil {
 			status <- -1
 			return

@@ -42,7 +42,8 @@ func TestAnonymousConnectionsCostLittleMemory(t *testing.T) {
 	}
 	for n := range connections {
 		conn := dial()
-		if _, err := io.WriteString(conn, "POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6000000\r\n\r\nx"); err != nil {
+		if _, err := io.WriteString(conn,
+			"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6000000\r\n\r\nx"); err != nil {
 			t.Fatal(err)
 		}
 		if n%300 == 299 {
@@ -59,7 +60,9 @@ func TestAnonymousConnectionsCostLittleMemory(t *testing.T) {
 	for range 50 {
 		conn := dial()
 		all.Go(func() {
-			if _, err := fmt.Fprintf(conn, "POST /api/stripe/webhook HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body); err != nil {
+			if _, err := fmt.Fprintf(conn,
+				"POST /api/stripe/webhook HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+				len(body), body); err != nil {
 				t.Error(err)
 				return
 			}

@@ -27,9 +27,12 @@ type loadRun struct {
 }
 
 func newLoadRun(t *testing.T) *loadRun {
-	run := &loadRun{t: t, fx: newFixture(t, 5), dir: workDir(t), ports: [2]int{freePort(t), freePort(t)}, stopped: make(chan struct{})}
+	run := &loadRun{t: t, fx: newFixture(t, 5), dir: workDir(t), ports: [2]int{freePort(t), freePort(t)},
+		stopped: make(chan struct{})}
 	var next atomic.Int64
-	run.sender = newEventSender(t, func(int) string { return fmt.Sprintf("http://localhost:%d", run.ports[next.Add(1)%2]) })
+	run.sender = newEventSender(t, func(int) string {
+		return fmt.Sprintf("http://localhost:%d", run.ports[next.Add(1)%2])
+	})
 	run.startReplica(0)
 	run.startReplica(1)
 	return run
@@ -39,8 +42,8 @@ func (run *loadRun) startReplica(replica int) {
 	run.replicas[replica] = startOn(run.t, run.ports[replica], run.dir, run.fx.env()...)
 }
 
-// buyUntilStopped makes purchases one after another. Stripe delivers each purchase's events in random order, several times
-// and concurrently, with several events about the same fact.
+// buyUntilStopped makes purchases one after another. Stripe delivers each purchase's events in random order, several
+// times and concurrently, with several events about the same fact.
 func (run *loadRun) buyUntilStopped(dice *rand.Rand) {
 	for {
 		select {
@@ -136,7 +139,8 @@ func TestKilledAtRandomUnderLoad(t *testing.T) {
 	for _, p := range run.purchases {
 		sent += int64(len(p.events))
 	}
-	t.Logf("%d purchases, %d events; %d attempts interrupted, %d refused, %d without a server", len(run.purchases), sent, run.sender.aborted.Load(), run.sender.refused.Load(), run.sender.unreachable.Load())
+	t.Logf("%d purchases, %d events; %d attempts interrupted, %d refused, %d without a server", len(run.purchases), sent,
+		run.sender.aborted.Load(), run.sender.refused.Load(), run.sender.unreachable.Load())
 	run.fx.waitForEvents(t, sent)
 	run.fx.checkPurchases(t, run.purchases...)
 }

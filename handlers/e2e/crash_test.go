@@ -43,7 +43,8 @@ var crashPoints = []struct {
 			}
 		})
 	}, nothing, nothing},
-	{"while payment, refund and dispute are written", func(c *crashCase) *barrier { return c.stopAtCheckpoint("payment", "refund", "dispute") }, nothing, nothing},
+	{"while payment, refund and dispute are written",
+		func(c *crashCase) *barrier { return c.stopAtCheckpoint("payment", "refund", "dispute") }, nothing, nothing},
 	{"before the lock of the user", func(c *crashCase) *barrier {
 		return c.stopAt(func(b *barrier) {
 			for _, p := range c.purchases {
@@ -54,8 +55,10 @@ var crashPoints = []struct {
 	{"before the entry is written", func(c *crashCase) *barrier {
 		return c.stopAt(func(b *barrier) { b.lock(c.t, `LOCK TABLE credit_transactions IN SHARE MODE`) })
 	}, nothing, nothing},
-	{"while the balance is updated", func(c *crashCase) *barrier { return c.stopAtCheckpoint("balance") }, nothing, nothing},
-	{"while the purchase's totals are updated", func(c *crashCase) *barrier { return c.stopAtCheckpoint("settled") }, nothing, nothing},
+	{"while the balance is updated", func(c *crashCase) *barrier { return c.stopAtCheckpoint("balance") }, nothing,
+		nothing},
+	{"while the purchase's totals are updated", func(c *crashCase) *barrier { return c.stopAtCheckpoint("settled") },
+		nothing, nothing},
 	{"during COMMIT", func(c *crashCase) *barrier { return c.stopAtCheckpoint("commit") }, done, nothing},
 	{"after COMMIT, before the server learns of it", func(c *crashCase) *barrier {
 		b := c.stopAtCheckpoint("commit")
@@ -156,7 +159,8 @@ func (c *crashCase) countByStatus(status string) int64 {
 	return c.fx.count(c.t, `SELECT count(*) FROM stripe_events WHERE event_id IN ? AND status = ?`, c.ids(), status)
 }
 
-// checkEvents checks the events' status after the crash, and that an event is done if and only if the ledger has its entry.
+// checkEvents checks the events' status after the crash, and that an event is done if and only if the ledger has its
+// entry.
 func (c *crashCase) checkEvents(status string) {
 	c.t.Helper()
 	stored := c.fx.count(c.t, `SELECT count(*) FROM stripe_events WHERE event_id IN ?`, c.ids())
@@ -197,14 +201,16 @@ func newCrashRun(t *testing.T) *crashRun {
 // newCase prepares three users' purchases: one to be paid, one to be refunded in part, one to be disputed.
 func (run *crashRun) newCase(t *testing.T) *crashCase {
 	t.Helper()
-	c := &crashCase{t: t, fx: run.fx, server: run.server, sender: run.sender, sending: &sync.WaitGroup{}, allowEntries: func() {}}
+	c := &crashCase{t: t, fx: run.fx, server: run.server, sender: run.sender, sending: &sync.WaitGroup{},
+		allowEntries: func() {}}
 	t.Cleanup(c.sending.Wait)
 	for _, user := range run.fx.users {
 		c.purchases = append(c.purchases, run.fx.newPurchase(t, user))
 	}
 	paid, refunded, disputed := c.purchases[0], c.purchases[1], c.purchases[2]
 	run.sender.sendAll(t, 1, refunded.paid(), disputed.paid())
-	c.events = []stripeEvent{paid.paid(), refunded.refund(1000), disputed.dispute("charge.dispute.created", "needs_response", packageCents)}
+	c.events = []stripeEvent{paid.paid(), refunded.refund(1000),
+		disputed.dispute("charge.dispute.created", "needs_response", packageCents)}
 	run.all = append(run.all, c.purchases...)
 	return c
 }
@@ -218,8 +224,8 @@ func (run *crashRun) restart(c *crashCase, status string) {
 	run.server = run.start()
 }
 
-// A server that is killed, or loses its connections, anywhere between receipt and answer books every payment, refund and
-// dispute exactly once: Stripe repeats unanswered events, and the next server's worker books stored ones.
+// A server that is killed, or loses its connections, anywhere between receipt and answer books every payment, refund
+// and dispute exactly once: Stripe repeats unanswered events, and the next server's worker books stored ones.
 func TestKilledBetweenReceiptAndAnswer(t *testing.T) {
 	t.Parallel()
 	for i, d := range failures {

@@ -29,7 +29,8 @@ func TestCrawl(t *testing.T) {
 			visitor *visitor
 		}{{"guest", newVisitor(s, locale)}, {"user", user}, {"admin", admin}} {
 			t.Run(locale+"/"+who.role, func(t *testing.T) {
-				c := &crawler{visitor: who.visitor, locale: locale, texts: texts, foreign: foreignWords(texts[locale], texts[otherLocale(locale)]), kinds: map[string]bool{}}
+				c := &crawler{visitor: who.visitor, locale: locale, texts: texts,
+					foreign: foreignWords(texts[locale], texts[otherLocale(locale)]), kinds: map[string]bool{}}
 				c.t = t
 				from := []string{"/" + locale, "/" + locale + "/dev/components", "/" + locale + "/nothing"}
 				if who.role == "admin" { // search results
@@ -96,7 +97,8 @@ func (c *crawler) walk(from ...string) {
 }
 
 func (c *crawler) visit(address string, u *url.URL) {
-	res, body := request(c.t, c.client, http.MethodGet, c.site.url+address, "", map[string]string{"Accept-Language": c.locale, "Accept": "text/html"})
+	res, body := request(c.t, c.client, http.MethodGet, c.site.url+address, "",
+		map[string]string{"Accept-Language": c.locale, "Accept": "text/html"})
 	want := http.StatusOK
 	if strings.HasSuffix(address, "/nothing") {
 		want = http.StatusNotFound

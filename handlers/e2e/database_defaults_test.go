@@ -10,8 +10,8 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// The defaults of a host, role or database are not the operator's mistake. With unusual ones and behind a pooler, signing
-// in, buying, spending and a refund work as always.
+// The defaults of a host, role or database are not the operator's mistake. With unusual ones and behind a pooler,
+// signing in, buying, spending and a refund work as always.
 func TestJourneyWithForeignDefaultsBehindAPooler(t *testing.T) {
 	t.Parallel()
 	direct := dbtest.URL(t)
@@ -24,7 +24,8 @@ func TestJourneyWithForeignDefaultsBehindAPooler(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { postgres.Close(db) })
-	for _, setting := range []string{"datestyle = 'German, DMY'", "bytea_output = 'escape'", "timezone = 'America/St_Johns'",
+	for _, setting := range []string{"datestyle = 'German, DMY'", "bytea_output = 'escape'",
+		"timezone = 'America/St_Johns'",
 		"intervalstyle = 'iso_8601'", "default_transaction_isolation = 'serializable'"} {
 		if err := db.Exec(`ALTER DATABASE ` + strings.TrimPrefix(u.Path, "/") + ` SET ` + setting).Error; err != nil {
 			t.Fatalf("set %s: %v", setting, err)

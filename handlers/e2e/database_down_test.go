@@ -17,7 +17,8 @@ func TestServerSurvivesLosingTheDatabase(t *testing.T) {
 	t.Parallel()
 	dir := workDir(t)
 	database := func() *localpg.Server {
-		server, err := localpg.Start(context.Background(), localpg.Options{Dir: dir, Unsafe: true, Log: slog.New(slog.DiscardHandler)})
+		server, err := localpg.Start(context.Background(),
+			localpg.Options{Dir: dir, Unsafe: true, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,9 +37,11 @@ func TestServerSurvivesLosingTheDatabase(t *testing.T) {
 		t.Errorf("retry link = %q, want the same page", again)
 	}
 	if v.status != 503 || !strings.Contains(v.doc.Text(), "req_") || v.doc.Find("html").AttrOr("lang", "") != "de" {
-		t.Errorf("page without a database: status %d in %q, want 503 in German with the request id", v.status, v.doc.Find("html").AttrOr("lang", ""))
+		t.Errorf("page without a database: status %d in %q, want 503 in German with the request id", v.status,
+			v.doc.Find("html").AttrOr("lang", ""))
 	}
-	if status, r, _, header := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, nil); status != 503 || r.Error.Code != "UNAVAILABLE" || header.Get("Retry-After") == "" {
+	if status, r, _, header := v.call("POST", "/api/credits/spend", `{"feature":"job_match"}`, nil); status != 503 ||
+		r.Error.Code != "UNAVAILABLE" || header.Get("Retry-After") == "" {
 		t.Errorf("API without a database: status %d %s, want 503 UNAVAILABLE with Retry-After", status, r.Error.Code)
 	}
 	if res, _ := request(t, v.client, "GET", s.url+"/readyz", "", nil); res.StatusCode != 503 {
@@ -59,7 +62,8 @@ func TestServerSurvivesLosingTheDatabase(t *testing.T) {
 // Errors of the server look right too: a rate limit, a missing table and a database that is away.
 func TestServerErrorStates(t *testing.T) {
 	t.Parallel()
-	server, err := localpg.Start(t.Context(), localpg.Options{Dir: workDir(t), Unsafe: true, Log: slog.New(slog.DiscardHandler)})
+	server, err := localpg.Start(t.Context(), localpg.Options{Dir: workDir(t), Unsafe: true,
+		Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +96,11 @@ func TestServerErrorStates(t *testing.T) {
 	exec(`INSERT INTO rate_windows (subject, minute, taken, granted, ends_at)
 		SELECT 'account:user:' || id, begins, 30, 1, begins + interval '1 minute' FROM users,
 			generate_series(date_trunc('minute', now()), now() + interval '1 hour', interval '1 minute') begins`)
-	show(pageState{name: "error-429", path: "/account", status: http.StatusTooManyRequests, button: "#profile-save", typed: []string{"name", hostileText}}, view{"de", 375, 812})
+	show(pageState{name: "error-429", path: "/account", status: http.StatusTooManyRequests, button: "#profile-save",
+		typed: []string{"name", hostileText}}, view{"de", 375, 812})
 	for locale, text := range map[string]string{"en": "Please wait", "de": "warten Sie"} {
-		if v := visitors[locale]; !strings.Contains(v.text("main"), text) || v.find("#error-resend").Closest("form").Find("[name=name]").AttrOr("value", "") != hostileText {
+		if v := visitors[locale]; !strings.Contains(v.text("main"), text) ||
+			v.find("#error-resend").Closest("form").Find("[name=name]").AttrOr("value", "") != hostileText {
 			t.Errorf("429 page = %q, want %q and the form to resend", v.text("main"), text)
 		}
 	}

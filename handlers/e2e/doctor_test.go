@@ -15,15 +15,18 @@ import (
 func doctorEnv(t *testing.T) []string {
 	t.Helper()
 	const key = "sk_test_4f1c9b27d0e85a36"
-	server, err := standin.Start(t.Context(), standin.Options{DatabaseURL: dbtest.Empty(t), Listen: "127.0.0.1:0", SecretKey: key,
-		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: slog.New(slog.DiscardHandler)})
+	server, err := standin.Start(t.Context(), standin.Options{DatabaseURL: dbtest.Empty(t), Listen: "127.0.0.1:0",
+		SecretKey:  key,
+		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"},
+		Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatalf("start the Stripe stand-in: %v", err)
 	}
 	t.Cleanup(func() { server.Close(context.Background()) })
 	database := dbtest.Empty(t)
 	return []string{"APP_URL=https://credits.example.com", "STRIPE_SECRET_KEY=" + key, "STRIPE_API_BASE=" + server.URL(),
-		"STRIPE_WEBHOOK_SECRET=whsec_9c3e1b7a5d", "DATABASE_URL=" + database, "DATABASE_POOL_URL=" + dbtest.ServerURL(database), "GITHUB_CLIENT_ID=4711", "GITHUB_CLIENT_SECRET=b1946ac9d2",
+		"STRIPE_WEBHOOK_SECRET=whsec_9c3e1b7a5d", "DATABASE_URL=" + database,
+		"DATABASE_POOL_URL=" + dbtest.ServerURL(database), "GITHUB_CLIENT_ID=4711", "GITHUB_CLIENT_SECRET=b1946ac9d2",
 		"SESSION_SECRET=6d0c1f7be2a94c58b1946ac94f1c9b27d0e85a36"}
 }
 
@@ -43,15 +46,18 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("output lacks %q:\n%s", text, out)
 			}
 		}
-		for _, secret := range []string{"4f1c9b27d0e85a36", "6d0c1f7be2a94c58", "b1946ac9d2", "9c3e1b7a5d", "hunter2", "!(MISSING", "%{"} {
+		for _, secret := range []string{"4f1c9b27d0e85a36", "6d0c1f7be2a94c58", "b1946ac9d2", "9c3e1b7a5d", "hunter2",
+			"!(MISSING", "%{"} {
 			if strings.Contains(out, secret) {
 				t.Errorf("output contains %q:\n%s", secret, out)
 			}
 		}
 		return out
 	}
-	want(t, 1, env, []string{"--locale", "en"}, "RED", "Run credits migrate", "no webhook endpoint at https://credits.example.com/api/stripe/webhook")
-	want(t, 1, append(env, "LANG=de_DE.UTF-8"), nil, "ROT", "Rufen Sie credits migrate auf", "keinen Webhook-Endpunkt unter https://credits.example.com/api/stripe/webhook")
+	want(t, 1, env, []string{"--locale", "en"}, "RED", "Run credits migrate",
+		"no webhook endpoint at https://credits.example.com/api/stripe/webhook")
+	want(t, 1, append(env, "LANG=de_DE.UTF-8"), nil, "ROT", "Rufen Sie credits migrate auf",
+		"keinen Webhook-Endpunkt unter https://credits.example.com/api/stripe/webhook")
 
 	fixed := want(t, 0, env, []string{"--fix"}, "has been made")
 	secret := printedSecret.FindAllStringSubmatch(fixed, -1)
@@ -62,7 +68,8 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("the secret is printed more than once:\n%s", fixed)
 	}
 	env = append(env, "STRIPE_WEBHOOK_SECRET="+secret[0][1])
-	good := want(t, 0, env, nil, "2024-06-20", "https://credits.example.com/auth/github/callback", "(auth_time) is not known from GitHub.")
+	good := want(t, 0, env, nil, "2024-06-20", "https://credits.example.com/auth/github/callback",
+		"(auth_time) is not known from GitHub.")
 	if strings.Contains(good, "RED ") || strings.Count(good, "WARNING ") != 1 || strings.Contains(good, secret[0][1]) {
 		t.Errorf("after --fix: want one warning, about GitHub's auth_time, no RED and no secret:\n%s", good)
 	}
@@ -70,9 +77,12 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("second --fix prints:\n%s\nwant:\n%s", again, good)
 	}
 
-	want(t, 1, append(env, "STRIPE_SECRET_KEY=pk_test_4711471147"), []string{"--locale=de"}, "ROT", "veröffentlichbaren Schlüssel")
-	want(t, 1, append(env, "DATABASE_URL=postgres://app:hunter2@127.0.0.1:9/app"), nil, "RED", "Nobody answers at DATABASE_URL")
-	want(t, 1, append(env, "SESSION_SECRET=short", "PORT=http", "STRIPE_WEBHOOK_SECRET=whsec_a1b2c3d4,"), nil, "fewer than 32 bytes", "PORT must be", "empty entry")
+	want(t, 1, append(env, "STRIPE_SECRET_KEY=pk_test_4711471147"), []string{"--locale=de"}, "ROT",
+		"veröffentlichbaren Schlüssel")
+	want(t, 1, append(env, "DATABASE_URL=postgres://app:hunter2@127.0.0.1:9/app"), nil, "RED",
+		"Nobody answers at DATABASE_URL")
+	want(t, 1, append(env, "SESSION_SECRET=short", "PORT=http", "STRIPE_WEBHOOK_SECRET=whsec_a1b2c3d4,"), nil,
+		"fewer than 32 bytes", "PORT must be", "empty entry")
 	want(t, 0, append(env, "APP_URL=http://localhost:3000"), nil, "WARNING", "tunnel")
 	want(t, 2, env, []string{"--locale", "fr"}, `"fr"`)
 	want(t, 2, env, []string{"--mend"}, "-mend")
@@ -84,7 +94,8 @@ func TestDoctorInTheSandbox(t *testing.T) {
 	t.Parallel()
 	for _, env := range [][]string{nil, {"DATABASE_URL=" + dbtest.Empty(t), "LC_ALL=de_AT.UTF-8"}} {
 		out, code := command(t, env, "doctor")
-		if code != 0 || strings.Contains(out, "RED ") || strings.Contains(out, "WARNING ") || strings.Contains(out, "ROT ") || strings.Contains(out, "WARNUNG ") {
+		if code != 0 || strings.Contains(out, "RED ") || strings.Contains(out, "WARNING ") || strings.Contains(out, "ROT ") ||
+			strings.Contains(out, "WARNUNG ") {
 			t.Errorf("exit status %d, want 0 without RED or WARNING:\n%s", code, out)
 		}
 	}

@@ -68,7 +68,8 @@ func (s *eventSender) sendAll(t testing.TB, times int, events ...stripeEvent) {
 func (s *eventSender) try(ctx context.Context, to string, n stripeEvent) bool {
 	s.slots <- struct{}{}
 	defer func() { <-s.slots }()
-	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: webhookSecret, Timestamp: time.Now()})
+	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: webhookSecret,
+		Timestamp: time.Now()})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to+"/api/stripe/webhook", strings.NewReader(n.payload))
 	if err != nil {
 		return false

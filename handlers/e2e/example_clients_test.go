@@ -28,12 +28,14 @@ func TestClients(t *testing.T) {
 	if code != 0 || key == "" {
 		t.Fatalf("keys create: exit status %d, want 0 and a key", code)
 	}
-	for name, use := range map[string]func(t *testing.T, address, key, email string){"go": runGoClient, "python": runPythonClient, "typescript": runTypeScriptClient} {
+	for name, use := range map[string]func(t *testing.T, address, key, email string){"go": runGoClient,
+		"python": runPythonClient, "typescript": runTypeScriptClient} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			email := name + "@example.com"
 			newVisitor(s, "en").signInAs(email)
-			if out, code := command(t, []string{database}, "grant", "--email", email, "--credits", "60", "--note", "to begin with"); code != 0 {
+			if out, code := command(t, []string{database}, "grant", "--email", email, "--credits", "60", "--note",
+				"to begin with"); code != 0 {
 				t.Fatalf("grant: exit status %d, want 0: %s", code, out)
 			}
 			w := newFaultyProxy(t, s.url)
@@ -52,7 +54,8 @@ func checkLedger(t *testing.T, address, key, email string) {
 	t.Helper()
 	read := func(path string, into any) {
 		t.Helper()
-		res, text := request(t, http.DefaultClient, http.MethodGet, address+path+"?email="+url.QueryEscape(email), "", map[string]string{"Authorization": "Bearer " + key})
+		res, text := request(t, http.DefaultClient, http.MethodGet, address+path+"?email="+url.QueryEscape(email), "",
+			map[string]string{"Authorization": "Bearer " + key})
 		if err := json.Unmarshal([]byte(text), into); err != nil || res.StatusCode != http.StatusOK {
 			t.Fatalf("GET %s: status %d, %v", path, res.StatusCode, err)
 		}
@@ -70,14 +73,16 @@ func checkLedger(t *testing.T, address, key, email string) {
 		Transactions []entry `json:"transactions"`
 	}
 	read("/api/credits/transactions", &history)
-	want := []entry{{"resume_improvement", -15}, {"job_match", -5}, {"resume_improvement", -15}, {"job_match", -5}, {"resume_analysis", -10}, {"manual", 60}}
+	want := []entry{{"resume_improvement", -15}, {"job_match", -5}, {"resume_improvement", -15}, {"job_match", -5},
+		{"resume_analysis", -10}, {"manual", 60}}
 	if diff := cmp.Diff(want, history.Transactions); diff != "" {
 		t.Errorf("entries, newest first (-want +got): %s", diff)
 	}
 }
 
 func runPythonClient(t *testing.T, address, key, email string) {
-	script(t, "python3", "clients.py", "CLIENT_DIR="+absolute(t, "../../static/examples/python"), "PYTHONDONTWRITEBYTECODE=1",
+	script(t, "python3", "clients.py", "CLIENT_DIR="+absolute(t, "../../static/examples/python"),
+		"PYTHONDONTWRITEBYTECODE=1",
 		"CREDITS_URL="+address, "CREDITS_KEY="+key, "CREDITS_USER="+email)
 }
 
@@ -120,12 +125,14 @@ func runGoClient(t *testing.T, address, key, email string) {
 	wantBalance := func(balance, held int64) {
 		t.Helper()
 		got, err := c.Balance(ctx, user)
-		if diff := cmp.Diff(credits.Balance{Balance: balance, Held: held, Available: balance - held}, got); err != nil || diff != "" {
+		if diff := cmp.Diff(credits.Balance{Balance: balance, Held: held, Available: balance - held}, got); err != nil ||
+			diff != "" {
 			t.Fatalf("%v %s", err, diff)
 		}
 	}
 	wantBalance(60, 0)
-	once := credits.Request{User: user, Feature: "resume_analysis", IdempotencyKey: "go-1", Metadata: map[string]any{"resume": 4711}}
+	once := credits.Request{User: user, Feature: "resume_analysis", IdempotencyKey: "go-1",
+		Metadata: map[string]any{"resume": 4711}}
 	first, err := c.Spend(ctx, once)
 	if err != nil || first.Delta != -10 || first.Balance != 50 || first.Replayed {
 		t.Fatalf("spend: %+v, %v", first, err)
@@ -135,7 +142,8 @@ func runGoClient(t *testing.T, address, key, email string) {
 	if diff := cmp.Diff(first, again); err != nil || diff != "" {
 		t.Fatalf("repeated spend: %v %s", err, diff)
 	}
-	if spent, err := c.Spend(ctx, credits.Request{User: user, Feature: "job_match", IdempotencyKey: "faulty-go"}); err != nil || spent.Balance != 45 || !spent.Replayed {
+	if spent, err := c.Spend(ctx, credits.Request{User: user, Feature: "job_match",
+		IdempotencyKey: "faulty-go"}); err != nil || spent.Balance != 45 || !spent.Replayed {
 		t.Fatalf("spend through the faulty proxy: %+v, %v, want a replayed answer", spent, err)
 	}
 	held, err := c.Hold(ctx, credits.Request{User: user, Feature: "resume_improvement", TTLSeconds: 60})
@@ -147,7 +155,8 @@ func runGoClient(t *testing.T, address, key, email string) {
 		t.Fatalf("capture: %+v, %v", held, err)
 	}
 	refused := new(credits.Error)
-	if _, err := c.Release(ctx, held.ID); !errors.As(err, &refused) || refused.Status != 409 || refused.Code != "HOLD_NOT_OPEN" || refused.Detail["status"] != "captured" {
+	if _, err := c.Release(ctx, held.ID); !errors.As(err, &refused) || refused.Status != 409 ||
+		refused.Code != "HOLD_NOT_OPEN" || refused.Detail["status"] != "captured" {
 		t.Fatalf("release of a captured hold: %v, want 409 HOLD_NOT_OPEN", err)
 	}
 	runGoMetered(t, c, user, wantBalance)
@@ -177,18 +186,22 @@ func runGoMetered(t *testing.T, c *credits.Client, user credits.User, wantBalanc
 	}
 	_, err := c.Hold(t.Context(), improve)
 	poor, refused := new(credits.PaymentRequired), new(credits.Error)
-	if !errors.As(err, &poor) || poor.Required != 15 || poor.Available != 10 || poor.Missing != 5 || !strings.HasSuffix(poor.PurchaseURL, "/purchase") {
+	if !errors.As(err, &poor) || poor.Required != 15 || poor.Available != 10 || poor.Missing != 5 ||
+		!strings.HasSuffix(poor.PurchaseURL, "/purchase") {
 		t.Fatalf("hold with too few credits: %v, want 402 with required 15, available 10, missing 5", err)
 	}
-	if !errors.As(err, &refused) || refused.Status != 402 || refused.Code != "INSUFFICIENT_CREDITS" || refused.Message == "" || !strings.HasPrefix(refused.RequestID, "req_") {
+	if !errors.As(err, &refused) || refused.Status != 402 || refused.Code != "INSUFFICIENT_CREDITS" ||
+		refused.Message == "" || !strings.HasPrefix(refused.RequestID, "req_") {
 		t.Fatalf("hold with too few credits: %v, want 402 with required 15, available 10, missing 5", err)
 	}
-	if _, err := c.Spend(t.Context(), credits.Request{User: user, Feature: "none"}); !errors.As(err, &refused) || refused.Code != "INVALID_REQUEST" {
+	if _, err := c.Spend(t.Context(), credits.Request{User: user, Feature: "none"}); !errors.As(err, &refused) ||
+		refused.Code != "INVALID_REQUEST" {
 		t.Fatalf("spend on an unknown feature: %v, want INVALID_REQUEST", err)
 	}
 	unreachable := credits.New("http://127.0.0.1:9", "rmc_")
 	unreachable.Attempts = 2
-	if _, err := unreachable.Balance(t.Context(), user); err == nil || errors.As(err, &poor) || strings.Contains(err.Error(), user.Email) {
+	if _, err := unreachable.Balance(t.Context(), user); err == nil || errors.As(err, &poor) ||
+		strings.Contains(err.Error(), user.Email) {
 		t.Fatalf("balance without a server: %v, want another error, without the address", err)
 	}
 }

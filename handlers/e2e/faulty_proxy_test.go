@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// faultyProxy is the network between a program and the API. Requests whose idempotency key begins with faulty- meet every
-// fault that a client must tolerate.
+// faultyProxy is the network between a program and the API. Requests whose idempotency key begins with faulty- meet
+// every fault that a client must tolerate.
 type faultyProxy struct {
 	*httptest.Server
 	t        *testing.T

@@ -20,12 +20,15 @@ func TestFeaturesByAnAdmin(t *testing.T) {
 	admin.signIn("#demo-admin")
 	admin.open("/de/admin")
 	admin.click(`main nav a[href$="/admin/features"]`)
-	admin.submit("#feature-submit", "feature", "Cover Letter", "credits", "3", "label_en", "Cover letter", "label_de", "Anschreiben <b>", "active", "on")
-	if admin.status != http.StatusUnprocessableEntity || admin.text("#feature-error") == "" || admin.find("#label_de").AttrOr("value", "") != "Anschreiben <b>" {
+	admin.submit("#feature-submit", "feature", "Cover Letter", "credits", "3", "label_en", "Cover letter", "label_de",
+		"Anschreiben <b>", "active", "on")
+	if admin.status != http.StatusUnprocessableEntity || admin.text("#feature-error") == "" ||
+		admin.find("#label_de").AttrOr("value", "") != "Anschreiben <b>" {
 		t.Errorf("name with capitals: status %d, want 422 and the input kept: %s", admin.status, admin.text("main"))
 	}
 	admin.submit("#feature-submit", "feature", "cover_letter")
-	if !strings.Contains(admin.text("#flash"), "gespeichert") || !strings.Contains(admin.text("main tbody"), "Anschreiben <b>") {
+	if !strings.Contains(admin.text("#flash"), "gespeichert") ||
+		!strings.Contains(admin.text("main tbody"), "Anschreiben <b>") {
 		t.Fatalf("adding a feature leads to %s (status %d): %s", admin.at, admin.status, admin.text("main"))
 	}
 	admin.click("#edit-job_match")
@@ -37,7 +40,8 @@ func TestFeaturesByAnAdmin(t *testing.T) {
 		t.Errorf("changing a price leads to %s (status %d): %s", admin.at, admin.status, admin.text("main"))
 	}
 	admin.open("/de/admin/audit")
-	if text := admin.text("main tbody"); !strings.Contains(text, "Funktion geändert") || !strings.Contains(text, "Credits zuvor") {
+	if text := admin.text("main tbody"); !strings.Contains(text, "Funktion geändert") ||
+		!strings.Contains(text, "Credits zuvor") {
 		t.Errorf("audit log = %s, want the change and the old price", text)
 	}
 	admin.open("/de/admin/features?edit=unknown")
@@ -48,7 +52,8 @@ func TestFeaturesByAnAdmin(t *testing.T) {
 	v := newVisitor(s, "en")
 	v.t = t
 	v.signIn("#demo-user")
-	if _, code := command(t, []string{database}, "grant", "--email", "demo@example.com", "--credits", "100", "--note", "test"); code != 0 {
+	if _, code := command(t, []string{database}, "grant", "--email", "demo@example.com", "--credits", "100", "--note",
+		"test"); code != 0 {
 		t.Fatalf("grant: exit status %d, want 0", code)
 	}
 	v.open("/en/billing")
@@ -57,7 +62,8 @@ func TestFeaturesByAnAdmin(t *testing.T) {
 	}
 	v.submit("#spend-cover_letter")
 	v.open("/en/history")
-	if text := v.text("main tbody tr"); !strings.Contains(text, "Cover letter") || !strings.Contains(text, "3") || strings.Contains(text, "MISSING") {
+	if text := v.text("main tbody tr"); !strings.Contains(text, "Cover letter") || !strings.Contains(text, "3") ||
+		strings.Contains(text, "MISSING") {
 		t.Errorf("history = %s, want the new feature for 3 credits", text)
 	}
 }
@@ -81,7 +87,8 @@ func TestFeaturesInTheBrowser(t *testing.T) {
 			b.waitForText("#feature-form", "resume_improvement")
 			b.check("admin-features-change", page)
 			b.open(page)
-			b.run("fill in", chromedp.SetValue("#feature", "Not So", chromedp.ByQuery), chromedp.SetValue("#credits", "3", chromedp.ByQuery),
+			b.run("fill in", chromedp.SetValue("#feature", "Not So", chromedp.ByQuery),
+				chromedp.SetValue("#credits", "3", chromedp.ByQuery),
 				chromedp.SetValue("#label_en", "x", chromedp.ByQuery), chromedp.SetValue("#label_de", "y", chromedp.ByQuery))
 			b.click("#feature-submit")
 			b.waitForText("#feature-error", "")

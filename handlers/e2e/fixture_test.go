@@ -17,7 +17,8 @@ const (
 	packageCents   = 3500
 )
 
-// fixture is a database for servers that a test starts and kills. Its users can buy one package: 1200 credits for €35.00.
+// fixture is a database for servers that a test starts and kills. Its users can buy one package: 1200 credits for
+// €35.00.
 type fixture struct {
 	db    *gorm.DB
 	url   string
@@ -34,7 +35,8 @@ func newFixture(t testing.TB, users int) *fixture {
 func fillFixture(t testing.TB, db *gorm.DB, url string, users int) *fixture {
 	t.Helper()
 	fx := &fixture{db: db, url: url}
-	fx.exec(t, `INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', ?, ?)`, packageCredits, packageCents)
+	fx.exec(t, `INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', ?, ?)`,
+		packageCredits, packageCents)
 	err := fx.db.Raw(`INSERT INTO users (email, locale) SELECT 'user' || n || '@example.com', 'en' FROM generate_series(1, ?) n RETURNING id`,
 		users).Scan(&fx.users).Error
 	if err != nil {
@@ -56,8 +58,10 @@ const serverName = "credits-server"
 // env returns a server's settings: a test-mode Stripe key, so that no stand-in starts, and a Stripe API that never
 // answers, since every purchase starts in the fixture.
 func (fx *fixture) env() []string {
-	return []string{"DATABASE_URL=" + fx.url + "&application_name=" + serverName, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef",
-		"STRIPE_WEBHOOK_SECRET=" + webhookSecret, "STRIPE_API_BASE=http://127.0.0.1:9", "GITHUB_CLIENT_ID=credits", "GITHUB_CLIENT_SECRET=0123456789"}
+	return []string{"DATABASE_URL=" + fx.url + "&application_name=" + serverName,
+		"STRIPE_SECRET_KEY=sk_test_0123456789abcdef",
+		"STRIPE_WEBHOOK_SECRET=" + webhookSecret, "STRIPE_API_BASE=http://127.0.0.1:9", "GITHUB_CLIENT_ID=credits",
+		"GITHUB_CLIENT_SECRET=0123456789"}
 }
 
 // purchase is one purchase and the events that Stripe sends about it.
@@ -87,16 +91,18 @@ func (p *purchase) payment() string { return "pi_" + p.id.String() }
 // addEvent appends an event. The suffix distinguishes events of one kind.
 func (p *purchase) addEvent(kind, suffix, object string) stripeEvent {
 	id := fmt.Sprintf("evt_%s_%s_%s", p.id, kind, suffix)
-	n := stripeEvent{id, fmt.Sprintf(`{"id":%q,"object":"event","api_version":"2024-06-20","created":%d,"livemode":false,"type":%q,"data":{"object":%s}}`,
-		id, p.begun.Add(time.Duration(len(p.events))*time.Second).Unix(), kind, object)}
+	n := stripeEvent{id,
+		fmt.Sprintf(`{"id":%q,"object":"event","api_version":"2024-06-20","created":%d,"livemode":false,"type":%q,"data":{"object":%s}}`,
+			id, p.begun.Add(time.Duration(len(p.events))*time.Second).Unix(), kind, object)}
 	p.events = append(p.events, n)
 	return n
 }
 
 func (p *purchase) checkout(kind, suffix, status string) stripeEvent {
-	return p.addEvent(kind, suffix, fmt.Sprintf(`{"id":%q,"object":"checkout.session","mode":"payment","payment_status":%q,"payment_intent":%q,
+	return p.addEvent(kind, suffix,
+		fmt.Sprintf(`{"id":%q,"object":"checkout.session","mode":"payment","payment_status":%q,"payment_intent":%q,
 		"client_reference_id":%q,"currency":"eur","amount_subtotal":%d,"amount_total":%d,"metadata":{"credits":"%d","purchase_id":%q}}`,
-		p.session(), status, p.payment(), p.id, packageCents, packageCents, packageCredits, p.id))
+			p.session(), status, p.payment(), p.id, packageCents, packageCents, packageCredits, p.id))
 }
 
 func (p *purchase) paid() stripeEvent { return p.checkout("checkout.session.completed", "1", "paid") }
@@ -104,13 +110,15 @@ func (p *purchase) paid() stripeEvent { return p.checkout("checkout.session.comp
 // refund adds the event of a refund; charge adds the charge's event about the same refund.
 func (p *purchase) refund(cents int64) stripeEvent {
 	p.refunded = cents
-	return p.addEvent("refund.created", "1", fmt.Sprintf(`{"id":"re_%s","object":"refund","amount":%d,"currency":"eur","status":"succeeded","charge":"ch_%s",
+	return p.addEvent("refund.created", "1",
+		fmt.Sprintf(`{"id":"re_%s","object":"refund","amount":%d,"currency":"eur","status":"succeeded","charge":"ch_%s",
 		"payment_intent":%q}`, p.id, cents, p.id, p.payment()))
 }
 
 func (p *purchase) charge() stripeEvent {
-	return p.addEvent("charge.refunded", "1", fmt.Sprintf(`{"id":"ch_%s","object":"charge","amount":%d,"amount_refunded":%d,"currency":"eur","payment_intent":%q}`,
-		p.id, packageCents, p.refunded, p.payment()))
+	return p.addEvent("charge.refunded", "1",
+		fmt.Sprintf(`{"id":"ch_%s","object":"charge","amount":%d,"amount_refunded":%d,"currency":"eur","payment_intent":%q}`,
+			p.id, packageCents, p.refunded, p.payment()))
 }
 
 func (p *purchase) dispute(kind, status string, cents int64) stripeEvent {
@@ -118,15 +126,18 @@ func (p *purchase) dispute(kind, status string, cents int64) stripeEvent {
 	if status == "won" {
 		p.disputed = 0
 	}
-	return p.addEvent(kind, status, fmt.Sprintf(`{"id":"dp_%s","object":"dispute","amount":%d,"currency":"eur","status":%q,"charge":"ch_%s","payment_intent":%q}`,
-		p.id, cents, status, p.id, p.payment()))
+	return p.addEvent(kind, status,
+		fmt.Sprintf(`{"id":"dp_%s","object":"dispute","amount":%d,"currency":"eur","status":%q,"charge":"ch_%s","payment_intent":%q}`,
+			p.id, cents, status, p.id, p.payment()))
 }
 
-// expected returns the credits that the ledger must hold in the end: the grant, and its shares for refunds and disputes.
+// expected returns the credits that the ledger must hold in the end: the grant, and its shares for refunds and
+// disputes.
 func (p *purchase) expected() totals {
 	share := func(cents int64) int64 { return packageCredits * min(cents, packageCents) / packageCents }
 	refunded := share(p.refunded)
-	return totals{Grants: 1, Granted: packageCredits, Refunded: refunded, Disputed: share(p.refunded+p.disputed) - refunded}
+	return totals{Grants: 1, Granted: packageCredits, Refunded: refunded,
+		Disputed: share(p.refunded+p.disputed) - refunded}
 }
 
 // totals sums the ledger entries of one purchase.
@@ -196,5 +207,7 @@ func (fx *fixture) waitForEvents(t testing.TB, sent int64) {
 	t.Helper()
 	fx.makeEventsDue(t)
 	fx.eventually(t, "stored events", func() int64 { return fx.count(t, `SELECT count(*) FROM stripe_events`) }, sent)
-	fx.eventually(t, "unbooked events", func() int64 { return fx.count(t, `SELECT count(*) FROM stripe_events WHERE status <> 'done'`) }, 0)
+	fx.eventually(t, "unbooked events", func() int64 {
+		return fx.count(t, `SELECT count(*) FROM stripe_events WHERE status <> 'done'`)
+	}, 0)
 }

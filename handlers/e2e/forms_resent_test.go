@@ -36,13 +36,16 @@ func TestFormsResent(t *testing.T) {
 					signedOut.t, signedOut.at = t, v.at
 					signedOut.show(stale)
 					if f.action == "POST /logout" {
-						if signedOut.status != http.StatusOK && signedOut.status != http.StatusUnauthorized && signedOut.status != http.StatusForbidden {
+						if signedOut.status != http.StatusOK && signedOut.status != http.StatusUnauthorized &&
+							signedOut.status != http.StatusForbidden {
 							t.Errorf("second sign-out: status %d, want 200, 401 or 403", signedOut.status)
 						}
 						return
 					}
-					if back := signedOut.doc.Find("#error-sign-in").AttrOr("href", ""); signedOut.status != http.StatusUnauthorized || !strings.Contains(back, "return_to=") {
-						t.Errorf("form of a signed-out visitor: status %d, sign-in link %q, want 401 and return_to", signedOut.status, back)
+					if back := signedOut.doc.Find("#error-sign-in").AttrOr("href", ""); signedOut.status != http.StatusUnauthorized ||
+						!strings.Contains(back, "return_to=") {
+						t.Errorf("form of a signed-out visitor: status %d, sign-in link %q, want 401 and return_to", signedOut.status,
+							back)
 					}
 					other := visitors["disputer"]
 					other.open("/" + locale + "/billing")
@@ -91,7 +94,8 @@ func TestOtherUsersObjectsAreNotFound(t *testing.T) {
 	}
 	const effects = `SELECT concat_ws(' ', (SELECT count(*) FROM audit_log WHERE action <> 'admin.deny'), (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL), (SELECT count(*) FROM refund_requests), (SELECT count(*) FROM feature_prices),
 		(SELECT count(*) FROM withdrawals WHERE handled_at IS NULL), (SELECT count(*) FROM credit_transactions), (SELECT count(*) FROM reconciliations))`
-	withdrawal, key, before := readText(`SELECT min(id::text) FROM withdrawals WHERE handled_at IS NULL`), readText(`SELECT min(id::text) FROM api_keys WHERE revoked_at IS NULL`), readText(effects)
+	withdrawal, key, before := readText(`SELECT min(id::text) FROM withdrawals WHERE handled_at IS NULL`),
+		readText(`SELECT min(id::text) FROM api_keys WHERE revoked_at IS NULL`), readText(effects)
 	for locale, visitors := range fx.visitors {
 		owner, other := visitors["second"], visitors["rich"]
 		owner.t, other.t = t, t
@@ -107,31 +111,44 @@ func TestOtherUsersObjectsAreNotFound(t *testing.T) {
 		}
 		other.open("/" + locale + "/account")
 		token := other.find(`[name="_csrf"]`).AttrOr("value", "")
-		for _, action := range append(actions, "/"+locale+fx.ids.Replace("/admin/users/{rich}/grant"), "/"+locale+fx.ids.Replace("/admin/purchases/{paid}/refund"), "/"+locale+fx.ids.Replace("/admin/purchases/{paid}/check"), "/"+locale+fx.ids.Replace("/admin/purchases/{paid}/move"),
-			"/"+locale+fx.ids.Replace("/admin/purchases/{review}/book"), "/"+locale+fx.ids.Replace("/admin/purchases/{review}/foreign"), "/"+locale+fx.ids.Replace("/admin/purchases/{won}/share"),
-			"/"+locale+"/admin/events/evt_state_waits/foreign", "/"+locale+"/admin/events/evt_state_waits/close", "/"+locale+fx.ids.Replace("/admin/findings/{finding}/close"),
-			"/"+locale+"/admin/events/evt_seed_4/retry", "/"+locale+"/admin/withdrawals/"+withdrawal+"/close", "/"+locale+"/admin/keys/"+key+"/revoke",
+		for _, action := range append(actions, "/"+locale+fx.ids.Replace("/admin/users/{rich}/grant"),
+			"/"+locale+fx.ids.Replace("/admin/purchases/{paid}/refund"),
+			"/"+locale+fx.ids.Replace("/admin/purchases/{paid}/check"),
+			"/"+locale+fx.ids.Replace("/admin/purchases/{paid}/move"),
+			"/"+locale+fx.ids.Replace("/admin/purchases/{review}/book"),
+			"/"+locale+fx.ids.Replace("/admin/purchases/{review}/foreign"),
+			"/"+locale+fx.ids.Replace("/admin/purchases/{won}/share"),
+			"/"+locale+"/admin/events/evt_state_waits/foreign", "/"+locale+"/admin/events/evt_state_waits/close",
+			"/"+locale+fx.ids.Replace("/admin/findings/{finding}/close"),
+			"/"+locale+"/admin/events/evt_seed_4/retry", "/"+locale+"/admin/withdrawals/"+withdrawal+"/close",
+			"/"+locale+"/admin/keys/"+key+"/revoke",
 			"/"+locale+"/admin/reconcile", "/"+locale+"/admin/keys", "/"+locale+"/admin/features") {
-			req, err := http.NewRequest(http.MethodPost, fx.site.url+action, strings.NewReader(url.Values{"_csrf": {token}, "credits": {"5"}, "note": {"x"}, "direction": {"grant"},
-				"idempotency_key": {"theft"}, "amount": {"1"}, "name": {"x"}, "scope_spend": {"on"}}.Encode()))
+			req, err := http.NewRequest(http.MethodPost, fx.site.url+action,
+				strings.NewReader(url.Values{"_csrf": {token}, "credits": {"5"}, "note": {"x"}, "direction": {"grant"},
+					"idempotency_key": {"theft"}, "amount": {"1"}, "name": {"x"}, "scope_spend": {"on"}}.Encode()))
 			if err != nil {
 				t.Fatal(err)
 			}
 			other.show(req)
 			// Ending a session or sign-in twice is no error, so another user's looks like one that has ended.
-			if ended := strings.Contains(action, "/account/") && other.at.Path == "/"+locale+"/account"; other.status != http.StatusNotFound && !ended {
+			if ended := strings.Contains(action, "/account/") &&
+				other.at.Path == "/"+locale+"/account"; other.status != http.StatusNotFound && !ended {
 				t.Errorf("%s by another user: status %d, want 404", action, other.status)
 			}
 			other.open("/" + locale + "/account")
 		}
-		for _, path := range []string{"/purchase/{paid}", "/purchase/{paid}/receipt", "/withdrawal?purchase={paid}", "/admin", "/admin/users/{rich}",
-			"/admin/purchases/{paid}", "/admin/events", "/admin/events/evt_state_waits", "/admin/findings/{finding}", "/admin/audit", "/admin/keys", "/admin/features", "/admin/withdrawals"} {
+		for _, path := range []string{"/purchase/{paid}", "/purchase/{paid}/receipt", "/withdrawal?purchase={paid}", "/admin",
+			"/admin/users/{rich}",
+			"/admin/purchases/{paid}", "/admin/events", "/admin/events/evt_state_waits", "/admin/findings/{finding}",
+			"/admin/audit", "/admin/keys", "/admin/features", "/admin/withdrawals"} {
 			if other.open("/" + locale + fx.ids.Replace(path)); other.status != http.StatusNotFound {
 				t.Errorf("%s for another user: status %d, want 404", path, other.status)
 			}
 		}
-		if owner.open("/" + locale + "/account"); owner.doc.Find("#sign-ins .lines li").Length() != 2 || owner.status != http.StatusOK {
-			t.Errorf("owner: status %d, %d sign-ins, want 200 and 2", owner.status, owner.doc.Find("#sign-ins .lines li").Length())
+		if owner.open("/" + locale + "/account"); owner.doc.Find("#sign-ins .lines li").Length() != 2 ||
+			owner.status != http.StatusOK {
+			t.Errorf("owner: status %d, %d sign-ins, want 200 and 2", owner.status,
+				owner.doc.Find("#sign-ins .lines li").Length())
 		}
 	}
 	if after := readText(effects); after != before {

@@ -28,7 +28,8 @@ func TestForms(t *testing.T) {
 				v.t, c.visitor = t, v
 				for i, field := range f.fields {
 					for j, name := range slices.Sorted(maps.Keys(hostileInputs)) {
-						if dbtest.Full() || (i+j)%4 == map[string]int{"en": 0, "de": 2}[locale] { // each field tries a quarter of the values
+						// each field tries a quarter of the values
+						if dbtest.Full() || (i+j)%4 == map[string]int{"en": 0, "de": 2}[locale] {
 							f.try(c, fx, field, name, hostileInputs[name])
 						}
 					}
@@ -56,7 +57,8 @@ func (f form) try(c *crawler, fx *stateFixture, field formField, name, value str
 		return
 	}
 	if v.status >= 500 || v.doc.Find("h1").Length() != 1 || v.doc.Find("html").AttrOr("lang", "") != v.locale {
-		v.t.Errorf("%s: status %d, %d h1, lang %q, want no server error, one h1 and %q", what, v.status, v.doc.Find("h1").Length(), v.doc.Find("html").AttrOr("lang", ""), v.locale)
+		v.t.Errorf("%s: status %d, %d h1, lang %q, want no server error, one h1 and %q", what, v.status,
+			v.doc.Find("h1").Length(), v.doc.Find("html").AttrOr("lang", ""), v.locale)
 	}
 	c.checkWords(what, v.doc)
 	if n := v.doc.Find(".injected, script:not([src])").Length(); n > 0 {
@@ -64,7 +66,8 @@ func (f form) try(c *crawler, fx *stateFixture, field formField, name, value str
 	}
 	switch valid := slices.Contains(field.valid, name); {
 	case valid && v.status >= 400:
-		v.t.Errorf("%s: status %d, want it accepted: %s", what, v.status, strings.Join(strings.Fields(v.doc.Find(".field-error, .alert").Text()), " "))
+		v.t.Errorf("%s: status %d, want it accepted: %s", what, v.status,
+			strings.Join(strings.Fields(v.doc.Find(".field-error, .alert").Text()), " "))
 	case valid || slices.Contains(field.maybeValid, name):
 	case field.hidden && v.status < 400:
 		v.t.Errorf("%s: status %d, want it refused", what, v.status)
@@ -91,7 +94,8 @@ func (f form) validInput(locale string) []string {
 	return typed
 }
 
-// checkFieldError requires that a field is marked, has an error text beside it, and that the other fields keep their values.
+// checkFieldError requires that a field is marked, has an error text beside it, and that the other fields keep their
+// values.
 func (f form) checkFieldError(v *visitor, wrong formField, typed []string, what string) {
 	v.t.Helper()
 	around := v.find(f.button).Closest("form")

@@ -58,7 +58,8 @@ func TestGrantRaces(t *testing.T) {
 		if answers[http.StatusSeeOther] != 50 {
 			t.Errorf("%s: answers by status = %v, want 50 of 303", c.name, answers)
 		}
-		if n := fx.count(t, `SELECT count(*) FROM credit_transactions WHERE user_id = ? AND reason = 'manual'`, user); n != c.entries {
+		if n := fx.count(t, `SELECT count(*) FROM credit_transactions WHERE user_id = ? AND reason = 'manual'`,
+			user); n != c.entries {
 			t.Errorf("%s: %d ledger entries, want %d", c.name, n, c.entries)
 		}
 		if n := fx.count(t, `SELECT credits_balance FROM users WHERE id = ?`, user); n != 7*c.entries {
@@ -81,7 +82,8 @@ func (v *visitor) sendTo(s *site, path string, values url.Values) int {
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Origin", s.url)
 	req.Header.Set("Sec-Fetch-Site", "same-origin")
-	client := http.Client{Jar: v.client.Jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Jar: v.client.Jar,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
 		v.t.Error(err)

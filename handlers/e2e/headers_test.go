@@ -13,15 +13,19 @@ import (
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	const address, client = "https://credits.example.com", "credits"
-	provider, err := identity.Start(t.Context(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
+	provider, err := identity.Start(t.Context(), identity.Options{Listen: "127.0.0.1:0", ClientID: client,
+		ClientSecret: "0123456789",
 		RedirectURLs: []string{address + "/auth/oidc/callback"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { provider.Close(context.Background()) })
-	s := start(t, "APP_URL="+address, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef", "STRIPE_WEBHOOK_SECRET=whsec_0123456789abcdef", "STRIPE_API_BASE=http://127.0.0.1:9",
-		"OIDC_ISSUER="+provider.Issuer(), "OIDC_CLIENT_ID="+client, "OIDC_CLIENT_SECRET=0123456789", "GOOGLE_CLIENT_ID=google", "GOOGLE_CLIENT_SECRET=0123456789",
-		"GITHUB_CLIENT_ID=github", "GITHUB_CLIENT_SECRET=0123456789", "LINKEDIN_CLIENT_ID=linkedin", "LINKEDIN_CLIENT_SECRET=0123456789")
+	s := start(t, "APP_URL="+address, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef",
+		"STRIPE_WEBHOOK_SECRET=whsec_0123456789abcdef", "STRIPE_API_BASE=http://127.0.0.1:9",
+		"OIDC_ISSUER="+provider.Issuer(), "OIDC_CLIENT_ID="+client, "OIDC_CLIENT_SECRET=0123456789",
+		"GOOGLE_CLIENT_ID=google", "GOOGLE_CLIENT_SECRET=0123456789",
+		"GITHUB_CLIENT_ID=github", "GITHUB_CLIENT_SECRET=0123456789", "LINKEDIN_CLIENT_ID=linkedin",
+		"LINKEDIN_CLIENT_SECRET=0123456789")
 	noRedirect := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for name, c := range map[string]struct {
 		method, path, body string
@@ -43,19 +47,22 @@ func TestHeaders(t *testing.T) {
 		"form, no user": {"POST", "/en/purchase", "x=1", 401},
 		"logout":        {"POST", "/logout", "", 401},
 	} {
-		res, _ := request(t, noRedirect, c.method, s.url+c.path, c.body, map[string]string{"Accept-Language": "de-DE,de;q=0.9"})
+		res, _ := request(t, noRedirect, c.method, s.url+c.path, c.body,
+			map[string]string{"Accept-Language": "de-DE,de;q=0.9"})
 		if res.StatusCode != c.status {
 			t.Errorf("%s: status %d, want %d", name, res.StatusCode, c.status)
 		}
 		for header, want := range map[string]string{
-			"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "strict-origin-when-cross-origin",
+			"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff",
+			"Referrer-Policy":           "strict-origin-when-cross-origin",
 			"Strict-Transport-Security": "includeSubDomains", "X-Request-Id": "req_", "Cache-Control": "no-store",
 		} {
 			if !strings.Contains(res.Header.Get(header), want) {
 				t.Errorf("%s: %s = %q, want it to contain %q", name, header, res.Header.Get(header), want)
 			}
 		}
-		if policy := res.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
+		if policy := res.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") ||
+			strings.Contains(policy, "*") {
 			t.Errorf("%s: Content-Security-Policy = %s, want neither unsafe nor *", name, policy)
 		}
 		if res.Header.Get("Server") != "" {
@@ -63,13 +70,15 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 	t.Run("a sign-in sets one secure cookie and sends PKCE, nonce and state", func(t *testing.T) {
-		res, _ := request(t, noRedirect, "GET", s.url+"/auth/oidc", "", map[string]string{"Cookie": "__Host-session=planted-by-somebody-else"})
+		res, _ := request(t, noRedirect, "GET", s.url+"/auth/oidc", "",
+			map[string]string{"Cookie": "__Host-session=planted-by-somebody-else"})
 		cookies := res.Cookies()
 		if len(cookies) != 1 {
 			t.Fatalf("cookies = %v, want only the flow's", cookies)
 		}
 		c := cookies[0]
-		if !strings.HasPrefix(c.Name, "__Host-flow-") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || len(c.Value) < 43 {
+		if !strings.HasPrefix(c.Name, "__Host-flow-") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode ||
+			c.Path != "/" || c.Domain != "" || len(c.Value) < 43 {
 			t.Errorf("cookie = %v, want __Host-flow-…, Secure, HttpOnly, Lax, for / and no domain", c)
 		}
 		location := res.Header.Get("Location")

@@ -13,8 +13,10 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for locale, text := range map[string]struct{ separator, name, analyses, nothing, header string }{
-		"en": {",", "credits-history", "analys", "Nothing found", "\uFEFFNumber,Date (UTC),What,Credits,Balance after,Note,Purchase,Reservation\r\n"},
-		"de": {";", "credits-verlauf", "Analys", "Nichts gefunden", "\uFEFFNummer;Datum (UTC);Vorgang;Credits;Guthaben danach;Hinweis;Kauf;Reservierung\r\n"},
+		"en": {",", "credits-history", "analys", "Nothing found",
+			"\uFEFFNumber,Date (UTC),What,Credits,Balance after,Note,Purchase,Reservation\r\n"},
+		"de": {";", "credits-verlauf", "Analys", "Nichts gefunden",
+			"\uFEFFNummer;Datum (UTC);Vorgang;Credits;Guthaben danach;Hinweis;Kauf;Reservierung\r\n"},
 	} {
 		v := newVisitor(s, locale)
 		v.signInAs("ada-" + locale + "@example.com")
@@ -24,8 +26,10 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 		v.open("/" + locale + "/billing")
 		v.submit("#spend-resume_analysis")
 		history := "/" + locale + "/history"
-		for query, rows := range map[string]int{"": 2, "?kind=purchase": 1, "?kind=resume_analysis": 1, "?kind=job_match": 0, "?q=" + text.analyses: 1,
-			"?q=%25": 0, "?q=_": 0, "?month=2001-01": 0, "?q=%F0%9F%98%80": 0, "?q=%D7%A9%D7%9C%D7%95%D7%9D": 0, "?kind=&month=&q=": 2} {
+		for query, rows := range map[string]int{"": 2, "?kind=purchase": 1, "?kind=resume_analysis": 1, "?kind=job_match": 0,
+			"?q=" + text.analyses: 1,
+			"?q=%25":              0, "?q=_": 0, "?month=2001-01": 0, "?q=%F0%9F%98%80": 0, "?q=%D7%A9%D7%9C%D7%95%D7%9D": 0,
+			"?kind=&month=&q=": 2} {
 			v.open(history + query)
 			if got := v.doc.Find("#movements table tbody tr").Length(); v.status != 200 || got != rows {
 				t.Errorf("%s%s: status %d, %d entries, want 200 and %d", history, query, v.status, got, rows)
@@ -40,8 +44,10 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 				}
 			}
 		}
-		for query, field := range map[string]string{"?kind=nonsense": "#kind", "?month=2026-99": "#month", "?month=x": "#month", "?month=0000-01": "#month",
-			"?q=a%00b": "#q", "?q=" + strings.Repeat("ä", 101): "#q", "?kind=%00": "#kind", "?q=" + url.QueryEscape("a\rb"): "#q"} {
+		for query, field := range map[string]string{"?kind=nonsense": "#kind", "?month=2026-99": "#month",
+			"?month=x": "#month", "?month=0000-01": "#month",
+			"?q=a%00b": "#q", "?q=" + strings.Repeat("ä", 101): "#q", "?kind=%00": "#kind",
+			"?q=" + url.QueryEscape("a\rb"): "#q"} {
 			v.open(history + query)
 			if v.status != 422 || v.find(field).AttrOr("aria-invalid", "") != "true" || v.text(field+"-error") == "" {
 				t.Errorf("%s%s: status %d, want 422 with an error at %s", history, query, v.status, field)
@@ -49,7 +55,8 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 		}
 		v.open(history + "?kind=purchase")
 		res, file := request(t, v.client, "GET", s.url+history+".csv", "", nil)
-		if res.StatusCode != 200 || !strings.HasPrefix(file, text.header) || !strings.Contains(res.Header.Get("Content-Disposition"), text.name+".csv") {
+		if res.StatusCode != 200 || !strings.HasPrefix(file, text.header) ||
+			!strings.Contains(res.Header.Get("Content-Disposition"), text.name+".csv") {
 			t.Fatalf("CSV file: status %d, disposition %s\n%s", res.StatusCode, res.Header.Get("Content-Disposition"), file)
 		}
 		table := csv.NewReader(strings.NewReader(file))

@@ -34,11 +34,13 @@ func TestHTMX(t *testing.T) {
 	t.Run("shows no progress for an immediate answer", func(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/billing")
-		b.run("watch the progress bar", chromedp.Evaluate(`window.seen = 0; (function look() { if (`+shown("#progress")+`) window.seen++; requestAnimationFrame(look) })()`, nil))
+		b.run("watch the progress bar",
+			chromedp.Evaluate(`window.seen = 0; (function look() { if (`+shown("#progress")+`) window.seen++; requestAnimationFrame(look) })()`, nil))
 		b.click("#spend-job_match")
 		b.waitForText("#balance", "90")
 		var quick bool
-		b.run("time the request", chromedp.Evaluate(`(() => { const r = performance.getEntriesByType("resource").filter(r => r.name.includes("/billing/spend")).at(-1);
+		b.run("time the request",
+			chromedp.Evaluate(`(() => { const r = performance.getEntriesByType("resource").filter(r => r.name.includes("/billing/spend")).at(-1);
 			return r.duration > 180 || window.seen === 0 })()`, &quick)) // a slow answer may show progress
 		if !quick {
 			t.Error("progress was visible for an answer within 180 ms")
@@ -48,7 +50,8 @@ func TestHTMX(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/billing")
 		b.setLatency(300)
-		b.run("click twice", chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#spend-job_match"))`, nil))
+		b.run("click twice",
+			chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#spend-job_match"))`, nil))
 		b.waitForText("#balance", "85")
 		b.setLatency(0)
 		b.open("/en/billing")
@@ -58,9 +61,11 @@ func TestHTMX(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/purchase")
 		b.setLatency(300)
-		b.run("count submits", chromedp.Evaluate(`window.sent = 0; document.addEventListener("submit", e => e.defaultPrevented || sent++); sessionStorage.sent = 0;
+		b.run("count submits",
+			chromedp.Evaluate(`window.sent = 0; document.addEventListener("submit", e => e.defaultPrevented || sent++); sessionStorage.sent = 0;
 			addEventListener("pagehide", () => sessionStorage.sent = sent)`, nil))
-		b.run("click twice", chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#buy-100"))`, nil))
+		b.run("click twice",
+			chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#buy-100"))`, nil))
 		b.setLatency(0)
 		b.waitUntil("the Checkout page", `location.pathname.startsWith("/c/pay/")`)
 		b.open("/en/purchase")
@@ -83,7 +88,8 @@ func TestHTMX(t *testing.T) {
 		b.expectRefusals = true
 		defer func() { b.expectRefusals = false }()
 		b.open("/en/billing")
-		b.run("clear the idempotency keys", chromedp.Evaluate(`document.querySelectorAll("[name=idempotency_key]").forEach(e => e.value = "")`, nil),
+		b.run("clear the idempotency keys",
+			chromedp.Evaluate(`document.querySelectorAll("[name=idempotency_key]").forEach(e => e.value = "")`, nil),
 			chromedp.ScrollIntoView("#spend-resume_improvement", chromedp.ByQuery), chromedp.Evaluate(`scrollTo(0, 300)`, nil))
 		b.click("#spend-resume_improvement")
 		b.waitForText(`#flash [role=alert]`, "")
@@ -108,20 +114,25 @@ func TestHTMX(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/history")
 		b.choose("#kind", "purchase")
-		b.waitUntil("the filtered list", `location.search.includes("kind=purchase") && document.querySelectorAll("main tbody tr").length === 1`)
+		b.waitUntil("the filtered list",
+			`location.search.includes("kind=purchase") && document.querySelectorAll("main tbody tr").length === 1`)
 		var german string
-		b.run("read the German link", chromedp.Evaluate(`document.querySelector("#language-de").getAttribute("href")`, &german))
+		b.run("read the German link", chromedp.Evaluate(`document.querySelector("#language-de").getAttribute("href")`,
+			&german))
 		if !strings.HasPrefix(german, "/de/history?") || !strings.Contains(german, "kind=purchase") {
 			t.Errorf("German link = %s, want the filtered page", german)
 		}
 		b.run("reload", chromedp.Reload())
-		b.waitUntil("the filtered list after a reload", `document.querySelector("#kind").value === "purchase" && document.querySelectorAll("main tbody tr").length === 1`)
+		b.waitUntil("the filtered list after a reload",
+			`document.querySelector("#kind").value === "purchase" && document.querySelectorAll("main tbody tr").length === 1`)
 		b.run("back", chromedp.NavigateBack())
 		b.waitUntil("the whole list", `location.search === "" && document.querySelectorAll("main tbody tr").length > 1`)
 		b.run("forward", chromedp.NavigateForward())
-		b.waitUntil("the filtered list after forward", `location.search.includes("kind=purchase") && document.querySelectorAll("main tbody tr").length === 1`)
+		b.waitUntil("the filtered list after forward",
+			`location.search.includes("kind=purchase") && document.querySelectorAll("main tbody tr").length === 1`)
 		b.click("#language-de")
-		b.waitUntil("the filtered list in German", `document.documentElement.lang === "de" && document.querySelector("#kind").value === "purchase" && document.querySelectorAll("main tbody tr").length === 1`)
+		b.waitUntil("the filtered list in German",
+			`document.documentElement.lang === "de" && document.querySelector("#kind").value === "purchase" && document.querySelectorAll("main tbody tr").length === 1`)
 	})
 }
 
@@ -140,7 +151,8 @@ func (b *browser) signIn(email string) {
 	b.open("/" + b.locale + "/login")
 	b.click("#sign-in-oidc")
 	b.waitForText("#custom-user", "")
-	b.run("sign in", chromedp.SetValue(`input[name="name"]`, "Ada Example"), chromedp.SetValue(`input[name="email"]`, email))
+	b.run("sign in", chromedp.SetValue(`input[name="name"]`, "Ada Example"),
+		chromedp.SetValue(`input[name="email"]`, email))
 	b.click("#custom-user [type=submit]")
 	b.waitForText("#balance", "")
 }

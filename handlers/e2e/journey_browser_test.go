@@ -25,12 +25,15 @@ func (b *browser) journey(email string) {
 	b.click("#sign-in-oidc")
 	b.waitForText("#custom-user", "")
 	b.check("identity", "")
-	b.run("sign in", chromedp.SetValue(`input[name="name"]`, "Ada Example"), chromedp.SetValue(`input[name="email"]`, email))
+	b.run("sign in", chromedp.SetValue(`input[name="name"]`, "Ada Example"),
+		chromedp.SetValue(`input[name="email"]`, email))
 	b.click("#custom-user [type=submit]")
 	b.waitForText("#balance", "0")
 	b.check("billing-empty", "/billing")
 	var zones bool
-	b.run("read the cookie", chromedp.Evaluate(`document.cookie.split("; ").includes("tz=" + Intl.DateTimeFormat().resolvedOptions().timeZone)`, &zones))
+	b.run("read the cookie",
+		chromedp.Evaluate(`document.cookie.split("; ").includes("tz=" + Intl.DateTimeFormat().resolvedOptions().timeZone)`,
+			&zones))
 	if !zones {
 		b.t.Error("cookie tz is missing, want the browser's time zone")
 	}

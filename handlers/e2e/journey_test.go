@@ -13,13 +13,14 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// Without JavaScript, a user signs in, buys 500 credits, spends 10, gets half of the money back, and receives 25 from an
-// admin; in both languages, starting from an empty data directory.
+// Without JavaScript, a user signs in, buys 500 credits, spends 10, gets half of the money back, and receives 25 from
+// an admin; in both languages, starting from an empty data directory.
 func TestJourney(t *testing.T) {
 	t.Parallel()
 	s := startIn(t, workDir(t))
 	t.Logf("from an empty data directory to ready: %s", s.started.Round(time.Millisecond))
-	if !strings.Contains(s.out.String(), "demo@example.com") || !strings.Contains(s.out.String(), "no real money") || !strings.Contains(s.out.String(), "Data") {
+	if !strings.Contains(s.out.String(), "demo@example.com") || !strings.Contains(s.out.String(), "no real money") ||
+		!strings.Contains(s.out.String(), "Data") {
 		t.Errorf("start-up output lacks the demo user, the data directory or the sandbox notice:\n%s", s.out)
 	}
 	for i, locale := range []string{"en", "de"} {
@@ -196,7 +197,10 @@ func (v *visitor) refundAt(pay url.URL, amount string) {
 	v.t.Helper()
 	session := strings.TrimPrefix(pay.Path, "/c/pay/")
 	v.open(pay.Scheme + "://" + pay.Host + "/dashboard")
-	row := v.doc.Find("tr").FilterFunction(func(_ int, row *goquery.Selection) bool { return strings.Contains(row.Text(), session) })
+	row := v.doc.Find("tr").FilterFunction(func(_ int, row *goquery.Selection) bool {
+		return strings.Contains(row.Text(),
+			session)
+	})
 	id, _ := row.Attr("id")
 	if id == "" {
 		v.t.Fatalf("dashboard lacks session %s", session)

@@ -17,7 +17,8 @@ import (
 func TestKeyboard(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	for _, c := range []struct{ locale, total, balance, rest string }{{"en", "€40.00", "1,000", "990"}, {"de", "40,00", "1.000", "990"}}[:dbtest.Depth(1, 2)] {
+	for _, c := range []struct{ locale, total, balance, rest string }{{"en", "€40.00", "1,000", "990"},
+		{"de", "40,00", "1.000", "990"}}[:dbtest.Depth(1, 2)] {
 		t.Run(c.locale, func(t *testing.T) {
 			email := "keys." + c.locale + "@example.com"
 			b := newBrowser(t, s, view{c.locale, 1280, 900})
@@ -32,10 +33,12 @@ func TestKeyboard(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/dev/components")
 		b.pressEnter("#question")
-		b.waitUntil("the dialog is open and has the focus", `document.querySelector("#ask-question").matches(":modal") && document.querySelector("#ask-question").contains(document.activeElement)`)
+		b.waitUntil("the dialog is open and has the focus",
+			`document.querySelector("#ask-question").matches(":modal") && document.querySelector("#ask-question").contains(document.activeElement)`)
 		b.check("dialog", "/dev/components")
 		b.run("press Escape", chromedp.KeyEvent(kb.Escape))
-		b.waitUntil("the dialog is closed and its button has the focus", `!document.querySelector("#ask-question").open && document.activeElement.id === "question"`)
+		b.waitUntil("the dialog is closed and its button has the focus",
+			`!document.querySelector("#ask-question").open && document.activeElement.id === "question"`)
 	})
 }
 
@@ -117,7 +120,8 @@ func (b *browser) typeAsOperator(email string) {
 func (b *browser) typeInto(selector, text string) {
 	b.t.Helper()
 	b.tabTo(selector)
-	b.run("type into "+selector, chromedp.KeyEvent("a", chromedp.KeyModifiers(input.ModifierCtrl)), chromedp.KeyEvent(text))
+	b.run("type into "+selector, chromedp.KeyEvent("a", chromedp.KeyModifiers(input.ModifierCtrl)),
+		chromedp.KeyEvent(text))
 }
 
 // pressEnter reaches an element by Tab and presses Enter.
@@ -127,8 +131,8 @@ func (b *browser) pressEnter(selector string) {
 	b.run("press Enter on "+selector, chromedp.KeyEvent(kb.Enter))
 }
 
-// focusState is a script that reports whether the selected element has the focus, and what makes the focus hard to see. A
-// shadow does not count, because buttons always have one.
+// focusState is a script that reports whether the selected element has the focus, and what makes the focus hard to
+// see. A shadow does not count, because buttons always have one.
 const focusState = `((selector) => {
 	const e = document.activeElement;
 	if (e === document.body || e.id === "content") return {there: e.matches(selector), wrong: ""};
@@ -153,7 +157,8 @@ func (b *browser) tabTo(selector string) {
 	b.t.Helper()
 	const limit = 120 // stops per page
 	b.waitForText(selector, "")
-	b.waitUntil("htmx has settled", `!document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`)
+	b.waitUntil("htmx has settled",
+		`!document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`)
 	for range limit {
 		var at struct {
 			There bool

@@ -45,16 +45,20 @@ func TestKeysOnTheCommandLine(t *testing.T) {
 		t.Fatalf("keys list lacks %s…: %s", key[:12], out)
 		return nil
 	}
-	first, second := create("--name", "Resume Matcher", "--scope", "spend,read", "--per-minute", "0"), create("--name", "Reports", "--scope", "read", "--expires-days", "30")
+	first, second := create("--name", "Resume Matcher", "--scope", "spend,read", "--per-minute", "0"),
+		create("--name", "Reports", "--scope", "read", "--expires-days", "30")
 	row := list(first)
-	if len(row) != 9 || row[1] != "Resume Matcher" || row[3] != "spend,read" || row[4] != "no limit" || row[6] != "-" || row[7] != "-" || row[8] != "-" {
+	if len(row) != 9 || row[1] != "Resume Matcher" || row[3] != "spend,read" || row[4] != "no limit" || row[6] != "-" ||
+		row[7] != "-" || row[8] != "-" {
 		t.Errorf("keys list: row = %q, want an unlimited, unused key", row)
 	}
 	if other := list(second); other[3] != "read" || other[4] != "1000" || other[7] == "-" {
 		t.Errorf("keys list: row = %q, want scope read, 1000 a minute and an end", other)
 	}
-	for _, c := range []struct{ name, want string }{{row[0], "Revoked key " + row[0]}, {row[2], "revoked before"}, {second[:12], "Revoked key"}} {
-		if out, code := command(t, []string{database}, "keys", "revoke", c.name); code != 0 || !strings.Contains(out, c.want) {
+	for _, c := range []struct{ name, want string }{{row[0], "Revoked key " + row[0]}, {row[2], "revoked before"},
+		{second[:12], "Revoked key"}} {
+		if out, code := command(t, []string{database}, "keys", "revoke", c.name); code != 0 ||
+			!strings.Contains(out, c.want) {
 			t.Errorf("keys revoke %s: exit status %d, want 0 and %q: %s", c.name, code, c.want, out)
 		}
 	}

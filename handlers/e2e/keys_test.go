@@ -19,8 +19,10 @@ func TestKeysByAnAdmin(t *testing.T) {
 	t.Parallel()
 	s := start(t, "ADMIN_EMAILS=admin@example.com,second@example.com")
 	for _, c := range []struct{ locale, empty, nameless, limit, shown, valid, done, audit string }{
-		{"en", "No keys yet", "1 to 80 characters", "60 calls a minute", "shown once already", "Valid", "The key has been revoked.", "Service key revoked"},
-		{"de", "Gesperrt", "1 bis 80 Zeichen", "60 Aufrufe pro Minute", "schon einmal angezeigt", "Gültig", "Der Schlüssel ist gesperrt.", "Dienstschlüssel gesperrt"},
+		{"en", "No keys yet", "1 to 80 characters", "60 calls a minute", "shown once already", "Valid",
+			"The key has been revoked.", "Service key revoked"},
+		{"de", "Gesperrt", "1 bis 80 Zeichen", "60 Aufrufe pro Minute", "schon einmal angezeigt", "Gültig",
+			"Der Schlüssel ist gesperrt.", "Dienstschlüssel gesperrt"},
 	} {
 		t.Run("in "+c.locale, func(t *testing.T) {
 			v := newVisitor(s, c.locale)
@@ -32,7 +34,8 @@ func TestKeysByAnAdmin(t *testing.T) {
 				t.Errorf("keys page = %s, want no valid key yet", v.text("main"))
 			}
 			v.submit("#make-submit", "name", " ", "per_minute", "60", "scope_read", "on")
-			if v.status != http.StatusUnprocessableEntity || !strings.Contains(v.text("#name-error"), c.nameless) || v.find("#per-minute").AttrOr("value", "") != "60" {
+			if v.status != http.StatusUnprocessableEntity || !strings.Contains(v.text("#name-error"), c.nameless) ||
+				v.find("#per-minute").AttrOr("value", "") != "60" {
 				t.Errorf("key without a name: status %d, want 422 and the limit kept: %s", v.status, v.text("main"))
 			}
 			if _, kept := v.find("#scope-read").Attr("checked"); !kept {
@@ -48,13 +51,16 @@ func TestKeysByAnAdmin(t *testing.T) {
 				t.Fatalf("new key: status %d, want 200 and the key in a read-only field: %s", v.status, v.text("main"))
 			}
 			v.show(again) // as a reload does
-			if v.status != http.StatusOK || !strings.Contains(v.text("#key-shown-before"), c.shown) || v.doc.Find("#new-key").Length() != 0 {
+			if v.status != http.StatusOK || !strings.Contains(v.text("#key-shown-before"), c.shown) ||
+				v.doc.Find("#new-key").Length() != 0 {
 				t.Errorf("resent form: status %d, want 200 without the key: %s", v.status, v.text("main"))
 			}
 			v.open("/" + c.locale + "/admin/keys")
 			row := v.doc.Find("main tbody tr").First()
-			if text := strings.Join(strings.Fields(row.Text()), " "); !strings.Contains(text, name) || !strings.Contains(text, plaintext[:12]+"…") ||
-				!strings.Contains(text, c.limit) || !strings.Contains(text, c.valid) || row.Find("details form button").Length() != 1 {
+			if text := strings.Join(strings.Fields(row.Text()), " "); !strings.Contains(text, name) ||
+				!strings.Contains(text, plaintext[:12]+"…") ||
+				!strings.Contains(text, c.limit) || !strings.Contains(text, c.valid) ||
+				row.Find("details form button").Length() != 1 {
 				t.Errorf("list = %s, want name, prefix, limit and validity", text)
 			}
 			html, err := v.doc.Html()
@@ -62,11 +68,13 @@ func TestKeysByAnAdmin(t *testing.T) {
 				t.Errorf("list contains the whole key (%v)", err)
 			}
 			v.submit("main tbody tr:first-child details button")
-			if v.at.Path != "/"+c.locale+"/admin/keys" || !strings.Contains(v.text("#flash"), c.done) || v.doc.Find("main tbody details").Length() != 0 {
+			if v.at.Path != "/"+c.locale+"/admin/keys" || !strings.Contains(v.text("#flash"), c.done) ||
+				v.doc.Find("main tbody details").Length() != 0 {
 				t.Errorf("revoking leads to %s (status %d), want the list without a valid key: %s", v.at, v.status, v.text("main"))
 			}
 			v.open("/" + c.locale + "/admin/audit")
-			if text := v.text("main tbody tr"); !strings.Contains(text, c.audit) || !strings.Contains(text, name) || !strings.Contains(text, plaintext[:12]) || strings.Contains(text, plaintext) {
+			if text := v.text("main tbody tr"); !strings.Contains(text, c.audit) || !strings.Contains(text, name) ||
+				!strings.Contains(text, plaintext[:12]) || strings.Contains(text, plaintext) {
 				t.Errorf("audit log = %s, want action, name and prefix, not the key", text)
 			}
 			if strings.Contains(s.out.String(), plaintext[12:]) {
@@ -92,7 +100,8 @@ func TestKeysByAnAdmin(t *testing.T) {
 			}
 			res.Body.Close()
 			if res.StatusCode != http.StatusOK || res.Header.Get("Cache-Control") != "no-store" {
-				t.Errorf("concurrent form: status %d, Cache-Control %q, want 200 and no-store", res.StatusCode, res.Header.Get("Cache-Control"))
+				t.Errorf("concurrent form: status %d, Cache-Control %q, want 200 and no-store", res.StatusCode,
+					res.Header.Get("Cache-Control"))
 			}
 		})
 		v.open("/en/admin/keys")
@@ -139,7 +148,8 @@ func TestKeysBadInput(t *testing.T) {
 	other := admin.form("#make-submit", "name", "y")
 	admin.show(form)
 	admin.show(other)
-	if admin.status != http.StatusConflict || admin.find("#name").AttrOr("value", "") != "y" || admin.find("#key-error").Text() == "" {
+	if admin.status != http.StatusConflict || admin.find("#name").AttrOr("value", "") != "y" ||
+		admin.find("#key-error").Text() == "" {
 		t.Errorf("resent form with another name: status %d, want 409 and the name kept: %s", admin.status, admin.text("main"))
 	}
 	admin.submit("#make-submit") // now with a new idempotency key
@@ -198,7 +208,8 @@ func TestKeysInTheBrowser(t *testing.T) {
 			b.click("#scope-spend")
 			b.click("#make-submit")
 			b.waitForText("label[for=new-key]", "")
-			b.waitUntil("the new key is selected", `(() => { const e = document.activeElement; return e.id === "new-key" && e.selectionStart === 0 && e.selectionEnd === e.value.length && e.value.length === 42 })()`)
+			b.waitUntil("the new key is selected",
+				`(() => { const e = document.activeElement; return e.id === "new-key" && e.selectionStart === 0 && e.selectionEnd === e.value.length && e.value.length === 42 })()`)
 			b.check("admin-keys-new", page)
 			b.run("reload", chromedp.Reload())
 			b.waitForText("#key-shown-before", "")

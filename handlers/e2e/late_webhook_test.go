@@ -76,7 +76,8 @@ func backdate(t *testing.T, database, session string) {
 		t.Fatal(err)
 	}
 	defer postgres.Close(db)
-	moved := db.Exec(`UPDATE purchases SET created_at = created_at - interval '25 hours' WHERE checkout_session_id = ?`, session)
+	moved := db.Exec(`UPDATE purchases SET created_at = created_at - interval '25 hours' WHERE checkout_session_id = ?`,
+		session)
 	if moved.Error != nil || moved.RowsAffected != 1 {
 		t.Fatalf("%d purchases backdated (%v), want 1", moved.RowsAffected, moved.Error)
 	}
@@ -89,20 +90,24 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 	const key, secret, client = "sk_test_0123456789abcdef", "whsec_0123456789abcdef", "credits"
 	database, port, quiet := dbtest.URL(t), freePort(t), slog.New(slog.DiscardHandler)
 	g := newDelayedWebhook(t)
-	stripeServer, err := stripe.Start(context.Background(), stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
-		WebhookURL: g.URL, WebhookSecrets: []string{secret}, Log: quiet})
+	stripeServer, err := stripe.Start(context.Background(),
+		stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
+			WebhookURL: g.URL, WebhookSecrets: []string{secret}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stripeServer.Close(context.Background()) })
-	provider, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
-		RedirectURLs: []string{fmt.Sprintf("http://localhost:%d/auth/oidc/callback", port)}, Log: quiet})
+	provider, err := identity.Start(context.Background(),
+		identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
+			RedirectURLs: []string{fmt.Sprintf("http://localhost:%d/auth/oidc/callback", port)}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { provider.Close(context.Background()) })
-	env := []string{"DATABASE_URL=" + database, "DATABASE_POOL_URL=" + database + "&pgbouncer=true", "STRIPE_SECRET_KEY=" + key,
-		"STRIPE_WEBHOOK_SECRET=whsec_older0123456789," + secret, "STRIPE_API_BASE=" + stripeServer.URL(), "OIDC_ISSUER=" + provider.Issuer(),
+	env := []string{"DATABASE_URL=" + database, "DATABASE_POOL_URL=" + database + "&pgbouncer=true",
+		"STRIPE_SECRET_KEY=" + key,
+		"STRIPE_WEBHOOK_SECRET=whsec_older0123456789," + secret, "STRIPE_API_BASE=" + stripeServer.URL(),
+		"OIDC_ISSUER=" + provider.Issuer(),
 		"OIDC_CLIENT_ID=" + client, "OIDC_CLIENT_SECRET=0123456789", "OIDC_NAME=Example Login"}
 	if out, code := command(t, env, "prices", "sync"); code != 0 || !strings.Contains(out, "3 prices") {
 		t.Fatalf("prices sync: exit status %d, want 0 and 3 prices: %s", code, out)
@@ -161,7 +166,8 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		backdate(t, database, session)
 		v.open("/de/purchase")
 		v.show(again)
-		if text := v.text("main"); v.status != http.StatusUnprocessableEntity || !strings.Contains(text, "abgelaufen, bevor sie bezahlt wurde") {
+		if text := v.text("main"); v.status != http.StatusUnprocessableEntity ||
+			!strings.Contains(text, "abgelaufen, bevor sie bezahlt wurde") {
 			t.Fatalf("old form: status %d, want 422 and that the order expired: %s", v.status, text)
 		}
 		if quantity := v.find("#quantity-500").AttrOr("value", ""); quantity != "3" {

@@ -26,8 +26,8 @@ const (
 	pageSize    = 50   // entries per page of a history
 )
 
-// BenchmarkLedgerSize compares a spend, a balance and the newest page of a history in a large ledger with the same calls
-// in a ledger of a thousand entries. One client, medians, durable database.
+// BenchmarkLedgerSize compares a spend, a balance and the newest page of a history in a large ledger with the same
+// calls in a ledger of a thousand entries. One client, medians, durable database.
 func BenchmarkLedgerSize(b *testing.B) {
 	fx, server := newDurableFixture(b)
 	for range pageSize { // 1000 entries: a full page for each of 20 users
@@ -37,7 +37,8 @@ func BenchmarkLedgerSize(b *testing.B) {
 	spending, book := &spend.Service{DB: fx.db, Log: slog.New(slog.DiscardHandler)}, &ledger.Service{DB: fx.db}
 	calls := map[string]func(user int64) error{
 		"spend": func(user int64) error {
-			_, err := spending.Spend(b.Context(), spend.Request{UserID: user, Feature: "job_match", Key: fmt.Sprint(time.Now().UnixNano())})
+			_, err := spending.Spend(b.Context(), spend.Request{UserID: user, Feature: "job_match",
+				Key: fmt.Sprint(time.Now().UnixNano())})
 			return err
 		},
 		"balance": func(user int64) error {

@@ -13,8 +13,8 @@ import (
 // lighthousePackage is the newest version that runs on Node.js 20.
 const lighthousePackage = "lighthouse@12.8.2"
 
-// Lighthouse gives the most used pages at least 98 of 100 points in every category. It takes minutes on an idle machine, so
-// only make lighthouse runs it.
+// Lighthouse gives the most used pages at least 98 of 100 points in every category. It takes minutes on an idle
+// machine, so only make lighthouse runs it.
 func TestLighthouse(t *testing.T) {
 	if os.Getenv("LIGHTHOUSE") == "" {
 		t.Skip("make lighthouse runs this test")
@@ -72,7 +72,8 @@ func checkScores(t *testing.T, dir, address string) {
 	for name, category := range best.Categories {
 		t.Logf("%s: %.0f", name, category.Score*100)
 		if category.Score*100 < least {
-			t.Errorf("%s: %.0f points, want at least %d; failed audits: %s", name, category.Score*100, least, best.failedAudits(name))
+			t.Errorf("%s: %.0f points, want at least %d; failed audits: %s", name, category.Score*100, least,
+				best.failedAudits(name))
 		}
 	}
 	if len(best.Categories) < 4 {
@@ -118,10 +119,13 @@ func (l lighthouse) failedAudits(category string) []string {
 
 func runLighthouse(t *testing.T, dir, address string) lighthouse {
 	t.Helper()
-	run := exec.Command("npx", "--yes", lighthousePackage, address, "--quiet", "--output=json", "--output-path="+filepath.Join(dir, "report.json"),
-		"--extra-headers="+filepath.Join(dir, "headers.json"), "--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage")
+	run := exec.Command("npx", "--yes", lighthousePackage, address, "--quiet", "--output=json",
+		"--output-path="+filepath.Join(dir, "report.json"),
+		"--extra-headers="+filepath.Join(dir, "headers.json"),
+		"--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage")
 	if _, err := os.Stat(debianHeadlessShell); err == nil {
-		run.Env = append([]string{"CHROME_PATH=" + debianHeadlessShell}, os.Environ()...) // a CHROME_PATH in the environment wins
+		// a CHROME_PATH in the environment wins
+		run.Env = append([]string{"CHROME_PATH=" + debianHeadlessShell}, os.Environ()...)
 	}
 	out, err := run.CombinedOutput()
 	if err != nil { // it can lose the page on a busy machine

@@ -17,7 +17,8 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// accountOp is one operation on an account, accountResult its answer. A refused spend answers with the available credits.
+// accountOp is one operation on an account, accountResult its answer. A refused spend answers with the available
+// credits.
 type (
 	accountOp struct {
 		account int64
@@ -30,8 +31,8 @@ type (
 	}
 )
 
-// accountModel describes an account under sequential operations. A history is linearizable if some sequential order fits
-// all answers and keeps every operation after those that were answered before it was sent.
+// accountModel describes an account under sequential operations. A history is linearizable if some sequential order
+// fits all answers and keeps every operation after those that were answered before it was sent.
 var accountModel = porcupine.Model{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 		byAccount := map[int64][]porcupine.Operation{}
@@ -85,7 +86,8 @@ func TestLinearizable(t *testing.T) {
 				return
 			}
 			mu.Lock()
-			history = append(history, porcupine.Operation{ClientId: client, Input: in, Call: int64(from), Output: out, Return: int64(time.Since(begun))})
+			history = append(history, porcupine.Operation{ClientId: client, Input: in, Call: int64(from), Output: out,
+				Return: int64(time.Since(begun))})
 			mu.Unlock()
 		}
 	})
@@ -121,7 +123,8 @@ func (rs *replicas) apply(t *testing.T, replica int, in accountOp, key string) (
 		return accountResult{balance: int64(posted.BalanceAfter)}, err == nil
 	case "spend":
 		r := rs.spend(t, replica, in.account, key)
-		if err := json.Unmarshal([]byte(r.body), &body); err != nil || r.status != http.StatusCreated && r.status != http.StatusPaymentRequired {
+		if err := json.Unmarshal([]byte(r.body), &body); err != nil || r.status != http.StatusCreated &&
+			r.status != http.StatusPaymentRequired {
 			t.Errorf("spend: status %d, want 201 or 402: %s", r.status, r.body)
 			return accountResult{}, false
 		}
@@ -142,7 +145,8 @@ func (rs *replicas) apply(t *testing.T, replica int, in accountOp, key string) (
 // The model rejects what clients would see without a lock, or with answers sent before the commit.
 func TestLinearizableRejectsWrongHistories(t *testing.T) {
 	op := func(from, until int64, kind string, credits, balance int64) porcupine.Operation {
-		return porcupine.Operation{Input: accountOp{1, kind, credits}, Call: from, Output: accountResult{balance: balance}, Return: until}
+		return porcupine.Operation{Input: accountOp{1, kind, credits}, Call: from, Output: accountResult{balance: balance},
+			Return: until}
 	}
 	for name, history := range map[string][]porcupine.Operation{
 		"two spends from one balance":   {op(0, 1, "grant", 10, 10), op(2, 5, "spend", 0, 5), op(3, 4, "spend", 0, 5)},

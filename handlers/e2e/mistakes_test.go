@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// Each patch in testdata/mistakes is a mistake that makes money wrong or a page unusable. Its header names the package and
-// the tests that must fail with it. TestMistakesAreFound applies one patch after another to a copy of the sources; each
-// takes a build, so only make bite and make test-full run it.
+// Each patch in testdata/mistakes is a mistake that makes money wrong or a page unusable. Its header names the package
+// and the tests that must fail with it. TestMistakesAreFound applies one patch after another to a copy of the sources;
+// each takes a build, so only make bite and make test-full run it.
 func TestMistakesAreFound(t *testing.T) {
 	if os.Getenv("PLANT_MISTAKES") == "" {
 		t.Skip("make bite runs this test")
@@ -85,14 +85,16 @@ func inCopy(t *testing.T, dir string, input []byte, program string, args ...stri
 func copySources(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	list := exec.CommandContext(t.Context(), "git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list := exec.CommandContext(t.Context(), "git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others",
+		"--exclude-standard")
 	list.Dir = "../.."
 	out, err := list.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
-		text, err := os.ReadFile(filepath.Join("../..", name)) //nolint:gosec // G304: a path that git lists of this repository
+		//nolint:gosec // G304: a path that git lists of this repository
+		text, err := os.ReadFile(filepath.Join("../..", name))
 		if err != nil {
 			continue // a symbolic link or a deleted file
 		}

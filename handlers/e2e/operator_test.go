@@ -76,7 +76,8 @@ func TestOperatorInTheBrowser(t *testing.T) {
 	for _, c := range views(englishDesktop) {
 		t.Run(c.String(), func(t *testing.T) {
 			var debtor int64 // the first user in debt
-			if err := db.Raw(`SELECT min(id) FROM users WHERE credits_balance < 0`).Scan(&debtor).Error; err != nil || debtor == 0 {
+			if err := db.Raw(`SELECT min(id) FROM users WHERE credits_balance < 0`).Scan(&debtor).Error; err != nil ||
+				debtor == 0 {
 				t.Fatalf("no user in debt (%v)", err)
 			}
 			b := newBrowser(t, s, c)
@@ -89,12 +90,15 @@ func TestOperatorInTheBrowser(t *testing.T) {
 			b.waitForText("#used", "")
 			b.check("operator-start", base)
 			b.click("#period-months")
-			b.waitUntil("the figures by month", `document.querySelector("#period-months").getAttribute("aria-current") === "true"`)
+			b.waitUntil("the figures by month",
+				`document.querySelector("#period-months").getAttribute("aria-current") === "true"`)
 			b.check("operator-months", base)
 			b.click("#sort-balance")
-			b.waitUntil("the list in descending order", `document.querySelector("th[aria-sort=descending] #sort-balance") !== null`)
+			b.waitUntil("the list in descending order",
+				`document.querySelector("th[aria-sort=descending] #sort-balance") !== null`)
 			b.click("#sort-balance")
-			b.waitUntil("the list in ascending order", `document.querySelector("th[aria-sort=ascending] #sort-balance") !== null`)
+			b.waitUntil("the list in ascending order",
+				`document.querySelector("th[aria-sort=ascending] #sort-balance") !== null`)
 			b.check("operator-users", base)
 
 			page := fmt.Sprintf("%s/users/%d", base, debtor)
@@ -105,8 +109,10 @@ func TestOperatorInTheBrowser(t *testing.T) {
 			b.check("operator-user", page)
 			b.run("type too many credits", chromedp.SendKeys(`#credits`, "000000", chromedp.ByQuery))
 			b.waitForText("#credits-error", wrong[c.locale])
-			b.waitUntil("the field is marked", `document.querySelector("#credits").getAttribute("aria-invalid") === "true" && document.activeElement.id === "credits"`)
-			b.run("type valid credits", chromedp.Evaluate(`document.querySelector("#credits").value = ""`, nil), chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
+			b.waitUntil("the field is marked",
+				`document.querySelector("#credits").getAttribute("aria-invalid") === "true" && document.activeElement.id === "credits"`)
+			b.run("type valid credits", chromedp.Evaluate(`document.querySelector("#credits").value = ""`, nil),
+				chromedp.SendKeys(`#credits`, "25", chromedp.ByQuery))
 			b.waitForText("#credits-note", after[c.locale])
 			b.waitUntil("the field is no longer marked", `!document.querySelector("#credits").hasAttribute("aria-invalid")`)
 			b.run("type a reason", chromedp.SendKeys(`#note`, "Kulanz", chromedp.ByQuery))
@@ -119,7 +125,8 @@ func TestOperatorInTheBrowser(t *testing.T) {
 			b.unfold("#filter-fold")
 			b.run("choose a status", chromedp.SetValue(`#status`, "review", chromedp.ByQuery))
 			b.click("#show")
-			b.waitUntil("the filtered list", `document.querySelector("#status").value === "review" && document.querySelector("#clear") !== null`)
+			b.waitUntil("the filtered list",
+				`document.querySelector("#status").value === "review" && document.querySelector("#clear") !== null`)
 			b.check("operator-events-filtered", base+"/events")
 			b.open(base + "/audit")
 			b.check("operator-audit", base+"/audit")
@@ -179,7 +186,8 @@ func testOperatorPages(t *testing.T, locale string) {
 		v.open(base + "/events?kind=checkout.session.completed")
 		before := v.text("#all tbody tr:last-child time")
 		v.click("#older")
-		if v.at.Query().Get("kind") != "checkout.session.completed" || v.doc.Find("#all tbody tr").Length() == 0 || v.text("#all tbody tr time") == before {
+		if v.at.Query().Get("kind") != "checkout.session.completed" || v.doc.Find("#all tbody tr").Length() == 0 ||
+			v.text("#all tbody tr time") == before {
 			t.Errorf("next page = %s, want older events of the same kind", v.at)
 		}
 		v.click("#newest")
@@ -201,12 +209,15 @@ func testOperatorPages(t *testing.T, locale string) {
 		page := fmt.Sprintf("/%s/admin/users/%d", locale, user)
 		v.open(page)
 		v.submit("#grant-preview", "credits", "15", "note", "")
-		if v.status != http.StatusOK || !strings.Contains(v.text("#credits-note"), "500") || v.text("#user-balance") != "485" || v.find("#credits").AttrOr("value", "") != "15" {
+		if v.status != http.StatusOK || !strings.Contains(v.text("#credits-note"), "500") ||
+			v.text("#user-balance") != "485" || v.find("#credits").AttrOr("value", "") != "15" {
 			t.Errorf("preview: status %d, want 200 and the balance of 500 afterwards: %s", v.status, v.text("#grant"))
 		}
 		for _, c := range []struct{ credits, direction, note, field string }{
-			{"", "grant", "", "#credits-error"}, {"-5", "grant", "", "#credits-error"}, {"1,5", "grant", "", "#credits-error"}, {"486", "correct", "", "#credits-error"},
-			{strings.Repeat("9", 10000), "grant", "", "#credits-error"}, {"😀", "grant", "", "#credits-error"}, {"5", "sideways", "", "#direction-error"},
+			{"", "grant", "", "#credits-error"}, {"-5", "grant", "", "#credits-error"}, {"1,5", "grant", "", "#credits-error"},
+			{"486", "correct", "", "#credits-error"},
+			{strings.Repeat("9", 10000), "grant", "", "#credits-error"}, {"😀", "grant", "", "#credits-error"},
+			{"5", "sideways", "", "#direction-error"},
 			{"5", "grant", strings.Repeat("ü", 501), "#note-error"},
 		} {
 			for _, button := range []string{"#grant-preview", "#grant-submit"} {
@@ -216,7 +227,8 @@ func testOperatorPages(t *testing.T, locale string) {
 					note = "<script>\u202e"
 				}
 				v.submit(button, "credits", c.credits, "direction", c.direction, "note", note)
-				if v.status != http.StatusUnprocessableEntity || v.doc.Find(c.field).Length() != 1 || v.find("#note").Text() != note {
+				if v.status != http.StatusUnprocessableEntity || v.doc.Find(c.field).Length() != 1 ||
+					v.find("#note").Text() != note {
 					t.Errorf("%s with %.20q: status %d, want 422 and %s", button, c.credits, v.status, c.field)
 				}
 			}
@@ -237,14 +249,20 @@ func testOperatorPages(t *testing.T, locale string) {
 		v.t = t
 		long := strings.Repeat("x", 10000)
 		for address, want := range map[string]int{
-			"?email=" + long: 422, "?email=%F0%9F%98%80": 200, "?email=%3Cb%3E": 200, "?email=%E2%80%AEada": 200, "?email=%25": 200,
+			"?email=" + long: 422, "?email=%F0%9F%98%80": 200, "?email=%3Cb%3E": 200, "?email=%E2%80%AEada": 200,
+			"?email=%25":         200,
 			"?sort=name&order=x": 200, "?after=x": 422, "?after=1.0": 422, "?after=1.-1": 422, "?after=-9.1": 200,
 			"?after=99999999999999999999.1": 422, "?period=x": 200,
-			"/events?status=x": 422, "/events?kind=x": 422, "/events?from=x": 422, "/events?from=2026-02-30": 422, "/events?from=0000-01-01": 422,
-			"/events?from=2026-02-02&until=2026-02-01": 422, "/events?from=2026-02-02&until=2026-02-02": 200, "/events?until=9999-12-31": 200,
-			"/events?q=%00": 422, "/events?q=" + long: 422, "/events?q=%F0%9F%98%80": 200, "/events?after=x": 422, "/events?after=1.%00": 422,
-			"/events?after=9223372036854775807.x": 422, "/audit?kind=x": 422, "/audit?user=" + long: 422, "/audit?user=%3Cb%3E": 200,
-			"/audit?user=0": 200, "/audit?user=99999999999999999999": 200, "/audit?cursor=x": 422, "/audit?q=%27": 200, "/audit?until=31.12.2026": 422,
+			"/events?status=x": 422, "/events?kind=x": 422, "/events?from=x": 422, "/events?from=2026-02-30": 422,
+			"/events?from=0000-01-01":                  422,
+			"/events?from=2026-02-02&until=2026-02-01": 422, "/events?from=2026-02-02&until=2026-02-02": 200,
+			"/events?until=9999-12-31": 200,
+			"/events?q=%00":            422, "/events?q=" + long: 422, "/events?q=%F0%9F%98%80": 200, "/events?after=x": 422,
+			"/events?after=1.%00":                 422,
+			"/events?after=9223372036854775807.x": 422, "/audit?kind=x": 422, "/audit?user=" + long: 422,
+			"/audit?user=%3Cb%3E": 200,
+			"/audit?user=0":       200, "/audit?user=99999999999999999999": 200, "/audit?cursor=x": 422, "/audit?q=%27": 200,
+			"/audit?until=31.12.2026": 422,
 		} {
 			if v.open(base + address); v.status != want {
 				t.Errorf("%.60s: status %d, want %d", address, v.status, want)
@@ -258,7 +276,8 @@ func testOperatorPages(t *testing.T, locale string) {
 		user := newVisitor(s, locale)
 		user.t = t
 		user.signIn("#demo-user")
-		for _, page := range []string{base, base + "?email=user", base + "/events?status=done", base + "/audit?user=1", base + "/users/1"} {
+		for _, page := range []string{base, base + "?email=user", base + "/events?status=done", base + "/audit?user=1",
+			base + "/users/1"} {
 			if user.open(page); user.status != http.StatusNotFound {
 				t.Errorf("%s for a user: status %d, want 404", page, user.status)
 			}

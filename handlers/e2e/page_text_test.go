@@ -35,12 +35,14 @@ func (c *crawler) checkWords(address string, doc *goquery.Document) {
 		if c.foreign[word] && !reported[word] {
 			reported[word] = true
 			i := strings.Index(strings.ToLower(text), word)
-			c.t.Errorf("%s in %q contains the foreign word %q: …%s…", address, c.locale, word, strings.Join(strings.Fields(text[max(0, i-40):min(len(text), i+40)]), " "))
+			c.t.Errorf("%s in %q contains the foreign word %q: …%s…", address, c.locale, word,
+				strings.Join(strings.Fields(text[max(0, i-40):min(len(text), i+40)]), " "))
 		}
 	}
 }
 
-// visible returns the text that users read or hear, without code, users' own input, and elements with a lang of their own.
+// visible returns the text that users read or hear, without code, users' own input, and elements with a lang of their
+// own.
 func visible(node *html.Node) string {
 	if node.Type == html.TextNode {
 		return node.Data
@@ -93,7 +95,8 @@ var machine = regexp.MustCompile(`%\{[^}]*\}|\S*[0-9_/{@]\S*|\S+\.\S+`)
 
 // words returns the words of a text in lower case, from three letters on.
 func words(text string) []string {
-	found := strings.FieldsFunc(strings.ToLower(machine.ReplaceAllString(text, " ")), func(r rune) bool { return !unicode.IsLetter(r) })
+	found := strings.FieldsFunc(strings.ToLower(machine.ReplaceAllString(text, " ")),
+		func(r rune) bool { return !unicode.IsLetter(r) })
 	return slices.DeleteFunc(found, func(word string) bool { return len(word) < 3 })
 }
 

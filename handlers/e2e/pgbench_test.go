@@ -59,7 +59,8 @@ func newPgbench(b *testing.B, server *localpg.Server) *pgbench {
 }
 
 // run executes a script with prepared statements, each times per client. It returns the transactions per second after
-// all clients have warmed up, since pgbench's connections are new and a server's are not, and each transaction's duration.
+// all clients have warmed up, since pgbench's connections are new and a server's are not, and each transaction's
+// duration.
 func (p *pgbench) run(b *testing.B, script string, clients, each int, variables ...string) (float64, []time.Duration) {
 	b.Helper()
 	dir := workDir(b)
@@ -67,7 +68,8 @@ func (p *pgbench) run(b *testing.B, script string, clients, each int, variables 
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	args := []string{"-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "1", "-t", strconv.Itoa(each), "-f", file, "--log", "--log-prefix", prefix}
+	args := []string{"-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "1", "-t", strconv.Itoa(each), "-f", file,
+		"--log", "--log-prefix", prefix}
 	for _, v := range variables {
 		args = append(args, "-D", v)
 	}

@@ -15,7 +15,8 @@ import (
 // providerStates are states that look different with several providers.
 var providerStates = []pageState{
 	{name: "login-many", path: "/login"},
-	{name: "held-known", path: "/auth/oidc?locale={locale}", status: 409, button: "#custom-user button", typed: []string{"name", "Bob Example", "email", "bob@example.com"}},
+	{name: "held-known", path: "/auth/oidc?locale={locale}", status: 409, button: "#custom-user button",
+		typed: []string{"name", "Bob Example", "email", "bob@example.com"}},
 	{name: "account-many", user: "ada", path: "/account"},
 	{name: "elsewhere", user: "ada", path: "/billing"},
 	{name: "confirm-many", user: "ada", path: "/confirm"},
@@ -27,14 +28,17 @@ func startWithProviders(t *testing.T) (s *site, exec func(statement string)) {
 	t.Helper()
 	const client = "credits"
 	database, port, quiet := dbtest.URL(t), freePort(t), slog.New(slog.DiscardHandler)
-	provider, err := identity.Start(t.Context(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
+	provider, err := identity.Start(t.Context(), identity.Options{Listen: "127.0.0.1:0", ClientID: client,
+		ClientSecret: "0123456789",
 		RedirectURLs: []string{fmt.Sprintf("http://localhost:%d/auth/oidc/callback", port)}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { provider.Close(context.Background()) })
-	s = startOn(t, port, workDir(t), "DATABASE_URL="+database, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef", "STRIPE_WEBHOOK_SECRET=whsec_0123456789abcdef",
-		"STRIPE_API_BASE=http://127.0.0.1:9", "OIDC_ISSUER="+provider.Issuer(), "OIDC_CLIENT_ID="+client, "OIDC_CLIENT_SECRET=0123456789",
+	s = startOn(t, port, workDir(t), "DATABASE_URL="+database, "STRIPE_SECRET_KEY=sk_test_0123456789abcdef",
+		"STRIPE_WEBHOOK_SECRET=whsec_0123456789abcdef",
+		"STRIPE_API_BASE=http://127.0.0.1:9", "OIDC_ISSUER="+provider.Issuer(), "OIDC_CLIENT_ID="+client,
+		"OIDC_CLIENT_SECRET=0123456789",
 		"OIDC_NAME=Example Login", "GITHUB_CLIENT_ID=github", "GITHUB_CLIENT_SECRET=0123456789")
 	db, err := postgres.Open(database, quiet)
 	if err != nil {

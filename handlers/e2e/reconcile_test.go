@@ -20,7 +20,8 @@ func TestReconcileOnTheCommandLine(t *testing.T) {
 
 	v.open("/en/purchase")
 	v.submit("#buy-500", "quantity", "1")
-	v.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // the buyer closes the tab
+	// the buyer closes the tab
+	v.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	v.submit("#pay")
 	v.client.CheckRedirect = nil
 	v.open("/en/history")

@@ -11,7 +11,8 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// In a browser, a refused or conflicting refund form stays in place, and a reconciliation shows its end without a reload.
+// In a browser, a refused or conflicting refund form stays in place, and a reconciliation shows its end without a
+// reload.
 func TestRefundInTheBrowser(t *testing.T) {
 	t.Parallel()
 	database := dbtest.URL(t)
@@ -21,7 +22,8 @@ func TestRefundInTheBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { postgres.Close(db) })
-	running, finished := map[string]string{"en": "Running", "de": "Läuft"}, map[string]string{"en": "Finished", "de": "Abgeschlossen"}
+	running, finished := map[string]string{"en": "Running", "de": "Läuft"},
+		map[string]string{"en": "Finished", "de": "Abgeschlossen"}
 	for i, c := range views(germanPhone) {
 		t.Run(c.String(), func(t *testing.T) {
 			_, colleague := buyAndSpend(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))
@@ -41,7 +43,8 @@ func TestRefundInTheBrowser(t *testing.T) {
 			colleague.submit("#refund-submit", "amount", "1", "note", "faster")
 			b.refund("2")
 			b.waitForText("#refund-error", "")
-			b.waitUntil("the form in its place", `document.querySelectorAll("#amount").length === 1 && !document.querySelector("#flash #amount")`)
+			b.waitUntil("the form in its place",
+				`document.querySelectorAll("#amount").length === 1 && !document.querySelector("#flash #amount")`)
 			b.check("admin-purchase-conflict", page)
 			b.refund("2")
 			b.waitForText(`#flash [data-variant="success"]`, "")

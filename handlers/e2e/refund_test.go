@@ -58,9 +58,11 @@ func TestRefundByAnAdmin(t *testing.T) {
 			page := admin.at.Path
 			admin.submit("#refund-submit", "note", "Asked for & agreed")
 			if admin.at.Path != page || admin.status != http.StatusOK || !strings.Contains(admin.text("#flash"), c.done) {
-				t.Fatalf("refund leads to %s (status %d) with message %q, want %s with %q", admin.at, admin.status, admin.text("#flash"), page, c.done)
+				t.Fatalf("refund leads to %s (status %d) with message %q, want %s with %q", admin.at, admin.status,
+					admin.text("#flash"), page, c.done)
 			}
-			if admin.text("#buyer-balance") != "0" || !strings.Contains(admin.text("#requests"), "Asked for & agreed") || admin.doc.Find("#refunds tbody tr").Length() != 1 {
+			if admin.text("#buyer-balance") != "0" || !strings.Contains(admin.text("#requests"), "Asked for & agreed") ||
+				admin.doc.Find("#refunds tbody tr").Length() != 1 {
 				t.Errorf("admin's page lacks the refund, its reason or the balance of 0: %s", admin.text("main"))
 			}
 			buyer.open("/" + c.locale + "/history")
@@ -73,7 +75,8 @@ func TestRefundByAnAdmin(t *testing.T) {
 				t.Errorf("buyer's page lacks %q: %s", c.standing, text)
 			}
 			admin.open("/" + c.locale + "/admin/audit")
-			if text := admin.text("main tbody tr"); !strings.Contains(text, c.audit) || !strings.Contains(text, c.proposal) || !strings.Contains(text, "Asked for & agreed") {
+			if text := admin.text("main tbody tr"); !strings.Contains(text, c.audit) || !strings.Contains(text, c.proposal) ||
+				!strings.Contains(text, "Asked for & agreed") {
 				t.Errorf("audit log = %s, want action, amount and reason", text)
 			}
 			admin.click(`main tbody a[href="` + page + `"]`)
@@ -141,19 +144,23 @@ func TestRefundBadInput(t *testing.T) {
 	s := start(t)
 	buyer, admin := buyAndSpend(t, s, "de", "ada@example.com")
 	page := admin.at.Path
-	for _, amount := range []string{"0", "0,00", "-1", "−5", "1.234,567", "1,234.56", "35,01", "99999999999999", "", "zwölf", "12,345", "5 €", "1e1", "<b>"} {
+	for _, amount := range []string{"0", "0,00", "-1", "−5", "1.234,567", "1,234.56", "35,01", "99999999999999", "",
+		"zwölf", "12,345", "5 €", "1e1", "<b>"} {
 		admin.open(page)
 		admin.submit("#refund-submit", "amount", amount, "note", "Grund")
 		field := admin.doc.Find("#amount")
-		if admin.status != http.StatusUnprocessableEntity || field.AttrOr("aria-invalid", "") != "true" || field.AttrOr("value", "?") != amount || admin.text("#note") != "Grund" {
-			t.Errorf("amount %q: status %d with %q and %q, want 422 with the field marked and all input kept", amount, admin.status, field.AttrOr("value", "?"), admin.doc.Find("#note").Text())
+		if admin.status != http.StatusUnprocessableEntity || field.AttrOr("aria-invalid", "") != "true" ||
+			field.AttrOr("value", "?") != amount || admin.text("#note") != "Grund" {
+			t.Errorf("amount %q: status %d with %q and %q, want 422 with the field marked and all input kept", amount,
+				admin.status, field.AttrOr("value", "?"), admin.doc.Find("#note").Text())
 		}
 		admin.find("#amount-error")
 	}
 	for _, note := range []string{"", "  ", strings.Repeat("x", 501)} {
 		admin.open(page)
 		admin.submit("#refund-submit", "amount", "12,50", "note", note)
-		if admin.status != http.StatusUnprocessableEntity || admin.find("#amount").AttrOr("value", "") != "12,50" || admin.doc.Find("#note-error").Length() != 1 {
+		if admin.status != http.StatusUnprocessableEntity || admin.find("#amount").AttrOr("value", "") != "12,50" ||
+			admin.doc.Find("#note-error").Length() != 1 {
 			t.Errorf("reason of %d letters: status %d, want 422 at its field and the amount kept", len(note), admin.status)
 		}
 	}
@@ -161,7 +168,8 @@ func TestRefundBadInput(t *testing.T) {
 		field, value string
 		want         int
 	}{
-		"no token": {"_csrf", "", 403}, "no key": {"idempotency_key", "", 400}, "a long key": {"idempotency_key", strings.Repeat("k", 256), 400},
+		"no token": {"_csrf", "", 403}, "no key": {"idempotency_key", "", 400},
+		"a long key":   {"idempotency_key", strings.Repeat("k", 256), 400},
 		"nothing seen": {"seen", "", 409}, "seen text": {"seen", "x", 409},
 	} {
 		admin.open(page)
@@ -173,7 +181,9 @@ func TestRefundBadInput(t *testing.T) {
 	t.Run("answers 404 for unknown purchases and to users who are not admins", func(t *testing.T) {
 		token := func(v *visitor) string { return v.find(`input[name="_csrf"]`).AttrOr("value", "") }
 		post := func(v *visitor, path string) int {
-			req, err := http.NewRequest(http.MethodPost, s.url+path, strings.NewReader(url.Values{"_csrf": {token(v)}, "amount": {"1"}, "note": {"x"}, "idempotency_key": {"k"}, "seen": {"0"}}.Encode()))
+			req, err := http.NewRequest(http.MethodPost, s.url+path,
+				strings.NewReader(url.Values{"_csrf": {token(v)}, "amount": {"1"}, "note": {"x"}, "idempotency_key": {"k"},
+					"seen": {"0"}}.Encode()))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -181,7 +191,8 @@ func TestRefundBadInput(t *testing.T) {
 			return v.status
 		}
 		const unknown = "/de/admin/purchases/00000000-0000-7000-8000-000000000000"
-		for _, path := range []string{unknown, "/de/admin/purchases/1", "/de/admin/purchases/" + strings.ToUpper(page[len("/de/admin/purchases/"):]), "/de/admin/purchases/%00"} {
+		for _, path := range []string{unknown, "/de/admin/purchases/1",
+			"/de/admin/purchases/" + strings.ToUpper(page[len("/de/admin/purchases/"):]), "/de/admin/purchases/%00"} {
 			if admin.open(path); admin.status != http.StatusNotFound {
 				t.Errorf("%s: status %d, want 404", path, admin.status)
 			}

@@ -9,8 +9,8 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// The sandbox lets anyone sign in as anyone, so it answers this machine only, and it occupies both loopback addresses so
-// that no other program can answer in its place.
+// The sandbox lets anyone sign in as anyone, so it answers this machine only, and it occupies both loopback addresses
+// so that no other program can answer in its place.
 func TestSandboxListensOnLoopbackOnly(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -45,14 +45,16 @@ func TestSandboxListensOnLoopbackOnly(t *testing.T) {
 func TestSandboxRefusesProductionSettings(t *testing.T) {
 	t.Parallel()
 	database := dbtest.Empty(t)
-	env := []string{"STRIPE_SECRET_KEYS=sk_live_9aFq2LmZ", "APP_URL=https://credits.example.com", "DATABASE_URL=" + database, "GOOGLE_CLIENT_ID=a1",
+	env := []string{"STRIPE_SECRET_KEYS=sk_live_9aFq2LmZ", "APP_URL=https://credits.example.com",
+		"DATABASE_URL=" + database, "GOOGLE_CLIENT_ID=a1",
 		"GOOGLE_CLIENT_SECRET=b2", "STRIPE_WEBHOOK_SECRET=whsec_7Yt3kPwQ", "SESSION_SECRET=6d0c1f7be2a94c58b3e1907f5a2d8c46"}
 	for _, name := range []string{"serve", "migrate", "reconcile"} {
 		out, code := command(t, env, name)
 		if code != 1 || !strings.Contains(out, "did you mean STRIPE_SECRET_KEY?") {
 			t.Errorf("credits %s: exit status %d, want 1 and the right name:\n%s", name, code, out)
 		}
-		for _, setting := range []string{"APP_URL", "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "STRIPE_WEBHOOK_SECRET", "SESSION_SECRET"} {
+		for _, setting := range []string{"APP_URL", "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "STRIPE_WEBHOOK_SECRET",
+			"SESSION_SECRET"} {
 			if !strings.Contains(out, "\n  "+setting+" ") {
 				t.Errorf("credits %s: output lacks %s:\n%s", name, setting, out)
 			}

@@ -45,7 +45,8 @@ func TestReadmeScreenshots(t *testing.T) {
 			if len(picture) > limit {
 				t.Errorf("%s: %d bytes, want at most %d", name, len(picture), limit)
 			}
-			if err := os.WriteFile(filepath.Join("../../static/img", fmt.Sprintf("%s-%d", b.locale, b.width)+"-"+name+".webp"), picture, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join("../../static/img", fmt.Sprintf("%s-%d", b.locale, b.width)+"-"+name+".webp"),
+				picture, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -77,8 +77,8 @@ func (l *outputBuffer) String() string {
 	return l.text.String()
 }
 
-// start runs `credits serve` on a free port and waits until it is ready. Unless env names a database, the server gets its
-// own migrated one.
+// start runs `credits serve` on a free port and waits until it is ready. Unless env names a database, the server gets
+// its own migrated one.
 func start(t testing.TB, env ...string) *site {
 	t.Helper()
 	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "DATABASE_URL=") }) {
@@ -114,7 +114,8 @@ func startOn(t testing.TB, port int, dir string, env ...string) *site {
 	s := &site{t: t, url: fmt.Sprintf("http://localhost:%d", port), exited: make(chan error, 1), out: newOutputBuffer()}
 	s.cmd = exec.Command(binary, "serve")
 	s.cmd.Dir = dir
-	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(), fmt.Sprintf("PORT=%d", port)}, env...)
+	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(),
+		fmt.Sprintf("PORT=%d", port)}, env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	began := time.Now()
 	if err := s.cmd.Start(); err != nil {
@@ -192,9 +193,9 @@ func (s *site) kill() {
 // nextPort counts the ports that freePort has returned.
 var nextPort atomic.Int64
 
-// freePort returns a port that a server keeps across restarts, together with the next two for its stand-ins. The ports lie
-// below the system's ephemeral range (from 32768 on Linux), so no other socket takes them while the server is down.
-// Concurrent test runs start at different ports.
+// freePort returns a port that a server keeps across restarts, together with the next two for its stand-ins. The ports
+// lie below the system's ephemeral range (from 32768 on Linux), so no other socket takes them while the server is
+// down. Concurrent test runs start at different ports.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {

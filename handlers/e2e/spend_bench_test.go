@@ -33,9 +33,9 @@ UPDATE users SET credits_balance = credits_balance - 5, updated_at = now() WHERE
 END;
 `
 
-// BenchmarkSpend lets 32 clients spend, over 10,000 users and for a single one, in Go and over HTTP with a service key, and
-// hold and capture. In each round pgbench runs the same transaction on the same durable database as the yardstick. Figures
-// are medians over rounds, so run several (-benchtime 5x).
+// BenchmarkSpend lets 32 clients spend, over 10,000 users and for a single one, in Go and over HTTP with a service
+// key, and hold and capture. In each round pgbench runs the same transaction on the same durable database as the
+// yardstick. Figures are medians over rounds, so run several (-benchtime 5x).
 func BenchmarkSpend(b *testing.B) {
 	s := newSpendBench(b)
 	s.warm(b)
@@ -69,11 +69,13 @@ type spendBench struct {
 func newSpendBench(b *testing.B) *spendBench {
 	b.Helper()
 	fx, server := newDurableFixture(b)
-	s := &spendBench{fx: fx, pgbench: newPgbench(b, server), rates: map[string][]float64{}, took: map[string][]time.Duration{}}
+	s := &spendBench{fx: fx, pgbench: newPgbench(b, server), rates: map[string][]float64{},
+		took: map[string][]time.Duration{}}
 	fx.exec(b, `WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000000, 'manual' FROM users RETURNING user_id)
 		UPDATE users SET credits_balance = 100000000 WHERE id IN (SELECT user_id FROM entry)`)
 	s.service = &spend.Service{DB: fx.db, Log: slog.New(slog.DiscardHandler)}
-	out, code := command(b, []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Benchmark", "--scope", "spend", "--per-minute", "0")
+	out, code := command(b, []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Benchmark",
+		"--scope", "spend", "--per-minute", "0")
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "rmc_") {
 			s.key = strings.TrimSpace(line)
@@ -106,7 +108,8 @@ func (s *spendBench) runPgbench(b *testing.B, name string, users int) {
 	if users == 1 {
 		each /= 4 // they wait for one lock
 	}
-	rate, took := s.pgbench.run(b, fiveTrips, benchConnections, each, fmt.Sprintf("first=%d", s.fx.users[0]), fmt.Sprintf("last=%d", s.fx.users[users-1]))
+	rate, took := s.pgbench.run(b, fiveTrips, benchConnections, each, fmt.Sprintf("first=%d", s.fx.users[0]),
+		fmt.Sprintf("last=%d", s.fx.users[users-1]))
 	s.rates[name+"pgbench"] = append(s.rates[name+"pgbench"], rate)
 	s.took[name+"pgbench"] = append(s.took[name+"pgbench"], took...)
 }

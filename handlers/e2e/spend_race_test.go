@@ -32,7 +32,8 @@ type replicas struct {
 func newReplicas(t *testing.T, users int) *replicas {
 	t.Helper()
 	rs := &replicas{fx: newFixture(t, users)}
-	out, code := command(t, []string{"DATABASE_URL=" + rs.fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Races", "--scope", "spend,read", "--per-minute", "0")
+	out, code := command(t, []string{"DATABASE_URL=" + rs.fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Races",
+		"--scope", "spend,read", "--per-minute", "0")
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "rmc_") {
 			rs.key = strings.TrimSpace(line)
@@ -96,7 +97,8 @@ func (rs *replicas) call(t *testing.T, replica int, method, path, key, body stri
 }
 
 func (rs *replicas) spend(t *testing.T, replica int, user int64, key string) response {
-	return rs.call(t, replica, http.MethodPost, "/api/credits/spend", key, fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user))
+	return rs.call(t, replica, http.MethodPost, "/api/credits/spend", key,
+		fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user))
 }
 
 // spendAll sends tries spends, 200 at a time and for each user in turn, and counts the answers by status.
@@ -133,8 +135,10 @@ func TestSpendRaces(t *testing.T) {
 	rs := newReplicas(t, 54)
 	t.Run("two hundred requests with one key are one spend", rs.spendWithOneKey)
 	spends := dbtest.Depth(2_000, 10_000)
-	t.Run("spends of fifty users with credits for half of them", func(t *testing.T) { rs.spendOut(t, 50, spends*jobMatchCredits/100, spends) })
-	t.Run("spends of one user with credits for half of them", func(t *testing.T) { rs.spendOut(t, 1, spends/4*jobMatchCredits/2, spends/4) })
+	t.Run("spends of fifty users with credits for half of them",
+		func(t *testing.T) { rs.spendOut(t, 50, spends*jobMatchCredits/100, spends) })
+	t.Run("spends of one user with credits for half of them",
+		func(t *testing.T) { rs.spendOut(t, 1, spends/4*jobMatchCredits/2, spends/4) })
 	t.Run("one hold is captured or released a hundred times each", rs.captureAndRelease)
 	t.Run("the other replica shows the new balance after the answer", rs.readAfterWrite)
 }
@@ -183,7 +187,8 @@ func (rs *replicas) spendOut(t *testing.T, users, credits, tries int) {
 
 func (rs *replicas) captureAndRelease(t *testing.T) {
 	user := rs.grantCredits(t, 1, 500)[0]
-	made := rs.call(t, 0, http.MethodPost, "/api/credits/holds", "hold", fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user))
+	made := rs.call(t, 0, http.MethodPost, "/api/credits/holds", "hold",
+		fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user))
 	var hold struct{ HoldID, Status string }
 	if err := json.Unmarshal([]byte(made.body), &hold); err != nil || made.status != http.StatusCreated {
 		t.Fatalf("hold: status %d, want 201: %s", made.status, made.body)
@@ -191,7 +196,10 @@ func (rs *replicas) captureAndRelease(t *testing.T) {
 	path := "/api/credits/holds/" + hold.HoldID
 	actions, states := [2]string{"/capture", "/release"}, [2]string{"captured", "released"}
 	var responses [inFlight]response
-	dbtest.Concurrently(inFlight, func(i int) { responses[i] = rs.call(t, i/2%2, http.MethodPost, path+actions[i%2], "", "") })
+	dbtest.Concurrently(inFlight, func(i int) {
+		responses[i] = rs.call(t, i/2%2, http.MethodPost, path+actions[i%2], "",
+			"")
+	})
 
 	now := rs.call(t, 1, http.MethodGet, path, "", "")
 	if err := json.Unmarshal([]byte(now.body), &hold); err != nil || hold.Status != states[0] && hold.Status != states[1] {
@@ -210,7 +218,8 @@ func (rs *replicas) captureAndRelease(t *testing.T) {
 	if n := rs.countEntries(t, []int64{user}); n != captured {
 		t.Errorf("%s: %d entries, want %d", hold.Status, n, captured)
 	}
-	if n := rs.fx.count(t, `SELECT credits_balance - credits_held FROM users WHERE id = ?`, user); n != 500-captured*jobMatchCredits {
+	if n := rs.fx.count(t, `SELECT credits_balance - credits_held FROM users WHERE id = ?`,
+		user); n != 500-captured*jobMatchCredits {
 		t.Errorf("%s: %d credits available, want %d", hold.Status, n, 500-captured*jobMatchCredits)
 	}
 	dbtest.CheckLedger(t, rs.fx.db)
@@ -225,7 +234,8 @@ func (rs *replicas) readAfterWrite(t *testing.T) {
 		}
 		r := rs.call(t, 1, http.MethodGet, fmt.Sprintf("/api/credits/balance?userId=%d", user), "", "")
 		var balance struct{ CreditsBalance *int }
-		if err := json.Unmarshal([]byte(r.body), &balance); err != nil || balance.CreditsBalance == nil || *balance.CreditsBalance != left {
+		if err := json.Unmarshal([]byte(r.body), &balance); err != nil || balance.CreditsBalance == nil ||
+			*balance.CreditsBalance != left {
 			t.Fatalf("balance at the other replica: status %d, %s, want %d credits", r.status, r.body, left)
 		}
 	}

@@ -12,8 +12,10 @@ import (
 
 // userNames maps the users of testdata/states.sql, by the part of their address before the @, to their display names.
 var userNames = map[string]string{
-	"zero": "Ada Example", "low": "Ada Example", "debt": "Ada Example", "rich": "Dr. Maximiliane Oberhuber-Wittgenstein zu Rosenburg", "holder": "Ada Example", "buyer": "Ada Example",
-	"disputer": "Ada Example", "second": "Ada Example", "long": strings.Repeat("Wolfeschlegelsteinhausen", 9)[:200], "short": "X",
+	"zero": "Ada Example", "low": "Ada Example", "debt": "Ada Example",
+	"rich": "Dr. Maximiliane Oberhuber-Wittgenstein zu Rosenburg", "holder": "Ada Example", "buyer": "Ada Example",
+	"disputer": "Ada Example", "second": "Ada Example", "long": strings.Repeat("Wolfeschlegelsteinhausen", 9)[:200],
+	"short": "X",
 }
 
 // stateFixture is a server with a signed-in user in every state that a page distinguishes, in each language.
@@ -62,7 +64,8 @@ func newStateFixture(t *testing.T, locales ...string) *stateFixture {
 	return fx
 }
 
-// idsOf replaces {name} by the id of the purchase with that idempotency key, the user with that address, or the finding.
+// idsOf replaces {name} by the id of the purchase with that idempotency key, the user with that address, or the
+// finding.
 func idsOf(t *testing.T, db *gorm.DB) *strings.Replacer {
 	t.Helper()
 	var rows []struct{ Name, ID string }

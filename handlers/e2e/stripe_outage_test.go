@@ -33,14 +33,16 @@ func startOutageSite(t *testing.T) *outageSite {
 	const key, secret, client = "sk_test_0123456789abcdef", "whsec_0123456789abcdef", "credits"
 	database, port, quiet := dbtest.URL(t), freePort(t), slog.New(slog.DiscardHandler)
 	f := &outageSite{}
-	stripeServer, err := stripe.Start(context.Background(), stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
-		WebhookURL: newDelayedWebhook(t).URL, WebhookSecrets: []string{secret}, Log: quiet})
+	stripeServer, err := stripe.Start(context.Background(),
+		stripe.Options{DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: key,
+			WebhookURL: newDelayedWebhook(t).URL, WebhookSecrets: []string{secret}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stripeServer.Close(context.Background()) })
-	provider, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
-		RedirectURLs: []string{fmt.Sprintf("http://localhost:%d/auth/oidc/callback", port)}, Log: quiet})
+	provider, err := identity.Start(context.Background(),
+		identity.Options{Listen: "127.0.0.1:0", ClientID: client, ClientSecret: "0123456789",
+			RedirectURLs: []string{fmt.Sprintf("http://localhost:%d/auth/oidc/callback", port)}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +60,10 @@ func startOutageSite(t *testing.T) *outageSite {
 		forward.ServeHTTP(w, r)
 	}))
 	t.Cleanup(proxy.Close)
-	env := []string{"DATABASE_URL=" + database, "STRIPE_SECRET_KEY=" + key, "STRIPE_WEBHOOK_SECRET=" + secret, "STRIPE_API_BASE=" + proxy.URL,
-		"OIDC_ISSUER=" + provider.Issuer(), "OIDC_CLIENT_ID=" + client, "OIDC_CLIENT_SECRET=0123456789", "ADMIN_EMAILS=admin@example.com"}
+	env := []string{"DATABASE_URL=" + database, "STRIPE_SECRET_KEY=" + key, "STRIPE_WEBHOOK_SECRET=" + secret,
+		"STRIPE_API_BASE=" + proxy.URL,
+		"OIDC_ISSUER=" + provider.Issuer(), "OIDC_CLIENT_ID=" + client, "OIDC_CLIENT_SECRET=0123456789",
+		"ADMIN_EMAILS=admin@example.com"}
 	if out, code := command(t, env, "prices", "sync"); code != 0 {
 		t.Fatalf("prices sync: exit status %d, want 0: %s", code, out)
 	}
@@ -88,7 +92,8 @@ func TestRefundWhileStripeIsDown(t *testing.T) {
 			t.Errorf("%s says %q, want %q", admin.at, text, want)
 		}
 	}
-	if admin.doc.Find(`[data-wait="payment"]`).Length() != 1 || admin.text("#no-refund") == "" || admin.doc.Find("#refund-submit").Length() != 0 {
+	if admin.doc.Find(`[data-wait="payment"]`).Length() != 1 || admin.text("#no-refund") == "" ||
+		admin.doc.Find("#refund-submit").Length() != 0 {
 		t.Errorf("before the event: want the payment outstanding and no refund form: %s", admin.text("main"))
 	}
 	t.Run("checking with Stripe books what a lost event reported", func(t *testing.T) {
@@ -113,14 +118,17 @@ func TestRefundWhileStripeIsDown(t *testing.T) {
 		admin.t = t
 		s.down.Store(true)
 		admin.open(page)
-		form, again := admin.form("#refund-submit", "amount", "10.00", "note", "away"), admin.form("#refund-submit", "amount", "10.00", "note", "away")
+		form, again := admin.form("#refund-submit", "amount", "10.00", "note", "away"),
+			admin.form("#refund-submit", "amount", "10.00", "note", "away")
 		admin.show(form)
 		flash("Stripe has not answered yet")
-		if admin.doc.Find(`[data-wait="refund_send"]`).Length() != 1 || admin.find("#amount").AttrOr("value", "") != "10.00" || admin.text("#buyer-balance") != "500" {
+		if admin.doc.Find(`[data-wait="refund_send"]`).Length() != 1 ||
+			admin.find("#amount").AttrOr("value", "") != "10.00" || admin.text("#buyer-balance") != "500" {
 			t.Errorf("unanswered refund: want it outstanding, the amount kept and 500 credits: %s", admin.text("main"))
 		}
 		s.down.Store(false)
-		if err := s.db.Exec(`UPDATE refund_requests SET next_attempt_at = now()`).Error; err != nil { // due now, not in a minute
+		// due now, not in a minute
+		if err := s.db.Exec(`UPDATE refund_requests SET next_attempt_at = now()`).Error; err != nil {
 			t.Fatal(err)
 		}
 		dbtest.Eventually(t, "the worker sends the refund", func() bool {
@@ -159,7 +167,8 @@ func TestRefundWhileStripeIsDown(t *testing.T) {
 		reconcile("Stripe did not answer")
 		s.down.Store(false)
 		reconcile("1 difference was found")
-		if text := admin.text("#reconciliation-state tbody"); !strings.Contains(text, "Paid and not credited") || !strings.Contains(text, "+1,200") {
+		if text := admin.text("#reconciliation-state tbody"); !strings.Contains(text, "Paid and not credited") ||
+			!strings.Contains(text, "+1,200") {
 			t.Errorf("findings = %s, want the uncredited payment of 1,200 credits", text)
 		}
 		admin.click(`#reconciliation-state a[href*="/admin/purchases/"]`)
@@ -184,7 +193,8 @@ func TestEventIsRetriedFromItsPurchase(t *testing.T) {
 	}
 	defer postgres.Close(db)
 	page := admin.at.Path
-	if text := admin.text("#story"); !strings.Contains(text, "Nothing is being waited for") || admin.find("#payment").AttrOr("href", "") == "" {
+	if text := admin.text("#story"); !strings.Contains(text, "Nothing is being waited for") ||
+		admin.find("#payment").AttrOr("href", "") == "" {
 		t.Errorf("booked purchase's page = %s, want nothing outstanding and a link to the payment", text)
 	}
 	err = db.Exec(`UPDATE stripe_events SET status = 'review', last_error = 'made up' WHERE type = 'checkout.session.completed'`).Error
@@ -197,7 +207,8 @@ func TestEventIsRetriedFromItsPurchase(t *testing.T) {
 		t.Errorf("purchase's page = %s, want the event in review with its reason", text)
 	}
 	admin.submit(`button[id^="retry-"]`)
-	if admin.at.Path != page || admin.text("#flash") == "" || admin.doc.Find(`#waits, button[id^="retry-"]`).Length() != 0 || admin.text("#buyer-balance") != "1,190" {
+	if admin.at.Path != page || admin.text("#flash") == "" ||
+		admin.doc.Find(`#waits, button[id^="retry-"]`).Length() != 0 || admin.text("#buyer-balance") != "1,190" {
 		t.Errorf("after the retry: %s, want no event in review and 1,190 credits: %s", admin.at, admin.text("main"))
 	}
 }

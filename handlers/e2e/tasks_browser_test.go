@@ -86,15 +86,18 @@ func (b *browser) payByDebit(email string) {
 		var detail, session string
 		b.run("read the purchase's address", chromedp.Location(&detail))
 		b.click("#dashboard")
-		b.waitUntil("the stand-in lists payments", `location.pathname === "/dashboard" && document.querySelector("#payments") !== null`)
-		b.run("find the payment", chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll("#payments tbody tr")].find(r => r.textContent.includes(%q)).querySelector("a.payment").getAttribute("href")`, email), &session))
+		b.waitUntil("the stand-in lists payments",
+			`location.pathname === "/dashboard" && document.querySelector("#payments") !== null`)
+		b.run("find the payment",
+			chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll("#payments tbody tr")].find(r => r.textContent.includes(%q)).querySelector("a.payment").getAttribute("href")`, email), &session))
 		b.click(fmt.Sprintf("a.payment[href=%q]", session))
 		b.click(fmt.Sprintf(`button[id^="%s-"]`, c.step))
 		b.waitForText("#done", "")
 		dbtest.Eventually(b.t, "the purchase has the debit's outcome", func() bool {
 			b.run("reload the purchase", chromedp.Navigate(detail))
 			var updated bool // the balance may be older than the purchase
-			b.run("read status and balance", chromedp.Evaluate(fmt.Sprintf(`document.querySelector("#standing").dataset.status === %q && document.querySelector("#balance").textContent.includes(%q)`, c.state, c.balance), &updated))
+			b.run("read status and balance",
+				chromedp.Evaluate(fmt.Sprintf(`document.querySelector("#standing").dataset.status === %q && document.querySelector("#balance").textContent.includes(%q)`, c.state, c.balance), &updated))
 			return updated
 		})
 		b.check("debit-"+c.state, b.page("/purchase/"))
@@ -119,7 +122,8 @@ func (b *browser) filterHistory(email string) {
 	b.waitUntil("three entries", `document.querySelectorAll("#movements tbody tr").length === 3`)
 	b.unfold("#filter-fold")
 	b.choose("#kind", "job_match")
-	b.waitUntil("the entries of one kind", `document.querySelectorAll("#movements tbody tr").length === 2 && location.search.includes("kind=job_match")`)
+	b.waitUntil("the entries of one kind",
+		`document.querySelectorAll("#movements tbody tr").length === 2 && location.search.includes("kind=job_match")`)
 	b.check("history-kind", b.page("/history"))
 	b.run("search for qqq", chromedp.SendKeys("#q", "qqq", chromedp.ByQuery))
 	b.click("#show")
@@ -152,15 +156,18 @@ func (b *browser) manageAccount(email string) {
 	b.open(b.page("/account"))
 	b.click("#link-oidc")
 	b.waitForText("#custom-user", "")
-	b.run("sign in as a second identity", chromedp.SetValue(`input[name="name"]`, "Ada"), chromedp.SetValue(`input[name="email"]`, "second."+email))
+	b.run("sign in as a second identity", chromedp.SetValue(`input[name="name"]`, "Ada"),
+		chromedp.SetValue(`input[name="email"]`, "second."+email))
 	b.click("#custom-user [type=submit]")
 	b.waitUntil("two sign-ins", `document.querySelectorAll("#sign-ins .lines li").length === 2`)
 	b.check("account-linked", b.page("/account"))
 	b.click(`#sign-ins li:last-child [id^="unlink-"]`)
-	b.waitUntil("a dialog with focus on No", `document.querySelector("dialog:modal")?.contains(document.activeElement) && document.activeElement.id.endsWith("-no")`)
+	b.waitUntil("a dialog with focus on No",
+		`document.querySelector("dialog:modal")?.contains(document.activeElement) && document.activeElement.id.endsWith("-no")`)
 	b.check("account-asks", b.page("/account"))
 	b.click(`dialog:modal [id$="-no"]`)
-	b.waitUntil("no dialog, and focus on the button", `!document.querySelector("dialog:modal") && document.activeElement.id.startsWith("unlink-")`)
+	b.waitUntil("no dialog, and focus on the button",
+		`!document.querySelector("dialog:modal") && document.activeElement.id.startsWith("unlink-")`)
 	b.click(`#sign-ins li:last-child [id^="unlink-"]`)
 	b.click(`dialog:modal [id$="-yes"]`)
 	b.waitUntil("one sign-in", `document.querySelectorAll("#sign-ins .lines li").length === 1`)
@@ -198,13 +205,16 @@ func (b *browser) operatorTasks(email string) {
 	b.enterText("#per-minute", "60")
 	b.click("#make-submit")
 	b.waitForText("#new-key-hint", "")
-	b.waitUntil("the key is shown and selected", `/^rmc_\w{20,}/.test(document.querySelector("#new-key").value) && document.activeElement.id === "new-key"`)
+	b.waitUntil("the key is shown and selected",
+		`/^rmc_\w{20,}/.test(document.querySelector("#new-key").value) && document.activeElement.id === "new-key"`)
 	b.check("operator-key-made", b.page("/admin/keys"))
 	b.open(b.page("/admin/keys"))
 	b.waitUntil("the key is no longer shown", `document.querySelector("#new-key") === null`)
 	row := fmt.Sprintf(`[...document.querySelectorAll("tbody tr")].find(r => r.textContent.includes(%q))`, email)
 	var revoke string
-	b.run("find the key", chromedp.Evaluate(`((row) => row.querySelector('[id^="revoke-submit-"]').id.replace("revoke-submit-", ""))(`+row+`)`, &revoke))
+	b.run("find the key",
+		chromedp.Evaluate(`((row) => row.querySelector('[id^="revoke-submit-"]').id.replace("revoke-submit-", ""))(`+row+`)`,
+			&revoke))
 	b.revoke(revoke)
 	b.waitForText(`#flash [data-variant="success"]`, "")
 	b.waitUntil("the key is revoked", row+`.querySelector('[id^="revoke-"]') === null`)
@@ -237,25 +247,31 @@ func (b *browser) operatorTasks(email string) {
 	b.unfold("#filter-fold")
 	b.choose("#kind", "withdrawal.close")
 	b.click("#show")
-	b.waitUntil("the closed withdrawal in the audit log", `document.querySelectorAll("#all tbody tr, main tbody tr").length > 0 && location.search.includes("withdrawal.close")`)
+	b.waitUntil("the closed withdrawal in the audit log",
+		`document.querySelectorAll("#all tbody tr, main tbody tr").length > 0 && location.search.includes("withdrawal.close")`)
 	b.check("operator-audit", b.page("/admin/audit"))
 }
 
 // enterText replaces a field's value.
 func (b *browser) enterText(selector, text string) {
 	b.t.Helper()
-	b.run("type into "+selector, chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q).value = ""`, selector), nil), chromedp.SendKeys(selector, text, chromedp.ByQuery))
+	b.run("type into "+selector, chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q).value = ""`, selector), nil),
+		chromedp.SendKeys(selector, text, chromedp.ByQuery))
 }
 
 // unfold opens an element that is folded on a phone.
 func (b *browser) unfold(selector string) {
 	b.t.Helper()
 	var folded bool
-	b.run("read whether it is folded", chromedp.Evaluate(fmt.Sprintf(`!document.querySelector(%q).open && document.querySelector(%q).checkVisibility()`, selector, selector+" summary"), &folded))
+	b.run("read whether it is folded",
+		chromedp.Evaluate(fmt.Sprintf(`!document.querySelector(%q).open && document.querySelector(%q).checkVisibility()`,
+			selector, selector+" summary"), &folded))
 	if folded {
 		b.click(selector + " summary")
 	}
-	b.waitUntil("its form is visible", fmt.Sprintf(`document.querySelector(%q).checkVisibility({contentVisibilityAuto: true, visibilityProperty: true})`, selector+" form"))
+	b.waitUntil("its form is visible",
+		fmt.Sprintf(`document.querySelector(%q).checkVisibility({contentVisibilityAuto: true, visibilityProperty: true})`,
+			selector+" form"))
 }
 
 // choose selects an option.

@@ -81,7 +81,8 @@ func (v *visitor) find(selector string) *goquery.Selection {
 	v.t.Helper()
 	found := v.doc.Find(selector)
 	if found.Length() == 0 {
-		v.t.Fatalf("%s (status %d): no element %s:\n%s", v.at, v.status, selector, strings.Join(strings.Fields(v.doc.Find("body").Text()), " "))
+		v.t.Fatalf("%s (status %d): no element %s:\n%s", v.at, v.status, selector,
+			strings.Join(strings.Fields(v.doc.Find("body").Text()), " "))
 	}
 	return found.First()
 }

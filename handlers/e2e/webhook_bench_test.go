@@ -32,8 +32,8 @@ const (
 	benchSample      = 8      // one event in so many is watched until its credits are visible
 )
 
-// BenchmarkWebhook sends events over 32 connections to one server on a durable database: each event pays another purchase,
-// then each is repeated. Between rounds, pgbench writes the same rows to the same database as the yardstick.
+// BenchmarkWebhook sends events over 32 connections to one server on a durable database: each event pays another
+// purchase, then each is repeated. Between rounds, pgbench writes the same rows to the same database as the yardstick.
 func BenchmarkWebhook(b *testing.B) {
 	w := newWebhookBench(b)
 	w.send(b, w.purchases(b, benchConnections*benchWarm), w.watch)
@@ -95,7 +95,8 @@ func (w *webhookBench) pay(b *testing.B) float64 {
 	w.fx.exec(b, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		SELECT gen_random_uuid(), ? + n % ?, 'price_1200', 1, ?, ?, 'eur', 'de', 'bench_' || n, 'cs_' || n FROM generate_series(?::bigint, ?) n`,
 		w.fx.users[0], len(w.fx.users), packageCredits, packageCents, w.next+1, w.next+benchConnections*benchPgbench)
-	rate, took := w.pgbench.run(b, sameRows, benchConnections, benchPgbench, "i=0", fmt.Sprintf("base=%d", w.next), fmt.Sprintf("per=%d", benchPgbench))
+	rate, took := w.pgbench.run(b, sameRows, benchConnections, benchPgbench, "i=0", fmt.Sprintf("base=%d", w.next),
+		fmt.Sprintf("per=%d", benchPgbench))
 	w.next += benchConnections * benchPgbench
 	w.yardTook = append(w.yardTook, took...)
 	return rate
@@ -161,7 +162,8 @@ func (w *webhookBench) send(b *testing.B, purchases []*purchase, then func(*test
 // watch records how long after it was sent an event's credits are visible to another connection.
 func (w *webhookBench) watch(b *testing.B, p *purchase, sent time.Time) {
 	w.fx.eventually(b, "grants of the purchase", func() int64 {
-		return w.fx.count(b, `SELECT count(*) FROM credit_transactions WHERE meta ->> 'purchase_id' = ? AND reason = 'purchase'`, p.id.String())
+		return w.fx.count(b,
+			`SELECT count(*) FROM credit_transactions WHERE meta ->> 'purchase_id' = ? AND reason = 'purchase'`, p.id.String())
 	}, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -186,7 +188,8 @@ func (w *webhookBench) report(b *testing.B) {
 		}
 	}
 	writeFigures(b, figure{"webhook, pgbench, the same rows", w.yardstick, w.yardTook, nil},
-		figure{"webhook, a new event", w.freshRate, w.fresh, w.yardstick}, figure{"webhook, a repeated event", w.againRate, w.again, w.yardstick})
+		figure{"webhook, a new event", w.freshRate, w.fresh, w.yardstick},
+		figure{"webhook, a repeated event", w.againRate, w.again, w.yardstick})
 	slices.Sort(w.visible)
 	b.ReportMetric(ms(w.visible[len(w.visible)*99/100]), "visible_p99_ms")
 	if w.pgbench != nil {
@@ -222,7 +225,8 @@ func dialRaw(b *testing.B, address string) *rawConn {
 
 // request returns a signed event as bytes on the wire.
 func (c *rawConn) request(n stripeEvent) []byte {
-	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: webhookSecret, Timestamp: time.Now()})
+	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: webhookSecret,
+		Timestamp: time.Now()})
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "POST /api/stripe/webhook HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json; charset=utf-8\r\nStripe-Signature: %s\r\nContent-Length: %d\r\n\r\n%s",
 		c.host, signed.Header, len(n.payload), n.payload)

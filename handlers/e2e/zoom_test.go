@@ -11,8 +11,8 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// Main pages work with everything at 200 %, with text alone at 200 %, in forced colours, and without motion. In make test
-// the pages alternate between the languages.
+// Main pages work with everything at 200 %, with text alone at 200 %, in forced colours, and without motion. In make
+// test the pages alternate between the languages.
 // Source: https://www.w3.org/TR/WCAG22/#resize-text and #reflow
 func TestZoom(t *testing.T) {
 	t.Parallel()
@@ -29,8 +29,10 @@ func TestZoom(t *testing.T) {
 				paths   []string
 			}{
 				{newVisitor(s, locale), []string{"", "/login", "/withdrawal", "/nothing", "/dev/components"}},
-				{buyer, []string{"", "/billing", "/purchase", "/purchase?package=500&quantity=3", "/history", strings.Replace(purchase, "/purchases/", "/purchase/", 1), "/account", "/account/delete"}},
-				{admin, []string{"/admin", user, "/admin" + purchase, "/admin/events", "/admin/audit", "/admin/withdrawals", "/admin/features", "/admin/keys"}},
+				{buyer, []string{"", "/billing", "/purchase", "/purchase?package=500&quantity=3", "/history",
+					strings.Replace(purchase, "/purchases/", "/purchase/", 1), "/account", "/account/delete"}},
+				{admin, []string{"/admin", user, "/admin" + purchase, "/admin/events", "/admin/audit", "/admin/withdrawals",
+					"/admin/features", "/admin/keys"}},
 			} {
 				b := newBrowser(t, s, view{locale, 1280, 900})
 				b.copySession(who.visitor)
