@@ -44,7 +44,7 @@ func TestBadInput(t *testing.T) {
 		}
 		good := `"` + priceID + `"`
 		for name, body := range map[string]string{
-			"unknown price":  order(`"price_nobody"`, "1", `"de"`),
+			"unknown price":  order(`"price_unknown"`, "1", `"de"`),
 			"no price":       order(`""`, "1", `"de"`),
 			"quantity 0":     order(good, "0", `"de"`),
 			"quantity -1":    order(good, "-1", `"de"`),
@@ -154,7 +154,7 @@ func TestBadInput(t *testing.T) {
 			}
 		}
 		v.open("/de/purchase")
-		v.submit("#buy-500", "price_id", "price_nobody")
+		v.submit("#buy-500", "price_id", "price_unknown")
 		if v.status != 422 {
 			t.Errorf("unknown price: status %d, want 422", v.status)
 		}
@@ -206,8 +206,8 @@ func TestBadInput(t *testing.T) {
 			"/fr/billing": 404, "/xx": 404, "/de/nowhere": 404, "/de/purchase/1": 404,
 			"/de/purchase/00000000-0000-7000-8000-000000000000": 404,
 			"/de/admin": 404, "/de/admin/users/1": 404, "/de/admin/events": 404, "/de/history?cursor=x": 422,
-			"/de/history?cursor=-1":                              422,
-			"/de/billing?success=true&session_id=cs_of_somebody": 404, "/de/billing?success=true&session_id=%00": 404,
+			"/de/history?cursor=-1":                                  422,
+			"/de/billing?success=true&session_id=cs_of_another_user": 404, "/de/billing?success=true&session_id=%00": 404,
 			"/de/billing?success=true&session_id=%ff": 404,
 			"/static/nothing.css":                     404,
 		} {
@@ -233,11 +233,11 @@ func TestBadInput(t *testing.T) {
 		}
 		anonymous := newVisitor(s, "de")
 		anonymous.t = t
-		anonymous.open("/auth/oidc?state=chosen-by-somebody")
+		anonymous.open("/auth/oidc?state=chosen-by-an-attacker")
 		if anonymous.status != 400 {
 			t.Errorf("sign-in with a given state: status %d, want 400", anonymous.status)
 		}
-		anonymous.open("/auth/nobody")
+		anonymous.open("/auth/unknown")
 		if anonymous.status != 404 {
 			t.Errorf("unknown provider: status %d, want 404", anonymous.status)
 		}

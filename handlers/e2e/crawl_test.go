@@ -24,20 +24,20 @@ func TestCrawl(t *testing.T) {
 	texts := map[string]map[string]string{"en": readTexts(t, "en"), "de": readTexts(t, "de")}
 	user, admin := buyAndSpend(t, s, "en", "ada@example.com")
 	for _, locale := range []string{"en", "de"} {
-		for _, who := range []struct {
-			role    string
+		for _, role := range []struct {
+			name    string
 			visitor *visitor
 		}{{"guest", newVisitor(s, locale)}, {"user", user}, {"admin", admin}} {
-			t.Run(locale+"/"+who.role, func(t *testing.T) {
-				c := &crawler{visitor: who.visitor, locale: locale, texts: texts,
+			t.Run(locale+"/"+role.name, func(t *testing.T) {
+				c := &crawler{visitor: role.visitor, locale: locale, texts: texts,
 					foreign: foreignWords(texts[locale], texts[otherLocale(locale)]), kinds: map[string]bool{}}
 				c.t = t
 				from := []string{"/" + locale, "/" + locale + "/dev/components", "/" + locale + "/nothing"}
-				if who.role == "admin" { // search results
+				if role.name == "admin" { // search results
 					from = append(from, "/"+locale+"/admin?email=ada")
 				}
 				c.walk(from...)
-				if want := map[string]int{"guest": 5, "user": 8, "admin": 14}[who.role]; len(c.kinds) < want {
+				if want := map[string]int{"guest": 5, "user": 8, "admin": 14}[role.name]; len(c.kinds) < want {
 					t.Errorf("%d kinds of page found, want at least %d: %v", len(c.kinds), want, slices.Sorted(maps.Keys(c.kinds)))
 				}
 				for kind := range c.kinds {

@@ -17,7 +17,7 @@ func doctorEnv(t *testing.T) []string {
 	const key = "sk_test_4f1c9b27d0e85a36"
 	server, err := standin.Start(t.Context(), standin.Options{DatabaseURL: dbtest.Empty(t), Listen: "127.0.0.1:0",
 		SecretKey:  key,
-		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"},
+		WebhookURL: "http://127.0.0.1:9/unused", WebhookSecrets: []string{"whsec_0123456789"},
 		Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatalf("start the Stripe stand-in: %v", err)

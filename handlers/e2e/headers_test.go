@@ -71,7 +71,7 @@ func TestHeaders(t *testing.T) {
 	}
 	t.Run("a sign-in sets one secure cookie and sends PKCE, nonce and state", func(t *testing.T) {
 		res, _ := request(t, noRedirect, "GET", s.url+"/auth/oidc", "",
-			map[string]string{"Cookie": "__Host-session=planted-by-somebody-else"})
+			map[string]string{"Cookie": "__Host-session=planted-by-an-attacker"})
 		cookies := res.Cookies()
 		if len(cookies) != 1 {
 			t.Fatalf("cookies = %v, want only the flow's", cookies)

@@ -129,7 +129,7 @@ var states = []pageState{
 
 	{name: "admin", user: "admin", path: "/admin"},
 	{name: "admin-months", user: "admin", path: "/admin?period=months"},
-	{name: "admin-nobody", user: "admin", path: "/admin?email=%F0%9F%91%8D"},
+	{name: "admin-no-match", user: "admin", path: "/admin?email=%F0%9F%91%8D"},
 	{name: "admin-lost", user: "admin", path: "/admin?after=x", status: 422},
 	{name: "admin-user-buyer", user: "admin", path: "/admin/users/{buyer}"},
 	{name: "admin-user-debt", user: "admin", path: "/admin/users/{debt}"},

@@ -24,7 +24,7 @@ func TestZoom(t *testing.T) {
 			purchase := strings.TrimPrefix(admin.at.Path, "/"+locale+"/admin")
 			admin.open("/" + locale + "/admin?email=zoom." + locale)
 			user := strings.TrimPrefix(admin.find(`main a[href*="/admin/users/"]`).AttrOr("href", ""), "/"+locale)
-			for _, who := range []struct {
+			for _, group := range []struct {
 				visitor *visitor
 				paths   []string
 			}{
@@ -35,8 +35,8 @@ func TestZoom(t *testing.T) {
 					"/admin/features", "/admin/keys"}},
 			} {
 				b := newBrowser(t, s, view{locale, 1280, 900})
-				b.copySession(who.visitor)
-				for i, path := range who.paths {
+				b.copySession(group.visitor)
+				for i, path := range group.paths {
 					if !dbtest.Full() && locale != []string{"en", "de"}[i%2] {
 						continue // tested in the other language
 					}
