@@ -1,14 +1,14 @@
-# The server as one static binary on nothing: docker build --build-arg VERSION=v1.2.3 -t credits .
+# The server as one static binary in an empty image: docker build --build-arg VERSION=v1.2.3 -t credits .
 FROM golang:1.26 AS build
 WORKDIR /src
 
-# The modules change less often than the code, so they have a layer of their own.
+# Modules change less often than code, so they have their own layer.
 COPY go.mod go.sum ./
 RUN go mod download
 
 COPY . .
 ARG VERSION=development
-# timetzdata puts the time zones into the binary.
+# timetzdata embeds the time zones in the binary.
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags timetzdata \
       -ldflags "-s -w -X main.version=${VERSION}" -o /out/credits .
 RUN echo 'credits:x:65532:65532:credits:/:/sbin/nologin' > /out/passwd \
@@ -19,9 +19,10 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certifica
 COPY --from=build /out/passwd /out/group /etc/
 COPY --from=build /out/credits /credits
 
-# A number, so that a cluster which demands a user other than root can see that this is one.
+# A numeric id lets a cluster that requires a non-root user verify it.
 USER 65532:65532
-# Production starts no private database and no stand-in: DATABASE_URL and the rest of .env.example must be set.
+# Production starts no private database and no stand-in: set DATABASE_URL and the other required settings of
+# .env.example.
 ENV APP_ENV=production PORT=3000
 EXPOSE 3000
 ENTRYPOINT ["/credits"]

@@ -1,5 +1,5 @@
-// The design tokens. Templates use them by name only; css/input.css shows how they dress Basecoat's components.
-// Only the values below exist: Tailwind's own palette is replaced, so that no other colour can creep in.
+// The design tokens. Templates use them by name only; static/css/input.css applies them to Basecoat's components.
+// They replace Tailwind's own palette, so no other colour is available.
 
 /** @type {import('tailwindcss').Config} */
 export default {
@@ -18,7 +18,7 @@ export default {
       warning: { DEFAULT: "#F97316", text: "#C2410C" },
       danger: { DEFAULT: "#DC2626", text: "#B91C1C" },
 
-      // What Basecoat's components call the same things.
+      // Basecoat's names for the same colours.
       background: "#FFFFFF",
       foreground: "#000000",
       border: "#000000",

@@ -1,10 +1,10 @@
 #!/bin/sh
-# needs-go.sh fails with one sentence unless the Go command builds this module: its own version, or the one that it
-# downloads because go.mod asks for it, is new enough.
+# needs-go.sh fails with one sentence unless the Go command can build this module, with its own version or with the one
+# that it downloads because go.mod requires it.
 set -u
 want=$(sed -n 's/^go \([0-9]*\.[0-9]*\).*/\1/p' go.mod)
 
-# fits succeeds for go1.26.3 when want is 1.26. A version without a number is a development version: newer than any.
+# fits succeeds for go1.26.3 if want is 1.26. A version without a number is a development version, newer than any.
 fits() {
   echo "$1" | awk -v want="$want" '{
     if (!match($0, /go[0-9]+\.[0-9]+/)) exit ($0 == "")

@@ -1,8 +1,8 @@
 #!/bin/sh
-# step.sh TITLE COMMAND [ARGUMENT...] runs one step of a make target. It keeps the command's output back, prints how far
-# the step is after 2 seconds and then every 5, and ends a step that failed with one sentence that says what to do. Only
-# when no such sentence fits does it show the end of the output.
-# Status: 0; 1 when the step failed; 130 or 143 when a signal stopped it. Then nothing that it started is left running.
+# step.sh TITLE COMMAND [ARGUMENT...] runs one step of a make target. It hides the command's output, reports progress
+# after 2 seconds and then every 5, and ends a failed step with one sentence that says what to do. If no sentence fits,
+# it shows the end of the output.
+# Status: 0; 1 if the step failed; 130 or 143 if a signal stopped it, together with every process it had started.
 set -u
 title=$1
 shift
@@ -13,10 +13,10 @@ temporary=$(mktemp -d "${TMPDIR:-/tmp}/credits-step.XXXXXX" 2>/dev/null) || {
 }
 trap 'rm -rf "$temporary"' EXIT
 log=$temporary/log
-export GOTMPDIR="${GOTMPDIR:-$temporary}" # so that what a stopped Go leaves is removed too
+export GOTMPDIR="${GOTMPDIR:-$temporary}" # removed with the rest if Go is stopped
 
-# progress prints how far the command is, as far as its output says. Go names the modules that it downloads, and with -v
-# the packages that it compiles; those in its cache are not among them, so their number is at most that of all packages.
+# progress prints the command's progress as far as its output shows it. Go names the modules that it downloads and, with
+# -v, the packages that it compiles. Cached packages are not named, so the number of all packages is an upper bound.
 progress() {
   modules=$(grep -c '^go: downloading' "$log")
   packages=$(grep -c '^[^ :][^ :]*$' "$log")
@@ -31,7 +31,7 @@ progress() {
   downloaded=$modules
 }
 
-# report calls progress until it is stopped, and takes its sleep along.
+# report calls progress until it is stopped, and stops its sleep with it.
 report() {
   nap=
   trap 'kill "$nap" 2>/dev/null; exit 0' TERM
@@ -59,10 +59,10 @@ descendants() {
     END { list(root) }'
 }
 
-# stop ends the command and all that it started. SIGINT would do nothing: shells have background commands ignore it.
+# stop ends the command and its descendants with SIGTERM, because background commands of a shell ignore SIGINT.
 stop() {
   trap '' INT TERM HUP
-  kill -STOP "$command" # it must not start more between the listing and the end
+  kill -STOP "$command" # it must not start more processes meanwhile
   kill -TERM "$command" $(descendants "$command") "$reporter"
   kill -CONT "$command"
   wait
@@ -81,17 +81,17 @@ wait "$command"
 status=$?
 kill -TERM "$reporter" 2>/dev/null
 wait "$reporter"
-# npm succeeds without the files that it could not write.
+# npm succeeds even if it could not write a file.
 [ "$status" = 0 ] && ! grep -q TAR_ENTRY_ERROR "$log" && exit 0
 
-# because succeeds when a line of the output matches. It keeps the first that does: its end, which says what happened.
+# because succeeds if a line of the output matches, and stores the end of the first one as the cause.
 because() {
   cause=$(grep -Ei -m 1 -e "$1" "$log" | tr -d '"\r' |
     sed -e 's/^[[:space:]]*//' -e "s|\$WORK|$GOTMPDIR|" -e 's/.*\(.\{200\}\)$/…\1/')
   [ -n "$cause" ]
 }
 
-# source_advice says how to get what the command downloads from another place.
+# source_advice names the setting that selects another download source.
 source_advice() {
   case $1 in
   go) echo "check the network, or set GOPROXY to a module proxy that answers" ;;
@@ -107,7 +107,7 @@ network='dial tcp|no such host|connection (refused|reset)|i/o timeout|TLS handsh
 network=$network'module lookup disabled by GOPROXY=off|temporary failure resolving|could not (resolve|connect)|failed to fetch|'
 network=$network'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|50[0-9] (bad gateway|service unavailable)'
 
-# full_disk succeeds when temporary files cannot be written, and then the output is not in the log either.
+# full_disk succeeds if temporary files cannot be written. Then the log is incomplete, too.
 full_disk() {
   ! head -c 65536 /dev/zero 2>/dev/null >"$temporary/probe"
 }
@@ -137,8 +137,8 @@ elif because 'GOFLAGS|-mod=|inconsistent vendoring'; then
 elif because 'checksum mismatch|has been modified|SECURITY ERROR'; then
   echo "A module in Go's cache is damaged ($cause): go clean -modcache, and try again."
 else
-  # Neither Go's downloads nor the packages that it compiled, a name on each line, say what failed.
+  # Skip Go's lists of downloads and compiled packages.
   grep -v -e '^go: downloading' -e '^[^ :][^ :]*$' "$log" | tail -n 15
-  echo "This step failed: $title. The lines above are the end of what $1 said."
+  echo "This step failed: $title. The lines above are the end of the output of $1."
 fi
 exit 1
