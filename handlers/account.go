@@ -14,6 +14,7 @@ func (h *Handler) showAccount(c *fiber.Ctx) error {
 	return h.renderAccount(c, fiber.StatusOK, pages.AccountData{Name: user.Name, Language: h.preferredLocale(c)})
 }
 
+// renderAccount sends the account page with a profile form.
 func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData) error {
 	ctx, userID := c.UserContext(), currentUserID(c)
 	identities, err := h.Auth.Identities(ctx, userID)
@@ -46,7 +47,7 @@ func (h *Handler) labelProviders(identities []models.Identity) {
 	}
 }
 
-// providerLabel is a provider's proper name; its route's name when it is no longer set up.
+// providerLabel returns a provider's label, or its name when the provider is no longer configured.
 func (h *Handler) providerLabel(name string) string {
 	for _, p := range h.Auth.Providers() {
 		if p.Name == name {
@@ -56,7 +57,7 @@ func (h *Handler) providerLabel(name string) string {
 	return name
 }
 
-func (h *Handler) backToAccount(c *fiber.Ctx, locale, flash string) error {
-	setFlash(c, h.Sessions.secure, flash)
-	return leave(c, "/"+locale+"/account")
+// redirectToAccount redirects to the account page with a message.
+func (h *Handler) redirectToAccount(c *fiber.Ctx, locale, flash string) error {
+	return h.redirectWithFlash(c, "/"+locale+"/account", flash)
 }

@@ -8,11 +8,12 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// showDeletion is GET /{locale}/account/delete: it tells what goes and what stays, and changes nothing.
+// showDeletion is GET /{locale}/account/delete: what a deletion removes and what the law makes us keep.
 func (h *Handler) showDeletion(c *fiber.Ctx) error {
 	return h.renderDeletion(c, fiber.StatusOK, "")
 }
 
+// renderDeletion sends the deletion page; problem is the error beside its checkbox.
 func (h *Handler) renderDeletion(c *fiber.Ctx, status int, problem string) error {
 	d, err := h.Account.Departure(c.UserContext(), currentUserID(c))
 	if fault.Is(err, fault.NotFound) { // deleted since this request began, by another that the same person sent
@@ -23,16 +24,17 @@ func (h *Handler) renderDeletion(c *fiber.Ctx, status int, problem string) error
 	}
 	data := pages.AccountDeletionData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Balance: d.Balance, Holds: d.Holds, Held: d.Held,
 		Awaiting: d.Awaiting, Disputed: d.Disputed, Booked: d.Booked, Until: d.Until, Error: problem}
-	if !h.proved(c) {
-		if data.Prove, err = h.ownProviders(c, ""); err != nil {
+	if !h.reauthenticated(c) {
+		if data.Prove, err = h.ownSignIns(c, ""); err != nil {
 			return err
 		}
 	}
 	return h.render(c, status, "account.delete.title", pages.AccountDeletion(data))
 }
 
-// ownProviders are those through which the user can show that it is still them, and come back to a page of ours.
-func (h *Handler) ownProviders(c *fiber.Ctx, back string) ([]pages.Linkable, error) {
+// ownSignIns lists the configured providers of the user's identities, each with the address that reauthenticates and
+// returns to back.
+func (h *Handler) ownSignIns(c *fiber.Ctx, back string) ([]pages.Linkable, error) {
 	identities, err := h.Auth.Identities(c.UserContext(), currentUserID(c))
 	if err != nil {
 		return nil, err
@@ -49,7 +51,7 @@ func (h *Handler) ownProviders(c *fiber.Ctx, back string) ([]pages.Linkable, err
 	return own, nil
 }
 
-// deleteAccount is POST /{locale}/account/delete. It wants the box ticked.
+// deleteAccount is POST /{locale}/account/delete. It requires the ticked checkbox.
 func (h *Handler) deleteAccount(c *fiber.Ctx) error {
 	if formValue(c, "sure") != "yes" {
 		return h.renderDeletion(c, fiber.StatusUnprocessableEntity, h.message(c.UserContext(), fault.Field("sure", fault.DeletionConfirm)))
@@ -62,6 +64,5 @@ func (h *Handler) deleteAccount(c *fiber.Ctx) error {
 		return err
 	}
 	c.Set("Clear-Site-Data", `"storage"`) // as signOut
-	setFlash(c, h.Sessions.secure, "account_deleted")
-	return leave(c, "/"+pageLocale(c))
+	return h.redirectWithFlash(c, localPath(c, ""), "account_deleted")
 }

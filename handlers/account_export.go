@@ -19,11 +19,11 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// movementsName is the name of the section that is the history; the others are account.Sections.
+// movementsName names the section with the ledger entries; account.Sections names the others.
 const movementsName = "movements"
 
-// sendAccount is GET /{locale}/account/export.zip: everything that is stored about the user, as it was at one moment:
-// each section as a table for spreadsheets and as JSON for programs.
+// sendAccount is GET /{locale}/account/export.zip: everything stored about the user in one snapshot, each section as
+// CSV for spreadsheets and as JSON for programs.
 func (h *Handler) sendAccount(c *fiber.Ctx) error {
 	user := currentUserID(c)
 	return h.sendExport(c, ledger.Filter{}, "application/zip", locales.T(c.UserContext(), "account.export.name")+".zip",
@@ -41,7 +41,7 @@ func (h *Handler) sendAccount(c *fiber.Ctx) error {
 		})
 }
 
-// accountFile is the archive while it is written.
+// accountFile writes the ZIP archive.
 type accountFile struct {
 	ctx    context.Context
 	zip    *zip.Writer
@@ -49,7 +49,7 @@ type accountFile struct {
 	user   int64
 }
 
-// entry begins a file in the archive.
+// entry starts a file in the archive.
 func (f accountFile) entry(name string) (io.Writer, error) {
 	return f.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: models.Now()})
 }
@@ -86,7 +86,7 @@ func (f accountFile) section(s account.Section) error {
 	return list.end()
 }
 
-// line writes one row of a table, each value as the language's spreadsheets take it.
+// line writes one CSV row in the formats of the language's spreadsheets.
 func (f accountFile) line(table *csvTable, columns []string, values []any) {
 	for i, value := range values {
 		switch v := value.(type) {
@@ -109,7 +109,7 @@ func (f accountFile) line(table *csvTable, columns []string, values []any) {
 	table.endRow()
 }
 
-// currencyOf is what an amount of the row is counted in.
+// currencyOf returns the currency of an amount column, read from the same row.
 func currencyOf(columns []string, values []any, amount string) string {
 	found := ""
 	for i, name := range columns {
@@ -120,7 +120,7 @@ func currencyOf(columns []string, values []any, amount string) string {
 	return found
 }
 
-// movements writes the history: the table as /history.csv has it, and JSON as the API has it.
+// movements writes the entries: as CSV like /history.csv, and as JSON like the API.
 func (f accountFile) movements() error {
 	out, err := f.entry("csv/" + movementsName + ".csv")
 	if err != nil {
@@ -155,7 +155,7 @@ func (f accountFile) movements() error {
 	}
 }
 
-// jsonList is a JSON array of objects, written as its rows come.
+// jsonList streams a JSON array of objects.
 type jsonList struct {
 	out  io.Writer
 	rows int
@@ -170,7 +170,7 @@ func (l *jsonList) row(columns []string, values []any) error {
 	object := map[string]any{}
 	for i, name := range columns {
 		object[name] = values[i]
-		if text, ok := values[i].(string); ok && (name == "metadata" || name == "detail") { // JSON already
+		if text, ok := values[i].(string); ok && (name == "metadata" || name == "detail") { // already JSON
 			object[name] = nil
 			if json.Valid([]byte(text)) {
 				object[name] = json.RawMessage(text)

@@ -7,16 +7,15 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// saveProfile is POST /{locale}/account. The next page is in the language that was chosen.
+// saveProfile is POST /{locale}/account. The redirect uses the language that the user chose.
 func (h *Handler) saveProfile(c *fiber.Ctx) error {
 	name, locale := formValue(c, "name"), formValue(c, "locale")
 	err := h.Auth.Rename(c.UserContext(), currentUserID(c), name, locale)
-	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
-		data := pages.AccountData{Name: name, Language: locale, Errors: map[string]string{f.Field: h.message(c.UserContext(), f)}}
-		return h.renderAccount(c, fiber.StatusUnprocessableEntity, data)
+	if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
+		return h.renderAccount(c, status, pages.AccountData{Name: name, Language: locale, Errors: errors})
 	}
 	if err != nil {
 		return err
 	}
-	return h.backToAccount(c, locale, "profile_saved")
+	return h.redirectToAccount(c, locale, "profile_saved")
 }

@@ -9,15 +9,14 @@ func (h *Handler) endSession(c *fiber.Ctx) error {
 	if err := h.Sessions.rows.End(c.UserContext(), currentUserID(c), c.Params("id")); err != nil {
 		return err
 	}
-	return h.backToAccount(c, pageLocale(c), "session_ended")
+	return h.redirectToAccount(c, pageLocale(c), "session_ended")
 }
 
-// signOutEverywhere is POST /{locale}/account/sessions/end: it ends every session of the user, this one too.
+// signOutEverywhere is POST /{locale}/account/sessions/end: it ends every session of the user, including this one.
 func (h *Handler) signOutEverywhere(c *fiber.Ctx) error {
 	if err := h.Sessions.rows.EndAll(c.UserContext(), currentUserID(c)); err != nil {
 		return err
 	}
 	c.Set("Clear-Site-Data", `"storage"`) // as signOut
-	setFlash(c, h.Sessions.secure, "signed_out_everywhere")
-	return leave(c, "/"+pageLocale(c))
+	return h.redirectWithFlash(c, localPath(c, ""), "signed_out_everywhere")
 }

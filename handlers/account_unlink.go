@@ -10,10 +10,10 @@ import (
 func (h *Handler) unlinkSignIn(c *fiber.Ctx) error {
 	err := h.Auth.Unlink(c.UserContext(), currentUserID(c), c.Params("id"))
 	if f := fault.Of(err); f != nil && f.Problem == fault.LastIdentity {
-		return h.backToAccount(c, pageLocale(c), "last_sign_in")
+		return h.redirectToAccount(c, pageLocale(c), "last_sign_in")
 	}
 	if err != nil {
 		return err
 	}
-	return h.backToAccount(c, pageLocale(c), "unlinked")
+	return h.redirectToAccount(c, pageLocale(c), "unlinked")
 }

@@ -10,11 +10,11 @@ import (
 
 // showAudit is GET /{locale}/admin/audit.
 func (h *Handler) showAudit(c *fiber.Ctx) error {
-	cursor, err := cursorOf(c)
+	cursor, err := parseCursor(c)
 	if err != nil {
 		return err
 	}
-	f := h.filterOf(c)
+	f := h.parseFilter(c)
 	f.shown.Kind, f.shown.User = f.choice("kind", models.Actions()), f.text("user")
 	data := pages.AdminAuditData{Locale: pageLocale(c), Filter: f.shown, Further: cursor != 0}
 	if f.status() == fiber.StatusOK {

@@ -15,33 +15,32 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// startReconcile is POST /{locale}/admin/reconcile: compare with Stripe and with the ledger now rather than within the hour.
+// startReconcile is POST /{locale}/admin/reconcile: it compares with Stripe now instead of at the next full hour.
 func (h *Handler) startReconcile(c *fiber.Ctx) error {
 	if err := h.Reconcile.Begin(c.UserContext()); err != nil {
 		return err
 	}
-	h.Site.Log.InfoContext(c.UserContext(), "reconciling asked for by hand", "actor_id", currentUserID(c))
-	setFlash(c, h.Sessions.secure, "reconciling")
-	return leave(c, "/"+pageLocale(c)+"/admin/events")
+	h.Site.Log.InfoContext(c.UserContext(), "reconciliation requested", "actor_id", currentUserID(c))
+	return h.redirectWithFlash(c, localPath(c, "/admin/events"), "reconciling")
 }
 
-// retryEvent is POST /{locale}/admin/events/{id}/retry: book a stored event once more, then back to the purchase from
-// whose page it was asked for, else to the events.
+// retryEvent is POST /{locale}/admin/events/{id}/retry. It redirects to the purchase page that posted the form, or to
+// the events.
 func (h *Handler) retryEvent(c *fiber.Ctx) error {
 	if err := h.Webhook.Retry(c.UserContext(), strings.ToValidUTF8(c.Params("id"), "")); err != nil {
 		return err
 	}
-	h.Site.Log.InfoContext(c.UserContext(), "event tried again by hand", "event_id", c.Params("id"), "actor_id", currentUserID(c))
-	setFlash(c, h.Sessions.secure, "retried")
+	h.Site.Log.InfoContext(c.UserContext(), "event retry requested", "event_id", c.Params("id"), "actor_id", currentUserID(c))
+	h.setFlash(c, "retried")
 	if id, err := uuid.Parse(formValue(c, "purchase_id")); err == nil {
-		return leave(c, adminPurchasePath(c, id))
+		return redirect(c, adminPurchasePath(c, id))
 	}
-	return leave(c, "/"+pageLocale(c)+"/admin/events")
+	return redirect(c, localPath(c, "/admin/events"))
 }
 
-// showEvents is GET /{locale}/admin/events: when Stripe last wrote, what waits or needs a person, and every event.
+// showEvents is GET /{locale}/admin/events: the last delivery, open events, the last reconciliation, and every event.
 func (h *Handler) showEvents(c *fiber.Ctx) error {
-	f := h.filterOf(c)
+	f := h.parseFilter(c)
 	data := pages.AdminEventsData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Types: h.Webhook.Types()}
 	statuses := []string{pages.StatusOpen}
 	for _, s := range models.StripeEventStatuses() {
@@ -87,7 +86,7 @@ func (h *Handler) openEvents(c *fiber.Ctx, data *pages.AdminEventsData) error {
 		return err
 	}
 	data.LastReceived, data.Open, data.Purchases, data.MoreOpen = overview.LastReceived, overview.Open, overview.Purchases, overview.MoreOpen
-	after := max(wholeNumber(c.Query("findings")), 0)
+	after := max(parseDigits(c.Query("findings")), 0)
 	last, err := h.Reconcile.Last(c.UserContext(), after, findingsPerPage)
 	if err == nil && last != nil {
 		data.Last, data.Findings, data.Found, data.NextFinding, data.FurtherFindings = &last.Reconciliation, last.Findings, last.Found, last.Next, after > 0
@@ -95,16 +94,17 @@ func (h *Handler) openEvents(c *fiber.Ctx, data *pages.AdminEventsData) error {
 	return err
 }
 
-// lastMoment is the last that the database and we agree on, in microseconds.
+// lastMoment is the latest time that PostgreSQL and Go both represent.
+// Units: microseconds since 1970.
 var lastMoment = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
-// eventCursor reads where a page of events begins.
+// eventCursor parses the cursor of the events list.
 func eventCursor(text string) (webhook.Cursor, error) {
 	if text == "" {
 		return webhook.Cursor{}, nil
 	}
 	micros, id, ok := strings.Cut(text, ".")
-	at := wholeNumber(micros)
+	at := parseDigits(micros)
 	if !ok || at < 0 || id == "" || len(id) > maxObject || !models.Storable(id) || at > lastMoment {
 		return webhook.Cursor{}, fault.Field("after", fault.CursorInvalid)
 	}

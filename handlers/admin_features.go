@@ -12,12 +12,12 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// showFeatures is GET /{locale}/admin/features: what credits can be spent on; with ?edit= the form to change one.
+// showFeatures is GET /{locale}/admin/features; with ?edit= it also opens the form of that feature.
 func (h *Handler) showFeatures(c *fiber.Ctx) error {
 	return h.renderFeatures(c, fiber.StatusOK, pages.FeatureForm{Active: true, Feature: c.Query("edit"), Existing: c.Query("edit") != ""})
 }
 
-// renderFeatures fills the form of an existing feature with what is, unless something was typed.
+// renderFeatures sends the page. An existing feature fills its own form unless the form comes back with errors.
 func (h *Handler) renderFeatures(c *fiber.Ctx, status int, form pages.FeatureForm) error {
 	features, err := h.Admin.Features(c.UserContext())
 	if err != nil {
@@ -37,21 +37,20 @@ func (h *Handler) renderFeatures(c *fiber.Ctx, status int, form pages.FeatureFor
 	}))
 }
 
-// setFeature is POST /{locale}/admin/features: add a feature, or change one.
-func (h *Handler) setFeature(c *fiber.Ctx) error {
+// saveFeature is POST /{locale}/admin/features: it adds or changes a feature.
+func (h *Handler) saveFeature(c *fiber.Ctx) error {
 	form := pages.FeatureForm{Feature: strings.TrimSpace(formValue(c, "feature")), Credits: formValue(c, "credits"), LabelEN: formValue(c, "label_en"),
 		LabelDE: formValue(c, "label_de"), Active: formValue(c, "active") != "", Existing: formValue(c, "existing") != ""}
 	err := h.Admin.SetFeature(c.UserContext(), admin.FeatureChange{
-		ActorID: currentUserID(c), Feature: form.Feature, New: !form.Existing, Credits: models.Credits(wholeNumber(strings.TrimSpace(form.Credits))),
+		ActorID: currentUserID(c), Feature: form.Feature, New: !form.Existing, Credits: models.Credits(parseDigits(strings.TrimSpace(form.Credits))),
 		Active: form.Active, LabelEN: form.LabelEN, LabelDE: form.LabelDE, RequestID: requestID(c),
 	})
-	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
-		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)}
-		return h.renderFeatures(c, fiber.StatusUnprocessableEntity, form)
+	if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
+		form.Errors = errors
+		return h.renderFeatures(c, status, form)
 	}
 	if err != nil {
 		return err
 	}
-	setFlash(c, h.Sessions.secure, "feature_set")
-	return leave(c, "/"+pageLocale(c)+"/admin/features")
+	return h.redirectWithFlash(c, localPath(c, "/admin/features"), "feature_set")
 }

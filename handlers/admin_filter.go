@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	maxObject       = 255 // characters of an id that is searched for
+	maxObject       = 255 // characters of a searched id
 	findingsPerPage = 50
 )
 
-// adminFilter reads the filter of a list from the address. What cannot be used is told beside its field, and the rest
-// of what was typed is kept.
+// adminFilter parses a list's filter from the query string. A wrong value gets an error beside its field; the other
+// fields stay filled in.
 type adminFilter struct {
 	h     *Handler
 	c     *fiber.Ctx
@@ -30,7 +30,7 @@ type adminFilter struct {
 	from, until time.Time
 }
 
-func (h *Handler) filterOf(c *fiber.Ctx) *adminFilter {
+func (h *Handler) parseFilter(c *fiber.Ctx) *adminFilter {
 	f := &adminFilter{h: h, c: c, shown: pages.ListFilter{Errors: map[string]string{}}}
 	f.shown.From, f.from = f.day("from")
 	f.shown.Until, f.until = f.day("until")
@@ -39,16 +39,18 @@ func (h *Handler) filterOf(c *fiber.Ctx) *adminFilter {
 	case f.until.Before(f.from):
 		f.refuse("until", fault.DaysReversed)
 	default:
-		f.until = models.DayBegins(f.until.Year(), f.until.Month(), f.until.Day()+1, f.until.Location()) // the last day belongs to it
+		f.until = models.DayBegins(f.until.Year(), f.until.Month(), f.until.Day()+1, f.until.Location()) // the last day is included
 	}
 	f.shown.Object = f.text("q")
 	return f
 }
 
+// refuse records an error for a field.
 func (f *adminFilter) refuse(field string, problem fault.Problem) {
 	f.shown.Errors[field] = f.h.message(f.c.UserContext(), fault.Field(field, problem))
 }
 
+// status returns 422 when the filter has errors.
 func (f *adminFilter) status() int {
 	if len(f.shown.Errors) > 0 {
 		return answers[fault.Invalid].status
@@ -56,7 +58,7 @@ func (f *adminFilter) status() int {
 	return fiber.StatusOK
 }
 
-// day reads a day of the visitor's calendar.
+// day parses a date in the visitor's time zone.
 func (f *adminFilter) day(field string) (string, time.Time) {
 	typed := f.text(field)
 	if typed == "" {
@@ -70,6 +72,7 @@ func (f *adminFilter) day(field string) (string, time.Time) {
 	return typed, models.DayBegins(day.Year(), day.Month(), day.Day(), components.Zone(f.c.UserContext()))
 }
 
+// text reads a search text. After an error it returns the text without control characters, cut to maxObject.
 func (f *adminFilter) text(field string) string {
 	typed := strings.TrimSpace(strings.ToValidUTF8(f.c.Query(field), "\uFFFD"))
 	if utf8.RuneCountInString(typed) <= maxObject && !strings.ContainsFunc(typed, unicode.IsControl) {
@@ -88,7 +91,7 @@ func (f *adminFilter) text(field string) string {
 	return typed
 }
 
-// choice reads one of what is offered, or nothing.
+// choice reads an optional value out of offered.
 func (f *adminFilter) choice(field string, offered []string) string {
 	typed := f.text(field)
 	if typed == "" || slices.Contains(offered, typed) {

@@ -14,12 +14,12 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// newKeyForm is the form before anything is typed.
+// newKeyForm returns the form with its defaults.
 func newKeyForm() pages.KeyForm {
 	return pages.KeyForm{PerMinute: strconv.Itoa(apikey.DefaultPerMinute), Spend: true}
 }
 
-// showKeys is GET /{locale}/admin/keys: the service keys of other programs.
+// showKeys is GET /{locale}/admin/keys.
 func (h *Handler) showKeys(c *fiber.Ctx) error {
 	form := newKeyForm()
 	if name := queryValue(c, "name"); name != "" {
@@ -28,6 +28,7 @@ func (h *Handler) showKeys(c *fiber.Ctx) error {
 	return h.renderKeys(c, fiber.StatusOK, pages.AdminKeysData{Form: form})
 }
 
+// renderKeys sends the page with the list of keys.
 func (h *Handler) renderKeys(c *fiber.Ctx, status int, data pages.AdminKeysData) error {
 	keys, err := h.Keys.List(c.UserContext())
 	if err != nil {
@@ -37,9 +38,9 @@ func (h *Handler) renderKeys(c *fiber.Ctx, status int, data pages.AdminKeysData)
 	return h.render(c, status, "admin_keys.title", pages.AdminKeys(data))
 }
 
-// makeKey is POST /{locale}/admin/keys. The page that answers is the only one that shows the key, so it is no redirect;
-// posted again, as by a reload, it makes no other key and says that this one was shown.
-func (h *Handler) makeKey(c *fiber.Ctx) error {
+// createKey is POST /{locale}/admin/keys. It answers without a redirect because only this page shows the key. A
+// repeated POST creates nothing and says that the key was shown before.
+func (h *Handler) createKey(c *fiber.Ctx) error {
 	form := pages.KeyForm{Name: formValue(c, "name"), PerMinute: formValue(c, "per_minute"), Days: formValue(c, "expires_days"),
 		Spend: formValue(c, "scope_spend") != "", Read: formValue(c, "scope_read") != ""}
 	formKey := formValue(c, "idempotency_key")
@@ -47,13 +48,13 @@ func (h *Handler) makeKey(c *fiber.Ctx) error {
 		return fault.Because(fault.Malformed, fault.KeyMissing)
 	}
 	key, plaintext, err := h.Keys.Create(c.UserContext(), apikey.Request{
-		Name: form.Name, Scopes: form.Scopes(), PerMinute: int(wholeNumber(strings.TrimSpace(form.PerMinute))),
-		ExpiresInDays: int(wholeNumber(cmp.Or(form.Days, "0"))),
+		Name: form.Name, Scopes: form.Scopes(), PerMinute: int(parseDigits(strings.TrimSpace(form.PerMinute))),
+		ExpiresInDays: int(parseDigits(cmp.Or(form.Days, "0"))),
 		ActorID:       currentUserID(c), RequestID: requestID(c), IdempotencyKey: formKey,
 	})
-	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
-		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)} // a conflict is of no field; the form comes with a new key
-		return h.renderKeys(c, answers[f.Code].status, pages.AdminKeysData{Form: form})
+	if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {
+		form.Errors = errors
+		return h.renderKeys(c, status, pages.AdminKeysData{Form: form})
 	}
 	if err != nil {
 		return err
@@ -70,6 +71,5 @@ func (h *Handler) revokeKey(c *fiber.Ctx) error {
 	if err := h.Keys.Revoke(c.UserContext(), id, currentUserID(c), requestID(c)); err != nil {
 		return err
 	}
-	setFlash(c, h.Sessions.secure, "key_revoked")
-	return leave(c, "/"+pageLocale(c)+"/admin/keys")
+	return h.redirectWithFlash(c, localPath(c, "/admin/keys"), "key_revoked")
 }

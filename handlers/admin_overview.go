@@ -17,12 +17,12 @@ import (
 const (
 	usersPerPage   = 25
 	maxUserSearch  = 320  // characters, as long as an address may be
-	ascendingOrder = "up" // in the address; the other way round is the rule and not written
+	ascendingOrder = "up" // in the query string; descending is the default
 )
 
-// showAdmin is GET /{locale}/admin: how the business stands, and the users. Who looks for somebody gets the users alone.
+// showAdmin is GET /{locale}/admin: figures, open work and users. A search lists users only.
 func (h *Handler) showAdmin(c *fiber.Ctx) error {
-	list, query, err := usersAsked(c)
+	list, query, err := parseUserQuery(c)
 	if f := fault.Of(err); f != nil && f.Code == fault.Invalid && f.Field == "email" {
 		list.Error = h.message(c.UserContext(), f)
 		return h.render(c, answers[f.Code].status, "admin.title", pages.Admin(pages.AdminData{Locale: pageLocale(c), List: list}))
@@ -42,7 +42,7 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 	if data.OpenWithdrawals, err = h.Withdrawal.CountOpen(c.UserContext()); err != nil {
 		return err
 	}
-	if !list.Asked {
+	if !list.Searched {
 		if data.Waiting, data.WaitingTotal, err = h.Admin.Waiting(c.UserContext(), waitingShown); err != nil {
 			return err
 		}
@@ -55,10 +55,10 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "admin.title", pages.Admin(data))
 }
 
-// usersAsked reads from the address which users are wanted. With fault.Invalid it still returns what the form shows.
-func usersAsked(c *fiber.Ctx) (pages.UserList, admin.UserQuery, error) {
+// parseUserQuery parses the search from the query string. Together with fault.Invalid it still returns the form.
+func parseUserQuery(c *fiber.Ctx) (pages.UserList, admin.UserQuery, error) {
 	list := pages.UserList{Query: strings.TrimSpace(strings.ToValidUTF8(c.Query("email"), "\uFFFD")), Sort: c.Query("sort"), Up: c.Query("order") == ascendingOrder}
-	list.Asked = list.Query != "" || list.Sort != "" || c.Query("after") != ""
+	list.Searched = list.Query != "" || list.Sort != "" || c.Query("after") != ""
 	query := admin.UserQuery{Text: list.Query, Order: admin.UserOrder(list.Sort), Ascending: list.Up, Limit: usersPerPage}
 	if !admin.KnownOrder(query.Order) {
 		query.Order, list.Sort = admin.ByJoined, string(admin.ByJoined)
@@ -73,7 +73,7 @@ func usersAsked(c *fiber.Ctx) (pages.UserList, admin.UserQuery, error) {
 		if query.After.Key, err = strconv.ParseInt(key, 10, 64); err != nil || !ok {
 			return list, query, fault.Field("after", fault.CursorInvalid)
 		}
-		if query.After.ID = wholeNumber(id); query.After.ID < 1 {
+		if query.After.ID = parseDigits(id); query.After.ID < 1 {
 			return list, query, fault.Field("after", fault.CursorInvalid)
 		}
 		list.Further = true

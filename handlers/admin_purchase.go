@@ -7,24 +7,25 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// showAdminPurchase is GET /{locale}/admin/purchases/{id}: why somebody has, or has not, got the credits that they bought.
+// showAdminPurchase is GET /{locale}/admin/purchases/{id}: every fact that explains why the buyer did or did not
+// receive credits.
 func (h *Handler) showAdminPurchase(c *fiber.Ctx) error {
 	forms := purchaseForms{refund: pages.RefundForm{Rest: c.Query("amount") == "rest"}}
 	for _, way := range models.WaysOut() {
-		if typedIn(c, string(way)) {
+		if restores(c, string(way)) {
 			forms.decision = pages.DecisionForm{Way: way, Note: queryValue(c, "note"), Credits: queryValue(c, "credits"), Share: queryValue(c, "share"), DisputeID: queryValue(c, "dispute_id")}
 		}
 	}
-	switch { // what was typed before a proof was asked for
-	case typedIn(c, "move"):
+	switch { // values from before the user reauthenticated
+	case restores(c, "move"):
 		forms.move.To, forms.move.Note = queryValue(c, "to"), queryValue(c, "note")
-	case typedIn(c, "refund"):
+	case restores(c, "refund"):
 		forms.refund.Typed, forms.refund.Note = queryValue(c, "amount"), queryValue(c, "note")
 	}
 	return h.renderAdminPurchase(c, fiber.StatusOK, forms)
 }
 
-// purchaseForms are the forms of a purchase's page as they were sent, those that were.
+// purchaseForms are the page's forms as posted.
 type purchaseForms struct {
 	refund   pages.RefundForm
 	move     pages.MoveForm
@@ -38,8 +39,8 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseFo
 		return err
 	}
 	if status == fiber.StatusOK && forms.refund.Typed != "" {
-		if forms.refund.Cents, err = centsOf(forms.refund.Typed, d.PaymentCurrency(), pageLocale(c)); err != nil {
-			forms.refund.Cents = 0 // it is judged when it is sent
+		if forms.refund.Cents, err = parseCents(forms.refund.Typed, d.PaymentCurrency(), pageLocale(c)); err != nil {
+			forms.refund.Cents = 0 // the POST reports the error
 		}
 	}
 	user, err := h.Admin.User(ctx, d.UserID)
@@ -56,7 +57,7 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseFo
 	}
 	data := pages.AdminPurchaseData{
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Purchase: d.Purchase, Events: events, Entries: entries,
-		Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Form: offerRefund(forms.refund, d, user), Move: forms.move, Decision: forms.decision,
+		Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Form: fillRefundForm(forms.refund, d, user), Move: forms.move, Decision: forms.decision,
 	}
 	for _, w := range d.WaitingFor {
 		data.Waits = append(data.Waits, string(w))

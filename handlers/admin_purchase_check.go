@@ -9,23 +9,24 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// checkPurchase is POST /{locale}/admin/purchases/{id}/check: ask Stripe now, and book what its events have not brought.
+// checkPurchase is POST /{locale}/admin/purchases/{id}/check: it asks Stripe now and books what events have not
+// delivered.
 func (h *Handler) checkPurchase(c *fiber.Ctx) error {
 	n, err := h.Purchase.Refresh(c.UserContext(), c.Params("id"))
 	switch {
 	case fault.Is(err, fault.Unavailable):
-		setFlash(c, h.Sessions.secure, "check_away")
+		h.setFlash(c, "check_away")
 	case errors.Is(err, purchase.ErrNotOurs):
-		setFlash(c, h.Sessions.secure, "check_unpaid")
+		h.setFlash(c, "check_unpaid")
 	case errors.As(err, new(purchase.ReviewError)):
-		setFlash(c, h.Sessions.secure, "check_review")
+		h.setFlash(c, "check_review")
 	case err != nil:
 		return err
 	default:
-		countedFlash(c, h.Sessions.secure, "checked", n)
+		h.setCountedFlash(c, "checked", n)
 	}
 	if err != nil {
-		h.Site.Log.WarnContext(c.UserContext(), "asking Stripe by hand brought nothing", "purchase_id", c.Params("id"), "err", err)
+		h.Site.Log.WarnContext(c.UserContext(), "refresh purchase failed", "purchase_id", c.Params("id"), "err", err)
 	}
-	return leave(c, "/"+pageLocale(c)+"/admin/purchases/"+c.Params("id"))
+	return redirect(c, localPath(c, "/admin/purchases/"+c.Params("id")))
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// decidePurchase is POST /{locale}/admin/purchases/{id}/book, /foreign and /share: what a person decided about a purchase.
+// decidePurchase is POST /{locale}/admin/purchases/{id}/book, /foreign and /share: an admin's decision about a
+// purchase.
 func (h *Handler) decidePurchase(way models.WayOut) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		d, err := h.Purchase.Detail(c.UserContext(), c.Params("id"))
@@ -20,10 +21,10 @@ func (h *Handler) decidePurchase(way models.WayOut) fiber.Handler {
 			return err
 		}
 		form := pages.DecisionForm{Way: way, Note: formValue(c, "note"), Credits: formValue(c, "credits"), Share: formValue(c, "share"), DisputeID: formValue(c, "dispute_id")}
-		decision := admin.Decision{ActorID: currentUserID(c), Way: way, Note: form.Note, Credits: models.Credits(wholeNumber(strings.TrimSpace(form.Credits))),
-			DisputeID: form.DisputeID, Revision: int(wholeNumber(formValue(c, "revision"))), Seen: models.PurchaseStatus(formValue(c, "status")), RequestID: requestID(c)}
+		decision := admin.Decision{ActorID: currentUserID(c), Way: way, Note: form.Note, Credits: models.Credits(parseDigits(strings.TrimSpace(form.Credits))),
+			DisputeID: form.DisputeID, Revision: int(parseDigits(formValue(c, "revision"))), Seen: models.PurchaseStatus(formValue(c, "status")), RequestID: requestID(c)}
 		if err = admin.CheckNote(form.Note); err == nil && way == models.WayShare {
-			decision.Share, err = centsOf(form.Share, d.PaymentCurrency(), pageLocale(c))
+			decision.Share, err = parseCents(form.Share, d.PaymentCurrency(), pageLocale(c))
 			if f := fault.Of(err); f != nil {
 				f.Field = "share"
 			}
@@ -31,20 +32,18 @@ func (h *Handler) decidePurchase(way models.WayOut) fiber.Handler {
 		if err == nil {
 			err = h.Admin.DecidePurchase(c.UserContext(), d.ID, decision)
 		}
-		if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
-			keepContent(c)
-			form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)} // a conflict is of no field
-			return h.renderAdminPurchase(c, answers[f.Code].status, purchaseForms{decision: form})
+		if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {
+			form.Errors = errors
+			return h.renderAdminPurchase(c, status, purchaseForms{decision: form})
 		}
 		if err != nil {
 			return err
 		}
-		setFlash(c, h.Sessions.secure, "decided_"+string(way))
-		return leave(c, adminPurchasePath(c, d.ID))
+		return h.redirectWithFlash(c, adminPurchasePath(c, d.ID), "decided_"+string(way))
 	}
 }
 
-// adminPurchasePath is the page of one purchase.
+// adminPurchasePath returns the admin page of a purchase.
 func adminPurchasePath(c *fiber.Ctx, id uuid.UUID) string {
-	return "/" + pageLocale(c) + "/admin/purchases/" + id.String()
+	return localPath(c, "/admin/purchases/"+id.String())
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// movePurchase is POST /{locale}/admin/purchases/{id}/move: give a purchase to the account that it was meant for, or,
-// with preview, say what that would do.
+// movePurchase is POST /{locale}/admin/purchases/{id}/move: it moves a purchase to another account, or, with preview,
+// shows the effect.
 func (h *Handler) movePurchase(c *fiber.Ctx) error {
 	ctx := c.UserContext()
 	d, err := h.Purchase.Detail(ctx, c.Params("id"))
@@ -17,7 +17,7 @@ func (h *Handler) movePurchase(c *fiber.Ctx) error {
 		return err
 	}
 	form := pages.MoveForm{To: formValue(c, "to"), Note: formValue(c, "note")}
-	move := admin.Move{ActorID: currentUserID(c), PurchaseID: d.ID, From: wholeNumber(formValue(c, "seen")), To: form.To, Note: form.Note, RequestID: requestID(c)}
+	move := admin.Move{ActorID: currentUserID(c), PurchaseID: d.ID, From: parseDigits(formValue(c, "seen")), To: form.To, Note: form.Note, RequestID: requestID(c)}
 	preview := formValue(c, "preview") != ""
 	if preview {
 		var seen admin.MovePreview
@@ -26,10 +26,9 @@ func (h *Handler) movePurchase(c *fiber.Ctx) error {
 	} else {
 		_, err = h.Admin.Move(ctx, move)
 	}
-	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
-		keepContent(c)
-		form.Preview, form.Errors = nil, map[string]string{f.Field: h.message(ctx, f)} // a conflict is of no field
-		return h.renderAdminPurchase(c, answers[f.Code].status, purchaseForms{move: form})
+	if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {
+		form.Preview, form.Errors = nil, errors
+		return h.renderAdminPurchase(c, status, purchaseForms{move: form})
 	}
 	switch {
 	case err != nil:
@@ -37,6 +36,5 @@ func (h *Handler) movePurchase(c *fiber.Ctx) error {
 	case preview:
 		return h.renderAdminPurchase(c, fiber.StatusOK, purchaseForms{move: form})
 	}
-	setFlash(c, h.Sessions.secure, "purchase_moved")
-	return leave(c, adminPurchasePath(c, d.ID))
+	return h.redirectWithFlash(c, adminPurchasePath(c, d.ID), "purchase_moved")
 }

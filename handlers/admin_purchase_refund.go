@@ -10,9 +10,9 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// offerRefund fills in what can be given back and what that would do: the proposal, unless all of the rest was asked
-// for or an amount typed.
-func offerRefund(form pages.RefundForm, d purchase.Detail, user models.User) pages.RefundForm {
+// fillRefundForm fills in the refundable amounts and their effect. It proposes the value of unused credits unless the
+// admin typed an amount or asked for the rest.
+func fillRefundForm(form pages.RefundForm, d purchase.Detail, user models.User) pages.RefundForm {
 	form.Key, form.Seen, form.Left = randomKey(), d.Refunded, d.Left()
 	form.Unused, form.Proposal = d.Unused(user.Available()), d.Proposal(user.Available())
 	switch {
@@ -27,7 +27,7 @@ func offerRefund(form pages.RefundForm, d purchase.Detail, user models.User) pag
 	return form
 }
 
-// refundPurchase is POST /{locale}/admin/purchases/{id}/refund: give money back.
+// refundPurchase is POST /{locale}/admin/purchases/{id}/refund.
 func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 	d, err := h.Purchase.Detail(c.UserContext(), c.Params("id"))
 	if err != nil {
@@ -35,29 +35,27 @@ func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 	}
 	form := pages.RefundForm{Typed: formValue(c, "amount"), Note: formValue(c, "note")}
 	var request models.RefundRequest
-	if form.Cents, err = centsOf(form.Typed, d.PaymentCurrency(), pageLocale(c)); err == nil {
+	if form.Cents, err = parseCents(form.Typed, d.PaymentCurrency(), pageLocale(c)); err == nil {
 		request, err = h.Admin.Refund(c.UserContext(), admin.Refund{
-			ActorID: currentUserID(c), PurchaseID: d.ID, Cents: form.Cents, Seen: models.Cents(wholeNumber(formValue(c, "seen"))),
+			ActorID: currentUserID(c), PurchaseID: d.ID, Cents: form.Cents, Seen: models.Cents(parseDigits(formValue(c, "seen"))),
 			Waiting: formValue(c, "status") == string(models.PurchaseReview),
 			Note:    form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c),
 		})
 	}
-	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
-		keepContent(c)
-		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)} // a conflict is of no field
-		if f.Problem == fault.RefundedSince {                                   // what was typed was meant for other amounts
+	if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {
+		form.Errors = errors
+		if fault.Of(err).Problem == fault.RefundedSince { // the typed amount no longer applies
 			form.Typed, form.Cents = "", 0
 		}
-		return h.renderAdminPurchase(c, answers[f.Code].status, purchaseForms{refund: form})
+		return h.renderAdminPurchase(c, status, purchaseForms{refund: form})
 	}
 	if err != nil {
 		return err
 	}
-	setFlash(c, h.Sessions.secure, h.refundFlash(c, request))
-	return leave(c, adminPurchasePath(c, d.ID))
+	return h.redirectWithFlash(c, adminPurchasePath(c, d.ID), h.refundFlash(c, request))
 }
 
-// refundFlash says how far a refund has come: here, and, once Stripe has made it, there.
+// refundFlash names the message for a refund's status: our own, or Stripe's once Stripe has created it.
 func (h *Handler) refundFlash(c *fiber.Ctx, request models.RefundRequest) string {
 	switch request.Status {
 	case models.RefundRefused:
@@ -71,5 +69,5 @@ func (h *Handler) refundFlash(c *fiber.Ctx, request models.RefundRequest) string
 			return "refund_" + r.Status
 		}
 	}
-	return "refund_pending" // made for certain; the page that follows reads its status again
+	return "refund_pending" // Stripe has created it; the next page reads its status again
 }

@@ -14,8 +14,8 @@ import (
 
 // showAdminUser is GET /{locale}/admin/users/{id}.
 func (h *Handler) showAdminUser(c *fiber.Ctx) error {
-	forms := userForms{grant: pages.GrantForm{Direction: pages.DirectionGrant}, access: keptAccess(c)}
-	if typedIn(c, "grant") {
+	forms := userForms{grant: pages.GrantForm{Direction: pages.DirectionGrant}, access: restoredAccess(c)}
+	if restores(c, "grant") {
 		forms.grant.Credits, forms.grant.Note = queryValue(c, "credits"), queryValue(c, "note")
 		if c.Query("direction") == pages.DirectionCorrect {
 			forms.grant.Direction = pages.DirectionCorrect
@@ -24,14 +24,15 @@ func (h *Handler) showAdminUser(c *fiber.Ctx) error {
 	return h.renderAdminUser(c, fiber.StatusOK, forms)
 }
 
-// userForms are the forms of a user's page, as they were typed.
+// userForms are the page's forms as posted.
 type userForms struct {
 	grant  pages.GrantForm
 	access pages.AccessForm
 }
 
+// renderAdminUser sends the page of one user.
 func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) error {
-	cursor, err := cursorOf(c)
+	cursor, err := parseCursor(c)
 	if err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 	if err != nil {
 		return err
 	}
-	page, err := h.Admin.UserPage(c.UserContext(), admin.UserPageQuery{UserID: idOf(c), EntriesBefore: cursor, PurchasesBefore: before, Limit: entriesPerPage})
+	page, err := h.Admin.UserPage(c.UserContext(), admin.UserPageQuery{UserID: pathID(c), EntriesBefore: cursor, PurchasesBefore: before, Limit: entriesPerPage})
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 	return h.render(c, status, "admin_user.title", pages.AdminUser(data))
 }
 
-// purchaseCursor reads before which purchase a page of them begins; the zero id is the newest.
+// purchaseCursor parses the id of the purchase before which the page starts; the zero id is the first page.
 func purchaseCursor(c *fiber.Ctx) (uuid.UUID, error) {
 	text := c.Query("purchases")
 	if text == "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// changeAccess is POST /{locale}/admin/users/{id}/relink, /right and /sessions: what an admin decided about how a user
+// changeAccess is POST /{locale}/admin/users/{id}/relink, /right and /sessions: an admin's decision about how a user
 // signs in.
 func (h *Handler) changeAccess(way pages.AccessWay) fiber.Handler {
 	change := map[pages.AccessWay]func(*fiber.Ctx, auth.ByAdmin) error{
@@ -25,25 +25,23 @@ func (h *Handler) changeAccess(way pages.AccessWay) fiber.Handler {
 		form := pages.AccessForm{Way: way, Identity: formValue(c, "identity"), Note: formValue(c, "note")}
 		err := admin.CheckNote(form.Note)
 		if err == nil {
-			err = change(c, auth.ByAdmin{ActorID: currentUserID(c), UserID: idOf(c), Identity: form.Identity, Note: form.Note, RequestID: requestID(c)})
+			err = change(c, auth.ByAdmin{ActorID: currentUserID(c), UserID: pathID(c), Identity: form.Identity, Note: form.Note, RequestID: requestID(c)})
 		}
-		if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
-			keepContent(c)
-			form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)} // a conflict is of no field
-			return h.renderAdminUser(c, answers[f.Code].status, userForms{grant: pages.GrantForm{Direction: pages.DirectionGrant}, access: form})
+		if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {
+			form.Errors = errors
+			return h.renderAdminUser(c, status, userForms{grant: pages.GrantForm{Direction: pages.DirectionGrant}, access: form})
 		}
 		if err != nil {
 			return err
 		}
-		setFlash(c, h.Sessions.secure, "access_"+string(way))
-		return leave(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), idOf(c)))
+		return h.redirectWithFlash(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), pathID(c)), "access_"+string(way))
 	}
 }
 
-// keptAccess is what formPage kept of the forms about signing in.
-func keptAccess(c *fiber.Ctx) pages.AccessForm {
+// restoredAccess returns the access form whose values formAddress preserved.
+func restoredAccess(c *fiber.Ctx) pages.AccessForm {
 	for _, way := range pages.AccessWays {
-		if typedIn(c, string(way)) {
+		if restores(c, string(way)) {
 			return pages.AccessForm{Way: way, Identity: queryValue(c, "identity"), Note: queryValue(c, "note")}
 		}
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// grantOf reads the form that moves credits by hand.
-func grantOf(c *fiber.Ctx) (form pages.GrantForm, grant admin.Grant, flash string, err error) {
+// parseGrant parses the form that posts credits by hand.
+func parseGrant(c *fiber.Ctx) (form pages.GrantForm, grant admin.Grant, flash string, err error) {
 	form = pages.GrantForm{Direction: formValue(c, "direction"), Credits: formValue(c, "credits"), Note: formValue(c, "note")}
-	delta := models.Credits(wholeNumber(strings.TrimSpace(form.Credits)))
-	if delta < 0 { // not a number: no direction makes it one
+	delta := models.Credits(parseDigits(strings.TrimSpace(form.Credits)))
+	if delta < 0 { // not a number in either direction
 		delta = 0
 	}
 	switch form.Direction {
@@ -27,36 +27,34 @@ func grantOf(c *fiber.Ctx) (form pages.GrantForm, grant admin.Grant, flash strin
 	default:
 		err = fault.Field("direction", fault.CorrectionDirection)
 	}
-	return form, admin.Grant{ActorID: currentUserID(c), UserID: idOf(c), Delta: delta, Note: form.Note, Key: formValue(c, "idempotency_key"),
+	return form, admin.Grant{ActorID: currentUserID(c), UserID: pathID(c), Delta: delta, Note: form.Note, Key: formValue(c, "idempotency_key"),
 		RequestID: requestID(c)}, flash, err
 }
 
-// grantCredits is POST /{locale}/admin/users/{id}/grant: give credits, or take back what was wrong.
+// grantCredits is POST /{locale}/admin/users/{id}/grant: it grants credits or corrects a balance.
 func (h *Handler) grantCredits(c *fiber.Ctx) error {
-	form, grant, flash, err := grantOf(c)
+	form, grant, flash, err := parseGrant(c)
 	if err == nil {
 		_, err = h.Admin.Grant(c.UserContext(), grant)
 	}
-	if f := fault.Of(err); f != nil && (f.Code == fault.Invalid || f.Code == fault.Conflict) {
-		keepContent(c)
-		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)} // a conflict is of no field; the form comes with a new key
-		return h.renderAdminUser(c, answers[f.Code].status, userForms{grant: form})
+	if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {
+		form.Errors = errors
+		return h.renderAdminUser(c, status, userForms{grant: form})
 	}
 	if err != nil {
 		return err
 	}
-	setFlash(c, h.Sessions.secure, flash)
-	return leave(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), idOf(c)))
+	return h.redirectWithFlash(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), pathID(c)), flash)
 }
 
-// previewGrant answers the form without booking anything, where that was asked for: what is wrong with it, and what the
-// balance would be. The reason may still be missing, unless it is what was asked about.
+// previewGrant handles the same POST with a preview field: it validates the form and shows the resulting balance
+// without posting. An empty note is accepted unless the note itself is being checked.
 func (h *Handler) previewGrant(c *fiber.Ctx) error {
-	asked := formValue(c, "preview")
-	if asked == "" {
+	preview := formValue(c, "preview")
+	if preview == "" {
 		return c.Next()
 	}
-	form, grant, _, wrong := grantOf(c)
+	form, grant, _, wrong := parseGrant(c)
 	after := models.Credits(0)
 	if wrong == nil {
 		after, wrong = h.Admin.Preview(c.UserContext(), grant)
@@ -65,7 +63,7 @@ func (h *Handler) previewGrant(c *fiber.Ctx) error {
 		form.After = &after
 	}
 	problems := []error{wrong}
-	if asked == "note" || strings.TrimSpace(form.Note) != "" {
+	if preview == "note" || strings.TrimSpace(form.Note) != "" {
 		problems = append(problems, admin.CheckNote(form.Note))
 	}
 	form.Errors = map[string]string{}
@@ -79,7 +77,7 @@ func (h *Handler) previewGrant(c *fiber.Ctx) error {
 			form.Errors[f.Field] = h.message(c.UserContext(), f)
 		}
 	}
-	status := fiber.StatusOK // to who types: nothing has been refused
+	status := fiber.StatusOK // validation while typing is not a failed request
 	if len(form.Errors) > 0 && !wantsFragment(c) {
 		status = answers[fault.Invalid].status
 	}

@@ -11,15 +11,16 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// waitingShown is how much of what waits for a person is listed on the start page.
+// waitingShown is how many waiting items the overview lists.
 const waitingShown = 50
 
-// showWaitingItem is GET /{locale}/admin/events/{id} and /{locale}/admin/findings/{id}: why one of them waits for a
-// person. What waits with a purchase is decided there.
+// showWaitingItem is GET /{locale}/admin/events/{id} and /{locale}/admin/findings/{id}: why an item waits for a
+// person. Items of a purchase are decided on the purchase's page.
 func (h *Handler) showWaitingItem(kind models.WaitingKind) fiber.Handler {
 	return func(c *fiber.Ctx) error { return h.renderWaitingItem(c, fiber.StatusOK, kind, pages.DecisionForm{}) }
 }
 
+// renderWaitingItem sends the page of one waiting item.
 func (h *Handler) renderWaitingItem(c *fiber.Ctx, status int, kind models.WaitingKind, form pages.DecisionForm) error {
 	item, err := h.Admin.WaitingItem(c.UserContext(), kind, strings.ToValidUTF8(c.Params("id"), ""))
 	if err != nil {
@@ -36,19 +37,17 @@ func (h *Handler) decideItem(kind models.WaitingKind, way models.WayOut) fiber.H
 		form := pages.DecisionForm{Way: way, Note: formValue(c, "note")}
 		decision := admin.Decision{ActorID: currentUserID(c), Way: way, Note: form.Note, RequestID: requestID(c)}
 		if kind == models.WaitingFinding {
-			err = h.Admin.CloseFinding(c.UserContext(), idOf(c), decision)
+			err = h.Admin.CloseFinding(c.UserContext(), pathID(c), decision)
 		} else {
 			err = h.Admin.DecideEvent(c.UserContext(), strings.ToValidUTF8(c.Params("id"), ""), decision)
 		}
-		if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
-			keepContent(c)
-			form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)}
-			return h.renderWaitingItem(c, answers[f.Code].status, kind, form)
+		if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
+			form.Errors = errors
+			return h.renderWaitingItem(c, status, kind, form)
 		}
 		if err != nil {
 			return err
 		}
-		setFlash(c, h.Sessions.secure, "decided_"+string(way))
-		return leave(c, "/"+pageLocale(c)+"/admin")
+		return h.redirectWithFlash(c, localPath(c, "/admin"), "decided_"+string(way))
 	}
 }

@@ -34,7 +34,7 @@ func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
 		data.Next = fmt.Sprintf("%t.%d.%d.%s", next.Handled, next.Priority, next.Received.UnixMicro(), next.ID)
 	}
 	for _, w := range rows {
-		in, ok := h.Site.Texts.Context(ctx, w.Locale) // the answer is in the language of the declaration
+		in, ok := h.Site.Texts.Context(ctx, w.Locale) // the confirmation is in the declaration's language
 		if !ok {
 			in = ctx
 		}
@@ -44,7 +44,7 @@ func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "admin_withdrawals.title", pages.AdminWithdrawals(data))
 }
 
-// withdrawalCursor reads where a page of withdrawals begins.
+// withdrawalCursor parses the cursor of the withdrawals list.
 func withdrawalCursor(text string) (after withdrawal.Cursor, err error) {
 	if text == "" {
 		return after, nil
@@ -53,7 +53,7 @@ func withdrawalCursor(text string) (after withdrawal.Cursor, err error) {
 	if len(parts) != 4 {
 		return after, fault.Field("after", fault.CursorInvalid)
 	}
-	priority, micros := wholeNumber(parts[1]), wholeNumber(parts[2])
+	priority, micros := parseDigits(parts[1]), parseDigits(parts[2])
 	id, err := uuid.Parse(parts[3])
 	if parts[0] != "true" && parts[0] != "false" || priority < 0 || priority > int64(models.WithdrawalOfFlood) || micros < 0 || micros > lastMoment || err != nil {
 		return after, fault.Field("after", fault.CursorInvalid)
@@ -66,6 +66,5 @@ func (h *Handler) closeWithdrawal(c *fiber.Ctx) error {
 	if err := h.Withdrawal.Close(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c)); err != nil {
 		return err
 	}
-	setFlash(c, h.Sessions.secure, "withdrawal_closed")
-	return leave(c, "/"+pageLocale(c)+"/admin/withdrawals")
+	return h.redirectWithFlash(c, localPath(c, "/admin/withdrawals"), "withdrawal_closed")
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// An amount as people type it: the decimals after a point or a comma, and the thousands apart as their language has them.
+// Patterns of typed amounts: decimals after a point or a comma, thousands grouped as in the locale.
 var (
 	plainAmount   = regexp.MustCompile(`^\d{1,12}(?:[.,](\d{1,3}))?$`)
 	groupedAmount = map[string]*regexp.Regexp{
@@ -18,10 +18,10 @@ var (
 	}
 )
 
-// centsOf reads an amount of money as somebody typed it, exactly. What can be read in two ways is not read at all.
-//
-// Units: those in which Stripe counts the currency. Errors: fault.Invalid.
-func centsOf(typed, code, locale string) (models.Cents, error) {
+// parseCents parses a typed amount of money exactly. It rejects text that has two readings.
+// Units: the currency's minor unit as Stripe counts it.
+// Errors: fault.Invalid.
+func parseCents(typed, code, locale string) (models.Cents, error) {
 	typed = strings.TrimSpace(typed)
 	readings := map[int64]bool{}
 	for _, form := range []*regexp.Regexp{plainAmount, groupedAmount[locale]} {

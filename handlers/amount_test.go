@@ -20,7 +20,7 @@ func TestCentsOf(t *testing.T) {
 		{"500", "jpy", "en", 500}, {"1,500", "jpy", "en", 1500}, {"1.250", "kwd", "en", 1250}, {"1,25", "kwd", "de", 1250}, {"12.50", "xxx", "en", 1250},
 		{"300", "isk", "en", 30000}, {"10000", "ugx", "en", 1000000}, {"10.000", "ugx", "de", 1000000}, {"12000", "mga", "en", 12000},
 	} {
-		got, err := centsOf(c.typed, c.currency, c.locale)
+		got, err := parseCents(c.typed, c.currency, c.locale)
 		if err != nil || got != c.want {
 			t.Errorf("%q in %s, %s = %d, %v; want %d", c.typed, c.currency, c.locale, got, err, c.want)
 		}
@@ -32,7 +32,7 @@ func TestCentsOf(t *testing.T) {
 		{"12.34.567", "eur", "de"}, {"1.5", "jpy", "en"}, {"1,250", "kwd", "en"}, {"NaN", "eur", "en"}, {"Infinity", "eur", "en"}, {"1\n2", "eur", "en"},
 		{"300.50", "isk", "en"}, {"0,5", "ugx", "de"}, {"250.00", "mga", "en"},
 	} {
-		if got, err := centsOf(c.typed, c.currency, c.locale); fault.Of(err) == nil || fault.Of(err).Field != "amount" {
+		if got, err := parseCents(c.typed, c.currency, c.locale); fault.Of(err) == nil || fault.Of(err).Field != "amount" {
 			t.Errorf("%q in %s, %s was read as %d (%v)", c.typed, c.currency, c.locale, got, err)
 		}
 	}
@@ -44,7 +44,7 @@ func FuzzCentsOf(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, typed string) {
 		for _, locale := range models.Locales {
-			if got, err := centsOf(typed, "eur", locale); err == nil && got < 0 || err != nil && got != 0 {
+			if got, err := parseCents(typed, "eur", locale); err == nil && got < 0 || err != nil && got != 0 {
 				t.Errorf("%q is read as %d (%v)", typed, got, err)
 			}
 		}

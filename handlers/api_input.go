@@ -151,7 +151,7 @@ func (r *inputRules) checkQuery(c *fiber.Ctx) error {
 			return unknownField(name)
 		case seen[name]:
 			return fault.Field(name, fault.FieldTwice)
-		case number && wholeNumber(value) < 0, value == "", !models.Storable(value):
+		case number && parseDigits(value) < 0, value == "", !models.Storable(value):
 			return fault.Field(name, problemOf(name))
 		}
 		seen[name] = true

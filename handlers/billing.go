@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	latestEntries = 5  // movements on the billing page
-	usageDays     = 30 // in its picture
-	maxPolls      = 30 // how often the page asks before it says that we are waiting for Stripe
-	catchUpEvery  = 5  // polls; at the first of them we ask Stripe ourselves
+	latestEntries = 5  // on the billing page
+	usageDays     = 30 // in its chart
+	maxPolls      = 30 // before the page stops polling and says that Stripe is slow
+	refreshEvery  = 5  // polls: the first of each five asks Stripe
 )
 
-// showBilling is GET /{locale}/billing, also the page to which Stripe sends buyers back.
+// showBilling is GET /{locale}/billing, also the return address of Stripe's Checkout.
 func (h *Handler) showBilling(c *fiber.Ctx) error {
 	user := currentUser(c)
 	back, err := h.returnState(c, user.ID)
 	if err != nil {
 		return err
 	}
-	if back != nil && back.Kind == pages.ReturnBooked { // perhaps since the user was read
+	if back != nil && back.Kind == pages.ReturnBooked { // possibly after the user was loaded
 		account, err := h.Auth.Account(c.UserContext(), user.ID)
 		if err != nil {
 			return err
@@ -53,7 +53,7 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 	}))
 }
 
-// cover is what settles the user's debt, or what an empty account can begin with; nil for everybody else.
+// cover returns the package that settles a debt or starts an empty account; nil for a positive balance.
 func (h *Handler) cover(c *fiber.Ctx, user models.User) (*pages.Shortage, error) {
 	if user.CreditsBalance > 0 {
 		return nil, nil

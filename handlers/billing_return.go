@@ -12,8 +12,8 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// returnState says how the purchase stands from which Stripe has just sent the buyer back. The address itself proves
-// nothing: credits come from Stripe's event, or, while that is late, from Stripe's own answer about the session.
+// returnState returns the state of the purchase that the buyer returns from. The query string proves nothing: credits
+// come from Stripe's event, or from Stripe's answer about the session while the event is late.
 func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, error) {
 	if c.Query("canceled") == "true" {
 		latest, _, err := h.Purchase.OfUser(c.UserContext(), userID, uuid.Nil, 1)
@@ -30,19 +30,19 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 		return nil, nil
 	}
 	session := c.Query("session_id")
-	if session == "" { // nothing is known of such a return
+	if session == "" {
 		return nil, nil
 	}
 	p, err := h.Purchase.BySession(c.UserContext(), userID, session)
 	if f := fault.Of(err); f != nil && f.Problem == fault.OtherAccount {
 		query := url.Values{"success": {"true"}, "session_id": {session}}
-		return &pages.ReturnState{Kind: pages.ReturnElsewhere, ReturnTo: "/" + pageLocale(c) + "/billing?" + query.Encode()}, nil
+		return &pages.ReturnState{Kind: pages.ReturnElsewhere, ReturnTo: localPath(c, "/billing?"+query.Encode())}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	attempt := pollOf(c)
-	if p.Status == models.PurchasePending && asksStripe(attempt) { // the event is late, or lost
+	attempt := pollCount(c)
+	if p.Status == models.PurchasePending && refreshDue(attempt) { // the event is late or lost
 		h.Purchase.RefreshSession(c.UserContext(), session)
 		if p, err = h.Purchase.BySession(c.UserContext(), userID, session); err != nil {
 			return nil, err
@@ -50,9 +50,9 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 	}
 	state := &pages.ReturnState{Purchase: p}
 	switch {
-	case p.CreditsGranted > 0 && p.CreditsRefunded+p.CreditsDisputed == p.CreditsGranted: // an old address: it has all gone back
+	case p.CreditsGranted > 0 && p.CreditsRefunded+p.CreditsDisputed == p.CreditsGranted: // an old address: everything was refunded
 		return nil, nil
-	case p.Status == models.PurchaseReturned: // nothing was booked, and its page says so
+	case p.Status == models.PurchaseReturned: // nothing was booked; the purchase's page says so
 		return nil, nil
 	case p.CreditsGranted > 0:
 		state.Kind = pages.ReturnBooked
@@ -63,13 +63,13 @@ func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, e
 	default:
 		state.Kind = pages.ReturnProcessing
 		query := url.Values{"success": {"true"}, "session_id": {session}, "poll": {strconv.Itoa(attempt + 1)}}
-		state.PollURL = "/" + pageLocale(c) + "/billing?" + query.Encode()
+		state.PollURL = localPath(c, "/billing?"+query.Encode())
 	}
 	return state, nil
 }
 
-// pollOf returns how many times the return page has polled so far.
-func pollOf(c *fiber.Ctx) int { return int(max(wholeNumber(c.Query("poll")), 0)) }
+// pollCount returns how many times the return page has polled so far.
+func pollCount(c *fiber.Ctx) int { return int(max(parseDigits(c.Query("poll")), 0)) }
 
-// asksStripe reports whether we ask Stripe at this poll.
-func asksStripe(poll int) bool { return poll%catchUpEvery == 1 }
+// refreshDue reports whether this poll asks Stripe.
+func refreshDue(poll int) bool { return poll%refreshEvery == 1 }

@@ -7,8 +7,8 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 )
 
-// trySpend is POST /{locale}/billing/spend: the sandbox's way to try the loop without Resume Matcher.
-func (h *Handler) trySpend(c *fiber.Ctx) error {
+// spendInSandbox is POST /{locale}/billing/spend: it spends credits in the sandbox, without Resume Matcher.
+func (h *Handler) spendInSandbox(c *fiber.Ctx) error {
 	if !h.Site.Sandbox {
 		return fault.New(fault.NotFound, nil)
 	}
@@ -20,6 +20,5 @@ func (h *Handler) trySpend(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	setFlash(c, h.Sessions.secure, "spent")
-	return leave(c, "/"+pageLocale(c)+"/billing")
+	return h.redirectWithFlash(c, localPath(c, "/billing"), "spent")
 }

@@ -10,21 +10,20 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// Limits of a request's body, in bytes.
+// Limits of a request body, in bytes.
 const (
 	formLimit  = 64 << 10 // forms, and the API's JSON
 	eventLimit = 1 << 20  // Stripe's events
-	drainLimit = 6 << 20  // read to the end before it is refused; beyond, the connection is cut
+	drainLimit = 6 << 20  // read to the end before the refusal; a longer body's connection is closed
 )
 
-// readBody takes the body from the connection, at most limit bytes of it, and puts it where handlers find it. Nothing
-// before it may touch the body: whatever asks for one that is still on the wire reads all of it into memory. What is
-// too large is read to its end all the same, without keeping it: a client that is still sending when the connection
-// closes never sees why.
+// readBody reads the body from the connection, at most limit bytes, and hands it to the handlers. No code before it
+// may touch the body: Fiber would read a streamed one into memory whole. An oversized body is drained without being
+// kept, because a client that is still sending when the connection closes never sees the answer.
 func (h *Handler) readBody(limit int) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		stream := c.Context().RequestBodyStream()
-		if stream == nil { // none came, or it has been read
+		if stream == nil { // absent, or read already
 			return c.Next()
 		}
 		announced := c.Request().Header.ContentLength()
@@ -38,7 +37,7 @@ func (h *Handler) readBody(limit int) fiber.Handler {
 			return refuseBody(c, stream, announced, fault.New(fault.PayloadTooLarge, nil))
 		case errors.Is(err, transport.ErrBusy):
 			return refuseBody(c, stream, announced, fault.Because(fault.Unavailable, fault.Busy))
-		case err != nil || announced > len(body): // it broke off
+		case err != nil || announced > len(body): // incomplete
 			return refuseBody(c, stream, announced, fault.New(fault.Malformed, nil))
 		}
 		c.Request().SetBodyRaw(body)
@@ -46,7 +45,7 @@ func (h *Handler) readBody(limit int) fiber.Handler {
 	}
 }
 
-// refuseBody reads what is left of a body and drops it.
+// refuseBody drains the rest of a body.
 func refuseBody(c *fiber.Ctx, stream io.Reader, announced int, refusal error) error {
 	if announced <= drainLimit {
 		if _, err := io.CopyN(io.Discard, stream, drainLimit); errors.Is(err, io.EOF) {
@@ -57,7 +56,7 @@ func refuseBody(c *fiber.Ctx, stream io.Reader, announced int, refusal error) er
 	return refusal
 }
 
-// refuseEncoded refuses compressed bodies: a few bytes of them may stand for any number.
+// refuseEncoded refuses compressed bodies: few bytes of them may expand to any number.
 func refuseEncoded(c *fiber.Ctx) error {
 	if encoding := c.Get(fiber.HeaderContentEncoding); encoding != "" && encoding != "identity" {
 		return fault.New(fault.Malformed, nil)

@@ -7,8 +7,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// sender is the address of whoever sends a request, also behind the proxies that the operator trusts. Everything that
-// counts by address asks here; c.IP() is the peer.
+// sender returns the client's address, also behind trusted proxies. Everything that counts by address uses it; c.IP()
+// returns the peer.
 func (h *Handler) sender(c *fiber.Ctx) netip.Addr {
 	peer, _ := netip.AddrFromSlice(c.Context().RemoteIP())
 	var forwarded []string
@@ -18,8 +18,8 @@ func (h *Handler) sender(c *fiber.Ctx) netip.Addr {
 	return h.Site.Proxies.Sender(peer, forwarded)
 }
 
-// source is what the access log and the audit log say of the sender: the same text for the same address for as long as
-// the session secret is the same, and nothing that leads back to the address without it.
+// source returns a keyed hash of the sender's address for the logs: stable while the session secret is, and not
+// reversible without it.
 func (h *Handler) source(c *fiber.Ctx) string {
 	const bytes = 8
 	if h.Sessions == nil { // no secret to hash with

@@ -9,39 +9,40 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// requireProof keeps what cannot be undone from whoever merely has the browser: its user must just have signed in, or
-// confirmed at their provider that it is still them. Nothing is done without it. What was typed comes back in the form.
-func (h *Handler) requireProof(c *fiber.Ctx) error {
-	if h.proved(c) {
+// requireReauth protects irreversible actions from a stranger with the user's browser: the user must have signed in
+// recently, or reauthenticated at their provider. The typed values return with the form.
+func (h *Handler) requireReauth(c *fiber.Ctx) error {
+	if h.reauthenticated(c) {
 		return c.Next()
 	}
-	to := confirmPath(c, formPage(c))
-	if wantsFragment(c) { // htmx would follow a redirect into a part of the page
+	to := confirmPath(c, formAddress(c))
+	if wantsFragment(c) { // htmx would swap the redirect's target into the page
 		c.Set("HX-Redirect", to)
 		return nil
 	}
-	return leave(c, to)
+	return redirect(c, to)
 }
 
-// proved reports whether this browser's user has lately come from their provider.
-func (h *Handler) proved(c *fiber.Ctx) bool { return h.Sessions.rows.Reauthenticated(currentVisitor(c).session) }
+// reauthenticated reports whether the session's user has recently signed in or reauthenticated.
+func (h *Handler) reauthenticated(c *fiber.Ctx) bool {
+	return h.Sessions.rows.Reauthenticated(currentVisitor(c).session)
+}
 
-// confirmPath is the page that asks for a proof and leads back.
+// confirmPath returns the page that asks the user to reauthenticate and leads back.
 func confirmPath(c *fiber.Ctx, back string) string {
-	return "/" + pageLocale(c) + "/confirm?return_to=" + url.QueryEscape(back)
+	return localPath(c, "/confirm?return_to="+url.QueryEscape(back))
 }
 
-// showConfirm is GET /{locale}/confirm: it tells why and leads to the providers through which the user can show that it
-// is still them.
+// showConfirm is GET /{locale}/confirm: it explains why and links to the user's providers.
 func (h *Handler) showConfirm(c *fiber.Ctx) error {
 	back := h.returnTo(c.Query("return_to"))
 	if back == "" {
-		back = "/" + pageLocale(c) + "/account"
+		back = localPath(c, "/account")
 	}
-	if h.proved(c) {
-		return leave(c, back)
+	if h.reauthenticated(c) {
+		return redirect(c, back)
 	}
-	ways, err := h.ownProviders(c, back)
+	ways, err := h.ownSignIns(c, back)
 	if err != nil {
 		return err
 	}

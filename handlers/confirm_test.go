@@ -149,7 +149,7 @@ func TestProofBelongsToItsSession(t *testing.T) {
 	here, there := d.enter("ada@example.com"), d.enter("ada@example.com")
 	d.age(here.cookie)
 	d.age(there.cookie)
-	proved := func(m member) bool {
+	reauthenticated := func(m member) bool {
 		t.Helper()
 		_, doc := m.open("/en/account/delete")
 		return doc.Find("#delete-account").Length() == 1
@@ -161,15 +161,15 @@ func TestProofBelongsToItsSession(t *testing.T) {
 		return d.identify(began.header.Get("Location"), "ada@example.com"), began.flow()
 	}
 	callback, flow := prove()
-	if r := there.call("GET", callback, "", "Cookie: "+there.cookie+flow); r.status != 303 || r.flash() != "purpose_session" || proved(there) || proved(here) {
+	if r := there.call("GET", callback, "", "Cookie: "+there.cookie+flow); r.status != 303 || r.flash() != "purpose_session" || reauthenticated(there) || reauthenticated(here) {
 		t.Errorf("in the user's other session: %d, %q, want that it proves nothing in either", r.status, r.flash())
 	}
 	callback, flow = prove()
-	if r := here.call("GET", callback, "", "Cookie: "+here.cookie+flow); r.flash() != "confirmed" || !proved(here) || proved(there) {
+	if r := here.call("GET", callback, "", "Cookie: "+here.cookie+flow); r.flash() != "confirmed" || !reauthenticated(here) || reauthenticated(there) {
 		t.Errorf("in its own session: %q, want a proof there alone", r.flash())
 	}
 	d.age(here.cookie)
-	if r := here.call("GET", callback, "", "Cookie: "+here.cookie+flow); r.status != 303 || proved(here) {
+	if r := here.call("GET", callback, "", "Cookie: "+here.cookie+flow); r.status != 303 || reauthenticated(here) {
 		t.Errorf("the same answer again: %d, want no new proof", r.status)
 	}
 	callback, flow = prove()

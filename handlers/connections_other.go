@@ -2,5 +2,5 @@
 
 package handlers
 
-// maxConnections is how many connections we take at once.
+// maxConnections returns the limit of concurrent connections.
 func maxConnections() int { return 1024 }

@@ -4,8 +4,8 @@ package handlers
 
 import "syscall"
 
-// maxConnections is how many connections we take at once. fasthttp ends the process when it runs out of file
-// descriptors, so it must stay below their limit, with room for the database and our own files.
+// maxConnections returns the limit of concurrent connections. fasthttp ends the process when it runs out of file
+// descriptors, so the limit leaves room for the database and our own files.
 func maxConnections() int {
 	const most, reserve = 8192, 128
 	var limit syscall.Rlimit

@@ -12,20 +12,19 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// csvTable writes a table as CSV for the spreadsheets of a language: with a byte order mark, by which Excel knows UTF-8, and
-// with the separator that it expects where the language is spoken. Every text is quoted, so that a spreadsheet with other
-// regional settings, which splits lines elsewhere, finds a quote where it splits; encoding/csv quotes only what its own
-// separator needs.
+// csvTable writes CSV for the spreadsheets of a language: with the byte order mark by which Excel detects UTF-8, and
+// the separator that it expects. It quotes every text, so that a spreadsheet with another separator still splits
+// cells correctly; encoding/csv quotes only for its own separator.
 type csvTable struct {
-	out       *bufio.Writer // keeps the first error
+	out       *bufio.Writer // remembers the first error
 	separator string
-	begun     bool // there is a cell in this row
+	begun     bool // the row has a cell
 }
 
-// newCSV starts a file with its header row. Header cells come from our texts and need no quoting.
+// newCSV starts a file with its header row.
 func newCSV(ctx context.Context, out io.Writer, header []string) *csvTable {
 	t := &csvTable{out: bufio.NewWriter(out), separator: ","}
-	if locales.Code(ctx) == "de" { // there the comma is the decimal point
+	if locales.Code(ctx) == "de" { // the comma is the decimal point
 		t.separator = ";"
 	}
 	_, _ = t.out.WriteString("\uFEFF") // flush tells
@@ -40,7 +39,7 @@ func newCSV(ctx context.Context, out io.Writer, header []string) *csvTable {
 	return t
 }
 
-// bare writes a number or a moment, which must not look like text.
+// bare writes a number or a time without quotes.
 func (t *csvTable) bare(cell string) {
 	if t.begun {
 		cell = t.separator + cell
@@ -49,10 +48,10 @@ func (t *csvTable) bare(cell string) {
 	_, _ = t.out.WriteString(cell) // flush tells
 }
 
-// text writes a cell that a user or another system filled, quoted so that no spreadsheet runs it as a formula.
+// text writes a foreign text, quoted and without formulas.
 func (t *csvTable) text(cell string) {
 	if cell != "" {
-		cell = `"` + strings.ReplaceAll(harmless(cell), `"`, `""`) + `"`
+		cell = `"` + strings.ReplaceAll(escapeFormulas(cell), `"`, `""`) + `"`
 	}
 	t.bare(cell)
 }
@@ -62,17 +61,17 @@ func (t *csvTable) endRow() {
 	_, _ = t.out.WriteString("\r\n") // flush tells
 }
 
-// flush sends what was written, and says whether all of it went through.
+// flush writes the buffer and returns the first error.
 func (t *csvTable) flush() error { return t.out.Flush() }
 
-// formulas finds where a spreadsheet may take a part of a text for a formula: at its beginning, and after whatever some
-// spreadsheet splits cells or lines at. Spaces and quotes before the formula do not help.
+// formulas matches text that a spreadsheet may take for a formula: at the start, and after any character at which
+// some spreadsheet splits cells or lines. Spaces and quotes before the formula do not help.
 var formulas = regexp.MustCompile(`(^|[,;\t\r\n])([\p{Zs}"]*[=+\-@＝＋－＠])`)
 
-// harmless keeps a spreadsheet from taking a text, or a part of it, for a formula.
+// escapeFormulas keeps a spreadsheet from running text as a formula.
 // Source: https://owasp.org/www-community/attacks/CSV_Injection
-func harmless(text string) string {
-	if !strings.ContainsAny(text, "=+-@\t\r\n") && !strings.Contains(text, "\xef\xbc") { // the latter begins the wide forms; most have none
+func escapeFormulas(text string) string {
+	if !strings.ContainsAny(text, "=+-@\t\r\n") && !strings.Contains(text, "\xef\xbc") { // fast path; the prefix starts the full-width forms
 		return text
 	}
 	text = formulas.ReplaceAllString(text, "$1'$2")
@@ -82,7 +81,7 @@ func harmless(text string) string {
 	return text
 }
 
-// csvTime is a moment as a spreadsheet of the language understands it.
+// csvTime formats a time for the language's spreadsheets.
 func csvTime(ctx context.Context, at time.Time) string {
 	layout := "2006-01-02 15:04:05"
 	if locales.Code(ctx) == "de" {

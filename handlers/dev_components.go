@@ -10,7 +10,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// showComponents is GET /{locale}/dev/components: every component in each of its states. In production it is not there.
+// showComponents is GET /{locale}/dev/components: every component in each of its states. Production answers 404.
 func (h *Handler) showComponents(c *fiber.Ctx) error {
 	if !h.Site.Development {
 		return fault.New(fault.NotFound, nil)
@@ -19,11 +19,11 @@ func (h *Handler) showComponents(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "components.title", pages.Components(pages.ComponentsData{Locale: pageLocale(c), Now: now}))
 }
 
-// pickComponents sends the address without a language to the visitor's.
+// pickComponents redirects to the visitor's language.
 func (h *Handler) pickComponents(c *fiber.Ctx) error {
 	if !h.Site.Development {
 		return fault.New(fault.NotFound, nil)
 	}
 	c.Vary(fiber.HeaderAcceptLanguage, fiber.HeaderCookie)
-	return leave(c, "/"+h.preferredLocale(c)+"/dev/components")
+	return redirect(c, "/"+h.preferredLocale(c)+"/dev/components")
 }

@@ -39,7 +39,7 @@ var answers = map[fault.Code]struct {
 	fault.Unavailable:         {fiber.StatusServiceUnavailable, "UNAVAILABLE"},
 }
 
-// fiberCodes says what Fiber's own refusals are in our words. Their texts quote the raw request and are dropped.
+// fiberCodes maps Fiber's own errors to fault codes. Their texts quote the raw request and are dropped.
 var fiberCodes = map[int]fault.Code{
 	fiber.StatusBadRequest:                  fault.Malformed,
 	fiber.StatusNotFound:                    fault.NotFound,
@@ -52,7 +52,8 @@ var fiberCodes = map[int]fault.Code{
 	fiber.StatusServiceUnavailable:          fault.Unavailable,
 }
 
-// faultOf tells every error as a fault: those that are one, Fiber's own, a database that is away, and the rest.
+// faultOf converts any error to a fault: Fiber's by their status, an unreachable database to Unavailable, everything
+// else to Internal.
 func faultOf(err error) *fault.Error {
 	if f := fault.Of(err); f != nil {
 		return f
@@ -72,8 +73,8 @@ func faultOf(err error) *fault.Error {
 	return fault.Wrap(fault.Internal, err)
 }
 
-// handleError answers an error in the caller's language. It also answers when that itself goes wrong: a panic here
-// would end the process.
+// handleError answers an error in the caller's language. It recovers from its own panics, which would end the
+// process.
 func (h *Handler) handleError(c *fiber.Ctx, err error) (failure error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -84,19 +85,19 @@ func (h *Handler) handleError(c *fiber.Ctx, err error) (failure error) {
 	return h.answerError(c, faultOf(err), err)
 }
 
-// leaveIdle ends a connection on which nothing was ever asked without a word. fasthttp would answer it when the time to
-// read is over, and a client that keeps connections ready takes that for the answer to what it sends at that moment.
-func leaveIdle(answer func(*fasthttp.RequestCtx, error)) func(*fasthttp.RequestCtx, error) {
+// closeIdle closes a connection that sent no request, without an answer. fasthttp would answer its read timeout, and
+// a client that keeps connections open would take that for the answer to the request it is just sending.
+func closeIdle(answer func(*fasthttp.RequestCtx, error)) func(*fasthttp.RequestCtx, error) {
 	return func(c *fasthttp.RequestCtx, err error) {
-		if network, ok := err.(net.Error); ok && network.Timeout() { //nolint:errorlint // half a request has it wrapped, and is answered
-			_ = c.Conn().Close() // it is the peer's to see
+		if network, ok := err.(net.Error); ok && network.Timeout() { //nolint:errorlint // a partial request wraps it and is answered
+			_ = c.Conn().Close() // the peer sees the close
 			return
 		}
 		answer(c, err)
 	}
 }
 
-// logPanic writes down where a panic came from.
+// logPanic logs a panic with its stack.
 func (h *Handler) logPanic(c *fiber.Ctx, cause any) {
 	h.Site.Log.ErrorContext(c.UserContext(), "panic", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
 }
@@ -104,9 +105,9 @@ func (h *Handler) logPanic(c *fiber.Ctx, cause any) {
 // answerError sends an envelope to programs and a page to people.
 func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	answer := answers[f.Code]
-	if requestID(c) == "" { // refused before any middleware saw it
-		c.SetUserContext(logging.WithRequestID(context.Background(), nameRequest(c)))
-		h.setHeaders(c)
+	if requestID(c) == "" { // refused before any middleware ran
+		c.SetUserContext(logging.WithRequestID(context.Background(), assignRequestID(c)))
+		h.writeSecurityHeaders(c)
 		defer h.logRequest(c, "", time.Now())
 	}
 	h.ensureLocale(c)
@@ -116,7 +117,7 @@ func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	if wait := retryAfter(f); wait != "" {
 		c.Set(fiber.HeaderRetryAfter, wait)
 	}
-	if f.Code == fault.Unauthenticated && wantsFragment(c) && !isAPI(c) { // their session has ended under the page
+	if f.Code == fault.Unauthenticated && wantsFragment(c) && !isAPI(c) { // the session ended while the page was open
 		c.Set("HX-Redirect", h.signInPage(c))
 		c.Status(fiber.StatusNoContent)
 		return nil
@@ -130,7 +131,7 @@ func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	return h.renderError(c, f, answer.status)
 }
 
-// retryAfter is how many seconds a caller should wait before the same request is worth sending again; empty when it is not.
+// retryAfter returns the seconds after which a retry makes sense; empty when it never does.
 func retryAfter(f *fault.Error) string {
 	if seconds, ok := f.Detail["retryAfter"]; ok {
 		return fmt.Sprint(seconds)
@@ -141,21 +142,21 @@ func retryAfter(f *fault.Error) string {
 	return ""
 }
 
-// logRefusal writes one line for each answer that is not what was asked for. Those of ours to mend carry the cause.
+// logRefusal logs one line for each failed request. Our own failures carry the cause.
 func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 	ctx := c.UserContext()
 	switch {
 	case f.Code == fault.Internal:
 		h.Site.Log.ErrorContext(ctx, "request failed", "code", f.Code, "err", err)
 	case f.Code == fault.Unavailable && f.Problem != fault.Busy:
-		h.Site.Log.ErrorContext(ctx, "request not possible now", "code", f.Code, "err", err)
-	case f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Code == fault.Unauthenticated: // the access log says it all
+		h.Site.Log.ErrorContext(ctx, "service unavailable", "code", f.Code, "err", err)
+	case f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Code == fault.Unauthenticated: // the access log suffices
 	default:
 		h.Site.Log.WarnContext(ctx, "request refused", "code", f.Code, "problem", f.Problem, "field", f.Field, "user_id", currentUserID(c))
 	}
 }
 
-// message is what a fault means, in the language of the request.
+// message returns the text of a fault in the language of ctx.
 func (h *Handler) message(ctx context.Context, f *fault.Error) string {
 	key := "errors." + string(f.Code)
 	if f.Problem != "" {
@@ -167,7 +168,7 @@ func (h *Handler) message(ctx context.Context, f *fault.Error) string {
 	return locales.T(ctx, key, f.Detail)
 }
 
-// tooFast says how long to wait: in seconds, or in minutes where it is more than one.
+// tooFast says how long to wait: in seconds, or in minutes above one.
 func tooFast(ctx context.Context, seconds int) string {
 	unit, n := "seconds", seconds
 	if seconds > 60 {
@@ -176,25 +177,25 @@ func tooFast(ctx context.Context, seconds int) string {
 	return locales.N(ctx, "errors.too_fast."+unit, n)
 }
 
-// envelope is the shape of every error of the API.
+// envelope is the shape of every API error.
 type envelope struct {
 	RequestID string   `json:"request_id" doc:"Finds the request in our log; also in the header X-Request-ID."`
 	Error     apiError `json:"error"`
 }
 
-// apiError says what went wrong, to programs and to people.
+// apiError describes a failure to programs and to people.
 type apiError struct {
 	Code    string         `json:"code" enum:"INVALID_REQUEST,WEBHOOK_SIGNATURE_INVALID,UNAUTHENTICATED,INSUFFICIENT_CREDITS,FORBIDDEN,NOT_FOUND,IDEMPOTENCY_CONFLICT,HOLD_NOT_OPEN,PAYLOAD_TOO_LARGE,RATE_LIMITED,INTERNAL,UNAVAILABLE" doc:"For programs."`
 	Message string         `json:"message" doc:"For people, in their language."`
 	Detail  map[string]any `json:"detail" nullable:"true" doc:"What a program can act on: field and problem of a wrong value; required, available, missing and purchaseUrl when credits are missing; status of a hold that has ended; null when the code says it all."`
 }
 
-// envelope puts a fault into that shape, in the language of ctx.
+// envelope wraps a fault, in the language of ctx.
 func (h *Handler) envelope(ctx context.Context, id string, f *fault.Error) envelope {
 	return envelope{RequestID: id, Error: apiError{Code: answers[f.Code].name, Message: h.message(ctx, f), Detail: h.detail(ctx, f)}}
 }
 
-// detail is what a program can act on; null when the code says it all.
+// detail returns what a program can act on; null when the code says it all.
 func (h *Handler) detail(ctx context.Context, f *fault.Error) map[string]any {
 	detail := map[string]any{}
 	for name, value := range f.Detail {
@@ -218,5 +219,5 @@ func (h *Handler) detail(ctx context.Context, f *fault.Error) map[string]any {
 	return detail
 }
 
-// jsonNames gives the fields whose name in a form is not their name in JSON.
+// jsonNames maps form fields to their JSON names where they differ.
 var jsonNames = map[string]string{"price_id": "priceId", "ttl_seconds": "ttlSeconds"}

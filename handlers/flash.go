@@ -11,7 +11,7 @@ import (
 	"github.com/resume-matcher/credits/views/layouts"
 )
 
-// flashes are the messages that one page may leave for the next, and their kinds. The texts are flash.<name>.
+// flashes are the messages that one page may store for the next, and their kinds. The texts are flash.<name>.
 var flashes = map[string]layouts.FlashKind{
 	"signed_out":            layouts.FlashDone,
 	"signed_out_everywhere": layouts.FlashDone,
@@ -69,26 +69,27 @@ var flashes = map[string]layouts.FlashKind{
 	"check_review": layouts.FlashFault,
 }
 
-// countedFlashes are those that come with a number.
+// countedFlashes are the messages with a number.
 var countedFlashes = map[string]bool{"checked": true}
 
 const (
 	flashCookie = "flash"
-	flashPaying = "paying" // the order's page leads on to where it is paid
-	flashCount  = "."      // between a name and its number
+	flashPaying = "paying" // the purchase's page redirects to the payment
+	flashCount  = "."      // separates a name from its number
 )
 
-// setFlash stores the name of a message for the next page to show. A cookie that was tampered with can therefore show no
-// text but ours. A name made by countedFlash also carries the message's number.
-func setFlash(c *fiber.Ctx, secure bool, name string) {
-	c.Cookie(&fiber.Cookie{Name: flashCookie, Value: name, Path: "/", MaxAge: 60, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: secure})
+// setFlash stores the name of a message for the next page, so that a tampered cookie can only show texts of ours.
+func (h *Handler) setFlash(c *fiber.Ctx, name string) {
+	c.Cookie(&fiber.Cookie{Name: flashCookie, Value: name, Path: "/", MaxAge: 60, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: h.Sessions.secure})
 }
 
-func countedFlash(c *fiber.Ctx, secure bool, name string, n int) {
-	setFlash(c, secure, name+flashCount+strconv.Itoa(n))
+// setCountedFlash stores a message with a number.
+func (h *Handler) setCountedFlash(c *fiber.Ctx, name string, n int) {
+	h.setFlash(c, name+flashCount+strconv.Itoa(n))
 }
 
-func (h *Handler) takeFlash(c *fiber.Ctx) *layouts.Flash {
+// popFlash returns the stored message, if any, and clears the cookie.
+func (h *Handler) popFlash(c *fiber.Ctx) *layouts.Flash {
 	name := c.Cookies(flashCookie)
 	if name == "" {
 		return nil
@@ -96,7 +97,7 @@ func (h *Handler) takeFlash(c *fiber.Ctx) *layouts.Flash {
 	c.Cookie(&fiber.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: h.Sessions.secure})
 	name, count, counted := strings.Cut(name, flashCount)
 	kind, ok := flashes[name]
-	switch n := wholeNumber(count); {
+	switch n := parseDigits(count); {
 	case !ok || counted != countedFlashes[name] || counted && (n < 0 || n > math.MaxInt32):
 		return nil
 	case counted:

@@ -4,8 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/pages"
 
 	"github.com/gofiber/fiber/v2"
@@ -13,29 +15,30 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// formValue reads a field of the posted form and nothing else: Fiber's own prefers the query string.
+// formValue reads a field of the posted form only; Fiber's FormValue prefers the query string.
 func formValue(c *fiber.Ctx, name string) string {
 	return strings.ToValidUTF8(string(c.Request().PostArgs().Peek(name)), "\uFFFD")
 }
 
-// randomKey is 256 bits that nobody guesses. crypto/rand.Read never fails: the program would have ended.
+// randomKey returns 256 random bits as text. crypto/rand.Read never fails; it would end the program.
 func randomKey() string {
 	raw := make([]byte, 32)
 	rand.Read(raw)
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// notKept are the fields of a form that must not come back with it: they are good for one answer, or are an agreement.
-var notKept = map[string]bool{"_csrf": true, "idempotency_key": true, "seen": true, "sure": true}
+// omittedFields are the fields that formAddress leaves out: they are valid once, or express consent.
+var omittedFields = map[string]bool{"_csrf": true, "idempotency_key": true, "seen": true, "sure": true}
 
-// formPage is the page with the form that was posted, and in its query what was typed: all that an address has room for.
-func formPage(c *fiber.Ctx) string {
-	path, _ := ownerPath(c, pageLocale(c))
-	path = "/" + pageLocale(c) + strings.TrimSuffix(path, "/export.zip") // its link is there
+// formAddress returns the page of the posted form with the typed values in its query string, so that the page can
+// restore them. It drops the longest value when the address gets too long.
+func formAddress(c *fiber.Ctx) string {
+	path, _ := pagePath(c, pageLocale(c))
+	path = "/" + pageLocale(c) + strings.TrimSuffix(path, "/export.zip") // the page that links to the export
 	typed, longest := url.Values{}, ""
 	for key := range c.Request().PostArgs().All() {
 		name := string(key)
-		if !notKept[name] {
+		if !omittedFields[name] {
 			typed.Set(name, formValue(c, name))
 		}
 		if len(typed.Get(name)) > len(typed.Get(longest)) {
@@ -55,16 +58,16 @@ func formPage(c *fiber.Ctx) string {
 	return path + "?" + typed.Encode()
 }
 
-// queryValue reads what formPage kept.
+// queryValue reads a value that formAddress preserved.
 func queryValue(c *fiber.Ctx, name string) string {
 	return strings.ToValidUTF8(c.Query(name), "\uFFFD")
 }
 
-// typedIn reports whether what formPage kept was typed into the form that is posted to this action.
-func typedIn(c *fiber.Ctx, action string) bool { return c.Query("form") == action }
+// restores reports whether the preserved values belong to the form that posts to action.
+func restores(c *fiber.Ctx, action string) bool { return c.Query("form") == action }
 
-// resendable is a posted form that came too soon, to be sent again as it was: nothing that was typed is lost.
-func resendable(c *fiber.Ctx) *pages.Resend {
+// resendForm returns a rate-limited form so that the visitor can send it again unchanged.
+func resendForm(c *fiber.Ctx) *pages.Resend {
 	form := &pages.Resend{Action: c.OriginalURL()}
 	for name, value := range c.Request().PostArgs().All() {
 		form.Fields = append(form.Fields, pages.ResendField{Name: string(name), Value: string(value)})
@@ -72,19 +75,30 @@ func resendable(c *fiber.Ctx) *pages.Resend {
 	return form
 }
 
-// chosenQuery names the package and the quantity of a posted order, as links to the purchase page do.
-func chosenQuery(c *fiber.Ctx) string {
-	credits := wholeNumber(c.Query("package"))
+// orderQuery returns the query string that preselects a posted order on the purchase page.
+func orderQuery(c *fiber.Ctx) string {
+	credits := parseDigits(c.Query("package"))
 	if credits < 1 {
 		return ""
 	}
-	quantity := wholeNumber(formValue(c, "quantity"))
+	quantity := parseDigits(formValue(c, "quantity"))
 	if quantity < 1 {
 		quantity = 1
 	}
 	address, err := url.Parse(pages.PackagePath("", models.Credits(credits), quantity))
-	if err != nil { // two numbers always make an address
+	if err != nil { // two numbers always form a valid address
 		return ""
 	}
 	return address.RawQuery
+}
+
+// formErrors returns the texts of err by field, and the status of the answer, when err has one of codes: the form is
+// then shown again. A fault without a field is listed under "". It returns nil for every other error.
+func (h *Handler) formErrors(c *fiber.Ctx, err error, codes ...fault.Code) (texts map[string]string, status int) {
+	f := fault.Of(err)
+	if f == nil || !slices.Contains(codes, f.Code) {
+		return nil, 0
+	}
+	retargetContent(c)
+	return map[string]string{f.Field: h.message(c.UserContext(), f)}, answers[f.Code].status
 }

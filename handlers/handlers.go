@@ -1,4 +1,5 @@
-// Package handlers is the only code that knows HTTP: it parses, makes one service call, and renders or redirects.
+// Package handlers is the only code that knows HTTP: it parses a request, makes one service call, and renders or
+// redirects.
 package handlers
 
 import (
@@ -22,7 +23,7 @@ import (
 	"github.com/resume-matcher/credits/views/layouts"
 )
 
-// Handler holds the services that a request may call.
+// Handler holds the services that requests call.
 type Handler struct {
 	Site       Site
 	Sessions   *Sessions
@@ -40,25 +41,25 @@ type Handler struct {
 	Webhook    *webhook.Service
 
 	bodies *transport.Budget
-	pages  []string // patterns of the addresses of our pages
+	pages  []string // route patterns of the pages, for returnTo
 }
 
-// Legal is where the operator says what the law wants said; the footer links to it.
+// Legal holds the URLs of the legally required pages (imprint, terms, privacy), linked in the footer.
 type Legal = layouts.Legal
 
-// Site is what a page needs to know of the place it is served from.
+// Site describes the installation.
 type Site struct {
 	AppURL        string // public origin
 	Sandbox       bool
-	Development   bool   // what only those need who work on the product is there
+	Development   bool   // serves /dev/components
 	SmallBusiness bool   // the seller charges no value added tax (§ 19 UStG)
-	Dashboard     string // where the sandbox shows its payments; empty outside
+	Dashboard     string // URL of the sandbox's payments; empty outside the sandbox
 	Legal         Legal
-	FormTargets   []string          // foreign origins to which our forms may redirect: where one pays
-	Proxies       transport.Proxies // whose X-Forwarded-For is believed
+	FormTargets   []string          // foreign origins that forms may redirect to: Stripe's payment pages
+	Proxies       transport.Proxies // whose X-Forwarded-For is trusted
 	Texts         *locales.Catalog
 	Log           *slog.Logger
-	Ready         func(context.Context) error // nil when the database is reachable and migrated
+	Ready         func(context.Context) error // returns nil when the database is reachable and migrated
 
-	policy string // Content-Security-Policy of every answer
+	policy string // Content-Security-Policy of every response
 }

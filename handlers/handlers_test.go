@@ -87,7 +87,7 @@ func TestWholeNumber(t *testing.T) {
 		"0": 0, "7": 7, "007": 7, "9223372036854775807": 1<<63 - 1,
 		"": -1, "-1": -1, "+1": -1, " 1": -1, "1 ": -1, "1.0": -1, "1e2": -1, "0x1": -1, "٣": -1, "9223372036854775808": -1, "99999999999999999999": -1, "NaN": -1,
 	} {
-		if got := wholeNumber(text); got != want {
+		if got := parseDigits(text); got != want {
 			t.Errorf("%q is read as %d, want %d", text, got, want)
 		}
 	}

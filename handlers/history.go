@@ -7,24 +7,24 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// showHistory is GET /{locale}/history: every movement, newest first, or those that a filter wants. With the newest of
-// all come the holds that took nothing.
+// showHistory is GET /{locale}/history: the user's entries, newest first, optionally filtered. The unfiltered first
+// page also lists uncharged holds.
 func (h *Handler) showHistory(c *fiber.Ctx) error {
-	cursor, err := cursorOf(c)
+	cursor, err := parseCursor(c)
 	if err != nil {
 		return err
 	}
-	asked, err := h.askedOf(c)
+	query, err := h.parseHistoryQuery(c)
 	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
-		asked.shown.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)}
-		return h.renderHistory(c, answers[f.Code].status, pages.HistoryData{Filter: asked.shown})
+		query.shown.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)}
+		return h.renderHistory(c, answers[f.Code].status, pages.HistoryData{Filter: query.shown})
 	}
 	if err != nil {
 		return err
 	}
-	data := pages.HistoryData{Filter: asked.shown, Labels: asked.labels, CSVURL: asked.address(c, "/history.csv", 0)}
-	page, err := h.Ledger.Search(c.UserContext(), currentUserID(c), cursor, entriesPerPage, asked.filter)
-	if err == nil && cursor == 0 && !asked.shown.Set() {
+	data := pages.HistoryData{Filter: query.shown, Labels: query.labels, CSVURL: query.address(c, "/history.csv", 0)}
+	page, err := h.Ledger.Search(c.UserContext(), currentUserID(c), cursor, entriesPerPage, query.filter)
+	if err == nil && cursor == 0 && !query.shown.Set() {
 		data.Holds, err = h.Ledger.Uncharged(c.UserContext(), currentUserID(c))
 	}
 	if err != nil {
@@ -32,10 +32,10 @@ func (h *Handler) showHistory(c *fiber.Ctx) error {
 	}
 	data.Entries, data.Partly = page.Entries, page.Next != 0 && len(page.Entries) < entriesPerPage
 	if cursor != 0 {
-		data.FirstURL = asked.address(c, "/history", 0)
+		data.FirstURL = query.address(c, "/history", 0)
 	}
 	if page.Next != 0 {
-		data.NextURL = asked.address(c, "/history", page.Next)
+		data.NextURL = query.address(c, "/history", page.Next)
 	}
 	return h.renderHistory(c, fiber.StatusOK, data)
 }

@@ -13,17 +13,16 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// sendHistory is GET /{locale}/history.csv: the movements of the page with the same filter, all of them, as they were
-// at one moment.
+// sendHistory is GET /{locale}/history.csv: all entries of the history page with the same filter, from one snapshot.
 func (h *Handler) sendHistory(c *fiber.Ctx) error {
-	asked, err := h.askedOf(c)
+	query, err := h.parseHistoryQuery(c)
 	if err != nil {
 		return err
 	}
-	return h.sendExport(c, asked.filter, "text/csv; charset=utf-8", locales.T(c.UserContext(), "history.csv.name")+".csv", writeHistory)
+	return h.sendExport(c, query.filter, "text/csv; charset=utf-8", locales.T(c.UserContext(), "history.csv.name")+".csv", writeHistory)
 }
 
-// writeHistory writes an export as a spreadsheet of the reader's language opens it.
+// writeHistory writes an export as CSV.
 func writeHistory(ctx context.Context, out io.Writer, export *ledger.Export) error {
 	table := newHistoryTable(ctx, out)
 	for {
@@ -43,7 +42,7 @@ func writeHistory(ctx context.Context, out io.Writer, export *ledger.Export) err
 	}
 }
 
-// historyTable writes lines of the ledger as CSV. Numbers are bare, so that they can be summed.
+// historyTable writes entries as CSV. Numbers are unquoted so that they can be summed.
 type historyTable struct {
 	ctx context.Context
 	*csvTable

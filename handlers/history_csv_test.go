@@ -64,7 +64,7 @@ func TestHarmless(t *testing.T) {
 		"x;=1+1;y": "x;'=1+1;y", "x,=2+2,": "x,'=2+2,", "a\t@b": "a\t'@b", "a\r\n-1": "a\r\n'-1", `a; "=1"`: `a;' "=1"`, `"=1"`: `'"=1"`, ";;+1": ";;'+1",
 		"\u00a0=1": "'\u00a0=1", "\n\n=1": "'\n\n'=1", "1, 2; 3": "1, 2; 3", "x;y=1": "x;y=1", ";'=1": ";'=1",
 	} {
-		if got := harmless(text); got != want {
+		if got := escapeFormulas(text); got != want {
 			t.Errorf("%q is written %q, want %q", text, got, want)
 		}
 	}

@@ -20,20 +20,20 @@ import (
 
 const (
 	maxSearch = 100 // characters
-	maxMonths = 240 // that are offered; the address takes any
+	maxMonths = 240 // offered; the query string accepts any
 	monthForm = "2006-01"
 )
 
-// asked is what somebody wants to see of their history: for the page that asks, and for the ledger.
-type asked struct {
+// historyQuery is the parsed filter of a history page: for the form and for the ledger.
+type historyQuery struct {
 	shown  pages.HistoryFilter
 	filter ledger.Filter
 	labels map[models.Reason]string
 }
 
-// askedOf reads the filter in the address. With fault.Invalid it still returns what the form shows.
-func (h *Handler) askedOf(c *fiber.Ctx) (asked, error) {
-	var a asked
+// parseHistoryQuery parses the query string. Together with fault.Invalid it still returns the form.
+func (h *Handler) parseHistoryQuery(c *fiber.Ctx) (historyQuery, error) {
+	var a historyQuery
 	choices, err := h.Ledger.FilterOptions(c.UserContext(), currentUserID(c))
 	if err != nil {
 		return a, err
@@ -42,17 +42,17 @@ func (h *Handler) askedOf(c *fiber.Ctx) (asked, error) {
 	for field, into := range map[string]*string{"kind": &a.shown.Kind, "month": &a.shown.Month, "q": &a.shown.Text} {
 		*into = strings.TrimSpace(strings.ToValidUTF8(c.Query(field), "\uFFFD"))
 	}
-	if err := a.takeText(); err != nil {
+	if err := a.parseText(); err != nil {
 		return a, err
 	}
-	if err := a.takeKind(); err != nil {
+	if err := a.parseKind(); err != nil {
 		return a, err
 	}
-	return a, a.takeMonth(components.Zone(c.UserContext()))
+	return a, a.parseMonth(components.Zone(c.UserContext()))
 }
 
-// offer lists the kinds and months to choose from.
-func (a *asked) offer(c *fiber.Ctx, choices ledger.FilterOptions) {
+// offer fills in the kinds and months to choose from.
+func (a *historyQuery) offer(c *fiber.Ctx, choices ledger.FilterOptions) {
 	ctx := c.UserContext()
 	for _, kind := range []models.Reason{models.ReasonPurchase, models.ReasonRefund, models.ReasonDispute, models.ReasonManual} {
 		a.shown.Kinds = append(a.shown.Kinds, components.Option{Value: string(kind), Label: locales.T(ctx, "history.kind."+string(kind))})
@@ -72,13 +72,13 @@ func (a *asked) offer(c *fiber.Ctx, choices ledger.FilterOptions) {
 	}
 }
 
-// monthOf is where the month of t begins, or one so many months later.
+// monthOf returns the start of the month that is later months after t.
 func monthOf(t time.Time, later int) time.Time {
 	return models.DayBegins(t.Year(), t.Month()+time.Month(later), 1, t.Location())
 }
 
-// takeText searches for a text, also in the names that the kinds have in this language.
-func (a *asked) takeText() error {
+// parseText searches the text, also among the localized names of the kinds.
+func (a *historyQuery) parseText() error {
 	text := a.shown.Text
 	if utf8.RuneCountInString(text) > maxSearch || strings.ContainsFunc(text, unicode.IsControl) {
 		a.shown.Text = strings.Map(func(r rune) rune {
@@ -101,7 +101,8 @@ func (a *asked) takeText() error {
 	return nil
 }
 
-func (a *asked) takeKind() error {
+// parseKind parses the kind of entry.
+func (a *historyQuery) parseKind() error {
 	for _, kind := range a.shown.Kinds {
 		if kind.Value == a.shown.Kind {
 			a.filter.Reason = models.Reason(kind.Value)
@@ -114,8 +115,8 @@ func (a *asked) takeKind() error {
 	return nil
 }
 
-// takeMonth wants one month of the visitor's calendar.
-func (a *asked) takeMonth(zone *time.Location) error {
+// parseMonth parses a month in the visitor's time zone.
+func (a *historyQuery) parseMonth(zone *time.Location) error {
 	if a.shown.Month == "" {
 		return nil
 	}
@@ -131,12 +132,12 @@ func (a *asked) takeMonth(zone *time.Location) error {
 			return nil
 		}
 	}
-	a.shown.Months = append([]time.Time{month}, a.shown.Months...) // shown as what was chosen
+	a.shown.Months = append([]time.Time{month}, a.shown.Months...) // keep the chosen month selectable
 	return nil
 }
 
-// address is where the same filter is answered: at a page of ours, from a line on.
-func (a *asked) address(c *fiber.Ctx, path string, cursor int64) string {
+// address returns a page of the same filter, from an entry on.
+func (a *historyQuery) address(c *fiber.Ctx, path string, cursor int64) string {
 	query := url.Values{}
 	for field, value := range map[string]string{"kind": a.shown.Kind, "month": a.shown.Month, "q": a.shown.Text} {
 		if value != "" {

@@ -24,7 +24,7 @@ func (h *Handler) showLanding(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(data))
 }
 
-// features lists what credits buy, and how often that many credits buy it.
+// features lists the active features and how often the available credits pay for each.
 func (h *Handler) features(c *fiber.Ctx, available models.Credits) ([]pages.Feature, error) {
 	prices, err := h.Spend.Features(c.UserContext())
 	if err != nil {

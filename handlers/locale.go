@@ -13,10 +13,10 @@ import (
 
 const (
 	localeCookie = "locale"
-	zoneCookie   = "tz" // set by app.js
+	zoneCookie   = "tz" // time zone, set by app.js
 )
 
-// useLocale takes the language from the path, and remembers it when it is not what we would have picked.
+// useLocale takes the language from the path, and stores it in a cookie when it differs from the preferred one.
 func (h *Handler) useLocale(c *fiber.Ctx) error {
 	locale := c.Params("locale")
 	ctx, ok := h.Site.Texts.Context(c.UserContext(), locale)
@@ -32,13 +32,13 @@ func (h *Handler) useLocale(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// pickLocale sends the bare address to the visitor's language.
+// pickLocale redirects / to the visitor's language.
 func (h *Handler) pickLocale(c *fiber.Ctx) error {
 	c.Vary(fiber.HeaderAcceptLanguage, fiber.HeaderCookie)
-	return leave(c, "/"+h.preferredLocale(c))
+	return redirect(c, "/"+h.preferredLocale(c))
 }
 
-// preferredLocale is the user's own language, else the one last chosen in this browser, else what the browser asks for.
+// preferredLocale returns the user's own language, else the one last chosen in this browser, else the browser's.
 func (h *Handler) preferredLocale(c *fiber.Ctx) string {
 	if v := currentVisitor(c); v.account != nil && v.account.Locale != "" {
 		return v.account.Locale
@@ -49,7 +49,7 @@ func (h *Handler) preferredLocale(c *fiber.Ctx) string {
 	return h.Site.Texts.Match(c.Get(fiber.HeaderAcceptLanguage))
 }
 
-// pageLocale is the language of the page that is being served.
+// pageLocale returns the language of the page being served.
 func pageLocale(c *fiber.Ctx) string {
 	if locale, ok := c.Locals(localLocale).(string); ok {
 		return locale
@@ -57,25 +57,28 @@ func pageLocale(c *fiber.Ctx) string {
 	return models.Locales[0]
 }
 
-// ensureLocale gives a request whose path was not asked for its language one, for the texts of its errors.
+// ensureLocale chooses a language for requests whose path names none, for the texts of their errors.
 func (h *Handler) ensureLocale(c *fiber.Ctx) {
 	if _, ok := c.Locals(localLocale).(string); ok {
 		return
 	}
 	locale := h.preferredLocale(c)
-	if part, _, _ := strings.Cut(strings.TrimPrefix(c.Path(), "/"), "/"); models.KnownLocale(part) { // refused before useLocale read it
+	if part, _, _ := strings.Cut(strings.TrimPrefix(c.Path(), "/"), "/"); models.KnownLocale(part) { // refused before useLocale ran
 		locale = part
 	}
-	if isAPI(c) && (c.Get(fiber.HeaderAcceptLanguage) != "" || currentVisitor(c).key != nil) { // a program says what it wants with each call
+	if isAPI(c) && (c.Get(fiber.HeaderAcceptLanguage) != "" || currentVisitor(c).key != nil) { // programs choose per call
 		locale = h.Site.Texts.Match(c.Get(fiber.HeaderAcceptLanguage))
 	}
 	h.setLocale(c, locale)
 }
 
-// setLocale has everything that follows speak this language.
+// setLocale switches the rest of the request to a language.
 func (h *Handler) setLocale(c *fiber.Ctx, locale string) {
 	if ctx, ok := h.Site.Texts.Context(c.UserContext(), locale); ok {
 		c.SetUserContext(ctx)
 		c.Locals(localLocale, locale)
 	}
 }
+
+// localPath returns the address of one of our pages in the language of the page being served.
+func localPath(c *fiber.Ctx, path string) string { return "/" + pageLocale(c) + path }

@@ -17,16 +17,16 @@ import (
 	"github.com/resume-matcher/credits/services/logging"
 )
 
-// requestBudget bounds everything that a request waits for: locks, the database, Stripe. Fiber does not notice that
-// a client has gone, so nothing else would.
+// requestBudget bounds everything that a request waits for: locks, the database, Stripe. Fiber does not notice when a
+// client disconnects.
 const requestBudget = 9 * time.Second
 
-// visitor is who sends a request. It is put into the request's locals by loadVisitor.
+// visitor is the sender of a request. loadVisitor or identifyKey stores it in the request's locals.
 type visitor struct {
-	account *auth.Account   // nil when nobody is signed in
-	session *models.Session // then it is there, too
+	account *auth.Account   // nil for anonymous visitors and service keys
+	session *models.Session // nil without account
 	token   string          // CSRF token of the session; empty without one
-	key     *models.APIKey  // of the program that calls; then there is no account
+	key     *models.APIKey  // of a calling program; excludes account
 }
 
 const (
@@ -37,7 +37,7 @@ const (
 
 // identifyRequest gives the request an id, a deadline and its line in the access log.
 func (h *Handler) identifyRequest(c *fiber.Ctx) error {
-	id := nameRequest(c)
+	id := assignRequestID(c)
 	ctx := models.WithActor(logging.WithRequestID(context.Background(), id), models.Actor{RequestID: id, Source: h.source(c)})
 	ctx, cancel := context.WithTimeout(ctx, requestBudget)
 	defer cancel()
@@ -45,17 +45,17 @@ func (h *Handler) identifyRequest(c *fiber.Ctx) error {
 
 	began := time.Now()
 	err := c.Next()
-	if err != nil { // answered here, so that the line below knows the status
+	if err != nil { // answered here, so that the access log knows the status
 		err = h.handleError(c, err)
 	}
 	h.logRequest(c, c.Route().Path, began)
 	return err
 }
 
-// logRequest writes a request's line in the access log.
+// logRequest writes the access log.
 func (h *Handler) logRequest(c *fiber.Ctx, route string, began time.Time) {
 	method := c.Method()
-	if c.Response().SkipBody { // front serves it as GET
+	if c.Response().SkipBody { // preRoute serves HEAD as GET
 		method = fiber.MethodHead
 	}
 	who, id := "user_id", any(currentUserID(c))
@@ -66,31 +66,31 @@ func (h *Handler) logRequest(c *fiber.Ctx, route string, began time.Time) {
 		"ms", time.Since(began).Milliseconds(), who, id, "source", models.ActorOf(c.UserContext()).Source)
 }
 
-// nameRequest makes the id under which this request is found in the log.
-func nameRequest(c *fiber.Ctx) string {
+// assignRequestID creates the request's id.
+func assignRequestID(c *fiber.Ctx) string {
 	raw := make([]byte, 12)
-	rand.Read(raw) // never fails: the program would have ended
+	rand.Read(raw) // never fails; it would end the program
 	id := "req_" + hex.EncodeToString(raw)
 	c.Locals(localRequestID, id)
 	c.Set(fiber.HeaderXRequestID, id)
 	return id
 }
 
-// secure sets the headers that keep a page what we made it.
+// secure sets the security headers.
 func (h *Handler) secure(c *fiber.Ctx) error {
-	h.setHeaders(c)
+	h.writeSecurityHeaders(c)
 	return c.Next()
 }
 
-// contentPolicy says what a page may load: everything comes from our own origin. Forms may also lead to where one pays,
-// because browsers apply form-action to redirects.
+// contentPolicy allows resources of our own origin only. Forms may also redirect to Stripe, because browsers apply
+// form-action to redirects.
 func contentPolicy(formTargets []string) string {
 	return strings.Join(append([]string{"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 		"object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"}, formTargets...), " ")
 }
 
-// permissionsPolicy denies our pages, and whatever could get into them, all that they do not use. It names what browsers
-// know; of others they complain in the console of every page.
+// permissionsPolicy denies every browser feature that our pages do not use. It names only features that browsers
+// know, because unknown ones print warnings.
 // Source: https://github.com/w3c/webappsec-permissions-policy/blob/main/features.md
 const permissionsPolicy = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), clipboard-write=(), " +
 
@@ -102,8 +102,8 @@ const permissionsPolicy = "accelerometer=(), autoplay=(), camera=(), clipboard-r
 
 	"sync-xhr=(), usb=(), window-management=(), xr-spatial-tracking=()"
 
-// setHeaders is also called for requests that are refused before any middleware sees them.
-func (h *Handler) setHeaders(c *fiber.Ctx) {
+// writeSecurityHeaders also serves requests that are refused before any middleware runs.
+func (h *Handler) writeSecurityHeaders(c *fiber.Ctx) {
 	c.Set(fiber.HeaderContentSecurityPolicy, h.Site.policy)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderXFrameOptions, "DENY")
@@ -117,8 +117,8 @@ func (h *Handler) setHeaders(c *fiber.Ctx) {
 	}
 }
 
-// sameOrigin refuses what another site's page makes a browser send. Browsers say where a request comes from;
-// other programs send neither header, and no browser's cookies.
+// sameOrigin refuses requests that another site's page makes a browser send. Programs other than browsers send
+// neither header and no cookies.
 // Source: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
 func (h *Handler) sameOrigin(c *fiber.Ctx) error {
 	switch c.Method() {
@@ -145,7 +145,7 @@ func (h *Handler) ownOrigin(origin, host string) bool {
 	return err == nil && u.Host != "" && u.Host == host
 }
 
-// loadVisitor finds out who is asking. A cookie that names no session is nobody.
+// loadVisitor loads the session and its user. An unknown cookie counts as anonymous.
 func (h *Handler) loadVisitor(c *fiber.Ctx) error {
 	if currentVisitor(c).key != nil {
 		return c.Next()
@@ -188,10 +188,10 @@ func currentVisitor(c *fiber.Ctx) *visitor {
 	return &visitor{}
 }
 
-// currentUser is the signed-in user; only behind requireUser.
+// currentUser returns the signed-in user. Call it behind requireUser only.
 func currentUser(c *fiber.Ctx) models.User { return currentVisitor(c).account.User }
 
-// currentUserID is 0 when nobody is signed in.
+// currentUserID returns 0 for anonymous visitors.
 func currentUserID(c *fiber.Ctx) int64 {
 	if v := currentVisitor(c); v.account != nil {
 		return v.account.ID
@@ -204,8 +204,7 @@ func requestID(c *fiber.Ctx) string {
 	return id
 }
 
-// requireUser sends visitors to the sign-in page and programs away. A part of a page leads nobody anywhere: answerError
-// has htmx leave the page.
+// requireUser redirects anonymous visitors to the sign-in page and refuses programs. answerError redirects htmx.
 func (h *Handler) requireUser(c *fiber.Ctx) error {
 	if currentVisitor(c).account != nil {
 		return c.Next()
@@ -213,11 +212,11 @@ func (h *Handler) requireUser(c *fiber.Ctx) error {
 	if isAPI(c) || c.Method() != fiber.MethodGet || wantsFragment(c) {
 		return fault.New(fault.Unauthenticated, nil)
 	}
-	return leave(c, h.signInPage(c))
+	return redirect(c, h.signInPage(c))
 }
 
-// requireAdmin hides the admin pages from users: they are not there, and asking for one leaves a line in the audit log. A
-// visitor is sent to sign in whether there is such a page or not, as an admin whose session has ended must be.
+// requireAdmin answers 404 to users and writes an audit entry for the attempt. Anonymous visitors are sent to sign
+// in, as an admin with an expired session must be.
 func (h *Handler) requireAdmin(c *fiber.Ctx) error {
 	v := currentVisitor(c)
 	switch {
@@ -237,14 +236,14 @@ func (h *Handler) requireAdmin(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// actAs says whose the rest of the request is.
+// actAs updates the request's actor.
 func actAs(c *fiber.Ctx, change func(*models.Actor)) {
 	a := models.ActorOf(c.UserContext())
 	change(&a)
 	c.SetUserContext(models.WithActor(c.UserContext(), a))
 }
 
-// checkToken wants the session's CSRF token with every form.
+// checkToken requires the session's CSRF token for every form.
 func (h *Handler) checkToken(c *fiber.Ctx) error {
 	if c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead {
 		return c.Next()

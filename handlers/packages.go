@@ -11,7 +11,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// packages is what is on sale.
+// packages returns what is on sale.
 func (h *Handler) packages(c *fiber.Ctx) ([]pages.Package, error) {
 	prices, err := h.Catalog.Prices(c.UserContext())
 	if err != nil {
@@ -24,13 +24,13 @@ func (h *Handler) packages(c *fiber.Ctx) ([]pages.Package, error) {
 	return packages(prices, features), nil
 }
 
-// choice is the price and the quantity that an address asks for. What cannot be had is as if it were not asked for.
+// choice returns the price and quantity that a link preselects; empty and "1" when it names no package on sale.
 func choice(offer []pages.Package, credits, quantity string) (price, count string) {
-	n := wholeNumber(quantity)
+	n := parseDigits(quantity)
 	if n < 1 || n > purchase.MaxQuantity {
 		n = 1
 	}
-	wanted := models.Credits(wholeNumber(credits))
+	wanted := models.Credits(parseDigits(credits))
 	for _, p := range offer {
 		if p.Price.CreditsPerUnit == wanted {
 			return p.Price.StripePriceID, strconv.FormatInt(n, 10)
@@ -39,7 +39,7 @@ func choice(offer []pages.Package, credits, quantity string) (price, count strin
 	return "", "1"
 }
 
-// covering is the smallest package that holds so many credits; the largest, several times, when none does.
+// covering returns the smallest package with at least credits, or as many of the largest as needed, up to the limit.
 func covering(offer []pages.Package, credits models.Credits) (p *pages.Package, quantity int64) {
 	if len(offer) == 0 {
 		return nil, 0
@@ -78,7 +78,7 @@ func packages(prices []models.Price, features []models.FeaturePrice) []pages.Pac
 	return list
 }
 
-// perHundred is what a hundred credits of this price cost, rounded to the cent.
+// perHundred returns the price of 100 credits, rounded to the cent.
 func perHundred(p models.Price) models.Cents {
 	return (p.PriceInCents*200 + models.Cents(p.CreditsPerUnit)) / models.Cents(2*p.CreditsPerUnit)
 }

@@ -10,17 +10,17 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// idOf is the number in the address; 0, which nobody has, when it is not one.
-func idOf(c *fiber.Ctx) int64 {
-	id := wholeNumber(c.Params("id"))
-	if id < 0 || id > math.MaxInt32 { // the column's own range
+// pathID returns the numeric id in the path; 0, which no row has, for anything else.
+func pathID(c *fiber.Ctx) int64 {
+	id := parseDigits(c.Params("id"))
+	if id < 0 || id > math.MaxInt32 { // the column's range
 		return 0
 	}
 	return id
 }
 
-// wholeNumber reads plain digits, as many as an int64 holds; anything else is -1, which no range allows.
-func wholeNumber(text string) int64 {
+// parseDigits parses plain digits; it returns -1, which no range allows, for anything else.
+func parseDigits(text string) int64 {
 	if text == "" || len(text) > 19 {
 		return -1
 	}
@@ -38,7 +38,7 @@ func wholeNumber(text string) int64 {
 
 const entriesPerPage = 25
 
-// firstPage leads back to the newest; nowhere from there.
+// firstPage returns the address of a list's first page; empty on that page.
 func firstPage(path string, cursor int64) string {
 	if cursor == 0 {
 		return ""
@@ -46,7 +46,7 @@ func firstPage(path string, cursor int64) string {
 	return path
 }
 
-// nextPage leads to what is older; nowhere at the end.
+// nextPage returns the address of a list's next page; empty on the last.
 func nextPage(path string, next int64) string {
 	if next == 0 {
 		return ""
@@ -54,13 +54,13 @@ func nextPage(path string, next int64) string {
 	return fmt.Sprintf("%s?cursor=%d", path, next)
 }
 
-// cursorOf reads where a page of a list begins; 0 is the newest.
-func cursorOf(c *fiber.Ctx) (int64, error) {
+// parseCursor parses the cursor of a list; 0 is the first page.
+func parseCursor(c *fiber.Ctx) (int64, error) {
 	text := c.Query("cursor")
 	if text == "" {
 		return 0, nil
 	}
-	if cursor := wholeNumber(text); cursor > 0 {
+	if cursor := parseDigits(text); cursor > 0 {
 		return cursor, nil
 	}
 	return 0, fault.Field("cursor", fault.CursorInvalid)

@@ -6,7 +6,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// showPackages is GET /{locale}/purchase. A link may choose a package by its credits, and how many of it.
+// showPackages is GET /{locale}/purchase. A link may preselect a package by its credits, and a quantity.
 func (h *Handler) showPackages(c *fiber.Ctx) error {
 	return h.renderPackages(c, fiber.StatusOK, pages.PurchaseData{Quantity: "1"})
 }

@@ -26,7 +26,7 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 		return err
 	}
 	pay := h.Purchase.PayURL(d.Purchase)
-	if pay != "" && c.Cookies(flashCookie) == flashPaying { // once: the back button leads here
+	if pay != "" && c.Cookies(flashCookie) == flashPaying { // once, because the back button leads here
 		c.Set("Refresh", "0; url="+pay)
 	}
 	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{

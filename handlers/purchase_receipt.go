@@ -4,12 +4,12 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// openReceipt is GET /{locale}/purchase/{id}/receipt: it sends the browser to the invoice, which Stripe keeps.
+// openReceipt is GET /{locale}/purchase/{id}/receipt: it redirects to the invoice at Stripe.
 func (h *Handler) openReceipt(c *fiber.Ctx) error {
 	address, err := h.Purchase.Receipt(c.UserContext(), currentUserID(c), c.Params("id"))
 	if err != nil {
 		return err
 	}
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	return leave(c, address)
+	return redirect(c, address)
 }

@@ -12,33 +12,31 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// startPurchase is POST /{locale}/purchase: it begins buying one package and sends the browser to Stripe.
+// startPurchase is POST /{locale}/purchase: it creates a purchase and redirects to Stripe.
 func (h *Handler) startPurchase(c *fiber.Ctx) error {
 	price, quantity, key := formValue(c, "price_id"), strings.TrimSpace(formValue(c, "quantity")), formValue(c, "idempotency_key")
-	if key != "" { // who comes back from Stripe and changes the form wants another purchase, not the first one again
+	if key != "" { // a changed form after the back button is another purchase
 		key += ":" + price + ":" + quantity
 	}
 	started, err := h.Purchase.Start(c.UserContext(), purchase.Order{
-		UserID: currentUserID(c), PriceID: price, Quantity: wholeNumber(quantity), Locale: pageLocale(c), Key: key,
+		UserID: currentUserID(c), PriceID: price, Quantity: parseDigits(quantity), Locale: pageLocale(c), Key: key,
 	})
-	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
-		return h.renderPackages(c, fiber.StatusUnprocessableEntity, pages.PurchaseData{
-			PriceID: price, Quantity: quantity, Errors: map[string]string{f.Field: h.message(c.UserContext(), f)},
+	if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
+		return h.renderPackages(c, status, pages.PurchaseData{
+			PriceID: price, Quantity: quantity, Errors: errors,
 		})
 	}
 	if err != nil {
 		return err
 	}
-	return h.leaveToPay(c, started)
+	return h.redirectToPayment(c, started)
 }
 
-// leaveToPay sends the browser to where the order is paid. A browser drops the redirect of a form without a word when
-// the page's policy does not name where it leads, as when Stripe's pages are under a domain of the seller's; there, the
-// order's own page leads on.
-func (h *Handler) leaveToPay(c *fiber.Ctx, started purchase.Started) error {
+// redirectToPayment redirects to Stripe's payment page. Browsers silently drop a form's redirect to an origin outside
+// form-action, such as a seller's own Stripe domain; those buyers pay through the purchase's own page.
+func (h *Handler) redirectToPayment(c *fiber.Ctx, started purchase.Started) error {
 	if u, err := url.Parse(started.URL); err == nil && slices.Contains(h.Site.FormTargets, u.Scheme+"://"+u.Host) {
-		return leave(c, started.URL)
+		return redirect(c, started.URL)
 	}
-	setFlash(c, h.Sessions.secure, flashPaying)
-	return leave(c, "/"+pageLocale(c)+"/purchase/"+started.PurchaseID.String())
+	return h.redirectWithFlash(c, localPath(c, "/purchase/"+started.PurchaseID.String()), flashPaying)
 }

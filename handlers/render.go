@@ -13,8 +13,8 @@ import (
 	"github.com/resume-matcher/credits/views/layouts"
 )
 
-// render sends a page: the whole document to browsers, its content and the balance to htmx.
-// It renders into a buffer first: a template that fails must not leave half a page before the error page.
+// render sends a page: the whole document to browsers, its content and the balance to htmx. It renders into a buffer
+// first, so that a failing template leaves no half page.
 func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.Component) error {
 	h.ensureLocale(c)
 	page := h.page(c, title)
@@ -30,28 +30,28 @@ func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.C
 	}
 	c.Vary("HX-Request", fiber.HeaderAcceptEncoding)
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	if body.Len() > onePacket && takesGzip(c) {
+	if body.Len() > gzipMinimum && acceptsGzip(c) {
 		c.Set(fiber.HeaderContentEncoding, "gzip")
 		return c.Status(status).Send(fasthttp.AppendGzipBytesLevel(nil, body.Bytes(), fasthttp.CompressBestSpeed))
 	}
 	return c.Status(status).Send(body.Bytes())
 }
 
-// takesGzip reports whether the client says that it unpacks; one that says nothing may not.
-func takesGzip(c *fiber.Ctx) bool {
+// acceptsGzip reports whether the client accepts gzip. A client that sends no Accept-Encoding may not.
+func acceptsGzip(c *fiber.Ctx) bool {
 	return c.Get(fiber.HeaderAcceptEncoding) != "" && c.AcceptsEncodings("gzip") == "gzip"
 }
 
-// onePacket is how many bytes travel together; what fits into it gains nothing by being smaller.
-const onePacket = 1400
+// gzipMinimum is the size in bytes that fits into one packet; compressing less gains nothing.
+const gzipMinimum = 1400
 
-// page is what every document needs.
+// page returns what every document needs.
 func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	locale := pageLocale(c)
-	path, query := ownerPath(c, locale)
+	path, query := pagePath(c, locale)
 	p := layouts.Page{
 		Title: locales.T(c.UserContext(), title), Origin: h.Site.AppURL, Locale: locale, Path: path,
-		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Legal: h.Site.Legal, Flash: h.takeFlash(c), Partial: wantsFragment(c),
+		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Legal: h.Site.Legal, Flash: h.popFlash(c), Partial: wantsFragment(c),
 	}
 	p.Silent = p.Flash == nil && c.Get("HX-Target") != "content"
 	if v := currentVisitor(c); v.account != nil {
@@ -60,9 +60,9 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	return p
 }
 
-// ownerPath is the page that an answer belongs to, for the link to the other language: the page itself, the page with
-// the form that was posted, or, outside the pages, the start page.
-func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
+// pagePath returns the page that a response belongs to, for the link to the other language: the page itself, the page
+// with the posted form, or the start page.
+func pagePath(c *fiber.Ctx, locale string) (path, query string) {
 	path, ok := strings.CutPrefix(c.Path(), "/"+locale)
 	switch {
 	case c.Path() == docsPath:
@@ -72,7 +72,7 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	case c.Method() == fiber.MethodGet:
 		return path, string(c.Context().QueryArgs().QueryString())
 	case path == "/purchase":
-		return path, chosenQuery(c)
+		return path, orderQuery(c)
 	}
 	if strings.HasPrefix(path, "/admin/events/") || path == "/admin/reconcile" {
 		return "/admin/events", ""
@@ -92,10 +92,16 @@ func ownerPath(c *fiber.Ctx, locale string) (path, query string) {
 	return path, ""
 }
 
-// wantsFragment reports whether htmx asks for a part of the page it already shows.
+// wantsFragment reports whether htmx requests a part of the current page.
 func wantsFragment(c *fiber.Ctx) bool {
 	return c.Get("HX-Request") == "true" && c.Get("HX-Boosted") != "true" && c.Get("HX-History-Restore-Request") != "true"
 }
 
-// leave sends the browser on after something worked.
-func leave(c *fiber.Ctx, to string) error { return c.Redirect(to, fiber.StatusSeeOther) }
+// redirect answers a successful POST with 303.
+func redirect(c *fiber.Ctx, to string) error { return c.Redirect(to, fiber.StatusSeeOther) }
+
+// redirectWithFlash redirects to a page that shows a message.
+func (h *Handler) redirectWithFlash(c *fiber.Ctx, to, flash string) error {
+	h.setFlash(c, flash)
+	return redirect(c, to)
+}

@@ -10,7 +10,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// returnTo is where to go after signing in: the address, when a page of ours is there, and else "".
+// returnTo returns address when it is one of our pages, and "" otherwise.
 func (h *Handler) returnTo(address string) string {
 	address = ownPath(address)
 	path, _, _ := strings.Cut(address, "?")
@@ -22,7 +22,7 @@ func (h *Handler) returnTo(address string) string {
 	return ""
 }
 
-// pagesOf lists the routes of our pages: those with a language that answer GET.
+// pagesOf lists the route patterns of our pages: those with a locale that answer GET.
 func pagesOf(app *fiber.App) []string {
 	var patterns []string
 	for _, route := range app.GetRoutes(true) {
@@ -34,8 +34,8 @@ func pagesOf(app *fiber.App) []string {
 	return slices.Compact(patterns)
 }
 
-// signInPage is the page on which one signs in to come back to where one is: to the page that was asked for, or, where
-// htmx asks for a part of it, to the page that the browser shows.
+// signInPage returns the sign-in page that leads back to the requested page; for an htmx request, to the page that
+// the browser shows.
 func (h *Handler) signInPage(c *fiber.Ctx) string {
 	back := c.OriginalURL()
 	if wantsFragment(c) {
@@ -45,17 +45,16 @@ func (h *Handler) signInPage(c *fiber.Ctx) string {
 		}
 	}
 	if back = h.returnTo(back); back == "" {
-		return "/" + pageLocale(c) + "/login"
+		return localPath(c, "/login")
 	}
 	return pages.SignInAndBack(pageLocale(c), back)
 }
 
-// maxReturnTo is how long the address of the page that one comes back to may be: sealed in a cookie, it must stay below
-// maxCookie.
+// maxReturnTo limits the length of an address to return to: sealed in a cookie, it must stay below maxCookie.
 const maxReturnTo = 2300
 
-// ownPath returns where to go after signing in if that is a plain path of ours, and "" for everything else: other
-// hosts in any disguise, and anything a browser might read differently than we do.
+// ownPath returns target when it is a plain path of ours, and "" for everything else: other hosts in any disguise,
+// and characters that browsers may read differently.
 func ownPath(target string) string {
 	if len(target) > maxReturnTo || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "/auth/") {
 		return ""

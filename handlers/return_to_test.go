@@ -34,7 +34,7 @@ func TestSignedOut(t *testing.T) {
 		header       []string
 		status       int
 		location     string // by a redirect
-		leave        string // by htmx
+		redirect     string // by htmx
 	}{
 		"a page":            {"GET", "/en/history?kind=purchase", nil, 303, back + "%2Fen%2Fhistory%3Fkind%3Dpurchase", ""},
 		"an admin page":     {"GET", "/en/admin/events", nil, 303, back + "%2Fen%2Fadmin%2Fevents", ""},
@@ -54,8 +54,8 @@ func TestSignedOut(t *testing.T) {
 		"a user at nothing": {"GET", "/en/admin/nowhere", []string{user}, 404, "", ""},
 	} {
 		r := d.call(c.method, c.path, "", c.header...)
-		if r.status != c.status || r.header.Get("Location") != c.location || r.header.Get("HX-Redirect") != c.leave {
-			t.Errorf("%s: %d, Location %q, HX-Redirect %q, want %d, %q, %q", name, r.status, r.header.Get("Location"), r.header.Get("HX-Redirect"), c.status, c.location, c.leave)
+		if r.status != c.status || r.header.Get("Location") != c.location || r.header.Get("HX-Redirect") != c.redirect {
+			t.Errorf("%s: %d, Location %q, HX-Redirect %q, want %d, %q, %q", name, r.status, r.header.Get("Location"), r.header.Get("HX-Redirect"), c.status, c.location, c.redirect)
 		}
 		if c.status == 204 && r.body != "" {
 			t.Errorf("%s: htmx gets a fragment: %s", name, r.body)

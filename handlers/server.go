@@ -15,15 +15,15 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// What one network, and all together, may have of us at once.
+// Limits per network, and in total.
 const (
-	networkSlots = 512      // connections, or a quarter of all where that is less
-	networkBytes = 4 << 20  // of bodies under way, of an IPv6 /48 network together
-	totalBytes   = 32 << 20 // of bodies under way
+	networkSlots = 512      // connections, at most a quarter of all
+	networkBytes = 4 << 20  // of bodies in flight, per IPv6 /48 network
+	totalBytes   = 32 << 20 // of bodies in flight
 )
 
-// Listen puts a limit of connections before the server's listener. Those for which there is no room are answered as
-// every other request that cannot be served now.
+// Listen limits the connections of a listener. Connections beyond the limit get the same error as every unavailable
+// request.
 func (h *Handler) Listen(app *fiber.App, l net.Listener) net.Listener {
 	total := transport.Room(maxConnections())
 	return transport.Slots{
@@ -32,7 +32,7 @@ func (h *Handler) Listen(app *fiber.App, l net.Listener) net.Listener {
 	}.Listen(l)
 }
 
-// refuseConnection answers a connection before it has asked anything.
+// refuseConnection answers a connection before it has sent a request.
 func (h *Handler) refuseConnection(app *fiber.App) func(net.Conn) {
 	return func(c net.Conn) {
 		var r fasthttp.RequestCtx
@@ -45,12 +45,11 @@ func (h *Handler) refuseConnection(app *fiber.App) func(net.Conn) {
 	}
 }
 
-// front is what stands before the router: it turns away what must not reach it, and serves HEAD as GET without the
-// body, so that each page and call answers both alike.
-func (h *Handler) front(app *fiber.App) fasthttp.RequestHandler {
+// front runs before the router: it refuses ambiguous requests, and serves HEAD as GET without a body.
+func (h *Handler) preRoute(app *fiber.App) fasthttp.RequestHandler {
 	route := app.Server().Handler
 	return func(r *fasthttp.RequestCtx) {
-		if err := h.screen(app, r); err != nil {
+		if err := h.checkRequest(app, r); err != nil {
 			h.answerUnrouted(app, r, err)
 			return
 		}
@@ -62,9 +61,9 @@ func (h *Handler) front(app *fiber.App) fasthttp.RequestHandler {
 	}
 }
 
-// screen refuses what can be read in more than one way, what has a method that nobody knows and, in the sandbox, what
-// was meant for another host: a page elsewhere whose name leads to this machine must not find it.
-func (h *Handler) screen(app *fiber.App, r *fasthttp.RequestCtx) error {
+// screen refuses requests that can be read in more than one way, unknown methods and, in the sandbox, foreign hosts:
+// a page elsewhere whose name resolves to this machine must not reach it.
+func (h *Handler) checkRequest(app *fiber.App, r *fasthttp.RequestCtx) error {
 	switch {
 	case !transport.WellFormed(r.Request.Header.Protocol(), r.Request.Header.RawHeaders()):
 		return fault.New(fault.Malformed, nil)
@@ -76,16 +75,16 @@ func (h *Handler) screen(app *fiber.App, r *fasthttp.RequestCtx) error {
 	return nil
 }
 
-// answerUnrouted answers what never comes to the router, and ends the connection: where its next request begins is not
-// certain.
+// answerUnrouted answers a request that never reaches the router, and closes the connection, because the start of its
+// next request is uncertain.
 func (h *Handler) answerUnrouted(app *fiber.App, r *fasthttp.RequestCtx, err error) {
 	c := app.AcquireCtx(r)
 	defer app.ReleaseCtx(c)
-	_ = h.handleError(c, err) // its failure has been answered
+	_ = h.handleError(c, err) // handleError has answered
 	r.SetConnectionClose()
 }
 
-// ownHost reports whether the sandbox is called so: as APP_URL has it, or this machine.
+// ownHost reports whether the sandbox serves this host: the host of APP_URL, or this machine.
 func (h *Handler) ownHost(host string) bool {
 	u := url.URL{Host: host}
 	name := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))

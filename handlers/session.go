@@ -14,8 +14,8 @@ import (
 	"github.com/resume-matcher/credits/services/seal"
 )
 
-// Sessions are the browsers that are signed in or signing in: their cookies, and the tokens of their forms. The rows are
-// in PostgreSQL, so any server knows them and any can end them.
+// Sessions manages the cookies of signed-in browsers and the tokens of their forms. PostgreSQL stores the sessions,
+// so every server knows them.
 type Sessions struct {
 	rows    *auth.Sessions
 	secrets seal.Secrets
@@ -23,7 +23,7 @@ type Sessions struct {
 	prefix  string // of our cookies' names
 }
 
-// NewSessions returns sessions kept in rows. The cookies' names pin them to our host when we are reached over https.
+// NewSessions returns sessions kept in rows. Over https the cookies' names pin them to our host.
 func NewSessions(rows *auth.Sessions, secrets seal.Secrets, secure bool) *Sessions {
 	s := &Sessions{rows: rows, secrets: secrets, secure: secure}
 	if secure {
@@ -32,26 +32,25 @@ func NewSessions(rows *auth.Sessions, secrets seal.Secrets, secure bool) *Sessio
 	return s
 }
 
-// cookie is the name of the session's cookie.
+// cookie returns the name of the session cookie.
 func (s *Sessions) cookie() string {
-	if s == nil { // a server for Stripe's events alone, as in a test
+	if s == nil { // a test server that only receives events
 		return "session"
 	}
 	return s.prefix + "session"
 }
 
-// setCookie gives the browser a cookie that only we read. Lax, because a provider's answer comes from another site.
+// setCookie sets an HTTP-only cookie. Lax, because a provider's callback is a cross-site navigation.
 func (s *Sessions) setCookie(c *fiber.Ctx, name, value string, seconds int) {
 	c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: s.secure})
 }
 
-// current returns the live session of this browser, nil without one.
+// current returns the live session of this browser; nil without one.
 func (s *Sessions) current(c *fiber.Ctx) (*models.Session, error) {
 	return s.rows.Load(c.UserContext(), c.Cookies(s.cookie()))
 }
 
-// signIn opens a session under a new key in place of the one that this browser had: a key that somebody planted, and
-// one that somebody copied, are worth nothing afterwards.
+// signIn replaces this browser's session by a new one, which makes a planted or copied key worthless.
 func (s *Sessions) signIn(ctx context.Context, c *fiber.Ctx, in auth.SignIn) error {
 	if err := s.endHere(c); err != nil {
 		return err
@@ -73,7 +72,7 @@ func (s *Sessions) end(c *fiber.Ctx) error {
 	return nil
 }
 
-// endHere ends the session of this browser, if it has one.
+// endHere ends this browser's session, if it has one.
 func (s *Sessions) endHere(c *fiber.Ctx) error {
 	session, err := s.current(c)
 	if err != nil || session == nil {
@@ -82,16 +81,16 @@ func (s *Sessions) endHere(c *fiber.Ctx) error {
 	return s.rows.End(c.UserContext(), session.UserID, session.KeyHash)
 }
 
-// token is the CSRF token of a session: bound to it, good on every server, and stored nowhere. It is written differently
-// each time, so that the size of a compressed page tells nothing of it.
+// token returns a session's CSRF token: bound to the session, valid on every server, stored nowhere. It is masked
+// anew each time, so that the size of a compressed page reveals nothing about it.
 // Source: https://www.breachattack.com
 func (s *Sessions) token(session *models.Session) string {
 	mask := make([]byte, sha256.Size, 2*sha256.Size)
-	rand.Read(mask) // never fails: the program would have ended
+	rand.Read(mask) // never fails; it would end the program
 	return base64.RawURLEncoding.EncodeToString(append(mask, xor(s.secrets.Sum(csrfText(session)), mask)...))
 }
 
-// goodToken reports whether a form's token is the session's.
+// goodToken reports whether a form's token belongs to the session.
 func (s *Sessions) goodToken(session *models.Session, token string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(raw) != 2*sha256.Size {
@@ -117,8 +116,8 @@ func purposeText(session *models.Session, purpose auth.FlowKind) string {
 	return string(purpose) + ":" + session.Key
 }
 
-// sameText compares without telling how much was right. An empty text is never right.
-func sameText(a, b string) bool {
+// equalSecret compares in constant time. An empty text never matches.
+func equalSecret(a, b string) bool {
 	return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }
 

@@ -17,7 +17,7 @@ func TestIdleConnections(t *testing.T) {
 	server := &fasthttp.Server{
 		ReadTimeout:  50 * time.Millisecond,
 		Handler:      func(*fasthttp.RequestCtx) {},
-		ErrorHandler: leaveIdle(func(c *fasthttp.RequestCtx, _ error) { c.Error("too slow", fasthttp.StatusRequestTimeout) }),
+		ErrorHandler: closeIdle(func(c *fasthttp.RequestCtx, _ error) { c.Error("too slow", fasthttp.StatusRequestTimeout) }),
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

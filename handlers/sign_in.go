@@ -15,7 +15,7 @@ import (
 func (h *Handler) showLogin(c *fiber.Ctx) error {
 	back := h.returnTo(c.Query("return_to"))
 	if currentVisitor(c).account != nil {
-		return leave(c, afterSignIn(back, pageLocale(c)))
+		return redirect(c, afterSignIn(back, pageLocale(c)))
 	}
 	data := pages.LoginData{Locale: pageLocale(c), ReturnTo: back}
 	for _, p := range h.Auth.Providers() {
@@ -24,10 +24,10 @@ func (h *Handler) showLogin(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "login.title", pages.Login(data))
 }
 
-// startSignIn is GET /auth/{provider}: it leaves the attempt, sealed, in this browser and sends it to the provider. With a
-// purpose, somebody who is signed in goes there and comes back to their account.
+// startSignIn is GET /auth/{provider}: it seals a flow into a cookie and redirects to the provider. A purpose links
+// or reauthenticates the signed-in user.
 func (h *Handler) startSignIn(c *fiber.Ctx) error {
-	// goth's own handlers let the caller choose these; nobody who means well sends them.
+	// goth reads these from the query string; honest callers never send them.
 	for _, name := range []string{"state", "code", "provider", "redirect_uri", "nonce", "code_verifier"} {
 		if c.Context().QueryArgs().Has(name) {
 			return fault.Because(fault.Malformed, fault.SignInFailed)
@@ -35,19 +35,19 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 	}
 	h.ensureLocale(c)
 	back := h.returnTo(c.Query("return_to"))
-	purpose, err := h.purposeOf(c)
+	purpose, err := h.parsePurpose(c)
 	if err != nil {
 		return err
 	}
-	if purpose == auth.KindLink && !h.proved(c) {
-		return leave(c, confirmPath(c, "/"+signInLocale(c)+"/account"))
+	if purpose == auth.KindLink && !h.reauthenticated(c) {
+		return redirect(c, confirmPath(c, "/"+signInLocale(c)+"/account"))
 	}
-	waiting, joins := h.waitingFlow(c)
+	waiting, joins := h.joinFlow(c)
 	if joins {
 		purpose, back = auth.KindPending, waiting.ReturnTo
 	}
 	if currentVisitor(c).account != nil && purpose == "" {
-		return leave(c, afterSignIn(back, pageLocale(c)))
+		return redirect(c, afterSignIn(back, pageLocale(c)))
 	}
 	target, flow, err := h.Auth.Begin(c.UserContext(), c.Params("provider"), signInLocale(c), purpose)
 	if err != nil {
@@ -57,19 +57,19 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 	if purpose != "" && !joins {
 		flow.Session = h.Sessions.purposeToken(currentVisitor(c).session, purpose)
 	}
-	if err := h.keepFlow(c, flow); err != nil {
+	if err := h.storeFlow(c, flow); err != nil {
 		return err
 	}
 	return c.Redirect(target, fiber.StatusFound)
 }
 
-// finishSignIn is GET /auth/{provider}/callback. The flow's one try is taken before anything is checked. A browser that
-// comes again, by the back button, a reload or a double click, is sent to the page that it wanted.
+// finishSignIn is GET /auth/{provider}/callback. It claims the flow before any check, so that each flow is tried
+// once. A repeated callback (back button, reload, double click) redirects to the requested page.
 func (h *Handler) finishSignIn(c *fiber.Ctx) error {
-	flow, ok := h.landedFlow(c)
+	flow, ok := h.callbackFlow(c)
 	if !ok {
 		if currentVisitor(c).account != nil {
-			return leave(c, afterSignIn("", h.preferredLocale(c)))
+			return redirect(c, afterSignIn("", h.preferredLocale(c)))
 		}
 		return fault.Because(fault.Malformed, fault.SignInExpired)
 	}
@@ -78,23 +78,22 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 		return err
 	}
 	if !first {
-		return leave(c, flowTarget(flow))
+		return redirect(c, flowTarget(flow))
 	}
 	if flow.Kind != "" && flow.Kind != auth.KindPending {
 		return h.finishPurpose(c, flow)
 	}
-	if c.Query("error") == "access_denied" { // they changed their mind
-		setFlash(c, h.Sessions.secure, "sign_in_canceled")
-		return leave(c, "/"+flow.Locale+"/login?return_to="+url.QueryEscape(flow.ReturnTo))
+	if c.Query("error") == "access_denied" { // the user canceled
+		return h.redirectWithFlash(c, "/"+flow.Locale+"/login?return_to="+url.QueryEscape(flow.ReturnTo), "sign_in_canceled")
 	}
-	query, err := answerOf(c)
+	query, err := callbackQuery(c)
 	if err != nil {
 		return err
 	}
 	in, err := h.Auth.Complete(c.UserContext(), flow, query)
 	var held *auth.AddressInUseError
 	if errors.As(err, &held) {
-		return h.showHeld(c, flow, held)
+		return h.showHeldSignIn(c, flow, held)
 	}
 	if err != nil {
 		return err
@@ -108,10 +107,10 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 			return err
 		}
 	}
-	return leave(c, flowTarget(flow))
+	return redirect(c, flowTarget(flow))
 }
 
-// join adds the identity that was held back, and leaves word of what came of it.
+// join adds the identity that waited for this sign-in and stores a message about the result.
 func (h *Handler) join(c *fiber.Ctx, in auth.SignIn, join auth.PendingIdentity) error {
 	flash, err := "linked", h.Auth.LinkPending(c.UserContext(), in, join)
 	if f := fault.Of(err); f != nil && f.Problem == fault.IdentityOther {
@@ -122,18 +121,18 @@ func (h *Handler) join(c *fiber.Ctx, in auth.SignIn, join auth.PendingIdentity) 
 	if err != nil {
 		return err
 	}
-	setFlash(c, h.Sessions.secure, flash)
+	h.setFlash(c, flash)
 	return nil
 }
 
-// showHeld tells why a sign-in opened nothing. Where its owner can sign in the old way, the page leads there, and the
-// identity waits in the flow meanwhile.
-func (h *Handler) showHeld(c *fiber.Ctx, flow auth.Flow, held *auth.AddressInUseError) error {
+// showHeldSignIn explains why a sign-in opened no account. When its owner can sign in the old way, the page links
+// there and the identity waits in the flow.
+func (h *Handler) showHeldSignIn(c *fiber.Ctx, flow auth.Flow, held *auth.AddressInUseError) error {
 	h.setLocale(c, flow.Locale)
 	data := pages.HeldData{Locale: flow.Locale, Email: held.Pending.Email, Provider: h.providerLabel(flow.Provider)}
 	if len(held.Providers) > 0 {
 		flow.Pending = &held.Pending
-		if err := h.keepFlow(c, flow); err != nil {
+		if err := h.storeFlow(c, flow); err != nil {
 			return err
 		}
 	}
@@ -144,7 +143,7 @@ func (h *Handler) showHeld(c *fiber.Ctx, flow auth.Flow, held *auth.AddressInUse
 	return h.render(c, fiber.StatusConflict, "held.title", pages.Held(data))
 }
 
-// flowTarget is the page on which a flow ends well.
+// flowTarget returns the page on which a flow ends.
 func flowTarget(flow auth.Flow) string {
 	if page, ok := purposePages[flow.Kind]; ok && flow.ReturnTo == "" {
 		return "/" + flow.Locale + page
@@ -152,8 +151,8 @@ func flowTarget(flow auth.Flow) string {
 	return afterSignIn(flow.ReturnTo, flow.Locale)
 }
 
-// answerOf is what a provider sent with the browser.
-func answerOf(c *fiber.Ctx) (url.Values, error) {
+// callbackQuery returns the provider's callback parameters.
+func callbackQuery(c *fiber.Ctx) (url.Values, error) {
 	query, err := url.ParseQuery(string(c.Context().QueryArgs().QueryString()))
 	if err != nil {
 		return nil, fault.Because(fault.Malformed, fault.SignInFailed)
@@ -168,10 +167,10 @@ func afterSignIn(back, locale string) string {
 	return "/" + locale + "/billing"
 }
 
-// signInLocale is the language of the page on which somebody chose to sign in.
+// signInLocale returns the language of the page that started the sign-in.
 func signInLocale(c *fiber.Ctx) string {
-	if asked := c.Query("locale"); asked == "de" || asked == "en" {
-		return asked
+	if historyQuery := c.Query("locale"); historyQuery == "de" || historyQuery == "en" {
+		return historyQuery
 	}
 	return pageLocale(c)
 }

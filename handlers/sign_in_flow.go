@@ -9,14 +9,13 @@ import (
 	"github.com/resume-matcher/credits/services/auth"
 )
 
-// A browser may be on its way to a provider in several tabs. Each way is a cookie of its own, so that no tab writes over
-// another's; the oldest give way.
+// A browser may run several sign-in flows in tabs. Each flow has its own cookie; the oldest are evicted.
 const (
 	flowCookie   = "flow-"
 	flowNameSize = 16      // characters of the state in a cookie's name
 	maxFlows     = 5       // at once in one browser
-	maxFlowBytes = 8 << 10 // of all their cookies: half of what a request's header may have
-	maxCookie    = 4096    // bytes of a cookie's name and value that browsers keep
+	maxFlowBytes = 8 << 10 // of all flow cookies: half of headerLimit
+	maxCookie    = 4096    // bytes of name and value that browsers store
 )
 
 // flowCookieOf names the cookie of the flow with this state.
@@ -24,9 +23,8 @@ func (s *Sessions) flowCookieOf(state string) string {
 	return s.prefix + flowCookie + state[:min(len(state), flowNameSize)]
 }
 
-// keepFlow seals a flow and stores it in a cookie. When the cookie would be too long, with or without a pending identity,
-// keepFlow drops the page to return to.
-func (h *Handler) keepFlow(c *fiber.Ctx, flow auth.Flow) error {
+// storeFlow seals a flow into a cookie. It drops the page to return to when the cookie would be too long.
+func (h *Handler) storeFlow(c *fiber.Ctx, flow auth.Flow) error {
 	name := h.Sessions.flowCookieOf(flow.State)
 	sealed, err := h.Auth.Seal(flow)
 	if err == nil && len(name)+len(sealed) > maxCookie {
@@ -36,13 +34,13 @@ func (h *Handler) keepFlow(c *fiber.Ctx, flow auth.Flow) error {
 	if err != nil {
 		return err
 	}
-	h.dropFlows(c, len(sealed))
+	h.evictFlows(c, len(sealed))
 	h.Sessions.setCookie(c, name, sealed, int(auth.FlowLife.Seconds()))
 	return nil
 }
 
-// dropFlows makes room for a flow of so many bytes: what cannot be opened goes, then the oldest.
-func (h *Handler) dropFlows(c *fiber.Ctx, size int) {
+// evictFlows makes room for a flow of size bytes: unreadable cookies go first, then the oldest.
+func (h *Handler) evictFlows(c *fiber.Ctx, size int) {
 	type kept struct {
 		name string
 		flow auth.Flow
@@ -69,15 +67,15 @@ func (h *Handler) dropFlows(c *fiber.Ctx, size int) {
 	}
 }
 
-// landedFlow is the flow of this browser that the provider's answer belongs to. Its cookie stays: it says where a browser
-// that comes again wants to go.
-func (h *Handler) landedFlow(c *fiber.Ctx) (auth.Flow, bool) {
+// callbackFlow returns the flow that a provider's callback belongs to. Its cookie stays, because a repeated callback
+// needs its page to return to.
+func (h *Handler) callbackFlow(c *fiber.Ctx) (auth.Flow, bool) {
 	state := c.Query("state")
 	if state == "" {
 		return auth.Flow{}, false
 	}
 	flow, ok := h.Auth.OpenFlow(c.Cookies(h.Sessions.flowCookieOf(state)))
-	if !ok || !sameText(flow.State, state) || flow.Provider != c.Params("provider") {
+	if !ok || !equalSecret(flow.State, state) || flow.Provider != c.Params("provider") {
 		return auth.Flow{}, false
 	}
 	if flow.Locale == "" {
@@ -86,11 +84,11 @@ func (h *Handler) landedFlow(c *fiber.Ctx) (auth.Flow, bool) {
 	return flow, true
 }
 
-// waitingFlow is the flow of this browser in which an identity waits to be added, where the address names one.
-func (h *Handler) waitingFlow(c *fiber.Ctx) (auth.Flow, bool) {
+// joinFlow returns the flow whose identity waits to be joined, named by the query string.
+func (h *Handler) joinFlow(c *fiber.Ctx) (auth.Flow, bool) {
 	state := c.Query("join")
 	flow, ok := h.Auth.OpenFlow(c.Cookies(h.Sessions.flowCookieOf(state)))
-	if !ok || flow.Pending == nil || !sameText(flow.State, state) {
+	if !ok || flow.Pending == nil || !equalSecret(flow.State, state) {
 		return auth.Flow{}, false
 	}
 	return flow, true

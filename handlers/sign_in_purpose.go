@@ -9,7 +9,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// purposePath is the address that sends somebody who is signed in to a provider.
+// purposePath returns the address that sends a signed-in user to a provider.
 func (h *Handler) purposePath(c *fiber.Ctx, provider string, purpose auth.FlowKind, back string) string {
 	query := url.Values{"purpose": {string(purpose)}, "locale": {pageLocale(c)}, "token": {h.Sessions.purposeToken(currentVisitor(c).session, purpose)}}
 	if back != "" {
@@ -18,9 +18,9 @@ func (h *Handler) purposePath(c *fiber.Ctx, provider string, purpose auth.FlowKi
 	return "/auth/" + provider + "?" + query.Encode()
 }
 
-// purposeOf is what a browser is sent to a provider for; "" to sign in. The address must come from a page of the very
-// session that it is for: nobody else can add their own sign-in to an account, or have somebody begin to.
-func (h *Handler) purposeOf(c *fiber.Ctx) (auth.FlowKind, error) {
+// purposeOf returns why a signed-in user goes to a provider; "" for a plain sign-in. The token ties the address to a
+// page of the same session, so that no one else can link an identity or start to.
+func (h *Handler) parsePurpose(c *fiber.Ctx) (auth.FlowKind, error) {
 	if !c.Context().QueryArgs().Has("purpose") {
 		return "", nil
 	}
@@ -36,36 +36,35 @@ func (h *Handler) purposeOf(c *fiber.Ctx) (auth.FlowKind, error) {
 	return purpose, nil
 }
 
-// purposePages are where those who went to a provider for something come back to.
+// purposePages are the pages on which purposes end by default.
 var purposePages = map[auth.FlowKind]string{auth.KindLink: "/account", auth.KindReauthenticate: "/account/delete"}
 
-// finishPurpose ends what somebody who is signed in went to a provider for. Whatever comes of it, they are back at
-// their account and still signed in.
+// finishPurpose completes the purpose of a signed-in user's flow. Whatever the result, the user stays signed in and
+// returns to the account.
 func (h *Handler) finishPurpose(c *fiber.Ctx, flow auth.Flow) error {
-	done, err := h.servePurpose(c, flow)
+	done, err := h.completePurpose(c, flow)
 	if f := fault.Of(err); f != nil && f.Problem != "" {
 		done, err = purposeFlash(f.Problem), nil
 	}
 	if err != nil {
 		return err
 	}
-	setFlash(c, h.Sessions.secure, done)
-	return leave(c, flowTarget(flow))
+	return h.redirectWithFlash(c, flowTarget(flow), done)
 }
 
-// servePurpose does it, and says what the next page tells.
-func (h *Handler) servePurpose(c *fiber.Ctx, flow auth.Flow) (flash string, err error) {
+// completePurpose carries out the purpose and returns the name of the message.
+func (h *Handler) completePurpose(c *fiber.Ctx, flow auth.Flow) (flash string, err error) {
 	v := currentVisitor(c)
 	switch {
-	case v.account == nil: // signed out meanwhile
+	case v.account == nil: // signed out since
 		return "", fault.New(fault.Unauthenticated, nil)
-	case !h.Sessions.goodPurposeToken(v.session, flow.Kind, flow.Session): // signed in anew meanwhile
+	case !h.Sessions.goodPurposeToken(v.session, flow.Kind, flow.Session): // another session since
 		return "purpose_session", nil
 	}
 	if c.Query("error") == "access_denied" {
 		return "sign_in_canceled", nil
 	}
-	query, err := answerOf(c)
+	query, err := callbackQuery(c)
 	if err != nil {
 		return "", err
 	}
@@ -83,7 +82,7 @@ func (h *Handler) servePurpose(c *fiber.Ctx, flow auth.Flow) (flash string, err 
 	return "linked", nil
 }
 
-// purposeFlash is the message about what kept a provider's answer from being used.
+// purposeFlash returns the message for a provider's refused answer.
 func purposeFlash(problem fault.Problem) string {
 	switch problem {
 	case fault.IdentityTaken, fault.AddressTaken, fault.IdentityOther, fault.IdentityLimit, fault.NotPresent:

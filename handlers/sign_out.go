@@ -12,10 +12,10 @@ func (h *Handler) signOut(c *fiber.Ctx) error {
 	if err := h.Sessions.end(c); err != nil {
 		return err
 	}
-	c.Set("Clear-Site-Data", `"storage"`) // Resume Matcher keeps drafts there; the next person must not see them
-	setFlash(c, h.Sessions.secure, "signed_out")
-	if back := h.returnTo(formValue(c, "return_to")); back != "" { // to sign in there with another account
-		return leave(c, pages.SignInAndBack(pageLocale(c), back))
+	c.Set("Clear-Site-Data", `"storage"`) // Resume Matcher stores drafts there
+	h.setFlash(c, "signed_out")
+	if back := h.returnTo(formValue(c, "return_to")); back != "" { // switch to another account
+		return redirect(c, pages.SignInAndBack(pageLocale(c), back))
 	}
-	return leave(c, "/"+pageLocale(c))
+	return redirect(c, localPath(c, ""))
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// spool is a file that is written whole before any of it is sent: while a reader takes its time, nothing but the file and
-// the connection is held. It removes itself when it is closed.
+// spool is a temporary file that is written completely before any of it is sent, so that a slow reader occupies the
+// file and the connection only. Close removes it.
 type spool struct {
 	file *os.File
-	name string // while there is something to remove
-	room int64  // bytes that may still be written
+	name string // to remove on Close; empty once unlinked
+	room int64  // bytes left
 
 	conn  net.Conn
-	until time.Time // by which the reader must be done
+	until time.Time // end of the download
 }
 
 func newSpool(room int64) (*spool, error) {
@@ -28,7 +28,7 @@ func newSpool(room int64) (*spool, error) {
 		return nil, fmt.Errorf("make a file to export to: %w", err)
 	}
 	s := &spool{file: file, room: room}
-	if os.Remove(file.Name()) != nil { // an open file lasts; where it cannot be removed yet, Close does it
+	if os.Remove(file.Name()) != nil { // Windows cannot remove an open file
 		s.name = file.Name()
 	}
 	return s, nil
@@ -43,7 +43,7 @@ func (s *spool) Write(p []byte) (int, error) {
 	return s.file.Write(p)
 }
 
-// sendTo turns the file over to its reader, and says how large it is.
+// sendTo prepares the file for reading and returns its size.
 func (s *spool) sendTo(conn net.Conn, budget time.Duration) (size int64, err error) {
 	if size, err = s.file.Seek(0, io.SeekCurrent); err == nil {
 		_, err = s.file.Seek(0, io.SeekStart)
@@ -52,7 +52,7 @@ func (s *spool) sendTo(conn net.Conn, budget time.Duration) (size int64, err err
 	return size, err
 }
 
-// Read gives the reader writeTimeout for each part, and an end to it all.
+// Read extends the write deadline by writeTimeout per part, up to the end of the download.
 func (s *spool) Read(p []byte) (int, error) {
 	deadline := time.Now().Add(writeTimeout)
 	if deadline.After(s.until) {

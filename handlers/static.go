@@ -7,7 +7,7 @@ import (
 	"github.com/resume-matcher/credits/static"
 )
 
-// showStatic serves our own files. Their names change with their content, so a browser keeps them for ever.
+// showStatic serves our own files. A file's name changes with its content, so browsers may keep it forever.
 func showStatic(c *fiber.Ctx) error {
 	file, ok := static.Open(c.Path())
 	if !ok {
@@ -20,7 +20,7 @@ func showStatic(c *fiber.Ctx) error {
 	if c.Get(fiber.HeaderIfNoneMatch) == file.ETag {
 		return c.SendStatus(fiber.StatusNotModified)
 	}
-	if len(file.Gzip) > 0 && takesGzip(c) {
+	if len(file.Gzip) > 0 && acceptsGzip(c) {
 		c.Set(fiber.HeaderContentEncoding, "gzip")
 		return c.Send(file.Gzip)
 	}

@@ -5,11 +5,11 @@ import (
 	"github.com/gofiber/fiber/v2/utils"
 )
 
-// receiveEvent is POST /api/stripe/webhook. The signature is over the bytes as they came, so nothing reads them before.
+// receiveEvent is POST /api/stripe/webhook. The signature covers the raw bytes.
 func (h *Handler) receiveEvent(c *fiber.Ctx) error {
 	payload := utils.CopyBytes(c.BodyRaw())
 	var signature string
-	if all := c.Request().Header.PeekAll("Stripe-Signature"); len(all) == 1 { // of two, nobody can say which one counts
+	if all := c.Request().Header.PeekAll("Stripe-Signature"); len(all) == 1 { // two signatures are ambiguous
 		signature = string(all[0])
 	}
 	if err := h.Webhook.Receive(c.UserContext(), payload, signature); err != nil {

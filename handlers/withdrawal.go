@@ -9,8 +9,8 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// showWithdrawal is GET /{locale}/withdrawal: the form to withdraw from a contract, for everybody. Who is signed in and
-// comes from a purchase finds it filled in.
+// showWithdrawal is GET /{locale}/withdrawal: the form to withdraw from a contract, open to anonymous visitors. A
+// link from a purchase fills it in.
 func (h *Handler) showWithdrawal(c *fiber.Ctx) error {
 	form := pages.WithdrawalForm{PurchaseID: c.Query("purchase")}
 	if account := currentVisitor(c).account; account != nil {
@@ -26,7 +26,7 @@ func (h *Handler) showWithdrawal(c *fiber.Ctx) error {
 			return err
 		}
 		if w != nil {
-			return leave(c, "/"+pageLocale(c)+"/withdrawal/"+w.ID.String())
+			return redirect(c, localPath(c, "/withdrawal/"+w.ID.String()))
 		}
 		form.Contract = pages.ContractText(c.UserContext(), p)
 	}
@@ -38,24 +38,24 @@ func (h *Handler) renderWithdrawal(c *fiber.Ctx, status int, form pages.Withdraw
 	return h.render(c, status, "withdrawal.title", pages.Withdrawal(pageLocale(c), form))
 }
 
-// declareWithdrawal is POST /{locale}/withdrawal. It needs no token, for it is there without a session: that the form is
-// ours is seen by its origin.
+// declareWithdrawal is POST /{locale}/withdrawal. It needs no CSRF token because it needs no session; sameOrigin
+// still checks the origin.
 func (h *Handler) declareWithdrawal(c *fiber.Ctx) error {
 	form := pages.WithdrawalForm{PurchaseID: formValue(c, "purchase_id"), Name: formValue(c, "name"), Email: formValue(c, "email"), Contract: formValue(c, "contract")}
 	w, err := h.Withdrawal.Declare(c.UserContext(), withdrawal.Declaration{UserID: currentUserID(c), PurchaseID: form.PurchaseID, Name: form.Name,
-		Email: form.Email, Contract: form.Contract, Locale: pageLocale(c), Key: formValue(c, "idempotency_key"), Sender: h.counted(c).String()})
-	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
-		form.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)}
-		return h.renderWithdrawal(c, fiber.StatusUnprocessableEntity, form)
+		Email: form.Email, Contract: form.Contract, Locale: pageLocale(c), Key: formValue(c, "idempotency_key"), Sender: h.limitSender(c).String()})
+	if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
+		form.Errors = errors
+		return h.renderWithdrawal(c, status, form)
 	}
 	if err != nil {
 		return err
 	}
-	return leave(c, "/"+pageLocale(c)+"/withdrawal/"+w.ID.String())
+	return redirect(c, localPath(c, "/withdrawal/"+w.ID.String()))
 }
 
-// showReceived is GET /{locale}/withdrawal/{id}: what was received, and when.
-func (h *Handler) showReceived(c *fiber.Ctx) error {
+// showWithdrawalConfirmation is GET /{locale}/withdrawal/{id}: what was declared, and when it was received.
+func (h *Handler) showWithdrawalConfirmation(c *fiber.Ctx) error {
 	w, err := h.Withdrawal.Find(c.UserContext(), c.Params("id"))
 	if err != nil {
 		return err
@@ -64,8 +64,8 @@ func (h *Handler) showReceived(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "withdrawal.received.title", pages.WithdrawalReceived(pageLocale(c), w))
 }
 
-// sendReceived is GET /{locale}/withdrawal/{id}/confirmation.txt: the same to keep.
-func (h *Handler) sendReceived(c *fiber.Ctx) error {
+// sendWithdrawalConfirmation is GET /{locale}/withdrawal/{id}/confirmation.txt: the same as a download.
+func (h *Handler) sendWithdrawalConfirmation(c *fiber.Ctx) error {
 	w, err := h.Withdrawal.Find(c.UserContext(), c.Params("id"))
 	if err != nil {
 		return err

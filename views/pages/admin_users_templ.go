@@ -17,14 +17,14 @@ import (
 
 // UserList is a page of users, and how it was asked for.
 type UserList struct {
-	Query   string // the beginning of an address, or a part of a name
-	Sort    string // joined, balance, held or bought
-	Up      bool   // the least first
-	Further bool   // not the first page
-	Asked   bool   // somebody looks for users, rather than at everything
-	Error   string // of the search, in the reader's language
-	Users   []models.ListedUser
-	Next    string // where the next page begins; empty at the end
+	Query    string // the beginning of an address, or a part of a name
+	Sort     string // joined, balance, held or bought
+	Up       bool   // the least first
+	Further  bool   // not the first page
+	Searched bool   // a search, not the overview
+	Error    string // of the search, in the reader's language
+	Users    []models.ListedUser
+	Next     string // where the next page begins; empty at the end
 }
 
 // address is the same list from a place on, sorted by something.
@@ -125,7 +125,7 @@ func userSearch(locale string, l UserList) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if l.Asked || l.Error != "" {
+		if l.Searched || l.Error != "" {
 			templ_7745c5c3_Var6 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
