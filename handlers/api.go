@@ -12,26 +12,33 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// localCall is where an operation finds the request it answers: huma hands a context on, and its adapter keeps
-// Fiber's locals in it.
+// localCall names the request's apiCall among Fiber's locals, which huma's adapter passes on in the context.
 const localCall = "call"
 
-// localRefusal is where an operation leaves the error that it ends with.
-const localRefusal = "refusal"
+// apiCall is the state of one API request outside huma.
+type apiCall struct {
+	c   *fiber.Ctx
+	err error // answered by handleError once huma has returned
+}
 
-// api is the JSON API while it is put together.
+// api is the JSON API under construction.
 type api struct {
 	huma.API
 	h *Handler
 }
 
-// mountAPI puts every call of the API on the server, except Stripe's. It returns the document that describes them.
+// call describes an API call: its documentation, who may make it, and its examples.
+type call struct {
+	huma.Operation
+	access  access
+	samples []sample
+}
+
+// mountAPI registers every API call except Stripe's webhook and returns the OpenAPI document.
 //
-// huma routes, validates and documents. What goes wrong, it would answer by itself, through huma.NewError, which is one
-// variable for the whole process. We let none of its answers out instead: whatever an operation or huma's validation
-// refuses is left in the request's locals, and answerRefusal hands it to the server's one way of answering errors. So
-// an API error has one shape, one language and one line in the log, wherever it comes from, and two servers in one
-// process do not share a hook.
+// huma routes, validates and documents. Its own errors would be shaped by huma.NewError, a variable of the whole
+// process. Instead every error, huma's included, is stored in the request's apiCall and answered by handleError, so
+// that API errors have one shape, one language and one log line.
 func (h *Handler) mountAPI(app *fiber.App) *huma.OpenAPI {
 	a := &api{h: h}
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
@@ -39,25 +46,23 @@ func (h *Handler) mountAPI(app *fiber.App) *huma.OpenAPI {
 	format := huma.Format{Marshal: writeJSON, Unmarshal: parseJSON}
 	a.API = humafiber.New(app, huma.Config{
 		OpenAPI:       h.describeAPI(registry),
-		Formats:       map[string]huma.Format{fiber.MIMEApplicationJSON: format, "json": format}, // the latter is what huma reads problem+json as
+		Formats:       map[string]huma.Format{fiber.MIMEApplicationJSON: format, "json": format}, // huma reads problem+json as "json"
 		DefaultFormat: fiber.MIMEApplicationJSON,
-		Transformers:  []huma.Transformer{keepRefusal},
+		Transformers:  []huma.Transformer{captureError},
 	})
-	a.addCheckout()
-	a.addCredits()
-	a.addHolds()
+	a.registerCalls()
 	a.finishDocument()
 	for path, item := range a.OpenAPI().Paths {
-		app.All(fiberPath(path), refuseMethod(allowed(item)))
+		app.All(fiberPath(path), refuseMethod(allowedMethods(item)))
 	}
 	return a.OpenAPI()
 }
 
-// fiberPath is a documented path in the words of the router.
+// fiberPath converts a documented path to Fiber's syntax.
 func fiberPath(path string) string { return strings.NewReplacer("{", ":", "}", "").Replace(path) }
 
-// allowed lists the methods of a path, for the Allow header.
-func allowed(item *huma.PathItem) string {
+// allowedMethods lists the methods of a path for the Allow header.
+func allowedMethods(item *huma.PathItem) string {
 	var methods []string
 	for method, op := range map[string]*huma.Operation{fiber.MethodGet: item.Get, fiber.MethodPost: item.Post} {
 		if op != nil {
@@ -74,31 +79,30 @@ func refuseMethod(allow string) fiber.Handler {
 	}
 }
 
-// register adds one operation: who may call it, how it is described, and what it does.
-func register[I, O any](a *api, op huma.Operation, who access, samples []sample, do func(*fiber.Ctx, *I) (*O, error)) {
+// register registers a call: huma decodes and validates its input, do answers it.
+func register[I, O any](a *api, method, path string, d call, do func(*fiber.Ctx, *I) (*O, error)) {
+	op := d.Operation
+	op.Method, op.Path = method, path
 	rules := &inputRules{}
-	op.Middlewares = append(op.Middlewares, a.h.guard(who, rules))
-	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1 // readBody and the server's own timeouts have seen to it
-	who.describe(&op)
-	op.Errors = errorStatuses(&op, who)
+	op.Middlewares = append(op.Middlewares, a.h.guard(d.access, rules))
+	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1 // readBody and the server's timeouts enforce both
+	d.access.describe(&op)
+	op.Errors = errorStatuses(&op, d.access)
 	huma.Register(a.API, op, func(ctx context.Context, in *I) (*O, error) {
-		c := ctx.Value(localCall).(*fiber.Ctx)
-		err := a.h.limitSession(c, who)
-		if err == nil {
-			var out *O
-			if out, err = do(c, in); err == nil {
-				return out, nil
-			}
+		call := ctx.Value(localCall).(*apiCall)
+		if call.err = a.h.limitSession(call.c, d.access); call.err != nil {
+			return nil, nil
 		}
-		c.Locals(localRefusal, err)
-		return nil, nil
+		var out *O
+		out, call.err = do(call.c, in)
+		return out, nil
 	})
 	documented := operationOf(a.OpenAPI(), op.Method, op.Path)
 	rules.read(a.OpenAPI().Components.Schemas, documented)
-	a.h.document(documented, samples)
+	a.h.document(documented, d.samples)
 }
 
-// operationOf is an operation as it stands in the document.
+// operationOf finds an operation in the document.
 func operationOf(doc *huma.OpenAPI, method, path string) *huma.Operation {
 	if method == fiber.MethodGet {
 		return doc.Paths[path].Get
@@ -106,30 +110,27 @@ func operationOf(doc *huma.OpenAPI, method, path string) *huma.Operation {
 	return doc.Paths[path].Post
 }
 
-// answerRefusal returns what an operation left behind, so that it is answered as every other error is.
-func answerRefusal(c *fiber.Ctx) error {
-	c.Locals(localCall, c)
+// returnErrors returns the error of an API call, so that it is answered like every other error.
+func returnErrors(c *fiber.Ctx) error {
+	call := &apiCall{c: c}
+	c.Locals(localCall, call)
 	if err := c.Next(); err != nil {
 		return err
 	}
-	if err, ok := c.Locals(localRefusal).(error); ok {
-		return err
-	}
-	return nil
+	return call.err
 }
 
-// keepRefusal takes huma's own errors, before they are written, for ours.
-func keepRefusal(ctx huma.Context, _ string, v any) (any, error) {
-	refused, ok := v.(*huma.ErrorModel)
+// captureError stores huma's own error, before huma writes it, as a fault.
+func captureError(ctx huma.Context, _ string, v any) (any, error) {
+	model, ok := v.(*huma.ErrorModel)
 	if !ok {
 		return v, nil
 	}
-	humafiber.Unwrap(ctx).Locals(localRefusal, faultOfModel(refused))
+	humafiber.Unwrap(ctx).Locals(localCall).(*apiCall).err = faultOfModel(model)
 	return nil, nil
 }
 
-// writeJSON writes an answer: compact, with the fields in the order of their type, so that the same answer is the same
-// bytes.
+// writeJSON writes compact JSON with the fields in the order of their type, so that equal answers are equal bytes.
 func writeJSON(w io.Writer, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {

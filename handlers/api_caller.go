@@ -16,18 +16,18 @@ import (
 // access says who may make a call.
 type access struct {
 	session bool
-	scope   string     // what a service key must be allowed; empty when no key may
-	limit   limit.Rule // of a session; a key has a limit of its own for all calls
+	scope   string     // that a service key needs; empty when keys may not call
+	limit   limit.Rule // for sessions; a key has one limit for all calls
 }
 
-// The ways to prove who one is, by their names in the document.
+// The authentication schemes, by their names in the document.
 const (
 	schemeSession = "session"
 	schemeKey     = "serviceKey"
 )
 
-// identifyKey finds out which service calls. Whoever sends a key is no browser: their cookies are not looked at, and
-// no other site can make them call. A key that is not good is nobody, whatever else is sent with it.
+// identifyKey authenticates a service key. A request with an Authorization header ignores cookies, so other sites
+// cannot forge it, and a wrong key is never replaced by a session.
 func (h *Handler) identifyKey(c *fiber.Ctx) error {
 	scheme, presented, _ := strings.Cut(c.Get(fiber.HeaderAuthorization), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -47,9 +47,9 @@ func (h *Handler) identifyKey(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// admit lets those in who may make the call.
-// Errors: fault.Unauthenticated when nobody is known to call, fault.Forbidden when somebody else may.
-func (a access) admit(c *fiber.Ctx) error {
+// authorize checks whether the caller may make the call.
+// Errors: fault.Unauthenticated for an unknown caller, fault.Forbidden for a wrong one.
+func (a access) authorize(c *fiber.Ctx) error {
 	v := currentVisitor(c)
 	switch {
 	case v.key == nil && v.account == nil:
@@ -64,7 +64,7 @@ func (a access) admit(c *fiber.Ctx) error {
 	return nil
 }
 
-// describe writes it into the document.
+// describe documents the access.
 func (a access) describe(op *huma.Operation) {
 	if a.scope != "" {
 		op.Security = append(op.Security, map[string][]string{schemeKey: {}})
@@ -78,13 +78,13 @@ func (a access) describe(op *huma.Operation) {
 	}
 }
 
-// NamedUser says whose credits a service's call is about. huma wants what is embedded to be exported.
-type NamedUser struct {
+// UserRef names the user of a service's call. huma needs embedded structs to be exported.
+type UserRef struct {
 	UserID int64  `json:"userId,omitempty" query:"userId" minimum:"1" doc:"Our id of the user whose credits this is about. With a service key exactly one of userId and email; with a session neither."`
 	Email  string `json:"email,omitempty" query:"email" minLength:"1" maxLength:"320" doc:"The e-mail address of that user instead, in any case of its letters."`
 }
 
-// caller is the service that calls; zero for a user's own session.
+// caller returns the calling service's key id; zero for a session.
 func caller(c *fiber.Ctx) uuid.UUID {
 	if key := currentVisitor(c).key; key != nil {
 		return key.ID
@@ -92,9 +92,9 @@ func caller(c *fiber.Ctx) uuid.UUID {
 	return uuid.Nil
 }
 
-// requestOf says who asks, and for whom: with a session always the one who is signed in.
-// Errors: fault.Invalid when a service does not name exactly one user, or a session names one at all.
-func requestOf(c *fiber.Ctx, named NamedUser, create bool) (spend.Request, error) {
+// requestOf returns who calls, and for which user: a session always acts for itself.
+// Errors: fault.Invalid when a service does not name exactly one user, or a session names one.
+func requestOf(c *fiber.Ctx, named UserRef, create bool) (spend.Request, error) {
 	v := currentVisitor(c)
 	if v.key == nil {
 		switch {
@@ -116,9 +116,9 @@ func requestOf(c *fiber.Ctx, named NamedUser, create bool) (spend.Request, error
 	return spend.Request{Caller: v.key.ID, UserID: named.UserID, Email: named.Email, Create: create}, nil
 }
 
-// subject is the user whom a call that changes nothing is about.
+// subject returns the user that a read call is about.
 // Errors: those of requestOf; fault.NotFound for an unknown user.
-func (h *Handler) subject(c *fiber.Ctx, named NamedUser) (int64, error) {
+func (h *Handler) subject(c *fiber.Ctx, named UserRef) (int64, error) {
 	r, err := requestOf(c, named, false)
 	if err != nil {
 		return 0, err
@@ -126,7 +126,7 @@ func (h *Handler) subject(c *fiber.Ctx, named NamedUser) (int64, error) {
 	return h.Spend.Account(c.UserContext(), r.UserID, r.Email, false)
 }
 
-// requireKey wants a service to say what it would do again if it got no answer.
+// requireKey requires an idempotency key from services.
 func requireKey(c *fiber.Ctx, key string) error {
 	if key == "" && currentVisitor(c).key != nil {
 		return fault.Because(fault.Malformed, fault.KeyRequired)

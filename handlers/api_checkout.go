@@ -1,9 +1,12 @@
 package handlers
 
 import (
+	"slices"
+
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
 )
@@ -12,8 +15,29 @@ import (
 type checkoutRequest struct {
 	_        struct{} `additionalProperties:"true"`
 	PriceID  string   `json:"priceId" maxLength:"255" doc:"The Stripe price of the package, as the purchase page lists it."`
-	Quantity int64    `json:"quantity" minimum:"1" maximum:"100" doc:"How many of the package."`
-	Locale   string   `json:"locale,omitempty" enum:"de,en" doc:"Language of the Checkout page; the user's when left out."`
+	Quantity quantity `json:"quantity" doc:"How many of the package."`
+	Locale   language `json:"locale,omitempty" doc:"Language of the Checkout page; the user's when left out."`
+}
+
+// quantity is a number of packages.
+type quantity int64
+
+// Schema documents the limit of a purchase.
+func (quantity) Schema(huma.Registry) *huma.Schema {
+	least, most := 1.0, float64(purchase.MaxQuantity)
+	return &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: &least, Maximum: &most}
+}
+
+// language is a locale of the product.
+type language string
+
+// Schema lists the locales.
+func (language) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, code := range slices.Sorted(slices.Values(models.Locales)) {
+		s.Enum = append(s.Enum, code)
+	}
+	return s
 }
 
 type checkoutInput struct {
@@ -21,7 +45,7 @@ type checkoutInput struct {
 	Body checkoutRequest
 }
 
-// checkout is a purchase that waits for payment.
+// checkout is a purchase that awaits payment.
 type checkout struct {
 	CheckoutURL string `json:"checkoutUrl" format:"uri" doc:"Stripe's page on which the user pays. Send their browser there."`
 	PurchaseID  string `json:"purchaseId" format:"uuid" doc:"Our id of the purchase. Its page is at /{locale}/purchase/{purchaseId}."`
@@ -29,26 +53,27 @@ type checkout struct {
 
 type checkoutOutput struct{ Body checkout }
 
-func (a *api) addCheckout() {
-	register(a, huma.Operation{
-		Method: fiber.MethodPost, Path: "/api/checkout", OperationID: "createCheckout", Tags: []string{tagBuying}, DefaultStatus: fiber.StatusCreated,
-		Summary: "Begin a purchase",
+var checkoutCall = call{
+	Operation: huma.Operation{
+		OperationID: "createCheckout", Tags: []string{tagBuying}, DefaultStatus: fiber.StatusCreated, Summary: "Begin a purchase",
 		Description: "Opens a Stripe Checkout page for one package of credits and the signed-in user. Price and credits come from our own list: " +
 			"fields beyond those below are ignored. The credits are booked when Stripe says that the money has come.",
-	}, access{session: true, limit: limit.Checkout}, checkoutSamples, a.h.createCheckout)
+	},
+	access:  access{session: true, limit: limit.Checkout},
+	samples: checkoutSamples,
 }
 
 // createCheckout is POST /api/checkout.
 func (h *Handler) createCheckout(c *fiber.Ctx, in *checkoutInput) (*checkoutOutput, error) {
 	if in.Body.Locale == "" {
 		h.ensureLocale(c)
-		in.Body.Locale = pageLocale(c)
+		in.Body.Locale = language(pageLocale(c))
 	}
 	if in.Key == "" {
 		in.Key = randomKey()
 	}
 	started, err := h.Purchase.Start(c.UserContext(), purchase.Order{
-		UserID: currentUserID(c), PriceID: in.Body.PriceID, Quantity: in.Body.Quantity, Locale: in.Body.Locale, Key: in.Key,
+		UserID: currentUserID(c), PriceID: in.Body.PriceID, Quantity: int64(in.Body.Quantity), Locale: string(in.Body.Locale), Key: in.Key,
 	})
 	if err != nil {
 		return nil, err

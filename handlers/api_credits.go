@@ -11,17 +11,17 @@ import (
 	"github.com/resume-matcher/credits/services/limit"
 )
 
-// anyObject is a JSON object of the caller's own.
+// anyObject is a JSON object that the caller defines.
 type anyObject struct{ json.RawMessage }
 
-// Schema describes it to huma.
+// Schema documents it.
 func (anyObject) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, Nullable: true, AdditionalProperties: true}
 }
 
 // spendRequest names a feature and never an amount.
 type spendRequest struct {
-	NamedUser
+	UserRef
 	CreateUser bool      `json:"createUser,omitempty" doc:"With email: make an account for an address that nobody has. You answer for the address having been verified."`
 	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are spent on. Its price is ours; no amount can be sent."`
 	Metadata   anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept beside the movement, 8 KiB at most."`
@@ -32,7 +32,7 @@ type spendInput struct {
 	Body spendRequest
 }
 
-// spent is the answer to a spend. It is made of the stored line alone, so a repeat gets the same bytes.
+// spent is the answer to a spend. It is built from the stored entry alone, so that a repeat returns equal bytes.
 type spent struct {
 	TransactionID  int64          `json:"transactionId" doc:"The movement in the user's history."`
 	DeltaCredits   models.Credits `json:"deltaCredits" doc:"What was taken: a negative number."`
@@ -44,7 +44,7 @@ type spentOutput struct {
 	Body     spent
 }
 
-// replayed is the header that tells an answer's repeat from the first.
+// replayed is the header that tells a repeated answer from the first.
 func replayed(again bool) string {
 	if again {
 		return "true"
@@ -61,15 +61,15 @@ type balance struct {
 
 type balanceOutput struct{ Body balance }
 
-type balanceInput struct{ NamedUser }
+type balanceInput struct{ UserRef }
 
 type historyInput struct {
-	NamedUser
+	UserRef
 	Cursor int64 `query:"cursor" minimum:"1" doc:"nextCursor of the page before this one; the newest movements when left out."`
 	Limit  int64 `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many movements at most."`
 }
 
-// movement is one line of a user's history.
+// movement is one entry of a user's history.
 type movement struct {
 	TransactionID  int64          `json:"transactionId" doc:"Grows with time."`
 	DeltaCredits   models.Credits `json:"deltaCredits" doc:"Credits in (positive) or out (negative), never 0."`
@@ -79,7 +79,7 @@ type movement struct {
 	CreatedAt      string         `json:"createdAt" format:"date-time" doc:"When it was booked, in UTC."`
 }
 
-// movements is one page of them.
+// movements is one page of entries.
 type movements struct {
 	Transactions []movement `json:"transactions" nullable:"false" doc:"The newest first."`
 	NextCursor   *string    `json:"nextCursor" doc:"Where the next page begins; null at the end."`
@@ -87,25 +87,37 @@ type movements struct {
 
 type movementsOutput struct{ Body movements }
 
-func (a *api) addCredits() {
-	register(a, huma.Operation{
-		Method: fiber.MethodGet, Path: "/api/credits/balance", OperationID: "getBalance", Tags: []string{tagCredits}, Summary: "Read a balance",
+var balanceCall = call{
+	Operation: huma.Operation{
+		OperationID: "getBalance", Tags: []string{tagCredits}, Summary: "Read a balance",
 		Description: "What the user has, what is held, and what can be spent.",
-	}, access{session: true, scope: models.ScopeRead}, balanceSamples, a.h.readBalance)
-	register(a, huma.Operation{
-		Method: fiber.MethodGet, Path: "/api/credits/transactions", OperationID: "listTransactions", Tags: []string{tagCredits}, Summary: "List movements",
+	},
+	access:  access{session: true, scope: models.ScopeRead},
+	samples: balanceSamples,
+}
+
+var transactionsCall = call{
+	Operation: huma.Operation{
+		OperationID: "listTransactions", Tags: []string{tagCredits}, Summary: "List movements",
 		Description: "Every movement of the user's credits, the newest first. A page says where the next one begins.",
-	}, access{session: true, scope: models.ScopeRead}, historySamples, a.h.listMovements)
-	register(a, huma.Operation{
-		Method: fiber.MethodPost, Path: "/api/credits/spend", OperationID: "spendCredits", Tags: []string{tagCredits}, DefaultStatus: fiber.StatusCreated,
+	},
+	access:  access{session: true, scope: models.ScopeRead},
+	samples: historySamples,
+}
+
+var spendCall = call{
+	Operation: huma.Operation{
+		OperationID: "spendCredits", Tags: []string{tagCredits}, DefaultStatus: fiber.StatusCreated,
 		Summary: "Spend credits on a feature", Errors: []int{fiber.StatusPaymentRequired},
 		Description: "Takes what the feature costs, once per idempotency key, or refuses and takes nothing.",
-	}, access{session: true, scope: models.ScopeSpend, limit: limit.Spend}, spendSamples, a.h.spendCredits)
+	},
+	access:  access{session: true, scope: models.ScopeSpend, limit: limit.Spend},
+	samples: spendSamples,
 }
 
 // readBalance is GET /api/credits/balance.
 func (h *Handler) readBalance(c *fiber.Ctx, in *balanceInput) (*balanceOutput, error) {
-	userID, err := h.subject(c, in.NamedUser)
+	userID, err := h.subject(c, in.UserRef)
 	if err != nil {
 		return nil, err
 	}
@@ -121,13 +133,13 @@ func (h *Handler) readBalance(c *fiber.Ctx, in *balanceInput) (*balanceOutput, e
 }
 
 // listMovements is GET /api/credits/transactions.
-func (h *Handler) listMovements(c *fiber.Ctx, in *historyInput) (*movementsOutput, error) {
-	userID, err := h.subject(c, in.NamedUser)
+func (h *Handler) listTransactions(c *fiber.Ctx, in *historyInput) (*movementsOutput, error) {
+	userID, err := h.subject(c, in.UserRef)
 	if err != nil {
 		return nil, err
 	}
 	page, err := h.Ledger.History(c.UserContext(), userID, in.Cursor, int(in.Limit))
-	if err == nil && len(page.Entries) == 0 { // somebody without movements, or nobody
+	if err == nil && len(page.Entries) == 0 { // a user without entries, or no user
 		_, err = h.Auth.Account(c.UserContext(), userID)
 	}
 	if err != nil {
@@ -145,7 +157,7 @@ func (h *Handler) listMovements(c *fiber.Ctx, in *historyInput) (*movementsOutpu
 	return out, nil
 }
 
-// apiTime is how a point in time is written: to the microsecond, as the database keeps it.
+// apiTime formats a time in UTC to the microsecond, the database's precision.
 const apiTime = "2006-01-02T15:04:05.000000Z"
 
 // spendCredits is POST /api/credits/spend.
@@ -153,7 +165,7 @@ func (h *Handler) spendCredits(c *fiber.Ctx, in *spendInput) (*spentOutput, erro
 	if err := requireKey(c, in.Key); err != nil {
 		return nil, err
 	}
-	request, err := requestOf(c, in.Body.NamedUser, in.Body.CreateUser)
+	request, err := requestOf(c, in.Body.UserRef, in.Body.CreateUser)
 	if err != nil {
 		return nil, err
 	}

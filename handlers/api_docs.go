@@ -22,8 +22,8 @@ const (
 	docsPath     = "/api/docs"
 )
 
-// showDocs is GET /api/docs, in the visitor's language, and /{locale}/api/docs: the API's document, to read. It needs
-// no script and nothing of anybody else's.
+// showDocs is GET /api/docs and /{locale}/api/docs: the OpenAPI document as a page, without scripts or foreign
+// resources.
 func (h *Handler) showDocs(docs pages.APIDocs) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if _, chosen := c.Locals(localLocale).(string); !chosen {
@@ -34,7 +34,7 @@ func (h *Handler) showDocs(docs pages.APIDocs) fiber.Handler {
 	}
 }
 
-// docsOf brings the document into the order in which people read.
+// docsOf converts the document into the page's reading order.
 func docsOf(doc *huma.OpenAPI) pages.APIDocs {
 	r := &docsReader{doc}
 	docs := pages.APIDocs{Version: doc.Info.Version, DocumentURL: documentPath, Introduction: strings.Split(doc.Info.Description, "\n\n"),
@@ -45,10 +45,10 @@ func docsOf(doc *huma.OpenAPI) pages.APIDocs {
 	return docs
 }
 
-// docsReader looks things up in a document.
+// docsReader reads the document.
 type docsReader struct{ doc *huma.OpenAPI }
 
-// calls are those of one group; what reads comes before what changes something.
+// calls lists the calls of a group; GET comes before POST.
 func (r *docsReader) calls(tag string) []pages.APICall {
 	var calls []pages.APICall
 	for _, path := range slices.Sorted(maps.Keys(r.doc.Paths)) {
@@ -98,13 +98,13 @@ func (r *docsReader) resolve(s *huma.Schema) *huma.Schema {
 	return s
 }
 
-// fields are those of an object; those of the objects in a list of it follow, under the list's name.
+// fields lists an object's fields. Fields of the objects in a list follow under the list's name.
 func (r *docsReader) fields(s *huma.Schema) []pages.APIField {
 	s = r.resolve(s)
 	var list []pages.APIField
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		field := s.Properties[name]
-		if field.Ref != "" { // error, whose fields are listed beside it
+		if field.Ref != "" { // error: its fields are listed separately
 			continue
 		}
 		list = append(list, pages.APIField{Name: name, Kind: r.kind(field), Description: field.Description, Required: slices.Contains(s.Required, name)})
@@ -127,7 +127,7 @@ func (r *docsReader) fields(s *huma.Schema) []pages.APIField {
 	return list
 }
 
-// kind is a type with its limits, in the signs that every language of programs has.
+// kind writes a type with its limits.
 func (r *docsReader) kind(s *huma.Schema) string {
 	s = r.resolve(s)
 	parts := []string{s.Type}
@@ -156,7 +156,7 @@ func (r *docsReader) kind(s *huma.Schema) string {
 	return strings.Join(parts, ", ")
 }
 
-// example is one exchange as somebody would type it.
+// example writes one exchange as a curl command and its answer.
 func (r *docsReader) example(op *huma.Operation, name, caller, status string, answer *huma.Example) pages.APIExample {
 	path, query := op.Path, url.Values{}
 	header := []string{"Authorization: Bearer rmc_…"}
@@ -199,14 +199,14 @@ func (r *docsReader) example(op *huma.Operation, name, caller, status string, an
 	return pages.APIExample{Summary: answer.Summary, Curl: curl + body, Status: status + " " + http.StatusText(code), Answer: jsonText(answer.Value, "  ")}
 }
 
-// jsonText writes an example; with an indent over several lines.
+// jsonText writes an example; with indent, over several lines.
 func jsonText(value any, indent string) string {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", indent)
 	if err := encoder.Encode(value); err != nil {
-		panic(err) // an example is of our own making, and the same at every start
+		panic(err) // examples are constant: this fails at every start or never
 	}
 	return strings.TrimSpace(text.String())
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// The groups in which the document shows the calls.
+// The document's groups of calls.
 const (
 	tagCredits = "Credits"
 	tagHolds   = "Holds"
@@ -22,7 +22,7 @@ const (
 
 const problemJSON = "application/problem+json"
 
-// apiVersion changes when a caller has to change.
+// apiVersion changes when callers have to change.
 const apiVersion = "1.0.0"
 
 const apiIntroduction = `Read balances, spend credits, and reserve them for work that may fail.
@@ -43,7 +43,7 @@ signed-in user. ` + "`request_id`" + `, also in the header ` + "`X-Request-ID`" 
 
 **The examples** are run by our tests. They are about user 42, ada@example.com; the keys, holds and sessions in them are no real ones.`
 
-// describeAPI is the head of the document; the operations add themselves.
+// describeAPI returns the head of the document; operations add themselves.
 func (h *Handler) describeAPI(registry huma.Registry) *huma.OpenAPI {
 	return &huma.OpenAPI{
 		OpenAPI: "3.1.0",
@@ -90,7 +90,7 @@ func headerOf(kind, description string) *huma.Param {
 	return &huma.Param{Description: description, Schema: &huma.Schema{Type: kind}}
 }
 
-// errorStatuses are the refusals that an operation can end with.
+// errorStatuses lists the error statuses of an operation.
 func errorStatuses(op *huma.Operation, who access) []int {
 	statuses := []int{400, 401, 403, 422, 429, 500, 503}
 	if who.scope != "" {
@@ -106,7 +106,7 @@ func errorStatuses(op *huma.Operation, who access) []int {
 	return slices.Compact(statuses)
 }
 
-// meanings are the descriptions of the statuses.
+// meanings describes the statuses.
 var meanings = map[int]string{
 	400: "The request cannot be read: no JSON, a field twice, an unfit Idempotency-Key.",
 	401: "Nobody is known to call: no session, and no service key that is valid.",
@@ -121,23 +121,23 @@ var meanings = map[int]string{
 	503: "Not possible right now, for instance because the database is away.",
 }
 
-// sample is one example of a call. The request example, its parameters and the answer have the same name in the
-// document, and the tests send the one and compare the other.
+// sample is one example of a call. Request, parameters and answer share its name in the document; tests send the
+// request and compare the answer.
 type sample struct {
 	name    string
 	summary string
-	caller  string         // schemeKey or schemeSession; empty when it is an answer alone
+	caller  string         // schemeKey or schemeSession; empty for an answer without a request
 	params  map[string]any // by the parameter's name
 	body    any
 	status  int
-	answer  any // nil takes refusal
+	answer  any // nil: refusal is the answer
 	refusal *fault.Error
 }
 
-// document writes an operation's examples into it, and one for each refusal that has none yet.
+// document writes an operation's examples into it, plus one for each error status without an example.
 func (h *Handler) document(op *huma.Operation, samples []sample) {
 	for _, response := range op.Responses {
-		if model, ok := response.Content[problemJSON]; ok { // how huma would have sent it
+		if model, ok := response.Content[problemJSON]; ok { // huma's own error format
 			response.Content = map[string]*huma.MediaType{fiber.MIMEApplicationJSON: model}
 		}
 	}
@@ -183,13 +183,13 @@ func withExample(examples map[string]*huma.Example, name string, e *huma.Example
 	return examples
 }
 
-// sampleEnvelope is how a refusal is answered in English.
+// sampleEnvelope returns a refusal's answer in English.
 func (h *Handler) sampleEnvelope(f *fault.Error) envelope {
 	ctx, _ := h.Site.Texts.Context(context.Background(), "en")
 	return h.envelope(ctx, "req_0190f3a1b2c3d4e5f6071829", f)
 }
 
-// commonRefusals are the examples of what any call may be refused for.
+// commonRefusals are examples of refusals that any call may return.
 var commonRefusals = []sample{
 	{name: "unreadable", summary: "No JSON", refusal: fault.Because(fault.Malformed, fault.RequestUnderstood)},
 	{name: "unknown_caller", summary: "No session and no valid key", refusal: fault.Because(fault.Unauthenticated, fault.CallerUnknown)},
@@ -203,11 +203,11 @@ var commonRefusals = []sample{
 	{name: "away", summary: "Not possible right now", refusal: fault.New(fault.Unavailable, nil)},
 }
 
-// documentJSON is the document as it is sent.
+// documentJSON encodes the document.
 func documentJSON(doc *huma.OpenAPI) []byte {
 	text, err := json.Marshal(doc)
 	if err != nil {
-		panic(err) // of our own making, and the same at every start
+		panic(err) // constant: this fails at every start or never
 	}
 	return text
 }

@@ -14,7 +14,7 @@ import (
 
 // holdRequest names a feature and never an amount.
 type holdRequest struct {
-	NamedUser
+	UserRef
 	CreateUser bool      `json:"createUser,omitempty" doc:"With email: make an account for an address that nobody has. You answer for the address having been verified."`
 	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are held for. Its price is ours; no amount can be sent."`
 	TTLSeconds int64     `json:"ttlSeconds,omitempty" minimum:"1" maximum:"86400" doc:"How long the hold lasts: 1 second to 24 hours, 15 minutes when left out. Then it expires and nothing was taken."`
@@ -35,7 +35,7 @@ type captureInput struct {
 	Body *captureRequest
 }
 
-// captureRequest may ask for less than is held.
+// captureRequest may take less than is held.
 type captureRequest struct {
 	Credits *models.Credits `json:"credits,omitempty" minimum:"1" maximum:"1000000" doc:"How many of the held credits to take; all of them when left out. The rest is free again."`
 }
@@ -61,7 +61,7 @@ type replayableHold struct {
 	Body     hold
 }
 
-func holdOf(h models.Hold) hold {
+func newHold(h models.Hold) hold {
 	return hold{h.ID, h.UserID, h.Feature, h.Credits, h.Captured, h.Status, h.TransactionID, anyObject{h.Metadata},
 		h.ExpiresAt.UTC().Format(apiTime), h.CreatedAt.UTC().Format(apiTime)}
 }
@@ -70,33 +70,49 @@ func replayable(h ledger.Held, err error) (*replayableHold, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &replayableHold{replayed(h.Replayed), holdOf(h.Hold)}, nil
+	return &replayableHold{replayed(h.Replayed), newHold(h.Hold)}, nil
 }
 
-func (a *api) addHolds() {
-	const one = "/api/credits/holds/{id}"
-	register(a, huma.Operation{
-		Method: fiber.MethodPost, Path: "/api/credits/holds", OperationID: "holdCredits", Tags: []string{tagHolds}, DefaultStatus: fiber.StatusCreated,
+var holdCall = call{
+	Operation: huma.Operation{
+		OperationID: "holdCredits", Tags: []string{tagHolds}, DefaultStatus: fiber.StatusCreated,
 		Summary: "Hold credits", Errors: []int{fiber.StatusPaymentRequired},
 		Description: "Reserves what a feature costs before its work begins. Held credits cannot be spent otherwise, and are no movement until they are captured.",
-	}, access{scope: models.ScopeSpend}, holdSamples, a.h.holdCredits)
-	register(a, huma.Operation{
-		Method: fiber.MethodGet, Path: one, OperationID: "getHold", Tags: []string{tagHolds}, Summary: "Read a hold",
+	},
+	access:  access{scope: models.ScopeSpend},
+	samples: holdSamples,
+}
+
+var readHoldCall = call{
+	Operation: huma.Operation{
+		OperationID: "getHold", Tags: []string{tagHolds}, Summary: "Read a hold",
 		Description: "The hold as it stands now.",
-	}, access{scope: models.ScopeRead}, readHoldSamples, a.h.readHold)
-	register(a, huma.Operation{
-		Method: fiber.MethodPost, Path: one + "/capture", OperationID: "captureHold", Tags: []string{tagHolds}, Summary: "Capture a hold",
+	},
+	access:  access{scope: models.ScopeRead},
+	samples: readHoldSamples,
+}
+
+var captureCall = call{
+	Operation: huma.Operation{
+		OperationID: "captureHold", Tags: []string{tagHolds}, Summary: "Capture a hold",
 		Description: "Takes the held credits, or fewer, after the work has succeeded. The body may be left out. Sent again it changes nothing and gets the same answer.",
-	}, access{scope: models.ScopeSpend}, captureSamples, a.h.captureHold)
-	register(a, huma.Operation{
-		Method: fiber.MethodPost, Path: one + "/release", OperationID: "releaseHold", Tags: []string{tagHolds}, Summary: "Release a hold",
+	},
+	access:  access{scope: models.ScopeSpend},
+	samples: captureSamples,
+}
+
+var releaseCall = call{
+	Operation: huma.Operation{
+		OperationID: "releaseHold", Tags: []string{tagHolds}, Summary: "Release a hold",
 		Description: "Gives the held credits back after the work has failed. Sent again, or after the hold expired, it changes nothing.",
-	}, access{scope: models.ScopeSpend}, releaseSamples, a.h.releaseHold)
+	},
+	access:  access{scope: models.ScopeSpend},
+	samples: releaseSamples,
 }
 
 // holdCredits is POST /api/credits/holds.
 func (h *Handler) holdCredits(c *fiber.Ctx, in *holdInput) (*replayableHold, error) {
-	request, err := requestOf(c, in.Body.NamedUser, in.Body.CreateUser)
+	request, err := requestOf(c, in.Body.UserRef, in.Body.CreateUser)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +126,7 @@ func (h *Handler) readHold(c *fiber.Ctx, in *heldInput) (*heldOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &heldOutput{holdOf(found)}, nil
+	return &heldOutput{newHold(found)}, nil
 }
 
 // captureHold is POST /api/credits/holds/{id}/capture.

@@ -23,17 +23,17 @@ const (
 	maxJSONDepth = 32
 )
 
-// inputRules are what a call may say, as its document has it.
+// inputRules are the strict rules of a call's input, read from its documentation.
 type inputRules struct {
-	needKey  bool // an idempotency key
+	needKey  bool // idempotency key required
 	hasBody  bool
 	needBody bool
-	open     bool            // fields that are not documented are ignored
-	fields   map[string]bool // of the body; true when it must be there
-	query    map[string]bool // parameters; true when it is a number
+	open     bool            // undocumented fields are ignored
+	fields   map[string]bool // of the body; true when required
+	query    map[string]bool // parameters; true for numbers
 }
 
-// read takes the rules from an operation's document, so that neither can say what the other does not.
+// read reads the rules from an operation's documentation, so that both always agree.
 func (r *inputRules) read(schemas huma.Registry, op *huma.Operation) {
 	r.fields, r.query = map[string]bool{}, map[string]bool{}
 	for _, p := range op.Parameters {
@@ -57,36 +57,35 @@ func (r *inputRules) read(schemas huma.Registry, op *huma.Operation) {
 	}
 }
 
-// guard lets a call through to huma's validation when the caller may make it and it can be read in one way only. huma
-// takes the last of two fields of one name, ignores the letters' case and reads "+1"; none of that may decide about
-// credits.
+// guard admits authorized callers with unambiguous input to huma's validation. huma takes the last of two equal
+// fields, ignores case and reads "+1"; none of that may decide about credits.
 func (h *Handler) guard(who access, rules *inputRules) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := humafiber.Unwrap(ctx)
-		err := who.admit(c)
+		err := who.authorize(c)
 		if err == nil {
 			err = rules.check(c)
 		}
 		if err != nil {
-			c.Locals(localRefusal, err)
+			c.Locals(localCall).(*apiCall).err = err
 			return
 		}
 		next(readContext{ctx, c.Request().Body()})
 	}
 }
 
-// readContext has huma read the body that readBody has read: its adapter would look for one that is still on the wire.
+// readContext makes huma read the body that readBody has read; its adapter would read from the connection.
 type readContext struct {
 	humaContext
 	body []byte
 }
 
-type humaContext = huma.Context // whose own name is that of one of its methods
+type humaContext = huma.Context // embedding needs another name than its method Context
 
 // Unwrap returns the context of huma's adapter.
 func (c readContext) Unwrap() huma.Context { return c.humaContext }
 
-// BodyReader returns the request's body.
+// BodyReader returns the request body.
 func (c readContext) BodyReader() io.Reader { return bytes.NewReader(c.body) }
 
 func (r *inputRules) check(c *fiber.Ctx) error {
@@ -106,8 +105,8 @@ func (r *inputRules) check(c *fiber.Ctx) error {
 	return r.checkBody(body)
 }
 
-// isJSON reports whether the body is said to be plain JSON. Only a page of ours can make a browser send this content
-// type, which is why these calls need no token beside the session (sameOrigin checks the rest).
+// isJSON reports whether the body is declared as plain JSON. Only our own pages can make a browser send this content
+// type across sites, which is why these calls need no CSRF token (sameOrigin checks the rest).
 func isJSON(c *fiber.Ctx) bool {
 	if packed := c.Get(fiber.HeaderContentEncoding); packed != "" && packed != "identity" {
 		return false
@@ -120,8 +119,8 @@ func isJSON(c *fiber.Ctx) bool {
 	return err == nil && kind == fiber.MIMEApplicationJSON
 }
 
-// checkKey wants one idempotency key, or none where the call can do without. One that is sent and empty is a mistake of
-// somebody who relies on it.
+// checkKey requires at most one idempotency key, and one where the call needs it. An empty key is an error, because
+// its sender relies on it.
 func (r *inputRules) checkKey(c *fiber.Ctx) error {
 	sent := c.Request().Header.PeekAll(headerKey)
 	if len(sent) == 0 {
@@ -136,7 +135,7 @@ func (r *inputRules) checkKey(c *fiber.Ctx) error {
 	return nil
 }
 
-// checkQuery wants every parameter to be one that the call knows, once, and numbers in plain digits.
+// checkQuery accepts only known parameters, each once, and numbers as plain digits.
 func (r *inputRules) checkQuery(c *fiber.Ctx) error {
 	args := c.Context().QueryArgs()
 	if args.Len() == 0 {
@@ -159,8 +158,7 @@ func (r *inputRules) checkQuery(c *fiber.Ctx) error {
 	return nil
 }
 
-// checkBody wants one object that says each thing once, in UTF-8, names no field that the call does not know, and is
-// not nested without end.
+// checkBody accepts one UTF-8 object of limited depth with known fields, each once.
 func (r *inputRules) checkBody(body []byte) error {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 || body[0] != '{' || !json.Valid(body) || !utf8.Valid(body) {
@@ -183,8 +181,8 @@ func (r *inputRules) checkBody(body []byte) error {
 	return nil
 }
 
-// knows reports whether a field may be sent. Also a call that ignores what it does not know refuses a known name in
-// other letters: Go's JSON would take it for the field.
+// knows reports whether a field is accepted. A call that ignores unknown fields still refuses a known name in another
+// case, because encoding/json would match it.
 func (r *inputRules) knows(name string) bool {
 	if _, known := r.fields[name]; known {
 		return true
@@ -197,7 +195,7 @@ func (r *inputRules) knows(name string) bool {
 	return r.open
 }
 
-// unknownField names the field in the answer, and not in the log: it is whatever the caller wrote.
+// unknownField names the field in the answer but not in the log, because the caller chose it.
 func unknownField(name string) error {
 	const most = 100
 	name = strings.ToValidUTF8(name, "\uFFFD")
@@ -207,7 +205,7 @@ func unknownField(name string) error {
 	return &fault.Error{Code: fault.Invalid, Problem: fault.FieldUnknown, Detail: map[string]any{"field": name}}
 }
 
-// problems says what is wrong with a field when huma's validation refuses its value.
+// problems maps fields to the problem when huma's validation refuses their value.
 var problems = map[string]fault.Problem{
 	"priceId": fault.PriceUnknown, "quantity": fault.QuantityRange, "locale": fault.LocaleUnknown,
 	"feature": fault.FeatureUnknown, "cursor": fault.CursorInvalid, "limit": fault.LimitRange,
@@ -221,7 +219,8 @@ func problemOf(field string) fault.Problem {
 	return fault.ValueUnfit
 }
 
-// faultOfModel says in our words what huma refused: a value, by its field. Its own texts quote the request and are dropped.
+// faultOfModel converts huma's validation error to a fault about its first field. huma's texts quote the request and
+// are dropped.
 func faultOfModel(m *huma.ErrorModel) error {
 	switch m.Status {
 	case fiber.StatusBadRequest, fiber.StatusUnsupportedMediaType:
@@ -235,7 +234,7 @@ func faultOfModel(m *huma.ErrorModel) error {
 		place, name, _ = strings.Cut(m.Errors[0].Location, ".")
 	}
 	switch {
-	case place == "path": // what cannot be an id is the id of nothing
+	case place == "path": // an invalid id names no row
 		return fault.New(fault.NotFound, nil)
 	case place == "header":
 		return fault.Because(fault.Malformed, fault.KeyLength)
@@ -247,9 +246,9 @@ func faultOfModel(m *huma.ErrorModel) error {
 	return fault.Field(name, problemOf(name))
 }
 
-// parseJSON reads a body twice: as huma asks for it, first into anything, for its validation, then into the operation's
-// type. For the first, a number that is not a whole one as people write it stays text, which no number may be: 1e3 and
-// 1.0 are as little a quantity as "1".
+// parseJSON decodes a body. huma decodes twice: first into any for its validation, then into the operation's type.
+// For the first, a number other than a plain integer stays text, which the validation refuses: 1e3 and 1.0 are no
+// quantity.
 func parseJSON(data []byte, into any) error {
 	whole, validating := into.(*any)
 	if !validating {

@@ -7,20 +7,20 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// fewNames is how many names of one object are compared one by one before a map is worth it.
+// fewNames is up to how many names of an object are compared one by one.
 const fewNames = 8
 
-// level is one object or list around the place that a scanner has come to.
+// level is an object or list that encloses the scanner's position.
 type level struct {
 	object bool
-	named  bool // the next string is a value: its name has been read
+	named  bool // a name has been read: the next string is a value
 	names  []string
-	many   map[string]bool // the same names, once they are many
+	many   map[string]bool // the same names, beyond fewNames
 }
 
-// scanObject returns the names of a valid JSON object's fields.
-// Errors: fault.Malformed when any object in it names a field twice, or it is too deep; fault.Invalid for a field that
-// holds a character which cannot be stored.
+// scanObject returns the field names of a valid JSON object.
+// Errors: fault.Malformed when an object in it names a field twice or is nested too deeply; fault.Invalid for a field
+// with a NUL character.
 func scanObject(body []byte) ([]string, error) {
 	levels := make([]level, 0, 4)
 	var top []string
@@ -55,7 +55,7 @@ func scanObject(body []byte) ([]string, error) {
 	return top, nil
 }
 
-// unstorable is a NUL in the field that was named last.
+// unstorable reports a NUL in the most recent field.
 func unstorable(names []string) error {
 	if len(names) == 0 {
 		return fault.Because(fault.Malformed, fault.RequestUnderstood)
@@ -64,7 +64,7 @@ func unstorable(names []string) error {
 	return fault.Field(name, problemOf(name))
 }
 
-// endOfString finds the closing quote of the string that begins at i, and says whether there is a NUL in it.
+// endOfString finds the closing quote of the string that starts at i, and whether it contains a NUL.
 func endOfString(body []byte, i int) (end int, nul bool) {
 	for i++; body[i] != '"'; i++ {
 		if body[i] == '\\' {
@@ -75,7 +75,7 @@ func endOfString(body []byte, i int) (end int, nul bool) {
 	return i, nul
 }
 
-// add takes a quoted name down, and reports whether it is new.
+// add records a quoted name and reports whether it is new.
 func (l *level) add(quoted []byte) bool {
 	name := string(quoted[1 : len(quoted)-1])
 	if bytes.IndexByte(quoted, '\\') >= 0 && json.Unmarshal(quoted, &name) != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// What the examples are about. The tests make a user, a price, a key and holds of these names.
+// Fixtures of the examples. The tests create a user, a price, a key and holds of these names.
 const (
 	sampleUserID  = 42
 	sampleEmail   = "ada@example.com"
@@ -77,7 +77,7 @@ var spendSamples = []sample{
 		refusal: fault.New(fault.InsufficientCredits, object{"required": 10, "available": 0, "missing": 10})},
 }
 
-// sampleHold is a hold as the examples show it.
+// sampleHold returns a hold as the examples show it.
 func sampleHold(id string, status models.HoldStatus, captured models.Credits) hold {
 	h := hold{HoldID: uuid.MustParse(id), UserID: sampleUserID, Feature: models.ReasonResumeImprovement, Credits: 15, CapturedCredits: captured, Status: status,
 		Metadata: keptMetadata(), ExpiresAt: sampleExpiry, CreatedAt: sampleMoment}

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -14,32 +15,32 @@ import (
 
 // Limits of one request and its connection.
 const (
-	firstBytes   = 512      // of a body, which the server waits for before the request is routed
+	firstBytes   = 512      // of a body, read before the request is routed
 	headerLimit  = 16 << 10 // bytes
 	readTimeout  = 10 * time.Second
 	writeTimeout = 30 * time.Second
 	idleTimeout  = 60 * time.Second
 )
 
-// NewApp returns the server with every URL of the product.
+// NewApp returns the server with every URL of the product; registerCalls has those of the API.
 func NewApp(h *Handler) *fiber.App {
 	h.Site.policy = contentPolicy(h.Site.FormTargets)
 	h.bodies = &transport.Budget{Total: totalBytes, Share: networkBytes}
 	app := fiber.New(fiber.Config{
-		Immutable:             true, // a reused buffer must never become an idempotency key
+		Immutable:             true, // idempotency keys must not alias a reused buffer
 		ErrorHandler:          h.handleError,
-		StreamRequestBody:     true, // nothing is allocated for what a header announces: readBody takes what comes
+		StreamRequestBody:     true, // readBody allocates for received bytes, not for the announced length
 		BodyLimit:             firstBytes,
 		ReadBufferSize:        headerLimit,
 		ReadTimeout:           readTimeout,
 		WriteTimeout:          writeTimeout,
 		IdleTimeout:           idleTimeout,
-		Concurrency:           2 * maxConnections(), // never reached: Listen takes fewer
+		Concurrency:           2 * maxConnections(), // never reached: Listen accepts fewer
 		CaseSensitive:         true,
 		DisableStartupMessage: true,
 
-		DisablePreParseMultipartForm: true, // no form of ours is one
-		EnableTrustedProxyCheck:      true, // Fiber believes no proxy: sender does, for those that are ours
+		DisablePreParseMultipartForm: true, // we have no multipart forms
+		EnableTrustedProxyCheck:      true, // Fiber trusts no proxy; sender trusts Site.Proxies
 	})
 	app.Server().ErrorHandler = closeIdle(app.Server().ErrorHandler)
 	app.Server().Handler = h.preRoute(app)
@@ -48,15 +49,15 @@ func NewApp(h *Handler) *fiber.App {
 	app.Get("/healthz", showAlive)
 	app.Get("/readyz", h.showReady)
 	app.Get("/static/*", showStatic)
-	app.Post("/api/stripe/webhook", h.readBody(eventLimit), h.receiveEvent) // before sessions and cookies: Stripe has neither
+	app.Post("/api/stripe/webhook", h.readBody(eventLimit), h.receiveEvent) // before sessions and cookies, which Stripe does not have
 	app.All("/api/stripe/webhook", methodNotAllowed)
-	var document []byte // written below, when every call has described itself
+	var document []byte // set below, once every call is registered
 	app.Get(documentPath, func(c *fiber.Ctx) error { return sendDocument(c, document) })
 
 	app.Use(h.readBody(formLimit), refuseEncoded)
 	app.Use("/api", h.identifyKey)
 	app.Use(h.sameOrigin, h.loadVisitor)
-	app.Use("/api", answerRefusal)
+	app.Use("/api", returnErrors)
 	spec := h.mountAPI(app)
 	document = documentJSON(spec)
 	docs := h.showDocs(docsOf(spec))
@@ -69,10 +70,10 @@ func NewApp(h *Handler) *fiber.App {
 	app.Get("/auth/:provider/callback", h.limit(limit.SignInReturn), h.finishSignIn)
 	app.Post("/logout", h.checkToken, h.signOut)
 
-	// Before the pages whose forms carry a session's token: who withdraws from a contract need not be signed in.
-	app.Post("/:locale<regex(^(de|en)$)>/withdrawal", h.useLocale, h.declareWithdrawal)
+	// Registered before the CSRF-protected pages: withdrawals are open to anonymous visitors.
+	app.Post(localePattern()+"/withdrawal", h.useLocale, h.declareWithdrawal)
 
-	page := app.Group("/:locale<regex(^(de|en)$)>", h.useLocale, h.checkToken)
+	page := app.Group(localePattern(), h.useLocale, h.checkToken)
 	page.Get("/", h.showLanding)
 	page.Get(docsPath, docs)
 	page.Get("/dev/components", h.showComponents)
@@ -135,3 +136,18 @@ func NewApp(h *Handler) *fiber.App {
 	h.pages = pagesOf(app)
 	return app
 }
+
+// registerCalls registers the API.
+func (a *api) registerCalls() {
+	register(a, fiber.MethodGet, "/api/credits/balance", balanceCall, a.h.readBalance)
+	register(a, fiber.MethodGet, "/api/credits/transactions", transactionsCall, a.h.listTransactions)
+	register(a, fiber.MethodPost, "/api/credits/spend", spendCall, a.h.spendCredits)
+	register(a, fiber.MethodPost, "/api/credits/holds", holdCall, a.h.holdCredits)
+	register(a, fiber.MethodGet, "/api/credits/holds/{id}", readHoldCall, a.h.readHold)
+	register(a, fiber.MethodPost, "/api/credits/holds/{id}/capture", captureCall, a.h.captureHold)
+	register(a, fiber.MethodPost, "/api/credits/holds/{id}/release", releaseCall, a.h.releaseHold)
+	register(a, fiber.MethodPost, "/api/checkout", checkoutCall, a.h.createCheckout)
+}
+
+// localePattern is the path prefix of the pages.
+func localePattern() string { return "/:locale<regex(^(" + strings.Join(models.Locales, "|") + ")$)>" }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/pages"
@@ -169,8 +170,8 @@ func afterSignIn(back, locale string) string {
 
 // signInLocale returns the language of the page that started the sign-in.
 func signInLocale(c *fiber.Ctx) string {
-	if historyQuery := c.Query("locale"); historyQuery == "de" || historyQuery == "en" {
-		return historyQuery
+	if locale := c.Query("locale"); models.KnownLocale(locale) {
+		return locale
 	}
 	return pageLocale(c)
 }
