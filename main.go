@@ -135,7 +135,8 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 			return nil, nil, fmt.Errorf("prepare the packages: %w", err)
 		}
 	}
-	signIn, err := p.SignIn(ctx, db, secrets)
+	accounts := &account.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.Log}
+	signIn, err := p.SignIn(ctx, db, secrets, accounts.Claim)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -153,7 +154,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		Purchase:   buy,
 		Catalog:    prices,
 		Withdrawal: &withdrawal.Service{DB: db, Purchases: buy, Now: models.Now, Log: p.Log},
-		Account:    &account.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.Log},
+		Account:    accounts,
 		Reconcile:  &reconcile.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.Log},
 		Spend:      &spend.Service{DB: db, Log: p.Log},
 		Ledger:     &ledger.Service{DB: db},

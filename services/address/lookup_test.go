@@ -10,7 +10,7 @@ import (
 )
 
 // Addresses are compared as they are stored. A query that folds them by itself folds more than Parse does, and finds a
-// stranger; whoever looks up who holds one asks ledger.Holder.
+// stranger; whoever looks up who holds one asks user.ByAddress.
 func TestNoQueryFoldsAnAddress(t *testing.T) {
 	t.Parallel()
 	folding := regexp.MustCompile(`(?i)\b(lower|upper)\s*\(\s*(\w+\.)?email|email\s+(NOT\s+)?I?LIKE\b[^%]`)

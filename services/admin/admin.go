@@ -22,6 +22,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/user"
 	"github.com/resume-matcher/credits/services/webhook"
 )
 
@@ -189,7 +190,7 @@ func (s *Service) User(ctx context.Context, id int64) (models.User, error) {
 // UserByEmail returns the user who holds an e-mail address, whatever its spelling.
 // Errors: fault.NotFound.
 func (s *Service) UserByEmail(ctx context.Context, email string) (models.User, error) {
-	id, err := ledger.Holder(s.DB.WithContext(ctx), address.Parse(email))
+	id, err := user.ByAddress(s.DB.WithContext(ctx), address.Parse(email))
 	if err != nil {
 		return models.User{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/user"
 )
 
 // MaxName is how many characters a user's name may have.
@@ -75,7 +76,7 @@ func (s *Service) Unlink(ctx context.Context, userID int64, id string) error {
 			if err := auditIdentity(tx, models.ActionIdentityUnlink, userID, identity.Issuer); err != nil {
 				return err
 			}
-			return assignAddress(tx, userID, s.now())
+			return user.AssignAddress(tx, userID, s.now())
 		}
 		return nil
 	})

@@ -11,7 +11,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/user"
 )
 
 // isAdminSQL is true for a user with the identity that holds the admin right of an address in the list, its argument.
@@ -112,7 +112,7 @@ func (s *Service) MoveAdminRight(ctx context.Context, by ByAdmin) error {
 func ReleaseAdminRight(ctx context.Context, db *gorm.DB, email string) (released bool, err error) {
 	email = address.Parse(email)
 	err = postgres.Transaction(ctx, db, func(tx models.Tx) error {
-		if err := ledger.LockAddress(tx, email); err != nil {
+		if err := user.LockAddress(tx, email); err != nil {
 			return err
 		}
 		done := tx.Exec(`DELETE FROM admin_identities WHERE email = ?`, email)
@@ -126,7 +126,7 @@ func ReleaseAdminRight(ctx context.Context, db *gorm.DB, email string) (released
 		}
 		slices.Sort(users)
 		for _, userID := range slices.Compact(users) {
-			if err := assignAddress(tx, userID, models.Now()); err != nil {
+			if err := user.AssignAddress(tx, userID, models.Now()); err != nil {
 				return err
 			}
 		}

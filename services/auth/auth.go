@@ -32,6 +32,7 @@ type Options struct {
 	AdminEmails []string // users with one of these addresses, verified, are admins
 	Secrets     seal.Secrets
 	HTTPClient  *http.Client
+	Claim       func(ctx context.Context, userID int64) // claims purchases for a verified address; may be nil
 	Log         *slog.Logger
 	Now         func() time.Time
 }
@@ -42,18 +43,22 @@ type Service struct {
 	providers []provider
 	admins    []string
 	secrets   seal.Secrets
+	claim     func(ctx context.Context, userID int64)
 	log       *slog.Logger
 	now       func() time.Time
 }
 
 // New checks the options. It contacts no provider: the first sign-in with each one does.
 func New(o Options) (*Service, error) {
-	s := &Service{db: o.DB, secrets: o.Secrets, log: o.Log, now: o.Now}
+	s := &Service{db: o.DB, secrets: o.Secrets, claim: o.Claim, log: o.Log, now: o.Now}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.now == nil {
 		s.now = models.Now
+	}
+	if s.claim == nil {
+		s.claim = func(context.Context, int64) {}
 	}
 	if u, err := url.Parse(o.AppURL); err != nil || u.Host == "" {
 		return nil, errors.New("auth: the application's address is not an absolute URL")

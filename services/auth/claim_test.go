@@ -8,6 +8,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/user"
 )
 
 // guest creates an account as a payment without sign-in does, with 100 credits.
@@ -15,7 +16,7 @@ func (f fixture) guest(t *testing.T, email string) int64 {
 	t.Helper()
 	var id int64
 	err := postgres.Transaction(t.Context(), f.db, func(tx models.Tx) (err error) {
-		if id, err = ledger.Account(tx, email); err != nil {
+		if id, err = user.FindOrCreate(tx, email); err != nil {
 			return err
 		}
 		_, err = ledger.Post(tx, ledger.Entry{UserID: id, Delta: 100, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator"}})

@@ -10,6 +10,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/user"
 )
 
 // FlowKind is what a signed-in user goes to a provider for. A flow without a kind signs in.
@@ -55,7 +56,7 @@ func (s *Service) link(
 	if err != nil {
 		return false, fmt.Errorf("link a sign-in to user %d: %w", userID, err)
 	}
-	s.claimPurchases(ctx, userID)
+	s.claim(ctx, userID)
 	return already, nil
 }
 
@@ -86,7 +87,7 @@ func (a attempt) linkTo(tx models.Tx, userID int64) (already bool, err error) {
 		err = a.insertIdentity(tx, userID)
 	}
 	if err == nil {
-		err = assignAddress(tx, userID, a.now)
+		err = user.AssignAddress(tx, userID, a.now)
 	}
 	if err == nil {
 		err = a.grantAdminRight(tx, userID)

@@ -75,8 +75,9 @@ func (f fixture) Delete(ctx context.Context, userID int64) error {
 func newFixture(t *testing.T, providers ...ProviderConfig) fixture {
 	t.Helper()
 	f := fixture{db: dbtest.New(t), clock: newClock(), log: &logBuffer{}}
+	accounts := account.Service{DB: f.db, Now: f.clock.Now, Log: slog.New(slog.NewJSONHandler(f.log, nil))}
 	s, err := New(Options{
-		DB: f.db, AppURL: appURL, Providers: providers, AdminEmails: []string{"Admin@example.com "},
+		DB: f.db, AppURL: appURL, Claim: accounts.Claim, Providers: providers, AdminEmails: []string{"Admin@example.com "},
 		Secrets: seal.Secrets{testSecret},
 		Log:     slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.Now,
 	})

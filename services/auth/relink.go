@@ -7,6 +7,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/user"
 )
 
 // ByAdmin is an admin's decision about one identity of a user.
@@ -57,7 +58,7 @@ func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
 		if err := a.insertIdentity(tx, by.UserID); err != nil {
 			return err
 		}
-		if err := assignAddress(tx, by.UserID, a.now); err != nil {
+		if err := user.AssignAddress(tx, by.UserID, a.now); err != nil {
 			return err
 		}
 		return models.AppendAudit(tx, models.AuditEvent{

@@ -9,7 +9,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
-	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/user"
 )
 
 // insertAttempts is how often a user is inserted while concurrent Checkouts take the address.
@@ -60,7 +60,7 @@ func (s *Service) signIn(ctx context.Context, config ProviderConfig, person prof
 			"same_issuer", refused.Reissued, "admin", slices.Contains(s.admins, person.Email))
 		return models.User{}, refused
 	}
-	s.claimPurchases(ctx, id)
+	s.claim(ctx, id)
 	var user models.User
 	if err := s.db.WithContext(ctx).Raw("SELECT "+userColumns+" FROM users WHERE id = ?", id).Scan(&user).Error; err != nil {
 		return models.User{}, fmt.Errorf("read user %d: %w", id, err)
@@ -90,7 +90,7 @@ func (a attempt) findOrCreateUser(tx models.Tx) (int64, error) {
 	if userID == 0 {
 		return a.addIdentity(tx)
 	}
-	return userID, assignAddress(tx, userID, a.now)
+	return userID, user.AssignAddress(tx, userID, a.now)
 }
 
 // lock serializes attempts with the same identity or the same address.
@@ -98,7 +98,7 @@ func (a attempt) lock(tx models.Tx) error {
 	if err := lockText(tx, "identity\n"+a.issuer+"\n"+a.profile.Subject); err != nil || a.profile.Email == "" {
 		return err
 	}
-	return ledger.LockAddress(tx, a.profile.Email)
+	return user.LockAddress(tx, a.profile.Email)
 }
 
 // lockText locks a key that has no row yet, until the transaction ends.
@@ -168,7 +168,8 @@ func (a attempt) chooseUser(tx models.Tx) (int64, error) {
 }
 
 // ownerOfSQL selects the owner of @email: the user with that address, or else one for whom a provider has verified it,
-// of several first @user.
+// of several first @user. user.ByAddress finds none of several, since credits could reach the wrong one; a new identity
+// must be refused whichever of them it meets.
 const ownerOfSQL = `SELECT id FROM users
 	WHERE email = @email OR id IN (SELECT user_id FROM identities WHERE email = @email AND email_verified)
 	ORDER BY email IS NOT DISTINCT FROM @email DESC, id = @user DESC, id LIMIT 1`

@@ -52,7 +52,7 @@ func (p *Program) startStandIns(ctx context.Context) error {
 	}
 	if err == nil && p.Config.Mode == config.Sandbox {
 		if _, err = p.Purchases(ctx, nil); err == nil {
-			_, err = p.SignIn(ctx, nil, nil)
+			_, err = p.SignIn(ctx, nil, nil, nil)
 		}
 	}
 	if err != nil {

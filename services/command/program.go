@@ -134,7 +134,9 @@ func (p *Program) Purchases(ctx context.Context, db *gorm.DB) (*purchase.Service
 }
 
 // SignIn returns the sign-in service with every configured provider or, in the sandbox, with the stand-in that it starts.
-func (p *Program) SignIn(ctx context.Context, db *gorm.DB, secrets seal.Secrets) (*auth.Service, error) {
+func (p *Program) SignIn(
+	ctx context.Context, db *gorm.DB, secrets seal.Secrets, claim func(context.Context, int64),
+) (*auth.Service, error) {
 	if p.Config.Mode == config.Sandbox {
 		cfg, server, err := sandbox.StartIdentity(ctx, p.Config, p.Log)
 		if err != nil {
@@ -152,7 +154,7 @@ func (p *Program) SignIn(ctx context.Context, db *gorm.DB, secrets seal.Secrets)
 	}
 	return auth.New(auth.Options{
 		DB: db, AppURL: p.Config.AppURL, Providers: providers, AdminEmails: p.Config.AdminEmails, Secrets: secrets,
-		Log: p.Log, Now: models.Now,
+		Claim: claim, Log: p.Log, Now: models.Now,
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/user"
 )
 
 // adopt makes a purchase of a paid session that was not begun here and sold credits of ours, as a payment link does, and
@@ -109,7 +110,7 @@ func (c Checkout) owner(tx models.Tx) (models.User, error) {
 	}
 	if id == 0 {
 		var err error
-		if id, err = ledger.Account(tx, email); err != nil {
+		if id, err = user.FindOrCreate(tx, email); err != nil {
 			return models.User{}, fmt.Errorf("user of session %s: %w", c.ID, err)
 		}
 	}

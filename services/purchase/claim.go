@@ -27,7 +27,7 @@ var ErrNotClaimed = errors.New("the account cannot be claimed now")
 // so that later refunds find the user; the rest of the balance follows in one more pair of entries. What is left is an
 // account without an address that nobody can sign in to, for the repeats of a service's requests.
 //
-// Locks: the payments, the purchases, then both users by ascending id; the address must be locked (ledger.LockAddress).
+// Locks: the payments, the purchases, then both users by ascending id; the address must be locked (user.LockAddress).
 // Idempotent: an account that was claimed before gives nothing. Errors: ErrNotClaimed.
 func Claim(tx models.Tx, guestID, userID int64, email string) (Claimed, error) {
 	purchases, err := lockAllOf(tx, guestID)

@@ -11,15 +11,15 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
-	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/user"
 )
 
 // claim gives ada's account, which nobody has signed in to, to a user.
 func (c *counter) claim(userID int64) (purchase.Claimed, error) {
 	var claimed purchase.Claimed
 	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) (err error) {
-		if err := ledger.LockAddress(tx, "ada@example.com"); err != nil {
+		if err := user.LockAddress(tx, "ada@example.com"); err != nil {
 			return err
 		}
 		claimed, err = purchase.Claim(tx, c.user.ID, userID, "ada@example.com")
@@ -137,7 +137,7 @@ func TestPaymentDuringClaim(t *testing.T) {
 		}
 	}
 	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) error {
-		if err := ledger.LockAddress(tx, "ada@example.com"); err != nil {
+		if err := user.LockAddress(tx, "ada@example.com"); err != nil {
 			return err
 		}
 		if _, err := purchase.Claim(tx, c.user.ID, owner, "ada@example.com"); err != nil {

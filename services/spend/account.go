@@ -11,7 +11,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/user"
 )
 
 // Account returns the id of the user whom a service means: by id, or by e-mail address where that is 0. With create an
@@ -29,10 +29,10 @@ func (s *Service) Account(ctx context.Context, userID int64, email string, creat
 	if email = address.Parse(email); email == "" {
 		return 0, fault.Field("email", fault.EmailInvalid)
 	}
-	id, err := ledger.Holder(s.DB.WithContext(ctx), email)
+	id, err := user.ByAddress(s.DB.WithContext(ctx), email)
 	if err == nil && id == 0 && create {
 		err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
-			id, err = ledger.Account(tx, email)
+			id, err = user.FindOrCreate(tx, email)
 			return err
 		})
 	}

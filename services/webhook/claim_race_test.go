@@ -9,8 +9,8 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
-	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/user"
 )
 
 // Payments of guests arrive while their account is claimed: whatever comes first, all of it ends with whoever proved the
@@ -25,7 +25,7 @@ func TestTwentyPaymentsAndClaimsAtOnce(t *testing.T) {
 		('i', 's', @id, 'oidc', 'owner@example.com', true), ('i', 't', @id, 'oidc', @email, true)`, map[string]any{"id": owner, "email": email}).Error)
 	claim := func() error {
 		return postgres.Transaction(context.Background(), s.DB, func(tx models.Tx) error {
-			if err := ledger.LockAddress(tx, email); err != nil {
+			if err := user.LockAddress(tx, email); err != nil {
 				return err
 			}
 			var guest int64
