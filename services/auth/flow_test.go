@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/seal"
@@ -255,41 +254,5 @@ func TestFlowIsUsedOnce(t *testing.T) {
 	}
 	if ok, err := f.UseFlow(t.Context(), two); err != nil || !ok {
 		t.Errorf("flow of another tab: got %v, %v, want true", ok, err)
-	}
-}
-
-func TestNewRefusesInvalidOptions(t *testing.T) {
-	t.Parallel()
-	good := OpenID("Demo", "https://id.example.com", "id", "secret")
-	for name, o := range map[string]Options{
-		"no address":         {},
-		"a path":             {AppURL: "/x"},
-		"an invalid admin":   {AppURL: appURL, AdminEmails: []string{"root"}},
-		"no client secret":   {AppURL: appURL, Providers: []ProviderConfig{OpenID("Demo", "https://id.example.com", "id", "")}},
-		"no issuer":          {AppURL: appURL, Providers: []ProviderConfig{OpenID("Demo", "", "id", "secret")}},
-		"no name":            {AppURL: appURL, Providers: []ProviderConfig{{Issuer: "https://id.example.com", ClientID: "id", ClientSecret: "s"}}},
-		"GitHub without API": {AppURL: appURL, Providers: []ProviderConfig{{Name: "github", Issuer: "https://github.com", ClientID: "i", ClientSecret: "s"}}},
-		"one name twice":     {AppURL: appURL, Providers: []ProviderConfig{good, good}},
-	} {
-		if _, err := New(o); err == nil {
-			t.Errorf("%s: got success, want an error", name)
-		}
-	}
-}
-
-func TestProvidersAreListedInOrder(t *testing.T) {
-	t.Parallel()
-	s, err := New(Options{AppURL: appURL, Providers: []ProviderConfig{
-		OpenID("Demo", "https://id.example.com", "i", "s"), Google("i", "s"), GitHub("i", "s"), LinkedIn("i", "s"),
-	}, Now: models.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []Choice{{"oidc", "Demo"}, {"google", "Google"}, {"github", "GitHub"}, {"linkedin", "LinkedIn"}}
-	if diff := cmp.Diff(want, s.Providers()); diff != "" {
-		t.Errorf("providers (-want +got):\n%s", diff)
-	}
-	if text := Google("i", "canary").String() + Google("i", "canary").LogValue().String(); strings.Contains(text, "canary") {
-		t.Errorf("got the secret in %q", text)
 	}
 }

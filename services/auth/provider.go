@@ -41,7 +41,7 @@ func (c ProviderConfig) LogValue() slog.Value { return slog.StringValue(c.Name) 
 // OpenID is any provider that supports OpenID Connect.
 func OpenID(label, issuer, clientID, clientSecret string) ProviderConfig {
 	return ProviderConfig{
-		Name: "oidc", Label: label, Issuer: issuer, ClientID: clientID, ClientSecret: clientSecret,
+		Name: config.OpenID, Label: label, Issuer: issuer, ClientID: clientID, ClientSecret: clientSecret,
 		PKCE: true, Nonce: true, MaxAge: true,
 	}
 }
@@ -50,7 +50,7 @@ func OpenID(label, issuer, clientID, clientSecret string) ProviderConfig {
 // Source: https://developers.google.com/identity/siwg/security-bundle
 func Google(clientID, clientSecret string) ProviderConfig {
 	return ProviderConfig{
-		Name: "google", Label: "Google", Issuer: "https://accounts.google.com",
+		Name: "google", Issuer: "https://accounts.google.com",
 		ClientID: clientID, ClientSecret: clientSecret, PKCE: true, Nonce: true,
 	}
 }
@@ -60,7 +60,7 @@ func Google(clientID, clientSecret string) ProviderConfig {
 func LinkedIn(clientID, clientSecret string) ProviderConfig {
 	const issuer = "https://www.linkedin.com/oauth"
 	return ProviderConfig{
-		Name: "linkedin", Label: "LinkedIn", Issuer: issuer, DiscoveryURL: issuer,
+		Name: "linkedin", Issuer: issuer, DiscoveryURL: issuer,
 		ClientID: clientID, ClientSecret: clientSecret,
 	}
 }
@@ -68,23 +68,28 @@ func LinkedIn(clientID, clientSecret string) ProviderConfig {
 // GitHub is plain OAuth: without ID tokens there is no nonce, and goth offers no PKCE for it.
 func GitHub(clientID, clientSecret string) ProviderConfig {
 	return ProviderConfig{
-		Name: gitHubName, Label: "GitHub", Issuer: "https://github.com", API: "https://api.github.com",
+		Name: gitHubName, Issuer: "https://github.com", API: "https://api.github.com",
 		ClientID: clientID, ClientSecret: clientSecret,
 	}
 }
 
-// Configured returns every provider whose client id and secret are set, the general one first.
-func Configured(cfg config.Config) []ProviderConfig {
-	var providers []ProviderConfig
-	if app := cfg.OIDC; app.Set() {
-		providers = append(providers, OpenID(cfg.OIDCName, cfg.OIDCIssuer, app.ClientID, app.ClientSecret.Reveal()))
-	}
-	for _, known := range []struct {
-		app  config.OAuthApp
-		with func(clientID, clientSecret string) ProviderConfig
-	}{{cfg.Google, Google}, {cfg.GitHub, GitHub}, {cfg.LinkedIn, LinkedIn}} {
-		if known.app.Set() {
-			providers = append(providers, known.with(known.app.ClientID, known.app.ClientSecret.Reveal()))
+// constructors describe the providers of config.Providers. OpenID is called with the configured issuer.
+var constructors = map[string]func(clientID, clientSecret string) ProviderConfig{
+	"google": Google, gitHubName: GitHub, "linkedin": LinkedIn,
+}
+
+// Configured returns every provider whose client id and secret are set.
+func Configured(cfg config.Config) (providers []ProviderConfig) {
+	for _, p := range config.Providers {
+		app := p.App(cfg)
+		switch id, secret := app.ClientID, app.ClientSecret.Reveal(); {
+		case !app.Set():
+		case p.Name == config.OpenID:
+			providers = append(providers, OpenID(p.Label(cfg), cfg.OIDCIssuer, id, secret))
+		default:
+			provider := constructors[p.Name](id, secret)
+			provider.Name, provider.Label = p.Name, p.Label(cfg)
+			providers = append(providers, provider)
 		}
 	}
 	return providers

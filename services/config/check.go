@@ -1,14 +1,10 @@
 package config
 
 import (
-	"cmp"
-	"errors"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/caarlos0/env/v11"
 
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/loopback"
@@ -64,7 +60,7 @@ func (c *Config) checkDatabase(p *problems) {
 		case err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql"):
 			p.add(name, "must begin with postgres:// or postgresql://")
 		case c.Mode != Sandbox && unfilled(address.Reveal()):
-			p.add(name, "must be the address of a database, not the example of one")
+			p.add(name, "must be the address of a database, not an example")
 		case c.Strict() && !c.DatabaseInsecure && Unverified(address):
 			p.addKind(UnverifiedTLS, name, "must verify the server's certificate: sslmode=verify-full, with sslrootcert=FILE for an authority of its own; "+
 				"DATABASE_INSECURE=true does without, for a network that is yours alone")
@@ -82,7 +78,7 @@ func (c *Config) checkDatabase(p *problems) {
 
 func (c *Config) checkStripe(p *problems) {
 	if c.SmallBusiness && c.StripeAutomaticTax {
-		p.add("SMALL_BUSINESS", "must not be true together with STRIPE_AUTOMATIC_TAX: who charges no value added tax has none to compute")
+		p.add("SMALL_BUSINESS", "must not be true together with STRIPE_AUTOMATIC_TAX: without value added tax there is none to compute")
 	}
 	key := c.StripeSecretKey.Reveal()
 	if c.Mode == Sandbox {
@@ -95,7 +91,7 @@ func (c *Config) checkStripe(p *problems) {
 		p.add("STRIPE_SECRET_KEY", "must be a secret key of Stripe, sk_live_… or sk_test_…")
 	}
 	if len(c.WebhookSecrets) == 0 {
-		p.add("STRIPE_WEBHOOK_SECRET", "must be set: without it no payment can be trusted")
+		p.add("STRIPE_WEBHOOK_SECRET", "must be set: without it no event from Stripe can be verified")
 	}
 	for _, s := range c.WebhookSecrets {
 		if placeholder(s) || !strings.HasPrefix(s, "whsec_") {
@@ -118,7 +114,7 @@ func (c *Config) checkStripe(p *problems) {
 
 func (c *Config) checkSignIn(p *problems) {
 	if c.Mode == Sandbox {
-		return // has a secret and a provider of its own, and none of these beside them
+		return // it generates its secret and brings its provider; checkSandbox refuses others
 	}
 	if len(c.SessionSecrets) == 0 && c.Production() {
 		p.add("SESSION_SECRET", "must be set in production, at least 32 bytes: openssl rand -hex 32")
@@ -129,32 +125,37 @@ func (c *Config) checkSignIn(p *problems) {
 			break
 		}
 	}
-	apps := map[string]OAuthApp{"GOOGLE": c.Google, "GITHUB": c.GitHub, "LINKEDIN": c.LinkedIn, "OIDC": c.OIDC}
+	c.checkProviders(p)
+	if c.OIDC.Set() != (c.OIDCIssuer != "") {
+		p.add("OIDC_ISSUER", "must be set together with OIDC_CLIENT_ID and OIDC_CLIENT_SECRET")
+	} else if u, err := url.Parse(c.OIDCIssuer); c.OIDCIssuer != "" && (err != nil || !web(u)) {
+		p.add("OIDC_ISSUER", "must be an address such as https://login.example.com")
+	} else if c.Strict() && u.Scheme == "http" && !loopback.Is(u.Hostname()) {
+		p.add("OIDC_ISSUER", "must begin with https:// in production: otherwise the network could answer for the provider")
+	}
+}
+
+func (c *Config) checkProviders(p *problems) {
+	const given = "must be the value from the provider, not an example"
 	offered := 0
-	for name, app := range apps {
+	for _, provider := range Providers {
+		app := provider.App(*c)
 		if (app.ClientID == "") != (app.ClientSecret == "") {
-			p.add(name+"_CLIENT_ID", "must be set together with "+name+"_CLIENT_SECRET")
+			p.add(provider.ClientID(), "must be set together with "+provider.ClientSecret())
 		}
 		if !app.Set() {
 			continue
 		}
 		offered++
 		if unfilled(app.ClientID) {
-			p.add(name+"_CLIENT_ID", "must be the one that the provider gave you, not the example of one")
+			p.add(provider.ClientID(), given)
 		}
 		if placeholder(app.ClientSecret.Reveal()) {
-			p.add(name+"_CLIENT_SECRET", "must be the one that the provider gave you, not the example of one")
+			p.add(provider.ClientSecret(), given)
 		}
 	}
-	if c.OIDC.Set() != (c.OIDCIssuer != "") {
-		p.add("OIDC_ISSUER", "must be set together with OIDC_CLIENT_ID and OIDC_CLIENT_SECRET")
-	} else if u, err := url.Parse(c.OIDCIssuer); c.OIDCIssuer != "" && (err != nil || !web(u)) {
-		p.add("OIDC_ISSUER", "must be an address such as https://login.example.com")
-	} else if c.Strict() && u.Scheme == "http" && !loopback.Is(u.Hostname()) {
-		p.add("OIDC_ISSUER", "must begin with https:// in production: whoever is on the way could be anybody")
-	}
 	if offered == 0 {
-		p.add("GOOGLE_CLIENT_ID", "must be set, or the pair of another provider: without one nobody can sign in")
+		p.add("GOOGLE_CLIENT_ID", "must be set, or the pair of another provider: without a provider no user can sign in")
 	}
 }
 
@@ -167,11 +168,11 @@ func (c *Config) checkAdmins(p *problems) {
 	}
 }
 
-// SessionBytes is the least that a session secret holds.
+// SessionBytes is the minimum length of a session secret in bytes.
 const SessionBytes = 32
 
-// Guessable reports whether a secret has fewer different characters than any that chance makes: of 32 random hex digits
-// one in 8,000 has fewer than 10 different ones, of 64 one in 10^12. All 16 are in only three of four.
+// Guessable reports whether a secret has fewer than 10 different characters. Of 32 random hex digits, 1 in 8,000 have
+// so few; of 64, 1 in 10^12.
 func Guessable(secret string) bool {
 	const different = 10
 	seen := map[rune]bool{}
@@ -181,19 +182,19 @@ func Guessable(secret string) bool {
 	return len(seen) < different
 }
 
-// hasAnyPrefix reports whether text is one of these kinds of key, with something behind the prefix.
+// hasAnyPrefix reports whether text has one of the prefixes and at least four more bytes.
 func hasAnyPrefix(text string, prefixes ...string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(text, p) && len(text) > len(p)+3 })
 }
 
 func web(u *url.URL) bool { return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" }
 
-// unfilled recognises the gaps that example files leave in an address or a name.
+// unfilled recognises placeholders in an address or a name.
 func unfilled(text string) bool {
 	return containsAny(text, "changeme", "change-me", "change_me", "your_", "your-domain", "yourdomain", "your-client", "<", "...", "…")
 }
 
-// placeholder recognises what example files hold instead of a secret. None of it comes up in random ones.
+// placeholder recognises placeholders of secrets. Random secrets contain none of them.
 func placeholder(text string) bool {
 	tail := text[strings.LastIndexByte(text, '_')+1:] // of sk_test_xxxx
 	return unfilled(text) || containsAny(text, "your-", "replace", "example", "placeholder", "secret_here", "xxxxxxxx") ||
@@ -203,84 +204,4 @@ func placeholder(text string) bool {
 func containsAny(text string, words ...string) bool {
 	lower := strings.ToLower(text)
 	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(lower, word) })
-}
-
-// Problem is one variable that is wrong and what it should be. It never quotes a value.
-type Problem struct {
-	Name, Advice string
-	Kind         Kind
-	Meant        string // the variable that an unknown one is nearly called; may be empty
-}
-
-// Kind tells the problems of one variable apart where there are several.
-type Kind string
-
-// The kinds; a value of another form has none.
-const (
-	UnknownName   Kind = "unknown"    // no variable is called so
-	NotForSandbox Kind = "sandbox"    // belongs to a real set-up, and this is the sandbox
-	UnverifiedTLS Kind = "unverified" // nobody checks who answers there
-)
-
-// Problems is everything that Load has to complain of, in the order of the names.
-type Problems []Problem
-
-// Error is a line for each problem.
-func (p Problems) Error() string {
-	var text strings.Builder
-	text.WriteString("the configuration does not work yet:")
-	for _, problem := range p {
-		text.WriteString("\n  " + problem.Name + " " + problem.Advice)
-	}
-	return text.String()
-}
-
-// problems gathers what is wrong.
-type problems struct{ all Problems }
-
-func (p *problems) add(name, advice string) { p.addKind("", name, advice) }
-
-func (p *problems) addKind(kind Kind, name, advice string) {
-	p.all = append(p.all, Problem{Name: name, Advice: advice, Kind: kind})
-}
-
-// unparsed says of the fields that are no text what they should be. PORT is not among them: it stays 0 and is reported
-// by its range.
-var unparsed = map[string]Problem{
-	"LogLevel":           {Name: "LOG_LEVEL", Advice: "must be debug, info, warn or error"},
-	"StripeAutomaticTax": {Name: "STRIPE_AUTOMATIC_TAX", Advice: yesOrNo},
-	"StripeTaxIDs":       {Name: "STRIPE_TAX_IDS", Advice: yesOrNo},
-	"SmallBusiness":      {Name: "SMALL_BUSINESS", Advice: yesOrNo},
-	"DatabaseInsecure":   {Name: "DATABASE_INSECURE", Advice: yesOrNo},
-}
-
-const yesOrNo = "must be true or false"
-
-// unreadable adds what the parser complains of, by name, without the values it quotes.
-func (p *problems) unreadable(err error) {
-	var all env.AggregateError
-	if !errors.As(err, &all) {
-		p.add("the environment", "cannot be read")
-		return
-	}
-	for _, e := range all.Errors {
-		var parse env.ParseError
-		if errors.As(e, &parse) {
-			if wrong, ok := unparsed[parse.Name]; ok {
-				p.add(wrong.Name, wrong.Advice)
-			}
-			continue
-		}
-		p.add("the environment", "cannot be read")
-	}
-}
-
-func (p *problems) err() error {
-	if len(p.all) == 0 {
-		return nil
-	}
-	slices.SortFunc(p.all, func(a, b Problem) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Advice, b.Advice))
-	})
-	return slices.Compact(p.all)
 }

@@ -1,4 +1,4 @@
-// Package config is the one place that reads the environment. It reports everything that is wrong at once.
+// Package config reads the settings from the environment and reports every invalid one at once.
 package config
 
 import (
@@ -8,26 +8,17 @@ import (
 	"strings"
 )
 
-// Mode says whose money moves.
+// Mode says which Stripe the product uses.
 type Mode string
 
 // The modes.
 const (
-	Sandbox Mode = "sandbox" // nobody's: the stand-ins answer
-	Test    Mode = "test"    // nobody's: Stripe's test mode answers
-	Live    Mode = "live"
+	Sandbox Mode = "sandbox" // the stand-in
+	Test    Mode = "test"    // Stripe's test mode
+	Live    Mode = "live"    // Stripe, with real money
 )
 
-// OAuthApp is our registration with one provider. Both parts or none.
-type OAuthApp struct {
-	ClientID     string `env:"CLIENT_ID"`
-	ClientSecret Secret `env:"CLIENT_SECRET"`
-}
-
-// Set reports whether the provider is to be offered.
-func (a OAuthApp) Set() bool { return a.ClientID != "" && a.ClientSecret != "" }
-
-// Config is all that can be set from outside. Its variables are part of the public face: .env.example explains each.
+// Config is every setting. The variables are a public interface; .env.example explains each.
 type Config struct {
 	Port    int    `env:"PORT" envDefault:"3000"`
 	AppURL  string `env:"APP_URL"`
@@ -36,8 +27,8 @@ type Config struct {
 
 	DatabaseURL      Secret `env:"DATABASE_URL"`
 	DatabasePoolURL  Secret `env:"DATABASE_POOL_URL"`
-	DatabaseInsecure bool   `env:"DATABASE_INSECURE"` // the way to the database may be open to be read and changed by others
-	PostgresBinDir   string `env:"POSTGRES_BIN_DIR"`  // where the private database's programs are; empty: found, or fetched
+	DatabaseInsecure bool   `env:"DATABASE_INSECURE"` // accepts connections that do not verify the server
+	PostgresBinDir   string `env:"POSTGRES_BIN_DIR"`  // programs of the private database; found or downloaded if empty
 
 	StripeSecretKey      Secret `env:"STRIPE_SECRET_KEY"`
 	StripePublishableKey string `env:"STRIPE_PUBLISHABLE_KEY"`
@@ -59,7 +50,7 @@ type Config struct {
 	OIDCIssuer string `env:"OIDC_ISSUER"`
 	OIDCName   string `env:"OIDC_NAME"`
 
-	ImprintURL string `env:"IMPRINT_URL"` // each is linked in the footer when it is set
+	ImprintURL string `env:"IMPRINT_URL"` // linked in the footer, as the next two
 	TermsURL   string `env:"TERMS_URL"`
 	PrivacyURL string `env:"PRIVACY_URL"`
 
@@ -72,10 +63,10 @@ type Config struct {
 	SessionSecrets Secrets `env:"-"` // SESSION_SECRET, split: the first seals, each one opens
 }
 
-// Production reports whether this is the real thing: no stand-in, no demo user, no generated secret.
+// Production reports whether stand-ins, demo users and generated secrets are forbidden.
 func (c Config) Production() bool { return c.AppEnv == "production" }
 
-// Strict reports whether strangers and their money are to come here.
+// Strict reports whether the strictest rules apply: in production or with a live key.
 func (c Config) Strict() bool { return c.Production() || c.Livemode() }
 
 // Secure reports whether browsers reach us over https.
@@ -84,7 +75,7 @@ func (c Config) Secure() bool { return strings.HasPrefix(c.AppURL, "https://") }
 // Livemode reports whether our Stripe key moves real money.
 func (c Config) Livemode() bool { return c.Mode == Live }
 
-// CheckoutOrigin is where buyers pay: Stripe's hosted page, or the page of the other server at STRIPE_API_BASE.
+// CheckoutOrigin is the origin of the payment page: Stripe's, or that of STRIPE_API_BASE.
 func (c Config) CheckoutOrigin() string {
 	if u, err := url.Parse(c.StripeAPIBase); err == nil && u.Host != "" {
 		return u.Scheme + "://" + u.Host
@@ -92,7 +83,7 @@ func (c Config) CheckoutOrigin() string {
 	return "https://checkout.stripe.com"
 }
 
-// Dashboard is where the sandbox's Stripe shows payments and gives money back; empty outside the sandbox.
+// Dashboard is the address of the stand-in's dashboard; empty outside the sandbox.
 func (c Config) Dashboard() string {
 	if c.Mode != Sandbox {
 		return ""
@@ -100,7 +91,7 @@ func (c Config) Dashboard() string {
 	return c.StripeAPIBase + "/dashboard"
 }
 
-// ServerDatabaseURL is where the server connects: the pooler, or without one the database itself.
+// ServerDatabaseURL is the address that the server uses: the pooler's, without one the database's.
 func (c Config) ServerDatabaseURL() Secret {
 	if c.DatabasePoolURL == "" {
 		return c.DatabaseURL
@@ -110,14 +101,14 @@ func (c Config) ServerDatabaseURL() Secret {
 		return c.DatabasePoolURL
 	}
 	query := u.Query()
-	if query.Get("pgbouncer") != "false" { // which says that it is the database itself, as another role
-		query.Set("pgbouncer", "true") // whatever its name looks like, this variable says that a pooler is there
+	if query.Get("pgbouncer") != "false" { // set for the private database, which has no pooler
+		query.Set("pgbouncer", "true") // the variable says that there is a pooler
 	}
 	u.RawQuery = query.Encode()
 	return Secret(u.String())
 }
 
-// derive fills in what follows from the rest.
+// derive sets the fields that follow from others.
 func (c *Config) derive() {
 	c.AppURL = origin(c.AppURL)
 	if c.AppURL == "" {
@@ -141,14 +132,14 @@ func (c *Config) derive() {
 	}
 }
 
-// mode follows from the key. Production without a usable one is Live, so that nothing is less strict than it should be.
+// mode follows from the key. Production without a valid key is Live, the strictest mode.
 func (c *Config) mode() Mode {
 	key := c.StripeSecretKey.Reveal()
 	switch {
 	case hasAnyPrefix(key, "sk_live_", "rk_live_"):
 		return Live
 	case hasAnyPrefix(key, "sk_test_", "rk_test_"):
-		return Test // in production too: its strictness with Stripe's play money, as for a rehearsal
+		return Test // in production too, for rehearsals
 	case c.Production():
 		return Live
 	case key == "":
@@ -157,8 +148,7 @@ func (c *Config) mode() Mode {
 	return Test
 }
 
-// origin writes an address as browsers do in the Origin header, which it is compared with: scheme and host in lower
-// case, no slash at the end.
+// origin writes an address as browsers do in the Origin header: scheme and host in lower case, no slash at the end.
 func origin(address string) string {
 	address = strings.TrimRight(address, "/")
 	u, err := url.Parse(address)
@@ -169,7 +159,7 @@ func origin(address string) string {
 	return u.String()
 }
 
-// list is a comma list's entries without the spaces and the empty ones.
+// list trims the entries of a comma list and drops empty ones.
 func list(entries []string) []string {
 	var kept []string
 	for _, entry := range entries {

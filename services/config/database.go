@@ -7,8 +7,7 @@ import (
 	"github.com/resume-matcher/credits/services/loopback"
 )
 
-// Foreign reports whether a database's address leads to another machine. One that cannot be read does not; it is
-// reported for that.
+// Foreign reports whether a database is on another machine. It is false for an invalid address, which check reports.
 func Foreign(address Secret) bool {
 	u, err := url.Parse(address.Reveal())
 	if err != nil || address == "" {
@@ -17,8 +16,8 @@ func Foreign(address Secret) bool {
 	return !loopback.All(cmp.Or(u.Query().Get("host"), u.Host)) // a host parameter wins
 }
 
-// Unverified reports whether the address asks for a connection to another machine on which nobody checks who answers:
-// without TLS, or with a certificate that is not looked at. An address that says nothing of it gets verify-full.
+// Unverified reports whether the address asks for a connection to another machine that does not verify the server:
+// without TLS or without a check of the certificate. An address without sslmode gets verify-full.
 // Source: https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION
 func Unverified(address Secret) bool {
 	u, err := url.Parse(address.Reveal())
@@ -29,7 +28,7 @@ func Unverified(address Secret) bool {
 	switch query.Get("sslmode") {
 	case "", "verify-full":
 		return false
-	case "require", "verify-ca": // with an authority of the operator's own, both check that it has signed
+	case "require", "verify-ca": // with sslrootcert, both verify the certificate
 		return query.Get("sslrootcert") == ""
 	}
 	return true

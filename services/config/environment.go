@@ -14,13 +14,12 @@ import (
 // Variables are the environment's variables by name.
 type Variables map[string]string
 
-// envFile holds settings in development. Under its own name Environment tells Load that it cannot be read: no
-// variable is called so.
+// envFile holds settings in development. As a key of Variables it reports to Load that the file is invalid: no variable
+// has that name.
 const envFile = ".env"
 
-// Environment returns the variables of environ, NAME=value each, with the file .env of the working directory behind
-// them. Production reads no such file.
-// Errors: none here; Load reports a file that cannot be read beside everything else that is wrong.
+// Environment returns the variables of environ, NAME=value each, and those of .env in the working directory that
+// environ does not set. Production reads no file. Load reports an invalid file.
 func Environment(environ []string) Variables {
 	vars := Variables{}
 	for _, line := range environ {
@@ -32,10 +31,10 @@ func Environment(environ []string) Variables {
 		return vars
 	}
 	file, err := godotenv.Read(envFile)
-	if errors.Is(err, fs.ErrNotExist) { // the usual case
+	if errors.Is(err, fs.ErrNotExist) { // as usual
 		return vars
 	}
-	if err != nil { // its text quotes the line, and with it perhaps a secret
+	if err != nil { // the error may quote a secret
 		file = map[string]string{envFile: "unreadable"}
 	}
 	for name, value := range file {
@@ -47,8 +46,7 @@ func Environment(environ []string) Variables {
 }
 
 // Load reads the configuration from vars.
-// Errors: Problems, which name every variable that is wrong and say what it should be; never a value. What can be read
-// is in the configuration all the same.
+// Errors: Problems, with every invalid variable and never a value. The configuration then has the valid settings.
 func Load(vars Variables) (Config, error) {
 	var c Config
 	fields, err := env.GetFieldParams(&c)
@@ -75,10 +73,8 @@ func Load(vars Variables) (Config, error) {
 	return c, p.err()
 }
 
-// checkNames refuses variables that look like ours and are not: what a mistyped one should have said would not count,
-// and without STRIPE_SECRET_KEY it is the sandbox that starts. Other programs have registrations at sign-in providers
-// too, and their own spellings of common names such as "port", so those count only where a mistake leads into the
-// sandbox. Case matters to the environment and not here: stripe_secret_key is a mistyped STRIPE_SECRET_KEY.
+// checkNames refuses unknown variables that resemble ours, in any case: a mistyped STRIPE_SECRET_KEY would start the
+// sandbox. Other programs use names such as port and AZURE_CLIENT_ID too, so these are refused only in the sandbox.
 func (c *Config) checkNames(p *problems, vars Variables, fields []env.FieldParams) {
 	var known []string
 	for _, f := range fields {
@@ -99,7 +95,7 @@ func (c *Config) checkNames(p *problems, vars Variables, fields []env.FieldParam
 	}
 }
 
-// nearest returns the known name that differs from name in one place of a few letters, or "".
+// nearest returns the known name that differs from name in one run of at most three letters, or "".
 func nearest(name string, known []string) string {
 	const few = 3
 	best, differs := "", few+1
@@ -112,7 +108,7 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// same is how many bytes two names have in common at their beginning and at their end.
+// same counts the bytes that two names share at their beginning and at their end.
 func same(a, b string) (n int) {
 	short := min(len(a), len(b))
 	for n < short && a[n] == b[n] {

@@ -8,8 +8,7 @@ import (
 	"syscall"
 )
 
-// ExplainDir adds to an error of the data directory what the operator can do about it. It returns any other error as
-// it is.
+// ExplainDir adds advice to an error of the data directory. It returns other errors unchanged.
 func (c Config) ExplainDir(err error) error {
 	dir, absErr := filepath.Abs(c.DataDir)
 	if absErr != nil {
@@ -26,7 +25,7 @@ func (c Config) ExplainDir(err error) error {
 	return err
 }
 
-// ExplainPort says why the program cannot listen on PORT and what the operator can do about it.
+// ExplainPort turns an error of listening on PORT into a reason and advice.
 func (c Config) ExplainPort(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

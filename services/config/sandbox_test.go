@@ -9,7 +9,8 @@ import (
 	"github.com/resume-matcher/credits/services/config"
 )
 
-// The sandbox is for this machine alone. What says that others are to be served needs a key that says whose money moves.
+// The sandbox is for this machine alone. What says that others are to be served needs a key that says whose money
+// moves.
 func TestSandboxRefusesARealSetUp(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

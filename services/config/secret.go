@@ -8,7 +8,7 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret is a text that no log, error or page ever shows.
+// Secret is a text that logs, errors and pages show as [redacted].
 type Secret string
 
 // String hides the secret.
@@ -17,7 +17,7 @@ func (s Secret) String() string { return redacted }
 // GoString hides the secret.
 func (s Secret) GoString() string { return redacted }
 
-// Format hides the secret from every verb of fmt, those too that do not ask for a text.
+// Format hides the secret from every verb of fmt, non-text ones included.
 func (s Secret) Format(state fmt.State, _ rune) { hide(state) }
 
 // LogValue hides the secret.
@@ -26,10 +26,10 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText hides the secret in JSON and the like.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Reveal returns the secret, for the one place that needs it.
+// Reveal returns the secret.
 func (s Secret) Reveal() string { return string(s) }
 
-// Secrets are texts that no log, error or page ever shows.
+// Secrets are texts that logs, errors and pages show as [redacted].
 type Secrets []string
 
 // String hides the secrets.
@@ -48,5 +48,5 @@ func (s Secrets) LogValue() slog.Value { return slog.StringValue(redacted) }
 func (s Secrets) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 func hide(state fmt.State) {
-	_, _ = io.WriteString(state, redacted) // fmt's own buffer: it takes everything
+	_, _ = io.WriteString(state, redacted) // fmt's buffer never fails
 }
