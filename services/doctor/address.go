@@ -12,35 +12,35 @@ import (
 
 func (s *SetUp) checkAddress(context.Context) []Check {
 	const area, name = area("doctor.area.address"), "APP_URL"
-	said := facts{"url": s.Config.AppURL, "setting": name}
+	args := facts{"url": s.Config.AppURL, "setting": name}
 	switch {
-	case s.complainedOf(name, config.NotForSandbox):
+	case s.hasProblemKind(name, config.NotForSandbox):
 		return area.wrong(name, "doctor.address.not_for_sandbox")
-	case s.sandbox() && !s.complained(name):
-		return area.ok("doctor.address.sandbox", said)
+	case s.sandbox() && !s.hasProblem(name):
+		return area.ok("doctor.address.sandbox", args)
 	case s.Config.Strict() && !s.Config.Secure():
 		return area.wrong(name, "doctor.address.not_https")
-	case s.complained(name):
+	case s.hasProblem(name):
 		return area.wrong(name, "doctor.address.shape")
 	case s.Config.Strict() && !s.public():
 		return area.wrong(name, "doctor.address.private")
 	case !s.public():
-		return area.warning("doctor.address.tunnel", said)
+		return area.warning("doctor.address.tunnel", args)
 	}
-	return area.ok("doctor.address.ok", said)
+	return area.ok("doctor.address.ok", args)
 }
 
-// public reports whether Stripe can reach APP_URL as far as its name tells.
+// public reports whether the name in APP_URL is a public one, which Stripe can reach.
 func (s *SetUp) public() bool {
 	u, err := url.Parse(s.Config.AppURL)
-	return err == nil && !s.complained("APP_URL") && publicHost(u.Hostname())
+	return err == nil && !s.hasProblem("APP_URL") && publicHost(u.Hostname())
 }
 
-// privateNames end the names that mean something on one network alone.
+// privateNames are suffixes of names that resolve in a private network only.
 // Source: https://www.iana.org/assignments/special-use-domain-names
 var privateNames = []string{".localhost", ".local", ".internal", ".lan", ".home", ".test", ".invalid", ".home.arpa"}
 
-// shared is what carriers use between themselves and their customers; netip does not count it as private.
+// shared is the address space of carrier-grade NAT, which netip does not count as private.
 var shared = netip.MustParsePrefix("100.64.0.0/10")
 
 func publicHost(host string) bool {

@@ -10,29 +10,29 @@ import (
 	"github.com/resume-matcher/credits/services/config"
 )
 
-// Level is how bad a finding is.
+// Level is the severity of a finding.
 type Level string
 
 // The levels.
 const (
 	OK      Level = "ok"
-	Warning Level = "warning" // it works, and somebody should know
-	Red     Level = "red"     // it must be mended
+	Warning Level = "warning" // it works, with a risk
+	Red     Level = "red"     // it must be corrected
 )
 
 // Check is one finding. Its texts are locale keys.
 type Check struct {
 	Area    string // what was checked
 	Level   Level
-	Text    string // what was found and, unless it is ok, what to do
+	Text    string // the finding and, unless it is ok, what to do
 	Args    map[string]any
-	Setting string        // the variable that is wrong, where it is one
-	Secret  config.Secret // a new webhook secret, to be shown this once
+	Setting string        // the invalid variable; may be empty
+	Secret  config.Secret // a new webhook secret, printed once
 }
 
 type facts = map[string]any
 
-// area is what is checked.
+// area is the locale key of what is checked.
 type area string
 
 func (a area) ok(text string, args facts) []Check {
@@ -47,7 +47,7 @@ func (a area) red(text string, args facts) []Check {
 	return []Check{{Area: string(a), Level: Red, Text: text, Args: args}}
 }
 
-// wrong is red about the value of one variable.
+// wrong is a red finding about one variable.
 func (a area) wrong(setting, text string) []Check {
 	return []Check{{Area: string(a), Level: Red, Text: text, Args: facts{"setting": setting}, Setting: setting}}
 }
@@ -57,8 +57,8 @@ func Ill(checks []Check) bool {
 	return slices.ContainsFunc(checks, func(c Check) bool { return c.Level == Red })
 }
 
-// Write prints the findings, a line each, and what they come to. say puts a locale key into words. A new webhook
-// secret is printed here and nowhere else.
+// Write prints a line for each finding and a summary. say translates a locale key. A new webhook secret is printed here
+// only.
 func Write(w io.Writer, checks []Check, say func(key string, args map[string]any) string) error {
 	marks := map[Level]string{OK: say("doctor.level.ok", nil), Warning: say("doctor.level.warning", nil), Red: say("doctor.level.red", nil)}
 	levels, areas, count := 0, 0, map[Level]int{}

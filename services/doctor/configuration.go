@@ -8,19 +8,19 @@ import (
 	"github.com/resume-matcher/credits/services/config"
 )
 
-// checkConfiguration tells what config.Load complains of, except where a check of its own has said more about it.
+// checkConfiguration reports the problems of config.Load, except those that other checks have reported.
 func (s *SetUp) checkConfiguration(found []Check) []Check {
 	const area = area("doctor.area.configuration")
 	if len(s.Problems) == 0 {
 		return area.ok("doctor.configuration.ok", nil)
 	}
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for _, c := range found {
-		told[c.Setting] = told[c.Setting] || c.Level == Red
+		reported[c.Setting] = reported[c.Setting] || c.Level == Red
 	}
 	var checks []Check
 	for _, p := range s.Problems {
-		if told[p.Name] {
+		if reported[p.Name] {
 			continue
 		}
 		c := area.wrong(p.Name, advice(p))[0]
@@ -30,7 +30,7 @@ func (s *SetUp) checkConfiguration(found []Check) []Check {
 	return checks
 }
 
-// advice is what a variable must be. One that has no text of its own keeps the configuration's words.
+// advice returns the locale key for a problem. A problem without a text of its own shows config's English one.
 func advice(p config.Problem) string {
 	switch {
 	case p.Kind == config.UnknownName && p.Meant != "":
@@ -88,7 +88,7 @@ func (s *SetUp) checkSession(context.Context) []Check {
 		return area.ok("doctor.session.sandbox", nil)
 	case slices.ContainsFunc(secrets, func(secret string) bool { return len(secret) < config.SessionBytes }):
 		return area.wrong(name, "doctor.session.short")
-	case s.complained(name):
+	case s.hasProblem(name):
 		return area.wrong(name, "doctor.session.placeholder")
 	}
 	return area.ok("doctor.session.ok", nil)

@@ -1,4 +1,4 @@
-// Package doctor checks a set-up and says how to mend it.
+// Package doctor checks a set-up, advises how to correct it, and corrects what it can.
 package doctor
 
 import (
@@ -12,26 +12,26 @@ import (
 	"github.com/resume-matcher/credits/services/config"
 )
 
-// callTimeout bounds what one check asks of the network.
+// callTimeout is how long the network calls of one check may take.
 const callTimeout = 10 * time.Second
 
-// SetUp is what is checked.
+// SetUp is what doctor checks.
 type SetUp struct {
-	Config   config.Config   // as far as it could be read
-	Problems config.Problems // what config.Load complains of
+	Config   config.Config   // with the valid settings
+	Problems config.Problems // of config.Load
 	Failed   error           // why the private database or a stand-in did not start; its text is shown
-	Stripe   *client.API     // nil when the key must not be sent anywhere; see Callable
-	Fix      bool            // whether to mend what can be mended
+	Stripe   *client.API     // nil if the key must not be sent; see Callable
+	Fix      bool            // correct what can be corrected
 	Now      func() time.Time
 	Log      *slog.Logger
 
-	accepted time.Time // when Stripe took the key, by our clock; zero when it did not
-	date     string    // and by Stripe's
-	migrated bool      // whether the database can be asked
+	accepted time.Time // when Stripe accepted the key, by our clock; zero if it did not
+	date     string    // the same time by Stripe's clock
+	migrated bool      // the database can be queried
 }
 
-// Run makes every check, each whatever became of the others, and says what it found in the order of the list below:
-// what others need comes first. In the sandbox, and with Fix, it mends what it can.
+// Run runs every check, even if others fail, and returns the findings. Checks that others depend on come first. In the
+// sandbox, and with Fix, it corrects what it can.
 //
 // Idempotent.
 func (s *SetUp) Run(ctx context.Context) []Check {
@@ -47,21 +47,21 @@ func (s *SetUp) Run(ctx context.Context) []Check {
 
 func (s *SetUp) sandbox() bool { return s.Config.Mode == config.Sandbox }
 
-// mends reports whether what is wrong is to be put right. The sandbox is made at every start anyway, unless what is set
-// beside it says that it may be a mistake.
+// mends reports whether doctor corrects what it finds. It does so in the sandbox, unless the settings say that the
+// sandbox may be a mistake.
 func (s *SetUp) mends() bool { return s.Fix || s.sandbox() && len(s.Problems) == 0 }
 
-// complained reports whether the configuration is wrong about this variable.
-func (s *SetUp) complained(name string) bool {
+// hasProblem reports whether config found a problem with this variable.
+func (s *SetUp) hasProblem(name string) bool {
 	return slices.ContainsFunc(s.Problems, func(p config.Problem) bool { return p.Name == name })
 }
 
-// complainedOf is complained for one kind of problem.
-func (s *SetUp) complainedOf(name string, kind config.Kind) bool {
+// hasProblemKind is hasProblem for one kind of problem.
+func (s *SetUp) hasProblemKind(name string, kind config.Kind) bool {
 	return slices.ContainsFunc(s.Problems, func(p config.Problem) bool { return p.Name == name && p.Kind == kind })
 }
 
-// limited bounds one check's calls.
+// limited limits the time of one check's calls.
 func limited(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, callTimeout)
 }

@@ -18,74 +18,74 @@ import (
 	"github.com/resume-matcher/credits/services/webhook"
 )
 
-func TestFix(t *testing.T) {
-	t.Run("makes what is missing, once", func(t *testing.T) {
-		c := newClinic(t)
+func TestFixCorrectsTheEndpoint(t *testing.T) {
+	t.Run("creates what is missing, once", func(t *testing.T) {
+		c := newFixture(t)
 		c.with("DATABASE_URL", dbtest.Empty(t))
 		c.wantRed("doctor.database.older", "doctor.endpoint.missing")
 		secret := secretOf(t, c.fix())
 		if !strings.HasPrefix(secret, "whsec_") {
-			t.Errorf("the new endpoint's secret does not begin with whsec_")
+			t.Error("got a secret without the prefix whsec_")
 		}
 		c.with("STRIPE_WEBHOOK_SECRET", secret)
 		c.wantHealthy()
 		if again := c.fix(); Ill(again) || len(warnings(again)) > 0 || secretOf(t, again) != "" {
-			t.Errorf("a second time finds red %v, warnings %v, or tells a secret", texts(again, Red), texts(again, Warning))
+			t.Errorf("second run: got red %v, warnings %v or a secret, want none", texts(again, Red), texts(again, Warning))
 		}
-		enabled, disabled := c.at()
+		enabled, disabled := c.endpoints()
 		if len(enabled) != 1 || len(disabled) != 0 {
-			t.Fatalf("%d enabled and %d disabled endpoints, want one", len(enabled), len(disabled))
+			t.Fatalf("got %d enabled and %d disabled endpoints, want 1 and 0", len(enabled), len(disabled))
 		}
 		if e := enabled[0]; e.APIVersion != stripe.APIVersion || !slices.Equal(slices.Sorted(slices.Values(e.EnabledEvents)), webhook.Events()) {
-			t.Errorf("the endpoint has version %s and events %v", e.APIVersion, e.EnabledEvents)
+			t.Errorf("got an endpoint of version %s with events %v", e.APIVersion, e.EnabledEvents)
 		}
 	})
 	t.Run("adds the missing events and keeps the others", func(t *testing.T) {
 		c := healthy(t)
-		c.endpoint(stripe.String(stripe.APIVersion), "checkout.session.completed", "invoice.paid")
-		before, _ := c.at()
+		c.replaceEndpoint(stripe.String(stripe.APIVersion), "checkout.session.completed", "invoice.paid")
+		before, _ := c.endpoints()
 		if secret := secretOf(t, c.fix()); secret != "" {
-			t.Error("an endpoint was made where one was to be changed")
+			t.Error("got a new endpoint, want the old one changed")
 		}
 		c.wantHealthy()
-		after, disabled := c.at()
+		after, disabled := c.endpoints()
 		if len(after) != 1 || len(disabled) != 0 || after[0].ID != before[0].ID || !slices.Contains(after[0].EnabledEvents, "invoice.paid") {
-			t.Errorf("endpoints after: %v", after)
+			t.Errorf("got endpoints %v, want the one with invoice.paid", after)
 		}
 	})
 	t.Run("replaces an endpoint of another version, and disables it afterwards", func(t *testing.T) {
 		c := healthy(t)
-		c.endpoint(nil, "*")
-		before, _ := c.at()
+		c.replaceEndpoint(nil, "*")
+		before, _ := c.endpoints()
 		checks := c.fix()
 		if secretOf(t, checks) == "" || !slices.Contains(texts(checks, OK), "doctor.endpoint.replaced") {
-			t.Errorf("nobody says that it was replaced, or with which secret: %v", checks)
+			t.Errorf("got %v, want the replacement and a secret", checks)
 		}
 		c.wantHealthy()
-		enabled, disabled := c.at()
+		enabled, disabled := c.endpoints()
 		if len(enabled) != 1 || len(disabled) != 1 || disabled[0].ID != before[0].ID || enabled[0].APIVersion != stripe.APIVersion {
-			t.Errorf("enabled %v, disabled %v", enabled, disabled)
+			t.Errorf("got enabled %v, disabled %v, want one new and the old one", enabled, disabled)
 		}
 		c.fix()
-		if again, _ := c.at(); len(again) != 1 || again[0].ID != enabled[0].ID {
-			t.Errorf("a second time made another endpoint: %v", again)
+		if again, _ := c.endpoints(); len(again) != 1 || again[0].ID != enabled[0].ID {
+			t.Errorf("second run: got endpoints %v, want the same", again)
 		}
 	})
-	t.Run("makes no endpoint that Stripe cannot reach", func(t *testing.T) {
-		c := newClinic(t).with("APP_URL", "http://localhost:3000")
+	t.Run("creates no endpoint that Stripe cannot reach", func(t *testing.T) {
+		c := newFixture(t).with("APP_URL", "http://localhost:3000")
 		if secret := secretOf(t, c.fix()); secret != "" {
-			t.Error("an endpoint was made")
+			t.Error("got a new endpoint, want none")
 		}
 		c.wantWarning("doctor.address.tunnel", "doctor.endpoint.no_address")
 	})
 }
 
-// secretOf is the secret that the findings tell, and wants at most one.
+// secretOf returns the secret in the findings and wants at most one.
 func secretOf(t *testing.T, checks []Check) (secret string) {
 	t.Helper()
 	for _, c := range checks {
 		if c.Secret != "" && secret != "" {
-			t.Error("two secrets are told")
+			t.Error("got two secrets, want at most one")
 		}
 		secret += c.Secret.Reveal()
 	}
@@ -97,10 +97,10 @@ func TestHealthyProductionBehindAPooler(t *testing.T) {
 	c.with("DATABASE_POOL_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantHealthy()
 }
 
-// The set-up is broken in every respect, and each respect is told once.
-func TestEverythingAtOnce(t *testing.T) {
+// Each problem is reported once.
+func TestEveryProblemIsReportedAtOnce(t *testing.T) {
 	t.Parallel()
-	c := &clinic{t: t, now: models.Now, env: map[string]string{"PORT": "http", "APP_ENV": "production", "APP_URL": "credits", "STRIPE_SECRET_KEY": "changeme",
+	c := &fixture{t: t, now: models.Now, env: map[string]string{"PORT": "http", "APP_ENV": "production", "APP_URL": "credits", "STRIPE_SECRET_KEY": "changeme",
 		"SESSION_SECRET": "short", "LOG_LEVEL": "loud", "GITHUB_CLIENT_ID": "x", "TRUSTED_PROXIES": "me", "ADMIN_EMAILS": "me", "LOG_FORMAT": "xml", "TERMS_URL": "/terms"}}
 	c.wantRed("doctor.configuration.admin_emails", "doctor.configuration.provider", "doctor.configuration.log_format", "doctor.configuration.log_level",
 		"doctor.configuration.port", "doctor.configuration.legal_url", "doctor.configuration.trusted_proxies", "doctor.session.short", "doctor.address.not_https",
@@ -110,39 +110,38 @@ func TestEverythingAtOnce(t *testing.T) {
 		"doctor.configuration.not_for_sandbox")
 }
 
-// A complaint that no check and no text knows is told in the configuration's own words.
-func TestUnknownComplaint(t *testing.T) {
+func TestProblemWithoutATextShowsItsAdvice(t *testing.T) {
 	t.Parallel()
 	s := &SetUp{Problems: config.Problems{{Name: "FUTURE", Advice: "must be bright"}}}
 	checks := s.checkConfiguration(nil)
 	if len(checks) != 1 || checks[0].Text != "doctor.configuration.unlisted" || checks[0].Args["advice"] != "must be bright" || checks[0].Args["setting"] != "FUTURE" {
-		t.Errorf("checks = %+v", checks)
+		t.Errorf("got %+v, want the advice of config", checks)
 	}
 }
 
-func TestSandboxThatDoesNotStart(t *testing.T) {
+func TestFailedStartOfTheSandboxIsRed(t *testing.T) {
 	t.Parallel()
-	c := &clinic{t: t, now: models.Now, env: map[string]string{}}
+	c := &fixture{t: t, now: models.Now, env: map[string]string{}}
 	cfg, err := config.Load(nil)
 	c.must(err)
 	s := &SetUp{Config: cfg, Failed: errors.New("no room"), Now: models.Now, Log: slog.New(slog.DiscardHandler)}
 	if got := texts(s.Run(t.Context()), Red); !slices.Equal(got, []string{"doctor.sandbox.failed"}) {
-		t.Errorf("red: %v, want the start alone", got)
+		t.Errorf("got red %v, want only the failed start", got)
 	}
 }
 
-func TestCallable(t *testing.T) {
+func TestCallableSendsLiveKeysToStripeOnly(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		key, base string
 		want      bool
 	}{
 		{testKey, "", true}, {testKey, "http://localhost:12111", true}, {"rk_test_12345678", "", true}, {liveKey, "", true},
-		{liveKey, "http://localhost:12111", false}, {"rk_live_12345678", "http://localhost:12111", false}, // would tell another server a live key
+		{liveKey, "http://localhost:12111", false}, {"rk_live_12345678", "http://localhost:12111", false}, // would leak a live key
 		{"pk_live_12345678", "", false}, {"", "", false}, {"changeme", "", false},
 	} {
 		if got := Callable(config.Config{StripeSecretKey: config.Secret(c.key), StripeAPIBase: c.base}); got != c.want {
-			t.Errorf("callable(%q, %q) = %v, want %v", c.key, c.base, got, c.want)
+			t.Errorf("Callable(%q, %q): got %v, want %v", c.key, c.base, got, c.want)
 		}
 	}
 }
@@ -155,12 +154,12 @@ func TestPublicHost(t *testing.T) {
 		"10.1.2.3": false, "192.168.0.1": false, "169.254.1.1": false, "100.64.0.1": false, "fd00::1": false, "0.0.0.0": false, "::ffff:10.0.0.1": false, "": false,
 	} {
 		if got := publicHost(host); got != want {
-			t.Errorf("public(%q) = %v, want %v", host, got, want)
+			t.Errorf("publicHost(%q): got %v, want %v", host, got, want)
 		}
 	}
 }
 
-func TestServerBehindAnAddress(t *testing.T) {
+func TestServerChecksVersionAndEncryption(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
@@ -171,18 +170,18 @@ func TestServerBehindAnAddress(t *testing.T) {
 		{"this machine", postgres.Connection{Version: 15, Remote: net.IPv6loopback}, nil},
 		{"TLS over the internet", postgres.Connection{Version: 18, Encrypted: true, Remote: net.IPv4(203, 0, 113, 7)}, nil},
 		{"no TLS over the internet", postgres.Connection{Version: 18, Remote: net.IPv4(203, 0, 113, 7)}, area("a").wrong("X", "doctor.database.plain")},
-		{"no TLS next door", postgres.Connection{Version: 18, Remote: net.IPv4(10, 0, 0, 7)}, area("a").warning("doctor.database.plain_private", facts{"setting": "X"})},
+		{"no TLS in a private network", postgres.Connection{Version: 18, Remote: net.IPv4(10, 0, 0, 7)}, area("a").warning("doctor.database.plain_private", facts{"setting": "X"})},
 		{"too old", postgres.Connection{Version: 14}, area("a").red("doctor.database.old", facts{"setting": "X", "version": "14", "wanted": "15"})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := area("a").named(c.conn, "X"); fmt.Sprint(got) != fmt.Sprint(c.want) {
-				t.Errorf("checks = %v, want %v", got, c.want)
+			if got := area("a").server(c.conn, "X"); fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
 	}
 }
 
-func TestWrite(t *testing.T) {
+func TestWriteAlignsFindings(t *testing.T) {
 	t.Parallel()
 	checks := append(area("doctor.area.key").ok("first", nil), area("doctor.area.endpoint").warning("second", facts{"url": "u"})...)
 	checks[1].Secret = "whsec_4711"
@@ -198,9 +197,9 @@ func TestWrite(t *testing.T) {
 	})
 	want := "ok      key       first\nHör zu  endpoint  second\n\n    STRIPE_WEBHOOK_SECRET=whsec_4711\n\n\n1 1 0\n"
 	if err != nil || out.String() != want {
-		t.Errorf("printed %q, %v; want %q", out.String(), err, want)
+		t.Errorf("got %q, %v, want %q", out.String(), err, want)
 	}
 	if text := fmt.Sprintf("%v %+v", checks, checks); strings.Contains(text, "4711") {
-		t.Errorf("the secret can be logged: %s", text)
+		t.Errorf("got the secret in %s", text)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 const endpointArea = area("doctor.area.endpoint")
 
-// checkEndpoint looks at Stripe for the endpoint that our events come to, and makes or mends it.
+// checkEndpoint checks Stripe's endpoint for our events, and creates or corrects it.
 // Source: https://docs.stripe.com/api/webhook_endpoints
 func (s *SetUp) checkEndpoint(ctx context.Context) []Check {
 	switch {
@@ -33,11 +33,11 @@ func (s *SetUp) checkEndpoint(ctx context.Context) []Check {
 	return s.judge(e)
 }
 
-// endpoints are those at Stripe that send to our address.
+// endpoints are Stripe's endpoints with our address.
 type endpoints struct {
-	right    *stripe.WebhookEndpoint   // enabled, of our version
-	sleeping *stripe.WebhookEndpoint   // of our version, disabled
-	wrong    []*stripe.WebhookEndpoint // enabled, of another version
+	ours     *stripe.WebhookEndpoint   // of our version, enabled
+	disabled *stripe.WebhookEndpoint   // of our version
+	others   []*stripe.WebhookEndpoint // of other versions, enabled
 	enabled  int
 }
 
@@ -50,16 +50,16 @@ func (s *SetUp) endpoints(ctx context.Context) (endpoints, error) {
 	list := s.Stripe.WebhookEndpoints.List(params)
 	for list.Next() {
 		found := list.WebhookEndpoint()
-		ours, enabled := found.APIVersion == stripe.APIVersion, found.Status == "enabled"
+		current, enabled := found.APIVersion == stripe.APIVersion, found.Status == "enabled"
 		switch {
 		case found.URL != s.address():
 			continue
-		case ours && enabled && e.right == nil:
-			e.right = found
-		case ours && !enabled:
-			e.sleeping = found
-		case !ours && enabled:
-			e.wrong = append(e.wrong, found)
+		case current && enabled && e.ours == nil:
+			e.ours = found
+		case current && !enabled:
+			e.disabled = found
+		case !current && enabled:
+			e.others = append(e.others, found)
 		}
 		if enabled {
 			e.enabled++
@@ -68,7 +68,7 @@ func (s *SetUp) endpoints(ctx context.Context) (endpoints, error) {
 	return e, list.Err()
 }
 
-// missing are the events that an endpoint does not send and we book.
+// missing returns the events that we book and the endpoint does not send.
 func missing(e *stripe.WebhookEndpoint) []string {
 	if slices.Contains(e.EnabledEvents, "*") {
 		return nil
@@ -76,24 +76,24 @@ func missing(e *stripe.WebhookEndpoint) []string {
 	return slices.DeleteFunc(webhook.Events(), func(name string) bool { return slices.Contains(e.EnabledEvents, name) })
 }
 
-// judge says what is wrong with the endpoints as they are.
+// judge reports the endpoints without changing them.
 func (s *SetUp) judge(e endpoints) []Check {
-	said := facts{"url": s.address(), "version": stripe.APIVersion}
+	args := facts{"url": s.address(), "version": stripe.APIVersion}
 	switch {
-	case e.right == nil && len(e.wrong) > 0:
-		return endpointArea.red("doctor.endpoint.version", said)
-	case e.right == nil && e.sleeping != nil:
-		return endpointArea.red("doctor.endpoint.disabled", said)
-	case e.right == nil:
-		return endpointArea.red("doctor.endpoint.missing", said)
+	case e.ours == nil && len(e.others) > 0:
+		return endpointArea.red("doctor.endpoint.version", args)
+	case e.ours == nil && e.disabled != nil:
+		return endpointArea.red("doctor.endpoint.disabled", args)
+	case e.ours == nil:
+		return endpointArea.red("doctor.endpoint.missing", args)
 	}
-	if lacks := missing(e.right); len(lacks) > 0 {
-		said["events"] = strings.Join(lacks, ", ")
-		return endpointArea.red("doctor.endpoint.events", said)
+	if events := missing(e.ours); len(events) > 0 {
+		args["events"] = strings.Join(events, ", ")
+		return endpointArea.red("doctor.endpoint.events", args)
 	}
 	if e.enabled > 1 {
-		said["count"] = e.enabled
-		return endpointArea.warning("doctor.endpoint.several", said)
+		args["count"] = e.enabled
+		return endpointArea.warning("doctor.endpoint.several", args)
 	}
-	return endpointArea.ok("doctor.endpoint.ok", said)
+	return endpointArea.ok("doctor.endpoint.ok", args)
 }

@@ -12,8 +12,7 @@ import (
 	"github.com/resume-matcher/credits/services/config"
 )
 
-// Callable reports whether the configured key may be sent to where it would go: a secret key, and a live one to
-// Stripe alone.
+// Callable reports whether the configured key may be sent: it is a secret key, and a live one goes to Stripe only.
 func Callable(cfg config.Config) bool {
 	key := cfg.StripeSecretKey.Reveal()
 	if live := strings.HasPrefix(key, "sk_live_") || strings.HasPrefix(key, "rk_live_"); live {
@@ -22,12 +21,12 @@ func Callable(cfg config.Config) bool {
 	return strings.HasPrefix(key, "sk_test_") || strings.HasPrefix(key, "rk_test_")
 }
 
-// checkKey looks at the key, and asks Stripe whether it is one.
+// checkKey checks the form of the key and whether Stripe accepts it.
 func (s *SetUp) checkKey(ctx context.Context) []Check {
 	const area = area("doctor.area.key")
 	checks := s.checkKeyShape()
 	if s.Stripe == nil {
-		if len(checks) == 0 { // it must not be sent, as the configuration says
+		if len(checks) == 0 { // checkConfiguration says why the key is not sent
 			checks = area.warning("doctor.unchecked.above", nil)
 		}
 		return checks
@@ -51,20 +50,20 @@ func (s *SetUp) checkKey(ctx context.Context) []Check {
 	return append(checks, area.red("doctor.key.no_answer", nil)...)
 }
 
-// checkKeyShape is what the key and its publishable sister tell by themselves.
+// checkKeyShape checks the form of the secret and the publishable key.
 func (s *SetUp) checkKeyShape() []Check {
-	const area, name, sister = area("doctor.area.key"), "STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY"
+	const area, name, publishableName = area("doctor.area.key"), "STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY"
 	key, publishable := s.Config.StripeSecretKey.Reveal(), s.Config.StripePublishableKey
 	live := strings.HasPrefix(key, "sk_live_") || strings.HasPrefix(key, "rk_live_")
 	var checks []Check
 	switch {
-	case s.sandbox() && !s.complained(name):
+	case s.sandbox() && !s.hasProblem(name):
 		return nil
 	case key == "":
 		return area.wrong(name, "doctor.key.missing")
 	case strings.HasPrefix(key, "pk_"):
 		return area.wrong(name, "doctor.key.publishable")
-	case s.complained(name):
+	case s.hasProblem(name):
 		return area.wrong(name, "doctor.key.shape")
 	case s.Config.Production() && !live:
 		checks = area.wrong(name, "doctor.key.test_in_production")
@@ -74,14 +73,14 @@ func (s *SetUp) checkKeyShape() []Check {
 	switch {
 	case publishable == "":
 	case !strings.HasPrefix(publishable, "pk_"):
-		checks = append(checks, area.wrong(sister, "doctor.key.not_publishable")...)
+		checks = append(checks, area.wrong(publishableName, "doctor.key.not_publishable")...)
 	case strings.HasPrefix(publishable, "pk_live_") != live:
-		checks = append(checks, area.wrong(sister, "doctor.key.other_mode")...)
+		checks = append(checks, area.wrong(publishableName, "doctor.key.other_mode")...)
 	}
 	return checks
 }
 
-// callStripe makes the cheapest call that the product itself makes, and keeps the time of the answer.
+// callStripe makes the product's cheapest call and stores the time of the answer.
 func (s *SetUp) callStripe(ctx context.Context) error {
 	ctx, cancel := limited(ctx)
 	defer cancel()
@@ -99,7 +98,7 @@ func (s *SetUp) callStripe(ctx context.Context) error {
 	return nil
 }
 
-// How far our clock may be from Stripe's. A webhook is refused from 300 seconds on, in either direction.
+// Limits of the difference to Stripe's clock. From 300 seconds on, webhooks are refused.
 // Source: https://docs.stripe.com/webhooks#replay-attacks
 const (
 	clockWarning = 60 * time.Second
@@ -113,12 +112,12 @@ func (s *SetUp) checkClock(context.Context) []Check {
 		return area.warning("doctor.unchecked.stripe", nil)
 	}
 	off := s.accepted.Sub(theirs).Abs().Truncate(time.Second)
-	said := facts{"seconds": int64(off / time.Second)}
+	args := facts{"seconds": int64(off / time.Second)}
 	switch {
 	case off > clockRed:
-		return area.red("doctor.clock.far_off", said)
+		return area.red("doctor.clock.far_off", args)
 	case off > clockWarning:
-		return area.warning("doctor.clock.drifting", said)
+		return area.warning("doctor.clock.drifting", args)
 	}
-	return area.ok("doctor.clock.ok", said)
+	return area.ok("doctor.clock.ok", args)
 }

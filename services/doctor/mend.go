@@ -10,16 +10,16 @@ import (
 	"github.com/resume-matcher/credits/services/webhook"
 )
 
-// mendEndpoint leaves one enabled endpoint of our version that sends every event we book. A new one comes with a
-// secret, which is shown this once: Stripe never tells it again through the API.
+// mendEndpoint ensures one enabled endpoint of our version that sends every event we book. The secret of a new one is
+// printed now, because Stripe's API never returns it again.
 //
-// Idempotent: what is there is mended before anything is made.
+// Idempotent: an existing endpoint is corrected before a new one is created.
 func (s *SetUp) mendEndpoint(ctx context.Context, e endpoints) []Check {
 	var done []Check
-	if e.right == nil && e.sleeping != nil {
-		e.right = e.sleeping
+	if e.ours == nil && e.disabled != nil {
+		e.ours = e.disabled
 	}
-	if e.right == nil {
+	if e.ours == nil {
 		made, err := s.Stripe.WebhookEndpoints.New(s.newEndpoint(ctx))
 		if err != nil {
 			return s.endpointFailed(ctx, err)
@@ -27,16 +27,16 @@ func (s *SetUp) mendEndpoint(ctx context.Context, e endpoints) []Check {
 		created := endpointArea.warning("doctor.endpoint.created", facts{"url": s.address()})
 		created[0].Secret = config.Secret(made.Secret)
 		done = append(done, created...)
-	} else if lacks := missing(e.right); len(lacks) > 0 || e.right.Status != "enabled" {
-		update := &stripe.WebhookEndpointParams{EnabledEvents: stripe.StringSlice(append(slices.Clone(e.right.EnabledEvents), lacks...)),
+	} else if events := missing(e.ours); len(events) > 0 || e.ours.Status != "enabled" {
+		update := &stripe.WebhookEndpointParams{EnabledEvents: stripe.StringSlice(append(slices.Clone(e.ours.EnabledEvents), events...)),
 			Disabled: stripe.Bool(false)}
 		update.Context = ctx
-		if _, err := s.Stripe.WebhookEndpoints.Update(e.right.ID, update); err != nil {
+		if _, err := s.Stripe.WebhookEndpoints.Update(e.ours.ID, update); err != nil {
 			return s.endpointFailed(ctx, err)
 		}
 		done = append(done, endpointArea.ok("doctor.endpoint.updated", facts{"url": s.address()})...)
 	}
-	for _, old := range e.wrong { // only now: an event that finds no endpoint is lost
+	for _, old := range e.others { // last: without an endpoint, events would be lost
 		disable := &stripe.WebhookEndpointParams{Disabled: stripe.Bool(true)}
 		disable.Context = ctx
 		if _, err := s.Stripe.WebhookEndpoints.Update(old.ID, disable); err != nil {
@@ -60,6 +60,6 @@ func (s *SetUp) newEndpoint(ctx context.Context) *stripe.WebhookEndpointParams {
 }
 
 func (s *SetUp) endpointFailed(ctx context.Context, err error) []Check {
-	s.Log.ErrorContext(ctx, "webhook endpoint", "err", reason(err))
+	s.Log.ErrorContext(ctx, "webhook endpoint failed", "err", reason(err))
 	return endpointArea.red("doctor.endpoint.failed", facts{"reason": reason(err)})
 }

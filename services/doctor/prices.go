@@ -19,7 +19,7 @@ import (
 
 const pricesArea = area("doctor.area.prices")
 
-// checkPrices compares our packages with Stripe's prices and with our own table, and brings all three together.
+// checkPrices compares our packages with Stripe's prices and with our table, and synchronizes all three.
 func (s *SetUp) checkPrices(ctx context.Context) []Check {
 	switch {
 	case s.accepted.IsZero():
@@ -31,7 +31,7 @@ func (s *SetUp) checkPrices(ctx context.Context) []Check {
 	if err != nil {
 		return pricesArea.warning("doctor.unchecked.database", nil)
 	}
-	defer func() { _ = postgres.Close(db) }() // the verdict is in
+	defer func() { _ = postgres.Close(db) }() // only read
 	checks, err := s.comparePrices(ctx, db)
 	if err == nil && Ill(checks) && s.mends() {
 		prices := &catalog.Service{DB: db, Stripe: s.Stripe, Log: s.Log}
@@ -40,7 +40,7 @@ func (s *SetUp) checkPrices(ctx context.Context) []Check {
 		}
 	}
 	if err != nil {
-		s.Log.ErrorContext(ctx, "prices not checked", "err", reason(err))
+		s.Log.ErrorContext(ctx, "check prices failed", "err", reason(err))
 		return pricesArea.red("doctor.prices.failed", facts{"reason": reason(err)})
 	}
 	return checks
@@ -87,8 +87,8 @@ func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error)
 	return checks, nil
 }
 
-// checkStripesPrices looks at the product and all its prices on sale, those of payment links among them: whether they are
-// charged in our currency alone, and whether they are ours.
+// checkStripesPrices checks every active price of the product, including those of payment links: it must have no other
+// currencies and belong to this installation.
 func (s *SetUp) checkStripesPrices(ctx context.Context, db *gorm.DB) ([]Check, error) {
 	i, err := stripeapi.ReadInstallation(db.WithContext(ctx))
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *SetUp) checkStripesPrices(ctx context.Context, db *gorm.DB) ([]Check, e
 	}
 	if err := list.Err(); err != nil {
 		var answer *stripe.Error
-		if errors.As(err, &answer) && answer.Code == stripe.ErrorCodeResourceMissing { // no product yet, which is said elsewhere
+		if errors.As(err, &answer) && answer.Code == stripe.ErrorCodeResourceMissing { // no product yet: comparePrices reports it
 			return nil, nil
 		}
 		return nil, err
@@ -123,7 +123,7 @@ func (s *SetUp) checkStripesPrices(ctx context.Context, db *gorm.DB) ([]Check, e
 	return checks, nil
 }
 
-// wrongPrice is what is wrong with a package's price at Stripe or here; empty when nothing is.
+// wrongPrice returns the text about a package's price at Stripe or in our table, "" if it is right.
 func wrongPrice(p catalog.Package, theirs *stripe.Price, ours []models.Price) string {
 	switch {
 	case theirs == nil:
@@ -146,11 +146,11 @@ func wrongPrice(p catalog.Package, theirs *stripe.Price, ours []models.Price) st
 	return "doctor.prices.unmirrored"
 }
 
-// reason says why a call failed without quoting what was sent or answered.
+// reason returns why a call failed, without quoting request or answer.
 func reason(err error) string {
 	var answer *stripe.Error
 	switch {
-	case fault.Of(err) != nil: // redacted where it was made
+	case fault.Of(err) != nil: // redacted already
 		return fault.Of(err).Error()
 	case errors.As(err, &answer):
 		return fmt.Sprintf("Stripe: %d %s %s", answer.HTTPStatusCode, answer.Type, answer.Code)

@@ -27,7 +27,7 @@ func (s *SetUp) checkSecrets(context.Context) []Check {
 		}
 		secrets = append(secrets, secret)
 	}
-	if s.complained(name) {
+	if s.hasProblem(name) {
 		return area.wrong(name, "doctor.secrets.shape")
 	}
 	return area.ok("doctor.secrets.ok", facts{"count": len(secrets)})

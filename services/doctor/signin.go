@@ -14,33 +14,26 @@ import (
 
 const signInArea = area("doctor.area.sign_in")
 
-// checkSignIn says for each provider which address must be entered there, and which of them send no auth_time: their
-// proof that the person is present is weaker.
+// checkSignIn names the callback to enter at each provider, and the providers without auth_time, whose reauthentication
+// is weaker.
 func (s *SetUp) checkSignIn(ctx context.Context) []Check {
-	const authTime = true
 	var checks []Check
 	var weaker []string
-	for _, provider := range []struct {
-		route, name string
-		app         config.OAuthApp
-		authTime    bool
-	}{
-		{"google", "Google", s.Config.Google, !authTime}, {"github", "GitHub", s.Config.GitHub, !authTime},
-		{"linkedin", "LinkedIn", s.Config.LinkedIn, !authTime}, {"oidc", s.Config.OIDCName, s.Config.OIDC, authTime}, // checkIssuer reads whether
-	} {
-		if !provider.app.Set() {
+	for _, p := range config.Providers {
+		if !p.App(s.Config).Set() {
 			continue
 		}
+		label := p.Label(s.Config)
 		checks = append(checks, signInArea.ok("doctor.sign_in.callback", facts{
-			"provider": provider.name, "callback": s.Config.AppURL + "/auth/" + provider.route + "/callback"})...)
-		if !provider.authTime {
-			weaker = append(weaker, provider.name)
+			"provider": label, "callback": s.Config.AppURL + "/auth/" + p.Name + "/callback"})...)
+		if p.Name != config.OpenID { // of which checkIssuer finds out
+			weaker = append(weaker, label)
 		}
 	}
 	if len(weaker) > 0 {
 		checks = append(checks, signInArea.warning(weakPresence, facts{"providers": strings.Join(weaker, ", ")})...)
 	}
-	if s.Config.OIDC.Set() && s.Config.OIDCIssuer != "" && !s.complained("OIDC_ISSUER") {
+	if s.Config.OIDC.Set() && s.Config.OIDCIssuer != "" && !s.hasProblem("OIDC_ISSUER") {
 		checks = append(checks, s.checkIssuer(ctx)...)
 	}
 	switch {
@@ -52,33 +45,33 @@ func (s *SetUp) checkSignIn(ctx context.Context) []Check {
 	return signInArea.wrong("GOOGLE_CLIENT_ID", "doctor.sign_in.none")
 }
 
-// weakPresence is the text about providers that send no auth_time.
+// weakPresence is the text about providers without auth_time.
 const weakPresence = "doctor.sign_in.presence"
 
 // maxDocument bounds a discovery document.
 const maxDocument = 1 << 20
 
-// checkIssuer reads what the OpenID provider says about itself.
+// checkIssuer reads the discovery document of the OpenID provider.
 // Source: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationValidation
 func (s *SetUp) checkIssuer(ctx context.Context) []Check {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	address := strings.TrimSuffix(s.Config.OIDCIssuer, "/") + "/.well-known/openid-configuration"
-	said := facts{"issuer": s.Config.OIDCIssuer, "address": address}
+	args := facts{"issuer": s.Config.OIDCIssuer, "address": address}
 	found, err := discover(ctx, address)
 	switch {
 	case err != nil:
-		return signInArea.red("doctor.sign_in.no_discovery", said)
+		return signInArea.red("doctor.sign_in.no_discovery", args)
 	case found.Issuer != s.Config.OIDCIssuer:
-		said["named"] = found.Issuer
-		return signInArea.red("doctor.sign_in.issuer", said)
+		args["named"] = found.Issuer
+		return signInArea.red("doctor.sign_in.issuer", args)
 	case !slices.Contains(found.Claims, "auth_time"):
 		return signInArea.warning(weakPresence, facts{"providers": s.Config.OIDCName})
 	}
-	return signInArea.ok("doctor.sign_in.issuer_ok", said)
+	return signInArea.ok("doctor.sign_in.issuer_ok", args)
 }
 
-// document is what a provider's discovery document says.
+// document is a discovery document.
 type document struct {
 	Issuer string   `json:"issuer"`
 	Claims []string `json:"claims_supported"`
@@ -94,7 +87,7 @@ func discover(ctx context.Context, address string) (document, error) {
 	if err != nil {
 		return found, err
 	}
-	defer func() { _ = res.Body.Close() }() // read or not, there is nothing left to do with it
+	defer func() { _ = res.Body.Close() }() // only read
 	if res.StatusCode != http.StatusOK {
 		return found, errors.New("no discovery document")
 	}

@@ -10,21 +10,21 @@ import (
 	"github.com/resume-matcher/credits/services/address"
 )
 
-// shownAccounts is how many accounts a finding names.
+// shownAccounts is how many accounts a finding lists.
 const shownAccounts = 20
 
-// checkSpelling lists the accounts whose address is not in the one spelling that is looked up: the migration left them,
-// because another account has that spelling, or because only a program can tell it. It says nothing where there are none.
+// checkSpelling lists accounts whose address is not in canonical form. The migration could not change those whose
+// canonical address another account has, or that SQL cannot canonicalize.
 func (s *SetUp) checkSpelling(ctx context.Context) []Check {
 	const area = area("doctor.area.sign_in")
 	if !s.migrated {
-		return nil // the checks of the database say so
+		return nil // checkDatabase reports it
 	}
 	db, err := postgres.Open(s.Config.ServerDatabaseURL().Reveal(), s.Log)
 	if err != nil {
 		return area.warning("doctor.unchecked.database", nil)
 	}
-	defer func() { _ = postgres.Close(db) }() // the verdict is in
+	defer func() { _ = postgres.Close(db) }() // only read
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	var rows []models.User

@@ -6,12 +6,12 @@ import (
 	"github.com/stripe/stripe-go/v79"
 )
 
-// checkTax says what invoices will tell of value added tax: only the operator knows which of it is right. That Stripe Tax
-// can compute it is seen here, for without it Checkout refuses every order.
+// checkTax reports what invoices will say about value added tax, for the operator to judge. If Stripe Tax is to compute
+// it and is not set up, Checkout refuses every order.
 func (s *SetUp) checkTax(ctx context.Context) []Check {
 	const area = area("doctor.area.tax")
 	switch {
-	case s.Config.SmallBusiness && s.Config.StripeAutomaticTax: // told with the configuration
+	case s.Config.SmallBusiness && s.Config.StripeAutomaticTax: // checkConfiguration reports it
 		return nil
 	case s.Config.SmallBusiness:
 		return area.ok("doctor.tax.small_business", nil)
@@ -25,7 +25,7 @@ func (s *SetUp) checkTax(ctx context.Context) []Check {
 	return area.ok("doctor.tax.sandbox", nil)
 }
 
-// checkStripeTax asks whether Stripe Tax has been set up.
+// checkStripeTax checks whether Stripe Tax is set up.
 // Source: https://docs.stripe.com/api/tax/settings/object
 func (s *SetUp) checkStripeTax(ctx context.Context, area area) []Check {
 	ctx, cancel := limited(ctx)
@@ -34,7 +34,7 @@ func (s *SetUp) checkStripeTax(ctx context.Context, area area) []Check {
 	params.Context = ctx
 	settings, err := s.Stripe.TaxSettings.Get(params)
 	switch {
-	case err != nil: // a restricted key may not be allowed to see it
+	case err != nil: // a restricted key may lack the right
 		return area.warning("doctor.tax.unseen", nil)
 	case settings.Status != stripe.TaxSettingsStatusActive:
 		return area.wrong("STRIPE_AUTOMATIC_TAX", "doctor.tax.pending")

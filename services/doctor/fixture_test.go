@@ -29,8 +29,8 @@ const (
 	ourURL  = "https://credits.example.com/api/stripe/webhook"
 )
 
-// clinic is a set-up in Stripe's test mode, on a real database and on the stand-in for Stripe.
-type clinic struct {
+// fixture is a set-up in Stripe's test mode, on a real database and on the Stripe stand-in.
+type fixture struct {
 	t      *testing.T
 	env    map[string]string
 	stripe *client.API
@@ -38,13 +38,13 @@ type clinic struct {
 	now    func() time.Time
 }
 
-// newClinic is a set-up on which nothing has been done at Stripe yet.
-func newClinic(t *testing.T) *clinic {
+// newFixture returns a set-up with nothing at Stripe.
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	t.Parallel()
 	db := dbtest.New(t)
 	server, err := standin.Start(t.Context(), standin.Options{DatabaseURL: dbtest.Empty(t), Listen: "127.0.0.1:0", SecretKey: testKey,
-		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: slog.New(slog.DiscardHandler)})
+		WebhookURL: "http://127.0.0.1:9/unused", WebhookSecrets: []string{"whsec_0123456789"}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatalf("start the stand-in: %v", err)
 	}
@@ -53,35 +53,35 @@ func newClinic(t *testing.T) *clinic {
 			t.Errorf("close the stand-in: %v", err)
 		}
 	})
-	return &clinic{t: t, db: db, stripe: stripeapi.New(testKey, server.URL()), now: models.Now, env: map[string]string{ //nolint:gosec // invented
+	return &fixture{t: t, db: db, stripe: stripeapi.New(testKey, server.URL()), now: models.Now, env: map[string]string{ //nolint:gosec // invented
 		"APP_URL": "https://credits.example.com", "DATABASE_URL": dbtest.URLOf(db), "STRIPE_SECRET_KEY": testKey, "STRIPE_API_BASE": server.URL(),
 		"STRIPE_WEBHOOK_SECRET": "whsec_9c3e1b7a5d", "SESSION_SECRET": strong, "GOOGLE_CLIENT_ID": "4711.apps", "GOOGLE_CLIENT_SECRET": "b1946ac9d2",
 	}}
 }
 
-// healthy is a clinic whose set-up has been mended already.
-func healthy(t *testing.T) *clinic {
+// healthy returns a set-up that doctor has corrected.
+func healthy(t *testing.T) *fixture {
 	t.Helper()
-	c := newClinic(t)
+	c := newFixture(t)
 	c.fix()
 	c.wantHealthy()
 	return c
 }
 
-// live turns the set-up into production's; its key is Stripe's as far as the stand-in is concerned.
-func (c *clinic) live() *clinic {
+// live turns the set-up into production with a live key, which the stand-in accepts.
+func (c *fixture) live() *fixture {
 	c.env["APP_ENV"], c.env["STRIPE_SECRET_KEY"] = "production", liveKey
 	delete(c.env, "STRIPE_API_BASE")
-	c.env["SMALL_BUSINESS"] = "true" // who sells has decided about value added tax
+	c.env["SMALL_BUSINESS"] = "true" // a decision about value added tax
 	return c
 }
 
-func (c *clinic) with(name, value string) *clinic {
+func (c *fixture) with(name, value string) *fixture {
 	c.env[name] = value
 	return c
 }
 
-func (c *clinic) run(fix bool) []Check {
+func (c *fixture) run(fix bool) []Check {
 	c.t.Helper()
 	cfg, err := config.Load(c.env)
 	problems, ok := err.(config.Problems) //nolint:errorlint // Load wraps nothing
@@ -95,11 +95,11 @@ func (c *clinic) run(fix bool) []Check {
 	return s.Run(c.t.Context())
 }
 
-func (c *clinic) check() []Check { c.t.Helper(); return c.run(false) }
-func (c *clinic) fix() []Check   { c.t.Helper(); return c.run(true) }
+func (c *fixture) check() []Check { c.t.Helper(); return c.run(false) }
+func (c *fixture) fix() []Check   { c.t.Helper(); return c.run(true) }
 
 // setDefault changes a default of the database.
-func (c *clinic) setDefault(setting string) {
+func (c *fixture) setDefault(setting string) {
 	c.t.Helper()
 	c.must(c.db.Exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ` + strings.ReplaceAll(setting, "'", "''") + `', current_database()); END $$`).Error)
 }
@@ -113,50 +113,50 @@ func texts(checks []Check, level Level) (found []string) {
 	return found
 }
 
-// warnings are those of a set-up whose server has a role of its own and whose provider sends auth_time: the clinic's
-// server has none, and it offers Google.
+// warnings are all but those that every fixture has: its server has no role of its own, and it offers Google, which
+// sends no auth_time.
 func warnings(checks []Check) []string {
 	return slices.DeleteFunc(texts(checks, Warning), func(text string) bool { return text == "doctor.role.powers" || text == weakPresence })
 }
 
-// wantHealthy wants nothing but ok.
-func (c *clinic) wantHealthy() {
+// wantHealthy wants no finding but ok.
+func (c *fixture) wantHealthy() {
 	c.t.Helper()
 	if checks := c.check(); Ill(checks) || len(warnings(checks)) > 0 {
-		c.t.Errorf("red: %v, warnings: %v; want all ok", texts(checks, Red), texts(checks, Warning))
+		c.t.Errorf("got red %v, warnings %v, want all ok", texts(checks, Red), texts(checks, Warning))
 	}
 }
 
-// wantRed wants exactly these red lines, and therefore exit status 1.
-func (c *clinic) wantRed(want ...string) {
+// wantRed wants exactly these red findings.
+func (c *fixture) wantRed(want ...string) {
 	c.t.Helper()
 	checks := c.check()
 	if got := texts(checks, Red); strings.Join(got, " ") != strings.Join(want, " ") {
-		c.t.Errorf("red: %v, want %v", got, want)
+		c.t.Errorf("got red %v, want %v", got, want)
 	}
 	if Ill(checks) != (len(want) > 0) {
-		c.t.Errorf("ill = %v with %v", Ill(checks), want)
+		c.t.Errorf("got ill %v, want red %v", Ill(checks), want)
 	}
 }
 
-// wantWarning wants nothing red and these warnings.
-func (c *clinic) wantWarning(want ...string) {
+// wantWarning wants exactly these warnings and nothing red.
+func (c *fixture) wantWarning(want ...string) {
 	c.t.Helper()
 	checks := c.check()
 	if got := warnings(checks); strings.Join(got, " ") != strings.Join(want, " ") || Ill(checks) {
-		c.t.Errorf("warnings: %v, red: %v, want the warnings %v alone", got, texts(checks, Red), want)
+		c.t.Errorf("got warnings %v, red %v, want only the warnings %v", got, texts(checks, Red), want)
 	}
 }
 
-func (c *clinic) must(err error) {
+func (c *fixture) must(err error) {
 	c.t.Helper()
 	if err != nil {
 		c.t.Fatal(err)
 	}
 }
 
-// at is what Stripe has of endpoints at our address.
-func (c *clinic) at() (enabled, disabled []*stripe.WebhookEndpoint) {
+// endpoints returns Stripe's endpoints with our address.
+func (c *fixture) endpoints() (enabled, disabled []*stripe.WebhookEndpoint) {
 	c.t.Helper()
 	list := c.stripe.WebhookEndpoints.List(&stripe.WebhookEndpointListParams{})
 	for list.Next() {
@@ -173,10 +173,10 @@ func (c *clinic) at() (enabled, disabled []*stripe.WebhookEndpoint) {
 	return enabled, disabled
 }
 
-// endpoint replaces what Stripe has at our address by one endpoint.
-func (c *clinic) endpoint(version *string, events ...string) {
+// replaceEndpoint replaces all endpoints with our address by one.
+func (c *fixture) replaceEndpoint(version *string, events ...string) {
 	c.t.Helper()
-	enabled, _ := c.at()
+	enabled, _ := c.endpoints()
 	for _, e := range enabled {
 		_, err := c.stripe.WebhookEndpoints.Del(e.ID, nil)
 		c.must(err)
@@ -184,15 +184,15 @@ func (c *clinic) endpoint(version *string, events ...string) {
 	c.addEndpoint(version, events...)
 }
 
-func (c *clinic) addEndpoint(version *string, events ...string) {
+func (c *fixture) addEndpoint(version *string, events ...string) {
 	c.t.Helper()
 	_, err := c.stripe.WebhookEndpoints.New(&stripe.WebhookEndpointParams{URL: stripe.String(ourURL), APIVersion: version,
 		EnabledEvents: stripe.StringSlice(events)})
 	c.must(err)
 }
 
-// price is Stripe's for the package of 500 credits.
-func (c *clinic) price() *stripe.Price {
+// price returns Stripe's price of the package with 500 credits.
+func (c *fixture) price() *stripe.Price {
 	c.t.Helper()
 	list := c.stripe.Prices.List(&stripe.PriceListParams{LookupKeys: []*string{stripe.String("resume_matcher_credits_500")}})
 	if !list.Next() {
@@ -201,8 +201,8 @@ func (c *clinic) price() *stripe.Price {
 	return list.Price()
 }
 
-// in is the same set-up in another test, which may change its variables; what it changes elsewhere stays.
-func (c *clinic) in(t *testing.T) *clinic {
+// forTest returns a copy for a subtest with its own variables. Database and Stripe are shared.
+func (c *fixture) forTest(t *testing.T) *fixture {
 	same := *c
 	same.t, same.env = t, maps.Clone(c.env)
 	return &same

@@ -1,0 +1,103 @@
+package doctor
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+func TestUnusableDatabase(t *testing.T) {
+	base := healthy(t)
+	t.Run("not reachable", func(t *testing.T) {
+		base.forTest(t).with("DATABASE_URL", "postgres://app:hunter2@127.0.0.1:9/app").wantRed("doctor.database.away")
+	})
+	t.Run("not an address of PostgreSQL", func(t *testing.T) {
+		base.forTest(t).with("DATABASE_URL", "mysql://app@localhost/app").wantRed("doctor.database.shape")
+	})
+	t.Run("not migrated", func(t *testing.T) {
+		c := base.forTest(t).with("DATABASE_URL", dbtest.Empty(t))
+		c.wantRed("doctor.database.older")
+		c.fix()
+		c.wantWarning("doctor.prices.other_installation") // another database created the prices at Stripe
+	})
+	t.Run("of a newer program", func(t *testing.T) {
+		c := base.forTest(t)
+		c.must(c.db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`).Error)
+		c.wantRed("doctor.database.newer")
+	})
+}
+
+func TestPoolerAsDirectConnection(t *testing.T) {
+	base := healthy(t)
+	t.Run("unmarked in its address", func(t *testing.T) {
+		c := base.forTest(t)
+		c.with("DATABASE_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantRed("doctor.database.pooled")
+	})
+	t.Run("marked in its address", func(t *testing.T) {
+		c := base.forTest(t)
+		c.with("DATABASE_URL", c.env["DATABASE_URL"]+"&pgbouncer=true").wantRed("doctor.database.pooled")
+	})
+	t.Run("swapped with the direct connection", func(t *testing.T) {
+		c := base.forTest(t)
+		direct := c.env["DATABASE_URL"]
+		c.with("DATABASE_URL", dbtest.Pooler(t, direct)).with("DATABASE_POOL_URL", direct).wantRed("doctor.database.pooled")
+	})
+	t.Run("a direct connection as pooler", func(t *testing.T) {
+		c := base.forTest(t)
+		c.with("DATABASE_POOL_URL", c.env["DATABASE_URL"]).wantWarning("doctor.pooler.direct")
+	})
+	t.Run("a pooler of another database", func(t *testing.T) {
+		c := base.forTest(t)
+		c.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.URL(t))).wantRed("doctor.pooler.other_database", "doctor.prices.unmirrored",
+			"doctor.prices.unmirrored", "doctor.prices.unmirrored")
+	})
+	t.Run("a pooler without a database", func(t *testing.T) {
+		c := base.forTest(t)
+		c.with("DATABASE_POOL_URL", c.env["DATABASE_URL"]).with("DATABASE_URL", "").wantRed("doctor.database.missing")
+	})
+}
+
+func TestDefaultsOfTheDatabase(t *testing.T) {
+	base := healthy(t)
+	for name, setting := range map[string]string{"a date style": "datestyle = 'German, DMY'", "a form of bytes": "bytea_output = 'escape'"} {
+		t.Run(name+" does not matter", func(t *testing.T) {
+			c := base.forTest(t)
+			c.setDefault(setting)
+			c.with("DATABASE_POOL_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantHealthy()
+		})
+	}
+	t.Run("an isolation level behind a pooler", func(t *testing.T) {
+		c := base.forTest(t)
+		c.setDefault("default_transaction_isolation = 'serializable'")
+		defer c.setDefault("default_transaction_isolation = 'read committed'")
+		c.with("DATABASE_POOL_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantRed("doctor.database.settings")
+		if checks := c.fix(); Ill(checks) {
+			t.Errorf("after --fix: got red %v, want none", texts(checks, Red))
+		}
+	})
+}
+
+func TestRoleOfTheServer(t *testing.T) {
+	base := healthy(t)
+	t.Run("the owner's", func(t *testing.T) {
+		checks := base.forTest(t).check()
+		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{"doctor.role.powers", weakPresence}) {
+			t.Errorf("got warnings %v, want one about the role", got)
+		}
+	})
+	t.Run("its own", func(t *testing.T) {
+		c := base.forTest(t)
+		checks := c.with("DATABASE_POOL_URL", dbtest.ServerURL(c.env["DATABASE_URL"])).check()
+		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) || !slices.Contains(texts(checks, OK), "doctor.role.ok") {
+			t.Errorf("got warnings %v, red %v, want none", got, texts(checks, Red))
+		}
+	})
+	t.Run("its own, behind a pooler", func(t *testing.T) {
+		c := base.forTest(t)
+		checks := c.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.ServerURL(c.env["DATABASE_URL"]))).check()
+		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) || !slices.Contains(texts(checks, OK), "doctor.role.ok") {
+			t.Errorf("got warnings %v, red %v, want none", got, texts(checks, Red))
+		}
+	})
+}
