@@ -15,10 +15,7 @@ func (h *Handler) showDeletion(c *fiber.Ctx) error {
 
 // renderDeletion sends the deletion page; problem is the error beside its checkbox.
 func (h *Handler) renderDeletion(c *fiber.Ctx, status int, problem string) error {
-	d, err := h.Account.Departure(c.UserContext(), currentUserID(c))
-	if fault.Is(err, fault.NotFound) { // deleted since this request began, by another that the same person sent
-		return fault.New(fault.Unauthenticated, nil)
-	}
+	d, err := h.Account.PreviewDeletion(c.UserContext(), currentUserID(c))
 	if err != nil {
 		return err
 	}

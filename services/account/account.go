@@ -1,5 +1,5 @@
-// Package account deletes accounts: what a deletion ends and leaves, the erasure of personal data, the end of retention, and
-// the export of what is stored about a user.
+// Package account owns the life of an account's personal data: export, deletion, erasure, and removal when retention
+// ends.
 package account
 
 import (
@@ -13,13 +13,13 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// erasePause is the time between two looks for accounts to erase.
+// erasePause is the time between two searches for accounts to erase.
 const erasePause = 2 * time.Second
 
 // Service deletes, erases and removes accounts.
 type Service struct {
 	DB       *gorm.DB
-	Purchase *purchase.Service // closes what the account has at Stripe
+	Purchase *purchase.Service // deletes the account's customers at Stripe
 	Now      func() time.Time
 	Log      *slog.Logger
 }

@@ -12,34 +12,34 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// Departure is what the deletion of an account would end, and what it would leave.
-type Departure struct {
+// DeletionPreview is what the deletion of an account would end, and what it would retain.
+type DeletionPreview struct {
 	Balance  models.Credits // negative for a debt
-	Holds    int64          // open ones
-	Held     models.Credits // by them
-	Awaiting int64          // payments under way
-	Disputed bool           // a bank is examining a payment: nothing is deleted meanwhile
-	Booked   bool           // there are bookings that must be kept
-	Until    time.Time      // the last day on which they are
+	Holds    int64          // open holds
+	Held     models.Credits // in open holds
+	Awaiting int64          // pending payments
+	Disputed bool           // a payment is disputed, so the account cannot be deleted now
+	Booked   bool           // entries or purchases must be retained
+	Until    time.Time      // the last day of retention
 }
 
-// keepUntilOf is the last day on which the bookings of user u must be kept; today where there are none.
-const keepUntilOf = `CASE WHEN EXISTS (SELECT FROM credit_transactions WHERE user_id = u.id) OR EXISTS (SELECT FROM purchases WHERE user_id = u.id)
+// keepUntilSQL is the last day on which the bookings of user u must be retained; today when the user has none.
+const keepUntilSQL = `CASE WHEN EXISTS (SELECT FROM credit_transactions WHERE user_id = u.id) OR EXISTS (SELECT FROM purchases WHERE user_id = u.id)
 	THEN ` + models.KeepUntil + ` ELSE (now() AT TIME ZONE 'UTC')::date END`
 
-// Departure returns what the deletion of an account would end and leave.
-// Errors: fault.NotFound.
-func (s *Service) Departure(ctx context.Context, userID int64) (Departure, error) {
+// PreviewDeletion returns what the deletion of the signed-in user's account would end and retain.
+// Errors: fault.Unauthenticated when the account is deleted already, and its sessions with it.
+func (s *Service) PreviewDeletion(ctx context.Context, userID int64) (DeletionPreview, error) {
 	db := s.DB.WithContext(ctx)
-	var rows []Departure
+	var rows []DeletionPreview
 	err := db.Raw(`SELECT credits_balance AS balance, credits_held AS held, (SELECT count(*) FROM holds WHERE user_id = u.id AND status = 'open') AS holds,
 		EXISTS (SELECT FROM credit_transactions WHERE user_id = u.id) OR EXISTS (SELECT FROM purchases WHERE user_id = u.id) AS booked,
-		`+keepUntilOf+` AS until FROM users u WHERE id = ? AND deleted_at IS NULL`, userID).Scan(&rows).Error
+		`+keepUntilSQL+` AS until FROM users u WHERE id = ? AND deleted_at IS NULL`, userID).Scan(&rows).Error
 	if err != nil {
-		return Departure{}, fmt.Errorf("what user %d would leave: %w", userID, err)
+		return DeletionPreview{}, fmt.Errorf("preview the deletion of user %d: %w", userID, err)
 	}
 	if len(rows) == 0 {
-		return Departure{}, fault.New(fault.NotFound, nil)
+		return DeletionPreview{}, fault.New(fault.Unauthenticated, nil)
 	}
 	d := rows[0]
 	if d.Awaiting, err = purchase.CountAwaitingPayments(db, userID); err == nil {
@@ -48,22 +48,21 @@ func (s *Service) Departure(ctx context.Context, userID int64) (Departure, error
 	return d, err
 }
 
-// Delete ends an account. Once it returns, no sign-in, spend or look-up by address reaches the account; EraseDue removes
-// what else was written about the person. Entries and purchases stay, under the account's number.
+// Delete closes an account. Once it returns, no sign-in, spend or look-up by address reaches the account; EraseDue
+// then removes the remaining personal data. Entries and purchases stay, under the account's id. A sign-in with the
+// same identity, even a concurrent one, creates a new account.
 //
-// The same identity makes a new account when it signs in again, also when it is on its way in at this moment.
-//
-// Locks: the identities, the user, then the holds. Idempotent: an account that is gone is no error.
+// Locks: the identities, the user, then the holds. Idempotent: a missing or deleted account is no error.
 // Errors: fault.Conflict with fault.DeletionDispute.
 func (s *Service) Delete(ctx context.Context, userID int64) error {
 	deleted := false
 	var lapsed models.Credits
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
 		deleted = false
-		// Before the user, as a sign-in locks them.
+		// Identities before the user: a sign-in locks them in this order.
 		err = tx.Exec(`SELECT 1 FROM identities WHERE user_id = ? ORDER BY issuer, subject FOR UPDATE`, userID).Error
 		if err != nil {
-			return fmt.Errorf("lock the identities of user %d: %w", userID, err)
+			return fmt.Errorf("lock identities of user %d: %w", userID, err)
 		}
 		user, err := ledger.Lock(tx, userID)
 		if err != nil || user.DeletedAt != nil {
@@ -80,7 +79,7 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 			return err
 		}
 		deleted = true
-		return forget(tx, userID)
+		return anonymize(tx, userID)
 	})
 	if fault.Is(err, fault.NotFound) {
 		return nil
@@ -94,19 +93,20 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 	return nil
 }
 
-// forget takes away who the user was.
-func forget(tx models.Tx, userID int64) error {
+// anonymize deletes a user's identities and sessions and clears the personal columns, also of accounts merged into
+// it.
+func anonymize(tx models.Tx, userID int64) error {
 	for _, statement := range []string{
 		`DELETE FROM identities WHERE user_id = ?`,
 		`DELETE FROM sessions WHERE user_id = ?`,
 		`DELETE FROM refused_identities WHERE user_id = ?`,
 		`UPDATE users u SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, updated_at = now(), deleted_at = now(),
-			delete_after = ` + keepUntilOf + ` WHERE id = ?`,
-		`UPDATE users u SET name = '', locale = '', updated_at = now(), deleted_at = now(), delete_after = ` + keepUntilOf + `
-			WHERE merged_into = ? AND deleted_at IS NULL`, // what was theirs before they proved an address
+			delete_after = ` + keepUntilSQL + ` WHERE id = ?`,
+		`UPDATE users u SET name = '', locale = '', updated_at = now(), deleted_at = now(), delete_after = ` + keepUntilSQL + `
+			WHERE merged_into = ? AND deleted_at IS NULL`,
 	} {
 		if err := tx.Exec(statement, userID).Error; err != nil {
-			return fmt.Errorf("forget user %d: %w", userID, err)
+			return fmt.Errorf("anonymize user %d: %w", userID, err)
 		}
 	}
 	return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionAccountDelete, UserID: userID})

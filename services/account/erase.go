@@ -10,18 +10,19 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// eraseBatch is how many accounts or events are erased at a time.
+// eraseBatch is how many accounts or events one query returns.
 const eraseBatch = 200
 
-// EraseDue removes personal data from the rows of deleted accounts: texts in the ledger, keys of orders, notes of admins,
-// and whatever Stripe's events said beside the fields that we read.
+// EraseDue removes personal data from the rows of deleted accounts: texts of entries, idempotency keys of purchases,
+// notes of admins, and every field of Stripe's events that we do not read.
 //
-// Locks: the rows that it changes, in transactions of their own. Idempotent; any number of replicas may call it.
+// Locks: the rows that it changes, in separate transactions. Idempotent; any number of replicas may call it.
 func (s *Service) EraseDue(ctx context.Context) error {
 	var users []int64
-	err := s.DB.WithContext(ctx).Raw(`SELECT id FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NULL ORDER BY id LIMIT ?`, eraseBatch).Scan(&users).Error
+	err := s.DB.WithContext(ctx).Raw(`SELECT id FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NULL ORDER BY id LIMIT ?`,
+		eraseBatch).Scan(&users).Error
 	if err != nil {
-		return fmt.Errorf("accounts to erase: %w", err)
+		return fmt.Errorf("find accounts to erase: %w", err)
 	}
 	var failed error
 	for _, id := range users {
@@ -58,25 +59,26 @@ func (s *Service) erase(ctx context.Context, userID int64) error {
 		`SELECT forget_audit(?)`,
 	} {
 		if err := db.Exec(statement, userID).Error; err != nil {
-			return fmt.Errorf("erase what was written of user %d: %w", userID, err)
+			return fmt.Errorf("erase user %d: %w", userID, err)
 		}
 	}
-	if err := s.reduceEvents(ctx, eventsOf("user_id = @user"), userID); err != nil {
+	if err := s.reducePayloads(ctx, eventsSQL("user_id = @user"), userID); err != nil {
 		return err
 	}
 	if err := db.Exec(`UPDATE users SET erased_at = now() WHERE id = ? AND deleted_at IS NOT NULL`, userID).Error; err != nil {
-		return fmt.Errorf("note that user %d is erased: %w", userID, err)
+		return fmt.Errorf("mark user %d as erased: %w", userID, err)
 	}
 	return nil
 }
 
-// eraseWithdrawals removes the words of handled withdrawals of deleted accounts. An open one keeps them: whoever declared it
-// is owed an answer.
+// eraseWithdrawals clears the texts of handled withdrawals of deleted accounts. An open withdrawal keeps them,
+// because the declarant is still owed an answer.
 func (s *Service) eraseWithdrawals(ctx context.Context) error {
-	err := s.DB.WithContext(ctx).Exec(`UPDATE withdrawals w SET name = '', email = '', contract = '', fold = '', sender = '' FROM users u
-		WHERE u.id = w.user_id AND u.deleted_at IS NOT NULL AND w.handled_at IS NOT NULL AND (w.name, w.email, w.contract) <> ('', '', '')`).Error
+	err := s.DB.WithContext(ctx).Exec(`UPDATE withdrawals w SET name = '', email = '', contract = '', fold = '', sender = ''
+		FROM users u WHERE u.id = w.user_id AND u.deleted_at IS NOT NULL AND w.handled_at IS NOT NULL
+			AND (w.name, w.email, w.contract) <> ('', '', '')`).Error
 	if err != nil {
-		return fmt.Errorf("erase the withdrawals of deleted accounts: %w", err)
+		return fmt.Errorf("erase withdrawals of deleted accounts: %w", err)
 	}
 	return nil
 }

@@ -6,16 +6,16 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Section is one kind of what is stored about a user, beside their movements of credits.
+// Section is one part of the export of an account, such as its purchases. The ledger exports the entries itself.
 type Section struct {
 	Name  string // of its files
-	query string // columns carry the names of the API; no secret, and nothing of anybody else
-	key   bool   // long: the first column orders it, and it is read in parts after that
+	query string // columns are named as in the API; no secrets, and no data of other users
+	paged bool   // read in batches, ordered by the first column
 }
 
-const sectionBatch = 1000 // rows of a long section at a time
+const sectionBatch = 1000 // rows of one batch of a paged section
 
-// Sections lists what an export of an account holds.
+// Sections lists the sections of an export.
 func Sections() []Section {
 	return []Section{
 		{Name: "profile", query: `SELECT id, email, name, locale AS language, credits_balance AS "creditsBalance", credits_held AS "heldCredits",
@@ -32,15 +32,15 @@ func Sections() []Section {
 			FROM purchases p JOIN stripe_refunds r ON r.payment_ref = p.payment_intent_id WHERE p.user_id = ? ORDER BY r.updated_at, r.refund_id`},
 		{Name: "withdrawals", query: `SELECT id::text, purchase_id::text AS "purchaseId", name, email, contract, received_at AS "receivedAt", handled_at AS "handledAt"
 			FROM withdrawals WHERE user_id = ? ORDER BY received_at, id`},
-		{Name: "reservations", key: true, query: `SELECT id::text, feature, credits, captured AS "capturedCredits", status, metadata::text, created_at AS "createdAt",
+		{Name: "reservations", paged: true, query: `SELECT id::text, feature, credits, captured AS "capturedCredits", status, metadata::text, created_at AS "createdAt",
 			expires_at AS "expiresAt" FROM holds WHERE user_id = ? AND id > ?::uuid ORDER BY id LIMIT ?`},
 		{Name: "log", query: `SELECT created_at AS "createdAt", actor, action, (detail - 'refund_request')::text AS detail FROM audit_log WHERE user_id = ? ORDER BY id`},
 	}
 }
 
-// Read hands each row of the section to fn, as it was at the moment of the export.
+// Read passes each row of the section to fn, as of the export's snapshot.
 func (s Section) Read(export *ledger.Export, userID int64, fn func(columns []string, values []any) error) error {
-	if !s.key {
+	if !s.paged {
 		return export.Rows(fn, s.query, userID)
 	}
 	for after, n := "00000000-0000-0000-0000-000000000000", sectionBatch; n == sectionBatch; {
@@ -57,9 +57,9 @@ func (s Section) Read(export *ledger.Export, userID int64, fn func(columns []str
 	return nil
 }
 
-// Columns names the section's columns, also where it has no rows.
+// Columns returns the section's columns, even when it has no rows.
 func (s Section) Columns(export *ledger.Export) ([]string, error) {
-	if s.key {
+	if s.paged {
 		return export.Columns(s.query, 0, "00000000-0000-0000-0000-000000000000", 0)
 	}
 	return export.Columns(s.query, 0)

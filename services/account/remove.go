@@ -10,14 +10,14 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Sweep does what EraseDue could not do yet: it reduces later events about deleted accounts and old payloads, deletes
-// Stripe's customers that could not be deleted before, and removes accounts whose retention has ended. It returns how many
-// accounts it removed.
+// Sweep completes deletions over time: it reduces payloads of old events and of later events about erased accounts,
+// retries deleting customers at Stripe, and removes accounts whose retention has ended. It returns how many accounts
+// it removed.
 func (s *Service) Sweep(ctx context.Context) (int64, error) {
-	if err := s.reduceEvents(ctx, eventsOf(ofDeleted), 0); err != nil {
+	if err := s.reducePayloads(ctx, eventsSQL(erasedUsers), 0); err != nil {
 		return 0, err
 	}
-	if err := s.reduceEvents(ctx, oldEventsSQL, 0); err != nil {
+	if err := s.reducePayloads(ctx, oldEventsSQL, 0); err != nil {
 		return 0, err
 	}
 	failed := errors.Join(s.eraseWithdrawals(ctx), s.Purchase.CloseAtStripe(ctx), s.Purchase.ForgetForeign(ctx))
@@ -25,17 +25,19 @@ func (s *Service) Sweep(ctx context.Context) (int64, error) {
 	return removed, errors.Join(failed, err)
 }
 
-// removeDue removes the accounts that need not be kept any more, each with all its rows at once: balance and ledger go
-// together. One that has acted as an admin stays as a number, because the audit log names it.
+// removeDue deletes the accounts whose retention has ended, each in one transaction with all its rows, so that
+// balance and entries disappear together. The bare row of an account that acted as an admin stays, because the audit
+// log references it.
 func (s *Service) removeDue(ctx context.Context) (int64, error) {
 	var users []int64
-	err := s.DB.WithContext(ctx).Raw(`SELECT id FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NOT NULL AND delete_after < (now() AT TIME ZONE 'UTC')::date
+	err := s.DB.WithContext(ctx).Raw(`SELECT id FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NOT NULL
+		AND delete_after < (now() AT TIME ZONE 'UTC')::date
 		AND NOT EXISTS (SELECT FROM credit_transactions WHERE user_id = users.id AND created_at >= now() - interval '8 years')
 		AND NOT EXISTS (SELECT FROM audit_log WHERE actor_id = users.id) AND NOT EXISTS (SELECT FROM api_keys WHERE created_by = users.id)
 		AND NOT EXISTS (SELECT FROM refund_requests WHERE actor_id = users.id)
 		AND NOT EXISTS (SELECT FROM stripe_customers WHERE user_id = users.id AND deleted_at IS NULL) ORDER BY id LIMIT ?`, eraseBatch).Scan(&users).Error
 	if err != nil {
-		return 0, fmt.Errorf("accounts that need not be kept: %w", err)
+		return 0, fmt.Errorf("find accounts to remove: %w", err)
 	}
 	var removed int64
 	for _, id := range users {
@@ -59,10 +61,11 @@ func (s *Service) removeDue(ctx context.Context) (int64, error) {
 	return removed, nil
 }
 
-// removeSQL removes what is left of an account without its ledger.
+// removeSQL deletes the remaining rows of an account after its entries.
 var removeSQL = []string{
 	`DELETE FROM refund_requests WHERE purchase_id IN (SELECT id FROM purchases WHERE user_id = ?)`,
-	`DELETE FROM stripe_events e USING purchases p WHERE p.user_id = ? AND (e.object_id IN (p.checkout_session_id, p.recovered_from) OR e.payment_ref = p.payment_intent_id)`,
+	`DELETE FROM stripe_events e USING purchases p WHERE p.user_id = ?
+		AND (e.object_id IN (p.checkout_session_id, p.recovered_from) OR e.payment_ref = p.payment_intent_id)`,
 	`DELETE FROM stripe_refunds r USING purchases p WHERE p.user_id = ? AND r.payment_ref = p.payment_intent_id`,
 	`DELETE FROM stripe_disputes d USING purchases p WHERE p.user_id = ? AND d.payment_ref = p.payment_intent_id`,
 	`DELETE FROM stripe_charges c USING purchases p WHERE p.user_id = ? AND c.payment_ref = p.payment_intent_id`,

@@ -10,14 +10,14 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// payloadMaxAge is after what time nobody needs to know what else an event said.
+// payloadMaxAge is how long the full payloads of booked events are kept.
 const payloadMaxAge = 90 * 24 * time.Hour
 
-// ofDeleted is whose events eventsOf finds for Sweep.
-const ofDeleted = `user_id IN (SELECT id FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NOT NULL)`
+// erasedUsers selects the accounts whose later events Sweep reduces.
+const erasedUsers = `user_id IN (SELECT id FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NOT NULL)`
 
-// eventsOf finds the events about some users' sessions, payments and customers.
-func eventsOf(users string) string {
+// eventsSQL selects the events about the sessions, payments and customers of the users that a condition selects.
+func eventsSQL(users string) string {
 	return `WITH bought AS (
 	SELECT checkout_session_id AS ref FROM purchases WHERE ` + users + ` AND checkout_session_id IS NOT NULL
 	UNION SELECT recovered_from FROM purchases WHERE ` + users + ` AND recovered_from IS NOT NULL
@@ -33,20 +33,21 @@ SELECT event_id, payload FROM stripe_events WHERE event_id IN (
 ) AND NOT reduced LIMIT @batch`
 }
 
-// oldEventsSQL finds events that are done with and whose payload is old.
+// oldEventsSQL selects booked or ignored events older than payloadMaxAge.
 const oldEventsSQL = `SELECT event_id, payload FROM stripe_events
 	WHERE NOT reduced AND status IN ('done', 'ignored') AND received_at < @before LIMIT @batch`
 
-// reduceEvents cuts the payloads of the events that a query finds down to what we read.
-func (s *Service) reduceEvents(ctx context.Context, query string, userID int64) error {
+// reducePayloads reduces the payloads of the events that a query selects to the fields that we read.
+func (s *Service) reducePayloads(ctx context.Context, query string, userID int64) error {
 	for {
 		var rows []models.StripeEvent
-		err := s.DB.WithContext(ctx).Raw(query, map[string]any{"user": userID, "before": s.Now().Add(-payloadMaxAge), "batch": eraseBatch}).Scan(&rows).Error
-		if err != nil {
-			return fmt.Errorf("events to reduce: %w", err)
+		args := map[string]any{"user": userID, "before": s.Now().Add(-payloadMaxAge), "batch": eraseBatch}
+		if err := s.DB.WithContext(ctx).Raw(query, args).Scan(&rows).Error; err != nil {
+			return fmt.Errorf("find events to reduce: %w", err)
 		}
 		for _, e := range rows {
-			err := s.DB.WithContext(ctx).Exec(`UPDATE stripe_events SET payload = ?, reduced = true WHERE event_id = ?`, reducePayload(e.Payload), e.EventID).Error
+			err := s.DB.WithContext(ctx).Exec(`UPDATE stripe_events SET payload = ?, reduced = true WHERE event_id = ?`,
+				reducePayload(e.Payload), e.EventID).Error
 			if err != nil {
 				return fmt.Errorf("reduce event %s: %w", e.EventID, err)
 			}
@@ -57,12 +58,21 @@ func (s *Service) reduceEvents(ctx context.Context, query string, userID int64) 
 	}
 }
 
-// keptFields are what package webhook reads of an object. Values that may be objects of their own are cut to their id.
-var keptFields = []string{"id", "object", "mode", "status", "payment_status", "client_reference_id", "payment_intent", "customer", "charge", "product",
-	"currency", "amount", "amount_refunded", "amount_subtotal", "amount_total", "failure_reason", "recovered_from"}
+// keptFields are the fields of an object that package webhook reads. A value that is an object is reduced to its id.
+var keptFields = []string{
+	"id", "object", "mode", "status", "payment_status", "client_reference_id", "payment_intent", "customer", "charge",
+	"product", "currency", "amount", "amount_refunded", "amount_subtotal", "amount_total", "failure_reason",
+	"recovered_from",
+}
 
-// reducePayload leaves of an event what booking it again would read, and nothing of who paid. What cannot be read is
-// left out altogether.
+// keptParts are the nested objects that package webhook reads, with their fields.
+var keptParts = map[string][]string{
+	"metadata":            {"credits", "purchase_id", "userId", stripeapi.TagKey},
+	"currency_conversion": {"source_currency", "amount_subtotal"},
+}
+
+// reducePayload keeps the fields of an event that booking it again would read, and no personal data of the payer. It
+// empties a payload that is not valid JSON.
 func reducePayload(payload []byte) []byte {
 	var event struct {
 		ID      string `json:"id"`
@@ -81,7 +91,7 @@ func reducePayload(payload []byte) []byte {
 			kept[name] = onlyID(value)
 		}
 	}
-	for name, fields := range map[string][]string{"metadata": {"credits", "purchase_id", "userId", stripeapi.TagKey}, "currency_conversion": {"source_currency", "amount_subtotal"}} {
+	for name, fields := range keptParts {
 		var inner map[string]json.RawMessage
 		if json.Unmarshal(event.Data.Object[name], &inner) != nil || inner == nil {
 			continue
@@ -94,24 +104,25 @@ func reducePayload(payload []byte) []byte {
 		}
 		kept[name] = part
 	}
-	var moved []struct {
+	var movements []struct {
 		Amount   int64  `json:"amount"`
 		Currency string `json:"currency"`
 	}
-	if json.Unmarshal(event.Data.Object["balance_transactions"], &moved) == nil && len(moved) > 0 {
-		kept["balance_transactions"] = moved
+	if json.Unmarshal(event.Data.Object["balance_transactions"], &movements) == nil && len(movements) > 0 {
+		kept["balance_transactions"] = movements
 	}
 	envelope := map[string]any{"id": event.ID, "type": event.Type, "data": map[string]any{"object": kept}}
 	if event.Account != "" {
 		envelope["account"] = event.Account
 	}
 	reduced, err := json.Marshal(envelope)
-	if err != nil { // of texts that were JSON a moment ago
+	if err != nil { // cannot happen: every value was parsed from JSON
 		return []byte(`{}`)
 	}
 	return reduced
 }
 
+// onlyID returns the id of a value that is an object, and any other value as it is.
 func onlyID(value json.RawMessage) any {
 	var object struct {
 		ID string `json:"id"`
