@@ -1,5 +1,5 @@
-// Package stripeapi is how the product reaches Stripe: the client, the classes of its errors, the size of a page, and the tag
-// by which an installation recognises its own objects.
+// Package stripeapi reaches Stripe: the client, the classes of its errors, the page size, and the metadata tag by
+// which an installation recognises its own objects.
 package stripeapi
 
 import (
@@ -13,14 +13,14 @@ import (
 // PageSize is the most objects that Stripe returns in one page of a list.
 const PageSize = 100
 
-// timeout bounds one attempt; a page waits for at most three.
+// timeout bounds one attempt of a request.
 const timeout = 8 * time.Second
 
 // New returns a client of Stripe's API at base, or of Stripe itself when base is empty. It keeps no global state.
 // Source: https://github.com/stripe/stripe-go/tree/v79.12.0#configuring-a-client
 func New(key, base string) *client.API {
 	cfg := &stripe.BackendConfig{
-		MaxNetworkRetries: stripe.Int64(4), // with pauses from half a second; a page waits no longer than its own deadline
+		MaxNetworkRetries: stripe.Int64(4), // with pauses from half a second, within the deadline of the request's context
 		EnableTelemetry:   stripe.Bool(false),
 		HTTPClient:        &http.Client{Timeout: timeout},
 		LeveledLogger:     silentLogger{},

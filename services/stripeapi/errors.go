@@ -4,17 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/stripe/stripe-go/v79"
 
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// Fault separates a Stripe that cannot answer now (fault.Unavailable: try again) from a request that Stripe refuses
-// and will refuse again.
+// Fault classifies an error of Stripe's client: fault.Unavailable when a retry may succeed, otherwise an internal
+// error, because Stripe would refuse the same request again.
 func Fault(err error) error {
 	var e *stripe.Error
-	if errors.As(err, &e) && e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500 && e.HTTPStatusCode != 429 && e.HTTPStatusCode != 409 {
+	if errors.As(err, &e) && e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500 &&
+		e.HTTPStatusCode != http.StatusTooManyRequests && e.HTTPStatusCode != http.StatusConflict {
 		return fmt.Errorf("stripe refused the request: type %s, code %s, param %s", e.Type, e.Code, e.Param)
 	}
 	return fault.Wrap(fault.Unavailable, fmt.Errorf("stripe: %w", Redact(err)))
@@ -29,7 +31,7 @@ func MissingParam(err error) string {
 	return ""
 }
 
-// Redact reduces an error to what quotes neither our request nor Stripe's answer.
+// Redact reduces an error to facts that quote neither our request nor Stripe's answer.
 func Redact(err error) error {
 	var e *stripe.Error
 	switch {
