@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// maxFlood is how many declarations of floods are kept, newest first, so that no flood fills the disk. All others are
-	// kept until they are erased by hand or with their account.
+	// maxFlood is how many declarations of floods are kept, newest first, so that a flood cannot fill the disk. All
+	// others are kept until their account is erased.
 	maxFlood   = 20_000
-	sweepBatch = 5000 // rows changed by one statement of a sweep
+	sweepBatch = 5000 // rows per statement of a sweep
 )
 
-// Cursor is the last declaration of a page; the zero value is the beginning of the list.
+// Cursor is the last declaration of a page; the zero value starts the list.
 type Cursor struct {
 	Handled  bool
 	Priority models.WithdrawalPriority
@@ -28,13 +28,16 @@ type Cursor struct {
 	ID       uuid.UUID
 }
 
-// List returns the declarations for admins: open ones first, then by priority, then oldest first. Equal declarations are one
-// row. next is where the next page begins, nil at the end.
-func (s *Service) List(ctx context.Context, after Cursor, limit int) (rows []models.ListedWithdrawal, next *Cursor, err error) {
+// List returns a page of declarations: open ones first, then by priority, then oldest first. Equal declarations are
+// one row. next is the cursor of the next page, nil at the end.
+func (s *Service) List(
+	ctx context.Context, after Cursor, limit int,
+) (rows []models.ListedWithdrawal, next *Cursor, err error) {
 	where, args := "true", []any{sql.Named("limit", limit+1)}
 	if after != (Cursor{}) {
 		where = `((w.handled_at IS NOT NULL), w.priority, w.received_at, w.id) > (@handled, @priority, @received, @id)`
-		args = append(args, sql.Named("handled", after.Handled), sql.Named("priority", after.Priority), sql.Named("received", after.Received), sql.Named("id", after.ID))
+		args = append(args, sql.Named("handled", after.Handled), sql.Named("priority", after.Priority),
+			sql.Named("received", after.Received), sql.Named("id", after.ID))
 	}
 	err = s.DB.WithContext(ctx).Raw(`SELECT w.*, coalesce((SELECT sum(c.copies) FROM withdrawals c WHERE c.fold = w.fold AND c.fold <> ''
 				AND (c.handled_at IS NULL) = (w.handled_at IS NULL)), w.copies) AS declared,
@@ -43,7 +46,7 @@ func (s *Service) List(ctx context.Context, after Cursor, limit int) (rows []mod
 			AND (first.handled_at IS NULL) = (w.handled_at IS NULL) AND (first.priority, first.received_at, first.id) < (w.priority, w.received_at, w.id))
 		ORDER BY (w.handled_at IS NOT NULL), w.priority, w.received_at, w.id LIMIT @limit`, args...).Scan(&rows).Error
 	if err != nil {
-		return nil, nil, fmt.Errorf("withdrawals: %w", err)
+		return nil, nil, fmt.Errorf("list withdrawals: %w", err)
 	}
 	if len(rows) > limit {
 		rows = rows[:limit]
@@ -53,30 +56,35 @@ func (s *Service) List(ctx context.Context, after Cursor, limit int) (rows []mod
 	return rows, next, nil
 }
 
-// CountOpen counts the declarations that wait for a person; equal declarations count once.
+// CountOpen counts the open declarations; equal declarations count once.
 func (s *Service) CountOpen(ctx context.Context) (int64, error) {
 	var n int64
-	err := s.DB.WithContext(ctx).Raw(`SELECT count(DISTINCT coalesce(nullif(fold, ''), id::text)) FROM withdrawals WHERE handled_at IS NULL`).Scan(&n).Error
+	err := s.DB.WithContext(ctx).Raw(`SELECT count(DISTINCT coalesce(nullif(fold, ''), id::text)) FROM withdrawals
+		WHERE handled_at IS NULL`).Scan(&n).Error
 	if err != nil {
 		return 0, fmt.Errorf("count open withdrawals: %w", err)
 	}
 	return n, nil
 }
 
-// Close marks a declaration and all open ones equal to it as handled. The first admin to do so is the one recorded, in the
-// audit log too.
-// Locks: the declarations. Errors: fault.NotFound.
+// Close marks a declaration and all open ones equal to it as handled, and writes one audit entry. The first admin
+// counts.
+//
+// Locks: the declarations. Idempotent. Errors: fault.NotFound.
 func (s *Service) Close(ctx context.Context, id string, actorID int64, requestID string) error {
 	w, err := s.Find(ctx, id)
 	if err != nil {
 		return err
 	}
-	deed := models.AuditEvent{ActorID: actorID, Action: models.ActionWithdrawalClose, RequestID: requestID, Detail: map[string]any{"withdrawal_id": w.ID}}
+	event := models.AuditEvent{
+		ActorID: actorID, Action: models.ActionWithdrawalClose, RequestID: requestID,
+		Detail: map[string]any{"withdrawal_id": w.ID},
+	}
 	if w.UserID != nil {
-		deed.UserID = *w.UserID
+		event.UserID = *w.UserID
 	}
 	if w.PurchaseID != nil {
-		deed.Detail["purchase_id"] = *w.PurchaseID
+		event.Detail["purchase_id"] = *w.PurchaseID
 	}
 	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		done := tx.Exec(`UPDATE withdrawals SET handled_at = @now, handled_by = @actor WHERE handled_at IS NULL AND id IN (
@@ -88,34 +96,34 @@ func (s *Service) Close(ctx context.Context, id string, actorID int64, requestID
 		case done.RowsAffected == 0:
 			return nil
 		}
-		deed.Detail["closed"] = done.RowsAffected
-		return models.AppendAudit(tx, deed)
+		event.Detail["closed"] = done.RowsAffected
+		return models.AppendAudit(tx, event)
 	})
 }
 
-// Sweep clears senders after an hour and deletes declarations of floods beyond the newest maxFlood. It returns the number
-// deleted.
+// Sweep clears senders after an hour and deletes declarations of floods beyond the newest maxFlood. It returns the
+// number deleted.
 func (s *Service) Sweep(ctx context.Context) (int64, error) {
 	db := s.DB.WithContext(ctx)
-	forget := func() *gorm.DB {
-		return db.Exec(`UPDATE withdrawals SET sender = '' WHERE id IN (SELECT id FROM withdrawals WHERE sender <> '' AND received_at <= ? LIMIT ?)`,
-			s.Now().Add(-time.Hour), sweepBatch)
+	clearSenders := func() *gorm.DB {
+		return db.Exec(`UPDATE withdrawals SET sender = '' WHERE id IN (
+			SELECT id FROM withdrawals WHERE sender <> '' AND received_at <= ? LIMIT ?)`, s.Now().Add(-time.Hour), sweepBatch)
 	}
-	if _, err := inBatches(forget); err != nil {
-		return 0, fmt.Errorf("forget the senders of withdrawals: %w", err)
+	if _, err := inBatches(clearSenders); err != nil {
+		return 0, fmt.Errorf("clear senders of withdrawals: %w", err)
 	}
-	drop := func() *gorm.DB {
-		return db.Exec(`DELETE FROM withdrawals WHERE id IN (SELECT id FROM withdrawals WHERE priority = 2 ORDER BY received_at DESC, id DESC OFFSET ? LIMIT ?)`,
-			maxFlood, sweepBatch)
+	purge := func() *gorm.DB {
+		return db.Exec(`DELETE FROM withdrawals WHERE id IN (
+			SELECT id FROM withdrawals WHERE priority = 2 ORDER BY received_at DESC, id DESC OFFSET ? LIMIT ?)`, maxFlood, sweepBatch)
 	}
-	dropped, err := inBatches(drop)
+	deleted, err := inBatches(purge)
 	if err != nil {
-		return dropped, fmt.Errorf("drop withdrawals of floods: %w", err)
+		return deleted, fmt.Errorf("delete withdrawals of floods: %w", err)
 	}
-	if dropped > 0 {
-		s.Log.WarnContext(ctx, "withdrawals of a flood dropped", "rows", dropped)
+	if deleted > 0 {
+		s.Log.WarnContext(ctx, "withdrawals of a flood deleted", "rows", deleted)
 	}
-	return dropped, nil
+	return deleted, nil
 }
 
 // inBatches repeats a statement until it changes fewer rows than a batch holds.
