@@ -13,7 +13,7 @@ import (
 
 // packages returns what is on sale.
 func (h *Handler) packages(c *fiber.Ctx) ([]pages.Package, error) {
-	prices, err := h.Catalog.Prices(c.UserContext())
+	offers, err := h.Catalog.Offers(c.UserContext())
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func (h *Handler) packages(c *fiber.Ctx) ([]pages.Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	return packages(prices, features), nil
+	return packages(offers, features), nil
 }
 
 // choice returns the price and quantity that a link preselects; empty and "1" when it names no package on sale.
@@ -53,32 +53,20 @@ func covering(offer []pages.Package, credits models.Credits) (p *pages.Package, 
 	return p, min(int64((credits+p.Price.CreditsPerUnit-1)/p.Price.CreditsPerUnit), purchase.MaxQuantity)
 }
 
-// packages says of each price what it comes to and what it buys: how many resume analyses, while they are on offer.
-func packages(prices []models.Price, features []models.FeaturePrice) []pages.Package {
+// packages adds to each offer how many resume analyses it buys, while they are active.
+func packages(offers []catalog.Offer, features []models.FeaturePrice) []pages.Package {
 	var analysis models.Credits
 	for _, f := range features {
 		if f.Feature == models.ReasonResumeAnalysis {
 			analysis = f.Credits
 		}
 	}
-	list := make([]pages.Package, len(prices))
-	best := 0
-	for i, p := range prices {
-		list[i] = pages.Package{Price: p, Bonus: catalog.Bonus(p), PerHundred: perHundred(p)}
+	list := make([]pages.Package, len(offers))
+	for i, o := range offers {
+		list[i] = pages.Package{Price: o.Price, Bonus: o.Bonus, PerHundred: o.PerHundred, Best: o.Best}
 		if analysis > 0 {
-			list[i].Analyses = int64(p.CreditsPerUnit / analysis)
+			list[i].Analyses = int64(o.CreditsPerUnit / analysis)
 		}
-		if list[i].PerHundred < list[best].PerHundred {
-			best = i
-		}
-	}
-	if len(list) > 1 {
-		list[best].Best = true
 	}
 	return list
-}
-
-// perHundred returns the price of 100 credits, rounded to the cent.
-func perHundred(p models.Price) models.Cents {
-	return (p.PriceInCents*200 + models.Cents(p.CreditsPerUnit)) / models.Cents(2*p.CreditsPerUnit)
 }

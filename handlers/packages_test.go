@@ -4,15 +4,16 @@ import (
 	"testing"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
 func offers() []pages.Package {
-	return packages([]models.Price{
+	return packages(catalog.CompareOffers([]models.Price{
 		{StripePriceID: "a", CreditsPerUnit: 100, PriceInCents: 500, Currency: "eur"},
 		{StripePriceID: "b", CreditsPerUnit: 500, PriceInCents: 2000, Currency: "eur"},
 		{StripePriceID: "c", CreditsPerUnit: 1200, PriceInCents: 3500, Currency: "eur"},
-	}, []models.FeaturePrice{{Feature: models.ReasonResumeAnalysis, Credits: 10}})
+	}), []models.FeaturePrice{{Feature: models.ReasonResumeAnalysis, Credits: 10}})
 }
 
 func TestPackages(t *testing.T) {
@@ -23,7 +24,7 @@ func TestPackages(t *testing.T) {
 			t.Errorf("package %d is %+v, want %+v", i, got, want)
 		}
 	}
-	other := packages([]models.Price{{CreditsPerUnit: 1200, PriceInCents: 3900, Currency: "eur"}}, nil)[0]
+	other := packages(catalog.CompareOffers([]models.Price{{CreditsPerUnit: 1200, PriceInCents: 3900, Currency: "eur"}}), nil)[0]
 	if other.Bonus != 0 || other.Best || other.Analyses != 0 {
 		t.Errorf("a single package at another price, without features: %+v", other)
 	}

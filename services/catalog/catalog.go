@@ -1,4 +1,4 @@
-// Package catalog is what the product sells: packages and their prices, pushed to and pulled from Stripe.
+// Package catalog holds what the product sells: packages and their prices, pushed to and pulled from Stripe.
 package catalog
 
 import (
@@ -16,51 +16,45 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// ProductID is the one product to which all packages belong; Stripe lets us choose it.
+// ProductID is the id, chosen by us, of the Stripe product that all prices belong to.
 const ProductID = "resume_matcher_credits"
 
-// Currency is the currency in which packages are sold, as Stripe writes it.
+// Currency is the currency of our packages, as Stripe writes it.
 const Currency = "eur"
 
-// Package is one size in which credits are sold.
+// Package is an amount of credits with its price.
 type Package struct {
 	Credits models.Credits
 	Cents   models.Cents   // VAT included
-	Bonus   models.Credits // of the credits
+	Bonus   models.Credits // the part of Credits that is free
 }
 
-// packages are what the product sells. `credits prices sync` brings Stripe to this list.
-var packages = []Package{{Credits: 100, Cents: 500}, {Credits: 500, Cents: 2000}, {Credits: 1200, Cents: 3500, Bonus: 200}}
+// packages are what the product sells. `credits prices sync` pushes them to Stripe.
+var packages = []Package{
+	{Credits: 100, Cents: 500},
+	{Credits: 500, Cents: 2000},
+	{Credits: 1200, Cents: 3500, Bonus: 200},
+}
 
 // Packages returns what the product sells.
 func Packages() []Package { return slices.Clone(packages) }
 
-// LookupKey names the package at Stripe, whatever price object stands for it today.
+// LookupKey is the Stripe lookup key of the package's current price.
 func (p Package) LookupKey() string { return fmt.Sprintf("resume_matcher_credits_%d", p.Credits) }
 
-// Bonus returns how many of a price's credits come on top of those that it pays for. Only our own packages have any, at
-// the price that we gave them.
-func Bonus(p models.Price) models.Credits {
-	for _, own := range packages {
-		if own.Credits == p.CreditsPerUnit && own.Cents == p.PriceInCents && p.Currency == Currency {
-			return own.Bonus
-		}
-	}
-	return 0
-}
-
-// Service keeps the prices at Stripe and in our table.
+// Service keeps prices at Stripe and in our table.
 type Service struct {
 	DB     *gorm.DB
 	Stripe *client.API
 	Log    *slog.Logger
 }
 
-// Prices returns the packages on sale, smallest first.
+// Prices returns the prices on sale, smallest package first.
 func (s *Service) Prices(ctx context.Context) ([]models.Price, error) {
 	var prices []models.Price
-	if err := s.DB.WithContext(ctx).Where("active").Order("credits_per_unit, stripe_price_id").Find(&prices).Error; err != nil {
-		return nil, fmt.Errorf("prices on sale: %w", err)
+	err := s.DB.WithContext(ctx).Where("active").Order("credits_per_unit, stripe_price_id").Find(&prices).Error
+	if err != nil {
+		return nil, fmt.Errorf("list prices on sale: %w", err)
 	}
 	return prices, nil
 }
@@ -79,10 +73,10 @@ func ActivePrice(tx models.Tx, id string) (models.Price, error) {
 	return price, nil
 }
 
-// MaxCredits is the most credits that one metadata.credits may name.
+// MaxCredits is the largest value of metadata.credits.
 const MaxCredits = 1_000_000
 
-// ParseCredits reads metadata.credits of a price or session: digits only, 1 to 1,000,000.
+// ParseCredits parses metadata.credits of a Stripe price or Checkout Session: digits only, 1 to MaxCredits.
 func ParseCredits(text string) (models.Credits, bool) {
 	for _, r := range text {
 		if r < '0' || r > '9' {

@@ -25,11 +25,11 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 const testKey = "sk_test_0123456789abcdef"
 
-// fixture is the catalog on the Stripe stand-in, with the packages on sale.
+// fixture is a catalog with its packages on sale, on the Stripe stand-in behind a proxy.
 type fixture struct {
 	*catalog.Service
-	price map[models.Credits]models.Price
-	says  sync.Map // path → what a proxy answers in place of the stand-in
+	price     map[models.Credits]models.Price
+	overrides sync.Map // path → body that the proxy answers instead of forwarding
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -41,8 +41,10 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { postgres.Close(db) })
-	server, err := standin.Start(context.Background(), standin.Options{DatabaseURL: address, Listen: "127.0.0.1:0", SecretKey: testKey,
-		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
+	server, err := standin.Start(context.Background(), standin.Options{
+		DatabaseURL: address, Listen: "127.0.0.1:0", SecretKey: testKey,
+		WebhookURL: "http://127.0.0.1:9/unreachable", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +53,8 @@ func newFixture(t *testing.T) *fixture {
 	target, _ := url.Parse(server.URL())
 	forward := httputil.NewSingleHostReverseProxy(target)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if body, ok := f.says.Load(r.URL.Path); ok {
-			fmt.Fprint(w, body) //nolint:gosec // JSON to a test
+		if body, ok := f.overrides.Load(r.URL.Path); ok {
+			fmt.Fprint(w, body) //nolint:gosec // JSON for a test
 			return
 		}
 		forward.ServeHTTP(w, r)
@@ -83,12 +85,12 @@ func TestSync(t *testing.T) {
 	before := f.price[500].StripePriceID
 	dbtest.Concurrently(20, func(int) {
 		if n, err := f.Sync(context.Background()); err != nil || n != 3 {
-			t.Errorf("sync again = %d prices, %v; want the same 3", n, err)
+			t.Errorf("second sync = %d prices, %v; want 3", n, err)
 		}
 	})
 	var now models.Price
 	if err := f.DB.Take(&now, "credits_per_unit = 500 AND active").Error; err != nil || now.StripePriceID != before {
-		t.Errorf("the price of 500 credits changed from %s to %s (%v)", before, now.StripePriceID, err)
+		t.Errorf("price of 500 credits = %s (%v), want %s as before", now.StripePriceID, err, before)
 	}
 	t.Run("replaces a price that was archived at Stripe", func(t *testing.T) {
 		if _, err := f.Stripe.Prices.Update(before, &stripe.PriceParams{Active: stripe.Bool(false)}); err != nil {
@@ -103,7 +105,7 @@ func TestSync(t *testing.T) {
 		}
 		for _, p := range prices {
 			if p.StripePriceID == before {
-				t.Errorf("the archived price %s is on sale", before)
+				t.Errorf("archived price %s is on sale, want it inactive", before)
 			}
 		}
 	})
@@ -118,7 +120,7 @@ func TestParseCredits(t *testing.T) {
 	}
 	for _, text := range []string{"", "0", "-1", "+1", " 5", "5 ", "1.5", "1e3", "1000001", "٣", "99999999999999999999"} {
 		if got, ok := catalog.ParseCredits(text); ok {
-			t.Errorf("%q was read as %d credits", text, got)
+			t.Errorf("%q = %d credits, want it refused", text, got)
 		}
 	}
 }

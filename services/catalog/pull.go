@@ -12,13 +12,14 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// Pull copies the product's prices from Stripe into our table. Rows are never deleted: purchases point at them.
+// Pull copies the product's prices from Stripe into our table. It deletes no rows, because purchases reference them.
+// If two pulls run concurrently, the one that began later wins, because it has read every change that the other has.
 //
-// Units: prices read. Locks: none across the network. If two run concurrently, the later one wins: it has read every change
-// that the earlier one knew of. Errors: fault.Unavailable when Stripe does not answer.
+// Units: prices read. Locks: none across the network. Errors: fault.Unavailable when Stripe does not answer.
 func (s *Service) Pull(ctx context.Context) (int, error) {
 	var number int64
-	if err := s.DB.WithContext(ctx).Raw(`UPDATE price_copies SET begun = begun + 1 RETURNING begun`).Scan(&number).Error; err != nil {
+	err := s.DB.WithContext(ctx).Raw(`UPDATE price_copies SET begun = begun + 1 RETURNING begun`).Scan(&number).Error
+	if err != nil {
 		return 0, fmt.Errorf("begin to pull prices: %w", err)
 	}
 	rows, err := s.readPrices(ctx)
@@ -32,9 +33,11 @@ func (s *Service) Pull(ctx context.Context) (int, error) {
 		}
 		ids := []string{""} // an empty list would make the SQL below invalid
 		for _, r := range rows {
-			err := tx.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents, currency, active) VALUES (?, ?, ?, ?, ?)
+			err := tx.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents, currency, active)
+				VALUES (?, ?, ?, ?, ?)
 				ON CONFLICT (stripe_price_id) DO UPDATE SET credits_per_unit = excluded.credits_per_unit,
-				price_in_cents = excluded.price_in_cents, currency = excluded.currency, active = excluded.active, updated_at = now()`,
+					price_in_cents = excluded.price_in_cents, currency = excluded.currency, active = excluded.active,
+					updated_at = now()`,
 				r.StripePriceID, r.CreditsPerUnit, r.PriceInCents, r.Currency, r.Active).Error
 			if err != nil {
 				return err
@@ -49,8 +52,8 @@ func (s *Service) Pull(ctx context.Context) (int, error) {
 	return len(rows), nil
 }
 
-// readPrices reads the product's prices as rows; a price that cannot be bought, or that another one has replaced, is not
-// active.
+// readPrices reads the product's prices as rows. A price that Stripe would not sell, or that another price replaced,
+// is inactive.
 func (s *Service) readPrices(ctx context.Context) ([]models.Price, error) {
 	onSale, err := s.productOnSale(ctx)
 	if err != nil {
@@ -64,7 +67,7 @@ func (s *Service) readPrices(ctx context.Context) ([]models.Price, error) {
 	for _, p := range prices {
 		row, ok := rowOf(p)
 		if !ok {
-			s.Log.WarnContext(ctx, "a Stripe price without usable metadata.credits is not sold", "price_id", p.ID)
+			s.Log.WarnContext(ctx, "price skipped: no valid metadata.credits", "price_id", p.ID)
 			continue
 		}
 		row.Active = row.Active && onSale && !replaced(p, prices)
@@ -90,18 +93,18 @@ func (s *Service) productPrices(ctx context.Context) ([]*stripe.Price, error) {
 	return all, nil
 }
 
-// replaced reports whether another price is sold for the same credits under its package's lookup key. A package has one
-// price, even if the sync that made a new one was interrupted before it archived the old one.
+// replaced reports whether an active price for the same credits holds the package's lookup key. It keeps a package at
+// one price after a sync that was interrupted before it archived the old price.
 func replaced(p *stripe.Price, all []*stripe.Price) bool {
 	row, ok := rowOf(p)
 	key := Package{Credits: row.CreditsPerUnit}.LookupKey()
 	return ok && p.LookupKey != key && slices.ContainsFunc(all, func(other *stripe.Price) bool {
-		by, sold := rowOf(other)
-		return sold && by.Active && by.CreditsPerUnit == row.CreditsPerUnit && other.LookupKey == key
+		newer, ok := rowOf(other)
+		return ok && newer.Active && newer.CreditsPerUnit == row.CreditsPerUnit && other.LookupKey == key
 	})
 }
 
-// productOnSale reports whether our product exists and is active: Stripe takes no order for prices of any other product.
+// productOnSale reports whether our product exists and is active. Stripe sells no price of an inactive product.
 func (s *Service) productOnSale(ctx context.Context) (bool, error) {
 	get := &stripe.ProductParams{}
 	get.Context = ctx
@@ -115,9 +118,11 @@ func (s *Service) productOnSale(ctx context.Context) (bool, error) {
 	return product.Active && !product.Deleted, nil
 }
 
-// rowOf reads a Stripe price as a row; false when it does not name its credits or has no fixed amount.
-func rowOf(p *stripe.Price) (models.Price, bool) {
+// rowOf converts a Stripe price into a row; ok is false when it has no valid metadata.credits or no fixed amount.
+func rowOf(p *stripe.Price) (row models.Price, ok bool) {
 	credits, ok := ParseCredits(p.Metadata["credits"])
-	return models.Price{StripePriceID: p.ID, CreditsPerUnit: credits, PriceInCents: models.Cents(p.UnitAmount),
-		Currency: string(p.Currency), Active: p.Active}, ok && p.Type == stripe.PriceTypeOneTime && p.UnitAmount > 0
+	return models.Price{
+		StripePriceID: p.ID, CreditsPerUnit: credits, PriceInCents: models.Cents(p.UnitAmount),
+		Currency: string(p.Currency), Active: p.Active,
+	}, ok && p.Type == stripe.PriceTypeOneTime && p.UnitAmount > 0
 }

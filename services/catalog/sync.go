@@ -12,8 +12,8 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// Sync pushes our packages to Stripe as prices of one product and then pulls all of its prices into our table. A price
-// that is no longer ours is archived at Stripe and inactive here; sessions opened with it still book.
+// Sync pushes our packages to Stripe as prices of one product, then pulls the product's prices into our table. A
+// replaced price is archived at Stripe and inactive here; Checkout Sessions opened with it are still booked.
 //
 // Units: prices pulled. Idempotent. Errors: fault.Unavailable when Stripe does not answer.
 // Source: https://docs.stripe.com/products-prices/manage-prices#lookup-keys
@@ -36,17 +36,18 @@ func (s *Service) Sync(ctx context.Context) (int, error) {
 	return s.Pull(ctx)
 }
 
+// syncProduct creates our product at Stripe, or makes it active and tags it.
 func (s *Service) syncProduct(ctx context.Context, i models.Installation) error {
 	get := &stripe.ProductParams{}
 	get.Context = ctx
 	product, err := s.Stripe.Products.Get(ProductID, get)
 	if err == nil && (!product.Active || product.Metadata[stripeapi.TagKey] == "") {
-		revive := &stripe.ProductParams{Active: stripe.Bool(true)} // the operator syncs in order to sell
+		update := &stripe.ProductParams{Active: stripe.Bool(true)}
 		if product.Metadata[stripeapi.TagKey] == "" {
-			revive.Metadata = map[string]string{stripeapi.TagKey: i.ID.String()}
+			update.Metadata = map[string]string{stripeapi.TagKey: i.ID.String()}
 		}
-		revive.Context = ctx
-		if _, err := s.Stripe.Products.Update(ProductID, revive); err != nil {
+		update.Context = ctx
+		if _, err := s.Stripe.Products.Update(ProductID, update); err != nil {
 			return stripeapi.Fault(err)
 		}
 	}
@@ -68,38 +69,40 @@ func (s *Service) syncProduct(ctx context.Context, i models.Installation) error 
 	return nil
 }
 
-// alreadyExists reports whether another replica created the object first.
+// alreadyExists reports whether a concurrent sync created the object first.
 func alreadyExists(err error) bool {
 	var e *stripe.Error
 	return errors.As(err, &e) && e.Code == stripe.ErrorCodeResourceAlreadyExists
 }
 
-// syncPackage makes the package's lookup key name an active price with its amount and credits. The amount of a Stripe price
-// never changes, so a new amount is a new price, to which the key moves.
+// syncPackage ensures that the package's lookup key belongs to an active price with its amount and credits. The
+// amount of a Stripe price is immutable, so a new amount needs a new price, which takes over the key.
 func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installation) error {
 	list := &stripe.PriceListParams{LookupKeys: []*string{stripe.String(p.LookupKey())}}
 	list.Context = ctx
 	prices := s.Stripe.Prices.List(list)
-	var old *stripe.Price
+	var current *stripe.Price
 	for prices.Next() {
-		old = prices.Price()
+		current = prices.Price()
 	}
 	if err := prices.Err(); err != nil {
 		return stripeapi.Fault(err)
 	}
-	if old != nil && old.Active && old.UnitAmount == int64(p.Cents) && old.Currency == Currency {
-		return s.labelPrice(ctx, old, p, i)
+	if current != nil && current.Active && current.UnitAmount == int64(p.Cents) && current.Currency == Currency {
+		return s.restoreMetadata(ctx, current, p, i)
 	}
 	create := &stripe.PriceParams{
 		Product: stripe.String(ProductID), Currency: stripe.String(Currency), UnitAmount: stripe.Int64(int64(p.Cents)),
 		LookupKey: stripe.String(p.LookupKey()), TransferLookupKey: stripe.Bool(true),
 		TaxBehavior: stripe.String(string(stripe.PriceTaxBehaviorInclusive)),
-		Metadata:    map[string]string{"credits": strconv.FormatInt(int64(p.Credits), 10), stripeapi.TagKey: i.ID.String()},
+		Metadata: map[string]string{
+			"credits": strconv.FormatInt(int64(p.Credits), 10), stripeapi.TagKey: i.ID.String(),
+		},
 	}
 	create.Context = ctx
 	key := fmt.Sprintf("price:%s:%s:%d", i.ID, p.LookupKey(), p.Cents)
-	if old != nil {
-		key += ":after:" + old.ID
+	if current != nil {
+		key += ":after:" + current.ID
 	}
 	create.SetIdempotencyKey(key)
 	if _, err := s.Stripe.Prices.New(create); err != nil {
@@ -108,8 +111,7 @@ func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installat
 	return nil
 }
 
-// archiveReplaced archives prices at Stripe that another price has replaced, including those that an interrupted sync left
-// active.
+// archiveReplaced archives our replaced prices at Stripe, including those that an interrupted sync left active.
 func (s *Service) archiveReplaced(ctx context.Context, i models.Installation) error {
 	prices, err := s.productPrices(ctx)
 	if err != nil {
@@ -128,16 +130,16 @@ func (s *Service) archiveReplaced(ctx context.Context, i models.Installation) er
 	return nil
 }
 
-// labelPrice restores a price's credits and our tag in its metadata where they were removed. It does not touch a price of
-// another installation.
-func (s *Service) labelPrice(ctx context.Context, old *stripe.Price, p Package, i models.Installation) error {
-	credits := strconv.FormatInt(int64(p.Credits), 10)
-	if old.Metadata["credits"] == credits && old.Metadata[stripeapi.TagKey] != "" || stripeapi.Foreign(old.Metadata, i) {
+// restoreMetadata restores the credits and our tag in the metadata of a price, unless it belongs to another
+// installation.
+func (s *Service) restoreMetadata(ctx context.Context, price *stripe.Price, p Package, i models.Installation) error {
+	credits, has := strconv.FormatInt(int64(p.Credits), 10), price.Metadata
+	if has["credits"] == credits && has[stripeapi.TagKey] != "" || stripeapi.Foreign(has, i) {
 		return nil
 	}
-	label := &stripe.PriceParams{Metadata: map[string]string{"credits": credits, stripeapi.TagKey: i.ID.String()}}
-	label.Context = ctx
-	if _, err := s.Stripe.Prices.Update(old.ID, label); err != nil {
+	update := &stripe.PriceParams{Metadata: map[string]string{"credits": credits, stripeapi.TagKey: i.ID.String()}}
+	update.Context = ctx
+	if _, err := s.Stripe.Prices.Update(price.ID, update); err != nil {
 		return stripeapi.Fault(err)
 	}
 	return nil
