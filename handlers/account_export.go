@@ -129,7 +129,7 @@ func (f accountFile) movements() error {
 	if err := writeHistory(f.ctx, out, f.export); err != nil {
 		return err
 	}
-	if err := f.export.Again(); err != nil {
+	if err := f.export.Rewind(); err != nil {
 		return err
 	}
 	list, err := f.list(movementsName)

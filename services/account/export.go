@@ -3,6 +3,9 @@ package account
 import (
 	"fmt"
 
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
@@ -41,11 +44,11 @@ func Sections() []Section {
 // Read passes each row of the section to fn, as of the export's snapshot.
 func (s Section) Read(export *ledger.Export, userID int64, fn func(columns []string, values []any) error) error {
 	if !s.paged {
-		return export.Rows(fn, s.query, userID)
+		return eachRow(export.Snapshot(), fn, s.query, userID)
 	}
-	for after, n := "00000000-0000-0000-0000-000000000000", sectionBatch; n == sectionBatch; {
+	for after, n := uuid.Nil.String(), sectionBatch; n == sectionBatch; {
 		n = 0
-		err := export.Rows(func(columns []string, values []any) error {
+		err := eachRow(export.Snapshot(), func(columns []string, values []any) error {
 			n++
 			after = fmt.Sprint(values[0])
 			return fn(columns, values)
@@ -59,8 +62,40 @@ func (s Section) Read(export *ledger.Export, userID int64, fn func(columns []str
 
 // Columns returns the section's columns, even when it has no rows.
 func (s Section) Columns(export *ledger.Export) ([]string, error) {
+	args := []any{0}
 	if s.paged {
-		return export.Columns(s.query, 0, "00000000-0000-0000-0000-000000000000", 0)
+		args = []any{0, uuid.Nil.String(), 0}
 	}
-	return export.Columns(s.query, 0)
+	rows, err := export.Snapshot().Raw(s.query, args...).Rows()
+	if err != nil {
+		return nil, fmt.Errorf("export %s: %w", s.Name, err)
+	}
+	defer func() { _ = rows.Close() }() // no row was read
+	return rows.Columns()
+}
+
+// eachRow passes the column names and values of each row to fn.
+func eachRow(db *gorm.DB, fn func(columns []string, values []any) error, query string, args ...any) error {
+	rows, err := db.Raw(query, args...).Rows()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // Err reports what went wrong
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		values, targets := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return err
+		}
+		if err := fn(columns, values); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }

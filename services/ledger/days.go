@@ -11,8 +11,8 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// ReadTotals returns the totals; db is a transaction that sees one moment. No line of a spend is read: what was used is
-// what came in by other ways and is no longer there.
+// ReadTotals returns the totals of all users; db must be a snapshot. It reads no spends: the credits used are those that
+// other entries brought and that no balance has any more.
 func ReadTotals(db *gorm.DB) (models.LedgerTotals, error) {
 	var t models.LedgerTotals
 	err := db.Raw(`SELECT *, purchased + returned + manual - outstanding AS used FROM
@@ -22,7 +22,7 @@ func ReadTotals(db *gorm.DB) (models.LedgerTotals, error) {
 			FROM credit_transactions WHERE reason IN ('purchase', 'refund', 'dispute', 'manual')) lines,
 		(SELECT coalesce(sum(credits_balance), 0) AS outstanding, coalesce(sum(credits_held), 0) AS held FROM users) balances`).Scan(&t).Error
 	if err != nil {
-		return t, fmt.Errorf("totals of the ledger: %w", err)
+		return t, fmt.Errorf("read the totals: %w", err)
 	}
 	return t, nil
 }
@@ -32,14 +32,14 @@ const dayColumns = `coalesce(sum(delta_credits) FILTER (WHERE reason = 'purchase
 	coalesce(sum(delta_credits) FILTER (WHERE reason = 'manual'), 0) AS manual,
 	coalesce(-sum(delta_credits) FILTER (WHERE reason NOT IN ('purchase', 'refund', 'dispute', 'manual')), 0) AS used`
 
-// CloseDays sums up the days that have ended since it last did. A day stays open for an hour, so that whoever booked in
-// it has committed. It writes nothing when there is nothing to sum up; two at once write the same.
+// CloseDays sums up the days that have ended since its last run. A day stays open for disorder after its end, until all of
+// its transactions have committed. Idempotent: concurrent runs write the same rows.
 func (s *Service) CloseDays(ctx context.Context, now time.Time) error {
 	db := s.DB.WithContext(ctx)
 	var ends struct{ First, Closed *time.Time }
 	err := db.Raw(`SELECT (SELECT created_at FROM credit_transactions ORDER BY id LIMIT 1) AS first, (SELECT max(day) FROM credit_days)::timestamp AS closed`).Scan(&ends).Error
 	if err != nil {
-		return fmt.Errorf("days that are closed: %w", err)
+		return fmt.Errorf("read the closed days: %w", err)
 	}
 	if ends.First == nil {
 		return nil
@@ -56,8 +56,7 @@ func (s *Service) CloseDays(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// stretchDays are summed up in one statement, so that a long history that nobody has looked at takes several short ones,
-// and what is done stays done.
+// stretchDays bounds the days that one statement sums up, so that a long backlog takes several short statements.
 const stretchDays = 31
 
 func earlier(a, b time.Time) time.Time {
@@ -68,9 +67,9 @@ func earlier(a, b time.Time) time.Time {
 }
 
 func closeStretch(db *gorm.DB, from, until time.Time) error {
-	low, high, err := linesBetween(db, from, until)
+	low, high, err := idsBetween(db, from, until)
 	if err != nil {
-		return fmt.Errorf("lines of the days that are over: %w", err)
+		return fmt.Errorf("find entries of the ended days: %w", err)
 	}
 	err = db.Exec(`INSERT INTO credit_days (day, purchased, returned, manual, used)
 		SELECT days.day, coalesce(purchased, 0), coalesce(returned, 0), coalesce(manual, 0), coalesce(used, 0)
@@ -84,21 +83,21 @@ func closeStretch(db *gorm.DB, from, until time.Time) error {
 	return nil
 }
 
-// ReadDays returns what the ledger did from a day on, oldest first; a day without movements may be missing. db is a
-// transaction that sees one moment.
+// ReadDays returns the sums of each day since from, oldest first; days without entries may be missing. db must be a
+// snapshot.
 func ReadDays(db *gorm.DB, from time.Time) ([]models.LedgerDay, error) {
 	from = midnight(from)
 	var closed *time.Time
 	if err := db.Raw(`SELECT max(day)::timestamp FROM credit_days`).Row().Scan(&closed); err != nil {
-		return nil, fmt.Errorf("days that are closed: %w", err)
+		return nil, fmt.Errorf("read the closed days: %w", err)
 	}
 	open := from
 	if closed != nil && !midnight(*closed).Before(from) {
 		open = midnight(*closed).AddDate(0, 0, 1)
 	}
-	low, _, err := linesBetween(db, open, time.Time{})
+	low, _, err := idsBetween(db, open, time.Time{})
 	if err != nil {
-		return nil, fmt.Errorf("lines of the open days: %w", err)
+		return nil, fmt.Errorf("find entries of the open days: %w", err)
 	}
 	var days []models.LedgerDay
 	err = db.Raw(`SELECT day::timestamp AS day, purchased, returned, manual, used FROM credit_days WHERE day >= CAST(@from AS date)
@@ -107,16 +106,17 @@ func ReadDays(db *gorm.DB, from time.Time) ([]models.LedgerDay, error) {
 			WHERE id >= @low AND created_at >= CAST(@open AS timestamptz) GROUP BY 1
 		ORDER BY day`, map[string]any{"from": from.Format(time.DateOnly), "low": low, "open": open.Format(time.RFC3339)}).Scan(&days).Error
 	if err != nil {
-		return nil, fmt.Errorf("days of the ledger: %w", err)
+		return nil, fmt.Errorf("read the days: %w", err)
 	}
 	return days, nil
 }
 
-// linesBetween are the numbers between which all lines of that time lie, and few others; until may be zero, for no end.
-func linesBetween(db *gorm.DB, from, until time.Time) (low, high int64, err error) {
+// idsBetween returns ids, low <= id < high, between which all entries of that time lie, and few others. A zero until means
+// no end.
+func idsBetween(db *gorm.DB, from, until time.Time) (low, high int64, err error) {
 	high = math.MaxInt64
-	if low, err = lineIn(db, `true`, from.Add(-disorder)); err == nil && !until.IsZero() {
-		high, err = lineIn(db, `true`, until.Add(disorder))
+	if low, err = firstIDAt(db, `true`, from.Add(-disorder)); err == nil && !until.IsZero() {
+		high, err = firstIDAt(db, `true`, until.Add(disorder))
 	}
 	return low, high, err
 }

@@ -25,12 +25,12 @@ func CloseAccount(tx models.Tx, userID int64) (models.Credits, error) {
 	return user.CreditsBalance, err
 }
 
-// eraseBatch is how many rows one transaction takes free words from.
+// eraseBatch is how many rows one transaction erases.
 const eraseBatch = 5000
 
-// Erase removes the holds of a deleted account that are over, and takes everything that somebody wrote out of the next
-// lines after the one numbered after. It returns the last of them; 0 at the end. The hash under which a service named
-// somebody stays: without the key that goes with it, it leads to nobody, and a repeat still finds its line.
+// Erase deletes ended holds of a deleted account and removes free text from its entries after the given id, a batch of
+// each. It returns the id to go on after, 0 when all is erased. RecipientHash stays, so that a repeat still finds its entry:
+// without its idempotency key the hash identifies no person.
 //
 // Locks: those rows. Idempotent.
 func Erase(tx models.Tx, userID, after int64) (int64, error) {
@@ -40,14 +40,14 @@ func Erase(tx models.Tx, userID, after int64) (int64, error) {
 		err = tx.Exec(`DELETE FROM holds WHERE id IN (SELECT id FROM holds WHERE user_id = ? AND status <> 'open' LIMIT ?)`, userID, eraseBatch).Error
 	}
 	if err != nil {
-		return 0, fmt.Errorf("erase the words in the ledger of user %d: %w", userID, err)
+		return 0, fmt.Errorf("erase the ledger texts of user %d: %w", userID, err)
 	}
 	if last != 0 {
 		return last, nil
 	}
 	var left bool
 	if err := tx.Raw(`SELECT EXISTS (SELECT FROM holds WHERE user_id = ?)`, userID).Scan(&left).Error; err != nil {
-		return 0, fmt.Errorf("holds of user %d: %w", userID, err)
+		return 0, fmt.Errorf("look for holds of user %d: %w", userID, err)
 	}
 	if left {
 		return max(after, 1), nil
@@ -55,8 +55,9 @@ func Erase(tx models.Tx, userID, after int64) (int64, error) {
 	return 0, nil
 }
 
-// Remove removes the lines and holds of a deleted account that need not be kept any more. The user's row must go in the
-// same transaction: the database wants balance and lines to agree at its end, and refuses lines younger than eight years.
+// Remove deletes the entries and holds of a deleted account after the retention period. The caller must delete the user in
+// the same transaction: the database checks at its end that balance and entries agree. It refuses to delete entries within
+// the retention period.
 //
 // Locks: the user. Errors: fault.NotFound.
 func Remove(tx models.Tx, userID int64) error {

@@ -2,7 +2,7 @@ package ledger
 
 import "github.com/resume-matcher/credits/models"
 
-// Certain runs the statements for operations as Apply does at first, and reports which took effect.
+// Certain runs only the statements of Apply, and reports which operations took effect.
 func Certain(tx models.Tx, ops ...Op) ([]bool, error) {
 	if _, err := lockUsers(tx, "", ops); err != nil {
 		return nil, err

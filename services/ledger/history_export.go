@@ -14,33 +14,31 @@ import (
 )
 
 const (
-	exportBatch = 1000 // lines
-	// maxExports is how many are read at once: each keeps a connection. Others wait for their turn, no longer than exportWait.
-	maxExports = 3
-	exportWait = 8 * time.Second
-	// exportRetry is after how long somebody whose export is being read may ask again.
-	exportRetry = 5 // seconds
+	exportBatch = 1000            // entries
+	maxExports  = 3               // open at once, each on its own connection
+	exportWait  = 8 * time.Second // for a free slot
+	exportRetry = 5               // seconds until a user with an open export may retry
 )
 
-// Export is a history as it was at one moment, read a batch at a time.
+// Export reads a history as it was at one moment, a batch at a time.
 type Export struct {
 	tx     *gorm.DB
 	userID int64
 	filter Filter
-	page   Page // read and not handed out yet
+	page   Page // read and not returned yet
 	done   bool
 	close  func()
 }
 
-// Export begins to read the user's whole history, or what a filter wants of it. ctx must last until it is closed; so does
-// a lock that lets every user have one at a time, over all replicas. Close it before the result is sent: its reader must
-// not decide how long it lasts.
+// Export starts to read a user's whole history, or the part that a filter selects. ctx must last until Close. Call Close
+// before sending the result, so that a slow client cannot keep the export open.
 //
-// Errors: fault.RateLimited while another one of the user is open; fault.Unavailable when too many others are for too long.
+// Locks: the user's exports on all replicas, until Close.
+// Errors: fault.RateLimited while the user has another open export; fault.Unavailable when no slot is free in time.
 func (s *Service) Export(ctx context.Context, userID int64, f Filter) (*Export, error) {
-	turns := s.exportTurns()
+	slots := s.exportSlots()
 	select {
-	case turns <- struct{}{}:
+	case slots <- struct{}{}:
 	case <-time.After(exportWait):
 		return nil, fault.New(fault.Unavailable, nil)
 	case <-ctx.Done():
@@ -48,35 +46,35 @@ func (s *Service) Export(ctx context.Context, userID int64, f Filter) (*Export, 
 	}
 	tx, err := postgres.Snapshot(ctx, s.DB)
 	if err != nil {
-		<-turns
+		<-slots
 		return nil, fmt.Errorf("export the history of user %d: %w", userID, err)
 	}
 	e := &Export{tx: tx, userID: userID, filter: f, close: sync.OnceFunc(func() {
 		tx.Rollback()
-		<-turns
+		<-slots
 	})}
-	var alone bool
-	if err := tx.Raw(`SELECT pg_try_advisory_xact_lock(hashtextextended('export:' || ?::bigint, 0))`, userID).Scan(&alone).Error; err != nil {
+	var locked bool
+	if err := tx.Raw(`SELECT pg_try_advisory_xact_lock(hashtextextended('export:' || ?::bigint, 0))`, userID).Scan(&locked).Error; err != nil {
 		e.Close()
 		return nil, fmt.Errorf("export the history of user %d: %w", userID, err)
 	}
-	if !alone {
+	if !locked {
 		e.Close()
 		return nil, fault.New(fault.RateLimited, map[string]any{"retryAfter": exportRetry})
 	}
-	if err := e.read(0); err != nil { // what can go wrong at once does so before anything is sent
+	if err := e.read(0); err != nil { // early, so that errors come before the first byte is sent
 		e.Close()
 		return nil, err
 	}
 	return e, nil
 }
 
-func (s *Service) exportTurns() chan struct{} {
+func (s *Service) exportSlots() chan struct{} {
 	s.exportsOnce.Do(func() { s.exports = make(chan struct{}, maxExports) })
 	return s.exports
 }
 
-// Next returns the next lines, newest first; none at the end.
+// Next returns the next entries, newest first; none at the end.
 func (e *Export) Next() ([]models.CreditTransaction, error) {
 	for !e.done {
 		page := e.page
@@ -92,7 +90,16 @@ func (e *Export) Next() ([]models.CreditTransaction, error) {
 	return nil, nil
 }
 
-// Close ends the reading.
+// Rewind starts again at the newest entry of the same moment.
+func (e *Export) Rewind() error {
+	e.done = false
+	return e.read(0)
+}
+
+// Snapshot returns the export's read-only transaction, for reading other rows of the same moment.
+func (e *Export) Snapshot() *gorm.DB { return e.tx }
+
+// Close ends the export. Idempotent.
 func (e *Export) Close() { e.close() }
 
 func (e *Export) read(before int64) (err error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// Filter says which lines of a history are wanted. The zero value wants all of them.
+// Filter selects entries of a history. The zero value selects all.
 type Filter struct {
 	Reason      models.Reason   // only this one; empty for all
 	From, Until time.Time       // booked at or after From and before Until; zero for no bound
@@ -22,15 +22,15 @@ type Filter struct {
 }
 
 const (
-	// Stretch is how many lines one search reads at most, so that no history is too long for it.
+	// Stretch bounds the entries that one search reads, so that no history is too long to search.
 	Stretch = 50_000
-	// disorder bounds how much older a line may be than the one before it: a line is as old as its transaction, and
-	// one that began earlier may book later. Transactions last seconds.
+	// disorder bounds how much older an entry may be than its predecessor: created_at is the start of its transaction, and
+	// a transaction that started earlier may book later. Transactions last seconds.
 	disorder = time.Hour
 )
 
-// Search is History with a filter. It reads Stretch lines at most: a page that is not full, or even empty, has more
-// behind it when its Next is not 0.
+// Search is History with a filter. It reads at most Stretch entries, so a page that is not full, or even empty, is not the
+// last one unless its Next is 0.
 func (s *Service) Search(ctx context.Context, userID, before int64, limit int, f Filter) (Page, error) {
 	page, err := search(s.DB.WithContext(ctx), userID, before, limit, f)
 	if err != nil {
@@ -44,20 +44,20 @@ func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error
 		before = math.MaxInt64
 	}
 	var page Page
-	low, before, err := monthBounds(db, userID, before, f)
+	low, before, err := idBounds(db, userID, before, f)
 	if err != nil {
 		return page, err
 	}
-	where, args := f.lines(userID, before, low)
-	end := int64(0) // where the stretch ends; 0 when the history does before it
-	if f.reads() {
+	where, args := f.indexed(userID, before, low)
+	end := int64(0) // the last id of the stretch; 0 when the history ends before it
+	if f.scans() {
 		if end, err = stretchEnd(db, where, args); err != nil {
 			return page, err
 		}
 		where, args = where+` AND c.id >= @end`, append(args, sql.Named("end", end))
 	}
 	match, more := f.matches()
-	// The names are joined to the page and not to what is read for it.
+	// Labels are joined to the page, not to all entries that are read for it.
 	err = db.Raw(`SELECT c.*, f.label_en, f.label_de, `+movedAway+` AS moved_away FROM (SELECT c.* FROM credit_transactions c WHERE `+where+match+` ORDER BY c.id DESC LIMIT @limit) c
 		LEFT JOIN feature_prices f ON f.feature = c.reason ORDER BY c.id DESC`, append(append(args, more...), sql.Named("limit", limit+1))...).Scan(&page.Entries).Error
 	if err != nil {
@@ -71,25 +71,25 @@ func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error
 	return page, nil
 }
 
-// movedAway is whether the purchase of line c is another user's by now.
+// movedAway is SQL for whether the purchase of entry c belongs to another user now.
 const movedAway = `CASE WHEN c.meta ->> 'purchase_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
 	THEN EXISTS (SELECT FROM purchases p WHERE p.id = (c.meta ->> 'purchase_id')::uuid AND p.user_id <> c.user_id) ELSE false END`
 
-// lines is the part of a filter that indexes answer.
-func (f Filter) lines(userID, before, low int64) (string, []any) {
+// indexed returns the conditions that indexes answer.
+func (f Filter) indexed(userID, before, low int64) (string, []any) {
 	where := `c.user_id = @user AND c.id < @before AND c.id >= @low`
 	if models.FixedReason(f.Reason) {
-		where += ` AND c.reason = '` + string(f.Reason) + `'` // one of four words, written out for the partial index credit_transactions_user_reason
+		where += ` AND c.reason = '` + string(f.Reason) + `'` // one of four words, literal for the partial index credit_transactions_user_reason
 	}
 	return where, []any{sql.Named("user", userID), sql.Named("before", before), sql.Named("low", low)}
 }
 
-// reads reports whether lines must be read to know whether they are wanted.
-func (f Filter) reads() bool {
+// scans reports whether the filter has conditions that no index answers.
+func (f Filter) scans() bool {
 	return f.Text != "" || f.Reason != "" && !models.FixedReason(f.Reason) || !f.From.IsZero() || !f.Until.IsZero()
 }
 
-// matches is the part of a filter that is decided line by line.
+// matches returns the conditions that are checked entry by entry.
 func (f Filter) matches() (string, []any) {
 	var where strings.Builder
 	var args []any
@@ -119,10 +119,10 @@ func (f Filter) matches() (string, []any) {
 	return where.String(), args
 }
 
-// likeEscape makes LIKE take a text as it is.
+// likeEscape escapes the wildcards of LIKE.
 var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// stretchEnd is the number of the last line that a search may read, 0 when it may read them all.
+// stretchEnd returns the id of the last entry that a search may read, 0 when it may read all.
 func stretchEnd(db *gorm.DB, where string, args []any) (int64, error) {
 	var end int64
 	err := db.Raw(`SELECT c.id FROM credit_transactions c WHERE `+where+` ORDER BY c.id DESC OFFSET @skip LIMIT 1`,
@@ -130,17 +130,16 @@ func stretchEnd(db *gorm.DB, where string, args []any) (int64, error) {
 	return end, err
 }
 
-// monthBounds narrows what is read to the lines that can lie in the filter's time: low is its first, before the one
-// after its last.
-func monthBounds(db *gorm.DB, userID, before int64, f Filter) (low, high int64, err error) {
+// idBounds returns the ids, low <= id < high, between which the filter's time can lie.
+func idBounds(db *gorm.DB, userID, before int64, f Filter) (low, high int64, err error) {
 	high = before
 	if !f.From.IsZero() {
-		if low, err = lineAt(db, userID, f.From.Add(-disorder)); err != nil {
+		if low, err = firstEntryAt(db, userID, f.From.Add(-disorder)); err != nil {
 			return 0, 0, err
 		}
 	}
 	if !f.Until.IsZero() {
-		end, err := lineAt(db, userID, f.Until.Add(disorder))
+		end, err := firstEntryAt(db, userID, f.Until.Add(disorder))
 		if err != nil {
 			return 0, 0, err
 		}
@@ -149,25 +148,24 @@ func monthBounds(db *gorm.DB, userID, before int64, f Filter) (low, high int64, 
 	return low, high, nil
 }
 
-// lineAt returns a number below which the user's lines are older than t, and from which on they are not, by halving
-// the range of their numbers: their order is that of time, and needs no index of its own. Around t, lines may be out
-// of order by less than disorder.
-func lineAt(db *gorm.DB, userID int64, t time.Time) (int64, error) {
-	return lineIn(db, `user_id = @user`, t, sql.Named("user", userID))
+// firstEntryAt returns the id from which on the user's entries are not older than t. It bisects the ids, whose order is that
+// of time, so created_at needs no index. Around t, entries may be out of order by less than disorder.
+func firstEntryAt(db *gorm.DB, userID int64, t time.Time) (int64, error) {
+	return firstIDAt(db, `user_id = @user`, t, sql.Named("user", userID))
 }
 
-func lineIn(db *gorm.DB, lines string, t time.Time, args ...any) (int64, error) {
-	var line int64
-	err := db.Raw(`WITH RECURSIVE part (low, high) AS ( -- low and before are older than t, high and after are not
-		SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) + 1 FROM credit_transactions WHERE `+lines+`
+func firstIDAt(db *gorm.DB, condition string, t time.Time, args ...any) (int64, error) {
+	var id int64
+	err := db.Raw(`WITH RECURSIVE part (low, high) AS ( -- entries up to low are older than t, from high on they are not
+		SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) + 1 FROM credit_transactions WHERE `+condition+`
 		UNION ALL
 		SELECT coalesce(older.id, part.low), CASE WHEN older.id IS NULL THEN (part.low + part.high) / 2 ELSE part.high END
 		FROM part LEFT JOIN LATERAL (
 			SELECT next.id FROM (SELECT id, created_at FROM credit_transactions
-				WHERE `+lines+` AND id >= (part.low + part.high) / 2 AND id < part.high ORDER BY id LIMIT 1) next
+				WHERE `+condition+` AND id >= (part.low + part.high) / 2 AND id < part.high ORDER BY id LIMIT 1) next
 			WHERE next.created_at < @at
 		) older ON true
 		WHERE part.high - part.low > 1
-	) SELECT high FROM part WHERE high - low <= 1`, append(args, sql.Named("at", t))...).Scan(&line).Error
-	return line, err
+	) SELECT high FROM part WHERE high - low <= 1`, append(args, sql.Named("at", t))...).Scan(&id).Error
+	return id, err
 }

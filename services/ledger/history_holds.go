@@ -9,11 +9,11 @@ import (
 
 const (
 	holdsShown = 10
-	holdsRead  = 1000 // however many a service has captured since, a page reads no more
+	holdsRead  = 1000 // bounds the scan when a service has captured many holds since
 )
 
-// Uncharged returns the user's newest holds that took nothing: those open first, then those given back of the latest
-// holdsRead. One whose time is over has expired, also where nobody has swept it yet.
+// Uncharged returns the user's newest holds that took no credits: the open ones, then the released and expired ones among
+// the latest holdsRead. A hold past its time counts as expired even before the sweep.
 func (s *Service) Uncharged(ctx context.Context, userID int64) ([]models.Hold, error) {
 	var rows []models.Hold
 	err := s.DB.WithContext(ctx).Raw(`SELECT h.*, CASE WHEN h.status = 'open' AND h.expires_at <= now() THEN 'expired' ELSE h.status END AS status FROM (
@@ -24,7 +24,7 @@ func (s *Service) Uncharged(ctx context.Context, userID int64) ([]models.Hold, e
 		) h ORDER BY h.status = 'open' AND h.expires_at > now() DESC, h.id DESC LIMIT @shown`,
 		map[string]any{"user": userID, "shown": holdsShown, "read": holdsRead}).Scan(&rows).Error
 	if err != nil {
-		return nil, fmt.Errorf("holds of user %d: %w", userID, err)
+		return nil, fmt.Errorf("read holds of user %d: %w", userID, err)
 	}
 	return rows, nil
 }

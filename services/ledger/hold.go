@@ -11,14 +11,14 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// HoldOp reserves what a feature costs.
+// HoldOp reserves the price of a feature.
 //
-// Idempotent: by caller, user and key, for ever; a repeat has the hold as it stands now.
+// Idempotent: by caller, user and key, for ever; a repeat gets the hold in its present state.
 // Errors: as PostOp.
 type HoldOp struct {
-	ID            uuid.UUID // of the hold to make
+	ID            uuid.UUID // of the new hold
 	UserID        int64
-	Caller        uuid.UUID // the service key; the zero id for the user's own session
+	Caller        uuid.UUID // the service key; the zero id for the user's session
 	Feature       models.Reason
 	TTL           time.Duration
 	Key           string // idempotency key; empty for none
@@ -30,7 +30,7 @@ type HoldOp struct {
 	outcome
 }
 
-// Held is a hold. Replayed says that an earlier request had brought it where it is.
+// Held is a hold. Replayed reports that an earlier request brought it into this state.
 type Held struct {
 	models.Hold
 	Replayed bool
@@ -49,8 +49,8 @@ func (op *HoldOp) request(n int) request {
 	return r
 }
 
-// holdSQL makes the holds that are certain and counts the reserved credits. The users are locked, so the time of a hold
-// begins when it is made, not when it began to wait.
+// holdSQL creates the certain holds and adds their credits to the held ones. The TTL starts when the statement runs, not
+// when the request began to wait for the lock.
 const holdSQL = requestsSQL + `, moment AS MATERIALIZED (
 	SELECT clock_timestamp() AS now
 ), hold AS (
@@ -65,7 +65,7 @@ const holdSQL = requestsSQL + `, moment AS MATERIALIZED (
 )
 SELECT n, hold.credits, hold.metadata, hold.expires_at, hold.created_at FROM request JOIN hold ON hold.id = hold_id`
 
-// hold runs holdSQL. Locks: the users must be locked.
+// hold runs holdSQL. Locks: the caller must have locked the users.
 func hold(tx models.Tx, ops []*HoldOp) error {
 	requests := make([]request, len(ops))
 	for n, op := range ops {
@@ -74,11 +74,11 @@ func hold(tx models.Tx, ops []*HoldOp) error {
 	var rows []struct {
 		N                    int
 		Credits              models.Credits
-		Metadata             json.RawMessage // as the database writes it
+		Metadata             json.RawMessage // in the spelling of jsonb
 		ExpiresAt, CreatedAt time.Time
 	}
 	if err := query(tx, holdSQL, requests, &rows); err != nil {
-		return fmt.Errorf("make %d holds: %w", len(ops), err)
+		return fmt.Errorf("create %d holds: %w", len(ops), err)
 	}
 	for _, row := range rows {
 		op := ops[row.N]
@@ -91,7 +91,7 @@ func hold(tx models.Tx, ops []*HoldOp) error {
 	return nil
 }
 
-// nullable is a service key's id as the database stores it: NULL for the user's own session.
+// nullable returns a service key's id as the database stores it: NULL for the user's session.
 func nullable(id uuid.UUID) *uuid.UUID {
 	if id == uuid.Nil {
 		return nil
@@ -112,7 +112,7 @@ func (op *HoldOp) explain(tx models.Tx) error {
 	return nil
 }
 
-// replay makes the result the hold that the key made before. The price may have changed since.
+// replay stores the hold that the key created before. Its price may have changed since.
 func (op *HoldOp) replay(tx models.Tx, id uuid.UUID) error {
 	var row models.Hold
 	if err := tx.Raw(`SELECT * FROM holds WHERE id = ?`, id).Take(&row).Error; err != nil {

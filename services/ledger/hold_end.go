@@ -11,17 +11,17 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// CaptureOp takes the credits of a hold, or fewer of them; the rest is available again. It may leave a debt where a
-// refund came in between, since what was held was promised.
+// CaptureOp takes the credits of a hold, or fewer; the rest is available again. Held credits are promised, so a capture
+// may leave a negative balance if a refund came in between.
 //
-// Idempotent: capturing as many again has the hold as it is.
-// Errors: fault.NotFound for another user's or caller's hold; fault.HoldClosed with its status when it has ended
-// otherwise or has expired; fault.Invalid for fewer than one credit, or more than are held.
+// Idempotent: a repeat with the same amount gets the captured hold.
+// Errors: fault.NotFound for another user's or caller's hold; fault.HoldClosed with its status when it has ended in
+// another way or expired; fault.Invalid for less than one credit, or more than the hold has.
 type CaptureOp struct {
 	UserID  int64
-	Caller  uuid.UUID // the service key that made the hold; the zero id for the user's own session
+	Caller  uuid.UUID // the service key that made the hold; the zero id for the user's session
 	ID      uuid.UUID
-	Credits *models.Credits // nil for all of them
+	Credits *models.Credits // nil for all
 
 	Held Held // the result
 	outcome
@@ -29,7 +29,7 @@ type CaptureOp struct {
 
 // ReleaseOp makes the credits of a hold available again.
 //
-// Idempotent: a hold that was released, or has expired, is the result as it is.
+// Idempotent: a released or expired hold is returned as it is.
 // Errors: fault.NotFound for another user's or caller's hold; fault.HoldClosed when it was captured.
 type ReleaseOp struct {
 	UserID int64
@@ -43,7 +43,7 @@ type ReleaseOp struct {
 func (op *CaptureOp) user() int64 { return op.UserID }
 func (op *ReleaseOp) user() int64 { return op.UserID }
 
-// ending is a hold to end, as the statements read it.
+// ending is a hold to capture or release, as the statements read it.
 type ending struct {
 	N       int             `json:"n"`
 	ID      uuid.UUID       `json:"id"`
@@ -52,13 +52,13 @@ type ending struct {
 	Credits *models.Credits `json:"credits"`
 }
 
-// endedHold is a hold that a statement has ended, with the number of its operation.
+// endedHold is a hold that a statement has ended. N is the index of its operation.
 type endedHold struct {
 	N int
 	models.Hold
 }
 
-// endingsSQL begins a statement with the open holds that it is to end, each once, and the moment at which it is run.
+// endingsSQL starts a statement with the current time and the open holds to end, each once.
 // Locks: the holds.
 const endingsSQL = `WITH moment AS MATERIALIZED (
 	SELECT clock_timestamp() AS now
@@ -70,7 +70,7 @@ const endingsSQL = `WITH moment AS MATERIALIZED (
 	WHERE turn = 1 AND hold.user_id = asked.user_id AND api_key_id IS NOT DISTINCT FROM asked.caller AND status = 'open'
 )`
 
-// captureSQL books the entries of captures, ends the holds and moves balances and held credits.
+// captureSQL books the entries of captures, ends the holds and updates balances and held credits.
 const captureSQL = endingsSQL + `, due AS MATERIALIZED (
 	SELECT nextval('credit_transactions_id_seq') AS entry_id, o.*
 	FROM (SELECT * FROM open WHERE NOT late AND taken BETWEEN 1 AND credits ORDER BY n) o
@@ -90,7 +90,7 @@ const captureSQL = endingsSQL + `, due AS MATERIALIZED (
 )
 SELECT * FROM ended`
 
-// releaseSQL ends the holds of releases and frees their credits. A hold whose time is over has expired.
+// releaseSQL ends the holds of releases and frees their credits. A hold that is past its time becomes expired.
 const releaseSQL = endingsSQL + `, ended AS (
 	UPDATE holds SET status = CASE WHEN open.late THEN 'expired' ELSE 'released' END, updated_at = now()
 	FROM open WHERE holds.id = open.id AND holds.id = ANY (ARRAY(SELECT id FROM open)) RETURNING open.n, holds.*
@@ -101,7 +101,7 @@ const releaseSQL = endingsSQL + `, ended AS (
 )
 SELECT * FROM ended`
 
-// capture runs captureSQL. Locks: the users must be locked; the holds.
+// capture runs captureSQL. Locks: the caller must have locked the users; the holds.
 func capture(tx models.Tx, ops []*CaptureOp) error {
 	endings := make([]ending, len(ops))
 	for n, op := range ops {
@@ -117,7 +117,7 @@ func capture(tx models.Tx, ops []*CaptureOp) error {
 	return nil
 }
 
-// release runs releaseSQL. Locks: the users must be locked; the holds.
+// release runs releaseSQL. Locks: the caller must have locked the users; the holds.
 func release(tx models.Tx, ops []*ReleaseOp) error {
 	endings := make([]ending, len(ops))
 	for n, op := range ops {
@@ -173,7 +173,7 @@ func (op *ReleaseOp) explain(tx models.Tx) error {
 	return nil
 }
 
-// find returns a caller's hold, and whether its time is over.
+// find returns a caller's hold, and whether it is past its time.
 // Errors: fault.NotFound for another user's or caller's hold.
 func find(tx models.Tx, userID int64, caller, id uuid.UUID) (models.Hold, bool, error) {
 	var row struct {
@@ -191,12 +191,12 @@ func find(tx models.Tx, userID int64, caller, id uuid.UUID) (models.Hold, bool, 
 	return row.Hold, row.Late, nil
 }
 
-// closed is the refusal to end a hold that has ended.
+// closed returns the fault for a hold that has already ended.
 func closed(status models.HoldStatus) error {
 	return fault.New(fault.HoldClosed, map[string]any{"status": string(status)})
 }
 
-// expireSQL ends the holds of one user whose time is over.
+// expireSQL ends the holds of one user that are past their time.
 const expireSQL = `WITH account AS MATERIALIZED (
 	SELECT id FROM users WHERE id = $1::int FOR UPDATE
 ), late AS MATERIALIZED (
@@ -210,13 +210,14 @@ const expireSQL = `WITH account AS MATERIALIZED (
 )
 SELECT count(*) AS holds, coalesce(sum(credits), 0) AS credits FROM ended`
 
-// Expired is what Expire gave back.
+// Expired is the result of Expire.
 type Expired struct {
 	Holds   int64
 	Credits models.Credits
 }
 
-// Expire gives back what a user's holds reserve whose time is over. Any number of replicas may call it at once.
+// Expire ends the user's holds that are past their time and frees their credits. Any number of replicas may call it at
+// once.
 //
 // Units: credits. Locks: the user, then those holds. Idempotent.
 func Expire(tx models.Tx, userID int64) (Expired, error) {

@@ -1,5 +1,13 @@
-// Package ledger owns the credits: balances, the append-only entries they are the sum of, and holds. No other package
-// writes them.
+// Package ledger owns the credits. No other package writes them.
+//
+// Its words:
+//   - entry: one signed, append-only line of the ledger (models.CreditTransaction)
+//   - balance: the sum of a user's entries; held: the credits in their open holds; available: balance − held
+//   - hold: credits reserved for a feature; it ends by capture (the credits are taken, the rest is freed), release or
+//     expiry (all are freed)
+//   - operation: a post, hold, capture or release; Apply runs any number of them in one transaction
+//
+// Every transaction locks in one order: event → payment → purchase → user → hold, several users by ascending id.
 package ledger
 
 import (
@@ -13,31 +21,30 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// Entry is one movement of credits to book.
+// Entry is an entry to book.
 type Entry struct {
 	UserID        int64
 	Delta         models.Credits // never 0, except in a PostOp
 	Reason        models.Reason
-	StripeEventID string // the event that caused it; empty when none did
+	StripeEventID string // the event that caused it, or empty
 	Meta          models.Meta
 }
 
-// Posted is a booked entry. Replayed says that its idempotency key had booked it before.
+// Posted is a booked entry. Replayed reports that an earlier request with the same idempotency key booked it.
 type Posted struct {
 	models.CreditTransaction
 	Replayed bool
 }
 
-// Post books one entry and moves the user's balance with it, in the caller's transaction.
+// Post books one entry and updates the user's balance.
 //
-// Units: credits. Locks: the user's row until the transaction ends.
-// Idempotent: an entry whose Meta.IdempotencyKey this Meta.Caller has used before for this user books nothing and
-// returns the first booking.
-// Errors: fault.InsufficientCredits when the entry would take more than is available, unless its reason may overdraw;
-// fault.Conflict when the key was used for another request; fault.NotFound when there is no such user.
+// Units: credits. Locks: the user.
+// Idempotent: by Meta.Caller, user and Meta.IdempotencyKey; a repeat books nothing and returns the first entry.
+// Errors: fault.InsufficientCredits when the entry takes more than is available, unless its reason may overdraw;
+// fault.Conflict when the key was used for another request; fault.NotFound for an unknown user.
 func Post(tx models.Tx, e Entry) (Posted, error) {
 	if e.Delta == 0 {
-		return Posted{}, fmt.Errorf("an entry of no credits for user %d", e.UserID)
+		return Posted{}, fmt.Errorf("post an entry of 0 credits for user %d", e.UserID)
 	}
 	op := &PostOp{Entry: e}
 	if err := Apply(tx, op); err != nil {
@@ -49,7 +56,7 @@ func Post(tx models.Tx, e Entry) (Posted, error) {
 // maxKeyLength is Stripe's own limit, in characters. Source: https://docs.stripe.com/api/idempotent_requests
 const maxKeyLength = 255
 
-// CheckKey reports whether an idempotency key can be stored. An empty one means no key.
+// CheckKey checks that an idempotency key can be stored. An empty key means none.
 // Errors: fault.Malformed.
 func CheckKey(key string) error {
 	if utf8.RuneCountInString(key) > maxKeyLength || !models.Storable(key) {
@@ -58,8 +65,8 @@ func CheckKey(key string) error {
 	return nil
 }
 
-// Lock reads a user and keeps every other transaction from moving the user's credits.
-// Locks: the user's row. Errors: fault.NotFound.
+// Lock locks a user, so that no other transaction moves their credits, and returns the row.
+// Locks: the user. Errors: fault.NotFound.
 func Lock(tx models.Tx, userID int64) (models.User, error) {
 	var user models.User
 	err := tx.Raw(`SELECT * FROM users WHERE id = ? FOR UPDATE`, userID).Take(&user).Error

@@ -14,20 +14,20 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// Op is one operation on a user's credits: *PostOp, *HoldOp, *CaptureOp or *ReleaseOp. Once it was applied, it holds its
-// result, or the fault with which it was refused.
+// Op is one operation on a user's credits: *PostOp, *HoldOp, *CaptureOp or *ReleaseOp. Apply stores the result, or the
+// fault that refused it, in the operation.
 type Op interface {
-	// Err is the fault that refused the operation, or ErrLocked; nil when the operation took effect or is a replay.
+	// Err returns the fault that refused the operation, or ErrLocked; nil when it took effect or is a replay.
 	Err() error
 
 	user() int64
 	state() *outcome
-	// explain finds out why the statement left this operation out: it sets the earlier result that the operation
-	// replays, or the fault. An error that is no fault ends the transaction.
+	// explain finds out why the statement skipped this operation: it stores the earlier result that the operation
+	// replays, or returns the fault. Any other error ends the transaction.
 	explain(tx models.Tx) error
 }
 
-// outcome is what became of an operation.
+// outcome is the state of an operation.
 type outcome struct {
 	done bool
 	err  error
@@ -37,23 +37,23 @@ type outcome struct {
 func (o *outcome) Err() error      { return o.err }
 func (o *outcome) state() *outcome { return o }
 
-// ErrLocked is the result of an operation that TryApply skipped, since another transaction has locked its user.
-var ErrLocked = errors.New("the user is locked")
+// ErrLocked is the error of an operation that TryApply skipped because another transaction holds the lock of its user.
+var ErrLocked = errors.New("user is locked by another transaction")
 
-// Apply applies operations on the credits of any number of users, in the caller's transaction. An operation that is
-// refused writes nothing and does not keep the others from taking effect.
+// Apply applies operations on the credits of any number of users. A refused operation writes nothing and does not affect
+// the others.
 //
-// Each kind of operation has one statement, for any number of rows. It takes effect for the operations that are certain:
-// whose key is new, and which the user can afford beside all earlier ones of the same statement. Each of the others is
-// then explained, or runs by itself.
+// Each kind of operation has one statement for any number of rows. The statement applies the operations that are certain:
+// their key is new, and the user can afford them beside all earlier ones of the same statement. Each of the others is then
+// explained, or runs by itself.
 //
 // Units: credits. Locks: the users, by ascending id, then the holds that end.
-// Idempotent: an operation whose key its caller has used before for this user writes nothing and has the first result.
-// Errors: those of the database; the faults stay with the operations: fault.NotFound for an unknown user, and those that
-// the operations' types name.
+// Idempotent: by caller, user and key; a repeat writes nothing and gets the first result.
+// Errors: those of the database. Faults are stored in the operations: fault.NotFound for an unknown user, and those that
+// the operation types name.
 func Apply(tx models.Tx, ops ...Op) error { return apply(tx, "", ops) }
 
-// TryApply is Apply without waiting: operations on users whom another transaction has locked are skipped, with ErrLocked.
+// TryApply is Apply without waiting for locks: it skips operations on locked users, with ErrLocked.
 func TryApply(tx models.Tx, ops ...Op) error { return apply(tx, " SKIP LOCKED", ops) }
 
 func apply(tx models.Tx, skip string, ops []Op) error {
@@ -68,7 +68,7 @@ func apply(tx models.Tx, skip string, ops []Op) error {
 		case slices.Contains(locked, op.user()):
 			ready = append(ready, op)
 		case skip != "":
-			op.state().err = ErrLocked // an unknown user, too: only waiting tells the two apart
+			op.state().err = ErrLocked // or an unknown user: only waiting tells the two apart
 		default:
 			op.state().err = fault.New(fault.NotFound, nil)
 		}
@@ -84,11 +84,11 @@ func apply(tx models.Tx, skip string, ops []Op) error {
 	return nil
 }
 
-// finish gives an operation its result that the statement for all left out. The operations before it have theirs by now.
+// finish gives its result to an operation that the statement skipped. All operations before it have theirs.
 func finish(tx models.Tx, op Op) error {
 	for attempt := 0; !op.state().done; attempt++ {
 		if attempt == 3 {
-			return fmt.Errorf("%T of user %d was left out although nothing speaks against it", op, op.user())
+			return fmt.Errorf("%T of user %d was skipped for no known reason", op, op.user())
 		}
 		err := op.explain(tx)
 		if fault.Of(err) != nil {
@@ -98,7 +98,7 @@ func finish(tx models.Tx, op Op) error {
 		if err != nil || op.state().done {
 			return err
 		}
-		// It was too much beside others of the statement, or its price has changed since.
+		// The earlier operations of the statement needed too much beside it, or its price has changed since.
 		if err := execute(tx, []Op{op}); err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func finish(tx models.Tx, op Op) error {
 	return nil
 }
 
-// lockUsers locks the users of operations and returns those who are locked now.
+// lockUsers locks the users of operations and returns the ids that it locked.
 // Locks: the users, by ascending id.
 func lockUsers(tx models.Tx, skip string, ops []Op) (locked []int64, err error) {
 	ids := make([]string, len(ops))
@@ -121,8 +121,8 @@ func lockUsers(tx models.Tx, skip string, ops []Op) (locked []int64, err error) 
 	return locked, nil
 }
 
-// execute runs the statement of each kind of operation once. Holds and entries see each other's keys, since the second
-// statement sees what the first has written.
+// execute runs the statement of each kind of operation once. Posts and holds share their keys: the second statement sees
+// the rows of the first.
 func execute(tx models.Tx, ops []Op) error {
 	if err := post(tx, only[*PostOp](ops)); err != nil {
 		return err
@@ -136,7 +136,7 @@ func execute(tx models.Tx, ops []Op) error {
 	return release(tx, only[*ReleaseOp](ops))
 }
 
-// only returns the operations of one kind that are still to be done.
+// only returns the pending operations of one kind.
 func only[O Op](ops []Op) (list []O) {
 	for _, op := range ops {
 		if o, ok := op.(O); ok && !op.state().done {
@@ -146,21 +146,21 @@ func only[O Op](ops []Op) (list []O) {
 	return list
 }
 
-// request is an entry or a hold to make, as their statements read it.
+// request is an entry or a hold to create, as the statements read it.
 type request struct {
 	N        int            `json:"n"`
 	UserID   int64          `json:"user_id"`
 	Reason   models.Reason  `json:"reason"`
 	Key      string         `json:"key"`
-	Caller   string         `json:"caller"` // a service key's id; empty for the user's own session
+	Caller   string         `json:"caller"` // the service key's id; empty for the user's session
 	Credits  models.Credits `json:"credits"`
 	Overdraw bool           `json:"overdraw"`
 
-	// of an entry
+	// entries only
 	EventID string      `json:"event_id"`
 	Meta    models.Meta `json:"meta"`
 
-	// of a hold
+	// holds only
 	HoldID        *uuid.UUID      `json:"hold_id"`
 	RequestHash   string          `json:"request_hash"`
 	RecipientHash string          `json:"named"`
@@ -168,17 +168,18 @@ type request struct {
 	TTL           int64           `json:"ttl"` // microseconds
 }
 
-// The statements read their operations as JSON, so that one prepared statement serves any number of them. LIMIT 1 and
-// ANY (ARRAY …) keep the planner, which does not know how few they are, from reading whole tables. The users are locked
-// before, by a statement of its own, so that all they see is current.
+// The statements read their operations as JSON, so that one prepared statement serves any number of them. The planner
+// cannot know how few they are: LIMIT 1 and ANY (ARRAY …) stop it from reading whole tables. A separate statement locks
+// the users before, so that these see current rows.
 
-// availableSQL is what a user can spend. A deleted account has nothing.
+// availableSQL is the available credits of a user; 0 for a deleted account.
 const availableSQL = `CASE WHEN deleted_at IS NULL THEN credits_balance - credits_held ELSE 0 END`
 
-// requestsSQL begins a statement with the requests of entries and holds, and what decides on them:
-//   - delta: what it moves; where the request names no credits, what its reason costs as a feature, NULL for none
-//   - used_entry, used_hold: what was made with its key before
-//   - taken: what it and all requests of this user before it take; what those give is not counted, for it may be refused
+// requestsSQL starts a statement with the requests for entries and holds, each with:
+//   - delta: the credits it moves; where it names none, the price of its reason as a feature, NULL if there is no price
+//   - used_entry, used_hold: the row that its key created before
+//   - taken: the credits that it and this user's earlier requests take; grants among those do not count, since they may
+//     be refused
 //   - turn: 1 for the first request with its key
 const requestsSQL = `WITH request AS MATERIALIZED (
 	SELECT r.*, account.*, due.*, used.*,
@@ -196,10 +197,10 @@ const requestsSQL = `WITH request AS MATERIALIZED (
 			AND h.idempotency_key = r.key AND h.api_key_id IS NOT DISTINCT FROM nullif(r.caller, '')::uuid LIMIT 1) AS used_hold) used
 )`
 
-// certainSQL is true for a request that takes effect.
+// certainSQL is the condition of a request that takes effect.
 const certainSQL = `delta <> 0 AND (delta > 0 OR overdraw OR available + taken >= 0) AND used_entry IS NULL AND used_hold IS NULL AND (key = '' OR turn = 1)`
 
-// decided is what decided on a request that did not take effect.
+// decided holds the facts that decide on a skipped request.
 type decided struct {
 	Available models.Credits
 	Deleted   bool
@@ -208,10 +209,10 @@ type decided struct {
 	UsedHold  *uuid.UUID
 }
 
-// decide reads what decides on a request whose user is locked. It refuses a deleted account, to which only what Stripe
-// says is booked, an unknown feature, and what the user cannot afford.
+// decide reads the facts about a skipped request, whose user is locked. A key that was used before is no error here.
 //
-// Errors: fault.NotFound; fault.Invalid; fault.InsufficientCredits. A key that was used before is no error here.
+// Errors: fault.NotFound for a deleted account, unless the reason comes from Stripe; fault.Invalid for an unknown feature;
+// fault.InsufficientCredits.
 func decide(tx models.Tx, r request) (decided, error) {
 	var d decided
 	if err := query(tx, requestsSQL+` SELECT * FROM request`, []request{r}, &d); err != nil {
@@ -231,7 +232,7 @@ func decide(tx models.Tx, r request) (decided, error) {
 	return d, nil
 }
 
-// insufficient is the refusal of a spend.
+// insufficient returns the fault for a spend that the user cannot afford.
 // Units: credits.
 func insufficient(required, available models.Credits) error {
 	return fault.New(fault.InsufficientCredits, map[string]any{
@@ -239,7 +240,7 @@ func insufficient(required, available models.Credits) error {
 	})
 }
 
-// query runs a statement for requests, and nothing for none.
+// query runs a statement for requests; without requests it does nothing.
 func query[R any](tx models.Tx, statement string, requests []R, rows any) error {
 	if len(requests) == 0 {
 		return nil

@@ -7,11 +7,10 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// PostOp books an entry. A Delta of 0 takes what the Reason costs as a feature.
+// PostOp books an entry. A Delta of 0 takes the price of the Reason as a feature.
 //
-// Errors: fault.InsufficientCredits when the entry would take more than is available, unless its reason may overdraw;
-// fault.Conflict when the key was used for another request; fault.Invalid for a feature that does not exist or is
-// switched off.
+// Errors: fault.InsufficientCredits when the entry takes more than is available, unless its reason may overdraw;
+// fault.Conflict when the key was used for another request; fault.Invalid for an unknown or inactive feature.
 type PostOp struct {
 	Entry
 	Posted Posted // the result
@@ -27,8 +26,7 @@ func (op *PostOp) request(n int) request {
 	}
 }
 
-// postSQL books the entries that are certain and moves the balances with them. The database refuses to commit an entry
-// without its balance.
+// postSQL books the certain entries and updates the balances. The database refuses to commit an entry without its balance.
 const postSQL = requestsSQL + `, certain AS MATERIALIZED (
 	SELECT nextval('credit_transactions_id_seq') AS id, r.* FROM (SELECT * FROM request WHERE ` + certainSQL + ` ORDER BY n) r
 ), entry AS (
@@ -41,7 +39,7 @@ const postSQL = requestsSQL + `, certain AS MATERIALIZED (
 )
 SELECT n, entry.* FROM certain JOIN entry USING (id)`
 
-// post runs postSQL. Locks: the users must be locked.
+// post runs postSQL. Locks: the caller must have locked the users.
 func post(tx models.Tx, ops []*PostOp) error {
 	requests := make([]request, len(ops))
 	for n, op := range ops {
@@ -79,7 +77,7 @@ func (op *PostOp) explain(tx models.Tx) error {
 	return nil
 }
 
-// replay makes the result what the key booked before. The price may have changed since.
+// replay stores the entry that the key booked before. Its price may have changed since.
 func (op *PostOp) replay(tx models.Tx, id int64) error {
 	var row models.CreditTransaction
 	if err := tx.Raw(`SELECT * FROM credit_transactions WHERE id = ?`, id).Take(&row).Error; err != nil {

@@ -4,10 +4,10 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// Transfer books credits of one user to another, with an entry on each side that names the other as its counterpart. It
-// takes them also where they have been spent, as a refund does. Nothing is booked for 0 credits.
+// Transfer moves credits from one user to another, with an entry on each side that names the other as its counterpart.
+// Like a refund it may overdraw. It books nothing for 0 credits.
 //
-// Units: credits; negative ones are a debt that moves. Locks: both users must be locked by the caller's transaction.
+// Units: credits; a negative amount moves a debt. Locks: the caller must have locked both users.
 // Idempotent: no.
 func Transfer(tx models.Tx, from, to int64, credits models.Credits, meta models.Meta) ([]models.CreditTransaction, error) {
 	if credits == 0 {
@@ -26,6 +26,6 @@ func Transfer(tx models.Tx, from, to int64, credits models.Credits, meta models.
 	return rows, nil
 }
 
-// overdraws reports whether an entry may take a balance below zero: where Stripe has moved the money back, and where the
-// credits go with the purchase that they came from.
+// overdraws reports whether an entry may take a balance below zero: after Stripe has returned the money, and when the
+// credits follow their purchase to another user.
 func (e Entry) overdraws() bool { return e.Reason.Overdraws() || e.Meta.Counterpart != 0 }

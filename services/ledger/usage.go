@@ -9,8 +9,8 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// Usage returns what the last days brought a user and took from them, oldest first, today's last. Days begin where the
-// zone of now says; one without movements is there, with nothing.
+// Usage returns the credits that each of the last days added and took, oldest first, ending with today. Days start at
+// midnight in the time zone of now. Days without entries are included.
 func (s *Service) Usage(ctx context.Context, userID int64, now time.Time, days int) ([]models.DayUsage, error) {
 	usage, borders := make([]models.DayUsage, days), make([]string, days+1)
 	for i := range borders {
@@ -21,9 +21,9 @@ func (s *Service) Usage(ctx context.Context, userID int64, now time.Time, days i
 		}
 	}
 	db := s.DB.WithContext(ctx)
-	low, err := lineAt(db, userID, usage[0].Begins.Add(-disorder))
+	low, err := firstEntryAt(db, userID, usage[0].Begins.Add(-disorder))
 	if err != nil {
-		return nil, fmt.Errorf("where the usage of user %d begins: %w", userID, err)
+		return nil, fmt.Errorf("find the start of the usage of user %d: %w", userID, err)
 	}
 	var moved []struct {
 		Day     int
@@ -37,7 +37,7 @@ func (s *Service) Usage(ctx context.Context, userID int64, now time.Time, days i
 		GROUP BY 1`, map[string]any{"user": userID, "low": low, "first": borders[0], "last": borders[days],
 		"borders": "{" + strings.Join(borders, ",") + "}"}).Scan(&moved).Error
 	if err != nil {
-		return nil, fmt.Errorf("usage of user %d: %w", userID, err)
+		return nil, fmt.Errorf("read the usage of user %d: %w", userID, err)
 	}
 	for _, m := range moved {
 		usage[m.Day-1].In, usage[m.Day-1].Out = m.In, m.Out
