@@ -12,18 +12,18 @@ import (
 	"github.com/resume-matcher/credits/services/user"
 )
 
-// adopt makes a purchase of a paid session that was not begun here and sold credits of ours, as a payment link does, and
-// returns it locked, ready to be settled. Its user is the one with the Stripe customer, else with the e-mail address,
-// else a new one: an address typed at Checkout may receive credits, but signs nobody in until a provider says that it
-// is verified.
+// adopt creates the purchase of a paid session that was not begun here and sold credits of ours, as a payment link
+// does, and returns it locked, ready for Settle. The user is the owner of the Stripe customer, else of the e-mail
+// address, else a new user: an address typed at Checkout receives credits, but opens no session until a provider has
+// verified it.
 //
-// Where a person must decide what was sold, the purchase is made all the same, in review: its payment, and what becomes
-// of that, is known by it.
+// Where a person must decide what was sold, the purchase is created in review, so that refunds and disputes find its
+// payment.
 //
 // Locks: the payment, the session, then the user.
 // Errors: ErrStaleFacts without sold; ErrForeign when it sold none of ours; ReviewError.
 func (s *Service) adopt(tx models.Tx, c Checkout, sold *Sold) (*models.Purchase, error) {
-	if c.Tag != "" { // another installation's: ours has its purchase
+	if c.Tag != "" { // another installation's: a session of ours has its purchase
 		return nil, ErrForeign
 	}
 	if c.PaymentStatus != "paid" && c.PaymentStatus != "no_payment_required" {
@@ -49,13 +49,13 @@ func (s *Service) adopt(tx models.Tx, c Checkout, sold *Sold) (*models.Purchase,
 		return nil, err
 	}
 	if p, err := lockBySession(tx, c); !errors.Is(err, ErrNotOurs) {
-		return p, err // adopted a moment ago, by the session's other event
+		return p, err // another event of the session has just adopted it
 	}
 	user, err := c.owner(tx)
 	if err != nil {
 		return nil, err
 	}
-	if err := keepAlias(tx, c.Customer, user.ID, s.Livemode); err != nil {
+	if err := linkCustomer(tx, c.Customer, user.ID, s.Livemode); err != nil {
 		return nil, err
 	}
 	var cause ReviewError
@@ -67,16 +67,17 @@ func (s *Service) adopt(tx models.Tx, c Checkout, sold *Sold) (*models.Purchase,
 	return p, review
 }
 
-// insertAdopted writes the purchase of a session that was not begun here; with a cause, it waits for a person.
-func (s *Service) insertAdopted(tx models.Tx, c Checkout, userID int64, credits models.Credits, cause models.Cause) (*models.Purchase, error) {
+// insertAdopted inserts the purchase of a session that was not begun here: paid, or in review when there is a cause.
+func (s *Service) insertAdopted(tx models.Tx, c Checkout, userID int64, credits models.Credits, cause models.Cause,
+) (*models.Purchase, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, fmt.Errorf("purchase id: %w", err)
 	}
 	now := s.Now()
-	p := models.Purchase{ID: id, UserID: userID, Quantity: 1, Credits: credits, AmountCents: models.Cents(c.Subtotal), Currency: c.Currency,
-		Status: models.PurchasePaid, CheckoutSessionID: c.ID, PaymentIntentID: c.PaymentIntent, PaidCents: models.Cents(c.Paid),
-		PaidCurrency: c.PaidCurrency, PaidAt: &now, Cause: cause}
+	p := models.Purchase{ID: id, UserID: userID, Quantity: 1, Credits: credits, AmountCents: models.Cents(c.Subtotal),
+		Currency: c.Currency, Status: models.PurchasePaid, CheckoutSessionID: c.ID, PaymentIntentID: c.PaymentIntent,
+		PaidCents: models.Cents(c.Paid), PaidCurrency: c.PaidCurrency, PaidAt: &now, Cause: cause}
 	if cause != "" {
 		p.Status = models.PurchaseReview
 	}
@@ -90,12 +91,12 @@ func (s *Service) insertAdopted(tx models.Tx, c Checkout, userID int64, credits 
 	if c.PaymentIntent == "" {
 		return &p, nil
 	}
-	// A refund that came first did not know whose it is, so it did not ask either.
+	// A refund that came first found no purchase, so it scheduled no refresh.
 	return &p, scheduleRefresh(tx, c.PaymentIntent, now.Add(refreshGrace))
 }
 
-// owner finds or makes the user whom a session's credits are for, locked. An account that was claimed while this waited
-// for its lock has become the claimant's.
+// owner finds or creates the user who receives a session's credits, and returns it locked. An account that was claimed
+// while this waited for the lock leads to its claimant.
 func (c Checkout) owner(tx models.Tx) (models.User, error) {
 	var id int64
 	if c.Customer != "" {
@@ -121,16 +122,16 @@ func (c Checkout) owner(tx models.Tx) (models.User, error) {
 	return user, err
 }
 
-// keepAlias remembers that a Stripe customer which we did not make is this user: what it pays later is for the same one.
-// It is never used for a Checkout of ours, and never deleted.
-func keepAlias(tx models.Tx, customer string, userID int64, livemode bool) error {
+// linkCustomer links a Stripe customer that we did not create to a user, who also receives what the customer buys
+// later. It is never used for a Checkout of ours, and never deleted.
+func linkCustomer(tx models.Tx, customer string, userID int64, livemode bool) error {
 	if customer == "" {
 		return nil
 	}
 	err := tx.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES (?, ?, ?, false)
 		ON CONFLICT (customer_id) DO NOTHING`, customer, userID, livemode).Error
 	if err != nil {
-		return fmt.Errorf("keep customer %s: %w", customer, err)
+		return fmt.Errorf("link customer %s: %w", customer, err)
 	}
 	return nil
 }

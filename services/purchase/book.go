@@ -11,21 +11,24 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// Book writes one report to the ledger. It is the only way from Stripe into the ledger: events, refreshes, refunds and
-// reconciling all end here, so that each fact counts once, whichever of them brings it first.
+// Book writes one report to the ledger. Events, refreshes, refunds and reconciliation all book here, so that each fact
+// counts once, whichever of them brings it first.
 //
-// Locks: the payment, the purchase, then its user. Idempotent: by session, charge and sum, refund and status, or dispute
-// and content.
-// Errors: ErrNotOurs while no purchase is known, ErrForeign among it; ReviewError; ErrStaleFacts.
+// Locks: the payment, the purchase, then its user. Idempotent: by session, charge and sum, refund and status, or
+// dispute and content.
+// Errors: ErrNotOurs while no purchase is known; ErrForeign, which wraps it, for another product's; ReviewError;
+// ErrStaleFacts.
 func (s *Service) Book(tx models.Tx, r Report, facts StripeFacts, eventID string) ([]models.CreditTransaction, error) {
 	return r.book(s, tx, facts, eventID)
 }
 
-// BookFetched books a report that Stripe's API answered rather than an event, and logs a warning for each entry that this
-// adds: its event is late or lost. record runs in the same transaction and may be nil.
+// BookFetched books a report that Stripe's API answered, and logs a warning for each entry that this adds: the event is
+// late or lost. record runs in the same transaction and may be nil.
 //
 // Errors: those of WithFacts.
-func (s *Service) BookFetched(ctx context.Context, r Report, record func(tx models.Tx, rows []models.CreditTransaction) error) ([]models.CreditTransaction, error) {
+func (s *Service) BookFetched(ctx context.Context, r Report,
+	record func(tx models.Tx, rows []models.CreditTransaction) error,
+) ([]models.CreditTransaction, error) {
 	var rows []models.CreditTransaction
 	err := s.WithFacts(ctx, r, false, func(tx models.Tx, facts StripeFacts) (err error) {
 		if rows, err = s.Book(tx, r, facts, ""); err != nil || record == nil {
@@ -37,15 +40,16 @@ func (s *Service) BookFetched(ctx context.Context, r Report, record func(tx mode
 		return nil, err
 	}
 	for _, row := range rows {
-		s.Log.WarnContext(ctx, "credits moved before their event came", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
-			"transaction_id", row.ID, "purchase_id", row.Meta.PurchaseID)
+		s.Log.WarnContext(ctx, "credits moved before their event came", "user_id", row.UserID, "kind", row.Reason,
+			"credits", row.DeltaCredits, "transaction_id", row.ID, "purchase_id", row.Meta.PurchaseID)
 	}
 	return rows, nil
 }
 
-// book grants a session's credits once it is paid, less what refunds and disputes known already take back. It adopts a
-// paid session that was not begun here when it sold credits of ours. An expired session only ends its purchase.
-func (c Checkout) book(s *Service, tx models.Tx, facts StripeFacts, eventID string) ([]models.CreditTransaction, error) {
+// book grants the credits of a paid session, less what known refunds and disputes take back. A paid session that was
+// not begun here is adopted when it sold credits of ours. An expired session ends its purchase.
+func (c Checkout) book(s *Service, tx models.Tx, facts StripeFacts, eventID string,
+) ([]models.CreditTransaction, error) {
 	if c.Expired {
 		_, err := RecordExpiry(tx, c)
 		return nil, err
@@ -81,7 +85,8 @@ func (c Charge) book(s *Service, tx models.Tx, _ StripeFacts, eventID string) ([
 		return nil, err
 	}
 	c.PaymentRef = ref
-	return s.bookMoneyBack(tx, amountBack{ref, c.AmountRefunded, c.Currency}, func() error { return recordCharge(tx, c) }, eventID, true)
+	back := amountBack{ref, c.AmountRefunded, c.Currency}
+	return s.bookAmountBack(tx, back, func() error { return recordCharge(tx, c) }, eventID, true)
 }
 
 // book records one refund in its current state.
@@ -91,19 +96,21 @@ func (r Refund) book(s *Service, tx models.Tx, _ StripeFacts, eventID string) ([
 		return nil, err
 	}
 	r.PaymentRef = ref
-	return s.bookMoneyBack(tx, amountBack{ref, r.Amount, r.Currency}, func() error { return recordRefund(tx, r) }, eventID, !r.Listed)
+	back := amountBack{ref, r.Amount, r.Currency}
+	return s.bookAmountBack(tx, back, func() error { return recordRefund(tx, r) }, eventID, !r.Listed)
 }
 
-// amountBack is an amount that went back of a payment, in cents of the currency.
+// amountBack is a part of a payment that went back, in cents of the currency.
 type amountBack struct {
 	paymentRef string
 	cents      int64
 	currency   string
 }
 
-// bookMoneyBack records money that went back of a payment, and settles the payment. With refresh, it schedules a reading
-// of the payment's refunds where the sums leave open which of them stand.
-func (s *Service) bookMoneyBack(tx models.Tx, back amountBack, record func() error, eventID string, refresh bool) ([]models.CreditTransaction, error) {
+// bookAmountBack records money that went back of a payment, and settles the payment. With refresh, it schedules a
+// reading of the payment's refunds where the sums leave open which of them stand.
+func (s *Service) bookAmountBack(tx models.Tx, back amountBack, record func() error, eventID string, refresh bool,
+) ([]models.CreditTransaction, error) {
 	if err := lockPayment(tx, back.paymentRef); err != nil {
 		return nil, err
 	}
@@ -126,8 +133,8 @@ func (s *Service) bookMoneyBack(tx models.Tx, back amountBack, record func() err
 }
 
 // book records one dispute in its current state. The newest event counts: the amount may change while the status stays,
-// and a dispute that was won may be lost in arbitration. Where events of one second differ, the state that Stripe answers
-// counts. It returns a ReviewError where a person must say how much of the payment the dispute takes.
+// and a won dispute may be lost in arbitration. Where events of one second differ, Stripe's API decides. It returns a
+// ReviewError where a person must say how much of the payment the dispute takes.
 func (d Dispute) book(_ *Service, tx models.Tx, facts StripeFacts, eventID string) ([]models.CreditTransaction, error) {
 	ref, err := paymentOf(tx.DB, d.PaymentRef, d.ChargeID)
 	if err != nil {
@@ -144,7 +151,7 @@ func (d Dispute) book(_ *Service, tx models.Tx, facts StripeFacts, eventID strin
 	return rows, unclearDispute(tx, ref, d.ID)
 }
 
-// payment returns the payment of a charge, also where Stripe leaves out the payment intent that it named before.
+// payment returns the payment of a charge, also where Stripe omits a payment intent that it named before.
 func (c Charge) payment(db *gorm.DB) (string, error) {
 	if c.PaymentRef != c.ID {
 		return c.PaymentRef, nil
@@ -156,7 +163,7 @@ func (c Charge) payment(db *gorm.DB) (string, error) {
 	return known, nil
 }
 
-// chargesPayment returns the payment that a charge is known to belong to, or "".
+// chargesPayment returns the payment that we have stored for a charge, or "".
 func chargesPayment(db *gorm.DB, chargeID string) (ref string, err error) {
 	if chargeID == "" {
 		return "", nil
@@ -167,10 +174,10 @@ func chargesPayment(db *gorm.DB, chargeID string) (ref string, err error) {
 	return ref, nil
 }
 
-// paymentOf returns the payment of a refund or a dispute. Stripe may leave out the payment intent of either; the charge is
-// always there, and leads to it.
+// paymentOf returns the payment of a refund or a dispute. Stripe may omit the payment intent of either, but always
+// names the charge, which leads to it.
 //
-// Errors: ErrNotOurs when neither is known; ReviewError when the charge is another payment's.
+// Errors: ErrNotOurs when neither is known; ReviewError when the charge belongs to another payment.
 func paymentOf(db *gorm.DB, paymentRef, chargeID string) (string, error) {
 	ref, err := chargesPayment(db, chargeID)
 	switch {
@@ -186,8 +193,8 @@ func paymentOf(db *gorm.DB, paymentRef, chargeID string) (string, error) {
 	return ref, nil
 }
 
-// settlePayment settles the purchase that a payment paid. At refreshAt, unless zero, the payment's refunds are read from
-// Stripe where the sums leave open which of them stand.
+// settlePayment settles the purchase that a payment paid. At refreshAt, unless zero, the payment's refunds are read
+// from Stripe where the sums leave open which of them stand.
 //
 // Errors: ErrNotOurs, ErrForeign among it.
 func settlePayment(tx models.Tx, paymentRef, eventID string, refreshAt time.Time) ([]models.CreditTransaction, error) {

@@ -11,24 +11,25 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Claimed is what a user got from an account that waited for them.
+// Claimed is the result of Claim.
 type Claimed struct {
 	Purchases int
-	Credits   models.Credits // the balance that came along; negative for a debt
+	Credits   models.Credits // the balance that moved; negative for a debt
 	Rows      []models.CreditTransaction
 }
 
-// ErrNotClaimed says that an account cannot be claimed now: somebody has signed in to it, it has reservations that are
-// open, or something is being booked on it at this moment. The next sign-in tries again.
+// ErrNotClaimed says that an account cannot be claimed now: it has an identity or open holds, or a payment is being
+// booked to it. The next sign-in tries again.
 var ErrNotClaimed = errors.New("the account cannot be claimed now")
 
-// Claim gives a user everything of an account that a payment made for an address, in the caller's transaction: whoever
-// calls has seen that a provider verified the address for the user. Every purchase moves with what is left of its credits,
-// so that later refunds find the user; the rest of the balance follows in one more pair of entries. What is left is an
-// account without an address that nobody can sign in to, for the repeats of a service's requests.
+// Claim moves everything of a guest account, which a payment created for an address, to a user whose provider has
+// verified that address. Each purchase moves with the credits that are left of it, so that later refunds find the user;
+// one more pair of entries moves the rest of the balance. The empty account stays, without an address, for repeated
+// requests of services.
 //
-// Locks: the payments, the purchases, then both users by ascending id; the address must be locked (user.LockAddress).
-// Idempotent: an account that was claimed before gives nothing. Errors: ErrNotClaimed.
+// Locks: the payments, the purchases, then both users by ascending id; the caller has called
+// user.LockAddress.
+// Idempotent: an account that was claimed before has nothing left to move. Errors: ErrNotClaimed.
 func Claim(tx models.Tx, guestID, userID int64, email string) (Claimed, error) {
 	purchases, err := lockAllOf(tx, guestID)
 	if err != nil {
@@ -42,7 +43,7 @@ func Claim(tx models.Tx, guestID, userID int64, email string) (Claimed, error) {
 	if guest.Email != email || email == "" || guest.CreditsHeld != 0 || user.ID == 0 || user.DeletedAt != nil {
 		return Claimed{}, ErrNotClaimed
 	}
-	if err := unclaimed(tx, guestID, len(purchases)); err != nil {
+	if err := checkUnclaimed(tx, guestID, len(purchases)); err != nil {
 		return Claimed{}, err
 	}
 	c := Claimed{Purchases: len(purchases), Credits: guest.CreditsBalance}
@@ -52,8 +53,9 @@ func Claim(tx models.Tx, guestID, userID int64, email string) (Claimed, error) {
 		ids = append(ids, p.ID)
 		left := p.CreditsGranted - p.CreditsRefunded - p.CreditsDisputed
 		rest -= left
-		rows, err := ledger.Transfer(tx, guestID, userID, left, models.Meta{PurchaseID: p.ID.String(), Session: p.CheckoutSessionID,
-			PaymentIntent: p.PaymentIntentID, Actor: "system"})
+		meta := metaOf(p)
+		meta.Actor = "system"
+		rows, err := ledger.Transfer(tx, guestID, userID, left, meta)
 		if err != nil {
 			return Claimed{}, err
 		}
@@ -65,15 +67,16 @@ func Claim(tx models.Tx, guestID, userID int64, email string) (Claimed, error) {
 	}
 	c.Rows = append(c.Rows, rows...)
 	if len(ids) > 0 {
-		if err := hand(tx, userID, ids...); err != nil {
+		if err := reassign(tx, userID, ids...); err != nil {
 			return Claimed{}, err
 		}
 	}
-	return c, leaveGuest(tx, guestID, userID, c)
+	return c, closeGuest(tx, guestID, userID, c)
 }
 
-// lockAllOf locks all purchases of a user, after their payments in order.
-// Errors: ErrNotClaimed when one was paid meanwhile.
+// lockAllOf locks the purchases of a user, after their payments in order.
+//
+// Errors: ErrNotClaimed when one of them was paid in the meantime.
 func lockAllOf(tx models.Tx, userID int64) ([]models.Purchase, error) {
 	var payments []string
 	err := tx.Raw(`SELECT payment_intent_id FROM purchases WHERE user_id = ? AND payment_intent_id IS NOT NULL ORDER BY 1`, userID).Scan(&payments).Error
@@ -97,9 +100,10 @@ func lockAllOf(tx models.Tx, userID int64) ([]models.Purchase, error) {
 	return purchases, nil
 }
 
-// unclaimed checks, under the guest's lock, that nobody has signed in as them and that no purchase has been added.
+// checkUnclaimed verifies, under the guest's lock, that the guest has no identity and no further purchase.
+//
 // Errors: ErrNotClaimed.
-func unclaimed(tx models.Tx, guestID int64, purchases int) error {
+func checkUnclaimed(tx models.Tx, guestID int64, purchases int) error {
 	var found struct {
 		SignedIn  bool
 		Purchases int
@@ -108,15 +112,15 @@ func unclaimed(tx models.Tx, guestID int64, purchases int) error {
 		(SELECT count(*) FROM purchases WHERE user_id = @id) AS purchases`, map[string]any{"id": guestID}).Scan(&found).Error
 	switch {
 	case err != nil:
-		return fmt.Errorf("look at account %d: %w", guestID, err)
+		return fmt.Errorf("read guest account %d: %w", guestID, err)
 	case found.SignedIn || found.Purchases != purchases:
 		return ErrNotClaimed
 	}
 	return nil
 }
 
-// leaveGuest takes from a claimed account what would still lead to it, and writes down where it went.
-func leaveGuest(tx models.Tx, guestID, userID int64, c Claimed) error {
+// closeGuest points everything that leads to a claimed account at its claimant, and records the claim in the audit log.
+func closeGuest(tx models.Tx, guestID, userID int64, c Claimed) error {
 	for _, step := range []struct {
 		statement string
 		args      []any
@@ -127,7 +131,7 @@ func leaveGuest(tx models.Tx, guestID, userID int64, c Claimed) error {
 		{`UPDATE withdrawals SET user_id = ? WHERE user_id = ?`, []any{userID, guestID}},
 	} {
 		if err := tx.Exec(step.statement, step.args...).Error; err != nil {
-			return fmt.Errorf("leave account %d to user %d: %w", guestID, userID, err)
+			return fmt.Errorf("close guest account %d for user %d: %w", guestID, userID, err)
 		}
 	}
 	return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionAccountClaim, UserID: userID,

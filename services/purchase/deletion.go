@@ -8,7 +8,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// OpenDispute reports whether a bank is examining a payment of the user.
+// OpenDispute reports whether a dispute about a payment of the user is open.
 func OpenDispute(db *gorm.DB, userID int64) (bool, error) {
 	var open bool
 	err := db.Raw(`SELECT EXISTS (SELECT FROM purchases p JOIN stripe_disputes d ON d.payment_ref = p.payment_intent_id
@@ -19,7 +19,8 @@ func OpenDispute(db *gorm.DB, userID int64) (bool, error) {
 	return open, nil
 }
 
-// CountAwaitingPayments returns how many payments of a user are under way: ordered, and not arrived.
+// CountAwaitingPayments returns how many payments of a user are under way: Checkout is complete, the money has not
+// arrived.
 func CountAwaitingPayments(db *gorm.DB, userID int64) (int64, error) {
 	var n int64
 	err := db.Raw(`SELECT count(*) FROM purchases WHERE user_id = ? AND status = 'awaiting_payment'`, userID).Scan(&n).Error
@@ -29,20 +30,20 @@ func CountAwaitingPayments(db *gorm.DB, userID int64) (int64, error) {
 	return n, nil
 }
 
-// afterDeletion hands to a person what was paid for an account that had been deleted by then: the credits are booked, and
-// nobody is there to spend them. It stays so until the money is back.
+// afterDeletion opens a review when a payment arrived for a deleted account: its credits are booked, but cannot be
+// spent. The review ends once the money has gone back.
 //
 // Errors: ReviewError.
 func afterDeletion(tx models.Tx, p *models.Purchase, booked bool) error {
 	if p.Status != models.PurchasePaid {
 		return nil
 	}
-	var gone []models.Credits // the balance, of a deleted account alone
-	err := tx.Raw(`SELECT credits_balance FROM users WHERE id = ? AND deleted_at IS NOT NULL`, p.UserID).Scan(&gone).Error
+	var deleted []models.Credits // the balance, when the account is deleted
+	err := tx.Raw(`SELECT credits_balance FROM users WHERE id = ? AND deleted_at IS NOT NULL`, p.UserID).Scan(&deleted).Error
 	if err != nil {
 		return fmt.Errorf("account of purchase %s: %w", p.ID, err)
 	}
-	if len(gone) == 0 || !booked && (gone[0] <= 0 || p.CreditsRefunded+p.CreditsDisputed >= p.CreditsGranted) {
+	if len(deleted) == 0 || !booked && (deleted[0] <= 0 || p.CreditsRefunded+p.CreditsDisputed >= p.CreditsGranted) {
 		return nil
 	}
 	if err := eraseAgain(tx, p.UserID); err != nil {
@@ -51,8 +52,8 @@ func afterDeletion(tx models.Tx, p *models.Purchase, booked bool) error {
 	return ReviewError(models.CauseDeleted)
 }
 
-// eraseAgain marks a deleted account to be erased once more: an event has come that may name the person. What it booked
-// is of this year, and so is how long that must be kept.
+// eraseAgain marks a deleted account for another erasure, because the event that was just booked may contain personal
+// data. It also extends the retention to that of the new entries.
 func eraseAgain(tx models.Tx, userID int64) error {
 	err := tx.Exec(`UPDATE users SET erased_at = NULL, delete_after = greatest(delete_after, (
 			SELECT `+models.KeepUntil+` FROM credit_transactions WHERE user_id = users.id AND created_at >= users.deleted_at LIMIT 1))

@@ -11,15 +11,6 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// Report is an object that Stripe reported and that can be booked: a Checkout, a Charge, a Refund or a Dispute.
-type Report interface {
-	// needs reads which facts booking the report takes that only Stripe has. waited says that an event has waited in vain
-	// for its purchase, so that it is time to ask whose the payment is.
-	needs(db *gorm.DB, waited bool) (needs, error)
-	// book writes the report to the ledger with these facts. It returns ErrStaleFacts when it needs others.
-	book(s *Service, tx models.Tx, facts StripeFacts, eventID string) ([]models.CreditTransaction, error)
-}
-
 // needs names the facts that booking a report takes. The zero value needs none.
 type needs struct {
 	session  string // its line items
@@ -29,31 +20,34 @@ type needs struct {
 	revision int    // of the dispute as stored
 }
 
-// StripeFacts holds what Stripe answered about a report. Facts that have a table of their own, a charge's payment and
-// the payments of other products, are stored when they are fetched and read from there.
+// StripeFacts holds Stripe's answers about a report. Answers that have a table, the payment of a charge and the
+// payments of other products, are stored when they are fetched and read from there.
 type StripeFacts struct {
 	Sold    *Sold           // what the session sold
 	Dispute *CurrentDispute // the dispute as Stripe has it now
 }
 
-// ErrStaleFacts says that our rows have changed since the facts were fetched, and that booking needs others now.
+// ErrStaleFacts says that our rows have changed since the facts were fetched, and that booking now needs others.
 var ErrStaleFacts = errors.New("our rows changed after Stripe was asked")
 
-// maxRounds bounds how often facts are fetched for one booking. Each further round follows a change by another booking.
+// maxRounds bounds how often one booking fetches its facts. Each round after the first follows a change by another
+// booking.
 const maxRounds = 5
 
-// NeedsStripe reports whether booking needs facts that only Stripe has. It reads our rows alone.
+// NeedsStripe reports whether booking r needs facts that only Stripe has. It reads our rows and does not ask Stripe.
 func (s *Service) NeedsStripe(ctx context.Context, r Report) (bool, error) {
 	n, err := r.needs(s.DB.WithContext(ctx), false)
 	return n != needs{}, err
 }
 
-// WithFacts fetches the facts that booking r needs, and then runs fn in one transaction. It starts again when fn returns
-// ErrStaleFacts. A nil r needs no facts.
+// WithFacts fetches the facts that booking r needs, and then runs fn in one transaction. It starts again when fn
+// returns ErrStaleFacts. A nil r needs no facts.
 //
 // Locks: none across the network.
-// Errors: those of fn; after a ReviewError what fn recorded stays; fault.Unavailable when Stripe does not answer.
-func (s *Service) WithFacts(ctx context.Context, r Report, waited bool, fn func(tx models.Tx, facts StripeFacts) error) error {
+// Errors: those of fn, where a ReviewError commits what fn has recorded; fault.Unavailable when Stripe does not answer.
+func (s *Service) WithFacts(ctx context.Context, r Report, waited bool,
+	fn func(tx models.Tx, facts StripeFacts) error,
+) error {
 	for round := 1; ; round++ {
 		facts, err := s.fetchFacts(ctx, r, waited)
 		if err != nil {
@@ -76,7 +70,7 @@ func (s *Service) WithFacts(ctx context.Context, r Report, waited bool, fn func(
 	}
 }
 
-// fetchFacts asks Stripe until our rows need nothing more, or need again what was just asked.
+// fetchFacts asks Stripe until our rows need nothing, or need the same again: Stripe then knows no more.
 func (s *Service) fetchFacts(ctx context.Context, r Report, waited bool) (StripeFacts, error) {
 	var facts StripeFacts
 	if r == nil {
@@ -120,7 +114,7 @@ func (s *Service) fetch(ctx context.Context, n needs, facts *StripeFacts) error 
 	return nil
 }
 
-// needs asks for the line items of a paid session that no purchase of ours can be settled with.
+// needs names the line items of a paid session that settles none of our purchases.
 func (c Checkout) needs(db *gorm.DB, _ bool) (needs, error) {
 	if !c.paid() {
 		return needs{}, nil
@@ -164,14 +158,17 @@ func (d Dispute) needs(db *gorm.DB, waited bool) (needs, error) {
 		return n, err
 	}
 	known, err := storedDispute(db, d.ID)
-	if err == nil && known != nil && (d.PaymentRef == "" || d.PaymentRef == known.PaymentRef) && d.compare(*known) == unclear {
+	if err != nil || known == nil || d.PaymentRef != "" && d.PaymentRef != known.PaymentRef {
+		return n, err
+	}
+	if d.compare(*known) == unclear {
 		n.dispute, n.revision = d.ID, known.Revision
 	}
-	return n, err
+	return n, nil
 }
 
-// needsOfMoneyBack asks for the payment of a refund or a dispute that names its charge alone, and, once it has waited, for
-// the product that the payment paid for.
+// needsOfMoneyBack names the charge of a refund or a dispute that comes without its payment and, once the event has
+// waited, the payment whose product is unknown.
 func needsOfMoneyBack(db *gorm.DB, paymentRef, chargeID string, waited bool) (needs, error) {
 	if paymentRef != "" && !waited {
 		return needs{}, nil
@@ -188,7 +185,7 @@ func needsOfMoneyBack(db *gorm.DB, paymentRef, chargeID string, waited bool) (ne
 	return needsOfPayment(db, ref)
 }
 
-// needsOfPayment asks for the product of a payment that has no purchase and is not known to be another product's.
+// needsOfPayment names a payment that has no purchase and is not known to be another product's.
 func needsOfPayment(db *gorm.DB, paymentRef string) (needs, error) {
 	var known bool
 	err := db.Raw(`SELECT EXISTS (SELECT FROM purchases WHERE payment_intent_id = @payment)

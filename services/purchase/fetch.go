@@ -13,12 +13,12 @@ import (
 )
 
 // errOpen says that a session can still be paid.
-var errOpen = fmt.Errorf("%w: nobody has paid yet", ErrNotOurs)
+var errOpen = fmt.Errorf("%w: not paid yet", ErrNotOurs)
 
-// fetchCheckout asks Stripe how a session stands. Call it where no lock is held.
+// fetchCheckout asks Stripe for a session that has ended.
 //
-// Errors: ErrNotOurs while the session is open (then it is errOpen, too) or unknown: there is nothing to record;
-// fault.Unavailable when Stripe does not answer.
+// Errors: errOpen while it can be paid; ErrNotOurs when Stripe does not know it; fault.Unavailable when Stripe does not
+// answer.
 // Source: https://docs.stripe.com/api/checkout/sessions/retrieve
 func (s *Service) fetchCheckout(ctx context.Context, sessionID string) (Checkout, error) {
 	params := &stripe.CheckoutSessionParams{}
@@ -36,14 +36,16 @@ func (s *Service) fetchCheckout(ctx context.Context, sessionID string) (Checkout
 	return CheckoutOf(session), nil
 }
 
-// CheckoutOf reads a session that the API answered.
+// CheckoutOf converts a session of the API.
 func CheckoutOf(session *stripe.CheckoutSession) Checkout {
 	c := Checkout{
-		ID: session.ID, Tag: session.Metadata[stripeapi.TagKey], PurchaseID: session.Metadata["purchase_id"], Credits: session.Metadata["credits"],
-		PaymentStatus: string(session.PaymentStatus), RecoveredFrom: session.RecoveredFrom,
-		Currency: string(session.Currency), Subtotal: session.AmountSubtotal, Paid: session.AmountTotal, PaidCurrency: string(session.Currency),
+		ID: session.ID, Tag: session.Metadata[stripeapi.TagKey], PurchaseID: session.Metadata["purchase_id"],
+		Credits: session.Metadata["credits"], PaymentStatus: string(session.PaymentStatus),
+		RecoveredFrom: session.RecoveredFrom,
+		Currency:      string(session.Currency), Subtotal: session.AmountSubtotal,
+		Paid: session.AmountTotal, PaidCurrency: string(session.Currency),
+		Expired: session.Status == stripe.CheckoutSessionStatusExpired,
 	}
-	c.Expired = session.Status == stripe.CheckoutSessionStatusExpired
 	if session.PaymentIntent != nil {
 		c.PaymentIntent, c.Failed = session.PaymentIntent.ID, failed(session.PaymentIntent.Status)
 	}
@@ -59,14 +61,15 @@ func CheckoutOf(session *stripe.CheckoutSession) Checkout {
 	return c
 }
 
-// failed reports whether a payment that was begun came to nothing: it wants another means of payment, or was called off.
+// failed reports whether a payment attempt failed or was canceled.
+//
 // Source: https://docs.stripe.com/payments/paymentintents/lifecycle
 func failed(status stripe.PaymentIntentStatus) bool {
 	return status == stripe.PaymentIntentStatusRequiresPaymentMethod || status == stripe.PaymentIntentStatusCanceled
 }
 
-// fetchCharge asks Stripe for a charge and records it, so that the payment which it belongs to is known from now on.
-// An unknown charge records nothing, nor does one that cannot be.
+// fetchCharge asks Stripe for a charge and records it, so that its payment is known from now on. It records nothing for
+// an unknown charge, nor for figures that cannot be true.
 //
 // Errors: fault.Unavailable when Stripe does not answer. Source: https://docs.stripe.com/api/charges/retrieve
 func (s *Service) fetchCharge(ctx context.Context, chargeID string) error {
@@ -79,7 +82,8 @@ func (s *Service) fetchCharge(ctx context.Context, chargeID string) error {
 	case err != nil:
 		return stripeapi.Fault(err)
 	}
-	c := Charge{ID: ch.ID, PaymentRef: ch.ID, Currency: string(ch.Currency), Amount: ch.Amount, AmountRefunded: ch.AmountRefunded}
+	c := Charge{ID: ch.ID, PaymentRef: ch.ID, Currency: string(ch.Currency), Amount: ch.Amount,
+		AmountRefunded: ch.AmountRefunded}
 	if ch.PaymentIntent != nil {
 		c.PaymentRef = ch.PaymentIntent.ID
 	}
@@ -90,9 +94,10 @@ func (s *Service) fetchCharge(ctx context.Context, chargeID string) error {
 	return err
 }
 
-// RefundOf reads a refund that the API answered.
+// RefundOf converts a refund of the API.
 func RefundOf(r *stripe.Refund) Refund {
-	refund := Refund{ID: r.ID, Currency: string(r.Currency), Status: string(r.Status), FailureReason: string(r.FailureReason), Amount: r.Amount}
+	refund := Refund{ID: r.ID, Currency: string(r.Currency), Status: string(r.Status),
+		FailureReason: string(r.FailureReason), Amount: r.Amount}
 	if r.Charge != nil {
 		refund.ChargeID = r.Charge.ID
 	}
@@ -100,4 +105,69 @@ func RefundOf(r *stripe.Refund) Refund {
 		refund.PaymentRef = r.PaymentIntent.ID
 	}
 	return refund
+}
+
+// fetchDispute asks Stripe for the state of a dispute. It returns nil when Stripe does not know it.
+//
+// Errors: fault.Unavailable when Stripe does not answer. Source: https://docs.stripe.com/api/disputes/retrieve
+func (s *Service) fetchDispute(ctx context.Context, id string) (*Dispute, error) {
+	params := &stripe.DisputeParams{}
+	params.Context = ctx
+	found, err := s.Stripe.Disputes.Get(id, params)
+	switch {
+	case err != nil && stripeapi.MissingParam(err) != "":
+		return nil, nil
+	case err != nil:
+		return nil, stripeapi.Fault(err)
+	}
+	d := DisputeOf(found)
+	return &d, nil
+}
+
+// DisputeOf converts a dispute of the API.
+func DisputeOf(d *stripe.Dispute) Dispute {
+	dispute := Dispute{ID: d.ID, Currency: string(d.Currency), Status: string(d.Status), Amount: d.Amount}
+	if d.Charge != nil {
+		dispute.ChargeID = d.Charge.ID
+	}
+	if d.PaymentIntent != nil {
+		dispute.PaymentRef = d.PaymentIntent.ID
+	}
+	for _, moved := range d.BalanceTransactions {
+		dispute.AddMovement(moved.Amount, string(moved.Currency))
+	}
+	return dispute
+}
+
+// AddMovement adds one movement of the Stripe balance to what the dispute has withdrawn. amount is negative when the
+// bank took money.
+func (d *Dispute) AddMovement(amount int64, currency string) {
+	if amount < -maxCents || amount > maxCents { // cannot be true
+		amount = 0
+	}
+	d.Withdrawn, d.WithdrawnCurrency = d.Withdrawn-amount, currency
+	if d.Withdrawn == 0 { // everything has come back
+		d.WithdrawnCurrency = ""
+	}
+}
+
+// fetchPayment asks Stripe whether a payment is another product's, and remembers it if so.
+//
+// Errors: fault.Unavailable when Stripe does not answer. Source: https://docs.stripe.com/api/payment_intents/retrieve
+func (s *Service) fetchPayment(ctx context.Context, paymentRef string) error {
+	params := &stripe.PaymentIntentParams{}
+	params.Context = ctx
+	var metadata map[string]string
+	payment, err := s.Stripe.PaymentIntents.Get(paymentRef, params)
+	switch {
+	case err == nil:
+		metadata = payment.Metadata
+	case stripeapi.MissingParam(err) == "":
+		return stripeapi.Fault(err)
+	}
+	ours, err := s.isOurs(ctx, metadata)
+	if err != nil || ours {
+		return err
+	}
+	return s.rememberForeign(ctx, foreignPayment, paymentRef)
 }

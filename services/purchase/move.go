@@ -13,28 +13,28 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// MoveOrder asks for a purchase to become another user's.
+// MoveOrder asks to move a purchase to another user.
 type MoveOrder struct {
 	PurchaseID uuid.UUID
-	From       int64 // whose it was when the form was rendered
+	From       int64 // the owner when the form was rendered
 	To         int64
 	ActorID    int64 // the admin
 	Note       string
 }
 
-// Moved is a purchase that has become another user's, with the credits that were left of it.
+// Moved is a purchase after Move, with the credits that moved along.
 type Moved struct {
 	models.Purchase
 	From    models.User
 	Credits models.Credits
 	Rows    []models.CreditTransaction
-	Already bool // by an earlier request: nothing was done now
+	Already bool // an earlier request moved it; nothing has changed now
 }
 
-// Movable says how many credits would move with a purchase: what is left of those granted. A user who has spent them is
-// left with a debt, as after a refund.
+// Movable returns how many credits move with a purchase: what is left of those granted. A user who has spent them gets
+// a negative balance, as after a refund.
 //
-// Units: credits. Errors: fault.Conflict with fault.MoveUnpaid or fault.MoveLapsed; fault.Invalid about "to".
+// Errors: fault.Conflict with fault.MoveUnpaid or fault.MoveLapsed; fault.Invalid about "to".
 func Movable(p models.Purchase, from, to models.User) (models.Credits, error) {
 	left := p.CreditsGranted - p.CreditsRefunded - p.CreditsDisputed
 	switch {
@@ -44,18 +44,18 @@ func Movable(p models.Purchase, from, to models.User) (models.Credits, error) {
 		return 0, fault.Field("to", fault.MoveTarget)
 	case to.ID == from.ID:
 		return 0, fault.Field("to", fault.MoveSame)
-	case from.DeletedAt != nil && from.CreditsBalance < left: // they lapsed when the account was deleted
+	case from.DeletedAt != nil && from.CreditsBalance < left: // the credits lapsed with the account
 		return 0, fault.Because(fault.Conflict, fault.MoveLapsed)
 	}
 	return left, nil
 }
 
-// Move gives a purchase to another user, in the caller's transaction. Its credits are booked from one account to the
-// other, and every later refund or dispute finds the new one.
+// Move moves a purchase to another user. It transfers the credits that are left, and later refunds and disputes find
+// the new owner.
 //
 // Locks: the payment, the purchase, then the admin and both users by ascending id.
-// Idempotent: a purchase that has come from From to To already stays as it is.
-// Errors: as Movable; fault.NotFound; fault.Conflict with fault.MovedSince when it belongs to a third user by now.
+// Idempotent: a purchase that has moved from From to To already stays as it is.
+// Errors: those of Movable; fault.NotFound; fault.Conflict with fault.MovedSince when a third user owns it.
 func Move(tx models.Tx, o MoveOrder) (Moved, error) {
 	p, err := lockPaid(tx, o.PurchaseID)
 	if err != nil {
@@ -75,28 +75,30 @@ func Move(tx models.Tx, o MoveOrder) (Moved, error) {
 	if m.Credits, err = Movable(p, m.From, users[o.To]); err != nil {
 		return Moved{}, err
 	}
-	meta := models.Meta{PurchaseID: p.ID.String(), Session: p.CheckoutSessionID, PaymentIntent: p.PaymentIntentID,
-		Actor: fmt.Sprintf("user:%d", o.ActorID), Note: o.Note}
+	meta := metaOf(p)
+	meta.Actor, meta.Note = fmt.Sprintf("user:%d", o.ActorID), o.Note
 	if m.Rows, err = ledger.Transfer(tx, o.From, o.To, m.Credits, meta); err != nil {
 		return Moved{}, err
 	}
 	m.UserID = o.To
-	return m, hand(tx, o.To, p.ID)
+	return m, reassign(tx, o.To, p.ID)
 }
 
-// hand writes whose purchases are from now on. The key of the form that began one was the former user's.
-func hand(tx models.Tx, to int64, purchases ...uuid.UUID) error {
+// reassign makes a user the owner of purchases and of their withdrawals. It replaces the idempotency keys, which belong
+// to the former owner's forms.
+func reassign(tx models.Tx, to int64, purchases ...uuid.UUID) error {
 	err := tx.Exec(`UPDATE purchases SET user_id = ?, idempotency_key = 'moved:' || id, updated_at = now() WHERE id IN ?`, to, purchases).Error
 	if err == nil {
 		err = tx.Exec(`UPDATE withdrawals SET user_id = ? WHERE purchase_id IN ?`, to, purchases).Error
 	}
 	if err != nil {
-		return fmt.Errorf("give %d purchases to user %d: %w", len(purchases), to, err)
+		return fmt.Errorf("reassign %d purchases to user %d: %w", len(purchases), to, err)
 	}
 	return nil
 }
 
-// lockPaid locks a purchase after its payment. One that is paid in this very moment is refused as unpaid.
+// lockPaid locks a purchase after its payment. It refuses a purchase that is paid in the meantime as unpaid.
+//
 // Errors: fault.NotFound; fault.Conflict with fault.MoveUnpaid.
 func lockPaid(tx models.Tx, id uuid.UUID) (models.Purchase, error) {
 	var ref string
@@ -119,7 +121,7 @@ func lockPaid(tx models.Tx, id uuid.UUID) (models.Purchase, error) {
 	return p, nil
 }
 
-// lockUsers locks users by ascending id and returns those that there are.
+// lockUsers locks users by ascending id and returns those that exist.
 func lockUsers(tx models.Tx, ids ...int64) (map[int64]models.User, error) {
 	slices.Sort(ids)
 	var rows []models.User

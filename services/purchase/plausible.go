@@ -9,12 +9,12 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// What Stripe says is signed, and a fault at Stripe may still make nonsense of it. What cannot be true is not recorded; of
-// more than was paid, all that was paid is taken. Facts that came before their purchase are recorded, and settling counts
-// those in the payment's currency. A person sees each.
+// Stripe's reports are signed, and a fault at Stripe may still make them absurd. Figures that cannot be true are not
+// recorded. A refund of more than was paid takes all the credits. Reports that come before their purchase are recorded,
+// and settling counts those in the payment's currency. Each of these opens a review.
 
-// maxCents is beyond any amount of Stripe's, which has at most twelve digits, and sums of it stay within an int64. It is
-// recorded in place of what is larger.
+// maxCents exceeds every amount at Stripe, which has at most twelve digits, and sums of it fit an int64. Larger amounts
+// are recorded as maxCents.
 const maxCents = 1_000_000_000_000
 
 var (
@@ -24,30 +24,30 @@ var (
 	errOverpaid    = ReviewError(models.CauseOverpaid)
 )
 
-// checked is a paid session without what cannot be true of its payment; Unclear says that there was something. A payment
-// has an amount and an amount has a payment, and no payment pays two sessions.
+// checked returns a paid session without the figures that cannot be true, with Unclear set if there were any. A payment
+// has an amount, an amount has a payment, and no payment pays two sessions.
 //
 // Locks: the payment. Errors: of the database.
 func (c Checkout) checked(tx models.Tx) (Checkout, error) {
-	if c = c.checkedAlone(); c.PaymentIntent == "" || !c.paid() {
+	if c = c.checkedFigures(); c.PaymentIntent == "" || !c.paid() {
 		return c, nil
 	}
 	if err := lockPayment(tx, c.PaymentIntent); err != nil {
 		return c, err
 	}
-	var taken bool
-	err := tx.Raw(`SELECT EXISTS (SELECT FROM purchases WHERE payment_intent_id = ? AND checkout_session_id <> ?)`, c.PaymentIntent, c.ID).Scan(&taken).Error
+	var used bool // by another session
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM purchases WHERE payment_intent_id = ? AND checkout_session_id <> ?)`, c.PaymentIntent, c.ID).Scan(&used).Error
 	if err != nil {
 		return c, fmt.Errorf("look for payment %s: %w", c.PaymentIntent, err)
 	}
-	if taken {
+	if used {
 		c.PaymentIntent, c.Paid, c.PaidCurrency, c.Unclear = "", 0, "", true
 	}
 	return c, nil
 }
 
-// checkedAlone is checked without a look at other sessions.
-func (c Checkout) checkedAlone() Checkout {
+// checkedFigures is checked, without the comparison with other sessions.
+func (c Checkout) checkedFigures() Checkout {
 	if !c.paid() {
 		return c
 	}
@@ -61,7 +61,7 @@ func (c Checkout) checkedAlone() Checkout {
 	return c
 }
 
-// currencyCode reports whether text is a currency as Stripe writes it.
+// currencyCode reports whether text has the form of Stripe's currency codes.
 func currencyCode(text string) bool {
 	for _, r := range text {
 		if r < 'a' || r > 'z' {
@@ -71,7 +71,7 @@ func currencyCode(text string) bool {
 	return len(text) == 3
 }
 
-// differs is why a paid session cannot be booked as what was ordered, or "".
+// differs returns why a paid session cannot be booked as the order, or "".
 func (c Checkout) differs(p *models.Purchase) models.Cause {
 	switch {
 	case c.Unclear:
@@ -82,12 +82,12 @@ func (c Checkout) differs(p *models.Purchase) models.Cause {
 	return ""
 }
 
-// samePayment reports whether a paid session says of its payment what its paid purchase has.
+// samePayment reports whether a paid session names the payment and the amount of its paid purchase.
 func (c Checkout) samePayment(p *models.Purchase) bool {
 	return c.PaymentIntent == p.PaymentIntentID && models.Cents(c.Paid) == p.PaidCents
 }
 
-// checkAmountBack compares money that went back with its payment, as far as the payment is known.
+// checkAmountBack compares money that went back with its payment, if the purchase is known.
 //
 // Errors: errCurrency; errOverpaid.
 func checkAmountBack(tx models.Tx, back amountBack) error {

@@ -13,30 +13,32 @@ import (
 )
 
 // Purchase returns one purchase of one user.
-// Errors: fault.NotFound for an unknown id and for another user's alike.
+//
+// Errors: fault.NotFound, both for an unknown id and for another user's.
 func (s *Service) Purchase(ctx context.Context, userID int64, id string) (models.Purchase, error) {
 	parsed, err := uuid.Parse(id)
 	if err != nil || parsed.String() != id { // one spelling only
 		return models.Purchase{}, fault.New(fault.NotFound, nil)
 	}
-	return s.take(ctx, "user_id = ? AND id = ?", userID, parsed)
+	return s.find(ctx, "user_id = ? AND id = ?", userID, parsed)
 }
 
-// BySession returns the user's purchase that a Checkout Session belongs to.
-// Errors: fault.NotFound, with fault.OtherAccount when it is another user's. Nobody can guess a session's id, so whoever
-// has it comes from there; the id of a purchase tells nothing.
+// BySession returns the user's purchase of a Checkout Session.
+//
+// Errors: fault.NotFound, with fault.OtherAccount when it is another user's: session ids cannot be guessed, so the
+// reader comes from that Checkout.
 func (s *Service) BySession(ctx context.Context, userID int64, sessionID string) (models.Purchase, error) {
 	if !models.Storable(sessionID) {
 		return models.Purchase{}, fault.New(fault.NotFound, nil)
 	}
-	p, err := s.take(ctx, "checkout_session_id = ?", sessionID)
+	p, err := s.find(ctx, "checkout_session_id = ?", sessionID)
 	if err == nil && p.UserID != userID {
 		return models.Purchase{}, fault.Because(fault.NotFound, fault.OtherAccount)
 	}
 	return p, err
 }
 
-func (s *Service) take(ctx context.Context, where string, args ...any) (models.Purchase, error) {
+func (s *Service) find(ctx context.Context, where string, args ...any) (models.Purchase, error) {
 	var p models.Purchase
 	err := s.DB.WithContext(ctx).Where(where, args...).Take(&p).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
@@ -48,9 +50,10 @@ func (s *Service) take(ctx context.Context, where string, args ...any) (models.P
 	return p, nil
 }
 
-// OfUser returns a user's purchases, newest first, for whoever helps them: up to limit of those before one, which may be
-// the zero id for the newest. more reports whether there are older ones.
-func (s *Service) OfUser(ctx context.Context, userID int64, before uuid.UUID, limit int) (rows []models.Purchase, more bool, err error) {
+// OfUser returns up to limit purchases of a user, newest first: those before one of them, or the newest for the zero
+// id. more reports whether there are older ones.
+func (s *Service) OfUser(ctx context.Context, userID int64, before uuid.UUID, limit int,
+) (rows []models.Purchase, more bool, err error) {
 	query := s.DB.WithContext(ctx).Where("user_id = ?", userID)
 	if before != uuid.Nil {
 		query = query.Where("(created_at, id) < (SELECT created_at, id FROM purchases WHERE id = ? AND user_id = ?)", before, userID)

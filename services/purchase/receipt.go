@@ -12,10 +12,11 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// receiptBudget is how long somebody who wants a receipt may wait for Stripe.
+// receiptBudget bounds how long a request for a receipt waits for Stripe.
 const receiptBudget = 3 * time.Second
 
-// PayURL is where a purchase can still be paid; empty when it cannot, or only for a few minutes more.
+// PayURL returns the address where a purchase can be paid, or "" when it cannot or its Checkout ends within ten
+// minutes.
 func (s *Service) PayURL(p models.Purchase) string {
 	if p.Status != models.PurchasePending || s.Now().Sub(p.CreatedAt) > checkoutLife-10*time.Minute {
 		return ""
@@ -23,17 +24,18 @@ func (s *Service) PayURL(p models.Purchase) string {
 	return p.CheckoutURL
 }
 
-// HasReceipt reports whether Stripe has written something to show for a purchase.
+// HasReceipt reports whether Stripe has an invoice or a receipt for a purchase.
 func HasReceipt(p models.Purchase) bool {
 	return p.Status == models.PurchasePaid && p.CheckoutSessionID != ""
 }
 
-// Receipt asks Stripe where a user's purchase has its invoice, or else its receipt. Nothing of it is kept: such an
-// address shows names and postal addresses to whoever has it, and Stripe lets it end.
+// Receipt asks Stripe for the address of a purchase's invoice, or else of its receipt. The address is not stored: it
+// expires, and shows names and postal addresses to anyone who has it.
 //
-// Errors: fault.NotFound for an unknown purchase, another user's, and one for which there is nothing to show;
-// fault.Unavailable when Stripe does not answer.
-// Source: https://docs.stripe.com/api/checkout/sessions/object (invoice), https://docs.stripe.com/api/charges/object (receipt_url)
+// Errors: fault.NotFound for an unknown purchase, another user's, and one without a receipt; fault.Unavailable when
+// Stripe does not answer.
+// Source: https://docs.stripe.com/api/checkout/sessions/object (invoice), https://docs.stripe.com/api/charges/object
+// (receipt_url)
 func (s *Service) Receipt(ctx context.Context, userID int64, id string) (string, error) {
 	p, err := s.Purchase(ctx, userID, id)
 	switch {
@@ -59,16 +61,17 @@ func (s *Service) Receipt(ctx context.Context, userID int64, id string) (string,
 		}
 		return "", err
 	}
-	for _, address := range papers(session) {
-		if u, err := url.Parse(address); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && !s.Livemode) {
+	for _, address := range receiptURLs(session) {
+		u, err := url.Parse(address)
+		if err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && !s.Livemode) {
 			return address, nil
 		}
 	}
 	return "", fault.Because(fault.NotFound, fault.ReceiptMissing)
 }
 
-// papers are the addresses of what Stripe has written about a session, the best first.
-func papers(session *stripe.CheckoutSession) []string {
+// receiptURLs returns the addresses of a session's invoice and receipt, the best first.
+func receiptURLs(session *stripe.CheckoutSession) []string {
 	var all []string
 	if in := session.Invoice; in != nil {
 		all = append(all, in.HostedInvoiceURL, in.InvoicePDF)

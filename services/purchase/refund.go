@@ -7,121 +7,29 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stripe/stripe-go/v79"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 const (
-	// refundPause is how long until a refund that Stripe did not answer is sent again.
+	// refundPause is the time between two attempts to send a refund that Stripe has not answered.
 	refundPause = time.Minute
-	// refundBudget is for one attempt to send a refund. It ends before the next begins, so no attempt uses a key that
-	// another has given up.
+	// refundBudget bounds one attempt to send a refund. It ends before the next attempt begins, so that no attempt uses a
+	// key that another has given up.
 	refundBudget = refundPause - 10*time.Second
-	// keyLife is how long Stripe surely knows an idempotency key. Source: https://docs.stripe.com/api/idempotent_requests (24 hours)
-	keyLife     = 23 * time.Hour
+	// keyLife is how long Stripe is sure to know an idempotency key; it forgets keys after 24 hours.
+	// Source: https://docs.stripe.com/api/idempotent_requests
+	keyLife = 23 * time.Hour
+	// refundBatch bounds the refunds that are sent in a row.
 	refundBatch = 20
 )
 
-// RefundOrder is money that an admin wants to give back.
-type RefundOrder struct {
-	PurchaseID uuid.UUID
-	ActorID    int64        // the admin; 0 for an operator on the command line
-	Cents      models.Cents // 1 to what is left of the payment, in its currency
-	Seen       models.Cents // refunded or on its way when the form was rendered: two admins must not both refund
-	Waiting    bool         // the purchase waited for a person when the form was rendered: another may have decided since
-	Note       string
-	Key        string // idempotency key of the form
-}
-
-// RequestRefund writes down that a refund is to be made, in the caller's transaction. SendRefund then makes it; should
-// nobody come to that, the worker does.
-//
-// Locks: the purchase, then the admin and the user, the lower id first. Idempotent: by purchase and key; replayed says that the key was used before.
-// Errors: fault.NotFound; fault.Invalid for an amount that is not left; fault.Conflict when something was refunded since
-// the form was rendered, when somebody decided otherwise, when the key was used for something else, or when nothing was paid.
-func RequestRefund(tx models.Tx, o RefundOrder, now time.Time) (request models.RefundRequest, p models.Purchase, replayed bool, err error) {
-	if err := ledger.CheckKey(o.Key); err != nil {
-		return request, p, false, err
-	}
-	err = tx.Raw(`SELECT * FROM purchases WHERE id = ? FOR UPDATE`, o.PurchaseID).Take(&p).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return request, p, false, fault.New(fault.NotFound, nil)
-	}
-	if err != nil {
-		return request, p, false, fmt.Errorf("lock purchase %s: %w", o.PurchaseID, err)
-	}
-	err = tx.Where("purchase_id = ? AND idempotency_key = ?", o.PurchaseID, o.Key).Take(&request).Error
-	switch {
-	case err == nil && (request.AmountCents != o.Cents || request.Note != o.Note):
-		return request, p, false, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
-	case err == nil:
-		return request, p, true, nil
-	case !errors.Is(err, gorm.ErrRecordNotFound):
-		return request, p, false, fmt.Errorf("look up refund request: %w", err)
-	}
-	back, err := goneBack(tx.DB, p)
-	if err != nil {
-		return request, p, false, err
-	}
-	gone := models.Cents(back.RefundsGood)
-	switch {
-	case p.PaidAt == nil || p.PaymentIntentID == "":
-		return request, p, false, fault.Because(fault.Conflict, fault.NothingPaid)
-	case o.Waiting && p.Status != models.PurchaseReview && p.Status != models.PurchaseReturned:
-		return request, p, false, errDecided
-	case gone != o.Seen:
-		return request, p, false, fault.Because(fault.Conflict, fault.RefundedSince)
-	case o.Cents < 1 || o.Cents > p.PaidCents-gone:
-		return request, p, false, fault.Field("amount", fault.RefundRange)
-	}
-	if err := keepUsers(tx, o.ActorID, p.UserID); err != nil {
-		return request, p, false, err
-	}
-	request = models.RefundRequest{ID: uuid.New(), PurchaseID: p.ID, IdempotencyKey: o.Key, AmountCents: o.Cents, Note: o.Note,
-		Status: models.RefundPending, NextAttemptAt: now.Add(refundPause), CreatedAt: now, UpdatedAt: now}
-	if o.ActorID != 0 {
-		request.ActorID = &o.ActorID
-	}
-	if err := tx.Omit("refund_id").Create(&request).Error; err != nil {
-		return request, p, false, fmt.Errorf("write refund request: %w", err)
-	}
-	return request, p, false, nil
-}
-
-// keepUsers keeps the rows that the request, and the audit log's line about it, point at. Writing those would lock the
-// admin first and the user later, which is the wrong order for every other admin with a higher id than the user's.
-func keepUsers(tx models.Tx, ids ...int64) error {
-	if err := tx.Exec(`SELECT 1 FROM users WHERE id IN ? ORDER BY id FOR KEY SHARE`, ids).Error; err != nil {
-		return fmt.Errorf("keep users %v: %w", ids, err)
-	}
-	return nil
-}
-
-// goneBack is what of a payment went back or is on its way, requests that Stripe has not answered included. Its
-// refunds are all in RefundsGood.
-func goneBack(db *gorm.DB, p models.Purchase) (money, error) {
-	facts, err := moneyBack(db, p)
-	if err != nil {
-		return facts, err
-	}
-	var pending models.Cents
-	err = db.Raw(`SELECT coalesce(sum(amount_cents), 0) FROM refund_requests r WHERE purchase_id = ? AND status = 'pending'`, p.ID).Scan(&pending).Error
-	if err != nil {
-		return facts, fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
-	}
-	return money{RefundsGood: facts.refunded() + int64(pending), Disputed: facts.Disputed, Unclear: facts.Unclear}, nil
-}
-
-// SendRefund asks Stripe to make the refund and books its answer, as its event will be booked.
+// SendRefund asks Stripe to make the refund, and books the answer by the same rules as its event.
 //
 // Locks: none across the network. Idempotent: by request, at Stripe and here.
-// Errors: of the database. What Stripe said is in the request: refused, or still pending when it did not answer.
+// Errors: of the database. The request returned says whether Stripe refused, or did not answer and it is still pending.
 // Source: https://docs.stripe.com/api/refunds/create
 func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) (models.RefundRequest, error) {
 	if request.Status != models.RefundPending {
@@ -134,7 +42,7 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 	made, err := s.makeRefund(ctx, request, p)
 	switch {
 	case err == nil:
-		return s.bookMade(context.WithoutCancel(ctx), request, RefundOf(made))
+		return s.bookRefund(context.WithoutCancel(ctx), request, RefundOf(made))
 	case refusedRefund(err):
 		request.Status, request.LastError = models.RefundRefused, stripeapi.Redact(err).Error()
 	case errors.Is(err, errKeySpent):
@@ -143,16 +51,18 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 	default:
 		request.LastError = stripeapi.Redact(err).Error()
 	}
-	s.Log.WarnContext(ctx, "refund not made", "purchase_id", p.ID, "refund_request", request.ID, "status", request.Status, "err", request.LastError)
-	return request, keepRequest(s.DB.WithContext(context.WithoutCancel(ctx)), request)
+	s.Log.WarnContext(ctx, "refund failed", "purchase_id", p.ID, "refund_request", request.ID, "status", request.Status,
+		"err", request.LastError)
+	return request, saveRequest(s.DB.WithContext(context.WithoutCancel(ctx)), request)
 }
 
-// bookMade writes down that Stripe made the refund, and books it.
-func (s *Service) bookMade(ctx context.Context, request models.RefundRequest, refund Refund) (models.RefundRequest, error) {
+// bookRefund saves that Stripe made the refund, and books it.
+func (s *Service) bookRefund(ctx context.Context, request models.RefundRequest, refund Refund,
+) (models.RefundRequest, error) {
 	request.Status, request.RefundID, request.LastError = models.RefundSent, refund.ID, ""
 	var rows []models.CreditTransaction
 	err := s.WithFacts(ctx, refund, false, func(tx models.Tx, facts StripeFacts) (err error) {
-		if err := keepRequest(tx.DB, request); err != nil {
+		if err := saveRequest(tx.DB, request); err != nil {
 			return err
 		}
 		rows, err = s.Book(tx, refund, facts, "")
@@ -164,18 +74,20 @@ func (s *Service) bookMade(ctx context.Context, request models.RefundRequest, re
 	return request, err
 }
 
-// errKeySpent says that Stripe keeps a failure under the refund's idempotency key, and that there is no refund.
+// errKeySpent says that Stripe repeats a stored failure for the refund's idempotency key, and that there is no refund.
 var errKeySpent = errors.New("stripe answers this key with a failure")
 
-// makeRefund calls Stripe. After the key's life, and with any key but the first, it looks first whether the refund was
-// made and only its answer lost, and so it does after any answer that leaves that open.
+// makeRefund asks Stripe for the refund. It first looks for an earlier refund of the request when the key may have
+// expired or is not the first, because an answer may have been lost. It looks again after any answer that leaves this
+// open.
 //
-// A second refund cannot come of it. While a key may still make the refund, it is the only one in use. A key is given up
-// when Stripe has repeated the failure that it keeps under it, for then the key's request has ended and will never run
-// again, and when the list that was read after that has no such refund.
+// It never makes a second refund. While a key may still make the refund, no other key is used. A key is given up once
+// Stripe has repeated its stored failure, because that request has ended and never runs again, and the list of refunds
+// read after that contains no refund of the request.
 //
 // Errors: errKeySpent. Source: https://docs.stripe.com/api/idempotent_requests
-func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, p models.Purchase) (*stripe.Refund, error) {
+func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, p models.Purchase,
+) (*stripe.Refund, error) {
 	ctx, cancel := context.WithTimeout(ctx, refundBudget)
 	defer cancel()
 	if request.KeyNumber > 0 || s.Now().Sub(request.CreatedAt) > keyLife {
@@ -192,7 +104,7 @@ func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, 
 	if err != nil {
 		return nil, err
 	}
-	if request.CreatedAt.After(i.CreatedAt) { // an earlier one may have been sent before there was a tag
+	if request.CreatedAt.After(i.CreatedAt) { // an older request may have been sent without a tag
 		params.AddMetadata(stripeapi.TagKey, i.ID.String())
 	}
 	params.Context = ctx
@@ -218,17 +130,20 @@ func refundKey(r models.RefundRequest) string {
 	return fmt.Sprintf("refund:%s:%d", r.ID, r.KeyNumber)
 }
 
-// repeatedFailure reports whether an error is one that Stripe keeps under the idempotency key, rather than one of this
+// repeatedFailure reports whether an error is one that Stripe has stored for the idempotency key, not one of this
 // attempt.
 func repeatedFailure(err error) bool {
 	var e *stripe.Error
-	return errors.As(err, &e) && e.HTTPStatusCode >= 500 && e.LastResponse != nil && e.LastResponse.Header.Get("Idempotent-Replayed") == "true"
+	return errors.As(err, &e) && e.HTTPStatusCode >= 500 && e.LastResponse != nil &&
+		e.LastResponse.Header.Get("Idempotent-Replayed") == "true"
 }
 
-// requestTag is under which metadata a refund at Stripe says which request it answers.
+// requestTag is the metadata key with the id of the request that a refund at Stripe answers.
 const requestTag = "refund_request"
 
-func (s *Service) findRefund(ctx context.Context, request models.RefundRequest, p models.Purchase) (*stripe.Refund, error) {
+// findRefund returns the refund at Stripe that answers a request, or nil.
+func (s *Service) findRefund(ctx context.Context, request models.RefundRequest, p models.Purchase,
+) (*stripe.Refund, error) {
 	params := &stripe.RefundListParams{PaymentIntent: stripe.String(p.PaymentIntentID)}
 	params.Context = ctx
 	params.Limit = stripe.Int64(stripeapi.PageSize)
@@ -238,45 +153,44 @@ func (s *Service) findRefund(ctx context.Context, request models.RefundRequest, 
 			return r, nil
 		}
 	}
-	if refunds.Err() != nil {
-		return nil, fmt.Errorf("look for the refund: %w", stripeapi.Redact(refunds.Err())) // no *stripe.Error: not the refund was refused
+	if refunds.Err() != nil { // Redact hides the *stripe.Error, which would look like a refused refund
+		return nil, fmt.Errorf("look for the refund: %w", stripeapi.Redact(refunds.Err()))
 	}
 	return nil, nil
 }
 
-// refusedRefund reports whether Stripe understood the request and will not make the refund, now or later.
+// refusedRefund reports whether Stripe has refused the refund for good.
 func refusedRefund(err error) bool {
 	var e *stripe.Error
-	return errors.As(err, &e) && e.Type != stripe.ErrorTypeIdempotency && e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500 && e.HTTPStatusCode != http.StatusConflict &&
-		e.HTTPStatusCode != http.StatusTooManyRequests && e.HTTPStatusCode != http.StatusUnauthorized && e.HTTPStatusCode != http.StatusForbidden
-}
-
-func keepRequest(db *gorm.DB, r models.RefundRequest) error {
-	err := db.Exec(`UPDATE refund_requests SET status = ?, refund_id = NULLIF(?, ''), last_error = ?, key_number = greatest(key_number, ?), updated_at = now()
-		WHERE id = ? AND status = 'pending'`, r.Status, r.RefundID, r.LastError, r.KeyNumber, r.ID).Error
-	if err != nil {
-		return fmt.Errorf("keep refund request %s: %w", r.ID, err)
+	if !errors.As(err, &e) || e.Type == stripe.ErrorTypeIdempotency {
+		return false
 	}
-	return nil
+	switch e.HTTPStatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests:
+		return false
+	}
+	return e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500
 }
 
 func (s *Service) logRefund(ctx context.Context, request models.RefundRequest, rows []models.CreditTransaction) {
-	s.Log.InfoContext(ctx, "refund made", "purchase_id", request.PurchaseID, "refund_request", request.ID, "cents", request.AmountCents)
+	s.Log.InfoContext(ctx, "refund made", "purchase_id", request.PurchaseID, "refund_request", request.ID,
+		"cents", request.AmountCents)
 	for _, row := range rows {
 		s.Log.InfoContext(ctx, "credits moved", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
 			"transaction_id", row.ID, "purchase_id", request.PurchaseID)
 	}
 }
 
-// SendRefundsDue sends every refund that Stripe has not answered and whose time has come.
-// Errors: of the database.
+// SendRefundsDue sends up to refundBatch refunds whose next attempt is due.
+//
+// Errors: of the database; the last one, after all were tried.
 func (s *Service) SendRefundsDue(ctx context.Context) error {
 	var due []models.RefundRequest
 	err := s.DB.WithContext(ctx).Raw(`UPDATE refund_requests SET next_attempt_at = @next WHERE id IN (
 		SELECT id FROM refund_requests WHERE status = 'pending' AND next_attempt_at <= @now ORDER BY next_attempt_at LIMIT @batch FOR UPDATE SKIP LOCKED)
 		RETURNING *`, map[string]any{"now": s.Now(), "next": s.Now().Add(refundPause), "batch": refundBatch}).Scan(&due).Error
 	if err != nil {
-		return fmt.Errorf("refunds that are due: %w", err)
+		return fmt.Errorf("refund requests that are due: %w", err)
 	}
 	for _, request := range due {
 		if _, e := s.SendRefund(ctx, request); e != nil {

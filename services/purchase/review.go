@@ -12,26 +12,28 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// openReview leaves a paid session that cannot be booked to a person: as its purchase p or, when it has none, as a purchase
-// of its own. So its payment is known, and later refunds and disputes find it.
+// openReview leaves a paid session that cannot be booked to a person: as its purchase p or, when it has none, as a
+// purchase of its own. So its payment is known, and later refunds and disputes find it.
 //
 // Locks: the payment, the session, then the user.
 // Errors: the contradiction, unless all of the money has gone back already; ErrStaleFacts.
-func (s *Service) openReview(tx models.Tx, c Checkout, p *models.Purchase, sold *Sold, contradiction ReviewError) error {
+func (s *Service) openReview(tx models.Tx, c Checkout, p *models.Purchase, sold *Sold,
+	contradiction ReviewError,
+) error {
 	if !c.paid() {
 		return contradiction
 	}
 	if p == nil {
-		made, err := s.insertReview(tx, c, sold, models.Cause(contradiction))
+		inserted, err := s.insertReview(tx, c, sold, models.Cause(contradiction))
 		if err != nil {
 			return err
 		}
-		p = made
+		p = inserted
 	}
 	if _, err := Settle(tx, p, ""); err != nil {
 		return err
 	}
-	if p.Status != models.PurchaseReview { // decided, or returned
+	if p.Status != models.PurchaseReview { // decided or returned
 		return nil
 	}
 	return contradiction
@@ -43,18 +45,18 @@ func (s *Service) insertReview(tx models.Tx, c Checkout, sold *Sold, cause model
 		return nil, ErrStaleFacts
 	}
 	credits := sold.Credits
-	if said, says := catalog.ParseCredits(c.Credits); credits == 0 && says && cause != models.CauseSessionCredits {
-		credits = said
+	if stated, ok := catalog.ParseCredits(c.Credits); credits == 0 && ok && cause != models.CauseSessionCredits {
+		credits = stated
 	}
 	if credits > MaxQuantity*catalog.MaxCredits {
-		credits = 0 // nobody knows: a person says it
+		credits = 0 // unknown: a person states them
 	}
 	if err := errors.Join(lockPayment(tx, c.PaymentIntent), lockPayment(tx, c.ID)); err != nil {
 		return nil, err
 	}
 	var known models.Purchase
 	err := tx.Raw(`SELECT * FROM purchases WHERE checkout_session_id = ? FOR UPDATE`, c.ID).Take(&known).Error
-	if err == nil || !errors.Is(err, gorm.ErrRecordNotFound) { // by the session's other event, a moment ago
+	if err == nil || !errors.Is(err, gorm.ErrRecordNotFound) { // another event of the session has just inserted it
 		return &known, err
 	}
 	owner, err := c.reviewOwner(tx)
@@ -64,8 +66,8 @@ func (s *Service) insertReview(tx models.Tx, c Checkout, sold *Sold, cause model
 	return s.insertAdopted(tx, c, owner, credits, cause)
 }
 
-// reviewOwner is the user whom a session's credits may be for; where it names nobody, an account of nobody, until a
-// person says whose it is.
+// reviewOwner returns the user whom a session's credits may belong to. For a session without a buyer it creates an
+// empty account, until a person moves the purchase.
 func (c Checkout) reviewOwner(tx models.Tx) (int64, error) {
 	user, err := c.owner(tx)
 	if errors.As(err, new(ReviewError)) {
@@ -77,7 +79,8 @@ func (c Checkout) reviewOwner(tx models.Tx) (int64, error) {
 	return user.ID, nil
 }
 
-// LockForDecision locks a purchase about which a person decides.
+// LockForDecision locks a purchase that a person decides about.
+//
 // Locks: the payment, then the purchase. Errors: fault.NotFound.
 func LockForDecision(tx models.Tx, id uuid.UUID) (*models.Purchase, error) {
 	read := func(suffix string) (*models.Purchase, error) {
@@ -95,7 +98,7 @@ func LockForDecision(tx models.Tx, id uuid.UUID) (*models.Purchase, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.PaymentIntentID != "" { // which a purchase that was paid keeps
+	if p.PaymentIntentID != "" { // a paid purchase keeps its payment, so the second read cannot find another
 		if err := lockPayment(tx, p.PaymentIntentID); err != nil {
 			return nil, err
 		}
@@ -103,16 +106,17 @@ func LockForDecision(tx models.Tx, id uuid.UUID) (*models.Purchase, error) {
 	return read(" FOR UPDATE")
 }
 
-// errDecided says that somebody else has decided meanwhile, and otherwise.
+// errDecided says that another person has decided otherwise in the meantime.
 var errDecided = fault.Because(fault.Conflict, fault.DecidedOtherwise)
 
-// BookOrdered grants what was ordered for a purchase that waits for a person, because the person says so, less what of
-// its money has gone back. Where nobody knows what was ordered, credits are what the person says.
+// BookOrdered carries out a person's decision to grant the credits of a purchase in review, less what of its money has
+// gone back. Where the order is unknown, the person states the credits.
 //
-// Units: credits. Locks: those of LockForDecision by the caller; locks the user. Idempotent: a purchase that is booked
-// stays as it is, and no lines are returned. Errors: fault.Invalid for credits out of range; fault.Conflict when somebody
-// decided otherwise, or nothing was paid.
-func (s *Service) BookOrdered(tx models.Tx, p *models.Purchase, credits models.Credits) ([]models.CreditTransaction, error) {
+// Locks: the user; the caller has called LockForDecision. Idempotent: a booked purchase stays as it is, without new
+// entries.
+// Errors: fault.Invalid for credits out of range; fault.Conflict when another decision stands, or nothing was paid.
+func (s *Service) BookOrdered(tx models.Tx, p *models.Purchase, credits models.Credits,
+) ([]models.CreditTransaction, error) {
 	switch {
 	case p.Status == models.PurchasePaid:
 		return nil, nil
@@ -121,7 +125,7 @@ func (s *Service) BookOrdered(tx models.Tx, p *models.Purchase, credits models.C
 	case p.Status != models.PurchaseReview && p.Status != models.PurchaseForeign:
 		return nil, fault.Because(fault.Conflict, fault.NothingPaid)
 	}
-	if err := notGoingBack(tx, p); err != nil {
+	if err := checkNoPendingRefund(tx, p); err != nil {
 		return nil, err
 	}
 	if !p.OrderKnown() {
@@ -142,16 +146,16 @@ func (s *Service) BookOrdered(tx models.Tx, p *models.Purchase, credits models.C
 	return rows, eraseAgain(tx, p.UserID)
 }
 
-// SetForeign closes a purchase that waits for a person, because the person says that the payment is not ours.
+// SetForeign carries out a person's decision that the payment of a purchase in review is another product's.
 //
-// Locks: those of LockForDecision by the caller. Idempotent: changed is false where it was closed so already.
-// Errors: fault.Conflict when somebody decided otherwise.
+// Locks: none; the caller has called LockForDecision. Idempotent: changed is false where it is foreign already.
+// Errors: fault.Conflict when another decision stands.
 func SetForeign(tx models.Tx, p *models.Purchase) (changed bool, err error) {
 	switch p.Status {
 	case models.PurchaseForeign:
 		return false, nil
 	case models.PurchaseReview:
-		if err := notGoingBack(tx, p); err != nil {
+		if err := checkNoPendingRefund(tx, p); err != nil {
 			return false, err
 		}
 		p.Status = models.PurchaseForeign
@@ -160,16 +164,17 @@ func SetForeign(tx models.Tx, p *models.Purchase) (changed bool, err error) {
 	return false, errDecided
 }
 
-// notGoingBack reports whether an admin has decided to give money of a purchase back that waits for a person. Stripe has
-// not answered yet, and booking the purchase meanwhile would let the buyer spend what is about to be taken.
+// checkNoPendingRefund verifies that no admin has requested a refund that Stripe has not answered: the buyer could
+// otherwise spend credits that are about to be taken.
+//
 // Errors: fault.Conflict.
-func notGoingBack(tx models.Tx, p *models.Purchase) error {
-	var sent bool
-	err := tx.Raw(`SELECT EXISTS (SELECT FROM refund_requests WHERE purchase_id = ? AND status = 'pending')`, p.ID).Scan(&sent).Error
+func checkNoPendingRefund(tx models.Tx, p *models.Purchase) error {
+	var pending bool
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM refund_requests WHERE purchase_id = ? AND status = 'pending')`, p.ID).Scan(&pending).Error
 	if err != nil {
 		return fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
 	}
-	if sent {
+	if pending {
 		return errDecided
 	}
 	return nil

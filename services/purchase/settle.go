@@ -10,51 +10,49 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// money is what Stripe has said of a payment that went, or may go, back to the card holder. All in cents of the
-// payment's own currency.
+// money sums up how much of a payment went back to the card holder, or may. Units: cents of the payment's currency.
 type money struct {
 	RefundsGood     int64 // refunds that stand: pending, requires_action, succeeded
-	RefundsBad      int64 // refunds that failed or were canceled: the money stayed
-	ChargeCumulated int64 // highest amount_refunded seen on the charge; it counts failed ones too
+	RefundsBad      int64 // refunds that failed or were canceled, so that the money stayed
+	ChargeCumulated int64 // highest amount_refunded seen on the charge; it may include failed refunds
 	Disputed        int64 // disputes that took the money: needs_response, under_review, lost
-	Unclear         int64 // of these disputes, how many nobody can count in the payment's currency; each counts as all of it
+	Unclear         int64 // number of these disputes without a known amount in the payment's currency; each counts in full
 }
 
-// target is how many of the granted credits the money that went back stands for, in two parts.
+// target returns how many of the granted credits the money that went back stands for, split by refunds and disputes.
 //
-// The share is computed from totals and rounded down once, so that a series of partial refunds does not drift and a
-// full refund removes exactly the grant. It depends on the facts alone, not on the order in which they came.
+// The share is computed from totals and rounded down once, so that partial refunds do not drift and a full refund
+// removes exactly the grant. It depends on the sums alone, not on the order of the events.
 func target(granted models.Credits, paid models.Cents, m money) (refunded, disputed models.Credits) {
 	if paid <= 0 {
 		return 0, 0
 	}
 	share := func(back int64) models.Credits {
-		product := new(big.Int).Mul(big.NewInt(int64(granted)), big.NewInt(min(max(back, 0), int64(paid)))) // may be beyond an int64
+		capped := big.NewInt(min(max(back, 0), int64(paid)))
+		product := new(big.Int).Mul(big.NewInt(int64(granted)), capped) // may exceed an int64
 		return models.Credits(product.Quo(product, big.NewInt(int64(paid))).Int64())
 	}
 	refunded = share(m.refunded())
 	return refunded, share(m.back(paid)) - refunded
 }
 
-// back is how much of a payment went back in all, in cents: by refunds, then by disputes, and no cent twice.
+// back returns how much of a payment went back by refunds and disputes together.
 func (m money) back(paid models.Cents) int64 {
 	disputed := m.Disputed
-	if m.Unclear > 0 { // the bank has the money: no credit of it is spent until a person says how much
+	if m.Unclear > 0 { // the bank has the money: no credit is spent until a person states the amount
 		disputed = int64(paid)
 	}
 	return min(max(m.refunded(), 0), int64(paid)) + min(max(disputed, 0), int64(paid))
 }
 
-// refunded is how much was refunded, in cents.
+// refunded returns how much was refunded.
 func (m money) refunded() int64 { return max(m.RefundsGood, m.ChargeCumulated-m.RefundsBad) }
 
-// Settle brings the ledger to what Stripe has said of a purchase so far: the grant once it is paid, and the share that
-// refunds and disputes took back. Whatever has been booked already is not booked again. It writes the purchase as p says,
-// whenever credits move; the first time they always do.
+// Settle brings the ledger to what Stripe has reported of a purchase: the grant once it is paid, less the share that
+// refunds and disputes took back. It saves p whenever credits move, and they always move the first time.
 //
-// Locks: the purchase must be locked by the caller's transaction; locks the user.
-// Idempotent: it books the difference between what is due and what the purchase row says was booked.
-// Errors: none that a user can understand.
+// Locks: the user; the caller has locked the purchase.
+// Idempotent: it books the difference between what is due and what the purchase says was booked.
 func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTransaction, error) {
 	if p.Status != models.PurchasePaid && p.Status != models.PurchaseReview && p.Status != models.PurchaseReturned {
 		return nil, nil
@@ -69,7 +67,7 @@ func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTr
 	due, moves := settlement(*p, facts)
 	var rows []models.CreditTransaction
 	for _, move := range moves {
-		move.StripeEventID, eventID = eventID, "" // one line for each event; a second one is found by its purchase
+		move.StripeEventID, eventID = eventID, "" // the column is unique: further entries are found by their purchase
 		posted, err := ledger.Post(tx, move)
 		if err != nil {
 			return nil, err
@@ -83,8 +81,8 @@ func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTr
 	return rows, save(tx, p)
 }
 
-// settleUnbooked closes a purchase that waits for a person once all of its money went back: there is nothing to decide
-// any more. Should the money come back, as by a refund that fails, the purchase waits again.
+// settleUnbooked marks a purchase in review as returned once all of its money went back, since nothing is left to
+// decide. It reopens the review should the money come back, as when a refund fails.
 func settleUnbooked(tx models.Tx, p *models.Purchase, facts money) error {
 	status := models.PurchaseReview
 	if p.PaidCents > 0 && facts.back(p.PaidCents) >= int64(p.PaidCents) {
@@ -97,8 +95,7 @@ func settleUnbooked(tx models.Tx, p *models.Purchase, facts money) error {
 	return save(tx, p)
 }
 
-// settlement is what a paid purchase comes to by what is known of its money, and the movements of credits that bring the
-// ledger there.
+// settlement returns a paid purchase as it should be by these sums, and the entries that bring the ledger there.
 func settlement(p models.Purchase, facts money) (due models.Purchase, moves []ledger.Entry) {
 	due = p
 	if p.CreditsGranted == 0 {
@@ -112,21 +109,26 @@ func settlement(p models.Purchase, facts money) (due models.Purchase, moves []le
 	} {
 		if move.Delta != 0 {
 			move.UserID = p.UserID
-			move.Meta = models.Meta{PurchaseID: p.ID.String(), Session: p.CheckoutSessionID, PaymentIntent: p.PaymentIntentID}
+			move.Meta = metaOf(p)
 			moves = append(moves, move)
 		}
 	}
 	return due, moves
 }
 
+// metaOf returns the references of an entry to its purchase.
+func metaOf(p models.Purchase) models.Meta {
+	return models.Meta{PurchaseID: p.ID.String(), Session: p.CheckoutSessionID, PaymentIntent: p.PaymentIntentID}
+}
+
 // moneyBack adds up the stored refunds and disputes of a purchase's payment.
 func moneyBack(db *gorm.DB, p models.Purchase) (money, error) {
 	var m money
-	if p.PaymentIntentID == "" { // nothing was paid, so nothing can go back
+	if p.PaymentIntentID == "" { // nothing was paid
 		return m, nil
 	}
 	takes := fmt.Sprintf(models.DisputeTakes, "@currency")
-	const counted = `currency IN ('', coalesce(nullif(@currency, ''), currency))` // of another currency nobody knows what it comes to
+	const counted = `currency IN ('', coalesce(nullif(@currency, ''), currency))` // other currencies cannot be converted
 	err := db.Raw(`SELECT
 		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status NOT IN ('failed', 'canceled') AND `+counted+`) AS refunds_good,
 		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status IN ('failed', 'canceled') AND `+counted+`) AS refunds_bad,

@@ -12,51 +12,51 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// Sold is what a Checkout Session sold, as Stripe lists it.
+// Sold is what a Checkout Session sold, from Stripe's list of its line items.
 type Sold struct {
-	Known   bool           // whether Stripe has such a session
-	Units   int64          // of our prices: their line items' quantity
-	Credits models.Credits // what these come to
-	Others  bool           // there is something else among the line items, or a price of ours that says no credits
+	Known   bool           // Stripe knows the session
+	Units   int64          // quantity of our prices
+	Credits models.Credits // of these units
+	Others  bool           // the session also sold a price that gives no credits of ours
 }
 
-// worth is how many credits a session is worth that was not begun here. It is what its line items come to by our
-// prices. metadata.credits is the customer's word for it, and must agree: for one unit, or for all. Where there is one
-// unit, it may also name another number, and where Stripe does not show the line items, it alone counts: but never more
-// than our packages give for the money.
+// worth returns how many credits a session gives that was not begun here: what its line items come to by our prices.
+// The seller may state the credits in metadata.credits, which must then agree, for one unit or for all. For a single
+// unit it may name another number, and without line items it alone counts; but it never gives more than our packages do
+// for the money.
 //
-// Units: credits. Errors: ErrForeign; ReviewError, beside the credits that a person may book, or 0.
+// Errors: ErrForeign; ReviewError, beside the credits that a person may book, or 0.
 func (sold Sold) worth(tx models.Tx, c Checkout) (models.Credits, error) {
-	said, says := catalog.ParseCredits(c.Credits)
-	named := uuid.Validate(c.PurchaseID) == nil // a purchase, which is not there
+	stated, isStated := catalog.ParseCredits(c.Credits)
+	namesPurchase := uuid.Validate(c.PurchaseID) == nil // one that does not exist
 	switch {
-	case sold.Known && sold.Units == 0, !sold.Known && !says && !named:
+	case sold.Known && sold.Units == 0, !sold.Known && !isStated && !namesPurchase:
 		return 0, ErrForeign
-	case named:
+	case namesPurchase:
 		return 0, ReviewError(models.CauseSessionUnknown)
 	case sold.Credits > MaxQuantity*catalog.MaxCredits:
 		return 0, ReviewError(models.CauseSessionCredits)
 	case sold.Others:
 		return sold.Credits, ReviewError(models.CauseSessionMixed)
-	case sold.Known && (!says || said == sold.Credits || said*models.Credits(sold.Units) == sold.Credits):
+	case sold.Known && (!isStated || stated == sold.Credits || stated*models.Credits(sold.Units) == sold.Credits):
 		return sold.Credits, nil
-	case !says || sold.Units > 1:
+	case !isStated || sold.Units > 1:
 		return sold.Credits, ReviewError(models.CauseSessionCredits)
 	}
 	var fair bool
 	err := tx.Raw(`SELECT EXISTS (SELECT FROM prices WHERE active AND currency = ?
-		AND credits_per_unit::numeric * ? >= price_in_cents::numeric * ?)`, c.Currency, c.Subtotal, said).Row().Scan(&fair)
+		AND credits_per_unit::numeric * ? >= price_in_cents::numeric * ?)`, c.Currency, c.Subtotal, stated).Row().Scan(&fair)
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("compare session %s with our packages: %w", c.ID, err)
 	case !fair:
 		return sold.Credits, ReviewError(models.CauseSessionCredits)
 	}
-	return said, nil
+	return stated, nil
 }
 
-// fetchSold asks Stripe what a session sold, and remembers one that sold nothing of ours. A price of our product that
-// we do not have yet is fetched first: its own event may come later.
+// fetchSold asks Stripe what a session sold, and remembers a session that sold nothing of ours. It pulls the prices
+// first when the session sold one of our product that we do not have yet: the price's own event may come later.
 //
 // Errors: fault.Unavailable when Stripe does not answer.
 // Source: https://docs.stripe.com/api/checkout/sessions/line_items
@@ -88,8 +88,8 @@ func (s *Service) fetchSold(ctx context.Context, sessionID string) (Sold, error)
 	return sold, err
 }
 
-// valueOf adds up line items by our prices, also those no longer on sale. missing says that a price of our product is
-// not among them.
+// valueOf adds up line items by our prices, also by those no longer on sale. missing reports a price of our product
+// that we do not have.
 func (s *Service) valueOf(ctx context.Context, items []*stripe.LineItem) (sold Sold, missing bool, err error) {
 	i, err := s.Installation(ctx)
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *Service) valueOf(ctx context.Context, items []*stripe.LineItem) (sold S
 			sold.Others = true
 			continue
 		}
-		var credits models.Credits // of one unit; 0 when it is no price of ours
+		var credits models.Credits // of one unit; 0 for a price that is not ours
 		err := s.DB.WithContext(ctx).Raw(`SELECT credits_per_unit FROM prices WHERE stripe_price_id = ?`, item.Price.ID).Scan(&credits).Error
 		if err != nil {
 			return sold, false, fmt.Errorf("price of a line item: %w", err)
@@ -115,25 +115,4 @@ func (s *Service) valueOf(ctx context.Context, items []*stripe.LineItem) (sold S
 		missing = missing || credits == 0 && own
 	}
 	return sold, missing, nil
-}
-
-// fetchPayment asks Stripe which product a payment paid for, and remembers one of another product.
-//
-// Errors: fault.Unavailable when Stripe does not answer. Source: https://docs.stripe.com/api/payment_intents/retrieve
-func (s *Service) fetchPayment(ctx context.Context, paymentRef string) error {
-	params := &stripe.PaymentIntentParams{}
-	params.Context = ctx
-	var metadata map[string]string
-	payment, err := s.Stripe.PaymentIntents.Get(paymentRef, params)
-	switch {
-	case err == nil:
-		metadata = payment.Metadata
-	case stripeapi.MissingParam(err) == "":
-		return stripeapi.Fault(err)
-	}
-	ours, err := s.wrote(ctx, metadata)
-	if err != nil || ours {
-		return err
-	}
-	return s.rememberForeign(ctx, foreignPayment, paymentRef)
 }

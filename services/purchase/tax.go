@@ -8,16 +8,18 @@ import (
 	"github.com/stripe/stripe-go/v79"
 )
 
-// Tax is how the seller stands to value added tax, and with it what Checkout asks of a buyer and what an invoice says.
+// Tax is how the seller charges value added tax. It decides what Checkout asks of the buyer and what the invoice
+// states.
 type Tax struct {
-	Automatic bool              // Stripe Tax computes it from the buyer's address
-	IDs       bool              // companies may give their tax id
-	Note      map[string]string // by locale: why no tax is charged, for whom that holds; stands on every invoice
+	Automatic bool              // Stripe Tax computes the tax from the buyer's address
+	IDs       bool              // companies may enter their tax id
+	Note      map[string]string // by locale: footer of every invoice, such as why no tax is charged
 }
 
-// ask makes Checkout write an invoice, and ask the buyer for what has to stand on it.
+// apply makes Checkout write an invoice, and ask the buyer for what the invoice must state.
+//
 // Source: https://docs.stripe.com/payments/checkout/receipts, https://docs.stripe.com/tax/checkout/tax-ids
-func (t Tax) ask(params *stripe.CheckoutSessionParams, locale string) {
+func (t Tax) apply(params *stripe.CheckoutSessionParams, locale string) {
 	params.InvoiceCreation = &stripe.CheckoutSessionInvoiceCreationParams{Enabled: stripe.Bool(true),
 		InvoiceData: &stripe.CheckoutSessionInvoiceCreationInvoiceDataParams{Metadata: params.Metadata}}
 	if note := t.Note[locale]; note != "" {
@@ -26,19 +28,20 @@ func (t Tax) ask(params *stripe.CheckoutSessionParams, locale string) {
 	if !t.Automatic && !t.IDs {
 		return
 	}
-	// Both need the buyer's address, and a customer that is there already keeps it only when it is told to.
+	// Both need the buyer's address, which an existing customer keeps only with CustomerUpdate.
 	params.CustomerUpdate = &stripe.CheckoutSessionCustomerUpdateParams{Address: stripe.String("auto")}
 	if t.Automatic {
 		params.AutomaticTax = &stripe.CheckoutSessionAutomaticTaxParams{Enabled: stripe.Bool(true)}
 	}
 	if t.IDs {
 		params.TaxIDCollection = &stripe.CheckoutSessionTaxIDCollectionParams{Enabled: stripe.Bool(true)}
-		params.CustomerUpdate.Name = stripe.String("auto")          // the company's name belongs to its tax id
-		params.BillingAddressCollection = stripe.String("required") // and an invoice to a company needs both
+		params.CustomerUpdate.Name = stripe.String("auto")          // a tax id needs the company's name,
+		params.BillingAddressCollection = stripe.String("required") // and its invoice needs the address, too
 	}
 }
 
-// key tells requests apart that these settings make different: Stripe refuses other parameters under a key it has seen.
+// key distinguishes the idempotency keys of requests that differ by these settings: Stripe refuses a used key with
+// other parameters.
 func (t Tax) key(locale string) string {
 	parts := []string{"invoice"}
 	if t.Automatic {
@@ -49,7 +52,7 @@ func (t Tax) key(locale string) string {
 	}
 	if note := t.Note[locale]; note != "" {
 		sum := sha256.Sum256([]byte(note))
-		parts = append(parts, hex.EncodeToString(sum[:4])) // its words may change with a release
+		parts = append(parts, hex.EncodeToString(sum[:4])) // the text may change with a release
 	}
 	return strings.Join(parts, "+")
 }

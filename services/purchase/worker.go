@@ -11,8 +11,8 @@ import (
 // workerPause is the time between two looks for refunds that are due.
 const workerPause = 2 * time.Second
 
-// Run sends the refunds that Stripe has not answered, and reads those again that only Stripe's list can settle, until ctx
-// ends. Any number of replicas may run it.
+// Run sends the refunds that Stripe has not answered, and reads those again that only Stripe's list can settle, until
+// ctx ends. Any number of replicas may run it.
 func (s *Service) Run(ctx context.Context) {
 	periodic.Job{Name: "send refunds", Pause: workerPause, Work: func(ctx context.Context) error {
 		return errors.Join(s.SendRefundsDue(ctx), s.RefreshRefundsDue(ctx))

@@ -8,36 +8,22 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// ErrForeign says that what Stripe reported is another product's.
+// ErrForeign says that a report is about another product's object. It wraps ErrNotOurs.
 var ErrForeign = fmt.Errorf("%w: another product's", ErrNotOurs)
 
-// Installation says which installation of the product this is. It never changes, so it is read once.
-func (s *Service) Installation(ctx context.Context) (models.Installation, error) {
-	if known := s.installation.Load(); known != nil {
-		return *known, nil
-	}
-	i, err := stripeapi.ReadInstallation(s.DB.WithContext(ctx))
-	if err != nil {
-		return i, err
-	}
-	s.installation.Store(&i)
-	return i, nil
-}
-
-// wrote reports whether metadata is what we write: with our tag or, from before there was one, with the id of a purchase
-// of ours. Only who holds the account's API key writes metadata; a buyer cannot.
-func (s *Service) wrote(ctx context.Context, metadata map[string]string) (bool, error) {
+// isOurs reports whether metadata is ours: it has our tag or, when it is older than tags, the id of one of our
+// purchases. Only holders of the account's API key can write metadata; buyers cannot.
+func (s *Service) isOurs(ctx context.Context, metadata map[string]string) (bool, error) {
 	if tag := metadata[stripeapi.TagKey]; tag != "" {
 		i, err := s.Installation(ctx)
 		return tag == i.ID.String(), err
 	}
 	id, err := uuid.Parse(metadata["purchase_id"])
 	if err != nil {
-		return false, nil //nolint:nilerr // no id, so none of ours
+		return false, nil //nolint:nilerr // no id of ours
 	}
 	var known bool
 	err = s.DB.WithContext(ctx).Raw(`SELECT EXISTS (SELECT FROM purchases WHERE id = ?)`, id).Row().Scan(&known)
@@ -47,7 +33,7 @@ func (s *Service) wrote(ctx context.Context, metadata map[string]string) (bool, 
 	return known, nil
 }
 
-// foreignKind is what of another product's is remembered.
+// foreignKind is a kind of object that another product may own.
 type foreignKind string
 
 const (
@@ -55,7 +41,7 @@ const (
 	foreignPayment foreignKind = "payment"
 )
 
-// rememberForeign keeps Stripe from being asked about an object again.
+// rememberForeign stores an object as another product's, so that Stripe is not asked about it again.
 func (s *Service) rememberForeign(ctx context.Context, kind foreignKind, objectID string) error {
 	err := s.DB.WithContext(ctx).Exec(`INSERT INTO foreign_objects (object_id, kind, seen_at) VALUES (?, ?, ?) ON CONFLICT (object_id) DO NOTHING`,
 		objectID, kind, s.Now()).Error
@@ -65,7 +51,7 @@ func (s *Service) rememberForeign(ctx context.Context, kind foreignKind, objectI
 	return nil
 }
 
-// knownForeign reports whether an object was seen to be another product's. A purchase of ours counts for more.
+// knownForeign reports whether an object is stored as another product's. A purchase of ours takes precedence.
 func knownForeign(db *gorm.DB, objectID string) (bool, error) {
 	var known bool
 	err := db.Raw(`SELECT EXISTS (SELECT FROM foreign_objects WHERE object_id = ?)`, objectID).Row().Scan(&known)
@@ -75,11 +61,11 @@ func knownForeign(db *gorm.DB, objectID string) (bool, error) {
 	return known, nil
 }
 
-// ForeignMemory is how long foreign objects are remembered. Package reconcile reads Stripe no further back, so that no
-// object is asked about twice.
+// ForeignMemory is how long foreign objects are stored. Package reconcile reads no older objects, so that Stripe is
+// asked about each object once.
 const ForeignMemory = 150 * 24 * time.Hour
 
-// ForgetForeign deletes foreign objects that need not be remembered any more.
+// ForgetForeign deletes foreign objects that are older than ForeignMemory.
 func (s *Service) ForgetForeign(ctx context.Context) error {
 	err := s.DB.WithContext(ctx).Exec(`DELETE FROM foreign_objects WHERE seen_at < ?`, s.Now().Add(-ForeignMemory)).Error
 	if err != nil {

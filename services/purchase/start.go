@@ -1,0 +1,238 @@
+package purchase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stripe/stripe-go/v79"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/catalog"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/stripeapi"
+)
+
+// checkoutLife is how long a Checkout Session can be paid: Stripe's default.
+//
+// Source: https://docs.stripe.com/api/checkout/sessions/create (expires_at)
+const checkoutLife = 24 * time.Hour
+
+// Order is a purchase to begin. The price and the credits come from our table, never from the browser.
+type Order struct {
+	UserID   int64
+	PriceID  string
+	Quantity int64
+	Locale   string
+	Key      string // idempotency key of the form or call; the same key is the same purchase
+}
+
+// Started is a purchase with the address where the buyer goes next: to pay or, once paid, to the purchase.
+type Started struct {
+	PurchaseID uuid.UUID
+	URL        string
+}
+
+// Start records the purchase, opens a Stripe Checkout Session for it, and returns where to pay.
+//
+// Locks: none across the network. Idempotent: by user and key; the next call finishes what a crash interrupted.
+// Errors: fault.Invalid for an unknown or inactive price, a quantity outside 1 to MaxQuantity or an unknown locale, and
+// when the Checkout Session of this key has expired; fault.Conflict when the key began another purchase;
+// fault.Unavailable when Stripe does not answer.
+// Source: https://docs.stripe.com/api/checkout/sessions/create
+func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
+	if err := o.check(); err != nil {
+		return Started{}, err
+	}
+	p, err := s.record(ctx, o)
+	if err != nil {
+		return Started{}, err
+	}
+	if p.Status == models.PurchasePending && p.CheckoutURL != "" && s.Now().Sub(p.CreatedAt) >= checkoutLife {
+		if p, err = s.refreshOverdue(ctx, p); err != nil {
+			return Started{}, err
+		}
+	}
+	switch {
+	case p.Status == models.PurchaseExpired:
+		return Started{}, errCheckoutOver
+	case p.Status != models.PurchasePending: // the form was sent again after the payment
+		return Started{p.ID, s.AppURL + "/" + p.Locale + "/purchase/" + p.ID.String()}, nil
+	case p.CheckoutURL != "":
+		return Started{p.ID, p.CheckoutURL}, nil
+	}
+	session, err := s.openCheckout(ctx, p)
+	if err != nil {
+		return Started{}, err
+	}
+	if session.ExpiresAt != 0 && session.ExpiresAt <= s.Now().Unix() { // an old answer that a crash kept from being stored
+		return Started{}, errCheckoutOver
+	}
+	err = s.DB.WithContext(ctx).Exec(`UPDATE purchases SET checkout_session_id = ?, checkout_url = ?, updated_at = now()
+		WHERE id = ? AND (checkout_session_id IS NULL OR checkout_session_id = ?)`, session.ID, session.URL, p.ID, session.ID).Error
+	if err != nil {
+		return Started{}, fmt.Errorf("store the Checkout Session of purchase %s: %w", p.ID, err)
+	}
+	s.Log.InfoContext(ctx, "checkout opened", "user_id", p.UserID, "purchase_id", p.ID, "credits", p.Credits,
+		"cents", p.AmountCents)
+	return Started{p.ID, session.URL}, nil
+}
+
+// errCheckoutOver says that the Checkout Session has expired unpaid. The page offers a new order, with a new key.
+var errCheckoutOver = fault.Because(fault.Invalid, fault.CheckoutOver)
+
+// refreshOverdue asks Stripe for the session of a pending purchase that should have expired, so that no buyer is sent
+// to an expired Checkout when the event is lost.
+//
+// Errors: fault.Invalid when Stripe does not know the session; fault.Unavailable when Stripe does not answer.
+func (s *Service) refreshOverdue(ctx context.Context, p models.Purchase) (models.Purchase, error) {
+	session, err := s.fetchCheckout(ctx, p.CheckoutSessionID)
+	switch {
+	case errors.Is(err, errOpen):
+		return p, nil
+	case errors.Is(err, ErrNotOurs): // unknown to Stripe
+		return p, errCheckoutOver
+	case err != nil:
+		return p, err
+	}
+	if _, err := s.BookFetched(ctx, session, nil); err != nil && !errors.As(err, new(ReviewError)) {
+		return p, err
+	}
+	return s.find(ctx, "id = ?", p.ID)
+}
+
+func (o Order) check() error {
+	switch {
+	case o.Quantity < 1 || o.Quantity > MaxQuantity:
+		return fault.Field("quantity", fault.QuantityRange)
+	case !models.KnownLocale(o.Locale):
+		return fault.Field("locale", fault.LocaleUnknown)
+	case o.Key == "":
+		return fault.Because(fault.Malformed, fault.KeyMissing)
+	case !models.Storable(o.PriceID):
+		return fault.Field("price_id", fault.PriceUnknown)
+	}
+	return ledger.CheckKey(o.Key)
+}
+
+// record inserts the purchase before Stripe is asked, so that no payment can lack its row.
+func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) {
+	var p models.Purchase
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+		found, err := byKey(tx, o)
+		if err != nil || found.Quantity != 0 {
+			p = found
+			return err
+		}
+		price, err := catalog.ActivePrice(tx, o.PriceID)
+		if err != nil {
+			return err
+		}
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("purchase id: %w", err)
+		}
+		err = tx.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, idempotency_key) DO NOTHING`,
+			id, o.UserID, price.StripePriceID, o.Quantity, int64(price.CreditsPerUnit)*o.Quantity, int64(price.PriceInCents)*o.Quantity,
+			price.Currency, o.Locale, o.Key).Error
+		if err != nil {
+			return fmt.Errorf("record purchase: %w", err)
+		}
+		p, err = byKey(tx, o) // this one, or that of a concurrent request with the same key
+		return err
+	})
+	return p, err
+}
+
+// byKey returns the purchase that the order's key began, or one with quantity 0.
+func byKey(tx models.Tx, o Order) (models.Purchase, error) {
+	var p models.Purchase
+	err := tx.Where("user_id = ? AND idempotency_key = ?", o.UserID, o.Key).Take(&p).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return models.Purchase{}, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("look up purchase by key: %w", err)
+	}
+	if p.StripePriceID != o.PriceID || p.Quantity != o.Quantity {
+		return p, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
+	}
+	return p, nil
+}
+
+// openCheckout creates the Checkout Session. When Stripe no longer knows the customer, it retries once with a new one.
+func (s *Service) openCheckout(ctx context.Context, p models.Purchase) (*stripe.CheckoutSession, error) {
+	i, err := s.Installation(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for attempt := 0; ; attempt++ {
+		customer, err := s.customer(ctx, p.UserID)
+		if err != nil {
+			return nil, err
+		}
+		session, err := s.Stripe.CheckoutSessions.New(s.sessionParams(ctx, p, customer, i))
+		if err == nil {
+			return session, nil
+		}
+		switch {
+		case stripeapi.MissingParam(err) == "customer" && attempt == 0:
+			if err := s.dropCustomer(ctx, p.UserID, customer, errCustomerGone); err != nil {
+				return nil, err
+			}
+		case refusedPrice(err): // archived at Stripe since the last sync
+			s.Log.ErrorContext(ctx, "Stripe refuses a price that we sell; run credits prices sync", "purchase_id", p.ID)
+			return nil, fault.Field("price_id", fault.PriceUnknown)
+		default:
+			return nil, stripeapi.Fault(err)
+		}
+	}
+}
+
+func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer string, i models.Installation,
+) *stripe.CheckoutSessionParams {
+	back := s.AppURL + "/" + p.Locale + "/billing"
+	metadata := map[string]string{
+		"credits":        strconv.FormatInt(int64(p.Credits), 10),
+		"purchase_id":    p.ID.String(),
+		"userId":         strconv.FormatInt(p.UserID, 10),
+		stripeapi.TagKey: i.ID.String(),
+	}
+	params := &stripe.CheckoutSessionParams{
+		Mode:     stripe.String(string(stripe.CheckoutSessionModePayment)),
+		Customer: stripe.String(customer),
+		// Pinned: a price with several currencies would be charged in the buyer's, which is not what they ordered.
+		// Source: https://docs.stripe.com/payments/checkout/localize-prices/manual-currency-prices
+		Currency:          stripe.String(p.Currency),
+		ClientReferenceID: stripe.String(p.ID.String()),
+		Locale:            stripe.String(p.Locale),
+		SubmitType:        stripe.String("pay"),
+		LineItems: []*stripe.CheckoutSessionLineItemParams{
+			{Price: stripe.String(p.StripePriceID), Quantity: stripe.Int64(p.Quantity)},
+		},
+		SuccessURL: stripe.String(back + "?success=true&session_id={CHECKOUT_SESSION_ID}"),
+		CancelURL:  stripe.String(back + "?canceled=true"),
+		Metadata:   metadata,
+		// Stripe does not copy the session's metadata to the payment, and a refund names only the payment.
+		PaymentIntentData: &stripe.CheckoutSessionPaymentIntentDataParams{Metadata: metadata},
+	}
+	params.Context = ctx
+	s.Tax.apply(params, p.Locale)
+	// The key covers every parameter that may change between two attempts: the customer and the tax settings.
+	params.SetIdempotencyKey("checkout:tagged:" + p.ID.String() + ":" + customer + ":" + s.Tax.key(p.Locale))
+	return params
+}
+
+// refusedPrice reports whether Stripe refused the line item because its price is unknown or inactive.
+func refusedPrice(err error) bool {
+	var e *stripe.Error
+	return errors.As(err, &e) && e.Type == stripe.ErrorTypeInvalidRequest && strings.HasPrefix(e.Param, "line_items")
+}
