@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -20,9 +21,7 @@ type apiError struct {
 func (v *visitor) call(method, path, body string, header map[string]string) (int, apiError, string, http.Header) {
 	v.t.Helper()
 	all := map[string]string{"Content-Type": "application/json", "Accept-Language": v.locale}
-	for name, value := range header {
-		all[name] = value
-	}
+	maps.Copy(all, header)
 	res, text := request(v.t, v.client, method, v.site.url+path, body, all)
 	var r apiError
 	if res.StatusCode >= 400 {

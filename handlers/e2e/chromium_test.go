@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -39,7 +40,7 @@ func (c *chromium) start() (context.Context, error) {
 	c.once.Do(func() {
 		options := chromiumFlags
 		if _, err := os.Stat(debianHeadlessShell); err == nil {
-			options = append(options[:len(options):len(options)], chromedp.ExecPath(debianHeadlessShell))
+			options = append(slices.Clip(options), chromedp.ExecPath(debianHeadlessShell))
 		}
 		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 		ctx, cancel := chromedp.NewContext(allocator, ignoreUnknownEvents)

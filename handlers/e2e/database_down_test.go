@@ -36,7 +36,8 @@ func TestServerSurvivesLosingTheDatabase(t *testing.T) {
 	if again := v.find("#error-again").AttrOr("href", ""); again != "/de/billing" {
 		t.Errorf("retry link = %q, want the same page", again)
 	}
-	if v.status != 503 || !strings.Contains(v.doc.Text(), "req_") || v.doc.Find("html").AttrOr("lang", "") != "de" {
+	if v.status != http.StatusServiceUnavailable || !strings.Contains(v.doc.Text(), "req_") ||
+		v.doc.Find("html").AttrOr("lang", "") != "de" {
 		t.Errorf("page without a database: status %d in %q, want 503 in German with the request id", v.status,
 			v.doc.Find("html").AttrOr("lang", ""))
 	}
@@ -44,22 +45,22 @@ func TestServerSurvivesLosingTheDatabase(t *testing.T) {
 		r.Error.Code != "UNAVAILABLE" || header.Get("Retry-After") == "" {
 		t.Errorf("API without a database: status %d %s, want 503 UNAVAILABLE with Retry-After", status, r.Error.Code)
 	}
-	if res, _ := request(t, v.client, "GET", s.url+"/readyz", "", nil); res.StatusCode != 503 {
+	if res, _ := request(t, v.client, "GET", s.url+"/readyz", "", nil); res.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("/readyz without a database: status %d, want 503", res.StatusCode)
 	}
-	if res, _ := request(t, v.client, "GET", s.url+"/healthz", "", nil); res.StatusCode != 200 {
+	if res, _ := request(t, v.client, "GET", s.url+"/healthz", "", nil); res.StatusCode != http.StatusOK {
 		t.Errorf("/healthz without a database: status %d, want 200", res.StatusCode)
 	}
 	server = database()
 	t.Cleanup(func() { server.Stop() })
 	dbtest.Eventually(t, "the page recovers", func() bool {
 		v.open("/de/billing")
-		return v.status == 200
+		return v.status == http.StatusOK
 	})
 	v.wantBalance("0")
 }
 
-// Errors of the server look right too: a rate limit, a missing table and a database that is away.
+// Server errors have complete pages, too: a rate limit, a missing table, and a database that is down.
 func TestServerErrorStates(t *testing.T) {
 	t.Parallel()
 	server, err := localpg.Start(t.Context(), localpg.Options{Dir: workDir(t), Unsafe: true,

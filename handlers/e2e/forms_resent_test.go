@@ -3,6 +3,7 @@ package e2e
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,69 +17,79 @@ func TestFormsResent(t *testing.T) {
 	t.Parallel()
 	for _, locale := range []string{"en", "de"} { // each with its own users, because the test signs them out
 		fx := newStateFixture(t, locale)
-		count := func(query string) (n int64) {
-			if err := fx.db.Raw(query).Scan(&n).Error; err != nil {
-				t.Fatal(err)
-			}
-			return n
-		}
 		visitors := fx.visitors[locale]
 		for _, f := range forms {
 			t.Run(locale+" "+f.action, func(t *testing.T) {
 				v := visitors[f.user]
 				v.t = t
-				page := "/" + locale + fx.ids.Replace(f.path)
 				f.reset(t, fx)
 				if strings.HasPrefix(f.action, "POST") && !f.public {
-					v.open(page)
-					stale := v.form(f.button, f.validInput(locale)...)
-					signedOut := newVisitor(fx.site, locale)
-					signedOut.t, signedOut.at = t, v.at
-					signedOut.show(stale)
-					if f.action == "POST /logout" {
-						if signedOut.status != http.StatusOK && signedOut.status != http.StatusUnauthorized &&
-							signedOut.status != http.StatusForbidden {
-							t.Errorf("second sign-out: status %d, want 200, 401 or 403", signedOut.status)
-						}
-						return
-					}
-					if back := signedOut.doc.Find("#error-sign-in").AttrOr("href", ""); signedOut.status != http.StatusUnauthorized ||
-						!strings.Contains(back, "return_to=") {
-						t.Errorf("form of a signed-out visitor: status %d, sign-in link %q, want 401 and return_to", signedOut.status,
-							back)
-					}
-					other := visitors["disputer"]
-					other.open("/" + locale + "/billing")
-					v.submit(f.button, append(f.validInput(locale), "_csrf", other.find(`[name="_csrf"]`).AttrOr("value", ""))...)
-					if again := v.doc.Find("#error-again").AttrOr("href", ""); v.status != http.StatusForbidden || again == "" {
-						t.Errorf("token of another session: status %d, retry link %q, want 403 and a link", v.status, again)
-					}
+					f.checkStale(fx, v, visitors["disputer"])
 				}
-				v.open(page)
-				typed := f.validInput(locale)
-				first, second := v.form(f.button, typed...), v.form(f.button, typed...)
-				at := *v.at
-				if f.countSQL == "" { // resending changes nothing
-					v.show(first)
-					v.at = &at
-					if v.show(second); v.status >= 500 {
-						t.Errorf("second submit: status %d, want no server error", v.status)
-					}
-					return
-				}
-				before := count(f.countSQL)
-				v.show(first)
-				if v.status >= 400 {
-					t.Errorf("first submit: status %d, want success", v.status)
-				}
-				v.at = &at
-				v.show(second)
-				if n := count(f.countSQL) - before; n != 1 || v.status >= 500 {
-					t.Errorf("two submits took effect %d times (second status %d), want once", n, v.status)
+				if f.action != "POST /logout" { // it has signed v out
+					f.checkTwice(fx, v)
 				}
 			})
 		}
 		dbtest.CheckLedger(t, fx.db)
+	}
+}
+
+// checkStale sends v's form without a session and with another user's token.
+func (f form) checkStale(fx *stateFixture, v, other *visitor) {
+	v.t.Helper()
+	v.open("/" + v.locale + fx.ids.Replace(f.path))
+	signedOut := newVisitor(fx.site, v.locale)
+	signedOut.t, signedOut.at = v.t, v.at
+	signedOut.show(v.form(f.button, f.validInput(v.locale)...))
+	if f.action == "POST /logout" {
+		if !slices.Contains([]int{http.StatusOK, http.StatusUnauthorized, http.StatusForbidden}, signedOut.status) {
+			v.t.Errorf("second sign-out: status %d, want 200, 401 or 403", signedOut.status)
+		}
+		return
+	}
+	back := signedOut.doc.Find("#error-sign-in").AttrOr("href", "")
+	if signedOut.status != http.StatusUnauthorized || !strings.Contains(back, "return_to=") {
+		v.t.Errorf("form without a session: status %d, sign-in link %q, want 401 and return_to", signedOut.status, back)
+	}
+	other.open("/" + v.locale + "/billing")
+	token := other.find(`[name="_csrf"]`).AttrOr("value", "")
+	v.submit(f.button, append(f.validInput(v.locale), "_csrf", token)...)
+	if again := v.doc.Find("#error-again").AttrOr("href", ""); v.status != http.StatusForbidden || again == "" {
+		v.t.Errorf("token of another session: status %d, retry link %q, want 403 and a link", v.status, again)
+	}
+}
+
+// checkTwice sends the same form twice.
+func (f form) checkTwice(fx *stateFixture, v *visitor) {
+	v.t.Helper()
+	count := func() (n int64) {
+		if err := fx.db.Raw(f.countSQL).Scan(&n).Error; err != nil {
+			v.t.Fatal(err)
+		}
+		return n
+	}
+	v.open("/" + v.locale + fx.ids.Replace(f.path))
+	typed := f.validInput(v.locale)
+	first, second := v.form(f.button, typed...), v.form(f.button, typed...)
+	at := *v.at
+	if f.countSQL == "" { // resending changes nothing
+		v.show(first)
+		v.at = &at
+		if v.show(second); v.status >= 500 {
+			v.t.Errorf("second submit: status %d, want no server error", v.status)
+		}
+		return
+	}
+	before := count()
+	v.show(first)
+	if v.status >= 400 {
+		v.t.Errorf("first submit: status %d, want success", v.status)
+	}
+	v.at = &at
+	v.show(second)
+	if n := count() - before; n != 1 || v.status >= 500 {
+		v.t.Errorf("two submits took effect %d times (second status %d), want once", n, v.status)
 	}
 }
 

@@ -106,7 +106,7 @@ func (f form) checkFieldError(v *visitor, wrong formField, typed []string, what 
 		described, marked = group.AttrOr("aria-describedby", ""), true
 	}
 	message := ""
-	for _, id := range strings.Fields(described) {
+	for id := range strings.FieldsSeq(described) {
 		message += around.Find("#" + id).FilterFunction(func(_ int, s *goquery.Selection) bool {
 			return s.Is(".field-error") || s.Find(".field-error").Length() > 0
 		}).Text()

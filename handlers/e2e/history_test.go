@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/csv"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -31,7 +32,7 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 			"?q=%25":              0, "?q=_": 0, "?month=2001-01": 0, "?q=%F0%9F%98%80": 0, "?q=%D7%A9%D7%9C%D7%95%D7%9D": 0,
 			"?kind=&month=&q=": 2} {
 			v.open(history + query)
-			if got := v.doc.Find("#movements table tbody tr").Length(); v.status != 200 || got != rows {
+			if got := v.doc.Find("#movements table tbody tr").Length(); v.status != http.StatusOK || got != rows {
 				t.Errorf("%s%s: status %d, %d entries, want 200 and %d", history, query, v.status, got, rows)
 			}
 			if rows == 0 {
@@ -55,7 +56,7 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 		}
 		v.open(history + "?kind=purchase")
 		res, file := request(t, v.client, "GET", s.url+history+".csv", "", nil)
-		if res.StatusCode != 200 || !strings.HasPrefix(file, text.header) ||
+		if res.StatusCode != http.StatusOK || !strings.HasPrefix(file, text.header) ||
 			!strings.Contains(res.Header.Get("Content-Disposition"), text.name+".csv") {
 			t.Fatalf("CSV file: status %d, disposition %s\n%s", res.StatusCode, res.Header.Get("Content-Disposition"), file)
 		}
@@ -77,7 +78,7 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 			t.Errorf("CSV file sums to %s credits, want the balance of %s", got, v.balance())
 		}
 		res, file = request(t, v.client, "GET", s.url+v.find("#csv").AttrOr("href", ""), "", nil)
-		if got := strings.Count(file, "\r\n"); res.StatusCode != 200 || got != 2 {
+		if got := strings.Count(file, "\r\n"); res.StatusCode != http.StatusOK || got != 2 {
 			t.Errorf("CSV file of purchases: %d lines, want 2:\n%s", got, file)
 		}
 	}

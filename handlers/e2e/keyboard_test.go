@@ -136,7 +136,7 @@ func (b *browser) pressEnter(selector string) {
 const focusState = `((selector) => {
 	const e = document.activeElement;
 	if (e === document.body || e.id === "content") return {there: e.matches(selector), wrong: ""};
-	e.getAnimations().forEach((a) => a.finish()); // a ring that is on its way out counts as gone
+	e.getAnimations().forEach((a) => a.finish()); // a fading ring counts as gone
 	const s = getComputedStyle(e), r = e.getClientRects()[0];
 	if (!r) return {there: false, wrong: ""};
 	const top = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);

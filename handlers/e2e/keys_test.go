@@ -167,10 +167,10 @@ func TestKeysBadInput(t *testing.T) {
 		}
 	}
 	admin.open("/en/admin/keys")
-	revoke, make := admin.form("main tbody details button"), admin.form("#make-submit", "name", "theirs")
+	revoke, create := admin.form("main tbody details button"), admin.form("#make-submit", "name", "theirs")
 	user := newVisitor(s, "en")
 	user.signIn("#demo-user")
-	for _, req := range []*http.Request{revoke, make} {
+	for _, req := range []*http.Request{revoke, create} {
 		user.show(req)
 		if user.status != http.StatusNotFound && user.status != http.StatusForbidden {
 			t.Errorf("%s by another user: status %d, want 404 or 403", req.URL.Path, user.status)

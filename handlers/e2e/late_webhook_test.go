@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,13 +49,13 @@ func (g *delayedWebhook) deliver(t *testing.T, to string) {
 	t.Helper()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i := len(g.held) - 1; i >= 0; i-- {
+	for i, held := range slices.Backward(g.held) {
 		for range 2 {
 			req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, to, bytes.NewReader(g.body[i]))
 			if err != nil {
 				t.Fatal(err)
 			}
-			req.Header = g.held[i].Header.Clone()
+			req.Header = held.Header.Clone()
 			res, err := http.DefaultClient.Do(req)
 			if err != nil {
 				t.Fatal(err)

@@ -51,7 +51,7 @@ func startWithData(t *testing.T) (*site, *gorm.DB) {
 	}
 	t.Cleanup(func() { postgres.Close(db) })
 	err = db.Transaction(func(tx *gorm.DB) error {
-		for _, statement := range strings.Split(operatorData, ";\n") {
+		for statement := range strings.SplitSeq(operatorData, ";\n") {
 			if strings.TrimSpace(statement) == "" {
 				continue
 			}
