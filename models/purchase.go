@@ -17,6 +17,9 @@ type Price struct {
 	UpdatedAt      time.Time
 }
 
+// Total is what quantity packages cost.
+func (p Price) Total(quantity int64) Cents { return p.PriceInCents * Cents(quantity) }
+
 // PurchaseStatus is how far a purchase has come. Refunds do not change it: they are counted in credits.
 type PurchaseStatus string
 

@@ -22,6 +22,9 @@ type User struct {
 // Units: credits. Negative after a refund of credits already spent.
 func (u User) Available() Credits { return u.CreditsBalance - u.CreditsHeld }
 
+// RunsLow reports whether the user can no longer afford something that costs credits. A debt is a state of its own.
+func (u User) RunsLow(cost Credits) bool { return u.CreditsBalance >= 0 && u.Available() < cost }
+
 // Identity is one way in which a user signs in: the provider's own id for them.
 type Identity struct {
 	Issuer        string `gorm:"primaryKey"`
