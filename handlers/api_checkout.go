@@ -1,14 +1,12 @@
 package handlers
 
 import (
-	"slices"
-
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/views/components"
 )
 
 // checkoutRequest names a price and a quantity, never an amount.
@@ -34,7 +32,7 @@ type language string
 // Schema lists the locales.
 func (language) Schema(huma.Registry) *huma.Schema {
 	s := &huma.Schema{Type: huma.TypeString}
-	for _, code := range slices.Sorted(slices.Values(models.Locales)) {
+	for _, code := range components.Languages() {
 		s.Enum = append(s.Enum, code)
 	}
 	return s

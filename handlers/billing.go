@@ -13,8 +13,6 @@ import (
 const (
 	latestEntries = 5  // on the billing page
 	usageDays     = 30 // in its chart
-	maxPolls      = 30 // before the page stops polling and says that Stripe is slow
-	refreshEvery  = 5  // polls: the first of each five asks Stripe
 )
 
 // showBilling is GET /{locale}/billing, also the return address of Stripe's Checkout.
@@ -24,7 +22,7 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if back != nil && back.Kind == pages.ReturnBooked { // possibly after the user was loaded
+	if back != nil && back.Kind == models.ReturnBooked { // possibly after the user was loaded
 		account, err := h.Auth.Account(c.UserContext(), user.ID)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/limit"
+	"github.com/resume-matcher/credits/services/purchase"
 )
 
 // limit limits how often a sender makes a request. It runs behind the access guards, so that requests forged by other
@@ -25,7 +26,7 @@ func (h *Handler) limit(r limit.Rule) fiber.Handler {
 
 // limitPoll applies limit.Poll to the polls of the billing page that ask Stripe.
 func (h *Handler) limitPoll(c *fiber.Ctx) error {
-	if c.Query("success") != "true" || !refreshDue(pollCount(c)) {
+	if c.Query("success") != "true" || !purchase.RefreshDue(pollCount(c)) {
 		return c.Next()
 	}
 	return h.limit(limit.Poll)(c)

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -26,10 +27,7 @@ func (h *Handler) packages(c *fiber.Ctx) ([]pages.Package, error) {
 
 // choice returns the price and quantity that a link preselects; empty and "1" when it names no package on sale.
 func choice(offer []pages.Package, credits, quantity string) (price, count string) {
-	n := parseDigits(quantity)
-	if n < 1 || n > purchase.MaxQuantity {
-		n = 1
-	}
+	n := max(orderedUnits(quantity), 1)
 	wanted := models.Credits(parseDigits(credits))
 	for _, p := range offer {
 		if p.Price.CreditsPerUnit == wanted {
@@ -69,4 +67,13 @@ func packages(offers []catalog.Offer, features []models.FeaturePrice) []pages.Pa
 		}
 	}
 	return list
+}
+
+// orderedUnits parses a quantity; 0 when no order may have it.
+func orderedUnits(text string) int64 {
+	n := parseDigits(strings.TrimSpace(text))
+	if n < 1 || n > purchase.MaxQuantity {
+		return 0
+	}
+	return n
 }

@@ -3,6 +3,7 @@ package handlers
 import (
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -20,7 +21,8 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 		data.PriceID, data.Quantity = choice(offer, c.Query("package"), c.Query("quantity"))
 	}
 	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), offer
-	data.SmallBusiness = h.Site.SmallBusiness
+	data.SmallBusiness, data.MaxQuantity = h.Site.SmallBusiness, purchase.MaxQuantity
+	data.Units = orderedUnits(data.Quantity)
 	data.Terms, data.Privacy = h.Site.Legal.Terms, h.Site.Legal.Privacy
 	data.Debt = currentUser(c).CreditsBalance < 0
 	return h.render(c, status, "purchase.title", pages.Purchase(data))

@@ -10,6 +10,7 @@ import (
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/limit"
+	"github.com/resume-matcher/credits/views/components"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -149,5 +150,7 @@ func (a *api) registerCalls() {
 	register(a, fiber.MethodPost, "/api/checkout", checkoutCall, a.h.createCheckout)
 }
 
-// localePattern is the path prefix of the pages.
-func localePattern() string { return "/:locale<regex(^(" + strings.Join(models.Locales, "|") + ")$)>" }
+// localePattern is the path prefix of the pages: /:locale<regex(^(de|en)$)>.
+func localePattern() string {
+	return "/:locale<regex(^(" + strings.Join(components.Languages(), "|") + ")$)>"
+}

@@ -158,8 +158,8 @@ func sampleDocs() pages.APIDocs {
 
 func returnSamples(locale string) []sample {
 	var all []sample
-	for _, kind := range []pages.ReturnKind{pages.ReturnProcessing, pages.ReturnBooked, pages.ReturnCanceled, pages.ReturnWaiting, pages.ReturnFailed, pages.ReturnElsewhere} {
-		all = append(all, sample{"billing, " + string(kind), billing(locale, &pages.ReturnState{Kind: kind, Purchase: samplePurchase(),
+	for _, kind := range []models.ReturnKind{models.ReturnProcessing, models.ReturnBooked, models.ReturnCanceled, models.ReturnWaiting, models.ReturnFailed, models.ReturnElsewhere} {
+		all = append(all, sample{"billing, " + string(kind), billing(locale, &pages.ReturnState{Return: models.Return{Kind: kind, Purchase: samplePurchase()},
 			PollURL: "/en/billing?success=true&poll=1"}), []string{"return-state"}})
 	}
 	review, bank := samplePurchase(), samplePurchase()
@@ -204,11 +204,11 @@ func returnSamples(locale string) []sample {
 		sample{"admin, a withdrawal waits", pages.Admin(pages.AdminData{Locale: locale, OpenWithdrawals: 1}), []string{"open-withdrawals"}},
 		sample{"purchase, money back", pages.PurchaseDetail(back), []string{"standing", "receipt"}},
 		sample{"purchase, to be paid", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: unpaid, PayURL: "https://checkout.stripe.com/c/pay/1"}), []string{"pay"}},
-		sample{"billing, to be paid", billing(locale, &pages.ReturnState{Kind: pages.ReturnCanceled, PayURL: "https://checkout.stripe.com/c/pay/1"}), []string{"resume"}},
-		sample{"billing, expired", billing(locale, &pages.ReturnState{Kind: pages.ReturnFailed, Purchase: expired}), []string{"return-state"}},
+		sample{"billing, to be paid", billing(locale, &pages.ReturnState{Return: models.Return{Kind: models.ReturnCanceled, PayURL: "https://checkout.stripe.com/c/pay/1"}}), []string{"resume"}},
+		sample{"billing, expired", billing(locale, &pages.ReturnState{Return: models.Return{Kind: models.ReturnFailed, Purchase: expired}}), []string{"return-state"}},
 		sample{"error, to be tried again", pages.Error(pages.ErrorData{Status: 503, Code: fault.Unavailable, Message: "What happened", RequestID: "req_example", Retry: "/de/purchase/1/receipt"}), []string{"error-retry"}},
-		sample{"billing, being checked", billing(locale, &pages.ReturnState{Kind: pages.ReturnFailed, Purchase: review}), []string{"return-state"}},
-		sample{"billing, bank", billing(locale, &pages.ReturnState{Kind: pages.ReturnWaiting, Purchase: bank}), []string{"return-state"}})
+		sample{"billing, being checked", billing(locale, &pages.ReturnState{Return: models.Return{Kind: models.ReturnFailed, Purchase: review}}), []string{"return-state"}},
+		sample{"billing, bank", billing(locale, &pages.ReturnState{Return: models.Return{Kind: models.ReturnWaiting, Purchase: bank}}), []string{"return-state"}})
 }
 
 func adminSamples(locale string) []sample {

@@ -303,11 +303,11 @@ func TestHistoryTellsDirectionThreeWays(t *testing.T) {
 func TestReturnPollsOnlyWhileProcessing(t *testing.T) {
 	t.Parallel()
 	poll := "/en/billing?poll=2&success=true"
-	_, doc := document(t, samplePage("en"), billing("en", &pages.ReturnState{Kind: pages.ReturnProcessing, Purchase: samplePurchase(), PollURL: poll}))
+	_, doc := document(t, samplePage("en"), billing("en", &pages.ReturnState{Return: models.Return{Kind: models.ReturnProcessing, Purchase: samplePurchase()}, PollURL: poll}))
 	if doc.Find(`#return-state [hx-trigger^="load delay:1s"]`).AttrOr("hx-get", "") != poll || doc.Find("a#refresh").AttrOr("href", "") != poll {
 		t.Error("nothing asks again")
 	}
-	_, doc = document(t, samplePage("en"), billing("en", &pages.ReturnState{Kind: pages.ReturnBooked, Purchase: samplePurchase(), PollURL: poll}))
+	_, doc = document(t, samplePage("en"), billing("en", &pages.ReturnState{Return: models.Return{Kind: models.ReturnBooked, Purchase: samplePurchase()}, PollURL: poll}))
 	if doc.Find("[hx-get]").Length() != 0 {
 		t.Error("the page goes on asking after the credits have come")
 	}

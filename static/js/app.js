@@ -1,10 +1,10 @@
-// Keeps an order button's total in step with its quantity. Without this script the button names the price of what the
-// server saw, and Stripe's page shows the total before anything is paid.
+// Updates an order button's total with its quantity. Without this script the button shows the price that the server
+// rendered, and Stripe's page shows the total before payment.
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-unit-price]");
   if (!form || event.target.name !== "quantity") return;
   const quantity = Number(event.target.value);
-  if (!Number.isInteger(quantity) || quantity < 1 || quantity > 100) return;
+  if (!Number.isInteger(quantity) || quantity < 1 || quantity > Number(form.dataset.maxQuantity)) return;
   const digits = Number(form.dataset.digits); // the server's: Intl does not know how Stripe counts
   const money = new Intl.NumberFormat(document.documentElement.lang, {
     style: "currency",
@@ -17,22 +17,21 @@ document.addEventListener("input", (event) => {
   button.textContent = button.dataset.label.replace("{price}", total);
 });
 
-// A field that is there to be copied from is selected as soon as one is in it. Without this script the keyboard does it.
+// Selects a read-only field on focus, ready to be copied.
 document.addEventListener("focusin", (event) => {
   if (event.target.matches("input[readonly]")) event.target.select();
 });
 document.querySelector("input[readonly][autofocus]")?.select();
 
-// Tells the server the visitor's time zone, so that the next page writes its times in it. Without this script they are in
-// UTC, and say so.
+// Tells the server the visitor's time zone for the times on the next page. Without this script they are in UTC, and say
+// so.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone) {
   const secure = location.protocol === "https:" ? "; Secure" : "";
   document.cookie = `tz=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
 }
 
-// What the server says below a field while somebody types also tells whether the field is right. Without this script it
-// says so when the form is sent.
+// Marks a field as valid or invalid after the server validated it while the user typed.
 document.addEventListener("htmx:afterSwap", (event) => {
   const field = document.getElementById(event.target.dataset?.live ?? "");
   if (!field) return;
@@ -40,25 +39,25 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (wrong) field.setAttribute("aria-invalid", "true");
   else field.removeAttribute("aria-invalid");
 });
-// A form that leaves the page is sent once, however often its button is pressed, and says so when that takes its time.
-// Without this script the server sees the same key twice and does the work once.
+// Sends a form once, however often its button is pressed, and shows the progress message. Without this script the server
+// recognizes the repeated idempotency key.
 const progress = document.getElementById("progress");
 document.addEventListener("submit", (event) => {
-  if (event.defaultPrevented || event.target.method !== "post") return; // htmx sends it and disables its button
+  if (event.defaultPrevented || event.target.method !== "post") return; // htmx sends it and disables the button
   if (event.target.ariaBusy === "true") return event.preventDefault();
   event.target.ariaBusy = "true";
   progress?.classList.add("htmx-request");
-  setTimeout(release, 10_000); // it was not left after all: a file was sent
+  setTimeout(release, 10_000); // the page stays: the answer was a file
 });
-addEventListener("pageshow", (event) => event.persisted && release()); // back to a page that was kept as it was left
+addEventListener("pageshow", (event) => event.persisted && release()); // the back button restored the page from the cache
 
 function release() {
   progress?.classList.remove("htmx-request");
   for (const form of document.querySelectorAll("form[aria-busy]")) form.ariaBusy = null;
 }
 
-// What had the focus has it again after a swap, though its button was disabled meanwhile; where it is gone, the content
-// has it. A page that is restored or merely polls moves nobody.
+// Restores the focus after a swap, or moves it to the content when the focused element is gone. Polls and restored pages
+// do not move it.
 let focused = null;
 document.addEventListener("htmx:beforeRequest", (event) => {
   const active = document.activeElement;
@@ -70,7 +69,7 @@ document.addEventListener("htmx:afterSettle", () => {
   focused = null;
 });
 
-// A server that does not answer at all is a fault like any other, and is told in the same place.
+// Shows a message in the flash region when the server does not answer.
 for (const fault of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(fault, () => {
     const region = document.getElementById("flash");
@@ -83,13 +82,13 @@ for (const fault of ["htmx:sendError", "htmx:timeout"]) {
   });
 }
 
-// The other language is that of the address shown, which htmx changes without the header.
+// Updates the language links, because htmx changes the address without rendering the header.
 document.addEventListener("htmx:pushedIntoHistory", () => {
   for (const link of document.querySelectorAll("a.language"))
     link.href = location.pathname.replace(/^\/[a-z]+/, "/" + link.hreflang) + location.search;
 });
 
-// Asks once more before the form of a button is sent. Without a script the form is sent at once.
+// Opens a button's confirmation dialog. Without this script the form is sent at once.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-asks]");
   if (!button) return;

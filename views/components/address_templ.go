@@ -13,8 +13,8 @@ import (
 	"github.com/resume-matcher/credits/services/address"
 )
 
-// LookAlike marks an address that a reader could take for another one, and spells it out in ASCII. It shows nothing for
-// any other address.
+// LookAlike marks an address that readers could mistake for another one and spells it in ASCII. It renders nothing
+// for other addresses.
 func LookAlike(email string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -8,7 +8,7 @@ package components
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// AlertKind is what an alert is about.
+// AlertKind is the severity of an alert.
 type AlertKind string
 
 // The kinds.
@@ -19,7 +19,7 @@ const (
 	Danger  AlertKind = "danger"
 )
 
-// Alert is a message inside a page. Faults are announced at once, everything else when the reader pauses.
+// Alert is a message inside a page. Screen readers announce Danger at once and the others at the next pause.
 func Alert(kind AlertKind, heading string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -103,7 +103,7 @@ func alertRole(kind AlertKind) string {
 	return "status"
 }
 
-// Badge is a short word about the state of something.
+// Badge is a short word about a state.
 func Badge(kind AlertKind, text string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

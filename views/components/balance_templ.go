@@ -14,7 +14,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// BalanceBadge shows the credits a user can spend. With oob it replaces the badge already on the page.
+// BalanceBadge shows the available credits. With oob it replaces the badge on the page.
 func BalanceBadge(available models.Credits, oob bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -85,7 +85,7 @@ func oobAttributes(oob bool) templ.Attributes {
 	return templ.Attributes{"hx-swap-oob": "true"}
 }
 
-// CreditBalance shows what a user has: as a number, and as the number of resume analyses it is enough for.
+// CreditBalance shows the available credits, as a number and as the number of resume analyses they pay for.
 func CreditBalance(user models.User, analyses int64) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -166,7 +166,7 @@ func CreditBalance(user models.User, analyses int64) templ.Component {
 	})
 }
 
-// FeatureName is what people call a feature: the operator's own label, else our word for it.
+// FeatureName returns the name of a feature: the operator's label, else our text.
 func FeatureName(ctx context.Context, feature, label string) string {
 	if label != "" {
 		return label
@@ -177,7 +177,7 @@ func FeatureName(ctx context.Context, feature, label string) string {
 	return feature
 }
 
-// FeatureCost is one line of what features cost: name, price, how often the balance allows it; beside it the children.
+// FeatureCost is one line of the price list: name, price, how often the balance pays for it; then the children.
 func FeatureCost(name string, credits models.Credits, times string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -8,7 +8,7 @@ package components
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// ButtonKind is how much a button asks for attention.
+// ButtonKind is the prominence of a button.
 type ButtonKind string
 
 // The kinds. A region has one primary button at most.
@@ -18,7 +18,7 @@ const (
 	Quiet     ButtonKind = "quiet"
 )
 
-// Button submits the form it stands in.
+// Button submits its form.
 func Button(id string, kind ButtonKind) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -82,7 +82,7 @@ func Button(id string, kind ButtonKind) templ.Component {
 	})
 }
 
-// LinkButton is a link that looks like a button: it leads to where one acts.
+// LinkButton is a link that looks like a button.
 func LinkButton(id, href string, kind ButtonKind) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

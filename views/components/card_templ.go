@@ -8,7 +8,7 @@ package components
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// Card is a raised area with a heading. Its id names the area; id-heading is the heading's.
+// Card is a raised section with a heading. id names the section; id-heading is the heading's.
 func Card(id, heading string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -98,7 +98,7 @@ func Card(id, heading string) templ.Component {
 	})
 }
 
-// Stat is one figure with its label; it belongs into a dl.
+// Stat is one figure with its label, inside a dl.
 func Stat(label string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -149,7 +149,7 @@ func Stat(label string) templ.Component {
 	})
 }
 
-// EmptyState says why there is nothing here, and offers the next step.
+// EmptyState explains why a list is empty and offers the next step.
 func EmptyState(heading, text string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

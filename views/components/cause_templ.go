@@ -14,7 +14,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// Cause says why something is not booked, in the reader's language. A code without a sentence is shown as it is.
+// Cause explains in the reader's language why something is not booked. A code without a text is shown as it is.
 func Cause(cause models.Cause) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -69,7 +69,7 @@ func Cause(cause models.Cause) templ.Component {
 	})
 }
 
-// CauseText is the same as text.
+// CauseText is Cause as plain text.
 func CauseText(ctx context.Context, cause models.Cause) string {
 	if sentence, known := causeSentence(ctx, cause); known {
 		return sentence
@@ -77,7 +77,7 @@ func CauseText(ctx context.Context, cause models.Cause) string {
 	return string(cause)
 }
 
-// causeSentence is the sentence for a cause.
+// causeSentence returns the text of a cause.
 func causeSentence(ctx context.Context, cause models.Cause) (sentence string, known bool) {
 	_, argument := cause.Split()
 	if cause == "" || !locales.Has(ctx, cause.Key()) {

@@ -6,51 +6,51 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// ChartKind is how the series of a chart stand to each other.
+// ChartKind is how a chart arranges its series.
 type ChartKind string
 
 // The kinds.
 const (
-	Opposed ChartKind = "opposed" // the first series rises above the axis, the others hang below it: in and out
-	Stacked ChartKind = "stacked" // every series stands on the one before: parts of a whole
+	Opposed ChartKind = "opposed" // the first series above the axis, the others below it: in and out
+	Stacked ChartKind = "stacked" // each series on top of the previous one: parts of a whole
 )
 
-// ChartData is what a chart shows. Its texts are in the reader's language.
+// ChartData describes a chart. Its texts are in the reader's language.
 type ChartData struct {
-	ID          string // unique on the page; the drawing's own ids begin with it
+	ID          string // unique on the page; prefix of the drawing's ids
 	Title       string
-	Description string // what the picture says, in a sentence
-	Empty       string // said in place of the picture when nothing has moved
+	Description string // what the chart shows, in a sentence
+	Empty       string // text in place of a chart without values
 	Kind        ChartKind
 	Series      []string    // names, in the order of each slot's values
 	Slots       []ChartSlot // oldest first
 }
 
-// ChartSlot is one stretch of time.
+// ChartSlot is one period of time.
 type ChartSlot struct {
 	Label  string           // short, below the axis
 	Name   string           // in full, in the table
-	Values []models.Credits // one per series; what is below zero counts as zero
+	Values []models.Credits // one per series; negative values count as zero
 }
 
-// The drawing's own units. It is stretched to its place, so no text stands in it: text would be stretched too.
+// Units of the drawing. The browser stretches it, so it contains no text.
 const (
 	chartHeight = 100.0
 	slotWidth   = 10.0
-	barInset    = 1.0 // free on both sides of a bar
-	barMinimum  = 1.5 // what is not zero can be seen beside a giant
+	barInset    = 1.0 // space on both sides of a bar
+	barMinimum  = 1.5 // height at which a bar stays visible beside tall ones
 )
 
 // bar is one rectangle of the drawing.
 type bar struct{ X, Y, Width, Height string }
 
-// empty tells whether there is nothing to draw.
+// empty reports whether there is nothing to draw.
 func (d ChartData) empty() bool {
 	up, down := d.extent()
 	return up+down == 0
 }
 
-// extent is how far the tallest slot rises above the axis, and how far the deepest hangs below it.
+// extent returns the height of the tallest slot above the axis, and of the tallest below it.
 func (d ChartData) extent() (up, down float64) {
 	for _, slot := range d.Slots {
 		rise, fall := 0.0, 0.0
@@ -66,7 +66,7 @@ func (d ChartData) extent() (up, down float64) {
 	return up, down
 }
 
-// axis is where zero lies in the drawing.
+// axis returns the position of zero.
 func (d ChartData) axis() float64 {
 	up, down := d.extent()
 	if up+down == 0 {
@@ -75,7 +75,7 @@ func (d ChartData) axis() float64 {
 	return chartHeight * up / (up + down)
 }
 
-// bars draws one series: both directions have the same scale, so that heights can be compared.
+// bars returns the bars of one series. Both directions share one scale.
 func (d ChartData) bars(series int) []bar {
 	up, down := d.extent()
 	var drawn []bar
@@ -83,7 +83,7 @@ func (d ChartData) bars(series int) []bar {
 		if slot.value(series) == 0 {
 			continue
 		}
-		before := 0.0 // of the series between this one and the axis
+		before := 0.0 // height of the series between this one and the axis
 		for j := range series {
 			if d.hangs(j) == d.hangs(series) {
 				before += slot.value(j)
@@ -101,12 +101,12 @@ func (d ChartData) bars(series int) []bar {
 	return drawn
 }
 
-// hangs tells whether a series lies below the axis.
+// hangs reports whether a series lies below the axis.
 func (d ChartData) hangs(series int) bool { return d.Kind == Opposed && series > 0 }
 
 func (d ChartData) width() float64 { return float64(len(d.Slots)) * slotWidth }
 
-// labels are the few that fit below the axis on the narrowest screen: the first, the middle and the last.
+// labels returns the labels that fit on the narrowest screen: the first, the middle and the last.
 func (d ChartData) labels() []string {
 	if len(d.Slots) < 3 {
 		all := make([]string, len(d.Slots))
@@ -118,7 +118,7 @@ func (d ChartData) labels() []string {
 	return []string{d.Slots[0].Label, d.Slots[len(d.Slots)/2].Label, d.Slots[len(d.Slots)-1].Label}
 }
 
-// credits is a value as the table tells it.
+// credits returns a value for the table.
 func (s ChartSlot) credits(series int) models.Credits {
 	if series >= len(s.Values) {
 		return 0
@@ -130,7 +130,7 @@ func (s ChartSlot) value(series int) float64 { return float64(s.credits(series))
 
 func unit(n float64) string { return strconv.FormatFloat(n, 'f', 2, 64) }
 
-// seriesTone is the colour of a series. Its pattern differs as well: see chartPattern.
+// seriesTone returns the color classes of a series. Its pattern differs too: see chartPattern.
 func seriesTone(kind ChartKind, series int) string {
 	switch {
 	case kind == Opposed && series == 0:
@@ -144,7 +144,7 @@ func seriesTone(kind ChartKind, series int) string {
 	}
 }
 
-// seriesFill is what fills a series' bars: plain for the first, its own pattern for the others.
+// seriesFill returns the fill of a series' bars: plain for the first, a pattern for the others.
 func seriesFill(id string, series int) string {
 	if series == 0 {
 		return "currentColor"
@@ -154,7 +154,7 @@ func seriesFill(id string, series int) string {
 
 func patternID(id string, series int) string { return id + "-pattern-" + strconv.Itoa(series) }
 
-// patternLines are the strokes of a pattern's tile: lying, standing, crossed.
+// patternLines returns the path of a pattern's tile: horizontal, vertical or crossed lines.
 func patternLines(series int) string {
 	switch series % 3 {
 	case 1:

@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "github.com/resume-matcher/credits/locales"
 
-// Chart draws credits over time as bars, names the series in a legend, and tells the same in a table.
+// Chart draws credits over time as bars, with a legend and the same values in a table.
 func Chart(d ChartData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -411,7 +411,7 @@ func chartDrawing(d ChartData) templ.Component {
 	})
 }
 
-// chartPattern tells a series from the others without its colour.
+// chartPattern distinguishes a series without color.
 func chartPattern(id string, kind ChartKind, series int) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -10,17 +10,17 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "github.com/resume-matcher/credits/locales"
 
-// Question is what a Dialog asks before a form is sent.
+// Question is what a Dialog asks before it sends a form.
 type Question struct {
-	ID            string // of the button that asks; ask-ID is the dialog
-	Action, CSRF  string // of the form; without CSRF it changes nothing
-	Open, Which   string // on that button; Which is for those who hear it alone
+	ID            string // of the button; the dialog's is ask-ID
+	Action, CSRF  string // of the form; without CSRF it is a GET
+	Open, Which   string // labels of the button; Which is for screen readers only
 	Heading, Text string
-	Yes           string // on the button that does it
+	Yes           string // label of the confirming button
 }
 
-// Dialog is a button that asks once more before it does something. The browser holds the keyboard inside, begins at the
-// harmless answer, closes it on Escape and gives the focus back. Without a script the button does it at once.
+// Dialog is a button that asks for confirmation. The browser traps the focus inside, starts at the harmless answer,
+// closes on Escape and restores the focus. Without JavaScript the button sends the form at once.
 func Dialog(q Question) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

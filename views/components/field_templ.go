@@ -15,22 +15,22 @@ import (
 
 // Input is one text field of a form.
 type Input struct {
-	ID, Name, Type string // Type is text, email, ...; never number, in which a browser drops "1,5" unseen
+	ID, Name, Type string // Type is text, email, ...; never number, because browsers drop "1,5" silently
 	Label, Hint    string
 	Value          string
 	Error          string // already in the reader's language
-	Rows           int    // a field of several lines when not 0
+	Rows           int    // 0 for a single-line field
 	MaxLength      int
 	Autocomplete   string
 	InputMode      string // numeric or decimal, where a phone should show digits
-	Optional       bool   // may stay empty
+	Optional       bool
 
-	Live  templ.Attributes // of the place below the field that the server fills while somebody types; none when nil
-	Note  string           // what stands there when nothing is wrong
-	Focus bool             // it is where the page begins, because it was refused
+	Live  templ.Attributes // of the area below the field that the server fills while the user types; none when nil
+	Note  string           // content of that area without an error
+	Focus bool             // focused on load, because it has an error
 }
 
-// Field is a labelled input. Its hint and its error are tied to it by aria-describedby.
+// Field is a labelled input. aria-describedby ties its hint and its error to it.
 func Field(in Input) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -411,7 +411,7 @@ func Field(in Input) templ.Component {
 	})
 }
 
-// Hidden carries a value that the form needs and nobody edits.
+// Hidden is a hidden form value.
 func Hidden(name, value string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -8,8 +8,8 @@ package components
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// Fold keeps what most people do not need out of the way on a phone until somebody wants it. On a wider window, and where
-// it is in use, it is always there.
+// Fold hides rarely needed controls on a phone until they are opened. It is always open on wider windows, and when
+// used.
 func Fold(id, label string, used bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

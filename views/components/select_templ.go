@@ -8,13 +8,13 @@ package components
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// Option is one of what a Select offers.
+// Option is one option of a Select.
 type Option struct{ Value, Label string }
 
-// Choice is a field in which one of several is chosen.
+// Choice is a field with options.
 type Choice struct {
 	ID, Name, Label string
-	Value           string // of the option that is chosen
+	Value           string // of the selected option
 	Options         []Option
 	Error           string // already in the reader's language
 }

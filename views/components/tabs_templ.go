@@ -14,7 +14,7 @@ type Tab struct {
 	Current    bool
 }
 
-// Tabs leads between the pages of one area. Each has an address of its own, so they are links.
+// Tabs links the pages of an area. Each has its own address, so they are links.
 func Tabs(label string, tabs []Tab) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "github.com/resume-matcher/credits/locales"
 
-// VATNote says what value added tax the prices hold; of a small business (§ 19 UStG) that there is none.
+// VATNote says that prices include value added tax, or, for a small business (§ 19 UStG), that there is none.
 func VATNote(smallBusiness bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

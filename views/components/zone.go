@@ -4,16 +4,16 @@ import (
 	"context"
 	"strings"
 	"time"
-	_ "time/tzdata" // a host without zone files knows every zone all the same
+	_ "time/tzdata" // works on hosts without zone files
 )
 
 type zoneKey struct{}
 
-// longestZone bounds what is looked up: the longest name of a zone has about half as many letters.
+// longestZone bounds the names that are looked up; the longest real one is half as long.
 const longestZone = 64
 
-// WithZone returns a context in which moments are written in the zone of that IANA name. An unknown name changes
-// nothing; nor does Local, which is the server's zone and says nothing about the visitor's.
+// WithZone returns a context that formats times in the zone with that IANA name. It ignores unknown names, and Local,
+// which is the server's zone.
 func WithZone(ctx context.Context, name string) context.Context {
 	if name == "" || name == "Local" || len(name) > longestZone {
 		return ctx
@@ -25,7 +25,7 @@ func WithZone(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, zoneKey{}, zone)
 }
 
-// Zone is the visitor's time zone, UTC where it is not known.
+// Zone returns the visitor's time zone; UTC when it is unknown.
 func Zone(ctx context.Context) *time.Location {
 	if zone, ok := ctx.Value(zoneKey{}).(*time.Location); ok {
 		return zone

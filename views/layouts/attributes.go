@@ -15,19 +15,19 @@ func documentTitle(ctx context.Context, p Page) string {
 	return locales.T(ctx, "app.document_title", locales.Args{"page": p.Title})
 }
 
-// bodyAttributes gives every htmx request the session's CSRF token, and says what shows that it takes its time.
+// bodyAttributes adds the CSRF token to every htmx request and names the progress indicator.
 func bodyAttributes(p Page) templ.Attributes {
 	attributes := templ.Attributes{"hx-indicator": "#progress"}
 	if p.CSRF == "" {
 		return attributes
 	}
-	if headers, err := requestHeaders(p.CSRF); err == nil { // a string always has a JSON form; without it forms still carry their hidden field
+	if headers, err := requestHeaders(p.CSRF); err == nil { // encoding a string never fails
 		attributes["hx-headers"] = headers
 	}
 	return attributes
 }
 
-// flashRole announces faults at once; good news waits for a pause, as the region says.
+// flashRole announces faults at once. Other messages wait for a pause, as the region's role says.
 func flashRole(kind FlashKind) templ.Attributes {
 	if kind == FlashFault {
 		return templ.Attributes{"role": "alert"}
@@ -42,8 +42,8 @@ func isCurrent(p Page, locale string) string {
 	return "false"
 }
 
-// stays keeps the element that is there, and changes what is in it.
-func stays(p Page) templ.Attributes {
+// swapInner makes a partial replace the content of the existing element.
+func swapInner(p Page) templ.Attributes {
 	if !p.Partial {
 		return nil
 	}

@@ -1,4 +1,4 @@
-// Package layouts holds the document that every page is wrapped in.
+// Package layouts holds the document around every page.
 package layouts
 
 import (
@@ -10,46 +10,46 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// Page is what every document needs beside its content.
+// Page is what every document needs besides its content.
 type Page struct {
 	Title     string // of the document, in the page's language
-	Origin    string // under which the public reaches us, for the addresses that search engines are told
+	Origin    string // public origin, for canonical addresses
 	Locale    string
 	Path      string // after /{locale}, beginning with "/"; empty on the start page
-	Query     string // as in the address, without "?"; kept when the language changes
+	Query     string // without "?"; kept when the language changes
 	User      *models.User
 	Available models.Credits
 	Admin     bool
 	CSRF      string
 	Sandbox   bool
-	Dashboard string // where the sandbox shows its payments and gives money back
+	Dashboard string // URL of the sandbox's payments; empty outside the sandbox
 	Legal     Legal
 	Flash     *Flash
-	Elsewhere *Elsewhere // told once, in the whole document
+	Elsewhere *Elsewhere // shown once, in full documents only
 	RequestID string
 
-	// Partial sends what htmx swaps into #content instead of the whole document: the title, the flash region, the
-	// content, and the balance out of band.
+	// Partial renders what htmx swaps into #content: the title, the flash region, the content, and the balance out of
+	// band.
 	Partial bool
-	Silent  bool // a partial of less than the content, which leaves the messages as they are
+	Silent  bool // a partial of less than #content, which keeps the messages
 }
 
 // Elsewhere is a sign-in to the user's account on another device.
 type Elsewhere struct {
 	At     time.Time
-	Device string // as "Firefox, Linux"; empty when it is not known
+	Device string // like "Firefox, Linux"; empty when unknown
 }
 
-// Legal is where the operator says what the law wants said. An empty address leaves its link out.
+// Legal holds the URLs of the legally required pages. An empty URL leaves its link out.
 type Legal struct{ Imprint, Terms, Privacy string }
 
-// Flash is one message about what has just happened.
+// Flash is one message about a finished action.
 type Flash struct {
 	Kind FlashKind
 	Text string
 }
 
-// FlashKind says whether a flash is good news.
+// FlashKind says whether the action succeeded.
 type FlashKind string
 
 // The kinds.
@@ -58,7 +58,7 @@ const (
 	FlashFault FlashKind = "danger"
 )
 
-// signedInAs is what tells a user's accounts apart: the name, and the address where there is one.
+// signedInAs tells a user's accounts apart: the name, plus the address if there is one.
 func signedInAs(p Page) string {
 	who := p.User.Name
 	switch {
@@ -73,7 +73,7 @@ func signedInAs(p Page) string {
 	return who
 }
 
-// in is the address of this page in another language.
+// in returns the address of this page in another language.
 func (p Page) in(locale string) string {
 	address := "/" + locale + p.Path
 	if p.Query != "" {
@@ -82,10 +82,10 @@ func (p Page) in(locale string) string {
 	return address
 }
 
-// canonical is the page's one public address in a language: what was searched or filtered is left out.
+// canonical returns the page's public address in a language, without its query string.
 func (p Page) canonical(locale string) string { return p.Origin + "/" + locale + p.Path }
 
-// current is the value of a navigation link's aria-current: page for the page itself, true for what lies below it.
+// current returns the aria-current of a navigation link: page for the page itself, true for pages below it.
 func (p Page) current(path string) string {
 	switch {
 	case p.Path == path:
@@ -96,13 +96,13 @@ func (p Page) current(path string) string {
 	return "false"
 }
 
-// htmxConfig keeps htmx within our content policy. Forms with errors (422) are swapped in as they are; every other
-// failure goes to the flash region, whoever answers it.
+// htmxConfig keeps htmx within our content policy. Forms with errors (422) are swapped in place; every other failure
+// goes to the flash region.
 const htmxConfig = `{"includeIndicatorStyles":false,"allowEval":false,"historyCacheSize":0,"responseHandling":[` +
 	`{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},` +
 	`{"code":"[45]..","swap":true,"error":true,"target":"#flash","swapOverride":"innerHTML"}]}`
 
-// requestHeaders are what htmx adds to each request.
+// requestHeaders returns the headers that htmx adds to each request.
 func requestHeaders(csrf string) (string, error) {
 	headers, err := json.Marshal(map[string]string{"X-CSRF-Token": csrf})
 	return string(headers), err

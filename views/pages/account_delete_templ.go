@@ -15,21 +15,21 @@ import (
 	"time"
 )
 
-// AccountDeletionData is what somebody is told before their account goes.
+// AccountDeletionData is what the user must know before deleting the account.
 type AccountDeletionData struct {
 	Locale, CSRF string
 	Balance      models.Credits // negative for a debt
 	Holds        int64
 	Held         models.Credits
-	Awaiting     int64 // payments under way
-	Disputed     bool  // a bank is examining a payment
-	Booked       bool  // something must be kept
+	Awaiting     int64 // pending payments
+	Disputed     bool  // a dispute is open
+	Booked       bool  // the law requires us to keep entries
 	Until        time.Time
-	Prove        []Linkable // how to show that it is still them; empty when they just have
-	Error        string     // about the box that must be ticked, in the reader's language
+	Prove        []Linkable // where to reauthenticate; empty when that is not needed
+	Error        string     // of the checkbox, in the reader's language
 }
 
-// AccountDeletion tells what a deletion takes and leaves, and then asks for it.
+// AccountDeletion explains what a deletion removes and keeps, and then offers it.
 func AccountDeletion(d AccountDeletionData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -381,9 +381,9 @@ func AccountDeletion(d AccountDeletionData) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var19 templ.SafeURL
-		templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/account"))
+		templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/account"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 77, Col: 59}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 77, Col: 66}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var19))
 		if templ_7745c5c3_Err != nil {
@@ -396,7 +396,7 @@ func AccountDeletion(d AccountDeletionData) templ.Component {
 		var templ_7745c5c3_Var20 string
 		templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "account.delete.keep"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 77, Col: 101}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 77, Col: 108}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var20))
 		if templ_7745c5c3_Err != nil {
@@ -410,7 +410,7 @@ func AccountDeletion(d AccountDeletionData) templ.Component {
 	})
 }
 
-// loses reports whether there is something to settle before the account goes.
+// loses reports whether something should be settled first.
 func (d AccountDeletionData) loses() bool {
 	return d.Balance != 0 || d.Holds > 0 || d.Awaiting > 0
 }
@@ -459,9 +459,9 @@ func deletionFirst(d AccountDeletionData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var23 templ.SafeURL
-			templ_7745c5c3_Var23, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/history?kind=purchase"))
+			templ_7745c5c3_Var23, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/history?kind=purchase"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 91, Col: 65}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 91, Col: 72}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var23))
 			if templ_7745c5c3_Err != nil {
@@ -474,7 +474,7 @@ func deletionFirst(d AccountDeletionData) templ.Component {
 			var templ_7745c5c3_Var24 string
 			templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "account.delete.first.refund"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 91, Col: 115}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 91, Col: 122}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var24))
 			if templ_7745c5c3_Err != nil {
@@ -547,9 +547,9 @@ func deletionFirst(d AccountDeletionData) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var28 templ.SafeURL
-		templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/account/export.zip"))
+		templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/account/export.zip"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 104, Col: 61}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 104, Col: 68}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var28))
 		if templ_7745c5c3_Err != nil {
@@ -562,7 +562,7 @@ func deletionFirst(d AccountDeletionData) templ.Component {
 		var templ_7745c5c3_Var29 string
 		templ_7745c5c3_Var29, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "account.delete.first.export"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 104, Col: 128}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 104, Col: 135}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var29))
 		if templ_7745c5c3_Err != nil {
@@ -685,9 +685,9 @@ func deletionForm(d AccountDeletionData) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var35 templ.SafeURL
-		templ_7745c5c3_Var35, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/account/delete"))
+		templ_7745c5c3_Var35, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/account/delete"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 123, Col: 61}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/account_delete.templ`, Line: 123, Col: 68}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var35))
 		if templ_7745c5c3_Err != nil {

@@ -15,10 +15,10 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// auditFact is one thing that was recorded; href leads to what it names, or nowhere.
+// auditFact is one recorded fact; href links to what it names.
 type auditFact struct{ name, value, href string }
 
-// auditAction is what was done, in words where there are words for it.
+// auditAction returns the text of an action; the action itself without one.
 func auditAction(ctx context.Context, action string) string {
 	if key := models.ActionKey(action); locales.Has(ctx, key) {
 		return locales.T(ctx, key)
@@ -26,7 +26,7 @@ func auditAction(ctx context.Context, action string) string {
 	return action
 }
 
-// auditBy is the kind of person who did it.
+// auditBy returns the text of an actor's kind.
 func auditBy(ctx context.Context, actor string) string {
 	if key := "admin_audit.by." + actor; locales.Has(ctx, key) {
 		return locales.T(ctx, key)
@@ -34,8 +34,8 @@ func auditBy(ctx context.Context, actor string) string {
 	return actor
 }
 
-// auditFacts takes an audit entry's detail apart, in the order of the names, in the words of the pages. Numbers keep
-// their digits; an amount of money is written with its currency.
+// auditFacts lists an entry's details by name, in words. Numbers keep their digits; money is formatted with its
+// currency.
 func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []auditFact {
 	var detail map[string]json.RawMessage
 	if err := json.Unmarshal(e.Detail, &detail); err != nil || len(detail) == 0 {
@@ -52,7 +52,7 @@ func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []audit
 	for _, name := range slices.Sorted(maps.Keys(detail)) {
 		plain, text := auditValue(ctx, detail[name])
 		if plain == "" && text == "" {
-			continue // nothing was chosen
+			continue // left empty
 		}
 		fact := auditFact{name: auditName(ctx, name), value: text}
 		if name == "feature" {
@@ -69,7 +69,7 @@ func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []audit
 	return facts
 }
 
-// auditValue is a value as it was recorded, where it is a text, and in words.
+// auditValue returns a value as recorded, if it is a string, and in words.
 func auditValue(ctx context.Context, raw json.RawMessage) (plain, words string) {
 	var yes bool
 	var several []string

@@ -15,12 +15,12 @@ import (
 	"strconv"
 )
 
-// AdminAuditData is one stretch of the audit log.
+// AdminAuditData is one page of the audit log.
 type AdminAuditData struct {
 	Locale  string
 	Filter  ListFilter
 	Entries []models.AuditEntry // newest first
-	Next    int64               // below which the next page lies; 0 at the end
+	Next    int64               // cursor of the next page; 0 at the end
 	Further bool                // not the first page
 }
 
@@ -112,7 +112,7 @@ func AdminAudit(d AdminAuditData) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = listFilter(at(d.Locale, "/admin/audit"), d.Filter, locales.T(ctx, "admin_audit.object_hint")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = listFilter(localPath(d.Locale, "/admin/audit"), d.Filter, locales.T(ctx, "admin_audit.object_hint")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -134,7 +134,7 @@ func AdminAudit(d AdminAuditData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = listPages(at(d.Locale, "/admin/audit"), d.Filter, d.Further, "cursor", cursorText(d.Next)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = listPages(localPath(d.Locale, "/admin/audit"), d.Filter, d.Further, "cursor", cursorText(d.Next)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -447,7 +447,7 @@ func auditActor(locale string, e models.AuditEntry) templ.Component {
 	})
 }
 
-// auditDetail shows what was recorded, name by name.
+// auditDetail lists the recorded details.
 func auditDetail(locale string, e models.AuditEntry) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

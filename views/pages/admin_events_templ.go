@@ -20,26 +20,25 @@ import (
 type AdminEventsData struct {
 	Locale, CSRF string
 	LastReceived *time.Time           // nil before the first
-	Open         []models.StripeEvent // not booked yet, or in need of a person; without payload
-	Purchases    map[string]uuid.UUID // by event: the purchase that it is about, where it is one of ours
+	Open         []models.StripeEvent // not booked yet, or waiting for a person; without payload
+	Purchases    map[string]uuid.UUID // by event: our purchase that it concerns
 	Last         *models.Reconciliation
 	Findings     []models.Finding // of the last reconciliation
-	Found        int64            // findings in all
-	NextFinding  int64            // after which their next page begins; 0 at the end
+	Found        int64            // number of all findings
+	NextFinding  int64            // cursor of their next page; 0 at the end
 
 	FurtherFindings bool // not their first page
-	MoreOpen        bool // there are more open events than are listed
-
-	Filter       ListFilter
-	Types        []string // that can be filtered by
-	All          []models.StripeEvent
-	AllPurchases map[string]uuid.UUID
-	Next         string // where the next page begins; empty at the end
-	Further      bool   // not the first page
-	Alone        bool   // the list alone is asked for
+	MoreOpen        bool // more open events exist than are listed
+	Filter          ListFilter
+	Types           []string // that can be filtered by
+	All             []models.StripeEvent
+	AllPurchases    map[string]uuid.UUID
+	Next            string // cursor of the next page; empty at the end
+	Further         bool   // not the first page
+	Alone           bool   // show the list only
 }
 
-// AdminEvents shows when Stripe last wrote, which events are not done, every event, and what the last reconciliation found.
+// AdminEvents shows the last delivery, open events, every event, and the last reconciliation.
 func AdminEvents(d AdminEventsData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -68,7 +67,7 @@ func AdminEvents(d AdminEventsData) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_events.title"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 36, Col: 43}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 35, Col: 43}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {
@@ -90,7 +89,7 @@ func AdminEvents(d AdminEventsData) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_events.lead"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 39, Col: 55}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 38, Col: 55}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
@@ -116,7 +115,7 @@ func AdminEvents(d AdminEventsData) templ.Component {
 					var templ_7745c5c3_Var5 string
 					templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_events.never"))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 43, Col: 43}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 42, Col: 43}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 					if templ_7745c5c3_Err != nil {
@@ -141,7 +140,7 @@ func AdminEvents(d AdminEventsData) templ.Component {
 			var templ_7745c5c3_Var6 string
 			templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_events.open"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 50, Col: 62}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 49, Col: 62}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 			if templ_7745c5c3_Err != nil {
@@ -168,9 +167,9 @@ func AdminEvents(d AdminEventsData) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var7 templ.SafeURL
-				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(at(d.Locale, "/admin/events?status="+StatusOpen)))
+				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(localPath(d.Locale, "/admin/events?status="+StatusOpen)))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 57, Col: 120}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 56, Col: 127}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 				if templ_7745c5c3_Err != nil {
@@ -183,7 +182,7 @@ func AdminEvents(d AdminEventsData) templ.Component {
 				var templ_7745c5c3_Var8 string
 				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_events.all_open"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 57, Col: 164}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 56, Col: 171}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 				if templ_7745c5c3_Err != nil {
@@ -203,7 +202,7 @@ func AdminEvents(d AdminEventsData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = everyEvent(d, at(d.Locale, "/admin/events")).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = everyEvent(d, localPath(d.Locale, "/admin/events")).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -239,7 +238,7 @@ func everyEvent(d AdminEventsData, path string) templ.Component {
 		var templ_7745c5c3_Var10 string
 		templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_events.all"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 67, Col: 59}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_events.templ`, Line: 66, Col: 59}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 		if templ_7745c5c3_Err != nil {
@@ -311,12 +310,12 @@ func everyEvent(d AdminEventsData, path string) templ.Component {
 	})
 }
 
-// eventOpen reports whether something is still to be done for an event.
+// eventOpen reports whether an event still needs processing.
 func eventOpen(status models.StripeEventStatus) bool {
 	return status != models.EventDone && status != models.EventIgnored
 }
 
-// eventKind is how an event's status looks.
+// eventKind returns the look of an event's status.
 func eventKind(status models.StripeEventStatus) components.AlertKind {
 	switch status {
 	case models.EventReview:

@@ -22,14 +22,14 @@ type AdminFeaturesData struct {
 	Form         FeatureForm
 }
 
-// FeatureForm is what was typed to add or change a feature, and what was wrong with it.
+// FeatureForm is the form as posted, with its errors.
 type FeatureForm struct {
 	Feature, Credits, LabelEN, LabelDE string
 	Active, Existing                   bool
 	Errors                             map[string]string // by field, in the reader's language
 }
 
-// AdminFeatures lists what credits can be spent on and what it costs, and changes it.
+// AdminFeatures lists and changes the features and their prices.
 func AdminFeatures(d AdminFeaturesData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -271,9 +271,9 @@ func featureTable(d AdminFeaturesData) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var14 templ.SafeURL
-				templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/admin/features?edit="+string(f.Feature)+"#feature-form"))
+				templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/admin/features?edit="+string(f.Feature)+"#feature-form"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_features.templ`, Line: 61, Col: 152}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_features.templ`, Line: 61, Col: 159}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 				if templ_7745c5c3_Err != nil {
@@ -362,9 +362,9 @@ func featureForm(d AdminFeaturesData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var19 templ.SafeURL
-			templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/admin/features"))
+			templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/admin/features"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_features.templ`, Line: 74, Col: 62}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_features.templ`, Line: 74, Col: 69}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var19))
 			if templ_7745c5c3_Err != nil {
@@ -482,9 +482,9 @@ func featureForm(d AdminFeaturesData) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var24 templ.SafeURL
-				templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/admin/features"))
+				templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/admin/features"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_features.templ`, Line: 93, Col: 58}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_features.templ`, Line: 93, Col: 65}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var24))
 				if templ_7745c5c3_Err != nil {
@@ -497,7 +497,7 @@ func featureForm(d AdminFeaturesData) templ.Component {
 				var templ_7745c5c3_Var25 string
 				templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_features.form.cancel"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_features.templ`, Line: 93, Col: 107}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_features.templ`, Line: 93, Col: 114}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var25))
 				if templ_7745c5c3_Err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// ListFilter is what an admin wants to see of a list, as typed, and what is wrong with it.
+// ListFilter is the filter of an admin's list, as typed, with its errors.
 type ListFilter struct {
 	Status, Kind, User string
 	From, Until        string // days, as 2006-01-02
@@ -23,7 +23,7 @@ type ListFilter struct {
 	Errors             map[string]string
 }
 
-// StatusOpen filters events by whether they need a person or still wait, whatever their status.
+// StatusOpen filters events that wait or need a person, whatever their status.
 const StatusOpen = "open"
 
 // Set reports whether anything is filtered.
@@ -31,12 +31,12 @@ func (f ListFilter) Set() bool {
 	return f.Status+f.Kind+f.User+f.From+f.Until+f.Object != ""
 }
 
-// address is the same list from a place on.
+// address returns the address of the same list with other pairs in its query string.
 func (f ListFilter) address(path string, pairs ...string) string {
 	return withQuery(path, append([]string{"status", f.Status, "kind", f.Kind, "user", f.User, "from", f.From, "until", f.Until, "q", f.Object}, pairs...)...)
 }
 
-// listFilter asks what to show; the children are the choices that this list alone has.
+// listFilter is the filter form; the children are this list's own fields.
 func listFilter(path string, f ListFilter, hint string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -197,7 +197,7 @@ func dayField(ctx context.Context, name, value, fault string) components.Input {
 	return components.Input{ID: name, Name: name, Type: "date", Value: value, Optional: true, Error: fault, Label: locales.T(ctx, "admin_filter."+name)}
 }
 
-// listPages leads through a list that begins with the newest.
+// listPages links through a list that starts with the newest.
 func listPages(path string, f ListFilter, further bool, name, next string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -16,19 +16,19 @@ import (
 	"strconv"
 )
 
-// A limit of the form; the service has the last word.
+// maxKeyName limits the form; the service decides.
 const maxKeyName = 80
 
-// KeyForm is what was typed to make a service key, and what was wrong with it.
+// KeyForm is the form as posted, with its errors.
 type KeyForm struct {
 	Name, PerMinute string
-	Days            string // until it ends by itself; empty for never
+	Days            string // until the key expires; empty for never
 	Spend, Read     bool
 	Key             string            // idempotency key
 	Errors          map[string]string // by field, in the reader's language
 }
 
-// keyForm is plain: what it answers with must not linger in a script's memory.
+// keyForm is a plain form: the key in its answer must not stay in a script's memory.
 func keyForm(d AdminKeysData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -67,9 +67,9 @@ func keyForm(d AdminKeysData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var3 templ.SafeURL
-			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/admin/keys"))
+			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/admin/keys"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 26, Col: 58}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_key_form.templ`, Line: 26, Col: 65}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
@@ -107,7 +107,7 @@ func keyForm(d AdminKeysData) templ.Component {
 					var templ_7745c5c3_Var5 string
 					templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(text)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 31, Col: 29}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_key_form.templ`, Line: 31, Col: 29}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 					if templ_7745c5c3_Err != nil {
@@ -155,7 +155,7 @@ func keyForm(d AdminKeysData) templ.Component {
 				var templ_7745c5c3_Var7 string
 				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_keys.form.submit"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 39, Col: 46}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_key_form.templ`, Line: 39, Col: 46}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 				if templ_7745c5c3_Err != nil {
@@ -217,7 +217,7 @@ func keyScopes(f KeyForm) templ.Component {
 		var templ_7745c5c3_Var9 string
 		templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_keys.scopes"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 47, Col: 47}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_key_form.templ`, Line: 47, Col: 47}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 		if templ_7745c5c3_Err != nil {
@@ -240,7 +240,7 @@ func keyScopes(f KeyForm) templ.Component {
 		var templ_7745c5c3_Var10 string
 		templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_keys.form.spend"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 48, Col: 161}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_key_form.templ`, Line: 48, Col: 161}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 		if templ_7745c5c3_Err != nil {
@@ -263,7 +263,7 @@ func keyScopes(f KeyForm) templ.Component {
 		var templ_7745c5c3_Var11 string
 		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_keys.form.read"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 49, Col: 156}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_key_form.templ`, Line: 49, Col: 156}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 		if templ_7745c5c3_Err != nil {
@@ -281,7 +281,7 @@ func keyScopes(f KeyForm) templ.Component {
 			var templ_7745c5c3_Var12 string
 			templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(f.Errors["scopes"])
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/key_form.templ`, Line: 51, Col: 64}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_key_form.templ`, Line: 51, Col: 64}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 			if templ_7745c5c3_Err != nil {
@@ -300,7 +300,7 @@ func keyScopes(f KeyForm) templ.Component {
 	})
 }
 
-// expiryChoice is after how long the key ends by itself.
+// expiryChoice offers when the key expires.
 func (f KeyForm) expiryChoice(ctx context.Context) components.Choice {
 	choice := components.Choice{ID: "expires-days", Name: "expires_days", Label: locales.T(ctx, "admin_keys.form.expires"), Value: f.Days, Error: f.Errors["expires_days"],
 		Options: []components.Option{{Value: "", Label: locales.T(ctx, "admin_keys.form.never")}}}
@@ -317,7 +317,7 @@ func scopeAttributes(f KeyForm) templ.Attributes {
 	return templ.Attributes{"aria-describedby": "scopes-error"}
 }
 
-// Scopes lists what was ticked.
+// Scopes lists the ticked scopes.
 func (f KeyForm) Scopes() []string {
 	var scopes []string
 	if f.Spend {
@@ -343,7 +343,7 @@ func (f KeyForm) limitField(ctx context.Context) components.Input {
 	}
 }
 
-// general is what was wrong and belongs to no field of the form.
+// general returns the error without a field.
 func (f KeyForm) general() string {
 	for field, text := range f.Errors {
 		if field != "name" && field != "scopes" && field != "per_minute" {
@@ -353,7 +353,7 @@ func (f KeyForm) general() string {
 	return ""
 }
 
-// callsPerMinute says how often a key may be used.
+// callsPerMinute formats a rate limit.
 func callsPerMinute(ctx context.Context, n int) string {
 	return locales.N(ctx, "admin_keys.per_minute", n)
 }

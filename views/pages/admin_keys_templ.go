@@ -20,14 +20,14 @@ import (
 // AdminKeysData is what an admin sees of the service keys.
 type AdminKeysData struct {
 	Locale, CSRF string
-	Keys         []models.APIKey // those that are good first
-	Made         *models.APIKey  // the one that this page answers for; nil without one
-	Plaintext    string          // of Made; empty when it has been shown before
+	Keys         []models.APIKey // valid ones first
+	Made         *models.APIKey  // the key that was just created; nil without one
+	Plaintext    string          // of Made; empty when it was shown before
 	Form         KeyForm
-	Now          time.Time // to tell keys that have ended, or soon will
+	Now          time.Time // decides which keys have expired, or soon will
 }
 
-// AdminKeys lists the keys with which other programs call the API, makes one and shows it this once, and revokes them.
+// AdminKeys lists service keys, creates one and shows it once, and revokes them.
 func AdminKeys(d AdminKeysData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -145,7 +145,7 @@ func AdminKeys(d AdminKeysData) templ.Component {
 	})
 }
 
-// madeKey shows a new key, in a field from which it is copied with or without a script.
+// madeKey shows a new key in a field from which it can be copied.
 func madeKey(d AdminKeysData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -621,7 +621,7 @@ func keyTable(d AdminKeysData) templ.Component {
 	})
 }
 
-// revokeKey asks once more before it revokes a key.
+// revokeKey asks for confirmation before it revokes a key.
 func revokeKey(d AdminKeysData, k models.APIKey) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -755,6 +755,8 @@ func revokeKey(d AdminKeysData, k models.APIKey) templ.Component {
 	})
 }
 
-func adminKeyPath(locale string, id uuid.UUID) string { return at(locale, "/admin/keys/"+id.String()) }
+func adminKeyPath(locale string, id uuid.UUID) string {
+	return localPath(locale, "/admin/keys/"+id.String())
+}
 
 var _ = templruntime.GeneratedTemplate

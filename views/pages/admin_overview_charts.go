@@ -2,7 +2,6 @@ package pages
 
 import (
 	"context"
-	"net/url"
 	"time"
 
 	"github.com/resume-matcher/credits/locales"
@@ -10,21 +9,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// withQuery is an address with those of the names that have a value.
-func withQuery(path string, pairs ...string) string {
-	query := url.Values{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			query.Set(pairs[i], pairs[i+1])
-		}
-	}
-	if len(query) == 0 {
-		return path
-	}
-	return path + "?" + query.Encode()
-}
-
-// overviewSlots names the days or months of the picture.
+// overviewSlots labels the days or months of a chart.
 func overviewSlots(ctx context.Context, o models.Overview, values func(models.OverviewSlot) []models.Credits) []components.ChartSlot {
 	slots := make([]components.ChartSlot, len(o.Slots))
 	for i, s := range o.Slots {
@@ -37,7 +22,7 @@ func overviewSlots(ctx context.Context, o models.Overview, values func(models.Ov
 	return slots
 }
 
-// flowChart is the picture of credits that were sold, used and taken back.
+// flowChart shows credits sold, used and taken back.
 func flowChart(ctx context.Context, o models.Overview) components.ChartData {
 	var sold, used, returned models.Credits
 	for _, s := range o.Slots {
@@ -53,7 +38,7 @@ func flowChart(ctx context.Context, o models.Overview) components.ChartData {
 		})}
 }
 
-// outstandingChart is the picture of what users could still spend.
+// outstandingChart shows the credits that users can still spend.
 func outstandingChart(ctx context.Context, o models.Overview) components.ChartData {
 	return components.ChartData{ID: "outstanding", Kind: components.Stacked, Title: locales.T(ctx, "admin.overview.outstanding_over_time"),
 		Description: locales.T(ctx, "admin.overview.outstanding_text", locales.Args{"outstanding": components.CreditAmount(ctx, o.Totals.Outstanding)}),

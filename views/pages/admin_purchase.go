@@ -8,7 +8,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// story is what has happened to a purchase.
+// story tells an admin what happened to a purchase.
 func story(ctx context.Context, p models.Purchase) string {
 	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency),
 		"ordered": components.DateTime(ctx, p.CreatedAt)}
@@ -31,7 +31,7 @@ func story(ctx context.Context, p models.Purchase) string {
 	return locales.T(ctx, "admin_purchase.story.paid", facts)
 }
 
-// eventWait says what becomes of an event that is not done, and when.
+// eventWait says when and how an open event will be processed.
 func eventWait(ctx context.Context, e models.StripeEvent) string {
 	return locales.T(ctx, "event.wait."+string(e.Status), locales.Args{"type": e.Type, "next": components.DateTime(ctx, e.NextAttemptAt)})
 }
@@ -53,7 +53,7 @@ func orNone(ctx context.Context, text string) string {
 	return text
 }
 
-// proposalText explains why so much is proposed.
+// proposalText explains the proposed refund.
 func proposalText(ctx context.Context, d AdminPurchaseData) string {
 	if d.Purchase.Status.Unbooked() {
 		return locales.T(ctx, "refund_form.unbooked", locales.Args{"left": d.money(ctx, d.Form.Left)})
@@ -61,7 +61,7 @@ func proposalText(ctx context.Context, d AdminPurchaseData) string {
 	return locales.N(ctx, "refund_form.proposal", d.Form.Unused, locales.Args{"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted), "paid": d.money(ctx, d.Purchase.PaidCents), "share": d.money(ctx, d.Form.Proposal)})
 }
 
-// takesText says what the amount in the form does to the balance.
+// takesText says what the refund does to the balance.
 func takesText(ctx context.Context, d AdminPurchaseData) string {
 	facts := locales.Args{"amount": d.money(ctx, d.Form.Cents), "credits": components.CreditAmount(ctx, d.Form.Takes), "balance": components.CreditAmount(ctx, d.Form.After)}
 	switch {
@@ -75,7 +75,7 @@ func takesText(ctx context.Context, d AdminPurchaseData) string {
 	return locales.T(ctx, "refund_form.takes.balance", facts)
 }
 
-// nothingLeft says why nothing can be given back.
+// nothingLeft returns the text key of why nothing can be refunded.
 func nothingLeft(p models.Purchase) string {
 	switch {
 	case p.PaidAt == nil:
@@ -86,7 +86,7 @@ func nothingLeft(p models.Purchase) string {
 	return "refund_form.none.all"
 }
 
-// refusal puts into words why Stripe did not make a refund.
+// refusal explains why Stripe refused a refund.
 func refusal(ctx context.Context, code string) string {
 	if code != "" && locales.Has(ctx, "refund_request.refusal."+code) {
 		return locales.T(ctx, "refund_request.refusal."+code)
@@ -94,7 +94,7 @@ func refusal(ctx context.Context, code string) string {
 	return locales.T(ctx, "refund_request.refusal.unknown")
 }
 
-// refundFailure puts into words why a refund failed that Stripe had made.
+// refundFailure explains why a refund failed at Stripe.
 func refundFailure(ctx context.Context, reason string) string {
 	if locales.Has(ctx, "stripe_refund.failure."+reason) {
 		return locales.T(ctx, "stripe_refund.failure."+reason)

@@ -15,13 +15,13 @@ import (
 	"strconv"
 )
 
-// AdminPurchaseData is all that is known of one purchase, for whoever helps its buyer.
+// AdminPurchaseData is everything known about one purchase.
 type AdminPurchaseData struct {
 	Locale, CSRF string
-	Dashboard    string // where the sandbox shows its payments; empty outside
+	Dashboard    string // URL of the sandbox's payments; empty outside the sandbox
 	User         models.User
 	Purchase     models.Purchase
-	Waits        []string // what is waited for; each has a text
+	Waits        []string // what the purchase waits for; purchase_wait has the texts
 	Events       []models.StripeEvent
 	Refunds      []models.StripeRefund
 	Disputes     []models.StripeDispute
@@ -32,7 +32,7 @@ type AdminPurchaseData struct {
 	Decision     DecisionForm
 }
 
-// AdminPurchase says why somebody has, or has not, got the credits that they bought, and gives money back.
+// AdminPurchase explains why a buyer did or did not receive credits, and refunds money.
 func AdminPurchase(d AdminPurchaseData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -278,7 +278,7 @@ func AdminPurchase(d AdminPurchaseData) templ.Component {
 	})
 }
 
-// purchaseStory says in words what has happened and what is waited for.
+// purchaseStory tells what happened, and what the purchase waits for.
 func purchaseStory(d AdminPurchaseData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -510,7 +510,7 @@ func purchaseStory(d AdminPurchaseData) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Alert(standingKind(d.Purchase), locales.T(ctx, standing(d.Purchase))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Alert(standingKind(d.Purchase), standing(ctx, d.Purchase)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -22,21 +22,21 @@ type AdminUserData struct {
 	User                          models.User
 	Identities                    []models.Identity
 	Purchases                     []models.Purchase          // newest first
-	MorePurchases, FirstPurchases string                     // to older ones, and back to the newest; empty where there is none
+	MorePurchases, FirstPurchases string                     // addresses of the next and the first page; empty without one
 	Entries                       []models.CreditTransaction // newest first
-	FirstURL                      string                     // back to the newest entries; empty there
-	NextURL                       string                     // to older ones; empty at the end
+	FirstURL                      string                     // address of the first page; empty on it
+	NextURL                       string                     // address of the next page; empty at the end
 	Form                          GrantForm
 	Access                        AccessData
-	Holds                         []models.Hold // that took nothing, the open ones first
+	Holds                         []models.Hold // not captured, open ones first
 	Labels                        map[models.Reason]string
 	Events                        []models.StripeEvent // the newest about these purchases
 	EventsOf                      map[string]uuid.UUID
 	Audit                         []models.AuditEntry // the newest about this user
-	Keys                          []models.APIKey     // that this user made
+	Keys                          []models.APIKey     // created by this user
 }
 
-// AdminUser shows one user's balance, purchases and movements, and moves credits by hand.
+// AdminUser shows one user's balance, purchases and entries, and posts credits by hand.
 func AdminUser(d AdminUserData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -488,9 +488,9 @@ func AdminUser(d AdminUserData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var22 templ.SafeURL
-			templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinURLErrs(withQuery(at(d.Locale, "/admin/audit"), "user", strconv.FormatInt(d.User.ID, 10)))
+			templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinURLErrs(withQuery(localPath(d.Locale, "/admin/audit"), "user", strconv.FormatInt(d.User.ID, 10)))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 107, Col: 138}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 107, Col: 145}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var22))
 			if templ_7745c5c3_Err != nil {
@@ -503,7 +503,7 @@ func AdminUser(d AdminUserData) templ.Component {
 			var templ_7745c5c3_Var23 string
 			templ_7745c5c3_Var23, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_user.audit_all"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 107, Col: 181}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 107, Col: 188}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var23))
 			if templ_7745c5c3_Err != nil {
@@ -519,9 +519,9 @@ func AdminUser(d AdminUserData) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var24 templ.SafeURL
-		templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/admin"))
+		templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/admin"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 110, Col: 62}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 110, Col: 69}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var24))
 		if templ_7745c5c3_Err != nil {
@@ -534,7 +534,7 @@ func AdminUser(d AdminUserData) templ.Component {
 		var templ_7745c5c3_Var25 string
 		templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_user.back"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 110, Col: 100}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 110, Col: 107}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var25))
 		if templ_7745c5c3_Err != nil {
@@ -548,7 +548,7 @@ func AdminUser(d AdminUserData) templ.Component {
 	})
 }
 
-// addresses lists the ways in which the user signs in, with the e-mail address that each reports.
+// addresses lists the user's identities with their e-mail addresses.
 func addresses(d AdminUserData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -787,9 +787,9 @@ func addresses(d AdminUserData) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var38 templ.SafeURL
-				templ_7745c5c3_Var38, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/admin/keys"))
+				templ_7745c5c3_Var38, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/admin/keys"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 162, Col: 69}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 162, Col: 76}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var38))
 				if templ_7745c5c3_Err != nil {
@@ -802,7 +802,7 @@ func addresses(d AdminUserData) templ.Component {
 				var templ_7745c5c3_Var39 string
 				templ_7745c5c3_Var39, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_user.key_made", locales.Args{"name": k.Name}))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 162, Col: 141}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_user.templ`, Line: 162, Col: 148}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var39))
 				if templ_7745c5c3_Err != nil {
@@ -970,7 +970,7 @@ func purchaseTable(locale string, purchases []models.Purchase) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = components.Badge(standingKind(p), locales.T(ctx, standing(p))).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.Badge(standingKind(p), standing(ctx, p)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

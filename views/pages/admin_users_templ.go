@@ -15,25 +15,25 @@ import (
 	"strconv"
 )
 
-// UserList is a page of users, and how it was asked for.
+// UserList is a page of users, and its search.
 type UserList struct {
-	Query    string // the beginning of an address, or a part of a name
+	Query    string // start of an address, or part of a name
 	Sort     string // joined, balance, held or bought
-	Up       bool   // the least first
+	Up       bool   // ascending
 	Further  bool   // not the first page
 	Searched bool   // a search, not the overview
 	Error    string // of the search, in the reader's language
 	Users    []models.ListedUser
-	Next     string // where the next page begins; empty at the end
+	Next     string // cursor of the next page; empty at the end
 }
 
-// address is the same list from a place on, sorted by something.
+// address returns the same search with another order or cursor.
 func (l UserList) address(locale, sort string, up bool, after string) string {
 	order := ""
 	if up {
 		order = "up"
 	}
-	return withQuery(at(locale, "/admin"), "email", l.Query, "sort", sort, "order", order, "after", after)
+	return withQuery(localPath(locale, "/admin"), "email", l.Query, "sort", sort, "order", order, "after", after)
 }
 
 func userSearch(locale string, l UserList) templ.Component {
@@ -62,9 +62,9 @@ func userSearch(locale string, l UserList) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var2 templ.SafeURL
-		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinURLErrs(at(locale, "/admin"))
+		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(locale, "/admin"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_users.templ`, Line: 32, Col: 49}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_users.templ`, Line: 32, Col: 56}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {
@@ -77,7 +77,7 @@ func userSearch(locale string, l UserList) templ.Component {
 		var templ_7745c5c3_Var3 string
 		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.ResolveAttributeValue(locales.T(ctx, "admin.search.heading"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_users.templ`, Line: 32, Col: 117}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_users.templ`, Line: 32, Col: 124}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var3)
 		if templ_7745c5c3_Err != nil {
@@ -149,7 +149,7 @@ func userSearch(locale string, l UserList) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.LinkButton("everybody", at(locale, "/admin"), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.LinkButton("everybody", localPath(locale, "/admin"), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -614,7 +614,7 @@ func userTable(locale string, l UserList) templ.Component {
 	})
 }
 
-// sortHeading is the heading of a column that sorts the list; once more, it turns the list round.
+// sortHeading is a column heading that sorts the list, and reverses it the second time.
 func sortHeading(locale string, l UserList, column string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -721,7 +721,7 @@ func (l UserList) arrow() string {
 	return "↓"
 }
 
-// sorted says to a screen reader how the list is sorted, where it is by this column.
+// sorted tells screen readers the order of the sorted column.
 func (l UserList) sorted(column string) templ.Attributes {
 	switch {
 	case l.Sort != column:

@@ -19,14 +19,14 @@ import (
 	"time"
 )
 
-// WaitingItemData is one event or finding that waits for a person, and is about no purchase that waits.
+// WaitingItemData is one event or finding that waits for a person and belongs to no waiting purchase.
 type WaitingItemData struct {
 	Locale, CSRF string
 	Item         models.Waiting
 	Form         DecisionForm
 }
 
-// WaitingItem says what waits and why, and takes a person's decision.
+// WaitingItem explains what waits and why, and takes a decision.
 func WaitingItem(d WaitingItemData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -140,9 +140,9 @@ func WaitingItem(d WaitingItemData) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var7 templ.SafeURL
-				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(at(d.Locale, "/admin/users/"+user)))
+				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(localPath(d.Locale, "/admin/users/"+user)))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_waiting.templ`, Line: 34, Col: 72}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_waiting.templ`, Line: 34, Col: 79}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 				if templ_7745c5c3_Err != nil {
@@ -155,7 +155,7 @@ func WaitingItem(d WaitingItemData) templ.Component {
 				var templ_7745c5c3_Var8 string
 				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_user.unnamed", locales.Args{"id": user}))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_waiting.templ`, Line: 34, Col: 139}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_waiting.templ`, Line: 34, Col: 146}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 				if templ_7745c5c3_Err != nil {
@@ -383,18 +383,18 @@ func WaitingItem(d WaitingItemData) templ.Component {
 
 func (d WaitingItemData) path() string { return waitingPath(d.Locale, d.Item) }
 
-// waitingPath is where a person decides about what waits.
+// waitingPath returns the page on which a person decides about an item.
 func waitingPath(locale string, w models.Waiting) string {
 	switch {
 	case w.Kind == models.WaitingPurchase || w.PurchaseID != nil && slices.Contains(w.Cause.WaysOut(), models.WayShare):
 		return adminPurchasePath(locale, *w.PurchaseID)
 	case w.Kind == models.WaitingFinding:
-		return at(locale, "/admin/findings/"+url.PathEscape(w.ID))
+		return localPath(locale, "/admin/findings/"+url.PathEscape(w.ID))
 	}
-	return at(locale, "/admin/events/"+url.PathEscape(w.ID))
+	return localPath(locale, "/admin/events/"+url.PathEscape(w.ID))
 }
 
-// waitingList lists all that waits for a person, the oldest first; nothing when nothing does.
+// waitingList lists everything that waits for a person, oldest first.
 func waitingList(locale string, rows []models.Waiting, total int64) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -644,7 +644,7 @@ func waitingList(locale string, rows []models.Waiting, total int64) templ.Compon
 	})
 }
 
-// waitingCount says how much waits, and how much of it is listed.
+// waitingCount says how many items wait, and how many of them are listed.
 func waitingCount(ctx context.Context, listed int, total int64) string {
 	text := locales.N(ctx, "waiting.count", total)
 	if total > int64(listed) {

@@ -14,29 +14,29 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// AdminWithdrawal is one declaration, or several of the same, with the letter that confirms it.
+// AdminWithdrawal is one declaration, or several equal ones, with its confirmation letter.
 type AdminWithdrawal struct {
 	models.ListedWithdrawal
-	Mail string // opens the admin's mail program with the confirmation
+	Mail string // mailto link with the confirmation
 }
 
-// AdminWithdrawalsData is what the list of withdrawals shows.
+// AdminWithdrawalsData is the list of withdrawals.
 type AdminWithdrawalsData struct {
 	Locale, CSRF string
-	Rows         []AdminWithdrawal // the open ones first
-	Next         string            // where the next page begins; empty at the end
+	Rows         []AdminWithdrawal // open ones first
+	Next         string            // cursor of the next page; empty at the end
 	Further      bool              // not the first page
 }
 
-// page is the list from a place on; nothing where there is none.
+// page returns the address of a page of the list; empty when there is none.
 func (d AdminWithdrawalsData) page(there bool, after string) string {
 	if !there {
 		return ""
 	}
-	return withQuery(at(d.Locale, "/admin/withdrawals"), "after", after)
+	return withQuery(localPath(d.Locale, "/admin/withdrawals"), "after", after)
 }
 
-// AdminWithdrawals lists who withdrew from a contract, and what is to be done.
+// AdminWithdrawals lists declarations and what to do about them.
 func AdminWithdrawals(d AdminWithdrawalsData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -368,9 +368,9 @@ func AdminWithdrawals(d AdminWithdrawalsData) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						var templ_7745c5c3_Var19 templ.SafeURL
-						templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/admin/withdrawals/"+w.ID.String()+"/close"))
+						templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/admin/withdrawals/"+w.ID.String()+"/close"))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_withdrawals.templ`, Line: 80, Col: 109}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_withdrawals.templ`, Line: 80, Col: 116}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var19))
 						if templ_7745c5c3_Err != nil {
@@ -474,7 +474,7 @@ func AdminWithdrawals(d AdminWithdrawalsData) templ.Component {
 	})
 }
 
-// openWithdrawals says that a person must look; nothing when there is none.
+// openWithdrawals reports open declarations.
 func openWithdrawals(locale string, n int64) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -518,9 +518,9 @@ func openWithdrawals(locale string, n int64) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var26 templ.SafeURL
-				templ_7745c5c3_Var26, templ_7745c5c3_Err = templ.JoinURLErrs(at(locale, "/admin/withdrawals"))
+				templ_7745c5c3_Var26, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(locale, "/admin/withdrawals"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_withdrawals.templ`, Line: 108, Col: 62}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_withdrawals.templ`, Line: 108, Col: 69}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var26))
 				if templ_7745c5c3_Err != nil {
@@ -533,7 +533,7 @@ func openWithdrawals(locale string, n int64) templ.Component {
 				var templ_7745c5c3_Var27 string
 				templ_7745c5c3_Var27, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "admin_withdrawals.show"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_withdrawals.templ`, Line: 108, Col: 107}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_withdrawals.templ`, Line: 108, Col: 114}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var27))
 				if templ_7745c5c3_Err != nil {

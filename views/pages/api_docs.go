@@ -2,16 +2,16 @@ package pages
 
 import "strings"
 
-// APIDocs is the API's own description, for people. Its texts are English, as the machine's is.
+// APIDocs is the API reference. Its texts are English, like the OpenAPI document.
 type APIDocs struct {
 	Version      string
 	Introduction []string // paragraphs
-	DocumentURL  string   // of what machines read
+	DocumentURL  string   // of the OpenAPI document
 	Groups       []APIGroup
 	ErrorFields  []APIField
 }
 
-// APIGroup is calls that belong together.
+// APIGroup is a group of calls.
 type APIGroup struct {
 	Name        string
 	Description string
@@ -26,7 +26,7 @@ type APICall struct {
 	Body                                   []APIField
 	Result                                 []APIField
 	Answers                                []APIAnswer
-	Examples                               []APIExample // the first is shown at once
+	Examples                               []APIExample // the first is visible, the others are folded
 }
 
 // APIField is a parameter, or a field of a body.
@@ -36,19 +36,19 @@ type APIField struct {
 	Required                bool
 }
 
-// APIAnswer is how a call can end.
+// APIAnswer is one possible status of a call.
 type APIAnswer struct{ Status, Meaning string }
 
 // APIExample is one exchange.
 type APIExample struct{ Summary, Curl, Status, Answer string }
 
-// span is a piece of a text.
+// span is a piece of text.
 type span struct {
 	text         string
 	code, strong bool
 }
 
-// spans takes a text with `code` and **strong** words apart.
+// spans splits a text at its `code` and **strong** words.
 func spans(text string) []span {
 	var list []span
 	for i, part := range strings.Split(text, "`") {

@@ -13,7 +13,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// APIReference is the API to read: the frame in the reader's language, the API's own texts in English.
+// APIReference is the API reference: the frame in the reader's language, the API's texts in English.
 func APIReference(d APIDocs) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -10,7 +10,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// usageChart is the picture of credits in and out, and what it says in a sentence.
+// usageChart shows credits in and out per day.
 func usageChart(ctx context.Context, days []models.DayUsage) components.ChartData {
 	var in, out models.Credits
 	slots := make([]components.ChartSlot, len(days))
@@ -26,13 +26,13 @@ func usageChart(ctx context.Context, days []models.DayUsage) components.ChartDat
 		Series:      []string{locales.T(ctx, "billing.usage.in"), locales.T(ctx, "billing.usage.out")}}
 }
 
-// moved tells whether any day brought or took anything.
-func moved(days []models.DayUsage) bool {
+// hasUsage reports whether any day has entries.
+func hasUsage(days []models.DayUsage) bool {
 	return slices.ContainsFunc(days, func(d models.DayUsage) bool { return d.In > 0 || d.Out > 0 })
 }
 
-// runsLow tells whether the balance is too low for the dearest feature, and which that is. Who owes credits is told of
-// that instead, beside the balance; who never had any is told what will be here; and who comes back from Stripe, how that went.
+// runsLow reports whether to warn that the balance does not cover the dearest feature, and returns that feature. It
+// does not warn users in debt or without history, nor buyers returning from Stripe.
 func runsLow(d BillingData) (bool, Feature) {
 	var dearest Feature
 	for _, f := range d.Features {
@@ -40,6 +40,27 @@ func runsLow(d BillingData) (bool, Feature) {
 			dearest = f
 		}
 	}
-	short := len(d.Latest) > 0 && d.User.CreditsBalance >= 0 && d.User.Available() < dearest.Credits
-	return short && d.Return == nil, dearest
+	return len(d.Latest) > 0 && d.Return == nil && d.User.RunsLow(dearest.Credits), dearest
+}
+
+// timesText says how often the balance pays for a feature.
+func timesText(ctx context.Context, times int64) string {
+	return locales.N(ctx, "billing.features.times", times)
+}
+
+// debtOffer says what settles a debt and what remains.
+func debtOffer(ctx context.Context, d BillingData) string {
+	if d.Cover == nil || d.Cover.Offer == nil || d.Cover.credits() < d.Cover.Missing {
+		return locales.T(ctx, "billing.debt.next")
+	}
+	left := d.Cover.credits() - d.Cover.Missing
+	return locales.N(ctx, "billing.debt.offer", left, locales.Args{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx)})
+}
+
+// firstOffer suggests a first package to users who never had credits.
+func firstOffer(ctx context.Context, d BillingData) string {
+	if len(d.Latest) > 0 || d.User.CreditsBalance != 0 || d.Cover == nil || d.Cover.Offer == nil {
+		return ""
+	}
+	return locales.T(ctx, "billing.first", locales.Args{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx)})
 }

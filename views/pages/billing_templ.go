@@ -15,28 +15,28 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// BillingData is what the billing page shows.
+// BillingData is the billing page.
 type BillingData struct {
 	Locale, CSRF string
 	User         models.User
 	Features     []Feature
-	Cover        *Shortage                  // what settles a balance below zero, or begins an account; nil without need
+	Cover        *Shortage                  // the package that settles a debt or starts an account; nil otherwise
 	Latest       []models.CreditTransaction // newest first
 	Usage        []models.DayUsage          // oldest first
-	Return       *ReturnState               // nil unless Stripe has just sent the buyer back
-	Sandbox      bool                       // credits can be spent here
+	Return       *ReturnState               // nil unless Stripe sent the buyer back
+	Sandbox      bool                       // offers to spend credits
 }
 
 // Feature is something that credits buy.
 type Feature struct {
 	Name    string
-	Label   string // the operator's own name for it; empty for ours
+	Label   string // the operator's name; empty for ours
 	Credits models.Credits
-	Times   int64  // how often the balance allows it
+	Times   int64  // how often the balance pays for it
 	Key     string // idempotency key of its sandbox form
 }
 
-// Billing shows what somebody has, what it is enough for, and what moved last.
+// Billing shows the balance, what it pays for, and the latest entries.
 func Billing(d BillingData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -306,7 +306,7 @@ func Billing(d BillingData) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = components.FeatureCost(components.FeatureName(ctx, f.Name, f.Label), f.Credits, possible(ctx, f.Times)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.FeatureCost(components.FeatureName(ctx, f.Name, f.Label), f.Credits, timesText(ctx, f.Times)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -357,7 +357,7 @@ func Billing(d BillingData) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			chart := usageChart(ctx, d.Usage)
-			if moved(d.Usage) {
+			if hasUsage(d.Usage) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "<p class=\"mb-4\" id=\"usage-text\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -413,7 +413,7 @@ func Billing(d BillingData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = components.EntryTable(locales.T(ctx, "billing.latest.caption"), d.Latest, at(d.Locale, "/purchase/")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.EntryTable(locales.T(ctx, "billing.latest.caption"), d.Latest, localPath(d.Locale, "/purchase/")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -422,9 +422,9 @@ func Billing(d BillingData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var18 templ.SafeURL
-			templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/history"))
+			templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/history"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/billing.templ`, Line: 97, Col: 66}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/billing.templ`, Line: 97, Col: 73}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var18))
 			if templ_7745c5c3_Err != nil {
@@ -437,7 +437,7 @@ func Billing(d BillingData) templ.Component {
 			var templ_7745c5c3_Var19 string
 			templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "billing.latest.all"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/billing.templ`, Line: 97, Col: 107}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/billing.templ`, Line: 97, Col: 114}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var19))
 			if templ_7745c5c3_Err != nil {
@@ -456,7 +456,7 @@ func Billing(d BillingData) templ.Component {
 	})
 }
 
-// spendForm spends one feature's price, so that the loop can be tried without Resume Matcher.
+// spendForm spends one feature's price in the sandbox.
 func spendForm(d BillingData, f Feature) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -483,9 +483,9 @@ func spendForm(d BillingData, f Feature) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var21 templ.SafeURL
-		templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/billing/spend"))
+		templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/billing/spend"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/billing.templ`, Line: 106, Col: 41}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/billing.templ`, Line: 106, Col: 48}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var21))
 		if templ_7745c5c3_Err != nil {
@@ -496,9 +496,9 @@ func spendForm(d BillingData, f Feature) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var22 string
-		templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.ResolveAttributeValue(at(d.Locale, "/billing/spend"))
+		templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.ResolveAttributeValue(localPath(d.Locale, "/billing/spend"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/billing.templ`, Line: 107, Col: 42}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/billing.templ`, Line: 107, Col: 49}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var22)
 		if templ_7745c5c3_Err != nil {
@@ -581,15 +581,15 @@ func spendForm(d BillingData, f Feature) templ.Component {
 	})
 }
 
-// buyPath is where credits are bought; what settles a debt is chosen there already.
+// buyPath returns where credits are bought; a debt's package is preselected.
 func (d BillingData) buyPath(ctx context.Context) string {
 	if d.User.CreditsBalance < 0 && d.Cover != nil && d.Cover.Offer != nil {
 		return d.Cover.path(ctx)
 	}
-	return at(d.Locale, "/purchase")
+	return localPath(d.Locale, "/purchase")
 }
 
-// analyses is how many resume analyses the balance is enough for.
+// analyses returns how many resume analyses the balance pays for.
 func analyses(features []Feature) int64 {
 	for _, f := range features {
 		if f.Name == string(models.ReasonResumeAnalysis) {

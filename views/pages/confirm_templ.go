@@ -14,14 +14,14 @@ import (
 	"strconv"
 )
 
-// ConfirmData asks somebody who is signed in to show that it is still them.
+// ConfirmData asks a signed-in user to reauthenticate.
 type ConfirmData struct {
-	Ways    []Linkable // how they sign in; empty when no such provider is set up any more
-	Back    string     // the page that they come from
-	Minutes int        // for which it counts
+	Ways    []Linkable // the user's providers; empty when none is configured any more
+	Back    string     // the page to return to
+	Minutes int        // that a reauthentication lasts
 }
 
-// Confirm tells why a proof is wanted. The providers leave the site, so they are plain links.
+// Confirm explains why. Provider links leave the site, so they are plain links.
 func Confirm(d ConfirmData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -16,37 +16,37 @@ import (
 	"strconv"
 )
 
-// ErrorData is what the page of an error shows. Its addresses are the ways out; an empty one leaves its button away.
+// ErrorData is the error page. An empty address leaves its button out.
 type ErrorData struct {
 	Status    int // of HTTP
 	Code      fault.Code
 	Message   string // what it means and what to do, in the reader's language
 	RequestID string
-	SignIn    string    // where to sign in, when that would help
-	Retry     string    // what may be had when it is asked for again, on another site
-	Again     string    // the page from which the same can be tried again
+	SignIn    string    // where to sign in, if that helps
+	Retry     string    // the same request, which leads to another site
+	Again     string    // the page to try again from
 	Shortage  *Shortage // nil unless credits are missing
-	Resend    *Resend   // nil unless a form came too soon
+	Resend    *Resend   // nil unless a form was rate limited
 	SignedIn  bool
 }
 
-// Resend is a form as it was sent, to be sent again.
+// Resend is a form to send again unchanged.
 type Resend struct {
 	Action string
 	Fields []ResendField
 }
 
-// ResendField is one field of it.
+// ResendField is one of its fields.
 type ResendField struct{ Name, Value string }
 
-// Shortage is what somebody needed, has and lacks, and the package that covers it.
+// Shortage is what a request required, the available and missing credits, and the package that covers them.
 type Shortage struct {
 	Required, Available, Missing models.Credits
-	Offer                        *Package // nil when nothing is on sale, or unknown
+	Offer                        *Package // nil when nothing is on sale, or the database is away
 	Quantity                     int64    // of it
 }
 
-// Error says what went wrong and where to go from here. It needs neither a user nor the database.
+// Error explains a failure and offers the way on. It needs neither a user nor the database.
 func Error(d ErrorData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -441,7 +441,7 @@ func Error(d ErrorData) templ.Component {
 	})
 }
 
-// shortage says what was needed, what is there, what is missing, and what covers it.
+// shortage says what is required, available and missing, and what covers it.
 func shortage(s Shortage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

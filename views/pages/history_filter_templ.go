@@ -16,18 +16,18 @@ import (
 	"time"
 )
 
-// HistoryFilter is what somebody wants to see of their history, as typed, and what is wrong with it.
+// HistoryFilter is the filter as typed, with its errors.
 type HistoryFilter struct {
 	Kind, Month, Text string
 	Kinds             []components.Option
-	Months            []time.Time // that there are movements between, newest first
+	Months            []time.Time // with entries between them, newest first
 	Errors            map[string]string
 }
 
 // Set reports whether anything is filtered.
 func (f HistoryFilter) Set() bool { return f.Kind != "" || f.Month != "" || f.Text != "" }
 
-// historyFilter asks what to show. A choice is sent at once where there is JavaScript, with the button where there is none.
+// historyFilter is the filter form. With JavaScript a choice submits it.
 func historyFilter(d HistoryData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -54,9 +54,9 @@ func historyFilter(d HistoryData) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var2 templ.SafeURL
-		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/history"))
+		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/history"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/history_filter.templ`, Line: 27, Col: 35}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/history_filter.templ`, Line: 27, Col: 42}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {
@@ -80,9 +80,9 @@ func historyFilter(d HistoryData) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var4 string
-		templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.ResolveAttributeValue(at(d.Locale, "/history"))
+		templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.ResolveAttributeValue(localPath(d.Locale, "/history"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/history_filter.templ`, Line: 31, Col: 35}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/history_filter.templ`, Line: 31, Col: 42}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var4)
 		if templ_7745c5c3_Err != nil {
@@ -160,7 +160,7 @@ func monthOptions(ctx context.Context, months []time.Time) []components.Option {
 	return options
 }
 
-// monthYear is the name of a month with its year.
+// monthYear names a month with its year.
 func monthYear(ctx context.Context, month time.Time) string {
 	return locales.T(ctx, "history.month_year", locales.Args{"month": locales.T(ctx, "history.months.m"+month.Format("01")), "year": strconv.Itoa(month.Year())})
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// historyHolds shows what was reserved and has not been charged. It is no movement, and in no sum.
+// historyHolds lists holds that were not captured. They are no entries and part of no sum.
 func historyHolds(d HistoryData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

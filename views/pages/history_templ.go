@@ -14,20 +14,20 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// HistoryData is one stretch of a user's movements.
+// HistoryData is one page of a user's entries.
 type HistoryData struct {
 	Locale   string
 	Filter   HistoryFilter
 	Entries  []models.CreditTransaction // newest first
-	Holds    []models.Hold              // that took nothing; with the newest movements alone
+	Holds    []models.Hold              // not captured; on the unfiltered first page only
 	Labels   map[models.Reason]string   // the operator's names of features
-	FirstURL string                     // back to the newest; empty there
-	NextURL  string                     // to older ones; empty at the end
-	CSVURL   string                     // the same movements, all of them; empty where the filter cannot be used
-	Partly   bool                       // older movements have not been searched yet
+	FirstURL string                     // first page; empty on it
+	NextURL  string                     // next page; empty at the end
+	CSVURL   string                     // all entries of the filter; empty when it has errors
+	Partly   bool                       // older entries have not been searched yet
 }
 
-// History shows every movement of somebody's credits.
+// History lists a user's entries.
 func History(d HistoryData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -115,7 +115,7 @@ func History(d HistoryData) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = components.LinkButton("buy", at(d.Locale, "/purchase"), components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.LinkButton("buy", localPath(d.Locale, "/purchase"), components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -248,7 +248,7 @@ func historyList(d HistoryData) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.EntryTable(locales.T(ctx, "history.caption"), d.Entries, at(d.Locale, "/purchase/")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.EntryTable(locales.T(ctx, "history.caption"), d.Entries, localPath(d.Locale, "/purchase/")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -378,7 +378,7 @@ func clearFilter(locale, id string) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.LinkButton(id, at(locale, "/history"), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.LinkButton(id, localPath(locale, "/history"), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -386,7 +386,7 @@ func clearFilter(locale, id string) templ.Component {
 	})
 }
 
-// empty reports whether there is nothing that a filter could be about.
+// empty reports whether there is nothing to filter.
 func (d HistoryData) empty() bool {
 	return len(d.Entries) == 0 && len(d.Holds) == 0 && !d.Filter.Set() && len(d.Filter.Errors) == 0 && d.FirstURL == "" && !d.Partly
 }

@@ -15,7 +15,7 @@ import (
 	"net/url"
 )
 
-// LandingData is what the start page shows.
+// LandingData is the start page.
 type LandingData struct {
 	Locale   string
 	Packages []Package
@@ -25,7 +25,7 @@ type LandingData struct {
 	SmallBusiness bool // the seller charges no value added tax
 }
 
-// Landing says what credits are good for, what they cost, and how one comes by them. Who is signed in is led on to buying.
+// Landing explains what credits do, what they cost, and how to get them. Signed-in users are led to buying.
 func Landing(d LandingData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -124,7 +124,7 @@ func Landing(d LandingData) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.LinkButton("to-purchase", at(d.Locale, "/purchase"), components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.LinkButton("to-purchase", localPath(d.Locale, "/purchase"), components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -155,7 +155,7 @@ func Landing(d LandingData) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.LinkButton("open", at(d.Locale, "/billing"), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.LinkButton("open", localPath(d.Locale, "/billing"), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -183,7 +183,7 @@ func Landing(d LandingData) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.LinkButton("start", at(d.Locale, "/login"), components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.LinkButton("start", localPath(d.Locale, "/login"), components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -444,7 +444,7 @@ func Landing(d LandingData) templ.Component {
 	})
 }
 
-// choose is where the package can be bought: for guests, behind the sign-in page.
+// choose returns where the package is bought: for guests, behind the sign-in page.
 func (d LandingData) choose(p Package) string {
 	path := PackagePath(d.Locale, p.Price.CreditsPerUnit, 1)
 	if d.User == nil {
@@ -453,9 +453,9 @@ func (d LandingData) choose(p Package) string {
 	return path + "#" + p.id("card")
 }
 
-// SignInAndBack is the sign-in page that leads on to one of our pages.
+// SignInAndBack returns the sign-in page that leads on to one of our pages.
 func SignInAndBack(locale, path string) string {
-	return at(locale, "/login?return_to=") + url.QueryEscape(path)
+	return localPath(locale, "/login?return_to=") + url.QueryEscape(path)
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -13,17 +13,17 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// LoginData is what the sign-in page shows.
+// LoginData is the sign-in page.
 type LoginData struct {
 	Locale    string
 	Providers []LoginProvider
-	ReturnTo  string // the page of ours that was asked for; empty when none was
+	ReturnTo  string // the requested page; empty without one
 }
 
-// LoginProvider is one way to sign in: its name in addresses, and its name for people.
+// LoginProvider is a provider: its name in addresses, and its label.
 type LoginProvider struct{ Name, Label string }
 
-// Login offers the ways to sign in. They leave the site, so they are plain links.
+// Login offers the providers. Their links leave the site, so they are plain links.
 func Login(d LoginData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -9,7 +9,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// buyerStory tells the buyer how a purchase stands and what happens next.
+// buyerStory tells the buyer the state of a purchase and what happens next.
 func buyerStory(ctx context.Context, p models.Purchase) string {
 	key := "purchase_detail.story." + string(p.Status)
 	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency)}
@@ -25,7 +25,7 @@ func buyerStory(ctx context.Context, p models.Purchase) string {
 	return locales.T(ctx, key, facts)
 }
 
-// moneyStory tells, a sentence each, what went back of the payment, or did not, or may.
+// moneyStory lists each refund and dispute in a sentence.
 func moneyStory(ctx context.Context, d PurchaseDetailData) []string {
 	var all []string
 	for _, r := range d.Refunds {
@@ -41,8 +41,8 @@ func moneyStory(ctx context.Context, d PurchaseDetailData) []string {
 	return all
 }
 
-// again reports whether a purchase came to nothing, so that the way on is another one.
-func again(status models.PurchaseStatus) bool {
+// cameToNothing reports whether a purchase was not completed, so that the page offers another one.
+func cameToNothing(status models.PurchaseStatus) bool {
 	return status == models.PurchaseFailed || status == models.PurchaseExpired || status == models.PurchasePending
 }
 

@@ -14,11 +14,11 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// PurchaseDetailData is what the page of one purchase shows.
+// PurchaseDetailData is the page of one purchase.
 type PurchaseDetailData struct {
 	Locale   string
 	Purchase models.Purchase
-	Entries  []models.CreditTransaction // what it did to the ledger
+	Entries  []models.CreditTransaction // of this purchase
 	Refunds  []models.StripeRefund
 	Disputes []models.StripeDispute
 	PayURL   string // where it can still be paid; empty when it cannot
@@ -28,7 +28,7 @@ type PurchaseDetailData struct {
 	Withdrawal   *models.Withdrawal // or has done so
 }
 
-// PurchaseDetail shows how one purchase stands, what to do about it, and what it did to the balance.
+// PurchaseDetail shows a purchase's state, what to do about it, and its entries.
 func PurchaseDetail(d PurchaseDetailData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -130,7 +130,7 @@ func PurchaseDetail(d PurchaseDetailData) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Alert(standingKind(d.Purchase), locales.T(ctx, standing(d.Purchase))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Alert(standingKind(d.Purchase), standing(ctx, d.Purchase)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -138,7 +138,7 @@ func PurchaseDetail(d PurchaseDetailData) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if d.Receipt || again(d.Purchase.Status) {
+		if d.Receipt || cameToNothing(d.Purchase.Status) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<p class=\"mt-6 flex flex-wrap gap-4\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -162,9 +162,9 @@ func PurchaseDetail(d PurchaseDetailData) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var8 templ.SafeURL
-				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/purchase/"+d.Purchase.ID.String()+"/receipt"))
+				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/purchase/"+d.Purchase.ID.String()+"/receipt"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/purchase_detail.templ`, Line: 37, Col: 145}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/purchase_detail.templ`, Line: 37, Col: 152}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 				if templ_7745c5c3_Err != nil {
@@ -177,7 +177,7 @@ func PurchaseDetail(d PurchaseDetailData) templ.Component {
 				var templ_7745c5c3_Var9 string
 				templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "purchase_detail.receipt"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/purchase_detail.templ`, Line: 37, Col: 208}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/purchase_detail.templ`, Line: 37, Col: 215}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 				if templ_7745c5c3_Err != nil {
@@ -232,7 +232,7 @@ func PurchaseDetail(d PurchaseDetailData) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-			} else if again(d.Purchase.Status) {
+			} else if cameToNothing(d.Purchase.Status) {
 				templ_7745c5c3_Var13 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 					templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 					templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
@@ -256,7 +256,7 @@ func PurchaseDetail(d PurchaseDetailData) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = components.LinkButton("again", at(d.Locale, "/purchase"), components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.LinkButton("again", localPath(d.Locale, "/purchase"), components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -531,9 +531,9 @@ func PurchaseDetail(d PurchaseDetailData) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var30 templ.SafeURL
-		templ_7745c5c3_Var30, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/billing"))
+		templ_7745c5c3_Var30, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/billing"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/purchase_detail.templ`, Line: 89, Col: 64}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/purchase_detail.templ`, Line: 89, Col: 71}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var30))
 		if templ_7745c5c3_Err != nil {
@@ -546,7 +546,7 @@ func PurchaseDetail(d PurchaseDetailData) templ.Component {
 		var templ_7745c5c3_Var31 string
 		templ_7745c5c3_Var31, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "purchase_detail.back"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/purchase_detail.templ`, Line: 89, Col: 107}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/purchase_detail.templ`, Line: 89, Col: 114}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var31))
 		if templ_7745c5c3_Err != nil {

@@ -11,13 +11,13 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// ContractText names a purchase as its buyer would.
+// ContractText describes a purchase as a contract.
 func ContractText(ctx context.Context, p models.Purchase) string {
 	return locales.T(ctx, "withdrawal.of_purchase", locales.Args{"credits": components.CreditAmount(ctx, p.Credits),
 		"amount": components.Money(ctx, p.AmountCents, p.Currency), "date": components.DateTime(ctx, p.CreatedAt), "number": p.ID.String()})
 }
 
-// receivedFacts are what was declared, each with its name.
+// receivedFacts lists the declaration, each fact with its name.
 func receivedFacts(ctx context.Context, w models.Withdrawal) [][2]string {
 	return [][2]string{
 		{locales.T(ctx, "withdrawal.received.at"), components.DateTime(ctx, w.ReceivedAt)},
@@ -28,15 +28,14 @@ func receivedFacts(ctx context.Context, w models.Withdrawal) [][2]string {
 	}
 }
 
-// ReceivedText is the confirmation as plain text, for whoever made the declaration to keep.
+// ReceivedText is the confirmation as plain text.
 func ReceivedText(ctx context.Context, w models.Withdrawal) string {
 	return confirmation(ctx, "withdrawal.received.declared", receivedFacts(ctx, w))
 }
 
-// WithdrawalLetter is the confirmation that the seller sends by e-mail. What a declaration says goes to the address of the
-// account that made it and to no other: anybody may enter any address, and a letter of the seller must not carry the words
-// of a stranger to it. Elsewhere it says when, and of which purchase of ours; its words are on the confirmation that
-// whoever made it has seen and could save.
+// WithdrawalLetter is the confirmation that the seller e-mails. It contains the declaration only when it goes to the
+// declaring account's own address: anyone may enter any address, and the seller must not mail a stranger's words to
+// it. Otherwise it names the time and our purchase.
 func WithdrawalLetter(ctx context.Context, w models.ListedWithdrawal) string {
 	if w.OwnAddress {
 		return ReceivedText(ctx, w.Withdrawal)
@@ -57,12 +56,12 @@ func confirmation(ctx context.Context, opening string, facts [][2]string) string
 	return strings.Join(append(lines, "", locales.T(ctx, "withdrawal.received.text")), "\r\n") + "\r\n"
 }
 
-// MailAddress opens the reader's own mail program with a letter.
+// MailAddress returns a mailto link with a subject and a body.
 func MailAddress(to string, letter url.Values) string {
 	return "mailto:" + url.PathEscape(to) + "?" + strings.ReplaceAll(letter.Encode(), "+", "%20")
 }
 
-// withdrawalState is the last part of the key of the word for how far a withdrawal has come.
+// withdrawalState returns the text key's last part for a withdrawal's state.
 func withdrawalState(w models.Withdrawal) string {
 	if w.HandledAt != nil {
 		return "handled"

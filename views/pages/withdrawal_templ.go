@@ -14,15 +14,15 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// WithdrawalForm is what somebody enters who withdraws from a contract, as it was typed.
+// WithdrawalForm is the form as posted, with its errors.
 type WithdrawalForm struct {
 	Key                   string // idempotency key
-	PurchaseID            string // where it began on a purchase's page
+	PurchaseID            string // empty unless it started on a purchase's page
 	Name, Email, Contract string
 	Errors                map[string]string // by field, in the reader's language
 }
 
-// Withdrawal is the form to withdraw from a contract. Its button declares it.
+// Withdrawal is the form to withdraw from a contract.
 func Withdrawal(locale string, f WithdrawalForm) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -91,9 +91,9 @@ func Withdrawal(locale string, f WithdrawalForm) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var5 templ.SafeURL
-			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinURLErrs(at(locale, "/withdrawal"))
+			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(locale, "/withdrawal"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 23, Col: 57}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 23, Col: 64}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 			if templ_7745c5c3_Err != nil {
@@ -194,7 +194,7 @@ func Withdrawal(locale string, f WithdrawalForm) templ.Component {
 	})
 }
 
-// WithdrawalReceived confirms what was declared, and when it was received.
+// WithdrawalReceived confirms the declaration and when it was received.
 func WithdrawalReceived(locale string, w models.Withdrawal) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -286,9 +286,9 @@ func WithdrawalReceived(locale string, w models.Withdrawal) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var14 templ.SafeURL
-		templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinURLErrs(at(locale, "/withdrawal/"+w.ID.String()+"/confirmation.txt"))
+		templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(locale, "/withdrawal/"+w.ID.String()+"/confirmation.txt"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 56, Col: 138}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 56, Col: 145}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 		if templ_7745c5c3_Err != nil {
@@ -301,7 +301,7 @@ func WithdrawalReceived(locale string, w models.Withdrawal) templ.Component {
 		var templ_7745c5c3_Var15 string
 		templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "withdrawal.received.keep"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 56, Col: 211}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 56, Col: 218}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 		if templ_7745c5c3_Err != nil {
@@ -353,9 +353,9 @@ func WithdrawalReceived(locale string, w models.Withdrawal) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var18 templ.SafeURL
-		templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinURLErrs(at(locale, ""))
+		templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(locale, ""))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 65, Col: 54}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 65, Col: 61}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var18))
 		if templ_7745c5c3_Err != nil {
@@ -368,7 +368,7 @@ func WithdrawalReceived(locale string, w models.Withdrawal) templ.Component {
 		var templ_7745c5c3_Var19 string
 		templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "withdrawal.received.back"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 65, Col: 101}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 65, Col: 108}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var19))
 		if templ_7745c5c3_Err != nil {
@@ -382,7 +382,7 @@ func WithdrawalReceived(locale string, w models.Withdrawal) templ.Component {
 	})
 }
 
-// withdrawalLink leads from a purchase to the form, or to what was received of it; nothing when the time is over.
+// withdrawalLink links a purchase to the form, or to its declaration.
 func withdrawalLink(d PurchaseDetailData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -439,9 +439,9 @@ func withdrawalLink(d PurchaseDetailData) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var23 templ.SafeURL
-				templ_7745c5c3_Var23, templ_7745c5c3_Err = templ.JoinURLErrs(at(d.Locale, "/withdrawal/"+d.Withdrawal.ID.String()))
+				templ_7745c5c3_Var23, templ_7745c5c3_Err = templ.JoinURLErrs(localPath(d.Locale, "/withdrawal/"+d.Withdrawal.ID.String()))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 74, Col: 96}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 74, Col: 103}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var23))
 				if templ_7745c5c3_Err != nil {
@@ -454,7 +454,7 @@ func withdrawalLink(d PurchaseDetailData) templ.Component {
 				var templ_7745c5c3_Var24 string
 				templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "withdrawal.received.title"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 74, Col: 144}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/withdrawal.templ`, Line: 74, Col: 151}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var24))
 				if templ_7745c5c3_Err != nil {
@@ -528,7 +528,7 @@ func withdrawalLink(d PurchaseDetailData) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.LinkButton("withdraw", at(d.Locale, "/withdrawal?purchase="+d.Purchase.ID.String()), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var27), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.LinkButton("withdraw", localPath(d.Locale, "/withdrawal?purchase="+d.Purchase.ID.String()), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var27), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
