@@ -53,8 +53,8 @@ func newStateFixture(t *testing.T, locales ...string) *stateFixture {
 	if err := fx.db.Transaction(func(tx *gorm.DB) error { return tx.Exec(string(script)).Error }); err != nil {
 		t.Fatal(err)
 	}
-	// The tests outlast a proof of presence and an admin's idle limit, so both end in six hours. The user "short" has
-	// no proof.
+	// The tests outlast a reauthentication and an admin's idle limit, so both last six hours. The user "short" has
+	// not reauthenticated.
 	err = fx.db.Exec(`UPDATE sessions SET last_seen_at = now() + interval '6 hours',
 		proved_at = CASE WHEN user_id <> (SELECT id FROM users WHERE email = 'short@example.com') THEN now() + interval '6 hours' END`).Error
 	if err != nil {
