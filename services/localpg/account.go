@@ -9,24 +9,24 @@ import (
 	"syscall"
 )
 
-// account is the user under whom the binaries run.
+// account is the user who runs the binaries.
 type account struct {
 	uid, gid int
-	switched bool // we are root, and the binaries must not be
+	switched bool // we are root, and the binaries must not run as root
 }
 
-// nobody owns clusters that root starts: no rights, and present on every system by number if not by name.
+// nobody is the unprivileged user for clusters that root starts. Every system has it, by number if not by name.
 const nobody = 65534
 
 func currentAccount() account {
 	return account{uid: os.Geteuid(), gid: os.Getegid()}
 }
 
-// canReach says whether the account may walk to path: PostgreSQL opens its
-// directories by full name, so one closed parent is enough to fail.
+// canReach reports whether the account may walk to path: PostgreSQL opens its directories by full name, so one closed
+// parent makes it fail.
 func (a account) canReach(path string) bool {
 	if !a.switched {
-		return true // what is closed to ourselves shows up as an error where it matters
+		return true // later operations report what we cannot reach
 	}
 	for dir := path; ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
@@ -51,15 +51,15 @@ func (a account) mayEnter(info os.FileInfo) bool {
 	return info.Mode()&otherX != 0
 }
 
-// privateDir makes path a directory that only the account can enter. One that
-// exists must already be the account's, or root's, who made it a moment ago.
+// privateDir creates a directory that only the account can enter. An existing one must belong to the account or to
+// root.
 func (a account) privateDir(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil && !os.IsExist(err) {
-		return fmt.Errorf("make private directory: %w", err)
+		return fmt.Errorf("create private directory: %w", err)
 	}
-	info, err := os.Lstat(path) // not Stat: a link planted in a shared directory is not ours
+	info, err := os.Lstat(path) // not Stat, which follows a link planted in a shared directory
 	if err != nil {
-		return fmt.Errorf("look at private directory: %w", err)
+		return fmt.Errorf("inspect private directory: %w", err)
 	}
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a directory: move it away", path)
@@ -70,19 +70,19 @@ func (a account) privateDir(path string) error {
 	}
 	if a.switched && uid != a.uid {
 		if err := os.Chown(path, a.uid, a.gid); err != nil {
-			return fmt.Errorf("hand private directory over: %w", err)
+			return fmt.Errorf("change owner of private directory: %w", err)
 		}
 	}
 	if info.Mode().Perm() == 0o700 {
 		return nil
 	}
 	if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // a directory needs x
-		return fmt.Errorf("close private directory: %w", err)
+		return fmt.Errorf("change mode of private directory: %w", err)
 	}
 	return nil
 }
 
-// ownerOf says whose file it is.
+// ownerOf returns the owner of a file.
 func ownerOf(info os.FileInfo) (uid, gid int) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -12,9 +12,9 @@ import (
 	"path/filepath"
 )
 
-// verify fails unless the package unpacked in root is what was published: every file and link below native, none changed,
-// missing or added. A cache outlives its download by months, and what lies in it runs beside the ledger. The checksum is
-// part of this program: a list of files in the cache could be changed with them.
+// verify compares the unpacked package in root with the published one: every file and link below native, none changed,
+// missing or added. The cache is old by months when its programs run beside the ledger. The checksum is part of this
+// binary, because a list in the cache could be changed with the files.
 func (p pack) verify(root string) error {
 	native := filepath.Join(root, "native")
 	got, err := checksum(native)
@@ -22,13 +22,14 @@ func (p pack) verify(root string) error {
 		return fmt.Errorf("check %s: %w", native, err)
 	}
 	if got != p.files {
-		return fmt.Errorf("the files in %s are not those that were published: their SHA-256 is %s, want %s", native, got, p.files)
+		return fmt.Errorf("the files in %s are not those that were published: their SHA-256 is %s, want %s", native, got,
+			p.files)
 	}
 	return nil
 }
 
-// checksum is the SHA-256 of all files and links below a directory, by name. Modes do not count: a program
-// that cannot be run is found by running it.
+// checksum returns the SHA-256 of all files and links below a directory, by name. It ignores modes: running a program
+// shows whether it is executable.
 func checksum(dir string) (string, error) {
 	all := sha256.New()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -46,7 +47,7 @@ func checksum(dir string) (string, error) {
 		case fs.ModeSymlink:
 			content, err = os.Readlink(path)
 		}
-		_, _ = fmt.Fprintf(all, "%q %s %q\n", filepath.ToSlash(name), d.Type(), content) // a hash takes everything
+		_, _ = fmt.Fprintf(all, "%q %s %q\n", filepath.ToSlash(name), d.Type(), content) // never fails
 		return err
 	})
 	return hex.EncodeToString(all.Sum(nil)), err

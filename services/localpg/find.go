@@ -16,10 +16,10 @@ import (
 	"strings"
 )
 
-// oldest is the first major version with everything that the product and its tests use.
+// oldest is the minimum major version.
 const oldest = 15
 
-// binaries is a directory with a PostgreSQL that runs here.
+// binaries is a directory with a usable PostgreSQL.
 type binaries struct {
 	dir   string
 	major int
@@ -27,15 +27,15 @@ type binaries struct {
 
 func (b binaries) program(name string) string { return filepath.Join(b.dir, name) }
 
-// sources says where binaries may come from.
+// sources are the places to look for binaries.
 type sources struct {
-	binDir string   // the operator's choice; nothing else counts then
+	binDir string   // the operator's choice, which excludes the others
 	places []string // patterns, best first
-	caches []string // where a downloaded package may lie, best first
+	caches []string // of downloaded packages, best first
 	fetch  fetcher
 }
 
-// systemCache takes the downloaded package where the user's own cache is closed to the account.
+// systemCache is used if the account cannot reach the user's own cache.
 const systemCache = "/var/cache"
 
 func newSources(o Options) sources {
@@ -63,9 +63,8 @@ func newSources(o Options) sources {
 	return s
 }
 
-// locate returns the best binaries for the account, downloading them when there
-// are none. A cluster can only be served by the major version that made it: want
-// is that version, or 0 for a cluster still to be made.
+// locate returns the best binaries for the account, and downloads them if there are none. Only the major version that
+// created a cluster can serve it: want is that version, or 0 for a new cluster.
 func (s sources) locate(ctx context.Context, who account, want int) (binaries, error) {
 	if s.binDir != "" {
 		b, err := probe(ctx, who, s.binDir, want)
@@ -87,7 +86,7 @@ func (s sources) locate(ctx context.Context, who account, want int) (binaries, e
 		refused = append(refused, err)
 	}
 	if ctx.Err() != nil {
-		return binaries{}, fmt.Errorf("look for PostgreSQL: %w", context.Cause(ctx)) // they were refused for that
+		return binaries{}, fmt.Errorf("find PostgreSQL: %w", context.Cause(ctx)) // which also ended the probes
 	}
 	dir, err := s.fetch.install(ctx, who, s.caches)
 	if err == nil {
@@ -99,24 +98,25 @@ func (s sources) locate(ctx context.Context, who account, want int) (binaries, e
 	return binaries{}, s.explain(want, append(refused, err))
 }
 
-// verify fails for a directory of a downloaded package that has changed since, and says so: it is downloaded anew unless
-// there is another PostgreSQL.
+// verify checks the checksum of a downloaded package, and prints a line if it has changed. locate then uses another
+// PostgreSQL or downloads the package again.
 func (s sources) verify(dir string) error {
 	if !slices.Contains(s.cached(), dir) {
 		return nil
 	}
 	err := s.fetch.pack.verify(filepath.Dir(filepath.Dir(dir)))
 	if err != nil && s.fetch.progress != nil {
-		_, _ = fmt.Fprintf(s.fetch.progress, "The PostgreSQL in %s is not run: it has changed since it was downloaded.\n", dir)
+		_, _ = fmt.Fprintf(s.fetch.progress, "The PostgreSQL in %s is not run: it has changed since it was downloaded.\n",
+			dir)
 	}
 	return err
 }
 
-// explain says what the operator can do on a machine without a PostgreSQL, in one line.
+// explain returns the advice for a machine without a usable PostgreSQL, in one line.
 func (s sources) explain(want int, causes []error) error {
 	needed, debian := fmt.Sprintf("PostgreSQL %d or newer", oldest), "postgresql"
 	if want != 0 {
-		needed, debian = fmt.Sprintf("PostgreSQL %d, which made the data here,", want), fmt.Sprintf("postgresql-%d", want)
+		needed, debian = fmt.Sprintf("PostgreSQL %d, which created the data,", want), fmt.Sprintf("postgresql-%d", want)
 	}
 	var texts []string
 	for _, cause := range causes {
@@ -126,14 +126,13 @@ func (s sources) explain(want int, causes []error) error {
 		"set POSTGRES_BIN_DIR to its programs, or set DATABASE_URL", needed, strings.Join(texts, "; "), debian)
 }
 
-// candidates lists the directories that hold a postgres, best first: by place,
-// and within one place the newest version.
+// candidates lists the directories with a postgres, best first: by place, then by version.
 func (s sources) candidates() []string {
 	var dirs []string
 	for _, place := range append(slices.Clone(s.places), s.cached()...) {
 		found, err := filepath.Glob(filepath.Join(place, "postgres"))
 		if err != nil {
-			continue // a name that is no pattern names no place of ours
+			continue // a PATH entry that is no valid pattern
 		}
 		slices.SortFunc(found, func(a, b string) int { return cmp.Compare(versionIn(b), versionIn(a)) })
 		for _, postgres := range found {
@@ -153,7 +152,7 @@ func (s sources) cached() []string {
 
 var digits = regexp.MustCompile(`\d+`)
 
-// versionIn is the version that the last number of a path names, so that 15 comes before 9.6.
+// versionIn returns the number in the last part of a path that has one, so that 15 sorts before 9.6.
 func versionIn(path string) int {
 	parts := strings.Split(path, string(filepath.Separator))
 	for _, part := range slices.Backward(parts) {
@@ -166,8 +165,8 @@ func versionIn(path string) int {
 
 var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
-// probe says whether the directory's PostgreSQL really runs here, for the
-// account: built for this machine, within reach, and with all of its libraries.
+// probe checks that the account can run the directory's PostgreSQL: it is built for this machine, reachable, and has
+// all its libraries.
 func probe(ctx context.Context, who account, dir string, want int) (binaries, error) {
 	b := binaries{dir: dir}
 	if _, err := os.Stat(b.program("initdb")); err != nil {
@@ -179,7 +178,7 @@ func probe(ctx context.Context, who account, dir string, want int) (binaries, er
 	}
 	m := versionLine.FindStringSubmatch(out)
 	if m == nil {
-		return b, fmt.Errorf("%s: does not tell its version", dir)
+		return b, fmt.Errorf("%s: did not print its version", dir)
 	}
 	if b.major, err = strconv.Atoi(m[1]); err != nil {
 		return b, fmt.Errorf("%s: read its version: %w", dir, err)

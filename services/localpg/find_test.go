@@ -43,12 +43,13 @@ func TestLocate(t *testing.T) {
 		major int
 		want  string // below base; "" is an error
 	}{
-		"the newest of a place":                    {sources{places: []string{debian, brew}}, 0, "debian/18/bin"},
-		"the better place before the newer":        {sources{places: []string{brew, debian}}, 0, "brew/postgresql@16/bin"},
-		"the version that made the data":           {sources{places: []string{debian, brew}}, 15, "debian/15/bin"},
-		"a later place for the data's version":     {sources{places: []string{debian, brew}}, 16, "brew/postgresql@16/bin"},
-		"past one that does not run":               {sources{places: []string{broken, brew}}, 0, "brew/postgresql@16/bin"},
-		"the operator's choice before all":         {sources{binDir: filepath.Join(base, "debian/15/bin"), places: []string{debian}}, 0, "debian/15/bin"},
+		"the newest of a place":                {sources{places: []string{debian, brew}}, 0, "debian/18/bin"},
+		"the better place before the newer":    {sources{places: []string{brew, debian}}, 0, "brew/postgresql@16/bin"},
+		"the version that made the data":       {sources{places: []string{debian, brew}}, 15, "debian/15/bin"},
+		"a later place for the data's version": {sources{places: []string{debian, brew}}, 16, "brew/postgresql@16/bin"},
+		"past one that does not run":           {sources{places: []string{broken, brew}}, 0, "brew/postgresql@16/bin"},
+		"the operator's choice before all": {sources{binDir: filepath.Join(base, "debian/15/bin"),
+			places: []string{debian}}, 0, "debian/15/bin"},
 		"no other than the operator's choice":      {sources{binDir: broken, places: []string{debian}}, 0, ""},
 		"none that is too old":                     {sources{places: []string{filepath.Join(base, "old/*/bin")}}, 0, ""},
 		"none when the data's version is not here": {sources{places: []string{debian}}, 16, ""},
@@ -58,7 +59,7 @@ func TestLocate(t *testing.T) {
 			b, err := test.from.locate(t.Context(), currentAccount(), test.major)
 			if test.want == "" {
 				if err == nil {
-					t.Fatalf("locate = %s, want an error", b.dir)
+					t.Fatalf("locate: got %s, want an error", b.dir)
 				}
 				if !strings.Contains(err.Error(), "POSTGRES_BIN_DIR") {
 					t.Errorf("error does not say what to set: %v", err)
@@ -69,7 +70,7 @@ func TestLocate(t *testing.T) {
 				t.Fatal(err)
 			}
 			if want := filepath.Join(base, test.want); b.dir != want {
-				t.Errorf("locate = %s, want %s", b.dir, want)
+				t.Errorf("locate: got %s, want %s", b.dir, want)
 			}
 		})
 	}
@@ -78,8 +79,9 @@ func TestLocate(t *testing.T) {
 func TestEveryPlatformOfThePackageIsPinned(t *testing.T) {
 	t.Parallel()
 	for platform, p := range packs {
-		if want := packageBase + "/" + p.name + "/-/" + strings.TrimPrefix(p.name, "@embedded-postgres/") + "-" + packageVersion + ".tgz"; p.url(packageBase) != want {
-			t.Errorf("%s: url = %s, want %s", platform, p.url(packageBase), want)
+		if want := packageBase + "/" + p.name + "/-/" + strings.TrimPrefix(p.name, "@embedded-postgres/") + "-" +
+			packageVersion + ".tgz"; p.url(packageBase) != want {
+			t.Errorf("%s: url: got %s, want %s", platform, p.url(packageBase), want)
 		}
 		const base64OfSHA512 = 88
 		if len(p.sha512) != base64OfSHA512 {
@@ -91,6 +93,6 @@ func TestEveryPlatformOfThePackageIsPinned(t *testing.T) {
 		}
 	}
 	if len(packs) != 4 {
-		t.Errorf("%d platforms, want 4", len(packs))
+		t.Errorf("got %d platforms, want 4", len(packs))
 	}
 }

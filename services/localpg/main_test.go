@@ -194,7 +194,7 @@ func wantQuery(t *testing.T, url, sql, want string) {
 	if err != nil {
 		t.Errorf("%s: %v", sql, err)
 	} else if got != want {
-		t.Errorf("%s = %q, want %q", sql, got, want)
+		t.Errorf("%s: got %q, want %q", sql, got, want)
 	}
 }
 

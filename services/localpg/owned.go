@@ -14,29 +14,29 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// patience is how long a start waits for a server, its own or another process's.
-const patience = 2 * time.Minute
+// startTimeout is how long a start waits for its own or another process's server.
+const startTimeout = 2 * time.Minute
 
-// exclusivePatience is how long an exclusive start waits for another process to end.
-const exclusivePatience = 3 * time.Second
+// exclusiveTimeout is how long an exclusive start waits for another process to end.
+const exclusiveTimeout = 3 * time.Second
 
-// owned is a server that this process started, and keeps running until stop.
+// owned is a server that this process started and restarts until stop.
 type owned struct {
 	cluster  *cluster
 	lock     *os.File
-	remove   []string // what ends with the server: a temporary cluster
+	remove   []string // directories of a temporary cluster
 	process  *process
 	stopping chan struct{}
 	ended    chan struct{}
 	once     sync.Once
-	err      error // of the end; written before ended is closed
+	err      error // of the clean-up; set before ended is closed
 }
 
 func start(ctx context.Context, o Options) (*Server, error) {
 	return startFrom(ctx, o, newSources(o))
 }
 
-// startFrom is start with the places to look for binaries.
+// startFrom is start with the given sources of binaries.
 func startFrom(ctx context.Context, o Options, from sources) (*Server, error) {
 	if o.Temporary {
 		dir, err := tempDir(ctx)
@@ -46,15 +46,17 @@ func startFrom(ctx context.Context, o Options, from sources) (*Server, error) {
 		o.Dir = dir
 	}
 	if o.Dir == "" {
-		return nil, errors.New("no directory was given for the database")
+		return nil, errors.New("no directory for the database")
 	}
-	home, who, err := place(o.Dir)
+	home, who, err := clusterDir(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	limit, cause := patience, fmt.Errorf("%w %s, but its database does not answer: stop that process and try again", ErrInUse, o.Dir)
+	limit, cause := startTimeout, fmt.Errorf("%w %s, but its database does not answer: stop that process and try again",
+		ErrInUse, o.Dir)
 	if o.Exclusive {
-		limit, cause = exclusivePatience, fmt.Errorf("%w %s: stop that process, or set DATA_DIR to another directory", ErrInUse, o.Dir)
+		limit, cause = exclusiveTimeout, fmt.Errorf("%w %s: stop that process, or set DATA_DIR to another directory",
+			ErrInUse, o.Dir)
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, limit, cause)
 	defer cancel()
@@ -64,7 +66,8 @@ func startFrom(ctx context.Context, o Options, from sources) (*Server, error) {
 			return nil, err
 		}
 		if lock != nil {
-			return own(ctx, o, from, &cluster{home: home, data: filepath.Join(home, "data"), who: who, unsafe: o.Unsafe, log: o.Log}, lock)
+			return own(ctx, o, from, &cluster{home: home, data: filepath.Join(home, "data"), who: who, unsafe: o.Unsafe,
+				log: o.Log}, lock)
 		}
 		if !o.Exclusive {
 			if s := adopt(waiting, home); s != nil {
@@ -80,9 +83,8 @@ func startFrom(ctx context.Context, o Options, from sources) (*Server, error) {
 	}
 }
 
-// adopt returns the server that another process runs on home, nil while it is
-// not ready for the application. Its own file tells where its socket is: the
-// other process may have another TMPDIR.
+// adopt returns the server that another process runs on home, nil until it is ready for the application. The PID file
+// names the socket, because the other process may have another TMPDIR.
 func adopt(ctx context.Context, home string) *Server {
 	_, socket, err := readPIDFile(filepath.Join(home, "data"))
 	if err != nil || socket == "" {
@@ -97,11 +99,11 @@ func adopt(ctx context.Context, home string) *Server {
 	return s
 }
 
-// own makes the cluster where there is none, and serves it.
+// own creates the cluster if there is none, and serves it.
 func own(ctx context.Context, opts Options, from sources, c *cluster, lock *os.File) (_ *Server, err error) {
 	o := &owned{cluster: c, lock: lock, stopping: make(chan struct{}), ended: make(chan struct{})}
 	if opts.Temporary {
-		o.remove = []string{opts.Dir, c.home} // the second lies elsewhere when the account could not reach the first
+		o.remove = []string{opts.Dir, c.home} // home is elsewhere if the account cannot reach Dir
 	}
 	defer func() {
 		if err != nil {
@@ -132,9 +134,9 @@ func own(ctx context.Context, opts Options, from sources, c *cluster, lock *os.F
 	return &Server{home: c.home, socket: c.socket.path, owned: o}, nil
 }
 
-// begin starts the server, prepares it for the application and watches it from then on.
+// begin starts and provisions the server, and then watches it.
 func (o *owned) begin(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	p, conn, err := o.cluster.serve(ctx)
 	if err != nil {
@@ -150,8 +152,8 @@ func (o *owned) begin(ctx context.Context) error {
 	return nil
 }
 
-// watch restarts a server that ends by itself, so that one that was killed costs
-// some failed requests and not the application, and ends it when told to.
+// watch restarts a server that ends unexpectedly, so that a killed server costs some requests only, and ends it at
+// stop.
 func (o *owned) watch() {
 	defer close(o.ended)
 	for {
@@ -161,7 +163,7 @@ func (o *owned) watch() {
 			return
 		case <-o.process.exited:
 		}
-		o.cluster.log.Error("database server ended by itself", "restart", true)
+		o.cluster.log.Error("database server ended unexpectedly", "restart", true)
 		if !o.restart() {
 			o.err = o.release()
 			return
@@ -169,7 +171,7 @@ func (o *owned) watch() {
 	}
 }
 
-// restart tries until the server runs again; false when it was told to stop first.
+// restart retries until the server runs again. It returns false if stop is called first.
 func (o *owned) restart() bool {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -192,13 +194,12 @@ func (o *owned) restart() bool {
 			return true
 		}
 		if ctx.Err() == nil {
-			o.cluster.log.Error("database server does not start", "err", err)
+			o.cluster.log.Error("restart of the database server failed", "err", err)
 		}
 	}
 }
 
-// release gives back what the server held: its log, its socket's directory,
-// temporary data, and last the lock.
+// release closes the log, removes the socket directory and temporary data, and unlocks the directory last.
 func (o *owned) release() error {
 	var errs []error
 	if o.cluster.out != nil {

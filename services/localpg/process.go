@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// command prepares one of PostgreSQL's programs to run as the account, in a
-// bare environment: PGDATA, PGOPTIONS or a locale of the caller must not leak in.
+// command returns the command of one of PostgreSQL's programs, to run as the account in a bare environment: the
+// caller's PGDATA, PGOPTIONS and locale must not apply.
 func command(ctx context.Context, who account, dir, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // a program that locate found
 	cmd.Dir = dir
@@ -32,9 +32,9 @@ func command(ctx context.Context, who account, dir, program string, args ...stri
 	return cmd
 }
 
-// runTool runs a program that ends by itself and returns what it printed.
+// runTool runs a program to its end and returns its output.
 func runTool(cmd *exec.Cmd) (string, error) {
-	// The kernel ties the program to the thread that started it, so the thread must not go away first.
+	// The program dies with the thread that started it, so the thread must not end first.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	dieWithParent(cmd.SysProcAttr, syscall.SIGKILL)
@@ -46,9 +46,9 @@ func runTool(cmd *exec.Cmd) (string, error) {
 	return stdout.String(), nil
 }
 
-// failure is why a program of PostgreSQL failed, in one line: what it printed, which is English under LC_ALL=C, or err
-// when it printed nothing.
-// Errors: syscall.ENOSPC in the chain when the disk was full.
+// failure returns why a program failed, in one line: its output, which is English under LC_ALL=C, or err if there is
+// none.
+// Errors: syscall.ENOSPC in the chain if the disk was full.
 func failure(err error, printed string) error {
 	var lines []string
 	for line := range strings.Lines(printed) {
@@ -70,7 +70,7 @@ func failure(err error, printed string) error {
 // process is a running postmaster.
 type process struct {
 	cmd    *exec.Cmd
-	exited chan struct{} // closed once it is gone and reaped
+	exited chan struct{} // closed when it has ended
 }
 
 // launch starts a postmaster that ends with this process.
@@ -87,20 +87,19 @@ func launch(cmd *exec.Cmd) (*process, error) {
 			return
 		}
 		started <- nil
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // its log has the reason
 		close(p.exited)
 	}()
 	return p, <-started
 }
 
-// How long each way to end a server may take: roll back and write everything
-// out; drop everything at once; no choice.
+// Time limits for each way to end a server: fast shutdown, immediate shutdown, kill.
 var endings = []struct {
 	signal syscall.Signal
 	wait   time.Duration
 }{{syscall.SIGINT, 10 * time.Second}, {syscall.SIGQUIT, 5 * time.Second}, {syscall.SIGKILL, 5 * time.Second}}
 
-// stop ends the postmaster and waits until it is gone.
+// stop ends the postmaster and waits for its end.
 func (p *process) stop() error {
 	for _, end := range endings {
 		if err := p.cmd.Process.Signal(end.signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -114,11 +113,11 @@ func (p *process) stop() error {
 		case <-timer.C:
 		}
 	}
-	return errors.New("postgres did not end")
+	return errors.New("postgres did not stop")
 }
 
-// readPIDFile returns the number of the server that data's postmaster.pid names,
-// and the directory of its socket. The number is 0 when there is no such file.
+// readPIDFile returns the process id and the socket directory in data's postmaster.pid. The id is 0 if there is no
+// file.
 func readPIDFile(data string) (pid int, socket string, err error) {
 	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid")) //nolint:gosec // our own directory
 	if errors.Is(err, os.ErrNotExist) {
@@ -129,7 +128,7 @@ func readPIDFile(data string) (pid int, socket string, err error) {
 	}
 	const pidLine, socketLine = 0, 4
 	lines := strings.Split(string(text), "\n")
-	// A file that a killed server had not finished names nobody; Atoi's 0 says so.
+	// A partially written file has no process id: Atoi returns 0.
 	pid, _ = strconv.Atoi(strings.TrimSpace(lines[pidLine]))
 	if len(lines) > socketLine {
 		socket = lines[socketLine]
@@ -137,8 +136,8 @@ func readPIDFile(data string) (pid int, socket string, err error) {
 	return pid, socket, nil
 }
 
-// endOrphan ends the server that a killed owner left on data and says whether
-// anything was left. The caller holds the directory's lock, so it belongs to nobody.
+// endOrphan ends a server that survived its killed owner, and reports whether it found traces of one. The caller holds
+// the directory's lock.
 func endOrphan(ctx context.Context, data string) (found bool, err error) {
 	pid, _, err := readPIDFile(data)
 	if err != nil {
@@ -149,15 +148,15 @@ func endOrphan(ctx context.Context, data string) (found bool, err error) {
 			break
 		}
 		found = true
-		_ = syscall.Kill(pid, end.signal) // gone already: the wait below sees it
+		_ = syscall.Kill(pid, end.signal) // it may have ended: waitGone checks
 		if err := waitGone(ctx, pid, data, end.wait); err != nil {
 			return found, err
 		}
 	}
 	if pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return true, nil // PostgreSQL knows better than we do what to make of its dead predecessor
+		return true, nil // PostgreSQL handles the files of its dead predecessor
 	}
-	// But it takes any process of that number for the predecessor, and the number has passed to another program.
+	// PostgreSQL would take the other program with this process id for its predecessor.
 	err = os.Remove(filepath.Join(data, "postmaster.pid"))
 	if errors.Is(err, os.ErrNotExist) {
 		return found, nil
@@ -169,8 +168,8 @@ func endOrphan(ctx context.Context, data string) (found bool, err error) {
 }
 
 // waitGone waits until the server of data has ended, or for as long as it may take.
-func waitGone(ctx context.Context, pid int, data string, patience time.Duration) error {
-	for deadline := time.Now().Add(patience); serves(pid, data) && time.Now().Before(deadline); {
+func waitGone(ctx context.Context, pid int, data string, limit time.Duration) error {
+	for deadline := time.Now().Add(limit); serves(pid, data) && time.Now().Before(deadline); {
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}

@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the kernel send sig when the thread that starts the program ends, kill -9 included.
+// dieWithParent makes the kernel send sig when the thread that starts the program ends, even by kill -9.
 func dieWithParent(attr *syscall.SysProcAttr, sig syscall.Signal) {
 	attr.Pdeathsig = sig
 }
 
-// memoryDir is a directory in memory with room for the databases of a test run, "" when there is none.
+// memoryDir returns a directory in memory with room for a test run, "" if there is none.
 func memoryDir() string {
 	const dir, room = "/dev/shm", 2 << 30
 	var fs syscall.Statfs_t
@@ -28,9 +28,8 @@ func memoryDir() string {
 	return dir
 }
 
-// serves says whether the process is the server of data: its command line names
-// the directory, and a number alone may have passed to another program. (Its
-// working directory would tell too, but a container's root may not read that.)
+// serves reports whether the process is the server of data, by its command line: the process id alone may belong to
+// another program by now, and root in a container may not read the working directory.
 func serves(pid int, data string) bool {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 
 const tempPattern = appName + "-temp-*"
 
-// tempDir makes the directory of a temporary cluster: in memory where there is
-// room, because making a database is making 300 files, which disks are slow at.
+// tempDir creates the directory of a temporary cluster, in memory if there is room: creating a database creates 300
+// files, which is slow on disks.
 func tempDir(ctx context.Context) (string, error) {
 	base := memoryDir()
 	if base == "" {
@@ -22,16 +22,16 @@ func tempDir(ctx context.Context) (string, error) {
 	removeAbandoned(ctx, base)
 	dir, err := os.MkdirTemp(base, tempPattern)
 	if err != nil {
-		return "", fmt.Errorf("make temporary directory: %w", err)
+		return "", fmt.Errorf("create temporary directory: %w", err)
 	}
-	// The account must be able to walk through it; what is in it is closed.
+	// The account must be able to walk through it; its content is private.
 	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // see above
-		return "", fmt.Errorf("open up temporary directory: %w", err)
+		return "", fmt.Errorf("change mode of temporary directory: %w", err)
 	}
 	return dir, nil
 }
 
-// removeAbandoned removes the temporary clusters whose owners were killed.
+// removeAbandoned removes the temporary clusters of killed processes.
 func removeAbandoned(ctx context.Context, base string) {
 	found, err := filepath.Glob(filepath.Join(base, tempPattern))
 	if err != nil {
@@ -49,7 +49,7 @@ func removeAbandoned(ctx context.Context, base string) {
 			continue
 		}
 		if _, err := endOrphan(ctx, filepath.Join(home, "data")); err == nil {
-			_ = os.RemoveAll(dir) // what is not ours to remove stays
+			_ = os.RemoveAll(dir) // directories of other users remain
 		}
 		_ = lock.Close()
 	}

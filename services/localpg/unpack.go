@@ -21,8 +21,7 @@ const (
 	linksFile   = "native/pg-symlinks.json"
 )
 
-// unpack writes the native part of the package into dir, which no entry can
-// leave: os.Root refuses names and links that lead outside.
+// unpack writes the native part of the package into dir. os.Root refuses names and links that leave it.
 func unpack(archive io.Reader, dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -43,7 +42,7 @@ func unpack(archive io.Reader, dir string) error {
 			return fmt.Errorf("unpack PostgreSQL: %w", err)
 		}
 		if left -= header.Size; left < 0 {
-			return errors.New("unpack PostgreSQL: the package is larger than any of its kind")
+			return errors.New("unpack PostgreSQL: the package exceeds the size limit")
 		}
 		if err := unpackEntry(root, header, entries); err != nil {
 			return fmt.Errorf("unpack PostgreSQL: %w", err)
@@ -57,7 +56,7 @@ func unpackEntry(root *os.Root, header *tar.Header, content io.Reader) error {
 		return fmt.Errorf("entry %q lies outside the package", header.Name)
 	}
 	if !strings.HasPrefix(path.Clean(name), "native/") {
-		return nil // scripts and manifests of a package manager that is not at work here
+		return nil // npm's scripts and manifests
 	}
 	switch header.Typeflag {
 	case tar.TypeDir:
@@ -73,7 +72,7 @@ func unpackEntry(root *os.Root, header *tar.Header, content io.Reader) error {
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
-	// A process forked meanwhile would keep the file open for writing, and such a file cannot be run.
+	// A concurrently forked process would inherit the open file, and a file open for writing cannot be executed.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
@@ -81,10 +80,10 @@ func unpackEntry(root *os.Root, header *tar.Header, content io.Reader) error {
 		return err
 	}
 	_, err = io.Copy(f, content)
-	return errors.Join(err, f.Close(), root.Chmod(name, mode)) // Chmod: the umask of the caller must not count
+	return errors.Join(err, f.Close(), root.Chmod(name, mode)) // Chmod: regardless of the umask
 }
 
-// restoreLinks makes the symbolic links that the package cannot carry, from its list of them.
+// restoreLinks creates the symbolic links listed in the package, because npm packages cannot contain links.
 func restoreLinks(root *os.Root) error {
 	text, err := root.ReadFile(linksFile)
 	if errors.Is(err, os.ErrNotExist) {

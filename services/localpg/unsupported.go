@@ -13,5 +13,5 @@ type owned struct{}
 func (*owned) stop() error { return nil }
 
 func start(context.Context, Options) (*Server, error) {
-	return nil, fmt.Errorf("the embedded PostgreSQL does not run on %s: set DATABASE_URL to a server of yours", runtime.GOOS)
+	return nil, fmt.Errorf("the embedded PostgreSQL does not run on %s: set DATABASE_URL to another server", runtime.GOOS)
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/resume-matcher/credits/services/logging"
 )
 
-// BenchmarkRedact is what the second net costs: a line of a request, beside the same line without the net, and a long text.
+// BenchmarkRedact is what the second net costs: a line of a request, beside the same line without the net, and a long
+// text.
 func BenchmarkRedact(b *testing.B) {
 	discard := slog.NewJSONHandler(discarded{}, nil)
 	for name, log := range map[string]*slog.Logger{
@@ -17,7 +18,8 @@ func BenchmarkRedact(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				log.Info("request", "request_id", "req_01939341-7c1e-7b52-9a4c-0f6e1d2c3b4a", "method", "POST", "path", "/api/credits/spend",
+				log.Info("request", "request_id", "req_01939341-7c1e-7b52-9a4c-0f6e1d2c3b4a", "method", "POST", "path",
+					"/api/credits/spend",
 					"status", 201, "user_id", 4711, "kind", "resume_analysis", "credits", -10)
 			}
 		})

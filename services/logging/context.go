@@ -7,7 +7,7 @@ import (
 
 type requestIDKey struct{}
 
-// WithRequestID lets every line logged with the context name the request it belongs to.
+// WithRequestID adds the request's id to every log line of the context.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
 }
@@ -15,7 +15,7 @@ func WithRequestID(ctx context.Context, id string) context.Context {
 // contextHandler adds the request's id to each line.
 type contextHandler struct{ slog.Handler }
 
-// Handle writes the record with what its context knows.
+// Handle adds the id and writes the record.
 func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
 	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
 		r = r.Clone() // another handler may hold the same record

@@ -1,4 +1,4 @@
-// Package logging makes the logger of the program. It writes no e-mail address and no secret, whatever it is given.
+// Package logging creates the program's logger, which redacts e-mail addresses and secrets.
 package logging
 
 import (
@@ -8,7 +8,7 @@ import (
 	"log/slog"
 )
 
-// NewLogger returns a logger that writes text or JSON to w and redacts what could name a person or open a door.
+// NewLogger returns a logger that writes text or JSON to w and redacts personal data and secrets.
 func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: redactAttr}
 	if format == "json" {
@@ -17,7 +17,7 @@ func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	return slog.New(contextHandler{slog.NewTextHandler(w, options)})
 }
 
-// redactAttr is the second net: what types and call sites let through is caught here.
+// redactAttr redacts what types and call sites let through.
 func redactAttr(_ []string, a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindString:

@@ -43,7 +43,7 @@ func TestRedact(t *testing.T) {
 		t.Run("hides "+name, func(t *testing.T) {
 			t.Parallel()
 			if got := logging.Redact(c.text); strings.Contains(got, c.gone) || !strings.Contains(got, "[") {
-				t.Errorf("redacted = %q, want it without %q", got, c.gone)
+				t.Errorf("redacted: got %q, want it without %q", got, c.gone)
 			}
 		})
 	}
@@ -61,7 +61,7 @@ func TestRedact(t *testing.T) {
 			t.Parallel()
 			want := strings.ReplaceAll(text, "the bearer of news", "the Bearer [key] news") // said so: a net with small holes
 			if got := logging.Redact(text); got != want {
-				t.Errorf("redacted = %q, want %q", got, want)
+				t.Errorf("redacted: got %q, want %q", got, want)
 			}
 		})
 	}
@@ -110,19 +110,29 @@ func TestLoggerRedacts(t *testing.T) {
 	t.Parallel()
 	address := "jane@example.com"
 	for name, write := range map[string]func(*slog.Logger, string){
-		"the message":        func(l *slog.Logger, text string) { l.Info(text) },
-		"a text":             func(l *slog.Logger, text string) { l.Info("m", "fact", text) },
-		"an error":           func(l *slog.Logger, text string) { l.Error("m", "err", errors.New(text)) },
-		"a wrapped error":    func(l *slog.Logger, text string) { l.Error("m", "err", fmt.Errorf("spend: %w", errors.New(text))) },
-		"joined errors":      func(l *slog.Logger, text string) { l.Error("m", "err", errors.Join(errors.New("a"), errors.New(text))) },
-		"a stringer":         func(l *slog.Logger, text string) { l.Info("m", "fact", stringer(text)) },
-		"a valuer":           func(l *slog.Logger, text string) { l.Info("m", "fact", valuer(text)) },
-		"bytes":              func(l *slog.Logger, text string) { l.Info("m", "fact", []byte(text)) },
-		"a slice":            func(l *slog.Logger, text string) { l.Info("m", "fact", []string{"a", text}) },
-		"a map":              func(l *slog.Logger, text string) { l.Info("m", "fact", map[string]any{"a": text}) },
-		"a struct":           func(l *slog.Logger, text string) { l.Info("m", "fact", person{"J", text}) },
-		"a pointer":          func(l *slog.Logger, text string) { l.Info("m", "fact", &person{"J", text}) },
-		"raw JSON":           func(l *slog.Logger, text string) { b, _ := json.Marshal(text); l.Info("m", "fact", json.RawMessage(b)) },
+		"the message": func(l *slog.Logger, text string) { l.Info(text) },
+		"a text":      func(l *slog.Logger, text string) { l.Info("m", "fact", text) },
+		"an error":    func(l *slog.Logger, text string) { l.Error("m", "err", errors.New(text)) },
+		"a wrapped error": func(l *slog.Logger, text string) {
+			l.Error("m", "err",
+				fmt.Errorf("spend: %w", errors.New(text)))
+		},
+		"joined errors": func(l *slog.Logger, text string) {
+			l.Error("m", "err",
+				errors.Join(errors.New("a"), errors.New(text)))
+		},
+		"a stringer": func(l *slog.Logger, text string) { l.Info("m", "fact", stringer(text)) },
+		"a valuer":   func(l *slog.Logger, text string) { l.Info("m", "fact", valuer(text)) },
+		"bytes":      func(l *slog.Logger, text string) { l.Info("m", "fact", []byte(text)) },
+		"a slice":    func(l *slog.Logger, text string) { l.Info("m", "fact", []string{"a", text}) },
+		"a map":      func(l *slog.Logger, text string) { l.Info("m", "fact", map[string]any{"a": text}) },
+		"a struct":   func(l *slog.Logger, text string) { l.Info("m", "fact", person{"J", text}) },
+		"a pointer":  func(l *slog.Logger, text string) { l.Info("m", "fact", &person{"J", text}) },
+		"raw JSON": func(l *slog.Logger, text string) {
+			b,
+				_ := json.Marshal(text)
+			l.Info("m", "fact", json.RawMessage(b))
+		},
 		"a group":            func(l *slog.Logger, text string) { l.Info("m", slog.Group("g", "fact", text)) },
 		"what With added":    func(l *slog.Logger, text string) { l.With("fact", text).Info("m") },
 		"what a group holds": func(l *slog.Logger, text string) { l.WithGroup("g").With("fact", text).Info("m") },
@@ -177,9 +187,11 @@ func TestLoggerWritesFacts(t *testing.T) {
 	var missing *person
 	var nothing error
 	lines := record(t, func(l *slog.Logger) {
-		l.With("kind", "purchase").InfoContext(ctx, "booked", "credits", 500, "paid", true, "list", []int{1, 2}, "who", missing, "err", nothing)
+		l.With("kind", "purchase").InfoContext(ctx, "booked", "credits", 500, "paid", true, "list", []int{1, 2}, "who",
+			missing, "err", nothing)
 	})
-	for _, want := range []string{"level=INFO", "msg=booked", "kind=purchase", "credits=500", "paid=true", `list="[1 2]"`, "request_id=req_1"} {
+	for _, want := range []string{"level=INFO", "msg=booked", "kind=purchase", "credits=500", "paid=true", `list="[1 2]"`,
+		"request_id=req_1"} {
 		if !strings.Contains(lines["text"], want) {
 			t.Errorf("text lacks %s: %s", want, lines["text"])
 		}
@@ -192,7 +204,7 @@ func TestLoggerWritesFacts(t *testing.T) {
 	want := map[string]any{"level": "INFO", "msg": "booked", "kind": "purchase", "credits": 500.0, "paid": true,
 		"list": []any{1.0, 2.0}, "who": nil, "err": nil, "request_id": "req_1"}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("json = %v, want %v", got, want)
+		t.Errorf("json: got %v, want %v", got, want)
 	}
 }
 
@@ -212,6 +224,6 @@ func TestLoggerLevel(t *testing.T) {
 	log.Info("quiet")
 	log.Warn("loud")
 	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, "loud") {
-		t.Errorf("log = %q, want the warning alone", got)
+		t.Errorf("log: got %q, want the warning alone", got)
 	}
 }

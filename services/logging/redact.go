@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// secrets are the texts that no log may hold, by how they look. Only a text with one of the marks, in small letters, is
-// searched: most have none, and a search costs more than the rest of the line.
+// secrets are patterns of what no log may show. A pattern is searched only in texts with one of its lower-case marks:
+// most texts have none, and a search costs more than writing the line.
 var secrets = []struct {
 	marks   []string
 	pattern *regexp.Regexp
@@ -29,10 +29,11 @@ var secrets = []struct {
 	{[]string{"whsec_"}, regexp.MustCompile(`\bwhsec_[A-Za-z0-9+/=_]+`), "[key]"},
 	{[]string{"rmc_"}, regexp.MustCompile(`\brmc_[A-Za-z0-9_\-]+`), "[key]"},
 	{[]string{"bearer"}, regexp.MustCompile(`(?i)\bbearer\s+[A-Za-z0-9._~+/=\-]+`), "Bearer [key]"},
-	{[]string{"eyj"}, regexp.MustCompile(`\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?`), "[token]"}, // as ID tokens are
+	// as ID tokens are
+	{[]string{"eyj"}, regexp.MustCompile(`\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?`), "[token]"},
 }
 
-// card is a number as long as a card's.
+// card is a number with the length of a card number.
 var card = regexp.MustCompile(`\b(?:\d[ -]?){12,18}\d\b`)
 
 const (
@@ -40,8 +41,7 @@ const (
 	margin  = 512      // bytes that no secret is longer than, so that none is cut in two and not recognised
 )
 
-// Redact takes e-mail addresses, keys, tokens, database addresses and card numbers out of a text, and cuts one that is
-// too long to be read.
+// Redact removes e-mail addresses, keys, tokens, database addresses and card numbers from a text, and truncates it.
 func Redact(text string) string {
 	all := len(text)
 	if all > longest+margin {

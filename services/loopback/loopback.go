@@ -1,5 +1,4 @@
-// Package loopback knows this machine's own addresses: which names mean them, and how to listen where no other machine
-// can connect.
+// Package loopback recognizes this machine's addresses, and listens where no other machine can connect.
 package loopback
 
 import (
@@ -42,9 +41,9 @@ const (
 	ipv6 = "::1"
 )
 
-// Listen opens address, such as 127.0.0.1:3000, and the same port of the other loopback address where this machine has
-// IPv6: browsers try localhost on ::1 first, and no other program must be what answers there.
-// Errors: an address that other machines could reach; syscall.EADDRINUSE when either is taken.
+// Listen opens address, such as 127.0.0.1:3000, and the same port on the other loopback address if this machine has
+// IPv6: browsers try localhost on ::1 first, and no other program must answer there.
+// Errors: an address that other machines can reach; syscall.EADDRINUSE if either is taken.
 func Listen(ctx context.Context, address string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -80,7 +79,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 // freePortTries bounds the search for a port that is free on both addresses.
 const freePortTries = 10
 
-// ListenAny is Listen on a free port when that of address is taken.
+// ListenAny is Listen, on a free port if that of address is taken.
 func ListenAny(ctx context.Context, address string) (net.Listener, error) {
 	l, err := Listen(ctx, address)
 	for range freePortTries {
@@ -113,7 +112,7 @@ func join(first, second net.Listener) net.Listener {
 	return p
 }
 
-// accept hands on what l accepts until the pair is closed.
+// accept passes on the connections of l until the pair is closed.
 func (p *pair) accept(l net.Listener) {
 	for {
 		conn, err := l.Accept()

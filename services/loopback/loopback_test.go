@@ -17,7 +17,7 @@ func TestIs(t *testing.T) {
 		"": false, "localhost.example.com": false, "notlocalhost": false, "0.0.0.0": false, "::": false, "10.0.0.1": false, "credits.example.com": false, "127.0.0.1.example.com": false,
 	} {
 		if got := loopback.Is(host); got != want {
-			t.Errorf("Is(%q) = %v, want %v", host, got, want)
+			t.Errorf("Is(%q): got %v, want %v", host, got, want)
 		}
 	}
 }
@@ -29,7 +29,7 @@ func TestAll(t *testing.T) {
 		"db.internal:5432": false, "localhost,db.internal": false, "10.0.0.7": false, "[2001:db8::1]:5432": false,
 	} {
 		if got := loopback.All(hosts); got != want {
-			t.Errorf("All(%q) = %v, want %v", hosts, got, want)
+			t.Errorf("All(%q): got %v, want %v", hosts, got, want)
 		}
 	}
 }
@@ -78,7 +78,7 @@ func TestListenAnswersOnBothAddresses(t *testing.T) {
 		t.Errorf("close: %v", err)
 	}
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("accept after close = %v, want net.ErrClosed", err)
+		t.Errorf("accept after close: got %v, want net.ErrClosed", err)
 	}
 	for _, host := range hosts {
 		if conn, err := net.Dial("tcp", net.JoinHostPort(host, port)); err == nil {

@@ -34,7 +34,7 @@ func TestDirectoryBelowAClosedParent(t *testing.T) {
 			}
 			c := startChild(t, dir, uid)
 			if c.home != want {
-				t.Errorf("Dir() = %s, want %s", c.home, want)
+				t.Errorf("Dir(): got %s, want %s", c.home, want)
 			}
 			wantQuery(t, c.url, `SELECT current_database()`, "app")
 			c.stop(t)
@@ -59,13 +59,13 @@ func TestDirectoryIsOneUnderAllItsNames(t *testing.T) {
 func TestStartWaitsNoLongerThanItsContext(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
-	home, _, err := place(dir)
+	home, _, err := clusterDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	lock, err := lockDir(home)
 	if err != nil || lock == nil {
-		t.Fatalf("lockDir = %v, %v", lock, err)
+		t.Fatalf("lockDir: got %v, %v", lock, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -129,14 +129,15 @@ func TestTemporaryClusterEndsWithItsServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Dir(s.Dir())); !os.IsNotExist(err) {
-		t.Errorf("temporary directory: %v, want it gone", err)
+		t.Errorf("temporary directory: %v, want it removed", err)
 	}
 }
 
 func TestAbandonedTemporaryClustersAreRemoved(t *testing.T) {
 	t.Parallel()
 	base := openDir(t)
-	abandoned, inUse, young := filepath.Join(base, "credits-temp-1"), filepath.Join(base, "credits-temp-2"), filepath.Join(base, "credits-temp-3")
+	abandoned, inUse, young := filepath.Join(base, "credits-temp-1"), filepath.Join(base,
+		"credits-temp-2"), filepath.Join(base, "credits-temp-3")
 	for _, dir := range []string{abandoned, inUse, young} {
 		if err := os.MkdirAll(filepath.Join(dir, "postgres", "data"), 0o700); err != nil {
 			t.Fatal(err)
@@ -151,7 +152,7 @@ func TestAbandonedTemporaryClustersAreRemoved(t *testing.T) {
 	}
 	lock, err := lockDir(filepath.Join(inUse, "postgres"))
 	if err != nil || lock == nil {
-		t.Fatalf("lockDir = %v, %v", lock, err)
+		t.Fatalf("lockDir: got %v, %v", lock, err)
 	}
 	defer func() { _ = lock.Close() }()
 	removeAbandoned(t.Context(), base)

@@ -15,36 +15,36 @@ import (
 	"time"
 )
 
-// systemDir holds the data that root started and that the account could not reach where it was wanted.
+// systemDir holds the data of clusters that root starts in directories that the account cannot reach.
 const systemDir = "/var/lib"
 
-// place decides where the cluster of dir lies and who runs it, and makes the directory.
-func place(dir string) (home string, who account, err error) {
+// clusterDir chooses the directory and the account of the cluster in dir, and creates the directory.
+func clusterDir(dir string) (home string, who account, err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", who, fmt.Errorf("find data directory: %w", err)
 	}
 	if err := os.MkdirAll(abs, 0o755); err != nil { //nolint:gosec // the account must be able to walk through it
-		return "", who, fmt.Errorf("make data directory: %w", err)
+		return "", who, fmt.Errorf("create data directory: %w", err)
 	}
-	// One directory has one name, whichever link led to it: the socket is named after it.
+	// The socket is named after the directory, which needs one name for that, whatever links lead to it.
 	if abs, err = filepath.EvalSymlinks(abs); err != nil {
 		return "", who, fmt.Errorf("find data directory: %w", err)
 	}
 	home, who = filepath.Join(abs, "postgres"), currentAccount()
 	if who.uid == 0 {
-		who = servant(home)
+		who = unprivileged(home)
 		if !who.canReach(abs) {
 			home = filepath.Join(systemDir, appName+"-"+nameHash(abs))
-			who = servant(home)
+			who = unprivileged(home)
 		}
 	}
 	return home, who, who.privateDir(home)
 }
 
-// servant is whom root runs the cluster as: the user who made it, so that one
-// started without root can be started with root too, and otherwise nobody.
-func servant(home string) account {
+// unprivileged is the account for clusters that root starts: the owner of an existing cluster, so that root can start a
+// cluster of another user, and otherwise nobody.
+func unprivileged(home string) account {
 	if info, err := os.Lstat(home); err == nil {
 		if uid, gid := ownerOf(info); uid > 0 {
 			return account{uid: uid, gid: gid, switched: true}
@@ -58,8 +58,8 @@ func nameHash(path string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// lockDir takes the directory for this process until the file is closed, which
-// the kernel does for a process that was killed. It is nil while another has it.
+// lockDir locks the directory until the file is closed, which the kernel does for a killed process. It returns nil if
+// another process holds the lock.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.Open(dir) //nolint:gosec // our own directory
 	if err != nil {
@@ -76,12 +76,12 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	_ = f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, nil //nolint:nilnil // held by another is an answer, not a fault
+		return nil, nil //nolint:nilnil // a lock of another process is no error
 	}
 	return nil, fmt.Errorf("lock directory %s: %w", dir, err)
 }
 
-// waitLock is lockDir that waits its turn.
+// waitLock is lockDir that waits for the lock.
 func waitLock(ctx context.Context, dir string) (*os.File, error) {
 	for {
 		lock, err := lockDir(dir)
@@ -111,14 +111,14 @@ const (
 	socketGlob  = "pg-[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
 )
 
-// socketDir is the short private directory of one cluster's socket. Its lock
-// tells a directory in use from one that a killed process left behind.
+// socketDir is the short private directory of one cluster's socket. Its lock distinguishes a directory in use from one
+// of a killed process.
 type socketDir struct {
 	path string
 	lock *os.File
 }
 
-// claimSocketDir makes or takes over the socket directory of home. The caller holds the lock of home.
+// claimSocketDir creates or reuses the socket directory of home. The caller holds the lock of home.
 func claimSocketDir(ctx context.Context, home string, who account) (*socketDir, error) {
 	for _, base := range []string{os.TempDir(), "/tmp"} {
 		path := filepath.Join(base, "pg-"+nameHash(home))
@@ -128,7 +128,7 @@ func claimSocketDir(ctx context.Context, home string, who account) (*socketDir, 
 		removeStale(ctx, base)
 		return claim(ctx, path, who)
 	}
-	return nil, errors.New("no directory for the database socket: TMPDIR is too long or closed, and so is /tmp")
+	return nil, errors.New("no directory for the database socket: neither TMPDIR nor /tmp is usable")
 }
 
 func claim(ctx context.Context, path string, who account) (*socketDir, error) {
@@ -141,7 +141,7 @@ func claim(ctx context.Context, path string, who account) (*socketDir, error) {
 			lock, err = waitLock(ctx, path)
 		}
 		if errors.Is(err, os.ErrNotExist) && ctx.Err() == nil {
-			continue // another start swept it away before it was locked
+			continue // another start removed it before it was locked
 		}
 		if err != nil {
 			return nil, err
@@ -153,17 +153,17 @@ func claim(ctx context.Context, path string, who account) (*socketDir, error) {
 	}
 }
 
-// sameDir says whether the locked directory still is the one of that name.
+// sameDir reports whether the locked directory still has that name.
 func sameDir(lock *os.File, path string) bool {
-	held, err := lock.Stat()
+	locked, err := lock.Stat()
 	if err != nil {
 		return false
 	}
 	named, err := os.Lstat(path)
-	return err == nil && os.SameFile(held, named)
+	return err == nil && os.SameFile(locked, named)
 }
 
-// clear removes what a killed server left in the directory.
+// clear removes files of a killed server.
 func (s *socketDir) clear() {
 	_ = os.Remove(filepath.Join(s.path, socketName))
 	_ = os.Remove(filepath.Join(s.path, socketName+".lock"))
@@ -175,8 +175,7 @@ func (s *socketDir) release() error {
 	return errors.Join(err, s.lock.Close())
 }
 
-// removeStale removes the socket directories whose owners were killed. Whatever
-// it cannot lock, enter or empty is left alone: it may be in use or not be ours.
+// removeStale removes the socket directories of killed processes. It skips those that it cannot lock, enter or empty.
 func removeStale(ctx context.Context, base string) {
 	found, err := filepath.Glob(filepath.Join(base, socketGlob))
 	if err != nil {
@@ -188,7 +187,7 @@ func removeStale(ctx context.Context, base string) {
 			continue
 		}
 		dir := &socketDir{path: path, lock: lock}
-		// Another sweeper may have been faster, and the name be a new server's by now.
+		// Another process may have removed it, and a new server may have the name.
 		if !sameDir(lock, path) || dir.answers(ctx) {
 			_ = lock.Close()
 			continue
@@ -197,7 +196,7 @@ func removeStale(ctx context.Context, base string) {
 	}
 }
 
-// answers says whether a server listens on the socket.
+// answers reports whether a server listens on the socket.
 func (s *socketDir) answers(ctx context.Context) bool {
 	dialer := net.Dialer{Timeout: time.Second}
 	conn, err := dialer.DialContext(ctx, "unix", filepath.Join(s.path, socketName))
