@@ -32,7 +32,8 @@ func StartStripe(ctx context.Context, cfg config.Config, log *slog.Logger) (conf
 	}
 	server, err := stripe.Start(ctx, stripe.Options{
 		DatabaseURL: cfg.DatabaseURL.Reveal(), Listen: loopback(cfg.Port + 1), SecretKey: key.Reveal(),
-		WebhookURL: fmt.Sprintf("http://127.0.0.1:%d/api/stripe/webhook", cfg.Port), PublicWebhookURL: cfg.AppURL + "/api/stripe/webhook",
+		WebhookURL: fmt.Sprintf("http://127.0.0.1:%d/api/stripe/webhook", cfg.Port), PublicWebhookURL: cfg.AppURL +
+			"/api/stripe/webhook",
 		WebhookSecrets: []string{secret.Reveal()}, Log: log,
 	})
 	if err != nil {

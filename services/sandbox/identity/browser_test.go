@@ -36,7 +36,8 @@ func start(t *testing.T) *identity.Server {
 // product is the client's side of the protocol, as any OAuth library speaks it.
 func product(s *identity.Server) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID: "credits", ClientSecret: "not-a-secret", RedirectURL: callback, Scopes: []string{"openid", "profile", "email"},
+		ClientID: "credits", ClientSecret: "not-a-secret", RedirectURL: callback,
+		Scopes:   []string{"openid", "profile", "email"},
 		Endpoint: oauth2.Endpoint{AuthURL: s.Issuer() + "authorize", TokenURL: s.Issuer() + "oauth/token"},
 	}
 }
@@ -76,7 +77,8 @@ func do(t *testing.T, req *http.Request) (*http.Response, *goquery.Document) {
 }
 
 // submit posts one of the page's forms as a browser would: hidden fields, the values given, and its button.
-func submit(t *testing.T, s *identity.Server, page *goquery.Document, id string, values url.Values) (*http.Response, *goquery.Document) {
+func submit(t *testing.T, s *identity.Server, page *goquery.Document, id string, values url.Values) (*http.Response,
+	*goquery.Document) {
 	t.Helper()
 	form := page.Find("#" + id).Closest("form")
 	if form.Length() != 1 {
@@ -102,7 +104,8 @@ func submit(t *testing.T, s *identity.Server, page *goquery.Document, id string,
 func begin(t *testing.T, s *identity.Server, more ...oauth2.AuthCodeOption) (*goquery.Document, string) {
 	t.Helper()
 	verifier := oauth2.GenerateVerifier()
-	options := append([]oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", "n-1")}, more...)
+	options := append([]oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier),
+		oauth2.SetAuthURLParam("nonce", "n-1")}, more...)
 	answer, page := get(t, product(s).AuthCodeURL("state-1", options...), "en")
 	if answer.StatusCode != http.StatusOK {
 		t.Fatalf("sign-in page: status %d", answer.StatusCode)

@@ -1,5 +1,5 @@
-// Package identity is the sandbox's stand-in for a sign-in provider. It is a real OpenID provider (zitadel's library:
-// discovery, PKCE, signed ID tokens, userinfo) whose sign-in page lets a tester be anybody. It listens on this machine only.
+// Package identity is the sandbox's sign-in provider. It is a real OpenID provider (zitadel's library: discovery, PKCE,
+// signed ID tokens, userinfo) whose sign-in page lets a tester choose any user. It listens on this machine only.
 package identity
 
 import (
@@ -28,7 +28,7 @@ const (
 	maxFormBytes = 64 << 10
 )
 
-// Options says where the stand-in listens and whom it knows.
+// Options are the addresses of the provider and its one client.
 type Options struct {
 	Listen       string   // "127.0.0.1:3002"; a port that is taken is replaced by a free one
 	ClientID     string   // the product's name here
@@ -143,7 +143,10 @@ func (s *Server) routes(redirectURLs []string) (http.Handler, error) {
 	mux.HandleFunc("GET "+loginPath, s.showLogin)
 	mux.HandleFunc("POST "+loginPath, s.signIn)
 	mux.Handle("GET "+assetsPath, http.FileServerFS(assets))
-	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter,
+		_ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	})
 	mux.Handle("/", s.provider)
 	return s.guard(policy, mux), nil
 }

@@ -25,15 +25,16 @@ func TestSignsInThePreparedPeople(t *testing.T) {
 		answer, _ := submit(t, s, page, form, nil)
 		query := callbackOf(t, answer)
 		if query.Get("state") != "state-1" {
-			t.Errorf("state = %q, want the one sent", query.Get("state"))
+			t.Errorf("state: got %q, want the one sent", query.Get("state"))
 		}
 		said := claims(t, s, query, verifier)
-		if said["name"] != want.name || said["email"] != want.email || said["email_verified"] != true || said["nonce"] != "n-1" ||
+		if said["name"] != want.name || said["email"] != want.email || said["email_verified"] != true ||
+			said["nonce"] != "n-1" ||
 			said["iss"] != s.Issuer() || said["locale"] != "en" {
-			t.Errorf("claims of %s = %v", form, said)
+			t.Errorf("claims of %s: got %v", form, said)
 		}
 		if subject, _ := said["sub"].(string); subject == "" || strings.Contains(subject, "@") {
-			t.Errorf("subject = %q, want something that is not the address", subject)
+			t.Errorf("subject: got %q, want something that is not the address", subject)
 		}
 	}
 }
@@ -52,7 +53,7 @@ func TestSubjectIsTheSameAfterARestart(t *testing.T) {
 	}
 	chosen := subject(url.Values{"name": {"Ada"}, "email": {"ada@example.com"}, "subject": {"second-ada"}})
 	if chosen != "second-ada" {
-		t.Errorf("subject = %v, want the chosen one", chosen)
+		t.Errorf("subject: got %v, want the chosen one", chosen)
 	}
 }
 
@@ -62,7 +63,7 @@ func TestSaysThatAnAddressIsNotVerified(t *testing.T) {
 	page, verifier := begin(t, s)
 	answer, _ := submit(t, s, page, "custom-user", url.Values{"name": {"Eve"}, "email": {"eve@example.com"}})
 	if said := claims(t, s, callbackOf(t, answer), verifier); said["email_verified"] != false {
-		t.Errorf("email_verified = %v, want false", said["email_verified"])
+		t.Errorf("email_verified: got %v, want false", said["email_verified"])
 	}
 }
 
@@ -99,7 +100,7 @@ func TestCancelTellsTheProduct(t *testing.T) {
 	answer, _ := submit(t, s, page, "cancel", nil)
 	query := callbackOf(t, answer)
 	if query.Get("error") != "access_denied" || query.Get("state") != "state-1" || query.Has("code") {
-		t.Errorf("callback = %v, want access_denied", query)
+		t.Errorf("callback: got %v, want access_denied", query)
 	}
 	if answer, _ := submit(t, s, page, "demo-user", nil); answer.StatusCode != http.StatusBadRequest {
 		t.Errorf("the cancelled sign-in went on: status %d", answer.StatusCode)
@@ -157,15 +158,16 @@ func TestSpeaksTheUsersLanguage(t *testing.T) {
 			t.Errorf("ui_locales %q, browser %q: language %q, want %q", c.uiLocales, c.browser, got, c.want)
 		}
 		if heading := page.Find("h1").Text(); page.Find("h1").Length() != 1 || heading == "" {
-			t.Errorf("heading = %q, want one", heading)
+			t.Errorf("heading: got %q, want one", heading)
 		}
 		if strings.Contains(page.Text(), "<no value>") {
 			t.Errorf("a text is missing in %s", c.want)
 		}
 		policy := answer.Header.Get("Content-Security-Policy")
-		if !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "form-action 'self' http://localhost:3000") ||
+		if !strings.Contains(policy, "default-src 'none'") ||
+			!strings.Contains(policy, "form-action 'self' http://localhost:3000") ||
 			strings.Contains(policy, "unsafe") {
-			t.Errorf("content policy = %q", policy)
+			t.Errorf("content policy: got %q", policy)
 		}
 		if page.Find("script, [style], [onclick]").Length() != 0 {
 			t.Error("the page has a script or an inline style")
@@ -188,8 +190,10 @@ func TestServesItsStyle(t *testing.T) {
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/css") || len(body) == 0 {
-		t.Errorf("style: status %d, type %q, %d bytes, %v", answer.StatusCode, answer.Header.Get("Content-Type"), len(body), err)
+	if err != nil || answer.StatusCode != http.StatusOK ||
+		!strings.HasPrefix(answer.Header.Get("Content-Type"), "text/css") || len(body) == 0 {
+		t.Errorf("style: status %d, type %q, %d bytes, %v", answer.StatusCode, answer.Header.Get("Content-Type"), len(body),
+			err)
 	}
 }
 
@@ -221,7 +225,7 @@ func TestStartTakesAFreePortWhenItsOwnIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, port, _ := net.SplitHostPort(taken.Addr().String()); strings.Contains(s.Issuer(), ":"+port+"/") {
-		t.Errorf("issuer = %s, want another port", s.Issuer())
+		t.Errorf("issuer: got %s, want another port", s.Issuer())
 	}
 	if err := s.Close(t.Context()); err != nil {
 		t.Errorf("close: %v", err)

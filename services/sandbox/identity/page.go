@@ -35,7 +35,7 @@ var (
 	matcher   = language.NewMatcher(languages)
 )
 
-// view is what the page shows.
+// view is the content of the page.
 type view struct {
 	Lang                  string
 	T                     map[string]string
@@ -138,7 +138,7 @@ func chosen(r *http.Request, lang language.Tag) (person, problem) {
 	return newPerson(form.Get("name"), form.Get("email"), form.Get("subject"), form.Has("email_verified"), lang)
 }
 
-// cancel tells the product that the user would not sign in.
+// cancel answers the product that the user cancelled the sign-in.
 func (s *Server) cancel(w http.ResponseWriter, r *http.Request, req *request) {
 	if err := s.store.DeleteAuthRequest(r.Context(), req.id); err != nil {
 		s.log.ErrorContext(r.Context(), "identity stand-in: cancel", "err", err)
@@ -162,5 +162,5 @@ func (s *Server) render(w http.ResponseWriter, status int, lang language.Tag, v 
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(page.Bytes()) // a browser that has gone is nobody's error
+	_, _ = w.Write(page.Bytes()) // a closed connection is no error
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-// person is who the tester chose to be.
+// person is the user that the tester chose.
 type person struct {
 	Subject       string
 	Name          string
@@ -36,7 +36,7 @@ const (
 
 var subjectPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// problem is what is wrong with the form, and the key of its text; "" when nothing is.
+// problem is an invalid field of the form and the key of its text; "" for none.
 type problem string
 
 const (
@@ -45,14 +45,14 @@ const (
 	subjectWrong problem = "subject_wrong"
 )
 
-// subjectOf derives the provider's id of an address. It is the same after every start, so a tester who comes back
-// finds their account again, and it is not the address, so nothing can come to rely on that.
+// subjectOf derives the provider's subject from an address. It is the same after every start, so that a tester finds
+// their account again, and differs from the address, so that nothing comes to rely on equality.
 func subjectOf(email string) string {
 	sum := sha256.Sum256([]byte("credits sandbox identity\n" + strings.ToLower(email)))
 	return hex.EncodeToString(sum[:16])
 }
 
-// newPerson checks what was typed. An empty subject follows from the address.
+// newPerson validates the form. An empty subject follows from the address.
 func newPerson(name, email, subject string, verified bool, locale language.Tag) (person, problem) {
 	name, email, subject = strings.TrimSpace(name), strings.TrimSpace(email), strings.TrimSpace(subject)
 	p := person{Subject: subject, Name: name, Email: email, EmailVerified: verified, Locale: locale}

@@ -11,7 +11,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// request is one sign-in on its way: what the product asked for, and, once chosen, who signs in.
+// request is a sign-in in progress: the product's request and the chosen person.
 type request struct {
 	id        string
 	asked     oidc.AuthRequest
@@ -43,7 +43,7 @@ func (r *request) GetCodeChallenge() *oidc.CodeChallenge {
 	return &oidc.CodeChallenge{Challenge: r.asked.CodeChallenge, Method: r.asked.CodeChallengeMethod}
 }
 
-// client is the product as the provider knows it.
+// client is the product as the provider's client.
 type client struct {
 	id, secret string
 	redirects  []string
@@ -75,7 +75,7 @@ func (c *client) ClockSkew() time.Duration             { return 0 }
 
 func unrestricted(scopes []string) []string { return scopes }
 
-// signingKey signs ID tokens. It is made at the start and never stored.
+// signingKey signs ID tokens. It is generated at start and never stored.
 type signingKey struct {
 	id      string
 	private *rsa.PrivateKey
@@ -94,7 +94,7 @@ func (k *signingKey) SignatureAlgorithm() jose.SignatureAlgorithm { return jose.
 func (k *signingKey) Key() any                                    { return k.private }
 func (k *signingKey) ID() string                                  { return k.id }
 
-// publicKey is what everybody may know of a signingKey.
+// publicKey is the published part of a signingKey.
 type publicKey struct{ *signingKey }
 
 // Algorithm, Use and Key are what the library publishes.

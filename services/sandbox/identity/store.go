@@ -65,7 +65,7 @@ func newStore(o Options) (*store, error) {
 	}, nil
 }
 
-// sweep forgets what has expired. Locks: the caller holds mu.
+// sweep deletes expired entries. Locks: the caller holds mu.
 func (s *store) sweep(now time.Time) {
 	for id, r := range s.requests {
 		if now.After(r.expiresAt) {
@@ -84,7 +84,7 @@ func (s *store) sweep(now time.Time) {
 	}
 }
 
-// CreateAuthRequest begins a sign-in. Nobody is remembered from an earlier one, so the page is always shown.
+// CreateAuthRequest begins a sign-in. The provider has no sessions, so it always shows the page.
 func (s *store) CreateAuthRequest(_ context.Context, asked *oidc.AuthRequest, _ string) (op.AuthRequest, error) {
 	if len(asked.Prompt) == 1 && asked.Prompt[0] == oidc.PromptNone {
 		return nil, oidc.ErrLoginRequired()
@@ -119,7 +119,7 @@ func (s *store) find(id string) (*request, error) {
 	return &found, nil
 }
 
-// choose says who signs in. It reports false for a sign-in that is unknown, expired or already decided.
+// choose sets the person of a sign-in. It reports false for one that is unknown, expired or completed.
 func (s *store) choose(id string, p person) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +146,7 @@ func (s *store) SaveAuthCode(_ context.Context, id, value string) error {
 	return nil
 }
 
-// AuthRequestByCode redeems a code. It is gone afterwards, whether or not the exchange succeeds.
+// AuthRequestByCode redeems a code once, even if the exchange then fails.
 func (s *store) AuthRequestByCode(_ context.Context, value string) (op.AuthRequest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +167,7 @@ func (s *store) DeleteAuthRequest(_ context.Context, id string) error {
 	return nil
 }
 
-// CreateAccessToken makes the token for userinfo.
+// CreateAccessToken creates the token for userinfo.
 func (s *store) CreateAccessToken(_ context.Context, asked op.TokenRequest) (string, time.Time, error) {
 	r, ok := asked.(*request)
 	if !ok {
@@ -191,7 +191,7 @@ func (s *store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm,
 // KeySet publishes the key.
 func (s *store) KeySet(context.Context) ([]op.Key, error) { return []op.Key{publicKey{s.key}}, nil }
 
-// GetClientByClientID knows the product and nobody else.
+// GetClientByClientID returns the product, the only client.
 func (s *store) GetClientByClientID(_ context.Context, id string) (op.Client, error) {
 	if id != s.client.id {
 		return nil, errUnknown
@@ -208,7 +208,8 @@ func (s *store) AuthorizeClientIDSecret(_ context.Context, id, secret string) er
 }
 
 // SetUserinfoFromRequest fills an ID token.
-func (s *store) SetUserinfoFromRequest(_ context.Context, info *oidc.UserInfo, asked op.IDTokenRequest, scopes []string) error {
+func (s *store) SetUserinfoFromRequest(_ context.Context, info *oidc.UserInfo, asked op.IDTokenRequest,
+	scopes []string) error {
 	r, ok := asked.(*request)
 	if !ok {
 		return errUnsupported

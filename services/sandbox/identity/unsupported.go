@@ -13,7 +13,8 @@ import (
 // clients that sign their requests, and says so.
 
 // CreateAccessAndRefreshTokens refuses: there are no refresh tokens.
-func (s *store) CreateAccessAndRefreshTokens(context.Context, op.TokenRequest, string) (string, string, time.Time, error) {
+func (s *store) CreateAccessAndRefreshTokens(context.Context, op.TokenRequest, string) (string, string, time.Time,
+	error) {
 	return "", "", time.Time{}, errUnsupported
 }
 
@@ -27,7 +28,7 @@ func (s *store) GetRefreshTokenInfo(context.Context, string, string) (string, st
 	return "", "", op.ErrInvalidRefreshToken
 }
 
-// TerminateSession has nothing to end: the provider remembers nobody.
+// TerminateSession does nothing: the provider has no sessions.
 func (s *store) TerminateSession(context.Context, string, string) error { return nil }
 
 // RevokeToken forgets an access token.
@@ -43,7 +44,7 @@ func (s *store) SetUserinfoFromScopes(context.Context, *oidc.UserInfo, string, s
 	return nil
 }
 
-// SetIntrospectionFromToken refuses: nobody needs introspection here.
+// SetIntrospectionFromToken refuses: the product uses no introspection.
 func (s *store) SetIntrospectionFromToken(context.Context, *oidc.IntrospectionResponse, string, string, string) error {
 	return errUnsupported
 }

@@ -116,7 +116,8 @@ func (s *Server) handle(e *endpoint) http.HandlerFunc {
 			w.Header().Set("Original-Request", a.original)
 		}
 		s.reply(w, a)
-		s.log.Debug("stripe sandbox: request", "method", r.Method, "route", r.Pattern, "status", a.status, "request_id", by.RequestID)
+		s.log.Debug("stripe sandbox: request", "method", r.Method, "route", r.Pattern, "status", a.status, "request_id",
+			by.RequestID)
 	}
 }
 
@@ -184,8 +185,8 @@ func (s *Server) answerRead(ctx context.Context, e *endpoint, c *call) (a *answe
 	return a, err
 }
 
-// answerWrite runs the endpoint once for each idempotency key. A refusal is stored as an answer too, after a rollback of
-// what the endpoint did before it.
+// answerWrite runs the endpoint once for each idempotency key. A refusal is stored as an answer too, after a rollback
+// of what the endpoint did before it.
 func (s *Server) answerWrite(ctx context.Context, e *endpoint, c *call, by caller, hash string) (*answer, error) {
 	if len(by.IdempotencyKey) > maxKeyLength || !storable(by.IdempotencyKey) {
 		return nil, invalid("", "", "Idempotency keys can have up to %d characters.", maxKeyLength)

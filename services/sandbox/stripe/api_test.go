@@ -65,19 +65,26 @@ func TestRequestsAreChecked(t *testing.T) {
 	}{
 		{"without key", "GET", "/v1/prices", "Authorization", "", nil, 401, "You did not provide an API key"},
 		{"with a wrong key", "GET", "/v1/prices", "Authorization", "Bearer sk_test_other", nil, 401, "Invalid API Key"},
-		{"of another version", "GET", "/v1/prices", "Stripe-Version", "2024-09-30.acacia", nil, 400, "Invalid Stripe API version"},
+		{"of another version", "GET", "/v1/prices", "Stripe-Version", "2024-09-30.acacia", nil, 400,
+			"Invalid Stripe API version"},
 		{"of this version", "GET", "/v1/prices", "Stripe-Version", "2024-06-20", nil, 200, ""},
 		{"to an unknown address", "GET", "/v1/plans", "", "", nil, 404, "Unrecognized request URL (GET: /v1/plans)"},
 		{"with an unknown method", "DELETE", "/v1/prices/p", "", "", nil, 404, "Unrecognized request URL"},
-		{"with an unknown parameter", "POST", "/v1/products", "", "", url.Values{"name": {"a"}, "colour": {"red"}}, 400, `"code": "parameter_unknown"`},
-		{"with an unknown inner parameter", "POST", "/v1/customers", "", "", url.Values{"address[planet]": {"x"}}, 400, `"param": "address[planet]"`},
-		{"without a needed parameter", "POST", "/v1/products", "", "", url.Values{"description": {"a"}}, 400, `"code": "parameter_missing"`},
+		{"with an unknown parameter", "POST", "/v1/products", "", "", url.Values{"name": {"a"}, "colour": {"red"}}, 400,
+			`"code": "parameter_unknown"`},
+		{"with an unknown inner parameter", "POST", "/v1/customers", "", "", url.Values{"address[planet]": {"x"}}, 400,
+			`"param": "address[planet]"`},
+		{"without a needed parameter", "POST", "/v1/products", "", "", url.Values{"description": {"a"}}, 400,
+			`"code": "parameter_missing"`},
 		{"with a bad number", "GET", "/v1/prices?limit=101", "", "", nil, 400, `"code": "parameter_invalid_integer"`},
 		{"with a zero byte", "POST", "/v1/products", "", "", url.Values{"name": {"a\x00"}}, 400, `"param": "name"`},
-		{"with too much metadata", "POST", "/v1/products", "", "", url.Values{"name": {"a"}, "metadata[k]": {strings.Repeat("x", 501)}}, 400, "Metadata values"},
+		{"with too much metadata", "POST", "/v1/products", "", "",
+			url.Values{"name": {"a"}, "metadata[k]": {strings.Repeat("x", 501)}}, 400, "Metadata values"},
 		{"for what cannot be expanded", "GET", "/v1/prices?expand[]=colour", "", "", nil, 400, "cannot be expanded (colour)"},
-		{"with a bad address", "POST", "/v1/customers", "", "", url.Values{"email": {"nobody"}}, 400, `"code": "email_invalid"`},
-		{"as the form of another site", "POST", "/v1/products", "Origin", "http://evil.example", url.Values{"name": {"a"}}, 403, ""},
+		{"with a bad address", "POST", "/v1/customers", "", "", url.Values{"email": {"nobody"}}, 400,
+			`"code": "email_invalid"`},
+		{"as the form of another site", "POST", "/v1/products", "Origin", "http://evil.example", url.Values{"name": {"a"}},
+			403, ""},
 		{"by another name", "GET", "/v1/products", "Host", "evil.example", nil, 421, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -88,7 +95,7 @@ func TestRequestsAreChecked(t *testing.T) {
 			}
 			got := s.do(t, c.method, c.path, c.form, header)
 			if got.StatusCode != c.status || !strings.Contains(got.doc.Text(), c.says) {
-				t.Errorf("answer = %d %s, want %d %s", got.StatusCode, got.doc.Text(), c.status, c.says)
+				t.Errorf("answer: got %d %s, want %d %s", got.StatusCode, got.doc.Text(), c.status, c.says)
 			}
 		})
 	}
@@ -106,7 +113,7 @@ func TestMissingObjects(t *testing.T) {
 	_, err = s.api.CheckoutSessions.New(sessionParams("price_unknown"))
 	wantError(t, err, 400, "resource_missing", "line_items[0][price]")
 	if got := s.get(t, "/c/pay/cs_test_unknown").StatusCode; got != http.StatusNotFound {
-		t.Errorf("page of an unknown session = %d, want 404", got)
+		t.Errorf("page of an unknown session: got %d, want 404", got)
 	}
 }
 
@@ -119,21 +126,22 @@ func TestDeletedCustomer(t *testing.T) {
 	}
 	params := &stripe.CustomerParams{Name: stripe.String("Erika")}
 	params.AddMetadata("userId", "7")
-	if changed, err := s.api.Customers.Update(customer.ID, params); err != nil || changed.Name != "Erika" || changed.Metadata["userId"] != "7" || changed.Email != "Erika@example.com" {
-		t.Errorf("update = %+v, %v", changed, err)
+	if changed, err := s.api.Customers.Update(customer.ID, params); err != nil || changed.Name != "Erika" ||
+		changed.Metadata["userId"] != "7" || changed.Email != "Erika@example.com" {
+		t.Errorf("update: got %+v, %v", changed, err)
 	}
 	for email, want := range map[string]int{"Erika@example.com": 1, "erika@example.com": 0} {
 		list := s.api.Customers.List(&stripe.CustomerListParams{Email: stripe.String(email)})
 		if n := len(list.CustomerList().Data); n != want {
-			t.Errorf("%d customers with %s, want %d", n, email, want)
+			t.Errorf("got %d customers with %s, want %d", n, email, want)
 		}
 	}
 	if gone, err := s.api.Customers.Del(customer.ID, nil); err != nil || !gone.Deleted {
-		t.Fatalf("delete = %+v, %v", gone, err)
+		t.Fatalf("delete: got %+v, %v", gone, err)
 	}
 	s.hooks.next(t, "customer.deleted")
 	if gone, err := s.api.Customers.Get(customer.ID, nil); err != nil || !gone.Deleted {
-		t.Errorf("read = %+v, %v, want it deleted", gone, err)
+		t.Errorf("read: got %+v, %v, want it deleted", gone, err)
 	}
 	session := sessionParams(s.offer(t).ID)
 	session.Customer = stripe.String(customer.ID)
@@ -146,13 +154,14 @@ func TestPrices(t *testing.T) {
 	s := start(t)
 	product, err := s.api.Products.New(&stripe.ProductParams{ID: stripe.String("credits"), Name: stripe.String("Credits")})
 	if err != nil || product.ID != "credits" {
-		t.Fatalf("make product = %+v, %v", product, err)
+		t.Fatalf("make product: got %+v, %v", product, err)
 	}
 	_, err = s.api.Products.New(&stripe.ProductParams{ID: stripe.String("credits"), Name: stripe.String("Credits")})
 	wantError(t, err, 400, "resource_already_exists", "id")
 	params := func() *stripe.PriceParams {
 		return &stripe.PriceParams{
-			Product: stripe.String("credits"), Currency: stripe.String("eur"), UnitAmount: stripe.Int64(500), LookupKey: stripe.String("credits_100"),
+			Product: stripe.String("credits"), Currency: stripe.String("eur"), UnitAmount: stripe.Int64(500),
+			LookupKey: stripe.String("credits_100"),
 		}
 	}
 	first, err := s.api.Prices.New(params())
@@ -167,12 +176,14 @@ func TestPrices(t *testing.T) {
 	if err != nil {
 		t.Fatalf("transfer lookup key: %v", err)
 	}
-	list := s.api.Prices.List(&stripe.PriceListParams{LookupKeys: stripe.StringSlice([]string{"credits_100", "other"}), Active: stripe.Bool(true)})
+	list := s.api.Prices.List(&stripe.PriceListParams{LookupKeys: stripe.StringSlice([]string{"credits_100", "other"}),
+		Active: stripe.Bool(true)})
 	if found := list.PriceList().Data; len(found) != 1 || found[0].ID != second.ID || found[0].UnitAmount != 500 {
-		t.Errorf("prices by lookup key = %+v", found)
+		t.Errorf("prices by lookup key: got %+v", found)
 	}
-	if first, err = s.api.Prices.Update(first.ID, &stripe.PriceParams{Active: stripe.Bool(false)}); err != nil || first.Active || first.LookupKey != "" {
-		t.Errorf("price = %+v, %v", first, err)
+	if first, err = s.api.Prices.Update(first.ID, &stripe.PriceParams{Active: stripe.Bool(false)}); err != nil ||
+		first.Active || first.LookupKey != "" {
+		t.Errorf("price: got %+v, %v", first, err)
 	}
 	_, err = s.api.CheckoutSessions.New(sessionParams(first.ID))
 	wantError(t, err, 400, "", "line_items[0][price]")
@@ -194,7 +205,8 @@ func TestSessionAcceptsEveryParameter(t *testing.T) {
 		p.PaymentMethodTypes = stripe.StringSlice([]string{"card"})
 		p.ExpiresAt = stripe.Int64(time.Now().Add(time.Hour).Unix())
 		p.AutomaticTax = &stripe.CheckoutSessionAutomaticTaxParams{Enabled: stripe.Bool(true)}
-		p.CustomerUpdate = &stripe.CheckoutSessionCustomerUpdateParams{Address: stripe.String("auto"), Name: stripe.String("auto")}
+		p.CustomerUpdate = &stripe.CheckoutSessionCustomerUpdateParams{Address: stripe.String("auto"),
+			Name: stripe.String("auto")}
 		p.TaxIDCollection = &stripe.CheckoutSessionTaxIDCollectionParams{Enabled: stripe.Bool(true)}
 		p.InvoiceCreation = &stripe.CheckoutSessionInvoiceCreationParams{Enabled: stripe.Bool(true)}
 		p.BillingAddressCollection = stripe.String("required")
@@ -205,11 +217,12 @@ func TestSessionAcceptsEveryParameter(t *testing.T) {
 		}
 		p.AddExpand("line_items")
 	})
-	if !session.AutomaticTax.Enabled || !session.TaxIDCollection.Enabled || !session.InvoiceCreation.Enabled || !session.AllowPromotionCodes ||
+	if !session.AutomaticTax.Enabled || !session.TaxIDCollection.Enabled || !session.InvoiceCreation.Enabled ||
+		!session.AllowPromotionCodes ||
 		session.CustomText.Submit.Message != "Credits at once." || len(session.LineItems.Data) != 1 {
-		t.Errorf("session = %+v", session)
+		t.Errorf("session: got %+v", session)
 	}
 	if got := s.get(t, session.URL).text("#submit-text"); got != "Credits at once." {
-		t.Errorf("custom text = %q", got)
+		t.Errorf("custom text: got %q", got)
 	}
 }

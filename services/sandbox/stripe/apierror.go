@@ -58,6 +58,7 @@ func missing(kind, id, param string) *apiError {
 // pathParam is Stripe's name for the identifier in the URL of each kind.
 var pathParam = map[string]string{
 	kindProduct: "id", kindPrice: "price", kindCustomer: "id", kindSession: "session",
-	kindIntent: "intent", kindCharge: "id", kindRefund: "id", kindEvent: "id", kindDispute: "dispute", kindInvoice: "invoice",
+	kindIntent: "intent", kindCharge: "id", kindRefund: "id", kindEvent: "id", kindDispute: "dispute",
+	kindInvoice:  "invoice",
 	kindEndpoint: "id",
 }

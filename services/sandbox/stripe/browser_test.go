@@ -27,7 +27,8 @@ func (s *fixture) post(t *testing.T, path string, form url.Values) page {
 
 func (s *fixture) do(t *testing.T, method, path string, form url.Values, header map[string]string) page {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, s.URL()+strings.TrimPrefix(path, s.URL()), strings.NewReader(form.Encode()))
+	request, err := http.NewRequestWithContext(t.Context(), method, s.URL()+strings.TrimPrefix(path, s.URL()),
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatalf("make request: %v", err)
 	}

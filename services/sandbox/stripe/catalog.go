@@ -14,7 +14,8 @@ const maxUnitAmount = 99_999_999
 
 var (
 	products = list{kind: kindProduct, url: "/v1/products", filters: []string{"active", "url"}, among: []string{"ids"}}
-	prices   = list{kind: kindPrice, url: "/v1/prices", filters: []string{"active", "currency", "product", "type"}, among: []string{"lookup_keys"}}
+	prices   = list{kind: kindPrice, url: "/v1/prices", filters: []string{"active", "currency", "product", "type"},
+		among: []string{"lookup_keys"}}
 )
 
 var productParams = metadataParams("metadata").with(schema{
@@ -178,7 +179,8 @@ func (p *price) change(ctx context.Context, t *txn, f form) (err error) {
 // claimLookupKey transfers the key from the price that has it, if the form allows that.
 func (p *price) claimLookupKey(ctx context.Context, t *txn, key string, transfer bool) error {
 	var holder string
-	err := t.QueryRowContext(ctx, `SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'lookup_key' = $2 AND id <> $3`,
+	err := t.QueryRowContext(ctx,
+		`SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'lookup_key' = $2 AND id <> $3`,
 		kindPrice, key, p.ID).Scan(&holder)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil

@@ -57,7 +57,8 @@ func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 	}
 	p := checkoutPage{
 		page: s.pages.page(cs.Locale, r, "checkout.title"), Action: "/c/pay/" + cs.ID, Attempt: rand.Text(),
-		AskEmail: cs.asksEmail(), AskTerms: cs.asksTerms(), AskTaxID: cs.TaxIDCollection != nil && cs.TaxIDCollection.Enabled, PayLabel: "checkout.pay",
+		AskEmail: cs.asksEmail(), AskTerms: cs.asksTerms(), AskTaxID: cs.TaxIDCollection != nil &&
+			cs.TaxIDCollection.Enabled, PayLabel: "checkout.pay",
 		Control: "/control/sessions/" + cs.ID, Debit: cs.takesDebit(), Promotions: cs.promotions(items),
 	}
 	for _, one := range items {

@@ -54,7 +54,7 @@ func (s *fixture) run(t *testing.T, path string, pairs ...string) map[string]any
 	t.Helper()
 	status, object := s.command(t, path, pairs...)
 	if status != http.StatusOK {
-		t.Fatalf("%s %v = %d %v", path, pairs, status, object)
+		t.Fatalf("%s %v: got %d %v", path, pairs, status, object)
 	}
 	return object
 }
@@ -67,7 +67,7 @@ func (s *fixture) wantRefused(t *testing.T, want int, code, path string, pairs .
 	failure, _ := object["error"].(map[string]any)
 	got, _ := failure["code"].(string)
 	if message, _ := failure["message"].(string); status != want || got != code || message == "" {
-		t.Errorf("%s %v = %d %v, want %d %s with a text", path, pairs, status, object, want, code)
+		t.Errorf("%s %v: got %d %v, want %d %s with a text", path, pairs, status, object, want, code)
 	}
 	if after := s.emittedSince(t, seen); after != "" {
 		t.Errorf("%s was refused and emitted %s", path, after)
@@ -88,20 +88,24 @@ func TestSettingsSurviveARestart(t *testing.T) {
 	t.Parallel()
 	database, hooks := dbtest.Empty(t), newReceiver(t)
 	s := startOn(t, database, hooks)
-	if got := s.run(t, "settings", "refund_events", "legacy"); got["refund_events"] != "legacy" || got["failed_refunds"] != "leaves" {
-		t.Errorf("settings = %v", got)
+	if got := s.run(t, "settings", "refund_events", "legacy"); got["refund_events"] != "legacy" ||
+		got["failed_refunds"] != "leaves" {
+		t.Errorf("settings: got %v", got)
 	}
 	other := startOn(t, database, hooks)
 	payment := other.buy(t)
 	seen := len(other.emitted(t))
-	if _, err := other.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(100)}); err != nil {
+	if _, err := other.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID),
+		Amount: stripe.Int64(100)}); err != nil {
 		t.Fatalf("refund: %v", err)
 	}
 	s.run(t, "settings", "refund_events", "acacia")
-	if _, err := other.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(100)}); err != nil {
+	if _, err := other.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID),
+		Amount: stripe.Int64(100)}); err != nil {
 		t.Fatalf("refund: %v", err)
 	}
-	if got, want := other.emittedSince(t, seen), "charge.refunded(succeeded) charge.refunded(succeeded) refund.created(succeeded)"; got != want {
+	if got, want := other.emittedSince(t,
+		seen), "charge.refunded(succeeded) charge.refunded(succeeded) refund.created(succeeded)"; got != want {
 		t.Errorf("emitted %s, want %s", got, want)
 	}
 	s.wantRefused(t, http.StatusBadRequest, "", "settings", "refund_events", "none")
@@ -117,21 +121,27 @@ func TestControlsRedirectBrowsers(t *testing.T) {
 		form       url.Values
 		leads      string
 	}{
-		{"shows success", "/control/payments/" + payment.ID + "/refund", url.Values{"typed": {"1,50"}, "back": {page}}, page + "?done=payments.refund"},
-		{"shows what is wrong", "/control/payments/" + payment.ID + "/refund", url.Values{"typed": {"much"}, "back": {page}}, page + "?refused=typed"},
-		{"shows that the state does not allow it", "/control/payments/" + payment.ID + "/succeed", url.Values{"back": {page}}, page + "?refused=payment_not_processing"},
-		{"redirects to no other site", "/control/payments/" + payment.ID + "/refund", url.Values{"back": {"//example.com/"}}, "/dashboard?done=payments.refund"},
+		{"shows success", "/control/payments/" + payment.ID + "/refund", url.Values{"typed": {"1,50"}, "back": {page}}, page +
+			"?done=payments.refund"},
+		{"shows what is wrong", "/control/payments/" + payment.ID + "/refund", url.Values{"typed": {"much"}, "back": {page}},
+			page + "?refused=typed"},
+		{"shows that the state does not allow it", "/control/payments/" + payment.ID + "/succeed", url.Values{"back": {page}},
+			page + "?refused=payment_not_processing"},
+		{"redirects to no other site", "/control/payments/" + payment.ID + "/refund", url.Values{"back": {"//example.com/"}},
+			"/dashboard?done=payments.refund"},
 	} {
 		t.Run(step.name, func(t *testing.T) {
-			if got := s.post(t, step.path, step.form); got.StatusCode != http.StatusSeeOther || got.Header.Get("Location") != step.leads {
-				t.Errorf("%d to %s, want 303 to %s", got.StatusCode, got.Header.Get("Location"), step.leads)
+			if got := s.post(t, step.path, step.form); got.StatusCode != http.StatusSeeOther ||
+				got.Header.Get("Location") != step.leads {
+				t.Errorf("got %d to %s, want 303 to %s", got.StatusCode, got.Header.Get("Location"), step.leads)
 			}
 		})
 	}
 	t.Run("refuses other sites", func(t *testing.T) {
 		foreign := map[string]string{"Origin": "http://localhost:3000"}
-		if got := s.do(t, http.MethodPost, "/control/settings", url.Values{"refund_events": {"legacy"}}, foreign).StatusCode; got != http.StatusForbidden {
-			t.Errorf("control from another site = %d, want 403", got)
+		if got := s.do(t, http.MethodPost, "/control/settings", url.Values{"refund_events": {"legacy"}},
+			foreign).StatusCode; got != http.StatusForbidden {
+			t.Errorf("control from another site: got %d, want 403", got)
 		}
 	})
 	t.Run("answers 404 for an unknown object", func(t *testing.T) {
@@ -146,7 +156,7 @@ func TestControlsRedirectBrowsers(t *testing.T) {
 			s.do(t, http.MethodPost, "/control/payments/"+other.ID+"/refund", url.Values{"amount": {"100"}}, header)
 		}
 		if charge, err := s.api.Charges.Get(other.LatestCharge.ID, nil); err != nil || charge.AmountRefunded != 100 {
-			t.Errorf("charge = %+v, %v, want 100 refunded", charge, err)
+			t.Errorf("charge: got %+v, %v, want 100 refunded", charge, err)
 		}
 	})
 }
@@ -157,18 +167,18 @@ func TestControlDeletesCustomersAndExpiresSessions(t *testing.T) {
 	session := s.checkout(t, s.offer(t).ID)
 	seen := len(s.emitted(t))
 	if got := s.run(t, "sessions/"+session.ID+"/expire"); got["status"] != "expired" {
-		t.Errorf("session = %v", got)
+		t.Errorf("session: got %v", got)
 	}
 	s.wantRefused(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/expire")
 	s.wantRefused(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/pay")
 	if got := s.run(t, "customers/"+session.Customer.ID+"/delete"); got["deleted"] != true {
-		t.Errorf("customer = %v", got)
+		t.Errorf("customer: got %v", got)
 	}
 	if got, want := s.emittedSince(t, seen), "checkout.session.expired(unpaid) customer.deleted()"; got != want {
 		t.Errorf("emitted %s, want %s", got, want)
 	}
 	if gone, err := s.api.Customers.Get(session.Customer.ID, nil); err != nil || !gone.Deleted {
-		t.Errorf("customer = %+v, %v", gone, err)
+		t.Errorf("customer: got %+v, %v", gone, err)
 	}
 	s.wantRefused(t, http.StatusNotFound, "resource_missing", "customers/"+session.Customer.ID+"/delete")
 }

@@ -11,8 +11,10 @@ func TestPriceWithFurtherCurrencies(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	product := s.offer(t).Product.ID
-	price, err := s.api.Prices.New(&stripe.PriceParams{Product: stripe.String(product), Currency: stripe.String("usd"), UnitAmount: stripe.Int64(2000),
-		CurrencyOptions: map[string]*stripe.PriceCurrencyOptionsParams{"eur": {UnitAmount: stripe.Int64(1800)}, "jpy": {UnitAmount: stripe.Int64(3400)}}})
+	price, err := s.api.Prices.New(&stripe.PriceParams{Product: stripe.String(product), Currency: stripe.String("usd"),
+		UnitAmount: stripe.Int64(2000),
+		CurrencyOptions: map[string]*stripe.PriceCurrencyOptionsParams{"eur": {UnitAmount: stripe.Int64(1800)},
+			"jpy": {UnitAmount: stripe.Int64(3400)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +28,8 @@ func TestPriceWithFurtherCurrencies(t *testing.T) {
 		}
 		session, err := s.api.CheckoutSessions.New(params)
 		if err != nil || string(session.Currency) != c.currency || session.AmountTotal != c.total {
-			t.Errorf("pinned to %q it costs %d %s (%v), want %d %s", c.pinned, session.AmountTotal, session.Currency, err, c.total, c.currency)
+			t.Errorf("pinned to %q it costs %d %s (%v), want %d %s", c.pinned, session.AmountTotal, session.Currency, err,
+				c.total, c.currency)
 		}
 	}
 	refused := sessionParams(price.ID)
@@ -41,7 +44,8 @@ func TestPriceWithFurtherCurrencies(t *testing.T) {
 	params := &stripe.PriceParams{}
 	params.AddExpand("currency_options")
 	shown, err := s.api.Prices.Get(price.ID, params)
-	if err != nil || len(shown.CurrencyOptions) != 3 || shown.CurrencyOptions["usd"].UnitAmount != 2000 || shown.CurrencyOptions["jpy"].UnitAmount != 3400 {
+	if err != nil || len(shown.CurrencyOptions) != 3 || shown.CurrencyOptions["usd"].UnitAmount != 2000 ||
+		shown.CurrencyOptions["jpy"].UnitAmount != 3400 {
 		t.Errorf("the price is to be had in %v (%v), want usd, eur and jpy", shown.CurrencyOptions, err)
 	}
 }

@@ -9,7 +9,8 @@ import (
 var customers = list{kind: kindCustomer, url: "/v1/customers", filters: []string{"email"}}
 
 var customerParams = metadataParams("metadata").with(addressParams("address"), schema{
-	"description": text(40_000), "email": emailAddress, "name": text(256), "phone": text(20), "preferred_locales[]": text(20),
+	"description": text(40_000), "email": emailAddress, "name": text(256), "phone": text(20),
+	"preferred_locales[]": text(20),
 })
 
 func (s *Server) createCustomer(ctx context.Context, t *txn, c *call) (any, error) {
@@ -60,7 +61,8 @@ func (cus *customer) change(ctx context.Context, t *txn, f form) (err error) {
 		if strings.HasPrefix(name, "address[") {
 			cus.Address = &address{
 				City: f.optional("address[city]"), Country: f.optional("address[country]"), Line1: f.optional("address[line1]"),
-				Line2: f.optional("address[line2]"), PostalCode: f.optional("address[postal_code]"), State: f.optional("address[state]"),
+				Line2: f.optional("address[line2]"), PostalCode: f.optional("address[postal_code]"),
+				State: f.optional("address[state]"),
 			}
 			break
 		}

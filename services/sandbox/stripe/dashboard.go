@@ -99,7 +99,8 @@ func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) 
 		var one paymentRow
 		var at time.Time
 		var amount, rest int64
-		if err := rows.Scan(&one.ID, &at, &one.Currency, &amount, &one.Seen, &one.Customer, &one.Session, &one.State, &rest); err != nil {
+		if err := rows.Scan(&one.ID, &at, &one.Currency, &amount, &one.Seen, &one.Customer, &one.Session, &one.State,
+			&rest); err != nil {
 			return nil, fmt.Errorf("list payments: %w", err)
 		}
 		one.Time = p.formatTime(at)

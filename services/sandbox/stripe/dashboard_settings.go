@@ -58,7 +58,8 @@ func (t *txn) openSessions(ctx context.Context, p page) ([]openRow, error) {
 			return nil, err
 		}
 		one := openRow{
-			ID: id, Time: p.formatTime(time.Unix(cs.Created, 0)), Ends: p.formatTime(time.Unix(cs.ExpiresAt, 0)), Amount: p.money(cs.AmountTotal, cs.Currency),
+			ID: id, Time: p.formatTime(time.Unix(cs.Created, 0)), Ends: p.formatTime(time.Unix(cs.ExpiresAt, 0)),
+			Amount: p.money(cs.AmountTotal, cs.Currency),
 		}
 		if d := cs.CustomerDetails; d != nil && d.Email != nil {
 			one.Customer = *d.Email

@@ -37,17 +37,20 @@ func (cs *session) takesDebit() bool {
 func (ch *charge) asDebit() {
 	ch.ID, ch.Paid, ch.Status = newID("py_"), false, chargePending
 	ch.Outcome = map[string]any{
-		"network_status": "approved_by_network", "reason": nil, "risk_level": "not_assessed", "seller_message": "Payment complete.", "type": "authorized",
+		"network_status": "approved_by_network", "reason": nil, "risk_level": "not_assessed",
+		"seller_message": "Payment complete.", "type": "authorized",
 	}
 	ch.PaymentMethodDetails = map[string]any{"type": methodDebit, methodDebit: map[string]any{
-		"bank_code": "37040044", "branch_code": nil, "country": "DE", "fingerprint": "SandboxDebit3000", "last4": "3000", "mandate": newID("mandate_"),
+		"bank_code": "37040044", "branch_code": nil, "country": "DE", "fingerprint": "SandboxDebit3000", "last4": "3000",
+		"mandate": newID("mandate_"),
 	}}
 }
 
 func (ch *charge) debit() bool { return ch.PaymentMethodDetails["type"] == methodDebit }
 
 // debitParams say why the bank rejects a debit. Source: https://docs.stripe.com/error-codes
-var debitParams = schema{"failure_code": oneOf("account_closed", "bank_account_restricted", "debit_not_authorized", "generic_could_not_process",
+var debitParams = schema{"failure_code": oneOf("account_closed", "bank_account_restricted", "debit_not_authorized",
+	"generic_could_not_process",
 	"insufficient_funds", "invalid_account_number", "refer_to_customer")}
 
 // bankDebit reads a pending debit: payment, charge and session.
@@ -58,7 +61,8 @@ func (t *txn) bankDebit(ctx context.Context, id string) (*intent, *charge, *sess
 		return nil, nil, nil, err
 	}
 	if pi.Status != intentProcessing {
-		return nil, nil, nil, conflict("payment_not_processing", "Payment %s is %s: it does not wait for its bank.", pi.ID, pi.Status)
+		return nil, nil, nil, conflict("payment_not_processing", "Payment %s is %s: it does not wait for its bank.", pi.ID,
+			pi.Status)
 	}
 	if err := t.get(ctx, pi.LatestCharge, pathParam[kindCharge], &ch); err != nil {
 		return nil, nil, nil, err
@@ -70,7 +74,8 @@ func (t *txn) bankDebit(ctx context.Context, id string) (*intent, *charge, *sess
 // sessionOf returns the session of a payment.
 func (t *txn) sessionOf(ctx context.Context, payment string) (*session, error) {
 	var id string
-	err := t.QueryRowContext(ctx, `SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'payment_intent' = $2`, kindSession, payment).Scan(&id)
+	err := t.QueryRowContext(ctx,
+		`SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'payment_intent' = $2`, kindSession, payment).Scan(&id)
 	if err != nil {
 		return nil, errors.Join(errors.New("find session of payment"), err)
 	}

@@ -13,8 +13,9 @@ import (
 func (s *fixture) debit(t *testing.T) *stripe.CheckoutSession {
 	t.Helper()
 	session := s.checkout(t, s.offer(t).ID)
-	if paid := s.post(t, session.URL, url.Values{"action": {"debit"}}); paid.StatusCode != http.StatusSeeOther || !strings.Contains(paid.Header.Get("Location"), session.ID) {
-		t.Fatalf("pay by debit = %d to %s", paid.StatusCode, paid.Header.Get("Location"))
+	if paid := s.post(t, session.URL, url.Values{"action": {"debit"}}); paid.StatusCode != http.StatusSeeOther ||
+		!strings.Contains(paid.Header.Get("Location"), session.ID) {
+		t.Fatalf("pay by debit: got %d to %s", paid.StatusCode, paid.Header.Get("Location"))
 	}
 	return s.session(t, session.ID)
 }
@@ -47,9 +48,12 @@ func TestDebitIsPaidDaysLater(t *testing.T) {
 			s := start(t)
 			session := s.debit(t)
 			payment, charge := session.PaymentIntent, session.PaymentIntent.LatestCharge
-			if session.Status != "complete" || session.PaymentStatus != "unpaid" || payment.Status != "processing" || payment.AmountReceived != 0 ||
-				charge.Status != "pending" || charge.Paid || !strings.HasPrefix(charge.ID, "py_") || charge.PaymentMethodDetails.SEPADebit.Last4 != "3000" {
-				t.Errorf("session = %s %s, payment = %s, charge = %+v", session.Status, session.PaymentStatus, payment.Status, charge)
+			if session.Status != "complete" || session.PaymentStatus != "unpaid" || payment.Status != "processing" ||
+				payment.AmountReceived != 0 ||
+				charge.Status != "pending" || charge.Paid || !strings.HasPrefix(charge.ID, "py_") ||
+				charge.PaymentMethodDetails.SEPADebit.Last4 != "3000" {
+				t.Errorf("session: got %s %s, payment = %s, charge = %+v", session.Status, session.PaymentStatus, payment.Status,
+					charge)
 			}
 			events := s.emitted(t, "charge.pending", "payment_intent.processing", "checkout.session.completed")
 			if got := s.emittedSince(t, len(s.emitted(t))-len(events)); got != submitted {
@@ -68,10 +72,11 @@ func TestDebitIsPaidDaysLater(t *testing.T) {
 			if payment.PaymentMethod != nil {
 				method = payment.PaymentMethod.ID[:3]
 			}
-			if string(session.PaymentStatus) != way.paid || string(payment.Status) != way.payment || string(charge.Status) != way.charge ||
+			if string(session.PaymentStatus) != way.paid || string(payment.Status) != way.payment ||
+				string(charge.Status) != way.charge ||
 				payment.AmountReceived != way.received || charge.Paid != (way.paid == "paid") || method != way.method ||
 				(payment.LastPaymentError != nil) != (way.step == "fail") || (charge.FailureCode != "") != (way.step == "fail") {
-				t.Errorf("session = %s, payment = %+v, charge = %+v", session.PaymentStatus, payment, charge)
+				t.Errorf("session: got %s, payment = %+v, charge = %+v", session.PaymentStatus, payment, charge)
 			}
 			for _, again := range []string{"succeed", "fail"} {
 				s.wantRefused(t, http.StatusConflict, "payment_not_processing", "payments/"+payment.ID+"/"+again)
@@ -84,20 +89,21 @@ func TestRefundsOfADebitWaitForIt(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	payment := s.debit(t).PaymentIntent
-	refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(1000)})
+	refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID),
+		Amount: stripe.Int64(1000)})
 	if err != nil || refund.Status != "pending" || !strings.HasPrefix(refund.ID, "pyr_") {
-		t.Fatalf("refund = %+v, %v", refund, err)
+		t.Fatalf("refund: got %+v, %v", refund, err)
 	}
 	s.wantRefunded(t, payment, 1000)
 	s.wantRefused(t, http.StatusConflict, "refund_state", "refunds/"+refund.ID+"/succeed")
 	s.run(t, "payments/"+payment.ID+"/fail", "failure_code", "account_closed")
 	if refund, err = s.api.Refunds.Get(refund.ID, nil); err != nil || refund.Status != "failed" {
-		t.Errorf("refund = %+v, %v, want it failed with the payment", refund, err)
+		t.Errorf("refund: got %+v, %v, want it failed with the payment", refund, err)
 	}
 	s.wantRefunded(t, payment, 0)
 	charge, err := s.api.Charges.Get(payment.LatestCharge.ID, nil)
 	if err != nil || charge.FailureCode != "account_closed" || charge.Status != "failed" {
-		t.Errorf("charge = %+v, %v", charge, err)
+		t.Errorf("charge: got %+v, %v", charge, err)
 	}
 	_, err = s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID)})
 	wantError(t, err, http.StatusBadRequest, "", "charge")
@@ -108,24 +114,27 @@ func TestRefundsOfADebitWaitForIt(t *testing.T) {
 	s.run(t, "refunds/"+later["id"].(string)+"/succeed")
 	lost := s.debit(t).PaymentIntent
 	s.run(t, "payments/"+lost.ID+"/succeed")
-	if d := s.run(t, "payments/"+lost.ID+"/dispute", "status", "lost", "reason", "debit_not_authorized"); d["payment_method_details"] != nil {
-		t.Errorf("dispute of a debit = %v", d)
+	if d := s.run(t, "payments/"+lost.ID+"/dispute", "status", "lost", "reason",
+		"debit_not_authorized"); d["payment_method_details"] != nil {
+		t.Errorf("dispute of a debit: got %v", d)
 	}
 }
 
 func TestDebitNeedsASessionThatAllowsIt(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	session := s.checkout(t, s.offer(t).ID, func(p *stripe.CheckoutSessionParams) { p.PaymentMethodTypes = stripe.StringSlice([]string{"card"}) })
+	session := s.checkout(t, s.offer(t).ID,
+		func(p *stripe.CheckoutSessionParams) { p.PaymentMethodTypes = stripe.StringSlice([]string{"card"}) })
 	if n := s.get(t, session.URL).doc.Find("#debit").Length(); n != 0 {
 		t.Error("a debit is offered for a session that takes cards alone")
 	}
-	if got := s.post(t, session.URL, url.Values{"action": {"debit"}}).Header.Get("Location"); !strings.HasSuffix(got, "?error=debit") {
+	answer := s.post(t, session.URL, url.Values{"action": {"debit"}})
+	if got := answer.Header.Get("Location"); !strings.HasSuffix(got, "?error=debit") {
 		t.Errorf("debit leads to %s", got)
 	}
 	s.wantRefused(t, http.StatusConflict, "no_debit", "sessions/"+session.ID+"/pay", "method", "sepa_debit")
 	if open := s.session(t, session.ID); open.Status != "open" {
-		t.Errorf("session = %s, want it open", open.Status)
+		t.Errorf("session: got %s, want it open", open.Status)
 	}
 }
 
@@ -135,14 +144,15 @@ func TestPayByControl(t *testing.T) {
 	price := s.offer(t).ID
 	session := s.checkout(t, price)
 	if paid := s.run(t, "sessions/"+session.ID+"/pay", "method", "card"); paid["payment_status"] != "paid" {
-		t.Errorf("session = %v", paid)
+		t.Errorf("session: got %v", paid)
 	}
 	guest := s.checkout(t, price, func(p *stripe.CheckoutSessionParams) { p.Customer = nil })
 	s.wantRefused(t, http.StatusBadRequest, "parameter_missing", "sessions/"+guest.ID+"/pay")
-	if paid := s.run(t, "sessions/"+guest.ID+"/pay", "method", "sepa_debit", "email", "max@example.com"); paid["payment_status"] != "unpaid" || paid["status"] != "complete" {
-		t.Errorf("session = %v", paid)
+	if paid := s.run(t, "sessions/"+guest.ID+"/pay", "method", "sepa_debit", "email",
+		"max@example.com"); paid["payment_status"] != "unpaid" || paid["status"] != "complete" {
+		t.Errorf("session: got %v", paid)
 	}
 	if got := s.session(t, guest.ID).CustomerDetails.Email; got != "max@example.com" {
-		t.Errorf("email = %s", got)
+		t.Errorf("email: got %s", got)
 	}
 }

@@ -39,7 +39,8 @@ func (c control) count(name string, lowest, highest, fallback int) (int, error) 
 	}
 	n, err := strconv.Atoi(c.text(name))
 	if err != nil || n < lowest || n > highest {
-		return 0, problem("number", "field", name, "lowest", strconv.Itoa(lowest), "highest", strconv.Itoa(highest), "value", c.text(name))
+		return 0, problem("number", "field", name, "lowest", strconv.Itoa(lowest), "highest", strconv.Itoa(highest), "value",
+			c.text(name))
 	}
 	return n, nil
 }
@@ -58,7 +59,8 @@ func (c control) only(names ...string) error {
 // space.
 func (c control) words(name string) []string {
 	given := append(slices.Clone(c.values[name]), c.values[name+"[]"]...)
-	words := strings.FieldsFunc(strings.Join(given, " "), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\r' || r == '\t' })
+	words := strings.FieldsFunc(strings.Join(given, " "),
+		func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\r' || r == '\t' })
 	return append([]string{}, words...)
 }
 
@@ -96,7 +98,8 @@ func (s *Server) change(done string, act func(context.Context, control) (any, er
 		switch {
 		case err != nil:
 			err = problem("form")
-		case !storable(c.id) || slices.ContainsFunc(slices.Concat(slices.Collect(maps.Values(c.values))...), func(v string) bool { return !storable(v) }):
+		case !storable(c.id) || slices.ContainsFunc(slices.Concat(slices.Collect(maps.Values(c.values))...),
+			func(v string) bool { return !storable(v) }):
 			err = problem("form")
 		default:
 			result, err = act(r.Context(), c)
@@ -117,11 +120,13 @@ func (s *Server) answerControl(w http.ResponseWriter, r *http.Request, c control
 		http.Redirect(w, r, "/dashboard/delivery?done="+done, http.StatusSeeOther)
 	case errors.As(err, &wrong) && json:
 		text := s.pages.page(new(localeEnglish), r, "delivery.title").T("delivery.error."+wrong.key, wrong.pairs...)
-		s.writeJSON(w, http.StatusUnprocessableEntity, map[string]any{"error": map[string]any{"code": wrong.key, "message": text}})
+		s.writeJSON(w, http.StatusUnprocessableEntity,
+			map[string]any{"error": map[string]any{"code": wrong.key, "message": text}})
 	case errors.As(err, &wrong):
 		s.sendDelivery(w, r, http.StatusUnprocessableEntity, c.values, wrong)
 	case errors.As(err, &refusal) && json:
-		s.writeJSON(w, refusal.status, map[string]any{"error": map[string]any{"code": refusal.code, "message": refusal.message}})
+		s.writeJSON(w, refusal.status, map[string]any{"error": map[string]any{"code": refusal.code,
+			"message": refusal.message}})
 	case errors.As(err, &refusal):
 		s.sendDelivery(w, r, refusal.status, nil, &controlProblem{key: "missing"})
 	default:

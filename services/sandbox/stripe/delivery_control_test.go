@@ -28,19 +28,21 @@ func TestControlsRefuseInvalidValues(t *testing.T) {
 		failure, _ := answer["error"].(map[string]any)
 		text, _ := failure["message"].(string)
 		if status != http.StatusUnprocessableEntity || !strings.Contains(text, c.says) {
-			t.Errorf("POST %s %s = %d %q, want 422 %q", c.path, c.form, status, text, c.says)
+			t.Errorf("POST %s %s: got %d %q, want 422 %q", c.path, c.form, status, text, c.says)
 		}
 	}
-	if status, answer := s.control(t, http.MethodPost, "/control/events/evt_1/redeliver", ""); status != http.StatusNotFound {
-		t.Errorf("send an unknown event again = %d %v, want 404", status, answer)
+	if status, answer := s.control(t, http.MethodPost, "/control/events/evt_1/redeliver",
+		""); status != http.StatusNotFound {
+		t.Errorf("send an unknown event again: got %d %v, want 404", status, answer)
 	}
 	if state := s.state(t); state["mode"] != "normal" || state["redirect_first"] != false {
-		t.Errorf("state = %v, want it untouched", state)
+		t.Errorf("state: got %v, want it untouched", state)
 	}
 	foreign := map[string]string{"Origin": "http://localhost:3000"}
 	for _, path := range []string{"/control/delivery", "/control/release", "/control/events/evt_1/redeliver"} {
-		if got := s.do(t, http.MethodPost, path, url.Values{"mode": {"dropped"}}, foreign).StatusCode; got != http.StatusForbidden {
-			t.Errorf("POST %s from elsewhere = %d, want 403", path, got)
+		if got := s.do(t, http.MethodPost, path, url.Values{"mode": {"dropped"}},
+			foreign).StatusCode; got != http.StatusForbidden {
+			t.Errorf("POST %s from elsewhere: got %d, want 403", path, got)
 		}
 	}
 }

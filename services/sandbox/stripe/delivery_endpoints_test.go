@@ -15,7 +15,8 @@ func TestEventsReachEveryListeningEndpoint(t *testing.T) {
 	s := startRecorded(t)
 	other := newRecorder(t)
 	made, err := s.api.WebhookEndpoints.New(&stripe.WebhookEndpointParams{
-		URL: stripe.String(other.URL), EnabledEvents: stripe.StringSlice([]string{"*"}), APIVersion: stripe.String("2022-11-15"),
+		URL: stripe.String(other.URL), EnabledEvents: stripe.StringSlice([]string{"*"}),
+		APIVersion: stripe.String("2022-11-15"),
 	})
 	if err != nil {
 		t.Fatalf("make endpoint: %v", err)
@@ -28,7 +29,8 @@ func TestEventsReachEveryListeningEndpoint(t *testing.T) {
 	if !errors.Is(theirs.err, webhook.ErrNoValidSignature) {
 		t.Errorf("the other endpoint has our signature: %v", theirs.err)
 	}
-	event, err := webhook.ConstructEventWithOptions(theirs.body, theirs.header, made.Secret, webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
+	event, err := webhook.ConstructEventWithOptions(theirs.body, theirs.header, made.Secret,
+		webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
 	if err != nil || event.ID != id || event.APIVersion != "2022-11-15" {
 		t.Errorf("the other endpoint: %s %s, %v", event.ID, event.APIVersion, err)
 	}
@@ -37,9 +39,10 @@ func TestEventsReachEveryListeningEndpoint(t *testing.T) {
 		left = s.waitDelivered(t, id) // an answer is noted a moment after it came
 	}
 	if left[0].PendingWebhooks != 1 || left[0].APIVersion != "2024-06-20" {
-		t.Errorf("%d pending webhooks, want that of the one that refuses", left[0].PendingWebhooks)
+		t.Errorf("got %d pending webhooks, want that of the one that refuses", left[0].PendingWebhooks)
 	}
-	if _, err := s.api.WebhookEndpoints.Update(made.ID, &stripe.WebhookEndpointParams{Disabled: stripe.Bool(true)}); err != nil {
+	if _, err := s.api.WebhookEndpoints.Update(made.ID,
+		&stripe.WebhookEndpointParams{Disabled: stripe.Bool(true)}); err != nil {
 		t.Fatalf("disable: %v", err)
 	}
 	second := s.emitEvents(t, 1)[0]
@@ -58,20 +61,22 @@ func TestEventWithoutListenersCountsAsDelivered(t *testing.T) {
 	s := startRecorded(t)
 	s.set(t, "/control/delivery", "mode=dropped&events=1")
 	own := s.endpoints(t)[0]
-	if _, err := s.api.WebhookEndpoints.Update(own.ID, &stripe.WebhookEndpointParams{EnabledEvents: stripe.StringSlice([]string{"charge.refunded"})}); err != nil {
+	if _, err := s.api.WebhookEndpoints.Update(own.ID,
+		&stripe.WebhookEndpointParams{EnabledEvents: stripe.StringSlice([]string{"charge.refunded"})}); err != nil {
 		t.Fatalf("listen to another: %v", err)
 	}
 	id := s.emitEvents(t, 1)[0]
 	s.waitDelivered(t)
 	if state := s.state(t); state["mode"] != "dropped" || state["remaining"] != 1.0 {
-		t.Errorf("state = %v: an event that goes nowhere was counted", state)
+		t.Errorf("state: got %v: an event that goes nowhere was counted", state)
 	}
-	if status, answer := s.control(t, http.MethodPost, "/control/events/"+id+"/redeliver", ""); status != http.StatusUnprocessableEntity {
-		t.Errorf("send to nobody = %d %v", status, answer)
+	if status, answer := s.control(t, http.MethodPost, "/control/events/"+id+"/redeliver",
+		""); status != http.StatusUnprocessableEntity {
+		t.Errorf("send to nobody: got %d %v", status, answer)
 	}
 	s.set(t, "/control/events/"+id+"/redeliver", "endpoint="+own.ID)
 	if one := s.recorder.next(t); one.event.ID != id {
-		t.Errorf("received %s", one.event.ID)
+		t.Errorf("got %s", one.event.ID)
 	}
 }
 
@@ -79,8 +84,9 @@ func TestDeliveryPageShowsAndChangesThePlan(t *testing.T) {
 	t.Parallel()
 	s := startRecorded(t)
 	shown := s.get(t, "/dashboard/delivery")
-	if shown.StatusCode != http.StatusOK || shown.text("#now") != "Each event arrives once, correctly signed." || shown.doc.Find("script, [style], style").Length() != 0 {
-		t.Errorf("page = %d %q", shown.StatusCode, shown.text("#now"))
+	if shown.StatusCode != http.StatusOK || shown.text("#now") != "Each event arrives once, correctly signed." ||
+		shown.doc.Find("script, [style], style").Length() != 0 {
+		t.Errorf("page: got %d %q", shown.StatusCode, shown.text("#now"))
 	}
 	if got := s.get(t, "/dashboard").doc.Find("#delivery").AttrOr("href", ""); got != "/dashboard/delivery" {
 		t.Errorf("the dashboard leads to %q", got)
@@ -89,40 +95,48 @@ func TestDeliveryPageShowsAndChangesThePlan(t *testing.T) {
 	form.Set("mode", "shuffled")
 	form.Set("events", "2")
 	form.Set("types", "customer.deleted")
-	if set := s.post(t, "/control/delivery", form); set.StatusCode != http.StatusSeeOther || set.Header.Get("Location") != "/dashboard/delivery?done=plan" {
-		t.Errorf("set = %d to %s", set.StatusCode, set.Header.Get("Location"))
+	if set := s.post(t, "/control/delivery", form); set.StatusCode != http.StatusSeeOther ||
+		set.Header.Get("Location") != "/dashboard/delivery?done=plan" {
+		t.Errorf("set: got %d to %s", set.StatusCode, set.Header.Get("Location"))
 	}
 	s.emitEvents(t, 1)
 	german := s.do(t, http.MethodGet, "/dashboard/delivery?done=plan", nil, map[string]string{"Accept-Language": "de"})
 	if got := german.text("#now"); got != "Ereignisse werden bis zur Freigabe zurückgehalten und dann in zufälliger Reihenfolge gesendet. Noch für so viele Ereignisse: 1. Nur: customer.deleted." {
-		t.Errorf("mode = %q", got)
+		t.Errorf("mode: got %q", got)
 	}
-	if german.text("#done") != "Eingestellt." || german.texts("#held .type") != "customer.deleted" || german.text("#log .status") != "zurückgehalten" {
+	if german.text("#done") != "Eingestellt." || german.texts("#held .type") != "customer.deleted" ||
+		german.text("#log .status") != "zurückgehalten" {
 		t.Errorf("done %q, held %q, log %q", german.text("#done"), german.texts("#held .type"), german.text("#log .status"))
 	}
-	if released := s.post(t, german.doc.Find("#release-form").AttrOr("action", ""), nil); released.StatusCode != http.StatusSeeOther {
-		t.Errorf("release = %d", released.StatusCode)
+	if released := s.post(t, german.doc.Find("#release-form").AttrOr("action", ""),
+		nil); released.StatusCode != http.StatusSeeOther {
+		t.Errorf("release: got %d", released.StatusCode)
 	}
 	id := s.recorder.next(t).event.ID
 	s.waitDelivered(t)
 	after := s.get(t, "/dashboard/delivery")
-	if after.texts("#log .status") != "delivered" || after.text("#log .answer") != "200" || after.text("#log .took") == "" || after.text("#log .event") != id {
-		t.Errorf("log = %q", after.texts("#log tbody tr"))
+	if after.texts("#log .status") != "delivered" || after.text("#log .answer") != "200" ||
+		after.text("#log .took") == "" || after.text("#log .event") != id {
+		t.Errorf("log: got %q", after.texts("#log tbody tr"))
 	}
 	again := after.fields("form.again")
-	if sent := s.post(t, after.doc.Find("form.again").AttrOr("action", ""), again); sent.StatusCode != http.StatusSeeOther {
-		t.Errorf("send again = %d", sent.StatusCode)
+	if sent := s.post(t, after.doc.Find("form.again").AttrOr("action", ""),
+		again); sent.StatusCode != http.StatusSeeOther {
+		t.Errorf("send again: got %d", sent.StatusCode)
 	}
 	if one := s.recorder.next(t); one.event.ID != id {
-		t.Errorf("received %s, want %s again", one.event.ID, id)
+		t.Errorf("got %s, want %s again", one.event.ID, id)
 	}
 	form.Set("events", "some")
 	refused := s.post(t, "/control/delivery", form)
-	if refused.StatusCode != http.StatusUnprocessableEntity || refused.text("#error[role=alert]") != "events must be a whole number from 1 to 1000, not “some”." ||
-		refused.doc.Find("#events").AttrOr("value", "") != "some" || refused.doc.Find("#mode option[selected]").AttrOr("value", "") != "shuffled" {
-		t.Errorf("refused = %d %q", refused.StatusCode, refused.text("#error"))
+	if refused.StatusCode != http.StatusUnprocessableEntity ||
+		refused.text("#error[role=alert]") != "events must be a whole number from 1 to 1000, not “some”." ||
+		refused.doc.Find("#events").AttrOr("value", "") != "some" ||
+		refused.doc.Find("#mode option[selected]").AttrOr("value", "") != "shuffled" {
+		t.Errorf("refused: got %d %q", refused.StatusCode, refused.text("#error"))
 	}
-	if gone := s.post(t, "/control/events/evt_unknown/redeliver", nil); gone.StatusCode != http.StatusNotFound || gone.text("#error") != "That is no longer there. Reload the page." {
-		t.Errorf("send an unknown event again = %d %q", gone.StatusCode, gone.text("#error"))
+	if gone := s.post(t, "/control/events/evt_unknown/redeliver", nil); gone.StatusCode != http.StatusNotFound ||
+		gone.text("#error") != "That is no longer there. Reload the page." {
+		t.Errorf("send an unknown event again: got %d %q", gone.StatusCode, gone.text("#error"))
 	}
 }

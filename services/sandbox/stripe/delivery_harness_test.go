@@ -79,7 +79,9 @@ func startRecorded(t *testing.T) recordedFixture {
 	t.Helper()
 	w := newRecorder(t)
 	o := options(dbtest.Empty(t), w.URL)
-	o.WebhookEvents = []string{"checkout.session.completed", "checkout.session.expired", "charge.refunded", "refund.created", "customer.deleted"} // and none of those that preparing a sale emits
+	// and none of those that preparing a sale emits
+	o.WebhookEvents = []string{"checkout.session.completed", "checkout.session.expired", "charge.refunded",
+		"refund.created", "customer.deleted"}
 	return recordedFixture{startWith(t, o, nil), w}
 }
 
@@ -109,7 +111,7 @@ func (s *fixture) set(t *testing.T, path, form string) map[string]any {
 	t.Helper()
 	status, answer := s.control(t, http.MethodPost, path, form)
 	if status != http.StatusOK {
-		t.Fatalf("POST %s %s = %d %v", path, form, status, answer)
+		t.Fatalf("POST %s %s: got %d %v", path, form, status, answer)
 	}
 	return answer
 }
@@ -119,7 +121,7 @@ func (s *fixture) state(t *testing.T) map[string]any {
 	t.Helper()
 	status, answer := s.control(t, http.MethodGet, "/control/delivery", "")
 	if status != http.StatusOK {
-		t.Fatalf("GET /control/delivery = %d %v", status, answer)
+		t.Fatalf("GET /control/delivery: got %d %v", status, answer)
 	}
 	return answer
 }

@@ -23,16 +23,16 @@ func TestDuplicatesArriveOneAfterTheOther(t *testing.T) {
 	s.recorder.gate.Store(&gate)
 	id := s.emitEvents(t, 1)[0]
 	if one := s.recorder.next(t); one.event.ID != id || one.err != nil {
-		t.Errorf("received %s, %v", one.event.ID, one.err)
+		t.Errorf("got %s, %v", one.event.ID, one.err)
 	}
 	s.wantNothingMore(t) // the copies wait for the first answer, and this later event overtakes them
 	if got := s.get(t, "/dashboard/delivery").doc.Find("#log .attempts").Length(); got != 2 {
-		t.Errorf("%d deliveries were tried, want the first copy and the later event", got)
+		t.Errorf("got %d deliveries were tried, want the first copy and the later event", got)
 	}
 	close(gate)
 	for range 2 {
 		if one := s.recorder.next(t); one.event.ID != id || one.err != nil {
-			t.Errorf("received %s, %v", one.event.ID, one.err)
+			t.Errorf("got %s, %v", one.event.ID, one.err)
 		}
 	}
 	s.wantNothingMore(t)
@@ -44,14 +44,14 @@ func TestShuffledEventsAreHeldThenSentOutOfOrder(t *testing.T) {
 	s.set(t, "/control/delivery", "mode=shuffled&events=5")
 	made := s.emitEvents(t, 4)
 	if state := s.state(t); state["held"] != 4.0 || state["remaining"] != 1.0 || len(s.recorder.requests) != 0 {
-		t.Errorf("state = %v, %d received", state, len(s.recorder.requests))
+		t.Errorf("state: got %v, %d received", state, len(s.recorder.requests))
 	}
 	made = append(made, s.emitEvents(t, 1)...)
 	if n := len(s.events(t, stripe.Bool(false))); n != 5 {
-		t.Errorf("%d undelivered, want 5", n)
+		t.Errorf("got %d undelivered, want 5", n)
 	}
 	if answer := s.set(t, "/control/release", ""); answer["released"] != 5.0 {
-		t.Errorf("released = %v", answer)
+		t.Errorf("released: got %v", answer)
 	}
 	var came []string
 	for range 5 {
@@ -87,13 +87,13 @@ func TestDroppedEventIsSentOnlyByHand(t *testing.T) {
 	lost := s.emitEvents(t, 1)[0]
 	s.wantNothingMore(t)
 	if missed := s.waitDelivered(t, lost); missed[0].PendingWebhooks != 1 {
-		t.Errorf("%d webhooks are pending, want 1", missed[0].PendingWebhooks)
+		t.Errorf("got %d webhooks are pending, want 1", missed[0].PendingWebhooks)
 	}
 	s.set(t, "/control/delivery", "mode=dropped")
 	s.set(t, "/control/events/"+lost+"/redeliver", "times=2")
 	for range 2 {
 		if one := s.recorder.next(t); one.event.ID != lost || one.err != nil {
-			t.Errorf("received %s, %v", one.event.ID, one.err)
+			t.Errorf("got %s, %v", one.event.ID, one.err)
 		}
 	}
 	s.waitDelivered(t)
@@ -105,7 +105,7 @@ func TestWronglySignedEventIsRetriedWithTheRightSecret(t *testing.T) {
 	s.set(t, "/control/delivery", "mode=wrong_secret&events=1")
 	id := s.emitEvents(t, 1)[0]
 	if one := s.recorder.next(t); !errors.Is(one.err, webhook.ErrNoValidSignature) {
-		t.Errorf("received %s with %s: %v", one.body, one.header, one.err)
+		t.Errorf("got %s with %s: %v", one.body, one.header, one.err)
 	}
 	if one := s.recorder.next(t); one.err != nil || one.event.ID != id {
 		t.Errorf("repeated: %s, %v", one.event.ID, one.err)
@@ -122,7 +122,7 @@ func TestLastingModeTampersWithRetriesToo(t *testing.T) {
 	id := s.emitEvents(t, 1)[0]
 	for range 3 {
 		if one := s.recorder.next(t); one.err == nil {
-			t.Errorf("received %s, want it refused", one.event.ID)
+			t.Errorf("got %s, want it refused", one.event.ID)
 		}
 	}
 	again := recordedFixture{startWith(t, options(database, w.URL), nil), w}
@@ -133,7 +133,7 @@ func TestLastingModeTampersWithRetriesToo(t *testing.T) {
 	for {
 		if one := s.recorder.next(t); one.err == nil {
 			if one.event.ID != id {
-				t.Errorf("event = %s, want %s", one.event.ID, id)
+				t.Errorf("event: got %s, want %s", one.event.ID, id)
 			}
 			break
 		}
@@ -155,7 +155,7 @@ func TestModeOfAnEarlierVersionCountsAsNormal(t *testing.T) {
 		t.Fatalf("prepare: %v", err)
 	}
 	if state := s.state(t); state["mode"] != "normal" {
-		t.Errorf("mode = %v, want normal", state["mode"])
+		t.Errorf("mode: got %v, want normal", state["mode"])
 	}
 	s.wantNothingMore(t)
 }
@@ -171,26 +171,27 @@ func TestModeAppliesToItsEventTypes(t *testing.T) {
 	}
 	s.wantNothingMore(t)
 	if state := s.state(t); state["remaining"] != 1.0 {
-		t.Errorf("state = %v, want one more event", state)
+		t.Errorf("state: got %v, want one more event", state)
 	}
 }
 
 func TestCheckoutCanRedirectWithoutWaiting(t *testing.T) {
 	t.Parallel()
 	s := startRecorded(t)
-	if state := s.set(t, "/control/delivery", "redirect_first=true"); state["redirect_first"] != true || state["mode"] != "normal" {
-		t.Errorf("state = %v", state)
+	if state := s.set(t, "/control/delivery", "redirect_first=true"); state["redirect_first"] != true ||
+		state["mode"] != "normal" {
+		t.Errorf("state: got %v", state)
 	}
 	s.set(t, "/control/delivery", "mode=shuffled")
 	session := s.checkout(t, s.offer(t).ID)
 	if got := s.post(t, session.URL, url.Values{"action": {"pay"}}).StatusCode; got != http.StatusSeeOther {
-		t.Errorf("pay = %d, want 303", got)
+		t.Errorf("pay: got %d, want 303", got)
 	}
 	if len(s.recorder.requests) != 0 {
 		t.Error("the webhook came first")
 	}
 	s.set(t, "/control/release", "")
 	if one := s.recorder.next(t); one.event.Type != "checkout.session.completed" {
-		t.Errorf("received %s", one.event.Type)
+		t.Errorf("got %s", one.event.Type)
 	}
 }

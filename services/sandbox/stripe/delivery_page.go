@@ -34,7 +34,8 @@ func (s *Server) showDelivery(w http.ResponseWriter, r *http.Request) {
 }
 
 // sendDelivery sends the page. After a refusal it shows the input again with the error.
-func (s *Server) sendDelivery(w http.ResponseWriter, r *http.Request, status int, typed url.Values, wrong *controlProblem) {
+func (s *Server) sendDelivery(w http.ResponseWriter, r *http.Request, status int, typed url.Values,
+	wrong *controlProblem) {
 	p := deliveryPage{page: s.pages.page(nil, r, "delivery.title"), Modes: delivery.Modes, Typed: typed}
 	p.Done = p.T("delivery.done." + r.URL.Query().Get("done"))
 	if wrong != nil {

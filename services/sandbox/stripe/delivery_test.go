@@ -30,18 +30,18 @@ func TestEventsAreRetriedUntilAccepted(t *testing.T) {
 		}
 		first, second := s.hooks.retry(t), s.hooks.retry(t)
 		if first.event != second.event || !strings.HasPrefix(first.agent, "Stripe/1.0") {
-			t.Errorf("attempts = %+v, %+v", first, second)
+			t.Errorf("attempts: got %+v, %+v", first, second)
 		}
 		if strings.Count(first.signature, "v1=") != 2 {
-			t.Errorf("signature = %s, want one v1 for each secret", first.signature)
+			t.Errorf("signature: got %s, want one v1 for each secret", first.signature)
 		}
 		failed := s.undelivered(t)
 		if len(failed) != 1 || failed[0].ID != first.event || failed[0].PendingWebhooks != 1 {
-			t.Errorf("undelivered = %+v", failed)
+			t.Errorf("undelivered: got %+v", failed)
 		}
 		s.hooks.status.Store(http.StatusNoContent)
 		if event := s.hooks.next(t, "customer.deleted"); event.ID != first.event {
-			t.Errorf("event = %s, want %s", event.ID, first.event)
+			t.Errorf("event: got %s, want %s", event.ID, first.event)
 		}
 		last := s.hooks.retry(t)
 		if first.signature == last.signature {
@@ -94,13 +94,13 @@ func TestRestartKeepsStateAndDelivers(t *testing.T) {
 
 	after := startOn(t, database, hooks)
 	if event := hooks.next(t, "checkout.session.expired"); event.ID != refused.ID {
-		t.Errorf("event = %s, want %s", event.ID, refused.ID)
+		t.Errorf("event: got %s, want %s", event.ID, refused.ID)
 	}
 	if kept, err := after.api.Customers.Get(customer.ID, nil); err != nil || kept.Email != "erika@example.com" {
-		t.Errorf("customer = %+v, %v", kept, err)
+		t.Errorf("customer: got %+v, %v", kept, err)
 	}
 	if kept, err := after.api.Prices.Get(price.ID, nil); err != nil || kept.UnitAmount != 2000 {
-		t.Errorf("price = %+v, %v", kept, err)
+		t.Errorf("price: got %+v, %v", kept, err)
 	}
 }
 
@@ -110,34 +110,37 @@ func TestPagesRefuseOtherSites(t *testing.T) {
 	session := s.checkout(t, s.offer(t).ID)
 	for _, path := range []string{session.URL, "/dashboard/refunds"} {
 		for _, header := range []map[string]string{
-			{"Origin": "http://localhost:3000"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"},
+			{"Origin": "http://localhost:3000"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+			{"Origin": "null"},
 		} {
-			if got := s.do(t, http.MethodPost, path, url.Values{"action": {"pay"}}, header).StatusCode; got != http.StatusForbidden {
-				t.Errorf("POST %s with %v = %d, want 403", path, header, got)
+			if got := s.do(t, http.MethodPost, path, url.Values{"action": {"pay"}},
+				header).StatusCode; got != http.StatusForbidden {
+				t.Errorf("POST %s with %v: got %d, want 403", path, header, got)
 			}
 		}
 	}
 	if payments := s.payments(t, session.Customer.ID); len(payments) != 0 {
-		t.Errorf("%d payments, want none", len(payments))
+		t.Errorf("got %d payments, want none", len(payments))
 	}
 	shown := s.get(t, session.URL)
 	want := "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' http://localhost:3000 http://localhost:3000; base-uri 'none'; frame-ancestors 'none'"
 	if got := shown.Header.Get("Content-Security-Policy"); got != want {
-		t.Errorf("policy = %s", got)
+		t.Errorf("policy: got %s", got)
 	}
 	if got := shown.Header.Get("Referrer-Policy"); got != "strict-origin" {
-		t.Errorf("referrer policy = %s", got)
+		t.Errorf("referrer policy: got %s", got)
 	}
 	if n := shown.doc.Find("script, [style], style, [onclick]").Length(); n != 0 {
-		t.Errorf("%d scripts or inline styles", n)
+		t.Errorf("got %d scripts or inline styles", n)
 	}
 	css := s.get(t, shown.doc.Find("link[rel=stylesheet]").AttrOr("href", ""))
 	if css.StatusCode != http.StatusOK || !strings.HasPrefix(css.Header.Get("Content-Type"), "text/css") {
-		t.Errorf("style sheet = %d %s", css.StatusCode, css.Header.Get("Content-Type"))
+		t.Errorf("style sheet: got %d %s", css.StatusCode, css.Header.Get("Content-Type"))
 	}
 	same := map[string]string{"Origin": s.URL(), "Sec-Fetch-Site": "same-origin"}
-	if got := s.do(t, http.MethodPost, session.URL, url.Values{"action": {"pay"}}, same).StatusCode; got != http.StatusSeeOther {
-		t.Errorf("own form = %d, want 303", got)
+	if got := s.do(t, http.MethodPost, session.URL, url.Values{"action": {"pay"}},
+		same).StatusCode; got != http.StatusSeeOther {
+		t.Errorf("own form: got %d, want 303", got)
 	}
 }
 
@@ -161,7 +164,8 @@ func TestTextsAreComplete(t *testing.T) {
 		if german == "" || english == "" {
 			t.Errorf("%s is missing in one language", key)
 		}
-		if a, b := placeholder.FindAllString(german, -1), placeholder.FindAllString(english, -1); strings.Join(a, "") != strings.Join(b, "") {
+		a, b := placeholder.FindAllString(german, -1), placeholder.FindAllString(english, -1)
+		if strings.Join(a, "") != strings.Join(b, "") {
 			t.Errorf("%s: placeholders %v and %v", key, a, b)
 		}
 	}

@@ -15,14 +15,18 @@ const (
 
 // evidenceFiles name uploaded files, which the stand-in does not take.
 var evidenceFiles = []string{
-	"cancellation_policy", "customer_communication", "customer_signature", "duplicate_charge_documentation", "receipt", "refund_policy",
+	"cancellation_policy", "customer_communication", "customer_signature", "duplicate_charge_documentation", "receipt",
+	"refund_policy",
 	"service_documentation", "shipping_documentation", "uncategorized_file",
 }
 
 var evidenceTexts = []string{
-	"access_activity_log", "billing_address", "cancellation_policy_disclosure", "cancellation_rebuttal", "customer_email_address", "customer_name",
-	"customer_purchase_ip", "duplicate_charge_explanation", "duplicate_charge_id", "product_description", "refund_policy_disclosure",
-	"refund_refusal_explanation", "service_date", "shipping_address", "shipping_carrier", "shipping_date", "shipping_tracking_number", "uncategorized_text",
+	"access_activity_log", "billing_address", "cancellation_policy_disclosure", "cancellation_rebuttal",
+	"customer_email_address", "customer_name",
+	"customer_purchase_ip", "duplicate_charge_explanation", "duplicate_charge_id", "product_description",
+	"refund_policy_disclosure",
+	"refund_refusal_explanation", "service_date", "shipping_address", "shipping_carrier", "shipping_date",
+	"shipping_tracking_number", "uncategorized_text",
 }
 
 // noEvidence is the evidence of a new dispute: every member, none of them given.

@@ -12,8 +12,10 @@ var disputes = list{kind: kindDispute, url: "/v1/disputes", filters: []string{"c
 const evidenceTime = 14 * 24 * time.Hour
 
 var disputeReasons = []string{
-	"bank_cannot_process", "check_returned", "credit_not_processed", "customer_initiated", "debit_not_authorized", "duplicate", "fraudulent", "general",
-	"incorrect_account_details", "insufficient_funds", "product_not_received", "product_unacceptable", "subscription_canceled", "unrecognized",
+	"bank_cannot_process", "check_returned", "credit_not_processed", "customer_initiated", "debit_not_authorized",
+	"duplicate", "fraudulent", "general",
+	"incorrect_account_details", "insufficient_funds", "product_not_received", "product_unacceptable",
+	"subscription_canceled", "unrecognized",
 }
 
 var newDisputeParams = metadataParams("metadata").with(schema{
@@ -57,12 +59,14 @@ func (s *Server) openDispute(ctx context.Context, t *txn, c *call) (any, error) 
 
 func newDispute(ch *charge, amount int64, now time.Time) *dispute {
 	d := &dispute{
-		ID: newID("du_"), Amount: amount, BalanceTransactions: []transaction{}, Charge: ch.ID, Created: now.Unix(), Currency: ch.Currency,
+		ID: newID("du_"), Amount: amount, BalanceTransactions: []transaction{}, Charge: ch.ID, Created: now.Unix(),
+		Currency: ch.Currency,
 		Evidence: noEvidence(), EvidenceDetails: evidenceDetails{DueBy: new(now.Add(evidenceTime).Unix())},
 		PaymentIntent: &ch.PaymentIntent, Reason: "fraudulent", Status: disputeOpen,
 	}
 	if !ch.debit() {
-		d.PaymentMethodDetails = &disputedMethod{Type: "card", Card: disputedCard{Brand: "visa", NetworkReasonCode: new("10.4")}}
+		d.PaymentMethodDetails = &disputedMethod{Type: "card",
+			Card: disputedCard{Brand: "visa", NetworkReasonCode: new("10.4")}}
 	}
 	return d
 }
@@ -188,11 +192,11 @@ func (d *dispute) save(ctx context.Context, t *txn, before map[string]any, event
 		return err
 	}
 	for _, kind := range events {
-		told := before
+		previous := before
 		if kind != "charge.dispute.updated" {
-			told = nil
+			previous = nil
 		}
-		if err := t.emit(ctx, kind, d, told); err != nil {
+		if err := t.emit(ctx, kind, d, previous); err != nil {
 			return err
 		}
 	}
@@ -213,7 +217,9 @@ func (d *dispute) reinstate(t *txn) {
 
 func (d *dispute) move(t *txn, amount int64, category, description string) {
 	d.BalanceTransactions = append(d.BalanceTransactions, transaction{
-		ID: newID("txn_"), Object: "balance_transaction", Amount: amount, AvailableOn: t.Now.Unix(), Created: t.Now.Unix(), Currency: d.Currency,
-		Description: description, FeeDetails: []string{}, Net: amount, ReportingCategory: category, Source: d.ID, Status: "available", Type: "adjustment",
+		ID: newID("txn_"), Object: "balance_transaction", Amount: amount, AvailableOn: t.Now.Unix(), Created: t.Now.Unix(),
+		Currency:    d.Currency,
+		Description: description, FeeDetails: []string{}, Net: amount, ReportingCategory: category, Source: d.ID,
+		Status: "available", Type: "adjustment",
 	})
 }

@@ -26,13 +26,19 @@ func TestDisputesChangeState(t *testing.T) {
 		refundable   bool
 	}{
 		{"is opened", "", nil, opened, "needs_response", -4000, false},
-		{"is lost at once", "lost", nil, "charge.dispute.created(lost) charge.dispute.funds_withdrawn(lost) charge.dispute.closed(lost)", "lost", -4000, false},
-		{"is reviewed and won", "", []string{"review", "win"}, opened + " charge.dispute.updated(under_review<needs_response)" +
+		{"is lost at once", "lost", nil,
+			"charge.dispute.created(lost) charge.dispute.funds_withdrawn(lost) charge.dispute.closed(lost)", "lost", -4000,
+			false},
+		{"is reviewed and won", "", []string{"review", "win"}, opened +
+			" charge.dispute.updated(under_review<needs_response)" +
 			" charge.dispute.closed(won) charge.dispute.funds_reinstated(won)", "won", 0, true},
-		{"is reviewed and lost", "", []string{"review", "lose"}, opened + " charge.dispute.updated(under_review<needs_response) charge.dispute.closed(lost)", "lost", -4000, false},
-		{"is won late", "", []string{"lose", "win"}, opened + " charge.dispute.closed(lost) charge.dispute.updated(won<lost)" +
+		{"is reviewed and lost", "", []string{"review", "lose"}, opened +
+			" charge.dispute.updated(under_review<needs_response) charge.dispute.closed(lost)", "lost", -4000, false},
+		{"is won late", "", []string{"lose", "win"}, opened +
+			" charge.dispute.closed(lost) charge.dispute.updated(won<lost)" +
 			" charge.dispute.closed(won) charge.dispute.funds_reinstated(won)", "won", 0, true},
-		{"is an inquiry that ends", "warning_needs_response", []string{"close"}, inquiry + " charge.dispute.closed(warning_closed)", "warning_closed", 0, true},
+		{"is an inquiry that ends", "warning_needs_response", []string{"close"}, inquiry +
+			" charge.dispute.closed(warning_closed)", "warning_closed", 0, true},
 		{"is an inquiry that is reviewed", "warning_needs_response", []string{"review"},
 			inquiry + " charge.dispute.updated(warning_under_review<warning_needs_response)", "warning_under_review", 0, true},
 		{"is an inquiry that escalates", "warning_needs_response", []string{"escalate", "lose"}, inquiry +
@@ -62,12 +68,13 @@ func TestDisputesChangeState(t *testing.T) {
 			for _, one := range d.BalanceTransactions {
 				balance += one.Net
 			}
-			if string(d.Status) != way.ends || d.Amount != 4000 || balance != way.balance || d.IsChargeRefundable != way.refundable || d.PaymentIntent.ID != payment.ID {
-				t.Errorf("dispute = %s of %d, balance %d, refundable %t", d.Status, d.Amount, balance, d.IsChargeRefundable)
+			if string(d.Status) != way.ends || d.Amount != 4000 || balance != way.balance ||
+				d.IsChargeRefundable != way.refundable || d.PaymentIntent.ID != payment.ID {
+				t.Errorf("dispute: got %s of %d, balance %d, refundable %t", d.Status, d.Amount, balance, d.IsChargeRefundable)
 			}
 			charge, err := s.api.Charges.Get(d.Charge.ID, nil)
 			if err != nil || !charge.Disputed {
-				t.Errorf("charge = %+v, %v, want it disputed", charge, err)
+				t.Errorf("charge: got %+v, %v, want it disputed", charge, err)
 			}
 			_, err = s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID)})
 			if way.refundable && err != nil {
@@ -87,12 +94,13 @@ func TestDisputesRefuseWrongStateChanges(t *testing.T) {
 	payment := s.buy(t)
 	open := s.run(t, "payments/"+payment.ID+"/dispute", "typed", "12,50", "seen", "0")
 	if open["amount"] != 1250.0 || open["reason"] != "fraudulent" {
-		t.Errorf("dispute = %v", open)
+		t.Errorf("dispute: got %v", open)
 	}
 	s.wantRefused(t, http.StatusConflict, "changed", "payments/"+payment.ID+"/dispute", "seen", "0")
-	inquiry := s.run(t, "payments/"+payment.ID+"/dispute", "status", "warning_needs_response", "amount", "5000", "reason", "duplicate")
+	inquiry := s.run(t, "payments/"+payment.ID+"/dispute", "status", "warning_needs_response", "amount", "5000", "reason",
+		"duplicate")
 	if inquiry["amount"] != 5000.0 || inquiry["reason"] != "duplicate" {
-		t.Errorf("inquiry = %v, want it higher than the charge", inquiry)
+		t.Errorf("inquiry: got %v, want it higher than the charge", inquiry)
 	}
 	for path, wrong := range map[string][]string{
 		"disputes/" + open["id"].(string) + "/":    {"escalate", "close"},
@@ -129,11 +137,13 @@ func TestDisputesThroughTheAPI(t *testing.T) {
 		params *stripe.DisputeListParams
 		want   string
 	}{
-		"by payment":  {&stripe.DisputeListParams{PaymentIntent: stripe.String(first.ID)}, ids[1] + " " + ids[0]},
-		"by charge":   {&stripe.DisputeListParams{Charge: stripe.String(second.LatestCharge.ID)}, won},
-		"by time":     {&stripe.DisputeListParams{CreatedRange: &stripe.RangeQueryParams{LesserThan: first.Created}}, ""},
-		"one by one":  {&stripe.DisputeListParams{ListParams: stripe.ListParams{Limit: stripe.Int64(1)}}, won + " " + ids[1] + " " + ids[0]},
-		"by position": {&stripe.DisputeListParams{ListParams: stripe.ListParams{StartingAfter: stripe.String(ids[1])}}, ids[0]},
+		"by payment": {&stripe.DisputeListParams{PaymentIntent: stripe.String(first.ID)}, ids[1] + " " + ids[0]},
+		"by charge":  {&stripe.DisputeListParams{Charge: stripe.String(second.LatestCharge.ID)}, won},
+		"by time":    {&stripe.DisputeListParams{CreatedRange: &stripe.RangeQueryParams{LesserThan: first.Created}}, ""},
+		"one by one": {&stripe.DisputeListParams{ListParams: stripe.ListParams{Limit: stripe.Int64(1)}}, won + " " + ids[1] +
+			" " + ids[0]},
+		"by position": {&stripe.DisputeListParams{ListParams: stripe.ListParams{StartingAfter: stripe.String(ids[1])}},
+			ids[0]},
 	} {
 		if got := find(one.params); got != one.want {
 			t.Errorf("%s: %s, want %s", name, got, one.want)
@@ -142,16 +152,18 @@ func TestDisputesThroughTheAPI(t *testing.T) {
 
 	seen := len(s.emitted(t))
 	if lost, err := s.api.Disputes.Close(ids[0], nil); err != nil || lost.Status != "lost" {
-		t.Errorf("close = %+v, %v", lost, err)
+		t.Errorf("close: got %+v, %v", lost, err)
 	}
 	_, err := s.api.Disputes.Close(ids[0], nil)
 	wantError(t, err, http.StatusBadRequest, "", "")
 	evidence := &stripe.DisputeParams{Evidence: &stripe.DisputeEvidenceParams{UncategorizedText: stripe.String("winning_evidence")}, Submit: stripe.Bool(false)}
-	if staged, err := s.api.Disputes.Update(won, evidence); err != nil || staged.Status != "needs_response" || staged.Evidence.UncategorizedText != "winning_evidence" {
-		t.Errorf("staged = %+v, %v", staged, err)
+	if staged, err := s.api.Disputes.Update(won, evidence); err != nil || staged.Status != "needs_response" ||
+		staged.Evidence.UncategorizedText != "winning_evidence" {
+		t.Errorf("staged: got %+v, %v", staged, err)
 	}
-	if done, err := s.api.Disputes.Update(won, &stripe.DisputeParams{Submit: stripe.Bool(true)}); err != nil || done.Status != "won" || done.EvidenceDetails.SubmissionCount != 1 {
-		t.Errorf("submitted = %+v, %v", done, err)
+	if done, err := s.api.Disputes.Update(won, &stripe.DisputeParams{Submit: stripe.Bool(true)}); err != nil ||
+		done.Status != "won" || done.EvidenceDetails.SubmissionCount != 1 {
+		t.Errorf("submitted: got %+v, %v", done, err)
 	}
 	want := "charge.dispute.closed(lost) charge.dispute.updated(needs_response) charge.dispute.updated(under_review<needs_response) charge.dispute.closed(won) charge.dispute.funds_reinstated(won)"
 	if got := s.emittedSince(t, seen); got != want {

@@ -48,7 +48,8 @@ var endpointList = list{kind: kindEndpoint, url: "/v1/webhook_endpoints"}
 var endpointPage = schema{"limit": integer(1, maxPage), "starting_after": identifier, "ending_before": identifier}
 
 var endpointParams = metadataParams("metadata").with(schema{
-	"description": text(5000), "enabled_events[]": oneOf(append([]string{everyEvent}, eventTypes...)...), "url": webAddress,
+	"description": text(5000), "enabled_events[]": oneOf(append([]string{everyEvent}, eventTypes...)...),
+	"url": webAddress,
 })
 
 var newEndpointParams = schema{"api_version": oneOf(apiVersions...), "connect": boolean}
@@ -80,7 +81,8 @@ func (s *Server) createEndpoint(ctx context.Context, t *txn, c *call) (any, erro
 	if err := c.form.require("url"); err != nil {
 		return nil, err
 	}
-	e := &webhookEndpoint{ID: newID("we_"), Created: t.Now.Unix(), APIVersion: c.form.optional("api_version"), Status: endpointEnabled}
+	e := &webhookEndpoint{ID: newID("we_"), Created: t.Now.Unix(), APIVersion: c.form.optional("api_version"),
+		Status: endpointEnabled}
 	if e.EnabledEvents = c.form.texts("enabled_events"); len(e.EnabledEvents) == 0 {
 		return nil, invalid("parameter_missing", "enabled_events", "Missing required param: enabled_events.")
 	}

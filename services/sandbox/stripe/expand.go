@@ -25,7 +25,8 @@ var references = map[string]map[string]string{
 func (t *txn) expand(ctx context.Context, object map[string]any, path string) error {
 	steps := strings.Split(path, ".")
 	if len(steps) > maxExpandDepth+1 {
-		return invalid("", "expand", "You cannot expand more than %d levels of a property. Property: %s", maxExpandDepth, path)
+		return invalid("", "expand", "You cannot expand more than %d levels of a property. Property: %s", maxExpandDepth,
+			path)
 	}
 	return t.expandSteps(ctx, object, steps, path)
 }

@@ -170,8 +170,8 @@ func startWith(t *testing.T, o sandbox.Options, hooks *receiver) *fixture {
 	return s
 }
 
-// checkConformance reads every event, also those that no test waits for, and reports all answers that did not conform to
-// Stripe's document.
+// checkConformance reads every event, also those that no test waits for, and reports all answers that did not conform
+// to Stripe's document.
 func (s *fixture) checkConformance(t *testing.T) {
 	t.Helper()
 	params := &stripe.EventListParams{}
@@ -221,9 +221,11 @@ func (s *fixture) offer(t *testing.T) *stripe.Price {
 }
 
 // checkout opens a session for two of the price, for a new customer.
-func (s *fixture) checkout(t *testing.T, price string, change ...func(*stripe.CheckoutSessionParams)) *stripe.CheckoutSession {
+func (s *fixture) checkout(t *testing.T, price string,
+	change ...func(*stripe.CheckoutSessionParams)) *stripe.CheckoutSession {
 	t.Helper()
-	customer, err := s.api.Customers.New(&stripe.CustomerParams{Email: stripe.String("erika@example.com"), Name: stripe.String("Erika")})
+	customer, err := s.api.Customers.New(&stripe.CustomerParams{Email: stripe.String("erika@example.com"),
+		Name: stripe.String("Erika")})
 	if err != nil {
 		t.Fatalf("make customer: %v", err)
 	}
@@ -258,7 +260,7 @@ func (s *fixture) buy(t *testing.T) *stripe.PaymentIntent {
 	t.Helper()
 	session := s.checkout(t, s.offer(t).ID)
 	if paid := s.post(t, session.URL, url.Values{"action": {"pay"}}); paid.StatusCode != http.StatusSeeOther {
-		t.Fatalf("pay = %d, want 303", paid.StatusCode)
+		t.Fatalf("pay: got %d, want 303", paid.StatusCode)
 	}
 	params := &stripe.CheckoutSessionParams{}
 	params.AddExpand("payment_intent.latest_charge")
@@ -274,11 +276,12 @@ func wantError(t *testing.T, err error, status int, code, param string) {
 	t.Helper()
 	var failure *stripe.Error
 	if !errors.As(err, &failure) {
-		t.Errorf("error = %v, want a Stripe error %d %s", err, status, code)
+		t.Errorf("error: got %v, want a Stripe error %d %s", err, status, code)
 		return
 	}
 	if failure.HTTPStatusCode != status || string(failure.Code) != code || failure.Param != param {
-		t.Errorf("error = %d %q %q (%s), want %d %q %q", failure.HTTPStatusCode, failure.Code, failure.Param, failure.Msg, status, code, param)
+		t.Errorf("error: got %d %q %q (%s), want %d %q %q", failure.HTTPStatusCode, failure.Code, failure.Param, failure.Msg,
+			status, code, param)
 	}
 	if failure.RequestID == "" {
 		t.Error("error without Request-Id")

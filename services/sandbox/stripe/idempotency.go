@@ -26,7 +26,8 @@ type answer struct {
 // runs, Stripe refuses the second.
 func (t *txn) lockKey(ctx context.Context, key string) error {
 	var free bool
-	err := t.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))`, "stripe_sandbox:"+key).Scan(&free)
+	err := t.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))`,
+		"stripe_sandbox:"+key).Scan(&free)
 	if err != nil {
 		return fmt.Errorf("lock idempotency key: %w", err)
 	}
@@ -47,7 +48,8 @@ func (t *txn) replay(ctx context.Context, key, requestHash string) (*answer, err
 	if err != nil {
 		return nil, fmt.Errorf("forget idempotency keys: %w", err)
 	}
-	err = t.QueryRowContext(ctx, `SELECT request_hash, request_id, status, body FROM stripe_sandbox.idempotency WHERE key = $1`, key).
+	err = t.QueryRowContext(ctx,
+		`SELECT request_hash, request_id, status, body FROM stripe_sandbox.idempotency WHERE key = $1`, key).
 		Scan(&hash, &a.original, &a.status, &a.body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -66,7 +68,8 @@ func (t *txn) replay(ctx context.Context, key, requestHash string) (*answer, err
 
 // saveAnswer stores the answer under the key for a day.
 func (t *txn) saveAnswer(ctx context.Context, key, requestHash string, a *answer) error {
-	_, err := t.ExecContext(ctx, `INSERT INTO stripe_sandbox.idempotency (key, request_hash, request_id, status, body) VALUES ($1, $2, $3, $4, $5)`,
+	_, err := t.ExecContext(ctx,
+		`INSERT INTO stripe_sandbox.idempotency (key, request_hash, request_id, status, body) VALUES ($1, $2, $3, $4, $5)`,
 		key, requestHash, t.caller.RequestID, a.status, a.body)
 	if err != nil {
 		return fmt.Errorf("keep idempotency key: %w", err)

@@ -28,13 +28,13 @@ func TestIdempotencyKeys(t *testing.T) {
 	}
 	again, err := customer("customer:1", "Erika")
 	if err != nil || again.ID != first.ID || again.LastResponse.Header.Get("Idempotent-Replayed") != "true" {
-		t.Errorf("replay = %+v, %v", again, err)
+		t.Errorf("replay: got %+v, %v", again, err)
 	}
 	_, err = customer("customer:1", "Max")
 	wantError(t, err, 400, "", "")
 	var failure *stripe.Error
 	if !errors.As(err, &failure) || failure.Type != stripe.ErrorTypeIdempotency {
-		t.Errorf("error = %v, want an idempotency error", err)
+		t.Errorf("error: got %v, want an idempotency error", err)
 	}
 
 	t.Run("creates one object for concurrent requests", func(t *testing.T) {
@@ -74,8 +74,9 @@ func TestIdempotencyKeys(t *testing.T) {
 			return err
 		}
 		var a, b *stripe.Error
-		if !errors.As(refuse(), &a) || !errors.As(refuse(), &b) || a.Msg != b.Msg || b.LastResponse.Header.Get("Original-Request") != a.RequestID {
-			t.Errorf("refusals = %v, %v", a, b)
+		if !errors.As(refuse(), &a) || !errors.As(refuse(), &b) || a.Msg != b.Msg ||
+			b.LastResponse.Header.Get("Original-Request") != a.RequestID {
+			t.Errorf("refusals: got %v, %v", a, b)
 		}
 	})
 }
@@ -91,7 +92,8 @@ func holdKey(t *testing.T, database, key string) {
 	if err != nil {
 		t.Fatalf("begin: %v", err)
 	}
-	if _, err := tx.ExecContext(t.Context(), `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "stripe_sandbox:"+key); err != nil {
+	if _, err := tx.ExecContext(t.Context(), `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`,
+		"stripe_sandbox:"+key); err != nil {
 		t.Fatalf("lock: %v", err)
 	}
 	t.Cleanup(func() {

@@ -90,12 +90,17 @@ func (s *Server) invoice(ctx context.Context, t *txn, cs *session, back *backsta
 	}
 	now, data, who := t.Now.Unix(), cs.InvoiceCreation.InvoiceData, cs.CustomerDetails
 	in := &invoice{
-		ID: newID("in_"), AmountDue: cs.AmountTotal, AmountPaid: cs.AmountTotal, AutomaticTax: cs.AutomaticTax, Created: now, Currency: cs.Currency,
-		Customer: cs.Customer, CustomerAddress: who.Address, CustomerEmail: who.Email, CustomerName: who.Name, CustomerTaxIDs: who.TaxIDs,
-		Description: data.Description, EffectiveAt: now, Footer: data.Footer, Metadata: data.Metadata, PaymentIntent: cs.PaymentIntent,
-		PeriodEnd: now, PeriodStart: now, Subtotal: cs.AmountSubtotal, SubtotalExcludingTax: cs.AmountSubtotal, Total: cs.AmountTotal,
+		ID: newID("in_"), AmountDue: cs.AmountTotal, AmountPaid: cs.AmountTotal, AutomaticTax: cs.AutomaticTax, Created: now,
+		Currency: cs.Currency,
+		Customer: cs.Customer, CustomerAddress: who.Address, CustomerEmail: who.Email, CustomerName: who.Name,
+		CustomerTaxIDs: who.TaxIDs,
+		Description:    data.Description, EffectiveAt: now, Footer: data.Footer, Metadata: data.Metadata,
+		PaymentIntent: cs.PaymentIntent,
+		PeriodEnd:     now, PeriodStart: now, Subtotal: cs.AmountSubtotal, SubtotalExcludingTax: cs.AmountSubtotal,
+		Total:             cs.AmountTotal,
 		TotalExcludingTax: cs.AmountTotal - cs.TotalDetails.AmountTax, WebhooksDeliveredAt: now,
-		StatusTransitions: map[string]any{"finalized_at": now, "marked_uncollectible_at": nil, "paid_at": now, "voided_at": nil},
+		StatusTransitions: map[string]any{"finalized_at": now, "marked_uncollectible_at": nil, "paid_at": now,
+			"voided_at": nil},
 	}
 	if cs.AutomaticTax.Enabled {
 		in.Tax = &cs.TotalDetails.AmountTax
@@ -142,8 +147,9 @@ func (i *invoice) lines(back *backstage) (map[string]any, error) {
 			return nil, fmt.Errorf("decode line item: %w", err)
 		}
 		lines = append(lines, invoiceLine{
-			ID: newID("il_"), Object: "line_item", Amount: one.AmountSubtotal, Currency: one.Currency, Description: one.Description,
-			Discounts: []string{}, Discounted: true, Invoice: i.ID, InvoiceItem: newID("ii_"), Metadata: map[string]string{},
+			ID: newID("il_"), Object: "line_item", Amount: one.AmountSubtotal, Currency: one.Currency,
+			Description: one.Description,
+			Discounts:   []string{}, Discounted: true, Invoice: i.ID, InvoiceItem: newID("ii_"), Metadata: map[string]string{},
 			Period: map[string]int64{"start": i.Created, "end": i.Created}, Price: one.Price, Quantity: one.Quantity,
 			TaxAmounts: []string{}, TaxRates: []string{}, Type: "invoiceitem",
 		})

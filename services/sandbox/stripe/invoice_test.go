@@ -14,10 +14,12 @@ import (
 // invoiced makes a session create an invoice with a footer and tax.
 func invoiced(params *stripe.CheckoutSessionParams) {
 	params.InvoiceCreation = &stripe.CheckoutSessionInvoiceCreationParams{Enabled: stripe.Bool(true),
-		InvoiceData: &stripe.CheckoutSessionInvoiceCreationInvoiceDataParams{Footer: stripe.String("Fußnote (§ 19)"), Metadata: map[string]string{"credits": "1000"}}}
+		InvoiceData: &stripe.CheckoutSessionInvoiceCreationInvoiceDataParams{Footer: stripe.String("Fußnote (§ 19)"),
+			Metadata: map[string]string{"credits": "1000"}}}
 	params.AutomaticTax = &stripe.CheckoutSessionAutomaticTaxParams{Enabled: stripe.Bool(true)}
 	params.TaxIDCollection = &stripe.CheckoutSessionTaxIDCollectionParams{Enabled: stripe.Bool(true)}
-	params.CustomerUpdate = &stripe.CheckoutSessionCustomerUpdateParams{Address: stripe.String("auto"), Name: stripe.String("auto")}
+	params.CustomerUpdate = &stripe.CheckoutSessionCustomerUpdateParams{Address: stripe.String("auto"),
+		Name: stripe.String("auto")}
 	params.BillingAddressCollection = stripe.String("required")
 }
 
@@ -53,27 +55,31 @@ func TestInvoiceOfAPaidSession(t *testing.T) {
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID, invoiced)
 	if s.invoiceOf(t, session.ID) != nil {
-		t.Error("an invoice before anybody paid")
+		t.Error("before the payment: got an invoice, want none")
 	}
 	half := s.post(t, session.URL, url.Values{"action": {"pay"}, "company": {"Beispiel GmbH"}})
 	if !strings.HasSuffix(half.Header.Get("Location"), "?error=tax_id") {
 		t.Errorf("a company without its tax id leads to %s", half.Header.Get("Location"))
 	}
-	if paid := s.post(t, session.URL, url.Values{"action": {"pay"}, "company": {"Beispiel GmbH"}, "tax_id": {"de 123 456 789"}}); paid.StatusCode != http.StatusSeeOther {
-		t.Fatalf("pay = %d", paid.StatusCode)
+	if paid := s.post(t, session.URL, url.Values{"action": {"pay"}, "company": {"Beispiel GmbH"},
+		"tax_id": {"de 123 456 789"}}); paid.StatusCode != http.StatusSeeOther {
+		t.Fatalf("pay: got %d", paid.StatusCode)
 	}
 	in := s.invoiceOf(t, session.ID)
-	if in == nil || in.Number != "SANDBOX-0001" || in.Status != "paid" || in.Total != 4000 || in.Tax != 639 || in.AmountPaid != 4000 || in.Footer != "Fußnote (§ 19)" ||
-		in.CustomerName != "Beispiel GmbH" || len(in.CustomerTaxIDs) != 1 || in.CustomerTaxIDs[0].Value != "DE123456789" || in.Metadata["credits"] != "1000" ||
+	if in == nil || in.Number != "SANDBOX-0001" || in.Status != "paid" || in.Total != 4000 || in.Tax != 639 ||
+		in.AmountPaid != 4000 || in.Footer != "Fußnote (§ 19)" ||
+		in.CustomerName != "Beispiel GmbH" || len(in.CustomerTaxIDs) != 1 || in.CustomerTaxIDs[0].Value != "DE123456789" ||
+		in.Metadata["credits"] != "1000" ||
 		len(in.Lines.Data) != 1 || in.Lines.Data[0].Quantity != 2 {
-		t.Fatalf("invoice = %+v", in)
+		t.Fatalf("invoice: got %+v", in)
 	}
 	again, err := s.api.Invoices.Get(in.ID, nil)
 	if err != nil || again.Number != in.Number {
-		t.Errorf("GET /v1/invoices/%s = %+v, %v", in.ID, again, err)
+		t.Errorf("GET /v1/invoices/%s: got %+v, %v", in.ID, again, err)
 	}
-	if cus, err := s.api.Customers.Get(session.Customer.ID, nil); err != nil || cus.Name != "Beispiel GmbH" || cus.Address.Country != "DE" {
-		t.Errorf("customer = %+v, %v; want the name and the address from Checkout", cus, err)
+	if cus, err := s.api.Customers.Get(session.Customer.ID, nil); err != nil || cus.Name != "Beispiel GmbH" ||
+		cus.Address.Country != "DE" {
+		t.Errorf("customer: got %+v, %v; want the name and the address from Checkout", cus, err)
 	}
 	_, err = s.api.Invoices.Get("in_unknown", nil)
 	wantError(t, err, http.StatusNotFound, "resource_missing", "invoice")
@@ -81,14 +87,14 @@ func TestInvoiceOfAPaidSession(t *testing.T) {
 	page, body := s.read(t, in.HostedInvoiceURL)
 	for _, want := range []string{"SANDBOX-0001", "Beispiel GmbH", "DE123456789", "€6.39", "€40.00", "Fußnote"} {
 		if page.StatusCode != http.StatusOK || !bytes.Contains(body, []byte(want)) {
-			t.Errorf("hosted page = %d without %q", page.StatusCode, want)
+			t.Errorf("hosted page: got %d without %q", page.StatusCode, want)
 		}
 	}
 	if in.InvoicePDF != "" {
-		t.Errorf("invoice_pdf = %s, want none: the hosted page is all there is", in.InvoicePDF)
+		t.Errorf("invoice_pdf: got %s, want none: the hosted page is all there is", in.InvoicePDF)
 	}
 	if answer, _ := s.read(t, s.URL()+"/invoices/in_unknown"); answer.StatusCode != http.StatusNotFound {
-		t.Errorf("an unknown invoice = %d, want 404", answer.StatusCode)
+		t.Errorf("an unknown invoice: got %d, want 404", answer.StatusCode)
 	}
 }
 
@@ -96,7 +102,7 @@ func TestTaxIsActive(t *testing.T) {
 	t.Parallel()
 	settings, err := start(t).api.TaxSettings.Get(&stripe.TaxSettingsParams{})
 	if err != nil || settings.Status != stripe.TaxSettingsStatusActive {
-		t.Errorf("tax settings = %+v, %v; want them active", settings, err)
+		t.Errorf("tax settings: got %+v, %v; want them active", settings, err)
 	}
 }
 
@@ -108,11 +114,11 @@ func TestInvoiceIsCreatedOncePaid(t *testing.T) {
 		session := s.checkout(t, price, invoiced)
 		s.post(t, session.URL, url.Values{"action": {"debit"}})
 		if in := s.invoiceOf(t, session.ID); in != nil {
-			t.Errorf("invoice = %+v before the money is there", in)
+			t.Errorf("invoice: got %+v before the money is there", in)
 		}
 		s.run(t, "payments/"+s.session(t, session.ID).PaymentIntent.ID+"/succeed")
 		if in := s.invoiceOf(t, session.ID); in == nil || in.AmountPaid != 4000 || in.Charge == nil {
-			t.Errorf("invoice = %+v, want it paid", in)
+			t.Errorf("invoice: got %+v, want it paid", in)
 		}
 	})
 	t.Run("never after a debit fails", func(t *testing.T) {
@@ -120,14 +126,14 @@ func TestInvoiceIsCreatedOncePaid(t *testing.T) {
 		s.post(t, session.URL, url.Values{"action": {"debit"}})
 		s.run(t, "payments/"+s.session(t, session.ID).PaymentIntent.ID+"/fail")
 		if in := s.invoiceOf(t, session.ID); in != nil {
-			t.Errorf("invoice = %+v of a payment that failed", in)
+			t.Errorf("invoice: got %+v of a payment that failed", in)
 		}
 	})
 	t.Run("only with invoice_creation", func(t *testing.T) {
 		session := s.checkout(t, price)
 		s.post(t, session.URL, url.Values{"action": {"pay"}})
 		if in := s.invoiceOf(t, session.ID); in != nil {
-			t.Errorf("invoice = %+v without invoice_creation", in)
+			t.Errorf("invoice: got %+v without invoice_creation", in)
 		}
 	})
 	t.Run("also for a free session", func(t *testing.T) {
@@ -135,7 +141,7 @@ func TestInvoiceIsCreatedOncePaid(t *testing.T) {
 		s.set(t, "/control/sessions/"+session.ID+"/promotion", "percent=100")
 		s.post(t, session.URL, url.Values{"action": {"pay"}})
 		if in := s.invoiceOf(t, session.ID); in == nil || in.Total != 0 || in.Charge != nil {
-			t.Errorf("invoice = %+v, want one of nothing", in)
+			t.Errorf("invoice: got %+v, want one of nothing", in)
 		}
 	})
 }

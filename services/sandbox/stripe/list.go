@@ -85,12 +85,14 @@ func (t *txn) page(ctx context.Context, table, url string, where condition, f fo
 		limit = defaultPage
 	}
 	order := "DESC"
-	for _, bound := range []struct{ param, operator, order string }{{"starting_after", "<", "DESC"}, {"ending_before", ">", "ASC"}} {
+	for _, bound := range []struct{ param, operator, order string }{{"starting_after", "<", "DESC"},
+		{"ending_before", ">", "ASC"}} {
 		if !f.has(bound.param) {
 			continue
 		}
 		var seq int64
-		err := t.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM stripe_sandbox.`+table+` WHERE id = $1`, f[bound.param]).Scan(&seq)
+		err := t.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM stripe_sandbox.`+table+` WHERE id = $1`,
+			f[bound.param]).Scan(&seq)
 		if err != nil {
 			return nil, fmt.Errorf("find page: %w", err)
 		}

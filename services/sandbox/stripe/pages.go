@@ -106,7 +106,8 @@ func (s *Server) send(w http.ResponseWriter, status int, name string, data any, 
 		}
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action "+forms+"; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy",
+		"default-src 'none'; style-src 'self'; img-src 'self'; form-action "+forms+"; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
@@ -143,7 +144,8 @@ type closedPage struct {
 }
 
 // closed sends the page "closed.<reason>".
-func (s *Server) closed(w http.ResponseWriter, r *http.Request, status int, reason string, locale *string, back string) {
+func (s *Server) closed(w http.ResponseWriter, r *http.Request, status int, reason string, locale *string,
+	back string) {
 	p := closedPage{page: s.pages.page(locale, r, "closed."+reason+".title"), Back: back}
 	p.Text = p.T("closed." + reason + ".text")
 	s.send(w, status, "closed.html", p)

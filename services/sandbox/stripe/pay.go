@@ -66,7 +66,8 @@ func (s *Server) complete(ctx context.Context, t *txn, cs *session, back *backst
 	if err := t.settleCustomer(ctx, cs, back, b); err != nil {
 		return "", err
 	}
-	if cs.ConsentCollection != nil && cs.ConsentCollection.TermsOfService != nil && *cs.ConsentCollection.TermsOfService == termsRequired {
+	if cs.ConsentCollection != nil && cs.ConsentCollection.TermsOfService != nil &&
+		*cs.ConsentCollection.TermsOfService == termsRequired {
 		cs.Consent = &consent{TermsOfService: new("accepted")}
 	}
 	cs.settleTax()
@@ -140,7 +141,8 @@ func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backsta
 	ch := &charge{
 		ID: newID("ch_"), Amount: cs.AmountTotal, AmountCaptured: cs.AmountTotal, BalanceTransaction: newID("txn_"),
 		Created: t.Now.Unix(), Currency: cs.Currency, Customer: cs.Customer, Description: back.Description,
-		Metadata: back.Metadata, Paid: true, PaymentMethod: newID("pm_"), ReceiptEmail: back.ReceiptEmail, Status: chargeSucceeded,
+		Metadata: back.Metadata, Paid: true, PaymentMethod: newID("pm_"), ReceiptEmail: back.ReceiptEmail,
+		Status:              chargeSucceeded,
 		StatementDescriptor: back.Descriptor, StatementDescriptorSuffix: back.Suffix,
 		BillingDetails: billingDetails{
 			Address: *cs.CustomerDetails.Address, Email: cs.CustomerDetails.Email,

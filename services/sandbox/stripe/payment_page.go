@@ -14,12 +14,13 @@ type paymentPage struct {
 	ChargeID, Receipt, Failure                 string
 	Email, Customer                            string // Customer is empty when there is none, or none any more
 	Steps                                      []step
-	Rest, Whole, Currency                      string // Rest is empty when nothing can be refunded, Whole when nothing can be disputed
-	Debit                                      bool
-	Seen                                       int64
-	Refunds, Disputes                          []reversal
-	Back, Done, Error                          string
-	Now                                        int64 // what an edit of metadata writes, so that it changes something
+	// Rest is empty when nothing can be refunded, Whole when nothing can be disputed
+	Rest, Whole, Currency string
+	Debit                 bool
+	Seen                  int64
+	Refunds, Disputes     []reversal
+	Back, Done, Error     string
+	Now                   int64 // what an edit of metadata writes, so that it changes something
 }
 
 // buttons are the actions on one object, and the page to return to.
@@ -44,7 +45,8 @@ type step struct{ ID, Path, Label string }
 // showPayment serves the page of one payment.
 func (s *Server) showPayment(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	p := &paymentPage{Now: time.Now().UnixMilli(), page: s.pages.page(nil, r, "payment.title"), ID: id, Back: "/dashboard/payments/" + id}
+	p := &paymentPage{Now: time.Now().UnixMilli(), page: s.pages.page(nil, r, "payment.title"), ID: id,
+		Back: "/dashboard/payments/" + id}
 	if key := "done." + r.URL.Query().Get("done"); p.T(key) != "" {
 		p.Done = key
 	}
@@ -79,7 +81,8 @@ func (p *paymentPage) fill(ctx context.Context, t *txn) error {
 		return err
 	}
 	p.Session, p.Time, p.State = cs.ID, p.formatTime(time.Unix(pi.Created, 0)), p.T("payment.state."+pi.Status)
-	p.Amount, p.Refunded, p.Currency = p.money(pi.Amount, pi.Currency), p.money(ch.AmountRefunded, pi.Currency), pi.Currency
+	p.Amount, p.Refunded, p.Currency = p.money(pi.Amount, pi.Currency), p.money(ch.AmountRefunded,
+		pi.Currency), pi.Currency
 	p.ChargeID, p.Receipt, p.Debit = ch.ID, "/receipts/"+ch.ID, ch.debit()
 	if ch.FailureCode != nil {
 		p.Failure = *ch.FailureCode
@@ -150,7 +153,8 @@ func (p *paymentPage) refunds(ctx context.Context, t *txn, ch *charge) error {
 			ID: id, Time: p.formatTime(time.Unix(re.Created, 0)), Amount: p.money(re.Amount, re.Currency),
 			State: p.T("refund.state." + re.Status), Note: re.FailureReason,
 		}
-		for _, way := range []struct{ name, to string }{{"succeed", refundSucceeded}, {"fail", refundFailed}, {"cancel", refundCanceled}} {
+		for _, way := range []struct{ name, to string }{{"succeed", refundSucceeded}, {"fail", refundFailed},
+			{"cancel", refundCanceled}} {
 			early := way.to == refundSucceeded && ch.Status != chargeSucceeded // it waits for its payment
 			if slices.Contains(refundSteps[way.to], re.Status) && !early {
 				one.Steps = append(one.Steps, p.steps("refunds", id, way.name)...)
@@ -176,7 +180,8 @@ func (p *paymentPage) disputes(ctx context.Context, t *txn) error {
 			State: p.T("dispute.state." + d.Status), Note: d.Reason,
 		}
 		for _, way := range []struct{ name, to string }{
-			{"review", reviewOf(d)}, {"escalate", disputeOpen}, {"win", disputeWon}, {"lose", disputeLost}, {"close", disputeWarningClosed},
+			{"review", reviewOf(d)}, {"escalate", disputeOpen}, {"win", disputeWon}, {"lose", disputeLost},
+			{"close", disputeWarningClosed},
 		} {
 			if slices.Contains(disputeSteps[way.to], d.Status) {
 				one.Steps = append(one.Steps, p.steps("disputes", id, way.name)...)
@@ -191,7 +196,8 @@ func (p *paymentPage) disputes(ctx context.Context, t *txn) error {
 func (p *paymentPage) steps(kind, id string, names ...string) []step {
 	var all []step
 	for _, name := range names {
-		all = append(all, step{ID: name + "-" + id, Path: "/control/" + kind + "/" + id + "/" + name, Label: kind + "." + name})
+		all = append(all, step{ID: name + "-" + id, Path: "/control/" + kind + "/" + id + "/" + name, Label: kind + "." +
+			name})
 	}
 	return all
 }

@@ -14,17 +14,20 @@ func (s *fixture) press(t *testing.T, p page, button string) page {
 	t.Helper()
 	pressed := p.doc.Find(button)
 	if pressed.Length() != 1 {
-		t.Fatalf("%d buttons %s", pressed.Length(), button)
+		t.Fatalf("got %d buttons %s", pressed.Length(), button)
 	}
 	form := pressed.Closest("form")
 	values := url.Values{}
-	form.Find("input").Each(func(_ int, input *goquery.Selection) { values.Set(input.AttrOr("name", ""), input.AttrOr("value", "")) })
+	form.Find("input").Each(func(_ int, input *goquery.Selection) {
+		values.Set(input.AttrOr("name", ""),
+			input.AttrOr("value", ""))
+	})
 	if name := pressed.AttrOr("name", ""); name != "" {
 		values.Set(name, pressed.AttrOr("value", ""))
 	}
 	sent := s.post(t, form.AttrOr("action", ""), values)
 	if sent.StatusCode != http.StatusSeeOther {
-		t.Fatalf("%s = %d, want 303", button, sent.StatusCode)
+		t.Fatalf("%s: got %d, want 303", button, sent.StatusCode)
 	}
 	return s.get(t, sent.Header.Get("Location"))
 }
@@ -54,7 +57,8 @@ func TestPaymentPageOffersPossibleActions(t *testing.T) {
 		t.Error("a debit that is not paid can be disputed")
 	}
 	shown = s.press(t, shown, "[id^=succeed-pi_]")
-	if shown.text("#done") != "The bank has paid." || shown.text("#state") != "paid" || shown.offered(t, "section") != "delete" {
+	if shown.text("#done") != "The bank has paid." || shown.text("#state") != "paid" ||
+		shown.offered(t, "section") != "delete" {
 		t.Errorf("%s, %s, offers %s", shown.text("#done"), shown.text("#state"), shown.offered(t, "section"))
 	}
 	if shown = s.press(t, shown, "#delete-customer"); shown.offered(t, "section") != "" {
@@ -79,19 +83,22 @@ func TestPaymentPageOffersPossibleActions(t *testing.T) {
 		t.Errorf("a refund that arrived offers %s", got)
 	}
 	shown = s.press(t, shown, "#refunds [id^=fail-]")
-	if got := shown.text("#refunds .state"); got != "failed" || shown.text("#refunded") != "€0.00" || shown.doc.Find("#refund").Length() != 1 {
-		t.Errorf("refund = %s, sum %s", got, shown.text("#refunded"))
+	if got := shown.text("#refunds .state"); got != "failed" || shown.text("#refunded") != "€0.00" ||
+		shown.doc.Find("#refund").Length() != 1 {
+		t.Errorf("refund: got %s, sum %s", got, shown.text("#refunded"))
 	}
 	for _, one := range []struct{ press, offers string }{
-		{"#dispute-inquiry", "review escalate close"}, {"#disputes [id^=escalate-]", "review win lose"}, {"#disputes [id^=review-]", "win lose"},
+		{"#dispute-inquiry", "review escalate close"}, {"#disputes [id^=escalate-]", "review win lose"},
+		{"#disputes [id^=review-]", "win lose"},
 		{"#disputes [id^=lose-]", "win"}, {"#disputes [id^=win-]", ""},
 	} {
-		if shown = s.press(t, shown, one.press); shown.offered(t, "#disputes") != one.offers || shown.doc.Find("#done").Length() != 1 {
+		if shown = s.press(t, shown, one.press); shown.offered(t, "#disputes") != one.offers ||
+			shown.doc.Find("#done").Length() != 1 {
 			t.Errorf("after %s: %s, want %s", one.press, shown.offered(t, "#disputes"), one.offers)
 		}
 	}
 	if got := s.get(t, "/dashboard/payments/pi_unknown").StatusCode; got != http.StatusNotFound {
-		t.Errorf("unknown payment = %d, want 404", got)
+		t.Errorf("unknown payment: got %d, want 404", got)
 	}
 }
 
@@ -101,7 +108,7 @@ func TestDashboardSettingsAndOpenSessions(t *testing.T) {
 	session := s.checkout(t, s.offer(t).ID)
 	shown := s.get(t, "/dashboard")
 	if got := shown.doc.Find("#open a").AttrOr("href", ""); got != "/c/pay/"+session.ID {
-		t.Errorf("open checkout = %s", got)
+		t.Errorf("open checkout: got %s", got)
 	}
 	shown = s.press(t, shown, "#expire-"+session.ID)
 	if shown.doc.Find("#open").Length() != 0 || shown.text("#done") != "The session has expired." {
@@ -114,11 +121,11 @@ func TestDashboardSettingsAndOpenSessions(t *testing.T) {
 	shown = s.get(t, s.post(t, "/control/settings", settings).Header.Get("Location"))
 	shown.doc.Find("#settings select").Each(func(_ int, one *goquery.Selection) {
 		if got, want := one.Find("option[selected]").AttrOr("value", ""), settings.Get(one.AttrOr("name", "")); got != want {
-			t.Errorf("%s = %s, want %s", one.AttrOr("name", ""), got, want)
+			t.Errorf("%s: got %s, want %s", one.AttrOr("name", ""), got, want)
 		}
 	})
 	if shown.text("#done") != "Saved." {
-		t.Errorf("done = %q", shown.text("#done"))
+		t.Errorf("done: got %q", shown.text("#done"))
 	}
 }
 
@@ -131,6 +138,6 @@ func TestExpireFromTheHostedPage(t *testing.T) {
 		t.Errorf("offers %s with a discount of %s", got, shown.text("#discount"))
 	}
 	if shown = s.press(t, shown, "#expire"); shown.text("h1") != "Diese Zahlungsseite ist abgelaufen" {
-		t.Errorf("page = %s", shown.text("h1"))
+		t.Errorf("page: got %s", shown.text("h1"))
 	}
 }

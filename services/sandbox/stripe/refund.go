@@ -98,7 +98,8 @@ func (t *txn) chargeOf(ctx context.Context, f form) (*charge, error) {
 	case f.has("payment_intent"):
 		return t.chargeOfPayment(ctx, f["payment_intent"], "payment_intent")
 	default:
-		return nil, invalid("parameter_missing", "payment_intent", "One of the following params should be provided for this request: payment_intent or charge.")
+		return nil, invalid("parameter_missing", "payment_intent",
+			"One of the following params should be provided for this request: payment_intent or charge.")
 	}
 }
 

@@ -25,7 +25,8 @@ var refundSteps = map[string][]string{
 	refundCanceled:  {refundPending},
 }
 
-var refundFailureParams = schema{"failure_reason": oneOf("charge_for_pending_refund_disputed", "declined", "expired_or_canceled_card",
+var refundFailureParams = schema{"failure_reason": oneOf("charge_for_pending_refund_disputed", "declined",
+	"expired_or_canceled_card",
 	"insufficient_funds", "lost_or_stolen_card", "merchant_request", "unknown")}
 
 // moveRefund changes the state of a refund, as Stripe does days later.
@@ -125,7 +126,8 @@ func (s *Server) cancelRefund(ctx context.Context, t *txn, c *call) (any, error)
 }
 
 var controlRefundParams = refundParams.with(schema{
-	"amount": integer(1, maxUnitAmount), "typed": text(20), "seen": integer(0, 1<<40), "status": oneOf(refundSucceeded, refundPending),
+	"amount": integer(1, maxUnitAmount), "typed": text(20), "seen": integer(0, 1<<40),
+	"status": oneOf(refundSucceeded, refundPending),
 	"reason": newRefundParams["reason"],
 })
 
@@ -155,9 +157,9 @@ func (s *Server) refundByControl(ctx context.Context, t *txn, c *call) (any, err
 	return re, err
 }
 
-// requestedAmount returns the amount in a control's form, given in the smallest unit ("amount") or as typed ("typed"); 0
-// when there is none. "seen" is the number of refunds and disputes when the form was rendered: a form that is sent twice
-// works once.
+// requestedAmount returns the amount in a control's form, given in the smallest unit ("amount") or as typed ("typed");
+// 0 when there is none. "seen" is the number of refunds and disputes when the form was rendered: a form that is sent
+// twice works once.
 func (t *txn) requestedAmount(ctx context.Context, f form, ch *charge) (int64, error) {
 	if f.has("seen") {
 		n, err := t.countReversals(ctx, ch.PaymentIntent)
@@ -183,7 +185,8 @@ func (t *txn) requestedAmount(ctx context.Context, f form, ch *charge) (int64, e
 
 // countReversals returns the number of refunds and disputes of a payment.
 func (t *txn) countReversals(ctx context.Context, payment string) (n int64, err error) {
-	err = t.QueryRowContext(ctx, `SELECT count(*) FROM stripe_sandbox.objects WHERE data ->> 'payment_intent' = $1 AND kind IN ($2, $3)`,
+	err = t.QueryRowContext(ctx,
+		`SELECT count(*) FROM stripe_sandbox.objects WHERE data ->> 'payment_intent' = $1 AND kind IN ($2, $3)`,
 		payment, kindRefund, kindDispute).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count refunds: %w", err)

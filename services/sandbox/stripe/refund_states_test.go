@@ -16,10 +16,14 @@ func TestRefundsChangeState(t *testing.T) {
 		sum                            int64
 		acacia, legacy                 string
 	}{
-		{"a pending one succeeds", "pending", "succeed", "succeeded", "", 1500, acacia("succeeded<pending"), "charge.refund.updated(succeeded<pending)"},
-		{"a pending one fails", "pending", "fail", "failed", "lost_or_stolen_card", 0, acacia("failed<pending") + " refund.failed(failed)", "charge.refund.updated(failed<pending)"},
-		{"one fails after it succeeded", "succeeded", "fail", "failed", "lost_or_stolen_card", 0, acacia("failed<succeeded") + " refund.failed(failed)", "charge.refund.updated(failed<succeeded)"},
-		{"a pending one is canceled", "pending", "cancel", "canceled", "", 0, acacia("canceled<pending"), "charge.refund.updated(canceled<pending)"},
+		{"a pending one succeeds", "pending", "succeed", "succeeded", "", 1500, acacia("succeeded<pending"),
+			"charge.refund.updated(succeeded<pending)"},
+		{"a pending one fails", "pending", "fail", "failed", "lost_or_stolen_card", 0, acacia("failed<pending") +
+			" refund.failed(failed)", "charge.refund.updated(failed<pending)"},
+		{"one fails after it succeeded", "succeeded", "fail", "failed", "lost_or_stolen_card", 0, acacia("failed<succeeded") +
+			" refund.failed(failed)", "charge.refund.updated(failed<succeeded)"},
+		{"a pending one is canceled", "pending", "cancel", "canceled", "", 0, acacia("canceled<pending"),
+			"charge.refund.updated(canceled<pending)"},
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
@@ -28,9 +32,10 @@ func TestRefundsChangeState(t *testing.T) {
 				for _, sums := range []string{"leaves", "stays"} {
 					s.run(t, "settings", "refund_events", set, "failed_refunds", sums, "new_refunds", way.begins)
 					payment := s.buy(t)
-					refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(1500)})
+					refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID),
+						Amount: stripe.Int64(1500)})
 					if err != nil || string(refund.Status) != way.begins {
-						t.Fatalf("refund = %+v, %v, want it %s", refund, err, way.begins)
+						t.Fatalf("refund: got %+v, %v, want it %s", refund, err, way.begins)
 					}
 					s.wantRefunded(t, payment, 1500)
 					seen := len(s.emitted(t))
@@ -42,8 +47,9 @@ func TestRefundsChangeState(t *testing.T) {
 					if got := s.emittedSince(t, seen); got != want {
 						t.Errorf("%s: emitted %s, want %s", set, got, want)
 					}
-					if refund, err = s.api.Refunds.Get(refund.ID, nil); err != nil || string(refund.Status) != way.ends || string(refund.FailureReason) != way.left {
-						t.Errorf("refund = %s %q, %v", refund.Status, refund.FailureReason, err)
+					if refund, err = s.api.Refunds.Get(refund.ID, nil); err != nil || string(refund.Status) != way.ends ||
+						string(refund.FailureReason) != way.left {
+						t.Errorf("refund: got %s %q, %v", refund.Status, refund.FailureReason, err)
 					}
 					sum := way.sum
 					if sums == "stays" {
@@ -65,7 +71,7 @@ func (s *fixture) wantRefunded(t *testing.T, payment *stripe.PaymentIntent, want
 	t.Helper()
 	charge, err := s.api.Charges.Get(payment.LatestCharge.ID, nil)
 	if err != nil || charge.AmountRefunded != want || charge.Refunded != (want >= charge.Amount) {
-		t.Errorf("charge = %d refunded (%t), %v, want %d", charge.AmountRefunded, charge.Refunded, err, want)
+		t.Errorf("charge: got %d refunded (%t), %v, want %d", charge.AmountRefunded, charge.Refunded, err, want)
 	}
 }
 
@@ -91,14 +97,16 @@ func TestRefundByControl(t *testing.T) {
 	path := "payments/" + payment.ID + "/refund"
 	seen := len(s.emitted(t))
 	made := s.run(t, path, "typed", "12,50", "status", "pending", "seen", "0", "metadata[actor]", "1")
-	if made["amount"] != 1250.0 || made["status"] != "pending" || made["reason"] != "requested_by_customer" || made["metadata"].(map[string]any)["actor"] != "1" {
-		t.Errorf("refund = %v", made)
+	if made["amount"] != 1250.0 || made["status"] != "pending" || made["reason"] != "requested_by_customer" ||
+		made["metadata"].(map[string]any)["actor"] != "1" {
+		t.Errorf("refund: got %v", made)
 	}
 	s.wantRefused(t, http.StatusConflict, "changed", path, "typed", "12,50", "seen", "0")
 	s.wantRefused(t, http.StatusBadRequest, "", path, "amount", strconv.Itoa(4000-1250+1))
 	s.wantRefused(t, http.StatusBadRequest, "", path, "typed", "1,005")
 	s.run(t, "refunds/"+made["id"].(string)+"/metadata", "metadata[note]", "by mail")
-	if got, want := s.emittedSince(t, seen), "charge.refunded(succeeded) refund.created(pending) charge.refund.updated(pending) refund.updated(pending)"; got != want {
+	if got, want := s.emittedSince(t,
+		seen), "charge.refunded(succeeded) refund.created(pending) charge.refund.updated(pending) refund.updated(pending)"; got != want {
 		t.Errorf("emitted %s, want %s", got, want)
 	}
 }
@@ -113,7 +121,7 @@ func TestRefundIsCanceledThroughTheAPI(t *testing.T) {
 		t.Fatalf("refund: %v", err)
 	}
 	if refund, err = s.api.Refunds.Cancel(refund.ID, nil); err != nil || refund.Status != "canceled" {
-		t.Errorf("refund = %+v, %v", refund, err)
+		t.Errorf("refund: got %+v, %v", refund, err)
 	}
 	s.wantRefunded(t, payment, 0)
 	_, err = s.api.Refunds.Cancel(refund.ID, nil)
@@ -126,7 +134,8 @@ func TestRefundsAreListedByTime(t *testing.T) {
 	payment := s.buy(t)
 	var made []*stripe.Refund
 	for range 3 {
-		refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(100)})
+		refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID),
+			Amount: stripe.Int64(100)})
 		if err != nil {
 			t.Fatalf("refund: %v", err)
 		}
@@ -150,8 +159,9 @@ func TestRefundsAreListedByTime(t *testing.T) {
 			t.Errorf("%s: %d refunds, want %d", name, got, one.want)
 		}
 	}
-	after := &stripe.RefundListParams{Charge: stripe.String(payment.LatestCharge.ID), ListParams: stripe.ListParams{StartingAfter: stripe.String(made[1].ID)}}
+	after := &stripe.RefundListParams{Charge: stripe.String(payment.LatestCharge.ID),
+		ListParams: stripe.ListParams{StartingAfter: stripe.String(made[1].ID)}}
 	if got := count(after); got != 1 {
-		t.Errorf("%d refunds after the second newest, want 1", got)
+		t.Errorf("got %d refunds after the second newest, want 1", got)
 	}
 }

@@ -16,32 +16,35 @@ func TestRefundsAreCumulativeAndBounded(t *testing.T) {
 	payment := s.buy(t)
 	refunded := int64(0)
 	for _, amount := range []int64{1000, 500} {
-		params := &stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(amount), Reason: stripe.String("requested_by_customer")}
+		params := &stripe.RefundParams{PaymentIntent: stripe.String(payment.ID), Amount: stripe.Int64(amount),
+			Reason: stripe.String("requested_by_customer")}
 		params.AddMetadata("actor", "1")
 		refund, err := s.api.Refunds.New(params)
 		if err != nil {
 			t.Fatalf("refund %d: %v", amount, err)
 		}
 		refunded += amount
-		if refund.Status != "succeeded" || refund.Amount != amount || refund.Charge.ID != payment.LatestCharge.ID || refund.Metadata["actor"] != "1" {
-			t.Errorf("refund = %+v", refund)
+		if refund.Status != "succeeded" || refund.Amount != amount || refund.Charge.ID != payment.LatestCharge.ID ||
+			refund.Metadata["actor"] != "1" {
+			t.Errorf("refund: got %+v", refund)
 		}
 		var charge stripe.Charge
-		var told stripe.Refund
+		var emitted stripe.Refund
 		for range 2 { // in whatever order
 			event := s.hooks.next(t, "charge.refunded", "refund.created")
 			var err error
 			if event.Type == "charge.refunded" {
 				err = json.Unmarshal(event.Data.Raw, &charge)
 			} else {
-				err = json.Unmarshal(event.Data.Raw, &told)
+				err = json.Unmarshal(event.Data.Raw, &emitted)
 			}
 			if err != nil {
 				t.Fatalf("decode event: %v", err)
 			}
 		}
-		if charge.AmountRefunded != refunded || charge.Refunded || charge.Refunds != nil || told.ID != refund.ID {
-			t.Errorf("events show charge %d refunded (%t), refund %s, want %d and %s", charge.AmountRefunded, charge.Refunded, told.ID, refunded, refund.ID)
+		if charge.AmountRefunded != refunded || charge.Refunded || charge.Refunds != nil || emitted.ID != refund.ID {
+			t.Errorf("events show charge %d refunded (%t), refund %s, want %d and %s", charge.AmountRefunded, charge.Refunded,
+				emitted.ID, refunded, refund.ID)
 		}
 	}
 
@@ -54,7 +57,7 @@ func TestRefundsAreCumulativeAndBounded(t *testing.T) {
 	wantError(t, err, http.StatusBadRequest, "charge_already_refunded", "")
 	charge, err := s.api.Charges.Get(payment.LatestCharge.ID, nil)
 	if err != nil || charge.AmountRefunded != 4000 || !charge.Refunded {
-		t.Errorf("charge = %+v, %v", charge, err)
+		t.Errorf("charge: got %+v, %v", charge, err)
 	}
 
 	var amounts []int64
@@ -65,7 +68,7 @@ func TestRefundsAreCumulativeAndBounded(t *testing.T) {
 		amounts = append(amounts, list.Refund().Amount)
 	}
 	if list.Err() != nil || len(amounts) != 3 || amounts[0] != 2500 || amounts[1] != 500 || amounts[2] != 1000 {
-		t.Errorf("refunds = %v, %v, want 2500, 500, 1000", amounts, list.Err())
+		t.Errorf("refunds: got %v, %v, want 2500, 500, 1000", amounts, list.Err())
 	}
 }
 
@@ -81,8 +84,9 @@ func TestRefundMetadataEmitsEvents(t *testing.T) {
 	if _, err := s.api.Refunds.Update(refund.ID, params); err != nil {
 		t.Fatalf("update refund: %v", err)
 	}
-	if event := s.hooks.next(t, "charge.refund.updated"); event.Data.Object["status"] != "succeeded" || event.Data.PreviousAttributes["metadata"] == nil {
-		t.Errorf("event = %s", event.Data.Raw)
+	if event := s.hooks.next(t, "charge.refund.updated"); event.Data.Object["status"] != "succeeded" ||
+		event.Data.PreviousAttributes["metadata"] == nil {
+		t.Errorf("event: got %s", event.Data.Raw)
 	}
 }
 
@@ -100,7 +104,7 @@ func TestLegacyRefundIsOneEvent(t *testing.T) {
 		}
 	}
 	if len(kinds) != 1 || kinds[0] != "charge.refunded" {
-		t.Errorf("events = %v, want only charge.refunded", kinds)
+		t.Errorf("events: got %v, want only charge.refunded", kinds)
 	}
 }
 
@@ -112,8 +116,9 @@ func TestDashboardRefunds(t *testing.T) {
 	german := map[string]string{"Accept-Language": "de-DE,de;q=0.9"}
 	dashboard := s.do(t, http.MethodGet, "/dashboard", nil, german)
 	form := dashboard.fields(row + " form")
-	if form.Get("amount") != "40,00" || dashboard.text(row+" .amount") != "40,00 €" || dashboard.text(row+" .customer") != "erika@example.com" {
-		t.Errorf("row = %q with %v", dashboard.text(row), form)
+	if form.Get("amount") != "40,00" || dashboard.text(row+" .amount") != "40,00 €" ||
+		dashboard.text(row+" .customer") != "erika@example.com" {
+		t.Errorf("row: got %q with %v", dashboard.text(row), form)
 	}
 	if got := dashboard.texts("#events .type"); got == "" {
 		t.Error("no events listed")
@@ -137,7 +142,7 @@ func TestDashboardRefunds(t *testing.T) {
 			}
 			after := s.get(t, "/dashboard"+step.leads)
 			if got := after.text(row + " .refunded"); got != step.refunded {
-				t.Errorf("refunded = %s, want %s", got, step.refunded)
+				t.Errorf("refunded: got %s, want %s", got, step.refunded)
 			}
 			if after.doc.Find("#error, #done").Length() != 1 {
 				t.Error("the page does not say how it went")
@@ -146,7 +151,7 @@ func TestDashboardRefunds(t *testing.T) {
 	}
 	rest := s.get(t, "/").fields(row + " form")
 	if rest.Get("amount") != "27.50" {
-		t.Errorf("rest = %q, want 27.50", rest.Get("amount"))
+		t.Errorf("rest: got %q, want 27.50", rest.Get("amount"))
 	}
 	s.post(t, "/dashboard/refunds", rest)
 	if left := s.get(t, "/dashboard").doc.Find(row + " form").Length(); left != 0 {

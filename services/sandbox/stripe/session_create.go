@@ -17,7 +17,8 @@ const (
 	minTotal = 50
 )
 
-var sessions = list{kind: kindSession, url: "/v1/checkout/sessions", filters: []string{"customer", "payment_intent", "status"}}
+var sessions = list{kind: kindSession, url: "/v1/checkout/sessions",
+	filters: []string{"customer", "payment_intent", "status"}}
 
 // createSession opens a Checkout session for a one-time payment.
 func (s *Server) createSession(ctx context.Context, t *txn, c *call) (any, error) {
@@ -42,7 +43,8 @@ func (s *Server) createSession(ctx context.Context, t *txn, c *call) (any, error
 	if cs.Metadata, err = f.metadata("metadata", nil); err != nil {
 		return nil, err
 	}
-	if cs.InvoiceCreation.InvoiceData.Metadata, err = f.metadata("invoice_creation[invoice_data][metadata]", nil); err != nil {
+	if cs.InvoiceCreation.InvoiceData.Metadata, err = f.metadata("invoice_creation[invoice_data][metadata]",
+		nil); err != nil {
 		return nil, err
 	}
 	if err := t.attachCustomer(ctx, cs, f); err != nil {
@@ -77,12 +79,14 @@ func checkSession(f form, now time.Time) error {
 		}
 	}
 	if f.has("customer") && f.truth("tax_id_collection[enabled]") && f["customer_update[name]"] != "auto" {
-		return invalid("", "tax_id_collection", "Tax ID collection requires updating business name on the customer. To enable tax ID collection for an existing customer, please set `customer_update[name]` to `auto`.")
+		return invalid("", "tax_id_collection",
+			"Tax ID collection requires updating business name on the customer. To enable tax ID collection for an existing customer, please set `customer_update[name]` to `auto`.")
 	}
 	if f.has("expires_at") {
 		life := time.Unix(f.integer("expires_at"), 0).Sub(now)
 		if life < sessionMinLife-time.Minute || life > sessionLife+time.Minute { // clocks differ
-			return invalid("", "expires_at", "The `expires_at` timestamp must be at least 30 minutes and at most 24 hours from Checkout Session creation.")
+			return invalid("", "expires_at",
+				"The `expires_at` timestamp must be at least 30 minutes and at most 24 hours from Checkout Session creation.")
 		}
 	}
 	return nil
@@ -159,11 +163,14 @@ func (t *txn) attachCustomer(ctx context.Context, cs *session, f form) error {
 	if err != nil {
 		return err
 	}
-	if cs.AutomaticTax.Enabled && cus.Address == nil && f["customer_update[address]"] != "auto" && f["customer_update[shipping]"] != "auto" {
-		return refused("customer_tax_location_invalid", "automatic_tax", "Automatic tax calculation in Checkout requires a valid address on the Customer. Add a valid address to the Customer or set either `customer_update[address]` to 'auto' or `customer_update[shipping]` to 'auto' to save the address entered in Checkout to the Customer.")
+	if cs.AutomaticTax.Enabled && cus.Address == nil && f["customer_update[address]"] != "auto" &&
+		f["customer_update[shipping]"] != "auto" {
+		return refused("customer_tax_location_invalid", "automatic_tax",
+			"Automatic tax calculation in Checkout requires a valid address on the Customer. Add a valid address to the Customer or set either `customer_update[address]` to 'auto' or `customer_update[shipping]` to 'auto' to save the address entered in Checkout to the Customer.")
 	}
 	cs.Customer = &cus.ID
-	cs.CustomerDetails = &customerDetails{Address: cus.Address, Email: cus.Email, Name: cus.Name, Phone: cus.Phone, TaxExempt: "none"}
+	cs.CustomerDetails = &customerDetails{Address: cus.Address, Email: cus.Email, Name: cus.Name, Phone: cus.Phone,
+		TaxExempt: "none"}
 	return nil
 }
 
@@ -201,9 +208,11 @@ func (t *txn) addItems(ctx context.Context, cs *session, back *backstage, f form
 	case cs.AmountTotal == 0:
 		cs.PaymentStatus = paymentNotDue
 	case cs.AmountTotal < minTotal && digits(cs.Currency) > 0:
-		return refused("amount_too_small", "", "The Checkout Session's total amount due must add up to at least %d of the smallest unit of %s.", minTotal, cs.Currency)
+		return refused("amount_too_small", "",
+			"The Checkout Session's total amount due must add up to at least %d of the smallest unit of %s.", minTotal, cs.Currency)
 	case cs.AmountTotal > maxUnitAmount:
-		return refused("amount_too_large", "", "The Checkout Session's total amount due must be no more than %d of the smallest unit of %s.", maxUnitAmount, cs.Currency)
+		return refused("amount_too_large", "",
+			"The Checkout Session's total amount due must be no more than %d of the smallest unit of %s.", maxUnitAmount, cs.Currency)
 	}
 	if want := f["currency"]; want != "" && want != cs.Currency {
 		return refused("", "currency", "The prices of the line items are in %s.", cs.Currency)

@@ -2,8 +2,10 @@ package stripe
 
 // locales are the values of Checkout's locale parameter.
 var locales = []string{
-	"auto", "bg", "cs", "da", "de", "el", "en", "en-GB", "es", "es-419", "et", "fi", "fil", "fr", "fr-CA", "hr", "hu", "id", "it", "ja",
-	"ko", "lt", "lv", "ms", "mt", "nb", "nl", "pl", "pt", "pt-BR", "ro", "ru", "sk", "sl", "sv", "th", "tr", "vi", "zh", "zh-HK", "zh-TW",
+	"auto", "bg", "cs", "da", "de", "el", "en", "en-GB", "es", "es-419", "et", "fi", "fil", "fr", "fr-CA", "hr", "hu",
+	"id", "it", "ja",
+	"ko", "lt", "lv", "ms", "mt", "nb", "nl", "pl", "pt", "pt-BR", "ro", "ru", "sk", "sl", "sv", "th", "tr", "vi", "zh",
+	"zh-HK", "zh-TW",
 }
 
 // sessionParams are the parameters of a new session. Those that only change the form of a real Checkout are stored and
@@ -32,7 +34,8 @@ var sessionParams = metadataParams("metadata").with(
 		"payment_intent_data[statement_descriptor]":        text(22),
 		"payment_intent_data[statement_descriptor_suffix]": text(22),
 
-		"allow_promotion_codes": boolean, "automatic_tax[enabled]": boolean, "billing_address_collection": oneOf("auto", "required"),
+		"allow_promotion_codes": boolean, "automatic_tax[enabled]": boolean,
+		"billing_address_collection":       oneOf("auto", "required"),
 		"phone_number_collection[enabled]": boolean, "tax_id_collection[enabled]": boolean,
 		"tax_id_collection[required]":                                  oneOf("if_supported", "never"),
 		"consent_collection[promotions]":                               oneOf("auto", "none"),

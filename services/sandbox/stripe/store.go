@@ -98,7 +98,8 @@ func (s *store) read(ctx context.Context, fn func(context.Context, *txn) error) 
 	return s.transact(ctx, caller{}, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, fn)
 }
 
-func (s *store) transact(ctx context.Context, by caller, o *sql.TxOptions, fn func(context.Context, *txn) error) (err error) {
+func (s *store) transact(ctx context.Context, by caller, o *sql.TxOptions,
+	fn func(context.Context, *txn) error) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, delivery.QueryTimeout)
 	defer cancel()
 	tx, err := s.db.BeginTx(ctx, o)
@@ -162,7 +163,8 @@ func (t *txn) wire(ctx context.Context, kind, id, param string) (map[string]any,
 
 func (t *txn) data(ctx context.Context, kind, id, param string) ([]byte, error) {
 	var data string
-	err := t.QueryRowContext(ctx, `SELECT data FROM stripe_sandbox.objects WHERE id = $1 AND kind = $2`, id, kind).Scan(&data)
+	err := t.QueryRowContext(ctx, `SELECT data FROM stripe_sandbox.objects WHERE id = $1 AND kind = $2`, id,
+		kind).Scan(&data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, missing(kind, id, param)
 	}

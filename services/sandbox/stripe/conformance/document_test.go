@@ -36,18 +36,25 @@ func TestDocumentFindsEachViolation(t *testing.T) {
 		{"a missing member", "/v1/customers/cus_1", `"created":1,`, ``, "answer.created is missing"},
 		{"a number as text", "/v1/customers/cus_1", `"created":1`, `"created":"1"`, "answer.created is string, want integer"},
 		{"half a second", "/v1/customers/cus_1", `"created":1`, `"created":1.5`, "answer.created is number, want integer"},
-		{"a null where none may be", "/v1/customers/cus_1", `"livemode":false`, `"livemode":null`, "answer.livemode is null, want boolean"},
+		{"a null where none may be", "/v1/customers/cus_1", `"livemode":false`, `"livemode":null`,
+			"answer.livemode is null, want boolean"},
 		{"metadata that is no text", "/v1/customers/cus_1", `"7"`, `7`, "answer.metadata.userId is integer, want string"},
-		{"metadata that is too long", "/v1/customers/cus_1", `"7"`, `"` + strings.Repeat("7", 501) + `"`, "answer.metadata.userId has more than 500"},
+		{"metadata that is too long", "/v1/customers/cus_1", `"7"`, `"` + strings.Repeat("7", 501) + `"`,
+			"answer.metadata.userId has more than 500"},
 		{"another object", "/v1/customers/cus_1", `"object":"customer"`, `"object":"charge"`, `answer.object is "charge"`},
 		{"a tombstone that is none", "/v1/customers/cus_1", `"livemode":false`, `"deleted":false`, "is"},
 		{"a fault within a list", "/v1/refunds", `"currency":"eur"`, `"colour":"red"`, "answer.data[0].colour is not in"},
-		{"an unknown reference", "/v1/refunds", `"charge":"ch_1"`, `"charge":7`, "answer.data[0].charge is integer, want one of [string object]"},
-		{"a fault within what is expanded", "/v1/refunds", `"charge":"ch_1"`, `"charge":{"id":"ch_1","object":"charge"}`, "answer.data[0].charge.amount is missing"},
+		{"an unknown reference", "/v1/refunds", `"charge":"ch_1"`, `"charge":7`,
+			"answer.data[0].charge is integer, want one of [string object]"},
+		{"a fault within what is expanded", "/v1/refunds", `"charge":"ch_1"`, `"charge":{"id":"ch_1","object":"charge"}`,
+			"answer.data[0].charge.amount is missing"},
 		{"a list that is elsewhere", "/v1/refunds", `"/v1/refunds"`, `"/v1/charges"`, `answer.url is "/v1/charges"`},
-		{"an event about something else", "/v1/events/evt_1", `"object":"customer"`, `"object":"client"`, `no object "client"`},
-		{"an event about a bad object", "/v1/events/evt_1", `"object":{`, `"object":{"colour":"red",`, "answer customer.updated: data.object.colour is not in"},
-		{"an event that tells of what never was", "/v1/events/evt_1", `{"email":"a"}`, `{"colour":"red"}`, "previous_attributes.colour is no member"},
+		{"an event about something else", "/v1/events/evt_1", `"object":"customer"`, `"object":"client"`,
+			`no object "client"`},
+		{"an event about a bad object", "/v1/events/evt_1", `"object":{`, `"object":{"colour":"red",`,
+			"answer customer.updated: data.object.colour is not in"},
+		{"an event that tells of what never was", "/v1/events/evt_1", `{"email":"a"}`, `{"colour":"red"}`,
+			"previous_attributes.colour is no member"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -66,11 +73,13 @@ func TestDocumentFindsEachViolation(t *testing.T) {
 		status       int
 		body         string
 	}{
-		"an address that Stripe has not":    {http.MethodGet, "/v1/planets/1", http.StatusOK, `{}`},
-		"a method that the address has not": {http.MethodPut, "/v1/customers/cus_1", http.StatusOK, sound["/v1/customers/cus_1"]},
-		"an error without its envelope":     {http.MethodGet, "/v1/planets/1", http.StatusNotFound, `{"message":"no"}`},
-		"an error of an unknown type":       {http.MethodGet, "/v1/planets/1", http.StatusNotFound, `{"error":{"type":"not_found"}}`},
-		"what is no JSON":                   {http.MethodGet, "/v1/customers/cus_1", http.StatusOK, `<html>`},
+		"an address that Stripe has not": {http.MethodGet, "/v1/planets/1", http.StatusOK, `{}`},
+		"a method that the address has not": {http.MethodPut, "/v1/customers/cus_1", http.StatusOK,
+			sound["/v1/customers/cus_1"]},
+		"an error without its envelope": {http.MethodGet, "/v1/planets/1", http.StatusNotFound, `{"message":"no"}`},
+		"an error of an unknown type": {http.MethodGet, "/v1/planets/1", http.StatusNotFound,
+			`{"error":{"type":"not_found"}}`},
+		"what is no JSON": {http.MethodGet, "/v1/customers/cus_1", http.StatusOK, `<html>`},
 	} {
 		if violations := document.Answer(c.method, c.path, c.status, []byte(c.body)); len(violations) == 0 {
 			t.Errorf("%s was let through", name)
@@ -92,10 +101,11 @@ func TestTransportTurnsAViolationIntoAnError(t *testing.T) {
 		t.Fatal("the answer was let through")
 	}
 	host := strings.TrimPrefix(server.URL, "http://")
-	if violations := transport.Violations(host); len(violations) != 1 || !strings.Contains(violations[0], "answer.lifemode is not in Stripe's document") {
-		t.Errorf("violations = %q", violations)
+	if violations := transport.Violations(host); len(violations) != 1 ||
+		!strings.Contains(violations[0], "answer.lifemode is not in Stripe's document") {
+		t.Errorf("violations: got %q", violations)
 	}
 	if violations := transport.Violations("localhost:1"); len(violations) != 0 {
-		t.Errorf("violations of another host = %q", violations)
+		t.Errorf("violations of another host: got %q", violations)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// schema is the part of JSON Schema that Stripe's document uses. A library does not do: unknown members must be wrong on
-// every level, which the document itself does not say, and getkin/kin-openapi takes 10 seconds to read this document
+// schema is the part of JSON Schema that Stripe's document uses. A library does not do: unknown members must be wrong
+// on every level, which the document itself does not say, and getkin/kin-openapi takes 10 seconds to read this document
 // under the race detector.
 type schema struct {
 	Ref        string             `json:"$ref"`

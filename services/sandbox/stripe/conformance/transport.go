@@ -42,7 +42,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(violations) == 0 {
 		return response, nil
 	}
-	text := fmt.Sprintf("%s %s = %d is not what Stripe answers: %s", r.Method, r.URL.Path, response.StatusCode, strings.Join(violations, "; "))
+	text := fmt.Sprintf("%s %s = %d is not what Stripe answers: %s", r.Method, r.URL.Path, response.StatusCode,
+		strings.Join(violations, "; "))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.violations == nil {

@@ -104,7 +104,7 @@ func (t *Tx) Emit(ctx context.Context, id, kind, data string) error {
 }
 
 // listeners returns the enabled endpoints that subscribe to this type of event. The API version of the stand-in does
-// not list refund.failed, which accounts send all the same, so it goes to whoever listens to refund.updated.
+// not list refund.failed, which accounts send all the same, so endpoints with refund.updated get it.
 func (t *Tx) listeners(ctx context.Context, kind string) ([]string, error) {
 	if kind == "refund.failed" {
 		kind = "refund.updated"
