@@ -113,7 +113,8 @@ func listen(ctx context.Context, cfg config.Config) (net.Listener, error) {
 }
 
 // assemble builds the services, the handlers that call them, and the background work.
-func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.Handler, []func(context.Context), error) {
+func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.Handler, []func(context.Context),
+	error) {
 	if err := static.Check(); err != nil {
 		return nil, nil, err
 	}
@@ -142,7 +143,8 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	}
 	limits, sessions := limit.New(db, nil), auth.NewSessions(db, secrets, models.Now)
 	events := &webhook.Service{
-		DB: db, Purchase: buy, Catalog: prices, Secrets: p.Config.WebhookSecrets, Livemode: p.Config.Livemode(), Now: models.Now, Log: p.Log,
+		DB: db, Purchase: buy, Catalog: prices, Secrets: p.Config.WebhookSecrets, Livemode: p.Config.Livemode(),
+		Now: models.Now, Log: p.Log,
 	}
 	keys := apikey.New(db, limits, p.Log, nil)
 	h := &handlers.Handler{
@@ -192,7 +194,8 @@ func site(p *command.Program, db *gorm.DB, proxies transport.Proxies) handlers.S
 }
 
 // sweep returns background work that deletes expired rows.
-func sweep(log *slog.Logger, name string, pause time.Duration, fn func(context.Context) (int64, error)) func(context.Context) {
+func sweep(log *slog.Logger, name string, pause time.Duration,
+	fn func(context.Context) (int64, error)) func(context.Context) {
 	job := periodic.Job{Name: name, Pause: pause, Work: func(ctx context.Context) error {
 		_, err := fn(ctx)
 		return err
@@ -201,7 +204,8 @@ func sweep(log *slog.Logger, name string, pause time.Duration, fn func(context.C
 }
 
 // serveUntil answers requests until ctx ends, then lets the running ones finish. Background work outlives them.
-func serveUntil(ctx context.Context, log *slog.Logger, app *fiber.App, listener net.Listener, work []func(context.Context)) error {
+func serveUntil(ctx context.Context, log *slog.Logger, app *fiber.App, listener net.Listener,
+	work []func(context.Context)) error {
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	for _, w := range work {

@@ -30,7 +30,8 @@ func (s *Service) Rename(ctx context.Context, userID int64, name, locale string)
 	case !models.KnownLocale(locale):
 		return fault.Field("locale", fault.LocaleUnknown)
 	}
-	done := s.db.WithContext(ctx).Exec("UPDATE users SET name = ?, locale = ?, updated_at = ? WHERE id = ?", name, locale, s.now(), userID)
+	done := s.db.WithContext(ctx).Exec("UPDATE users SET name = ?, locale = ?, updated_at = ? WHERE id = ?", name, locale,
+		s.now(), userID)
 	switch {
 	case done.Error != nil:
 		return fmt.Errorf("rename user %d: %w", userID, done.Error)

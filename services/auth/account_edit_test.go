@@ -27,8 +27,9 @@ func TestRenameSetsNameAndLanguage(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	for name, bad := range map[string]string{"nothing": " \t ", "201 characters": strings.Repeat("ä", 201), "a line break": "a\nb",
-		"a zero byte": "a\x00b", "a mark of direction": "a\u202eb"} {
+	for name, bad := range map[string]string{"nothing": " \t ", "201 characters": strings.Repeat("ä", 201),
+		"a line break": "a\nb",
+		"a zero byte":  "a\x00b", "a mark of direction": "a\u202eb"} {
 		t.Run("refuses "+name, func(t *testing.T) {
 			if got := fault.Of(f.Rename(t.Context(), user.ID, bad, "de")); got == nil || got.Field != "name" {
 				t.Errorf("got fault %v, want one about the name", got)

@@ -50,7 +50,8 @@ func (s *Service) addressInUse(tx models.Tx, a attempt, owner int64) (*AddressIn
 		UserID: owner, Provider: a.provider, Subject: a.profile.Subject, Email: a.profile.Email, Name: a.profile.Name,
 	}}
 	var issuers []string
-	err := tx.Raw(`SELECT DISTINCT issuer FROM identities WHERE user_id = ? AND email_verified AND email = ?`, owner, a.profile.Email).Scan(&issuers).Error
+	err := tx.Raw(`SELECT DISTINCT issuer FROM identities WHERE user_id = ? AND email_verified AND email = ?`, owner,
+		a.profile.Email).Scan(&issuers).Error
 	if err != nil {
 		return nil, fmt.Errorf("issuers of an address: %w", err)
 	}

@@ -51,7 +51,8 @@ func TestNewIdentityNeverOpensAnAccountByItsAddress(t *testing.T) {
 		for range 2 {
 			_, err := f.trySignIn(t.Context(), verified("subject-of-2026", "ADA@example.com"))
 			var refused *AddressInUseError
-			if !errors.As(err, &refused) || !refused.Reissued || len(refused.Providers) != 0 || fault.Of(err).Problem != fault.AddressReissued {
+			if !errors.As(err, &refused) || !refused.Reissued || len(refused.Providers) != 0 ||
+				fault.Of(err).Problem != fault.AddressReissued {
 				t.Fatalf("reissued address: got %v, want a refusal", err)
 			}
 		}
@@ -164,7 +165,8 @@ func TestRelinkReplacesAnIdentityOnce(t *testing.T) {
 	if _, err := f.trySignIn(t.Context(), verified("new", ada)); err == nil {
 		t.Fatal("new identity: got a sign-in, want a refusal")
 	}
-	by := ByAdmin{ActorID: boss.ID, UserID: owner.ID, Identity: IdentityID(models.Identity{Issuer: "https://id.example.com", Subject: "new"})}
+	by := ByAdmin{ActorID: boss.ID, UserID: owner.ID,
+		Identity: IdentityID(models.Identity{Issuer: "https://id.example.com", Subject: "new"})}
 	wrong := by
 	wrong.Identity = "another"
 	if err := f.Relink(t.Context(), wrong); !fault.Is(err, fault.NotFound) {
@@ -205,7 +207,8 @@ func TestUnlinkEndsTheSessionsOfTheIdentity(t *testing.T) {
 	}
 	there, _ := l.openSession(t, "b", "")
 	before, _ := l.openSession(t, "a", "")
-	if err := l.fixture.db.Exec(`UPDATE sessions SET issuer = '', subject = '' WHERE key_hash = ?`, l.KeyHash(before)).Error; err != nil {
+	if err := l.fixture.db.Exec(`UPDATE sessions SET issuer = '', subject = '' WHERE key_hash = ?`,
+		l.KeyHash(before)).Error; err != nil {
 		t.Fatal(err)
 	}
 	id := IdentityID(models.Identity{Issuer: "https://id.example.com", Subject: "b"})

@@ -120,7 +120,8 @@ func ReleaseAdminRight(ctx context.Context, db *gorm.DB, email string) (released
 			return done.Error
 		}
 		var users []int64
-		err := tx.Raw(`UPDATE identities SET email_verified = false WHERE email = ? AND email_verified RETURNING user_id`, email).Scan(&users).Error
+		err := tx.Raw(`UPDATE identities SET email_verified = false WHERE email = ? AND email_verified RETURNING user_id`,
+			email).Scan(&users).Error
 		if err != nil {
 			return err
 		}

@@ -49,14 +49,16 @@ func TestAdminRightBelongsToAnIdentity(t *testing.T) {
 		if isAdmin(t, f, first.ID) {
 			t.Error("first identity without the address: got the right, want none")
 		}
-		if n := f.count(t, "SELECT count(*) FROM audit_log WHERE action = 'admin.refused' AND user_id = ?", second.ID); n != 1 {
+		if n := f.count(t, "SELECT count(*) FROM audit_log WHERE action = 'admin.refused' AND user_id = ?",
+			second.ID); n != 1 {
 			t.Errorf("got %d audit entries, want 1", n)
 		}
 		identities, err := f.Identities(t.Context(), second.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rights, err := f.AdminRights(t.Context(), identities); err != nil || !slices.Equal(rights, []AdminRight{AdminElsewhere}) {
+		if rights, err := f.AdminRights(t.Context(), identities); err != nil ||
+			!slices.Equal(rights, []AdminRight{AdminElsewhere}) {
 			t.Errorf("got rights %v, %v, want elsewhere", rights, err)
 		}
 		by := ByAdmin{ActorID: first.ID, UserID: second.ID, Identity: IdentityID(identities[0])}
@@ -99,7 +101,8 @@ func TestReleasedAdminRightGoesToTheNextIdentity(t *testing.T) {
 	f.signInAs(t, verified("2026", boss)) // changed at the provider
 	admins := func() (ids []int64) {
 		t.Helper()
-		if err := f.db.Raw("SELECT id FROM users WHERE "+isAdminSQL+" ORDER BY id", []string{boss}).Scan(&ids).Error; err != nil {
+		if err := f.db.Raw("SELECT id FROM users WHERE "+isAdminSQL+" ORDER BY id",
+			[]string{boss}).Scan(&ids).Error; err != nil {
 			t.Fatal(err)
 		}
 		return ids

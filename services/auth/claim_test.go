@@ -19,7 +19,8 @@ func (f fixture) guest(t *testing.T, email string) int64 {
 		if id, err = user.FindOrCreate(tx, email); err != nil {
 			return err
 		}
-		_, err = ledger.Post(tx, ledger.Entry{UserID: id, Delta: 100, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator"}})
+		_, err = ledger.Post(tx, ledger.Entry{UserID: id, Delta: 100, Reason: models.ReasonManual,
+			Meta: models.Meta{Actor: "operator"}})
 		return err
 	})
 	if err != nil {
@@ -152,18 +153,22 @@ func TestSignInAndDeletionAreAuditedWithRequestAndSource(t *testing.T) {
 	user := f.signInAs(t, verified("a", "old@example.com")).ID
 	f.guest(t, ada)
 	ctx := models.WithActor(t.Context(), models.Actor{RequestID: "req_1", Source: "0123456789abcdef"})
-	for _, person := range []profile{verified("a", ada), verified("first", boss), {Subject: "first"}, verified("second", boss)} {
+	for _, person := range []profile{verified("a", ada), verified("first", boss), {Subject: "first"},
+		verified("second", boss)} {
 		if _, err := f.trySignIn(ctx, person); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.db.Exec(`UPDATE users SET email = NULL WHERE email = ?`, boss).Error; err != nil { // free it for the next sign-in
+		// free it for the next sign-in
+		if err := f.db.Exec(`UPDATE users SET email = NULL WHERE email = ?`, boss).Error; err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := f.Delete(models.WithActor(ctx, models.Actor{UserID: user, RequestID: "req_1", Source: "0123456789abcdef"}), user); err != nil {
+	if err := f.Delete(models.WithActor(ctx, models.Actor{UserID: user, RequestID: "req_1", Source: "0123456789abcdef"}),
+		user); err != nil {
 		t.Fatal(err)
 	}
-	for action, actor := range map[string]string{"account.claim": "system", "admin.refused": "system", "account.delete": "user"} {
+	for action, actor := range map[string]string{"account.claim": "system", "admin.refused": "system",
+		"account.delete": "user"} {
 		var entries []models.AuditEntry
 		if err := f.db.Where("action = ?", action).Find(&entries).Error; err != nil {
 			t.Fatal(err)

@@ -67,7 +67,8 @@ func newFakeProvider(t *testing.T) *fakeProvider {
 		}
 	})
 	answer("/keys", func(*http.Request) any {
-		return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &keys[0].PublicKey, KeyID: "k", Algorithm: "RS256", Use: "sig"}}}
+		return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &keys[0].PublicKey, KeyID: "k", Algorithm: "RS256",
+			Use: "sig"}}}
 	})
 	answer("/token", func(r *http.Request) any {
 		f.mu.Lock()
@@ -105,7 +106,8 @@ func (f *fakeProvider) answer(t *testing.T, key int, claims map[string]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: keys[key], KeyID: "k"}}, nil)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: keys[key], KeyID: "k"}},
+		nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,10 @@ func TestSignInWithTheStandIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	query := sent.Query()
-	if query.Get("state") != flow.State || query.Get("nonce") != flow.Nonce || query.Get("code_challenge_method") != "S256" ||
-		query.Get("code_challenge") == "" || query.Get("ui_locales") != "de" || query.Get("scope") != "openid profile email" ||
+	if query.Get("state") != flow.State || query.Get("nonce") != flow.Nonce ||
+		query.Get("code_challenge_method") != "S256" ||
+		query.Get("code_challenge") == "" || query.Get("ui_locales") != "de" ||
+		query.Get("scope") != "openid profile email" ||
 		query.Get("redirect_uri") != appURL+"/auth/oidc/callback" || strings.Contains(address, flow.Verifier) {
 		t.Errorf("got authorization address %s", address)
 	}
@@ -36,7 +38,8 @@ func TestSignInWithTheStandIn(t *testing.T) {
 		t.Errorf("got user %+v", user)
 	}
 	address, flow = f.begin(t)
-	if again, err := f.Complete(t.Context(), flow, choose(t, address, "demo-user", nil)); err != nil || again.ID != user.ID {
+	if again, err := f.Complete(t.Context(), flow, choose(t, address, "demo-user", nil)); err != nil ||
+		again.ID != user.ID {
 		t.Errorf("second sign-in: got user %d, %v, want %d", again.ID, err, user.ID)
 	}
 	address, flow = f.begin(t)
@@ -63,7 +66,8 @@ func TestUnverifiedAdminAddressMakesAnOrdinaryUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if account, err := f.Account(t.Context(), user.ID); err != nil || account.Admin || account.ID == owner.ID || account.Email != "" {
+	if account, err := f.Account(t.Context(), user.ID); err != nil || account.Admin || account.ID == owner.ID ||
+		account.Email != "" {
 		t.Errorf("got account %+v, %v, want a new one without rights", account, err)
 	}
 }

@@ -53,7 +53,8 @@ func signInWithGitHub(t *testing.T, f fixture) (SignIn, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q := u.Query(); q.Get("state") != flow.State || q.Get("scope") != "user:email" || q.Has("code_challenge") || q.Has("nonce") {
+	if q := u.Query(); q.Get("state") != flow.State || q.Get("scope") != "user:email" || q.Has("code_challenge") ||
+		q.Has("nonce") {
 		t.Errorf("got authorization address %s", address)
 	}
 	return f.Complete(t.Context(), flow, url.Values{"state": {flow.State}, "code": {"c"}})

@@ -121,7 +121,8 @@ func (p *openID) complete(ctx context.Context, f Flow, code string) (profile, er
 }
 
 // verify checks the ID token: signature, issuer, audience, authorized party, expiry, nonce and access token hash.
-func (p *openID) verify(ctx context.Context, d *discovery, session *openidConnect.Session, f Flow) (*oidc.IDToken, error) {
+func (p *openID) verify(ctx context.Context, d *discovery, session *openidConnect.Session, f Flow) (*oidc.IDToken,
+	error) {
 	token, err := d.verifier.Verify(oidc.ClientContext(ctx, p.client), session.IDToken)
 	if err != nil {
 		return nil, &refusal{"id_token", err.Error()}

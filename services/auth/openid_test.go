@@ -23,24 +23,25 @@ func TestInvalidIDTokensAreRefused(t *testing.T) {
 		claims map[string]any // replace the valid ones
 		tamper func(token string) string
 	}{
-		"signed by another key":                     {key: 1},
-		"without a nonce":                           {claims: map[string]any{"nonce": ""}},
-		"with another nonce":                        {claims: map[string]any{"nonce": "another"}},
-		"for another client":                        {claims: map[string]any{"aud": "another"}},
-		"by another issuer":                         {claims: map[string]any{"iss": "https://evil.example"}},
-		"for two clients, authorized for the other": {claims: map[string]any{"aud": []string{"credits", "another"}, "azp": "another"}},
-		"for two clients, authorized for none":      {claims: map[string]any{"aud": []string{"credits", "another"}}},
-		"authorized for another client":             {claims: map[string]any{"azp": "another"}},
-		"whose expiry is a text":                    {claims: map[string]any{"exp": "2030-01-01"}},
-		"expired":                                   {claims: map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}},
-		"of another access token":                   {claims: map[string]any{"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}},
-		"without a subject":                         {claims: map[string]any{"sub": ""}},
-		"that is empty":                             {tamper: func(string) string { return "" }},
-		"that is no token":                          {tamper: func(string) string { return "a.b.c" }},
-		"with another payload":                      {tamper: swapPayload},
-		"without its signature":                     {tamper: func(token string) string { return token[:strings.LastIndex(token, ".")+1] }},
-		"with alg none":                             {tamper: unsigned},
-		"with a longer signature":                   {tamper: func(token string) string { return token + "A" }},
+		"signed by another key": {key: 1},
+		"without a nonce":       {claims: map[string]any{"nonce": ""}},
+		"with another nonce":    {claims: map[string]any{"nonce": "another"}},
+		"for another client":    {claims: map[string]any{"aud": "another"}},
+		"by another issuer":     {claims: map[string]any{"iss": "https://evil.example"}},
+		"for two clients, authorized for the other": {claims: map[string]any{"aud": []string{"credits", "another"},
+			"azp": "another"}},
+		"for two clients, authorized for none": {claims: map[string]any{"aud": []string{"credits", "another"}}},
+		"authorized for another client":        {claims: map[string]any{"azp": "another"}},
+		"whose expiry is a text":               {claims: map[string]any{"exp": "2030-01-01"}},
+		"expired":                              {claims: map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}},
+		"of another access token":              {claims: map[string]any{"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}},
+		"without a subject":                    {claims: map[string]any{"sub": ""}},
+		"that is empty":                        {tamper: func(string) string { return "" }},
+		"that is no token":                     {tamper: func(string) string { return "a.b.c" }},
+		"with another payload":                 {tamper: swapPayload},
+		"without its signature":                {tamper: func(token string) string { return token[:strings.LastIndex(token, ".")+1] }},
+		"with alg none":                        {tamper: unsigned},
+		"with a longer signature":              {tamper: func(token string) string { return token + "A" }},
 	} {
 		_, flow := f.begin(t)
 		claims := fake.claims(flow)
@@ -91,14 +92,15 @@ func TestUserinfoCountsForTheTokensSubjectAndAddressOnly(t *testing.T) {
 		info map[string]any
 		want string // the verified address; "refused" for a refused sign-in
 	}{
-		"another subject":                 {map[string]any{"sub": "s-2"}, "refused"},
-		"no subject":                      {map[string]any{}, "refused"},
-		"another address":                 {map[string]any{"sub": "s-1", "email": "admin@example.com"}, ""},
-		"another address, verified there": {map[string]any{"sub": "s-1", "email": "admin@example.com", "email_verified": true}, ""},
-		"the same address":                {map[string]any{"sub": "s-1", "email": ada}, ada},
-		"verified as text":                {map[string]any{"sub": "s-1", "email_verified": "true"}, ada},
-		"not verified by userinfo":        {map[string]any{"sub": "s-1", "email_verified": false}, ""},
-		"verified as a number":            {map[string]any{"sub": "s-1", "email_verified": 1}, ""},
+		"another subject": {map[string]any{"sub": "s-2"}, "refused"},
+		"no subject":      {map[string]any{}, "refused"},
+		"another address": {map[string]any{"sub": "s-1", "email": "admin@example.com"}, ""},
+		"another address, verified there": {map[string]any{"sub": "s-1", "email": "admin@example.com",
+			"email_verified": true}, ""},
+		"the same address":         {map[string]any{"sub": "s-1", "email": ada}, ada},
+		"verified as text":         {map[string]any{"sub": "s-1", "email_verified": "true"}, ada},
+		"not verified by userinfo": {map[string]any{"sub": "s-1", "email_verified": false}, ""},
+		"verified as a number":     {map[string]any{"sub": "s-1", "email_verified": 1}, ""},
 	} {
 		_, flow := f.begin(t)
 		fake.answer(t, 0, fake.claims(flow))
@@ -133,7 +135,8 @@ func TestProviderWithoutPKCEAndNonce(t *testing.T) {
 	t.Parallel()
 	fake := newFakeProvider(t)
 	config := LinkedIn("credits", "secret")
-	config.Issuer, config.DiscoveryURL = "https://issuer.example", fake.URL // tokens name another issuer, as LinkedIn's did
+	// tokens name another issuer, as LinkedIn's did
+	config.Issuer, config.DiscoveryURL = "https://issuer.example", fake.URL
 	f := newFixture(t, config)
 	address, flow, err := f.Begin(t.Context(), "linkedin", "en", "")
 	if err != nil {
@@ -153,7 +156,8 @@ func TestProviderWithoutPKCEAndNonce(t *testing.T) {
 	if fake.asked.Has("code_verifier") {
 		t.Error("got a code_verifier, want none")
 	}
-	if ids, err := f.Identities(t.Context(), user.ID); err != nil || len(ids) != 1 || ids[0].Issuer != "https://issuer.example" || ids[0].Provider != "linkedin" {
+	if ids, err := f.Identities(t.Context(), user.ID); err != nil || len(ids) != 1 ||
+		ids[0].Issuer != "https://issuer.example" || ids[0].Provider != "linkedin" {
 		t.Errorf("got identities %+v, %v, want one of the tokens' issuer", ids, err)
 	}
 }

@@ -60,7 +60,8 @@ func TestTwentyConcurrentFirstSignIns(t *testing.T) {
 	t.Run("of twenty identities with one verified address open one account", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
-		if users := f.signInConcurrently(t, 20, func(i int) profile { return verified(fmt.Sprint("a", i), ada) }); len(users) != 1 {
+		if users := f.signInConcurrently(t, 20,
+			func(i int) profile { return verified(fmt.Sprint("a", i), ada) }); len(users) != 1 {
 			t.Errorf("got users %v, want one", users)
 		}
 		if n := f.count(t, "SELECT count(*) FROM identities"); n != 1 {
@@ -78,7 +79,8 @@ func TestTwentyConcurrentFirstSignIns(t *testing.T) {
 		})
 		owners := f.count(t, "SELECT count(DISTINCT user_id) FROM identities WHERE email_verified")
 		mixed := f.count(t, `SELECT count(*) FROM identities AS v JOIN identities AS u USING (user_id) WHERE v.email_verified AND NOT u.email_verified`)
-		squatters := f.count(t, `SELECT count(*) FROM users JOIN identities ON user_id = id WHERE users.email = ? AND NOT email_verified`, ada)
+		squatters := f.count(t,
+			`SELECT count(*) FROM users JOIN identities ON user_id = id WHERE users.email = ? AND NOT email_verified`, ada)
 		if owners != 1 || mixed != 0 || squatters != 0 {
 			t.Errorf("got %d owners, %d mixed accounts, %d squatters with the address, want 1, 0, 0", owners, mixed, squatters)
 		}

@@ -71,7 +71,8 @@ func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
 // findRefused returns the refused identity of an admin's decision.
 func findRefused(tx models.Tx, by ByAdmin) (models.RefusedIdentity, error) {
 	var rows []models.RefusedIdentity
-	if err := tx.Raw(`SELECT issuer, subject, provider, email, name FROM refused_identities WHERE user_id = ? FOR UPDATE`, by.UserID).Scan(&rows).Error; err != nil {
+	if err := tx.Raw(`SELECT issuer, subject, provider, email, name FROM refused_identities WHERE user_id = ? FOR UPDATE`,
+		by.UserID).Scan(&rows).Error; err != nil {
 		return models.RefusedIdentity{}, fmt.Errorf("refused identities of user %d: %w", by.UserID, err)
 	}
 	for _, row := range rows {
@@ -84,7 +85,8 @@ func findRefused(tx models.Tx, by ByAdmin) (models.RefusedIdentity, error) {
 
 // endSessionsOf deletes the sessions that an identity opened, and old ones without a recorded identity.
 func endSessionsOf(tx models.Tx, userID int64, identity models.Identity) error {
-	err := tx.Exec(`DELETE FROM sessions WHERE user_id = ? AND (issuer = '' OR issuer = ? AND subject = ?)`, userID, identity.Issuer, identity.Subject).Error
+	err := tx.Exec(`DELETE FROM sessions WHERE user_id = ? AND (issuer = '' OR issuer = ? AND subject = ?)`, userID,
+		identity.Issuer, identity.Subject).Error
 	if err != nil {
 		return fmt.Errorf("end the sessions of an identity of user %d: %w", userID, err)
 	}

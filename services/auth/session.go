@@ -229,7 +229,8 @@ func (s *Sessions) Sweep(ctx context.Context) (swept int64, err error) {
 	}{
 		{`DELETE FROM sessions WHERE key_hash IN (SELECT key_hash FROM sessions WHERE expires_at <= ? OR last_seen_at <= ? LIMIT ?)`,
 			[]any{now, now.Add(-SessionIdle), sweepBatch}},
-		{`DELETE FROM used_flows WHERE state_hash IN (SELECT state_hash FROM used_flows WHERE expires_at <= ? LIMIT ?)`, []any{now, sweepBatch}},
+		{`DELETE FROM used_flows WHERE state_hash IN (SELECT state_hash FROM used_flows WHERE expires_at <= ? LIMIT ?)`,
+			[]any{now, sweepBatch}},
 		{`DELETE FROM refused_identities WHERE (issuer, subject) IN (SELECT issuer, subject FROM refused_identities WHERE last_seen_at <= ? LIMIT ?)`,
 			[]any{now.Add(-RefusedLife), sweepBatch}},
 	} {

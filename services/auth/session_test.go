@@ -36,7 +36,8 @@ func newSessionFixture(t *testing.T) sessionFixture {
 func (l sessionFixture) openSession(t *testing.T, subject, device string) (key string, userID int64) {
 	t.Helper()
 	user := l.signInAs(t, profile{Subject: subject})
-	key, err := l.Open(t.Context(), SignIn{User: user, Issuer: "https://id.example.com", Subject: subject, Reauthenticated: true}, device)
+	key, err := l.Open(t.Context(), SignIn{User: user, Issuer: "https://id.example.com", Subject: subject,
+		Reauthenticated: true}, device)
 	if err != nil {
 		t.Fatalf("open a session: %v", err)
 	}
@@ -176,7 +177,8 @@ func TestSessionsAreListedLastUsedFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err := l.List(t.Context(), user)
-	if err != nil || len(list) != 2 || list[0].KeyHash != l.KeyHash(here) || !list[0].LastSeenAt.Equal(l.clock.Now()) || list[0].Device != "Firefox, Linux" {
+	if err != nil || len(list) != 2 || list[0].KeyHash != l.KeyHash(here) || !list[0].LastSeenAt.Equal(l.clock.Now()) ||
+		list[0].Device != "Firefox, Linux" {
 		t.Errorf("got sessions %v, %v, want two, the last used first", list, err)
 	}
 }
@@ -235,7 +237,8 @@ func TestSweepDeletesInBatches(t *testing.T) {
 	}
 	must(`INSERT INTO used_flows SELECT sha256(n::text::bytea), ? FROM generate_series(1, ?) n`, now, many)
 	must(`INSERT INTO used_flows VALUES (sha256('later'), ?)`, now.Add(time.Second))
-	must(`INSERT INTO sessions (key_hash, expires_at, last_seen_at) VALUES ('over', ?, ?), ('idle', ?, ?)`, now, now, now.Add(time.Hour), now.Add(-SessionIdle))
+	must(`INSERT INTO sessions (key_hash, expires_at, last_seen_at) VALUES ('over', ?, ?), ('idle', ?, ?)`, now, now,
+		now.Add(time.Hour), now.Add(-SessionIdle))
 	if n, err := l.Sessions.Sweep(t.Context()); err != nil || n != many+2 {
 		t.Errorf("got %d swept rows, %v, want %d", n, err, many+2)
 	}

@@ -34,7 +34,8 @@ type attempt struct {
 // Locks: the identity, its address, then users by ascending id.
 // Idempotent: concurrent sign-ins with one identity end at the same user.
 // Errors: *AddressInUseError.
-func (s *Service) signIn(ctx context.Context, config ProviderConfig, person profile, locale string) (models.User, error) {
+func (s *Service) signIn(ctx context.Context, config ProviderConfig, person profile, locale string) (models.User,
+	error) {
 	a := s.attempt(config, person)
 	a.locale = locale
 	var id int64
@@ -62,7 +63,8 @@ func (s *Service) signIn(ctx context.Context, config ProviderConfig, person prof
 	}
 	s.claim(ctx, id)
 	var user models.User
-	if err := s.db.WithContext(ctx).Raw("SELECT "+userColumns+" FROM users WHERE id = ?", id).Scan(&user).Error; err != nil {
+	if err := s.db.WithContext(ctx).Raw("SELECT "+userColumns+" FROM users WHERE id = ?",
+		id).Scan(&user).Error; err != nil {
 		return models.User{}, fmt.Errorf("read user %d: %w", id, err)
 	}
 	return user, nil

@@ -25,7 +25,8 @@ func TestFirstSignInCreatesAUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.signInAs(t, verified("a", " Ada@Example.com "))
-	if user.Email != ada || user.Name != "Ada" || user.Locale != "de" || user.CreditsBalance != 0 || !user.CreatedAt.Equal(f.clock.Now()) {
+	if user.Email != ada || user.Name != "Ada" || user.Locale != "de" || user.CreditsBalance != 0 ||
+		!user.CreatedAt.Equal(f.clock.Now()) {
 		t.Errorf("got user %+v", user)
 	}
 	identities, err := f.Identities(t.Context(), user.ID)
@@ -58,7 +59,8 @@ func TestKnownIdentityKeepsItsUser(t *testing.T) {
 	if err != nil || len(identities) != 1 {
 		t.Fatalf("got identities %v, %v, want one", identities, err)
 	}
-	if i := identities[0]; i.Email != "other@example.com" || i.EmailVerified || i.Name != "Ada L." || !i.LastSignInAt.Equal(f.clock.Now()) {
+	if i := identities[0]; i.Email != "other@example.com" || i.EmailVerified || i.Name != "Ada L." ||
+		!i.LastSignInAt.Equal(f.clock.Now()) {
 		t.Errorf("got identity %+v, want the new profile", i)
 	}
 }
@@ -113,7 +115,8 @@ func TestUnverifiedAddressOpensNoAccount(t *testing.T) {
 func TestUsersWithoutAddressAreSeparate(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	one, two := f.signInAs(t, profile{Subject: "x"}), f.signInAs(t, profile{Subject: "y", Email: "not an address", EmailVerified: true})
+	one, two := f.signInAs(t, profile{Subject: "x"}), f.signInAs(t,
+		profile{Subject: "y", Email: "not an address", EmailVerified: true})
 	if one.ID == two.ID || one.Email != "" || two.Email != "" {
 		t.Errorf("got users %+v and %+v, want two without address", one, two)
 	}
@@ -167,8 +170,10 @@ func TestLookAlikeAddressesAreOtherUsers(t *testing.T) {
 	f := newFixture(t)
 	owner := f.signInAs(t, verified("owner", "mark.k@example.com"))
 	for n, email := range []string{
-		"markk@example.com", "mark.k+1@example.com", "m\u0430rk.k@example.com", "\uff4dark.k@example.com", "mar\u212a.k@example.com",
-		"mark.k@example.com\u200b", "mark\u200d.k@example.com", "mark.k@example.com\u00a0", "mark.k@example.com\n", "mark.k@example.com\x00",
+		"markk@example.com", "mark.k+1@example.com", "m\u0430rk.k@example.com", "\uff4dark.k@example.com",
+		"mar\u212a.k@example.com",
+		"mark.k@example.com\u200b", "mark\u200d.k@example.com", "mark.k@example.com\u00a0", "mark.k@example.com\n",
+		"mark.k@example.com\x00",
 		"mark.k@xn--example-.com", "mark\u00ad.k@example.com", "mark.k\u3164@example.com", "<mark.k@example.com>",
 		"mark.k@example.com,x@example.org", "ma\u0301rk.k@example.com",
 	} {

@@ -24,7 +24,8 @@ var browser = &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Reques
 func standIn(t *testing.T) ProviderConfig {
 	t.Helper()
 	server, err := identity.Start(t.Context(), identity.Options{
-		Listen: "127.0.0.1:0", ClientID: "credits", ClientSecret: "not-a-secret", RedirectURLs: []string{appURL + "/auth/oidc/callback"},
+		Listen: "127.0.0.1:0", ClientID: "credits", ClientSecret: "not-a-secret",
+		RedirectURLs: []string{appURL + "/auth/oidc/callback"},
 	})
 	if err != nil {
 		t.Fatalf("start the provider: %v", err)

@@ -1,5 +1,5 @@
-// Package command is the command line: it finds the subcommand, parses its flags, prepares what it needs, and prints the
-// result in the operator's language. main brings the server.
+// Package command is the command line: it finds the subcommand, parses its flags, prepares what it needs, and prints
+// the result in the operator's language. main brings the server.
 package command
 
 import (

@@ -37,7 +37,8 @@ func grant(ctx context.Context, p *Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	entry, err := service.Grant(ctx, admin.Grant{UserID: user.ID, Delta: models.Credits(*credits), Note: *note, Key: uuid.NewString()})
+	entry, err := service.Grant(ctx, admin.Grant{UserID: user.ID, Delta: models.Credits(*credits), Note: *note,
+		Key: uuid.NewString()})
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,8 @@ import (
 // closeTimeout is how long each thing that was opened may take to close.
 const closeTimeout = 3 * time.Second
 
-// Program is one run of the binary. main fills in the first fields; the subcommands prepare the others as they need them.
+// Program is one run of the binary. main fills in the first fields; the subcommands prepare the others as they need
+// them.
 type Program struct {
 	Version        string
 	Variables      config.Variables
@@ -133,7 +134,8 @@ func (p *Program) Purchases(ctx context.Context, db *gorm.DB) (*purchase.Service
 	}, nil
 }
 
-// SignIn returns the sign-in service with every configured provider or, in the sandbox, with the stand-in that it starts.
+// SignIn returns the sign-in service with every configured provider or, in the sandbox, with the stand-in that it
+// starts.
 func (p *Program) SignIn(
 	ctx context.Context, db *gorm.DB, secrets seal.Secrets, claim func(context.Context, int64),
 ) (*auth.Service, error) {

@@ -10,8 +10,8 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// relink is `credits relink`: it lists the identities that were refused because a user has their address, or gives one of
-// them the user's account.
+// relink is `credits relink`: it lists the identities that were refused because a user has their address, or gives one
+// of them the user's account.
 func relink(ctx context.Context, p *Program, args []string) error {
 	set := newFlags("relink", "command.relink.explanation")
 	user := set.Int64("user", 0, say(ctx, "command.relink.user", nil))

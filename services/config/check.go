@@ -35,8 +35,10 @@ func (c *Config) checkServer(p *problems) {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		p.add("LOG_FORMAT", "must be text or json")
 	}
-	for name, address := range map[string]string{"IMPRINT_URL": c.ImprintURL, "TERMS_URL": c.TermsURL, "PRIVACY_URL": c.PrivacyURL} {
-		if u, err := url.Parse(address); address != "" && (err != nil || !web(u) || u.User != nil || c.Mode != Sandbox && unfilled(address)) {
+	for name, address := range map[string]string{"IMPRINT_URL": c.ImprintURL, "TERMS_URL": c.TermsURL,
+		"PRIVACY_URL": c.PrivacyURL} {
+		if u, err := url.Parse(address); address != "" &&
+			(err != nil || !web(u) || u.User != nil || c.Mode != Sandbox && unfilled(address)) {
 			p.add(name, "must be a web address such as https://example.com/imprint")
 		}
 	}
@@ -62,8 +64,9 @@ func (c *Config) checkDatabase(p *problems) {
 		case c.Mode != Sandbox && unfilled(address.Reveal()):
 			p.add(name, "must be the address of a database, not an example")
 		case c.Strict() && !c.DatabaseInsecure && Unverified(address):
-			p.addKind(UnverifiedTLS, name, "must verify the server's certificate: sslmode=verify-full, with sslrootcert=FILE for an authority of its own; "+
-				"DATABASE_INSECURE=true does without, for a network that is yours alone")
+			p.addKind(UnverifiedTLS, name,
+				"must verify the server's certificate: sslmode=verify-full, with sslrootcert=FILE for an authority of its own; "+
+					"DATABASE_INSECURE=true does without, for a network that is yours alone")
 		}
 	}
 	if c.DatabaseURL != "" {
@@ -78,7 +81,8 @@ func (c *Config) checkDatabase(p *problems) {
 
 func (c *Config) checkStripe(p *problems) {
 	if c.SmallBusiness && c.StripeAutomaticTax {
-		p.add("SMALL_BUSINESS", "must not be true together with STRIPE_AUTOMATIC_TAX: without value added tax there is none to compute")
+		p.add("SMALL_BUSINESS",
+			"must not be true together with STRIPE_AUTOMATIC_TAX: without value added tax there is none to compute")
 	}
 	key := c.StripeSecretKey.Reveal()
 	if c.Mode == Sandbox {
@@ -191,7 +195,8 @@ func web(u *url.URL) bool { return (u.Scheme == "http" || u.Scheme == "https") &
 
 // unfilled recognises placeholders in an address or a name.
 func unfilled(text string) bool {
-	return containsAny(text, "changeme", "change-me", "change_me", "your_", "your-domain", "yourdomain", "your-client", "<", "...", "…")
+	return containsAny(text, "changeme", "change-me", "change_me", "your_", "your-domain", "yourdomain", "your-client",
+		"<", "...", "…")
 }
 
 // placeholder recognises placeholders of secrets. Random secrets contain none of them.

@@ -76,7 +76,7 @@ func TestLoadModes(t *testing.T) {
 				t.Fatalf("load: %v", err)
 			}
 			if cfg.Mode != c.mode || cfg.Livemode() != c.livemode {
-				t.Errorf("mode = %s, livemode = %t, want %s, %t", cfg.Mode, cfg.Livemode(), c.mode, c.livemode)
+				t.Errorf("mode: got %s, livemode = %t, want %s, %t", cfg.Mode, cfg.Livemode(), c.mode, c.livemode)
 			}
 		})
 	}
@@ -91,7 +91,7 @@ func TestLoadFillsIn(t *testing.T) {
 			t.Fatalf("load: %v", err)
 		}
 		if cfg.AppURL != "http://localhost:3000" || cfg.Secure() || cfg.Production() || cfg.DataDir != ".data" || cfg.LogFormat != "text" {
-			t.Errorf("defaults = %+v", cfg)
+			t.Errorf("defaults: got %+v", cfg)
 		}
 		if diff := cmp.Diff([]string{"admin@example.com"}, cfg.AdminEmails); diff != "" {
 			t.Errorf("admins (-want +got):\n%s", diff)
@@ -100,21 +100,21 @@ func TestLoadFillsIn(t *testing.T) {
 	t.Run("the address from the port", func(t *testing.T) {
 		t.Parallel()
 		if cfg, err := config.Load(with(map[string]string{"PORT": "4100"})); err != nil || cfg.AppURL != "http://localhost:4100" {
-			t.Errorf("address = %q, %v", cfg.AppURL, err)
+			t.Errorf("address: got %q, %v", cfg.AppURL, err)
 		}
 	})
 	t.Run("nobody as admin, and JSON logs, in production", func(t *testing.T) {
 		t.Parallel()
 		cfg, err := config.Load(with(production))
 		if err != nil || len(cfg.AdminEmails) != 0 || cfg.LogFormat != "json" || !cfg.Secure() {
-			t.Errorf("admins = %v, format = %q, secure = %t, %v", cfg.AdminEmails, cfg.LogFormat, cfg.Secure(), err)
+			t.Errorf("admins: got %v, format = %q, secure = %t, %v", cfg.AdminEmails, cfg.LogFormat, cfg.Secure(), err)
 		}
 	})
 	t.Run("an address as browsers write it", func(t *testing.T) {
 		t.Parallel()
 		cfg, err := config.Load(with(production, map[string]string{"APP_URL": "HTTPS://Credits.Resume-Matcher.test/"}))
 		if err != nil || cfg.AppURL != "https://credits.resume-matcher.test" || !cfg.Secure() {
-			t.Errorf("address = %q, secure = %t, %v", cfg.AppURL, cfg.Secure(), err)
+			t.Errorf("address: got %q, secure = %t, %v", cfg.AppURL, cfg.Secure(), err)
 		}
 	})
 	t.Run("lists without their spaces", func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestLoadFillsIn(t *testing.T) {
 		want := [][]string{{"one@example.com", "two@example.com"}, {"10.0.0.0/8", "192.0.2.7"}, {"whsec_7Yt3kPwQ", "whsec_Mn4Rs8Xv"},
 			{"6d0c1f7be2a94c58b3e1907f5a2d8c46", "41f9b06ad7e3825c90b4f6d81a3c7e52"}}
 		if !slices.EqualFunc(got, want, slices.Equal) {
-			t.Errorf("lists = %q, want %q", got, want)
+			t.Errorf("lists: got %q, want %q", got, want)
 		}
 	})
 	t.Run("the pooler as the server's database, and the database without one", func(t *testing.T) {

@@ -83,11 +83,13 @@ func (c *Config) checkNames(p *problems, vars Variables, fields []env.FieldParam
 	for name, value := range vars {
 		upper := strings.ToUpper(name)
 		ours := strings.HasPrefix(upper, "STRIPE_") || strings.HasPrefix(upper, "OIDC_")
-		misleads := strings.HasSuffix(upper, "_CLIENT_ID") || strings.HasSuffix(upper, "_CLIENT_SECRET") || slices.Contains(known, upper)
+		misleads := strings.HasSuffix(upper, "_CLIENT_ID") || strings.HasSuffix(upper, "_CLIENT_SECRET") ||
+			slices.Contains(known, upper)
 		if strings.TrimSpace(value) == "" || slices.Contains(known, name) || !ours && (!misleads || c.Mode != Sandbox) {
 			continue
 		}
-		unknown := Problem{Name: name, Kind: UnknownName, Meant: nearest(upper, known), Advice: "is no variable of this program: unset it"}
+		unknown := Problem{Name: name, Kind: UnknownName, Meant: nearest(upper, known),
+			Advice: "is no variable of this program: unset it"}
 		if unknown.Meant != "" {
 			unknown.Advice = "is no variable of this program: did you mean " + unknown.Meant + "?"
 		}

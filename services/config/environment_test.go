@@ -70,7 +70,7 @@ func TestExample(t *testing.T) {
 				t.Fatalf("load: %v", err)
 			}
 			if cfg.Mode != config.Sandbox || !reflect.DeepEqual(cfg, plain) {
-				t.Errorf("configuration = %+v, want %+v", cfg, plain)
+				t.Errorf("configuration: got %+v, want %+v", cfg, plain)
 			}
 		})
 	}
@@ -90,7 +90,7 @@ func TestEnvironment(t *testing.T) {
 		writeEnv(t, "PORT=4100\nLOG_LEVEL=debug\n")
 		vars := config.Environment([]string{"PORT=4200", "LOG_LEVEL="})
 		if port, level := vars["PORT"], vars["LOG_LEVEL"]; port != "4200" || level != "debug" {
-			t.Errorf("PORT = %q, LOG_LEVEL = %q, want 4200 of the variable and debug of the file", port, level)
+			t.Errorf("PORT: got %q, LOG_LEVEL = %q, want 4200 of the variable and debug of the file", port, level)
 		}
 	})
 	t.Run("does without .env", func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestEnvironment(t *testing.T) {
 			writeEnv(t, text)
 			_, err := config.Load(config.Environment(nil))
 			if err == nil || !strings.Contains(err.Error(), ".env cannot be read") || strings.Contains(err.Error(), "9aFq2LmZ") {
-				t.Errorf("error = %v, want one that names .env and quotes nothing", err)
+				t.Errorf("error: got %v, want one that names .env and quotes nothing", err)
 			}
 		})
 	}

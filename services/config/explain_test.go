@@ -32,12 +32,12 @@ func TestExplainDir(t *testing.T) {
 			}
 			if c.want == "" {
 				if got.Error() != err.Error() {
-					t.Errorf("ExplainDir = %q, want %q", got, err)
+					t.Errorf("ExplainDir: got %q, want %q", got, err)
 				}
 				return
 			}
 			if text := got.Error(); !strings.Contains(text, c.want) || !strings.Contains(text, "set DATA_DIR") || strings.Contains(text, "\n") {
-				t.Errorf("ExplainDir = %q, want one line with %q and the setting", text, c.want)
+				t.Errorf("ExplainDir: got %q, want one line with %q and the setting", text, c.want)
 			}
 		})
 	}
@@ -61,7 +61,7 @@ func TestExplainPort(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			text := config.Config{Port: 3000}.ExplainPort(c.err).Error()
 			if !strings.Contains(text, c.want) || !strings.Contains(text, "set PORT") {
-				t.Errorf("ExplainPort = %q, want %q and the setting", text, c.want)
+				t.Errorf("ExplainPort: got %q, want %q and the setting", text, c.want)
 			}
 		})
 	}

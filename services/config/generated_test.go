@@ -112,7 +112,7 @@ func wantMode(t *testing.T, path string, want os.FileMode) {
 		t.Fatalf("stat: %v", err)
 	}
 	if got := info.Mode().Perm(); got != want {
-		t.Errorf("mode of %s = %o, want %o", filepath.Base(path), got, want)
+		t.Errorf("mode of %s: got %o, want %o", filepath.Base(path), got, want)
 	}
 }
 

@@ -18,7 +18,7 @@ func TestLanguage(t *testing.T) {
 		{map[string]string{"LANG": "de_DE.UTF-8", "LC_MESSAGES": "en_GB.UTF-8", "LC_ALL": "C"}, "C"},
 	} {
 		if got := config.Language(with(c.env)); got != c.want {
-			t.Errorf("language of %v = %q, want %q", c.env, got, c.want)
+			t.Errorf("language of %v: got %q, want %q", c.env, got, c.want)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func TestSandboxTakesWhatDevelopmentNeeds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if cfg, err := config.Load(with(env)); err != nil || cfg.Mode != config.Sandbox {
-				t.Errorf("mode = %s, %v; want the sandbox", cfg.Mode, err)
+				t.Errorf("mode: got %s, %v; want the sandbox", cfg.Mode, err)
 			}
 		})
 	}
@@ -89,10 +89,10 @@ func TestUnknownNames(t *testing.T) {
 			t.Parallel()
 			_, err := config.Load(with(c.env, map[string]string{c.name: "q7canary"}))
 			if err == nil || !strings.Contains(err.Error(), c.name+" is no variable of this program") || strings.Contains(err.Error(), "q7canary") {
-				t.Fatalf("error = %v, want one that names it and quotes nothing", err)
+				t.Fatalf("error: got %v, want one that names it and quotes nothing", err)
 			}
 			if asks := strings.Contains(err.Error(), "did you mean"); asks != (c.meant != "") || !strings.Contains(err.Error(), c.meant) {
-				t.Errorf("error = %v, want %q to be proposed", err, c.meant)
+				t.Errorf("error: got %v, want %q to be proposed", err, c.meant)
 			}
 		})
 	}
@@ -151,7 +151,7 @@ func TestGuessable(t *testing.T) {
 		"6d0c1f7be2a94c58b3e1907f5a2d8c46": false, strings.Repeat("0123456789", 4): false, strings.Repeat("a", 32): true, strings.Repeat("e2e", 12): true,
 	} {
 		if got := config.Guessable(secret); got != want {
-			t.Errorf("Guessable(%q) = %v, want %v", secret, got, want)
+			t.Errorf("Guessable(%q): got %v, want %v", secret, got, want)
 		}
 	}
 }

@@ -59,6 +59,6 @@ func spellings(t *testing.T, value any) []string {
 func TestSecretReveal(t *testing.T) {
 	t.Parallel()
 	if got := config.Secret("9aFq2LmZ").Reveal(); got != "9aFq2LmZ" {
-		t.Errorf("reveal = %q, want the secret itself", got)
+		t.Errorf("reveal: got %q, want the secret itself", got)
 	}
 }

@@ -49,5 +49,6 @@ func publicHost(host string) bool {
 		ip = ip.Unmap()
 		return ip.IsGlobalUnicast() && !ip.IsPrivate() && !shared.Contains(ip)
 	}
-	return strings.Contains(host, ".") && !slices.ContainsFunc(privateNames, func(end string) bool { return strings.HasSuffix(host, end) })
+	return strings.Contains(host, ".") && !slices.ContainsFunc(privateNames,
+		func(end string) bool { return strings.HasSuffix(host, end) })
 }

@@ -60,7 +60,8 @@ func Ill(checks []Check) bool {
 // Write prints a line for each finding and a summary. say translates a locale key. A new webhook secret is printed here
 // only.
 func Write(w io.Writer, checks []Check, say func(key string, args map[string]any) string) error {
-	marks := map[Level]string{OK: say("doctor.level.ok", nil), Warning: say("doctor.level.warning", nil), Red: say("doctor.level.red", nil)}
+	marks := map[Level]string{OK: say("doctor.level.ok", nil), Warning: say("doctor.level.warning", nil),
+		Red: say("doctor.level.red", nil)}
 	levels, areas, count := 0, 0, map[Level]int{}
 	for _, c := range checks {
 		levels = max(levels, utf8.RuneCountInString(marks[c.Level]))
@@ -74,7 +75,8 @@ func Write(w io.Writer, checks []Check, say func(key string, args map[string]any
 			fmt.Fprintf(&text, "\n    STRIPE_WEBHOOK_SECRET=%s\n\n", c.Secret.Reveal())
 		}
 	}
-	fmt.Fprintf(&text, "\n%s\n", say("doctor.summary", facts{"ok": count[OK], "warning": count[Warning], "red": count[Red]}))
+	fmt.Fprintf(&text, "\n%s\n", say("doctor.summary",
+		facts{"ok": count[OK], "warning": count[Warning], "red": count[Red]}))
 	_, err := io.WriteString(w, text.String())
 	return err
 }

@@ -32,11 +32,14 @@ func (s *SetUp) checkDatabase(ctx context.Context) []Check {
 	}
 	checks = append(checks, area.settings(ctx, name, s.Config.DatabaseURL.Reveal())...)
 	schema := s.checkSchema(ctx, area, c)
-	s.migrated = !Ill(schema) && !s.hasProblem("DATABASE_POOL_URL") && (c.Named || !c.Shared || s.Config.DatabasePoolURL != "") // our server refuses an unknown pooler
+	// our server refuses an unknown pooler
+	s.migrated = !Ill(schema) && !s.hasProblem("DATABASE_POOL_URL") &&
+		(c.Named || !c.Shared || s.Config.DatabasePoolURL != "")
 	if Ill(schema) || len(checks) > 0 {
 		return append(checks, schema...)
 	}
-	return area.ok("doctor.database.ok", facts{"version": strconv.Itoa(c.Version), "schema": strconv.FormatInt(c.Want, 10)})
+	return area.ok("doctor.database.ok", facts{"version": strconv.Itoa(c.Version),
+		"schema": strconv.FormatInt(c.Want, 10)})
 }
 
 // invalidAddress reports why config refuses the address of a database.
@@ -72,8 +75,9 @@ func (a area) settings(ctx context.Context, name, address string) (checks []Chec
 	switch {
 	case errors.As(err, &wrong):
 		for _, w := range wrong {
-			checks = append(checks, a.red("doctor.database.settings", facts{"setting": name, "name": w.Name, "value": w.Value, "wanted": w.Want,
-				"mend": w.Mend})...)
+			checks = append(checks, a.red("doctor.database.settings",
+				facts{"setting": name, "name": w.Name, "value": w.Value, "wanted": w.Want,
+					"mend": w.Mend})...)
 		}
 	case errors.Is(err, postgres.ErrUnreadable):
 		checks = a.red("doctor.database.unreadable", facts{"setting": name})
@@ -105,7 +109,8 @@ func (s *SetUp) checkSchema(ctx context.Context, a area, c postgres.Connection) 
 	case c.Have < c.Want && (!s.mends() || c.Shared && !c.Named): // migrations need to know of a pooler
 		return a.red("doctor.database.older", versions)
 	case c.Have < c.Want:
-		if err := postgres.MigrateFor(ctx, s.Config.DatabaseURL.Reveal(), s.Config.ServerDatabaseURL().Reveal(), s.Log); err != nil {
+		if err := postgres.MigrateFor(ctx, s.Config.DatabaseURL.Reveal(), s.Config.ServerDatabaseURL().Reveal(),
+			s.Log); err != nil {
 			s.Log.ErrorContext(ctx, "migrate failed", "err", err)
 			return a.red("doctor.database.not_migrated", versions)
 		}

@@ -49,7 +49,8 @@ func TestPoolerAsDirectConnection(t *testing.T) {
 	})
 	t.Run("a pooler of another database", func(t *testing.T) {
 		c := base.forTest(t)
-		c.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.URL(t))).wantRed("doctor.pooler.other_database", "doctor.prices.unmirrored",
+		c.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.URL(t))).wantRed("doctor.pooler.other_database",
+			"doctor.prices.unmirrored",
 			"doctor.prices.unmirrored", "doctor.prices.unmirrored")
 	})
 	t.Run("a pooler without a database", func(t *testing.T) {
@@ -60,7 +61,8 @@ func TestPoolerAsDirectConnection(t *testing.T) {
 
 func TestDefaultsOfTheDatabase(t *testing.T) {
 	base := healthy(t)
-	for name, setting := range map[string]string{"a date style": "datestyle = 'German, DMY'", "a form of bytes": "bytea_output = 'escape'"} {
+	for name, setting := range map[string]string{"a date style": "datestyle = 'German, DMY'",
+		"a form of bytes": "bytea_output = 'escape'"} {
 		t.Run(name+" does not matter", func(t *testing.T) {
 			c := base.forTest(t)
 			c.setDefault(setting)
@@ -89,14 +91,16 @@ func TestRoleOfTheServer(t *testing.T) {
 	t.Run("its own", func(t *testing.T) {
 		c := base.forTest(t)
 		checks := c.with("DATABASE_POOL_URL", dbtest.ServerURL(c.env["DATABASE_URL"])).check()
-		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) || !slices.Contains(texts(checks, OK), "doctor.role.ok") {
+		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) ||
+			!slices.Contains(texts(checks, OK), "doctor.role.ok") {
 			t.Errorf("got warnings %v, red %v, want none", got, texts(checks, Red))
 		}
 	})
 	t.Run("its own, behind a pooler", func(t *testing.T) {
 		c := base.forTest(t)
 		checks := c.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.ServerURL(c.env["DATABASE_URL"]))).check()
-		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) || !slices.Contains(texts(checks, OK), "doctor.role.ok") {
+		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) ||
+			!slices.Contains(texts(checks, OK), "doctor.role.ok") {
 			t.Errorf("got warnings %v, red %v, want none", got, texts(checks, Red))
 		}
 	})

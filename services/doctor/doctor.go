@@ -37,7 +37,8 @@ type SetUp struct {
 func (s *SetUp) Run(ctx context.Context) []Check {
 	var found []Check
 	for _, check := range []func(context.Context) []Check{
-		s.checkSandbox, s.checkSession, s.checkAddress, s.checkDatabase, s.checkPooler, s.checkRole, s.checkKey, s.checkClock, s.checkSecrets,
+		s.checkSandbox, s.checkSession, s.checkAddress, s.checkDatabase, s.checkPooler, s.checkRole, s.checkKey, s.checkClock,
+		s.checkSecrets,
 		s.checkEndpoint, s.checkPrices, s.checkTax, s.checkSignIn, s.checkSpelling,
 	} {
 		found = append(found, check(ctx)...)

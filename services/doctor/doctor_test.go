@@ -36,7 +36,8 @@ func TestFixCorrectsTheEndpoint(t *testing.T) {
 		if len(enabled) != 1 || len(disabled) != 0 {
 			t.Fatalf("got %d enabled and %d disabled endpoints, want 1 and 0", len(enabled), len(disabled))
 		}
-		if e := enabled[0]; e.APIVersion != stripe.APIVersion || !slices.Equal(slices.Sorted(slices.Values(e.EnabledEvents)), webhook.Events()) {
+		if e := enabled[0]; e.APIVersion != stripe.APIVersion ||
+			!slices.Equal(slices.Sorted(slices.Values(e.EnabledEvents)), webhook.Events()) {
 			t.Errorf("got an endpoint of version %s with events %v", e.APIVersion, e.EnabledEvents)
 		}
 	})
@@ -49,7 +50,8 @@ func TestFixCorrectsTheEndpoint(t *testing.T) {
 		}
 		c.wantHealthy()
 		after, disabled := c.endpoints()
-		if len(after) != 1 || len(disabled) != 0 || after[0].ID != before[0].ID || !slices.Contains(after[0].EnabledEvents, "invoice.paid") {
+		if len(after) != 1 || len(disabled) != 0 || after[0].ID != before[0].ID ||
+			!slices.Contains(after[0].EnabledEvents, "invoice.paid") {
 			t.Errorf("got endpoints %v, want the one with invoice.paid", after)
 		}
 	})
@@ -63,7 +65,8 @@ func TestFixCorrectsTheEndpoint(t *testing.T) {
 		}
 		c.wantHealthy()
 		enabled, disabled := c.endpoints()
-		if len(enabled) != 1 || len(disabled) != 1 || disabled[0].ID != before[0].ID || enabled[0].APIVersion != stripe.APIVersion {
+		if len(enabled) != 1 || len(disabled) != 1 || disabled[0].ID != before[0].ID ||
+			enabled[0].APIVersion != stripe.APIVersion {
 			t.Errorf("got enabled %v, disabled %v, want one new and the old one", enabled, disabled)
 		}
 		c.fix()
@@ -100,13 +103,18 @@ func TestHealthyProductionBehindAPooler(t *testing.T) {
 // Each problem is reported once.
 func TestEveryProblemIsReportedAtOnce(t *testing.T) {
 	t.Parallel()
-	c := &fixture{t: t, now: models.Now, env: map[string]string{"PORT": "http", "APP_ENV": "production", "APP_URL": "credits", "STRIPE_SECRET_KEY": "changeme",
+	c := &fixture{t: t, now: models.Now, env: map[string]string{"PORT": "http", "APP_ENV": "production",
+		"APP_URL": "credits", "STRIPE_SECRET_KEY": "changeme",
 		"SESSION_SECRET": "short", "LOG_LEVEL": "loud", "GITHUB_CLIENT_ID": "x", "TRUSTED_PROXIES": "me", "ADMIN_EMAILS": "me", "LOG_FORMAT": "xml", "TERMS_URL": "/terms"}}
-	c.wantRed("doctor.configuration.admin_emails", "doctor.configuration.provider", "doctor.configuration.log_format", "doctor.configuration.log_level",
-		"doctor.configuration.port", "doctor.configuration.legal_url", "doctor.configuration.trusted_proxies", "doctor.session.short", "doctor.address.not_https",
+	c.wantRed("doctor.configuration.admin_emails", "doctor.configuration.provider", "doctor.configuration.log_format",
+		"doctor.configuration.log_level",
+		"doctor.configuration.port", "doctor.configuration.legal_url", "doctor.configuration.trusted_proxies",
+		"doctor.session.short", "doctor.address.not_https",
 		"doctor.database.missing", "doctor.key.shape", "doctor.secrets.missing", "doctor.sign_in.none")
-	c.env = map[string]string{"APP_ENV": "staging", "OIDC_ISSUER": "login", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "y", ".env": "unreadable"}
-	c.wantRed("doctor.configuration.env_file", "doctor.configuration.app_env", "doctor.configuration.not_for_sandbox", "doctor.configuration.not_for_sandbox",
+	c.env = map[string]string{"APP_ENV": "staging", "OIDC_ISSUER": "login", "OIDC_CLIENT_ID": "x",
+		"OIDC_CLIENT_SECRET": "y", ".env": "unreadable"}
+	c.wantRed("doctor.configuration.env_file", "doctor.configuration.app_env", "doctor.configuration.not_for_sandbox",
+		"doctor.configuration.not_for_sandbox",
 		"doctor.configuration.not_for_sandbox")
 }
 
@@ -114,7 +122,8 @@ func TestProblemWithoutATextShowsItsAdvice(t *testing.T) {
 	t.Parallel()
 	s := &SetUp{Problems: config.Problems{{Name: "FUTURE", Advice: "must be bright"}}}
 	checks := s.checkConfiguration(nil)
-	if len(checks) != 1 || checks[0].Text != "doctor.configuration.unlisted" || checks[0].Args["advice"] != "must be bright" || checks[0].Args["setting"] != "FUTURE" {
+	if len(checks) != 1 || checks[0].Text != "doctor.configuration.unlisted" ||
+		checks[0].Args["advice"] != "must be bright" || checks[0].Args["setting"] != "FUTURE" {
 		t.Errorf("got %+v, want the advice of config", checks)
 	}
 }
@@ -137,7 +146,8 @@ func TestCallableSendsLiveKeysToStripeOnly(t *testing.T) {
 		want      bool
 	}{
 		{testKey, "", true}, {testKey, "http://localhost:12111", true}, {"rk_test_12345678", "", true}, {liveKey, "", true},
-		{liveKey, "http://localhost:12111", false}, {"rk_live_12345678", "http://localhost:12111", false}, // would leak a live key
+		// would leak a live key
+		{liveKey, "http://localhost:12111", false}, {"rk_live_12345678", "http://localhost:12111", false},
 		{"pk_live_12345678", "", false}, {"", "", false}, {"changeme", "", false},
 	} {
 		if got := Callable(config.Config{StripeSecretKey: config.Secret(c.key), StripeAPIBase: c.base}); got != c.want {
@@ -150,8 +160,10 @@ func TestPublicHost(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]bool{
 		"credits.example.com": true, "Credits.Example.COM.": true, "203.0.113.7": true, "2001:db8::1": true,
-		"localhost": false, "app.localhost": false, "db": false, "printer.local": false, "app.internal": false, "127.0.0.1": false, "::1": false,
-		"10.1.2.3": false, "192.168.0.1": false, "169.254.1.1": false, "100.64.0.1": false, "fd00::1": false, "0.0.0.0": false, "::ffff:10.0.0.1": false, "": false,
+		"localhost": false, "app.localhost": false, "db": false, "printer.local": false, "app.internal": false,
+		"127.0.0.1": false, "::1": false,
+		"10.1.2.3": false, "192.168.0.1": false, "169.254.1.1": false, "100.64.0.1": false, "fd00::1": false,
+		"0.0.0.0": false, "::ffff:10.0.0.1": false, "": false,
 	} {
 		if got := publicHost(host); got != want {
 			t.Errorf("publicHost(%q): got %v, want %v", host, got, want)
@@ -169,9 +181,12 @@ func TestServerChecksVersionAndEncryption(t *testing.T) {
 		{"a socket", postgres.Connection{Version: 15}, nil},
 		{"this machine", postgres.Connection{Version: 15, Remote: net.IPv6loopback}, nil},
 		{"TLS over the internet", postgres.Connection{Version: 18, Encrypted: true, Remote: net.IPv4(203, 0, 113, 7)}, nil},
-		{"no TLS over the internet", postgres.Connection{Version: 18, Remote: net.IPv4(203, 0, 113, 7)}, area("a").wrong("X", "doctor.database.plain")},
-		{"no TLS in a private network", postgres.Connection{Version: 18, Remote: net.IPv4(10, 0, 0, 7)}, area("a").warning("doctor.database.plain_private", facts{"setting": "X"})},
-		{"too old", postgres.Connection{Version: 14}, area("a").red("doctor.database.old", facts{"setting": "X", "version": "14", "wanted": "15"})},
+		{"no TLS over the internet", postgres.Connection{Version: 18, Remote: net.IPv4(203, 0, 113, 7)},
+			area("a").wrong("X", "doctor.database.plain")},
+		{"no TLS in a private network", postgres.Connection{Version: 18, Remote: net.IPv4(10, 0, 0, 7)},
+			area("a").warning("doctor.database.plain_private", facts{"setting": "X"})},
+		{"too old", postgres.Connection{Version: 14},
+			area("a").red("doctor.database.old", facts{"setting": "X", "version": "14", "wanted": "15"})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := area("a").server(c.conn, "X"); fmt.Sprint(got) != fmt.Sprint(c.want) {
@@ -183,7 +198,8 @@ func TestServerChecksVersionAndEncryption(t *testing.T) {
 
 func TestWriteAlignsFindings(t *testing.T) {
 	t.Parallel()
-	checks := append(area("doctor.area.key").ok("first", nil), area("doctor.area.endpoint").warning("second", facts{"url": "u"})...)
+	checks := append(area("doctor.area.key").ok("first", nil),
+		area("doctor.area.endpoint").warning("second", facts{"url": "u"})...)
 	checks[1].Secret = "whsec_4711"
 	var out strings.Builder
 	err := Write(&out, checks, func(key string, args map[string]any) string {

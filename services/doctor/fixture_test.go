@@ -43,8 +43,10 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	t.Parallel()
 	db := dbtest.New(t)
-	server, err := standin.Start(t.Context(), standin.Options{DatabaseURL: dbtest.Empty(t), Listen: "127.0.0.1:0", SecretKey: testKey,
-		WebhookURL: "http://127.0.0.1:9/unused", WebhookSecrets: []string{"whsec_0123456789"}, Log: slog.New(slog.DiscardHandler)})
+	server, err := standin.Start(t.Context(),
+		standin.Options{DatabaseURL: dbtest.Empty(t), Listen: "127.0.0.1:0", SecretKey: testKey,
+			WebhookURL: "http://127.0.0.1:9/unused", WebhookSecrets: []string{"whsec_0123456789"},
+			Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatalf("start the stand-in: %v", err)
 	}
@@ -54,8 +56,10 @@ func newFixture(t *testing.T) *fixture {
 		}
 	})
 	return &fixture{t: t, db: db, stripe: stripeapi.New(testKey, server.URL()), now: models.Now, env: map[string]string{ //nolint:gosec // invented
-		"APP_URL": "https://credits.example.com", "DATABASE_URL": dbtest.URLOf(db), "STRIPE_SECRET_KEY": testKey, "STRIPE_API_BASE": server.URL(),
-		"STRIPE_WEBHOOK_SECRET": "whsec_9c3e1b7a5d", "SESSION_SECRET": strong, "GOOGLE_CLIENT_ID": "4711.apps", "GOOGLE_CLIENT_SECRET": "b1946ac9d2",
+		"APP_URL": "https://credits.example.com", "DATABASE_URL": dbtest.URLOf(db), "STRIPE_SECRET_KEY": testKey,
+		"STRIPE_API_BASE":       server.URL(),
+		"STRIPE_WEBHOOK_SECRET": "whsec_9c3e1b7a5d", "SESSION_SECRET": strong, "GOOGLE_CLIENT_ID": "4711.apps",
+		"GOOGLE_CLIENT_SECRET": "b1946ac9d2",
 	}}
 }
 
@@ -101,7 +105,8 @@ func (c *fixture) fix() []Check   { c.t.Helper(); return c.run(true) }
 // setDefault changes a default of the database.
 func (c *fixture) setDefault(setting string) {
 	c.t.Helper()
-	c.must(c.db.Exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ` + strings.ReplaceAll(setting, "'", "''") + `', current_database()); END $$`).Error)
+	c.must(c.db.Exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ` + strings.ReplaceAll(setting, "'", "''") +
+		`', current_database()); END $$`).Error)
 }
 
 func texts(checks []Check, level Level) (found []string) {
@@ -116,7 +121,8 @@ func texts(checks []Check, level Level) (found []string) {
 // warnings are all but those that every fixture has: its server has no role of its own, and it offers Google, which
 // sends no auth_time.
 func warnings(checks []Check) []string {
-	return slices.DeleteFunc(texts(checks, Warning), func(text string) bool { return text == "doctor.role.powers" || text == weakPresence })
+	return slices.DeleteFunc(texts(checks, Warning),
+		func(text string) bool { return text == "doctor.role.powers" || text == weakPresence })
 }
 
 // wantHealthy wants no finding but ok.

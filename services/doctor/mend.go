@@ -28,7 +28,8 @@ func (s *SetUp) mendEndpoint(ctx context.Context, e endpoints) []Check {
 		created[0].Secret = config.Secret(made.Secret)
 		done = append(done, created...)
 	} else if events := missing(e.ours); len(events) > 0 || e.ours.Status != "enabled" {
-		update := &stripe.WebhookEndpointParams{EnabledEvents: stripe.StringSlice(append(slices.Clone(e.ours.EnabledEvents), events...)),
+		update := &stripe.WebhookEndpointParams{EnabledEvents: stripe.StringSlice(append(slices.Clone(e.ours.EnabledEvents),
+			events...)),
 			Disabled: stripe.Bool(false)}
 		update.Context = ctx
 		if _, err := s.Stripe.WebhookEndpoints.Update(e.ours.ID, update); err != nil {
@@ -52,8 +53,9 @@ func (s *SetUp) mendEndpoint(ctx context.Context, e endpoints) []Check {
 
 func (s *SetUp) newEndpoint(ctx context.Context) *stripe.WebhookEndpointParams {
 	params := &stripe.WebhookEndpointParams{
-		URL: stripe.String(s.address()), APIVersion: stripe.String(stripe.APIVersion), EnabledEvents: stripe.StringSlice(webhook.Events()),
-		Description: stripe.String("Resume Matcher Credits"),
+		URL: stripe.String(s.address()), APIVersion: stripe.String(stripe.APIVersion),
+		EnabledEvents: stripe.StringSlice(webhook.Events()),
+		Description:   stripe.String("Resume Matcher Credits"),
 	}
 	params.Context = ctx
 	return params

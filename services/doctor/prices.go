@@ -82,7 +82,8 @@ func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error)
 		}
 	}
 	if len(checks) == 0 {
-		return pricesArea.ok("doctor.prices.ok", facts{"count": len(packages), "currency": strings.ToUpper(catalog.Currency)}), nil
+		return pricesArea.ok("doctor.prices.ok",
+			facts{"count": len(packages), "currency": strings.ToUpper(catalog.Currency)}), nil
 	}
 	return checks, nil
 }
@@ -112,7 +113,8 @@ func (s *SetUp) checkStripesPrices(ctx context.Context, db *gorm.DB) ([]Check, e
 	}
 	if err := list.Err(); err != nil {
 		var answer *stripe.Error
-		if errors.As(err, &answer) && answer.Code == stripe.ErrorCodeResourceMissing { // no product yet: comparePrices reports it
+		// no product yet: comparePrices reports it
+		if errors.As(err, &answer) && answer.Code == stripe.ErrorCodeResourceMissing {
 			return nil, nil
 		}
 		return nil, err

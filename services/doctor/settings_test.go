@@ -20,7 +20,8 @@ func TestProvidersWithoutAuthTimeAreListed(t *testing.T) {
 		fmt.Fprintf(w, `{"issuer":%q,"claims_supported":[%s]}`, provider.URL, claims)
 	}))
 	t.Cleanup(provider.Close)
-	c := newFixture(t).with("GITHUB_CLIENT_ID", "4711").with("GITHUB_CLIENT_SECRET", "b1946ac9d2").with("LINKEDIN_CLIENT_ID", "4711").
+	c := newFixture(t).with("GITHUB_CLIENT_ID", "4711").with("GITHUB_CLIENT_SECRET",
+		"b1946ac9d2").with("LINKEDIN_CLIENT_ID", "4711").
 		with("LINKEDIN_CLIENT_SECRET", "b1946ac9d2").with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").
 		with("OIDC_ISSUER", provider.URL).with("OIDC_NAME", "Keycloak")
 	warned := func() (all []string) {
@@ -50,7 +51,8 @@ func TestProvidersWithoutAuthTimeAreListed(t *testing.T) {
 
 func TestClockDifference(t *testing.T) {
 	base := healthy(t)
-	for off, level := range map[time.Duration]Level{10 * time.Minute: Red, -10 * time.Minute: Red, 2 * time.Minute: Warning, 20 * time.Second: OK} {
+	for off, level := range map[time.Duration]Level{10 * time.Minute: Red, -10 * time.Minute: Red,
+		2 * time.Minute: Warning, 20 * time.Second: OK} {
 		t.Run(off.String(), func(t *testing.T) {
 			c := base.forTest(t)
 			now := c.now
@@ -77,7 +79,8 @@ func TestIssuerDiffersFromItsDocument(t *testing.T) {
 		fmt.Fprintf(w, `{"issuer":%q,"claims_supported":["sub","auth_time"]}`, named)
 	}))
 	t.Cleanup(provider.Close)
-	c := healthy(t).with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").with("OIDC_ISSUER", provider.URL)
+	c := healthy(t).with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").with("OIDC_ISSUER",
+		provider.URL)
 	named = provider.URL + "/"
 	c.wantRed("doctor.sign_in.issuer")
 	c.with("OIDC_ISSUER", provider.URL+"/").wantHealthy()
@@ -92,12 +95,15 @@ func TestNoSignInProvider(t *testing.T) {
 func TestSandboxWithSettingsOfARealSetUp(t *testing.T) {
 	base := healthy(t)
 	c := base.forTest(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("STRIPE_SECRET_KEYS", liveKey)
-	c.wantRed("doctor.configuration.not_for_sandbox", "doctor.configuration.not_for_sandbox", "doctor.configuration.not_for_sandbox", "doctor.configuration.meant",
+	c.wantRed("doctor.configuration.not_for_sandbox", "doctor.configuration.not_for_sandbox",
+		"doctor.configuration.not_for_sandbox", "doctor.configuration.meant",
 		"doctor.configuration.not_for_sandbox", "doctor.address.not_for_sandbox")
 	t.Run("a foreign database is not touched", func(t *testing.T) {
-		base.forTest(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("STRIPE_WEBHOOK_SECRET", "").with("SESSION_SECRET", "").
+		base.forTest(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("STRIPE_WEBHOOK_SECRET",
+			"").with("SESSION_SECRET", "").
 			with("GOOGLE_CLIENT_ID", "").with("GOOGLE_CLIENT_SECRET", "").with("APP_URL", "").with("STRIPE_KEY", "x").
-			with("DATABASE_URL", "postgres://app@db.example.com/app").wantRed("doctor.configuration.unknown", "doctor.database.not_for_sandbox")
+			with("DATABASE_URL", "postgres://app@db.example.com/app").wantRed("doctor.configuration.unknown",
+			"doctor.database.not_for_sandbox")
 	})
 	t.Run("an old schema is not migrated", func(t *testing.T) {
 		empty := dbtest.Empty(t)
@@ -112,13 +118,16 @@ func TestSandboxWithSettingsOfARealSetUp(t *testing.T) {
 func TestUnverifiedConnectionsInProduction(t *testing.T) {
 	base := healthy(t)
 	t.Run("a database without verification", func(t *testing.T) {
-		base.forTest(t).live().with("DATABASE_URL", "postgres://app:hunter2@db.example.com/app?sslmode=require").wantRed("doctor.database.unverified")
+		base.forTest(t).live().with("DATABASE_URL",
+			"postgres://app:hunter2@db.example.com/app?sslmode=require").wantRed("doctor.database.unverified")
 	})
 	t.Run("a pooler without TLS", func(t *testing.T) {
-		base.forTest(t).live().with("DATABASE_POOL_URL", "postgres://app:hunter2@db.example.com/app?sslmode=disable").wantRed("doctor.database.unverified")
+		base.forTest(t).live().with("DATABASE_POOL_URL",
+			"postgres://app:hunter2@db.example.com/app?sslmode=disable").wantRed("doctor.database.unverified")
 	})
 	t.Run("an issuer over http", func(t *testing.T) {
-		base.forTest(t).live().with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").with("OIDC_ISSUER", "http://login.example.com").
+		base.forTest(t).live().with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").with("OIDC_ISSUER",
+			"http://login.example.com").
 			wantRed("doctor.configuration.oidc_issuer")
 	})
 	t.Run("another Stripe, with a test key", func(t *testing.T) {

@@ -85,7 +85,8 @@ func TestTaxOnInvoices(t *testing.T) {
 		})
 	}
 	t.Run("computed, and not charged", func(t *testing.T) {
-		base.forTest(t).with("SMALL_BUSINESS", "true").with("STRIPE_AUTOMATIC_TAX", "true").wantRed("doctor.configuration.small_business")
+		base.forTest(t).with("SMALL_BUSINESS", "true").with("STRIPE_AUTOMATIC_TAX",
+			"true").wantRed("doctor.configuration.small_business")
 	})
 	t.Run("neither true nor false", func(t *testing.T) {
 		base.forTest(t).with("STRIPE_TAX_IDS", "perhaps").wantRed("doctor.configuration.stripe_tax_ids")
@@ -101,7 +102,8 @@ func TestAddressThatStripeCannotReach(t *testing.T) {
 		base.forTest(t).live().with("APP_URL", "https://localhost:3000").wantRed("doctor.address.private")
 	})
 	t.Run("a test key on this machine", func(t *testing.T) {
-		base.forTest(t).with("APP_URL", "http://localhost:3000").wantWarning("doctor.address.tunnel", "doctor.endpoint.no_address")
+		base.forTest(t).with("APP_URL", "http://localhost:3000").wantWarning("doctor.address.tunnel",
+			"doctor.endpoint.no_address")
 	})
 }
 
@@ -177,8 +179,10 @@ func TestInvalidPrice(t *testing.T) {
 	t.Run("in another currency", func(t *testing.T) {
 		c := base.forTest(t)
 		old := c.price()
-		_, err := c.stripe.Prices.New(&stripe.PriceParams{Product: stripe.String(old.Product.ID), Currency: stripe.String("usd"), UnitAmount: stripe.Int64(2000),
-			LookupKey: stripe.String(old.LookupKey), TransferLookupKey: stripe.Bool(true), Metadata: map[string]string{"credits": "500"}})
+		_, err := c.stripe.Prices.New(&stripe.PriceParams{Product: stripe.String(old.Product.ID),
+			Currency: stripe.String("usd"), UnitAmount: stripe.Int64(2000),
+			LookupKey: stripe.String(old.LookupKey), TransferLookupKey: stripe.Bool(true),
+			Metadata: map[string]string{"credits": "500"}})
 		c.must(err)
 		c.wantRed("doctor.prices.currency")
 		c.fix()
@@ -209,7 +213,8 @@ func TestInvalidPrice(t *testing.T) {
 	t.Run("with further currencies", func(t *testing.T) {
 		c := base.forTest(t)
 		price := c.price()
-		_, err := c.stripe.Prices.Update(price.ID, &stripe.PriceParams{CurrencyOptions: map[string]*stripe.PriceCurrencyOptionsParams{"usd": {UnitAmount: stripe.Int64(2199)}}})
+		_, err := c.stripe.Prices.Update(price.ID,
+			&stripe.PriceParams{CurrencyOptions: map[string]*stripe.PriceCurrencyOptionsParams{"usd": {UnitAmount: stripe.Int64(2199)}}})
 		c.must(err)
 		c.wantRed("doctor.prices.further_currencies")
 		_, err = c.stripe.Prices.Update(price.ID, &stripe.PriceParams{Active: stripe.Bool(false)})
@@ -220,7 +225,8 @@ func TestInvalidPrice(t *testing.T) {
 	t.Run("of another installation", func(t *testing.T) {
 		c := base.forTest(t)
 		tag := func(id string) {
-			_, err := c.stripe.Prices.Update(c.price().ID, &stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: id}})
+			_, err := c.stripe.Prices.Update(c.price().ID,
+				&stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: id}})
 			c.must(err)
 		}
 		tag("00000000-0000-4000-8000-000000000000")
