@@ -15,8 +15,8 @@ import (
 	"github.com/resume-matcher/credits/services/user"
 )
 
-// claim gives ada's account, which nobody has signed in to, to a user.
-func (c *counter) claim(userID int64) (purchase.Claimed, error) {
+// claim claims ada's account, which has no identity, for a user.
+func (c *refundFixture) claim(userID int64) (purchase.Claimed, error) {
 	var claimed purchase.Claimed
 	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) (err error) {
 		if err := user.LockAddress(tx, "ada@example.com"); err != nil {
@@ -30,14 +30,15 @@ func (c *counter) claim(userID int64) (purchase.Claimed, error) {
 
 func TestClaim(t *testing.T) {
 	t.Parallel()
-	t.Run("brings purchases, grants and what was spent, and refunds follow", func(t *testing.T) {
+	t.Run("moves purchases with what refunds and spending have left, and later refunds follow", func(t *testing.T) {
 		t.Parallel()
-		c := newCounter(t)
+		c := newRefundFixture(t)
 		owner := dbtest.User(t, c.DB, "owner@example.com").ID
 		c.buy("pi_2")
 		c.refunded("pi_2", 1750) // 600 of 1200 are left
 		c.spend(300)
-		c.must(c.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, c.user.ID).Error)
+		c.must(c.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`,
+			c.user.ID).Error)
 		claimed, err := c.claim(owner)
 		if err != nil || claimed.Purchases != 2 || claimed.Credits != 1500 || len(claimed.Rows) != 6 {
 			t.Fatalf("claimed = %+v, %v; want 2 purchases and 1500 credits in three pairs", claimed, err)
@@ -55,33 +56,33 @@ func TestClaim(t *testing.T) {
 			(SELECT count(*) FROM audit_log WHERE action = 'account.claim' AND user_id = @owner AND detail ->> 'credits' = '1500') AS audit
 			FROM users WHERE id = @guest`, map[string]any{"owner": owner, "guest": c.user.ID}).Scan(&left).Error)
 		if left.Email != nil || left.MergedInto != owner || left.Customer != owner || left.Purchases != 2 || left.Audit != 1 {
-			t.Errorf("left = %+v, want an account without address, all else with user %d, and a line in the audit log", left, owner)
+			t.Errorf("guest = %+v, want no address, everything else with user %d and one audit entry", left, owner)
 		}
 	})
-	t.Run("brings a debt as well", func(t *testing.T) {
+	t.Run("moves a negative balance", func(t *testing.T) {
 		t.Parallel()
-		c := newCounter(t)
+		c := newRefundFixture(t)
 		owner := dbtest.User(t, c.DB, "owner@example.com").ID
 		c.spend(1000)
 		c.refunded("pi_1", 3500)
 		if claimed, err := c.claim(owner); err != nil || claimed.Credits != -1000 {
-			t.Fatalf("claimed = %+v, %v; want a debt of 1000 credits", claimed, err)
+			t.Fatalf("claimed = %+v, %v; want -1000 credits", claimed, err)
 		}
 		c.wantBalances(map[int64]models.Credits{c.user.ID: 0, owner: -1000})
 	})
-	for is, statement := range map[string]string{
-		"somebody has signed in to it":          `INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified) VALUES ('i', 's', @guest, 'oidc', 'ada@example.com', true)`,
-		"its address is another one":            `UPDATE users SET email = 'other@example.com' WHERE id = @guest`,
-		"something of it is reserved":           `WITH held AS (UPDATE users SET credits_held = 5 WHERE id = @guest) INSERT INTO holds (id, user_id, feature, credits, expires_at) VALUES (gen_random_uuid(), @guest, 'job_match', 5, now())`,
-		"who claims it has deleted the account": `UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = now() WHERE id = @owner`,
+	for condition, statement := range map[string]string{
+		"the account has an identity":       `INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified) VALUES ('i', 's', @guest, 'oidc', 'ada@example.com', true)`,
+		"the account has another address":   `UPDATE users SET email = 'other@example.com' WHERE id = @guest`,
+		"the account has an open hold":      `WITH held AS (UPDATE users SET credits_held = 5 WHERE id = @guest) INSERT INTO holds (id, user_id, feature, credits, expires_at) VALUES (gen_random_uuid(), @guest, 'job_match', 5, now())`,
+		"the claimant's account is deleted": `UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = now() WHERE id = @owner`,
 	} {
-		t.Run("refuses where "+is, func(t *testing.T) {
+		t.Run("refuses where "+condition, func(t *testing.T) {
 			t.Parallel()
-			c := newCounter(t)
+			c := newRefundFixture(t)
 			owner := dbtest.User(t, c.DB, "owner@example.com").ID
 			c.must(c.DB.Exec(statement, map[string]any{"guest": c.user.ID, "owner": owner}).Error)
 			if _, err := c.claim(owner); !errors.Is(err, purchase.ErrNotClaimed) {
-				t.Errorf("claim = %v, want a refusal", err)
+				t.Errorf("claim = %v, want ErrNotClaimed", err)
 			}
 			c.wantBalances(map[int64]models.Credits{c.user.ID: 1200, owner: 0})
 		})
@@ -90,13 +91,13 @@ func TestClaim(t *testing.T) {
 
 func TestTwentyClaimsAtOnce(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newRefundFixture(t)
 	owners := []int64{dbtest.User(t, c.DB, "one@example.com").ID, dbtest.User(t, c.DB, "two@example.com").ID}
 	c.buy("pi_2")
 	var claimed atomic.Int64
 	dbtest.Concurrently(20, func(i int) {
 		if i%4 == 3 {
-			c.refunded("pi_2", 700) // as an event that comes in between
+			c.refunded("pi_2", 700) // like a concurrent event
 			return
 		}
 		switch _, err := c.claim(owners[i%2]); {
@@ -112,24 +113,28 @@ func TestTwentyClaimsAtOnce(t *testing.T) {
 	var with []models.Credits
 	c.must(c.DB.Raw(`SELECT credits_balance FROM users WHERE credits_balance <> 0`).Scan(&with).Error)
 	if len(with) != 1 || with[0] != 2160 {
-		t.Errorf("balances = %v, want 2160 credits with one of the two", with)
+		t.Errorf("balances = %v, want 2160 credits with one user", with)
 	}
 	dbtest.CheckLedger(t, c.DB)
 }
 
-// A payment by a Stripe customer of the account that is being claimed waits for the claim, and is then the claimant's.
+// A payment by a Stripe customer of an account that is being claimed waits for the claim, and then goes to the
+// claimant.
 func TestPaymentDuringClaim(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newRefundFixture(t)
 	owner := dbtest.User(t, c.DB, "owner@example.com").ID
-	c.must(c.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, c.user.ID).Error)
+	c.must(c.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`,
+		c.user.ID).Error)
 	const payments = 20
 	var all sync.WaitGroup
 	pay := func(i int) {
 		session := fmt.Sprintf("cs_link_%d", i)
 		err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) error {
-			_, err := c.Book(tx, purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: "pi_" + session, Currency: "eur", Subtotal: 3500,
-				Paid: 3500, PaidCurrency: "eur", Customer: "cus_1"}, purchase.StripeFacts{Sold: &purchase.Sold{Known: true, Units: 1, Credits: 1200}}, "evt_"+session)
+			_, err := c.Book(tx, purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: "pi_" + session,
+				Currency: "eur", Subtotal: 3500,
+				Paid: 3500, PaidCurrency: "eur", Customer: "cus_1"},
+				purchase.StripeFacts{Sold: &purchase.Sold{Known: true, Units: 1, Credits: 1200}}, "evt_"+session)
 			return err
 		})
 		if err != nil {

@@ -5,9 +5,8 @@ import (
 	"github.com/stripe/stripe-go/v79/client"
 )
 
-// contract is every call of Stripe's API that the product makes, by the name that stripe-go has
-// for it, as stripe-mock is asked for it: it refuses what Stripe does not know. A call that the product gains and that
-// is missing here fails TestEveryStripeCallIsUnderContract.
+// contract lists every call of Stripe's API that the product makes, by its name in stripe-go, with typical parameters.
+// stripe-mock refuses what Stripe's API does not have. TestEveryStripeCallIsUnderContract fails when a call is missing.
 var contract = map[string]func(*client.API) error{
 	"Products.Get": func(api *client.API) error {
 		_, err := api.Products.Get("resume_matcher_credits", nil)
@@ -15,7 +14,8 @@ var contract = map[string]func(*client.API) error{
 	},
 	"Products.New": func(api *client.API) error {
 		_, err := api.Products.New(&stripe.ProductParams{
-			ID: stripe.String("resume_matcher_credits"), Name: stripe.String("Credits"), Metadata: map[string]string{"type": "credits"},
+			ID: stripe.String("resume_matcher_credits"), Name: stripe.String("Credits"),
+			Metadata: map[string]string{"type": "credits"},
 		})
 		return err
 	},
@@ -34,19 +34,23 @@ var contract = map[string]func(*client.API) error{
 		return err
 	},
 	"Prices.List": func(api *client.API) error {
-		params := &stripe.PriceListParams{Product: stripe.String("p"), LookupKeys: stripe.StringSlice([]string{"resume_matcher_credits_100"})}
+		params := &stripe.PriceListParams{Product: stripe.String("p"),
+			LookupKeys: stripe.StringSlice([]string{"resume_matcher_credits_100"})}
 		params.Limit = stripe.Int64(100)
 		return api.Prices.List(params).Err()
 	},
 	"Prices.New": func(api *client.API) error {
 		_, err := api.Prices.New(&stripe.PriceParams{
-			Product: stripe.String("p"), Currency: stripe.String("eur"), UnitAmount: stripe.Int64(500), LookupKey: stripe.String("k"),
-			TransferLookupKey: stripe.Bool(true), TaxBehavior: stripe.String("inclusive"), Metadata: map[string]string{"credits": "100"},
+			Product: stripe.String("p"), Currency: stripe.String("eur"), UnitAmount: stripe.Int64(500),
+			LookupKey:         stripe.String("k"),
+			TransferLookupKey: stripe.Bool(true), TaxBehavior: stripe.String("inclusive"),
+			Metadata: map[string]string{"credits": "100"},
 		})
 		return err
 	},
 	"Prices.Update": func(api *client.API) error {
-		_, err := api.Prices.Update("price_1", &stripe.PriceParams{Active: stripe.Bool(false), Metadata: map[string]string{"credits": "100"}})
+		_, err := api.Prices.Update("price_1", &stripe.PriceParams{Active: stripe.Bool(false),
+			Metadata: map[string]string{"credits": "100"}})
 		return err
 	},
 	"Customers.Get": func(api *client.API) error {
@@ -62,7 +66,8 @@ var contract = map[string]func(*client.API) error{
 		return err
 	},
 	"Customers.Update": func(api *client.API) error {
-		_, err := api.Customers.Update("cus_1", &stripe.CustomerParams{Email: stripe.String("ada@example.com"), Name: stripe.String("Ada")})
+		_, err := api.Customers.Update("cus_1", &stripe.CustomerParams{Email: stripe.String("ada@example.com"),
+			Name: stripe.String("Ada")})
 		return err
 	},
 	"TaxSettings.Get": func(api *client.API) error {
@@ -77,8 +82,9 @@ var contract = map[string]func(*client.API) error{
 		_, err := api.CheckoutSessions.Expire("cs_1", nil)
 		return err
 	},
-	"CheckoutSessions.New": func(api *client.API) error { // its real parameters: productAgainst
-		_, err := api.CheckoutSessions.New(&stripe.CheckoutSessionParams{Mode: stripe.String("payment"), SuccessURL: stripe.String("https://example.com")})
+	"CheckoutSessions.New": func(api *client.API) error { // productAgainst sends the real parameters
+		_, err := api.CheckoutSessions.New(&stripe.CheckoutSessionParams{Mode: stripe.String("payment"),
+			SuccessURL: stripe.String("https://example.com")})
 		return err
 	},
 	"CheckoutSessions.Get": func(api *client.API) error {
@@ -90,7 +96,8 @@ var contract = map[string]func(*client.API) error{
 		return err
 	},
 	"CheckoutSessions.List": func(api *client.API) error {
-		params := &stripe.CheckoutSessionListParams{Status: stripe.String("complete"), CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: 1}}
+		params := &stripe.CheckoutSessionListParams{Status: stripe.String("complete"),
+			CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: 1}}
 		params.Limit = stripe.Int64(100)
 		params.AddExpand("data.payment_intent")
 		return api.CheckoutSessions.List(params).Err()
@@ -100,7 +107,8 @@ var contract = map[string]func(*client.API) error{
 	},
 	"Refunds.New": func(api *client.API) error {
 		_, err := api.Refunds.New(&stripe.RefundParams{
-			PaymentIntent: stripe.String("pi_1"), Amount: stripe.Int64(500), Reason: stripe.String("requested_by_customer"), Metadata: map[string]string{"actor": "1"},
+			PaymentIntent: stripe.String("pi_1"), Amount: stripe.Int64(500), Reason: stripe.String("requested_by_customer"),
+			Metadata: map[string]string{"actor": "1"},
 		})
 		return err
 	},
@@ -114,7 +122,8 @@ var contract = map[string]func(*client.API) error{
 		return err
 	},
 	"Disputes.List": func(api *client.API) error {
-		params := &stripe.DisputeListParams{PaymentIntent: stripe.String("pi_1"), CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: 1}}
+		params := &stripe.DisputeListParams{PaymentIntent: stripe.String("pi_1"),
+			CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: 1}}
 		params.Limit = stripe.Int64(100)
 		return api.Disputes.List(params).Err()
 	},
@@ -125,18 +134,21 @@ var contract = map[string]func(*client.API) error{
 		_, err := api.WebhookEndpoints.New(&stripe.WebhookEndpointParams{
 			URL: stripe.String("https://credits.example.com/api/stripe/webhook"), APIVersion: stripe.String(stripe.APIVersion),
 			EnabledEvents: stripe.StringSlice([]string{
-				"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed", "checkout.session.expired",
-				"charge.refunded", "charge.refund.updated", "refund.created", "refund.updated", "customer.deleted", "charge.dispute.created",
-				"charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated",
+				"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed",
+				"checkout.session.expired",
+				"charge.refunded", "charge.refund.updated", "refund.created", "refund.updated", "customer.deleted",
+				"charge.dispute.created",
+				"charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_withdrawn",
+				"charge.dispute.funds_reinstated",
 			}),
 		})
 		return err
 	},
 }
 
-// refusable are the calls above that stripe-mock would answer whatever they say, spoiled so that it must not.
+// refusable lists calls that stripe-mock must refuse, which shows that it checks the parameters of contract.
 var refusable = map[string]func(*client.API) error{
-	"an event that this version has not": func(api *client.API) error {
+	"an event that the API version does not have": func(api *client.API) error {
 		_, err := api.WebhookEndpoints.New(&stripe.WebhookEndpointParams{
 			URL: stripe.String("https://example.com"), EnabledEvents: stripe.StringSlice([]string{"refund.failed"}),
 		})
@@ -149,7 +161,8 @@ var refusable = map[string]func(*client.API) error{
 		return err
 	},
 	"an unknown locale": func(api *client.API) error {
-		_, err := api.CheckoutSessions.New(&stripe.CheckoutSessionParams{Locale: stripe.String("de-DE"), SuccessURL: stripe.String("https://example.com")})
+		_, err := api.CheckoutSessions.New(&stripe.CheckoutSessionParams{Locale: stripe.String("de-DE"),
+			SuccessURL: stripe.String("https://example.com")})
 		return err
 	},
 }

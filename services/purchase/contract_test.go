@@ -27,12 +27,12 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// TestStripeMock makes the product's calls to a Stripe that somebody else wrote.
+// TestStripeMock makes the product's calls to stripe-mock, an independent implementation of Stripe's API.
 func TestStripeMock(t *testing.T) {
 	t.Parallel()
-	api := stripeapi.New(testKey, conformance.StartMock(t)) // one for all: it takes a second to start, and remembers nothing
+	api := stripeapi.New(testKey, conformance.StartMock(t)) // shared: it takes a second to start, and has no state
 	for name, call := range contract {
-		t.Run("takes "+name, func(t *testing.T) {
+		t.Run("accepts "+name, func(t *testing.T) {
 			if err := call(api); err != nil {
 				t.Error(err)
 			}
@@ -42,20 +42,21 @@ func TestStripeMock(t *testing.T) {
 		t.Run("refuses "+name, func(t *testing.T) {
 			var refusal *stripe.Error
 			if err := call(api); !errors.As(err, &refusal) || refusal.HTTPStatusCode != http.StatusBadRequest {
-				t.Errorf("error = %v, want it refused", err)
+				t.Errorf("error = %v, want status 400", err)
 			}
 		})
 	}
-	t.Run("takes what the product itself sends", func(t *testing.T) { productAgainst(t, api) })
-	t.Run("answers with a refund of another payment", func(t *testing.T) { foreignRefund(t, api) })
+	t.Run("accepts the product's own requests", func(t *testing.T) { productAgainst(t, api) })
+	t.Run("lists a refund of another payment, which is not booked", func(t *testing.T) { foreignRefund(t, api) })
 }
 
-// productAgainst lets the product make its calls itself, with the parameters that it really sends.
+// productAgainst runs the product against stripe-mock, with the parameters that it really sends.
 func productAgainst(t *testing.T, api *client.API) {
 	t.Helper()
 	ctx := context.Background()
 	db := dbtest.New(t)
-	s := &purchase.Service{DB: db, Stripe: api, AppURL: "https://credits.example.com", Now: models.Now, Log: slog.New(slog.DiscardHandler)}
+	s := &purchase.Service{DB: db, Stripe: api, AppURL: "https://credits.example.com", Now: models.Now,
+		Log: slog.New(slog.DiscardHandler)}
 	if _, err := (&catalog.Service{DB: db, Stripe: api, Log: s.Log}).Sync(ctx); err != nil {
 		t.Errorf("sync prices: %v", err)
 	}
@@ -63,10 +64,12 @@ func productAgainst(t *testing.T, api *client.API) {
 		t.Fatal(err)
 	}
 	ada := dbtest.User(t, db, "ada@example.com")
-	s.Now = func() time.Time { return time.Unix(1_000_000_000, 0).UTC() } // the mock's sessions are from long ago
-	for key, tax := range map[string]purchase.Tax{"taxed": {Automatic: true, IDs: true}, "small": {IDs: true, Note: map[string]string{"de": "§ 19 UStG"}}} {
+	s.Now = func() time.Time { return time.Unix(1_000_000_000, 0).UTC() } // the mock's sessions expired long ago
+	for key, tax := range map[string]purchase.Tax{"taxed": {Automatic: true, IDs: true},
+		"small": {IDs: true, Note: map[string]string{"de": "§ 19 UStG"}}} {
 		s.Tax = tax
-		if _, err := s.Start(ctx, purchase.Order{UserID: ada.ID, PriceID: "price_1", Quantity: 1, Locale: "de", Key: key}); err != nil {
+		if _, err := s.Start(ctx, purchase.Order{UserID: ada.ID, PriceID: "price_1", Quantity: 1, Locale: "de",
+			Key: key}); err != nil {
 			t.Errorf("start %s: %v", key, err)
 		}
 	}
@@ -74,21 +77,23 @@ func productAgainst(t *testing.T, api *client.API) {
 	if err := db.Exec(`UPDATE purchases SET checkout_session_id = NULL`).Error; err != nil { // the mock has one session for all
 		t.Fatal(err)
 	}
-	started, err := s.Start(ctx, purchase.Order{UserID: ada.ID, PriceID: "price_1", Quantity: 2, Locale: "de", Key: "form"})
+	started, err := s.Start(ctx, purchase.Order{UserID: ada.ID, PriceID: "price_1", Quantity: 2, Locale: "de",
+		Key: "form"})
 	s.Now = models.Now
 	if err != nil || started.URL == "" {
-		t.Errorf("start = %+v, %v; want a page to pay on", started, err)
+		t.Errorf("start = %+v, %v; want an address to pay at", started, err)
 	}
 	if n, err := s.Refresh(ctx, started.PurchaseID.String()); n != 0 || !errors.Is(err, purchase.ErrNotOurs) {
-		t.Errorf("check of an open session = %d, %v; want not ours", n, err)
+		t.Errorf("refresh of an open session = %d, %v; want ErrNotOurs", n, err)
 	}
-	if report, err := (&reconcile.Service{DB: db, Purchase: s, Now: models.Now, Log: s.Log}).Once(ctx); err != nil || len(report.Findings) != 0 {
-		t.Errorf("reconcile = %+v, %v; want nothing of ours", report.Findings, err)
+	if report, err := (&reconcile.Service{DB: db, Purchase: s, Now: models.Now, Log: s.Log}).Once(ctx); err != nil ||
+		len(report.Findings) != 0 {
+		t.Errorf("reconcile = %+v, %v; want no findings", report.Findings, err)
 	}
 }
 
-// foreignRefund makes the list of a payment's refunds dangerous to believe: the mock answers with a refund of another
-// payment, as a faulty server could. It must not be booked.
+// foreignRefund refreshes the refunds of a payment while the mock lists a refund of another payment, as a faulty server
+// could.
 func foreignRefund(t *testing.T, api *client.API) {
 	t.Helper()
 	list := api.Refunds.List(&stripe.RefundListParams{PaymentIntent: stripe.String("pi_ours")})
@@ -96,11 +101,11 @@ func foreignRefund(t *testing.T, api *client.API) {
 	for list.Next() {
 		found++
 		if re := list.Refund(); re.PaymentIntent != nil && re.PaymentIntent.ID == "pi_ours" {
-			t.Errorf("refund %s is ours: this test says nothing any more", re.ID)
+			t.Errorf("refund %s is ours: the mock no longer ignores the filter", re.ID)
 		}
 	}
 	if err := list.Err(); err != nil || found == 0 {
-		t.Errorf("%d refunds, %v; want a foreign one", found, err)
+		t.Errorf("%d refunds, %v; want one of another payment", found, err)
 	}
 	db := dbtest.New(t)
 	s := &purchase.Service{DB: db, Stripe: api, Now: models.Now, Log: slog.New(slog.DiscardHandler)}
@@ -110,16 +115,16 @@ func foreignRefund(t *testing.T, api *client.API) {
 		t.Fatal(err)
 	}
 	if err := s.RefreshRefundsDue(context.Background()); err != nil {
-		t.Errorf("read the refunds again: %v", err)
+		t.Errorf("refresh the refunds: %v", err)
 	}
 	var kept, marked int64
 	err = db.Raw(`SELECT (SELECT count(*) FROM stripe_refunds), (SELECT count(*) FROM stripe_charges WHERE reread_at IS NOT NULL)`).Row().Scan(&kept, &marked)
 	if err != nil || kept != 0 || marked != 0 {
-		t.Errorf("%d foreign refunds kept, %d charges still marked (%v), want none", kept, marked, err)
+		t.Errorf("%d refunds of another payment stored, %d refreshes still due (%v), want 0 and 0", kept, marked, err)
 	}
 }
 
-// TestEveryStripeCallIsUnderContract reads the product's source for calls of stripe-go's client.
+// TestEveryStripeCallIsUnderContract finds the calls of stripe-go's client in the product's source.
 func TestEveryStripeCallIsUnderContract(t *testing.T) {
 	t.Parallel()
 	const root = "../.."
@@ -140,7 +145,7 @@ func TestEveryStripeCallIsUnderContract(t *testing.T) {
 		for _, call := range stripeCalls(file) {
 			found++
 			if contract[call] == nil {
-				t.Errorf("%s calls Stripe's %s, which stripe-mock is not asked for: add it to contract", path, call)
+				t.Errorf("%s calls Stripe's %s, which is missing in contract", path, call)
 			}
 		}
 		return nil
@@ -148,12 +153,12 @@ func TestEveryStripeCallIsUnderContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found < 10 { // the number when this was written
-		t.Errorf("%d calls found: the search is broken", found)
+	if found < 10 {
+		t.Errorf("%d calls found, want at least 10", found)
 	}
 }
 
-// stripeCalls are the calls x.Resource.Method(…) for which stripe-go's client has such a resource with such a method.
+// stripeCalls returns the calls x.Resource.Method(…) that stripe-go's client has.
 func stripeCalls(file *ast.File) []string {
 	var calls []string
 	ast.Inspect(file, func(node ast.Node) bool {

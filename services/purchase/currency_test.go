@@ -8,16 +8,16 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// Somebody added a price in the buyers' currency to a price of ours, in Stripe's dashboard. What was ordered stays what
-// is paid.
+// When the seller adds a currency to a price in Stripe's dashboard, Checkout still charges the currency of the order.
 func TestCheckoutStaysInTheCurrencyOfTheOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newSandboxFixture(t)
 	ours, err := s.Stripe.Prices.Get(s.price[500].StripePriceID, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dollars, err := s.Stripe.Prices.New(&stripe.PriceParams{Product: stripe.String(ours.Product.ID), Currency: stripe.String("usd"), UnitAmount: stripe.Int64(2000),
+	dollars, err := s.Stripe.Prices.New(&stripe.PriceParams{Product: stripe.String(ours.Product.ID),
+		Currency: stripe.String("usd"), UnitAmount: stripe.Int64(2000),
 		Metadata: map[string]string{"credits": "500"}, CurrencyOptions: map[string]*stripe.PriceCurrencyOptionsParams{"eur": {UnitAmount: stripe.Int64(1800)}}})
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +35,7 @@ func TestCheckoutStaysInTheCurrencyOfTheOrder(t *testing.T) {
 	}
 	session, err := s.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, nil)
 	if err != nil || string(session.Currency) != "usd" || session.AmountSubtotal != 4000 {
-		t.Errorf("Checkout asks for %d %s (%v), want the 4000 usd that were ordered", session.AmountSubtotal, session.Currency, err)
+		t.Errorf("Checkout asks for %d %s (%v), want the 4000 usd of the order", session.AmountSubtotal, session.Currency,
+			err)
 	}
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-func TestCheckBeforeThereIsASession(t *testing.T) {
+func TestRefreshWithoutASession(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newRefundFixture(t)
 	id := uuid.Must(uuid.NewV7())
 	c.must(c.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
 		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', 'k')`, id, c.user.ID).Error)
 	if _, err := c.Refresh(context.Background(), id.String()); !errors.Is(err, purchase.ErrNotOurs) {
-		t.Errorf("error = %v, want that nothing was paid", err)
+		t.Errorf("error = %v, want ErrNotOurs", err)
 	}
 	for _, unknown := range []string{"", "x", uuid.NewString(), strings.ToUpper(id.String()), "{" + id.String() + "}"} {
 		if _, err := c.Refresh(context.Background(), unknown); !fault.Is(err, fault.NotFound) {
@@ -31,15 +31,17 @@ func TestCheckBeforeThereIsASession(t *testing.T) {
 
 func TestPaymentInTheBuyersCurrency(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newRefundFixture(t)
 	id := c.order("cs_francs")
-	c.must(c.bookFetched(purchase.Checkout{ID: "cs_francs", PaymentStatus: "paid", PaymentIntent: "pi_francs", Currency: "eur", Subtotal: 3500,
+	c.must(c.bookFetched(purchase.Checkout{ID: "cs_francs", PaymentStatus: "paid", PaymentIntent: "pi_francs",
+		Currency: "eur", Subtotal: 3500,
 		Paid: 3371, PaidCurrency: "chf"}))
 	d, err := c.Detail(context.Background(), id.String())
 	if err != nil || d.PaymentCurrency() != "chf" || d.Left() != 3371 || d.Currency != "eur" {
-		t.Errorf("%d %s are left of an order in %s (%v), want 3371 chf of one in eur", d.Left(), d.PaymentCurrency(), d.Currency, err)
+		t.Errorf("left = %d %s of an order in %s (%v), want 3371 chf of one in eur", d.Left(), d.PaymentCurrency(),
+			d.Currency, err)
 	}
 	if old := (models.Purchase{Currency: "eur"}); old.PaymentCurrency() != "eur" {
-		t.Errorf("an older payment is in %q, want what was ordered in", old.PaymentCurrency())
+		t.Errorf("currency of a payment without one = %q, want the order's eur", old.PaymentCurrency())
 	}
 }

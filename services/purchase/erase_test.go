@@ -9,20 +9,21 @@ import (
 	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
-// accounts deletes and erases accounts of the shop.
-func (s *shop) accounts() *account.Service {
+// accounts is the account service on the fixture's database.
+func (s *sandboxFixture) accounts() *account.Service {
 	return &account.Service{DB: s.db, Purchase: s.Service, Now: s.Now, Log: s.Log}
 }
 
-func TestADeletedAccountLeavesStripe(t *testing.T) {
+func TestADeletedAccountIsClosedAtStripe(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newSandboxFixture(t)
 	started, err := s.Start(t.Context(), s.order("k"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var customer string
-	if err := s.db.Raw(`SELECT stripe_customer_id FROM users WHERE id = ?`, s.user.ID).Scan(&customer).Error; err != nil || customer == "" {
+	if err := s.db.Raw(`SELECT stripe_customer_id FROM users WHERE id = ?`,
+		s.user.ID).Scan(&customer).Error; err != nil || customer == "" {
 		t.Fatalf("customer %q, %v", customer, err)
 	}
 	err = s.db.Exec(`UPDATE users SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, deleted_at = now(), delete_after = current_date WHERE id = ?`, s.user.ID).Error
@@ -31,7 +32,7 @@ func TestADeletedAccountLeavesStripe(t *testing.T) {
 	}
 	s.down.Store(true)
 	if err := s.accounts().EraseDue(t.Context()); err == nil {
-		t.Error("nobody was told that Stripe does not answer")
+		t.Error("erasing while Stripe is down returned no error")
 	}
 	s.down.Store(false)
 	for range 2 {
@@ -40,25 +41,28 @@ func TestADeletedAccountLeavesStripe(t *testing.T) {
 		}
 	}
 	var p models.Purchase
-	if err := s.db.Take(&p, "id = ?", started.PurchaseID).Error; err != nil || p.Status != models.PurchaseExpired || p.CheckoutURL != "" || p.IdempotencyKey == "k" {
-		t.Errorf("the open Checkout is %s at %q with key %q (%v), want it expired and without both", p.Status, p.CheckoutURL, p.IdempotencyKey, err)
+	if err := s.db.Take(&p, "id = ?", started.PurchaseID).Error; err != nil || p.Status != models.PurchaseExpired ||
+		p.CheckoutURL != "" || p.IdempotencyKey == "k" {
+		t.Errorf("purchase is %s at %q with key %q (%v), want expired, no address and another key", p.Status, p.CheckoutURL,
+			p.IdempotencyKey, err)
 	}
 	known, err := s.Stripe.Customers.Get(customer, nil)
 	if err != nil || !known.Deleted {
-		t.Errorf("the customer is still at Stripe: %v", err)
+		t.Errorf("the customer is not deleted at Stripe (%v)", err)
 	}
 	if _, err := s.Start(context.Background(), s.order("k2")); err == nil {
 		t.Error("a deleted account began a purchase")
 	}
 }
 
-// A withdrawal tells whose it was until somebody has handled it, and not longer.
+// The withdrawal of a deleted account keeps its personal data until an admin has handled it.
 func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newSandboxFixture(t)
 	withdrawals := &withdrawal.Service{DB: s.db, Purchases: s.Service, Now: s.Now, Log: s.Log}
 	declare := func(key string) string {
-		w, err := withdrawals.Declare(t.Context(), withdrawal.Declaration{UserID: s.user.ID, Name: "Ada Lovelace", Email: "ada@example.com", Contract: key, Locale: "de", Key: key})
+		w, err := withdrawals.Declare(t.Context(), withdrawal.Declaration{UserID: s.user.ID, Name: "Ada Lovelace",
+			Email: "ada@example.com", Contract: key, Locale: "de", Key: key})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,17 +72,17 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 	if err := withdrawals.Close(t.Context(), handled, s.user.ID, ""); err != nil {
 		t.Fatal(err)
 	}
-	told := func(id string, want bool) {
+	wantData := func(id string, want bool) {
 		t.Helper()
 		w, err := withdrawals.Find(t.Context(), id)
 		if err != nil || (w.Name+w.Email+w.Contract != "") != want {
-			t.Errorf("the withdrawal says %q (%v), want something: %t", w.Name+w.Email+w.Contract, err, want)
+			t.Errorf("personal data of the withdrawal = %q (%v), want some: %t", w.Name+w.Email+w.Contract, err, want)
 		}
 	}
 	if _, err := s.accounts().Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	told(handled, true) // the account is there
+	wantData(handled, true) // the account still exists
 	err := s.db.Exec(`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = current_date WHERE id = ?`, s.user.ID).Error
 	if err != nil {
 		t.Fatal(err)
@@ -86,13 +90,13 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 	if err := s.accounts().EraseDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	told(handled, false)
-	told(open, true)
+	wantData(handled, false)
+	wantData(open, true)
 	if err := withdrawals.Close(t.Context(), open, s.user.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.accounts().Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	told(open, false)
+	wantData(open, false)
 }

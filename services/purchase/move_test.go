@@ -15,31 +15,34 @@ import (
 	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
-// move gives the counter's purchase from one user to another.
-func (c *counter) move(from, to int64) (purchase.Moved, error) {
+// move moves the fixture's purchase between users.
+func (c *refundFixture) move(from, to int64) (purchase.Moved, error) {
 	var moved purchase.Moved
 	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) (err error) {
-		moved, err = purchase.Move(tx, purchase.MoveOrder{PurchaseID: c.id, From: from, To: to, ActorID: c.user.ID, Note: "typed wrong"})
+		moved, err = purchase.Move(tx, purchase.MoveOrder{PurchaseID: c.id, From: from, To: to, ActorID: c.user.ID,
+			Note: "typed wrong"})
 		return err
 	})
 	return moved, err
 }
 
-// refunded books that so much of a payment has been given back in all.
-func (c *counter) refunded(payment string, cents int64) {
+// refunded books the cumulative refund of a payment, in cents.
+func (c *refundFixture) refunded(payment string, cents int64) {
 	c.t.Helper()
-	c.must(c.bookFetched(purchase.Charge{ID: "ch_" + payment, PaymentRef: payment, Currency: "eur", Amount: 3500, AmountRefunded: cents}))
+	c.must(c.bookFetched(purchase.Charge{ID: "ch_" + payment, PaymentRef: payment, Currency: "eur", Amount: 3500,
+		AmountRefunded: cents}))
 }
 
-// disputed books how a dispute of all of the payment stands.
-func (c *counter) disputed(status string) {
+// disputed books a dispute of the full payment in this status.
+func (c *refundFixture) disputed(status string) {
 	c.t.Helper()
-	c.must(c.bookFetched(purchase.Dispute{ID: "dp_1", PaymentRef: "pi_1", ChargeID: "ch_pi_1", Currency: "eur", Status: status, Amount: 3500,
+	c.must(c.bookFetched(purchase.Dispute{ID: "dp_1", PaymentRef: "pi_1", ChargeID: "ch_pi_1", Currency: "eur",
+		Status: status, Amount: 3500,
 		ReportedAt: map[string]int64{"needs_response": 1, "won": 2}[status]}))
 }
 
-// wantBalances wants these credits of these users, and a ledger that agrees.
-func (c *counter) wantBalances(want map[int64]models.Credits) {
+// wantBalances compares the credits of users, and checks the ledger.
+func (c *refundFixture) wantBalances(want map[int64]models.Credits) {
 	c.t.Helper()
 	for id, credits := range want {
 		var user models.User
@@ -53,30 +56,31 @@ func (c *counter) wantBalances(want map[int64]models.Credits) {
 
 func TestMove(t *testing.T) {
 	t.Parallel()
-	t.Run("takes the credits along, and later refunds find the new owner", func(t *testing.T) {
+	t.Run("moves the credits, and later refunds find the new owner", func(t *testing.T) {
 		t.Parallel()
-		c := newCounter(t)
+		c := newRefundFixture(t)
 		bob := dbtest.User(t, c.DB, "bob@example.com").ID
 		moved, err := c.move(c.user.ID, bob)
 		if err != nil || moved.Credits != 1200 || moved.UserID != bob || len(moved.Rows) != 2 || moved.Already {
 			t.Fatalf("moved = %+v, %v; want 1200 credits to user %d in two entries", moved, err, bob)
 		}
-		if in := moved.Rows[1]; in.Reason != models.ReasonManual || in.Meta.Counterpart != c.user.ID || in.Meta.PurchaseID != c.id.String() || in.Meta.Note != "typed wrong" {
-			t.Errorf("entry of the new owner = %+v, want the purchase, the former owner and why", in)
+		if in := moved.Rows[1]; in.Reason != models.ReasonManual || in.Meta.Counterpart != c.user.ID ||
+			in.Meta.PurchaseID != c.id.String() || in.Meta.Note != "typed wrong" {
+			t.Errorf("entry of the new owner = %+v, want the purchase, the former owner and the note", in)
 		}
 		c.wantBalances(map[int64]models.Credits{c.user.ID: 0, bob: 1200})
 		c.refunded("pi_1", 3500)
 		c.wantBalances(map[int64]models.Credits{c.user.ID: 0, bob: 0})
 		if p, err := c.Purchase(context.Background(), bob, c.id.String()); err != nil || p.UserID != bob {
-			t.Errorf("the purchase of the new owner: %+v, %v", p, err)
+			t.Errorf("purchase of the new owner = %+v, %v; want it found", p, err)
 		}
 		if _, err := c.Purchase(context.Background(), c.user.ID, c.id.String()); !fault.Is(err, fault.NotFound) {
-			t.Errorf("the former owner's purchase: %v, want not found", err)
+			t.Errorf("purchase of the former owner: %v, want not found", err)
 		}
 	})
-	t.Run("moves what refunds have left, and back again", func(t *testing.T) {
+	t.Run("moves what refunds have left, also back again", func(t *testing.T) {
 		t.Parallel()
-		c := newCounter(t)
+		c := newRefundFixture(t)
 		bob := dbtest.User(t, c.DB, "bob@example.com").ID
 		c.refunded("pi_1", 875)
 		if _, err := c.move(c.user.ID, bob); err != nil {
@@ -90,9 +94,9 @@ func TestMove(t *testing.T) {
 		}
 		c.wantBalances(map[int64]models.Credits{c.user.ID: 600, bob: 0})
 	})
-	t.Run("a dispute that is won gives to the new owner", func(t *testing.T) {
+	t.Run("a won dispute gives the credits to the new owner", func(t *testing.T) {
 		t.Parallel()
-		c := newCounter(t)
+		c := newRefundFixture(t)
 		bob := dbtest.User(t, c.DB, "bob@example.com").ID
 		c.disputed("needs_response")
 		moved, err := c.move(c.user.ID, bob)
@@ -102,9 +106,9 @@ func TestMove(t *testing.T) {
 		c.disputed("won")
 		c.wantBalances(map[int64]models.Credits{c.user.ID: 0, bob: 1200})
 	})
-	t.Run("leaves who has spent the credits with a debt", func(t *testing.T) {
+	t.Run("leaves a former owner who has spent the credits with a negative balance", func(t *testing.T) {
 		t.Parallel()
-		c := newCounter(t)
+		c := newRefundFixture(t)
 		bob := dbtest.User(t, c.DB, "bob@example.com").ID
 		c.spend(500)
 		if _, err := c.move(c.user.ID, bob); err != nil {
@@ -112,42 +116,43 @@ func TestMove(t *testing.T) {
 		}
 		c.wantBalances(map[int64]models.Credits{c.user.ID: -500, bob: 1200})
 	})
-	t.Run("takes the withdrawal from the contract along", func(t *testing.T) {
+	t.Run("moves the withdrawal", func(t *testing.T) {
 		t.Parallel()
-		c := newCounter(t)
+		c := newRefundFixture(t)
 		bob := dbtest.User(t, c.DB, "bob@example.com").ID
 		withdrawals := &withdrawal.Service{DB: c.DB, Purchases: c.Service, Now: c.Now, Log: c.Log}
-		w, err := withdrawals.Declare(context.Background(), withdrawal.Declaration{UserID: c.user.ID, PurchaseID: c.id.String(), Name: "Ada", Email: "ada@example.com",
-			Contract: "1200 credits", Locale: "en", Key: "k"})
+		w, err := withdrawals.Declare(context.Background(),
+			withdrawal.Declaration{UserID: c.user.ID, PurchaseID: c.id.String(), Name: "Ada", Email: "ada@example.com",
+				Contract: "1200 credits", Locale: "en", Key: "k"})
 		c.must(err)
 		if _, err := c.move(c.user.ID, bob); err != nil {
 			t.Fatal(err)
 		}
 		var owner int64
 		if c.must(c.DB.Raw(`SELECT user_id FROM withdrawals WHERE id = ?`, w.ID).Scan(&owner).Error); owner != bob {
-			t.Errorf("the withdrawal is user %d's, want %d's", owner, bob)
+			t.Errorf("owner of the withdrawal = user %d, want %d", owner, bob)
 		}
 	})
 }
 
 func TestMoveRefuses(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newRefundFixture(t)
 	bob, eve := dbtest.User(t, c.DB, "bob@example.com").ID, dbtest.User(t, c.DB, "eve@example.com").ID
 	paid := c.id
-	wants := func(is string, from, to int64, want fault.Problem) {
+	wantProblem := func(name string, from, to int64, want fault.Problem) {
 		t.Helper()
 		if _, err := c.move(from, to); problem(err) != want {
-			t.Errorf("%s: %v, want %s", is, err, want)
+			t.Errorf("%s: %v, want %s", name, err, want)
 		}
 	}
-	wants("to the same user", c.user.ID, c.user.ID, fault.MoveSame)
-	wants("to nobody", c.user.ID, 999, fault.MoveTarget)
-	wants("from somebody else", bob, eve, fault.MovedSince)
+	wantProblem("to the same user", c.user.ID, c.user.ID, fault.MoveSame)
+	wantProblem("to an unknown user", c.user.ID, 999, fault.MoveTarget)
+	wantProblem("from a user who is not the owner", bob, eve, fault.MovedSince)
 	c.must(c.DB.Exec(`UPDATE users SET email = NULL, locale = '', name = '', deleted_at = now(), delete_after = now() WHERE id = ?`, eve).Error)
-	wants("to a deleted account", c.user.ID, eve, fault.MoveTarget)
+	wantProblem("to a deleted account", c.user.ID, eve, fault.MoveTarget)
 	c.id = c.order("cs_open")
-	wants("one that is not paid", c.user.ID, bob, fault.MoveUnpaid)
+	wantProblem("an unpaid purchase", c.user.ID, bob, fault.MoveUnpaid)
 	c.id = paid
 	c.wantBalances(map[int64]models.Credits{c.user.ID: 1200, bob: 0})
 	c.must(postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) error {
@@ -158,15 +163,15 @@ func TestMoveRefuses(t *testing.T) {
 		return err
 	}))
 	c.must(c.DB.Exec(`UPDATE users SET email = NULL, locale = '', name = '', deleted_at = now(), delete_after = now() WHERE id = ?`, c.user.ID).Error)
-	wants("credits that lapsed with their account", c.user.ID, bob, fault.MoveLapsed)
+	wantProblem("credits that lapsed with their account", c.user.ID, bob, fault.MoveLapsed)
 	c.wantBalances(map[int64]models.Credits{c.user.ID: 0, bob: 0})
 }
 
 func TestTwentyMovesAtOnce(t *testing.T) {
 	t.Parallel()
-	t.Run("of one form move once", func(t *testing.T) {
+	t.Run("move once for one form", func(t *testing.T) {
 		t.Parallel()
-		c := newCounter(t)
+		c := newRefundFixture(t)
 		bob := dbtest.User(t, c.DB, "bob@example.com").ID
 		var moved, already atomic.Int64
 		dbtest.Concurrently(20, func(i int) {
@@ -180,13 +185,13 @@ func TestTwentyMovesAtOnce(t *testing.T) {
 			}
 		})
 		if moved.Load() != 1 || already.Load() != 19 {
-			t.Errorf("%d moved and %d were there already, want 1 and 19", moved.Load(), already.Load())
+			t.Errorf("%d moved and %d found it moved, want 1 and 19", moved.Load(), already.Load())
 		}
 		c.wantBalances(map[int64]models.Credits{c.user.ID: 0, bob: 1200})
 	})
-	t.Run("to twenty users, beside refunds, find one owner", func(t *testing.T) {
+	t.Run("find one new owner of ten while refunds are booked", func(t *testing.T) {
 		t.Parallel()
-		c := newCounter(t)
+		c := newRefundFixture(t)
 		others := make([]int64, 10)
 		for i := range others {
 			others[i] = dbtest.User(t, c.DB, fmt.Sprintf("user%d@example.com", i)).ID
@@ -211,7 +216,7 @@ func TestTwentyMovesAtOnce(t *testing.T) {
 		c.must(c.DB.Raw(`SELECT sum(credits_balance) FROM users`).Scan(&sum).Error)
 		c.must(c.DB.Raw(`SELECT count(*) FROM users WHERE credits_balance <> 0`).Scan(&users).Error)
 		if want := models.Credits(1200 - 1200*1900/3500); sum < want || sum > want+1 || users != 1 {
-			t.Errorf("%d users have %d credits in all, want one with %d", users, sum, want)
+			t.Errorf("%d users have %d credits in all, want 1 user with %d", users, sum, want)
 		}
 		dbtest.CheckLedger(t, c.DB)
 	})

@@ -47,12 +47,13 @@ func TestProposal(t *testing.T) {
 	}
 }
 
-// Whatever went back before, a proposal never takes more than the unused credits, and leaves none behind that a further
-// cent would not take one too many for; none at all where a credit costs a cent or more.
+// A proposal never takes more than the unused credits. It leaves unused credits only where one more cent would take too
+// many, and none where a credit costs a cent or more.
 func TestProposalProperty(t *testing.T) {
 	t.Parallel()
 	dbtest.Check(t, 100, 10_000, func(t *rapid.T) {
-		p := paidPurchase(models.Credits(rapid.Int64Range(1, 100_000_000).Draw(t, "granted")), models.Cents(rapid.Int64Range(1, 10_000_000_000).Draw(t, "paid")))
+		p := paidPurchase(models.Credits(rapid.Int64Range(1, 100_000_000).Draw(t, "granted")),
+			models.Cents(rapid.Int64Range(1, 10_000_000_000).Draw(t, "paid")))
 		if rapid.Bool().Draw(t, "small") {
 			p.CreditsGranted, p.PaidCents = p.CreditsGranted%2000+1, p.PaidCents%10_000+1
 		}
@@ -66,7 +67,7 @@ func TestProposalProperty(t *testing.T) {
 		unused := models.Credits(rapid.Int64Range(0, int64(still)).Draw(t, "unused"))
 		got := propose(p, back, unused, left)
 		if got < 0 || got > left {
-			t.Fatalf("proposal = %d of %d cents", got, left)
+			t.Fatalf("proposal = %d cents, want 0 to %d", got, left)
 		}
 		takes := returnedCredits(p, back.plus(got)) - returnedCredits(p, back)
 		if takes > unused {

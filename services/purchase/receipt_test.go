@@ -15,8 +15,8 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// begin orders, and returns the purchase.
-func (s *shop) begin(t *testing.T, key string) models.Purchase {
+// begin starts a purchase.
+func (s *sandboxFixture) begin(t *testing.T, key string) models.Purchase {
 	t.Helper()
 	started, err := s.Start(t.Context(), s.order(key))
 	if err != nil {
@@ -25,7 +25,7 @@ func (s *shop) begin(t *testing.T, key string) models.Purchase {
 	return s.bought(t, started.PurchaseID.String())
 }
 
-func (s *shop) bought(t *testing.T, id string) models.Purchase {
+func (s *sandboxFixture) bought(t *testing.T, id string) models.Purchase {
 	t.Helper()
 	p, err := s.Service.Purchase(t.Context(), s.user.ID, id)
 	if err != nil {
@@ -34,8 +34,8 @@ func (s *shop) bought(t *testing.T, id string) models.Purchase {
 	return p
 }
 
-// pay pays at Stripe, and books.
-func (s *shop) pay(t *testing.T, p models.Purchase, method string) models.Purchase {
+// pay pays at the stand-in, and books the session.
+func (s *sandboxFixture) pay(t *testing.T, p models.Purchase, method string) models.Purchase {
 	t.Helper()
 	u, err := url.Parse(p.CheckoutURL)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *shop) pay(t *testing.T, p models.Purchase, method string) models.Purcha
 
 func TestReceipt(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newSandboxFixture(t)
 	p := s.begin(t, "form")
 	missing := func(t *testing.T, user int64, id string, problem fault.Problem) {
 		t.Helper()
@@ -65,26 +65,29 @@ func TestReceipt(t *testing.T) {
 			t.Errorf("receipt = %q, %v; want not found: %s", address, err, problem)
 		}
 	}
-	t.Run("is not there before anybody paid", func(t *testing.T) { missing(t, s.user.ID, p.ID.String(), fault.ReceiptMissing) })
+	t.Run("is not found before the payment", func(t *testing.T) {
+		missing(t, s.user.ID, p.ID.String(),
+			fault.ReceiptMissing)
+	})
 	p = s.pay(t, p, "card")
 	t.Run("is the hosted invoice", func(t *testing.T) {
 		address, err := s.Receipt(t.Context(), s.user.ID, p.ID.String())
 		if err != nil || !strings.Contains(address, "/invoices/in_") {
-			t.Errorf("receipt = %q, %v", address, err)
+			t.Errorf("receipt = %q, %v; want an invoice", address, err)
 		}
 	})
-	t.Run("is nobody else's", func(t *testing.T) {
+	t.Run("is not found for another user or another spelling of the id", func(t *testing.T) {
 		missing(t, dbtest.User(t, s.db, "eve@example.com").ID, p.ID.String(), "")
 		missing(t, s.user.ID, strings.ToUpper(p.ID.String()), "")
 		missing(t, s.user.ID, "1", "")
 	})
 	path := "/v1/checkout/sessions/" + p.CheckoutSessionID
 	for name, c := range map[string]struct{ session, want string }{
-		"is the PDF when there is no page":      {`{"id":"cs_1","object":"checkout.session","invoice":{"id":"in_1","invoice_pdf":"https://pay.stripe.com/in_1.pdf"}}`, "https://pay.stripe.com/in_1.pdf"},
-		"is the charge's without an invoice":    {`{"id":"cs_1","object":"checkout.session","payment_intent":{"id":"pi_1","latest_charge":{"id":"ch_1","receipt_url":"https://pay.stripe.com/receipts/1"}}}`, "https://pay.stripe.com/receipts/1"},
-		"is nothing that is no web address":     {`{"id":"cs_1","object":"checkout.session","invoice":{"id":"in_1","hosted_invoice_url":"javascript:alert(1)"}}`, ""},
-		"is not there when Stripe has neither":  {`{"id":"cs_1","object":"checkout.session","payment_intent":null,"invoice":null}`, ""},
-		"is not there for an unexpanded charge": {`{"id":"cs_1","object":"checkout.session","payment_intent":{"id":"pi_1","latest_charge":"ch_1"}}`, ""},
+		"is the PDF when there is no page":                {`{"id":"cs_1","object":"checkout.session","invoice":{"id":"in_1","invoice_pdf":"https://pay.stripe.com/in_1.pdf"}}`, "https://pay.stripe.com/in_1.pdf"},
+		"is the receipt of the charge without an invoice": {`{"id":"cs_1","object":"checkout.session","payment_intent":{"id":"pi_1","latest_charge":{"id":"ch_1","receipt_url":"https://pay.stripe.com/receipts/1"}}}`, "https://pay.stripe.com/receipts/1"},
+		"is not an address with a script":                 {`{"id":"cs_1","object":"checkout.session","invoice":{"id":"in_1","hosted_invoice_url":"javascript:alert(1)"}}`, ""},
+		"is not found when Stripe has neither":            {`{"id":"cs_1","object":"checkout.session","payment_intent":null,"invoice":null}`, ""},
+		"is not found for an unexpanded charge":           {`{"id":"cs_1","object":"checkout.session","payment_intent":{"id":"pi_1","latest_charge":"ch_1"}}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.says.Store(path, c.session)
@@ -98,18 +101,18 @@ func TestReceipt(t *testing.T) {
 			}
 		})
 	}
-	t.Run("says kindly that Stripe is away", func(t *testing.T) {
+	t.Run("is unavailable while Stripe does not answer", func(t *testing.T) {
 		s.down.Store(true)
 		defer s.down.Store(false)
 		_, err := s.Receipt(t.Context(), s.user.ID, p.ID.String())
 		if f := fault.Of(err); f == nil || f.Code != fault.Unavailable || f.Problem != fault.ReceiptAway {
-			t.Errorf("error = %v, want unavailable", err)
+			t.Errorf("error = %v, want unavailable with fault.ReceiptAway", err)
 		}
 	})
-	t.Run("waits for the bank", func(t *testing.T) {
+	t.Run("is not found while the bank decides", func(t *testing.T) {
 		debit := s.pay(t, s.begin(t, "debit"), "sepa_debit")
 		if debit.Status != models.PurchaseAwaitingPayment {
-			t.Fatalf("purchase is %s", debit.Status)
+			t.Fatalf("purchase is %s, want awaiting_payment", debit.Status)
 		}
 		missing(t, s.user.ID, debit.ID.String(), fault.ReceiptMissing)
 	})
@@ -117,13 +120,13 @@ func TestReceipt(t *testing.T) {
 
 func TestTaxSettings(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newSandboxFixture(t)
 	settings := map[string]purchase.Tax{
 		"none":           {},
 		"automatic":      {Automatic: true},
 		"tax ids":        {IDs: true},
 		"both":           {Automatic: true, IDs: true},
-		"other words":    {Note: map[string]string{"de": "Kleinunternehmer nach § 19 UStG.", "en": "§ 19."}},
+		"other note":     {Note: map[string]string{"de": "Kleinunternehmer nach § 19 UStG.", "en": "§ 19."}},
 		"small business": {Note: map[string]string{"de": "Gemäß § 19 UStG.", "en": "§ 19 UStG."}},
 	}
 	for name, tax := range settings {
@@ -136,23 +139,25 @@ func TestTaxSettings(t *testing.T) {
 			}
 			ids, address := session.TaxIDCollection != nil && session.TaxIDCollection.Enabled, session.BillingAddressCollection
 			in := session.InvoiceCreation
-			if !in.Enabled || in.InvoiceData.Footer != tax.Note[p.Locale] || in.InvoiceData.Metadata["purchase_id"] != p.ID.String() ||
+			if !in.Enabled || in.InvoiceData.Footer != tax.Note[p.Locale] ||
+				in.InvoiceData.Metadata["purchase_id"] != p.ID.String() ||
 				session.AutomaticTax.Enabled != tax.Automatic || ids != tax.IDs || (address == "required") != tax.IDs {
 				t.Errorf("session: invoice %+v, tax %+v, ids %v, address %q", in, session.AutomaticTax, ids, address)
 			}
 		})
 	}
-	t.Run("may change between two tries", func(t *testing.T) {
+	t.Run("may change between two attempts", func(t *testing.T) {
 		s.Tax = purchase.Tax{}
 		p := s.begin(t, "interrupted")
-		forget := func() { // the server died before it wrote Stripe's answer down
-			if err := s.db.Exec(`UPDATE purchases SET checkout_session_id = NULL, checkout_url = '' WHERE id = ?`, p.ID).Error; err != nil {
+		forget := func() { // like a crash before Stripe's answer is stored
+			if err := s.db.Exec(`UPDATE purchases SET checkout_session_id = NULL, checkout_url = '' WHERE id = ?`,
+				p.ID).Error; err != nil {
 				t.Fatal(err)
 			}
 		}
 		forget()
 		if again := s.begin(t, "interrupted"); again.CheckoutSessionID != p.CheckoutSessionID {
-			t.Errorf("the same settings made session %s beside %s", again.CheckoutSessionID, p.CheckoutSessionID)
+			t.Errorf("the same settings opened session %s, want %s", again.CheckoutSessionID, p.CheckoutSessionID)
 		}
 		seen := map[string]bool{p.CheckoutSessionID: true}
 		for name, tax := range settings {
@@ -162,13 +167,13 @@ func TestTaxSettings(t *testing.T) {
 			forget()
 			s.Tax = tax
 			if again := s.begin(t, "interrupted"); seen[again.CheckoutSessionID] {
-				t.Errorf("%s: session %s again", name, again.CheckoutSessionID)
+				t.Errorf("%s: session %s again, want another", name, again.CheckoutSessionID)
 			} else {
 				seen[again.CheckoutSessionID] = true
 			}
 		}
 	})
-	t.Run("make twenty tries one session", func(t *testing.T) {
+	t.Run("open one session for twenty concurrent requests", func(t *testing.T) {
 		s.Tax = settings["both"]
 		urls := make([]string, 20)
 		dbtest.Concurrently(20, func(i int) {
@@ -180,11 +185,11 @@ func TestTaxSettings(t *testing.T) {
 		})
 		for _, u := range urls {
 			if u != urls[0] || u == "" {
-				t.Errorf("pay at %q and %q", u, urls[0])
+				t.Errorf("pay at %q, want %q", u, urls[0])
 			}
 		}
 	})
-	t.Run("leave the customer's name and address as typed", func(t *testing.T) {
+	t.Run("keep the address that the customer typed", func(t *testing.T) {
 		s.Tax = settings["both"]
 		p := s.pay(t, s.begin(t, "kept"), "card")
 		params := &stripe.CheckoutSessionParams{}

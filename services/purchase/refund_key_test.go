@@ -9,8 +9,8 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// sendDue lets the time of the next attempt come, and many workers find it.
-func (c *counter) sendDue() {
+// sendDue moves the clock on to the next attempt and runs twenty workers.
+func (c *refundFixture) sendDue() {
 	c.t.Helper()
 	c.clock = c.clock.Add(2 * time.Minute)
 	dbtest.Concurrently(20, func(int) {
@@ -20,20 +20,20 @@ func (c *counter) sendDue() {
 	})
 }
 
-// Stripe keeps a failure under its idempotency key for a day, in which the buyer must not wait.
-func TestRefundWhoseKeyStripeAnswersWithAFailure(t *testing.T) {
+// Stripe stores a failure under its idempotency key for a day. The buyer does not wait that long.
+func TestRefundWithAFailedKey(t *testing.T) {
 	t.Parallel()
-	request := func(c *counter) models.RefundRequest { return c.detail().Requests[0] }
-	t.Run("is made with another key, once it is certain that there is none", func(t *testing.T) {
-		c := newCounter(t)
+	request := func(c *refundFixture) models.RefundRequest { return c.detail().Requests[0] }
+	t.Run("is made with another key once no refund can come of the first", func(t *testing.T) {
+		c := newRefundFixture(t)
 		c.change(func() { c.failing = true })
 		c.refund(1000, 0, "form")
 		if r := request(c); r.KeyNumber != 0 || r.Status != models.RefundPending {
-			t.Errorf("after the first failure the request is %s with key %d, want it pending with the same key: the failure may be of the moment", r.Status, r.KeyNumber)
+			t.Errorf("after the first failure the request is %s with key %d, want pending with key 0: the failure may be temporary", r.Status, r.KeyNumber)
 		}
 		c.sendDue()
 		if r := request(c); r.KeyNumber != 1 || r.Status != models.RefundPending {
-			t.Errorf("after the same failure the request is %s with key %d, want it pending with the next key", r.Status, r.KeyNumber)
+			t.Errorf("after the same failure the request is %s with key %d, want pending with key 1", r.Status, r.KeyNumber)
 		}
 		c.wantRefunds(0)
 		c.change(func() { c.failing = false })
@@ -44,12 +44,13 @@ func TestRefundWhoseKeyStripeAnswersWithAFailure(t *testing.T) {
 			t.Errorf("request is %s with refund %q, want sent with re_1", r.Status, r.RefundID)
 		}
 	})
-	t.Run("is found when it was made all the same", func(t *testing.T) {
-		c := newCounter(t)
+	t.Run("is found when it was made despite the failure", func(t *testing.T) {
+		c := newRefundFixture(t)
 		c.change(func() { c.failing = true })
 		r := c.refund(1000, 0, "form")
 		c.change(func() {
-			c.made = append(c.made, map[string]any{"id": "re_late", "object": "refund", "amount": 1000, "currency": "eur", "status": "succeeded",
+			c.made = append(c.made, map[string]any{"id": "re_late", "object": "refund", "amount": 1000, "currency": "eur",
+				"status":         "succeeded",
 				"payment_intent": "pi_1", "charge": "ch_1", "metadata": map[string]string{"refund_request": r.ID.String()}})
 			c.failing = false
 		})
@@ -60,14 +61,15 @@ func TestRefundWhoseKeyStripeAnswersWithAFailure(t *testing.T) {
 			t.Errorf("request has refund %q with key %d, want re_late with the first key", r.RefundID, r.KeyNumber)
 		}
 	})
-	t.Run("is found when it shows late, after another key was taken", func(t *testing.T) {
-		c := newCounter(t)
+	t.Run("is found when it appears late, after the change of the key", func(t *testing.T) {
+		c := newRefundFixture(t)
 		c.change(func() { c.failing = true })
 		r := c.refund(1000, 0, "form")
 		c.sendDue()
 		asked := 0
 		c.change(func() {
-			c.made = append(c.made, map[string]any{"id": "re_late", "object": "refund", "amount": 1000, "currency": "eur", "status": "succeeded",
+			c.made = append(c.made, map[string]any{"id": "re_late", "object": "refund", "amount": 1000, "currency": "eur",
+				"status":         "succeeded",
 				"payment_intent": "pi_1", "charge": "ch_1", "metadata": map[string]string{"refund_request": r.ID.String()}})
 			c.failing, asked = false, c.calls
 		})
@@ -76,22 +78,22 @@ func TestRefundWhoseKeyStripeAnswersWithAFailure(t *testing.T) {
 		c.wantBalance(1200 - 342)
 		c.change(func() {
 			if c.calls != asked {
-				t.Errorf("%d more refunds were asked for, want the list read first", c.calls-asked)
+				t.Errorf("%d more requests for a refund, want the list read first", c.calls-asked)
 			}
 		})
 	})
-	t.Run("is not given up while the list cannot be read", func(t *testing.T) {
-		c := newCounter(t)
+	t.Run("keeps its key while the list cannot be read", func(t *testing.T) {
+		c := newRefundFixture(t)
 		c.change(func() { c.failing = true })
 		c.refund(1000, 0, "form")
 		c.change(func() { c.blind = true })
 		c.sendDue()
 		if r := request(c); r.KeyNumber != 0 {
-			t.Errorf("key %d, want the first: nobody knows whether the refund was made", r.KeyNumber)
+			t.Errorf("key = %d, want 0: the refund may have been made", r.KeyNumber)
 		}
 	})
-	t.Run("by somebody who has not heard of the new key", func(t *testing.T) {
-		c := newCounter(t)
+	t.Run("is not made again by a worker that still has the first key", func(t *testing.T) {
+		c := newRefundFixture(t)
 		c.change(func() { c.failing = true })
 		old := c.refund(1000, 0, "form")
 		c.sendDue()

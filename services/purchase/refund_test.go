@@ -24,39 +24,43 @@ func problem(err error) fault.Problem {
 
 func TestRefund(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newRefundFixture(t)
 	c.spend(500)
 	d := c.detail()
-	if cents := d.Proposal(700); cents != 2042 || d.Unused(700) != 700 || d.CreditsForRefund(2042) != 700 || d.Left() != 3500 {
-		t.Fatalf("proposal = %d cents for %d credits, takes %d, left %d; want 2042 for 700, 700, 3500", cents, d.Unused(700), d.CreditsForRefund(2042), d.Left())
+	if cents := d.Proposal(700); cents != 2042 || d.Unused(700) != 700 || d.CreditsForRefund(2042) != 700 ||
+		d.Left() != 3500 {
+		t.Fatalf("proposal = %d cents for %d credits, takes %d, left %d; want 2042 for 700, 700, 3500",
+			cents, d.Unused(700), d.CreditsForRefund(2042), d.Left())
 	}
 	request := c.refund(2042, 0, "form 1")
 	if request.Status != models.RefundSent || request.RefundID != "re_1" {
-		t.Errorf("request = %+v, want it sent", request)
+		t.Errorf("request = %+v, want sent as re_1", request)
 	}
 	c.wantBalance(0)
-	t.Run("the event of the same refund books nothing more", func(t *testing.T) {
-		c.must(c.bookFetched(purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur", Status: "succeeded", Amount: 2042}))
+	t.Run("the event of the same refund books nothing", func(t *testing.T) {
+		c.must(c.bookFetched(purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur",
+			Status: "succeeded", Amount: 2042}))
 		c.wantBalance(0)
 	})
-	t.Run("the rest leaves a debt", func(t *testing.T) {
+	t.Run("a refund of spent credits leaves a negative balance", func(t *testing.T) {
 		if got := c.detail().CreditsForRefund(1458); got != 500 {
-			t.Errorf("the rest is said to take %d credits, want 500", got)
+			t.Errorf("the rest takes %d credits, want 500", got)
 		}
 		c.refund(1458, 2042, "form 2")
 		c.wantBalance(-500)
 		if d := c.detail(); d.Left() != 0 || d.Refunded != 3500 || len(d.Refunds) != 2 || len(d.Requests) != 2 {
-			t.Errorf("left %d, refunded %d, %d refunds, %d requests; want 0, 3500, 2, 2", d.Left(), d.Refunded, len(d.Refunds), len(d.Requests))
+			t.Errorf("left %d, refunded %d, %d refunds, %d requests; want 0, 3500, 2, 2", d.Left(), d.Refunded, len(d.Refunds),
+				len(d.Requests))
 		}
 		if _, err := c.request(1, 3500, "form 3"); problem(err) != fault.RefundRange {
-			t.Errorf("a cent too much: %v, want out of range", err)
+			t.Errorf("one cent too much: %v, want fault.RefundRange", err)
 		}
 	})
 }
 
 func TestRefundRefuses(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newRefundFixture(t)
 	c.refund(1000, 0, "first")
 	unpaid := c.order("cs_open")
 	for _, w := range []struct {
@@ -68,10 +72,10 @@ func TestRefundRefuses(t *testing.T) {
 		{"nothing", 0, 1000, "k", fault.RefundRange},
 		{"less than nothing", -1, 1000, "k", fault.RefundRange},
 		{"a cent more than is left", 2501, 1000, "k", fault.RefundRange},
-		{"everything once more", 3500, 1000, "k", fault.RefundRange},
-		{"more than an int64 adds up to", 1<<63 - 1, 1000, "k", fault.RefundRange},
-		{"a form from before the refund", 500, 0, "k", fault.RefundedSince},
-		{"a form that saw too much", 500, 1001, "k", fault.RefundedSince},
+		{"everything again", 3500, 1000, "k", fault.RefundRange},
+		{"an amount that overflows an int64", 1<<63 - 1, 1000, "k", fault.RefundRange},
+		{"a form rendered before the refund", 500, 0, "k", fault.RefundedSince},
+		{"a form that saw a larger refund", 500, 1001, "k", fault.RefundedSince},
 		{"a key used for another amount", 500, 1000, "first", fault.KeyUsedOtherwise},
 		{"a NUL in the key", 500, 1000, "\x00", fault.KeyLength},
 		{"a long key", 500, 1000, strings.Repeat("k", 256), fault.KeyLength},
@@ -89,7 +93,7 @@ func TestRefundRefuses(t *testing.T) {
 	}
 	c.id = paid
 	if d := c.detail(); len(d.Requests) != 1 {
-		t.Errorf("%d requests, want the first alone", len(d.Requests))
+		t.Errorf("%d requests, want 1", len(d.Requests))
 	}
 	c.wantRefunds(1)
 	c.wantBalance(1200 - 342)
@@ -97,8 +101,8 @@ func TestRefundRefuses(t *testing.T) {
 
 func TestTwentyRefundsAtOnce(t *testing.T) {
 	t.Parallel()
-	t.Run("of one form", func(t *testing.T) {
-		c := newCounter(t)
+	t.Run("make one refund of one form", func(t *testing.T) {
+		c := newRefundFixture(t)
 		dbtest.Concurrently(20, func(int) {
 			request, err := c.request(1000, 0, "form")
 			if err == nil {
@@ -111,8 +115,8 @@ func TestTwentyRefundsAtOnce(t *testing.T) {
 		c.wantRefunds(1)
 		c.wantBalance(1200 - 342)
 	})
-	t.Run("of twenty forms", func(t *testing.T) {
-		c := newCounter(t)
+	t.Run("make one refund of twenty forms", func(t *testing.T) {
+		c := newRefundFixture(t)
 		var mu sync.Mutex
 		made := 0
 		dbtest.Concurrently(20, func(i int) {
@@ -131,7 +135,7 @@ func TestTwentyRefundsAtOnce(t *testing.T) {
 			made++
 		})
 		if made != 1 {
-			t.Errorf("%d forms were taken, want one", made)
+			t.Errorf("%d forms were accepted, want 1", made)
 		}
 		c.wantRefunds(1)
 		c.wantBalance(0)

@@ -20,9 +20,9 @@ func TestTarget(t *testing.T) {
 	}{
 		{"nothing back", 500, 2000, money{}, 0, 0},
 		{"half back", 500, 2000, money{RefundsGood: 1000}, 250, 0},
-		{"one refund told twice, as refund and as charge", 500, 2000, money{RefundsGood: 1000, ChargeCumulated: 1000}, 250, 0},
-		{"the charge knows more than the refunds", 500, 2000, money{RefundsGood: 500, ChargeCumulated: 1500}, 375, 0},
-		{"a failed refund stands on the charge", 500, 2000, money{RefundsBad: 1000, ChargeCumulated: 1000}, 0, 0},
+		{"one refund, reported as refund and as charge", 500, 2000, money{RefundsGood: 1000, ChargeCumulated: 1000}, 250, 0},
+		{"a charge with more than the known refunds", 500, 2000, money{RefundsGood: 500, ChargeCumulated: 1500}, 375, 0},
+		{"a failed refund that the charge still includes", 500, 2000, money{RefundsBad: 1000, ChargeCumulated: 1000}, 0, 0},
 		{"a full refund takes exactly the grant", 1200, 3500, money{RefundsGood: 3500}, 1200, 0},
 		{"more than was paid", 1200, 3500, money{RefundsGood: 9900}, 1200, 0},
 		{"first third, rounded down", 1200, 3500, money{RefundsGood: 1000}, 342, 0},
@@ -30,7 +30,8 @@ func TestTarget(t *testing.T) {
 		{"a dispute", 100, 500, money{Disputed: 500}, 0, 100},
 		{"a refund and a dispute of the rest", 100, 500, money{RefundsGood: 200, Disputed: 500}, 40, 60},
 		{"nothing was paid", 100, 0, money{RefundsGood: 200}, 0, 0},
-		{"a large grant does not overflow", 100_000_000, 350_000_000_000, money{RefundsGood: 350_000_000_000}, 100_000_000, 0},
+		{"a large grant does not overflow", 100_000_000, 350_000_000_000, money{RefundsGood: 350_000_000_000}, 100_000_000,
+			0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			refunded, disputed := target(c.granted, c.paid, c.money)
@@ -51,15 +52,15 @@ func TestTargetProperty(t *testing.T) {
 			ChargeCumulated: cents.Draw(t, "cumulated"), Disputed: cents.Draw(t, "disputed")}
 		refunded, disputed := target(granted, paid, m)
 		if refunded < 0 || disputed < 0 || refunded+disputed > granted {
-			t.Fatalf("target = %d + %d of %d credits", refunded, disputed, granted)
+			t.Fatalf("target = %d + %d of %d credits, want at most all and none negative", refunded, disputed, granted)
 		}
 		if paid > 0 && m.RefundsGood >= int64(paid) && refunded != granted {
-			t.Fatalf("a full refund takes %d of %d credits", refunded, granted)
+			t.Fatalf("a full refund takes %d credits, want %d", refunded, granted)
 		}
 		more := m
 		more.RefundsGood += 100
 		if after, _ := target(granted, paid, more); after < refunded {
-			t.Fatalf("more money back takes fewer credits: %d, then %d", refunded, after)
+			t.Fatalf("credits taken fell from %d to %d with a further refund", refunded, after)
 		}
 	})
 }

@@ -4,117 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stripe/stripe-go/v79"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/models/postgres"
-	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
-	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
-	"github.com/resume-matcher/credits/services/stripeapi"
 )
-
-func TestMain(m *testing.M) { dbtest.Main(m) }
-
-const testKey = "sk_test_0123456789abcdef"
-
-// shop is the purchase service on the Stripe stand-in, with the packages on sale.
-type shop struct {
-	*purchase.Service
-	prices *catalog.Service
-	db     *gorm.DB
-	user   models.User
-	price  map[models.Credits]models.Price
-	calls  atomic.Int64 // sessions asked for, through a proxy in front of the stand-in
-	down   atomic.Bool  // whether that proxy answers at all
-	asked  sync.Map     // method and path → how often
-	says   sync.Map     // path → what it answers in place of the stand-in
-}
-
-func newShop(t *testing.T) *shop {
-	t.Helper()
-	address := dbtest.URL(t)
-	quiet := slog.New(slog.DiscardHandler)
-	db, err := postgres.Open(address, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { postgres.Close(db) })
-	server, err := standin.Start(context.Background(), standin.Options{DatabaseURL: address, Listen: "127.0.0.1:0", SecretKey: testKey,
-		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close(context.Background()) })
-	s := &shop{db: db, user: dbtest.User(t, db, "ada@example.com"), price: map[models.Credits]models.Price{}}
-	target, _ := url.Parse(server.URL())
-	forward := httputil.NewSingleHostReverseProxy(target)
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.down.Load() {
-			w.Header().Set("Stripe-Should-Retry", "false") // no pauses of the client's
-			http.Error(w, `{"error":{"type":"api_error","message":"down"}}`, http.StatusInternalServerError)
-			return
-		}
-		if r.Method == http.MethodPost && r.URL.Path == "/v1/checkout/sessions" {
-			s.calls.Add(1)
-		}
-		count, _ := s.asked.LoadOrStore(r.Method+" "+r.URL.Path, new(atomic.Int64))
-		count.(*atomic.Int64).Add(1) //nolint:forcetypeassert // stored above
-		if body, ok := s.says.Load(r.URL.Path); ok {
-			fmt.Fprint(w, body) //nolint:gosec // JSON to a test
-			return
-		}
-		forward.ServeHTTP(w, r)
-	}))
-	t.Cleanup(proxy.Close)
-	s.Service = &purchase.Service{DB: db, Stripe: stripeapi.New(testKey, proxy.URL), AppURL: "https://credits.example.com", Now: models.Now, Log: quiet}
-	s.prices = &catalog.Service{DB: db, Stripe: s.Stripe, Log: quiet}
-	if _, err := s.prices.Sync(context.Background()); err != nil {
-		t.Fatalf("sync prices: %v", err)
-	}
-	prices, err := s.prices.Prices(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range prices {
-		s.price[p.CreditsPerUnit] = p
-	}
-	return s
-}
-
-func (s *shop) order(key string) purchase.Order {
-	return purchase.Order{UserID: s.user.ID, PriceID: s.price[500].StripePriceID, Quantity: 2, Locale: "de", Key: key}
-}
 
 func TestStartRefusesAPriceThatIsArchivedAtStripe(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newSandboxFixture(t)
 	wantRefused := func(t *testing.T, order purchase.Order) {
 		t.Helper()
-		if _, err := s.Start(context.Background(), order); fault.Of(err) == nil || fault.Of(err).Problem != fault.PriceUnknown {
+		if _, err := s.Start(context.Background(), order); fault.Of(err) == nil ||
+			fault.Of(err).Problem != fault.PriceUnknown {
 			t.Errorf("error = %v, want price unknown", err)
 		}
 	}
 	archive := func(t *testing.T, price models.Price) {
 		t.Helper()
-		if _, err := s.Stripe.Prices.Update(price.StripePriceID, &stripe.PriceParams{Active: stripe.Bool(false)}); err != nil {
+		if _, err := s.Stripe.Prices.Update(price.StripePriceID,
+			&stripe.PriceParams{Active: stripe.Bool(false)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Run("while our table still has it on sale", func(t *testing.T) {
+	t.Run("while our table still lists it as active", func(t *testing.T) {
 		archive(t, s.price[100])
 		order := s.order("archived")
 		order.PriceID = s.price[100].StripePriceID
@@ -131,27 +49,31 @@ func TestStartRefusesAPriceThatIsArchivedAtStripe(t *testing.T) {
 
 func TestStart(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newSandboxFixture(t)
 	ctx := context.Background()
 	started, err := s.Start(ctx, s.order("form 1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p, err := s.Service.Purchase(ctx, s.user.ID, started.PurchaseID.String())
-	if err != nil || p.Credits != 1000 || p.AmountCents != 4000 || p.Status != models.PurchasePending || p.CheckoutURL != started.URL {
+	if err != nil || p.Credits != 1000 || p.AmountCents != 4000 || p.Status != models.PurchasePending ||
+		p.CheckoutURL != started.URL {
 		t.Fatalf("purchase = %+v, %v; want 1000 credits for 4000 cents, pending", p, err)
 	}
-	t.Run("tells Stripe all that the booking needs", func(t *testing.T) {
+	t.Run("sends Stripe everything that booking needs", func(t *testing.T) {
 		session, err := s.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if session.AmountTotal != 4000 || session.ClientReferenceID != p.ID.String() || session.Metadata["credits"] != "1000" ||
+		if session.AmountTotal != 4000 || session.ClientReferenceID != p.ID.String() ||
+			session.Metadata["credits"] != "1000" ||
 			session.Metadata["purchase_id"] != p.ID.String() || session.Locale != "de" {
-			t.Errorf("session: total %d, reference %s, metadata %v, locale %s", session.AmountTotal, session.ClientReferenceID, session.Metadata, session.Locale)
+			t.Errorf("session: total %d, reference %s, metadata %v, locale %s", session.AmountTotal, session.ClientReferenceID,
+				session.Metadata, session.Locale)
 		}
-		if !strings.HasPrefix(session.SuccessURL, "https://credits.example.com/de/billing?success=true") || session.CancelURL != "https://credits.example.com/de/billing?canceled=true" {
-			t.Errorf("returns to %s and %s", session.SuccessURL, session.CancelURL)
+		if !strings.HasPrefix(session.SuccessURL, "https://credits.example.com/de/billing?success=true") ||
+			session.CancelURL != "https://credits.example.com/de/billing?canceled=true" {
+			t.Errorf("returns to %s and %s, want the billing page", session.SuccessURL, session.CancelURL)
 		}
 	})
 	t.Run("the same form again is the same purchase", func(t *testing.T) {
@@ -165,7 +87,7 @@ func TestStart(t *testing.T) {
 			t.Errorf("the key with another quantity: %v, want conflict", err)
 		}
 	})
-	t.Run("a paid form leads to its purchase", func(t *testing.T) {
+	t.Run("a form that was paid leads to its purchase", func(t *testing.T) {
 		if err := s.db.Exec(`UPDATE purchases SET status = 'paid', paid_at = now() WHERE id = ?`, p.ID).Error; err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +96,7 @@ func TestStart(t *testing.T) {
 			t.Errorf("start again = %+v, %v; want the purchase's page", again, err)
 		}
 	})
-	t.Run("nobody else sees it", func(t *testing.T) {
+	t.Run("another user does not find it", func(t *testing.T) {
 		stranger := dbtest.User(t, s.db, "eve@example.com")
 		if _, err := s.Service.Purchase(ctx, stranger.ID, p.ID.String()); !fault.Is(err, fault.NotFound) {
 			t.Errorf("by id: %v, want not found", err)
@@ -187,7 +109,7 @@ func TestStart(t *testing.T) {
 
 func TestStartRefusesBadInput(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newSandboxFixture(t)
 	for _, c := range []struct {
 		name   string
 		change func(*purchase.Order)
@@ -214,13 +136,13 @@ func TestStartRefusesBadInput(t *testing.T) {
 	}
 	var rows int64
 	if err := s.db.Raw(`SELECT count(*) FROM purchases`).Scan(&rows).Error; err != nil || rows != 0 {
-		t.Errorf("%d purchases were left behind (%v), want none", rows, err)
+		t.Errorf("%d purchases (%v), want none", rows, err)
 	}
 }
 
-func TestTwentyTabsAtOnce(t *testing.T) {
+func TestTwentyStartsAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newSandboxFixture(t)
 	dbtest.Concurrently(20, func(i int) {
 		key := "one form"
 		if i%2 == 0 {
@@ -248,7 +170,7 @@ func TestTwentyTabsAtOnce(t *testing.T) {
 
 func TestDeletedCustomerIsReplaced(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newSandboxFixture(t)
 	ctx := context.Background()
 	if _, err := s.Start(ctx, s.order("before")); err != nil {
 		t.Fatal(err)
@@ -263,13 +185,13 @@ func TestDeletedCustomerIsReplaced(t *testing.T) {
 	}
 	s.db.Take(&after, s.user.ID)
 	if after.StripeCustomerID == "" || after.StripeCustomerID == before.StripeCustomerID {
-		t.Errorf("customer %q was %q", after.StripeCustomerID, before.StripeCustomerID)
+		t.Errorf("customer = %q, want another than %q", after.StripeCustomerID, before.StripeCustomerID)
 	}
 }
 
 func TestStripeAway(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newSandboxFixture(t)
 	ctx := context.Background()
 	s.down.Store(true)
 	if _, err := s.Start(ctx, s.order("form")); !fault.Is(err, fault.Unavailable) {
@@ -281,6 +203,6 @@ func TestStripeAway(t *testing.T) {
 	}
 	var rows int64
 	if err := s.db.Raw(`SELECT count(*) FROM purchases`).Scan(&rows).Error; err != nil || rows != 1 {
-		t.Errorf("%d purchases (%v), want the one", rows, err)
+		t.Errorf("%d purchases (%v), want 1", rows, err)
 	}
 }

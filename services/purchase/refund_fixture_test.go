@@ -20,24 +20,24 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// teller is as much of Stripe as makes and lists refunds. An idempotency key makes one.
-type teller struct {
+// fakeStripe creates and lists refunds. One idempotency key creates one refund.
+type fakeStripe struct {
 	mu      sync.Mutex
 	made    []map[string]any
 	byKey   map[string]map[string]any
-	calls   int    // refunds asked for
-	asked   func() // called when one is, before it is answered
-	down    bool   // nothing is done, and 500 answered
-	deaf    bool   // it is done, and 500 answered all the same
-	refuses string // a code
+	calls   int    // number of requests for a refund
+	asked   func() // runs before a request for a refund is answered
+	down    bool   // answers 500 without creating a refund
+	deaf    bool   // answers 500 although it has created the refund
+	refuses string // answers 400 with this code
 	status  string // of new refunds
-	failing bool   // 500 is kept under the key of the call, and nothing done
+	failing bool   // answers 500, stores that under the idempotency key and creates no refund
 	failed  map[string]bool
-	blind   bool // the list of refunds is answered with 500
+	blind   bool // answers 500 to the list of refunds
 }
 
-// ServeHTTP answers as Stripe does.
-func (f *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers like Stripe.
+func (f *fakeStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	answer := func(status int, body any) {
@@ -62,7 +62,7 @@ func (f *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.calls++
 	if f.asked != nil {
-		_ = r.ParseForm() // the caller may hang up now, and the body end
+		_ = r.ParseForm() // asked may cancel the request, which ends the body
 		f.asked()
 	}
 	if f.down {
@@ -86,8 +86,10 @@ func (f *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.byKey[key] == nil {
 		var amount int64
 		_, _ = fmt.Sscan(r.FormValue("amount"), &amount)
-		f.byKey[key] = map[string]any{"id": fmt.Sprintf("re_%d", len(f.made)+1), "object": "refund", "amount": amount, "currency": "eur", "status": f.status,
-			"payment_intent": r.FormValue("payment_intent"), "charge": "ch_1", "metadata": map[string]string{"refund_request": r.FormValue("metadata[refund_request]")}}
+		f.byKey[key] = map[string]any{"id": fmt.Sprintf("re_%d", len(f.made)+1), "object": "refund", "amount": amount,
+			"currency": "eur", "status": f.status,
+			"payment_intent": r.FormValue("payment_intent"), "charge": "ch_1",
+			"metadata": map[string]string{"refund_request": r.FormValue("metadata[refund_request]")}}
 		f.made = append(f.made, f.byKey[key])
 	}
 	if f.deaf {
@@ -97,51 +99,52 @@ func (f *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(http.StatusOK, f.byKey[key])
 }
 
-// change runs fn while nobody is served.
-func (f *teller) change(fn func()) {
+// change runs fn under the lock of the server.
+func (f *fakeStripe) change(fn func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	fn()
 }
 
-// counter is where money is given back: the service, and 1200 credits that ada bought for €35.00.
-type counter struct {
+// refundFixture is the service on fakeStripe, with 1200 credits that ada bought for €35.00.
+type refundFixture struct {
 	*purchase.Service
-	*teller
+	*fakeStripe
 	t     *testing.T
 	user  models.User
 	id    uuid.UUID
 	clock time.Time
 }
 
-func newCounter(t *testing.T) *counter {
+func newRefundFixture(t *testing.T) *refundFixture {
 	t.Helper()
-	f := &teller{byKey: map[string]map[string]any{}, failed: map[string]bool{}, status: "succeeded"}
+	f := &fakeStripe{byKey: map[string]map[string]any{}, failed: map[string]bool{}, status: "succeeded"}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
-	c := &counter{t: t, teller: f, clock: models.Now()}
-	c.Service = &purchase.Service{DB: dbtest.New(t), Stripe: stripeapi.New(testKey, server.URL), Now: func() time.Time { return c.clock }, Log: slog.New(slog.DiscardHandler)}
+	c := &refundFixture{t: t, fakeStripe: f, clock: models.Now()}
+	c.Service = &purchase.Service{DB: dbtest.New(t), Stripe: stripeapi.New(testKey, server.URL),
+		Now: func() time.Time { return c.clock }, Log: slog.New(slog.DiscardHandler)}
 	c.user = dbtest.User(t, c.DB, "ada@example.com")
 	c.must(c.DB.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
 	c.id = c.buy("pi_1")
 	return c
 }
 
-func (c *counter) must(err error) {
+func (c *refundFixture) must(err error) {
 	c.t.Helper()
 	if err != nil {
 		c.t.Fatal(err)
 	}
 }
 
-// bookFetched books a report as Stripe's API answers it.
-func (c *counter) bookFetched(r purchase.Report) error {
+// bookFetched books a report as if Stripe's API had answered it.
+func (c *refundFixture) bookFetched(r purchase.Report) error {
 	_, err := c.BookFetched(context.Background(), r, nil)
 	return err
 }
 
-// order begins a purchase.
-func (c *counter) order(session string) uuid.UUID {
+// order inserts a pending purchase.
+func (c *refundFixture) order(session string) uuid.UUID {
 	c.t.Helper()
 	id := uuid.Must(uuid.NewV7())
 	c.must(c.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
@@ -149,35 +152,37 @@ func (c *counter) order(session string) uuid.UUID {
 	return id
 }
 
-// buy is a purchase that was paid with this payment.
-func (c *counter) buy(payment string) uuid.UUID {
+// buy inserts a purchase and books its payment.
+func (c *refundFixture) buy(payment string) uuid.UUID {
 	c.t.Helper()
 	session := "cs_" + payment
 	id := c.order(session)
-	c.must(c.bookFetched(purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: payment, Currency: "eur", Subtotal: 3500,
-		Paid: 3500, PaidCurrency: "eur"}))
+	c.must(c.bookFetched(purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: payment, Currency: "eur",
+		Subtotal: 3500,
+		Paid:     3500, PaidCurrency: "eur"}))
 	return id
 }
 
-// spend takes credits as features do.
-func (c *counter) spend(credits int64) {
+// spend takes credits from ada, like a feature.
+func (c *refundFixture) spend(credits int64) {
 	c.t.Helper()
 	c.must(c.DB.Exec(`WITH spent AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) VALUES (@user, 0 - @credits, 'resume_analysis') RETURNING 1)
 		UPDATE users SET credits_balance = credits_balance - @credits WHERE id = @user`, map[string]any{"user": c.user.ID, "credits": credits}).Error)
 }
 
-// request writes a refund down, as an admin's form does.
-func (c *counter) request(cents, seen models.Cents, key string) (models.RefundRequest, error) {
+// request stores a refund request, like an admin's form.
+func (c *refundFixture) request(cents, seen models.Cents, key string) (models.RefundRequest, error) {
 	var request models.RefundRequest
 	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) (err error) {
-		request, _, _, err = purchase.RequestRefund(tx, purchase.RefundOrder{PurchaseID: c.id, Cents: cents, Seen: seen, Note: "asked for", Key: key}, c.clock)
+		request, _, _, err = purchase.RequestRefund(tx, purchase.RefundOrder{PurchaseID: c.id, Cents: cents, Seen: seen,
+			Note: "asked for", Key: key}, c.clock)
 		return err
 	})
 	return request, err
 }
 
-// refund is request, and sent.
-func (c *counter) refund(cents, seen models.Cents, key string) models.RefundRequest {
+// refund stores a refund request and sends it.
+func (c *refundFixture) refund(cents, seen models.Cents, key string) models.RefundRequest {
 	c.t.Helper()
 	request, err := c.request(cents, seen, key)
 	c.must(err)
@@ -186,14 +191,14 @@ func (c *counter) refund(cents, seen models.Cents, key string) models.RefundRequ
 	return request
 }
 
-func (c *counter) detail() purchase.Detail {
+func (c *refundFixture) detail() purchase.Detail {
 	c.t.Helper()
 	d, err := c.Detail(context.Background(), c.id.String())
 	c.must(err)
 	return d
 }
 
-func (c *counter) wantBalance(want models.Credits) {
+func (c *refundFixture) wantBalance(want models.Credits) {
 	c.t.Helper()
 	var user models.User
 	c.must(c.DB.Take(&user, c.user.ID).Error)
@@ -203,8 +208,8 @@ func (c *counter) wantBalance(want models.Credits) {
 	dbtest.CheckLedger(c.t, c.DB)
 }
 
-// wantRefunds wants this many refunds at Stripe.
-func (c *counter) wantRefunds(want int) {
+// wantRefunds compares the number of refunds at Stripe.
+func (c *refundFixture) wantRefunds(want int) {
 	c.t.Helper()
 	c.change(func() {
 		if len(c.made) != want {

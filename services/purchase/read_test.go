@@ -8,12 +8,12 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// However many purchases a user has, the pages reach the last one.
-func TestPurchasesOfAUserPage(t *testing.T) {
+// The pages reach every purchase of a user once, also when all were created at the same moment.
+func TestPagesOfPurchases(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newRefundFixture(t)
 	user, other := dbtest.User(t, c.DB, "many@example.org").ID, dbtest.User(t, c.DB, "other@example.org").ID
-	for _, id := range []int64{user, other} { // all at the same moment
+	for _, id := range []int64{user, other} {
 		if err := c.DB.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, created_at)
 			SELECT gen_random_uuid(), ?, 1, 500, 500, 'eur', 'de', 'k' || n, date_trunc('day', now()) FROM generate_series(1, 60) n`, id).Error; err != nil {
 			t.Fatal(err)
@@ -23,20 +23,20 @@ func TestPurchasesOfAUserPage(t *testing.T) {
 	for more := true; more; {
 		rows, next, err := c.OfUser(t.Context(), user, before, 25)
 		if err != nil || len(rows) == 0 || len(rows) > 25 {
-			t.Fatalf("%d purchases on a page, %v", len(rows), err)
+			t.Fatalf("%d purchases on a page, %v; want 1 to 25", len(rows), err)
 		}
 		for _, p := range rows {
 			if seen[p.ID] || p.UserID != user {
-				t.Errorf("%s of user %d is not to be there, or twice", p.ID, p.UserID)
+				t.Errorf("purchase %s of user %d is another user's or listed twice", p.ID, p.UserID)
 			}
 			seen[p.ID] = true
 		}
 		more, before = next, rows[len(rows)-1].ID
 	}
 	if len(seen) != 60 {
-		t.Errorf("%d purchases are on the pages, want 60", len(seen))
+		t.Errorf("%d purchases on the pages, want 60", len(seen))
 	}
 	if rows, _, err := c.OfUser(t.Context(), other, before, 25); err != nil || len(rows) != 0 {
-		t.Errorf("%d purchases before one of another user, %v; want none", len(rows), err)
+		t.Errorf("%d purchases before another user's, %v; want none", len(rows), err)
 	}
 }

@@ -14,27 +14,29 @@ import (
 func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	// hungUp ends with the next call to Stripe, before it is answered.
-	hungUp := func(c *counter) context.Context {
+	// hangUp returns a context that is canceled by the next request for a refund.
+	hangUp := func(c *refundFixture) context.Context {
 		short, cancel := context.WithCancel(ctx)
 		c.change(func() { c.asked = cancel })
 		return short
 	}
-	t.Run("is sent on by the worker, once", func(t *testing.T) {
-		c := newCounter(t)
+	t.Run("is sent once by the worker", func(t *testing.T) {
+		c := newRefundFixture(t)
 		c.change(func() { c.down = true })
 		request, err := c.request(1000, 0, "form")
 		c.must(err)
-		request, err = c.SendRefund(hungUp(c), request)
+		request, err = c.SendRefund(hangUp(c), request)
 		if err != nil || request.Status != models.RefundPending || request.LastError == "" {
-			t.Fatalf("request = %s %q, %v; want it pending with a reason", request.Status, request.LastError, err)
+			t.Fatalf("request = %s %q, %v; want pending with an error", request.Status, request.LastError, err)
 		}
 		c.wantBalance(1200)
 		d := c.detail()
-		if d.Left() != 2500 || d.PendingCredits() != 342 || d.Unused(1200) != 858 || d.WaitingFor[0] != purchase.WaitRefundSend {
-			t.Errorf("left %d cents, %d credits coming, %d unused, waits for %v; want what was asked for to count as gone", d.Left(), d.PendingCredits(), d.Unused(1200), d.WaitingFor)
+		if d.Left() != 2500 || d.PendingCredits() != 342 || d.Unused(1200) != 858 ||
+			d.WaitingFor[0] != purchase.WaitRefundSend {
+			t.Errorf("left %d cents, %d credits pending, %d unused, waits for %v; want 2500, 342, 858, refund_send",
+				d.Left(), d.PendingCredits(), d.Unused(1200), d.WaitingFor)
 		}
-		c.must(c.SendRefundsDue(ctx)) // not its time yet
+		c.must(c.SendRefundsDue(ctx)) // not due yet
 		c.wantRefunds(0)
 		c.change(func() { c.down = false })
 		c.clock = c.clock.Add(2 * time.Minute)
@@ -49,13 +51,14 @@ func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
 			t.Errorf("request is %s, waits for %v; want sent, nothing", d.Requests[0].Status, d.WaitingFor)
 		}
 	})
-	for name, later := range map[string]time.Duration{"the same day": time.Hour, "when Stripe has forgotten the key": 30 * time.Hour} {
-		t.Run("and was made all the same is found "+name, func(t *testing.T) {
-			c := newCounter(t)
+	for name, later := range map[string]time.Duration{"the same day": time.Hour,
+		"after Stripe has forgotten the key": 30 * time.Hour} {
+		t.Run("is found when it was made, "+name, func(t *testing.T) {
+			c := newRefundFixture(t)
 			c.change(func() { c.deaf = true })
 			request, err := c.request(1000, 0, "form")
 			c.must(err)
-			_, err = c.SendRefund(hungUp(c), request)
+			_, err = c.SendRefund(hangUp(c), request)
 			c.must(err)
 			c.clock = c.clock.Add(later)
 			c.change(func() {
@@ -68,22 +71,22 @@ func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
 			c.wantRefunds(1)
 			c.wantBalance(1200 - 342)
 			if d := c.detail(); d.Requests[0].RefundID != "re_1" {
-				t.Errorf("the request knows refund %q, want re_1", d.Requests[0].RefundID)
+				t.Errorf("refund of the request = %q, want re_1", d.Requests[0].RefundID)
 			}
 		})
 	}
-	t.Run("is not made blindly when Stripe has forgotten the key", func(t *testing.T) {
-		c := newCounter(t)
+	t.Run("is not sent before the list is read once Stripe has forgotten the key", func(t *testing.T) {
+		c := newRefundFixture(t)
 		request, err := c.request(1000, 0, "form")
 		c.must(err)
 		c.clock = c.clock.Add(30 * time.Hour)
 		c.change(func() { c.down = true })
 		if request, err = c.SendRefund(ctx, request); err != nil || request.Status != models.RefundPending {
-			t.Errorf("request = %s, %v; want it pending", request.Status, err)
+			t.Errorf("request = %s, %v; want pending", request.Status, err)
 		}
 		c.change(func() {
 			if c.calls != 0 {
-				t.Errorf("%d refunds were asked for before the list was read", c.calls)
+				t.Errorf("%d requests for a refund before the list was read, want 0", c.calls)
 			}
 		})
 	})
@@ -91,22 +94,22 @@ func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
 
 func TestRefundThatStripeRefuses(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newRefundFixture(t)
 	c.change(func() { c.refuses = "charge_disputed" })
 	request := c.refund(1000, 0, "form")
 	if request.Status != models.RefundRefused || request.StripeCode() != "charge_disputed" {
-		t.Errorf("request = %s %q, want it refused with Stripe's code", request.Status, request.LastError)
+		t.Errorf("request = %s %q, want refused with Stripe's code", request.Status, request.LastError)
 	}
 	if strings.Contains(request.LastError, "@") {
-		t.Errorf("what is kept quotes Stripe's text: %q", request.LastError)
+		t.Errorf("stored error quotes Stripe's text: %q", request.LastError)
 	}
 	c.change(func() { c.refuses = "" })
 	if again := c.refund(1000, 0, "form"); again.Status != models.RefundRefused {
-		t.Errorf("the same form again is %s, want what it was", again.Status)
+		t.Errorf("the same form again is %s, want refused", again.Status)
 	}
 	c.wantRefunds(0)
 	if d := c.detail(); d.Left() != 3500 || len(d.WaitingFor) != 0 {
-		t.Errorf("left %d cents, waits for %v; want all of it and nothing", d.Left(), d.WaitingFor)
+		t.Errorf("left %d cents, waits for %v; want 3500 and nothing", d.Left(), d.WaitingFor)
 	}
 	if again := c.refund(1000, 0, "another form"); again.Status != models.RefundSent {
 		t.Errorf("another form is %s, want sent", again.Status)
@@ -114,16 +117,17 @@ func TestRefundThatStripeRefuses(t *testing.T) {
 	c.wantBalance(1200 - 342)
 }
 
-func TestRefundThatIsOnItsWay(t *testing.T) {
+func TestPendingRefund(t *testing.T) {
 	t.Parallel()
-	c := newCounter(t)
+	c := newRefundFixture(t)
 	c.change(func() { c.status = "pending" })
 	c.refund(3500, 0, "form")
 	c.wantBalance(0)
 	if d := c.detail(); len(d.WaitingFor) != 1 || d.WaitingFor[0] != purchase.WaitRefund || d.Left() != 0 {
-		t.Errorf("waits for %v, left %d; want the refund, 0", d.WaitingFor, d.Left())
+		t.Errorf("waits for %v, left %d cents; want the refund, 0", d.WaitingFor, d.Left())
 	}
-	c.must(c.bookFetched(purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur", Status: "failed", Amount: 3500}))
+	c.must(c.bookFetched(purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur",
+		Status: "failed", Amount: 3500}))
 	c.wantBalance(1200)
 	if d := c.detail(); d.Left() != 3500 {
 		t.Errorf("left %d cents after the refund failed, want 3500", d.Left())
