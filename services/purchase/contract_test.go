@@ -117,10 +117,10 @@ func foreignRefund(t *testing.T, api *client.API) {
 	if err := s.RefreshRefundsDue(context.Background()); err != nil {
 		t.Errorf("refresh the refunds: %v", err)
 	}
-	var kept, marked int64
-	err = db.Raw(`SELECT (SELECT count(*) FROM stripe_refunds), (SELECT count(*) FROM stripe_charges WHERE reread_at IS NOT NULL)`).Row().Scan(&kept, &marked)
-	if err != nil || kept != 0 || marked != 0 {
-		t.Errorf("%d refunds of another payment stored, %d refreshes still due (%v), want 0 and 0", kept, marked, err)
+	var stored, due int64
+	err = db.Raw(`SELECT (SELECT count(*) FROM stripe_refunds), (SELECT count(*) FROM stripe_charges WHERE reread_at IS NOT NULL)`).Row().Scan(&stored, &due)
+	if err != nil || stored != 0 || due != 0 {
+		t.Errorf("%d refunds of another payment stored, %d refreshes still due (%v), want 0 and 0", stored, due, err)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/resume-matcher/credits/services/periodic"
 )
 
-// workerPause is the time between two looks for refunds that are due.
+// workerPause is the time between two checks for refunds that are due.
 const workerPause = 2 * time.Second
 
 // Run sends the refunds that Stripe has not answered, and reads those again that only Stripe's list can settle, until
