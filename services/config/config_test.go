@@ -103,7 +103,7 @@ func TestLoadFillsIn(t *testing.T) {
 			t.Errorf("address: got %q, %v", cfg.AppURL, err)
 		}
 	})
-	t.Run("nobody as admin, and JSON logs, in production", func(t *testing.T) {
+	t.Run("no admin, and JSON logs, in production", func(t *testing.T) {
 		t.Parallel()
 		cfg, err := config.Load(with(production))
 		if err != nil || len(cfg.AdminEmails) != 0 || cfg.LogFormat != "json" || !cfg.Secure() {

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// users are those a server can be started by here: ourselves, and when we are root also somebody without rights.
+// users can start a server here: the test's own and, for root, an unprivileged one.
 func users() map[string]int {
 	if os.Geteuid() != 0 {
 		return map[string]int{"as the current user": os.Geteuid()}
@@ -51,7 +51,7 @@ func TestKilledOwnerLeavesNoServerAndTheNextStartWorks(t *testing.T) {
 				t.Fatal(err)
 			}
 			next.kill(t)
-			eventually(t, "the server ends without anybody's help", func() bool { return !serves(pid, data) })
+			eventually(t, "the server ends by itself", func() bool { return !serves(pid, data) })
 
 			last := startChild(t, dir, uid)
 			wantQuery(t, last.url, `SELECT count(*)::text FROM kept`, "1")
@@ -165,7 +165,7 @@ func TestStaleSocketDirectoriesAreRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A socket whose process was killed: the file is there and nobody listens.
+	// A socket of a killed process: the file exists and no process listens.
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(stale, socketName), Net: "unix"})
 	if err != nil {
 		t.Fatal(err)

@@ -99,7 +99,7 @@ func (c *child) stop(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := c.cmd.Wait(); err != nil {
-		t.Errorf("owner that was told to stop: %v", err)
+		t.Errorf("stopped owner: got %v, want a clean end", err)
 	}
 }
 

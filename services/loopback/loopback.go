@@ -120,7 +120,7 @@ func (p *pair) accept(l net.Listener) {
 		case p.accepted <- result{conn, err}:
 		case <-p.closed:
 			if conn != nil {
-				_ = conn.Close() // nobody will serve it
+				_ = conn.Close() // the pair is closed
 			}
 			return
 		}

@@ -72,7 +72,7 @@ func TestEventWithoutListenersCountsAsDelivered(t *testing.T) {
 	}
 	if status, answer := s.control(t, http.MethodPost, "/control/events/"+id+"/redeliver",
 		""); status != http.StatusUnprocessableEntity {
-		t.Errorf("send to nobody: got %d %v", status, answer)
+		t.Errorf("event without endpoints: got %d %v", status, answer)
 	}
 	s.set(t, "/control/events/"+id+"/redeliver", "endpoint="+own.ID)
 	if one := s.recorder.next(t); one.event.ID != id {
