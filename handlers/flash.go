@@ -80,7 +80,7 @@ const (
 
 // setFlash stores the name of a message for the next page, so that a tampered cookie can only show texts of ours.
 func (h *Handler) setFlash(c *fiber.Ctx, name string) {
-	c.Cookie(&fiber.Cookie{Name: flashCookie, Value: name, Path: "/", MaxAge: 60, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: h.Sessions.secure})
+	h.Sessions.setCookie(c, h.Sessions.cookieName(flashCookie), name, 60)
 }
 
 // setCountedFlash stores a message with a number.
@@ -90,11 +90,12 @@ func (h *Handler) setCountedFlash(c *fiber.Ctx, name string, n int) {
 
 // popFlash returns the stored message, if any, and clears the cookie.
 func (h *Handler) popFlash(c *fiber.Ctx) *layouts.Flash {
-	name := c.Cookies(flashCookie)
+	cookie := h.Sessions.cookieName(flashCookie)
+	name := c.Cookies(cookie)
 	if name == "" {
 		return nil
 	}
-	c.Cookie(&fiber.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: h.Sessions.secure})
+	h.Sessions.setCookie(c, cookie, "", -1)
 	name, count, counted := strings.Cut(name, flashCount)
 	kind, ok := flashes[name]
 	switch n := parseDigits(count); {

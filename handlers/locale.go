@@ -23,11 +23,10 @@ func (h *Handler) useLocale(c *fiber.Ctx) error {
 	if !ok {
 		return fault.New(fault.NotFound, nil)
 	}
-	c.SetUserContext(components.WithZone(ctx, c.Cookies(zoneCookie)))
+	c.SetUserContext(components.WithZone(ctx, c.Cookies(h.Sessions.cookieName(zoneCookie))))
 	c.Locals(localLocale, locale)
 	if h.preferredLocale(c) != locale {
-		c.Cookie(&fiber.Cookie{Name: localeCookie, Value: locale, Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()),
-			HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: h.Sessions.secure})
+		h.Sessions.setCookie(c, h.Sessions.cookieName(localeCookie), locale, int((365 * 24 * time.Hour).Seconds()))
 	}
 	return c.Next()
 }
@@ -43,7 +42,7 @@ func (h *Handler) preferredLocale(c *fiber.Ctx) string {
 	if v := currentVisitor(c); v.account != nil && v.account.Locale != "" {
 		return v.account.Locale
 	}
-	if chosen := c.Cookies(localeCookie); models.KnownLocale(chosen) {
+	if chosen := c.Cookies(h.Sessions.cookieName(localeCookie)); models.KnownLocale(chosen) {
 		return chosen
 	}
 	return h.Site.Texts.Match(c.Get(fiber.HeaderAcceptLanguage))

@@ -20,27 +20,26 @@ type Sessions struct {
 	rows    *auth.Sessions
 	secrets seal.Secrets
 	secure  bool
-	prefix  string // of our cookies' names
 }
 
-// NewSessions returns sessions kept in rows. Over https the cookies' names pin them to our host.
+// NewSessions returns sessions kept in rows; secure says that browsers reach us over https.
 func NewSessions(rows *auth.Sessions, secrets seal.Secrets, secure bool) *Sessions {
-	s := &Sessions{rows: rows, secrets: secrets, secure: secure}
-	if secure {
-		s.prefix = "__Host-"
-	}
-	return s
+	return &Sessions{rows: rows, secrets: secrets, secure: secure}
 }
 
 // cookie returns the name of the session cookie.
-func (s *Sessions) cookie() string {
-	if s == nil { // a test server that only receives events
-		return "session"
+func (s *Sessions) cookie() string { return s.cookieName("session") }
+
+// cookieName returns the full name of a cookie of ours. Over https its prefix pins the cookie to our host, so that no
+// other host of the domain can set it.
+func (s *Sessions) cookieName(name string) string {
+	if s == nil || !s.secure { // nil in a test server that only receives events
+		return name
 	}
-	return s.prefix + "session"
+	return "__Host-" + name
 }
 
-// setCookie sets an HTTP-only cookie. Lax, because a provider's callback is a cross-site navigation.
+// setCookie sets an HTTP-only cookie by its full name. Lax, because a provider's callback is a cross-site navigation.
 func (s *Sessions) setCookie(c *fiber.Ctx, name, value string, seconds int) {
 	c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: s.secure})
 }

@@ -20,7 +20,7 @@ const (
 
 // flowCookieOf names the cookie of the flow with this state.
 func (s *Sessions) flowCookieOf(state string) string {
-	return s.prefix + flowCookie + state[:min(len(state), flowNameSize)]
+	return s.cookieName(flowCookie + state[:min(len(state), flowNameSize)])
 }
 
 // storeFlow seals a flow into a cookie. It drops the page to return to when the cookie would be too long.
@@ -49,7 +49,7 @@ func (h *Handler) evictFlows(c *fiber.Ctx, size int) {
 	var flows []kept
 	for key, value := range c.Request().Header.Cookies() {
 		name := string(key)
-		if !strings.HasPrefix(name, h.Sessions.prefix+flowCookie) {
+		if !strings.HasPrefix(name, h.Sessions.cookieName(flowCookie)) {
 			continue
 		}
 		if flow, ok := h.Auth.OpenFlow(string(value)); ok {

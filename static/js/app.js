@@ -27,8 +27,8 @@ document.querySelector("input[readonly][autofocus]")?.select();
 // so.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone) {
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `tz=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  const [prefix, secure] = location.protocol === "https:" ? ["__Host-", "; Secure"] : ["", ""];
+  document.cookie = `${prefix}tz=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
 }
 
 // Marks a field as valid or invalid after the server validated it while the user typed.

@@ -1,0 +1,34 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+
+	"github.com/resume-matcher/credits/services/auth"
+)
+
+// Over https every cookie is pinned to our host, so that another host of the domain can neither set nor replace one.
+func TestCookiesOverHTTPS(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.handler.Sessions = NewSessions(auth.NewSessions(d.db, deskSecrets, nil), deskSecrets, true)
+	her := member{d, d.signIn(d.user("ada@example.com", 100).ID)}
+	for name, r := range map[string]reply{
+		"__Host-locale": d.call("GET", "/de", "", "Accept-Language: en"),
+		"__Host-flash":  her.post("/logout", url.Values{}),
+	} {
+		pinned := slices.ContainsFunc((&http.Response{Header: r.header}).Cookies(), func(c *http.Cookie) bool {
+			return c.Name == name && c.Secure && c.HttpOnly && c.Path == "/" && c.Domain == ""
+		})
+		if !pinned {
+			t.Errorf("status %d sets %v, want %s, Secure, HttpOnly, for / and no domain", r.status, r.header.Values("Set-Cookie"), name)
+		}
+	}
+	for cookie, want := range map[string]string{"__Host-locale=de": "/de", "locale=de": "/en"} {
+		if r := d.call("GET", "/", "", "Accept-Language: en", "Cookie: "+cookie); r.header.Get("Location") != want {
+			t.Errorf("with %s / redirects to %s, want %s", cookie, r.header.Get("Location"), want)
+		}
+	}
+}
