@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"encoding/json"
+
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/models"
@@ -45,6 +47,25 @@ func (h *Handler) labelProviders(identities []models.Identity) {
 	for i := range identities {
 		identities[i].Provider = h.providerLabel(identities[i].Provider)
 	}
+}
+
+// labelAudit replaces the providers' names in the details of audit entries by their labels.
+func (h *Handler) labelAudit(entries []models.AuditEntry) error {
+	for i := range entries {
+		var detail map[string]json.RawMessage
+		var name string
+		if json.Unmarshal(entries[i].Detail, &detail) != nil || json.Unmarshal(detail["provider"], &name) != nil {
+			continue // names no provider
+		}
+		var err error
+		if detail["provider"], err = json.Marshal(h.providerLabel(name)); err != nil {
+			return err
+		}
+		if entries[i].Detail, err = json.Marshal(detail); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // providerLabel returns a provider's label, or its name when the provider is no longer configured.

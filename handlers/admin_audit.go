@@ -23,6 +23,9 @@ func (h *Handler) showAudit(c *fiber.Ctx) error {
 		if err != nil {
 			return err
 		}
+		if err := h.labelAudit(data.Entries); err != nil {
+			return err
+		}
 	}
 	return h.render(c, f.status(), "admin_audit.title", pages.AdminAudit(data))
 }

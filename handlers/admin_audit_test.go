@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/locales"
@@ -179,5 +180,23 @@ func TestRefusedAdminRequestsAreAudited(t *testing.T) {
 	w.call(fiber.MethodGet, "/de/admin", "")
 	if lines := w.audit()[before:]; len(lines) != 0 {
 		t.Errorf("a stranger left %d lines, want none: the access log has them", len(lines))
+	}
+}
+
+func TestAuditShowsTheProvidersLabel(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.offer("boss@example.com")
+	boss := d.enter("boss@example.com")
+	id := d.user("ada@example.com", 0).ID
+	err := d.db.Exec(`INSERT INTO audit_log (actor, action, user_id, detail) VALUES
+		('system', 'identity.link', ?, '{"provider":"oidc","issuer":"https://id.example.com"}'), ('system', 'identity.unlink', ?, '{"provider":"gone"}')`, id, id).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, doc := boss.open("/en/admin/audit")
+	shown := doc.Find("dt:contains('Sign-in through') + dd").Map(func(_ int, s *goquery.Selection) string { return strings.TrimSpace(s.Text()) })
+	if !slices.Contains(shown, "Demo") || !slices.Contains(shown, "gone") || slices.Contains(shown, "oidc") {
+		t.Errorf("the audit log shows the providers %q, want the label Demo, and gone, which is no longer configured", shown)
 	}
 }

@@ -45,6 +45,9 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 		return err
 	}
 	h.labelProviders(page.Identities)
+	if err := h.labelAudit(page.Audit); err != nil {
+		return err
+	}
 	here := fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), page.User.ID)
 	data := pages.AdminUserData{
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: page.User, Identities: page.Identities, Purchases: page.Purchases,
