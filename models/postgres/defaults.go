@@ -15,7 +15,8 @@ import (
 // PinDefaults makes what every direct connection of ours asks for the default of the role behind address, in this
 // database alone, when a pooler is behind it: a pooler refuses part of it, and statements outside a transaction would run
 // at whatever isolation the host or the operator has set. Connections that the pooler holds already keep what they have
-// until it closes them; the one that is used here changes at once.
+// until it closes them; the one that is used here changes at once. A role that owns the tables gets no time limits: it
+// also migrates, and a migration may take its time.
 //
 // Idempotent. Locks: as Grant. Errors: the database's own, where the role may not set its defaults.
 func PinDefaults(ctx context.Context, address string) (err error) {
@@ -44,15 +45,17 @@ func PinDefaults(ctx context.Context, address string) (err error) {
 // pinDefaults writes the defaults that the current role does not have yet, and changes the session that it finds.
 func pinDefaults(ctx context.Context, tx *sql.Tx) error {
 	var role, database, kept string
-	err := tx.QueryRowContext(ctx, `SELECT current_user, current_database(), coalesce((SELECT array_to_string(s.setconfig, chr(10)) FROM pg_db_role_setting s
+	var migrates bool
+	err := tx.QueryRowContext(ctx, `SELECT current_user, current_database(),
+		coalesce((SELECT pg_has_role(current_user, relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass('credit_transactions')), true), coalesce((SELECT array_to_string(s.setconfig, chr(10)) FROM pg_db_role_setting s
 		JOIN pg_database d ON d.oid = s.setdatabase JOIN pg_roles r ON r.oid = s.setrole
-		WHERE d.datname = current_database() AND r.rolname = current_user), '')`).Scan(&role, &database, &kept)
+		WHERE d.datname = current_database() AND r.rolname = current_user), '')`).Scan(&role, &database, &migrates, &kept)
 	if err != nil {
 		return err
 	}
 	has := strings.Split(strings.ToLower(kept), "\n")
 	var statements []string
-	for _, s := range pinnedSettings() {
+	for _, s := range pinnedSettings(!migrates) {
 		if !slices.Contains(has, strings.ToLower(s.Name+"="+s.Want)) {
 			statements = append(statements, s.roleDefault(role, database))
 		}
@@ -62,9 +65,13 @@ func pinDefaults(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// pinnedSettings are pins and directPins in the order of their names.
-func pinnedSettings() (all []Setting) {
-	for _, pinned := range []map[string]string{pins, directPins} {
+// pinnedSettings returns pins, directPins and, with limits, timeLimits, each in the order of their names.
+func pinnedSettings(limits bool) (all []Setting) {
+	sources := []map[string]string{pins, directPins}
+	if limits {
+		sources = append(sources, timeLimits)
+	}
+	for _, pinned := range sources {
 		for _, name := range slices.Sorted(maps.Keys(pinned)) {
 			all = append(all, Setting{Name: name, Want: pinned[name]})
 		}

@@ -82,6 +82,15 @@ var pins = map[string]string{"client_encoding": "UTF8", "datestyle": "ISO, MDY",
 // directPins are what PgBouncer refuses. Behind it they are the defaults of the server's role; see PinDefaults.
 var directPins = map[string]string{"bytea_output": "hex", "intervalstyle": "postgres", "default_transaction_isolation": "read committed"}
 
+// timeLimits are how long the database may keep us waiting, by setting, in milliseconds.
+var timeLimits = map[string]string{
+	"lock_timeout":                        milliseconds(lockTimeout),
+	"statement_timeout":                   milliseconds(statementTimeout),
+	"idle_in_transaction_session_timeout": milliseconds(idleInTxTimeout),
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
 // connConfig reads a database address. Poolers in transaction mode (PgBouncer, Neon, Supabase) refuse named statements
 // and most startup parameters, so those addresses get neither: each connection keeps the types of a statement and sends
 // it anew every time. A time limit that the address names (lock_timeout=60s) takes the place of ours.
@@ -99,19 +108,14 @@ func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 	}
 	cfg.ConnectTimeout = connectTimeout
 	maps.Copy(cfg.RuntimeParams, pins)
-	limits := map[string]time.Duration{
-		"lock_timeout": lockTimeout, "statement_timeout": statementTimeout, "idle_in_transaction_session_timeout": idleInTxTimeout,
-	}
 	if pooled {
 		cfg.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
-		maps.DeleteFunc(cfg.RuntimeParams, func(name, _ string) bool { return limits[name] > 0 })
+		maps.DeleteFunc(cfg.RuntimeParams, func(name, _ string) bool { return timeLimits[name] != "" })
 		return cfg, true, nil
 	}
 	maps.Copy(cfg.RuntimeParams, directPins)
-	for name, limit := range limits {
-		if cfg.RuntimeParams[name] == "" {
-			cfg.RuntimeParams[name] = strconv.FormatInt(limit.Milliseconds(), 10)
-		}
+	for name, limit := range timeLimits {
+		cfg.RuntimeParams[name] = cmp.Or(cfg.RuntimeParams[name], limit)
 	}
 	return cfg, false, nil
 }
@@ -192,8 +196,7 @@ func Snapshot(ctx context.Context, db *gorm.DB) (*gorm.DB, error) {
 // setLocalTimeouts does for one transaction what startup parameters do for a direct connection.
 func setLocalTimeouts(tx *gorm.DB) error {
 	return tx.Exec(`SELECT set_config('lock_timeout', ?, true), set_config('statement_timeout', ?, true),
-		set_config('idle_in_transaction_session_timeout', ?, true)`, strconv.FormatInt(lockTimeout.Milliseconds(), 10),
-		strconv.FormatInt(statementTimeout.Milliseconds(), 10), strconv.FormatInt(idleInTxTimeout.Milliseconds(), 10)).Error
+		set_config('idle_in_transaction_session_timeout', ?, true)`, milliseconds(lockTimeout), milliseconds(statementTimeout), milliseconds(idleInTxTimeout)).Error
 }
 
 func worthRetrying(err error) bool {

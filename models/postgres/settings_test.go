@@ -112,12 +112,21 @@ func TestPinDefaults(t *testing.T) {
 		}
 		return value
 	}
-	defaults := map[string]string{"default_transaction_isolation": "read committed", "bytea_output": "hex", "IntervalStyle": "postgres"}
-	for name, server := range map[string]func(string) string{"the owner's role": func(owner string) string { return owner }, "a role of the server's": dbtest.ServerURL} {
+	type defaults map[string]string
+	settings := defaults{"default_transaction_isolation": "read committed", "bytea_output": "hex", "IntervalStyle": "postgres"}
+	for name, c := range map[string]struct {
+		server func(owner string) string
+		limits defaults
+	}{
+		"the owner's role, which also migrates": {func(owner string) string { return owner },
+			defaults{"lock_timeout": "0", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}},
+		"a role of the server's": {dbtest.ServerURL,
+			defaults{"lock_timeout": "4s", "statement_timeout": "10s", "idle_in_transaction_session_timeout": "15s"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			owner := dbtest.URL(t)
-			pool := dbtest.Pooler(t, server(owner)) + "&pgbouncer=true"
+			pool := dbtest.Pooler(t, c.server(owner)) + "&pgbouncer=true"
 			for _, setting := range []string{"default_transaction_isolation = 'serializable'", "bytea_output = 'escape'", "intervalstyle = 'iso_8601'"} {
 				setDefault(t, owner, setting)
 			}
@@ -127,10 +136,12 @@ func TestPinDefaults(t *testing.T) {
 				}
 			})
 			setDefault(t, owner, "default_transaction_isolation = 'repeatable read'") // later, and with no start after it
-			next := dbtest.Pooler(t, server(owner)) + "&pgbouncer=true"
-			for setting, want := range defaults {
-				if got := ask(t, next, setting); got != want {
-					t.Errorf("a statement of its own sees %s = %q, want %q", setting, got, want)
+			next := dbtest.Pooler(t, c.server(owner)) + "&pgbouncer=true"
+			for _, wants := range []defaults{settings, c.limits} {
+				for setting, want := range wants {
+					if got := ask(t, next, setting); got != want {
+						t.Errorf("a statement outside a transaction sees %s = %q, want %q", setting, got, want)
+					}
 				}
 			}
 			if err := postgres.InspectSettings(t.Context(), next); err != nil {
