@@ -164,10 +164,24 @@ func RefusalOf(err error) Refusal {
 		return RefusedLogin
 	case code == "3D000":
 		return RefusedDatabase
+	case code == "08P01":
+		return poolerRefusal(err)
 	case code == "" && refusedTLS(err):
 		return RefusedTLS
 	case Away(err):
 		return RefusedAway
+	}
+	return RefusedOther
+}
+
+// poolerRefusal reads PgBouncer's text, because all its refusals have one code.
+// Source: https://github.com/pgbouncer/pgbouncer/blob/master/src/client.c
+func poolerRefusal(err error) Refusal {
+	switch text := err.Error(); {
+	case strings.Contains(text, "authentication failed"), strings.Contains(text, "no such user"):
+		return RefusedLogin
+	case strings.Contains(text, "no such database"):
+		return RefusedDatabase
 	}
 	return RefusedOther
 }

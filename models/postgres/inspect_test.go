@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
 )
@@ -117,5 +119,22 @@ func TestRefusalOf(t *testing.T) {
 				t.Errorf("refusal = %q of %v, want %q", got, err, c.want)
 			}
 		})
+	}
+}
+
+// The texts are those of PgBouncer 1.18.
+func TestRefusalOfPgBouncer(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]postgres.Refusal{
+		`password authentication failed for user "app"`: postgres.RefusedLogin, // there, or at the server behind it
+		"SASL authentication failed":                    postgres.RefusedLogin,
+		"no such user: app":                             postgres.RefusedLogin,
+		"no such database: app":                         postgres.RefusedDatabase,
+		"server login has been failing, try again later (server_login_retry)": postgres.RefusedOther,
+		`unsupported startup parameter: statement_timeout`:                    postgres.RefusedOther,
+	} {
+		if got := postgres.RefusalOf(&pgconn.PgError{Code: "08P01", Message: text}); got != want {
+			t.Errorf("refusal = %q of %q, want %q", got, text, want)
+		}
 	}
 }

@@ -32,7 +32,8 @@ const definers = `forget_entries(integer, bigint, integer), forget_audit(integer
 const lockRoles = `SELECT pg_advisory_xact_lock(hashtext('credits roles'))`
 
 // MigrateFor is Migrate as the owner, and Grant and PinDefaults for the role that the server connects as. Where the
-// database refuses to keep the defaults, it logs a warning: CheckSettings says whether they matter.
+// defaults cannot be set, it logs a warning, and the next start sets them: PgBouncer refuses a role that Grant has just
+// created for 15 seconds (server_login_retry).
 func MigrateFor(ctx context.Context, owner, server string, log *slog.Logger) error {
 	if err := Migrate(ctx, owner, log); err != nil {
 		return err
@@ -41,7 +42,7 @@ func MigrateFor(ctx context.Context, owner, server string, log *slog.Logger) err
 		return err
 	}
 	err := PinDefaults(ctx, server)
-	if sqlState(err) != "" {
+	if sqlState(err) != "" || Away(err) {
 		log.WarnContext(ctx, "defaults of the server's role not set", "err", err)
 		return nil
 	}
