@@ -10,12 +10,12 @@ import (
 // The errors of Budget.Read besides the reader's own.
 var (
 	ErrTooLarge = errors.New("body too large")
-	ErrBusy     = errors.New("too many bytes of bodies under way")
+	ErrBusy     = errors.New("too many bytes of bodies in flight")
 )
 
-// Budget bounds the bytes of request bodies that the whole process keeps at once, and the share of one site, so that
-// one client cannot exhaust it for all. The last eighth is reserved for clients with few bytes in flight: a form, or an
-// event of Stripe's. Bytes count from when they are read until they are released.
+// Budget bounds the bytes of request bodies that the process buffers, in total and per site, so that one client
+// cannot exhaust it for all. The last eighth is reserved for clients with few bytes in flight, such as a form or a
+// Stripe event. Bytes count from being read until being released.
 type Budget struct {
 	Total int // bytes
 	Share int // bytes of one site
@@ -25,24 +25,24 @@ type Budget struct {
 	of       map[netip.Addr]int
 }
 
-// What one site may have of the part that is kept for those who have little, in bytes, and that part: one in so many.
+// A site with at most little bytes may use the reserved part, which is one in spared.
 const (
 	little = 16 << 10
 	spared = 8
 )
 
-// firstRead is what a body may cost before a byte of it has come, in bytes.
+// firstRead is the buffer that a body gets before its first byte, in bytes.
 const firstRead = 1 << 10
 
-// Read reads a body to its end. What it keeps grows with what has come, never with what was announced. release gives
-// the bytes back; it is never nil.
-// Errors: ErrTooLarge after limit bytes, ErrBusy when the budget is used up, and what r says; then nothing is kept.
+// Read reads a whole body. Its buffer grows with the bytes received, never with the announced length. release returns
+// the bytes to the budget; it is never nil.
+// Errors: ErrTooLarge above limit bytes, ErrBusy when the budget is exhausted, and r's own; the body is then dropped.
 func (b *Budget) Read(r io.Reader, from netip.Addr, limit int) (body []byte, release func(), err error) {
 	from = site(from)
 	reserved := 0
 	for {
 		if len(body) == cap(body) {
-			size := min(max(firstRead, 2*len(body)), limit+1) // one byte more tells whether there is more
+			size := min(max(firstRead, 2*len(body)), limit+1) // one extra byte detects a longer body
 			if !b.reserve(from, size-reserved) {
 				err = ErrBusy
 				break
@@ -66,7 +66,7 @@ func (b *Budget) Read(r io.Reader, from netip.Addr, limit int) (body []byte, rel
 	return nil, func() {}, err
 }
 
-// UnderWay is how many bytes are kept now.
+// UnderWay returns the bytes in flight.
 func (b *Budget) UnderWay() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -2,10 +2,9 @@ package transport
 
 import "bytes"
 
-// WellFormed reports whether a request can be read in one way only: HTTP/1.0 or 1.1, each line of the header block
-// ending in CRLF and beginning with a name directly before its colon. What others forgive (lines that continue the one
-// before, names with spaces, bare LF) is what a proxy in front of us may read differently, and that is how one request
-// hides in another.
+// WellFormed reports whether a request can be read in only one way: HTTP/1.0 or 1.1, each header line ending in CRLF
+// and starting with a name directly before its colon. A proxy may read folded lines, names with spaces and bare LF
+// differently, which allows request smuggling.
 // Source: https://www.rfc-editor.org/rfc/rfc9112#section-5
 func WellFormed(protocol, header []byte) bool {
 	if !bytes.Equal(protocol, []byte("HTTP/1.1")) && !bytes.Equal(protocol, []byte("HTTP/1.0")) {
@@ -28,7 +27,7 @@ func WellFormed(protocol, header []byte) bool {
 	return true
 }
 
-// token reports whether a field's name is one.
+// token reports whether a header name is valid.
 // Source: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
 func token(name []byte) bool {
 	for _, b := range name {

@@ -10,37 +10,34 @@ import (
 	"time"
 )
 
-// Slots bounds the connections of a listener. A new one is always taken while there is one that waits for its peer and
-// can make room: an idle one, one that is slow to send its request or to read its answer. The longest waiting goes first,
-// so whoever collects connections loses the oldest of their own, and an idle connection lives as long as nobody needs its
-// place. What the server works on is never cut off.
+// Slots bounds the connections of a listener. A new connection displaces one that waits for its peer: an idle one, or
+// one that is slow to send or to read. The longest waiting goes first, so that a client with many connections loses
+// its own oldest. Connections that the server works on are never displaced.
 type Slots struct {
 	Total      int     // connections at once
 	PerNetwork int     // of one network, except proxies
-	Proxies    Proxies // whose connections are many people's
+	Proxies    Proxies // exempt from PerNetwork: they carry many clients
 
-	// Refuse answers a connection for which there is no room. It is called on a goroutine of its own; the connection is
-	// closed afterwards.
+	// Refuse answers a connection without a slot. It runs on its own goroutine; the connection is closed afterwards.
 	Refuse func(net.Conn)
 }
 
-// spare is how many connections may be open beyond Total, in parts of it: those that are about to close, and those that
-// are being refused.
+// spare allows one in spare connections beyond Total: those being closed or refused.
 const spare = 16
 
-// refusals is how many connections are being refused at once; beyond, they are closed without a word.
+// refusals is how many refusals run at once; further connections are closed without an answer.
 const refusals = 64
 
-// How long a refused connection may take to read why, and a displaced one to send the request that it had begun.
+// Time for a refused connection to read its answer, and for a displaced one to finish its request.
 const (
 	refusalTime = time.Second
 	graceTime   = time.Second
 )
 
-// Room is the number of slots for a process that may have this many files open.
+// Room returns the slots for a process that may open this many files.
 func Room(files int) int { return max(files*spare/(spare+1), 1) }
 
-// Listen puts slots before a listener.
+// Listen limits the connections of a listener.
 func (s Slots) Listen(l net.Listener) net.Listener {
 	return &listener{Listener: l, slots: s, networks: map[netip.Addr]map[*conn]struct{}{}, refusing: make(chan struct{}, refusals)}
 }
@@ -48,15 +45,15 @@ func (s Slots) Listen(l net.Listener) net.Listener {
 type listener struct {
 	net.Listener
 	slots    Slots
-	refusing chan struct{} // holds one for each refusal under way
+	refusing chan struct{} // one token per running refusal
 
 	mu       sync.Mutex
-	open     int // not closed yet
-	seated   int // of them, those that were not displaced
+	open     int // connections that are not closed yet
+	seated   int // open connections with a slot
 	networks map[netip.Addr]map[*conn]struct{}
 }
 
-// Accept returns the next connection that has a slot.
+// Accept returns the next connection with a slot.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		raw, err := l.Listener.Accept()
@@ -70,7 +67,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// seat gives a connection a slot, another's if need be; nil when there is none.
+// seat gives a connection a slot, if necessary another's; nil when there is none.
 func (l *listener) seat(raw net.Conn) *conn {
 	peer := peerOf(raw)
 	c := &conn{Conn: raw, of: l, network: Network(peer)}
@@ -95,8 +92,9 @@ func (l *listener) seat(raw net.Conn) *conn {
 	return c
 }
 
-// displace gives away the slot of the connection that has waited longest for its peer, among those of some networks,
-// and ends its wait; false when none waits. The caller holds the lock.
+// displace takes the slot of the longest waiting connection among networks and ends its wait; it returns false when
+// none waits.
+// Locks: the caller holds l.mu.
 func (l *listener) displace(networks ...map[*conn]struct{}) bool {
 	var longest *conn
 	var since int64
@@ -110,13 +108,14 @@ func (l *listener) displace(networks ...map[*conn]struct{}) bool {
 	if longest == nil {
 		return false
 	}
-	l.leave(longest)
+	l.unseat(longest)
 	longest.wake()
 	return true
 }
 
-// leave takes a connection off its slot, once. The caller holds the lock.
-func (l *listener) leave(c *conn) {
+// unseat frees a connection's slot, once.
+// Locks: the caller holds l.mu.
+func (l *listener) unseat(c *conn) {
 	peers := l.networks[c.network]
 	if _, seated := peers[c]; !seated {
 		return
@@ -127,8 +126,8 @@ func (l *listener) leave(c *conn) {
 	}
 }
 
-// refuse answers a connection and closes it, without holding up those behind it. What the peer has sent by then is
-// read: a close before would take the answer away from them.
+// refuse answers a connection and closes it, without blocking Accept. It drains what the peer sent, because closing
+// earlier could discard the answer.
 func (l *listener) refuse(raw net.Conn) {
 	select {
 	case l.refusing <- struct{}{}:
@@ -151,7 +150,7 @@ func (l *listener) refuse(raw net.Conn) {
 	}()
 }
 
-// drain reads until the peer closes, or the deadline.
+// drain reads until the peer closes or the deadline passes.
 func drain(raw net.Conn) {
 	var scratch [512]byte
 	for {
@@ -173,11 +172,11 @@ type conn struct {
 	net.Conn
 	of      *listener
 	network netip.Addr
-	since   atomic.Int64 // when it began to wait, in nanoseconds since 1970; 0 while the server works
+	since   atomic.Int64 // start of the wait in Unix nanoseconds; 0 while the server works
 	closed  sync.Once
 
 	mu        sync.Mutex
-	displaced bool // its slot is another's
+	displaced bool // lost its slot
 }
 
 func (c *conn) waits() { c.since.Store(time.Now().UnixNano()) }
@@ -196,8 +195,8 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// wake ends the wait for the peer. A request whose first byte has just come is still answered: the server sets other
-// deadlines then.
+// wake ends the wait for the peer. A request whose first byte has just arrived is still answered, because the server
+// then sets other deadlines.
 func (c *conn) wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -205,7 +204,7 @@ func (c *conn) wake() {
 	_ = c.Conn.SetDeadline(time.Unix(1, 0))
 }
 
-// SetReadDeadline is the server's; without a slot there is no more than graceTime.
+// SetReadDeadline shortens the server's deadline to graceTime for a displaced connection.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -220,7 +219,7 @@ func (c *conn) Close() error {
 	c.closed.Do(func() {
 		c.of.mu.Lock()
 		defer c.of.mu.Unlock()
-		c.of.leave(c)
+		c.of.unseat(c)
 		c.of.open--
 	})
 	return c.Conn.Close()

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Proxies are the networks whose word about the sender of a request is believed.
+// Proxies are the networks whose X-Forwarded-For is trusted.
 type Proxies []netip.Prefix
 
-// ParseProxies reads addresses and networks in CIDR notation.
+// ParseProxies parses addresses and networks in CIDR notation.
 func ParseProxies(list []string) (Proxies, error) {
 	var all Proxies
 	for _, text := range list {
@@ -28,19 +28,19 @@ func ParseProxies(list []string) (Proxies, error) {
 	return all, nil
 }
 
-// Trust reports whether a proxy at this address is ours.
+// Trust reports whether address belongs to a trusted proxy.
 func (p Proxies) Trust(address netip.Addr) bool {
 	address = address.Unmap().WithZone("")
 	return slices.ContainsFunc(p, func(prefix netip.Prefix) bool { return prefix.Contains(address) })
 }
 
-// Sender is the address that a request came from: the peer's, unless the peer is one of ours. Each proxy appends to
-// X-Forwarded-For the address that it saw, so the last one that is not ours is the only one that the visitor did not
-// choose. An entry that cannot be read leaves the peer's address.
+// Sender returns the client's address: the peer's, unless the peer is a trusted proxy. Each proxy appends the address
+// that it saw to X-Forwarded-For, so the last untrusted address is the only one that the client did not choose. An
+// unreadable entry yields the peer's address.
 func (p Proxies) Sender(peer netip.Addr, forwarded []string) netip.Addr {
 	peer = peer.Unmap().WithZone("")
 	sender := peer
-	for _, line := range slices.Backward(forwarded) { // several lines are one list
+	for _, line := range slices.Backward(forwarded) { // several header lines form one list
 		for _, entry := range slices.Backward(strings.Split(line, ",")) {
 			if !p.Trust(sender) {
 				return sender
@@ -55,7 +55,7 @@ func (p Proxies) Sender(peer netip.Addr, forwarded []string) netip.Addr {
 	return sender
 }
 
-// hop reads one entry of X-Forwarded-For: an address, which some proxies write with its port, IPv6 then in brackets.
+// hop parses one entry of X-Forwarded-For: an address, which some proxies write with a port, IPv6 then in brackets.
 // Source: https://learn.microsoft.com/azure/application-gateway/rewrite-http-headers-url
 func hop(entry string) (netip.Addr, bool) {
 	entry = strings.TrimSpace(entry)
@@ -67,14 +67,14 @@ func hop(entry string) (netip.Addr, bool) {
 	return address.Unmap().WithZone(""), err == nil
 }
 
-// Network is what counts as one sender: an IPv4 address, or the /64 network of an IPv6 address, which is the least that
-// a customer gets.
+// Network returns what counts as one client: an IPv4 address, or an IPv6 /64, the smallest network that a customer
+// gets.
 func Network(address netip.Addr) netip.Addr { return masked(address, 64) }
 
-// site is the /48 network of an IPv6 address, which is the most that a customer gets: 65,536 networks.
+// site returns the IPv6 /48 of an address, the largest network that a customer gets: 65,536 /64 networks.
 func site(address netip.Addr) netip.Addr { return masked(address, 48) }
 
-// masked is an IPv4 address, or so many bits of an IPv6 address.
+// masked returns an IPv4 address, or the first bits of an IPv6 address.
 func masked(address netip.Addr, bits int) netip.Addr {
 	address = address.Unmap().WithZone("")
 	if address.Is6() {

@@ -1,4 +1,3 @@
-// Package transport guards the server's sockets against strangers: how many connections one network may hold, how many
-// bytes of request bodies are under way, who sends a request from behind proxies, and what is not HTTP at all. It knows
-// no route, no page and no user.
+// Package transport protects the server's sockets: it limits connections per network and bytes of request bodies in
+// flight, finds the client behind proxies, and rejects what is not HTTP. It knows no route, page or user.
 package transport
