@@ -23,8 +23,8 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox/identity"
 )
 
-// offer has the desk take sign-ins from two providers, as the sandbox's: oidc, and one that is called google.
-func (d *desk) offer(admins ...string) {
+// offer configures two providers on the sandbox's identity server: oidc, and one named google.
+func (d *fixture) offer(admins ...string) {
 	d.t.Helper()
 	var providers []auth.ProviderConfig
 	for _, name := range []string{"oidc", "google"} {
@@ -41,21 +41,21 @@ func (d *desk) offer(admins ...string) {
 		providers = append(providers, provider)
 	}
 	var err error
-	d.handler.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", Secrets: deskSecrets, Log: slog.New(slog.DiscardHandler),
+	d.handler.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", Secrets: testSecrets, Log: slog.New(slog.DiscardHandler),
 		Providers: providers, AdminEmails: admins})
 	if err != nil {
 		d.t.Fatal(err)
 	}
 }
 
-// identify goes through the provider's page as somebody, and returns where it sends the browser.
-func (d *desk) identify(address, email string) string {
+// callbackFor signs in at the provider's page and returns the callback address.
+func (d *fixture) callbackFor(address, email string) string {
 	d.t.Helper()
-	return d.identifyAs(address, email, "")
+	return d.callbackAs(address, email, "")
 }
 
-// identifyAs is identify with an id at the provider that does not follow from the address.
-func (d *desk) identifyAs(address, email, subject string) string {
+// callbackAs is callbackFor with a subject that does not follow from the address.
+func (d *fixture) callbackAs(address, email, subject string) string {
 	d.t.Helper()
 	browser := &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if r.URL.Host == "localhost" {
@@ -91,13 +91,13 @@ func (d *desk) identifyAs(address, email, subject string) string {
 	back, err := answer.Location()
 	if err != nil {
 		text, _ := io.ReadAll(answer.Body)
-		d.t.Fatalf("the provider keeps the browser: %d %s", answer.StatusCode, text)
+		d.t.Fatalf("the provider did not redirect: %d %s", answer.StatusCode, text)
 	}
 	return back.RequestURI()
 }
 
-// enter signs somebody in through the provider.
-func (d *desk) enter(email string) member {
+// signInAs signs a user in through the provider.
+func (d *fixture) signInAs(email string) member {
 	d.t.Helper()
 	b := d.browser()
 	b.signIn(email, "")
@@ -107,15 +107,15 @@ func (d *desk) enter(email string) member {
 	return member{d, "session=" + b.jar["session"]}
 }
 
-// browser keeps cookies as a browser does, in any number of tabs.
+// browser stores cookies like a browser with several tabs.
 type browser struct {
-	*desk
+	*fixture
 	jar map[string]string
 }
 
-func (d *desk) browser() browser { return browser{d, map[string]string{}} }
+func (d *fixture) browser() browser { return browser{d, map[string]string{}} }
 
-// visit opens a page and keeps the cookies that come with it.
+// visit opens a page and stores its cookies.
 func (b browser) visit(path string) reply {
 	b.t.Helper()
 	var sent []string
@@ -131,11 +131,11 @@ func (b browser) visit(path string) reply {
 	return r
 }
 
-// begin goes to the provider, and returns the address at which it sends the browser back as somebody.
+// begin starts a sign-in and returns the callback address.
 func (b browser) begin(email, returnTo string) (callback string) {
 	b.t.Helper()
 	r := b.visit("/auth/oidc?locale=en&return_to=" + url.QueryEscape(returnTo))
-	return b.identify(r.header.Get("Location"), email)
+	return b.callbackFor(r.header.Get("Location"), email)
 }
 
 // signIn goes all the way.
@@ -144,7 +144,7 @@ func (b browser) signIn(email, returnTo string) reply {
 	return b.visit(b.begin(email, returnTo))
 }
 
-// flow is the cookie of the way to the provider that an answer begins.
+// flow returns the flow cookie that an answer sets.
 func (r reply) flow() string {
 	for _, line := range r.header.Values("Set-Cookie") {
 		if strings.HasPrefix(line, flowCookie) {
@@ -155,7 +155,7 @@ func (r reply) flow() string {
 	return ""
 }
 
-// flash is the message that an answer leaves for the next page.
+// flash returns the message that an answer stores for the next page.
 func (r reply) flash() string {
 	for _, line := range r.header.Values("Set-Cookie") {
 		if value, ok := strings.CutPrefix(line, "flash="); ok {
@@ -168,9 +168,9 @@ func (r reply) flash() string {
 
 func TestLinkAnotherSignIn(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.offer()
-	ada, bob := d.enter("ada@example.com"), d.enter("bob@example.com")
+	ada, bob := d.signInAs("ada@example.com"), d.signInAs("bob@example.com")
 	linkURL := func(m member) string {
 		_, doc := m.open("/en/account")
 		return doc.Find("#link-oidc").AttrOr("href", "")
@@ -181,7 +181,7 @@ func TestLinkAnotherSignIn(t *testing.T) {
 		if r.status != 302 || !strings.Contains(r.header.Get("Location"), "prompt=select_account") {
 			t.Fatalf("linking begins with %d to %s", r.status, r.header.Get("Location"))
 		}
-		return m.call("GET", d.identify(r.header.Get("Location"), email), "", "Cookie: "+m.cookie+r.flow())
+		return m.call("GET", d.callbackFor(r.header.Get("Location"), email), "", "Cookie: "+m.cookie+r.flow())
 	}
 	for _, c := range []struct {
 		who          member
@@ -199,7 +199,7 @@ func TestLinkAnotherSignIn(t *testing.T) {
 			t.Errorf("linking %s: %d to %s, %q, %d sign-ins; want %q and %d", c.email, r.status, r.header.Get("Location"), r.flash(), got, c.flash, c.signIns)
 		}
 	}
-	t.Run("only from the session's own page", func(t *testing.T) {
+	t.Run("links only from a page of the same session", func(t *testing.T) {
 		own := linkURL(ada)
 		for name, try := range map[string]struct {
 			path, cookie string
@@ -217,9 +217,9 @@ func TestLinkAnotherSignIn(t *testing.T) {
 			}
 		}
 	})
-	t.Run("an answer works once, in its own browser, while it is signed in", func(t *testing.T) {
+	t.Run("accepts a callback once, in its own signed-in browser", func(t *testing.T) {
 		began := ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
-		back := d.identify(began.header.Get("Location"), "third@example.com")
+		back := d.callbackFor(began.header.Get("Location"), "third@example.com")
 		if r := bob.call("GET", back, "", "Cookie: "+bob.cookie); r.status != 303 || r.header.Get("Location") != "/en/billing" {
 			t.Errorf("in another's browser: %d to %s, want their own start page", r.status, r.header.Get("Location"))
 		}
@@ -230,19 +230,19 @@ func TestLinkAnotherSignIn(t *testing.T) {
 			t.Errorf("a second time: %d to %s, %q, want the page and nothing done", r.status, r.header.Get("Location"), r.flash())
 		}
 		began = ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
-		back = d.identify(began.header.Get("Location"), "fifth@example.com")
+		back = d.callbackFor(began.header.Get("Location"), "fifth@example.com")
 		if r := bob.call("GET", back, "", "Cookie: "+bob.cookie+began.flow()); r.status != 303 || r.flash() != "purpose_session" {
 			t.Errorf("with the flow of another's session: %d, %q, want that nothing is done", r.status, r.flash())
 		}
 		began = ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
-		back = d.identify(began.header.Get("Location"), "fourth@example.com")
+		back = d.callbackFor(began.header.Get("Location"), "fourth@example.com")
 		ada.post("/logout", url.Values{})
 		if r := ada.call("GET", back, "", "Cookie: "+ada.cookie+began.flow()); r.status != 401 {
 			t.Errorf("after signing out: %d, want 401", r.status)
 		}
 		for _, email := range []string{"third@example.com", "fourth@example.com", "fifth@example.com"} {
 			if traces := dbtest.Traces(t, d.db, email); len(traces) > 0 {
-				t.Errorf("%v came into the database", traces)
+				t.Errorf("%v was stored", traces)
 			}
 		}
 	})
@@ -250,15 +250,15 @@ func TestLinkAnotherSignIn(t *testing.T) {
 
 func TestDeleteAccount(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.offer()
-	ada := d.enter("ada@example.com")
+	ada := d.signInAs("ada@example.com")
 	var id int64
 	if err := d.db.Raw(`SELECT id FROM users`).Scan(&id).Error; err != nil {
 		t.Fatal(err)
 	}
 	d.credit(id, 50)
-	t.Run("tells what goes and what stays", func(t *testing.T) {
+	t.Run("explains what a deletion removes and keeps", func(t *testing.T) {
 		for _, locale := range []string{"en", "de"} {
 			r, doc := ada.open("/" + locale + "/account/delete")
 			if r.status != 200 || doc.Find("#goes, #stays, #lapses, #delete-account").Length() != 4 || doc.Find("#debt, #live-holds, #awaiting, #disputed").Length() != 0 {
@@ -266,7 +266,7 @@ func TestDeleteAccount(t *testing.T) {
 			}
 		}
 	})
-	t.Run("wants the box ticked and the session's token", func(t *testing.T) {
+	t.Run("requires the ticked box and the session's token", func(t *testing.T) {
 		r := ada.post("/en/account/delete", url.Values{})
 		if r.status != 422 || !strings.Contains(r.body, `id="sure-error"`) {
 			t.Errorf("without the tick: %d", r.status)
@@ -275,7 +275,7 @@ func TestDeleteAccount(t *testing.T) {
 			t.Errorf("without the token: %d", r.status)
 		}
 	})
-	t.Run("wants somebody who has lately shown who they are", func(t *testing.T) {
+	t.Run("requires a recent sign-in", func(t *testing.T) {
 		late := ada
 		late.cookie = d.signIn(id)
 		d.age(late.cookie)
@@ -289,7 +289,7 @@ func TestDeleteAccount(t *testing.T) {
 		prove := doc.Find("#prove-oidc").AttrOr("href", "")
 		for email, flash := range map[string]string{"bob@example.com": "identity_other", "ada@example.com": "confirmed"} {
 			began := late.call("GET", prove, "", "Cookie: "+late.cookie)
-			r := late.call("GET", d.identify(began.header.Get("Location"), email), "", "Cookie: "+late.cookie+began.flow())
+			r := late.call("GET", d.callbackFor(began.header.Get("Location"), email), "", "Cookie: "+late.cookie+began.flow())
 			if r.flash() != flash || r.header.Get("Location") != "/en/account/delete" {
 				t.Errorf("as %s: %q to %s", email, r.flash(), r.header.Get("Location"))
 			}
@@ -301,7 +301,7 @@ func TestDeleteAccount(t *testing.T) {
 			}
 		}
 	})
-	t.Run("twenty times at once is once", func(t *testing.T) {
+	t.Run("deletes once for twenty concurrent requests", func(t *testing.T) {
 		dbtest.Concurrently(20, func(int) {
 			if r := ada.post("/en/account/delete", url.Values{"sure": {"yes"}}); r.status != 303 && r.status != 401 {
 				t.Errorf("status %d", r.status)
@@ -316,16 +316,16 @@ func TestDeleteAccount(t *testing.T) {
 		}
 		dbtest.CheckLedger(t, d.db)
 	})
-	t.Run("and signing in again makes a new account", func(t *testing.T) {
-		_, doc := d.enter("ada@example.com").open("/en/account/delete")
+	t.Run("a later sign-in creates a new account", func(t *testing.T) {
+		_, doc := d.signInAs("ada@example.com").open("/en/account/delete")
 		if doc.Find("#lapses").Length() != 0 || doc.Find("#stays li").Length() != 2 {
 			t.Errorf("the new account is not empty: %s", doc.Find("main").Text())
 		}
 	})
 }
 
-// age has a browser's user have come from their provider long ago.
-func (d *desk) age(cookie string) {
+// age moves a session's reauthentication into the past.
+func (d *fixture) age(cookie string) {
 	d.t.Helper()
 	_, key, _ := strings.Cut(cookie, "=")
 	done := d.db.Exec(`UPDATE sessions SET proved_at = proved_at - interval '1 day' WHERE key_hash = ?`, d.handler.Sessions.rows.KeyHash(key))
@@ -336,7 +336,7 @@ func (d *desk) age(cookie string) {
 
 func TestExportAccount(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	user, other := d.user("ada@example.com", 500), d.user("bob@example.com", 700)
 	if err := d.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name) VALUES
 		('https://id.example.com', 'a', ?, 'oidc', 'ada@example.com', true, '=1+1'), ('https://id.example.com', 'b', ?, 'oidc', 'bob@example.com', true, 'Bob')`,
@@ -357,7 +357,7 @@ func TestExportAccount(t *testing.T) {
 		for name, text := range files {
 			if strings.Contains(text, "bob") || strings.Contains(text, "Bob") || strings.Contains(text, d.handler.Sessions.rows.KeyHash(strings.TrimPrefix(ada.cookie, "session="))) ||
 				strings.Contains(text, "MISSING") || strings.Contains(text, "account.export") {
-				t.Errorf("%s: %s tells too much, or too little: %s", locale, name, text)
+				t.Errorf("%s: %s contains foreign data or lacks texts: %s", locale, name, text)
 			}
 			if strings.HasSuffix(name, ".json") && !json.Valid([]byte(text)) {
 				t.Errorf("%s: %s is no JSON: %s", locale, name, text)
@@ -377,7 +377,7 @@ func TestExportAccount(t *testing.T) {
 			t.Errorf("%s: something is missing in %v", locale, files)
 		}
 	}
-	t.Run("one at a time", func(t *testing.T) {
+	t.Run("refuses a second export at the same time", func(t *testing.T) {
 		open, err := d.handler.Ledger.Export(t.Context(), user.ID, ledger.Filter{})
 		if err != nil {
 			t.Fatal(err)

@@ -15,10 +15,10 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// Readers who take nothing of their files hold no snapshot, no connection to the database and nobody's turn.
+// Readers that receive nothing of their files occupy no snapshot and no database connection, and block no one.
 func TestSlowReadersHoldNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestSpool(t *testing.T) {
 	s.until = time.Now().Add(-time.Second)
 	_, _ = s.Read(make([]byte, 1)) // at the end
 	if _, err := here.Write([]byte("x")); err == nil {
-		t.Error("nobody reads, and it was written")
+		t.Error("read from a closed connection succeeded")
 	}
 	name := s.file.Name()
 	if err := s.Close(); err != nil {

@@ -10,13 +10,13 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// member is a signed-in browser at the desk.
+// member is a signed-in browser.
 type member struct {
-	*desk
+	*fixture
 	cookie string
 }
 
-func (d *desk) member(userID int64) member { return member{d, d.signIn(userID)} }
+func (d *fixture) member(userID int64) member { return member{d, d.signIn(userID)} }
 
 func (m member) open(path string) (reply, *goquery.Document) {
 	m.t.Helper()
@@ -38,11 +38,11 @@ func (m member) post(path string, form url.Values) reply {
 
 func TestAccountPage(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ada := d.user("ada@example.com", 0)
 	here, there := d.member(ada.ID), d.member(ada.ID)
 
-	t.Run("saves name and language and goes on in that language", func(t *testing.T) {
+	t.Run("saves name and language and redirects in that language", func(t *testing.T) {
 		for range 2 {
 			r := here.post("/en/account", url.Values{"name": {" Ada <b> "}, "locale": {"de"}})
 			if r.status != 303 || r.header.Get("Location") != "/de/account" {
@@ -60,7 +60,7 @@ func TestAccountPage(t *testing.T) {
 			t.Errorf("the language switch changed what the user has chosen")
 		}
 	})
-	t.Run("shows a wrong name beside its field and keeps the rest", func(t *testing.T) {
+	t.Run("shows an error beside the name and keeps the input", func(t *testing.T) {
 		for _, name := range []string{"", " ", strings.Repeat("x", 201), strings.Repeat("x", 10_000), "a\u202eb"} {
 			r := here.post("/de/account", url.Values{"name": {name}, "locale": {"en"}})
 			doc, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
@@ -70,13 +70,13 @@ func TestAccountPage(t *testing.T) {
 			}
 		}
 	})
-	t.Run("wants the session's token", func(t *testing.T) {
+	t.Run("requires the session's token", func(t *testing.T) {
 		r := here.call("POST", "/de/account", "name=Eve&locale=de", "Content-Type: application/x-www-form-urlencoded", "Cookie: "+here.cookie)
 		if r.status != 403 {
 			t.Errorf("status = %d, want 403", r.status)
 		}
 	})
-	t.Run("ends another session, and then all", func(t *testing.T) {
+	t.Run("ends one session, then all", func(t *testing.T) {
 		_, doc := here.open("/en/account")
 		ends := doc.Find("#sessions li form")
 		if ends.Length() != 1 || doc.Find("#sessions li .badge").Length() != 1 {
@@ -101,7 +101,7 @@ func TestAccountPage(t *testing.T) {
 
 func TestAccountOfAnother(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ada, bob := d.member(d.user("ada@example.com", 0).ID), d.member(d.user("bob@example.com", 0).ID)
 	_, id, _ := strings.Cut(ada.cookie, "=")
 	bob.post("/en/account/sessions/"+d.handler.Sessions.rows.KeyHash(id)+"/end", url.Values{})
@@ -112,7 +112,7 @@ func TestAccountOfAnother(t *testing.T) {
 
 func TestSignInElsewhereIsToldOnce(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	id := d.user("ada@example.org", 0).ID
 	her := d.member(id)
 	d.member(id)

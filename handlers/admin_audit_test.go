@@ -18,7 +18,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// adminForms are what the admin pages' forms need to do something, by route. The others need nothing.
+// adminForms are the values that admin forms need, by route; other forms need none.
 var adminForms = map[string]url.Values{
 	"POST /:locale/admin/users/:id/grant":       {"direction": {"grant"}, "credits": {"5"}, "note": {"For the trouble"}},
 	"POST /:locale/admin/users/:id/relink":      {"identity": {"{refused}"}, "note": {"Asked on the phone"}},
@@ -38,7 +38,7 @@ var adminForms = map[string]url.Values{
 
 // waitForDecision makes what the forms decide about that a world with one of everything lacks, and returns where each of
 // them is sent.
-func (w *roleWorld) waitForDecision() map[string]string {
+func (w *rolesFixture) waitForDecision() map[string]string {
 	w.t.Helper()
 	must := func(statement string, args ...any) {
 		if err := w.db.Exec(statement, args...).Error; err != nil {
@@ -67,7 +67,7 @@ func (w *roleWorld) waitForDecision() map[string]string {
 }
 
 // post sends a form as a role, with a key of its own, and returns the status.
-func (w *roleWorld) post(role, path string, form url.Values) int {
+func (w *rolesFixture) post(role, path string, form url.Values) int {
 	w.t.Helper()
 	sent := url.Values{}
 	for name := range form {
@@ -80,7 +80,7 @@ func (w *roleWorld) post(role, path string, form url.Values) int {
 	return w.call(fiber.MethodPost, w.things.Replace(path), sent.Encode(), "Cookie: "+cookie, "Content-Type: application/x-www-form-urlencoded").status
 }
 
-func (w *roleWorld) audit() (lines []models.AuditEntry) {
+func (w *rolesFixture) audit() (lines []models.AuditEntry) {
 	w.t.Helper()
 	if err := w.db.Order("id").Find(&lines).Error; err != nil {
 		w.t.Fatal(err)
@@ -88,11 +88,11 @@ func (w *roleWorld) audit() (lines []models.AuditEntry) {
 	return lines
 }
 
-// Whatever an admin does leaves one line that says who did it, in which request and from where. A new form of the admin
-// pages fails here until it does.
+// Every admin action writes one audit entry with the admin, the request and the sender. A new admin form fails here
+// until it does.
 func TestEveryAdminActionIsAudited(t *testing.T) {
 	t.Parallel()
-	w := newRoleWorld(t)
+	w := newRolesFixture(t)
 	if _, err := w.handler.Purchase.Refresh(t.Context(), w.things.Replace("{purchase}")); err != nil { // so that there is something to refund
 		t.Fatal(err)
 	}
@@ -133,8 +133,8 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 	}
 }
 
-// withinMinute does work, and does it again where a minute of the database's ended meanwhile: limits begin anew then.
-func (w *roleWorld) withinMinute(work func()) {
+// withinMinute repeats work when a minute of the database's clock ended meanwhile, because limits reset then.
+func (w *rolesFixture) withinMinute(work func()) {
 	w.t.Helper()
 	minute := func() (at time.Time) {
 		if err := w.db.Raw(`SELECT date_trunc('minute', clock_timestamp())`).Scan(&at).Error; err != nil {
@@ -152,7 +152,7 @@ func (w *roleWorld) withinMinute(work func()) {
 // A user without the right gets 404 from the admin pages and leaves an audit line; the number of lines is limited.
 func TestRefusedAdminRequestsAreAudited(t *testing.T) {
 	t.Parallel()
-	w := newRoleWorld(t)
+	w := newRolesFixture(t)
 	before := 0
 	var lines []models.AuditEntry
 	w.withinMinute(func() {
@@ -185,9 +185,9 @@ func TestRefusedAdminRequestsAreAudited(t *testing.T) {
 
 func TestAuditShowsTheProvidersLabel(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.offer("boss@example.com")
-	boss := d.enter("boss@example.com")
+	boss := d.signInAs("boss@example.com")
 	id := d.user("ada@example.com", 0).ID
 	err := d.db.Exec(`INSERT INTO audit_log (actor, action, user_id, detail) VALUES
 		('system', 'identity.link', ?, '{"provider":"oidc","issuer":"https://id.example.com"}'), ('system', 'identity.unlink', ?, '{"provider":"gone"}')`, id, id).Error

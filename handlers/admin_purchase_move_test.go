@@ -12,7 +12,7 @@ import (
 
 func TestMovePurchase(t *testing.T) {
 	t.Parallel()
-	w := newRoleWorld(t)
+	w := newRolesFixture(t)
 	boss, owner, other := w.member(w.users["admin"]), w.member(w.users["owner"]), w.member(w.users["other"])
 	path := w.things.Replace("/en/admin/purchases/{purchase}")
 	form := func(to, note string, more ...string) url.Values {
@@ -33,13 +33,13 @@ func TestMovePurchase(t *testing.T) {
 		dbtest.CheckLedger(t, w.db)
 		return got
 	}
-	t.Run("says what it would do, and does nothing", func(t *testing.T) {
+	t.Run("previews the move without moving", func(t *testing.T) {
 		r := boss.post(path+"/move", form("EVE@example.org.", "", "preview"))
 		if r.status != 200 || !strings.Contains(r.body, `id="move-effect"`) || !strings.Contains(r.body, "500 credits would move") {
 			t.Errorf("status %d, want the effect of the move: %s", r.status, r.body)
 		}
 	})
-	t.Run("refuses, and keeps what was typed", func(t *testing.T) {
+	t.Run("refuses wrong input and keeps it", func(t *testing.T) {
 		for name, c := range map[string]struct {
 			form url.Values
 			want string
@@ -60,7 +60,7 @@ func TestMovePurchase(t *testing.T) {
 			t.Errorf("balances = %v, want 600 and 100", got)
 		}
 	})
-	t.Run("moves once, and says so on every page", func(t *testing.T) {
+	t.Run("moves once and shows it on every page", func(t *testing.T) {
 		for range 2 { // the form is sent twice
 			if r := boss.post(path+"/move", form(fmt.Sprintf("#%d", w.users["other"]), "mistyped address")); r.status != 303 {
 				t.Fatalf("status %d, want 303: %s", r.status, r.body)

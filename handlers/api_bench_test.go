@@ -16,10 +16,10 @@ import (
 
 const benchUsers = 1000
 
-// BenchmarkSpendHTTP is a service that spends for many users over loopback, 32 calls at a time on connections that stay
-// open, each with an idempotency key and two lines in the log.
+// BenchmarkSpendHTTP measures a service that spends for many users over loopback: 32 concurrent calls on keep-alive
+// connections, each with an idempotency key and two log lines.
 func BenchmarkSpendHTTP(b *testing.B) {
-	d := newDesk(b)
+	d := newFixture(b)
 	log := logging.NewLogger(io.Discard, slog.LevelInfo, "json")
 	d.handler.Site.Log, d.handler.Spend.Log = log, log
 	err := d.db.Exec(`INSERT INTO users (email) SELECT 'user' || n || '@example.com' FROM generate_series(1, ?) n`, benchUsers).Error

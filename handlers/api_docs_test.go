@@ -9,7 +9,7 @@ import (
 
 func TestDocsPage(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	doc := readContract(t, d)
 	for _, c := range []struct{ path, header, locale string }{
 		{"/api/docs", "Accept-Language: de-AT", "de"}, {"/api/docs", "Accept-Language: fr", "en"}, {"/api/docs", "Cookie: locale=de", "de"},

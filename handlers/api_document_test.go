@@ -20,8 +20,8 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 )
 
-// readContract asks the server for its document and has a stranger check it, examples included.
-func readContract(t *testing.T, d *desk) *openapi3.T {
+// readContract fetches the document and validates it, including its examples, with kin-openapi.
+func readContract(t *testing.T, d *fixture) *openapi3.T {
 	t.Helper()
 	r := d.call("GET", "/api/openapi.json", "")
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(r.body))
@@ -36,12 +36,12 @@ func readContract(t *testing.T, d *desk) *openapi3.T {
 
 func TestDocument(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	doc := readContract(t, d)
 	if want := 8; doc.Paths.Len() < want {
 		t.Fatalf("%d paths are documented, want %d", doc.Paths.Len(), want)
 	}
-	t.Run("is valid as 3.0 too", func(t *testing.T) {
+	t.Run("is also valid as OpenAPI 3.0", func(t *testing.T) {
 		older, err := d.handler.mountAPI(fiber.New()).Downgrade()
 		if err != nil {
 			t.Fatal(err)
@@ -54,7 +54,7 @@ func TestDocument(t *testing.T) {
 			t.Errorf("%s: %v", doc.OpenAPI, err)
 		}
 	})
-	t.Run("leaves nothing unsaid", func(t *testing.T) {
+	t.Run("describes every call, parameter and field", func(t *testing.T) {
 		eachOperation(doc, func(name string, op *openapi3.Operation) {
 			if op.Summary == "" || op.Description == "" || op.OperationID == "" || len(op.Tags) != 1 || op.Security == nil || len(*op.Security) == 0 {
 				t.Errorf("%s lacks a summary, a description, an id, a tag or who may call it", name)
@@ -81,7 +81,7 @@ func TestDocument(t *testing.T) {
 			}
 		}
 	})
-	t.Run("knows every code", func(t *testing.T) {
+	t.Run("lists every error code", func(t *testing.T) {
 		var codes []any
 		for _, a := range answers {
 			if !slices.Contains(codes, any(a.name)) {
@@ -98,12 +98,12 @@ func TestDocument(t *testing.T) {
 	})
 }
 
-// The rule of the examples: a request example, the parameter examples of the same name and the response example of that
-// name are one exchange, made by whoever the response example's x-caller names.
+// A request example, the parameter examples of the same name and the response example of that name are one exchange,
+// sent by the caller that x-caller names.
 func TestEveryExampleHolds(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	doc, callers := readContract(t, d), d.sampleWorld()
+	d := newFixture(t)
+	doc, callers := readContract(t, d), d.sampleFixture()
 	eachOperation(doc, func(name string, op *openapi3.Operation) {
 		method, path, _ := strings.Cut(name, " ")
 		ran := 0
@@ -138,8 +138,8 @@ func TestEveryExampleHolds(t *testing.T) {
 	})
 }
 
-// sampleWorld makes what the examples are about, and returns the header line with which each caller shows who they are.
-func (d *desk) sampleWorld() map[string]string {
+// sampleFixture creates the examples' rows and returns each caller's header line.
+func (d *fixture) sampleFixture() map[string]string {
 	d.t.Helper()
 	d.sell()
 	err := d.db.Exec(`INSERT INTO users (id, email, name, locale) OVERRIDING SYSTEM VALUE VALUES (?, ?, 'Ada Example', 'en')`, sampleUserID, sampleEmail).Error
@@ -159,8 +159,8 @@ func (d *desk) sampleWorld() map[string]string {
 	return map[string]string{schemeSession: "Cookie: " + d.signIn(sampleUserID), schemeKey: bearer}
 }
 
-// hold stores one of the key's for the examples' user.
-func (d *desk) hold(id string, key uuid.UUID, status models.HoldStatus) {
+// hold stores a hold of the examples' user.
+func (d *fixture) hold(id string, key uuid.UUID, status models.HoldStatus) {
 	d.t.Helper()
 	ctx := context.Background()
 	request := spend.Request{Caller: key, UserID: sampleUserID, Feature: "resume_improvement", Key: id, Metadata: []byte(`{"resume":4711}`)}
@@ -213,8 +213,7 @@ func exchange(t *testing.T, op *openapi3.Operation, path, example string) (targe
 	return path, body, header
 }
 
-// sameShape wants an answer that the document's schema allows and that has the fields of the example; a refusal also
-// with the example's words.
+// sameShape checks that an answer matches the schema and has the example's fields; a refusal also its message.
 func sameShape(t *testing.T, media *openapi3.MediaType, example string, r reply) {
 	t.Helper()
 	var got any
@@ -238,7 +237,7 @@ func sameShape(t *testing.T, media *openapi3.MediaType, example string, r reply)
 	}
 }
 
-// messageOf is the text of the documented example of a refusal.
+// messageOf returns the message of a documented refusal.
 func messageOf(op *openapi3.Operation, status string) string {
 	for _, e := range op.Responses.Value(status).Value.Content.Get("application/json").Examples {
 		return e.Value.Value.(object)["error"].(object)["message"].(string)
@@ -246,7 +245,7 @@ func messageOf(op *openapi3.Operation, status string) string {
 	return ""
 }
 
-// eachOperation visits every call of the document, in order.
+// eachOperation visits every operation in order.
 func eachOperation(doc *openapi3.T, visit func(name string, op *openapi3.Operation)) {
 	for _, path := range slices.Sorted(maps.Keys(doc.Paths.Map())) {
 		operations := doc.Paths.Value(path).Operations()

@@ -9,15 +9,15 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// oddNumbers are what somebody sends where a whole number belongs, as JSON.
+// oddNumbers are JSON values that are sent in place of an integer.
 var oddNumbers = []string{"-1", "0", "1.5", "1e3", "1E0", "1.0", "-0", "9223372036854775808", "18446744073709551616", `"1"`, `"1 "`, `"+1"`, `"٣"`,
 	"[1]", "{}", "true", "null", `""`}
 
-// brokenNumbers are no JSON at all.
+// brokenNumbers are invalid JSON.
 var brokenNumbers = []string{"NaN", "Infinity", "+1", "01", "0x1", "٣", "1 2", ".5", "1_000", "'1'", ""}
 
-// refused wants an answer of 400 or 422 in the envelope.
-func (d *desk) refused(what string, r reply, field string) {
+// refused requires 400 or 422 in the envelope.
+func (d *fixture) refused(what string, r reply, field string) {
 	d.t.Helper()
 	e := r.refusal(d.t)
 	if r.status != 400 && r.status != 422 || e.Error.Code != "INVALID_REQUEST" {
@@ -30,7 +30,7 @@ func (d *desk) refused(what string, r reply, field string) {
 
 func TestNumbersAreReadStrictly(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.sell()
 	user := d.user("ada@example.com", 100)
 	cookie, before := "Cookie: "+d.signIn(user.ID), d.lines()
@@ -62,7 +62,7 @@ func TestNumbersAreReadStrictly(t *testing.T) {
 
 func TestOnlyOneReading(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	user := d.user("ada@example.com", 100)
 	cookie, before := "Cookie: "+d.signIn(user.ID), d.lines()
 	deep := strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40)
@@ -147,7 +147,7 @@ func manyNames(n int) string {
 
 func TestErrorsOfTheAPI(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	cookie := "Cookie: " + d.signIn(d.user("ada@example.com", 100).ID)
 	for _, c := range []struct {
 		method, path string
@@ -164,7 +164,7 @@ func TestErrorsOfTheAPI(t *testing.T) {
 			t.Errorf("%s %s: %d %q %s, want %d %q in German", c.method, c.path, r.status, r.header.Get("Allow"), r.body, c.status, c.allow)
 		}
 	}
-	t.Run("in the user's own language", func(t *testing.T) {
+	t.Run("answers in the user's language", func(t *testing.T) {
 		if err := d.db.Exec(`UPDATE users SET locale = 'de'`).Error; err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +175,7 @@ func TestErrorsOfTheAPI(t *testing.T) {
 			t.Errorf("message = %q, want what the request asks for", e.Error.Message)
 		}
 	})
-	t.Run("nobody is told how to sign in by a redirect", func(t *testing.T) {
+	t.Run("never redirects to the sign-in page", func(t *testing.T) {
 		r := d.call("GET", "/api/credits/balance", "")
 		if e := r.refusal(t); r.status != 401 || r.header.Get("WWW-Authenticate") != "Bearer" || e.Error.Detail["problem"] != string(fault.CallerUnknown) {
 			t.Errorf("%d %s", r.status, r.body)

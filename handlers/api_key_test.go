@@ -13,13 +13,13 @@ import (
 
 func TestServiceKey(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ada, bob := d.user("ada@example.com", 100), d.user("bob@example.com", 50)
 	_, spends := d.serviceKey("spend")
 	_, reads := d.serviceKey("read")
 	balance := func(of models.User) string { return fmt.Sprintf("/api/credits/balance?userId=%d", of.ID) }
 
-	t.Run("names its user", func(t *testing.T) {
+	t.Run("acts for the named user", func(t *testing.T) {
 		for path, want := range map[string]string{
 			balance(ada): "100", balance(bob): "50", "/api/credits/balance?email=BOB%40Example.com": "50",
 		} {
@@ -38,7 +38,7 @@ func TestServiceKey(t *testing.T) {
 			}
 		}
 	})
-	t.Run("has nothing to do with cookies", func(t *testing.T) {
+	t.Run("ignores cookies", func(t *testing.T) {
 		cookie := "Cookie: " + d.signIn(bob.ID)
 		r := d.call("POST", "/api/credits/spend", fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, ada.ID), spends, cookie,
 			"Idempotency-Key: cookies", "Origin: https://evil.example", "Sec-Fetch-Site: cross-site")
@@ -49,7 +49,7 @@ func TestServiceKey(t *testing.T) {
 			t.Errorf("a wrong key beside a good session: %d, want 401", r.status)
 		}
 	})
-	t.Run("is nobody in one way", func(t *testing.T) {
+	t.Run("answers every invalid key alike", func(t *testing.T) {
 		id, revoked := d.serviceKey("spend")
 		if err := d.handler.Keys.Revoke(t.Context(), id, 0, ""); err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func TestServiceKey(t *testing.T) {
 			t.Errorf("%d different answers tell one kind of nobody from another: %v", len(answers), answers)
 		}
 	})
-	t.Run("does what its scope says", func(t *testing.T) {
+	t.Run("is limited to its scope", func(t *testing.T) {
 		hold := "/api/credits/holds/" + sampleNoHold
 		for path, want := range map[string]int{"/api/credits/spend": 403, "/api/credits/holds": 403, hold + "/capture": 403, hold + "/release": 403, "/api/checkout": 403} {
 			if r := d.call("POST", path, "{}", reads); r.status != want || r.refusal(t).Error.Code != "FORBIDDEN" {
@@ -87,7 +87,7 @@ func TestServiceKey(t *testing.T) {
 			t.Errorf("spend at a balance: %d, want 200", r.status)
 		}
 	})
-	t.Run("speaks the language that it asks for", func(t *testing.T) {
+	t.Run("answers in the requested language", func(t *testing.T) {
 		r := d.call("GET", "/api/credits/balance?userId=999", "", reads, "Accept-Language: de-CH,de;q=0.9", "Cookie: locale=en")
 		if e := r.refusal(t); !strings.Contains(e.Error.Message, "nichts") {
 			t.Errorf("message = %q, want German", e.Error.Message)
@@ -110,7 +110,7 @@ func TestServiceKey(t *testing.T) {
 
 func TestRepeatsOverHTTP(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ada, bob := d.user("ada@example.com", 1000), d.user("bob@example.com", 1000)
 	_, mine := d.serviceKey("spend")
 	_, theirs := d.serviceKey("spend")
@@ -159,7 +159,7 @@ func TestRepeatsOverHTTP(t *testing.T) {
 			}
 		})
 	}
-	t.Run("twenty at once", func(t *testing.T) {
+	t.Run("debits once for twenty concurrent requests", func(t *testing.T) {
 		before := d.lines()
 		var created, replayed atomic.Int64
 		dbtest.Concurrently(20, func(int) {
@@ -177,7 +177,7 @@ func TestRepeatsOverHTTP(t *testing.T) {
 			t.Errorf("%d first answers, %d repeats, %d lines; want one debit", created.Load(), replayed.Load(), d.lines()-before)
 		}
 	})
-	t.Run("refusals keep nothing", func(t *testing.T) {
+	t.Run("stores nothing for a refusal", func(t *testing.T) {
 		key := "Idempotency-Key: poor"
 		poor := `{"email":"poor@example.com","createUser":true,"feature":"job_match"}`
 		if r := d.call("POST", "/api/credits/spend", poor, mine, key); r.status != 402 {
@@ -197,7 +197,7 @@ func TestRepeatsOverHTTP(t *testing.T) {
 
 func TestHoldsOverHTTP(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ada := d.user("ada@example.com", 100)
 	_, mine := d.serviceKey("spend")
 	_, theirs := d.serviceKey("spend")
@@ -212,7 +212,7 @@ func TestHoldsOverHTTP(t *testing.T) {
 	}
 	at := func(h hold, action string) string { return "/api/credits/holds/" + h.HoldID.String() + action }
 
-	t.Run("captured in part, again and otherwise", func(t *testing.T) {
+	t.Run("captures a part once", func(t *testing.T) {
 		h := begin("part")
 		first := d.call("POST", at(h, "/capture"), `{"credits":7}`, mine)
 		if first.status != 200 || !strings.Contains(first.body, `"capturedCredits":7,"status":"captured"`) {
@@ -230,7 +230,7 @@ func TestHoldsOverHTTP(t *testing.T) {
 			t.Errorf("the hold's own repeat is %v, want %v as it was made", again, h)
 		}
 	})
-	t.Run("released, twice", func(t *testing.T) {
+	t.Run("releases once", func(t *testing.T) {
 		h := begin("release")
 		for i, want := range []string{"", "true"} {
 			if r := d.call("POST", at(h, "/release"), "", mine); r.status != 200 || r.header.Get("Idempotent-Replayed") != want {
@@ -238,7 +238,7 @@ func TestHoldsOverHTTP(t *testing.T) {
 			}
 		}
 	})
-	t.Run("is nobody else's", func(t *testing.T) {
+	t.Run("hides a hold from other callers", func(t *testing.T) {
 		h := begin("whose")
 		session := "Cookie: " + d.signIn(ada.ID)
 		for _, c := range [][2]string{{"GET", ""}, {"POST", "/capture"}, {"POST", "/release"}} {

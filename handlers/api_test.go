@@ -34,8 +34,8 @@ import (
 	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
-// desk is the whole server on a database of its own, called in this process.
-type desk struct {
+// fixture is the whole server on a database of its own, called in this process.
+type fixture struct {
 	t       testing.TB
 	db      *gorm.DB
 	app     *fiber.App
@@ -43,32 +43,32 @@ type desk struct {
 	priceID string // Stripe's, of 500 credits
 }
 
-var deskSecrets = seal.Secrets{[]byte("0123456789abcdef0123456789abcdef")}
+var testSecrets = seal.Secrets{[]byte("0123456789abcdef0123456789abcdef")}
 
-func newDesk(t testing.TB) *desk {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	db, quiet := dbtest.New(t), slog.New(slog.DiscardHandler)
 	texts, err := locales.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	signIn, err := auth.New(auth.Options{DB: db, AppURL: "http://localhost", Secrets: deskSecrets, Log: quiet})
+	signIn, err := auth.New(auth.Options{DB: db, AppURL: "http://localhost", Secrets: testSecrets, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
 	limits := limit.New(db, nil)
 	h := &Handler{
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
-		Sessions: NewSessions(auth.NewSessions(db, deskSecrets, nil), deskSecrets, false), Auth: signIn, Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
+		Sessions: NewSessions(auth.NewSessions(db, testSecrets, nil), testSecrets, false), Auth: signIn, Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
 		Ledger: &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet}, Admin: &admin.Service{DB: db, Log: quiet},
 		Account:    &account.Service{DB: db, Now: models.Now, Log: quiet},
 		Withdrawal: &withdrawal.Service{DB: db, Now: models.Now, Log: quiet}, Reconcile: &reconcile.Service{DB: db, Now: models.Now, Log: quiet},
 	}
-	return &desk{t: t, db: db, app: NewApp(h), handler: h}
+	return &fixture{t: t, db: db, app: NewApp(h), handler: h}
 }
 
-// sell puts the packages on sale, on the Stripe stand-in.
-func (d *desk) sell() {
+// sell puts the packages on sale at the Stripe stand-in.
+func (d *fixture) sell() {
 	d.t.Helper()
 	const key = "sk_test_0123456789abcdef"
 	quiet := slog.New(slog.DiscardHandler)
@@ -86,15 +86,15 @@ func (d *desk) sell() {
 	}
 }
 
-// user stores one with credits.
-func (d *desk) user(email string, credits models.Credits) models.User {
+// user stores a user with credits.
+func (d *fixture) user(email string, credits models.Credits) models.User {
 	d.t.Helper()
 	user := dbtest.User(d.t, d.db, email)
 	d.credit(user.ID, credits)
 	return user
 }
 
-func (d *desk) credit(userID int64, credits models.Credits) {
+func (d *fixture) credit(userID int64, credits models.Credits) {
 	d.t.Helper()
 	if credits == 0 {
 		return
@@ -108,8 +108,8 @@ func (d *desk) credit(userID int64, credits models.Credits) {
 	}
 }
 
-// signIn returns the cookie of a browser in which the user is signed in.
-func (d *desk) signIn(userID int64) string {
+// signIn signs a user in and returns the cookie.
+func (d *fixture) signIn(userID int64) string {
 	d.t.Helper()
 	own := func() (found []models.Identity) {
 		if err := d.db.Raw(`SELECT issuer, subject FROM identities WHERE user_id = ? ORDER BY created_at, subject`, userID).Scan(&found).Error; err != nil {
@@ -138,8 +138,8 @@ func (d *desk) signIn(userID int64) string {
 	return d.handler.Sessions.cookie() + "=" + key
 }
 
-// serviceKey makes one and returns its id and the header line that proves it.
-func (d *desk) serviceKey(scope string) (uuid.UUID, string) {
+// serviceKey creates a key and returns its id and its header line.
+func (d *fixture) serviceKey(scope string) (uuid.UUID, string) {
 	d.t.Helper()
 	key, plaintext, err := d.handler.Keys.Create(context.Background(), apikey.Request{Name: "Test", Scopes: []string{scope}})
 	if err != nil {
@@ -148,14 +148,14 @@ func (d *desk) serviceKey(scope string) (uuid.UUID, string) {
 	return key.ID, "Authorization: Bearer " + plaintext
 }
 
-// reply is an answer, read.
+// reply is an answer with its body read.
 type reply struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// refusal is the envelope of an error.
+// refusal returns the envelope of an error.
 func (r reply) refusal(t testing.TB) envelope {
 	t.Helper()
 	var e envelope
@@ -166,7 +166,7 @@ func (r reply) refusal(t testing.TB) envelope {
 }
 
 // call sends one request; header lines are "Name: value".
-func (d *desk) call(method, path, body string, header ...string) reply {
+func (d *fixture) call(method, path, body string, header ...string) reply {
 	d.t.Helper()
 	req := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
 	if body != "" {
@@ -196,8 +196,8 @@ func (d *desk) call(method, path, body string, header ...string) reply {
 	return r
 }
 
-// lines counts the ledger.
-func (d *desk) lines() (n int64) {
+// lines counts ledger entries.
+func (d *fixture) lines() (n int64) {
 	d.t.Helper()
 	if err := d.db.Raw(`SELECT count(*) FROM credit_transactions`).Scan(&n).Error; err != nil {
 		d.t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 // id, which only Stripe and the buyer know, is what shows that they come from there; a purchase's id shows nothing.
 func TestPurchaseOfAnotherAccount(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.sell()
 	ada, eve := d.user("ada@example.com", 0), d.user("eve@example.com", 0)
 	p := d.order(ada.ID, "order")

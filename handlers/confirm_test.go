@@ -29,8 +29,8 @@ var guarded = []struct{ method, path, typed, back string }{
 
 func TestProofIsWanted(t *testing.T) {
 	t.Parallel()
-	w := newRoleWorld(t)
-	boss := member{w.desk, w.signIn(w.users["admin"])}
+	w := newRolesFixture(t)
+	boss := member{w.fixture, w.signIn(w.users["admin"])}
 	w.age(boss.cookie)
 	lines := w.lines()
 	for _, g := range guarded {
@@ -114,9 +114,9 @@ func TestProofIsWanted(t *testing.T) {
 
 func TestAdminsSessionEndsWhenNobodyUsesIt(t *testing.T) {
 	t.Parallel()
-	w := newRoleWorld(t)
+	w := newRolesFixture(t)
 	for role, want := range map[string]int{"admin": 303, "owner": 200} {
-		m := member{w.desk, w.signIn(w.users[role])}
+		m := member{w.fixture, w.signIn(w.users[role])}
 		seen := func(ago string) {
 			if err := w.db.Exec(`UPDATE sessions SET last_seen_at = now() - ?::interval WHERE user_id = ?`, ago, w.users[role]).Error; err != nil {
 				t.Fatal(err)
@@ -144,9 +144,9 @@ func sessionOf(cookie string) *models.Session {
 // A proof is good in the session that gave it, once for each answer of the provider, and ends with the session.
 func TestProofBelongsToItsSession(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.offer()
-	here, there := d.enter("ada@example.com"), d.enter("ada@example.com")
+	here, there := d.signInAs("ada@example.com"), d.signInAs("ada@example.com")
 	d.age(here.cookie)
 	d.age(there.cookie)
 	reauthenticated := func(m member) bool {
@@ -158,7 +158,7 @@ func TestProofBelongsToItsSession(t *testing.T) {
 		t.Helper()
 		_, doc := here.open("/en/confirm")
 		began := here.call("GET", doc.Find("#prove-oidc").AttrOr("href", ""), "", "Cookie: "+here.cookie)
-		return d.identify(began.header.Get("Location"), "ada@example.com"), began.flow()
+		return d.callbackFor(began.header.Get("Location"), "ada@example.com"), began.flow()
 	}
 	callback, flow := prove()
 	if r := there.call("GET", callback, "", "Cookie: "+there.cookie+flow); r.status != 303 || r.flash() != "purpose_session" || reauthenticated(there) || reauthenticated(here) {

@@ -12,8 +12,8 @@ import (
 // Over https every cookie is pinned to our host, so that another host of the domain can neither set nor replace one.
 func TestCookiesOverHTTPS(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	d.handler.Sessions = NewSessions(auth.NewSessions(d.db, deskSecrets, nil), deskSecrets, true)
+	d := newFixture(t)
+	d.handler.Sessions = NewSessions(auth.NewSessions(d.db, testSecrets, nil), testSecrets, true)
 	her := member{d, d.signIn(d.user("ada@example.com", 100).ID)}
 	for name, r := range map[string]reply{
 		"__Host-locale": d.call("GET", "/de", "", "Accept-Language: en"),

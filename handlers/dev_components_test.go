@@ -8,7 +8,7 @@ import (
 // The page of all components is for those who work on the product, and nobody else knows of it.
 func TestComponentsPage(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, path := range []string{"/dev/components", "/de/dev/components"} {
 		d.handler.Site.Development = false
 		if r := d.call("GET", path, ""); r.status != 404 {

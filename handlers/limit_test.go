@@ -38,7 +38,7 @@ func untilLimited(ask func(n int) reply) (r reply, n int) {
 // What has a limit is refused beyond it, with how long to wait, in the visitor's language; another user is not.
 func TestLimitedRequests(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.sell()
 	ada := d.user("ada@example.org", 1000)
 	her, other := d.member(ada.ID), d.member(d.user("eve@example.org", 1000).ID)
@@ -118,7 +118,7 @@ func TestLimitedRequests(t *testing.T) {
 }
 
 // countStatements counts what is sent to the database from now on.
-func (d *desk) countStatements() *atomic.Int64 {
+func (d *fixture) countStatements() *atomic.Int64 {
 	d.t.Helper()
 	n := &atomic.Int64{}
 	count := func(*gorm.DB) { n.Add(1) }
@@ -133,7 +133,7 @@ func (d *desk) countStatements() *atomic.Int64 {
 // A service key that cannot be one costs no statement at all, not even in an address's count.
 func TestMalformedKeyCostsNoStatement(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	statements := d.countStatements()
 	for range 50 {
 		if r := d.call("GET", "/api/credits/balance", "", "Authorization: Bearer rmc_typo"); r.status != http.StatusUnauthorized {

@@ -12,7 +12,7 @@ import (
 // domain of the seller's, the order's own page leads on, once, and has the button.
 func TestLeadingToPay(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.sell()
 	her := d.member(d.user("ada@example.com", 0).ID)
 	order := func() string {

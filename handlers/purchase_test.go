@@ -17,7 +17,7 @@ import (
 )
 
 // order begins a purchase of 500 credits.
-func (d *desk) order(userID int64, key string) models.Purchase {
+func (d *fixture) order(userID int64, key string) models.Purchase {
 	d.t.Helper()
 	var price models.Price
 	if err := d.db.Where("credits_per_unit = 500").Take(&price).Error; err != nil {
@@ -30,7 +30,7 @@ func (d *desk) order(userID int64, key string) models.Purchase {
 	return d.purchase(userID, started.PurchaseID.String())
 }
 
-func (d *desk) purchase(userID int64, id string) models.Purchase {
+func (d *fixture) purchase(userID int64, id string) models.Purchase {
 	d.t.Helper()
 	p, err := d.handler.Purchase.Purchase(context.Background(), userID, id)
 	if err != nil {
@@ -40,7 +40,7 @@ func (d *desk) purchase(userID int64, id string) models.Purchase {
 }
 
 // play has the stand-in do something with a session, and books it.
-func (d *desk) play(p models.Purchase, action, method string) {
+func (d *fixture) play(p models.Purchase, action, method string) {
 	d.t.Helper()
 	u, err := url.Parse(p.CheckoutURL)
 	if err != nil {
@@ -71,7 +71,7 @@ func (d *desk) play(p models.Purchase, action, method string) {
 
 func TestPurchasePage(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.sell()
 	ada, eve := d.user("ada@example.com", 0), d.user("eve@example.com", 0)
 	her, other := d.member(ada.ID), d.member(eve.ID)
@@ -150,7 +150,7 @@ func TestPurchasePage(t *testing.T) {
 
 func TestWithdrawal(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.sell()
 	ada := d.user("ada@example.com", 0)
 	her := d.member(ada.ID)

@@ -7,7 +7,7 @@ import (
 // Where one goes after signing in is a page of ours: a route with a language that answers GET, whoever may see it.
 func TestReturnTo(t *testing.T) {
 	t.Parallel()
-	h := newDesk(t).handler
+	h := newFixture(t).handler
 	for _, page := range []string{"/de", "/de/billing", "/en/billing?success=true&session_id=cs_1", "/en/purchase/1", "/de/history.csv?kind=purchase",
 		"/en/admin", "/en/admin/users/1", "/de/api/docs"} {
 		if got := h.returnTo(page); got != page {
@@ -26,7 +26,7 @@ func TestReturnTo(t *testing.T) {
 // asks for a part of the page, by leaving it. A form says that one must sign in first. To users, admin pages are not there.
 func TestSignedOut(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	user := "Cookie: " + d.signIn(d.user("ada@example.com", 0).ID)
 	const htmx, shown, back = "HX-Request: true", "HX-Current-URL: http://localhost", "/en/login?return_to="
 	for name, c := range map[string]struct {

@@ -139,7 +139,7 @@ var routeRoles = map[string]struct {
 // A new route must be entered above: what it answers to each role is decided, not found out.
 func TestEveryRouteKnowsItsRoles(t *testing.T) {
 	t.Parallel()
-	w := newRoleWorld(t)
+	w := newRolesFixture(t)
 	seen := map[string]bool{}
 	for _, route := range w.app.GetRoutes(true) {
 		name := route.Method + " " + strings.Replace(route.Path, ":locale<regex(^(de|en)$)>", ":locale", 1)
@@ -171,7 +171,7 @@ func TestEveryRouteKnowsItsRoles(t *testing.T) {
 // What is neither read nor posted is not there: a method that nobody thought of opens nothing.
 func TestOtherMethodsOpenNothing(t *testing.T) {
 	t.Parallel()
-	w := newRoleWorld(t)
+	w := newRolesFixture(t)
 	methods := []string{"PUT", "PATCH", "DELETE", "OPTIONS"}
 	for n, name := range slices.Sorted(maps.Keys(routeRoles)) {
 		entry := routeRoles[name]
@@ -189,17 +189,17 @@ func TestOtherMethodsOpenNothing(t *testing.T) {
 }
 
 // roleWorld is a desk with one of everything.
-type roleWorld struct {
-	*desk
+type rolesFixture struct {
+	*fixture
 	users  map[string]int64 // by role
 	keys   map[string]string
 	things *strings.Replacer
 	later  time.Duration // how far the clock of the limits is ahead
 }
 
-func newRoleWorld(t *testing.T) *roleWorld {
+func newRolesFixture(t *testing.T) *rolesFixture {
 	t.Helper()
-	w := &roleWorld{desk: newDesk(t), keys: map[string]string{}}
+	w := &rolesFixture{fixture: newFixture(t), keys: map[string]string{}}
 	w.sell()
 	quiet := slog.New(slog.DiscardHandler)
 	h := w.handler
@@ -257,7 +257,7 @@ func newRoleWorld(t *testing.T) *roleWorld {
 }
 
 // boss stores a user who is an admin.
-func (d *desk) boss() models.User {
+func (d *fixture) boss() models.User {
 	d.t.Helper()
 	const email = "boss@example.org"
 	h, quiet, err := d.handler, slog.New(slog.DiscardHandler), error(nil)
@@ -275,7 +275,7 @@ func (d *desk) boss() models.User {
 }
 
 // ask sends one request as each role. Browsers sign in anew each time: some requests sign out. No limit is reached.
-func (w *roleWorld) ask(method, path string) (got answered) {
+func (w *rolesFixture) ask(method, path string) (got answered) {
 	w.t.Helper()
 	w.later += time.Hour
 	if err := w.db.Exec(`DELETE FROM rate_windows`).Error; err != nil {

@@ -54,7 +54,7 @@ lines:
 }
 
 // serve has the desk answer on a port, and returns its address and what it logs.
-func (d *desk) serve(slots transport.Slots) (string, *journal) {
+func (d *fixture) serve(slots transport.Slots) (string, *journal) {
 	d.t.Helper()
 	log := &journal{}
 	d.handler.Site.Log = logging.NewLogger(log, slog.LevelInfo, "json")
@@ -121,7 +121,7 @@ func (c *client) answer(method string) (*http.Response, string) {
 // and a status. The connection ends: where the next request on it begins is not certain.
 func TestRequestsThatAreNone(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	address, log := d.serve(transport.Slots{})
 	const host = "Host: localhost\r\n"
 	for name, c := range map[string]struct {
@@ -160,7 +160,7 @@ func TestRequestsThatAreNone(t *testing.T) {
 // HEAD has the status and the headers of GET everywhere, and no body.
 func TestHead(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.sell()
 	address, log := d.serve(transport.Slots{})
 	cookie := "Cookie: " + d.signIn(d.user("ada@example.com", 100).ID) + "\r\n"
@@ -201,7 +201,7 @@ func TestHead(t *testing.T) {
 // connection is good for the next request.
 func TestBodyLimits(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	address, _ := d.serve(transport.Slots{})
 	const tooMuch = "Das waren zu viele Daten auf einmal." // as locales/de.yaml says it
 	fixed := func(n int) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", n, strings.Repeat("x", n)) }
@@ -238,7 +238,7 @@ func TestBodyLimits(t *testing.T) {
 // came, whatever they are said to be.
 func TestCompressedBodies(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	address, _ := d.serve(transport.Slots{})
 	var bomb bytes.Buffer
 	w := gzip.NewWriter(&bomb)
@@ -258,7 +258,7 @@ func TestCompressedBodies(t *testing.T) {
 // to come again.
 func TestBodyBudget(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.handler.bodies.Total, d.handler.bodies.Share = 80<<10, 80<<10
 	address, log := d.serve(transport.Slots{})
 	slow := dial(t, address)
@@ -283,7 +283,7 @@ func TestBodyBudget(t *testing.T) {
 // further one is told to come again, in the words of every other answer.
 func TestSlots(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	address, log := d.serve(transport.Slots{Total: 16, PerNetwork: 8})
 	const get = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	var kept []*client
@@ -321,7 +321,7 @@ func TestSlots(t *testing.T) {
 // The sandbox answers under its own names alone, so that no page elsewhere can have its name lead here.
 func TestSandboxHosts(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.handler.Site.Sandbox, d.handler.Site.AppURL = true, "http://credits.test:3000"
 	address, _ := d.serve(transport.Slots{})
 	for host, want := range map[string]int{

@@ -14,7 +14,7 @@ import (
 
 func TestSignInInTwoTabs(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.offer()
 	for _, order := range [][2]int{{0, 1}, {1, 0}} {
 		b, pages := d.browser(), []string{"/en/billing", "/en/history"}
@@ -35,7 +35,7 @@ func TestSignInInTwoTabs(t *testing.T) {
 
 func TestComingAgainAfterSigningIn(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.offer()
 	t.Run("by the back button or a reload ends on the page that was wanted", func(t *testing.T) {
 		b := d.browser()
@@ -78,7 +78,7 @@ func TestComingAgainAfterSigningIn(t *testing.T) {
 
 func TestBeginningToSignInCostsNoRow(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.offer()
 	b := d.browser()
 	for i := range 3 * maxFlows {
@@ -103,7 +103,7 @@ func TestBeginningToSignInCostsNoRow(t *testing.T) {
 
 func TestSignInGivesANewSession(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.offer()
 	b := d.browser()
 	b.jar["session"] = "planted-by-somebody-else"
@@ -128,13 +128,13 @@ func TestSignInGivesANewSession(t *testing.T) {
 
 func TestRotatingTheSecretKeepsFormsGood(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.offer()
-	ada := d.enter("ada@example.com")
+	ada := d.signInAs("ada@example.com")
 	_, doc := ada.open("/en/account")
 	token := doc.Find(`input[name="_csrf"]`).First().AttrOr("value", "")
 	newest := []byte("a new secret for the test, 32 bytes")
-	rotated := seal.Secrets{newest, deskSecrets[0]}
+	rotated := seal.Secrets{newest, testSecrets[0]}
 	d.handler.Sessions = NewSessions(auth.NewSessions(d.db, rotated, nil), rotated, false)
 	form := fmt.Sprintf("_csrf=%s&name=Ada&locale=en", token)
 	for range 2 { // before and after the session's row has its new name
@@ -144,7 +144,7 @@ func TestRotatingTheSecretKeepsFormsGood(t *testing.T) {
 	}
 }
 
-func sessionsOf(t *testing.T, d *desk) (n int64) {
+func sessionsOf(t *testing.T, d *fixture) (n int64) {
 	t.Helper()
 	if err := d.db.Raw(`SELECT count(*) FROM sessions`).Scan(&n).Error; err != nil {
 		t.Fatal(err)

@@ -27,12 +27,12 @@ func read(t *testing.T, r reply) *goquery.Document {
 func (b browser) comeFrom(provider, email, subject string) reply {
 	b.t.Helper()
 	began := b.visit("/auth/" + provider + "?locale=en&return_to=/en/history")
-	return b.visit(b.identifyAs(began.header.Get("Location"), email, subject))
+	return b.visit(b.callbackAs(began.header.Get("Location"), email, subject))
 }
 
 func TestAddressOfAnAccountThatSignsInOtherwise(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.offer()
 	d.browser().comeFrom("oidc", "ada@example.com", "subject-of-2023")
 
@@ -48,7 +48,7 @@ func TestAddressOfAnAccountThatSignsInOtherwise(t *testing.T) {
 		b := d.browser()
 		join := read(t, b.comeFrom("google", "ada@example.com", "h")).Find("#held-ways a").First().AttrOr("href", "")
 		began := b.visit(join)
-		r := b.visit(d.identifyAs(began.header.Get("Location"), "bob@example.com", "bob"))
+		r := b.visit(d.callbackAs(began.header.Get("Location"), "bob@example.com", "bob"))
 		if r.status != 303 || r.flash() != "join_other" {
 			t.Errorf("%d, %q", r.status, r.flash())
 		}
@@ -70,7 +70,7 @@ func TestAddressOfAnAccountThatSignsInOtherwise(t *testing.T) {
 		if !strings.Contains(began.header.Get("Location"), "max_age=0") {
 			t.Errorf("the old way is begun with %s, want a fresh sign-in", began.header.Get("Location"))
 		}
-		r = b.visit(d.identifyAs(began.header.Get("Location"), "ada@example.com", "subject-of-2023"))
+		r = b.visit(d.callbackAs(began.header.Get("Location"), "ada@example.com", "subject-of-2023"))
 		if r.status != 303 || r.header.Get("Location") != "/en/history" || r.flash() != "linked" || b.jar["session"] == "" {
 			t.Errorf("%d to %s, %q", r.status, r.header.Get("Location"), r.flash())
 		}
@@ -83,34 +83,34 @@ func TestAddressOfAnAccountThatSignsInOtherwise(t *testing.T) {
 // Browsers drop a cookie that is too long. An identity that waits beside a long address to come back to is added all the same.
 func TestIdentityWaitsBesideALongAddress(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.offer()
 	email := "ada@" + strings.Repeat(strings.Repeat("x", 60)+".", 3) + "example.com"
 	page := "/en/history?q=" + strings.Repeat("&", maxReturnTo-len("/en/history?q=")) // six bytes each in JSON
 	d.browser().comeFrom("oidc", email, "a")
 	b := d.browser()
 	began := b.visit("/auth/google?locale=en&return_to=" + url.QueryEscape(page))
-	join := read(t, b.visit(b.identifyAs(began.header.Get("Location"), email, strings.Repeat("g", 64)))).Find("#held-ways a").AttrOr("href", "")
+	join := read(t, b.visit(b.callbackAs(began.header.Get("Location"), email, strings.Repeat("g", 64)))).Find("#held-ways a").AttrOr("href", "")
 	for name, value := range b.jar {
 		if len(name)+len(value) > maxCookie {
 			t.Errorf("the cookie %s has %d bytes, want at most %d", name, len(name)+len(value), maxCookie)
 		}
 	}
 	began = b.visit(join)
-	if r := b.visit(d.identifyAs(began.header.Get("Location"), email, "a")); r.header.Get("Location") != "/en/billing" || r.flash() != "linked" {
+	if r := b.visit(d.callbackAs(began.header.Get("Location"), email, "a")); r.header.Get("Location") != "/en/billing" || r.flash() != "linked" {
 		t.Errorf("to %q, %q, want the start page, and that the identity is added", r.header.Get("Location"), r.flash())
 	}
 }
 
 func TestAdminLinksARefusedSignIn(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.sell()
 	d.offer("boss@example.org")
 	quiet := slog.New(slog.DiscardHandler)
 	d.handler.Webhook = &webhook.Service{DB: d.db, Purchase: d.handler.Purchase, Now: models.Now, Log: quiet}
 	d.handler.Admin = &admin.Service{DB: d.db, Purchase: d.handler.Purchase, Webhook: d.handler.Webhook, Auth: d.handler.Auth, Sessions: d.handler.Sessions.rows, Keys: d.handler.Keys, Log: quiet}
-	old, boss := d.browser(), d.enter("boss@example.org")
+	old, boss := d.browser(), d.signInAs("boss@example.org")
 	old.comeFrom("oidc", "ada@example.com", "subject-of-2023")
 	if r := d.browser().comeFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 409 {
 		t.Fatalf("the new sign-in is answered %d", r.status)
