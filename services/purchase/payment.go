@@ -47,6 +47,8 @@ func recordCharge(tx models.Tx, c Charge) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("read charge %s: %w", c.ID, err)
+	case known.PaymentRef == c.PaymentRef && currenciesDiffer(known.Currency, c.Currency):
+		return replaceCurrency(tx, "stripe_charges", "charge_id", c.ID, c.PaymentRef, func() error { return recordCharge(tx, c) })
 	case known.PaymentRef != c.PaymentRef || known.Currency != c.Currency:
 		return errContradicts
 	}
@@ -83,6 +85,8 @@ func recordRefund(tx models.Tx, r Refund) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("read refund %s: %w", r.ID, err)
+	case known.PaymentRef == r.PaymentRef && currenciesDiffer(known.Currency, r.Currency):
+		return replaceCurrency(tx, "stripe_refunds", "refund_id", r.ID, r.PaymentRef, func() error { return recordRefund(tx, r) })
 	case known.PaymentRef != r.PaymentRef || known.Amount != r.Amount || known.Currency != r.Currency:
 		return errContradicts
 	}

@@ -95,6 +95,34 @@ func TestEventsThatMakeNoSense(t *testing.T) {
 	}
 }
 
+// Where one fact is reported in two currencies before its payment is known, the payment's currency decides.
+func TestFactsInTwoCurrenciesBeforeTheirPurchase(t *testing.T) {
+	t.Parallel()
+	wrongly := func(payload string) string {
+		return strings.NewReplacer("evt_right", "evt_wrong", `"currency":"eur"`, `"currency":"usd"`, "1750", "1900").Replace(payload)
+	}
+	for name, right := range map[string]string{"a charge": refunded("evt_right", 1750), "a refund": refund("evt_right", "re_1", 1750)} {
+		for order, sent := range map[string]func(paid string) []string{
+			"wrong, right, payment": func(paid string) []string { return []string{wrongly(right), right, paid} },
+			"right, wrong, payment": func(paid string) []string { return []string{right, wrongly(right), paid} },
+			"wrong, payment, right": func(paid string) []string { return []string{wrongly(right), paid, right} },
+		} {
+			t.Run(name+": "+order, func(t *testing.T) {
+				t.Parallel()
+				s := newShop(t)
+				for _, payload := range sent(s.completed("evt_paid", "cs_1", "paid")) {
+					s.deliver(payload)
+				}
+				if status := s.statusOf("evt_right"); status != models.EventDone {
+					t.Errorf("the report in the payment's currency is %s (%s), want done", status, s.lastErrorOf("evt_right"))
+				}
+				s.wantReview("evt_wrong", models.CauseRefundCurrency)
+				s.wantBalance(600)
+			})
+		}
+	}
+}
+
 // A charge, a refund and a dispute belong to one payment for ever. Told of another one, they change neither.
 func TestFactsThatComeWithAnotherPayment(t *testing.T) {
 	t.Parallel()
