@@ -10,53 +10,53 @@ import (
 	"github.com/google/uuid"
 )
 
-// What a service key may be good for.
+// Scopes of a service key.
 const (
 	ScopeSpend = "spend" // also reads
 	ScopeRead  = "read"
 )
 
-// KeyScopes lists every scope. The database knows the same list (api_keys_scopes_known).
+// KeyScopes lists every scope. The constraint api_keys_scopes_known has the same list.
 func KeyScopes() []string { return []string{ScopeSpend, ScopeRead} }
 
-// APIKey is a service key, with which a program calls us on behalf of users. The key itself is stored as a hash, which
-// no row that leaves the database carries.
+// APIKey is a service key, with which a program calls the API on behalf of users. The database stores the key itself as a
+// hash, which is no field here.
 type APIKey struct {
 	ID         uuid.UUID
 	Name       string
-	Prefix     string // the key's beginning, by which people tell keys apart
+	Prefix     string // the start of the key, by which people tell keys apart
 	Scopes     Scopes
-	PerMinute  int    // calls; 0 is no limit
+	PerMinute  int    // calls; 0 means no limit
 	CreatedBy  *int64 // nil for an operator on the command line
 	CreatedAt  time.Time
 	LastUsedAt *time.Time // to the minute; nil before the first use
-	RevokedAt  *time.Time // for ever, once it is set
-	ExpiresAt  *time.Time // nil: it does not end by itself
+	RevokedAt  *time.Time // final
+	ExpiresAt  *time.Time // nil for never
 }
 
-// expirySoon is how long before a key ends its admins should see it.
+// expirySoon is how long before the end of a key admins are warned.
 const expirySoon = 14 * 24 * time.Hour
 
-// Expired reports whether the key has ended by itself.
+// Expired reports whether the key is past its expiry.
 func (a APIKey) Expired(now time.Time) bool { return a.ExpiresAt != nil && !now.Before(*a.ExpiresAt) }
 
-// ExpiresSoon reports whether the key's program needs another one within two weeks.
+// ExpiresSoon reports whether the key expires within two weeks, or has expired.
 func (a APIKey) ExpiresSoon(now time.Time) bool {
 	return a.ExpiresAt != nil && !now.Before(a.ExpiresAt.Add(-expirySoon))
 }
 
-// Allows reports whether the key is good for something. Whoever may spend may also read.
+// Allows reports whether the key has a scope. ScopeSpend includes ScopeRead.
 func (a APIKey) Allows(scope string) bool {
 	return slices.Contains(a.Scopes, scope) || scope == ScopeRead && slices.Contains(a.Scopes, ScopeSpend)
 }
 
-// Scopes is a column of plain words.
+// Scopes is a text[] column.
 type Scopes []string
 
-// Value writes the words as an array of PostgreSQL's; none of them needs quotes.
+// Value writes a PostgreSQL array; no scope needs quotes.
 func (s Scopes) Value() (driver.Value, error) { return "{" + strings.Join(s, ",") + "}", nil }
 
-// Scan reads an array of PostgreSQL's.
+// Scan reads a PostgreSQL array.
 func (s *Scopes) Scan(value any) error {
 	text, ok := value.(string)
 	if !ok {

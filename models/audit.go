@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// AuditEntry is one line of the append-only audit log.
+// AuditEntry is one entry of the append-only audit log.
 type AuditEntry struct {
 	ID        int64
 	Actor     string // admin, user, operator or system
@@ -17,35 +17,35 @@ type AuditEntry struct {
 	UserID    *int64
 	Detail    json.RawMessage
 	RequestID string
-	Source    string // from where: the same text for the same sender; empty where nobody sent anything
+	Source    string // as Actor.Source; empty when no request caused the entry
 	CreatedAt time.Time
 }
 
-// TableName is audit_log: a log is named in the singular.
+// TableName is audit_log, in the singular.
 func (AuditEntry) TableName() string { return "audit_log" }
 
-// Actor is whose request it is that is being answered, as the audit log keeps it.
+// Actor is the sender of the current request, for the audit log.
 type Actor struct {
-	AdminID   int64 // 0 for anybody else
-	UserID    int64 // who is signed in
+	AdminID   int64 // 0 for all others
+	UserID    int64 // of the session; 0 without one
 	RequestID string
-	Source    string // 16 hex digits, a keyed hash of the sender's address
+	Source    string // 16 hex digits: a keyed hash of the sender's IP address
 }
 
 type actorKey struct{}
 
-// WithActor lets what is done with the context be written to the audit log as the actor's, wherever that happens.
+// WithActor returns a context whose audit entries name the actor.
 func WithActor(ctx context.Context, a Actor) context.Context {
 	return context.WithValue(ctx, actorKey{}, a)
 }
 
-// ActorOf is whose request the context is of; nobody's on the command line and in the background.
+// ActorOf returns the actor of a context; the zero Actor on the command line and in background jobs.
 func ActorOf(ctx context.Context) Actor {
 	a, _ := ctx.Value(actorKey{}).(Actor)
 	return a
 }
 
-// kind is what the audit log calls the actor.
+// kind returns the actor column.
 func (a Actor) kind() string {
 	switch {
 	case a.AdminID != 0:
@@ -53,23 +53,23 @@ func (a Actor) kind() string {
 	case a.UserID != 0:
 		return "user"
 	case a.RequestID != "":
-		return "system" // on behalf of somebody who is not signed in
+		return "system" // an anonymous request
 	}
 	return "operator"
 }
 
 // AuditEvent is an action to record in the audit log.
 type AuditEvent struct {
-	ActorID   int64 // the admin; 0 for whoever the context says, without one for an operator on the command line
+	ActorID   int64 // the admin; 0 for the context's actor
 	Action    Action
-	UserID    int64          // on whose behalf; 0 for nobody's
-	Detail    map[string]any // never a secret, never an address
-	RequestID string         // the context's when empty
+	UserID    int64          // the user concerned; 0 for none
+	Detail    map[string]any // no secrets, no addresses
+	RequestID string         // empty for the context's
 }
 
-// AppendAudit writes one line of the audit log, in the transaction that does what the line says. Who did it and from
-// where is taken from the transaction's context, so that no caller can forget it; see WithActor. What users do for
-// themselves names them as the user alone: an actor's account is never removed.
+// AppendAudit appends an entry to the audit log, in the transaction that makes the change. The actor comes from the
+// transaction's context, so that no caller can forget it; see WithActor. An entry about users' own actions names them in
+// user_id only, since accounts in actor_id are never removed.
 func AppendAudit(tx Tx, e AuditEvent) error {
 	detail, err := json.Marshal(e.Detail)
 	if err != nil {

@@ -2,11 +2,10 @@ package models
 
 import "strings"
 
-// Action is what a line of the audit log says was done. Only these are written, and the audit page offers them in this
-// order.
+// Action is what an audit entry records. The audit page offers the actions in this order.
 type Action int
 
-// The actions. The zero value is none: the database refuses a line without an action.
+// The actions. The zero value is invalid: the database refuses an entry without an action.
 const (
 	ActionCreditsGrant Action = iota + 1
 	ActionCreditsCorrect
@@ -39,7 +38,7 @@ const (
 	actionsEnd
 )
 
-// actionNames are what the log calls them.
+// actionNames are the names in the log.
 var actionNames = [actionsEnd]string{
 	ActionCreditsGrant:    "credits.grant",
 	ActionCreditsCorrect:  "credits.correct",
@@ -71,13 +70,13 @@ var actionNames = [actionsEnd]string{
 	ActionAdminDeny:       "admin.deny",
 }
 
-// Actions lists every action by its name in the log.
+// Actions lists the names of all actions.
 func Actions() []string { return actionNames[ActionCreditsGrant:] }
 
 // String returns the action's name in the log.
 func (a Action) String() string { return actionNames[a] }
 
-// ActionKey is the locale key of an action by its name in the log.
+// ActionKey returns the locale key of an action, by its name in the log.
 func ActionKey(name string) string {
 	return "admin_audit.actions." + strings.ReplaceAll(name, ".", "_")
 }

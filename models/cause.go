@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Cause is the code for why something that Stripe said is not booked, as the database keeps it: the code alone, or the
-// code, a space and an argument. Its sentence is the text cause.<code>, made when it is shown.
+// Cause is the stored reason why an event or purchase is not booked: a code or, with an argument, the code, a space and
+// the argument. Its text is cause.<code>.
 type Cause string
 
 // The causes.
@@ -21,16 +21,16 @@ const (
 	CauseSessionUnknown   Cause = "session_unknown"
 	CauseSessionOther     Cause = "session_other"
 	CauseSessionNoBuyer   Cause = "session_without_buyer"
-	CauseSessionMode      Cause = "session_mode" // its argument: the mode
+	CauseSessionMode      Cause = "session_mode" // argument: the mode
 	CauseSessionUnpaid    Cause = "session_unpaid"
 	CauseSessionForeign   Cause = "session_foreign"
 	CauseSessionMixed     Cause = "session_mixed"
 	CauseSessionCredits   Cause = "session_credits"
 	CausePaymentForeign   Cause = "payment_foreign"
 	CauseAmount           Cause = "amount_differs"
-	CausePaymentStatus    Cause = "payment_status" // its argument: the status
-	CauseRefundStatus     Cause = "refund_status"  // its argument: the status
-	CauseDisputeStatus    Cause = "dispute_status" // its argument: the status
+	CausePaymentStatus    Cause = "payment_status" // argument: the status
+	CauseRefundStatus     Cause = "refund_status"  // argument: the status
+	CauseDisputeStatus    Cause = "dispute_status" // argument: the status
 	CauseBookedFailed     Cause = "paid_then_failed"
 	CauseDeleted          Cause = "account_deleted"
 	CauseRefundOfNothing  Cause = "refund_without_payment"
@@ -46,11 +46,11 @@ const (
 	CauseCustomerForeign  Cause = "customer_foreign"
 	CausePriceForeign     Cause = "price_foreign"
 	CauseLedger           Cause = "ledger_differs"
-	CauseAway             Cause = "unavailable" // the database did not answer in time; it is tried again
-	CauseFailed           Cause = "failed"      // its argument: the error, which is no text of ours
+	CauseAway             Cause = "unavailable" // the database did not answer in time; retried
+	CauseFailed           Cause = "failed"      // argument: the error, not translated
 )
 
-// Causes lists every cause, for the test that wants words for each.
+// Causes lists every cause. A test checks that each has a text.
 func Causes() []Cause {
 	return []Cause{CauseWaits, CauseMode, CauseAccount, CauseEventUnreadable, CauseObjectUnreadable, CauseObjectNameless, CausePanic, CauseSessionUnknown,
 		CauseSessionOther, CauseSessionNoBuyer, CauseSessionMode, CauseSessionUnpaid, CauseSessionForeign, CauseSessionMixed,
@@ -60,7 +60,7 @@ func Causes() []Cause {
 		CauseRefundCurrency, CauseOverpaid, CauseImpossible, CauseContradicts, CauseSessionMoney, CauseAway, CauseFailed}
 }
 
-// CauseOf is the cause that an error is or wraps, else CauseFailed.
+// CauseOf returns the cause in an error's chain, or else CauseFailed.
 func CauseOf(err error) Cause {
 	var cause Cause
 	if errors.As(err, &cause) {
@@ -69,16 +69,16 @@ func CauseOf(err error) Cause {
 	return CauseFailed.Of(err.Error())
 }
 
-// Of is a cause with its argument, such as the status that Stripe sent.
+// Of returns the cause with an argument, such as a status from Stripe.
 func (c Cause) Of(argument string) Cause { return c + Cause(" "+argument) }
 
-// Split returns the code and its argument, which is empty where there is none.
+// Split returns the code and the argument, which may be empty.
 func (c Cause) Split() (code Cause, argument string) {
 	text, argument, _ := strings.Cut(string(c), " ")
 	return Cause(text), argument
 }
 
-// Key is the key of its sentence.
+// Key returns the locale key.
 func (c Cause) Key() string {
 	code, _ := c.Split()
 	return "cause." + string(code)

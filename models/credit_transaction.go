@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// CreditTransaction is one signed, append-only line of the ledger.
+// CreditTransaction is one entry of the ledger: signed and append-only.
 type CreditTransaction struct {
 	ID            int64
 	UserID        int64
@@ -16,35 +16,35 @@ type CreditTransaction struct {
 	StripeEventID *string
 	Meta          Meta
 	CreatedAt     time.Time
-	BalanceAfter  Credits // the user's balance after this line, filled in by the database
-	LabelEN       string  `gorm:"->"` // the operator's name for the feature; read with a history alone
+	BalanceAfter  Credits // the user's balance after this entry, set by the database
+	LabelEN       string  `gorm:"->"` // the operator's name of the feature; only histories read it
 	LabelDE       string  `gorm:"->"`
-	MovedAway     bool    `gorm:"->"` // its purchase is another user's by now; read with a history alone
+	MovedAway     bool    `gorm:"->"` // its purchase belongs to another user now; only histories read it
 }
 
-// DayUsage is what one day brought and took. Units: credits, both 0 or more.
+// DayUsage is what one day added and took. Units: credits, both 0 or more.
 type DayUsage struct {
-	Begins  time.Time // its first moment, in the zone of who asks
+	Begins  time.Time // the start of the day, in the reader's time zone
 	In, Out Credits
 }
 
-// Meta is what else is known of a credit transaction: those fields that apply.
+// Meta holds further facts about an entry: the fields that apply.
 type Meta struct {
 	PurchaseID      string          `json:"purchase_id,omitempty"`
 	Session         string          `json:"session,omitempty"`
 	PaymentIntent   string          `json:"payment_intent,omitempty"`
 	IdempotencyKey  string          `json:"idempotency_key,omitempty"`
-	Caller          string          `json:"caller,omitempty"`       // the service key whose key it is; empty for the user's own session
+	Caller          string          `json:"caller,omitempty"`       // the service key that sent it; empty for the user's session
 	RecipientHash   string          `json:"named,omitempty"`        // of caller, key and address; empty where the caller named the user by id
-	RequestHash     string          `json:"request_hash,omitempty"` // of the request that used the key, to tell a repeat from a conflict
+	RequestHash     string          `json:"request_hash,omitempty"` // tells a repeat of the request from another one with the same key
 	HoldID          string          `json:"hold_id,omitempty"`
-	Actor           string          `json:"actor,omitempty"` // "user:<id>" of the admin, or "operator" on the command line
+	Actor           string          `json:"actor,omitempty"` // "user:<id>" of the admin, "operator" on the command line, or "system"
 	Note            string          `json:"note,omitempty"`
-	Counterpart     int64           `json:"counterpart,omitempty"` // the other account, where credits moved from one to the other
-	RequestMetadata json.RawMessage `json:"metadata,omitempty"`    // the caller's own words about a spend
+	Counterpart     int64           `json:"counterpart,omitempty"` // the other user of a transfer
+	RequestMetadata json.RawMessage `json:"metadata,omitempty"`    // sent by the caller of a spend
 }
 
-// Value writes the fields as JSON text: in pgx's exec mode a []byte would arrive as bytea.
+// Value writes JSON as a string: in pgx's exec mode a []byte would arrive as bytea.
 func (m Meta) Value() (driver.Value, error) {
 	text, err := json.Marshal(m)
 	return string(text), err
@@ -61,6 +61,6 @@ func (m *Meta) Scan(value any) error {
 	case []byte:
 		return json.Unmarshal(v, m)
 	default:
-		return fmt.Errorf("credit transaction meta: cannot read %T", value)
+		return fmt.Errorf("read the meta of an entry: unexpected type %T", value)
 	}
 }

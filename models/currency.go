@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// minorDigits are the decimals of the currencies that Stripe does not count in hundredths. It is Stripe's table, which
-// is not ISO 4217: ISK and UGX are counted in hundredths, MGA is not.
+// minorDigits are the decimals of the currencies that Stripe does not count in hundredths. Stripe differs from ISO 4217:
+// it counts ISK and UGX in hundredths, MGA in whole units.
 // Source: https://docs.stripe.com/currencies#zero-decimal and #three-decimal
 var minorDigits = map[string]int{
 	"bif": 0, "clp": 0, "djf": 0, "gnf": 0, "jpy": 0, "kmf": 0, "krw": 0, "mga": 0,
@@ -14,13 +14,13 @@ var minorDigits = map[string]int{
 	"bhd": 3, "jod": 3, "kwd": 3, "omr": 3, "tnd": 3,
 }
 
-// wholeOnly are currencies that Stripe counts in hundredths and takes in whole units alone: 5 kr are 500, and 550 are
-// refused.
+// wholeOnly are currencies that Stripe counts in hundredths but accepts in whole units only: it takes 500 as 5 kr and
+// refuses 550.
 // Source: https://docs.stripe.com/currencies#special-cases
 var wholeOnly = map[string]bool{"isk": true, "ugx": true}
 
-// MinorDigits is how many decimals separate a currency from the unit in which Stripe counts it. code is ISO 4217 in
-// either case; a currency that we do not know is counted in hundredths, as most are.
+// MinorDigits returns the number of decimals between a currency and the unit in which Stripe counts it. code is ISO 4217
+// in either case; unknown currencies count in hundredths.
 func MinorDigits(code string) int {
 	if digits, ok := minorDigits[strings.ToLower(code)]; ok {
 		return digits
@@ -28,7 +28,7 @@ func MinorDigits(code string) int {
 	return 2
 }
 
-// ShownDigits is how many decimals people write of a currency.
+// ShownDigits returns the number of decimals to show.
 func ShownDigits(code string) int {
 	if wholeOnly[strings.ToLower(code)] {
 		return 0
@@ -36,7 +36,7 @@ func ShownDigits(code string) int {
 	return MinorDigits(code)
 }
 
-// Decimal writes an amount as a plain number in the currency itself: "12.50" of 1250 euro cents, "750" of 75000 ISK.
+// Decimal formats an amount as a plain number of the currency: "12.50" for 1250 euro cents, "750" for 75000 ISK.
 func Decimal(amount Cents, code string) string {
 	digits, sign := MinorDigits(code), ""
 	text := strconv.FormatInt(int64(amount), 10)

@@ -8,54 +8,53 @@ import (
 	"github.com/google/uuid"
 )
 
-// HoldStatus is how far a hold has come. Every one but HoldOpen is final.
+// HoldStatus is the state of a hold. All but HoldOpen are final.
 type HoldStatus string
 
 // The statuses.
 const (
 	HoldOpen     HoldStatus = "open"
-	HoldCaptured HoldStatus = "captured" // taken, wholly or in part; the rest is free again
-	HoldReleased HoldStatus = "released" // given back by its owner
-	HoldExpired  HoldStatus = "expired"  // given back because nobody captured it in time
+	HoldCaptured HoldStatus = "captured" // all or some of its credits were taken; the rest is free again
+	HoldReleased HoldStatus = "released" // freed by its caller
+	HoldExpired  HoldStatus = "expired"  // freed when its time was over
 )
 
-// HoldStatuses lists every status, for the test that wants a text for each.
+// HoldStatuses lists every status. A test checks that each has a text.
 func HoldStatuses() []HoldStatus {
 	return []HoldStatus{HoldOpen, HoldCaptured, HoldReleased, HoldExpired}
 }
 
-// Hold is credits reserved for a feature while it runs. Open ones count in the user's CreditsHeld.
+// Hold reserves credits for a feature while it runs. Open holds count in the user's CreditsHeld.
 type Hold struct {
 	ID             uuid.UUID
 	UserID         int64
-	APIKeyID       *uuid.UUID // the service key that owns it; nil for the user's own session
+	APIKeyID       *uuid.UUID // the service key that made it; nil for the user's session
 	Feature        Reason
 	Credits        Credits // reserved
-	Captured       Credits // taken of them; 0 unless captured
+	Captured       Credits // taken; 0 unless captured
 	Status         HoldStatus
-	TransactionID  *int64 // the ledger line of the capture
-	IdempotencyKey string // of the request that made it, unique for its owner and user; empty without one
+	TransactionID  *int64 // the entry of the capture
+	IdempotencyKey string // unique for caller and user; empty for none
 	RequestHash    string
 	RecipientHash  string          `gorm:"column:named"` // as in Meta
-	Metadata       json.RawMessage `gorm:"type:jsonb"`   // the owner's own words, a JSON object
+	Metadata       json.RawMessage `gorm:"type:jsonb"`   // sent by the caller, a JSON object
 	ExpiresAt      time.Time       // by the database's clock
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }
 
-// FeaturePrice is what a feature costs. Only active ones can be spent on.
+// FeaturePrice is the price of a feature. Only active features can be spent on.
 type FeaturePrice struct {
-	Feature   Reason `gorm:"primaryKey"` // also the reason of its ledger lines
+	Feature   Reason `gorm:"primaryKey"` // also the reason of its entries
 	Credits   Credits
 	Active    bool
-	LabelEN   string // what people read, where the program has no words of its own for the feature
+	LabelEN   string // shown for features without a text of their own
 	LabelDE   string
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
-// FeatureOrder is the order of features in SQL: those that the program knows from the start, then those that the operator
-// added, oldest first.
+// FeatureOrder returns the SQL order of features: the built-in ones, then the operator's, oldest first.
 func FeatureOrder() string {
 	quoted := make([]string, len(features))
 	for i, f := range features {
@@ -64,7 +63,7 @@ func FeatureOrder() string {
 	return "array_position(ARRAY[" + strings.Join(quoted, ", ") + "], feature), created_at, feature"
 }
 
-// Label is the operator's own name of the feature in a language, or empty.
+// Label returns the operator's name of the feature in a language, or empty.
 func (f FeaturePrice) Label(locale string) string {
 	if locale == "de" {
 		return f.LabelDE

@@ -6,8 +6,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Installation is the one row that says which installation of the product this database belongs to.
+// Installation is the only row of its table: the identity of this installation.
 type Installation struct {
 	ID        uuid.UUID
-	CreatedAt time.Time // what was made at Stripe before then carries no tag
+	CreatedAt time.Time // Stripe objects created before this have no tag
 }

@@ -2,18 +2,18 @@ package models
 
 import "time"
 
-// LedgerTotals is what the ledger comes to, all users together, at one moment. Purchased + Returned + Manual − Used =
-// Outstanding. Units: credits.
+// LedgerTotals are the totals of all users at one moment. Purchased + Returned + Manual − Used = Outstanding.
+// Units: credits.
 type LedgerTotals struct {
 	Purchased   Credits // by purchases
 	Returned    Credits // refunds and disputes: negative when taken back
 	Manual      Credits // grants less corrections
 	Used        Credits // by features, positive
-	Outstanding Credits // all balances together; what is owed counts against it
-	Held        Credits // of these, in open holds
+	Outstanding Credits // sum of all balances; debts count as negative
+	Held        Credits // of Outstanding, in open holds
 }
 
-// LedgerDay is what the ledger did on one day, from midnight to midnight UTC. Units: credits, as in LedgerTotals.
+// LedgerDay sums up the entries of one UTC day. Units: credits, as in LedgerTotals.
 type LedgerDay struct {
 	Day                               time.Time
 	Purchased, Returned, Manual, Used Credits
@@ -24,37 +24,37 @@ type Revenue struct {
 	Currency string
 	Paid     Cents
 	Refunded Cents // refunds that stand
-	Disputed Cents // taken by disputes that are open or lost; nothing twice
+	Disputed Cents // taken by open and lost disputes, without what was refunded
 }
 
-// Net is what is left.
+// Net returns the revenue after refunds and disputes.
 func (r Revenue) Net() Cents { return r.Paid - r.Refunded - r.Disputed }
 
-// Overview is how the business stands, all of it at one moment.
+// Overview sums up the business at one moment.
 type Overview struct {
 	Totals   LedgerTotals
 	Revenue  []Revenue
 	Users    int64
-	Waiting  int64      // events of Stripe's that are not booked yet and are tried again
-	Review   int64      // events of Stripe's that a person must look at
-	LastHook *time.Time // when Stripe last wrote; nil before the first event
-	Monthly  bool       // the slots are months, else days
+	Waiting  int64      // Stripe events that the worker retries
+	Review   int64      // Stripe events that need a person
+	LastHook *time.Time // receipt of the latest Stripe event; nil before the first
+	Monthly  bool       // slots are months instead of days
 	Slots    []OverviewSlot
 }
 
-// OverviewSlot is one day or month of the overview's picture. Units: credits.
+// OverviewSlot is one day or month of the overview's chart. Units: credits.
 type OverviewSlot struct {
 	Begins      time.Time
 	Sold        Credits // by purchases
 	Used        Credits // by features
-	Returned    Credits // taken back for refunds and disputes, less what came back again
-	Outstanding Credits // of all users, when the slot ended
+	Returned    Credits // net effect of refunds and disputes
+	Outstanding Credits // of all users, at the end of the slot
 }
 
-// ListedUser is a user in a list. Claimed is an address that they signed in with and that is not theirs by proof.
+// ListedUser is a row of the user list. Claimed is an unverified address that the user signed in with.
 type ListedUser struct {
 	User    `gorm:"embedded"`
 	Claimed string
-	Bought  *time.Time // when they last bought something that was paid; nil for never
-	Key     int64      // what the list is sorted by
+	Bought  *time.Time // time of the last paid purchase; nil for none
+	Key     int64      // sort key of the list
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Price is what a package costs and holds, mirrored from Stripe.
+// Price is the price and content of a package, copied from Stripe.
 type Price struct {
 	StripePriceID  string `gorm:"primaryKey"`
 	CreditsPerUnit Credits
@@ -17,32 +17,31 @@ type Price struct {
 	UpdatedAt      time.Time
 }
 
-// Total is what quantity packages cost.
+// Total returns the price of quantity packages.
 func (p Price) Total(quantity int64) Cents { return p.PriceInCents * Cents(quantity) }
 
-// PurchaseStatus is how far a purchase has come. Refunds do not change it: they are counted in credits.
+// PurchaseStatus is the state of a purchase. Refunds do not change it: they count in credits.
 type PurchaseStatus string
 
 // The statuses.
 const (
-	PurchasePending         PurchaseStatus = "pending"          // Checkout may still be paid
-	PurchaseAwaitingPayment PurchaseStatus = "awaiting_payment" // Checkout is done, the bank is not
+	PurchasePending         PurchaseStatus = "pending"          // Checkout is open
+	PurchaseAwaitingPayment PurchaseStatus = "awaiting_payment" // Checkout is complete, the bank transfer is not
 	PurchasePaid            PurchaseStatus = "paid"
 	PurchaseFailed          PurchaseStatus = "failed"
 	PurchaseExpired         PurchaseStatus = "expired"
-	PurchaseReview          PurchaseStatus = "review"   // paid, and a person must decide: Cause says why
-	PurchaseReturned        PurchaseStatus = "returned" // nothing was booked, and all of the money went back
-	PurchaseForeign         PurchaseStatus = "foreign"  // a person said that the payment is not ours
+	PurchaseReview          PurchaseStatus = "review"   // paid, and needs a person: Cause says why
+	PurchaseReturned        PurchaseStatus = "returned" // never booked, and refunded in full
+	PurchaseForeign         PurchaseStatus = "foreign"  // an admin decided that the payment is not this product's
 )
 
-// PurchaseStatuses lists every status, for the test that wants a text for each.
+// PurchaseStatuses lists every status. A test checks that each has a text.
 func PurchaseStatuses() []PurchaseStatus {
 	return []PurchaseStatus{PurchasePending, PurchaseAwaitingPayment, PurchasePaid, PurchaseFailed, PurchaseExpired, PurchaseReview,
 		PurchaseReturned, PurchaseForeign}
 }
 
-// Unbooked reports whether a purchase was paid and has moved no credits: a person must decide, or has decided that it
-// moves none.
+// Unbooked reports whether a purchase was paid and granted no credits: it needs a person, or an admin decided so.
 func (s PurchaseStatus) Unbooked() bool {
 	return s == PurchaseReview || s == PurchaseReturned || s == PurchaseForeign
 }
@@ -53,34 +52,34 @@ type Purchase struct {
 	UserID         int64
 	StripePriceID  string
 	Quantity       int64
-	Credits        Credits // in total: per unit × quantity; 0 while nobody knows what was ordered
-	AmountCents    Cents   // in total, as ordered
+	Credits        Credits // per unit × quantity; 0 while the order is unknown
+	AmountCents    Cents   // total, as ordered
 	Currency       string
 	Locale         string
-	IdempotencyKey string // of the form or call that began it, unique for its user
+	IdempotencyKey string // of the form or API call, unique per user
 
 	Status            PurchaseStatus
-	Cause             Cause  // why it is, or was, in review; empty when it never was
-	CheckoutSessionID string // empty until Stripe answered
-	RecoveredFrom     string // the session of ours that expired, where the buyer paid Stripe's copy of it
+	Cause             Cause  // why it is or was in review, or empty
+	CheckoutSessionID string // empty until Stripe has created it
+	RecoveredFrom     string // our expired session, if the buyer paid Stripe's recovered copy of it
 	CheckoutURL       string
-	PaymentIntentID   string // empty until paid, and for ever when nothing had to be paid
+	PaymentIntentID   string // empty until paid, and if the total was 0
 	PaidCents         Cents  // in the payment's currency
 	PaidCurrency      string // empty until paid
 	PaidAt            *time.Time
 
 	CreditsGranted  Credits
-	CreditsRefunded Credits // of those granted, taken back for refunds
-	CreditsDisputed Credits // of those granted, taken back for disputes
+	CreditsRefunded Credits // of the granted, taken back for refunds
+	CreditsDisputed Credits // of the granted, taken back for disputes
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 }
 
-// OrderKnown reports whether a purchase was ordered here, so that its credits are certain.
+// OrderKnown reports whether the purchase was ordered in this product, so that its credits are known.
 func (p Purchase) OrderKnown() bool { return p.StripePriceID != "" }
 
-// PaymentCurrency is what PaidCents and every refund are counted in: the buyer's own currency where Stripe converted the
-// price for them, else the one in which it was ordered.
+// PaymentCurrency returns the currency of PaidCents and of every refund: the buyer's own if Stripe converted the price, else
+// the currency of the order.
 func (p Purchase) PaymentCurrency() string {
 	if p.PaidCurrency != "" {
 		return p.PaidCurrency
@@ -88,38 +87,38 @@ func (p Purchase) PaymentCurrency() string {
 	return p.Currency
 }
 
-// StripeEventStatus is what has become of a stored event.
+// StripeEventStatus is the state of a stored event.
 type StripeEventStatus string
 
 // The statuses.
 const (
-	EventReceived StripeEventStatus = "received" // stored, not yet tried
+	EventReceived StripeEventStatus = "received" // stored, not processed yet
 	EventDone     StripeEventStatus = "done"
-	EventIgnored  StripeEventStatus = "ignored"  // nothing of ours
-	EventDeferred StripeEventStatus = "deferred" // waits for an event that has not come yet
-	EventFailed   StripeEventStatus = "failed"   // could not be booked, is tried again
-	EventReview   StripeEventStatus = "review"   // a person must look
+	EventIgnored  StripeEventStatus = "ignored"  // not about this product
+	EventDeferred StripeEventStatus = "deferred" // waits for an earlier event
+	EventFailed   StripeEventStatus = "failed"   // retried by the worker
+	EventReview   StripeEventStatus = "review"   // needs a person
 )
 
-// StripeEventStatuses lists every status, those that need somebody first.
+// StripeEventStatuses lists every status, the most urgent first.
 func StripeEventStatuses() []StripeEventStatus {
 	return []StripeEventStatus{EventReview, EventFailed, EventDeferred, EventReceived, EventDone, EventIgnored}
 }
 
-// StripeEvent is one signed event as it arrived.
+// StripeEvent is a signed event as received.
 type StripeEvent struct {
 	EventID         string `gorm:"primaryKey"`
 	Type            string
 	APIVersion      string
 	Livemode        bool
 	ObjectID        string
-	PaymentRef      string // payment intent, else charge, else Checkout session
+	PaymentRef      string // payment intent, else charge, else Checkout Session
 	Payload         []byte
 	Status          StripeEventStatus
 	Attempts        int
 	NextAttemptAt   time.Time
 	LastError       Cause
-	Decided         WayOut // what a person decided about it; empty when nobody had to
+	Decided         WayOut // an admin's decision, or empty
 	CreatedAtStripe int64  // seconds since 1970
 	ReceivedAt      time.Time
 	ProcessedAt     *time.Time

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// ReconcileStep is what a reconciliation is reading.
+// ReconcileStep is one pass of a reconciliation.
 type ReconcileStep string
 
 // The steps, in their order.
@@ -17,38 +17,38 @@ const (
 	ReconcileBalances ReconcileStep = "balances"
 )
 
-// ReconcileSteps lists every step, for the test that wants a text for each.
+// ReconcileSteps lists every step. A test checks that each has a text.
 func ReconcileSteps() []ReconcileStep {
 	return []ReconcileStep{ReconcileSessions, ReconcileRefunds, ReconcileDisputes, ReconcileBalances}
 }
 
-// Reconciliation is one reading of what Stripe has, compared with what we booked.
+// Reconciliation is one comparison of Stripe with the ledger.
 type Reconciliation struct {
 	ID          int64
-	Since       time.Time // created at Stripe no earlier than
+	Since       time.Time // compares Stripe objects created since then
 	Step        ReconcileStep
-	Cursor      string // the last object of the step that was compared
+	Cursor      string // the last object that the step compared
 	Checked     int64  // objects and users compared
 	Holder      *uuid.UUID
 	LeasedUntil time.Time
-	LastError   string // empty, or why it stopped; it goes on later
+	LastError   string // why it stopped, or empty; it resumes later
 	StartedAt   time.Time
 	FinishedAt  *time.Time
 }
 
-// FindingKind is what a reconciliation found.
+// FindingKind is the kind of a difference.
 type FindingKind string
 
-// The kinds. All but the last are mended already.
+// The kinds. The reconciliation has repaired all but the last.
 const (
-	FindingPurchase FindingKind = "purchase" // paid, and not credited
+	FindingPurchase FindingKind = "purchase" // paid, and not granted
 	FindingRefund   FindingKind = "refund"   // refunded and not taken back, or failed and not given back
 	FindingDispute  FindingKind = "dispute"  // the same for a dispute
-	FindingBalance  FindingKind = "balance"  // a balance that was not the sum of its ledger lines
-	FindingReview   FindingKind = "review"   // a person must look
+	FindingBalance  FindingKind = "balance"  // a balance that was not the sum of its entries
+	FindingReview   FindingKind = "review"   // needs a person
 )
 
-// FindingKinds lists every kind, for the test that wants a text for each.
+// FindingKinds lists every kind. A test checks that each has a text.
 func FindingKinds() []FindingKind {
 	return []FindingKind{FindingPurchase, FindingRefund, FindingDispute, FindingBalance, FindingReview}
 }
@@ -61,11 +61,11 @@ type Finding struct {
 	ObjectID         string // the session, refund or dispute at Stripe; "user:7" for a balance
 	PurchaseID       *uuid.UUID
 	UserID           *int64
-	Credits          Credits // moved by mending it; 0 when nothing was
-	Note             Cause   // why a person must look
+	Credits          Credits // moved by the repair; 0 for none
+	Note             Cause   // why it needs a person
 	CreatedAt        time.Time
-	ClosedAt         *time.Time // when a person had dealt with it
+	ClosedAt         *time.Time // when an admin closed it
 }
 
-// TableName is the table's name, which is longer than the word.
+// TableName is reconciliation_findings.
 func (Finding) TableName() string { return "reconciliation_findings" }

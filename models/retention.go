@@ -1,9 +1,9 @@
 package models
 
-// KeepUntil is SQL for the last day on which an entry of today must be kept: booking vouchers are kept for eight years,
-// and the time begins at the end of the year.
+// KeepUntil is SQL for the last day of the retention of today's entries: accounting records are kept for eight years from
+// the end of the year.
 // Source: § 147 Abs. 1 Nr. 4, Abs. 3 und 4 AO, as of 1 January 2025
 const KeepUntil = `make_date(extract(year FROM now() AT TIME ZONE 'UTC')::int + 8, 12, 31)`
 
-// KeepYears is how many years that is, for people.
+// KeepYears is the retention in years, for texts.
 const KeepYears = 8

@@ -1,4 +1,4 @@
-// Package models holds the rows of the database and the units they are counted in.
+// Package models holds the rows of the database and the units of their columns.
 package models
 
 import (
@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// Credits counts what users buy and spend. Whole numbers only; negative when taken.
+// Credits is a whole number of credits; negative when taken.
 type Credits int64
 
-// Cents is an amount of money in the currency's smallest unit (euro cents).
+// Cents is an amount of money in the currency's smallest unit, such as euro cents.
 type Cents int64
 
-// Reason says why credits moved: one of the fixed words, or the feature that was used. An operator may add features;
-// the database takes those of feature_prices and no others (credit_transactions_reason_known).
+// Reason says why credits moved: a fixed reason or a feature. Operators may add features; the database accepts those of
+// feature_prices (credit_transactions_reason_known).
 type Reason string
 
-// The fixed words, and the features that the program knows from the start.
+// The fixed reasons and the built-in features.
 const (
 	ReasonPurchase          Reason = "purchase"
 	ReasonRefund            Reason = "refund"
@@ -30,41 +30,41 @@ const (
 )
 
 var (
-	// fixedReasons are the words that no feature may have for a name. The text of each is entry.reason.<reason>.
+	// fixedReasons are the reasons that no feature may be named after. Their texts are entry.reason.<reason>.
 	fixedReasons = []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonManual}
 
-	// features are those that the program knows from the start, in the order in which a job seeker meets them. Their texts
-	// are feature.<feature> and landing.features.<feature>; their prices begin as a migration of feature_prices sets them.
+	// features are the built-in features, in the order in which a job seeker uses them. Their texts are feature.<feature> and
+	// landing.features.<feature>; a migration sets their initial prices.
 	features = []Reason{ReasonResumeAnalysis, ReasonJobMatch, ReasonResumeImprovement}
 )
 
-// FixedReasons lists the reasons that are no feature.
+// FixedReasons lists the reasons that are not features.
 func FixedReasons() []Reason { return slices.Clone(fixedReasons) }
 
-// Features lists the features that the program knows from the start.
+// Features lists the built-in features.
 func Features() []Reason { return slices.Clone(features) }
 
-// Reasons lists all reasons that the program has a text for.
+// Reasons lists all reasons that have a text.
 func Reasons() []Reason { return slices.Concat(fixedReasons, features) }
 
-// FixedReason reports whether a reason is one of the words that no feature may have for a name.
+// FixedReason reports whether a reason is a fixed one.
 func FixedReason(r Reason) bool { return slices.Contains(fixedReasons, r) }
 
-// KnownFeature reports whether a reason is a feature that the program has a text for.
+// KnownFeature reports whether a reason is a built-in feature.
 func KnownFeature(r Reason) bool { return slices.Contains(features, r) }
 
-// Overdraws reports whether credits may go below zero for this reason: only where Stripe has already
-// moved the money back, never by spending and never by hand.
+// Overdraws reports whether an entry with this reason may take a balance below zero: only after Stripe has returned the
+// money, never by spending or by hand.
 func (r Reason) Overdraws() bool { return r == ReasonRefund || r == ReasonDispute }
 
-// Locales the product speaks, the default first.
+// Locales are the product's languages, the default first.
 var Locales = []string{"en", "de"}
 
-// KnownLocale reports whether the product speaks this language.
+// KnownLocale reports whether a language is in Locales.
 func KnownLocale(code string) bool { return slices.Contains(Locales, code) }
 
 // Storable reports whether PostgreSQL can hold the text: UTF-8 without NUL.
 func Storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
-// Now is the services' clock: UTC, to the microsecond that PostgreSQL keeps.
+// Now returns the time in UTC, in PostgreSQL's microseconds.
 func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

@@ -13,24 +13,24 @@ type User struct {
 	Locale           string  // "de", "en", or "" when never chosen
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
-	DeletedAt        *time.Time // nil while there is somebody behind it
-	DeleteAfter      *time.Time // the last day on which what is left of a deleted account must be kept
-	MergedInto       *int64     // who claimed what was on this account; nil while it is anybody's own
+	DeletedAt        *time.Time // nil while the account exists
+	DeleteAfter      *time.Time // the last day of the retention of a deleted account
+	MergedInto       *int64     // the user who claimed this guest account, or nil
 }
 
-// Available is what the user can spend now.
+// Available returns the credits that the user can spend.
 // Units: credits. Negative after a refund of credits already spent.
 func (u User) Available() Credits { return u.CreditsBalance - u.CreditsHeld }
 
-// RunsLow reports whether the user can no longer afford something that costs credits. A debt is a state of its own.
+// RunsLow reports whether the user cannot afford cost. A negative balance is a state of its own.
 func (u User) RunsLow(cost Credits) bool { return u.CreditsBalance >= 0 && u.Available() < cost }
 
-// Identity is one way in which a user signs in: the provider's own id for them.
+// Identity is one way in which a user signs in: a provider's id for them.
 type Identity struct {
 	Issuer        string `gorm:"primaryKey"`
 	Subject       string `gorm:"primaryKey"`
 	UserID        int64
-	Provider      string // the route's name of the provider: oidc, google, github, linkedin
+	Provider      string // as in the route: oidc, google, github or linkedin
 	Email         string
 	EmailVerified bool
 	Name          string
@@ -38,7 +38,7 @@ type Identity struct {
 	LastSignInAt  time.Time
 }
 
-// RefusedIdentity is one that opens nothing, because user UserID has its verified address.
+// RefusedIdentity is an identity that may not sign in, because user UserID has its verified address.
 type RefusedIdentity struct {
 	Issuer, Subject       string
 	UserID                int64
@@ -46,7 +46,7 @@ type RefusedIdentity struct {
 	CreatedAt, LastSeenAt time.Time
 }
 
-// AdminIdentity is the identity that holds the right of an address of ADMIN_EMAILS.
+// AdminIdentity is the identity with the admin right of an address in ADMIN_EMAILS.
 type AdminIdentity struct {
 	Email, Issuer, Subject string
 	CreatedAt              time.Time
@@ -55,10 +55,10 @@ type AdminIdentity struct {
 // Session is one signed-in browser, found by the hash of its cookie.
 type Session struct {
 	KeyHash         string `gorm:"primaryKey"`
-	Key             string `gorm:"-"` // the cookie's value, for the request that brought it
+	Key             string `gorm:"-"` // the cookie's value, only during its request
 	UserID          int64
-	Issuer, Subject string     // the identity that opened it; empty for sessions from before this was noted
-	Device          string     // browser and system in two words, as "Firefox, Linux"; empty when it is neither
+	Issuer, Subject string     // the identity that opened it; empty for sessions older than these columns
+	Device          string     // browser and system, as "Firefox, Linux"; empty if unknown
 	ProvedAt        *time.Time // when its user last proved to be present
 	ElsewhereAt     *time.Time // a sign-in in another browser that this one has not told of yet
 	ElsewhereDevice string

@@ -6,27 +6,27 @@ import (
 	"github.com/google/uuid"
 )
 
-// WaitingKind is what kind of thing waits for a person. It is also a locale key: waiting.kind.<kind>.
+// WaitingKind is the kind of an item that needs a person. Its text is waiting.kind.<kind>.
 type WaitingKind string
 
 // The kinds.
 const (
-	WaitingPurchase WaitingKind = "purchase" // paid, and not booked
-	WaitingEvent    WaitingKind = "event"    // of Stripe's
+	WaitingPurchase WaitingKind = "purchase" // paid and not booked
+	WaitingEvent    WaitingKind = "event"    // from Stripe
 	WaitingFinding  WaitingKind = "finding"  // of a reconciliation
 )
 
-// WaitingKinds lists every kind, for the test that wants a text for each.
+// WaitingKinds lists every kind. A test checks that each has a text.
 func WaitingKinds() []WaitingKind {
 	return []WaitingKind{WaitingPurchase, WaitingEvent, WaitingFinding}
 }
 
-// Waiting is one thing that waits for a person.
+// Waiting is an item that needs a person.
 type Waiting struct {
 	Kind       WaitingKind
 	ID         string
-	Cause      Cause // or what else kept it from being booked
+	Cause      Cause // why it is not booked
 	Since      time.Time
-	PurchaseID *uuid.UUID // that it is about; nil for none of ours
+	PurchaseID *uuid.UUID // the purchase concerned, or nil
 	ObjectID   string     // at Stripe; "user:7" for a balance
 }

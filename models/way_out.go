@@ -1,28 +1,28 @@
 package models
 
-// WayOut is something that a person can decide about what is not booked by itself. It is also a locale key: way_out.<way>.
+// WayOut is a decision that an admin can take on an item that needs a person. Its text is way_out.<way>.
 type WayOut string
 
 // The ways out.
 const (
-	WayBook    WayOut = "book"    // grant what was ordered, although something differs
-	WayRefund  WayOut = "refund"  // give back what is left of the payment
-	WayForeign WayOut = "foreign" // it is not ours: nothing is booked, and later events of it are ignored
-	WayShare   WayOut = "share"   // say how much of the payment a dispute takes
-	WayClose   WayOut = "close"   // it is dealt with, and nothing is booked for it
+	WayBook    WayOut = "book"    // grant the order despite the difference
+	WayRefund  WayOut = "refund"  // refund the rest of the payment
+	WayForeign WayOut = "foreign" // not this product's payment: book nothing and ignore its later events
+	WayShare   WayOut = "share"   // set how much of the payment a dispute takes
+	WayClose   WayOut = "close"   // done; nothing is booked
 )
 
-// WaysOut lists every way out, for the test that wants a text for each.
+// WaysOut lists every decision. A test checks that each has a text.
 func WaysOut() []WayOut { return []WayOut{WayBook, WayRefund, WayForeign, WayShare, WayClose} }
 
 var (
-	aboutPayment = []WayOut{WayBook, WayRefund, WayForeign} // it is paid, and a purchase that waits
+	aboutPayment = []WayOut{WayBook, WayRefund, WayForeign} // a paid purchase is in review
 	aboutDispute = []WayOut{WayShare, WayClose}
 	aboutEvent   = []WayOut{WayForeign, WayClose}
-	nobodyWaits  = []WayOut{} // the event is ignored, and says why
+	ignored      = []WayOut{} // the event is ignored; the cause says why
 )
 
-// waysOut says what a person can decide about each cause.
+// waysOut lists the decisions for each cause.
 var waysOut = map[Cause][]WayOut{
 	CauseSessionOther:     aboutPayment,
 	CauseSessionUnknown:   aboutPayment,
@@ -50,21 +50,21 @@ var waysOut = map[Cause][]WayOut{
 	CauseBookedFailed:     {WayRefund, WayClose},
 	CauseDeleted:          {WayRefund, WayClose},
 	CauseLedger:           {WayClose},
-	CauseRefundCurrency:   {WayClose}, // the payment is ours
+	CauseRefundCurrency:   {WayClose}, // the payment belongs to a purchase
 	CauseOverpaid:         {WayClose},
 
-	CauseSessionMode:     nobodyWaits,
-	CauseSessionUnpaid:   nobodyWaits,
-	CauseSessionForeign:  nobodyWaits,
-	CauseRefundOfNothing: nobodyWaits,
-	CauseCustomerForeign: nobodyWaits,
-	CausePriceForeign:    nobodyWaits,
-	CauseDecidedForeign:  nobodyWaits,
-	CauseAccount:         nobodyWaits,
-	CausePaymentForeign:  nobodyWaits,
+	CauseSessionMode:     ignored,
+	CauseSessionUnpaid:   ignored,
+	CauseSessionForeign:  ignored,
+	CauseRefundOfNothing: ignored,
+	CauseCustomerForeign: ignored,
+	CausePriceForeign:    ignored,
+	CauseDecidedForeign:  ignored,
+	CauseAccount:         ignored,
+	CausePaymentForeign:  ignored,
 }
 
-// WaysOut are what a person can decide. An unknown code, such as one of a later release, can be tried again or closed.
+// WaysOut returns the decisions for a cause. An unknown code, such as one of a later release, gets those of an event.
 func (c Cause) WaysOut() []WayOut {
 	code, _ := c.Split()
 	if ways, known := waysOut[code]; known {
@@ -73,19 +73,19 @@ func (c Cause) WaysOut() []WayOut {
 	return aboutEvent
 }
 
-// Known reports whether the table says what a person can decide about the cause.
+// Known reports whether the table lists decisions for the cause.
 func (c Cause) Known() bool {
 	_, known := waysOut[c]
 	return known
 }
 
-// AboutPayment reports whether a purchase waits with the event, and is where a person decides.
+// AboutPayment reports whether a purchase is in review for this cause, on whose page the admin decides.
 func (c Cause) AboutPayment() bool {
 	ways := c.WaysOut()
 	return len(ways) > 0 && ways[0] == WayBook
 }
 
-// PaymentCauses lists the causes for which a purchase waits.
+// PaymentCauses lists the causes for which a purchase is in review.
 func PaymentCauses() []Cause {
 	var all []Cause
 	for _, c := range Causes() {

@@ -6,38 +6,38 @@ import (
 	"github.com/google/uuid"
 )
 
-// Withdrawal is a consumer's declaration that they withdraw from a contract, as it was received.
+// Withdrawal is a consumer's declaration of withdrawal from a contract, as received.
 type Withdrawal struct {
 	ID             uuid.UUID
-	IdempotencyKey string     // of the form, with what was typed into it
-	UserID         *int64     // nil when nobody was signed in
-	PurchaseID     *uuid.UUID // nil when it was not declared from a purchase's page
+	IdempotencyKey string     // of the form and its content
+	UserID         *int64     // nil for an anonymous sender
+	PurchaseID     *uuid.UUID // nil unless declared on a purchase's page
 	Name           string
 	Email          string // for the confirmation
-	Contract       string // which one, in their words
+	Contract       string // as the consumer describes it
 	Locale         string
 	ReceivedAt     time.Time
-	HandledAt      *time.Time // nil while a person must look
-	HandledBy      *int64     // nil, too, once that account is gone
+	HandledAt      *time.Time // nil while it needs a person
+	HandledBy      *int64     // nil once that account is removed
 	Priority       WithdrawalPriority
-	Fold           string // equal for declarations of the same; empty once the words are erased
-	Copies         int64  // how often its sender declared the same
-	Sender         string // who sent it, for an hour; then empty
+	Fold           string // equal for equal declarations; empty after erasure
+	Copies         int64  // equal declarations of the same sender
+	Sender         string // identifies the sender; kept for an hour
 }
 
-// WithdrawalPriority is the order in which people look at declarations.
+// WithdrawalPriority orders the list of declarations.
 type WithdrawalPriority int16
 
 // The priorities.
 const (
-	WithdrawalOfBuyer   WithdrawalPriority = 0 // of a purchase, or from the address of somebody who has bought
+	WithdrawalOfBuyer   WithdrawalPriority = 0 // about a purchase, or from the address of a buyer
 	WithdrawalOfAnybody WithdrawalPriority = 1
-	WithdrawalOfFlood   WithdrawalPriority = 2 // one of many that its sender sent within an hour
+	WithdrawalOfFlood   WithdrawalPriority = 2 // one of many from the same sender within an hour
 )
 
-// ListedWithdrawal is a declaration on the list of those who handle them; it stands for all open ones of the same.
+// ListedWithdrawal is a row of the admins' list; it stands for all equal open declarations.
 type ListedWithdrawal struct {
 	Withdrawal
-	Declared   int64 // how often the same was declared, by whomever
+	Declared   int64 // equal declarations, of all senders
 	OwnAddress bool  // Email is that of the account that declared it
 }
