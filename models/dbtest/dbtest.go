@@ -1,10 +1,8 @@
-// Package dbtest gives each test a PostgreSQL database of its own, copied from a
-// migrated template in tens of milliseconds, so that every test runs in parallel
-// with all others and none can see what another wrote.
+// Package dbtest gives each test its own PostgreSQL database, copied from a migrated template in tens of milliseconds, so
+// that all tests can run in parallel.
 //
-// The server starts with the first database asked for and is shared by the tests
-// of one package. TEST_DATABASE_URL, the address of a superuser, names a server
-// to use instead; it then gets a role "app" and databases that Main removes.
+// The tests of a package share one server, which starts with the first database. TEST_DATABASE_URL, the address of a
+// superuser, names a server to use instead; dbtest creates the role "app" and databases there, and Main drops them.
 package dbtest
 
 import (
@@ -25,11 +23,11 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// maxConnections is what one test may use at once: twenty goroutines and some air.
+// maxConnections of one test: twenty goroutines and a few more.
 const maxConnections = 24
 
-// Main runs the tests of a package, calls what else must end with them, stops the server and exits. Without it the
-// server still ends with the process, but its files stay until another run finds them:
+// Main runs the tests of a package, then the after functions, stops the server and exits. Without Main the server ends with
+// the process, but its files remain until the next run:
 //
 //	func TestMain(m *testing.M) { dbtest.Main(m) }
 func Main(m *testing.M, after ...func()) {
@@ -44,8 +42,7 @@ func Main(m *testing.M, after ...func()) {
 	os.Exit(code)
 }
 
-// New returns a migrated database of the test's own, connected as the role that
-// owns it and is no superuser. It ends with the test.
+// New returns a migrated database for this test, connected as its owner, who is no superuser. It is dropped after the test.
 func New(t testing.TB) *gorm.DB {
 	t.Helper()
 	address := URL(t)
@@ -65,8 +62,8 @@ func WithShortLockTimeout(t testing.TB, db *gorm.DB) *gorm.DB {
 	return open(t, URLOf(db), 10*time.Millisecond)
 }
 
-// open opens a pool whose connections wait this long for a lock. The product gives up after seconds, so twenty goroutines
-// that wait for one row would pass on a fast machine alone; the limits here are those that only a test that hangs reaches.
+// open opens a pool with this lock timeout. The product's own timeouts are seconds, too short for twenty goroutines that wait
+// for one row on a slow machine; only a test that hangs reaches HangTimeout.
 func open(t testing.TB, address string, lockTimeout time.Duration) *gorm.DB {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -98,18 +95,18 @@ func open(t testing.TB, address string, lockTimeout time.Duration) *gorm.DB {
 	return db
 }
 
-// URL returns the address of a migrated database of the test's own, with nothing connected.
+// URL returns the address of a new migrated database for this test.
 func URL(t testing.TB) string {
 	t.Helper()
 	s := server(t)
 	if err := s.migrate(); err != nil {
-		t.Fatalf("make template of the test databases: %v", err)
+		t.Fatalf("create the template of the test databases: %v", err)
 	}
 	return create(t, s, s.template())
 }
 
-// ServerURL returns an address of a test's database for the role as which a server works: it may not change what the
-// ledger and the audit log hold, nor make tables.
+// ServerURL returns the address of a test database for the server's role, which may neither change the ledger and the audit
+// log nor create tables.
 func ServerURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -126,16 +123,15 @@ func ServerURL(address string) string {
 	return u.String()
 }
 
-// Empty returns the address of a database of the test's own without any table.
+// Empty returns the address of a new database for this test, without tables.
 func Empty(t testing.TB) string {
 	t.Helper()
 	return create(t, server(t), "template0")
 }
 
-var addresses sync.Map // *sql.DB → the address that New opened it with
+var addresses sync.Map // *sql.DB → address, set by New
 
-// URLOf returns the address of a database that New made, for a second pool on it
-// or a second process; "" for any other.
+// URLOf returns the address of a database from New, for a second pool or process; "" for any other.
 func URLOf(db *gorm.DB) string {
 	pool, err := db.DB()
 	if err != nil {
@@ -146,27 +142,27 @@ func URLOf(db *gorm.DB) string {
 	return text
 }
 
-// User stores a user who has no credits.
+// User inserts a user without credits.
 func User(t testing.TB, db *gorm.DB, email string) models.User {
 	t.Helper()
 	var u models.User
 	err := db.Raw(`INSERT INTO users (email, name, locale) VALUES (@email, 'Test User', 'en') RETURNING *`,
 		sql.Named("email", email)).Scan(&u).Error
 	if err != nil {
-		t.Fatalf("store test user: %v", err)
+		t.Fatalf("insert test user: %v", err)
 	}
 	return u
 }
 
-// create copies a database from the template and drops it with the test.
+// create copies a database from the template and drops it after the test.
 func create(t testing.TB, s *instance, template string) string {
 	t.Helper()
 	name, err := s.create(t.Context(), template)
 	if err != nil {
-		t.Fatalf("make test database: %v", err)
+		t.Fatalf("create test database: %v", err)
 	}
 	t.Cleanup(func() {
-		// Not the test's context: it has ended by now.
+		// The test's context has ended by now.
 		if err := s.drop(context.Background(), name); err != nil {
 			t.Errorf("drop test database: %v", err)
 		}
@@ -183,7 +179,7 @@ func server(t testing.TB) *instance {
 	return s
 }
 
-// Admin returns an address of a test's database for the superuser, who may make roles.
+// Admin returns the address of a test database for the superuser, who may create roles.
 func Admin(t testing.TB, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)

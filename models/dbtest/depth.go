@@ -10,10 +10,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Full reports whether tests run at full depth: TEST_DEPTH=full, which make test-full sets. Without it they take seconds.
+// Full reports whether tests run at full depth: TEST_DEPTH=full, set by make test-full.
 func Full() bool { return os.Getenv("TEST_DEPTH") == "full" }
 
-// Depth is how often a test repeats something: daily in make test, full in make test-full.
+// Depth returns how often a test repeats a case: daily in make test, full in make test-full.
 func Depth(daily, full int) int {
 	if Full() {
 		return full
@@ -21,7 +21,7 @@ func Depth(daily, full int) int {
 	return daily
 }
 
-// rapidChecks guards rapid's own flag, the only way to set how many cases it draws.
+// rapidChecks guards rapid's global flag, the only way to set the number of cases.
 var rapidChecks sync.Mutex
 
 // Check tests a property on Depth(daily, full) random cases. A failure prints the seed; -rapid.seed=N replays it.

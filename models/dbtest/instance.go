@@ -22,7 +22,7 @@ import (
 // shared is the one server of this test process.
 var shared lazy
 
-// lazy starts the server when the first test asks for it.
+// lazy starts the server for the first test that needs it.
 type lazy struct {
 	once sync.Once
 	s    *instance
@@ -34,7 +34,7 @@ func (l *lazy) get() (*instance, error) {
 	return l.s, l.err
 }
 
-// stop ends the server if one was started; no test runs any more.
+// stop stops the server, if one was started.
 func (l *lazy) stop() error {
 	if l.s == nil {
 		return nil
@@ -42,28 +42,28 @@ func (l *lazy) stop() error {
 	return l.s.stop(context.Background())
 }
 
-// instance is a server that holds test databases.
+// instance is a server with test databases.
 type instance struct {
 	admin   *sql.DB
 	address func(db string) string // as the role "app"
 
 	superuser func(db string) string
 	end       func() error
-	prefix    string // of every name here: other processes may use the same server
+	prefix    string // of all database names: other processes may use the same server
 	count     atomic.Int64
 
 	once        sync.Once
 	templateErr error
 }
 
-// begin starts a server, or takes the one at the given address.
+// begin starts a server, or connects to the given one.
 func begin(ctx context.Context, external string) (*instance, error) {
 	s := &instance{prefix: strings.ToLower(rand.Text()[:8]), end: func() error { return nil }}
 	admin := external
 	if external != "" {
 		u, err := url.Parse(external)
 		if err != nil {
-			return nil, errors.New("TEST_DATABASE_URL cannot be read") // its text may hold a password
+			return nil, errors.New("TEST_DATABASE_URL cannot be read") // its text may contain a password
 		}
 		s.address = func(db string) string { return asApp(*u, db) }
 		s.superuser = func(db string) string { own := *u; own.Path = "/" + db; return own.String() }
@@ -84,23 +84,23 @@ func begin(ctx context.Context, external string) (*instance, error) {
 	if s.admin, err = sql.Open("pgx", admin); err != nil {
 		return nil, errors.Join(fmt.Errorf("connect as superuser: %w", err), s.end())
 	}
-	s.admin.SetMaxOpenConns(4) // copies of databases wait for the disk, not for each other
+	s.admin.SetMaxOpenConns(4) // copies wait for the disk, not for each other
 	if external != "" {
 		if err := s.prepareRole(ctx); err != nil {
 			return nil, errors.Join(err, s.stop(ctx))
 		}
 	}
-	// Tests look at what a server, another role, waits for, and end its connections.
+	// Tests inspect and end connections of the server's role.
 	if _, err := s.admin.ExecContext(ctx, `GRANT pg_read_all_stats, pg_signal_backend TO `+role); err != nil {
-		return nil, errors.Join(fmt.Errorf("let tests see and end a server's connections: %w", err), s.stop(ctx))
+		return nil, errors.Join(fmt.Errorf("grant rights on the server's connections: %w", err), s.stop(ctx))
 	}
 	return s, nil
 }
 
 const (
 	role       = "app"
-	serverRole = "app_server" // as which a server works: it owns nothing
-	password   = "app"        // of both; they own nothing but test databases
+	serverRole = "app_server" // the role of a server: it owns nothing
+	password   = "app"        // of both; they own only test databases
 )
 
 func asApp(u url.URL, db string) string {
@@ -109,7 +109,7 @@ func asApp(u url.URL, db string) string {
 	return u.String()
 }
 
-// prepareRole makes the roles on a server that is not ours, while other processes may do the same.
+// prepareRole creates the roles on an external server. Other processes may do the same concurrently.
 func (s *instance) prepareRole(ctx context.Context) error {
 	_, err := s.admin.ExecContext(ctx, `
 		DO $$ BEGIN
@@ -123,15 +123,14 @@ func (s *instance) prepareRole(ctx context.Context) error {
 			END IF;
 		END $$`)
 	if err != nil {
-		return fmt.Errorf("make the roles of the test databases: %w", err)
+		return fmt.Errorf("create the roles of the test databases: %w", err)
 	}
 	return nil
 }
 
 func (s *instance) template() string { return "tmpl_" + s.prefix }
 
-// migrate makes the template once. Nobody is connected to it afterwards: a
-// database that is in use cannot be copied.
+// migrate creates the template once and closes all connections to it: a database in use cannot be copied.
 func (s *instance) migrate() error {
 	s.once.Do(func() {
 		ctx := context.Background()
@@ -149,10 +148,10 @@ func (s *instance) create(ctx context.Context, template string) (string, error) 
 	return name, s.createNamed(ctx, name, template)
 }
 
-// createNamed copies files rather than pages: several times faster where nothing waits for the disk.
+// createNamed copies a database file by file, which is several times faster than page by page without fsync.
 func (s *instance) createNamed(ctx context.Context, name, template string) error {
 	_, err := s.admin.ExecContext(ctx, `CREATE DATABASE `+name+` TEMPLATE `+template+` OWNER `+role+` STRATEGY FILE_COPY`)
-	if err == nil { // rights on the database itself are not copied with it
+	if err == nil { // CREATE DATABASE does not copy rights on the database itself
 		_, err = s.admin.ExecContext(ctx, `REVOKE TEMPORARY ON DATABASE `+name+` FROM PUBLIC`)
 	}
 	if err != nil {
@@ -161,7 +160,7 @@ func (s *instance) createNamed(ctx context.Context, name, template string) error
 	return nil
 }
 
-// drop ends whatever is still connected to the database.
+// drop drops a database and ends its connections.
 func (s *instance) drop(ctx context.Context, name string) error {
 	if _, err := s.admin.ExecContext(ctx, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`); err != nil {
 		return fmt.Errorf("drop database: %w", err)

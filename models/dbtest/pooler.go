@@ -14,11 +14,11 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Pooler puts a pooler in transaction mode in front of the database at address, as PgBouncer is with a pool of two,
-// which it connects when it first needs them, and returns the pooler's address. It ends with the test.
+// Pooler starts a pooler in transaction mode in front of the database at address and returns the pooler's address. It works
+// like PgBouncer with a pool of two, which connect when first needed. It ends with the test.
 func Pooler(t testing.TB, address string) string {
 	t.Helper()
-	address = strings.ReplaceAll(address, "pgbouncer=false&", "") // of ServerURL, and nothing that PostgreSQL knows
+	address = strings.ReplaceAll(address, "pgbouncer=false&", "") // from ServerURL; PostgreSQL does not know it
 	p := &pooler{address: address}
 	p.returned.L = &p.mu
 	t.Cleanup(p.close)
@@ -27,7 +27,7 @@ func Pooler(t testing.TB, address string) string {
 		t.Fatalf("connect the pooler: %v", err)
 	}
 	p.status = first.ParameterStatuses
-	_ = first.Conn.Close() // it has said what clients are told
+	_ = first.Conn.Close() // its parameters are known now
 	var listen net.ListenConfig
 	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -51,16 +51,16 @@ func Pooler(t testing.TB, address string) string {
 	return u.String()
 }
 
-// poolSize is how many connections to the server a pooler has at most.
+// poolSize bounds the server connections of a pooler.
 const poolSize = 2
 
-// pooler lends the server's connections to clients, for a transaction each.
+// pooler lends server connections to clients for one transaction at a time.
 type pooler struct {
 	address  string
 	status   map[string]string
 	mu       sync.Mutex
 	returned sync.Cond
-	idle     []*pgproto3.Frontend // the last one is lent first
+	idle     []*pgproto3.Frontend // lent in last-in-first-out order
 	open     []net.Conn
 }
 
@@ -72,7 +72,7 @@ func (p *pooler) connect(ctx context.Context) (*pgconn.HijackedConn, error) {
 	return conn.Hijack()
 }
 
-// lend waits for a connection, or makes one while there are fewer than poolSize.
+// lend waits for an idle connection, or opens one while there are fewer than poolSize.
 func (p *pooler) lend() (*pgproto3.Frontend, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,7 +80,7 @@ func (p *pooler) lend() (*pgproto3.Frontend, error) {
 		p.returned.Wait()
 	}
 	if len(p.idle) == 0 {
-		server, err := p.connect(context.Background()) // it outlives the client that it is made for
+		server, err := p.connect(context.Background()) // the connection outlives this client
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +92,7 @@ func (p *pooler) lend() (*pgproto3.Frontend, error) {
 	return server, nil
 }
 
-func (p *pooler) take(server *pgproto3.Frontend) {
+func (p *pooler) putBack(server *pgproto3.Frontend) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.idle = append(p.idle, server)
@@ -103,15 +103,15 @@ func (p *pooler) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, conn := range p.open {
-		_ = conn.Close() // ended with the database, at the latest
+		_ = conn.Close() // dropping the database ends it at the latest
 	}
 }
 
-// serve speaks with one client until it goes.
+// serve relays for one client until it disconnects.
 func (p *pooler) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	client := pgproto3.NewBackend(conn, conn)
-	asked, ok := p.greet(conn, client)
+	settings, ok := p.greet(conn, client)
 	if !ok {
 		return
 	}
@@ -119,10 +119,10 @@ func (p *pooler) serve(conn net.Conn) {
 	for {
 		message, err := client.Receive()
 		if _, ends := message.(*pgproto3.Terminate); err != nil || ends {
-			if server != nil { // what the client left open is undone
+			if server != nil { // roll back the client's open transaction
 				server.Send(&pgproto3.Query{String: "ROLLBACK"})
 				if _, err := relay(server, nil); err == nil {
-					p.take(server)
+					p.putBack(server)
 				}
 			}
 			return
@@ -131,7 +131,7 @@ func (p *pooler) serve(conn net.Conn) {
 			if server, err = p.lend(); err != nil {
 				return
 			}
-			server.Send(&pgproto3.Query{String: asked}) // as PgBouncer does where they differ from the connection's
+			server.Send(&pgproto3.Query{String: settings}) // like PgBouncer
 			if _, err := relay(server, nil); err != nil {
 				return
 			}
@@ -146,8 +146,8 @@ func (p *pooler) serve(conn net.Conn) {
 		if err != nil {
 			return
 		}
-		if status == 'I' { // before the client hears of it: its next statement may come at once, on another connection
-			p.take(server)
+		if status == 'I' { // before the client gets the answer: it may send the next statement at once
+			p.putBack(server)
 			server = nil
 		}
 		if client.Flush() != nil {
@@ -156,8 +156,8 @@ func (p *pooler) serve(conn net.Conn) {
 	}
 }
 
-// relay sends what is pending to the server, writes its whole answer for the client, and says how the transaction stands.
-// The client has the answer once it is flushed.
+// relay flushes the pending messages to the server, queues its whole answer for the client, and returns the transaction
+// status. The caller flushes the client.
 func relay(server *pgproto3.Frontend, client *pgproto3.Backend) (byte, error) {
 	if err := server.Flush(); err != nil {
 		return 0, err
@@ -176,13 +176,13 @@ func relay(server *pgproto3.Frontend, client *pgproto3.Backend) (byte, error) {
 	}
 }
 
-// understood are the startup parameters that PgBouncer takes and passes on; it refuses any other.
+// understood are the startup parameters that PgBouncer accepts; it refuses all others.
 var understood = []string{"user", "database", "application_name", "client_encoding", "datestyle", "timezone", "standard_conforming_strings"}
 
-// greet lets a client in, and returns the statements that set what it asked for.
-func (p *pooler) greet(conn net.Conn, client *pgproto3.Backend) (asked string, ok bool) {
+// greet completes the startup of a client and returns the SET statements for its startup parameters.
+func (p *pooler) greet(conn net.Conn, client *pgproto3.Backend) (settings string, ok bool) {
 	message, err := client.ReceiveStartupMessage()
-	if _, asks := message.(*pgproto3.SSLRequest); err == nil && asks {
+	if _, ok := message.(*pgproto3.SSLRequest); err == nil && ok {
 		if _, err = conn.Write([]byte("N")); err == nil {
 			message, err = client.ReceiveStartupMessage()
 		}
@@ -194,11 +194,11 @@ func (p *pooler) greet(conn net.Conn, client *pgproto3.Backend) (asked string, o
 	for name, value := range startup.Parameters {
 		if !slices.Contains(understood, name) {
 			client.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01", Message: "unsupported startup parameter: " + name})
-			_ = client.Flush() // the client is let go either way
+			_ = client.Flush() // the connection ends either way
 			return "", false
 		}
 		if name != "user" && name != "database" {
-			asked += fmt.Sprintf("SET %s = '%s';", name, value)
+			settings += fmt.Sprintf("SET %s = '%s';", name, value)
 		}
 	}
 	client.Send(&pgproto3.AuthenticationOk{})
@@ -207,5 +207,5 @@ func (p *pooler) greet(conn net.Conn, client *pgproto3.Backend) (asked string, o
 	}
 	client.Send(&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{1, 2, 3, 4}})
 	client.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
-	return asked, client.Flush() == nil
+	return settings, client.Flush() == nil
 }

@@ -8,8 +8,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// CheckLedger fails the test unless every user's balance is the sum of their lines, each line carries the sum up to
-// itself, and what is held is the sum of the open holds.
+// CheckLedger fails the test unless each balance is the sum of the user's entries, each balance_after is the sum up to its
+// entry, and the held credits are those of the open holds.
 func CheckLedger(t testing.TB, db *gorm.DB) {
 	t.Helper()
 	var wrong []struct {
@@ -25,13 +25,14 @@ func CheckLedger(t testing.TB, db *gorm.DB) {
 		t.Fatalf("check the ledger: %v", err)
 	}
 	for _, w := range wrong {
-		t.Errorf("user %d: balance %d credits, sum of the ledger %d, or the held credits are not those of the holds", w.ID, w.Balance, w.Sum)
+		t.Errorf("user %d: balance = %d credits, sum of the entries = %d; want them equal, and the held credits those of the open holds",
+			w.ID, w.Balance, w.Sum)
 	}
 	var broken int64
 	err = db.Raw(`SELECT count(*) FROM (SELECT balance_after, sum(delta_credits) OVER (PARTITION BY user_id ORDER BY id) AS sum
 		FROM credit_transactions) chain WHERE balance_after <> sum`).Scan(&broken).Error
 	if err != nil || broken != 0 {
-		t.Errorf("%d lines do not carry the sum up to themselves (%v)", broken, err)
+		t.Errorf("balance_after of %d entries is not the sum up to the entry (%v)", broken, err)
 	}
 }
 

@@ -7,15 +7,14 @@ import (
 	"gorm.io/gorm"
 )
 
-// Traces names the columns of the whole database in which one of the words stands, whatever its case and the column's
-// type: as "table.column: word".
+// Traces searches all columns of the database for words, ignoring case, and returns the hits as "table.column: word".
 func Traces(t testing.TB, db *gorm.DB, words ...string) []string {
 	t.Helper()
 	var columns []struct{ TableName, ColumnName, DataType string }
 	err := db.Raw(`SELECT table_name, column_name, data_type FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
 		WHERE table_schema = 'public' AND table_type = 'BASE TABLE'`).Scan(&columns).Error
 	if err != nil || len(columns) < 50 {
-		t.Fatalf("%d columns to search: %v", len(columns), err)
+		t.Fatalf("found %d columns to search (%v), want at least 50", len(columns), err)
 	}
 	var found []string
 	for _, c := range columns {

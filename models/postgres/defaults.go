@@ -12,13 +12,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// PinDefaults makes what every direct connection of ours asks for the default of the role behind address, in this
-// database alone, when a pooler is behind it: a pooler refuses part of it, and statements outside a transaction would run
-// at whatever isolation the host or the operator has set. Connections that the pooler holds already keep what they have
-// until it closes them; the one that is used here changes at once. A role that owns the tables gets no time limits: it
-// also migrates, and a migration may take its time.
+// PinDefaults stores the settings that direct connections request as defaults of the role behind address, for this database
+// only, if address leads to a pooler. A pooler refuses some of these settings, and statements outside a transaction would
+// run at the isolation level of the host. Open connections of the pooler keep their settings until it closes them, except
+// for the one used here. A role that owns the tables gets no time limits: it also migrates, which may be slow.
 //
-// Idempotent. Locks: as Grant. Errors: the database's own, where the role may not set its defaults.
+// Idempotent. Locks: as Grant. Errors: the database's own when the role may not set its defaults.
 func PinDefaults(ctx context.Context, address string) (err error) {
 	db, pooled, err := openPlain(address)
 	if err != nil {
@@ -42,7 +41,7 @@ func PinDefaults(ctx context.Context, address string) (err error) {
 	return tx.Commit()
 }
 
-// pinDefaults writes the defaults that the current role does not have yet, and changes the session that it finds.
+// pinDefaults stores the defaults that the current role lacks, and sets them in the session.
 func pinDefaults(ctx context.Context, tx *sql.Tx) error {
 	var role, database, kept string
 	var migrates bool
@@ -65,7 +64,7 @@ func pinDefaults(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// pinnedSettings returns pins, directPins and, with limits, timeLimits, each in the order of their names.
+// pinnedSettings returns pins, directPins and, with limits, timeLimits, each sorted by name.
 func pinnedSettings(limits bool) (all []Setting) {
 	sources := []map[string]string{pins, directPins}
 	if limits {
@@ -79,7 +78,7 @@ func pinnedSettings(limits bool) (all []Setting) {
 	return all
 }
 
-// roleDefault is the statement that makes s the default of a role in one database.
+// roleDefault returns the statement that makes s the default of a role in one database.
 func (s Setting) roleDefault(role, database string) string {
 	return "ALTER ROLE " + pgx.Identifier{role}.Sanitize() + " IN DATABASE " + pgx.Identifier{database}.Sanitize() + " SET " + s.Name + " = '" + s.Want + "'"
 }

@@ -18,44 +18,44 @@ import (
 // OldestPostgres is the oldest PostgreSQL that the schema works on.
 const OldestPostgres = 15
 
-// Connection is what an address leads to, for whoever checks a set-up.
+// Connection describes the server behind an address.
 type Connection struct {
 	Version    int   // PostgreSQL's major version
-	Have, Want int64 // the version of the schema there, and the one this binary was built with
+	Have, Want int64 // schema version there, and of this binary
 	Encrypted  bool
-	Remote     net.IP // who answers; nil for a socket on this machine
+	Remote     net.IP // address of the server; nil for a local socket
 	Named      bool   // the address names a pooler: by its port, its host or a parameter
-	Direct     bool   // the address says that there is none
-	Shared     bool   // two connections of ours took turns on one of the server's: a pooler in transaction mode
+	Direct     bool   // the address says that there is no pooler
+	Shared     bool   // two client connections shared a server connection: a pooler in transaction mode
 }
 
-// Pooled reports whether a pooler in transaction mode is behind the address, by its name or by what was seen.
+// Pooled reports whether the address leads to a pooler in transaction mode, by its name or by observation.
 func (c Connection) Pooled() bool { return c.Named || c.Shared }
 
-// Inspect connects to PostgreSQL at address and says what is there. It changes nothing.
-// Errors: an address that cannot be read, a server that is away or refuses; see Refusal.
+// Inspect connects to PostgreSQL at address and describes it. It changes nothing.
+// Errors: an invalid address, or a server that is unreachable or refuses; see RefusalOf.
 func Inspect(ctx context.Context, address string) (Connection, error) {
 	db, named, err := openPlain(address)
 	if err != nil {
 		return Connection{}, err
 	}
-	defer func() { _ = db.Close() }() // the verdict is in
+	defer func() { _ = db.Close() }() // the result does not depend on it
 	c := Connection{Named: named, Direct: saysDirect(address)}
-	if err := c.look(ctx, db); err != nil {
+	if err := c.probe(ctx, db); err != nil {
 		return c, fmt.Errorf("inspect the database: %w", err)
 	}
 	c.Have, c.Want, err = versions(ctx, db)
 	return c, err
 }
 
-// saysDirect reports whether an address says that no pooler is behind it, although it looks or is named like one.
+// saysDirect reports whether an address says that it leads to no pooler, whatever its name suggests.
 func saysDirect(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.Query().Get("pgbouncer") == "false"
 }
 
-// openPlain is a pool without startup parameters and prepared statements, so that it gets through every pooler, the
-// one too that nobody expects there.
+// openPlain opens a pool without startup parameters and prepared statements, which works through every pooler, even an
+// unexpected one.
 func openPlain(address string) (*sql.DB, bool, error) {
 	cfg, named, err := connConfig(address)
 	if err != nil {
@@ -67,8 +67,8 @@ func openPlain(address string) (*sql.DB, bool, error) {
 	return stdlib.OpenDB(*cfg), named, nil
 }
 
-// look fills in what two connections at once can see.
-func (c *Connection) look(ctx context.Context, db *sql.DB) error {
+// probe fills in what two concurrent connections reveal.
+func (c *Connection) probe(ctx context.Context, db *sql.DB) error {
 	one, err := db.Conn(ctx)
 	if err != nil {
 		return err
@@ -88,9 +88,8 @@ func (c *Connection) look(ctx context.Context, db *sql.DB) error {
 	if err := one.Raw(c.wire); err != nil {
 		return err
 	}
-	// A pooler lends a server's connection for one transaction: both of ours get the same one, or one of ours gets
-	// another at its next statement. The number of our own connection proves nothing, since proxies of every kind
-	// make theirs up.
+	// A pooler lends a server connection for one transaction: both clients get the same one, or one client gets another
+	// for its next statement. The process id that the client itself knows proves nothing, since proxies invent theirs.
 	var pids [3]int
 	for i, conn := range []*sql.Conn{one, other, one} {
 		if err := conn.QueryRowContext(ctx, `SELECT pg_backend_pid()`).Scan(&pids[i]); err != nil {
@@ -101,11 +100,11 @@ func (c *Connection) look(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// wire reads what only the connection itself knows.
+// wire reads the properties of the network connection.
 func (c *Connection) wire(driver any) error {
 	conn, ok := driver.(*stdlib.Conn)
 	if !ok {
-		return errors.New("another driver than expected")
+		return errors.New("unexpected database driver")
 	}
 	line := conn.Conn().PgConn().Conn()
 	_, c.Encrypted = line.(*tls.Conn)
@@ -115,8 +114,8 @@ func (c *Connection) wire(driver any) error {
 	return nil
 }
 
-// SameDatabase reports whether both addresses lead to one database of one running server, whatever they are called.
-// Locks: an advisory lock of a random number, for a moment.
+// SameDatabase reports whether both addresses lead to the same database of the same server.
+// Locks: an advisory lock with a random key, briefly.
 func SameDatabase(ctx context.Context, address, other string) (bool, error) {
 	first, _, err := openPlain(address)
 	if err != nil {
@@ -134,7 +133,7 @@ func SameDatabase(ctx context.Context, address, other string) (bool, error) {
 		return false, fmt.Errorf("compare databases: %w", err)
 	}
 	defer func() { _ = holder.Rollback() }()
-	key := rand.Int64() //nolint:gosec // nobody gains by guessing it
+	key := rand.Int64() //nolint:gosec // not a secret
 	if _, err := holder.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, key); err != nil {
 		return false, fmt.Errorf("compare databases: %w", err)
 	}
@@ -145,19 +144,19 @@ func SameDatabase(ctx context.Context, address, other string) (bool, error) {
 	return !free, nil
 }
 
-// Refusal is why a database could not be used.
+// Refusal is why a database cannot be used.
 type Refusal string
 
 // The refusals.
 const (
 	RefusedLogin    Refusal = "login"    // the role or its password
-	RefusedDatabase Refusal = "database" // there is no database of this name
+	RefusedDatabase Refusal = "database" // no database has this name
 	RefusedTLS      Refusal = "tls"
-	RefusedAway     Refusal = "away" // nobody answers there
+	RefusedAway     Refusal = "away" // no server answers
 	RefusedOther    Refusal = "other"
 )
 
-// RefusalOf says why Inspect failed, without quoting the address.
+// RefusalOf classifies an error of Inspect, without quoting the address.
 func RefusalOf(err error) Refusal {
 	switch code := sqlState(err); {
 	case code == "28P01", code == "28000":
@@ -186,10 +185,10 @@ func poolerRefusal(err error) Refusal {
 	return RefusedOther
 }
 
-// refusedTLS says that the server speaks no TLS, or with a certificate that is not believed.
+// refusedTLS reports whether the server speaks no TLS, or has an untrusted certificate.
 func refusedTLS(err error) bool {
 	var record tls.RecordHeaderError
 	var certificate *tls.CertificateVerificationError
 	return errors.As(err, &record) || errors.As(err, &certificate) ||
-		strings.Contains(err.Error(), "server refused TLS connection") // pgconn has no name for it
+		strings.Contains(err.Error(), "server refused TLS connection") // pgconn exports no such error
 }

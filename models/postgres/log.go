@@ -27,25 +27,25 @@ func (l *sqlLogger) ParamsFilter(_ context.Context, sql string, _ ...any) (strin
 	return sql, nil
 }
 
-// LogMode is GORM's switch of levels; slog has its own.
+// LogMode returns l: slog filters levels itself.
 func (l *sqlLogger) LogMode(logger.LogLevel) logger.Interface { return l }
 
-// Info, Warn and Error are GORM's own few words, none of them about a row.
+// Info logs a message of GORM itself, at debug level. None of these messages concerns a row.
 func (l *sqlLogger) Info(ctx context.Context, text string, _ ...any) {
 	l.log.DebugContext(ctx, "gorm", "text", text)
 }
 
-// Warn is Info at warning level.
+// Warn logs a warning of GORM itself.
 func (l *sqlLogger) Warn(ctx context.Context, text string, _ ...any) {
 	l.log.WarnContext(ctx, "gorm", "text", text)
 }
 
-// Error is Info at error level.
+// Error logs an error of GORM itself.
 func (l *sqlLogger) Error(ctx context.Context, text string, _ ...any) {
 	l.log.ErrorContext(ctx, "gorm", "text", text)
 }
 
-// Trace logs slow statements. Failed ones are returned to the caller, who wraps or logs them once.
+// Trace logs slow statements. It does not log errors: the caller gets them.
 func (l *sqlLogger) Trace(ctx context.Context, begin time.Time, fc func() (string, int64), err error) {
 	elapsed := time.Since(begin)
 	if elapsed < slowQuery || errors.Is(err, gorm.ErrRecordNotFound) {

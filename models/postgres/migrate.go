@@ -17,13 +17,13 @@ import (
 	"github.com/resume-matcher/credits/models/migrations"
 )
 
-// ErrSchema says that the database's schema is not the one this binary was built with.
+// ErrSchema says that the database has another schema version than this binary.
 var ErrSchema = errors.New("the database's schema does not fit this version of the program")
 
-// Migrate brings the database at url to this binary's schema. Any number of processes may start at once:
-// one applies, the others wait.
-// It logs one line when it applied anything.
-// Locks: goose's own, a session lock on a direct connection and a row behind a pooler.
+// Migrate brings the database at url to this binary's schema, and logs one line if it applied any migration. Of concurrent
+// processes one applies, the others wait.
+//
+// Locks: goose's: a session lock on a direct connection, a row through a pooler.
 // Errors: ErrSchema when the database is newer than this binary.
 func Migrate(ctx context.Context, url string, log *slog.Logger) (err error) {
 	cfg, pooled, err := connConfig(url)
@@ -31,7 +31,7 @@ func Migrate(ctx context.Context, url string, log *slog.Logger) (err error) {
 		return err
 	}
 	for _, limit := range []string{"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"} {
-		delete(cfg.RuntimeParams, limit) // a migration may take its time
+		delete(cfg.RuntimeParams, limit) // migrations may be slow
 	}
 	db := stdlib.OpenDB(*cfg)
 	defer func() { err = errors.Join(err, db.Close()) }()
@@ -51,7 +51,7 @@ func Migrate(ctx context.Context, url string, log *slog.Logger) (err error) {
 	return checkVersion(ctx, db)
 }
 
-// logMigration writes one line for all migrations that this process applied, and none when it applied none.
+// logMigration logs one line for all migrations that this process applied, if any.
 func logMigration(ctx context.Context, log *slog.Logger, from int64, applied []*goose.MigrationResult) {
 	if len(applied) == 0 {
 		return
@@ -80,7 +80,7 @@ func newProvider(db *sql.DB, pooled bool) (*goose.Provider, error) {
 	return goose.NewProvider(goose.DialectPostgres, db, migrations.Files, locker, goose.WithSessionLocker(session))
 }
 
-// CheckSchema reports whether the database has exactly this binary's schema.
+// CheckSchema checks that the database has exactly this binary's schema.
 // Errors: ErrSchema when it is older or newer.
 func CheckSchema(ctx context.Context, db *gorm.DB) error {
 	pool, err := db.DB()
@@ -90,8 +90,8 @@ func CheckSchema(ctx context.Context, db *gorm.DB) error {
 	return checkVersion(ctx, pool)
 }
 
-// Migrated reports whether the database has at least this binary's schema. A newer one is fine for a replica that
-// is already serving: it is how a rolling update looks from the older side.
+// Migrated checks that the database has at least this binary's schema. During a rolling update, older replicas serve with a
+// newer schema.
 func Migrated(ctx context.Context, db *gorm.DB) error {
 	pool, err := db.DB()
 	if err != nil {
@@ -131,7 +131,7 @@ func versions(ctx context.Context, db *sql.DB) (have, want int64, err error) {
 	return have, newestMigration(), nil
 }
 
-// newestMigration is the number that the last embedded file begins with.
+// newestMigration returns the version of the last embedded migration.
 func newestMigration() int64 {
 	var newest int64
 	names, _ := fs.Glob(migrations.Files, "*.sql") // the pattern is a literal and cannot be malformed

@@ -27,7 +27,7 @@ import (
 	"github.com/resume-matcher/credits/services/loopback"
 )
 
-// How long the database may keep us waiting before a request fails closed.
+// Time limits: when they pass, the request fails.
 const (
 	lockTimeout      = 4 * time.Second
 	statementTimeout = 10 * time.Second
@@ -36,13 +36,13 @@ const (
 	txAttempts       = 3
 )
 
-// maxConnections is how many transactions run at once. More than a few for each processor only wait for each other: on
-// two, with the database beside us, spending was fastest with 8 to 12 connections and a fifth slower with 32.
+// maxConnections bounds the concurrent transactions. More than a few per processor only wait for each other: on two, with
+// the database on the same machine, spending was fastest with 8 to 12 connections and a fifth slower with 32.
 func maxConnections() int { return min(4*runtime.NumCPU()+4, 40) }
 
-// Open connects to PostgreSQL at url, directly or through a transaction pooler.
-// It does not wait for the server: the first query reports one that is away.
-// Errors: an address that cannot be read; the text never holds the password.
+// Open returns a connection pool for PostgreSQL at url, directly or through a transaction pooler. It does not connect: the
+// first query reports an unreachable server.
+// Errors: an invalid address; the text never contains the password.
 func Open(url string, log *slog.Logger) (*gorm.DB, error) {
 	cfg, pooled, err := connConfig(url)
 	if err != nil {
@@ -65,7 +65,7 @@ func Open(url string, log *slog.Logger) (*gorm.DB, error) {
 	return db.Set(pooledKey, pooled).Session(&gorm.Session{}), nil
 }
 
-// Close ends every connection of db.
+// Close closes every connection of db.
 func Close(db *gorm.DB) error {
 	pool, err := db.DB()
 	if err != nil {
@@ -74,15 +74,15 @@ func Close(db *gorm.DB) error {
 	return pool.Close()
 }
 
-// pins are what statements and answers rely on, whatever the defaults of the server, the database or the role are: hosts
-// and operators change them for reasons of their own. PgBouncer passes these on from every client.
+// pins are the settings that the product relies on, whatever defaults the server, database or role has. PgBouncer passes
+// these on from every client.
 // Source: https://www.pgbouncer.org/config.html#track_extra_parameters
 var pins = map[string]string{"client_encoding": "UTF8", "datestyle": "ISO, MDY", "standard_conforming_strings": "on", "timezone": "UTC"}
 
-// directPins are what PgBouncer refuses. Behind it they are the defaults of the server's role; see PinDefaults.
+// directPins are further settings, which PgBouncer refuses. Behind it they are defaults of the role; see PinDefaults.
 var directPins = map[string]string{"bytea_output": "hex", "intervalstyle": "postgres", "default_transaction_isolation": "read committed"}
 
-// timeLimits are how long the database may keep us waiting, by setting, in milliseconds.
+// timeLimits are the time limits by setting, in milliseconds.
 var timeLimits = map[string]string{
 	"lock_timeout":                        milliseconds(lockTimeout),
 	"statement_timeout":                   milliseconds(statementTimeout),
@@ -91,9 +91,9 @@ var timeLimits = map[string]string{
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// connConfig reads a database address. Poolers in transaction mode (PgBouncer, Neon, Supabase) refuse named statements
-// and most startup parameters, so those addresses get neither: each connection keeps the types of a statement and sends
-// it anew every time. A time limit that the address names (lock_timeout=60s) takes the place of ours.
+// connConfig parses a database address and reports whether it leads to a pooler. Poolers in transaction mode (PgBouncer,
+// Neon, Supabase) refuse prepared statements and most startup parameters, so connections through one use neither. A time
+// limit in the address (lock_timeout=60s) overrides the default.
 func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 	address, pooled, err := cleanURL(address)
 	if err != nil {
@@ -101,10 +101,10 @@ func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 	}
 	cfg, err := pgx.ParseConfig(address)
 	if err != nil {
-		return nil, false, errors.New("the database address cannot be read") // pgx's own text may quote the address
+		return nil, false, errors.New("the database address cannot be read") // pgx's error may quote the address
 	}
 	if u, _ := url.Parse(address); u.Host == "" && u.Query().Get("host") == "" && !loopback.All(cfg.Host) {
-		return nil, false, errors.New("the database address names no host") // PGHOST does, and nothing was said of TLS to there
+		return nil, false, errors.New("the database address names no host") // pgx would use PGHOST, without the TLS rule below
 	}
 	cfg.ConnectTimeout = connectTimeout
 	maps.Copy(cfg.RuntimeParams, pins)
@@ -120,12 +120,12 @@ func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 	return cfg, false, nil
 }
 
-// foreignParams are what hosts and other drivers write into addresses and PostgreSQL does not know.
+// foreignParams are address parameters of hosts and other drivers that PostgreSQL does not know.
 var foreignParams = []string{"pgbouncer", "connection_limit", "pool_timeout", "statement_cache_size", "schema",
 	"socket_timeout", "search_path", "prepare_threshold", "prepared_statements", "supa"}
 
-// cleanURL takes foreign parameters out of an address, asks for verified TLS off this machine, and says whether a pooler
-// is behind it.
+// cleanURL removes foreign parameters from an address, requires verified TLS to other machines, and reports whether the
+// address leads to a pooler.
 func cleanURL(address string) (string, bool, error) {
 	if !strings.HasPrefix(address, "postgres://") && !strings.HasPrefix(address, "postgresql://") {
 		return "", false, errors.New("the database address must begin with postgres:// or postgresql://")
@@ -141,7 +141,7 @@ func cleanURL(address string) (string, bool, error) {
 	for _, name := range foreignParams {
 		query.Del(name)
 	}
-	// A host parameter wins over the address's own.
+	// A host parameter overrides the host of the address.
 	if query.Get("sslmode") == "" && !loopback.All(cmp.Or(query.Get("host"), u.Host)) {
 		query.Set("sslmode", "verify-full")
 	}
@@ -151,8 +151,8 @@ func cleanURL(address string) (string, bool, error) {
 
 const pooledKey = "credits:pooled"
 
-// Transaction runs fn in one transaction and commits it when fn returns nil. A deadlock or a serialization failure
-// is tried again, three times in all, so fn must do nothing outside the database.
+// Transaction runs fn in a transaction and commits it if fn returns nil. It retries after a deadlock or a serialization
+// failure, three attempts in all, so fn must have no effects outside the database.
 func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) error {
 	var err error
 	for attempt := range txAttempts {
@@ -167,7 +167,7 @@ func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) 
 		if !worthRetrying(err) {
 			return err
 		}
-		pause := time.Duration(rand.IntN(20*(attempt+1))+5) * time.Millisecond //nolint:gosec // nobody gains by guessing when we try again
+		pause := time.Duration(rand.IntN(20*(attempt+1))+5) * time.Millisecond //nolint:gosec // not a secret
 		select {
 		case <-ctx.Done():
 			return err
@@ -177,8 +177,7 @@ func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) 
 	return err
 }
 
-// Snapshot begins a transaction that sees the database as it is now, however long it reads, and changes nothing. The
-// caller ends it with Rollback.
+// Snapshot starts a read-only transaction that sees the database as of now. The caller ends it with Rollback.
 func Snapshot(ctx context.Context, db *gorm.DB) (*gorm.DB, error) {
 	tx := db.WithContext(ctx).Begin(&sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if tx.Error != nil {
@@ -193,7 +192,7 @@ func Snapshot(ctx context.Context, db *gorm.DB) (*gorm.DB, error) {
 	return tx, nil
 }
 
-// setLocalTimeouts does for one transaction what startup parameters do for a direct connection.
+// setLocalTimeouts sets for one transaction the limits that a direct connection sets at startup.
 func setLocalTimeouts(tx *gorm.DB) error {
 	return tx.Exec(`SELECT set_config('lock_timeout', ?, true), set_config('statement_timeout', ?, true),
 		set_config('idle_in_transaction_session_timeout', ?, true)`, milliseconds(lockTimeout), milliseconds(statementTimeout), milliseconds(idleInTxTimeout)).Error
@@ -204,8 +203,7 @@ func worthRetrying(err error) bool {
 	return code == "40001" || code == "40P01" // serialization_failure, deadlock_detected
 }
 
-// Away reports whether err means that the database could not be reached or did not answer in time, so that trying
-// the same again later may succeed.
+// Away reports whether err means that the database was unreachable or did not answer in time, so that a retry may succeed.
 func Away(err error) bool {
 	switch code := sqlState(err); {
 	case code == "55P03", code == "57014", code == "25P03", code == "40001", code == "40P01", code == "25006": // time-outs, conflicts, a standby
@@ -221,8 +219,8 @@ func Away(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || lostConnection(err)
 }
 
-// Refused reports whether err is the database's answer that it will not do what was asked, now or later. The
-// transaction has left nothing behind, which an error without an answer does not prove.
+// Refused reports whether err is a permanent refusal by the database. The transaction was rolled back, which an error
+// without an answer does not prove.
 func Refused(err error) bool { return sqlState(err) != "" && !Away(err) }
 
 // DiskFull reports whether err means that the database's disk is full.

@@ -19,16 +19,16 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// appendOnly are the tables to which the server adds lines that it can neither change nor remove.
+// appendOnly are the tables in which the server may insert but neither update nor delete.
 var appendOnly = []string{"credit_transactions", "audit_log"}
 
-// ownersTables are those that only migrations write.
+// ownersTables are written by migrations only.
 var ownersTables = []string{"goose_db_version", "goose_lock"}
 
-// definers are the functions that do for the server, under the owner's rules, what it may not do itself.
+// definers are the SECURITY DEFINER functions that change append-only tables under the owner's rules.
 const definers = `forget_entries(integer, bigint, integer), forget_audit(integer), remove_entries(integer), remove_audit(integer)`
 
-// lockRoles is the lock under which replicas that start at once change roles one after the other.
+// lockRoles serialises the role changes of replicas that start at the same time.
 const lockRoles = `SELECT pg_advisory_xact_lock(hashtext('credits roles'))`
 
 // MigrateFor is Migrate as the owner, and Grant and PinDefaults for the role that the server connects as. Where the
@@ -49,13 +49,12 @@ func MigrateFor(ctx context.Context, owner, server string, log *slog.Logger) err
 	return err
 }
 
-// Grant lets the user of server, the address that the server connects with, do what the server needs and no more: read
-// and add everywhere, change and remove everywhere but in the ledger and the audit log, no DDL, no temporary tables. It
-// makes that role when there is none. When both addresses are one role, or the server's is a member of the owner, there
-// is nothing to grant; see Powers.
+// Grant gives the role that the server connects as the rights it needs and no others: select and insert everywhere, update
+// and delete everywhere but in the ledger and the audit log, no DDL, no temporary tables. It creates a missing role. It
+// does nothing if both addresses have the same role, or the server's role is a member of the owner; see Powers.
 //
-// Idempotent. Locks: an advisory lock, so that replicas may start at once.
-// Errors: ErrNoRole when the owner may not make the role.
+// Idempotent. Locks: an advisory lock for all role changes.
+// Errors: ErrNoRole when the owner may not create the role.
 func Grant(ctx context.Context, owner, server string) error {
 	if owner == server {
 		return nil
@@ -65,7 +64,7 @@ func Grant(ctx context.Context, owner, server string) error {
 		return err
 	}
 	db := stdlib.OpenDB(*cfg)
-	defer func() { _ = db.Close() }() // what was granted is committed
+	defer func() { _ = db.Close() }() // the grants are committed
 	role, err := roleOf(ctx, server)
 	missing := err != nil && RefusalOf(err) == RefusedLogin
 	if err != nil && !missing {
@@ -90,7 +89,7 @@ func Grant(ctx context.Context, owner, server string) error {
 	return tx.Commit()
 }
 
-// roleOf is who an address connects as. It is the server that says so: at some poolers users have longer names.
+// roleOf returns the role that an address connects as. It asks the server, since some poolers extend user names.
 func roleOf(ctx context.Context, address string) (role string, err error) {
 	db, _, err := openPlain(address)
 	if err != nil {
@@ -100,10 +99,10 @@ func roleOf(ctx context.Context, address string) (role string, err error) {
 	return role, db.QueryRowContext(ctx, `SELECT current_user`).Scan(&role)
 }
 
-// ErrNoRole says that the role of DATABASE_POOL_URL is missing and that the owner may not make it.
+// ErrNoRole says that the role of DATABASE_POOL_URL is missing and that the owner may not create it.
 var ErrNoRole = errors.New("the database refuses the user of DATABASE_POOL_URL, and the user of DATABASE_URL may not create it; as an administrator run")
 
-// createRole makes the role that an address names. It fails for one that exists, whose password is then another.
+// createRole creates the role of an address. It fails if the role exists, since then the password is wrong.
 func createRole(ctx context.Context, tx *sql.Tx, address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.User == nil || u.User.Username() == "" {
@@ -117,28 +116,28 @@ func createRole(ctx context.Context, tx *sql.Tx, address string) (string, error)
 	if exists {
 		return "", fmt.Errorf("the database refuses the user of DATABASE_POOL_URL or its password")
 	}
-	made := statement
+	create := statement
 	if password, ok := u.User.Password(); ok {
 		verifier, err := scram(password)
 		if err != nil {
 			return "", err
 		}
-		made += " PASSWORD '" + verifier + "'"
+		create += " PASSWORD '" + verifier + "'"
 	}
-	if _, err := tx.ExecContext(ctx, made); sqlState(err) == "42501" {
+	if _, err := tx.ExecContext(ctx, create); sqlState(err) == "42501" {
 		return "", fmt.Errorf("%w: %s PASSWORD '…'", ErrNoRole, statement)
 	} else if err != nil {
-		return "", fmt.Errorf("make the server's role: %w", err)
+		return "", fmt.Errorf("create the server's role: %w", err)
 	}
 	return name, nil
 }
 
-// scram is what PostgreSQL keeps of a password, so that its log never sees the password itself.
+// scram returns the SCRAM verifier of a password, so that PostgreSQL's log never contains the password.
 // Source: RFC 5803.
 func scram(password string) (string, error) {
 	const rounds = 4096
 	salt := make([]byte, 16)
-	rand.Read(salt) // never fails: the program would have ended
+	rand.Read(salt) // never returns an error
 	salted, err := pbkdf2.Key(sha256.New, password, salt, rounds, sha256.Size)
 	if err != nil {
 		return "", fmt.Errorf("hash a password: %w", err)
@@ -153,7 +152,7 @@ func scram(password string) (string, error) {
 	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", rounds, text(salt), text(stored[:]), text(sign("Server Key"))), nil
 }
 
-// grantTo grants role what the server needs on every table there is, and on those to come.
+// grantTo grants role the rights of the server on all present and future tables.
 func grantTo(ctx context.Context, tx *sql.Tx, role string) error {
 	var owns bool
 	err := tx.QueryRowContext(ctx, `SELECT pg_has_role($1, relowner, 'MEMBER') FROM pg_class WHERE oid = 'credit_transactions'::regclass`, role).Scan(&owns)
@@ -183,14 +182,14 @@ func grantTo(ctx context.Context, tx *sql.Tx, role string) error {
 	return err
 }
 
-// grants are the statements of grantTo.
+// grants returns the statements of grantTo.
 func grants(role, schema, database string, tables []string) []string {
 	quote := func(name string) string { return pgx.Identifier{name}.Sanitize() }
 	role, schema = quote(role), quote(schema)
 	all := []string{
 		"GRANT USAGE ON SCHEMA " + schema + " TO " + role,
 		"REVOKE CREATE ON SCHEMA " + schema + " FROM PUBLIC, " + role,
-		// A temporary table comes before ours wherever a trigger looks for users or holds.
+		// A temporary table would shadow users or holds in triggers.
 		"REVOKE CREATE, TEMPORARY ON DATABASE " + quote(database) + " FROM PUBLIC, " + role,
 		"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA " + schema + " TO " + role,
 		"ALTER DEFAULT PRIVILEGES IN SCHEMA " + schema + " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO " + role,
@@ -211,8 +210,8 @@ func grants(role, schema, database string, tables []string) []string {
 	return all
 }
 
-// Powers are what the role behind an address could do to the ledger and the audit log beyond adding to them, in
-// PostgreSQL's words; none is how it should be.
+// Powers returns what the role behind an address could do to the ledger and the audit log beyond inserting, in PostgreSQL's
+// terms. It should be empty.
 func Powers(ctx context.Context, address string) ([]string, error) {
 	db, _, err := openPlain(address)
 	if err != nil {

@@ -12,34 +12,33 @@ import (
 	"gorm.io/gorm"
 )
 
-// Setting is a setting of the database that does not fit, although each connection asks for one that does: a pooler
-// may not have passed it on. Mend is the statement that makes it fit.
+// Setting is a database setting with a wrong value, such as one that a pooler did not pass on. Mend is the statement that
+// corrects it.
 type Setting struct{ Name, Value, Want, Mend string }
 
-// WrongSettings are the settings that do not fit.
+// WrongSettings lists the settings with wrong values.
 type WrongSettings []Setting
 
-// Error names each.
+// Error lists the settings.
 func (w WrongSettings) Error() string {
 	var all []string
 	for _, s := range w {
 		all = append(all, fmt.Sprintf("%s is %q, want %q", s.Name, s.Value, s.Want))
 	}
-	return "settings of the database do not fit: " + strings.Join(all, "; ")
+	return "wrong database settings: " + strings.Join(all, "; ")
 }
 
-// ErrUnreadable says that the database writes moments or bytes in a form that is not read as what it was.
-var ErrUnreadable = errors.New("the database's answers are not read as what was written")
+// ErrUnreadable says that a time or bytes do not survive a round trip through the database.
+var ErrUnreadable = errors.New("values from the database differ from those that were written")
 
-// neededSettings are those with which a money rule or an answer would be another.
+// neededSettings are the settings that money rules or values depend on.
 var neededSettings = []Setting{
 	{Name: "DateStyle", Want: "ISO"}, {Name: "TimeZone", Want: "UTC"}, {Name: "standard_conforming_strings", Want: "on"},
 	{Name: "default_transaction_isolation", Want: "read committed"}, {Name: "default_transaction_read_only", Want: "off"},
-	{Name: "session_replication_role", Want: "origin"}, // with any other no trigger guards the ledger
+	{Name: "session_replication_role", Want: "origin"}, // any other value disables the triggers that guard the ledger
 }
 
-// CheckSettings reports whether db works with the settings that the product relies on, as the server's own connections
-// see them.
+// CheckSettings checks that the connections of db have the settings that the product relies on.
 // Errors: WrongSettings; ErrUnreadable.
 func CheckSettings(ctx context.Context, db *gorm.DB) error {
 	var names []string
@@ -53,7 +52,7 @@ func CheckSettings(ctx context.Context, db *gorm.DB) error {
 	}
 	var wrong WrongSettings
 	for _, s := range neededSettings {
-		for _, f := range found { // none where it is not shown to this role
+		for _, f := range found { // missing if the role may not see it
 			if f.Name != s.Name || f.Value == s.Want || strings.HasPrefix(f.Value, s.Want+",") {
 				continue
 			}
@@ -67,7 +66,7 @@ func CheckSettings(ctx context.Context, db *gorm.DB) error {
 	return CheckReading(ctx, db)
 }
 
-// CheckReading reads a moment and bytes back.
+// CheckReading checks that a time and bytes survive a round trip.
 // Errors: ErrUnreadable.
 func CheckReading(ctx context.Context, db *gorm.DB) error {
 	moment, raw := time.Date(2026, 2, 3, 4, 5, 6, 789_000_000, time.UTC), []byte{0, 1, '\\', 'x', 0xff}
@@ -89,7 +88,7 @@ func CheckReading(ctx context.Context, db *gorm.DB) error {
 	return nil
 }
 
-// InspectSettings is CheckSettings for an address that nothing is connected to.
+// InspectSettings runs CheckSettings on a new connection to address.
 func InspectSettings(ctx context.Context, address string) error {
 	db, err := Open(address, slog.New(slog.DiscardHandler))
 	if err != nil {
