@@ -191,7 +191,7 @@ func (h *Handler) sampleEnvelope(f *fault.Error) envelope {
 
 // commonRefusals are examples of refusals that any call may return.
 var commonRefusals = []sample{
-	{name: "unreadable", summary: "No JSON", refusal: fault.Because(fault.Malformed, fault.RequestUnderstood)},
+	{name: "unreadable", summary: "No JSON", refusal: fault.Because(fault.Malformed, fault.BodyUnreadable)},
 	{name: "unknown_caller", summary: "No session and no valid key", refusal: fault.Because(fault.Unauthenticated, fault.CallerUnknown)},
 	{name: "not_allowed", summary: "The key lacks the scope", refusal: fault.Because(fault.Forbidden, fault.ScopeMissing)},
 	{name: "unknown", summary: "No such user or hold", refusal: fault.New(fault.NotFound, nil)},

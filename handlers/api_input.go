@@ -162,7 +162,7 @@ func (r *inputRules) checkQuery(c *fiber.Ctx) error {
 func (r *inputRules) checkBody(body []byte) error {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 || body[0] != '{' || !json.Valid(body) || !utf8.Valid(body) {
-		return fault.Because(fault.Malformed, fault.RequestUnderstood)
+		return fault.Because(fault.Malformed, fault.BodyUnreadable)
 	}
 	names, err := scanObject(body)
 	if err != nil {
@@ -224,7 +224,7 @@ func problemOf(field string) fault.Problem {
 func faultOfModel(m *huma.ErrorModel) error {
 	switch m.Status {
 	case fiber.StatusBadRequest, fiber.StatusUnsupportedMediaType:
-		return fault.Because(fault.Malformed, fault.RequestUnderstood)
+		return fault.Because(fault.Malformed, fault.BodyUnreadable)
 	case fiber.StatusUnprocessableEntity:
 	default:
 		return fault.Wrap(fault.Internal, m)
@@ -239,7 +239,7 @@ func faultOfModel(m *huma.ErrorModel) error {
 	case place == "header":
 		return fault.Because(fault.Malformed, fault.KeyLength)
 	case name == "":
-		return fault.Because(fault.Malformed, fault.RequestUnderstood)
+		return fault.Because(fault.Malformed, fault.BodyUnreadable)
 	}
 	name, _, _ = strings.Cut(name, ".")
 	name, _, _ = strings.Cut(name, "[")

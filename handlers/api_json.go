@@ -58,7 +58,7 @@ func scanObject(body []byte) ([]string, error) {
 // unstorable reports a NUL in the most recent field.
 func unstorable(names []string) error {
 	if len(names) == 0 {
-		return fault.Because(fault.Malformed, fault.RequestUnderstood)
+		return fault.Because(fault.Malformed, fault.BodyUnreadable)
 	}
 	name := names[len(names)-1]
 	return fault.Field(name, problemOf(name))

@@ -1,5 +1,5 @@
-// Package address knows e-mail addresses: the one spelling in which each is stored and compared, the form for machines,
-// and which ones a reader could mistake for another. Every address that comes in from outside passes Parse.
+// Package address normalises e-mail addresses to the spelling that is stored and compared, and recognises addresses that a
+// reader could mistake for others. Every address from outside passes Parse.
 package address
 
 import (
@@ -12,28 +12,28 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxBytes is how long an address may be, also with its domain in ASCII.
+// maxBytes is the maximum length of an address, in both forms of its domain.
 // Source: RFC 5321, 4.5.3.1.3 (a path of 256 octets, two of which are brackets).
 const maxBytes = 254
 
-// specials are the ASCII characters that a local part holds in quotation marks alone. No provider hands out such
-// addresses, and in a mail's header they mean something else.
+// specials are the ASCII characters that a local part may contain only in quotes. No provider issues such addresses, and in
+// mail headers they have a meaning of their own.
 const specials = `"(),:;<>[\]`
 
-// Parse returns an address in the one spelling that is stored and compared, or "" for what cannot be an address.
+// Parse returns an address in the spelling that is stored and compared, or "" if it is invalid.
 //
-// Spellings of one mailbox become one: the case of letters, composed and decomposed umlauts, a domain in Unicode or in
-// ASCII (IDNA), a dot at its end. Other mailboxes stay other ones: dots and plus signs in front of the @ count, and so
-// do letters that only look alike. Letters that become ASCII when they are lower-cased or normalised, such as the Kelvin
-// sign, are refused, and so is whatever does not show.
+// It unifies the spellings of one mailbox: letter case, composed and decomposed umlauts, a domain in Unicode or ASCII
+// (IDNA), a trailing dot. It keeps different mailboxes apart: dots and plus signs before the @ count, and so do letters
+// that only look alike. It rejects invisible characters, and letters that turn into ASCII when lower-cased or normalised,
+// such as the Kelvin sign.
 //
-// Idempotent: the address it returns is its own spelling.
+// Idempotent.
 func Parse(raw string) string {
 	text := strings.Trim(raw, " \t")
 	if len(text) > 2*maxBytes || !utf8.ValidString(text) || strings.ContainsFunc(text, refused) {
 		return ""
 	}
-	// Composed before lower-casing, for İ has no lower case of its own, and after it, for ǰ has no upper case.
+	// Compose before lower-casing, since İ has no lower case of its own, and after it, since ǰ has no upper case.
 	text = norm.NFC.String(text)
 	if strings.ContainsFunc(text, refused) {
 		return ""
@@ -49,7 +49,7 @@ func Parse(raw string) string {
 	return local + "@" + unicode
 }
 
-// domains returns both forms of a domain. Nothing is mapped: what IDNA would not register as it stands is no domain.
+// domains returns both forms of a domain. It maps nothing: a domain that IDNA would not register as written is invalid.
 // Source: RFC 5891, 4 (registration).
 func domains(domain string) (ascii, unicode string, ok bool) {
 	domain = strings.TrimSuffix(domain, ".")
@@ -65,8 +65,8 @@ func domains(domain string) (ascii, unicode string, ok bool) {
 	return ascii, unicode, err == nil && again == ascii
 }
 
-// refused reports whether a rune makes an address unfit: it does not show, or it turns into ASCII, so that an address
-// with it would become another one.
+// refused reports whether a rune makes an address invalid: it is invisible, or it turns into ASCII, which would make another
+// address of it.
 func refused(r rune) bool {
 	if r <= unicode.MaxASCII {
 		return r <= ' ' || r == 0x7f
@@ -75,20 +75,20 @@ func refused(r rune) bool {
 	return unicode.ToLower(r) <= unicode.MaxASCII || composed <= unicode.MaxASCII || Invisible(r)
 }
 
-// Invisible reports whether a rune would let two different texts look the same by not showing at all.
+// Invisible reports whether a rune has no visible form, so that two different texts could look the same.
 func Invisible(r rune) bool {
 	return unicode.IsControl(r) || unicode.IsSpace(r) || !unicode.IsGraphic(r) ||
 		unicode.In(r, unicode.Cf, unicode.Z, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// Spelled returns an address in ASCII alone, for a reader who must tell which letters it has: b\u043ess@xn--crp-mlc.example.
-// No mail is sent to it. The address must be as Parse returns it.
+// Spelled returns an address with escapes for all letters beyond ASCII, so that a reader sees which letters it has:
+// b\u043ess@xn--crp-mlc.example. It is for display only. The address must come from Parse.
 func Spelled(email string) string {
 	return strings.Trim(strconv.QuoteToASCII(ASCII(email)), `"`)
 }
 
-// ASCII returns an address with its domain in ASCII, as programs beyond ours read it: café@bücher.example becomes
-// café@xn--bcher-kva.example. The address must be as Parse returns it.
+// ASCII returns an address with its domain in ASCII, for other programs: café@bücher.example becomes
+// café@xn--bcher-kva.example. The address must come from Parse.
 func ASCII(email string) string {
 	local, domain, found := strings.Cut(email, "@")
 	ascii, err := idna.Registration.ToASCII(domain)

@@ -1,5 +1,5 @@
-// Package fault holds the one error type that crosses package borders: what went wrong, in words that
-// a user can be told. Everything else is an ordinary wrapped error and means "internal".
+// Package fault holds the error type for refusals that users may see. Every other error is internal: it is logged, and shown
+// as one neutral sentence.
 package fault
 
 import (
@@ -7,20 +7,20 @@ import (
 	"fmt"
 )
 
-// Code says what kind of refusal an error is. It is also its locale key: errors.<code>.
+// Code is the kind of a refusal. Its text is errors.<code>.
 type Code string
 
-// The codes. handlers/errors.go gives each its HTTP status and its name in the API.
+// The codes. handlers/errors.go maps each to an HTTP status and a name in the API.
 const (
-	Malformed           Code = "malformed" // the request cannot be read at all
-	Invalid             Code = "invalid"   // it can be read, and a value in it is wrong
+	Malformed           Code = "malformed" // the request cannot be parsed
+	Invalid             Code = "invalid"   // a value in the request is wrong
 	SignatureInvalid    Code = "signature_invalid"
 	Unauthenticated     Code = "unauthenticated"
 	Forbidden           Code = "forbidden"
 	NotFound            Code = "not_found"
 	MethodNotAllowed    Code = "method_not_allowed"
 	Conflict            Code = "conflict"
-	HoldClosed          Code = "hold_closed" // a hold that has ended some other way
+	HoldClosed          Code = "hold_closed" // the hold has already ended in another way
 	InsufficientCredits Code = "insufficient_credits"
 	PayloadTooLarge     Code = "payload_too_large"
 	RateLimited         Code = "rate_limited"
@@ -29,13 +29,13 @@ const (
 	Unavailable         Code = "unavailable"
 )
 
-// Codes lists every code, for the tests that want a status and a text for each.
+// Codes lists every code. Tests check that each has a status and a text.
 func Codes() []Code {
 	return []Code{Malformed, Invalid, SignatureInvalid, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict, HoldClosed,
 		InsufficientCredits, PayloadTooLarge, RateLimited, Misdirected, Internal, Unavailable}
 }
 
-// Problem names one wrong value of an invalid input. It is also a locale key: errors.problem.<problem>.
+// Problem says what is wrong in detail, such as with one value of the input. Its text is errors.problem.<problem>.
 type Problem string
 
 // The problems.
@@ -58,7 +58,7 @@ const (
 	SignInFailed        Problem = "sign_in_failed"
 	SignInExpired       Problem = "sign_in_expired"
 	KeyMissing          Problem = "idempotency_key_missing"
-	RequestUnderstood   Problem = "body_not_understood"
+	BodyUnreadable      Problem = "body_not_understood"
 	ContentTypeNotJSON  Problem = "content_type_not_json"
 	TokenMissing        Problem = "csrf_token"
 	CrossSite           Problem = "cross_site"
@@ -76,7 +76,7 @@ const (
 	CaptureRange        Problem = "capture_range"
 	TTLRange            Problem = "ttl_range"
 	EmailInvalid        Problem = "email_invalid"
-	StillRunning        Problem = "still_running" // the first request with this idempotency key has no answer yet
+	StillRunning        Problem = "still_running" // the first request with this idempotency key is unanswered
 	CallerUnknown       Problem = "caller_unknown"
 	KeyNeeded           Problem = "service_key_needed"
 	SessionNeeded       Problem = "session_needed"
@@ -98,7 +98,7 @@ const (
 	WithdrawalName      Problem = "withdrawal_name"
 	WithdrawalContract  Problem = "withdrawal_contract"
 	ReceiptMissing      Problem = "receipt_missing"
-	ReceiptAway         Problem = "receipt_away" // Stripe, which has it, does not answer
+	ReceiptAway         Problem = "receipt_away" // Stripe is unreachable
 	FeatureExists       Problem = "feature_exists"
 	FeatureName         Problem = "feature_name"
 	FeatureCredits      Problem = "feature_credits"
@@ -113,23 +113,23 @@ const (
 	IdentityOther       Problem = "identity_other"
 	IdentityLimit       Problem = "identity_limit"
 	AddressTaken        Problem = "address_taken"
-	AddressKnown        Problem = "address_known"    // an account that signs in otherwise has this address
-	AddressReissued     Problem = "address_reissued" // the same provider has vouched for this address as somebody else's
-	NotPresent          Problem = "not_present"      // the provider did not ask the person again
+	AddressKnown        Problem = "address_known"    // an account with other identities has this address
+	AddressReissued     Problem = "address_reissued" // the same provider has verified this address for another identity
+	NotPresent          Problem = "not_present"      // the provider did not reauthenticate the user
 	DeletionConfirm     Problem = "deletion_confirm"
 	DeletionDispute     Problem = "deletion_dispute"
 	ExportTooLarge      Problem = "export_too_large"
-	Busy                Problem = "busy"              // too many requests at once
-	OtherAccount        Problem = "other_account"     // a purchase of another user's
-	DecidedOtherwise    Problem = "decided_otherwise" // by somebody else, since the page was read
+	Busy                Problem = "busy"              // too many concurrent requests
+	OtherAccount        Problem = "other_account"     // the purchase belongs to another user
+	DecidedOtherwise    Problem = "decided_otherwise" // another admin decided since the page was loaded
 	ShareRange          Problem = "share_range"
 )
 
-// Problems lists every problem, for the test that wants a text for each.
+// Problems lists every problem. A test checks that each has a text.
 func Problems() []Problem {
 	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
 		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, KindUnknown, MonthInvalid, SearchInvalid, SignInFailed, SignInExpired, KeyMissing,
-		RequestUnderstood, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
+		BodyUnreadable, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
 		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
@@ -138,16 +138,16 @@ func Problems() []Problem {
 		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount, DecidedOtherwise, ShareRange}
 }
 
-// Error is a refusal that the user can understand.
+// Error is a refusal that the user may see.
 type Error struct {
 	Code    Code
-	Field   string         // the input's name in the form or body, when one value is at fault
-	Problem Problem        // what is wrong with it; empty when the code says it all
-	Detail  map[string]any // facts for the API's error.detail and the text's placeholders
-	cause   error          // for the log, never shown
+	Field   string         // the name of the wrong value in the form or body, or empty
+	Problem Problem        // empty when the code says enough
+	Detail  map[string]any // for error.detail of the API and the placeholders of the text
+	cause   error          // only for the log
 }
 
-// New returns a fault with the facts a caller may be told.
+// New returns a fault with details for the caller; detail may be nil.
 func New(code Code, detail map[string]any) *Error { return &Error{Code: code, Detail: detail} }
 
 // Field returns an Invalid fault about one value of the input.
@@ -155,13 +155,13 @@ func Field(name string, problem Problem) *Error {
 	return &Error{Code: Invalid, Field: name, Problem: problem}
 }
 
-// Because returns a fault whose text names the problem rather than the code alone.
+// Because returns a fault with a problem, whose text replaces that of the code.
 func Because(code Code, problem Problem) *Error { return &Error{Code: code, Problem: problem} }
 
-// Wrap returns a fault that keeps its cause for the log.
+// Wrap returns a fault with a cause for the log.
 func Wrap(code Code, cause error) *Error { return &Error{Code: code, cause: cause} }
 
-// Error describes the fault for logs and tests; users see the locale's text instead.
+// Error describes the fault for logs and tests. Users see its text from locales.
 func (e *Error) Error() string {
 	text := string(e.Code)
 	if e.Problem != "" {
@@ -176,7 +176,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Of returns the fault in err's chain, or nil when it has none.
+// Of returns the fault in err's chain, or nil.
 func Of(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -185,7 +185,7 @@ func Of(err error) *Error {
 	return nil
 }
 
-// Is reports whether err is a fault of this code.
+// Is reports whether err's chain holds a fault with this code.
 func Is(err error, code Code) bool {
 	e := Of(err)
 	return e != nil && e.Code == code

@@ -1,6 +1,5 @@
-// Package seal keeps what travels through somebody else's hands: it seals texts so that nobody else reads or changes
-// them, and makes keyed hashes. It works with a list of secrets, so that a secret can be replaced while what was made
-// with the old one stays good.
+// Package seal encrypts and authenticates texts that leave the server, such as cookies, and computes keyed hashes. It takes a
+// list of secrets, so that a secret can be rotated while texts sealed with the old one stay valid.
 package seal
 
 import (
@@ -15,18 +14,18 @@ import (
 	"fmt"
 )
 
-// Secrets are the product's secrets, the current one first. The first one seals and hashes; each one opens and verifies.
+// Secrets lists the secrets, the current one first. The first one seals and hashes; all open and verify.
 type Secrets [][]byte
 
-// Seal encrypts plain for one purpose. The result is good in a cookie.
+// Seal encrypts plain for one purpose. The result is safe in a cookie.
 func (s Secrets) Seal(purpose string, plain []byte) string {
 	aead := newAEAD(s[0], purpose)
 	nonce := make([]byte, aead.NonceSize())
-	rand.Read(nonce) // never fails: the program would have ended
+	rand.Read(nonce) // never returns an error
 	return base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, nil))
 }
 
-// Open returns what was sealed for this purpose, with any of the secrets. It reports false for everything else.
+// Open decrypts a text that any of the secrets sealed for this purpose, or reports false.
 func (s Secrets) Open(purpose, sealed string) ([]byte, bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
@@ -44,7 +43,7 @@ func (s Secrets) Open(purpose, sealed string) ([]byte, bool) {
 	return nil, false
 }
 
-// newAEAD is AES-256-GCM with a key of its own for each purpose. Its random nonces are good for 2^32 texts a secret.
+// newAEAD returns AES-256-GCM with a separate key per purpose. Random nonces are safe for 2^32 texts per key.
 func newAEAD(secret []byte, purpose string) cipher.AEAD {
 	key, err := hkdf.Key(sha256.New, secret, nil, "resume-matcher-credits seal "+purpose, 32)
 	if err != nil {
@@ -61,10 +60,10 @@ func newAEAD(secret []byte, purpose string) cipher.AEAD {
 	return aead
 }
 
-// Sum is the text's hash under the current secret.
+// Sum returns the HMAC of text under the current secret.
 func (s Secrets) Sum(text string) []byte { return sum(s[0], text) }
 
-// Sums are the text's hashes under each secret, the current one first.
+// Sums returns the HMACs of text under all secrets, the current one first.
 func (s Secrets) Sums(text string) [][]byte {
 	all := make([][]byte, len(s))
 	for i, secret := range s {
@@ -73,7 +72,7 @@ func (s Secrets) Sums(text string) [][]byte {
 	return all
 }
 
-// Verify reports whether mac is the text's hash under one of the secrets, without telling how much of it was right.
+// Verify reports in constant time whether mac is the HMAC of text under one of the secrets.
 func (s Secrets) Verify(text string, mac []byte) bool {
 	good := 0
 	for _, secret := range s {

@@ -26,7 +26,7 @@ func canonical(raw json.RawMessage) (json.RawMessage, error) {
 	decoder.UseNumber()
 	var object map[string]any
 	if err := decoder.Decode(&object); err != nil || !storable(object) {
-		return nil, fault.Field("metadata", fault.RequestUnderstood)
+		return nil, fault.Field("metadata", fault.BodyUnreadable)
 	}
 	return json.Marshal(object)
 }
