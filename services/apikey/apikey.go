@@ -1,4 +1,4 @@
-// Package apikey holds the service keys with which programs call us: it makes, lists, revokes and verifies them.
+// Package apikey creates, lists, revokes and verifies service keys, with which programs call the API.
 package apikey
 
 import (
@@ -28,26 +28,24 @@ const (
 	MaxName          = 80        // characters
 	MaxPerMinute     = 1_000_000 // calls
 	DefaultPerMinute = 1000
-	MaxDays          = 3650 // days until a key ends
+	MaxDays          = 3650 // days until expiry
 	maxFormKey       = 255  // characters of an idempotency key
 )
 
-// Service makes, revokes and verifies service keys, with which programs call us. Use one for the whole process: it
-// remembers for a moment which keys are good.
+// Service creates, revokes and verifies service keys. Use one per process: it caches valid keys for a second.
 type Service struct {
 	db     *gorm.DB
 	limits *limit.Limiter
 	log    *slog.Logger
-	now    func() time.Time // the process's own; limits are judged by the database's
+	now    func() time.Time // of this process; limits follow the database's clock
 
 	mu      sync.RWMutex
-	known   map[digest]*knownKey
+	cache   map[digest]*cachedKey
 	flights singleflight.Group
-	live    atomic.Pointer[roll]
+	live    atomic.Pointer[validKeys]
 }
 
-// New returns the keys of a database. A nil log is silence; a nil now is the machine's clock, which no change of
-// the time of day moves.
+// New returns the service for a database. log may be nil; now defaults to the monotonic clock of the machine.
 func New(db *gorm.DB, limits *limit.Limiter, log *slog.Logger, now func() time.Time) *Service {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -55,43 +53,44 @@ func New(db *gorm.DB, limits *limit.Limiter, log *slog.Logger, now func() time.T
 	if now == nil {
 		now = time.Now
 	}
-	return &Service{db: db, limits: limits, log: log, now: now, known: map[digest]*knownKey{}}
+	return &Service{db: db, limits: limits, log: log, now: now, cache: map[digest]*cachedKey{}}
 }
 
 // Request asks for a service key.
 type Request struct {
 	Name           string   // 1 to 80 characters, for people
 	Scopes         []string // spend, read
-	PerMinute      int      // calls, at most 1,000,000; 0 is no limit
-	ExpiresInDays  int      // at most 3,650; 0 is never
+	PerMinute      int      // calls, at most 1,000,000; 0 means no limit
+	ExpiresInDays  int      // at most 3,650; 0 means never
 	ActorID        int64    // the admin; 0 for an operator on the command line
 	RequestID      string
-	IdempotencyKey string // of the admin's form; without one each call makes a key
+	IdempotencyKey string // of the admin's form; without one each call creates a key
 }
 
 const columns = `id, name, prefix, scopes, per_minute, created_by, created_at, last_used_at, revoked_at, expires_at`
 
-// goodKey is the condition of a key that may be used.
-const goodKey = `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
+// validSQL is the condition of a valid key.
+const validSQL = `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
 
-// Create makes a service key. plaintext is the key itself: it is nowhere else, now or later.
+// Create creates a service key. plaintext is the key itself, which is not stored anywhere.
 //
-// Idempotent: by actor and idempotency key; a repeat gets the same row and an empty plaintext.
-// Errors: fault.Invalid for a wrong name, scope, limit or number of days; fault.Conflict when the idempotency key made another one.
+// Idempotent: by actor and idempotency key; a repeat returns the same row and an empty plaintext.
+// Errors: fault.Invalid for a wrong name, scope, limit or number of days; fault.Conflict when the idempotency key created
+// another key.
 func (k *Service) Create(ctx context.Context, r Request) (key models.APIKey, plaintext string, err error) {
 	if err := r.clean(); err != nil {
 		return models.APIKey{}, "", err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return models.APIKey{}, "", fmt.Errorf("name service key: %w", err)
+		return models.APIKey{}, "", fmt.Errorf("service key id: %w", err)
 	}
-	secret, made := newPlaintext(), false
+	secret, created := newPlaintext(), false
 	err = postgres.Transaction(ctx, k.db, func(tx models.Tx) error {
-		if key, made, err = r.insert(tx, id, secret); err != nil {
+		if key, created, err = r.insert(tx, id, secret); err != nil {
 			return err
 		}
-		if !made {
+		if !created {
 			key, err = r.replay(tx)
 			return err
 		}
@@ -100,24 +99,24 @@ func (k *Service) Create(ctx context.Context, r Request) (key models.APIKey, pla
 	if err != nil {
 		return models.APIKey{}, "", err
 	}
-	if !made {
+	if !created {
 		return key, "", nil
 	}
-	k.log.InfoContext(ctx, "service key made", "key_id", key.ID, "scopes", []string(key.Scopes), "per_minute", key.PerMinute, "actor_id", r.ActorID)
+	k.log.InfoContext(ctx, "service key created", "key_id", key.ID, "scopes", []string(key.Scopes), "per_minute", key.PerMinute, "actor_id", r.ActorID)
 	return key, secret, nil
 }
 
-// clean brings a request into its one form.
+// clean normalises and validates a request.
 func (r *Request) clean() error {
 	r.Name = strings.TrimSpace(r.Name)
-	asked := r.Scopes
+	requested := r.Scopes
 	r.Scopes = nil
 	for _, scope := range models.KeyScopes() {
-		if slices.Contains(asked, scope) {
+		if slices.Contains(requested, scope) {
 			r.Scopes = append(r.Scopes, scope)
 		}
 	}
-	unknown := slices.ContainsFunc(asked, func(scope string) bool { return !slices.Contains(models.KeyScopes(), scope) })
+	unknown := slices.ContainsFunc(requested, func(scope string) bool { return !slices.Contains(models.KeyScopes(), scope) })
 	switch {
 	case r.Name == "" || utf8.RuneCountInString(r.Name) > MaxName || !models.Storable(r.Name) || strings.ContainsFunc(r.Name, unicode.IsControl):
 		return fault.Field("name", fault.KeyNameLength)
@@ -133,7 +132,7 @@ func (r *Request) clean() error {
 	return nil
 }
 
-// insert writes the key down, unless this idempotency key has made one.
+// insert stores the key, unless the idempotency key has already created one.
 func (r *Request) insert(tx models.Tx, id uuid.UUID, secret string) (models.APIKey, bool, error) {
 	hash := digestOf(secret)
 	var rows []models.APIKey
@@ -150,12 +149,12 @@ func (r *Request) insert(tx models.Tx, id uuid.UUID, secret string) (models.APIK
 	return rows[0], true, nil
 }
 
-// replay returns the key that this idempotency key made, if it is what is asked for again.
+// replay returns the key that this idempotency key created, if the request is the same.
 func (r *Request) replay(tx models.Tx) (models.APIKey, error) {
 	var key models.APIKey
 	err := tx.Raw(`SELECT `+columns+` FROM api_keys WHERE created_by = ? AND idempotency_key = ?`, r.ActorID, r.IdempotencyKey).Scan(&key).Error
 	if err != nil {
-		return models.APIKey{}, fmt.Errorf("read service key made before: %w", err)
+		return models.APIKey{}, fmt.Errorf("read earlier service key: %w", err)
 	}
 	var days int
 	if key.ExpiresAt != nil {
@@ -167,7 +166,7 @@ func (r *Request) replay(tx models.Tx) (models.APIKey, error) {
 	return key, nil
 }
 
-// audit writes down who made or revoked a key.
+// audit records the creation or revocation of a key.
 func audit(tx models.Tx, action models.Action, key models.APIKey, actorID int64, requestID string) error {
 	detail := map[string]any{"key_id": key.ID, "name": key.Name, "prefix": key.Prefix, "scopes": key.Scopes, "per_minute": key.PerMinute}
 	if key.ExpiresAt != nil {
@@ -176,18 +175,18 @@ func audit(tx models.Tx, action models.Action, key models.APIKey, actorID int64,
 	return models.AppendAudit(tx, models.AuditEvent{ActorID: actorID, Action: action, RequestID: requestID, Detail: detail})
 }
 
-// List returns every key, those that are good first, the newest first.
+// List returns all keys: valid keys first, then newest first.
 func (k *Service) List(ctx context.Context) ([]models.APIKey, error) {
 	var keys []models.APIKey
-	err := k.db.WithContext(ctx).Raw(`SELECT ` + columns + ` FROM api_keys ORDER BY NOT (` + goodKey + `), created_at DESC, id`).Scan(&keys).Error
+	err := k.db.WithContext(ctx).Raw(`SELECT ` + columns + ` FROM api_keys ORDER BY NOT (` + validSQL + `), created_at DESC, id`).Scan(&keys).Error
 	if err != nil {
 		return nil, fmt.Errorf("list service keys: %w", err)
 	}
 	return keys, nil
 }
 
-// Find returns the key that an id or a whole prefix names.
-// Errors: fault.NotFound; fault.Conflict when the prefix is that of several.
+// Find returns the key with an id or a prefix.
+// Errors: fault.NotFound; fault.Conflict when several keys have the prefix.
 func (k *Service) Find(ctx context.Context, name string) (models.APIKey, error) {
 	id, err := uuid.Parse(name)
 	if err != nil && !models.Storable(name) {
@@ -206,7 +205,7 @@ func (k *Service) Find(ctx context.Context, name string) (models.APIKey, error) 
 	return keys[0], nil
 }
 
-// Revoke ends a key for ever, everywhere within a second. Its row stays.
+// Revoke invalidates a key for ever, on all replicas within a second. Its row stays.
 // Locks: the key. Idempotent: by id. Errors: fault.NotFound.
 func (k *Service) Revoke(ctx context.Context, id uuid.UUID, actorID int64, requestID string) error {
 	var revoked []struct {
@@ -222,11 +221,11 @@ func (k *Service) Revoke(ctx context.Context, id uuid.UUID, actorID int64, reque
 		if len(revoked) > 0 {
 			return audit(tx, models.ActionKeyRevoke, revoked[0].APIKey, actorID, requestID)
 		}
-		var there bool
-		if err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = ?)`, id).Scan(&there).Error; err != nil {
+		var exists bool
+		if err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = ?)`, id).Scan(&exists).Error; err != nil {
 			return fmt.Errorf("look up service key %s: %w", id, err)
 		}
-		if !there {
+		if !exists {
 			return fault.New(fault.NotFound, nil)
 		}
 		return nil

@@ -154,7 +154,7 @@ func TestKeyStaysRevokedWhileItIsUsed(t *testing.T) {
 			t.Errorf("verify: %v", err)
 		}
 	})
-	r.clock.Add(knownFor)
+	r.clock.Add(cacheTTL)
 	r.wantRefused(plaintext, home, fault.Unauthenticated)
 }
 
@@ -285,7 +285,7 @@ func TestKeyLastUse(t *testing.T) {
 	r.wantGood(plaintext)
 	first := used()
 	for range 3 {
-		r.clock.Add(knownFor) // reads the key again
+		r.clock.Add(cacheTTL) // reads the key again
 		r.wantGood(plaintext)
 	}
 	if again := used(); !again.Equal(first) {
@@ -299,7 +299,7 @@ func TestKeyLastUse(t *testing.T) {
 	if again := used(); !again.Equal(before) {
 		t.Error("a call that was answered from memory was written down")
 	}
-	r.clock.Add(knownFor)
+	r.clock.Add(cacheTTL)
 	r.wantGood(plaintext)
 	if again := used(); !again.After(before) {
 		t.Error("use after a minute was not written down")

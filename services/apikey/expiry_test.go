@@ -31,7 +31,7 @@ func TestKeyEndsByItself(t *testing.T) {
 	if err := r.db.Exec(`UPDATE api_keys SET created_at = now() - interval '31 days', expires_at = now() - interval '1 second' WHERE id = ?`, made.ID).Error; err != nil {
 		t.Fatal(err)
 	}
-	r.clock.Add(2 * knownFor)
+	r.clock.Add(2 * cacheTTL)
 	for _, replica := range []keyring{r, r.replica()} {
 		dbtest.Concurrently(20, func(int) {
 			if key, err := replica.Verify(t.Context(), plaintext, home); err == nil || key.Name != "" {

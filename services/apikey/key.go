@@ -6,27 +6,27 @@ import (
 	"hash/crc32"
 )
 
-// A service key is the mark, 190 random bits and their checksum, as in rmc_4fXw…: one word that a double click selects.
-// The checksum tells typing errors, and what only looks like a key to those who scan texts for secrets, apart from keys
-// without asking the database. It proves nothing: anybody can compute it.
+// A service key is a prefix, 190 random bits and their checksum, as in rmc_4fXw…: one word that a double click selects. The
+// checksum lets us and secret scanners reject typing errors and lookalikes without a query. It proves nothing: anyone can
+// compute it.
 const (
 	mark         = "rmc_"
 	secretLength = 32
 	sumLength    = 6             // 62^6 > 2^32
-	shownLength  = len(mark) + 8 // what stays readable; 142 bits do not
+	shownLength  = len(mark) + 8 // of the part that stays readable; 142 bits do not
 	keyLength    = len(mark) + secretLength + sumLength
 )
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// newPlaintext makes a key that nobody guesses.
+// newPlaintext returns a new random key.
 func newPlaintext() string {
 	key := append(make([]byte, 0, keyLength), mark...)
 	var raw [2 * secretLength]byte
 	for len(key) < len(mark)+secretLength {
-		rand.Read(raw[:]) // never fails: the program would have ended
+		rand.Read(raw[:]) // never returns an error
 		for _, b := range raw {
-			if n := int(b); n < 4*len(base62) && len(key) < len(mark)+secretLength { // a remainder of 256 would prefer some letters
+			if n := int(b); n < 4*len(base62) && len(key) < len(mark)+secretLength { // 256 is no multiple of 62: more would favour some letters
 				key = append(key, base62[n%len(base62)])
 			}
 		}
@@ -35,7 +35,7 @@ func newPlaintext() string {
 	return string(append(key, sum[:]...))
 }
 
-// checksum is the CRC-32 of a key's random part.
+// checksum returns the CRC-32 of a key's random part in base 62.
 func checksum(secret string) (sum [sumLength]byte) {
 	n := crc32.ChecksumIEEE([]byte(secret))
 	for i := range sum {
@@ -45,7 +45,7 @@ func checksum(secret string) (sum [sumLength]byte) {
 	return sum
 }
 
-// wellFormed reports whether a text can be a key at all.
+// wellFormed reports whether a text has the form of a key.
 func wellFormed(text string) bool {
 	if len(text) != keyLength || text[:len(mark)] != mark {
 		return false
@@ -54,10 +54,10 @@ func wellFormed(text string) bool {
 	return text[keyLength-sumLength:] == string(sum[:])
 }
 
-// digest is what the table has in a key's place. It needs neither salt nor many rounds: nobody can try 2^190 keys.
+// digest is the stored hash of a key. It needs neither salt nor many rounds: 2^190 keys cannot be tried.
 type digest [sha256.Size]byte
 
 func digestOf(key string) digest {
-	var raw [keyLength]byte // longer texts are no keys
+	var raw [keyLength]byte // longer texts are not keys
 	return sha256.Sum256(raw[:copy(raw[:], key)])
 }

@@ -13,31 +13,31 @@ import (
 )
 
 const (
-	renewAge      = 500 * time.Millisecond // from then on a key is read again while calls go on
-	knownFor      = time.Second            // from then on they wait for it: a revocation holds everywhere
-	maxKnown      = 10_000                 // keys remembered
+	renewAge      = 500 * time.Millisecond // age from which the cached key is refreshed in the background
+	cacheTTL      = time.Second            // age from which calls wait for the refresh, so that a revocation holds
+	maxCached     = 10_000
 	flightTimeout = 5 * time.Second
 )
 
-// knownKey is a key that was good when the database was last asked.
-type knownKey struct {
-	hash     digest
-	verified atomic.Pointer[answer]
-	window   *limit.Window
+// cachedKey is a key that was valid at its last lookup.
+type cachedKey struct {
+	hash   digest
+	latest atomic.Pointer[lookup]
+	window *limit.Window
 }
 
-// answer is what the database said of a key.
-type answer struct {
-	row   models.APIKey
-	asked time.Time // before the database was
+// lookup is the result of a query for a key.
+type lookup struct {
+	row models.APIKey
+	at  time.Time // before the query
 }
 
-// Verify says which service key somebody presents: what stands after "Bearer ". from is who presents it. A key counts as
-// good for a second after the database was asked. What cannot be a key at all is refused without asking or counting.
+// Verify returns the service key whose plaintext a sender presents after "Bearer ", and counts the call. A lookup counts as
+// valid for a second. Malformed keys are refused without a query and without counting.
 //
-// Errors: fault.Unauthenticated, the same for whatever is no good key; fault.RateLimited with retryAfter in seconds when
-// the key has had its calls of this minute, or the sender the wrong keys of limit.WrongKey. Either is answered from memory
-// until the minute ends, by the database's clock.
+// Errors: fault.Unauthenticated, the same for every invalid key except an expired one; fault.RateLimited with retryAfter in
+// seconds when the key has used up its calls of this minute, or the sender limit.WrongKey. Both limits are refused from
+// memory until the minute ends by the database's clock.
 func (k *Service) Verify(ctx context.Context, presented string, from limit.Sender) (models.APIKey, error) {
 	if !wellFormed(presented) {
 		return models.APIKey{}, fault.New(fault.Unauthenticated, nil)
@@ -46,7 +46,7 @@ func (k *Service) Verify(ctx context.Context, presented string, from limit.Sende
 	if err != nil {
 		return models.APIKey{}, err
 	}
-	row := &known.verified.Load().row
+	row := &known.latest.Load().row
 	if row.PerMinute > 0 {
 		wait, err := known.window.Consume(ctx, row.PerMinute)
 		if err != nil {
@@ -59,46 +59,46 @@ func (k *Service) Verify(ctx context.Context, presented string, from limit.Sende
 	return *row, nil
 }
 
-// admit returns a key that is good now.
-func (k *Service) admit(ctx context.Context, hash digest, from limit.Sender) (*knownKey, error) {
-	known := k.remembered(hash)
+// admit returns a valid key.
+func (k *Service) admit(ctx context.Context, hash digest, from limit.Sender) (*cachedKey, error) {
+	known := k.cached(hash)
 	if known == nil {
 		return k.admitUnknown(ctx, hash, from)
 	}
-	switch age := k.now().Sub(known.verified.Load().asked); {
-	case age >= knownFor:
+	switch age := k.now().Sub(known.latest.Load().at); {
+	case age >= cacheTTL:
 		if known, err := k.lookUp(ctx, hash); err != nil || known != nil {
 			return known, err
 		}
-		return k.admitUnknown(ctx, hash, from) // it was revoked: a wrong key like any other
+		return k.admitUnknown(ctx, hash, from) // revoked: a wrong key like any other
 	case age >= renewAge:
 		k.renew(ctx, hash)
 	}
 	return known, nil
 }
 
-func (k *Service) remembered(hash digest) *knownKey {
+func (k *Service) cached(hash digest) *cachedKey {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return k.known[hash]
+	return k.cache[hash]
 }
 
 func (k *Service) forget(hash digest) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.known, hash)
+	delete(k.cache, hash)
 }
 
-// lookUp asks the database about a key; nil when it is not good. Calls at the same time ask once.
-func (k *Service) lookUp(ctx context.Context, hash digest) (*knownKey, error) {
+// lookUp reads a key from the database; nil if it is invalid. Concurrent calls share one query.
+func (k *Service) lookUp(ctx context.Context, hash digest) (*cachedKey, error) {
 	known, err := k.once(ctx, string(hash[:]), func(ctx context.Context) (any, error) { return k.read(ctx, hash) })
 	if err != nil {
 		return nil, err
 	}
-	return known.(*knownKey), nil
+	return known.(*cachedKey), nil
 }
 
-// renew is lookUp for those who need not wait for it. An error is for those who will have to.
+// renew starts lookUp without waiting for it. Later calls that must wait get its error.
 func (k *Service) renew(ctx context.Context, hash digest) {
 	k.flights.DoChan(string(hash[:]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
@@ -107,7 +107,7 @@ func (k *Service) renew(ctx context.Context, hash digest) {
 	})
 }
 
-// once runs work for all who ask for it at the same time, whoever of them leaves meanwhile.
+// once runs work for all concurrent callers with the same name; a caller that gives up does not cancel it.
 func (k *Service) once(ctx context.Context, name string, work func(context.Context) (any, error)) (any, error) {
 	done := k.flights.DoChan(name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
@@ -122,13 +122,13 @@ func (k *Service) once(ctx context.Context, name string, work func(context.Conte
 	}
 }
 
-// readSQL finds a good key by its hash and, once a minute, notes that it is in use.
+// readSQL finds a valid key by its hash and, once a minute, updates last_used_at.
 const readSQL = `WITH used AS (UPDATE api_keys SET last_used_at = now()
-	WHERE key_hash = @hash AND ` + goodKey + ` AND (last_used_at IS NULL OR last_used_at <= now() - interval '1 minute'))
-SELECT key_hash, ` + columns + ` FROM api_keys WHERE key_hash = @hash AND ` + goodKey
+	WHERE key_hash = @hash AND ` + validSQL + ` AND (last_used_at IS NULL OR last_used_at <= now() - interval '1 minute'))
+SELECT key_hash, ` + columns + ` FROM api_keys WHERE key_hash = @hash AND ` + validSQL
 
-func (k *Service) read(ctx context.Context, hash digest) (*knownKey, error) {
-	asked := k.now()
+func (k *Service) read(ctx context.Context, hash digest) (*cachedKey, error) {
+	at := k.now()
 	var rows []struct {
 		models.APIKey
 		KeyHash []byte
@@ -142,19 +142,19 @@ func (k *Service) read(ctx context.Context, hash digest) (*knownKey, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	known := k.known[hash]
+	known := k.cache[hash]
 	if known == nil {
-		limit.Evict(k.known, maxKnown, func(old *knownKey) bool { return asked.Sub(old.verified.Load().asked) >= knownFor })
-		known = &knownKey{hash: hash, window: k.limits.NewWindow("key:"+rows[0].ID.String(), time.Minute)}
-		k.known[hash] = known
+		limit.Evict(k.cache, maxCached, func(old *cachedKey) bool { return at.Sub(old.latest.Load().at) >= cacheTTL })
+		known = &cachedKey{hash: hash, window: k.limits.NewWindow("key:"+rows[0].ID.String(), time.Minute)}
+		k.cache[hash] = known
 	}
-	known.verified.Store(&answer{row: rows[0].APIKey, asked: asked})
+	known.latest.Store(&lookup{row: rows[0].APIKey, at: at})
 	return known, nil
 }
 
-// admitUnknown decides on a key that we do not remember. A wrong one counts against its sender; a sender who has had the
-// number of them costs the database no more than one query a second, whatever comes.
-func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Sender) (*knownKey, error) {
+// admitUnknown decides on a key that is not cached. A wrong key counts against its sender. A sender who has used up the limit
+// costs the database at most one query a second.
+func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Sender) (*cachedKey, error) {
 	wrong := k.limits.WindowOf(limit.WrongKey, from)
 	if wait := wrong.RetryAfter(); wait > 0 {
 		return k.admitBlocked(ctx, hash, wait)
@@ -164,11 +164,11 @@ func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Send
 		return nil, err
 	}
 	defer unlock()
-	if wait := wrong.RetryAfter(); wait > 0 { // since we waited
+	if wait := wrong.RetryAfter(); wait > 0 { // used up while we waited
 		return k.admitBlocked(ctx, hash, wait)
 	}
-	if known := k.remembered(hash); known != nil && k.now().Sub(known.verified.Load().asked) < knownFor {
-		return known, nil // the one before us asked
+	if known := k.cached(hash); known != nil && k.now().Sub(known.latest.Load().at) < cacheTTL {
+		return known, nil // another caller has just looked it up
 	}
 	if known, err := k.lookUp(ctx, hash); err != nil || known != nil {
 		return known, err
@@ -183,50 +183,50 @@ func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Send
 	return nil, k.whyRefused(ctx, hash)
 }
 
-// whyRefused tells the holder of a key that has ended by itself what a stranger is not told.
+// whyRefused returns KeyExpired for an expired key: whoever presents it has had it. All others get no reason.
 func (k *Service) whyRefused(ctx context.Context, hash digest) error {
-	var ended bool
-	err := k.db.WithContext(ctx).Raw(`SELECT EXISTS (SELECT FROM api_keys WHERE key_hash = ? AND revoked_at IS NULL AND expires_at <= now())`, hash[:]).Scan(&ended).Error
+	var expired bool
+	err := k.db.WithContext(ctx).Raw(`SELECT EXISTS (SELECT FROM api_keys WHERE key_hash = ? AND revoked_at IS NULL AND expires_at <= now())`, hash[:]).Scan(&expired).Error
 	switch {
 	case err != nil:
 		return fmt.Errorf("read service key: %w", err)
-	case ended:
+	case expired:
 		return fault.Because(fault.Unauthenticated, fault.KeyExpired)
 	}
 	return fault.New(fault.Unauthenticated, nil)
 }
 
-// roll is the hash of every good key.
-type roll struct {
+// validKeys holds the hashes of all valid keys.
+type validKeys struct {
 	hashes map[digest]struct{}
-	asked  time.Time
+	at     time.Time // before the query
 }
 
-// admitBlocked lets a good key through from a sender of too many wrong ones.
-func (k *Service) admitBlocked(ctx context.Context, hash digest, wait time.Duration) (*knownKey, error) {
+// admitBlocked admits a valid key from a sender who has used up limit.WrongKey.
+func (k *Service) admitBlocked(ctx context.Context, hash digest, wait time.Duration) (*cachedKey, error) {
 	live := k.live.Load()
-	if live == nil || k.now().Sub(live.asked) >= knownFor {
-		read, err := k.once(ctx, "roll", k.readRoll)
+	if live == nil || k.now().Sub(live.at) >= cacheTTL {
+		read, err := k.once(ctx, "valid keys", k.readValid)
 		if err != nil {
 			return nil, err
 		}
-		live = read.(*roll)
+		live = read.(*validKeys)
 	}
 	if _, ok := live.hashes[hash]; !ok {
 		return nil, limit.Exceeded(wait)
 	}
 	known, err := k.lookUp(ctx, hash)
-	if err == nil && known == nil { // revoked in this very moment
+	if err == nil && known == nil { // revoked in this moment
 		err = limit.Exceeded(wait)
 	}
 	return known, err
 }
 
-func (k *Service) readRoll(ctx context.Context) (any, error) {
-	live := &roll{hashes: map[digest]struct{}{}, asked: k.now()}
+func (k *Service) readValid(ctx context.Context) (any, error) {
+	live := &validKeys{hashes: map[digest]struct{}{}, at: k.now()}
 	var hashes [][]byte
-	if err := k.db.WithContext(ctx).Raw(`SELECT key_hash FROM api_keys WHERE ` + goodKey).Scan(&hashes).Error; err != nil {
-		return nil, fmt.Errorf("list good keys: %w", err)
+	if err := k.db.WithContext(ctx).Raw(`SELECT key_hash FROM api_keys WHERE ` + validSQL).Scan(&hashes).Error; err != nil {
+		return nil, fmt.Errorf("list valid keys: %w", err)
 	}
 	for _, hash := range hashes {
 		live.hashes[digest(hash)] = struct{}{}

@@ -145,8 +145,8 @@ func TestKeyIsReadOnceForAll(t *testing.T) {
 	}
 	at(0, 1)
 	at(renewAge-1, 0)
-	at(knownFor, 1)
-	at(knownFor, 1)
+	at(cacheTTL, 1)
+	at(cacheTTL, 1)
 }
 
 func TestKeyWhenTheDatabaseIsGone(t *testing.T) {
@@ -156,7 +156,7 @@ func TestKeyWhenTheDatabaseIsGone(t *testing.T) {
 	r.wantGood(plaintext)
 	r.cut()
 	r.wantGood(plaintext)
-	r.clock.Add(knownFor)
+	r.clock.Add(cacheTTL)
 	for _, key := range []string{plaintext, newPlaintext()} {
 		if _, err := r.Verify(t.Context(), key, home); !postgres.Away(err) || fault.Of(err) != nil {
 			t.Errorf("verify = %v, want that the database is away", err)
@@ -263,7 +263,7 @@ func TestKeyRevokedAtABlockedAddress(t *testing.T) {
 	if err := r.replica().Revoke(t.Context(), made.ID, 0, ""); err != nil {
 		t.Fatal(err)
 	}
-	r.clock.Add(knownFor)
+	r.clock.Add(cacheTTL)
 	if _, err := r.Verify(t.Context(), plaintext, home); err == nil || fault.Of(err) == nil {
 		t.Errorf("a revoked key from a blocked address: %v", err)
 	}
