@@ -9,32 +9,33 @@ import (
 	"time"
 )
 
-// maxJobs is how many jobs a batch has at most.
+// maxJobs bounds the jobs of a batch.
 const maxJobs = 64
 
-// Group is a set of queues, by number. Each queue runs one batch at a time, its jobs in the order in which they arrived.
+// Group is a set of numbered queues. Each queue runs one batch at a time, with its jobs in order of arrival.
 // The zero value is ready.
 type Group[J any] struct {
-	// Timeout is how long a job waits before its giveUp is asked whether to wait on. Zero means that none is asked.
+	// Timeout is how long a job waits before Do calls its giveUp. Zero means never.
 	Timeout time.Duration
 
 	mu     sync.Mutex
-	queues map[int64]*queue[J] // those with a batch that runs
+	queues map[int64]*queue[J] // only running queues
 }
 
 type queue[J any] struct{ running, waiting []*entry[J] }
 
-// entry is a job in a queue. Its channel gets the batch that it is to run, or nil when its batch has run.
+// entry is a job in a queue. turn receives the batch that its goroutine must run, or nil once another one has run it.
 type entry[J any] struct {
 	job  J
 	turn chan []*entry[J]
 }
 
-// Do runs a job, alone or in a batch: one of the callers calls its run for all jobs of the batch, the others wait for
-// it to return, or to panic. Whether a job succeeded is for run to report.
+// Do runs a job, alone or in a batch: one caller calls its run for all jobs of the batch, and the others wait until that
+// returns or panics. run reports the result of each job itself.
 //
-// giveUp may be nil. It gets the jobs that run or wait ahead.
-// Errors: when the job left the queue and did not run: the one that giveUp returned, or that of ctx.
+// giveUp may be nil. It gets the jobs that are running or waiting ahead, and takes the job out of the queue by returning an
+// error.
+// Errors: that of giveUp or ctx, when the job left the queue without running.
 func (g *Group[J]) Do(ctx context.Context, number int64, job J, giveUp func(ahead []J) error, run func([]J)) error {
 	e := &entry[J]{job: job, turn: make(chan []*entry[J], 1)}
 	batch := g.enqueue(number, e)
@@ -54,7 +55,7 @@ func (g *Group[J]) Do(ctx context.Context, number int64, job J, giveUp func(ahea
 	return nil
 }
 
-// Waiting returns how many jobs wait in a queue, and whether a batch of it runs.
+// Waiting returns how many jobs wait in a queue, and whether it runs a batch.
 func (g *Group[J]) Waiting(number int64) (n int, running bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -65,7 +66,7 @@ func (g *Group[J]) Waiting(number int64) (n int, running bool) {
 	return len(q.waiting), true
 }
 
-// enqueue starts the queue with a batch of e, or appends e to the running queue and returns nil.
+// enqueue starts the queue with e and returns the batch, or appends e to a running queue and returns nil.
 func (g *Group[J]) enqueue(number int64, e *entry[J]) []*entry[J] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -81,7 +82,7 @@ func (g *Group[J]) enqueue(number int64, e *entry[J]) []*entry[J] {
 	return batch
 }
 
-// wait returns the batch that e is to run. It returns nil when e's batch has run, or when e has left the queue.
+// wait returns the batch that the caller must run, or nil once e's batch has run or e has left the queue.
 func (g *Group[J]) wait(ctx context.Context, number int64, e *entry[J], giveUp func([]J) error) ([]*entry[J], error) {
 	var timeout <-chan time.Time
 	if g.Timeout > 0 && giveUp != nil {
@@ -102,12 +103,12 @@ func (g *Group[J]) wait(ctx context.Context, number int64, e *entry[J], giveUp f
 			if err := g.remove(number, e, canceled); err != nil {
 				return nil, err
 			}
-			return <-e.turn, nil // its batch runs, under a deadline of its own
+			return <-e.turn, nil // its batch runs already, with its own deadline
 		}
 	}
 }
 
-// remove takes e out of its queue if it still waits there and reason returns an error, which it returns.
+// remove takes e out of the queue if it still waits and reason returns an error; it returns that error.
 func (g *Group[J]) remove(number int64, e *entry[J], reason func(ahead []J) error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -126,7 +127,7 @@ func (g *Group[J]) remove(number int64, e *entry[J], reason func(ahead []J) erro
 	return err
 }
 
-// next hands the waiting jobs to the first of them as a batch, or ends the queue.
+// next hands the waiting jobs as a batch to the first of them, or ends the queue.
 func (g *Group[J]) next(number int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -14,11 +14,11 @@ import (
 	"github.com/resume-matcher/credits/services/user"
 )
 
-// Account returns the id of the user whom a service means: by id, or by e-mail address where that is 0. With create an
-// address that nobody holds gets an account: the service answers for it that the address has been verified.
+// Account returns the user that a service key names: by id or, if that is 0, by e-mail address. With create, an unknown
+// address gets an account: the calling service guarantees that it has verified the address.
 //
-// It does not look up an id: what is asked for that user will find out.
-// Errors: fault.NotFound; fault.Invalid for a text that is no address.
+// It does not check that an id exists; the operation on that user does.
+// Errors: fault.NotFound; fault.Invalid for an invalid address.
 func (s *Service) Account(ctx context.Context, userID int64, email string, create bool) (int64, error) {
 	if userID != 0 {
 		if userID < 1 || userID > math.MaxInt32 {
@@ -42,21 +42,21 @@ func (s *Service) Account(ctx context.Context, userID int64, email string, creat
 	return id, err
 }
 
-// subject is the user whom a request is about. An address may come to belong to somebody else between a request and its
-// repeat: the repeat is about the user of the first.
+// subject returns the user of a request. An address may move to another user between a request and its repeat; the repeat
+// still concerns the user of the first.
 func (s *Service) subject(ctx context.Context, r Request) (int64, error) {
 	if recipient := r.recipientHash(); recipient != "" {
 		var first int64
 		err := s.DB.WithContext(ctx).Raw(`SELECT user_id FROM credit_transactions WHERE meta ->> 'named' = @recipient
 			UNION SELECT user_id FROM holds WHERE named = @recipient LIMIT 1`, map[string]any{"recipient": recipient}).Scan(&first).Error
 		if err != nil {
-			return 0, fmt.Errorf("user of an earlier request: %w", err)
+			return 0, fmt.Errorf("find the user of an earlier request: %w", err)
 		}
 		if first != 0 {
 			return first, nil
 		}
 	}
-	if r.Create { // nobody gets an account by a call that must fail for everybody
+	if r.Create { // a call that fails for every user creates no account
 		var known bool
 		err := s.DB.WithContext(ctx).Raw(`SELECT EXISTS (SELECT FROM feature_prices WHERE feature = ? AND active)`, r.Feature).Scan(&known).Error
 		if err != nil {

@@ -18,34 +18,34 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Limits of a batch and of those who wait for one.
+// Time limits of a batch and of the requests that wait for one.
 const (
-	batchTimeout  = 8 * time.Second // for one transaction, whoever's request began it
+	batchTimeout  = 8 * time.Second // for one transaction
 	duplicateWait = 3 * time.Second // for the first request with the same key
 	retryAfter    = 1               // seconds after which a duplicate may ask again
 )
 
-// batcher applies operations on users' credits in batches, each in one transaction: one commit and one connection for
-// many requests. There are few workers, each with one transaction at a time; a worker takes the users whose ids it shares.
+// batcher applies operations in batches: one transaction, and so one commit and one connection, for many requests. Users are
+// spread over a few workers by id; each worker runs one transaction at a time.
 //
-// A worker skips users whom another transaction has locked, such as one of another replica, since the whole batch would
-// wait with it. The operations of such a user go to a queue of the user's own, which waits for the lock on one connection.
+// A worker skips users whom another transaction, such as one of another replica, has locked, since its whole batch would
+// wait. The operations of such a user go to the user's own queue, which waits for the lock on one connection.
 //
-// The row lock decides between replicas; the queues only spare the requests of this process waiting for it.
+// The row lock orders replicas; the queues only keep requests of this process from waiting for it.
 type batcher struct {
 	shared queues // by worker
-	own    queues // by user; all of them together take no more connections than the workers
+	own    queues // by user; together they use at most as many connections as the workers
 	setUp  sync.Once
 }
 
-// workers is how many transactions a process runs at once: a second one works while the first waits for the disk. More
-// only make the batches smaller: on two processors four workers did three quarters of what two did, and twelve half.
+// workers is the number of concurrent transactions of a process: one works while the other waits for the disk. More workers
+// only make the batches smaller: on two processors four did three quarters of the work of two, and twelve half.
 var workers = int64(max(2, runtime.NumCPU()))
 
 // do applies an operation, alone or in a batch.
 //
-// Errors: the fault that refused the operation; fault.Conflict when a request with the same key was still running after
-// duplicateWait; the error that kept the transaction from committing.
+// Errors: the fault that refused the operation; fault.Conflict when a request with the same key still runs after
+// duplicateWait; the error of the transaction.
 func (b *batcher) do(ctx context.Context, db *gorm.DB, userID int64, key string, op ledger.Op) error {
 	b.setUp.Do(func() {
 		b.shared.Timeout, b.own.Timeout = duplicateWait, duplicateWait
@@ -61,14 +61,14 @@ func (b *batcher) do(ctx context.Context, db *gorm.DB, userID int64, key string,
 	return b.own.do(ctx, db, userID, &job{user: userID, key: key, op: op})
 }
 
-// queues run the jobs of one number in one transaction at a time.
+// queues run jobs in one transaction at a time per queue number.
 type queues struct {
 	batch.Group[*job]
 	apply func(models.Tx, ...ledger.Op) error
-	slots chan struct{} // as many as may run a transaction at once; nil for no limit
+	slots chan struct{} // bounds the concurrent transactions; nil for no bound
 }
 
-// job is an operation and what became of it.
+// job is an operation and its result.
 type job struct {
 	user int64
 	key  string // the user's caller and idempotency key; empty without one
@@ -76,8 +76,8 @@ type job struct {
 	err  error
 }
 
-// errUnfinished is the result of a job whose batch did not come to an end.
-var errUnfinished = errors.New("the transaction was not finished")
+// errUnfinished is the result of a job whose batch panicked.
+var errUnfinished = errors.New("transaction not finished")
 
 // do runs a job in a transaction, alone or in a batch.
 func (q *queues) do(ctx context.Context, db *gorm.DB, number int64, j *job) error {
@@ -88,7 +88,7 @@ func (q *queues) do(ctx context.Context, db *gorm.DB, number int64, j *job) erro
 	return j.err
 }
 
-// giveUp ends the wait of a job behind another with its key.
+// giveUp returns a conflict if a job with the same key is ahead.
 func (j *job) giveUp(ahead []*job) error {
 	if j.key == "" || !slices.ContainsFunc(ahead, func(other *job) bool { return other.user == j.user && other.key == j.key }) {
 		return nil
@@ -96,19 +96,19 @@ func (j *job) giveUp(ahead []*job) error {
 	return &fault.Error{Code: fault.Conflict, Problem: fault.StillRunning, Detail: map[string]any{"retryAfter": retryAfter}}
 }
 
-// run applies the operations of a batch and sets the result of each job. Where the database refuses the whole
-// transaction because of one of them, each gets a transaction of its own.
+// run applies the operations of a batch and sets the result of each job. If the database refuses the whole transaction
+// because of one of them, it runs each in its own transaction.
 func (q *queues) run(ctx context.Context, db *gorm.DB, jobs []*job) {
 	finished := 0
-	defer func() { // also after a panic: its transaction was rolled back
+	defer func() { // after a panic, which rolled back its transaction
 		for _, j := range jobs[finished:] {
 			j.err = errUnfinished
 		}
 	}()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
 	defer cancel()
-	leave, err := q.enter(ctx)
-	defer leave()
+	release, err := q.acquireSlot(ctx)
+	defer release()
 	if err == nil {
 		err = q.commit(ctx, db, jobs)
 	}
@@ -126,8 +126,8 @@ func (q *queues) run(ctx context.Context, db *gorm.DB, jobs []*job) {
 	}
 }
 
-// enter waits until another transaction may run.
-func (q *queues) enter(ctx context.Context) (leave func(), err error) {
+// acquireSlot waits for a free slot.
+func (q *queues) acquireSlot(ctx context.Context) (release func(), err error) {
 	if q.slots == nil {
 		return func() {}, nil
 	}
@@ -141,7 +141,7 @@ func (q *queues) enter(ctx context.Context) (leave func(), err error) {
 
 // commit applies the operations in one transaction.
 //
-// Locks: the users. Errors: the error that kept the transaction from committing; the faults are in the jobs.
+// Locks: the users. Errors: of the transaction; faults are stored in the jobs.
 func (q *queues) commit(ctx context.Context, db *gorm.DB, jobs []*job) error {
 	ops := make([]ledger.Op, len(jobs))
 	for i, j := range jobs {

@@ -14,22 +14,22 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// How long a hold lasts.
+// Limits of HoldRequest.TTL.
 const (
 	DefaultTTL = 15 * time.Minute
 	MinTTL     = time.Second
 	MaxTTL     = 24 * time.Hour
 )
 
-// HoldRequest asks to hold what a feature costs until it is captured, released, or TTL is over.
+// HoldRequest asks to hold the price of a feature until capture, release, or the end of TTL.
 type HoldRequest struct {
 	Request
 	TTL time.Duration // 0 for DefaultTTL
 }
 
-// Hold reserves the feature's price from the user's available credits, for the caller alone to capture or release.
+// Hold reserves the feature's price from the user's available credits. Only the caller can capture or release it.
 //
-// Units: credits. Locks: the user. Idempotent: by caller, user and key, for ever; a repeat gets the hold as it was made.
+// Units: credits. Locks: the user. Idempotent: by caller, user and key, for ever; a repeat returns the hold as created.
 // Errors: as Spend; fault.Invalid for a TTL out of range.
 func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) {
 	if r.TTL == 0 {
@@ -58,21 +58,21 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 	}
 	held := op.Held
 	s.owners.add(held)
-	held.Hold = asMade(held.Hold)
+	held.Hold = asCreated(held.Hold)
 	if !held.Replayed {
 		s.Log.InfoContext(ctx, "credits held", "user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits", held.Credits)
 	}
 	return held, nil
 }
 
-// asMade is a hold as the answer to the request that made it showed it, byte for byte.
-func asMade(h models.Hold) models.Hold {
+// asCreated returns a hold exactly as the response to its first request showed it.
+func asCreated(h models.Hold) models.Hold {
 	h.Status, h.Captured, h.TransactionID, h.UpdatedAt = models.HoldOpen, 0, nil, h.CreatedAt
 	return h
 }
 
-// Find returns one of the caller's holds.
-// Errors: fault.NotFound for another caller's, too.
+// Find returns a hold of the caller.
+// Errors: fault.NotFound, also for another caller's hold.
 func (s *Service) Find(ctx context.Context, caller uuid.UUID, id string) (models.Hold, error) {
 	holdID, err := parseID(id)
 	if err != nil {
@@ -90,12 +90,12 @@ func (s *Service) Find(ctx context.Context, caller uuid.UUID, id string) (models
 	return row, nil
 }
 
-// Capture takes a hold's credits, or fewer, for good.
+// Capture takes the credits of a hold, or fewer.
 //
-// Units: credits; nil takes them all. Locks: the user, then the hold. Idempotent: as many again is the same capture.
+// Units: credits; nil for all. Locks: the user, then the hold. Idempotent: a repeat with the same amount is the same capture.
 // Errors: fault.NotFound; fault.HoldClosed; fault.Invalid. See ledger.CaptureOp.
 func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, credits *models.Credits) (ledger.Held, error) {
-	holdID, user, err := s.holder(ctx, caller, id)
+	holdID, user, err := s.userOf(ctx, caller, id)
 	if err != nil {
 		return ledger.Held{}, err
 	}
@@ -104,12 +104,12 @@ func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, cred
 	return s.ended(ctx, "credits moved", op.Held, err)
 }
 
-// Release gives a hold's credits back.
+// Release frees the credits of a hold.
 //
-// Locks: the user, then the hold. Idempotent: a hold that is released, or has expired, is returned as it is.
+// Locks: the user, then the hold. Idempotent: a released or expired hold is returned as it is.
 // Errors: fault.NotFound; fault.HoldClosed. See ledger.ReleaseOp.
 func (s *Service) Release(ctx context.Context, caller uuid.UUID, id string) (ledger.Held, error) {
-	holdID, user, err := s.holder(ctx, caller, id)
+	holdID, user, err := s.userOf(ctx, caller, id)
 	if err != nil {
 		return ledger.Held{}, err
 	}
@@ -118,9 +118,9 @@ func (s *Service) Release(ctx context.Context, caller uuid.UUID, id string) (led
 	return s.ended(ctx, "hold released", op.Held, err)
 }
 
-// holder returns the user of a caller's hold, who must be locked before the hold.
-// Errors: fault.NotFound, also for another caller's.
-func (s *Service) holder(ctx context.Context, caller uuid.UUID, id string) (holdID uuid.UUID, user int64, err error) {
+// userOf returns the user of a caller's hold, who must be locked before the hold.
+// Errors: fault.NotFound, also for another caller's hold.
+func (s *Service) userOf(ctx context.Context, caller uuid.UUID, id string) (holdID uuid.UUID, user int64, err error) {
 	if holdID, err = parseID(id); err != nil {
 		return holdID, 0, err
 	}
@@ -131,7 +131,7 @@ func (s *Service) holder(ctx context.Context, caller uuid.UUID, id string) (hold
 	return hold.ID, hold.UserID, err
 }
 
-// ended logs that a hold has ended and returns it.
+// ended logs and returns a hold that has ended.
 func (s *Service) ended(ctx context.Context, event string, held ledger.Held, err error) (ledger.Held, error) {
 	if err != nil {
 		return ledger.Held{}, err
@@ -142,7 +142,7 @@ func (s *Service) ended(ctx context.Context, event string, held ledger.Held, err
 	return held, nil
 }
 
-// parseID reads a hold's id, in its one spelling.
+// parseID parses a hold's id in its canonical spelling.
 func parseID(id string) (uuid.UUID, error) {
 	parsed, err := uuid.Parse(id)
 	if err != nil || parsed.String() != id {

@@ -9,11 +9,11 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// maxMetadataBytes is how much a caller may say of a spend, as JSON.
+// maxMetadataBytes bounds the JSON metadata of a request.
 const maxMetadataBytes = 8 << 10
 
-// canonical checks the caller's metadata and writes it in one form, so that the same request with its keys in another
-// order is the same request. Numbers keep their digits.
+// canonical checks metadata and normalises it, so that the order of its keys does not make another request. Numbers keep
+// their digits.
 func canonical(raw json.RawMessage) (json.RawMessage, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || string(raw) == "null" {
@@ -31,14 +31,14 @@ func canonical(raw json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(object)
 }
 
-// storable reports whether PostgreSQL's jsonb can hold the value: no NUL character, no number beyond a float's range.
+// storable reports whether jsonb can store the value: no NUL character, no number beyond the range of a float.
 func storable(value any) bool {
 	switch v := value.(type) {
 	case string:
 		return models.Storable(v)
 	case json.Number:
 		f, err := v.Float64()
-		tiny := f == 0 && strings.ContainsAny(string(v), "123456789") // 1e-20000: a float rounds it, jsonb refuses it
+		tiny := f == 0 && strings.ContainsAny(string(v), "123456789") // such as 1e-20000: a float rounds it to 0, jsonb refuses it
 		return err == nil && !tiny && len(v) <= 100
 	case []any:
 		for _, item := range v {

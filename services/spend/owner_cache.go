@@ -10,7 +10,7 @@ import (
 )
 
 // ownerCache maps recent holds to their user, so that capture and release skip a lookup. The user of a hold never changes,
-// so the cache is never stale; a hold that is missing is looked up. The zero value is ready.
+// so the cache is never stale. The zero value is ready.
 type ownerCache struct {
 	mu    sync.Mutex
 	slots [4096]owned // by the random part of the hold's id; a later hold replaces an earlier one

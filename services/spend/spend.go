@@ -1,4 +1,4 @@
-// Package spend knows what a feature costs. It takes that many credits, once, or holds them while the feature runs.
+// Package spend charges users for features: it takes the price of a feature at once, or holds it while the feature runs.
 package spend
 
 import (
@@ -17,15 +17,15 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Request asks to spend credits on a feature. A caller names a feature and never an amount.
+// Request asks to spend credits on a feature. Callers name a feature, never an amount.
 type Request struct {
-	Caller   uuid.UUID // the service key that asks; the zero id for the user's own session
+	Caller   uuid.UUID // the service key; the zero id for the user's session
 	UserID   int64
-	Email    string // names the user instead, where UserID is 0
-	Create   bool   // an account for an address that nobody holds
+	Email    string // names the user if UserID is 0
+	Create   bool   // create an account for an unknown address
 	Feature  string
-	Key      string          // idempotency key; empty spends anew each time
-	Metadata json.RawMessage // a JSON object kept beside the entry; may be empty
+	Key      string          // idempotency key; without one each request spends
+	Metadata json.RawMessage // a JSON object stored with the entry, or empty
 }
 
 // Service spends and holds credits.
@@ -41,8 +41,8 @@ type Service struct {
 //
 // Units: credits. Locks: the user. Idempotent: by caller, user and key, for ever.
 // Errors: fault.InsufficientCredits with required, available and missing; fault.Conflict when the key was used for
-// another request, or when the first request with it is still running; fault.Invalid or fault.Malformed for an unknown
-// feature, a long key or unfit metadata; fault.NotFound for an unknown user.
+// another request or its first request still runs; fault.Invalid or fault.Malformed for an unknown feature, a long key or
+// invalid metadata; fault.NotFound for an unknown user.
 func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 	metadata, err := r.check()
 	if err == nil {
@@ -63,7 +63,7 @@ func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 	return posted, nil
 }
 
-// check refuses what no database must see, and returns the metadata in the form in which it is kept.
+// check validates the request and returns its canonical metadata.
 func (r Request) check() (json.RawMessage, error) {
 	if r.Feature == "" || len(r.Feature) > maxFeatureLength || !models.Storable(r.Feature) || models.FixedReason(models.Reason(r.Feature)) {
 		return nil, fault.Field("feature", fault.FeatureUnknown)
@@ -74,8 +74,7 @@ func (r Request) check() (json.RawMessage, error) {
 	return canonical(r.Metadata)
 }
 
-// hash tells this request from any other with the same key. What the feature costs is no part of it: the price may
-// have changed since.
+// hash tells the request from others with the same key. It excludes the price, which may change before a repeat.
 func (r Request) hash(call, more string, metadata json.RawMessage) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s%s", call, r.Feature, more, metadata))
 	return hex.EncodeToString(sum[:])

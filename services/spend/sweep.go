@@ -12,7 +12,7 @@ import (
 	"github.com/resume-matcher/credits/services/periodic"
 )
 
-// How often expired holds are looked for, and of how many users at a time.
+// Pause between sweeps, and users per query.
 const (
 	sweepPause = 2 * time.Second
 	sweepBatch = 200
@@ -26,10 +26,9 @@ func (s *Service) Run(ctx context.Context) {
 	}}.Run(ctx, s.Log)
 }
 
-// ExpireDue gives back every hold whose time is over by the database's clock, and returns how many it ended.
+// ExpireDue expires every hold that is past its time by the database's clock, and returns how many.
 //
-// Locks: a user, then their holds, in a transaction of their own. Idempotent. Errors: those of the users whose holds could not
-// be ended, after all were tried.
+// Locks: a user, then their holds, in one transaction per user. Idempotent. Errors: of the failed users, after trying all.
 func (s *Service) ExpireDue(ctx context.Context) (int64, error) {
 	var ended int64
 	var failed error
@@ -38,11 +37,11 @@ func (s *Service) ExpireDue(ctx context.Context) (int64, error) {
 		err := s.DB.WithContext(ctx).Raw(`SELECT DISTINCT user_id FROM holds WHERE status = 'open' AND expires_at <= now() AND user_id > ?
 			ORDER BY user_id LIMIT ?`, after, sweepBatch).Scan(&users).Error
 		if err != nil {
-			return ended, fmt.Errorf("users of expired holds: %w", err)
+			return ended, fmt.Errorf("find users with expired holds: %w", err)
 		}
 		for _, user := range users {
 			freed, err := s.expire(ctx, user)
-			if err != nil { // one user who cannot be had now must not keep the others waiting
+			if err != nil { // a locked user must not delay the others
 				failed = errors.Join(failed, err)
 			}
 			if ctx.Err() != nil {
