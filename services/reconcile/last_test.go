@@ -6,55 +6,55 @@ import (
 	"testing"
 )
 
-// A run without a lease, because it has just begun or has stopped, can be read like any other.
-func TestLastRunThatStopped(t *testing.T) {
+// Last also returns a run without a lease, which has just begun or has stopped.
+func TestLastReturnsAStoppedRun(t *testing.T) {
 	t.Parallel()
-	a := newArchive(t)
+	f := newFixture(t)
 	ctx := context.Background()
-	if r, err := a.Last(ctx, 0, 1000); r != nil || err != nil {
-		t.Errorf("before the first: %v, %v", r, err)
+	if r, err := f.Last(ctx, 0, 1000); r != nil || err != nil {
+		t.Errorf("last before the first run = %v, %v; want nil", r, err)
 	}
-	if err := a.Begin(ctx); err != nil {
+	if err := f.Begin(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := a.Last(ctx, 0, 1000); err != nil || r == nil || r.LastError != "" || r.FinishedAt != nil {
-		t.Errorf("just begun: %+v, %v", r, err)
+	if r, err := f.Last(ctx, 0, 1000); err != nil || r == nil || r.LastError != "" || r.FinishedAt != nil {
+		t.Errorf("last of a new run = %+v, %v; want it without error and end", r, err)
 	}
 	stopped, cancel := context.WithCancel(ctx)
 	cancel()
-	if err := a.DB.Exec(`UPDATE reconciliations SET last_error = 'Stripe was away'`).Error; err != nil {
+	if err := f.DB.Exec(`UPDATE reconciliations SET last_error = 'Stripe was unavailable'`).Error; err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Once(stopped); err == nil {
-		t.Fatal("a reconciliation that was stopped succeeded")
+	if _, err := f.Once(stopped); err == nil {
+		t.Fatal("reconcile with a canceled context returned no error, want one")
 	}
-	if r, err := a.Last(ctx, 0, 1000); err != nil || r == nil || r.LastError == "" || r.FinishedAt != nil {
-		t.Errorf("stopped: %+v, %v", r, err)
+	if r, err := f.Last(ctx, 0, 1000); err != nil || r == nil || r.LastError == "" || r.FinishedAt != nil {
+		t.Errorf("last of a stopped run = %+v, %v; want it with an error and no end", r, err)
 	}
 }
 
-// However many findings a run has, the pages reach the last one.
-func TestFindingsPage(t *testing.T) {
+// The pages contain every finding, however many a run has.
+func TestLastPagesFindings(t *testing.T) {
 	t.Parallel()
-	a := newArchive(t)
-	if err := a.DB.Exec(`WITH run AS (INSERT INTO reconciliations (since, finished_at) VALUES (now(), now()) RETURNING id)
+	f := newFixture(t)
+	if err := f.DB.Exec(`WITH run AS (INSERT INTO reconciliations (since, finished_at) VALUES (now(), now()) RETURNING id)
 		INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, note) SELECT id, 'review', 'ob_' || n, 'x' FROM run, generate_series(1, 1100) n`).Error; err != nil {
 		t.Fatal(err)
 	}
 	found := map[string]bool{}
 	for after := int64(0); ; {
-		r, err := a.Last(t.Context(), after, 50)
+		r, err := f.Last(t.Context(), after, 50)
 		if err != nil || r.Found != 1100 || len(r.Findings) > 50 {
-			t.Fatalf("%d of %d findings, %v", len(r.Findings), r.Found, err)
+			t.Fatalf("page has %d of %d findings (%v), want at most 50 of 1100", len(r.Findings), r.Found, err)
 		}
-		for _, f := range r.Findings {
-			found[f.ObjectID] = true
+		for _, finding := range r.Findings {
+			found[finding.ObjectID] = true
 		}
 		if after = r.Next; after == 0 {
 			break
 		}
 	}
 	if len(found) != 1100 || !found[fmt.Sprintf("ob_%d", 1100)] {
-		t.Errorf("%d findings are on the pages, want 1100", len(found))
+		t.Errorf("pages have %d findings, want 1100", len(found))
 	}
 }

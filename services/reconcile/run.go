@@ -1,5 +1,5 @@
-// Package reconcile compares payments, refunds, disputes and balances with Stripe and the ledger every hour, and mends what
-// events have not brought.
+// Package reconcile compares payments, refunds, disputes and balances with Stripe and the ledger every hour, and
+// books whatever no event has brought.
 package reconcile
 
 import (
@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// reach is how far back Checkout Sessions are read. Stripe sends events again for 30 days.
+	// reach is how far back Checkout Sessions are read: Stripe keeps events for 30 days.
 	reach = 30 * 24 * time.Hour
-	// lateReach is how far back refunds and disputes are read: 120 days, because they change long after they were made.
+	// lateReach is how far back refunds and disputes are read: 120 days, because they change long after creation.
 	lateReach = purchase.ForeignMemory - reach
 	// interval is the time between two runs.
 	interval = time.Hour
@@ -30,47 +30,47 @@ const (
 	tick = 20 * time.Second
 	// lease is how long a process may hold a run without renewing it; one page takes less.
 	lease = 5 * time.Minute
-	// releaseBudget bounds the statement that gives the lease back.
-	releaseBudget = 2 * time.Second
+	// releaseTimeout bounds the statement that releases the lease.
+	releaseTimeout = 2 * time.Second
 )
 
-// ErrRunning says that another process is reconciling now.
+// ErrRunning reports that another process is reconciling.
 var ErrRunning = errors.New("another process is reconciling")
 
-// errNotDue says that no run is due.
-var errNotDue = errors.New("not due")
+// errNotDue reports that no run is due.
+var errNotDue = errors.New("no reconciliation is due")
 
-// Service compares our books with Stripe and mends them.
+// Service compares our records with Stripe's and corrects ours.
 type Service struct {
 	DB       *gorm.DB
-	Purchase *purchase.Service // reaches Stripe and books what is missing
+	Purchase *purchase.Service // reaches Stripe and books
 	Now      func() time.Time
 	Log      *slog.Logger
 
 	wakeOnce sync.Once
-	waking   chan struct{} // Begin asked for a run
+	waking   chan struct{} // signals Run that Begin requested a run
 }
 
 // Report is the result of one run.
 type Report struct {
 	models.Reconciliation
-	Findings []models.Finding // a page of them
-	Found    int64            // in all
-	Next     int64            // the finding after which the next page begins; 0 at the end
+	Findings []models.Finding // one page
+	Found    int64            // total number of findings
+	Next     int64            // last finding of the page; 0 on the last page
 }
 
-// Once reads the Checkout Sessions, refunds and disputes of the last 30 days from Stripe, books what their events
-// have not brought, by the functions that book events, and then compares every balance with its entries. One process
-// does it at a time; an interrupted run is resumed where it stopped.
+// Once reads Checkout Sessions of the last 30 days and refunds and disputes of the last 120 days from Stripe, books
+// whatever their events have not brought, and then compares every balance with its entries. One process runs at a
+// time. It resumes an interrupted run where that stopped.
 //
-// Locks: none across the network; for each object those of booking it.
-// Idempotent: what is booked is not found again, and a review is reported once.
-// Errors: ErrRunning; fault.Unavailable when Stripe does not answer: the next call goes on from there.
+// Locks: none across the network; per object those of booking it.
+// Idempotent: a booked object is no finding again, and a review is reported once.
+// Errors: ErrRunning; fault.Unavailable when Stripe does not answer, and the next call resumes the run.
 func (s *Service) Once(ctx context.Context) (Report, error) {
 	return s.run(ctx, 0)
 }
 
-// Run reconciles every hour and whenever Begin asks for it, until ctx ends. Any number of replicas may run it.
+// Run reconciles every hour and when Begin requests it, until ctx ends. Any number of replicas may run it.
 func (s *Service) Run(ctx context.Context) {
 	periodic.Job{Name: "reconcile", Pause: tick, Wake: s.wake(), Work: func(ctx context.Context) error {
 		_, err := s.run(ctx, interval)
@@ -81,7 +81,7 @@ func (s *Service) Run(ctx context.Context) {
 	}}.Run(ctx, s.Log)
 }
 
-// Begin asks the servers to reconcile now, and returns without waiting for it.
+// Begin requests a run on any server now, and returns without waiting for it.
 func (s *Service) Begin(ctx context.Context) error {
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionReconcileStart})
@@ -89,12 +89,12 @@ func (s *Service) Begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.beginRun(ctx, 0); err != nil && !errors.Is(err, errNotDue) { // not due: one has ended at this very moment
+	if err := s.beginRun(ctx, 0); err != nil && !errors.Is(err, errNotDue) { // a run has just ended
 		return err
 	}
 	select {
 	case s.wake() <- struct{}{}:
-	default: // asked already; a busy server checks again at the next tick
+	default: // already requested
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func (s *Service) wake() chan struct{} {
 	return s.waking
 }
 
-// run resumes the unfinished run, or begins one when the last is older than every.
+// run resumes the unfinished run, or begins one unless the last began less than every ago.
 func (s *Service) run(ctx context.Context, every time.Duration) (Report, error) {
 	if err := s.beginRun(ctx, every); err != nil {
 		return Report{}, err
@@ -114,7 +114,7 @@ func (s *Service) run(ctx context.Context, every time.Duration) (Report, error) 
 		return Report{}, err
 	}
 	for r.FinishedAt == nil && err == nil {
-		err = s.readPage(ctx, r)
+		err = s.runPage(ctx, r)
 	}
 	if err != nil {
 		s.releaseRun(context.WithoutCancel(ctx), r, err)
@@ -127,21 +127,21 @@ func (s *Service) run(ctx context.Context, every time.Duration) (Report, error) 
 	return report, err
 }
 
-// readPage compares one page of the current step and saves the run's progress.
-func (s *Service) readPage(ctx context.Context, r *models.Reconciliation) error {
-	read := map[models.ReconcileStep]func(context.Context, *models.Reconciliation) (page, error){
-		models.ReconcileSessions: s.sessions, models.ReconcileRefunds: s.refunds,
-		models.ReconcileDisputes: s.disputes, models.ReconcileBalances: s.balances,
+// runPage compares one page of the current step and saves the run's progress.
+func (s *Service) runPage(ctx context.Context, r *models.Reconciliation) error {
+	compare := map[models.ReconcileStep]func(context.Context, *models.Reconciliation) (page, error){
+		models.ReconcileSessions: s.compareSessions, models.ReconcileRefunds: s.compareRefunds,
+		models.ReconcileDisputes: s.compareDisputes, models.ReconcileBalances: s.compareBalances,
 	}[r.Step]
-	p, err := read(ctx, r)
-	if errors.Is(err, errCursorGone) { // from its beginning again: what is booked is not booked twice
+	p, err := compare(ctx, r)
+	if errors.Is(err, errCursorGone) { // restart the step: booking is idempotent
 		r.Cursor = ""
 		return s.saveRun(ctx, r)
 	}
 	switch {
 	case err != nil && s.transient(ctx, err):
 		return err
-	case err != nil: // refused for good: the other steps must not wait for it
+	case err != nil: // a permanent error must not block the other steps
 		if err := s.review(ctx, r, "list of "+string(r.Step), err); err != nil {
 			return err
 		}
@@ -166,30 +166,31 @@ func (s *Service) readPage(ctx context.Context, r *models.Reconciliation) error 
 	return s.saveRun(ctx, r)
 }
 
-// page is the progress that one page of a step made.
+// page is the progress of one page of a step.
 type page struct {
-	last    string // the last object on it
-	checked int64
-	more    bool
+	last    string // id of the page's last object
+	checked int64  // objects compared
+	more    bool   // more pages exist
 }
 
-// beginRun writes a new run unless one is unfinished, or the last one was begun less than every ago.
+// beginRun inserts a run, unless one is unfinished or the last began less than every ago.
 // Errors: errNotDue.
 func (s *Service) beginRun(ctx context.Context, every time.Duration) error {
 	now := s.Now()
-	begun := s.DB.WithContext(ctx).Exec(`INSERT INTO reconciliations (since, started_at) SELECT @since, @now
+	inserted := s.DB.WithContext(ctx).Exec(`INSERT INTO reconciliations (since, started_at) SELECT @since, @now
 		WHERE NOT EXISTS (SELECT 1 FROM reconciliations WHERE finished_at IS NOT NULL AND started_at > @recent)
 		ON CONFLICT ((true)) WHERE finished_at IS NULL DO NOTHING`,
 		map[string]any{"since": now.Add(-reach), "now": now, "recent": now.Add(-every)})
-	if begun.Error != nil {
-		return fmt.Errorf("begin to reconcile: %w", begun.Error)
+	if inserted.Error != nil {
+		return fmt.Errorf("begin reconciliation: %w", inserted.Error)
 	}
-	if begun.RowsAffected == 1 {
+	if inserted.RowsAffected == 1 {
 		return nil
 	}
 	var unfinished int64
-	if err := s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM reconciliations WHERE finished_at IS NULL`).Scan(&unfinished).Error; err != nil {
-		return fmt.Errorf("look for a reconciliation: %w", err)
+	err := s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM reconciliations WHERE finished_at IS NULL`).Scan(&unfinished).Error
+	if err != nil {
+		return fmt.Errorf("look for an unfinished reconciliation: %w", err)
 	}
 	if unfinished == 0 {
 		return errNotDue
@@ -197,15 +198,15 @@ func (s *Service) beginRun(ctx context.Context, every time.Duration) error {
 	return nil
 }
 
-// claimRun leases the unfinished run. The lease is a column rather than an advisory lock, so that it works behind a pooler
-// and a dead process's lease expires.
+// claimRun leases the unfinished run. The lease is a column rather than an advisory lock, so that it works behind a
+// pooler and expires when the process dies.
 // Errors: ErrRunning.
 func (s *Service) claimRun(ctx context.Context) (*models.Reconciliation, error) {
 	var r models.Reconciliation
-	claimed := s.DB.WithContext(ctx).Raw(`UPDATE reconciliations SET holder = ?, leased_until = ? WHERE finished_at IS NULL AND leased_until <= ? RETURNING *`,
-		uuid.New(), s.Now().Add(lease), s.Now()).Scan(&r)
+	claimed := s.DB.WithContext(ctx).Raw(`UPDATE reconciliations SET holder = ?, leased_until = ?
+		WHERE finished_at IS NULL AND leased_until <= ? RETURNING *`, uuid.New(), s.Now().Add(lease), s.Now()).Scan(&r)
 	if claimed.Error != nil {
-		return nil, fmt.Errorf("claim the reconciliation: %w", claimed.Error)
+		return nil, fmt.Errorf("claim reconciliation: %w", claimed.Error)
 	}
 	if r.ID == 0 {
 		return nil, ErrRunning
@@ -216,39 +217,40 @@ func (s *Service) claimRun(ctx context.Context) (*models.Reconciliation, error) 
 // saveRun saves the run's progress and renews the lease.
 // Errors: ErrRunning when the lease was lost.
 func (s *Service) saveRun(ctx context.Context, r *models.Reconciliation) error {
-	kept := s.DB.WithContext(ctx).Exec(`UPDATE reconciliations SET step = ?, cursor = ?, checked = ?, finished_at = ?, last_error = '', leased_until = ?
+	saved := s.DB.WithContext(ctx).Exec(`UPDATE reconciliations
+		SET step = ?, cursor = ?, checked = ?, finished_at = ?, last_error = '', leased_until = ?
 		WHERE id = ? AND holder = ?`, r.Step, r.Cursor, r.Checked, r.FinishedAt, s.Now().Add(lease), r.ID, r.Holder)
-	if kept.Error != nil {
-		return fmt.Errorf("save the reconciliation: %w", kept.Error)
+	if saved.Error != nil {
+		return fmt.Errorf("save reconciliation %d: %w", r.ID, saved.Error)
 	}
-	if kept.RowsAffected == 0 {
+	if saved.RowsAffected == 0 {
 		return ErrRunning
 	}
 	return nil
 }
 
-// releaseRun gives the lease back after a failure, so that any process can resume the run.
+// releaseRun releases the lease after a failure, so that any process can resume the run.
 func (s *Service) releaseRun(ctx context.Context, r *models.Reconciliation, cause error) {
-	ctx, cancel := context.WithTimeout(ctx, releaseBudget)
+	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 	defer cancel()
 	err := s.DB.WithContext(ctx).Exec(`UPDATE reconciliations SET leased_until = 'epoch', last_error = ? WHERE id = ? AND holder = ?`,
 		cause.Error(), r.ID, r.Holder).Error
-	if err != nil { // the lease expires by itself
-		s.Log.WarnContext(ctx, "release of the reconciliation failed", "err", err)
+	if err != nil { // the lease expires anyway
+		s.Log.WarnContext(ctx, "release reconciliation failed", "err", err)
 	}
 }
 
-// Last returns the newest run with up to limit of its findings after the one numbered after; nil before the first run.
+// Last returns the newest run with up to limit findings whose id is above after; nil before the first run.
 func (s *Service) Last(ctx context.Context, after int64, limit int) (*Report, error) {
 	var r models.Reconciliation
 	// An unclaimed run has a lease of -infinity, which time.Time cannot hold.
-	err := s.DB.WithContext(ctx).Raw(`SELECT id, since, step, cursor, checked, holder, greatest(leased_until, 'epoch') AS leased_until, last_error,
-		started_at, finished_at FROM reconciliations ORDER BY id DESC LIMIT 1`).Take(&r).Error
+	err := s.DB.WithContext(ctx).Raw(`SELECT id, since, step, cursor, checked, holder,
+		greatest(leased_until, 'epoch') AS leased_until, last_error, started_at, finished_at FROM reconciliations ORDER BY id DESC LIMIT 1`).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("last reconciliation: %w", err)
+		return nil, fmt.Errorf("read the last reconciliation: %w", err)
 	}
 	report, err := s.report(ctx, r, after, limit)
 	return &report, err
@@ -257,6 +259,7 @@ func (s *Service) Last(ctx context.Context, after int64, limit int) (*Report, er
 // maxFindings is how many findings the report of Once lists.
 const maxFindings = 1000
 
+// report reads one page of the findings of a run.
 func (s *Service) report(ctx context.Context, r models.Reconciliation, after int64, limit int) (Report, error) {
 	report, db := Report{Reconciliation: r}, s.DB.WithContext(ctx)
 	err := db.Model(&models.Finding{}).Where("reconciliation_id = ?", r.ID).Count(&report.Found).Error
@@ -264,7 +267,7 @@ func (s *Service) report(ctx context.Context, r models.Reconciliation, after int
 		err = db.Where("reconciliation_id = ? AND id > ?", r.ID, after).Order("id").Limit(limit + 1).Find(&report.Findings).Error
 	}
 	if err != nil {
-		return report, fmt.Errorf("findings of reconciliation %d: %w", r.ID, err)
+		return report, fmt.Errorf("read findings of reconciliation %d: %w", r.ID, err)
 	}
 	if len(report.Findings) > limit {
 		report.Findings = report.Findings[:limit]

@@ -22,68 +22,71 @@ import (
 
 const (
 	balancePage = 500
-	// renewAfter is how many objects are compared before the lease is renewed: each may need a call to Stripe.
+	// renewAfter is how many objects are compared before the lease is renewed, since each may need a call to Stripe.
 	renewAfter = 10
-	// slowDowns is how often a page is requested again after 429 Too Many Requests, with a pause that doubles each time.
-	slowDowns     = 5
-	firstSlowDown = time.Second
+	// maxRetries is how often a page is requested again after 429 Too Many Requests, with pauses that double.
+	maxRetries = 5
+	firstPause = time.Second
 )
 
-// errCursorGone says that Stripe no longer knows the object after which a page should begin.
-var errCursorGone = errors.New("the page's first object is gone")
+// errCursorGone reports that Stripe no longer knows the object after which a page begins.
+var errCursorGone = errors.New("cursor object is unknown to Stripe")
 
-// sessions compares a page of Checkout Sessions: paid and not credited, expired and still pending, refused by
-// the bank and still waited for.
+// compareSessions compares a page of Checkout Sessions. It finds those that are paid but not credited, expired but
+// still pending, and refused by the bank but still awaiting payment.
 // Source: https://docs.stripe.com/api/checkout/sessions/list
-func (s *Service) sessions(ctx context.Context, r *models.Reconciliation) (page, error) {
+func (s *Service) compareSessions(ctx context.Context, r *models.Reconciliation) (page, error) {
 	params := &stripe.CheckoutSessionListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, reach)}
 	params.AddExpand("data.payment_intent")
 	list := func() *stripe.Iter { return s.Purchase.Stripe.CheckoutSessions.List(params).Iter }
-	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Report) {
-		session := one.(*stripe.CheckoutSession) //nolint:forcetypeassert // the list's own type
-		if session.Mode != stripe.CheckoutSessionModePayment || session.Livemode != s.Purchase.Livemode || session.Status == stripe.CheckoutSessionStatusOpen {
-			return session.ID, nil // another product's, or not paid yet
+	return s.comparePage(ctx, r, list, func(object any) (string, purchase.Report) {
+		session := object.(*stripe.CheckoutSession) //nolint:forcetypeassert // the list's own type
+		if session.Mode != stripe.CheckoutSessionModePayment || session.Livemode != s.Purchase.Livemode ||
+			session.Status == stripe.CheckoutSessionStatusOpen {
+			return session.ID, nil // another product, or not paid yet
 		}
 		return session.ID, purchase.CheckoutOf(session)
 	})
 }
 
-// refunds compares a page of refunds.
+// compareRefunds compares a page of refunds.
 // Source: https://docs.stripe.com/api/refunds/list
-func (s *Service) refunds(ctx context.Context, r *models.Reconciliation) (page, error) {
+func (s *Service) compareRefunds(ctx context.Context, r *models.Reconciliation) (page, error) {
 	params := &stripe.RefundListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, lateReach)}
 	list := func() *stripe.Iter { return s.Purchase.Stripe.Refunds.List(params).Iter }
-	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Report) {
-		refund := one.(*stripe.Refund) //nolint:forcetypeassert // the list's own type
+	return s.comparePage(ctx, r, list, func(object any) (string, purchase.Report) {
+		refund := object.(*stripe.Refund) //nolint:forcetypeassert // the list's own type
 		return refund.ID, purchase.RefundOf(refund)
 	})
 }
 
-// disputes compares a page of disputes.
+// compareDisputes compares a page of disputes.
 // Source: https://docs.stripe.com/api/disputes/list
-func (s *Service) disputes(ctx context.Context, r *models.Reconciliation) (page, error) {
+func (s *Service) compareDisputes(ctx context.Context, r *models.Reconciliation) (page, error) {
 	params := &stripe.DisputeListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, lateReach)}
 	list := func() *stripe.Iter { return s.Purchase.Stripe.Disputes.List(params).Iter }
-	return s.comparePage(ctx, r, list, func(one any) (string, purchase.Report) {
-		dispute := one.(*stripe.Dispute) //nolint:forcetypeassert // the list's own type
+	return s.comparePage(ctx, r, list, func(object any) (string, purchase.Report) {
+		dispute := object.(*stripe.Dispute) //nolint:forcetypeassert // the list's own type
 		return dispute.ID, purchase.DisputeOf(dispute)
 	})
 }
 
-// comparePage reads one page of a list and compares each object that read returns a report of.
-func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, list func() *stripe.Iter, read func(any) (string, purchase.Report)) (page, error) {
+// comparePage reads one page of a list and compares each object for which read returns a report.
+func (s *Service) comparePage(
+	ctx context.Context, r *models.Reconciliation, list func() *stripe.Iter, read func(any) (string, purchase.Report),
+) (page, error) {
 	objects, more, err := readList(ctx, list)
 	if err != nil {
 		return page{}, err
 	}
 	p := page{checked: int64(len(objects)), more: more}
-	for i, one := range objects {
-		id, report := read(one)
+	for i, object := range objects {
+		id, report := read(object)
 		p.last = id
 		if report == nil {
 			continue
 		}
-		if err := s.compare(ctx, r, id, report); err != nil {
+		if err := s.compareObject(ctx, r, id, report); err != nil {
 			return page{}, err
 		}
 		if i%renewAfter == renewAfter-1 {
@@ -96,12 +99,14 @@ func (s *Service) comparePage(ctx context.Context, r *models.Reconciliation, lis
 	return p, nil
 }
 
-// compare books one object of Stripe's and stores what that changed as findings. An object that cannot be booked does not
-// block the others.
-// Errors: of the database or of an unreachable Stripe; the run resumes with this page later.
-func (s *Service) compare(ctx context.Context, r *models.Reconciliation, objectID string, report purchase.Report) error {
+// compareObject books one Stripe object and stores a finding for each resulting entry. An object that cannot be
+// booked goes to review and does not block the others.
+// Errors: of the database or of an unreachable Stripe; the run resumes at this page later.
+func (s *Service) compareObject(
+	ctx context.Context, r *models.Reconciliation, objectID string, report purchase.Report,
+) error {
 	_, err := s.Purchase.BookFetched(ctx, report, func(tx models.Tx, rows []models.CreditTransaction) error {
-		for _, row := range rows { // in the transaction of the entries: nothing is mended without being reported
+		for _, row := range rows { // in the entries' transaction: every correction is reported
 			if err := insertFinding(tx.DB, findingOf(r, objectID, row)); err != nil {
 				return err
 			}
@@ -119,9 +124,12 @@ func (s *Service) compare(ctx context.Context, r *models.Reconciliation, objectI
 	return nil
 }
 
-// findingOf describes an entry that no event had brought.
+// findingOf describes an entry that reconciling booked.
 func findingOf(r *models.Reconciliation, objectID string, row models.CreditTransaction) models.Finding {
-	f := models.Finding{ReconciliationID: r.ID, ObjectID: objectID, UserID: &row.UserID, Credits: row.DeltaCredits, Kind: models.FindingPurchase}
+	f := models.Finding{
+		ReconciliationID: r.ID, ObjectID: objectID, Kind: models.FindingPurchase,
+		UserID: &row.UserID, Credits: row.DeltaCredits,
+	}
 	switch row.Reason {
 	case models.ReasonRefund:
 		f.Kind = models.FindingRefund
@@ -134,18 +142,19 @@ func findingOf(r *models.Reconciliation, objectID string, row models.CreditTrans
 	return f
 }
 
-// balances compares a page of users' balances with the sums of their entries, and sets those that differ
-// to the sum: entries are what happened, the balance only adds them up.
-func (s *Service) balances(ctx context.Context, r *models.Reconciliation) (page, error) {
+// compareBalances compares a page of users' balances with the sums of their entries, and sets a differing balance to
+// the sum, because the entries are the source of truth.
+func (s *Service) compareBalances(ctx context.Context, r *models.Reconciliation) (page, error) {
 	after, err := strconv.ParseInt("0"+r.Cursor, 10, 64)
 	if err != nil {
-		return page{}, fmt.Errorf("cursor of reconciliation %d: %w", r.ID, err)
+		return page{}, fmt.Errorf("parse cursor of reconciliation %d: %w", r.ID, err)
 	}
 	var users []struct {
 		ID      int64
 		Differs bool
 	}
-	err = s.DB.WithContext(ctx).Raw(`SELECT u.id, u.credits_balance <> (SELECT coalesce(sum(t.delta_credits), 0) FROM credit_transactions t WHERE t.user_id = u.id) AS differs
+	err = s.DB.WithContext(ctx).Raw(`SELECT u.id, u.credits_balance <>
+			(SELECT coalesce(sum(t.delta_credits), 0) FROM credit_transactions t WHERE t.user_id = u.id) AS differs
 		FROM users u WHERE u.id > ? ORDER BY u.id LIMIT ?`, after, balancePage).Scan(&users).Error
 	if err != nil {
 		return page{}, fmt.Errorf("compare balances: %w", err)
@@ -156,8 +165,8 @@ func (s *Service) balances(ctx context.Context, r *models.Reconciliation) (page,
 		if !u.Differs {
 			continue
 		}
-		err := s.mendBalance(ctx, r, u.ID)
-		if err != nil && !s.transient(ctx, err) { // the entries contradict each other: the database refuses any balance
+		err := s.repairBalance(ctx, r, u.ID)
+		if err != nil && !s.transient(ctx, err) { // the entries are inconsistent, so the database refuses any balance
 			err = s.review(ctx, r, fmt.Sprintf("user:%d", u.ID), models.CauseLedger)
 		}
 		if err != nil {
@@ -167,31 +176,34 @@ func (s *Service) balances(ctx context.Context, r *models.Reconciliation) (page,
 	return p, nil
 }
 
-// mendBalance sets one user's balance to the sum of their entries.
+// repairBalance sets a user's balance to the sum of their entries and stores a finding.
 // Locks: the user.
-func (s *Service) mendBalance(ctx context.Context, r *models.Reconciliation, userID int64) error {
+func (s *Service) repairBalance(ctx context.Context, r *models.Reconciliation, userID int64) error {
 	var was, is models.Credits
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		var err error
 		if was, is, err = ledger.RepairBalance(tx, userID); err != nil || is == was {
 			return err
 		}
-		return insertFinding(tx.DB, models.Finding{ReconciliationID: r.ID, Kind: models.FindingBalance, ObjectID: fmt.Sprintf("user:%d", userID), UserID: &userID, Credits: is - was})
+		return insertFinding(tx.DB, models.Finding{
+			ReconciliationID: r.ID, Kind: models.FindingBalance, ObjectID: fmt.Sprintf("user:%d", userID), UserID: &userID,
+			Credits: is - was,
+		})
 	})
-	if err != nil || is == was { // the second: an entry was booked between the two readings
+	if err != nil || is == was { // equal when an entry was being booked during the comparison
 		return err
 	}
 	s.Log.ErrorContext(ctx, "balance did not match its entries", "user_id", userID, "was", was, "credits", is)
 	return nil
 }
 
-// transient reports whether an error may pass, so that the run stops and resumes later.
+// transient reports whether a later attempt may succeed, so that the run stops and resumes.
 func (s *Service) transient(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || postgres.Away(err) || fault.Is(err, fault.Unavailable) || errors.Is(err, ErrRunning) ||
 		errors.Is(err, purchase.ErrStaleFacts)
 }
 
-// review stores what a person must look at, and logs it the first time.
+// review stores a finding that needs a person, and logs it the first time.
 func (s *Service) review(ctx context.Context, r *models.Reconciliation, objectID string, cause error) error {
 	note := models.CauseOf(cause)
 	known, err := s.reviewed(ctx, objectID, note)
@@ -199,30 +211,34 @@ func (s *Service) review(ctx context.Context, r *models.Reconciliation, objectID
 		return err
 	}
 	s.Log.ErrorContext(ctx, "reconciliation needs a person", "object_id", objectID, "err", cause)
-	return insertFinding(s.DB.WithContext(ctx), models.Finding{ReconciliationID: r.ID, Kind: models.FindingReview, ObjectID: objectID, Note: note})
+	return insertFinding(s.DB.WithContext(ctx), models.Finding{
+		ReconciliationID: r.ID, Kind: models.FindingReview, ObjectID: objectID, Note: note,
+	})
 }
 
+// reviewed reports whether the same review was stored by an earlier run.
 func (s *Service) reviewed(ctx context.Context, objectID string, note models.Cause) (bool, error) {
 	var n int64
-	err := s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM reconciliation_findings WHERE kind = 'review' AND object_id = ? AND note = ?`, objectID, note).Scan(&n).Error
+	err := s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM reconciliation_findings
+		WHERE kind = 'review' AND object_id = ? AND note = ?`, objectID, note).Scan(&n).Error
 	if err != nil {
-		return false, fmt.Errorf("look for a finding: %w", err)
+		return false, fmt.Errorf("look for a review: %w", err)
 	}
 	return n > 0, nil
 }
 
-// insertFinding stores a finding. A review is stored once, however often it is found.
+// insertFinding stores a finding. It stores a review only once.
 func insertFinding(db *gorm.DB, f models.Finding) error {
 	err := db.Exec(`INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
 		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (object_id, note) WHERE kind = 'review' DO NOTHING`,
 		f.ReconciliationID, f.Kind, f.ObjectID, f.PurchaseID, f.UserID, f.Credits, f.Note).Error
 	if err != nil {
-		return fmt.Errorf("write down a finding: %w", err)
+		return fmt.Errorf("store finding: %w", err)
 	}
 	return nil
 }
 
-// pageOf requests the one page after the run's cursor.
+// pageOf returns the parameters of the page after the run's cursor.
 func pageOf(ctx context.Context, r *models.Reconciliation) stripe.ListParams {
 	params := stripe.ListParams{Context: ctx, Limit: stripe.Int64(stripeapi.PageSize), Single: true}
 	if r.Cursor != "" {
@@ -231,27 +247,27 @@ func pageOf(ctx context.Context, r *models.Reconciliation) stripe.ListParams {
 	return params
 }
 
-// createdSince bounds a list to objects created within back before the run began; r.Since is reach before it.
+// createdSince limits a list to objects created up to back before the run began; r.Since is reach before it.
 func createdSince(r *models.Reconciliation, back time.Duration) *stripe.RangeQueryParams {
 	return &stripe.RangeQueryParams{GreaterThanOrEqual: r.Since.Add(reach - back).Unix()}
 }
 
-// readList reads a page, and again after a pause when Stripe answers 429.
+// readList reads a page. It pauses and retries while Stripe answers 429.
 // Errors: errCursorGone; fault.Unavailable. Source: https://docs.stripe.com/rate-limits
 func readList(ctx context.Context, list func() *stripe.Iter) (objects []any, more bool, err error) {
-	pause := firstSlowDown
+	pause := firstPause
 	for attempt := 0; ; attempt++ {
-		found := list()
-		for objects = nil; found.Next(); {
-			objects = append(objects, found.Current())
+		iter := list()
+		for objects = nil; iter.Next(); {
+			objects = append(objects, iter.Current())
 		}
 		var e *stripe.Error
-		switch err := found.Err(); {
+		switch err := iter.Err(); {
 		case err == nil:
-			return objects, found.Meta().HasMore, nil
+			return objects, iter.Meta().HasMore, nil
 		case stripeapi.MissingParam(err) == "starting_after":
 			return nil, false, errCursorGone
-		case !errors.As(err, &e) || e.HTTPStatusCode != http.StatusTooManyRequests || attempt == slowDowns:
+		case !errors.As(err, &e) || e.HTTPStatusCode != http.StatusTooManyRequests || attempt == maxRetries:
 			return nil, false, stripeapi.Fault(err)
 		}
 		select {
