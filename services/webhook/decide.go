@@ -12,7 +12,7 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// LockForDecision locks an event about which a person decides, before anything that it is about.
+// LockForDecision locks an event that an admin decides about. Call it before locking the event's payment or purchase.
 // Locks: the event. Errors: fault.NotFound.
 func LockForDecision(tx models.Tx, eventID string) (models.StripeEvent, error) {
 	var event models.StripeEvent
@@ -29,11 +29,11 @@ func LockForDecision(tx models.Tx, eventID string) (models.StripeEvent, error) {
 	return event, nil
 }
 
-// CloseDecided closes a locked event that a person has decided about. What is foreign stays so: later events of the same
-// object or payment are ignored, and those that wait with it are closed with it.
+// CloseDecided closes a locked event by an admin's decision. WayForeign also closes the waiting events of the same
+// object or payment, and later ones are ignored.
 //
-// Locks: the events of the same object and payment. Idempotent: changed is false where it was decided so already.
-// Errors: fault.Conflict when it was decided otherwise, or booked meanwhile.
+// Locks: the events of the same object and payment. Idempotent: changed is false when the decision is the same.
+// Errors: fault.Conflict when the event was decided otherwise or booked.
 func (s *Service) CloseDecided(tx models.Tx, event models.StripeEvent, way models.WayOut) (changed bool, err error) {
 	switch {
 	case event.Decided == way:
@@ -51,44 +51,50 @@ func (s *Service) CloseDecided(tx models.Tx, event models.StripeEvent, way model
 		status, note = models.EventIgnored, models.CauseDecidedForeign
 		also = `status IN ('review', 'deferred') AND (object_id = @object AND @object <> '' OR payment_ref = @payment AND @payment <> '')`
 	}
-	err = tx.Exec(`UPDATE stripe_events SET status = @status, decided = @way, last_error = @note, processed_at = @now WHERE event_id = @event OR `+also,
-		map[string]any{"status": status, "way": string(way), "note": note, "now": s.Now(), "event": event.EventID, "object": event.ObjectID,
-			"payment": event.PaymentRef}).Error
+	err = tx.Exec(`UPDATE stripe_events SET status = @status, decided = @way, last_error = @note, processed_at = @now
+		WHERE event_id = @event OR `+also, map[string]any{
+		"status": status, "way": string(way), "note": note, "now": s.Now(),
+		"event": event.EventID, "object": event.ObjectID, "payment": event.PaymentRef,
+	}).Error
 	if err != nil {
 		return false, fmt.Errorf("close event %s: %w", event.EventID, err)
 	}
 	return true, nil
 }
 
-// decidedForeign reports whether a person said of an earlier event that its object, or its payment, is not ours.
+// decidedForeign reports whether an admin decided that the object or its payment is not ours.
 func decidedForeign(tx models.Tx, o object) (bool, error) {
 	var foreign bool
-	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_events WHERE decided = 'foreign' AND (object_id = @object OR payment_ref = @payment AND @payment <> ''))`,
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_events WHERE decided = 'foreign'
+			AND (object_id = @object OR payment_ref = @payment AND @payment <> ''))`,
 		map[string]any{"object": o.ID, "payment": o.paymentRef()}).Scan(&foreign).Error
 	if err != nil {
-		return false, fmt.Errorf("decisions about %s: %w", o.ID, err)
+		return false, fmt.Errorf("look for decisions about %s: %w", o.ID, err)
 	}
 	return foreign, nil
 }
 
-// BookDecided books the events that waited for a decision about their purchase, now that it is made: by a person, by
-// Stripe, or because all of the money went back. Booking is by the same rules as before.
+// BookDecided books the events under review whose purchase was decided since: by an admin, by Stripe, or because all
+// of the money was returned. It applies the same rules as the first booking.
 func (s *Service) BookDecided(ctx context.Context) error {
 	var ids []string
-	err := s.DB.WithContext(ctx).Raw(`UPDATE stripe_events SET status = 'received', attempts = 0, next_attempt_at = @now WHERE event_id IN (
+	err := s.DB.WithContext(ctx).Raw(`UPDATE stripe_events SET status = 'received', attempts = 0, next_attempt_at = @now
+		WHERE event_id IN (
 		SELECT e.event_id FROM stripe_events e WHERE e.status = 'review' AND e.object_id <> '' AND CASE
 			WHEN e.last_error IN @disputes THEN EXISTS (SELECT FROM stripe_disputes d WHERE d.dispute_id = e.object_id AND d.share IS NOT NULL)
 			WHEN e.last_error = @deleted THEN EXISTS (SELECT FROM purchases p WHERE p.checkout_session_id = e.object_id
 				AND p.credits_refunded + p.credits_disputed >= p.credits_granted)
 			WHEN e.last_error IN @causes THEN EXISTS (SELECT FROM purchases p WHERE p.checkout_session_id = e.object_id
 				AND p.status IN ('paid', 'returned', 'foreign')) END
-		LIMIT @batch FOR UPDATE SKIP LOCKED) RETURNING event_id`, map[string]any{"now": s.Now(), "causes": models.PaymentCauses(),
-		"disputes": []models.Cause{models.CauseDisputeCurrency, models.CauseReinstated}, "deleted": string(models.CauseDeleted), "batch": workerBatch}).Scan(&ids).Error
+		LIMIT @batch FOR UPDATE SKIP LOCKED) RETURNING event_id`, map[string]any{
+		"now": s.Now(), "causes": models.PaymentCauses(), "deleted": string(models.CauseDeleted), "batch": workerBatch,
+		"disputes": []models.Cause{models.CauseDisputeCurrency, models.CauseReinstated},
+	}).Scan(&ids).Error
 	if err != nil {
-		return fmt.Errorf("events of decided purchases: %w", err)
+		return fmt.Errorf("find events of decided purchases: %w", err)
 	}
 	for _, id := range ids {
-		s.attempt(ctx, id)
+		s.bookStored(ctx, id)
 	}
 	return nil
 }

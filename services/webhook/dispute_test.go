@@ -10,12 +10,14 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
+// dispute is an event of the dispute dp_1.
 func dispute(id, kind, status string, amount int64) string {
-	return event(id, "charge.dispute."+kind, fmt.Sprintf(`{"id":"dp_1","object":"dispute","amount":%d,"currency":"eur","status":%q,"charge":"ch_1","payment_intent":"pi_1"}`, amount, status))
+	return event(id, "charge.dispute."+kind, fmt.Sprintf(`{"id":"dp_1","object":"dispute","amount":%d,"currency":"eur",
+		"status":%q,"charge":"ch_1","payment_intent":"pi_1"}`, amount, status))
 }
 
-// A dispute takes the credits when it is opened and gives them back when it is won, in whatever order and how often its
-// events come, also before the purchase. An inquiry takes nothing.
+// A dispute takes credits when it is opened and returns them when it is won, in whatever order and however often its
+// events arrive, even before the purchase. An inquiry takes nothing.
 func TestDisputesInAnyOrder(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -39,11 +41,11 @@ func TestDisputesInAnyOrder(t *testing.T) {
 		{"in another currency, with what the bank took", []string{strings.Replace(dispute("evt_1", "created", "needs_response", 1146), `"currency":"eur"`,
 			`"currency":"usd","balance_transactions":[{"amount":-1000,"currency":"eur"}]`, 1)}, 1200 - 342},
 		{"for a part", []string{dispute("evt_1", "created", "needs_response", 1000)}, 1200 - 342},
-		{"after a refund, capped at what was paid", []string{refunded("evt_r", 1000), dispute("evt_1", "created", "needs_response", 3500)}, 0},
+		{"after a refund, at most the payment", []string{refunded("evt_r", 1000), dispute("evt_1", "created", "needs_response", 3500)}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for round := range dbtest.Depth(1, 4) {
-				s := newShop(t)
+				s := newFixture(t)
 				events := []string{s.completed("evt_paid", "cs_1", "paid")}
 				for i, e := range c.events {
 					events = append(events, at(int64(i), e))
@@ -63,9 +65,9 @@ func TestDisputesInAnyOrder(t *testing.T) {
 	}
 }
 
-func TestMoneyOfALostDisputeIsForAPerson(t *testing.T) {
+func TestReinstatedFundsOfALostDisputeGoToReview(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.deliver(dispute("evt_1", "closed", "lost", 3500))
 	s.deliver(dispute("evt_2", "funds_reinstated", "lost", 3500))
@@ -75,26 +77,27 @@ func TestMoneyOfALostDisputeIsForAPerson(t *testing.T) {
 	}
 }
 
-func (s *shop) ended(id, kind string) string {
+// ended is the event of the purchase's unpaid Checkout Session that ended.
+func (s *fixture) ended(id, kind string) string {
 	return strings.Replace(s.completed(id, "cs_1", "unpaid"), "session.completed", "session."+kind, 1)
 }
 
-func (s *shop) purchaseStatus() models.PurchaseStatus {
+func (s *fixture) purchaseStatus() models.PurchaseStatus {
 	s.t.Helper()
 	var p models.Purchase
 	s.must(s.DB.Take(&p, "id = ?", s.purchase.ID).Error)
 	return p.Status
 }
 
-func TestSessionsThatCameToNothing(t *testing.T) {
+func TestFailedAndExpiredSessions(t *testing.T) {
 	t.Parallel()
 	t.Run("expired", func(t *testing.T) {
-		s := newShop(t)
+		s := newFixture(t)
 		s.deliver(s.ended("evt_1", "expired"))
 		if got := s.purchaseStatus(); got != models.PurchaseExpired {
 			t.Errorf("purchase is %s, want expired", got)
 		}
-		s.deliver(s.completed("evt_2", "cs_1", "paid")) // paid wins, whatever was said before
+		s.deliver(s.completed("evt_2", "cs_1", "paid")) // paid overrides expired
 		s.wantBalance(1200)
 		s.deliver(s.ended("evt_3", "expired"))
 		if got := s.purchaseStatus(); got != models.PurchasePaid {
@@ -102,7 +105,7 @@ func TestSessionsThatCameToNothing(t *testing.T) {
 		}
 	})
 	t.Run("failed", func(t *testing.T) {
-		s := newShop(t)
+		s := newFixture(t)
 		s.deliver(s.completed("evt_1", "cs_1", "unpaid"))
 		s.deliver(s.ended("evt_2", "async_payment_failed"))
 		s.wantBalance(0)
@@ -110,8 +113,8 @@ func TestSessionsThatCameToNothing(t *testing.T) {
 			t.Errorf("purchase is %s, want failed", got)
 		}
 	})
-	t.Run("failed after it was booked is for a person", func(t *testing.T) {
-		s := newShop(t)
+	t.Run("failed after booking goes to review", func(t *testing.T) {
+		s := newFixture(t)
 		s.deliver(s.completed("evt_1", "cs_1", "paid"))
 		s.deliver(s.ended("evt_2", "async_payment_failed"))
 		s.wantBalance(1200)
@@ -123,7 +126,7 @@ func TestSessionsThatCameToNothing(t *testing.T) {
 
 func TestDeletedCustomerKeepsTheBalance(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.must(s.DB.Exec(`UPDATE users SET stripe_customer_id = 'cus_1'`).Error)
 	s.must(s.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, s.user).Error)
@@ -134,6 +137,6 @@ func TestDeletedCustomerKeepsTheBalance(t *testing.T) {
 	var user models.User
 	s.must(s.DB.Take(&user, "id = ?", s.user).Error)
 	if user.StripeCustomerID != "" {
-		t.Errorf("the user still has customer %s", user.StripeCustomerID)
+		t.Errorf("user has customer %s, want none", user.StripeCustomerID)
 	}
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,20 +12,27 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// kinds are the events that may move credits. All others are stored and ignored.
-var kinds = []string{"checkout.session.completed", "checkout.session.async_payment_succeeded", "charge.refunded", "charge.refund.updated", "refund.created",
-	"refund.updated", "refund.failed", "charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_withdrawn",
-	"charge.dispute.funds_reinstated"}
+// creditTypes are the event types that may move credits.
+var creditTypes = []string{
+	"checkout.session.completed", "checkout.session.async_payment_succeeded", "charge.refunded", "charge.refund.updated",
+	"refund.created", "refund.updated", "refund.failed", "charge.dispute.created", "charge.dispute.updated",
+	"charge.dispute.closed", "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated",
+}
 
-// seeds are events of every kind that we know, and what a broken sender makes of them.
-func seeds(s *shop) []string {
+// seeds are events of every type that we book, and malformed variants of them.
+func seeds(s *fixture) []string {
 	paid := s.completed("evt_1", "cs_1", "paid")
-	all := []string{paid, s.completed("evt_2", "cs_1", "unpaid"), s.ended("evt_3", "async_payment_failed"), s.ended("evt_4", "expired"), free(s),
-		refunded("evt_5", 1000), refund("evt_6", "re_1", 1000), dispute("evt_7", "created", "needs_response", 3500), dispute("evt_8", "closed", "won", 3500),
-		event("evt_9", "customer.deleted", `{"id":"cus_1"}`), link("evt_10", "cs_a", `"cus_2"`, `"new@example.com"`, `{"credits":"1200"}`),
-		event("evt_11", "payment_intent.succeeded", `{"id":"pi_1"}`), event("evt_12", "product.updated", `{"id":"prod_1","object":"product"}`)}
+	all := []string{
+		paid, s.completed("evt_2", "cs_1", "unpaid"), s.ended("evt_3", "async_payment_failed"), s.ended("evt_4", "expired"),
+		freePurchase(s), refunded("evt_5", 1000), refund("evt_6", "re_1", 1000),
+		dispute("evt_7", "created", "needs_response", 3500), dispute("evt_8", "closed", "won", 3500),
+		event("evt_9", "customer.deleted", `{"id":"cus_1"}`),
+		link("evt_10", "cs_a", `"cus_2"`, `"new@example.com"`, `{"credits":"1200"}`),
+		event("evt_11", "payment_intent.succeeded", `{"id":"pi_1"}`),
+		event("evt_12", "product.updated", `{"id":"prod_1","object":"product"}`),
+	}
 	deep := strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000)
-	for _, broken := range []func(string) string{
+	for _, malform := range []func(string) string{
 		func(e string) string { return e[:len(e)/2] },
 		func(e string) string { return strings.Replace(e, `"evt_`, `"\u0000evt_`, 1) },
 		func(e string) string { return strings.Replace(e, `"type":"`, `"type":"\u0000`, 1) },
@@ -54,74 +62,82 @@ func seeds(s *shop) []string {
 			return strings.Replace(e, `"data":{"object"`, `"data":{"object":null},"data":{"object"`, 1)
 		},
 	} {
-		all = append(all, broken(paid))
+		all = append(all, malform(paid))
 	}
-	return append(all, spoilt(refunded("evt_13", 1000))...)
+	return append(all, malformedRefunds(refunded("evt_13", 1000))...)
 }
 
-// spoilt are refunds as a database would refuse them.
-func spoilt(e string) []string {
-	return []string{strings.Replace(e, ":1000", ":-1", 1), strings.Replace(e, `"currency":"eur"`, `"currency":"\u0000"`, 1), strings.Replace(e, "ch_1", `\u0000`, 1),
-		strings.Replace(e, `"pi_1"`, `"`+strings.Repeat("p", 4000)+`"`, 1), strings.Replace(e, `"pi_1"`, "null", 1)}
+// malformedRefunds returns variants of an event with values that the database refuses.
+func malformedRefunds(e string) []string {
+	return []string{
+		strings.Replace(e, ":1000", ":-1", 1), strings.Replace(e, `"currency":"eur"`, `"currency":"\u0000"`, 1),
+		strings.Replace(e, "ch_1", `\u0000`, 1), strings.Replace(e, `"pi_1"`, `"`+strings.Repeat("p", 4000)+`"`, 1),
+		strings.Replace(e, `"pi_1"`, "null", 1),
+	}
 }
 
-// FuzzWebhook sends anything, under any signature and under a good one. Nothing panics; what is not signed leaves no
-// trace; what is signed is accepted or refused as no event, but never fails, for Stripe would send it for three days;
-// and credits move only for the events that may move them.
+// FuzzWebhook delivers any body with any signature and with a valid one. Nothing panics. An invalid signature stores
+// nothing. A signed body is accepted or refused as no event, but never fails, because Stripe would resend it for
+// three days. Credits move only for creditTypes.
 func FuzzWebhook(f *testing.F) {
-	s := newShop(f)
-	s.clock = time.Unix(1_800_000_000, 0).UTC() // the same in every process that takes part
+	s := newFixture(f)
+	s.clock = time.Unix(1_800_000_000, 0).UTC() // the same in every fuzzing process
 	for _, seed := range seeds(s) {
 		good := sign(seed, testSecret, s.clock)
-		for _, header := range []string{good, "", "t=", "t=0,v1=00", strings.Replace(good, ",", ", ", 1), good + ",t=1", strings.Replace(good, "v1", "v0", 1), "t=99999999999999999999,v1=" + good} {
+		for _, header := range []string{
+			good, "", "t=", "t=0,v1=00", strings.Replace(good, ",", ", ", 1), good + ",t=1", strings.Replace(good, "v1", "v0", 1),
+			"t=99999999999999999999,v1=" + good,
+		} {
 			f.Add([]byte(seed), header)
 		}
 	}
-	count := func(t *testing.T) (events, lines int64) {
-		if err := s.DB.Raw(`SELECT (SELECT count(*) FROM stripe_events), (SELECT count(*) FROM credit_transactions)`).Row().Scan(&events, &lines); err != nil {
+	count := func(t *testing.T) (events, entries int64) {
+		err := s.DB.Raw(`SELECT (SELECT count(*) FROM stripe_events), (SELECT count(*) FROM credit_transactions)`).
+			Row().Scan(&events, &entries)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return events, lines
+		return events, entries
 	}
 	f.Fuzz(func(t *testing.T, body []byte, header string) {
-		if err := s.DB.Exec(`DELETE FROM stripe_events`).Error; err != nil { // of the last round, so that no id is a duplicate
+		if err := s.DB.Exec(`DELETE FROM stripe_events`).Error; err != nil { // avoid duplicate ids
 			t.Fatal(err)
 		}
 		_, before := count(t)
 		good := sign(string(body), testSecret, s.clock)
 		err := s.Receive(context.Background(), body, header)
-		events, lines := count(t)
+		events, entries := count(t)
 		switch {
 		case err == nil && !strings.Contains(header, good[strings.Index(good, "v1="):]):
-			t.Fatalf("accepted under %q", header)
-		case err != nil && (events != 0 || lines != before):
-			t.Fatalf("%d events stored and %d lines added for what was refused", events, lines-before)
+			t.Fatalf("accepted with signature %q, want it refused", header)
+		case err != nil && (events != 0 || entries != before):
+			t.Fatalf("refused body stored %d events and %d entries, want 0", events, entries-before)
 		}
 
 		err = s.Receive(context.Background(), body, good)
-		events, lines = count(t)
+		events, entries = count(t)
 		switch {
-		case err != nil && unstorable(body): // no event of Stripe's is so
+		case err != nil && unstorable(body):
 		case err != nil && !fault.Is(err, fault.SignatureInvalid):
-			t.Fatalf("a signed body fails: %v", err)
-		case err != nil && (events != 0 || lines != before):
-			t.Fatalf("%d events stored and %d lines added for what was refused", events, lines-before)
+			t.Fatalf("signed body: error = %v, want none or signature invalid", err)
+		case err != nil && (events != 0 || entries != before):
+			t.Fatalf("refused body stored %d events and %d entries, want 0", events, entries-before)
 		case err == nil && events != 1:
-			t.Fatalf("%d events stored for what was accepted", events)
+			t.Fatalf("accepted body stored %d events, want 1", events)
 		}
-		if lines != before && !mayMove(body) {
-			t.Fatal("credits moved for an event that moves none")
+		if entries != before && !mayMove(body) {
+			t.Fatal("an entry was added for an event that moves no credits")
 		}
-		wantSoundLedger(t, s)
+		wantConsistentLedger(t, s)
 	})
 }
 
-// unstorable reports whether the database cannot keep an id of the event: it takes no NUL, and no index entry of a page.
+// unstorable reports whether the database may refuse an id of the event: it accepts no NUL and no long index entry.
 func unstorable(body []byte) bool {
 	return strings.Contains(string(body), `\u0000`) || len(body) > 2600
 }
 
-// mayMove reports whether the body is an event of a kind that may move credits, about an object with an id.
+// mayMove reports whether the body is an event that may move credits, about an object with an id.
 func mayMove(body []byte) bool {
 	var e struct {
 		Type string
@@ -130,21 +146,18 @@ func mayMove(body []byte) bool {
 	if json.Unmarshal(body, &e) != nil || e.Data.Object.ID == "" {
 		return false
 	}
-	for _, kind := range kinds {
-		if kind == e.Type {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(creditTypes, e.Type)
 }
 
-// wantSoundLedger wants every balance to be the sum of its lines, and no purchase to give more than it sold.
-func wantSoundLedger(t *testing.T, s *shop) {
+// wantConsistentLedger wants every balance to be the sum of its entries, and no more than was bought.
+func wantConsistentLedger(t *testing.T, s *fixture) {
 	t.Helper()
 	var wrong int64
-	err := s.DB.Raw(`SELECT count(*) FROM users u WHERE credits_balance <> (SELECT coalesce(sum(delta_credits), 0) FROM credit_transactions c WHERE c.user_id = u.id)
-		OR credits_balance < 0 OR credits_balance > (SELECT coalesce(sum(credits), 0) FROM purchases p WHERE p.user_id = u.id AND status = ?)`, models.PurchasePaid).Scan(&wrong).Error
+	err := s.DB.Raw(`SELECT count(*) FROM users u WHERE credits_balance < 0
+		OR credits_balance <> (SELECT coalesce(sum(delta_credits), 0) FROM credit_transactions c WHERE c.user_id = u.id)
+		OR credits_balance > (SELECT coalesce(sum(credits), 0) FROM purchases p WHERE p.user_id = u.id AND status = ?)`,
+		models.PurchasePaid).Scan(&wrong).Error
 	if err != nil || wrong != 0 {
-		t.Fatalf("%d users have a balance that is not what they bought and what their ledger says (%v)", wrong, err)
+		t.Fatalf("%d users have a wrong balance (%v), want 0", wrong, err)
 	}
 }

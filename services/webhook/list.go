@@ -13,34 +13,34 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// Query says which stored events are wanted. The zero value wants all of them.
+// Query filters stored events. The zero value matches every event.
 type Query struct {
 	Status      models.StripeEventStatus
-	Open        bool // only those that need a person or still wait
+	Open        bool // only events under review or waiting
 	Type        string
 	From, Until time.Time // received at or after From and before Until; zero for no bound
-	Object      string    // the id of the event, of what it is about, or of the payment; whole
-	After       Cursor    // where the page begins
+	Object      string    // the whole id of the event, its object or its payment
+	After       Cursor    // last event of the previous page
 	Limit       int
 }
 
-// Cursor is the last event of a page; the zero value is the beginning of the list.
+// Cursor is the last event of a page; the zero value starts the list.
 type Cursor struct {
 	Received time.Time
 	EventID  string
 }
 
-// Listed is a page of events, newest first, without payload. Next is where the next one begins, nil at the end.
+// Listed is a page of events, newest first, without payload. Next is the cursor of the next page, nil at the end.
 type Listed struct {
 	Events    []models.StripeEvent
-	Purchases map[string]uuid.UUID // by event, the purchase that it is about
+	Purchases map[string]uuid.UUID // the purchase of each event that has one
 	Next      *Cursor
 }
 
-// Types are the kinds of events that do something here; others are stored and ignored.
+// Types returns the event types that we book; others are stored and ignored.
 func (s *Service) Types() []string { return slices.Sorted(maps.Keys(s.bookings())) }
 
-// Events lists stored events. Status and type are decided on the index alone, so that payloads stay unread.
+// Events lists stored events. The inner query filters by index alone, so that no payload is read.
 func (s *Service) Events(ctx context.Context, q Query) (Listed, error) {
 	where, args := "true", []any{sql.Named("limit", q.Limit+1)}
 	add := func(condition, name string, value any) {
@@ -62,7 +62,8 @@ func (s *Service) Events(ctx context.Context, q Query) (Listed, error) {
 		add(`received_at < @until`, "until", q.Until)
 	}
 	if q.Object != "" {
-		add(`event_id IN (SELECT event_id FROM stripe_events WHERE event_id = @object UNION SELECT event_id FROM stripe_events WHERE object_id = @object AND object_id <> ''
+		add(`event_id IN (SELECT event_id FROM stripe_events WHERE event_id = @object
+			UNION SELECT event_id FROM stripe_events WHERE object_id = @object AND object_id <> ''
 			UNION SELECT event_id FROM stripe_events WHERE payment_ref = @object AND payment_ref <> '')`, "object", q.Object)
 	}
 	if q.After != (Cursor{}) {
@@ -70,8 +71,8 @@ func (s *Service) Events(ctx context.Context, q Query) (Listed, error) {
 		args = append(args, sql.Named("after", q.After.EventID))
 	}
 	var l Listed
-	err := s.DB.WithContext(ctx).Raw(`SELECT event_id, type, api_version, livemode, object_id, payment_ref, status, attempts, next_attempt_at, last_error, decided,
-			created_at_stripe, received_at, processed_at FROM stripe_events
+	err := s.DB.WithContext(ctx).Raw(`SELECT event_id, type, api_version, livemode, object_id, payment_ref, status, attempts,
+			next_attempt_at, last_error, decided, created_at_stripe, received_at, processed_at FROM stripe_events
 		WHERE event_id IN (SELECT event_id FROM stripe_events WHERE `+where+` ORDER BY received_at DESC, event_id DESC LIMIT @limit)
 		ORDER BY received_at DESC, event_id DESC`, args...).Scan(&l.Events).Error
 	if err != nil {
@@ -89,14 +90,91 @@ func (s *Service) Events(ctx context.Context, q Query) (Listed, error) {
 // OfUser returns the newest events about a user's purchases, without payload.
 func (s *Service) OfUser(ctx context.Context, userID int64, limit int) (Listed, error) {
 	var l Listed
-	err := s.DB.WithContext(ctx).Omit("payload").Where(`event_id IN (SELECT e.event_id FROM purchases p JOIN stripe_events e ON e.object_id = p.checkout_session_id AND e.object_id <> '' WHERE p.user_id = @user
-			UNION SELECT e.event_id FROM purchases p JOIN stripe_events e ON e.payment_ref = p.payment_intent_id AND e.payment_ref <> '' WHERE p.user_id = @user
+	err := s.DB.WithContext(ctx).Omit("payload").Where(`event_id IN (
+			SELECT e.event_id FROM purchases p JOIN stripe_events e ON e.object_id = p.checkout_session_id AND e.object_id <> ''
+				WHERE p.user_id = @user
+			UNION SELECT e.event_id FROM purchases p JOIN stripe_events e ON e.payment_ref = p.payment_intent_id AND e.payment_ref <> ''
+				WHERE p.user_id = @user
 			UNION SELECT e.event_id FROM purchases p JOIN stripe_charges c ON c.payment_ref = p.payment_intent_id
 				JOIN stripe_events e ON e.payment_ref = c.charge_id AND e.payment_ref <> '' WHERE p.user_id = @user)`,
 		map[string]any{"user": userID}).Order("received_at DESC, event_id DESC").Limit(limit).Find(&l.Events).Error
 	if err != nil {
-		return l, fmt.Errorf("events of user %d: %w", userID, err)
+		return l, fmt.Errorf("list events of user %d: %w", userID, err)
 	}
 	l.Purchases, err = s.purchasesOf(ctx, l.Events)
 	return l, err
+}
+
+// Overview is the time of the last event and the open events.
+type Overview struct {
+	LastReceived *time.Time
+	Open         []models.StripeEvent // without payload
+	MoreOpen     bool                 // more open events exist
+	Purchases    map[string]uuid.UUID // the purchase of each open event that has one
+}
+
+// openSQL matches events under review or waiting.
+const openSQL = `status IN ('review', 'failed', 'deferred', 'received')`
+
+// Overview returns up to limit open events, those under review first.
+func (s *Service) Overview(ctx context.Context, limit int) (Overview, error) {
+	var o Overview
+	db := s.DB.WithContext(ctx)
+	var last sql.NullTime // NULL until the first event
+	if err := db.Raw(`SELECT max(received_at) FROM stripe_events`).Scan(&last).Error; err != nil {
+		return o, fmt.Errorf("find the last event: %w", err)
+	}
+	if last.Valid {
+		o.LastReceived = &last.Time
+	}
+	err := db.Omit("payload").Where(openSQL).Order("status = 'review' DESC, received_at DESC").
+		Limit(limit + 1).Find(&o.Open).Error
+	if err != nil {
+		return o, fmt.Errorf("list open events: %w", err)
+	}
+	if len(o.Open) > limit {
+		o.Open, o.MoreOpen = o.Open[:limit], true
+	}
+	o.Purchases, err = s.purchasesOf(ctx, o.Open)
+	return o, err
+}
+
+// purchasesOf finds the purchases of events, by session or payment.
+func (s *Service) purchasesOf(ctx context.Context, events []models.StripeEvent) (map[string]uuid.UUID, error) {
+	found := map[string]uuid.UUID{}
+	if len(events) == 0 {
+		return found, nil
+	}
+	ids := make([]string, len(events))
+	for i, e := range events {
+		ids[i] = e.EventID
+	}
+	var rows []struct {
+		EventID string
+		ID      uuid.UUID
+	}
+	err := s.DB.WithContext(ctx).Raw(`SELECT e.event_id, p.id FROM stripe_events e
+		LEFT JOIN stripe_charges c ON c.charge_id = e.payment_ref
+		JOIN purchases p ON p.checkout_session_id = e.object_id OR p.payment_intent_id = coalesce(c.payment_ref, e.payment_ref)
+		WHERE e.event_id IN ?`, ids).Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("find purchases of events: %w", err)
+	}
+	for _, row := range rows {
+		found[row.EventID] = row.ID
+	}
+	return found, nil
+}
+
+// OfPurchase returns the events about a purchase's session and payment, oldest first, without payload.
+func (s *Service) OfPurchase(ctx context.Context, sessionID, paymentRef string) ([]models.StripeEvent, error) {
+	var rows []models.StripeEvent
+	// Some events name the charge alone.
+	err := s.DB.WithContext(ctx).Omit("payload").Where(`(object_id = @session AND object_id <> '') OR (payment_ref <> ''
+			AND (payment_ref = @payment OR payment_ref IN (SELECT charge_id FROM stripe_charges WHERE payment_ref = @payment)))`,
+		map[string]any{"session": sessionID, "payment": paymentRef}).Order("received_at, event_id").Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("list events of session %s: %w", sessionID, err)
+	}
+	return rows, nil
 }

@@ -10,14 +10,22 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-func TestEventsByFilter(t *testing.T) {
+// Events of the payment pi_1 by its charge alone, and of another payment.
+var (
+	disputeOfCharge = event("evt_alone", "charge.dispute.created",
+		`{"id":"dp_1","amount":500,"currency":"eur","status":"needs_response","charge":"ch_1"}`)
+	otherRefund = event("evt_other", "charge.refunded",
+		`{"id":"ch_9","amount":5,"amount_refunded":5,"currency":"eur","payment_intent":"pi_9"}`)
+)
+
+func TestEventsMatchQuery(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for i, status := range models.StripeEventStatuses() {
-		for j := range 2 { // two at the same moment
-			s.must(s.DB.Exec(`INSERT INTO stripe_events (event_id, type, livemode, object_id, payment_ref, payload, status, created_at_stripe, received_at)
-				VALUES (?, ?, false, ?, ?, 'x', ?, 0, ?)`, fmt.Sprintf("evt_%s_%d", status, j), []string{"charge.refunded", "price.updated"}[j],
+		for j := range 2 { // two received at the same time
+			s.must(s.DB.Exec(`INSERT INTO stripe_events
+				(event_id, type, livemode, object_id, payment_ref, payload, status, created_at_stripe, received_at) VALUES (?, ?, false, ?, ?, 'x', ?, 0, ?)`, fmt.Sprintf("evt_%s_%d", status, j), []string{"charge.refunded", "price.updated"}[j],
 				fmt.Sprintf("ob_%d_%d", i, j), fmt.Sprintf("pi_%d", i), status, noon.Add(time.Duration(i)*24*time.Hour)).Error)
 		}
 	}
@@ -25,18 +33,18 @@ func TestEventsByFilter(t *testing.T) {
 		q    Query
 		want int
 	}{
-		"everything":                     {Query{}, 12},
-		"a status":                       {Query{Status: models.EventReview}, 2},
-		"what is not done":               {Query{Open: true}, 8},
-		"a type":                         {Query{Type: "price.updated"}, 6},
-		"both":                           {Query{Status: models.EventDone, Type: "price.updated"}, 1},
-		"from a day":                     {Query{From: noon.Add(24 * time.Hour)}, 10},
-		"until":                          {Query{Until: noon.Add(24 * time.Hour)}, 2},
-		"an event":                       {Query{Object: "evt_done_1"}, 1},
-		"an object":                      {Query{Object: "ob_0_0"}, 1},
-		"a payment":                      {Query{Object: "pi_3"}, 2},
-		"half an id":                     {Query{Object: "evt_done"}, 0},
-		"an id that is another's status": {Query{Object: "pi_3", Status: models.EventReview}, 0},
+		"the zero query":              {Query{}, 12},
+		"a status":                    {Query{Status: models.EventReview}, 2},
+		"open events":                 {Query{Open: true}, 8},
+		"a type":                      {Query{Type: "price.updated"}, 6},
+		"status and type":             {Query{Status: models.EventDone, Type: "price.updated"}, 1},
+		"received since a time":       {Query{From: noon.Add(24 * time.Hour)}, 10},
+		"received before a time":      {Query{Until: noon.Add(24 * time.Hour)}, 2},
+		"an event":                    {Query{Object: "evt_done_1"}, 1},
+		"an object":                   {Query{Object: "ob_0_0"}, 1},
+		"a payment":                   {Query{Object: "pi_3"}, 2},
+		"half an id":                  {Query{Object: "evt_done"}, 0},
+		"a payment of another status": {Query{Object: "pi_3", Status: models.EventReview}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.q.Limit = 5
@@ -49,7 +57,7 @@ func TestEventsByFilter(t *testing.T) {
 				}
 				for _, e := range l.Events {
 					if slices.Contains(ids, e.EventID) || len(e.Payload) > 0 || !last.IsZero() && e.ReceivedAt.After(last) {
-						t.Errorf("%s comes twice, with its payload or too late", e.EventID)
+						t.Errorf("%s is listed twice, with its payload or out of order", e.EventID)
 					}
 					ids, last = append(ids, e.EventID), e.ReceivedAt
 				}
@@ -59,30 +67,70 @@ func TestEventsByFilter(t *testing.T) {
 				c.q.After = *l.Next
 			}
 			if len(ids) != c.want {
-				t.Errorf("found %v, want %d", ids, c.want)
+				t.Errorf("found %v, want %d events", ids, c.want)
 			}
 		})
 	}
 	if types := s.Types(); !slices.IsSorted(types) || !slices.Contains(types, "checkout.session.completed") {
-		t.Errorf("the types are %v", types)
+		t.Errorf("types = %v, want them sorted, with checkout.session.completed", types)
 	}
 }
 
-func TestEventsOfAUser(t *testing.T) {
+func TestOfUser(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.deliver(refunded("evt_charge", 1000))
-	s.deliver(event("evt_alone", "charge.dispute.created", `{"id":"dp_1","amount":500,"currency":"eur","status":"needs_response","charge":"ch_1"}`))
-	s.deliver(event("evt_other", "charge.refunded", `{"id":"ch_9","amount":5,"amount_refunded":5,"currency":"eur","payment_intent":"pi_9"}`))
+	s.deliver(disputeOfCharge)
+	s.deliver(otherRefund)
 	l, err := s.OfUser(context.Background(), s.user, 10)
 	if err != nil || len(l.Events) != 3 || l.Purchases["evt_alone"] != s.purchase.ID {
-		t.Errorf("%d events (%v) of purchases %v, want three of one", len(l.Events), err, l.Purchases)
+		t.Errorf("%d events (%v) of purchases %v, want 3 of one purchase", len(l.Events), err, l.Purchases)
 	}
 	if l, err := s.OfUser(context.Background(), s.user, 2); err != nil || len(l.Events) != 2 {
-		t.Errorf("%d events (%v), want the newest two", len(l.Events), err)
+		t.Errorf("%d events (%v), want the newest 2", len(l.Events), err)
 	}
 	if l, err := s.OfUser(context.Background(), s.user+1, 10); err != nil || len(l.Events) != 0 {
-		t.Errorf("somebody else has %d events (%v), want none", len(l.Events), err)
+		t.Errorf("another user has %d events (%v), want 0", len(l.Events), err)
+	}
+}
+
+func TestOfPurchase(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
+	s.deliver(refunded("evt_charge", 1000))
+	s.deliver(disputeOfCharge)
+	s.deliver(otherRefund)
+	rows, err := s.OfPurchase(context.Background(), "cs_1", "pi_1")
+	var ids []string
+	for _, row := range rows {
+		if len(row.Payload) != 0 {
+			t.Errorf("%s has its payload, want none", row.EventID)
+		}
+		ids = append(ids, row.EventID)
+	}
+	slices.Sort(ids)
+	if want := []string{"evt_alone", "evt_charge", "evt_paid"}; err != nil || !slices.Equal(ids, want) {
+		t.Errorf("events of the purchase = %v (%v), want %v", ids, err, want)
+	}
+	if rows, err := s.OfPurchase(context.Background(), "", ""); err != nil || len(rows) != 0 {
+		t.Errorf("purchase without session and payment has %d events (%v), want 0", len(rows), err)
+	}
+}
+
+func TestOverviewReturnsPurchases(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
+	s.must(s.DB.Exec(`UPDATE stripe_events SET status = 'review'`).Error)
+	s.deliver(otherRefund)
+	o, err := s.Overview(context.Background(), 10)
+	if err != nil || len(o.Open) != 2 || len(o.Purchases) != 1 || o.Purchases["evt_paid"] != s.purchase.ID {
+		t.Errorf("%d open events of purchases %v (%v), want 2 and evt_paid of %s alone", len(o.Open), o.Purchases, err, s.purchase.ID)
+	}
+	s.must(s.DB.Exec(`UPDATE stripe_events SET status = ?`, models.EventDone).Error)
+	if o, err := s.Overview(context.Background(), 10); err != nil || len(o.Open) != 0 || len(o.Purchases) != 0 {
+		t.Errorf("%d open events (%v), want 0", len(o.Open), err)
 	}
 }

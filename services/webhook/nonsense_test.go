@@ -10,27 +10,32 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// lastErrorOf is why an event waits.
-func (s *shop) lastErrorOf(eventID string) models.Cause {
+// lastErrorOf returns the cause that is stored with an event.
+func (s *fixture) lastErrorOf(eventID string) models.Cause {
 	s.t.Helper()
 	var row models.StripeEvent
 	s.must(s.DB.Omit("payload").Take(&row, "event_id = ?", eventID).Error)
 	return row.LastError
 }
 
-// wantReview wants an event to wait for a person, at once and with a cause about which the person can decide.
-func (s *shop) wantReview(eventID string, cause models.Cause) {
+// otherPayment is the event of another purchase's paid session.
+func (s *fixture) otherPayment(p models.Purchase, id, session, payment string) string {
+	return strings.NewReplacer("pi_1", payment, s.purchase.ID.String(), p.ID.String()).Replace(s.completed(id, session, "paid"))
+}
+
+// wantReview wants an event to be under review with a cause that an admin can decide about.
+func (s *fixture) wantReview(eventID string, cause models.Cause) {
 	s.t.Helper()
 	if status, got := s.statusOf(eventID), s.lastErrorOf(eventID); status != models.EventReview || got != cause {
 		s.t.Errorf("%s is %s (%s), want review (%s)", eventID, status, got, cause)
 	}
 	if len(cause.WaysOut()) == 0 {
-		s.t.Errorf("nobody can decide about %q", cause)
+		s.t.Errorf("cause %q offers no decision, want some", cause)
 	}
 }
 
-// What Stripe can only say by mistake moves no credits, or at most those of the payment that it names, whichever of the
-// two comes first. It waits for a person, once.
+// An implausible event moves no credits, or at most those of its payment, whichever of the two arrives first. It goes
+// to review once.
 func TestEventsThatMakeNoSense(t *testing.T) {
 	t.Parallel()
 	const all = 1200
@@ -38,10 +43,12 @@ func TestEventsThatMakeNoSense(t *testing.T) {
 		return event("evt_x", "charge.refunded", `{"id":"ch_1","object":"charge","payment_intent":"pi_1",`+fields+`}`)
 	}
 	refundOf := func(fields string) string {
-		return event("evt_x", "refund.created", `{"id":"re_1","object":"refund","charge":"ch_1","payment_intent":"pi_1","status":"succeeded",`+fields+`}`)
+		return event("evt_x", "refund.created", `{"id":"re_1","object":"refund","charge":"ch_1","payment_intent":"pi_1",
+			"status":"succeeded",`+fields+`}`)
 	}
 	disputeOf := func(fields string) string {
-		return event("evt_x", "charge.dispute.created", `{"id":"dp_1","object":"dispute","charge":"ch_1","payment_intent":"pi_1","status":"needs_response",`+fields+`}`)
+		return event("evt_x", "charge.dispute.created", `{"id":"dp_1","object":"dispute","charge":"ch_1","payment_intent":"pi_1",
+			"status":"needs_response",`+fields+`}`)
 	}
 	for _, c := range []struct {
 		name, event string
@@ -49,44 +56,44 @@ func TestEventsThatMakeNoSense(t *testing.T) {
 		balance     models.Credits
 	}{
 		{"a negative refund", refundOf(`"amount":-1000,"currency":"eur"`), models.CauseImpossible, all},
-		{"a refund of nothing", refundOf(`"amount":0,"currency":"eur"`), models.CauseImpossible, all},
+		{"a refund of 0 cents", refundOf(`"amount":0,"currency":"eur"`), models.CauseImpossible, all},
 		{"a refund without an amount", refundOf(`"currency":"eur"`), models.CauseImpossible, all},
 		{"a refund whose amount is null", refundOf(`"amount":null,"currency":"eur"`), models.CauseImpossible, all},
-		{"a refund of all the money that there is", refundOf(`"amount":9223372036854775807,"currency":"eur"`), models.CauseOverpaid, 0},
-		{"a refund beyond every number", refundOf(`"amount":92233720368547758070,"currency":"eur"`), models.CauseObjectUnreadable, all},
-		{"a refund of half a cent", refundOf(`"amount":1000.5,"currency":"eur"`), models.CauseObjectUnreadable, all},
-		{"a refund of more than was paid", refundOf(`"amount":3501,"currency":"eur"`), models.CauseOverpaid, 0},
+		{"a refund of the largest int64", refundOf(`"amount":9223372036854775807,"currency":"eur"`), models.CauseOverpaid, 0},
+		{"a refund beyond int64", refundOf(`"amount":92233720368547758070,"currency":"eur"`), models.CauseObjectUnreadable, all},
+		{"a refund of a fraction", refundOf(`"amount":1000.5,"currency":"eur"`), models.CauseObjectUnreadable, all},
+		{"a refund above the payment", refundOf(`"amount":3501,"currency":"eur"`), models.CauseOverpaid, 0},
 		{"a refund in another currency", refundOf(`"amount":1000,"currency":"usd"`), models.CauseRefundCurrency, all},
-		{"a failed refund that is negative", strings.Replace(refundOf(`"amount":-1000,"currency":"eur"`), "succeeded", "failed", 1), models.CauseImpossible, all},
+		{"a negative failed refund", strings.Replace(refundOf(`"amount":-1000,"currency":"eur"`), "succeeded", "failed", 1), models.CauseImpossible, all},
 
-		{"a charge of which a negative sum went back", chargeOf(`"amount":3500,"amount_refunded":-1000,"currency":"eur"`), models.CauseImpossible, all},
+		{"a charge with a negative refunded sum", chargeOf(`"amount":3500,"amount_refunded":-1000,"currency":"eur"`), models.CauseImpossible, all},
 		{"a negative charge", chargeOf(`"amount":-3500,"amount_refunded":0,"currency":"eur"`), models.CauseImpossible, all},
-		{"a charge of nothing", chargeOf(`"amount":null,"amount_refunded":1000,"currency":"eur"`), models.CauseImpossible, all},
-		{"a charge of which more went back than it was", chargeOf(`"amount":3500,"amount_refunded":3501,"currency":"eur"`), models.CauseOverpaid, 0},
-		{"a charge of which more went back than was paid", chargeOf(`"amount":9000,"amount_refunded":9000,"currency":"eur"`), models.CauseOverpaid, 0},
+		{"a charge without amount", chargeOf(`"amount":null,"amount_refunded":1000,"currency":"eur"`), models.CauseImpossible, all},
+		{"a charge refunded above its amount", chargeOf(`"amount":3500,"amount_refunded":3501,"currency":"eur"`), models.CauseOverpaid, 0},
+		{"a charge refunded above the payment", chargeOf(`"amount":9000,"amount_refunded":9000,"currency":"eur"`), models.CauseOverpaid, 0},
 		{"a charge in another currency", chargeOf(`"amount":3500,"amount_refunded":3500,"currency":"usd"`), models.CauseRefundCurrency, all},
 
 		{"a negative dispute", disputeOf(`"amount":-3500,"currency":"eur"`), models.CauseImpossible, all},
 		{"a dispute without an amount", disputeOf(`"currency":"eur"`), models.CauseImpossible, all},
 		{"a dispute whose amount is null", disputeOf(`"amount":null,"currency":"eur"`), models.CauseImpossible, all},
-		{"a dispute for which the bank took nonsense", disputeOf(`"amount":1000,"currency":"usd","balance_transactions":[{"amount":-9223372036854775808,"currency":"eur"},
+		{"a dispute with overflowing movements", disputeOf(`"amount":1000,"currency":"usd","balance_transactions":[{"amount":-9223372036854775808,"currency":"eur"},
 			{"amount":-9223372036854775808,"currency":"eur"}]`), models.CauseDisputeCurrency, 0},
 		{"a dispute without a status", strings.Replace(disputeOf(`"amount":1000,"currency":"eur"`), "needs_response", "", 1), models.CauseDisputeStatus.Of(""), all},
-		{"a refund whose status is none", strings.Replace(refundOf(`"amount":1000,"currency":"eur"`), "succeeded", "given", 1), models.CauseRefundStatus.Of("given"), all},
+		{"a refund of unknown status", strings.Replace(refundOf(`"amount":1000,"currency":"eur"`), "succeeded", "given", 1), models.CauseRefundStatus.Of("given"), all},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := newShop(t)
+			s := newFixture(t)
 			s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 			s.deliver(c.event)
 			s.wantReview("evt_x", c.want)
 			s.wantBalance(c.balance)
-			s.deliver(refunded("evt_good", 3500)) // what makes sense is booked beside it
+			s.deliver(refunded("evt_good", 3500)) // plausible events are still booked
 			s.wantBalance(0)
 		})
-		t.Run(c.name+", before the payment", func(t *testing.T) {
+		t.Run(c.name+" before the payment", func(t *testing.T) {
 			t.Parallel()
-			s := newShop(t)
+			s := newFixture(t)
 			s.deliver(c.event)
 			s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 			s.wantReview("evt_x", c.want)
@@ -99,9 +106,12 @@ func TestEventsThatMakeNoSense(t *testing.T) {
 func TestFactsInTwoCurrenciesBeforeTheirPurchase(t *testing.T) {
 	t.Parallel()
 	wrongly := func(payload string) string {
-		return strings.NewReplacer("evt_right", "evt_wrong", `"currency":"eur"`, `"currency":"usd"`, "1750", "1900").Replace(payload)
+		return strings.NewReplacer("evt_right", "evt_wrong", `"currency":"eur"`, `"currency":"usd"`, "1750", "1900").
+			Replace(payload)
 	}
-	for name, right := range map[string]string{"a charge": refunded("evt_right", 1750), "a refund": refund("evt_right", "re_1", 1750)} {
+	for name, right := range map[string]string{
+		"a charge": refunded("evt_right", 1750), "a refund": refund("evt_right", "re_1", 1750),
+	} {
 		for order, sent := range map[string]func(paid string) []string{
 			"wrong, right, payment": func(paid string) []string { return []string{wrongly(right), right, paid} },
 			"right, wrong, payment": func(paid string) []string { return []string{right, wrongly(right), paid} },
@@ -109,12 +119,12 @@ func TestFactsInTwoCurrenciesBeforeTheirPurchase(t *testing.T) {
 		} {
 			t.Run(name+": "+order, func(t *testing.T) {
 				t.Parallel()
-				s := newShop(t)
+				s := newFixture(t)
 				for _, payload := range sent(s.completed("evt_paid", "cs_1", "paid")) {
 					s.deliver(payload)
 				}
 				if status := s.statusOf("evt_right"); status != models.EventDone {
-					t.Errorf("the report in the payment's currency is %s (%s), want done", status, s.lastErrorOf("evt_right"))
+					t.Errorf("report in the payment's currency is %s (%s), want done", status, s.lastErrorOf("evt_right"))
 				}
 				s.wantReview("evt_wrong", models.CauseRefundCurrency)
 				s.wantBalance(600)
@@ -123,7 +133,7 @@ func TestFactsInTwoCurrenciesBeforeTheirPurchase(t *testing.T) {
 	}
 }
 
-// A charge, a refund and a dispute belong to one payment for ever. Told of another one, they change neither.
+// A charge, refund or dispute belongs to one payment. An event that assigns it to another payment changes neither.
 func TestFactsThatComeWithAnotherPayment(t *testing.T) {
 	t.Parallel()
 	other := func(payload string) string {
@@ -133,46 +143,46 @@ func TestFactsThatComeWithAnotherPayment(t *testing.T) {
 		first, second string
 		left          models.Credits
 	}{
-		"a dispute that was won": {dispute("evt_1", "created", "needs_response", 3500), at(5, other(dispute("evt_1", "closed", "won", 3500))), 1200},
-		"a dispute of a part":    {dispute("evt_1", "created", "needs_response", 3500), at(5, other(dispute("evt_1", "updated", "needs_response", 1))), 1200},
-		"the same dispute":       {dispute("evt_1", "created", "needs_response", 3500), at(5, other(dispute("evt_1", "created", "needs_response", 3500))), 1200},
-		"a refund that failed":   {refund("evt_1", "re_1", 3500), strings.Replace(other(refund("evt_1", "re_1", 3500)), "succeeded", "failed", 1), 1200},
-		"a charge":               {refunded("evt_1", 3500), other(refunded("evt_1", 3500)), 1200},
-		"a refund of a charge":   {refunded("evt_1", 3500), other(refund("evt_1", "re_2", 3500)), 1200},
-		"a dispute of a charge":  {refunded("evt_1", 3500), other(dispute("evt_1", "created", "lost", 3500)), 1200},
-		"a refund of other size": {refund("evt_1", "re_1", 3500), strings.NewReplacer("evt_1", "evt_2", "3500", "1", "succeeded", "failed").Replace(refund("evt_1", "re_1", 3500)), 1200},
+		"a won dispute":         {dispute("evt_1", "created", "needs_response", 3500), at(5, other(dispute("evt_1", "closed", "won", 3500))), 1200},
+		"a smaller dispute":     {dispute("evt_1", "created", "needs_response", 3500), at(5, other(dispute("evt_1", "updated", "needs_response", 1))), 1200},
+		"the same dispute":      {dispute("evt_1", "created", "needs_response", 3500), at(5, other(dispute("evt_1", "created", "needs_response", 3500))), 1200},
+		"a failed refund":       {refund("evt_1", "re_1", 3500), strings.Replace(other(refund("evt_1", "re_1", 3500)), "succeeded", "failed", 1), 1200},
+		"a charge":              {refunded("evt_1", 3500), other(refunded("evt_1", 3500)), 1200},
+		"a refund of a charge":  {refunded("evt_1", 3500), other(refund("evt_1", "re_2", 3500)), 1200},
+		"a dispute of a charge": {refunded("evt_1", 3500), other(dispute("evt_1", "created", "lost", 3500)), 1200},
+		"another refund amount": {refund("evt_1", "re_1", 3500), strings.NewReplacer("evt_1", "evt_2", "3500", "1", "succeeded", "failed").Replace(refund("evt_1", "re_1", 3500)), 1200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newShop(t)
+			s := newFixture(t)
 			second := s.order("cs_2")
 			s.deliver(s.completed("evt_paid", "cs_1", "paid"))
-			s.deliver(strings.NewReplacer("pi_1", "pi_2", s.purchase.ID.String(), second.ID.String()).Replace(s.completed("evt_paid_2", "cs_2", "paid")))
+			s.deliver(s.otherPayment(second, "evt_paid_2", "cs_2", "pi_2"))
 			s.deliver(c.first)
 			s.wantBalance(1200)
 			s.deliver(c.second)
 			s.wantReview("evt_2", models.CauseContradicts)
 			s.wantBalance(c.left)
-			var at1, at2 models.Purchase
-			s.must(s.DB.Take(&at1, "checkout_session_id = 'cs_1'").Error)
-			s.must(s.DB.Take(&at2, "checkout_session_id = 'cs_2'").Error)
+			at1, at2 := s.purchaseOf("cs_1"), s.purchaseOf("cs_2")
 			if at1.CreditsRefunded+at1.CreditsDisputed != 1200 || at2.CreditsRefunded+at2.CreditsDisputed != 0 {
-				t.Errorf("taken back of the first purchase: %d, of the second: %d; want 1200 and 0", at1.CreditsRefunded+at1.CreditsDisputed, at2.CreditsRefunded+at2.CreditsDisputed)
+				t.Errorf("credits taken from the purchases = %d and %d, want 1200 and 0",
+					at1.CreditsRefunded+at1.CreditsDisputed, at2.CreditsRefunded+at2.CreditsDisputed)
 			}
 			var rows int64
-			s.must(s.DB.Raw(`SELECT (SELECT count(*) FROM stripe_refunds WHERE payment_ref = 'pi_2') + (SELECT count(*) FROM stripe_disputes WHERE payment_ref = 'pi_2')
+			s.must(s.DB.Raw(`SELECT (SELECT count(*) FROM stripe_refunds WHERE payment_ref = 'pi_2')
+				+ (SELECT count(*) FROM stripe_disputes WHERE payment_ref = 'pi_2')
 				+ (SELECT count(*) FROM stripe_charges WHERE payment_ref = 'pi_2')`).Scan(&rows).Error)
 			if rows != 0 {
-				t.Errorf("%d facts are written to the second payment, want none", rows)
+				t.Errorf("%d facts are stored for the second payment, want 0", rows)
 			}
 		})
 	}
 }
 
-// A charge that leaves its payment out this time is still the known payment's.
-func TestAChargeThatLeavesItsPaymentOut(t *testing.T) {
+// A charge without payment intent still belongs to its known payment.
+func TestChargeWithoutPaymentIntent(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.deliver(refunded("evt_1", 1000))
 	s.wantBalance(1200 - 342)
@@ -183,35 +193,35 @@ func TestAChargeThatLeavesItsPaymentOut(t *testing.T) {
 	}
 }
 
-// A paid session whose payment cannot be true is a purchase that waits, from a payment link, too.
-func TestPaidSessionsThatMakeNoSense(t *testing.T) {
+// A paid session with an implausible payment becomes a purchase under review, even from a payment link.
+func TestImplausiblePaidSessionsGoToReview(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]string{
 		"a negative total":             {`"amount_total":3500`, `"amount_total":-3500`},
-		"no total":                     {`"amount_total":3500`, `"was":3500`},
+		"without total":                {`"amount_total":3500`, `"was":3500`},
 		"a total of null":              {`"amount_total":3500`, `"amount_total":null`},
-		"all the money that there is":  {`"amount_total":3500`, `"amount_total":9223372036854775807`},
+		"a total of the largest int64": {`"amount_total":3500`, `"amount_total":9223372036854775807`},
 		"a negative subtotal":          {`"amount_subtotal":3500`, `"amount_subtotal":-3500`},
-		"no payment":                   {`"payment_intent":"pi_1"`, `"payment_intent":null`},
-		"a payment of nothing":         {`"amount_total":3500`, `"amount_total":0`},
-		"the payment of another":       {`"payment_intent":"pi_1"`, `"payment_intent":"pi_taken"`},
-		"a currency that is none":      {`"currency":"eur"`, `"currency":"EURO"`},
-		"a payment that is no text":    {`"payment_intent":"pi_1"`, `"payment_intent":{"id":""}`},
-		"neither a payment nor totals": {`"payment_intent":"pi_1","client_reference_id"`, `"client_reference_id"`},
+		"without payment":              {`"payment_intent":"pi_1"`, `"payment_intent":null`},
+		"a total of zero":              {`"amount_total":3500`, `"amount_total":0`},
+		"another purchase's payment":   {`"payment_intent":"pi_1"`, `"payment_intent":"pi_taken"`},
+		"an invalid currency":          {`"currency":"eur"`, `"currency":"EURO"`},
+		"a payment without id":         {`"payment_intent":"pi_1"`, `"payment_intent":{"id":""}`},
+		"payment field left out":       {`"payment_intent":"pi_1","client_reference_id"`, `"client_reference_id"`},
 	} {
-		for where, from := range map[string]func(*shop) string{
-			"of ours":             func(s *shop) string { return s.completed("evt_1", "cs_1", "paid") },
-			"from a payment link": func(s *shop) string { return linked("evt_1") },
+		for where, from := range map[string]func(*fixture) string{
+			"of ours":             func(s *fixture) string { return s.completed("evt_1", "cs_1", "paid") },
+			"from a payment link": func(s *fixture) string { return linked("evt_1") },
 		} {
 			t.Run(name+" "+where, func(t *testing.T) {
 				t.Parallel()
-				s := newShop(t)
+				s := newFixture(t)
 				taken := s.order("cs_taken")
-				s.deliver(strings.NewReplacer("pi_1", "pi_taken", s.purchase.ID.String(), taken.ID.String()).Replace(s.completed("evt_taken", "cs_taken", "paid")))
+				s.deliver(s.otherPayment(taken, "evt_taken", "cs_taken", "pi_taken"))
 				before := s.balance()
 				payload := from(s)
 				if !strings.Contains(payload, change[0]) {
-					t.Skip("it has none of that")
+					t.Skip("the payload lacks the field")
 				}
 				s.deliver(strings.Replace(payload, change[0], change[1], 1))
 				s.wantReview("evt_1", models.CauseSessionMoney)
@@ -219,7 +229,8 @@ func TestPaidSessionsThatMakeNoSense(t *testing.T) {
 				var p models.Purchase
 				s.must(s.DB.Take(&p, "status = 'review'").Error)
 				if p.CreditsGranted != 0 || p.PaidCents < 0 || p.PaymentIntentID == "pi_taken" {
-					t.Errorf("the purchase has %d credits granted, %d cents paid by %q; want none, not negative, and no payment of another", p.CreditsGranted, p.PaidCents, p.PaymentIntentID)
+					t.Errorf("purchase has %d credits granted and %d cents paid by %q, want 0, at least 0, and another payment",
+						p.CreditsGranted, p.PaidCents, p.PaymentIntentID)
 				}
 				s.must(s.BookDecided(context.Background()))
 				s.wantReview("evt_1", models.CauseSessionMoney)
@@ -228,14 +239,14 @@ func TestPaidSessionsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// linked is a paid session that a payment link began, for an address that no account has.
+// linked is the event of a payment link's paid session for an address without account.
 func linked(id string) string {
-	return event(id, "checkout.session.completed", `{"id":"cs_link","object":"checkout.session","mode":"payment","payment_status":"paid","payment_intent":"pi_1",
-		"currency":"eur","amount_subtotal":3500,"amount_total":3500,"customer_details":{"email":"bea@example.com"},"metadata":{"credits":"1200"}}`)
+	return event(id, "checkout.session.completed", `{"id":"cs_link","object":"checkout.session","mode":"payment",
+		"payment_status":"paid","payment_intent":"pi_1","currency":"eur","amount_subtotal":3500,"amount_total":3500,"customer_details":{"email":"bea@example.com"},"metadata":{"credits":"1200"}}`)
 }
 
-// A session that is booked and told again with another payment or amount changes nothing.
-func TestABookedSessionToldOtherwise(t *testing.T) {
+// An event that contradicts the booked payment or amount of a session changes nothing.
+func TestContradictingEventsOfABookedSession(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]string{
 		"another payment": {`"pi_1"`, `"pi_2"`},
@@ -244,13 +255,13 @@ func TestABookedSessionToldOtherwise(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newShop(t)
+			s := newFixture(t)
 			s.deliver(s.completed("evt_1", "cs_1", "paid"))
 			s.deliver(strings.Replace(s.completed("evt_2", "cs_1", "paid"), change[0], change[1], 1))
 			s.wantReview("evt_2", models.CauseContradicts)
 			s.wantBalance(1200)
-			if p := s.take("cs_1"); p.PaymentIntentID != "pi_1" || p.PaidCents != 3500 || p.Status != models.PurchasePaid {
-				t.Errorf("the purchase is %s, %d cents by %s; want paid, 3500 by pi_1", p.Status, p.PaidCents, p.PaymentIntentID)
+			if p := s.purchaseOf("cs_1"); p.PaymentIntentID != "pi_1" || p.PaidCents != 3500 || p.Status != models.PurchasePaid {
+				t.Errorf("purchase is %s, %d cents by %s; want paid, 3500 by pi_1", p.Status, p.PaidCents, p.PaymentIntentID)
 			}
 			s.deliver(refunded("evt_3", 3500))
 			s.wantBalance(0)
@@ -258,26 +269,24 @@ func TestABookedSessionToldOtherwise(t *testing.T) {
 	}
 }
 
-// The same dispute told of two payments at the same moment takes the money of one.
-func TestADisputeOfTwoPaymentsAtOnce(t *testing.T) {
+// Concurrent events that assign one dispute to two payments take the credits of one.
+func TestConcurrentEventsOfADisputeOfTwoPayments(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	second := s.order("cs_2")
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
-	s.deliver(strings.NewReplacer("pi_1", "pi_2", s.purchase.ID.String(), second.ID.String()).Replace(s.completed("evt_paid_2", "cs_2", "paid")))
+	s.deliver(s.otherPayment(second, "evt_paid_2", "cs_2", "pi_2"))
 	dbtest.Concurrently(20, func(i int) {
 		e := dispute(fmt.Sprintf("evt_%d", i), "created", "needs_response", 3500)
 		if i%2 == 1 {
 			e = strings.Replace(e, "pi_1", "pi_2", 1)
 		}
-		if err := s.Receive(context.Background(), []byte(e), sign(e, testSecret, s.clock)); err != nil {
-			t.Errorf("receive: %v", err)
-		}
+		s.receive(e)
 	})
 	s.wantBalance(1200)
 	var reviews int64
 	s.must(s.DB.Raw(`SELECT count(*) FROM stripe_events WHERE status = 'review' AND last_error = ?`, models.CauseContradicts).Scan(&reviews).Error)
 	if reviews != 10 {
-		t.Errorf("%d events wait for a person, want the 10 of the other payment", reviews)
+		t.Errorf("%d events are under review, want the 10 of the other payment", reviews)
 	}
 }

@@ -2,19 +2,16 @@ package webhook
 
 import (
 	"encoding/json"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// reference is an object's id, whether Stripe sent the id alone, the whole object, or null.
+// reference is the id of an object, which Stripe sends as an id, as the whole object, or as null.
 type reference string
 
-// UnmarshalJSON takes all three.
+// UnmarshalJSON accepts all three.
 func (r *reference) UnmarshalJSON(raw []byte) error {
 	var id string
 	if json.Unmarshal(raw, &id) == nil {
@@ -31,8 +28,8 @@ func (r *reference) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// object is the few fields that we read of any object in an event. They have meant the same in every API version
-// since 2022-11-15; all others are left alone.
+// object holds the fields that we read of an event's object, whatever its type. Their meaning has not changed since
+// API version 2022-11-15. account.reducePayload keeps the same fields.
 type object struct {
 	ID              string            `json:"id"`
 	Object          string            `json:"object"`
@@ -54,32 +51,32 @@ type object struct {
 	AmountTotal    int64     `json:"amount_total"`
 	FailureReason  string    `json:"failure_reason"`
 	RecoveredFrom  string    `json:"recovered_from"`
-	// What the bank took for a dispute, and what it gave back.
+	// Money that a dispute withdrew and reinstated.
 	BalanceTransactions []struct {
 		Amount   int64  `json:"amount"`
 		Currency string `json:"currency"`
 	} `json:"balance_transactions"`
-	// Adaptive Pricing: the buyer paid in their own currency, and this is what we asked for.
+	// With Adaptive Pricing, the amount in our currency; the buyer paid in their own.
 	Conversion *struct {
 		SourceCurrency string `json:"source_currency"`
 		AmountSubtotal int64  `json:"amount_subtotal"`
 	} `json:"currency_conversion"`
 
-	Told int64 `json:"-"` // when the event was made, in seconds since 1970
+	EventCreated int64 `json:"-"` // Unix time of the event, in seconds
 }
 
-// What an event's payload may lack.
+// Errors of an incomplete payload.
 var (
 	errNoObject = error(models.CauseEventUnreadable)
 	errNoID     = error(models.CauseObjectNameless)
 )
 
-// errAccount says that an event is about an account that is connected to ours. Its owner writes what is in it.
+// errAccount reports an event of an account that is connected to ours, whose owner controls the content.
 // Source: https://docs.stripe.com/connect/webhooks (account)
 var errAccount = error(models.CauseAccount)
 
-// objectOf reads the object of an event as it was sent.
-// Errors: errNoObject where it is no event; errAccount; otherwise the object is not one that we can read.
+// objectOf parses the object of an event's payload.
+// Errors: errNoObject when the payload is no event; errAccount; errNoID; models.CauseObjectUnreadable.
 func objectOf(payload []byte) (object, error) {
 	var envelope struct {
 		Account string `json:"account"`
@@ -99,7 +96,7 @@ func objectOf(payload []byte) (object, error) {
 func parseObject(raw []byte) (object, error) {
 	var o object
 	if err := json.Unmarshal(raw, &o); err != nil {
-		return o, models.CauseObjectUnreadable // json's own text may quote it
+		return o, models.CauseObjectUnreadable // the error of json may quote the payload
 	}
 	if o.ID == "" {
 		return o, errNoID
@@ -107,7 +104,7 @@ func parseObject(raw []byte) (object, error) {
 	return o, nil
 }
 
-// paymentRef names the payment that an object is about: the payment intent, else the charge, else the session.
+// paymentRef identifies the payment of an object: the payment intent, else the charge, else the object itself.
 func (o object) paymentRef() string {
 	switch {
 	case o.PaymentIntent != "":
@@ -122,7 +119,8 @@ func (o object) paymentRef() string {
 func (o object) checkout() purchase.Checkout {
 	c := purchase.Checkout{
 		ID: o.ID, Tag: o.Metadata[stripeapi.TagKey], PurchaseID: o.Metadata["purchase_id"], Credits: o.Metadata["credits"],
-		Customer: string(o.Customer), Email: o.CustomerDetails.Email, PaymentStatus: o.PaymentStatus, PaymentIntent: string(o.PaymentIntent),
+		Customer: string(o.Customer), Email: o.CustomerDetails.Email,
+		PaymentStatus: o.PaymentStatus, PaymentIntent: string(o.PaymentIntent),
 		Currency: o.Currency, Subtotal: o.AmountSubtotal, Paid: o.AmountTotal, PaidCurrency: o.Currency,
 		RecoveredFrom: o.RecoveredFrom,
 	}
@@ -132,7 +130,7 @@ func (o object) checkout() purchase.Checkout {
 	return c
 }
 
-// checkoutReport is the session of a one-time payment; nil for a subscription's or a set-up's.
+// checkoutReport returns the session of a one-time payment, nil for a subscription or set-up.
 func (o object) checkoutReport() purchase.Report {
 	if o.Mode != "" && o.Mode != "payment" {
 		return nil
@@ -140,7 +138,7 @@ func (o object) checkoutReport() purchase.Report {
 	return o.checkout()
 }
 
-// product is the product that the object is, or that the price belongs to.
+// product returns the id of the object's product: of a price its product, otherwise the object itself.
 func (o object) product() string {
 	if o.Object == "price" {
 		return string(o.Product)
@@ -149,37 +147,25 @@ func (o object) product() string {
 }
 
 func (o object) chargeReport() purchase.Report {
-	return purchase.Charge{ID: o.ID, PaymentRef: o.paymentRef(), Currency: o.Currency, Amount: o.Amount, AmountRefunded: o.AmountRefunded}
+	return purchase.Charge{
+		ID: o.ID, PaymentRef: o.paymentRef(), Currency: o.Currency, Amount: o.Amount, AmountRefunded: o.AmountRefunded,
+	}
 }
 
 func (o object) disputeReport() purchase.Report {
-	d := purchase.Dispute{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency, Status: o.Status,
-		Amount: o.Amount, ReportedAt: o.Told}
-	for _, moved := range o.BalanceTransactions {
-		d.AddMovement(moved.Amount, moved.Currency)
+	d := purchase.Dispute{
+		ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency, Status: o.Status,
+		Amount: o.Amount, ReportedAt: o.EventCreated,
+	}
+	for _, movement := range o.BalanceTransactions {
+		d.AddMovement(movement.Amount, movement.Currency)
 	}
 	return d
 }
 
 func (o object) refundReport() purchase.Report {
-	return purchase.Refund{ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency,
-		Status: o.Status, FailureReason: o.FailureReason, Amount: o.Amount}
-}
-
-// signedAt reads the time out of a Stripe-Signature header ("t=1700000000,v1=…"). A header with two times is refused:
-// stripe-go signs the last, and a fresh one in front would make an old signature look new.
-func signedAt(header string) (time.Time, bool) {
-	var signed time.Time
-	times := 0
-	for _, part := range strings.Split(header, ",") {
-		if seconds, ok := strings.CutPrefix(strings.TrimSpace(part), "t="); ok {
-			n, err := strconv.ParseInt(seconds, 10, 64)
-			if err != nil {
-				return time.Time{}, false
-			}
-			signed = time.Unix(n, 0)
-			times++
-		}
+	return purchase.Refund{
+		ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency,
+		Status: o.Status, FailureReason: o.FailureReason, Amount: o.Amount,
 	}
-	return signed, times == 1
 }

@@ -11,28 +11,28 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// outcome is what an event came to.
+// outcome is the result of booking an event.
 type outcome struct {
 	status     models.StripeEventStatus
-	note       models.Cause // why, for a person; no names, no payload
+	note       models.Cause // the reason, for admins; no names, no payload
 	paymentRef string
-	waited     bool // others may wait for what this one brought
+	unblocks   bool // other events may wait for this one
 	rows       []models.CreditTransaction
 }
 
-// plan is what an event's type and content say to do with it: a booking, or an outcome without one.
+// plan is how to handle an event, by its type and content: a booking, or an outcome without one.
 type plan struct {
 	booking
 	object  object
-	report  purchase.Report // what the booking may need facts of Stripe's for; nil where it needs none
-	outcome outcome         // final unless its status is empty
+	report  purchase.Report // what to book; nil when the booking never needs facts from Stripe
+	outcome outcome         // final if its status is set
 }
 
-// planOf reads an event. It decides nothing that depends on our rows.
-// Errors: errNoObject for an event that cannot be read at all.
+// planOf parses an event into a plan, without reading the database.
+// Errors: errNoObject for an event that cannot be parsed at all.
 func (s *Service) planOf(event models.StripeEvent) (plan, error) {
 	o, err := objectOf(event.Payload)
-	if errors.Is(err, errAccount) { // whatever else it says
+	if errors.Is(err, errAccount) {
 		return plan{outcome: outcome{status: models.EventIgnored, note: models.CauseAccount}}, nil
 	}
 	if event.Livemode != s.Livemode {
@@ -49,14 +49,14 @@ func (s *Service) planOf(event models.StripeEvent) (plan, error) {
 	case err != nil:
 		return plan{outcome: outcome{status: models.EventReview, note: models.CauseOf(err)}}, nil
 	}
-	p.object.Told = event.CreatedAtStripe
+	p.object.EventCreated = event.CreatedAtStripe
 	if p.reportOf != nil {
 		p.report = p.reportOf(p.object)
 	}
 	return p, nil
 }
 
-// needsStripe reports whether Stripe must be asked before the event can be booked.
+// needsStripe reports whether facts must be fetched from Stripe before the event can be booked.
 func (s *Service) needsStripe(ctx context.Context, p plan) (bool, error) {
 	switch {
 	case p.pullsPrices():
@@ -67,23 +67,23 @@ func (s *Service) needsStripe(ctx context.Context, p plan) (bool, error) {
 	return s.Purchase.NeedsStripe(ctx, p.report)
 }
 
-// pullsPrices reports whether the event is about our product or one of its prices. The event itself may be older than our
-// rows, so Stripe's prices are read instead.
+// pullsPrices reports whether the event is about our product or one of its prices. All prices are pulled then,
+// because the event itself may be older than our rows.
 func (p plan) pullsPrices() bool {
 	return p.prices && p.object.product() == catalog.ProductID
 }
 
-// route books an event by its plan. Facts that it brings are kept even when it must wait for its purchase.
+// route books an event by its plan. The facts of a deferred event are stored, too.
 //
-// Errors: what kept it from being booked, a panic among it: that must not keep the event from being stored.
+// Errors: any error rolls the booking back. It includes a panic, which must not keep the event from being stored.
 func (s *Service) route(tx models.Tx, eventID string, p plan, facts purchase.StripeFacts) (_ outcome, err error) {
-	defer s.caught(tx, eventID, &err)
+	defer s.recoverPanic(tx, eventID, &err)
 	if p.outcome.status != "" {
 		return p.outcome, nil
 	}
 	result, err := p.book(tx, eventID, p, facts)
 	result.paymentRef = p.object.paymentRef()
-	result, err = conclude(result, err)
+	result, err = outcomeOf(result, err)
 	if err != nil || result.status != models.EventDeferred && result.status != models.EventReview {
 		return result, err
 	}
@@ -94,23 +94,27 @@ func (s *Service) route(tx models.Tx, eventID string, p plan, facts purchase.Str
 	return result, err
 }
 
-// caught makes a panic the error that it is for the event.
-func (s *Service) caught(tx models.Tx, eventID string, err *error) {
-	if r := recover(); r != nil { // its text may quote the event
-		s.Log.ErrorContext(tx.Statement.Context, "panic", "event_id", eventID, "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+// recoverPanic turns a panic into an error. It logs the type alone, because the text may quote the event.
+func (s *Service) recoverPanic(tx models.Tx, eventID string, err *error) {
+	if r := recover(); r != nil {
+		s.Log.ErrorContext(tx.Statement.Context, "book event panicked", "event_id", eventID, "type", fmt.Sprintf("%T", r),
+			"stack", string(debug.Stack()))
 		*err = models.CausePanic
 	}
 }
 
-// booking is what the events of one type do.
+// bookFunc books the object of an event.
+type bookFunc func(tx models.Tx, eventID string, p plan, facts purchase.StripeFacts) (outcome, error)
+
+// booking is how events of one type are booked.
 type booking struct {
-	reportOf func(object) purchase.Report // nil where booking needs nothing of Stripe's but the event
+	reportOf func(object) purchase.Report // nil when booking never needs facts from Stripe
 	prices   bool                         // the event may change our prices
-	book     func(tx models.Tx, eventID string, p plan, facts purchase.StripeFacts) (outcome, error)
+	book     bookFunc
 }
 
-// bookings is the table from Stripe's events to what they do. Whatever is not here is stored and ignored, among them
-// payment_intent.succeeded and charge.succeeded: they tell the same fact as the session.
+// bookings maps event types to their booking. Other types are stored and ignored, such as payment_intent.succeeded
+// and charge.succeeded, which report the same fact as the Checkout Session.
 func (s *Service) bookings() map[string]booking {
 	checkout := booking{reportOf: object.checkoutReport, book: s.bookCheckout}
 	refund := booking{reportOf: object.refundReport, book: s.bookRefund}
@@ -141,8 +145,8 @@ func (s *Service) bookings() map[string]booking {
 	}
 }
 
-// conclude turns the answers that are no failures into outcomes: the transaction commits, with the facts it recorded.
-func conclude(result outcome, err error) (outcome, error) {
+// outcomeOf turns errors that are no failures into outcomes, so that the transaction commits the facts it stored.
+func outcomeOf(result outcome, err error) (outcome, error) {
 	var review purchase.ReviewError
 	switch {
 	case errors.As(err, &review):
@@ -170,29 +174,30 @@ func (s *Service) bookCheckout(tx models.Tx, eventID string, p plan, facts purch
 	if errors.Is(err, purchase.ErrNotOurs) && p.object.PaymentStatus == "unpaid" {
 		return outcome{status: models.EventIgnored, note: models.CauseSessionUnpaid}, nil
 	}
-	return foreign(rows, err)
+	return ignoreForeign(rows, err)
 }
 
-// bookEnd books a session that came to nothing.
-func bookEnd(record func(models.Tx, purchase.Checkout) (*models.Purchase, error)) func(models.Tx, string, plan, purchase.StripeFacts) (outcome, error) {
+// bookEnd books a Checkout Session that failed or expired.
+func bookEnd(record func(models.Tx, purchase.Checkout) (*models.Purchase, error)) bookFunc {
 	return func(tx models.Tx, _ string, p plan, _ purchase.StripeFacts) (outcome, error) {
 		_, err := record(tx, p.object.checkout())
 		if unpaidOther(p.object, err) {
 			return outcome{status: models.EventIgnored, note: models.CauseSessionOther}, nil
 		}
-		return foreign(nil, err)
+		return ignoreForeign(nil, err)
 	}
 }
 
-// unpaidOther reports whether an error is about an unpaid session that names a purchase of which we know another: there
-// is nothing to book, and nothing to decide.
+// unpaidOther reports whether a session is unpaid and names a purchase that has another session. It can be ignored,
+// because there is nothing to book.
 func unpaidOther(o object, err error) bool {
-	var contradiction purchase.ReviewError
-	return o.PaymentStatus == "unpaid" && errors.As(err, &contradiction) && models.Cause(contradiction) == models.CauseSessionOther
+	var review purchase.ReviewError
+	return o.PaymentStatus == "unpaid" && errors.As(err, &review) && models.Cause(review) == models.CauseSessionOther
 }
 
-// foreign ignores a session of another product on the same Stripe account, or of a payment link that came to nothing.
-func foreign(rows []models.CreditTransaction, err error) (outcome, error) {
+// ignoreForeign ignores a session of another product on the same Stripe account, or of a payment link without
+// payment.
+func ignoreForeign(rows []models.CreditTransaction, err error) (outcome, error) {
 	if errors.Is(err, purchase.ErrNotOurs) {
 		return outcome{status: models.EventIgnored, note: models.CauseSessionForeign}, nil
 	}
@@ -212,8 +217,8 @@ func (s *Service) bookRefund(tx models.Tx, eventID string, p plan, facts purchas
 	return s.bookReport(tx, eventID, p, facts)
 }
 
-// bookReinstated books money that the bank gave back. After a won dispute that is what winning means; after a lost one
-// it may be a refund that was counted twice, which a person must see.
+// bookReinstated books a dispute whose funds were reinstated. If the dispute is lost, a person must review it: the
+// reinstated money may be a refund that was counted twice.
 func (s *Service) bookReinstated(tx models.Tx, eventID string, p plan, facts purchase.StripeFacts) (outcome, error) {
 	result, err := s.bookReport(tx, eventID, p, facts)
 	if err != nil || p.object.Status != "lost" {
@@ -234,7 +239,7 @@ func bookDeletion(tx models.Tx, _ string, p plan, _ purchase.StripeFacts) (outco
 	return outcome{}, err
 }
 
-// bookPrices is left with nothing to do: the prices were pulled before the transaction.
+// bookPrices books nothing: Service.book pulls the prices before the transaction.
 func bookPrices(_ models.Tx, _ string, p plan, _ purchase.StripeFacts) (outcome, error) {
 	if !p.pullsPrices() {
 		return outcome{status: models.EventIgnored, note: models.CausePriceForeign}, nil

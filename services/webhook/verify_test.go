@@ -12,7 +12,8 @@ import (
 
 const testSecret = "whsec_test_0123456789"
 
-const goodEvent = `{"id":"evt_1","object":"event","type":"ping","api_version":"2024-06-20","created":1700000000,"livemode":false,"data":{"object":{"id":"x"}}}`
+const goodEvent = `{"id":"evt_1","object":"event","type":"ping","api_version":"2024-06-20","created":1700000000,
+	"livemode":false,"data":{"object":{"id":"x"}}}`
 
 func sign(payload string, secret string, at time.Time) string {
 	mac := webhook.ComputeSignature(at, []byte(payload), secret)
@@ -36,7 +37,7 @@ func TestVerify(t *testing.T) {
 			}
 			event, err := verify([]byte(c.payload), c.header, []string{testSecret, "whsec_next"}, now)
 			if err != nil || event.ID != "evt_1" {
-				t.Errorf("event %q, error %v; want evt_1", event.ID, err)
+				t.Errorf("event = %q, %v; want evt_1", event.ID, err)
 			}
 		})
 	}
@@ -50,8 +51,8 @@ func TestVerify(t *testing.T) {
 		{name: "no body", payload: "", header: good},
 		{name: "301 seconds old", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(-301*time.Second))},
 		{name: "301 seconds ahead", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(301*time.Second))},
-		{name: "a fresh time in front of an old signature", payload: goodEvent, header: "t=1800000000," + sign(goodEvent, testSecret, now.Add(-time.Hour))},
-		{name: "a fresh time behind an old signature", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(-time.Hour)) + ",t=1800000000"},
+		{name: "a recent time before an old signature", payload: goodEvent, header: "t=1800000000," + sign(goodEvent, testSecret, now.Add(-time.Hour))},
+		{name: "a recent time after an old signature", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(-time.Hour)) + ",t=1800000000"},
 		{name: "an unknown scheme only", payload: goodEvent, header: "t=1800000000,v0=" + good[len("t=1800000000,v1="):]},
 		{name: "cut off JSON", payload: `{"id":"evt_1"`},
 		{name: "no data", payload: `{"id":"evt_1","object":"event","type":"ping"}`},

@@ -1,0 +1,72 @@
+package webhook
+
+import (
+	"context"
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/account"
+	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// personalTexts occur in the database only as personal data of the fixture's user.
+var personalTexts = []string{"ada@example.com", "Lovelace", "subject-of-ada"}
+
+const customerDetails = `"customer_details":{"email":"Ada@example.com","name":"Ada Lovelace","address":{"line1":"Lovelace Street"}},`
+
+// deletionFixture is a fixture whose user has an identity, a session and an account service.
+type deletionFixture struct {
+	*fixture
+	auth     *auth.Service
+	accounts *account.Service
+}
+
+func newDeletionFixture(t *testing.T) deletionFixture {
+	t.Helper()
+	s := newFixture(t)
+	service, err := auth.New(auth.Options{DB: s.DB, AppURL: "https://credits.example.com"})
+	s.must(err)
+	s.must(s.DB.Exec(`UPDATE users SET name = 'Ada Lovelace', locale = 'en' WHERE id = ?`, s.user).Error)
+	s.must(s.DB.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
+		VALUES ('https://id.example.com', 'subject-of-ada', ?, 'oidc', 'ada@example.com', true, 'Ada Lovelace')`, s.user).Error)
+	s.must(s.DB.Exec(`INSERT INTO sessions (key_hash, user_id, device, expires_at)
+		VALUES ('k', ?, 'Firefox', now() + interval '1 day')`, s.user).Error)
+	return deletionFixture{s, service, &account.Service{DB: s.DB, Purchase: s.Purchase, Now: s.Now, Log: s.Log}}
+}
+
+func (l deletionFixture) post(e ledger.Entry) {
+	l.t.Helper()
+	l.must(postgres.Transaction(context.Background(), l.DB, func(tx models.Tx) error {
+		_, err := ledger.Post(tx, e)
+		return err
+	}))
+}
+
+func (l deletionFixture) deleteAccount() {
+	l.t.Helper()
+	l.must(l.accounts.Delete(context.Background(), l.user))
+	l.must(l.accounts.EraseDue(context.Background()))
+}
+
+func (l deletionFixture) wantNoTrace() {
+	l.t.Helper()
+	for _, trace := range dbtest.Traces(l.t, l.DB, personalTexts...) {
+		l.t.Errorf("personal data left in %s", trace)
+	}
+	dbtest.CheckLedger(l.t, l.DB)
+}
+
+// apply applies one operation and returns its error.
+func apply(tx models.Tx, op ledger.Op) error {
+	if err := ledger.Apply(tx, op); err != nil {
+		return err
+	}
+	return op.Err()
+}
+
+func spendOp(user int64, key string) *ledger.PostOp {
+	return &ledger.PostOp{Entry: ledger.Entry{UserID: user, Reason: "job_match", Meta: models.Meta{IdempotencyKey: key}}}
+}
