@@ -136,14 +136,14 @@ func TestSessionsStartedElsewhere(t *testing.T) {
 		s.deliver(strings.Replace(paid, "evt_1", "evt_2", 1))
 		s.wantBalance(1200)
 	})
-	t.Run("an address that we know, in any case, and its customer from then on", func(t *testing.T) {
+	t.Run("finds the user by address in any case, later by its customer", func(t *testing.T) {
 		s := newFixture(t)
 		s.deliver(link("evt_1", "cs_a", `"cus_2"`, `" ADA@Example.com"`, sold))
 		s.wantBalance(1200)
 		s.deliver(link("evt_2", "cs_b", `"cus_2"`, `"other@example.com"`, sold))
 		s.wantBalance(2400)
 	})
-	t.Run("two customers of one address, neither of them made by us", func(t *testing.T) {
+	t.Run("uses no customer that Stripe created", func(t *testing.T) {
 		s := newFixture(t)
 		s.deliver(link("evt_1", "cs_a", `"cus_2"`, `"ada@example.com"`, sold))
 		s.deliver(link("evt_2", "cs_b", `"cus_3"`, `"ada@example.com"`, sold))
@@ -153,41 +153,46 @@ func TestSessionsStartedElsewhere(t *testing.T) {
 		var foreign int64
 		s.must(s.DB.Raw(`SELECT count(*) FROM stripe_customers WHERE user_id = ? AND NOT created_by_us`, s.user).Scan(&foreign).Error)
 		if user.StripeCustomerID != "" || foreign != 2 {
-			t.Errorf("customer is %q and %d others are known, want none to be used and 2", user.StripeCustomerID, foreign)
+			t.Errorf("customer = %q and %d foreign customers, want none and 2", user.StripeCustomerID, foreign)
 		}
 	})
-	t.Run("an address that nobody has", func(t *testing.T) {
+	t.Run("creates an account for an unknown address", func(t *testing.T) {
 		s := newFixture(t)
 		s.deliver(link("evt_1", "cs_a", null, `"new@example.com"`, sold))
 		if got := s.balanceOf("new@example.com"); got != 1200 {
-			t.Errorf("the new user has %d credits, want 1200", got)
+			t.Errorf("new user has %d credits, want 1200", got)
 		}
-		s.deliver(event("evt_r", "charge.refunded", `{"id":"ch_9","amount":3500,"amount_refunded":3500,"currency":"eur","payment_intent":"pi_cs_a"}`))
+		s.deliver(event("evt_r", "charge.refunded", `{"id":"ch_9","amount":3500,"amount_refunded":3500,"currency":"eur",
+			"payment_intent":"pi_cs_a"}`))
 		if got := s.balanceOf("new@example.com"); got != 0 {
-			t.Errorf("after the refund the new user has %d credits, want 0", got)
+			t.Errorf("new user has %d credits after the refund, want 0", got)
 		}
 	})
-	t.Run("an address that somebody claimed without proof is not theirs", func(t *testing.T) {
+	t.Run("ignores unverified addresses of users", func(t *testing.T) {
 		s := newFixture(t)
 		squatter := dbtest.User(t, s.DB, "squatter@example.com")
 		s.must(s.DB.Exec(`UPDATE users SET email = NULL WHERE id = ?`, squatter.ID).Error)
-		s.must(s.DB.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email) VALUES ('i', 's', ?, 'oidc', 'owner@example.com')`, squatter.ID).Error)
+		s.must(s.DB.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email)
+			VALUES ('i', 's', ?, 'oidc', 'owner@example.com')`, squatter.ID).Error)
 		s.deliver(link("evt_1", "cs_a", null, `"owner@example.com"`, sold))
 		s.must(s.DB.Take(&squatter, "id = ?", squatter.ID).Error)
 		if got := s.balanceOf("owner@example.com"); got != 1200 || squatter.CreditsBalance != 0 {
-			t.Errorf("the owner has %d credits and the squatter %d, want 1200 and 0", got, squatter.CreditsBalance)
+			t.Errorf("owner has %d credits and squatter %d, want 1200 and 0", got, squatter.CreditsBalance)
 		}
 	})
-	t.Run("one mailbox is one account, however the buyer spells it", func(t *testing.T) {
+	t.Run("finds one account for every spelling of a mailbox", func(t *testing.T) {
 		s := newFixture(t)
-		for i, typed := range []string{"j\u00f6rg@b\u00fccher.example", " J\u00d6RG@b\u00fccher.example ", "jo\u0308rg@bu\u0308cher.example", "j\u00f6rg@xn--bcher-kva.example", "j\u00f6rg@b\u00fccher.example."} {
+		for i, typed := range []string{
+			"j\u00f6rg@b\u00fccher.example", " J\u00d6RG@b\u00fccher.example ", "jo\u0308rg@bu\u0308cher.example",
+			"j\u00f6rg@xn--bcher-kva.example", "j\u00f6rg@b\u00fccher.example.",
+		} {
 			s.deliver(link(fmt.Sprintf("evt_%d", i), fmt.Sprintf("cs_typed_%d", i), null, `"`+typed+`"`, sold))
 		}
 		if got := s.balanceOf("j\u00f6rg@b\u00fccher.example"); got != 5*1200 {
-			t.Errorf("the mailbox has %d credits, want %d", got, 5*1200)
+			t.Errorf("mailbox has %d credits, want %d", got, 5*1200)
 		}
 	})
-	t.Run("an address that lower-casing would make another's is nobody's", func(t *testing.T) {
+	t.Run("reviews an address that only looks like another", func(t *testing.T) {
 		s := newFixture(t)
 		karla := dbtest.User(t, s.DB, "karla@example.org")
 		for i, typed := range []string{"\u212aarla@example.org", "karla\u200b@example.org"} {
@@ -200,38 +205,40 @@ func TestSessionsStartedElsewhere(t *testing.T) {
 			t.Errorf("karla has %d credits, want 0", karla.CreditsBalance)
 		}
 	})
-	t.Run("a verified address of somebody who has another one is theirs", func(t *testing.T) {
+	t.Run("finds the user by any verified address", func(t *testing.T) {
 		s := newFixture(t)
 		user := dbtest.User(t, s.DB, "first@example.com")
 		s.must(s.DB.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified) VALUES
-			('i', 's', @id, 'oidc', 'first@example.com', true), ('i', 't', @id, 'oidc', 'second@example.com', true)`, map[string]any{"id": user.ID}).Error)
+			('i', 's', @id, 'oidc', 'first@example.com', true),
+			('i', 't', @id, 'oidc', 'second@example.com', true)`, map[string]any{"id": user.ID}).Error)
 		s.deliver(link("evt_1", "cs_a", null, `"second@example.com"`, sold))
 		if got := s.balanceOf("first@example.com"); got != 1200 {
-			t.Errorf("the owner of both addresses has %d credits, want 1200", got)
+			t.Errorf("owner of both addresses has %d credits, want 1200", got)
 		}
 	})
-	t.Run("line items by our prices and their quantity when the session does not say", func(t *testing.T) {
+	t.Run("books line items when the metadata has no valid credits", func(t *testing.T) {
 		for i, metadata := range []string{`{}`, `{"credits":"many"}`, `{"credits":"0"}`, `{"credits":"1000001"}`} {
 			s := newFixture(t)
 			s.deliver(link(fmt.Sprintf("evt_%d", i), "cs_items", null, `"ada@example.com"`, metadata))
 			s.wantBalance(2400)
 		}
 	})
+	const otherTag = `{"credits_installation":"00000000-0000-4000-8000-000000000000"}`
 	for name, c := range map[string]struct {
 		payload string
 		want    models.StripeEventStatus
 	}{
-		"line items of another product":              {link("evt_1", "cs_shoes", null, `"ada@example.com"`, `{}`), models.EventIgnored},
-		"a session that Stripe does not know":        {link("evt_1", "cs_gone", null, `"ada@example.com"`, `{}`), models.EventIgnored},
-		"another product's, which sells credits too": {link("evt_1", "cs_shoes", null, `"ada@example.com"`, `{"credits":"1200"}`), models.EventIgnored},
-		"a price of ours, none of it":                {link("evt_1", "cs_none", null, `"ada@example.com"`, `{}`), models.EventIgnored},
-		"another installation's price":               {link("evt_1", "cs_theirs", null, `"ada@example.com"`, `{}`), models.EventIgnored},
-		"another installation's session":             {link("evt_1", "cs_one", null, `"ada@example.com"`, `{"credits_installation":"00000000-0000-4000-8000-000000000000"}`), models.EventIgnored},
-		"more credits than the price gives":          {link("evt_1", "cs_gone", null, `"ada@example.com"`, `{"credits":"1201"}`), models.EventReview},
-		"without customer and address":               {link("evt_1", "cs_a", null, null, sold), models.EventReview},
-		"an invalid address":                         {link("evt_1", "cs_a", null, `"invalid"`, sold), models.EventReview},
-		"Stripe is unavailable":                      {link("evt_1", "cs_down", null, `"ada@example.com"`, `{}`), models.EventFailed},
-		"not paid yet":                               {strings.Replace(link("evt_1", "cs_a", null, `"ada@example.com"`, sold), `"paid"`, `"unpaid"`, 1), models.EventIgnored},
+		"line items of another product":     {link("evt_1", "cs_shoes", null, `"ada@example.com"`, `{}`), models.EventIgnored},
+		"a session unknown to Stripe":       {link("evt_1", "cs_gone", null, `"ada@example.com"`, `{}`), models.EventIgnored},
+		"another product with metadata":     {link("evt_1", "cs_shoes", null, `"ada@example.com"`, `{"credits":"1200"}`), models.EventIgnored},
+		"quantity zero":                     {link("evt_1", "cs_none", null, `"ada@example.com"`, `{}`), models.EventIgnored},
+		"another installation's price":      {link("evt_1", "cs_theirs", null, `"ada@example.com"`, `{}`), models.EventIgnored},
+		"another installation's session":    {link("evt_1", "cs_one", null, `"ada@example.com"`, otherTag), models.EventIgnored},
+		"more credits than the price gives": {link("evt_1", "cs_gone", null, `"ada@example.com"`, `{"credits":"1201"}`), models.EventReview},
+		"without customer and address":      {link("evt_1", "cs_a", null, null, sold), models.EventReview},
+		"an invalid address":                {link("evt_1", "cs_a", null, `"invalid"`, sold), models.EventReview},
+		"Stripe is unavailable":             {link("evt_1", "cs_down", null, `"ada@example.com"`, `{}`), models.EventFailed},
+		"not paid yet":                      {strings.Replace(link("evt_1", "cs_a", null, `"ada@example.com"`, sold), `"paid"`, `"unpaid"`, 1), models.EventIgnored},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFixture(t)
@@ -245,8 +252,7 @@ func TestSessionsStartedElsewhere(t *testing.T) {
 	t.Run("books once for concurrent deliveries of two events", func(t *testing.T) {
 		s := newFixture(t)
 		dbtest.Concurrently(20, func(i int) {
-			payload := link(fmt.Sprintf("evt_%d", i%2), "cs_items", `"cus_9"`, `"new@example.com"`, `{}`)
-			s.receive(payload)
+			s.receive(link(fmt.Sprintf("evt_%d", i%2), "cs_items", `"cus_9"`, `"new@example.com"`, `{}`))
 		})
 		if got := s.balanceOf("new@example.com"); got != 2400 {
 			t.Errorf("new user has %d credits, want 2400", got)

@@ -20,6 +20,7 @@ func dispute(id, kind, status string, amount int64) string {
 // events arrive, even before the purchase. An inquiry takes nothing.
 func TestDisputesInAnyOrder(t *testing.T) {
 	t.Parallel()
+	const open, warning = "needs_response", "warning_needs_response"
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 2))
 	for _, c := range []struct {
@@ -27,21 +28,38 @@ func TestDisputesInAnyOrder(t *testing.T) {
 		events []string
 		want   models.Credits
 	}{
-		{"opened", []string{dispute("evt_1", "created", "needs_response", 3500), dispute("evt_2", "funds_withdrawn", "needs_response", 3500)}, 0},
-		{"won", []string{dispute("evt_1", "created", "needs_response", 3500), dispute("evt_2", "updated", "under_review", 3500),
-			dispute("evt_3", "closed", "won", 3500), dispute("evt_4", "funds_reinstated", "won", 3500)}, 1200},
-		{"lost", []string{dispute("evt_1", "created", "needs_response", 3500), dispute("evt_2", "closed", "lost", 3500)}, 0},
-		{"lost and won late", []string{dispute("evt_1", "closed", "lost", 3500), dispute("evt_2", "closed", "won", 3500)}, 1200},
-		{"an inquiry", []string{dispute("evt_1", "created", "warning_needs_response", 3500), dispute("evt_2", "closed", "warning_closed", 3500)}, 1200},
-		{"an inquiry that became a dispute", []string{dispute("evt_1", "created", "warning_needs_response", 3500), dispute("evt_2", "updated", "needs_response", 3500)}, 0},
-		{"won and lost in arbitration", []string{dispute("evt_1", "created", "needs_response", 3500), dispute("evt_2", "closed", "won", 3500),
-			dispute("evt_3", "closed", "lost", 3500)}, 0},
-		{"of which the bank wants more", []string{dispute("evt_1", "created", "needs_response", 1000), dispute("evt_2", "updated", "needs_response", 3500)}, 0},
-		{"of which the bank wants less", []string{dispute("evt_1", "created", "needs_response", 3500), dispute("evt_2", "updated", "needs_response", 1000)}, 1200 - 342},
-		{"in another currency, with what the bank took", []string{strings.Replace(dispute("evt_1", "created", "needs_response", 1146), `"currency":"eur"`,
-			`"currency":"usd","balance_transactions":[{"amount":-1000,"currency":"eur"}]`, 1)}, 1200 - 342},
-		{"for a part", []string{dispute("evt_1", "created", "needs_response", 1000)}, 1200 - 342},
-		{"after a refund, at most the payment", []string{refunded("evt_r", 1000), dispute("evt_1", "created", "needs_response", 3500)}, 0},
+		{"opened", []string{dispute("evt_1", "created", open, 3500), dispute("evt_2", "funds_withdrawn", open, 3500)}, 0},
+		{"won", []string{
+			dispute("evt_1", "created", open, 3500), dispute("evt_2", "updated", "under_review", 3500),
+			dispute("evt_3", "closed", "won", 3500), dispute("evt_4", "funds_reinstated", "won", 3500),
+		}, 1200},
+		{"lost", []string{dispute("evt_1", "created", open, 3500), dispute("evt_2", "closed", "lost", 3500)}, 0},
+		{"lost and won late", []string{
+			dispute("evt_1", "closed", "lost", 3500), dispute("evt_2", "closed", "won", 3500),
+		}, 1200},
+		{"an inquiry", []string{
+			dispute("evt_1", "created", warning, 3500), dispute("evt_2", "closed", "warning_closed", 3500),
+		}, 1200},
+		{"an inquiry that became a dispute", []string{
+			dispute("evt_1", "created", warning, 3500), dispute("evt_2", "updated", open, 3500),
+		}, 0},
+		{"won and lost in arbitration", []string{
+			dispute("evt_1", "created", open, 3500), dispute("evt_2", "closed", "won", 3500),
+			dispute("evt_3", "closed", "lost", 3500),
+		}, 0},
+		{"raised by the bank", []string{
+			dispute("evt_1", "created", open, 1000), dispute("evt_2", "updated", open, 3500),
+		}, 0},
+		{"lowered by the bank", []string{
+			dispute("evt_1", "created", open, 3500), dispute("evt_2", "updated", open, 1000),
+		}, 1200 - 342},
+		{"in another currency, with the amount in ours", []string{
+			strings.Replace(dispute("evt_1", "created", open, 1146), `"currency":"eur"`, `"currency":"usd","balance_transactions":[{"amount":-1000,"currency":"eur"}]`, 1),
+		}, 1200 - 342},
+		{"for a part of the payment", []string{dispute("evt_1", "created", open, 1000)}, 1200 - 342},
+		{"after a refund, at most the payment", []string{
+			refunded("evt_r", 1000), dispute("evt_1", "created", open, 3500),
+		}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for round := range dbtest.Depth(1, 4) {

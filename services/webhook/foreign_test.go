@@ -191,8 +191,7 @@ func TestConcurrentEventsOfAMixedSession(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	dbtest.Concurrently(20, func(i int) {
-		payload := link(fmt.Sprintf("evt_%d", i), "cs_mixed", `"cus_9"`, `"new@example.com"`, `{}`)
-		s.receive(payload)
+		s.receive(link(fmt.Sprintf("evt_%d", i), "cs_mixed", `"cus_9"`, `"new@example.com"`, `{}`))
 	})
 	s.runAllAttempts()
 	var purchases int64

@@ -81,16 +81,16 @@ func (h *history) drawPayment(id string) {
 	switch p.origin {
 	case "own", "lost": // metadata.credits counts when it was edited at Stripe to another valid number
 		edited := rapid.Int64Range(1, 5000).Draw(t, "edited")
-		p.metaCredits = rapid.SampledFrom([]string{fmt.Sprint(p.ordered), fmt.Sprint(p.ordered), fmt.Sprint(edited), "", "many", "0"}).Draw(t, "told")
+		p.metaCredits = rapid.SampledFrom([]string{fmt.Sprint(p.ordered), fmt.Sprint(p.ordered), fmt.Sprint(edited), "", "many", "0"}).Draw(t, "metadata")
 		p.tagged = rapid.Bool().Draw(t, "tagged")
 	case "link": // metadata.credits is missing, or names the credits of all items or of one
 		p.ordered = creditsPerItem * p.quantity
-		p.metaCredits = rapid.SampledFrom([]string{"", "many", fmt.Sprint(p.ordered), fmt.Sprint(creditsPerItem)}).Draw(t, "told")
+		p.metaCredits = rapid.SampledFrom([]string{"", "many", fmt.Sprint(p.ordered), fmt.Sprint(creditsPerItem)}).Draw(t, "metadata")
 	case "bonus": // at most the credits of our price for the same money
 		p.quantity, p.ordered = 1, rapid.Int64Range(1, max(1, p.subtotal*creditsPerItem/centsPerItem)).Draw(t, "bonus")
 		p.metaCredits = fmt.Sprint(p.ordered)
 	case "foreign":
-		p.metaCredits = rapid.SampledFrom([]string{"", "5000"}).Draw(t, "told")
+		p.metaCredits = rapid.SampledFrom([]string{"", "5000"}).Draw(t, "metadata")
 	}
 	switch p.paid = p.subtotal; rapid.SampledFrom([]int{0, 0, 0, 50, 100}).Draw(t, "promotion") {
 	case 50:

@@ -113,26 +113,38 @@ func TestUnpaidCheckoutGrantsNothing(t *testing.T) {
 func TestEventsThatBookNothing(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
+	const completed = "checkout.session.completed"
 	for _, c := range []struct {
 		name, payload string
 		want          models.StripeEventStatus
 	}{
 		{"unknown type", event("evt_a", "invoice.paid", `{"id":"in_1"}`), models.EventIgnored},
-		{"payment_intent.succeeded", event("evt_b", "payment_intent.succeeded", `{"id":"pi_1","amount":3500,"metadata":{"credits":"1200"}}`), models.EventIgnored},
-		{"subscription", event("evt_c", "checkout.session.completed", `{"id":"cs_1","mode":"subscription","payment_status":"paid"}`), models.EventIgnored},
-		{"a session of another product", event("evt_d", "checkout.session.completed", `{"id":"cs_x","mode":"payment","payment_status":"paid","amount_total":1}`), models.EventIgnored},
-		{"an unknown session with our metadata", event("evt_k", "checkout.session.completed", `{"id":"cs_y","mode":"payment","payment_status":"paid","metadata":{"credits":"500"}}`), models.EventReview},
-		{"a dispute before its purchase", event("evt_l", "charge.dispute.created", `{"id":"dp_1","amount":3500,"charge":"ch_1","payment_intent":"pi_9","status":"needs_response"}`), models.EventDeferred},
-		{"a dispute of unknown status", event("evt_n", "charge.dispute.created", `{"id":"dp_2","amount":3500,"payment_intent":"pi_9","status":"odd"}`), models.EventReview},
+		{"payment_intent.succeeded", event("evt_b", "payment_intent.succeeded",
+			`{"id":"pi_1","amount":3500,"metadata":{"credits":"1200"}}`), models.EventIgnored},
+		{"subscription", event("evt_c", completed,
+			`{"id":"cs_1","mode":"subscription","payment_status":"paid"}`), models.EventIgnored},
+		{"a session of another product", event("evt_d", completed,
+			`{"id":"cs_x","mode":"payment","payment_status":"paid","amount_total":1}`), models.EventIgnored},
+		{"an unknown session with our metadata", event("evt_k", completed,
+			`{"id":"cs_y","mode":"payment","payment_status":"paid","metadata":{"credits":"500"}}`), models.EventReview},
+		{"a dispute before its purchase", event("evt_l", "charge.dispute.created",
+			`{"id":"dp_1","amount":3500,"charge":"ch_1","payment_intent":"pi_9","status":"needs_response"}`), models.EventDeferred},
+		{"a dispute of unknown status", event("evt_n", "charge.dispute.created",
+			`{"id":"dp_2","amount":3500,"payment_intent":"pi_9","status":"odd"}`), models.EventReview},
 		{"another product's customer", event("evt_o", "customer.deleted", `{"id":"cus_unknown"}`), models.EventIgnored},
-		{"another product's expired session", event("evt_p", "checkout.session.expired", `{"id":"cs_z","mode":"payment"}`), models.EventIgnored},
-		{"a refund of unknown status", event("evt_m", "refund.created", `{"id":"re_8","amount":5,"status":"lost","payment_intent":"pi_1"}`), models.EventReview},
-		{"another amount than ordered", event("evt_e", "checkout.session.completed", fmt.Sprintf(`{"id":"cs_1","mode":"payment","payment_status":"paid","payment_intent":"pi_1",
-			"currency":"eur","amount_subtotal":1,"amount_total":1,"metadata":{"credits":"1200","purchase_id":%q}}`, s.purchase.ID)), models.EventReview},
-		{"another currency", event("evt_f", "checkout.session.completed", `{"id":"cs_1","mode":"payment","payment_status":"paid","currency":"usd","amount_subtotal":3500,"amount_total":3500}`), models.EventReview},
-		{"real money in test mode", `{"id":"evt_g","object":"event","livemode":true,"type":"checkout.session.completed","data":{"object":{"id":"cs_1","payment_status":"paid"}}}`, models.EventReview},
+		{"another product's expired session", event("evt_p", "checkout.session.expired",
+			`{"id":"cs_z","mode":"payment"}`), models.EventIgnored},
+		{"a refund of unknown status", event("evt_m", "refund.created",
+			`{"id":"re_8","amount":5,"status":"lost","payment_intent":"pi_1"}`), models.EventReview},
+		{"another amount than ordered", event("evt_e", completed, fmt.Sprintf(`{"id":"cs_1","mode":"payment","payment_status":"paid",
+			"payment_intent":"pi_1","currency":"eur","amount_subtotal":1,"amount_total":1,"metadata":{"credits":"1200","purchase_id":%q}}`, s.purchase.ID)), models.EventReview},
+		{"another currency", event("evt_f", completed, `{"id":"cs_1","mode":"payment","payment_status":"paid",
+			"currency":"usd","amount_subtotal":3500,"amount_total":3500}`), models.EventReview},
+		{"real money in test mode", `{"id":"evt_g","object":"event","livemode":true,
+			"type":"checkout.session.completed","data":{"object":{"id":"cs_1","payment_status":"paid"}}}`, models.EventReview},
 		{"an object without id", event("evt_h", "charge.refunded", `{"amount":5}`), models.EventReview},
-		{"a refund without payment", event("evt_i", "refund.created", `{"id":"re_9","amount":5,"status":"succeeded","payment_intent":null,"charge":null}`), models.EventIgnored},
+		{"a refund without payment", event("evt_i", "refund.created",
+			`{"id":"re_9","amount":5,"status":"succeeded","payment_intent":null,"charge":null}`), models.EventIgnored},
 		{"a refund before its purchase", refunded("evt_j", 100), models.EventDeferred},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -186,7 +198,8 @@ func TestFailedBookingIsRetriedThenGoesToReview(t *testing.T) {
 		"/v1/payment_intents/pi_9": fmt.Sprintf(`{"id":"pi_9","metadata":{%q:%q}}`, stripeapi.TagKey, i.ID),
 	})
 	s.Purchase.Stripe = known.client() // a payment of this installation whose purchase is missing
-	s.deliver(event("evt_2", "charge.refunded", `{"id":"ch_9","amount":5,"amount_refunded":5,"currency":"eur","payment_intent":"pi_9"}`))
+	s.deliver(event("evt_2", "charge.refunded", `{"id":"ch_9","amount":5,"amount_refunded":5,"currency":"eur",
+		"payment_intent":"pi_9"}`))
 	for _, pause := range retryPauses {
 		if s.statusOf("evt_2") != models.EventDeferred {
 			t.Fatalf("event is %s, want deferred", s.statusOf("evt_2"))
