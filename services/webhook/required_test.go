@@ -16,7 +16,7 @@ package webhook
 //	trailing byte                                TestVerify/refuses_a_tampered_body
 //	2 MiB body, gzip header                      handlers TestWebhookAnswers
 //	refund list of a foreign charge              TestRefundListOfAForeignCharge
-//	two tabs one customer                        services/purchase TestTwentyTabsAtOnce
+//	two tabs one customer                        services/purchase TestTwentyStartsAtOnce
 //	deleted customer                             services/purchase TestDeletedCustomerIsReplaced, TestDeletedCustomerKeepsTheBalance
 //	reload of the success page                   handlers/e2e TestReturnBeforeTheWebhook
 //	success page of another user's session       handlers/e2e TestReturnBeforeTheWebhook, services/purchase TestStart
