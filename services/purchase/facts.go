@@ -116,7 +116,7 @@ func (s *Service) fetch(ctx context.Context, n needs, facts *StripeFacts) error 
 
 // needs names the line items of a paid session that settles none of our purchases.
 func (c Checkout) needs(db *gorm.DB, _ bool) (needs, error) {
-	if !c.paid() {
+	if c.Expired || !c.paid() {
 		return needs{}, nil
 	}
 	p, err := findBySession(db, c)

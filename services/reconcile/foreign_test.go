@@ -69,3 +69,19 @@ func TestForeignSessionsAreFetchedOnce(t *testing.T) {
 		}
 	})
 }
+
+// A free session that expired sold nothing, whatever its list of line items says.
+func TestReconcileAsksNothingAboutExpiredSessions(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put("/v1/checkout/sessions", map[string]any{"id": "cs_free", "object": "checkout.session", "mode": "payment", "status": "expired",
+		"payment_status": "no_payment_required", "currency": "eur", "amount_subtotal": 3500, "amount_total": 0})
+	f.lists["/v1/checkout/sessions/cs_free/line_items"] = []map[string]any{{"id": "li_1", "object": "item", "quantity": 1,
+		"price": map[string]any{"id": "price_1200", "object": "price"}, "created": f.clock.Unix()}}
+	if r := f.reconcile(); len(r.Findings) != 0 {
+		t.Errorf("found %+v, want nothing", r.Findings)
+	}
+	if want := []string{"/v1/checkout/sessions", "/v1/refunds", "/v1/disputes"}; !slices.Equal(f.requests, want) {
+		t.Errorf("Stripe was asked for %v, want %v", f.requests, want)
+	}
+}
