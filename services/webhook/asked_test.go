@@ -95,6 +95,25 @@ func TestChargeLeadsToThePayment(t *testing.T) {
 	})
 }
 
+// A panic over Stripe's answer fails one event: the request is answered, and the worker books the others.
+func TestAPanicOverStripesAnswerFailsOneEvent(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	const won = `{"id":"dp_1","object":"dispute","amount":3500,"currency":"eur","status":"won","charge":"ch_1","payment_intent":"pi_1","balance_transactions":[%s]}`
+	s.serveStripe(map[string]string{"/v1/disputes/dp_1": fmt.Sprintf(won, "null")})
+	s.deliver(s.completed("evt_1", "cs_1", "paid"))
+	s.deliver(dispute("evt_2", "created", "needs_response", 3500))
+	s.deliver(dispute("evt_3", "closed", "won", 3500)) // of the same second, so Stripe is asked
+	if e := s.event("evt_3"); e.Status != models.EventFailed || e.LastError != models.CausePanic {
+		t.Errorf("event is %s (%s), want failed after a panic", e.Status, e.LastError)
+	}
+	s.wantBalance(0)
+	s.serveStripe(map[string]string{"/v1/disputes/dp_1": fmt.Sprintf(won, "")})
+	s.clock = s.clock.Add(retryPauses[0])
+	s.must(s.BookDue(t.Context()))
+	s.wantBalance(1200)
+}
+
 func TestPriceEventsPullPrices(t *testing.T) {
 	t.Parallel()
 	product := func(active bool) string {

@@ -77,7 +77,7 @@ func (p plan) pullsPrices() bool {
 //
 // Errors: any error rolls the booking back. It includes a panic, which must not keep the event from being stored.
 func (s *Service) route(tx models.Tx, eventID string, p plan, facts purchase.StripeFacts) (_ outcome, err error) {
-	defer s.recoverPanic(tx, eventID, &err)
+	defer s.recoverPanic(tx.Statement.Context, eventID, &err)
 	if p.outcome.status != "" {
 		return p.outcome, nil
 	}
@@ -95,9 +95,9 @@ func (s *Service) route(tx models.Tx, eventID string, p plan, facts purchase.Str
 }
 
 // recoverPanic turns a panic into an error. It logs the type alone, because the text may quote the event.
-func (s *Service) recoverPanic(tx models.Tx, eventID string, err *error) {
+func (s *Service) recoverPanic(ctx context.Context, eventID string, err *error) {
 	if r := recover(); r != nil {
-		s.Log.ErrorContext(tx.Statement.Context, "book event panicked", "event_id", eventID, "type", fmt.Sprintf("%T", r),
+		s.Log.ErrorContext(ctx, "book event panicked", "event_id", eventID, "type", fmt.Sprintf("%T", r),
 			"stack", string(debug.Stack()))
 		*err = models.CausePanic
 	}
