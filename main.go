@@ -102,7 +102,8 @@ func serve(ctx context.Context, p *command.Program) error {
 	return serveUntil(ctx, p.Log, app, h.Listen(app, listener), work)
 }
 
-// listen opens PORT to every network, in the sandbox to this machine alone: there, every visitor may sign in as any user.
+// listen opens PORT to every network, in the sandbox to this machine alone: there, every visitor may sign in as any
+// user.
 func listen(ctx context.Context, cfg config.Config) (net.Listener, error) {
 	port := strconv.Itoa(cfg.Port)
 	if cfg.Mode == config.Sandbox {

@@ -30,14 +30,17 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 	}
 	data.Locale, data.CSRF, data.MaxName = pageLocale(c), currentVisitor(c).token, auth.MaxName
 	for _, i := range identities {
-		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: i.Provider, Email: i.Email, Verified: i.EmailVerified, Last: i.LastSignInAt})
+		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: i.Provider, Email: i.Email,
+			Verified: i.EmailVerified, Last: i.LastSignInAt})
 	}
 	for _, p := range h.Auth.Providers() {
-		data.Linkable = append(data.Linkable, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.KindLink, "")})
+		data.Linkable = append(data.Linkable, pages.Linkable{Name: p.Name, Label: p.Label,
+			URL: h.purposePath(c, p.Name, auth.KindLink, "")})
 	}
 	here := currentVisitor(c).session.KeyHash
 	for _, s := range sessions {
-		data.Sessions = append(data.Sessions, pages.AccountSession{ID: s.KeyHash, Device: s.Device, Since: s.CreatedAt, Seen: s.LastSeenAt, Here: s.KeyHash == here})
+		data.Sessions = append(data.Sessions, pages.AccountSession{ID: s.KeyHash, Device: s.Device, Since: s.CreatedAt,
+			Seen: s.LastSeenAt, Here: s.KeyHash == here})
 	}
 	return h.render(c, status, "account.title", pages.Account(data))
 }

@@ -19,7 +19,8 @@ func (h *Handler) renderDeletion(c *fiber.Ctx, status int, problem string) error
 	if err != nil {
 		return err
 	}
-	data := pages.AccountDeletionData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Balance: d.Balance, Holds: d.Holds, Held: d.Held,
+	data := pages.AccountDeletionData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Balance: d.Balance,
+		Holds: d.Holds, Held: d.Held,
 		Awaiting: d.Awaiting, Disputed: d.Disputed, Booked: d.Booked, Until: d.Until, Error: problem}
 	if !h.reauthenticated(c) {
 		if data.Prove, err = h.ownSignIns(c, ""); err != nil {
@@ -40,7 +41,8 @@ func (h *Handler) ownSignIns(c *fiber.Ctx, back string) ([]pages.Linkable, error
 	for _, p := range h.Auth.Providers() {
 		for _, i := range identities {
 			if i.Provider == p.Name {
-				own = append(own, pages.Linkable{Name: p.Name, Label: p.Label, URL: h.purposePath(c, p.Name, auth.KindReauthenticate, back)})
+				own = append(own, pages.Linkable{Name: p.Name, Label: p.Label,
+					URL: h.purposePath(c, p.Name, auth.KindReauthenticate, back)})
 				break
 			}
 		}
@@ -51,7 +53,8 @@ func (h *Handler) ownSignIns(c *fiber.Ctx, back string) ([]pages.Linkable, error
 // deleteAccount is POST /{locale}/account/delete. It requires the ticked checkbox.
 func (h *Handler) deleteAccount(c *fiber.Ctx) error {
 	if formValue(c, "sure") != "yes" {
-		return h.renderDeletion(c, fiber.StatusUnprocessableEntity, h.message(c.UserContext(), fault.Field("sure", fault.DeletionConfirm)))
+		return h.renderDeletion(c, fiber.StatusUnprocessableEntity,
+			h.message(c.UserContext(), fault.Field("sure", fault.DeletionConfirm)))
 	}
 	err := h.Account.Delete(c.UserContext(), currentUserID(c))
 	if f := fault.Of(err); f != nil && f.Problem == fault.DeletionDispute {

@@ -28,8 +28,9 @@ func (d *fixture) offer(admins ...string) {
 	d.t.Helper()
 	var providers []auth.ProviderConfig
 	for _, name := range []string{"oidc", "google"} {
-		server, err := identity.Start(context.Background(), identity.Options{Listen: "127.0.0.1:0", ClientID: "credits", ClientSecret: "not-a-secret",
-			RedirectURLs: []string{"http://localhost/auth/" + name + "/callback"}})
+		server, err := identity.Start(context.Background(),
+			identity.Options{Listen: "127.0.0.1:0", ClientID: "credits", ClientSecret: "not-a-secret",
+				RedirectURLs: []string{"http://localhost/auth/" + name + "/callback"}})
 		if err != nil {
 			d.t.Fatal(err)
 		}
@@ -41,7 +42,8 @@ func (d *fixture) offer(admins ...string) {
 		providers = append(providers, provider)
 	}
 	var err error
-	d.handler.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", Secrets: testSecrets, Log: slog.New(slog.DiscardHandler),
+	d.handler.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", Secrets: testSecrets,
+		Log:       slog.New(slog.DiscardHandler),
 		Providers: providers, AdminEmails: admins})
 	if err != nil {
 		d.t.Fatal(err)
@@ -73,12 +75,16 @@ func (d *fixture) callbackAs(address, email, subject string) string {
 		d.t.Fatal(err)
 	}
 	form, data := doc.Find("input[name=email]").Closest("form"), url.Values{}
-	form.Find("input[type=hidden]").Each(func(_ int, field *goquery.Selection) { data.Set(field.AttrOr("name", ""), field.AttrOr("value", "")) })
+	form.Find("input[type=hidden]").
+		Each(func(_ int, field *goquery.Selection) { data.Set(field.AttrOr("name", ""), field.AttrOr("value", "")) })
 	data.Set("email", email)
 	data.Set("name", "Ada Lovelace")
 	data.Set("subject", subject)
 	data.Set("verified", "on")
-	form.Find("input[type=checkbox]").Each(func(_ int, field *goquery.Selection) { data.Set(field.AttrOr("name", ""), field.AttrOr("value", "on")) })
+	form.Find("input[type=checkbox]").Each(func(_ int,
+		field *goquery.Selection) {
+		data.Set(field.AttrOr("name", ""), field.AttrOr("value", "on"))
+	})
 	target, err := page.Request.URL.Parse(form.AttrOr("action", ""))
 	if err != nil {
 		d.t.Fatal(err)
@@ -195,8 +201,10 @@ func TestLinkAnotherSignIn(t *testing.T) {
 	} {
 		r := link(c.who, c.email)
 		_, doc := c.who.open("/en/account")
-		if got := doc.Find("#sign-ins .lines li").Length(); r.status != 303 || r.header.Get("Location") != "/en/account" || r.flash() != c.flash || got != c.signIns {
-			t.Errorf("linking %s: %d to %s, %q, %d sign-ins; want %q and %d", c.email, r.status, r.header.Get("Location"), r.flash(), got, c.flash, c.signIns)
+		if got := doc.Find("#sign-ins .lines li").Length(); r.status != 303 || r.header.Get("Location") != "/en/account" ||
+			r.flash() != c.flash || got != c.signIns {
+			t.Errorf("linking %s: %d to %s, %q, %d sign-ins; want %q and %d", c.email, r.status, r.header.Get("Location"),
+				r.flash(), got, c.flash, c.signIns)
 		}
 	}
 	t.Run("links only from a page of the same session", func(t *testing.T) {
@@ -220,18 +228,22 @@ func TestLinkAnotherSignIn(t *testing.T) {
 	t.Run("accepts a callback once, in its own signed-in browser", func(t *testing.T) {
 		began := ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
 		back := d.callbackFor(began.header.Get("Location"), "third@example.com")
-		if r := bob.call("GET", back, "", "Cookie: "+bob.cookie); r.status != 303 || r.header.Get("Location") != "/en/billing" {
+		if r := bob.call("GET", back, "", "Cookie: "+bob.cookie); r.status != 303 ||
+			r.header.Get("Location") != "/en/billing" {
 			t.Errorf("in another's browser: %d to %s, want their own start page", r.status, r.header.Get("Location"))
 		}
 		if r := ada.call("GET", back+"&state=other", "", "Cookie: "+ada.cookie+began.flow()); r.flash() != "purpose_failed" {
 			t.Errorf("with another state: %d %q", r.status, r.flash())
 		}
-		if r := ada.call("GET", back, "", "Cookie: "+ada.cookie+began.flow()); r.status != 303 || r.header.Get("Location") != "/en/account" || r.flash() != "" {
-			t.Errorf("a second time: %d to %s, %q, want the page and nothing done", r.status, r.header.Get("Location"), r.flash())
+		if r := ada.call("GET", back, "", "Cookie: "+ada.cookie+began.flow()); r.status != 303 ||
+			r.header.Get("Location") != "/en/account" || r.flash() != "" {
+			t.Errorf("a second time: %d to %s, %q, want the page and nothing done", r.status, r.header.Get("Location"),
+				r.flash())
 		}
 		began = ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
 		back = d.callbackFor(began.header.Get("Location"), "fifth@example.com")
-		if r := bob.call("GET", back, "", "Cookie: "+bob.cookie+began.flow()); r.status != 303 || r.flash() != "purpose_session" {
+		if r := bob.call("GET", back, "", "Cookie: "+bob.cookie+began.flow()); r.status != 303 ||
+			r.flash() != "purpose_session" {
 			t.Errorf("with the flow of another's session: %d, %q, want that nothing is done", r.status, r.flash())
 		}
 		began = ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
@@ -261,7 +273,8 @@ func TestDeleteAccount(t *testing.T) {
 	t.Run("explains what a deletion removes and keeps", func(t *testing.T) {
 		for _, locale := range []string{"en", "de"} {
 			r, doc := ada.open("/" + locale + "/account/delete")
-			if r.status != 200 || doc.Find("#goes, #stays, #lapses, #delete-account").Length() != 4 || doc.Find("#debt, #live-holds, #awaiting, #disputed").Length() != 0 {
+			if r.status != 200 || doc.Find("#goes, #stays, #lapses, #delete-account").Length() != 4 ||
+				doc.Find("#debt, #live-holds, #awaiting, #disputed").Length() != 0 {
 				t.Errorf("%s: %d with %s", locale, r.status, doc.Find("main").Text())
 			}
 		}
@@ -271,7 +284,8 @@ func TestDeleteAccount(t *testing.T) {
 		if r.status != 422 || !strings.Contains(r.body, `id="sure-error"`) {
 			t.Errorf("without the tick: %d", r.status)
 		}
-		if r := ada.call("POST", "/en/account/delete", "sure=yes", "Content-Type: application/x-www-form-urlencoded", "Cookie: "+ada.cookie); r.status != 403 {
+		if r := ada.call("POST", "/en/account/delete", "sure=yes", "Content-Type: application/x-www-form-urlencoded",
+			"Cookie: "+ada.cookie); r.status != 403 {
 			t.Errorf("without the token: %d", r.status)
 		}
 	})
@@ -279,7 +293,8 @@ func TestDeleteAccount(t *testing.T) {
 		late := ada
 		late.cookie = d.signIn(id)
 		d.age(late.cookie)
-		if r := late.post("/en/account/delete", url.Values{"sure": {"yes"}}); r.status != 303 || r.header.Get("Location") != "/en/confirm?return_to=%2Fen%2Faccount%2Fdelete" {
+		if r := late.post("/en/account/delete", url.Values{"sure": {"yes"}}); r.status != 303 ||
+			r.header.Get("Location") != "/en/confirm?return_to=%2Fen%2Faccount%2Fdelete" {
 			t.Fatalf("after a long time: %d to %s", r.status, r.header.Get("Location"))
 		}
 		r, doc := late.open("/en/account/delete")
@@ -293,7 +308,8 @@ func TestDeleteAccount(t *testing.T) {
 			if r.flash() != flash || r.header.Get("Location") != "/en/account/delete" {
 				t.Errorf("as %s: %q to %s", email, r.flash(), r.header.Get("Location"))
 			}
-			if _, doc := late.open("/en/account/delete"); (doc.Find("#delete-account").Length() == 1) != (flash == "confirmed") && flash == "confirmed" {
+			if _, doc := late.open("/en/account/delete"); (doc.Find("#delete-account").
+				Length() == 1) != (flash == "confirmed") && flash == "confirmed" {
 				t.Errorf("as %s: the form is not there", email)
 			}
 			if flash == "identity_other" {
@@ -311,7 +327,8 @@ func TestDeleteAccount(t *testing.T) {
 			t.Errorf("the account still opens: %d", r.status)
 		}
 		var lines int64
-		if err := d.db.Raw(`SELECT count(*) FROM credit_transactions WHERE user_id = ? AND delta_credits = -50`, id).Scan(&lines).Error; err != nil || lines != 1 {
+		if err := d.db.Raw(`SELECT count(*) FROM credit_transactions WHERE user_id = ? AND delta_credits = -50`, id).
+			Scan(&lines).Error; err != nil || lines != 1 {
 			t.Errorf("the credits lapsed %d times (%v)", lines, err)
 		}
 		dbtest.CheckLedger(t, d.db)
@@ -328,7 +345,8 @@ func TestDeleteAccount(t *testing.T) {
 func (d *fixture) age(cookie string) {
 	d.t.Helper()
 	_, key, _ := strings.Cut(cookie, "=")
-	done := d.db.Exec(`UPDATE sessions SET proved_at = proved_at - interval '1 day' WHERE key_hash = ?`, d.handler.Sessions.rows.KeyHash(key))
+	done := d.db.Exec(`UPDATE sessions SET proved_at = proved_at - interval '1 day' WHERE key_hash = ?`,
+		d.handler.Sessions.rows.KeyHash(key))
 	if done.Error != nil || done.RowsAffected != 1 {
 		d.t.Fatalf("session: %v", done.Error)
 	}
@@ -343,7 +361,8 @@ func TestExportAccount(t *testing.T) {
 		user.ID, other.ID).Error; err != nil {
 		t.Fatal(err)
 	}
-	if err := d.db.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
+	if err := d.db.Exec(
+		`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
 		VALUES (gen_random_uuid(), ?, 1, 500, 123456, 'eur', 'de', 'k')`, user.ID).Error; err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +374,8 @@ func TestExportAccount(t *testing.T) {
 			t.Fatalf("%s: %d with %d files", locale, r.status, len(files))
 		}
 		for name, text := range files {
-			if strings.Contains(text, "bob") || strings.Contains(text, "Bob") || strings.Contains(text, d.handler.Sessions.rows.KeyHash(strings.TrimPrefix(ada.cookie, "session="))) ||
+			if strings.Contains(text, "bob") || strings.Contains(text, "Bob") ||
+				strings.Contains(text, d.handler.Sessions.rows.KeyHash(strings.TrimPrefix(ada.cookie, "session="))) ||
 				strings.Contains(text, "MISSING") || strings.Contains(text, "account.export") {
 				t.Errorf("%s: %s contains foreign data or lacks texts: %s", locale, name, text)
 			}
@@ -369,11 +389,14 @@ func TestExportAccount(t *testing.T) {
 		table := csv.NewReader(strings.NewReader(files["csv/purchases.csv"]))
 		table.Comma = comma
 		rows, err := table.ReadAll()
-		if want := map[string]string{"en": "1234.56", "de": "1234,56"}[locale]; err != nil || len(rows) != 2 || !slices.Contains(rows[1], want) {
+		if want := map[string]string{"en": "1234.56", "de": "1234,56"}[locale]; err != nil || len(rows) != 2 ||
+			!slices.Contains(rows[1], want) {
 			t.Errorf("%s: purchases %v (%v), want %s", locale, rows, err, want)
 		}
-		if !strings.Contains(files["csv/sign-ins.csv"], "'=1+1") || !strings.Contains(files["json/movements.json"], `"deltaCredits":500`) ||
-			!strings.Contains(files["csv/movements.csv"], "500") || !strings.Contains(files["json/profile.json"], "ada@example.com") {
+		if !strings.Contains(files["csv/sign-ins.csv"], "'=1+1") ||
+			!strings.Contains(files["json/movements.json"], `"deltaCredits":500`) ||
+			!strings.Contains(files["csv/movements.csv"], "500") ||
+			!strings.Contains(files["json/profile.json"], "ada@example.com") {
 			t.Errorf("%s: something is missing in %v", locale, files)
 		}
 	}

@@ -66,7 +66,8 @@ func (f accountFile) section(s account.Section) error {
 	}
 	var header []string
 	for _, name := range columns {
-		header = append(header, locales.T(f.ctx, "account.export.columns."+strings.ToLower(name), locales.Args{"zone": components.Zone(f.ctx).String()}))
+		header = append(header, locales.T(f.ctx, "account.export.columns."+strings.ToLower(name),
+			locales.Args{"zone": components.Zone(f.ctx).String()}))
 	}
 	table := newCSV(f.ctx, out, header)
 	err = s.Read(f.export, f.user, func(columns []string, values []any) error {
@@ -113,7 +114,8 @@ func (f accountFile) line(table *csvTable, columns []string, values []any) {
 func currencyOf(columns []string, values []any, amount string) string {
 	found := ""
 	for i, name := range columns {
-		if text, ok := values[i].(string); ok && text != "" && (name == "currency" || name == "paidCurrency" && amount == "paidCents") {
+		if text, ok := values[i].(string); ok && text != "" &&
+			(name == "currency" || name == "paidCurrency" && amount == "paidCents") {
 			found = text
 		}
 	}
@@ -136,7 +138,8 @@ func (f accountFile) movements() error {
 	if err != nil {
 		return err
 	}
-	columns := []string{"id", "createdAt", "reason", "deltaCredits", "balanceAfter", "purchaseId", "holdId", "note", "metadata"}
+	columns := []string{"id", "createdAt", "reason", "deltaCredits", "balanceAfter", "purchaseId", "holdId", "note",
+		"metadata"}
 	for {
 		lines, err := f.export.Next()
 		if err != nil {
@@ -146,7 +149,8 @@ func (f accountFile) movements() error {
 			return list.end()
 		}
 		for _, e := range lines {
-			err := list.row(columns, []any{e.ID, e.CreatedAt, string(e.Reason), int64(e.DeltaCredits), int64(e.BalanceAfter), e.Meta.PurchaseID, e.Meta.HoldID,
+			err := list.row(columns, []any{e.ID, e.CreatedAt, string(e.Reason), int64(e.DeltaCredits), int64(e.BalanceAfter),
+				e.Meta.PurchaseID, e.Meta.HoldID,
 				e.Meta.Note, string(e.Meta.RequestMetadata)})
 			if err != nil {
 				return err

@@ -59,7 +59,8 @@ func TestSlowReadersHoldNothing(t *testing.T) {
 	}
 	dbtest.Eventually(t, "no transaction is open", func() bool {
 		var open int
-		if err := d.db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`).Scan(&open).Error; err != nil {
+		if err := d.db.Raw(
+			`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`).Scan(&open).Error; err != nil {
 			t.Fatal(err)
 		}
 		return open == 0

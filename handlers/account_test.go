@@ -64,14 +64,16 @@ func TestAccountPage(t *testing.T) {
 		for _, name := range []string{"", " ", strings.Repeat("x", 201), strings.Repeat("x", 10_000), "a\u202eb"} {
 			r := here.post("/de/account", url.Values{"name": {name}, "locale": {"en"}})
 			doc, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
-			if err != nil || r.status != 422 || doc.Find("#name-error").Length() != 1 || doc.Find("#name[aria-invalid=true]").AttrOr("value", "-") != name ||
+			if err != nil || r.status != 422 || doc.Find("#name-error").Length() != 1 ||
+				doc.Find("#name[aria-invalid=true]").AttrOr("value", "-") != name ||
 				doc.Find("#locale-en[checked]").Length() != 1 {
 				t.Errorf("%.20q: status %d, want 422 with the form as it was typed", name, r.status)
 			}
 		}
 	})
 	t.Run("requires the session's token", func(t *testing.T) {
-		r := here.call("POST", "/de/account", "name=Eve&locale=de", "Content-Type: application/x-www-form-urlencoded", "Cookie: "+here.cookie)
+		r := here.call("POST", "/de/account", "name=Eve&locale=de", "Content-Type: application/x-www-form-urlencoded",
+			"Cookie: "+here.cookie)
 		if r.status != 403 {
 			t.Errorf("status = %d, want 403", r.status)
 		}

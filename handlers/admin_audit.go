@@ -18,8 +18,9 @@ func (h *Handler) showAudit(c *fiber.Ctx) error {
 	f.shown.Kind, f.shown.User = f.choice("kind", models.Actions()), f.text("user")
 	data := pages.AdminAuditData{Locale: pageLocale(c), Filter: f.shown, Further: cursor != 0}
 	if f.status() == fiber.StatusOK {
-		data.Entries, data.Next, err = h.Admin.Audit(c.UserContext(), admin.AuditQuery{Action: f.shown.Kind, User: f.shown.User, From: f.from, Until: f.until,
-			Object: f.shown.Object, Before: cursor, Limit: entriesPerPage})
+		data.Entries, data.Next, err = h.Admin.Audit(c.UserContext(),
+			admin.AuditQuery{Action: f.shown.Kind, User: f.shown.User, From: f.from, Until: f.until,
+				Object: f.shown.Object, Before: cursor, Limit: entriesPerPage})
 		if err != nil {
 			return err
 		}

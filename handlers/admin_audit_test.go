@@ -20,24 +20,27 @@ import (
 
 // adminForms are the values that admin forms need, by route; other forms need none.
 var adminForms = map[string]url.Values{
-	"POST /:locale/admin/users/:id/grant":       {"direction": {"grant"}, "credits": {"5"}, "note": {"For the trouble"}},
-	"POST /:locale/admin/users/:id/relink":      {"identity": {"{refused}"}, "note": {"Asked on the phone"}},
-	"POST /:locale/admin/users/:id/right":       {"identity": {"{right}"}, "note": {"Asked on the phone"}},
-	"POST /:locale/admin/users/:id/sessions":    {"note": {"Lost phone"}},
-	"POST /:locale/admin/purchases/:id/refund":  {"amount": {"1.00"}, "note": {"Asked for it"}, "seen": {"0"}},
-	"POST /:locale/admin/purchases/:id/move":    {"to": {"eve@example.org"}, "note": {"Typed wrongly"}, "seen": {"{user}"}},
+	"POST /:locale/admin/users/:id/grant":      {"direction": {"grant"}, "credits": {"5"}, "note": {"For the trouble"}},
+	"POST /:locale/admin/users/:id/relink":     {"identity": {"{refused}"}, "note": {"Asked on the phone"}},
+	"POST /:locale/admin/users/:id/right":      {"identity": {"{right}"}, "note": {"Asked on the phone"}},
+	"POST /:locale/admin/users/:id/sessions":   {"note": {"Lost phone"}},
+	"POST /:locale/admin/purchases/:id/refund": {"amount": {"1.00"}, "note": {"Asked for it"}, "seen": {"0"}},
+	"POST /:locale/admin/purchases/:id/move": {"to": {"eve@example.org"}, "note": {"Typed wrongly"},
+		"seen": {"{user}"}},
 	"POST /:locale/admin/events/:id/close":      {"note": {"Looked at it"}},
 	"POST /:locale/admin/events/:id/foreign":    {"note": {"Another shop's"}},
 	"POST /:locale/admin/purchases/:id/book":    {"note": {"Paid as agreed"}},
 	"POST /:locale/admin/purchases/:id/foreign": {"note": {"Another shop's"}},
-	"POST /:locale/admin/purchases/:id/share":   {"note": {"As the bank says"}, "dispute_id": {"dp_1"}, "revision": {"0"}, "share": {"1,00"}},
-	"POST /:locale/admin/findings/:id/close":    {"note": {"Looked at it"}},
-	"POST /:locale/admin/features":              {"feature": {"cover_letter"}, "credits": {"5"}, "active": {"on"}, "label_en": {"Cover letter"}, "label_de": {"Anschreiben"}},
-	"POST /:locale/admin/keys":                  {"name": {"Worker"}, "scope_read": {"on"}, "per_minute": {"10"}},
+	"POST /:locale/admin/purchases/:id/share": {"note": {"As the bank says"}, "dispute_id": {"dp_1"}, "revision": {"0"},
+		"share": {"1,00"}},
+	"POST /:locale/admin/findings/:id/close": {"note": {"Looked at it"}},
+	"POST /:locale/admin/features": {"feature": {"cover_letter"}, "credits": {"5"}, "active": {"on"},
+		"label_en": {"Cover letter"}, "label_de": {"Anschreiben"}},
+	"POST /:locale/admin/keys": {"name": {"Worker"}, "scope_read": {"on"}, "per_minute": {"10"}},
 }
 
-// waitForDecision makes what the forms decide about that a world with one of everything lacks, and returns where each of
-// them is sent.
+// waitForDecision makes what the forms decide about that a world with one of everything lacks, and returns where each
+// of them is sent.
 func (w *rolesFixture) waitForDecision() map[string]string {
 	w.t.Helper()
 	must := func(statement string, args ...any) {
@@ -55,14 +58,16 @@ func (w *rolesFixture) waitForDecision() map[string]string {
 		return p
 	}
 	disputed := w.purchase(w.users["owner"], w.things.Replace("{purchase}"))
-	must(`INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) VALUES ('dp_1', ?, 100, 'usd', 'needs_response')`, disputed.PaymentIntentID)
+	must(
+		`INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) VALUES ('dp_1', ?, 100, 'usd', 'needs_response')`, disputed.PaymentIntentID)
 	must(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
 		VALUES ('evt_3', 'charge.refunded', '', false, '{}', 'review', 0)`)
 	return map[string]string{
-		"POST /:locale/admin/events/:id/foreign":    "/de/admin/events/evt_3/foreign",
-		"POST /:locale/admin/purchases/:id/book":    "/de/admin/purchases/" + paidOtherwise("book").ID.String() + "/book",
-		"POST /:locale/admin/purchases/:id/foreign": "/de/admin/purchases/" + paidOtherwise("foreign").ID.String() + "/foreign",
-		"POST /:locale/admin/purchases/:id/share":   "/de/admin/purchases/" + disputed.ID.String() + "/share",
+		"POST /:locale/admin/events/:id/foreign": "/de/admin/events/evt_3/foreign",
+		"POST /:locale/admin/purchases/:id/book": "/de/admin/purchases/" + paidOtherwise("book").ID.String() + "/book",
+		"POST /:locale/admin/purchases/:id/foreign": "/de/admin/purchases/" + paidOtherwise("foreign").ID.String() +
+			"/foreign",
+		"POST /:locale/admin/purchases/:id/share": "/de/admin/purchases/" + disputed.ID.String() + "/share",
 	}
 }
 
@@ -77,7 +82,8 @@ func (w *rolesFixture) post(role, path string, form url.Values) int {
 	_, id, _ := strings.Cut(cookie, "=")
 	sent.Set("_csrf", w.handler.Sessions.token(&models.Session{Key: id}))
 	sent.Set("idempotency_key", randomKey())
-	return w.call(fiber.MethodPost, w.things.Replace(path), sent.Encode(), "Cookie: "+cookie, "Content-Type: application/x-www-form-urlencoded").status
+	return w.call(fiber.MethodPost, w.things.Replace(path), sent.Encode(), "Cookie: "+cookie,
+		"Content-Type: application/x-www-form-urlencoded").status
 }
 
 func (w *rolesFixture) audit() (lines []models.AuditEntry) {
@@ -93,7 +99,8 @@ func (w *rolesFixture) audit() (lines []models.AuditEntry) {
 func TestEveryAdminActionIsAudited(t *testing.T) {
 	t.Parallel()
 	w := newRolesFixture(t)
-	if _, err := w.handler.Purchase.Refresh(t.Context(), w.things.Replace("{purchase}")); err != nil { // so that there is something to refund
+	// so that there is something to refund
+	if _, err := w.handler.Purchase.Refresh(t.Context(), w.things.Replace("{purchase}")); err != nil {
 		t.Fatal(err)
 	}
 	waiting := w.waitForDecision()
@@ -117,7 +124,8 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 				t.Fatalf("%d lines in the audit log, want one: %+v", len(lines), lines)
 			}
 			l := lines[0]
-			if l.Actor != "admin" || l.ActorID == nil || *l.ActorID != w.users["admin"] || !strings.HasPrefix(l.RequestID, "req_") || len(l.Source) != 16 {
+			if l.Actor != "admin" || l.ActorID == nil || *l.ActorID != w.users["admin"] ||
+				!strings.HasPrefix(l.RequestID, "req_") || len(l.Source) != 16 {
 				t.Errorf("the line is %+v, want the admin, the request and the sender in it", l)
 			}
 			var facts map[string]any
@@ -125,7 +133,8 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 				t.Fatal(err)
 			}
 			for fact := range facts {
-				if !locales.Has(english, "admin_audit.facts."+fact) && fact != "cents" && fact != "currency" { // those two are shown as the amount
+				// those two are shown as the amount
+				if !locales.Has(english, "admin_audit.facts."+fact) && fact != "cents" && fact != "currency" {
 					t.Errorf("the audit page has no name for %q", fact)
 				}
 			}
@@ -158,11 +167,13 @@ func TestRefusedAdminRequestsAreAudited(t *testing.T) {
 	w.withinMinute(func() {
 		before = len(w.audit())
 		for i := range 30 {
-			if status := w.post("other", fmt.Sprintf("/de/admin/users/%d/grant", i), adminForms["POST /:locale/admin/users/:id/grant"]); status != fiber.StatusNotFound {
+			if status := w.post("other", fmt.Sprintf("/de/admin/users/%d/grant", i),
+				adminForms["POST /:locale/admin/users/:id/grant"]); status != fiber.StatusNotFound {
 				t.Errorf("answered %d, want 404", status)
 			}
 			// What else they do does not make room for more.
-			if err := models.AppendAudit(models.Tx{DB: w.db}, models.AuditEvent{Action: models.ActionSessionEnd, UserID: w.users["other"]}); err != nil {
+			if err := models.AppendAudit(models.Tx{DB: w.db},
+				models.AuditEvent{Action: models.ActionSessionEnd, UserID: w.users["other"]}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -172,7 +183,8 @@ func TestRefusedAdminRequestsAreAudited(t *testing.T) {
 		t.Errorf("thirty requests left %d lines, want 10", len(lines))
 	}
 	for _, l := range lines {
-		if l.Action != "admin.deny" || l.Actor != "user" || l.ActorID != nil || l.UserID == nil || *l.UserID != w.users["other"] || !strings.Contains(string(l.Detail), "/de/admin/users/") || len(l.Source) != 16 {
+		if l.Action != "admin.deny" || l.Actor != "user" || l.ActorID != nil || l.UserID == nil ||
+			*l.UserID != w.users["other"] || !strings.Contains(string(l.Detail), "/de/admin/users/") || len(l.Source) != 16 {
 			t.Errorf("the line is %+v, want who asked for what", l)
 		}
 	}
@@ -195,7 +207,8 @@ func TestAuditShowsTheProvidersLabel(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, doc := boss.open("/en/admin/audit")
-	shown := doc.Find("dt:contains('Sign-in through') + dd").Map(func(_ int, s *goquery.Selection) string { return strings.TrimSpace(s.Text()) })
+	shown := doc.Find("dt:contains('Sign-in through') + dd").
+		Map(func(_ int, s *goquery.Selection) string { return strings.TrimSpace(s.Text()) })
 	if !slices.Contains(shown, "Demo") || !slices.Contains(shown, "gone") || slices.Contains(shown, "oidc") {
 		t.Errorf("the audit log shows the providers %q, want the label Demo, and gone, which is no longer configured", shown)
 	}

@@ -30,7 +30,8 @@ func (h *Handler) retryEvent(c *fiber.Ctx) error {
 	if err := h.Webhook.Retry(c.UserContext(), strings.ToValidUTF8(c.Params("id"), "")); err != nil {
 		return err
 	}
-	h.Site.Log.InfoContext(c.UserContext(), "event retry requested", "event_id", c.Params("id"), "actor_id", currentUserID(c))
+	h.Site.Log.InfoContext(c.UserContext(), "event retry requested", "event_id", c.Params("id"), "actor_id",
+		currentUserID(c))
 	h.setFlash(c, "retried")
 	if id, err := uuid.Parse(formValue(c, "purchase_id")); err == nil {
 		return redirect(c, adminPurchasePath(c, id))
@@ -57,7 +58,8 @@ func (h *Handler) showEvents(c *fiber.Ctx) error {
 		if open {
 			status = ""
 		}
-		list, err := h.Webhook.Events(c.UserContext(), webhook.Query{Status: status, Open: open, Type: f.shown.Kind, From: f.from, Until: f.until,
+		list, err := h.Webhook.Events(c.UserContext(), webhook.Query{Status: status, Open: open, Type: f.shown.Kind,
+			From: f.from, Until: f.until,
 			Object: f.shown.Object, After: after, Limit: entriesPerPage})
 		if err != nil {
 			return err
@@ -85,11 +87,13 @@ func (h *Handler) openEvents(c *fiber.Ctx, data *pages.AdminEventsData) error {
 	if err != nil {
 		return err
 	}
-	data.LastReceived, data.Open, data.Purchases, data.MoreOpen = overview.LastReceived, overview.Open, overview.Purchases, overview.MoreOpen
+	data.LastReceived, data.Open, data.Purchases, data.MoreOpen = overview.LastReceived, overview.Open, overview.Purchases,
+		overview.MoreOpen
 	after := max(parseDigits(c.Query("findings")), 0)
 	last, err := h.Reconcile.Last(c.UserContext(), after, findingsPerPage)
 	if err == nil && last != nil {
-		data.Last, data.Findings, data.Found, data.NextFinding, data.FurtherFindings = &last.Reconciliation, last.Findings, last.Found, last.Next, after > 0
+		data.Last, data.Findings, data.Found, data.NextFinding, data.FurtherFindings = &last.Reconciliation, last.Findings,
+			last.Found, last.Next, after > 0
 	}
 	return err
 }

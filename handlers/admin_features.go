@@ -14,7 +14,8 @@ import (
 
 // showFeatures is GET /{locale}/admin/features; with ?edit= it also opens the form of that feature.
 func (h *Handler) showFeatures(c *fiber.Ctx) error {
-	return h.renderFeatures(c, fiber.StatusOK, pages.FeatureForm{Active: true, Feature: c.Query("edit"), Existing: c.Query("edit") != ""})
+	return h.renderFeatures(c, fiber.StatusOK, pages.FeatureForm{Active: true, Feature: c.Query("edit"),
+		Existing: c.Query("edit") != ""})
 }
 
 // renderFeatures sends the page. An existing feature fills its own form unless the form comes back with errors.
@@ -25,8 +26,10 @@ func (h *Handler) renderFeatures(c *fiber.Ctx, status int, form pages.FeatureFor
 	}
 	known := !form.Existing
 	for _, f := range features {
-		if known = known || string(f.Feature) == form.Feature; form.Existing && string(f.Feature) == form.Feature && form.Errors == nil {
-			form.Credits, form.LabelEN, form.LabelDE, form.Active = strconv.FormatInt(int64(f.Credits), 10), f.LabelEN, f.LabelDE, f.Active
+		if known = known || string(f.Feature) == form.Feature; form.Existing && string(f.Feature) == form.Feature &&
+			form.Errors == nil {
+			form.Credits, form.LabelEN, form.LabelDE, form.Active = strconv.FormatInt(int64(f.Credits),
+				10), f.LabelEN, f.LabelDE, f.Active
 		}
 	}
 	if !known {
@@ -39,11 +42,13 @@ func (h *Handler) renderFeatures(c *fiber.Ctx, status int, form pages.FeatureFor
 
 // saveFeature is POST /{locale}/admin/features: it adds or changes a feature.
 func (h *Handler) saveFeature(c *fiber.Ctx) error {
-	form := pages.FeatureForm{Feature: strings.TrimSpace(formValue(c, "feature")), Credits: formValue(c, "credits"), LabelEN: formValue(c, "label_en"),
+	form := pages.FeatureForm{Feature: strings.TrimSpace(formValue(c, "feature")), Credits: formValue(c, "credits"),
+		LabelEN: formValue(c, "label_en"),
 		LabelDE: formValue(c, "label_de"), Active: formValue(c, "active") != "", Existing: formValue(c, "existing") != ""}
 	err := h.Admin.SetFeature(c.UserContext(), admin.FeatureChange{
-		ActorID: currentUserID(c), Feature: form.Feature, New: !form.Existing, Credits: models.Credits(parseDigits(strings.TrimSpace(form.Credits))),
-		Active: form.Active, LabelEN: form.LabelEN, LabelDE: form.LabelDE, RequestID: requestID(c),
+		ActorID: currentUserID(c), Feature: form.Feature, New: !form.Existing,
+		Credits: models.Credits(parseDigits(strings.TrimSpace(form.Credits))),
+		Active:  form.Active, LabelEN: form.LabelEN, LabelDE: form.LabelDE, RequestID: requestID(c),
 	})
 	if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
 		form.Errors = errors

@@ -39,7 +39,8 @@ func (h *Handler) parseFilter(c *fiber.Ctx) *adminFilter {
 	case f.until.Before(f.from):
 		f.refuse("until", fault.DaysReversed)
 	default:
-		f.until = models.DayBegins(f.until.Year(), f.until.Month(), f.until.Day()+1, f.until.Location()) // the last day is included
+		// the last day is included
+		f.until = models.DayBegins(f.until.Year(), f.until.Month(), f.until.Day()+1, f.until.Location())
 	}
 	f.shown.Object = f.text("q")
 	return f

@@ -23,7 +23,8 @@ func newKeyForm() pages.KeyForm {
 func (h *Handler) showKeys(c *fiber.Ctx) error {
 	form := newKeyForm()
 	if name := queryValue(c, "name"); name != "" {
-		form = pages.KeyForm{Name: name, PerMinute: queryValue(c, "per_minute"), Days: queryValue(c, "expires_days"), Spend: c.Query("scope_spend") != "", Read: c.Query("scope_read") != ""}
+		form = pages.KeyForm{Name: name, PerMinute: queryValue(c, "per_minute"), Days: queryValue(c, "expires_days"),
+			Spend: c.Query("scope_spend") != "", Read: c.Query("scope_read") != ""}
 	}
 	return h.renderKeys(c, fiber.StatusOK, pages.AdminKeysData{Form: form})
 }
@@ -34,14 +35,16 @@ func (h *Handler) renderKeys(c *fiber.Ctx, status int, data pages.AdminKeysData)
 	if err != nil {
 		return err
 	}
-	data.Locale, data.CSRF, data.Keys, data.Form.Key, data.Now = pageLocale(c), currentVisitor(c).token, keys, randomKey(), time.Now()
+	data.Locale, data.CSRF, data.Keys, data.Form.Key, data.Now = pageLocale(c), currentVisitor(c).
+		token, keys, randomKey(), time.Now()
 	return h.render(c, status, "admin_keys.title", pages.AdminKeys(data))
 }
 
 // createKey is POST /{locale}/admin/keys. It answers without a redirect because only this page shows the key. A
 // repeated POST creates nothing and says that the key was shown before.
 func (h *Handler) createKey(c *fiber.Ctx) error {
-	form := pages.KeyForm{Name: formValue(c, "name"), PerMinute: formValue(c, "per_minute"), Days: formValue(c, "expires_days"),
+	form := pages.KeyForm{Name: formValue(c, "name"), PerMinute: formValue(c, "per_minute"),
+		Days:  formValue(c, "expires_days"),
 		Spend: formValue(c, "scope_spend") != "", Read: formValue(c, "scope_read") != ""}
 	formKey := formValue(c, "idempotency_key")
 	if formKey == "" {

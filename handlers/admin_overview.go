@@ -25,7 +25,8 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 	list, query, err := parseUserQuery(c)
 	if f := fault.Of(err); f != nil && f.Code == fault.Invalid && f.Field == "email" {
 		list.Error = h.message(c.UserContext(), f)
-		return h.render(c, answers[f.Code].status, "admin.title", pages.Admin(pages.AdminData{Locale: pageLocale(c), List: list}))
+		return h.render(c, answers[f.Code].status, "admin.title",
+			pages.Admin(pages.AdminData{Locale: pageLocale(c), List: list}))
 	}
 	if err != nil {
 		return err
@@ -57,7 +58,8 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 
 // parseUserQuery parses the search from the query string. Together with fault.Invalid it still returns the form.
 func parseUserQuery(c *fiber.Ctx) (pages.UserList, admin.UserQuery, error) {
-	list := pages.UserList{Query: strings.TrimSpace(strings.ToValidUTF8(c.Query("email"), "\uFFFD")), Sort: c.Query("sort"), Up: c.Query("order") == ascendingOrder}
+	list := pages.UserList{Query: strings.TrimSpace(strings.ToValidUTF8(c.Query("email"), "\uFFFD")),
+		Sort: c.Query("sort"), Up: c.Query("order") == ascendingOrder}
 	list.Searched = list.Query != "" || list.Sort != "" || c.Query("after") != ""
 	query := admin.UserQuery{Text: list.Query, Order: admin.UserOrder(list.Sort), Ascending: list.Up, Limit: usersPerPage}
 	if !admin.KnownOrder(query.Order) {

@@ -13,7 +13,8 @@ func (h *Handler) showAdminPurchase(c *fiber.Ctx) error {
 	forms := purchaseForms{refund: pages.RefundForm{Rest: c.Query("amount") == "rest"}}
 	for _, way := range models.WaysOut() {
 		if restores(c, string(way)) {
-			forms.decision = pages.DecisionForm{Way: way, Note: queryValue(c, "note"), Credits: queryValue(c, "credits"), Share: queryValue(c, "share"), DisputeID: queryValue(c, "dispute_id")}
+			forms.decision = pages.DecisionForm{Way: way, Note: queryValue(c, "note"), Credits: queryValue(c, "credits"),
+				Share: queryValue(c, "share"), DisputeID: queryValue(c, "dispute_id")}
 		}
 	}
 	switch { // values from before the user reauthenticated
@@ -56,8 +57,10 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseFo
 		return err
 	}
 	data := pages.AdminPurchaseData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Purchase: d.Purchase, Events: events, Entries: entries,
-		Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Form: fillRefundForm(forms.refund, d, user), Move: forms.move, Decision: forms.decision,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Purchase: d.Purchase, Events: events,
+		Entries: entries,
+		Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Form: fillRefundForm(forms.refund, d, user),
+		Move: forms.move, Decision: forms.decision,
 	}
 	for _, w := range d.WaitingFor {
 		data.Waits = append(data.Waits, string(w))

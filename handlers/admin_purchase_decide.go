@@ -20,9 +20,12 @@ func (h *Handler) decidePurchase(way models.WayOut) fiber.Handler {
 		if err != nil {
 			return err
 		}
-		form := pages.DecisionForm{Way: way, Note: formValue(c, "note"), Credits: formValue(c, "credits"), Share: formValue(c, "share"), DisputeID: formValue(c, "dispute_id")}
-		decision := admin.Decision{ActorID: currentUserID(c), Way: way, Note: form.Note, Credits: models.Credits(parseDigits(strings.TrimSpace(form.Credits))),
-			DisputeID: form.DisputeID, Revision: int(parseDigits(formValue(c, "revision"))), Seen: models.PurchaseStatus(formValue(c, "status")), RequestID: requestID(c)}
+		form := pages.DecisionForm{Way: way, Note: formValue(c, "note"), Credits: formValue(c, "credits"),
+			Share: formValue(c, "share"), DisputeID: formValue(c, "dispute_id")}
+		decision := admin.Decision{ActorID: currentUserID(c), Way: way, Note: form.Note,
+			Credits:   models.Credits(parseDigits(strings.TrimSpace(form.Credits))),
+			DisputeID: form.DisputeID, Revision: int(parseDigits(formValue(c, "revision"))),
+			Seen: models.PurchaseStatus(formValue(c, "status")), RequestID: requestID(c)}
 		if err = admin.CheckNote(form.Note); err == nil && way == models.WayShare {
 			decision.Share, err = parseCents(form.Share, d.PaymentCurrency(), pageLocale(c))
 			if f := fault.Of(err); f != nil {

@@ -17,7 +17,8 @@ func (h *Handler) movePurchase(c *fiber.Ctx) error {
 		return err
 	}
 	form := pages.MoveForm{To: formValue(c, "to"), Note: formValue(c, "note")}
-	move := admin.Move{ActorID: currentUserID(c), PurchaseID: d.ID, From: parseDigits(formValue(c, "seen")), To: form.To, Note: form.Note, RequestID: requestID(c)}
+	move := admin.Move{ActorID: currentUserID(c), PurchaseID: d.ID, From: parseDigits(formValue(c, "seen")), To: form.To,
+		Note: form.Note, RequestID: requestID(c)}
 	preview := formValue(c, "preview") != ""
 	if preview {
 		var seen admin.MovePreview

@@ -35,7 +35,8 @@ func TestMovePurchase(t *testing.T) {
 	}
 	t.Run("previews the move without moving", func(t *testing.T) {
 		r := boss.post(path+"/move", form("EVE@example.org.", "", "preview"))
-		if r.status != 200 || !strings.Contains(r.body, `id="move-effect"`) || !strings.Contains(r.body, "500 credits would move") {
+		if r.status != 200 || !strings.Contains(r.body, `id="move-effect"`) ||
+			!strings.Contains(r.body, "500 credits would move") {
 			t.Errorf("status %d, want the effect of the move: %s", r.status, r.body)
 		}
 	})
@@ -50,7 +51,8 @@ func TestMovePurchase(t *testing.T) {
 			"a look-alike's address": {form("\u212aarla@example.org", "typo"), "move-to-error", 422},
 			"the same account":       {form(fmt.Sprint(w.users["owner"]), "typo"), "move-to-error", 422},
 			"no reason":              {form("eve@example.org", " "), "move-note-error", 422},
-			"moved since":            {url.Values{"to": {"eve@example.org"}, "note": {"typo"}, "seen": {fmt.Sprint(w.users["admin"])}}, "move-error", 409},
+			"moved since": {url.Values{"to": {"eve@example.org"}, "note": {"typo"},
+				"seen": {fmt.Sprint(w.users["admin"])}}, "move-error", 409},
 		} {
 			if r := boss.post(path+"/move", c.form); r.status != c.code || !strings.Contains(r.body, c.want) {
 				t.Errorf("%s: status %d, want %d with %s", name, r.status, c.code, c.want)
@@ -75,11 +77,14 @@ func TestMovePurchase(t *testing.T) {
 			path  string
 			words []string
 		}{
-			"the admin's page of the purchase": {boss, path, []string{"500 credits moved with the purchase", "Purchase moved here from another account"}},
-			"the audit log":                    {boss, "/en/admin/audit", []string{"Purchase moved", "mistyped address"}},
-			"the new owner's purchase":         {other, purchase, []string{"Purchase moved here from another account", "mistyped address"}},
-			"the new owner's history":          {other, "/en/history", []string{"Purchase moved here from another account", purchase}},
-			"the former owner's history":       {owner, "/en/history", []string{"Purchase moved to another account", "mistyped address"}},
+			"the admin's page of the purchase": {boss, path,
+				[]string{"500 credits moved with the purchase", "Purchase moved here from another account"}},
+			"the audit log": {boss, "/en/admin/audit", []string{"Purchase moved", "mistyped address"}},
+			"the new owner's purchase": {other, purchase,
+				[]string{"Purchase moved here from another account", "mistyped address"}},
+			"the new owner's history": {other, "/en/history", []string{"Purchase moved here from another account", purchase}},
+			"the former owner's history": {owner, "/en/history",
+				[]string{"Purchase moved to another account", "mistyped address"}},
 		} {
 			r, _ := c.who.open(c.path)
 			for _, words := range c.words {
@@ -95,7 +100,8 @@ func TestMovePurchase(t *testing.T) {
 			t.Error("the new owner sees the former owner's entries")
 		}
 		var lines int64
-		if err := w.db.Raw(`SELECT count(*) FROM audit_log WHERE action = 'purchase.move' AND actor_id = ? AND user_id = ?`, w.users["admin"], w.users["other"]).Scan(&lines).Error; err != nil || lines != 1 {
+		if err := w.db.Raw(`SELECT count(*) FROM audit_log WHERE action = 'purchase.move' AND actor_id = ? AND user_id = ?`,
+			w.users["admin"], w.users["other"]).Scan(&lines).Error; err != nil || lines != 1 {
 			t.Errorf("%d lines in the audit log (%v), want one", lines, err)
 		}
 	})

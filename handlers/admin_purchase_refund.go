@@ -37,7 +37,8 @@ func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 	var request models.RefundRequest
 	if form.Cents, err = parseCents(form.Typed, d.PaymentCurrency(), pageLocale(c)); err == nil {
 		request, err = h.Admin.Refund(c.UserContext(), admin.Refund{
-			ActorID: currentUserID(c), PurchaseID: d.ID, Cents: form.Cents, Seen: models.Cents(parseDigits(formValue(c, "seen"))),
+			ActorID: currentUserID(c), PurchaseID: d.ID, Cents: form.Cents,
+			Seen:    models.Cents(parseDigits(formValue(c, "seen"))),
 			Waiting: formValue(c, "status") == string(models.PurchaseReview),
 			Note:    form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c),
 		})

@@ -40,7 +40,8 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 	if err != nil {
 		return err
 	}
-	page, err := h.Admin.UserPage(c.UserContext(), admin.UserPageQuery{UserID: pathID(c), EntriesBefore: cursor, PurchasesBefore: before, Limit: entriesPerPage})
+	page, err := h.Admin.UserPage(c.UserContext(), admin.UserPageQuery{UserID: pathID(c), EntriesBefore: cursor,
+		PurchasesBefore: before, Limit: entriesPerPage})
 	if err != nil {
 		return err
 	}
@@ -50,8 +51,9 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 	}
 	here := fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), page.User.ID)
 	data := pages.AdminUserData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: page.User, Identities: page.Identities, Purchases: page.Purchases,
-		Entries: page.History.Entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, page.History.Next),
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: page.User, Identities: page.Identities,
+		Purchases: page.Purchases,
+		Entries:   page.History.Entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, page.History.Next),
 		Labels: map[models.Reason]string{}, Holds: page.Holds, Events: page.Events.Events, EventsOf: page.Events.Purchases,
 		Audit: page.Audit, Keys: page.Keys, Form: forms.grant, Access: h.accessData(page, forms.access),
 	}

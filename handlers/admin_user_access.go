@@ -17,15 +17,19 @@ import (
 // signs in.
 func (h *Handler) changeAccess(way pages.AccessWay) fiber.Handler {
 	change := map[pages.AccessWay]func(*fiber.Ctx, auth.ByAdmin) error{
-		pages.AccessRelink:   func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Auth.Relink(c.UserContext(), by) },
-		pages.AccessRight:    func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Auth.MoveAdminRight(c.UserContext(), by) },
-		pages.AccessSessions: func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Sessions.rows.EndByAdmin(c.UserContext(), by) },
+		pages.AccessRelink: func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Auth.Relink(c.UserContext(), by) },
+		pages.AccessRight:  func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Auth.MoveAdminRight(c.UserContext(), by) },
+		pages.AccessSessions: func(c *fiber.Ctx, by auth.ByAdmin) error {
+			return h.Sessions.rows.EndByAdmin(c.UserContext(),
+				by)
+		},
 	}[way]
 	return func(c *fiber.Ctx) error {
 		form := pages.AccessForm{Way: way, Identity: formValue(c, "identity"), Note: formValue(c, "note")}
 		err := admin.CheckNote(form.Note)
 		if err == nil {
-			err = change(c, auth.ByAdmin{ActorID: currentUserID(c), UserID: pathID(c), Identity: form.Identity, Note: form.Note, RequestID: requestID(c)})
+			err = change(c, auth.ByAdmin{ActorID: currentUserID(c), UserID: pathID(c), Identity: form.Identity, Note: form.Note,
+				RequestID: requestID(c)})
 		}
 		if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {
 			form.Errors = errors

@@ -14,7 +14,8 @@ import (
 
 // parseGrant parses the form that posts credits by hand.
 func parseGrant(c *fiber.Ctx) (form pages.GrantForm, grant admin.Grant, flash string, err error) {
-	form = pages.GrantForm{Direction: formValue(c, "direction"), Credits: formValue(c, "credits"), Note: formValue(c, "note")}
+	form = pages.GrantForm{Direction: formValue(c, "direction"), Credits: formValue(c, "credits"),
+		Note: formValue(c, "note")}
 	delta := models.Credits(parseDigits(strings.TrimSpace(form.Credits)))
 	if delta < 0 { // not a number in either direction
 		delta = 0
@@ -27,7 +28,8 @@ func parseGrant(c *fiber.Ctx) (form pages.GrantForm, grant admin.Grant, flash st
 	default:
 		err = fault.Field("direction", fault.CorrectionDirection)
 	}
-	return form, admin.Grant{ActorID: currentUserID(c), UserID: pathID(c), Delta: delta, Note: form.Note, Key: formValue(c, "idempotency_key"),
+	return form, admin.Grant{ActorID: currentUserID(c), UserID: pathID(c), Delta: delta, Note: form.Note,
+		Key:       formValue(c, "idempotency_key"),
 		RequestID: requestID(c)}, flash, err
 }
 

@@ -29,7 +29,8 @@ func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	data := pages.AdminWithdrawalsData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Further: c.Query("after") != ""}
+	data := pages.AdminWithdrawalsData{Locale: pageLocale(c), CSRF: currentVisitor(c).token,
+		Further: c.Query("after") != ""}
 	if next != nil {
 		data.Next = fmt.Sprintf("%t.%d.%d.%s", next.Handled, next.Priority, next.Received.UnixMicro(), next.ID)
 	}
@@ -55,10 +56,12 @@ func withdrawalCursor(text string) (after withdrawal.Cursor, err error) {
 	}
 	priority, micros := parseDigits(parts[1]), parseDigits(parts[2])
 	id, err := uuid.Parse(parts[3])
-	if parts[0] != "true" && parts[0] != "false" || priority < 0 || priority > int64(models.WithdrawalOfFlood) || micros < 0 || micros > lastMoment || err != nil {
+	if parts[0] != "true" && parts[0] != "false" || priority < 0 || priority > int64(models.WithdrawalOfFlood) ||
+		micros < 0 || micros > lastMoment || err != nil {
 		return after, fault.Field("after", fault.CursorInvalid)
 	}
-	return withdrawal.Cursor{Handled: parts[0] == "true", Priority: models.WithdrawalPriority(priority), Received: time.UnixMicro(micros), ID: id}, nil
+	return withdrawal.Cursor{Handled: parts[0] == "true", Priority: models.WithdrawalPriority(priority),
+		Received: time.UnixMicro(micros), ID: id}, nil
 }
 
 // closeWithdrawal is POST /{locale}/admin/withdrawals/{id}/close.

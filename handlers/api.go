@@ -45,8 +45,9 @@ func (h *Handler) mountAPI(app *fiber.App) *huma.OpenAPI {
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[envelope]())
 	format := huma.Format{Marshal: writeJSON, Unmarshal: parseJSON}
 	a.API = humafiber.New(app, huma.Config{
-		OpenAPI:       h.describeAPI(registry),
-		Formats:       map[string]huma.Format{fiber.MIMEApplicationJSON: format, "json": format}, // huma reads problem+json as "json"
+		OpenAPI: h.describeAPI(registry),
+		// huma reads problem+json as "json"
+		Formats:       map[string]huma.Format{fiber.MIMEApplicationJSON: format, "json": format},
 		DefaultFormat: fiber.MIMEApplicationJSON,
 		Transformers:  []huma.Transformer{captureError},
 	})

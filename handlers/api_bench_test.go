@@ -22,7 +22,8 @@ func BenchmarkSpendHTTP(b *testing.B) {
 	d := newFixture(b)
 	log := logging.NewLogger(io.Discard, slog.LevelInfo, "json")
 	d.handler.Site.Log, d.handler.Spend.Log = log, log
-	err := d.db.Exec(`INSERT INTO users (email) SELECT 'user' || n || '@example.com' FROM generate_series(1, ?) n`, benchUsers).Error
+	err := d.db.Exec(`INSERT INTO users (email) SELECT 'user' || n || '@example.com' FROM generate_series(1, ?) n`,
+		benchUsers).Error
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -52,7 +53,8 @@ func BenchmarkSpendHTTP(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			i := n.Add(1)
-			req, _ := http.NewRequestWithContext(b.Context(), http.MethodPost, "http://"+listener.Addr().String()+"/api/credits/spend",
+			req, _ := http.NewRequestWithContext(b.Context(), http.MethodPost,
+				"http://"+listener.Addr().String()+"/api/credits/spend",
 				strings.NewReader(fmt.Sprintf(`{"userId":%d,"feature":"job_match","metadata":{"resume":%d}}`, i%benchUsers+1, i)))
 			req.Header.Set("Content-Type", "application/json")
 			req.Header.Set("Idempotency-Key", fmt.Sprint("bench-", i))

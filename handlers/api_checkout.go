@@ -53,7 +53,8 @@ type checkoutOutput struct{ Body checkout }
 
 var checkoutCall = call{
 	Operation: huma.Operation{
-		OperationID: "createCheckout", Tags: []string{tagBuying}, DefaultStatus: fiber.StatusCreated, Summary: "Begin a purchase",
+		OperationID: "createCheckout", Tags: []string{tagBuying}, DefaultStatus: fiber.StatusCreated,
+		Summary: "Begin a purchase",
 		Description: "Opens a Stripe Checkout page for one package of credits and the signed-in user. Price and credits come from our own list: " +
 			"fields beyond those below are ignored. The credits are booked when Stripe says that the money has come.",
 	},
@@ -71,7 +72,8 @@ func (h *Handler) createCheckout(c *fiber.Ctx, in *checkoutInput) (*checkoutOutp
 		in.Key = randomKey()
 	}
 	started, err := h.Purchase.Start(c.UserContext(), purchase.Order{
-		UserID: currentUserID(c), PriceID: in.Body.PriceID, Quantity: int64(in.Body.Quantity), Locale: string(in.Body.Locale), Key: in.Key,
+		UserID: currentUserID(c), PriceID: in.Body.PriceID, Quantity: int64(in.Body.Quantity), Locale: string(in.Body.Locale),
+		Key: in.Key,
 	})
 	if err != nil {
 		return nil, err

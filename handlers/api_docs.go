@@ -37,10 +37,13 @@ func (h *Handler) showDocs(docs pages.APIDocs) fiber.Handler {
 // docsOf converts the document into the page's reading order.
 func docsOf(doc *huma.OpenAPI) pages.APIDocs {
 	r := &docsReader{doc}
-	docs := pages.APIDocs{Version: doc.Info.Version, DocumentURL: documentPath, Introduction: strings.Split(doc.Info.Description, "\n\n"),
-		ErrorFields: append(r.fields(&huma.Schema{Ref: "#/components/schemas/Envelope"}), r.fields(&huma.Schema{Ref: "#/components/schemas/ApiError"})...)}
+	docs := pages.APIDocs{Version: doc.Info.Version, DocumentURL: documentPath,
+		Introduction: strings.Split(doc.Info.Description, "\n\n"),
+		ErrorFields: append(r.fields(&huma.Schema{Ref: "#/components/schemas/Envelope"}),
+			r.fields(&huma.Schema{Ref: "#/components/schemas/ApiError"})...)}
 	for _, tag := range doc.Tags {
-		docs.Groups = append(docs.Groups, pages.APIGroup{Name: tag.Name, Description: tag.Description, Calls: r.calls(tag.Name)})
+		docs.Groups = append(docs.Groups, pages.APIGroup{Name: tag.Name, Description: tag.Description,
+			Calls: r.calls(tag.Name)})
 	}
 	return docs
 }
@@ -62,14 +65,16 @@ func (r *docsReader) calls(tag string) []pages.APICall {
 }
 
 func (r *docsReader) call(op *huma.Operation) pages.APICall {
-	call := pages.APICall{ID: op.OperationID, Method: op.Method, Path: op.Path, Summary: op.Summary, Description: op.Description}
+	call := pages.APICall{ID: op.OperationID, Method: op.Method, Path: op.Path, Summary: op.Summary,
+		Description: op.Description}
 	for _, one := range op.Security {
 		_, key := one[schemeKey]
 		_, session := one[schemeSession]
 		call.ForKeys, call.ForSessions = call.ForKeys || key, call.ForSessions || session
 	}
 	for _, p := range op.Parameters {
-		call.Parameters = append(call.Parameters, pages.APIField{Name: p.Name, Place: p.In, Kind: r.kind(p.Schema), Description: p.Description, Required: p.Required})
+		call.Parameters = append(call.Parameters, pages.APIField{Name: p.Name, Place: p.In, Kind: r.kind(p.Schema),
+			Description: p.Description, Required: p.Required})
 	}
 	if op.RequestBody != nil {
 		call.Body = r.fields(op.RequestBody.Content[fiber.MIMEApplicationJSON].Schema)
@@ -107,7 +112,8 @@ func (r *docsReader) fields(s *huma.Schema) []pages.APIField {
 		if field.Ref != "" { // error: its fields are listed separately
 			continue
 		}
-		list = append(list, pages.APIField{Name: name, Kind: r.kind(field), Description: field.Description, Required: slices.Contains(s.Required, name)})
+		list = append(list, pages.APIField{Name: name, Kind: r.kind(field), Description: field.Description,
+			Required: slices.Contains(s.Required, name)})
 		if field.Items != nil {
 			for _, inner := range r.fields(field.Items) {
 				inner.Name = name + "[]." + inner.Name
@@ -196,7 +202,8 @@ func (r *docsReader) example(op *huma.Operation, name, caller, status string, an
 		curl += " \\\n  -H '" + line + "'"
 	}
 	code, _ := strconv.Atoi(status)
-	return pages.APIExample{Summary: answer.Summary, Curl: curl + body, Status: status + " " + http.StatusText(code), Answer: jsonText(answer.Value, "  ")}
+	return pages.APIExample{Summary: answer.Summary, Curl: curl + body, Status: status + " " + http.StatusText(code),
+		Answer: jsonText(answer.Value, "  ")}
 }
 
 // jsonText writes an example; with indent, over several lines.

@@ -57,9 +57,11 @@ func (h *Handler) describeAPI(registry huma.Registry) *huma.OpenAPI {
 		Components: &huma.Components{
 			Schemas: registry,
 			SecuritySchemes: map[string]*huma.SecurityScheme{
-				schemeKey: {Type: "http", Scheme: "bearer", Description: "A service key, made by an administrator and shown once. Its scope `read` allows " +
-					"to read balances, movements and holds; `spend` allows everything."},
-				schemeSession: {Type: "apiKey", In: "cookie", Name: h.Sessions.cookie(), Description: "The cookie of a signed-in browser, sent by pages of our own origin only."},
+				schemeKey: {Type: "http", Scheme: "bearer",
+					Description: "A service key, made by an administrator and shown once. Its scope `read` allows " +
+						"to read balances, movements and holds; `spend` allows everything."},
+				schemeSession: {Type: "apiKey", In: "cookie", Name: h.Sessions.cookie(),
+					Description: "The cookie of a signed-in browser, sent by pages of our own origin only."},
 			},
 		},
 	}
@@ -79,7 +81,8 @@ func (a *api) finishDocument() {
 				response.Headers[fiber.HeaderXRequestID] = headerOf(huma.TypeString, "Finds the request in our log.")
 				switch status {
 				case "409", "429", "503":
-					response.Headers[fiber.HeaderRetryAfter] = headerOf(huma.TypeInteger, "Seconds after which the same request may be sent again.")
+					response.Headers[fiber.HeaderRetryAfter] = headerOf(huma.TypeInteger,
+						"Seconds after which the same request may be sent again.")
 				}
 			}
 		}
@@ -192,13 +195,17 @@ func (h *Handler) sampleEnvelope(f *fault.Error) envelope {
 // commonRefusals are examples of refusals that any call may return.
 var commonRefusals = []sample{
 	{name: "unreadable", summary: "No JSON", refusal: fault.Because(fault.Malformed, fault.BodyUnreadable)},
-	{name: "unknown_caller", summary: "No session and no valid key", refusal: fault.Because(fault.Unauthenticated, fault.CallerUnknown)},
+	{name: "unknown_caller", summary: "No session and no valid key",
+		refusal: fault.Because(fault.Unauthenticated, fault.CallerUnknown)},
 	{name: "not_allowed", summary: "The key lacks the scope", refusal: fault.Because(fault.Forbidden, fault.ScopeMissing)},
 	{name: "unknown", summary: "No such user or hold", refusal: fault.New(fault.NotFound, nil)},
-	{name: "used_otherwise", summary: "The key was used for another request", refusal: fault.Because(fault.Conflict, fault.KeyUsedOtherwise)},
+	{name: "used_otherwise", summary: "The key was used for another request",
+		refusal: fault.Because(fault.Conflict, fault.KeyUsedOtherwise)},
 	{name: "too_large", summary: "More than 64 KiB", refusal: fault.New(fault.PayloadTooLarge, nil)},
-	{name: "unknown_field", summary: "A field that is not documented", refusal: &fault.Error{Code: fault.Invalid, Problem: fault.FieldUnknown, Detail: map[string]any{"field": "amount"}}},
-	{name: "too_fast", summary: "Too many requests", refusal: fault.New(fault.RateLimited, map[string]any{"retryAfter": 7})},
+	{name: "unknown_field", summary: "A field that is not documented",
+		refusal: &fault.Error{Code: fault.Invalid, Problem: fault.FieldUnknown, Detail: map[string]any{"field": "amount"}}},
+	{name: "too_fast", summary: "Too many requests", refusal: fault.New(fault.RateLimited,
+		map[string]any{"retryAfter": 7})},
 	{name: "our_fault", summary: "Our fault", refusal: fault.New(fault.Internal, nil)},
 	{name: "away", summary: "Not possible right now", refusal: fault.New(fault.Unavailable, nil)},
 }

@@ -56,7 +56,8 @@ func TestDocument(t *testing.T) {
 	})
 	t.Run("describes every call, parameter and field", func(t *testing.T) {
 		eachOperation(doc, func(name string, op *openapi3.Operation) {
-			if op.Summary == "" || op.Description == "" || op.OperationID == "" || len(op.Tags) != 1 || op.Security == nil || len(*op.Security) == 0 {
+			if op.Summary == "" || op.Description == "" || op.OperationID == "" || len(op.Tags) != 1 || op.Security == nil ||
+				len(*op.Security) == 0 {
 				t.Errorf("%s lacks a summary, a description, an id, a tag or who may call it", name)
 			}
 			for _, p := range op.Parameters {
@@ -65,7 +66,8 @@ func TestDocument(t *testing.T) {
 				}
 			}
 			for status, r := range op.Responses.Map() {
-				if media := r.Value.Content.Get("application/json"); media == nil || media.Schema == nil || len(media.Examples) == 0 || *r.Value.Description == "" {
+				if media := r.Value.Content.Get("application/json"); media == nil || media.Schema == nil ||
+					len(media.Examples) == 0 || *r.Value.Description == "" {
 					t.Errorf("%s: %s has no schema, example or description", name, status)
 				}
 				if r.Value.Headers["X-Request-ID"] == nil {
@@ -142,7 +144,9 @@ func TestEveryExampleHolds(t *testing.T) {
 func (d *fixture) sampleFixture() map[string]string {
 	d.t.Helper()
 	d.sell()
-	err := d.db.Exec(`INSERT INTO users (id, email, name, locale) OVERRIDING SYSTEM VALUE VALUES (?, ?, 'Ada Example', 'en')`, sampleUserID, sampleEmail).Error
+	err := d.db.Exec(
+		`INSERT INTO users (id, email, name, locale) OVERRIDING SYSTEM VALUE VALUES (?, ?, 'Ada Example', 'en')`,
+		sampleUserID, sampleEmail).Error
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -152,7 +156,8 @@ func (d *fixture) sampleFixture() map[string]string {
 	}
 	d.credit(sampleUserID, 10000)
 	key, bearer := d.serviceKey("spend")
-	for id, status := range map[string]models.HoldStatus{sampleOpen: "open", sampleDone: "open", sampleFailed: "open", samplePart: "open",
+	for id, status := range map[string]models.HoldStatus{sampleOpen: "open", sampleDone: "open", sampleFailed: "open",
+		samplePart:     "open",
 		sampleReleased: "released", sampleCaptured: "captured"} {
 		d.hold(id, key, status)
 	}
@@ -163,7 +168,8 @@ func (d *fixture) sampleFixture() map[string]string {
 func (d *fixture) hold(id string, key uuid.UUID, status models.HoldStatus) {
 	d.t.Helper()
 	ctx := context.Background()
-	request := spend.Request{Caller: key, UserID: sampleUserID, Feature: "resume_improvement", Key: id, Metadata: []byte(`{"resume":4711}`)}
+	request := spend.Request{Caller: key, UserID: sampleUserID, Feature: "resume_improvement", Key: id,
+		Metadata: []byte(`{"resume":4711}`)}
 	held, err := d.handler.Spend.Hold(ctx, spend.HoldRequest{Request: request})
 	if err == nil {
 		err = d.db.Exec(`UPDATE holds SET id = ? WHERE id = ?`, id, held.ID).Error

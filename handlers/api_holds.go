@@ -117,7 +117,8 @@ func (h *Handler) holdCredits(c *fiber.Ctx, in *holdInput) (*replayableHold, err
 		return nil, err
 	}
 	request.Feature, request.Key, request.Metadata = in.Body.Feature, in.Key, in.Body.Metadata.RawMessage
-	return replayable(h.Spend.Hold(c.UserContext(), spend.HoldRequest{Request: request, TTL: time.Duration(in.Body.TTLSeconds) * time.Second}))
+	return replayable(h.Spend.Hold(c.UserContext(), spend.HoldRequest{Request: request,
+		TTL: time.Duration(in.Body.TTLSeconds) * time.Second}))
 }
 
 // readHold is GET /api/credits/holds/{id}.

@@ -10,7 +10,8 @@ import (
 )
 
 // oddNumbers are JSON values that are sent in place of an integer.
-var oddNumbers = []string{"-1", "0", "1.5", "1e3", "1E0", "1.0", "-0", "9223372036854775808", "18446744073709551616", `"1"`, `"1 "`, `"+1"`, `"٣"`,
+var oddNumbers = []string{"-1", "0", "1.5", "1e3", "1E0", "1.0", "-0", "9223372036854775808", "18446744073709551616",
+	`"1"`, `"1 "`, `"+1"`, `"٣"`,
 	"[1]", "{}", "true", "null", `""`}
 
 // brokenNumbers are invalid JSON.
@@ -43,7 +44,8 @@ func TestNumbersAreReadStrictly(t *testing.T) {
 		}
 	}
 	for field, most := range map[string]string{"limit": "201", "cursor": ""} {
-		for _, n := range []string{"-1", "0", "1.5", "1e3", "9223372036854775808", "1 ", " 1", "+1", "٣", "NaN", "[1]", "", "0x1", "1,2", "\x00", "\xff", most} {
+		for _, n := range []string{"-1", "0", "1.5", "1e3", "9223372036854775808", "1 ", " 1", "+1", "٣", "NaN", "[1]", "",
+			"0x1", "1,2", "\x00", "\xff", most} {
 			d.refused(field+" "+n, d.call("GET", "/api/credits/transactions?"+field+"="+url.QueryEscape(n), "", cookie), field)
 		}
 		d.refused("twice", d.call("GET", "/api/credits/transactions?"+field+"=1&"+field+"=2", "", cookie), field)
@@ -71,26 +73,29 @@ func TestOnlyOneReading(t *testing.T) {
 		status int
 		field  string
 	}{
-		"an amount":                            {`{"feature":"job_match","amount":1}`, 422, "amount"},
-		"credits":                              {`{"feature":"job_match","credits":1}`, 422, "credits"},
-		"a price":                              {`{"feature":"job_match","price":0}`, 422, "price"},
-		"a feature in other letters":           {`{"Feature":"job_match"}`, 422, "Feature"},
-		"both":                                 {`{"feature":"job_match","FEATURE":"resume_analysis"}`, 422, "FEATURE"},
-		"a feature twice":                      {`{"feature":"job_match","feature":"job_match"}`, 400, ""},
-		"twice, once in disguise":              {`{"feature":"job_match","\u0066eature":"job_match"}`, 400, ""},
-		"metadata with a twin":                 {`{"feature":"job_match","metadata":{"a":[{"b":1,"b":2}]}}`, 400, ""},
-		"many fields and a twin":               {`{"feature":"job_match","metadata":{` + manyNames(100) + `,"n7":1}}`, 400, ""},
-		"too deep":                             {`{"feature":"job_match","metadata":` + deep + `}`, 400, ""},
-		"no feature":                           {`{"metadata":{}}`, 422, "feature"},
-		"a feature that is null":               {`{"feature":null}`, 422, "feature"},
-		"a list of features":                   {`{"feature":["job_match"]}`, 422, "feature"},
-		"NUL in the feature":                   {`{"feature":"job_match\u0000"}`, 422, "feature"},
-		"NUL in metadata":                      {`{"feature":"job_match","metadata":{"a":"\u0000"}}`, 422, "a"},
-		"no UTF-8":                             {"{\"feature\":\"job_match\xff\"}", 400, ""},
-		"metadata that is a list":              {`{"feature":"job_match","metadata":[]}`, 422, "metadata"},
-		"metadata that is text":                {`{"feature":"job_match","metadata":"x"}`, 422, "metadata"},
-		"metadata of 9 KiB":                    {`{"feature":"job_match","metadata":{"a":"` + strings.Repeat("x", 9<<10) + `"}}`, 422, "metadata"},
-		"65 KiB":                               {`{"feature":"job_match","metadata":{"a":"` + strings.Repeat("x", 65<<10) + `"}}`, 413, ""},
+		"an amount":                  {`{"feature":"job_match","amount":1}`, 422, "amount"},
+		"credits":                    {`{"feature":"job_match","credits":1}`, 422, "credits"},
+		"a price":                    {`{"feature":"job_match","price":0}`, 422, "price"},
+		"a feature in other letters": {`{"Feature":"job_match"}`, 422, "Feature"},
+		"both":                       {`{"feature":"job_match","FEATURE":"resume_analysis"}`, 422, "FEATURE"},
+		"a feature twice":            {`{"feature":"job_match","feature":"job_match"}`, 400, ""},
+		"twice, once in disguise":    {`{"feature":"job_match","\u0066eature":"job_match"}`, 400, ""},
+		"metadata with a twin":       {`{"feature":"job_match","metadata":{"a":[{"b":1,"b":2}]}}`, 400, ""},
+		"many fields and a twin": {`{"feature":"job_match","metadata":{` + manyNames(100) + `,"n7":1}}`, 400,
+			""},
+		"too deep":                {`{"feature":"job_match","metadata":` + deep + `}`, 400, ""},
+		"no feature":              {`{"metadata":{}}`, 422, "feature"},
+		"a feature that is null":  {`{"feature":null}`, 422, "feature"},
+		"a list of features":      {`{"feature":["job_match"]}`, 422, "feature"},
+		"NUL in the feature":      {`{"feature":"job_match\u0000"}`, 422, "feature"},
+		"NUL in metadata":         {`{"feature":"job_match","metadata":{"a":"\u0000"}}`, 422, "a"},
+		"no UTF-8":                {"{\"feature\":\"job_match\xff\"}", 400, ""},
+		"metadata that is a list": {`{"feature":"job_match","metadata":[]}`, 422, "metadata"},
+		"metadata that is text":   {`{"feature":"job_match","metadata":"x"}`, 422, "metadata"},
+		"metadata of 9 KiB": {`{"feature":"job_match","metadata":{"a":"` + strings.Repeat("x", 9<<10) +
+			`"}}`, 422, "metadata"},
+		"65 KiB": {`{"feature":"job_match","metadata":{"a":"` + strings.Repeat("x", 65<<10) +
+			`"}}`, 413, ""},
 		"a list":                               {`[{"feature":"job_match"}]`, 400, ""},
 		"null":                                 {`null`, 400, ""},
 		"two objects":                          {`{"feature":"job_match"}{}`, 400, ""},
@@ -103,7 +108,8 @@ func TestOnlyOneReading(t *testing.T) {
 		"a feature in other letters than ours": {`{"feature":"Job_Match"}`, 422, "feature"},
 	} {
 		r := d.call("POST", "/api/credits/spend", c.body, cookie)
-		if e := r.refusal(t); r.status != c.status || c.field != "" && e.Error.Detail["field"] != c.field && name != "NUL in metadata" {
+		if e := r.refusal(t); r.status != c.status || c.field != "" && e.Error.Detail["field"] != c.field &&
+			name != "NUL in metadata" {
 			t.Errorf("%s: %d %s, want %d about %q", name, r.status, r.body, c.status, c.field)
 		}
 	}
@@ -116,12 +122,13 @@ func TestOnlyOneReading(t *testing.T) {
 		"a user in the query":               {"/api/credits/spend?userId=1", nil, 422},
 		"text":                              {"/api/credits/spend", []string{"Content-Type: text/plain"}, 400},
 		"no type":                           {"/api/credits/spend", []string{"Content-Type: "}, 400},
-		"a JSON of its own":                 {"/api/credits/spend", []string{"Content-Type: application/merge-patch+json"}, 400},
-		"packed":                            {"/api/credits/spend", []string{"Content-Encoding: gzip"}, 400},
-		"two keys":                          {"/api/credits/spend", []string{"Idempotency-Key: a", "Idempotency-Key: a"}, 400},
-		"an empty key":                      {"/api/credits/spend", []string{"Idempotency-Key: "}, 400},
-		"a key of 256":                      {"/api/credits/spend", []string{"Idempotency-Key: " + strings.Repeat("ä", 256)}, 400},
-		"a key that is no text":             {"/api/credits/spend", []string{"Idempotency-Key: \xff"}, 400},
+		"a JSON of its own": {"/api/credits/spend", []string{"Content-Type: application/merge-patch+json"},
+			400},
+		"packed":                {"/api/credits/spend", []string{"Content-Encoding: gzip"}, 400},
+		"two keys":              {"/api/credits/spend", []string{"Idempotency-Key: a", "Idempotency-Key: a"}, 400},
+		"an empty key":          {"/api/credits/spend", []string{"Idempotency-Key: "}, 400},
+		"a key of 256":          {"/api/credits/spend", []string{"Idempotency-Key: " + strings.Repeat("ä", 256)}, 400},
+		"a key that is no text": {"/api/credits/spend", []string{"Idempotency-Key: \xff"}, 400},
 	} {
 		if r := d.call("POST", c.path, `{"feature":"job_match"}`, append(c.header, cookie)...); r.status != c.status {
 			t.Errorf("%s: %d %s, want %d", name, r.status, r.body, c.status)
@@ -132,7 +139,8 @@ func TestOnlyOneReading(t *testing.T) {
 	if now := d.lines(); now != before {
 		t.Errorf("%d lines were booked, want none", now-before)
 	}
-	if r := d.call("POST", "/api/credits/spend", `{"feature":"job_match","metadata":null}`, cookie, "Content-Type: application/json; charset=utf-8", "Idempotency-Key: "+strings.Repeat("ä", 255)); r.status != 201 {
+	if r := d.call("POST", "/api/credits/spend", `{"feature":"job_match","metadata":null}`, cookie,
+		"Content-Type: application/json; charset=utf-8", "Idempotency-Key: "+strings.Repeat("ä", 255)); r.status != 201 {
 		t.Errorf("a good one: %d %s", r.status, r.body)
 	}
 }
@@ -155,36 +163,43 @@ func TestErrorsOfTheAPI(t *testing.T) {
 		allow        string
 	}{
 		{"GET", "/api", 404, ""}, {"GET", "/api/", 404, ""}, {"GET", "/api/nothing", 404, ""},
-		{"GET", "/api/Credits/balance", 404, ""}, {"PUT", "/api/credits/spend", 405, "POST"}, {"GET", "/api/checkout", 405, "POST"},
+		{"GET", "/api/Credits/balance", 404, ""}, {"PUT", "/api/credits/spend", 405, "POST"},
+		{"GET", "/api/checkout", 405, "POST"},
 		{"POST", "/api/credits/balance", 405, "GET"}, {"DELETE", "/api/credits/transactions", 405, "GET"},
 	} {
 		r := d.call(c.method, c.path, "", cookie, "Accept-Language: de")
-		if e := r.refusal(t); r.status != c.status || r.header.Get("Allow") != c.allow || r.header.Get("Content-Type") != "application/json" ||
+		if e := r.refusal(t); r.status != c.status || r.header.Get("Allow") != c.allow ||
+			r.header.Get("Content-Type") != "application/json" ||
 			!strings.ContainsAny(e.Error.Message, "äöü") {
-			t.Errorf("%s %s: %d %q %s, want %d %q in German", c.method, c.path, r.status, r.header.Get("Allow"), r.body, c.status, c.allow)
+			t.Errorf("%s %s: %d %q %s, want %d %q in German", c.method, c.path, r.status, r.header.Get("Allow"), r.body,
+				c.status, c.allow)
 		}
 	}
 	t.Run("answers in the user's language", func(t *testing.T) {
 		if err := d.db.Exec(`UPDATE users SET locale = 'de'`).Error; err != nil {
 			t.Fatal(err)
 		}
-		if e := d.call("POST", "/api/credits/spend", `{"feature":"x"}`, cookie).refusal(t); !strings.Contains(e.Error.Message, "gibt es nicht") {
+		if e := d.call("POST", "/api/credits/spend", `{"feature":"x"}`, cookie).
+			refusal(t); !strings.Contains(e.Error.Message, "gibt es nicht") {
 			t.Errorf("message = %q, want German", e.Error.Message)
 		}
-		if e := d.call("POST", "/api/credits/spend", `{"feature":"x"}`, cookie, "Accept-Language: en").refusal(t); !strings.Contains(e.Error.Message, "does not exist") {
+		if e := d.call("POST", "/api/credits/spend", `{"feature":"x"}`, cookie, "Accept-Language: en").
+			refusal(t); !strings.Contains(e.Error.Message, "does not exist") {
 			t.Errorf("message = %q, want what the request asks for", e.Error.Message)
 		}
 	})
 	t.Run("never redirects to the sign-in page", func(t *testing.T) {
 		r := d.call("GET", "/api/credits/balance", "")
-		if e := r.refusal(t); r.status != 401 || r.header.Get("WWW-Authenticate") != "Bearer" || e.Error.Detail["problem"] != string(fault.CallerUnknown) {
+		if e := r.refusal(t); r.status != 401 || r.header.Get("WWW-Authenticate") != "Bearer" ||
+			e.Error.Detail["problem"] != string(fault.CallerUnknown) {
 			t.Errorf("%d %s", r.status, r.body)
 		}
 	})
 }
 
 func FuzzScanObject(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"a":1,"b":{"c":[1,"x\\\"y",{"d":null}]}}`, `{"a":"\u0000"}`, `{"a":1,"a":2}`, `{"\"":1}`, `[{"a":1}]`} {
+	for _, seed := range []string{`{}`, `{"a":1,"b":{"c":[1,"x\\\"y",{"d":null}]}}`, `{"a":"\u0000"}`, `{"a":1,"a":2}`,
+		`{"\"":1}`, `[{"a":1}]`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -23,15 +23,18 @@ func TestServiceKey(t *testing.T) {
 		for path, want := range map[string]string{
 			balance(ada): "100", balance(bob): "50", "/api/credits/balance?email=BOB%40Example.com": "50",
 		} {
-			if r := d.call("GET", path, "", reads); r.status != 200 || !strings.HasPrefix(r.body, `{"creditsBalance":`+want+`,`) {
+			if r := d.call("GET", path, "", reads); r.status != 200 ||
+				!strings.HasPrefix(r.body, `{"creditsBalance":`+want+`,`) {
 				t.Errorf("%s: %d %s, want %s credits", path, r.status, r.body, want)
 			}
 		}
 		for path, want := range map[string]int{
 			"/api/credits/balance": 422, balance(ada) + "&email=ada@example.com": 422, "/api/credits/balance?userId=999": 404,
-			"/api/credits/balance?userId=2147483648": 404, "/api/credits/balance?userId=9223372036854775807": 404, "/api/credits/balance?email=nobody@example.com": 404,
-			"/api/credits/balance?email=x": 422, "/api/credits/balance?userId=1&userId=2": 422, "/api/credits/transactions?userId=999": 404,
-			"/api/credits/transactions": 422, "/api/credits/balance?createUser=true&email=eve@example.com": 422,
+			"/api/credits/balance?userId=2147483648": 404, "/api/credits/balance?userId=9223372036854775807": 404,
+			"/api/credits/balance?email=nobody@example.com": 404,
+			"/api/credits/balance?email=x":                  422, "/api/credits/balance?userId=1&userId=2": 422,
+			"/api/credits/transactions?userId=999": 404,
+			"/api/credits/transactions":            422, "/api/credits/balance?createUser=true&email=eve@example.com": 422,
 		} {
 			if r := d.call("GET", path, "", reads); r.status != want {
 				t.Errorf("%s: %d %s, want %d", path, r.status, r.body, want)
@@ -56,8 +59,9 @@ func TestServiceKey(t *testing.T) {
 		}
 		answers := map[string]bool{}
 		for name, header := range map[string][]string{
-			"none": nil, "revoked": {revoked}, "unknown": {"Authorization: Bearer rmc_" + strings.Repeat("0", 38)}, "no key": {"Authorization: Bearer x"},
-			"empty": {"Authorization: Bearer "}, "basic": {"Authorization: Basic YTpi"}, "two": {spends, spends},
+			"none": nil, "revoked": {revoked}, "unknown": {"Authorization: Bearer rmc_" + strings.Repeat("0", 38)},
+			"no key": {"Authorization: Bearer x"},
+			"empty":  {"Authorization: Bearer "}, "basic": {"Authorization: Basic YTpi"}, "two": {spends, spends},
 		} {
 			r := d.call("GET", balance(ada), "", header...)
 			e := r.refusal(t)
@@ -72,7 +76,8 @@ func TestServiceKey(t *testing.T) {
 	})
 	t.Run("is limited to its scope", func(t *testing.T) {
 		hold := "/api/credits/holds/" + sampleNoHold
-		for path, want := range map[string]int{"/api/credits/spend": 403, "/api/credits/holds": 403, hold + "/capture": 403, hold + "/release": 403, "/api/checkout": 403} {
+		for path, want := range map[string]int{"/api/credits/spend": 403, "/api/credits/holds": 403, hold + "/capture": 403,
+			hold + "/release": 403, "/api/checkout": 403} {
 			if r := d.call("POST", path, "{}", reads); r.status != want || r.refusal(t).Error.Code != "FORBIDDEN" {
 				t.Errorf("read at %s: %d %s, want %d", path, r.status, r.body, want)
 			}
@@ -88,11 +93,13 @@ func TestServiceKey(t *testing.T) {
 		}
 	})
 	t.Run("answers in the requested language", func(t *testing.T) {
-		r := d.call("GET", "/api/credits/balance?userId=999", "", reads, "Accept-Language: de-CH,de;q=0.9", "Cookie: locale=en")
+		r := d.call("GET", "/api/credits/balance?userId=999", "", reads, "Accept-Language: de-CH,de;q=0.9",
+			"Cookie: locale=en")
 		if e := r.refusal(t); !strings.Contains(e.Error.Message, "nichts") {
 			t.Errorf("message = %q, want German", e.Error.Message)
 		}
-		if e := d.call("GET", "/api/credits/balance?userId=999", "", reads, "Cookie: locale=de").refusal(t); !strings.Contains(e.Error.Message, "nothing") {
+		if e := d.call("GET", "/api/credits/balance?userId=999", "", reads, "Cookie: locale=de").
+			refusal(t); !strings.Contains(e.Error.Message, "nothing") {
 			t.Errorf("message = %q, want the default, whatever the cookie says", e.Error.Message)
 		}
 	})
@@ -128,19 +135,25 @@ func TestRepeatsOverHTTP(t *testing.T) {
 			for range 2 {
 				again := d.call("POST", path, body(ada, `, "metadata" : {"a":null, "b":[1.50,{"\u00fc":"<&>"}]}`), mine, key)
 				if again.status != 201 || again.body != first.body || again.header.Get("Idempotent-Replayed") != "true" {
-					t.Errorf("again: %d %s %q\nwant  %s", again.status, again.body, again.header.Get("Idempotent-Replayed"), first.body)
+					t.Errorf("again: %d %s %q\nwant  %s", again.status, again.body, again.header.Get("Idempotent-Replayed"),
+						first.body)
 				}
 			}
-			if other := d.call("POST", path, body(ada, `,"metadata":{"b":2}`), mine, key); other.status != 409 || other.refusal(t).Error.Code != "IDEMPOTENCY_CONFLICT" {
+			if other := d.call("POST", path, body(ada, `,"metadata":{"b":2}`), mine, key); other.status != 409 ||
+				other.refusal(t).Error.Code != "IDEMPOTENCY_CONFLICT" {
 				t.Errorf("with other metadata: %d %s, want 409", other.status, other.body)
 			}
-			if other := d.call("POST", path, body(bob, `,"metadata":{"b":[1.50,{"ü":"<&>"}],"a":null}`), mine, key); other.status != 201 || other.header.Get("Idempotent-Replayed") != "" {
-				t.Errorf("for another user: %d %s %q, want an answer of its own", other.status, other.body, other.header.Get("Idempotent-Replayed"))
+			if other := d.call("POST", path, body(bob, `,"metadata":{"b":[1.50,{"ü":"<&>"}],"a":null}`), mine,
+				key); other.status != 201 || other.header.Get("Idempotent-Replayed") != "" {
+				t.Errorf("for another user: %d %s %q, want an answer of its own", other.status, other.body,
+					other.header.Get("Idempotent-Replayed"))
 			}
-			if other := d.call("POST", path, body(ada, ""), theirs, key); other.status != 201 || other.header.Get("Idempotent-Replayed") != "" {
+			if other := d.call("POST", path, body(ada, ""), theirs, key); other.status != 201 ||
+				other.header.Get("Idempotent-Replayed") != "" {
 				t.Errorf("of another service: %d %s, want its own", other.status, other.body)
 			}
-			for _, fit := range []string{strings.Repeat(path[len(path)-1:], 255), strings.Repeat("ü", 254) + path[len(path)-1:], "🔑" + path, "a b" + path} {
+			for _, fit := range []string{strings.Repeat(path[len(path)-1:], 255), strings.Repeat("ü", 254) + path[len(path)-1:],
+				"🔑" + path, "a b" + path} {
 				if r := d.call("POST", path, body(ada, ""), mine, "Idempotency-Key: "+fit); r.status != 201 {
 					t.Errorf("key of %d bytes: %d %s, want 201", len(fit), r.status, r.body)
 				}
@@ -151,7 +164,8 @@ func TestRepeatsOverHTTP(t *testing.T) {
 					t.Errorf("key of %d bytes: %d %s, want 400", len(unfit), r.status, r.body)
 				}
 			}
-			if r := d.call("POST", path, body(ada, ""), mine); r.status != 400 || r.refusal(t).Error.Detail["problem"] != "idempotency_key_required" {
+			if r := d.call("POST", path, body(ada, ""), mine); r.status != 400 ||
+				r.refusal(t).Error.Detail["problem"] != "idempotency_key_required" {
 				t.Errorf("no key: %d %s, want 400", r.status, r.body)
 			}
 			if d.lines() != before {
@@ -203,9 +217,11 @@ func TestHoldsOverHTTP(t *testing.T) {
 	_, theirs := d.serviceKey("spend")
 	begin := func(key string) hold {
 		t.Helper()
-		r := d.call("POST", "/api/credits/holds", fmt.Sprintf(`{"userId":%d,"feature":"resume_improvement"}`, ada.ID), mine, "Idempotency-Key: "+key)
+		r := d.call("POST", "/api/credits/holds", fmt.Sprintf(`{"userId":%d,"feature":"resume_improvement"}`, ada.ID), mine,
+			"Idempotency-Key: "+key)
 		var h hold
-		if err := json.Unmarshal([]byte(r.body), &h); err != nil || r.status != 201 || h.Status != models.HoldOpen || h.TransactionID != nil {
+		if err := json.Unmarshal([]byte(r.body), &h); err != nil || r.status != 201 || h.Status != models.HoldOpen ||
+			h.TransactionID != nil {
 			t.Fatalf("hold: %d %s (%v)", r.status, r.body, err)
 		}
 		return h
@@ -218,11 +234,13 @@ func TestHoldsOverHTTP(t *testing.T) {
 		if first.status != 200 || !strings.Contains(first.body, `"capturedCredits":7,"status":"captured"`) {
 			t.Fatalf("capture: %d %s", first.status, first.body)
 		}
-		if again := d.call("POST", at(h, "/capture"), `{"credits":7}`, mine); again.body != first.body || again.header.Get("Idempotent-Replayed") != "true" {
+		if again := d.call("POST", at(h, "/capture"), `{"credits":7}`, mine); again.body != first.body ||
+			again.header.Get("Idempotent-Replayed") != "true" {
 			t.Errorf("again: %d %s, want %s", again.status, again.body, first.body)
 		}
 		for action, body := range map[string]string{"/capture": `{"credits":8}`, "/release": ""} {
-			if r := d.call("POST", at(h, action), body, mine); r.status != 409 || r.refusal(t).Error.Code != "HOLD_NOT_OPEN" || r.refusal(t).Error.Detail["status"] != "captured" {
+			if r := d.call("POST", at(h, action), body, mine); r.status != 409 || r.refusal(t).Error.Code != "HOLD_NOT_OPEN" ||
+				r.refusal(t).Error.Detail["status"] != "captured" {
 				t.Errorf("%s after it: %d %s, want 409", action, r.status, r.body)
 			}
 		}
@@ -249,7 +267,8 @@ func TestHoldsOverHTTP(t *testing.T) {
 				t.Errorf("%s %s by the user: %d, want 403", c[0], c[1], r.status)
 			}
 		}
-		for _, id := range []string{"1", "x", "%00", "null", strings.ToUpper(h.HoldID.String()) + "0", strings.Repeat("9", 300)} {
+		for _, id := range []string{"1", "x", "%00", "null", strings.ToUpper(h.HoldID.String()) + "0",
+			strings.Repeat("9", 300)} {
 			if r := d.call("POST", "/api/credits/holds/"+id+"/capture", "", mine); r.status != 404 {
 				t.Errorf("hold %q: %d %s, want 404", id, r.status, r.body)
 			}
@@ -260,16 +279,19 @@ func TestHoldsOverHTTP(t *testing.T) {
 		for _, n := range append(oddNumbers, "16", "2147483648", "9007199254740992", "9223372036854775807") {
 			if n != "null" {
 				d.refused("credits "+n, d.call("POST", at(h, "/capture"), `{"credits":`+n+`}`, mine), "credits")
-				d.refused("ttlSeconds "+n, d.call("POST", "/api/credits/holds", fmt.Sprintf(`{"userId":%d,"feature":"job_match","ttlSeconds":%s}`, ada.ID,
-					strings.Replace(n, "16", "86401", 1)), mine, "Idempotency-Key: "+"ttl"), "ttlSeconds")
+				d.refused("ttlSeconds "+n, d.call("POST", "/api/credits/holds",
+					fmt.Sprintf(`{"userId":%d,"feature":"job_match","ttlSeconds":%s}`, ada.ID,
+						strings.Replace(n, "16", "86401", 1)), mine, "Idempotency-Key: "+"ttl"), "ttlSeconds")
 				if n == "16" || len(n) > 9 && n[0] != '1' && n != "9223372036854775808" { // those are users, if unknown ones
 					continue
 				}
-				d.refused("userId "+n, d.call("POST", "/api/credits/spend", `{"feature":"job_match","userId":`+n+`}`, mine, "Idempotency-Key: user"), "userId")
+				d.refused("userId "+n, d.call("POST", "/api/credits/spend", `{"feature":"job_match","userId":`+n+`}`, mine,
+					"Idempotency-Key: user"), "userId")
 			}
 		}
 		for _, n := range brokenNumbers {
-			for _, call := range [][2]string{{at(h, "/capture"), `{"credits":%s}`}, {"/api/credits/holds", `{"userId":%s,"feature":"job_match"}`},
+			for _, call := range [][2]string{{at(h, "/capture"), `{"credits":%s}`},
+				{"/api/credits/holds", `{"userId":%s,"feature":"job_match"}`},
 				{"/api/credits/spend", `{"userId":%s,"feature":"job_match"}`}} {
 				d.refused(call[0]+" "+n, d.call("POST", call[0], fmt.Sprintf(call[1], n), mine, "Idempotency-Key: broken"), "")
 			}
@@ -278,9 +300,11 @@ func TestHoldsOverHTTP(t *testing.T) {
 			d.refused(body, d.call("POST", at(h, "/capture"), body, mine), "")
 		}
 		d.refused("credits in the query", d.call("POST", at(h, "/capture?credits=1"), "", mine), "")
-		d.refused("a form", d.call("POST", at(h, "/capture"), "credits=1", mine, "Content-Type: application/x-www-form-urlencoded"), "")
+		d.refused("a form", d.call("POST", at(h, "/capture"), "credits=1", mine,
+			"Content-Type: application/x-www-form-urlencoded"), "")
 		var holds int64
-		if err := d.db.Raw(`SELECT count(*) FROM holds WHERE feature = 'job_match'`).Scan(&holds).Error; err != nil || holds != 0 || d.lines() != before {
+		if err := d.db.Raw(`SELECT count(*) FROM holds WHERE feature = 'job_match'`).Scan(&holds).Error; err != nil ||
+			holds != 0 || d.lines() != before {
 			t.Errorf("%d holds and %d lines came of it (%v)", holds, d.lines()-before, err)
 		}
 	})

@@ -59,10 +59,12 @@ func newFixture(t testing.TB) *fixture {
 	limits := limit.New(db, nil)
 	h := &Handler{
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
-		Sessions: NewSessions(auth.NewSessions(db, testSecrets, nil), testSecrets, false), Auth: signIn, Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
+		Sessions: NewSessions(auth.NewSessions(db, testSecrets, nil), testSecrets, false), Auth: signIn,
+		Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
 		Ledger: &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet}, Admin: &admin.Service{DB: db, Log: quiet},
 		Account:    &account.Service{DB: db, Now: models.Now, Log: quiet},
-		Withdrawal: &withdrawal.Service{DB: db, Now: models.Now, Log: quiet}, Reconcile: &reconcile.Service{DB: db, Now: models.Now, Log: quiet},
+		Withdrawal: &withdrawal.Service{DB: db, Now: models.Now, Log: quiet},
+		Reconcile:  &reconcile.Service{DB: db, Now: models.Now, Log: quiet},
 	}
 	return &fixture{t: t, db: db, app: NewApp(h), handler: h}
 }
@@ -72,13 +74,15 @@ func (d *fixture) sell() {
 	d.t.Helper()
 	const key = "sk_test_0123456789abcdef"
 	quiet := slog.New(slog.DiscardHandler)
-	server, err := standin.Start(context.Background(), standin.Options{DatabaseURL: dbtest.URLOf(d.db), Listen: "127.0.0.1:0", SecretKey: key,
-		WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
+	server, err := standin.Start(context.Background(),
+		standin.Options{DatabaseURL: dbtest.URLOf(d.db), Listen: "127.0.0.1:0", SecretKey: key,
+			WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	d.t.Cleanup(func() { server.Close(context.Background()) })
-	d.handler.Purchase = &purchase.Service{DB: d.db, Stripe: stripeapi.New(key, server.URL()), AppURL: "http://localhost", Now: models.Now, Log: quiet}
+	d.handler.Purchase = &purchase.Service{DB: d.db, Stripe: stripeapi.New(key, server.URL()), AppURL: "http://localhost",
+		Now: models.Now, Log: quiet}
 	d.handler.Withdrawal.Purchases, d.handler.Account.Purchase = d.handler.Purchase, d.handler.Purchase
 	d.handler.Catalog = &catalog.Service{DB: d.db, Stripe: d.handler.Purchase.Stripe, Log: quiet}
 	if _, err := d.handler.Catalog.Sync(context.Background()); err != nil {
@@ -100,7 +104,8 @@ func (d *fixture) credit(userID int64, credits models.Credits) {
 		return
 	}
 	err := postgres.Transaction(context.Background(), d.db, func(tx models.Tx) error {
-		_, err := ledger.Post(tx, ledger.Entry{UserID: userID, Delta: credits, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "test"}})
+		_, err := ledger.Post(tx, ledger.Entry{UserID: userID, Delta: credits, Reason: models.ReasonManual,
+			Meta: models.Meta{Actor: "operator", Note: "test"}})
 		return err
 	})
 	if err != nil {
@@ -112,7 +117,8 @@ func (d *fixture) credit(userID int64, credits models.Credits) {
 func (d *fixture) signIn(userID int64) string {
 	d.t.Helper()
 	own := func() (found []models.Identity) {
-		if err := d.db.Raw(`SELECT issuer, subject FROM identities WHERE user_id = ? ORDER BY created_at, subject`, userID).Scan(&found).Error; err != nil {
+		if err := d.db.Raw(`SELECT issuer, subject FROM identities WHERE user_id = ? ORDER BY created_at, subject`, userID).
+			Scan(&found).Error; err != nil {
 			d.t.Fatal(err)
 		}
 		return found
@@ -130,7 +136,8 @@ func (d *fixture) signIn(userID int64) string {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	in := auth.SignIn{User: models.User{ID: userID}, Issuer: own()[0].Issuer, Subject: own()[0].Subject, Reauthenticated: true}
+	in := auth.SignIn{User: models.User{ID: userID}, Issuer: own()[0].Issuer, Subject: own()[0].Subject,
+		Reauthenticated: true}
 	key, err := d.handler.Sessions.rows.Open(context.Background(), in, "")
 	if err != nil {
 		d.t.Fatal(err)
@@ -141,7 +148,8 @@ func (d *fixture) signIn(userID int64) string {
 // serviceKey creates a key and returns its id and its header line.
 func (d *fixture) serviceKey(scope string) (uuid.UUID, string) {
 	d.t.Helper()
-	key, plaintext, err := d.handler.Keys.Create(context.Background(), apikey.Request{Name: "Test", Scopes: []string{scope}})
+	key, plaintext, err := d.handler.Keys.Create(context.Background(),
+		apikey.Request{Name: "Test", Scopes: []string{scope}})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -159,7 +167,8 @@ type reply struct {
 func (r reply) refusal(t testing.TB) envelope {
 	t.Helper()
 	var e envelope
-	if err := json.Unmarshal([]byte(r.body), &e); err != nil || e.Error.Code == "" || e.Error.Message == "" || e.RequestID == "" || e.RequestID != r.header.Get("X-Request-ID") {
+	if err := json.Unmarshal([]byte(r.body), &e); err != nil || e.Error.Code == "" || e.Error.Message == "" ||
+		e.RequestID == "" || e.RequestID != r.header.Get("X-Request-ID") {
 		t.Errorf("%d is not answered in the envelope: %s", r.status, r.body)
 	}
 	return e

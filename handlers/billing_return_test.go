@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// Whoever comes back from Stripe in another account is told so, and can sign in with the one that ordered. The session's
-// id, which only Stripe and the buyer know, is what shows that they come from there; a purchase's id shows nothing.
+// Whoever comes back from Stripe in another account is told so, and can sign in with the one that ordered. The
+// session's id, which only Stripe and the buyer know, is what shows that they come from there; a purchase's id shows
+// nothing.
 func TestPurchaseOfAnotherAccount(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -19,7 +20,8 @@ func TestPurchaseOfAnotherAccount(t *testing.T) {
 	page := "/en/billing?" + url.Values{"session_id": {p.CheckoutSessionID}, "success": {"true"}}.Encode()
 	r, doc := other.open(page)
 	form := doc.Find("#return-state form")
-	if r.status != 200 || !strings.Contains(doc.Text(), "belongs to another account") || form.AttrOr("action", "") != "/logout" || strings.Contains(r.body, ada.Email) {
+	if r.status != 200 || !strings.Contains(doc.Text(), "belongs to another account") ||
+		form.AttrOr("action", "") != "/logout" || strings.Contains(r.body, ada.Email) {
 		t.Fatalf("%d, want words about another account that do not say whose:\n%s", r.status, doc.Find("#content").Text())
 	}
 	sent := url.Values{}
@@ -29,7 +31,8 @@ func TestPurchaseOfAnotherAccount(t *testing.T) {
 	if sent.Get("return_to") != page {
 		t.Errorf("it leads back to %q, want %q", sent.Get("return_to"), page)
 	}
-	if r := other.post("/logout", sent); r.status != 303 || r.header.Get("Location") != "/en/login?return_to="+url.QueryEscape(page) {
+	if r := other.post("/logout", sent); r.status != 303 ||
+		r.header.Get("Location") != "/en/login?return_to="+url.QueryEscape(page) {
 		t.Errorf("signing out leads to %q (%d)", r.header.Get("Location"), r.status)
 	}
 	her := d.member(ada.ID)
@@ -37,7 +40,8 @@ func TestPurchaseOfAnotherAccount(t *testing.T) {
 		t.Errorf("the buyer sees %d:\n%s", r.status, doc.Find("#content").Text())
 	}
 	other = d.member(eve.ID)
-	for _, path := range []string{"/en/billing?success=true&session_id=cs_of_nobody", "/en/purchase/" + p.ID.String(), "/en/billing?success=true&session_id=" + p.ID.String()} {
+	for _, path := range []string{"/en/billing?success=true&session_id=cs_of_nobody", "/en/purchase/" + p.ID.String(),
+		"/en/billing?success=true&session_id=" + p.ID.String()} {
 		if r, doc := other.open(path); r.status != 404 || strings.Contains(doc.Text(), "another account") {
 			t.Errorf("%s: %d, want 404 as for any other", path, r.status)
 		}

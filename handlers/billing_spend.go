@@ -16,7 +16,8 @@ func (h *Handler) spendInSandbox(c *fiber.Ctx) error {
 	if key == "" {
 		return fault.Because(fault.Malformed, fault.KeyMissing)
 	}
-	_, err := h.Spend.Spend(c.UserContext(), spend.Request{UserID: currentUserID(c), Feature: formValue(c, "feature"), Key: key})
+	_, err := h.Spend.Spend(c.UserContext(), spend.Request{UserID: currentUserID(c), Feature: formValue(c, "feature"),
+		Key: key})
 	if err != nil {
 		return err
 	}

@@ -14,16 +14,25 @@ var guarded = []struct{ method, path, typed, back string }{
 	{"POST", "/de/account/sign-ins/0/unlink", "", "/de/account"},
 	{"POST", "/de/account/delete", "sure=yes", "/de/account/delete"},
 	{"GET", "/de/account/export.zip", "", "/de/account"},
-	{"POST", "/de/admin/users/{user}/grant", "direction=correct&credits=12&note=Müll & Mehr&idempotency_key=k", "/de/admin/users/{user}?credits=12&direction=correct&form=grant&note=M%C3%BCll+%26+Mehr"},
-	{"POST", "/de/admin/users/{user}/relink", "identity=0&note=Phoned", "/de/admin/users/{user}?form=relink&identity=0&note=Phoned"},
-	{"POST", "/de/admin/users/{user}/right", "identity=0&note=Phoned", "/de/admin/users/{user}?form=right&identity=0&note=Phoned"},
+	{"POST", "/de/admin/users/{user}/grant", "direction=correct&credits=12&note=Müll & Mehr&idempotency_key=k",
+		"/de/admin/users/{user}?credits=12&direction=correct&form=grant&note=M%C3%BCll+%26+Mehr"},
+	{"POST", "/de/admin/users/{user}/relink", "identity=0&note=Phoned",
+		"/de/admin/users/{user}?form=relink&identity=0&note=Phoned"},
+	{"POST", "/de/admin/users/{user}/right", "identity=0&note=Phoned",
+		"/de/admin/users/{user}?form=right&identity=0&note=Phoned"},
 	{"POST", "/de/admin/users/{user}/sessions", "note=Lost phone", "/de/admin/users/{user}?form=sessions&note=Lost+phone"},
-	{"POST", "/de/admin/purchases/{purchase}/refund", "amount=1,50&seen=0", "/de/admin/purchases/{purchase}?amount=1%2C50&form=refund"},
-	{"POST", "/de/admin/purchases/{purchase}/move", "to=eve@example.org&seen=1", "/de/admin/purchases/{purchase}?form=move&to=eve%40example.org"},
-	{"POST", "/de/admin/purchases/{purchase}/book", "credits=5&note=As agreed", "/de/admin/purchases/{purchase}?credits=5&form=book&note=As+agreed"},
-	{"POST", "/de/admin/purchases/{purchase}/foreign", "note=Not ours", "/de/admin/purchases/{purchase}?form=foreign&note=Not+ours"},
-	{"POST", "/de/admin/purchases/{purchase}/share", "dispute_id=dp_1&share=1,00&note=As told", "/de/admin/purchases/{purchase}?dispute_id=dp_1&form=share&note=As+told&share=1%2C00"},
-	{"POST", "/de/admin/keys", "name=A&scope_read=on&per_minute=7&expires_days=90", "/de/admin/keys?expires_days=90&name=A&per_minute=7&scope_read=on"},
+	{"POST", "/de/admin/purchases/{purchase}/refund", "amount=1,50&seen=0",
+		"/de/admin/purchases/{purchase}?amount=1%2C50&form=refund"},
+	{"POST", "/de/admin/purchases/{purchase}/move", "to=eve@example.org&seen=1",
+		"/de/admin/purchases/{purchase}?form=move&to=eve%40example.org"},
+	{"POST", "/de/admin/purchases/{purchase}/book", "credits=5&note=As agreed",
+		"/de/admin/purchases/{purchase}?credits=5&form=book&note=As+agreed"},
+	{"POST", "/de/admin/purchases/{purchase}/foreign", "note=Not ours",
+		"/de/admin/purchases/{purchase}?form=foreign&note=Not+ours"},
+	{"POST", "/de/admin/purchases/{purchase}/share", "dispute_id=dp_1&share=1,00&note=As told",
+		"/de/admin/purchases/{purchase}?dispute_id=dp_1&form=share&note=As+told&share=1%2C00"},
+	{"POST", "/de/admin/keys", "name=A&scope_read=on&per_minute=7&expires_days=90",
+		"/de/admin/keys?expires_days=90&name=A&per_minute=7&scope_read=on"},
 	{"POST", "/de/admin/keys/{key}/revoke", "", "/de/admin/keys"},
 }
 
@@ -65,12 +74,14 @@ func TestProofIsWanted(t *testing.T) {
 	}
 	t.Run("what was typed is in the form again", func(t *testing.T) {
 		_, doc := boss.open(w.things.Replace(guarded[3].back))
-		if doc.Find("#credits").AttrOr("value", "") != "12" || doc.Find(`input[name="direction"][value="correct"][checked]`).Length() != 1 ||
+		if doc.Find("#credits").AttrOr("value", "") != "12" ||
+			doc.Find(`input[name="direction"][value="correct"][checked]`).Length() != 1 ||
 			!strings.Contains(doc.Find("#grant").Text()+doc.Find("#note").AttrOr("value", ""), "Müll & Mehr") {
 			t.Errorf("the form has %s", doc.Find("#grant").Text())
 		}
 		_, doc = boss.open(w.things.Replace("/de/admin/users/{user}?form=sessions&note=Lost+phone"))
-		if got, of := doc.Find("#access-sessions-note").Text(), doc.Find("#grant").Text(); got != "Lost phone" || strings.Contains(of, got) {
+		if got, of := doc.Find("#access-sessions-note").Text(), doc.Find("#grant").Text(); got != "Lost phone" ||
+			strings.Contains(of, got) {
 			t.Errorf("the reason of the sign-out is %q; the form beside it has %s", got, of)
 		}
 	})
@@ -86,27 +97,33 @@ func TestProofIsWanted(t *testing.T) {
 		}
 	})
 	t.Run("a preview books nothing and wants none", func(t *testing.T) {
-		r := boss.post(w.things.Replace("/de/admin/users/{user}/grant"), url.Values{"preview": {"credits"}, "direction": {"grant"}, "credits": {"5"}})
+		r := boss.post(w.things.Replace("/de/admin/users/{user}/grant"),
+			url.Values{"preview": {"credits"}, "direction": {"grant"}, "credits": {"5"}})
 		if r.status != 200 || w.lines() != lines {
 			t.Errorf("%d, and %d lines more", r.status, w.lines()-lines)
 		}
 	})
 	t.Run("a preview of another form is no way around it", func(t *testing.T) {
-		r := boss.post(w.things.Replace("/de/admin/keys"), url.Values{"preview": {"x"}, "name": {"A"}, "idempotency_key": {"k"}})
+		r := boss.post(w.things.Replace("/de/admin/keys"),
+			url.Values{"preview": {"x"}, "name": {"A"}, "idempotency_key": {"k"}})
 		if r.status != 303 {
 			t.Errorf("%d", r.status)
 		}
 	})
 	t.Run("htmx is sent away whole", func(t *testing.T) {
-		r := boss.call("POST", w.things.Replace("/de/admin/users/{user}/grant"), url.Values{"_csrf": {w.handler.Sessions.token(sessionOf(boss.cookie))}}.Encode(),
+		r := boss.call("POST", w.things.Replace("/de/admin/users/{user}/grant"),
+			url.Values{"_csrf": {w.handler.Sessions.token(sessionOf(boss.cookie))}}.Encode(),
 			"Content-Type: application/x-www-form-urlencoded", "Cookie: "+boss.cookie, "HX-Request: true")
 		if !strings.HasPrefix(r.header.Get("HX-Redirect"), "/de/confirm?") || r.body != "" {
 			t.Errorf("%d, HX-Redirect %q", r.status, r.header.Get("HX-Redirect"))
 		}
 	})
 	t.Run("more than an address holds is left out", func(t *testing.T) {
-		r := boss.post(w.things.Replace("/de/admin/users/{user}/grant"), url.Values{"direction": {"grant"}, "credits": {"5"}, "note": {strings.Repeat("ü", 500)}})
-		if back, err := url.QueryUnescape(strings.TrimPrefix(r.header.Get("Location"), "/de/confirm?return_to=")); err != nil || back != w.things.Replace("/de/admin/users/{user}?credits=5&direction=grant&form=grant") {
+		r := boss.post(w.things.Replace("/de/admin/users/{user}/grant"),
+			url.Values{"direction": {"grant"}, "credits": {"5"}, "note": {strings.Repeat("ü", 500)}})
+		if back, err := url.QueryUnescape(strings.TrimPrefix(r.header.Get("Location"),
+			"/de/confirm?return_to=")); err != nil || back != w.things.Replace(
+			"/de/admin/users/{user}?credits=5&direction=grant&form=grant") {
 			t.Errorf("comes back to %q", back)
 		}
 	})
@@ -118,7 +135,8 @@ func TestAdminsSessionEndsWhenNobodyUsesIt(t *testing.T) {
 	for role, want := range map[string]int{"admin": 303, "owner": 200} {
 		m := member{w.fixture, w.signIn(w.users[role])}
 		seen := func(ago string) {
-			if err := w.db.Exec(`UPDATE sessions SET last_seen_at = now() - ?::interval WHERE user_id = ?`, ago, w.users[role]).Error; err != nil {
+			if err := w.db.Exec(`UPDATE sessions SET last_seen_at = now() - ?::interval WHERE user_id = ?`, ago, w.users[role]).
+				Error; err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -161,11 +179,13 @@ func TestProofBelongsToItsSession(t *testing.T) {
 		return d.callbackFor(began.header.Get("Location"), "ada@example.com"), began.flow()
 	}
 	callback, flow := prove()
-	if r := there.call("GET", callback, "", "Cookie: "+there.cookie+flow); r.status != 303 || r.flash() != "purpose_session" || reauthenticated(there) || reauthenticated(here) {
+	if r := there.call("GET", callback, "", "Cookie: "+there.cookie+flow); r.status != 303 ||
+		r.flash() != "purpose_session" || reauthenticated(there) || reauthenticated(here) {
 		t.Errorf("in the user's other session: %d, %q, want that it proves nothing in either", r.status, r.flash())
 	}
 	callback, flow = prove()
-	if r := here.call("GET", callback, "", "Cookie: "+here.cookie+flow); r.flash() != "confirmed" || !reauthenticated(here) || reauthenticated(there) {
+	if r := here.call("GET", callback, "", "Cookie: "+here.cookie+flow); r.flash() != "confirmed" ||
+		!reauthenticated(here) || reauthenticated(there) {
 		t.Errorf("in its own session: %q, want a proof there alone", r.flash())
 	}
 	d.age(here.cookie)
@@ -175,7 +195,8 @@ func TestProofBelongsToItsSession(t *testing.T) {
 	callback, flow = prove()
 	here.call("GET", callback, "", "Cookie: "+here.cookie+flow)
 	here.post("/logout", url.Values{})
-	if r := here.call("GET", "/en/account/export.zip", "", "Cookie: "+here.cookie); r.status != 303 || !strings.HasPrefix(r.header.Get("Location"), "/en/login") {
+	if r := here.call("GET", "/en/account/export.zip", "", "Cookie: "+here.cookie); r.status != 303 ||
+		!strings.HasPrefix(r.header.Get("Location"), "/en/login") {
 		t.Errorf("after signing out: %d to %s", r.status, r.header.Get("Location"))
 	}
 }

@@ -23,7 +23,8 @@ func TestCookiesOverHTTPS(t *testing.T) {
 			return c.Name == name && c.Secure && c.HttpOnly && c.Path == "/" && c.Domain == ""
 		})
 		if !pinned {
-			t.Errorf("status %d sets %v, want %s, Secure, HttpOnly, for / and no domain", r.status, r.header.Values("Set-Cookie"), name)
+			t.Errorf("status %d sets %v, want %s, Secure, HttpOnly, for / and no domain", r.status,
+				r.header.Values("Set-Cookie"), name)
 		}
 	}
 	for cookie, want := range map[string]string{"__Host-locale=de": "/de", "locale=de": "/en"} {

@@ -71,7 +71,8 @@ var formulas = regexp.MustCompile(`(^|[,;\t\r\n])([\p{Zs}"]*[=+\-@＝＋－＠])
 // escapeFormulas keeps a spreadsheet from running text as a formula.
 // Source: https://owasp.org/www-community/attacks/CSV_Injection
 func escapeFormulas(text string) string {
-	if !strings.ContainsAny(text, "=+-@\t\r\n") && !strings.Contains(text, "\xef\xbc") { // fast path; the prefix starts the full-width forms
+	// fast path; the prefix starts the full-width forms
+	if !strings.ContainsAny(text, "=+-@\t\r\n") && !strings.Contains(text, "\xef\xbc") {
 		return text
 	}
 	text = formulas.ReplaceAllString(text, "$1'$2")

@@ -16,7 +16,8 @@ func (h *Handler) showComponents(c *fiber.Ctx) error {
 		return fault.New(fault.NotFound, nil)
 	}
 	now := time.Now().In(components.Zone(c.UserContext()))
-	return h.render(c, fiber.StatusOK, "components.title", pages.Components(pages.ComponentsData{Locale: pageLocale(c), Now: now}))
+	return h.render(c, fiber.StatusOK, "components.title",
+		pages.Components(pages.ComponentsData{Locale: pageLocale(c), Now: now}))
 }
 
 // pickComponents redirects to the visitor's language.

@@ -16,7 +16,8 @@ func TestComponentsPage(t *testing.T) {
 		}
 	}
 	d.handler.Site.Development = true
-	if r := d.call("GET", "/dev/components", "", "Accept-Language: de"); r.status != 303 || r.header.Get("Location") != "/de/dev/components" {
+	if r := d.call("GET", "/dev/components", "", "Accept-Language: de"); r.status != 303 ||
+		r.header.Get("Location") != "/de/dev/components" {
 		t.Errorf("in development: %d to %q", r.status, r.header.Get("Location"))
 	}
 	if r := d.call("GET", "/de/dev/components", ""); r.status != 200 || !strings.Contains(r.body, "Bausteine") {

@@ -30,13 +30,15 @@ func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error, status int) pages.Erro
 		d.Retry = c.Path()
 	case f.Code == fault.InsufficientCredits:
 		d.Shortage = h.shortage(c, f)
-	case f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired || f.Code == fault.Unauthenticated && path == "":
+	case f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired || f.Code == fault.Unauthenticated &&
+		path == "":
 		d.SignIn = "/" + locale + "/login"
 	case f.Code == fault.Unauthenticated:
 		d.SignIn = pages.SignInAndBack(locale, address)
 	case path == "" || f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Problem == fault.CrossSite:
 		// a retry would fail again
-	case c.Method() != fiber.MethodGet || f.Code == fault.Internal || f.Code == fault.Unavailable || f.Code == fault.RateLimited:
+	case c.Method() != fiber.MethodGet || f.Code == fault.Internal || f.Code == fault.Unavailable ||
+		f.Code == fault.RateLimited:
 		d.Again = address
 	case query != "": // the query string is wrong
 		d.Again = "/" + locale + path

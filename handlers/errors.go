@@ -150,9 +150,11 @@ func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 		h.Site.Log.ErrorContext(ctx, "request failed", "code", f.Code, "err", err)
 	case f.Code == fault.Unavailable && f.Problem != fault.Busy:
 		h.Site.Log.ErrorContext(ctx, "service unavailable", "code", f.Code, "err", err)
-	case f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Code == fault.Unauthenticated: // the access log suffices
+	// the access log suffices
+	case f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Code == fault.Unauthenticated:
 	default:
-		h.Site.Log.WarnContext(ctx, "request refused", "code", f.Code, "problem", f.Problem, "field", f.Field, "user_id", currentUserID(c))
+		h.Site.Log.WarnContext(ctx, "request refused", "code", f.Code, "problem", f.Problem, "field", f.Field, "user_id",
+			currentUserID(c))
 	}
 }
 
@@ -192,7 +194,8 @@ type apiError struct {
 
 // envelope wraps a fault, in the language of ctx.
 func (h *Handler) envelope(ctx context.Context, id string, f *fault.Error) envelope {
-	return envelope{RequestID: id, Error: apiError{Code: answers[f.Code].name, Message: h.message(ctx, f), Detail: h.detail(ctx, f)}}
+	return envelope{RequestID: id, Error: apiError{Code: answers[f.Code].name, Message: h.message(ctx, f),
+		Detail: h.detail(ctx, f)}}
 }
 
 // detail returns what a program can act on; null when the code says it all.

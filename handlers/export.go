@@ -19,7 +19,8 @@ const (
 // sendExport sends a file that write makes of the user's entries. It completes the file first, so that a slow reader
 // occupies no database connection and no snapshot, and so that a failure becomes an error page instead of half a
 // file.
-func (h *Handler) sendExport(c *fiber.Ctx, filter ledger.Filter, mime, name string, write func(context.Context, io.Writer, *ledger.Export) error) error {
+func (h *Handler) sendExport(c *fiber.Ctx, filter ledger.Filter, mime, name string,
+	write func(context.Context, io.Writer, *ledger.Export) error) error {
 	file, err := newSpool(maxFileSize)
 	if err != nil {
 		return err

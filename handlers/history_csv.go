@@ -19,7 +19,8 @@ func (h *Handler) sendHistory(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return h.sendExport(c, query.filter, "text/csv; charset=utf-8", locales.T(c.UserContext(), "history.csv.name")+".csv", writeHistory)
+	return h.sendExport(c, query.filter, "text/csv; charset=utf-8", locales.T(c.UserContext(), "history.csv.name")+".csv",
+		writeHistory)
 }
 
 // writeHistory writes an export as CSV.
@@ -49,7 +50,8 @@ type historyTable struct {
 }
 
 func newHistoryTable(ctx context.Context, out io.Writer) historyTable {
-	header := []string{locales.T(ctx, "history.csv.number"), locales.T(ctx, "history.csv.date", locales.Args{"zone": components.Zone(ctx).String()})}
+	header := []string{locales.T(ctx, "history.csv.number"),
+		locales.T(ctx, "history.csv.date", locales.Args{"zone": components.Zone(ctx).String()})}
 	for _, name := range []string{"what", "credits", "balance", "note", "purchase", "hold"} {
 		header = append(header, locales.T(ctx, "history.csv."+name))
 	}

@@ -17,8 +17,8 @@ import (
 
 var golden = flag.Bool("golden", false, "write testdata/history.*.csv anew")
 
-// The file of a history stays byte for byte as it is: byte order mark, separator, line ends, bare numbers, quotes, and no
-// cell that a spreadsheet takes for a formula.
+// The file of a history stays byte for byte as it is: byte order mark, separator, line ends, bare numbers, quotes, and
+// no cell that a spreadsheet takes for a formula.
 func TestHistoryFile(t *testing.T) {
 	t.Parallel()
 	texts, err := locales.Load()
@@ -27,12 +27,17 @@ func TestHistoryFile(t *testing.T) {
 	}
 	at := time.Date(2026, 11, 23, 23, 5, 9, 0, time.UTC)
 	rows := []models.CreditTransaction{
-		{ID: 1, CreatedAt: at, DeltaCredits: 1200, BalanceAfter: 1200, Reason: models.ReasonPurchase, Meta: models.Meta{PurchaseID: "01934b2e-7c00-7000-8000-000000000001"}},
-		{ID: 2, CreatedAt: at.Add(time.Hour), DeltaCredits: -10, BalanceAfter: 1190, Reason: models.ReasonResumeAnalysis, Meta: models.Meta{HoldID: "01934b2e-7c00-7000-8000-000000000002"}},
-		{ID: 3, CreatedAt: at.Add(2 * time.Hour), DeltaCredits: -1200, BalanceAfter: -10, Reason: models.ReasonRefund, Meta: models.Meta{PurchaseID: "01934b2e-7c00-7000-8000-000000000001"}},
+		{ID: 1, CreatedAt: at, DeltaCredits: 1200, BalanceAfter: 1200, Reason: models.ReasonPurchase,
+			Meta: models.Meta{PurchaseID: "01934b2e-7c00-7000-8000-000000000001"}},
+		{ID: 2, CreatedAt: at.Add(time.Hour), DeltaCredits: -10, BalanceAfter: 1190, Reason: models.ReasonResumeAnalysis,
+			Meta: models.Meta{HoldID: "01934b2e-7c00-7000-8000-000000000002"}},
+		{ID: 3, CreatedAt: at.Add(2 * time.Hour), DeltaCredits: -1200, BalanceAfter: -10, Reason: models.ReasonRefund,
+			Meta: models.Meta{PurchaseID: "01934b2e-7c00-7000-8000-000000000001"}},
 	}
-	for i, note := range []string{`Danke & "bis bald"`, "a;b,c", "zwei\nZeilen", "=1+1", "+49", "-5", "@x", "＝1", "x;=1+1;y", "x,=2+2,y", `z; "@x"`, "👍 \u202eأهلا", "größer", "<b>"} {
-		rows = append(rows, models.CreditTransaction{ID: int64(4 + i), CreatedAt: at.AddDate(0, 0, i), DeltaCredits: 1, BalanceAfter: models.Credits(i - 9), Reason: models.ReasonManual, Meta: models.Meta{Note: note}})
+	for i, note := range []string{`Danke & "bis bald"`, "a;b,c", "zwei\nZeilen", "=1+1", "+49", "-5", "@x", "＝1",
+		"x;=1+1;y", "x,=2+2,y", `z; "@x"`, "👍 \u202eأهلا", "größer", "<b>"} {
+		rows = append(rows, models.CreditTransaction{ID: int64(4 + i), CreatedAt: at.AddDate(0, 0, i), DeltaCredits: 1,
+			BalanceAfter: models.Credits(i - 9), Reason: models.ReasonManual, Meta: models.Meta{Note: note}})
 	}
 	for _, code := range texts.Codes() {
 		ctx, _ := texts.Context(components.WithZone(t.Context(), "Europe/Berlin"), code)
@@ -60,8 +65,10 @@ func TestHistoryFile(t *testing.T) {
 func TestHarmless(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"": "", "thanks": "thanks", "a=b": "a=b", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx", "＝1": "'＝1", "ä": "ä",
-		"x;=1+1;y": "x;'=1+1;y", "x,=2+2,": "x,'=2+2,", "a\t@b": "a\t'@b", "a\r\n-1": "a\r\n'-1", `a; "=1"`: `a;' "=1"`, `"=1"`: `'"=1"`, ";;+1": ";;'+1",
+		"": "", "thanks": "thanks", "a=b": "a=b", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx",
+		"\rx": "'\rx", "＝1": "'＝1", "ä": "ä",
+		"x;=1+1;y": "x;'=1+1;y", "x,=2+2,": "x,'=2+2,", "a\t@b": "a\t'@b", "a\r\n-1": "a\r\n'-1", `a; "=1"`: `a;' "=1"`,
+		`"=1"`: `'"=1"`, ";;+1": ";;'+1",
 		"\u00a0=1": "'\u00a0=1", "\n\n=1": "'\n\n'=1", "1, 2; 3": "1, 2; 3", "x;y=1": "x;y=1", ";'=1": ";'=1",
 	} {
 		if got := escapeFormulas(text); got != want {

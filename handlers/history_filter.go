@@ -54,13 +54,16 @@ func (h *Handler) parseHistoryQuery(c *fiber.Ctx) (historyQuery, error) {
 // offer fills in the kinds and months to choose from.
 func (a *historyQuery) offer(c *fiber.Ctx, choices ledger.FilterOptions) {
 	ctx := c.UserContext()
-	for _, kind := range []models.Reason{models.ReasonPurchase, models.ReasonRefund, models.ReasonDispute, models.ReasonManual} {
-		a.shown.Kinds = append(a.shown.Kinds, components.Option{Value: string(kind), Label: locales.T(ctx, "history.kind."+string(kind))})
+	for _, kind := range []models.Reason{models.ReasonPurchase, models.ReasonRefund, models.ReasonDispute,
+		models.ReasonManual} {
+		a.shown.Kinds = append(a.shown.Kinds, components.Option{Value: string(kind),
+			Label: locales.T(ctx, "history.kind."+string(kind))})
 	}
 	a.labels = map[models.Reason]string{}
 	for _, f := range choices.Features {
 		a.labels[f.Feature] = f.Label(pageLocale(c))
-		a.shown.Kinds = append(a.shown.Kinds, components.Option{Value: string(f.Feature), Label: components.ReasonName(ctx, f.Feature, a.labels[f.Feature])})
+		a.shown.Kinds = append(a.shown.Kinds, components.Option{Value: string(f.Feature),
+			Label: components.ReasonName(ctx, f.Feature, a.labels[f.Feature])})
 	}
 	if choices.First.IsZero() {
 		return

@@ -17,7 +17,8 @@ func (h *Handler) showLanding(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	data := pages.LandingData{Locale: pageLocale(c), Packages: offer, Features: features, SmallBusiness: h.Site.SmallBusiness}
+	data := pages.LandingData{Locale: pageLocale(c), Packages: offer, Features: features,
+		SmallBusiness: h.Site.SmallBusiness}
 	if v := currentVisitor(c); v.account != nil {
 		data.User = &v.account.User
 	}

@@ -62,7 +62,8 @@ func (h *Handler) ensureLocale(c *fiber.Ctx) {
 		return
 	}
 	locale := h.preferredLocale(c)
-	if part, _, _ := strings.Cut(strings.TrimPrefix(c.Path(), "/"), "/"); models.KnownLocale(part) { // refused before useLocale ran
+	// refused before useLocale ran
+	if part, _, _ := strings.Cut(strings.TrimPrefix(c.Path(), "/"), "/"); models.KnownLocale(part) {
 		locale = part
 	}
 	if isAPI(c) && (c.Get(fiber.HeaderAcceptLanguage) != "" || currentVisitor(c).key != nil) { // programs choose per call

@@ -38,7 +38,8 @@ const (
 // identifyRequest gives the request an id, a deadline and its line in the access log.
 func (h *Handler) identifyRequest(c *fiber.Ctx) error {
 	id := assignRequestID(c)
-	ctx := models.WithActor(logging.WithRequestID(context.Background(), id), models.Actor{RequestID: id, Source: h.source(c)})
+	ctx := models.WithActor(logging.WithRequestID(context.Background(), id),
+		models.Actor{RequestID: id, Source: h.source(c)})
 	ctx, cancel := context.WithTimeout(ctx, requestBudget)
 	defer cancel()
 	c.SetUserContext(ctx)
@@ -62,7 +63,8 @@ func (h *Handler) logRequest(c *fiber.Ctx, route string, began time.Time) {
 	if key := currentVisitor(c).key; key != nil {
 		who, id = "key_id", key.ID
 	}
-	h.Site.Log.InfoContext(c.UserContext(), "request", "method", method, "route", route, "status", c.Response().StatusCode(),
+	h.Site.Log.InfoContext(c.UserContext(), "request", "method", method, "route", route, "status",
+		c.Response().StatusCode(),
 		"ms", time.Since(began).Milliseconds(), who, id, "source", models.ActorOf(c.UserContext()).Source)
 }
 
@@ -85,8 +87,10 @@ func (h *Handler) secure(c *fiber.Ctx) error {
 // contentPolicy allows resources of our own origin only. Forms may also redirect to Stripe, because browsers apply
 // form-action to redirects.
 func contentPolicy(formTargets []string) string {
-	return strings.Join(append([]string{"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; " +
-		"object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"}, formTargets...), " ")
+	return strings.Join(
+		append(
+			[]string{"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+				"object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"}, formTargets...), " ")
 }
 
 // permissionsPolicy denies every browser feature that our pages do not use. It names only features that browsers

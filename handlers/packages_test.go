@@ -18,13 +18,15 @@ func offers() []pages.Package {
 
 func TestPackages(t *testing.T) {
 	t.Parallel()
-	for i, want := range []pages.Package{{PerHundred: 500, Analyses: 10}, {PerHundred: 400, Analyses: 50}, {PerHundred: 292, Analyses: 120, Bonus: 200, Best: true}} {
+	for i, want := range []pages.Package{{PerHundred: 500, Analyses: 10}, {PerHundred: 400, Analyses: 50},
+		{PerHundred: 292, Analyses: 120, Bonus: 200, Best: true}} {
 		got := offers()[i]
 		if want.Price = got.Price; got != want {
 			t.Errorf("package %d is %+v, want %+v", i, got, want)
 		}
 	}
-	other := packages(catalog.CompareOffers([]models.Price{{CreditsPerUnit: 1200, PriceInCents: 3900, Currency: "eur"}}), nil)[0]
+	other := packages(catalog.CompareOffers([]models.Price{{CreditsPerUnit: 1200, PriceInCents: 3900, Currency: "eur"}}),
+		nil)[0]
 	if other.Bonus != 0 || other.Best || other.Analyses != 0 {
 		t.Errorf("a single package at another price, without features: %+v", other)
 	}
@@ -52,11 +54,13 @@ func TestCovering(t *testing.T) {
 func TestChoice(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ credits, quantity, price, count string }{
-		{"500", "3", "b", "3"}, {"500", "", "b", "1"}, {"500", "0", "b", "1"}, {"500", "101", "b", "1"}, {"500", "1,5", "b", "1"},
+		{"500", "3", "b", "3"}, {"500", "", "b", "1"}, {"500", "0", "b", "1"}, {"500", "101", "b", "1"},
+		{"500", "1,5", "b", "1"},
 		{"0500", "100", "b", "100"}, {"", "3", "", "1"}, {"7", "3", "", "1"}, {"-1", "3", "", "1"}, {"<b>", "3", "", "1"},
 	} {
 		if price, count := choice(offers(), c.credits, c.quantity); price != c.price || count != c.count {
-			t.Errorf("package=%s&quantity=%s chooses %q × %q, want %q × %q", c.credits, c.quantity, count, price, c.count, c.price)
+			t.Errorf("package=%s&quantity=%s chooses %q × %q, want %q × %q", c.credits, c.quantity, count, price, c.count,
+				c.price)
 		}
 	}
 }

@@ -16,7 +16,8 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if page.PayURL != "" && c.Cookies(h.Sessions.cookieName(flashCookie)) == flashPaying { // once, because the back button leads here
+	// once, because the back button leads here
+	if page.PayURL != "" && c.Cookies(h.Sessions.cookieName(flashCookie)) == flashPaying {
 		c.Set("Refresh", "0; url="+page.PayURL)
 	}
 	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{

@@ -14,7 +14,8 @@ import (
 
 // startPurchase is POST /{locale}/purchase: it creates a purchase and redirects to Stripe.
 func (h *Handler) startPurchase(c *fiber.Ctx) error {
-	price, quantity, key := formValue(c, "price_id"), strings.TrimSpace(formValue(c, "quantity")), formValue(c, "idempotency_key")
+	price, quantity, key := formValue(c, "price_id"), strings.TrimSpace(formValue(c, "quantity")), formValue(c,
+		"idempotency_key")
 	if key != "" { // a changed form after the back button is another purchase
 		key += ":" + price + ":" + quantity
 	}

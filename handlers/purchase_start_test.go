@@ -39,8 +39,10 @@ func TestLeadingToPay(t *testing.T) {
 	}
 	paying := member{d, her.cookie + "; " + flashCookie + "=" + flashPaying}
 	r, doc := paying.open(page)
-	if r.header.Get("Refresh") != "0; url="+p.CheckoutURL || doc.Find("#pay").AttrOr("href", "") != p.CheckoutURL || doc.Find("#flash p").Length() != 1 {
-		t.Errorf("the order's page leads to %q, its button to %q, want %q", r.header.Get("Refresh"), doc.Find("#pay").AttrOr("href", ""), p.CheckoutURL)
+	if r.header.Get("Refresh") != "0; url="+p.CheckoutURL || doc.Find("#pay").AttrOr("href", "") != p.CheckoutURL ||
+		doc.Find("#flash p").Length() != 1 {
+		t.Errorf("the order's page leads to %q, its button to %q, want %q", r.header.Get("Refresh"),
+			doc.Find("#pay").AttrOr("href", ""), p.CheckoutURL)
 	}
 	if r, _ := her.open(page); r.header.Get("Refresh") != "" {
 		t.Errorf("whoever comes back is sent to %q again", r.header.Get("Refresh"))

@@ -23,7 +23,8 @@ func (d *fixture) order(userID int64, key string) models.Purchase {
 	if err := d.db.Where("credits_per_unit = 500").Take(&price).Error; err != nil {
 		d.t.Fatal(err)
 	}
-	started, err := d.handler.Purchase.Start(context.Background(), purchase.Order{UserID: userID, PriceID: price.StripePriceID, Quantity: 1, Locale: "de", Key: key})
+	started, err := d.handler.Purchase.Start(context.Background(),
+		purchase.Order{UserID: userID, PriceID: price.StripePriceID, Quantity: 1, Locale: "de", Key: key})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -95,11 +96,13 @@ func TestPurchasePage(t *testing.T) {
 	t.Run("of a paid one leads to the invoice", func(t *testing.T) {
 		_, doc := her.open(page)
 		link := doc.Find("#receipt")
-		if href, _ := link.Attr("href"); href != page+"/receipt" || link.AttrOr("hx-boost", "") != "false" || doc.Find("#pay, #again").Length() > 0 {
+		if href, _ := link.Attr("href"); href != page+"/receipt" || link.AttrOr("hx-boost", "") != "false" ||
+			doc.Find("#pay, #again").Length() > 0 {
 			t.Errorf("#receipt leads to %q", href)
 		}
 		r, _ := her.open(page + "/receipt")
-		if to := r.header.Get("Location"); r.status != http.StatusSeeOther || !strings.Contains(to, "/invoices/in_") || r.header.Get("Cache-Control") != "no-store" {
+		if to := r.header.Get("Location"); r.status != http.StatusSeeOther || !strings.Contains(to, "/invoices/in_") ||
+			r.header.Get("Cache-Control") != "no-store" {
 			t.Errorf("receipt = %d to %q", r.status, to)
 		}
 		_, doc = her.open("/de/history")
@@ -113,7 +116,8 @@ func TestPurchasePage(t *testing.T) {
 				t.Errorf("%s = %d for another user, want 404", path, r.status)
 			}
 		}
-		if r := d.call("GET", page+"/receipt", ""); r.status == http.StatusOK || strings.Contains(r.header.Get("Location"), "/invoices/") {
+		if r := d.call("GET", page+"/receipt", ""); r.status == http.StatusOK ||
+			strings.Contains(r.header.Get("Location"), "/invoices/") {
 			t.Errorf("receipt = %d to %q without signing in", r.status, r.header.Get("Location"))
 		}
 	})
@@ -129,10 +133,12 @@ func TestPurchasePage(t *testing.T) {
 				d.play(q, "fail", "")
 			}
 			_, doc := her.open("/de/purchase/" + q.ID.String())
-			if got := doc.Find("#standing").AttrOr("data-status", ""); got != string(status) || doc.Find(way.wants).Length() != 1 {
+			if got := doc.Find("#standing").AttrOr("data-status", ""); got != string(status) ||
+				doc.Find(way.wants).Length() != 1 {
 				t.Errorf("%s: the page says %q, or has no %s", status, got, way.wants)
 			}
-			if _, doc := her.open("/de/billing?success=true&session_id=" + q.CheckoutSessionID); doc.Find("#return-state .alert").Length() != 1 {
+			if _, doc := her.open("/de/billing?success=true&session_id=" +
+				q.CheckoutSessionID); doc.Find("#return-state .alert").Length() != 1 {
 				t.Errorf("%s: the return page says nothing", status)
 			}
 		}
@@ -142,7 +148,8 @@ func TestPurchasePage(t *testing.T) {
 		defer func() { d.handler.Purchase.Stripe = whole }()
 		d.handler.Purchase.Stripe = stripeapi.New("sk_test_0123456789abcdef", "http://127.0.0.1:9")
 		r, doc := her.open(page + "/receipt")
-		if href, _ := doc.Find("#error-retry").Attr("href"); r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" || href != page+"/receipt" {
+		if href, _ := doc.Find("#error-retry").Attr("href"); r.status != http.StatusServiceUnavailable ||
+			r.header.Get("Retry-After") == "" || href != page+"/receipt" {
 			t.Errorf("receipt = %d, Retry-After %q, again at %q", r.status, r.header.Get("Retry-After"), href)
 		}
 	})
@@ -157,10 +164,12 @@ func TestWithdrawal(t *testing.T) {
 	p := d.order(ada.ID, "paid")
 	d.play(p, "pay", "card")
 	const form = "Content-Type: application/x-www-form-urlencoded"
-	declare := url.Values{"name": {"Ada"}, "email": {"ada@example.com"}, "contract": {"500 <b>Credits</b> %{x}"}, "idempotency_key": {"k"}}
+	declare := url.Values{"name": {"Ada"}, "email": {"ada@example.com"}, "contract": {"500 <b>Credits</b> %{x}"},
+		"idempotency_key": {"k"}}
 
 	t.Run("needs no signing in, and is confirmed", func(t *testing.T) {
-		if r := d.call("GET", "/de/withdrawal", ""); r.status != http.StatusOK || !strings.Contains(r.body, "Widerruf bestätigen") {
+		if r := d.call("GET", "/de/withdrawal", ""); r.status != http.StatusOK ||
+			!strings.Contains(r.body, "Widerruf bestätigen") {
 			t.Fatalf("form = %d", r.status)
 		}
 		r := d.call("POST", "/de/withdrawal", declare.Encode(), form)
@@ -171,11 +180,13 @@ func TestWithdrawal(t *testing.T) {
 		if again := d.call("POST", "/de/withdrawal", declare.Encode(), form); again.header.Get("Location") != to {
 			t.Errorf("sent twice it leads to %q, want %q", again.header.Get("Location"), to)
 		}
-		if r := d.call("GET", to, ""); r.status != http.StatusOK || !strings.Contains(r.body, "500 &lt;b&gt;Credits&lt;/b&gt; %{x}") || strings.Contains(r.body, "MISSING") {
+		if r := d.call("GET", to, ""); r.status != http.StatusOK ||
+			!strings.Contains(r.body, "500 &lt;b&gt;Credits&lt;/b&gt; %{x}") || strings.Contains(r.body, "MISSING") {
 			t.Errorf("confirmation = %d: %s", r.status, r.body)
 		}
 		r = d.call("GET", to+"/confirmation.txt", "")
-		if r.header.Get("Content-Type") != "text/plain; charset=utf-8" || !strings.HasPrefix(r.header.Get("Content-Disposition"), "attachment") ||
+		if r.header.Get("Content-Type") != "text/plain; charset=utf-8" ||
+			!strings.HasPrefix(r.header.Get("Content-Disposition"), "attachment") ||
 			!strings.Contains(r.body, "500 <b>Credits</b> %{x}") || !strings.Contains(r.body, "Eingegangen: ") {
 			t.Errorf("text = %v %s", r.header, r.body)
 		}
@@ -183,12 +194,14 @@ func TestWithdrawal(t *testing.T) {
 	t.Run("keeps what was typed when something is wrong", func(t *testing.T) {
 		wrong := url.Values{"name": {"Ada"}, "email": {"nowhere"}, "contract": {"all of it"}, "idempotency_key": {"k"}}
 		r := d.call("POST", "/en/withdrawal", wrong.Encode(), form)
-		if r.status != http.StatusUnprocessableEntity || !strings.Contains(r.body, `id="email-error"`) || !strings.Contains(r.body, "all of it") {
+		if r.status != http.StatusUnprocessableEntity || !strings.Contains(r.body, `id="email-error"`) ||
+			!strings.Contains(r.body, "all of it") {
 			t.Errorf("declare = %d", r.status)
 		}
 	})
 	t.Run("cannot be declared from another site", func(t *testing.T) {
-		if r := d.call("POST", "/de/withdrawal", declare.Encode(), form, "Origin: https://evil.example"); r.status != http.StatusForbidden {
+		if r := d.call("POST", "/de/withdrawal", declare.Encode(), form,
+			"Origin: https://evil.example"); r.status != http.StatusForbidden {
 			t.Errorf("declare = %d, want 403", r.status)
 		}
 	})
@@ -203,7 +216,8 @@ func TestWithdrawal(t *testing.T) {
 		if !strings.Contains(contract, p.ID.String()) || email != "ada@example.com" {
 			t.Errorf("the form has %q and %q", contract, email)
 		}
-		own := url.Values{"name": {"Ada"}, "email": {email}, "contract": {contract}, "purchase_id": {p.ID.String()}, "idempotency_key": {"own"}}
+		own := url.Values{"name": {"Ada"}, "email": {email}, "contract": {contract}, "purchase_id": {p.ID.String()},
+			"idempotency_key": {"own"}}
 		r := her.post("/de/withdrawal", own)
 		received := r.header.Get("Location")
 		if r.status != http.StatusSeeOther {
@@ -224,7 +238,8 @@ func TestWithdrawal(t *testing.T) {
 	})
 	t.Run("is never refused for coming often, and its list goes on and on", func(t *testing.T) {
 		for i := range 60 {
-			many := url.Values{"name": {fmt.Sprint("Flood ", i)}, "email": {"eve@example.org"}, "contract": {"all"}, "idempotency_key": {fmt.Sprint(i)}}
+			many := url.Values{"name": {fmt.Sprint("Flood ", i)}, "email": {"eve@example.org"}, "contract": {"all"},
+				"idempotency_key": {fmt.Sprint(i)}}
 			if r := d.call("POST", "/de/withdrawal", many.Encode(), form); r.status != http.StatusSeeOther {
 				t.Fatalf("declaration %d = %d, want 303", i, r.status)
 			}
@@ -241,7 +256,8 @@ func TestWithdrawal(t *testing.T) {
 		if len(seen) < 62 {
 			t.Errorf("%d open declarations are on the pages, want all 62", len(seen))
 		}
-		for _, cursor := range []string{"x", "true.0.0", "maybe.0.0." + p.ID.String(), "true.9.0." + p.ID.String(), "true.0.-1." + p.ID.String(), "true.0.0.x"} {
+		for _, cursor := range []string{"x", "true.0.0", "maybe.0.0." + p.ID.String(), "true.9.0." + p.ID.String(),
+			"true.0.-1." + p.ID.String(), "true.0.0.x"} {
 			if r, _ := boss.open("/de/admin/withdrawals?after=" + cursor); r.status != http.StatusUnprocessableEntity {
 				t.Errorf("after %s = %d, want 422", cursor, r.status)
 			}
@@ -256,13 +272,15 @@ func TestWithdrawal(t *testing.T) {
 		for _, w := range all {
 			in, _ := texts.Context(t.Context(), w.Locale)
 			letter := pages.WithdrawalLetter(in, models.ListedWithdrawal{Withdrawal: w})
-			if strings.Contains(letter, w.Contract) || strings.Contains(letter, w.Name) || strings.Contains(letter, w.Email) || !strings.Contains(letter, w.ID.String()) {
+			if strings.Contains(letter, w.Contract) || strings.Contains(letter, w.Name) || strings.Contains(letter, w.Email) ||
+				!strings.Contains(letter, w.ID.String()) {
 				t.Errorf("the letter says %q", letter)
 			}
 			if w.PurchaseID != nil && !strings.Contains(letter, w.PurchaseID.String()) {
 				t.Errorf("the letter does not name the purchase: %q", letter)
 			}
-			if own := pages.WithdrawalLetter(in, models.ListedWithdrawal{Withdrawal: w, OwnAddress: true}); !strings.Contains(own, w.Contract) {
+			if own := pages.WithdrawalLetter(in, models.ListedWithdrawal{Withdrawal: w,
+				OwnAddress: true}); !strings.Contains(own, w.Contract) {
 				t.Errorf("the letter to the account's own address says %q", own)
 			}
 		}

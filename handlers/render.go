@@ -51,7 +51,8 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	path, query := pagePath(c, locale)
 	p := layouts.Page{
 		Title: locales.T(c.UserContext(), title), Origin: h.Site.AppURL, Locale: locale, Path: path,
-		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Legal: h.Site.Legal, Flash: h.popFlash(c), Partial: wantsFragment(c),
+		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Legal: h.Site.Legal,
+		Flash: h.popFlash(c), Partial: wantsFragment(c),
 	}
 	p.Silent = p.Flash == nil && c.Get("HX-Target") != "content"
 	if v := currentVisitor(c); v.account != nil {
@@ -86,7 +87,8 @@ func pagePath(c *fiber.Ctx, locale string) (path, query string) {
 	if strings.HasPrefix(path, "/admin/keys/") {
 		return "/admin/keys", ""
 	}
-	for _, action := range []string{"/spend", "/grant", "/check", "/refund", "/move", "/book", "/foreign", "/share", "/relink", "/right", "/sessions"} {
+	for _, action := range []string{"/spend", "/grant", "/check", "/refund", "/move", "/book", "/foreign", "/share",
+		"/relink", "/right", "/sessions"} {
 		path = strings.TrimSuffix(path, action)
 	}
 	return path, ""

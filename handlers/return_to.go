@@ -65,7 +65,8 @@ func ownPath(target string) string {
 		}
 	}
 	path, query, _ := strings.Cut(target, "?")
-	if strings.Contains(path, "//") || strings.Contains(path, "..") || strings.ContainsAny(path, "%@:;#") || strings.Contains(query, "#") {
+	if strings.Contains(path, "//") || strings.Contains(path, "..") || strings.ContainsAny(path, "%@:;#") ||
+		strings.Contains(query, "#") {
 		return ""
 	}
 	return target

@@ -8,13 +8,15 @@ import (
 func TestReturnTo(t *testing.T) {
 	t.Parallel()
 	h := newFixture(t).handler
-	for _, page := range []string{"/de", "/de/billing", "/en/billing?success=true&session_id=cs_1", "/en/purchase/1", "/de/history.csv?kind=purchase",
+	for _, page := range []string{"/de", "/de/billing", "/en/billing?success=true&session_id=cs_1", "/en/purchase/1",
+		"/de/history.csv?kind=purchase",
 		"/en/admin", "/en/admin/users/1", "/de/api/docs"} {
 		if got := h.returnTo(page); got != page {
 			t.Errorf("%q is a page of ours and became %q", page, got)
 		}
 	}
-	for _, other := range []string{"", "/", "/logout", "/.evil.example", "/en/nowhere", "/fr/billing", "/en/billing/spend", "/EN/billing", "/api/docs", "/api/credits/balance",
+	for _, other := range []string{"", "/", "/logout", "/.evil.example", "/en/nowhere", "/fr/billing", "/en/billing/spend",
+		"/EN/billing", "/api/docs", "/api/credits/balance",
 		"/healthz", "/static/x", "/auth/oidc", "/en/purchase/1/2/3", "//evil.example", "/en/admin/nowhere"} {
 		if got := h.returnTo(other); got != "" {
 			t.Errorf("%q became %q, want nothing", other, got)
@@ -23,7 +25,8 @@ func TestReturnTo(t *testing.T) {
 }
 
 // Whoever is not signed in, or no longer, is sent to sign in and comes back to the page: by a redirect, or, when htmx
-// asks for a part of the page, by leaving it. A form says that one must sign in first. To users, admin pages are not there.
+// asks for a part of the page, by leaving it. A form says that one must sign in first. To users, admin pages are not
+// there.
 func TestSignedOut(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -36,16 +39,22 @@ func TestSignedOut(t *testing.T) {
 		location     string // by a redirect
 		redirect     string // by htmx
 	}{
-		"a page":            {"GET", "/en/history?kind=purchase", nil, 303, back + "%2Fen%2Fhistory%3Fkind%3Dpurchase", ""},
-		"an admin page":     {"GET", "/en/admin/events", nil, 303, back + "%2Fen%2Fadmin%2Fevents", ""},
-		"none of admins":    {"GET", "/en/admin/nowhere", nil, 303, "/en/login", ""},
-		"a form":            {"POST", "/en/purchase", nil, 401, "", ""},
-		"the API":           {"GET", "/api/credits/balance", []string{htmx}, 401, "", ""},
-		"a filter":          {"GET", "/en/history?kind=purchase", []string{htmx, shown + "/en/history"}, 204, "", back + "%2Fen%2Fhistory"},
-		"a poll":            {"GET", "/en/billing?success=true&session_id=cs_x&poll=3", []string{htmx, shown + "/en/billing?success=true&session_id=cs_x"}, 204, "", back + "%2Fen%2Fbilling%3Fsuccess%3Dtrue%26session_id%3Dcs_x"},
-		"an admin's poll":   {"GET", "/en/admin/events", []string{htmx, shown + "/en/admin/events"}, 204, "", back + "%2Fen%2Fadmin%2Fevents"},
-		"a form's part":     {"POST", "/en/billing/spend", []string{htmx, shown + "/en/billing"}, 204, "", back + "%2Fen%2Fbilling"},
-		"shown elsewhere":   {"GET", "/de/history", []string{htmx, "HX-Current-URL: https://evil.example/en/history"}, 204, "", "/de/login"},
+		"a page":         {"GET", "/en/history?kind=purchase", nil, 303, back + "%2Fen%2Fhistory%3Fkind%3Dpurchase", ""},
+		"an admin page":  {"GET", "/en/admin/events", nil, 303, back + "%2Fen%2Fadmin%2Fevents", ""},
+		"none of admins": {"GET", "/en/admin/nowhere", nil, 303, "/en/login", ""},
+		"a form":         {"POST", "/en/purchase", nil, 401, "", ""},
+		"the API":        {"GET", "/api/credits/balance", []string{htmx}, 401, "", ""},
+		"a filter": {"GET", "/en/history?kind=purchase", []string{htmx, shown + "/en/history"}, 204, "",
+			back + "%2Fen%2Fhistory"},
+		"a poll": {"GET", "/en/billing?success=true&session_id=cs_x&poll=3",
+			[]string{htmx, shown + "/en/billing?success=true&session_id=cs_x"}, 204, "",
+			back + "%2Fen%2Fbilling%3Fsuccess%3Dtrue%26session_id%3Dcs_x"},
+		"an admin's poll": {"GET", "/en/admin/events", []string{htmx, shown + "/en/admin/events"}, 204, "",
+			back + "%2Fen%2Fadmin%2Fevents"},
+		"a form's part": {"POST", "/en/billing/spend", []string{htmx, shown + "/en/billing"}, 204, "",
+			back + "%2Fen%2Fbilling"},
+		"shown elsewhere": {"GET", "/de/history", []string{htmx, "HX-Current-URL: https://evil.example/en/history"}, 204,
+			"", "/de/login"},
 		"nothing shown":     {"GET", "/de/history", []string{htmx}, 204, "", "/de/login"},
 		"shown is no page":  {"GET", "/de/history", []string{htmx, shown + "/logout"}, 204, "", "/de/login"},
 		"a boosted link":    {"GET", "/en/history", []string{htmx, "HX-Boosted: true"}, 303, back + "%2Fen%2Fhistory", ""},
@@ -55,7 +64,8 @@ func TestSignedOut(t *testing.T) {
 	} {
 		r := d.call(c.method, c.path, "", c.header...)
 		if r.status != c.status || r.header.Get("Location") != c.location || r.header.Get("HX-Redirect") != c.redirect {
-			t.Errorf("%s: %d, Location %q, HX-Redirect %q, want %d, %q, %q", name, r.status, r.header.Get("Location"), r.header.Get("HX-Redirect"), c.status, c.location, c.redirect)
+			t.Errorf("%s: %d, Location %q, HX-Redirect %q, want %d, %q, %q", name, r.status, r.header.Get("Location"),
+				r.header.Get("HX-Redirect"), c.status, c.location, c.redirect)
 		}
 		if c.status == 204 && r.body != "" {
 			t.Errorf("%s: htmx gets a fragment: %s", name, r.body)

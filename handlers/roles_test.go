@@ -31,8 +31,8 @@ var roles = []string{"nobody", "owner", "other", "admin", "read", "spend", "revo
 // program is nobody.
 type answered [7]int
 
-// The answers that many routes share: of pages for everybody, for users, and for admins, which are not there for any other
-// user. A form tells who is not signed in, where a page leads to the sign-in.
+// The answers that many routes share: of pages for everybody, for users, and for admins, which are not there for any
+// other user. A form tells who is not signed in, where a page leads to the sign-in.
 func everybody(status int) answered {
 	return answered{status, status, status, status, status, status, status}
 }
@@ -43,8 +43,9 @@ func adminGet(status int) answered  { return answered{303, 404, 404, status, 303
 func adminPost(status int) answered { return answered{401, 404, 404, status, 401, 401, 401} }
 
 // routeRoles says of every route what each role is answered. What is asked for is the address beside it; {purchase},
-// {hold}, {withdrawal}, {event}, {waiting}, {finding}, {key}, {user} and {session} are things of the owner's, but for the hold, which belongs to
-// the key that may spend. Forms are posted with the session's token and nothing else, calls of the API with {}.
+// {hold}, {withdrawal}, {event}, {waiting}, {finding}, {key}, {user} and {session} are things of the owner's, but for
+// the hold, which belongs to the key that may spend. Forms are posted with the session's token and nothing else, calls
+// of the API with {}.
 var routeRoles = map[string]struct {
 	path string
 	want answered
@@ -59,34 +60,43 @@ var routeRoles = map[string]struct {
 	"GET /api/stripe/webhook":  {"/api/stripe/webhook", everybody(405)},
 	"POST /api/stripe/webhook": {"/api/stripe/webhook", everybody(400)}, // without a signature
 
-	"GET /api/checkout":                   {"/api/checkout", answered{405, 405, 405, 405, 405, 405, 401}},
-	"POST /api/checkout":                  {"/api/checkout", answered{401, 422, 422, 422, 403, 403, 401}},
-	"GET /api/credits/balance":            {"/api/credits/balance", answered{401, 200, 200, 200, 422, 422, 401}}, // a key must name a user
-	"POST /api/credits/balance":           {"/api/credits/balance", answered{405, 405, 405, 405, 405, 405, 401}},
-	"GET /api/credits/transactions":       {"/api/credits/transactions", answered{401, 200, 200, 200, 422, 422, 401}},
-	"POST /api/credits/transactions":      {"/api/credits/transactions", answered{405, 405, 405, 405, 405, 405, 401}},
-	"GET /api/credits/spend":              {"/api/credits/spend", answered{405, 405, 405, 405, 405, 405, 401}},
-	"POST /api/credits/spend":             {"/api/credits/spend", answered{401, 422, 422, 422, 403, 422, 401}},
-	"GET /api/credits/holds":              {"/api/credits/holds", answered{405, 405, 405, 405, 405, 405, 401}},
-	"POST /api/credits/holds":             {"/api/credits/holds", answered{401, 403, 403, 403, 403, 400, 401}},
-	"GET /api/credits/holds/:id":          {"/api/credits/holds/{hold}", answered{401, 403, 403, 403, 404, 200, 401}},
-	"POST /api/credits/holds/:id":         {"/api/credits/holds/{hold}", answered{405, 405, 405, 405, 405, 405, 401}},
-	"GET /api/credits/holds/:id/capture":  {"/api/credits/holds/{hold}/capture", answered{405, 405, 405, 405, 405, 405, 401}},
-	"POST /api/credits/holds/:id/capture": {"/api/credits/holds/{hold}/capture", answered{401, 403, 403, 403, 403, 200, 401}},
-	"GET /api/credits/holds/:id/release":  {"/api/credits/holds/{hold}/release", answered{405, 405, 405, 405, 405, 405, 401}},
-	"POST /api/credits/holds/:id/release": {"/api/credits/holds/{hold}/release", answered{401, 403, 403, 403, 403, 409, 401}}, // captured above
+	"GET /api/checkout":  {"/api/checkout", answered{405, 405, 405, 405, 405, 405, 401}},
+	"POST /api/checkout": {"/api/checkout", answered{401, 422, 422, 422, 403, 403, 401}},
+	// a key must name a user
+	"GET /api/credits/balance":       {"/api/credits/balance", answered{401, 200, 200, 200, 422, 422, 401}},
+	"POST /api/credits/balance":      {"/api/credits/balance", answered{405, 405, 405, 405, 405, 405, 401}},
+	"GET /api/credits/transactions":  {"/api/credits/transactions", answered{401, 200, 200, 200, 422, 422, 401}},
+	"POST /api/credits/transactions": {"/api/credits/transactions", answered{405, 405, 405, 405, 405, 405, 401}},
+	"GET /api/credits/spend":         {"/api/credits/spend", answered{405, 405, 405, 405, 405, 405, 401}},
+	"POST /api/credits/spend":        {"/api/credits/spend", answered{401, 422, 422, 422, 403, 422, 401}},
+	"GET /api/credits/holds":         {"/api/credits/holds", answered{405, 405, 405, 405, 405, 405, 401}},
+	"POST /api/credits/holds":        {"/api/credits/holds", answered{401, 403, 403, 403, 403, 400, 401}},
+	"GET /api/credits/holds/:id":     {"/api/credits/holds/{hold}", answered{401, 403, 403, 403, 404, 200, 401}},
+	"POST /api/credits/holds/:id":    {"/api/credits/holds/{hold}", answered{405, 405, 405, 405, 405, 405, 401}},
+	"GET /api/credits/holds/:id/capture": {"/api/credits/holds/{hold}/capture",
+		answered{405, 405, 405, 405, 405, 405, 401}},
+	"POST /api/credits/holds/:id/capture": {"/api/credits/holds/{hold}/capture",
+		answered{401, 403, 403, 403, 403, 200, 401}},
+	"GET /api/credits/holds/:id/release": {"/api/credits/holds/{hold}/release",
+		answered{405, 405, 405, 405, 405, 405, 401}},
+	// captured above
+	"POST /api/credits/holds/:id/release": {"/api/credits/holds/{hold}/release",
+		answered{401, 403, 403, 403, 403, 409, 401}},
 
-	"GET /auth/:provider":          {"/auth/oidc", answered{404, 303, 303, 303, 404, 404, 404}},          // not set up here; who is signed in is there already
-	"GET /auth/:provider/callback": {"/auth/oidc/callback", answered{400, 303, 303, 303, 400, 400, 400}}, // who is signed in has come back already
+	// not set up here; who is signed in is there already
+	"GET /auth/:provider": {"/auth/oidc", answered{404, 303, 303, 303, 404, 404, 404}},
+	// who is signed in has come back already
+	"GET /auth/:provider/callback": {"/auth/oidc/callback", answered{400, 303, 303, 303, 400, 400, 400}},
 	"POST /logout":                 {"/logout", userPost(303)},
 
-	"GET /:locale/":                                {"/de/", everybody(200)},
-	"GET /:locale/api/docs":                        {"/de/api/docs", everybody(200)},
-	"GET /:locale/dev/components":                  {"/de/dev/components", everybody(404)},
-	"GET /:locale/login":                           {"/de/login", answered{200, 303, 303, 303, 200, 200, 200}},
-	"GET /:locale/withdrawal":                      {"/de/withdrawal", everybody(200)},
-	"POST /:locale/withdrawal":                     {"/de/withdrawal", everybody(422)},
-	"GET /:locale/withdrawal/:id":                  {"/de/withdrawal/{withdrawal}", everybody(200)}, // the address is its secret
+	"GET /:locale/":               {"/de/", everybody(200)},
+	"GET /:locale/api/docs":       {"/de/api/docs", everybody(200)},
+	"GET /:locale/dev/components": {"/de/dev/components", everybody(404)},
+	"GET /:locale/login":          {"/de/login", answered{200, 303, 303, 303, 200, 200, 200}},
+	"GET /:locale/withdrawal":     {"/de/withdrawal", everybody(200)},
+	"POST /:locale/withdrawal":    {"/de/withdrawal", everybody(422)},
+	// the address is its secret
+	"GET /:locale/withdrawal/:id":                  {"/de/withdrawal/{withdrawal}", everybody(200)},
 	"GET /:locale/withdrawal/:id/confirmation.txt": {"/de/withdrawal/{withdrawal}/confirmation.txt", everybody(200)},
 	"GET /:locale/billing":                         {"/de/billing", userGet(200)},
 	"POST /:locale/billing/spend":                  {"/de/billing/spend", userPost(404)}, // in the sandbox alone
@@ -104,36 +114,38 @@ var routeRoles = map[string]struct {
 	"GET /:locale/account/delete":                  {"/de/account/delete", userGet(200)},
 	"POST /:locale/account/delete":                 {"/de/account/delete", userPost(422)}, // without the tick
 	"POST /:locale/account/sessions/end":           {"/de/account/sessions/end", userPost(303)},
-	"POST /:locale/account/sessions/:id/end":       {"/de/account/sessions/{session}/end", userPost(303)}, // another's stays
-	"GET /:locale/admin/":                          {"/de/admin", adminGet(200)},
-	"GET /:locale/admin/users/:id":                 {"/de/admin/users/{user}", adminGet(200)},
-	"POST /:locale/admin/users/:id/grant":          {"/de/admin/users/{user}/grant", adminPost(422)},
-	"POST /:locale/admin/users/:id/relink":         {"/de/admin/users/{user}/relink", adminPost(422)}, // without a reason
-	"POST /:locale/admin/users/:id/right":          {"/de/admin/users/{user}/right", adminPost(422)},
-	"POST /:locale/admin/users/:id/sessions":       {"/de/admin/users/{user}/sessions", adminPost(422)},
-	"GET /:locale/admin/purchases/:id":             {"/de/admin/purchases/{purchase}", adminGet(200)},
-	"POST /:locale/admin/purchases/:id/check":      {"/de/admin/purchases/{purchase}/check", adminPost(303)},
-	"POST /:locale/admin/purchases/:id/refund":     {"/de/admin/purchases/{purchase}/refund", adminPost(422)},
-	"POST /:locale/admin/purchases/:id/move":       {"/de/admin/purchases/{purchase}/move", adminPost(422)},
-	"POST /:locale/admin/purchases/:id/book":       {"/de/admin/purchases/{purchase}/book", adminPost(422)}, // without a reason
-	"POST /:locale/admin/purchases/:id/foreign":    {"/de/admin/purchases/{purchase}/foreign", adminPost(422)},
-	"POST /:locale/admin/purchases/:id/share":      {"/de/admin/purchases/{purchase}/share", adminPost(422)},
-	"GET /:locale/admin/events/:id":                {"/de/admin/events/{waiting}", adminGet(200)},
-	"POST /:locale/admin/events/:id/foreign":       {"/de/admin/events/{waiting}/foreign", adminPost(422)},
-	"POST /:locale/admin/events/:id/close":         {"/de/admin/events/{waiting}/close", adminPost(422)},
-	"GET /:locale/admin/findings/:id":              {"/de/admin/findings/{finding}", adminGet(200)},
-	"POST /:locale/admin/findings/:id/close":       {"/de/admin/findings/{finding}/close", adminPost(422)},
-	"GET /:locale/admin/withdrawals":               {"/de/admin/withdrawals", adminGet(200)},
-	"POST /:locale/admin/withdrawals/:id/close":    {"/de/admin/withdrawals/{withdrawal}/close", adminPost(303)},
-	"GET /:locale/admin/events":                    {"/de/admin/events", adminGet(200)},
-	"POST /:locale/admin/events/:id/retry":         {"/de/admin/events/{event}/retry", adminPost(303)},
-	"POST /:locale/admin/reconcile":                {"/de/admin/reconcile", adminPost(303)},
-	"GET /:locale/admin/audit":                     {"/de/admin/audit", adminGet(200)},
-	"GET /:locale/admin/features":                  {"/de/admin/features", adminGet(200)},
-	"POST /:locale/admin/features":                 {"/de/admin/features", adminPost(422)},
-	"GET /:locale/admin/keys":                      {"/de/admin/keys", adminGet(200)},
-	"POST /:locale/admin/keys":                     {"/de/admin/keys", adminPost(400)},
-	"POST /:locale/admin/keys/:id/revoke":          {"/de/admin/keys/{key}/revoke", adminPost(303)},
+	// another's stays
+	"POST /:locale/account/sessions/:id/end":   {"/de/account/sessions/{session}/end", userPost(303)},
+	"GET /:locale/admin/":                      {"/de/admin", adminGet(200)},
+	"GET /:locale/admin/users/:id":             {"/de/admin/users/{user}", adminGet(200)},
+	"POST /:locale/admin/users/:id/grant":      {"/de/admin/users/{user}/grant", adminPost(422)},
+	"POST /:locale/admin/users/:id/relink":     {"/de/admin/users/{user}/relink", adminPost(422)}, // without a reason
+	"POST /:locale/admin/users/:id/right":      {"/de/admin/users/{user}/right", adminPost(422)},
+	"POST /:locale/admin/users/:id/sessions":   {"/de/admin/users/{user}/sessions", adminPost(422)},
+	"GET /:locale/admin/purchases/:id":         {"/de/admin/purchases/{purchase}", adminGet(200)},
+	"POST /:locale/admin/purchases/:id/check":  {"/de/admin/purchases/{purchase}/check", adminPost(303)},
+	"POST /:locale/admin/purchases/:id/refund": {"/de/admin/purchases/{purchase}/refund", adminPost(422)},
+	"POST /:locale/admin/purchases/:id/move":   {"/de/admin/purchases/{purchase}/move", adminPost(422)},
+	// without a reason
+	"POST /:locale/admin/purchases/:id/book":    {"/de/admin/purchases/{purchase}/book", adminPost(422)},
+	"POST /:locale/admin/purchases/:id/foreign": {"/de/admin/purchases/{purchase}/foreign", adminPost(422)},
+	"POST /:locale/admin/purchases/:id/share":   {"/de/admin/purchases/{purchase}/share", adminPost(422)},
+	"GET /:locale/admin/events/:id":             {"/de/admin/events/{waiting}", adminGet(200)},
+	"POST /:locale/admin/events/:id/foreign":    {"/de/admin/events/{waiting}/foreign", adminPost(422)},
+	"POST /:locale/admin/events/:id/close":      {"/de/admin/events/{waiting}/close", adminPost(422)},
+	"GET /:locale/admin/findings/:id":           {"/de/admin/findings/{finding}", adminGet(200)},
+	"POST /:locale/admin/findings/:id/close":    {"/de/admin/findings/{finding}/close", adminPost(422)},
+	"GET /:locale/admin/withdrawals":            {"/de/admin/withdrawals", adminGet(200)},
+	"POST /:locale/admin/withdrawals/:id/close": {"/de/admin/withdrawals/{withdrawal}/close", adminPost(303)},
+	"GET /:locale/admin/events":                 {"/de/admin/events", adminGet(200)},
+	"POST /:locale/admin/events/:id/retry":      {"/de/admin/events/{event}/retry", adminPost(303)},
+	"POST /:locale/admin/reconcile":             {"/de/admin/reconcile", adminPost(303)},
+	"GET /:locale/admin/audit":                  {"/de/admin/audit", adminGet(200)},
+	"GET /:locale/admin/features":               {"/de/admin/features", adminGet(200)},
+	"POST /:locale/admin/features":              {"/de/admin/features", adminPost(422)},
+	"GET /:locale/admin/keys":                   {"/de/admin/keys", adminGet(200)},
+	"POST /:locale/admin/keys":                  {"/de/admin/keys", adminPost(400)},
+	"POST /:locale/admin/keys/:id/revoke":       {"/de/admin/keys/{key}/revoke", adminPost(303)},
 }
 
 // A new route must be entered above: what it answers to each role is decided, not found out.
@@ -150,13 +162,16 @@ func TestEveryRouteKnowsItsRoles(t *testing.T) {
 		entry, ok := routeRoles[name]
 		path := entry.path
 		if !ok {
-			path = strings.NewReplacer(":locale", "de", ":id", "{purchase}", ":provider", "oidc", "*", "x").Replace(strings.SplitN(name, " ", 2)[1])
+			path = strings.NewReplacer(":locale", "de", ":id", "{purchase}", ":provider", "oidc", "*", "x").
+				Replace(strings.SplitN(name, " ", 2)[1])
 		}
 		got := w.ask(route.Method, path)
 		switch {
 		case !ok:
-			t.Errorf("%s is a new route. Decide what each of %s is answered, and add to routeRoles in handlers/roles_test.go:\n\t%q: {%q, answered{%s}},\n"+
-				"(these numbers are what it answers now)", name, strings.Join(roles, ", "), name, path, strings.Trim(strings.ReplaceAll(fmt.Sprint(got), " ", ", "), "[]"))
+			t.Errorf(
+				"%s is a new route. Decide what each of %s is answered, and add to routeRoles in handlers/roles_test.go:\n\t%q: {%q, answered{%s}},\n"+
+					"(these numbers are what it answers now)", name, strings.Join(roles, ", "), name, path,
+				strings.Trim(strings.ReplaceAll(fmt.Sprint(got), " ", ", "), "[]"))
 		case got != entry.want:
 			t.Errorf("%s answers %v to %v, want %v", name, got, roles, entry.want)
 		}
@@ -207,7 +222,8 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 	h.Limits = limit.New(w.db, func() time.Time { return time.Now().Add(w.later) })
 	h.Keys = apikey.New(w.db, h.Limits, quiet, nil)
 	h.Webhook = &webhook.Service{DB: w.db, Purchase: h.Purchase, Now: models.Now, Log: quiet}
-	w.users = map[string]int64{"owner": w.user("ada@example.org", 100).ID, "other": w.user("eve@example.org", 100).ID, "admin": w.boss().ID}
+	w.users = map[string]int64{"owner": w.user("ada@example.org", 100).ID, "other": w.user("eve@example.org", 100).ID,
+		"admin": w.boss().ID}
 	id := func(query string, args ...any) (id string) {
 		if err := w.db.Raw(query, args...).Scan(&id).Error; err != nil || id == "" {
 			t.Fatalf("%s: %q, %v", query, id, err)
@@ -225,7 +241,9 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 		t.Fatal(err)
 	}
 	spare, _ := w.serviceKey(models.ScopeRead)
-	held, err := h.Spend.Hold(t.Context(), spend.HoldRequest{Request: spend.Request{Caller: spendKey, UserID: w.users["owner"], Feature: "job_match", Key: "hold"}})
+	held, err := h.Spend.Hold(t.Context(),
+		spend.HoldRequest{Request: spend.Request{Caller: spendKey, UserID: w.users["owner"], Feature: "job_match",
+			Key: "hold"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +260,8 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 			t.Fatal(err)
 		}
 	}
-	w.things = strings.NewReplacer("{refused}", auth.IdentityID(refused), "{right}", auth.IdentityID(second), "{purchase}", p.ID.String(), "{user}", fmt.Sprint(w.users["owner"]), "{key}", spare.String(), "{hold}", held.ID.String(),
+	w.things = strings.NewReplacer("{refused}", auth.IdentityID(refused), "{right}", auth.IdentityID(second), "{purchase}",
+		p.ID.String(), "{user}", fmt.Sprint(w.users["owner"]), "{key}", spare.String(), "{hold}", held.ID.String(),
 		"{event}", id(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
 			VALUES ('evt_1', 'payment_intent.created', '', false, '{}', 'review', 0) RETURNING event_id`),
 		"{waiting}", id(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
@@ -261,10 +280,12 @@ func (d *fixture) boss() models.User {
 	d.t.Helper()
 	const email = "boss@example.org"
 	h, quiet, err := d.handler, slog.New(slog.DiscardHandler), error(nil)
-	if h.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", AdminEmails: []string{email, "second@example.org"}, Log: quiet}); err != nil {
+	if h.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost",
+		AdminEmails: []string{email, "second@example.org"}, Log: quiet}); err != nil {
 		d.t.Fatal(err)
 	}
-	h.Admin = &admin.Service{DB: d.db, Purchase: h.Purchase, Webhook: h.Webhook, Auth: h.Auth, Sessions: h.Sessions.rows, Keys: h.Keys, Log: quiet}
+	h.Admin = &admin.Service{DB: d.db, Purchase: h.Purchase, Webhook: h.Webhook, Auth: h.Auth, Sessions: h.Sessions.rows,
+		Keys: h.Keys, Log: quiet}
 	user := d.user(email, 0)
 	err = d.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
 		VALUES ('https://id.example.org', 'boss', ?, 'oidc', ?, true, 'Boss')`, user.ID, email).Error

@@ -45,12 +45,14 @@ func NewApp(h *Handler) *fiber.App {
 	})
 	app.Server().ErrorHandler = closeIdle(app.Server().ErrorHandler)
 	app.Server().Handler = h.preRoute(app)
-	app.Use(recover.New(), h.identifyRequest, recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: h.logPanic}), h.secure)
+	app.Use(recover.New(), h.identifyRequest,
+		recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: h.logPanic}), h.secure)
 
 	app.Get("/healthz", showAlive)
 	app.Get("/readyz", h.showReady)
 	app.Get("/static/*", showStatic)
-	app.Post("/api/stripe/webhook", h.readBody(eventLimit), h.receiveEvent) // before sessions and cookies, which Stripe does not have
+	// before sessions and cookies, which Stripe does not have
+	app.Post("/api/stripe/webhook", h.readBody(eventLimit), h.receiveEvent)
 	app.All("/api/stripe/webhook", methodNotAllowed)
 	var document []byte // set below, once every call is registered
 	app.Get(documentPath, func(c *fiber.Ctx) error { return sendDocument(c, document) })

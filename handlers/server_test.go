@@ -62,7 +62,8 @@ func (d *fixture) serve(slots transport.Slots) (string, *journal) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.handler.Webhook = &webhook.Service{DB: d.db, Secrets: []string{"whsec_0123456789"}, Now: models.Now, Log: slog.New(slog.DiscardHandler)}
+	d.handler.Webhook = &webhook.Service{DB: d.db, Secrets: []string{"whsec_0123456789"}, Now: models.Now,
+		Log: slog.New(slog.DiscardHandler)}
 	if slots.Total == 0 {
 		listener = d.handler.Listen(d.app, listener)
 	} else {
@@ -135,21 +136,24 @@ func TestRequestsThatAreNone(t *testing.T) {
 		"one of the API":                       {"BREW /api/credits/balance HTTP/1.1\r\n" + host + "\r\n", 405},
 		"HTTP/2.0":                             {"GET /en HTTP/2.0\r\n" + host + "\r\n", 400},
 		"a line that continues the one before": {"GET /en HTTP/1.1\r\n" + host + "X: a\r\n b\r\n\r\n", 400},
-		"the same around a body":               {"POST /en HTTP/1.1\r\n" + host + "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", 400},
-		"a space in a name":                    {"GET /en HTTP/1.1\r\n" + host + "X Y: z\r\n\r\n", 400},
-		"a bare LF":                            {"GET /en HTTP/1.1\r\n" + host + "X: y\n\r\n", 400},
-		"too many headers":                     {"GET /en HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", headerLimit) + "\r\n\r\n", 413},
+		"the same around a body": {"POST /en HTTP/1.1\r\n" + host +
+			"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", 400},
+		"a space in a name": {"GET /en HTTP/1.1\r\n" + host + "X Y: z\r\n\r\n", 400},
+		"a bare LF":         {"GET /en HTTP/1.1\r\n" + host + "X: y\n\r\n", 400},
+		"too many headers":  {"GET /en HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", headerLimit) + "\r\n\r\n", 413},
 	} {
 		res, body := dial(t, address).send(c.text)
 		id := res.Header.Get("X-Request-ID")
 		if res.StatusCode != c.status || !res.Close {
 			t.Errorf("%s: %d (closes: %v), want %d and the end", name, res.StatusCode, res.Close, c.status)
 		}
-		if !strings.HasPrefix(id, "req_") || !strings.Contains(body, id) || log.count(id, `"msg":"request"`, fmt.Sprintf(`"status":%d`, c.status)) != 1 {
+		if !strings.HasPrefix(id, "req_") || !strings.Contains(body, id) ||
+			log.count(id, `"msg":"request"`, fmt.Sprintf(`"status":%d`, c.status)) != 1 {
 			t.Errorf("%s: the id is %q, in the log %d times:\n%s", name, id, log.count(id), body)
 		}
-		for header, want := range map[string]string{"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff",
-			"X-Frame-Options": "DENY", "Cache-Control": "no-store", "Cross-Origin-Opener-Policy": "same-origin"} {
+		for header, want := range map[string]string{"Content-Security-Policy": "default-src 'none'",
+			"X-Content-Type-Options": "nosniff",
+			"X-Frame-Options":        "DENY", "Cache-Control": "no-store", "Cross-Origin-Opener-Policy": "same-origin"} {
 			if !strings.Contains(res.Header.Get(header), want) {
 				t.Errorf("%s: %s is %q, want %q in it", name, header, res.Header.Get(header), want)
 			}
@@ -170,12 +174,15 @@ func TestHead(t *testing.T) {
 		if route.Method != fiber.MethodGet || strings.HasPrefix(route.Path, "/auth/") {
 			continue
 		}
-		path := strings.NewReplacer(":locale<regex(^(de|en)$)>", "en", ":id", "00000000-0000-7000-8000-000000000000", "*", "x").Replace(route.Path)
+		path := strings.NewReplacer(":locale<regex(^(de|en)$)>", "en", ":id", "00000000-0000-7000-8000-000000000000", "*",
+			"x").Replace(route.Path)
 		for who, line := range map[string]string{"nobody": "", "a user": cookie} {
 			tried++
-			get, _ := dial(t, address).send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + line + "Connection: close\r\n\r\n")
+			get, _ := dial(t, address).send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + line +
+				"Connection: close\r\n\r\n")
 			c := dial(t, address)
-			if _, err := io.WriteString(c.conn, "HEAD "+path+" HTTP/1.1\r\nHost: localhost\r\n"+line+"Connection: close\r\n\r\n"); err != nil {
+			if _, err := io.WriteString(c.conn, "HEAD "+path+" HTTP/1.1\r\nHost: localhost\r\n"+line+
+				"Connection: close\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
 			head, _ := c.answer(http.MethodHead)
@@ -186,7 +193,8 @@ func TestHead(t *testing.T) {
 				t.Errorf("HEAD %s as %s: %d, and GET %d", path, who, head.StatusCode, get.StatusCode)
 			}
 			for name := range get.Header {
-				if name != "X-Request-Id" && name != "Date" && name != "Content-Length" && head.Header.Get(name) != get.Header.Get(name) {
+				if name != "X-Request-Id" && name != "Date" && name != "Content-Length" &&
+					head.Header.Get(name) != get.Header.Get(name) {
 					t.Errorf("HEAD %s as %s: %s is %q, and of GET %q", path, who, name, head.Header.Get(name), get.Header.Get(name))
 				}
 			}
@@ -213,13 +221,16 @@ func TestBodyLimits(t *testing.T) {
 		most int
 		fits int // the answer to what is no larger
 	}{
-		{"/api/stripe/webhook", eventLimit, 400}, {"/healthz", formLimit, 404}, {"/de/purchase", formLimit, 401}, {"/api/credits/spend", formLimit, 401},
+		{"/api/stripe/webhook", eventLimit, 400}, {"/healthz", formLimit, 404}, {"/de/purchase", formLimit, 401},
+		{"/api/credits/spend", formLimit, 401},
 		{"/de/nowhere", formLimit, 401},
 	} {
 		for framing, send := range map[string]func(int) string{"announced": fixed, "chunked": chunked} {
 			conn := dial(t, address)
-			for _, step := range []struct{ size, want int }{{c.most, c.fits}, {c.most + 1, 413}, {4 * c.most, 413}, {1, c.fits}} {
-				res, body := conn.send("POST " + c.path + " HTTP/1.1\r\nHost: localhost\r\nAccept-Language: de\r\n" + send(step.size))
+			for _, step := range []struct{ size, want int }{{c.most, c.fits}, {c.most + 1, 413}, {4 * c.most, 413},
+				{1, c.fits}} {
+				res, body := conn.send("POST " + c.path + " HTTP/1.1\r\nHost: localhost\r\nAccept-Language: de\r\n" +
+					send(step.size))
 				if res.StatusCode != step.want {
 					t.Errorf("%s, %d bytes %s: %d, want %d", c.path, step.size, framing, res.StatusCode, step.want)
 				}
@@ -247,7 +258,9 @@ func TestCompressedBodies(t *testing.T) {
 	}
 	w.Close()
 	for _, path := range []string{"/en/purchase", "/api/credits/spend", "/logout"} {
-		res, _ := dial(t, address).send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", path, bomb.Len(), bomb.String()))
+		res, _ := dial(t, address).
+			send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s",
+				path, bomb.Len(), bomb.String()))
 		if res.StatusCode != 400 {
 			t.Errorf("%s: %d, want 400", path, res.StatusCode)
 		}
@@ -262,11 +275,15 @@ func TestBodyBudget(t *testing.T) {
 	d.handler.bodies.Total, d.handler.bodies.Share = 80<<10, 80<<10
 	address, log := d.serve(transport.Slots{})
 	slow := dial(t, address)
-	if _, err := io.WriteString(slow.conn, "POST /en/purchase HTTP/1.1\r\nHost: localhost\r\nContent-Length: 40000\r\n\r\n"+strings.Repeat("x", 39_999)); err != nil {
+	if _, err := io.WriteString(slow.conn,
+		"POST /en/purchase HTTP/1.1\r\nHost: localhost\r\nContent-Length: 40000\r\n\r\n"+
+			strings.Repeat("x", 39_999)); err != nil {
 		t.Fatal(err)
 	}
 	dbtest.Eventually(t, "the first body is under way", func() bool { return d.handler.bodies.UnderWay() >= 39_999 })
-	res, body := dial(t, address).send("POST /api/credits/spend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000\r\n\r\n" + strings.Repeat("x", 20_000))
+	res, body := dial(t, address).
+		send("POST /api/credits/spend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000\r\n\r\n" +
+			strings.Repeat("x", 20_000))
 	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !strings.Contains(body, `"UNAVAILABLE"`) {
 		t.Errorf("beyond the limit: %d, Retry-After %q, %s", res.StatusCode, res.Header.Get("Retry-After"), body)
 	}
@@ -312,7 +329,8 @@ func TestSlots(t *testing.T) {
 	}
 	res, body := dial(t, address).answer(http.MethodGet)
 	id := res.Header.Get("X-Request-ID")
-	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || res.Header.Get("Content-Security-Policy") == "" || !strings.Contains(body, id) || log.count(id, `"status":503`) != 1 {
+	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || res.Header.Get("Content-Security-Policy") == "" ||
+		!strings.Contains(body, id) || log.count(id, `"status":503`) != 1 {
 		t.Errorf("beyond the limit: %d %v", res.StatusCode, res.Header)
 	}
 	close(release)
@@ -325,8 +343,10 @@ func TestSandboxHosts(t *testing.T) {
 	d.handler.Site.Sandbox, d.handler.Site.AppURL = true, "http://credits.test:3000"
 	address, _ := d.serve(transport.Slots{})
 	for host, want := range map[string]int{
-		"localhost": 200, "localhost:3000": 200, "LOCALHOST": 200, "localhost.": 200, "127.0.0.1:1": 200, "[::1]:3000": 200, "app.localhost": 200, "credits.test:3000": 200,
-		"credits.test": 200, "evil.example": 421, "localhost.evil.example": 421, "evil.example:3000": 421, "192.0.2.2": 421, "127.0.0.1.evil.example": 421, "0.0.0.0": 421,
+		"localhost": 200, "localhost:3000": 200, "LOCALHOST": 200, "localhost.": 200, "127.0.0.1:1": 200, "[::1]:3000": 200,
+		"app.localhost": 200, "credits.test:3000": 200,
+		"credits.test": 200, "evil.example": 421, "localhost.evil.example": 421, "evil.example:3000": 421, "192.0.2.2": 421,
+		"127.0.0.1.evil.example": 421, "0.0.0.0": 421,
 	} {
 		if res, _ := dial(t, address).send("GET /healthz HTTP/1.1\r\nHost: " + host + "\r\n\r\n"); res.StatusCode != want {
 			t.Errorf("%s: %d, want %d", host, res.StatusCode, want)

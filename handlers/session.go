@@ -41,7 +41,8 @@ func (s *Sessions) cookieName(name string) string {
 
 // setCookie sets an HTTP-only cookie by its full name. Lax, because a provider's callback is a cross-site navigation.
 func (s *Sessions) setCookie(c *fiber.Ctx, name, value string, seconds int) {
-	c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: s.secure})
+	c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HTTPOnly: true,
+		SameSite: fiber.CookieSameSiteLaxMode, Secure: s.secure})
 }
 
 // current returns the live session of this browser; nil without one.

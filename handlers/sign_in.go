@@ -139,7 +139,8 @@ func (h *Handler) showHeldSignIn(c *fiber.Ctx, flow auth.Flow, held *auth.Addres
 	}
 	for _, way := range held.Providers {
 		query := url.Values{"locale": {flow.Locale}, "join": {flow.State}}
-		data.Ways = append(data.Ways, pages.Linkable{Name: way.Name, Label: way.Label, URL: "/auth/" + way.Name + "?" + query.Encode()})
+		data.Ways = append(data.Ways, pages.Linkable{Name: way.Name, Label: way.Label,
+			URL: "/auth/" + way.Name + "?" + query.Encode()})
 	}
 	return h.render(c, fiber.StatusConflict, "held.title", pages.Held(data))
 }

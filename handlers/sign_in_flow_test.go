@@ -21,7 +21,8 @@ func TestSignInInTwoTabs(t *testing.T) {
 		backs := []string{b.begin("ada@example.com", pages[0]), b.begin("ada@example.com", pages[1])}
 		for _, i := range order {
 			if r := b.visit(backs[i]); r.status != 303 || r.header.Get("Location") != pages[i] {
-				t.Errorf("tabs finished in the order %v: %d to %q, want 303 to %s", order, r.status, r.header.Get("Location"), pages[i])
+				t.Errorf("tabs finished in the order %v: %d to %q, want 303 to %s", order, r.status, r.header.Get("Location"),
+					pages[i])
 			}
 		}
 		if r := b.visit("/en/history"); r.status != 200 {
@@ -138,7 +139,8 @@ func TestRotatingTheSecretKeepsFormsGood(t *testing.T) {
 	d.handler.Sessions = NewSessions(auth.NewSessions(d.db, rotated, nil), rotated, false)
 	form := fmt.Sprintf("_csrf=%s&name=Ada&locale=en", token)
 	for range 2 { // before and after the session's row has its new name
-		if r := ada.call("POST", "/en/account", form, "Content-Type: application/x-www-form-urlencoded", "Cookie: "+ada.cookie); r.status != 303 {
+		if r := ada.call("POST", "/en/account", form, "Content-Type: application/x-www-form-urlencoded",
+			"Cookie: "+ada.cookie); r.status != 303 {
 			t.Errorf("a form from before the rotation: %d, want 303", r.status)
 		}
 	}

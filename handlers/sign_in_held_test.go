@@ -40,7 +40,8 @@ func TestAddressOfAnAccountThatSignsInOtherwise(t *testing.T) {
 		b := d.browser()
 		r := b.comeFrom("oidc", "ada@example.com", "subject-of-2026")
 		doc := read(t, r)
-		if r.status != 409 || doc.Find("#held-help").Length() != 1 || doc.Find("#held-ways").Length() != 0 || b.jar["session"] != "" {
+		if r.status != 409 || doc.Find("#held-help").Length() != 1 || doc.Find("#held-ways").Length() != 0 ||
+			b.jar["session"] != "" {
 			t.Errorf("%d, signed in: %v: %s", r.status, b.jar["session"] != "", doc.Find("main").Text())
 		}
 	})
@@ -80,7 +81,8 @@ func TestAddressOfAnAccountThatSignsInOtherwise(t *testing.T) {
 	})
 }
 
-// Browsers drop a cookie that is too long. An identity that waits beside a long address to come back to is added all the same.
+// Browsers drop a cookie that is too long. An identity that waits beside a long address to come back to is added all
+// the same.
 func TestIdentityWaitsBesideALongAddress(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -90,14 +92,16 @@ func TestIdentityWaitsBesideALongAddress(t *testing.T) {
 	d.browser().comeFrom("oidc", email, "a")
 	b := d.browser()
 	began := b.visit("/auth/google?locale=en&return_to=" + url.QueryEscape(page))
-	join := read(t, b.visit(b.callbackAs(began.header.Get("Location"), email, strings.Repeat("g", 64)))).Find("#held-ways a").AttrOr("href", "")
+	join := read(t, b.visit(b.callbackAs(began.header.Get("Location"), email, strings.Repeat("g", 64)))).
+		Find("#held-ways a").AttrOr("href", "")
 	for name, value := range b.jar {
 		if len(name)+len(value) > maxCookie {
 			t.Errorf("the cookie %s has %d bytes, want at most %d", name, len(name)+len(value), maxCookie)
 		}
 	}
 	began = b.visit(join)
-	if r := b.visit(d.callbackAs(began.header.Get("Location"), email, "a")); r.header.Get("Location") != "/en/billing" || r.flash() != "linked" {
+	if r := b.visit(d.callbackAs(began.header.Get("Location"), email, "a")); r.header.Get("Location") != "/en/billing" ||
+		r.flash() != "linked" {
 		t.Errorf("to %q, %q, want the start page, and that the identity is added", r.header.Get("Location"), r.flash())
 	}
 }
@@ -109,7 +113,8 @@ func TestAdminLinksARefusedSignIn(t *testing.T) {
 	d.offer("boss@example.org")
 	quiet := slog.New(slog.DiscardHandler)
 	d.handler.Webhook = &webhook.Service{DB: d.db, Purchase: d.handler.Purchase, Now: models.Now, Log: quiet}
-	d.handler.Admin = &admin.Service{DB: d.db, Purchase: d.handler.Purchase, Webhook: d.handler.Webhook, Auth: d.handler.Auth, Sessions: d.handler.Sessions.rows, Keys: d.handler.Keys, Log: quiet}
+	d.handler.Admin = &admin.Service{DB: d.db, Purchase: d.handler.Purchase, Webhook: d.handler.Webhook,
+		Auth: d.handler.Auth, Sessions: d.handler.Sessions.rows, Keys: d.handler.Keys, Log: quiet}
 	old, boss := d.browser(), d.signInAs("boss@example.org")
 	old.comeFrom("oidc", "ada@example.com", "subject-of-2023")
 	if r := d.browser().comeFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 409 {
@@ -128,7 +133,8 @@ func TestAdminLinksARefusedSignIn(t *testing.T) {
 	for _, c := range []struct {
 		way, identity, note string
 		want                int
-	}{{"relink", identity, " ", 422}, {"relink", "another", "Asked on the phone", 404}, {"relink", identity, "Asked on the phone", 303}} {
+	}{{"relink", identity, " ", 422}, {"relink", "another", "Asked on the phone", 404},
+		{"relink", identity, "Asked on the phone", 303}} {
 		if r := boss.post(page+"/"+c.way, url.Values{"identity": {c.identity}, "note": {c.note}}); r.status != c.want {
 			t.Errorf("%+v: %d", c, r.status)
 		}
@@ -137,10 +143,12 @@ func TestAdminLinksARefusedSignIn(t *testing.T) {
 		t.Errorf("the replaced sign-in still reads the account: %d", r.status)
 	}
 	b := d.browser()
-	if r := b.comeFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 303 || b.visit("/en/account").status != 200 {
+	if r := b.comeFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 303 ||
+		b.visit("/en/account").status != 200 {
 		t.Errorf("the new sign-in does not open the account: %d", r.status)
 	}
-	if r := boss.post(page+"/sessions", url.Values{"note": {"Lost phone"}}); r.status != 303 || b.visit("/en/account").status != 303 {
+	if r := boss.post(page+"/sessions", url.Values{"note": {"Lost phone"}}); r.status != 303 ||
+		b.visit("/en/account").status != 303 {
 		t.Errorf("the user is still signed in: %d", r.status)
 	}
 }

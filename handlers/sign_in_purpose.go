@@ -11,7 +11,8 @@ import (
 
 // purposePath returns the address that sends a signed-in user to a provider.
 func (h *Handler) purposePath(c *fiber.Ctx, provider string, purpose auth.FlowKind, back string) string {
-	query := url.Values{"purpose": {string(purpose)}, "locale": {pageLocale(c)}, "token": {h.Sessions.purposeToken(currentVisitor(c).session, purpose)}}
+	query := url.Values{"purpose": {string(purpose)}, "locale": {pageLocale(c)},
+		"token": {h.Sessions.purposeToken(currentVisitor(c).session, purpose)}}
 	if back != "" {
 		query.Set("return_to", back)
 	}

@@ -30,7 +30,8 @@ func TestWebhookAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	app := NewApp(&Handler{Site: Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
-		Webhook: &events.Service{DB: db, Purchase: &purchase.Service{DB: db, Now: models.Now, Log: quiet}, Secrets: []string{secret}, Now: models.Now, Log: quiet}})
+		Webhook: &events.Service{DB: db, Purchase: &purchase.Service{DB: db, Now: models.Now, Log: quiet},
+			Secrets: []string{secret}, Now: models.Now, Log: quiet}})
 	post := func(payload, signature string, header ...string) int {
 		t.Helper()
 		r := httptest.NewRequestWithContext(context.Background(), "POST", "/api/stripe/webhook", strings.NewReader(payload))
@@ -50,7 +51,8 @@ func TestWebhookAnswers(t *testing.T) {
 		return fmt.Sprintf("t=%d,v1=%x", now.Unix(), webhook.ComputeSignature(now, []byte(payload), secret))
 	}
 	ping := func(id string) string {
-		return fmt.Sprintf(`{"id":%q,"object":"event","type":"ping","livemode":false,"created":1800000000,"data":{"object":{"id":"x"}}}`, id)
+		return fmt.Sprintf(
+			`{"id":%q,"object":"event","type":"ping","livemode":false,"created":1800000000,"data":{"object":{"id":"x"}}}`, id)
 	}
 	large := ping("evt_" + strings.Repeat("x", 2<<20))
 	for name, c := range map[string]struct {
@@ -59,14 +61,19 @@ func TestWebhookAnswers(t *testing.T) {
 		want               int
 	}{
 		"a signed event": {payload: ping("evt_1"), want: 200},
-		"bytes as they came, whatever they are said": {payload: ping("evt_2"), header: []string{"Content-Encoding", "gzip"}, want: 200},
-		"as from another site":                       {payload: ping("evt_3"), header: []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, want: 200},
-		"no signature":                               {payload: ping("evt_4"), signature: "-", want: 400},
-		"one byte more":                              {payload: ping("evt_5") + " ", signature: sign(ping("evt_5")), want: 400},
-		"two signatures, the second one bad":         {payload: ping("evt_7"), header: []string{"Stripe-Signature", "t=1,v1=00"}, want: 400},
-		"two signatures, both good":                  {payload: ping("evt_8"), header: []string{"Stripe-Signature", sign(ping("evt_8"))}, want: 400},
-		"two signatures in one header":               {payload: ping("evt_9"), signature: sign(ping("evt_9")) + ", " + sign(ping("evt_9")), want: 400},
-		"2 MiB":                                      {payload: large, want: 413},
+		"bytes as they came, whatever they are said": {payload: ping("evt_2"), header: []string{"Content-Encoding", "gzip"},
+			want: 200},
+		"as from another site": {payload: ping("evt_3"),
+			header: []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, want: 200},
+		"no signature":  {payload: ping("evt_4"), signature: "-", want: 400},
+		"one byte more": {payload: ping("evt_5") + " ", signature: sign(ping("evt_5")), want: 400},
+		"two signatures, the second one bad": {payload: ping("evt_7"), header: []string{"Stripe-Signature", "t=1,v1=00"},
+			want: 400},
+		"two signatures, both good": {payload: ping("evt_8"), header: []string{"Stripe-Signature", sign(ping("evt_8"))},
+			want: 400},
+		"two signatures in one header": {payload: ping("evt_9"), signature: sign(ping("evt_9")) + ", " + sign(ping("evt_9")),
+			want: 400},
+		"2 MiB": {payload: large, want: 413},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signature := c.signature

@@ -41,9 +41,12 @@ func (h *Handler) renderWithdrawal(c *fiber.Ctx, status int, form pages.Withdraw
 // declareWithdrawal is POST /{locale}/withdrawal. It needs no CSRF token because it needs no session; sameOrigin
 // still checks the origin.
 func (h *Handler) declareWithdrawal(c *fiber.Ctx) error {
-	form := pages.WithdrawalForm{PurchaseID: formValue(c, "purchase_id"), Name: formValue(c, "name"), Email: formValue(c, "email"), Contract: formValue(c, "contract")}
-	w, err := h.Withdrawal.Declare(c.UserContext(), withdrawal.Declaration{UserID: currentUserID(c), PurchaseID: form.PurchaseID, Name: form.Name,
-		Email: form.Email, Contract: form.Contract, Locale: pageLocale(c), Key: formValue(c, "idempotency_key"), Sender: h.limitSender(c).String()})
+	form := pages.WithdrawalForm{PurchaseID: formValue(c, "purchase_id"), Name: formValue(c, "name"),
+		Email: formValue(c, "email"), Contract: formValue(c, "contract")}
+	w, err := h.Withdrawal.Declare(c.UserContext(), withdrawal.Declaration{UserID: currentUserID(c),
+		PurchaseID: form.PurchaseID, Name: form.Name,
+		Email: form.Email, Contract: form.Contract, Locale: pageLocale(c), Key: formValue(c, "idempotency_key"),
+		Sender: h.limitSender(c).String()})
 	if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
 		form.Errors = errors
 		return h.renderWithdrawal(c, status, form)

@@ -75,7 +75,8 @@ func TestTextsAreWhole(t *testing.T) {
 	for _, code := range codes {
 		texts := flat(t, code)
 		for key, text := range texts {
-			if strings.TrimSpace(text) != text || strings.Contains(text, "\n") || strings.Contains(text, "!(") || strings.Contains(text, "&") {
+			if strings.TrimSpace(text) != text || strings.Contains(text, "\n") || strings.Contains(text, "!(") ||
+				strings.Contains(text, "&") {
 				t.Errorf("%s: %s has stray spaces, lines or escapes: %q", code, key, text)
 			}
 			if base, ok := strings.CutSuffix(key, ".other"); ok && (texts[base+".zero"] == "" || texts[base+".one"] == "") {
@@ -106,11 +107,13 @@ func TestEveryNameHasAText(t *testing.T) {
 		keys = append(keys, "purchase.status."+string(status), "admin_purchase.story."+string(status),
 			"purchase_detail.story."+string(status), "purchase_detail.none.text."+string(status))
 	}
-	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDone, models.EventIgnored, models.EventDeferred,
+	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDone, models.EventIgnored,
+		models.EventDeferred,
 		models.EventFailed, models.EventReview} {
 		keys = append(keys, "event.status."+string(status))
 	}
-	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDeferred, models.EventFailed, models.EventReview} {
+	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDeferred, models.EventFailed,
+		models.EventReview} {
 		keys = append(keys, "event.wait."+string(status))
 	}
 	for _, feature := range models.Features() {
@@ -157,7 +160,8 @@ func TestEveryNameHasAText(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"%{available}", "%{missing}", "%{required}"}, placeholders(flat(t, "de")["errors.insufficient_credits"])); diff != "" {
+	if diff := cmp.Diff([]string{"%{available}", "%{missing}", "%{required}"},
+		placeholders(flat(t, "de")["errors.insufficient_credits"])); diff != "" {
 		t.Errorf("what is missing is not said (-want +got):\n%s", diff)
 	}
 }
@@ -173,7 +177,8 @@ func TestEveryUsedKeyExists(t *testing.T) {
 	texts, used := flat(t, "en"), 0
 	for _, room := range []string{"../views", "../handlers"} {
 		err := filepath.WalkDir(room, func(name string, entry os.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || strings.HasSuffix(name, "_templ.go") || (!strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, ".templ")) {
+			if err != nil || entry.IsDir() || strings.HasSuffix(name, "_templ.go") ||
+				(!strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, ".templ")) {
 				return err
 			}
 			source, err := os.ReadFile(name) //nolint:gosec // our own templates
@@ -288,7 +293,8 @@ func TestTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for locale, want := range map[string]string{"": "en", "C": "en", "C.UTF-8": "en", "POSIX": "en", "de": "de", "de_DE.UTF-8": "de", "de_AT@euro": "de",
+	for locale, want := range map[string]string{"": "en", "C": "en", "C.UTF-8": "en", "POSIX": "en", "de": "de",
+		"de_DE.UTF-8": "de", "de_AT@euro": "de",
 		"en_GB.UTF-8": "en", "fr_FR.UTF-8": "en"} {
 		if got := c.Terminal(locale); got != want {
 			t.Errorf("Terminal(%q) = %q, want %q", locale, got, want)
@@ -303,7 +309,8 @@ func TestT(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, _ := c.Context(context.Background(), "de")
-	got := T(ctx, "errors.insufficient_credits", map[string]any{"required": int64(1200), "available": int64(-5), "missing": 1205})
+	got := T(ctx, "errors.insufficient_credits", map[string]any{"required": int64(1200), "available": int64(-5),
+		"missing": 1205})
 	if want := "Die Credits reichen nicht. Benötigt: 1.200, verfügbar: −5, Fehlbetrag: 1.205."; got != want {
 		t.Errorf("T = %q, want %q", got, want)
 	}

@@ -10,7 +10,8 @@ import (
 
 var operatorKey = regexp.MustCompile(`"((?:doctor|command)\.[a-z_.]+)"`)
 
-// TestOperatorsTexts wants a text for each key in services/doctor and services/command, and a key for each of their texts.
+// TestOperatorsTexts wants a text for each key in services/doctor and services/command, and a key for each of their
+// texts.
 func TestOperatorsTexts(t *testing.T) {
 	t.Parallel()
 	sources, err := filepath.Glob("../services/[dc]o[cm]*/*.go") // doctor, command

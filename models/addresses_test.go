@@ -24,7 +24,8 @@ func TestMigrationOfAddresses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{down, `INSERT INTO users (email) VALUES ('ada@example.com'), (E'jo\u0308rg@example.org'), ('emil@example.org.'),
+	for _, statement := range []string{down,
+		`INSERT INTO users (email) VALUES ('ada@example.com'), (E'jo\u0308rg@example.org'), ('emil@example.org.'),
 			(E'anna\u00e9@example.org'), (E'annae\u0301@example.org'), ('squatter@example.com'), ('proved@example.com'), ('carl@xn--bcher-kva.example')`,
 		`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified) SELECT 'i', id::text, id, 'oidc', email, email LIKE 'proved%'
 			FROM users WHERE email LIKE 'proved%' OR email LIKE 'squatter%'`, up} {
@@ -36,7 +37,8 @@ func TestMigrationOfAddresses(t *testing.T) {
 	if err := db.Raw(`SELECT coalesce(email, '') FROM users ORDER BY id`).Scan(&got).Error; err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"ada@example.com", "j\u00f6rg@example.org", "emil@example.org", "anna\u00e9@example.org", "annae\u0301@example.org", "", "proved@example.com", "carl@xn--bcher-kva.example"}
+	want := []string{"ada@example.com", "j\u00f6rg@example.org", "emil@example.org", "anna\u00e9@example.org",
+		"annae\u0301@example.org", "", "proved@example.com", "carl@xn--bcher-kva.example"}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("addresses = %+q, want %+q: two of one mailbox stay as they are", got, want)
 	}

@@ -19,8 +19,8 @@ const (
 // KeyScopes lists every scope. The constraint api_keys_scopes_known has the same list.
 func KeyScopes() []string { return []string{ScopeSpend, ScopeRead} }
 
-// APIKey is a service key, with which a program calls the API on behalf of users. The database stores the key itself as a
-// hash, which is no field here.
+// APIKey is a service key, with which a program calls the API on behalf of users. The database stores the key itself as
+// a hash, which is no field here.
 type APIKey struct {
 	ID         uuid.UUID
 	Name       string

@@ -68,8 +68,8 @@ type AuditEvent struct {
 }
 
 // AppendAudit appends an entry to the audit log, in the transaction that makes the change. The actor comes from the
-// transaction's context, so that no caller can forget it; see WithActor. An entry about users' own actions names them in
-// user_id only, since accounts in actor_id are never removed.
+// transaction's context, so that no caller can forget it; see WithActor. An entry about users' own actions names them
+// in user_id only, since accounts in actor_id are never removed.
 func AppendAudit(tx Tx, e AuditEvent) error {
 	detail, err := json.Marshal(e.Detail)
 	if err != nil {

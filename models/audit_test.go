@@ -33,12 +33,16 @@ func TestAppendAuditKnowsTheActor(t *testing.T) {
 		want  models.AuditEntry
 	}{
 		{"an operator on the command line", nil, models.AuditEvent{}, models.AuditEntry{Actor: "operator"}},
-		{"an admin in a request", &models.Actor{AdminID: u.ID, UserID: u.ID, RequestID: "req_1", Source: from.Source}, models.AuditEvent{},
+		{"an admin in a request", &models.Actor{AdminID: u.ID, UserID: u.ID, RequestID: "req_1", Source: from.Source},
+			models.AuditEvent{},
 			models.AuditEntry{Actor: "admin", ActorID: &u.ID, RequestID: "req_1", Source: from.Source}},
-		{"an admin who is named", nil, models.AuditEvent{ActorID: u.ID, RequestID: "req_2"}, models.AuditEntry{Actor: "admin", ActorID: &u.ID, RequestID: "req_2"}},
-		{"a user in a request", &models.Actor{UserID: u.ID, RequestID: "req_1", Source: from.Source}, models.AuditEvent{UserID: u.ID},
+		{"an admin who is named", nil, models.AuditEvent{ActorID: u.ID, RequestID: "req_2"},
+			models.AuditEntry{Actor: "admin", ActorID: &u.ID, RequestID: "req_2"}},
+		{"a user in a request", &models.Actor{UserID: u.ID, RequestID: "req_1", Source: from.Source},
+			models.AuditEvent{UserID: u.ID},
 			models.AuditEntry{Actor: "user", UserID: &u.ID, RequestID: "req_1", Source: from.Source}},
-		{"a request of nobody", &from, models.AuditEvent{}, models.AuditEntry{Actor: "system", RequestID: "req_1", Source: from.Source}},
+		{"a request of nobody", &from, models.AuditEvent{},
+			models.AuditEntry{Actor: "system", RequestID: "req_1", Source: from.Source}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx := context.Background()
@@ -54,7 +58,8 @@ func TestAppendAuditKnowsTheActor(t *testing.T) {
 				t.Fatal(err)
 			}
 			same := func(a, b *int64) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
-			if got.Actor != c.want.Actor || !same(got.ActorID, c.want.ActorID) || !same(got.UserID, c.want.UserID) || got.RequestID != c.want.RequestID || got.Source != c.want.Source || string(got.Detail) != "{}" {
+			if got.Actor != c.want.Actor || !same(got.ActorID, c.want.ActorID) || !same(got.UserID, c.want.UserID) ||
+				got.RequestID != c.want.RequestID || got.Source != c.want.Source || string(got.Detail) != "{}" {
 				t.Errorf("the line is %+v, want %+v", got, c.want)
 			}
 		})

@@ -52,10 +52,12 @@ const (
 
 // Causes lists every cause. A test checks that each has a text.
 func Causes() []Cause {
-	return []Cause{CauseWaits, CauseMode, CauseAccount, CauseEventUnreadable, CauseObjectUnreadable, CauseObjectNameless, CausePanic, CauseSessionUnknown,
+	return []Cause{CauseWaits, CauseMode, CauseAccount, CauseEventUnreadable, CauseObjectUnreadable, CauseObjectNameless,
+		CausePanic, CauseSessionUnknown,
 		CauseSessionOther, CauseSessionNoBuyer, CauseSessionMode, CauseSessionUnpaid, CauseSessionForeign, CauseSessionMixed,
 		CauseSessionCredits, CausePaymentForeign, CauseAmount, CausePaymentStatus,
-		CauseRefundStatus, CauseDisputeStatus, CauseBookedFailed, CauseDeleted, CauseRefundOfNothing, CauseReinstated, CauseCustomerForeign,
+		CauseRefundStatus, CauseDisputeStatus, CauseBookedFailed, CauseDeleted, CauseRefundOfNothing, CauseReinstated,
+		CauseCustomerForeign,
 		CausePriceForeign, CauseLedger, CauseDisputeCurrency, CausePaidTwice, CauseDecidedForeign,
 		CauseRefundCurrency, CauseOverpaid, CauseImpossible, CauseContradicts, CauseSessionMoney, CauseAway, CauseFailed}
 }

@@ -35,8 +35,10 @@ func TestCausesListsEveryCause(t *testing.T) {
 // A cause whose events wait for a person must say what the person can do.
 func TestEveryCauseHasAWayOut(t *testing.T) {
 	t.Parallel()
-	ignored := map[models.Cause]bool{models.CauseSessionMode: true, models.CauseSessionUnpaid: true, models.CauseSessionForeign: true,
-		models.CauseRefundOfNothing: true, models.CauseCustomerForeign: true, models.CausePriceForeign: true, models.CauseDecidedForeign: true, models.CauseAccount: true, models.CausePaymentForeign: true}
+	ignored := map[models.Cause]bool{models.CauseSessionMode: true, models.CauseSessionUnpaid: true,
+		models.CauseSessionForeign:  true,
+		models.CauseRefundOfNothing: true, models.CauseCustomerForeign: true, models.CausePriceForeign: true,
+		models.CauseDecidedForeign: true, models.CauseAccount: true, models.CausePaymentForeign: true}
 	for _, c := range models.Causes() {
 		if !c.Known() {
 			t.Errorf("%q is not in the table of ways out", c)

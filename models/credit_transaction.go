@@ -30,15 +30,19 @@ type DayUsage struct {
 
 // Meta holds further facts about an entry: the fields that apply.
 type Meta struct {
-	PurchaseID      string          `json:"purchase_id,omitempty"`
-	Session         string          `json:"session,omitempty"`
-	PaymentIntent   string          `json:"payment_intent,omitempty"`
-	IdempotencyKey  string          `json:"idempotency_key,omitempty"`
-	Caller          string          `json:"caller,omitempty"`       // the service key that sent it; empty for the user's session
-	RecipientHash   string          `json:"named,omitempty"`        // of caller, key and address; empty where the caller named the user by id
-	RequestHash     string          `json:"request_hash,omitempty"` // tells a repeat of the request from another one with the same key
-	HoldID          string          `json:"hold_id,omitempty"`
-	Actor           string          `json:"actor,omitempty"` // "user:<id>" of the admin, "operator" on the command line, or "system"
+	PurchaseID     string `json:"purchase_id,omitempty"`
+	Session        string `json:"session,omitempty"`
+	PaymentIntent  string `json:"payment_intent,omitempty"`
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
+	// the service key that sent it; empty for the user's session
+	Caller string `json:"caller,omitempty"`
+	// of caller, key and address; empty where the caller named the user by id
+	RecipientHash string `json:"named,omitempty"`
+	// tells a repeat of the request from another one with the same key
+	RequestHash string `json:"request_hash,omitempty"`
+	HoldID      string `json:"hold_id,omitempty"`
+	// "user:<id>" of the admin, "operator" on the command line, or "system"
+	Actor           string          `json:"actor,omitempty"`
 	Note            string          `json:"note,omitempty"`
 	Counterpart     int64           `json:"counterpart,omitempty"` // the other user of a transfer
 	RequestMetadata json.RawMessage `json:"metadata,omitempty"`    // sent by the caller of a spend

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// minorDigits are the decimals of the currencies that Stripe does not count in hundredths. Stripe differs from ISO 4217:
-// it counts ISK and UGX in hundredths, MGA in whole units.
+// minorDigits are the decimals of the currencies that Stripe does not count in hundredths. Stripe differs from ISO
+// 4217: it counts ISK and UGX in hundredths, MGA in whole units.
 // Source: https://docs.stripe.com/currencies#zero-decimal and #three-decimal
 var minorDigits = map[string]int{
 	"bif": 0, "clp": 0, "djf": 0, "gnf": 0, "jpy": 0, "kmf": 0, "krw": 0, "mga": 0,
@@ -19,8 +19,8 @@ var minorDigits = map[string]int{
 // Source: https://docs.stripe.com/currencies#special-cases
 var wholeOnly = map[string]bool{"isk": true, "ugx": true}
 
-// MinorDigits returns the number of decimals between a currency and the unit in which Stripe counts it. code is ISO 4217
-// in either case; unknown currencies count in hundredths.
+// MinorDigits returns the number of decimals between a currency and the unit in which Stripe counts it. code is ISO
+// 4217 in either case; unknown currencies count in hundredths.
 func MinorDigits(code string) int {
 	if digits, ok := minorDigits[strings.ToLower(code)]; ok {
 		return digits

@@ -2,9 +2,9 @@ package models
 
 import "time"
 
-// DayBegins returns the first instant of a day in a time zone. Days beyond the end of the month normalise, as in time.Date.
-// If clocks go forward at midnight there is no midnight, and time.Date may return an instant of the day before; if they go
-// back to midnight there are two, and it may return the second.
+// DayBegins returns the first instant of a day in a time zone. Days beyond the end of the month normalise, as in
+// time.Date. If clocks go forward at midnight there is no midnight, and time.Date may return an instant of the day
+// before; if they go back to midnight there are two, and it may return the second.
 func DayBegins(year int, month time.Month, day int, zone *time.Location) time.Time {
 	midnight := time.Date(year, month, day, 0, 0, 0, 0, zone)
 	changed, changes := midnight.ZoneBounds()

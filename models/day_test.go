@@ -37,7 +37,8 @@ func TestDayBegins(t *testing.T) {
 // No zone has a day whose first instant belongs to another day, or is not the first.
 func TestDayBeginsIsTheFirstInstantOfItsDay(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"Atlantic/Azores", "America/Santiago", "America/Havana", "Africa/Cairo", "Europe/Berlin", "America/Asuncion", "Asia/Beirut",
+	for _, name := range []string{"Atlantic/Azores", "America/Santiago", "America/Havana", "Africa/Cairo", "Europe/Berlin",
+		"America/Asuncion", "Asia/Beirut",
 		"America/Nuuk", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"} {
 		zone, err := time.LoadLocation(name)
 		if err != nil {
@@ -46,7 +47,8 @@ func TestDayBeginsIsTheFirstInstantOfItsDay(t *testing.T) {
 		for day := 1; day <= 366*4; day++ {
 			want := time.Date(2024, 1, day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
 			begins := DayBegins(2024, 1, day, zone)
-			if got, before := begins.Format(time.DateOnly), begins.Add(-time.Second).Format(time.DateOnly); got != want || before >= want {
+			if got, before := begins.Format(time.DateOnly), begins.Add(-time.Second).Format(time.DateOnly); got != want ||
+				before >= want {
 				t.Errorf("%s in %s begins on %s, and the second before is of %s", want, name, got, before)
 			}
 		}

@@ -37,7 +37,8 @@ const (
 
 // PurchaseStatuses lists every status. A test checks that each has a text.
 func PurchaseStatuses() []PurchaseStatus {
-	return []PurchaseStatus{PurchasePending, PurchaseAwaitingPayment, PurchasePaid, PurchaseFailed, PurchaseExpired, PurchaseReview,
+	return []PurchaseStatus{PurchasePending, PurchaseAwaitingPayment, PurchasePaid, PurchaseFailed, PurchaseExpired,
+		PurchaseReview,
 		PurchaseReturned, PurchaseForeign}
 }
 
@@ -78,8 +79,8 @@ type Purchase struct {
 // OrderKnown reports whether the purchase was ordered in this product, so that its credits are known.
 func (p Purchase) OrderKnown() bool { return p.StripePriceID != "" }
 
-// PaymentCurrency returns the currency of PaidCents and of every refund: the buyer's own if Stripe converted the price, else
-// the currency of the order.
+// PaymentCurrency returns the currency of PaidCents and of every refund: the buyer's own if Stripe converted the price,
+// else the currency of the order.
 func (p Purchase) PaymentCurrency() string {
 	if p.PaidCurrency != "" {
 		return p.PaidCurrency

@@ -52,11 +52,12 @@ func RefundStatuses() []string {
 	return []string{"pending", "requires_action", "succeeded", "failed", "canceled"}
 }
 
-// DisputeStatuses lists Stripe's statuses of a dispute. They have no order: an inquiry may become a dispute, a lost dispute
-// may be won late, and a won one may be lost in arbitration.
+// DisputeStatuses lists Stripe's statuses of a dispute. They have no order: an inquiry may become a dispute, a lost
+// dispute may be won late, and a won one may be lost in arbitration.
 // Source: https://docs.stripe.com/api/disputes/object#dispute_object-status
 func DisputeStatuses() []string {
-	return []string{"warning_needs_response", "warning_under_review", "warning_closed", "needs_response", "under_review", "lost", "won"}
+	return []string{"warning_needs_response", "warning_under_review", "warning_closed", "needs_response", "under_review",
+		"lost", "won"}
 }
 
 // StripeRefund is the latest known state of a refund.
@@ -90,8 +91,8 @@ type StripeDispute struct {
 	UpdatedAt         time.Time
 }
 
-// DisputeTakes is SQL for the part of the payment that a dispute d takes: an admin's decision, else its amount if that is
-// in the payment's currency, else what the bank withdrew if that is, else NULL for unknown. %s stands for the payment's
-// currency. Units: cents of it.
+// DisputeTakes is SQL for the part of the payment that a dispute d takes: an admin's decision, else its amount if that
+// is in the payment's currency, else what the bank withdrew if that is, else NULL for unknown. %s stands for the
+// payment's currency. Units: cents of it.
 const DisputeTakes = `coalesce(d.share, CASE WHEN d.currency = %[1]s OR d.currency = '' THEN d.amount
 	WHEN d.withdrawn > 0 AND d.withdrawn_currency = %[1]s THEN d.withdrawn END)`

@@ -1,7 +1,7 @@
 package models
 
-// KeepUntil is SQL for the last day of the retention of today's entries: accounting records are kept for eight years from
-// the end of the year.
+// KeepUntil is SQL for the last day of the retention of today's entries: accounting records are kept for eight years
+// from the end of the year.
 // Source: § 147 Abs. 1 Nr. 4, Abs. 3 und 4 AO, as of 1 January 2025
 const KeepUntil = `make_date(extract(year FROM now() AT TIME ZONE 'UTC')::int + 8, 12, 31)`
 

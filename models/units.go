@@ -33,8 +33,8 @@ var (
 	// fixedReasons are the reasons that no feature may be named after. Their texts are entry.reason.<reason>.
 	fixedReasons = []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonManual}
 
-	// features are the built-in features, in the order in which a job seeker uses them. Their texts are feature.<feature> and
-	// landing.features.<feature>; a migration sets their initial prices.
+	// features are the built-in features, in the order in which a job seeker uses them. Their texts are feature.<feature>
+	// and landing.features.<feature>; a migration sets their initial prices.
 	features = []Reason{ReasonResumeAnalysis, ReasonJobMatch, ReasonResumeImprovement}
 )
 

@@ -34,7 +34,8 @@ func TestReadmeShowsThePackages(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := within(p.ImportPath)
-		if len(p.GoFiles) == 0 || strings.HasPrefix(name, "static/examples/") || name == "handlers/e2e" { // tests, and a file to copy
+		// tests, and a file to copy
+		if len(p.GoFiles) == 0 || strings.HasPrefix(name, "static/examples/") || name == "handlers/e2e" {
 			continue
 		}
 		found[name] = true

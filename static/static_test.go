@@ -30,7 +30,8 @@ func TestEveryFileIsServed(t *testing.T) {
 
 func TestOpenKnowsNothingElse(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"", "/static/", "/static/css/app.css", "/static/css/app.000000000000.css", "/static/../static.go", Path("css/none.css")} {
+	for _, address := range []string{"", "/static/", "/static/css/app.css", "/static/css/app.000000000000.css",
+		"/static/../static.go", Path("css/none.css")} {
 		if _, ok := Open(address); ok {
 			t.Errorf("Open(%q) found a file", address)
 		}

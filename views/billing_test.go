@@ -48,9 +48,11 @@ func TestBillingStates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			low, debt, svg := doc.Find("#balance-low").Length(), doc.Find("#balance-negative").Length(), doc.Find(`#usage svg[role="img"]`).Length()
+			low, debt, svg := doc.Find("#balance-low").Length(), doc.Find("#balance-negative").
+				Length(), doc.Find(`#usage svg[role="img"]`).Length()
 			if low != c.low || debt != c.debt || svg != c.svg {
-				t.Errorf("%s, %s: low, debt, picture = %d, %d, %d, want %d, %d, %d", locale, c.name, low, debt, svg, c.low, c.debt, c.svg)
+				t.Errorf("%s, %s: low, debt, picture = %d, %d, %d, want %d, %d, %d", locale, c.name, low, debt, svg, c.low, c.debt,
+					c.svg)
 			}
 			if text := doc.Find("#usage-text").Text(); strings.Contains(text, total) != c.moved {
 				t.Errorf("%s, %s: the sentence about 30 days is %q", locale, c.name, text)
@@ -84,8 +86,10 @@ func TestDebtAndHeldCredits(t *testing.T) {
 		{"de", 21, 1, "#balance-held", "1 weiterer Credit ist"},
 		{"en", 0, 0, "#first-offer", "100 credits for €5.00"},
 	} {
-		_, doc := document(t, samplePage(c.locale), pages.Billing(pages.BillingData{Locale: c.locale, Features: sampleFeatures(),
-			User: models.User{CreditsBalance: c.balance, CreditsHeld: c.held}, Cover: &pages.Shortage{Missing: -c.balance, Offer: offer, Quantity: 1}}))
+		_, doc := document(t, samplePage(c.locale),
+			pages.Billing(pages.BillingData{Locale: c.locale, Features: sampleFeatures(),
+				User:  models.User{CreditsBalance: c.balance, CreditsHeld: c.held},
+				Cover: &pages.Shortage{Missing: -c.balance, Offer: offer, Quantity: 1}}))
 		if text := doc.Find(c.selector).Text(); !strings.Contains(text, c.want) {
 			t.Errorf("%s, %d credits, %d held: %q does not say %q", c.locale, c.balance, c.held, text, c.want)
 		}

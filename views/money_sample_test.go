@@ -16,21 +16,27 @@ import (
 // adminPurchase is a purchase of which something of everything is known.
 func adminPurchase(locale string) pages.AdminPurchaseData {
 	p := samplePurchase()
-	p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency = "cs_test_"+strings.Repeat("a1", 29), "pi_example", 4000, "chf"
+	p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency = "cs_test_"+
+		strings.Repeat("a1", 29), "pi_example", 4000, "chf"
 	p.CreditsRefunded, p.CreditsDisputed = 250, 1
-	d := pages.AdminPurchaseData{Locale: locale, CSRF: "token", User: sampleUser(), Purchase: p, Events: sampleEvents(), Entries: sampleEntries(),
-		Waits: []string{"checkout", "payment", "bank", "review", "refund_send", "refund", "refund_list", "dispute"},
-		Form:  pages.RefundForm{Key: "k", Seen: 1000, Left: 3000, Unused: 700, Proposal: 2800, Cents: 2800, Takes: 700, After: -20}}
+	d := pages.AdminPurchaseData{Locale: locale, CSRF: "token", User: sampleUser(), Purchase: p, Events: sampleEvents(),
+		Entries: sampleEntries(),
+		Waits:   []string{"checkout", "payment", "bank", "review", "refund_send", "refund", "refund_list", "dispute"},
+		Form: pages.RefundForm{Key: "k", Seen: 1000, Left: 3000, Unused: 700, Proposal: 2800, Cents: 2800, Takes: 700,
+			After: -20}}
 	for i, status := range models.RefundStatuses() {
-		d.Refunds = append(d.Refunds, models.StripeRefund{RefundID: fmt.Sprint("re_", i), Amount: 1000, Currency: "chf", Status: status, UpdatedAt: noon})
+		d.Refunds = append(d.Refunds, models.StripeRefund{RefundID: fmt.Sprint("re_", i), Amount: 1000, Currency: "chf",
+			Status: status, UpdatedAt: noon})
 	}
 	d.Refunds[3].FailureReason, d.Refunds[4].FailureReason = "expired_or_canceled_card", "something_new"
 	for i, status := range models.DisputeStatuses() {
-		d.Disputes = append(d.Disputes, models.StripeDispute{DisputeID: fmt.Sprint("dp_", i), Amount: 4000, Currency: "chf", Status: status, UpdatedAt: noon})
+		d.Disputes = append(d.Disputes, models.StripeDispute{DisputeID: fmt.Sprint("dp_", i), Amount: 4000, Currency: "chf",
+			Status: status, UpdatedAt: noon})
 	}
 	boss := int64(3)
 	for _, status := range models.RefundRequestStatuses() {
-		d.Requests = append(d.Requests, models.RefundRequest{AmountCents: 1000, Status: status, ActorID: &boss, Note: hostile, CreatedAt: noon, NextAttemptAt: noon})
+		d.Requests = append(d.Requests, models.RefundRequest{AmountCents: 1000, Status: status, ActorID: &boss, Note: hostile,
+			CreatedAt: noon, NextAttemptAt: noon})
 	}
 	d.Requests[0].ActorID, d.Requests[1].RefundID = nil, "re_0"
 	d.Requests[2].LastError = "status 400, type invalid_request_error, code charge_disputed, request req_1"
@@ -40,7 +46,8 @@ func adminPurchase(locale string) pages.AdminPurchaseData {
 func reconciled(locale string, change func(*models.Reconciliation), findings ...models.Finding) pages.AdminEventsData {
 	r := models.Reconciliation{ID: 1, Step: models.ReconcileRefunds, Checked: 1234567, StartedAt: noon}
 	change(&r)
-	return pages.AdminEventsData{Locale: locale, CSRF: "token", Open: sampleEvents(), Purchases: map[string]uuid.UUID{"evt_failed": buyID}, Last: &r, Findings: findings}
+	return pages.AdminEventsData{Locale: locale, CSRF: "token", Open: sampleEvents(),
+		Purchases: map[string]uuid.UUID{"evt_failed": buyID}, Last: &r, Findings: findings}
 }
 
 func moneySamples(locale string) []sample {
@@ -48,15 +55,20 @@ func moneySamples(locale string) []sample {
 	for _, status := range models.PurchaseStatuses() {
 		d := adminPurchase(locale)
 		d.Purchase.Status, d.Form = status, pages.RefundForm{}
-		all = append(all, sample{"admin purchase, " + string(status), pages.AdminPurchase(d), []string{"no-refund", "check", "waits"}})
+		all = append(all, sample{"admin purchase, " + string(status), pages.AdminPurchase(d),
+			[]string{"no-refund", "check", "waits"}})
 	}
 	free := adminPurchase(locale)
 	free.Purchase.PaymentIntentID, free.Form.Left, free.Waits, free.Events = "", 0, nil, nil
 	refused := adminPurchase(locale)
-	refused.Form.Typed, refused.Form.Note, refused.Form.Errors = "x", hostile, map[string]string{"amount": "a", "note": "b"}
+	refused.Form.Typed, refused.Form.Note, refused.Form.Errors = "x", hostile, map[string]string{"amount": "a",
+		"note": "b"}
 	moved, unmoved := adminPurchase(locale), adminPurchase(locale)
-	moved.Move = pages.MoveForm{To: "b\u043ess@example.com", Note: hostile, Preview: &pages.MovePreview{To: models.User{ID: 9, Email: "b\u043ess@example.com"}, Credits: 250, FromLeft: -20, ToHave: 250}}
-	moved.Entries = append(moved.Entries, models.CreditTransaction{ID: 99, UserID: 5, DeltaCredits: -250, Reason: models.ReasonManual, CreatedAt: noon,
+	moved.Move = pages.MoveForm{To: "b\u043ess@example.com", Note: hostile,
+		Preview: &pages.MovePreview{To: models.User{ID: 9, Email: "b\u043ess@example.com"}, Credits: 250, FromLeft: -20,
+			ToHave: 250}}
+	moved.Entries = append(moved.Entries, models.CreditTransaction{ID: 99, UserID: 5, DeltaCredits: -250,
+		Reason: models.ReasonManual, CreatedAt: noon,
 		Meta: models.Meta{PurchaseID: buyID.String(), Counterpart: 7}})
 	unmoved.Move.Errors = map[string]string{"to": "a", "note": "b", "": "c"}
 	spent := adminPurchase(locale)
@@ -64,32 +76,48 @@ func moneySamples(locale string) []sample {
 	var findings []models.Finding
 	user, id := int64(7), buyID
 	for i, kind := range models.FindingKinds() {
-		findings = append(findings, models.Finding{ID: int64(i), Kind: kind, ObjectID: "cs_test_1", PurchaseID: &id, Credits: 500, Note: models.CauseFailed.Of(hostile)})
+		findings = append(findings, models.Finding{ID: int64(i), Kind: kind, ObjectID: "cs_test_1", PurchaseID: &id,
+			Credits: 500, Note: models.CauseFailed.Of(hostile)})
 	}
 	findings[3].PurchaseID, findings[3].UserID, findings[4].Credits = nil, &user, 0
 	done := noon.Add(time.Minute)
 	return append(all,
-		sample{"admin purchase", pages.AdminPurchase(adminPurchase(locale)), []string{"refund-submit", "amount", "note", "takes", "rest", "buyer", "requests", "refunds", "disputes"}},
+		sample{"admin purchase", pages.AdminPurchase(adminPurchase(locale)),
+			[]string{"refund-submit", "amount", "note", "takes", "rest", "buyer", "requests", "refunds", "disputes"}},
 		sample{"admin purchase, free", pages.AdminPurchase(free), []string{"no-refund"}},
 		sample{"admin purchase, refused", pages.AdminPurchase(refused), []string{"amount-error", "note-error"}},
-		sample{"admin purchase, about to move", pages.AdminPurchase(moved), []string{"move-effect", "move-to", "move-submit"}},
-		sample{"admin purchase, not moved", pages.AdminPurchase(unmoved), []string{"move-to-error", "move-note-error", "move-error"}},
+		sample{"admin purchase, about to move", pages.AdminPurchase(moved),
+			[]string{"move-effect", "move-to", "move-submit"}},
+		sample{"admin purchase, not moved", pages.AdminPurchase(unmoved),
+			[]string{"move-to-error", "move-note-error", "move-error"}},
 		sample{"admin purchase, spent", pages.AdminPurchase(spent), []string{"amount", "rest"}},
-		sample{"events, reconciling", pages.AdminEvents(reconciled(locale, func(*models.Reconciliation) {})), []string{"reconcile", "reconciliation-state"}},
-		sample{"events, stopped", pages.AdminEvents(reconciled(locale, func(r *models.Reconciliation) { r.LastError = "unavailable: stripe: no answer" })), []string{"reconcile"}},
-		sample{"events, stopped by a fault", pages.AdminEvents(reconciled(locale, func(r *models.Reconciliation) { r.LastError = hostile })), []string{"reconcile"}},
-		sample{"events, reconciled", pages.AdminEvents(reconciled(locale, func(r *models.Reconciliation) { r.FinishedAt = &done }, findings...)), []string{"reconcile"}},
-		sample{"events, nothing found", pages.AdminEvents(reconciled(locale, func(r *models.Reconciliation) { r.FinishedAt = &done })), []string{"reconcile"}})
+		sample{"events, reconciling", pages.AdminEvents(reconciled(locale, func(*models.Reconciliation) {})),
+			[]string{"reconcile", "reconciliation-state"}},
+		sample{"events, stopped",
+			pages.AdminEvents(reconciled(locale,
+				func(r *models.Reconciliation) { r.LastError = "unavailable: stripe: no answer" })), []string{"reconcile"}},
+		sample{"events, stopped by a fault",
+			pages.AdminEvents(reconciled(locale, func(r *models.Reconciliation) { r.LastError = hostile })),
+			[]string{"reconcile"}},
+		sample{"events, reconciled",
+			pages.AdminEvents(reconciled(locale, func(r *models.Reconciliation) { r.FinishedAt = &done }, findings...)),
+			[]string{"reconcile"}},
+		sample{"events, nothing found",
+			pages.AdminEvents(reconciled(locale, func(r *models.Reconciliation) { r.FinishedAt = &done })),
+			[]string{"reconcile"}})
 }
 
 func TestRefundFormExplainsItself(t *testing.T) {
 	t.Parallel()
 	d := adminPurchase("en")
 	d.Purchase.CreditsGranted, d.Purchase.PaidCents, d.Purchase.PaidCurrency = 1200, 3500, "eur"
-	d.Form = pages.RefundForm{Key: "k", Seen: 7, Left: 3500, Unused: 700, Proposal: 2042, Cents: 2042, Takes: 700, After: 0}
+	d.Form = pages.RefundForm{Key: "k", Seen: 7, Left: 3500, Unused: 700, Proposal: 2042, Cents: 2042, Takes: 700,
+		After: 0}
 	for _, c := range []struct{ locale, value, proposal, takes string }{
-		{"en", "20.42", "700 of 1,200 credits are unused; their share of €35.00 is €20.42.", "Giving back €20.42 takes 700 credits; the balance is 0 credits afterwards."},
-		{"de", "20,42", "700 von 1.200 Credits sind unverbraucht; ihr Anteil an 35,00\u00a0€ beträgt 20,42\u00a0€.", "Eine Erstattung von 20,42\u00a0€ kostet 700 Credits; das Guthaben beträgt danach 0 Credits."},
+		{"en", "20.42", "700 of 1,200 credits are unused; their share of €35.00 is €20.42.",
+			"Giving back €20.42 takes 700 credits; the balance is 0 credits afterwards."},
+		{"de", "20,42", "700 von 1.200 Credits sind unverbraucht; ihr Anteil an 35,00\u00a0€ beträgt 20,42\u00a0€.",
+			"Eine Erstattung von 20,42\u00a0€ kostet 700 Credits; das Guthaben beträgt danach 0 Credits."},
 	} {
 		d.Locale = c.locale
 		_, doc := document(t, samplePage(c.locale), pages.AdminPurchase(d))
@@ -102,7 +130,8 @@ func TestRefundFormExplainsItself(t *testing.T) {
 		if got := doc.Find("#amount").AttrOr("value", ""); got != c.value {
 			t.Errorf("amount = %q, want %q", got, c.value)
 		}
-		if doc.Find(`form[action$="/refund"] input[name=seen]`).AttrOr("value", "") != "7" || doc.Find(`form[action$="/refund"]`).AttrOr("hx-disabled-elt", "") == "" {
+		if doc.Find(`form[action$="/refund"] input[name=seen]`).AttrOr("value", "") != "7" ||
+			doc.Find(`form[action$="/refund"]`).AttrOr("hx-disabled-elt", "") == "" {
 			t.Error("the form does not say what was seen, or can be sent twice")
 		}
 	}
@@ -128,10 +157,12 @@ func TestReconciliationAsksForItselfOnlyWhileItRuns(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("de"), pages.AdminEvents(reconciled("de", func(*models.Reconciliation) {})))
 	state := doc.Find("#reconciliation-state")
-	if state.AttrOr("hx-get", "") != "/de/admin/events" || state.AttrOr("hx-trigger", "") != "every 2s" || state.AttrOr("hx-select", "") != "#reconciliation-state" || !strings.Contains(state.Text(), "Läuft") {
+	if state.AttrOr("hx-get", "") != "/de/admin/events" || state.AttrOr("hx-trigger", "") != "every 2s" ||
+		state.AttrOr("hx-select", "") != "#reconciliation-state" || !strings.Contains(state.Text(), "Läuft") {
 		t.Error("while it runs, nothing asks again")
 	}
-	_, doc = document(t, samplePage("de"), pages.AdminEvents(reconciled("de", func(r *models.Reconciliation) { r.FinishedAt = &noon })))
+	_, doc = document(t, samplePage("de"),
+		pages.AdminEvents(reconciled("de", func(r *models.Reconciliation) { r.FinishedAt = &noon })))
 	if doc.Find("[hx-get]").Length() != 0 {
 		t.Error("it goes on asking after the end")
 	}
@@ -148,9 +179,12 @@ func TestEventLeadsToItsPurchase(t *testing.T) {
 func TestAuditIsReadable(t *testing.T) {
 	t.Parallel()
 	user := int64(7)
-	detail, _ := json.Marshal(map[string]any{"cents": 2042, "currency": "eur", "note": "asked for", "purchase_id": buyID, "refund_request": uuid.Nil})
-	entries := []models.AuditEntry{{ID: 1, Actor: "admin", ActorID: &user, UserID: &user, Action: "purchase.refund", Detail: detail, CreatedAt: noon},
-		{ID: 2, Actor: "somebody", Action: "something.new", Detail: json.RawMessage(`{"odd_name":1,"cents":5}`), CreatedAt: noon}}
+	detail, _ := json.Marshal(map[string]any{"cents": 2042, "currency": "eur", "note": "asked for", "purchase_id": buyID,
+		"refund_request": uuid.Nil})
+	entries := []models.AuditEntry{{ID: 1, Actor: "admin", ActorID: &user, UserID: &user, Action: "purchase.refund",
+		Detail: detail, CreatedAt: noon},
+		{ID: 2, Actor: "somebody", Action: "something.new", Detail: json.RawMessage(`{"odd_name":1,"cents":5}`),
+			CreatedAt: noon}}
 	_, doc := document(t, samplePage("de"), pages.AdminAudit(pages.AdminAuditData{Locale: "de", Entries: entries}))
 	row := doc.Find("tbody tr").First().Text()
 	for _, want := range []string{"Geld erstattet", "Betrag20,42\u00a0€", "Begründungasked for", "Administrator 7"} {
@@ -161,7 +195,8 @@ func TestAuditIsReadable(t *testing.T) {
 	if doc.Find(`tbody a[href="/de/admin/purchases/`+buyID.String()+`"]`).Length() != 1 {
 		t.Error("the entry does not lead to its purchase")
 	}
-	if text := doc.Find("tbody tr").Last().Text(); !strings.Contains(text, "something.new") || !strings.Contains(text, "odd name") || !strings.Contains(text, "cents") {
+	if text := doc.Find("tbody tr").Last().Text(); !strings.Contains(text, "something.new") ||
+		!strings.Contains(text, "odd name") || !strings.Contains(text, "cents") {
 		t.Errorf("what has no words yet is not shown as it is: %s", text)
 	}
 }

@@ -40,12 +40,15 @@ func samplePackages() []pages.Package {
 
 func samplePurchase() models.Purchase {
 	paid := noon.Add(time.Minute)
-	return models.Purchase{ID: buyID, UserID: 7, StripePriceID: "price_500", Quantity: 2, Credits: 1000, AmountCents: 4000, Currency: "eur",
-		Status: models.PurchasePaid, PaidAt: &paid, CreditsGranted: 1000, CreditsRefunded: 500, CreditsDisputed: 500, CreatedAt: noon}
+	return models.Purchase{ID: buyID, UserID: 7, StripePriceID: "price_500", Quantity: 2, Credits: 1000, AmountCents: 4000,
+		Currency: "eur",
+		Status:   models.PurchasePaid, PaidAt: &paid, CreditsGranted: 1000, CreditsRefunded: 500, CreditsDisputed: 500,
+		CreatedAt: noon}
 }
 
 func sampleFeatures() []pages.Feature {
-	return []pages.Feature{{Name: "resume_analysis", Credits: 10, Times: 49, Key: "k1"}, {Name: "job_match", Credits: 5, Times: 98, Key: "k2"},
+	return []pages.Feature{{Name: "resume_analysis", Credits: 10, Times: 49, Key: "k1"},
+		{Name: "job_match", Credits: 5, Times: 98, Key: "k2"},
 		{Name: "resume_improvement", Credits: 15, Times: 32, Key: "k3"}}
 }
 
@@ -53,7 +56,8 @@ func sampleFeatures() []pages.Feature {
 func sampleEntries() []models.CreditTransaction {
 	var entries []models.CreditTransaction
 	for i, reason := range models.Reasons() {
-		e := models.CreditTransaction{ID: int64(100 - i), UserID: 7, DeltaCredits: -10, Reason: reason, CreatedAt: noon, BalanceAfter: 490}
+		e := models.CreditTransaction{ID: int64(100 - i), UserID: 7, DeltaCredits: -10, Reason: reason, CreatedAt: noon,
+			BalanceAfter: 490}
 		switch reason {
 		case models.ReasonPurchase:
 			e.DeltaCredits, e.Meta.PurchaseID = 1000, buyID.String()
@@ -71,16 +75,19 @@ func sampleAudit() []models.AuditEntry {
 	admin, user := int64(3), int64(7)
 	detail, _ := json.Marshal(map[string]any{"credits": 25, "note": hostile, "transaction_id": 99})
 	return []models.AuditEntry{
-		{ID: 2, Actor: "admin", ActorID: &admin, Action: "credits.grant", UserID: &user, Detail: detail, RequestID: "req_example", CreatedAt: noon},
+		{ID: 2, Actor: "admin", ActorID: &admin, Action: "credits.grant", UserID: &user, Detail: detail,
+			RequestID: "req_example", CreatedAt: noon},
 		{ID: 1, Actor: "operator", Action: "credits.correct", CreatedAt: noon},
 	}
 }
 
 func sampleEvents() []models.StripeEvent {
 	var events []models.StripeEvent
-	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDone, models.EventIgnored, models.EventDeferred,
+	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDone, models.EventIgnored,
+		models.EventDeferred,
 		models.EventFailed, models.EventReview} {
-		events = append(events, models.StripeEvent{EventID: "evt_" + string(status), Type: "checkout.session.completed", Status: status,
+		events = append(events, models.StripeEvent{EventID: "evt_" + string(status), Type: "checkout.session.completed",
+			Status:   status,
 			Attempts: 3, LastError: models.CauseFailed.Of(hostile), ReceivedAt: noon})
 	}
 	return events
@@ -88,15 +95,18 @@ func sampleEvents() []models.StripeEvent {
 
 func sampleKeys() []models.APIKey {
 	return []models.APIKey{
-		{ID: buyID, Name: hostile, Prefix: "rmc_4fXw0aZ9", Scopes: models.Scopes{"spend", "read"}, PerMinute: 1000, CreatedAt: noon, LastUsedAt: &noon},
+		{ID: buyID, Name: hostile, Prefix: "rmc_4fXw0aZ9", Scopes: models.Scopes{"spend", "read"}, PerMinute: 1000,
+			CreatedAt: noon, LastUsedAt: &noon},
 		{Name: "old", Prefix: "rmc_00000000", Scopes: models.Scopes{"read"}, CreatedAt: noon, RevokedAt: &noon},
 	}
 }
 
 func samplePage(locale string) layouts.Page {
 	user := sampleUser()
-	return layouts.Page{Title: "Sample", Locale: locale, Path: "/billing", Query: "cursor=5&x=%22", User: &user, Available: user.Available(), Admin: true,
-		CSRF: `token"<`, Sandbox: true, Flash: &layouts.Flash{Kind: layouts.FlashDone, Text: "Done & dusted"}, RequestID: "req_example"}
+	return layouts.Page{Title: "Sample", Locale: locale, Path: "/billing", Query: "cursor=5&x=%22", User: &user,
+		Available: user.Available(), Admin: true,
+		CSRF: `token"<`, Sandbox: true, Flash: &layouts.Flash{Kind: layouts.FlashDone, Text: "Done & dusted"},
+		RequestID: "req_example"}
 }
 
 type sample struct {
@@ -106,167 +116,284 @@ type sample struct {
 }
 
 func billing(locale string, state *pages.ReturnState) templ.Component {
-	return pages.Billing(pages.BillingData{Locale: locale, CSRF: "token", User: sampleUser(), Features: sampleFeatures(), Latest: sampleEntries(),
+	return pages.Billing(pages.BillingData{Locale: locale, CSRF: "token", User: sampleUser(), Features: sampleFeatures(),
+		Latest: sampleEntries(),
 		Return: state, Sandbox: true})
 }
 
 // samples is every page in every state that looks different.
 func samples(locale string) []sample {
 	all := []sample{
-		{"landing", pages.Landing(pages.LandingData{Locale: locale, Packages: samplePackages(), Features: sampleFeatures()}), []string{"start", "choose-1200"}},
-		{"landing, signed in", pages.Landing(pages.LandingData{Locale: locale, Features: sampleFeatures(), User: &models.User{CreditsBalance: -1}}), []string{"open", "to-purchase"}},
-		{"login", pages.Login(pages.LoginData{Locale: locale, ReturnTo: "/en/history?cursor=3", Providers: []pages.LoginProvider{
-			{Name: "oidc", Label: "Example"}, {Name: "github", Label: "GitHub"}}}), []string{"sign-in-oidc", "sign-in-github"}},
+		{"landing", pages.Landing(pages.LandingData{Locale: locale, Packages: samplePackages(), Features: sampleFeatures()}),
+			[]string{"start", "choose-1200"}},
+		{"landing, signed in",
+			pages.Landing(pages.LandingData{Locale: locale, Features: sampleFeatures(), User: &models.User{CreditsBalance: -1}}),
+			[]string{"open", "to-purchase"}},
+		{"login",
+			pages.Login(pages.LoginData{Locale: locale, ReturnTo: "/en/history?cursor=3", Providers: []pages.LoginProvider{
+				{Name: "oidc", Label: "Example"}, {Name: "github", Label: "GitHub"}}}), []string{"sign-in-oidc", "sign-in-github"}},
 		{"login without providers", pages.Login(pages.LoginData{Locale: locale}), nil},
-		{"billing", billing(locale, nil), []string{"balance", "spend-resume_analysis", "spend-job_match", "spend-resume_improvement", "buy"}},
-		{"billing, new user", pages.Billing(pages.BillingData{Locale: locale, Features: []pages.Feature{{Name: "resume_analysis", Credits: 10}}}), []string{"buy"}},
-		{"billing, below zero", pages.Billing(pages.BillingData{Locale: locale, User: models.User{CreditsBalance: -500}, Features: sampleFeatures()}), []string{"balance-negative"}},
-		{"purchase", pages.Purchase(pages.PurchaseData{Locale: locale, CSRF: "token", Key: "k", Packages: samplePackages(), Quantity: "1"}),
+		{"billing", billing(locale, nil), []string{"balance", "spend-resume_analysis", "spend-job_match",
+			"spend-resume_improvement", "buy"}},
+		{"billing, new user",
+			pages.Billing(pages.BillingData{Locale: locale, Features: []pages.Feature{{Name: "resume_analysis", Credits: 10}}}),
+			[]string{"buy"}},
+		{"billing, below zero",
+			pages.Billing(pages.BillingData{Locale: locale, User: models.User{CreditsBalance: -500},
+				Features: sampleFeatures()}), []string{"balance-negative"}},
+		{"purchase",
+			pages.Purchase(pages.PurchaseData{Locale: locale, CSRF: "token", Key: "k", Packages: samplePackages(),
+				Quantity: "1"}),
 			[]string{"buy-100", "buy-500", "buy-1200", "quantity-100"}},
-		{"purchase, refused", pages.Purchase(pages.PurchaseData{Locale: locale, CSRF: "token", Key: "k", Packages: samplePackages(), PriceID: "price_500",
-			Quantity: "101", Errors: map[string]string{"quantity": "1 to 100"}}), []string{"quantity-500-error"}},
-		{"purchase, unknown package", pages.Purchase(pages.PurchaseData{Locale: locale, Packages: samplePackages(), PriceID: "price_x", Quantity: "1",
-			Errors: map[string]string{"price_id": "No such package"}}), nil},
-		{"purchase, small business", pages.Purchase(pages.PurchaseData{Locale: locale, Packages: samplePackages(), Quantity: "1", SmallBusiness: true}), []string{"vat"}},
+		{"purchase, refused",
+			pages.Purchase(pages.PurchaseData{Locale: locale, CSRF: "token", Key: "k", Packages: samplePackages(),
+				PriceID:  "price_500",
+				Quantity: "101", Errors: map[string]string{"quantity": "1 to 100"}}), []string{"quantity-500-error"}},
+		{"purchase, unknown package",
+			pages.Purchase(pages.PurchaseData{Locale: locale, Packages: samplePackages(), PriceID: "price_x", Quantity: "1",
+				Errors: map[string]string{"price_id": "No such package"}}), nil},
+		{"purchase, small business",
+			pages.Purchase(pages.PurchaseData{Locale: locale, Packages: samplePackages(), Quantity: "1", SmallBusiness: true}),
+			[]string{"vat"}},
 		{"no packages", pages.Purchase(pages.PurchaseData{Locale: locale, Quantity: "1"}), nil},
-		{"purchase detail", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Entries: sampleEntries()}), nil},
-		{"history", pages.History(pages.HistoryData{Locale: locale, Entries: sampleEntries(), NextURL: "/en/history?cursor=9", FirstURL: "/en/history"}),
+		{"purchase detail",
+			pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Entries: sampleEntries()}),
+			nil},
+		{"history",
+			pages.History(pages.HistoryData{Locale: locale, Entries: sampleEntries(), NextURL: "/en/history?cursor=9",
+				FirstURL: "/en/history"}),
 			[]string{"older", "newest"}},
 		{"API", pages.APIReference(sampleDocs()), []string{"document", "spendCredits"}},
-		{"account", pages.Account(pages.AccountData{Locale: locale, CSRF: "token", Name: hostile, Language: "de", MaxName: 200, SignIns: []pages.SignIn{{ID: "a", Provider: "Google",
-			Email: hostile, Last: noon}, {ID: "b", Provider: "GitHub", Last: noon}}, Sessions: []pages.AccountSession{{ID: "s", Here: true, Seen: noon}, {ID: "t", Device: "Firefox, Linux"}},
-			Linkable: []pages.Linkable{{Name: "google", Label: "Google", URL: "/auth/google?purpose=link"}}}), []string{"unlink-a", "link-google", "end-t", "export", "delete"}},
-		{"account, deletion", pages.AccountDeletion(pages.AccountDeletionData{Locale: locale, CSRF: "token", Balance: 1234, Holds: 2, Held: 20, Awaiting: 1, Booked: true,
-			Until: noon, Error: "Tick the box"}), []string{"lapses", "live-holds", "awaiting", "sure-error", "delete-account", "keep"}},
-		{"account, deletion with a debt", pages.AccountDeletion(pages.AccountDeletionData{Locale: locale, Balance: -50, Booked: true, Until: noon,
-			Prove: []pages.Linkable{{Name: "oidc", Label: "Demo", URL: "/auth/oidc?purpose=confirm"}}}), []string{"debt", "prove-oidc"}},
-		{"account, deletion refused", pages.AccountDeletion(pages.AccountDeletionData{Locale: locale, Disputed: true}), []string{"disputed", "keep"}},
-		{"components", pages.Components(pages.ComponentsData{Locale: locale, Now: noon}), []string{"question", "ask-question", "text-refused-error"}},
+		{"account",
+			pages.Account(pages.AccountData{Locale: locale, CSRF: "token", Name: hostile, Language: "de", MaxName: 200,
+				SignIns: []pages.SignIn{{ID: "a", Provider: "Google",
+					Email: hostile, Last: noon}, {ID: "b", Provider: "GitHub", Last: noon}}, Sessions: []pages.AccountSession{{ID: "s",
+					Here: true, Seen: noon}, {ID: "t", Device: "Firefox, Linux"}},
+				Linkable: []pages.Linkable{{Name: "google", Label: "Google",
+					URL: "/auth/google?purpose=link"}}}), []string{"unlink-a", "link-google", "end-t", "export", "delete"}},
+		{"account, deletion",
+			pages.AccountDeletion(pages.AccountDeletionData{Locale: locale, CSRF: "token", Balance: 1234, Holds: 2, Held: 20,
+				Awaiting: 1, Booked: true,
+				Until: noon,
+				Error: "Tick the box"}), []string{"lapses", "live-holds", "awaiting", "sure-error", "delete-account", "keep"}},
+		{"account, deletion with a debt",
+			pages.AccountDeletion(pages.AccountDeletionData{Locale: locale, Balance: -50, Booked: true, Until: noon,
+				Prove: []pages.Linkable{{Name: "oidc", Label: "Demo",
+					URL: "/auth/oidc?purpose=confirm"}}}), []string{"debt", "prove-oidc"}},
+		{"account, deletion refused", pages.AccountDeletion(pages.AccountDeletionData{Locale: locale, Disputed: true}),
+			[]string{"disputed", "keep"}},
+		{"components", pages.Components(pages.ComponentsData{Locale: locale, Now: noon}),
+			[]string{"question", "ask-question", "text-refused-error"}},
 		{"history, empty", pages.History(pages.HistoryData{Locale: locale}), []string{"buy"}},
 	}
 	return append(append(all, returnSamples(locale)...), adminSamples(locale)...)
 }
 
 func sampleDocs() pages.APIDocs {
-	field := pages.APIField{Name: "limit", Kind: "integer, ≥ 1", Place: "query", Description: "How `many` **at most**.", Required: true}
-	example := pages.APIExample{Summary: "By a program", Curl: "curl -d '{\"feature\":\"<b>\"}'", Status: "201 Created", Answer: `{"transactionId": 8}`}
-	return pages.APIDocs{Version: "1.0.0", Introduction: []string{"**Who.** `Authorization: Bearer`"}, DocumentURL: "/api/openapi.json",
-		ErrorFields: []pages.APIField{{Name: "code", Kind: "string"}}, Groups: []pages.APIGroup{{Name: "Credits", Description: "What a user has.",
-			Calls: []pages.APICall{{ID: "spendCredits", Method: "POST", Path: "/api/credits/spend", Summary: "Spend", Description: "Once.", ForKeys: true,
-				Parameters: []pages.APIField{field}, Answers: []pages.APIAnswer{{Status: "201", Meaning: "Created"}}, Examples: []pages.APIExample{example, example}}}}}}
+	field := pages.APIField{Name: "limit", Kind: "integer, ≥ 1", Place: "query", Description: "How `many` **at most**.",
+		Required: true}
+	example := pages.APIExample{Summary: "By a program", Curl: "curl -d '{\"feature\":\"<b>\"}'", Status: "201 Created",
+		Answer: `{"transactionId": 8}`}
+	return pages.APIDocs{Version: "1.0.0", Introduction: []string{"**Who.** `Authorization: Bearer`"},
+		DocumentURL: "/api/openapi.json",
+		ErrorFields: []pages.APIField{{Name: "code", Kind: "string"}},
+		Groups: []pages.APIGroup{{Name: "Credits", Description: "What a user has.",
+			Calls: []pages.APICall{{ID: "spendCredits", Method: "POST", Path: "/api/credits/spend", Summary: "Spend",
+				Description: "Once.", ForKeys: true,
+				Parameters: []pages.APIField{field}, Answers: []pages.APIAnswer{{Status: "201", Meaning: "Created"}},
+				Examples: []pages.APIExample{example, example}}}}}}
 }
 
 func returnSamples(locale string) []sample {
 	var all []sample
-	for _, kind := range []models.ReturnKind{models.ReturnProcessing, models.ReturnBooked, models.ReturnCanceled, models.ReturnWaiting, models.ReturnFailed, models.ReturnElsewhere} {
-		all = append(all, sample{"billing, " + string(kind), billing(locale, &pages.ReturnState{Return: models.Return{Kind: kind, Purchase: samplePurchase()},
-			PollURL: "/en/billing?success=true&poll=1"}), []string{"return-state"}})
+	for _, kind := range []models.ReturnKind{models.ReturnProcessing, models.ReturnBooked, models.ReturnCanceled,
+		models.ReturnWaiting, models.ReturnFailed, models.ReturnElsewhere} {
+		all = append(all, sample{"billing, " + string(kind),
+			billing(locale, &pages.ReturnState{Return: models.Return{Kind: kind, Purchase: samplePurchase()},
+				PollURL: "/en/billing?success=true&poll=1"}), []string{"return-state"}})
 	}
 	review, bank := samplePurchase(), samplePurchase()
 	review.Status, bank.Status = models.PurchaseReview, models.PurchaseAwaitingPayment
 	for _, status := range models.PurchaseStatuses() {
 		p := samplePurchase()
 		p.Status, p.PaidAt = status, nil
-		all = append(all, sample{"purchase " + string(status), pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: p}), nil})
+		all = append(all, sample{"purchase " + string(status),
+			pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: p}), nil})
 	}
 	p := samplePurchase()
 	p.CreditsRefunded = 10
 	back := pages.PurchaseDetailData{Locale: locale, Purchase: p, Entries: sampleEntries(), Receipt: true}
 	for _, status := range models.RefundStatuses() {
-		back.Refunds = append(back.Refunds, models.StripeRefund{RefundID: status, Amount: 500, Currency: "eur", Status: status, UpdatedAt: noon})
+		back.Refunds = append(back.Refunds, models.StripeRefund{RefundID: status, Amount: 500, Currency: "eur",
+			Status: status, UpdatedAt: noon})
 	}
 	for _, status := range models.DisputeStatuses() {
-		back.Disputes = append(back.Disputes, models.StripeDispute{DisputeID: status, Amount: 500, Currency: "eur", Status: status, UpdatedAt: noon})
+		back.Disputes = append(back.Disputes, models.StripeDispute{DisputeID: status, Amount: 500, Currency: "eur",
+			Status: status, UpdatedAt: noon})
 	}
 	unpaid := samplePurchase()
 	unpaid.Status = models.PurchasePending
 	expired := samplePurchase()
 	expired.Status = models.PurchaseExpired
-	withdrawal := models.Withdrawal{ID: buyID, Name: hostile, Email: "ada@example.com", Contract: hostile, Locale: locale, ReceivedAt: noon, PurchaseID: &buyID}
+	withdrawal := models.Withdrawal{ID: buyID, Name: hostile, Email: "ada@example.com", Contract: hostile, Locale: locale,
+		ReceivedAt: noon, PurchaseID: &buyID}
 	closed, flood := withdrawal, withdrawal
 	flood.Priority = models.WithdrawalOfFlood
 	closed.ID, closed.HandledAt, closed.UserID, closed.PurchaseID = uuid.Nil, &closed.ReceivedAt, new(int64), nil
 	return append(all,
-		sample{"withdrawal", pages.Withdrawal(locale, pages.WithdrawalForm{Key: "k", Contract: hostile}), []string{"confirm-withdrawal"}},
-		sample{"withdrawal, refused", pages.Withdrawal(locale, pages.WithdrawalForm{Errors: map[string]string{"name": "a", "email": "b", "contract": "c"}}),
+		sample{"withdrawal", pages.Withdrawal(locale, pages.WithdrawalForm{Key: "k", Contract: hostile}),
+			[]string{"confirm-withdrawal"}},
+		sample{"withdrawal, refused", pages.Withdrawal(locale,
+			pages.WithdrawalForm{Errors: map[string]string{"name": "a", "email": "b", "contract": "c"}}),
 			[]string{"name-error", "email-error", "contract-error"}},
 		sample{"withdrawal, received", pages.WithdrawalReceived(locale, withdrawal), []string{"received", "keep"}},
-		sample{"purchase, to withdraw from", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Withdrawable: true}), []string{"withdraw"}},
-		sample{"purchase, withdrawn", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Withdrawal: &withdrawal}), []string{"withdrawal"}},
+		sample{"purchase, to withdraw from",
+			pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Withdrawable: true}),
+			[]string{"withdraw"}},
+		sample{"purchase, withdrawn",
+			pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Withdrawal: &withdrawal}),
+			[]string{"withdrawal"}},
 		sample{"withdrawals, none", pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale}), nil},
-		sample{"withdrawals", pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale, CSRF: "token", Rows: []pages.AdminWithdrawal{
-			{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: withdrawal, Declared: 1}, Mail: "mailto:ada@example.com?subject=x"},
-			{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: closed, Declared: 1}, Mail: "mailto:ada@example.com"}}}), []string{"close-" + buyID.String()}},
-		sample{"withdrawals, a flood", pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale, CSRF: "token", Next: "false.2.1.x", Further: true, Rows: []pages.AdminWithdrawal{
-			{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: flood, Declared: 400}, Mail: "mailto:ada@example.com"}}}), []string{"close-" + buyID.String(), "next-page", "first-page"}},
-		sample{"error, a form too soon", pages.Error(pages.ErrorData{Status: 429, Code: fault.RateLimited, Message: "What happened", Resend: &pages.Resend{Action: "/de/purchase",
-			Fields: []pages.ResendField{{Name: "_csrf", Value: "token"}, {Name: "quantity", Value: hostile}}}}), []string{"error-resend"}},
-		sample{"admin, a withdrawal waits", pages.Admin(pages.AdminData{Locale: locale, OpenWithdrawals: 1}), []string{"open-withdrawals"}},
+		sample{"withdrawals",
+			pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale, CSRF: "token", Rows: []pages.AdminWithdrawal{
+				{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: withdrawal, Declared: 1},
+					Mail: "mailto:ada@example.com?subject=x"},
+				{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: closed, Declared: 1},
+					Mail: "mailto:ada@example.com"}}}), []string{"close-" + buyID.String()}},
+		sample{"withdrawals, a flood",
+			pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale, CSRF: "token", Next: "false.2.1.x", Further: true,
+				Rows: []pages.AdminWithdrawal{
+					{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: flood, Declared: 400},
+						Mail: "mailto:ada@example.com"}}}), []string{"close-" + buyID.String(), "next-page", "first-page"}},
+		sample{"error, a form too soon",
+			pages.Error(pages.ErrorData{Status: 429, Code: fault.RateLimited, Message: "What happened",
+				Resend: &pages.Resend{Action: "/de/purchase",
+					Fields: []pages.ResendField{{Name: "_csrf", Value: "token"},
+						{Name: "quantity", Value: hostile}}}}), []string{"error-resend"}},
+		sample{"admin, a withdrawal waits", pages.Admin(pages.AdminData{Locale: locale, OpenWithdrawals: 1}),
+			[]string{"open-withdrawals"}},
 		sample{"purchase, money back", pages.PurchaseDetail(back), []string{"standing", "receipt"}},
-		sample{"purchase, to be paid", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: unpaid, PayURL: "https://checkout.stripe.com/c/pay/1"}), []string{"pay"}},
-		sample{"billing, to be paid", billing(locale, &pages.ReturnState{Return: models.Return{Kind: models.ReturnCanceled, PayURL: "https://checkout.stripe.com/c/pay/1"}}), []string{"resume"}},
-		sample{"billing, expired", billing(locale, &pages.ReturnState{Return: models.Return{Kind: models.ReturnFailed, Purchase: expired}}), []string{"return-state"}},
-		sample{"error, to be tried again", pages.Error(pages.ErrorData{Status: 503, Code: fault.Unavailable, Message: "What happened", RequestID: "req_example", Retry: "/de/purchase/1/receipt"}), []string{"error-retry"}},
-		sample{"billing, being checked", billing(locale, &pages.ReturnState{Return: models.Return{Kind: models.ReturnFailed, Purchase: review}}), []string{"return-state"}},
-		sample{"billing, bank", billing(locale, &pages.ReturnState{Return: models.Return{Kind: models.ReturnWaiting, Purchase: bank}}), []string{"return-state"}})
+		sample{"purchase, to be paid",
+			pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: unpaid,
+				PayURL: "https://checkout.stripe.com/c/pay/1"}), []string{"pay"}},
+		sample{"billing, to be paid",
+			billing(locale,
+				&pages.ReturnState{Return: models.Return{Kind: models.ReturnCanceled,
+					PayURL: "https://checkout.stripe.com/c/pay/1"}}), []string{"resume"}},
+		sample{"billing, expired",
+			billing(locale, &pages.ReturnState{Return: models.Return{Kind: models.ReturnFailed, Purchase: expired}}),
+			[]string{"return-state"}},
+		sample{"error, to be tried again",
+			pages.Error(pages.ErrorData{Status: 503, Code: fault.Unavailable, Message: "What happened", RequestID: "req_example",
+				Retry: "/de/purchase/1/receipt"}), []string{"error-retry"}},
+		sample{"billing, being checked", billing(locale,
+			&pages.ReturnState{Return: models.Return{Kind: models.ReturnFailed, Purchase: review}}), []string{"return-state"}},
+		sample{"billing, bank",
+			billing(locale, &pages.ReturnState{Return: models.Return{Kind: models.ReturnWaiting, Purchase: bank}}),
+			[]string{"return-state"}})
 }
 
 func adminSamples(locale string) []sample {
 	user, received := sampleUser(), noon
 	all := []sample{
 		{"keys, none", pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token"}), []string{"make-submit"}},
-		{"keys, one new", pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Keys: sampleKeys(), Made: &sampleKeys()[0], Plaintext: "rmc_4fXw"}),
+		{"keys, one new",
+			pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Keys: sampleKeys(), Made: &sampleKeys()[0],
+				Plaintext: "rmc_4fXw"}),
 			[]string{"new-key", "make-submit", "revoke-" + buyID.String()}},
-		{"keys, shown before", pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Keys: sampleKeys(), Made: &sampleKeys()[0]}), []string{"key-shown-before"}},
-		{"keys, refused", pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Form: pages.KeyForm{Name: hostile, PerMinute: "-1", Read: true,
-			Errors: map[string]string{"scopes": "a", "name": "b", "per_minute": "c", "": "d"}}}), []string{"scopes-error", "name-error", "per-minute-error", "key-error"}},
-		{"admin", pages.Admin(pages.AdminData{Locale: locale, Overview: &models.Overview{}}), []string{"email", "find", "overview"}},
-		{"admin, with figures", pages.Admin(pages.AdminData{Locale: locale, Overview: sampleOverview()}), []string{"email", "revenue-eur", "flow", "outstanding"}},
-		{"admin, found", pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: "e", Searched: true, Sort: "balance", Next: "1.2", Further: true,
-			Users: []models.ListedUser{{User: user}, {User: models.User{ID: 8, CreditsBalance: -5}, Claimed: "a@example.com", Bought: &noon}}}}), []string{"found", "next", "first"}},
-		{"admin, nobody", pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: hostile, Searched: true}}), []string{"found"}},
-		{"admin, too long", pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: hostile, Error: "no"}}), []string{"email-error"}},
-		{"admin user", pages.AdminUser(pages.AdminUserData{Locale: locale, CSRF: "token", User: user, Entries: sampleEntries(), Purchases: []models.Purchase{samplePurchase()},
-			Identities: []models.Identity{{Provider: "oidc", Email: hostile, EmailVerified: true}, {Provider: "github"}}, NextURL: "/x", FirstURL: "/y",
-			Form: pages.GrantForm{Direction: pages.DirectionGrant, Key: "k"}}), []string{"grant-submit", "direction-grant", "direction-correct", "credits", "note"}},
-		{"admin user, refused", pages.AdminUser(pages.AdminUserData{Locale: locale, User: user, Form: pages.GrantForm{Direction: "x", Credits: "0", Note: hostile,
-			Errors: map[string]string{"direction": "a", "credits": "b", "note": "c", "other": "d"}}}), []string{"credits-error", "note-error", "direction-error"}},
-		{"admin user, sign-ins", pages.AdminUser(pages.AdminUserData{Locale: locale, CSRF: "token", User: user, Access: pages.AccessData{Sessions: 2,
-			Refused: []pages.RefusedSignIn{{ID: "a", RefusedIdentity: models.RefusedIdentity{Issuer: hostile, Provider: "oidc", Email: hostile, CreatedAt: noon, LastSeenAt: noon},
-				Replaces: []models.Identity{{CreatedAt: noon}}}},
-			Rights: []pages.RightSignIn{{ID: "b", Identity: models.Identity{Provider: "oidc", Email: hostile}}},
-			Form:   pages.AccessForm{Way: pages.AccessRelink, Identity: "a", Note: hostile, Errors: map[string]string{"note": "a", "": "b"}}}}),
+		{"keys, shown before",
+			pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Keys: sampleKeys(), Made: &sampleKeys()[0]}),
+			[]string{"key-shown-before"}},
+		{"keys, refused",
+			pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token",
+				Form: pages.KeyForm{Name: hostile, PerMinute: "-1", Read: true,
+					Errors: map[string]string{"scopes": "a", "name": "b", "per_minute": "c",
+						"": "d"}}}), []string{"scopes-error", "name-error", "per-minute-error", "key-error"}},
+		{"admin", pages.Admin(pages.AdminData{Locale: locale, Overview: &models.Overview{}}),
+			[]string{"email", "find", "overview"}},
+		{"admin, with figures", pages.Admin(pages.AdminData{Locale: locale, Overview: sampleOverview()}),
+			[]string{"email", "revenue-eur", "flow", "outstanding"}},
+		{"admin, found",
+			pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: "e", Searched: true, Sort: "balance",
+				Next: "1.2", Further: true,
+				Users: []models.ListedUser{{User: user}, {User: models.User{ID: 8, CreditsBalance: -5}, Claimed: "a@example.com",
+					Bought: &noon}}}}), []string{"found", "next", "first"}},
+		{"admin, nobody", pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: hostile, Searched: true}}),
+			[]string{"found"}},
+		{"admin, too long", pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: hostile, Error: "no"}}),
+			[]string{"email-error"}},
+		{"admin user",
+			pages.AdminUser(pages.AdminUserData{Locale: locale, CSRF: "token", User: user, Entries: sampleEntries(),
+				Purchases:  []models.Purchase{samplePurchase()},
+				Identities: []models.Identity{{Provider: "oidc", Email: hostile, EmailVerified: true}, {Provider: "github"}},
+				NextURL:    "/x", FirstURL: "/y",
+				Form: pages.GrantForm{Direction: pages.DirectionGrant,
+					Key: "k"}}), []string{"grant-submit", "direction-grant", "direction-correct", "credits", "note"}},
+		{"admin user, refused",
+			pages.AdminUser(pages.AdminUserData{Locale: locale, User: user,
+				Form: pages.GrantForm{Direction: "x", Credits: "0", Note: hostile,
+					Errors: map[string]string{"direction": "a", "credits": "b", "note": "c",
+						"other": "d"}}}), []string{"credits-error", "note-error", "direction-error"}},
+		{"admin user, sign-ins",
+			pages.AdminUser(pages.AdminUserData{Locale: locale, CSRF: "token", User: user, Access: pages.AccessData{Sessions: 2,
+				Refused: []pages.RefusedSignIn{{ID: "a", RefusedIdentity: models.RefusedIdentity{Issuer: hostile, Provider: "oidc",
+					Email: hostile, CreatedAt: noon, LastSeenAt: noon},
+					Replaces: []models.Identity{{CreatedAt: noon}}}},
+				Rights: []pages.RightSignIn{{ID: "b", Identity: models.Identity{Provider: "oidc", Email: hostile}}},
+				Form: pages.AccessForm{Way: pages.AccessRelink, Identity: "a", Note: hostile,
+					Errors: map[string]string{"note": "a", "": "b"}}}}),
 			[]string{"access-relink-a-note-error", "access-right-b", "access-sessions", "access-error"}},
-		{"admin user, bare", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon}}), nil},
-		{"admin user, merged", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon, MergedInto: &user.ID}}), []string{"merged"}},
-		{"admin user, deleted", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon, DeletedAt: &noon, DeleteAfter: &noon}}), []string{"deleted"}},
-		{"events", pages.AdminEvents(pages.AdminEventsData{Locale: locale, LastReceived: &received, Open: sampleEvents()}), nil},
+		{"admin user, bare", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon}}),
+			nil},
+		{"admin user, merged",
+			pages.AdminUser(pages.AdminUserData{Locale: locale,
+				User: models.User{ID: 9, CreatedAt: noon, MergedInto: &user.ID}}), []string{"merged"}},
+		{"admin user, deleted",
+			pages.AdminUser(pages.AdminUserData{Locale: locale,
+				User: models.User{ID: 9, CreatedAt: noon, DeletedAt: &noon, DeleteAfter: &noon}}), []string{"deleted"}},
+		{"events", pages.AdminEvents(pages.AdminEventsData{Locale: locale, LastReceived: &received, Open: sampleEvents()}),
+			nil},
 		{"events, none", pages.AdminEvents(pages.AdminEventsData{Locale: locale}), nil},
-		{"events, filtered", pages.AdminEvents(pages.AdminEventsData{Locale: locale, All: sampleEvents(), Alone: true, Further: true, Next: "1.evt_1", Types: []string{"charge.refunded"},
-			Filter: pages.ListFilter{Status: "failed", Object: hostile}}), []string{"status", "kind", "from", "until", "q", "older", "newest"}},
-		{"events, refused", pages.AdminEvents(pages.AdminEventsData{Locale: locale, Alone: true, Filter: pages.ListFilter{From: hostile,
-			Errors: map[string]string{"from": "a", "until": "b", "q": "c", "status": "d", "kind": "e"}}}), []string{"from-error", "until-error", "q-error", "status-error", "kind-error"}},
-		{"audit", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Entries: sampleAudit(), Next: 7, Further: true}), []string{"older", "newest", "user"}},
+		{"events, filtered",
+			pages.AdminEvents(pages.AdminEventsData{Locale: locale, All: sampleEvents(), Alone: true, Further: true,
+				Next: "1.evt_1", Types: []string{"charge.refunded"},
+				Filter: pages.ListFilter{Status: "failed",
+					Object: hostile}}), []string{"status", "kind", "from", "until", "q", "older", "newest"}},
+		{"events, refused",
+			pages.AdminEvents(pages.AdminEventsData{Locale: locale, Alone: true, Filter: pages.ListFilter{From: hostile,
+				Errors: map[string]string{"from": "a", "until": "b", "q": "c", "status": "d",
+					"kind": "e"}}}), []string{"from-error", "until-error", "q-error", "status-error", "kind-error"}},
+		{"audit", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Entries: sampleAudit(), Next: 7, Further: true}),
+			[]string{"older", "newest", "user"}},
 		{"audit, none", pages.AdminAudit(pages.AdminAuditData{Locale: locale}), nil},
-		{"audit, nothing found", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Filter: pages.ListFilter{User: hostile}}), []string{"clear"}},
+		{"audit, nothing found",
+			pages.AdminAudit(pages.AdminAuditData{Locale: locale, Filter: pages.ListFilter{User: hostile}}), []string{"clear"}},
 	}
 	all = append(all, moneySamples(locale)...)
 	for _, code := range fault.Codes() {
-		all = append(all, sample{"error " + string(code), pages.Error(pages.ErrorData{Status: 500, Code: code, Message: "What happened", RequestID: "req_example",
-			SignIn: map[bool]string{true: "/de/login"}[code == fault.Unauthenticated], Again: "/de/purchase"}), []string{"request-id"}})
+		all = append(all, sample{"error " + string(code),
+			pages.Error(pages.ErrorData{Status: 500, Code: code, Message: "What happened", RequestID: "req_example",
+				SignIn: map[bool]string{true: "/de/login"}[code == fault.Unauthenticated],
+				Again:  "/de/purchase"}), []string{"request-id"}})
 	}
 	lacks := pages.Shortage{Required: 1, Available: -1234567, Missing: 1234568}
 	offered := lacks
 	offered.Offer, offered.Quantity = &samplePackages()[2], 100
 	all = append(all,
-		sample{"error, too few credits", pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &offered, SignedIn: true}), []string{"error-buy", "shortage"}},
-		sample{"error, too few credits and no offer", pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &lacks}), []string{"error-buy", "shortage"}})
+		sample{"error, too few credits",
+			pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &offered, SignedIn: true}),
+			[]string{"error-buy", "shortage"}},
+		sample{"error, too few credits and no offer",
+			pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &lacks}),
+			[]string{"error-buy", "shortage"}})
 	return all
 }
 
 // sampleOverview is a business with two currencies and a month with everything.
 func sampleOverview() *models.Overview {
-	return &models.Overview{Totals: models.LedgerTotals{Purchased: 1_234_567, Returned: -500, Manual: 25, Used: 1_000_000, Outstanding: 234_092, Held: 10},
-		Revenue: []models.Revenue{{Currency: "eur", Paid: 12345678, Refunded: 500}, {Currency: "jpy", Paid: 500}}, Users: 3, Waiting: 1, Review: 2, LastHook: &noon,
+	return &models.Overview{Totals: models.LedgerTotals{Purchased: 1_234_567, Returned: -500, Manual: 25, Used: 1_000_000,
+		Outstanding: 234_092, Held: 10},
+		Revenue: []models.Revenue{{Currency: "eur", Paid: 12345678, Refunded: 500}, {Currency: "jpy", Paid: 500}}, Users: 3,
+		Waiting: 1, Review: 2, LastHook: &noon,
 		Monthly: true, Slots: []models.OverviewSlot{{Begins: noon, Sold: 500, Used: 10, Returned: 5, Outstanding: 485}}}
 }

@@ -99,7 +99,8 @@ func checkPolicy(t *testing.T, doc *goquery.Document) {
 	})
 	doc.Find("*").Each(func(_ int, s *goquery.Selection) {
 		for _, a := range s.Nodes[0].Attr {
-			if a.Key == "style" || strings.HasPrefix(a.Key, "on") || strings.HasPrefix(a.Key, "hx-on") || strings.HasPrefix(a.Val, "javascript:") {
+			if a.Key == "style" || strings.HasPrefix(a.Key, "on") || strings.HasPrefix(a.Key, "hx-on") ||
+				strings.HasPrefix(a.Val, "javascript:") {
 				t.Errorf("<%s> has %s=%q", goquery.NodeName(s), a.Key, a.Val)
 			}
 		}
@@ -188,7 +189,8 @@ func TestLayout(t *testing.T) {
 			t.Errorf("canonical = %q", href)
 		}
 		for lang, want := range map[string]string{"de": "de", "en": "en", "x-default": "en"} {
-			if href := doc.Find(`link[rel=alternate][hreflang=`+lang+`]`).AttrOr("href", ""); href != "https://credits.example.com/"+want+"/history" {
+			if href := doc.Find(`link[rel=alternate][hreflang=`+lang+`]`).
+				AttrOr("href", ""); href != "https://credits.example.com/"+want+"/history" {
 				t.Errorf("%s is at %q", lang, href)
 			}
 		}
@@ -225,9 +227,11 @@ func TestLayout(t *testing.T) {
 		if _, doc := document(t, page, history); doc.Find("#legal").Length() != 0 {
 			t.Error("there is a list of no links")
 		}
-		page.Legal = layouts.Legal{Imprint: "https://example.com/impressum?a=1&b=2", Privacy: "https://example.com/datenschutz"}
+		page.Legal = layouts.Legal{Imprint: "https://example.com/impressum?a=1&b=2",
+			Privacy: "https://example.com/datenschutz"}
 		_, doc := document(t, page, history)
-		if href := doc.Find("footer #imprint").AttrOr("href", ""); href != page.Legal.Imprint || doc.Find("#imprint").Text() != "Impressum" {
+		if href := doc.Find("footer #imprint").AttrOr("href", ""); href != page.Legal.Imprint ||
+			doc.Find("#imprint").Text() != "Impressum" {
 			t.Errorf("the imprint is at %q", href)
 		}
 		if doc.Find("#privacy").Length() != 1 || doc.Find("#terms").Length() != 0 {
@@ -256,13 +260,16 @@ func TestLayout(t *testing.T) {
 
 func TestPurchaseButtons(t *testing.T) {
 	t.Parallel()
-	for locale, want := range map[string]string{"de": "Zahlungspflichtig bestellen · 20,00\u00a0€", "en": "Order and pay · €20.00"} {
-		_, doc := document(t, samplePage(locale), pages.Purchase(pages.PurchaseData{Locale: locale, Key: "k", Packages: samplePackages(), Quantity: "1"}))
+	for locale, want := range map[string]string{"de": "Zahlungspflichtig bestellen · 20,00\u00a0€",
+		"en": "Order and pay · €20.00"} {
+		_, doc := document(t, samplePage(locale),
+			pages.Purchase(pages.PurchaseData{Locale: locale, Key: "k", Packages: samplePackages(), Quantity: "1"}))
 		if got := doc.Find("#buy-500").Text(); got != want {
 			t.Errorf("%s: button = %q, want %q", locale, got, want)
 		}
 		keys := map[string]bool{}
-		doc.Find("form[action^='/" + locale + "/purchase?package='] input[name=idempotency_key]").Each(func(_ int, s *goquery.Selection) { keys[s.AttrOr("value", "")] = true })
+		doc.Find("form[action^='/" + locale + "/purchase?package='] input[name=idempotency_key]").
+			Each(func(_ int, s *goquery.Selection) { keys[s.AttrOr("value", "")] = true })
 		if len(keys) != 3 {
 			t.Errorf("%s: %d different keys, want one for each package", locale, len(keys))
 		}
@@ -271,10 +278,12 @@ func TestPurchaseButtons(t *testing.T) {
 
 func TestRefusedOrderKeepsItsInput(t *testing.T) {
 	t.Parallel()
-	_, doc := document(t, samplePage("en"), pages.Purchase(pages.PurchaseData{Locale: "en", Packages: samplePackages(), PriceID: "price_500", Quantity: "1.5",
-		Errors: map[string]string{"quantity": "1 to 100"}}))
+	_, doc := document(t, samplePage("en"),
+		pages.Purchase(pages.PurchaseData{Locale: "en", Packages: samplePackages(), PriceID: "price_500", Quantity: "1.5",
+			Errors: map[string]string{"quantity": "1 to 100"}}))
 	field := doc.Find("#quantity-500")
-	if field.AttrOr("value", "") != "1.5" || field.AttrOr("aria-invalid", "") != "true" || doc.Find("#quantity-500-error").Text() != "1 to 100" {
+	if field.AttrOr("value", "") != "1.5" || field.AttrOr("aria-invalid", "") != "true" ||
+		doc.Find("#quantity-500-error").Text() != "1 to 100" {
 		t.Error("the order's quantity and its fault are not both there")
 	}
 	if doc.Find("#quantity-100").AttrOr("value", "") != "1" {
@@ -289,10 +298,12 @@ func TestHistoryTellsDirectionThreeWays(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("de"), pages.History(pages.HistoryData{Locale: "de", Entries: sampleEntries()}))
 	in, out := doc.Find("tbody tr").First(), doc.Find("tbody tr").Eq(4)
-	if text := in.Find("td").Eq(2).Text(); !strings.Contains(text, "+1.000") || !strings.Contains(text, "gutgeschrieben") || in.Find(".text-success").Length() != 1 {
+	if text := in.Find("td").Eq(2).Text(); !strings.Contains(text, "+1.000") ||
+		!strings.Contains(text, "gutgeschrieben") || in.Find(".text-success").Length() != 1 {
 		t.Errorf("credits in: %q", text)
 	}
-	if text := out.Find("td").Eq(2).Text(); !strings.Contains(text, "−10") || !strings.Contains(text, "abgezogen") || out.Find(".text-danger-text").Length() != 1 {
+	if text := out.Find("td").Eq(2).Text(); !strings.Contains(text, "−10") || !strings.Contains(text, "abgezogen") ||
+		out.Find(".text-danger-text").Length() != 1 {
 		t.Errorf("credits out: %q", text)
 	}
 	if doc.Find("tbody a").AttrOr("href", "") != "/de/purchase/"+buyID.String() {
@@ -303,11 +314,14 @@ func TestHistoryTellsDirectionThreeWays(t *testing.T) {
 func TestReturnPollsOnlyWhileProcessing(t *testing.T) {
 	t.Parallel()
 	poll := "/en/billing?poll=2&success=true"
-	_, doc := document(t, samplePage("en"), billing("en", &pages.ReturnState{Return: models.Return{Kind: models.ReturnProcessing, Purchase: samplePurchase()}, PollURL: poll}))
-	if doc.Find(`#return-state [hx-trigger^="load delay:1s"]`).AttrOr("hx-get", "") != poll || doc.Find("a#refresh").AttrOr("href", "") != poll {
+	_, doc := document(t, samplePage("en"), billing("en",
+		&pages.ReturnState{Return: models.Return{Kind: models.ReturnProcessing, Purchase: samplePurchase()}, PollURL: poll}))
+	if doc.Find(`#return-state [hx-trigger^="load delay:1s"]`).AttrOr("hx-get", "") != poll ||
+		doc.Find("a#refresh").AttrOr("href", "") != poll {
 		t.Error("nothing asks again")
 	}
-	_, doc = document(t, samplePage("en"), billing("en", &pages.ReturnState{Return: models.Return{Kind: models.ReturnBooked, Purchase: samplePurchase()}, PollURL: poll}))
+	_, doc = document(t, samplePage("en"), billing("en",
+		&pages.ReturnState{Return: models.Return{Kind: models.ReturnBooked, Purchase: samplePurchase()}, PollURL: poll}))
 	if doc.Find("[hx-get]").Length() != 0 {
 		t.Error("the page goes on asking after the credits have come")
 	}
@@ -327,7 +341,8 @@ func TestBalanceBadgeReplacesItself(t *testing.T) {
 	if err := components.BalanceBadge(models.Credits(-5), true).Render(speak(t, "de"), &body); err != nil {
 		t.Fatal(err)
 	}
-	if got := body.String(); !strings.Contains(got, `id="balance"`) || !strings.Contains(got, `hx-swap-oob="true"`) || !strings.Contains(got, "−5 Credits") {
+	if got := body.String(); !strings.Contains(got, `id="balance"`) || !strings.Contains(got, `hx-swap-oob="true"`) ||
+		!strings.Contains(got, "−5 Credits") {
 		t.Errorf("badge = %s", got)
 	}
 }
@@ -340,7 +355,8 @@ func TestPartialPageIsOnlyTheContent(t *testing.T) {
 	if strings.Contains(html, "<html") || strings.Contains(html, "<main") || doc.Find("header.site-header").Length() != 0 {
 		t.Error("the document came along")
 	}
-	if !strings.HasPrefix(html, "<title>Sample · ") || doc.Find("#flash").Text() != "Done & dusted" || doc.Find("h1").Length() != 1 {
+	if !strings.HasPrefix(html, "<title>Sample · ") || doc.Find("#flash").Text() != "Done & dusted" ||
+		doc.Find("h1").Length() != 1 {
 		t.Errorf("title, flash and content are not all there: %.200s", html)
 	}
 	if doc.Find("output#balance[hx-swap-oob=true]").Length() != 1 {

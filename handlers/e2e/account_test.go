@@ -88,7 +88,8 @@ func deleteAccount(t *testing.T, locale, file, price, row string) {
 	})
 	dbtest.Eventually(t, "Stripe's customer is deleted", func() bool {
 		var customers int64
-		if err := db.Raw(`SELECT count(*) FROM stripe_customers WHERE deleted_at IS NULL`).Scan(&customers).Error; err != nil {
+		if err := db.Raw(`SELECT count(*) FROM stripe_customers WHERE deleted_at IS NULL`).Scan(&customers).
+			Error; err != nil {
 			t.Fatal(err)
 		}
 		return customers == 0
@@ -99,7 +100,8 @@ func deleteAccount(t *testing.T, locale, file, price, row string) {
 		t.Errorf("user = %+v (%v), want 0 credits and a date to remove it", user, err)
 	}
 	var kept int64
-	if err := db.Raw(`SELECT count(*) FROM purchases WHERE status = 'paid' AND paid_cents = 2000`).Scan(&kept).Error; err != nil || kept != 1 {
+	if err := db.Raw(`SELECT count(*) FROM purchases WHERE status = 'paid' AND paid_cents = 2000`).Scan(&kept).
+		Error; err != nil || kept != 1 {
 		t.Errorf("%d paid purchases kept, want 1 (%v)", kept, err)
 	}
 

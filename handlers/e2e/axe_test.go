@@ -68,7 +68,8 @@ func (b *browser) checkAxe(name string) {
 		b.run("load axe", chromedp.Evaluate(source, nil))
 	}
 	b.run("run axe on "+name,
-		chromedp.Evaluate(settled+`.then(() => axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
+		chromedp.Evaluate(settled+
+			`.then(() => axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
 			&found, await))
 	var violations []string
 	if err := json.Unmarshal([]byte(found), &violations); err != nil {

@@ -23,8 +23,10 @@ var checkpoints = []struct{ name, trigger string }{
 	{"refund", `CREATE TRIGGER %s BEFORE INSERT ON stripe_refunds FOR EACH ROW`},
 	{"dispute", `CREATE TRIGGER %s BEFORE INSERT ON stripe_disputes FOR EACH ROW`},
 	{"balance", `CREATE TRIGGER %s BEFORE UPDATE OF credits_balance ON users FOR EACH ROW`},
-	{"settled", `CREATE TRIGGER %s BEFORE UPDATE OF credits_granted, credits_refunded, credits_disputed ON purchases FOR EACH ROW`},
-	{"commit", `CREATE CONSTRAINT TRIGGER %s AFTER INSERT OR UPDATE OF status ON stripe_events DEFERRABLE INITIALLY DEFERRED
+	{"settled",
+		`CREATE TRIGGER %s BEFORE UPDATE OF credits_granted, credits_refunded, credits_disputed ON purchases FOR EACH ROW`},
+	{"commit",
+		`CREATE CONSTRAINT TRIGGER %s AFTER INSERT OR UPDATE OF status ON stripe_events DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW WHEN (NEW.status = 'done')`},
 	{"alone", `CREATE CONSTRAINT TRIGGER %s AFTER INSERT ON stripe_events DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW WHEN (NEW.status = 'received')`},
@@ -125,13 +127,15 @@ func (fx *fixture) eventually(t testing.TB, what string, count func() int64, wan
 // disconnect terminates the servers' database connections.
 func (fx *fixture) disconnect(t testing.TB) {
 	t.Helper()
-	fx.count(t, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?`, serverName)
+	fx.count(t,
+		`SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?`, serverName)
 }
 
 // waitForDisconnect returns when no server has a database connection, dead servers included.
 func (fx *fixture) waitForDisconnect(t testing.TB) {
 	t.Helper()
 	fx.eventually(t, "connections of dead servers", func() int64 {
-		return fx.count(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?`, serverName)
+		return fx.count(t,
+			`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?`, serverName)
 	}, 0)
 }

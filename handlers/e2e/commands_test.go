@@ -147,7 +147,9 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 	}()
 	dbtest.Eventually(t, "the spend waits for the lock", func() bool {
 		var waiting int64
-		err := db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&waiting).Error
+		err := db.Raw(
+			`SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(
+			&waiting).Error
 		return err == nil && waiting == 1
 	})
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {

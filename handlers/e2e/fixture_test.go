@@ -37,7 +37,8 @@ func fillFixture(t testing.TB, db *gorm.DB, url string, users int) *fixture {
 	fx := &fixture{db: db, url: url}
 	fx.exec(t, `INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', ?, ?)`,
 		packageCredits, packageCents)
-	err := fx.db.Raw(`INSERT INTO users (email, locale) SELECT 'user' || n || '@example.com', 'en' FROM generate_series(1, ?) n RETURNING id`,
+	err := fx.db.Raw(
+		`INSERT INTO users (email, locale) SELECT 'user' || n || '@example.com', 'en' FROM generate_series(1, ?) n RETURNING id`,
 		users).Scan(&fx.users).Error
 	if err != nil {
 		t.Fatalf("store users: %v", err)
@@ -80,7 +81,8 @@ type stripeEvent struct{ id, payload string }
 func (fx *fixture) newPurchase(t testing.TB, user int64) *purchase {
 	t.Helper()
 	p := &purchase{id: uuid.Must(uuid.NewV7()), user: user, begun: time.Now()}
-	fx.exec(t, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
+	fx.exec(t,
+		`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		VALUES (?, ?, 'price_1200', 1, ?, ?, 'eur', 'de', ?, ?)`, p.id, user, packageCredits, packageCents, p.id.String(), p.session())
 	return p
 }
@@ -92,7 +94,8 @@ func (p *purchase) payment() string { return "pi_" + p.id.String() }
 func (p *purchase) addEvent(kind, suffix, object string) stripeEvent {
 	id := fmt.Sprintf("evt_%s_%s_%s", p.id, kind, suffix)
 	n := stripeEvent{id,
-		fmt.Sprintf(`{"id":%q,"object":"event","api_version":"2024-06-20","created":%d,"livemode":false,"type":%q,"data":{"object":%s}}`,
+		fmt.Sprintf(
+			`{"id":%q,"object":"event","api_version":"2024-06-20","created":%d,"livemode":false,"type":%q,"data":{"object":%s}}`,
 			id, p.begun.Add(time.Duration(len(p.events))*time.Second).Unix(), kind, object)}
 	p.events = append(p.events, n)
 	return n
@@ -127,7 +130,8 @@ func (p *purchase) dispute(kind, status string, cents int64) stripeEvent {
 		p.disputed = 0
 	}
 	return p.addEvent(kind, status,
-		fmt.Sprintf(`{"id":"dp_%s","object":"dispute","amount":%d,"currency":"eur","status":%q,"charge":"ch_%s","payment_intent":%q}`,
+		fmt.Sprintf(
+			`{"id":"dp_%s","object":"dispute","amount":%d,"currency":"eur","status":%q,"charge":"ch_%s","payment_intent":%q}`,
 			p.id, cents, status, p.id, p.payment()))
 }
 
@@ -152,7 +156,8 @@ func (fx *fixture) checkPurchases(t testing.TB, purchases ...*purchase) {
 		Entries                              totals `gorm:"embedded"`
 		RowGranted, RowRefunded, RowDisputed int64
 	}
-	err := fx.db.Raw(`SELECT p.id, p.credits_granted AS row_granted, p.credits_refunded AS row_refunded, p.credits_disputed AS row_disputed,
+	err := fx.db.Raw(
+		`SELECT p.id, p.credits_granted AS row_granted, p.credits_refunded AS row_refunded, p.credits_disputed AS row_disputed,
 			count(c.id) FILTER (WHERE c.reason = 'purchase') AS grants,
 			coalesce(sum(c.delta_credits) FILTER (WHERE c.reason = 'purchase'), 0) AS granted,
 			coalesce(-sum(c.delta_credits) FILTER (WHERE c.reason = 'refund'), 0) AS refunded,

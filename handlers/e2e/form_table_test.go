@@ -46,7 +46,8 @@ func (f form) reset(t testing.TB, fx *stateFixture) {
 var hostileInputs = map[string]string{
 	"nothing": "", "spaces": "   ", "10,000 characters": strings.Repeat("x", 10_000), "an emoji": "👍", "Arabic": "أهلا",
 	"an override": "a\u202eb",
-	"HTML":        `"><script>alert(1)</script><b class="injected">`, "a negative": "-1", "a comma": "1,5", "dots": "1.000",
+	"HTML":        `"><script>alert(1)</script><b class="injected">`, "a negative": "-1", "a comma": "1,5",
+	"dots":  "1.000",
 	"a NUL": "a\x00b", "no UTF-8": "a\xffb", "a large number": strings.Repeat("9", 30),
 }
 

@@ -26,7 +26,10 @@ func TestHeaders(t *testing.T) {
 		"GOOGLE_CLIENT_ID=google", "GOOGLE_CLIENT_SECRET=0123456789",
 		"GITHUB_CLIENT_ID=github", "GITHUB_CLIENT_SECRET=0123456789", "LINKEDIN_CLIENT_ID=linkedin",
 		"LINKEDIN_CLIENT_SECRET=0123456789")
-	noRedirect := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	noRedirect := &http.Client{CheckRedirect: func(*http.Request,
+		[]*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	for name, c := range map[string]struct {
 		method, path, body string
 		status             int

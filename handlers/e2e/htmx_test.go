@@ -35,12 +35,14 @@ func TestHTMX(t *testing.T) {
 		b := b.withTest(t)
 		b.open("/en/billing")
 		b.run("watch the progress bar",
-			chromedp.Evaluate(`window.seen = 0; (function look() { if (`+shown("#progress")+`) window.seen++; requestAnimationFrame(look) })()`, nil))
+			chromedp.Evaluate(`window.seen = 0; (function look() { if (`+shown("#progress")+
+				`) window.seen++; requestAnimationFrame(look) })()`, nil))
 		b.click("#spend-job_match")
 		b.waitForText("#balance", "90")
 		var quick bool
 		b.run("time the request",
-			chromedp.Evaluate(`(() => { const r = performance.getEntriesByType("resource").filter(r => r.name.includes("/billing/spend")).at(-1);
+			chromedp.Evaluate(
+				`(() => { const r = performance.getEntriesByType("resource").filter(r => r.name.includes("/billing/spend")).at(-1);
 			return r.duration > 180 || window.seen === 0 })()`, &quick)) // a slow answer may show progress
 		if !quick {
 			t.Error("progress was visible for an answer within 180 ms")
@@ -62,7 +64,8 @@ func TestHTMX(t *testing.T) {
 		b.open("/en/purchase")
 		b.setLatency(300)
 		b.run("count submits",
-			chromedp.Evaluate(`window.sent = 0; document.addEventListener("submit", e => e.defaultPrevented || sent++); sessionStorage.sent = 0;
+			chromedp.Evaluate(
+				`window.sent = 0; document.addEventListener("submit", e => e.defaultPrevented || sent++); sessionStorage.sent = 0;
 			addEventListener("pagehide", () => sessionStorage.sent = sent)`, nil))
 		b.run("click twice",
 			chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#buy-100"))`, nil))
@@ -142,7 +145,8 @@ func shown(selector string) string {
 }
 
 func inWindow(selector string) string {
-	return fmt.Sprintf(`(() => { const r = document.querySelector(%q).getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight })()`, selector)
+	return fmt.Sprintf(
+		`(() => { const r = document.querySelector(%q).getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight })()`, selector)
 }
 
 // signIn signs in with an e-mail address.

@@ -31,7 +31,8 @@ const (
 func BenchmarkLedgerSize(b *testing.B) {
 	fx, server := newDurableFixture(b)
 	for range pageSize { // 1000 entries: a full page for each of 20 users
-		fx.exec(b, `WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000, 'manual' FROM users ORDER BY id LIMIT ? RETURNING user_id)
+		fx.exec(b,
+			`WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000, 'manual' FROM users ORDER BY id LIMIT ? RETURNING user_id)
 			UPDATE users SET credits_balance = credits_balance + 100000 WHERE id IN (SELECT user_id FROM entry)`, ledgerUsers)
 	}
 	spending, book := &spend.Service{DB: fx.db, Log: slog.New(slog.DiscardHandler)}, &ledger.Service{DB: fx.db}

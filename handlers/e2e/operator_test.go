@@ -192,7 +192,8 @@ func testOperatorPages(t *testing.T, locale string) {
 		}
 		v.click("#newest")
 		var session string
-		if err := db.Raw(`SELECT min(object_id) FROM stripe_events WHERE event_id LIKE 'evt_seed%'`).Scan(&session).Error; err != nil {
+		if err := db.Raw(`SELECT min(object_id) FROM stripe_events WHERE event_id LIKE 'evt_seed%'`).Scan(&session).
+			Error; err != nil {
 			t.Fatal(err)
 		}
 		v.submit("#show", "q", session, "kind", "")

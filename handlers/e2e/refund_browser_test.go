@@ -61,7 +61,8 @@ func TestRefundInTheBrowser(t *testing.T) {
 			b.click("#reconcile")
 			b.waitForText("#flash p", "") // the new page, not the earlier reconciliation
 			b.waitForText("#reconciliation-state", finished[c.locale])
-			if err := db.Exec(`UPDATE reconciliations SET finished_at = NULL, holder = gen_random_uuid(), leased_until = now() + interval '1 hour'
+			if err := db.Exec(
+				`UPDATE reconciliations SET finished_at = NULL, holder = gen_random_uuid(), leased_until = now() + interval '1 hour'
 				WHERE id = (SELECT max(id) FROM reconciliations)`).Error; err != nil {
 				t.Fatal(err)
 			}

@@ -74,7 +74,8 @@ func (b *browser) submitForm(button string, typed ...string) {
 	b.t.Helper()
 	script := fmt.Sprintf(`const button = document.querySelector(%q), form = button.form;`, button)
 	for i := 0; i+1 < len(typed); i += 2 {
-		script += fmt.Sprintf(`(() => { const all = form.querySelectorAll("[name=%s]"), field = [...all].find(e => e.value === %q) ?? all[0];
+		script += fmt.Sprintf(
+			`(() => { const all = form.querySelectorAll("[name=%s]"), field = [...all].find(e => e.value === %q) ?? all[0];
 			if (field.type === "radio" || field.type === "checkbox") { field.checked = true; return } field.value = %q })();`,
 			typed[i], typed[i+1], typed[i+1])
 	}

@@ -236,7 +236,8 @@ func command(t testing.TB, env []string, args ...string) (string, int) {
 }
 
 // request sends one request and returns the response and its body.
-func request(t testing.TB, client *http.Client, method, url, body string, header map[string]string) (*http.Response, string) {
+func request(t testing.TB, client *http.Client, method, url, body string, header map[string]string) (*http.Response,
+	string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))
 	if err != nil {

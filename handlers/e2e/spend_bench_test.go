@@ -71,7 +71,8 @@ func newSpendBench(b *testing.B) *spendBench {
 	fx, server := newDurableFixture(b)
 	s := &spendBench{fx: fx, pgbench: newPgbench(b, server), rates: map[string][]float64{},
 		took: map[string][]time.Duration{}}
-	fx.exec(b, `WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000000, 'manual' FROM users RETURNING user_id)
+	fx.exec(b,
+		`WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000000, 'manual' FROM users RETURNING user_id)
 		UPDATE users SET credits_balance = 100000000 WHERE id IN (SELECT user_id FROM entry)`)
 	s.service = &spend.Service{DB: fx.db, Log: slog.New(slog.DiscardHandler)}
 	out, code := command(b, []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Benchmark",
@@ -115,7 +116,8 @@ func (s *spendBench) runPgbench(b *testing.B, name string, users int) {
 }
 
 // measure lets each client do its share of work, for users in turn.
-func (s *spendBench) measure(b *testing.B, name string, users int, work func(b *testing.B, client int, user int64) error) {
+func (s *spendBench) measure(b *testing.B, name string, users int,
+	work func(b *testing.B, client int, user int64) error) {
 	b.Helper()
 	took := make([]time.Duration, benchConnections*spendEach)
 	began := time.Now()
@@ -158,7 +160,8 @@ func (s *spendBench) holdAndCapture(b *testing.B, _ int, user int64) error {
 func (s *spendBench) spendOverHTTP(_ *testing.B, client int, user int64) error {
 	body := fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user)
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "POST /api/credits/spend HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nIdempotency-Key: http_%d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+	fmt.Fprintf(&out,
+		"POST /api/credits/spend HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nIdempotency-Key: http_%d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		s.conns[client].host, s.key, s.made.Add(1), len(body), body)
 	return s.conns[client].post(out.Bytes(), 201)
 }

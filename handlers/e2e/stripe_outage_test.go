@@ -197,7 +197,8 @@ func TestEventIsRetriedFromItsPurchase(t *testing.T) {
 		admin.find("#payment").AttrOr("href", "") == "" {
 		t.Errorf("booked purchase's page = %s, want nothing outstanding and a link to the payment", text)
 	}
-	err = db.Exec(`UPDATE stripe_events SET status = 'review', last_error = 'made up' WHERE type = 'checkout.session.completed'`).Error
+	err = db.Exec(
+		`UPDATE stripe_events SET status = 'review', last_error = 'made up' WHERE type = 'checkout.session.completed'`).Error
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,9 @@ func (b *browser) payByDebit(email string) {
 		b.waitUntil("the stand-in lists payments",
 			`location.pathname === "/dashboard" && document.querySelector("#payments") !== null`)
 		b.run("find the payment",
-			chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll("#payments tbody tr")].find(r => r.textContent.includes(%q)).querySelector("a.payment").getAttribute("href")`, email), &session))
+			chromedp.Evaluate(
+				fmt.Sprintf(
+					`[...document.querySelectorAll("#payments tbody tr")].find(r => r.textContent.includes(%q)).querySelector("a.payment").getAttribute("href")`, email), &session))
 		b.click(fmt.Sprintf("a.payment[href=%q]", session))
 		b.click(fmt.Sprintf(`button[id^="%s-"]`, c.step))
 		b.waitForText("#done", "")
@@ -97,7 +99,9 @@ func (b *browser) payByDebit(email string) {
 			b.run("reload the purchase", chromedp.Navigate(detail))
 			var updated bool // the balance may be older than the purchase
 			b.run("read status and balance",
-				chromedp.Evaluate(fmt.Sprintf(`document.querySelector("#standing").dataset.status === %q && document.querySelector("#balance").textContent.includes(%q)`, c.state, c.balance), &updated))
+				chromedp.Evaluate(
+					fmt.Sprintf(
+						`document.querySelector("#standing").dataset.status === %q && document.querySelector("#balance").textContent.includes(%q)`, c.state, c.balance), &updated))
 			return updated
 		})
 		b.check("debit-"+c.state, b.page("/purchase/"))

@@ -92,7 +92,8 @@ func newDurableFixture(b *testing.B) (*fixture, *localpg.Server) {
 // pay lets each pgbench client pay its share of new purchases and returns the rate.
 func (w *webhookBench) pay(b *testing.B) float64 {
 	b.Helper()
-	w.fx.exec(b, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
+	w.fx.exec(b,
+		`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		SELECT gen_random_uuid(), ? + n % ?, 'price_1200', 1, ?, ?, 'eur', 'de', 'bench_' || n, 'cs_' || n FROM generate_series(?::bigint, ?) n`,
 		w.fx.users[0], len(w.fx.users), packageCredits, packageCents, w.next+1, w.next+benchConnections*benchPgbench)
 	rate, took := w.pgbench.run(b, sameRows, benchConnections, benchPgbench, "i=0", fmt.Sprintf("base=%d", w.next),
@@ -125,14 +126,16 @@ func (w *webhookBench) purchases(b *testing.B, n int) []*purchase {
 		ids[i] = fmt.Sprintf("%s,%d", purchases[i].id, purchases[i].user)
 		purchases[i].paid()
 	}
-	w.fx.exec(b, `INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
+	w.fx.exec(b,
+		`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		SELECT split_part(p, ',', 1)::uuid, split_part(p, ',', 2)::int, 'price_1200', 1, ?, ?, 'eur', 'de', p, 'cs_' || split_part(p, ',', 1)
 		FROM unnest(string_to_array(?, ' ')) o`, packageCredits, packageCents, strings.Join(ids, " "))
 	return purchases
 }
 
 // send delivers the purchases' events over all connections and returns the duration of each request.
-func (w *webhookBench) send(b *testing.B, purchases []*purchase, then func(*testing.B, *purchase, time.Time)) []time.Duration {
+func (w *webhookBench) send(b *testing.B, purchases []*purchase,
+	then func(*testing.B, *purchase, time.Time)) []time.Duration {
 	b.Helper()
 	requests := make([][]byte, len(purchases))
 	for i, p := range purchases {
@@ -228,7 +231,8 @@ func (c *rawConn) request(n stripeEvent) []byte {
 	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: webhookSecret,
 		Timestamp: time.Now()})
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "POST /api/stripe/webhook HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json; charset=utf-8\r\nStripe-Signature: %s\r\nContent-Length: %d\r\n\r\n%s",
+	fmt.Fprintf(&out,
+		"POST /api/stripe/webhook HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json; charset=utf-8\r\nStripe-Signature: %s\r\nContent-Length: %d\r\n\r\n%s",
 		c.host, signed.Header, len(n.payload), n.payload)
 	return out.Bytes()
 }

@@ -19,7 +19,8 @@ func TestBudgetReads(t *testing.T) {
 	const limit = 10_000
 	for _, size := range []int{0, 1, firstRead - 1, firstRead, firstRead + 1, limit - 1, limit, limit + 1, 10 * limit} {
 		for name, slow := range map[string]func(io.Reader) io.Reader{
-			"at once": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader, "with its end": iotest.DataErrReader,
+			"at once": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader,
+			"with its end": iotest.DataErrReader,
 		} {
 			b := Budget{Total: 1 << 20, Share: 1 << 20}
 			sent := bytes.Repeat([]byte("x"), size)

@@ -4,7 +4,8 @@ import "testing"
 
 func TestWellFormed(t *testing.T) {
 	t.Parallel()
-	for _, header := range []string{"", "\r\n", "Host: x\r\n\r\n", "Host:x\r\nX-Empty:\r\nx_y!#$%&'*+-.^`|~9: a:b\r\n\r\n"} {
+	for _, header := range []string{"", "\r\n", "Host: x\r\n\r\n",
+		"Host:x\r\nX-Empty:\r\nx_y!#$%&'*+-.^`|~9: a:b\r\n\r\n"} {
 		for _, protocol := range []string{"HTTP/1.1", "HTTP/1.0"} {
 			if !WellFormed([]byte(protocol), []byte(header)) {
 				t.Errorf("%s with %q is refused", protocol, header)

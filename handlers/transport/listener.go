@@ -39,7 +39,8 @@ func Room(files int) int { return max(files*spare/(spare+1), 1) }
 
 // Listen limits the connections of a listener.
 func (s Slots) Listen(l net.Listener) net.Listener {
-	return &listener{Listener: l, slots: s, networks: map[netip.Addr]map[*conn]struct{}{}, refusing: make(chan struct{}, refusals)}
+	return &listener{Listener: l, slots: s, networks: map[netip.Addr]map[*conn]struct{}{},
+		refusing: make(chan struct{}, refusals)}
 }
 
 type listener struct {
@@ -77,7 +78,8 @@ func (l *listener) seat(raw net.Conn) *conn {
 	if l.open >= l.slots.Total+max(l.slots.Total/spare, 1) {
 		return nil
 	}
-	if peers := l.networks[c.network]; len(peers) >= l.slots.PerNetwork && !l.slots.Proxies.Trust(peer) && !l.displace(peers) {
+	if peers := l.networks[c.network]; len(peers) >= l.slots.PerNetwork && !l.slots.Proxies.Trust(peer) &&
+		!l.displace(peers) {
 		return nil
 	}
 	if l.seated >= l.slots.Total && !l.displace(slices.Collect(maps.Values(l.networks))...) {

@@ -105,7 +105,8 @@ func TestWaitEnds(t *testing.T) {
 	t.Parallel()
 	for name, wait := range map[string]func(net.Conn) error{
 		"reading": func(c net.Conn) error { _, err := c.Read(make([]byte, 1)); return err },
-		"writing": func(c net.Conn) error { _, err := c.Write(make([]byte, 64<<20)); return err }, // more than fits between the two
+		// more than fits between the two
+		"writing": func(c net.Conn) error { _, err := c.Write(make([]byte, 64<<20)); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

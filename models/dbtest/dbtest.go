@@ -1,5 +1,5 @@
-// Package dbtest gives each test its own PostgreSQL database, copied from a migrated template in tens of milliseconds, so
-// that all tests can run in parallel.
+// Package dbtest gives each test its own PostgreSQL database, copied from a migrated template in tens of milliseconds,
+// so that all tests can run in parallel.
 //
 // The tests of a package share one server, which starts with the first database. TEST_DATABASE_URL, the address of a
 // superuser, names a server to use instead; dbtest creates the role "app" and databases there, and Main drops them.
@@ -26,8 +26,8 @@ import (
 // maxConnections of one test: twenty goroutines and a few more.
 const maxConnections = 24
 
-// Main runs the tests of a package, then the after functions, stops the server and exits. Without Main the server ends with
-// the process, but its files remain until the next run:
+// Main runs the tests of a package, then the after functions, stops the server and exits. Without Main the server ends
+// with the process, but its files remain until the next run:
 //
 //	func TestMain(m *testing.M) { dbtest.Main(m) }
 func Main(m *testing.M, after ...func()) {
@@ -42,7 +42,8 @@ func Main(m *testing.M, after ...func()) {
 	os.Exit(code)
 }
 
-// New returns a migrated database for this test, connected as its owner, who is no superuser. It is dropped after the test.
+// New returns a migrated database for this test, connected as its owner, who is no superuser. It is dropped after the
+// test.
 func New(t testing.TB) *gorm.DB {
 	t.Helper()
 	address := URL(t)
@@ -56,14 +57,15 @@ func New(t testing.TB) *gorm.DB {
 	return db
 }
 
-// WithShortLockTimeout returns a second pool on a database that New made. Its statements fail when they must wait for a lock.
+// WithShortLockTimeout returns a second pool on a database that New made. Its statements fail when they must wait for a
+// lock.
 func WithShortLockTimeout(t testing.TB, db *gorm.DB) *gorm.DB {
 	t.Helper()
 	return open(t, URLOf(db), 10*time.Millisecond)
 }
 
-// open opens a pool with this lock timeout. The product's own timeouts are seconds, too short for twenty goroutines that wait
-// for one row on a slow machine; only a test that hangs reaches HangTimeout.
+// open opens a pool with this lock timeout. The product's own timeouts are seconds, too short for twenty goroutines
+// that wait for one row on a slow machine; only a test that hangs reaches HangTimeout.
 func open(t testing.TB, address string, lockTimeout time.Duration) *gorm.DB {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -105,8 +107,8 @@ func URL(t testing.TB) string {
 	return create(t, s, s.template())
 }
 
-// ServerURL returns the address of a test database for the server's role, which may neither change the ledger and the audit
-// log nor create tables.
+// ServerURL returns the address of a test database for the server's role, which may neither change the ledger and the
+// audit log nor create tables.
 func ServerURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -71,7 +71,8 @@ func TestNewIsMigratedAndNotSuperuser(t *testing.T) {
 	if err := postgres.CheckSchema(t.Context(), db); err != nil {
 		t.Errorf("schema: %v", err)
 	}
-	if got := text(t, db, `SELECT current_user || ' ' || rolsuper::text FROM pg_roles WHERE rolname = current_user`); got != "app false" {
+	if got := text(t, db,
+		`SELECT current_user || ' ' || rolsuper::text FROM pg_roles WHERE rolname = current_user`); got != "app false" {
 		t.Errorf("connected as %q, want app without superuser's rights", got)
 	}
 }
@@ -123,7 +124,8 @@ func TestDatabasesEndWithTheirTestEvenWhenInUse(t *testing.T) {
 	})
 	defer func() { _ = postgres.Close(left) }()
 	var found int
-	if err := server(t).admin.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_database WHERE datname = $1`, name).Scan(&found); err != nil {
+	if err := server(t).admin.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_database WHERE datname = $1`, name).
+		Scan(&found); err != nil {
 		t.Fatal(err)
 	}
 	if found != 0 {
@@ -134,7 +136,8 @@ func TestDatabasesEndWithTheirTestEvenWhenInUse(t *testing.T) {
 // Two processes that are given one server must not get into each other's way.
 func TestServerOfAnotherIsSharedAndLeftClean(t *testing.T) {
 	t.Parallel()
-	other, err := localpg.Start(t.Context(), localpg.Options{Temporary: true, Unsafe: true, BinDir: os.Getenv("POSTGRES_BIN_DIR")})
+	other, err := localpg.Start(t.Context(), localpg.Options{Temporary: true, Unsafe: true,
+		BinDir: os.Getenv("POSTGRES_BIN_DIR")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +167,8 @@ func TestServerOfAnotherIsSharedAndLeftClean(t *testing.T) {
 	}
 	both.Wait()
 	var left int
-	if err := admin.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_database WHERE datname ~ '^(t|tmpl)_'`).Scan(&left); err != nil || left != 0 {
+	if err := admin.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_database WHERE datname ~ '^(t|tmpl)_'`).
+		Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d databases left behind, %v", left, err)
 	}
 }

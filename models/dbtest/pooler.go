@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Pooler starts a pooler in transaction mode in front of the database at address and returns the pooler's address. It works
-// like PgBouncer with a pool of two, which connect when first needed. It ends with the test.
+// Pooler starts a pooler in transaction mode in front of the database at address and returns the pooler's address. It
+// works like PgBouncer with a pool of two, which connect when first needed. It ends with the test.
 func Pooler(t testing.TB, address string) string {
 	t.Helper()
 	address = strings.ReplaceAll(address, "pgbouncer=false&", "") // from ServerURL; PostgreSQL does not know it
@@ -177,7 +177,8 @@ func relay(server *pgproto3.Frontend, client *pgproto3.Backend) (byte, error) {
 }
 
 // understood are the startup parameters that PgBouncer accepts; it refuses all others.
-var understood = []string{"user", "database", "application_name", "client_encoding", "datestyle", "timezone", "standard_conforming_strings"}
+var understood = []string{"user", "database", "application_name", "client_encoding", "datestyle", "timezone",
+	"standard_conforming_strings"}
 
 // greet completes the startup of a client and returns the SET statements for its startup parameters.
 func (p *pooler) greet(conn net.Conn, client *pgproto3.Backend) (settings string, ok bool) {
@@ -193,7 +194,8 @@ func (p *pooler) greet(conn net.Conn, client *pgproto3.Backend) (settings string
 	}
 	for name, value := range startup.Parameters {
 		if !slices.Contains(understood, name) {
-			client.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01", Message: "unsupported startup parameter: " + name})
+			client.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01",
+				Message: "unsupported startup parameter: " + name})
 			_ = client.Flush() // the connection ends either way
 			return "", false
 		}

@@ -8,8 +8,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// CheckLedger fails the test unless each balance is the sum of the user's entries, each balance_after is the sum up to its
-// entry, and the held credits are those of the open holds.
+// CheckLedger fails the test unless each balance is the sum of the user's entries, each balance_after is the sum up to
+// its entry, and the held credits are those of the open holds.
 func CheckLedger(t testing.TB, db *gorm.DB) {
 	t.Helper()
 	var wrong []struct {
@@ -25,11 +25,13 @@ func CheckLedger(t testing.TB, db *gorm.DB) {
 		t.Fatalf("check the ledger: %v", err)
 	}
 	for _, w := range wrong {
-		t.Errorf("user %d: balance = %d credits, sum of the entries = %d; want them equal, and the held credits those of the open holds",
+		t.Errorf(
+			"user %d: balance = %d credits, sum of the entries = %d; want them equal, and the held credits those of the open holds",
 			w.ID, w.Balance, w.Sum)
 	}
 	var broken int64
-	err = db.Raw(`SELECT count(*) FROM (SELECT balance_after, sum(delta_credits) OVER (PARTITION BY user_id ORDER BY id) AS sum
+	err = db.Raw(
+		`SELECT count(*) FROM (SELECT balance_after, sum(delta_credits) OVER (PARTITION BY user_id ORDER BY id) AS sum
 		FROM credit_transactions) chain WHERE balance_after <> sum`).Scan(&broken).Error
 	if err != nil || broken != 0 {
 		t.Errorf("balance_after of %d entries is not the sum up to the entry (%v)", broken, err)
@@ -41,7 +43,9 @@ func WaitForBlocked(t testing.TB, db *gorm.DB, connections int64) {
 	t.Helper()
 	Eventually(t, fmt.Sprintf("%d connections wait for a lock", connections), func() bool {
 		var waiting int64
-		err := db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting).Error
+		err := db.Raw(
+			`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(
+			&waiting).Error
 		if err != nil {
 			t.Fatalf("count blocked connections: %v", err)
 		}

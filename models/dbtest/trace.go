@@ -11,7 +11,8 @@ import (
 func Traces(t testing.TB, db *gorm.DB, words ...string) []string {
 	t.Helper()
 	var columns []struct{ TableName, ColumnName, DataType string }
-	err := db.Raw(`SELECT table_name, column_name, data_type FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
+	err := db.Raw(
+		`SELECT table_name, column_name, data_type FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
 		WHERE table_schema = 'public' AND table_type = 'BASE TABLE'`).Scan(&columns).Error
 	if err != nil || len(columns) < 50 {
 		t.Fatalf("found %d columns to search (%v), want at least 50", len(columns), err)

@@ -12,10 +12,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// PinDefaults stores the settings that direct connections request as defaults of the role behind address, for this database
-// only, if address leads to a pooler. A pooler refuses some of these settings, and statements outside a transaction would
-// run at the isolation level of the host. Open connections of the pooler keep their settings until it closes them, except
-// for the one used here. A role that owns the tables gets no time limits: it also migrates, which may be slow.
+// PinDefaults stores the settings that direct connections request as defaults of the role behind address, for this
+// database only, if address leads to a pooler. A pooler refuses some of these settings, and statements outside a
+// transaction would run at the isolation level of the host. Open connections of the pooler keep their settings until it
+// closes them, except for the one used here. A role that owns the tables gets no time limits: it also migrates, which
+// may be slow.
 //
 // Idempotent. Locks: as Grant. Errors: the database's own when the role may not set its defaults.
 func PinDefaults(ctx context.Context, address string) (err error) {
@@ -80,5 +81,6 @@ func pinnedSettings(limits bool) (all []Setting) {
 
 // roleDefault returns the statement that makes s the default of a role in one database.
 func (s Setting) roleDefault(role, database string) string {
-	return "ALTER ROLE " + pgx.Identifier{role}.Sanitize() + " IN DATABASE " + pgx.Identifier{database}.Sanitize() + " SET " + s.Name + " = '" + s.Want + "'"
+	return "ALTER ROLE " + pgx.Identifier{role}.Sanitize() + " IN DATABASE " + pgx.Identifier{database}.Sanitize() +
+		" SET " + s.Name + " = '" + s.Want + "'"
 }

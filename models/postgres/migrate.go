@@ -20,8 +20,8 @@ import (
 // ErrSchema says that the database has another schema version than this binary.
 var ErrSchema = errors.New("the database's schema does not fit this version of the program")
 
-// Migrate brings the database at url to this binary's schema, and logs one line if it applied any migration. Of concurrent
-// processes one applies, the others wait.
+// Migrate brings the database at url to this binary's schema, and logs one line if it applied any migration. Of
+// concurrent processes one applies, the others wait.
 //
 // Locks: goose's: a session lock on a direct connection, a row through a pooler.
 // Errors: ErrSchema when the database is newer than this binary.
@@ -61,7 +61,8 @@ func logMigration(ctx context.Context, log *slog.Logger, from int64, applied []*
 		took += m.Duration
 	}
 	to := applied[len(applied)-1].Source.Version
-	log.InfoContext(ctx, "migrated the database", "from", from, "to", to, "migrations", len(applied), "ms", took.Milliseconds())
+	log.InfoContext(ctx, "migrated the database", "from", from, "to", to, "migrations", len(applied), "ms",
+		took.Milliseconds())
 }
 
 func newProvider(db *sql.DB, pooled bool) (*goose.Provider, error) {
@@ -90,8 +91,8 @@ func CheckSchema(ctx context.Context, db *gorm.DB) error {
 	return checkVersion(ctx, pool)
 }
 
-// Migrated checks that the database has at least this binary's schema. During a rolling update, older replicas serve with a
-// newer schema.
+// Migrated checks that the database has at least this binary's schema. During a rolling update, older replicas serve
+// with a newer schema.
 func Migrated(ctx context.Context, db *gorm.DB) error {
 	pool, err := db.DB()
 	if err != nil {
@@ -113,7 +114,8 @@ func checkVersion(ctx context.Context, db *sql.DB) error {
 	case have < want:
 		return fmt.Errorf("%w: it is at version %d, this program needs %d; run 'credits migrate'", ErrSchema, have, want)
 	case have > want:
-		return fmt.Errorf("%w: it is at version %d, this program knows only %d; start the newer program", ErrSchema, have, want)
+		return fmt.Errorf("%w: it is at version %d, this program knows only %d; start the newer program", ErrSchema, have,
+			want)
 	}
 	return nil
 }

@@ -33,7 +33,8 @@ func TestCausesBecomeCodes(t *testing.T) {
 		"deadlock detected":                                models.CauseFailed.Of("deadlock detected"),
 	}
 	for sentence := range stored {
-		_, err := db.ExecContext(t.Context(), `INSERT INTO stripe_events (event_id, type, livemode, payload, status, last_error, created_at_stripe)
+		_, err := db.ExecContext(t.Context(),
+			`INSERT INTO stripe_events (event_id, type, livemode, payload, status, last_error, created_at_stripe)
 			VALUES ($1, 'charge.refunded', false, '', 'review', $1, 0)`, sentence)
 		if err != nil {
 			t.Fatal(err)
@@ -43,7 +44,8 @@ func TestCausesBecomeCodes(t *testing.T) {
 		t.Helper()
 		for sentence, code := range stored {
 			var got string
-			err := db.QueryRowContext(t.Context(), `SELECT last_error FROM stripe_events WHERE event_id = $1`, sentence).Scan(&got)
+			err := db.QueryRowContext(t.Context(), `SELECT last_error FROM stripe_events WHERE event_id = $1`, sentence).
+				Scan(&got)
 			if err != nil || got != want(sentence, code) {
 				t.Errorf("%q is stored as %q (%v), want %q", sentence, got, err, want(sentence, code))
 			}

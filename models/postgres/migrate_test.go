@@ -39,7 +39,8 @@ func TestMigrateEightAtOnce(t *testing.T) {
 		t.Errorf("schema after migrating: %v", err)
 	}
 	var applied int64
-	if err := db.Raw(`SELECT count(*) FROM goose_db_version WHERE version_id = 1`).Scan(&applied).Error; err != nil || applied != 1 {
+	if err := db.Raw(`SELECT count(*) FROM goose_db_version WHERE version_id = 1`).Scan(&applied).Error; err != nil ||
+		applied != 1 {
 		t.Errorf("first migration applied %d times (%v), want once", applied, err)
 	}
 }

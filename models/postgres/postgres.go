@@ -36,12 +36,12 @@ const (
 	txAttempts       = 3
 )
 
-// maxConnections bounds the concurrent transactions. More than a few per processor only wait for each other: on two, with
-// the database on the same machine, spending was fastest with 8 to 12 connections and a fifth slower with 32.
+// maxConnections bounds the concurrent transactions. More than a few per processor only wait for each other: on two,
+// with the database on the same machine, spending was fastest with 8 to 12 connections and a fifth slower with 32.
 func maxConnections() int { return min(4*runtime.NumCPU()+4, 40) }
 
-// Open returns a connection pool for PostgreSQL at url, directly or through a transaction pooler. It does not connect: the
-// first query reports an unreachable server.
+// Open returns a connection pool for PostgreSQL at url, directly or through a transaction pooler. It does not connect:
+// the first query reports an unreachable server.
 // Errors: an invalid address; the text never contains the password.
 func Open(url string, log *slog.Logger) (*gorm.DB, error) {
 	cfg, pooled, err := connConfig(url)
@@ -74,13 +74,15 @@ func Close(db *gorm.DB) error {
 	return pool.Close()
 }
 
-// pins are the settings that the product relies on, whatever defaults the server, database or role has. PgBouncer passes
-// these on from every client.
+// pins are the settings that the product relies on, whatever defaults the server, database or role has. PgBouncer
+// passes these on from every client.
 // Source: https://www.pgbouncer.org/config.html#track_extra_parameters
-var pins = map[string]string{"client_encoding": "UTF8", "datestyle": "ISO, MDY", "standard_conforming_strings": "on", "timezone": "UTC"}
+var pins = map[string]string{"client_encoding": "UTF8", "datestyle": "ISO, MDY", "standard_conforming_strings": "on",
+	"timezone": "UTC"}
 
 // directPins are further settings, which PgBouncer refuses. Behind it they are defaults of the role; see PinDefaults.
-var directPins = map[string]string{"bytea_output": "hex", "intervalstyle": "postgres", "default_transaction_isolation": "read committed"}
+var directPins = map[string]string{"bytea_output": "hex", "intervalstyle": "postgres",
+	"default_transaction_isolation": "read committed"}
 
 // timeLimits are the time limits by setting, in milliseconds.
 var timeLimits = map[string]string{
@@ -91,9 +93,9 @@ var timeLimits = map[string]string{
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// connConfig parses a database address and reports whether it leads to a pooler. Poolers in transaction mode (PgBouncer,
-// Neon, Supabase) refuse prepared statements and most startup parameters, so connections through one use neither. A time
-// limit in the address (lock_timeout=60s) overrides the default.
+// connConfig parses a database address and reports whether it leads to a pooler. Poolers in transaction mode
+// (PgBouncer, Neon, Supabase) refuse prepared statements and most startup parameters, so connections through one use
+// neither. A time limit in the address (lock_timeout=60s) overrides the default.
 func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 	address, pooled, err := cleanURL(address)
 	if err != nil {
@@ -104,7 +106,8 @@ func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 		return nil, false, errors.New("the database address cannot be read") // pgx's error may quote the address
 	}
 	if u, _ := url.Parse(address); u.Host == "" && u.Query().Get("host") == "" && !loopback.All(cfg.Host) {
-		return nil, false, errors.New("the database address names no host") // pgx would use PGHOST, without the TLS rule below
+		// pgx would use PGHOST, without the TLS rule below
+		return nil, false, errors.New("the database address names no host")
 	}
 	cfg.ConnectTimeout = connectTimeout
 	maps.Copy(cfg.RuntimeParams, pins)
@@ -203,19 +206,23 @@ func worthRetrying(err error) bool {
 	return code == "40001" || code == "40P01" // serialization_failure, deadlock_detected
 }
 
-// Away reports whether err means that the database was unreachable or did not answer in time, so that a retry may succeed.
+// Away reports whether err means that the database was unreachable or did not answer in time, so that a retry may
+// succeed.
 func Away(err error) bool {
 	switch code := sqlState(err); {
-	case code == "55P03", code == "57014", code == "25P03", code == "40001", code == "40P01", code == "25006": // time-outs, conflicts, a standby
+	// time-outs, conflicts, a standby
+	case code == "55P03", code == "57014", code == "25P03", code == "40001", code == "40P01", code == "25006":
 		return true
-	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "53"), strings.HasPrefix(code, "57P"): // connection, resources, shutdown
+	// connection, resources, shutdown
+	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "53"), strings.HasPrefix(code, "57P"):
 		return true
 	case code != "":
 		return false
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) || errors.Is(err, net.ErrClosed) ||
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, sql.ErrTxDone) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || lostConnection(err)
 }
 

@@ -49,9 +49,10 @@ func MigrateFor(ctx context.Context, owner, server string, log *slog.Logger) err
 	return err
 }
 
-// Grant gives the role that the server connects as the rights it needs and no others: select and insert everywhere, update
-// and delete everywhere but in the ledger and the audit log, no DDL, no temporary tables. It creates a missing role. It
-// does nothing if both addresses have the same role, or the server's role is a member of the owner; see Powers.
+// Grant gives the role that the server connects as the rights it needs and no others: select and insert everywhere,
+// update and delete everywhere but in the ledger and the audit log, no DDL, no temporary tables. It creates a missing
+// role. It does nothing if both addresses have the same role, or the server's role is a member of the owner; see
+// Powers.
 //
 // Idempotent. Locks: an advisory lock for all role changes.
 // Errors: ErrNoRole when the owner may not create the role.
@@ -100,7 +101,8 @@ func roleOf(ctx context.Context, address string) (role string, err error) {
 }
 
 // ErrNoRole says that the role of DATABASE_POOL_URL is missing and that the owner may not create it.
-var ErrNoRole = errors.New("the database refuses the user of DATABASE_POOL_URL, and the user of DATABASE_URL may not create it; as an administrator run")
+var ErrNoRole = errors.New(
+	"the database refuses the user of DATABASE_POOL_URL, and the user of DATABASE_URL may not create it; as an administrator run")
 
 // createRole creates the role of an address. It fails if the role exists, since then the password is wrong.
 func createRole(ctx context.Context, tx *sql.Tx, address string) (string, error) {
@@ -110,7 +112,8 @@ func createRole(ctx context.Context, tx *sql.Tx, address string) (string, error)
 	}
 	name, statement := u.User.Username(), "CREATE ROLE "+pgx.Identifier{u.User.Username()}.Sanitize()+" LOGIN"
 	var exists bool
-	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, name).Scan(&exists); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, name).
+		Scan(&exists); err != nil {
 		return "", fmt.Errorf("look for the server's role: %w", err)
 	}
 	if exists {
@@ -155,11 +158,14 @@ func scram(password string) (string, error) {
 // grantTo grants role the rights of the server on all present and future tables.
 func grantTo(ctx context.Context, tx *sql.Tx, role string) error {
 	var owns bool
-	err := tx.QueryRowContext(ctx, `SELECT pg_has_role($1, relowner, 'MEMBER') FROM pg_class WHERE oid = 'credit_transactions'::regclass`, role).Scan(&owns)
+	err := tx.QueryRowContext(ctx,
+		`SELECT pg_has_role($1, relowner, 'MEMBER') FROM pg_class WHERE oid = 'credit_transactions'::regclass`,
+		role).Scan(&owns)
 	if err != nil || owns {
 		return err
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') ORDER BY relname`)
+	rows, err := tx.QueryContext(ctx,
+		`SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') ORDER BY relname`)
 	if err != nil {
 		return err
 	}
@@ -210,8 +216,8 @@ func grants(role, schema, database string, tables []string) []string {
 	return all
 }
 
-// Powers returns what the role behind an address could do to the ledger and the audit log beyond inserting, in PostgreSQL's
-// terms. It should be empty.
+// Powers returns what the role behind an address could do to the ledger and the audit log beyond inserting, in
+// PostgreSQL's terms. It should be empty.
 func Powers(ctx context.Context, address string) ([]string, error) {
 	db, _, err := openPlain(address)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// Setting is a database setting with a wrong value, such as one that a pooler did not pass on. Mend is the statement that
-// corrects it.
+// Setting is a database setting with a wrong value, such as one that a pooler did not pass on. Mend is the statement
+// that corrects it.
 type Setting struct{ Name, Value, Want, Mend string }
 
 // WrongSettings lists the settings with wrong values.
@@ -46,7 +46,9 @@ func CheckSettings(ctx context.Context, db *gorm.DB) error {
 		names = append(names, strings.ToLower(s.Name))
 	}
 	var found []struct{ Name, Value, Role, Database string }
-	err := db.WithContext(ctx).Raw(`SELECT name, setting AS value, current_user AS role, current_database() AS database FROM pg_settings WHERE lower(name) IN ? ORDER BY name`, names).Scan(&found).Error
+	err := db.WithContext(ctx).
+		Raw(
+			`SELECT name, setting AS value, current_user AS role, current_database() AS database FROM pg_settings WHERE lower(name) IN ? ORDER BY name`, names).Scan(&found).Error
 	if err != nil {
 		return fmt.Errorf("read the database's settings: %w", err)
 	}

@@ -34,7 +34,8 @@ func setDefault(t *testing.T, address, setting string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := open(t, address).Exec(`ALTER DATABASE ` + strings.TrimPrefix(u.Path, "/") + ` SET ` + setting).Error; err != nil {
+	if err := open(t, address).Exec(`ALTER DATABASE ` + strings.TrimPrefix(u.Path, "/") + ` SET ` + setting).
+		Error; err != nil {
 		t.Fatalf("set %s: %v", setting, err)
 	}
 }
@@ -43,26 +44,30 @@ func setDefault(t *testing.T, address, setting string) {
 func TestDefaultsOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	for _, setting := range []string{
-		"datestyle = 'German, DMY'", "datestyle = 'SQL, DMY'", "datestyle = 'Postgres, MDY'", "bytea_output = 'escape'", "timezone = 'America/St_Johns'",
+		"datestyle = 'German, DMY'", "datestyle = 'SQL, DMY'", "datestyle = 'Postgres, MDY'", "bytea_output = 'escape'",
+		"timezone = 'America/St_Johns'",
 		"intervalstyle = 'iso_8601'", "default_transaction_isolation = 'serializable'", "standard_conforming_strings = off",
 	} {
 		t.Run(setting, func(t *testing.T) {
 			t.Parallel()
 			direct := dbtest.URL(t)
 			setDefault(t, direct, setting)
-			for name, address := range map[string]string{"direct": direct, "pooled": dbtest.Pooler(t, direct) + "&pgbouncer=true"} {
+			for name, address := range map[string]string{"direct": direct,
+				"pooled": dbtest.Pooler(t, direct) + "&pgbouncer=true"} {
 				db := open(t, address)
 				if err := postgres.CheckReading(t.Context(), db); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 				u := dbtest.User(t, db, name+"@example.com")
 				var again models.User
-				if err := db.Where("id = ?", u.ID).Take(&again).Error; err != nil || !again.CreatedAt.Equal(u.CreatedAt) || u.CreatedAt.IsZero() {
+				if err := db.Where("id = ?", u.ID).Take(&again).Error; err != nil || !again.CreatedAt.Equal(u.CreatedAt) ||
+					u.CreatedAt.IsZero() {
 					t.Errorf("%s: a user made at %v is read as made at %v: %v", name, u.CreatedAt, again.CreatedAt, err)
 				}
 				var isolation, text string
 				err := postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
-					return errors.Join(tx.Raw(`SHOW transaction_isolation`).Scan(&isolation).Error, tx.Raw(`SELECT 'a\b'`).Scan(&text).Error)
+					return errors.Join(tx.Raw(`SHOW transaction_isolation`).Scan(&isolation).Error,
+						tx.Raw(`SELECT 'a\b'`).Scan(&text).Error)
 				})
 				if err != nil || isolation != "read committed" || text != `a\b` {
 					t.Errorf("%s: a transaction is %q and reads %q, %v; want read committed and a\\b", name, isolation, text, err)
@@ -90,14 +95,16 @@ func TestCheckSettings(t *testing.T) {
 			setDefault(t, direct, setting)
 			err := postgres.InspectSettings(t.Context(), dbtest.Pooler(t, direct)+"&pgbouncer=true")
 			var wrong postgres.WrongSettings
-			if !errors.As(err, &wrong) || !slices.ContainsFunc(wrong, func(s postgres.Setting) bool { return s.Name == name && s.Value != s.Want }) || len(wrong) != 1 {
+			if !errors.As(err, &wrong) || !slices.ContainsFunc(wrong,
+				func(s postgres.Setting) bool { return s.Name == name && s.Value != s.Want }) || len(wrong) != 1 {
 				t.Errorf("settings = %v, want %s to be named alone", err, name)
 			}
 		})
 	}
 }
 
-// What a pooler does not pass on is the default of the server's role from the first start on, whatever is changed later.
+// What a pooler does not pass on is the default of the server's role from the first start on, whatever is changed
+// later.
 func TestPinDefaults(t *testing.T) {
 	t.Parallel()
 	ask := func(t *testing.T, address, setting string) (value string) {
@@ -113,7 +120,8 @@ func TestPinDefaults(t *testing.T) {
 		return value
 	}
 	type defaults map[string]string
-	settings := defaults{"default_transaction_isolation": "read committed", "bytea_output": "hex", "IntervalStyle": "postgres"}
+	settings := defaults{"default_transaction_isolation": "read committed", "bytea_output": "hex",
+		"IntervalStyle": "postgres"}
 	for name, c := range map[string]struct {
 		server func(owner string) string
 		limits defaults
@@ -127,7 +135,8 @@ func TestPinDefaults(t *testing.T) {
 			t.Parallel()
 			owner := dbtest.URL(t)
 			pool := dbtest.Pooler(t, c.server(owner)) + "&pgbouncer=true"
-			for _, setting := range []string{"default_transaction_isolation = 'serializable'", "bytea_output = 'escape'", "intervalstyle = 'iso_8601'"} {
+			for _, setting := range []string{"default_transaction_isolation = 'serializable'", "bytea_output = 'escape'",
+				"intervalstyle = 'iso_8601'"} {
 				setDefault(t, owner, setting)
 			}
 			dbtest.Concurrently(8, func(int) { // as replicas start
@@ -171,7 +180,9 @@ func TestPinDefaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		var n int
-		err := open(t, owner).Raw(`SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = current_database()`).Scan(&n).Error
+		err := open(t, owner).
+			Raw(
+				`SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = current_database()`).Scan(&n).Error
 		if err != nil || n != 0 {
 			t.Errorf("%d roles have defaults in the database, %v; want none", n, err)
 		}
@@ -186,7 +197,8 @@ func TestPinDefaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		// No role may change a role's defaults in a session that only reads.
-		if err := open(t, dbtest.Admin(t, owner)).Exec(`ALTER ROLE ` + u.User.Username() + ` IN DATABASE ` + strings.TrimPrefix(u.Path, "/") +
+		if err := open(t, dbtest.Admin(t, owner)).Exec(`ALTER ROLE ` + u.User.Username() + ` IN DATABASE ` +
+			strings.TrimPrefix(u.Path, "/") +
 			` SET default_transaction_read_only = on`).Error; err != nil {
 			t.Fatal(err)
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/resume-matcher/credits/services/user"
 )
 
-// Claim gives a user who has signed in, or linked an identity, the guest accounts of their verified addresses: credits that
-// were bought without signing in. A user without an address gets the guest account's.
+// Claim gives a user who has signed in, or linked an identity, the guest accounts of their verified addresses: credits
+// that were bought without signing in. A user without an address gets the guest account's.
 //
 // It logs failures instead of returning them, since they must not stop a sign-in; the next one tries again.
 //
@@ -28,7 +28,8 @@ func (s *Service) claim(ctx context.Context, userID int64) error {
 		ID    int64
 		Email string
 	}
-	err := s.DB.WithContext(ctx).Raw(`SELECT DISTINCT u.id, u.email FROM identities i JOIN users u ON u.email = i.email AND u.id <> i.user_id
+	err := s.DB.WithContext(ctx).
+		Raw(`SELECT DISTINCT u.id, u.email FROM identities i JOIN users u ON u.email = i.email AND u.id <> i.user_id
 		WHERE i.user_id = ? AND i.email_verified AND i.email <> '' AND NOT EXISTS (SELECT FROM identities WHERE user_id = u.id) ORDER BY u.id`, userID).Scan(&guests).Error
 	if err != nil {
 		return fmt.Errorf("find guest accounts: %w", err)

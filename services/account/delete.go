@@ -32,7 +32,8 @@ const keepUntilSQL = `CASE WHEN EXISTS (SELECT FROM credit_transactions WHERE us
 func (s *Service) PreviewDeletion(ctx context.Context, userID int64) (DeletionPreview, error) {
 	db := s.DB.WithContext(ctx)
 	var rows []DeletionPreview
-	err := db.Raw(`SELECT credits_balance AS balance, credits_held AS held, (SELECT count(*) FROM holds WHERE user_id = u.id AND status = 'open') AS holds,
+	err := db.Raw(
+		`SELECT credits_balance AS balance, credits_held AS held, (SELECT count(*) FROM holds WHERE user_id = u.id AND status = 'open') AS holds,
 		EXISTS (SELECT FROM credit_transactions WHERE user_id = u.id) OR EXISTS (SELECT FROM purchases WHERE user_id = u.id) AS booked,
 		`+keepUntilSQL+` AS until FROM users u WHERE id = ? AND deleted_at IS NULL`, userID).Scan(&rows).Error
 	if err != nil {
@@ -102,7 +103,8 @@ func anonymize(tx models.Tx, userID int64) error {
 		`DELETE FROM refused_identities WHERE user_id = ?`,
 		`UPDATE users u SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, updated_at = now(), deleted_at = now(),
 			delete_after = ` + keepUntilSQL + ` WHERE id = ?`,
-		`UPDATE users u SET name = '', locale = '', updated_at = now(), deleted_at = now(), delete_after = ` + keepUntilSQL + `
+		`UPDATE users u SET name = '', locale = '', updated_at = now(), deleted_at = now(), delete_after = ` + keepUntilSQL +
+			`
 			WHERE merged_into = ? AND deleted_at IS NULL`,
 	} {
 		if err := tx.Exec(statement, userID).Error; err != nil {

@@ -19,8 +19,9 @@ const eraseBatch = 200
 // Locks: the rows that it changes, in separate transactions. Idempotent; any number of replicas may call it.
 func (s *Service) EraseDue(ctx context.Context) error {
 	var users []int64
-	err := s.DB.WithContext(ctx).Raw(`SELECT id FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NULL ORDER BY id LIMIT ?`,
-		eraseBatch).Scan(&users).Error
+	err := s.DB.WithContext(ctx).
+		Raw(`SELECT id FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NULL ORDER BY id LIMIT ?`,
+			eraseBatch).Scan(&users).Error
 	if err != nil {
 		return fmt.Errorf("find accounts to erase: %w", err)
 	}
@@ -65,7 +66,8 @@ func (s *Service) erase(ctx context.Context, userID int64) error {
 	if err := s.reducePayloads(ctx, eventsSQL("user_id = @user"), userID); err != nil {
 		return err
 	}
-	if err := db.Exec(`UPDATE users SET erased_at = now() WHERE id = ? AND deleted_at IS NOT NULL`, userID).Error; err != nil {
+	if err := db.Exec(`UPDATE users SET erased_at = now() WHERE id = ? AND deleted_at IS NOT NULL`, userID).
+		Error; err != nil {
 		return fmt.Errorf("mark user %d as erased: %w", userID, err)
 	}
 	return nil
@@ -74,7 +76,8 @@ func (s *Service) erase(ctx context.Context, userID int64) error {
 // eraseWithdrawals clears the texts of handled withdrawals of deleted accounts. An open withdrawal keeps them,
 // because the declarant is still owed an answer.
 func (s *Service) eraseWithdrawals(ctx context.Context) error {
-	err := s.DB.WithContext(ctx).Exec(`UPDATE withdrawals w SET name = '', email = '', contract = '', fold = '', sender = ''
+	err := s.DB.WithContext(ctx).
+		Exec(`UPDATE withdrawals w SET name = '', email = '', contract = '', fold = '', sender = ''
 		FROM users u WHERE u.id = w.user_id AND u.deleted_at IS NOT NULL AND w.handled_at IS NOT NULL
 			AND (w.name, w.email, w.contract) <> ('', '', '')`).Error
 	if err != nil {

@@ -21,23 +21,31 @@ const sectionBatch = 1000 // rows of one batch of a paged section
 // Sections lists the sections of an export.
 func Sections() []Section {
 	return []Section{
-		{Name: "profile", query: `SELECT id, email, name, locale AS language, credits_balance AS "creditsBalance", credits_held AS "heldCredits",
+		{Name: "profile",
+			query: `SELECT id, email, name, locale AS language, credits_balance AS "creditsBalance", credits_held AS "heldCredits",
 			stripe_customer_id AS "stripeCustomer", created_at AS "createdAt", updated_at AS "updatedAt" FROM users WHERE id = ?`},
-		{Name: "sign-ins", query: `SELECT provider, issuer, subject, email, email_verified AS "emailVerified", name, created_at AS "createdAt",
+		{Name: "sign-ins",
+			query: `SELECT provider, issuer, subject, email, email_verified AS "emailVerified", name, created_at AS "createdAt",
 			last_sign_in_at AS "lastSignInAt" FROM identities WHERE user_id = ? ORDER BY created_at, issuer, subject`},
-		{Name: "sessions", query: `SELECT device, created_at AS "createdAt", last_seen_at AS "lastSeenAt", expires_at AS "expiresAt" FROM sessions
+		{Name: "sessions",
+			query: `SELECT device, created_at AS "createdAt", last_seen_at AS "lastSeenAt", expires_at AS "expiresAt" FROM sessions
 			WHERE user_id = ? AND expires_at > now() ORDER BY created_at, key_hash`},
-		{Name: "purchases", query: `SELECT id::text, status, quantity, credits, amount_cents AS "amountCents", currency, paid_cents AS "paidCents",
+		{Name: "purchases",
+			query: `SELECT id::text, status, quantity, credits, amount_cents AS "amountCents", currency, paid_cents AS "paidCents",
 			paid_currency AS "paidCurrency", paid_at AS "paidAt", credits_granted AS "creditsGranted", credits_refunded AS "creditsRefunded",
 			credits_disputed AS "creditsDisputed", locale AS language, checkout_session_id AS "checkoutSession", payment_intent_id AS "paymentIntent",
 			created_at AS "createdAt", updated_at AS "updatedAt" FROM purchases WHERE user_id = ? ORDER BY created_at, id`},
-		{Name: "refunds", query: `SELECT r.refund_id AS id, p.id::text AS "purchaseId", r.amount AS "amountCents", r.currency, r.status, r.updated_at AS "updatedAt"
+		{Name: "refunds",
+			query: `SELECT r.refund_id AS id, p.id::text AS "purchaseId", r.amount AS "amountCents", r.currency, r.status, r.updated_at AS "updatedAt"
 			FROM purchases p JOIN stripe_refunds r ON r.payment_ref = p.payment_intent_id WHERE p.user_id = ? ORDER BY r.updated_at, r.refund_id`},
-		{Name: "withdrawals", query: `SELECT id::text, purchase_id::text AS "purchaseId", name, email, contract, received_at AS "receivedAt", handled_at AS "handledAt"
+		{Name: "withdrawals",
+			query: `SELECT id::text, purchase_id::text AS "purchaseId", name, email, contract, received_at AS "receivedAt", handled_at AS "handledAt"
 			FROM withdrawals WHERE user_id = ? ORDER BY received_at, id`},
-		{Name: "reservations", paged: true, query: `SELECT id::text, feature, credits, captured AS "capturedCredits", status, metadata::text, created_at AS "createdAt",
+		{Name: "reservations", paged: true,
+			query: `SELECT id::text, feature, credits, captured AS "capturedCredits", status, metadata::text, created_at AS "createdAt",
 			expires_at AS "expiresAt" FROM holds WHERE user_id = ? AND id > ?::uuid ORDER BY id LIMIT ?`},
-		{Name: "log", query: `SELECT created_at AS "createdAt", actor, action, (detail - 'refund_request')::text AS detail FROM audit_log WHERE user_id = ? ORDER BY id`},
+		{Name: "log",
+			query: `SELECT created_at AS "createdAt", actor, action, (detail - 'refund_request')::text AS detail FROM audit_log WHERE user_id = ? ORDER BY id`},
 	}
 }
 

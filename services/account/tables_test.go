@@ -20,7 +20,8 @@ func TestDeletionCoversEveryPersonalTable(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	var tables []string
-	err := db.Raw(`SELECT DISTINCT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND confrelid IN ('users'::regclass, 'purchases'::regclass)
+	err := db.Raw(
+		`SELECT DISTINCT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND confrelid IN ('users'::regclass, 'purchases'::regclass)
 		ORDER BY 1`).Scan(&tables).Error
 	if err != nil || len(tables) == 0 {
 		t.Fatalf("tables that reference users = %v, %v; want some", tables, err)

@@ -1,5 +1,5 @@
-// Package address normalises e-mail addresses to the spelling that is stored and compared, and recognises addresses that a
-// reader could mistake for others. Every address from outside passes Parse.
+// Package address normalises e-mail addresses to the spelling that is stored and compared, and recognises addresses
+// that a reader could mistake for others. Every address from outside passes Parse.
 package address
 
 import (
@@ -16,16 +16,16 @@ import (
 // Source: RFC 5321, 4.5.3.1.3 (a path of 256 octets, two of which are brackets).
 const maxBytes = 254
 
-// specials are the ASCII characters that a local part may contain only in quotes. No provider issues such addresses, and in
-// mail headers they have a meaning of their own.
+// specials are the ASCII characters that a local part may contain only in quotes. No provider issues such addresses,
+// and in mail headers they have a meaning of their own.
 const specials = `"(),:;<>[\]`
 
 // Parse returns an address in the spelling that is stored and compared, or "" if it is invalid.
 //
 // It unifies the spellings of one mailbox: letter case, composed and decomposed umlauts, a domain in Unicode or ASCII
 // (IDNA), a trailing dot. It keeps different mailboxes apart: dots and plus signs before the @ count, and so do letters
-// that only look alike. It rejects invisible characters, and letters that turn into ASCII when lower-cased or normalised,
-// such as the Kelvin sign.
+// that only look alike. It rejects invisible characters, and letters that turn into ASCII when lower-cased or
+// normalised, such as the Kelvin sign.
 //
 // Idempotent.
 func Parse(raw string) string {
@@ -65,8 +65,8 @@ func domains(domain string) (ascii, unicode string, ok bool) {
 	return ascii, unicode, err == nil && again == ascii
 }
 
-// refused reports whether a rune makes an address invalid: it is invisible, or it turns into ASCII, which would make another
-// address of it.
+// refused reports whether a rune makes an address invalid: it is invisible, or it turns into ASCII, which would make
+// another address of it.
 func refused(r rune) bool {
 	if r <= unicode.MaxASCII {
 		return r <= ' ' || r == 0x7f

@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// LooksLikeAnother reports whether a reader could mistake an address for another: a part of it mixes scripts, or consists of
-// letters of another script that look like ASCII (аррӏе in Cyrillic), or has a Latin letter that reads as an ASCII one.
-// Umlauts and names in other scripts do not.
+// LooksLikeAnother reports whether a reader could mistake an address for another: a part of it mixes scripts, or
+// consists of letters of another script that look like ASCII (аррӏе in Cyrillic), or has a Latin letter that reads as
+// an ASCII one. Umlauts and names in other scripts do not.
 // Source: UTS 39 (mixed scripts, whole-script confusables), reduced to what an e-mail address can contain.
 func LooksLikeAnother(email string) bool {
 	return slices.ContainsFunc(strings.FieldsFunc(email, func(r rune) bool { return r == '@' || r == '.' }), confusable)

@@ -158,7 +158,8 @@ func (s *Service) CloseFinding(ctx context.Context, id int64, d Decision) error 
 		case f.ClosedAt != nil:
 			return nil
 		}
-		if err := tx.Exec(`UPDATE reconciliation_findings SET closed_at = ? WHERE id = ?`, s.Purchase.Now(), id).Error; err != nil {
+		if err := tx.Exec(`UPDATE reconciliation_findings SET closed_at = ? WHERE id = ?`, s.Purchase.Now(), id).
+			Error; err != nil {
 			return fmt.Errorf("close finding %d: %w", id, err)
 		}
 		return models.AppendAudit(tx, models.AuditEvent{

@@ -120,7 +120,9 @@ func TestPendingRefundConflictsWithDecisions(t *testing.T) {
 	ctx := context.Background()
 	f := newFixture(t)
 	f.deliver("checkout.session.completed", f.paidInDollars())
-	f.must(f.DB.Exec(`INSERT INTO refund_requests (id, purchase_id, actor_id, idempotency_key, amount_cents, note, status, next_attempt_at)
+	f.must(
+		f.DB.Exec(
+			`INSERT INTO refund_requests (id, purchase_id, actor_id, idempotency_key, amount_cents, note, status, next_attempt_at)
 		VALUES (gen_random_uuid(), ?, ?, 'form', 4000, 'wrong currency', 'pending', now() + interval '1 hour')`, f.order, f.boss.ID).Error)
 	for _, way := range []models.WayOut{models.WayBook, models.WayForeign} {
 		if err := f.DecidePurchase(ctx, f.order, f.decision(way)); !fault.Is(err, fault.Conflict) {

@@ -39,7 +39,8 @@ type FeatureChange struct {
 // Features returns every feature, active ones first.
 func (s *Service) Features(ctx context.Context) ([]models.FeaturePrice, error) {
 	var rows []models.FeaturePrice
-	err := s.DB.WithContext(ctx).Raw(`SELECT * FROM feature_prices ORDER BY active DESC, created_at, feature`).Scan(&rows).Error
+	err := s.DB.WithContext(ctx).Raw(`SELECT * FROM feature_prices ORDER BY active DESC, created_at, feature`).Scan(&rows).
+		Error
 	if err != nil {
 		return nil, fmt.Errorf("list features: %w", err)
 	}

@@ -46,8 +46,12 @@ func newFixture(t *testing.T) *fixture {
 		DB: db, Purchase: buy, Secrets: []string{webhookSecret}, Now: now, Log: quiet, InlineTimeout: dbtest.HangTimeout,
 	}
 	f.Service = &admin.Service{DB: db, Purchase: buy, Webhook: events, Log: quiet}
-	f.must(db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
-	f.must(db.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
+	f.must(
+		db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).
+			Error)
+	f.must(
+		db.Exec(
+			`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', 'k', 'cs_1')`, f.order, f.user.ID).Error)
 	return f
 }

@@ -81,7 +81,8 @@ func sumSlots(bounds []time.Time, days []models.LedgerDay, outstanding models.Cr
 }
 
 func readOpenEvents(tx *gorm.DB, o *models.Overview) error {
-	err := tx.Raw(`SELECT count(*) FILTER (WHERE status = 'review') AS review, count(*) FILTER (WHERE status <> 'review') AS waiting,
+	err := tx.Raw(
+		`SELECT count(*) FILTER (WHERE status = 'review') AS review, count(*) FILTER (WHERE status <> 'review') AS waiting,
 			(SELECT count(*) FROM users) AS users, (SELECT received_at FROM stripe_events ORDER BY received_at DESC, event_id DESC LIMIT 1) AS last_hook
 		FROM stripe_events WHERE status IN ('review', 'failed', 'deferred', 'received')`).
 		Row().Scan(&o.Review, &o.Waiting, &o.Users, &o.LastHook)

@@ -31,7 +31,8 @@ func TestOverview(t *testing.T) {
 	ada, bob := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "bob@example.com")
 	post := func(user models.User, at time.Time, delta models.Credits, reason models.Reason) {
 		t.Helper()
-		err := db.Exec(`WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, created_at, balance_after)
+		err := db.Exec(
+			`WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, created_at, balance_after)
 				VALUES (@user, @delta, @reason, @at, 0))
 			UPDATE users SET credits_balance = credits_balance + @delta WHERE id = @user`,
 			map[string]any{"user": user.ID, "delta": delta, "reason": reason, "at": at}).Error
@@ -113,7 +114,8 @@ func TestOverviewSumsRevenue(t *testing.T) {
 		VALUES (?, ?, 1, 500, 500, 'eur', 'de', 'unpaid')`, uuid.New(), ada.ID)
 	exec(`INSERT INTO stripe_refunds (refund_id, payment_ref, amount, currency, status) VALUES
 		('re_1', 'pi_1', 200, 'eur', 'succeeded'), ('re_2', 'pi_1', 100, 'eur', 'failed'), ('re_3', 'pi_of_others', 900, 'eur', 'succeeded')`)
-	exec(`INSERT INTO stripe_charges (charge_id, payment_ref, amount, amount_refunded, currency) VALUES ('ch_2', 'pi_2', 1000, 400, 'eur'), ('ch_1', 'pi_1', 500, 300, 'eur')`)
+	exec(
+		`INSERT INTO stripe_charges (charge_id, payment_ref, amount, amount_refunded, currency) VALUES ('ch_2', 'pi_2', 1000, 400, 'eur'), ('ch_1', 'pi_1', 500, 300, 'eur')`)
 	exec(`INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) VALUES
 		('du_1', 'pi_4', 300, 'eur', 'lost'), ('du_2', 'pi_3', 700, 'jpy', 'won'), ('du_3', 'pi_1', 500, 'eur', 'under_review')`)
 	exec(`INSERT INTO stripe_events (event_id, type, livemode, payload, status, created_at_stripe, received_at)
@@ -149,7 +151,8 @@ func TestUsersByPage(t *testing.T) {
 			}
 		}
 		if i%2 == 0 {
-			err := db.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status,
+			err := db.Exec(
+				`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status,
 					paid_at, created_at)
 				VALUES (?, ?, 1, 500, 500, 'eur', 'de', 'k', 'paid', now(), ?)`, uuid.New(), u.ID, now.AddDate(0, i%3, 0)).Error
 			if err != nil {

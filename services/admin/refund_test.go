@@ -35,7 +35,8 @@ func stripeRefunds(t *testing.T, currency string) (address string, keys *atomic.
 			known[key] = fmt.Sprintf("re_%d", keys.Add(1))
 		}
 		//nolint:gosec // JSON for a test
-		fmt.Fprintf(w, `{"id":%q,"object":"refund","amount":%s,"currency":%q,"status":"succeeded","payment_intent":%q,"charge":"ch_1"}`,
+		fmt.Fprintf(w,
+			`{"id":%q,"object":"refund","amount":%s,"currency":%q,"status":"succeeded","payment_intent":%q,"charge":"ch_1"}`,
 			known[key], r.FormValue("amount"), currency, r.FormValue("payment_intent"))
 	}))
 	t.Cleanup(server.Close)
@@ -52,7 +53,8 @@ func TestRefund(t *testing.T) {
 	s := &admin.Service{DB: db, Purchase: buy, Log: quiet}
 	ctx := context.Background()
 	id := uuid.Must(uuid.NewV7())
-	err := db.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
+	err := db.Exec(
+		`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		VALUES (?, ?, 1, 500, 2000, 'eur', 'en', 'k', 'cs_1')`, id, ada.ID).Error
 	if err == nil {
 		_, err = buy.BookFetched(ctx, purchase.Checkout{

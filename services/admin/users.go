@@ -72,10 +72,12 @@ func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, 
 	}
 	bought := "" // joined for every user only when the list is sorted by it
 	if q.Order == ByBought {
-		bought = ` LEFT JOIN (SELECT user_id, max(created_at) AS bought FROM purchases WHERE paid_at IS NOT NULL GROUP BY user_id) b ON b.user_id = u.id`
+		bought =
+			` LEFT JOIN (SELECT user_id, max(created_at) AS bought FROM purchases WHERE paid_at IS NOT NULL GROUP BY user_id) b ON b.user_id = u.id`
 	}
 	var users []models.ListedUser
-	err := s.DB.WithContext(ctx).Raw(`SELECT u.*, (SELECT coalesce(min(i.email), '') FROM identities i WHERE i.user_id = u.id
+	err := s.DB.WithContext(ctx).
+		Raw(`SELECT u.*, (SELECT coalesce(min(i.email), '') FROM identities i WHERE i.user_id = u.id
 				AND NOT i.email_verified AND i.email <> '' AND (u.email IS NULL OR @prefix <> '' AND starts_with(i.email, @prefix))) AS claimed,
 			(SELECT p.created_at FROM purchases p WHERE p.user_id = u.id AND p.paid_at IS NOT NULL ORDER BY p.created_at DESC LIMIT 1) AS bought
 		FROM (SELECT u.*, `+key+` AS key FROM users u`+bought+` WHERE `+where+` ORDER BY key `+direction+`, u.id `+direction+` LIMIT @limit) u

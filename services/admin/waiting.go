@@ -34,7 +34,8 @@ const waitingSQL = `WITH waiting AS (
 func (s *Service) Waiting(ctx context.Context, limit int) (rows []models.Waiting, total int64, err error) {
 	args := []any{sql.Named("causes", models.PaymentCauses()), sql.Named("limit", limit)}
 	db := s.DB.WithContext(ctx)
-	if err := db.Raw(waitingSQL+` SELECT * FROM waiting ORDER BY since, id LIMIT @limit`, args...).Scan(&rows).Error; err != nil {
+	if err := db.Raw(waitingSQL+` SELECT * FROM waiting ORDER BY since, id LIMIT @limit`, args...).Scan(&rows).
+		Error; err != nil {
 		return nil, 0, fmt.Errorf("list open reviews: %w", err)
 	}
 	if len(rows) < limit {

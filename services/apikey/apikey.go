@@ -75,8 +75,8 @@ const validSQL = `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now
 // Create creates a service key. plaintext is the key itself, which is not stored anywhere.
 //
 // Idempotent: by actor and idempotency key; a repeat returns the same row and an empty plaintext.
-// Errors: fault.Invalid for a wrong name, scope, limit or number of days; fault.Conflict when the idempotency key created
-// another key.
+// Errors: fault.Invalid for a wrong name, scope, limit or number of days; fault.Conflict when the idempotency key
+// created another key.
 func (k *Service) Create(ctx context.Context, r Request) (key models.APIKey, plaintext string, err error) {
 	if err := r.clean(); err != nil {
 		return models.APIKey{}, "", err
@@ -102,7 +102,8 @@ func (k *Service) Create(ctx context.Context, r Request) (key models.APIKey, pla
 	if !created {
 		return key, "", nil
 	}
-	k.log.InfoContext(ctx, "service key created", "key_id", key.ID, "scopes", []string(key.Scopes), "per_minute", key.PerMinute, "actor_id", r.ActorID)
+	k.log.InfoContext(ctx, "service key created", "key_id", key.ID, "scopes", []string(key.Scopes), "per_minute",
+		key.PerMinute, "actor_id", r.ActorID)
 	return key, secret, nil
 }
 
@@ -116,9 +117,11 @@ func (r *Request) clean() error {
 			r.Scopes = append(r.Scopes, scope)
 		}
 	}
-	unknown := slices.ContainsFunc(requested, func(scope string) bool { return !slices.Contains(models.KeyScopes(), scope) })
+	unknown := slices.ContainsFunc(requested,
+		func(scope string) bool { return !slices.Contains(models.KeyScopes(), scope) })
 	switch {
-	case r.Name == "" || utf8.RuneCountInString(r.Name) > MaxName || !models.Storable(r.Name) || strings.ContainsFunc(r.Name, unicode.IsControl):
+	case r.Name == "" || utf8.RuneCountInString(r.Name) > MaxName || !models.Storable(r.Name) ||
+		strings.ContainsFunc(r.Name, unicode.IsControl):
 		return fault.Field("name", fault.KeyNameLength)
 	case unknown || len(r.Scopes) == 0:
 		return fault.Field("scopes", fault.ScopesUnknown)
@@ -136,10 +139,12 @@ func (r *Request) clean() error {
 func (r *Request) insert(tx models.Tx, id uuid.UUID, secret string) (models.APIKey, bool, error) {
 	hash := digestOf(secret)
 	var rows []models.APIKey
-	err := tx.Raw(`INSERT INTO api_keys (id, name, prefix, key_hash, scopes, per_minute, created_by, idempotency_key, expires_at)
+	err := tx.Raw(
+		`INSERT INTO api_keys (id, name, prefix, key_hash, scopes, per_minute, created_by, idempotency_key, expires_at)
 		VALUES (?, ?, ?, ?, ?::text[], ?, nullif(?::integer, 0), nullif(?::text, ''), now() + make_interval(days => nullif(?::integer, 0)))
 		ON CONFLICT ON CONSTRAINT api_keys_idempotency_key_key DO NOTHING RETURNING `+columns,
-		id, r.Name, secret[:shownLength], hash[:], models.Scopes(r.Scopes), r.PerMinute, r.ActorID, r.IdempotencyKey, r.ExpiresInDays).Scan(&rows).Error
+		id, r.Name, secret[:shownLength], hash[:], models.Scopes(r.Scopes), r.PerMinute, r.ActorID, r.IdempotencyKey,
+		r.ExpiresInDays).Scan(&rows).Error
 	if err != nil {
 		return models.APIKey{}, false, fmt.Errorf("store service key: %w", err)
 	}
@@ -152,7 +157,8 @@ func (r *Request) insert(tx models.Tx, id uuid.UUID, secret string) (models.APIK
 // replay returns the key that this idempotency key created, if the request is the same.
 func (r *Request) replay(tx models.Tx) (models.APIKey, error) {
 	var key models.APIKey
-	err := tx.Raw(`SELECT `+columns+` FROM api_keys WHERE created_by = ? AND idempotency_key = ?`, r.ActorID, r.IdempotencyKey).Scan(&key).Error
+	err := tx.Raw(`SELECT `+columns+` FROM api_keys WHERE created_by = ? AND idempotency_key = ?`, r.ActorID,
+		r.IdempotencyKey).Scan(&key).Error
 	if err != nil {
 		return models.APIKey{}, fmt.Errorf("read earlier service key: %w", err)
 	}
@@ -160,7 +166,8 @@ func (r *Request) replay(tx models.Tx) (models.APIKey, error) {
 	if key.ExpiresAt != nil {
 		days = int(key.ExpiresAt.Sub(key.CreatedAt) / (24 * time.Hour))
 	}
-	if key.Name != r.Name || !slices.Equal(key.Scopes, r.Scopes) || key.PerMinute != r.PerMinute || days != r.ExpiresInDays {
+	if key.Name != r.Name || !slices.Equal(key.Scopes, r.Scopes) || key.PerMinute != r.PerMinute ||
+		days != r.ExpiresInDays {
 		return models.APIKey{}, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
 	}
 	return key, nil
@@ -168,17 +175,20 @@ func (r *Request) replay(tx models.Tx) (models.APIKey, error) {
 
 // audit records the creation or revocation of a key.
 func audit(tx models.Tx, action models.Action, key models.APIKey, actorID int64, requestID string) error {
-	detail := map[string]any{"key_id": key.ID, "name": key.Name, "prefix": key.Prefix, "scopes": key.Scopes, "per_minute": key.PerMinute}
+	detail := map[string]any{"key_id": key.ID, "name": key.Name, "prefix": key.Prefix, "scopes": key.Scopes,
+		"per_minute": key.PerMinute}
 	if key.ExpiresAt != nil {
 		detail["expires"] = key.ExpiresAt.UTC().Format(time.DateOnly)
 	}
-	return models.AppendAudit(tx, models.AuditEvent{ActorID: actorID, Action: action, RequestID: requestID, Detail: detail})
+	return models.AppendAudit(tx, models.AuditEvent{ActorID: actorID, Action: action, RequestID: requestID,
+		Detail: detail})
 }
 
 // List returns all keys: valid keys first, then newest first.
 func (k *Service) List(ctx context.Context) ([]models.APIKey, error) {
 	var keys []models.APIKey
-	err := k.db.WithContext(ctx).Raw(`SELECT ` + columns + ` FROM api_keys ORDER BY NOT (` + validSQL + `), created_at DESC, id`).Scan(&keys).Error
+	err := k.db.WithContext(ctx).Raw(`SELECT ` + columns + ` FROM api_keys ORDER BY NOT (` + validSQL +
+		`), created_at DESC, id`).Scan(&keys).Error
 	if err != nil {
 		return nil, fmt.Errorf("list service keys: %w", err)
 	}
@@ -193,7 +203,8 @@ func (k *Service) Find(ctx context.Context, name string) (models.APIKey, error) 
 		return models.APIKey{}, fault.New(fault.NotFound, nil)
 	}
 	var keys []models.APIKey
-	err = k.db.WithContext(ctx).Raw(`SELECT `+columns+` FROM api_keys WHERE id = ? OR prefix = ? LIMIT 2`, id, name).Scan(&keys).Error
+	err = k.db.WithContext(ctx).Raw(`SELECT `+columns+` FROM api_keys WHERE id = ? OR prefix = ? LIMIT 2`, id, name).
+		Scan(&keys).Error
 	switch {
 	case err != nil:
 		return models.APIKey{}, fmt.Errorf("find service key: %w", err)
@@ -214,7 +225,8 @@ func (k *Service) Revoke(ctx context.Context, id uuid.UUID, actorID int64, reque
 	}
 	err := postgres.Transaction(ctx, k.db, func(tx models.Tx) error {
 		revoked = nil
-		err := tx.Raw(`UPDATE api_keys SET revoked_at = now() WHERE id = ? AND revoked_at IS NULL RETURNING key_hash, `+columns, id).Scan(&revoked).Error
+		err := tx.Raw(`UPDATE api_keys SET revoked_at = now() WHERE id = ? AND revoked_at IS NULL RETURNING key_hash, `+
+			columns, id).Scan(&revoked).Error
 		if err != nil {
 			return fmt.Errorf("revoke service key %s: %w", id, err)
 		}

@@ -95,7 +95,8 @@ func TestKeyIsGoodUntilItIsRevoked(t *testing.T) {
 	if !strings.HasPrefix(plaintext, made.Prefix) || len(made.Prefix) != len("rmc_")+8 || !wellFormed(plaintext) {
 		t.Errorf("the key's prefix is %q", made.Prefix)
 	}
-	if diff := cmp.Diff(models.Scopes{"spend", "read"}, made.Scopes); diff != "" || made.PerMinute != 60 || made.Name != "Resume Matcher" || made.CreatedBy != nil {
+	if diff := cmp.Diff(models.Scopes{"spend", "read"}, made.Scopes); diff != "" || made.PerMinute != 60 ||
+		made.Name != "Resume Matcher" || made.CreatedBy != nil {
 		t.Errorf("made %+v", made)
 	}
 	if got := r.wantGood(plaintext); got.ID != made.ID || !got.Allows(models.ScopeSpend) {
@@ -114,7 +115,8 @@ func TestKeyIsGoodUntilItIsRevoked(t *testing.T) {
 	if err != nil || len(keys) != 1 || keys[0].RevokedAt == nil {
 		t.Errorf("list = %+v, %v, want the revoked key", keys, err)
 	}
-	if n := r.count(`SELECT count(*) FROM audit_log WHERE actor = 'operator' AND action = 'key.revoke' AND request_id = 'req_example'
+	if n := r.count(
+		`SELECT count(*) FROM audit_log WHERE actor = 'operator' AND action = 'key.revoke' AND request_id = 'req_example'
 		AND detail @> jsonb_build_object('key_id', ?::text, 'name', 'Resume Matcher', 'prefix', ?::text, 'scopes', jsonb_build_array('spend', 'read'))`, made.ID.String(), made.Prefix); n != 1 {
 		t.Errorf("%d audit lines of the revocation, want 1", n)
 	}
@@ -167,7 +169,8 @@ func TestKeyScopes(t *testing.T) {
 	}{{[]string{"spend"}, true, true}, {[]string{"read"}, false, true}, {[]string{"read", "spend"}, true, true}} {
 		_, plaintext := r.make(0, c.scopes...)
 		key := r.wantGood(plaintext)
-		if key.Allows(models.ScopeSpend) != c.spend || key.Allows(models.ScopeRead) != c.read || key.Allows("admin") || key.Allows("") {
+		if key.Allows(models.ScopeSpend) != c.spend || key.Allows(models.ScopeRead) != c.read || key.Allows("admin") ||
+			key.Allows("") {
 			t.Errorf("%v allows spend %t, read %t", c.scopes, key.Allows("spend"), key.Allows("read"))
 		}
 	}
@@ -200,7 +203,8 @@ func TestKeyRequestsThatAreRefused(t *testing.T) {
 	if n := r.count(`SELECT (SELECT count(*) FROM api_keys) + (SELECT count(*) FROM audit_log)`); n != 0 {
 		t.Errorf("%d rows were written", n)
 	}
-	key, _, err := r.Create(t.Context(), Request{Name: "  " + strings.Repeat("ä", 80) + " ", Scopes: spend, PerMinute: 1_000_000})
+	key, _, err := r.Create(t.Context(), Request{Name: "  " + strings.Repeat("ä", 80) + " ", Scopes: spend,
+		PerMinute: 1_000_000})
 	if err != nil || key.Name != strings.Repeat("ä", 80) {
 		t.Errorf("the longest name: %q, %v", key.Name, err)
 	}
@@ -210,7 +214,8 @@ func TestKeyFormSentTwentyTimesAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newKeyring(t)
 	admin := dbtest.User(t, r.db, "ada@example.com").ID
-	request := Request{Name: "once", Scopes: []string{"spend"}, PerMinute: 5, ActorID: admin, RequestID: "req_example", IdempotencyKey: "form"}
+	request := Request{Name: "once", Scopes: []string{"spend"}, PerMinute: 5, ActorID: admin, RequestID: "req_example",
+		IdempotencyKey: "form"}
 	shown := make(chan string, 20)
 	ids := make(chan uuid.UUID, 20)
 	dbtest.Concurrently(20, func(int) {
@@ -232,7 +237,9 @@ func TestKeyFormSentTwentyTimesAtOnce(t *testing.T) {
 			t.Errorf("one answer is of key %s, want %s", id, first)
 		}
 	}
-	if n := r.count(`SELECT count(*) FROM api_keys, audit_log a WHERE a.action = 'key.create' AND a.actor = 'admin' AND a.actor_id = ?`, admin); n != 1 {
+	if n := r.count(
+		`SELECT count(*) FROM api_keys, audit_log a WHERE a.action = 'key.create' AND a.actor = 'admin' AND a.actor_id = ?`,
+		admin); n != 1 {
 		t.Errorf("%d keys and audit lines, want one", n)
 	}
 	request.PerMinute = 6
@@ -240,7 +247,8 @@ func TestKeyFormSentTwentyTimesAtOnce(t *testing.T) {
 		t.Errorf("the form with another limit: %v, want a conflict", err)
 	}
 	request.ActorID = dbtest.User(t, r.db, "grace@example.com").ID
-	if key, plaintext, err := r.Create(t.Context(), request); err != nil || plaintext == "" || *key.CreatedBy != request.ActorID {
+	if key, plaintext, err := r.Create(t.Context(), request); err != nil || plaintext == "" ||
+		*key.CreatedBy != request.ActorID {
 		t.Errorf("another admin's form: %v, want a key", err)
 	}
 }
@@ -259,7 +267,8 @@ func TestKeyIsFoundByIDOrPrefix(t *testing.T) {
 			t.Errorf("find %q: %v, want not_found", name, err)
 		}
 	}
-	if err := r.db.Exec(`INSERT INTO api_keys (id, name, prefix, key_hash, scopes) VALUES (gen_random_uuid(), 'twin', ?, sha256('twin'), '{read}')`, made.Prefix).Error; err != nil {
+	if err := r.db.Exec(
+		`INSERT INTO api_keys (id, name, prefix, key_hash, scopes) VALUES (gen_random_uuid(), 'twin', ?, sha256('twin'), '{read}')`, made.Prefix).Error; err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Find(t.Context(), made.Prefix); !fault.Is(err, fault.Conflict) {
@@ -319,11 +328,13 @@ func TestKeyIsNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret := plaintext[shownLength:]
-	if text := errors.Join(limit, wrong).Error() + r.log.String(); strings.Contains(text, secret[:20]) || !strings.Contains(text, made.ID.String()) {
+	if text := errors.Join(limit, wrong).Error() + r.log.String(); strings.Contains(text, secret[:20]) ||
+		!strings.Contains(text, made.ID.String()) {
 		t.Errorf("errors and log: %s", text)
 	}
 	var tables []string
-	if err := r.db.Raw(`SELECT tablename FROM pg_tables WHERE schemaname = 'public'`).Scan(&tables).Error; err != nil || len(tables) < 10 {
+	if err := r.db.Raw(`SELECT tablename FROM pg_tables WHERE schemaname = 'public'`).Scan(&tables).Error; err != nil ||
+		len(tables) < 10 {
 		t.Fatalf("%d tables, %v", len(tables), err)
 	}
 	for _, table := range tables {

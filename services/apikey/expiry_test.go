@@ -13,14 +13,17 @@ import (
 func TestKeyEndsByItself(t *testing.T) {
 	t.Parallel()
 	r := newKeyring(t)
-	made, plaintext, err := r.Create(t.Context(), Request{Name: "Worker", Scopes: []string{models.ScopeSpend}, ExpiresInDays: 30, IdempotencyKey: "form"})
+	made, plaintext, err := r.Create(t.Context(), Request{Name: "Worker", Scopes: []string{models.ScopeSpend},
+		ExpiresInDays: 30, IdempotencyKey: "form"})
 	if err != nil || made.ExpiresAt == nil || made.ExpiresAt.Sub(made.CreatedAt) != 30*24*time.Hour {
 		t.Fatalf("made %+v, %v; want a key of thirty days", made, err)
 	}
-	if now := made.CreatedAt; made.Expired(now) || made.ExpiresSoon(now) || !made.ExpiresSoon(now.AddDate(0, 0, 17)) || !made.Expired(now.AddDate(0, 0, 30)) {
+	if now := made.CreatedAt; made.Expired(now) || made.ExpiresSoon(now) || !made.ExpiresSoon(now.AddDate(0, 0, 17)) ||
+		!made.Expired(now.AddDate(0, 0, 30)) {
 		t.Error("the key does not know when it ends")
 	}
-	if n := r.count(`SELECT count(*) FROM audit_log WHERE action = 'key.create' AND detail ->> 'expires' = ?`, made.ExpiresAt.UTC().Format(time.DateOnly)); n != 1 {
+	if n := r.count(`SELECT count(*) FROM audit_log WHERE action = 'key.create' AND detail ->> 'expires' = ?`,
+		made.ExpiresAt.UTC().Format(time.DateOnly)); n != 1 {
 		t.Errorf("%d audit lines say when the key ends, want 1", n)
 	}
 	endless, other := r.make(60)
@@ -28,7 +31,9 @@ func TestKeyEndsByItself(t *testing.T) {
 		t.Errorf("a key that nobody limited ends at %s", endless.ExpiresAt)
 	}
 	r.wantGood(plaintext)
-	if err := r.db.Exec(`UPDATE api_keys SET created_at = now() - interval '31 days', expires_at = now() - interval '1 second' WHERE id = ?`, made.ID).Error; err != nil {
+	if err := r.db.Exec(
+		`UPDATE api_keys SET created_at = now() - interval '31 days', expires_at = now() - interval '1 second' WHERE id = ?`,
+		made.ID).Error; err != nil {
 		t.Fatal(err)
 	}
 	r.clock.Add(2 * cacheTTL)
@@ -44,12 +49,14 @@ func TestKeyEndsByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = fresh.Verify(t.Context(), plaintext, home)
-	if f := fault.Of(err); f == nil || f.Code != fault.Unauthenticated && f.Code != fault.RateLimited || f.Code == fault.Unauthenticated && f.Problem != fault.KeyExpired {
+	if f := fault.Of(err); f == nil || f.Code != fault.Unauthenticated && f.Code != fault.RateLimited ||
+		f.Code == fault.Unauthenticated && f.Problem != fault.KeyExpired {
 		t.Errorf("an ended key is refused with %v, want the reason", err)
 	}
 	r.wantGood(other)
 	keys, err := r.List(t.Context())
-	if err != nil || !slices.EqualFunc(keys, []models.APIKey{endless, made}, func(a, b models.APIKey) bool { return a.ID == b.ID }) {
+	if err != nil || !slices.EqualFunc(keys, []models.APIKey{endless, made},
+		func(a, b models.APIKey) bool { return a.ID == b.ID }) {
 		t.Errorf("list = %+v, %v; want the ended key last", keys, err)
 	}
 }
@@ -63,7 +70,8 @@ func TestKeyDaysAreBounded(t *testing.T) {
 			t.Errorf("a key of %d days: %v, want it refused", days, err)
 		}
 	}
-	request := Request{Name: "Worker", Scopes: []string{models.ScopeRead}, ExpiresInDays: 90, IdempotencyKey: "form", ActorID: dbtest.User(t, r.db, "boss@example.com").ID}
+	request := Request{Name: "Worker", Scopes: []string{models.ScopeRead}, ExpiresInDays: 90, IdempotencyKey: "form",
+		ActorID: dbtest.User(t, r.db, "boss@example.com").ID}
 	if _, _, err := r.Create(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}

@@ -6,9 +6,9 @@ import (
 	"hash/crc32"
 )
 
-// A service key is a prefix, 190 random bits and their checksum, as in rmc_4fXw…: one word that a double click selects. The
-// checksum lets us and secret scanners reject typing errors and lookalikes without a query. It proves nothing: anyone can
-// compute it.
+// A service key is a prefix, 190 random bits and their checksum, as in rmc_4fXw…: one word that a double click selects.
+// The checksum lets us and secret scanners reject typing errors and lookalikes without a query. It proves nothing:
+// anyone can compute it.
 const (
 	mark         = "rmc_"
 	secretLength = 32
@@ -26,7 +26,8 @@ func newPlaintext() string {
 	for len(key) < len(mark)+secretLength {
 		rand.Read(raw[:]) // never returns an error
 		for _, b := range raw {
-			if n := int(b); n < 4*len(base62) && len(key) < len(mark)+secretLength { // 256 is no multiple of 62: more would favour some letters
+			// 256 is no multiple of 62: more would favour some letters
+			if n := int(b); n < 4*len(base62) && len(key) < len(mark)+secretLength {
 				key = append(key, base62[n%len(base62)])
 			}
 		}

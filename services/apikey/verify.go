@@ -32,12 +32,12 @@ type lookup struct {
 	at  time.Time // before the query
 }
 
-// Verify returns the service key whose plaintext a sender presents after "Bearer ", and counts the call. A lookup counts as
-// valid for a second. Malformed keys are refused without a query and without counting.
+// Verify returns the service key whose plaintext a sender presents after "Bearer ", and counts the call. A lookup
+// counts as valid for a second. Malformed keys are refused without a query and without counting.
 //
-// Errors: fault.Unauthenticated, the same for every invalid key except an expired one; fault.RateLimited with retryAfter in
-// seconds when the key has used up its calls of this minute, or the sender limit.WrongKey. Both limits are refused from
-// memory until the minute ends by the database's clock.
+// Errors: fault.Unauthenticated, the same for every invalid key except an expired one; fault.RateLimited with
+// retryAfter in seconds when the key has used up its calls of this minute, or the sender limit.WrongKey. Both limits
+// are refused from memory until the minute ends by the database's clock.
 func (k *Service) Verify(ctx context.Context, presented string, from limit.Sender) (models.APIKey, error) {
 	if !wellFormed(presented) {
 		return models.APIKey{}, fault.New(fault.Unauthenticated, nil)
@@ -152,8 +152,8 @@ func (k *Service) read(ctx context.Context, hash digest) (*cachedKey, error) {
 	return known, nil
 }
 
-// admitUnknown decides on a key that is not cached. A wrong key counts against its sender. A sender who has used up the limit
-// costs the database at most one query a second.
+// admitUnknown decides on a key that is not cached. A wrong key counts against its sender. A sender who has used up the
+// limit costs the database at most one query a second.
 func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Sender) (*cachedKey, error) {
 	wrong := k.limits.WindowOf(limit.WrongKey, from)
 	if wait := wrong.RetryAfter(); wait > 0 {
@@ -186,7 +186,9 @@ func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Send
 // whyRefused returns KeyExpired for an expired key: whoever presents it has had it. All others get no reason.
 func (k *Service) whyRefused(ctx context.Context, hash digest) error {
 	var expired bool
-	err := k.db.WithContext(ctx).Raw(`SELECT EXISTS (SELECT FROM api_keys WHERE key_hash = ? AND revoked_at IS NULL AND expires_at <= now())`, hash[:]).Scan(&expired).Error
+	err := k.db.WithContext(ctx).
+		Raw(`SELECT EXISTS (SELECT FROM api_keys WHERE key_hash = ? AND revoked_at IS NULL AND expires_at <= now())`,
+			hash[:]).Scan(&expired).Error
 	switch {
 	case err != nil:
 		return fmt.Errorf("read service key: %w", err)
@@ -225,7 +227,8 @@ func (k *Service) admitBlocked(ctx context.Context, hash digest, wait time.Durat
 func (k *Service) readValid(ctx context.Context) (any, error) {
 	live := &validKeys{hashes: map[digest]struct{}{}, at: k.now()}
 	var hashes [][]byte
-	if err := k.db.WithContext(ctx).Raw(`SELECT key_hash FROM api_keys WHERE ` + validSQL).Scan(&hashes).Error; err != nil {
+	if err := k.db.WithContext(ctx).Raw(`SELECT key_hash FROM api_keys WHERE ` + validSQL).Scan(&hashes).
+		Error; err != nil {
 		return nil, fmt.Errorf("list valid keys: %w", err)
 	}
 	for _, hash := range hashes {

@@ -172,8 +172,10 @@ func TestKeyWhenTheDatabaseIsGone(t *testing.T) {
 // wrongKeys is one of each kind.
 func wrongKeys(plaintext string) map[string]string {
 	return map[string]string{
-		"nothing": "", "the mark": "rmc_", "never made": newPlaintext(), "a typo": plaintext[:20] + "-" + plaintext[21:], "cut": plaintext[:keyLength-1],
-		"longer": plaintext + "x", "longer by NUL": plaintext + "\x00", "in capitals": strings.ToUpper(plaintext), "spaces": " " + plaintext,
+		"nothing": "", "the mark": "rmc_", "never made": newPlaintext(), "a typo": plaintext[:20] + "-" + plaintext[21:],
+		"cut":    plaintext[:keyLength-1],
+		"longer": plaintext + "x", "longer by NUL": plaintext + "\x00", "in capitals": strings.ToUpper(plaintext),
+		"spaces":       " " + plaintext,
 		"another mark": "rmd_" + plaintext[4:], "bytes": "rmc_\xff\x00", "a megabyte": strings.Repeat("rmc_", 1<<18),
 	}
 }
@@ -192,7 +194,8 @@ func TestWrongKeysGetOneAnswer(t *testing.T) {
 	for name, key := range wrong {
 		i++
 		_, err := r.Verify(t.Context(), key, addressed(fmt.Sprintf("192.0.2.%d", i)))
-		if f := fault.Of(err); f == nil || f.Code != fault.Unauthenticated || f.Detail != nil || f.Field != "" || f.Problem != "" || f.Unwrap() != nil {
+		if f := fault.Of(err); f == nil || f.Code != fault.Unauthenticated || f.Detail != nil || f.Field != "" ||
+			f.Problem != "" || f.Unwrap() != nil {
 			t.Errorf("%s: %v, want unauthenticated and nothing else", name, err)
 		}
 	}
@@ -312,7 +315,8 @@ func BenchmarkVerify(b *testing.B) {
 		b.Run(fmt.Sprintf("limit=%d", perMinute), func(b *testing.B) {
 			db := dbtest.New(b)
 			k := New(db, limit.New(db, nil), nil, nil)
-			_, plaintext, err := k.Create(b.Context(), Request{Name: "bench", Scopes: []string{models.ScopeSpend}, PerMinute: perMinute})
+			_, plaintext, err := k.Create(b.Context(), Request{Name: "bench", Scopes: []string{models.ScopeSpend},
+				PerMinute: perMinute})
 			if err != nil {
 				b.Fatal(err)
 			}

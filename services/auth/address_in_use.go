@@ -69,7 +69,8 @@ func (s *Service) addressInUse(tx models.Tx, a attempt, owner int64) (*AddressIn
 
 // insertRefused stores a refused identity for the admins and drops the account's oldest beyond maxRefused.
 func (a attempt) insertRefused(tx models.Tx, owner int64) error {
-	err := tx.Exec(`INSERT INTO refused_identities (issuer, subject, user_id, provider, email, name, created_at, last_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+	err := tx.Exec(
+		`INSERT INTO refused_identities (issuer, subject, user_id, provider, email, name, created_at, last_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (issuer, subject) DO UPDATE SET user_id = EXCLUDED.user_id, provider = EXCLUDED.provider, email = EXCLUDED.email,
 			name = EXCLUDED.name, last_seen_at = EXCLUDED.last_seen_at`,
 		a.issuer, a.profile.Subject, owner, a.provider, a.profile.Email, a.profile.Name, a.now, a.now).Error
@@ -105,7 +106,8 @@ func (s *Service) LinkPending(ctx context.Context, in SignIn, pending PendingIde
 // Refused lists the identities that were refused because this user has their address, the newest first.
 func (s *Service) Refused(ctx context.Context, userID int64) ([]models.RefusedIdentity, error) {
 	var found []models.RefusedIdentity
-	err := s.db.WithContext(ctx).Raw(`SELECT issuer, subject, user_id, provider, email, name, created_at, last_seen_at FROM refused_identities
+	err := s.db.WithContext(ctx).
+		Raw(`SELECT issuer, subject, user_id, provider, email, name, created_at, last_seen_at FROM refused_identities
 		WHERE user_id = ? ORDER BY last_seen_at DESC, issuer, subject`, userID).Scan(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("refused identities of user %d: %w", userID, err)

@@ -225,7 +225,8 @@ func TestSandboxKeepsItsUsersWhenItsPortChanges(t *testing.T) {
 	f := newFixture(t)
 	sandbox := ProviderConfig{Name: "oidc", Issuer: "http://localhost:3002/", Alias: SandboxIssuer}
 	old, _ := f.signInBy(t, ProviderConfig{Name: "oidc", Issuer: "http://localhost:3002/"}, verified("demo", ada))
-	if err := f.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, last_sign_in_at) VALUES ('http://localhost:4002/', 'demo', ?, 'oidc', now() - interval '1 day')`, old.ID).Error; err != nil {
+	if err := f.db.Exec(
+		`INSERT INTO identities (issuer, subject, user_id, provider, last_sign_in_at) VALUES ('http://localhost:4002/', 'demo', ?, 'oidc', now() - interval '1 day')`, old.ID).Error; err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

@@ -25,7 +25,8 @@ func (a attempt) grantAdminRight(tx models.Tx, userID int64) error {
 	if !a.profile.EmailVerified || !slices.Contains(a.admins, a.profile.Email) {
 		return nil
 	}
-	err := tx.Exec(`INSERT INTO admin_identities (email, issuer, subject, created_at) SELECT email, issuer, subject, ?::timestamptz FROM identities
+	err := tx.Exec(
+		`INSERT INTO admin_identities (email, issuer, subject, created_at) SELECT email, issuer, subject, ?::timestamptz FROM identities
 		WHERE email_verified AND email = ? ORDER BY created_at, issuer, subject LIMIT 1 ON CONFLICT DO NOTHING`, a.now, a.profile.Email).Error
 	var refused bool
 	if err == nil {
@@ -57,7 +58,8 @@ const (
 func (s *Service) AdminRights(ctx context.Context, identities []models.Identity) ([]AdminRight, error) {
 	rights := make([]AdminRight, len(identities))
 	var holders []models.AdminIdentity
-	if err := s.db.WithContext(ctx).Raw(`SELECT email, issuer, subject, created_at FROM admin_identities`).Scan(&holders).Error; err != nil {
+	if err := s.db.WithContext(ctx).Raw(`SELECT email, issuer, subject, created_at FROM admin_identities`).Scan(&holders).
+		Error; err != nil {
 		return nil, fmt.Errorf("read admins' rights: %w", err)
 	}
 	for i, identity := range identities {
@@ -80,7 +82,8 @@ func (s *Service) AdminRights(ctx context.Context, identities []models.Identity)
 func (s *Service) MoveAdminRight(ctx context.Context, by ByAdmin) error {
 	return postgres.Transaction(ctx, s.db, func(tx models.Tx) error {
 		var rows []models.Identity
-		err := tx.Raw(`SELECT issuer, subject, email FROM identities WHERE user_id = ? AND email_verified AND email IN ? FOR UPDATE`,
+		err := tx.Raw(
+			`SELECT issuer, subject, email FROM identities WHERE user_id = ? AND email_verified AND email IN ? FOR UPDATE`,
 			by.UserID, s.adminList()).Scan(&rows).Error
 		if err != nil {
 			return fmt.Errorf("identities of user %d: %w", by.UserID, err)
@@ -142,7 +145,8 @@ func ReleaseAdminRight(ctx context.Context, db *gorm.DB, email string) (released
 // AdminIdentities lists the identities that hold the right of an address.
 func AdminIdentities(ctx context.Context, db *gorm.DB) ([]models.AdminIdentity, error) {
 	var rights []models.AdminIdentity
-	if err := db.WithContext(ctx).Raw(`SELECT email, issuer, subject, created_at FROM admin_identities ORDER BY email`).Scan(&rights).Error; err != nil {
+	if err := db.WithContext(ctx).Raw(`SELECT email, issuer, subject, created_at FROM admin_identities ORDER BY email`).
+		Scan(&rights).Error; err != nil {
 		return nil, fmt.Errorf("read admins' rights: %w", err)
 	}
 	return rights, nil

@@ -144,7 +144,8 @@ func (s *Service) adminList() []string {
 // Identities lists a user's identities, the oldest first.
 func (s *Service) Identities(ctx context.Context, userID int64) ([]models.Identity, error) {
 	var found []models.Identity
-	err := s.db.WithContext(ctx).Raw(`SELECT issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at
+	err := s.db.WithContext(ctx).
+		Raw(`SELECT issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at
 		FROM identities WHERE user_id = ? ORDER BY created_at, issuer, subject`, userID).Scan(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("list identities of user %d: %w", userID, err)

@@ -117,7 +117,8 @@ func TestClaimWaitsForOpenHolds(t *testing.T) {
 	user, guest := f.signInAs(t, verified("a", "old@example.com")).ID, f.guest(t, ada)
 	hold := fmt.Sprintf(`WITH held AS (UPDATE users SET credits_held = 5 WHERE id = %[1]d)
 		INSERT INTO holds (id, user_id, feature, credits, expires_at) VALUES (gen_random_uuid(), %[1]d, 'job_match', 5, now())`, guest)
-	release := fmt.Sprintf(`WITH freed AS (UPDATE users SET credits_held = 0 WHERE id = %[1]d) UPDATE holds SET status = 'released' WHERE user_id = %[1]d`, guest)
+	release := fmt.Sprintf(
+		`WITH freed AS (UPDATE users SET credits_held = 0 WHERE id = %[1]d) UPDATE holds SET status = 'released' WHERE user_id = %[1]d`, guest)
 	for _, step := range []struct {
 		statement, email string
 		credits          models.Credits
@@ -139,7 +140,9 @@ func TestClaimedAccountIsDeletedWithItsOwner(t *testing.T) {
 	if err := f.Delete(t.Context(), user); err != nil {
 		t.Fatal(err)
 	}
-	if n := f.count(t, `SELECT count(*) FROM users WHERE id IN (?, ?) AND deleted_at IS NOT NULL AND delete_after > current_date`, user, guest); n != 2 {
+	if n := f.count(t,
+		`SELECT count(*) FROM users WHERE id IN (?, ?) AND deleted_at IS NOT NULL AND delete_after > current_date`, user,
+		guest); n != 2 {
 		t.Errorf("got %d deleted accounts, want 2", n)
 	}
 	dbtest.CheckLedger(t, f.db)

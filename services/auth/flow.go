@@ -59,8 +59,9 @@ func (s *Service) OpenFlow(sealed string) (flow Flow, ok bool) {
 // request.
 func (s *Service) UseFlow(ctx context.Context, flow Flow) (first bool, err error) {
 	hash := sha256.Sum256([]byte(flow.State))
-	done := s.db.WithContext(ctx).Exec(`INSERT INTO used_flows (state_hash, expires_at) SELECT ?::bytea, ?::timestamptz ON CONFLICT DO NOTHING`,
-		hash[:], flow.StartedAt.Add(FlowLife))
+	done := s.db.WithContext(ctx).
+		Exec(`INSERT INTO used_flows (state_hash, expires_at) SELECT ?::bytea, ?::timestamptz ON CONFLICT DO NOTHING`,
+			hash[:], flow.StartedAt.Add(FlowLife))
 	if done.Error != nil {
 		return false, fmt.Errorf("use a sign-in flow: %w", done.Error)
 	}

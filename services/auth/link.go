@@ -103,7 +103,8 @@ func (a attempt) checkLink(tx models.Tx, userID int64, fresh bool) error {
 		Gone       bool
 		Identities int64
 	}
-	err := tx.Raw(`SELECT id, deleted_at IS NOT NULL AS gone, (SELECT count(*) FROM identities WHERE user_id = users.id) AS identities
+	err := tx.Raw(
+		`SELECT id, deleted_at IS NOT NULL AS gone, (SELECT count(*) FROM identities WHERE user_id = users.id) AS identities
 		FROM users WHERE id = @user OR (@verified AND id = (`+ownerOfSQL+`)) ORDER BY id FOR UPDATE`,
 		map[string]any{"user": userID, "email": a.profile.Email, "verified": a.profile.EmailVerified}).Scan(&rows).Error
 	if err != nil {

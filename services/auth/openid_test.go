@@ -39,9 +39,12 @@ func TestInvalidIDTokensAreRefused(t *testing.T) {
 		"that is empty":                        {tamper: func(string) string { return "" }},
 		"that is no token":                     {tamper: func(string) string { return "a.b.c" }},
 		"with another payload":                 {tamper: swapPayload},
-		"without its signature":                {tamper: func(token string) string { return token[:strings.LastIndex(token, ".")+1] }},
-		"with alg none":                        {tamper: unsigned},
-		"with a longer signature":              {tamper: func(token string) string { return token + "A" }},
+		"without its signature": {tamper: func(
+			token string) string {
+			return token[:strings.LastIndex(token, ".")+1]
+		}},
+		"with alg none":           {tamper: unsigned},
+		"with a longer signature": {tamper: func(token string) string { return token + "A" }},
 	} {
 		_, flow := f.begin(t)
 		claims := fake.claims(flow)

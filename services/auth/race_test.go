@@ -78,7 +78,8 @@ func TestTwentyConcurrentFirstSignIns(t *testing.T) {
 			return unverified(fmt.Sprint("u", i), ada)
 		})
 		owners := f.count(t, "SELECT count(DISTINCT user_id) FROM identities WHERE email_verified")
-		mixed := f.count(t, `SELECT count(*) FROM identities AS v JOIN identities AS u USING (user_id) WHERE v.email_verified AND NOT u.email_verified`)
+		mixed := f.count(t,
+			`SELECT count(*) FROM identities AS v JOIN identities AS u USING (user_id) WHERE v.email_verified AND NOT u.email_verified`)
 		squatters := f.count(t,
 			`SELECT count(*) FROM users JOIN identities ON user_id = id WHERE users.email = ? AND NOT email_verified`, ada)
 		if owners != 1 || mixed != 0 || squatters != 0 {

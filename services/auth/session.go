@@ -108,7 +108,8 @@ func (s *Sessions) Load(ctx context.Context, key string) (*models.Session, error
 	defer cancel()
 	hashes, now := s.keyHashes(key), s.now()
 	var rows []models.Session
-	err := db.Raw(`SELECT `+sessionColumns+` FROM sessions WHERE key_hash IN ? AND user_id IS NOT NULL AND expires_at > ? AND last_seen_at > ?`,
+	err := db.Raw(`SELECT `+sessionColumns+
+		` FROM sessions WHERE key_hash IN ? AND user_id IS NOT NULL AND expires_at > ? AND last_seen_at > ?`,
 		hashes, now, now.Add(-SessionIdle)).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
@@ -150,7 +151,8 @@ func (s *Sessions) Idle(session *models.Session, limit time.Duration) bool {
 func (s *Sessions) ClearElsewhere(ctx context.Context, session *models.Session) error {
 	db, cancel := s.query(ctx)
 	defer cancel()
-	err := db.Exec(`UPDATE sessions SET elsewhere_at = NULL, elsewhere_device = '' WHERE key_hash = ? AND elsewhere_at = ?`,
+	err := db.Exec(
+		`UPDATE sessions SET elsewhere_at = NULL, elsewhere_device = '' WHERE key_hash = ? AND elsewhere_at = ?`,
 		session.KeyHash, session.ElsewhereAt).Error
 	if err != nil {
 		return fmt.Errorf("clear the notice of a sign-in: %w", err)
@@ -179,7 +181,8 @@ func (s *Sessions) List(ctx context.Context, userID int64) ([]models.Session, er
 	defer cancel()
 	now := s.now()
 	var found []models.Session
-	err := db.Raw(`SELECT `+sessionColumns+` FROM sessions WHERE user_id = ? AND expires_at > ? AND last_seen_at > ? ORDER BY last_seen_at DESC, key_hash`,
+	err := db.Raw(`SELECT `+sessionColumns+
+		` FROM sessions WHERE user_id = ? AND expires_at > ? AND last_seen_at > ? ORDER BY last_seen_at DESC, key_hash`,
 		userID, now, now.Add(-SessionIdle)).Scan(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("sessions of user %d: %w", userID, err)

@@ -113,7 +113,8 @@ func TestSessionKeyIsNotInTheTable(t *testing.T) {
 	l := newSessionFixture(t)
 	key, _ := l.openSession(t, "a", "")
 	var row struct{ KeyHash, Everything string }
-	if err := l.fixture.db.Raw("SELECT key_hash, sessions::text AS everything FROM sessions").Scan(&row).Error; err != nil {
+	if err := l.fixture.db.Raw("SELECT key_hash, sessions::text AS everything FROM sessions").Scan(&row).
+		Error; err != nil {
 		t.Fatal(err)
 	}
 	if len(row.KeyHash) != 64 || strings.Contains(row.Everything, key) {

@@ -116,7 +116,8 @@ func (a attempt) updateIdentity(tx models.Tx) (int64, error) {
 	var userID int64
 	err := tx.Raw(`UPDATE identities SET provider = ?, email = ?, email_verified = ?, name = ?, last_sign_in_at = ?
 		WHERE issuer = ? AND subject = ? RETURNING user_id`,
-		a.provider, a.profile.Email, a.profile.EmailVerified, a.profile.Name, a.now, a.issuer, a.profile.Subject).Scan(&userID).Error
+		a.provider, a.profile.Email, a.profile.EmailVerified, a.profile.Name, a.now, a.issuer,
+		a.profile.Subject).Scan(&userID).Error
 	if err != nil {
 		return 0, fmt.Errorf("update identity: %w", err)
 	}
@@ -140,7 +141,8 @@ func (a attempt) addIdentity(tx models.Tx) (int64, error) {
 
 // insertIdentity adds the new identity to a user.
 func (a attempt) insertIdentity(tx models.Tx, userID int64) error {
-	err := tx.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at)
+	err := tx.Exec(
+		`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name, created_at, last_sign_in_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, a.issuer, a.profile.Subject, userID, a.provider, a.profile.Email, a.profile.EmailVerified,
 		a.profile.Name, a.now, a.now).Error
 	if err == nil {

@@ -1,4 +1,5 @@
-// Package batch groups concurrent jobs: while one batch runs, new jobs queue and run together in the next (group commit).
+// Package batch groups concurrent jobs: while one batch runs, new jobs queue and run together in the next (group
+// commit).
 package batch
 
 import (
@@ -30,11 +31,11 @@ type entry[J any] struct {
 	turn chan []*entry[J]
 }
 
-// Do runs a job, alone or in a batch: one caller calls its run for all jobs of the batch, and the others wait until that
-// returns or panics. run reports the result of each job itself.
+// Do runs a job, alone or in a batch: one caller calls its run for all jobs of the batch, and the others wait until
+// that returns or panics. run reports the result of each job itself.
 //
-// giveUp may be nil. It gets the jobs that are running or waiting ahead, and takes the job out of the queue by returning an
-// error.
+// giveUp may be nil. It gets the jobs that are running or waiting ahead, and takes the job out of the queue by
+// returning an error.
 // Errors: that of giveUp or ctx, when the job left the queue without running.
 func (g *Group[J]) Do(ctx context.Context, number int64, job J, giveUp func(ahead []J) error, run func([]J)) error {
 	e := &entry[J]{job: job, turn: make(chan []*entry[J], 1)}

@@ -53,7 +53,8 @@ func TestWaitingJobsRunInBatchesInOrder(t *testing.T) {
 	}
 	end()
 	requests.Wait()
-	if len(batches) != 3 || len(batches[0]) != 64 || len(batches[1]) != 64 || !slices.IsSorted(slices.Concat(batches...)) || len(slices.Concat(batches...)) != 150 {
+	if len(batches) != 3 || len(batches[0]) != 64 || len(batches[1]) != 64 ||
+		!slices.IsSorted(slices.Concat(batches...)) || len(slices.Concat(batches...)) != 150 {
 		t.Errorf("batches = %v, want 0 to 149 in three, of 64 at most", batches)
 	}
 	if _, busy := g.Waiting(7); busy {

@@ -44,7 +44,8 @@ func (s *Service) Pull(ctx context.Context) (int, error) {
 			}
 			ids = append(ids, r.StripePriceID)
 		}
-		return tx.Exec(`UPDATE prices SET active = false, updated_at = now() WHERE active AND stripe_price_id NOT IN ?`, ids).Error
+		return tx.Exec(`UPDATE prices SET active = false, updated_at = now() WHERE active AND stripe_price_id NOT IN ?`, ids).
+			Error
 	})
 	if err != nil {
 		return 0, fmt.Errorf("pull prices: %w", err)

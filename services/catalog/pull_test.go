@@ -99,7 +99,8 @@ func TestInterruptedSyncLeavesOnePriceOnSale(t *testing.T) {
 	wantOnSale := func(want func(models.Price) bool) {
 		t.Helper()
 		var sold []models.Price
-		if err := s.DB.Find(&sold, "credits_per_unit = 100 AND active").Error; err != nil || len(sold) != 1 || !want(sold[0]) {
+		if err := s.DB.Find(&sold, "credits_per_unit = 100 AND active").Error; err != nil || len(sold) != 1 ||
+			!want(sold[0]) {
 			t.Errorf("prices of 100 credits on sale = %+v (%v), want the expected one alone", sold, err)
 		}
 	}

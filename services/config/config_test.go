@@ -34,7 +34,8 @@ var production = map[string]string{
 
 // rehearsal is an environment in Stripe's test mode.
 var rehearsal = map[string]string{
-	"STRIPE_SECRET_KEY": "sk_test_9aFq2LmZ", "STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ", "GITHUB_CLIENT_ID": "a1", "GITHUB_CLIENT_SECRET": "b2",
+	"STRIPE_SECRET_KEY": "sk_test_9aFq2LmZ", "STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ", "GITHUB_CLIENT_ID": "a1",
+	"GITHUB_CLIENT_SECRET": "b2",
 }
 
 // wrong lists the variables that Load complains of.
@@ -59,15 +60,20 @@ func TestLoadModes(t *testing.T) {
 		mode     config.Mode
 		livemode bool
 	}{
-		"nothing set is the sandbox":                     {nil, config.Sandbox, false},
-		"a test key is the test mode":                    {[]map[string]string{rehearsal}, config.Test, false},
-		"a restricted test key is the test mode":         {[]map[string]string{rehearsal, {"STRIPE_SECRET_KEY": "rk_test_9aFq2LmZ"}}, config.Test, false},
-		"a live key is live, in development too":         {[]map[string]string{rehearsal, {"STRIPE_SECRET_KEY": "sk_live_9aFq2LmZ"}}, config.Live, true},
-		"a restricted live key is live":                  {[]map[string]string{rehearsal, {"STRIPE_SECRET_KEY": "rk_live_9aFq2LmZ"}}, config.Live, true},
-		"production is live":                             {[]map[string]string{production}, config.Live, true},
-		"production with a test key is a rehearsal":      {[]map[string]string{production, rehearsal}, config.Test, false},
-		"production with a restricted test key is too":   {[]map[string]string{production, rehearsal, {"STRIPE_SECRET_KEY": "rk_test_9aFq2LmZ"}}, config.Test, false},
-		"production with spaces around it is production": {[]map[string]string{production, {"APP_ENV": " production "}}, config.Live, true},
+		"nothing set is the sandbox":  {nil, config.Sandbox, false},
+		"a test key is the test mode": {[]map[string]string{rehearsal}, config.Test, false},
+		"a restricted test key is the test mode": {[]map[string]string{rehearsal,
+			{"STRIPE_SECRET_KEY": "rk_test_9aFq2LmZ"}}, config.Test, false},
+		"a live key is live, in development too": {[]map[string]string{rehearsal,
+			{"STRIPE_SECRET_KEY": "sk_live_9aFq2LmZ"}}, config.Live, true},
+		"a restricted live key is live": {[]map[string]string{rehearsal,
+			{"STRIPE_SECRET_KEY": "rk_live_9aFq2LmZ"}}, config.Live, true},
+		"production is live":                        {[]map[string]string{production}, config.Live, true},
+		"production with a test key is a rehearsal": {[]map[string]string{production, rehearsal}, config.Test, false},
+		"production with a restricted test key is too": {[]map[string]string{production, rehearsal,
+			{"STRIPE_SECRET_KEY": "rk_test_9aFq2LmZ"}}, config.Test, false},
+		"production with spaces around it is production": {[]map[string]string{production, {"APP_ENV": " production "}},
+			config.Live, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +96,8 @@ func TestLoadFillsIn(t *testing.T) {
 		if err != nil {
 			t.Fatalf("load: %v", err)
 		}
-		if cfg.AppURL != "http://localhost:3000" || cfg.Secure() || cfg.Production() || cfg.DataDir != ".data" || cfg.LogFormat != "text" {
+		if cfg.AppURL != "http://localhost:3000" || cfg.Secure() || cfg.Production() || cfg.DataDir != ".data" ||
+			cfg.LogFormat != "text" {
 			t.Errorf("defaults: got %+v", cfg)
 		}
 		if diff := cmp.Diff([]string{"admin@example.com"}, cfg.AdminEmails); diff != "" {
@@ -99,7 +106,8 @@ func TestLoadFillsIn(t *testing.T) {
 	})
 	t.Run("the address from the port", func(t *testing.T) {
 		t.Parallel()
-		if cfg, err := config.Load(with(map[string]string{"PORT": "4100"})); err != nil || cfg.AppURL != "http://localhost:4100" {
+		if cfg, err := config.Load(with(map[string]string{"PORT": "4100"})); err != nil ||
+			cfg.AppURL != "http://localhost:4100" {
 			t.Errorf("address: got %q, %v", cfg.AppURL, err)
 		}
 	})
@@ -129,7 +137,8 @@ func TestLoadFillsIn(t *testing.T) {
 			t.Fatalf("load: %v", err)
 		}
 		got := [][]string{cfg.AdminEmails, cfg.TrustedProxies, cfg.WebhookSecrets, cfg.SessionSecrets}
-		want := [][]string{{"one@example.com", "two@example.com"}, {"10.0.0.0/8", "192.0.2.7"}, {"whsec_7Yt3kPwQ", "whsec_Mn4Rs8Xv"},
+		want := [][]string{{"one@example.com", "two@example.com"}, {"10.0.0.0/8", "192.0.2.7"},
+			{"whsec_7Yt3kPwQ", "whsec_Mn4Rs8Xv"},
 			{"6d0c1f7be2a94c58b3e1907f5a2d8c46", "41f9b06ad7e3825c90b4f6d81a3c7e52"}}
 		if !slices.EqualFunc(got, want, slices.Equal) {
 			t.Errorf("lists: got %q, want %q", got, want)
@@ -141,7 +150,8 @@ func TestLoadFillsIn(t *testing.T) {
 		if err != nil || cfg.ServerDatabaseURL() != cfg.DatabaseURL {
 			t.Errorf("without a pooler the server's database is another: %v", err)
 		}
-		cfg, err = config.Load(with(production, map[string]string{"DATABASE_POOL_URL": "postgres://app@pool.internal/credits"}))
+		cfg,
+			err = config.Load(with(production, map[string]string{"DATABASE_POOL_URL": "postgres://app@pool.internal/credits"}))
 		if err != nil || cfg.ServerDatabaseURL().Reveal() != "postgres://app@pool.internal/credits?pgbouncer=true" {
 			t.Errorf("the server does not know that its database is behind a pooler: %v", err)
 		}
@@ -177,9 +187,12 @@ func TestLoadReportsEverythingAtOnce(t *testing.T) {
 		"PRIVACY_URL":            "https://me:" + canary + "@example.com",
 	}
 	want := []string{
-		"ADMIN_EMAILS", "APP_ENV", "APP_URL", "DATABASE_POOL_URL", "DATABASE_URL", "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_ID", "IMPRINT_URL",
-		"LINKEDIN_CLIENT_ID", "LOG_FORMAT", "LOG_LEVEL", "OIDC_ISSUER", "PORT", "PRIVACY_URL", "SESSION_SECRET", "SMALL_BUSINESS",
-		"STRIPE_API_BASE", "STRIPE_AUTOMATIC_TAX", "STRIPE_PUBLISHABLE_KEY", "STRIPE_SECRET_KEY", "STRIPE_TAX_IDS", "STRIPE_WEBHOOK_SECRET",
+		"ADMIN_EMAILS", "APP_ENV", "APP_URL", "DATABASE_POOL_URL", "DATABASE_URL", "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_ID",
+		"IMPRINT_URL",
+		"LINKEDIN_CLIENT_ID", "LOG_FORMAT", "LOG_LEVEL", "OIDC_ISSUER", "PORT", "PRIVACY_URL", "SESSION_SECRET",
+		"SMALL_BUSINESS",
+		"STRIPE_API_BASE", "STRIPE_AUTOMATIC_TAX", "STRIPE_PUBLISHABLE_KEY", "STRIPE_SECRET_KEY", "STRIPE_TAX_IDS",
+		"STRIPE_WEBHOOK_SECRET",
 		"TERMS_URL", "TRUSTED_PROXIES",
 	}
 	if diff := cmp.Diff(want, wrong(t, with(faulty))); diff != "" {
@@ -200,45 +213,81 @@ func TestLoadRefuses(t *testing.T) {
 		want []string
 	}{
 		"production without anything": {local(map[string]string{"APP_ENV": "production"}),
-			[]string{"APP_URL", "DATABASE_URL", "GOOGLE_CLIENT_ID", "SESSION_SECRET", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"}},
+			[]string{"APP_URL", "DATABASE_URL", "GOOGLE_CLIENT_ID", "SESSION_SECRET", "STRIPE_SECRET_KEY",
+				"STRIPE_WEBHOOK_SECRET"}},
 		"a test key without the rest": {local(map[string]string{"STRIPE_SECRET_KEY": "sk_test_9aFq2LmZ"}),
 			[]string{"GOOGLE_CLIENT_ID", "STRIPE_WEBHOOK_SECRET"}},
-		"another Stripe with a live key":            {live(map[string]string{"STRIPE_API_BASE": "http://localhost:12111"}), []string{"STRIPE_API_BASE"}},
-		"another Stripe without a key":              {local(map[string]string{"STRIPE_API_BASE": "http://localhost:12111"}), []string{"STRIPE_SECRET_KEY"}},
-		"a small business with tax to compute":      {local(map[string]string{"SMALL_BUSINESS": "true", "STRIPE_AUTOMATIC_TAX": "1"}), []string{"SMALL_BUSINESS"}},
-		"http in production":                        {live(map[string]string{"APP_URL": "http://credits.resume-matcher.test"}), []string{"APP_URL"}},
-		"an address with a path":                    {local(map[string]string{"APP_URL": "http://localhost:3000/app"}), []string{"APP_URL"}},
-		"an address with a fragment":                {local(map[string]string{"APP_URL": "http://localhost:3000#top"}), []string{"APP_URL"}},
-		"an address with a password":                {local(map[string]string{"APP_URL": "http://me:pw@localhost:3000"}), []string{"APP_URL"}},
-		"an address without a host":                 {local(map[string]string{"APP_URL": "http://:3000"}), []string{"APP_URL"}},
-		"an environment in capitals":                {live(map[string]string{"APP_ENV": "PRODUCTION"}), []string{"APP_ENV"}},
-		"a port out of range":                       {local(map[string]string{"PORT": "70000"}), []string{"PORT"}},
-		"a pooler without its database":             {local(map[string]string{"DATABASE_POOL_URL": "postgres://localhost/credits"}), []string{"DATABASE_URL"}},
-		"a short session secret":                    {test(map[string]string{"SESSION_SECRET": strings.Repeat("k", 31)}), []string{"SESSION_SECRET"}},
-		"a short session secret in a list":          {test(map[string]string{"SESSION_SECRET": "6d0c1f7be2a94c58b3e1907f5a2d8c46," + strings.Repeat("k", 31)}), []string{"SESSION_SECRET"}},
-		"a provider by half":                        {test(map[string]string{"GOOGLE_CLIENT_SECRET": "b1946ac9"}), []string{"GOOGLE_CLIENT_ID"}},
-		"an OpenID client without its issuer":       {test(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9"}), []string{"OIDC_ISSUER"}},
-		"an issuer that is no address":              {test(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9", "OIDC_ISSUER": "login"}), []string{"OIDC_ISSUER"}},
-		"an imprint without its host":               {local(map[string]string{"IMPRINT_URL": "https:///imprint"}), []string{"IMPRINT_URL"}},
-		"terms that are still the example":          {live(map[string]string{"TERMS_URL": "https://your-domain/terms"}), []string{"TERMS_URL"}},
-		"an admin without an address":               {local(map[string]string{"ADMIN_EMAILS": "one@example.com,root"}), []string{"ADMIN_EMAILS"}},
-		"a placeholder as secret key":               {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_your_key_here"}), []string{"STRIPE_SECRET_KEY"}},
-		"a masked secret key":                       {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_xxxx"}), []string{"STRIPE_SECRET_KEY"}},
-		"a prefix as secret key":                    {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_"}), []string{"STRIPE_SECRET_KEY"}},
-		"a publishable key as secret key":           {live(map[string]string{"STRIPE_SECRET_KEY": "pk_live_9aFq2LmZ"}), []string{"STRIPE_SECRET_KEY"}},
-		"a placeholder as webhook secret":           {live(map[string]string{"STRIPE_WEBHOOK_SECRET": "whsec_..."}), []string{"STRIPE_WEBHOOK_SECRET"}},
-		"a placeholder among webhook secrets":       {live(map[string]string{"STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ,whsec_changeme"}), []string{"STRIPE_WEBHOOK_SECRET"}},
-		"a comma as webhook secret":                 {live(map[string]string{"STRIPE_WEBHOOK_SECRET": ","}), []string{"STRIPE_WEBHOOK_SECRET"}},
-		"a placeholder as session secret":           {live(map[string]string{"SESSION_SECRET": "replace-me-with-32-random-bytes-please"}), []string{"SESSION_SECRET"}},
-		"a session secret of nine characters":       {live(map[string]string{"SESSION_SECRET": strings.Repeat("abcdefghi", 8)}), []string{"SESSION_SECRET"}},
-		"another Stripe in production, test key":    {live(map[string]string{"STRIPE_SECRET_KEY": "sk_test_9aFq2LmZ", "STRIPE_API_BASE": "http://localhost:12111"}), []string{"STRIPE_API_BASE"}},
-		"an issuer in the clear":                    {live(map[string]string{"OIDC_CLIENT_ID": "web", "OIDC_CLIENT_SECRET": "b1946ac9", "OIDC_ISSUER": "http://login.example.com"}), []string{"OIDC_ISSUER"}},
-		"a yes or no that is neither":               {local(map[string]string{"DATABASE_INSECURE": "perhaps"}), []string{"DATABASE_INSECURE"}},
-		"zeros as session secret":                   {live(map[string]string{"SESSION_SECRET": strings.Repeat("0", 64)}), []string{"SESSION_SECRET"}},
-		"a placeholder as database":                 {live(map[string]string{"DATABASE_URL": "postgres://app:changeme@db.internal/credits"}), []string{"DATABASE_URL"}},
-		"a placeholder as pooler":                   {live(map[string]string{"DATABASE_POOL_URL": "postgres://app:your_password@pool.internal/credits"}), []string{"DATABASE_POOL_URL"}},
-		"a placeholder as address":                  {live(map[string]string{"APP_URL": "https://credits.your-domain.com"}), []string{"APP_URL"}},
-		"placeholders as a provider's registration": {live(map[string]string{"GITHUB_CLIENT_ID": "your-client-id", "GITHUB_CLIENT_SECRET": "your-client-secret"}), []string{"GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"}},
+		"another Stripe with a live key": {live(map[string]string{"STRIPE_API_BASE": "http://localhost:12111"}),
+			[]string{"STRIPE_API_BASE"}},
+		"another Stripe without a key": {local(map[string]string{"STRIPE_API_BASE": "http://localhost:12111"}),
+			[]string{"STRIPE_SECRET_KEY"}},
+		"a small business with tax to compute": {local(map[string]string{"SMALL_BUSINESS": "true",
+			"STRIPE_AUTOMATIC_TAX": "1"}), []string{"SMALL_BUSINESS"}},
+		"http in production": {live(
+			map[string]string{"APP_URL": "http://credits.resume-matcher.test"}), []string{"APP_URL"}},
+		"an address with a path": {local(map[string]string{"APP_URL": "http://localhost:3000/app"}),
+			[]string{"APP_URL"}},
+		"an address with a fragment": {local(map[string]string{"APP_URL": "http://localhost:3000#top"}),
+			[]string{"APP_URL"}},
+		"an address with a password": {local(map[string]string{"APP_URL": "http://me:pw@localhost:3000"}),
+			[]string{"APP_URL"}},
+		"an address without a host": {local(map[string]string{"APP_URL": "http://:3000"}),
+			[]string{"APP_URL"}},
+		"an environment in capitals": {live(map[string]string{"APP_ENV": "PRODUCTION"}), []string{"APP_ENV"}},
+		"a port out of range":        {local(map[string]string{"PORT": "70000"}), []string{"PORT"}},
+		"a pooler without its database": {local(
+			map[string]string{"DATABASE_POOL_URL": "postgres://localhost/credits"}), []string{"DATABASE_URL"}},
+		"a short session secret": {test(map[string]string{"SESSION_SECRET": strings.Repeat("k", 31)}),
+			[]string{"SESSION_SECRET"}},
+		"a short session secret in a list": {test(
+			map[string]string{"SESSION_SECRET": "6d0c1f7be2a94c58b3e1907f5a2d8c46," +
+				strings.Repeat("k", 31)}), []string{"SESSION_SECRET"}},
+		"a provider by half": {test(map[string]string{"GOOGLE_CLIENT_SECRET": "b1946ac9"}),
+			[]string{"GOOGLE_CLIENT_ID"}},
+		"an OpenID client without its issuer": {test(map[string]string{"OIDC_CLIENT_ID": "web",
+			"OIDC_CLIENT_SECRET": "b1946ac9"}), []string{"OIDC_ISSUER"}},
+		"an issuer that is no address": {test(map[string]string{"OIDC_CLIENT_ID": "web",
+			"OIDC_CLIENT_SECRET": "b1946ac9", "OIDC_ISSUER": "login"}), []string{"OIDC_ISSUER"}},
+		"an imprint without its host": {local(map[string]string{"IMPRINT_URL": "https:///imprint"}),
+			[]string{"IMPRINT_URL"}},
+		"terms that are still the example": {live(map[string]string{"TERMS_URL": "https://your-domain/terms"}),
+			[]string{"TERMS_URL"}},
+		"an admin without an address": {local(map[string]string{"ADMIN_EMAILS": "one@example.com,root"}),
+			[]string{"ADMIN_EMAILS"}},
+		"a placeholder as secret key": {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_your_key_here"}),
+			[]string{"STRIPE_SECRET_KEY"}},
+		"a masked secret key": {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_xxxx"}),
+			[]string{"STRIPE_SECRET_KEY"}},
+		"a prefix as secret key": {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_"}),
+			[]string{"STRIPE_SECRET_KEY"}},
+		"a publishable key as secret key": {live(map[string]string{"STRIPE_SECRET_KEY": "pk_live_9aFq2LmZ"}),
+			[]string{"STRIPE_SECRET_KEY"}},
+		"a placeholder as webhook secret": {live(map[string]string{"STRIPE_WEBHOOK_SECRET": "whsec_..."}),
+			[]string{"STRIPE_WEBHOOK_SECRET"}},
+		"a placeholder among webhook secrets": {live(
+			map[string]string{"STRIPE_WEBHOOK_SECRET": "whsec_7Yt3kPwQ,whsec_changeme"}), []string{"STRIPE_WEBHOOK_SECRET"}},
+		"a comma as webhook secret": {live(map[string]string{"STRIPE_WEBHOOK_SECRET": ","}),
+			[]string{"STRIPE_WEBHOOK_SECRET"}},
+		"a placeholder as session secret": {live(
+			map[string]string{"SESSION_SECRET": "replace-me-with-32-random-bytes-please"}), []string{"SESSION_SECRET"}},
+		"a session secret of nine characters": {live(
+			map[string]string{"SESSION_SECRET": strings.Repeat("abcdefghi", 8)}), []string{"SESSION_SECRET"}},
+		"another Stripe in production, test key": {live(map[string]string{"STRIPE_SECRET_KEY": "sk_test_9aFq2LmZ",
+			"STRIPE_API_BASE": "http://localhost:12111"}), []string{"STRIPE_API_BASE"}},
+		"an issuer in the clear": {live(map[string]string{"OIDC_CLIENT_ID": "web",
+			"OIDC_CLIENT_SECRET": "b1946ac9", "OIDC_ISSUER": "http://login.example.com"}), []string{"OIDC_ISSUER"}},
+		"a yes or no that is neither": {local(map[string]string{"DATABASE_INSECURE": "perhaps"}),
+			[]string{"DATABASE_INSECURE"}},
+		"zeros as session secret": {live(map[string]string{"SESSION_SECRET": strings.Repeat("0", 64)}),
+			[]string{"SESSION_SECRET"}},
+		"a placeholder as database": {live(
+			map[string]string{"DATABASE_URL": "postgres://app:changeme@db.internal/credits"}), []string{"DATABASE_URL"}},
+		"a placeholder as pooler": {live(
+			map[string]string{"DATABASE_POOL_URL": "postgres://app:your_password@pool.internal/credits"}), []string{"DATABASE_POOL_URL"}},
+		"a placeholder as address": {live(map[string]string{"APP_URL": "https://credits.your-domain.com"}),
+			[]string{"APP_URL"}},
+		"placeholders as a provider's registration": {live(map[string]string{"GITHUB_CLIENT_ID": "your-client-id",
+			"GITHUB_CLIENT_SECRET": "your-client-secret"}), []string{"GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -60,8 +60,9 @@ func TestExample(t *testing.T) {
 		t.Fatalf("load nothing: %v", err)
 	}
 	for name, text := range map[string]string{
-		"is the sandbox as it stands":               readExample(t),
-		"holds the defaults once it is uncommented": setting.ReplaceAllStringFunc(readExample(t), func(line string) string { return strings.TrimPrefix(line, "#") }),
+		"is the sandbox as it stands": readExample(t),
+		"holds the defaults once it is uncommented": setting.ReplaceAllStringFunc(readExample(t),
+			func(line string) string { return strings.TrimPrefix(line, "#") }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			writeEnv(t, text)

@@ -36,7 +36,8 @@ func TestExplainDir(t *testing.T) {
 				}
 				return
 			}
-			if text := got.Error(); !strings.Contains(text, c.want) || !strings.Contains(text, "set DATA_DIR") || strings.Contains(text, "\n") {
+			if text := got.Error(); !strings.Contains(text, c.want) || !strings.Contains(text, "set DATA_DIR") ||
+				strings.Contains(text, "\n") {
 				t.Errorf("ExplainDir: got %q, want one line with %q and the setting", text, c.want)
 			}
 		})
@@ -54,8 +55,9 @@ func TestExplainPort(t *testing.T) {
 		err  error
 		want string
 	}{
-		"a port in use":      {inUse, "port 3000 is in use"},
-		"a port of root":     {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}, "port 3000 is for root alone"},
+		"a port in use": {inUse, "port 3000 is in use"},
+		"a port of root": {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)},
+			"port 3000 is for root alone"},
 		"any other obstacle": {errors.New("no such network"), "no such network"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,8 @@ func TestGenerated(t *testing.T) {
 		if again, err := cfg.Generated("stripe-webhook-secret", "whsec_sandbox"); err != nil || again != first {
 			t.Errorf("the second call gave another secret, or %v", err)
 		}
-		if other, err := cfg.Generated("session-secret", ""); err != nil || len(other) != 64 || strings.Contains(first.Reveal(), other.Reveal()) {
+		if other, err := cfg.Generated("session-secret", ""); err != nil || len(other) != 64 ||
+			strings.Contains(first.Reveal(), other.Reveal()) {
 			t.Errorf("another name gave the same secret, or %v", err)
 		}
 		wantMode(t, filepath.Join(cfg.DataDir, "secrets"), 0o700)

@@ -20,7 +20,8 @@ func TestSecretsAreUnprintable(t *testing.T) {
 	hidden := []string{"4f1c9b", "9aFq2LmZ", "7Yt3kPwQ", "6d0c1f7be2a94c58", "b1946ac9"}
 	for name, value := range map[string]any{
 		"a secret": cfg.StripeSecretKey, "a list of them": cfg.WebhookSecrets, "an app": cfg.GitHub,
-		"the configuration": cfg, "a pointer to it": &cfg, "a slice of it": []config.Config{cfg}, "a map of it": map[string]any{"cfg": cfg},
+		"the configuration": cfg, "a pointer to it": &cfg, "a slice of it": []config.Config{cfg},
+		"a map of it": map[string]any{"cfg": cfg},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

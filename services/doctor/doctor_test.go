@@ -105,7 +105,8 @@ func TestEveryProblemIsReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	c := &fixture{t: t, now: models.Now, env: map[string]string{"PORT": "http", "APP_ENV": "production",
 		"APP_URL": "credits", "STRIPE_SECRET_KEY": "changeme",
-		"SESSION_SECRET": "short", "LOG_LEVEL": "loud", "GITHUB_CLIENT_ID": "x", "TRUSTED_PROXIES": "me", "ADMIN_EMAILS": "me", "LOG_FORMAT": "xml", "TERMS_URL": "/terms"}}
+		"SESSION_SECRET": "short", "LOG_LEVEL": "loud", "GITHUB_CLIENT_ID": "x", "TRUSTED_PROXIES": "me",
+		"ADMIN_EMAILS": "me", "LOG_FORMAT": "xml", "TERMS_URL": "/terms"}}
 	c.wantRed("doctor.configuration.admin_emails", "doctor.configuration.provider", "doctor.configuration.log_format",
 		"doctor.configuration.log_level",
 		"doctor.configuration.port", "doctor.configuration.legal_url", "doctor.configuration.trusted_proxies",

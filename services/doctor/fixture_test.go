@@ -200,7 +200,8 @@ func (c *fixture) addEndpoint(version *string, events ...string) {
 // price returns Stripe's price of the package with 500 credits.
 func (c *fixture) price() *stripe.Price {
 	c.t.Helper()
-	list := c.stripe.Prices.List(&stripe.PriceListParams{LookupKeys: []*string{stripe.String("resume_matcher_credits_500")}})
+	list := c.stripe.Prices.List(
+		&stripe.PriceListParams{LookupKeys: []*string{stripe.String("resume_matcher_credits_500")}})
 	if !list.Next() {
 		c.t.Fatalf("no price: %v", list.Err())
 	}

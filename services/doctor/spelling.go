@@ -28,7 +28,9 @@ func (s *SetUp) checkSpelling(ctx context.Context) []Check {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	var rows []models.User
-	err = db.WithContext(ctx).Raw(`SELECT id, email FROM users WHERE email ~ '[^\x20-\x7e]|[A-Z ]|\.$|xn--|["(),:;<>[\]\\]' ORDER BY id`).Scan(&rows).Error
+	err = db.WithContext(ctx).
+		Raw(`SELECT id, email FROM users WHERE email ~ '[^\x20-\x7e]|[A-Z ]|\.$|xn--|["(),:;<>[\]\\]' ORDER BY id`).
+		Scan(&rows).Error
 	if err != nil {
 		return area.warning("doctor.unchecked.database", nil)
 	}

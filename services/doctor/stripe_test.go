@@ -205,7 +205,9 @@ func TestInvalidPrice(t *testing.T) {
 	})
 	t.Run("of another currency in our table", func(t *testing.T) {
 		c := base.forTest(t)
-		c.must(c.db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents, currency) VALUES ('price_x', 10, 100, 'usd')`).Error)
+		c.must(
+			c.db.Exec(
+				`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents, currency) VALUES ('price_x', 10, 100, 'usd')`).Error)
 		c.wantRed("doctor.prices.currencies")
 		c.fix()
 		c.wantHealthy()
@@ -214,7 +216,8 @@ func TestInvalidPrice(t *testing.T) {
 		c := base.forTest(t)
 		price := c.price()
 		_, err := c.stripe.Prices.Update(price.ID,
-			&stripe.PriceParams{CurrencyOptions: map[string]*stripe.PriceCurrencyOptionsParams{"usd": {UnitAmount: stripe.Int64(2199)}}})
+			&stripe.PriceParams{CurrencyOptions: map[string]*stripe.PriceCurrencyOptionsParams{"usd": {UnitAmount: stripe.Int64(
+				2199)}}})
 		c.must(err)
 		c.wantRed("doctor.prices.further_currencies")
 		_, err = c.stripe.Prices.Update(price.ID, &stripe.PriceParams{Active: stripe.Bool(false)})

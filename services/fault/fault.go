@@ -1,5 +1,5 @@
-// Package fault holds the error type for refusals that users may see. Every other error is internal: it is logged, and shown
-// as one neutral sentence.
+// Package fault holds the error type for refusals that users may see. Every other error is internal: it is logged, and
+// shown as one neutral sentence.
 package fault
 
 import (
@@ -31,7 +31,8 @@ const (
 
 // Codes lists every code. Tests check that each has a status and a text.
 func Codes() []Code {
-	return []Code{Malformed, Invalid, SignatureInvalid, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict, HoldClosed,
+	return []Code{Malformed, Invalid, SignatureInvalid, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict,
+		HoldClosed,
 		InsufficientCredits, PayloadTooLarge, RateLimited, Misdirected, Internal, Unavailable}
 }
 
@@ -128,13 +129,18 @@ const (
 // Problems lists every problem. A test checks that each has a text.
 func Problems() []Problem {
 	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
-		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, KindUnknown, MonthInvalid, SearchInvalid, SignInFailed, SignInExpired, KeyMissing,
+		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, KindUnknown, MonthInvalid, SearchInvalid,
+		SignInFailed, SignInExpired, KeyMissing,
 		BodyUnreadable, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
-		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, RefundRange, AmountUnreadable, CaptureRange, TTLRange, EmailInvalid, StillRunning,
-		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing, ValueUnfit, TooDeep,
-		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
+		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, RefundRange, AmountUnreadable,
+		CaptureRange, TTLRange, EmailInvalid, StillRunning,
+		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing,
+		ValueUnfit, TooDeep,
+		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver,
+		ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
-		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressReissued, NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
+		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressReissued,
+		NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
 		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount, DecidedOtherwise, ShareRange}
 }
 

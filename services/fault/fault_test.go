@@ -75,8 +75,9 @@ func TestError(t *testing.T) {
 	}{
 		"a code":              {fault.New(fault.InsufficientCredits, map[string]any{"required": 10}), "insufficient_credits"},
 		"a value of an input": {fault.Field("quantity", fault.QuantityRange), "invalid: quantity_range"},
-		"a code's problem":    {fault.Because(fault.Unauthenticated, fault.SignInExpired), "unauthenticated: sign_in_expired"},
-		"a cause":             {fault.Wrap(fault.Unavailable, errLocked), "unavailable: row is locked"},
+		"a code's problem": {fault.Because(fault.Unauthenticated, fault.SignInExpired),
+			"unauthenticated: sign_in_expired"},
+		"a cause": {fault.Wrap(fault.Unavailable, errLocked), "unavailable: row is locked"},
 	} {
 		t.Run("describes "+name, func(t *testing.T) {
 			t.Parallel()
@@ -92,7 +93,8 @@ func TestErrorKeepsItsFacts(t *testing.T) {
 	if got := fault.New(fault.InsufficientCredits, map[string]any{"required": 10}); got.Detail["required"] != 10 {
 		t.Errorf("detail = %v, want required 10", got.Detail)
 	}
-	if got := fault.Field("quantity", fault.QuantityRange); got.Code != fault.Invalid || got.Field != "quantity" || got.Problem != fault.QuantityRange {
+	if got := fault.Field("quantity", fault.QuantityRange); got.Code != fault.Invalid || got.Field != "quantity" ||
+		got.Problem != fault.QuantityRange {
 		t.Errorf("fault = %+v, want invalid, quantity, quantity_range", got)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// ReadTotals returns the totals of all users; db must be a snapshot. It reads no spends: the credits used are those that
-// other entries brought and that no balance has any more.
+// ReadTotals returns the totals of all users; db must be a snapshot. It reads no spends: the credits used are those
+// that other entries brought and that no balance has any more.
 func ReadTotals(db *gorm.DB) (models.LedgerTotals, error) {
 	var t models.LedgerTotals
 	err := db.Raw(`SELECT *, purchased + returned + manual - outstanding AS used FROM
@@ -32,12 +32,13 @@ const dayColumns = `coalesce(sum(delta_credits) FILTER (WHERE reason = 'purchase
 	coalesce(sum(delta_credits) FILTER (WHERE reason = 'manual'), 0) AS manual,
 	coalesce(-sum(delta_credits) FILTER (WHERE reason NOT IN ('purchase', 'refund', 'dispute', 'manual')), 0) AS used`
 
-// CloseDays sums up the days that have ended since its last run. A day stays open for disorder after its end, until all of
-// its transactions have committed. Idempotent: concurrent runs write the same rows.
+// CloseDays sums up the days that have ended since its last run. A day stays open for disorder after its end, until all
+// of its transactions have committed. Idempotent: concurrent runs write the same rows.
 func (s *Service) CloseDays(ctx context.Context, now time.Time) error {
 	db := s.DB.WithContext(ctx)
 	var ends struct{ First, Closed *time.Time }
-	err := db.Raw(`SELECT (SELECT created_at FROM credit_transactions ORDER BY id LIMIT 1) AS first, (SELECT max(day) FROM credit_days)::timestamp AS closed`).Scan(&ends).Error
+	err := db.Raw(
+		`SELECT (SELECT created_at FROM credit_transactions ORDER BY id LIMIT 1) AS first, (SELECT max(day) FROM credit_days)::timestamp AS closed`).Scan(&ends).Error
 	if err != nil {
 		return fmt.Errorf("read the closed days: %w", err)
 	}
@@ -100,7 +101,8 @@ func ReadDays(db *gorm.DB, from time.Time) ([]models.LedgerDay, error) {
 		return nil, fmt.Errorf("find entries of the open days: %w", err)
 	}
 	var days []models.LedgerDay
-	err = db.Raw(`SELECT day::timestamp AS day, purchased, returned, manual, used FROM credit_days WHERE day >= CAST(@from AS date)
+	err = db.Raw(
+		`SELECT day::timestamp AS day, purchased, returned, manual, used FROM credit_days WHERE day >= CAST(@from AS date)
 		UNION ALL
 		SELECT (created_at AT TIME ZONE 'UTC')::date::timestamp, `+dayColumns+` FROM credit_transactions
 			WHERE id >= @low AND created_at >= CAST(@open AS timestamptz) GROUP BY 1
@@ -111,8 +113,8 @@ func ReadDays(db *gorm.DB, from time.Time) ([]models.LedgerDay, error) {
 	return days, nil
 }
 
-// idsBetween returns ids, low <= id < high, between which all entries of that time lie, and few others. A zero until means
-// no end.
+// idsBetween returns ids, low <= id < high, between which all entries of that time lie, and few others. A zero until
+// means no end.
 func idsBetween(db *gorm.DB, from, until time.Time) (low, high int64, err error) {
 	high = math.MaxInt64
 	if low, err = firstIDAt(db, `true`, from.Add(-disorder)); err == nil && !until.IsZero() {

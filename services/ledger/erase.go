@@ -12,7 +12,8 @@ import (
 func CloseAccount(tx models.Tx, userID int64) (models.Credits, error) {
 	err := tx.Exec(`DELETE FROM holds WHERE user_id = ? AND status = 'open'`, userID).Error
 	if err == nil {
-		err = tx.Exec(`UPDATE users SET credits_held = 0, updated_at = now() WHERE id = ? AND credits_held <> 0`, userID).Error
+		err = tx.Exec(`UPDATE users SET credits_held = 0, updated_at = now() WHERE id = ? AND credits_held <> 0`, userID).
+			Error
 	}
 	if err != nil {
 		return 0, fmt.Errorf("drop the open holds of user %d: %w", userID, err)
@@ -21,7 +22,8 @@ func CloseAccount(tx models.Tx, userID int64) (models.Credits, error) {
 	if err != nil || user.CreditsBalance <= 0 {
 		return 0, err
 	}
-	_, err = Post(tx, Entry{UserID: userID, Delta: -user.CreditsBalance, Reason: models.ReasonManual, Meta: models.Meta{Actor: "system"}})
+	_, err = Post(tx, Entry{UserID: userID, Delta: -user.CreditsBalance, Reason: models.ReasonManual,
+		Meta: models.Meta{Actor: "system"}})
 	return user.CreditsBalance, err
 }
 
@@ -29,15 +31,16 @@ func CloseAccount(tx models.Tx, userID int64) (models.Credits, error) {
 const eraseBatch = 5000
 
 // Erase deletes ended holds of a deleted account and removes free text from its entries after the given id, a batch of
-// each. It returns the id to go on after, 0 when all is erased. RecipientHash stays, so that a repeat still finds its entry:
-// without its idempotency key the hash identifies no person.
+// each. It returns the id to go on after, 0 when all is erased. RecipientHash stays, so that a repeat still finds its
+// entry: without its idempotency key the hash identifies no person.
 //
 // Locks: those rows. Idempotent.
 func Erase(tx models.Tx, userID, after int64) (int64, error) {
 	var last int64
 	err := tx.Raw(`SELECT forget_entries(?, ?, ?)`, userID, after, eraseBatch).Scan(&last).Error
 	if err == nil {
-		err = tx.Exec(`DELETE FROM holds WHERE id IN (SELECT id FROM holds WHERE user_id = ? AND status <> 'open' LIMIT ?)`, userID, eraseBatch).Error
+		err = tx.Exec(`DELETE FROM holds WHERE id IN (SELECT id FROM holds WHERE user_id = ? AND status <> 'open' LIMIT ?)`,
+			userID, eraseBatch).Error
 	}
 	if err != nil {
 		return 0, fmt.Errorf("erase the ledger texts of user %d: %w", userID, err)
@@ -55,9 +58,9 @@ func Erase(tx models.Tx, userID, after int64) (int64, error) {
 	return 0, nil
 }
 
-// Remove deletes the entries and holds of a deleted account after the retention period. The caller must delete the user in
-// the same transaction: the database checks at its end that balance and entries agree. It refuses to delete entries within
-// the retention period.
+// Remove deletes the entries and holds of a deleted account after the retention period. The caller must delete the user
+// in the same transaction: the database checks at its end that balance and entries agree. It refuses to delete entries
+// within the retention period.
 //
 // Locks: the user. Errors: fault.NotFound.
 func Remove(tx models.Tx, userID int64) error {

@@ -30,8 +30,8 @@ type Export struct {
 	close  func()
 }
 
-// Export starts to read a user's whole history, or the part that a filter selects. ctx must last until Close. Call Close
-// before sending the result, so that a slow client cannot keep the export open.
+// Export starts to read a user's whole history, or the part that a filter selects. ctx must last until Close. Call
+// Close before sending the result, so that a slow client cannot keep the export open.
 //
 // Locks: the user's exports on all replicas, until Close.
 // Errors: fault.RateLimited while the user has another open export; fault.Unavailable when no slot is free in time.
@@ -54,7 +54,8 @@ func (s *Service) Export(ctx context.Context, userID int64, f Filter) (*Export, 
 		<-slots
 	})}
 	var locked bool
-	if err := tx.Raw(`SELECT pg_try_advisory_xact_lock(hashtextextended('export:' || ?::bigint, 0))`, userID).Scan(&locked).Error; err != nil {
+	if err := tx.Raw(`SELECT pg_try_advisory_xact_lock(hashtextextended('export:' || ?::bigint, 0))`, userID).
+		Scan(&locked).Error; err != nil {
 		e.Close()
 		return nil, fmt.Errorf("export the history of user %d: %w", userID, err)
 	}

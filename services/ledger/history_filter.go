@@ -29,8 +29,8 @@ const (
 	disorder = time.Hour
 )
 
-// Search is History with a filter. It reads at most Stretch entries, so a page that is not full, or even empty, is not the
-// last one unless its Next is 0.
+// Search is History with a filter. It reads at most Stretch entries, so a page that is not full, or even empty, is not
+// the last one unless its Next is 0.
 func (s *Service) Search(ctx context.Context, userID, before int64, limit int, f Filter) (Page, error) {
 	page, err := search(s.DB.WithContext(ctx), userID, before, limit, f)
 	if err != nil {
@@ -58,7 +58,8 @@ func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error
 	}
 	match, more := f.matches()
 	// Labels are joined to the page, not to all entries that are read for it.
-	err = db.Raw(`SELECT c.*, f.label_en, f.label_de, `+movedAway+` AS moved_away FROM (SELECT c.* FROM credit_transactions c WHERE `+where+match+` ORDER BY c.id DESC LIMIT @limit) c
+	err = db.Raw(`SELECT c.*, f.label_en, f.label_de, `+movedAway+
+		` AS moved_away FROM (SELECT c.* FROM credit_transactions c WHERE `+where+match+` ORDER BY c.id DESC LIMIT @limit) c
 		LEFT JOIN feature_prices f ON f.feature = c.reason ORDER BY c.id DESC`, append(append(args, more...), sql.Named("limit", limit+1))...).Scan(&page.Entries).Error
 	if err != nil {
 		return page, err
@@ -79,7 +80,8 @@ const movedAway = `CASE WHEN c.meta ->> 'purchase_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{
 func (f Filter) indexed(userID, before, low int64) (string, []any) {
 	where := `c.user_id = @user AND c.id < @before AND c.id >= @low`
 	if models.FixedReason(f.Reason) {
-		where += ` AND c.reason = '` + string(f.Reason) + `'` // one of four words, literal for the partial index credit_transactions_user_reason
+		// one of four words, literal for the partial index credit_transactions_user_reason
+		where += ` AND c.reason = '` + string(f.Reason) + `'`
 	}
 	return where, []any{sql.Named("user", userID), sql.Named("before", before), sql.Named("low", low)}
 }
@@ -112,7 +114,8 @@ func (f Filter) matches() (string, []any) {
 			reasons = ` OR c.reason IN @reasons`
 			args = append(args, sql.Named("reasons", f.TextReasons))
 		}
-		add(`(c.id::text = @text OR c.meta ->> 'note' ILIKE @like OR c.meta ->> 'purchase_id' ILIKE @like OR c.meta ->> 'hold_id' ILIKE @like`+reasons+`)`,
+		add(
+			`(c.id::text = @text OR c.meta ->> 'note' ILIKE @like OR c.meta ->> 'purchase_id' ILIKE @like OR c.meta ->> 'hold_id' ILIKE @like`+reasons+`)`,
 			"like", "%"+likeEscape.Replace(f.Text)+"%")
 		args = append(args, sql.Named("text", f.Text))
 	}
@@ -148,8 +151,8 @@ func idBounds(db *gorm.DB, userID, before int64, f Filter) (low, high int64, err
 	return low, high, nil
 }
 
-// firstEntryAt returns the id from which on the user's entries are not older than t. It bisects the ids, whose order is that
-// of time, so created_at needs no index. Around t, entries may be out of order by less than disorder.
+// firstEntryAt returns the id from which on the user's entries are not older than t. It bisects the ids, whose order is
+// that of time, so created_at needs no index. Around t, entries may be out of order by less than disorder.
 func firstEntryAt(db *gorm.DB, userID int64, t time.Time) (int64, error) {
 	return firstIDAt(db, `user_id = @user`, t, sql.Named("user", userID))
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// FilterOptions is what a history can be filtered by: every feature, active or not, and the times of the first and last entry,
-// both zero for an empty history.
+// FilterOptions is what a history can be filtered by: every feature, active or not, and the times of the first and last
+// entry, both zero for an empty history.
 type FilterOptions struct {
 	Features    []models.FeaturePrice
 	First, Last time.Time

@@ -27,7 +27,8 @@ func lengthen(t testing.TB, db *gorm.DB, userID int64, n int, from string) {
 			SELECT %[1]d, CASE n WHEN 0 THEN %[2]d * 10 + 7 ELSE -10 END, CASE n WHEN 0 THEN 'manual' ELSE 'resume_analysis' END, (%[2]d - n) * 10 + 7,
 				timestamptz '%[3]s' + n * interval '1 second' FROM generate_series(0, %[2]d) n`, userID, n, from),
 		fmt.Sprintf(`UPDATE users SET credits_balance = 7 WHERE id = %d`, userID),
-		`ALTER TABLE credit_transactions ENABLE TRIGGER USER`, `ALTER TABLE users ENABLE TRIGGER USER`, `ANALYZE credit_transactions`,
+		`ALTER TABLE credit_transactions ENABLE TRIGGER USER`, `ALTER TABLE users ENABLE TRIGGER USER`,
+		`ANALYZE credit_transactions`,
 	} {
 		if err := db.Exec(statement).Error; err != nil {
 			t.Fatalf("%.60s: %v", statement, err)
@@ -94,7 +95,8 @@ func TestSearch(t *testing.T) {
 		{"a line", ledger.Filter{Text: fmt.Sprint(spent)}, []int64{spent}},
 		{"a name", ledger.Filter{Text: "abgleich", TextReasons: []models.Reason{models.ReasonJobMatch}}, []int64{matched}},
 		{"a purchase's refunds", ledger.Filter{Text: "0190aaaa", Reason: models.ReasonRefund}, []int64{taken}},
-		{"now", ledger.Filter{From: now.Add(-time.Minute), Until: now.Add(time.Minute)}, []int64{lost, taken, matched, spent, given, bought}},
+		{"now", ledger.Filter{From: now.Add(-time.Minute), Until: now.Add(time.Minute)},
+			[]int64{lost, taken, matched, spent, given, bought}},
 		{"before", ledger.Filter{Until: now.Add(-time.Minute)}, nil},
 		{"after", ledger.Filter{From: now.Add(time.Minute)}, nil},
 	} {
@@ -122,14 +124,16 @@ func TestSearchReadsNoMoreThanItsStretch(t *testing.T) {
 		from, _ := time.Parse(time.DateOnly, month)
 		f := ledger.Filter{From: from, Until: from.AddDate(0, 1, 0)}
 		var want int64
-		if err := db.Raw(`SELECT count(*) FROM credit_transactions WHERE created_at >= ? AND created_at < ?`, f.From, f.Until).Scan(&want).Error; err != nil {
+		if err := db.Raw(`SELECT count(*) FROM credit_transactions WHERE created_at >= ? AND created_at < ?`, f.From,
+			f.Until).Scan(&want).Error; err != nil {
 			t.Fatal(err)
 		}
 		if ids, _ := all(t, s, user.ID, 2_000, f); int64(len(ids)) != want {
 			t.Errorf("%s has %d lines, want %d", month, len(ids), want)
 		}
 	}
-	january := ledger.Filter{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}
+	january := ledger.Filter{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}
 	if page, err := s.Search(t.Context(), user.ID, 0, 25, january); err != nil || len(page.Entries) != 25 {
 		t.Errorf("the first page of a month long ago has %d lines (%v), want 25: it begins there", len(page.Entries), err)
 	}
@@ -177,7 +181,8 @@ func TestExportSumsToTheBalanceWhileTwentySpend(t *testing.T) {
 	var spenders sync.WaitGroup
 	for range 20 {
 		spenders.Go(func() {
-			if _, err := post(t, db, ledger.Entry{UserID: user.ID, Delta: -10, Reason: models.ReasonResumeAnalysis}); err != nil {
+			if _, err := post(t, db, ledger.Entry{UserID: user.ID, Delta: -10,
+				Reason: models.ReasonResumeAnalysis}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -258,7 +263,8 @@ func TestOneExportOfAUserAtATime(t *testing.T) {
 	})
 	t.Run("a text that the database cannot hold leaves nothing open", func(t *testing.T) {
 		for range 10 {
-			if _, err := replicas[0].Export(t.Context(), ada.ID, ledger.Filter{Text: "\x00"}); err == nil || errors.Is(err, gorm.ErrRecordNotFound) || fault.Of(err) != nil {
+			if _, err := replicas[0].Export(t.Context(), ada.ID, ledger.Filter{Text: "\x00"}); err == nil ||
+				errors.Is(err, gorm.ErrRecordNotFound) || fault.Of(err) != nil {
 				t.Fatalf("%v, want an error of the database", err)
 			}
 		}

@@ -49,8 +49,8 @@ func (op *HoldOp) request(n int) request {
 	return r
 }
 
-// holdSQL creates the certain holds and adds their credits to the held ones. The TTL starts when the statement runs, not
-// when the request began to wait for the lock.
+// holdSQL creates the certain holds and adds their credits to the held ones. The TTL starts when the statement runs,
+// not when the request began to wait for the lock.
 const holdSQL = requestsSQL + `, moment AS MATERIALIZED (
 	SELECT clock_timestamp() AS now
 ), hold AS (
@@ -85,7 +85,8 @@ func hold(tx models.Tx, ops []*HoldOp) error {
 		op.Held, op.done = Held{Hold: models.Hold{
 			ID: op.ID, UserID: op.UserID, APIKeyID: nullable(op.Caller), Feature: op.Feature, Status: models.HoldOpen,
 			IdempotencyKey: op.Key, RequestHash: op.RequestHash, RecipientHash: op.RecipientHash,
-			Credits: row.Credits, Metadata: row.Metadata, ExpiresAt: row.ExpiresAt, CreatedAt: row.CreatedAt, UpdatedAt: row.CreatedAt,
+			Credits: row.Credits, Metadata: row.Metadata, ExpiresAt: row.ExpiresAt, CreatedAt: row.CreatedAt,
+			UpdatedAt: row.CreatedAt,
 		}}, true
 	}
 	return nil

@@ -105,7 +105,8 @@ func TestHold(t *testing.T) {
 	user := rich(t, db, "ada@example.com", 40)
 
 	t.Run("reserves what the feature costs and books nothing", func(t *testing.T) {
-		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeImprovement, Metadata: json.RawMessage(`{"resume":7}`)})
+		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeImprovement,
+			Metadata: json.RawMessage(`{"resume":7}`)})
 		if held.Credits != 15 || held.Status != models.HoldOpen || string(held.Metadata) != `{"resume": 7}` {
 			t.Errorf("hold = %+v, want 15 credits, open, with its metadata", held)
 		}
@@ -119,20 +120,24 @@ func TestHold(t *testing.T) {
 		}
 		wantCredits(t, db, user, 40, 30)
 		var kept int64
-		if err := db.Raw(`SELECT count(*) FROM holds WHERE idempotency_key = 'later'`).Scan(&kept).Error; err != nil || kept != 0 {
+		if err := db.Raw(`SELECT count(*) FROM holds WHERE idempotency_key = 'later'`).Scan(&kept).Error; err != nil ||
+			kept != 0 {
 			t.Errorf("a refusal used up its key (%v)", err)
 		}
 	})
 	t.Run("refuses features that are unknown or switched off, and unknown users", func(t *testing.T) {
-		if err := db.Exec(`INSERT INTO feature_prices (feature, credits, active) VALUES ('retired', 1, false)`).Error; err != nil {
+		if err := db.Exec(`INSERT INTO feature_prices (feature, credits, active) VALUES ('retired', 1, false)`).
+			Error; err != nil {
 			t.Fatal(err)
 		}
 		for _, feature := range []models.Reason{"retired", "free_lunch"} {
-			if _, err := tryHold(t, db, ledger.HoldOp{UserID: user, Feature: feature}); fault.Of(err) == nil || fault.Of(err).Problem != fault.FeatureUnknown {
+			if _, err := tryHold(t, db, ledger.HoldOp{UserID: user, Feature: feature}); fault.Of(err) == nil ||
+				fault.Of(err).Problem != fault.FeatureUnknown {
 				t.Errorf("%s: error = %v, want an unknown feature", feature, err)
 			}
 		}
-		if _, err := tryHold(t, db, ledger.HoldOp{UserID: 999, Feature: models.ReasonJobMatch}); !fault.Is(err, fault.NotFound) {
+		if _, err := tryHold(t, db, ledger.HoldOp{UserID: 999, Feature: models.ReasonJobMatch}); !fault.Is(err,
+			fault.NotFound) {
 			t.Errorf("error = %v, want not found", err)
 		}
 	})
@@ -157,8 +162,10 @@ func TestHold(t *testing.T) {
 	t.Run("shares its keys with spending", func(t *testing.T) {
 		poor := rich(t, db, "bob@example.com", 100)
 		hold(t, db, ledger.HoldOp{UserID: poor, Feature: models.ReasonJobMatch, Key: "held"})
-		mustPost(t, db, ledger.Entry{UserID: poor, Delta: -1, Reason: models.ReasonManual, Meta: models.Meta{IdempotencyKey: "spent"}})
-		if _, err := tryHold(t, db, ledger.HoldOp{UserID: poor, Feature: models.ReasonJobMatch, Key: "spent"}); !fault.Is(err, fault.Conflict) {
+		mustPost(t, db, ledger.Entry{UserID: poor, Delta: -1, Reason: models.ReasonManual,
+			Meta: models.Meta{IdempotencyKey: "spent"}})
+		if _, err := tryHold(t, db, ledger.HoldOp{UserID: poor, Feature: models.ReasonJobMatch, Key: "spent"}); !fault.Is(err,
+			fault.Conflict) {
 			t.Errorf("holding under a key of a spend: error = %v, want conflict", err)
 		}
 		err := apply(t, db, spend(poor, models.ReasonJobMatch, "held"))
@@ -173,7 +180,8 @@ func TestHold(t *testing.T) {
 func key(t *testing.T, db *gorm.DB) uuid.UUID {
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
-	err := db.Exec(`INSERT INTO api_keys (id, name, prefix, key_hash, scopes) VALUES (?, 'Test', 'rmc_test', sha256(?::text::bytea), ARRAY['spend'])`,
+	err := db.Exec(
+		`INSERT INTO api_keys (id, name, prefix, key_hash, scopes) VALUES (?, 'Test', 'rmc_test', sha256(?::text::bytea), ARRAY['spend'])`,
 		id, id.String()).Error
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +195,8 @@ func TestCapture(t *testing.T) {
 	user := rich(t, db, "ada@example.com", 100)
 
 	t.Run("takes all, as a line that names the hold", func(t *testing.T) {
-		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeAnalysis, Metadata: json.RawMessage(`{"resume":null}`)})
+		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeAnalysis,
+			Metadata: json.RawMessage(`{"resume":null}`)})
 		done, err := capture(t, db, held, nil)
 		if err != nil || done.Captured != 10 || done.Status != models.HoldCaptured || done.Replayed {
 			t.Fatalf("capture = %+v, %v; want 10 credits", done, err)
@@ -235,7 +244,8 @@ func TestCapture(t *testing.T) {
 		late := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch})
 		overdue(t, db, late.ID)
 		for status, ended := range map[string]ledger.Held{"released": held, "expired": late} {
-			if _, err := capture(t, db, ended, nil); fault.Of(err) == nil || fault.Of(err).Code != fault.HoldClosed || fault.Of(err).Detail["status"] != status {
+			if _, err := capture(t, db, ended, nil); fault.Of(err) == nil || fault.Of(err).Code != fault.HoldClosed ||
+				fault.Of(err).Detail["status"] != status {
 				t.Errorf("capture: error = %v, want closed, %s", err, status)
 			}
 		}
@@ -297,7 +307,8 @@ func TestHoldEndsOnce(t *testing.T) {
 			want -= 10
 		}
 		if captured.Load()+released.Load() != 10 {
-			t.Errorf("round %d: %d captures and %d releases went through, want all of one kind and none of the other", round, captured.Load(), released.Load())
+			t.Errorf("round %d: %d captures and %d releases went through, want all of one kind and none of the other", round,
+				captured.Load(), released.Load())
 		}
 		wantCredits(t, db, user, want, 0)
 	}
@@ -349,7 +360,8 @@ func TestKeyUsedWhileWaiting(t *testing.T) {
 			return applyIn(tx, spend(user, models.ReasonJobMatch, "a spend"))
 		}, ""},
 		{"a hold", func(tx models.Tx) error {
-			return applyIn(tx, &ledger.HoldOp{ID: uuid.Must(uuid.NewV7()), UserID: user, Feature: models.ReasonJobMatch, TTL: time.Minute, Key: "a hold"})
+			return applyIn(tx, &ledger.HoldOp{ID: uuid.Must(uuid.NewV7()), UserID: user, Feature: models.ReasonJobMatch,
+				TTL: time.Minute, Key: "a hold"})
 		}, fault.Conflict},
 		{"nothing that stays", func(tx models.Tx) error {
 			return errors.Join(applyIn(tx, spend(user, models.ReasonJobMatch, "nothing that stays")), undo)

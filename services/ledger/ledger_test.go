@@ -81,12 +81,14 @@ func TestPost(t *testing.T) {
 		}
 	})
 	t.Run("refuses to spend in debt", func(t *testing.T) {
-		if _, err := post(t, db, ledger.Entry{UserID: user.ID, Delta: -5, Reason: models.ReasonJobMatch}); !fault.Is(err, fault.InsufficientCredits) {
+		if _, err := post(t, db, ledger.Entry{UserID: user.ID, Delta: -5, Reason: models.ReasonJobMatch}); !fault.Is(err,
+			fault.InsufficientCredits) {
 			t.Errorf("error = %v, want insufficient credits", err)
 		}
 	})
 	t.Run("does not know strangers", func(t *testing.T) {
-		if _, err := post(t, db, ledger.Entry{UserID: 9999, Delta: 5, Reason: models.ReasonManual}); !fault.Is(err, fault.NotFound) {
+		if _, err := post(t, db, ledger.Entry{UserID: 9999, Delta: 5, Reason: models.ReasonManual}); !fault.Is(err,
+			fault.NotFound) {
 			t.Errorf("error = %v, want not found", err)
 		}
 	})
@@ -96,7 +98,8 @@ func TestPostIdempotency(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	ada, bob := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "bob@example.com")
-	entry := ledger.Entry{UserID: ada.ID, Delta: 25, Reason: models.ReasonManual, Meta: models.Meta{IdempotencyKey: "k", RequestHash: "h"}}
+	entry := ledger.Entry{UserID: ada.ID, Delta: 25, Reason: models.ReasonManual,
+		Meta: models.Meta{IdempotencyKey: "k", RequestHash: "h"}}
 	first := mustPost(t, db, entry)
 
 	t.Run("books a repeated key once", func(t *testing.T) {

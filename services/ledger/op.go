@@ -40,17 +40,17 @@ func (o *outcome) state() *outcome { return o }
 // ErrLocked is the error of an operation that TryApply skipped because another transaction holds the lock of its user.
 var ErrLocked = errors.New("user is locked by another transaction")
 
-// Apply applies operations on the credits of any number of users. A refused operation writes nothing and does not affect
-// the others.
+// Apply applies operations on the credits of any number of users. A refused operation writes nothing and does not
+// affect the others.
 //
-// Each kind of operation has one statement for any number of rows. The statement applies the operations that are certain:
-// their key is new, and the user can afford them beside all earlier ones of the same statement. Each of the others is then
-// explained, or runs by itself.
+// Each kind of operation has one statement for any number of rows. The statement applies the operations that are
+// certain: their key is new, and the user can afford them beside all earlier ones of the same statement. Each of the
+// others is then explained, or runs by itself.
 //
 // Units: credits. Locks: the users, by ascending id, then the holds that end.
 // Idempotent: by caller, user and key; a repeat writes nothing and gets the first result.
-// Errors: those of the database. Faults are stored in the operations: fault.NotFound for an unknown user, and those that
-// the operation types name.
+// Errors: those of the database. Faults are stored in the operations: fault.NotFound for an unknown user, and those
+// that the operation types name.
 func Apply(tx models.Tx, ops ...Op) error { return apply(tx, "", ops) }
 
 // TryApply is Apply without waiting for locks: it skips operations on locked users, with ErrLocked.
@@ -121,8 +121,8 @@ func lockUsers(tx models.Tx, skip string, ops []Op) (locked []int64, err error) 
 	return locked, nil
 }
 
-// execute runs the statement of each kind of operation once. Posts and holds share their keys: the second statement sees
-// the rows of the first.
+// execute runs the statement of each kind of operation once. Posts and holds share their keys: the second statement
+// sees the rows of the first.
 func execute(tx models.Tx, ops []Op) error {
 	if err := post(tx, only[*PostOp](ops)); err != nil {
 		return err
@@ -211,8 +211,8 @@ type decided struct {
 
 // decide reads the facts about a skipped request, whose user is locked. A key that was used before is no error here.
 //
-// Errors: fault.NotFound for a deleted account, unless the reason comes from Stripe; fault.Invalid for an unknown feature;
-// fault.InsufficientCredits.
+// Errors: fault.NotFound for a deleted account, unless the reason comes from Stripe; fault.Invalid for an unknown
+// feature; fault.InsufficientCredits.
 func decide(tx models.Tx, r request) (decided, error) {
 	var d decided
 	if err := query(tx, requestsSQL+` SELECT * FROM request`, []request{r}, &d); err != nil {

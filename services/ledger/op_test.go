@@ -20,8 +20,8 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// account is one of two with the same history: the operations are applied to one of them in a batch, to the other one by
-// one.
+// account is one of two with the same history: the operations are applied to one of them in a batch, to the other one
+// by one.
 type account struct {
 	user  int64
 	holds []uuid.UUID
@@ -41,11 +41,14 @@ type draft struct {
 func (d draft) on(a account) ledger.Op {
 	switch d.kind {
 	case "spend":
-		return &ledger.PostOp{Entry: ledger.Entry{UserID: a.user, Reason: d.feature, Meta: models.Meta{IdempotencyKey: d.key, RequestHash: d.hash}}}
+		return &ledger.PostOp{Entry: ledger.Entry{UserID: a.user, Reason: d.feature,
+			Meta: models.Meta{IdempotencyKey: d.key, RequestHash: d.hash}}}
 	case "grant":
-		return &ledger.PostOp{Entry: ledger.Entry{UserID: a.user, Delta: 7, Reason: models.ReasonManual, Meta: models.Meta{IdempotencyKey: d.key, RequestHash: d.hash}}}
+		return &ledger.PostOp{Entry: ledger.Entry{UserID: a.user, Delta: 7, Reason: models.ReasonManual,
+			Meta: models.Meta{IdempotencyKey: d.key, RequestHash: d.hash}}}
 	case "hold":
-		return &ledger.HoldOp{ID: uuid.New(), UserID: a.user, Feature: d.feature, TTL: time.Hour, Key: d.key, RequestHash: d.hash}
+		return &ledger.HoldOp{ID: uuid.New(), UserID: a.user, Feature: d.feature, TTL: time.Hour, Key: d.key,
+			RequestHash: d.hash}
 	case "capture":
 		return &ledger.CaptureOp{UserID: a.user, Caller: d.caller, ID: a.holds[d.hold], Credits: d.credits}
 	}
@@ -59,11 +62,13 @@ func resultOf(op ledger.Op) string {
 		return fmt.Sprintf("%v %s", err, detail)
 	}
 	hold := func(h ledger.Held) string {
-		return fmt.Sprint(h.Status, h.Credits, h.Captured, h.Feature, h.IdempotencyKey, string(h.Metadata), h.TransactionID != nil, h.Replayed)
+		return fmt.Sprint(h.Status, h.Credits, h.Captured, h.Feature, h.IdempotencyKey, string(h.Metadata),
+			h.TransactionID != nil, h.Replayed)
 	}
 	switch op := op.(type) {
 	case *ledger.PostOp:
-		return fmt.Sprint(op.Posted.DeltaCredits, op.Posted.BalanceAfter, op.Posted.Reason, op.Posted.Meta.IdempotencyKey, op.Posted.Replayed)
+		return fmt.Sprint(op.Posted.DeltaCredits, op.Posted.BalanceAfter, op.Posted.Reason, op.Posted.Meta.IdempotencyKey,
+			op.Posted.Replayed)
 	case *ledger.HoldOp:
 		return hold(op.Held)
 	case *ledger.CaptureOp:
@@ -89,14 +94,16 @@ func TestABatchIsOneByOne(t *testing.T) {
 		for i := range both {
 			both[i].user = rich(t, db, fmt.Sprintf("account%d.%d@example.com", runs, i), credits+models.Credits(holds)*5)
 			for n := range holds {
-				held := hold(t, db, ledger.HoldOp{UserID: both[i].user, Feature: "job_match", TTL: time.Hour, Key: fmt.Sprint("h", n), RequestHash: "a"})
+				held := hold(t, db, ledger.HoldOp{UserID: both[i].user, Feature: "job_match", TTL: time.Hour,
+					Key: fmt.Sprint("h", n), RequestHash: "a"})
 				both[i].holds = append(both[i].holds, held.ID)
 				if late[n] {
 					overdue(t, db, held.ID)
 				}
 			}
 		}
-		drafts := rapid.SliceOfN(rapid.Custom(func(r *rapid.T) draft { return drawDraft(r, holds) }), 2, 12).Draw(r, "operations")
+		drafts := rapid.SliceOfN(rapid.Custom(func(r *rapid.T) draft { return drawDraft(r, holds) }), 2, 12).
+			Draw(r, "operations")
 		ops := func(a account) []ledger.Op {
 			list := make([]ledger.Op, len(drafts))
 			for i, d := range drafts {
@@ -106,12 +113,14 @@ func TestABatchIsOneByOne(t *testing.T) {
 		}
 		done := certainOf(r, db, ops(both[0]))
 		batch := ops(both[0])
-		if err := postgres.Transaction(context.Background(), db, func(tx models.Tx) error { return ledger.Apply(tx, batch...) }); err != nil {
+		if err := postgres.Transaction(context.Background(), db,
+			func(tx models.Tx) error { return ledger.Apply(tx, batch...) }); err != nil {
 			r.Fatal(err)
 		}
 		single := ops(both[1])
 		for _, i := range orderOf(single, done) {
-			if err := postgres.Transaction(context.Background(), db, func(tx models.Tx) error { return ledger.Apply(tx, single[i]) }); err != nil {
+			if err := postgres.Transaction(context.Background(), db,
+				func(tx models.Tx) error { return ledger.Apply(tx, single[i]) }); err != nil {
 				r.Fatal(err)
 			}
 			if got, want := resultOf(batch[i]), resultOf(single[i]); got != want {
@@ -130,7 +139,8 @@ func TestABatchIsOneByOne(t *testing.T) {
 			}
 		}
 		if rows[0].CreditsBalance != rows[1].CreditsBalance || rows[0].CreditsHeld != rows[1].CreditsHeld {
-			r.Errorf("in the batch %d and %d held, alone %d and %d held", rows[0].CreditsBalance, rows[0].CreditsHeld, rows[1].CreditsBalance, rows[1].CreditsHeld)
+			r.Errorf("in the batch %d and %d held, alone %d and %d held", rows[0].CreditsBalance, rows[0].CreditsHeld,
+				rows[1].CreditsBalance, rows[1].CreditsHeld)
 		}
 	})
 	if certain < runs || left < runs {
@@ -141,10 +151,11 @@ func TestABatchIsOneByOne(t *testing.T) {
 
 func drawDraft(r *rapid.T, holds int) draft {
 	d := draft{
-		kind:    rapid.SampledFrom([]string{"spend", "spend", "grant", "hold", "capture", "release"}).Draw(r, "kind"),
-		feature: rapid.SampledFrom([]models.Reason{"job_match", "job_match", "resume_analysis", "resume_improvement", "no_such"}).Draw(r, "feature"),
-		key:     rapid.SampledFrom([]string{"", "", "k0", "k1", "k2", "h0"}).Draw(r, "key"),
-		hash:    rapid.SampledFrom([]string{"a", "a", "b"}).Draw(r, "hash"),
+		kind: rapid.SampledFrom([]string{"spend", "spend", "grant", "hold", "capture", "release"}).Draw(r, "kind"),
+		feature: rapid.SampledFrom([]models.Reason{"job_match", "job_match", "resume_analysis", "resume_improvement",
+			"no_such"}).Draw(r, "feature"),
+		key:  rapid.SampledFrom([]string{"", "", "k0", "k1", "k2", "h0"}).Draw(r, "key"),
+		hash: rapid.SampledFrom([]string{"a", "a", "b"}).Draw(r, "hash"),
 	}
 	if holds == 0 {
 		d.kind = rapid.SampledFrom([]string{"spend", "grant", "hold"}).Draw(r, "kind without holds")
@@ -242,7 +253,8 @@ func TestABatchSpendsNoGrantThatIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	repeat, second := &ledger.PostOp{Entry: grant}, spend(user, "resume_analysis", "second")
-	if err := postgres.Transaction(t.Context(), db, func(tx models.Tx) error { return ledger.Apply(tx, repeat, second) }); err != nil {
+	if err := postgres.Transaction(t.Context(), db,
+		func(tx models.Tx) error { return ledger.Apply(tx, repeat, second) }); err != nil {
 		t.Fatal(err)
 	}
 	if !repeat.Posted.Replayed || !fault.Is(second.Err(), fault.InsufficientCredits) {

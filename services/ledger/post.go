@@ -26,7 +26,8 @@ func (op *PostOp) request(n int) request {
 	}
 }
 
-// postSQL books the certain entries and updates the balances. The database refuses to commit an entry without its balance.
+// postSQL books the certain entries and updates the balances. The database refuses to commit an entry without its
+// balance.
 const postSQL = requestsSQL + `, certain AS MATERIALIZED (
 	SELECT nextval('credit_transactions_id_seq') AS id, r.* FROM (SELECT * FROM request WHERE ` + certainSQL + ` ORDER BY n) r
 ), entry AS (

@@ -16,16 +16,19 @@ import (
 var searchRows = flag.Int("search-rows", 100_000, "lines of the user of BenchmarkSearch")
 
 // BenchmarkSearch is what a page of a history costs a user with many lines, over what the newest page costs one with a
-// thousand: medians of one client. A search reads ledger.Stretch lines at most, so a long one pays for these and no more.
+// thousand: medians of one client. A search reads ledger.Stretch lines at most, so a long one pays for these and no
+// more.
 func BenchmarkSearch(b *testing.B) {
 	db := dbtest.New(b)
 	s := &ledger.Service{DB: db}
 	short, long := dbtest.User(b, db, "short@example.com"), dbtest.User(b, db, "long@example.com")
 	lengthen(b, db, short.ID, 1000, "2026-01-31 20:00:00+00")
 	for _, statement := range []string{ // others, so that plans are made for a ledger of many
-		`INSERT INTO users (email) SELECT 'user' || n || '@example.com' FROM generate_series(1, 2000) n`, `ALTER TABLE credit_transactions DISABLE TRIGGER USER`,
+		`INSERT INTO users (email) SELECT 'user' || n || '@example.com' FROM generate_series(1, 2000) n`,
+		`ALTER TABLE credit_transactions DISABLE TRIGGER USER`,
 		`INSERT INTO credit_transactions (user_id, delta_credits, reason, balance_after) SELECT id, 10, 'manual', n * 10 FROM generate_series(1, 10) n, users WHERE email LIKE 'user%'`,
-		`UPDATE users SET credits_balance = 100 WHERE email LIKE 'user%'`, `ALTER TABLE credit_transactions ENABLE TRIGGER USER`,
+		`UPDATE users SET credits_balance = 100 WHERE email LIKE 'user%'`,
+		`ALTER TABLE credit_transactions ENABLE TRIGGER USER`,
 	} {
 		if err := db.Exec(statement).Error; err != nil {
 			b.Fatal(err)
@@ -33,10 +36,12 @@ func BenchmarkSearch(b *testing.B) {
 	}
 	lengthen(b, db, long.ID, *searchRows, "2026-01-31 20:00:00+00")
 	var middle int64
-	if err := db.Raw(`SELECT id FROM credit_transactions WHERE user_id = ? ORDER BY id OFFSET ? LIMIT 1`, long.ID, *searchRows/2).Scan(&middle).Error; err != nil {
+	if err := db.Raw(`SELECT id FROM credit_transactions WHERE user_id = ? ORDER BY id OFFSET ? LIMIT 1`, long.ID,
+		*searchRows/2).Scan(&middle).Error; err != nil {
 		b.Fatal(err)
 	}
-	january := ledger.Filter{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}
+	january := ledger.Filter{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}
 	median := func(user, before int64, f ledger.Filter) time.Duration {
 		took := make([]time.Duration, 41)
 		for i := range took {
@@ -56,9 +61,12 @@ func BenchmarkSearch(b *testing.B) {
 			before int64
 			filter ledger.Filter
 		}{
-			"newest": {}, "deep": {before: middle}, "rare": {filter: ledger.Filter{Reason: models.ReasonManual}}, "feature": {filter: ledger.Filter{Reason: models.ReasonResumeAnalysis}},
-			"feature-deep": {before: middle, filter: ledger.Filter{Reason: models.ReasonResumeAnalysis}}, "month": {filter: january}, "unused": {filter: ledger.Filter{Reason: models.ReasonJobMatch}},
-			"nowhere": {filter: ledger.Filter{Text: "nowhere"}}, "nowhere-deep": {before: middle, filter: ledger.Filter{Text: "nowhere"}},
+			"newest": {}, "deep": {before: middle}, "rare": {filter: ledger.Filter{Reason: models.ReasonManual}},
+			"feature":      {filter: ledger.Filter{Reason: models.ReasonResumeAnalysis}},
+			"feature-deep": {before: middle, filter: ledger.Filter{Reason: models.ReasonResumeAnalysis}},
+			"month":        {filter: january}, "unused": {filter: ledger.Filter{Reason: models.ReasonJobMatch}},
+			"nowhere":      {filter: ledger.Filter{Text: "nowhere"}},
+			"nowhere-deep": {before: middle, filter: ledger.Filter{Text: "nowhere"}},
 		} {
 			took := median(long.ID, c.before, c.filter)
 			b.ReportMetric(float64(took)/float64(yardstick), name+"/short")

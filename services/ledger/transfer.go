@@ -9,7 +9,8 @@ import (
 //
 // Units: credits; a negative amount moves a debt. Locks: the caller must have locked both users.
 // Idempotent: no.
-func Transfer(tx models.Tx, from, to int64, credits models.Credits, meta models.Meta) ([]models.CreditTransaction, error) {
+func Transfer(tx models.Tx, from, to int64, credits models.Credits, meta models.Meta) ([]models.CreditTransaction,
+	error) {
 	if credits == 0 {
 		return nil, nil
 	}

@@ -13,7 +13,8 @@ import (
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
-	user, other, nobody := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "bob@example.com"), dbtest.User(t, db, "eve@example.com")
+	user, other, nobody := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "bob@example.com"), dbtest.User(t, db,
+		"eve@example.com")
 	line := func(userID int64, at string, delta models.Credits) {
 		t.Helper()
 		if err := db.Exec(`WITH u AS (UPDATE users SET credits_balance = credits_balance + @delta WHERE id = @user)
@@ -68,7 +69,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// Where the clocks go forward at midnight, a day begins at 01:00: it has a bar of its own, and nothing of the day before.
+// Where the clocks go forward at midnight, a day begins at 01:00: it has a bar of its own, and nothing of the day
+// before.
 func TestUsageOfADayWithoutMidnight(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
@@ -105,7 +107,8 @@ func TestUsageOfADayWithoutMidnight(t *testing.T) {
 			}
 		}
 		if !found || len(labels) != len(days) {
-			t.Errorf("%s: days %+v, want one that begins at %s with 100, the one before with 7, and each label once", c.zone, days, c.firstOfDay)
+			t.Errorf("%s: days %+v, want one that begins at %s with 100, the one before with 7, and each label once", c.zone,
+				days, c.firstOfDay)
 		}
 	}
 }

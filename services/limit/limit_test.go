@@ -76,7 +76,8 @@ func (f *fixture) rows() (n int64) {
 func (f *fixture) inOneWindow(window time.Duration, work func(round int) int64) int64 {
 	f.t.Helper()
 	began := func() (at time.Time) {
-		if err := f.db.Raw(`SELECT date_bin(make_interval(secs => ?), clock_timestamp(), timestamptz 'epoch')`, window.Seconds()).Scan(&at).Error; err != nil {
+		if err := f.db.Raw(`SELECT date_bin(make_interval(secs => ?), clock_timestamp(), timestamptz 'epoch')`,
+			window.Seconds()).Scan(&at).Error; err != nil {
 			f.t.Fatal(err)
 		}
 		return at
@@ -93,7 +94,8 @@ func (f *fixture) inOneWindow(window time.Duration, work func(round int) int64) 
 // endWindows ends every window, for the database and the replicas.
 func (f *fixture) endWindows(r Rule) {
 	f.t.Helper()
-	if err := f.db.Exec(`UPDATE rate_windows SET minute = minute - interval '2 hours', ends_at = ends_at - interval '2 hours'`).Error; err != nil {
+	if err := f.db.Exec(
+		`UPDATE rate_windows SET minute = minute - interval '2 hours', ends_at = ends_at - interval '2 hours'`).Error; err != nil {
 		f.t.Fatal(err)
 	}
 	f.clock.Add(r.Window)
@@ -121,7 +123,8 @@ func exhaust(t *testing.T, r Rule, s func(n int) Sender, replicas ...*Limiter) i
 
 func TestLimitIsExactOverReplicas(t *testing.T) {
 	t.Parallel()
-	for _, r := range []Rule{{Name: "one", Count: 1, Window: time.Minute}, {Name: "few", Count: 7, Window: time.Minute}, {Name: "hourly", Count: 10, Window: time.Hour},
+	for _, r := range []Rule{{Name: "one", Count: 1, Window: time.Minute}, {Name: "few", Count: 7, Window: time.Minute},
+		{Name: "hourly", Count: 10, Window: time.Hour},
 		{Name: "many", Count: 120, Window: time.Minute}} {
 		t.Run(r.Name, func(t *testing.T) {
 			t.Parallel()
@@ -147,7 +150,8 @@ func TestEachSenderAndRuleHasItsOwnLimit(t *testing.T) {
 				t.Errorf("another sender: error = %v, want none", err)
 			}
 		}
-		if err := l.Allow(t.Context(), Rule{Name: "other", Count: 1, Window: time.Hour}, User(int64(round))); err != nil && round == 0 {
+		if err := l.Allow(t.Context(), Rule{Name: "other", Count: 1, Window: time.Hour}, User(int64(round))); err != nil &&
+			round == 0 {
 			t.Errorf("another rule: error = %v, want none", err)
 		}
 		return 0
@@ -158,7 +162,8 @@ func TestRefusalsNeedNoQuery(t *testing.T) {
 	t.Parallel()
 	f, r := newFixture(t), Rule{Name: "test", Count: 5, Window: time.Hour}
 	l := New(f.db, f.clock.Now)
-	f.inOneWindow(r.Window, func(round int) int64 { return exhaust(t, r, func(int) Sender { return User(int64(round)) }, l) })
+	f.inOneWindow(r.Window,
+		func(round int) int64 { return exhaust(t, r, func(int) Sender { return User(int64(round)) }, l) })
 	before := f.queries.Load()
 	for range 100 {
 		err := l.Allow(t.Context(), r, User(0))
@@ -369,7 +374,8 @@ func TestRestoredActionsCanBeConsumedAgain(t *testing.T) {
 		t.Errorf("allowed %d actions after ten restored ones, want 3", n)
 	}
 	l.WindowOf(r, User(99)).Restore() // no action was counted
-	if n := f.inOneWindow(r.Window, func(round int) int64 { return exhaust(t, r, func(int) Sender { return User(int64(99 + round)) }, l) }); n != 3 {
+	if n := f.inOneWindow(r.Window,
+		func(round int) int64 { return exhaust(t, r, func(int) Sender { return User(int64(99 + round)) }, l) }); n != 3 {
 		t.Errorf("allowed %d actions, want 3", n)
 	}
 }
@@ -378,7 +384,8 @@ func TestRulesHaveUniqueNamesAndSaneBounds(t *testing.T) {
 	t.Parallel()
 	var names []string
 	for _, r := range Rules() {
-		if r.Name == "" || slices.Contains(names, r.Name) || r.Count < 1 || r.Window < time.Minute || r.Window > time.Hour || r.InAll != 0 && r.InAll < r.Count {
+		if r.Name == "" || slices.Contains(names, r.Name) || r.Count < 1 || r.Window < time.Minute || r.Window > time.Hour ||
+			r.InAll != 0 && r.InAll < r.Count {
 			t.Errorf("rule %+v: want a unique name, a count, a window of a minute to an hour, and InAll above the count", r)
 		}
 		names = append(names, r.Name)

@@ -1,8 +1,8 @@
 // Package limit bounds how often a sender may do something, counted across all replicas in the table rate_windows.
 //
 // A limit must not become the attack. The limiter refuses a sender who has used up a limit from memory until the window
-// ends. Anonymous senders have an unlimited supply of addresses, so together they may cause a bounded number of queries a
-// minute; beyond it each address is counted in this process alone, and no address is refused because of the others.
+// ends. Anonymous senders have an unlimited supply of addresses, so together they may cause a bounded number of queries
+// a minute; beyond it each address is counted in this process alone, and no address is refused because of the others.
 package limit
 
 import (
@@ -111,8 +111,8 @@ func Exceeded(wait time.Duration) error {
 	return fault.New(fault.RateLimited, map[string]any{"retryAfter": max(1, int(math.Ceil(wait.Seconds())))})
 }
 
-// Sweep deletes the rows of windows that have ended, in batches, and returns how many. It skips rows that another replica
-// is deleting.
+// Sweep deletes the rows of windows that have ended, in batches, and returns how many. It skips rows that another
+// replica is deleting.
 func (l *Limiter) Sweep(ctx context.Context) (n int64, err error) {
 	for range sweepBatches {
 		deleted := l.db.WithContext(ctx).Exec(`DELETE FROM rate_windows WHERE ctid = ANY (ARRAY(
@@ -127,8 +127,8 @@ func (l *Limiter) Sweep(ctx context.Context) (n int64, err error) {
 	return n, nil
 }
 
-// Evict makes room in a map that has reached limit: it deletes the stale entries, then arbitrary ones until half the limit
-// is left.
+// Evict makes room in a map that has reached limit: it deletes the stale entries, then arbitrary ones until half the
+// limit is left.
 func Evict[K comparable, V any](entries map[K]V, limit int, stale func(V) bool) {
 	if len(entries) < limit {
 		return

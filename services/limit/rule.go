@@ -16,14 +16,15 @@ type Rule struct {
 	InAll  int           // actions of all senders together; 0 means no bound
 }
 
-// siteShare is the divisor that gives the part of InAll that one IPv6 site may use: the 65,536 networks of one customer must
-// not use up the bound of all senders.
+// siteShare is the divisor that gives the part of InAll that one IPv6 site may use: the 65,536 networks of one customer
+// must not use up the bound of all senders.
 const siteShare = 8
 
 // The rules. A person stays far below them; each bounds what a program costs us, Stripe or the sign-in provider. Stripe
 // limits our whole account, so the requests of one user delay those of all others.
 var (
-	SignIn       = Rule{Name: "sign_in", Count: 60, Window: time.Minute, InAll: 3000} // a class behind one address may start at once
+	// a class behind one address may start at once
+	SignIn       = Rule{Name: "sign_in", Count: 60, Window: time.Minute, InAll: 3000}
 	SignInReturn = Rule{Name: "sign_in_return", Count: 60, Window: time.Minute, InAll: 3000}
 	WrongKey     = Rule{Name: "wrong_key", Count: 20, Window: time.Minute}
 	Checkout     = Rule{Name: "checkout", Count: 10, Window: time.Minute}
@@ -35,12 +36,14 @@ var (
 	HistoryFile  = Rule{Name: "history_file", Count: 60, Window: time.Hour}
 	AdminWrite   = Rule{Name: "admin_write", Count: 120, Window: time.Minute}
 	Reconcile    = Rule{Name: "reconcile", Count: 6, Window: time.Minute}
-	DeniedLine   = Rule{Name: "denied_line", Count: 10, Window: time.Minute} // audit entries about one user's denied requests
+	// audit entries about one user's denied requests
+	DeniedLine = Rule{Name: "denied_line", Count: 10, Window: time.Minute}
 )
 
 // Rules lists every rule.
 func Rules() []Rule {
-	return []Rule{SignIn, SignInReturn, WrongKey, Checkout, Receipt, Poll, Spend, Account, Export, HistoryFile, AdminWrite, Reconcile, DeniedLine}
+	return []Rule{SignIn, SignInReturn, WrongKey, Checkout, Receipt, Poll, Spend, Account, Export, HistoryFile, AdminWrite,
+		Reconcile, DeniedLine}
 }
 
 // Sender is whose actions a rule counts: a signed-in user or, for anonymous requests, an address.
@@ -53,8 +56,8 @@ type Sender struct {
 // User returns the sender for a signed-in user.
 func User(id int64) Sender { return Sender{name: "user:" + strconv.FormatInt(id, 10)} }
 
-// Address returns the sender for an anonymous request. All IPv6 addresses of one subscriber (/64) are one sender. The name
-// is a hash, so that the table holds no list of visitors.
+// Address returns the sender for an anonymous request. All IPv6 addresses of one subscriber (/64) are one sender. The
+// name is a hash, so that the table holds no list of visitors.
 func Address(ip netip.Addr) Sender {
 	s := Sender{anonymous: true}
 	if ip = ip.Unmap().WithZone(""); ip.Is6() {

@@ -98,16 +98,16 @@ func (w *Window) RetryAfter() time.Duration {
 	return 0
 }
 
-// idle reports whether a window may be evicted: it is unlocked, and it refuses no sender that the database would have to
-// be asked about instead.
+// idle reports whether a window may be evicted: it is unlocked, and it refuses no sender that the database would have
+// to be asked about instead.
 func (w *Window) idle(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.locked) == 0 && (!w.exhausted || !now.Before(w.until))
 }
 
-// leaseSQL leases the next part of a window's limit, or nothing. The database's clock picks the window when the statement
-// starts; the time that remains is read once the row is locked, which may be later.
+// leaseSQL leases the next part of a window's limit, or nothing. The database's clock picks the window when the
+// statement starts; the time that remains is read once the row is locked, which may be later.
 const leaseSQL = `WITH clock AS MATERIALIZED (
 	SELECT date_bin(make_interval(secs => cast(@period AS float8)), clock_timestamp(), timestamptz 'epoch') AS began, make_interval(secs => cast(@period AS float8)) AS period,
 		cast(@part AS integer) AS part, cast(@limit AS integer) AS most),
@@ -137,7 +137,8 @@ func (w *Window) lease(ctx context.Context, limit int) error {
 		Granted   int
 		Remaining float64 // seconds
 	}
-	err := l.db.WithContext(ctx).Raw(leaseSQL, map[string]any{"subject": w.subject, "period": w.period.Seconds(), "part": int64(max(1, limit/leases)),
+	err := l.db.WithContext(ctx).Raw(leaseSQL, map[string]any{"subject": w.subject, "period": w.period.Seconds(),
+		"part":  int64(max(1, limit/leases)),
 		"limit": int64(limit)}).Scan(&got).Error
 	if err != nil {
 		return fmt.Errorf("lease from %s: %w", w.subject, err)
@@ -153,7 +154,8 @@ func (w *Window) lease(ctx context.Context, limit int) error {
 	return nil
 }
 
-// countLocally counts in this process alone: what it has not consumed of the limit in this window, or all of it in the next.
+// countLocally counts in this process alone: what it has not consumed of the limit in this window, or all of it in the
+// next.
 func (w *Window) countLocally(now time.Time, limit int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -66,7 +66,8 @@ func (a account) privateDir(path string) error {
 	}
 	uid, _ := ownerOf(info)
 	if uid != a.uid && uid != os.Geteuid() {
-		return fmt.Errorf("%s belongs to user %d: run as that user or as root, move it away, or set DATA_DIR to another directory", path, uid)
+		return fmt.Errorf(
+			"%s belongs to user %d: run as that user or as root, move it away, or set DATA_DIR to another directory", path, uid)
 	}
 	if a.switched && uid != a.uid {
 		if err := os.Chown(path, a.uid, a.gid); err != nil {

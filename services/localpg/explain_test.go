@@ -51,7 +51,8 @@ func brokenPostgres(t *testing.T, program, text string) sources {
 
 func TestStartSaysInOneLineWhyItFailed(t *testing.T) {
 	t.Parallel()
-	full := `FATAL: could not write to file "pg_wal/xlogtemp.1": No space left on device\nchild process exited with exit code 1\n`
+	full :=
+		`FATAL: could not write to file "pg_wal/xlogtemp.1": No space left on device\nchild process exited with exit code 1\n`
 	for name, test := range map[string]struct {
 		program, text string
 		is            error

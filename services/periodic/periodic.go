@@ -36,7 +36,8 @@ func (j Job) Run(ctx context.Context, log *slog.Logger) {
 func (j Job) once(ctx context.Context, log *slog.Logger) {
 	defer func() {
 		if r := recover(); r != nil { // its value may quote a payload; its type and the stack do not
-			log.ErrorContext(ctx, "background job panicked", "job", j.Name, "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+			log.ErrorContext(ctx, "background job panicked", "job", j.Name, "type", fmt.Sprintf("%T", r), "stack",
+				string(debug.Stack()))
 		}
 	}()
 	if err := j.Work(ctx); err != nil && ctx.Err() == nil {

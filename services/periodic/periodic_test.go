@@ -18,8 +18,10 @@ func TestRun(t *testing.T) {
 		log  string
 	}{
 		{"repeats after a success", func() error { return nil }, ""},
-		{"repeats after an error, which it logs", func() error { return errors.New("no connection") }, "background job failed"},
-		{"repeats after a panic, which it logs without its value", func() error { panic("secret") }, "background job panicked"},
+		{"repeats after an error, which it logs", func() error { return errors.New("no connection") },
+			"background job failed"},
+		{"repeats after a panic, which it logs without its value", func() error { panic("secret") },
+			"background job panicked"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -38,7 +40,8 @@ func TestRun(t *testing.T) {
 			if runs != 3 {
 				t.Errorf("got %d runs, want 3", runs)
 			}
-			if text := log.String(); !strings.Contains(text, tc.log) || tc.log == "" && text != "" || strings.Contains(text, "secret") {
+			if text := log.String(); !strings.Contains(text, tc.log) || tc.log == "" && text != "" ||
+				strings.Contains(text, "secret") {
 				t.Errorf("got log %q, want %q in it and no secret", text, tc.log)
 			}
 		})

@@ -81,7 +81,8 @@ func (s *Service) insertAdopted(tx models.Tx, c Checkout, userID int64, credits 
 	if cause != "" {
 		p.Status = models.PurchaseReview
 	}
-	err = tx.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, cause,
+	err = tx.Exec(
+		`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, cause,
 			checkout_session_id, payment_intent_id, paid_cents, paid_currency, paid_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?)`, p.ID, p.UserID, p.Quantity, p.Credits, p.AmountCents, p.Currency,
 		models.Locales[0], "session:"+c.ID, p.Status, p.Cause, c.ID, c.PaymentIntent, p.PaidCents, p.PaidCurrency, now).Error

@@ -129,7 +129,8 @@ func scanBySession(db *gorm.DB, c Checkout, statement string) (*models.Purchase,
 		return nil, fmt.Errorf("read the purchase of session %s: %w", c.ID, err)
 	}
 	var known struct{ Other, Tagged bool }
-	err = db.Raw(`SELECT EXISTS (SELECT FROM purchases WHERE id = ?) AS other, EXISTS (SELECT FROM installations WHERE id::text = ?) AS tagged`,
+	err = db.Raw(
+		`SELECT EXISTS (SELECT FROM purchases WHERE id = ?) AS other, EXISTS (SELECT FROM installations WHERE id::text = ?) AS tagged`,
 		id, c.Tag).Scan(&known).Error
 	switch {
 	case err != nil:
@@ -175,7 +176,8 @@ func RecordExpiry(tx models.Tx, c Checkout) (*models.Purchase, error) {
 
 // save stores the fields of a locked purchase that reports and settling change.
 func save(tx models.Tx, p *models.Purchase) error {
-	err := tx.Exec(`UPDATE purchases SET status = ?, checkout_session_id = NULLIF(?, ''), payment_intent_id = NULLIF(?, ''),
+	err := tx.Exec(
+		`UPDATE purchases SET status = ?, checkout_session_id = NULLIF(?, ''), payment_intent_id = NULLIF(?, ''),
 		paid_cents = ?, paid_currency = ?, paid_at = ?, credits = ?, credits_granted = ?, credits_refunded = ?, credits_disputed = ?,
 		cause = ?, recovered_from = NULLIF(?, ''), updated_at = now() WHERE id = ?`,
 		p.Status, p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt, p.Credits, p.CreditsGranted,

@@ -79,7 +79,8 @@ func Claim(tx models.Tx, guestID, userID int64, email string) (Claimed, error) {
 // Errors: ErrNotClaimed when one of them was paid in the meantime.
 func lockAllOf(tx models.Tx, userID int64) ([]models.Purchase, error) {
 	var payments []string
-	err := tx.Raw(`SELECT payment_intent_id FROM purchases WHERE user_id = ? AND payment_intent_id IS NOT NULL ORDER BY 1`, userID).Scan(&payments).Error
+	err := tx.Raw(`SELECT payment_intent_id FROM purchases WHERE user_id = ? AND payment_intent_id IS NOT NULL ORDER BY 1`,
+		userID).Scan(&payments).Error
 	if err != nil {
 		return nil, fmt.Errorf("payments of user %d: %w", userID, err)
 	}
@@ -89,7 +90,8 @@ func lockAllOf(tx models.Tx, userID int64) ([]models.Purchase, error) {
 		}
 	}
 	var purchases []models.Purchase
-	if err := tx.Raw(`SELECT * FROM purchases WHERE user_id = ? ORDER BY id FOR UPDATE`, userID).Find(&purchases).Error; err != nil {
+	if err := tx.Raw(`SELECT * FROM purchases WHERE user_id = ? ORDER BY id FOR UPDATE`, userID).Find(&purchases).
+		Error; err != nil {
 		return nil, fmt.Errorf("lock the purchases of user %d: %w", userID, err)
 	}
 	for _, p := range purchases {
@@ -125,7 +127,8 @@ func closeGuest(tx models.Tx, guestID, userID int64, c Claimed) error {
 		statement string
 		args      []any
 	}{
-		{`UPDATE users SET email = NULL, stripe_customer_id = NULL, merged_into = ?, updated_at = now() WHERE id = ?`, []any{userID, guestID}},
+		{`UPDATE users SET email = NULL, stripe_customer_id = NULL, merged_into = ?, updated_at = now() WHERE id = ?`,
+			[]any{userID, guestID}},
 		{`UPDATE users SET merged_into = ? WHERE merged_into = ?`, []any{userID, guestID}},
 		{`UPDATE stripe_customers SET user_id = ? WHERE user_id = ?`, []any{userID, guestID}},
 		{`UPDATE withdrawals SET user_id = ? WHERE user_id = ?`, []any{userID, guestID}},

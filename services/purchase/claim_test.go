@@ -51,7 +51,8 @@ func TestClaim(t *testing.T) {
 			MergedInto, Customer,
 			Purchases, Audit int64
 		}
-		c.must(c.DB.Raw(`SELECT email, merged_into, (SELECT user_id FROM stripe_customers WHERE customer_id = 'cus_1') AS customer,
+		c.must(
+			c.DB.Raw(`SELECT email, merged_into, (SELECT user_id FROM stripe_customers WHERE customer_id = 'cus_1') AS customer,
 			(SELECT count(*) FROM purchases WHERE user_id = @owner) AS purchases,
 			(SELECT count(*) FROM audit_log WHERE action = 'account.claim' AND user_id = @owner AND detail ->> 'credits' = '1500') AS audit
 			FROM users WHERE id = @guest`, map[string]any{"owner": owner, "guest": c.user.ID}).Scan(&left).Error)
@@ -152,7 +153,9 @@ func TestPaymentDuringClaim(t *testing.T) {
 			all.Go(func() { pay(i) })
 		}
 		dbtest.Eventually(t, "a payment waits for the claim", func() (waits bool) {
-			c.must(c.DB.Raw(`SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits).Error)
+			c.must(
+				c.DB.Raw(
+					`SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits).Error)
 			return waits
 		})
 		return nil

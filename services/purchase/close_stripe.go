@@ -74,7 +74,8 @@ func (s *Service) deleteCustomer(ctx context.Context, c closedCustomer) error {
 			return stripeapi.Fault(err)
 		}
 	}
-	err = db.Exec(`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()) WHERE customer_id = ?`, c.CustomerID).Error
+	err = db.Exec(`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()) WHERE customer_id = ?`,
+		c.CustomerID).Error
 	if err != nil {
 		return fmt.Errorf("mark a customer as deleted: %w", err)
 	}

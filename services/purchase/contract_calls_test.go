@@ -103,7 +103,8 @@ var contract = map[string]func(*client.API) error{
 		return api.CheckoutSessions.List(params).Err()
 	},
 	"CheckoutSessions.ListLineItems": func(api *client.API) error {
-		return api.CheckoutSessions.ListLineItems(&stripe.CheckoutSessionListLineItemsParams{Session: stripe.String("cs_1")}).Err()
+		return api.CheckoutSessions.ListLineItems(&stripe.CheckoutSessionListLineItemsParams{Session: stripe.String("cs_1")}).
+			Err()
 	},
 	"Refunds.New": func(api *client.API) error {
 		_, err := api.Refunds.New(&stripe.RefundParams{

@@ -60,7 +60,8 @@ func productAgainst(t *testing.T, api *client.API) {
 	if _, err := (&catalog.Service{DB: db, Stripe: api, Log: s.Log}).Sync(ctx); err != nil {
 		t.Errorf("sync prices: %v", err)
 	}
-	if err := db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1', 500, 2000)`).Error; err != nil {
+	if err := db.Exec(
+		`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1', 500, 2000)`).Error; err != nil {
 		t.Fatal(err)
 	}
 	ada := dbtest.User(t, db, "ada@example.com")
@@ -74,7 +75,8 @@ func productAgainst(t *testing.T, api *client.API) {
 		}
 	}
 	s.Tax = purchase.Tax{}
-	if err := db.Exec(`UPDATE purchases SET checkout_session_id = NULL`).Error; err != nil { // the mock has one session for all
+	// the mock has one session for all
+	if err := db.Exec(`UPDATE purchases SET checkout_session_id = NULL`).Error; err != nil {
 		t.Fatal(err)
 	}
 	started, err := s.Start(ctx, purchase.Order{UserID: ada.ID, PriceID: "price_1", Quantity: 2, Locale: "de",
@@ -118,7 +120,8 @@ func foreignRefund(t *testing.T, api *client.API) {
 		t.Errorf("refresh the refunds: %v", err)
 	}
 	var stored, due int64
-	err = db.Raw(`SELECT (SELECT count(*) FROM stripe_refunds), (SELECT count(*) FROM stripe_charges WHERE reread_at IS NOT NULL)`).Row().Scan(&stored, &due)
+	err = db.Raw(
+		`SELECT (SELECT count(*) FROM stripe_refunds), (SELECT count(*) FROM stripe_charges WHERE reread_at IS NOT NULL)`).Row().Scan(&stored, &due)
 	if err != nil || stored != 0 || due != 0 {
 		t.Errorf("%d refunds of another payment stored, %d refreshes still due (%v), want 0 and 0", stored, due, err)
 	}

@@ -18,11 +18,14 @@ func TestCheckoutStaysInTheCurrencyOfTheOrder(t *testing.T) {
 	}
 	dollars, err := s.Stripe.Prices.New(&stripe.PriceParams{Product: stripe.String(ours.Product.ID),
 		Currency: stripe.String("usd"), UnitAmount: stripe.Int64(2000),
-		Metadata: map[string]string{"credits": "500"}, CurrencyOptions: map[string]*stripe.PriceCurrencyOptionsParams{"eur": {UnitAmount: stripe.Int64(1800)}}})
+		Metadata:        map[string]string{"credits": "500"},
+		CurrencyOptions: map[string]*stripe.PriceCurrencyOptionsParams{"eur": {UnitAmount: stripe.Int64(1800)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.exec(t, `INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents, currency) VALUES (?, 500, 2000, 'usd')`, dollars.ID)
+	s.exec(t,
+		`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents, currency) VALUES (?, 500, 2000, 'usd')`,
+		dollars.ID)
 	order := s.order("form")
 	order.PriceID = dollars.ID
 	started, err := s.Start(t.Context(), order)

@@ -33,7 +33,8 @@ type buyer struct {
 func (s *Service) customer(ctx context.Context, userID int64) (string, error) {
 	var user buyer
 	// One statement: between two, another request could create the customer, and the count would not match the user.
-	err := s.DB.WithContext(ctx).Raw(`SELECT u.*, (SELECT count(*) FROM stripe_customers c WHERE c.user_id = u.id) AS earlier,
+	err := s.DB.WithContext(ctx).
+		Raw(`SELECT u.*, (SELECT count(*) FROM stripe_customers c WHERE c.user_id = u.id) AS earlier,
 			known.created_by_us, coalesce(known.email, '') AS sent_email, coalesce(known.name, '') AS sent_name
 		FROM users u LEFT JOIN stripe_customers known ON known.customer_id = u.stripe_customer_id WHERE u.id = ?`, userID).Take(&user).Error
 	if err != nil {
@@ -89,12 +90,14 @@ func (s *Service) createCustomer(ctx context.Context, user buyer) (string, error
 func (s *Service) storeCustomer(ctx context.Context, userID int64, customer string) (string, error) {
 	var stored string
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		err := tx.Exec(`UPDATE users SET stripe_customer_id = ?, updated_at = now() WHERE id = ? AND stripe_customer_id IS NULL AND deleted_at IS NULL`,
+		err := tx.Exec(
+			`UPDATE users SET stripe_customer_id = ?, updated_at = now() WHERE id = ? AND stripe_customer_id IS NULL AND deleted_at IS NULL`,
 			customer, userID).Error
 		if err != nil {
 			return err
 		}
-		err = tx.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES (?, ?, ?, true) ON CONFLICT (customer_id) DO NOTHING`,
+		err = tx.Exec(
+			`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES (?, ?, ?, true) ON CONFLICT (customer_id) DO NOTHING`,
 			customer, userID, s.Livemode).Error
 		if err != nil {
 			return err
@@ -144,7 +147,8 @@ func (s *Service) checkCustomer(ctx context.Context, customer string, userID int
 	if found.Metadata[stripeapi.TagKey] != i.ID.String() && !untagged {
 		return errNotOurCustomer
 	}
-	err = s.DB.WithContext(ctx).Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES (?, ?, ?, true)
+	err = s.DB.WithContext(ctx).
+		Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES (?, ?, ?, true)
 		ON CONFLICT (customer_id) DO UPDATE SET created_by_us = true`, customer, userID, s.Livemode).Error
 	if err != nil {
 		return fmt.Errorf("mark a customer as ours: %w", err)
@@ -177,8 +181,9 @@ func (s *Service) describeCustomer(ctx context.Context, user buyer, withName boo
 		s.Log.WarnContext(ctx, "update of a Stripe customer failed", "user_id", user.ID, "err", stripeapi.Redact(err))
 		return nil
 	}
-	err = s.DB.WithContext(ctx).Exec(`UPDATE stripe_customers SET email = ?, name = ? WHERE customer_id = ? AND deleted_at IS NULL`,
-		user.Email, user.Name, user.StripeCustomerID).Error
+	err = s.DB.WithContext(ctx).
+		Exec(`UPDATE stripe_customers SET email = ?, name = ? WHERE customer_id = ? AND deleted_at IS NULL`,
+			user.Email, user.Name, user.StripeCustomerID).Error
 	if err != nil {
 		return fmt.Errorf("store what Stripe knows of user %d: %w", user.ID, err)
 	}
@@ -189,7 +194,8 @@ func (s *Service) describeCustomer(ctx context.Context, user buyer, withName boo
 // another request has replaced it already.
 func (s *Service) dropCustomer(ctx context.Context, userID int64, customer string, cause error) error {
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		err := tx.Exec(`UPDATE users SET stripe_customer_id = NULL, updated_at = now() WHERE id = ? AND stripe_customer_id = ?`,
+		err := tx.Exec(
+			`UPDATE users SET stripe_customer_id = NULL, updated_at = now() WHERE id = ? AND stripe_customer_id = ?`,
 			userID, customer).Error
 		if err != nil {
 			return err
@@ -214,19 +220,23 @@ func (s *Service) dropCustomer(ctx context.Context, userID int64, customer strin
 //
 // Errors: ErrNotOurs.
 func ForgetCustomer(tx models.Tx, customerID string) error {
-	known := tx.Exec(`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()), email = '', name = '' WHERE customer_id = ?`, customerID)
+	known := tx.Exec(
+		`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()), email = '', name = '' WHERE customer_id = ?`,
+		customerID)
 	if known.Error != nil {
 		return fmt.Errorf("forget customer %s: %w", customerID, known.Error)
 	}
 	if known.RowsAffected == 0 {
 		return ErrNotOurs
 	}
-	err := tx.Exec(`UPDATE users SET stripe_customer_id = NULL, updated_at = now() WHERE stripe_customer_id = ?`, customerID).Error
+	err := tx.Exec(`UPDATE users SET stripe_customer_id = NULL, updated_at = now() WHERE stripe_customer_id = ?`,
+		customerID).Error
 	if err != nil {
 		return fmt.Errorf("forget customer %s: %w", customerID, err)
 	}
 	var owner int64
-	if err := tx.Raw(`SELECT user_id FROM stripe_customers WHERE customer_id = ?`, customerID).Scan(&owner).Error; err != nil {
+	if err := tx.Raw(`SELECT user_id FROM stripe_customers WHERE customer_id = ?`, customerID).Scan(&owner).
+		Error; err != nil {
 		return fmt.Errorf("owner of customer %s: %w", customerID, err)
 	}
 	return eraseAgain(tx, owner)

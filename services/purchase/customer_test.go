@@ -84,7 +84,8 @@ func TestObjectsAtStripeCarryOurTag(t *testing.T) {
 		t.Errorf("the session is in %s, want %s", session.Currency, p.Currency)
 	}
 	t.Run("a price without a tag gets ours", func(t *testing.T) {
-		if _, err := s.Stripe.Prices.Update(price.ID, &stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: ""}}); err != nil {
+		if _, err := s.Stripe.Prices.Update(price.ID,
+			&stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: ""}}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.prices.Sync(t.Context()); err != nil {
@@ -96,7 +97,8 @@ func TestObjectsAtStripeCarryOurTag(t *testing.T) {
 	})
 	t.Run("a price of another installation keeps its tag", func(t *testing.T) {
 		const theirs = "00000000-0000-4000-8000-000000000000"
-		if _, err := s.Stripe.Prices.Update(price.ID, &stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: theirs}}); err != nil {
+		if _, err := s.Stripe.Prices.Update(price.ID,
+			&stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: theirs}}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.prices.Sync(t.Context()); err != nil {
@@ -198,7 +200,8 @@ func TestCustomersThatWeDidNotMake(t *testing.T) {
 				t.Errorf("Stripe was asked for the customer %d times, want once", n)
 			}
 			ours := s.customerOf(t).ID
-			s.exec(t, `UPDATE users SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, deleted_at = now(), delete_after = current_date WHERE id = ?`, s.user.ID)
+			s.exec(t,
+				`UPDATE users SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, deleted_at = now(), delete_after = current_date WHERE id = ?`, s.user.ID)
 			if err := s.accounts().EraseDue(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -208,7 +211,8 @@ func TestCustomersThatWeDidNotMake(t *testing.T) {
 				}
 			}
 			var alive, named int64
-			if err := s.db.Raw(`SELECT count(*) FILTER (WHERE deleted_at IS NULL), count(*) FILTER (WHERE email <> '') FROM stripe_customers`).Row().Scan(&alive, &named); err != nil || alive+named != 0 {
+			if err := s.db.Raw(
+				`SELECT count(*) FILTER (WHERE deleted_at IS NULL), count(*) FILTER (WHERE email <> '') FROM stripe_customers`).Row().Scan(&alive, &named); err != nil || alive+named != 0 {
 				t.Errorf("%d customers of the account are not deleted and %d have an address (%v), want 0 and 0", alive, named, err)
 			}
 		})

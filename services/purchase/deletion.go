@@ -23,7 +23,8 @@ func OpenDispute(db *gorm.DB, userID int64) (bool, error) {
 // arrived.
 func CountAwaitingPayments(db *gorm.DB, userID int64) (int64, error) {
 	var n int64
-	err := db.Raw(`SELECT count(*) FROM purchases WHERE user_id = ? AND status = 'awaiting_payment'`, userID).Scan(&n).Error
+	err := db.Raw(`SELECT count(*) FROM purchases WHERE user_id = ? AND status = 'awaiting_payment'`, userID).Scan(&n).
+		Error
 	if err != nil {
 		return 0, fmt.Errorf("payments under way of user %d: %w", userID, err)
 	}
@@ -39,7 +40,8 @@ func afterDeletion(tx models.Tx, p *models.Purchase, booked bool) error {
 		return nil
 	}
 	var deleted []models.Credits // the balance, when the account is deleted
-	err := tx.Raw(`SELECT credits_balance FROM users WHERE id = ? AND deleted_at IS NOT NULL`, p.UserID).Scan(&deleted).Error
+	err := tx.Raw(`SELECT credits_balance FROM users WHERE id = ? AND deleted_at IS NOT NULL`, p.UserID).Scan(&deleted).
+		Error
 	if err != nil {
 		return fmt.Errorf("account of purchase %s: %w", p.ID, err)
 	}

@@ -112,7 +112,8 @@ func (d Detail) waitingFor(db *gorm.DB) ([]Wait, error) {
 		return all, nil
 	}
 	var refresh *time.Time
-	err := db.Raw(`SELECT min(reread_at) FROM stripe_charges WHERE payment_ref = ?`, d.PaymentIntentID).Row().Scan(&refresh)
+	err := db.Raw(`SELECT min(reread_at) FROM stripe_charges WHERE payment_ref = ?`, d.PaymentIntentID).Row().
+		Scan(&refresh)
 	if err != nil {
 		return nil, fmt.Errorf("charges of purchase %s: %w", d.ID, err)
 	}

@@ -17,7 +17,9 @@ func TestRefreshWithoutASession(t *testing.T) {
 	t.Parallel()
 	c := newRefundFixture(t)
 	id := uuid.Must(uuid.NewV7())
-	c.must(c.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
+	c.must(
+		c.DB.Exec(
+			`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
 		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', 'k')`, id, c.user.ID).Error)
 	if _, err := c.Refresh(context.Background(), id.String()); !errors.Is(err, purchase.ErrNotOurs) {
 		t.Errorf("error = %v, want ErrNotOurs", err)

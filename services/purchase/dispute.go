@@ -78,7 +78,8 @@ func recordDispute(tx models.Tx, d Dispute, current *CurrentDispute) error {
 	}
 	// A person decided the share for this amount, or for money that came back of a lost dispute. It ends when either
 	// changes.
-	err = tx.Exec(`INSERT INTO stripe_disputes AS old (dispute_id, charge_id, payment_ref, amount, currency, status, withdrawn, withdrawn_currency, told_at)
+	err = tx.Exec(
+		`INSERT INTO stripe_disputes AS old (dispute_id, charge_id, payment_ref, amount, currency, status, withdrawn, withdrawn_currency, told_at)
 		VALUES (@id, @charge, @payment, @amount, @currency, @status, @withdrawn, @withdrawn_currency, @told)
 		ON CONFLICT (dispute_id) DO UPDATE SET status = excluded.status, amount = excluded.amount, currency = excluded.currency,
 			withdrawn = excluded.withdrawn, withdrawn_currency = excluded.withdrawn_currency, told_at = excluded.told_at,
@@ -87,7 +88,8 @@ func recordDispute(tx models.Tx, d Dispute, current *CurrentDispute) error {
 			revision = old.revision + 1, updated_at = now()
 		WHERE old.payment_ref = excluded.payment_ref AND ((old.status, old.amount, old.currency, old.withdrawn, old.withdrawn_currency) <>
 			(excluded.status, excluded.amount, excluded.currency, excluded.withdrawn, excluded.withdrawn_currency) OR old.told_at <> 0 AND old.told_at < excluded.told_at)`,
-		map[string]any{"id": d.ID, "charge": d.ChargeID, "payment": d.PaymentRef, "amount": d.Amount, "currency": d.Currency, "status": d.Status,
+		map[string]any{"id": d.ID, "charge": d.ChargeID, "payment": d.PaymentRef, "amount": d.Amount, "currency": d.Currency,
+			"status":    d.Status,
 			"withdrawn": max(d.Withdrawn, 0), "withdrawn_currency": d.WithdrawnCurrency, "told": d.ReportedAt}).Error
 	if err != nil {
 		return fmt.Errorf("record dispute %s: %w", d.ID, err)

@@ -30,7 +30,8 @@ func unclearDispute(tx models.Tx, paymentRef, disputeID string) error {
 // HasDisputeShare reports whether a person has decided how much of its payment a dispute takes.
 func HasDisputeShare(tx models.Tx, disputeID string) (bool, error) {
 	var shared bool
-	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_disputes WHERE dispute_id = ? AND share IS NOT NULL)`, disputeID).Scan(&shared).Error
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_disputes WHERE dispute_id = ? AND share IS NOT NULL)`, disputeID).
+		Scan(&shared).Error
 	if err != nil {
 		return false, fmt.Errorf("share of dispute %s: %w", disputeID, err)
 	}
@@ -55,7 +56,8 @@ func SetDisputeShare(tx models.Tx, p *models.Purchase, disputeID string, share m
 	case known.Share != nil && *known.Share == share:
 		return nil, false, nil
 	}
-	stored := tx.Exec(`UPDATE stripe_disputes SET share = ?, revision = revision + 1, updated_at = now() WHERE dispute_id = ? AND revision = ?`,
+	stored := tx.Exec(
+		`UPDATE stripe_disputes SET share = ?, revision = revision + 1, updated_at = now() WHERE dispute_id = ? AND revision = ?`,
 		share, disputeID, revision)
 	switch {
 	case stored.Error != nil:
@@ -71,7 +73,8 @@ func SetDisputeShare(tx models.Tx, p *models.Purchase, disputeID string, share m
 //
 // Locks: the dispute. Errors: fault.Conflict when the share has been decided.
 func CloseDisputeShare(tx models.Tx, disputeID string) error {
-	closed := tx.Exec(`UPDATE stripe_disputes SET revision = revision + 1 WHERE dispute_id = ? AND share IS NULL`, disputeID)
+	closed := tx.Exec(`UPDATE stripe_disputes SET revision = revision + 1 WHERE dispute_id = ? AND share IS NULL`,
+		disputeID)
 	if closed.Error != nil {
 		return fmt.Errorf("close dispute %s: %w", disputeID, closed.Error)
 	}

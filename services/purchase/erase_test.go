@@ -26,7 +26,8 @@ func TestADeletedAccountIsClosedAtStripe(t *testing.T) {
 		s.user.ID).Scan(&customer).Error; err != nil || customer == "" {
 		t.Fatalf("customer %q, %v", customer, err)
 	}
-	err = s.db.Exec(`UPDATE users SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, deleted_at = now(), delete_after = current_date WHERE id = ?`, s.user.ID).Error
+	err = s.db.Exec(
+		`UPDATE users SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, deleted_at = now(), delete_after = current_date WHERE id = ?`, s.user.ID).Error
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +84,9 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantData(handled, true) // the account still exists
-	err := s.db.Exec(`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = current_date WHERE id = ?`, s.user.ID).Error
+	err := s.db.Exec(
+		`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = current_date WHERE id = ?`,
+		s.user.ID).Error
 	if err != nil {
 		t.Fatal(err)
 	}

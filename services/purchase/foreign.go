@@ -43,8 +43,9 @@ const (
 
 // rememberForeign stores an object as another product's, so that Stripe is not asked about it again.
 func (s *Service) rememberForeign(ctx context.Context, kind foreignKind, objectID string) error {
-	err := s.DB.WithContext(ctx).Exec(`INSERT INTO foreign_objects (object_id, kind, seen_at) VALUES (?, ?, ?) ON CONFLICT (object_id) DO NOTHING`,
-		objectID, kind, s.Now()).Error
+	err := s.DB.WithContext(ctx).
+		Exec(`INSERT INTO foreign_objects (object_id, kind, seen_at) VALUES (?, ?, ?) ON CONFLICT (object_id) DO NOTHING`,
+			objectID, kind, s.Now()).Error
 	if err != nil {
 		return fmt.Errorf("remember that %s is another product's: %w", objectID, err)
 	}

@@ -87,7 +87,8 @@ func Move(tx models.Tx, o MoveOrder) (Moved, error) {
 // reassign makes a user the owner of purchases and of their withdrawals. It replaces the idempotency keys, which belong
 // to the former owner's forms.
 func reassign(tx models.Tx, to int64, purchases ...uuid.UUID) error {
-	err := tx.Exec(`UPDATE purchases SET user_id = ?, idempotency_key = 'moved:' || id, updated_at = now() WHERE id IN ?`, to, purchases).Error
+	err := tx.Exec(`UPDATE purchases SET user_id = ?, idempotency_key = 'moved:' || id, updated_at = now() WHERE id IN ?`,
+		to, purchases).Error
 	if err == nil {
 		err = tx.Exec(`UPDATE withdrawals SET user_id = ? WHERE purchase_id IN ?`, to, purchases).Error
 	}
@@ -102,7 +103,8 @@ func reassign(tx models.Tx, to int64, purchases ...uuid.UUID) error {
 // Errors: fault.NotFound; fault.Conflict with fault.MoveUnpaid.
 func lockPaid(tx models.Tx, id uuid.UUID) (models.Purchase, error) {
 	var ref string
-	if err := tx.Raw(`SELECT coalesce(payment_intent_id, '') FROM purchases WHERE id = ?`, id).Scan(&ref).Error; err != nil {
+	if err := tx.Raw(`SELECT coalesce(payment_intent_id, '') FROM purchases WHERE id = ?`, id).Scan(&ref).
+		Error; err != nil {
 		return models.Purchase{}, fmt.Errorf("payment of purchase %s: %w", id, err)
 	}
 	if err := lockPayment(tx, ref); err != nil {
@@ -125,7 +127,8 @@ func lockPaid(tx models.Tx, id uuid.UUID) (models.Purchase, error) {
 func lockUsers(tx models.Tx, ids ...int64) (map[int64]models.User, error) {
 	slices.Sort(ids)
 	var rows []models.User
-	if err := tx.Raw(`SELECT * FROM users WHERE id IN ? ORDER BY id FOR UPDATE`, slices.Compact(ids)).Find(&rows).Error; err != nil {
+	if err := tx.Raw(`SELECT * FROM users WHERE id IN ? ORDER BY id FOR UPDATE`, slices.Compact(ids)).Find(&rows).
+		Error; err != nil {
 		return nil, fmt.Errorf("lock users %v: %w", ids, err)
 	}
 	users := map[int64]models.User{}

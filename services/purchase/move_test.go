@@ -149,7 +149,10 @@ func TestMoveRefuses(t *testing.T) {
 	wantProblem("to the same user", c.user.ID, c.user.ID, fault.MoveSame)
 	wantProblem("to an unknown user", c.user.ID, 999, fault.MoveTarget)
 	wantProblem("from a user who is not the owner", bob, eve, fault.MovedSince)
-	c.must(c.DB.Exec(`UPDATE users SET email = NULL, locale = '', name = '', deleted_at = now(), delete_after = now() WHERE id = ?`, eve).Error)
+	c.must(
+		c.DB.Exec(
+			`UPDATE users SET email = NULL, locale = '', name = '', deleted_at = now(), delete_after = now() WHERE id = ?`,
+			eve).Error)
 	wantProblem("to a deleted account", c.user.ID, eve, fault.MoveTarget)
 	c.id = c.order("cs_open")
 	wantProblem("an unpaid purchase", c.user.ID, bob, fault.MoveUnpaid)
@@ -162,7 +165,10 @@ func TestMoveRefuses(t *testing.T) {
 		_, err := ledger.CloseAccount(tx, c.user.ID)
 		return err
 	}))
-	c.must(c.DB.Exec(`UPDATE users SET email = NULL, locale = '', name = '', deleted_at = now(), delete_after = now() WHERE id = ?`, c.user.ID).Error)
+	c.must(
+		c.DB.Exec(
+			`UPDATE users SET email = NULL, locale = '', name = '', deleted_at = now(), delete_after = now() WHERE id = ?`,
+			c.user.ID).Error)
 	wantProblem("credits that lapsed with their account", c.user.ID, bob, fault.MoveLapsed)
 	c.wantBalances(map[int64]models.Credits{c.user.ID: 0, bob: 0})
 }

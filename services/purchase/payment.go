@@ -35,7 +35,8 @@ func recordCharge(tx models.Tx, c Charge) error {
 	if c.Amount <= 0 || c.AmountRefunded < 0 {
 		return errImpossible
 	}
-	err := tx.Exec(`INSERT INTO stripe_charges AS old (charge_id, payment_ref, amount, amount_refunded, currency) VALUES (?, ?, ?, ?, ?)
+	err := tx.Exec(
+		`INSERT INTO stripe_charges AS old (charge_id, payment_ref, amount, amount_refunded, currency) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (charge_id) DO UPDATE SET amount_refunded = greatest(old.amount_refunded, excluded.amount_refunded), updated_at = now()
 		WHERE (old.payment_ref, old.currency) = (excluded.payment_ref, excluded.currency)`,
 		c.ID, c.PaymentRef, min(c.Amount, maxCents), min(c.AmountRefunded, maxCents), c.Currency).Error
@@ -48,7 +49,8 @@ func recordCharge(tx models.Tx, c Charge) error {
 	case err != nil:
 		return fmt.Errorf("read charge %s: %w", c.ID, err)
 	case known.PaymentRef == c.PaymentRef && currenciesDiffer(known.Currency, c.Currency):
-		return replaceCurrency(tx, "stripe_charges", "charge_id", c.ID, c.PaymentRef, func() error { return recordCharge(tx, c) })
+		return replaceCurrency(tx, "stripe_charges", "charge_id", c.ID, c.PaymentRef,
+			func() error { return recordCharge(tx, c) })
 	case known.PaymentRef != c.PaymentRef || known.Currency != c.Currency:
 		return errContradicts
 	}
@@ -70,7 +72,8 @@ func recordRefund(tx models.Tx, r Refund) error {
 		return errImpossible
 	}
 	r.Amount = min(r.Amount, maxCents)
-	err := tx.Exec(`INSERT INTO stripe_refunds AS old (refund_id, charge_id, payment_ref, amount, currency, status, failure_reason)
+	err := tx.Exec(
+		`INSERT INTO stripe_refunds AS old (refund_id, charge_id, payment_ref, amount, currency, status, failure_reason)
 		VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (refund_id) DO UPDATE SET status = excluded.status, failure_reason = excluded.failure_reason, updated_at = now()
 		WHERE array_position(ARRAY['pending', 'requires_action', 'succeeded', 'failed', 'canceled'], excluded.status)
@@ -86,7 +89,8 @@ func recordRefund(tx models.Tx, r Refund) error {
 	case err != nil:
 		return fmt.Errorf("read refund %s: %w", r.ID, err)
 	case known.PaymentRef == r.PaymentRef && currenciesDiffer(known.Currency, r.Currency):
-		return replaceCurrency(tx, "stripe_refunds", "refund_id", r.ID, r.PaymentRef, func() error { return recordRefund(tx, r) })
+		return replaceCurrency(tx, "stripe_refunds", "refund_id", r.ID, r.PaymentRef,
+			func() error { return recordRefund(tx, r) })
 	case known.PaymentRef != r.PaymentRef || known.Amount != r.Amount || known.Currency != r.Currency:
 		return errContradicts
 	}

@@ -36,7 +36,8 @@ func (c Checkout) checked(tx models.Tx) (Checkout, error) {
 		return c, err
 	}
 	var used bool // by another session
-	err := tx.Raw(`SELECT EXISTS (SELECT FROM purchases WHERE payment_intent_id = ? AND checkout_session_id <> ?)`, c.PaymentIntent, c.ID).Scan(&used).Error
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM purchases WHERE payment_intent_id = ? AND checkout_session_id <> ?)`,
+		c.PaymentIntent, c.ID).Scan(&used).Error
 	if err != nil {
 		return c, fmt.Errorf("look for payment %s: %w", c.PaymentIntent, err)
 	}
@@ -106,15 +107,17 @@ func checkAmountBack(tx models.Tx, back amountBack) error {
 	return nil
 }
 
-// currenciesDiffer reports whether two reports of one fact name different currencies. One without a currency names none.
+// currenciesDiffer reports whether two reports of one fact name different currencies. One without a currency names
+// none.
 func currenciesDiffer(a, b string) bool { return a != b && a != "" && b != "" }
 
 // replaceCurrency decides between a stored fact and a report of the same fact in another currency. The currency of the
 // payment's purchase is right. checkAmountBack has compared the report with the purchase, so where there is one, the
-// stored fact is wrong: it came before the purchase. Where there is none, the stored fact stays, and settlePayment returns
-// ErrNotOurs, so that the report comes again.
+// stored fact is wrong: it came before the purchase. Where there is none, the stored fact stays, and settlePayment
+// returns ErrNotOurs, so that the report comes again.
 func replaceCurrency(tx models.Tx, table, key, id, paymentRef string, record func() error) error {
-	wrong := tx.Exec(`DELETE FROM `+table+` WHERE `+key+` = ? AND EXISTS (SELECT FROM purchases WHERE payment_intent_id = ?)`, id, paymentRef)
+	wrong := tx.Exec(`DELETE FROM `+table+` WHERE `+key+
+		` = ? AND EXISTS (SELECT FROM purchases WHERE payment_intent_id = ?)`, id, paymentRef)
 	if wrong.Error != nil {
 		return fmt.Errorf("replace %s %s: %w", key, id, wrong.Error)
 	}

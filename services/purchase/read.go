@@ -56,7 +56,8 @@ func (s *Service) OfUser(ctx context.Context, userID int64, before uuid.UUID, li
 ) (rows []models.Purchase, more bool, err error) {
 	query := s.DB.WithContext(ctx).Where("user_id = ?", userID)
 	if before != uuid.Nil {
-		query = query.Where("(created_at, id) < (SELECT created_at, id FROM purchases WHERE id = ? AND user_id = ?)", before, userID)
+		query = query.Where("(created_at, id) < (SELECT created_at, id FROM purchases WHERE id = ? AND user_id = ?)", before,
+			userID)
 	}
 	if err := query.Order("created_at DESC, id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
 		return nil, false, fmt.Errorf("purchases of user %d: %w", userID, err)

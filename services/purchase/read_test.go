@@ -14,7 +14,8 @@ func TestPagesOfPurchases(t *testing.T) {
 	c := newRefundFixture(t)
 	user, other := dbtest.User(t, c.DB, "many@example.org").ID, dbtest.User(t, c.DB, "other@example.org").ID
 	for _, id := range []int64{user, other} {
-		if err := c.DB.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, created_at)
+		if err := c.DB.Exec(
+			`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, created_at)
 			SELECT gen_random_uuid(), ?, 1, 500, 500, 'eur', 'de', 'k' || n, date_trunc('day', now()) FROM generate_series(1, 60) n`, id).Error; err != nil {
 			t.Fatal(err)
 		}

@@ -125,7 +125,9 @@ func newRefundFixture(t *testing.T) *refundFixture {
 	c.Service = &purchase.Service{DB: dbtest.New(t), Stripe: stripeapi.New(testKey, server.URL),
 		Now: func() time.Time { return c.clock }, Log: slog.New(slog.DiscardHandler)}
 	c.user = dbtest.User(t, c.DB, "ada@example.com")
-	c.must(c.DB.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
+	c.must(
+		c.DB.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).
+			Error)
 	c.id = c.buy("pi_1")
 	return c
 }
@@ -147,7 +149,9 @@ func (c *refundFixture) bookFetched(r purchase.Report) error {
 func (c *refundFixture) order(session string) uuid.UUID {
 	c.t.Helper()
 	id := uuid.Must(uuid.NewV7())
-	c.must(c.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
+	c.must(
+		c.DB.Exec(
+			`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', ?, ?)`, id, c.user.ID, id.String(), session).Error)
 	return id
 }
@@ -166,7 +170,9 @@ func (c *refundFixture) buy(payment string) uuid.UUID {
 // spend takes credits from ada, like a feature.
 func (c *refundFixture) spend(credits int64) {
 	c.t.Helper()
-	c.must(c.DB.Exec(`WITH spent AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) VALUES (@user, 0 - @credits, 'resume_analysis') RETURNING 1)
+	c.must(
+		c.DB.Exec(
+			`WITH spent AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) VALUES (@user, 0 - @credits, 'resume_analysis') RETURNING 1)
 		UPDATE users SET credits_balance = credits_balance - @credits WHERE id = @user`, map[string]any{"user": c.user.ID, "credits": credits}).Error)
 }
 

@@ -29,7 +29,9 @@ func TestRefundWithAFailedKey(t *testing.T) {
 		c.change(func() { c.failing = true })
 		c.refund(1000, 0, "form")
 		if r := request(c); r.KeyNumber != 0 || r.Status != models.RefundPending {
-			t.Errorf("after the first failure the request is %s with key %d, want pending with key 0: the failure may be temporary", r.Status, r.KeyNumber)
+			t.Errorf(
+				"after the first failure the request is %s with key %d, want pending with key 0: the failure may be temporary",
+				r.Status, r.KeyNumber)
 		}
 		c.sendDue()
 		if r := request(c); r.KeyNumber != 1 || r.Status != models.RefundPending {

@@ -100,7 +100,9 @@ func returnedWithPending(db *gorm.DB, p models.Purchase) (money, error) {
 		return back, err
 	}
 	var pending models.Cents
-	err = db.Raw(`SELECT coalesce(sum(amount_cents), 0) FROM refund_requests r WHERE purchase_id = ? AND status = 'pending'`, p.ID).Scan(&pending).Error
+	err = db.Raw(
+		`SELECT coalesce(sum(amount_cents), 0) FROM refund_requests r WHERE purchase_id = ? AND status = 'pending'`,
+		p.ID).Scan(&pending).Error
 	if err != nil {
 		return back, fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
 	}
@@ -108,7 +110,8 @@ func returnedWithPending(db *gorm.DB, p models.Purchase) (money, error) {
 }
 
 func saveRequest(db *gorm.DB, r models.RefundRequest) error {
-	err := db.Exec(`UPDATE refund_requests SET status = ?, refund_id = NULLIF(?, ''), last_error = ?, key_number = greatest(key_number, ?), updated_at = now()
+	err := db.Exec(
+		`UPDATE refund_requests SET status = ?, refund_id = NULLIF(?, ''), last_error = ?, key_number = greatest(key_number, ?), updated_at = now()
 		WHERE id = ? AND status = 'pending'`, r.Status, r.RefundID, r.LastError, r.KeyNumber, r.ID).Error
 	if err != nil {
 		return fmt.Errorf("save refund request %s: %w", r.ID, err)

@@ -170,7 +170,8 @@ func SetForeign(tx models.Tx, p *models.Purchase) (changed bool, err error) {
 // Errors: fault.Conflict.
 func checkNoPendingRefund(tx models.Tx, p *models.Purchase) error {
 	var pending bool
-	err := tx.Raw(`SELECT EXISTS (SELECT FROM refund_requests WHERE purchase_id = ? AND status = 'pending')`, p.ID).Scan(&pending).Error
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM refund_requests WHERE purchase_id = ? AND status = 'pending')`, p.ID).
+		Scan(&pending).Error
 	if err != nil {
 		return fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
 	}

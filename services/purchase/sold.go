@@ -102,7 +102,8 @@ func (s *Service) valueOf(ctx context.Context, items []*stripe.LineItem) (sold S
 			continue
 		}
 		var credits models.Credits // of one unit; 0 for a price that is not ours
-		err := s.DB.WithContext(ctx).Raw(`SELECT credits_per_unit FROM prices WHERE stripe_price_id = ?`, item.Price.ID).Scan(&credits).Error
+		err := s.DB.WithContext(ctx).Raw(`SELECT credits_per_unit FROM prices WHERE stripe_price_id = ?`, item.Price.ID).
+			Scan(&credits).Error
 		if err != nil {
 			return sold, false, fmt.Errorf("price of a line item: %w", err)
 		}

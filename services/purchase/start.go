@@ -139,9 +139,11 @@ func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) 
 		if err != nil {
 			return fmt.Errorf("purchase id: %w", err)
 		}
-		err = tx.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
+		err = tx.Exec(
+			`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, idempotency_key) DO NOTHING`,
-			id, o.UserID, price.StripePriceID, o.Quantity, int64(price.CreditsPerUnit)*o.Quantity, int64(price.PriceInCents)*o.Quantity,
+			id, o.UserID, price.StripePriceID, o.Quantity, int64(price.CreditsPerUnit)*o.Quantity,
+			int64(price.PriceInCents)*o.Quantity,
 			price.Currency, o.Locale, o.Key).Error
 		if err != nil {
 			return fmt.Errorf("record purchase: %w", err)

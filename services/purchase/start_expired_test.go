@@ -64,7 +64,8 @@ func TestStartWithAnOldForm(t *testing.T) {
 	})
 	t.Run("books the session when it has been paid and its event is lost", func(t *testing.T) {
 		started, p := s.begun(t, "paid")
-		s.says.Store("/v1/checkout/sessions/"+p.CheckoutSessionID, fmt.Sprintf(`{"id":%q,"object":"checkout.session","mode":"payment","status":"complete",
+		s.says.Store("/v1/checkout/sessions/"+p.CheckoutSessionID,
+			fmt.Sprintf(`{"id":%q,"object":"checkout.session","mode":"payment","status":"complete",
 			"payment_status":"paid","payment_intent":{"id":"pi_1","object":"payment_intent","status":"succeeded"},"client_reference_id":%q,"currency":"eur",
 			"amount_subtotal":4000,"amount_total":4000,"metadata":{"credits":"1000","purchase_id":%q}}`, p.CheckoutSessionID, p.ID, p.ID))
 		again, err := s.Start(ctx, s.order("paid"))

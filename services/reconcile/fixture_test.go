@@ -51,7 +51,8 @@ func newFixture(t *testing.T) *fixture {
 	f.Service = &reconcile.Service{
 		DB: db, Now: now, Log: quiet, Purchase: &purchase.Service{DB: db, Stripe: client, Now: now, Log: quiet},
 	}
-	if err := db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error; err != nil {
+	if err := db.Exec(
+		`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error; err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -114,14 +115,16 @@ func (f *fixture) put(path string, o map[string]any) {
 func (f *fixture) paid(n int) {
 	f.t.Helper()
 	id := uuid.New()
-	err := f.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale,
+	err := f.DB.Exec(
+		`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale,
 			idempotency_key, checkout_session_id)
 		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', ?, ?)`, id, f.user.ID, id.String(), fmt.Sprintf("cs_%d", n)).Error
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.put("/v1/checkout/sessions", map[string]any{
-		"id": fmt.Sprintf("cs_%d", n), "object": "checkout.session", "mode": "payment", "status": "complete", "payment_status": "paid",
+		"id": fmt.Sprintf("cs_%d", n), "object": "checkout.session", "mode": "payment", "status": "complete",
+		"payment_status": "paid",
 		"payment_intent": fmt.Sprintf("pi_%d", n), "client_reference_id": id.String(),
 		"currency": "eur", "amount_subtotal": 3500, "amount_total": 3500,
 		"metadata": map[string]string{"credits": "1200", "purchase_id": id.String()},

@@ -55,7 +55,8 @@ func TestForeignSessionsAreFetchedOnce(t *testing.T) {
 	}
 	t.Run("forgets old foreign objects", func(t *testing.T) {
 		f.clock = f.clock.Add(200 * 24 * time.Hour)
-		err := f.DB.Exec(`INSERT INTO foreign_objects (object_id, kind, seen_at) VALUES ('pi_new', 'payment', ?)`, f.clock).Error
+		err := f.DB.Exec(`INSERT INTO foreign_objects (object_id, kind, seen_at) VALUES ('pi_new', 'payment', ?)`, f.clock).
+			Error
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +75,8 @@ func TestForeignSessionsAreFetchedOnce(t *testing.T) {
 func TestReconcileAsksNothingAboutExpiredSessions(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.put("/v1/checkout/sessions", map[string]any{"id": "cs_free", "object": "checkout.session", "mode": "payment", "status": "expired",
+	f.put("/v1/checkout/sessions", map[string]any{"id": "cs_free", "object": "checkout.session", "mode": "payment",
+		"status":         "expired",
 		"payment_status": "no_payment_required", "currency": "eur", "amount_subtotal": 3500, "amount_total": 0})
 	f.lists["/v1/checkout/sessions/cs_free/line_items"] = []map[string]any{{"id": "li_1", "object": "item", "quantity": 1,
 		"price": map[string]any{"id": "price_1200", "object": "price"}, "created": f.clock.Unix()}}

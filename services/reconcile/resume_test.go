@@ -128,7 +128,8 @@ func TestReconcileTakesOverAnExpiredLease(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.paid(1)
-	err := f.DB.Exec(`INSERT INTO reconciliations (since, step, holder, leased_until, started_at) VALUES (?, 'refunds', gen_random_uuid(), ?, ?)`,
+	err := f.DB.Exec(
+		`INSERT INTO reconciliations (since, step, holder, leased_until, started_at) VALUES (?, 'refunds', gen_random_uuid(), ?, ?)`,
 		f.clock.Add(-24*time.Hour), f.clock.Add(time.Minute), f.clock).Error
 	if err != nil {
 		t.Fatal(err)

@@ -188,7 +188,8 @@ func (s *Service) beginRun(ctx context.Context, every time.Duration) error {
 		return nil
 	}
 	var unfinished int64
-	err := s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM reconciliations WHERE finished_at IS NULL`).Scan(&unfinished).Error
+	err := s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM reconciliations WHERE finished_at IS NULL`).Scan(&unfinished).
+		Error
 	if err != nil {
 		return fmt.Errorf("look for an unfinished reconciliation: %w", err)
 	}
@@ -233,8 +234,9 @@ func (s *Service) saveRun(ctx context.Context, r *models.Reconciliation) error {
 func (s *Service) releaseRun(ctx context.Context, r *models.Reconciliation, cause error) {
 	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 	defer cancel()
-	err := s.DB.WithContext(ctx).Exec(`UPDATE reconciliations SET leased_until = 'epoch', last_error = ? WHERE id = ? AND holder = ?`,
-		cause.Error(), r.ID, r.Holder).Error
+	err := s.DB.WithContext(ctx).
+		Exec(`UPDATE reconciliations SET leased_until = 'epoch', last_error = ? WHERE id = ? AND holder = ?`,
+			cause.Error(), r.ID, r.Holder).Error
 	if err != nil { // the lease expires anyway
 		s.Log.WarnContext(ctx, "release reconciliation failed", "err", err)
 	}
@@ -264,7 +266,8 @@ func (s *Service) report(ctx context.Context, r models.Reconciliation, after int
 	report, db := Report{Reconciliation: r}, s.DB.WithContext(ctx)
 	err := db.Model(&models.Finding{}).Where("reconciliation_id = ?", r.ID).Count(&report.Found).Error
 	if err == nil {
-		err = db.Where("reconciliation_id = ? AND id > ?", r.ID, after).Order("id").Limit(limit + 1).Find(&report.Findings).Error
+		err = db.Where("reconciliation_id = ? AND id > ?", r.ID, after).Order("id").Limit(limit + 1).Find(&report.Findings).
+			Error
 	}
 	if err != nil {
 		return report, fmt.Errorf("read findings of reconciliation %d: %w", r.ID, err)

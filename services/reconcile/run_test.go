@@ -93,7 +93,8 @@ func TestReconcileIgnoresOtherProducts(t *testing.T) {
 		t.Errorf("findings = %+v, want none", r.Findings)
 	}
 	var facts int64
-	err := f.DB.Raw(`SELECT (SELECT count(*) FROM stripe_refunds) + (SELECT count(*) FROM stripe_disputes)`).Scan(&facts).Error
+	err := f.DB.Raw(`SELECT (SELECT count(*) FROM stripe_refunds) + (SELECT count(*) FROM stripe_disputes)`).Scan(&facts).
+		Error
 	if err != nil || facts != 0 {
 		t.Errorf("%d refunds and disputes of another product are stored (%v), want 0", facts, err)
 	}
@@ -154,7 +155,8 @@ func TestReconcileContinuesAfterInconsistentEntries(t *testing.T) {
 	f := newFixture(t)
 	f.paid(1)
 	f.reconcile()
-	for _, sql := range []string{`ALTER TABLE credit_transactions DISABLE TRIGGER USER`, `UPDATE credit_transactions SET delta_credits = 1`,
+	for _, sql := range []string{`ALTER TABLE credit_transactions DISABLE TRIGGER USER`,
+		`UPDATE credit_transactions SET delta_credits = 1`,
 		`ALTER TABLE credit_transactions ENABLE TRIGGER USER`} {
 		if err := f.DB.Exec(sql).Error; err != nil {
 			t.Fatal(err)

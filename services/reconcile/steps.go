@@ -229,7 +229,8 @@ func (s *Service) reviewed(ctx context.Context, objectID string, note models.Cau
 
 // insertFinding stores a finding. It stores a review only once.
 func insertFinding(db *gorm.DB, f models.Finding) error {
-	err := db.Exec(`INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
+	err := db.Exec(
+		`INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
 		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (object_id, note) WHERE kind = 'review' DO NOTHING`,
 		f.ReconciliationID, f.Kind, f.ObjectID, f.PurchaseID, f.UserID, f.Credits, f.Note).Error
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package seal encrypts and authenticates texts that leave the server, such as cookies, and computes keyed hashes. It takes a
-// list of secrets, so that a secret can be rotated while texts sealed with the old one stay valid.
+// Package seal encrypts and authenticates texts that leave the server, such as cookies, and computes keyed hashes. It
+// takes a list of secrets, so that a secret can be rotated while texts sealed with the old one stay valid.
 package seal
 
 import (

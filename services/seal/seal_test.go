@@ -36,7 +36,8 @@ func TestRefusesWhatItDidNotSeal(t *testing.T) {
 	sealed := s.Seal("flow", []byte("text"))
 	for name, text := range map[string]string{
 		"nothing": "", "no base64": "!", "too short": "YQ", "cut": sealed[:len(sealed)-4], "longer": sealed + "AAAA",
-		"changed": "A" + sealed[1:], "another secret's": seal.Secrets{second}.Seal("flow", []byte("text")), "another purpose's": s.Seal("other", []byte("text")),
+		"changed": "A" + sealed[1:], "another secret's": seal.Secrets{second}.Seal("flow", []byte("text")),
+		"another purpose's": s.Seal("other", []byte("text")),
 	} {
 		if name == "changed" && sealed[0] == 'A' {
 			text = "B" + sealed[1:]
@@ -57,7 +58,8 @@ func TestRotation(t *testing.T) {
 	if _, ok := done.Open("flow", sealed); ok || done.Verify("text", mac) {
 		t.Error("what the old secret made is good after the secret is gone")
 	}
-	if _, ok := done.Open("flow", rotated.Seal("flow", []byte("text"))); !ok || !bytes.Equal(rotated.Sum("text"), done.Sum("text")) {
+	if _, ok := done.Open("flow", rotated.Seal("flow", []byte("text"))); !ok ||
+		!bytes.Equal(rotated.Sum("text"), done.Sum("text")) {
 		t.Error("the first secret is not the one that seals and hashes")
 	}
 	if sums := rotated.Sums("text"); len(sums) != 2 || !bytes.Equal(sums[1], mac) {

@@ -42,8 +42,8 @@ func (s *Service) Account(ctx context.Context, userID int64, email string, creat
 	return id, err
 }
 
-// subject returns the user of a request. An address may move to another user between a request and its repeat; the repeat
-// still concerns the user of the first.
+// subject returns the user of a request. An address may move to another user between a request and its repeat; the
+// repeat still concerns the user of the first.
 func (s *Service) subject(ctx context.Context, r Request) (int64, error) {
 	if recipient := r.recipientHash(); recipient != "" {
 		var first int64
@@ -58,7 +58,8 @@ func (s *Service) subject(ctx context.Context, r Request) (int64, error) {
 	}
 	if r.Create { // a call that fails for every user creates no account
 		var known bool
-		err := s.DB.WithContext(ctx).Raw(`SELECT EXISTS (SELECT FROM feature_prices WHERE feature = ? AND active)`, r.Feature).Scan(&known).Error
+		err := s.DB.WithContext(ctx).Raw(`SELECT EXISTS (SELECT FROM feature_prices WHERE feature = ? AND active)`,
+			r.Feature).Scan(&known).Error
 		if err != nil {
 			return 0, fmt.Errorf("look up feature: %w", err)
 		}
@@ -69,8 +70,9 @@ func (s *Service) subject(ctx context.Context, r Request) (int64, error) {
 	return s.Account(ctx, r.UserID, r.Email, r.Create)
 }
 
-// recipientHash identifies the user of a request that names them by address: a hash of caller, key and address, by which a
-// repeat finds the user of the first request. It is empty without a key, and where the request names the user by id.
+// recipientHash identifies the user of a request that names them by address: a hash of caller, key and address, by
+// which a repeat finds the user of the first request. It is empty without a key, and where the request names the user
+// by id.
 func (r Request) recipientHash() string {
 	email := address.Parse(r.Email)
 	if r.UserID != 0 && r.Email == "" || r.Key == "" || email == "" {

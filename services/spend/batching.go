@@ -25,11 +25,11 @@ const (
 	retryAfter    = 1               // seconds after which a duplicate may ask again
 )
 
-// batcher applies operations in batches: one transaction, and so one commit and one connection, for many requests. Users are
-// spread over a few workers by id; each worker runs one transaction at a time.
+// batcher applies operations in batches: one transaction, and so one commit and one connection, for many requests.
+// Users are spread over a few workers by id; each worker runs one transaction at a time.
 //
-// A worker skips users whom another transaction, such as one of another replica, has locked, since its whole batch would
-// wait. The operations of such a user go to the user's own queue, which waits for the lock on one connection.
+// A worker skips users whom another transaction, such as one of another replica, has locked, since its whole batch
+// would wait. The operations of such a user go to the user's own queue, which waits for the lock on one connection.
 //
 // The row lock orders replicas; the queues only keep requests of this process from waiting for it.
 type batcher struct {
@@ -38,8 +38,8 @@ type batcher struct {
 	setUp  sync.Once
 }
 
-// workers is the number of concurrent transactions of a process: one works while the other waits for the disk. More workers
-// only make the batches smaller: on two processors four did three quarters of the work of two, and twelve half.
+// workers is the number of concurrent transactions of a process: one works while the other waits for the disk. More
+// workers only make the batches smaller: on two processors four did three quarters of the work of two, and twelve half.
 var workers = int64(max(2, runtime.NumCPU()))
 
 // do applies an operation, alone or in a batch.
@@ -90,10 +90,12 @@ func (q *queues) do(ctx context.Context, db *gorm.DB, number int64, j *job) erro
 
 // giveUp returns a conflict if a job with the same key is ahead.
 func (j *job) giveUp(ahead []*job) error {
-	if j.key == "" || !slices.ContainsFunc(ahead, func(other *job) bool { return other.user == j.user && other.key == j.key }) {
+	if j.key == "" ||
+		!slices.ContainsFunc(ahead, func(other *job) bool { return other.user == j.user && other.key == j.key }) {
 		return nil
 	}
-	return &fault.Error{Code: fault.Conflict, Problem: fault.StillRunning, Detail: map[string]any{"retryAfter": retryAfter}}
+	return &fault.Error{Code: fault.Conflict, Problem: fault.StillRunning,
+		Detail: map[string]any{"retryAfter": retryAfter}}
 }
 
 // run applies the operations of a batch and sets the result of each job. If the database refuses the whole transaction

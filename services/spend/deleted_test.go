@@ -14,7 +14,9 @@ import (
 func TestNobodySpendsOfADeletedAccount(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 100)
-	err := db.Exec(`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = current_date WHERE id = ?`, user).Error
+	err := db.Exec(
+		`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = current_date WHERE id = ?`,
+		user).Error
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +25,8 @@ func TestNobodySpendsOfADeletedAccount(t *testing.T) {
 		if i%2 == 0 {
 			_, err = s.Spend(t.Context(), spend.Request{UserID: user, Feature: "job_match", Key: fmt.Sprint(i)})
 		} else {
-			_, err = s.Hold(t.Context(), spend.HoldRequest{Request: spend.Request{UserID: user, Feature: "job_match", Key: fmt.Sprint(i)}, TTL: time.Minute})
+			_, err = s.Hold(t.Context(),
+				spend.HoldRequest{Request: spend.Request{UserID: user, Feature: "job_match", Key: fmt.Sprint(i)}, TTL: time.Minute})
 		}
 		if !fault.Is(err, fault.NotFound) {
 			t.Errorf("%d: %v, want not found", i, err)

@@ -13,7 +13,8 @@ const maxFeatureLength = 50
 // Features returns the active features and their prices.
 func (s *Service) Features(ctx context.Context) ([]models.FeaturePrice, error) {
 	var rows []models.FeaturePrice
-	err := s.DB.WithContext(ctx).Raw(`SELECT * FROM feature_prices WHERE active ORDER BY ` + models.FeatureOrder()).Scan(&rows).Error
+	err := s.DB.WithContext(ctx).Raw(`SELECT * FROM feature_prices WHERE active ORDER BY ` + models.FeatureOrder()).
+		Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read feature prices: %w", err)
 	}

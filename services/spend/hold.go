@@ -60,7 +60,8 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 	s.owners.add(held)
 	held.Hold = asCreated(held.Hold)
 	if !held.Replayed {
-		s.Log.InfoContext(ctx, "credits held", "user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits", held.Credits)
+		s.Log.InfoContext(ctx, "credits held", "user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits",
+			held.Credits)
 	}
 	return held, nil
 }
@@ -79,7 +80,8 @@ func (s *Service) Find(ctx context.Context, caller uuid.UUID, id string) (models
 		return models.Hold{}, err
 	}
 	var row models.Hold
-	err = s.DB.WithContext(ctx).Raw(`SELECT *, CASE WHEN status = 'open' AND expires_at <= now() THEN 'expired' ELSE status END AS status
+	err = s.DB.WithContext(ctx).
+		Raw(`SELECT *, CASE WHEN status = 'open' AND expires_at <= now() THEN 'expired' ELSE status END AS status
 		FROM holds WHERE id = ? AND api_key_id IS NOT DISTINCT FROM ?`, holdID, uuid.NullUUID{UUID: caller, Valid: caller != uuid.Nil}).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return row, fault.New(fault.NotFound, nil)
@@ -92,9 +94,11 @@ func (s *Service) Find(ctx context.Context, caller uuid.UUID, id string) (models
 
 // Capture takes the credits of a hold, or fewer.
 //
-// Units: credits; nil for all. Locks: the user, then the hold. Idempotent: a repeat with the same amount is the same capture.
+// Units: credits; nil for all. Locks: the user, then the hold. Idempotent: a repeat with the same amount is the same
+// capture.
 // Errors: fault.NotFound; fault.HoldClosed; fault.Invalid. See ledger.CaptureOp.
-func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, credits *models.Credits) (ledger.Held, error) {
+func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, credits *models.Credits) (ledger.Held,
+	error) {
 	holdID, user, err := s.userOf(ctx, caller, id)
 	if err != nil {
 		return ledger.Held{}, err
@@ -137,7 +141,8 @@ func (s *Service) ended(ctx context.Context, event string, held ledger.Held, err
 		return ledger.Held{}, err
 	}
 	if !held.Replayed {
-		s.Log.InfoContext(ctx, event, "user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits", -held.Captured, "status", held.Status)
+		s.Log.InfoContext(ctx, event, "user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits",
+			-held.Captured, "status", held.Status)
 	}
 	return held, nil
 }

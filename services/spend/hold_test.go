@@ -26,7 +26,8 @@ import (
 func serviceKey(t *testing.T, db *gorm.DB) uuid.UUID {
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
-	err := db.Exec(`INSERT INTO api_keys (id, name, prefix, key_hash, scopes) VALUES (?, 'Test', 'rmc_test', sha256(?::text::bytea), ARRAY['spend'])`,
+	err := db.Exec(
+		`INSERT INTO api_keys (id, name, prefix, key_hash, scopes) VALUES (?, 'Test', 'rmc_test', sha256(?::text::bytea), ARRAY['spend'])`,
 		id, id.String()).Error
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +93,8 @@ func TestHold(t *testing.T) {
 				t.Errorf("%v: error = %v, want out of range", ttl, err)
 			}
 		}
-		for _, id := range []string{"", "1", "1 or 1=1", strings.ToUpper(uuid.NewString()), "{" + uuid.NewString() + "}", uuid.NewString()} {
+		for _, id := range []string{"", "1", "1 or 1=1", strings.ToUpper(uuid.NewString()), "{" + uuid.NewString() + "}",
+			uuid.NewString()} {
 			if _, err := s.Find(ctx, caller, id); !fault.Is(err, fault.NotFound) {
 				t.Errorf("find %q: error = %v, want not found", id, err)
 			}
@@ -127,7 +129,8 @@ func TestExpireDue(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := db.Exec(`UPDATE holds SET expires_at = now() WHERE id IN (SELECT id FROM holds ORDER BY id LIMIT 4)`).Error; err != nil {
+	if err := db.Exec(`UPDATE holds SET expires_at = now() WHERE id IN (SELECT id FROM holds ORDER BY id LIMIT 4)`).
+		Error; err != nil {
 		t.Fatal(err)
 	}
 	var ended atomic.Int64
@@ -168,7 +171,8 @@ func TestPriceOfLaterHolds(t *testing.T) {
 		if held, err := s.Hold(ctx, request(uuid.Nil, user, feature, "")); err != nil || held.Credits != credits {
 			t.Errorf("%s holds %d credits (%v), want %d", feature, held.Credits, err, credits)
 		}
-		if posted, err := s.Spend(ctx, request(uuid.Nil, user, feature, "").Request); err != nil || posted.DeltaCredits != -credits {
+		if posted, err := s.Spend(ctx, request(uuid.Nil, user, feature, "").Request); err != nil ||
+			posted.DeltaCredits != -credits {
 			t.Errorf("%s takes %d credits (%v), want %d", feature, posted.DeltaCredits, err, -credits)
 		}
 	}
@@ -184,8 +188,8 @@ func errorsOf(db *gorm.DB, statements ...string) error {
 	return nil
 }
 
-// While one request of a user is being booked, all that come wait and are booked in the next transaction, in order, each
-// with an answer of its own.
+// While one request of a user is being booked, all that come wait and are booked in the next transaction, in order,
+// each with an answer of its own.
 func TestRequestsOfOneUserShareATransaction(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 200)
@@ -211,7 +215,9 @@ func TestRequestsOfOneUserShareATransaction(t *testing.T) {
 		}
 		dbtest.WaitForBlocked(t, db, 1)
 		var connections int64
-		if err := db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&connections).Error; err != nil {
+		if err := db.Raw(
+			`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(
+			&connections).Error; err != nil {
 			return err
 		}
 		if connections != 1 {
@@ -227,7 +233,8 @@ func TestRequestsOfOneUserShareATransaction(t *testing.T) {
 		t.Errorf("%d spends worked and %d were refused, want 40 and 10", done.Load(), refused.Load())
 	}
 	var transactions int64
-	if err := db.Raw(`SELECT count(DISTINCT xmin::text) FROM credit_transactions WHERE reason = 'job_match'`).Scan(&transactions).Error; err != nil || transactions > 10 {
+	if err := db.Raw(`SELECT count(DISTINCT xmin::text) FROM credit_transactions WHERE reason = 'job_match'`).
+		Scan(&transactions).Error; err != nil || transactions > 10 {
 		t.Errorf("they were booked in %d transactions (%v), want a few", transactions, err)
 	}
 	dbtest.CheckLedger(t, db)
@@ -250,11 +257,13 @@ func TestRepeatWhileTheFirstIsRunning(t *testing.T) {
 		dbtest.WaitForBlocked(t, db, 1)
 		impatient, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer cancel()
-		if _, err := s.Spend(impatient, spend.Request{UserID: user, Feature: "job_match", Key: "other"}); !postgres.Away(err) {
+		if _, err := s.Spend(impatient, spend.Request{UserID: user, Feature: "job_match",
+			Key: "other"}); !postgres.Away(err) {
 			t.Errorf("who gave up: error = %v, want a time-out", err)
 		}
 		_, err := s.Spend(ctx, spend.Request{UserID: user, Feature: "job_match", Key: "k"})
-		if f := fault.Of(err); f == nil || f.Code != fault.Conflict || f.Problem != fault.StillRunning || f.Detail["retryAfter"] == nil {
+		if f := fault.Of(err); f == nil || f.Code != fault.Conflict || f.Problem != fault.StillRunning ||
+			f.Detail["retryAfter"] == nil {
 			t.Errorf("repeat: error = %v, want a conflict that says when to try again", err)
 		}
 		return nil
@@ -265,7 +274,8 @@ func TestRepeatWhileTheFirstIsRunning(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Errorf("first request: %v", err)
 	}
-	if again, err := s.Spend(ctx, spend.Request{UserID: user, Feature: "job_match", Key: "k"}); err != nil || !again.Replayed || again.BalanceAfter != 95 {
+	if again, err := s.Spend(ctx, spend.Request{UserID: user, Feature: "job_match", Key: "k"}); err != nil ||
+		!again.Replayed || again.BalanceAfter != 95 {
 		t.Errorf("repeat after it = %+v, %v; want its answer", again, err)
 	}
 	dbtest.CheckLedger(t, db)
@@ -310,7 +320,8 @@ func TestAccount(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
-// A call that must fail for everybody makes no account; one that only lacks credits does, so that its user can buy some.
+// A call that must fail for everybody makes no account; one that only lacks credits does, so that its user can buy
+// some.
 func TestAccountOfARefusal(t *testing.T) {
 	t.Parallel()
 	s, db, _ := setUp(t, 100)

@@ -21,10 +21,11 @@ import (
 
 const machineSteps = 50
 
-// Whatever is done with an account, in whatever order: balance and held credits are what a small model says they must be.
+// Whatever is done with an account, in whatever order: balance and held credits are what a small model says they must
+// be.
 //
-// It was seen to bite: without `available + due.delta >= 0` in ledger's bookSQL the first run failed, and the third when
-// captureSQL freed due.taken instead of due.credits.
+// It was seen to bite: without `available + due.delta >= 0` in ledger's bookSQL the first run failed, and the third
+// when captureSQL freed due.taken instead of due.credits.
 func TestMachine(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
@@ -68,7 +69,8 @@ var machinePrices = map[string]models.Credits{"resume_analysis": 10, "job_match"
 
 func newMachine(r *rapid.T, s *spend.Service, run int) *machine {
 	m := &machine{T: r, spend: s, holds: map[uuid.UUID]*machineHold{}, answers: map[string]string{}}
-	if err := s.DB.Raw(`INSERT INTO users (email, locale) VALUES (?, 'en') RETURNING id`, fmt.Sprintf("user%d@example.com", run)).Scan(&m.user).Error; err != nil {
+	if err := s.DB.Raw(`INSERT INTO users (email, locale) VALUES (?, 'en') RETURNING id`,
+		fmt.Sprintf("user%d@example.com", run)).Scan(&m.user).Error; err != nil {
 		r.Fatal(err)
 	}
 	return m
@@ -77,9 +79,11 @@ func newMachine(r *rapid.T, s *spend.Service, run int) *machine {
 func (m *machine) play() {
 	steps := map[string]func(){
 		"spend": m.feature("spend"), "hold": m.feature("hold"), "grant": m.move("grant"), "refund": m.move("refund"),
-		"capture": m.capture, "release": m.release, "late": m.late, "sweep": m.sweep, "again": m.again, "otherwise": m.otherwise,
+		"capture": m.capture, "release": m.release, "late": m.late, "sweep": m.sweep, "again": m.again,
+		"otherwise": m.otherwise,
 	}
-	names := []string{"grant", "grant", "spend", "spend", "hold", "hold", "hold", "capture", "capture", "release", "late", "sweep", "refund", "again", "again", "otherwise"}
+	names := []string{"grant", "grant", "spend", "spend", "hold", "hold", "hold", "capture", "capture", "release", "late",
+		"sweep", "refund", "again", "again", "otherwise"}
 	for range machineSteps {
 		step := rapid.SampledFrom(names).Draw(m.T, "step")
 		steps[step]()
@@ -202,7 +206,8 @@ func (m *machine) ask(c call) (string, bool, error) {
 	if c.kind == "spend" {
 		posted, err = m.spend.Spend(ctx, request(uuid.Nil, m.user, c.feature, c.key).Request)
 	} else {
-		e := ledger.Entry{UserID: m.user, Delta: c.credits, Reason: models.ReasonManual, Meta: models.Meta{IdempotencyKey: c.key, RequestHash: c.kind}}
+		e := ledger.Entry{UserID: m.user, Delta: c.credits, Reason: models.ReasonManual,
+			Meta: models.Meta{IdempotencyKey: c.key, RequestHash: c.kind}}
 		if c.kind == "refund" {
 			e.Delta, e.Reason = -c.credits, models.ReasonRefund
 		}

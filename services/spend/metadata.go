@@ -12,8 +12,8 @@ import (
 // maxMetadataBytes bounds the JSON metadata of a request.
 const maxMetadataBytes = 8 << 10
 
-// canonical checks metadata and normalises it, so that the order of its keys does not make another request. Numbers keep
-// their digits.
+// canonical checks metadata and normalises it, so that the order of its keys does not make another request. Numbers
+// keep their digits.
 func canonical(raw json.RawMessage) (json.RawMessage, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || string(raw) == "null" {
@@ -38,7 +38,8 @@ func storable(value any) bool {
 		return models.Storable(v)
 	case json.Number:
 		f, err := v.Float64()
-		tiny := f == 0 && strings.ContainsAny(string(v), "123456789") // such as 1e-20000: a float rounds it to 0, jsonb refuses it
+		// such as 1e-20000: a float rounds it to 0, jsonb refuses it
+		tiny := f == 0 && strings.ContainsAny(string(v), "123456789")
 		return err == nil && !tiny && len(v) <= 100
 	case []any:
 		for _, item := range v {

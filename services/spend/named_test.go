@@ -21,7 +21,8 @@ func TestRepeatByAddress(t *testing.T) {
 	ctx := context.Background()
 	caller := serviceKey(t, db)
 	byAddress := func(feature, key string) spend.HoldRequest {
-		return spend.HoldRequest{Request: spend.Request{Caller: caller, Email: " Ada@Example.com", Feature: feature, Key: key}}
+		return spend.HoldRequest{Request: spend.Request{Caller: caller, Email: " Ada@Example.com", Feature: feature,
+			Key: key}}
 	}
 	spent, err := s.Spend(ctx, byAddress("job_match", "spend").Request)
 	if err != nil || spent.UserID != first {
@@ -44,10 +45,12 @@ func TestRepeatByAddress(t *testing.T) {
 	}
 	dbtest.Concurrently(20, func(i int) {
 		if i%2 == 0 {
-			if again, err := s.Spend(ctx, byAddress("job_match", "spend").Request); err != nil || !again.Replayed || again.ID != spent.ID {
+			if again, err := s.Spend(ctx, byAddress("job_match", "spend").Request); err != nil || !again.Replayed ||
+				again.ID != spent.ID {
 				t.Errorf("the spend again = %+v, %v; want line %d", again, err, spent.ID)
 			}
-		} else if again, err := s.Hold(ctx, byAddress("job_match", "hold")); err != nil || !again.Replayed || again.ID != held.ID {
+		} else if again, err := s.Hold(ctx, byAddress("job_match", "hold")); err != nil || !again.Replayed ||
+			again.ID != held.ID {
 			t.Errorf("the hold again = %+v, %v; want hold %s", again, err, held.ID)
 		}
 	})
@@ -88,8 +91,9 @@ func TestAddressInAnotherSpelling(t *testing.T) {
 	for _, email := range []string{"karla@example.org", "j\u00f6rg@b\u00fccher.example"} {
 		want := dbtest.User(t, db, email).ID
 		for _, typed := range map[string][]string{
-			"karla@example.org":             {"KARLA@Example.ORG", " karla@example.org.", "karla@example.org"},
-			"j\u00f6rg@b\u00fccher.example": {"jo\u0308rg@bu\u0308cher.example", "j\u00f6rg@xn--bcher-kva.example", "J\u00d6RG@B\u00dcCHER.example."},
+			"karla@example.org": {"KARLA@Example.ORG", " karla@example.org.", "karla@example.org"},
+			"j\u00f6rg@b\u00fccher.example": {"jo\u0308rg@bu\u0308cher.example", "j\u00f6rg@xn--bcher-kva.example",
+				"J\u00d6RG@B\u00dcCHER.example."},
 		}[email] {
 			if got, err := s.Account(ctx, 0, typed, true); err != nil || got != want {
 				t.Errorf("%+q is user %d (%v), want %d", typed, got, err, want)

@@ -9,8 +9,8 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// ownerCache maps recent holds to their user, so that capture and release skip a lookup. The user of a hold never changes,
-// so the cache is never stale. The zero value is ready.
+// ownerCache maps recent holds to their user, so that capture and release skip a lookup. The user of a hold never
+// changes, so the cache is never stale. The zero value is ready.
 type ownerCache struct {
 	mu    sync.Mutex
 	slots [4096]owned // by the random part of the hold's id; a later hold replaces an earlier one

@@ -1,4 +1,5 @@
-// Package spend charges users for features: it takes the price of a feature at once, or holds it while the feature runs.
+// Package spend charges users for features: it takes the price of a feature at once, or holds it while the feature
+// runs.
 package spend
 
 import (
@@ -41,8 +42,8 @@ type Service struct {
 //
 // Units: credits. Locks: the user. Idempotent: by caller, user and key, for ever.
 // Errors: fault.InsufficientCredits with required, available and missing; fault.Conflict when the key was used for
-// another request or its first request still runs; fault.Invalid or fault.Malformed for an unknown feature, a long key or
-// invalid metadata; fault.NotFound for an unknown user.
+// another request or its first request still runs; fault.Invalid or fault.Malformed for an unknown feature, a long key
+// or invalid metadata; fault.NotFound for an unknown user.
 func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 	metadata, err := r.check()
 	if err == nil {
@@ -51,21 +52,24 @@ func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 	if err != nil {
 		return ledger.Posted{}, err
 	}
-	meta := models.Meta{IdempotencyKey: r.Key, RequestHash: r.hash("spend", "", metadata), RequestMetadata: metadata, Caller: r.caller(), RecipientHash: r.recipientHash()}
+	meta := models.Meta{IdempotencyKey: r.Key, RequestHash: r.hash("spend", "", metadata), RequestMetadata: metadata,
+		Caller: r.caller(), RecipientHash: r.recipientHash()}
 	op := &ledger.PostOp{Entry: ledger.Entry{UserID: r.UserID, Reason: models.Reason(r.Feature), Meta: meta}}
 	if err := s.batcher.do(ctx, s.DB, r.UserID, r.queueKey(), op); err != nil {
 		return ledger.Posted{}, err
 	}
 	posted := op.Posted
 	if !posted.Replayed {
-		s.Log.InfoContext(ctx, "credits moved", "user_id", r.UserID, "kind", posted.Reason, "credits", posted.DeltaCredits, "transaction_id", posted.ID)
+		s.Log.InfoContext(ctx, "credits moved", "user_id", r.UserID, "kind", posted.Reason, "credits", posted.DeltaCredits,
+			"transaction_id", posted.ID)
 	}
 	return posted, nil
 }
 
 // check validates the request and returns its canonical metadata.
 func (r Request) check() (json.RawMessage, error) {
-	if r.Feature == "" || len(r.Feature) > maxFeatureLength || !models.Storable(r.Feature) || models.FixedReason(models.Reason(r.Feature)) {
+	if r.Feature == "" || len(r.Feature) > maxFeatureLength || !models.Storable(r.Feature) ||
+		models.FixedReason(models.Reason(r.Feature)) {
 		return nil, fault.Field("feature", fault.FeatureUnknown)
 	}
 	if err := ledger.CheckKey(r.Key); err != nil {

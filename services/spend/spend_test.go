@@ -70,7 +70,8 @@ func TestSpend(t *testing.T) {
 	ctx := context.Background()
 
 	t.Run("takes the feature's price once for a key", func(t *testing.T) {
-		request := spend.Request{UserID: user, Feature: "resume_analysis", Key: "a", Metadata: json.RawMessage(`{"resume": 7, "job": "x"}`)}
+		request := spend.Request{UserID: user, Feature: "resume_analysis", Key: "a",
+			Metadata: json.RawMessage(`{"resume": 7, "job": "x"}`)}
 		first, err := s.Spend(ctx, request)
 		if err != nil || first.DeltaCredits != -10 || first.BalanceAfter != 15 {
 			t.Fatalf("spend = %+v, %v; want -10 credits, 15 left", first, err)
@@ -83,7 +84,8 @@ func TestSpend(t *testing.T) {
 	})
 	t.Run("refuses the key for anything else", func(t *testing.T) {
 		for name, request := range map[string]spend.Request{
-			"another feature":  {UserID: user, Feature: "job_match", Key: "a", Metadata: json.RawMessage(`{"resume": 7, "job": "x"}`)},
+			"another feature": {UserID: user, Feature: "job_match", Key: "a",
+				Metadata: json.RawMessage(`{"resume": 7, "job": "x"}`)},
 			"another metadata": {UserID: user, Feature: "resume_analysis", Key: "a", Metadata: json.RawMessage(`{"resume": 8}`)},
 			"no metadata":      {UserID: user, Feature: "resume_analysis", Key: "a"},
 		} {
@@ -124,10 +126,14 @@ func TestSpendRefusesBadInput(t *testing.T) {
 		{"key with a NUL", spend.Request{Feature: "job_match", Key: "a\x00b"}, fault.Malformed},
 		{"metadata that is a list", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`[1]`)}, fault.Invalid},
 		{"metadata that is no JSON", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":`)}, fault.Invalid},
-		{"metadata with a NUL", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":"\u0000"}`)}, fault.Invalid},
-		{"metadata with a number beyond all", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":1e999999}`)}, fault.Invalid},
-		{"metadata with a number next to nothing", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":1e-20000}`)}, fault.Invalid},
-		{"large metadata", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":"` + strings.Repeat("x", 9000) + `"}`)}, fault.Invalid},
+		{"metadata with a NUL", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`{"a":"\u0000"}`)},
+			fault.Invalid},
+		{"metadata with a number beyond all", spend.Request{Feature: "job_match",
+			Metadata: json.RawMessage(`{"a":1e999999}`)}, fault.Invalid},
+		{"metadata with a number next to nothing", spend.Request{Feature: "job_match",
+			Metadata: json.RawMessage(`{"a":1e-20000}`)}, fault.Invalid},
+		{"large metadata", spend.Request{Feature: "job_match",
+			Metadata: json.RawMessage(`{"a":"` + strings.Repeat("x", 9000) + `"}`)}, fault.Invalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.request.UserID = user
@@ -137,7 +143,8 @@ func TestSpendRefusesBadInput(t *testing.T) {
 		})
 	}
 	t.Run("a key of 255 characters in any script is fine", func(t *testing.T) {
-		if _, err := s.Spend(context.Background(), spend.Request{UserID: user, Feature: "job_match", Key: strings.Repeat("ü", 255)}); err != nil {
+		if _, err := s.Spend(context.Background(), spend.Request{UserID: user, Feature: "job_match",
+			Key: strings.Repeat("ü", 255)}); err != nil {
 			t.Errorf("spend: %v", err)
 		}
 	})

@@ -28,13 +28,15 @@ func (s *Service) Run(ctx context.Context) {
 
 // ExpireDue expires every hold that is past its time by the database's clock, and returns how many.
 //
-// Locks: a user, then their holds, in one transaction per user. Idempotent. Errors: of the failed users, after trying all.
+// Locks: a user, then their holds, in one transaction per user. Idempotent. Errors: of the failed users, after trying
+// all.
 func (s *Service) ExpireDue(ctx context.Context) (int64, error) {
 	var ended int64
 	var failed error
 	for after := int64(0); ; {
 		var users []int64
-		err := s.DB.WithContext(ctx).Raw(`SELECT DISTINCT user_id FROM holds WHERE status = 'open' AND expires_at <= now() AND user_id > ?
+		err := s.DB.WithContext(ctx).
+			Raw(`SELECT DISTINCT user_id FROM holds WHERE status = 'open' AND expires_at <= now() AND user_id > ?
 			ORDER BY user_id LIMIT ?`, after, sweepBatch).Scan(&users).Error
 		if err != nil {
 			return ended, fmt.Errorf("find users with expired holds: %w", err)

@@ -1,5 +1,5 @@
-// Package user finds and creates users by their e-mail address, and decides which address is theirs. Every address must be
-// in the form that address.Parse returns.
+// Package user finds and creates users by their e-mail address, and decides which address is theirs. Every address must
+// be in the form that address.Parse returns.
 package user
 
 import (
@@ -27,9 +27,9 @@ func FindOrCreate(tx models.Tx, email string) (int64, error) {
 	return id, nil
 }
 
-// ByAddress returns the user whom an address belongs to, or 0: the user who has it, else the only user for whom a provider
-// has verified it. If several users have verified it and none has it, it belongs to none of them, since credits could
-// reach the wrong one.
+// ByAddress returns the user whom an address belongs to, or 0: the user who has it, else the only user for whom a
+// provider has verified it. If several users have verified it and none has it, it belongs to none of them, since
+// credits could reach the wrong one.
 func ByAddress(db *gorm.DB, email string) (int64, error) {
 	var id int64
 	err := db.Raw(`SELECT coalesce((SELECT id FROM users WHERE email = @email),
@@ -50,8 +50,8 @@ func LockAddress(tx models.Tx, email string) error {
 	return nil
 }
 
-// AssignAddress sets a user's address by what their providers verify: the present address while one of them verifies it,
-// else the most recently used verified address that no other user has, else none.
+// AssignAddress sets a user's address by what their providers verify: the present address while one of them verifies
+// it, else the most recently used verified address that no other user has, else none.
 //
 // Locks: the user. The caller must have locked the address that it adds.
 func AssignAddress(tx models.Tx, userID int64, now time.Time) error {

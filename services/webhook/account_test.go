@@ -13,7 +13,8 @@ func TestEventsOfConnectedAccountsAreIgnored(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	s.must(s.DB.Exec(`UPDATE users SET stripe_customer_id = 'cus_1' WHERE id = ?`, s.user).Error)
-	s.must(s.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, s.user).Error)
+	s.must(s.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, s.user).
+		Error)
 	connected := func(payload string) string {
 		return strings.Replace(payload, `"object":"event"`, `"object":"event","account":"acct_1Connected"`, 1)
 	}
@@ -22,7 +23,8 @@ func TestEventsOfConnectedAccountsAreIgnored(t *testing.T) {
 		s.deliver(connected(payload))
 		var event models.StripeEvent
 		s.must(s.DB.Take(&event, "event_id = ?", id).Error)
-		if event.Status != models.EventIgnored || event.LastError != models.CauseAccount || event.ObjectID+event.PaymentRef != "" {
+		if event.Status != models.EventIgnored || event.LastError != models.CauseAccount ||
+			event.ObjectID+event.PaymentRef != "" {
 			t.Errorf("%s is %s (%s) with references %q, want ignored without references",
 				id, event.Status, event.LastError, event.ObjectID+event.PaymentRef)
 		}
@@ -42,7 +44,8 @@ func TestEventsOfConnectedAccountsAreIgnored(t *testing.T) {
 		t.Errorf("customer = %q after the other account's was deleted, want cus_1", customer)
 	}
 	var facts int64
-	s.must(s.DB.Raw(`SELECT (SELECT count(*) FROM stripe_refunds) + (SELECT count(*) FROM stripe_charges)`).Scan(&facts).Error)
+	s.must(s.DB.Raw(`SELECT (SELECT count(*) FROM stripe_refunds) + (SELECT count(*) FROM stripe_charges)`).Scan(&facts).
+		Error)
 	if facts != 0 {
 		t.Errorf("%d facts of the connected account are stored, want 0", facts)
 	}

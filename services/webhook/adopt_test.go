@@ -45,7 +45,8 @@ func stripeWithLineItems(t testing.TB) string {
 			return
 		}
 		checkout := func(id, status, payment string) string {
-			return fmt.Sprintf(`{"id":%q,"object":"checkout.session","status":%q,"payment_status":%q,"payment_intent":"pi_1","currency":"eur",
+			return fmt.Sprintf(
+				`{"id":%q,"object":"checkout.session","status":%q,"payment_status":%q,"payment_intent":"pi_1","currency":"eur",
 				"amount_subtotal":3500,"amount_total":3500,"metadata":{"credits":"1200"}}`, id, status, payment)
 		}
 		switch r.URL.Path {
@@ -129,7 +130,8 @@ func TestSessionsStartedElsewhere(t *testing.T) {
 	const null, sold = "null", `{"credits":"1200"}`
 	t.Run("finds the user by a known customer, not by the typed address", func(t *testing.T) {
 		s := newFixture(t)
-		s.must(s.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, s.user).Error)
+		s.must(s.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, s.user).
+			Error)
 		paid := link("evt_1", "cs_link", `"cus_1"`, `"eve@example.com"`, sold)
 		s.deliver(paid)
 		s.deliver(paid)
@@ -151,7 +153,8 @@ func TestSessionsStartedElsewhere(t *testing.T) {
 		var user models.User
 		s.must(s.DB.Take(&user, "id = ?", s.user).Error)
 		var foreign int64
-		s.must(s.DB.Raw(`SELECT count(*) FROM stripe_customers WHERE user_id = ? AND NOT created_by_us`, s.user).Scan(&foreign).Error)
+		s.must(s.DB.Raw(`SELECT count(*) FROM stripe_customers WHERE user_id = ? AND NOT created_by_us`, s.user).
+			Scan(&foreign).Error)
 		if user.StripeCustomerID != "" || foreign != 2 {
 			t.Errorf("customer = %q and %d foreign customers, want none and 2", user.StripeCustomerID, foreign)
 		}
@@ -228,17 +231,23 @@ func TestSessionsStartedElsewhere(t *testing.T) {
 		payload string
 		want    models.StripeEventStatus
 	}{
-		"line items of another product":     {link("evt_1", "cs_shoes", null, `"ada@example.com"`, `{}`), models.EventIgnored},
-		"a session unknown to Stripe":       {link("evt_1", "cs_gone", null, `"ada@example.com"`, `{}`), models.EventIgnored},
-		"another product with metadata":     {link("evt_1", "cs_shoes", null, `"ada@example.com"`, `{"credits":"1200"}`), models.EventIgnored},
-		"quantity zero":                     {link("evt_1", "cs_none", null, `"ada@example.com"`, `{}`), models.EventIgnored},
-		"another installation's price":      {link("evt_1", "cs_theirs", null, `"ada@example.com"`, `{}`), models.EventIgnored},
-		"another installation's session":    {link("evt_1", "cs_one", null, `"ada@example.com"`, otherTag), models.EventIgnored},
-		"more credits than the price gives": {link("evt_1", "cs_gone", null, `"ada@example.com"`, `{"credits":"1201"}`), models.EventReview},
-		"without customer and address":      {link("evt_1", "cs_a", null, null, sold), models.EventReview},
-		"an invalid address":                {link("evt_1", "cs_a", null, `"invalid"`, sold), models.EventReview},
-		"Stripe is unavailable":             {link("evt_1", "cs_down", null, `"ada@example.com"`, `{}`), models.EventFailed},
-		"not paid yet":                      {strings.Replace(link("evt_1", "cs_a", null, `"ada@example.com"`, sold), `"paid"`, `"unpaid"`, 1), models.EventIgnored},
+		"line items of another product": {link("evt_1", "cs_shoes", null, `"ada@example.com"`, `{}`),
+			models.EventIgnored},
+		"a session unknown to Stripe": {link("evt_1", "cs_gone", null, `"ada@example.com"`, `{}`), models.EventIgnored},
+		"another product with metadata": {link("evt_1", "cs_shoes", null, `"ada@example.com"`, `{"credits":"1200"}`),
+			models.EventIgnored},
+		"quantity zero": {link("evt_1", "cs_none", null, `"ada@example.com"`, `{}`), models.EventIgnored},
+		"another installation's price": {link("evt_1", "cs_theirs", null, `"ada@example.com"`, `{}`),
+			models.EventIgnored},
+		"another installation's session": {link("evt_1", "cs_one", null, `"ada@example.com"`, otherTag),
+			models.EventIgnored},
+		"more credits than the price gives": {link("evt_1", "cs_gone", null, `"ada@example.com"`, `{"credits":"1201"}`),
+			models.EventReview},
+		"without customer and address": {link("evt_1", "cs_a", null, null, sold), models.EventReview},
+		"an invalid address":           {link("evt_1", "cs_a", null, `"invalid"`, sold), models.EventReview},
+		"Stripe is unavailable":        {link("evt_1", "cs_down", null, `"ada@example.com"`, `{}`), models.EventFailed},
+		"not paid yet": {strings.Replace(link("evt_1", "cs_a", null, `"ada@example.com"`, sold), `"paid"`,
+			`"unpaid"`, 1), models.EventIgnored},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFixture(t)

@@ -31,7 +31,8 @@ func TestEventAndEntryAreOneTransaction(t *testing.T) {
 	e := s.event("evt_1")
 	if e.Status != models.EventDone || e.Attempts != 1 || e.ProcessedAt == nil || e.PaymentRef != "pi_1" ||
 		e.ObjectID != "cs_1" || len(e.Payload) == 0 {
-		t.Errorf("event is %s after %d attempts, processed at %v, about %s and %s with %d bytes; want done after 1, about cs_1 and pi_1",
+		t.Errorf(
+			"event is %s after %d attempts, processed at %v, about %s and %s with %d bytes; want done after 1, about cs_1 and pi_1",
 			e.Status, e.Attempts, e.ProcessedAt, e.ObjectID, e.PaymentRef, len(e.Payload))
 	}
 }
@@ -56,7 +57,8 @@ func TestUnbookableEventIsStored(t *testing.T) {
 				AS $$ BEGIN RAISE EXCEPTION 'spoilt'; END $$`).Error)
 			s.must(s.DB.Exec(`CREATE CONSTRAINT TRIGGER spoilt AFTER INSERT ON credit_transactions
 				DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION spoil()`).Error)
-		}, func(s *fixture) { s.must(s.DB.Exec(`DROP FUNCTION spoil CASCADE`).Error) }, models.EventFailed, 1, retryPauses[0]},
+		}, func(s *fixture) { s.must(s.DB.Exec(`DROP FUNCTION spoil CASCADE`).Error) }, models.EventFailed, 1,
+			retryPauses[0]},
 		{"a panic", func(s *fixture) { s.savedNow, s.Purchase.Now = s.Purchase.Now, nil },
 			func(s *fixture) { s.Purchase.Now = s.savedNow }, models.EventFailed, 1, retryPauses[0]},
 		{"a lock held by another transaction", func(s *fixture) {
@@ -72,7 +74,8 @@ func TestUnbookableEventIsStored(t *testing.T) {
 			e := s.event("evt_1")
 			if e.Status != c.status || e.Attempts != c.attempts || e.LastError == "" ||
 				!e.NextAttemptAt.Equal(s.clock.Add(c.next)) || e.ProcessedAt != nil {
-				t.Errorf("event is %s (%q) after %d attempts, next in %s; want %s after %d, next in %s", e.Status, e.LastError, e.Attempts,
+				t.Errorf("event is %s (%q) after %d attempts, next in %s; want %s after %d, next in %s", e.Status, e.LastError,
+					e.Attempts,
 					e.NextAttemptAt.Sub(s.clock), c.status, c.attempts, c.next)
 			}
 			if strings.Contains(string(e.LastError), "cs_1") && strings.Contains(string(e.LastError), "{") {

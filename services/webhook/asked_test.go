@@ -131,7 +131,8 @@ func TestPriceEventsPullPrices(t *testing.T) {
 		return strings.Join(ids, " ")
 	}
 	priceEvent := func(id, product string) string {
-		return event(id, "price.updated", fmt.Sprintf(`{"id":"price_1200","object":"price","active":false,"product":%q}`, product))
+		return event(id, "price.updated", fmt.Sprintf(`{"id":"price_1200","object":"price","active":false,"product":%q}`,
+			product))
 	}
 	t.Run("pulls a changed price", func(t *testing.T) {
 		s := newFixture(t)

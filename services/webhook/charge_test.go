@@ -57,7 +57,8 @@ func TestRefundsAndDisputesWithoutPaymentIntent(t *testing.T) {
 	t.Run("a dispute without payment and charge takes nothing", func(t *testing.T) {
 		s := newFixture(t)
 		s.deliver(s.completed("evt_1", "cs_1", "paid"))
-		s.deliver(strings.Replace(withoutIntent(dispute("evt_2", "created", "needs_response", 1000)), `"charge":"ch_1"`, `"charge":null`, 1))
+		s.deliver(strings.Replace(withoutIntent(dispute("evt_2", "created", "needs_response", 1000)), `"charge":"ch_1"`,
+			`"charge":null`, 1))
 		s.wantBalance(1200)
 	})
 }
@@ -69,7 +70,8 @@ func TestRefundWithoutStatus(t *testing.T) {
 		return []string{s.completed("evt_1", "cs_1", "paid"), withoutStatus}
 	})
 	wantInAnyOrder(t, 1200, func(s *fixture) []string {
-		return []string{s.completed("evt_1", "cs_1", "paid"), withoutStatus, refundEvent("evt_3", "refund.failed", 1, 1000, "failed")}
+		return []string{s.completed("evt_1", "cs_1", "paid"), withoutStatus,
+			refundEvent("evt_3", "refund.failed", 1, 1000, "failed")}
 	})
 }
 
@@ -78,7 +80,8 @@ func TestUnknownPaymentStatus(t *testing.T) {
 	s := newFixture(t)
 	for id, e := range map[string]string{
 		"evt_1": s.completed("evt_1", "cs_1", "odd"),
-		"evt_2": strings.Replace(link("evt_2", "cs_link", "null", `"ada@example.com"`, `{"credits":"1200"}`), `"paid"`, `"odd"`, 1),
+		"evt_2": strings.Replace(link("evt_2", "cs_link", "null", `"ada@example.com"`, `{"credits":"1200"}`), `"paid"`,
+			`"odd"`, 1),
 	} {
 		s.deliver(e)
 		if got := s.statusOf(id); got != models.EventReview {

@@ -18,7 +18,8 @@ func (s *fixture) newPaidPurchase(user int64, n int, amount int) (string, uuid.U
 	s.user = user
 	p := s.order(fmt.Sprintf("cs_%d", n))
 	s.user = owner
-	return event(fmt.Sprintf("evt_%d", n), "checkout.session.completed", fmt.Sprintf(`{"id":"cs_%d","object":"checkout.session","mode":"payment",
+	return event(fmt.Sprintf("evt_%d", n), "checkout.session.completed",
+		fmt.Sprintf(`{"id":"cs_%d","object":"checkout.session","mode":"payment",
 		"payment_status":"paid","payment_intent":"pi_%d","client_reference_id":%q,"currency":"eur","amount_subtotal":%d,"amount_total":%d,
 		"metadata":{"credits":"1200","purchase_id":%q}}`, n, n, p.ID, amount, amount, p.ID)), p.ID
 }
@@ -61,7 +62,8 @@ func TestConcurrentEvents(t *testing.T) {
 	add(s.user, 200, 3500, 1200, models.EventDone) // two purchases of one user
 	add(s.user, 201, 3500, 1200, models.EventDone)
 	add(s.user, 202, 3400, 0, models.EventReview) // another amount than ordered
-	s.deliver(event("evt_refund", "charge.refunded", `{"id":"ch_203","object":"charge","amount":3500,"amount_refunded":1750,
+	s.deliver(event("evt_refund", "charge.refunded",
+		`{"id":"ch_203","object":"charge","amount":3500,"amount_refunded":1750,
 		"currency":"eur","payment_intent":"pi_203"}`))
 	add(s.user, 203, 3500, 600, models.EventDone) // half of it is refunded already
 	payloads = append(payloads, payloads[0], payloads[12])

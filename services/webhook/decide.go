@@ -49,7 +49,8 @@ func (s *Service) CloseDecided(tx models.Tx, event models.StripeEvent, way model
 	status, also, note := models.EventDone, `false`, event.LastError
 	if way == models.WayForeign {
 		status, note = models.EventIgnored, models.CauseDecidedForeign
-		also = `status IN ('review', 'deferred') AND (object_id = @object AND @object <> '' OR payment_ref = @payment AND @payment <> '')`
+		also =
+			`status IN ('review', 'deferred') AND (object_id = @object AND @object <> '' OR payment_ref = @payment AND @payment <> '')`
 	}
 	err = tx.Exec(`UPDATE stripe_events SET status = @status, decided = @way, last_error = @note, processed_at = @now
 		WHERE event_id = @event OR `+also, map[string]any{

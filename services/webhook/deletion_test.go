@@ -20,18 +20,21 @@ func TestDeletionLeavesNoPersonalData(t *testing.T) {
 	t.Parallel()
 	l := newDeletionFixture(t)
 	details := func(payload string) string { // Stripe's personal data
-		return payload[:len(payload)-3] + `,` + customerDetails + `"receipt_email":"ada@example.com","billing_details":{"name":"Ada Lovelace"}}}}`
+		return payload[:len(payload)-3] + `,` + customerDetails +
+			`"receipt_email":"ada@example.com","billing_details":{"name":"Ada Lovelace"}}}}`
 	}
 	for _, payload := range []string{
 		l.completed("evt_paid", "cs_1", "paid"),
 		event("evt_intent", "payment_intent.succeeded", `{"id":"pi_1","object":"payment_intent"}`),
-		event("evt_charge", "charge.succeeded", `{"id":"ch_1","object":"charge","payment_intent":{"id":"pi_1","receipt_email":"ada@example.com"}}`),
+		event("evt_charge", "charge.succeeded",
+			`{"id":"ch_1","object":"charge","payment_intent":{"id":"pi_1","receipt_email":"ada@example.com"}}`),
 		refunded("evt_refund", 350),
 	} {
 		l.deliver(details(payload))
 	}
 	l.wantBalance(1080)
-	meta := models.Meta{IdempotencyKey: "ada@example.com/1", RequestHash: "h", RequestMetadata: []byte(`{"for":"Ada Lovelace"}`)}
+	meta := models.Meta{IdempotencyKey: "ada@example.com/1", RequestHash: "h",
+		RequestMetadata: []byte(`{"for":"Ada Lovelace"}`)}
 	l.post(ledger.Entry{UserID: l.user, Delta: -10, Reason: "resume_analysis", Meta: meta})
 	l.post(ledger.Entry{
 		UserID: l.user, Delta: 5, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "for Ada Lovelace"},
@@ -39,7 +42,8 @@ func TestDeletionLeavesNoPersonalData(t *testing.T) {
 	l.must(models.AppendAudit(models.Tx{DB: l.DB}, models.AuditEvent{
 		Action: models.ActionCreditsGrant, UserID: l.user, Detail: map[string]any{"note": "for Ada Lovelace", "credits": 5},
 	}))
-	l.must(l.DB.Exec(`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, status, next_attempt_at)
+	l.must(
+		l.DB.Exec(`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, status, next_attempt_at)
 		VALUES (?, ?, 'k', 350, 'Ada Lovelace asked', 'refused', now())`, uuid.New(), l.purchase.ID).Error)
 	for i, end := range []bool{true, false} {
 		l.must(postgres.Transaction(context.Background(), l.DB, func(tx models.Tx) error {
@@ -75,7 +79,8 @@ func TestDeletionLeavesNoPersonalData(t *testing.T) {
 		l.wantBalance(-1080)
 		l.must(l.accounts.EraseDue(context.Background()))
 		l.wantNoTrace()
-		l.deliver(event("evt_ignored", "payment_intent.created", `{"id":"pi_1","object":"payment_intent","receipt_email":"ada@example.com"}`))
+		l.deliver(event("evt_ignored", "payment_intent.created",
+			`{"id":"pi_1","object":"payment_intent","receipt_email":"ada@example.com"}`))
 		if _, err := l.accounts.Sweep(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +156,8 @@ func TestPaymentAfterDeletion(t *testing.T) {
 func TestConcurrentDeletionPaymentSpendAndHold(t *testing.T) {
 	t.Parallel()
 	l := newDeletionFixture(t)
-	l.post(ledger.Entry{UserID: l.user, Delta: 100, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "test"}})
+	l.post(ledger.Entry{UserID: l.user, Delta: 100, Reason: models.ReasonManual,
+		Meta: models.Meta{Actor: "operator", Note: "test"}})
 	paid := l.completed("evt_1", "cs_1", "paid")
 	var spent, held atomic.Int64
 	dbtest.Concurrently(40, func(i int) {

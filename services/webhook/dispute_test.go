@@ -54,7 +54,8 @@ func TestDisputesInAnyOrder(t *testing.T) {
 			dispute("evt_1", "created", open, 3500), dispute("evt_2", "updated", open, 1000),
 		}, 1200 - 342},
 		{"in another currency, with the amount in ours", []string{
-			strings.Replace(dispute("evt_1", "created", open, 1146), `"currency":"eur"`, `"currency":"usd","balance_transactions":[{"amount":-1000,"currency":"eur"}]`, 1),
+			strings.Replace(dispute("evt_1", "created", open, 1146), `"currency":"eur"`,
+				`"currency":"usd","balance_transactions":[{"amount":-1000,"currency":"eur"}]`, 1),
 		}, 1200 - 342},
 		{"for a part of the payment", []string{dispute("evt_1", "created", open, 1000)}, 1200 - 342},
 		{"after a refund, at most the payment", []string{
@@ -147,7 +148,8 @@ func TestDeletedCustomerKeepsTheBalance(t *testing.T) {
 	s := newFixture(t)
 	s.deliver(s.completed("evt_paid", "cs_1", "paid"))
 	s.must(s.DB.Exec(`UPDATE users SET stripe_customer_id = 'cus_1'`).Error)
-	s.must(s.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, s.user).Error)
+	s.must(s.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`, s.user).
+		Error)
 	deleted := event("evt_d", "customer.deleted", `{"id":"cus_1","object":"customer"}`)
 	s.deliver(deleted)
 	s.deliver(deleted)

@@ -16,8 +16,10 @@ func TestEndpointEvents(t *testing.T) {
 			t.Errorf("%s is missing", name)
 		}
 	}
-	for _, name := range []stripe.EventType{stripe.EventTypeCheckoutSessionCompleted, stripe.EventTypeChargeRefunded, stripe.EventTypeRefundUpdated,
-		stripe.EventTypeChargeDisputeFundsReinstated, stripe.EventTypeCustomerDeleted, stripe.EventTypePriceUpdated, stripe.EventTypeProductDeleted} {
+	for _, name := range []stripe.EventType{stripe.EventTypeCheckoutSessionCompleted, stripe.EventTypeChargeRefunded,
+		stripe.EventTypeRefundUpdated,
+		stripe.EventTypeChargeDisputeFundsReinstated, stripe.EventTypeCustomerDeleted, stripe.EventTypePriceUpdated,
+		stripe.EventTypeProductDeleted} {
 		if !slices.Contains(events, string(name)) {
 			t.Errorf("%s is missing", name)
 		}

@@ -44,7 +44,9 @@ func newFixture(t testing.TB) *fixture {
 		DB: db, Stripe: stripeapi.New("sk_test_0123456789", stripeWithLineItems(t)), Now: s.Now, Log: s.Log,
 	}
 	s.Catalog = &catalog.Service{DB: db, Stripe: s.Purchase.Stripe, Log: s.Log}
-	s.must(db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
+	s.must(
+		db.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).
+			Error)
 	s.purchase = s.order("cs_1")
 	return s
 }
@@ -60,7 +62,8 @@ func (s *fixture) must(err error) {
 func (s *fixture) order(session string) models.Purchase {
 	s.t.Helper()
 	id := uuid.Must(uuid.NewV7())
-	s.must(s.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale,
+	s.must(
+		s.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale,
 			idempotency_key, checkout_session_id)
 		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', ?, NULLIF(?, ''))`, id, s.user, id.String(), session).Error)
 	return models.Purchase{ID: id}
@@ -79,7 +82,8 @@ func at(seconds int64, payload string) string {
 
 // completed is the event of the purchase's Checkout Session.
 func (s *fixture) completed(id, session, status string) string {
-	return event(id, "checkout.session.completed", fmt.Sprintf(`{"id":%q,"object":"checkout.session","mode":"payment","payment_status":%q,
+	return event(id, "checkout.session.completed",
+		fmt.Sprintf(`{"id":%q,"object":"checkout.session","mode":"payment","payment_status":%q,
 		"payment_intent":"pi_1","client_reference_id":%q,"currency":"eur","amount_subtotal":3500,"amount_total":3500,
 		"metadata":{"credits":"1200","purchase_id":%q}}`, session, status, s.purchase.ID, s.purchase.ID))
 }

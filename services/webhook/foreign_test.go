@@ -70,7 +70,8 @@ func TestAnotherProductsEvents(t *testing.T) {
 		return []string{
 			event("evt_"+id+"_1", "charge.refunded", fmt.Sprintf(`{"id":"ch_%s","amount":900,"amount_refunded":900,
 				"currency":"eur","payment_intent":%q}`, id, payment)),
-			event("evt_"+id+"_2", "refund.created", fmt.Sprintf(`{"id":"re_%s","amount":900,"currency":"eur","status":"succeeded",
+			event("evt_"+id+"_2", "refund.created",
+				fmt.Sprintf(`{"id":"re_%s","amount":900,"currency":"eur","status":"succeeded",
 				"charge":"ch_%s","payment_intent":%q}`, id, id, payment)),
 			event("evt_"+id+"_3", "charge.dispute.created", fmt.Sprintf(`{"id":"dp_%s","amount":900,"currency":"eur",
 				"status":"needs_response","charge":"ch_%s","payment_intent":%q}`, id, id, payment)),
@@ -79,7 +80,8 @@ func TestAnotherProductsEvents(t *testing.T) {
 	payloads := slices.Concat(money("a", "pi_shoes"), money("b", "pi_theirs"), money("c", "pi_gone"), []string{
 		link("evt_s1", "cs_shoes", "null", `"eve@example.com"`, `{"credits":"5000"}`),
 		link("evt_s2", "cs_shoes_two", `"cus_theirs"`, `"eve@example.com"`, `{}`),
-		event("evt_s3", "checkout.session.expired", `{"id":"cs_shoes_three","mode":"payment","payment_status":"unpaid","metadata":{"purchase_id":"7"}}`),
+		event("evt_s3", "checkout.session.expired",
+			`{"id":"cs_shoes_three","mode":"payment","payment_status":"unpaid","metadata":{"purchase_id":"7"}}`),
 		event("evt_s4", "customer.deleted", `{"id":"cus_theirs"}`),
 	})
 	for _, p := range payloads {
@@ -118,14 +120,16 @@ func TestRefundLongBeforeItsPurchase(t *testing.T) {
 	k := newFakeStripe(t, map[string]string{"/v1/payment_intents/pi_cs_one": `{"id":"pi_cs_one","metadata":{}}`,
 		"/v1/checkout/sessions/cs_one/line_items": lineItems("price_1200 x 1")})
 	s.Purchase.Stripe = k.client()
-	s.deliver(event("evt_1", "charge.refunded", `{"id":"ch_9","amount":3500,"amount_refunded":1750,"currency":"eur","payment_intent":"pi_cs_one"}`))
+	s.deliver(event("evt_1", "charge.refunded",
+		`{"id":"ch_9","amount":3500,"amount_refunded":1750,"currency":"eur","payment_intent":"pi_cs_one"}`))
 	s.runAllAttempts()
 	if got := s.statusOf("evt_1"); got != models.EventIgnored {
 		t.Fatalf("refund of an unknown payment is %s, want ignored", got)
 	}
 	s.deliver(link("evt_2", "cs_one", "null", `"ada@example.com"`, `{}`))
 	s.wantBalance(600)
-	s.deliver(event("evt_3", "charge.refunded", `{"id":"ch_9","amount":3500,"amount_refunded":3500,"currency":"eur","payment_intent":"pi_cs_one"}`))
+	s.deliver(event("evt_3", "charge.refunded",
+		`{"id":"ch_9","amount":3500,"amount_refunded":3500,"currency":"eur","payment_intent":"pi_cs_one"}`))
 	s.wantBalance(0)
 }
 

@@ -22,14 +22,16 @@ type history struct {
 // The statuses that may follow each status of a refund or dispute; those of "" are the first.
 var (
 	refundSteps = map[string][]string{
-		"":        {"succeeded", "pending", "requires_action"},
-		"pending": {"succeeded", "failed", "canceled", "requires_action"}, "requires_action": {"succeeded", "failed", "canceled"},
-		"succeeded": {"failed"}, // days later, by the buyer's bank
+		"":                {"succeeded", "pending", "requires_action"},
+		"pending":         {"succeeded", "failed", "canceled", "requires_action"},
+		"requires_action": {"succeeded", "failed", "canceled"},
+		"succeeded":       {"failed"}, // days later, by the buyer's bank
 	}
 	disputeSteps = map[string][]string{
 		"":                       {"needs_response", "warning_needs_response", "lost"},
-		"warning_needs_response": {"warning_under_review", "warning_closed", "needs_response"}, "warning_under_review": {"warning_closed", "needs_response"},
-		"needs_response": {"under_review", "won", "lost"}, "under_review": {"won", "lost"},
+		"warning_needs_response": {"warning_under_review", "warning_closed", "needs_response"},
+		"warning_under_review":   {"warning_closed", "needs_response"},
+		"needs_response":         {"under_review", "won", "lost"}, "under_review": {"won", "lost"},
 		"lost": {"won"},  // late
 		"won":  {"lost"}, // in arbitration
 	}
@@ -52,7 +54,8 @@ func drawHistory(t *rapid.T, id, tag string, repeatsSum bool) *history {
 	}
 	for i, p := range h.people {
 		if p.customer != "" && rapid.IntRange(0, 3).Draw(t, "deleted") == 3 {
-			h.emit(fmt.Sprintf("customer.deleted#%d", i), fmt.Sprintf(`{"id":%q,"object":"customer","deleted":true}`, p.customer))
+			h.emit(fmt.Sprintf("customer.deleted#%d", i), fmt.Sprintf(`{"id":%q,"object":"customer","deleted":true}`,
+				p.customer))
 		}
 	}
 	return h
@@ -71,8 +74,9 @@ func (h *history) drawPayment(id string) {
 		end: rapid.SampledFrom([]string{"paid", "paid", "paid", "paid", "delayed", "delayed", "revived", "failed", "waiting",
 			"expired"}).Draw(t, "end"),
 		ordered: rapid.Int64Range(1, 2000).Draw(t, "credits"), subtotal: rapid.Int64Range(1, 5000).Draw(t, "cents"),
-		method: rapid.SampledFrom([]string{"legacy", "acacia", "both"}).Draw(t, "method"), keepsFailed: rapid.Bool().Draw(t, "stays"),
-		converts: rapid.IntRange(0, 5).Draw(t, "converts") == 5,
+		method:      rapid.SampledFrom([]string{"legacy", "acacia", "both"}).Draw(t, "method"),
+		keepsFailed: rapid.Bool().Draw(t, "stays"),
+		converts:    rapid.IntRange(0, 5).Draw(t, "converts") == 5,
 	}
 	if h.repeatsSum {
 		p.method, p.keepsFailed = "legacy", false
@@ -81,11 +85,13 @@ func (h *history) drawPayment(id string) {
 	switch p.origin {
 	case "own", "lost": // metadata.credits counts when it was edited at Stripe to another valid number
 		edited := rapid.Int64Range(1, 5000).Draw(t, "edited")
-		p.metaCredits = rapid.SampledFrom([]string{fmt.Sprint(p.ordered), fmt.Sprint(p.ordered), fmt.Sprint(edited), "", "many", "0"}).Draw(t, "metadata")
+		p.metaCredits = rapid.SampledFrom([]string{fmt.Sprint(p.ordered), fmt.Sprint(p.ordered), fmt.Sprint(edited), "",
+			"many", "0"}).Draw(t, "metadata")
 		p.tagged = rapid.Bool().Draw(t, "tagged")
 	case "link": // metadata.credits is missing, or names the credits of all items or of one
 		p.ordered = creditsPerItem * p.quantity
-		p.metaCredits = rapid.SampledFrom([]string{"", "many", fmt.Sprint(p.ordered), fmt.Sprint(creditsPerItem)}).Draw(t, "metadata")
+		p.metaCredits = rapid.SampledFrom([]string{"", "many", fmt.Sprint(p.ordered), fmt.Sprint(creditsPerItem)}).
+			Draw(t, "metadata")
 	case "bonus": // at most the credits of our price for the same money
 		p.quantity, p.ordered = 1, rapid.Int64Range(1, max(1, p.subtotal*creditsPerItem/centsPerItem)).Draw(t, "bonus")
 		p.metaCredits = fmt.Sprint(p.ordered)
@@ -167,7 +173,8 @@ func (h *history) drawRefund(p *payment) {
 
 // drawAmount draws a part of the payment, all of it, or more.
 func (h *history) drawAmount(paid int64) int64 {
-	return rapid.SampledFrom([]int64{max(1, paid/3), paid, 1, paid + 100, rapid.Int64Range(1, paid).Draw(h.t, "part")}).Draw(h.t, "amount")
+	return rapid.SampledFrom([]int64{max(1, paid/3), paid, 1, paid + 100, rapid.Int64Range(1, paid).Draw(h.t, "part")}).
+		Draw(h.t, "amount")
 }
 
 // drawStep draws which refund or dispute changes next, and its new status. An edit of the metadata keeps the status.

@@ -33,7 +33,8 @@ func (h *history) emitSession(p *payment) {
 		if p.paid == 0 {
 			intent = ""
 		}
-		return fmt.Sprintf(`{"id":%q,"object":"checkout.session","mode":"payment","payment_status":%q,"payment_intent":%s,"customer":%s,
+		return fmt.Sprintf(
+			`{"id":%q,"object":"checkout.session","mode":"payment","payment_status":%q,"payment_intent":%s,"customer":%s,
 			"customer_details":{"email":%q},%s,%s}`, p.session(), status, quoted(intent), quoted(p.buyer.customer), address,
 			p.reference(), p.amounts())
 	}
@@ -107,7 +108,8 @@ func (p *payment) currency() string {
 }
 
 func (p *payment) refund(r *reversal) string {
-	return fmt.Sprintf(`{"id":%q,"object":"refund","amount":%d,"currency":%q,"status":%q,"charge":"ch_%s","payment_intent":%q}`,
+	return fmt.Sprintf(
+		`{"id":%q,"object":"refund","amount":%d,"currency":%q,"status":%q,"charge":"ch_%s","payment_intent":%q}`,
 		r.id, r.amount, p.currency(), r.status, p.id, p.intent())
 }
 
@@ -140,7 +142,8 @@ func (d *reversal) movement(currency string) string {
 	if d.currency == "" || d.status == "won" || strings.HasPrefix(d.status, "warning") {
 		return ""
 	}
-	return fmt.Sprintf(`{"id":"txn_%s","object":"balance_transaction","amount":%d,"currency":%q}`, d.id, -d.converted, currency)
+	return fmt.Sprintf(`{"id":"txn_%s","object":"balance_transaction","amount":%d,"currency":%q}`, d.id, -d.converted,
+		currency)
 }
 
 // emitDispute emits the events of a dispute and of its money.

@@ -157,10 +157,11 @@ func (f *historyFixture) open(t *rapid.T, h *history) {
 		if p.origin == "lost" {
 			session = ""
 		}
-		must(f.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale,
+		must(
+			f.DB.Exec(`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale,
 				idempotency_key, checkout_session_id)
 			SELECT ?, id, ?, ?, ?, ?, 'eur', 'de', ?, NULLIF(?, '') FROM users WHERE email = ?`,
-			purchaseID(p), historyPrice, p.quantity, p.ordered, p.subtotal, p.id, session, p.buyer.email).Error)
+				purchaseID(p), historyPrice, p.quantity, p.ordered, p.subtotal, p.id, session, p.buyer.email).Error)
 	}
 }
 
@@ -178,7 +179,8 @@ func (f *historyFixture) send(payload string) error {
 // allAttempted reports whether every event was attempted. On a busy machine some are not. None may have failed.
 func (f *historyFixture) allAttempted(t *rapid.T) bool {
 	var open []struct{ EventID, Status, LastError string }
-	err := f.DB.Raw(`SELECT event_id, status, last_error FROM stripe_events WHERE status IN ('received', 'failed')`).Scan(&open).Error
+	err := f.DB.Raw(`SELECT event_id, status, last_error FROM stripe_events WHERE status IN ('received', 'failed')`).
+		Scan(&open).Error
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +199,8 @@ func (f *historyFixture) runWorkerToEnd(t *rapid.T) {
 		if err := f.BookDue(context.Background()); err != nil {
 			t.Fatalf("book due: %v", err)
 		}
-		err := f.DB.Raw(`SELECT count(*) FROM stripe_events WHERE status IN ('received', 'deferred', 'failed')`).Scan(&open).Error
+		err := f.DB.Raw(`SELECT count(*) FROM stripe_events WHERE status IN ('received', 'deferred', 'failed')`).Scan(&open).
+			Error
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +221,8 @@ func (f *historyFixture) refreshRefunds(t *rapid.T) {
 			t.Fatalf("refresh refunds: %v", err)
 		}
 		var marked int64
-		if err := f.DB.Raw(`SELECT count(*) FROM stripe_charges WHERE reread_at IS NOT NULL`).Scan(&marked).Error; err != nil {
+		if err := f.DB.Raw(`SELECT count(*) FROM stripe_charges WHERE reread_at IS NOT NULL`).Scan(&marked).
+			Error; err != nil {
 			t.Fatal(err)
 		}
 		if marked == 0 {

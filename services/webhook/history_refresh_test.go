@@ -13,7 +13,9 @@ func TestRefundListOfAForeignCharge(t *testing.T) {
 	t.Parallel()
 	f := newHistoryFixture(t)
 	s := &fixture{t: t, Service: f.Service, user: dbtest.User(t, f.DB, "ada@example.com").ID, clock: f.Now()}
-	s.must(f.DB.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).Error)
+	s.must(
+		f.DB.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).
+			Error)
 	s.purchase = s.order("cs_1")
 	known := &payment{id: "1", paid: 3500, refunds: []*reversal{
 		{id: "re_1", amount: 1000, status: "failed"}, {id: "re_2", amount: 1000, status: "succeeded"},
@@ -35,7 +37,8 @@ func TestRefundListOfAForeignCharge(t *testing.T) {
 func (f *historyFixture) wantNoForeignRefund(t *testing.T) {
 	t.Helper()
 	var rows int64
-	err := f.DB.Raw(`SELECT count(*) FROM stripe_refunds WHERE refund_id = 're_foreign' OR payment_ref = 'pi_foreign'`).Scan(&rows).Error
+	err := f.DB.Raw(`SELECT count(*) FROM stripe_refunds WHERE refund_id = 're_foreign' OR payment_ref = 'pi_foreign'`).
+		Scan(&rows).Error
 	if err != nil || rows != 0 {
 		t.Errorf("%d refunds of another charge are stored (%v), want 0", rows, err)
 	}

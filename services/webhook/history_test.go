@@ -115,7 +115,8 @@ func (f *historyFixture) check(t *rapid.T, h *history) map[string][2]int64 {
 		sessions = append(sessions, p.session())
 	}
 	var rows []booked
-	err := f.DB.Raw(`SELECT p.checkout_session_id, u.email, p.status, p.credits_granted, p.credits_refunded, p.credits_disputed,
+	err := f.DB.Raw(
+		`SELECT p.checkout_session_id, u.email, p.status, p.credits_granted, p.credits_refunded, p.credits_disputed,
 			count(*) FILTER (WHERE c.reason = 'purchase') AS grant_entries,
 			coalesce(sum(c.delta_credits) FILTER (WHERE c.reason = 'purchase'), 0) AS granted,
 			coalesce(-sum(c.delta_credits) FILTER (WHERE c.reason = 'refund'), 0) AS refunded,
@@ -127,7 +128,8 @@ func (f *historyFixture) check(t *rapid.T, h *history) map[string][2]int64 {
 		t.Fatal(err)
 	}
 	var foreign int64
-	err = f.DB.Raw(`SELECT count(*) FROM stripe_events WHERE status = 'review' AND payment_ref IN ?`, append(h.foreign(), "")).
+	err = f.DB.Raw(`SELECT count(*) FROM stripe_events WHERE status = 'review' AND payment_ref IN ?`,
+		append(h.foreign(), "")).
 		Scan(&foreign).Error
 	if err != nil || foreign != 0 {
 		t.Errorf("%d events of another product are under review (%v), want 0", foreign, err)

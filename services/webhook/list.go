@@ -71,7 +71,8 @@ func (s *Service) Events(ctx context.Context, q Query) (Listed, error) {
 		args = append(args, sql.Named("after", q.After.EventID))
 	}
 	var l Listed
-	err := s.DB.WithContext(ctx).Raw(`SELECT event_id, type, api_version, livemode, object_id, payment_ref, status, attempts,
+	err := s.DB.WithContext(ctx).
+		Raw(`SELECT event_id, type, api_version, livemode, object_id, payment_ref, status, attempts,
 			next_attempt_at, last_error, decided, created_at_stripe, received_at, processed_at FROM stripe_events
 		WHERE event_id IN (SELECT event_id FROM stripe_events WHERE `+where+` ORDER BY received_at DESC, event_id DESC LIMIT @limit)
 		ORDER BY received_at DESC, event_id DESC`, args...).Scan(&l.Events).Error

@@ -127,7 +127,8 @@ func TestOverviewReturnsPurchases(t *testing.T) {
 	s.deliver(otherRefund)
 	o, err := s.Overview(context.Background(), 10)
 	if err != nil || len(o.Open) != 2 || len(o.Purchases) != 1 || o.Purchases["evt_paid"] != s.purchase.ID {
-		t.Errorf("%d open events of purchases %v (%v), want 2 and evt_paid of %s alone", len(o.Open), o.Purchases, err, s.purchase.ID)
+		t.Errorf("%d open events of purchases %v (%v), want 2 and evt_paid of %s alone", len(o.Open), o.Purchases, err,
+			s.purchase.ID)
 	}
 	s.must(s.DB.Exec(`UPDATE stripe_events SET status = ?`, models.EventDone).Error)
 	if o, err := s.Overview(context.Background(), 10); err != nil || len(o.Open) != 0 || len(o.Purchases) != 0 {

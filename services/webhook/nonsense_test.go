@@ -20,7 +20,8 @@ func (s *fixture) lastErrorOf(eventID string) models.Cause {
 
 // otherPayment is the event of another purchase's paid session.
 func (s *fixture) otherPayment(p models.Purchase, id, session, payment string) string {
-	return strings.NewReplacer("pi_1", payment, s.purchase.ID.String(), p.ID.String()).Replace(s.completed(id, session, "paid"))
+	return strings.NewReplacer("pi_1", payment, s.purchase.ID.String(), p.ID.String()).
+		Replace(s.completed(id, session, "paid"))
 }
 
 // wantReview wants an event to be under review with a cause that an admin can decide about.
@@ -47,7 +48,8 @@ func TestEventsThatMakeNoSense(t *testing.T) {
 			"status":"succeeded",`+fields+`}`)
 	}
 	disputeOf := func(fields string) string {
-		return event("evt_x", "charge.dispute.created", `{"id":"dp_1","object":"dispute","charge":"ch_1","payment_intent":"pi_1",
+		return event("evt_x", "charge.dispute.created",
+			`{"id":"dp_1","object":"dispute","charge":"ch_1","payment_intent":"pi_1",
 			"status":"needs_response",`+fields+`}`)
 	}
 	for _, c := range []struct {
@@ -60,26 +62,36 @@ func TestEventsThatMakeNoSense(t *testing.T) {
 		{"a refund without an amount", refundOf(`"currency":"eur"`), models.CauseImpossible, all},
 		{"a refund whose amount is null", refundOf(`"amount":null,"currency":"eur"`), models.CauseImpossible, all},
 		{"a refund of the largest int64", refundOf(`"amount":9223372036854775807,"currency":"eur"`), models.CauseOverpaid, 0},
-		{"a refund beyond int64", refundOf(`"amount":92233720368547758070,"currency":"eur"`), models.CauseObjectUnreadable, all},
+		{"a refund beyond int64", refundOf(`"amount":92233720368547758070,"currency":"eur"`), models.CauseObjectUnreadable,
+			all},
 		{"a refund of a fraction", refundOf(`"amount":1000.5,"currency":"eur"`), models.CauseObjectUnreadable, all},
 		{"a refund above the payment", refundOf(`"amount":3501,"currency":"eur"`), models.CauseOverpaid, 0},
 		{"a refund in another currency", refundOf(`"amount":1000,"currency":"usd"`), models.CauseRefundCurrency, all},
-		{"a negative failed refund", strings.Replace(refundOf(`"amount":-1000,"currency":"eur"`), "succeeded", "failed", 1), models.CauseImpossible, all},
+		{"a negative failed refund", strings.Replace(refundOf(`"amount":-1000,"currency":"eur"`), "succeeded", "failed", 1),
+			models.CauseImpossible, all},
 
-		{"a charge with a negative refunded sum", chargeOf(`"amount":3500,"amount_refunded":-1000,"currency":"eur"`), models.CauseImpossible, all},
+		{"a charge with a negative refunded sum", chargeOf(`"amount":3500,"amount_refunded":-1000,"currency":"eur"`),
+			models.CauseImpossible, all},
 		{"a negative charge", chargeOf(`"amount":-3500,"amount_refunded":0,"currency":"eur"`), models.CauseImpossible, all},
-		{"a charge without amount", chargeOf(`"amount":null,"amount_refunded":1000,"currency":"eur"`), models.CauseImpossible, all},
-		{"a charge refunded above its amount", chargeOf(`"amount":3500,"amount_refunded":3501,"currency":"eur"`), models.CauseOverpaid, 0},
-		{"a charge refunded above the payment", chargeOf(`"amount":9000,"amount_refunded":9000,"currency":"eur"`), models.CauseOverpaid, 0},
-		{"a charge in another currency", chargeOf(`"amount":3500,"amount_refunded":3500,"currency":"usd"`), models.CauseRefundCurrency, all},
+		{"a charge without amount", chargeOf(`"amount":null,"amount_refunded":1000,"currency":"eur"`), models.CauseImpossible,
+			all},
+		{"a charge refunded above its amount", chargeOf(`"amount":3500,"amount_refunded":3501,"currency":"eur"`),
+			models.CauseOverpaid, 0},
+		{"a charge refunded above the payment", chargeOf(`"amount":9000,"amount_refunded":9000,"currency":"eur"`),
+			models.CauseOverpaid, 0},
+		{"a charge in another currency", chargeOf(`"amount":3500,"amount_refunded":3500,"currency":"usd"`),
+			models.CauseRefundCurrency, all},
 
 		{"a negative dispute", disputeOf(`"amount":-3500,"currency":"eur"`), models.CauseImpossible, all},
 		{"a dispute without an amount", disputeOf(`"currency":"eur"`), models.CauseImpossible, all},
 		{"a dispute whose amount is null", disputeOf(`"amount":null,"currency":"eur"`), models.CauseImpossible, all},
-		{"a dispute with overflowing movements", disputeOf(`"amount":1000,"currency":"usd","balance_transactions":[{"amount":-9223372036854775808,"currency":"eur"},
+		{"a dispute with overflowing movements",
+			disputeOf(`"amount":1000,"currency":"usd","balance_transactions":[{"amount":-9223372036854775808,"currency":"eur"},
 			{"amount":-9223372036854775808,"currency":"eur"}]`), models.CauseDisputeCurrency, 0},
-		{"a dispute without a status", strings.Replace(disputeOf(`"amount":1000,"currency":"eur"`), "needs_response", "", 1), models.CauseDisputeStatus.Of(""), all},
-		{"a refund of unknown status", strings.Replace(refundOf(`"amount":1000,"currency":"eur"`), "succeeded", "given", 1), models.CauseRefundStatus.Of("given"), all},
+		{"a dispute without a status", strings.Replace(disputeOf(`"amount":1000,"currency":"eur"`), "needs_response", "", 1),
+			models.CauseDisputeStatus.Of(""), all},
+		{"a refund of unknown status", strings.Replace(refundOf(`"amount":1000,"currency":"eur"`), "succeeded", "given", 1),
+			models.CauseRefundStatus.Of("given"), all},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -143,14 +155,20 @@ func TestFactsThatComeWithAnotherPayment(t *testing.T) {
 		first, second string
 		left          models.Credits
 	}{
-		"a won dispute":         {dispute("evt_1", "created", "needs_response", 3500), at(5, other(dispute("evt_1", "closed", "won", 3500))), 1200},
-		"a smaller dispute":     {dispute("evt_1", "created", "needs_response", 3500), at(5, other(dispute("evt_1", "updated", "needs_response", 1))), 1200},
-		"the same dispute":      {dispute("evt_1", "created", "needs_response", 3500), at(5, other(dispute("evt_1", "created", "needs_response", 3500))), 1200},
-		"a failed refund":       {refund("evt_1", "re_1", 3500), strings.Replace(other(refund("evt_1", "re_1", 3500)), "succeeded", "failed", 1), 1200},
+		"a won dispute": {dispute("evt_1", "created", "needs_response", 3500),
+			at(5, other(dispute("evt_1", "closed", "won", 3500))), 1200},
+		"a smaller dispute": {dispute("evt_1", "created", "needs_response", 3500),
+			at(5, other(dispute("evt_1", "updated", "needs_response", 1))), 1200},
+		"the same dispute": {dispute("evt_1", "created", "needs_response", 3500),
+			at(5, other(dispute("evt_1", "created", "needs_response", 3500))), 1200},
+		"a failed refund": {refund("evt_1", "re_1", 3500),
+			strings.Replace(other(refund("evt_1", "re_1", 3500)), "succeeded", "failed", 1), 1200},
 		"a charge":              {refunded("evt_1", 3500), other(refunded("evt_1", 3500)), 1200},
 		"a refund of a charge":  {refunded("evt_1", 3500), other(refund("evt_1", "re_2", 3500)), 1200},
 		"a dispute of a charge": {refunded("evt_1", 3500), other(dispute("evt_1", "created", "lost", 3500)), 1200},
-		"another refund amount": {refund("evt_1", "re_1", 3500), strings.NewReplacer("evt_1", "evt_2", "3500", "1", "succeeded", "failed").Replace(refund("evt_1", "re_1", 3500)), 1200},
+		"another refund amount": {refund("evt_1", "re_1", 3500),
+			strings.NewReplacer("evt_1", "evt_2", "3500", "1", "succeeded", "failed").Replace(refund("evt_1", "re_1", 3500)),
+			1200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -285,7 +303,8 @@ func TestConcurrentEventsOfADisputeOfTwoPayments(t *testing.T) {
 	})
 	s.wantBalance(1200)
 	var reviews int64
-	s.must(s.DB.Raw(`SELECT count(*) FROM stripe_events WHERE status = 'review' AND last_error = ?`, models.CauseContradicts).Scan(&reviews).Error)
+	s.must(s.DB.Raw(`SELECT count(*) FROM stripe_events WHERE status = 'review' AND last_error = ?`,
+		models.CauseContradicts).Scan(&reviews).Error)
 	if reviews != 10 {
 		t.Errorf("%d events are under review, want the 10 of the other payment", reviews)
 	}

@@ -37,8 +37,10 @@ func TestRefundsInAnyOrder(t *testing.T) {
 		events func(s *fixture) []string
 		want   models.Credits
 	}{
-		{"one partial refund", func(s *fixture) []string { return []string{refunded("evt_c1", 1000), refund("evt_r1", "re_1", 1000)} }, 1200 - 342},
-		{"charge events alone", func(s *fixture) []string { return []string{refunded("evt_c1", 1000), refunded("evt_c2", 2000)} }, 1200 - 685},
+		{"one partial refund",
+			func(s *fixture) []string { return []string{refunded("evt_c1", 1000), refund("evt_r1", "re_1", 1000)} }, 1200 - 342},
+		{"charge events alone",
+			func(s *fixture) []string { return []string{refunded("evt_c1", 1000), refunded("evt_c2", 2000)} }, 1200 - 685},
 		{"refund events alone", func(s *fixture) []string {
 			return []string{refund("evt_r1", "re_1", 1000), refund("evt_r2", "re_2", 1000)}
 		}, 1200 - 685},

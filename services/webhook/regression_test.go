@@ -76,7 +76,8 @@ func TestRegression_B02_PaymentIntentAndSessionBothCredited(t *testing.T) {
 	wantInAnyOrder(t, 1200, func(s *fixture) []string {
 		return []string{
 			event("evt_pi", "payment_intent.succeeded", `{"id":"pi_1","amount":3500,"metadata":{"credits":"1200"}}`),
-			event("evt_ch", "charge.succeeded", `{"id":"ch_1","amount":3500,"payment_intent":"pi_1","metadata":{"credits":"1200"}}`),
+			event("evt_ch", "charge.succeeded",
+				`{"id":"ch_1","amount":3500,"payment_intent":"pi_1","metadata":{"credits":"1200"}}`),
 			s.completed("evt_cs", "cs_1", "paid"),
 		}
 	})
@@ -134,7 +135,8 @@ func TestRegression_B06_AnyErrorTakenForADuplicate(t *testing.T) {
 func TestRegression_B07_CumulativeRefundTakenAsIncrement(t *testing.T) {
 	t.Parallel()
 	wantInAnyOrder(t, 1200-685, func(s *fixture) []string {
-		return []string{s.completed("evt_1", "cs_1", "paid"), refunded("evt_2", 500), refunded("evt_3", 1000), refunded("evt_4", 2000)}
+		return []string{s.completed("evt_1", "cs_1", "paid"), refunded("evt_2", 500), refunded("evt_3", 1000),
+			refunded("evt_4", 2000)}
 	})
 }
 
@@ -209,7 +211,8 @@ func TestRegression_B13_DisputeNamesNoCustomer(t *testing.T) {
 func TestRegression_B14_DelayedPayments(t *testing.T) {
 	t.Parallel()
 	wantInAnyOrder(t, 1200, func(s *fixture) []string {
-		succeeded := strings.Replace(s.completed("evt_2", "cs_1", "paid"), "session.completed", "session.async_payment_succeeded", 1)
+		succeeded := strings.Replace(s.completed("evt_2", "cs_1", "paid"), "session.completed",
+			"session.async_payment_succeeded", 1)
 		return []string{s.completed("evt_1", "cs_1", "unpaid"), succeeded}
 	})
 	wantInAnyOrder(t, 0, func(s *fixture) []string {
@@ -220,7 +223,8 @@ func TestRegression_B14_DelayedPayments(t *testing.T) {
 func TestRegression_More_VeryOldEvent(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
-	old := strings.Replace(s.completed("evt_1", "cs_1", "paid"), `"livemode":false,`, `"livemode":false,"request":null,`, 1)
+	old := strings.Replace(s.completed("evt_1", "cs_1", "paid"), `"livemode":false,`, `"livemode":false,"request":null,`,
+		1)
 	s.deliver(strings.Replace(old, `"api_version":"2024-06-20"`, `"api_version":null`, 1))
 	s.wantBalance(1200)
 }
@@ -250,7 +254,8 @@ func TestPredecessor_UnpaidSessionsDropped(t *testing.T) {
 	if got := s.purchaseStatus(); got != models.PurchaseAwaitingPayment {
 		t.Errorf("purchase is %s, want awaiting payment", got)
 	}
-	s.deliver(strings.Replace(s.completed("evt_2", "cs_1", "paid"), "session.completed", "session.async_payment_succeeded", 1))
+	s.deliver(strings.Replace(s.completed("evt_2", "cs_1", "paid"), "session.completed", "session.async_payment_succeeded",
+		1))
 	s.wantBalance(1200)
 }
 

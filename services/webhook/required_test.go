@@ -63,7 +63,8 @@ func TestD6_OverflowInCredits(t *testing.T) {
 		"1000001", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "1e9",
 	} {
 		s := newFixture(t)
-		s.deliver(strings.Replace(s.completed("evt_1", "cs_1", "paid"), `"credits":"1200"`, fmt.Sprintf(`"credits":%q`, credits), 1))
+		s.deliver(strings.Replace(s.completed("evt_1", "cs_1", "paid"), `"credits":"1200"`,
+			fmt.Sprintf(`"credits":%q`, credits), 1))
 		s.wantBalance(1200) // the purchase's credits count
 		s.deliver(link("evt_2", "cs_shoes", "null", `"ada@example.com"`, fmt.Sprintf(`{"credits":%q}`, credits)))
 		s.wantBalance(1200)
@@ -83,7 +84,8 @@ func TestD6_OverflowInCredits(t *testing.T) {
 
 // freePurchase is the event of a session that a promotion code paid in full.
 func freePurchase(s *fixture) string {
-	paid := strings.Replace(s.completed("evt_free", "cs_1", "no_payment_required"), `"payment_intent":"pi_1"`, `"payment_intent":null`, 1)
+	paid := strings.Replace(s.completed("evt_free", "cs_1", "no_payment_required"), `"payment_intent":"pi_1"`,
+		`"payment_intent":null`, 1)
 	return strings.Replace(paid, `"amount_total":3500`, `"amount_total":0`, 1)
 }
 
@@ -107,7 +109,8 @@ func TestD6_SwissFrancs(t *testing.T) {
 	t.Parallel()
 	t.Run("converted from our euros", func(t *testing.T) {
 		wantInAnyOrder(t, 600, func(s *fixture) []string {
-			francs := strings.Replace(s.completed("evt_1", "cs_1", "paid"), `"currency":"eur","amount_subtotal":3500,"amount_total":3500`,
+			francs := strings.Replace(s.completed("evt_1", "cs_1", "paid"),
+				`"currency":"eur","amount_subtotal":3500,"amount_total":3500`,
 				`"currency":"chf","amount_subtotal":3300,"amount_total":3300,
 				"currency_conversion":{"source_currency":"eur","amount_subtotal":3500,"amount_total":3500}`, 1)
 			return []string{francs, strings.Replace(refund("evt_2", "re_1", 1650), "eur", "chf", 1)}

@@ -21,7 +21,8 @@ func TestDeletedAccountIsRemovedAfterRetention(t *testing.T) {
 	before := time.Now().AddDate(-9, 0, 0)
 	l.must(postgres.Transaction(context.Background(), l.DB, func(tx models.Tx) error {
 		for _, delta := range []int{1200, -10} {
-			err := tx.Exec(`INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at) VALUES (?, ?, 'manual', ?, ?)`,
+			err := tx.Exec(
+				`INSERT INTO credit_transactions (user_id, delta_credits, reason, meta, created_at) VALUES (?, ?, 'manual', ?, ?)`,
 				l.user, delta, fmt.Sprintf(`{"purchase_id":%q}`, l.purchase.ID), before).Error
 			if err != nil {
 				return err
@@ -29,15 +30,24 @@ func TestDeletedAccountIsRemovedAfterRetention(t *testing.T) {
 		}
 		return tx.Exec(`UPDATE users SET credits_balance = 1190 WHERE id = ?`, l.user).Error
 	}))
-	l.must(l.DB.Exec(`UPDATE purchases SET status = 'paid', payment_intent_id = 'pi_1', credits_granted = credits, paid_at = ?, created_at = ?`, before, before).Error)
+	l.must(
+		l.DB.Exec(
+			`UPDATE purchases SET status = 'paid', payment_intent_id = 'pi_1', credits_granted = credits, paid_at = ?, created_at = ?`, before, before).Error)
 	l.deliver(refund("evt_1", "re_1", 350))
-	l.must(l.DB.Exec(`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, status, next_attempt_at)
+	l.must(
+		l.DB.Exec(`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, status, next_attempt_at)
 		VALUES (?, ?, 'k', 350, 'asked', 'refused', now())`, uuid.New(), l.purchase.ID).Error)
-	l.must(l.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, deleted_at) VALUES ('cus_1', ?, false, now())`, l.user).Error)
+	l.must(
+		l.DB.Exec(
+			`INSERT INTO stripe_customers (customer_id, user_id, livemode, deleted_at) VALUES ('cus_1', ?, false, now())`,
+			l.user).Error)
 	other := dbtest.User(t, l.DB, "bob@example.com")
 	// As Delete would have done nine years ago, without the rows that it would date today.
 	l.must(l.DB.Exec(`DELETE FROM identities`).Error)
-	l.must(l.DB.Exec(`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = ?, delete_after = current_date WHERE id = ?`, before, l.user).Error)
+	l.must(
+		l.DB.Exec(
+			`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = ?, delete_after = current_date WHERE id = ?`,
+			before, l.user).Error)
 	l.must(l.accounts.EraseDue(context.Background()))
 	for i, want := range []int64{0, 1, 0} {
 		if n, err := l.accounts.Sweep(context.Background()); n != want || err != nil {
@@ -47,7 +57,8 @@ func TestDeletedAccountIsRemovedAfterRetention(t *testing.T) {
 			l.must(l.DB.Exec(`UPDATE users SET delete_after = current_date - 2 WHERE id = ?`, l.user).Error)
 		}
 	}
-	for _, table := range []string{"credit_transactions", "purchases", "stripe_events", "stripe_refunds", "stripe_customers", "refund_requests", "holds", "sessions"} {
+	for _, table := range []string{"credit_transactions", "purchases", "stripe_events", "stripe_refunds",
+		"stripe_customers", "refund_requests", "holds", "sessions"} {
 		var n int64
 		l.must(l.DB.Table(table).Count(&n).Error)
 		if n != 0 {
@@ -65,7 +76,8 @@ func TestDeletedAccountIsRemovedAfterRetention(t *testing.T) {
 func TestOldPayloadsAreReduced(t *testing.T) {
 	t.Parallel()
 	l := newDeletionFixture(t)
-	object := fmt.Sprintf(`{"id":"cs_1","object":"checkout.session","mode":"payment","payment_status":"paid","status":"complete",%s
+	object := fmt.Sprintf(
+		`{"id":"cs_1","object":"checkout.session","mode":"payment","payment_status":"paid","status":"complete",%s
 		"payment_intent":{"id":"pi_1","receipt_email":"ada@example.com"},"customer":"cus_1","client_reference_id":null,
 		"currency":"chf","amount_subtotal":3400,"amount_total":3400,
 		"currency_conversion":{"source_currency":"eur","amount_subtotal":3500,"fx_rate":"1"},"metadata":{"credits":"1200","purchase_id":%q,"name":"Ada Lovelace"}}`, customerDetails, l.purchase.ID)

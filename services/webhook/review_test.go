@@ -38,7 +38,8 @@ func TestRecoveredSessions(t *testing.T) {
 		})
 		s.wantBalance(1200)
 		p := s.purchaseOf("cs_2")
-		if p.ID != s.purchase.ID || p.Status != models.PurchasePaid || p.RecoveredFrom != "cs_1" || p.PaymentIntentID != "pi_2" {
+		if p.ID != s.purchase.ID || p.Status != models.PurchasePaid || p.RecoveredFrom != "cs_1" ||
+			p.PaymentIntentID != "pi_2" {
 			t.Errorf("purchase %s is %s by %s, recovered from %q; want %s, paid by pi_2, recovered from cs_1",
 				p.ID, p.Status, p.PaymentIntentID, p.RecoveredFrom, s.purchase.ID)
 		}
@@ -109,14 +110,19 @@ func TestEveryPaidSessionCanBeDecided(t *testing.T) {
 		change  func(string) string
 		credits models.Credits
 	}{
-		models.CauseAmount:       {func(e string) string { return strings.Replace(e, `"currency":"eur"`, `"currency":"usd"`, 1) }, 1200},
-		models.CauseSessionOther: {func(e string) string { return strings.Replace(e, `"id":"cs_1"`, `"id":"cs_x"`, 1) }, 1200},
+		models.CauseAmount: {func(e string) string {
+			return strings.Replace(e, `"currency":"eur"`, `"currency":"usd"`,
+				1)
+		}, 1200},
+		models.CauseSessionOther: {func(e string) string { return strings.Replace(e, `"id":"cs_1"`, `"id":"cs_x"`, 1) },
+			1200},
 		models.CauseSessionUnknown: {func(e string) string {
 			e = e[:strings.Index(e, `"purchase_id"`)] + `"purchase_id":"00000000-0000-4000-8000-000000000000"}}}}`
 			return strings.NewReplacer(`"id":"cs_1"`, `"id":"cs_x"`, `"credits":"1200"`, `"credits":"many"`).Replace(e)
 		}, 0},
 		models.CauseSessionNoBuyer: {func(e string) string {
-			return strings.NewReplacer(`"id":"cs_1"`, `"id":"cs_x"`, `"client_reference_id":`, `"was":`, `"purchase_id"`, `"id"`).Replace(e)
+			return strings.NewReplacer(`"id":"cs_1"`, `"id":"cs_x"`, `"client_reference_id":`, `"was":`, `"purchase_id"`,
+				`"id"`).Replace(e)
 		}, 1200},
 	} {
 		t.Run(string(cause), func(t *testing.T) {

@@ -23,7 +23,8 @@ var retryPauses = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute
 // stored reports whether an event is stored. Most duplicates are, and need no transaction.
 func (s *Service) stored(ctx context.Context, eventID string) (bool, error) {
 	var stored bool
-	err := s.DB.WithContext(ctx).Raw(`SELECT EXISTS (SELECT 1 FROM stripe_events WHERE event_id = ?)`, eventID).Row().Scan(&stored)
+	err := s.DB.WithContext(ctx).Raw(`SELECT EXISTS (SELECT 1 FROM stripe_events WHERE event_id = ?)`, eventID).Row().
+		Scan(&stored)
 	if err != nil {
 		return false, fmt.Errorf("look for event %s: %w", eventID, err)
 	}
@@ -111,7 +112,8 @@ func (s *Service) mark(tx models.Tx, event models.StripeEvent, result outcome) e
 		}
 		next = next.Add(pause)
 	}
-	err := tx.Exec(`UPDATE stripe_events SET status = ?, last_error = ?, attempts = ?, next_attempt_at = ?, processed_at = ?
+	err := tx.Exec(
+		`UPDATE stripe_events SET status = ?, last_error = ?, attempts = ?, next_attempt_at = ?, processed_at = ?
 		WHERE event_id = ?`, result.status, result.note, event.Attempts+1, next, s.Now(), event.EventID).Error
 	if err != nil {
 		return fmt.Errorf("mark event %s: %w", event.EventID, err)

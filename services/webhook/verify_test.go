@@ -28,7 +28,8 @@ func TestVerify(t *testing.T) {
 		{"a good signature", goodEvent, good},
 		{"a second signature beside it", goodEvent, "t=1800000000,v1=" + "00" + "," + good[len("t=1800000000,"):]},
 		{"four minutes old", goodEvent, sign(goodEvent, testSecret, now.Add(-4*time.Minute))},
-		{"another API version", `{"id":"evt_1","object":"event","type":"ping","api_version":"2025-03-31.basil","data":{"object":{"id":"x"}}}`, ""},
+		{"another API version",
+			`{"id":"evt_1","object":"event","type":"ping","api_version":"2025-03-31.basil","data":{"object":{"id":"x"}}}`, ""},
 		{"the secret that is being rotated in", goodEvent, sign(goodEvent, "whsec_next", now)},
 	} {
 		t.Run("accepts "+c.name, func(t *testing.T) {
@@ -51,8 +52,10 @@ func TestVerify(t *testing.T) {
 		{name: "no body", payload: "", header: good},
 		{name: "301 seconds old", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(-301*time.Second))},
 		{name: "301 seconds ahead", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(301*time.Second))},
-		{name: "a recent time before an old signature", payload: goodEvent, header: "t=1800000000," + sign(goodEvent, testSecret, now.Add(-time.Hour))},
-		{name: "a recent time after an old signature", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(-time.Hour)) + ",t=1800000000"},
+		{name: "a recent time before an old signature", payload: goodEvent,
+			header: "t=1800000000," + sign(goodEvent, testSecret, now.Add(-time.Hour))},
+		{name: "a recent time after an old signature", payload: goodEvent,
+			header: sign(goodEvent, testSecret, now.Add(-time.Hour)) + ",t=1800000000"},
 		{name: "an unknown scheme only", payload: goodEvent, header: "t=1800000000,v0=" + good[len("t=1800000000,v1="):]},
 		{name: "cut off JSON", payload: `{"id":"evt_1"`},
 		{name: "no data", payload: `{"id":"evt_1","object":"event","type":"ping"}`},

@@ -123,8 +123,8 @@ func (s *Service) bookStored(ctx context.Context, eventID string) {
 
 // book books a stored event exactly once. Any replica may call it again at any time.
 //
-// Locks: the event, then the payment, the purchase and its user. Errors: any error, a panic among them, leaves the event
-// stored for another attempt.
+// Locks: the event, then the payment, the purchase and its user. Errors: any error, a panic among them, leaves the
+// event stored for another attempt.
 func (s *Service) book(ctx context.Context, eventID string) (_ outcome, err error) {
 	defer s.recoverPanic(ctx, eventID, &err) // reading Stripe's answer may panic, too
 	event, err := find(s.DB.WithContext(ctx), eventID, ``)

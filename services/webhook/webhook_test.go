@@ -62,7 +62,8 @@ func TestDelayedPayment(t *testing.T) {
 	s := newFixture(t)
 	s.deliver(s.completed("evt_1", "cs_1", "unpaid"))
 	s.wantBalance(0)
-	succeeded := strings.Replace(s.completed("evt_2", "cs_1", "paid"), "session.completed", "session.async_payment_succeeded", 1)
+	succeeded := strings.Replace(s.completed("evt_2", "cs_1", "paid"), "session.completed",
+		"session.async_payment_succeeded", 1)
 	s.deliver(succeeded)
 	s.deliver(succeeded)
 	s.wantBalance(1200)
@@ -80,7 +81,8 @@ func TestInlineTimeoutCountsNoAttempt(t *testing.T) {
 	var row models.StripeEvent
 	s.must(s.DB.Take(&row, "event_id = 'evt_1'").Error)
 	if row.Attempts != 0 || row.NextAttemptAt.After(s.clock.Add(inlineGrace)) {
-		t.Errorf("%d attempts and the next at %s, want 0 and the next within %s", row.Attempts, row.NextAttemptAt, inlineGrace)
+		t.Errorf("%d attempts and the next at %s, want 0 and the next within %s", row.Attempts, row.NextAttemptAt,
+			inlineGrace)
 	}
 	s.clock = s.clock.Add(inlineGrace + time.Second)
 	s.must(s.BookDue(context.Background()))
@@ -136,7 +138,8 @@ func TestEventsThatBookNothing(t *testing.T) {
 			`{"id":"cs_z","mode":"payment"}`), models.EventIgnored},
 		{"a refund of unknown status", event("evt_m", "refund.created",
 			`{"id":"re_8","amount":5,"status":"lost","payment_intent":"pi_1"}`), models.EventReview},
-		{"another amount than ordered", event("evt_e", completed, fmt.Sprintf(`{"id":"cs_1","mode":"payment","payment_status":"paid",
+		{"another amount than ordered", event("evt_e", completed,
+			fmt.Sprintf(`{"id":"cs_1","mode":"payment","payment_status":"paid",
 			"payment_intent":"pi_1","currency":"eur","amount_subtotal":1,"amount_total":1,"metadata":{"credits":"1200","purchase_id":%q}}`, s.purchase.ID)), models.EventReview},
 		{"another currency", event("evt_f", completed, `{"id":"cs_1","mode":"payment","payment_status":"paid",
 			"currency":"usd","amount_subtotal":3500,"amount_total":3500}`), models.EventReview},

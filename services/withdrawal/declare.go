@@ -118,7 +118,8 @@ func insert(tx models.Tx, w models.Withdrawal) (models.Withdrawal, error) {
 		err := tx.Raw(`SELECT * FROM withdrawals WHERE idempotency_key = ? OR purchase_id = ? ORDER BY received_at LIMIT 1`,
 			w.IdempotencyKey, w.PurchaseID).Scan(&stored).Error
 		if err == nil && len(stored) == 0 {
-			err = tx.Raw(`UPDATE withdrawals SET copies = copies + 1 WHERE sender = ? AND fold = ? AND handled_at IS NULL RETURNING *`,
+			err = tx.Raw(
+				`UPDATE withdrawals SET copies = copies + 1 WHERE sender = ? AND fold = ? AND handled_at IS NULL RETURNING *`,
 				w.Sender, w.Fold).Scan(&stored).Error
 		}
 		if err != nil {
@@ -143,7 +144,8 @@ func priorityOf(tx models.Tx, w models.Withdrawal, since time.Time) (models.With
 		Mailed int64 // from the e-mail address, with priority 0
 		Bought bool  // the address belongs to a buyer
 	}
-	err := tx.Raw(`SELECT (SELECT count(*) FROM (SELECT FROM withdrawals WHERE sender = @sender AND sender <> '' AND received_at > @since LIMIT @most) s) AS sent,
+	err := tx.Raw(
+		`SELECT (SELECT count(*) FROM (SELECT FROM withdrawals WHERE sender = @sender AND sender <> '' AND received_at > @since LIMIT @most) s) AS sent,
 			(SELECT count(*) FROM (SELECT FROM withdrawals WHERE email = @email AND priority = 0 AND received_at > @since LIMIT @most) m) AS mailed,
 			EXISTS (SELECT FROM users u JOIN purchases p ON p.user_id = u.id
 				WHERE u.email = @email AND p.status IN ('paid', 'awaiting_payment', 'review')) AS bought`,

@@ -32,7 +32,8 @@ func newFixture(t *testing.T) *fixture {
 	f.Service = &withdrawal.Service{
 		DB: db, Purchases: &purchase.Service{DB: db, Now: clock, Log: quiet}, Now: clock, Log: quiet,
 	}
-	err := db.Exec(`WITH price AS (INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500) RETURNING stripe_price_id)
+	err := db.Exec(
+		`WITH price AS (INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500) RETURNING stripe_price_id)
 		INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key,
 			status, paid_at, paid_cents, paid_currency)
 		SELECT ?, ?, stripe_price_id, 1, 1200, 3500, 'eur', 'de', 'order', 'paid', ?, 3500, 'eur' FROM price`, f.purchase, f.user.ID, now).Error

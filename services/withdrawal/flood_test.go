@@ -95,7 +95,8 @@ func TestFloodHidesNoDeclaration(t *testing.T) {
 		}
 	})
 	t.Run("keeps only the newest of a flood", func(t *testing.T) {
-		if err := f.DB.Exec(`INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale, received_at, priority, sender)
+		if err := f.DB.Exec(
+			`INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale, received_at, priority, sender)
 			SELECT gen_random_uuid(), 'kept ' || n, 'n', 'e@example.org', 'c', 'de', ?::timestamptz - interval '2 hours' - n * interval '1 second', 2, 'from:' || n
 			FROM generate_series(1, 30000) n`, f.Now()).Error; err != nil {
 			t.Fatal(err)
@@ -104,7 +105,8 @@ func TestFloodHidesNoDeclaration(t *testing.T) {
 			t.Errorf("swept %d declarations (%v), want at least 10,000", n, err)
 		}
 		var left struct{ Flood, Others, Senders int }
-		if err := f.DB.Raw(`SELECT count(*) FILTER (WHERE priority = 2) AS flood, count(*) FILTER (WHERE priority < 2) AS others,
+		if err := f.DB.Raw(
+			`SELECT count(*) FILTER (WHERE priority = 2) AS flood, count(*) FILTER (WHERE priority < 2) AS others,
 			count(*) FILTER (WHERE sender <> '' AND received_at <= ?) AS senders FROM withdrawals`, f.Now().Add(-time.Hour)).Scan(&left).Error; err != nil {
 			t.Fatal(err)
 		}

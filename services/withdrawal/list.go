@@ -39,7 +39,8 @@ func (s *Service) List(
 		args = append(args, sql.Named("handled", after.Handled), sql.Named("priority", after.Priority),
 			sql.Named("received", after.Received), sql.Named("id", after.ID))
 	}
-	err = s.DB.WithContext(ctx).Raw(`SELECT w.*, coalesce((SELECT sum(c.copies) FROM withdrawals c WHERE c.fold = w.fold AND c.fold <> ''
+	err = s.DB.WithContext(ctx).
+		Raw(`SELECT w.*, coalesce((SELECT sum(c.copies) FROM withdrawals c WHERE c.fold = w.fold AND c.fold <> ''
 				AND (c.handled_at IS NULL) = (w.handled_at IS NULL)), w.copies) AS declared,
 			EXISTS (SELECT FROM users u WHERE u.id = w.user_id AND u.email = w.email) AS own_address
 		FROM withdrawals w WHERE `+where+` AND NOT EXISTS (SELECT FROM withdrawals first WHERE first.fold = w.fold AND first.fold <> ''

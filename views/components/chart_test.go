@@ -27,7 +27,8 @@ func draw(t *testing.T, locale string, kind components.ChartKind, slots ...[]mod
 	data := components.ChartData{ID: "c", Title: "Title", Description: "Description", Empty: "Nothing moved",
 		Kind: kind, Series: []string{"In", "Out"}}
 	for i, values := range slots {
-		data.Slots = append(data.Slots, components.ChartSlot{Label: strconv.Itoa(i), Name: "day " + strconv.Itoa(i), Values: values})
+		data.Slots = append(data.Slots, components.ChartSlot{Label: strconv.Itoa(i), Name: "day " + strconv.Itoa(i),
+			Values: values})
 	}
 	var page bytes.Buffer
 	if err := components.Chart(data).Render(ctx, &page); err != nil {
@@ -111,7 +112,8 @@ func TestChartForReaders(t *testing.T) {
 				t.Errorf("%s: nothing named %s labels the drawing", locale, id)
 			}
 		}
-		if fill := doc.Find(`g[data-series="1"]`).AttrOr("fill", ""); doc.Find(`pattern[id="c-pattern-1"]`).Length() != 1 || fill != "url(#c-pattern-1)" {
+		if fill := doc.Find(`g[data-series="1"]`).AttrOr("fill", ""); doc.Find(`pattern[id="c-pattern-1"]`).Length() != 1 ||
+			fill != "url(#c-pattern-1)" {
 			t.Errorf("%s: credits out are filled with %q, not with their pattern", locale, fill)
 		}
 		if doc.Find("[style]").Length() != 0 {

@@ -44,7 +44,8 @@ func TestFormats(t *testing.T) {
 		{"an amount to type", typed(123450, "eur"), "1234.50", "1234,50"},
 		{"an amount to type, of hundredths that nobody writes", typed(75000, "isk"), "750", "750"},
 		{"a currency that nobody knows", money(500, "zzz"), "500 zzz", "500 zzz"},
-		{"a moment", func(ctx context.Context) string { return components.DateTime(ctx, moment) }, "3 Nov 2026, 00:05 UTC", "03.11.2026, 00:05 UTC"},
+		{"a moment", func(ctx context.Context) string { return components.DateTime(ctx, moment) }, "3 Nov 2026, 00:05 UTC",
+			"03.11.2026, 00:05 UTC"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

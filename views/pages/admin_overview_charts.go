@@ -10,10 +10,12 @@ import (
 )
 
 // overviewSlots labels the days or months of a chart.
-func overviewSlots(ctx context.Context, o models.Overview, values func(models.OverviewSlot) []models.Credits) []components.ChartSlot {
+func overviewSlots(ctx context.Context, o models.Overview,
+	values func(models.OverviewSlot) []models.Credits) []components.ChartSlot {
 	slots := make([]components.ChartSlot, len(o.Slots))
 	for i, s := range o.Slots {
-		slots[i] = components.ChartSlot{Label: components.ShortDay(ctx, s.Begins), Name: components.Day(ctx, s.Begins), Values: values(s)}
+		slots[i] = components.ChartSlot{Label: components.ShortDay(ctx, s.Begins), Name: components.Day(ctx, s.Begins),
+			Values: values(s)}
 		if o.Monthly {
 			slots[i].Name = monthYear(ctx, s.Begins)
 			slots[i].Label = s.Begins.Format("01/2006")
@@ -31,8 +33,9 @@ func flowChart(ctx context.Context, o models.Overview) components.ChartData {
 	return components.ChartData{ID: "flow", Kind: components.Opposed, Title: locales.T(ctx, "admin.overview.flow"),
 		Description: locales.T(ctx, "admin.overview.flow_text", locales.Args{"sold": components.CreditAmount(ctx, sold),
 			"used": components.CreditAmount(ctx, used), "returned": components.CreditAmount(ctx, returned)}),
-		Empty:  locales.T(ctx, "admin.overview.flow_empty"),
-		Series: []string{locales.T(ctx, "admin.overview.sold"), locales.T(ctx, "admin.overview.used"), locales.T(ctx, "admin.overview.returned")},
+		Empty: locales.T(ctx, "admin.overview.flow_empty"),
+		Series: []string{locales.T(ctx, "admin.overview.sold"), locales.T(ctx, "admin.overview.used"),
+			locales.T(ctx, "admin.overview.returned")},
 		Slots: overviewSlots(ctx, o, func(s models.OverviewSlot) []models.Credits {
 			return []models.Credits{s.Sold, s.Used, s.Returned}
 		})}
@@ -40,10 +43,14 @@ func flowChart(ctx context.Context, o models.Overview) components.ChartData {
 
 // outstandingChart shows the credits that users can still spend.
 func outstandingChart(ctx context.Context, o models.Overview) components.ChartData {
-	return components.ChartData{ID: "outstanding", Kind: components.Stacked, Title: locales.T(ctx, "admin.overview.outstanding_over_time"),
-		Description: locales.T(ctx, "admin.overview.outstanding_text", locales.Args{"outstanding": components.CreditAmount(ctx, o.Totals.Outstanding)}),
-		Empty:       locales.T(ctx, "admin.overview.outstanding_empty"), Series: []string{locales.T(ctx, "admin.overview.outstanding")},
-		Slots: overviewSlots(ctx, o, func(s models.OverviewSlot) []models.Credits { return []models.Credits{s.Outstanding} })}
+	return components.ChartData{ID: "outstanding", Kind: components.Stacked,
+		Title: locales.T(ctx, "admin.overview.outstanding_over_time"),
+		Description: locales.T(ctx, "admin.overview.outstanding_text",
+			locales.Args{"outstanding": components.CreditAmount(ctx, o.Totals.Outstanding)}),
+		Empty:  locales.T(ctx, "admin.overview.outstanding_empty"),
+		Series: []string{locales.T(ctx, "admin.overview.outstanding")},
+		Slots: overviewSlots(ctx, o,
+			func(s models.OverviewSlot) []models.Credits { return []models.Credits{s.Outstanding} })}
 }
 
 // age says how long ago something was, in the largest whole unit.

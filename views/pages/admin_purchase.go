@@ -10,7 +10,8 @@ import (
 
 // story tells an admin what happened to a purchase.
 func story(ctx context.Context, p models.Purchase) string {
-	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency),
+	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits),
+		"amount":  components.Money(ctx, p.AmountCents, p.Currency),
 		"ordered": components.DateTime(ctx, p.CreatedAt)}
 	if p.Status.Unbooked() {
 		facts["amount"] = components.Money(ctx, p.PaidCents, p.PaymentCurrency())
@@ -21,7 +22,8 @@ func story(ctx context.Context, p models.Purchase) string {
 	if p.Status != models.PurchasePaid {
 		return locales.T(ctx, "admin_purchase.story."+string(p.Status), facts)
 	}
-	facts["credits"], facts["amount"] = components.CreditAmount(ctx, p.CreditsGranted), components.Money(ctx, p.PaidCents, p.PaymentCurrency())
+	facts["credits"], facts["amount"] = components.CreditAmount(ctx, p.CreditsGranted), components.Money(ctx, p.PaidCents,
+		p.PaymentCurrency())
 	if p.PaidAt != nil {
 		facts["ordered"] = components.DateTime(ctx, *p.PaidAt)
 	}
@@ -33,7 +35,8 @@ func story(ctx context.Context, p models.Purchase) string {
 
 // eventWait says when and how an open event will be processed.
 func eventWait(ctx context.Context, e models.StripeEvent) string {
-	return locales.T(ctx, "event.wait."+string(e.Status), locales.Args{"type": e.Type, "next": components.DateTime(ctx, e.NextAttemptAt)})
+	return locales.T(ctx, "event.wait."+string(e.Status),
+		locales.Args{"type": e.Type, "next": components.DateTime(ctx, e.NextAttemptAt)})
 }
 
 func openEvents(events []models.StripeEvent) int {
@@ -58,17 +61,22 @@ func proposalText(ctx context.Context, d AdminPurchaseData) string {
 	if d.Purchase.Status.Unbooked() {
 		return locales.T(ctx, "refund_form.unbooked", locales.Args{"left": d.money(ctx, d.Form.Left)})
 	}
-	return locales.N(ctx, "refund_form.proposal", d.Form.Unused, locales.Args{"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted), "paid": d.money(ctx, d.Purchase.PaidCents), "share": d.money(ctx, d.Form.Proposal)})
+	return locales.N(ctx, "refund_form.proposal", d.Form.Unused,
+		locales.Args{"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted),
+			"paid": d.money(ctx, d.Purchase.PaidCents), "share": d.money(ctx, d.Form.Proposal)})
 }
 
 // takesText says what the refund does to the balance.
 func takesText(ctx context.Context, d AdminPurchaseData) string {
-	facts := locales.Args{"amount": d.money(ctx, d.Form.Cents), "credits": components.CreditAmount(ctx, d.Form.Takes), "balance": components.CreditAmount(ctx, d.Form.After)}
+	facts := locales.Args{"amount": d.money(ctx, d.Form.Cents), "credits": components.CreditAmount(ctx, d.Form.Takes),
+		"balance": components.CreditAmount(ctx, d.Form.After)}
 	switch {
 	case d.Purchase.Status.Unbooked():
 		return locales.T(ctx, "refund_form.takes.nothing")
 	case d.Form.Cents == 0:
-		return locales.T(ctx, "refund_form.takes.share", locales.Args{"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted), "paid": d.money(ctx, d.Purchase.PaidCents)})
+		return locales.T(ctx, "refund_form.takes.share",
+			locales.Args{"granted": components.CreditAmount(ctx, d.Purchase.CreditsGranted),
+				"paid": d.money(ctx, d.Purchase.PaidCents)})
 	case d.Form.After < 0:
 		return locales.T(ctx, "refund_form.takes.debt", facts)
 	}

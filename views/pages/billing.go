@@ -20,10 +20,11 @@ func usageChart(ctx context.Context, days []models.DayUsage) components.ChartDat
 			Values: []models.Credits{d.In, d.Out}}
 	}
 	return components.ChartData{ID: "usage", Kind: components.Opposed, Slots: slots,
-		Title:       locales.T(ctx, "billing.usage.heading"),
-		Description: locales.T(ctx, "billing.usage.text", locales.Args{"in": components.CreditAmount(ctx, in), "out": components.CreditAmount(ctx, out)}),
-		Empty:       locales.T(ctx, "billing.usage.empty"),
-		Series:      []string{locales.T(ctx, "billing.usage.in"), locales.T(ctx, "billing.usage.out")}}
+		Title: locales.T(ctx, "billing.usage.heading"),
+		Description: locales.T(ctx, "billing.usage.text",
+			locales.Args{"in": components.CreditAmount(ctx, in), "out": components.CreditAmount(ctx, out)}),
+		Empty:  locales.T(ctx, "billing.usage.empty"),
+		Series: []string{locales.T(ctx, "billing.usage.in"), locales.T(ctx, "billing.usage.out")}}
 }
 
 // hasUsage reports whether any day has entries.
@@ -54,7 +55,8 @@ func debtOffer(ctx context.Context, d BillingData) string {
 		return locales.T(ctx, "billing.debt.next")
 	}
 	left := d.Cover.credits() - d.Cover.Missing
-	return locales.N(ctx, "billing.debt.offer", left, locales.Args{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx)})
+	return locales.N(ctx, "billing.debt.offer", left,
+		locales.Args{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx)})
 }
 
 // firstOffer suggests a first package to users who never had credits.
@@ -62,5 +64,6 @@ func firstOffer(ctx context.Context, d BillingData) string {
 	if len(d.Latest) > 0 || d.User.CreditsBalance != 0 || d.Cover == nil || d.Cover.Offer == nil {
 		return ""
 	}
-	return locales.T(ctx, "billing.first", locales.Args{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx)})
+	return locales.T(ctx, "billing.first", locales.Args{"credits": components.CreditAmount(ctx, d.Cover.credits()),
+		"price": d.Cover.price(ctx)})
 }

@@ -50,7 +50,8 @@ func (d PurchaseData) quantityField(ctx context.Context, p Package) components.I
 	in := components.Input{
 		ID: p.id("quantity"), Name: "quantity", Type: "text", InputMode: "numeric", Autocomplete: "off", Value: "1",
 		Label: locales.T(ctx, "purchase.package.quantity"),
-		Hint:  locales.T(ctx, "purchase.package.quantity_hint", locales.Args{"price": components.Money(ctx, p.Price.PriceInCents, p.Price.Currency)}),
+		Hint: locales.T(ctx, "purchase.package.quantity_hint",
+			locales.Args{"price": components.Money(ctx, p.Price.PriceInCents, p.Price.Currency)}),
 	}
 	if d.ordered(p) {
 		in.Value, in.Error = d.Quantity, d.Errors["quantity"]
@@ -82,5 +83,6 @@ func analysesText(ctx context.Context, analyses int64) string {
 
 // bonusText says how a package's credits add up: 1,000 plus 200.
 func bonusText(ctx context.Context, p Package) string {
-	return locales.N(ctx, "purchase.package.bonus", p.Bonus, locales.Args{"paid": components.Credits(ctx, p.Price.CreditsPerUnit-p.Bonus)})
+	return locales.N(ctx, "purchase.package.bonus", p.Bonus,
+		locales.Args{"paid": components.Credits(ctx, p.Price.CreditsPerUnit-p.Bonus)})
 }

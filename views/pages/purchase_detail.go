@@ -12,12 +12,14 @@ import (
 // buyerStory tells the buyer the state of a purchase and what happens next.
 func buyerStory(ctx context.Context, p models.Purchase) string {
 	key := "purchase_detail.story." + string(p.Status)
-	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency)}
+	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits),
+		"amount": components.Money(ctx, p.AmountCents, p.Currency)}
 	if p.Status.Unbooked() {
 		facts["amount"] = components.Money(ctx, p.PaidCents, p.PaymentCurrency())
 	}
 	if p.Status == models.PurchasePaid {
-		facts["credits"], facts["amount"] = components.CreditAmount(ctx, p.CreditsGranted), components.Money(ctx, p.PaidCents, p.PaymentCurrency())
+		facts["credits"], facts["amount"] = components.CreditAmount(ctx, p.CreditsGranted), components.Money(ctx, p.PaidCents,
+			p.PaymentCurrency())
 		if p.PaidCents == 0 {
 			key = "purchase_detail.story.free"
 		}
@@ -29,14 +31,17 @@ func buyerStory(ctx context.Context, p models.Purchase) string {
 func moneyStory(ctx context.Context, d PurchaseDetailData) []string {
 	var all []string
 	for _, r := range d.Refunds {
-		all = append(all, locales.T(ctx, "purchase_detail.refund."+r.Status, locales.Args{"amount": components.Money(ctx, r.Amount, r.Currency),
-			"date": components.DateTime(ctx, r.UpdatedAt)}))
+		all = append(all, locales.T(ctx, "purchase_detail.refund."+r.Status,
+			locales.Args{"amount": components.Money(ctx, r.Amount, r.Currency),
+				"date": components.DateTime(ctx, r.UpdatedAt)}))
 	}
 	for _, dispute := range d.Disputes {
-		all = append(all, locales.T(ctx, "purchase_detail.dispute."+dispute.Status, locales.Args{"amount": components.Money(ctx, dispute.Amount, dispute.Currency)}))
+		all = append(all, locales.T(ctx, "purchase_detail.dispute."+dispute.Status,
+			locales.Args{"amount": components.Money(ctx, dispute.Amount, dispute.Currency)}))
 	}
 	if back := d.Purchase.CreditsRefunded + d.Purchase.CreditsDisputed; back > 0 {
-		all = append(all, locales.T(ctx, "purchase_detail.taken", locales.Args{"credits": components.CreditAmount(ctx, back)}))
+		all = append(all, locales.T(ctx, "purchase_detail.taken",
+			locales.Args{"credits": components.CreditAmount(ctx, back)}))
 	}
 	return all
 }
@@ -48,7 +53,8 @@ func cameToNothing(status models.PurchaseStatus) bool {
 
 // nothingBooked says that a purchase has moved no credits yet, or never will.
 func nothingBooked(ctx context.Context, status models.PurchaseStatus) string {
-	if status == models.PurchaseFailed || status == models.PurchaseExpired || status == models.PurchaseReturned || status == models.PurchaseForeign {
+	if status == models.PurchaseFailed || status == models.PurchaseExpired || status == models.PurchaseReturned ||
+		status == models.PurchaseForeign {
 		return locales.T(ctx, "purchase_detail.none.never")
 	}
 	return locales.T(ctx, "purchase_detail.none.heading")

@@ -14,7 +14,8 @@ import (
 // ContractText describes a purchase as a contract.
 func ContractText(ctx context.Context, p models.Purchase) string {
 	return locales.T(ctx, "withdrawal.of_purchase", locales.Args{"credits": components.CreditAmount(ctx, p.Credits),
-		"amount": components.Money(ctx, p.AmountCents, p.Currency), "date": components.DateTime(ctx, p.CreatedAt), "number": p.ID.String()})
+		"amount": components.Money(ctx, p.AmountCents, p.Currency), "date": components.DateTime(ctx, p.CreatedAt),
+		"number": p.ID.String()})
 }
 
 // receivedFacts lists the declaration, each fact with its name.
@@ -49,7 +50,8 @@ func WithdrawalLetter(ctx context.Context, w models.ListedWithdrawal) string {
 }
 
 func confirmation(ctx context.Context, opening string, facts [][2]string) string {
-	lines := []string{locales.T(ctx, "app.name"), locales.T(ctx, "withdrawal.received.title"), "", locales.T(ctx, opening), ""}
+	lines := []string{locales.T(ctx, "app.name"), locales.T(ctx, "withdrawal.received.title"), "", locales.T(ctx, opening),
+		""}
 	for _, f := range facts {
 		lines = append(lines, f[0]+": "+f[1])
 	}

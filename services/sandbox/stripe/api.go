@@ -167,7 +167,8 @@ func (s *Server) authenticate(r *http.Request) error {
 		key, _, ok = r.BasicAuth()
 	}
 	if !ok || key == "" {
-		unauthorized.message = "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
+		unauthorized.message =
+			"You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
 		return unauthorized
 	}
 	if subtle.ConstantTimeCompare([]byte(key), []byte(s.key)) != 1 {

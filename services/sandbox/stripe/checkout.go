@@ -102,7 +102,8 @@ func (s *Server) submitCheckout(w http.ResponseWriter, r *http.Request) {
 	}
 	b := buyer{email: strings.TrimSpace(r.PostFormValue("email")), attempt: r.PostFormValue("attempt"), method: methodCard}
 	if t := cs.TaxIDCollection; t != nil && t.Enabled {
-		b.company, b.taxID = strings.TrimSpace(r.PostFormValue("company")), strings.ToUpper(strings.Join(strings.Fields(r.PostFormValue("tax_id")), ""))
+		b.company, b.taxID = strings.TrimSpace(r.PostFormValue("company")),
+			strings.ToUpper(strings.Join(strings.Fields(r.PostFormValue("tax_id")), ""))
 	}
 	if r.PostFormValue("action") == "debit" {
 		b.method = methodDebit

@@ -75,7 +75,8 @@ func (t *txn) bankDebit(ctx context.Context, id string) (*intent, *charge, *sess
 func (t *txn) sessionOf(ctx context.Context, payment string) (*session, error) {
 	var id string
 	err := t.QueryRowContext(ctx,
-		`SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'payment_intent' = $2`, kindSession, payment).Scan(&id)
+		`SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'payment_intent' = $2`, kindSession,
+		payment).Scan(&id)
 	if err != nil {
 		return nil, errors.Join(errors.New("find session of payment"), err)
 	}

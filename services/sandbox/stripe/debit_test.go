@@ -39,8 +39,11 @@ func TestDebitIsPaidDaysLater(t *testing.T) {
 		payment, charge, paid, method string
 		received                      int64
 	}{
-		{"succeed", "charge.succeeded(succeeded) payment_intent.succeeded(succeeded) checkout.session.async_payment_succeeded(paid)", "succeeded", "succeeded", "paid", "pm_", 4000},
-		{"fail", "charge.failed(failed) payment_intent.payment_failed(requires_payment_method) checkout.session.async_payment_failed(unpaid)",
+		{"succeed",
+			"charge.succeeded(succeeded) payment_intent.succeeded(succeeded) checkout.session.async_payment_succeeded(paid)",
+			"succeeded", "succeeded", "paid", "pm_", 4000},
+		{"fail",
+			"charge.failed(failed) payment_intent.payment_failed(requires_payment_method) checkout.session.async_payment_failed(unpaid)",
 			"requires_payment_method", "failed", "unpaid", "", 0},
 	} {
 		t.Run(way.step, func(t *testing.T) {

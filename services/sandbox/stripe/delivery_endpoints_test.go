@@ -101,7 +101,8 @@ func TestDeliveryPageShowsAndChangesThePlan(t *testing.T) {
 	}
 	s.emitEvents(t, 1)
 	german := s.do(t, http.MethodGet, "/dashboard/delivery?done=plan", nil, map[string]string{"Accept-Language": "de"})
-	if got := german.text("#now"); got != "Ereignisse werden bis zur Freigabe zurückgehalten und dann in zufälliger Reihenfolge gesendet. Noch für so viele Ereignisse: 1. Nur: customer.deleted." {
+	if got := german.text(
+		"#now"); got != "Ereignisse werden bis zur Freigabe zurückgehalten und dann in zufälliger Reihenfolge gesendet. Noch für so viele Ereignisse: 1. Nur: customer.deleted." {
 		t.Errorf("mode: got %q", got)
 	}
 	if german.text("#done") != "Eingestellt." || german.texts("#held .type") != "customer.deleted" ||

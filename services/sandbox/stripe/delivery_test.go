@@ -123,7 +123,8 @@ func TestPagesRefuseOtherSites(t *testing.T) {
 		t.Errorf("got %d payments, want none", len(payments))
 	}
 	shown := s.get(t, session.URL)
-	want := "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' http://localhost:3000 http://localhost:3000; base-uri 'none'; frame-ancestors 'none'"
+	want :=
+		"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' http://localhost:3000 http://localhost:3000; base-uri 'none'; frame-ancestors 'none'"
 	if got := shown.Header.Get("Content-Security-Policy"); got != want {
 		t.Errorf("policy: got %s", got)
 	}

@@ -156,7 +156,8 @@ func TestDisputesThroughTheAPI(t *testing.T) {
 	}
 	_, err := s.api.Disputes.Close(ids[0], nil)
 	wantError(t, err, http.StatusBadRequest, "", "")
-	evidence := &stripe.DisputeParams{Evidence: &stripe.DisputeEvidenceParams{UncategorizedText: stripe.String("winning_evidence")}, Submit: stripe.Bool(false)}
+	evidence := &stripe.DisputeParams{Evidence: &stripe.DisputeEvidenceParams{UncategorizedText: stripe.String(
+		"winning_evidence")}, Submit: stripe.Bool(false)}
 	if staged, err := s.api.Disputes.Update(won, evidence); err != nil || staged.Status != "needs_response" ||
 		staged.Evidence.UncategorizedText != "winning_evidence" {
 		t.Errorf("staged: got %+v, %v", staged, err)
@@ -165,7 +166,8 @@ func TestDisputesThroughTheAPI(t *testing.T) {
 		done.Status != "won" || done.EvidenceDetails.SubmissionCount != 1 {
 		t.Errorf("submitted: got %+v, %v", done, err)
 	}
-	want := "charge.dispute.closed(lost) charge.dispute.updated(needs_response) charge.dispute.updated(under_review<needs_response) charge.dispute.closed(won) charge.dispute.funds_reinstated(won)"
+	want :=
+		"charge.dispute.closed(lost) charge.dispute.updated(needs_response) charge.dispute.updated(under_review<needs_response) charge.dispute.closed(won) charge.dispute.funds_reinstated(won)"
 	if got := s.emittedSince(t, seen); got != want {
 		t.Errorf("emitted %s\nwant    %s", got, want)
 	}

@@ -82,11 +82,15 @@ func TestEndpointRefusesUnknownEventsAndVersions(t *testing.T) {
 		spoil       func(*stripe.WebhookEndpointParams)
 		code, param string
 	}{
-		"an event of a later version": {func(p *stripe.WebhookEndpointParams) { p.EnabledEvents[1] = stripe.String("refund.failed") }, "", "enabled_events[1]"},
+		"an event of a later version": {func(p *stripe.WebhookEndpointParams) {
+			p.EnabledEvents[1] = stripe.String(
+				"refund.failed")
+		}, "", "enabled_events[1]"},
 		"no events": {func(p *stripe.WebhookEndpointParams) { p.EnabledEvents = nil }, "parameter_missing",
 			"enabled_events"},
-		"a later version": {func(p *stripe.WebhookEndpointParams) { p.APIVersion = stripe.String("2024-10-28.acacia") }, "", "api_version"},
-		"no address":      {func(p *stripe.WebhookEndpointParams) { p.URL = nil }, "parameter_missing", "url"},
+		"a later version": {func(p *stripe.WebhookEndpointParams) { p.APIVersion = stripe.String("2024-10-28.acacia") }, "",
+			"api_version"},
+		"no address": {func(p *stripe.WebhookEndpointParams) { p.URL = nil }, "parameter_missing", "url"},
 		"a bare host": {func(p *stripe.WebhookEndpointParams) { p.URL = stripe.String("shop.example.com") },
 			"url_invalid", "url"},
 		"disabled from the start": {func(p *stripe.WebhookEndpointParams) { p.Disabled = stripe.Bool(true) },

@@ -110,7 +110,8 @@ func TestSessionsAreListed(t *testing.T) {
 		"of a buyer": {&stripe.CheckoutSessionListParams{Customer: stripe.String(all[2].Customer.ID)}, []string{all[2].ID}},
 		"since then": {&stripe.CheckoutSessionListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: all[0].Created}}, []string{all[2].ID, all[1].ID, all[0].ID}},
 		"from later": {&stripe.CheckoutSessionListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: all[2].Created + 1}}, nil},
-		"after one":  {&stripe.CheckoutSessionListParams{ListParams: stripe.ListParams{StartingAfter: stripe.String(all[1].ID)}}, []string{all[0].ID}},
+		"after one": {&stripe.CheckoutSessionListParams{ListParams: stripe.ListParams{StartingAfter: stripe.String(
+			all[1].ID)}}, []string{all[0].ID}},
 		"page by one": {&stripe.CheckoutSessionListParams{ListParams: stripe.ListParams{Limit: stripe.Int64(1)}},
 			[]string{all[2].ID, all[1].ID, all[0].ID}},
 	} {

@@ -155,7 +155,8 @@ func TestRefundsAreListedByTime(t *testing.T) {
 		bound int64
 		want  int
 	}{"from the first on": {made[0].Created, 3}, "after the last": {made[2].Created + 1, 0}} {
-		if got := count(&stripe.RefundListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: one.bound}}); got != one.want {
+		if got := count(
+			&stripe.RefundListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: one.bound}}); got != one.want {
 			t.Errorf("%s: %d refunds, want %d", name, got, one.want)
 		}
 	}

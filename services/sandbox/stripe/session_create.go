@@ -121,7 +121,8 @@ func (cs *session) fill(f form, now time.Time) {
 	cs.CustomerEmail = f.optional("customer_email")
 	cs.Locale = f.optional("locale")
 	cs.SubmitType = f.optional("submit_type")
-	if terms, promotions := f.optional("consent_collection[terms_of_service]"), f.optional("consent_collection[promotions]"); terms != nil || promotions != nil {
+	if terms, promotions := f.optional("consent_collection[terms_of_service]"),
+		f.optional("consent_collection[promotions]"); terms != nil || promotions != nil {
 		cs.ConsentCollection = &consentAsked{Promotions: promotions, TermsOfService: terms}
 	}
 	cs.CustomText = customText{
@@ -209,10 +210,12 @@ func (t *txn) addItems(ctx context.Context, cs *session, back *backstage, f form
 		cs.PaymentStatus = paymentNotDue
 	case cs.AmountTotal < minTotal && digits(cs.Currency) > 0:
 		return refused("amount_too_small", "",
-			"The Checkout Session's total amount due must add up to at least %d of the smallest unit of %s.", minTotal, cs.Currency)
+			"The Checkout Session's total amount due must add up to at least %d of the smallest unit of %s.", minTotal,
+			cs.Currency)
 	case cs.AmountTotal > maxUnitAmount:
 		return refused("amount_too_large", "",
-			"The Checkout Session's total amount due must be no more than %d of the smallest unit of %s.", maxUnitAmount, cs.Currency)
+			"The Checkout Session's total amount due must be no more than %d of the smallest unit of %s.", maxUnitAmount,
+			cs.Currency)
 	}
 	if want := f["currency"]; want != "" && want != cs.Currency {
 		return refused("", "currency", "The prices of the line items are in %s.", cs.Currency)

@@ -94,7 +94,8 @@ func (s *Server) expireSession(ctx context.Context, t *txn, c *call) (any, error
 	}
 	if cs.Status != statusOpen {
 		return nil, refused("", "",
-			"Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of %s.", cs.Status)
+			"Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of %s.",
+			cs.Status)
 	}
 	return &cs, t.expire(ctx, &cs)
 }

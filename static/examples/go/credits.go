@@ -40,7 +40,8 @@ func New(baseURL, key string) *Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64 // two, the default, closes most connections of a busy program
 	return &Client{
-		BaseURL: strings.TrimRight(baseURL, "/"), Key: key, HTTP: &http.Client{Transport: transport, Timeout: 10 * time.Second},
+		BaseURL: strings.TrimRight(baseURL, "/"), Key: key,
+		HTTP:     &http.Client{Transport: transport, Timeout: 10 * time.Second},
 		Attempts: 5, MaxWait: 30 * time.Second,
 	}
 }
@@ -56,10 +57,11 @@ type User struct {
 // Request says what to spend or hold credits for. Its price is the server's.
 type Request struct {
 	User
-	Feature        string         `json:"feature"`
-	Metadata       map[string]any `json:"metadata,omitempty"`
-	TTLSeconds     int64          `json:"ttlSeconds,omitempty"` // of a hold; 15 minutes when 0
-	IdempotencyKey string         `json:"-"`                    // made when empty; give your own to survive a restart of yours
+	Feature    string         `json:"feature"`
+	Metadata   map[string]any `json:"metadata,omitempty"`
+	TTLSeconds int64          `json:"ttlSeconds,omitempty"` // of a hold; 15 minutes when 0
+	// made when empty; give your own to survive a restart of yours
+	IdempotencyKey string `json:"-"`
 }
 
 // Balance is what a user has.
@@ -150,14 +152,16 @@ func (c *Client) Capture(ctx context.Context, holdID string, credits int64) (out
 	if credits != 0 {
 		body = map[string]int64{"credits": credits}
 	}
-	out.Replayed, err = c.call(ctx, http.MethodPost, "/api/credits/holds/"+url.PathEscape(holdID)+"/capture", "", body, &out)
+	out.Replayed, err = c.call(ctx, http.MethodPost, "/api/credits/holds/"+url.PathEscape(holdID)+"/capture", "", body,
+		&out)
 	return out, err
 }
 
 // Release gives held credits back.
 // Idempotent.
 func (c *Client) Release(ctx context.Context, holdID string) (out Hold, err error) {
-	out.Replayed, err = c.call(ctx, http.MethodPost, "/api/credits/holds/"+url.PathEscape(holdID)+"/release", "", nil, &out)
+	out.Replayed, err = c.call(ctx, http.MethodPost, "/api/credits/holds/"+url.PathEscape(holdID)+"/release", "", nil,
+		&out)
 	return out, err
 }
 
@@ -210,7 +214,8 @@ func (c *Client) call(ctx context.Context, method, path, key string, in, out any
 }
 
 // send is one attempt. With an error it says how long to wait before the next; negative when there is to be none.
-func (c *Client) send(ctx context.Context, method, path, key string, body []byte, out any) (replayed bool, wait time.Duration, err error) {
+func (c *Client) send(ctx context.Context, method, path, key string, body []byte, out any) (replayed bool,
+	wait time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.BaseURL+path, bytes.NewReader(body))
 	if err != nil {
 		return false, -1, errors.New("credits: the base URL is not one")
@@ -249,7 +254,8 @@ func (c *Client) send(ctx context.Context, method, path, key string, body []byte
 func waitOf(res *http.Response) time.Duration {
 	seconds, err := strconv.Atoi(res.Header.Get("Retry-After"))
 	switch {
-	case res.StatusCode != http.StatusConflict && res.StatusCode != http.StatusTooManyRequests && res.StatusCode != http.StatusServiceUnavailable,
+	case res.StatusCode != http.StatusConflict && res.StatusCode != http.StatusTooManyRequests &&
+		res.StatusCode != http.StatusServiceUnavailable,
 		res.StatusCode == http.StatusConflict && err != nil:
 		return -1
 	case err != nil || seconds < 0:
