@@ -60,7 +60,10 @@ func TestLimitedRequests(t *testing.T) {
 		"account": {30, func(m member, n int) reply {
 			return m.post("/en/account", url.Values{"name": {"Ada"}, "locale": {"en"}})
 		}},
-		"receipt": {20, func(m member, n int) reply { r, _ := m.open("/en/purchase/" + p.ID.String() + "/receipt"); return r }},
+		"receipt": {20, func(m member, n int) reply {
+			r, _ := m.open("/en/purchase/" + p.ID.String() + "/receipt")
+			return r
+		}},
 		"poll": {30, func(m member, n int) reply {
 			r, _ := m.open(fmt.Sprintf("/en/billing?success=true&session_id=%s&poll=%d", p.CheckoutSessionID, 5*n+1))
 			return r
@@ -86,7 +89,8 @@ func TestLimitedRequests(t *testing.T) {
 	t.Run("counts no form that comes back", func(t *testing.T) {
 		fresh := d.member(d.user("typist@example.org", 0).ID)
 		for range 15 {
-			if r := fresh.post("/en/purchase", url.Values{"price_id": {price.StripePriceID}, "quantity": {"many"}, "idempotency_key": {"k"}}); r.status != http.StatusUnprocessableEntity {
+			if r := fresh.post("/en/purchase", url.Values{"price_id": {price.StripePriceID}, "quantity": {"many"},
+				"idempotency_key": {"k"}}); r.status != http.StatusUnprocessableEntity {
 				t.Fatalf("a wrong form is answered with %d, want 422", r.status)
 			}
 		}
@@ -99,11 +103,13 @@ func TestLimitedRequests(t *testing.T) {
 			return d.call("POST", "/api/checkout", fmt.Sprintf(`{"priceId":%q,"quantity":1}`, price.StripePriceID), "Cookie: "+her.cookie, "Accept-Language: de")
 		})
 		e := r.refusal(t)
-		if wait, _ := e.Error.Detail["retryAfter"].(float64); e.Error.Code != "RATE_LIMITED" || wait < 1 || !strings.Contains(e.Error.Message, "Sekunde") {
+		if wait, _ := e.Error.Detail["retryAfter"].(float64); e.Error.Code != "RATE_LIMITED" || wait < 1 ||
+			!strings.Contains(e.Error.Message, "Sekunde") {
 			t.Errorf("%+v, want RATE_LIMITED in German with the seconds", e)
 		}
 		r, _ = untilLimited(func(int) reply {
-			return her.post("/de/purchase", url.Values{"price_id": {price.StripePriceID}, "quantity": {"3"}, "idempotency_key": {"k"}, "note": {"3 <b>"}})
+			return her.post("/de/purchase", url.Values{"price_id": {price.StripePriceID}, "quantity": {"3"},
+				"idempotency_key": {"k"}, "note": {"3 <b>"}})
 		})
 		wantLimited(t, "the form", r)
 		doc, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
@@ -123,7 +129,8 @@ func (d *fixture) countStatements() *atomic.Int64 {
 	n := &atomic.Int64{}
 	count := func(*gorm.DB) { n.Add(1) }
 	on := d.db.Callback()
-	if err := errors.Join(on.Query().Before("gorm:query").Register("count", count), on.Row().Before("gorm:row").Register("count", count),
+	if err := errors.Join(on.Query().Before("gorm:query").Register("count", count),
+		on.Row().Before("gorm:row").Register("count", count),
 		on.Raw().Before("gorm:raw").Register("count", count)); err != nil {
 		d.t.Fatal(err)
 	}
@@ -136,7 +143,8 @@ func TestMalformedKeyCostsNoStatement(t *testing.T) {
 	d := newFixture(t)
 	statements := d.countStatements()
 	for range 50 {
-		if r := d.call("GET", "/api/credits/balance", "", "Authorization: Bearer rmc_typo"); r.status != http.StatusUnauthorized {
+		if r := d.call("GET", "/api/credits/balance", "",
+			"Authorization: Bearer rmc_typo"); r.status != http.StatusUnauthorized {
 			t.Fatalf("status = %d, want 401", r.status)
 		}
 	}

@@ -279,7 +279,8 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 func (d *fixture) boss() models.User {
 	d.t.Helper()
 	const email = "boss@example.org"
-	h, quiet, err := d.handler, slog.New(slog.DiscardHandler), error(nil)
+	h, quiet := d.handler, slog.New(slog.DiscardHandler)
+	var err error
 	if h.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost",
 		AdminEmails: []string{email, "second@example.org"}, Log: quiet}); err != nil {
 		d.t.Fatal(err)

@@ -50,7 +50,7 @@ func (b *Budget) Read(r io.Reader, from netip.Addr, limit int) (body []byte, rel
 			reserved = size
 			body = append(make([]byte, 0, size), body...)
 		}
-		n := 0
+		var n int
 		n, err = r.Read(body[len(body):cap(body)])
 		if body = body[:len(body)+n]; len(body) > limit {
 			err = ErrTooLarge

@@ -1,6 +1,9 @@
 package transport
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // WellFormed reports whether a request can be read in only one way: HTTP/1.0 or 1.1, each header line ending in CRLF
 // and starting with a name directly before its colon. A proxy may read folded lines, names with spaces and bare LF
@@ -31,7 +34,7 @@ func WellFormed(protocol, header []byte) bool {
 // Source: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
 func token(name []byte) bool {
 	for _, b := range name {
-		if b <= ' ' || b >= 0x7f || bytes.IndexByte([]byte(`"(),/:;<=>?@[\]{}`), b) >= 0 {
+		if b <= ' ' || b >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, b) >= 0 {
 			return false
 		}
 	}

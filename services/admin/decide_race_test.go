@@ -180,7 +180,8 @@ func TestConcurrentDisputeDecisions(t *testing.T) {
 		f, event := newDisputed(t)
 		var shared, closed atomic.Int64
 		dbtest.Concurrently(20, func(i int) {
-			n, err := &shared, error(nil)
+			n := &shared
+			var err error
 			if i%2 == 0 {
 				err = share(f, 875)
 			} else {

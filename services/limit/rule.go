@@ -23,7 +23,7 @@ const siteShare = 8
 // The rules. A person stays far below them; each bounds what a program costs us, Stripe or the sign-in provider. Stripe
 // limits our whole account, so the requests of one user delay those of all others.
 var (
-	// a class behind one address may start at once
+	// SignIn lets a class behind one address start at once.
 	SignIn       = Rule{Name: "sign_in", Count: 60, Window: time.Minute, InAll: 3000}
 	SignInReturn = Rule{Name: "sign_in_return", Count: 60, Window: time.Minute, InAll: 3000}
 	WrongKey     = Rule{Name: "wrong_key", Count: 20, Window: time.Minute}
@@ -36,7 +36,7 @@ var (
 	HistoryFile  = Rule{Name: "history_file", Count: 60, Window: time.Hour}
 	AdminWrite   = Rule{Name: "admin_write", Count: 120, Window: time.Minute}
 	Reconcile    = Rule{Name: "reconcile", Count: 6, Window: time.Minute}
-	// audit entries about one user's denied requests
+	// DeniedLine bounds the audit entries about one user's denied requests.
 	DeniedLine = Rule{Name: "denied_line", Count: 10, Window: time.Minute}
 )
 

@@ -39,7 +39,7 @@ func (s *Service) planOf(event models.StripeEvent) (plan, error) {
 		return plan{outcome: outcome{status: models.EventReview, note: models.CauseMode}}, nil
 	}
 	p := plan{object: o}
-	known := false
+	var known bool
 	p.booking, known = s.bookings()[event.Type]
 	switch {
 	case !known:

@@ -92,7 +92,7 @@ func (t *Tx) usePlan(ctx context.Context, kind string) (Plan, error) {
 // loadSetting reads a setting into value, which keeps what it holds when there is none. db is a database or a
 // transaction.
 func loadSetting(ctx context.Context, db interface {
-	QueryRowContext(context.Context, string, ...any) *sql.Row
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }, name string, value any) error {
 	var data string
 	err := db.QueryRowContext(ctx, `SELECT value FROM stripe_sandbox.settings WHERE name = $1`, name).Scan(&data)
