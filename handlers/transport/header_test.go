@@ -8,30 +8,30 @@ func TestWellFormed(t *testing.T) {
 		"Host:x\r\nX-Empty:\r\nx_y!#$%&'*+-.^`|~9: a:b\r\n\r\n"} {
 		for _, protocol := range []string{"HTTP/1.1", "HTTP/1.0"} {
 			if !WellFormed([]byte(protocol), []byte(header)) {
-				t.Errorf("%s with %q is refused", protocol, header)
+				t.Errorf("WellFormed(%q, %q) = false, want true", protocol, header)
 			}
 		}
 	}
 	for _, protocol := range []string{"HTTP/2.0", "HTTP/0.9", "HTTP/1.2", "http/1.1", ""} {
 		if WellFormed([]byte(protocol), []byte("Host: x\r\n\r\n")) {
-			t.Errorf("%q is taken", protocol)
+			t.Errorf("WellFormed(%q) = true, want false", protocol)
 		}
 	}
 	for name, header := range map[string]string{
-		"a line that continues the one before": "Host: x\r\nX: a\r\n b\r\n\r\n",
-		"the same with a tab":                  "Host: x\r\nTransfer-Encoding:\r\n\tchunked\r\n\r\n",
-		"at the beginning":                     " Host: x\r\n\r\n",
-		"a space in a name":                    "Host: x\r\nX Y: z\r\n\r\n",
-		"a space before the colon":             "Host: x\r\nContent-Length : 5\r\n\r\n",
-		"no name":                              "Host: x\r\n: y\r\n\r\n",
-		"no colon":                             "Host: x\r\ny\r\n\r\n",
-		"a bare LF":                            "Host: x\nY: z\r\n\r\n",
-		"a bare LF at the end":                 "Host: x\r\n\n",
-		"no end":                               "Host: x",
-		"more after the end":                   "Host: x\r\n\r\nY: z\r\n",
+		"a folded line":            "Host: x\r\nX: a\r\n b\r\n\r\n",
+		"a line folded by a tab":   "Host: x\r\nTransfer-Encoding:\r\n\tchunked\r\n\r\n",
+		"a space at the start":     " Host: x\r\n\r\n",
+		"a space in a name":        "Host: x\r\nX Y: z\r\n\r\n",
+		"a space before the colon": "Host: x\r\nContent-Length : 5\r\n\r\n",
+		"no name":                  "Host: x\r\n: y\r\n\r\n",
+		"no colon":                 "Host: x\r\ny\r\n\r\n",
+		"a bare LF":                "Host: x\nY: z\r\n\r\n",
+		"a bare LF at the end":     "Host: x\r\n\n",
+		"no end":                   "Host: x",
+		"text after the end":       "Host: x\r\n\r\nY: z\r\n",
 	} {
 		if WellFormed([]byte("HTTP/1.1"), []byte(header)) {
-			t.Errorf("%s is taken", name)
+			t.Errorf("WellFormed with %s = true, want false", name)
 		}
 	}
 }

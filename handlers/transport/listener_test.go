@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// tested is a listener with slots and what it has accepted.
-type tested struct {
+// fixture is a listener with slots.
+type fixture struct {
 	t        *testing.T
 	listener net.Listener
 }
 
-func listen(t *testing.T, s Slots) *tested {
+func listen(t *testing.T, s Slots) *fixture {
 	t.Helper()
 	raw, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -24,11 +24,11 @@ func listen(t *testing.T, s Slots) *tested {
 	}
 	l := s.Listen(raw)
 	t.Cleanup(func() { l.Close() })
-	return &tested{t, l}
+	return &fixture{t, l}
 }
 
-// connect returns both ends of a new connection, which the listener has taken.
-func (l *tested) connect() (ours, theirs net.Conn) {
+// connect returns both ends of a connection that the listener has accepted.
+func (l *fixture) connect() (ours, theirs net.Conn) {
 	l.t.Helper()
 	theirs = l.dial()
 	ours, err := l.listener.Accept()
@@ -39,7 +39,7 @@ func (l *tested) connect() (ours, theirs net.Conn) {
 	return ours, theirs
 }
 
-func (l *tested) dial() net.Conn {
+func (l *fixture) dial() net.Conn {
 	l.t.Helper()
 	theirs, err := net.Dial("tcp", l.listener.Addr().String())
 	if err != nil {
@@ -49,8 +49,8 @@ func (l *tested) dial() net.Conn {
 	return theirs
 }
 
-// work has a connection be one that the server works on: its request has been read.
-func work(t *testing.T, ours, theirs net.Conn) {
+// occupy makes a connection busy: the server has read its request.
+func occupy(t *testing.T, ours, theirs net.Conn) {
 	t.Helper()
 	if _, err := theirs.Write([]byte("x")); err != nil {
 		t.Fatal(err)
@@ -60,52 +60,52 @@ func work(t *testing.T, ours, theirs net.Conn) {
 	}
 }
 
-// ends wants a connection to have been displaced: what it waits for ends at once.
-func ends(t *testing.T, ours net.Conn) {
+// checkDisplaced requires that a read on a displaced connection ends at once.
+func checkDisplaced(t *testing.T, ours net.Conn) {
 	t.Helper()
 	if _, err := ours.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("a displaced connection reads with %v, want its time to be over", err)
+		t.Errorf("read on a displaced connection: %v, want %v", err, os.ErrDeadlineExceeded)
 	}
 }
 
-// Whoever opens more connections than a network may hold loses the oldest of their own that wait. One that is being
-// worked on stays.
-func TestNetworkIsDisplaced(t *testing.T) {
+// A network over its limit loses its oldest idle connection. Busy connections stay.
+func TestNetworkLosesItsOldestIdleConnection(t *testing.T) {
 	t.Parallel()
 	l := listen(t, Slots{Total: 100, PerNetwork: 3})
 	first, firstPeer := l.connect()
 	second, _ := l.connect()
 	third, thirdPeer := l.connect()
-	work(t, first, firstPeer)
+	occupy(t, first, firstPeer)
 	l.connect()
-	ends(t, second)
-	work(t, third, thirdPeer)
+	checkDisplaced(t, second)
+	occupy(t, third, thirdPeer)
 	if _, err := first.Write([]byte("x")); err != nil {
-		t.Errorf("one that is being worked on: %v", err)
+		t.Errorf("write on a busy connection: %v", err)
 	}
 }
 
-// The same holds for all connections together, whoever they are of.
-func TestLongestWaitingIsDisplaced(t *testing.T) {
+// Over the total limit the oldest idle connection of any network is displaced.
+func TestOldestIdleConnectionIsDisplaced(t *testing.T) {
 	t.Parallel()
 	l := listen(t, Slots{Total: 3, PerNetwork: 3, Proxies: Proxies{netip.MustParsePrefix("127.0.0.0/8")}})
-	working, peer := l.connect()
-	work(t, working, peer)
+	busy, peer := l.connect()
+	occupy(t, busy, peer)
 	idle, _ := l.connect()
 	l.connect()
 	l.connect()
-	ends(t, idle)
-	if _, err := working.Write([]byte("x")); err != nil {
-		t.Errorf("one that is being worked on: %v", err)
+	checkDisplaced(t, idle)
+	if _, err := busy.Write([]byte("x")); err != nil {
+		t.Errorf("write on a busy connection: %v", err)
 	}
 }
 
-// A wait that is under way ends too: in Read, as of an idle connection, and in Write, as of one that does not read.
-func TestWaitEnds(t *testing.T) {
+// Displacing a connection also ends a blocked Read, as of an idle client, and a blocked Write, as of a client that
+// does not read.
+func TestDisplacementEndsABlockedCall(t *testing.T) {
 	t.Parallel()
 	for name, wait := range map[string]func(net.Conn) error{
 		"reading": func(c net.Conn) error { _, err := c.Read(make([]byte, 1)); return err },
-		// more than fits between the two
+		// more than the socket buffers hold
 		"writing": func(c net.Conn) error { _, err := c.Write(make([]byte, 64<<20)); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,20 +114,20 @@ func TestWaitEnds(t *testing.T) {
 			ours, _ := l.connect()
 			ended := make(chan error, 1)
 			go func() { ended <- wait(ours) }()
-			l.connect() // displaces it, whether or not it waits by now
+			l.connect() // displaces ours, whether or not it already blocks
 			if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("ended with %v, want its time to be over", err)
+				t.Errorf("error %v, want %v", err, os.ErrDeadlineExceeded)
 			}
 		})
 	}
 }
 
-// When nothing waits there is no room; the connection is told so, and the next one is taken as soon as there is some.
-func TestNoRoom(t *testing.T) {
+// When all connections are busy, a new one gets the refusal. The next one is accepted once a slot is free.
+func TestFullListenerRefuses(t *testing.T) {
 	t.Parallel()
 	l := listen(t, Slots{Total: 10, PerNetwork: 1, Refuse: func(c net.Conn) { _, _ = io.WriteString(c, "full") }})
 	ours, theirs := l.connect()
-	work(t, ours, theirs)
+	occupy(t, ours, theirs)
 	refused := l.dial()
 	if _, err := refused.Write([]byte("a request")); err != nil {
 		t.Fatal(err)
@@ -137,20 +137,20 @@ func TestNoRoom(t *testing.T) {
 		c, _ := l.listener.Accept()
 		accepted <- c
 	}()
-	if said, err := io.ReadAll(refused); err != nil || string(said) != "full" {
-		t.Errorf("a refused connection is told %q (%v)", said, err)
+	if got, err := io.ReadAll(refused); err != nil || string(got) != "full" {
+		t.Errorf("a refused connection reads %q (%v), want %q", got, err, "full")
 	}
 	ours.Close()
 	l.dial()
 	if c := <-accepted; c == nil {
-		t.Error("there is room and none is given")
+		t.Error("the connection is refused although a slot is free")
 	} else {
 		c.Close()
 	}
 }
 
-// Closing frees a slot, once however often it is done.
-func TestSlotsAreFreed(t *testing.T) {
+// Closing a connection frees its slot once, even when it is closed several times.
+func TestCloseFreesASlotOnce(t *testing.T) {
 	t.Parallel()
 	l := listen(t, Slots{Total: 2, PerNetwork: 2})
 	var all sync.WaitGroup
@@ -164,6 +164,6 @@ func TestSlotsAreFreed(t *testing.T) {
 	}
 	inner := l.listener.(*listener)
 	if inner.open != 0 || inner.seated != 0 || len(inner.networks) != 0 {
-		t.Errorf("%d open, %d seated, %d networks are left", inner.open, inner.seated, len(inner.networks))
+		t.Errorf("%d open, %d seated, %d networks, want 0", inner.open, inner.seated, len(inner.networks))
 	}
 }
