@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Every colour is told from the one behind it: text as WCAG 2.2 wants at level AA, borders and marks likewise. There is
-// one scheme, and no other may creep in unmeasured.
+// Text, borders and marks have the contrast that WCAG 2.2 requires at level AA. The page has one color scheme; a second
+// one fails the test until it is measured.
 // Source: https://www.w3.org/TR/WCAG22/#contrast-minimum and #non-text-contrast
 func TestContrast(t *testing.T) {
 	t.Parallel()
@@ -22,7 +22,7 @@ func TestContrast(t *testing.T) {
 		t.Fatal(err)
 	}
 	if regexp.MustCompile(`prefers-color-scheme:\s*dark`).Match(css) {
-		t.Error("there is a dark scheme: measure it, too")
+		t.Error("the stylesheet has a dark scheme that this test does not measure")
 	}
 	const text, mark = 4.5, 3.0
 	for _, c := range []struct {
@@ -43,13 +43,13 @@ func TestContrast(t *testing.T) {
 	} {
 		for _, back := range c.backs {
 			if got := contrast(token(t, string(raw), c.front), token(t, string(raw), back)); got < c.least {
-				t.Errorf("%s on %s: %.2f to 1, want %.1f", c.front, back, got, c.least)
+				t.Errorf("%s on %s: contrast %.2f, want at least %.1f", c.front, back, got, c.least)
 			}
 		}
 	}
 }
 
-// token finds a colour by its name and returns its luminance.
+// token returns the luminance of the color with this name.
 func token(t *testing.T, config, name string) float64 {
 	t.Helper()
 	pattern := `(?m)^\s*` + name + `: (?:\{ DEFAULT: )?"([^"]+)"`
@@ -58,7 +58,7 @@ func token(t *testing.T, config, name string) float64 {
 	}
 	found := regexp.MustCompile(pattern).FindStringSubmatch(config)
 	if found == nil {
-		t.Fatalf("there is no colour %s", name)
+		t.Fatalf("color %s is missing in tailwind.config.js", name)
 	}
 	return luminance(t, found[1])
 }
@@ -73,7 +73,7 @@ func cut(name string) (family, shade string, ok bool) {
 
 func contrast(a, b float64) float64 { return (max(a, b) + 0.05) / (min(a, b) + 0.05) }
 
-// luminance is how bright a colour is, from 0 to 1.
+// luminance returns a color's relative luminance, from 0 to 1.
 func luminance(t *testing.T, colour string) float64 {
 	t.Helper()
 	if m := regexp.MustCompile(`^oklch\((\d+)% ([.\d]+) (\d+)\)$`).FindStringSubmatch(colour); m != nil {
@@ -81,7 +81,7 @@ func luminance(t *testing.T, colour string) float64 {
 	}
 	value, err := strconv.ParseUint(colour[1:], 16, 32)
 	if err != nil || len(colour) != 7 {
-		t.Fatalf("%q is no colour", colour)
+		t.Fatalf("%q is not a color", colour)
 	}
 	linear := func(shift uint) float64 {
 		c := float64(value>>shift&255) / 255
@@ -93,7 +93,7 @@ func luminance(t *testing.T, colour string) float64 {
 	return 0.2126*linear(16) + 0.7152*linear(8) + 0.0722*linear(0)
 }
 
-// oklch is the luminance of a colour given by lightness, chroma and hue in degrees.
+// oklch returns the luminance of a color given by lightness, chroma and hue in degrees.
 // Source: https://bottosson.github.io/posts/oklab/
 func oklch(lightness, chroma, hue float64) float64 {
 	a, b := chroma*math.Cos(hue*math.Pi/180), chroma*math.Sin(hue*math.Pi/180)

@@ -48,8 +48,8 @@ type assets struct {
 	paths map[string]string
 }
 
-// load reads everything once. What is embedded was there when the program was built, so a fault here is one of the
-// build: Check reports it, and Path and Open know no file.
+// load builds the assets once. The files are embedded, so an error is a mistake of the build: Check reports it, and
+// Path and Open find no file.
 var load = sync.OnceValues(func() (assets, error) { return build(embedded) })
 
 // Check reports a file that cannot be served. It is called once, at start.

@@ -19,7 +19,7 @@ func TestEveryFileIsServed(t *testing.T) {
 	for _, name := range []string{"css/app.css", "js/htmx.min.js", "js/app.js", "fonts/inter-latin-wght-normal.woff2"} {
 		address := Path(name)
 		if !hashed.MatchString(address) {
-			t.Errorf("Path(%q) = %q, want an address with a hash", name, address)
+			t.Errorf("Path(%q) = %q, want a path with a hash", name, address)
 		}
 		file, ok := Open(address)
 		if !ok || len(file.Body) == 0 || file.ContentType == "" || !strings.HasPrefix(file.ETag, `"`) {
@@ -28,12 +28,12 @@ func TestEveryFileIsServed(t *testing.T) {
 	}
 }
 
-func TestOpenKnowsNothingElse(t *testing.T) {
+func TestOpenIgnoresOtherPaths(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"", "/static/", "/static/css/app.css", "/static/css/app.000000000000.css",
 		"/static/../static.go", Path("css/none.css")} {
 		if _, ok := Open(address); ok {
-			t.Errorf("Open(%q) found a file", address)
+			t.Errorf("Open(%q) found a file, want none", address)
 		}
 	}
 }
@@ -47,10 +47,10 @@ func TestGzipHoldsTheSameText(t *testing.T) {
 	}
 	unpacked, err := io.ReadAll(reader)
 	if err != nil || !bytes.Equal(unpacked, file.Body) {
-		t.Errorf("unpacked %d bytes (%v), want the %d of the file", len(unpacked), err, len(file.Body))
+		t.Errorf("unpacked %d bytes (%v), want the file's %d", len(unpacked), err, len(file.Body))
 	}
 	if font, _ := Open(Path("fonts/inter-latin-wght-normal.woff2")); font.Gzip != nil {
-		t.Error("the font is compressed twice")
+		t.Error("the font has a gzip version, although WOFF2 is already compressed")
 	}
 }
 
@@ -62,16 +62,16 @@ func TestStylesheetNamesTheHashedFont(t *testing.T) {
 	}
 }
 
-func TestBuildRefuses(t *testing.T) {
+func TestBuildRejects(t *testing.T) {
 	t.Parallel()
 	for name, source := range map[string]fstest.MapFS{
-		"a stylesheet whose font is not there": {"css/a.css": {Data: []byte(`@font-face{src:url(../fonts/none.woff2)}`)}},
-		"a kind of file it cannot name":        {"img/a.xyz": {Data: []byte("?")}},
+		"a stylesheet with a missing font": {"css/a.css": {Data: []byte(`@font-face{src:url(../fonts/none.woff2)}`)}},
+		"a file of an unknown type":        {"img/a.xyz": {Data: []byte("?")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if _, err := build(source); err == nil {
-				t.Error("no error")
+				t.Error("build returned no error")
 			}
 		})
 	}

@@ -5,7 +5,7 @@ document.addEventListener("input", (event) => {
   if (!form || event.target.name !== "quantity") return;
   const quantity = Number(event.target.value);
   if (!Number.isInteger(quantity) || quantity < 1 || quantity > Number(form.dataset.maxQuantity)) return;
-  const digits = Number(form.dataset.digits); // the server's: Intl does not know how Stripe counts
+  const digits = Number(form.dataset.digits); // from the server, because Intl's digits differ from Stripe's
   const money = new Intl.NumberFormat(document.documentElement.lang, {
     style: "currency",
     currency: form.dataset.currency,
