@@ -13,7 +13,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// What the billing page says of a balance, and of the last 30 days, in each state.
+// The billing page shows the balance and the last 30 days in each state.
 func TestBillingStates(t *testing.T) {
 	t.Parallel()
 	texts, err := locales.Load()
@@ -27,12 +27,12 @@ func TestBillingStates(t *testing.T) {
 		moved          bool
 		low, debt, svg int
 	}{
-		{"enough for the dearest feature", models.User{CreditsBalance: 15}, true, 0, 0, 1},
-		{"too little for it", models.User{CreditsBalance: 14}, true, 1, 0, 1},
-		{"too little because of what is held", models.User{CreditsBalance: 20, CreditsHeld: 10}, true, 1, 0, 1},
+		{"enough for the most expensive feature", models.User{CreditsBalance: 15}, true, 0, 0, 1},
+		{"too little for that feature", models.User{CreditsBalance: 14}, true, 1, 0, 1},
+		{"too little because of held credits", models.User{CreditsBalance: 20, CreditsHeld: 10}, true, 1, 0, 1},
 		{"nothing left", models.User{}, true, 1, 0, 1},
 		{"below zero", models.User{CreditsBalance: -1}, true, 0, 1, 1},
-		{"never had any", models.User{}, false, 0, 0, 0},
+		{"no entries yet", models.User{}, false, 0, 0, 0},
 	} {
 		for locale, total := range map[string]string{"en": "1,200", "de": "1.200"} {
 			ctx, _ := texts.Context(context.Background(), locale)
@@ -48,14 +48,14 @@ func TestBillingStates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			low, debt, svg := doc.Find("#balance-low").Length(), doc.Find("#balance-negative").
-				Length(), doc.Find(`#usage svg[role="img"]`).Length()
+			low, debt := doc.Find("#balance-low").Length(), doc.Find("#balance-negative").Length()
+			svg := doc.Find(`#usage svg[role="img"]`).Length()
 			if low != c.low || debt != c.debt || svg != c.svg {
 				t.Errorf("%s, %s: low, debt, picture = %d, %d, %d, want %d, %d, %d", locale, c.name, low, debt, svg, c.low, c.debt,
 					c.svg)
 			}
 			if text := doc.Find("#usage-text").Text(); strings.Contains(text, total) != c.moved {
-				t.Errorf("%s, %s: the sentence about 30 days is %q", locale, c.name, text)
+				t.Errorf("%s, %s: sentence about 30 days = %q, contains %s: want %v", locale, c.name, text, total, c.moved)
 			}
 			if n := doc.Find(`.btn[data-variant="primary"]`).Length(); n != 1 {
 				t.Errorf("%s, %s: %d primary actions, want 1", locale, c.name, n)
@@ -64,7 +64,8 @@ func TestBillingStates(t *testing.T) {
 	}
 }
 
-// A debt is told with what settles it and what is left then; what is held is told beside what is available.
+// A negative balance names the package that settles it and the credits left afterwards. Held credits are shown beside
+// available ones.
 func TestDebtAndHeldCredits(t *testing.T) {
 	t.Parallel()
 	offer := &samplePackages()[0]
@@ -91,14 +92,14 @@ func TestDebtAndHeldCredits(t *testing.T) {
 				User:  models.User{CreditsBalance: c.balance, CreditsHeld: c.held},
 				Cover: &pages.Shortage{Missing: -c.balance, Offer: offer, Quantity: 1}}))
 		if text := doc.Find(c.selector).Text(); !strings.Contains(text, c.want) {
-			t.Errorf("%s, %d credits, %d held: %q does not say %q", c.locale, c.balance, c.held, text, c.want)
+			t.Errorf("%s, %d credits, %d held: text %q, want %q in it", c.locale, c.balance, c.held, text, c.want)
 		}
 		wantPath := "/" + c.locale + "/purchase"
 		if c.balance < 0 {
 			wantPath += "?package=100#card-100"
 		}
 		if href := doc.Find("#buy").AttrOr("href", ""); href != wantPath {
-			t.Errorf("%s, %d credits: buying is at %s, want %s", c.locale, c.balance, href, wantPath)
+			t.Errorf("%s, %d credits: #buy links to %s, want %s", c.locale, c.balance, href, wantPath)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// adminPurchase is a purchase of which something of everything is known.
+// adminPurchase returns the admin's page of a purchase with every kind of detail.
 func adminPurchase(locale string) pages.AdminPurchaseData {
 	p := samplePurchase()
 	p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency = "cs_test_"+
@@ -132,7 +132,7 @@ func TestRefundFormExplainsItself(t *testing.T) {
 		}
 		if doc.Find(`form[action$="/refund"] input[name=seen]`).AttrOr("value", "") != "7" ||
 			doc.Find(`form[action$="/refund"]`).AttrOr("hx-disabled-elt", "") == "" {
-			t.Error("the form does not say what was seen, or can be sent twice")
+			t.Error("the form lacks the refunds seen, or can be sent twice")
 		}
 	}
 	d.Form.After, d.Form.Cents = -500, 3500
@@ -141,34 +141,34 @@ func TestRefundFormExplainsItself(t *testing.T) {
 		t.Errorf("takes = %q, want the debt", text)
 	}
 	if doc.Find("#rest").Length() != 0 || doc.Find("#unused").Length() != 1 {
-		t.Error("from all of the rest there is no way back to the proposal")
+		t.Error("a refund of the rest does not link back to the proposal alone")
 	}
 }
 
-func TestRefusedRefundIsInWords(t *testing.T) {
+func TestRefusedRefundShowsTheReason(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("en"), pages.AdminPurchase(adminPurchase("en")))
 	if text := doc.Find("#requests").Text(); !strings.Contains(text, "taken the money back after a dispute") {
-		t.Errorf("the reason is not said: %s", text)
+		t.Errorf("requests = %s, want the reason in them", text)
 	}
 }
 
-func TestReconciliationAsksForItselfOnlyWhileItRuns(t *testing.T) {
+func TestReconciliationPollsOnlyWhileItRuns(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("de"), pages.AdminEvents(reconciled("de", func(*models.Reconciliation) {})))
 	state := doc.Find("#reconciliation-state")
 	if state.AttrOr("hx-get", "") != "/de/admin/events" || state.AttrOr("hx-trigger", "") != "every 2s" ||
 		state.AttrOr("hx-select", "") != "#reconciliation-state" || !strings.Contains(state.Text(), "Läuft") {
-		t.Error("while it runs, nothing asks again")
+		t.Error("a running reconciliation does not poll")
 	}
 	_, doc = document(t, samplePage("de"),
 		pages.AdminEvents(reconciled("de", func(r *models.Reconciliation) { r.FinishedAt = &noon })))
 	if doc.Find("[hx-get]").Length() != 0 {
-		t.Error("it goes on asking after the end")
+		t.Error("a finished reconciliation still polls")
 	}
 }
 
-func TestEventLeadsToItsPurchase(t *testing.T) {
+func TestEventLinksToItsPurchase(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("de"), pages.AdminEvents(reconciled("de", func(*models.Reconciliation) {})))
 	if n := doc.Find(`a[href="/de/admin/purchases/` + buyID.String() + `"]`).Length(); n != 1 {
@@ -183,20 +183,20 @@ func TestAuditIsReadable(t *testing.T) {
 		"refund_request": uuid.Nil})
 	entries := []models.AuditEntry{{ID: 1, Actor: "admin", ActorID: &user, UserID: &user, Action: "purchase.refund",
 		Detail: detail, CreatedAt: noon},
-		{ID: 2, Actor: "somebody", Action: "something.new", Detail: json.RawMessage(`{"odd_name":1,"cents":5}`),
+		{ID: 2, Actor: "unknown", Action: "something.new", Detail: json.RawMessage(`{"odd_name":1,"cents":5}`),
 			CreatedAt: noon}}
 	_, doc := document(t, samplePage("de"), pages.AdminAudit(pages.AdminAuditData{Locale: "de", Entries: entries}))
 	row := doc.Find("tbody tr").First().Text()
 	for _, want := range []string{"Geld erstattet", "Betrag20,42\u00a0€", "Begründungasked for", "Administrator 7"} {
 		if !strings.Contains(row, want) {
-			t.Errorf("the entry lacks %q: %s", want, row)
+			t.Errorf("entry = %s, want %q in it", row, want)
 		}
 	}
 	if doc.Find(`tbody a[href="/de/admin/purchases/`+buyID.String()+`"]`).Length() != 1 {
-		t.Error("the entry does not lead to its purchase")
+		t.Error("the entry does not link to its purchase")
 	}
 	if text := doc.Find("tbody tr").Last().Text(); !strings.Contains(text, "something.new") ||
 		!strings.Contains(text, "odd name") || !strings.Contains(text, "cents") {
-		t.Errorf("what has no words yet is not shown as it is: %s", text)
+		t.Errorf("an action without a text = %s, want its raw names", text)
 	}
 }

@@ -52,7 +52,7 @@ func sampleFeatures() []pages.Feature {
 		{Name: "resume_improvement", Credits: 15, Times: 32, Key: "k3"}}
 }
 
-// sampleEntries holds one movement of each reason, and one at each sign that pages must tell apart.
+// sampleEntries returns one entry for each reason, and those that pages show differently.
 func sampleEntries() []models.CreditTransaction {
 	var entries []models.CreditTransaction
 	for i, reason := range models.Reasons() {
@@ -112,7 +112,7 @@ func samplePage(locale string) layouts.Page {
 type sample struct {
 	name    string
 	content templ.Component
-	ids     []string // that must be there
+	ids     []string // elements the page must have
 }
 
 func billing(locale string, state *pages.ReturnState) templ.Component {
@@ -121,7 +121,7 @@ func billing(locale string, state *pages.ReturnState) templ.Component {
 		Return: state, Sandbox: true})
 }
 
-// samples is every page in every state that looks different.
+// samples returns every page in every state that looks different.
 func samples(locale string) []sample {
 	all := []sample{
 		{"landing", pages.Landing(pages.LandingData{Locale: locale, Packages: samplePackages(), Features: sampleFeatures()}),
@@ -291,109 +291,4 @@ func returnSamples(locale string) []sample {
 		sample{"billing, bank",
 			billing(locale, &pages.ReturnState{Return: models.Return{Kind: models.ReturnWaiting, Purchase: bank}}),
 			[]string{"return-state"}})
-}
-
-func adminSamples(locale string) []sample {
-	user, received := sampleUser(), noon
-	all := []sample{
-		{"keys, none", pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token"}), []string{"make-submit"}},
-		{"keys, one new",
-			pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Keys: sampleKeys(), Made: &sampleKeys()[0],
-				Plaintext: "rmc_4fXw"}),
-			[]string{"new-key", "make-submit", "revoke-" + buyID.String()}},
-		{"keys, shown before",
-			pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token", Keys: sampleKeys(), Made: &sampleKeys()[0]}),
-			[]string{"key-shown-before"}},
-		{"keys, refused",
-			pages.AdminKeys(pages.AdminKeysData{Locale: locale, CSRF: "token",
-				Form: pages.KeyForm{Name: hostile, PerMinute: "-1", Read: true,
-					Errors: map[string]string{"scopes": "a", "name": "b", "per_minute": "c",
-						"": "d"}}}), []string{"scopes-error", "name-error", "per-minute-error", "key-error"}},
-		{"admin", pages.Admin(pages.AdminData{Locale: locale, Overview: &models.Overview{}}),
-			[]string{"email", "find", "overview"}},
-		{"admin, with figures", pages.Admin(pages.AdminData{Locale: locale, Overview: sampleOverview()}),
-			[]string{"email", "revenue-eur", "flow", "outstanding"}},
-		{"admin, found",
-			pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: "e", Searched: true, Sort: "balance",
-				Next: "1.2", Further: true,
-				Users: []models.ListedUser{{User: user}, {User: models.User{ID: 8, CreditsBalance: -5}, Claimed: "a@example.com",
-					Bought: &noon}}}}), []string{"found", "next", "first"}},
-		{"admin, nobody", pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: hostile, Searched: true}}),
-			[]string{"found"}},
-		{"admin, too long", pages.Admin(pages.AdminData{Locale: locale, List: pages.UserList{Query: hostile, Error: "no"}}),
-			[]string{"email-error"}},
-		{"admin user",
-			pages.AdminUser(pages.AdminUserData{Locale: locale, CSRF: "token", User: user, Entries: sampleEntries(),
-				Purchases:  []models.Purchase{samplePurchase()},
-				Identities: []models.Identity{{Provider: "oidc", Email: hostile, EmailVerified: true}, {Provider: "github"}},
-				NextURL:    "/x", FirstURL: "/y",
-				Form: pages.GrantForm{Direction: pages.DirectionGrant,
-					Key: "k"}}), []string{"grant-submit", "direction-grant", "direction-correct", "credits", "note"}},
-		{"admin user, refused",
-			pages.AdminUser(pages.AdminUserData{Locale: locale, User: user,
-				Form: pages.GrantForm{Direction: "x", Credits: "0", Note: hostile,
-					Errors: map[string]string{"direction": "a", "credits": "b", "note": "c",
-						"other": "d"}}}), []string{"credits-error", "note-error", "direction-error"}},
-		{"admin user, sign-ins",
-			pages.AdminUser(pages.AdminUserData{Locale: locale, CSRF: "token", User: user, Access: pages.AccessData{Sessions: 2,
-				Refused: []pages.RefusedSignIn{{ID: "a", RefusedIdentity: models.RefusedIdentity{Issuer: hostile, Provider: "oidc",
-					Email: hostile, CreatedAt: noon, LastSeenAt: noon},
-					Replaces: []models.Identity{{CreatedAt: noon}}}},
-				Rights: []pages.RightSignIn{{ID: "b", Identity: models.Identity{Provider: "oidc", Email: hostile}}},
-				Form: pages.AccessForm{Way: pages.AccessRelink, Identity: "a", Note: hostile,
-					Errors: map[string]string{"note": "a", "": "b"}}}}),
-			[]string{"access-relink-a-note-error", "access-right-b", "access-sessions", "access-error"}},
-		{"admin user, bare", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon}}),
-			nil},
-		{"admin user, merged",
-			pages.AdminUser(pages.AdminUserData{Locale: locale,
-				User: models.User{ID: 9, CreatedAt: noon, MergedInto: &user.ID}}), []string{"merged"}},
-		{"admin user, deleted",
-			pages.AdminUser(pages.AdminUserData{Locale: locale,
-				User: models.User{ID: 9, CreatedAt: noon, DeletedAt: &noon, DeleteAfter: &noon}}), []string{"deleted"}},
-		{"events", pages.AdminEvents(pages.AdminEventsData{Locale: locale, LastReceived: &received, Open: sampleEvents()}),
-			nil},
-		{"events, none", pages.AdminEvents(pages.AdminEventsData{Locale: locale}), nil},
-		{"events, filtered",
-			pages.AdminEvents(pages.AdminEventsData{Locale: locale, All: sampleEvents(), Alone: true, Further: true,
-				Next: "1.evt_1", Types: []string{"charge.refunded"},
-				Filter: pages.ListFilter{Status: "failed",
-					Object: hostile}}), []string{"status", "kind", "from", "until", "q", "older", "newest"}},
-		{"events, refused",
-			pages.AdminEvents(pages.AdminEventsData{Locale: locale, Alone: true, Filter: pages.ListFilter{From: hostile,
-				Errors: map[string]string{"from": "a", "until": "b", "q": "c", "status": "d",
-					"kind": "e"}}}), []string{"from-error", "until-error", "q-error", "status-error", "kind-error"}},
-		{"audit", pages.AdminAudit(pages.AdminAuditData{Locale: locale, Entries: sampleAudit(), Next: 7, Further: true}),
-			[]string{"older", "newest", "user"}},
-		{"audit, none", pages.AdminAudit(pages.AdminAuditData{Locale: locale}), nil},
-		{"audit, nothing found",
-			pages.AdminAudit(pages.AdminAuditData{Locale: locale, Filter: pages.ListFilter{User: hostile}}), []string{"clear"}},
-	}
-	all = append(all, moneySamples(locale)...)
-	for _, code := range fault.Codes() {
-		all = append(all, sample{"error " + string(code),
-			pages.Error(pages.ErrorData{Status: 500, Code: code, Message: "What happened", RequestID: "req_example",
-				SignIn: map[bool]string{true: "/de/login"}[code == fault.Unauthenticated],
-				Again:  "/de/purchase"}), []string{"request-id"}})
-	}
-	lacks := pages.Shortage{Required: 1, Available: -1234567, Missing: 1234568}
-	offered := lacks
-	offered.Offer, offered.Quantity = &samplePackages()[2], 100
-	all = append(all,
-		sample{"error, too few credits",
-			pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &offered, SignedIn: true}),
-			[]string{"error-buy", "shortage"}},
-		sample{"error, too few credits and no offer",
-			pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &lacks}),
-			[]string{"error-buy", "shortage"}})
-	return all
-}
-
-// sampleOverview is a business with two currencies and a month with everything.
-func sampleOverview() *models.Overview {
-	return &models.Overview{Totals: models.LedgerTotals{Purchased: 1_234_567, Returned: -500, Manual: 25, Used: 1_000_000,
-		Outstanding: 234_092, Held: 10},
-		Revenue: []models.Revenue{{Currency: "eur", Paid: 12345678, Refunded: 500}, {Currency: "jpy", Paid: 500}}, Users: 3,
-		Waiting: 1, Review: 2, LastHook: &noon,
-		Monthly: true, Slots: []models.OverviewSlot{{Begins: noon, Sold: 500, Used: 10, Returned: 5, Outstanding: 485}}}
 }

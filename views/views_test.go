@@ -1,4 +1,4 @@
-// Package views_test looks at every page in both languages, as a browser would receive it.
+// Package views_test checks the HTML of every page in both languages.
 package views_test
 
 import (
@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// speak returns a context in a language.
-func speak(t *testing.T, locale string) context.Context {
+// localized returns a context in a language.
+func localized(t *testing.T, locale string) context.Context {
 	t.Helper()
 	ctx, ok := texts.Context(context.Background(), locale)
 	if !ok {
@@ -44,7 +44,7 @@ func speak(t *testing.T, locale string) context.Context {
 func document(t *testing.T, page layouts.Page, content templ.Component) (string, *goquery.Document) {
 	t.Helper()
 	var body bytes.Buffer
-	if err := layouts.Base(page).Render(templ.WithChildren(speak(t, page.Locale), content), &body); err != nil {
+	if err := layouts.Base(page).Render(templ.WithChildren(localized(t, page.Locale), content), &body); err != nil {
 		t.Fatal(err)
 	}
 	doc, err := goquery.NewDocumentFromReader(bytes.NewReader(body.Bytes()))
@@ -62,7 +62,7 @@ func TestEveryPage(t *testing.T) {
 				t.Parallel()
 				html, doc := document(t, samplePage(locale), s.content)
 				if n := doc.Find("h1").Length(); n != 1 {
-					t.Errorf("%d headings of the first rank, want 1", n)
+					t.Errorf("%d h1 elements, want 1", n)
 				}
 				if lang := doc.Find("html").AttrOr("lang", ""); lang != locale {
 					t.Errorf("lang = %q, want %q", lang, locale)
@@ -71,7 +71,7 @@ func TestEveryPage(t *testing.T) {
 					t.Errorf("a text is missing: %.60s", html[i:])
 				}
 				if strings.Contains(html, "%{") && !strings.Contains(html, "&lt;script&gt;") {
-					t.Error("a placeholder is left unfilled")
+					t.Error("a placeholder has no value")
 				}
 				checkPolicy(t, doc)
 				checkLabels(t, doc)
@@ -86,15 +86,15 @@ func TestEveryPage(t *testing.T) {
 	}
 }
 
-// checkPolicy wants nothing that the content policy would refuse, and no text of a user run as markup.
+// checkPolicy requires that the page has no style, script or handler that the content policy refuses.
 func checkPolicy(t *testing.T, doc *goquery.Document) {
 	t.Helper()
 	if doc.Find("style").Length() > 0 {
-		t.Error("there is a style element")
+		t.Error("the page has a style element")
 	}
 	doc.Find("script").Each(func(_ int, s *goquery.Selection) {
 		if s.AttrOr("src", "") == "" || s.Text() != "" {
-			t.Errorf("there is an inline script: %.60s", s.Text())
+			t.Errorf("the page has an inline script: %.60s", s.Text())
 		}
 	})
 	doc.Find("*").Each(func(_ int, s *goquery.Selection) {
@@ -107,7 +107,7 @@ func checkPolicy(t *testing.T, doc *goquery.Document) {
 	})
 }
 
-// checkLabels wants a label for each input, a name for each button and link, and a token in each form that posts.
+// checkLabels requires a label for each input, a name for each button and link, and a token in each form that posts.
 func checkLabels(t *testing.T, doc *goquery.Document) {
 	t.Helper()
 	doc.Find("input:not([type=hidden]), textarea, select").Each(func(_ int, s *goquery.Selection) {
@@ -126,7 +126,7 @@ func checkLabels(t *testing.T, doc *goquery.Document) {
 			t.Errorf("button %q has no type", s.AttrOr("id", ""))
 		}
 	})
-	// Who withdraws from a contract need not be signed in, so that form has no session whose token it could carry.
+	// The withdrawal form works without a session, so it has no token.
 	doc.Find(`form[method=post]:not([action$="/withdrawal"])`).Each(func(_ int, s *goquery.Selection) {
 		if s.Find("input[name=_csrf]").Length() != 1 {
 			t.Errorf("form to %s has no token", s.AttrOr("action", ""))
@@ -134,14 +134,14 @@ func checkLabels(t *testing.T, doc *goquery.Document) {
 	})
 }
 
-// checkReferences wants every id once, and everything that aria attributes and labels point at to be there.
+// checkReferences requires unique ids, and an element for each id in an aria attribute or a label.
 func checkReferences(t *testing.T, doc *goquery.Document) {
 	t.Helper()
 	seen := map[string]bool{}
 	doc.Find("[id]").Each(func(_ int, s *goquery.Selection) {
 		id := s.AttrOr("id", "")
 		if id == "" || strings.Contains(id, " ") || seen[id] {
-			t.Errorf("id %q is empty, broken or there twice", id)
+			t.Errorf("id %q is empty, has a space or is not unique", id)
 		}
 		seen[id] = true
 	})
@@ -149,7 +149,7 @@ func checkReferences(t *testing.T, doc *goquery.Document) {
 		doc.Find("[" + name + "]").Each(func(_ int, s *goquery.Selection) {
 			for _, id := range strings.Fields(s.AttrOr(name, "")) {
 				if !seen[id] {
-					t.Errorf("%s points at %q, which is not there", name, id)
+					t.Errorf("%s refers to the missing id %q", name, id)
 				}
 			}
 		})
@@ -162,100 +162,6 @@ func TestNamesAreText(t *testing.T) {
 	if strings.Contains(html, "<script>alert") || !strings.Contains(html, "&lt;script&gt;alert(&#34;name&#34;)") {
 		t.Error("a user's name is not escaped")
 	}
-}
-
-func TestLayout(t *testing.T) {
-	t.Parallel()
-	history := pages.History(pages.HistoryData{Locale: "de"})
-
-	t.Run("keeps page and query when the language changes", func(t *testing.T) {
-		t.Parallel()
-		page := samplePage("de")
-		page.Path, page.Query = "/history", "cursor=5&q=a%26b"
-		_, doc := document(t, page, history)
-		if href := doc.Find(`a[hreflang=en]`).AttrOr("href", ""); href != "/en/history?cursor=5&q=a%26b" {
-			t.Errorf("English is at %q", href)
-		}
-		if current := doc.Find(`a[hreflang=de]`).AttrOr("aria-current", ""); current != "true" {
-			t.Errorf("German is the current language: aria-current = %q", current)
-		}
-	})
-	t.Run("tells search engines the page in each language, without what was searched", func(t *testing.T) {
-		t.Parallel()
-		page := samplePage("de")
-		page.Origin, page.Path, page.Query = "https://credits.example.com", "/history", "q=a"
-		_, doc := document(t, page, history)
-		if href := doc.Find("link[rel=canonical]").AttrOr("href", ""); href != "https://credits.example.com/de/history" {
-			t.Errorf("canonical = %q", href)
-		}
-		for lang, want := range map[string]string{"de": "de", "en": "en", "x-default": "en"} {
-			if href := doc.Find(`link[rel=alternate][hreflang=`+lang+`]`).
-				AttrOr("href", ""); href != "https://credits.example.com/"+want+"/history" {
-				t.Errorf("%s is at %q", lang, href)
-			}
-		}
-	})
-	t.Run("shows who is signed in what is theirs", func(t *testing.T) {
-		t.Parallel()
-		_, doc := document(t, samplePage("de"), history)
-		if text := doc.Find("output#balance").Text(); text != "1.234.557 Credits" {
-			t.Errorf("balance = %q", text)
-		}
-		if doc.Find(`form[action="/logout"] input[name=_csrf]`).AttrOr("value", "") != `token"<` {
-			t.Error("signing out carries no token")
-		}
-		if headers := doc.Find("body").AttrOr("hx-headers", ""); headers != `{"X-CSRF-Token":"token\"\u003c"}` {
-			t.Errorf("hx-headers = %s", headers)
-		}
-		if doc.Find(`a[href="/de/admin"]`).Length() != 1 || doc.Find("#sandbox").Length() != 1 {
-			t.Error("no way to the administration, or no sandbox banner")
-		}
-	})
-	t.Run("offers signing in to everybody else", func(t *testing.T) {
-		t.Parallel()
-		_, doc := document(t, layouts.Page{Title: "x", Locale: "en"}, history)
-		if doc.Find("#balance, #sign-out, #sandbox, body[hx-headers], nav[aria-label=Main]").Length() != 0 {
-			t.Error("a visitor sees what only users have")
-		}
-		if doc.Find(`a#sign-in[href="/en/login"]`).Length() != 1 {
-			t.Error("no way to sign in")
-		}
-	})
-	t.Run("links to what the operator says, and to nothing else", func(t *testing.T) {
-		t.Parallel()
-		page := samplePage("de")
-		if _, doc := document(t, page, history); doc.Find("#legal").Length() != 0 {
-			t.Error("there is a list of no links")
-		}
-		page.Legal = layouts.Legal{Imprint: "https://example.com/impressum?a=1&b=2",
-			Privacy: "https://example.com/datenschutz"}
-		_, doc := document(t, page, history)
-		if href := doc.Find("footer #imprint").AttrOr("href", ""); href != page.Legal.Imprint ||
-			doc.Find("#imprint").Text() != "Impressum" {
-			t.Errorf("the imprint is at %q", href)
-		}
-		if doc.Find("#privacy").Length() != 1 || doc.Find("#terms").Length() != 0 {
-			t.Error("the links are not those that are set")
-		}
-	})
-	t.Run("announces faults at once", func(t *testing.T) {
-		t.Parallel()
-		page := samplePage("en")
-		page.Flash = &layouts.Flash{Kind: layouts.FlashFault, Text: "Broken"}
-		_, doc := document(t, page, history)
-		if doc.Find(`#flash[role=status] [role=alert]`).Text() != "Broken" {
-			t.Error("the fault is no alert")
-		}
-	})
-	t.Run("marks the page in the navigation", func(t *testing.T) {
-		t.Parallel()
-		page := samplePage("en")
-		page.Path = "/purchase/42"
-		_, doc := document(t, page, history)
-		if doc.Find(`a.nav-link[href="/en/purchase"]`).AttrOr("aria-current", "") != "true" {
-			t.Error("the area of the page is not marked")
-		}
-	})
 }
 
 func TestPurchaseButtons(t *testing.T) {
@@ -284,30 +190,30 @@ func TestRefusedOrderKeepsItsInput(t *testing.T) {
 	field := doc.Find("#quantity-500")
 	if field.AttrOr("value", "") != "1.5" || field.AttrOr("aria-invalid", "") != "true" ||
 		doc.Find("#quantity-500-error").Text() != "1 to 100" {
-		t.Error("the order's quantity and its fault are not both there")
+		t.Error("the page lacks the order's quantity or its error")
 	}
 	if doc.Find("#quantity-100").AttrOr("value", "") != "1" {
-		t.Error("another package's quantity changed")
+		t.Error("another package's quantity is not 1")
 	}
 	if got := doc.Find("#buy-500").Text(); got != "Order and pay · €20.00" {
-		t.Errorf("button = %q", got)
+		t.Errorf("button = %q, want %q", got, "Order and pay · €20.00")
 	}
 }
 
-func TestHistoryTellsDirectionThreeWays(t *testing.T) {
+func TestHistoryShowsDirectionThreeWays(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("de"), pages.History(pages.HistoryData{Locale: "de", Entries: sampleEntries()}))
 	in, out := doc.Find("tbody tr").First(), doc.Find("tbody tr").Eq(4)
 	if text := in.Find("td").Eq(2).Text(); !strings.Contains(text, "+1.000") ||
 		!strings.Contains(text, "gutgeschrieben") || in.Find(".text-success").Length() != 1 {
-		t.Errorf("credits in: %q", text)
+		t.Errorf("credits in = %q, want a sign, a word and a color", text)
 	}
 	if text := out.Find("td").Eq(2).Text(); !strings.Contains(text, "−10") || !strings.Contains(text, "abgezogen") ||
 		out.Find(".text-danger-text").Length() != 1 {
-		t.Errorf("credits out: %q", text)
+		t.Errorf("credits out = %q, want a sign, a word and a color", text)
 	}
 	if doc.Find("tbody a").AttrOr("href", "") != "/de/purchase/"+buyID.String() {
-		t.Error("a purchase does not lead to its page")
+		t.Error("a purchase does not link to its page")
 	}
 }
 
@@ -318,32 +224,32 @@ func TestReturnPollsOnlyWhileProcessing(t *testing.T) {
 		&pages.ReturnState{Return: models.Return{Kind: models.ReturnProcessing, Purchase: samplePurchase()}, PollURL: poll}))
 	if doc.Find(`#return-state [hx-trigger^="load delay:1s"]`).AttrOr("hx-get", "") != poll ||
 		doc.Find("a#refresh").AttrOr("href", "") != poll {
-		t.Error("nothing asks again")
+		t.Error("a processing purchase does not poll")
 	}
 	_, doc = document(t, samplePage("en"), billing("en",
 		&pages.ReturnState{Return: models.Return{Kind: models.ReturnBooked, Purchase: samplePurchase()}, PollURL: poll}))
 	if doc.Find("[hx-get]").Length() != 0 {
-		t.Error("the page goes on asking after the credits have come")
+		t.Error("a booked purchase still polls")
 	}
 }
 
-func TestOutsideTheSandboxNothingCanBeTried(t *testing.T) {
+func TestSpendFormIsOnlyInTheSandbox(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("en"), pages.Billing(pages.BillingData{Locale: "en", Features: sampleFeatures()}))
 	if doc.Find(`form[action="/en/billing/spend"]`).Length() != 0 {
-		t.Error("there is a form that spends")
+		t.Error("the page has a form that spends")
 	}
 }
 
 func TestBalanceBadgeReplacesItself(t *testing.T) {
 	t.Parallel()
 	var body bytes.Buffer
-	if err := components.BalanceBadge(models.Credits(-5), true).Render(speak(t, "de"), &body); err != nil {
+	if err := components.BalanceBadge(models.Credits(-5), true).Render(localized(t, "de"), &body); err != nil {
 		t.Fatal(err)
 	}
 	if got := body.String(); !strings.Contains(got, `id="balance"`) || !strings.Contains(got, `hx-swap-oob="true"`) ||
 		!strings.Contains(got, "−5 Credits") {
-		t.Errorf("badge = %s", got)
+		t.Errorf("badge = %s, want −5 Credits that replace #balance", got)
 	}
 }
 
@@ -353,13 +259,13 @@ func TestPartialPageIsOnlyTheContent(t *testing.T) {
 	page.Partial = true
 	html, doc := document(t, page, pages.History(pages.HistoryData{Locale: "de"}))
 	if strings.Contains(html, "<html") || strings.Contains(html, "<main") || doc.Find("header.site-header").Length() != 0 {
-		t.Error("the document came along")
+		t.Error("the partial page contains the document")
 	}
 	if !strings.HasPrefix(html, "<title>Sample · ") || doc.Find("#flash").Text() != "Done & dusted" ||
 		doc.Find("h1").Length() != 1 {
-		t.Errorf("title, flash and content are not all there: %.200s", html)
+		t.Errorf("the partial page lacks the title, flash or content: %.200s", html)
 	}
 	if doc.Find("output#balance[hx-swap-oob=true]").Length() != 1 {
-		t.Error("the balance does not replace the one on the page")
+		t.Error("the balance has no hx-swap-oob")
 	}
 }

@@ -69,7 +69,7 @@ func TestChartOpposed(t *testing.T) {
 	same(t, "tops in", numbers(t, doc, "0", "y"), 0, 30)
 	same(t, "heights out", numbers(t, doc, "1", "height"), 40, 20)
 	same(t, "tops out", numbers(t, doc, "1", "y"), 60, 60)
-	same(t, "places out", numbers(t, doc, "1", "x"), 11, 21)
+	same(t, "offsets out", numbers(t, doc, "1", "x"), 11, 21)
 }
 
 func TestChartStacked(t *testing.T) {
@@ -88,7 +88,7 @@ func TestChartExtremes(t *testing.T) {
 	same(t, "heights out", numbers(t, doc, "1", "height"), 1.5)
 	same(t, "tops out", numbers(t, doc, "1", "y"), 98.5)
 	if got := doc.Find("tbody tr").Eq(1).Find("td").Last().Text(); got != "0" {
-		t.Errorf("the table says %q of what is below zero, want 0", got)
+		t.Errorf("a negative value is %q in the table, want 0", got)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestChartEmpty(t *testing.T) {
 	t.Parallel()
 	doc := draw(t, "en", components.Opposed, []models.Credits{0, 0}, []models.Credits{-5, 0})
 	if doc.Find("svg, table").Length() != 0 || strings.TrimSpace(doc.Find("figure").Text()) != "Nothing moved" {
-		t.Errorf("an empty chart says %q", doc.Find("figure").Text())
+		t.Errorf("empty chart = %q, want Nothing moved alone", doc.Find("figure").Text())
 	}
 }
 
@@ -105,19 +105,19 @@ func TestChartForReaders(t *testing.T) {
 	for locale, want := range map[string]string{"en": "1,200", "de": "1.200"} {
 		doc := draw(t, locale, components.Opposed, []models.Credits{1200, 0}, []models.Credits{0, 10})
 		if got := doc.Find("tbody tr").First().Find("td").First().Text(); got != want {
-			t.Errorf("%s: the table says %q, want %q", locale, got, want)
+			t.Errorf("%s: table cell = %q, want %q", locale, got, want)
 		}
 		for _, id := range strings.Fields(doc.Find(`svg[role="img"]`).AttrOr("aria-labelledby", "")) {
 			if doc.Find("#"+id).Text() == "" {
-				t.Errorf("%s: nothing named %s labels the drawing", locale, id)
+				t.Errorf("%s: the label %s of the drawing is missing or empty", locale, id)
 			}
 		}
 		if fill := doc.Find(`g[data-series="1"]`).AttrOr("fill", ""); doc.Find(`pattern[id="c-pattern-1"]`).Length() != 1 ||
 			fill != "url(#c-pattern-1)" {
-			t.Errorf("%s: credits out are filled with %q, not with their pattern", locale, fill)
+			t.Errorf("%s: credits out are filled with %q, want their pattern", locale, fill)
 		}
 		if doc.Find("[style]").Length() != 0 {
-			t.Errorf("%s: a style attribute, which the content policy refuses", locale)
+			t.Errorf("%s: the chart has a style attribute, which the content policy refuses", locale)
 		}
 	}
 }
