@@ -56,7 +56,7 @@ type Site struct {
 	Dashboard     string // URL of the sandbox's payments; empty outside the sandbox
 	Legal         Legal
 	FormTargets   []string          // foreign origins that forms may redirect to: Stripe's payment pages
-	Proxies       transport.Proxies // whose X-Forwarded-For is trusted
+	Proxies       transport.Proxies // their X-Forwarded-For is trusted
 	Texts         *locales.Catalog
 	Log           *slog.Logger
 	Ready         func(context.Context) error // returns nil when the database is reachable and migrated

@@ -61,8 +61,8 @@ func (h *Handler) preRoute(app *fiber.App) fasthttp.RequestHandler {
 	}
 }
 
-// screen refuses requests that can be read in more than one way, unknown methods and, in the sandbox, foreign hosts:
-// a page elsewhere whose name resolves to this machine must not reach it.
+// checkRequest refuses ambiguous requests, unknown methods and, in the sandbox, foreign hosts, which defeats DNS
+// rebinding by another site's page.
 func (h *Handler) checkRequest(app *fiber.App, r *fasthttp.RequestCtx) error {
 	switch {
 	case !transport.WellFormed(r.Request.Header.Protocol(), r.Request.Header.RawHeaders()):
