@@ -1,21 +1,30 @@
 package handlers
 
 import (
+	"archive/zip"
 	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
+
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Readers that receive nothing of their files occupy no snapshot and no database connection, and block no one.
+// Clients that stop reading their download hold no snapshot and no database connection, and block no other client.
 func TestSlowReadersHoldNothing(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -24,7 +33,7 @@ func TestSlowReadersHoldNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { _ = d.app.Listener(listener) }()
-	t.Cleanup(func() { _ = d.app.ShutdownWithTimeout(time.Millisecond) }) // the readers are still there
+	t.Cleanup(func() { _ = d.app.ShutdownWithTimeout(time.Millisecond) }) // the slow readers stay connected
 	ask := func(m member, path string) (net.Conn, *http.Response) {
 		conn, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {
@@ -43,7 +52,7 @@ func TestSlowReadersHoldNothing(t *testing.T) {
 	}
 	for i := range 3 {
 		user := d.user(fmt.Sprintf("slow%d@example.org", i), 0)
-		// More than the sockets between us hold: 10 MB.
+		// 10 MB: more than the socket buffers hold.
 		for _, statement := range []string{`ALTER TABLE credit_transactions DISABLE TRIGGER USER`,
 			fmt.Sprintf(`INSERT INTO credit_transactions (user_id, delta_credits, reason, balance_after, meta)
 				SELECT %d, CASE WHEN n %% 2 = 1 THEN 1 ELSE -1 END, 'manual', n %% 2, jsonb_build_object('note', repeat('note ', 600)) FROM generate_series(1, 3000) n`, user.ID),
@@ -54,7 +63,7 @@ func TestSlowReadersHoldNothing(t *testing.T) {
 		}
 		_, r := ask(d.member(user.ID), "/en/history.csv")
 		if r.StatusCode != http.StatusOK || r.ContentLength < 8<<20 {
-			t.Fatalf("reader %d: %d with %d bytes", i, r.StatusCode, r.ContentLength)
+			t.Fatalf("reader %d: status %d with %d bytes, want 200 with at least 8 MiB", i, r.StatusCode, r.ContentLength)
 		}
 	}
 	dbtest.Eventually(t, "no transaction is open", func() bool {
@@ -68,7 +77,7 @@ func TestSlowReadersHoldNothing(t *testing.T) {
 	other := d.member(d.user("other@example.org", 5).ID)
 	for _, path := range []string{"/en/history.csv", "/en/account/export.zip"} {
 		if _, r := ask(other, path); r.StatusCode != http.StatusOK {
-			t.Errorf("%s beside them: %d, want 200", path, r.StatusCode)
+			t.Errorf("%s during the slow downloads: status %d, want 200", path, r.StatusCode)
 		}
 	}
 }
@@ -83,26 +92,115 @@ func TestSpool(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(s, "x"); fault.Of(err) == nil || fault.Of(err).Problem != fault.ExportTooLarge {
-		t.Errorf("one byte too many: %v", err)
+		t.Errorf("write over the limit: %v, want %s", err, fault.ExportTooLarge)
 	}
 	here, there := net.Pipe()
 	defer there.Close()
 	if n, err := s.sendTo(here, time.Minute); n != 10 || err != nil {
-		t.Errorf("%d bytes, %v", n, err)
+		t.Errorf("sent %d bytes (%v), want 10", n, err)
 	}
 	if text, err := io.ReadAll(s); string(text) != "0123456789" || err != nil {
-		t.Errorf("read %q, %v", text, err)
+		t.Errorf("read %q (%v), want the ten digits", text, err)
 	}
 	s.until = time.Now().Add(-time.Second)
 	_, _ = s.Read(make([]byte, 1)) // at the end
 	if _, err := here.Write([]byte("x")); err == nil {
-		t.Error("read from a closed connection succeeded")
+		t.Error("the connection is open after its deadline, want it closed")
 	}
 	name := s.file.Name()
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the file is still there: %v", err)
+		t.Errorf("stat the closed spool's file: %v, want that it does not exist", err)
 	}
+}
+
+func TestExportAccount(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	user, other := d.user("ada@example.com", 500), d.user("bob@example.com", 700)
+	if err := d.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name) VALUES
+		('https://id.example.com', 'a', ?, 'oidc', 'ada@example.com', true, '=1+1'), ('https://id.example.com', 'b', ?, 'oidc', 'bob@example.com', true, 'Bob')`,
+		user.ID, other.ID).Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := d.db.Exec(
+		`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
+		VALUES (gen_random_uuid(), ?, 1, 500, 123456, 'eur', 'de', 'k')`, user.ID).Error; err != nil {
+		t.Fatal(err)
+	}
+	ada := d.member(user.ID)
+	for locale, comma := range map[string]rune{"en": ',', "de": ';'} {
+		r := ada.call("GET", "/"+locale+"/account/export.zip", "", "Cookie: "+ada.cookie)
+		files := unzip(t, r)
+		if len(files) != 18 || r.header.Get("Content-Type") != "application/zip" {
+			t.Fatalf("%s: status %d with %d files, want 200 with 18", locale, r.status, len(files))
+		}
+		for name, text := range files {
+			if strings.Contains(text, "bob") || strings.Contains(text, "Bob") ||
+				strings.Contains(text, d.handler.Sessions.rows.KeyHash(strings.TrimPrefix(ada.cookie, "session="))) ||
+				strings.Contains(text, "MISSING") || strings.Contains(text, "account.export") {
+				t.Errorf("%s: %s has another user's data, a secret or a missing text: %s", locale, name, text)
+			}
+			if strings.HasSuffix(name, ".json") && !json.Valid([]byte(text)) {
+				t.Errorf("%s: %s is not JSON: %s", locale, name, text)
+			}
+			if strings.HasSuffix(name, ".csv") && !strings.HasPrefix(text, "\uFEFF") {
+				t.Errorf("%s: %s has no byte order mark", locale, name)
+			}
+		}
+		table := csv.NewReader(strings.NewReader(files["csv/purchases.csv"]))
+		table.Comma = comma
+		rows, err := table.ReadAll()
+		if want := map[string]string{"en": "1234.56", "de": "1234,56"}[locale]; err != nil || len(rows) != 2 ||
+			!slices.Contains(rows[1], want) {
+			t.Errorf("%s: purchases %v (%v), want %s", locale, rows, err, want)
+		}
+		if !strings.Contains(files["csv/sign-ins.csv"], "'=1+1") ||
+			!strings.Contains(files["json/movements.json"], `"deltaCredits":500`) ||
+			!strings.Contains(files["csv/movements.csv"], "500") ||
+			!strings.Contains(files["json/profile.json"], "ada@example.com") {
+			t.Errorf("%s: the sign-ins, movements or profile are incomplete: %v", locale, files)
+		}
+	}
+	t.Run("refuses a concurrent second export", func(t *testing.T) {
+		open, err := d.handler.Ledger.Export(t.Context(), user.ID, ledger.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := ada.call("GET", "/en/account/export.zip", "", "Cookie: "+ada.cookie)
+		if r.status != 429 || r.header.Get(fiber.HeaderRetryAfter) == "" {
+			t.Errorf("during an export: status %d, Retry-After %q, want 429 and seconds", r.status,
+				r.header.Get(fiber.HeaderRetryAfter))
+		}
+		open.Close()
+		if r := ada.call("GET", "/en/account/export.zip", "", "Cookie: "+ada.cookie); r.status != 200 {
+			t.Errorf("after the export: status %d, want 200", r.status)
+		}
+	})
+	if r := d.call("GET", "/en/account/export.zip", ""); r.status != 303 {
+		t.Errorf("without a session: status %d, want 303", r.status)
+	}
+}
+
+func unzip(t *testing.T, r reply) map[string]string {
+	t.Helper()
+	archive, err := zip.NewReader(bytes.NewReader([]byte(r.body)), int64(len(r.body)))
+	if err != nil {
+		t.Fatalf("%d: %v", r.status, err)
+	}
+	files := map[string]string{}
+	for _, f := range archive.File {
+		in, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[f.Name] = string(text)
+	}
+	return files
 }

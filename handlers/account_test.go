@@ -51,13 +51,13 @@ func TestAccountPage(t *testing.T) {
 		}
 		_, doc := here.open("/de/account")
 		if got := doc.Find("#name").AttrOr("value", ""); got != "Ada <b>" {
-			t.Errorf("name = %q", got)
+			t.Errorf("name = %q, want %q", got, "Ada <b>")
 		}
 		if r := here.call("GET", "/", "", "Cookie: "+here.cookie, "Accept-Language: en"); r.header.Get("Location") != "/de" {
-			t.Errorf("the bare address leads to %q, want the chosen language", r.header.Get("Location"))
+			t.Errorf("/ redirects to %q, want /de, the chosen language", r.header.Get("Location"))
 		}
 		if r, doc := here.open("/en/account"); r.status != 200 || doc.Find("#locale-de[checked]").Length() != 1 {
-			t.Errorf("the language switch changed what the user has chosen")
+			t.Errorf("status %d, want 200 with German still chosen after the language switch", r.status)
 		}
 	})
 	t.Run("shows an error beside the name and keeps the input", func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestAccountPage(t *testing.T) {
 			if err != nil || r.status != 422 || doc.Find("#name-error").Length() != 1 ||
 				doc.Find("#name[aria-invalid=true]").AttrOr("value", "-") != name ||
 				doc.Find("#locale-en[checked]").Length() != 1 {
-				t.Errorf("%.20q: status %d, want 422 with the form as it was typed", name, r.status)
+				t.Errorf("%.20q: status %d, want 422 with the input kept", name, r.status)
 			}
 		}
 	})
@@ -82,7 +82,7 @@ func TestAccountPage(t *testing.T) {
 		_, doc := here.open("/en/account")
 		ends := doc.Find("#sessions li form")
 		if ends.Length() != 1 || doc.Find("#sessions li .badge").Length() != 1 {
-			t.Fatalf("%d sessions can be ended, want the other one", ends.Length())
+			t.Fatalf("%d sessions can be ended, want 1, the other one", ends.Length())
 		}
 		for range 2 {
 			if r := here.post(ends.AttrOr("action", ""), url.Values{}); r.status != 303 {
@@ -90,29 +90,29 @@ func TestAccountPage(t *testing.T) {
 			}
 		}
 		if r, _ := there.open("/en/account"); r.status != 303 || !strings.Contains(r.header.Get("Location"), "/login") {
-			t.Errorf("the ended session is answered with %d", r.status)
+			t.Errorf("the ended session: status %d, want 303 to the sign-in", r.status)
 		}
 		if r := here.post("/en/account/sessions/end", url.Values{}); r.status != 303 {
 			t.Errorf("status = %d, want 303", r.status)
 		}
 		if r := here.post("/en/account", url.Values{"name": {"Late"}, "locale": {"en"}}); r.status != 401 {
-			t.Errorf("a form that is older than the sign-out is answered with %d, want 401", r.status)
+			t.Errorf("a form from before the sign-out: status %d, want 401", r.status)
 		}
 	})
 }
 
-func TestAccountOfAnother(t *testing.T) {
+func TestUserCannotEndAnothersSession(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	ada, bob := d.member(d.user("ada@example.com", 0).ID), d.member(d.user("bob@example.com", 0).ID)
 	_, id, _ := strings.Cut(ada.cookie, "=")
 	bob.post("/en/account/sessions/"+d.handler.Sessions.rows.KeyHash(id)+"/end", url.Values{})
 	if r, _ := ada.open("/en/account"); r.status != 200 {
-		t.Errorf("another user ended the session: %d", r.status)
+		t.Errorf("status %d after another user's request to end the session, want 200", r.status)
 	}
 }
 
-func TestSignInElsewhereIsToldOnce(t *testing.T) {
+func TestSignInElsewhereIsShownOnce(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	id := d.user("ada@example.org", 0).ID
@@ -120,7 +120,7 @@ func TestSignInElsewhereIsToldOnce(t *testing.T) {
 	d.member(id)
 	for visit, want := range []int{1, 0} {
 		if _, doc := her.open("/en/billing"); doc.Find("#elsewhere").Length() != want {
-			t.Errorf("visit %d shows %d notices of the other sign-in, want %d", visit+1, doc.Find("#elsewhere").Length(), want)
+			t.Errorf("visit %d: %d notices of the other sign-in, want %d", visit+1, doc.Find("#elsewhere").Length(), want)
 		}
 	}
 }

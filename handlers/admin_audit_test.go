@@ -39,8 +39,7 @@ var adminForms = map[string]url.Values{
 	"POST /:locale/admin/keys": {"name": {"Worker"}, "scope_read": {"on"}, "per_minute": {"10"}},
 }
 
-// waitForDecision makes what the forms decide about that a world with one of everything lacks, and returns where each
-// of them is sent.
+// waitForDecision stores the undecided objects that the fixture lacks and returns the path of each one's form.
 func (w *rolesFixture) waitForDecision() map[string]string {
 	w.t.Helper()
 	must := func(statement string, args ...any) {
@@ -48,50 +47,50 @@ func (w *rolesFixture) waitForDecision() map[string]string {
 			w.t.Fatalf("%s: %v", statement, err)
 		}
 	}
-	paidOtherwise := func(key string) models.Purchase {
+	misPaid := func(key string) models.Purchase {
 		p := w.order(w.users["owner"], key)
 		must(`UPDATE purchases SET amount_cents = amount_cents + 1 WHERE id = ?`, p.ID)
 		w.play(p, "pay", "card")
 		if p = w.purchase(p.UserID, p.ID.String()); p.Status != models.PurchaseReview {
-			w.t.Fatalf("a purchase that was paid otherwise than ordered is %s, want it to wait for a person", p.Status)
+			w.t.Fatalf("a purchase paid with another amount is %s, want %s", p.Status, models.PurchaseReview)
 		}
 		return p
 	}
-	disputed := w.purchase(w.users["owner"], w.things.Replace("{purchase}"))
+	disputed := w.purchase(w.users["owner"], w.paths.Replace("{purchase}"))
 	must(
 		`INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) VALUES ('dp_1', ?, 100, 'usd', 'needs_response')`, disputed.PaymentIntentID)
 	must(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
 		VALUES ('evt_3', 'charge.refunded', '', false, '{}', 'review', 0)`)
 	return map[string]string{
 		"POST /:locale/admin/events/:id/foreign": "/de/admin/events/evt_3/foreign",
-		"POST /:locale/admin/purchases/:id/book": "/de/admin/purchases/" + paidOtherwise("book").ID.String() + "/book",
-		"POST /:locale/admin/purchases/:id/foreign": "/de/admin/purchases/" + paidOtherwise("foreign").ID.String() +
+		"POST /:locale/admin/purchases/:id/book": "/de/admin/purchases/" + misPaid("book").ID.String() + "/book",
+		"POST /:locale/admin/purchases/:id/foreign": "/de/admin/purchases/" + misPaid("foreign").ID.String() +
 			"/foreign",
 		"POST /:locale/admin/purchases/:id/share": "/de/admin/purchases/" + disputed.ID.String() + "/share",
 	}
 }
 
-// post sends a form as a role, with a key of its own, and returns the status.
+// post sends a form as a role, with a new idempotency key, and returns the status.
 func (w *rolesFixture) post(role, path string, form url.Values) int {
 	w.t.Helper()
 	sent := url.Values{}
 	for name := range form {
-		sent.Set(name, w.things.Replace(form.Get(name)))
+		sent.Set(name, w.paths.Replace(form.Get(name)))
 	}
 	cookie := w.signIn(w.users[role])
 	_, id, _ := strings.Cut(cookie, "=")
 	sent.Set("_csrf", w.handler.Sessions.token(&models.Session{Key: id}))
 	sent.Set("idempotency_key", randomKey())
-	return w.call(fiber.MethodPost, w.things.Replace(path), sent.Encode(), "Cookie: "+cookie,
+	return w.call(fiber.MethodPost, w.paths.Replace(path), sent.Encode(), "Cookie: "+cookie,
 		"Content-Type: application/x-www-form-urlencoded").status
 }
 
-func (w *rolesFixture) audit() (lines []models.AuditEntry) {
+func (w *rolesFixture) audit() (entries []models.AuditEntry) {
 	w.t.Helper()
-	if err := w.db.Order("id").Find(&lines).Error; err != nil {
+	if err := w.db.Order("id").Find(&entries).Error; err != nil {
 		w.t.Fatal(err)
 	}
-	return lines
+	return entries
 }
 
 // Every admin action writes one audit entry with the admin, the request and the sender. A new admin form fails here
@@ -99,8 +98,8 @@ func (w *rolesFixture) audit() (lines []models.AuditEntry) {
 func TestEveryAdminActionIsAudited(t *testing.T) {
 	t.Parallel()
 	w := newRolesFixture(t)
-	// so that there is something to refund
-	if _, err := w.handler.Purchase.Refresh(t.Context(), w.things.Replace("{purchase}")); err != nil {
+	// without a refresh the purchase has nothing to refund
+	if _, err := w.handler.Purchase.Refresh(t.Context(), w.paths.Replace("{purchase}")); err != nil {
 		t.Fatal(err)
 	}
 	waiting := w.waitForDecision()
@@ -117,23 +116,23 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 			before := len(w.audit())
 			status := w.post("admin", cmp.Or(waiting[name], routeRoles[name].path), adminForms[name])
 			if status >= 400 {
-				t.Fatalf("the form is answered %d: enter what it needs in adminForms", status)
+				t.Fatalf("status %d, want 303: add the form's values to adminForms", status)
 			}
-			lines := w.audit()[before:]
-			if len(lines) != 1 {
-				t.Fatalf("%d lines in the audit log, want one: %+v", len(lines), lines)
+			entries := w.audit()[before:]
+			if len(entries) != 1 {
+				t.Fatalf("%d entries in the audit log, want 1: %+v", len(entries), entries)
 			}
-			l := lines[0]
+			l := entries[0]
 			if l.Actor != "admin" || l.ActorID == nil || *l.ActorID != w.users["admin"] ||
 				!strings.HasPrefix(l.RequestID, "req_") || len(l.Source) != 16 {
-				t.Errorf("the line is %+v, want the admin, the request and the sender in it", l)
+				t.Errorf("entry = %+v, want it to have the admin, the request and the sender", l)
 			}
 			var facts map[string]any
 			if err := json.Unmarshal(l.Detail, &facts); err != nil {
 				t.Fatal(err)
 			}
 			for fact := range facts {
-				// those two are shown as the amount
+				// cents and currency are shown as the amount
 				if !locales.Has(english, "admin_audit.facts."+fact) && fact != "cents" && fact != "currency" {
 					t.Errorf("the audit page has no name for %q", fact)
 				}
@@ -158,40 +157,40 @@ func (w *rolesFixture) withinMinute(work func()) {
 	}
 }
 
-// A user without the right gets 404 from the admin pages and leaves an audit line; the number of lines is limited.
+// A user without the right gets 404 from the admin pages and an audit entry; the number of entries is limited.
 func TestRefusedAdminRequestsAreAudited(t *testing.T) {
 	t.Parallel()
 	w := newRolesFixture(t)
 	before := 0
-	var lines []models.AuditEntry
+	var entries []models.AuditEntry
 	w.withinMinute(func() {
 		before = len(w.audit())
 		for i := range 30 {
 			if status := w.post("other", fmt.Sprintf("/de/admin/users/%d/grant", i),
 				adminForms["POST /:locale/admin/users/:id/grant"]); status != fiber.StatusNotFound {
-				t.Errorf("answered %d, want 404", status)
+				t.Errorf("status %d, want 404", status)
 			}
-			// What else they do does not make room for more.
+			// The user's other actions do not raise the limit.
 			if err := models.AppendAudit(models.Tx{DB: w.db},
 				models.AuditEvent{Action: models.ActionSessionEnd, UserID: w.users["other"]}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		lines = slices.DeleteFunc(w.audit()[before:], func(l models.AuditEntry) bool { return l.Action == "session.end" })
+		entries = slices.DeleteFunc(w.audit()[before:], func(l models.AuditEntry) bool { return l.Action == "session.end" })
 	})
-	if len(lines) != 10 {
-		t.Errorf("thirty requests left %d lines, want 10", len(lines))
+	if len(entries) != 10 {
+		t.Errorf("30 requests wrote %d entries, want 10", len(entries))
 	}
-	for _, l := range lines {
+	for _, l := range entries {
 		if l.Action != "admin.deny" || l.Actor != "user" || l.ActorID != nil || l.UserID == nil ||
 			*l.UserID != w.users["other"] || !strings.Contains(string(l.Detail), "/de/admin/users/") || len(l.Source) != 16 {
-			t.Errorf("the line is %+v, want who asked for what", l)
+			t.Errorf("entry = %+v, want it to have the user, the path and the sender", l)
 		}
 	}
 	before = len(w.audit())
 	w.call(fiber.MethodGet, "/de/admin", "")
-	if lines := w.audit()[before:]; len(lines) != 0 {
-		t.Errorf("a stranger left %d lines, want none: the access log has them", len(lines))
+	if entries := w.audit()[before:]; len(entries) != 0 {
+		t.Errorf("a visitor's request wrote %d entries, want 0, because the access log has it", len(entries))
 	}
 }
 
@@ -210,6 +209,6 @@ func TestAuditShowsTheProvidersLabel(t *testing.T) {
 	shown := doc.Find("dt:contains('Sign-in through') + dd").
 		Map(func(_ int, s *goquery.Selection) string { return strings.TrimSpace(s.Text()) })
 	if !slices.Contains(shown, "Demo") || !slices.Contains(shown, "gone") || slices.Contains(shown, "oidc") {
-		t.Errorf("the audit log shows the providers %q, want the label Demo, and gone, which is no longer configured", shown)
+		t.Errorf("providers = %q, want the label Demo, and the name of the removed provider gone", shown)
 	}
 }

@@ -14,7 +14,7 @@ func TestMovePurchase(t *testing.T) {
 	t.Parallel()
 	w := newRolesFixture(t)
 	boss, owner, other := w.member(w.users["admin"]), w.member(w.users["owner"]), w.member(w.users["other"])
-	path := w.things.Replace("/en/admin/purchases/{purchase}")
+	path := w.paths.Replace("/en/admin/purchases/{purchase}")
 	form := func(to, note string, more ...string) url.Values {
 		values := url.Values{"to": {to}, "note": {note}, "seen": {fmt.Sprint(w.users["owner"])}}
 		for _, name := range more {
@@ -40,7 +40,7 @@ func TestMovePurchase(t *testing.T) {
 			t.Errorf("status %d, want the effect of the move: %s", r.status, r.body)
 		}
 	})
-	t.Run("refuses wrong input and keeps it", func(t *testing.T) {
+	t.Run("refuses invalid input and moves nothing", func(t *testing.T) {
 		for name, c := range map[string]struct {
 			form url.Values
 			want string
@@ -51,7 +51,7 @@ func TestMovePurchase(t *testing.T) {
 			"a look-alike's address": {form("\u212aarla@example.org", "typo"), "move-to-error", 422},
 			"the same account":       {form(fmt.Sprint(w.users["owner"]), "typo"), "move-to-error", 422},
 			"no reason":              {form("eve@example.org", " "), "move-note-error", 422},
-			"moved since": {url.Values{"to": {"eve@example.org"}, "note": {"typo"},
+			"a purchase moved since": {url.Values{"to": {"eve@example.org"}, "note": {"typo"},
 				"seen": {fmt.Sprint(w.users["admin"])}}, "move-error", 409},
 		} {
 			if r := boss.post(path+"/move", c.form); r.status != c.code || !strings.Contains(r.body, c.want) {
@@ -59,7 +59,7 @@ func TestMovePurchase(t *testing.T) {
 			}
 		}
 		if got := balances(); got != [2]models.Credits{600, 100} {
-			t.Errorf("balances = %v, want 600 and 100", got)
+			t.Errorf("balances = %v credits, want 600 and 100", got)
 		}
 	})
 	t.Run("moves once and shows it on every page", func(t *testing.T) {
@@ -69,9 +69,9 @@ func TestMovePurchase(t *testing.T) {
 			}
 		}
 		if got := balances(); got != [2]models.Credits{100, 600} {
-			t.Errorf("balances = %v, want 100 and 600", got)
+			t.Errorf("balances = %v credits, want 100 and 600", got)
 		}
-		purchase := w.things.Replace("/en/purchase/{purchase}")
+		purchase := w.paths.Replace("/en/purchase/{purchase}")
 		for name, c := range map[string]struct {
 			who   member
 			path  string
@@ -94,15 +94,15 @@ func TestMovePurchase(t *testing.T) {
 			}
 		}
 		if r, _ := owner.open("/en/history"); strings.Contains(r.body, purchase) {
-			t.Error("the former owner's history leads to a purchase that is another's")
+			t.Error("the former owner's history links to the moved purchase")
 		}
 		if r, _ := other.open(purchase); strings.Contains(r.body, "Credits bought") {
 			t.Error("the new owner sees the former owner's entries")
 		}
-		var lines int64
+		var entries int64
 		if err := w.db.Raw(`SELECT count(*) FROM audit_log WHERE action = 'purchase.move' AND actor_id = ? AND user_id = ?`,
-			w.users["admin"], w.users["other"]).Scan(&lines).Error; err != nil || lines != 1 {
-			t.Errorf("%d lines in the audit log (%v), want one", lines, err)
+			w.users["admin"], w.users["other"]).Scan(&entries).Error; err != nil || entries != 1 {
+			t.Errorf("%d entries in the audit log (%v), want 1", entries, err)
 		}
 	})
 }

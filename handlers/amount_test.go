@@ -7,7 +7,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-func TestCentsOf(t *testing.T) {
+func TestParseCents(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		typed, currency, locale string
@@ -27,7 +27,7 @@ func TestCentsOf(t *testing.T) {
 	} {
 		got, err := parseCents(c.typed, c.currency, c.locale)
 		if err != nil || got != c.want {
-			t.Errorf("%q in %s, %s = %d, %v; want %d", c.typed, c.currency, c.locale, got, err, c.want)
+			t.Errorf("%q in %s, %s = %d (%v), want %d cents", c.typed, c.currency, c.locale, got, err, c.want)
 		}
 	}
 	for _, c := range []struct{ typed, currency, locale string }{
@@ -42,19 +42,19 @@ func TestCentsOf(t *testing.T) {
 		{"300.50", "isk", "en"}, {"0,5", "ugx", "de"}, {"250.00", "mga", "en"},
 	} {
 		if got, err := parseCents(c.typed, c.currency, c.locale); fault.Of(err) == nil || fault.Of(err).Field != "amount" {
-			t.Errorf("%q in %s, %s was read as %d (%v)", c.typed, c.currency, c.locale, got, err)
+			t.Errorf("%q in %s, %s = %d (%v), want a fault about the amount", c.typed, c.currency, c.locale, got, err)
 		}
 	}
 }
 
-func FuzzCentsOf(f *testing.F) {
+func FuzzParseCents(f *testing.F) {
 	for _, seed := range []string{"12,50", "1.234,56", "-1", "", "0.00"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, typed string) {
 		for _, locale := range models.Locales {
 			if got, err := parseCents(typed, "eur", locale); err == nil && got < 0 || err != nil && got != 0 {
-				t.Errorf("%q is read as %d (%v)", typed, got, err)
+				t.Errorf("parseCents(%q) = %d (%v), want at least 0, and 0 with an error", typed, got, err)
 			}
 		}
 	})

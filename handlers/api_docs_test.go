@@ -19,13 +19,13 @@ func TestDocsPage(t *testing.T) {
 		r := d.call("GET", c.path, "", c.header)
 		page, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
 		if err != nil || r.status != 200 || !strings.HasPrefix(r.header.Get("Content-Type"), "text/html") {
-			t.Fatalf("%s: %d %q (%v)", c.path, r.status, r.header.Get("Content-Type"), err)
+			t.Fatalf("%s: status %d, type %q (%v), want 200 with HTML", c.path, r.status, r.header.Get("Content-Type"), err)
 		}
 		if lang := page.Find("html").AttrOr("lang", ""); lang != c.locale {
-			t.Errorf("%s with %s is in %q, want %q", c.path, c.header, lang, c.locale)
+			t.Errorf("%s with %s: lang = %q, want %q", c.path, c.header, lang, c.locale)
 		}
 		if other := page.Find("#language-de").AttrOr("href", ""); other != "/de/api/docs" {
-			t.Errorf("%s: the other language is at %q", c.path, other)
+			t.Errorf("%s: German links to %q, want /de/api/docs", c.path, other)
 		}
 		for _, operation := range doc.Paths.Map() {
 			for _, op := range operation.Operations() {
@@ -38,11 +38,11 @@ func TestDocsPage(t *testing.T) {
 		page.Find("script[src], link[href]:not([rel=canonical], [rel=alternate]), img[src]").
 			Each(func(_ int, s *goquery.Selection) {
 				if from := s.AttrOr("src", s.AttrOr("href", "")); !strings.HasPrefix(from, "/static/") && from != "data:," {
-					t.Errorf("%s loads %s", c.path, from)
+					t.Errorf("%s loads %s, want only /static/", c.path, from)
 				}
 			})
 		if strings.Contains(r.body, "!(MISSING") || strings.Contains(r.header.Get("Content-Security-Policy"), "unsafe") {
-			t.Errorf("%s: a text is missing, or the policy is loose", c.path)
+			t.Errorf("%s: a text is missing, or the content policy has an unsafe source", c.path)
 		}
 	}
 }

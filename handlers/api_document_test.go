@@ -118,17 +118,17 @@ func TestEveryExampleHolds(t *testing.T) {
 				}
 				ran++
 				t.Run(name+"/"+example, func(t *testing.T) {
-					target, body, header := exchange(t, op, path, example)
-					body = strings.ReplaceAll(body, samplePriceID, d.priceID) // Stripe gives its own ids
+					target, body, header := exampleRequest(t, op, path, example)
+					body = strings.ReplaceAll(body, samplePriceID, d.priceID) // Stripe assigns its own ids
 					r := d.call(method, target, body, append(header, callers[caller])...)
 					if strconv.Itoa(r.status) != status {
-						t.Fatalf("%s %s %s is answered with %d %s, want %s", method, target, body, r.status, r.body, status)
+						t.Fatalf("%s %s %s: status %d %s, want %s", method, target, body, r.status, r.body, status)
 					}
-					sameShape(t, media, example, r)
+					checkShape(t, media, example, r)
 					if status[0] == '2' {
 						r := d.call(method, target, body, header...)
 						if r.status != 401 || r.refusal(t).Error.Message != messageOf(op, "401") {
-							t.Errorf("without a caller: %d %s", r.status, r.body)
+							t.Errorf("without a caller: status %d %s, want 401", r.status, r.body)
 						}
 					}
 				})
@@ -185,8 +185,8 @@ func (d *fixture) hold(id string, key uuid.UUID, status models.HoldStatus) {
 	}
 }
 
-// exchange is the request of an example.
-func exchange(t *testing.T, op *openapi3.Operation, path, example string) (target, body string, header []string) {
+// exampleRequest returns the request of an example.
+func exampleRequest(t *testing.T, op *openapi3.Operation, path, example string) (target, body string, header []string) {
 	t.Helper()
 	query := url.Values{}
 	for _, p := range op.Parameters {
@@ -219,15 +219,16 @@ func exchange(t *testing.T, op *openapi3.Operation, path, example string) (targe
 	return path, body, header
 }
 
-// sameShape checks that an answer matches the schema and has the example's fields; a refusal also its message.
-func sameShape(t *testing.T, media *openapi3.MediaType, example string, r reply) {
+// checkShape checks that a response matches the schema and has the example's fields, and that an error equals the
+// example.
+func checkShape(t *testing.T, media *openapi3.MediaType, example string, r reply) {
 	t.Helper()
 	var got any
 	if err := json.Unmarshal([]byte(r.body), &got); err != nil {
 		t.Fatal(err)
 	}
 	if err := media.Schema.Value.VisitJSON(got, openapi3.EnableJSONSchema2020()); err != nil {
-		t.Errorf("the answer is not one that the document allows: %v", err)
+		t.Errorf("the response does not match the documented schema: %v", err)
 	}
 	want := media.Examples[example].Value.Value
 	if r.status >= 400 {

@@ -69,14 +69,14 @@ func newFixture(t testing.TB) *fixture {
 	return &fixture{t: t, db: db, app: NewApp(h), handler: h}
 }
 
-// sell puts the packages on sale at the Stripe stand-in.
+// sell starts a Stripe stand-in and puts the packages on sale.
 func (d *fixture) sell() {
 	d.t.Helper()
 	const key = "sk_test_0123456789abcdef"
 	quiet := slog.New(slog.DiscardHandler)
 	server, err := standin.Start(context.Background(),
 		standin.Options{DatabaseURL: dbtest.URLOf(d.db), Listen: "127.0.0.1:0", SecretKey: key,
-			WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
+			WebhookURL: "http://127.0.0.1:9/unreachable", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -125,12 +125,12 @@ func (d *fixture) signIn(userID int64) string {
 	}
 	if len(own()) == 0 {
 		err := d.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified)
-			SELECT 'https://desk.example.com', id::text, id, 'desk', coalesce(lower(email), ''), email IS NOT NULL FROM users WHERE id = ?`, userID).Error
+			SELECT 'https://id.example.com', id::text, id, 'test', coalesce(lower(email), ''), email IS NOT NULL FROM users WHERE id = ?`, userID).Error
 		if err != nil {
 			d.t.Fatal(err)
 		}
 	}
-	// As a sign-in would, for those whose address is an admin's.
+	// A sign-in with an admin's address stores this right.
 	err := d.db.Exec(`INSERT INTO admin_identities (email, issuer, subject)
 		SELECT email, issuer, subject FROM identities WHERE user_id = ? AND email_verified ON CONFLICT DO NOTHING`, userID).Error
 	if err != nil {
@@ -156,7 +156,7 @@ func (d *fixture) serviceKey(scope string) (uuid.UUID, string) {
 	return key.ID, "Authorization: Bearer " + plaintext
 }
 
-// reply is an answer with its body read.
+// reply is a response with its body read.
 type reply struct {
 	status int
 	header http.Header
@@ -169,7 +169,7 @@ func (r reply) refusal(t testing.TB) envelope {
 	var e envelope
 	if err := json.Unmarshal([]byte(r.body), &e); err != nil || e.Error.Code == "" || e.Error.Message == "" ||
 		e.RequestID == "" || e.RequestID != r.header.Get("X-Request-ID") {
-		t.Errorf("%d is not answered in the envelope: %s", r.status, r.body)
+		t.Errorf("status %d: body %s, want a complete error envelope", r.status, r.body)
 	}
 	return e
 }
@@ -200,13 +200,13 @@ func (d *fixture) call(method, path, body string, header ...string) reply {
 	r := reply{res.StatusCode, res.Header, string(text)}
 	name, _, _ := strings.Cut(r.flash(), flashCount)
 	if _, known := flashes[name]; name != "" && !known {
-		d.t.Errorf("%s %s leaves the message %q, which is not in the table", method, path, name)
+		d.t.Errorf("%s %s stores the message %q, which is not in flashes", method, path, name)
 	}
 	return r
 }
 
-// lines counts ledger entries.
-func (d *fixture) lines() (n int64) {
+// entryCount counts the entries in the ledger.
+func (d *fixture) entryCount() (n int64) {
 	d.t.Helper()
 	if err := d.db.Raw(`SELECT count(*) FROM credit_transactions`).Scan(&n).Error; err != nil {
 		d.t.Fatal(err)

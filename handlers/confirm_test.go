@@ -9,8 +9,8 @@ import (
 	"github.com/resume-matcher/credits/services/auth"
 )
 
-// guarded are the routes that want a proof, each with what somebody typed and the page at which it comes back.
-var guarded = []struct{ method, path, typed, back string }{
+// guarded are the routes that require a reauthentication, each with a form's input and the page that shows it again.
+var guarded = []struct{ method, path, input, back string }{
 	{"POST", "/de/account/sign-ins/0/unlink", "", "/de/account"},
 	{"POST", "/de/account/delete", "sure=yes", "/de/account/delete"},
 	{"GET", "/de/account/export.zip", "", "/de/account"},
@@ -41,125 +41,126 @@ func TestProofIsWanted(t *testing.T) {
 	w := newRolesFixture(t)
 	boss := member{w.fixture, w.signIn(w.users["admin"])}
 	w.age(boss.cookie)
-	lines := w.lines()
+	before := w.entryCount()
 	for _, g := range guarded {
 		t.Run(g.method+" "+g.path, func(t *testing.T) {
 			form := url.Values{}
-			for field := range strings.SplitSeq(g.typed, "&") {
+			for field := range strings.SplitSeq(g.input, "&") {
 				if name, value, ok := strings.Cut(field, "="); ok {
 					form.Set(name, value)
-				} else if name != "" { // the note has an & in it
+				} else if name != "" { // the note contains an &
 					form.Set("note", form.Get("note")+"&"+name)
 				}
 			}
-			path, back := w.things.Replace(g.path), w.things.Replace(g.back)
+			path, back := w.paths.Replace(g.path), w.paths.Replace(g.back)
 			r := boss.call("GET", path, "", "Cookie: "+boss.cookie)
 			if g.method == "POST" {
 				r = boss.post(path, form)
 			}
 			want := "/de/confirm?return_to=" + url.QueryEscape(back)
 			if r.status != 303 || r.header.Get("Location") != want {
-				t.Errorf("%d to %s, want %s", r.status, r.header.Get("Location"), want)
+				t.Errorf("status %d to %s, want 303 to %s", r.status, r.header.Get("Location"), want)
 			}
 			if r, doc := boss.open(want); r.status != 200 || doc.Find("#confirm-back").AttrOr("href", "") != back {
-				t.Errorf("the page leads back to %q, want %q", doc.Find("#confirm-back").AttrOr("href", ""), back)
+				t.Errorf("status %d, the page links back to %q, want 200 and %q", r.status,
+					doc.Find("#confirm-back").AttrOr("href", ""), back)
 			}
 			if r := boss.call("GET", back, "", "Cookie: "+boss.cookie); r.status != 200 {
-				t.Errorf("the page with what was typed: %d", r.status)
+				t.Errorf("the page with the input: status %d, want 200", r.status)
 			}
 		})
 	}
-	if w.lines() != lines {
-		t.Error("something was booked without a proof")
+	if n := w.entryCount(); n != before {
+		t.Errorf("%d entries were posted without a reauthentication, want 0", n-before)
 	}
-	t.Run("what was typed is in the form again", func(t *testing.T) {
-		_, doc := boss.open(w.things.Replace(guarded[3].back))
+	t.Run("fills the form with the input", func(t *testing.T) {
+		_, doc := boss.open(w.paths.Replace(guarded[3].back))
 		if doc.Find("#credits").AttrOr("value", "") != "12" ||
 			doc.Find(`input[name="direction"][value="correct"][checked]`).Length() != 1 ||
 			!strings.Contains(doc.Find("#grant").Text()+doc.Find("#note").AttrOr("value", ""), "Müll & Mehr") {
-			t.Errorf("the form has %s", doc.Find("#grant").Text())
+			t.Errorf("the form has %s, want the correction of 12 credits and its reason", doc.Find("#grant").Text())
 		}
-		_, doc = boss.open(w.things.Replace("/de/admin/users/{user}?form=sessions&note=Lost+phone"))
-		if got, of := doc.Find("#access-sessions-note").Text(), doc.Find("#grant").Text(); got != "Lost phone" ||
-			strings.Contains(of, got) {
-			t.Errorf("the reason of the sign-out is %q; the form beside it has %s", got, of)
+		_, doc = boss.open(w.paths.Replace("/de/admin/users/{user}?form=sessions&note=Lost+phone"))
+		if got, other := doc.Find("#access-sessions-note").Text(), doc.Find("#grant").Text(); got != "Lost phone" ||
+			strings.Contains(other, got) {
+			t.Errorf("sign-out reason = %q, want %q there alone; the other form has %s", got, "Lost phone", other)
 		}
 	})
-	t.Run("and so are a decision's reason and a key's expiry", func(t *testing.T) {
+	t.Run("fills in a decision's reason and a key's expiry", func(t *testing.T) {
 		waits := strings.TrimSuffix(w.waitForDecision()["POST /:locale/admin/purchases/:id/book"], "/book")
-		_, doc := boss.open(w.things.Replace(waits) + "?form=book&note=As+agreed")
+		_, doc := boss.open(w.paths.Replace(waits) + "?form=book&note=As+agreed")
 		if got := doc.Find("#book-note").Text(); got != "As agreed" {
-			t.Errorf("the reason is %q", got)
+			t.Errorf("reason = %q, want %q", got, "As agreed")
 		}
 		_, doc = boss.open("/de/admin/keys?name=A&expires_days=90")
 		if got := doc.Find("#expires-days option[selected]").AttrOr("value", ""); got != "90" {
-			t.Errorf("the expiry is %q", got)
+			t.Errorf("expiry = %q days, want 90", got)
 		}
 	})
-	t.Run("a preview books nothing and wants none", func(t *testing.T) {
-		r := boss.post(w.things.Replace("/de/admin/users/{user}/grant"),
+	t.Run("allows a preview, which posts nothing", func(t *testing.T) {
+		r := boss.post(w.paths.Replace("/de/admin/users/{user}/grant"),
 			url.Values{"preview": {"credits"}, "direction": {"grant"}, "credits": {"5"}})
-		if r.status != 200 || w.lines() != lines {
-			t.Errorf("%d, and %d lines more", r.status, w.lines()-lines)
+		if r.status != 200 || w.entryCount() != before {
+			t.Errorf("status %d and %d new entries, want 200 and 0", r.status, w.entryCount()-before)
 		}
 	})
-	t.Run("a preview of another form is no way around it", func(t *testing.T) {
-		r := boss.post(w.things.Replace("/de/admin/keys"),
+	t.Run("refuses the preview field on other forms", func(t *testing.T) {
+		r := boss.post(w.paths.Replace("/de/admin/keys"),
 			url.Values{"preview": {"x"}, "name": {"A"}, "idempotency_key": {"k"}})
 		if r.status != 303 {
-			t.Errorf("%d", r.status)
+			t.Errorf("status %d, want 303", r.status)
 		}
 	})
-	t.Run("htmx is sent away whole", func(t *testing.T) {
-		r := boss.call("POST", w.things.Replace("/de/admin/users/{user}/grant"),
+	t.Run("redirects the whole page of an htmx request", func(t *testing.T) {
+		r := boss.call("POST", w.paths.Replace("/de/admin/users/{user}/grant"),
 			url.Values{"_csrf": {w.handler.Sessions.token(sessionOf(boss.cookie))}}.Encode(),
 			"Content-Type: application/x-www-form-urlencoded", "Cookie: "+boss.cookie, "HX-Request: true")
 		if !strings.HasPrefix(r.header.Get("HX-Redirect"), "/de/confirm?") || r.body != "" {
-			t.Errorf("%d, HX-Redirect %q", r.status, r.header.Get("HX-Redirect"))
+			t.Errorf("status %d, HX-Redirect %q, want /de/confirm and no body", r.status, r.header.Get("HX-Redirect"))
 		}
 	})
-	t.Run("more than an address holds is left out", func(t *testing.T) {
-		r := boss.post(w.things.Replace("/de/admin/users/{user}/grant"),
+	t.Run("drops input that is too long for the address", func(t *testing.T) {
+		r := boss.post(w.paths.Replace("/de/admin/users/{user}/grant"),
 			url.Values{"direction": {"grant"}, "credits": {"5"}, "note": {strings.Repeat("ü", 500)}})
 		if back, err := url.QueryUnescape(strings.TrimPrefix(r.header.Get("Location"),
-			"/de/confirm?return_to=")); err != nil || back != w.things.Replace(
+			"/de/confirm?return_to=")); err != nil || back != w.paths.Replace(
 			"/de/admin/users/{user}?credits=5&direction=grant&form=grant") {
-			t.Errorf("comes back to %q", back)
+			t.Errorf("return_to = %q (%v), want it without the note", back, err)
 		}
 	})
 }
 
-func TestAdminsSessionEndsWhenNobodyUsesIt(t *testing.T) {
+func TestIdleAdminSessionEnds(t *testing.T) {
 	t.Parallel()
 	w := newRolesFixture(t)
 	for role, want := range map[string]int{"admin": 303, "owner": 200} {
 		m := member{w.fixture, w.signIn(w.users[role])}
-		seen := func(ago string) {
+		lastSeen := func(ago string) {
 			if err := w.db.Exec(`UPDATE sessions SET last_seen_at = now() - ?::interval WHERE user_id = ?`, ago, w.users[role]).
 				Error; err != nil {
 				t.Fatal(err)
 			}
 		}
-		seen("29 minutes")
+		lastSeen("29 minutes")
 		if r, _ := m.open("/en/billing"); r.status != 200 {
-			t.Errorf("%s after %v less a minute: %d", role, auth.AdminIdle, r.status)
+			t.Errorf("%s a minute before %v: status %d, want 200", role, auth.AdminIdle, r.status)
 		}
-		seen("30 minutes")
-		for range 2 { // the second finds it ended
+		lastSeen("30 minutes")
+		for range 2 { // the second request finds the session ended
 			if r, _ := m.open("/en/billing"); r.status != want {
-				t.Errorf("%s after %v: %d, want %d", role, auth.AdminIdle, r.status, want)
+				t.Errorf("%s after %v: status %d, want %d", role, auth.AdminIdle, r.status, want)
 			}
 		}
 	}
 }
 
-// sessionOf is the session of a cookie, for its tokens.
+// sessionOf returns a session with the cookie's key, from which CSRF tokens are made.
 func sessionOf(cookie string) *models.Session {
 	_, key, _ := strings.Cut(cookie, "=")
 	return &models.Session{Key: key}
 }
 
-// A proof is good in the session that gave it, once for each answer of the provider, and ends with the session.
+// A reauthentication counts only in the session that asked for it, once for each callback, and ends with the session.
 func TestProofBelongsToItsSession(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -181,22 +182,23 @@ func TestProofBelongsToItsSession(t *testing.T) {
 	callback, flow := prove()
 	if r := there.call("GET", callback, "", "Cookie: "+there.cookie+flow); r.status != 303 ||
 		r.flash() != "purpose_session" || reauthenticated(there) || reauthenticated(here) {
-		t.Errorf("in the user's other session: %d, %q, want that it proves nothing in either", r.status, r.flash())
+		t.Errorf("in the user's other session: status %d, message %q, want purpose_session and no effect", r.status,
+			r.flash())
 	}
 	callback, flow = prove()
 	if r := here.call("GET", callback, "", "Cookie: "+here.cookie+flow); r.flash() != "confirmed" ||
 		!reauthenticated(here) || reauthenticated(there) {
-		t.Errorf("in its own session: %q, want a proof there alone", r.flash())
+		t.Errorf("in its own session: message %q, want confirmed and an effect there alone", r.flash())
 	}
 	d.age(here.cookie)
 	if r := here.call("GET", callback, "", "Cookie: "+here.cookie+flow); r.status != 303 || reauthenticated(here) {
-		t.Errorf("the same answer again: %d, want no new proof", r.status)
+		t.Errorf("a repeated callback: status %d, want 303 and no effect", r.status)
 	}
 	callback, flow = prove()
 	here.call("GET", callback, "", "Cookie: "+here.cookie+flow)
 	here.post("/logout", url.Values{})
 	if r := here.call("GET", "/en/account/export.zip", "", "Cookie: "+here.cookie); r.status != 303 ||
 		!strings.HasPrefix(r.header.Get("Location"), "/en/login") {
-		t.Errorf("after signing out: %d to %s", r.status, r.header.Get("Location"))
+		t.Errorf("after signing out: status %d to %s, want 303 to /en/login", r.status, r.header.Get("Location"))
 	}
 }

@@ -5,22 +5,22 @@ import (
 	"testing"
 )
 
-// The page of all components is for those who work on the product, and nobody else knows of it.
+// The page of all components exists only in development.
 func TestComponentsPage(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	for _, path := range []string{"/dev/components", "/de/dev/components"} {
 		d.handler.Site.Development = false
 		if r := d.call("GET", path, ""); r.status != 404 {
-			t.Errorf("%s in production: %d, want 404", path, r.status)
+			t.Errorf("%s in production: status %d, want 404", path, r.status)
 		}
 	}
 	d.handler.Site.Development = true
 	if r := d.call("GET", "/dev/components", "", "Accept-Language: de"); r.status != 303 ||
 		r.header.Get("Location") != "/de/dev/components" {
-		t.Errorf("in development: %d to %q", r.status, r.header.Get("Location"))
+		t.Errorf("in development: status %d to %q, want 303 to /de/dev/components", r.status, r.header.Get("Location"))
 	}
 	if r := d.call("GET", "/de/dev/components", ""); r.status != 200 || !strings.Contains(r.body, "Bausteine") {
-		t.Errorf("in development: %d, want the page", r.status)
+		t.Errorf("in development: status %d, want 200 with the German page", r.status)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// Every message that a page may leave for the next has its text in every language, and every text its message.
+// Every flash message has a text in every language, and every text has a flash message.
 func TestEveryFlashHasAText(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("../locales/en.yaml")
@@ -48,12 +48,12 @@ func TestEveryFlashHasAText(t *testing.T) {
 	}
 }
 
-// Names that a handler composes are in the table, or the next page would say nothing.
+// Message names composed by a handler are in flashes; otherwise the next page would show nothing.
 func TestComposedFlashesAreKnown(t *testing.T) {
 	t.Parallel()
 	var names []string
 	for _, way := range models.WaysOut() {
-		if way != models.WayRefund { // its form has messages of its own
+		if way != models.WayRefund { // its form has other messages
 			names = append(names, "decided_"+string(way))
 		}
 	}
@@ -68,7 +68,7 @@ func TestComposedFlashesAreKnown(t *testing.T) {
 	}
 	for _, name := range names {
 		if _, known := flashes[name]; !known {
-			t.Errorf("the message %q is not in the table", name)
+			t.Errorf("the message %q is not in flashes", name)
 		}
 	}
 }

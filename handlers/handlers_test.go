@@ -12,16 +12,16 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-func TestEveryFaultHasAnAnswer(t *testing.T) {
+func TestEveryFaultHasAStatus(t *testing.T) {
 	t.Parallel()
 	for _, code := range fault.Codes() {
 		answer, ok := answers[code]
 		if !ok || answer.status < 400 || answer.status > 599 || answer.name == "" {
-			t.Errorf("%s is answered with %d %q", code, answer.status, answer.name)
+			t.Errorf("%s: status %d, name %q, want 400 to 599 and a name", code, answer.status, answer.name)
 		}
 	}
 	if len(answers) != len(fault.Codes()) {
-		t.Errorf("%d answers for %d codes", len(answers), len(fault.Codes()))
+		t.Errorf("%d statuses for %d codes", len(answers), len(fault.Codes()))
 	}
 }
 
@@ -37,13 +37,13 @@ func TestFaultOf(t *testing.T) {
 		{"Fiber's 405", fiber.ErrMethodNotAllowed, fault.MethodNotAllowed},
 		{"Fiber's 413", fiber.ErrRequestEntityTooLarge, fault.PayloadTooLarge},
 		{"Fiber's 418", fiber.ErrTeapot, fault.Malformed},
-		{"a lock that was not given", fmt.Errorf("lock: %w", &pgconn.PgError{Code: "55P03"}), fault.Unavailable},
+		{"a lock timeout", fmt.Errorf("lock: %w", &pgconn.PgError{Code: "55P03"}), fault.Unavailable},
 		{"a server that is shutting down", &pgconn.PgError{Code: "57P01"}, fault.Unavailable},
-		{"a broken rule", &pgconn.PgError{Code: "23514"}, fault.Internal},
-		{"anything else", errors.New("boom"), fault.Internal},
+		{"a check violation", &pgconn.PgError{Code: "23514"}, fault.Internal},
+		{"any other error", errors.New("boom"), fault.Internal},
 	} {
 		if got := faultOf(c.err).Code; got != c.want {
-			t.Errorf("%s is %s, want %s", c.name, got, c.want)
+			t.Errorf("%s: code %s, want %s", c.name, got, c.want)
 		}
 	}
 }
@@ -52,7 +52,7 @@ func TestOwnPath(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/de/billing", "/en/purchase?x=1&y=2", "/", "/en/billing?success=true&session_id=cs_1"} {
 		if ownPath(path) != path {
-			t.Errorf("%q is ours and was dropped", path)
+			t.Errorf("ownPath(%q) = %q, want the path", path, ownPath(path))
 		}
 	}
 	for _, path := range []string{"", "de/billing", "//evil.example", "/\\evil.example", "\\/evil.example",
@@ -62,7 +62,7 @@ func TestOwnPath(t *testing.T) {
 		"/\n/evil.example", "/x//evil.example", "/../evil", "/x#y", "/auth/oidc", "/ä", "/x@evil.example", "/x:y", "/\x00",
 		"/;//evil.example"} {
 		if got := ownPath(path); got != "" {
-			t.Errorf("%q became %q, want nothing", path, got)
+			t.Errorf("ownPath(%q) = %q, want \"\"", path, got)
 		}
 	}
 }
@@ -79,12 +79,12 @@ func FuzzOwnPath(f *testing.F) {
 		base, _ := http.NewRequest(http.MethodGet, "https://credits.example.com/de/login", nil)
 		u, err := base.URL.Parse(got)
 		if err != nil || u.Host != "credits.example.com" || u.Scheme != "https" || u.User != nil {
-			t.Errorf("%q leads to %v (%v)", target, u, err)
+			t.Errorf("ownPath(%q) links to %v (%v), want our host", target, u, err)
 		}
 	})
 }
 
-func TestWholeNumber(t *testing.T) {
+func TestParseDigits(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{
 		"0": 0, "7": 7, "007": 7, "9223372036854775807": 1<<63 - 1,
@@ -92,7 +92,7 @@ func TestWholeNumber(t *testing.T) {
 		"99999999999999999999": -1, "NaN": -1,
 	} {
 		if got := parseDigits(text); got != want {
-			t.Errorf("%q is read as %d, want %d", text, got, want)
+			t.Errorf("parseDigits(%q) = %d, want %d", text, got, want)
 		}
 	}
 }

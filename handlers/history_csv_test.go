@@ -15,10 +15,10 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-var golden = flag.Bool("golden", false, "write testdata/history.*.csv anew")
+var golden = flag.Bool("golden", false, "rewrite testdata/history.*.csv")
 
-// The file of a history stays byte for byte as it is: byte order mark, separator, line ends, bare numbers, quotes, and
-// no cell that a spreadsheet takes for a formula.
+// The history file stays byte for byte the same: byte order mark, separator, line ends, bare numbers, quotes, and no
+// cell that a spreadsheet reads as a formula.
 func TestHistoryFile(t *testing.T) {
 	t.Parallel()
 	texts, err := locales.Load()
@@ -57,12 +57,12 @@ func TestHistoryFile(t *testing.T) {
 		}
 		want, err := os.ReadFile(path) //nolint:gosec // G304: testdata of one of our languages
 		if err != nil || !bytes.Equal(file.Bytes(), want) {
-			t.Errorf("%s (%v) is now\n%s", path, err, file.String())
+			t.Errorf("got\n%s\nwant %s (%v); -golden rewrites it", file.String(), path, err)
 		}
 	}
 }
 
-func TestHarmless(t *testing.T) {
+func TestEscapeFormulas(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"": "", "thanks": "thanks", "a=b": "a=b", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx",
@@ -72,12 +72,13 @@ func TestHarmless(t *testing.T) {
 		"\u00a0=1": "'\u00a0=1", "\n\n=1": "'\n\n'=1", "1, 2; 3": "1, 2; 3", "x;y=1": "x;y=1", ";'=1": ";'=1",
 	} {
 		if got := escapeFormulas(text); got != want {
-			t.Errorf("%q is written %q, want %q", text, got, want)
+			t.Errorf("escapeFormulas(%q) = %q, want %q", text, got, want)
 		}
 	}
 }
 
-// However a spreadsheet splits the file, no cell is a formula: it looks for quotes at a cell's beginning alone.
+// Whatever separator a spreadsheet uses, no cell is a formula. Spreadsheets recognize quotes only at the start of a
+// cell.
 func FuzzCellsAreNoFormulas(f *testing.F) {
 	for _, seed := range []string{"x;=1+1;y", "x,=2+2,y", `a; "=1"`, "\n\t=1", `";=1`, "“=1"} {
 		f.Add(seed)
@@ -106,7 +107,7 @@ func FuzzCellsAreNoFormulas(f *testing.F) {
 				rows, err := read.ReadAll()
 				for _, cell := range slices.Concat(rows...) {
 					if strings.IndexAny(strings.TrimLeft(cell, " \u00a0"), "=+-@＝＋－＠") == 0 {
-						t.Errorf("%q split at %q has the cell %q (%v)", text, separator, cell, err)
+						t.Errorf("%q split at %q has the formula %q (%v)", text, separator, cell, err)
 					}
 				}
 			}

@@ -16,16 +16,18 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// wantLimited checks the answer to a request that came once too often.
-func wantLimited(t *testing.T, what string, r reply) {
+// checkLimited checks the response to a request over its limit.
+func checkLimited(t *testing.T, what string, r reply) {
 	t.Helper()
 	wait, err := strconv.Atoi(r.header.Get("Retry-After"))
 	if r.status != http.StatusTooManyRequests || err != nil || wait < 1 || wait > 3600 {
-		t.Errorf("%s: %d, Retry-After %q; want 429 with seconds", what, r.status, r.header.Get("Retry-After"))
+		t.Errorf("%s: status %d, Retry-After %q; want 429 with 1 to 3600 seconds", what, r.status,
+			r.header.Get("Retry-After"))
 	}
 }
 
-// untilLimited asks until it is refused, and says how often it was not. A minute may end meanwhile, but not for ever.
+// untilLimited repeats ask until the limit refuses it, and returns the refusal and the number of accepted requests. The
+// count may exceed the limit when a minute ends in between.
 func untilLimited(ask func(n int) reply) (r reply, n int) {
 	for ; n < 200; n++ {
 		if r = ask(n); r.status == http.StatusTooManyRequests {
@@ -35,7 +37,7 @@ func untilLimited(ask func(n int) reply) (r reply, n int) {
 	return r, n
 }
 
-// What has a limit is refused beyond it, with how long to wait, in the visitor's language; another user is not.
+// Over its limit a request gets 429 with the time to wait, in the visitor's language. Other users are not affected.
 func TestLimitedRequests(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -48,13 +50,14 @@ func TestLimitedRequests(t *testing.T) {
 	if err := d.db.Where("credits_per_unit = 500").Take(&price).Error; err != nil {
 		t.Fatal(err)
 	}
+	order := fmt.Sprintf(`{"priceId":%q,"quantity":1}`, price.StripePriceID)
 	call := func(m member, path, body string) reply { return d.call("POST", path, body, "Cookie: "+m.cookie) }
 	for name, limited := range map[string]struct {
 		count int
 		ask   func(m member, n int) reply
 	}{
 		"checkout": {10, func(m member, n int) reply {
-			return call(m, "/api/checkout", fmt.Sprintf(`{"priceId":%q,"quantity":1}`, price.StripePriceID))
+			return call(m, "/api/checkout", order)
 		}},
 		"spend": {60, func(m member, n int) reply { return call(m, "/api/credits/spend", `{"feature":"job_match"}`) }},
 		"account": {30, func(m member, n int) reply {
@@ -75,55 +78,56 @@ func TestLimitedRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			over, n := untilLimited(func(n int) reply { return limited.ask(her, n) })
 			if n < limited.count {
-				t.Errorf("refused after %d, want %d", n, limited.count)
+				t.Errorf("refused after %d requests, want at least %d", n, limited.count)
 			}
-			wantLimited(t, name, over)
+			checkLimited(t, name, over)
 			if strings.Contains(name, "sign") || name == "callback" {
-				return // of an address
+				return // limited by address, not by user
 			}
 			if r := limited.ask(other, 0); r.status == http.StatusTooManyRequests {
-				t.Error("another user is refused")
+				t.Error("another user is refused, too")
 			}
 		})
 	}
-	t.Run("counts no form that comes back", func(t *testing.T) {
+	t.Run("does not count invalid forms", func(t *testing.T) {
 		fresh := d.member(d.user("typist@example.org", 0).ID)
 		for range 15 {
 			if r := fresh.post("/en/purchase", url.Values{"price_id": {price.StripePriceID}, "quantity": {"many"},
 				"idempotency_key": {"k"}}); r.status != http.StatusUnprocessableEntity {
-				t.Fatalf("a wrong form is answered with %d, want 422", r.status)
+				t.Fatalf("an invalid form: status %d, want 422", r.status)
 			}
 		}
-		if r := call(fresh, "/api/checkout", fmt.Sprintf(`{"priceId":%q,"quantity":1}`, price.StripePriceID)); r.status != http.StatusCreated {
-			t.Errorf("the first order after them: %d, want 201", r.status)
+		if r := call(fresh, "/api/checkout", order); r.status != http.StatusCreated {
+			t.Errorf("the first order after them: status %d, want 201", r.status)
 		}
 	})
-	t.Run("says so to programs and to people", func(t *testing.T) {
+	t.Run("tells programs and people the wait", func(t *testing.T) {
 		r, _ := untilLimited(func(int) reply {
-			return d.call("POST", "/api/checkout", fmt.Sprintf(`{"priceId":%q,"quantity":1}`, price.StripePriceID), "Cookie: "+her.cookie, "Accept-Language: de")
+			return d.call("POST", "/api/checkout", order, "Cookie: "+her.cookie, "Accept-Language: de")
 		})
 		e := r.refusal(t)
 		if wait, _ := e.Error.Detail["retryAfter"].(float64); e.Error.Code != "RATE_LIMITED" || wait < 1 ||
 			!strings.Contains(e.Error.Message, "Sekunde") {
-			t.Errorf("%+v, want RATE_LIMITED in German with the seconds", e)
+			t.Errorf("%+v, want RATE_LIMITED with the seconds in German", e)
 		}
 		r, _ = untilLimited(func(int) reply {
 			return her.post("/de/purchase", url.Values{"price_id": {price.StripePriceID}, "quantity": {"3"},
 				"idempotency_key": {"k"}, "note": {"3 <b>"}})
 		})
-		wantLimited(t, "the form", r)
+		checkLimited(t, "the form", r)
 		doc, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		form := doc.Find("#error-resend").Closest("form")
-		if form.AttrOr("action", "") != "/de/purchase" || form.Find(`[name=quantity]`).AttrOr("value", "") != "3" || form.Find(`[name=note]`).AttrOr("value", "") != "3 <b>" || form.Find(`[name=_csrf]`).Length() != 1 {
-			t.Errorf("what was typed is not kept: %s", r.body)
+		if form.AttrOr("action", "") != "/de/purchase" || form.Find(`[name=quantity]`).AttrOr("value", "") != "3" ||
+			form.Find(`[name=note]`).AttrOr("value", "") != "3 <b>" || form.Find(`[name=_csrf]`).Length() != 1 {
+			t.Errorf("the page lacks the form with its input: %s", r.body)
 		}
 	})
 }
 
-// countStatements counts what is sent to the database from now on.
+// countStatements counts the statements sent to the database from now on.
 func (d *fixture) countStatements() *atomic.Int64 {
 	d.t.Helper()
 	n := &atomic.Int64{}
@@ -137,7 +141,7 @@ func (d *fixture) countStatements() *atomic.Int64 {
 	return n
 }
 
-// A service key that cannot be one costs no statement at all, not even in an address's count.
+// A malformed service key costs no statement, not even the count of the sender's address.
 func TestMalformedKeyCostsNoStatement(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -145,10 +149,10 @@ func TestMalformedKeyCostsNoStatement(t *testing.T) {
 	for range 50 {
 		if r := d.call("GET", "/api/credits/balance", "",
 			"Authorization: Bearer rmc_typo"); r.status != http.StatusUnauthorized {
-			t.Fatalf("status = %d, want 401", r.status)
+			t.Fatalf("status %d, want 401", r.status)
 		}
 	}
 	if n := statements.Load(); n != 0 {
-		t.Errorf("50 malformed keys made %d statements", n)
+		t.Errorf("50 malformed keys cost %d statements, want 0", n)
 	}
 }

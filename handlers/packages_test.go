@@ -22,13 +22,13 @@ func TestPackages(t *testing.T) {
 		{PerHundred: 292, Analyses: 120, Bonus: 200, Best: true}} {
 		got := offers()[i]
 		if want.Price = got.Price; got != want {
-			t.Errorf("package %d is %+v, want %+v", i, got, want)
+			t.Errorf("package %d = %+v, want %+v", i, got, want)
 		}
 	}
 	other := packages(catalog.CompareOffers([]models.Price{{CreditsPerUnit: 1200, PriceInCents: 3900, Currency: "eur"}}),
 		nil)[0]
 	if other.Bonus != 0 || other.Best || other.Analyses != 0 {
-		t.Errorf("a single package at another price, without features: %+v", other)
+		t.Errorf("a single package at another price, without features = %+v, want no bonus, mark or analyses", other)
 	}
 }
 
@@ -43,11 +43,11 @@ func TestCovering(t *testing.T) {
 	} {
 		p, quantity := covering(offers(), missing)
 		if p == nil || p.Price.StripePriceID != want.price || quantity != want.quantity {
-			t.Errorf("%d missing credits are covered by %d × %+v, want %d × %s", missing, quantity, p, want.quantity, want.price)
+			t.Errorf("covering %d credits: %d × %+v, want %d × %s", missing, quantity, p, want.quantity, want.price)
 		}
 	}
 	if p, _ := covering(nil, 5); p != nil {
-		t.Errorf("nothing is on sale, and %+v is offered", p)
+		t.Errorf("covering without packages = %+v, want nil", p)
 	}
 }
 
@@ -59,7 +59,7 @@ func TestChoice(t *testing.T) {
 		{"0500", "100", "b", "100"}, {"", "3", "", "1"}, {"7", "3", "", "1"}, {"-1", "3", "", "1"}, {"<b>", "3", "", "1"},
 	} {
 		if price, count := choice(offers(), c.credits, c.quantity); price != c.price || count != c.count {
-			t.Errorf("package=%s&quantity=%s chooses %q × %q, want %q × %q", c.credits, c.quantity, count, price, c.count,
+			t.Errorf("package=%s&quantity=%s: %q × %q, want %q × %q", c.credits, c.quantity, count, price, c.count,
 				c.price)
 		}
 	}

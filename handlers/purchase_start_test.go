@@ -8,9 +8,9 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// The order's answer leads to where it is paid when the policy lets a form lead there. Where it does not, as with a
-// domain of the seller's, the order's own page leads on, once, and has the button.
-func TestLeadingToPay(t *testing.T) {
+// An order redirects to Checkout when the content policy allows forms to redirect there. Otherwise, as with the
+// seller's own Checkout domain, the order's page refreshes to Checkout once and has a button.
+func TestOrderRedirectsToCheckout(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	d.sell()
@@ -25,13 +25,13 @@ func TestLeadingToPay(t *testing.T) {
 		}
 		r := her.post("/en/purchase", sent)
 		if r.status != 303 {
-			t.Fatalf("ordering: %d %s", r.status, r.body)
+			t.Fatalf("order: status %d, want 303: %s", r.status, r.body)
 		}
 		return r.header.Get("Location")
 	}
 	page := order()
 	if !strings.HasPrefix(page, "/en/purchase/") {
-		t.Fatalf("the order leads to %s, where no form may lead", page)
+		t.Fatalf("the order redirects to %s, want its own page, which the policy allows", page)
 	}
 	var p models.Purchase
 	if err := d.db.Take(&p).Error; err != nil {
@@ -41,15 +41,15 @@ func TestLeadingToPay(t *testing.T) {
 	r, doc := paying.open(page)
 	if r.header.Get("Refresh") != "0; url="+p.CheckoutURL || doc.Find("#pay").AttrOr("href", "") != p.CheckoutURL ||
 		doc.Find("#flash p").Length() != 1 {
-		t.Errorf("the order's page leads to %q, its button to %q, want %q", r.header.Get("Refresh"),
+		t.Errorf("the order's page refreshes to %q, its button links to %q, want %q and a message", r.header.Get("Refresh"),
 			doc.Find("#pay").AttrOr("href", ""), p.CheckoutURL)
 	}
 	if r, _ := her.open(page); r.header.Get("Refresh") != "" {
-		t.Errorf("whoever comes back is sent to %q again", r.header.Get("Refresh"))
+		t.Errorf("a later visit refreshes to %q, want none", r.header.Get("Refresh"))
 	}
 	d.play(p, "pay", "card")
 	if r, _ := paying.open(page); r.header.Get("Refresh") != "" {
-		t.Errorf("a paid order leads to %q", r.header.Get("Refresh"))
+		t.Errorf("a paid order refreshes to %q, want none", r.header.Get("Refresh"))
 	}
 	pay, err := url.Parse(p.CheckoutURL)
 	if err != nil {
@@ -57,6 +57,6 @@ func TestLeadingToPay(t *testing.T) {
 	}
 	d.handler.Site.FormTargets = []string{pay.Scheme + "://" + pay.Host}
 	if to := order(); !strings.HasPrefix(to, d.handler.Site.FormTargets[0]+"/") {
-		t.Errorf("the order leads to %s, want straight to where it is paid", to)
+		t.Errorf("the order redirects to %s, want Checkout", to)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// order begins a purchase of 500 credits.
+// order starts a purchase of 500 credits.
 func (d *fixture) order(userID int64, key string) models.Purchase {
 	d.t.Helper()
 	var price models.Price
@@ -40,7 +40,7 @@ func (d *fixture) purchase(userID int64, id string) models.Purchase {
 	return p
 }
 
-// play has the stand-in do something with a session, and books it.
+// play makes the stand-in act on a Checkout Session and refreshes the purchase.
 func (d *fixture) play(p models.Purchase, action, method string) {
 	d.t.Helper()
 	u, err := url.Parse(p.CheckoutURL)
@@ -48,7 +48,7 @@ func (d *fixture) play(p models.Purchase, action, method string) {
 		d.t.Fatal(err)
 	}
 	u.Path = "/control/sessions/" + p.CheckoutSessionID + "/" + action
-	if action == "fail" { // which only a payment can
+	if action == "fail" { // an action on payments only
 		session, err := d.handler.Purchase.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, nil)
 		if err != nil {
 			d.t.Fatal(err)
@@ -59,7 +59,7 @@ func (d *fixture) play(p models.Purchase, action, method string) {
 	if method != "" {
 		form.Set("method", method)
 	}
-	answer, err := http.PostForm(u.String(), form) //nolint:noctx // to a test
+	answer, err := http.PostForm(u.String(), form) //nolint:noctx // in a test
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -79,38 +79,38 @@ func TestPurchasePage(t *testing.T) {
 	p := d.order(ada.ID, "paid")
 	page := "/de/purchase/" + p.ID.String()
 
-	t.Run("of an unpaid order leads back to paying", func(t *testing.T) {
+	t.Run("links an unpaid order to Checkout", func(t *testing.T) {
 		_, doc := her.open(page)
 		if href, _ := doc.Find("#pay").Attr("href"); href != p.CheckoutURL || doc.Find("#receipt, #withdrawal").Length() > 0 {
-			t.Errorf("#pay leads to %q, want %q, and there is nothing to withdraw or show", href, p.CheckoutURL)
+			t.Errorf("#pay links to %q, want %q, without a receipt or a withdrawal", href, p.CheckoutURL)
 		}
 		_, doc = her.open("/de/billing?canceled=true")
 		if href, _ := doc.Find("#resume").Attr("href"); href != p.CheckoutURL {
-			t.Errorf("who cancelled can resume at %q, want %q", href, p.CheckoutURL)
+			t.Errorf("after canceling, #resume links to %q, want %q", href, p.CheckoutURL)
 		}
 		if r, _ := her.open(page + "/receipt"); r.status != http.StatusNotFound {
 			t.Errorf("receipt = %d, want 404", r.status)
 		}
 	})
 	d.play(p, "pay", "card")
-	t.Run("of a paid one leads to the invoice", func(t *testing.T) {
+	t.Run("links a paid order to the invoice", func(t *testing.T) {
 		_, doc := her.open(page)
 		link := doc.Find("#receipt")
 		if href, _ := link.Attr("href"); href != page+"/receipt" || link.AttrOr("hx-boost", "") != "false" ||
 			doc.Find("#pay, #again").Length() > 0 {
-			t.Errorf("#receipt leads to %q", href)
+			t.Errorf("#receipt links to %q, want %q without htmx, #pay or #again", href, page+"/receipt")
 		}
 		r, _ := her.open(page + "/receipt")
 		if to := r.header.Get("Location"); r.status != http.StatusSeeOther || !strings.Contains(to, "/invoices/in_") ||
 			r.header.Get("Cache-Control") != "no-store" {
-			t.Errorf("receipt = %d to %q", r.status, to)
+			t.Errorf("receipt = %d to %q, want 303 to the invoice, not cached", r.status, to)
 		}
 		_, doc = her.open("/de/history")
 		if doc.Find(`#content a[href="`+page+`/receipt"][hx-boost="false"]`).Length() != 1 {
-			t.Error("the history does not lead to the invoice")
+			t.Error("the history does not link to the invoice")
 		}
 	})
-	t.Run("is the buyer's alone", func(t *testing.T) {
+	t.Run("answers 404 to other users", func(t *testing.T) {
 		for _, path := range []string{page, page + "/receipt", "/de/withdrawal?purchase=" + p.ID.String()} {
 			if r, _ := other.open(path); r.status != http.StatusNotFound {
 				t.Errorf("%s = %d for another user, want 404", path, r.status)
@@ -118,10 +118,10 @@ func TestPurchasePage(t *testing.T) {
 		}
 		if r := d.call("GET", page+"/receipt", ""); r.status == http.StatusOK ||
 			strings.Contains(r.header.Get("Location"), "/invoices/") {
-			t.Errorf("receipt = %d to %q without signing in", r.status, r.header.Get("Location"))
+			t.Errorf("receipt = %d to %q for a visitor, want no invoice", r.status, r.header.Get("Location"))
 		}
 	})
-	t.Run("says of each way it can end what to do", func(t *testing.T) {
+	t.Run("offers the next step in every final state", func(t *testing.T) {
 		for status, way := range map[models.PurchaseStatus]struct{ action, method, wants string }{
 			models.PurchaseExpired:         {"expire", "", "#again"},
 			models.PurchaseAwaitingPayment: {"pay", "sepa_debit", "#withdraw"},
@@ -135,22 +135,23 @@ func TestPurchasePage(t *testing.T) {
 			_, doc := her.open("/de/purchase/" + q.ID.String())
 			if got := doc.Find("#standing").AttrOr("data-status", ""); got != string(status) ||
 				doc.Find(way.wants).Length() != 1 {
-				t.Errorf("%s: the page says %q, or has no %s", status, got, way.wants)
+				t.Errorf("%s: data-status = %q, want that status and one %s", status, got, way.wants)
 			}
 			if _, doc := her.open("/de/billing?success=true&session_id=" +
 				q.CheckoutSessionID); doc.Find("#return-state .alert").Length() != 1 {
-				t.Errorf("%s: the return page says nothing", status)
+				t.Errorf("%s: the return page has no single alert", status)
 			}
 		}
 	})
-	t.Run("is kind when Stripe is away", func(t *testing.T) {
-		whole := d.handler.Purchase.Stripe
-		defer func() { d.handler.Purchase.Stripe = whole }()
+	t.Run("offers to retry when Stripe is unreachable", func(t *testing.T) {
+		reachable := d.handler.Purchase.Stripe
+		defer func() { d.handler.Purchase.Stripe = reachable }()
 		d.handler.Purchase.Stripe = stripeapi.New("sk_test_0123456789abcdef", "http://127.0.0.1:9")
 		r, doc := her.open(page + "/receipt")
 		if href, _ := doc.Find("#error-retry").Attr("href"); r.status != http.StatusServiceUnavailable ||
 			r.header.Get("Retry-After") == "" || href != page+"/receipt" {
-			t.Errorf("receipt = %d, Retry-After %q, again at %q", r.status, r.header.Get("Retry-After"), href)
+			t.Errorf("receipt = %d, Retry-After %q, retry at %q; want 503 with seconds and the receipt", r.status,
+				r.header.Get("Retry-After"), href)
 		}
 	})
 }
@@ -167,76 +168,76 @@ func TestWithdrawal(t *testing.T) {
 	declare := url.Values{"name": {"Ada"}, "email": {"ada@example.com"}, "contract": {"500 <b>Credits</b> %{x}"},
 		"idempotency_key": {"k"}}
 
-	t.Run("needs no signing in, and is confirmed", func(t *testing.T) {
+	t.Run("accepts and confirms a declaration without a session", func(t *testing.T) {
 		if r := d.call("GET", "/de/withdrawal", ""); r.status != http.StatusOK ||
 			!strings.Contains(r.body, "Widerruf bestätigen") {
-			t.Fatalf("form = %d", r.status)
+			t.Fatalf("form = %d, want 200 in German", r.status)
 		}
 		r := d.call("POST", "/de/withdrawal", declare.Encode(), form)
 		to := r.header.Get("Location")
 		if r.status != http.StatusSeeOther || !strings.HasPrefix(to, "/de/withdrawal/") {
-			t.Fatalf("declare = %d to %q", r.status, to)
+			t.Fatalf("declare = %d to %q, want 303 to the confirmation", r.status, to)
 		}
 		if again := d.call("POST", "/de/withdrawal", declare.Encode(), form); again.header.Get("Location") != to {
-			t.Errorf("sent twice it leads to %q, want %q", again.header.Get("Location"), to)
+			t.Errorf("the same declaration again redirects to %q, want %q", again.header.Get("Location"), to)
 		}
 		if r := d.call("GET", to, ""); r.status != http.StatusOK ||
 			!strings.Contains(r.body, "500 &lt;b&gt;Credits&lt;/b&gt; %{x}") || strings.Contains(r.body, "MISSING") {
-			t.Errorf("confirmation = %d: %s", r.status, r.body)
+			t.Errorf("confirmation = %d, want 200 with the escaped contract: %s", r.status, r.body)
 		}
 		r = d.call("GET", to+"/confirmation.txt", "")
 		if r.header.Get("Content-Type") != "text/plain; charset=utf-8" ||
 			!strings.HasPrefix(r.header.Get("Content-Disposition"), "attachment") ||
 			!strings.Contains(r.body, "500 <b>Credits</b> %{x}") || !strings.Contains(r.body, "Eingegangen: ") {
-			t.Errorf("text = %v %s", r.header, r.body)
+			t.Errorf("text = %v %s, want a plain text file with the contract and the time", r.header, r.body)
 		}
 	})
-	t.Run("keeps what was typed when something is wrong", func(t *testing.T) {
+	t.Run("keeps the input of an invalid form", func(t *testing.T) {
 		wrong := url.Values{"name": {"Ada"}, "email": {"nowhere"}, "contract": {"all of it"}, "idempotency_key": {"k"}}
 		r := d.call("POST", "/en/withdrawal", wrong.Encode(), form)
 		if r.status != http.StatusUnprocessableEntity || !strings.Contains(r.body, `id="email-error"`) ||
 			!strings.Contains(r.body, "all of it") {
-			t.Errorf("declare = %d", r.status)
+			t.Errorf("declare = %d, want 422 with the contract and an error at the address", r.status)
 		}
 	})
-	t.Run("cannot be declared from another site", func(t *testing.T) {
+	t.Run("refuses another site's form", func(t *testing.T) {
 		if r := d.call("POST", "/de/withdrawal", declare.Encode(), form,
 			"Origin: https://evil.example"); r.status != http.StatusForbidden {
 			t.Errorf("declare = %d, want 403", r.status)
 		}
 	})
-	t.Run("of a purchase begins filled in and shows on its page", func(t *testing.T) {
+	t.Run("fills in a purchase and appears on its page", func(t *testing.T) {
 		page, at := "/de/purchase/"+p.ID.String(), "/de/withdrawal?purchase="+p.ID.String()
 		_, doc := her.open(page)
 		if href, _ := doc.Find("#withdraw").Attr("href"); href != at {
-			t.Fatalf("#withdraw leads to %q", href)
+			t.Fatalf("#withdraw links to %q, want %q", href, at)
 		}
 		_, doc = her.open(at)
 		contract, email := doc.Find("#contract").Text(), doc.Find("#email").AttrOr("value", "")
 		if !strings.Contains(contract, p.ID.String()) || email != "ada@example.com" {
-			t.Errorf("the form has %q and %q", contract, email)
+			t.Errorf("the form has the contract %q and the address %q, want the purchase and its buyer", contract, email)
 		}
 		own := url.Values{"name": {"Ada"}, "email": {email}, "contract": {contract}, "purchase_id": {p.ID.String()},
 			"idempotency_key": {"own"}}
 		r := her.post("/de/withdrawal", own)
 		received := r.header.Get("Location")
 		if r.status != http.StatusSeeOther {
-			t.Fatalf("declare = %d: %s", r.status, r.body)
+			t.Fatalf("declare = %d, want 303: %s", r.status, r.body)
 		}
 		_, doc = her.open(page)
 		if doc.Find(`#withdrawal a[href="`+received+`"]`).Length() != 1 || doc.Find("#withdraw").Length() > 0 {
-			t.Error("the purchase's page does not tell of its withdrawal")
+			t.Error("the purchase's page does not link to its withdrawal alone")
 		}
 		if r, _ := her.open(at); r.header.Get("Location") != received {
-			t.Errorf("the form again leads to %q, want %q", r.header.Get("Location"), received)
+			t.Errorf("the form of a withdrawn purchase redirects to %q, want %q", r.header.Get("Location"), received)
 		}
 	})
-	t.Run("is handled by admins alone", func(t *testing.T) {
-		if r, _ := her.open("/de/admin/withdrawals"); r.status != http.StatusNotFound { // as every page of admins
+	t.Run("hides the list from users", func(t *testing.T) {
+		if r, _ := her.open("/de/admin/withdrawals"); r.status != http.StatusNotFound { // like every admin page
 			t.Errorf("list = %d, want 404", r.status)
 		}
 	})
-	t.Run("is never refused for coming often, and its list goes on and on", func(t *testing.T) {
+	t.Run("accepts any number and lists all of them", func(t *testing.T) {
 		for i := range 60 {
 			many := url.Values{"name": {fmt.Sprint("Flood ", i)}, "email": {"eve@example.org"}, "contract": {"all"},
 				"idempotency_key": {fmt.Sprint(i)}}
@@ -248,13 +249,13 @@ func TestWithdrawal(t *testing.T) {
 		for path := "/de/admin/withdrawals"; path != ""; {
 			r, doc := boss.open(path)
 			if r.status != http.StatusOK {
-				t.Fatalf("%s = %d", path, r.status)
+				t.Fatalf("%s = %d, want 200", path, r.status)
 			}
 			doc.Find("tbody form").Each(func(_ int, form *goquery.Selection) { seen[form.AttrOr("action", "")] = true })
 			path = doc.Find("#next-page").AttrOr("href", "")
 		}
 		if len(seen) < 62 {
-			t.Errorf("%d open declarations are on the pages, want all 62", len(seen))
+			t.Errorf("the pages list %d open declarations, want at least 62", len(seen))
 		}
 		for _, cursor := range []string{"x", "true.0.0", "maybe.0.0." + p.ID.String(), "true.9.0." + p.ID.String(),
 			"true.0.-1." + p.ID.String(), "true.0.0.x"} {
@@ -263,7 +264,7 @@ func TestWithdrawal(t *testing.T) {
 			}
 		}
 	})
-	t.Run("is confirmed to a stranger's address without a word of theirs", func(t *testing.T) {
+	t.Run("sends none of the declared text to an unverified address", func(t *testing.T) {
 		var all []models.Withdrawal
 		if err := d.db.Find(&all).Error; err != nil {
 			t.Fatal(err)
@@ -274,18 +275,18 @@ func TestWithdrawal(t *testing.T) {
 			letter := pages.WithdrawalLetter(in, models.ListedWithdrawal{Withdrawal: w})
 			if strings.Contains(letter, w.Contract) || strings.Contains(letter, w.Name) || strings.Contains(letter, w.Email) ||
 				!strings.Contains(letter, w.ID.String()) {
-				t.Errorf("the letter says %q", letter)
+				t.Errorf("letter = %q, want the id without contract, name and address", letter)
 			}
 			if w.PurchaseID != nil && !strings.Contains(letter, w.PurchaseID.String()) {
-				t.Errorf("the letter does not name the purchase: %q", letter)
+				t.Errorf("letter = %q, want it to name the purchase", letter)
 			}
 			if own := pages.WithdrawalLetter(in, models.ListedWithdrawal{Withdrawal: w,
 				OwnAddress: true}); !strings.Contains(own, w.Contract) {
-				t.Errorf("the letter to the account's own address says %q", own)
+				t.Errorf("letter to the account's own address = %q, want it to have the contract", own)
 			}
 		}
 	})
-	t.Run("of nobody is not found", func(t *testing.T) {
+	t.Run("answers 404 for an unknown id", func(t *testing.T) {
 		for _, id := range []string{"1", strings.ToUpper(p.ID.String()), p.ID.String()} {
 			if r := d.call("GET", "/de/withdrawal/"+id, ""); r.status != http.StatusNotFound {
 				t.Errorf("%s = %d, want 404", id, r.status)

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// Where one goes after signing in is a page of ours: a route with a language that answers GET, whoever may see it.
+// After signing in, users return only to our pages: routes with a language that answer GET, whatever their guard.
 func TestReturnTo(t *testing.T) {
 	t.Parallel()
 	h := newFixture(t).handler
@@ -12,21 +12,20 @@ func TestReturnTo(t *testing.T) {
 		"/de/history.csv?kind=purchase",
 		"/en/admin", "/en/admin/users/1", "/de/api/docs"} {
 		if got := h.returnTo(page); got != page {
-			t.Errorf("%q is a page of ours and became %q", page, got)
+			t.Errorf("returnTo(%q) = %q, want the page", page, got)
 		}
 	}
 	for _, other := range []string{"", "/", "/logout", "/.evil.example", "/en/nowhere", "/fr/billing", "/en/billing/spend",
 		"/EN/billing", "/api/docs", "/api/credits/balance",
 		"/healthz", "/static/x", "/auth/oidc", "/en/purchase/1/2/3", "//evil.example", "/en/admin/nowhere"} {
 		if got := h.returnTo(other); got != "" {
-			t.Errorf("%q became %q, want nothing", other, got)
+			t.Errorf("returnTo(%q) = %q, want \"\"", other, got)
 		}
 	}
 }
 
-// Whoever is not signed in, or no longer, is sent to sign in and comes back to the page: by a redirect, or, when htmx
-// asks for a part of the page, by leaving it. A form says that one must sign in first. To users, admin pages are not
-// there.
+// A visitor is redirected to the sign-in and returns to the page afterwards; an htmx request for a part of a page
+// redirects the whole page. A form gets 401, and admin pages answer 404 to users.
 func TestSignedOut(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -36,14 +35,14 @@ func TestSignedOut(t *testing.T) {
 		method, path string
 		header       []string
 		status       int
-		location     string // by a redirect
-		redirect     string // by htmx
+		location     string // Location
+		redirect     string // HX-Redirect
 	}{
-		"a page":         {"GET", "/en/history?kind=purchase", nil, 303, back + "%2Fen%2Fhistory%3Fkind%3Dpurchase", ""},
-		"an admin page":  {"GET", "/en/admin/events", nil, 303, back + "%2Fen%2Fadmin%2Fevents", ""},
-		"none of admins": {"GET", "/en/admin/nowhere", nil, 303, "/en/login", ""},
-		"a form":         {"POST", "/en/purchase", nil, 401, "", ""},
-		"the API":        {"GET", "/api/credits/balance", []string{htmx}, 401, "", ""},
+		"a page":        {"GET", "/en/history?kind=purchase", nil, 303, back + "%2Fen%2Fhistory%3Fkind%3Dpurchase", ""},
+		"an admin page": {"GET", "/en/admin/events", nil, 303, back + "%2Fen%2Fadmin%2Fevents", ""},
+		"no admin page": {"GET", "/en/admin/nowhere", nil, 303, "/en/login", ""},
+		"a form":        {"POST", "/en/purchase", nil, 401, "", ""},
+		"the API":       {"GET", "/api/credits/balance", []string{htmx}, 401, "", ""},
 		"a filter": {"GET", "/en/history?kind=purchase", []string{htmx, shown + "/en/history"}, 204, "",
 			back + "%2Fen%2Fhistory"},
 		"a poll": {"GET", "/en/billing?success=true&session_id=cs_x&poll=3",
@@ -51,24 +50,24 @@ func TestSignedOut(t *testing.T) {
 			back + "%2Fen%2Fbilling%3Fsuccess%3Dtrue%26session_id%3Dcs_x"},
 		"an admin's poll": {"GET", "/en/admin/events", []string{htmx, shown + "/en/admin/events"}, 204, "",
 			back + "%2Fen%2Fadmin%2Fevents"},
-		"a form's part": {"POST", "/en/billing/spend", []string{htmx, shown + "/en/billing"}, 204, "",
+		"a form by htmx": {"POST", "/en/billing/spend", []string{htmx, shown + "/en/billing"}, 204, "",
 			back + "%2Fen%2Fbilling"},
-		"shown elsewhere": {"GET", "/de/history", []string{htmx, "HX-Current-URL: https://evil.example/en/history"}, 204,
+		"a foreign URL": {"GET", "/de/history", []string{htmx, "HX-Current-URL: https://evil.example/en/history"}, 204,
 			"", "/de/login"},
-		"nothing shown":     {"GET", "/de/history", []string{htmx}, 204, "", "/de/login"},
-		"shown is no page":  {"GET", "/de/history", []string{htmx, shown + "/logout"}, 204, "", "/de/login"},
+		"no current URL":    {"GET", "/de/history", []string{htmx}, 204, "", "/de/login"},
+		"a URL not a page":  {"GET", "/de/history", []string{htmx, shown + "/logout"}, 204, "", "/de/login"},
 		"a boosted link":    {"GET", "/en/history", []string{htmx, "HX-Boosted: true"}, 303, back + "%2Fen%2Fhistory", ""},
 		"a user as admin":   {"GET", "/en/admin/events", []string{user}, 404, "", ""},
-		"and by htmx":       {"GET", "/en/admin/events", []string{user, htmx, shown + "/en/admin/events"}, 404, "", ""},
-		"a user at nothing": {"GET", "/en/admin/nowhere", []string{user}, 404, "", ""},
+		"a user by htmx":    {"GET", "/en/admin/events", []string{user, htmx, shown + "/en/admin/events"}, 404, "", ""},
+		"a user at no page": {"GET", "/en/admin/nowhere", []string{user}, 404, "", ""},
 	} {
 		r := d.call(c.method, c.path, "", c.header...)
 		if r.status != c.status || r.header.Get("Location") != c.location || r.header.Get("HX-Redirect") != c.redirect {
-			t.Errorf("%s: %d, Location %q, HX-Redirect %q, want %d, %q, %q", name, r.status, r.header.Get("Location"),
+			t.Errorf("%s: status %d, Location %q, HX-Redirect %q, want %d, %q, %q", name, r.status, r.header.Get("Location"),
 				r.header.Get("HX-Redirect"), c.status, c.location, c.redirect)
 		}
 		if c.status == 204 && r.body != "" {
-			t.Errorf("%s: htmx gets a fragment: %s", name, r.body)
+			t.Errorf("%s: body %s, want none for htmx", name, r.body)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Browsers and programs open connections that they may need. One that was never used ends without an answer, which they
-// would take for that to their next request; half a request is told that it took too long.
+// Clients open connections in reserve. The server closes an unused one without a response, because the client would
+// take it for the response to its next request; an incomplete request gets 408.
 func TestIdleConnections(t *testing.T) {
 	t.Parallel()
 	server := &fasthttp.Server{
@@ -35,7 +35,7 @@ func TestIdleConnections(t *testing.T) {
 		}
 		answer, err := io.ReadAll(conn)
 		if got := string(answer); err != nil || (want == "") != (got == "") || !strings.HasPrefix(got, want) {
-			t.Errorf("after %q the server says %q (%v), want %q", sent, got, err, want)
+			t.Errorf("after %q: response %q (%v), want %q", sent, got, err, want)
 		}
 		conn.Close()
 	}

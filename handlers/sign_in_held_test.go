@@ -14,7 +14,7 @@ import (
 	"github.com/resume-matcher/credits/services/webhook"
 )
 
-func read(t *testing.T, r reply) *goquery.Document {
+func parsePage(t *testing.T, r reply) *goquery.Document {
 	t.Helper()
 	doc, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
 	if err != nil {
@@ -23,86 +23,88 @@ func read(t *testing.T, r reply) *goquery.Document {
 	return doc
 }
 
-// comeFrom signs in by one of the two providers, as somebody with an id of their own there.
-func (b browser) comeFrom(provider, email, subject string) reply {
+// signInFrom signs in at a provider as the given subject and returns the callback's response.
+func (b browser) signInFrom(provider, email, subject string) reply {
 	b.t.Helper()
 	began := b.visit("/auth/" + provider + "?locale=en&return_to=/en/history")
 	return b.visit(b.callbackAs(began.header.Get("Location"), email, subject))
 }
 
-func TestAddressOfAnAccountThatSignsInOtherwise(t *testing.T) {
+func TestSignInWithAnAddressInUse(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	d.offer()
-	d.browser().comeFrom("oidc", "ada@example.com", "subject-of-2023")
+	d.browser().signInFrom("oidc", "ada@example.com", "subject-of-2023")
 
-	t.Run("the same provider's is refused with words", func(t *testing.T) {
+	t.Run("is refused with an explanation for the same provider", func(t *testing.T) {
 		b := d.browser()
-		r := b.comeFrom("oidc", "ada@example.com", "subject-of-2026")
-		doc := read(t, r)
+		r := b.signInFrom("oidc", "ada@example.com", "subject-of-2026")
+		doc := parsePage(t, r)
 		if r.status != 409 || doc.Find("#held-help").Length() != 1 || doc.Find("#held-ways").Length() != 0 ||
 			b.jar["session"] != "" {
-			t.Errorf("%d, signed in: %v: %s", r.status, b.jar["session"] != "", doc.Find("main").Text())
+			t.Errorf("status %d, signed in: %v; want 409, false and help without a link: %s", r.status, b.jar["session"] != "",
+				doc.Find("main").Text())
 		}
 	})
-	t.Run("is not added by signing in to another account", func(t *testing.T) {
+	t.Run("is not linked by signing in to another account", func(t *testing.T) {
 		b := d.browser()
-		join := read(t, b.comeFrom("google", "ada@example.com", "h")).Find("#held-ways a").First().AttrOr("href", "")
+		join := parsePage(t, b.signInFrom("google", "ada@example.com", "h")).Find("#held-ways a").First().AttrOr("href", "")
 		began := b.visit(join)
 		r := b.visit(d.callbackAs(began.header.Get("Location"), "bob@example.com", "bob"))
 		if r.status != 303 || r.flash() != "join_other" {
-			t.Errorf("%d, %q", r.status, r.flash())
+			t.Errorf("status %d, message %q, want 303 and join_other", r.status, r.flash())
 		}
-		if again := d.browser().comeFrom("google", "ada@example.com", "h"); again.status != 409 {
-			t.Errorf("it opens an account: %d", again.status)
+		if again := d.browser().signInFrom("google", "ada@example.com", "h"); again.status != 409 {
+			t.Errorf("the next sign-in: status %d, want 409", again.status)
 		}
 	})
-	t.Run("another provider's is added after signing in the old way", func(t *testing.T) {
+	t.Run("is linked for another provider after signing in the old way", func(t *testing.T) {
 		b := d.browser()
-		r := b.comeFrom("google", "ada@example.com", "g")
-		join := read(t, r).Find("#held-ways a").AttrOr("href", "")
+		r := b.signInFrom("google", "ada@example.com", "g")
+		join := parsePage(t, r).Find("#held-ways a").AttrOr("href", "")
 		if r.status != 409 || !strings.HasPrefix(join, "/auth/oidc?") || b.jar["session"] != "" {
-			t.Fatalf("%d with %q", r.status, join)
+			t.Fatalf("status %d with the link %q, want 409 with one to oidc", r.status, join)
 		}
 		if elsewhere := d.browser().visit(join); strings.Contains(elsewhere.header.Get("Location"), "max_age=0") {
-			t.Error("another browser can add the identity")
+			t.Error("another browser can link the identity")
 		}
 		began := b.visit(join)
 		if !strings.Contains(began.header.Get("Location"), "max_age=0") {
-			t.Errorf("the old way is begun with %s, want a fresh sign-in", began.header.Get("Location"))
+			t.Errorf("the old way starts at %s, want max_age=0", began.header.Get("Location"))
 		}
 		r = b.visit(d.callbackAs(began.header.Get("Location"), "ada@example.com", "subject-of-2023"))
 		if r.status != 303 || r.header.Get("Location") != "/en/history" || r.flash() != "linked" || b.jar["session"] == "" {
-			t.Errorf("%d to %s, %q", r.status, r.header.Get("Location"), r.flash())
+			t.Errorf("status %d to %s, message %q, want 303 to /en/history with linked", r.status, r.header.Get("Location"),
+				r.flash())
 		}
-		if again := d.browser().comeFrom("google", "ada@example.com", "g"); again.status != 303 {
-			t.Errorf("the added sign-in: %d, want that it opens the account", again.status)
+		if again := d.browser().signInFrom("google", "ada@example.com", "g"); again.status != 303 {
+			t.Errorf("the linked sign-in: status %d, want 303", again.status)
 		}
 	})
 }
 
-// Browsers drop a cookie that is too long. An identity that waits beside a long address to come back to is added all
-// the same.
-func TestIdentityWaitsBesideALongAddress(t *testing.T) {
+// Browsers drop a cookie that is too long, so the flow gives up a long page to return to and keeps the pending
+// identity.
+func TestPendingIdentityFitsItsCookie(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	d.offer()
 	email := "ada@" + strings.Repeat(strings.Repeat("x", 60)+".", 3) + "example.com"
 	page := "/en/history?q=" + strings.Repeat("&", maxReturnTo-len("/en/history?q=")) // six bytes each in JSON
-	d.browser().comeFrom("oidc", email, "a")
+	d.browser().signInFrom("oidc", email, "a")
 	b := d.browser()
 	began := b.visit("/auth/google?locale=en&return_to=" + url.QueryEscape(page))
-	join := read(t, b.visit(b.callbackAs(began.header.Get("Location"), email, strings.Repeat("g", 64)))).
+	join := parsePage(t, b.visit(b.callbackAs(began.header.Get("Location"), email, strings.Repeat("g", 64)))).
 		Find("#held-ways a").AttrOr("href", "")
 	for name, value := range b.jar {
 		if len(name)+len(value) > maxCookie {
-			t.Errorf("the cookie %s has %d bytes, want at most %d", name, len(name)+len(value), maxCookie)
+			t.Errorf("cookie %s has %d bytes, want at most %d", name, len(name)+len(value), maxCookie)
 		}
 	}
 	began = b.visit(join)
 	if r := b.visit(d.callbackAs(began.header.Get("Location"), email, "a")); r.header.Get("Location") != "/en/billing" ||
 		r.flash() != "linked" {
-		t.Errorf("to %q, %q, want the start page, and that the identity is added", r.header.Get("Location"), r.flash())
+		t.Errorf("redirect to %q, message %q, want /en/billing and linked", r.header.Get("Location"), r.flash())
 	}
 }
 
@@ -116,9 +118,9 @@ func TestAdminLinksARefusedSignIn(t *testing.T) {
 	d.handler.Admin = &admin.Service{DB: d.db, Purchase: d.handler.Purchase, Webhook: d.handler.Webhook,
 		Auth: d.handler.Auth, Sessions: d.handler.Sessions.rows, Keys: d.handler.Keys, Log: quiet}
 	old, boss := d.browser(), d.signInAs("boss@example.org")
-	old.comeFrom("oidc", "ada@example.com", "subject-of-2023")
-	if r := d.browser().comeFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 409 {
-		t.Fatalf("the new sign-in is answered %d", r.status)
+	old.signInFrom("oidc", "ada@example.com", "subject-of-2023")
+	if r := d.browser().signInFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 409 {
+		t.Fatalf("the new sign-in: status %d, want 409", r.status)
 	}
 	var id int64
 	if err := d.db.Raw(`SELECT id FROM users WHERE email = 'ada@example.com'`).Scan(&id).Error; err != nil {
@@ -128,7 +130,7 @@ func TestAdminLinksARefusedSignIn(t *testing.T) {
 	_, doc := boss.open(page)
 	identity := doc.Find(`[name="identity"]`).AttrOr("value", "")
 	if text := doc.Find("#access").Text(); !strings.Contains(text, "from Demo with the address ada@example.com") {
-		t.Errorf("the card does not name the provider as people do: %s", text)
+		t.Errorf("the card lacks the provider's label: %s", text)
 	}
 	for _, c := range []struct {
 		way, identity, note string
@@ -136,19 +138,19 @@ func TestAdminLinksARefusedSignIn(t *testing.T) {
 	}{{"relink", identity, " ", 422}, {"relink", "another", "Asked on the phone", 404},
 		{"relink", identity, "Asked on the phone", 303}} {
 		if r := boss.post(page+"/"+c.way, url.Values{"identity": {c.identity}, "note": {c.note}}); r.status != c.want {
-			t.Errorf("%+v: %d", c, r.status)
+			t.Errorf("%+v: status %d", c, r.status)
 		}
 	}
 	if r := old.visit("/en/account"); r.status != 303 {
-		t.Errorf("the replaced sign-in still reads the account: %d", r.status)
+		t.Errorf("the replaced sign-in: status %d, want 303 to the sign-in", r.status)
 	}
 	b := d.browser()
-	if r := b.comeFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 303 ||
+	if r := b.signInFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 303 ||
 		b.visit("/en/account").status != 200 {
-		t.Errorf("the new sign-in does not open the account: %d", r.status)
+		t.Errorf("the new sign-in: status %d, want 303 and then the account", r.status)
 	}
 	if r := boss.post(page+"/sessions", url.Values{"note": {"Lost phone"}}); r.status != 303 ||
 		b.visit("/en/account").status != 303 {
-		t.Errorf("the user is still signed in: %d", r.status)
+		t.Errorf("ending all sessions: status %d, want 303 and the user signed out", r.status)
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// Stripe believes the status alone: 2xx means that the event is safe with us, and anything else that it comes again.
+// Stripe reads only the status: 2xx means that the event is stored, and anything else makes Stripe send it again.
 func TestWebhookAnswers(t *testing.T) {
 	t.Parallel()
 	const secret = "whsec_test_0123456789"
@@ -61,15 +61,15 @@ func TestWebhookAnswers(t *testing.T) {
 		want               int
 	}{
 		"a signed event": {payload: ping("evt_1"), want: 200},
-		"bytes as they came, whatever they are said": {payload: ping("evt_2"), header: []string{"Content-Encoding", "gzip"},
+		"a wrong Content-Encoding": {payload: ping("evt_2"), header: []string{"Content-Encoding", "gzip"},
 			want: 200},
-		"as from another site": {payload: ping("evt_3"),
+		"another site's request": {payload: ping("evt_3"),
 			header: []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, want: 200},
-		"no signature":  {payload: ping("evt_4"), signature: "-", want: 400},
-		"one byte more": {payload: ping("evt_5") + " ", signature: sign(ping("evt_5")), want: 400},
-		"two signatures, the second one bad": {payload: ping("evt_7"), header: []string{"Stripe-Signature", "t=1,v1=00"},
+		"no signature":              {payload: ping("evt_4"), signature: "-", want: 400},
+		"a byte that is not signed": {payload: ping("evt_5") + " ", signature: sign(ping("evt_5")), want: 400},
+		"two signatures, the second invalid": {payload: ping("evt_7"), header: []string{"Stripe-Signature", "t=1,v1=00"},
 			want: 400},
-		"two signatures, both good": {payload: ping("evt_8"), header: []string{"Stripe-Signature", sign(ping("evt_8"))},
+		"two valid signatures": {payload: ping("evt_8"), header: []string{"Stripe-Signature", sign(ping("evt_8"))},
 			want: 400},
 		"two signatures in one header": {payload: ping("evt_9"), signature: sign(ping("evt_9")) + ", " + sign(ping("evt_9")),
 			want: 400},
@@ -82,19 +82,19 @@ func TestWebhookAnswers(t *testing.T) {
 			}
 			for range 2 {
 				if got := post(c.payload, signature, c.header...); got != c.want {
-					t.Errorf("answered %d, want %d", got, c.want)
+					t.Errorf("status %d, want %d", got, c.want)
 				}
 			}
 		})
 	}
 	var stored int64
 	if err := db.Raw(`SELECT count(*) FROM stripe_events`).Scan(&stored).Error; err != nil || stored != 3 {
-		t.Errorf("%d events are stored (%v), want those three that were answered 200", stored, err)
+		t.Errorf("%d events are stored (%v), want the 3 that got 200", stored, err)
 	}
 	if err := postgres.Close(db); err != nil {
 		t.Fatal(err)
 	}
 	if got := post(ping("evt_6"), sign(ping("evt_6"))); got < 500 {
-		t.Errorf("with the database away it is answered %d, want 5xx", got)
+		t.Errorf("status %d without a database, want 5xx", got)
 	}
 }
