@@ -35,7 +35,7 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 	}
 	for _, p := range h.Auth.Providers() {
 		data.Linkable = append(data.Linkable, pages.Linkable{Name: p.Name, Label: p.Label,
-			URL: h.purposePath(c, p.Name, auth.KindLink, "")})
+			URL: h.flowPath(c, p.Name, auth.KindLink, "")})
 	}
 	here := currentVisitor(c).session.KeyHash
 	for _, s := range sessions {

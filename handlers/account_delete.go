@@ -42,7 +42,7 @@ func (h *Handler) ownSignIns(c *fiber.Ctx, back string) ([]pages.Linkable, error
 		for _, i := range identities {
 			if i.Provider == p.Name {
 				own = append(own, pages.Linkable{Name: p.Name, Label: p.Label,
-					URL: h.purposePath(c, p.Name, auth.KindReauthenticate, back)})
+					URL: h.flowPath(c, p.Name, auth.KindReauthenticate, back)})
 				break
 			}
 		}

@@ -64,7 +64,7 @@ func TestComposedFlashesAreKnown(t *testing.T) {
 		names = append(names, "refund_"+status)
 	}
 	for _, problem := range fault.Problems() {
-		names = append(names, purposeFlash(problem))
+		names = append(names, flowFlash(problem))
 	}
 	for _, name := range names {
 		if _, known := flashes[name]; !known {

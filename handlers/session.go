@@ -101,19 +101,20 @@ func (s *Sessions) goodToken(session *models.Session, token string) bool {
 
 func csrfText(session *models.Session) string { return "csrf:" + session.Key }
 
-// purposeToken goes into the address that sends somebody who is signed in to a provider. Without it another site could
-// begin that for them. It is bound to their session as the CSRF token is, and is of no other use.
-func (s *Sessions) purposeToken(session *models.Session, purpose auth.FlowKind) string {
-	return base64.RawURLEncoding.EncodeToString(s.secrets.Sum(purposeText(session, purpose)))
+// flowToken returns the token of the address that starts a signed-in user's flow. It is bound to the session and to the
+// kind of flow, so that another site cannot start one.
+func (s *Sessions) flowToken(session *models.Session, kind auth.FlowKind) string {
+	return base64.RawURLEncoding.EncodeToString(s.secrets.Sum(flowText(session, kind)))
 }
 
-func (s *Sessions) goodPurposeToken(session *models.Session, purpose auth.FlowKind, token string) bool {
+// goodFlowToken reports whether the token belongs to the session and the kind of flow.
+func (s *Sessions) goodFlowToken(session *models.Session, kind auth.FlowKind, token string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	return err == nil && s.secrets.Verify(purposeText(session, purpose), raw)
+	return err == nil && s.secrets.Verify(flowText(session, kind), raw)
 }
 
-func purposeText(session *models.Session, purpose auth.FlowKind) string {
-	return string(purpose) + ":" + session.Key
+func flowText(session *models.Session, kind auth.FlowKind) string {
+	return string(kind) + ":" + session.Key
 }
 
 // equalSecret compares in constant time. An empty text never matches.

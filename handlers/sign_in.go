@@ -25,8 +25,8 @@ func (h *Handler) showLogin(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "login.title", pages.Login(data))
 }
 
-// startSignIn is GET /auth/{provider}: it seals a flow into a cookie and redirects to the provider. A purpose links
-// or reauthenticates the signed-in user.
+// startSignIn is GET /auth/{provider}: it seals a flow into a cookie and redirects to the provider. A kind of flow
+// links an identity or reauthenticates the signed-in user.
 func (h *Handler) startSignIn(c *fiber.Ctx) error {
 	// goth reads these from the query string; honest callers never send them.
 	for _, name := range []string{"state", "code", "provider", "redirect_uri", "nonce", "code_verifier"} {
@@ -36,27 +36,27 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 	}
 	h.ensureLocale(c)
 	back := h.returnTo(c.Query("return_to"))
-	purpose, err := h.parsePurpose(c)
+	kind, err := h.parseFlowKind(c)
 	if err != nil {
 		return err
 	}
-	if purpose == auth.KindLink && !h.reauthenticated(c) {
+	if kind == auth.KindLink && !h.reauthenticated(c) {
 		return redirect(c, confirmPath(c, "/"+signInLocale(c)+"/account"))
 	}
 	waiting, joins := h.joinFlow(c)
 	if joins {
-		purpose, back = auth.KindPending, waiting.ReturnTo
+		kind, back = auth.KindPending, waiting.ReturnTo
 	}
-	if currentVisitor(c).account != nil && purpose == "" {
+	if currentVisitor(c).account != nil && kind == "" {
 		return redirect(c, afterSignIn(back, pageLocale(c)))
 	}
-	target, flow, err := h.Auth.Begin(c.UserContext(), c.Params("provider"), signInLocale(c), purpose)
+	target, flow, err := h.Auth.Begin(c.UserContext(), c.Params("provider"), signInLocale(c), kind)
 	if err != nil {
 		return err
 	}
 	flow.ReturnTo, flow.Pending = back, waiting.Pending
-	if purpose != "" && !joins {
-		flow.Session = h.Sessions.purposeToken(currentVisitor(c).session, purpose)
+	if kind != "" && !joins {
+		flow.Session = h.Sessions.flowToken(currentVisitor(c).session, kind)
 	}
 	if err := h.storeFlow(c, flow); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 		return redirect(c, flowTarget(flow))
 	}
 	if flow.Kind != "" && flow.Kind != auth.KindPending {
-		return h.finishPurpose(c, flow)
+		return h.finishUserFlow(c, flow)
 	}
 	if c.Query("error") == "access_denied" { // the user canceled
 		return h.redirectWithFlash(c, "/"+flow.Locale+"/login?return_to="+url.QueryEscape(flow.ReturnTo), "sign_in_canceled")
@@ -117,7 +117,7 @@ func (h *Handler) join(c *fiber.Ctx, in auth.SignIn, join auth.PendingIdentity) 
 	if f := fault.Of(err); f != nil && f.Problem == fault.IdentityOther {
 		flash, err = "join_other", nil
 	} else if f != nil && f.Problem != "" {
-		flash, err = purposeFlash(f.Problem), nil
+		flash, err = flowFlash(f.Problem), nil
 	}
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (h *Handler) showHeldSignIn(c *fiber.Ctx, flow auth.Flow, held *auth.Addres
 
 // flowTarget returns the page on which a flow ends.
 func flowTarget(flow auth.Flow) string {
-	if page, ok := purposePages[flow.Kind]; ok && flow.ReturnTo == "" {
+	if page, ok := flowPages[flow.Kind]; ok && flow.ReturnTo == "" {
 		return "/" + flow.Locale + page
 	}
 	return afterSignIn(flow.ReturnTo, flow.Locale)

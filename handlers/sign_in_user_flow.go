@@ -9,43 +9,43 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// purposePath returns the address that sends a signed-in user to a provider.
-func (h *Handler) purposePath(c *fiber.Ctx, provider string, purpose auth.FlowKind, back string) string {
-	query := url.Values{"purpose": {string(purpose)}, "locale": {pageLocale(c)},
-		"token": {h.Sessions.purposeToken(currentVisitor(c).session, purpose)}}
+// flowPath returns the address that starts a signed-in user's flow at a provider.
+func (h *Handler) flowPath(c *fiber.Ctx, provider string, kind auth.FlowKind, back string) string {
+	query := url.Values{"purpose": {string(kind)}, "locale": {pageLocale(c)},
+		"token": {h.Sessions.flowToken(currentVisitor(c).session, kind)}}
 	if back != "" {
 		query.Set("return_to", back)
 	}
 	return "/auth/" + provider + "?" + query.Encode()
 }
 
-// purposeOf returns why a signed-in user goes to a provider; "" for a plain sign-in. The token ties the address to a
-// page of the same session, so that no one else can link an identity or start to.
-func (h *Handler) parsePurpose(c *fiber.Ctx) (auth.FlowKind, error) {
+// parseFlowKind returns the requested kind of flow: link, reauthenticate, or "" for a plain sign-in. The token ties the
+// address to a page of the same session, so that only its user can start linking an identity.
+func (h *Handler) parseFlowKind(c *fiber.Ctx) (auth.FlowKind, error) {
 	if !c.Context().QueryArgs().Has("purpose") {
 		return "", nil
 	}
-	v, purpose := currentVisitor(c), auth.FlowKind(c.Query("purpose"))
+	v, kind := currentVisitor(c), auth.FlowKind(c.Query("purpose"))
 	switch {
-	case purpose != auth.KindLink && purpose != auth.KindReauthenticate:
+	case kind != auth.KindLink && kind != auth.KindReauthenticate:
 		return "", fault.Because(fault.Malformed, fault.SignInFailed)
 	case v.account == nil:
 		return "", fault.New(fault.Unauthenticated, nil)
-	case !h.Sessions.goodPurposeToken(v.session, purpose, c.Query("token")):
+	case !h.Sessions.goodFlowToken(v.session, kind, c.Query("token")):
 		return "", fault.Because(fault.Forbidden, fault.TokenMissing)
 	}
-	return purpose, nil
+	return kind, nil
 }
 
-// purposePages are the pages on which purposes end by default.
-var purposePages = map[auth.FlowKind]string{auth.KindLink: "/account", auth.KindReauthenticate: "/account/delete"}
+// flowPages are the pages to which each kind of flow returns by default.
+var flowPages = map[auth.FlowKind]string{auth.KindLink: "/account", auth.KindReauthenticate: "/account/delete"}
 
-// finishPurpose completes the purpose of a signed-in user's flow. Whatever the result, the user stays signed in and
-// returns to the account.
-func (h *Handler) finishPurpose(c *fiber.Ctx, flow auth.Flow) error {
-	done, err := h.completePurpose(c, flow)
+// finishUserFlow finishes a signed-in user's flow. Whatever the result, the user stays signed in and returns to the
+// account.
+func (h *Handler) finishUserFlow(c *fiber.Ctx, flow auth.Flow) error {
+	done, err := h.completeUserFlow(c, flow)
 	if f := fault.Of(err); f != nil && f.Problem != "" {
-		done, err = purposeFlash(f.Problem), nil
+		done, err = flowFlash(f.Problem), nil
 	}
 	if err != nil {
 		return err
@@ -53,13 +53,13 @@ func (h *Handler) finishPurpose(c *fiber.Ctx, flow auth.Flow) error {
 	return h.redirectWithFlash(c, flowTarget(flow), done)
 }
 
-// completePurpose carries out the purpose and returns the name of the message.
-func (h *Handler) completePurpose(c *fiber.Ctx, flow auth.Flow) (flash string, err error) {
+// completeUserFlow reauthenticates the user or links the identity, and returns the name of the message.
+func (h *Handler) completeUserFlow(c *fiber.Ctx, flow auth.Flow) (flash string, err error) {
 	v := currentVisitor(c)
 	switch {
 	case v.account == nil: // signed out since
 		return "", fault.New(fault.Unauthenticated, nil)
-	case !h.Sessions.goodPurposeToken(v.session, flow.Kind, flow.Session): // another session since
+	case !h.Sessions.goodFlowToken(v.session, flow.Kind, flow.Session): // another session since
 		return "purpose_session", nil
 	}
 	if c.Query("error") == "access_denied" {
@@ -83,8 +83,8 @@ func (h *Handler) completePurpose(c *fiber.Ctx, flow auth.Flow) (flash string, e
 	return "linked", nil
 }
 
-// purposeFlash returns the message for a provider's refused answer.
-func purposeFlash(problem fault.Problem) string {
+// flowFlash returns the message for a provider's refused answer.
+func flowFlash(problem fault.Problem) string {
 	switch problem {
 	case fault.IdentityTaken, fault.AddressTaken, fault.IdentityOther, fault.IdentityLimit, fault.NotPresent:
 		return string(problem)
