@@ -12,7 +12,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// packages returns what is on sale.
+// packages returns the packages on sale.
 func (h *Handler) packages(c *fiber.Ctx) ([]pages.Package, error) {
 	offers, err := h.Catalog.Offers(c.UserContext())
 	if err != nil {

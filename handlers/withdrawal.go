@@ -57,7 +57,7 @@ func (h *Handler) declareWithdrawal(c *fiber.Ctx) error {
 	return redirect(c, localPath(c, "/withdrawal/"+w.ID.String()))
 }
 
-// showWithdrawalConfirmation is GET /{locale}/withdrawal/{id}: what was declared, and when it was received.
+// showWithdrawalConfirmation is GET /{locale}/withdrawal/{id}: the declaration and its time of receipt.
 func (h *Handler) showWithdrawalConfirmation(c *fiber.Ctx) error {
 	w, err := h.Withdrawal.Find(c.UserContext(), c.Params("id"))
 	if err != nil {

@@ -465,7 +465,7 @@ func (d AdminPurchaseData) creditsField(ctx context.Context) components.Input {
 	return in
 }
 
-// compared says what was ordered and what was paid.
+// compared returns a sentence that compares the order with the payment.
 func compared(ctx context.Context, p models.Purchase) string {
 	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits), "amount": components.Money(ctx, p.AmountCents, p.Currency),
 		"paid": components.Money(ctx, p.PaidCents, p.PaymentCurrency())}

@@ -441,7 +441,7 @@ func Error(d ErrorData) templ.Component {
 	})
 }
 
-// shortage says what is required, available and missing, and what covers it.
+// shortage shows the required, available and missing credits, and the package that covers them.
 func shortage(s Shortage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -46,8 +46,8 @@ func New(baseURL, key string) *Client {
 	}
 }
 
-// User names whose credits a call is about, by ID or by Email. Create makes an account for an address that nobody has:
-// set it only when you have verified the address.
+// User names the user of a call by ID or by Email. Create makes an account for an unknown address: set it only when you
+// have verified the address.
 type User struct {
 	ID     int64  `json:"userId,omitempty"`
 	Email  string `json:"email,omitempty"`
@@ -89,7 +89,7 @@ type Hold struct {
 	Status        string    `json:"status"`
 	TransactionID *int64    `json:"transactionId"`
 	ExpiresAt     time.Time `json:"expiresAt"`
-	Replayed      bool      `json:"-"` // as in Spent: whoever works for a replayed hold works twice for one price
+	Replayed      bool      `json:"-"` // as in Spent: work done for a replayed hold is done twice for one price
 }
 
 // Error is a refusal of the API.
