@@ -80,7 +80,7 @@ const movedAway = `CASE WHEN c.meta ->> 'purchase_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{
 func (f Filter) indexed(userID, before, low int64) (string, []any) {
 	where := `c.user_id = @user AND c.id < @before AND c.id >= @low`
 	if models.FixedReason(f.Reason) {
-		// one of four words, literal for the partial index credit_transactions_user_reason
+		// A literal, one of four constants, lets the planner use the index credit_transactions_user_reason.
 		where += ` AND c.reason = '` + string(f.Reason) + `'`
 	}
 	return where, []any{sql.Named("user", userID), sql.Named("before", before), sql.Named("low", low)}

@@ -18,7 +18,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// lengthen books n analyses of ten credits for a user at once, a second apart from a moment on, behind a grant.
+// lengthen posts a grant and then n analyses of ten credits for a user, one per second from the given moment.
 func lengthen(t testing.TB, db *gorm.DB, userID int64, n int, from string) {
 	t.Helper()
 	for _, statement := range []string{
@@ -36,7 +36,7 @@ func lengthen(t testing.TB, db *gorm.DB, userID int64, n int, from string) {
 	}
 }
 
-// all walks through a history to its end.
+// all reads a history page by page to its end.
 func all(t *testing.T, s *ledger.Service, userID int64, limit int, f ledger.Filter) (ids []int64, pages int) {
 	t.Helper()
 	for before := int64(0); ; pages++ {
@@ -46,7 +46,7 @@ func all(t *testing.T, s *ledger.Service, userID int64, limit int, f ledger.Filt
 		}
 		for _, e := range page.Entries {
 			if e.UserID != userID {
-				t.Fatalf("line %d is user %d's", e.ID, e.UserID)
+				t.Fatalf("entry %d belongs to user %d", e.ID, e.UserID)
 			}
 			ids = append(ids, e.ID)
 		}
@@ -92,7 +92,7 @@ func TestSearch(t *testing.T) {
 		{"a pattern that is none", ledger.Filter{Text: "1%sure"}, nil},
 		{"a purchase", ledger.Filter{Text: "0190aaaa"}, []int64{taken, bought}},
 		{"a hold", ledger.Filter{Text: "0190bbbb-0000-7000-8000-000000000002"}, []int64{matched}},
-		{"a line", ledger.Filter{Text: fmt.Sprint(spent)}, []int64{spent}},
+		{"an entry", ledger.Filter{Text: fmt.Sprint(spent)}, []int64{spent}},
 		{"a name", ledger.Filter{Text: "abgleich", TextReasons: []models.Reason{models.ReasonJobMatch}}, []int64{matched}},
 		{"a purchase's refunds", ledger.Filter{Text: "0190aaaa", Reason: models.ReasonRefund}, []int64{taken}},
 		{"now", ledger.Filter{From: now.Add(-time.Minute), Until: now.Add(time.Minute)},
@@ -102,7 +102,7 @@ func TestSearch(t *testing.T) {
 	} {
 		for _, limit := range []int{1, 2, 50} {
 			if got, _ := all(t, s, user.ID, limit, c.filter); !cmp.Equal(got, c.want) {
-				t.Errorf("%s, %d to a page: lines %v, want %v", c.name, limit, got, c.want)
+				t.Errorf("%s, %d to a page: entries %v, want %v", c.name, limit, got, c.want)
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func TestSearchReadsNoMoreThanItsStretch(t *testing.T) {
 		t.Errorf("the one adjustment behind many spends is found in %d pages (%v), want 1", pages, ids)
 	}
 	if ids, pages := all(t, s, user.ID, 25, ledger.Filter{Text: "nowhere"}); len(ids) != 0 || pages != 3 {
-		t.Errorf("looking for what is not there takes %d pages and finds %v, want 3 stretches and nothing", pages, ids)
+		t.Errorf("a search without a match read %d pages and found %v, want 3 stretches and nothing", pages, ids)
 	}
 	for _, month := range []string{"2026-01-01", "2026-02-01", "2026-03-01"} {
 		from, _ := time.Parse(time.DateOnly, month)
@@ -129,13 +129,13 @@ func TestSearchReadsNoMoreThanItsStretch(t *testing.T) {
 			t.Fatal(err)
 		}
 		if ids, _ := all(t, s, user.ID, 2_000, f); int64(len(ids)) != want {
-			t.Errorf("%s has %d lines, want %d", month, len(ids), want)
+			t.Errorf("%s has %d entries, want %d", month, len(ids), want)
 		}
 	}
 	january := ledger.Filter{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}
 	if page, err := s.Search(t.Context(), user.ID, 0, 25, january); err != nil || len(page.Entries) != 25 {
-		t.Errorf("the first page of a month long ago has %d lines (%v), want 25: it begins there", len(page.Entries), err)
+		t.Errorf("the first page of an old month has %d entries (%v), want 25", len(page.Entries), err)
 	}
 }
 
@@ -162,7 +162,7 @@ func TestSearchPagesWhileSpending(t *testing.T) {
 		before = page.Next
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("lines while others are booked (-want +got):\n%s", diff)
+		t.Errorf("entries read during spends (-want +got):\n%s", diff)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestExportSumsToTheBalanceWhileTwentySpend(t *testing.T) {
 		})
 	}
 	var sum models.Credits
-	lines := 0
+	entries := 0
 	for {
 		batch, err := e.Next()
 		if err != nil {
@@ -197,17 +197,17 @@ func TestExportSumsToTheBalanceWhileTwentySpend(t *testing.T) {
 		if len(batch) == 0 {
 			break
 		}
-		for _, line := range batch {
-			sum += line.DeltaCredits
-			lines++
+		for _, entry := range batch {
+			sum += entry.DeltaCredits
+			entries++
 		}
-		if lines == 1000 {
-			spenders.Wait() // all of them are booked before the second batch is read
+		if entries == 1000 {
+			spenders.Wait() // all spends are posted before the second batch is read
 		}
 	}
 	spenders.Wait()
-	if sum != 1007 || lines != 2502 {
-		t.Errorf("%d lines sum to %d credits, want 2502 and the 1007 there were when it began", lines, sum)
+	if sum != 1007 || entries != 2502 {
+		t.Errorf("%d entries sum to %d credits, want 2502 and 1007, the balance at the start", entries, sum)
 	}
 	if got := balance(t, db, user.ID); got != 807 {
 		t.Errorf("balance = %d credits, want 807", got)
@@ -219,7 +219,7 @@ func TestOneExportOfAUserAtATime(t *testing.T) {
 	db := dbtest.New(t)
 	replicas := []*ledger.Service{{DB: db}, {DB: db}}
 	ada, eve := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "eve@example.com")
-	t.Run("works, and refuses a second one elsewhere", func(t *testing.T) {
+	t.Run("refuses a second export on another replica", func(t *testing.T) {
 		e, err := replicas[0].Export(t.Context(), ada.ID, ledger.Filter{})
 		if err != nil {
 			t.Fatal(err)
@@ -234,9 +234,9 @@ func TestOneExportOfAUserAtATime(t *testing.T) {
 		}
 		other.Close()
 		e.Close()
-		e.Close() // once more is no harm
+		e.Close() // closing twice is harmless
 	})
-	t.Run("twenty at once are one after the other", func(t *testing.T) {
+	t.Run("runs twenty concurrent exports one after the other", func(t *testing.T) {
 		var open, done atomic.Int32
 		dbtest.Concurrently(20, func(i int) {
 			e, err := replicas[i%2].Export(context.Background(), ada.ID, ledger.Filter{})
@@ -258,10 +258,10 @@ func TestOneExportOfAUserAtATime(t *testing.T) {
 			e.Close()
 		})
 		if done.Load() == 0 {
-			t.Error("none of twenty was made")
+			t.Error("0 of 20 exports were made, want at least 1")
 		}
 	})
-	t.Run("a text that the database cannot hold leaves nothing open", func(t *testing.T) {
+	t.Run("leaves no export open when the database refuses the text", func(t *testing.T) {
 		for range 10 {
 			if _, err := replicas[0].Export(t.Context(), ada.ID, ledger.Filter{Text: "\x00"}); err == nil ||
 				errors.Is(err, gorm.ErrRecordNotFound) || fault.Of(err) != nil {
@@ -287,7 +287,7 @@ func TestExportsWaitForTheirTurn(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Export(gone, late.ID, ledger.Filter{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("for somebody who has left: %v", err)
+		t.Errorf("with a canceled context: error = %v, want canceled", err)
 	}
 	turn := make(chan error)
 	go func() {

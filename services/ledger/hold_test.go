@@ -17,7 +17,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// hold makes a hold that must work.
+// hold makes a hold and fails the test if the ledger refuses it.
 func hold(t *testing.T, db *gorm.DB, op ledger.HoldOp) ledger.Held {
 	t.Helper()
 	held, err := tryHold(t, db, op)
@@ -51,7 +51,7 @@ func applyIn(tx models.Tx, op ledger.Op) error {
 	return op.Err()
 }
 
-// spend is the operation that takes a feature's price.
+// spend returns the operation that charges a feature's price.
 func spend(user int64, feature models.Reason, key string) *ledger.PostOp {
 	return &ledger.PostOp{Entry: ledger.Entry{UserID: user, Reason: feature, Meta: models.Meta{IdempotencyKey: key}}}
 }
@@ -70,7 +70,7 @@ func release(t *testing.T, db *gorm.DB, held ledger.Held) (ledger.Held, error) {
 	return op.Held, err
 }
 
-// wantCredits checks what a user has and holds.
+// wantCredits checks a user's balance and held credits.
 func wantCredits(t *testing.T, db *gorm.DB, userID int64, balance, held models.Credits) {
 	t.Helper()
 	var user models.User
@@ -84,7 +84,7 @@ func wantCredits(t *testing.T, db *gorm.DB, userID int64, balance, held models.C
 
 func amount(n models.Credits) *models.Credits { return &n }
 
-// overdue lets a hold's time be over. The database's own rule lets nothing else of it change.
+// overdue moves a hold's expiry into the past. The database's trigger allows no other change of its terms.
 func overdue(t *testing.T, db *gorm.DB, id uuid.UUID) {
 	t.Helper()
 	if err := db.Exec(`UPDATE holds SET expires_at = now() - interval '1 second' WHERE id = ?`, id).Error; err != nil {
@@ -122,7 +122,7 @@ func TestHold(t *testing.T) {
 		var kept int64
 		if err := db.Raw(`SELECT count(*) FROM holds WHERE idempotency_key = 'later'`).Scan(&kept).Error; err != nil ||
 			kept != 0 {
-			t.Errorf("a refusal used up its key (%v)", err)
+			t.Errorf("a refusal stored its key (%v)", err)
 		}
 	})
 	t.Run("refuses features that are unknown or switched off, and unknown users", func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestHold(t *testing.T) {
 			t.Errorf("error = %v, want not found", err)
 		}
 	})
-	t.Run("is the same hold for the same key, whoever else uses it", func(t *testing.T) {
+	t.Run("returns the same hold for a caller's repeated key", func(t *testing.T) {
 		service := key(t, db)
 		order := ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch, Key: "k", RequestHash: "a"}
 		first := hold(t, db, order)
@@ -176,7 +176,7 @@ func TestHold(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
-// key stores a service key that nobody can use.
+// key stores a service key that no well-formed plaintext matches.
 func key(t *testing.T, db *gorm.DB) uuid.UUID {
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
@@ -194,24 +194,24 @@ func TestCapture(t *testing.T) {
 	db := dbtest.New(t)
 	user := rich(t, db, "ada@example.com", 100)
 
-	t.Run("takes all, as a line that names the hold", func(t *testing.T) {
+	t.Run("charges all held credits in an entry that names the hold", func(t *testing.T) {
 		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeAnalysis,
 			Metadata: json.RawMessage(`{"resume":null}`)})
 		done, err := capture(t, db, held, nil)
 		if err != nil || done.Captured != 10 || done.Status != models.HoldCaptured || done.Replayed {
 			t.Fatalf("capture = %+v, %v; want 10 credits", done, err)
 		}
-		var line models.CreditTransaction
-		if err := db.Take(&line, "id = ?", done.TransactionID).Error; err != nil {
+		var e models.CreditTransaction
+		if err := db.Take(&e, "id = ?", done.TransactionID).Error; err != nil {
 			t.Fatal(err)
 		}
-		if line.DeltaCredits != -10 || line.Reason != models.ReasonResumeAnalysis || line.Meta.HoldID != held.ID.String() ||
-			string(line.Meta.RequestMetadata) != `{"resume": null}` {
-			t.Errorf("line = %+v, want -10 credits for the hold with its metadata", line)
+		if e.DeltaCredits != -10 || e.Reason != models.ReasonResumeAnalysis || e.Meta.HoldID != held.ID.String() ||
+			string(e.Meta.RequestMetadata) != `{"resume": null}` {
+			t.Errorf("entry = %+v, want -10 credits for the hold with its metadata", e)
 		}
 		wantCredits(t, db, user, 90, 0)
 	})
-	t.Run("takes fewer and frees the rest, but never more", func(t *testing.T) {
+	t.Run("charges fewer and releases the rest, but never more", func(t *testing.T) {
 		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeImprovement})
 		for _, n := range []models.Credits{-1, 0, 16} {
 			if _, err := capture(t, db, held, amount(n)); fault.Of(err) == nil || fault.Of(err).Problem != fault.CaptureRange {
@@ -233,7 +233,7 @@ func TestCapture(t *testing.T) {
 			t.Errorf("release of a captured hold: error = %v, want closed, captured", err)
 		}
 	})
-	t.Run("is refused once released or late", func(t *testing.T) {
+	t.Run("is refused after a release or the expiry", func(t *testing.T) {
 		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch})
 		if done, err := release(t, db, held); err != nil || done.Status != models.HoldReleased {
 			t.Fatalf("release = %+v, %v", done, err)
@@ -254,7 +254,7 @@ func TestCapture(t *testing.T) {
 		}
 		wantCredits(t, db, user, 86, 0)
 	})
-	t.Run("is for its caller alone", func(t *testing.T) {
+	t.Run("is refused to other callers", func(t *testing.T) {
 		mine := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch, Caller: key(t, db)})
 		if _, err := capture(t, db, mine, nil); !fault.Is(err, fault.NotFound) {
 			t.Errorf("another's capture: error = %v, want not found", err)
@@ -263,7 +263,7 @@ func TestCapture(t *testing.T) {
 			t.Errorf("another's release: error = %v, want not found", err)
 		}
 	})
-	t.Run("goes on in debt, while spending is refused", func(t *testing.T) {
+	t.Run("works in debt, while spending is refused", func(t *testing.T) {
 		debtor := rich(t, db, "eve@example.com", 15)
 		held := hold(t, db, ledger.HoldOp{UserID: debtor, Feature: models.ReasonResumeImprovement})
 		mustPost(t, db, ledger.Entry{UserID: debtor, Delta: -15, Reason: models.ReasonRefund})
@@ -278,7 +278,7 @@ func TestCapture(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
-// Whatever wins, a hold ends once and its credits are counted once.
+// Concurrent captures, releases and expiries end a hold once and count its credits once.
 func TestHoldEndsOnce(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
@@ -345,7 +345,7 @@ func TestExpire(t *testing.T) {
 	wantCredits(t, db, user, 1000, 100)
 }
 
-// Two replicas use one key at the same moment: the second waits for the user, and then must see what the first wrote.
+// Two replicas use one key concurrently: the second waits for the user's lock, then must see the first one's row.
 func TestKeyUsedWhileWaiting(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)

@@ -52,7 +52,7 @@ func TestPost(t *testing.T) {
 	db := dbtest.New(t)
 	user := dbtest.User(t, db, "ada@example.com")
 
-	t.Run("moves the balance with the line", func(t *testing.T) {
+	t.Run("changes the balance with the entry", func(t *testing.T) {
 		posted := mustPost(t, db, ledger.Entry{UserID: user.ID, Delta: 500, Reason: models.ReasonManual})
 		if posted.BalanceAfter != 500 || balance(t, db, user.ID) != 500 {
 			t.Errorf("balance after = %d and %d credits, want 500", posted.BalanceAfter, balance(t, db, user.ID))
@@ -86,7 +86,7 @@ func TestPost(t *testing.T) {
 			t.Errorf("error = %v, want insufficient credits", err)
 		}
 	})
-	t.Run("does not know strangers", func(t *testing.T) {
+	t.Run("refuses unknown users", func(t *testing.T) {
 		if _, err := post(t, db, ledger.Entry{UserID: 9999, Delta: 5, Reason: models.ReasonManual}); !fault.Is(err,
 			fault.NotFound) {
 			t.Errorf("error = %v, want not found", err)
@@ -105,7 +105,7 @@ func TestPostIdempotency(t *testing.T) {
 	t.Run("books a repeated key once", func(t *testing.T) {
 		again := mustPost(t, db, entry)
 		if !again.Replayed || again.ID != first.ID || again.BalanceAfter != 25 {
-			t.Errorf("repeat = %+v, want the first line %d again", again, first.ID)
+			t.Errorf("repeat = %+v, want the first entry %d again", again, first.ID)
 		}
 	})
 	t.Run("refuses the key for another request", func(t *testing.T) {
@@ -119,10 +119,10 @@ func TestPostIdempotency(t *testing.T) {
 		other := entry
 		other.UserID = bob.ID
 		if posted := mustPost(t, db, other); posted.Replayed {
-			t.Error("another user's key was taken for a repeat")
+			t.Error("another user's key counted as a repeat")
 		}
 	})
-	t.Run("books twenty at once once", func(t *testing.T) {
+	t.Run("posts twenty concurrent repeats once", func(t *testing.T) {
 		same := entry
 		same.Meta.IdempotencyKey = "twenty"
 		var fresh atomic.Int64
@@ -134,7 +134,7 @@ func TestPostIdempotency(t *testing.T) {
 			}
 		})
 		if fresh.Load() != 1 {
-			t.Errorf("%d of 20 booked, want 1", fresh.Load())
+			t.Errorf("%d of 20 posted, want 1", fresh.Load())
 		}
 	})
 	dbtest.CheckLedger(t, db)
@@ -163,8 +163,8 @@ func TestTwentySpendAtOnce(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
-// Random movements of many users from twenty goroutines: afterwards every balance is the sum of its lines, a model
-// that only adds up what was acknowledged agrees, and nobody has overdrawn by spending.
+// Twenty goroutines post random entries for several users. Afterwards every balance is the sum of its entries and the
+// sum of the acknowledged posts, and no spend overdrew an account.
 func TestLedgerProperty(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
@@ -241,7 +241,7 @@ func TestHistory(t *testing.T) {
 		}
 		if cursor = page.Next; cursor == 0 {
 			if pages != 2 {
-				t.Errorf("7 lines by 3 came on %d pages, want 3", pages+1)
+				t.Errorf("7 entries came on %d pages of 3, want 3 pages", pages+1)
 			}
 			break
 		}
@@ -267,14 +267,14 @@ func TestOfPurchase(t *testing.T) {
 	for _, whose := range []int64{0, user.ID} {
 		rows, err := s.OfPurchase(context.Background(), "p1", whose)
 		if err != nil || len(rows) != 2 || rows[0].DeltaCredits != 500 || rows[1].DeltaCredits != -250 {
-			t.Errorf("lines = %+v, %v; want the grant of 500 and the refund of 250, in this order", rows, err)
+			t.Errorf("entries = %+v, %v; want the grant of 500 and the refund of 250, in this order", rows, err)
 		}
 	}
 	if rows, err := s.OfPurchase(context.Background(), "p1", user.ID+1); err != nil || len(rows) != 0 {
-		t.Errorf("another user's lines of the purchase = %+v, %v; want none", rows, err)
+		t.Errorf("another user's entries of the purchase = %+v, %v; want none", rows, err)
 	}
 	if rows, err := s.OfPurchase(context.Background(), "nobody's", 0); err != nil || len(rows) != 0 {
-		t.Errorf("lines of an unknown purchase = %+v, %v; want none", rows, err)
+		t.Errorf("entries of an unknown purchase = %+v, %v; want none", rows, err)
 	}
 }
 
@@ -286,12 +286,12 @@ func TestReadingWithoutADatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	if page, err := s.History(context.Background(), 1, 0, 10); err == nil {
-		t.Errorf("a history was made up: %+v", page)
+		t.Errorf("history without a database = %+v, want an error", page)
 	}
 	if rows, err := s.OfPurchase(context.Background(), "p1", 0); err == nil {
-		t.Errorf("lines were made up: %+v", rows)
+		t.Errorf("entries without a database = %+v, want an error", rows)
 	}
 	if _, err := ledger.Lock(models.Tx{DB: db}, 1); err == nil || fault.Is(err, fault.NotFound) {
-		t.Errorf("error = %v, want one that does not say that the user is unknown", err)
+		t.Errorf("error = %v, want an error other than not found", err)
 	}
 }

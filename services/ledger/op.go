@@ -156,11 +156,11 @@ type request struct {
 	Credits  models.Credits `json:"credits"`
 	Overdraw bool           `json:"overdraw"`
 
-	// entries only
+	// EventID and Meta are for entries only.
 	EventID string      `json:"event_id"`
 	Meta    models.Meta `json:"meta"`
 
-	// holds only
+	// HoldID and the fields after it are for holds only.
 	HoldID        *uuid.UUID      `json:"hold_id"`
 	RequestHash   string          `json:"request_hash"`
 	RecipientHash string          `json:"named"`

@@ -20,8 +20,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// account is one of two with the same history: the operations are applied to one of them in a batch, to the other one
-// by one.
+// account is one of two accounts with the same history: one gets the operations as a batch, the other one by one.
 type account struct {
 	user  int64
 	holds []uuid.UUID
@@ -55,7 +54,7 @@ func (d draft) on(a account) ledger.Op {
 	return &ledger.ReleaseOp{UserID: a.user, Caller: d.caller, ID: a.holds[d.hold]}
 }
 
-// resultOf is an operation's result without what differs between the accounts.
+// resultOf returns an operation's result without the ids and times, which differ between the accounts.
 func resultOf(op ledger.Op) string {
 	if err := op.Err(); err != nil {
 		detail, _ := json.Marshal(fault.Of(err))
@@ -79,8 +78,7 @@ func resultOf(op ledger.Op) string {
 	return "?"
 }
 
-// A batch has the results that its operations have one by one: those first that the statements for all apply, by kind,
-// then the rest.
+// A batch gives the results of its operations applied one by one: first the certain ones by kind, then the rest.
 func TestABatchIsOneByOne(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
@@ -124,7 +122,7 @@ func TestABatchIsOneByOne(t *testing.T) {
 				r.Fatal(err)
 			}
 			if got, want := resultOf(batch[i]), resultOf(single[i]); got != want {
-				r.Errorf("operation %d, %s: in the batch %s, alone %s", i, drafts[i].kind, got, want)
+				r.Errorf("operation %d, %s: in the batch %s, one by one %s", i, drafts[i].kind, got, want)
 			}
 			if done[i] {
 				certain++
@@ -139,7 +137,7 @@ func TestABatchIsOneByOne(t *testing.T) {
 			}
 		}
 		if rows[0].CreditsBalance != rows[1].CreditsBalance || rows[0].CreditsHeld != rows[1].CreditsHeld {
-			r.Errorf("in the batch %d and %d held, alone %d and %d held", rows[0].CreditsBalance, rows[0].CreditsHeld,
+			r.Errorf("in the batch %d credits and %d held, one by one %d and %d", rows[0].CreditsBalance, rows[0].CreditsHeld,
 				rows[1].CreditsBalance, rows[1].CreditsHeld)
 		}
 	})
@@ -171,7 +169,7 @@ func drawDraft(r *rapid.T, holds int) draft {
 	return d
 }
 
-// certainOf reports which operations the statements for all apply, and rolls back.
+// certainOf reports which operations the batch statements apply, and rolls back.
 func certainOf(r *rapid.T, db *gorm.DB, ops []ledger.Op) (done []bool) {
 	rollBack := errors.New("roll back")
 	err := postgres.Transaction(context.Background(), db, func(tx models.Tx) (err error) {
@@ -184,7 +182,7 @@ func certainOf(r *rapid.T, db *gorm.DB, ops []ledger.Op) (done []bool) {
 	return done
 }
 
-// orderOf is the order in which a batch applies its operations.
+// orderOf returns the order in which a batch applies its operations.
 func orderOf(ops []ledger.Op, done []bool) []int {
 	rank := func(i int) int {
 		if !done[i] {
@@ -208,7 +206,7 @@ func orderOf(ops []ledger.Op, done []bool) []int {
 	return order
 }
 
-// What is certain is applied at once, also several times for one user.
+// The batch statements apply every certain operation, even several of one user.
 func TestABatchLeavesNothingCertain(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
@@ -242,7 +240,7 @@ func TestABatchLeavesNothingCertain(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
-// A grant of the same statement that turns out to be a repeat pays for nothing.
+// A repeated grant adds no credits, so it does not cover a spend of the same batch.
 func TestABatchSpendsNoGrantThatIsRefused(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)

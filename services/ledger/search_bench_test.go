@@ -11,19 +11,18 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// searchRows is how many lines the one user of BenchmarkSearch has:
+// searchRows is the number of entries of BenchmarkSearch's user:
 // go test ./services/ledger -run ^$ -bench Search -benchtime 1x -search-rows 1000000
-var searchRows = flag.Int("search-rows", 100_000, "lines of the user of BenchmarkSearch")
+var searchRows = flag.Int("search-rows", 100_000, "entries of the user of BenchmarkSearch")
 
-// BenchmarkSearch is what a page of a history costs a user with many lines, over what the newest page costs one with a
-// thousand: medians of one client. A search reads ledger.Stretch lines at most, so a long one pays for these and no
-// more.
+// BenchmarkSearch divides the time of a history page of a user with many entries by that of the newest page of a user
+// with a thousand (medians, one client). A search reads at most ledger.Stretch entries, which bounds the ratio.
 func BenchmarkSearch(b *testing.B) {
 	db := dbtest.New(b)
 	s := &ledger.Service{DB: db}
 	short, long := dbtest.User(b, db, "short@example.com"), dbtest.User(b, db, "long@example.com")
 	lengthen(b, db, short.ID, 1000, "2026-01-31 20:00:00+00")
-	for _, statement := range []string{ // others, so that plans are made for a ledger of many
+	for _, statement := range []string{ // other users, so that the planner sees a realistic ledger
 		`INSERT INTO users (email) SELECT 'user' || n || '@example.com' FROM generate_series(1, 2000) n`,
 		`ALTER TABLE credit_transactions DISABLE TRIGGER USER`,
 		`INSERT INTO credit_transactions (user_id, delta_credits, reason, balance_after) SELECT id, 10, 'manual', n * 10 FROM generate_series(1, 10) n, users WHERE email LIKE 'user%'`,

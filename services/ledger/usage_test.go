@@ -13,9 +13,9 @@ import (
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
-	user, other, nobody := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "bob@example.com"), dbtest.User(t, db,
+	user, other, idle := dbtest.User(t, db, "ada@example.com"), dbtest.User(t, db, "bob@example.com"), dbtest.User(t, db,
 		"eve@example.com")
-	line := func(userID int64, at string, delta models.Credits) {
+	entry := func(userID int64, at string, delta models.Credits) {
 		t.Helper()
 		if err := db.Exec(`WITH u AS (UPDATE users SET credits_balance = credits_balance + @delta WHERE id = @user)
 			INSERT INTO credit_transactions (user_id, delta_credits, reason, created_at) VALUES (@user, @delta, 'manual', CAST(@at AS timestamptz))`,
@@ -23,18 +23,18 @@ func TestUsage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	line(user.ID, "2025-01-01T00:00:00Z", 1000)
-	for range 40 { // old lines, between which the search has something to halve
-		line(user.ID, "2026-01-01T12:00:00Z", 1)
-		line(other.ID, "2026-03-29T12:00:00Z", 77)
+	entry(user.ID, "2025-01-01T00:00:00Z", 1000)
+	for range 40 { // old entries for the binary search
+		entry(user.ID, "2026-01-01T12:00:00Z", 1)
+		entry(other.ID, "2026-03-29T12:00:00Z", 77)
 	}
-	line(user.ID, "2026-03-27T22:59:59Z", 7) // the last second before the three days in Berlin
-	line(user.ID, "2026-03-27T23:00:00Z", 50)
-	line(user.ID, "2026-03-28T22:00:00Z", -10)
-	line(user.ID, "2026-03-28T21:59:59Z", -5) // numbered after a later line
-	line(user.ID, "2026-03-29T21:59:59Z", 30) // the clocks went forward: the day ends an hour earlier
-	line(user.ID, "2026-03-29T22:00:00Z", -20)
-	line(user.ID, "2026-03-30T22:00:00Z", 9) // tomorrow, by a clock that is ahead
+	entry(user.ID, "2026-03-27T22:59:59Z", 7) // the last second before the three days in Berlin
+	entry(user.ID, "2026-03-27T23:00:00Z", 50)
+	entry(user.ID, "2026-03-28T22:00:00Z", -10)
+	entry(user.ID, "2026-03-28T21:59:59Z", -5) // inserted after a later entry
+	entry(user.ID, "2026-03-29T21:59:59Z", 30) // the clocks went forward: the day ends an hour earlier
+	entry(user.ID, "2026-03-29T22:00:00Z", -20)
+	entry(user.ID, "2026-03-30T22:00:00Z", 9) // tomorrow, by a clock that is ahead
 
 	type moved [2]models.Credits
 	for _, c := range []struct {
@@ -45,7 +45,7 @@ func TestUsage(t *testing.T) {
 		{"in the zone's days", "Europe/Berlin", user.ID, [3]moved{{50, 15}, {30, 0}, {0, 20}}},
 		{"in UTC's", "UTC", user.ID, [3]moved{{0, 15}, {30, 20}, {9, 0}}},
 		{"of another user", "UTC", other.ID, [3]moved{{}, {40 * 77, 0}, {}}},
-		{"of nobody", "UTC", nobody.ID, [3]moved{}},
+		{"of a user without entries", "UTC", idle.ID, [3]moved{}},
 	} {
 		zone, err := time.LoadLocation(c.zone)
 		if err != nil {
@@ -69,8 +69,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// Where the clocks go forward at midnight, a day begins at 01:00: it has a bar of its own, and nothing of the day
-// before.
+// Where clocks go forward at midnight, a day begins at 01:00. Its bar contains no entry of the day before.
 func TestUsageOfADayWithoutMidnight(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
