@@ -12,8 +12,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// A panic rolls back all that shares its transaction. No request is told that it succeeded, none waits for ever, and
-// the queue goes on.
+// A panic rolls back its whole batch: every request in it returns an error, and the queue continues.
 func TestPanicInABatch(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 )
 
-// Credits of a deleted account are there when a payment comes late. Nobody gets at them, alone or together with others.
+// A late payment can leave credits on a deleted account. Spends and holds of it fail, single or batched.
 func TestNobodySpendsOfADeletedAccount(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 100)

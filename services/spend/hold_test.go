@@ -22,7 +22,7 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 )
 
-// serviceKey stores a service key that nobody can use.
+// serviceKey stores a service key that no well-formed plaintext matches.
 func serviceKey(t *testing.T, db *gorm.DB) uuid.UUID {
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
@@ -45,7 +45,7 @@ func TestHold(t *testing.T) {
 	ctx := context.Background()
 	caller := serviceKey(t, db)
 
-	t.Run("answers a repeat with the hold as it was made, even after its capture", func(t *testing.T) {
+	t.Run("answers a repeat with the original hold, even after its capture", func(t *testing.T) {
 		r := request(caller, user, "resume_analysis", "a")
 		r.Metadata = json.RawMessage(`{"b": 1e3, "a": "ü<"}`)
 		first, err := s.Hold(ctx, r)
@@ -76,7 +76,7 @@ func TestHold(t *testing.T) {
 		other := request(caller, user, "job_match", "a")
 		longer := request(caller, user, "resume_analysis", "a")
 		longer.TTL, longer.Metadata = time.Hour, json.RawMessage(`{"b": 1e3, "a": "ü<"}`)
-		for name, r := range map[string]spend.HoldRequest{"another feature": other, "another life": longer} {
+		for name, r := range map[string]spend.HoldRequest{"another feature": other, "another TTL": longer} {
 			if _, err := s.Hold(ctx, r); !fault.Is(err, fault.Conflict) {
 				t.Errorf("%s: error = %v, want conflict", name, err)
 			}
@@ -85,7 +85,7 @@ func TestHold(t *testing.T) {
 			t.Errorf("a spend under a hold's key: error = %v, want conflict", err)
 		}
 	})
-	t.Run("refuses lives out of range and ids that are none", func(t *testing.T) {
+	t.Run("refuses a TTL out of range and malformed ids", func(t *testing.T) {
 		for _, ttl := range []time.Duration{-time.Second, time.Second - 1, 24*time.Hour + 1} {
 			r := request(caller, user, "job_match", "")
 			r.TTL = ttl
@@ -103,7 +103,7 @@ func TestHold(t *testing.T) {
 			}
 		}
 	})
-	t.Run("is nobody else's", func(t *testing.T) {
+	t.Run("is hidden from other callers", func(t *testing.T) {
 		held, err := s.Hold(ctx, request(caller, user, "job_match", ""))
 		if err != nil {
 			t.Fatal(err)
@@ -148,7 +148,7 @@ func TestExpireDue(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
-// What a feature costs is the operator's to say, from the next request on.
+// A changed price applies to later requests only; open holds and repeats are unaffected.
 func TestPriceOfLaterHolds(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 100)
@@ -188,8 +188,8 @@ func errorsOf(db *gorm.DB, statements ...string) error {
 	return nil
 }
 
-// While one request of a user is being booked, all that come wait and are booked in the next transaction, in order,
-// each with an answer of its own.
+// While a transaction of one user runs, further requests queue. The next transaction runs them in order, and each gets
+// its own answer.
 func TestRequestsOfOneUserShareATransaction(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 200)
@@ -197,7 +197,7 @@ func TestRequestsOfOneUserShareATransaction(t *testing.T) {
 	var requests sync.WaitGroup
 	var done, refused atomic.Int64
 	err := postgres.Transaction(ctx, db, func(tx models.Tx) error {
-		if _, err := ledger.Lock(tx, user); err != nil { // another replica is at it
+		if _, err := ledger.Lock(tx, user); err != nil { // as another replica does
 			return err
 		}
 		for i := range 50 {
@@ -235,12 +235,12 @@ func TestRequestsOfOneUserShareATransaction(t *testing.T) {
 	var transactions int64
 	if err := db.Raw(`SELECT count(DISTINCT xmin::text) FROM credit_transactions WHERE reason = 'job_match'`).
 		Scan(&transactions).Error; err != nil || transactions > 10 {
-		t.Errorf("they were booked in %d transactions (%v), want a few", transactions, err)
+		t.Errorf("the spends ran in %d transactions (%v), want at most 10", transactions, err)
 	}
 	dbtest.CheckLedger(t, db)
 }
 
-// A repeat waits for the first request's answer, but not for ever; and who waits too long leaves the others alone.
+// A repeat waits for the first request's answer for a bounded time. A waiter that times out does not affect the others.
 func TestRepeatWhileTheFirstIsRunning(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 100)
@@ -259,12 +259,12 @@ func TestRepeatWhileTheFirstIsRunning(t *testing.T) {
 		defer cancel()
 		if _, err := s.Spend(impatient, spend.Request{UserID: user, Feature: "job_match",
 			Key: "other"}); !postgres.Away(err) {
-			t.Errorf("who gave up: error = %v, want a time-out", err)
+			t.Errorf("request that gave up: error = %v, want a time-out", err)
 		}
 		_, err := s.Spend(ctx, spend.Request{UserID: user, Feature: "job_match", Key: "k"})
 		if f := fault.Of(err); f == nil || f.Code != fault.Conflict || f.Problem != fault.StillRunning ||
 			f.Detail["retryAfter"] == nil {
-			t.Errorf("repeat: error = %v, want a conflict that says when to try again", err)
+			t.Errorf("repeat: error = %v, want a conflict with a retry time", err)
 		}
 		return nil
 	})
@@ -320,7 +320,7 @@ func TestAccount(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
-// A call that must fail for everybody makes no account; one that only lacks credits does, so that its user can buy
+// A call that fails for every user creates no account. A call that only lacks credits does, so that the user can buy
 // some.
 func TestAccountOfARefusal(t *testing.T) {
 	t.Parallel()
@@ -343,7 +343,7 @@ func TestAccountOfARefusal(t *testing.T) {
 	ask("job_match", fault.InsufficientCredits, 1)
 }
 
-// Behind a pooler statements are not prepared, and the database learns the types of values from the statement alone.
+// Behind a pooler, statements are not prepared and the database infers each value's type from the statement text.
 func TestBehindAPooler(t *testing.T) {
 	t.Parallel()
 	_, db, user := setUp(t, 100)

@@ -10,7 +10,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// pick draws one of the holds, of any status; nil when there is none.
+// pick draws a hold of any status, nil if there is none.
 func (m *machine) pick() (uuid.UUID, *machineHold) {
 	if len(m.order) == 0 {
 		return uuid.Nil, nil
@@ -19,7 +19,7 @@ func (m *machine) pick() (uuid.UUID, *machineHold) {
 	return id, m.holds[id]
 }
 
-// end is what becomes of an open hold.
+// end updates the model when an open hold ends.
 func (m *machine) end(h *machineHold, status models.HoldStatus, captured models.Credits) {
 	m.held -= h.credits
 	m.balance -= captured
@@ -85,7 +85,7 @@ func (m *machine) release() {
 	}
 }
 
-// late lets a hold's time be over.
+// late moves a hold's expiry into the past.
 func (m *machine) late() {
 	id, h := m.pick()
 	if h == nil || h.status != models.HoldOpen {

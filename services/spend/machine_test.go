@@ -21,11 +21,7 @@ import (
 
 const machineSteps = 50
 
-// Whatever is done with an account, in whatever order: balance and held credits are what a small model says they must
-// be.
-//
-// It was seen to bite: without `available + due.delta >= 0` in ledger's bookSQL the first run failed, and the third
-// when captureSQL freed due.taken instead of due.credits.
+// TestMachine runs random operations on an account and compares its balance and held credits with a small model.
 func TestMachine(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
@@ -38,7 +34,7 @@ func TestMachine(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
-// machine is an account, and what must be true of it.
+// machine is an account and the model of its expected state.
 type machine struct {
 	*rapid.T
 	spend         *spend.Service
@@ -50,7 +46,7 @@ type machine struct {
 	answers       map[string]string // by key, of those that were not refused
 }
 
-// machineHold is a hold. One whose time is over stays open, and late, until it is swept or released.
+// machineHold is the model of a hold. An expired one stays open and late until the sweep or a release ends it.
 type machineHold struct {
 	credits, captured models.Credits
 	status            models.HoldStatus
@@ -101,7 +97,7 @@ func (m *machine) play() {
 	}
 }
 
-// compare looks at the account after a step.
+// compare checks the account against the model.
 func (m *machine) compare(step string) {
 	var u models.User
 	if err := m.spend.DB.Take(&u, m.user).Error; err != nil {
@@ -112,7 +108,7 @@ func (m *machine) compare(step string) {
 	}
 }
 
-// refused checks a refusal, and that there is one exactly when a code is wanted.
+// refused checks that the call was refused with the wanted code, or succeeded if the code is empty.
 func (m *machine) refused(err error, want fault.Code, what any) {
 	if want == "" && err != nil || want != "" && !fault.Is(err, want) {
 		m.Fatalf("%+v with balance %d, held %d: error = %v, want %q", what, m.balance, m.held, err, want)
@@ -136,14 +132,14 @@ func (m *machine) first(c call) {
 	m.call(c)
 }
 
-// again repeats any earlier call. One that was refused is tried anew.
+// again repeats an earlier call. A refused call runs as new.
 func (m *machine) again() {
 	if len(m.calls) > 0 {
 		m.call(rapid.SampledFrom(m.calls).Draw(m.T, "call"))
 	}
 }
 
-// otherwise uses a key that has its answer for another request.
+// otherwise sends another request with a used key.
 func (m *machine) otherwise() {
 	if len(m.answers) == 0 {
 		return
@@ -156,7 +152,7 @@ func (m *machine) otherwise() {
 	}
 }
 
-// call makes a call for the first time or again, and knows what must come of it.
+// call sends a new or repeated call and checks its result against the model.
 func (m *machine) call(c call) {
 	answer, replayed, err := m.ask(c)
 	if before, done := m.answers[c.key]; done {
@@ -192,12 +188,12 @@ func (m *machine) call(c call) {
 	}
 }
 
-// ask does what a call says and returns the answer without the mark of a repeat.
+// ask sends a call and returns the answer without its replay flag.
 func (m *machine) ask(c call) (string, bool, error) {
 	ctx := context.Background()
 	if c.kind == "hold" {
 		held, err := m.spend.Hold(ctx, request(uuid.Nil, m.user, c.feature, c.key))
-		held.ExpiresAt = time.Time{} // late moves it behind the product's back
+		held.ExpiresAt = time.Time{} // late changes it directly in the database
 		answer, _ := json.Marshal(held.Hold)
 		return string(answer), held.Replayed, err
 	}

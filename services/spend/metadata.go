@@ -38,7 +38,7 @@ func storable(value any) bool {
 		return models.Storable(v)
 	case json.Number:
 		f, err := v.Float64()
-		// such as 1e-20000: a float rounds it to 0, jsonb refuses it
+		// A float rounds a number such as 1e-20000 to 0, but jsonb refuses it.
 		tiny := f == 0 && strings.ContainsAny(string(v), "123456789")
 		return err == nil && !tiny && len(v) <= 100
 	case []any:

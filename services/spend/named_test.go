@@ -13,8 +13,8 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 )
 
-// A service names people by address. The address comes to belong to somebody else; the repeat of a request is still
-// about the first, and a new request about the second.
+// A service identifies users by address. After the address moves to another user, a repeated request still concerns
+// the first user and a new request the second.
 func TestRepeatByAddress(t *testing.T) {
 	t.Parallel()
 	s, db, first := setUp(t, 100)
@@ -47,7 +47,7 @@ func TestRepeatByAddress(t *testing.T) {
 		if i%2 == 0 {
 			if again, err := s.Spend(ctx, byAddress("job_match", "spend").Request); err != nil || !again.Replayed ||
 				again.ID != spent.ID {
-				t.Errorf("the spend again = %+v, %v; want line %d", again, err, spent.ID)
+				t.Errorf("the spend again = %+v, %v; want entry %d", again, err, spent.ID)
 			}
 		} else if again, err := s.Hold(ctx, byAddress("job_match", "hold")); err != nil || !again.Replayed ||
 			again.ID != held.ID {
@@ -63,7 +63,7 @@ func TestRepeatByAddress(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
-// Who signs in with another's address, which no provider vouches for, gets nothing of what is meant for its owner.
+// A user who signs in with an unverified address gets no credits meant for the owner of that address.
 func TestAddressOfASquatter(t *testing.T) {
 	t.Parallel()
 	s, db, squatter := setUp(t, 100)
@@ -75,15 +75,15 @@ func TestAddressOfASquatter(t *testing.T) {
 		}
 	}
 	if _, err := s.Account(ctx, 0, "ada@example.com", false); !fault.Is(err, fault.NotFound) {
-		t.Errorf("their account: error = %v, want not found", err)
+		t.Errorf("the squatter's account: error = %v, want not found", err)
 	}
 	owner, err := s.Account(ctx, 0, "ada@example.com", true)
 	if err != nil || owner == squatter {
-		t.Errorf("account = %d, %v; want one of its owner's", owner, err)
+		t.Errorf("account = %d, %v; want a new one for the owner", owner, err)
 	}
 }
 
-// Spellings of one mailbox are one user; a letter that lower-casing makes the same is nobody's address.
+// All spellings of a mailbox name one user. A letter that lower-casing turns into ASCII makes the address invalid.
 func TestAddressInAnotherSpelling(t *testing.T) {
 	t.Parallel()
 	s, db, _ := setUp(t, 100)
@@ -107,7 +107,7 @@ func TestAddressInAnotherSpelling(t *testing.T) {
 	}
 }
 
-// One user who cannot be had does not keep the holds of the others from expiring.
+// A locked user does not stop other users' holds from expiring.
 func TestExpiryBesideALockedUser(t *testing.T) {
 	t.Parallel()
 	s, db, first := setUp(t, 100)

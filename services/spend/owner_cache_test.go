@@ -9,7 +9,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// The cache answers for a hold to its caller alone, and never for another hold with the same slot.
+// The cache returns a hold's owner only to the hold's caller, and never for another hold in the same slot.
 func TestOwnerCache(t *testing.T) {
 	t.Parallel()
 	var c ownerCache

@@ -69,17 +69,17 @@ func TestSpend(t *testing.T) {
 	s, db, user := setUp(t, 25)
 	ctx := context.Background()
 
-	t.Run("takes the feature's price once for a key", func(t *testing.T) {
+	t.Run("charges the feature's price once for a key", func(t *testing.T) {
 		request := spend.Request{UserID: user, Feature: "resume_analysis", Key: "a",
 			Metadata: json.RawMessage(`{"resume": 7, "job": "x"}`)}
 		first, err := s.Spend(ctx, request)
 		if err != nil || first.DeltaCredits != -10 || first.BalanceAfter != 15 {
 			t.Fatalf("spend = %+v, %v; want -10 credits, 15 left", first, err)
 		}
-		request.Metadata = json.RawMessage(` {"job":"x","resume":7}`) // the same request, written otherwise
+		request.Metadata = json.RawMessage(` {"job":"x","resume":7}`) // the same request in another notation
 		again, err := s.Spend(ctx, request)
 		if err != nil || !again.Replayed || again.ID != first.ID || again.BalanceAfter != 15 {
-			t.Errorf("repeat = %+v, %v; want line %d again", again, err, first.ID)
+			t.Errorf("repeat = %+v, %v; want entry %d again", again, err, first.ID)
 		}
 	})
 	t.Run("refuses the key for anything else", func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestSpend(t *testing.T) {
 			}
 		}
 	})
-	t.Run("refuses what is not covered and keeps nothing of it", func(t *testing.T) {
+	t.Run("refuses an uncovered spend and stores nothing", func(t *testing.T) {
 		if _, err := s.Spend(ctx, spend.Request{UserID: user, Feature: "resume_improvement"}); err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func TestTwentyAtOnce(t *testing.T) {
 	})
 	for _, id := range ids {
 		if id != ids[0] {
-			t.Fatalf("twenty repeats got lines %v, want one", ids)
+			t.Fatalf("twenty repeats got entries %v, want one", ids)
 		}
 	}
 	var spent, refused atomic.Int64
