@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Addresses are compared as they are stored. A query that folds them by itself folds more than Parse does, and finds a
-// stranger; whoever looks up who holds one asks user.ByAddress.
+// Queries compare addresses as stored. SQL's own case folding folds more than Parse does and could match another user,
+// so every look-up by address goes through user.ByAddress.
 func TestNoQueryFoldsAnAddress(t *testing.T) {
 	t.Parallel()
 	folding := regexp.MustCompile(`(?i)\b(lower|upper)\s*\(\s*(\w+\.)?email|email\s+(NOT\s+)?I?LIKE\b[^%]`)

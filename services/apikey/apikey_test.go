@@ -23,14 +23,14 @@ var home = addressed("192.0.2.1")
 
 func addressed(text string) limit.Sender { return limit.Address(netip.MustParseAddr(text)) }
 
-// keyring is a replica's keys on a database of the test's own.
+// keyring is the key service of one replica, on the test's own database.
 type keyring struct {
 	*Service
 	t     *testing.T
 	db    *gorm.DB
 	clock *clock
 	log   *logged
-	asked *atomic.Int64 // how often the database was
+	asked *atomic.Int64 // number of database queries
 }
 
 func newKeyring(t *testing.T) keyring {
@@ -43,13 +43,13 @@ func newKeyring(t *testing.T) keyring {
 	return r.replica()
 }
 
-// replica is another process on the same database, with the same clock and log.
+// replica returns a second process on the same database, with the same clock and log.
 func (r keyring) replica() keyring {
 	r.Service = New(r.db, limit.New(r.db, r.clock.Now), slog.New(slog.NewJSONHandler(r.log, nil)), r.clock.Now)
 	return r
 }
 
-// make makes a key that may spend.
+// make creates a key with the scope spend.
 func (r keyring) make(perMinute int, scopes ...string) (models.APIKey, string) {
 	r.t.Helper()
 	if scopes == nil {
@@ -135,8 +135,8 @@ func TestKeyRevokedElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.clock.Add(time.Second - time.Nanosecond)
-	other.wantGood(plaintext)    // as was known; it is asked about meanwhile
-	r.clock.Add(time.Nanosecond) // a second, as is promised
+	other.wantGood(plaintext)    // served from the cache, which refreshes in the background
+	r.clock.Add(time.Nanosecond) // one second, the documented limit
 	other.wantRefused(plaintext, home, fault.Unauthenticated)
 	r.wantRefused(plaintext, home, fault.Unauthenticated)
 }
@@ -315,7 +315,7 @@ func TestKeyLastUse(t *testing.T) {
 	}
 }
 
-// The key stands in no table, no log, and no error.
+// The plaintext key appears in no table, log or error.
 func TestKeyIsNowhere(t *testing.T) {
 	t.Parallel()
 	r := newKeyring(t)

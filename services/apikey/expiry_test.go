@@ -28,7 +28,7 @@ func TestKeyEndsByItself(t *testing.T) {
 	}
 	endless, other := r.make(60)
 	if endless.ExpiresAt != nil {
-		t.Errorf("a key that nobody limited ends at %s", endless.ExpiresAt)
+		t.Errorf("a key without a limit expires at %s, want never", endless.ExpiresAt)
 	}
 	r.wantGood(plaintext)
 	if err := r.db.Exec(

@@ -17,7 +17,7 @@ import (
 	"github.com/resume-matcher/credits/services/limit"
 )
 
-// minute is the database's.
+// minute returns the database's current minute.
 func (r keyring) minute() time.Time {
 	r.t.Helper()
 	var now time.Time
@@ -27,7 +27,7 @@ func (r keyring) minute() time.Time {
 	return now
 }
 
-// withinAMinute does work again if the database's minute ended meanwhile, and returns what it returned last.
+// withinAMinute repeats work until it runs within one minute of the database's clock, and returns its last result.
 func (r keyring) withinAMinute(work func() int64) int64 {
 	r.t.Helper()
 	for {
@@ -39,7 +39,7 @@ func (r keyring) withinAMinute(work func() int64) int64 {
 	}
 }
 
-// nextMinute lets the minute of every limit be over, for the database as for the replicas.
+// nextMinute ends the minute of every limit, in the database and in the replicas.
 func (r keyring) nextMinute() {
 	r.t.Helper()
 	if err := r.db.Exec(`UPDATE rate_windows SET minute = minute - interval '1 hour'`).Error; err != nil {
@@ -48,7 +48,7 @@ func (r keyring) nextMinute() {
 	r.clock.Add(time.Minute)
 }
 
-// cut is a replica that knows what r knows and whose database is gone.
+// cut replaces r's database with an unreachable one and leaves its cache.
 func (r keyring) cut() {
 	r.t.Helper()
 	db, err := postgres.Open("postgres://app@127.0.0.1:9/app", slog.New(slog.DiscardHandler))
@@ -59,7 +59,7 @@ func (r keyring) cut() {
 	r.Service.db, r.limits = db, limit.New(db, r.clock.Now)
 }
 
-// drain presents keys from twenty goroutines until each is refused with rate_limited, and says how often it was not.
+// drain verifies keys from twenty goroutines until each is refused with rate_limited, and counts the accepted calls.
 func drain(t *testing.T, key func() string, from limit.Sender, answer fault.Code, replicas ...keyring) int64 {
 	t.Helper()
 	var n atomic.Int64
@@ -165,11 +165,11 @@ func TestKeyWhenTheDatabaseIsGone(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := r.Verify(gone, plaintext, home); !errors.Is(err, context.Canceled) && !postgres.Away(err) {
-		t.Errorf("verify for somebody who has left: %v", err)
+		t.Errorf("verify with a canceled context: error = %v, want canceled or database away", err)
 	}
 }
 
-// wrongKeys is one of each kind.
+// wrongKeys returns one invalid key of each kind.
 func wrongKeys(plaintext string) map[string]string {
 	return map[string]string{
 		"nothing": "", "the mark": "rmc_", "never made": newPlaintext(), "a typo": plaintext[:20] + "-" + plaintext[21:],
@@ -236,7 +236,7 @@ func TestWrongKeysAreLimited(t *testing.T) {
 	replicas[0].wantRefused(newPlaintext(), addressed("192.0.2.7"), fault.Unauthenticated)
 }
 
-// What cannot be a key costs no statement and counts for nobody, however often it comes.
+// A malformed key runs no statement and counts against no limit, however often it is sent.
 func TestMalformedKeysCostNothing(t *testing.T) {
 	t.Parallel()
 	r := newKeyring(t)
@@ -254,7 +254,7 @@ func TestMalformedKeysCostNothing(t *testing.T) {
 		t.Errorf("%d statements and %d rows for malformed keys, want none", n, rows)
 	}
 	r.cut()
-	r.wantRefused("rmc_typo", home, fault.Unauthenticated) // the database is not needed
+	r.wantRefused("rmc_typo", home, fault.Unauthenticated) // without the database
 }
 
 func TestKeyRevokedAtABlockedAddress(t *testing.T) {
@@ -291,7 +291,7 @@ func TestNewKeysAreWellFormedAndDiffer(t *testing.T) {
 			}
 		}
 	}
-	for i := range len(base62) { // 516 of each are to be expected
+	for i := range len(base62) { // expected: 516 of each
 		if n := letters[base62[i]]; n < 400 || n > 640 {
 			t.Errorf("%q comes %d times in 32,000 letters", base62[i], n)
 		}
@@ -309,7 +309,7 @@ func FuzzWellFormed(f *testing.F) {
 	})
 }
 
-// BenchmarkVerify is what each call with a key costs while the key is remembered.
+// BenchmarkVerify measures a call with a cached key.
 func BenchmarkVerify(b *testing.B) {
 	for _, perMinute := range []int{0, MaxPerMinute} {
 		b.Run(fmt.Sprintf("limit=%d", perMinute), func(b *testing.B) {

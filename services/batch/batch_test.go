@@ -13,7 +13,7 @@ import (
 	"github.com/resume-matcher/credits/services/batch"
 )
 
-// hold starts a queue with a job that ends when the returned function is called.
+// hold starts a queue with a job that runs until the returned function is called.
 func hold(t *testing.T, g *batch.Group[int], number int64) (end func()) {
 	t.Helper()
 	begun, stop, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -27,7 +27,7 @@ func hold(t *testing.T, g *batch.Group[int], number int64) (end func()) {
 	return func() { close(stop); <-ended }
 }
 
-// await returns when n jobs wait in a queue.
+// await blocks until n jobs wait in a queue.
 func await(g *batch.Group[int], number int64, n int) {
 	for waiting, _ := g.Waiting(number); waiting != n; waiting, _ = g.Waiting(number) {
 		runtime.Gosched()

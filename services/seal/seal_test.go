@@ -66,6 +66,6 @@ func TestRotation(t *testing.T) {
 		t.Errorf("sums = %x", sums)
 	}
 	if rotated.Verify("text", nil) || rotated.Verify("other", mac) {
-		t.Error("verified what is no hash of the text")
+		t.Error("verified a wrong hash, want a refusal")
 	}
 }
