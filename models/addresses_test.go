@@ -8,7 +8,8 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// Rows from before addresses had one spelling are brought to it, and lose what nobody has verified.
+// The migration rewrites older rows to the canonical spelling and clears those that only an unverified
+// identity supports.
 func TestMigrationOfAddresses(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)

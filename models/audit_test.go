@@ -8,7 +8,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// Each action has a name of its own, which the log, the audit page and its texts use.
+// Each action has a unique name, which the log, the audit page and its texts use.
 func TestActionsAreNamed(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -20,7 +20,7 @@ func TestActionsAreNamed(t *testing.T) {
 	}
 }
 
-// Who did something and from where comes with the context, so that no caller can leave it out.
+// AppendAudit reads the actor and source from the context, so that no caller can omit them.
 func TestAppendAuditKnowsTheActor(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
@@ -36,12 +36,12 @@ func TestAppendAuditKnowsTheActor(t *testing.T) {
 		{"an admin in a request", &models.Actor{AdminID: u.ID, UserID: u.ID, RequestID: "req_1", Source: from.Source},
 			models.AuditEvent{},
 			models.AuditEntry{Actor: "admin", ActorID: &u.ID, RequestID: "req_1", Source: from.Source}},
-		{"an admin who is named", nil, models.AuditEvent{ActorID: u.ID, RequestID: "req_2"},
+		{"an admin given by the event", nil, models.AuditEvent{ActorID: u.ID, RequestID: "req_2"},
 			models.AuditEntry{Actor: "admin", ActorID: &u.ID, RequestID: "req_2"}},
 		{"a user in a request", &models.Actor{UserID: u.ID, RequestID: "req_1", Source: from.Source},
 			models.AuditEvent{UserID: u.ID},
 			models.AuditEntry{Actor: "user", UserID: &u.ID, RequestID: "req_1", Source: from.Source}},
-		{"a request of nobody", &from, models.AuditEvent{},
+		{"an anonymous request", &from, models.AuditEvent{},
 			models.AuditEntry{Actor: "system", RequestID: "req_1", Source: from.Source}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestAppendAuditKnowsTheActor(t *testing.T) {
 			same := func(a, b *int64) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
 			if got.Actor != c.want.Actor || !same(got.ActorID, c.want.ActorID) || !same(got.UserID, c.want.UserID) ||
 				got.RequestID != c.want.RequestID || got.Source != c.want.Source || string(got.Detail) != "{}" {
-				t.Errorf("the line is %+v, want %+v", got, c.want)
+				t.Errorf("audit entry = %+v, want %+v", got, c.want)
 			}
 		})
 	}

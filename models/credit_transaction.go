@@ -34,14 +34,14 @@ type Meta struct {
 	Session        string `json:"session,omitempty"`
 	PaymentIntent  string `json:"payment_intent,omitempty"`
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
-	// the service key that sent it; empty for the user's session
+	// Caller is the id of the service key that sent the request, empty for the user's session.
 	Caller string `json:"caller,omitempty"`
-	// of caller, key and address; empty where the caller named the user by id
+	// RecipientHash covers caller, key and address. It is empty if the request gave the user's id.
 	RecipientHash string `json:"named,omitempty"`
-	// tells a repeat of the request from another one with the same key
+	// RequestHash tells a repeated request from another one with the same key.
 	RequestHash string `json:"request_hash,omitempty"`
 	HoldID      string `json:"hold_id,omitempty"`
-	// "user:<id>" of the admin, "operator" on the command line, or "system"
+	// Actor is "user:<id>" for an admin, "operator" for the command line, or "system".
 	Actor           string          `json:"actor,omitempty"`
 	Note            string          `json:"note,omitempty"`
 	Counterpart     int64           `json:"counterpart,omitempty"` // the other user of a transfer

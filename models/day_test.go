@@ -34,7 +34,7 @@ func TestDayBegins(t *testing.T) {
 	}
 }
 
-// No zone has a day whose first instant belongs to another day, or is not the first.
+// In every zone, the start of a day belongs to that day, and the instant before it does not.
 func TestDayBeginsIsTheFirstInstantOfItsDay(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"Atlantic/Azores", "America/Santiago", "America/Havana", "Africa/Cairo", "Europe/Berlin",

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// Each rule about credits is broken on purpose, as the application's own role. The database must refuse by name.
+// Each statement breaks one rule as the application's own role. The database must refuse it by the constraint's name.
 func TestDatabaseKeepsTheRules(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
@@ -58,7 +58,7 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		{"a withdrawal of a purchase has its buyer", "withdrawals_purchase_has_user",
 			`INSERT INTO withdrawals (id, idempotency_key, purchase_id, name, email, contract, locale)
 			VALUES (gen_random_uuid(), 'k', '00000000-0000-7000-8000-000000000001', 'n', 'e', 'c', 'de')`},
-		{"who handles a withdrawal says when", "withdrawals_handled_by_somebody",
+		{"a withdrawal with a handler has a time", "withdrawals_handled_by_somebody",
 			`INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale, handled_by)
 			VALUES (gen_random_uuid(), 'k', 'n', 'e', 'c', 'de', 1)`},
 		{"an entry is never 0", "credit_transactions_delta_not_zero", entry + `(1, 0, 'manual', NULL, '{}')`},
@@ -78,7 +78,7 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 			`INSERT INTO credit_transactions (id, user_id, delta_credits, reason) VALUES (0, 1, 5, 'manual')`},
 		{"no entry without the balance", "users_balance_equals_ledger", entry + `(1, 5, 'manual', NULL, '{}')`},
 		{"no balance without an entry", "users_balance_equals_ledger", `UPDATE users SET credits_balance = 777`},
-		{"no user is born rich", "users_balance_equals_ledger",
+		{"a new user has no credits", "users_balance_equals_ledger",
 			`INSERT INTO users (email, credits_balance) VALUES ('eve@example.com', 5)`},
 		{"held is never negative", "users_credits_held_not_negative", `UPDATE users SET credits_held = -1`},
 		{"an address is one account's", "users_email_key", `INSERT INTO users (email) VALUES ('ada@example.com')`},
@@ -92,13 +92,13 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		{"an address has no spaces", "users_email_canonical", `INSERT INTO users (email) VALUES (' eve@example.com')`},
 		{"an address has no letter that becomes ASCII", "users_email_canonical",
 			`INSERT INTO users (email) VALUES (E'\u212Aarla@example.com')`},
-		{"what a provider reports is spelt so, too", "identities_email_canonical",
+		{"a provider's address is canonical", "identities_email_canonical",
 			`INSERT INTO identities (issuer, subject, user_id, provider, email)
 			VALUES ('i', 's', 1, 'oidc', 'eve@example.com.')`},
-		{"an account that is signed in to has a verified address", "users_email_verified",
+		{"an account with an identity has a verified address", "users_email_verified",
 			`INSERT INTO identities (issuer, subject, user_id, provider, email)
 			VALUES ('i', 's', 1, 'oidc', 'ada@example.com')`},
-		{"an address stays with who verified it", "users_email_verified", `DO $$ BEGIN
+		{"an address stays with the user who verified it", "users_email_verified", `DO $$ BEGIN
 			INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified) VALUES ('i', 's', 1, 'oidc', 'ada@example.com', true);
 			UPDATE users SET email = 'eve@example.com'; END $$`},
 		{"a merged account has no address", "users_merged_is_nobody",
@@ -109,13 +109,13 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		{"an address is not blank", "users_email_not_blank", `INSERT INTO users (email) VALUES ('')`},
 		{"a user with entries stays", "credit_transactions_user_id_fkey", `DELETE FROM users WHERE id = 1`},
 		{"a quantity is 1 to 100", "purchases_quantity_in_range", `UPDATE purchases SET quantity = 101`},
-		{"a grant is what was bought", "purchases_granted_only_when_paid",
+		{"a grant equals the bought credits", "purchases_granted_only_when_paid",
 			`UPDATE purchases SET credits_granted = 499, paid_at = now()`},
 		{"a grant needs a payment", "purchases_granted_only_when_paid", `UPDATE purchases SET credits_granted = 500`},
-		{"never more back than granted", "purchases_taken_back_at_most_granted",
+		{"refunded credits never exceed granted credits", "purchases_taken_back_at_most_granted",
 			`UPDATE purchases SET credits_refunded = 501`},
 		{"a price holds credits", "prices_credits_in_range", `UPDATE prices SET credits_per_unit = 0`},
-		{"nothing is taken that is not there", "credit_transactions_covered", entry + `(1, -501, 'manual', NULL, '{}')`},
+		{"a spend never exceeds the balance", "credit_transactions_covered", entry + `(1, -501, 'manual', NULL, '{}')`},
 		{"a feature's name is no fixed word", "feature_prices_feature_named",
 			`INSERT INTO feature_prices (feature, credits) VALUES ('manual', 1)`},
 		{"a feature stays", "feature_prices_kept", `DELETE FROM feature_prices`},
@@ -131,7 +131,7 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 			VALUES ('00000000-0000-7000-8000-000000000003', 1, 'job_match', 5, now())`},
 		{"no held credits without a hold", "users_held_equals_holds", `UPDATE users SET credits_held = 5`},
 		{"a hold ends once", "holds_end_once", `UPDATE holds SET status = 'released'`},
-		{"a captured hold has its line", "holds_captured_has_line",
+		{"a captured hold has an entry", "holds_captured_has_line",
 			`INSERT INTO holds (id, user_id, feature, credits, captured, status, expires_at)
 			VALUES ('00000000-0000-7000-8000-000000000003', 1, 'job_match', 5, 5, 'captured', now())`},
 		{"a hold is positive", "holds_credits_positive", `INSERT INTO holds (id, user_id, feature, credits, expires_at)
@@ -145,7 +145,7 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 			VALUES ('00000000-0000-7000-8000-000000000004', 'test', 'rmc_00000000', sha256('other'), '{read}', 1, 'form')`},
 		{"a lease gives something", "rate_windows_granted_in_range",
 			`INSERT INTO rate_windows VALUES ('key:1', now(), 1, 2)`},
-		{"a deleted account is nobody", "users_deleted_is_nobody",
+		{"a deleted account has no address", "users_deleted_is_nobody",
 			`UPDATE users SET deleted_at = now(), delete_after = current_date`},
 		{"a deleted account stays deleted", "users_deletion_is_final", `DO $$ BEGIN
 			UPDATE users SET email = NULL, deleted_at = now(), delete_after = '2000-01-01'; UPDATE users SET deleted_at = NULL, delete_after = NULL; END $$`},

@@ -58,7 +58,7 @@ func TestNewGivesEachOfManyParallelTestsADatabaseOfItsOwn(t *testing.T) {
 		seen := map[string]bool{}
 		for _, name := range names {
 			if name == "" || seen[name] {
-				t.Errorf("database %q is not of one test alone", name)
+				t.Errorf("database %q does not belong to exactly one test", name)
 			}
 			seen[name] = true
 		}
@@ -133,7 +133,7 @@ func TestDatabasesEndWithTheirTestEvenWhenInUse(t *testing.T) {
 	}
 }
 
-// Two processes that are given one server must not get into each other's way.
+// Two processes on one given server must not interfere with each other.
 func TestServerOfAnotherIsSharedAndLeftClean(t *testing.T) {
 	t.Parallel()
 	other, err := localpg.Start(t.Context(), localpg.Options{Temporary: true, Unsafe: true,
@@ -152,7 +152,7 @@ func TestServerOfAnotherIsSharedAndLeftClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = admin.Close() }()
-	for _, statement := range []string{`DROP DATABASE app`, `DROP ROLE app`} { // as a server that has never heard of us
+	for _, statement := range []string{`DROP DATABASE app`, `DROP ROLE app`} { // as on a fresh server
 		if _, err := admin.ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +173,7 @@ func TestServerOfAnotherIsSharedAndLeftClean(t *testing.T) {
 	}
 }
 
-// useServer does what a process with one test does to a server that is not its own.
+// useServer acts as another process that runs one test on a given server.
 func useServer(ctx context.Context, address string) (err error) {
 	s, err := begin(ctx, address)
 	if err != nil {

@@ -91,7 +91,7 @@ func TestRefusalOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody := closed.Addr().String()
+	unused := closed.Addr().String()
 	closed.Close()
 	direct, err := url.Parse(dbtest.Empty(t))
 	if err != nil {
@@ -108,7 +108,7 @@ func TestRefusalOf(t *testing.T) {
 		name, address string
 		want          postgres.Refusal
 	}{
-		{"nobody listens", "postgres://app:hunter2@" + nobody + "/app?sslmode=disable", postgres.RefusedAway},
+		{"no server listens", "postgres://app:hunter2@" + unused + "/app?sslmode=disable", postgres.RefusedAway},
 		{"no such database", missing.String(), postgres.RefusedDatabase},
 		{"no TLS", plain.String(), postgres.RefusedTLS},
 		{"no address", "mysql://app@localhost/app", postgres.RefusedOther},

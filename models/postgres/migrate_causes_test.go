@@ -11,7 +11,7 @@ import (
 	"github.com/resume-matcher/credits/models/migrations"
 )
 
-// The sentences that earlier releases stored become codes, with their arguments, and can go back.
+// The migration turns the sentences of earlier releases into codes with arguments, and down restores them.
 func TestCausesBecomeCodes(t *testing.T) {
 	t.Parallel()
 	db, err := sql.Open("pgx", dbtest.Empty(t))

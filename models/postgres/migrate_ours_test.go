@@ -11,8 +11,8 @@ import (
 	"github.com/resume-matcher/credits/models/migrations"
 )
 
-// An upgrade knows which Stripe customers we made only where no payment link can have brought another one, and looks
-// again at what waited in vain.
+// The migration marks a Stripe customer as ours only where no payment link can have created it, and defers again
+// events that waited in vain.
 func TestUpgradeTellsOursFromOthers(t *testing.T) {
 	t.Parallel()
 	db, err := sql.Open("pgx", dbtest.Empty(t))

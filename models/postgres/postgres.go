@@ -106,7 +106,7 @@ func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 		return nil, false, errors.New("the database address cannot be read") // pgx's error may quote the address
 	}
 	if u, _ := url.Parse(address); u.Host == "" && u.Query().Get("host") == "" && !loopback.All(cfg.Host) {
-		// pgx would use PGHOST, without the TLS rule below
+		// Without a host pgx uses PGHOST, which would bypass the TLS rule below.
 		return nil, false, errors.New("the database address names no host")
 	}
 	cfg.ConnectTimeout = connectTimeout
@@ -210,10 +210,10 @@ func worthRetrying(err error) bool {
 // succeed.
 func Away(err error) bool {
 	switch code := sqlState(err); {
-	// time-outs, conflicts, a standby
+	// Time-outs, conflicts and writes on a standby.
 	case code == "55P03", code == "57014", code == "25P03", code == "40001", code == "40P01", code == "25006":
 		return true
-	// connection, resources, shutdown
+	// Lost connections, exhausted resources and shutdowns.
 	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "53"), strings.HasPrefix(code, "57P"):
 		return true
 	case code != "":

@@ -16,7 +16,8 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// Whoever takes over the server has its database role. With it the ledger and the audit log can be added to and read.
+// An attacker who controls the server has its database role. That role may read the ledger and the audit log and append
+// to them, but not rewrite them.
 func TestServerRoleCannotRewriteTheLedger(t *testing.T) {
 	t.Parallel()
 	owner := dbtest.URL(t)

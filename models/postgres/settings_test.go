@@ -14,7 +14,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// open connects as a server does.
+// open connects as the server does.
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
 func open(t *testing.T, address string) *gorm.DB {
@@ -40,7 +40,7 @@ func setDefault(t *testing.T, address, setting string) {
 	}
 }
 
-// Hosts and operators change a database's defaults for reasons of their own. None of them changes what we read or book.
+// Hosts and operators may change a database's defaults. None of these changes affects the product's reads and writes.
 func TestDefaultsOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	for _, setting := range []string{
@@ -103,8 +103,8 @@ func TestCheckSettings(t *testing.T) {
 	}
 }
 
-// What a pooler does not pass on is the default of the server's role from the first start on, whatever is changed
-// later.
+// The first start stores the settings that a pooler drops as defaults of the server's role; later changes to the
+// database do not override them.
 func TestPinDefaults(t *testing.T) {
 	t.Parallel()
 	ask := func(t *testing.T, address, setting string) (value string) {
@@ -173,7 +173,7 @@ func TestPinDefaults(t *testing.T) {
 			t.Errorf("afterwards it is %q, want read committed", got)
 		}
 	})
-	t.Run("leaves a direct connection's role alone", func(t *testing.T) {
+	t.Run("does not change the role of a direct connection", func(t *testing.T) {
 		t.Parallel()
 		owner := dbtest.URL(t)
 		if err := postgres.MigrateFor(t.Context(), owner, dbtest.ServerURL(owner), quiet); err != nil {
