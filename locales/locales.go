@@ -1,4 +1,4 @@
-// Package locales holds every sentence that a person reads, in each language, and finds them by key.
+// Package locales holds every user-visible sentence in each language and returns it by key.
 package locales
 
 import (
@@ -18,7 +18,7 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
-// The languages, the default first.
+// codes are the languages, the default first. They equal models.Locales.
 var codes = []string{"en", "de"}
 
 // Catalog is every text in every language.
@@ -27,8 +27,8 @@ type Catalog struct {
 	matcher language.Matcher
 }
 
-// Load reads the embedded files. It does the work of ctxi18n.Load, which keeps JSON's escapes in the texts and drops
-// silently what is not a text.
+// Load reads the embedded files. It does the work of ctxi18n.Load, which keeps JSON's escapes in the texts and
+// silently drops values that are not texts.
 // Errors: a file that is missing or broken, a value that is not a text, a key that occurs twice, an empty text.
 func Load() (*Catalog, error) { return load(files) }
 
@@ -54,8 +54,8 @@ func load(source fs.FS) (*Catalog, error) {
 // Codes returns the languages, the default first.
 func (c *Catalog) Codes() []string { return append([]string(nil), codes...) }
 
-// Context returns a context in which T and the views speak the language code. It is false for a language that the
-// product does not speak: nothing is guessed.
+// Context returns a context in which T and the views speak the language code. It reports false for an
+// unknown language; it never guesses.
 func (c *Catalog) Context(ctx context.Context, code string) (context.Context, bool) {
 	locale, ok := c.locales[code]
 	if !ok {
@@ -173,14 +173,14 @@ func read(source fs.FS, code string) (map[string]any, error) {
 	if len(document.Content) != 1 {
 		return nil, fmt.Errorf("texts %s: the file is empty", name)
 	}
-	texts, err := tree(document.Content[0], "")
+	texts, err := parseMap(document.Content[0], "")
 	if err != nil {
 		return nil, fmt.Errorf("texts %s: %w", name, err)
 	}
 	return texts, nil
 }
 
-func tree(node *yaml.Node, prefix string) (map[string]any, error) {
+func parseMap(node *yaml.Node, prefix string) (map[string]any, error) {
 	if node.Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("line %d: %q is no map of texts", node.Line, prefix)
 	}
@@ -194,7 +194,7 @@ func tree(node *yaml.Node, prefix string) (map[string]any, error) {
 		if _, twice := texts[key.Value]; twice {
 			return nil, fmt.Errorf("line %d: key %q occurs twice", key.Line, full)
 		}
-		text, err := leaf(value, full)
+		text, err := parseValue(value, full)
 		if err != nil {
 			return nil, err
 		}
@@ -203,10 +203,10 @@ func tree(node *yaml.Node, prefix string) (map[string]any, error) {
 	return texts, nil
 }
 
-func leaf(node *yaml.Node, key string) (any, error) {
+func parseValue(node *yaml.Node, key string) (any, error) {
 	switch {
 	case node.Kind == yaml.MappingNode:
-		return tree(node, key)
+		return parseMap(node, key)
 	case node.Kind != yaml.ScalarNode || node.Tag != "!!str":
 		return nil, fmt.Errorf("line %d: the value of %q is not a text", node.Line, key)
 	case strings.TrimSpace(node.Value) == "":

@@ -17,7 +17,7 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// flat returns a language's texts by their full keys.
+// flat returns a language's texts by full key.
 func flat(t *testing.T, code string) map[string]string {
 	t.Helper()
 	texts, err := read(files, code)
@@ -90,7 +90,7 @@ func lastPart(key string, parts ...string) bool {
 	return slices.Contains(parts, key[strings.LastIndex(key, ".")+1:])
 }
 
-// TestEveryNameHasAText walks the lists that the product keeps of what it must be able to name.
+// TestEveryNameHasAText wants a text for each member of the product's lists.
 func TestEveryNameHasAText(t *testing.T) {
 	t.Parallel()
 	var keys []string
@@ -162,7 +162,7 @@ func TestEveryNameHasAText(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"%{available}", "%{missing}", "%{required}"},
 		placeholders(flat(t, "de")["errors.insufficient_credits"])); diff != "" {
-		t.Errorf("what is missing is not said (-want +got):\n%s", diff)
+		t.Errorf("placeholders of errors.insufficient_credits (-want +got):\n%s", diff)
 	}
 }
 
@@ -175,8 +175,8 @@ var (
 func TestEveryUsedKeyExists(t *testing.T) {
 	t.Parallel()
 	texts, used := flat(t, "en"), 0
-	for _, room := range []string{"../views", "../handlers"} {
-		err := filepath.WalkDir(room, func(name string, entry os.DirEntry, err error) error {
+	for _, folder := range []string{"../views", "../handlers"} {
+		err := filepath.WalkDir(folder, func(name string, entry os.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || strings.HasSuffix(name, "_templ.go") ||
 				(!strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, ".templ")) {
 				return err
@@ -230,7 +230,7 @@ func TestLoadRefuses(t *testing.T) {
 		})
 	}
 	if _, err := load(fstest.MapFS{"en.yaml": {Data: []byte("a: x")}}); err == nil {
-		t.Error("a missing language goes unnoticed")
+		t.Error("no error for a missing language")
 	}
 }
 
@@ -259,7 +259,7 @@ func TestContextIsExact(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(models.Locales, c.Codes()); diff != "" {
-		t.Errorf("the texts and the models disagree about the languages:\n%s", diff)
+		t.Errorf("languages of the models and the texts (-models +texts):\n%s", diff)
 	}
 }
 
@@ -315,7 +315,7 @@ func TestT(t *testing.T) {
 		t.Errorf("T = %q, want %q", got, want)
 	}
 	if got := T(ctx, "entry.note", map[string]any{"note": "%{note}%{credits}"}); strings.Contains(got, "%{") {
-		t.Errorf("what a person typed is taken for a placeholder: %q", got)
+		t.Errorf("user input was replaced as a placeholder: %q", got)
 	}
 	if got := Code(context.Background()); got != "en" {
 		t.Errorf("Code without a language = %q, want the default", got)
