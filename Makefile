@@ -150,11 +150,11 @@ fuzz: needs-go ## run each fuzz test for a minute; FUZZTIME=10m for longer
 	done
 
 .PHONY: bite
-bite: needs-go ## plant known mistakes in a copy of the sources and check that the tests find each; takes minutes
+bite: needs-go node_modules/.package-lock.json ## plant known mistakes in a copy of the sources and check that the tests find each; takes minutes
 	@PLANT_MISTAKES=1 go test -count=1 -v -timeout 90m -run '^TestMistakesAreFound$$' ./handlers/e2e
 
 .PHONY: lighthouse
-lighthouse: needs-go ## run Lighthouse on the most used pages; fetches it with npx, takes minutes
+lighthouse: needs-go node_modules/.package-lock.json ## run Lighthouse on the most used pages; fetches it with npx, takes minutes
 	@LIGHTHOUSE=1 go test -count=1 -v -timeout 15m -run '^TestLighthouse$$' ./handlers/e2e
 
 .PHONY: screenshots
