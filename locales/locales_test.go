@@ -134,6 +134,9 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, cause := range models.Causes() {
 		keys = append(keys, cause.Key())
 	}
+	for _, failure := range models.Failures() {
+		keys = append(keys, failure.Key())
+	}
 	for _, way := range models.WaysOut() {
 		keys = append(keys, "way_out."+string(way)+".label", "way_out."+string(way)+".text")
 	}

@@ -9,10 +9,17 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// The test that wants words for each cause reads the list, so that the list must not forget one.
-func TestCausesListsEveryCause(t *testing.T) {
+// The locale test checks that each listed code has a text, so the lists must be complete.
+func TestListsOfCodesAreComplete(t *testing.T) {
 	t.Parallel()
-	file, err := parser.ParseFile(token.NewFileSet(), "cause.go", nil, 0)
+	wantListed(t, "cause.go", models.Causes())
+	wantListed(t, "failure.go", models.Failures())
+}
+
+// wantListed checks that the list has as many codes as the file declares constants.
+func wantListed[T comparable](t *testing.T, name string, all []T) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,12 +30,12 @@ func TestCausesListsEveryCause(t *testing.T) {
 		}
 		return true
 	})
-	listed := map[models.Cause]bool{}
-	for _, c := range models.Causes() {
-		listed[c] = true
+	listed := map[T]bool{}
+	for _, code := range all {
+		listed[code] = true
 	}
 	if declared == 0 || len(listed) != declared {
-		t.Errorf("%d causes are declared, %d are listed", declared, len(listed))
+		t.Errorf("%s declares %d codes, the list has %d", name, declared, len(listed))
 	}
 }
 

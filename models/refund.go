@@ -1,7 +1,6 @@
 package models
 
 import (
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,19 +30,12 @@ type RefundRequest struct {
 	ActorID        *int64 // nil for an operator on the command line
 	Note           string
 	Status         RefundRequestStatus
-	RefundID       string // Stripe's, once sent
-	LastError      string // without names and request data
-	KeyNumber      int    // counts the idempotency keys sent to Stripe; 0 is the first
+	RefundID       string  // Stripe's, once sent
+	LastError      Failure // why it is refused or not sent yet, or empty
+	KeyNumber      int     // counts the idempotency keys sent to Stripe; 0 is the first
 	NextAttemptAt  time.Time
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
-}
-
-// StripeCode returns the code of Stripe's refusal, such as charge_already_refunded, or empty.
-func (r RefundRequest) StripeCode() string {
-	_, rest, _ := strings.Cut(r.LastError, "code ")
-	code, _, _ := strings.Cut(rest, ",")
-	return code
 }
 
 // RefundStatuses lists Stripe's statuses of a refund, in ascending order.

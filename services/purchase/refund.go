@@ -44,15 +44,14 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 	case err == nil:
 		return s.bookRefund(context.WithoutCancel(ctx), request, RefundOf(made))
 	case refusedRefund(err):
-		request.Status, request.LastError = models.RefundRefused, stripeapi.Redact(err).Error()
-	case errors.Is(err, errKeySpent):
-		request.LastError = err.Error()
+		request.Status = models.RefundRefused
+	case errors.Is(err, models.FailureKeySpent):
 		request.KeyNumber++
-	default:
-		request.LastError = stripeapi.Redact(err).Error()
 	}
+	err = stripeapi.Redact(err)
+	request.LastError = models.FailureOf(err)
 	s.Log.WarnContext(ctx, "refund failed", "purchase_id", p.ID, "refund_request", request.ID, "status", request.Status,
-		"err", request.LastError)
+		"err", err)
 	return request, saveRequest(s.DB.WithContext(context.WithoutCancel(ctx)), request)
 }
 
@@ -74,9 +73,6 @@ func (s *Service) bookRefund(ctx context.Context, request models.RefundRequest, 
 	return request, err
 }
 
-// errKeySpent says that Stripe repeats a stored failure for the refund's idempotency key, and that there is no refund.
-var errKeySpent = errors.New("stripe answers this key with a failure")
-
 // makeRefund asks Stripe for the refund. It first looks for an earlier refund of the request when the key may have
 // expired or is not the first, because an answer may have been lost. It looks again after any answer that leaves this
 // open.
@@ -85,7 +81,7 @@ var errKeySpent = errors.New("stripe answers this key with a failure")
 // Stripe has repeated its stored failure, because that request has ended and never runs again, and the list of refunds
 // read after that contains no refund of the request.
 //
-// Errors: errKeySpent. Source: https://docs.stripe.com/api/idempotent_requests
+// Errors: models.FailureKeySpent. Source: https://docs.stripe.com/api/idempotent_requests
 func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, p models.Purchase,
 ) (*stripe.Refund, error) {
 	ctx, cancel := context.WithTimeout(ctx, refundBudget)
@@ -118,7 +114,7 @@ func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, 
 	case e == nil && found != nil:
 		return found, nil
 	case e == nil && repeatedFailure(err):
-		return nil, errKeySpent
+		return nil, models.FailureKeySpent
 	}
 	return nil, err
 }

@@ -34,8 +34,9 @@ func TestRefundWithAFailedKey(t *testing.T) {
 				r.Status, r.KeyNumber)
 		}
 		c.sendDue()
-		if r := request(c); r.KeyNumber != 1 || r.Status != models.RefundPending {
-			t.Errorf("after the same failure the request is %s with key %d, want pending with key 1", r.Status, r.KeyNumber)
+		if r := request(c); r.KeyNumber != 1 || r.Status != models.RefundPending || r.LastError != models.FailureKeySpent {
+			t.Errorf("after the same failure the request is %s with key %d, error %q; want pending with key 1, key_spent",
+				r.Status, r.KeyNumber, r.LastError)
 		}
 		c.wantRefunds(0)
 		c.change(func() { c.failing = false })

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"testing"
+
+	"github.com/resume-matcher/credits/models"
 )
 
 // Last also returns a run without a lease, which has just begun or has stopped.
@@ -22,13 +24,14 @@ func TestLastReturnsAStoppedRun(t *testing.T) {
 	}
 	stopped, cancel := context.WithCancel(ctx)
 	cancel()
-	if err := f.DB.Exec(`UPDATE reconciliations SET last_error = 'Stripe was unavailable'`).Error; err != nil {
+	if err := f.DB.Exec(`UPDATE reconciliations SET last_error = 'no_answer'`).Error; err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Once(stopped); err == nil {
 		t.Fatal("reconcile with a canceled context returned no error, want one")
 	}
-	if r, err := f.Last(ctx, 0, 1000); err != nil || r == nil || r.LastError == "" || r.FinishedAt != nil {
+	r, err := f.Last(ctx, 0, 1000)
+	if err != nil || r == nil || r.LastError != models.FailureNoAnswer || r.FinishedAt != nil {
 		t.Errorf("last of a stopped run = %+v, %v; want it with an error and no end", r, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/reconcile"
@@ -31,8 +32,8 @@ func TestReconcilePagesAndResumes(t *testing.T) {
 	}
 	f.wantBalance(200 * 1200)
 	last, err := f.Last(t.Context(), 0, 1000)
-	if err != nil || last.FinishedAt != nil || last.LastError == "" || last.Cursor != "cs_50" {
-		t.Fatalf("run = %+v, %v; want it stopped after cs_50 with an error", last, err)
+	if err != nil || last.FinishedAt != nil || last.LastError != models.FailureStripe.Of("503") || last.Cursor != "cs_50" {
+		t.Fatalf("run = %+v, %v; want it stopped after cs_50 by status 503", last, err)
 	}
 	if r := f.reconcile(); len(r.Findings) != 250 || r.ID != last.ID {
 		t.Errorf("run %d has %d findings, want run %d with 250", r.ID, len(r.Findings), last.ID)

@@ -236,10 +236,22 @@ func (s *Service) releaseRun(ctx context.Context, r *models.Reconciliation, caus
 	defer cancel()
 	err := s.DB.WithContext(ctx).
 		Exec(`UPDATE reconciliations SET leased_until = 'epoch', last_error = ? WHERE id = ? AND holder = ?`,
-			cause.Error(), r.ID, r.Holder).Error
+			stopReason(cause), r.ID, r.Holder).Error
 	if err != nil { // the lease expires anyway
 		s.Log.WarnContext(ctx, "release reconciliation failed", "err", err)
 	}
+}
+
+// stopReason returns the code that is stored for the error that stopped a run.
+func stopReason(err error) models.Failure {
+	switch {
+	case errors.As(err, new(models.Failure)):
+	case errors.Is(err, context.Canceled):
+		return models.FailureInterrupted
+	case postgres.Away(err):
+		return models.FailureDatabase
+	}
+	return models.FailureOf(err)
 }
 
 // Last returns the newest run with up to limit findings whose id is above after; nil before the first run.

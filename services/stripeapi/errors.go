@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/stripe/stripe-go/v79"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -15,11 +17,16 @@ import (
 // error, because Stripe would refuse the same request again.
 func Fault(err error) error {
 	var e *stripe.Error
-	if errors.As(err, &e) && e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500 &&
-		e.HTTPStatusCode != http.StatusTooManyRequests && e.HTTPStatusCode != http.StatusConflict {
+	if errors.As(err, &e) && refused(e) {
 		return fmt.Errorf("stripe refused the request: type %s, code %s, param %s", e.Type, e.Code, e.Param)
 	}
 	return fault.Wrap(fault.Unavailable, fmt.Errorf("stripe: %w", Redact(err)))
+}
+
+// refused reports whether Stripe would refuse the same request again.
+func refused(e *stripe.Error) bool {
+	return e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500 &&
+		e.HTTPStatusCode != http.StatusTooManyRequests && e.HTTPStatusCode != http.StatusConflict
 }
 
 // MissingParam returns the name of the parameter whose object Stripe does not know, or "".
@@ -31,14 +38,31 @@ func MissingParam(err error) string {
 	return ""
 }
 
-// Redact reduces an error to facts that quote neither our request nor Stripe's answer.
+// Redact reduces an error to a models.Failure and facts that quote neither our request nor Stripe's answer. A redacted
+// error stays as it is.
 func Redact(err error) error {
 	var e *stripe.Error
 	switch {
+	case errors.As(err, new(models.Failure)):
+		return err
 	case errors.As(err, &e):
-		return fmt.Errorf("status %d, type %s, code %s, request %s", e.HTTPStatusCode, e.Type, e.Code, e.RequestID)
+		return fmt.Errorf("%w: status %d, type %s, code %s, request %s", failure(e), e.HTTPStatusCode, e.Type, e.Code,
+			e.RequestID)
+	case errors.Is(err, context.Canceled):
+		return models.FailureInterrupted
 	case errors.Is(err, context.DeadlineExceeded):
-		return context.DeadlineExceeded
+		return fmt.Errorf("%w: %w", models.FailureNoAnswer, context.DeadlineExceeded)
 	}
-	return fmt.Errorf("no answer (%T)", err)
+	return fmt.Errorf("%w (%T)", models.FailureNoAnswer, err)
+}
+
+// failure returns the code that is stored for an error of Stripe.
+func failure(e *stripe.Error) models.Failure {
+	switch {
+	case !refused(e):
+		return models.FailureStripe.Of(strconv.Itoa(e.HTTPStatusCode))
+	case e.Code != "":
+		return models.FailureRefused.Of(string(e.Code))
+	}
+	return models.FailureRefused.Of(string(e.Type))
 }

@@ -78,7 +78,7 @@ INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) 
 FROM (VALUES ('disputed', 'needs_response'), ('won', 'won'), ('lost', 'lost'), ('open', 'under_review')) d (key, says) JOIN purchases ON idempotency_key = key;
 INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) VALUES ('dp_state_foreign_money', 'pi_state_won', 1000, 'usd', 'warning_needs_response');
 INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, actor_id, note, status, last_error, next_attempt_at)
-SELECT gen_random_uuid(), id, says, 100, NULL, 'Kulanz', says, 'Stripe answered 402, code insufficient_funds', now() + interval '1 hour'
+SELECT gen_random_uuid(), id, says, 100, NULL, 'Kulanz', says, CASE says WHEN 'refused' THEN 'stripe_refused balance_insufficient' ELSE 'no_answer' END, now() + interval '1 hour'
 FROM purchases, unnest(ARRAY['pending', 'refused']) says WHERE purchases.idempotency_key = 'partly';
 INSERT INTO withdrawals (id, idempotency_key, user_id, purchase_id, name, email, contract, locale, handled_at)
 SELECT gen_random_uuid(), key, user_id, id, 'Ada Example', 'second@example.com', '500 Credits', 'de', NULL FROM (VALUES ('withdrawn')) w (key) JOIN purchases ON purchases.idempotency_key = key;
