@@ -78,7 +78,7 @@ var constructors = map[string]func(clientID, clientSecret string) ProviderConfig
 	"google": Google, gitHubName: GitHub, "linkedin": LinkedIn,
 }
 
-// Configured returns every provider whose client id and secret are set.
+// Configured returns the providers that have a client id and a secret.
 func Configured(cfg config.Config) (providers []ProviderConfig) {
 	for _, p := range config.Providers {
 		app := p.App(cfg)

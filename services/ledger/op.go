@@ -44,8 +44,8 @@ var ErrLocked = errors.New("user is locked by another transaction")
 // affect the others.
 //
 // Each kind of operation has one statement for any number of rows. The statement applies the operations that are
-// certain: their key is new, and the user can afford them beside all earlier ones of the same statement. Each of the
-// others is then explained, or runs by itself.
+// certain: their key is new, and the user can afford them beside all earlier ones of the same statement. Then each
+// of the others gets its error, or runs in a statement of its own.
 //
 // Units: credits. Locks: the users, by ascending id, then the holds that end.
 // Idempotent: by caller, user and key; a repeat writes nothing and gets the first result.

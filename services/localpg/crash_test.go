@@ -51,7 +51,7 @@ func TestKilledOwnerLeavesNoServerAndTheNextStartWorks(t *testing.T) {
 				t.Fatal(err)
 			}
 			next.kill(t)
-			eventually(t, "the server ends by itself", func() bool { return !serves(pid, data) })
+			eventually(t, "the server stops", func() bool { return !serves(pid, data) })
 
 			last := startChild(t, dir, uid)
 			wantQuery(t, last.url, `SELECT count(*)::text FROM kept`, "1")

@@ -143,8 +143,8 @@ func scanBySession(db *gorm.DB, c Checkout, statement string) (*models.Purchase,
 	return nil, ErrNotOurs
 }
 
-// RecordFailure marks the purchase of a session whose delayed payment failed. No credits were granted, so none are
-// taken.
+// RecordFailure marks the purchase of a session whose delayed payment failed. It moves no credits, because
+// none were granted.
 //
 // Locks: the payment, then the purchase. Errors: ErrNotOurs; ReviewError when the session has been paid.
 func RecordFailure(tx models.Tx, c Checkout) (*models.Purchase, error) {

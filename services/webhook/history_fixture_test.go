@@ -213,7 +213,7 @@ func (f *historyFixture) runWorkerToEnd(t *rapid.T) {
 	t.Errorf("%d events are still open, want 0", open)
 }
 
-// refreshRefunds fetches the refunds of the charges whose events are ambiguous.
+// refreshRefunds fetches the refunds of each charge with ambiguous events.
 func (f *historyFixture) refreshRefunds(t *rapid.T) {
 	f.clock.Add((10 * time.Minute).Microseconds())
 	for range 100 { // 20 charges per batch
