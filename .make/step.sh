@@ -15,6 +15,8 @@ trap 'rm -rf "$temporary"' EXIT
 log=$temporary/log
 export GOTMPDIR="${GOTMPDIR:-$temporary}" # removed with the rest if Go is stopped
 
+export GOGC="${GOGC:-400}" # as in the Makefile
+
 # progress prints the command's progress as far as its output shows it. Go names the modules that it downloads and, with
 # -v, the packages that it compiles. Cached packages are not named, so the number of all packages is an upper bound.
 progress() {
