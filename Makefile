@@ -110,7 +110,7 @@ report:
 .PHONY: lint
 lint: needs-go ## check style, formatting and who imports whom
 	@$(STEP) "Building the linter" go run $(LINTER) version
-	@go run $(LINTER) run --allow-parallel-runners
+	@$(COMPILE) go run $(LINTER) run --allow-parallel-runners
 
 .PHONY: verify
 verify: generate ## check that generated files and go.mod are fresh
