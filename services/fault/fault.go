@@ -88,6 +88,7 @@ const (
 	FieldMissing        Problem = "field_missing"
 	ValueUnfit          Problem = "value_unfit"
 	TooDeep             Problem = "too_deep"
+	TooManyItems        Problem = "too_many_items"
 	UserNotNamed        Problem = "user_not_named"
 	UserNamed           Problem = "user_named"
 	KeyNameLength       Problem = "key_name_length"
@@ -135,7 +136,7 @@ func Problems() []Problem {
 		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, RefundRange, AmountUnreadable,
 		CaptureRange, TTLRange, EmailInvalid, StillRunning,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing,
-		ValueUnfit, TooDeep,
+		ValueUnfit, TooDeep, TooManyItems,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver,
 		ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
