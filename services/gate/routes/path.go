@@ -1,0 +1,87 @@
+package routes
+
+import (
+	"encoding/hex"
+	"strings"
+
+	"github.com/resume-matcher/credits/services/fault"
+)
+
+// Bounds on a request target, in bytes.
+const (
+	maxPath  = 2048
+	maxQuery = 4096
+)
+
+// Path is the path of a request in its only accepted spelling: decoded, absolute, without empty or dot segments, and
+// made of characters that stand for themselves in a URL. Servers that decode or normalise it read the same path, so it
+// is what is matched and what is forwarded: set both URL.Path and URL.RawPath to it.
+type Path string
+
+// inAPI reports whether the path belongs to Resume Matcher's backend.
+func (p Path) inAPI() bool { return p == "/api" || strings.HasPrefix(string(p), "/api/") }
+
+// Canonical returns the path and the query of a request target. The path is decoded once; the query stays as it came.
+// Errors: fault.Malformed for a target with another meaning to other servers: an encoded slash, an empty or dot
+// segment, a character outside pathByte, another form than a path. fault.NotFound for spellings of /api that Resume
+// Matcher tolerates: another case, a trailing slash.
+func Canonical(target string) (Path, string, error) {
+	raw, query, _ := strings.Cut(target, "?")
+	path, ok := decode(raw)
+	if !ok || !acceptableQuery(query) || len(raw) > maxPath || !strings.HasPrefix(path, "/") {
+		return "", "", fault.New(fault.Malformed, nil)
+	}
+	segments := strings.Split(path[1:], "/")
+	last := len(segments) - 1
+	for i, segment := range segments {
+		if segment == "." || segment == ".." || segment == "" && i < last {
+			return "", "", fault.New(fault.Malformed, nil)
+		}
+	}
+	api := segments[0] == "api"
+	if !api && strings.EqualFold(segments[0], "api") || api && segments[last] == "" {
+		return "", "", fault.New(fault.NotFound, nil)
+	}
+	return Path(path), query, nil
+}
+
+// decode replaces each %xx by its byte, once, and reports whether every byte of the result is a pathByte.
+func decode(raw string) (string, bool) {
+	decoded := make([]byte, 0, len(raw))
+	var pair [1]byte
+	for i := 0; i < len(raw); i++ {
+		b := raw[i]
+		if b == '%' {
+			if len(raw) < i+3 {
+				return "", false
+			}
+			if _, err := hex.Decode(pair[:], []byte(raw[i+1:i+3])); err != nil || pair[0] == '/' {
+				return "", false
+			}
+			b = pair[0]
+			i += 2
+		}
+		if !pathByte(b) {
+			return "", false
+		}
+		decoded = append(decoded, b)
+	}
+	return string(decoded), true
+}
+
+// pathByte reports whether a byte may stand in a path without being encoded and separates nothing but segments
+// (RFC 3986, 3.3, without the semicolon). Next.js names files of routes with square brackets.
+func pathByte(b byte) bool {
+	switch {
+	case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
+		return true
+	}
+	return strings.IndexByte("/-._~!$&'()*+,=:@[]", b) >= 0
+}
+
+// acceptableQuery reports whether a query is short and made of visible ASCII characters, and not cut by a fragment.
+func acceptableQuery(query string) bool {
+	return len(query) <= maxQuery && !strings.ContainsFunc(query, func(r rune) bool {
+		return r <= ' ' || r > '~' || r == '#'
+	})
+}
