@@ -1,0 +1,163 @@
+package resumematcher
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/language"
+	"gopkg.in/yaml.v3"
+)
+
+//go:embed pages
+var pageFiles embed.FS
+
+// The frontend lets shared caches keep its pages for a year, and browsers its hashed files for ever.
+const (
+	cachePages  = "s-maxage=31536000"
+	cacheStatic = "public, max-age=31536000, immutable"
+)
+
+// pageNames are the frontend's pages, and the backend's that it leads to.
+var pageNames = []string{
+	"/", "/dashboard", "/builder", "/tailor", "/tracker", "/settings", "/resume-wizard", "/docs", "/redoc",
+}
+
+// pages holds the templates and their texts.
+type pages struct {
+	templates *template.Template
+	texts     map[string]map[string]string // by language, then key
+}
+
+// languages in the order in which they are preferred when none is asked for.
+var (
+	languages = []language.Tag{language.English, language.German}
+	matcher   = language.NewMatcher(languages)
+)
+
+// view is the content of a page.
+type view struct {
+	Lang   string
+	T      map[string]string
+	Path   string
+	Resume object
+	State  state
+}
+
+func loadPages() (*pages, error) {
+	templates, err := template.ParseFS(pageFiles, "pages/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("resume matcher stand-in: parse pages: %w", err)
+	}
+	source, err := pageFiles.ReadFile("pages/texts.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("resume matcher stand-in: read texts: %w", err)
+	}
+	p := &pages{templates: templates}
+	if err := yaml.Unmarshal(source, &p.texts); err != nil {
+		return nil, fmt.Errorf("resume matcher stand-in: parse texts: %w", err)
+	}
+	return p, nil
+}
+
+// routePage finds what serves a request to the frontend.
+func (a *App) routePage(c *call, target string) {
+	target = strings.TrimSuffix(target, "/")
+	if target == "" {
+		target = "/"
+	}
+	c.route = c.r.Method + " " + target
+	page := func(status int, name string) {
+		c.serve = func(c *call) answer { return a.render(c.r, status, "page.html", view{Path: name}) }
+	}
+	directory, file := path.Split(target)
+	switch {
+	case strings.HasPrefix(target, "/_next/static/"), target == "/logo.svg":
+		c.route = c.r.Method + " /_next/static/{file}"
+		c.serve = func(*call) answer { return a.sendFile(file) }
+	case target == "/_next/image":
+		c.serve = a.fetchImage
+	case directory == "/print/resumes/":
+		c.route = c.r.Method + " /print/resumes/{resume_id}"
+		c.serve = func(c *call) answer { return a.print(c.r, file) }
+	case directory == "/resumes/":
+		c.route = c.r.Method + " /resumes/{resume_id}"
+		page(http.StatusOK, "/resumes")
+	case target == "/openapi.json":
+		c.serve = func(*call) answer {
+			return jsonAnswer(http.StatusOK, object{"openapi": "3.1.0", "paths": a.operationNames()})
+		}
+	case slices.Contains(pageNames, target):
+		page(http.StatusOK, target)
+	default:
+		page(http.StatusNotFound, "/404")
+	}
+}
+
+// render renders a page. Where Next fetches a page in advance, it asks for data in place of a document.
+func (a *App) render(r *http.Request, status int, name string, v view) answer {
+	accepted, _, _ := language.ParseAcceptLanguage(r.Header.Get("Accept-Language")) // nothing means English
+	_, index, _ := matcher.Match(accepted...)
+	v.Lang = languages[index].String()
+	v.T = a.pages.texts[v.Lang]
+	ans := answer{status: status, kind: "text/html; charset=utf-8", header: http.Header{
+		"Cache-Control": {cachePages}, "X-Powered-By": {"Next.js"}, "Vary": {"rsc, next-router-prefetch, Accept-Language"},
+	}}
+	if r.URL.Query().Has("_rsc") || r.Header.Get("Rsc") != "" {
+		ans.kind, ans.body = "text/x-component", []byte("0:{\"page\":\""+v.Path+"\"}\n")
+		return ans
+	}
+	var body bytes.Buffer
+	if err := a.pages.templates.ExecuteTemplate(&body, name, v); err != nil {
+		return answer{status: http.StatusInternalServerError, kind: "text/plain", body: []byte(err.Error())}
+	}
+	ans.body = body.Bytes()
+	return ans
+}
+
+func (a *App) sendFile(name string) answer {
+	data, err := pageFiles.ReadFile("pages/" + name)
+	if err != nil || strings.HasSuffix(name, ".html") {
+		return answer{status: http.StatusNotFound, kind: "text/plain", body: []byte("Not Found")}
+	}
+	return answer{status: http.StatusOK, kind: mime.TypeByExtension(path.Ext(name)), body: data,
+		header: http.Header{"Cache-Control": {cacheStatic}}}
+}
+
+// print shows a resume to whoever has its id. With the add-on, the page reads nothing without an identity.
+func (a *App) print(r *http.Request, id string) answer {
+	a.mu.Lock()
+	var resume object
+	if a.shared {
+		resume, _ = a.householdOf("").find("resume", id)["processed_resume"].(object)
+	}
+	a.mu.Unlock()
+	return a.render(r, http.StatusOK, "print.html", view{Path: "/print", Resume: resume})
+}
+
+// fetchImage fetches a path of this very server, and refuses what comes because it is no image.
+func (a *App) fetchImage(c *call) answer {
+	source := c.r.URL.Query().Get("url")
+	if u, err := url.Parse(source); err == nil && strings.HasPrefix(source, "/") {
+		inner := &http.Request{Method: http.MethodGet, URL: u, RequestURI: source, Host: c.r.Host, Header: http.Header{}}
+		inner.Body = http.NoBody
+		a.ServeHTTP(nowhere{}, inner.WithContext(c.r.Context()))
+	}
+	return answer{status: http.StatusBadRequest, kind: "text/plain",
+		body: []byte(`"url" parameter is valid but upstream response is invalid`)}
+}
+
+// nowhere is a ResponseWriter that discards the answer.
+type nowhere struct{}
+
+func (nowhere) Header() http.Header         { return http.Header{} }
+func (nowhere) Write(b []byte) (int, error) { return io.Discard.Write(b) }
+func (nowhere) WriteHeader(int)             {}
