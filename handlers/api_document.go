@@ -116,7 +116,7 @@ var meanings = map[int]string{
 	402: "The user has too few credits. Nothing was taken.",
 	403: "The caller may not make this call.",
 	404: "There is no such user or hold, or it is not the caller's.",
-	409: "The Idempotency-Key was used for another request, or the first one with it is still running (then with Retry-After), or the hold is no longer open.",
+	409: "The Idempotency-Key was used for another request, or the first one with it is still running (then REQUEST_IN_PROGRESS, with Retry-After), or the hold is no longer open.",
 	413: "The body is larger than any request.",
 	422: "A value is wrong; error.detail names the field.",
 	429: "Too many requests.",

@@ -184,7 +184,7 @@ func TestRepeatsOverHTTP(t *testing.T) {
 				replayed.Add(1)
 			case r.status == 201:
 				created.Add(1)
-			case r.status != 409 || r.header.Get("Retry-After") == "":
+			case r.status != 409 || r.header.Get("Retry-After") == "" || r.refusal(t).Error.Code != "REQUEST_IN_PROGRESS":
 				t.Errorf("%d %s", r.status, r.body)
 			}
 		})

@@ -187,14 +187,26 @@ type envelope struct {
 
 // apiError describes a failure to programs and to people.
 type apiError struct {
-	Code    string         `json:"code" enum:"INVALID_REQUEST,WEBHOOK_SIGNATURE_INVALID,UNAUTHENTICATED,INSUFFICIENT_CREDITS,FORBIDDEN,NOT_FOUND,IDEMPOTENCY_CONFLICT,HOLD_NOT_OPEN,PAYLOAD_TOO_LARGE,RATE_LIMITED,INTERNAL,UNAVAILABLE" doc:"For programs."`
+	Code    string         `json:"code" enum:"INVALID_REQUEST,WEBHOOK_SIGNATURE_INVALID,UNAUTHENTICATED,INSUFFICIENT_CREDITS,FORBIDDEN,NOT_FOUND,IDEMPOTENCY_CONFLICT,HOLD_NOT_OPEN,REQUEST_IN_PROGRESS,PAYLOAD_TOO_LARGE,RATE_LIMITED,INTERNAL,UNAVAILABLE" doc:"For programs."`
 	Message string         `json:"message" doc:"For people, in their language."`
 	Detail  map[string]any `json:"detail" nullable:"true" doc:"What a program can act on: field and problem of a wrong value; required, available, missing and purchaseUrl when credits are missing; status of a hold that has ended; null when the code says it all."`
 }
 
+// inProgress is the API's name of a conflict with a request that is still running. Unlike other conflicts, it
+// ends by itself.
+const inProgress = "REQUEST_IN_PROGRESS"
+
+// nameOf returns the API's name of a fault.
+func nameOf(f *fault.Error) string {
+	if f.Problem == fault.StillRunning {
+		return inProgress
+	}
+	return answers[f.Code].name
+}
+
 // envelope wraps a fault, in the language of ctx.
 func (h *Handler) envelope(ctx context.Context, id string, f *fault.Error) envelope {
-	return envelope{RequestID: id, Error: apiError{Code: answers[f.Code].name, Message: h.message(ctx, f),
+	return envelope{RequestID: id, Error: apiError{Code: nameOf(f), Message: h.message(ctx, f),
 		Detail: h.detail(ctx, f)}}
 }
 

@@ -77,7 +77,7 @@ const (
 	CaptureRange        Problem = "capture_range"
 	TTLRange            Problem = "ttl_range"
 	EmailInvalid        Problem = "email_invalid"
-	StillRunning        Problem = "still_running" // the first request with this idempotency key is unanswered
+	StillRunning        Problem = "still_running" // an earlier request: see InProgress
 	CallerUnknown       Problem = "caller_unknown"
 	KeyNeeded           Problem = "service_key_needed"
 	SessionNeeded       Problem = "session_needed"
@@ -164,6 +164,12 @@ func Field(name string, problem Problem) *Error {
 
 // Because returns a fault with a problem, whose text replaces that of the code.
 func Because(code Code, problem Problem) *Error { return &Error{Code: code, Problem: problem} }
+
+// InProgress returns the conflict with an earlier request that is still running. The caller may ask again after a
+// second.
+func InProgress() *Error {
+	return &Error{Code: Conflict, Problem: StillRunning, Detail: map[string]any{"retryAfter": 1}}
+}
 
 // Wrap returns a fault with a cause for the log.
 func Wrap(code Code, cause error) *Error { return &Error{Code: code, cause: cause} }

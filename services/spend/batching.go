@@ -22,7 +22,6 @@ import (
 const (
 	batchTimeout  = 8 * time.Second // for one transaction
 	duplicateWait = 3 * time.Second // for the first request with the same key
-	retryAfter    = 1               // seconds after which a duplicate may ask again
 )
 
 // batcher applies operations in batches: one transaction, and so one commit and one connection, for many requests.
@@ -44,7 +43,7 @@ var workers = int64(max(2, runtime.NumCPU()))
 
 // do applies an operation, alone or in a batch.
 //
-// Errors: the fault that refused the operation; fault.Conflict when a request with the same key still runs after
+// Errors: the fault that refused the operation; fault.InProgress when a request with the same key still runs after
 // duplicateWait; the error of the transaction.
 func (b *batcher) do(ctx context.Context, db *gorm.DB, userID int64, key string, op ledger.Op) error {
 	b.setUp.Do(func() {
@@ -94,8 +93,7 @@ func (j *job) giveUp(ahead []*job) error {
 		!slices.ContainsFunc(ahead, func(other *job) bool { return other.user == j.user && other.key == j.key }) {
 		return nil
 	}
-	return &fault.Error{Code: fault.Conflict, Problem: fault.StillRunning,
-		Detail: map[string]any{"retryAfter": retryAfter}}
+	return fault.InProgress()
 }
 
 // run applies the operations of a batch and sets the result of each job. If the database refuses the whole transaction
