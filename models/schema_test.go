@@ -134,6 +134,12 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 		{"a captured hold has an entry", "holds_captured_has_line",
 			`INSERT INTO holds (id, user_id, feature, credits, captured, status, expires_at)
 			VALUES ('00000000-0000-7000-8000-000000000003', 1, 'job_match', 5, 5, 'captured', now())`},
+		{"one open hold of an exclusive text", "holds_exclusive_key",
+			`INSERT INTO holds (id, user_id, feature, credits, expires_at, exclusive)
+			VALUES (gen_random_uuid(), 1, 'job_match', 5, now(), 'x'), (gen_random_uuid(), 1, 'job_match', 5, now(), 'x')`},
+		{"an exclusive text is short", "holds_exclusive_short",
+			`INSERT INTO holds (id, user_id, feature, credits, expires_at, exclusive)
+			VALUES (gen_random_uuid(), 1, 'job_match', 5, now(), repeat('x', 201))`},
 		{"a hold is positive", "holds_credits_positive", `INSERT INTO holds (id, user_id, feature, credits, expires_at)
 			VALUES ('00000000-0000-7000-8000-000000000002', 1, 'job_match', 0, now())`},
 		{"a service key stays", "api_keys_stay", `DELETE FROM api_keys`},

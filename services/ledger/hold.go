@@ -14,7 +14,8 @@ import (
 // HoldOp reserves the price of a feature.
 //
 // Idempotent: by caller, user and key, for ever; a repeat gets the hold in its present state.
-// Errors: as PostOp.
+// Errors: as PostOp; fault.InProgress while the user has another open hold with the same Exclusive. An expired hold
+// counts as open until Expire has ended it.
 type HoldOp struct {
 	ID            uuid.UUID // of the new hold
 	UserID        int64
@@ -25,6 +26,7 @@ type HoldOp struct {
 	RequestHash   string
 	RecipientHash string          // as in models.Meta
 	Metadata      json.RawMessage // a JSON object, or empty
+	Exclusive     string          // at most one hold of the user with this text is open; empty for any number
 
 	Held Held // the result
 	outcome
@@ -42,6 +44,7 @@ func (op *HoldOp) request(n int) request {
 	r := request{
 		N: n, UserID: op.UserID, Reason: op.Feature, Key: op.Key, HoldID: &op.ID,
 		RequestHash: op.RequestHash, RecipientHash: op.RecipientHash, Metadata: op.Metadata, TTL: op.TTL.Microseconds(),
+		Exclusive: op.Exclusive,
 	}
 	if op.Caller != uuid.Nil {
 		r.Caller = op.Caller.String()
@@ -54,8 +57,8 @@ func (op *HoldOp) request(n int) request {
 const holdSQL = requestsSQL + `, moment AS MATERIALIZED (
 	SELECT clock_timestamp() AS now
 ), hold AS (
-	INSERT INTO holds (id, user_id, api_key_id, feature, credits, idempotency_key, request_hash, named, metadata, expires_at, created_at, updated_at)
-	SELECT hold_id, user_id, nullif(caller, '')::uuid, reason, -delta, nullif(key, ''), request_hash, nullif(named, ''), coalesce(metadata, '{}'),
+	INSERT INTO holds (id, user_id, api_key_id, feature, credits, idempotency_key, request_hash, named, metadata, exclusive, expires_at, created_at, updated_at)
+	SELECT hold_id, user_id, nullif(caller, '')::uuid, reason, -delta, nullif(key, ''), request_hash, nullif(named, ''), coalesce(metadata, '{}'), exclusive,
 		moment.now + ttl * interval '1 microsecond', moment.now, moment.now
 	FROM request, moment WHERE ` + certainSQL + `
 	RETURNING id, user_id, credits, metadata, expires_at, created_at

@@ -166,6 +166,7 @@ type request struct {
 	RecipientHash string          `json:"named"`
 	Metadata      json.RawMessage `json:"metadata,omitempty"`
 	TTL           int64           `json:"ttl"` // microseconds
+	Exclusive     string          `json:"exclusive,omitempty"`
 }
 
 // The statements read their operations as JSON, so that one prepared statement serves any number of them. The planner
@@ -180,13 +181,15 @@ const availableSQL = `CASE WHEN deleted_at IS NULL THEN credits_balance - credit
 //   - used_entry, used_hold: the row that its key created before
 //   - taken: the credits that it and this user's earlier requests take; grants among those do not count, since they may
 //     be refused
-//   - turn: 1 for the first request with its key
+//   - running: the user's open hold with the same exclusive text
+//   - turn: 1 for the first request with its key; exclusive_turn: 1 for the user's first with its exclusive text
 const requestsSQL = `WITH request AS MATERIALIZED (
 	SELECT r.*, account.*, due.*, used.*,
 		sum(least(due.delta, 0)) OVER (PARTITION BY user_id ORDER BY n) AS taken,
-		row_number() OVER (PARTITION BY user_id, caller, key ORDER BY n) AS turn
+		row_number() OVER (PARTITION BY user_id, caller, key ORDER BY n) AS turn,
+		row_number() OVER (PARTITION BY user_id, exclusive ORDER BY n) AS exclusive_turn
 	FROM json_to_recordset($1::json) r (n int, user_id int, reason text, key text, caller text, credits int, overdraw bool,
-		event_id text, meta jsonb, hold_id uuid, request_hash text, named text, metadata jsonb, ttl bigint)
+		event_id text, meta jsonb, hold_id uuid, request_hash text, named text, metadata jsonb, ttl bigint, exclusive text)
 	CROSS JOIN LATERAL (SELECT ` + availableSQL + ` AS available, deleted_at IS NOT NULL AS deleted FROM users WHERE id = r.user_id LIMIT 1) account
 	CROSS JOIN LATERAL (SELECT coalesce(nullif(r.credits, 0),
 		-(SELECT credits FROM feature_prices WHERE feature = r.reason AND active LIMIT 1)) AS delta) due
@@ -194,11 +197,13 @@ const requestsSQL = `WITH request AS MATERIALIZED (
 		(SELECT id FROM credit_transactions c WHERE r.key <> '' AND c.user_id = r.user_id
 			AND c.meta ->> 'idempotency_key' = r.key AND coalesce(c.meta ->> 'caller', '') = r.caller LIMIT 1) AS used_entry,
 		(SELECT id FROM holds h WHERE r.key <> '' AND h.user_id = r.user_id
-			AND h.idempotency_key = r.key AND h.api_key_id IS NOT DISTINCT FROM nullif(r.caller, '')::uuid LIMIT 1) AS used_hold) used
+			AND h.idempotency_key = r.key AND h.api_key_id IS NOT DISTINCT FROM nullif(r.caller, '')::uuid LIMIT 1) AS used_hold,
+		(SELECT id FROM holds h WHERE h.user_id = r.user_id AND h.exclusive = r.exclusive AND h.status = 'open' LIMIT 1) AS running) used
 )`
 
 // certainSQL is the condition of a request that takes effect.
-const certainSQL = `delta <> 0 AND (delta > 0 OR overdraw OR available + taken >= 0) AND used_entry IS NULL AND used_hold IS NULL AND (key = '' OR turn = 1)`
+const certainSQL = `delta <> 0 AND (delta > 0 OR overdraw OR available + taken >= 0) AND used_entry IS NULL AND used_hold IS NULL AND (key = '' OR turn = 1)
+	AND (exclusive IS NULL OR running IS NULL AND exclusive_turn = 1)`
 
 // decided holds the facts that decide on a skipped request.
 type decided struct {
@@ -207,12 +212,13 @@ type decided struct {
 	Delta     *models.Credits
 	UsedEntry *int64
 	UsedHold  *uuid.UUID
+	Running   *uuid.UUID
 }
 
 // decide reads the facts about a skipped request, whose user is locked. A key that was used before is no error here.
 //
 // Errors: fault.NotFound for a deleted account, unless the reason comes from Stripe; fault.Invalid for an unknown
-// feature; fault.InsufficientCredits.
+// feature; fault.InProgress, before fault.InsufficientCredits.
 func decide(tx models.Tx, r request) (decided, error) {
 	var d decided
 	if err := query(tx, requestsSQL+` SELECT * FROM request`, []request{r}, &d); err != nil {
@@ -226,6 +232,8 @@ func decide(tx models.Tx, r request) (decided, error) {
 		return d, nil
 	case d.Delta == nil:
 		return d, fault.Field("feature", fault.FeatureUnknown)
+	case d.Running != nil:
+		return d, fault.InProgress()
 	case *d.Delta < 0 && d.Available+*d.Delta < 0 && !r.Overdraw:
 		return d, insufficient(-*d.Delta, d.Available)
 	}

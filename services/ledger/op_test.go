@@ -28,13 +28,14 @@ type account struct {
 
 // draft describes an operation on either account.
 type draft struct {
-	kind    string
-	feature models.Reason
-	key     string
-	hash    string
-	hold    int
-	caller  uuid.UUID
-	credits *models.Credits
+	kind      string
+	feature   models.Reason
+	key       string
+	hash      string
+	exclusive string
+	hold      int
+	caller    uuid.UUID
+	credits   *models.Credits
 }
 
 func (d draft) on(a account) ledger.Op {
@@ -47,7 +48,7 @@ func (d draft) on(a account) ledger.Op {
 			Meta: models.Meta{IdempotencyKey: d.key, RequestHash: d.hash}}}
 	case "hold":
 		return &ledger.HoldOp{ID: uuid.New(), UserID: a.user, Feature: d.feature, TTL: time.Hour, Key: d.key,
-			RequestHash: d.hash}
+			RequestHash: d.hash, Exclusive: d.exclusive}
 	case "capture":
 		return &ledger.CaptureOp{UserID: a.user, Caller: d.caller, ID: a.holds[d.hold], Credits: d.credits}
 	}
@@ -93,7 +94,7 @@ func TestABatchIsOneByOne(t *testing.T) {
 			both[i].user = rich(t, db, fmt.Sprintf("account%d.%d@example.com", runs, i), credits+models.Credits(holds)*5)
 			for n := range holds {
 				held := hold(t, db, ledger.HoldOp{UserID: both[i].user, Feature: "job_match", TTL: time.Hour,
-					Key: fmt.Sprint("h", n), RequestHash: "a"})
+					Key: fmt.Sprint("h", n), RequestHash: "a", Exclusive: fmt.Sprint("h", n)})
 				both[i].holds = append(both[i].holds, held.ID)
 				if late[n] {
 					overdue(t, db, held.ID)
@@ -152,8 +153,9 @@ func drawDraft(r *rapid.T, holds int) draft {
 		kind: rapid.SampledFrom([]string{"spend", "spend", "grant", "hold", "capture", "release"}).Draw(r, "kind"),
 		feature: rapid.SampledFrom([]models.Reason{"job_match", "job_match", "resume_analysis", "resume_improvement",
 			"no_such"}).Draw(r, "feature"),
-		key:  rapid.SampledFrom([]string{"", "", "k0", "k1", "k2", "h0"}).Draw(r, "key"),
-		hash: rapid.SampledFrom([]string{"a", "a", "b"}).Draw(r, "hash"),
+		key:       rapid.SampledFrom([]string{"", "", "k0", "k1", "k2", "h0"}).Draw(r, "key"),
+		hash:      rapid.SampledFrom([]string{"a", "a", "b"}).Draw(r, "hash"),
+		exclusive: rapid.SampledFrom([]string{"", "x", "x", "y", "h0"}).Draw(r, "exclusive"),
 	}
 	if holds == 0 {
 		d.kind = rapid.SampledFrom([]string{"spend", "grant", "hold"}).Draw(r, "kind without holds")

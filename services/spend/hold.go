@@ -24,13 +24,14 @@ const (
 // HoldRequest asks to hold the price of a feature until capture, release, or the end of TTL.
 type HoldRequest struct {
 	Request
-	TTL time.Duration // 0 for DefaultTTL
+	TTL       time.Duration // 0 for DefaultTTL
+	Exclusive string        // as in ledger.HoldOp
 }
 
 // Hold reserves the feature's price from the user's available credits. Only the caller can capture or release it.
 //
 // Units: credits. Locks: the user. Idempotent: by caller, user and key, for ever; a repeat returns the hold as created.
-// Errors: as Spend; fault.Invalid for a TTL out of range.
+// Errors: as Spend; fault.Invalid for a TTL out of range; fault.InProgress while another exclusive hold is open.
 func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) {
 	if r.TTL == 0 {
 		r.TTL = DefaultTTL
@@ -52,6 +53,7 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 	op := &ledger.HoldOp{
 		ID: id, UserID: r.UserID, Caller: r.Caller, Feature: models.Reason(r.Feature), TTL: r.TTL, Key: r.Key,
 		RequestHash: r.hash("hold", r.TTL.String()+"\n", metadata), RecipientHash: r.recipientHash(), Metadata: metadata,
+		Exclusive: r.Exclusive,
 	}
 	if err := s.batcher.do(ctx, s.DB, r.UserID, r.queueKey(), op); err != nil {
 		return ledger.Held{}, err

@@ -19,6 +19,33 @@ func (m *machine) pick() (uuid.UUID, *machineHold) {
 	return id, m.holds[id]
 }
 
+// add puts a new hold into the model.
+func (m *machine) add(id uuid.UUID, credits models.Credits, exclusive string) {
+	m.held += credits
+	m.holds[id] = &machineHold{credits: credits, status: models.HoldOpen, exclusive: exclusive}
+	m.order = append(m.order, id)
+}
+
+// exclusive makes a hold whose text no other open hold has.
+func (m *machine) exclusive() {
+	feature := rapid.SampledFrom([]string{"job_match", "resume_analysis"}).Draw(m.T, "feature")
+	r := request(uuid.Nil, m.user, feature, "")
+	r.Exclusive = rapid.SampledFrom([]string{"letter", "outreach"}).Draw(m.T, "exclusive")
+	var want fault.Code
+	if m.balance-m.held < machinePrices[feature] {
+		want = fault.InsufficientCredits
+	}
+	for _, h := range m.holds {
+		if h.status == models.HoldOpen && h.exclusive == r.Exclusive {
+			want = fault.Conflict
+		}
+	}
+	held, err := m.spend.Hold(context.Background(), r)
+	if m.refused(err, want, r); want == "" {
+		m.add(held.ID, machinePrices[feature], r.Exclusive)
+	}
+}
+
 // end updates the model when an open hold ends.
 func (m *machine) end(h *machineHold, status models.HoldStatus, captured models.Credits) {
 	m.held -= h.credits

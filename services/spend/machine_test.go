@@ -51,6 +51,7 @@ type machineHold struct {
 	credits, captured models.Credits
 	status            models.HoldStatus
 	late              bool
+	exclusive         string
 }
 
 // call is a request that may be repeated by its key.
@@ -76,9 +77,10 @@ func (m *machine) play() {
 	steps := map[string]func(){
 		"spend": m.feature("spend"), "hold": m.feature("hold"), "grant": m.move("grant"), "refund": m.move("refund"),
 		"capture": m.capture, "release": m.release, "late": m.late, "sweep": m.sweep, "again": m.again,
+		"exclusive": m.exclusive,
 		"otherwise": m.otherwise,
 	}
-	names := []string{"grant", "grant", "spend", "spend", "hold", "hold", "hold", "capture", "capture", "release", "late",
+	names := []string{"grant", "grant", "spend", "spend", "hold", "hold", "hold", "exclusive", "exclusive", "capture", "capture", "release", "late",
 		"sweep", "refund", "again", "again", "otherwise"}
 	for range machineSteps {
 		step := rapid.SampledFrom(names).Draw(m.T, "step")
@@ -176,13 +178,11 @@ func (m *machine) call(c call) {
 	case "grant":
 		m.balance += c.credits
 	case "hold":
-		m.held += c.credits
 		var made models.Hold
 		if err := json.Unmarshal([]byte(answer), &made); err != nil {
 			m.Fatal(err)
 		}
-		m.holds[made.ID] = &machineHold{credits: c.credits, status: models.HoldOpen}
-		m.order = append(m.order, made.ID)
+		m.add(made.ID, c.credits, "")
 	default:
 		m.balance -= c.credits
 	}
