@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -14,7 +15,7 @@ import (
 // CaptureOp takes the credits of a hold, or fewer; the rest is available again. Held credits are promised, so a capture
 // may leave a negative balance if a refund came in between.
 //
-// Idempotent: a repeat with the same amount gets the captured hold.
+// Idempotent: a repeat with the same amount gets the captured hold, with the facts of the first.
 // Errors: fault.NotFound for another user's or caller's hold; fault.HoldClosed with its status when it has ended in
 // another way or expired; fault.Invalid for less than one credit, or more than the hold has.
 type CaptureOp struct {
@@ -22,6 +23,7 @@ type CaptureOp struct {
 	Caller  uuid.UUID // the service key that made the hold; the zero id for the user's session
 	ID      uuid.UUID
 	Credits *models.Credits // nil for all
+	Facts   json.RawMessage // joins the metadata of the hold and its entry: a JSON object, or empty
 
 	Held Held // the result
 	outcome
@@ -35,6 +37,7 @@ type ReleaseOp struct {
 	UserID int64
 	Caller uuid.UUID // as in CaptureOp
 	ID     uuid.UUID
+	Facts  json.RawMessage // joins the metadata of the hold, as in CaptureOp
 
 	Held Held // the result
 	outcome
@@ -50,6 +53,7 @@ type ending struct {
 	UserID  int64           `json:"user_id"`
 	Caller  *uuid.UUID      `json:"caller"`
 	Credits *models.Credits `json:"credits"`
+	Facts   json.RawMessage `json:"facts,omitempty"`
 }
 
 // endedHold is a hold that a statement has ended. N is the index of its operation.
@@ -58,14 +62,16 @@ type endedHold struct {
 	models.Hold
 }
 
-// endingsSQL starts a statement with the current time and the open holds to end, each once.
+// endingsSQL starts a statement with the current time and the open holds to end, each once, and the metadata that each
+// ends with.
 // Locks: the holds.
 const endingsSQL = `WITH moment AS MATERIALIZED (
 	SELECT clock_timestamp() AS now
 ), open AS MATERIALIZED (
-	SELECT asked.n, hold.*, coalesce(asked.credits, hold.credits) AS taken, expires_at <= moment.now AS late
+	SELECT asked.n, hold.*, coalesce(asked.credits, hold.credits) AS taken, expires_at <= moment.now AS late,
+		hold.metadata || coalesce(asked.facts, '{}') AS described
 	FROM moment, (SELECT *, row_number() OVER (PARTITION BY id, user_id, caller ORDER BY n) AS turn
-		FROM json_to_recordset($1::json) r (n int, id uuid, user_id int, caller uuid, credits int)) asked
+		FROM json_to_recordset($1::json) r (n int, id uuid, user_id int, caller uuid, credits int, facts jsonb)) asked
 	CROSS JOIN LATERAL (SELECT * FROM holds WHERE id = asked.id FOR UPDATE) hold
 	WHERE turn = 1 AND hold.user_id = asked.user_id AND api_key_id IS NOT DISTINCT FROM asked.caller AND status = 'open'
 )`
@@ -78,10 +84,10 @@ const captureSQL = endingsSQL + `, due AS MATERIALIZED (
 	INSERT INTO credit_transactions (id, user_id, delta_credits, reason, meta)
 	SELECT entry_id, user_id, -taken, feature, jsonb_build_object('hold_id', id)
 		|| CASE WHEN api_key_id IS NULL THEN '{}' ELSE jsonb_build_object('caller', api_key_id::text) END
-		|| CASE WHEN metadata = '{}' THEN '{}' ELSE jsonb_build_object('metadata', metadata) END
+		|| CASE WHEN described = '{}' THEN '{}' ELSE jsonb_build_object('metadata', described) END
 	FROM due
 ), ended AS (
-	UPDATE holds SET status = 'captured', captured = due.taken, transaction_id = due.entry_id, updated_at = now()
+	UPDATE holds SET status = 'captured', captured = due.taken, transaction_id = due.entry_id, metadata = due.described, updated_at = now()
 	FROM due WHERE holds.id = due.id AND holds.id = ANY (ARRAY(SELECT id FROM due)) RETURNING due.n, holds.*
 ), moved AS (
 	UPDATE users SET credits_balance = credits_balance - sums.taken, credits_held = credits_held - sums.credits, updated_at = now()
@@ -92,7 +98,7 @@ SELECT * FROM ended`
 
 // releaseSQL ends the holds of releases and frees their credits. A hold that is past its time becomes expired.
 const releaseSQL = endingsSQL + `, ended AS (
-	UPDATE holds SET status = CASE WHEN open.late THEN 'expired' ELSE 'released' END, updated_at = now()
+	UPDATE holds SET status = CASE WHEN open.late THEN 'expired' ELSE 'released' END, metadata = open.described, updated_at = now()
 	FROM open WHERE holds.id = open.id AND holds.id = ANY (ARRAY(SELECT id FROM open)) RETURNING open.n, holds.*
 ), moved AS (
 	UPDATE users SET credits_held = credits_held - sums.credits, updated_at = now()
@@ -105,7 +111,7 @@ SELECT * FROM ended`
 func capture(tx models.Tx, ops []*CaptureOp) error {
 	endings := make([]ending, len(ops))
 	for n, op := range ops {
-		endings[n] = ending{n, op.ID, op.UserID, nullable(op.Caller), op.Credits}
+		endings[n] = ending{n, op.ID, op.UserID, nullable(op.Caller), op.Credits, op.Facts}
 	}
 	var rows []endedHold
 	if err := query(tx, captureSQL, endings, &rows); err != nil {
@@ -121,7 +127,7 @@ func capture(tx models.Tx, ops []*CaptureOp) error {
 func release(tx models.Tx, ops []*ReleaseOp) error {
 	endings := make([]ending, len(ops))
 	for n, op := range ops {
-		endings[n] = ending{n, op.ID, op.UserID, nullable(op.Caller), nil}
+		endings[n] = ending{n, op.ID, op.UserID, nullable(op.Caller), nil, op.Facts}
 	}
 	var rows []endedHold
 	if err := query(tx, releaseSQL, endings, &rows); err != nil {

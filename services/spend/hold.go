@@ -2,6 +2,7 @@ package spend
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -68,6 +69,17 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 	return held, nil
 }
 
+// Result is what the work behind a hold came to. It joins the metadata of the hold and, after a capture, of its entry.
+type Result struct {
+	Status       int   `json:"status,omitempty"` // HTTP status of the server that did the work; 0 if it gave none
+	Milliseconds int64 `json:"ms"`
+}
+
+func (r Result) facts() json.RawMessage {
+	text, _ := json.Marshal(r) // two numbers
+	return text
+}
+
 // asCreated returns a hold exactly as the response to its first request showed it.
 func asCreated(h models.Hold) models.Hold {
 	h.Status, h.Captured, h.TransactionID, h.UpdatedAt = models.HoldOpen, 0, nil, h.CreatedAt
@@ -101,11 +113,21 @@ func (s *Service) Find(ctx context.Context, caller uuid.UUID, id string) (models
 // Errors: fault.NotFound; fault.HoldClosed; fault.Invalid. See ledger.CaptureOp.
 func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, credits *models.Credits) (ledger.Held,
 	error) {
+	return s.capture(ctx, caller, id, credits, nil)
+}
+
+// CaptureWith is Capture of all credits, with the result of the work.
+func (s *Service) CaptureWith(ctx context.Context, caller uuid.UUID, id string, r Result) (ledger.Held, error) {
+	return s.capture(ctx, caller, id, nil, r.facts())
+}
+
+func (s *Service) capture(ctx context.Context, caller uuid.UUID, id string, credits *models.Credits,
+	facts json.RawMessage) (ledger.Held, error) {
 	holdID, user, err := s.userOf(ctx, caller, id)
 	if err != nil {
 		return ledger.Held{}, err
 	}
-	op := &ledger.CaptureOp{UserID: user, Caller: caller, ID: holdID, Credits: credits}
+	op := &ledger.CaptureOp{UserID: user, Caller: caller, ID: holdID, Credits: credits, Facts: facts}
 	err = s.batcher.do(ctx, s.DB, user, "", op)
 	return s.ended(ctx, "credits moved", op.Held, err)
 }
@@ -115,11 +137,21 @@ func (s *Service) Capture(ctx context.Context, caller uuid.UUID, id string, cred
 // Locks: the user, then the hold. Idempotent: a released or expired hold is returned as it is.
 // Errors: fault.NotFound; fault.HoldClosed. See ledger.ReleaseOp.
 func (s *Service) Release(ctx context.Context, caller uuid.UUID, id string) (ledger.Held, error) {
+	return s.release(ctx, caller, id, nil)
+}
+
+// ReleaseWith is Release, with the result of the work.
+func (s *Service) ReleaseWith(ctx context.Context, caller uuid.UUID, id string, r Result) (ledger.Held, error) {
+	return s.release(ctx, caller, id, r.facts())
+}
+
+func (s *Service) release(ctx context.Context, caller uuid.UUID, id string, facts json.RawMessage) (ledger.Held,
+	error) {
 	holdID, user, err := s.userOf(ctx, caller, id)
 	if err != nil {
 		return ledger.Held{}, err
 	}
-	op := &ledger.ReleaseOp{UserID: user, Caller: caller, ID: holdID}
+	op := &ledger.ReleaseOp{UserID: user, Caller: caller, ID: holdID, Facts: facts}
 	err = s.batcher.do(ctx, s.DB, user, "", op)
 	return s.ended(ctx, "hold released", op.Held, err)
 }
