@@ -142,6 +142,13 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 			VALUES (gen_random_uuid(), 1, 'job_match', 5, now(), repeat('x', 201))`},
 		{"a hold is positive", "holds_credits_positive", `INSERT INTO holds (id, user_id, feature, credits, expires_at)
 			VALUES ('00000000-0000-7000-8000-000000000002', 1, 'job_match', 0, now())`},
+		{"a user has one tenant id", "gate_users_pkey",
+			`INSERT INTO gate_users VALUES (1, repeat('a', 26)), (1, repeat('b', 26))`},
+		{"a tenant id is one user's", "gate_users_tenant_id_key",
+			`WITH eve AS (INSERT INTO users (email) VALUES ('eve@example.com') RETURNING id)
+			INSERT INTO gate_users SELECT id, repeat('a', 26) FROM (SELECT 1 AS id UNION ALL SELECT id FROM eve) pair`},
+		{"a tenant id is letters and digits", "gate_users_tenant_id_form",
+			`INSERT INTO gate_users VALUES (1, '../' || repeat('a', 23))`},
 		{"a service key stays", "api_keys_stay", `DELETE FROM api_keys`},
 		{"a revoked key stays revoked", "api_keys_stay", `UPDATE api_keys SET revoked_at = NULL`},
 		{"a key calls a million times at most", "api_keys_per_minute_in_range", `UPDATE api_keys SET per_minute = 1000001`},

@@ -23,7 +23,8 @@ func Sections() []Section {
 	return []Section{
 		{Name: "profile",
 			query: `SELECT id, email, name, locale AS language, credits_balance AS "creditsBalance", credits_held AS "heldCredits",
-			stripe_customer_id AS "stripeCustomer", created_at AS "createdAt", updated_at AS "updatedAt" FROM users WHERE id = ?`},
+			stripe_customer_id AS "stripeCustomer",
+			(SELECT tenant_id FROM gate_users WHERE user_id = users.id) AS "resumeMatcherId", created_at AS "createdAt", updated_at AS "updatedAt" FROM users WHERE id = ?`},
 		{Name: "sign-ins",
 			query: `SELECT provider, issuer, subject, email, email_verified AS "emailVerified", name, created_at AS "createdAt",
 			last_sign_in_at AS "lastSignInAt" FROM identities WHERE user_id = ? ORDER BY created_at, issuer, subject`},

@@ -72,6 +72,7 @@ var removeSQL = []string{
 	`DELETE FROM withdrawals WHERE user_id = ?`,
 	`DELETE FROM purchases WHERE user_id = ?`,
 	`DELETE FROM stripe_customers WHERE user_id = ?`,
+	`DELETE FROM gate_users WHERE user_id = ?`,
 	`DELETE FROM sessions WHERE user_id = ?`,
 	`SELECT remove_audit(?)`,
 	`DELETE FROM users WHERE id = ?`,

@@ -41,6 +41,7 @@ func TestDeletedAccountIsRemovedAfterRetention(t *testing.T) {
 		l.DB.Exec(
 			`INSERT INTO stripe_customers (customer_id, user_id, livemode, deleted_at) VALUES ('cus_1', ?, false, now())`,
 			l.user).Error)
+	l.must(l.DB.Exec(`INSERT INTO gate_users (user_id, tenant_id) VALUES (?, repeat('a', 26))`, l.user).Error)
 	other := dbtest.User(t, l.DB, "bob@example.com")
 	// As Delete would have done nine years ago, without the rows that it would date today.
 	l.must(l.DB.Exec(`DELETE FROM identities`).Error)
@@ -58,7 +59,7 @@ func TestDeletedAccountIsRemovedAfterRetention(t *testing.T) {
 		}
 	}
 	for _, table := range []string{"credit_transactions", "purchases", "stripe_events", "stripe_refunds",
-		"stripe_customers", "refund_requests", "holds", "sessions"} {
+		"stripe_customers", "refund_requests", "holds", "sessions", "gate_users"} {
 		var n int64
 		l.must(l.DB.Table(table).Count(&n).Error)
 		if n != 0 {

@@ -1,0 +1,80 @@
+package gate_test
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/account"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/gate"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/purchase"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// fixture is a user with 100 credits and two replicas of the gate, the second behind a pooler.
+type fixture struct {
+	*testing.T
+	db       *gorm.DB
+	replicas [2]*gate.Service
+	log      *slog.Logger
+	user     int64
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	db := dbtest.New(t)
+	pooled, err := postgres.Open(dbtest.URLOf(db)+"&pgbouncer=true", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = postgres.Close(pooled) })
+	f := &fixture{T: t, db: db, replicas: [2]*gate.Service{{DB: db}, {DB: pooled}},
+		log: slog.New(slog.DiscardHandler), user: dbtest.User(t, db, "ada@example.com").ID}
+	f.must(postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
+		_, err := ledger.Post(tx, ledger.Entry{UserID: f.user, Delta: 100, Reason: models.ReasonManual})
+		return err
+	}))
+	return f
+}
+
+func (f *fixture) must(err error) {
+	f.Helper()
+	if err != nil {
+		f.Fatal(err)
+	}
+}
+
+// rows counts the rows of a table.
+func (f *fixture) rows(table string) (n int64) {
+	f.Helper()
+	f.must(f.db.Table(table).Count(&n).Error)
+	return n
+}
+
+// The tenant id names the user's resumes, so it stays until the account's rows are removed.
+func TestDeletedAccount(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s := f.replicas[0]
+	accounts := &account.Service{DB: f.db, Now: time.Now, Log: f.log,
+		Purchase: &purchase.Service{DB: f.db, Now: time.Now, Log: f.log}}
+	_, err := s.TenantID(t.Context(), f.user)
+	f.must(err)
+	f.must(accounts.Delete(t.Context(), f.user))
+	f.must(accounts.EraseDue(t.Context()))
+	if ids := f.rows("gate_users"); ids != 1 {
+		t.Errorf("%d tenant ids after the erasure, want 1", ids)
+	}
+	if _, err := s.TenantID(t.Context(), f.user); !fault.Is(err, fault.NotFound) {
+		t.Errorf("tenant id of a deleted account: error = %v, want not found", err)
+	}
+	dbtest.CheckLedger(t, f.db)
+}
