@@ -149,6 +149,14 @@ func TestDatabaseKeepsTheRules(t *testing.T) {
 			INSERT INTO gate_users SELECT id, repeat('a', 26) FROM (SELECT 1 AS id UNION ALL SELECT id FROM eve) pair`},
 		{"a tenant id is letters and digits", "gate_users_tenant_id_form",
 			`INSERT INTO gate_users VALUES (1, '../' || repeat('a', 23))`},
+		{"a pass has a hold", "gate_passes_hold_id_fkey", `INSERT INTO gate_passes (hold_id, name, subject_hash, uses, expires_at)
+			VALUES (gen_random_uuid(), 'confirm', sha256(''), 3, now())`},
+		{"a pass is used as often as it allows", "gate_passes_used_in_range",
+			`INSERT INTO gate_passes (hold_id, name, subject_hash, uses, used, expires_at)
+			VALUES ('00000000-0000-7000-8000-000000000005', 'confirm', sha256(''), 3, 4, now())`},
+		{"a pass hides its subject", "gate_passes_subject_hash_sha256",
+			`INSERT INTO gate_passes (hold_id, name, subject_hash, uses, expires_at)
+			VALUES ('00000000-0000-7000-8000-000000000005', 'confirm', 'job 7', 3, now())`},
 		{"a service key stays", "api_keys_stay", `DELETE FROM api_keys`},
 		{"a revoked key stays revoked", "api_keys_stay", `UPDATE api_keys SET revoked_at = NULL`},
 		{"a key calls a million times at most", "api_keys_per_minute_in_range", `UPDATE api_keys SET per_minute = 1000001`},

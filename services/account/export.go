@@ -45,6 +45,9 @@ func Sections() []Section {
 		{Name: "reservations", paged: true,
 			query: `SELECT id::text, feature, credits, captured AS "capturedCredits", status, metadata::text, created_at AS "createdAt",
 			expires_at AS "expiresAt" FROM holds WHERE user_id = ? AND id > ?::uuid ORDER BY id LIMIT ?`},
+		{Name: "passes",
+			query: `SELECT p.name, p.uses, p.used, p.created_at AS "createdAt", p.expires_at AS "expiresAt"
+			FROM gate_passes p JOIN holds h ON h.id = p.hold_id WHERE h.user_id = ? ORDER BY p.created_at, p.hold_id`},
 		{Name: "log",
 			query: `SELECT created_at AS "createdAt", actor, action, (detail - 'refund_request')::text AS detail FROM audit_log WHERE user_id = ? ORDER BY id`},
 	}

@@ -3,7 +3,7 @@ package gate
 
 import "gorm.io/gorm"
 
-// Service knows the users of Resume Matcher.
+// Service knows the users of Resume Matcher and their passes.
 type Service struct {
 	DB *gorm.DB
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
@@ -13,8 +14,10 @@ import (
 	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/gate"
+	"github.com/resume-matcher/credits/services/gate/routes"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/spend"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -24,7 +27,7 @@ type fixture struct {
 	*testing.T
 	db       *gorm.DB
 	replicas [2]*gate.Service
-	log      *slog.Logger
+	spend    *spend.Service
 	user     int64
 }
 
@@ -37,7 +40,8 @@ func newFixture(t *testing.T) *fixture {
 	}
 	t.Cleanup(func() { _ = postgres.Close(pooled) })
 	f := &fixture{T: t, db: db, replicas: [2]*gate.Service{{DB: db}, {DB: pooled}},
-		log: slog.New(slog.DiscardHandler), user: dbtest.User(t, db, "ada@example.com").ID}
+		spend: &spend.Service{DB: db, Log: slog.New(slog.DiscardHandler)},
+		user:  dbtest.User(t, db, "ada@example.com").ID}
 	f.must(postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
 		_, err := ledger.Post(tx, ledger.Entry{UserID: f.user, Delta: 100, Reason: models.ReasonManual})
 		return err
@@ -52,6 +56,11 @@ func (f *fixture) must(err error) {
 	}
 }
 
+func (f *fixture) exec(statement string, args ...any) {
+	f.Helper()
+	f.must(f.db.Exec(statement, args...).Error)
+}
+
 // rows counts the rows of a table.
 func (f *fixture) rows(table string) (n int64) {
 	f.Helper()
@@ -59,19 +68,42 @@ func (f *fixture) rows(table string) (n int64) {
 	return n
 }
 
-// The tenant id names the user's resumes, so it stays until the account's rows are removed.
+// hold makes a hold of 5 credits.
+func (f *fixture) hold() ledger.Held {
+	f.Helper()
+	held, err := f.spend.Hold(f.Context(),
+		spend.HoldRequest{Request: spend.Request{UserID: f.user, Feature: "job_match"}, TTL: time.Minute})
+	f.must(err)
+	return held
+}
+
+func (f *fixture) capture(held ledger.Held) {
+	f.Helper()
+	_, err := f.spend.Capture(f.Context(), uuid.Nil, held.ID.String(), nil)
+	f.must(err)
+}
+
+// The tenant id names the user's resumes, so it stays until the account's rows are removed. Passes end with their
+// holds.
 func TestDeletedAccount(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.replicas[0]
-	accounts := &account.Service{DB: f.db, Now: time.Now, Log: f.log,
-		Purchase: &purchase.Service{DB: f.db, Now: time.Now, Log: f.log}}
+	accounts := &account.Service{DB: f.db, Now: time.Now, Log: f.spend.Log,
+		Purchase: &purchase.Service{DB: f.db, Now: time.Now, Log: f.spend.Log}}
 	_, err := s.TenantID(t.Context(), f.user)
 	f.must(err)
+	for range 2 {
+		held := f.hold()
+		f.must(s.OpenPass(t.Context(), held.ID, f.user, routes.Pass{Name: "confirm", Uses: 3, Lifetime: time.Hour}))
+		if f.rows("gate_passes") == 1 {
+			f.capture(held)
+		}
+	}
 	f.must(accounts.Delete(t.Context(), f.user))
 	f.must(accounts.EraseDue(t.Context()))
-	if ids := f.rows("gate_users"); ids != 1 {
-		t.Errorf("%d tenant ids after the erasure, want 1", ids)
+	if ids, passes := f.rows("gate_users"), f.rows("gate_passes"); ids != 1 || passes != 0 {
+		t.Errorf("%d tenant ids and %d passes after the erasure, want 1 and 0", ids, passes)
 	}
 	if _, err := s.TenantID(t.Context(), f.user); !fault.Is(err, fault.NotFound) {
 		t.Errorf("tenant id of a deleted account: error = %v, want not found", err)
