@@ -124,7 +124,7 @@ func exhaust(t *testing.T, r Rule, s func(n int) Sender, replicas ...*Limiter) i
 func TestLimitIsExactOverReplicas(t *testing.T) {
 	t.Parallel()
 	for _, r := range []Rule{{Name: "one", Count: 1, Window: time.Minute}, {Name: "few", Count: 7, Window: time.Minute},
-		{Name: "hourly", Count: 10, Window: time.Hour},
+		{Name: "hourly", Count: 10, Window: time.Hour}, {Name: "daily", Count: 20, Window: 24 * time.Hour},
 		{Name: "many", Count: 120, Window: time.Minute}} {
 		t.Run(r.Name, func(t *testing.T) {
 			t.Parallel()
