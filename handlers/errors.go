@@ -37,6 +37,7 @@ var answers = map[fault.Code]struct {
 	fault.Misdirected:         {fiber.StatusMisdirectedRequest, "INVALID_REQUEST"},
 	fault.Internal:            {fiber.StatusInternalServerError, "INTERNAL"},
 	fault.Unavailable:         {fiber.StatusServiceUnavailable, "UNAVAILABLE"},
+	fault.Upstream:            {fiber.StatusBadGateway, "UPSTREAM_FAILED"},
 }
 
 // fiberCodes maps Fiber's own errors to fault codes. Their texts quote the raw request and are dropped.
@@ -187,7 +188,7 @@ type envelope struct {
 
 // apiError describes a failure to programs and to people.
 type apiError struct {
-	Code    string         `json:"code" enum:"INVALID_REQUEST,WEBHOOK_SIGNATURE_INVALID,UNAUTHENTICATED,INSUFFICIENT_CREDITS,FORBIDDEN,NOT_FOUND,IDEMPOTENCY_CONFLICT,HOLD_NOT_OPEN,REQUEST_IN_PROGRESS,PAYLOAD_TOO_LARGE,RATE_LIMITED,INTERNAL,UNAVAILABLE" doc:"For programs."`
+	Code    string         `json:"code" enum:"INVALID_REQUEST,WEBHOOK_SIGNATURE_INVALID,UNAUTHENTICATED,INSUFFICIENT_CREDITS,FORBIDDEN,NOT_FOUND,IDEMPOTENCY_CONFLICT,HOLD_NOT_OPEN,REQUEST_IN_PROGRESS,PAYLOAD_TOO_LARGE,RATE_LIMITED,INTERNAL,UNAVAILABLE,UPSTREAM_FAILED" doc:"For programs."`
 	Message string         `json:"message" doc:"For people, in their language."`
 	Detail  map[string]any `json:"detail" nullable:"true" doc:"What a program can act on: field and problem of a wrong value; required, available, missing and purchaseUrl when credits are missing; status of a hold that has ended; null when the code says it all."`
 }

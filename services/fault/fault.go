@@ -27,13 +27,15 @@ const (
 	Misdirected         Code = "misdirected" // meant for another host
 	Internal            Code = "internal"
 	Unavailable         Code = "unavailable"
+	Upstream            Code = "upstream" // Resume Matcher failed
 )
 
 // Codes lists every code. Tests check that each has a status and a text.
 func Codes() []Code {
 	return []Code{Malformed, Invalid, SignatureInvalid, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict,
 		HoldClosed,
-		InsufficientCredits, PayloadTooLarge, RateLimited, Misdirected, Internal, Unavailable}
+		InsufficientCredits, PayloadTooLarge, RateLimited, Misdirected, Internal, Unavailable,
+		Upstream}
 }
 
 // Problem says what is wrong in detail, such as with one value of the input. Its text is errors.problem.<problem>.
@@ -125,6 +127,12 @@ const (
 	OtherAccount        Problem = "other_account"     // the purchase belongs to another user
 	DecidedOtherwise    Problem = "decided_otherwise" // another admin decided since the page was loaded
 	ShareRange          Problem = "share_range"
+	FeatureOff          Problem = "feature_off"       // not for sale at the moment
+	OperatorOnly        Problem = "operator_only"     // a setting of Resume Matcher
+	PassMissing         Problem = "pass_missing"      // no charged request allows this one, or not any more
+	UpstreamAway        Problem = "upstream_away"     // Resume Matcher does not answer
+	UpstreamSlow        Problem = "upstream_slow"     // not within the time limit
+	UpstreamUnusable    Problem = "upstream_unusable" // its answer must not reach the browser
 )
 
 // Problems lists every problem. A test checks that each has a text.
@@ -142,7 +150,8 @@ func Problems() []Problem {
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
 		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressReissued,
 		NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
-		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount, DecidedOtherwise, ShareRange}
+		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount, DecidedOtherwise, ShareRange,
+		FeatureOff, OperatorOnly, PassMissing, UpstreamAway, UpstreamSlow, UpstreamUnusable}
 }
 
 // Error is a refusal that the user may see.
@@ -173,6 +182,11 @@ func InProgress() *Error {
 
 // Wrap returns a fault with a cause for the log.
 func Wrap(code Code, cause error) *Error { return &Error{Code: code, cause: cause} }
+
+// Caused returns a fault with a problem, and a cause for the log.
+func Caused(code Code, problem Problem, cause error) *Error {
+	return &Error{Code: code, Problem: problem, cause: cause}
+}
 
 // Error describes the fault for logs and tests. Users see its text from locales.
 func (e *Error) Error() string {
