@@ -16,6 +16,7 @@ func (c *Config) check(p *problems) {
 	c.checkStripe(p)
 	c.checkSignIn(p)
 	c.checkAdmins(p)
+	c.checkGate(p)
 }
 
 func (c *Config) checkServer(p *problems) {

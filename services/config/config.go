@@ -54,6 +54,8 @@ type Config struct {
 	TermsURL   string `env:"TERMS_URL"`
 	PrivacyURL string `env:"PRIVACY_URL"`
 
+	ResumeMatcher ResumeMatcher `envPrefix:"RESUME_MATCHER_"`
+
 	LogLevel       slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat      string     `env:"LOG_FORMAT"`
 	TrustedProxies []string   `env:"TRUSTED_PROXIES"`
@@ -123,6 +125,7 @@ func (c *Config) derive() {
 	c.Mode = c.mode()
 	c.WebhookSecrets = list(strings.Split(c.StripeWebhookSecret.Reveal(), ","))
 	c.SessionSecrets = list(strings.Split(c.SessionSecret.Reveal(), ","))
+	c.ResumeMatcher.URL, c.ResumeMatcher.APIURL = origin(c.ResumeMatcher.URL), origin(c.ResumeMatcher.APIURL)
 	c.AdminEmails, c.TrustedProxies = list(c.AdminEmails), list(c.TrustedProxies)
 	if len(c.AdminEmails) == 0 && c.Mode == Sandbox {
 		c.AdminEmails = []string{"admin@example.com"}

@@ -82,7 +82,8 @@ func (c *Config) checkNames(p *problems, vars Variables, fields []env.FieldParam
 	}
 	for name, value := range vars {
 		upper := strings.ToUpper(name)
-		ours := strings.HasPrefix(upper, "STRIPE_") || strings.HasPrefix(upper, "OIDC_")
+		ours := strings.HasPrefix(upper, "STRIPE_") || strings.HasPrefix(upper, "OIDC_") ||
+			strings.HasPrefix(upper, "RESUME_MATCHER_")
 		misleads := strings.HasSuffix(upper, "_CLIENT_ID") || strings.HasSuffix(upper, "_CLIENT_SECRET") ||
 			slices.Contains(known, upper)
 		if strings.TrimSpace(value) == "" || slices.Contains(known, name) || !ours && (!misleads || c.Mode != Sandbox) {

@@ -48,13 +48,14 @@ func (p *problems) addKind(kind Kind, name, advice string) {
 	p.all = append(p.all, Problem{Name: name, Advice: advice, Kind: kind})
 }
 
-// unparsed are the problems of fields that cannot be parsed. PORT is missing: it stays 0, which is out of its range.
+// unparsed are the problems of fields that cannot be parsed. Numbers are missing: they stay 0, which is out of range.
 var unparsed = map[string]Problem{
 	"LogLevel":           {Name: "LOG_LEVEL", Advice: "must be debug, info, warn or error"},
 	"StripeAutomaticTax": {Name: "STRIPE_AUTOMATIC_TAX", Advice: yesOrNo},
 	"StripeTaxIDs":       {Name: "STRIPE_TAX_IDS", Advice: yesOrNo},
 	"SmallBusiness":      {Name: "SMALL_BUSINESS", Advice: yesOrNo},
 	"DatabaseInsecure":   {Name: "DATABASE_INSECURE", Advice: yesOrNo},
+	"Shared":             {Name: "RESUME_MATCHER_SHARED", Advice: yesOrNo},
 }
 
 const yesOrNo = "must be true or false"

@@ -1,0 +1,69 @@
+package config
+
+import (
+	"net/url"
+	"os"
+	"time"
+)
+
+// ResumeMatcher is the Resume Matcher behind the gate.
+type ResumeMatcher struct {
+	URL            string `env:"URL"`                              // of its pages; empty: no gate
+	APIURL         string `env:"API_URL"`                          // of its backend; empty: through its pages
+	Secret         Secret `env:"SECRET"`                           // of the tenant add-on
+	Routes         string `env:"ROUTES"`                           // a file that replaces the preset
+	Shared         bool   `env:"SHARED"`                           // all users share its data
+	TimeoutSeconds int    `env:"TIMEOUT_SECONDS" envDefault:"235"` // of one request
+}
+
+// Set reports whether there is a Resume Matcher.
+func (r ResumeMatcher) Set() bool { return r.URL != "" }
+
+// Timeout is the limit of one request.
+func (r ResumeMatcher) Timeout() time.Duration { return time.Duration(r.TimeoutSeconds) * time.Second }
+
+// Table reads the file of the route table; nil for the preset.
+func (r ResumeMatcher) Table() ([]byte, error) {
+	if r.Routes == "" {
+		return nil, nil
+	}
+	return os.ReadFile(r.Routes)
+}
+
+// Limits of RESUME_MATCHER_TIMEOUT_SECONDS.
+const (
+	minTimeoutSeconds = 10
+	maxTimeoutSeconds = 1830 // Resume Matcher's own limit is at most 1800
+)
+
+// sharedAdvice is about a Resume Matcher whose users would see each other's resumes.
+const sharedAdvice = "must be set to the secret of the tenant add-on, which gives each user their own resumes; " +
+	"RESUME_MATCHER_SHARED=true does without, for one household whose members may read and change each other's"
+
+func (c *Config) checkGate(p *problems) {
+	gate := c.ResumeMatcher
+	if gate.TimeoutSeconds < minTimeoutSeconds || gate.TimeoutSeconds > maxTimeoutSeconds {
+		p.add("RESUME_MATCHER_TIMEOUT_SECONDS", "must be a number from 10 to 1830")
+	}
+	for name, address := range map[string]string{"RESUME_MATCHER_URL": gate.URL, "RESUME_MATCHER_API_URL": gate.APIURL} {
+		u, err := url.Parse(address)
+		switch {
+		case address == "":
+		case err != nil || !web(u) || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) || unfilled(address):
+			p.add(name, "must be an origin such as http://localhost:3000, without a path")
+		case address == c.AppURL:
+			p.add(name, "must not be this server's own address, APP_URL")
+		}
+	}
+	if !gate.Set() {
+		if gate.APIURL != "" {
+			p.add("RESUME_MATCHER_URL", "must be set together with RESUME_MATCHER_API_URL")
+		}
+		return
+	}
+	if secret := gate.Secret.Reveal(); secret == "" && !gate.Shared && c.Mode != Sandbox {
+		p.add("RESUME_MATCHER_SECRET", sharedAdvice)
+	} else if secret != "" && (len(secret) < SessionBytes || Guessable(secret) || placeholder(secret)) {
+		p.add("RESUME_MATCHER_SECRET", "must be at least 32 random bytes: openssl rand -hex 32")
+	}
+}
