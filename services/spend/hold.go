@@ -71,13 +71,15 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 
 // Result is what the work behind a hold came to. It joins the metadata of the hold and, after a capture, of its entry.
 type Result struct {
-	Status       int   `json:"status,omitempty"` // HTTP status of the server that did the work; 0 if it gave none
-	Milliseconds int64 `json:"ms"`
+	Status       int // HTTP status of the server that did the work; 0 if it gave none
+	Milliseconds int64
 }
 
 func (r Result) facts() json.RawMessage {
-	text, _ := json.Marshal(r) // two numbers
-	return text
+	if r.Status == 0 {
+		return fmt.Appendf(nil, `{"ms":%d}`, r.Milliseconds)
+	}
+	return fmt.Appendf(nil, `{"status":%d,"ms":%d}`, r.Status, r.Milliseconds)
 }
 
 // asCreated returns a hold exactly as the response to its first request showed it.
