@@ -1,9 +1,41 @@
-// Package gate stands in front of an unmodified Resume Matcher and charges its AI routes.
+// Package gate stands in front of an unmodified Resume Matcher and charges its AI routes: it holds credits, passes the
+// request on, looks at the answer, and captures or releases the hold.
 package gate
 
-import "gorm.io/gorm"
+import (
+	"context"
+	"sync"
+	"time"
 
-// Service knows the users of Resume Matcher and their passes.
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/services/gate/routes"
+	"github.com/resume-matcher/credits/services/limit"
+	"github.com/resume-matcher/credits/services/spend"
+)
+
+// Service serves the requests to one Resume Matcher.
 type Service struct {
-	DB *gorm.DB
+	DB       *gorm.DB
+	Spend    *spend.Service
+	Limits   *limit.Limiter
+	Upstream *Upstream
+	Routes   *routes.Table
+	Timeout  time.Duration // of one request to Resume Matcher
+
+	once sync.Once
+	done context.Context
+	stop context.CancelFunc
+}
+
+// stopping returns a context that ends with Stop.
+func (s *Service) stopping() context.Context {
+	s.once.Do(func() { s.done, s.stop = context.WithCancel(context.Background()) })
+	return s.done
+}
+
+// Stop ends the requests that are still running, so that their holds are released.
+func (s *Service) Stop() {
+	s.stopping()
+	s.stop()
 }

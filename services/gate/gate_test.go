@@ -42,11 +42,17 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{T: t, db: db, replicas: [2]*gate.Service{{DB: db}, {DB: pooled}},
 		spend: &spend.Service{DB: db, Log: slog.New(slog.DiscardHandler)},
 		user:  dbtest.User(t, db, "ada@example.com").ID}
-	f.must(postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
-		_, err := ledger.Post(tx, ledger.Entry{UserID: f.user, Delta: 100, Reason: models.ReasonManual})
+	f.grant(100)
+	return f
+}
+
+// grant gives credits, or takes them.
+func (f *fixture) grant(credits models.Credits) {
+	f.Helper()
+	f.must(postgres.Transaction(f.Context(), f.db, func(tx models.Tx) error {
+		_, err := ledger.Post(tx, ledger.Entry{UserID: f.user, Delta: credits, Reason: models.ReasonManual})
 		return err
 	}))
-	return f
 }
 
 func (f *fixture) must(err error) {

@@ -156,7 +156,7 @@ func (r *Rule) checkRoute() error {
 	}
 	costs := r.Kind == Charged || r.Kind == ByPass || r.terms.Daily > 0
 	reads := slices.Contains([]string{"GET", "HEAD"}, r.Method)
-	switch inAPI := Path(prefix).inAPI(); {
+	switch inAPI := Path(prefix).InAPI(); {
 	case inAPI && whole && r.Kind != Operator && r.Kind != Closed:
 		return errors.New("only operator and closed rules may cover everything below a path of /api")
 	case !inAPI && (!whole || !reads):

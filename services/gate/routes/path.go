@@ -18,8 +18,8 @@ const (
 // is what is matched and what is forwarded: set both URL.Path and URL.RawPath to it.
 type Path string
 
-// inAPI reports whether the path belongs to Resume Matcher's backend.
-func (p Path) inAPI() bool { return p == "/api" || strings.HasPrefix(string(p), "/api/") }
+// InAPI reports whether the path belongs to Resume Matcher's backend.
+func (p Path) InAPI() bool { return p == "/api" || strings.HasPrefix(string(p), "/api/") }
 
 // Canonical returns the path and the query of a request target. The path is decoded once; the query stays as it came.
 // Errors: fault.Malformed for a target with another meaning to other servers: an encoded slash, an empty or dot

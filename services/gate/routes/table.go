@@ -78,7 +78,7 @@ func (r *Rule) matches(path Path) bool {
 // covers reports whether the path is the prefix or below it. Rules that restrict a route do so in any case, because
 // Next.js rewrites some paths without regard to case.
 func (r *Rule) covers(path Path) bool {
-	if len(path) < len(r.prefix) || path.inAPI() != Path(r.prefix).inAPI() {
+	if len(path) < len(r.prefix) || path.InAPI() != Path(r.prefix).InAPI() {
 		return false
 	}
 	head, rest := string(path[:len(r.prefix)]), path[len(r.prefix):]

@@ -1,0 +1,220 @@
+package gate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/gate/routes"
+	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/limit"
+	"github.com/resume-matcher/credits/services/spend"
+)
+
+// Time limits of one request.
+const (
+	queryTimeout = 9 * time.Second  // for what is decided before Resume Matcher is asked
+	settleLimit  = 20 * time.Second // for the capture or release after it
+	holdReserve  = time.Minute      // that a hold outlives the request
+)
+
+// Request is what a browser asks of Resume Matcher.
+type Request struct {
+	UserID int64 // 0 for a route that needs no session
+	Method string
+	Path   routes.Path
+	Query  string
+	Header http.Header
+	Body   []byte
+}
+
+// Response is Resume Matcher's answer. The caller closes Body.
+type Response struct {
+	Status int
+	Header http.Header // those that may reach the browser
+	Body   io.ReadCloser
+	Length int64 // of the body in bytes; -1 if unknown
+}
+
+// Serve asks Resume Matcher, and takes the credits of a charged route if the answer is good. Once the question is sent,
+// only its result decides, not whether the browser still waits.
+//
+// Errors: fault.InsufficientCredits; fault.InProgress while the user's last request to the route runs; fault.Forbidden
+// for a feature that is switched off; fault.Conflict for a route that needs a pass; fault.RateLimited above a daily
+// bound; fault.Upstream for no answer or an unusable one; those of Rule.Inspect.
+func (s *Service) Serve(ctx context.Context, rule *routes.Rule, r Request) (*Response, error) {
+	plan, err := rule.Inspect(r.Header.Get("Content-Type"), r.Body)
+	if err != nil {
+		return nil, err
+	}
+	asked, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	tenant := ""
+	if r.UserID != 0 {
+		if tenant, err = s.TenantID(asked, r.UserID); err != nil {
+			return nil, err
+		}
+	}
+	if plan.Daily > 0 {
+		daily := limit.Rule{Name: "gate " + rule.Name(), Count: plan.Daily, Window: 24 * time.Hour}
+		if err := s.Limits.Allow(asked, daily, limit.User(r.UserID)); err != nil {
+			return nil, err
+		}
+	}
+	paid := false
+	if plan.Pass != nil {
+		if paid, err = s.UsePass(asked, r.UserID, plan.Pass.Name, plan.Pass.Subject); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case plan.Pass != nil && !paid && plan.Feature == "":
+		return nil, fault.Because(fault.Conflict, fault.PassMissing)
+	case plan.Feature == "" || paid:
+		return s.forward(ctx, r, tenant)
+	}
+	work, err := s.hold(asked, rule, r, plan)
+	if err != nil {
+		return nil, err
+	}
+	return s.charge(ctx, work, r, tenant)
+}
+
+// forward passes a request and its answer on, the body as it arrives.
+func (s *Service) forward(ctx context.Context, r Request, tenant string) (*Response, error) {
+	asked, cancel := s.limited(ctx)
+	answer, err := s.Upstream.send(asked, r, tenant)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	answer.Body = &cancelingBody{ReadCloser: answer.Body, cancel: cancel}
+	return answer, nil
+}
+
+// cancelingBody is a body whose request ends when it is closed.
+type cancelingBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+// Close ends the request.
+func (b *cancelingBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+// limited returns a context that ends at the time limit of a request, or when Stop is called, but not when the browser
+// goes away.
+func (s *Service) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout)
+	detach := context.AfterFunc(s.stopping(), cancel)
+	return limited, func() {
+		detach()
+		cancel()
+	}
+}
+
+// work is a charged request and its hold.
+type work struct {
+	rule *routes.Rule
+	hold uuid.UUID
+	user int64
+
+	began   time.Time
+	settled bool
+}
+
+// hold reserves the credits, and prepares the pass that their capture opens.
+func (s *Service) hold(ctx context.Context, rule *routes.Rule, r Request, plan routes.Plan) (*work, error) {
+	metadata, err := json.Marshal(map[string]string{"route": rule.Name()})
+	if err != nil {
+		return nil, err
+	}
+	// Without a key: a repeat would be answered by the hold of the first, whose answer nobody kept.
+	held, err := s.Spend.Hold(ctx, spend.HoldRequest{
+		Request: spend.Request{UserID: r.UserID, Feature: plan.Feature, Metadata: metadata},
+		TTL:     s.Timeout + holdReserve, Exclusive: rule.Name(),
+	})
+	if f := fault.Of(err); f != nil && f.Problem == fault.FeatureUnknown {
+		return nil, fault.Because(fault.Forbidden, fault.FeatureOff)
+	}
+	if err != nil {
+		return nil, err
+	}
+	w := &work{rule: rule, hold: held.ID, user: r.UserID, began: time.Now()}
+	if plan.Opens == nil {
+		return w, nil
+	}
+	if err := s.OpenPass(ctx, w.hold, w.user, *plan.Opens); err != nil {
+		return nil, errors.Join(err, s.release(ctx, w, 0))
+	}
+	return w, nil
+}
+
+// charge asks Resume Matcher, then captures the credits of a good answer and releases all others, also when it panics.
+func (s *Service) charge(ctx context.Context, w *work, r Request, tenant string) (*Response, error) {
+	defer func() {
+		if !w.settled { // a panic; otherwise nothing is left to do
+			_ = s.release(ctx, w, 0) // if it fails, the hold expires
+		}
+	}()
+	asked, cancel := s.limited(ctx)
+	defer cancel()
+	answer, err := s.Upstream.send(asked, r, tenant)
+	if err != nil {
+		return nil, errors.Join(err, s.release(ctx, w, 0))
+	}
+	body, err := answer.readWhole(asked)
+	if err != nil {
+		return nil, errors.Join(err, s.release(ctx, w, answer.Status))
+	}
+	if w.rule.Good(answer.Status, answer.Header.Get("Content-Type"), body) {
+		err = s.capture(ctx, w, answer.Status) // if it fails, nothing is given away: the hold expires
+	} else {
+		err = s.release(ctx, w, answer.Status)
+	}
+	if err != nil {
+		return nil, err
+	}
+	answer.Body, answer.Length = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return answer, nil
+}
+
+// capture takes the credits. It tries again while the database is away, since the work has been done.
+func (s *Service) capture(ctx context.Context, w *work, status int) error {
+	return s.settle(ctx, w, status, s.Spend.CaptureWith)
+}
+
+// release frees the credits.
+func (s *Service) release(ctx context.Context, w *work, status int) error {
+	return s.settle(ctx, w, status, s.Spend.ReleaseWith)
+}
+
+// settle ends the hold once, whatever has become of the browser.
+func (s *Service) settle(ctx context.Context, w *work, status int,
+	end func(context.Context, uuid.UUID, string, spend.Result) (ledger.Held, error)) error {
+	w.settled = true
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleLimit)
+	defer cancel()
+	result := spend.Result{Status: status, Milliseconds: time.Since(w.began).Milliseconds()}
+	for pause := 100 * time.Millisecond; ; pause *= 2 {
+		_, err := end(ctx, uuid.Nil, w.hold.String(), result)
+		if err == nil || fault.Of(err) != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("settle hold %s: %w", w.hold, err)
+		case <-time.After(pause):
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package gate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/gate/routes"
+)
+
+// Limits of a connection to Resume Matcher.
+const (
+	idleTimeout   = 4 * time.Second // uvicorn and Node.js close after 5; a POST that meets the close would fail
+	headerLimit   = 64 << 10        // bytes of an answer's header
+	maxIdle       = 64              // connections kept for the next request
+	maxConcurrent = 1024            // connections
+)
+
+// Headers of the requests and answers that tell whose they are.
+const (
+	headerUser   = "X-Credits-User"
+	headerSecret = "X-Credits-Secret"
+)
+
+// Upstream is a running Resume Matcher.
+type Upstream struct {
+	pages, api *url.URL
+	secret     string
+	transport  *http.Transport
+}
+
+// NewUpstream returns the Resume Matcher at an origin. Its backend has an origin of its own, or is reached through the
+// first if api is empty. With a secret, it has the tenant add-on and each of its answers must name the user.
+func NewUpstream(pages, api, secret string) (*Upstream, error) {
+	if api == "" {
+		api = pages
+	}
+	u := &Upstream{secret: secret, transport: &http.Transport{
+		DisableCompression:     true, // answers are read or passed on as they are
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConnsPerHost:    maxIdle,
+		MaxConnsPerHost:        maxConcurrent,
+		MaxResponseHeaderBytes: headerLimit,
+	}}
+	var pagesErr, apiErr error
+	u.pages, pagesErr = url.Parse(pages)
+	u.api, apiErr = url.Parse(api)
+	return u, errors.Join(pagesErr, apiErr)
+}
+
+// Close closes the idle connections.
+func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
+
+// send makes one request and returns the answer, whose body is still to be read. It never repeats a request
+// that Resume Matcher may have received.
+//
+// Errors: fault.Upstream when there is no answer, or one that must not reach a browser.
+func (u *Upstream) send(ctx context.Context, r Request, tenant string) (*Response, error) {
+	base := u.pages
+	if r.Path.InAPI() {
+		base = u.api
+	}
+	request := (&http.Request{
+		Method: r.Method, Host: base.Host, Header: upward(r.Header),
+		URL: &url.URL{Scheme: base.Scheme, Host: base.Host, Path: string(r.Path), RawPath: string(r.Path), RawQuery: r.Query},
+	}).WithContext(ctx)
+	if len(r.Body) > 0 {
+		request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
+	}
+	if tenant != "" && u.secret != "" {
+		request.Header.Set(headerUser, tenant)
+		request.Header.Set(headerSecret, u.secret)
+	}
+	answer, err := u.transport.RoundTrip(request)
+	if err != nil {
+		return nil, unanswered(ctx, err)
+	}
+	if err := u.check(r, answer, tenant); err != nil {
+		_ = answer.Body.Close() // its content does not matter
+		return nil, err
+	}
+	return &Response{Status: answer.StatusCode, Header: downward(answer.Header), Body: answer.Body,
+		Length: answer.ContentLength}, nil
+}
+
+// unanswered is the fault for a request without an answer.
+func unanswered(ctx context.Context, err error) error {
+	problem := fault.UpstreamAway
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+		problem = fault.UpstreamSlow
+	}
+	return fault.Caused(fault.Upstream, problem, fmt.Errorf("ask Resume Matcher: %w", err))
+}
+
+// check refuses answers that must not reach a browser: of another user, of another protocol, or leading elsewhere.
+func (u *Upstream) check(r Request, answer *http.Response, tenant string) error {
+	switch {
+	case answer.StatusCode < 200:
+		return unusable(fmt.Sprintf("status %d", answer.StatusCode))
+	case answer.Header.Get("Content-Encoding") != "":
+		return unusable("compressed, which nobody asked for")
+	case r.Path.InAPI() && u.secret != "" && tenant != "" && !only(answer.Header.Values(headerUser), tenant):
+		return unusable("the answer does not name the user: the tenant add-on is missing")
+	case !redirects(answer.StatusCode):
+		return nil
+	case r.Path.InAPI():
+		return unusable("a redirect of the API")
+	}
+	location, err := answer.Location()
+	if err != nil || location.Scheme != u.pages.Scheme || location.Host != u.pages.Host {
+		return unusable("a redirect to another host")
+	}
+	answer.Header.Set("Location", location.RequestURI())
+	return nil
+}
+
+func unusable(why string) error {
+	return fault.Caused(fault.Upstream, fault.UpstreamUnusable, errors.New("answer of Resume Matcher: "+why))
+}
+
+func redirects(status int) bool {
+	return status >= 300 && status < 400 && status != http.StatusNotModified
+}
+
+func only(values []string, want string) bool { return len(values) == 1 && values[0] == want }
+
+// upwardHeaders reach Resume Matcher. All others stay: cookies and other credentials, addresses, and every header by
+// which a server behind might tell users apart. Idempotency-Key would make the transport repeat a POST.
+var upwardHeaders = map[string]bool{
+	"Accept": true, "Accept-Language": true, "Content-Type": true, "If-Modified-Since": true, "If-None-Match": true,
+	"If-Range": true, "Purpose": true, "Range": true, "Rsc": true, "Sec-Purpose": true, "User-Agent": true,
+	"X-Nextjs-Data": true,
+}
+
+// downwardHeaders reach the browser. All others stay, such as cookies, and policies that loosen ours.
+var downwardHeaders = map[string]bool{
+	"Accept-Ranges": true, "Cache-Control": true, "Content-Disposition": true, "Content-Language": true,
+	"Content-Range": true, "Content-Type": true, "Etag": true, "Last-Modified": true, "Location": true,
+	"Retry-After": true, "Vary": true,
+}
+
+// upward returns the headers of a request that reach Resume Matcher. Next.js has its own, such as
+// Next-Router-State-Tree.
+func upward(header http.Header) http.Header {
+	up := pick(header, upwardHeaders, "Next-")
+	if _, named := up["User-Agent"]; !named {
+		up["User-Agent"] = nil // else the transport names itself
+	}
+	return up
+}
+
+// downward returns the headers of an answer that reach the browser.
+func downward(header http.Header) http.Header { return pick(header, downwardHeaders, "X-Nextjs-") }
+
+func pick(header http.Header, names map[string]bool, prefix string) http.Header {
+	picked := http.Header{}
+	for name, values := range header {
+		if names[name] || strings.HasPrefix(name, prefix) {
+			picked[name] = values
+		}
+	}
+	return picked
+}
+
+// readWhole reads the body of an answer that is to be judged.
+// Errors: fault.Upstream when it is cut, or larger than routes.MaxAnswer.
+func (r *Response) readWhole(ctx context.Context) ([]byte, error) {
+	defer func() { _ = r.Body.Close() }() // it has been read, or does not matter
+	body, err := io.ReadAll(io.LimitReader(r.Body, routes.MaxAnswer+1))
+	if err != nil {
+		return nil, unanswered(ctx, err)
+	}
+	if len(body) > routes.MaxAnswer {
+		return nil, unusable("too large")
+	}
+	return body, nil
+}
