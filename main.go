@@ -6,6 +6,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"os"
@@ -44,10 +46,14 @@ import (
 // version is set when a release is built: -ldflags "-X main.version=v1.2.3".
 var version = "development"
 
-// shutdownTimeout is how long running requests may take to finish.
-const shutdownTimeout = 12 * time.Second
+// How long running requests may take to finish.
+const (
+	shutdownTimeout = 12 * time.Second
+	gateTimeout     = 30 * time.Second // those to Resume Matcher, before the others' time begins
+)
 
 func main() {
+	stdlog.SetOutput(io.Discard) // net/http logs bytes of answers that nobody asked for; we log with slog
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	program := &command.Program{
 		Version: version, Variables: config.Environment(os.Environ()), Stdout: os.Stdout, Stderr: os.Stderr, Serve: serve,
@@ -99,7 +105,7 @@ func serve(ctx context.Context, p *command.Program) error {
 	}
 	p.Announce(ctx)
 	app := handlers.NewApp(h)
-	return serveUntil(ctx, p.Log, app, h.Listen(app, listener), work)
+	return serveUntil(ctx, p.Log, h, app, h.Listen(app, listener), work)
 }
 
 // listen opens PORT to every network, in the sandbox to this machine alone: there, every visitor may sign in as any
@@ -166,13 +172,23 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		},
 		Webhook: events,
 	}
-	return h, []func(context.Context){
+	h.Gate, err = p.Gate(ctx, h.Spend, limits)
+	return h, background(p.Log, h, sessions), err
+}
+
+// background returns the work that runs beside the requests.
+func background(log *slog.Logger, h *handlers.Handler, sessions *auth.Sessions) []func(context.Context) {
+	work := []func(context.Context){
 		h.Webhook.Run, h.Purchase.Run, h.Account.Run, h.Reconcile.Run, h.Spend.Run,
-		sweep(p.Log, "sweep sessions", time.Minute, sessions.Sweep),
-		sweep(p.Log, "sweep limits", time.Minute, limits.Sweep),
-		sweep(p.Log, "sweep withdrawals", time.Minute, h.Withdrawal.Sweep),
-		sweep(p.Log, "sweep retained records", time.Hour, h.Account.Sweep),
-	}, nil
+		sweep(log, "sweep sessions", time.Minute, sessions.Sweep),
+		sweep(log, "sweep limits", time.Minute, h.Limits.Sweep),
+		sweep(log, "sweep withdrawals", time.Minute, h.Withdrawal.Sweep),
+		sweep(log, "sweep retained records", time.Hour, h.Account.Sweep),
+	}
+	if h.Gate != nil {
+		work = append(work, sweep(log, "sweep passes", time.Hour, h.Gate.Sweep))
+	}
+	return work
 }
 
 // site is what every page knows of this installation.
@@ -205,7 +221,7 @@ func sweep(log *slog.Logger, name string, pause time.Duration,
 }
 
 // serveUntil answers requests until ctx ends, then lets the running ones finish. Background work outlives them.
-func serveUntil(ctx context.Context, log *slog.Logger, app *fiber.App, listener net.Listener,
+func serveUntil(ctx context.Context, log *slog.Logger, h *handlers.Handler, app *fiber.App, listener net.Listener,
 	work []func(context.Context)) error {
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -220,7 +236,12 @@ func serveUntil(ctx context.Context, log *slog.Logger, app *fiber.App, listener 
 	case err = <-failed:
 	case <-ctx.Done():
 		log.Info("stopping")
-		if app.ShutdownWithTimeout(shutdownTimeout) != nil {
+		patience := shutdownTimeout
+		if h.Gate != nil {
+			patience += gateTimeout
+			defer time.AfterFunc(gateTimeout, h.Gate.Stop).Stop()
+		}
+		if app.ShutdownWithTimeout(patience) != nil {
 			err = errors.New("some requests did not finish in time")
 		}
 	}

@@ -21,28 +21,31 @@ const (
 // may touch the body: Fiber would read a streamed one into memory whole. An oversized body is drained without being
 // kept, because a client that is still sending when the connection closes never sees the answer.
 func (h *Handler) readBody(limit int) fiber.Handler {
-	return func(c *fiber.Ctx) error {
-		stream := c.Context().RequestBodyStream()
-		if stream == nil { // absent, or read already
-			return c.Next()
-		}
-		announced := c.Request().Header.ContentLength()
-		if announced > limit {
-			return refuseBody(c, stream, announced, fault.New(fault.PayloadTooLarge, nil))
-		}
-		body, release, err := h.bodies.Read(stream, h.sender(c), limit)
-		defer release()
-		switch {
-		case errors.Is(err, transport.ErrTooLarge):
-			return refuseBody(c, stream, announced, fault.New(fault.PayloadTooLarge, nil))
-		case errors.Is(err, transport.ErrBusy):
-			return refuseBody(c, stream, announced, fault.Because(fault.Unavailable, fault.Busy))
-		case err != nil || announced > len(body): // incomplete
-			return refuseBody(c, stream, announced, fault.New(fault.Malformed, nil))
-		}
-		c.Request().SetBodyRaw(body)
+	return func(c *fiber.Ctx) error { return h.readBodyInto(c, h.bodies, limit) }
+}
+
+// readBodyInto reads the body into a budget, and hands it to the next handler.
+func (h *Handler) readBodyInto(c *fiber.Ctx, budget *transport.Budget, limit int) error {
+	stream := c.Context().RequestBodyStream()
+	if stream == nil { // absent, or read already
 		return c.Next()
 	}
+	announced := c.Request().Header.ContentLength()
+	if announced > limit {
+		return refuseBody(c, stream, announced, fault.New(fault.PayloadTooLarge, nil))
+	}
+	body, release, err := budget.Read(stream, h.sender(c), limit)
+	defer release()
+	switch {
+	case errors.Is(err, transport.ErrTooLarge):
+		return refuseBody(c, stream, announced, fault.New(fault.PayloadTooLarge, nil))
+	case errors.Is(err, transport.ErrBusy):
+		return refuseBody(c, stream, announced, fault.Because(fault.Unavailable, fault.Busy))
+	case err != nil || announced > len(body): // incomplete
+		return refuseBody(c, stream, announced, fault.New(fault.Malformed, nil))
+	}
+	c.Request().SetBodyRaw(body)
+	return c.Next()
 }
 
 // refuseBody drains the rest of a body.

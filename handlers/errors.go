@@ -123,6 +123,9 @@ func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 		c.Status(fiber.StatusNoContent)
 		return nil
 	}
+	if h.inGate(c) {
+		return h.answerGate(c, f, answer.status)
+	}
 	if isAPI(c) {
 		if f.Code == fault.Unauthenticated {
 			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")

@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/catalog"
+	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -39,9 +40,10 @@ type Handler struct {
 	Ledger     *ledger.Service
 	Admin      *admin.Service
 	Webhook    *webhook.Service
+	Gate       *gate.Service // nil without a Resume Matcher
 
-	bodies *transport.Budget
-	pages  []string // route patterns of the pages, for returnTo
+	bodies, uploads *transport.Budget
+	pages           []string // route patterns of the pages, for returnTo
 }
 
 // Legal holds the URLs of the legally required pages (imprint, terms, privacy), linked in the footer.

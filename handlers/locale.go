@@ -66,7 +66,8 @@ func (h *Handler) ensureLocale(c *fiber.Ctx) {
 	if part, _, _ := strings.Cut(strings.TrimPrefix(c.Path(), "/"), "/"); models.KnownLocale(part) {
 		locale = part
 	}
-	if isAPI(c) && (c.Get(fiber.HeaderAcceptLanguage) != "" || currentVisitor(c).key != nil) { // programs choose per call
+	programs := isAPI(c) && !h.inGate(c) // they choose per call
+	if programs && (c.Get(fiber.HeaderAcceptLanguage) != "" || currentVisitor(c).key != nil) {
 		locale = h.Site.Texts.Match(c.Get(fiber.HeaderAcceptLanguage))
 	}
 	h.setLocale(c, locale)

@@ -3,12 +3,12 @@ package handlers
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/recover" //nolint:predeclared // its package's name
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/auth"
@@ -35,22 +35,37 @@ const (
 	localLocale    = "locale"
 )
 
-// identifyRequest gives the request an id, a deadline and its line in the access log.
-func (h *Handler) identifyRequest(c *fiber.Ctx) error {
-	id := assignRequestID(c)
-	ctx := models.WithActor(logging.WithRequestID(context.Background(), id),
-		models.Actor{RequestID: id, Source: h.source(c)})
-	ctx, cancel := context.WithTimeout(ctx, requestBudget)
-	defer cancel()
-	c.SetUserContext(ctx)
+// useFirst registers what every request passes first: its identity, and the containment of panics, in it and around it.
+func (h *Handler) useFirst(app *fiber.App, budget time.Duration) {
+	app.Use(recover.New(), h.identifyRequest(budget),
+		recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: h.logPanic}))
+}
 
-	began := time.Now()
-	err := c.Next()
-	if err != nil { // answered here, so that the access log knows the status
-		err = h.handleError(c, err)
+// identifyRequest gives the request an id, its line in the access log and, unless budget is 0, a deadline.
+func (h *Handler) identifyRequest(budget time.Duration) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		id := assignRequestID(c)
+		ctx := models.WithActor(logging.WithRequestID(context.Background(), id),
+			models.Actor{RequestID: id, Source: h.source(c)})
+		if budget > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, budget)
+			defer cancel()
+		}
+		c.SetUserContext(ctx)
+
+		began := time.Now()
+		err := c.Next()
+		if err != nil { // answered here, so that the access log knows the status
+			err = h.handleError(c, err)
+		}
+		route := c.Route().Path
+		if rule := ruleOf(c); rule != nil {
+			route = rule.Template
+		}
+		h.logRequest(c, route, began)
+		return err
 	}
-	h.logRequest(c, c.Route().Path, began)
-	return err
 }
 
 // logRequest writes the access log.
@@ -70,9 +85,8 @@ func (h *Handler) logRequest(c *fiber.Ctx, route string, began time.Time) {
 
 // assignRequestID creates the request's id.
 func assignRequestID(c *fiber.Ctx) string {
-	raw := make([]byte, 12)
-	rand.Read(raw) // never fails; it would end the program
-	id := "req_" + hex.EncodeToString(raw)
+	// Base32 has no 0, 1, 8 and 9: Resume Matcher's pages take 401 and 429 anywhere in an error for its cause.
+	id := "req_" + strings.ToLower(rand.Text())
 	c.Locals(localRequestID, id)
 	c.Set(fiber.HeaderXRequestID, id)
 	return id
@@ -149,31 +163,32 @@ func (h *Handler) ownOrigin(origin, host string) bool {
 	return err == nil && u.Host != "" && u.Host == host
 }
 
-// loadVisitor loads the session and its user. An unknown cookie counts as anonymous.
+// loadVisitor loads the session and its user, unless a service key has identified a program.
 func (h *Handler) loadVisitor(c *fiber.Ctx) error {
-	if currentVisitor(c).key != nil {
-		return c.Next()
+	if currentVisitor(c).key == nil {
+		if err := h.identifyVisitor(c); err != nil {
+			return err
+		}
 	}
+	return c.Next()
+}
+
+// identifyVisitor loads the session and its user. An unknown cookie counts as anonymous.
+func (h *Handler) identifyVisitor(c *fiber.Ctx) error {
 	v := &visitor{}
 	c.Locals(localVisitor, v)
 	session, err := h.Sessions.current(c)
-	if err != nil {
+	if err != nil || session == nil {
 		return err
-	}
-	if session == nil {
-		return c.Next()
 	}
 	account, err := h.Auth.Account(c.UserContext(), session.UserID)
 	if fault.Is(err, fault.NotFound) {
-		return c.Next()
+		return nil
 	}
 	switch {
 	case err != nil:
 	case account.Admin && h.Sessions.rows.Idle(session, auth.AdminIdle):
-		if err := h.Sessions.rows.End(c.UserContext(), session.UserID, session.KeyHash); err != nil {
-			return err
-		}
-		return c.Next() // signed out
+		return h.Sessions.rows.End(c.UserContext(), session.UserID, session.KeyHash) // signed out
 	default:
 		err = h.Sessions.rows.Touch(c.UserContext(), session)
 	}
@@ -182,7 +197,7 @@ func (h *Handler) loadVisitor(c *fiber.Ctx) error {
 	}
 	v.account, v.session, v.token = &account, session, h.Sessions.token(session)
 	actAs(c, func(a *models.Actor) { a.UserID = account.ID })
-	return c.Next()
+	return nil
 }
 
 func currentVisitor(c *fiber.Ctx) *visitor {

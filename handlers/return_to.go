@@ -7,15 +7,21 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/services/gate/routes"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// returnTo returns address when it is one of our pages, and "" otherwise.
+// returnTo returns address when it is one of our pages or Resume Matcher's, and "" otherwise.
 func (h *Handler) returnTo(address string) string {
 	address = ownPath(address)
 	path, _, _ := strings.Cut(address, "?")
 	for _, pattern := range h.pages {
 		if path != "" && fiber.RoutePatternMatch(path, pattern, fiber.Config{CaseSensitive: true}) {
+			return address
+		}
+	}
+	if h.Gate != nil && path != "" && !isOwn(path) {
+		if _, err := h.Gate.Routes.Match(fiber.MethodGet, routes.Path(path)); err == nil {
 			return address
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/middleware/recover"
 
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/models"
@@ -27,7 +26,7 @@ const (
 func NewApp(h *Handler) *fiber.App {
 	h.Site.policy = contentPolicy(h.Site.FormTargets)
 	h.bodies = &transport.Budget{Total: totalBytes, Share: networkBytes}
-	app := fiber.New(fiber.Config{
+	config := fiber.Config{
 		Immutable:             true, // idempotency keys must not alias a reused buffer
 		ErrorHandler:          h.handleError,
 		StreamRequestBody:     true, // readBody allocates for received bytes, not for the announced length
@@ -42,11 +41,17 @@ func NewApp(h *Handler) *fiber.App {
 
 		DisablePreParseMultipartForm: true, // we have no multipart forms
 		EnableTrustedProxyCheck:      true, // Fiber trusts no proxy; sender trusts Site.Proxies
-	})
+	}
+	app := fiber.New(config)
+	var gate *fiber.App
+	if h.Gate != nil {
+		gate = h.newGate(config)
+		app.Server().HeaderReceived = h.uploadTime
+	}
 	app.Server().ErrorHandler = closeIdle(app.Server().ErrorHandler)
-	app.Server().Handler = h.preRoute(app)
-	app.Use(recover.New(), h.identifyRequest,
-		recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: h.logPanic}), h.secure)
+	app.Server().Handler = h.preRoute(app, gate)
+	h.useFirst(app, requestBudget)
+	app.Use(h.secure)
 
 	app.Get("/healthz", showAlive)
 	app.Get("/readyz", h.showReady)

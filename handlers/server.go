@@ -45,9 +45,14 @@ func (h *Handler) refuseConnection(app *fiber.App) func(net.Conn) {
 	}
 }
 
-// front runs before the router: it refuses ambiguous requests, and serves HEAD as GET without a body.
-func (h *Handler) preRoute(app *fiber.App) fasthttp.RequestHandler {
-	route := app.Server().Handler
+// preRoute runs before the routers: it refuses ambiguous requests, serves HEAD as GET without a body, and leads what
+// belongs to Resume Matcher to the gate, if there is one.
+func (h *Handler) preRoute(app, gate *fiber.App) fasthttp.RequestHandler {
+	own := app.Server().Handler
+	others := own
+	if gate != nil {
+		others = gate.Handler()
+	}
 	return func(r *fasthttp.RequestCtx) {
 		if err := h.checkRequest(app, r); err != nil {
 			h.answerUnrouted(app, r, err)
@@ -57,7 +62,11 @@ func (h *Handler) preRoute(app *fiber.App) fasthttp.RequestHandler {
 			r.Request.Header.SetMethod(fiber.MethodGet)
 			r.Response.SkipBody = true
 		}
-		route(r)
+		if isOwn(string(r.Path())) {
+			own(r)
+		} else {
+			others(r)
+		}
 	}
 }
 
@@ -71,6 +80,8 @@ func (h *Handler) checkRequest(app *fiber.App, r *fasthttp.RequestCtx) error {
 		return fault.New(fault.MethodNotAllowed, nil)
 	case h.Site.Sandbox && !h.ownHost(string(r.Host())):
 		return fault.New(fault.Misdirected, nil)
+	case h.Gate != nil:
+		return canonicalPath(r)
 	}
 	return nil
 }

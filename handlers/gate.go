@@ -1,0 +1,194 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/resume-matcher/credits/handlers/transport"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/gate/routes"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+// Limits of the bodies on their way to Resume Matcher.
+const (
+	uploadTimeout  = 120 * time.Second // to send a body of more than formLimit
+	uploadBytes    = 128 << 20         // of all bodies in flight
+	networkUploads = 64 << 20          // of those, per IPv6 /48 network, which may be a whole university
+)
+
+// gatePolicy is the Content-Security-Policy of Resume Matcher's pages, which have inline scripts and styles.
+const gatePolicy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; " +
+	"img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; " +
+	"frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
+
+// maxLoggedPath is how much of a path without a rule is logged, in bytes.
+const maxLoggedPath = 200
+
+// localRule is the request's rule in the gate's table.
+const localRule = "gate_rule"
+
+// newGate returns the server of every path that belongs to Resume Matcher.
+func (h *Handler) newGate(config fiber.Config) *fiber.App {
+	h.uploads = &transport.Budget{Total: uploadBytes, Share: networkUploads}
+	app := fiber.New(config)
+	h.useFirst(app, 0)
+	app.Use(h.secureGate, refuseUpgrade, refuseEncoded, h.matchRule, h.admitVisitor, h.admitOrigin, h.readUpload,
+		h.forward)
+	return app
+}
+
+// ownSegments are the first segments of our own paths; all others belong to Resume Matcher.
+var ownSegments = append([]string{"auth", "credits", "dev", "healthz", "logout", "readyz", "static"},
+	components.Languages()...)
+
+// ownCalls are the second segments of our own API.
+var ownCalls = []string{"checkout", "credits", "docs", "openapi.json", "stripe"}
+
+// isOwn reports whether a path is ours while the gate is on.
+func isOwn(path string) bool {
+	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if first == "api" {
+		call, _, _ := strings.Cut(rest, "/")
+		return slices.Contains(ownCalls, call)
+	}
+	return slices.Contains(ownSegments, first)
+}
+
+// inGate reports whether a request is for Resume Matcher.
+func (h *Handler) inGate(c *fiber.Ctx) bool { return h.Gate != nil && !isOwn(c.Path()) }
+
+// canonicalPath replaces the request's target by its one accepted spelling, which is then routed and forwarded.
+func canonicalPath(r *fasthttp.RequestCtx) error {
+	path, query, err := routes.Canonical(string(r.Request.Header.RequestURI()))
+	if err != nil {
+		return err
+	}
+	target := string(path)
+	if query != "" {
+		target += "?" + query
+	}
+	r.Request.SetRequestURI(target)
+	return nil
+}
+
+// uploadTime gives large bodies more time to arrive.
+func (h *Handler) uploadTime(header *fasthttp.RequestHeader) (limits fasthttp.RequestConfig) {
+	path, _, err := routes.Canonical(string(header.RequestURI()))
+	if err != nil || isOwn(string(path)) {
+		return limits
+	}
+	if rule, err := h.Gate.Routes.Match(string(header.Method()), path); err == nil && rule.BodyLimit > formLimit {
+		limits.ReadTimeout = uploadTimeout
+	}
+	return limits
+}
+
+// secureGate sets the headers of everything that Resume Matcher answers.
+func (h *Handler) secureGate(c *fiber.Ctx) error {
+	h.writeSecurityHeaders(c)
+	c.Set(fiber.HeaderContentSecurityPolicy, gatePolicy)
+	return c.Next()
+}
+
+// refuseUpgrade refuses WebSockets and the like, which nothing behind the gate speaks.
+func refuseUpgrade(c *fiber.Ctx) error {
+	if c.Get(fiber.HeaderUpgrade) != "" {
+		return fault.New(fault.Malformed, nil)
+	}
+	return c.Next()
+}
+
+// matchRule finds the request's rule in the table.
+func (h *Handler) matchRule(c *fiber.Ctx) error {
+	rule, err := h.Gate.Routes.Match(c.Method(), routes.Path(c.Path()))
+	if errors.Is(err, routes.ErrUnlisted) {
+		h.Site.Log.WarnContext(c.UserContext(), "route of Resume Matcher has no rule", "method", c.Method(),
+			"path", c.Path()[:min(len(c.Path()), maxLoggedPath)])
+	}
+	if err != nil {
+		return err
+	}
+	c.Locals(localRule, rule)
+	return c.Next()
+}
+
+func ruleOf(c *fiber.Ctx) *routes.Rule {
+	rule, _ := c.Locals(localRule).(*routes.Rule)
+	return rule
+}
+
+// admitVisitor requires a session, or an admin's, as the rule says.
+func (h *Handler) admitVisitor(c *fiber.Ctx) error {
+	rule := ruleOf(c)
+	if rule.Kind == routes.Open {
+		return c.Next()
+	}
+	ctx, cancel := context.WithTimeout(c.UserContext(), requestBudget)
+	c.SetUserContext(ctx)
+	err := h.identifyVisitor(c)
+	cancel()
+	c.SetUserContext(context.WithoutCancel(c.UserContext())) // what follows has limits of its own
+	if err != nil {
+		return err
+	}
+	switch v := currentVisitor(c); {
+	case v.account != nil && (v.account.Admin || rule.Kind != routes.Operator):
+		return c.Next()
+	case v.account != nil:
+		return fault.Because(fault.Forbidden, fault.OperatorOnly)
+	case isAPI(c):
+		return fault.New(fault.Unauthenticated, nil)
+	}
+	return redirect(c, h.signInPage(c))
+}
+
+// admitOrigin requires our own origin for everything but reading: a browser sends it, and a cookie alone may be abused
+// by a page of another site.
+func (h *Handler) admitOrigin(c *fiber.Ctx) error {
+	if c.Method() == fiber.MethodGet || h.ownOrigin(c.Get(fiber.HeaderOrigin), string(c.Request().Host())) {
+		return c.Next()
+	}
+	return fault.Because(fault.Forbidden, fault.CrossSite)
+}
+
+// readUpload reads the body, now that its sender is known.
+func (h *Handler) readUpload(c *fiber.Ctx) error {
+	return h.readBodyInto(c, h.uploads, ruleOf(c).BodyLimit)
+}
+
+// gateEnvelope is an API error as Resume Matcher's pages read it: they show detail, or the first 200 bytes.
+type gateEnvelope struct {
+	Detail string `json:"detail"`
+	envelope
+}
+
+// answerGate sends the error of a request to Resume Matcher. Next.js prefetches pages and does not read what it cannot
+// use, so that a body would keep the connection busy.
+func (h *Handler) answerGate(c *fiber.Ctx, f *fault.Error, status int) error {
+	switch {
+	case isAPI(c):
+		e := h.envelope(c.UserContext(), requestID(c), f)
+		return c.JSON(gateEnvelope{Detail: e.Error.Message, envelope: e})
+	case c.Context().QueryArgs().Has("_rsc"):
+		return nil
+	}
+	c.Set(fiber.HeaderContentSecurityPolicy, h.Site.policy)
+	return h.renderError(c, f, status)
+}
+
+// requestHeader copies the request's header.
+func requestHeader(c *fiber.Ctx) http.Header {
+	header := http.Header{}
+	for name, value := range c.Request().Header.All() {
+		header.Add(string(name), string(value))
+	}
+	return header
+}

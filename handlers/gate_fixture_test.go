@@ -1,0 +1,54 @@
+package handlers
+
+import (
+	"context"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/services/gate"
+	"github.com/resume-matcher/credits/services/sandbox/resumematcher"
+)
+
+// gateFixture is the server in front of a Resume Matcher stand-in, with a signed-in user.
+type gateFixture struct {
+	*fixture
+	matcher *resumematcher.App
+	user    int64
+	cookie  string // header line
+}
+
+// ownOrigin is the header line by which the user's browser writes.
+const ownOrigin = "Origin: http://localhost"
+
+func newGateFixture(t testing.TB) *gateFixture {
+	t.Helper()
+	const secret = "not-a-secret"
+	f := &gateFixture{fixture: newFixture(t)}
+	app, err := resumematcher.New(resumematcher.Options{Secret: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(app)
+	t.Cleanup(server.Close)
+	t.Cleanup(app.Release)
+	upstream, err := gate.NewUpstream(server.URL, "", secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(upstream.Close)
+	rules, err := gate.ParseRoutes(context.Background(), f.db, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.matcher = app
+	f.handler.Gate = &gate.Service{DB: f.db, Spend: f.handler.Spend, Limits: f.handler.Limits, Upstream: upstream,
+		Routes: rules, Timeout: time.Minute}
+	f.app = NewApp(f.handler)
+	f.user = f.fixture.user("ada@example.com", 100).ID
+	f.cookie = "Cookie: " + f.signIn(f.user)
+	return f
+}
+
+// seen returns how many requests Resume Matcher has received.
+func (f *gateFixture) seen() int { return len(f.matcher.Seen()) }

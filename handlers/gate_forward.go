@@ -1,0 +1,59 @@
+package handlers
+
+import (
+	"io"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/resume-matcher/credits/services/gate"
+	"github.com/resume-matcher/credits/services/gate/routes"
+)
+
+// forward asks Resume Matcher and sends its answer.
+func (h *Handler) forward(c *fiber.Ctx) error {
+	answer, err := h.Gate.Serve(c.UserContext(), ruleOf(c), gate.Request{
+		UserID: currentUserID(c), Method: c.Method(), Path: routes.Path(c.Path()),
+		Query: string(c.Context().URI().QueryString()), Header: requestHeader(c), Body: c.Request().Body(),
+	})
+	if err != nil {
+		return err
+	}
+	for name, values := range answer.Header {
+		c.Set(name, strings.Join(values, ", "))
+	}
+	if !cacheable(c) || answer.Header.Get(fiber.HeaderCacheControl) == "" {
+		c.Set(fiber.HeaderCacheControl, "private, no-store")
+	}
+	c.Status(answer.Status)
+	c.Context().SetBodyStream(&renewing{ReadCloser: answer.Body, of: c.Context()}, bodySize(answer))
+	return nil
+}
+
+// cacheable reports whether an answer is the same for everybody. Next.js allows shared caches to keep pages for a year.
+func cacheable(c *fiber.Ctx) bool { return ruleOf(c).Kind == routes.Open && !isAPI(c) }
+
+// bodySize is the length of the answer's body as fasthttp wants it.
+func bodySize(answer *gate.Response) int {
+	if answer.Length < 0 {
+		return -1 // chunked
+	}
+	return int(answer.Length)
+}
+
+// renewing is a body that gives the browser writeTimeout for each piece instead of for the whole.
+type renewing struct {
+	io.ReadCloser
+	of *fasthttp.RequestCtx
+}
+
+// Read renews the deadline for the piece that it returns.
+func (r *renewing) Read(piece []byte) (int, error) {
+	n, err := r.ReadCloser.Read(piece)
+	if e := r.of.SetWriteDeadline(time.Now().Add(writeTimeout)); e != nil && err == nil {
+		err = e
+	}
+	return n, err
+}
