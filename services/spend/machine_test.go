@@ -80,8 +80,8 @@ func (m *machine) play() {
 		"exclusive": m.exclusive,
 		"otherwise": m.otherwise,
 	}
-	names := []string{"grant", "grant", "spend", "spend", "hold", "hold", "hold", "exclusive", "exclusive", "capture", "capture", "release", "late",
-		"sweep", "refund", "again", "again", "otherwise"}
+	names := []string{"grant", "grant", "spend", "spend", "hold", "hold", "hold", "exclusive", "exclusive",
+		"capture", "capture", "release", "late", "sweep", "refund", "again", "again", "otherwise"}
 	for range machineSteps {
 		step := rapid.SampledFrom(names).Draw(m.T, "step")
 		steps[step]()
