@@ -154,7 +154,7 @@ func (r *Rule) checkRoute() error {
 	if err := checkTemplate(r.Template, prefix, whole); err != nil {
 		return err
 	}
-	costs := r.Kind == Charged || r.Kind == ByPass || r.terms.Daily > 0
+	costs := r.Kind == Charged || r.Kind == NeedsPass || r.terms.Daily > 0
 	reads := slices.Contains([]string{"GET", "HEAD"}, r.Method)
 	switch inAPI := Path(prefix).InAPI(); {
 	case inAPI && whole && r.Kind != Operator && r.Kind != Closed:

@@ -17,15 +17,15 @@ type Kind string
 
 // The kinds. A route without a rule is closed too.
 const (
-	Charged  Kind = "charged"  // holds credits, unless a pass pays for it
-	ByPass   Kind = "pass"     // needs a pass that a charged request opened
-	Free     Kind = "free"     // needs a session
-	Operator Kind = "operator" // needs an admin
-	Open     Kind = "open"     // needs no session
-	Closed   Kind = "closed"   // is never forwarded
+	Charged   Kind = "charged"  // holds credits, unless a pass pays for it
+	NeedsPass Kind = "pass"     // needs a pass that a charged request opened
+	Free      Kind = "free"     // needs a session
+	Operator  Kind = "operator" // needs an admin
+	Open      Kind = "open"     // needs no session
+	Closed    Kind = "closed"   // is never forwarded
 )
 
-func kinds() []Kind { return []Kind{Charged, ByPass, Free, Operator, Open, Closed} }
+func kinds() []Kind { return []Kind{Charged, NeedsPass, Free, Operator, Open, Closed} }
 
 // Rule is one method and path template of the table. It is immutable.
 type Rule struct {

@@ -17,7 +17,7 @@ func TestPresetMatches(t *testing.T) {
 	}{
 		{"POST", "/api/v1/resumes/upload"}:                  {"/api/v1/resumes/upload", routes.Charged},
 		{"POST", "/api/v1/resumes/01-9_0/retry-processing"}: {"/api/v1/resumes/{id}/retry-processing", routes.Charged},
-		{"POST", "/api/v1/resumes/improve/confirm"}:         {"/api/v1/resumes/improve/confirm", routes.ByPass},
+		{"POST", "/api/v1/resumes/improve/confirm"}:         {"/api/v1/resumes/improve/confirm", routes.NeedsPass},
 		{"GET", "/api/v1/resumes"}:                          {"/api/v1/resumes", routes.Free},
 		{"GET", "/api/v1/resumes/0190/pdf"}:                 {"/api/v1/resumes/{id}/pdf", routes.Free},
 		{"PATCH", "/api/v1/applications/bulk"}:              {"/api/v1/applications/bulk", routes.Free},

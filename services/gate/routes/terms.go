@@ -81,7 +81,7 @@ func (t *terms) checkPasses(passes map[string]*pass) error {
 			return fmt.Errorf("pass %q is unknown", name)
 		}
 	}
-	if t.Uses == "" && t.Is == ByPass || t.Uses != "" && t.Is != ByPass && t.Is != Charged {
+	if t.Uses == "" && t.Is == NeedsPass || t.Uses != "" && t.Is != NeedsPass && t.Is != Charged {
 		return errors.New("rules of kind pass use a pass, charged ones may, others do not")
 	}
 	return nil
