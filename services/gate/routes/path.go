@@ -10,7 +10,7 @@ import (
 // Bounds on a request target, in bytes.
 const (
 	maxPath  = 2048
-	maxQuery = 4096
+	maxQuery = 8192
 )
 
 // Path is the path of a request in its only accepted spelling: decoded, absolute, without empty or dot segments, and
@@ -31,15 +31,13 @@ func Canonical(target string) (Path, string, error) {
 	if !ok || !acceptableQuery(query) || len(raw) > maxPath || !strings.HasPrefix(path, "/") {
 		return "", "", fault.New(fault.Malformed, nil)
 	}
-	segments := strings.Split(path[1:], "/")
-	last := len(segments) - 1
-	for i, segment := range segments {
-		if segment == "." || segment == ".." || segment == "" && i < last {
+	for segment := range strings.SplitSeq(strings.TrimSuffix(path[1:], "/"), "/") {
+		if segment == "." || segment == ".." || segment == "" && path != "/" {
 			return "", "", fault.New(fault.Malformed, nil)
 		}
 	}
-	api := segments[0] == "api"
-	if !api && strings.EqualFold(segments[0], "api") || api && segments[last] == "" {
+	first, _, _ := strings.Cut(path[1:], "/")
+	if strings.EqualFold(first, "api") && (first != "api" || strings.HasSuffix(path, "/")) {
 		return "", "", fault.New(fault.NotFound, nil)
 	}
 	return Path(path), query, nil
@@ -71,12 +69,11 @@ func decode(raw string) (string, bool) {
 
 // pathByte reports whether a byte may stand in a path without being encoded and separates nothing but segments
 // (RFC 3986, 3.3, without the semicolon). Next.js names files of routes with square brackets.
-func pathByte(b byte) bool {
-	switch {
-	case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
-		return true
-	}
-	return strings.IndexByte("/-._~!$&'()*+,=:@[]", b) >= 0
+func pathByte(b byte) bool { return idByte(b) || strings.IndexByte("/.~!$&'()*+,=:@[]", b) >= 0 }
+
+// idByte reports whether a byte may stand in an id: letters, digits, hyphens and underscores.
+func idByte(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_'
 }
 
 // acceptableQuery reports whether a query is short and made of visible ASCII characters, and not cut by a fragment.

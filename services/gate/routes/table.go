@@ -91,17 +91,14 @@ func isParameter(segment string) bool { return segment[0] == '{' }
 // maxID is the longest id in a path, in bytes.
 const maxID = 128
 
-// isID reports whether a segment fits a parameter: letters, digits, hyphens and underscores.
+// isID reports whether a segment fits a parameter.
 func isID(segment string) bool {
-	if segment == "" || len(segment) > maxID {
-		return false
-	}
 	for i := range len(segment) {
-		if b := segment[i]; b != '-' && b != '_' && (!pathByte(b) || strings.IndexByte("/.~!$&'()*+,=:@[]", b) >= 0) {
+		if !idByte(segment[i]) {
 			return false
 		}
 	}
-	return true
+	return segment != "" && len(segment) <= maxID
 }
 
 // insert adds a rule.
