@@ -16,7 +16,8 @@ const (
 )
 
 // readObject reads a JSON object in the one way on which all parsers agree, so that Resume Matcher cannot find in it
-// what we did not: exact names, none twice in an object, valid UTF-8 without a mark, declared as application/json.
+// what we did not: exact names, none twice in an object, valid UTF-8 without a byte order mark, declared
+// as application/json.
 // Numbers are json.Number.
 // Errors: fault.Malformed, with what is wrong; fault.PayloadTooLarge for too many values.
 func readObject(contentType string, body []byte) (map[string]any, error) {

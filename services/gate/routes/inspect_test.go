@@ -15,6 +15,8 @@ var (
 	wizardPass    = &routes.Pass{Name: "wizard", Uses: 20, Lifetime: 2 * time.Hour}
 	tailoringPass = &routes.Pass{Name: "tailoring", Subject: "job-1", Uses: 3, Lifetime: 24 * time.Hour}
 	wizardTurn    = routes.Plan{Feature: "resume_analysis", Pass: wizardPass, Opens: wizardPass}
+	preview       = routes.Plan{Feature: "resume_improvement", Opens: tailoringPass}
+	confirmation  = routes.Plan{Pass: tailoringPass}
 	improvement   = routes.Plan{Feature: "resume_improvement"}
 	limited       = routes.Plan{Daily: 20}
 )
@@ -35,8 +37,8 @@ func TestInspectReadsThePrice(t *testing.T) {
 		{"resume-wizard/turn", `{"action":"start"}`, routes.Plan{}},
 		{"resume-wizard/turn", `{"action":"back","Action":"answer"}`, routes.Plan{}},
 		{"resume-wizard/turn", `{"state":{"action":"answer"},"action":"review"}`, routes.Plan{}},
-		{"resumes/improve/preview", `{"resume_id":"r","job_id":"job-1"}`, routes.Plan{Feature: "resume_improvement", Opens: tailoringPass}},
-		{"resumes/improve/confirm", `{"job_id":"job-1","improved_data":{"job_id":"job-2"}}`, routes.Plan{Pass: tailoringPass}},
+		{"resumes/improve/preview", `{"resume_id":"r","job_id":"job-1"}`, preview},
+		{"resumes/improve/confirm", `{"job_id":"job-1","improved_data":{"job_id":"job-2"}}`, confirmation},
 		{"enrichment/enhance", `{"answers":[` + items(40) + `]}`, improvement},
 		{"enrichment/enhance", `{"resume_id":"r"}`, improvement},
 		{"enrichment/regenerate", `{"items":[` + items(20) + `]}`, improvement},

@@ -104,17 +104,26 @@ func decodeTable(text []byte) (*document, []int, error) {
 			return nil, nil, fmt.Errorf("route table: pass %q: %w", name, err)
 		}
 	}
+	lines, err := ruleLines(text)
+	if err == nil && len(lines) != len(doc.Rules) { // the decoder skips null
+		err = errors.New("route table: has an empty rule")
+	}
+	return &doc, lines, err
+}
+
+// ruleLines returns the line on which each rule begins.
+func ruleLines(text []byte) ([]int, error) {
 	var nodes struct {
 		Rules []yaml.Node `yaml:"rules"`
 	}
 	if err := yaml.Unmarshal(text, &nodes); err != nil {
-		return nil, nil, fmt.Errorf("route table: %w", err)
+		return nil, fmt.Errorf("route table: %w", err)
 	}
 	lines := make([]int, len(nodes.Rules))
 	for i := range nodes.Rules {
 		lines[i] = nodes.Rules[i].Line
 	}
-	return &doc, lines, nil
+	return lines, nil
 }
 
 // add makes the rules of some terms.

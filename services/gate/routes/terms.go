@@ -62,7 +62,7 @@ func (t *terms) check(features []string, passes map[string]*pass) error {
 func (t *terms) checkPrice(features []string) error {
 	if t.Is != Charged {
 		if t.Feature != "" || t.Choice != nil || t.Good != nil || t.Opens != "" {
-			return errors.New("only charged rules have a feature, a choice, a good answer or open a pass")
+			return errors.New("only charged rules have a feature, a choice or a good answer, or open a pass")
 		}
 		return nil
 	}
