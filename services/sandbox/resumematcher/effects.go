@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -175,14 +174,6 @@ var effects = map[string]func(*call, reply){
 			}
 		}
 		c.vars["affected"] = affected
-	},
-	"edit": func(c *call, _ reply) {
-		for _, field := range []string{"status", "notes", "company", "role", "applied_at"} {
-			if value, given := c.body[field]; given {
-				c.rows[0][field] = value
-			}
-		}
-		maps.Copy(c.vars, c.rows[0])
 	},
 	"operations": func(c *call, _ reply) { c.vars["operations"] = c.app.operationNames() },
 	"forget":     func(c *call, _ reply) { delete(c.app.households, c.user) },

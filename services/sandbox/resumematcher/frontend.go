@@ -26,9 +26,9 @@ const (
 	cacheStatic = "public, max-age=31536000, immutable"
 )
 
-// pageNames are the frontend's pages, and the backend's that it leads to.
+// pageNames are the frontend's pages, and the backend's that it leads to. The first three do real work.
 var pageNames = []string{
-	"/", "/dashboard", "/builder", "/tailor", "/tracker", "/settings", "/resume-wizard", "/docs", "/redoc",
+	"/dashboard", "/tailor", "/builder", "/", "/tracker", "/settings", "/resume-wizard", "/docs", "/redoc",
 }
 
 // pages holds the templates and their texts.
@@ -48,6 +48,7 @@ type view struct {
 	Lang   string
 	T      map[string]string
 	Path   string
+	Nav    []string
 	Resume object
 	State  state
 }
@@ -76,7 +77,11 @@ func (a *App) routePage(c *call, target string) {
 	}
 	c.route = c.r.Method + " " + target
 	page := func(status int, name string) {
-		c.serve = func(c *call) answer { return a.render(c.r, status, "page.html", view{Path: name}) }
+		file := name[1:] + ".html"
+		if a.pages.templates.Lookup(file) == nil {
+			file = "page.html"
+		}
+		c.serve = func(c *call) answer { return a.render(c.r, status, file, view{Path: name}) }
 	}
 	directory, file := path.Split(target)
 	switch {
@@ -107,7 +112,7 @@ func (a *App) render(r *http.Request, status int, name string, v view) answer {
 	accepted, _, _ := language.ParseAcceptLanguage(r.Header.Get("Accept-Language")) // nothing means English
 	_, index, _ := matcher.Match(accepted...)
 	v.Lang = languages[index].String()
-	v.T = a.pages.texts[v.Lang]
+	v.T, v.Nav = a.pages.texts[v.Lang], pageNames[:3]
 	ans := answer{status: status, kind: "text/html; charset=utf-8", header: http.Header{
 		"Cache-Control": {cachePages}, "X-Powered-By": {"Next.js"}, "Vary": {"rsc, next-router-prefetch, Accept-Language"},
 	}}
