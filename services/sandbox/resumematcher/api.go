@@ -17,7 +17,7 @@ import (
 //go:embed api.yaml
 var apiSource []byte
 
-// table is the API.
+// table is what api.yaml holds.
 type table struct {
 	Fixtures object
 	Routes   []operation
@@ -35,7 +35,7 @@ type operation struct {
 	Sets, Each, Answer outcomes
 }
 
-// outcomes depend on what came of the model.
+// outcomes holds a value for each reply of the model.
 type outcomes struct{ Good, Hollow, Unreadable, Failed any }
 
 func (o outcomes) of(r reply) any {
@@ -123,7 +123,7 @@ func match(template, target string) (name, value string, matches bool) {
 	return name, value, true
 }
 
-// run serves the operation. Operations run one at a time.
+// run serves the operation. Locks: App.mu, so operations run one at a time.
 func (o operation) run(c *call) answer {
 	if wrong := c.readBody(o.Needs); wrong != nil {
 		return jsonAnswer(http.StatusUnprocessableEntity, object{"detail": wrong})
@@ -148,15 +148,15 @@ func (o operation) run(c *call) answer {
 	if refusal != nil {
 		return *refusal
 	}
-	came := c.ask(times)
-	status := o.Answer.of(came).([]any)[0].(int)
+	result := c.ask(times)
+	status := o.Answer.of(result).([]any)[0].(int)
 	if status < http.StatusBadRequest {
-		o.change(c, came)
+		o.change(c, result)
 		if effect := effects[o.Do]; effect != nil {
-			effect(c, came)
+			effect(c, result)
 		}
 	}
-	body := c.fill(o.Answer.of(came).([]any)[1])
+	body := c.fill(o.Answer.of(result).([]any)[1])
 	if text, isText := body.(string); isText {
 		return answer{status: status, kind: "application/pdf", body: []byte(text)}
 	}
@@ -188,7 +188,7 @@ func (o operation) check(c *call) (times int, refusal *answer) {
 }
 
 // change makes, sets and deletes rows.
-func (o operation) change(c *call, came reply) {
+func (o operation) change(c *call, result reply) {
 	if o.Each.Good != nil {
 		each := []any{}
 		for _, element := range c.body[o.Asks].([]any) {
@@ -196,11 +196,11 @@ func (o operation) change(c *call, came reply) {
 			if fields, isObject := element.(object); isObject {
 				maps.Copy(scope.vars, fields)
 			}
-			each = append(each, scope.fill(o.Each.of(came)))
+			each = append(each, scope.fill(o.Each.of(result)))
 		}
 		c.vars["each"] = each
 	}
-	fields, _ := c.fill(o.Sets.of(came)).(object)
+	fields, _ := c.fill(o.Sets.of(result)).(object)
 	switch {
 	case o.New != "":
 		maps.Copy(c.vars, c.home.add(o.New, fields))
@@ -213,7 +213,7 @@ func (o operation) change(c *call, came reply) {
 	}
 }
 
-// ask asks the model a number of times and returns what came of it.
+// ask counts model calls and returns the model's reply. Without a call nothing can fail.
 func (c *call) ask(times int) reply {
 	if c.seen.Asked += times; times == 0 {
 		return answered
@@ -232,7 +232,7 @@ func jsonAnswer(status int, body any) answer {
 	return answer{status: status, kind: "application/json", body: data, header: http.Header{"Server": {"uvicorn"}}}
 }
 
-// operationNames lists the routes, for the operator's comparison with the gate's table.
+// operationNames lists the routes, so that an operator can compare them with the gate's table.
 func (a *App) operationNames() (names []string) {
 	for _, o := range a.table.Routes {
 		names = append(names, o.name())

@@ -3,7 +3,8 @@
 // observed to answer. A model that fails (Model) and a network that breaks (Transport) can be set while it runs.
 //
 // It could be a separate program: it imports nothing of the product but the names of loopback addresses, contains no
-// code of Resume Matcher, and keeps its data in memory, bounded. Its model always gives the same answer.
+// code of Resume Matcher, and keeps its data in memory, up to 1000 users with 200 rows of a kind each. Its model always
+// gives the same answer.
 package resumematcher
 
 import (

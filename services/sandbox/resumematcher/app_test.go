@@ -165,7 +165,8 @@ func TestEveryOperationAnswersUnderEveryModel(t *testing.T) {
 		body := map[string]any{"resume_id": made.master, "job_id": made.job, "action": "skip", "title": "T", "content": "C",
 			"state": map[string]any{"resume_data": map[string]any{}}, "status": "applied", "confirm": "RESET_ALL_DATA",
 			"improved_data": map[string]any{}, "improvements": []any{}, "job_descriptions": []string{"J"},
-			"job_description": "J", "question": "Q", "answers": []any{}, "items": []any{}, "instruction": "I", "enhancements": []any{},
+			"job_description": "J", "question": "Q",
+			"answers": []any{}, "items": []any{}, "instruction": "I", "enhancements": []any{},
 			"regenerated_items": []any{}, "application_ids": []string{made.application}}
 		slices.SortFunc(operations, func(a, b any) int { // deletions last
 			return strings.Compare(strings.ReplaceAll(a.(string), "DELETE", "~"), strings.ReplaceAll(b.(string), "DELETE", "~"))

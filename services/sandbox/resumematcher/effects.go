@@ -113,14 +113,14 @@ var effects = map[string]func(*call, reply){
 		c.vars["stats"] = object{"total_resumes": len(c.home.rows["resume"]), "total_jobs": len(c.home.rows["job"]),
 			"total_improvements": 0, "has_master_resume": master}
 	},
-	"preview": func(c *call, came reply) {
+	"preview": func(c *call, result reply) {
 		improved := c.app.table.Fixtures["improved"]
-		if came == hollow {
+		if result == hollow {
 			improved = c.vars["processed_resume"]
 		}
 		c.rows[1]["preview"] = canonical(improved)
 	},
-	"turn": func(c *call, came reply) {
+	"turn": func(c *call, result reply) {
 		state := c.body["state"].(object)
 		asked, _ := state["asked_count"].(float64)
 		switch c.body["action"] {
@@ -130,7 +130,7 @@ var effects = map[string]func(*call, reply){
 				"current_question": object{"text": "What is your name?", "section": "intro"}}
 		case "answer", "skip":
 			state["step"], state["asked_count"] = "question", asked+1
-			if came == answered {
+			if result == answered {
 				state["resume_data"] = c.app.table.Fixtures["resume"]
 			}
 		default:

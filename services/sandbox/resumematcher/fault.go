@@ -12,7 +12,7 @@ import (
 // Model is how the language model behaves behind Resume Matcher.
 type Model string
 
-// The models. What each makes of a route is what was observed: several routes answer 200 without a result.
+// The models. Under all but Good, some routes still answer 200, without a result.
 const (
 	Good          Model = "good"           // answers
 	Fails500      Model = "fails-500"      // the provider answers 500
@@ -27,14 +27,14 @@ const (
 // Models lists the models.
 var Models = []Model{Good, Fails500, Fails401, Fails429, NotJSON, EmptyObject, Blank, ConnectionCut}
 
-// reply is what Resume Matcher can do with the model's answer.
+// reply is what Resume Matcher can make of the model's answer.
 type reply int
 
 const (
 	answered   reply = iota
 	hollow           // valid and without content
 	unreadable       // text where JSON was expected
-	failed           // nothing came
+	failed           // no answer
 )
 
 func (m Model) reply() reply {

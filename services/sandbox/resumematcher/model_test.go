@@ -20,7 +20,7 @@ func TestRoutesThatAskTheModelAnswerAsObserved(t *testing.T) {
 	unread := f.send(t, anna, "POST /resumes/upload", pdf).id(t, "resume_id")
 	pair := map[string]any{"resume_id": made.master, "job_id": made.job}
 	job := map[string]any{"resume_id": made.master, "job_description": "Backend engineer"}
-	answers := map[string]any{"resume_id": made.master, "answers": []any{map[string]any{"question_id": "q_0", "answer": "A"}}}
+	answers := map[string]any{"resume_id": made.master, "answers": []any{map[string]any{"question_id": "q_0"}}}
 	items := map[string]any{"resume_id": made.master, "items": []any{map[string]any{"item_id": "exp_0"}}, "instruction": "I"}
 	turn := map[string]any{"action": "answer", "answer": map[string]any{"text": "Ada"}, "state": map[string]any{"asked_count": 1}}
 	tailored := "POST /resumes/" + made.tailored + "/generate-"
