@@ -11,9 +11,9 @@ import (
 // receive credits.
 func (h *Handler) showAdminPurchase(c *fiber.Ctx) error {
 	forms := purchaseForms{refund: pages.RefundForm{Rest: c.Query("amount") == "rest"}}
-	for _, way := range models.WaysOut() {
-		if restores(c, string(way)) {
-			forms.decision = pages.DecisionForm{Way: way, Note: queryValue(c, "note"), Credits: queryValue(c, "credits"),
+	for _, kind := range models.DecisionKinds() {
+		if restores(c, string(kind)) {
+			forms.decision = pages.DecisionForm{Kind: kind, Note: queryValue(c, "note"), Credits: queryValue(c, "credits"),
 				Share: queryValue(c, "share"), DisputeID: queryValue(c, "dispute_id")}
 		}
 	}

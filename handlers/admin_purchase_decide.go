@@ -14,19 +14,19 @@ import (
 
 // decidePurchase is POST /{locale}/admin/purchases/{id}/book, /foreign and /share: an admin's decision about a
 // purchase.
-func (h *Handler) decidePurchase(way models.WayOut) fiber.Handler {
+func (h *Handler) decidePurchase(kind models.DecisionKind) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		d, err := h.Purchase.Detail(c.UserContext(), c.Params("id"))
 		if err != nil {
 			return err
 		}
-		form := pages.DecisionForm{Way: way, Note: formValue(c, "note"), Credits: formValue(c, "credits"),
+		form := pages.DecisionForm{Kind: kind, Note: formValue(c, "note"), Credits: formValue(c, "credits"),
 			Share: formValue(c, "share"), DisputeID: formValue(c, "dispute_id")}
-		decision := admin.Decision{ActorID: currentUserID(c), Way: way, Note: form.Note,
+		decision := admin.Decision{ActorID: currentUserID(c), Kind: kind, Note: form.Note,
 			Credits:   models.Credits(parseDigits(strings.TrimSpace(form.Credits))),
 			DisputeID: form.DisputeID, Revision: int(parseDigits(formValue(c, "revision"))),
 			Seen: models.PurchaseStatus(formValue(c, "status")), RequestID: requestID(c)}
-		if err = admin.CheckNote(form.Note); err == nil && way == models.WayShare {
+		if err = admin.CheckNote(form.Note); err == nil && kind == models.DecisionShare {
 			decision.Share, err = parseCents(form.Share, d.PaymentCurrency(), pageLocale(c))
 			if f := fault.Of(err); f != nil {
 				f.Field = "share"
@@ -42,7 +42,7 @@ func (h *Handler) decidePurchase(way models.WayOut) fiber.Handler {
 		if err != nil {
 			return err
 		}
-		return h.redirectWithFlash(c, adminPurchasePath(c, d.ID), "decided_"+string(way))
+		return h.redirectWithFlash(c, adminPurchasePath(c, d.ID), "decided_"+string(kind))
 	}
 }
 

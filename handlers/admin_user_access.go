@@ -15,17 +15,17 @@ import (
 
 // changeAccess is POST /{locale}/admin/users/{id}/relink, /right and /sessions: an admin's decision about how a user
 // signs in.
-func (h *Handler) changeAccess(way pages.AccessWay) fiber.Handler {
-	change := map[pages.AccessWay]func(*fiber.Ctx, auth.ByAdmin) error{
+func (h *Handler) changeAccess(action pages.AccessAction) fiber.Handler {
+	change := map[pages.AccessAction]func(*fiber.Ctx, auth.ByAdmin) error{
 		pages.AccessRelink: func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Auth.Relink(c.UserContext(), by) },
 		pages.AccessRight:  func(c *fiber.Ctx, by auth.ByAdmin) error { return h.Auth.MoveAdminRight(c.UserContext(), by) },
 		pages.AccessSessions: func(c *fiber.Ctx, by auth.ByAdmin) error {
 			return h.Sessions.rows.EndByAdmin(c.UserContext(),
 				by)
 		},
-	}[way]
+	}[action]
 	return func(c *fiber.Ctx) error {
-		form := pages.AccessForm{Way: way, Identity: formValue(c, "identity"), Note: formValue(c, "note")}
+		form := pages.AccessForm{Action: action, Identity: formValue(c, "identity"), Note: formValue(c, "note")}
 		err := admin.CheckNote(form.Note)
 		if err == nil {
 			err = change(c, auth.ByAdmin{ActorID: currentUserID(c), UserID: pathID(c), Identity: form.Identity, Note: form.Note,
@@ -38,15 +38,15 @@ func (h *Handler) changeAccess(way pages.AccessWay) fiber.Handler {
 		if err != nil {
 			return err
 		}
-		return h.redirectWithFlash(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), pathID(c)), "access_"+string(way))
+		return h.redirectWithFlash(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), pathID(c)), "access_"+string(action))
 	}
 }
 
 // restoredAccess returns the access form whose values formAddress preserved.
 func restoredAccess(c *fiber.Ctx) pages.AccessForm {
-	for _, way := range pages.AccessWays {
-		if restores(c, string(way)) {
-			return pages.AccessForm{Way: way, Identity: queryValue(c, "identity"), Note: queryValue(c, "note")}
+	for _, action := range pages.AccessActions {
+		if restores(c, string(action)) {
+			return pages.AccessForm{Action: action, Identity: queryValue(c, "identity"), Note: queryValue(c, "note")}
 		}
 	}
 	return pages.AccessForm{}

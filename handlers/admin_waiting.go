@@ -32,22 +32,22 @@ func (h *Handler) renderWaitingItem(c *fiber.Ctx, status int, kind models.Waitin
 }
 
 // decideItem is POST /{locale}/admin/events/{id}/foreign and /close, and /{locale}/admin/findings/{id}/close.
-func (h *Handler) decideItem(kind models.WaitingKind, way models.WayOut) fiber.Handler {
+func (h *Handler) decideItem(item models.WaitingKind, kind models.DecisionKind) fiber.Handler {
 	return func(c *fiber.Ctx) (err error) {
-		form := pages.DecisionForm{Way: way, Note: formValue(c, "note")}
-		decision := admin.Decision{ActorID: currentUserID(c), Way: way, Note: form.Note, RequestID: requestID(c)}
-		if kind == models.WaitingFinding {
+		form := pages.DecisionForm{Kind: kind, Note: formValue(c, "note")}
+		decision := admin.Decision{ActorID: currentUserID(c), Kind: kind, Note: form.Note, RequestID: requestID(c)}
+		if item == models.WaitingFinding {
 			err = h.Admin.CloseFinding(c.UserContext(), pathID(c), decision)
 		} else {
 			err = h.Admin.DecideEvent(c.UserContext(), strings.ToValidUTF8(c.Params("id"), ""), decision)
 		}
 		if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
 			form.Errors = errors
-			return h.renderWaitingItem(c, status, kind, form)
+			return h.renderWaitingItem(c, status, item, form)
 		}
 		if err != nil {
 			return err
 		}
-		return h.redirectWithFlash(c, localPath(c, "/admin"), "decided_"+string(way))
+		return h.redirectWithFlash(c, localPath(c, "/admin"), "decided_"+string(kind))
 	}
 }

@@ -42,10 +42,10 @@ func (h *Handler) showConfirm(c *fiber.Ctx) error {
 	if h.reauthenticated(c) {
 		return redirect(c, back)
 	}
-	ways, err := h.ownSignIns(c, back)
+	providers, err := h.ownSignIns(c, back)
 	if err != nil {
 		return err
 	}
-	data := pages.ConfirmData{Ways: ways, Back: back, Minutes: int(auth.ReauthLife.Minutes())}
+	data := pages.ConfirmData{Providers: providers, Back: back, Minutes: int(auth.ReauthLife.Minutes())}
 	return h.render(c, fiber.StatusOK, "confirm.title", pages.Confirm(data))
 }

@@ -52,13 +52,13 @@ func TestEveryFlashHasAText(t *testing.T) {
 func TestComposedFlashesAreKnown(t *testing.T) {
 	t.Parallel()
 	var names []string
-	for _, way := range models.WaysOut() {
-		if way != models.WayRefund { // its form has other messages
-			names = append(names, "decided_"+string(way))
+	for _, kind := range models.DecisionKinds() {
+		if kind != models.DecisionRefund { // its form has other messages
+			names = append(names, "decided_"+string(kind))
 		}
 	}
-	for _, way := range pages.AccessWays {
-		names = append(names, "access_"+string(way))
+	for _, action := range pages.AccessActions {
+		names = append(names, "access_"+string(action))
 	}
 	for _, status := range models.RefundStatuses() {
 		names = append(names, "refund_"+status)

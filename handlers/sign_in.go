@@ -137,10 +137,10 @@ func (h *Handler) showHeldSignIn(c *fiber.Ctx, flow auth.Flow, held *auth.Addres
 			return err
 		}
 	}
-	for _, way := range held.Providers {
+	for _, p := range held.Providers {
 		query := url.Values{"locale": {flow.Locale}, "join": {flow.State}}
-		data.Ways = append(data.Ways, pages.Linkable{Name: way.Name, Label: way.Label,
-			URL: "/auth/" + way.Name + "?" + query.Encode()})
+		data.Providers = append(data.Providers, pages.Linkable{Name: p.Name, Label: p.Label,
+			URL: "/auth/" + p.Name + "?" + query.Encode()})
 	}
 	return h.render(c, fiber.StatusConflict, "held.title", pages.Held(data))
 }

@@ -137,8 +137,8 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, failure := range models.Failures() {
 		keys = append(keys, failure.Key())
 	}
-	for _, way := range models.WaysOut() {
-		keys = append(keys, "way_out."+string(way)+".label", "way_out."+string(way)+".text")
+	for _, kind := range models.DecisionKinds() {
+		keys = append(keys, "decision_kind."+string(kind)+".label", "decision_kind."+string(kind)+".text")
 	}
 	for _, kind := range models.WaitingKinds() {
 		keys = append(keys, "waiting.kind."+string(kind))

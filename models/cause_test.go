@@ -40,7 +40,7 @@ func wantListed[T comparable](t *testing.T, name string, all []T) {
 }
 
 // A cause whose events wait for a person must say what the person can do.
-func TestEveryCauseHasAWayOut(t *testing.T) {
+func TestEveryCauseHasADecision(t *testing.T) {
 	t.Parallel()
 	ignored := map[models.Cause]bool{models.CauseSessionMode: true, models.CauseSessionUnpaid: true,
 		models.CauseSessionForeign:  true,
@@ -48,16 +48,16 @@ func TestEveryCauseHasAWayOut(t *testing.T) {
 		models.CauseDecidedForeign: true, models.CauseAccount: true, models.CausePaymentForeign: true}
 	for _, c := range models.Causes() {
 		if !c.Known() {
-			t.Errorf("%q is not in the table of ways out", c)
+			t.Errorf("%q is not in the table of decisions", c)
 		}
-		if ways := c.WaysOut(); len(ways) == 0 && !ignored[c] {
-			t.Errorf("%q has no way out", c)
+		if kinds := c.Decisions(); len(kinds) == 0 && !ignored[c] {
+			t.Errorf("%q has no decision", c)
 		}
 	}
-	if ways := models.Cause("deadlock detected").WaysOut(); len(ways) == 0 {
-		t.Error("what is no cause of ours has no way out")
+	if kinds := models.Cause("deadlock detected").Decisions(); len(kinds) == 0 {
+		t.Error("an unknown cause has no decision")
 	}
-	if ways := models.CauseRefundStatus.Of("odd").WaysOut(); len(ways) == 0 {
-		t.Error("a cause with a word has no way out")
+	if kinds := models.CauseRefundStatus.Of("odd").Decisions(); len(kinds) == 0 {
+		t.Error("a cause with an argument has no decision")
 	}
 }

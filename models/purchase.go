@@ -119,8 +119,8 @@ type StripeEvent struct {
 	Attempts        int
 	NextAttemptAt   time.Time
 	LastError       Cause
-	Decided         WayOut // an admin's decision, or empty
-	CreatedAtStripe int64  // seconds since 1970
+	Decided         DecisionKind // an admin's decision, or empty
+	CreatedAtStripe int64        // seconds since 1970
 	ReceivedAt      time.Time
 	ProcessedAt     *time.Time
 }

@@ -53,7 +53,7 @@ func adminSamples(locale string) []sample {
 					Email: hostile, CreatedAt: noon, LastSeenAt: noon},
 					Replaces: []models.Identity{{CreatedAt: noon}}}},
 				Rights: []pages.RightSignIn{{ID: "b", Identity: models.Identity{Provider: "oidc", Email: hostile}}},
-				Form: pages.AccessForm{Way: pages.AccessRelink, Identity: "a", Note: hostile,
+				Form: pages.AccessForm{Action: pages.AccessRelink, Identity: "a", Note: hostile,
 					Errors: map[string]string{"note": "a", "": "b"}}}}),
 			[]string{"access-relink-a-note-error", "access-right-b", "access-sessions", "access-error"}},
 		{"admin user, bare", pages.AdminUser(pages.AdminUserData{Locale: locale, User: models.User{ID: 9, CreatedAt: noon}}),

@@ -19,24 +19,24 @@ import (
 // Decision is an admin's decision about a review: a purchase, an event or a finding.
 type Decision struct {
 	ActorID   int64
-	Way       models.WayOut
+	Kind      models.DecisionKind
 	Note      string                // the reason, for the audit log
-	Credits   models.Credits        // WayBook: to grant when the order is unknown
-	Seen      models.PurchaseStatus // WayBook: the status that the form showed; empty when it showed none
-	DisputeID string                // WayShare
-	Revision  int                   // WayShare: the dispute's revision that the form showed
-	Share     models.Cents          // WayShare: 0 to the amount paid, in the payment's currency
+	Credits   models.Credits        // DecisionBook: to grant when the order is unknown
+	Seen      models.PurchaseStatus // DecisionBook: the status that the form showed; empty when it showed none
+	DisputeID string                // DecisionShare
+	Revision  int                   // DecisionShare: the dispute's revision that the form showed
+	Share     models.Cents          // DecisionShare: 0 to the amount paid, in the payment's currency
 	RequestID string
 }
 
 // The audit actions of decisions about purchases and events.
 var (
-	purchaseActions = map[models.WayOut]models.Action{
-		models.WayBook: models.ActionPurchaseBook, models.WayForeign: models.ActionPurchaseForeign,
-		models.WayShare: models.ActionPurchaseShare,
+	purchaseActions = map[models.DecisionKind]models.Action{
+		models.DecisionBook: models.ActionPurchaseBook, models.DecisionForeign: models.ActionPurchaseForeign,
+		models.DecisionShare: models.ActionPurchaseShare,
 	}
-	eventActions = map[models.WayOut]models.Action{
-		models.WayForeign: models.ActionEventForeign, models.WayClose: models.ActionEventClose,
+	eventActions = map[models.DecisionKind]models.Action{
+		models.DecisionForeign: models.ActionEventForeign, models.DecisionClose: models.ActionEventClose,
 	}
 )
 
@@ -67,7 +67,7 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 			return err
 		}
 		return models.AppendAudit(tx, models.AuditEvent{
-			ActorID: d.ActorID, Action: purchaseActions[d.Way], UserID: p.UserID, RequestID: d.RequestID, Detail: detail,
+			ActorID: d.ActorID, Action: purchaseActions[d.Kind], UserID: p.UserID, RequestID: d.RequestID, Detail: detail,
 		})
 	})
 	if err != nil {
@@ -87,18 +87,18 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 func (s *Service) applyDecision(
 	tx models.Tx, p *models.Purchase, d Decision, detail map[string]any,
 ) (rows []models.CreditTransaction, changed bool, err error) {
-	switch d.Way {
-	case models.WayBook:
+	switch d.Kind {
+	case models.DecisionBook:
 		if d.Seen == models.PurchaseReview && p.Status == models.PurchaseForeign {
 			return nil, false, fault.Because(fault.Conflict, fault.DecidedOtherwise)
 		}
 		rows, err = s.Purchase.BookOrdered(tx, p, d.Credits)
 		detail["credits"], detail["cents"], detail["currency"] = p.Credits, p.PaidCents, p.PaymentCurrency()
 		return rows, len(rows) > 0, err
-	case models.WayForeign:
+	case models.DecisionForeign:
 		changed, err = purchase.SetForeign(tx, p)
 		return nil, changed, err
-	case models.WayShare:
+	case models.DecisionShare:
 		if d.Share < 0 || d.Share > p.PaidCents {
 			return nil, false, fault.Field("share", fault.ShareRange)
 		}
@@ -109,7 +109,7 @@ func (s *Service) applyDecision(
 		}
 		return rows, changed, err
 	}
-	return nil, false, fault.Field("way", fault.ChoiceUnknown)
+	return nil, false, fault.Field("decision", fault.ChoiceUnknown)
 }
 
 // DecideEvent closes an event under review, as not ours or as handled.
@@ -120,20 +120,20 @@ func (s *Service) DecideEvent(ctx context.Context, eventID string, d Decision) e
 	if err := CheckNote(d.Note); err != nil {
 		return err
 	}
-	if _, known := eventActions[d.Way]; !known {
-		return fault.Field("way", fault.ChoiceUnknown)
+	if _, known := eventActions[d.Kind]; !known {
+		return fault.Field("decision", fault.ChoiceUnknown)
 	}
 	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
 		event, err := webhook.LockForDecision(tx, eventID)
 		if err != nil {
 			return err
 		}
-		changed, err := s.Webhook.CloseDecided(tx, event, d.Way)
+		changed, err := s.Webhook.CloseDecided(tx, event, d.Kind)
 		if err != nil || !changed {
 			return err
 		}
 		return models.AppendAudit(tx, models.AuditEvent{
-			ActorID: d.ActorID, Action: eventActions[d.Way], RequestID: d.RequestID,
+			ActorID: d.ActorID, Action: eventActions[d.Kind], RequestID: d.RequestID,
 			Detail: map[string]any{"note": d.Note, "event_id": event.EventID, "cause": event.LastError},
 		})
 	})

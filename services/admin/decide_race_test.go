@@ -13,17 +13,17 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// purchaseWays sends the forms of an admin's actions, rendered while the purchase was under review.
-var purchaseWays = map[models.WayOut]func(f *fixture, i int) error{
-	models.WayBook: func(f *fixture, _ int) error {
-		decision := f.decision(models.WayBook)
+// purchaseActions sends the forms of an admin's actions, rendered while the purchase was under review.
+var purchaseActions = map[models.DecisionKind]func(f *fixture, i int) error{
+	models.DecisionBook: func(f *fixture, _ int) error {
+		decision := f.decision(models.DecisionBook)
 		decision.Seen = models.PurchaseReview
 		return f.DecidePurchase(context.Background(), f.order, decision)
 	},
-	models.WayForeign: func(f *fixture, _ int) error {
-		return f.DecidePurchase(context.Background(), f.order, f.decision(models.WayForeign))
+	models.DecisionForeign: func(f *fixture, _ int) error {
+		return f.DecidePurchase(context.Background(), f.order, f.decision(models.DecisionForeign))
 	},
-	models.WayRefund: func(f *fixture, i int) error {
+	models.DecisionRefund: func(f *fixture, i int) error {
 		_, err := f.Refund(context.Background(), admin.Refund{
 			ActorID: f.boss.ID, PurchaseID: f.order, Cents: 4000, Waiting: true, Note: "compared with Stripe",
 			Key: fmt.Sprintf("form-%d", i%2), RequestID: "req_1",
@@ -42,33 +42,33 @@ var purchaseWays = map[models.WayOut]func(f *fixture, i int) error{
 // other is a conflict. A move is no decision: it is refused until the purchase is booked.
 func TestConcurrentDecisionsConflict(t *testing.T) {
 	t.Parallel()
-	ways := []models.WayOut{models.WayBook, models.WayForeign, models.WayRefund, "move"}
-	for a, one := range ways {
-		for _, other := range ways[a+1:] {
+	kinds := []models.DecisionKind{models.DecisionBook, models.DecisionForeign, models.DecisionRefund, "move"}
+	for a, one := range kinds {
+		for _, other := range kinds[a+1:] {
 			t.Run(fmt.Sprintf("%s and %s", one, other), func(t *testing.T) {
 				t.Parallel()
 				f := newFixture(t)
 				bea := dbtest.User(t, f.DB, "bea@example.com")
 				event := f.deliver("checkout.session.completed", f.paidInDollars())
-				done := map[models.WayOut]*atomic.Int64{one: {}, other: {}}
+				done := map[models.DecisionKind]*atomic.Int64{one: {}, other: {}}
 				dbtest.Concurrently(20, func(i int) {
-					way := []models.WayOut{one, other}[i%2]
-					switch err := purchaseWays[way](f, i/2); {
+					kind := []models.DecisionKind{one, other}[i%2]
+					switch err := purchaseActions[kind](f, i/2); {
 					case err == nil:
-						done[way].Add(1)
+						done[kind].Add(1)
 					case !fault.Is(err, fault.Conflict):
-						t.Errorf("%s: error = %v, want success or a conflict", way, err)
+						t.Errorf("%s: error = %v, want success or a conflict", kind, err)
 					}
 				})
 				f.must(f.Webhook.BookDecided(context.Background()))
 				effects := f.effects()
-				booked := len(effects) == 2 && one == models.WayBook && other == "move" // a booked purchase may move
+				booked := len(effects) == 2 && one == models.DecisionBook && other == "move" // a booked purchase may move
 				if len(effects) != 1 && !booked {
 					t.Errorf("effects = %v, want one", effects)
 				}
-				for way, n := range done {
-					if took := strings.Contains(strings.Join(effects, " "), string(way)); took != (n.Load() > 0) {
-						t.Errorf("%s succeeded %d times, and took effect: %v", way, n.Load(), took)
+				for kind, n := range done {
+					if took := strings.Contains(strings.Join(effects, " "), string(kind)); took != (n.Load() > 0) {
+						t.Errorf("%s succeeded %d times, and took effect: %v", kind, n.Load(), took)
 					}
 				}
 				if got := f.waiting(); len(got) != 0 && len(effects) > 0 {
@@ -90,7 +90,7 @@ func TestConcurrentDecisionsConflict(t *testing.T) {
 }
 
 // effects returns the audited actions on purchases and events, and wants one entry of each.
-func (f *fixture) effects() (ways []string) {
+func (f *fixture) effects() (kinds []string) {
 	f.t.Helper()
 	var rows []struct {
 		Action string
@@ -99,12 +99,12 @@ func (f *fixture) effects() (ways []string) {
 	f.must(f.DB.Raw(`SELECT action, count(*) AS n FROM audit_log
 		WHERE action LIKE 'purchase.%' OR action LIKE 'event.%' GROUP BY action ORDER BY action`).Scan(&rows).Error)
 	for _, r := range rows {
-		ways = append(ways, r.Action)
+		kinds = append(kinds, r.Action)
 		if r.N != 1 {
 			f.t.Errorf("%d audit entries of %s, want 1", r.N, r.Action)
 		}
 	}
-	return ways
+	return kinds
 }
 
 func (f *fixture) statusOf(eventID string) models.StripeEventStatus {
@@ -124,14 +124,14 @@ func TestPendingRefundConflictsWithDecisions(t *testing.T) {
 		f.DB.Exec(
 			`INSERT INTO refund_requests (id, purchase_id, actor_id, idempotency_key, amount_cents, note, status, next_attempt_at)
 		VALUES (gen_random_uuid(), ?, ?, 'form', 4000, 'wrong currency', 'pending', now() + interval '1 hour')`, f.order, f.boss.ID).Error)
-	for _, way := range []models.WayOut{models.WayBook, models.WayForeign} {
-		if err := f.DecidePurchase(ctx, f.order, f.decision(way)); !fault.Is(err, fault.Conflict) {
-			t.Errorf("%s with a pending refund: error = %v, want a conflict", way, err)
+	for _, kind := range []models.DecisionKind{models.DecisionBook, models.DecisionForeign} {
+		if err := f.DecidePurchase(ctx, f.order, f.decision(kind)); !fault.Is(err, fault.Conflict) {
+			t.Errorf("%s with a pending refund: error = %v, want a conflict", kind, err)
 		}
 	}
 	f.wantPurchase("cs_1", models.PurchaseReview, 0)
 	f.must(f.DB.Exec(`UPDATE refund_requests SET status = 'refused'`).Error)
-	f.must(f.DecidePurchase(ctx, f.order, f.decision(models.WayBook)))
+	f.must(f.DecidePurchase(ctx, f.order, f.decision(models.DecisionBook)))
 	f.wantBalance(1200)
 }
 
@@ -147,7 +147,7 @@ func TestConcurrentDisputeDecisions(t *testing.T) {
 			"status":"needs_response","charge":"ch_1","payment_intent":"pi_1"}`)
 	}
 	share := func(f *fixture, cents models.Cents) error {
-		decision := f.decision(models.WayShare)
+		decision := f.decision(models.DecisionShare)
 		decision.DisputeID, decision.Share = "dp_1", cents
 		return f.DecidePurchase(ctx, f.order, decision)
 	}
@@ -185,7 +185,7 @@ func TestConcurrentDisputeDecisions(t *testing.T) {
 			if i%2 == 0 {
 				err = share(f, 875)
 			} else {
-				n, err = &closed, f.DecideEvent(ctx, event, f.decision(models.WayClose))
+				n, err = &closed, f.DecideEvent(ctx, event, f.decision(models.DecisionClose))
 			}
 			switch {
 			case err == nil:

@@ -25,14 +25,15 @@ func TestBookAsOrdered(t *testing.T) {
 		t.Errorf("open reviews = %q, want the purchase alone", got)
 	}
 	t.Run("refuses a decision without a reason or of an unknown kind", func(t *testing.T) {
-		for way, note := range map[models.WayOut]string{models.WayBook: " ", models.WayRefund: "x", models.WayClose: "x"} {
-			decision := f.decision(way)
+		for kind, note := range map[models.DecisionKind]string{models.DecisionBook: " ", models.DecisionRefund: "x",
+			models.DecisionClose: "x"} {
+			decision := f.decision(kind)
 			decision.Note = note
 			if err := f.DecidePurchase(ctx, f.order, decision); !fault.Is(err, fault.Invalid) {
-				t.Errorf("%s with the reason %q: error = %v, want invalid", way, note, err)
+				t.Errorf("%s with the reason %q: error = %v, want invalid", kind, note, err)
 			}
 		}
-		if err := f.DecidePurchase(ctx, uuid.New(), f.decision(models.WayBook)); !fault.Is(err, fault.NotFound) {
+		if err := f.DecidePurchase(ctx, uuid.New(), f.decision(models.DecisionBook)); !fault.Is(err, fault.NotFound) {
 			t.Errorf("unknown purchase: error = %v, want not found", err)
 		}
 		f.wantBalance(0)
@@ -45,7 +46,7 @@ func TestBookAsOrdered(t *testing.T) {
 					t.Errorf("deliver: %v", err)
 				}
 			default:
-				if err := f.DecidePurchase(ctx, f.order, f.decision(models.WayBook)); err != nil {
+				if err := f.DecidePurchase(ctx, f.order, f.decision(models.DecisionBook)); err != nil {
 					t.Errorf("book: %v", err)
 				}
 			}
@@ -61,7 +62,7 @@ func TestBookAsOrdered(t *testing.T) {
 		}
 	})
 	t.Run("refuses another decision afterwards", func(t *testing.T) {
-		if err := f.DecidePurchase(ctx, f.order, f.decision(models.WayForeign)); !fault.Is(err, fault.Conflict) {
+		if err := f.DecidePurchase(ctx, f.order, f.decision(models.DecisionForeign)); !fault.Is(err, fault.Conflict) {
 			t.Errorf("foreign after booking: error = %v, want a conflict", err)
 		}
 	})
@@ -92,7 +93,7 @@ func TestRefundOfAnUnbookedPurchase(t *testing.T) {
 		f.wantPurchase("cs_1", models.PurchaseReturned, 0)
 		f.wantBalance(0)
 		f.wantEvent(event, models.EventDone)
-		if err := f.DecidePurchase(ctx, f.order, f.decision(models.WayBook)); !fault.Is(err, fault.Conflict) {
+		if err := f.DecidePurchase(ctx, f.order, f.decision(models.DecisionBook)); !fault.Is(err, fault.Conflict) {
 			t.Errorf("book after the refund: error = %v, want a conflict", err)
 		}
 		if got := f.waiting(); len(got) != 0 {
@@ -115,7 +116,7 @@ func TestRefundOfAnUnbookedPurchase(t *testing.T) {
 		f.wantPurchase("cs_1", models.PurchaseReturned, 0)
 		f.deliver("refund.failed", fmt.Sprintf(refund, "failed"))
 		f.wantPurchase("cs_1", models.PurchaseReview, 0)
-		f.must(f.DecidePurchase(ctx, f.order, f.decision(models.WayBook)))
+		f.must(f.DecidePurchase(ctx, f.order, f.decision(models.DecisionBook)))
 		f.wantBalance(1200)
 	})
 	t.Run("in part, and the rest is booked as ordered", func(t *testing.T) {
@@ -123,7 +124,7 @@ func TestRefundOfAnUnbookedPurchase(t *testing.T) {
 		f.deliver("checkout.session.completed", f.paidInDollars())
 		f.deliver("charge.refunded", refundOf(1000))
 		f.wantPurchase("cs_1", models.PurchaseReview, 0)
-		f.must(f.DecidePurchase(ctx, f.order, f.decision(models.WayBook)))
+		f.must(f.DecidePurchase(ctx, f.order, f.decision(models.DecisionBook)))
 		f.wantBalance(900)
 	})
 }
@@ -135,7 +136,7 @@ func TestDecideForeign(t *testing.T) {
 		f := newFixture(t)
 		event := f.deliver("checkout.session.completed", f.paidInDollars())
 		dbtest.Concurrently(20, func(int) {
-			if err := f.DecidePurchase(ctx, f.order, f.decision(models.WayForeign)); err != nil {
+			if err := f.DecidePurchase(ctx, f.order, f.decision(models.DecisionForeign)); err != nil {
 				t.Errorf("foreign: %v", err)
 			}
 		})
@@ -147,7 +148,7 @@ func TestDecideForeign(t *testing.T) {
 		f.wantEvent(f.deliver("checkout.session.completed", f.paidInDollars()), models.EventDone)
 		f.wantEvent(f.deliver("charge.refunded", refundOf(1000)), models.EventDone)
 		f.wantPurchase("cs_1", models.PurchaseForeign, 0)
-		f.must(f.DecidePurchase(ctx, f.order, f.decision(models.WayBook)))
+		f.must(f.DecidePurchase(ctx, f.order, f.decision(models.DecisionBook)))
 		f.wantBalance(900)
 	})
 	t.Run("ignores an event without purchase, and later events of its payment", func(t *testing.T) {
@@ -157,11 +158,11 @@ func TestDecideForeign(t *testing.T) {
 		first := f.deliver("charge.refunded", fmt.Sprintf(charge, 100))
 		second := f.deliver("charge.refunded", fmt.Sprintf(charge, 200))
 		f.must(f.DB.Exec(`UPDATE stripe_events SET status = 'review' WHERE event_id = ?`, first).Error)
-		if err := f.DecideEvent(ctx, first, f.decision(models.WayBook)); !fault.Is(err, fault.Invalid) {
+		if err := f.DecideEvent(ctx, first, f.decision(models.DecisionBook)); !fault.Is(err, fault.Invalid) {
 			t.Errorf("book an event as ordered: error = %v, want invalid", err)
 		}
 		dbtest.Concurrently(20, func(int) {
-			if err := f.DecideEvent(ctx, first, f.decision(models.WayForeign)); err != nil {
+			if err := f.DecideEvent(ctx, first, f.decision(models.DecisionForeign)); err != nil {
 				t.Errorf("foreign: %v", err)
 			}
 		})
@@ -171,7 +172,7 @@ func TestDecideForeign(t *testing.T) {
 		f.wantEvent(first, models.EventIgnored)
 		f.wantEvent(second, models.EventIgnored)
 		f.wantEvent(f.deliver("charge.refunded", fmt.Sprintf(charge, 500)), models.EventIgnored)
-		if err := f.DecideEvent(ctx, first, f.decision(models.WayClose)); !fault.Is(err, fault.Conflict) {
+		if err := f.DecideEvent(ctx, first, f.decision(models.DecisionClose)); !fault.Is(err, fault.Conflict) {
 			t.Errorf("close after foreign: error = %v, want a conflict", err)
 		}
 	})
@@ -187,7 +188,7 @@ func TestDecideDisputeShare(t *testing.T) {
 	event := f.deliver("charge.dispute.created", fmt.Sprintf(dispute, 1000, "needs_response"))
 	f.wantEvent(event, models.EventReview)
 	f.wantBalance(0) // in another currency, the dispute counts as the whole payment
-	share := f.decision(models.WayShare)
+	share := f.decision(models.DecisionShare)
 	share.DisputeID, share.Share = "dp_1", 3501
 	if err := f.DecidePurchase(ctx, f.order, share); !fault.Is(err, fault.Invalid) {
 		t.Errorf("share above the payment: error = %v, want invalid", err)
@@ -226,14 +227,14 @@ func TestCloseFinding(t *testing.T) {
 		t.Errorf("open reviews = %q, want the finding", got)
 	}
 	dbtest.Concurrently(20, func(int) {
-		if err := f.CloseFinding(ctx, 1, f.decision(models.WayClose)); err != nil {
+		if err := f.CloseFinding(ctx, 1, f.decision(models.DecisionClose)); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
 	if n := f.audited("finding.close"); n != 1 || len(f.waiting()) != 0 {
 		t.Errorf("%d audit entries and open reviews %q, want 1 and none", n, f.waiting())
 	}
-	if err := f.CloseFinding(ctx, 2, f.decision(models.WayClose)); !fault.Is(err, fault.NotFound) {
+	if err := f.CloseFinding(ctx, 2, f.decision(models.DecisionClose)); !fault.Is(err, fault.NotFound) {
 		t.Errorf("unknown finding: error = %v, want not found", err)
 	}
 }

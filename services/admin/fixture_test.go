@@ -153,6 +153,6 @@ func (f *fixture) waiting() []string {
 	return all
 }
 
-func (f *fixture) decision(way models.WayOut) admin.Decision {
-	return admin.Decision{ActorID: f.boss.ID, Way: way, Note: "compared with Stripe", RequestID: "req_1"}
+func (f *fixture) decision(kind models.DecisionKind) admin.Decision {
+	return admin.Decision{ActorID: f.boss.ID, Kind: kind, Note: "compared with Stripe", RequestID: "req_1"}
 }

@@ -29,14 +29,16 @@ func LockForDecision(tx models.Tx, eventID string) (models.StripeEvent, error) {
 	return event, nil
 }
 
-// CloseDecided closes a locked event by an admin's decision. WayForeign also closes the waiting events of the same
+// CloseDecided closes a locked event by an admin's decision. DecisionForeign also closes the waiting events of the same
 // object or payment, and later ones are ignored.
 //
 // Locks: the events of the same object and payment. Idempotent: changed is false when the decision is the same.
 // Errors: fault.Conflict when the event was decided otherwise or booked.
-func (s *Service) CloseDecided(tx models.Tx, event models.StripeEvent, way models.WayOut) (changed bool, err error) {
+func (s *Service) CloseDecided(
+	tx models.Tx, event models.StripeEvent, kind models.DecisionKind,
+) (changed bool, err error) {
 	switch {
-	case event.Decided == way:
+	case event.Decided == kind:
 		return false, nil
 	case event.Decided != "" || event.Status == models.EventDone || event.Status == models.EventIgnored:
 		return false, fault.Because(fault.Conflict, fault.DecidedOtherwise)
@@ -47,14 +49,14 @@ func (s *Service) CloseDecided(tx models.Tx, event models.StripeEvent, way model
 		}
 	}
 	status, also, note := models.EventDone, `false`, event.LastError
-	if way == models.WayForeign {
+	if kind == models.DecisionForeign {
 		status, note = models.EventIgnored, models.CauseDecidedForeign
 		also =
 			`status IN ('review', 'deferred') AND (object_id = @object AND @object <> '' OR payment_ref = @payment AND @payment <> '')`
 	}
-	err = tx.Exec(`UPDATE stripe_events SET status = @status, decided = @way, last_error = @note, processed_at = @now
+	err = tx.Exec(`UPDATE stripe_events SET status = @status, decided = @kind, last_error = @note, processed_at = @now
 		WHERE event_id = @event OR `+also, map[string]any{
-		"status": status, "way": string(way), "note": note, "now": s.Now(),
+		"status": status, "kind": string(kind), "note": note, "now": s.Now(),
 		"event": event.EventID, "object": event.ObjectID, "payment": event.PaymentRef,
 	}).Error
 	if err != nil {

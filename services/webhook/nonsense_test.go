@@ -30,7 +30,7 @@ func (s *fixture) wantReview(eventID string, cause models.Cause) {
 	if status, got := s.statusOf(eventID), s.lastErrorOf(eventID); status != models.EventReview || got != cause {
 		s.t.Errorf("%s is %s (%s), want review (%s)", eventID, status, got, cause)
 	}
-	if len(cause.WaysOut()) == 0 {
+	if len(cause.Decisions()) == 0 {
 		s.t.Errorf("cause %q offers no decision, want some", cause)
 	}
 }

@@ -15,18 +15,18 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// AccessWay is an admin's decision about how a user signs in, and the last part of its form's address.
-type AccessWay string
+// AccessAction is an admin's decision about how a user signs in, and the last part of its form's address.
+type AccessAction string
 
-// The ways.
+// The actions.
 const (
-	AccessRelink   AccessWay = "relink"   // a refused sign-in opens the account
-	AccessRight    AccessWay = "right"    // a sign-in gets the right of its admin's address
-	AccessSessions AccessWay = "sessions" // the user is signed out everywhere
+	AccessRelink   AccessAction = "relink"   // a refused sign-in opens the account
+	AccessRight    AccessAction = "right"    // a sign-in gets the right of its admin's address
+	AccessSessions AccessAction = "sessions" // the user is signed out everywhere
 )
 
-// AccessWays lists them.
-var AccessWays = []AccessWay{AccessRelink, AccessRight, AccessSessions}
+// AccessActions lists them.
+var AccessActions = []AccessAction{AccessRelink, AccessRight, AccessSessions}
 
 // AccessData is what an admin can decide about a user's sign-ins.
 type AccessData struct {
@@ -51,7 +51,7 @@ type RightSignIn struct {
 
 // AccessForm is the form as posted, with its errors.
 type AccessForm struct {
-	Way            AccessWay // the form that was sent; empty when none was
+	Action         AccessAction // the form that was sent; empty when none was
 	Identity, Note string
 	Errors         map[string]string // by field, in the reader's language
 }
@@ -376,7 +376,7 @@ func refusedSignIn(r RefusedSignIn) templ.Component {
 }
 
 // accessForm takes a decision and its reason.
-func accessForm(d AdminUserData, way AccessWay, identity string) templ.Component {
+func accessForm(d AdminUserData, action AccessAction, identity string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -425,8 +425,8 @@ func accessForm(d AdminUserData, way AccessWay, identity string) templ.Component
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = adminForm(adminUserPath(d.Locale, d.User.ID)+"/"+string(way), d.CSRF, d.Access.Form.noteField(ctx, way, identity),
-			accessID(way, identity), components.Secondary, locales.T(ctx, "access."+string(way)+".submit")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var17), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = adminForm(adminUserPath(d.Locale, d.User.ID)+"/"+string(action), d.CSRF, d.Access.Form.noteField(ctx, action, identity),
+			accessID(action, identity), components.Secondary, locales.T(ctx, "access."+string(action)+".submit")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var17), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -434,17 +434,17 @@ func accessForm(d AdminUserData, way AccessWay, identity string) templ.Component
 	})
 }
 
-func accessID(way AccessWay, identity string) string {
+func accessID(action AccessAction, identity string) string {
 	if identity == "" {
-		return "access-" + string(way)
+		return "access-" + string(action)
 	}
-	return "access-" + string(way) + "-" + identity
+	return "access-" + string(action) + "-" + identity
 }
 
-func (f AccessForm) noteField(ctx context.Context, way AccessWay, identity string) components.Input {
-	in := components.Input{ID: accessID(way, identity) + "-note", Name: "note", Rows: 2, MaxLength: maxNote,
+func (f AccessForm) noteField(ctx context.Context, action AccessAction, identity string) components.Input {
+	in := components.Input{ID: accessID(action, identity) + "-note", Name: "note", Rows: 2, MaxLength: maxNote,
 		Label: locales.T(ctx, "decision.note"), Hint: locales.T(ctx, "access.note_hint")}
-	if f.Way == way && f.Identity == identity {
+	if f.Action == action && f.Identity == identity {
 		in.Value, in.Error = f.Note, f.Errors["note"]
 	}
 	return in

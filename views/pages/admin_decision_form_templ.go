@@ -19,11 +19,11 @@ import (
 
 // DecisionForm is the form as posted, with its errors.
 type DecisionForm struct {
-	Way       models.WayOut // the form that was sent; empty when none was
+	Kind      models.DecisionKind // the form that was sent; empty when none was
 	Note      string
 	Credits   string
 	Share     string
-	DisputeID string            // of WayShare
+	DisputeID string            // of DecisionShare
 	Errors    map[string]string // by field, in the reader's language
 }
 
@@ -31,12 +31,12 @@ type DecisionForm struct {
 func (f DecisionForm) general() string { return f.Errors[""] }
 
 // noteField returns the field for the reason.
-func (f DecisionForm) noteField(ctx context.Context, way models.WayOut, suffix string) components.Input {
+func (f DecisionForm) noteField(ctx context.Context, kind models.DecisionKind, suffix string) components.Input {
 	in := components.Input{
-		ID: string(way) + "-note" + suffix, Name: "note", Rows: 2, MaxLength: maxNote,
+		ID: string(kind) + "-note" + suffix, Name: "note", Rows: 2, MaxLength: maxNote,
 		Label: locales.T(ctx, "decision.note"), Hint: locales.T(ctx, "decision.note_hint"),
 	}
-	if f.Way == way {
+	if f.Kind == kind {
 		in.Value, in.Error = f.Note, f.Errors["note"]
 	}
 	return in
@@ -112,9 +112,9 @@ func decisionCard(d AdminPurchaseData) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var4 string
-					templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out.refund.text", locales.Args{"left": d.money(ctx, d.Form.Left)}) + " ")
+					templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "decision_kind.refund.text", locales.Args{"left": d.money(ctx, d.Form.Left)}) + " ")
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_decision_form.templ`, Line: 48, Col: 101}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_decision_form.templ`, Line: 48, Col: 107}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 					if templ_7745c5c3_Err != nil {
@@ -125,9 +125,9 @@ func decisionCard(d AdminPurchaseData) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var5 string
-					templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out.refund.label"))
+					templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "decision_kind.refund.label"))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_decision_form.templ`, Line: 49, Col: 78}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_decision_form.templ`, Line: 49, Col: 84}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 					if templ_7745c5c3_Err != nil {
@@ -139,7 +139,7 @@ func decisionCard(d AdminPurchaseData) templ.Component {
 					}
 				}
 				if d.Purchase.Status == models.PurchaseReview {
-					templ_7745c5c3_Err = decisionForm(adminPurchasePath(d.Locale, d.Purchase.ID), d.CSRF, models.WayForeign, d.Decision).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = decisionForm(adminPurchasePath(d.Locale, d.Purchase.ID), d.CSRF, models.DecisionForeign, d.Decision).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -205,9 +205,9 @@ func bookForm(d AdminPurchaseData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var8 string
-			templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out.book.text"))
+			templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "decision_kind.book.text"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_decision_form.templ`, Line: 65, Col: 42}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_decision_form.templ`, Line: 65, Col: 48}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 			if templ_7745c5c3_Err != nil {
@@ -225,8 +225,8 @@ func bookForm(d AdminPurchaseData) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = adminForm(adminPurchasePath(d.Locale, d.Purchase.ID)+"/book", d.CSRF, d.Decision.noteField(ctx, models.WayBook, ""),
-			"decide-book", components.Primary, locales.T(ctx, "way_out.book.label")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = adminForm(adminPurchasePath(d.Locale, d.Purchase.ID)+"/book", d.CSRF, d.Decision.noteField(ctx, models.DecisionBook, ""),
+			"decide-book", components.Primary, locales.T(ctx, "decision_kind.book.label")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -235,7 +235,7 @@ func bookForm(d AdminPurchaseData) templ.Component {
 }
 
 // decisionForm takes a decision that needs only a reason.
-func decisionForm(path, token string, way models.WayOut, form DecisionForm) templ.Component {
+func decisionForm(path, token string, kind models.DecisionKind, form DecisionForm) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -273,9 +273,9 @@ func decisionForm(path, token string, way models.WayOut, form DecisionForm) temp
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var11 string
-			templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out."+string(way)+".text"))
+			templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "decision_kind."+string(kind)+".text"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_decision_form.templ`, Line: 76, Col: 57}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_decision_form.templ`, Line: 76, Col: 64}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 			if templ_7745c5c3_Err != nil {
@@ -287,8 +287,8 @@ func decisionForm(path, token string, way models.WayOut, form DecisionForm) temp
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = adminForm(path+"/"+string(way), token, form.noteField(ctx, way, ""), "decide-"+string(way), components.Secondary,
-			locales.T(ctx, "way_out."+string(way)+".label")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = adminForm(path+"/"+string(kind), token, form.noteField(ctx, kind, ""), "decide-"+string(kind), components.Secondary,
+			locales.T(ctx, "decision_kind."+string(kind)+".label")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -296,7 +296,7 @@ func decisionForm(path, token string, way models.WayOut, form DecisionForm) temp
 	})
 }
 
-// shareForms ask how much of the payment a dispute takes, where only a person can tell.
+// shareForms ask how much of the payment a dispute takes, where only a person can know.
 func shareForms(d AdminPurchaseData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -388,9 +388,9 @@ func shareForms(d AdminPurchaseData) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						var templ_7745c5c3_Var16 string
-						templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "way_out.share.text", locales.Args{"disputed": components.Money(ctx, dispute.Amount, dispute.Currency), "paid": d.money(ctx, d.Purchase.PaidCents)}))
+						templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "decision_kind.share.text", locales.Args{"disputed": components.Money(ctx, dispute.Amount, dispute.Currency), "paid": d.money(ctx, d.Purchase.PaidCents)}))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_decision_form.templ`, Line: 94, Col: 174}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_decision_form.templ`, Line: 94, Col: 180}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 						if templ_7745c5c3_Err != nil {
@@ -407,8 +407,8 @@ func shareForms(d AdminPurchaseData) templ.Component {
 						return nil
 					})
 					templ_7745c5c3_Err = adminForm(adminPurchasePath(d.Locale, d.Purchase.ID)+"/share", d.CSRF,
-						d.Decision.noteField(ctx, models.WayShare, "-"+dispute.DisputeID), "decide-share-"+dispute.DisputeID, components.Primary,
-						locales.T(ctx, "way_out.share.label")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var15), templ_7745c5c3_Buffer)
+						d.Decision.noteField(ctx, models.DecisionShare, "-"+dispute.DisputeID), "decide-share-"+dispute.DisputeID, components.Primary,
+						locales.T(ctx, "decision_kind.share.label")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var15), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -362,14 +362,14 @@ func WaitingItem(d WaitingItemData) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if slices.Contains(d.Item.Cause.WaysOut(), models.WayForeign) {
-				templ_7745c5c3_Err = decisionForm(d.path(), d.CSRF, models.WayForeign, d.Form).Render(ctx, templ_7745c5c3_Buffer)
+			if slices.Contains(d.Item.Cause.Decisions(), models.DecisionForeign) {
+				templ_7745c5c3_Err = decisionForm(d.path(), d.CSRF, models.DecisionForeign, d.Form).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			}
 		}
-		templ_7745c5c3_Err = decisionForm(d.path(), d.CSRF, models.WayClose, d.Form).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = decisionForm(d.path(), d.CSRF, models.DecisionClose, d.Form).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -386,7 +386,7 @@ func (d WaitingItemData) path() string { return waitingPath(d.Locale, d.Item) }
 // waitingPath returns the page on which a person decides about an item.
 func waitingPath(locale string, w models.Waiting) string {
 	switch {
-	case w.Kind == models.WaitingPurchase || w.PurchaseID != nil && slices.Contains(w.Cause.WaysOut(), models.WayShare):
+	case w.Kind == models.WaitingPurchase || w.PurchaseID != nil && slices.Contains(w.Cause.Decisions(), models.DecisionShare):
 		return adminPurchasePath(locale, *w.PurchaseID)
 	case w.Kind == models.WaitingFinding:
 		return localPath(locale, "/admin/findings/"+url.PathEscape(w.ID))

@@ -16,9 +16,9 @@ import (
 
 // ConfirmData asks a signed-in user to reauthenticate.
 type ConfirmData struct {
-	Ways    []Linkable // the user's providers; empty when none is configured any more
-	Back    string     // the page to return to
-	Minutes int        // that a reauthentication lasts
+	Providers []Linkable // the user's providers; empty when none is configured any more
+	Back      string     // the page to return to
+	Minutes   int        // that a reauthentication lasts
 }
 
 // Confirm explains why. Provider links leave the site, so they are plain links.
@@ -60,7 +60,7 @@ func Confirm(d ConfirmData) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if len(d.Ways) == 0 {
+		if len(d.Providers) == 0 {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<p class=\"lead\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -96,7 +96,7 @@ func Confirm(d ConfirmData) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			for _, p := range d.Ways {
+			for _, p := range d.Providers {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<li>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
