@@ -56,7 +56,7 @@ func withdrawalCursor(text string) (after withdrawal.Cursor, err error) {
 	}
 	priority, micros := parseDigits(parts[1]), parseDigits(parts[2])
 	id, err := uuid.Parse(parts[3])
-	if parts[0] != "true" && parts[0] != "false" || priority < 0 || priority > int64(models.WithdrawalOfFlood) ||
+	if parts[0] != "true" && parts[0] != "false" || priority < 0 || priority > int64(models.WithdrawalPriorityFlood) ||
 		micros < 0 || micros > lastMoment || err != nil {
 		return after, fault.Field("after", fault.CursorInvalid)
 	}

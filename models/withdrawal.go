@@ -30,9 +30,9 @@ type WithdrawalPriority int16
 
 // The priorities.
 const (
-	WithdrawalOfBuyer   WithdrawalPriority = 0 // about a purchase, or from the address of a buyer
-	WithdrawalOfAnybody WithdrawalPriority = 1
-	WithdrawalOfFlood   WithdrawalPriority = 2 // one of many from the same sender within an hour
+	WithdrawalPriorityBuyer  WithdrawalPriority = 0 // about a purchase, or from the address of a buyer
+	WithdrawalPriorityNormal WithdrawalPriority = 1
+	WithdrawalPriorityFlood  WithdrawalPriority = 2 // one of many from the same sender within an hour
 )
 
 // ListedWithdrawal is a row of the admins' list; it stands for all equal open declarations.

@@ -238,7 +238,7 @@ func returnSamples(locale string) []sample {
 	withdrawal := models.Withdrawal{ID: buyID, Name: hostile, Email: "ada@example.com", Contract: hostile, Locale: locale,
 		ReceivedAt: noon, PurchaseID: &buyID}
 	closed, flood := withdrawal, withdrawal
-	flood.Priority = models.WithdrawalOfFlood
+	flood.Priority = models.WithdrawalPriorityFlood
 	closed.ID, closed.HandledAt, closed.UserID, closed.PurchaseID = uuid.Nil, &closed.ReceivedAt, new(int64), nil
 	return append(all,
 		sample{"withdrawal", pages.Withdrawal(locale, pages.WithdrawalForm{Key: "k", Contract: hostile}),

@@ -86,13 +86,13 @@ func (s *Service) Declare(ctx context.Context, d Declaration) (models.Withdrawal
 		if w.Priority, err = priorityOf(tx, w, s.Now().Add(-time.Hour)); err != nil {
 			return err
 		}
-		if w.Priority == models.WithdrawalOfFlood {
+		if w.Priority == models.WithdrawalPriorityFlood {
 			w.Name, w.Contract = clip(w.Name, clippedName), clip(w.Contract, clippedContract)
 		}
 		stored, err = insert(tx, w)
 		return err
 	})
-	if err == nil && stored.ID == w.ID && w.Priority != models.WithdrawalOfFlood {
+	if err == nil && stored.ID == w.ID && w.Priority != models.WithdrawalPriorityFlood {
 		s.Log.WarnContext(ctx, "withdrawal needs a person", "withdrawal_id", w.ID, "user_id", d.UserID,
 			"purchase_id", d.PurchaseID)
 	}
@@ -137,7 +137,7 @@ func insert(tx models.Tx, w models.Withdrawal) (models.Withdrawal, error) {
 // slightly.
 func priorityOf(tx models.Tx, w models.Withdrawal, since time.Time) (models.WithdrawalPriority, error) {
 	if w.PurchaseID != nil { // at most one per purchase
-		return models.WithdrawalOfBuyer, nil
+		return models.WithdrawalPriorityBuyer, nil
 	}
 	var recent struct {
 		Sent   int64 // by the sender
@@ -154,11 +154,11 @@ func priorityOf(tx models.Tx, w models.Withdrawal, since time.Time) (models.With
 	case err != nil:
 		return 0, fmt.Errorf("count recent withdrawals: %w", err)
 	case recent.Bought && (recent.Mailed < buyerAllowance || recent.Sent < floodFrom && recent.Mailed < floodFrom):
-		return models.WithdrawalOfBuyer, nil
+		return models.WithdrawalPriorityBuyer, nil
 	case recent.Sent >= floodFrom:
-		return models.WithdrawalOfFlood, nil
+		return models.WithdrawalPriorityFlood, nil
 	}
-	return models.WithdrawalOfAnybody, nil
+	return models.WithdrawalPriorityNormal, nil
 }
 
 // clip shortens a text to at most limit characters.

@@ -62,7 +62,7 @@ func TestFloodHidesNoDeclaration(t *testing.T) {
 		w := send(fmt.Sprint("flood ", i), strings.Repeat(fmt.Sprint("flood ", i), 10), "a@b.example", "from:flood")
 		flood := i >= 20
 		clipped := len([]rune(w.Contract)) <= 200 && len([]rune(w.Name)) <= 80
-		if flood != clipped || flood != (w.Priority == models.WithdrawalOfFlood) {
+		if flood != clipped || flood != (w.Priority == models.WithdrawalPriorityFlood) {
 			t.Errorf("declaration %d has priority %d and %d characters, want flood: %v",
 				i, w.Priority, len([]rune(w.Contract)), flood)
 		}
@@ -86,7 +86,7 @@ func TestFloodHidesNoDeclaration(t *testing.T) {
 		first := 0
 		for i := range 30 {
 			name := fmt.Sprint("as buyer ", i)
-			if send(name, name, email, "from:flood").Priority == models.WithdrawalOfBuyer {
+			if send(name, name, email, "from:flood").Priority == models.WithdrawalPriorityBuyer {
 				first++
 			}
 		}

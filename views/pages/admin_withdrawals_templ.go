@@ -337,7 +337,7 @@ func AdminWithdrawals(d AdminWithdrawalsData) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					if w.Priority == models.WithdrawalOfFlood {
+					if w.Priority == models.WithdrawalPriorityFlood {
 						templ_7745c5c3_Err = components.Badge(components.Notice, locales.T(ctx, "admin_withdrawals.flood")).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
