@@ -23,7 +23,7 @@ func (h *Handler) movePurchase(c *fiber.Ctx) error {
 	if preview {
 		var seen admin.MovePreview
 		seen, err = h.Admin.PreviewMove(ctx, move)
-		form.Preview = &pages.MovePreview{To: seen.To, Credits: seen.Credits, FromLeft: seen.FromAfter, ToHave: seen.ToAfter}
+		form.Preview = new(pages.MovePreview(seen))
 	} else {
 		_, err = h.Admin.Move(ctx, move)
 	}

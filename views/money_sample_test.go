@@ -65,8 +65,8 @@ func moneySamples(locale string) []sample {
 		"note": "b"}
 	moved, unmoved := adminPurchase(locale), adminPurchase(locale)
 	moved.Move = pages.MoveForm{To: "b\u043ess@example.com", Note: hostile,
-		Preview: &pages.MovePreview{To: models.User{ID: 9, Email: "b\u043ess@example.com"}, Credits: 250, FromLeft: -20,
-			ToHave: 250}}
+		Preview: &pages.MovePreview{To: models.User{ID: 9, Email: "b\u043ess@example.com"}, Credits: 250, FromAfter: -20,
+			ToAfter: 250}}
 	moved.Entries = append(moved.Entries, models.CreditTransaction{ID: 99, UserID: 5, DeltaCredits: -250,
 		Reason: models.ReasonManual, CreatedAt: noon,
 		Meta: models.Meta{PurchaseID: buyID.String(), Counterpart: 7}})

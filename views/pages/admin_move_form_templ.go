@@ -23,11 +23,11 @@ type MoveForm struct {
 	Errors   map[string]string // by field, in the reader's language
 }
 
-// MovePreview is the effect of the move.
+// MovePreview is the effect of the move, as admin.MovePreview.
 type MovePreview struct {
-	To               models.User
-	Credits          models.Credits
-	FromLeft, ToHave models.Credits
+	To                 models.User
+	Credits            models.Credits
+	FromAfter, ToAfter models.Credits
 }
 
 // moveCard offers to move a purchase to another account.
@@ -291,9 +291,9 @@ func movePreview(d AdminPurchaseData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var14 string
-			templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "move_form.effect.after", locales.Args{"name": userName(ctx, d.User), "id": strconv.FormatInt(d.User.ID, 10), "credits": components.CreditAmount(ctx, d.Move.Preview.FromLeft)}))
+			templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "move_form.effect.after", locales.Args{"name": userName(ctx, d.User), "id": strconv.FormatInt(d.User.ID, 10), "credits": components.CreditAmount(ctx, d.Move.Preview.FromAfter)}))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_move_form.templ`, Line: 71, Col: 197}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_move_form.templ`, Line: 71, Col: 198}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 			if templ_7745c5c3_Err != nil {
@@ -304,9 +304,9 @@ func movePreview(d AdminPurchaseData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var15 string
-			templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "move_form.effect.after", locales.Args{"name": userName(ctx, d.Move.Preview.To), "id": strconv.FormatInt(d.Move.Preview.To.ID, 10), "credits": components.CreditAmount(ctx, d.Move.Preview.ToHave)}))
+			templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "move_form.effect.after", locales.Args{"name": userName(ctx, d.Move.Preview.To), "id": strconv.FormatInt(d.Move.Preview.To.ID, 10), "credits": components.CreditAmount(ctx, d.Move.Preview.ToAfter)}))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_move_form.templ`, Line: 74, Col: 217}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_move_form.templ`, Line: 74, Col: 218}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 			if templ_7745c5c3_Err != nil {
