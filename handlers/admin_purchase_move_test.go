@@ -46,7 +46,7 @@ func TestMovePurchase(t *testing.T) {
 			want string
 			code int
 		}{
-			"an unknown address":     {form("nobody@example.org", "typo"), "move-to-error", 422},
+			"an unknown address":     {form("unknown@example.org", "typo"), "move-to-error", 422},
 			"an unknown number":      {form("4711", "typo"), "move-to-error", 422},
 			"a look-alike's address": {form("\u212aarla@example.org", "typo"), "move-to-error", 422},
 			"the same account":       {form(fmt.Sprint(w.users["owner"]), "typo"), "move-to-error", 422},

@@ -22,7 +22,7 @@ func (anyObject) Schema(huma.Registry) *huma.Schema {
 // spendRequest names a feature and never an amount.
 type spendRequest struct {
 	UserRef
-	CreateUser bool      `json:"createUser,omitempty" doc:"With email: make an account for an address that nobody has. You answer for the address having been verified."`
+	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You vouch that the address is verified."`
 	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are spent on. Its price is ours; no amount can be sent."`
 	Metadata   anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept beside the movement, 8 KiB at most."`
 }
@@ -44,7 +44,7 @@ type spentOutput struct {
 	Body     spent
 }
 
-// replayed is the header that tells a repeated answer from the first.
+// replayed is the header that distinguishes a repeated answer from the first.
 func replayed(again bool) string {
 	if again {
 		return "true"

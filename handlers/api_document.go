@@ -112,7 +112,7 @@ func errorStatuses(op *huma.Operation, who access) []int {
 // meanings describes the statuses.
 var meanings = map[int]string{
 	400: "The request cannot be read: no JSON, a field twice, an unfit Idempotency-Key.",
-	401: "Nobody is known to call: no session, and no service key that is valid.",
+	401: "No session and no valid service key.",
 	402: "The user has too few credits. Nothing was taken.",
 	403: "The caller may not make this call.",
 	404: "There is no such user or hold, or it is not the caller's.",

@@ -27,7 +27,7 @@ func newCSV(ctx context.Context, out io.Writer, header []string) *csvTable {
 	if locales.Code(ctx) == "de" { // the comma is the decimal point
 		t.separator = ";"
 	}
-	_, _ = t.out.WriteString("\uFEFF") // flush tells
+	_, _ = t.out.WriteString("\uFEFF") // flush returns the error
 	for _, cell := range header {
 		if strings.ContainsAny(cell, ",;\t\"") {
 			t.text(cell)
@@ -45,7 +45,7 @@ func (t *csvTable) bare(cell string) {
 		cell = t.separator + cell
 	}
 	t.begun = true
-	_, _ = t.out.WriteString(cell) // flush tells
+	_, _ = t.out.WriteString(cell) // flush returns the error
 }
 
 // text writes a foreign text, quoted and without formulas.
@@ -58,7 +58,7 @@ func (t *csvTable) text(cell string) {
 
 func (t *csvTable) endRow() {
 	t.begun = false
-	_, _ = t.out.WriteString("\r\n") // flush tells
+	_, _ = t.out.WriteString("\r\n") // flush returns the error
 }
 
 // flush writes the buffer and returns the first error.

@@ -101,7 +101,7 @@ func TestLimitedRequests(t *testing.T) {
 			t.Errorf("the first order after them: status %d, want 201", r.status)
 		}
 	})
-	t.Run("tells programs and people the wait", func(t *testing.T) {
+	t.Run("shows programs and people the wait", func(t *testing.T) {
 		r, _ := untilLimited(func(int) reply {
 			return d.call("POST", "/api/checkout", order, "Cookie: "+her.cookie, "Accept-Language: de")
 		})

@@ -14,7 +14,7 @@ import (
 )
 
 // A request that the HTTP parser rejects gets the headers of every response, a status and a logged request id. The
-// server closes the connection, because it cannot tell where the next request begins.
+// server closes the connection, because it cannot know where the next request begins.
 func TestInvalidRequests(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)

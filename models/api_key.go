@@ -24,7 +24,7 @@ func KeyScopes() []string { return []string{ScopeSpend, ScopeRead} }
 type APIKey struct {
 	ID         uuid.UUID
 	Name       string
-	Prefix     string // the start of the key, by which people tell keys apart
+	Prefix     string // the start of the key, by which people recognize it
 	Scopes     Scopes
 	PerMinute  int    // calls; 0 means no limit
 	CreatedBy  *int64 // nil for an operator on the command line

@@ -38,7 +38,7 @@ type Meta struct {
 	Caller string `json:"caller,omitempty"`
 	// RecipientHash covers caller, key and address. It is empty if the request gave the user's id.
 	RecipientHash string `json:"named,omitempty"`
-	// RequestHash tells a repeated request from another one with the same key.
+	// RequestHash distinguishes a repeated request from another one with the same key.
 	RequestHash string `json:"request_hash,omitempty"`
 	HoldID      string `json:"hold_id,omitempty"`
 	// Actor is "user:<id>" for an admin, "operator" for the command line, or "system".

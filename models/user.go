@@ -60,7 +60,7 @@ type Session struct {
 	Issuer, Subject string     // the identity that opened it; empty for sessions older than these columns
 	Device          string     // browser and system, as "Firefox, Linux"; empty if unknown
 	ProvedAt        *time.Time // when its user last proved to be present
-	ElsewhereAt     *time.Time // a sign-in in another browser that this one has not told of yet
+	ElsewhereAt     *time.Time // a sign-in in another browser, not shown in this session yet
 	ElsewhereDevice string
 	CreatedAt       time.Time
 	LastSeenAt      time.Time // within a minute

@@ -41,8 +41,8 @@ func (c *crawler) checkWords(address string, doc *goquery.Document) {
 	}
 }
 
-// visible returns the text that users read or hear, without code, users' own input, and elements with a lang of their
-// own.
+// visible returns the text that users see or that a screen reader reads, without code, users' own input, and elements
+// with a lang of their own.
 func visible(node *html.Node) string {
 	if node.Type == html.TextNode {
 		return node.Data

@@ -150,9 +150,9 @@ func TestGrant(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		u.User = url.UserPassword("nobody_yet", "hunter2")
+		u.User = url.UserPassword("not_created", "hunter2")
 		err = postgres.Grant(t.Context(), owner, u.String())
-		if !errors.Is(err, postgres.ErrNoRole) || !strings.Contains(err.Error(), `CREATE ROLE "nobody_yet" LOGIN`) ||
+		if !errors.Is(err, postgres.ErrNoRole) || !strings.Contains(err.Error(), `CREATE ROLE "not_created" LOGIN`) ||
 			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("grant = %v, want the statement without the password", err)
 		}

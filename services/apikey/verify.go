@@ -183,7 +183,7 @@ func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Send
 	return nil, k.whyRefused(ctx, hash)
 }
 
-// whyRefused returns KeyExpired for an expired key: whoever presents it has had it. All others get no reason.
+// whyRefused returns KeyExpired for an expired key, whose presenter knows it already, and no reason for any other.
 func (k *Service) whyRefused(ctx context.Context, hash digest) error {
 	var expired bool
 	err := k.db.WithContext(ctx).

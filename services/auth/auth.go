@@ -108,13 +108,14 @@ func (s *Service) provider(name string) provider {
 	return nil
 }
 
-// Account is a user together with what they may do.
+// Account is a user and their rights.
 type Account struct {
 	models.User
 	Admin bool
 }
 
-// accountSQL reads a user and their right together, so that a change of ADMIN_EMAILS counts at the next request.
+// accountSQL reads a user and their right in one statement, so that a change of ADMIN_EMAILS counts at the next
+// request.
 const accountSQL = `SELECT ` + userColumns + `, ` + isAdminSQL + ` AS admin
 	FROM users WHERE id = ? AND deleted_at IS NULL`
 

@@ -273,7 +273,7 @@ func TestOfPurchase(t *testing.T) {
 	if rows, err := s.OfPurchase(context.Background(), "p1", user.ID+1); err != nil || len(rows) != 0 {
 		t.Errorf("another user's entries of the purchase = %+v, %v; want none", rows, err)
 	}
-	if rows, err := s.OfPurchase(context.Background(), "nobody's", 0); err != nil || len(rows) != 0 {
+	if rows, err := s.OfPurchase(context.Background(), "unknown", 0); err != nil || len(rows) != 0 {
 		t.Errorf("entries of an unknown purchase = %+v, %v; want none", rows, err)
 	}
 }

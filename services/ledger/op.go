@@ -68,7 +68,7 @@ func apply(tx models.Tx, skip string, ops []Op) error {
 		case slices.Contains(locked, op.user()):
 			ready = append(ready, op)
 		case skip != "":
-			op.state().err = ErrLocked // or an unknown user: only waiting tells the two apart
+			op.state().err = ErrLocked // or an unknown user: only waiting shows which
 		default:
 			op.state().err = fault.New(fault.NotFound, nil)
 		}

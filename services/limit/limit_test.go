@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// clock is a machine's clock that moves only when told to.
+// clock is a clock that the test moves.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -184,8 +184,8 @@ func TestRefusalsNeedNoQuery(t *testing.T) {
 	}
 }
 
-// InAll bounds all senders together, however many they are.
-func TestInAllBoundsAllSendersTogether(t *testing.T) {
+// InAll bounds the sum over all senders, however many they are.
+func TestInAllBoundsTheSumOverAllSenders(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	n := f.inOneWindow(time.Hour, func(round int) int64 {

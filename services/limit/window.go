@@ -64,7 +64,7 @@ func (w *Window) Lock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
-// tryConsume is Consume from memory. done is false when only the database can tell.
+// tryConsume is Consume from memory. done is false when only the database knows.
 func (w *Window) tryConsume(now time.Time) (wait time.Duration, done bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -83,7 +83,7 @@ func TestStartSaysInOneLineWhyItFailed(t *testing.T) {
 	}
 }
 
-func TestAMachineWithoutPostgreSQLIsToldWhatToInstall(t *testing.T) {
+func TestMissingPostgreSQLNamesWhatToInstall(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		made int // the version of the data, 0 for none

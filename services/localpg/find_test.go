@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// fakeBinaries makes a directory whose postgres tells that version, and nothing else.
+// fakeBinaries creates a directory whose postgres prints that version and does nothing else.
 func fakeBinaries(t *testing.T, dir, version string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // like the real one

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// childMain starts a server, tells where it is, and stops it when its input ends.
+// childMain starts a server, prints its address, and stops it when its input ends.
 func childMain(dir string) int {
 	s, err := Start(context.Background(), Options{Dir: dir})
 	if err != nil {

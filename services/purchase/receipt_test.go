@@ -177,7 +177,7 @@ func TestTaxSettings(t *testing.T) {
 		s.Tax = settings["both"]
 		urls := make([]string, 20)
 		dbtest.Concurrently(20, func(i int) {
-			started, err := s.Start(context.Background(), s.order("together"))
+			started, err := s.Start(context.Background(), s.order("both"))
 			if err != nil {
 				t.Errorf("start: %v", err)
 			}

@@ -80,7 +80,7 @@ func (s *Service) Refresh(ctx context.Context, id string) (int, error) {
 	return len(rows) + n, err
 }
 
-// scheduleRefresh marks the charge of a payment when its sum of refunds does not tell which of them stand. Stripe does
+// scheduleRefresh marks the charge of a payment when its sum of refunds does not show which of them stand. Stripe does
 // not document whether a failed refund leaves the sum. So once a refund has failed, or the sum exceeds the refunds that
 // we know, the list of refunds decides. Until then the ledger follows what is known, and takes no more credits than
 // money went back.

@@ -50,7 +50,7 @@ func newSandboxFixture(t *testing.T) *sandboxFixture {
 	t.Cleanup(func() { postgres.Close(db) })
 	server, err := standin.Start(context.Background(),
 		standin.Options{DatabaseURL: address, Listen: "127.0.0.1:0", SecretKey: testKey,
-			WebhookURL: "http://127.0.0.1:9/nobody", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
+			WebhookURL: "http://127.0.0.1:9/unused", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

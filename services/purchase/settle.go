@@ -36,7 +36,7 @@ func target(granted models.Credits, paid models.Cents, m money) (refunded, dispu
 	return refunded, share(m.back(paid)) - refunded
 }
 
-// back returns how much of a payment went back by refunds and disputes together.
+// back returns how much of a payment went back, by refunds and by disputes.
 func (m money) back(paid models.Cents) int64 {
 	disputed := m.Disputed
 	if m.Unclear > 0 { // the bank has the money: no credit is spent until a person states the amount

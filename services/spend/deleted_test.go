@@ -11,7 +11,7 @@ import (
 )
 
 // A late payment can leave credits on a deleted account. Spends and holds of it fail, single or batched.
-func TestNobodySpendsOfADeletedAccount(t *testing.T) {
+func TestDeletedAccountCannotSpend(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 100)
 	err := db.Exec(

@@ -78,7 +78,8 @@ func (r Request) check() (json.RawMessage, error) {
 	return canonical(r.Metadata)
 }
 
-// hash tells the request from others with the same key. It excludes the price, which may change before a repeat.
+// hash distinguishes the request from others with the same key. It excludes the price, which may change before a
+// repeat.
 func (r Request) hash(call, more string, metadata json.RawMessage) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s%s", call, r.Feature, more, metadata))
 	return hex.EncodeToString(sum[:])

@@ -15,7 +15,7 @@ package webhook
 //	B10 only one event type handled          TestRegression_B10_RefundReportedByOneEventType
 //	B11 failed refund stayed booked          TestRegression_B11_FailedAndCanceledRefundsStayBooked,
 //	                                         TestFailedRefundGivesTheCreditsBack
-//	B12 disputes only partly handled         TestRegression_B12_DisputesAndRefundsTogether, TestDisputesInAnyOrder
+//	B12 disputes only partly handled         TestRegression_B12_DisputesBesideRefunds, TestDisputesInAnyOrder
 //	B13 a dispute has no customer            TestRegression_B13_DisputeNamesNoCustomer
 //	B14 delayed payments                     TestRegression_B14_DelayedPayments, TestDelayedPayment
 //	B15 two customers for one user           services/purchase TestTwentyStartsAtOnce, services/auth TestTwentyConcurrentFirstSignIns
@@ -185,7 +185,7 @@ func TestRegression_B11_FailedAndCanceledRefundsStayBooked(t *testing.T) {
 	}
 }
 
-func TestRegression_B12_DisputesAndRefundsTogether(t *testing.T) {
+func TestRegression_B12_DisputesBesideRefunds(t *testing.T) {
 	t.Parallel()
 	wantInAnyOrder(t, 1200-342, func(s *fixture) []string { // a won dispute keeps the refund
 		return []string{

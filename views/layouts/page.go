@@ -58,7 +58,7 @@ const (
 	FlashFault FlashKind = "danger"
 )
 
-// signedInAs tells a user's accounts apart: the name, plus the address if there is one.
+// signedInAs identifies the signed-in account: the name, plus the address if there is one.
 func signedInAs(p Page) string {
 	who := p.User.Name
 	switch {

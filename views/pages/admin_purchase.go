@@ -8,7 +8,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// story tells an admin what happened to a purchase.
+// story explains to an admin what happened to a purchase.
 func story(ctx context.Context, p models.Purchase) string {
 	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits),
 		"amount":  components.Money(ctx, p.AmountCents, p.Currency),

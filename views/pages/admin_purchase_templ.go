@@ -278,7 +278,7 @@ func AdminPurchase(d AdminPurchaseData) templ.Component {
 	})
 }
 
-// purchaseStory tells what happened, and what the purchase waits for.
+// purchaseStory explains what happened and what the purchase waits for.
 func purchaseStory(d AdminPurchaseData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -149,7 +149,7 @@ func userSearch(locale string, l UserList) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.LinkButton("everybody", localPath(locale, "/admin"), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.LinkButton("all-users", localPath(locale, "/admin"), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -207,7 +207,7 @@ func userList(locale string, l UserList) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = components.EmptyState(locales.T(ctx, "admin.nobody.heading"), locales.T(ctx, "admin.nobody.text")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.EmptyState(locales.T(ctx, "admin.no_match.heading"), locales.T(ctx, "admin.no_match.text")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -721,7 +721,7 @@ func (l UserList) arrow() string {
 	return "↓"
 }
 
-// sorted tells screen readers the order of the sorted column.
+// sorted gives screen readers the order of the sorted column.
 func (l UserList) sorted(column string) templ.Attributes {
 	switch {
 	case l.Sort != column:

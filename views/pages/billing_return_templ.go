@@ -14,7 +14,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// ReturnState is what the billing page tells a buyer who returns from Stripe.
+// ReturnState is the message of the billing page to a buyer who returns from Stripe.
 type ReturnState struct {
 	models.Return
 	PollURL  string // that the page polls; only while processing

@@ -9,7 +9,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// buyerStory tells the buyer the state of a purchase and what happens next.
+// buyerStory explains to the buyer the state of a purchase and what happens next.
 func buyerStory(ctx context.Context, p models.Purchase) string {
 	key := "purchase_detail.story." + string(p.Status)
 	facts := locales.Args{"credits": components.CreditAmount(ctx, p.Credits),

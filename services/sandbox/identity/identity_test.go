@@ -76,7 +76,7 @@ func TestShowsWhatIsWrongWithTheForm(t *testing.T) {
 		at     string
 	}{
 		"no name":            {url.Values{"email": {"a@example.com"}}, "name"},
-		"no address":         {url.Values{"name": {"A"}, "email": {"nobody"}}, "email"},
+		"no address":         {url.Values{"name": {"A"}, "email": {"invalid"}}, "email"},
 		"name and address":   {url.Values{"name": {"A"}, "email": {"A <a@example.com>"}}, "email"},
 		"subject with space": {url.Values{"name": {"A"}, "email": {"a@example.com"}, "subject": {"a b"}}, "subject"},
 	} {

@@ -188,7 +188,7 @@ func (c *Client) Metered(ctx context.Context, r Request, work func(Hold) error) 
 }
 
 // call sends a request until it is answered for good: again, with the same key, after a network error, 429, 503, and a
-// 409 that says when to come back. It tells whether the answer is a repeat.
+// 409 that says when to come back. It reports whether the answer is a repeat.
 func (c *Client) call(ctx context.Context, method, path, key string, in, out any) (bool, error) {
 	var body []byte
 	if in != nil {

@@ -53,7 +53,7 @@ func TestDocumentFindsEachViolation(t *testing.T) {
 			`no object "client"`},
 		{"an event about a bad object", "/v1/events/evt_1", `"object":{`, `"object":{"colour":"red",`,
 			"answer customer.updated: data.object.colour is not in"},
-		{"an event that tells of what never was", "/v1/events/evt_1", `{"email":"a"}`, `{"colour":"red"}`,
+		{"an event about a missing object", "/v1/events/evt_1", `{"email":"a"}`, `{"colour":"red"}`,
 			"previous_attributes.colour is no member"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
