@@ -5,121 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"gorm.io/gorm"
-
-	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
-
-func TestMain(m *testing.M) { dbtest.Main(m) }
-
-// clock is a clock that the test moves.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
-// fixture is a database and its replicas.
-type fixture struct {
-	t       *testing.T
-	db      *gorm.DB
-	clock   *clock
-	queries atomic.Int64
-}
-
-func newFixture(t *testing.T) *fixture {
-	t.Helper()
-	f := &fixture{t: t, db: dbtest.New(t), clock: &clock{at: time.Now()}}
-	if err := f.db.Callback().Row().Before("gorm:row").Register("count", func(*gorm.DB) { f.queries.Add(1) }); err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
-func (f *fixture) replicas(n int) []*Limiter {
-	all := make([]*Limiter, n)
-	for i := range all {
-		all[i] = New(f.db, f.clock.Now)
-	}
-	return all
-}
-
-func (f *fixture) rows() (n int64) {
-	f.t.Helper()
-	if err := f.db.Raw(`SELECT count(*) FROM rate_windows`).Scan(&n).Error; err != nil {
-		f.t.Fatal(err)
-	}
-	return n
-}
-
-// inOneWindow repeats work until it ran within one window of the database's clock, and returns its last result.
-func (f *fixture) inOneWindow(window time.Duration, work func(round int) int64) int64 {
-	f.t.Helper()
-	began := func() (at time.Time) {
-		if err := f.db.Raw(`SELECT date_bin(make_interval(secs => ?), clock_timestamp(), timestamptz 'epoch')`,
-			window.Seconds()).Scan(&at).Error; err != nil {
-			f.t.Fatal(err)
-		}
-		return at
-	}
-	for round := 0; ; round++ {
-		before := began()
-		n := work(round)
-		if began().Equal(before) || f.t.Failed() {
-			return n
-		}
-	}
-}
-
-// endWindows ends every window, for the database and the replicas.
-func (f *fixture) endWindows(r Rule) {
-	f.t.Helper()
-	if err := f.db.Exec(
-		`UPDATE rate_windows SET minute = minute - interval '2 hours', ends_at = ends_at - interval '2 hours'`).Error; err != nil {
-		f.t.Fatal(err)
-	}
-	f.clock.Add(r.Window)
-}
-
-// exhaust repeats an action from twenty goroutines until each is refused, and returns how often it was allowed.
-func exhaust(t *testing.T, r Rule, s func(n int) Sender, replicas ...*Limiter) int64 {
-	t.Helper()
-	var n atomic.Int64
-	dbtest.Concurrently(20, func(i int) {
-		for {
-			switch err := replicas[i%len(replicas)].Allow(t.Context(), r, s(i)); {
-			case err == nil:
-				n.Add(1)
-			case fault.Is(err, fault.RateLimited):
-				return
-			default:
-				t.Errorf("Allow = %v", err)
-				return
-			}
-		}
-	})
-	return n.Load()
-}
 
 func TestLimitIsExactOverReplicas(t *testing.T) {
 	t.Parallel()
@@ -267,26 +159,6 @@ func TestNothingIsAllowedWithoutADatabase(t *testing.T) {
 	}
 }
 
-// A lease ends with the database's window, even when this process's clock is slow.
-func TestLeaseEndsWithTheWindow(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	w := New(f.db, f.clock.Now).NewWindow("key:test", time.Minute)
-	if wait, err := w.Consume(t.Context(), 400); wait != 0 || err != nil {
-		t.Fatalf("Consume = %v, %v; want 0 and no error", wait, err)
-	}
-	if w.left != 19 || w.until.After(f.clock.Now().Add(time.Minute)) || !w.until.After(f.clock.Now()) {
-		t.Errorf("%d left until %v from %v, want 19 for at most a minute", w.left, w.until, f.clock.Now())
-	}
-	f.endWindows(Rule{Window: time.Minute})
-	w.began = w.began.Add(-time.Hour)
-	if wait, err := w.Consume(t.Context(), 400); wait != 0 || err != nil || w.left > 19 {
-		t.Errorf("the next minute: %v, %v, %d left; want 0, no error, at most 19: the old lease is void", wait, err, w.left)
-	}
-}
-
-func addressed(text string) Sender { return Address(netip.MustParseAddr(text)) }
-
 func TestAddressesOfOneSubscriberAreOneSender(t *testing.T) {
 	t.Parallel()
 	for _, same := range [][2]string{
@@ -300,83 +172,6 @@ func TestAddressesOfOneSubscriberAreOneSender(t *testing.T) {
 		if addressed(other[0]) == addressed(other[1]) {
 			t.Errorf("%q and %q are one sender, want two", other[0], other[1])
 		}
-	}
-}
-
-func TestEvict(t *testing.T) {
-	t.Parallel()
-	filled := func(n int) map[int]bool {
-		m := map[int]bool{}
-		for i := range n {
-			m[i] = i%4 == 0 // a quarter is stale
-		}
-		return m
-	}
-	for _, c := range []struct{ have, limit, want int }{{99, 100, 99}, {100, 100, 50}, {100, 200, 100}, {160, 100, 50}} {
-		m := filled(c.have)
-		Evict(m, c.limit, func(stale bool) bool { return stale })
-		if len(m) != c.want {
-			t.Errorf("%d entries with a limit of %d: %d left, want %d", c.have, c.limit, len(m), c.want)
-		}
-	}
-	m := map[int]bool{1: true, 2: true, 3: true, 4: false}
-	Evict(m, 4, func(stale bool) bool { return stale })
-	if _, kept := m[4]; !kept || len(m) != 1 {
-		t.Errorf("left %v, want the one that is not stale", m)
-	}
-}
-
-func TestSweep(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	l := New(f.db, f.clock.Now)
-	for _, r := range []Rule{Spend, Export} {
-		if err := l.Allow(t.Context(), r, User(1)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n, err := l.Sweep(t.Context()); n != 0 || err != nil {
-		t.Errorf("swept %d rows of open windows (%v), want 0", n, err)
-	}
-	err := f.db.Exec(`INSERT INTO rate_windows (subject, minute, taken, granted, ends_at)
-		SELECT 'old:' || n, now() - interval '1 hour', 1, 1, now() - interval '61 seconds' FROM generate_series(1, 2500) n`).Error
-	if err != nil {
-		t.Fatal(err)
-	}
-	var swept atomic.Int64
-	dbtest.Concurrently(4, func(int) {
-		n, err := New(f.db, nil).Sweep(t.Context())
-		if err != nil {
-			t.Error(err)
-		}
-		swept.Add(n)
-	})
-	if swept.Load() != 2500 || f.rows() != 2 {
-		t.Errorf("swept %d rows and left %d, want 2500 and the 2 open windows", swept.Load(), f.rows())
-	}
-}
-
-func TestRestoredActionsCanBeConsumedAgain(t *testing.T) {
-	t.Parallel()
-	f, r := newFixture(t), Rule{Name: "test", Count: 3, Window: time.Hour}
-	l := New(f.db, f.clock.Now)
-	n := f.inOneWindow(r.Window, func(round int) (n int64) {
-		s := User(int64(round))
-		for range 10 {
-			if err := l.Allow(t.Context(), r, s); err != nil {
-				t.Fatal(err)
-			}
-			l.WindowOf(r, s).Restore()
-		}
-		return exhaust(t, r, func(int) Sender { return s }, l)
-	})
-	if n != 3 {
-		t.Errorf("allowed %d actions after ten restored ones, want 3", n)
-	}
-	l.WindowOf(r, User(99)).Restore() // no action was counted
-	if n := f.inOneWindow(r.Window,
-		func(round int) int64 { return exhaust(t, r, func(int) Sender { return User(int64(99 + round)) }, l) }); n != 3 {
-		t.Errorf("allowed %d actions, want 3", n)
 	}
 }
 
