@@ -10,14 +10,14 @@ import (
 
 func TestDeleteAccount(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.offer()
-	ada := d.signInAs("ada@example.com")
+	f := newFixture(t)
+	f.offer()
+	ada := f.signInAs("ada@example.com")
 	var id int64
-	if err := d.db.Raw(`SELECT id FROM users`).Scan(&id).Error; err != nil {
+	if err := f.db.Raw(`SELECT id FROM users`).Scan(&id).Error; err != nil {
 		t.Fatal(err)
 	}
-	d.credit(id, 50)
+	f.credit(id, 50)
 	t.Run("explains what a deletion removes and keeps", func(t *testing.T) {
 		for _, locale := range []string{"en", "de"} {
 			r, doc := ada.open("/" + locale + "/account/delete")
@@ -40,8 +40,8 @@ func TestDeleteAccount(t *testing.T) {
 	})
 	t.Run("requires a recent sign-in", func(t *testing.T) {
 		late := ada
-		late.cookie = d.signIn(id)
-		d.age(late.cookie)
+		late.cookie = f.signIn(id)
+		f.age(late.cookie)
 		if r := late.post("/en/account/delete", url.Values{"sure": {"yes"}}); r.status != 303 ||
 			r.header.Get("Location") != "/en/confirm?return_to=%2Fen%2Faccount%2Fdelete" {
 			t.Fatalf("delete after a day: status %d to %s, want 303 to the confirmation", r.status, r.header.Get("Location"))
@@ -53,7 +53,7 @@ func TestDeleteAccount(t *testing.T) {
 		prove := doc.Find("#prove-oidc").AttrOr("href", "")
 		for email, flash := range map[string]string{"bob@example.com": "identity_other", "ada@example.com": "confirmed"} {
 			began := late.call("GET", prove, "", "Cookie: "+late.cookie)
-			r := late.call("GET", d.callbackFor(began.header.Get("Location"), email), "", "Cookie: "+late.cookie+began.flow())
+			r := late.call("GET", f.callbackFor(began.header.Get("Location"), email), "", "Cookie: "+late.cookie+began.flow())
 			if r.flash() != flash || r.header.Get("Location") != "/en/account/delete" {
 				t.Errorf("as %s: message %q to %s, want %q to the deletion", email, r.flash(), r.header.Get("Location"), flash)
 			}
@@ -62,7 +62,7 @@ func TestDeleteAccount(t *testing.T) {
 				t.Errorf("as %s: the page lacks the form", email)
 			}
 			if flash == "identity_other" {
-				d.age(late.cookie)
+				f.age(late.cookie)
 			}
 		}
 	})
@@ -76,14 +76,14 @@ func TestDeleteAccount(t *testing.T) {
 			t.Errorf("the deleted account: status %d, want 303 to the sign-in", r.status)
 		}
 		var entries int64
-		if err := d.db.Raw(`SELECT count(*) FROM credit_transactions WHERE user_id = ? AND delta_credits = -50`, id).
+		if err := f.db.Raw(`SELECT count(*) FROM credit_transactions WHERE user_id = ? AND delta_credits = -50`, id).
 			Scan(&entries).Error; err != nil || entries != 1 {
 			t.Errorf("%d entries of −50 credits (%v), want 1", entries, err)
 		}
-		dbtest.CheckLedger(t, d.db)
+		dbtest.CheckLedger(t, f.db)
 	})
 	t.Run("a later sign-in creates a new account", func(t *testing.T) {
-		_, doc := d.signInAs("ada@example.com").open("/en/account/delete")
+		_, doc := f.signInAs("ada@example.com").open("/en/account/delete")
 		if doc.Find("#lapses").Length() != 0 || doc.Find("#stays li").Length() != 2 {
 			t.Errorf("the new account has credits or history: %s", doc.Find("main").Text())
 		}
@@ -91,12 +91,12 @@ func TestDeleteAccount(t *testing.T) {
 }
 
 // age moves a session's reauthentication one day into the past.
-func (d *fixture) age(cookie string) {
-	d.t.Helper()
+func (f *fixture) age(cookie string) {
+	f.t.Helper()
 	_, key, _ := strings.Cut(cookie, "=")
-	done := d.db.Exec(`UPDATE sessions SET proved_at = proved_at - interval '1 day' WHERE key_hash = ?`,
-		d.handler.Sessions.rows.KeyHash(key))
+	done := f.db.Exec(`UPDATE sessions SET proved_at = proved_at - interval '1 day' WHERE key_hash = ?`,
+		f.handler.Sessions.rows.KeyHash(key))
 	if done.Error != nil || done.RowsAffected != 1 {
-		d.t.Fatalf("aged %d sessions (%v), want 1", done.RowsAffected, done.Error)
+		f.t.Fatalf("aged %d sessions (%v), want 1", done.RowsAffected, done.Error)
 	}
 }

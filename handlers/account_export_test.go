@@ -27,13 +27,13 @@ import (
 // Clients that stop reading their download hold no snapshot and no database connection, and block no other client.
 func TestSlowReadersHoldNothing(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
+	f := newFixture(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = d.app.Listener(listener) }()
-	t.Cleanup(func() { _ = d.app.ShutdownWithTimeout(time.Millisecond) }) // the slow readers stay connected
+	go func() { _ = f.app.Listener(listener) }()
+	t.Cleanup(func() { _ = f.app.ShutdownWithTimeout(time.Millisecond) }) // the slow readers stay connected
 	ask := func(m member, path string) (net.Conn, *http.Response) {
 		conn, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {
@@ -51,30 +51,30 @@ func TestSlowReadersHoldNothing(t *testing.T) {
 		return conn, r
 	}
 	for i := range 3 {
-		user := d.user(fmt.Sprintf("slow%d@example.org", i), 0)
+		user := f.user(fmt.Sprintf("slow%d@example.org", i), 0)
 		// 10 MB: more than the socket buffers hold.
 		for _, statement := range []string{`ALTER TABLE credit_transactions DISABLE TRIGGER USER`,
 			fmt.Sprintf(`INSERT INTO credit_transactions (user_id, delta_credits, reason, balance_after, meta)
 				SELECT %d, CASE WHEN n %% 2 = 1 THEN 1 ELSE -1 END, 'manual', n %% 2, jsonb_build_object('note', repeat('note ', 600)) FROM generate_series(1, 3000) n`, user.ID),
 			`ALTER TABLE credit_transactions ENABLE TRIGGER USER`} {
-			if err := d.db.Exec(statement).Error; err != nil {
+			if err := f.db.Exec(statement).Error; err != nil {
 				t.Fatal(err)
 			}
 		}
-		_, r := ask(d.member(user.ID), "/en/history.csv")
+		_, r := ask(f.member(user.ID), "/en/history.csv")
 		if r.StatusCode != http.StatusOK || r.ContentLength < 8<<20 {
 			t.Fatalf("reader %d: status %d with %d bytes, want 200 with at least 8 MiB", i, r.StatusCode, r.ContentLength)
 		}
 	}
 	dbtest.Eventually(t, "no transaction is open", func() bool {
 		var open int
-		if err := d.db.Raw(
+		if err := f.db.Raw(
 			`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`).Scan(&open).Error; err != nil {
 			t.Fatal(err)
 		}
 		return open == 0
 	})
-	other := d.member(d.user("other@example.org", 5).ID)
+	other := f.member(f.user("other@example.org", 5).ID)
 	for _, path := range []string{"/en/history.csv", "/en/account/export.zip"} {
 		if _, r := ask(other, path); r.StatusCode != http.StatusOK {
 			t.Errorf("%s during the slow downloads: status %d, want 200", path, r.StatusCode)
@@ -118,19 +118,19 @@ func TestSpool(t *testing.T) {
 
 func TestExportAccount(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	user, other := d.user("ada@example.com", 500), d.user("bob@example.com", 700)
-	if err := d.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name) VALUES
+	f := newFixture(t)
+	user, other := f.user("ada@example.com", 500), f.user("bob@example.com", 700)
+	if err := f.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name) VALUES
 		('https://id.example.com', 'a', ?, 'oidc', 'ada@example.com', true, '=1+1'), ('https://id.example.com', 'b', ?, 'oidc', 'bob@example.com', true, 'Bob')`,
 		user.ID, other.ID).Error; err != nil {
 		t.Fatal(err)
 	}
-	if err := d.db.Exec(
+	if err := f.db.Exec(
 		`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
 		VALUES (gen_random_uuid(), ?, 1, 500, 123456, 'eur', 'de', 'k')`, user.ID).Error; err != nil {
 		t.Fatal(err)
 	}
-	ada := d.member(user.ID)
+	ada := f.member(user.ID)
 	for locale, comma := range map[string]rune{"en": ',', "de": ';'} {
 		r := ada.call("GET", "/"+locale+"/account/export.zip", "", "Cookie: "+ada.cookie)
 		files := unzip(t, r)
@@ -139,7 +139,7 @@ func TestExportAccount(t *testing.T) {
 		}
 		for name, text := range files {
 			if strings.Contains(text, "bob") || strings.Contains(text, "Bob") ||
-				strings.Contains(text, d.handler.Sessions.rows.KeyHash(strings.TrimPrefix(ada.cookie, "session="))) ||
+				strings.Contains(text, f.handler.Sessions.rows.KeyHash(strings.TrimPrefix(ada.cookie, "session="))) ||
 				strings.Contains(text, "MISSING") || strings.Contains(text, "account.export") {
 				t.Errorf("%s: %s has another user's data, a secret or a missing text: %s", locale, name, text)
 			}
@@ -165,7 +165,7 @@ func TestExportAccount(t *testing.T) {
 		}
 	}
 	t.Run("refuses a concurrent second export", func(t *testing.T) {
-		open, err := d.handler.Ledger.Export(t.Context(), user.ID, ledger.Filter{})
+		open, err := f.handler.Ledger.Export(t.Context(), user.ID, ledger.Filter{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func TestExportAccount(t *testing.T) {
 			t.Errorf("after the export: status %d, want 200", r.status)
 		}
 	})
-	if r := d.call("GET", "/en/account/export.zip", ""); r.status != 303 {
+	if r := f.call("GET", "/en/account/export.zip", ""); r.status != 303 {
 		t.Errorf("without a session: status %d, want 303", r.status)
 	}
 }

@@ -10,9 +10,9 @@ import (
 
 func TestLinkAnotherSignIn(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.offer()
-	ada, bob := d.signInAs("ada@example.com"), d.signInAs("bob@example.com")
+	f := newFixture(t)
+	f.offer()
+	ada, bob := f.signInAs("ada@example.com"), f.signInAs("bob@example.com")
 	linkURL := func(m member) string {
 		_, doc := m.open("/en/account")
 		return doc.Find("#link-oidc").AttrOr("href", "")
@@ -23,7 +23,7 @@ func TestLinkAnotherSignIn(t *testing.T) {
 		if r.status != 302 || !strings.Contains(r.header.Get("Location"), "prompt=select_account") {
 			t.Fatalf("start linking: status %d to %s, want 302 to the choice of an account", r.status, r.header.Get("Location"))
 		}
-		return m.call("GET", d.callbackFor(r.header.Get("Location"), email), "", "Cookie: "+m.cookie+r.flow())
+		return m.call("GET", f.callbackFor(r.header.Get("Location"), email), "", "Cookie: "+m.cookie+r.flow())
 	}
 	for _, c := range []struct {
 		who          member
@@ -57,14 +57,14 @@ func TestLinkAnotherSignIn(t *testing.T) {
 			"without a session":            {own, "x=y", 401},
 			"with a forged state":          {own + "&state=x", ada.cookie, 400},
 		} {
-			if r := d.call("GET", try.path, "", "Cookie: "+try.cookie); r.status != try.status {
+			if r := f.call("GET", try.path, "", "Cookie: "+try.cookie); r.status != try.status {
 				t.Errorf("%s: status %d, want %d", name, r.status, try.status)
 			}
 		}
 	})
 	t.Run("accepts a callback once, in its own signed-in browser", func(t *testing.T) {
 		began := ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
-		back := d.callbackFor(began.header.Get("Location"), "third@example.com")
+		back := f.callbackFor(began.header.Get("Location"), "third@example.com")
 		if r := bob.call("GET", back, "", "Cookie: "+bob.cookie); r.status != 303 ||
 			r.header.Get("Location") != "/en/billing" {
 			t.Errorf("in another user's browser: status %d to %s, want 303 to /en/billing", r.status, r.header.Get("Location"))
@@ -78,19 +78,19 @@ func TestLinkAnotherSignIn(t *testing.T) {
 				r.header.Get("Location"), r.flash())
 		}
 		began = ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
-		back = d.callbackFor(began.header.Get("Location"), "fifth@example.com")
+		back = f.callbackFor(began.header.Get("Location"), "fifth@example.com")
 		if r := bob.call("GET", back, "", "Cookie: "+bob.cookie+began.flow()); r.status != 303 ||
 			r.flash() != "purpose_session" {
 			t.Errorf("with another session's flow: status %d, message %q, want 303 and purpose_session", r.status, r.flash())
 		}
 		began = ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
-		back = d.callbackFor(began.header.Get("Location"), "fourth@example.com")
+		back = f.callbackFor(began.header.Get("Location"), "fourth@example.com")
 		ada.post("/logout", url.Values{})
 		if r := ada.call("GET", back, "", "Cookie: "+ada.cookie+began.flow()); r.status != 401 {
 			t.Errorf("after signing out: status %d, want 401", r.status)
 		}
 		for _, email := range []string{"third@example.com", "fourth@example.com", "fifth@example.com"} {
-			if traces := dbtest.Traces(t, d.db, email); len(traces) > 0 {
+			if traces := dbtest.Traces(t, f.db, email); len(traces) > 0 {
 				t.Errorf("%s is stored in %v, want nowhere", email, traces)
 			}
 		}

@@ -16,7 +16,7 @@ type member struct {
 	cookie string
 }
 
-func (d *fixture) member(userID int64) member { return member{d, d.signIn(userID)} }
+func (f *fixture) member(userID int64) member { return member{f, f.signIn(userID)} }
 
 func (m member) open(path string) (reply, *goquery.Document) {
 	m.t.Helper()
@@ -38,9 +38,9 @@ func (m member) post(path string, form url.Values) reply {
 
 func TestAccountPage(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	ada := d.user("ada@example.com", 0)
-	here, there := d.member(ada.ID), d.member(ada.ID)
+	f := newFixture(t)
+	ada := f.user("ada@example.com", 0)
+	here, there := f.member(ada.ID), f.member(ada.ID)
 
 	t.Run("saves name and language and redirects in that language", func(t *testing.T) {
 		for range 2 {
@@ -103,10 +103,10 @@ func TestAccountPage(t *testing.T) {
 
 func TestUserCannotEndAnothersSession(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	ada, bob := d.member(d.user("ada@example.com", 0).ID), d.member(d.user("bob@example.com", 0).ID)
+	f := newFixture(t)
+	ada, bob := f.member(f.user("ada@example.com", 0).ID), f.member(f.user("bob@example.com", 0).ID)
 	_, id, _ := strings.Cut(ada.cookie, "=")
-	bob.post("/en/account/sessions/"+d.handler.Sessions.rows.KeyHash(id)+"/end", url.Values{})
+	bob.post("/en/account/sessions/"+f.handler.Sessions.rows.KeyHash(id)+"/end", url.Values{})
 	if r, _ := ada.open("/en/account"); r.status != 200 {
 		t.Errorf("status %d after another user's request to end the session, want 200", r.status)
 	}
@@ -114,10 +114,10 @@ func TestUserCannotEndAnothersSession(t *testing.T) {
 
 func TestSignInElsewhereIsShownOnce(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	id := d.user("ada@example.org", 0).ID
-	her := d.member(id)
-	d.member(id)
+	f := newFixture(t)
+	id := f.user("ada@example.org", 0).ID
+	her := f.member(id)
+	f.member(id)
 	for visit, want := range []int{1, 0} {
 		if _, doc := her.open("/en/billing"); doc.Find("#elsewhere").Length() != want {
 			t.Errorf("visit %d: %d notices of the other sign-in, want %d", visit+1, doc.Find("#elsewhere").Length(), want)

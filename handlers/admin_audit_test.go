@@ -40,23 +40,23 @@ var adminForms = map[string]url.Values{
 }
 
 // waitForDecision stores the undecided objects that the fixture lacks and returns the path of each one's form.
-func (w *rolesFixture) waitForDecision() map[string]string {
-	w.t.Helper()
+func (f *rolesFixture) waitForDecision() map[string]string {
+	f.t.Helper()
 	must := func(statement string, args ...any) {
-		if err := w.db.Exec(statement, args...).Error; err != nil {
-			w.t.Fatalf("%s: %v", statement, err)
+		if err := f.db.Exec(statement, args...).Error; err != nil {
+			f.t.Fatalf("%s: %v", statement, err)
 		}
 	}
 	misPaid := func(key string) models.Purchase {
-		p := w.order(w.users["owner"], key)
+		p := f.order(f.users["owner"], key)
 		must(`UPDATE purchases SET amount_cents = amount_cents + 1 WHERE id = ?`, p.ID)
-		w.play(p, "pay", "card")
-		if p = w.purchase(p.UserID, p.ID.String()); p.Status != models.PurchaseReview {
-			w.t.Fatalf("a purchase paid with another amount is %s, want %s", p.Status, models.PurchaseReview)
+		f.play(p, "pay", "card")
+		if p = f.purchase(p.UserID, p.ID.String()); p.Status != models.PurchaseReview {
+			f.t.Fatalf("a purchase paid with another amount is %s, want %s", p.Status, models.PurchaseReview)
 		}
 		return p
 	}
-	disputed := w.purchase(w.users["owner"], w.paths.Replace("{purchase}"))
+	disputed := f.purchase(f.users["owner"], f.paths.Replace("{purchase}"))
 	must(
 		`INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) VALUES ('dp_1', ?, 100, 'usd', 'needs_response')`, disputed.PaymentIntentID)
 	must(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
@@ -71,24 +71,24 @@ func (w *rolesFixture) waitForDecision() map[string]string {
 }
 
 // post sends a form as a role, with a new idempotency key, and returns the status.
-func (w *rolesFixture) post(role, path string, form url.Values) int {
-	w.t.Helper()
+func (f *rolesFixture) post(role, path string, form url.Values) int {
+	f.t.Helper()
 	sent := url.Values{}
 	for name := range form {
-		sent.Set(name, w.paths.Replace(form.Get(name)))
+		sent.Set(name, f.paths.Replace(form.Get(name)))
 	}
-	cookie := w.signIn(w.users[role])
+	cookie := f.signIn(f.users[role])
 	_, id, _ := strings.Cut(cookie, "=")
-	sent.Set("_csrf", w.handler.Sessions.token(&models.Session{Key: id}))
+	sent.Set("_csrf", f.handler.Sessions.token(&models.Session{Key: id}))
 	sent.Set("idempotency_key", randomKey())
-	return w.call(fiber.MethodPost, w.paths.Replace(path), sent.Encode(), "Cookie: "+cookie,
+	return f.call(fiber.MethodPost, f.paths.Replace(path), sent.Encode(), "Cookie: "+cookie,
 		"Content-Type: application/x-www-form-urlencoded").status
 }
 
-func (w *rolesFixture) audit() (entries []models.AuditEntry) {
-	w.t.Helper()
-	if err := w.db.Order("id").Find(&entries).Error; err != nil {
-		w.t.Fatal(err)
+func (f *rolesFixture) audit() (entries []models.AuditEntry) {
+	f.t.Helper()
+	if err := f.db.Order("id").Find(&entries).Error; err != nil {
+		f.t.Fatal(err)
 	}
 	return entries
 }
@@ -97,12 +97,12 @@ func (w *rolesFixture) audit() (entries []models.AuditEntry) {
 // until it does.
 func TestEveryAdminActionIsAudited(t *testing.T) {
 	t.Parallel()
-	w := newRolesFixture(t)
+	f := newRolesFixture(t)
 	// without a refresh the purchase has nothing to refund
-	if _, err := w.handler.Purchase.Refresh(t.Context(), w.paths.Replace("{purchase}")); err != nil {
+	if _, err := f.handler.Purchase.Refresh(t.Context(), f.paths.Replace("{purchase}")); err != nil {
 		t.Fatal(err)
 	}
-	waiting := w.waitForDecision()
+	waiting := f.waitForDecision()
 	catalog, err := locales.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -113,17 +113,17 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			before := len(w.audit())
-			status := w.post("admin", cmp.Or(waiting[name], routeRoles[name].path), adminForms[name])
+			before := len(f.audit())
+			status := f.post("admin", cmp.Or(waiting[name], routeRoles[name].path), adminForms[name])
 			if status >= 400 {
 				t.Fatalf("status %d, want 303: add the form's values to adminForms", status)
 			}
-			entries := w.audit()[before:]
+			entries := f.audit()[before:]
 			if len(entries) != 1 {
 				t.Fatalf("%d entries in the audit log, want 1: %+v", len(entries), entries)
 			}
 			l := entries[0]
-			if l.Actor != "admin" || l.ActorID == nil || *l.ActorID != w.users["admin"] ||
+			if l.Actor != "admin" || l.ActorID == nil || *l.ActorID != f.users["admin"] ||
 				!strings.HasPrefix(l.RequestID, "req_") || len(l.Source) != 16 {
 				t.Errorf("entry = %+v, want it to have the admin, the request and the sender", l)
 			}
@@ -142,11 +142,11 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 }
 
 // withinMinute repeats work when a minute of the database's clock ended meanwhile, because limits reset then.
-func (w *rolesFixture) withinMinute(work func()) {
-	w.t.Helper()
+func (f *rolesFixture) withinMinute(work func()) {
+	f.t.Helper()
 	minute := func() (at time.Time) {
-		if err := w.db.Raw(`SELECT date_trunc('minute', clock_timestamp())`).Scan(&at).Error; err != nil {
-			w.t.Fatal(err)
+		if err := f.db.Raw(`SELECT date_trunc('minute', clock_timestamp())`).Scan(&at).Error; err != nil {
+			f.t.Fatal(err)
 		}
 		return at
 	}
@@ -154,54 +154,54 @@ func (w *rolesFixture) withinMinute(work func()) {
 		if work(); minute().Equal(began) {
 			return
 		}
-		w.later += time.Minute // a slow query may have told the limiter's clock a later end
+		f.later += time.Minute // a slow query may have told the limiter's clock a later end
 	}
 }
 
 // A user without the right gets 404 from the admin pages and an audit entry; the number of entries is limited.
 func TestRefusedAdminRequestsAreAudited(t *testing.T) {
 	t.Parallel()
-	w := newRolesFixture(t)
+	f := newRolesFixture(t)
 	before := 0
 	var entries []models.AuditEntry
-	w.withinMinute(func() {
-		before = len(w.audit())
+	f.withinMinute(func() {
+		before = len(f.audit())
 		for i := range 30 {
-			if status := w.post("other", fmt.Sprintf("/de/admin/users/%d/grant", i),
+			if status := f.post("other", fmt.Sprintf("/de/admin/users/%d/grant", i),
 				adminForms["POST /:locale/admin/users/:id/grant"]); status != fiber.StatusNotFound {
 				t.Errorf("status %d, want 404", status)
 			}
 			// The user's other actions do not raise the limit.
-			if err := models.AppendAudit(models.Tx{DB: w.db},
-				models.AuditEvent{Action: models.ActionSessionEnd, UserID: w.users["other"]}); err != nil {
+			if err := models.AppendAudit(models.Tx{DB: f.db},
+				models.AuditEvent{Action: models.ActionSessionEnd, UserID: f.users["other"]}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		entries = slices.DeleteFunc(w.audit()[before:], func(l models.AuditEntry) bool { return l.Action == "session.end" })
+		entries = slices.DeleteFunc(f.audit()[before:], func(l models.AuditEntry) bool { return l.Action == "session.end" })
 	})
 	if len(entries) != 10 {
 		t.Errorf("30 requests wrote %d entries, want 10", len(entries))
 	}
 	for _, l := range entries {
 		if l.Action != "admin.deny" || l.Actor != "user" || l.ActorID != nil || l.UserID == nil ||
-			*l.UserID != w.users["other"] || !strings.Contains(string(l.Detail), "/de/admin/users/") || len(l.Source) != 16 {
+			*l.UserID != f.users["other"] || !strings.Contains(string(l.Detail), "/de/admin/users/") || len(l.Source) != 16 {
 			t.Errorf("entry = %+v, want it to have the user, the path and the sender", l)
 		}
 	}
-	before = len(w.audit())
-	w.call(fiber.MethodGet, "/de/admin", "")
-	if entries := w.audit()[before:]; len(entries) != 0 {
+	before = len(f.audit())
+	f.call(fiber.MethodGet, "/de/admin", "")
+	if entries := f.audit()[before:]; len(entries) != 0 {
 		t.Errorf("a visitor's request wrote %d entries, want 0, because the access log has it", len(entries))
 	}
 }
 
 func TestAuditShowsTheProvidersLabel(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.offer("boss@example.com")
-	boss := d.signInAs("boss@example.com")
-	id := d.user("ada@example.com", 0).ID
-	err := d.db.Exec(`INSERT INTO audit_log (actor, action, user_id, detail) VALUES
+	f := newFixture(t)
+	f.offer("boss@example.com")
+	boss := f.signInAs("boss@example.com")
+	id := f.user("ada@example.com", 0).ID
+	err := f.db.Exec(`INSERT INTO audit_log (actor, action, user_id, detail) VALUES
 		('system', 'identity.link', ?, '{"provider":"oidc","issuer":"https://id.example.com"}'), ('system', 'identity.unlink', ?, '{"provider":"gone"}')`, id, id).Error
 	if err != nil {
 		t.Fatal(err)

@@ -12,11 +12,11 @@ import (
 
 func TestMovePurchase(t *testing.T) {
 	t.Parallel()
-	w := newRolesFixture(t)
-	boss, owner, other := w.member(w.users["admin"]), w.member(w.users["owner"]), w.member(w.users["other"])
-	path := w.paths.Replace("/en/admin/purchases/{purchase}")
+	f := newRolesFixture(t)
+	boss, owner, other := f.member(f.users["admin"]), f.member(f.users["owner"]), f.member(f.users["other"])
+	path := f.paths.Replace("/en/admin/purchases/{purchase}")
 	form := func(to, note string, more ...string) url.Values {
-		values := url.Values{"to": {to}, "note": {note}, "seen": {fmt.Sprint(w.users["owner"])}}
+		values := url.Values{"to": {to}, "note": {note}, "seen": {fmt.Sprint(f.users["owner"])}}
 		for _, name := range more {
 			values.Set(name, "move")
 		}
@@ -25,12 +25,12 @@ func TestMovePurchase(t *testing.T) {
 	balances := func() (got [2]models.Credits) {
 		for i, role := range []string{"owner", "other"} {
 			var user models.User
-			if err := w.db.Take(&user, w.users[role]).Error; err != nil {
+			if err := f.db.Take(&user, f.users[role]).Error; err != nil {
 				t.Fatal(err)
 			}
 			got[i] = user.CreditsBalance
 		}
-		dbtest.CheckLedger(t, w.db)
+		dbtest.CheckLedger(t, f.db)
 		return got
 	}
 	t.Run("previews the move without moving", func(t *testing.T) {
@@ -49,10 +49,10 @@ func TestMovePurchase(t *testing.T) {
 			"an unknown address":     {form("unknown@example.org", "typo"), "move-to-error", 422},
 			"an unknown number":      {form("4711", "typo"), "move-to-error", 422},
 			"a look-alike's address": {form("\u212aarla@example.org", "typo"), "move-to-error", 422},
-			"the same account":       {form(fmt.Sprint(w.users["owner"]), "typo"), "move-to-error", 422},
+			"the same account":       {form(fmt.Sprint(f.users["owner"]), "typo"), "move-to-error", 422},
 			"no reason":              {form("eve@example.org", " "), "move-note-error", 422},
 			"a purchase moved since": {url.Values{"to": {"eve@example.org"}, "note": {"typo"},
-				"seen": {fmt.Sprint(w.users["admin"])}}, "move-error", 409},
+				"seen": {fmt.Sprint(f.users["admin"])}}, "move-error", 409},
 		} {
 			if r := boss.post(path+"/move", c.form); r.status != c.code || !strings.Contains(r.body, c.want) {
 				t.Errorf("%s: status %d, want %d with %s", name, r.status, c.code, c.want)
@@ -64,14 +64,14 @@ func TestMovePurchase(t *testing.T) {
 	})
 	t.Run("moves once and shows it on every page", func(t *testing.T) {
 		for range 2 { // the form is sent twice
-			if r := boss.post(path+"/move", form(fmt.Sprintf("#%d", w.users["other"]), "mistyped address")); r.status != 303 {
+			if r := boss.post(path+"/move", form(fmt.Sprintf("#%d", f.users["other"]), "mistyped address")); r.status != 303 {
 				t.Fatalf("status %d, want 303: %s", r.status, r.body)
 			}
 		}
 		if got := balances(); got != [2]models.Credits{100, 600} {
 			t.Errorf("balances = %v credits, want 100 and 600", got)
 		}
-		purchase := w.paths.Replace("/en/purchase/{purchase}")
+		purchase := f.paths.Replace("/en/purchase/{purchase}")
 		for name, c := range map[string]struct {
 			who   member
 			path  string
@@ -100,8 +100,8 @@ func TestMovePurchase(t *testing.T) {
 			t.Error("the new owner sees the former owner's entries")
 		}
 		var entries int64
-		if err := w.db.Raw(`SELECT count(*) FROM audit_log WHERE action = 'purchase.move' AND actor_id = ? AND user_id = ?`,
-			w.users["admin"], w.users["other"]).Scan(&entries).Error; err != nil || entries != 1 {
+		if err := f.db.Raw(`SELECT count(*) FROM audit_log WHERE action = 'purchase.move' AND actor_id = ? AND user_id = ?`,
+			f.users["admin"], f.users["other"]).Scan(&entries).Error; err != nil || entries != 1 {
 			t.Errorf("%d entries in the audit log (%v), want 1", entries, err)
 		}
 	})

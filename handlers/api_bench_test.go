@@ -19,29 +19,29 @@ const benchUsers = 1000
 // BenchmarkSpendHTTP measures a service that spends for many users over loopback: 32 concurrent calls on keep-alive
 // connections, each with an idempotency key and two log lines.
 func BenchmarkSpendHTTP(b *testing.B) {
-	d := newFixture(b)
+	f := newFixture(b)
 	log := logging.NewLogger(io.Discard, slog.LevelInfo, "json")
-	d.handler.Site.Log, d.handler.Spend.Log = log, log
-	err := d.db.Exec(`INSERT INTO users (email) SELECT 'user' || n || '@example.com' FROM generate_series(1, ?) n`,
+	f.handler.Site.Log, f.handler.Spend.Log = log, log
+	err := f.db.Exec(`INSERT INTO users (email) SELECT 'user' || n || '@example.com' FROM generate_series(1, ?) n`,
 		benchUsers).Error
 	if err != nil {
 		b.Fatal(err)
 	}
-	err = d.db.Exec(`WITH given AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, meta)
+	err = f.db.Exec(`WITH given AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, meta)
 		SELECT id, 1000000, 'manual', '{"actor":"operator","note":"test"}' FROM users RETURNING user_id)
 		UPDATE users SET credits_balance = 1000000 WHERE id IN (SELECT user_id FROM given)`).Error
 	if err != nil {
 		b.Fatal(err)
 	}
-	_, bearer := d.serviceKey("spend")
+	_, bearer := f.serviceKey("spend")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- d.app.Listener(listener) }()
+	go func() { served <- f.app.Listener(listener) }()
 	b.Cleanup(func() {
-		if err := errors.Join(d.app.Shutdown(), <-served); err != nil {
+		if err := errors.Join(f.app.Shutdown(), <-served); err != nil {
 			b.Error(err)
 		}
 	})

@@ -9,14 +9,14 @@ import (
 
 func TestDocsPage(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	doc := readContract(t, d)
+	f := newFixture(t)
+	doc := readContract(t, f)
 	for _, c := range []struct{ path, header, locale string }{
 		{"/api/docs", "Accept-Language: de-AT", "de"}, {"/api/docs", "Accept-Language: fr", "en"},
 		{"/api/docs", "Cookie: locale=de", "de"},
 		{"/de/api/docs", "Accept-Language: en", "de"}, {"/en/api/docs", "Accept-Language: de", "en"},
 	} {
-		r := d.call("GET", c.path, "", c.header)
+		r := f.call("GET", c.path, "", c.header)
 		page, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
 		if err != nil || r.status != 200 || !strings.HasPrefix(r.header.Get("Content-Type"), "text/html") {
 			t.Fatalf("%s: status %d, type %q (%v), want 200 with HTML", c.path, r.status, r.header.Get("Content-Type"), err)

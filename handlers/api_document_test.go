@@ -21,9 +21,9 @@ import (
 )
 
 // readContract fetches the document and validates it, including its examples, with kin-openapi.
-func readContract(t *testing.T, d *fixture) *openapi3.T {
+func readContract(t *testing.T, f *fixture) *openapi3.T {
 	t.Helper()
-	r := d.call("GET", "/api/openapi.json", "")
+	r := f.call("GET", "/api/openapi.json", "")
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(r.body))
 	if err == nil {
 		err = doc.Validate(context.Background())
@@ -36,13 +36,13 @@ func readContract(t *testing.T, d *fixture) *openapi3.T {
 
 func TestDocument(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	doc := readContract(t, d)
+	f := newFixture(t)
+	doc := readContract(t, f)
 	if want := 8; doc.Paths.Len() < want {
 		t.Fatalf("%d paths are documented, want %d", doc.Paths.Len(), want)
 	}
 	t.Run("is also valid as OpenAPI 3.0", func(t *testing.T) {
-		older, err := d.handler.mountAPI(fiber.New()).Downgrade()
+		older, err := f.handler.mountAPI(fiber.New()).Downgrade()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,8 +104,8 @@ func TestDocument(t *testing.T) {
 // sent by the caller that x-caller names.
 func TestEveryExampleHolds(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	doc, callers := readContract(t, d), d.sampleFixture()
+	f := newFixture(t)
+	doc, callers := readContract(t, f), f.sampleFixture()
 	eachOperation(doc, func(name string, op *openapi3.Operation) {
 		method, path, _ := strings.Cut(name, " ")
 		ran := 0
@@ -119,14 +119,14 @@ func TestEveryExampleHolds(t *testing.T) {
 				ran++
 				t.Run(name+"/"+example, func(t *testing.T) {
 					target, body, header := exampleRequest(t, op, path, example)
-					body = strings.ReplaceAll(body, samplePriceID, d.priceID) // Stripe assigns its own ids
-					r := d.call(method, target, body, append(header, callers[caller])...)
+					body = strings.ReplaceAll(body, samplePriceID, f.priceID) // Stripe assigns its own ids
+					r := f.call(method, target, body, append(header, callers[caller])...)
 					if strconv.Itoa(r.status) != status {
 						t.Fatalf("%s %s %s: status %d %s, want %s", method, target, body, r.status, r.body, status)
 					}
 					checkShape(t, media, example, r)
 					if status[0] == '2' {
-						r := d.call(method, target, body, header...)
+						r := f.call(method, target, body, header...)
 						if r.status != 401 || r.refusal(t).Error.Message != messageOf(op, "401") {
 							t.Errorf("without a caller: status %d %s, want 401", r.status, r.body)
 						}
@@ -141,47 +141,47 @@ func TestEveryExampleHolds(t *testing.T) {
 }
 
 // sampleFixture creates the examples' rows and returns each caller's header line.
-func (d *fixture) sampleFixture() map[string]string {
-	d.t.Helper()
-	d.sell()
-	err := d.db.Exec(
+func (f *fixture) sampleFixture() map[string]string {
+	f.t.Helper()
+	f.sell()
+	err := f.db.Exec(
 		`INSERT INTO users (id, email, name, locale) OVERRIDING SYSTEM VALUE VALUES (?, ?, 'Ada Example', 'en')`,
 		sampleUserID, sampleEmail).Error
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	err = d.db.Raw(`SELECT stripe_price_id FROM prices WHERE credits_per_unit = 500`).Scan(&d.priceID).Error
+	err = f.db.Raw(`SELECT stripe_price_id FROM prices WHERE credits_per_unit = 500`).Scan(&f.priceID).Error
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	d.credit(sampleUserID, 10000)
-	key, bearer := d.serviceKey("spend")
+	f.credit(sampleUserID, 10000)
+	key, bearer := f.serviceKey("spend")
 	for id, status := range map[string]models.HoldStatus{sampleOpen: "open", sampleDone: "open", sampleFailed: "open",
 		samplePart:     "open",
 		sampleReleased: "released", sampleCaptured: "captured"} {
-		d.hold(id, key, status)
+		f.hold(id, key, status)
 	}
-	return map[string]string{schemeSession: "Cookie: " + d.signIn(sampleUserID), schemeKey: bearer}
+	return map[string]string{schemeSession: "Cookie: " + f.signIn(sampleUserID), schemeKey: bearer}
 }
 
 // hold stores a hold of the examples' user.
-func (d *fixture) hold(id string, key uuid.UUID, status models.HoldStatus) {
-	d.t.Helper()
+func (f *fixture) hold(id string, key uuid.UUID, status models.HoldStatus) {
+	f.t.Helper()
 	ctx := context.Background()
 	request := spend.Request{Caller: key, UserID: sampleUserID, Feature: "resume_improvement", Key: id,
 		Metadata: []byte(`{"resume":4711}`)}
-	held, err := d.handler.Spend.Hold(ctx, spend.HoldRequest{Request: request})
+	held, err := f.handler.Spend.Hold(ctx, spend.HoldRequest{Request: request})
 	if err == nil {
-		err = d.db.Exec(`UPDATE holds SET id = ? WHERE id = ?`, id, held.ID).Error
+		err = f.db.Exec(`UPDATE holds SET id = ? WHERE id = ?`, id, held.ID).Error
 	}
 	if err == nil && status == models.HoldReleased {
-		_, err = d.handler.Spend.Release(ctx, key, id)
+		_, err = f.handler.Spend.Release(ctx, key, id)
 	}
 	if err == nil && status == models.HoldCaptured {
-		_, err = d.handler.Spend.Capture(ctx, key, id, nil)
+		_, err = f.handler.Spend.Capture(ctx, key, id, nil)
 	}
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 }
 

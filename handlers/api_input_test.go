@@ -18,56 +18,56 @@ var oddNumbers = []string{"-1", "0", "1.5", "1e3", "1E0", "1.0", "-0", "92233720
 var brokenNumbers = []string{"NaN", "Infinity", "+1", "01", "0x1", "٣", "1 2", ".5", "1_000", "'1'", ""}
 
 // checkInvalid requires 400 or 422 in the envelope; with a field, 422 that names it.
-func (d *fixture) checkInvalid(what string, r reply, field string) {
-	d.t.Helper()
-	e := r.refusal(d.t)
+func (f *fixture) checkInvalid(what string, r reply, field string) {
+	f.t.Helper()
+	e := r.refusal(f.t)
 	if r.status != 400 && r.status != 422 || e.Error.Code != "INVALID_REQUEST" {
-		d.t.Errorf("%s: status %d %s, want 400 or 422", what, r.status, r.body)
+		f.t.Errorf("%s: status %d %s, want 400 or 422", what, r.status, r.body)
 	}
 	if field != "" && (r.status != 422 || e.Error.Detail["field"] != field) {
-		d.t.Errorf("%s: status %d %s, want 422 about %s", what, r.status, r.body, field)
+		f.t.Errorf("%s: status %d %s, want 422 about %s", what, r.status, r.body, field)
 	}
 }
 
 func TestNumbersAreReadStrictly(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.sell()
-	user := d.user("ada@example.com", 100)
-	cookie, before := "Cookie: "+d.signIn(user.ID), d.entryCount()
+	f := newFixture(t)
+	f.sell()
+	user := f.user("ada@example.com", 100)
+	cookie, before := "Cookie: "+f.signIn(user.ID), f.entryCount()
 	for field, body := range map[string]string{"quantity": `{"priceId":"price_x","quantity":%s}`} {
 		for _, n := range append(oddNumbers, "2147483648", "9007199254740992", "9223372036854775807", "101") {
-			d.checkInvalid(field+" "+n, d.call("POST", "/api/checkout", fmt.Sprintf(body, n), cookie), field)
+			f.checkInvalid(field+" "+n, f.call("POST", "/api/checkout", fmt.Sprintf(body, n), cookie), field)
 		}
 		for _, n := range brokenNumbers {
-			d.checkInvalid(field+" "+n, d.call("POST", "/api/checkout", fmt.Sprintf(body, n), cookie), "")
+			f.checkInvalid(field+" "+n, f.call("POST", "/api/checkout", fmt.Sprintf(body, n), cookie), "")
 		}
 	}
 	for field, most := range map[string]string{"limit": "201", "cursor": ""} {
 		for _, n := range []string{"-1", "0", "1.5", "1e3", "9223372036854775808", "1 ", " 1", "+1", "٣", "NaN", "[1]", "",
 			"0x1", "1,2", "\x00", "\xff", most} {
-			d.checkInvalid(field+" "+n,
-				d.call("GET", "/api/credits/transactions?"+field+"="+url.QueryEscape(n), "", cookie), field)
+			f.checkInvalid(field+" "+n,
+				f.call("GET", "/api/credits/transactions?"+field+"="+url.QueryEscape(n), "", cookie), field)
 		}
-		d.checkInvalid("twice", d.call("GET", "/api/credits/transactions?"+field+"=1&"+field+"=2", "", cookie), field)
+		f.checkInvalid("twice", f.call("GET", "/api/credits/transactions?"+field+"=1&"+field+"=2", "", cookie), field)
 	}
-	if r := d.call("GET", "/api/credits/transactions?cursor=9223372036854775807&limit=0200", "", cookie); r.status != 200 {
+	if r := f.call("GET", "/api/credits/transactions?cursor=9223372036854775807&limit=0200", "", cookie); r.status != 200 {
 		t.Errorf("the largest cursor: status %d %s, want 200", r.status, r.body)
 	}
-	if n := d.entryCount(); n != before {
+	if n := f.entryCount(); n != before {
 		t.Errorf("%d entries were posted, want 0", n-before)
 	}
 	var purchases int64
-	if err := d.db.Raw(`SELECT count(*) FROM purchases`).Scan(&purchases).Error; err != nil || purchases != 0 {
+	if err := f.db.Raw(`SELECT count(*) FROM purchases`).Scan(&purchases).Error; err != nil || purchases != 0 {
 		t.Errorf("%d purchases were started (%v), want 0", purchases, err)
 	}
 }
 
 func TestAmbiguousInputIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	user := d.user("ada@example.com", 100)
-	cookie, before := "Cookie: "+d.signIn(user.ID), d.entryCount()
+	f := newFixture(t)
+	user := f.user("ada@example.com", 100)
+	cookie, before := "Cookie: "+f.signIn(user.ID), f.entryCount()
 	deep := strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40)
 	for name, c := range map[string]struct {
 		body   string
@@ -108,7 +108,7 @@ func TestAmbiguousInputIsRefused(t *testing.T) {
 		"an unknown feature":        {`{"feature":"everything"}`, 422, "feature"},
 		"a feature in another case": {`{"feature":"Job_Match"}`, 422, "feature"},
 	} {
-		r := d.call("POST", "/api/credits/spend", c.body, cookie)
+		r := f.call("POST", "/api/credits/spend", c.body, cookie)
 		if e := r.refusal(t); r.status != c.status || c.field != "" && e.Error.Detail["field"] != c.field &&
 			name != "NUL in metadata" {
 			t.Errorf("%s: status %d %s, want %d about %q", name, r.status, r.body, c.status, c.field)
@@ -131,16 +131,16 @@ func TestAmbiguousInputIsRefused(t *testing.T) {
 		"a key of 256":           {"/api/credits/spend", []string{"Idempotency-Key: " + strings.Repeat("ä", 256)}, 400},
 		"a key that is not text": {"/api/credits/spend", []string{"Idempotency-Key: \xff"}, 400},
 	} {
-		if r := d.call("POST", c.path, `{"feature":"job_match"}`, append(c.header, cookie)...); r.status != c.status {
+		if r := f.call("POST", c.path, `{"feature":"job_match"}`, append(c.header, cookie)...); r.status != c.status {
 			t.Errorf("%s: status %d %s, want %d", name, r.status, r.body, c.status)
 		} else {
 			r.refusal(t)
 		}
 	}
-	if now := d.entryCount(); now != before {
+	if now := f.entryCount(); now != before {
 		t.Errorf("%d entries were posted, want 0", now-before)
 	}
-	if r := d.call("POST", "/api/credits/spend", `{"feature":"job_match","metadata":null}`, cookie,
+	if r := f.call("POST", "/api/credits/spend", `{"feature":"job_match","metadata":null}`, cookie,
 		"Content-Type: application/json; charset=utf-8", "Idempotency-Key: "+strings.Repeat("ä", 255)); r.status != 201 {
 		t.Errorf("valid input: status %d %s, want 201", r.status, r.body)
 	}
@@ -156,8 +156,8 @@ func manyNames(n int) string {
 
 func TestErrorsOfTheAPI(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	cookie := "Cookie: " + d.signIn(d.user("ada@example.com", 100).ID)
+	f := newFixture(t)
+	cookie := "Cookie: " + f.signIn(f.user("ada@example.com", 100).ID)
 	for _, c := range []struct {
 		method, path string
 		status       int
@@ -168,7 +168,7 @@ func TestErrorsOfTheAPI(t *testing.T) {
 		{"GET", "/api/checkout", 405, "POST"},
 		{"POST", "/api/credits/balance", 405, "GET"}, {"DELETE", "/api/credits/transactions", 405, "GET"},
 	} {
-		r := d.call(c.method, c.path, "", cookie, "Accept-Language: de")
+		r := f.call(c.method, c.path, "", cookie, "Accept-Language: de")
 		if e := r.refusal(t); r.status != c.status || r.header.Get("Allow") != c.allow ||
 			r.header.Get("Content-Type") != "application/json" ||
 			!strings.ContainsAny(e.Error.Message, "äöü") {
@@ -178,20 +178,20 @@ func TestErrorsOfTheAPI(t *testing.T) {
 		}
 	}
 	t.Run("answers in the user's language", func(t *testing.T) {
-		if err := d.db.Exec(`UPDATE users SET locale = 'de'`).Error; err != nil {
+		if err := f.db.Exec(`UPDATE users SET locale = 'de'`).Error; err != nil {
 			t.Fatal(err)
 		}
-		if e := d.call("POST", "/api/credits/spend", `{"feature":"x"}`, cookie).
+		if e := f.call("POST", "/api/credits/spend", `{"feature":"x"}`, cookie).
 			refusal(t); !strings.Contains(e.Error.Message, "gibt es nicht") {
 			t.Errorf("message = %q, want German", e.Error.Message)
 		}
-		if e := d.call("POST", "/api/credits/spend", `{"feature":"x"}`, cookie, "Accept-Language: en").
+		if e := f.call("POST", "/api/credits/spend", `{"feature":"x"}`, cookie, "Accept-Language: en").
 			refusal(t); !strings.Contains(e.Error.Message, "does not exist") {
 			t.Errorf("message = %q, want the requested English", e.Error.Message)
 		}
 	})
 	t.Run("never redirects to the sign-in page", func(t *testing.T) {
-		r := d.call("GET", "/api/credits/balance", "")
+		r := f.call("GET", "/api/credits/balance", "")
 		if e := r.refusal(t); r.status != 401 || r.header.Get("WWW-Authenticate") != "Bearer" ||
 			e.Error.Detail["problem"] != string(fault.CallerUnknown) {
 			t.Errorf("status %d %s, want 401 with the problem %s", r.status, r.body, fault.CallerUnknown)

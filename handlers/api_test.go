@@ -70,88 +70,88 @@ func newFixture(t testing.TB) *fixture {
 }
 
 // sell starts a Stripe stand-in and puts the packages on sale.
-func (d *fixture) sell() {
-	d.t.Helper()
+func (f *fixture) sell() {
+	f.t.Helper()
 	const key = "sk_test_0123456789abcdef"
 	quiet := slog.New(slog.DiscardHandler)
 	server, err := standin.Start(context.Background(),
-		standin.Options{DatabaseURL: dbtest.URLOf(d.db), Listen: "127.0.0.1:0", SecretKey: key,
+		standin.Options{DatabaseURL: dbtest.URLOf(f.db), Listen: "127.0.0.1:0", SecretKey: key,
 			WebhookURL: "http://127.0.0.1:9/unreachable", WebhookSecrets: []string{"whsec_0123456789"}, Log: quiet})
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	d.t.Cleanup(func() { server.Close(context.Background()) })
-	d.handler.Purchase = &purchase.Service{DB: d.db, Stripe: stripeapi.New(key, server.URL()), AppURL: "http://localhost",
+	f.t.Cleanup(func() { server.Close(context.Background()) })
+	f.handler.Purchase = &purchase.Service{DB: f.db, Stripe: stripeapi.New(key, server.URL()), AppURL: "http://localhost",
 		Now: models.Now, Log: quiet}
-	d.handler.Withdrawal.Purchases, d.handler.Account.Purchase = d.handler.Purchase, d.handler.Purchase
-	d.handler.Catalog = &catalog.Service{DB: d.db, Stripe: d.handler.Purchase.Stripe, Log: quiet}
-	if _, err := d.handler.Catalog.Sync(context.Background()); err != nil {
-		d.t.Fatal(err)
+	f.handler.Withdrawal.Purchases, f.handler.Account.Purchase = f.handler.Purchase, f.handler.Purchase
+	f.handler.Catalog = &catalog.Service{DB: f.db, Stripe: f.handler.Purchase.Stripe, Log: quiet}
+	if _, err := f.handler.Catalog.Sync(context.Background()); err != nil {
+		f.t.Fatal(err)
 	}
 }
 
 // user stores a user with credits.
-func (d *fixture) user(email string, credits models.Credits) models.User {
-	d.t.Helper()
-	user := dbtest.User(d.t, d.db, email)
-	d.credit(user.ID, credits)
+func (f *fixture) user(email string, credits models.Credits) models.User {
+	f.t.Helper()
+	user := dbtest.User(f.t, f.db, email)
+	f.credit(user.ID, credits)
 	return user
 }
 
-func (d *fixture) credit(userID int64, credits models.Credits) {
-	d.t.Helper()
+func (f *fixture) credit(userID int64, credits models.Credits) {
+	f.t.Helper()
 	if credits == 0 {
 		return
 	}
-	err := postgres.Transaction(context.Background(), d.db, func(tx models.Tx) error {
+	err := postgres.Transaction(context.Background(), f.db, func(tx models.Tx) error {
 		_, err := ledger.Post(tx, ledger.Entry{UserID: userID, Delta: credits, Reason: models.ReasonManual,
 			Meta: models.Meta{Actor: "operator", Note: "test"}})
 		return err
 	})
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 }
 
 // signIn signs a user in and returns the cookie.
-func (d *fixture) signIn(userID int64) string {
-	d.t.Helper()
+func (f *fixture) signIn(userID int64) string {
+	f.t.Helper()
 	own := func() (found []models.Identity) {
-		if err := d.db.Raw(`SELECT issuer, subject FROM identities WHERE user_id = ? ORDER BY created_at, subject`, userID).
+		if err := f.db.Raw(`SELECT issuer, subject FROM identities WHERE user_id = ? ORDER BY created_at, subject`, userID).
 			Scan(&found).Error; err != nil {
-			d.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		return found
 	}
 	if len(own()) == 0 {
-		err := d.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified)
+		err := f.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified)
 			SELECT 'https://id.example.com', id::text, id, 'test', coalesce(lower(email), ''), email IS NOT NULL FROM users WHERE id = ?`, userID).Error
 		if err != nil {
-			d.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 	}
 	// A sign-in with an admin's address stores this right.
-	err := d.db.Exec(`INSERT INTO admin_identities (email, issuer, subject)
+	err := f.db.Exec(`INSERT INTO admin_identities (email, issuer, subject)
 		SELECT email, issuer, subject FROM identities WHERE user_id = ? AND email_verified ON CONFLICT DO NOTHING`, userID).Error
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	in := auth.SignIn{User: models.User{ID: userID}, Issuer: own()[0].Issuer, Subject: own()[0].Subject,
 		Reauthenticated: true}
-	key, err := d.handler.Sessions.rows.Open(context.Background(), in, "")
+	key, err := f.handler.Sessions.rows.Open(context.Background(), in, "")
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	return d.handler.Sessions.cookie() + "=" + key
+	return f.handler.Sessions.cookie() + "=" + key
 }
 
 // serviceKey creates a key and returns its id and its header line.
-func (d *fixture) serviceKey(scope string) (uuid.UUID, string) {
-	d.t.Helper()
-	key, plaintext, err := d.handler.Keys.Create(context.Background(),
+func (f *fixture) serviceKey(scope string) (uuid.UUID, string) {
+	f.t.Helper()
+	key, plaintext, err := f.handler.Keys.Create(context.Background(),
 		apikey.Request{Name: "Test", Scopes: []string{scope}})
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return key.ID, "Authorization: Bearer " + plaintext
 }
@@ -175,8 +175,8 @@ func (r reply) refusal(t testing.TB) envelope {
 }
 
 // call sends one request; header lines are "Name: value".
-func (d *fixture) call(method, path, body string, header ...string) reply {
-	d.t.Helper()
+func (f *fixture) call(method, path, body string, header ...string) reply {
+	f.t.Helper()
 	req := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
@@ -188,28 +188,28 @@ func (d *fixture) call(method, path, body string, header ...string) reply {
 		}
 		req.Header.Add(name, value)
 	}
-	res, err := d.app.Test(req, -1)
+	res, err := f.app.Test(req, -1)
 	if err != nil {
-		d.t.Fatalf("%s %s: %v", method, path, err)
+		f.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	r := reply{res.StatusCode, res.Header, string(text)}
 	name, _, _ := strings.Cut(r.flash(), flashCount)
 	if _, known := flashes[name]; name != "" && !known {
-		d.t.Errorf("%s %s stores the message %q, which is not in flashes", method, path, name)
+		f.t.Errorf("%s %s stores the message %q, which is not in flashes", method, path, name)
 	}
 	return r
 }
 
 // entryCount counts the entries in the ledger.
-func (d *fixture) entryCount() (n int64) {
-	d.t.Helper()
-	if err := d.db.Raw(`SELECT count(*) FROM credit_transactions`).Scan(&n).Error; err != nil {
-		d.t.Fatal(err)
+func (f *fixture) entryCount() (n int64) {
+	f.t.Helper()
+	if err := f.db.Raw(`SELECT count(*) FROM credit_transactions`).Scan(&n).Error; err != nil {
+		f.t.Fatal(err)
 	}
 	return n
 }

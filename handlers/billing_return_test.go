@@ -10,12 +10,12 @@ import (
 // The Checkout Session's id, known only to Stripe and the buyer, proves the return; a purchase's id proves nothing.
 func TestPurchaseOfAnotherAccount(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.sell()
-	ada, eve := d.user("ada@example.com", 0), d.user("eve@example.com", 0)
-	p := d.order(ada.ID, "order")
-	d.play(p, "pay", "card")
-	other := d.member(eve.ID)
+	f := newFixture(t)
+	f.sell()
+	ada, eve := f.user("ada@example.com", 0), f.user("eve@example.com", 0)
+	p := f.order(ada.ID, "order")
+	f.play(p, "pay", "card")
+	other := f.member(eve.ID)
 	page := "/en/billing?" + url.Values{"session_id": {p.CheckoutSessionID}, "success": {"true"}}.Encode()
 	r, doc := other.open(page)
 	form := doc.Find("#return-state form")
@@ -35,11 +35,11 @@ func TestPurchaseOfAnotherAccount(t *testing.T) {
 		r.header.Get("Location") != "/en/login?return_to="+url.QueryEscape(page) {
 		t.Errorf("sign out: redirect to %q with %d, want 303 to the sign-in", r.header.Get("Location"), r.status)
 	}
-	her := d.member(ada.ID)
+	her := f.member(ada.ID)
 	if r, doc := her.open(page); r.status != 200 || doc.Find(`#return-state[data-state="booked"]`).Length() != 1 {
 		t.Errorf("the buyer gets status %d, want 200 with the booked purchase:\n%s", r.status, doc.Find("#content").Text())
 	}
-	other = d.member(eve.ID)
+	other = f.member(eve.ID)
 	for _, path := range []string{"/en/billing?success=true&session_id=cs_unknown", "/en/purchase/" + p.ID.String(),
 		"/en/billing?success=true&session_id=" + p.ID.String()} {
 		if r, doc := other.open(path); r.status != 404 || strings.Contains(doc.Text(), "another account") {

@@ -16,8 +16,8 @@ import (
 // framing, and the connection accepts the next request.
 func TestBodyLimits(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	address, _ := d.serve(transport.Slots{})
+	f := newFixture(t)
+	address, _ := f.serve(transport.Slots{})
 	const tooMuch = "Das waren zu viele Daten auf einmal." // from locales/de.yaml
 	fixed := func(n int) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", n, strings.Repeat("x", n)) }
 	chunked := func(n int) string {
@@ -47,8 +47,8 @@ func TestBodyLimits(t *testing.T) {
 			}
 		}
 	}
-	if d.handler.bodies.UnderWay() != 0 {
-		t.Errorf("%d bytes are still reserved, want 0", d.handler.bodies.UnderWay())
+	if f.handler.bodies.UnderWay() != 0 {
+		t.Errorf("%d bytes are still reserved, want 0", f.handler.bodies.UnderWay())
 	}
 }
 
@@ -56,8 +56,8 @@ func TestBodyLimits(t *testing.T) {
 // encoding and reads the raw bytes; TestWebhookAnswers covers it.
 func TestCompressedBodies(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	address, _ := d.serve(transport.Slots{})
+	f := newFixture(t)
+	address, _ := f.serve(transport.Slots{})
 	var bomb bytes.Buffer
 	w := gzip.NewWriter(&bomb)
 	if _, err := w.Write(make([]byte, 16<<20)); err != nil {
@@ -77,16 +77,16 @@ func TestCompressedBodies(t *testing.T) {
 // When the bodies being read reach the total limit, the next body gets 503 with Retry-After.
 func TestBodyBudget(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.handler.bodies.Total, d.handler.bodies.Share = 80<<10, 80<<10
-	address, log := d.serve(transport.Slots{})
+	f := newFixture(t)
+	f.handler.bodies.Total, f.handler.bodies.Share = 80<<10, 80<<10
+	address, log := f.serve(transport.Slots{})
 	slow := dial(t, address)
 	if _, err := io.WriteString(slow.conn,
 		"POST /en/purchase HTTP/1.1\r\nHost: localhost\r\nContent-Length: 40000\r\n\r\n"+
 			strings.Repeat("x", 39_999)); err != nil {
 		t.Fatal(err)
 	}
-	dbtest.Eventually(t, "the first body is being read", func() bool { return d.handler.bodies.UnderWay() >= 39_999 })
+	dbtest.Eventually(t, "the first body is being read", func() bool { return f.handler.bodies.UnderWay() >= 39_999 })
 	res, body := dial(t, address).
 		send("POST /api/credits/spend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000\r\n\r\n" +
 			strings.Repeat("x", 20_000))
@@ -100,5 +100,5 @@ func TestBodyBudget(t *testing.T) {
 	if res, _ := slow.send("x"); res.StatusCode != 401 {
 		t.Errorf("the first body: status %d, want 401 as for a visitor's form", res.StatusCode)
 	}
-	dbtest.Eventually(t, "all bytes are released", func() bool { return d.handler.bodies.UnderWay() == 0 })
+	dbtest.Eventually(t, "all bytes are released", func() bool { return f.handler.bodies.UnderWay() == 0 })
 }

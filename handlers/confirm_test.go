@@ -38,10 +38,10 @@ var guarded = []struct{ method, path, input, back string }{
 
 func TestProofIsWanted(t *testing.T) {
 	t.Parallel()
-	w := newRolesFixture(t)
-	boss := member{w.fixture, w.signIn(w.users["admin"])}
-	w.age(boss.cookie)
-	before := w.entryCount()
+	f := newRolesFixture(t)
+	boss := member{f.fixture, f.signIn(f.users["admin"])}
+	f.age(boss.cookie)
+	before := f.entryCount()
 	for _, g := range guarded {
 		t.Run(g.method+" "+g.path, func(t *testing.T) {
 			form := url.Values{}
@@ -52,7 +52,7 @@ func TestProofIsWanted(t *testing.T) {
 					form.Set("note", form.Get("note")+"&"+name)
 				}
 			}
-			path, back := w.paths.Replace(g.path), w.paths.Replace(g.back)
+			path, back := f.paths.Replace(g.path), f.paths.Replace(g.back)
 			r := boss.call("GET", path, "", "Cookie: "+boss.cookie)
 			if g.method == "POST" {
 				r = boss.post(path, form)
@@ -70,25 +70,25 @@ func TestProofIsWanted(t *testing.T) {
 			}
 		})
 	}
-	if n := w.entryCount(); n != before {
+	if n := f.entryCount(); n != before {
 		t.Errorf("%d entries were posted without a reauthentication, want 0", n-before)
 	}
 	t.Run("fills the form with the input", func(t *testing.T) {
-		_, doc := boss.open(w.paths.Replace(guarded[3].back))
+		_, doc := boss.open(f.paths.Replace(guarded[3].back))
 		if doc.Find("#credits").AttrOr("value", "") != "12" ||
 			doc.Find(`input[name="direction"][value="correct"][checked]`).Length() != 1 ||
 			!strings.Contains(doc.Find("#grant").Text()+doc.Find("#note").AttrOr("value", ""), "Müll & Mehr") {
 			t.Errorf("the form has %s, want the correction of 12 credits and its reason", doc.Find("#grant").Text())
 		}
-		_, doc = boss.open(w.paths.Replace("/de/admin/users/{user}?form=sessions&note=Lost+phone"))
+		_, doc = boss.open(f.paths.Replace("/de/admin/users/{user}?form=sessions&note=Lost+phone"))
 		if got, other := doc.Find("#access-sessions-note").Text(), doc.Find("#grant").Text(); got != "Lost phone" ||
 			strings.Contains(other, got) {
 			t.Errorf("sign-out reason = %q, want %q there alone; the other form has %s", got, "Lost phone", other)
 		}
 	})
 	t.Run("fills in a decision's reason and a key's expiry", func(t *testing.T) {
-		waits := strings.TrimSuffix(w.waitForDecision()["POST /:locale/admin/purchases/:id/book"], "/book")
-		_, doc := boss.open(w.paths.Replace(waits) + "?form=book&note=As+agreed")
+		waits := strings.TrimSuffix(f.waitForDecision()["POST /:locale/admin/purchases/:id/book"], "/book")
+		_, doc := boss.open(f.paths.Replace(waits) + "?form=book&note=As+agreed")
 		if got := doc.Find("#book-note").Text(); got != "As agreed" {
 			t.Errorf("reason = %q, want %q", got, "As agreed")
 		}
@@ -98,32 +98,32 @@ func TestProofIsWanted(t *testing.T) {
 		}
 	})
 	t.Run("allows a preview, which posts nothing", func(t *testing.T) {
-		r := boss.post(w.paths.Replace("/de/admin/users/{user}/grant"),
+		r := boss.post(f.paths.Replace("/de/admin/users/{user}/grant"),
 			url.Values{"preview": {"credits"}, "direction": {"grant"}, "credits": {"5"}})
-		if r.status != 200 || w.entryCount() != before {
-			t.Errorf("status %d and %d new entries, want 200 and 0", r.status, w.entryCount()-before)
+		if r.status != 200 || f.entryCount() != before {
+			t.Errorf("status %d and %d new entries, want 200 and 0", r.status, f.entryCount()-before)
 		}
 	})
 	t.Run("refuses the preview field on other forms", func(t *testing.T) {
-		r := boss.post(w.paths.Replace("/de/admin/keys"),
+		r := boss.post(f.paths.Replace("/de/admin/keys"),
 			url.Values{"preview": {"x"}, "name": {"A"}, "idempotency_key": {"k"}})
 		if r.status != 303 {
 			t.Errorf("status %d, want 303", r.status)
 		}
 	})
 	t.Run("redirects the whole page of an htmx request", func(t *testing.T) {
-		r := boss.call("POST", w.paths.Replace("/de/admin/users/{user}/grant"),
-			url.Values{"_csrf": {w.handler.Sessions.token(sessionOf(boss.cookie))}}.Encode(),
+		r := boss.call("POST", f.paths.Replace("/de/admin/users/{user}/grant"),
+			url.Values{"_csrf": {f.handler.Sessions.token(sessionOf(boss.cookie))}}.Encode(),
 			"Content-Type: application/x-www-form-urlencoded", "Cookie: "+boss.cookie, "HX-Request: true")
 		if !strings.HasPrefix(r.header.Get("HX-Redirect"), "/de/confirm?") || r.body != "" {
 			t.Errorf("status %d, HX-Redirect %q, want /de/confirm and no body", r.status, r.header.Get("HX-Redirect"))
 		}
 	})
 	t.Run("drops input that is too long for the address", func(t *testing.T) {
-		r := boss.post(w.paths.Replace("/de/admin/users/{user}/grant"),
+		r := boss.post(f.paths.Replace("/de/admin/users/{user}/grant"),
 			url.Values{"direction": {"grant"}, "credits": {"5"}, "note": {strings.Repeat("ü", 500)}})
 		if back, err := url.QueryUnescape(strings.TrimPrefix(r.header.Get("Location"),
-			"/de/confirm?return_to=")); err != nil || back != w.paths.Replace(
+			"/de/confirm?return_to=")); err != nil || back != f.paths.Replace(
 			"/de/admin/users/{user}?credits=5&direction=grant&form=grant") {
 			t.Errorf("return_to = %q (%v), want it without the note", back, err)
 		}
@@ -132,11 +132,11 @@ func TestProofIsWanted(t *testing.T) {
 
 func TestIdleAdminSessionEnds(t *testing.T) {
 	t.Parallel()
-	w := newRolesFixture(t)
+	f := newRolesFixture(t)
 	for role, want := range map[string]int{"admin": 303, "owner": 200} {
-		m := member{w.fixture, w.signIn(w.users[role])}
+		m := member{f.fixture, f.signIn(f.users[role])}
 		lastSeen := func(ago string) {
-			if err := w.db.Exec(`UPDATE sessions SET last_seen_at = now() - ?::interval WHERE user_id = ?`, ago, w.users[role]).
+			if err := f.db.Exec(`UPDATE sessions SET last_seen_at = now() - ?::interval WHERE user_id = ?`, ago, f.users[role]).
 				Error; err != nil {
 				t.Fatal(err)
 			}
@@ -163,11 +163,11 @@ func sessionOf(cookie string) *models.Session {
 // A reauthentication counts only in the session that asked for it, once for each callback, and ends with the session.
 func TestProofBelongsToItsSession(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.offer()
-	here, there := d.signInAs("ada@example.com"), d.signInAs("ada@example.com")
-	d.age(here.cookie)
-	d.age(there.cookie)
+	f := newFixture(t)
+	f.offer()
+	here, there := f.signInAs("ada@example.com"), f.signInAs("ada@example.com")
+	f.age(here.cookie)
+	f.age(there.cookie)
 	reauthenticated := func(m member) bool {
 		t.Helper()
 		_, doc := m.open("/en/account/delete")
@@ -177,7 +177,7 @@ func TestProofBelongsToItsSession(t *testing.T) {
 		t.Helper()
 		_, doc := here.open("/en/confirm")
 		began := here.call("GET", doc.Find("#prove-oidc").AttrOr("href", ""), "", "Cookie: "+here.cookie)
-		return d.callbackFor(began.header.Get("Location"), "ada@example.com"), began.flow()
+		return f.callbackFor(began.header.Get("Location"), "ada@example.com"), began.flow()
 	}
 	callback, flow := prove()
 	if r := there.call("GET", callback, "", "Cookie: "+there.cookie+flow); r.status != 303 ||
@@ -190,7 +190,7 @@ func TestProofBelongsToItsSession(t *testing.T) {
 		!reauthenticated(here) || reauthenticated(there) {
 		t.Errorf("in its own session: message %q, want confirmed and an effect there alone", r.flash())
 	}
-	d.age(here.cookie)
+	f.age(here.cookie)
 	if r := here.call("GET", callback, "", "Cookie: "+here.cookie+flow); r.status != 303 || reauthenticated(here) {
 		t.Errorf("a repeated callback: status %d, want 303 and no effect", r.status)
 	}

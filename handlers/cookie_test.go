@@ -12,11 +12,11 @@ import (
 // Over https every cookie is pinned to our host, so that another host of the domain can neither set nor replace one.
 func TestCookiesOverHTTPS(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.handler.Sessions = NewSessions(auth.NewSessions(d.db, testSecrets, nil), testSecrets, true)
-	her := member{d, d.signIn(d.user("ada@example.com", 100).ID)}
+	f := newFixture(t)
+	f.handler.Sessions = NewSessions(auth.NewSessions(f.db, testSecrets, nil), testSecrets, true)
+	her := member{f, f.signIn(f.user("ada@example.com", 100).ID)}
 	for name, r := range map[string]reply{
-		"__Host-locale": d.call("GET", "/de", "", "Accept-Language: en"),
+		"__Host-locale": f.call("GET", "/de", "", "Accept-Language: en"),
 		"__Host-flash":  her.post("/logout", url.Values{}),
 	} {
 		pinned := slices.ContainsFunc((&http.Response{Header: r.header}).Cookies(), func(c *http.Cookie) bool {
@@ -28,7 +28,7 @@ func TestCookiesOverHTTPS(t *testing.T) {
 		}
 	}
 	for cookie, want := range map[string]string{"__Host-locale=de": "/de", "locale=de": "/en"} {
-		if r := d.call("GET", "/", "", "Accept-Language: en", "Cookie: "+cookie); r.header.Get("Location") != want {
+		if r := f.call("GET", "/", "", "Accept-Language: en", "Cookie: "+cookie); r.header.Get("Location") != want {
 			t.Errorf("with %s / redirects to %s, want %s", cookie, r.header.Get("Location"), want)
 		}
 	}

@@ -40,18 +40,18 @@ func untilLimited(ask func(n int) reply) (r reply, n int) {
 // Over its limit a request gets 429 with the time to wait, in the visitor's language. Other users are not affected.
 func TestLimitedRequests(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.sell()
-	ada := d.user("ada@example.org", 1000)
-	her, other := d.member(ada.ID), d.member(d.user("eve@example.org", 1000).ID)
-	p := d.order(ada.ID, "paid")
-	d.play(p, "pay", "card")
+	f := newFixture(t)
+	f.sell()
+	ada := f.user("ada@example.org", 1000)
+	her, other := f.member(ada.ID), f.member(f.user("eve@example.org", 1000).ID)
+	p := f.order(ada.ID, "paid")
+	f.play(p, "pay", "card")
 	var price models.Price
-	if err := d.db.Where("credits_per_unit = 500").Take(&price).Error; err != nil {
+	if err := f.db.Where("credits_per_unit = 500").Take(&price).Error; err != nil {
 		t.Fatal(err)
 	}
 	order := fmt.Sprintf(`{"priceId":%q,"quantity":1}`, price.StripePriceID)
-	call := func(m member, path, body string) reply { return d.call("POST", path, body, "Cookie: "+m.cookie) }
+	call := func(m member, path, body string) reply { return f.call("POST", path, body, "Cookie: "+m.cookie) }
 	for name, limited := range map[string]struct {
 		count int
 		ask   func(m member, n int) reply
@@ -72,8 +72,8 @@ func TestLimitedRequests(t *testing.T) {
 			return r
 		}},
 		"export":   {10, func(m member, n int) reply { r, _ := m.open("/en/account/export.zip"); return r }},
-		"sign-in":  {60, func(m member, n int) reply { return d.call("GET", "/auth/oidc", "") }},
-		"callback": {60, func(m member, n int) reply { return d.call("GET", "/auth/oidc/callback?state=x&code=y", "") }},
+		"sign-in":  {60, func(m member, n int) reply { return f.call("GET", "/auth/oidc", "") }},
+		"callback": {60, func(m member, n int) reply { return f.call("GET", "/auth/oidc/callback?state=x&code=y", "") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			over, n := untilLimited(func(n int) reply { return limited.ask(her, n) })
@@ -90,7 +90,7 @@ func TestLimitedRequests(t *testing.T) {
 		})
 	}
 	t.Run("does not count invalid forms", func(t *testing.T) {
-		fresh := d.member(d.user("typist@example.org", 0).ID)
+		fresh := f.member(f.user("typist@example.org", 0).ID)
 		for range 15 {
 			if r := fresh.post("/en/purchase", url.Values{"price_id": {price.StripePriceID}, "quantity": {"many"},
 				"idempotency_key": {"k"}}); r.status != http.StatusUnprocessableEntity {
@@ -103,7 +103,7 @@ func TestLimitedRequests(t *testing.T) {
 	})
 	t.Run("shows programs and people the wait", func(t *testing.T) {
 		r, _ := untilLimited(func(int) reply {
-			return d.call("POST", "/api/checkout", order, "Cookie: "+her.cookie, "Accept-Language: de")
+			return f.call("POST", "/api/checkout", order, "Cookie: "+her.cookie, "Accept-Language: de")
 		})
 		e := r.refusal(t)
 		if wait, _ := e.Error.Detail["retryAfter"].(float64); e.Error.Code != "RATE_LIMITED" || wait < 1 ||
@@ -128,15 +128,15 @@ func TestLimitedRequests(t *testing.T) {
 }
 
 // countStatements counts the statements sent to the database from now on.
-func (d *fixture) countStatements() *atomic.Int64 {
-	d.t.Helper()
+func (f *fixture) countStatements() *atomic.Int64 {
+	f.t.Helper()
 	n := &atomic.Int64{}
 	count := func(*gorm.DB) { n.Add(1) }
-	on := d.db.Callback()
+	on := f.db.Callback()
 	if err := errors.Join(on.Query().Before("gorm:query").Register("count", count),
 		on.Row().Before("gorm:row").Register("count", count),
 		on.Raw().Before("gorm:raw").Register("count", count)); err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return n
 }
@@ -144,10 +144,10 @@ func (d *fixture) countStatements() *atomic.Int64 {
 // A malformed service key costs no statement, not even the count of the sender's address.
 func TestMalformedKeyCostsNoStatement(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	statements := d.countStatements()
+	f := newFixture(t)
+	statements := f.countStatements()
 	for range 50 {
-		if r := d.call("GET", "/api/credits/balance", "",
+		if r := f.call("GET", "/api/credits/balance", "",
 			"Authorization: Bearer rmc_typo"); r.status != http.StatusUnauthorized {
 			t.Fatalf("status %d, want 401", r.status)
 		}

@@ -12,9 +12,9 @@ import (
 // seller's own Checkout domain, the order's page refreshes to Checkout once and has a button.
 func TestOrderRedirectsToCheckout(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.sell()
-	her := d.member(d.user("ada@example.com", 0).ID)
+	f := newFixture(t)
+	f.sell()
+	her := f.member(f.user("ada@example.com", 0).ID)
 	order := func() string {
 		t.Helper()
 		_, doc := her.open("/en/purchase")
@@ -34,10 +34,10 @@ func TestOrderRedirectsToCheckout(t *testing.T) {
 		t.Fatalf("the order redirects to %s, want its own page, which the policy allows", page)
 	}
 	var p models.Purchase
-	if err := d.db.Take(&p).Error; err != nil {
+	if err := f.db.Take(&p).Error; err != nil {
 		t.Fatal(err)
 	}
-	paying := member{d, her.cookie + "; " + flashCookie + "=" + flashPaying}
+	paying := member{f, her.cookie + "; " + flashCookie + "=" + flashPaying}
 	r, doc := paying.open(page)
 	if r.header.Get("Refresh") != "0; url="+p.CheckoutURL || doc.Find("#pay").AttrOr("href", "") != p.CheckoutURL ||
 		doc.Find("#flash p").Length() != 1 {
@@ -47,7 +47,7 @@ func TestOrderRedirectsToCheckout(t *testing.T) {
 	if r, _ := her.open(page); r.header.Get("Refresh") != "" {
 		t.Errorf("a later visit refreshes to %q, want none", r.header.Get("Refresh"))
 	}
-	d.play(p, "pay", "card")
+	f.play(p, "pay", "card")
 	if r, _ := paying.open(page); r.header.Get("Refresh") != "" {
 		t.Errorf("a paid order refreshes to %q, want none", r.header.Get("Refresh"))
 	}
@@ -55,8 +55,8 @@ func TestOrderRedirectsToCheckout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.handler.Site.FormTargets = []string{pay.Scheme + "://" + pay.Host}
-	if to := order(); !strings.HasPrefix(to, d.handler.Site.FormTargets[0]+"/") {
+	f.handler.Site.FormTargets = []string{pay.Scheme + "://" + pay.Host}
+	if to := order(); !strings.HasPrefix(to, f.handler.Site.FormTargets[0]+"/") {
 		t.Errorf("the order redirects to %s, want Checkout", to)
 	}
 }

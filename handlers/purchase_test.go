@@ -17,41 +17,41 @@ import (
 )
 
 // order starts a purchase of 500 credits.
-func (d *fixture) order(userID int64, key string) models.Purchase {
-	d.t.Helper()
+func (f *fixture) order(userID int64, key string) models.Purchase {
+	f.t.Helper()
 	var price models.Price
-	if err := d.db.Where("credits_per_unit = 500").Take(&price).Error; err != nil {
-		d.t.Fatal(err)
+	if err := f.db.Where("credits_per_unit = 500").Take(&price).Error; err != nil {
+		f.t.Fatal(err)
 	}
-	started, err := d.handler.Purchase.Start(context.Background(),
+	started, err := f.handler.Purchase.Start(context.Background(),
 		purchase.Order{UserID: userID, PriceID: price.StripePriceID, Quantity: 1, Locale: "de", Key: key})
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	return d.purchase(userID, started.PurchaseID.String())
+	return f.purchase(userID, started.PurchaseID.String())
 }
 
-func (d *fixture) purchase(userID int64, id string) models.Purchase {
-	d.t.Helper()
-	p, err := d.handler.Purchase.Purchase(context.Background(), userID, id)
+func (f *fixture) purchase(userID int64, id string) models.Purchase {
+	f.t.Helper()
+	p, err := f.handler.Purchase.Purchase(context.Background(), userID, id)
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return p
 }
 
 // play makes the stand-in act on a Checkout Session and refreshes the purchase.
-func (d *fixture) play(p models.Purchase, action, method string) {
-	d.t.Helper()
+func (f *fixture) play(p models.Purchase, action, method string) {
+	f.t.Helper()
 	u, err := url.Parse(p.CheckoutURL)
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	u.Path = "/control/sessions/" + p.CheckoutSessionID + "/" + action
 	if action == "fail" { // an action on payments only
-		session, err := d.handler.Purchase.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, nil)
+		session, err := f.handler.Purchase.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, nil)
 		if err != nil {
-			d.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		u.Path = "/control/payments/" + session.PaymentIntent.ID + "/fail"
 	}
@@ -61,22 +61,22 @@ func (d *fixture) play(p models.Purchase, action, method string) {
 	}
 	answer, err := http.PostForm(u.String(), form) //nolint:noctx // in a test
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		d.t.Fatalf("%s = %d, want 200", action, answer.StatusCode)
+		f.t.Fatalf("%s = %d, want 200", action, answer.StatusCode)
 	}
-	d.handler.Purchase.RefreshSession(context.Background(), p.CheckoutSessionID)
+	f.handler.Purchase.RefreshSession(context.Background(), p.CheckoutSessionID)
 }
 
 func TestPurchasePage(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.sell()
-	ada, eve := d.user("ada@example.com", 0), d.user("eve@example.com", 0)
-	her, other := d.member(ada.ID), d.member(eve.ID)
-	p := d.order(ada.ID, "paid")
+	f := newFixture(t)
+	f.sell()
+	ada, eve := f.user("ada@example.com", 0), f.user("eve@example.com", 0)
+	her, other := f.member(ada.ID), f.member(eve.ID)
+	p := f.order(ada.ID, "paid")
 	page := "/de/purchase/" + p.ID.String()
 
 	t.Run("links an unpaid order to Checkout", func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestPurchasePage(t *testing.T) {
 			t.Errorf("receipt = %d, want 404", r.status)
 		}
 	})
-	d.play(p, "pay", "card")
+	f.play(p, "pay", "card")
 	t.Run("links a paid order to the invoice", func(t *testing.T) {
 		_, doc := her.open(page)
 		link := doc.Find("#receipt")
@@ -116,7 +116,7 @@ func TestPurchasePage(t *testing.T) {
 				t.Errorf("%s = %d for another user, want 404", path, r.status)
 			}
 		}
-		if r := d.call("GET", page+"/receipt", ""); r.status == http.StatusOK ||
+		if r := f.call("GET", page+"/receipt", ""); r.status == http.StatusOK ||
 			strings.Contains(r.header.Get("Location"), "/invoices/") {
 			t.Errorf("receipt = %d to %q for a visitor, want no invoice", r.status, r.header.Get("Location"))
 		}
@@ -127,10 +127,10 @@ func TestPurchasePage(t *testing.T) {
 			models.PurchaseAwaitingPayment: {"pay", "sepa_debit", "#withdraw"},
 			models.PurchaseFailed:          {"pay", "sepa_debit", "#again"},
 		} {
-			q := d.order(ada.ID, string(status))
-			d.play(q, way.action, way.method)
+			q := f.order(ada.ID, string(status))
+			f.play(q, way.action, way.method)
 			if status == models.PurchaseFailed {
-				d.play(q, "fail", "")
+				f.play(q, "fail", "")
 			}
 			_, doc := her.open("/de/purchase/" + q.ID.String())
 			if got := doc.Find("#standing").AttrOr("data-status", ""); got != string(status) ||
@@ -144,9 +144,9 @@ func TestPurchasePage(t *testing.T) {
 		}
 	})
 	t.Run("offers to retry when Stripe is unreachable", func(t *testing.T) {
-		reachable := d.handler.Purchase.Stripe
-		defer func() { d.handler.Purchase.Stripe = reachable }()
-		d.handler.Purchase.Stripe = stripeapi.New("sk_test_0123456789abcdef", "http://127.0.0.1:9")
+		reachable := f.handler.Purchase.Stripe
+		defer func() { f.handler.Purchase.Stripe = reachable }()
+		f.handler.Purchase.Stripe = stripeapi.New("sk_test_0123456789abcdef", "http://127.0.0.1:9")
 		r, doc := her.open(page + "/receipt")
 		if href, _ := doc.Find("#error-retry").Attr("href"); r.status != http.StatusServiceUnavailable ||
 			r.header.Get("Retry-After") == "" || href != page+"/receipt" {
@@ -158,34 +158,34 @@ func TestPurchasePage(t *testing.T) {
 
 func TestWithdrawal(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.sell()
-	ada := d.user("ada@example.com", 0)
-	her := d.member(ada.ID)
-	p := d.order(ada.ID, "paid")
-	d.play(p, "pay", "card")
+	f := newFixture(t)
+	f.sell()
+	ada := f.user("ada@example.com", 0)
+	her := f.member(ada.ID)
+	p := f.order(ada.ID, "paid")
+	f.play(p, "pay", "card")
 	const form = "Content-Type: application/x-www-form-urlencoded"
 	declare := url.Values{"name": {"Ada"}, "email": {"ada@example.com"}, "contract": {"500 <b>Credits</b> %{x}"},
 		"idempotency_key": {"k"}}
 
 	t.Run("accepts and confirms a declaration without a session", func(t *testing.T) {
-		if r := d.call("GET", "/de/withdrawal", ""); r.status != http.StatusOK ||
+		if r := f.call("GET", "/de/withdrawal", ""); r.status != http.StatusOK ||
 			!strings.Contains(r.body, "Widerruf bestätigen") {
 			t.Fatalf("form = %d, want 200 in German", r.status)
 		}
-		r := d.call("POST", "/de/withdrawal", declare.Encode(), form)
+		r := f.call("POST", "/de/withdrawal", declare.Encode(), form)
 		to := r.header.Get("Location")
 		if r.status != http.StatusSeeOther || !strings.HasPrefix(to, "/de/withdrawal/") {
 			t.Fatalf("declare = %d to %q, want 303 to the confirmation", r.status, to)
 		}
-		if again := d.call("POST", "/de/withdrawal", declare.Encode(), form); again.header.Get("Location") != to {
+		if again := f.call("POST", "/de/withdrawal", declare.Encode(), form); again.header.Get("Location") != to {
 			t.Errorf("the same declaration again redirects to %q, want %q", again.header.Get("Location"), to)
 		}
-		if r := d.call("GET", to, ""); r.status != http.StatusOK ||
+		if r := f.call("GET", to, ""); r.status != http.StatusOK ||
 			!strings.Contains(r.body, "500 &lt;b&gt;Credits&lt;/b&gt; %{x}") || strings.Contains(r.body, "MISSING") {
 			t.Errorf("confirmation = %d, want 200 with the escaped contract: %s", r.status, r.body)
 		}
-		r = d.call("GET", to+"/confirmation.txt", "")
+		r = f.call("GET", to+"/confirmation.txt", "")
 		if r.header.Get("Content-Type") != "text/plain; charset=utf-8" ||
 			!strings.HasPrefix(r.header.Get("Content-Disposition"), "attachment") ||
 			!strings.Contains(r.body, "500 <b>Credits</b> %{x}") || !strings.Contains(r.body, "Eingegangen: ") {
@@ -194,14 +194,14 @@ func TestWithdrawal(t *testing.T) {
 	})
 	t.Run("keeps the input of an invalid form", func(t *testing.T) {
 		wrong := url.Values{"name": {"Ada"}, "email": {"nowhere"}, "contract": {"all of it"}, "idempotency_key": {"k"}}
-		r := d.call("POST", "/en/withdrawal", wrong.Encode(), form)
+		r := f.call("POST", "/en/withdrawal", wrong.Encode(), form)
 		if r.status != http.StatusUnprocessableEntity || !strings.Contains(r.body, `id="email-error"`) ||
 			!strings.Contains(r.body, "all of it") {
 			t.Errorf("declare = %d, want 422 with the contract and an error at the address", r.status)
 		}
 	})
 	t.Run("refuses another site's form", func(t *testing.T) {
-		if r := d.call("POST", "/de/withdrawal", declare.Encode(), form,
+		if r := f.call("POST", "/de/withdrawal", declare.Encode(), form,
 			"Origin: https://evil.example"); r.status != http.StatusForbidden {
 			t.Errorf("declare = %d, want 403", r.status)
 		}
@@ -241,11 +241,11 @@ func TestWithdrawal(t *testing.T) {
 		for i := range 60 {
 			many := url.Values{"name": {fmt.Sprint("Flood ", i)}, "email": {"eve@example.org"}, "contract": {"all"},
 				"idempotency_key": {fmt.Sprint(i)}}
-			if r := d.call("POST", "/de/withdrawal", many.Encode(), form); r.status != http.StatusSeeOther {
+			if r := f.call("POST", "/de/withdrawal", many.Encode(), form); r.status != http.StatusSeeOther {
 				t.Fatalf("declaration %d = %d, want 303", i, r.status)
 			}
 		}
-		boss, seen := d.member(d.boss().ID), map[string]bool{}
+		boss, seen := f.member(f.boss().ID), map[string]bool{}
 		for path := "/de/admin/withdrawals"; path != ""; {
 			r, doc := boss.open(path)
 			if r.status != http.StatusOK {
@@ -266,10 +266,10 @@ func TestWithdrawal(t *testing.T) {
 	})
 	t.Run("sends none of the declared text to an unverified address", func(t *testing.T) {
 		var all []models.Withdrawal
-		if err := d.db.Find(&all).Error; err != nil {
+		if err := f.db.Find(&all).Error; err != nil {
 			t.Fatal(err)
 		}
-		texts := d.handler.Site.Texts
+		texts := f.handler.Site.Texts
 		for _, w := range all {
 			in, _ := texts.Context(t.Context(), w.Locale)
 			letter := pages.WithdrawalLetter(in, models.ListedWithdrawal{Withdrawal: w})
@@ -288,7 +288,7 @@ func TestWithdrawal(t *testing.T) {
 	})
 	t.Run("answers 404 for an unknown id", func(t *testing.T) {
 		for _, id := range []string{"1", strings.ToUpper(p.ID.String()), p.ID.String()} {
-			if r := d.call("GET", "/de/withdrawal/"+id, ""); r.status != http.StatusNotFound {
+			if r := f.call("GET", "/de/withdrawal/"+id, ""); r.status != http.StatusNotFound {
 				t.Errorf("%s = %d, want 404", id, r.status)
 			}
 		}

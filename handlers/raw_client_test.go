@@ -48,24 +48,24 @@ lines:
 }
 
 // serve starts the fixture's server on a port and returns its address and its log.
-func (d *fixture) serve(slots transport.Slots) (string, *logBuffer) {
-	d.t.Helper()
+func (f *fixture) serve(slots transport.Slots) (string, *logBuffer) {
+	f.t.Helper()
 	log := &logBuffer{}
-	d.handler.Site.Log = logging.NewLogger(log, slog.LevelInfo, "json")
+	f.handler.Site.Log = logging.NewLogger(log, slog.LevelInfo, "json")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	d.handler.Webhook = &webhook.Service{DB: d.db, Secrets: []string{"whsec_0123456789"}, Now: models.Now,
+	f.handler.Webhook = &webhook.Service{DB: f.db, Secrets: []string{"whsec_0123456789"}, Now: models.Now,
 		Log: slog.New(slog.DiscardHandler)}
 	if slots.Total == 0 {
-		listener = d.handler.Listen(d.app, listener)
+		listener = f.handler.Listen(f.app, listener)
 	} else {
-		slots.Refuse = d.handler.refuseConnection(d.app)
+		slots.Refuse = f.handler.refuseConnection(f.app)
 		listener = slots.Listen(listener)
 	}
-	go func() { _ = d.app.Listener(listener) }()
-	d.t.Cleanup(func() { _ = d.app.Shutdown() })
+	go func() { _ = f.app.Listener(listener) }()
+	f.t.Cleanup(func() { _ = f.app.Shutdown() })
 	return listener.Addr().String(), log
 }
 

@@ -28,8 +28,8 @@ func TestReturnTo(t *testing.T) {
 // redirects the whole page. A form gets 401, and admin pages answer 404 to users.
 func TestSignedOut(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	user := "Cookie: " + d.signIn(d.user("ada@example.com", 0).ID)
+	f := newFixture(t)
+	user := "Cookie: " + f.signIn(f.user("ada@example.com", 0).ID)
 	const htmx, shown, back = "HX-Request: true", "HX-Current-URL: http://localhost", "/en/login?return_to="
 	for name, c := range map[string]struct {
 		method, path string
@@ -61,7 +61,7 @@ func TestSignedOut(t *testing.T) {
 		"a user by htmx":    {"GET", "/en/admin/events", []string{user, htmx, shown + "/en/admin/events"}, 404, "", ""},
 		"a user at no page": {"GET", "/en/admin/nowhere", []string{user}, 404, "", ""},
 	} {
-		r := d.call(c.method, c.path, "", c.header...)
+		r := f.call(c.method, c.path, "", c.header...)
 		if r.status != c.status || r.header.Get("Location") != c.location || r.header.Get("HX-Redirect") != c.redirect {
 			t.Errorf("%s: status %d, Location %q, HX-Redirect %q, want %d, %q, %q", name, r.status, r.header.Get("Location"),
 				r.header.Get("HX-Redirect"), c.status, c.location, c.redirect)

@@ -139,9 +139,9 @@ var routeRoles = map[string]struct {
 // A new route fails until routeRoles has its statuses, so that its author decides them for each role.
 func TestEveryRouteKnowsItsRoles(t *testing.T) {
 	t.Parallel()
-	w := newRolesFixture(t)
+	f := newRolesFixture(t)
 	seen := map[string]bool{}
-	for _, route := range w.app.GetRoutes(true) {
+	for _, route := range f.app.GetRoutes(true) {
 		name := route.Method + " " + strings.Replace(route.Path, ":locale<regex(^(de|en)$)>", ":locale", 1)
 		if seen[name] || route.Method != fiber.MethodGet && route.Method != fiber.MethodPost { // others: below
 			continue
@@ -153,7 +153,7 @@ func TestEveryRouteKnowsItsRoles(t *testing.T) {
 			path = strings.NewReplacer(":locale", "de", ":id", "{purchase}", ":provider", "oidc", "*", "x").
 				Replace(strings.SplitN(name, " ", 2)[1])
 		}
-		got := w.ask(route.Method, path)
+		got := f.ask(route.Method, path)
 		switch {
 		case !ok:
 			t.Errorf(
@@ -174,7 +174,7 @@ func TestEveryRouteKnowsItsRoles(t *testing.T) {
 // Methods other than GET and POST are refused on every path.
 func TestOtherMethodsAreRefused(t *testing.T) {
 	t.Parallel()
-	w := newRolesFixture(t)
+	f := newRolesFixture(t)
 	methods := []string{"PUT", "PATCH", "DELETE", "OPTIONS"}
 	for n, name := range slices.Sorted(maps.Keys(routeRoles)) {
 		entry := routeRoles[name]
@@ -182,7 +182,7 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 			if m != n%len(methods) && !dbtest.Full() { // each route tests one method
 				continue
 			}
-			for i, status := range w.ask(method, entry.path) {
+			for i, status := range f.ask(method, entry.path) {
 				if !slices.Contains([]int{401, 403, 404, 405}, status) {
 					t.Errorf("%s on the path of %s: status %d for %s, want a refusal", method, name, status, roles[i])
 				}

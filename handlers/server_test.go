@@ -17,8 +17,8 @@ import (
 // server closes the connection, because it cannot know where the next request begins.
 func TestInvalidRequests(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	address, log := d.serve(transport.Slots{})
+	f := newFixture(t)
+	address, log := f.serve(transport.Slots{})
 	const host = "Host: localhost\r\n"
 	for name, c := range map[string]struct {
 		text   string
@@ -60,13 +60,13 @@ func TestInvalidRequests(t *testing.T) {
 // HEAD returns the status and headers of GET on every route, without a body.
 func TestHeadMatchesGet(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.sell()
-	address, log := d.serve(transport.Slots{})
-	cookie := "Cookie: " + d.signIn(d.user("ada@example.com", 100).ID) + "\r\n"
-	d.handler.Site.Ready = func(context.Context) error { return nil }
+	f := newFixture(t)
+	f.sell()
+	address, log := f.serve(transport.Slots{})
+	cookie := "Cookie: " + f.signIn(f.user("ada@example.com", 100).ID) + "\r\n"
+	f.handler.Site.Ready = func(context.Context) error { return nil }
 	tried := 0
-	for _, route := range d.app.GetRoutes(true) {
+	for _, route := range f.app.GetRoutes(true) {
 		if route.Method != fiber.MethodGet || strings.HasPrefix(route.Path, "/auth/") {
 			continue
 		}
@@ -106,8 +106,8 @@ func TestHeadMatchesGet(t *testing.T) {
 // gets 503 with the headers of every response.
 func TestSlots(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	address, log := d.serve(transport.Slots{Total: 16, PerNetwork: 8})
+	f := newFixture(t)
+	address, log := f.serve(transport.Slots{Total: 16, PerNetwork: 8})
 	const get = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	var kept []*rawClient
 	for range 100 {
@@ -125,7 +125,7 @@ func TestSlots(t *testing.T) {
 	}
 	release := make(chan struct{})
 	busy := make(chan struct{}, 8)
-	d.handler.Site.Ready = func(context.Context) error { busy <- struct{}{}; <-release; return nil }
+	f.handler.Site.Ready = func(context.Context) error { busy <- struct{}{}; <-release; return nil }
 	for range 8 {
 		c := dial(t, address)
 		if _, err := io.WriteString(c.conn, strings.Replace(get, "healthz", "readyz", 1)); err != nil {
@@ -145,9 +145,9 @@ func TestSlots(t *testing.T) {
 // The sandbox answers only its own host names, which defeats DNS rebinding by another site's page.
 func TestSandboxHosts(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.handler.Site.Sandbox, d.handler.Site.AppURL = true, "http://credits.test:3000"
-	address, _ := d.serve(transport.Slots{})
+	f := newFixture(t)
+	f.handler.Site.Sandbox, f.handler.Site.AppURL = true, "http://credits.test:3000"
+	address, _ := f.serve(transport.Slots{})
 	for host, want := range map[string]int{
 		"localhost": 200, "localhost:3000": 200, "LOCALHOST": 200, "localhost.": 200, "127.0.0.1:1": 200, "[::1]:3000": 200,
 		"app.localhost": 200, "credits.test:3000": 200,
@@ -158,7 +158,7 @@ func TestSandboxHosts(t *testing.T) {
 			t.Errorf("%s: status %d, want %d", host, res.StatusCode, want)
 		}
 	}
-	d.handler.Site.Sandbox = false
+	f.handler.Site.Sandbox = false
 	if res, _ := dial(t, address).send("GET /healthz HTTP/1.1\r\nHost: 10.0.0.7\r\n\r\n"); res.StatusCode != 200 {
 		t.Errorf("outside the sandbox: status %d, want 200, because load balancers send the address", res.StatusCode)
 	}

@@ -15,17 +15,17 @@ import (
 )
 
 // offer configures two sign-in providers, oidc and google, each on an identity stand-in.
-func (d *fixture) offer(admins ...string) {
-	d.t.Helper()
+func (f *fixture) offer(admins ...string) {
+	f.t.Helper()
 	var providers []auth.ProviderConfig
 	for _, name := range []string{"oidc", "google"} {
 		server, err := identity.Start(context.Background(),
 			identity.Options{Listen: "127.0.0.1:0", ClientID: "credits", ClientSecret: "not-a-secret",
 				RedirectURLs: []string{"http://localhost/auth/" + name + "/callback"}})
 		if err != nil {
-			d.t.Fatal(err)
+			f.t.Fatal(err)
 		}
-		d.t.Cleanup(func() { _ = server.Close(context.Background()) })
+		f.t.Cleanup(func() { _ = server.Close(context.Background()) })
 		provider := auth.OpenID("Demo", server.Issuer(), "credits", "not-a-secret")
 		if provider.Name = name; name == "google" {
 			provider.Label = "Google"
@@ -33,23 +33,23 @@ func (d *fixture) offer(admins ...string) {
 		providers = append(providers, provider)
 	}
 	var err error
-	d.handler.Auth, err = auth.New(auth.Options{DB: d.db, AppURL: "http://localhost", Secrets: testSecrets,
+	f.handler.Auth, err = auth.New(auth.Options{DB: f.db, AppURL: "http://localhost", Secrets: testSecrets,
 		Log:       slog.New(slog.DiscardHandler),
 		Providers: providers, AdminEmails: admins})
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 }
 
 // callbackFor signs in at the provider's page and returns the callback address.
-func (d *fixture) callbackFor(address, email string) string {
-	d.t.Helper()
-	return d.callbackAs(address, email, "")
+func (f *fixture) callbackFor(address, email string) string {
+	f.t.Helper()
+	return f.callbackAs(address, email, "")
 }
 
 // callbackAs is callbackFor with a given subject instead of one derived from the address.
-func (d *fixture) callbackAs(address, email, subject string) string {
-	d.t.Helper()
+func (f *fixture) callbackAs(address, email, subject string) string {
+	f.t.Helper()
 	browser := &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if r.URL.Host == "localhost" {
 			return http.ErrUseLastResponse
@@ -58,12 +58,12 @@ func (d *fixture) callbackAs(address, email, subject string) string {
 	}}
 	page, err := browser.Get(address) //nolint:noctx // in a test
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	defer page.Body.Close()
 	doc, err := goquery.NewDocumentFromReader(page.Body)
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	form, data := doc.Find("input[name=email]").Closest("form"), url.Values{}
 	form.Find("input[type=hidden]").
@@ -77,30 +77,30 @@ func (d *fixture) callbackAs(address, email, subject string) string {
 	})
 	target, err := page.Request.URL.Parse(form.AttrOr("action", ""))
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	answer, err := browser.PostForm(target.String(), data) //nolint:noctx // in a test
 	if err != nil {
-		d.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	defer answer.Body.Close()
 	back, err := answer.Location()
 	if err != nil {
 		text, _ := io.ReadAll(answer.Body)
-		d.t.Fatalf("the provider answered %d, want a redirect: %s", answer.StatusCode, text)
+		f.t.Fatalf("the provider answered %d, want a redirect: %s", answer.StatusCode, text)
 	}
 	return back.RequestURI()
 }
 
 // signInAs signs a user in at the oidc provider.
-func (d *fixture) signInAs(email string) member {
-	d.t.Helper()
-	b := d.browser()
+func (f *fixture) signInAs(email string) member {
+	f.t.Helper()
+	b := f.browser()
 	b.signIn(email, "")
 	if b.jar["session"] == "" {
-		d.t.Fatalf("%s is not signed in", email)
+		f.t.Fatalf("%s is not signed in", email)
 	}
-	return member{d, "session=" + b.jar["session"]}
+	return member{f, "session=" + b.jar["session"]}
 }
 
 // browser stores cookies like a browser with several tabs.
@@ -109,7 +109,7 @@ type browser struct {
 	jar map[string]string
 }
 
-func (d *fixture) browser() browser { return browser{d, map[string]string{}} }
+func (f *fixture) browser() browser { return browser{f, map[string]string{}} }
 
 // visit opens a page and stores its cookies.
 func (b browser) visit(path string) reply {

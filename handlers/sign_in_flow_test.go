@@ -14,10 +14,10 @@ import (
 
 func TestSignInInTwoTabs(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.offer()
+	f := newFixture(t)
+	f.offer()
 	for _, order := range [][2]int{{0, 1}, {1, 0}} {
-		b, pages := d.browser(), []string{"/en/billing", "/en/history"}
+		b, pages := f.browser(), []string{"/en/billing", "/en/history"}
 		backs := []string{b.begin("ada@example.com", pages[0]), b.begin("ada@example.com", pages[1])}
 		for _, i := range order {
 			if r := b.visit(backs[i]); r.status != 303 || r.header.Get("Location") != pages[i] {
@@ -30,17 +30,17 @@ func TestSignInInTwoTabs(t *testing.T) {
 			t.Errorf("tabs finished in the order %v: history has status %d, want 200", order, r.status)
 		}
 	}
-	if n := sessionsOf(t, d); n != 2 { // two browsers
+	if n := sessionsOf(t, f); n != 2 { // two browsers
 		t.Errorf("%d sessions, want 2, one for each browser", n)
 	}
 }
 
 func TestRepeatedCallback(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.offer()
+	f := newFixture(t)
+	f.offer()
 	t.Run("redirects to the requested page after a reload", func(t *testing.T) {
-		b := d.browser()
+		b := f.browser()
 		back := b.begin("ada@example.com", "/en/history")
 		for range 3 {
 			if r := b.visit(back); r.status != 303 || r.header.Get("Location") != "/en/history" {
@@ -50,28 +50,28 @@ func TestRepeatedCallback(t *testing.T) {
 		if r := b.visit("/en/history"); r.status != 200 {
 			t.Errorf("history has status %d, want 200", r.status)
 		}
-		delete(b.jar, d.handler.Sessions.flowCookieOf(strings.Split(strings.Split(back, "state=")[1], "&")[0]))
+		delete(b.jar, f.handler.Sessions.flowCookieOf(strings.Split(strings.Split(back, "state=")[1], "&")[0]))
 		if r := b.visit(back); r.status != 303 || r.header.Get("Location") != "/en/billing" {
 			t.Errorf("without its flow cookie: status %d to %q, want 303 to /en/billing", r.status, r.header.Get("Location"))
 		}
 	})
 	t.Run("opens one session for twenty concurrent callbacks", func(t *testing.T) {
-		b := d.browser()
+		b := f.browser()
 		back := b.begin("bob@example.com", "/en/history")
-		before := sessionsOf(t, d)
+		before := sessionsOf(t, f)
 		var wrong atomic.Int64
 		dbtest.Concurrently(20, func(int) {
-			again := browser{d, maps.Clone(b.jar)}
+			again := browser{f, maps.Clone(b.jar)}
 			if r := again.visit(back); r.status != 303 || r.header.Get("Location") != "/en/history" {
 				wrong.Add(1)
 			}
 		})
-		if n := sessionsOf(t, d) - before; n != 1 || wrong.Load() != 0 {
+		if n := sessionsOf(t, f) - before; n != 1 || wrong.Load() != 0 {
 			t.Errorf("%d sessions and %d redirects to other pages, want 1 and 0", n, wrong.Load())
 		}
 	})
 	t.Run("links to the sign-in for a visitor without a flow", func(t *testing.T) {
-		r := d.browser().visit("/auth/oidc/callback?state=unknown&code=x")
+		r := f.browser().visit("/auth/oidc/callback?state=unknown&code=x")
 		if r.status != 400 || !strings.Contains(r.body, `href="/en/login"`) {
 			t.Errorf("status %d, want 400 with a link to the sign-in", r.status)
 		}
@@ -80,9 +80,9 @@ func TestRepeatedCallback(t *testing.T) {
 
 func TestStartedSignInsStoreNoRow(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.offer()
-	b := d.browser()
+	f := newFixture(t)
+	f.offer()
+	b := f.browser()
 	for i := range 3 * maxFlows {
 		if r := b.visit("/auth/oidc?locale=en&return_to=/en/" + strings.Repeat("a", 480)); r.status != 302 {
 			t.Fatalf("sign-in %d: status %d, want 302", i, r.status)
@@ -90,7 +90,7 @@ func TestStartedSignInsStoreNoRow(t *testing.T) {
 	}
 	for _, table := range []string{"sessions", "used_flows", "identities"} {
 		var n int64
-		if err := d.db.Raw("SELECT count(*) FROM " + table).Scan(&n).Error; err != nil || n != 0 {
+		if err := f.db.Raw("SELECT count(*) FROM " + table).Scan(&n).Error; err != nil || n != 0 {
 			t.Errorf("%d rows in %s (%v), want 0", n, table, err)
 		}
 	}
@@ -106,19 +106,19 @@ func TestStartedSignInsStoreNoRow(t *testing.T) {
 
 func TestSignInReplacesTheSession(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.offer()
-	b := d.browser()
+	f := newFixture(t)
+	f.offer()
+	b := f.browser()
 	b.jar["session"] = "planted"
 	b.signIn("ada@example.com", "")
 	first := b.jar["session"]
 	if first == "planted" || first == "" {
 		t.Fatalf("session = %q, want a new one", first)
 	}
-	copied := browser{d, map[string]string{"session": first}}
-	other := d.browser()
+	copied := browser{f, map[string]string{"session": first}}
+	other := f.browser()
 	other.jar["session"] = first // a second tab of this browser signs in as another user
-	back := d.browser()
+	back := f.browser()
 	answer := back.begin("bob@example.com", "")
 	maps.Copy(other.jar, back.jar)
 	if r := other.visit(answer); r.status != 303 || other.jar["session"] == first {
@@ -131,14 +131,14 @@ func TestSignInReplacesTheSession(t *testing.T) {
 
 func TestFormsOutliveASecretRotation(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.offer()
-	ada := d.signInAs("ada@example.com")
+	f := newFixture(t)
+	f.offer()
+	ada := f.signInAs("ada@example.com")
 	_, doc := ada.open("/en/account")
 	token := doc.Find(`input[name="_csrf"]`).First().AttrOr("value", "")
 	newest := []byte("a new secret for the test, 32 bytes")
 	rotated := seal.Secrets{newest, testSecrets[0]}
-	d.handler.Sessions = NewSessions(auth.NewSessions(d.db, rotated, nil), rotated, false)
+	f.handler.Sessions = NewSessions(auth.NewSessions(f.db, rotated, nil), rotated, false)
 	form := fmt.Sprintf("_csrf=%s&name=Ada&locale=en", token)
 	for range 2 { // before and after the session's row is hashed with the new secret
 		if r := ada.call("POST", "/en/account", form, "Content-Type: application/x-www-form-urlencoded",
@@ -148,9 +148,9 @@ func TestFormsOutliveASecretRotation(t *testing.T) {
 	}
 }
 
-func sessionsOf(t *testing.T, d *fixture) (n int64) {
+func sessionsOf(t *testing.T, f *fixture) (n int64) {
 	t.Helper()
-	if err := d.db.Raw(`SELECT count(*) FROM sessions`).Scan(&n).Error; err != nil {
+	if err := f.db.Raw(`SELECT count(*) FROM sessions`).Scan(&n).Error; err != nil {
 		t.Fatal(err)
 	}
 	return n

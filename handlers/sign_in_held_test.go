@@ -32,12 +32,12 @@ func (b browser) signInFrom(provider, email, subject string) reply {
 
 func TestSignInWithAnAddressInUse(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.offer()
-	d.browser().signInFrom("oidc", "ada@example.com", "subject-of-2023")
+	f := newFixture(t)
+	f.offer()
+	f.browser().signInFrom("oidc", "ada@example.com", "subject-of-2023")
 
 	t.Run("is refused with an explanation for the same provider", func(t *testing.T) {
-		b := d.browser()
+		b := f.browser()
 		r := b.signInFrom("oidc", "ada@example.com", "subject-of-2026")
 		doc := parsePage(t, r)
 		if r.status != 409 || doc.Find("#held-help").Length() != 1 || doc.Find("#held-ways").Length() != 0 ||
@@ -47,37 +47,37 @@ func TestSignInWithAnAddressInUse(t *testing.T) {
 		}
 	})
 	t.Run("is not linked by signing in to another account", func(t *testing.T) {
-		b := d.browser()
+		b := f.browser()
 		join := parsePage(t, b.signInFrom("google", "ada@example.com", "h")).Find("#held-ways a").First().AttrOr("href", "")
 		began := b.visit(join)
-		r := b.visit(d.callbackAs(began.header.Get("Location"), "bob@example.com", "bob"))
+		r := b.visit(f.callbackAs(began.header.Get("Location"), "bob@example.com", "bob"))
 		if r.status != 303 || r.flash() != "join_other" {
 			t.Errorf("status %d, message %q, want 303 and join_other", r.status, r.flash())
 		}
-		if again := d.browser().signInFrom("google", "ada@example.com", "h"); again.status != 409 {
+		if again := f.browser().signInFrom("google", "ada@example.com", "h"); again.status != 409 {
 			t.Errorf("the next sign-in: status %d, want 409", again.status)
 		}
 	})
 	t.Run("is linked for another provider after signing in the old way", func(t *testing.T) {
-		b := d.browser()
+		b := f.browser()
 		r := b.signInFrom("google", "ada@example.com", "g")
 		join := parsePage(t, r).Find("#held-ways a").AttrOr("href", "")
 		if r.status != 409 || !strings.HasPrefix(join, "/auth/oidc?") || b.jar["session"] != "" {
 			t.Fatalf("status %d with the link %q, want 409 with one to oidc", r.status, join)
 		}
-		if elsewhere := d.browser().visit(join); strings.Contains(elsewhere.header.Get("Location"), "max_age=0") {
+		if elsewhere := f.browser().visit(join); strings.Contains(elsewhere.header.Get("Location"), "max_age=0") {
 			t.Error("another browser can link the identity")
 		}
 		began := b.visit(join)
 		if !strings.Contains(began.header.Get("Location"), "max_age=0") {
 			t.Errorf("the old way starts at %s, want max_age=0", began.header.Get("Location"))
 		}
-		r = b.visit(d.callbackAs(began.header.Get("Location"), "ada@example.com", "subject-of-2023"))
+		r = b.visit(f.callbackAs(began.header.Get("Location"), "ada@example.com", "subject-of-2023"))
 		if r.status != 303 || r.header.Get("Location") != "/en/history" || r.flash() != "linked" || b.jar["session"] == "" {
 			t.Errorf("status %d to %s, message %q, want 303 to /en/history with linked", r.status, r.header.Get("Location"),
 				r.flash())
 		}
-		if again := d.browser().signInFrom("google", "ada@example.com", "g"); again.status != 303 {
+		if again := f.browser().signInFrom("google", "ada@example.com", "g"); again.status != 303 {
 			t.Errorf("the linked sign-in: status %d, want 303", again.status)
 		}
 	})
@@ -87,12 +87,12 @@ func TestSignInWithAnAddressInUse(t *testing.T) {
 // identity.
 func TestPendingIdentityFitsItsCookie(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.offer()
+	f := newFixture(t)
+	f.offer()
 	email := "ada@" + strings.Repeat(strings.Repeat("x", 60)+".", 3) + "example.com"
 	page := "/en/history?q=" + strings.Repeat("&", maxReturnTo-len("/en/history?q=")) // six bytes each in JSON
-	d.browser().signInFrom("oidc", email, "a")
-	b := d.browser()
+	f.browser().signInFrom("oidc", email, "a")
+	b := f.browser()
 	began := b.visit("/auth/google?locale=en&return_to=" + url.QueryEscape(page))
 	join := parsePage(t, b.visit(b.callbackAs(began.header.Get("Location"), email, strings.Repeat("g", 64)))).
 		Find("#held-ways a").AttrOr("href", "")
@@ -102,7 +102,7 @@ func TestPendingIdentityFitsItsCookie(t *testing.T) {
 		}
 	}
 	began = b.visit(join)
-	if r := b.visit(d.callbackAs(began.header.Get("Location"), email, "a")); r.header.Get("Location") != "/en/billing" ||
+	if r := b.visit(f.callbackAs(began.header.Get("Location"), email, "a")); r.header.Get("Location") != "/en/billing" ||
 		r.flash() != "linked" {
 		t.Errorf("redirect to %q, message %q, want /en/billing and linked", r.header.Get("Location"), r.flash())
 	}
@@ -110,20 +110,20 @@ func TestPendingIdentityFitsItsCookie(t *testing.T) {
 
 func TestAdminLinksARefusedSignIn(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	d.sell()
-	d.offer("boss@example.org")
+	f := newFixture(t)
+	f.sell()
+	f.offer("boss@example.org")
 	quiet := slog.New(slog.DiscardHandler)
-	d.handler.Webhook = &webhook.Service{DB: d.db, Purchase: d.handler.Purchase, Now: models.Now, Log: quiet}
-	d.handler.Admin = &admin.Service{DB: d.db, Purchase: d.handler.Purchase, Webhook: d.handler.Webhook,
-		Auth: d.handler.Auth, Sessions: d.handler.Sessions.rows, Keys: d.handler.Keys, Log: quiet}
-	old, boss := d.browser(), d.signInAs("boss@example.org")
+	f.handler.Webhook = &webhook.Service{DB: f.db, Purchase: f.handler.Purchase, Now: models.Now, Log: quiet}
+	f.handler.Admin = &admin.Service{DB: f.db, Purchase: f.handler.Purchase, Webhook: f.handler.Webhook,
+		Auth: f.handler.Auth, Sessions: f.handler.Sessions.rows, Keys: f.handler.Keys, Log: quiet}
+	old, boss := f.browser(), f.signInAs("boss@example.org")
 	old.signInFrom("oidc", "ada@example.com", "subject-of-2023")
-	if r := d.browser().signInFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 409 {
+	if r := f.browser().signInFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 409 {
 		t.Fatalf("the new sign-in: status %d, want 409", r.status)
 	}
 	var id int64
-	if err := d.db.Raw(`SELECT id FROM users WHERE email = 'ada@example.com'`).Scan(&id).Error; err != nil {
+	if err := f.db.Raw(`SELECT id FROM users WHERE email = 'ada@example.com'`).Scan(&id).Error; err != nil {
 		t.Fatal(err)
 	}
 	page := fmt.Sprintf("/en/admin/users/%d", id)
@@ -144,7 +144,7 @@ func TestAdminLinksARefusedSignIn(t *testing.T) {
 	if r := old.visit("/en/account"); r.status != 303 {
 		t.Errorf("the replaced sign-in: status %d, want 303 to the sign-in", r.status)
 	}
-	b := d.browser()
+	b := f.browser()
 	if r := b.signInFrom("oidc", "ada@example.com", "subject-of-2026"); r.status != 303 ||
 		b.visit("/en/account").status != 200 {
 		t.Errorf("the new sign-in: status %d, want 303 and then the account", r.status)

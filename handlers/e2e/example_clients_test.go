@@ -38,10 +38,10 @@ func TestClients(t *testing.T) {
 				"to begin with"); code != 0 {
 				t.Fatalf("grant: exit status %d, want 0: %s", code, out)
 			}
-			w := newFaultyProxy(t, s.url)
-			use(t, w.URL, key, email)
-			w.checkAttempts("faulty-" + name)
-			if got := w.connections(); got > 4 {
+			p := newFaultyProxy(t, s.url)
+			use(t, p.URL, key, email)
+			p.checkAttempts("faulty-" + name)
+			if got := p.connections(); got > 4 {
 				t.Errorf("client opened %d connections, want at most 4: one, and one per broken connection", got)
 			}
 			checkLedger(t, s.url, key, email)

@@ -34,39 +34,39 @@ func newFaultyProxy(t *testing.T, target string) *faultyProxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &faultyProxy{t: t}
+	p := &faultyProxy{t: t}
 	onward := httputil.NewSingleHostReverseProxy(address)
-	w.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.Header.Get("Idempotency-Key"), "faulty-") {
-			w.injectFaults(onward, out, r)
+			p.injectFaults(onward, out, r)
 			return
 		}
 		onward.ServeHTTP(out, r)
 	}))
-	w.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+	p.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.conns++
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.conns++
 		}
 	}
-	w.Start()
-	t.Cleanup(w.Close)
-	return w
+	p.Start()
+	t.Cleanup(p.Close)
+	return p
 }
 
 // injectFaults executes the first attempt but drops its answer, refuses three as an overloaded server does, and passes
 // the fifth on.
-func (w *faultyProxy) injectFaults(onward http.Handler, out http.ResponseWriter, r *http.Request) {
+func (p *faultyProxy) injectFaults(onward http.Handler, out http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	r.Body = io.NopCloser(strings.NewReader(string(body)))
-	w.mu.Lock()
-	w.attempts = append(w.attempts, attempt{r.Header.Get("Idempotency-Key"), string(body), time.Now()})
-	n := len(w.attempts)
-	w.mu.Unlock()
+	p.mu.Lock()
+	p.attempts = append(p.attempts, attempt{r.Header.Get("Idempotency-Key"), string(body), time.Now()})
+	n := len(p.attempts)
+	p.mu.Unlock()
 	switch n {
 	case 1:
 		onward.ServeHTTP(httptest.NewRecorder(), r)
@@ -85,25 +85,25 @@ func (w *faultyProxy) injectFaults(onward http.Handler, out http.ResponseWriter,
 }
 
 // checkAttempts requires five equal requests, the third no sooner than the second's Retry-After allows.
-func (w *faultyProxy) checkAttempts(key string) {
-	w.t.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.attempts) != 5 {
-		w.t.Fatalf("%d attempts, want 5", len(w.attempts))
+func (p *faultyProxy) checkAttempts(key string) {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.attempts) != 5 {
+		p.t.Fatalf("%d attempts, want 5", len(p.attempts))
 	}
-	for i, a := range w.attempts {
-		if a.key != key || a.body != w.attempts[0].body {
-			w.t.Errorf("attempt %d: key %q, body %s, want the first attempt's", i+1, a.key, a.body)
+	for i, a := range p.attempts {
+		if a.key != key || a.body != p.attempts[0].body {
+			p.t.Errorf("attempt %d: key %q, body %s, want the first attempt's", i+1, a.key, a.body)
 		}
 	}
-	if waited := w.attempts[2].at.Sub(w.attempts[1].at); waited < time.Second {
-		w.t.Errorf("third attempt after %s, want at least the 1 s of Retry-After", waited)
+	if waited := p.attempts[2].at.Sub(p.attempts[1].at); waited < time.Second {
+		p.t.Errorf("third attempt after %s, want at least the 1 s of Retry-After", waited)
 	}
 }
 
-func (w *faultyProxy) connections() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.conns
+func (p *faultyProxy) connections() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.conns
 }

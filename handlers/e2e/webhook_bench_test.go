@@ -35,14 +35,14 @@ const (
 // BenchmarkWebhook sends events over 32 connections to one server on a durable database: each event pays another
 // purchase, then each is repeated. Between rounds, pgbench writes the same rows to the same database as the yardstick.
 func BenchmarkWebhook(b *testing.B) {
-	w := newWebhookBench(b)
-	w.send(b, w.purchases(b, benchConnections*benchWarm), w.watch)
-	w.visible = nil
+	wb := newWebhookBench(b)
+	wb.send(b, wb.purchases(b, benchConnections*benchWarm), wb.watch)
+	wb.visible = nil
 	for b.Loop() {
-		w.round(b)
+		wb.round(b)
 	}
-	w.report(b)
-	dbtest.CheckLedger(b, w.fx.db)
+	wb.report(b)
+	dbtest.CheckLedger(b, wb.fx.db)
 }
 
 // webhookBench sends events and measures.
@@ -62,12 +62,12 @@ type webhookBench struct {
 func newWebhookBench(b *testing.B) *webhookBench {
 	b.Helper()
 	fx, server := newDurableFixture(b)
-	w := &webhookBench{fx: fx, pgbench: newPgbench(b, server)}
-	site := start(b, append(w.fx.env(), "LOG_LEVEL=warn")...)
+	wb := &webhookBench{fx: fx, pgbench: newPgbench(b, server)}
+	site := start(b, append(wb.fx.env(), "LOG_LEVEL=warn")...)
 	for range benchConnections {
-		w.conns = append(w.conns, dialRaw(b, site.url))
+		wb.conns = append(wb.conns, dialRaw(b, site.url))
 	}
-	return w
+	return wb
 }
 
 // newDurableFixture is a fixture with many users on a database that syncs to disk as the product's own does.
@@ -90,43 +90,43 @@ func newDurableFixture(b *testing.B) (*fixture, *localpg.Server) {
 }
 
 // pay lets each pgbench client pay its share of new purchases and returns the rate.
-func (w *webhookBench) pay(b *testing.B) float64 {
+func (wb *webhookBench) pay(b *testing.B) float64 {
 	b.Helper()
-	w.fx.exec(b,
+	wb.fx.exec(b,
 		`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		SELECT gen_random_uuid(), ? + n % ?, 'price_1200', 1, ?, ?, 'eur', 'de', 'bench_' || n, 'cs_' || n FROM generate_series(?::bigint, ?) n`,
-		w.fx.users[0], len(w.fx.users), packageCredits, packageCents, w.next+1, w.next+benchConnections*benchPgbench)
-	rate, took := w.pgbench.run(b, sameRows, benchConnections, benchPgbench, "i=0", fmt.Sprintf("base=%d", w.next),
+		wb.fx.users[0], len(wb.fx.users), packageCredits, packageCents, wb.next+1, wb.next+benchConnections*benchPgbench)
+	rate, took := wb.pgbench.run(b, sameRows, benchConnections, benchPgbench, "i=0", fmt.Sprintf("base=%d", wb.next),
 		fmt.Sprintf("per=%d", benchPgbench))
-	w.next += benchConnections * benchPgbench
-	w.yardTook = append(w.yardTook, took...)
+	wb.next += benchConnections * benchPgbench
+	wb.yardTook = append(wb.yardTook, took...)
 	return rate
 }
 
 // round measures new events, the same events repeated, and pgbench.
-func (w *webhookBench) round(b *testing.B) {
-	purchases := w.purchases(b, benchConnections*benchEach)
+func (wb *webhookBench) round(b *testing.B) {
+	purchases := wb.purchases(b, benchConnections*benchEach)
 	began := time.Now()
-	w.fresh = append(w.fresh, w.send(b, purchases, w.watch)...)
-	w.freshRate = append(w.freshRate, float64(len(purchases))/time.Since(began).Seconds())
+	wb.fresh = append(wb.fresh, wb.send(b, purchases, wb.watch)...)
+	wb.freshRate = append(wb.freshRate, float64(len(purchases))/time.Since(began).Seconds())
 	began = time.Now()
-	w.again = append(w.again, w.send(b, purchases, nil)...)
-	w.againRate = append(w.againRate, float64(len(purchases))/time.Since(began).Seconds())
-	if w.pgbench != nil {
-		w.yardstick = append(w.yardstick, w.pay(b))
+	wb.again = append(wb.again, wb.send(b, purchases, nil)...)
+	wb.againRate = append(wb.againRate, float64(len(purchases))/time.Since(began).Seconds())
+	if wb.pgbench != nil {
+		wb.yardstick = append(wb.yardstick, wb.pay(b))
 	}
 }
 
 // purchases stores n unpaid purchases, each with its payment event.
-func (w *webhookBench) purchases(b *testing.B, n int) []*purchase {
+func (wb *webhookBench) purchases(b *testing.B, n int) []*purchase {
 	b.Helper()
 	purchases, ids := make([]*purchase, n), make([]string, n)
 	for i := range purchases {
-		purchases[i] = &purchase{id: uuid.Must(uuid.NewV7()), user: w.fx.users[(i*7919)%len(w.fx.users)], begun: time.Now()}
+		purchases[i] = &purchase{id: uuid.Must(uuid.NewV7()), user: wb.fx.users[(i*7919)%len(wb.fx.users)], begun: time.Now()}
 		ids[i] = fmt.Sprintf("%s,%d", purchases[i].id, purchases[i].user)
 		purchases[i].paid()
 	}
-	w.fx.exec(b,
+	wb.fx.exec(b,
 		`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		SELECT split_part(p, ',', 1)::uuid, split_part(p, ',', 2)::int, 'price_1200', 1, ?, ?, 'eur', 'de', p, 'cs_' || split_part(p, ',', 1)
 		FROM unnest(string_to_array(?, ' ')) o`, packageCredits, packageCents, strings.Join(ids, " "))
@@ -134,25 +134,25 @@ func (w *webhookBench) purchases(b *testing.B, n int) []*purchase {
 }
 
 // send delivers the purchases' events over all connections and returns the duration of each request.
-func (w *webhookBench) send(b *testing.B, purchases []*purchase,
+func (wb *webhookBench) send(b *testing.B, purchases []*purchase,
 	then func(*testing.B, *purchase, time.Time)) []time.Duration {
 	b.Helper()
 	requests := make([][]byte, len(purchases))
 	for i, p := range purchases {
-		requests[i] = w.conns[0].request(p.events[0])
+		requests[i] = wb.conns[0].request(p.events[0])
 	}
 	took := make([]time.Duration, len(purchases))
 	var sending sync.WaitGroup
-	for c, conn := range w.conns {
+	for c, conn := range wb.conns {
 		sending.Go(func() {
-			for i := c; i < len(purchases); i += len(w.conns) {
+			for i := c; i < len(purchases); i += len(wb.conns) {
 				sent := time.Now()
 				if err := conn.post(requests[i], http.StatusOK); err != nil {
 					b.Errorf("event of purchase %s: %v", purchases[i].id, err)
 					return
 				}
 				took[i] = time.Since(sent)
-				if then != nil && (i/len(w.conns))%benchSample == 0 {
+				if then != nil && (i/len(wb.conns))%benchSample == 0 {
 					then(b, purchases[i], sent)
 				}
 			}
@@ -163,40 +163,40 @@ func (w *webhookBench) send(b *testing.B, purchases []*purchase,
 }
 
 // watch records how long after it was sent an event's credits are visible to another connection.
-func (w *webhookBench) watch(b *testing.B, p *purchase, sent time.Time) {
-	w.fx.eventually(b, "grants of the purchase", func() int64 {
-		return w.fx.count(b,
+func (wb *webhookBench) watch(b *testing.B, p *purchase, sent time.Time) {
+	wb.fx.eventually(b, "grants of the purchase", func() int64 {
+		return wb.fx.count(b,
 			`SELECT count(*) FROM credit_transactions WHERE meta ->> 'purchase_id' = ? AND reason = 'purchase'`, p.id.String())
 	}, 1)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.visible = append(w.visible, time.Since(sent))
+	wb.mu.Lock()
+	defer wb.mu.Unlock()
+	wb.visible = append(wb.visible, time.Since(sent))
 }
 
 // report writes the figures, ratios last.
-func (w *webhookBench) report(b *testing.B) {
+func (wb *webhookBench) report(b *testing.B) {
 	b.ReportMetric(0, "ns/op") // drop the meaningless time per round
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	for _, kind := range []struct {
 		name string
 		took []time.Duration
 		rate float64
-	}{{"new", w.fresh, median(w.freshRate)}, {"duplicate", w.again, median(w.againRate)}} {
+	}{{"new", wb.fresh, median(wb.freshRate)}, {"duplicate", wb.again, median(wb.againRate)}} {
 		slices.Sort(kind.took)
 		b.ReportMetric(kind.rate, kind.name+"/s")
 		b.ReportMetric(ms(kind.took[len(kind.took)/2]), kind.name+"_p50_ms")
 		b.ReportMetric(ms(kind.took[len(kind.took)*99/100]), kind.name+"_p99_ms")
-		if w.pgbench != nil {
-			b.ReportMetric(kind.rate/median(w.yardstick), kind.name+"/pgbench")
+		if wb.pgbench != nil {
+			b.ReportMetric(kind.rate/median(wb.yardstick), kind.name+"/pgbench")
 		}
 	}
-	writeFigures(b, figure{"webhook, pgbench, the same rows", w.yardstick, w.yardTook, nil},
-		figure{"webhook, a new event", w.freshRate, w.fresh, w.yardstick},
-		figure{"webhook, a repeated event", w.againRate, w.again, w.yardstick})
-	slices.Sort(w.visible)
-	b.ReportMetric(ms(w.visible[len(w.visible)*99/100]), "visible_p99_ms")
-	if w.pgbench != nil {
-		b.ReportMetric(median(w.yardstick), "pgbench/s")
+	writeFigures(b, figure{"webhook, pgbench, the same rows", wb.yardstick, wb.yardTook, nil},
+		figure{"webhook, a new event", wb.freshRate, wb.fresh, wb.yardstick},
+		figure{"webhook, a repeated event", wb.againRate, wb.again, wb.yardstick})
+	slices.Sort(wb.visible)
+	b.ReportMetric(ms(wb.visible[len(wb.visible)*99/100]), "visible_p99_ms")
+	if wb.pgbench != nil {
+		b.ReportMetric(median(wb.yardstick), "pgbench/s")
 	}
 }
 

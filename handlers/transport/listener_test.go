@@ -28,24 +28,24 @@ func listen(t *testing.T, s Slots) *fixture {
 }
 
 // connect returns both ends of a connection that the listener has accepted.
-func (l *fixture) connect() (ours, theirs net.Conn) {
-	l.t.Helper()
-	theirs = l.dial()
-	ours, err := l.listener.Accept()
+func (f *fixture) connect() (ours, theirs net.Conn) {
+	f.t.Helper()
+	theirs = f.dial()
+	ours, err := f.listener.Accept()
 	if err != nil {
-		l.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	l.t.Cleanup(func() { ours.Close() })
+	f.t.Cleanup(func() { ours.Close() })
 	return ours, theirs
 }
 
-func (l *fixture) dial() net.Conn {
-	l.t.Helper()
-	theirs, err := net.Dial("tcp", l.listener.Addr().String())
+func (f *fixture) dial() net.Conn {
+	f.t.Helper()
+	theirs, err := net.Dial("tcp", f.listener.Addr().String())
 	if err != nil {
-		l.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	l.t.Cleanup(func() { theirs.Close() })
+	f.t.Cleanup(func() { theirs.Close() })
 	return theirs
 }
 
@@ -71,12 +71,12 @@ func checkDisplaced(t *testing.T, ours net.Conn) {
 // A network over its limit loses its oldest idle connection. Busy connections stay.
 func TestNetworkLosesItsOldestIdleConnection(t *testing.T) {
 	t.Parallel()
-	l := listen(t, Slots{Total: 100, PerNetwork: 3})
-	first, firstPeer := l.connect()
-	second, _ := l.connect()
-	third, thirdPeer := l.connect()
+	f := listen(t, Slots{Total: 100, PerNetwork: 3})
+	first, firstPeer := f.connect()
+	second, _ := f.connect()
+	third, thirdPeer := f.connect()
 	occupy(t, first, firstPeer)
-	l.connect()
+	f.connect()
 	checkDisplaced(t, second)
 	occupy(t, third, thirdPeer)
 	if _, err := first.Write([]byte("x")); err != nil {
@@ -87,12 +87,12 @@ func TestNetworkLosesItsOldestIdleConnection(t *testing.T) {
 // Over the total limit the oldest idle connection of any network is displaced.
 func TestOldestIdleConnectionIsDisplaced(t *testing.T) {
 	t.Parallel()
-	l := listen(t, Slots{Total: 3, PerNetwork: 3, Proxies: Proxies{netip.MustParsePrefix("127.0.0.0/8")}})
-	busy, peer := l.connect()
+	f := listen(t, Slots{Total: 3, PerNetwork: 3, Proxies: Proxies{netip.MustParsePrefix("127.0.0.0/8")}})
+	busy, peer := f.connect()
 	occupy(t, busy, peer)
-	idle, _ := l.connect()
-	l.connect()
-	l.connect()
+	idle, _ := f.connect()
+	f.connect()
+	f.connect()
 	checkDisplaced(t, idle)
 	if _, err := busy.Write([]byte("x")); err != nil {
 		t.Errorf("write on a busy connection: %v", err)
@@ -110,11 +110,11 @@ func TestDisplacementEndsABlockedCall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := listen(t, Slots{Total: 10, PerNetwork: 1})
-			ours, _ := l.connect()
+			f := listen(t, Slots{Total: 10, PerNetwork: 1})
+			ours, _ := f.connect()
 			ended := make(chan error, 1)
 			go func() { ended <- wait(ours) }()
-			l.connect() // displaces ours, whether or not it already blocks
+			f.connect() // displaces ours, whether or not it already blocks
 			if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("error %v, want %v", err, os.ErrDeadlineExceeded)
 			}
@@ -125,23 +125,23 @@ func TestDisplacementEndsABlockedCall(t *testing.T) {
 // When all connections are busy, a new one gets the refusal. The next one is accepted once a slot is free.
 func TestFullListenerRefuses(t *testing.T) {
 	t.Parallel()
-	l := listen(t, Slots{Total: 10, PerNetwork: 1, Refuse: func(c net.Conn) { _, _ = io.WriteString(c, "full") }})
-	ours, theirs := l.connect()
+	f := listen(t, Slots{Total: 10, PerNetwork: 1, Refuse: func(c net.Conn) { _, _ = io.WriteString(c, "full") }})
+	ours, theirs := f.connect()
 	occupy(t, ours, theirs)
-	refused := l.dial()
+	refused := f.dial()
 	if _, err := refused.Write([]byte("a request")); err != nil {
 		t.Fatal(err)
 	}
 	accepted := make(chan net.Conn)
 	go func() {
-		c, _ := l.listener.Accept()
+		c, _ := f.listener.Accept()
 		accepted <- c
 	}()
 	if got, err := io.ReadAll(refused); err != nil || string(got) != "full" {
 		t.Errorf("a refused connection reads %q (%v), want %q", got, err, "full")
 	}
 	ours.Close()
-	l.dial()
+	f.dial()
 	if c := <-accepted; c == nil {
 		t.Error("the connection is refused although a slot is free")
 	} else {
@@ -152,17 +152,17 @@ func TestFullListenerRefuses(t *testing.T) {
 // Closing a connection frees its slot once, even when it is closed several times.
 func TestCloseFreesASlotOnce(t *testing.T) {
 	t.Parallel()
-	l := listen(t, Slots{Total: 2, PerNetwork: 2})
+	f := listen(t, Slots{Total: 2, PerNetwork: 2})
 	var all sync.WaitGroup
 	for range 50 {
-		ours, theirs := l.connect()
+		ours, theirs := f.connect()
 		for range 3 {
 			all.Go(func() { ours.Close() })
 		}
 		theirs.Close()
 		all.Wait()
 	}
-	inner := l.listener.(*listener)
+	inner := f.listener.(*listener)
 	if inner.open != 0 || inner.seated != 0 || len(inner.networks) != 0 {
 		t.Errorf("%d open, %d seated, %d networks, want 0", inner.open, inner.seated, len(inner.networks))
 	}

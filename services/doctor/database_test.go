@@ -16,46 +16,46 @@ func TestUnusableDatabase(t *testing.T) {
 		base.forTest(t).with("DATABASE_URL", "mysql://app@localhost/app").wantRed("doctor.database.shape")
 	})
 	t.Run("not migrated", func(t *testing.T) {
-		c := base.forTest(t).with("DATABASE_URL", dbtest.Empty(t))
-		c.wantRed("doctor.database.older")
-		c.fix()
-		c.wantWarning("doctor.prices.other_installation") // another database created the prices at Stripe
+		f := base.forTest(t).with("DATABASE_URL", dbtest.Empty(t))
+		f.wantRed("doctor.database.older")
+		f.fix()
+		f.wantWarning("doctor.prices.other_installation") // another database created the prices at Stripe
 	})
 	t.Run("of a newer program", func(t *testing.T) {
-		c := base.forTest(t)
-		c.must(c.db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`).Error)
-		c.wantRed("doctor.database.newer")
+		f := base.forTest(t)
+		f.must(f.db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`).Error)
+		f.wantRed("doctor.database.newer")
 	})
 }
 
 func TestPoolerAsDirectConnection(t *testing.T) {
 	base := healthy(t)
 	t.Run("unmarked in its address", func(t *testing.T) {
-		c := base.forTest(t)
-		c.with("DATABASE_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantRed("doctor.database.pooled")
+		f := base.forTest(t)
+		f.with("DATABASE_URL", dbtest.Pooler(t, f.env["DATABASE_URL"])).wantRed("doctor.database.pooled")
 	})
 	t.Run("marked in its address", func(t *testing.T) {
-		c := base.forTest(t)
-		c.with("DATABASE_URL", c.env["DATABASE_URL"]+"&pgbouncer=true").wantRed("doctor.database.pooled")
+		f := base.forTest(t)
+		f.with("DATABASE_URL", f.env["DATABASE_URL"]+"&pgbouncer=true").wantRed("doctor.database.pooled")
 	})
 	t.Run("swapped with the direct connection", func(t *testing.T) {
-		c := base.forTest(t)
-		direct := c.env["DATABASE_URL"]
-		c.with("DATABASE_URL", dbtest.Pooler(t, direct)).with("DATABASE_POOL_URL", direct).wantRed("doctor.database.pooled")
+		f := base.forTest(t)
+		direct := f.env["DATABASE_URL"]
+		f.with("DATABASE_URL", dbtest.Pooler(t, direct)).with("DATABASE_POOL_URL", direct).wantRed("doctor.database.pooled")
 	})
 	t.Run("a direct connection as pooler", func(t *testing.T) {
-		c := base.forTest(t)
-		c.with("DATABASE_POOL_URL", c.env["DATABASE_URL"]).wantWarning("doctor.pooler.direct")
+		f := base.forTest(t)
+		f.with("DATABASE_POOL_URL", f.env["DATABASE_URL"]).wantWarning("doctor.pooler.direct")
 	})
 	t.Run("a pooler of another database", func(t *testing.T) {
-		c := base.forTest(t)
-		c.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.URL(t))).wantRed("doctor.pooler.other_database",
+		f := base.forTest(t)
+		f.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.URL(t))).wantRed("doctor.pooler.other_database",
 			"doctor.prices.unmirrored",
 			"doctor.prices.unmirrored", "doctor.prices.unmirrored")
 	})
 	t.Run("a pooler without a database", func(t *testing.T) {
-		c := base.forTest(t)
-		c.with("DATABASE_POOL_URL", c.env["DATABASE_URL"]).with("DATABASE_URL", "").wantRed("doctor.database.missing")
+		f := base.forTest(t)
+		f.with("DATABASE_POOL_URL", f.env["DATABASE_URL"]).with("DATABASE_URL", "").wantRed("doctor.database.missing")
 	})
 }
 
@@ -64,17 +64,17 @@ func TestDefaultsOfTheDatabase(t *testing.T) {
 	for name, setting := range map[string]string{"a date style": "datestyle = 'German, DMY'",
 		"a form of bytes": "bytea_output = 'escape'"} {
 		t.Run(name+" does not matter", func(t *testing.T) {
-			c := base.forTest(t)
-			c.setDefault(setting)
-			c.with("DATABASE_POOL_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantHealthy()
+			f := base.forTest(t)
+			f.setDefault(setting)
+			f.with("DATABASE_POOL_URL", dbtest.Pooler(t, f.env["DATABASE_URL"])).wantHealthy()
 		})
 	}
 	t.Run("an isolation level behind a pooler", func(t *testing.T) {
-		c := base.forTest(t)
-		c.setDefault("default_transaction_isolation = 'serializable'")
-		defer c.setDefault("default_transaction_isolation = 'read committed'")
-		c.with("DATABASE_POOL_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantRed("doctor.database.settings")
-		if checks := c.fix(); Ill(checks) {
+		f := base.forTest(t)
+		f.setDefault("default_transaction_isolation = 'serializable'")
+		defer f.setDefault("default_transaction_isolation = 'read committed'")
+		f.with("DATABASE_POOL_URL", dbtest.Pooler(t, f.env["DATABASE_URL"])).wantRed("doctor.database.settings")
+		if checks := f.fix(); Ill(checks) {
 			t.Errorf("after --fix: got red %v, want none", texts(checks, Red))
 		}
 	})
@@ -89,16 +89,16 @@ func TestRoleOfTheServer(t *testing.T) {
 		}
 	})
 	t.Run("its own", func(t *testing.T) {
-		c := base.forTest(t)
-		checks := c.with("DATABASE_POOL_URL", dbtest.ServerURL(c.env["DATABASE_URL"])).check()
+		f := base.forTest(t)
+		checks := f.with("DATABASE_POOL_URL", dbtest.ServerURL(f.env["DATABASE_URL"])).check()
 		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) ||
 			!slices.Contains(texts(checks, OK), "doctor.role.ok") {
 			t.Errorf("got warnings %v, red %v, want none", got, texts(checks, Red))
 		}
 	})
 	t.Run("its own, behind a pooler", func(t *testing.T) {
-		c := base.forTest(t)
-		checks := c.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.ServerURL(c.env["DATABASE_URL"]))).check()
+		f := base.forTest(t)
+		checks := f.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.ServerURL(f.env["DATABASE_URL"]))).check()
 		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) ||
 			!slices.Contains(texts(checks, OK), "doctor.role.ok") {
 			t.Errorf("got warnings %v, red %v, want none", got, texts(checks, Red))

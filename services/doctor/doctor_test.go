@@ -20,19 +20,19 @@ import (
 
 func TestFixCorrectsTheEndpoint(t *testing.T) {
 	t.Run("creates what is missing, once", func(t *testing.T) {
-		c := newFixture(t)
-		c.with("DATABASE_URL", dbtest.Empty(t))
-		c.wantRed("doctor.database.older", "doctor.endpoint.missing")
-		secret := secretOf(t, c.fix())
+		f := newFixture(t)
+		f.with("DATABASE_URL", dbtest.Empty(t))
+		f.wantRed("doctor.database.older", "doctor.endpoint.missing")
+		secret := secretOf(t, f.fix())
 		if !strings.HasPrefix(secret, "whsec_") {
 			t.Error("got a secret without the prefix whsec_")
 		}
-		c.with("STRIPE_WEBHOOK_SECRET", secret)
-		c.wantHealthy()
-		if again := c.fix(); Ill(again) || len(warnings(again)) > 0 || secretOf(t, again) != "" {
+		f.with("STRIPE_WEBHOOK_SECRET", secret)
+		f.wantHealthy()
+		if again := f.fix(); Ill(again) || len(warnings(again)) > 0 || secretOf(t, again) != "" {
 			t.Errorf("second run: got red %v, warnings %v or a secret, want none", texts(again, Red), texts(again, Warning))
 		}
-		enabled, disabled := c.endpoints()
+		enabled, disabled := f.endpoints()
 		if len(enabled) != 1 || len(disabled) != 0 {
 			t.Fatalf("got %d enabled and %d disabled endpoints, want 1 and 0", len(enabled), len(disabled))
 		}
@@ -42,44 +42,44 @@ func TestFixCorrectsTheEndpoint(t *testing.T) {
 		}
 	})
 	t.Run("adds the missing events and keeps the others", func(t *testing.T) {
-		c := healthy(t)
-		c.replaceEndpoint(stripe.String(stripe.APIVersion), "checkout.session.completed", "invoice.paid")
-		before, _ := c.endpoints()
-		if secret := secretOf(t, c.fix()); secret != "" {
+		f := healthy(t)
+		f.replaceEndpoint(stripe.String(stripe.APIVersion), "checkout.session.completed", "invoice.paid")
+		before, _ := f.endpoints()
+		if secret := secretOf(t, f.fix()); secret != "" {
 			t.Error("got a new endpoint, want the old one changed")
 		}
-		c.wantHealthy()
-		after, disabled := c.endpoints()
+		f.wantHealthy()
+		after, disabled := f.endpoints()
 		if len(after) != 1 || len(disabled) != 0 || after[0].ID != before[0].ID ||
 			!slices.Contains(after[0].EnabledEvents, "invoice.paid") {
 			t.Errorf("got endpoints %v, want the one with invoice.paid", after)
 		}
 	})
 	t.Run("replaces an endpoint of another version, and disables it afterwards", func(t *testing.T) {
-		c := healthy(t)
-		c.replaceEndpoint(nil, "*")
-		before, _ := c.endpoints()
-		checks := c.fix()
+		f := healthy(t)
+		f.replaceEndpoint(nil, "*")
+		before, _ := f.endpoints()
+		checks := f.fix()
 		if secretOf(t, checks) == "" || !slices.Contains(texts(checks, OK), "doctor.endpoint.replaced") {
 			t.Errorf("got %v, want the replacement and a secret", checks)
 		}
-		c.wantHealthy()
-		enabled, disabled := c.endpoints()
+		f.wantHealthy()
+		enabled, disabled := f.endpoints()
 		if len(enabled) != 1 || len(disabled) != 1 || disabled[0].ID != before[0].ID ||
 			enabled[0].APIVersion != stripe.APIVersion {
 			t.Errorf("got enabled %v, disabled %v, want one new and the old one", enabled, disabled)
 		}
-		c.fix()
-		if again, _ := c.endpoints(); len(again) != 1 || again[0].ID != enabled[0].ID {
+		f.fix()
+		if again, _ := f.endpoints(); len(again) != 1 || again[0].ID != enabled[0].ID {
 			t.Errorf("second run: got endpoints %v, want the same", again)
 		}
 	})
 	t.Run("creates no endpoint that Stripe cannot reach", func(t *testing.T) {
-		c := newFixture(t).with("APP_URL", "http://localhost:3000")
-		if secret := secretOf(t, c.fix()); secret != "" {
+		f := newFixture(t).with("APP_URL", "http://localhost:3000")
+		if secret := secretOf(t, f.fix()); secret != "" {
 			t.Error("got a new endpoint, want none")
 		}
-		c.wantWarning("doctor.address.tunnel", "doctor.endpoint.no_address")
+		f.wantWarning("doctor.address.tunnel", "doctor.endpoint.no_address")
 	})
 }
 
@@ -96,25 +96,25 @@ func secretOf(t *testing.T, checks []Check) (secret string) {
 }
 
 func TestHealthyProductionBehindAPooler(t *testing.T) {
-	c := healthy(t).live().with("STRIPE_PUBLISHABLE_KEY", "pk_live_7Yt3kPwQ9aFq")
-	c.with("DATABASE_POOL_URL", dbtest.Pooler(t, c.env["DATABASE_URL"])).wantHealthy()
+	f := healthy(t).live().with("STRIPE_PUBLISHABLE_KEY", "pk_live_7Yt3kPwQ9aFq")
+	f.with("DATABASE_POOL_URL", dbtest.Pooler(t, f.env["DATABASE_URL"])).wantHealthy()
 }
 
 // Each problem is reported once.
 func TestEveryProblemIsReportedAtOnce(t *testing.T) {
 	t.Parallel()
-	c := &fixture{t: t, now: models.Now, env: map[string]string{"PORT": "http", "APP_ENV": "production",
+	f := &fixture{t: t, now: models.Now, env: map[string]string{"PORT": "http", "APP_ENV": "production",
 		"APP_URL": "credits", "STRIPE_SECRET_KEY": "changeme",
 		"SESSION_SECRET": "short", "LOG_LEVEL": "loud", "GITHUB_CLIENT_ID": "x", "TRUSTED_PROXIES": "me",
 		"ADMIN_EMAILS": "me", "LOG_FORMAT": "xml", "TERMS_URL": "/terms"}}
-	c.wantRed("doctor.configuration.admin_emails", "doctor.configuration.provider", "doctor.configuration.log_format",
+	f.wantRed("doctor.configuration.admin_emails", "doctor.configuration.provider", "doctor.configuration.log_format",
 		"doctor.configuration.log_level",
 		"doctor.configuration.port", "doctor.configuration.legal_url", "doctor.configuration.trusted_proxies",
 		"doctor.session.short", "doctor.address.not_https",
 		"doctor.database.missing", "doctor.key.shape", "doctor.secrets.missing", "doctor.sign_in.none")
-	c.env = map[string]string{"APP_ENV": "staging", "OIDC_ISSUER": "login", "OIDC_CLIENT_ID": "x",
+	f.env = map[string]string{"APP_ENV": "staging", "OIDC_ISSUER": "login", "OIDC_CLIENT_ID": "x",
 		"OIDC_CLIENT_SECRET": "y", ".env": "unreadable"}
-	c.wantRed("doctor.configuration.env_file", "doctor.configuration.app_env", "doctor.configuration.not_for_sandbox",
+	f.wantRed("doctor.configuration.env_file", "doctor.configuration.app_env", "doctor.configuration.not_for_sandbox",
 		"doctor.configuration.not_for_sandbox",
 		"doctor.configuration.not_for_sandbox")
 }
@@ -131,9 +131,9 @@ func TestProblemWithoutATextShowsItsAdvice(t *testing.T) {
 
 func TestFailedStartOfTheSandboxIsRed(t *testing.T) {
 	t.Parallel()
-	c := &fixture{t: t, now: models.Now, env: map[string]string{}}
+	f := &fixture{t: t, now: models.Now, env: map[string]string{}}
 	cfg, err := config.Load(nil)
-	c.must(err)
+	f.must(err)
 	s := &SetUp{Config: cfg, Failed: errors.New("no room"), Now: models.Now, Log: slog.New(slog.DiscardHandler)}
 	if got := texts(s.Run(t.Context()), Red); !slices.Equal(got, []string{"doctor.sandbox.failed"}) {
 		t.Errorf("got red %v, want only the failed start", got)

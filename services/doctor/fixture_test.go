@@ -66,46 +66,46 @@ func newFixture(t *testing.T) *fixture {
 // healthy returns a set-up that doctor has corrected.
 func healthy(t *testing.T) *fixture {
 	t.Helper()
-	c := newFixture(t)
-	c.fix()
-	c.wantHealthy()
-	return c
+	f := newFixture(t)
+	f.fix()
+	f.wantHealthy()
+	return f
 }
 
 // live turns the set-up into production with a live key, which the stand-in accepts.
-func (c *fixture) live() *fixture {
-	c.env["APP_ENV"], c.env["STRIPE_SECRET_KEY"] = "production", liveKey
-	delete(c.env, "STRIPE_API_BASE")
-	c.env["SMALL_BUSINESS"] = "true" // a decision about value added tax
-	return c
+func (f *fixture) live() *fixture {
+	f.env["APP_ENV"], f.env["STRIPE_SECRET_KEY"] = "production", liveKey
+	delete(f.env, "STRIPE_API_BASE")
+	f.env["SMALL_BUSINESS"] = "true" // a decision about value added tax
+	return f
 }
 
-func (c *fixture) with(name, value string) *fixture {
-	c.env[name] = value
-	return c
+func (f *fixture) with(name, value string) *fixture {
+	f.env[name] = value
+	return f
 }
 
-func (c *fixture) run(fix bool) []Check {
-	c.t.Helper()
-	cfg, err := config.Load(c.env)
+func (f *fixture) run(fix bool) []Check {
+	f.t.Helper()
+	cfg, err := config.Load(f.env)
 	problems, ok := err.(config.Problems) //nolint:errorlint // Load wraps nothing
 	if err != nil && !ok {
-		c.t.Fatalf("load: %v", err)
+		f.t.Fatalf("load: %v", err)
 	}
-	s := &SetUp{Config: cfg, Problems: problems, Fix: fix, Now: c.now, Log: slog.New(slog.DiscardHandler)}
+	s := &SetUp{Config: cfg, Problems: problems, Fix: fix, Now: f.now, Log: slog.New(slog.DiscardHandler)}
 	if Callable(cfg) {
-		s.Stripe = c.stripe
+		s.Stripe = f.stripe
 	}
-	return s.Run(c.t.Context())
+	return s.Run(f.t.Context())
 }
 
-func (c *fixture) check() []Check { c.t.Helper(); return c.run(false) }
-func (c *fixture) fix() []Check   { c.t.Helper(); return c.run(true) }
+func (f *fixture) check() []Check { f.t.Helper(); return f.run(false) }
+func (f *fixture) fix() []Check   { f.t.Helper(); return f.run(true) }
 
 // setDefault changes a default of the database.
-func (c *fixture) setDefault(setting string) {
-	c.t.Helper()
-	c.must(c.db.Exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ` + strings.ReplaceAll(setting, "'", "''") +
+func (f *fixture) setDefault(setting string) {
+	f.t.Helper()
+	f.must(f.db.Exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ` + strings.ReplaceAll(setting, "'", "''") +
 		`', current_database()); END $$`).Error)
 }
 
@@ -126,45 +126,45 @@ func warnings(checks []Check) []string {
 }
 
 // wantHealthy wants no finding but ok.
-func (c *fixture) wantHealthy() {
-	c.t.Helper()
-	if checks := c.check(); Ill(checks) || len(warnings(checks)) > 0 {
-		c.t.Errorf("got red %v, warnings %v, want all ok", texts(checks, Red), texts(checks, Warning))
+func (f *fixture) wantHealthy() {
+	f.t.Helper()
+	if checks := f.check(); Ill(checks) || len(warnings(checks)) > 0 {
+		f.t.Errorf("got red %v, warnings %v, want all ok", texts(checks, Red), texts(checks, Warning))
 	}
 }
 
 // wantRed wants exactly these red findings.
-func (c *fixture) wantRed(want ...string) {
-	c.t.Helper()
-	checks := c.check()
+func (f *fixture) wantRed(want ...string) {
+	f.t.Helper()
+	checks := f.check()
 	if got := texts(checks, Red); strings.Join(got, " ") != strings.Join(want, " ") {
-		c.t.Errorf("got red %v, want %v", got, want)
+		f.t.Errorf("got red %v, want %v", got, want)
 	}
 	if Ill(checks) != (len(want) > 0) {
-		c.t.Errorf("got ill %v, want red %v", Ill(checks), want)
+		f.t.Errorf("got ill %v, want red %v", Ill(checks), want)
 	}
 }
 
 // wantWarning wants exactly these warnings and nothing red.
-func (c *fixture) wantWarning(want ...string) {
-	c.t.Helper()
-	checks := c.check()
+func (f *fixture) wantWarning(want ...string) {
+	f.t.Helper()
+	checks := f.check()
 	if got := warnings(checks); strings.Join(got, " ") != strings.Join(want, " ") || Ill(checks) {
-		c.t.Errorf("got warnings %v, red %v, want only the warnings %v", got, texts(checks, Red), want)
+		f.t.Errorf("got warnings %v, red %v, want only the warnings %v", got, texts(checks, Red), want)
 	}
 }
 
-func (c *fixture) must(err error) {
-	c.t.Helper()
+func (f *fixture) must(err error) {
+	f.t.Helper()
 	if err != nil {
-		c.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 }
 
 // endpoints returns Stripe's endpoints with our address.
-func (c *fixture) endpoints() (enabled, disabled []*stripe.WebhookEndpoint) {
-	c.t.Helper()
-	list := c.stripe.WebhookEndpoints.List(&stripe.WebhookEndpointListParams{})
+func (f *fixture) endpoints() (enabled, disabled []*stripe.WebhookEndpoint) {
+	f.t.Helper()
+	list := f.stripe.WebhookEndpoints.List(&stripe.WebhookEndpointListParams{})
 	for list.Next() {
 		e := list.WebhookEndpoint()
 		switch {
@@ -175,42 +175,42 @@ func (c *fixture) endpoints() (enabled, disabled []*stripe.WebhookEndpoint) {
 			disabled = append(disabled, e)
 		}
 	}
-	c.must(list.Err())
+	f.must(list.Err())
 	return enabled, disabled
 }
 
 // replaceEndpoint replaces all endpoints with our address by one.
-func (c *fixture) replaceEndpoint(version *string, events ...string) {
-	c.t.Helper()
-	enabled, _ := c.endpoints()
+func (f *fixture) replaceEndpoint(version *string, events ...string) {
+	f.t.Helper()
+	enabled, _ := f.endpoints()
 	for _, e := range enabled {
-		_, err := c.stripe.WebhookEndpoints.Del(e.ID, nil)
-		c.must(err)
+		_, err := f.stripe.WebhookEndpoints.Del(e.ID, nil)
+		f.must(err)
 	}
-	c.addEndpoint(version, events...)
+	f.addEndpoint(version, events...)
 }
 
-func (c *fixture) addEndpoint(version *string, events ...string) {
-	c.t.Helper()
-	_, err := c.stripe.WebhookEndpoints.New(&stripe.WebhookEndpointParams{URL: stripe.String(ourURL), APIVersion: version,
+func (f *fixture) addEndpoint(version *string, events ...string) {
+	f.t.Helper()
+	_, err := f.stripe.WebhookEndpoints.New(&stripe.WebhookEndpointParams{URL: stripe.String(ourURL), APIVersion: version,
 		EnabledEvents: stripe.StringSlice(events)})
-	c.must(err)
+	f.must(err)
 }
 
 // price returns Stripe's price of the package with 500 credits.
-func (c *fixture) price() *stripe.Price {
-	c.t.Helper()
-	list := c.stripe.Prices.List(
+func (f *fixture) price() *stripe.Price {
+	f.t.Helper()
+	list := f.stripe.Prices.List(
 		&stripe.PriceListParams{LookupKeys: []*string{stripe.String("resume_matcher_credits_500")}})
 	if !list.Next() {
-		c.t.Fatalf("no price: %v", list.Err())
+		f.t.Fatalf("no price: %v", list.Err())
 	}
 	return list.Price()
 }
 
 // forTest returns a copy for a subtest with its own variables. Database and Stripe are shared.
-func (c *fixture) forTest(t *testing.T) *fixture {
-	same := *c
-	same.t, same.env = t, maps.Clone(c.env)
+func (f *fixture) forTest(t *testing.T) *fixture {
+	same := *f
+	same.t, same.env = t, maps.Clone(f.env)
 	return &same
 }

@@ -20,12 +20,12 @@ func TestProvidersWithoutAuthTimeAreListed(t *testing.T) {
 		fmt.Fprintf(w, `{"issuer":%q,"claims_supported":[%s]}`, provider.URL, claims)
 	}))
 	t.Cleanup(provider.Close)
-	c := newFixture(t).with("GITHUB_CLIENT_ID", "4711").with("GITHUB_CLIENT_SECRET",
+	f := newFixture(t).with("GITHUB_CLIENT_ID", "4711").with("GITHUB_CLIENT_SECRET",
 		"b1946ac9d2").with("LINKEDIN_CLIENT_ID", "4711").
 		with("LINKEDIN_CLIENT_SECRET", "b1946ac9d2").with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").
 		with("OIDC_ISSUER", provider.URL).with("OIDC_NAME", "Keycloak")
 	warned := func() (all []string) {
-		for _, check := range c.check() {
+		for _, check := range f.check() {
 			if check.Text == weakPresence && check.Level == Warning {
 				all = append(all, fmt.Sprint(check.Args["providers"]))
 			}
@@ -40,8 +40,8 @@ func TestProvidersWithoutAuthTimeAreListed(t *testing.T) {
 		t.Errorf("got a warning of %q, want the OpenID provider too", got)
 	}
 	for _, name := range []string{"GOOGLE", "GITHUB", "LINKEDIN"} {
-		delete(c.env, name+"_CLIENT_ID")
-		delete(c.env, name+"_CLIENT_SECRET")
+		delete(f.env, name+"_CLIENT_ID")
+		delete(f.env, name+"_CLIENT_SECRET")
 	}
 	claims = `"auth_time"`
 	if got := warned(); len(got) > 0 {
@@ -54,16 +54,16 @@ func TestClockDifference(t *testing.T) {
 	for off, level := range map[time.Duration]Level{10 * time.Minute: Red, -10 * time.Minute: Red,
 		2 * time.Minute: Warning, 20 * time.Second: OK} {
 		t.Run(off.String(), func(t *testing.T) {
-			c := base.forTest(t)
-			now := c.now
-			c.now = func() time.Time { return now().Add(off) }
+			f := base.forTest(t)
+			now := f.now
+			f.now = func() time.Time { return now().Add(off) }
 			switch level {
 			case Red:
-				c.wantRed("doctor.clock.far_off")
+				f.wantRed("doctor.clock.far_off")
 			case Warning:
-				c.wantWarning("doctor.clock.drifting")
+				f.wantWarning("doctor.clock.drifting")
 			default:
-				c.wantHealthy()
+				f.wantHealthy()
 			}
 		})
 	}
@@ -79,12 +79,12 @@ func TestIssuerDiffersFromItsDocument(t *testing.T) {
 		fmt.Fprintf(w, `{"issuer":%q,"claims_supported":["sub","auth_time"]}`, named)
 	}))
 	t.Cleanup(provider.Close)
-	c := healthy(t).with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").with("OIDC_ISSUER",
+	f := healthy(t).with("OIDC_CLIENT_ID", "4711").with("OIDC_CLIENT_SECRET", "b1946ac9d2").with("OIDC_ISSUER",
 		provider.URL)
 	named = provider.URL + "/"
-	c.wantRed("doctor.sign_in.issuer")
-	c.with("OIDC_ISSUER", provider.URL+"/").wantHealthy()
-	c.with("OIDC_ISSUER", provider.URL+"/realm").wantRed("doctor.sign_in.no_discovery")
+	f.wantRed("doctor.sign_in.issuer")
+	f.with("OIDC_ISSUER", provider.URL+"/").wantHealthy()
+	f.with("OIDC_ISSUER", provider.URL+"/realm").wantRed("doctor.sign_in.no_discovery")
 }
 
 func TestNoSignInProvider(t *testing.T) {
@@ -94,8 +94,8 @@ func TestNoSignInProvider(t *testing.T) {
 // A missing or mistyped key must not start a sandbox on the real database and the public address.
 func TestSandboxWithSettingsOfARealSetUp(t *testing.T) {
 	base := healthy(t)
-	c := base.forTest(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("STRIPE_SECRET_KEYS", liveKey)
-	c.wantRed("doctor.configuration.not_for_sandbox", "doctor.configuration.not_for_sandbox",
+	f := base.forTest(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("STRIPE_SECRET_KEYS", liveKey)
+	f.wantRed("doctor.configuration.not_for_sandbox", "doctor.configuration.not_for_sandbox",
 		"doctor.configuration.not_for_sandbox", "doctor.configuration.meant",
 		"doctor.configuration.not_for_sandbox", "doctor.address.not_for_sandbox")
 	t.Run("a foreign database is not touched", func(t *testing.T) {
@@ -107,8 +107,8 @@ func TestSandboxWithSettingsOfARealSetUp(t *testing.T) {
 	})
 	t.Run("an old schema is not migrated", func(t *testing.T) {
 		empty := dbtest.Empty(t)
-		c := base.forTest(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("DATABASE_URL", empty)
-		c.check()
+		f := base.forTest(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("DATABASE_URL", empty)
+		f.check()
 		if schema, err := postgres.Inspect(t.Context(), empty); err != nil || schema.Have != 0 {
 			t.Errorf("got schema %d, %v, want 0: without --fix", schema.Have, err)
 		}
@@ -131,8 +131,8 @@ func TestUnverifiedConnectionsInProduction(t *testing.T) {
 			wantRed("doctor.configuration.oidc_issuer")
 	})
 	t.Run("another Stripe, with a test key", func(t *testing.T) {
-		c := base.forTest(t).with("APP_ENV", "production").with("SMALL_BUSINESS", "true")
-		c.wantRed("doctor.configuration.stripe_api_base", "doctor.key.test_in_production")
+		f := base.forTest(t).with("APP_ENV", "production").with("SMALL_BUSINESS", "true")
+		f.wantRed("doctor.configuration.stripe_api_base", "doctor.key.test_in_production")
 	})
 }
 

@@ -15,14 +15,14 @@ import (
 )
 
 func TestPublishableKeyAsSecretKey(t *testing.T) {
-	c := healthy(t)
-	c.with("STRIPE_SECRET_KEY", "pk_test_4f1c9b27d0e85a36").wantRed("doctor.key.publishable")
+	f := healthy(t)
+	f.with("STRIPE_SECRET_KEY", "pk_test_4f1c9b27d0e85a36").wantRed("doctor.key.publishable")
 }
 
 func TestKeyRefusedByStripe(t *testing.T) {
-	c := healthy(t)
-	c.stripe = stripeapi.New("sk_test_revoked0123456789", c.env["STRIPE_API_BASE"])
-	c.wantRed("doctor.key.refused")
+	f := healthy(t)
+	f.stripe = stripeapi.New("sk_test_revoked0123456789", f.env["STRIPE_API_BASE"])
+	f.wantRed("doctor.key.refused")
 }
 
 func TestKeyOfTheOtherMode(t *testing.T) {
@@ -40,9 +40,9 @@ func TestKeyOfTheOtherMode(t *testing.T) {
 		base.forTest(t).with("STRIPE_PUBLISHABLE_KEY", testKey).wantRed("doctor.key.not_publishable")
 	})
 	t.Run("a live key for another server", func(t *testing.T) {
-		c := base.forTest(t)
-		base := c.env["STRIPE_API_BASE"]
-		c.live().with("STRIPE_API_BASE", base).wantRed("doctor.configuration.stripe_api_base")
+		f := base.forTest(t)
+		base := f.env["STRIPE_API_BASE"]
+		f.live().with("STRIPE_API_BASE", base).wantRed("doctor.configuration.stripe_api_base")
 	})
 }
 
@@ -59,8 +59,8 @@ func TestTaxOnInvoices(t *testing.T) {
 		"doctor.tax.unseen":  "",
 	} {
 		t.Run("computed by Stripe: "+want, func(t *testing.T) {
-			c := base.forTest(t).with("STRIPE_AUTOMATIC_TAX", "true")
-			base, err := url.Parse(c.env["STRIPE_API_BASE"])
+			f := base.forTest(t).with("STRIPE_AUTOMATIC_TAX", "true")
+			base, err := url.Parse(f.env["STRIPE_API_BASE"])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,12 +76,12 @@ func TestTaxOnInvoices(t *testing.T) {
 				}
 			}))
 			t.Cleanup(server.Close)
-			c.stripe = stripeapi.New(testKey, server.URL)
+			f.stripe = stripeapi.New(testKey, server.URL)
 			if answer == "" {
-				c.wantWarning(want)
+				f.wantWarning(want)
 				return
 			}
-			c.wantRed(want)
+			f.wantRed(want)
 		})
 	}
 	t.Run("computed, and not charged", func(t *testing.T) {
@@ -127,120 +127,120 @@ func TestInvalidWebhookSecret(t *testing.T) {
 func TestInvalidEndpoint(t *testing.T) {
 	base := healthy(t)
 	t.Run("none", func(t *testing.T) {
-		c := base.forTest(t)
-		enabled, _ := c.endpoints()
-		_, err := c.stripe.WebhookEndpoints.Del(enabled[0].ID, nil)
-		c.must(err)
-		c.wantRed("doctor.endpoint.missing")
+		f := base.forTest(t)
+		enabled, _ := f.endpoints()
+		_, err := f.stripe.WebhookEndpoints.Del(enabled[0].ID, nil)
+		f.must(err)
+		f.wantRed("doctor.endpoint.missing")
 	})
 	t.Run("of the account's default version", func(t *testing.T) {
-		c := base.forTest(t)
-		c.replaceEndpoint(nil, webhook.Events()...)
-		c.wantRed("doctor.endpoint.version")
+		f := base.forTest(t)
+		f.replaceEndpoint(nil, webhook.Events()...)
+		f.wantRed("doctor.endpoint.version")
 	})
 	t.Run("of an older version", func(t *testing.T) {
-		c := base.forTest(t)
-		c.replaceEndpoint(stripe.String("2023-10-16"), "*")
-		c.wantRed("doctor.endpoint.version")
+		f := base.forTest(t)
+		f.replaceEndpoint(stripe.String("2023-10-16"), "*")
+		f.wantRed("doctor.endpoint.version")
 	})
 	t.Run("without some events", func(t *testing.T) {
-		c := base.forTest(t)
-		c.replaceEndpoint(stripe.String(stripe.APIVersion), "checkout.session.completed")
-		c.wantRed("doctor.endpoint.events")
+		f := base.forTest(t)
+		f.replaceEndpoint(stripe.String(stripe.APIVersion), "checkout.session.completed")
+		f.wantRed("doctor.endpoint.events")
 	})
 	t.Run("disabled", func(t *testing.T) {
-		c := base.forTest(t)
-		enabled, _ := c.endpoints()
-		_, err := c.stripe.WebhookEndpoints.Update(enabled[0].ID, &stripe.WebhookEndpointParams{Disabled: stripe.Bool(true)})
-		c.must(err)
-		c.wantRed("doctor.endpoint.disabled")
-		if secret := secretOf(t, c.fix()); secret != "" {
+		f := base.forTest(t)
+		enabled, _ := f.endpoints()
+		_, err := f.stripe.WebhookEndpoints.Update(enabled[0].ID, &stripe.WebhookEndpointParams{Disabled: stripe.Bool(true)})
+		f.must(err)
+		f.wantRed("doctor.endpoint.disabled")
+		if secret := secretOf(t, f.fix()); secret != "" {
 			t.Error("got a new endpoint, want the old one enabled")
 		}
-		c.wantHealthy()
+		f.wantHealthy()
 	})
 	t.Run("twice", func(t *testing.T) {
-		c := base.forTest(t)
-		c.addEndpoint(stripe.String(stripe.APIVersion), "*")
-		c.wantWarning("doctor.endpoint.several")
+		f := base.forTest(t)
+		f.addEndpoint(stripe.String(stripe.APIVersion), "*")
+		f.wantWarning("doctor.endpoint.several")
 	})
 }
 
 func TestInvalidPrice(t *testing.T) {
 	base := healthy(t)
 	t.Run("archived at Stripe", func(t *testing.T) {
-		c := base.forTest(t)
-		_, err := c.stripe.Prices.Update(c.price().ID, &stripe.PriceParams{Active: stripe.Bool(false)})
-		c.must(err)
-		c.wantRed("doctor.prices.inactive")
-		c.fix()
-		c.wantHealthy()
+		f := base.forTest(t)
+		_, err := f.stripe.Prices.Update(f.price().ID, &stripe.PriceParams{Active: stripe.Bool(false)})
+		f.must(err)
+		f.wantRed("doctor.prices.inactive")
+		f.fix()
+		f.wantHealthy()
 	})
 	t.Run("in another currency", func(t *testing.T) {
-		c := base.forTest(t)
-		old := c.price()
-		_, err := c.stripe.Prices.New(&stripe.PriceParams{Product: stripe.String(old.Product.ID),
+		f := base.forTest(t)
+		old := f.price()
+		_, err := f.stripe.Prices.New(&stripe.PriceParams{Product: stripe.String(old.Product.ID),
 			Currency: stripe.String("usd"), UnitAmount: stripe.Int64(2000),
 			LookupKey: stripe.String(old.LookupKey), TransferLookupKey: stripe.Bool(true),
 			Metadata: map[string]string{"credits": "500"}})
-		c.must(err)
-		c.wantRed("doctor.prices.currency")
-		c.fix()
-		c.wantHealthy()
+		f.must(err)
+		f.wantRed("doctor.prices.currency")
+		f.fix()
+		f.wantHealthy()
 	})
 	t.Run("of other credits", func(t *testing.T) {
-		c := base.forTest(t)
-		_, err := c.stripe.Prices.Update(c.price().ID, &stripe.PriceParams{Metadata: map[string]string{"credits": "5000"}})
-		c.must(err)
-		c.wantRed("doctor.prices.differs")
-		c.fix()
-		c.wantHealthy()
+		f := base.forTest(t)
+		_, err := f.stripe.Prices.Update(f.price().ID, &stripe.PriceParams{Metadata: map[string]string{"credits": "5000"}})
+		f.must(err)
+		f.wantRed("doctor.prices.differs")
+		f.fix()
+		f.wantHealthy()
 	})
 	t.Run("changed in our table", func(t *testing.T) {
-		c := base.forTest(t)
-		c.must(c.db.Exec(`UPDATE prices SET price_in_cents = 1 WHERE credits_per_unit = 500`).Error)
-		c.wantRed("doctor.prices.table")
-		c.fix()
-		c.wantHealthy()
+		f := base.forTest(t)
+		f.must(f.db.Exec(`UPDATE prices SET price_in_cents = 1 WHERE credits_per_unit = 500`).Error)
+		f.wantRed("doctor.prices.table")
+		f.fix()
+		f.wantHealthy()
 	})
 	t.Run("of another currency in our table", func(t *testing.T) {
-		c := base.forTest(t)
-		c.must(
-			c.db.Exec(
+		f := base.forTest(t)
+		f.must(
+			f.db.Exec(
 				`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents, currency) VALUES ('price_x', 10, 100, 'usd')`).Error)
-		c.wantRed("doctor.prices.currencies")
-		c.fix()
-		c.wantHealthy()
+		f.wantRed("doctor.prices.currencies")
+		f.fix()
+		f.wantHealthy()
 	})
 	t.Run("with further currencies", func(t *testing.T) {
-		c := base.forTest(t)
-		price := c.price()
-		_, err := c.stripe.Prices.Update(price.ID,
+		f := base.forTest(t)
+		price := f.price()
+		_, err := f.stripe.Prices.Update(price.ID,
 			&stripe.PriceParams{CurrencyOptions: map[string]*stripe.PriceCurrencyOptionsParams{"usd": {UnitAmount: stripe.Int64(
 				2199)}}})
-		c.must(err)
-		c.wantRed("doctor.prices.further_currencies")
-		_, err = c.stripe.Prices.Update(price.ID, &stripe.PriceParams{Active: stripe.Bool(false)})
-		c.must(err)
-		c.fix()
-		c.wantHealthy()
+		f.must(err)
+		f.wantRed("doctor.prices.further_currencies")
+		_, err = f.stripe.Prices.Update(price.ID, &stripe.PriceParams{Active: stripe.Bool(false)})
+		f.must(err)
+		f.fix()
+		f.wantHealthy()
 	})
 	t.Run("of another installation", func(t *testing.T) {
-		c := base.forTest(t)
+		f := base.forTest(t)
 		tag := func(id string) {
-			_, err := c.stripe.Prices.Update(c.price().ID,
+			_, err := f.stripe.Prices.Update(f.price().ID,
 				&stripe.PriceParams{Metadata: map[string]string{stripeapi.TagKey: id}})
-			c.must(err)
+			f.must(err)
 		}
 		tag("00000000-0000-4000-8000-000000000000")
-		c.wantWarning("doctor.prices.other_installation")
+		f.wantWarning("doctor.prices.other_installation")
 		tag("")
-		c.fix()
-		c.wantHealthy()
+		f.fix()
+		f.wantHealthy()
 	})
 	t.Run("not in our table", func(t *testing.T) {
-		c := base.forTest(t)
-		c.must(c.db.Exec(`UPDATE prices SET active = false WHERE credits_per_unit = 100`).Error)
-		c.wantRed("doctor.prices.unmirrored")
+		f := base.forTest(t)
+		f.must(f.db.Exec(`UPDATE prices SET active = false WHERE credits_per_unit = 100`).Error)
+		f.wantRed("doctor.prices.unmirrored")
 	})
 }

@@ -16,13 +16,13 @@ import (
 )
 
 // claim claims ada's account, which has no identity, for a user.
-func (c *refundFixture) claim(userID int64) (purchase.Claimed, error) {
+func (f *refundFixture) claim(userID int64) (purchase.Claimed, error) {
 	var claimed purchase.Claimed
-	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) (err error) {
+	err := postgres.Transaction(context.Background(), f.DB, func(tx models.Tx) (err error) {
 		if err := user.LockAddress(tx, "ada@example.com"); err != nil {
 			return err
 		}
-		claimed, err = purchase.Claim(tx, c.user.ID, userID, "ada@example.com")
+		claimed, err = purchase.Claim(tx, f.user.ID, userID, "ada@example.com")
 		return err
 	})
 	return claimed, err
@@ -32,44 +32,44 @@ func TestClaim(t *testing.T) {
 	t.Parallel()
 	t.Run("moves purchases with what refunds and spending have left, and later refunds follow", func(t *testing.T) {
 		t.Parallel()
-		c := newRefundFixture(t)
-		owner := dbtest.User(t, c.DB, "owner@example.com").ID
-		c.buy("pi_2")
-		c.refunded("pi_2", 1750) // 600 of 1200 are left
-		c.spend(300)
-		c.must(c.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`,
-			c.user.ID).Error)
-		claimed, err := c.claim(owner)
+		f := newRefundFixture(t)
+		owner := dbtest.User(t, f.DB, "owner@example.com").ID
+		f.buy("pi_2")
+		f.refunded("pi_2", 1750) // 600 of 1200 are left
+		f.spend(300)
+		f.must(f.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`,
+			f.user.ID).Error)
+		claimed, err := f.claim(owner)
 		if err != nil || claimed.Purchases != 2 || claimed.Credits != 1500 || len(claimed.Rows) != 6 {
 			t.Fatalf("claimed = %+v, %v; want 2 purchases and 1500 credits in three pairs", claimed, err)
 		}
-		c.wantBalances(map[int64]models.Credits{c.user.ID: 0, owner: 1500})
-		c.refunded("pi_1", 3500)
-		c.wantBalances(map[int64]models.Credits{c.user.ID: 0, owner: 300})
+		f.wantBalances(map[int64]models.Credits{f.user.ID: 0, owner: 1500})
+		f.refunded("pi_1", 3500)
+		f.wantBalances(map[int64]models.Credits{f.user.ID: 0, owner: 300})
 		var left struct {
 			Email *string
 			MergedInto, Customer,
 			Purchases, Audit int64
 		}
-		c.must(
-			c.DB.Raw(`SELECT email, merged_into, (SELECT user_id FROM stripe_customers WHERE customer_id = 'cus_1') AS customer,
+		f.must(
+			f.DB.Raw(`SELECT email, merged_into, (SELECT user_id FROM stripe_customers WHERE customer_id = 'cus_1') AS customer,
 			(SELECT count(*) FROM purchases WHERE user_id = @owner) AS purchases,
 			(SELECT count(*) FROM audit_log WHERE action = 'account.claim' AND user_id = @owner AND detail ->> 'credits' = '1500') AS audit
-			FROM users WHERE id = @guest`, map[string]any{"owner": owner, "guest": c.user.ID}).Scan(&left).Error)
+			FROM users WHERE id = @guest`, map[string]any{"owner": owner, "guest": f.user.ID}).Scan(&left).Error)
 		if left.Email != nil || left.MergedInto != owner || left.Customer != owner || left.Purchases != 2 || left.Audit != 1 {
 			t.Errorf("guest = %+v, want no address, everything else with user %d and one audit entry", left, owner)
 		}
 	})
 	t.Run("moves a negative balance", func(t *testing.T) {
 		t.Parallel()
-		c := newRefundFixture(t)
-		owner := dbtest.User(t, c.DB, "owner@example.com").ID
-		c.spend(1000)
-		c.refunded("pi_1", 3500)
-		if claimed, err := c.claim(owner); err != nil || claimed.Credits != -1000 {
+		f := newRefundFixture(t)
+		owner := dbtest.User(t, f.DB, "owner@example.com").ID
+		f.spend(1000)
+		f.refunded("pi_1", 3500)
+		if claimed, err := f.claim(owner); err != nil || claimed.Credits != -1000 {
 			t.Fatalf("claimed = %+v, %v; want -1000 credits", claimed, err)
 		}
-		c.wantBalances(map[int64]models.Credits{c.user.ID: 0, owner: -1000})
+		f.wantBalances(map[int64]models.Credits{f.user.ID: 0, owner: -1000})
 	})
 	for condition, statement := range map[string]string{
 		"the account has an identity":       `INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified) VALUES ('i', 's', @guest, 'oidc', 'ada@example.com', true)`,
@@ -79,29 +79,29 @@ func TestClaim(t *testing.T) {
 	} {
 		t.Run("refuses where "+condition, func(t *testing.T) {
 			t.Parallel()
-			c := newRefundFixture(t)
-			owner := dbtest.User(t, c.DB, "owner@example.com").ID
-			c.must(c.DB.Exec(statement, map[string]any{"guest": c.user.ID, "owner": owner}).Error)
-			if _, err := c.claim(owner); !errors.Is(err, purchase.ErrNotClaimed) {
+			f := newRefundFixture(t)
+			owner := dbtest.User(t, f.DB, "owner@example.com").ID
+			f.must(f.DB.Exec(statement, map[string]any{"guest": f.user.ID, "owner": owner}).Error)
+			if _, err := f.claim(owner); !errors.Is(err, purchase.ErrNotClaimed) {
 				t.Errorf("claim = %v, want ErrNotClaimed", err)
 			}
-			c.wantBalances(map[int64]models.Credits{c.user.ID: 1200, owner: 0})
+			f.wantBalances(map[int64]models.Credits{f.user.ID: 1200, owner: 0})
 		})
 	}
 }
 
 func TestTwentyClaimsAtOnce(t *testing.T) {
 	t.Parallel()
-	c := newRefundFixture(t)
-	owners := []int64{dbtest.User(t, c.DB, "one@example.com").ID, dbtest.User(t, c.DB, "two@example.com").ID}
-	c.buy("pi_2")
+	f := newRefundFixture(t)
+	owners := []int64{dbtest.User(t, f.DB, "one@example.com").ID, dbtest.User(t, f.DB, "two@example.com").ID}
+	f.buy("pi_2")
 	var claimed atomic.Int64
 	dbtest.Concurrently(20, func(i int) {
 		if i%4 == 3 {
-			c.refunded("pi_2", 700) // like a concurrent event
+			f.refunded("pi_2", 700) // like a concurrent event
 			return
 		}
-		switch _, err := c.claim(owners[i%2]); {
+		switch _, err := f.claim(owners[i%2]); {
 		case err == nil:
 			claimed.Add(1)
 		case !errors.Is(err, purchase.ErrNotClaimed):
@@ -112,27 +112,27 @@ func TestTwentyClaimsAtOnce(t *testing.T) {
 		t.Errorf("claimed %d times, want once", claimed.Load())
 	}
 	var with []models.Credits
-	c.must(c.DB.Raw(`SELECT credits_balance FROM users WHERE credits_balance <> 0`).Scan(&with).Error)
+	f.must(f.DB.Raw(`SELECT credits_balance FROM users WHERE credits_balance <> 0`).Scan(&with).Error)
 	if len(with) != 1 || with[0] != 2160 {
 		t.Errorf("balances = %v, want 2160 credits with one user", with)
 	}
-	dbtest.CheckLedger(t, c.DB)
+	dbtest.CheckLedger(t, f.DB)
 }
 
 // A payment by a Stripe customer of an account that is being claimed waits for the claim, and then goes to the
 // claimant.
 func TestPaymentDuringClaim(t *testing.T) {
 	t.Parallel()
-	c := newRefundFixture(t)
-	owner := dbtest.User(t, c.DB, "owner@example.com").ID
-	c.must(c.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`,
-		c.user.ID).Error)
+	f := newRefundFixture(t)
+	owner := dbtest.User(t, f.DB, "owner@example.com").ID
+	f.must(f.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`,
+		f.user.ID).Error)
 	const payments = 20
 	var all sync.WaitGroup
 	pay := func(i int) {
 		session := fmt.Sprintf("cs_link_%d", i)
-		err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) error {
-			_, err := c.Book(tx, purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: "pi_" + session,
+		err := postgres.Transaction(context.Background(), f.DB, func(tx models.Tx) error {
+			_, err := f.Book(tx, purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: "pi_" + session,
 				Currency: "eur", Subtotal: 3500,
 				Paid: 3500, PaidCurrency: "eur", Customer: "cus_1"},
 				purchase.StripeFacts{Sold: &purchase.Sold{Known: true, Units: 1, Credits: 1200}}, "evt_"+session)
@@ -142,26 +142,26 @@ func TestPaymentDuringClaim(t *testing.T) {
 			t.Errorf("payment %d: %v", i, err)
 		}
 	}
-	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) error {
+	err := postgres.Transaction(context.Background(), f.DB, func(tx models.Tx) error {
 		if err := user.LockAddress(tx, "ada@example.com"); err != nil {
 			return err
 		}
-		if _, err := purchase.Claim(tx, c.user.ID, owner, "ada@example.com"); err != nil {
+		if _, err := purchase.Claim(tx, f.user.ID, owner, "ada@example.com"); err != nil {
 			return err
 		}
 		for i := range payments {
 			all.Go(func() { pay(i) })
 		}
 		dbtest.Eventually(t, "a payment waits for the claim", func() (waits bool) {
-			c.must(
-				c.DB.Raw(
+			f.must(
+				f.DB.Raw(
 					`SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits).Error)
 			return waits
 		})
 		return nil
 	})
 	all.Wait()
-	c.must(err)
-	c.wantBalances(map[int64]models.Credits{c.user.ID: 0, owner: (1 + payments) * 1200})
-	dbtest.CheckLedger(t, c.DB)
+	f.must(err)
+	f.wantBalances(map[int64]models.Credits{f.user.ID: 0, owner: (1 + payments) * 1200})
+	dbtest.CheckLedger(t, f.DB)
 }

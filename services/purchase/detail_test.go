@@ -15,17 +15,17 @@ import (
 
 func TestRefreshWithoutASession(t *testing.T) {
 	t.Parallel()
-	c := newRefundFixture(t)
+	f := newRefundFixture(t)
 	id := uuid.Must(uuid.NewV7())
-	c.must(
-		c.DB.Exec(
+	f.must(
+		f.DB.Exec(
 			`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
-		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', 'k')`, id, c.user.ID).Error)
-	if _, err := c.Refresh(context.Background(), id.String()); !errors.Is(err, purchase.ErrNotOurs) {
+		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', 'k')`, id, f.user.ID).Error)
+	if _, err := f.Refresh(context.Background(), id.String()); !errors.Is(err, purchase.ErrNotOurs) {
 		t.Errorf("error = %v, want ErrNotOurs", err)
 	}
 	for _, unknown := range []string{"", "x", uuid.NewString(), strings.ToUpper(id.String()), "{" + id.String() + "}"} {
-		if _, err := c.Refresh(context.Background(), unknown); !fault.Is(err, fault.NotFound) {
+		if _, err := f.Refresh(context.Background(), unknown); !fault.Is(err, fault.NotFound) {
 			t.Errorf("%q: %v, want not found", unknown, err)
 		}
 	}
@@ -33,12 +33,12 @@ func TestRefreshWithoutASession(t *testing.T) {
 
 func TestPaymentInTheBuyersCurrency(t *testing.T) {
 	t.Parallel()
-	c := newRefundFixture(t)
-	id := c.order("cs_francs")
-	c.must(c.bookFetched(purchase.Checkout{ID: "cs_francs", PaymentStatus: "paid", PaymentIntent: "pi_francs",
+	f := newRefundFixture(t)
+	id := f.order("cs_francs")
+	f.must(f.bookFetched(purchase.Checkout{ID: "cs_francs", PaymentStatus: "paid", PaymentIntent: "pi_francs",
 		Currency: "eur", Subtotal: 3500,
 		Paid: 3371, PaidCurrency: "chf"}))
-	d, err := c.Detail(context.Background(), id.String())
+	d, err := f.Detail(context.Background(), id.String())
 	if err != nil || d.PaymentCurrency() != "chf" || d.Left() != 3371 || d.Currency != "eur" {
 		t.Errorf("left = %d %s of an order in %s (%v), want 3371 chf of one in eur", d.Left(), d.PaymentCurrency(),
 			d.Currency, err)

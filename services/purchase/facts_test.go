@@ -16,8 +16,8 @@ import (
 )
 
 // answerDispute makes Stripe answer dp_1 with this amount. onCall runs before each answer; asked counts the answers.
-func (c *refundFixture) answerDispute(cents int, onCall func()) (asked *atomic.Int64) {
-	c.t.Helper()
+func (f *refundFixture) answerDispute(cents int, onCall func()) (asked *atomic.Int64) {
+	f.t.Helper()
 	asked = new(atomic.Int64)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
@@ -25,8 +25,8 @@ func (c *refundFixture) answerDispute(cents int, onCall func()) (asked *atomic.I
 		fmt.Fprintf(w, `{"id":"dp_1","object":"dispute","amount":%d,"currency":"eur","status":"needs_response",
 			"charge":"ch_pi_1","payment_intent":"pi_1"}`, cents)
 	}))
-	c.t.Cleanup(server.Close)
-	c.Stripe = stripeapi.New(testKey, server.URL)
+	f.t.Cleanup(server.Close)
+	f.Stripe = stripeapi.New(testKey, server.URL)
 	return asked
 }
 
@@ -40,9 +40,9 @@ func TestStaleFacts(t *testing.T) {
 	t.Parallel()
 	t.Run("fail the booking after five rounds", func(t *testing.T) {
 		t.Parallel()
-		c := newRefundFixture(t)
+		f := newRefundFixture(t)
 		rounds := 0
-		err := c.WithFacts(t.Context(), nil, false, func(models.Tx, purchase.StripeFacts) error {
+		err := f.WithFacts(t.Context(), nil, false, func(models.Tx, purchase.StripeFacts) error {
 			rounds++
 			return purchase.ErrStaleFacts
 		})
@@ -52,46 +52,46 @@ func TestStaleFacts(t *testing.T) {
 	})
 	t.Run("are refused by the transaction", func(t *testing.T) {
 		t.Parallel()
-		c := newRefundFixture(t)
-		c.must(c.bookFetched(sameSecond(3500)))
+		f := newRefundFixture(t)
+		f.must(f.bookFetched(sameSecond(3500)))
 		stale := purchase.StripeFacts{Dispute: &purchase.CurrentDispute{Revision: -1}}
 		for name, facts := range map[string]purchase.StripeFacts{"none": {}, "of another revision": stale} {
-			err := postgres.Transaction(t.Context(), c.DB, func(tx models.Tx) error {
-				_, err := c.Book(tx, sameSecond(1000), facts, "")
+			err := postgres.Transaction(t.Context(), f.DB, func(tx models.Tx) error {
+				_, err := f.Book(tx, sameSecond(1000), facts, "")
 				return err
 			})
 			if !errors.Is(err, purchase.ErrStaleFacts) {
 				t.Errorf("facts %s: %v, want ErrStaleFacts", name, err)
 			}
 		}
-		c.wantBalance(0)
+		f.wantBalance(0)
 	})
 	t.Run("are fetched again when the dispute changes meanwhile", func(t *testing.T) {
 		t.Parallel()
-		c := newRefundFixture(t)
-		c.must(c.bookFetched(sameSecond(3500)))
+		f := newRefundFixture(t)
+		f.must(f.bookFetched(sameSecond(3500)))
 		var changed atomic.Bool
-		asked := c.answerDispute(1000, func() {
+		asked := f.answerDispute(1000, func() {
 			if !changed.Swap(true) {
-				c.must(c.DB.Exec(`UPDATE stripe_disputes SET revision = revision + 1`).Error)
+				f.must(f.DB.Exec(`UPDATE stripe_disputes SET revision = revision + 1`).Error)
 			}
 		})
-		c.must(c.bookFetched(sameSecond(2000)))
+		f.must(f.bookFetched(sameSecond(2000)))
 		if asked.Load() != 2 {
 			t.Errorf("Stripe was asked %d times, want 2", asked.Load())
 		}
-		c.wantBalance(1200 - 342)
+		f.wantBalance(1200 - 342)
 	})
 	t.Run("of twenty reports of one second end with Stripe's state", func(t *testing.T) {
 		t.Parallel()
-		c := newRefundFixture(t)
-		c.answerDispute(1000, func() {})
+		f := newRefundFixture(t)
+		f.answerDispute(1000, func() {})
 		dbtest.Concurrently(20, func(i int) {
-			if err := c.bookFetched(sameSecond(int64(100 * (i + 1)))); err != nil {
+			if err := f.bookFetched(sameSecond(int64(100 * (i + 1)))); err != nil {
 				t.Errorf("dispute %d: %v", i, err)
 			}
 		})
-		c.must(c.bookFetched(sameSecond(3500))) // whichever was first is contradicted now
-		c.wantBalance(1200 - 342)
+		f.must(f.bookFetched(sameSecond(3500))) // whichever was first is contradicted now
+		f.wantBalance(1200 - 342)
 	})
 }

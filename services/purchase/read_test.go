@@ -11,10 +11,10 @@ import (
 // The pages reach every purchase of a user once, also when all were created at the same moment.
 func TestPagesOfPurchases(t *testing.T) {
 	t.Parallel()
-	c := newRefundFixture(t)
-	user, other := dbtest.User(t, c.DB, "many@example.org").ID, dbtest.User(t, c.DB, "other@example.org").ID
+	f := newRefundFixture(t)
+	user, other := dbtest.User(t, f.DB, "many@example.org").ID, dbtest.User(t, f.DB, "other@example.org").ID
 	for _, id := range []int64{user, other} {
-		if err := c.DB.Exec(
+		if err := f.DB.Exec(
 			`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, created_at)
 			SELECT gen_random_uuid(), ?, 1, 500, 500, 'eur', 'de', 'k' || n, date_trunc('day', now()) FROM generate_series(1, 60) n`, id).Error; err != nil {
 			t.Fatal(err)
@@ -22,7 +22,7 @@ func TestPagesOfPurchases(t *testing.T) {
 	}
 	seen, before := map[uuid.UUID]bool{}, uuid.Nil
 	for more := true; more; {
-		rows, next, err := c.OfUser(t.Context(), user, before, 25)
+		rows, next, err := f.OfUser(t.Context(), user, before, 25)
 		if err != nil || len(rows) == 0 || len(rows) > 25 {
 			t.Fatalf("%d purchases on a page, %v; want 1 to 25", len(rows), err)
 		}
@@ -37,7 +37,7 @@ func TestPagesOfPurchases(t *testing.T) {
 	if len(seen) != 60 {
 		t.Errorf("%d purchases on the pages, want 60", len(seen))
 	}
-	if rows, _, err := c.OfUser(t.Context(), other, before, 25); err != nil || len(rows) != 0 {
+	if rows, _, err := f.OfUser(t.Context(), other, before, 25); err != nil || len(rows) != 0 {
 		t.Errorf("%d purchases before another user's, %v; want none", len(rows), err)
 	}
 }

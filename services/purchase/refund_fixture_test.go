@@ -118,108 +118,108 @@ type refundFixture struct {
 
 func newRefundFixture(t *testing.T) *refundFixture {
 	t.Helper()
-	f := &fakeStripe{byKey: map[string]map[string]any{}, failed: map[string]bool{}, status: "succeeded"}
-	server := httptest.NewServer(f)
+	fake := &fakeStripe{byKey: map[string]map[string]any{}, failed: map[string]bool{}, status: "succeeded"}
+	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	c := &refundFixture{t: t, fakeStripe: f, clock: models.Now()}
-	c.Service = &purchase.Service{DB: dbtest.New(t), Stripe: stripeapi.New(testKey, server.URL),
-		Now: func() time.Time { return c.clock }, Log: slog.New(slog.DiscardHandler)}
-	c.user = dbtest.User(t, c.DB, "ada@example.com")
-	c.must(
-		c.DB.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).
+	f := &refundFixture{t: t, fakeStripe: fake, clock: models.Now()}
+	f.Service = &purchase.Service{DB: dbtest.New(t), Stripe: stripeapi.New(testKey, server.URL),
+		Now: func() time.Time { return f.clock }, Log: slog.New(slog.DiscardHandler)}
+	f.user = dbtest.User(t, f.DB, "ada@example.com")
+	f.must(
+		f.DB.Exec(`INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500)`).
 			Error)
-	c.id = c.buy("pi_1")
-	return c
+	f.id = f.buy("pi_1")
+	return f
 }
 
-func (c *refundFixture) must(err error) {
-	c.t.Helper()
+func (f *refundFixture) must(err error) {
+	f.t.Helper()
 	if err != nil {
-		c.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 }
 
 // bookFetched books a report as if Stripe's API had answered it.
-func (c *refundFixture) bookFetched(r purchase.Report) error {
-	_, err := c.BookFetched(context.Background(), r, nil)
+func (f *refundFixture) bookFetched(r purchase.Report) error {
+	_, err := f.BookFetched(context.Background(), r, nil)
 	return err
 }
 
 // order inserts a pending purchase.
-func (c *refundFixture) order(session string) uuid.UUID {
-	c.t.Helper()
+func (f *refundFixture) order(session string) uuid.UUID {
+	f.t.Helper()
 	id := uuid.Must(uuid.NewV7())
-	c.must(
-		c.DB.Exec(
+	f.must(
+		f.DB.Exec(
 			`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
-		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', ?, ?)`, id, c.user.ID, id.String(), session).Error)
+		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', ?, ?)`, id, f.user.ID, id.String(), session).Error)
 	return id
 }
 
 // buy inserts a purchase and books its payment.
-func (c *refundFixture) buy(payment string) uuid.UUID {
-	c.t.Helper()
+func (f *refundFixture) buy(payment string) uuid.UUID {
+	f.t.Helper()
 	session := "cs_" + payment
-	id := c.order(session)
-	c.must(c.bookFetched(purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: payment, Currency: "eur",
+	id := f.order(session)
+	f.must(f.bookFetched(purchase.Checkout{ID: session, PaymentStatus: "paid", PaymentIntent: payment, Currency: "eur",
 		Subtotal: 3500,
 		Paid:     3500, PaidCurrency: "eur"}))
 	return id
 }
 
 // spend takes credits from ada, like a feature.
-func (c *refundFixture) spend(credits int64) {
-	c.t.Helper()
-	c.must(
-		c.DB.Exec(
+func (f *refundFixture) spend(credits int64) {
+	f.t.Helper()
+	f.must(
+		f.DB.Exec(
 			`WITH spent AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) VALUES (@user, 0 - @credits, 'resume_analysis') RETURNING 1)
-		UPDATE users SET credits_balance = credits_balance - @credits WHERE id = @user`, map[string]any{"user": c.user.ID, "credits": credits}).Error)
+		UPDATE users SET credits_balance = credits_balance - @credits WHERE id = @user`, map[string]any{"user": f.user.ID, "credits": credits}).Error)
 }
 
 // request stores a refund request, like an admin's form.
-func (c *refundFixture) request(cents, seen models.Cents, key string) (models.RefundRequest, error) {
+func (f *refundFixture) request(cents, seen models.Cents, key string) (models.RefundRequest, error) {
 	var request models.RefundRequest
-	err := postgres.Transaction(context.Background(), c.DB, func(tx models.Tx) (err error) {
-		request, _, _, err = purchase.RequestRefund(tx, purchase.RefundOrder{PurchaseID: c.id, Cents: cents, Seen: seen,
-			Note: "asked for", Key: key}, c.clock)
+	err := postgres.Transaction(context.Background(), f.DB, func(tx models.Tx) (err error) {
+		request, _, _, err = purchase.RequestRefund(tx, purchase.RefundOrder{PurchaseID: f.id, Cents: cents, Seen: seen,
+			Note: "asked for", Key: key}, f.clock)
 		return err
 	})
 	return request, err
 }
 
 // refund stores a refund request and sends it.
-func (c *refundFixture) refund(cents, seen models.Cents, key string) models.RefundRequest {
-	c.t.Helper()
-	request, err := c.request(cents, seen, key)
-	c.must(err)
-	request, err = c.SendRefund(context.Background(), request)
-	c.must(err)
+func (f *refundFixture) refund(cents, seen models.Cents, key string) models.RefundRequest {
+	f.t.Helper()
+	request, err := f.request(cents, seen, key)
+	f.must(err)
+	request, err = f.SendRefund(context.Background(), request)
+	f.must(err)
 	return request
 }
 
-func (c *refundFixture) detail() purchase.Detail {
-	c.t.Helper()
-	d, err := c.Detail(context.Background(), c.id.String())
-	c.must(err)
+func (f *refundFixture) detail() purchase.Detail {
+	f.t.Helper()
+	d, err := f.Detail(context.Background(), f.id.String())
+	f.must(err)
 	return d
 }
 
-func (c *refundFixture) wantBalance(want models.Credits) {
-	c.t.Helper()
+func (f *refundFixture) wantBalance(want models.Credits) {
+	f.t.Helper()
 	var user models.User
-	c.must(c.DB.Take(&user, c.user.ID).Error)
+	f.must(f.DB.Take(&user, f.user.ID).Error)
 	if user.CreditsBalance != want {
-		c.t.Errorf("balance = %d credits, want %d", user.CreditsBalance, want)
+		f.t.Errorf("balance = %d credits, want %d", user.CreditsBalance, want)
 	}
-	dbtest.CheckLedger(c.t, c.DB)
+	dbtest.CheckLedger(f.t, f.DB)
 }
 
 // wantRefunds compares the number of refunds at Stripe.
-func (c *refundFixture) wantRefunds(want int) {
-	c.t.Helper()
-	c.change(func() {
-		if len(c.made) != want {
-			c.t.Errorf("Stripe made %d refunds, want %d", len(c.made), want)
+func (f *refundFixture) wantRefunds(want int) {
+	f.t.Helper()
+	f.change(func() {
+		if len(f.made) != want {
+			f.t.Errorf("Stripe made %d refunds, want %d", len(f.made), want)
 		}
 	})
 }

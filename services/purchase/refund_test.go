@@ -24,35 +24,35 @@ func problem(err error) fault.Problem {
 
 func TestRefund(t *testing.T) {
 	t.Parallel()
-	c := newRefundFixture(t)
-	c.spend(500)
-	d := c.detail()
+	f := newRefundFixture(t)
+	f.spend(500)
+	d := f.detail()
 	if cents := d.Proposal(700); cents != 2042 || d.Unused(700) != 700 || d.CreditsForRefund(2042) != 700 ||
 		d.Left() != 3500 {
 		t.Fatalf("proposal = %d cents for %d credits, takes %d, left %d; want 2042 for 700, 700, 3500",
 			cents, d.Unused(700), d.CreditsForRefund(2042), d.Left())
 	}
-	request := c.refund(2042, 0, "form 1")
+	request := f.refund(2042, 0, "form 1")
 	if request.Status != models.RefundSent || request.RefundID != "re_1" {
 		t.Errorf("request = %+v, want sent as re_1", request)
 	}
-	c.wantBalance(0)
+	f.wantBalance(0)
 	t.Run("the event of the same refund books nothing", func(t *testing.T) {
-		c.must(c.bookFetched(purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur",
+		f.must(f.bookFetched(purchase.Refund{ID: "re_1", PaymentRef: "pi_1", ChargeID: "ch_1", Currency: "eur",
 			Status: "succeeded", Amount: 2042}))
-		c.wantBalance(0)
+		f.wantBalance(0)
 	})
 	t.Run("a refund of spent credits leaves a negative balance", func(t *testing.T) {
-		if got := c.detail().CreditsForRefund(1458); got != 500 {
+		if got := f.detail().CreditsForRefund(1458); got != 500 {
 			t.Errorf("the rest takes %d credits, want 500", got)
 		}
-		c.refund(1458, 2042, "form 2")
-		c.wantBalance(-500)
-		if d := c.detail(); d.Left() != 0 || d.Refunded != 3500 || len(d.Refunds) != 2 || len(d.Requests) != 2 {
+		f.refund(1458, 2042, "form 2")
+		f.wantBalance(-500)
+		if d := f.detail(); d.Left() != 0 || d.Refunded != 3500 || len(d.Refunds) != 2 || len(d.Requests) != 2 {
 			t.Errorf("left %d, refunded %d, %d refunds, %d requests; want 0, 3500, 2, 2", d.Left(), d.Refunded, len(d.Refunds),
 				len(d.Requests))
 		}
-		if _, err := c.request(1, 3500, "form 3"); problem(err) != fault.RefundRange {
+		if _, err := f.request(1, 3500, "form 3"); problem(err) != fault.RefundRange {
 			t.Errorf("one cent too much: %v, want fault.RefundRange", err)
 		}
 	})
@@ -60,9 +60,9 @@ func TestRefund(t *testing.T) {
 
 func TestRefundRefuses(t *testing.T) {
 	t.Parallel()
-	c := newRefundFixture(t)
-	c.refund(1000, 0, "first")
-	unpaid := c.order("cs_open")
+	f := newRefundFixture(t)
+	f.refund(1000, 0, "first")
+	unpaid := f.order("cs_open")
 	for _, w := range []struct {
 		name        string
 		cents, seen models.Cents
@@ -80,52 +80,52 @@ func TestRefundRefuses(t *testing.T) {
 		{"a NUL in the key", 500, 1000, "\x00", fault.KeyLength},
 		{"a long key", 500, 1000, strings.Repeat("k", 256), fault.KeyLength},
 	} {
-		if _, err := c.request(w.cents, w.seen, w.key); problem(err) != w.want {
+		if _, err := f.request(w.cents, w.seen, w.key); problem(err) != w.want {
 			t.Errorf("%s: %v, want %s", w.name, err, w.want)
 		}
 	}
-	paid := c.id
+	paid := f.id
 	for id, want := range map[uuid.UUID]fault.Problem{unpaid: fault.NothingPaid, uuid.New(): ""} {
-		c.id = id
-		if _, err := c.request(100, 0, "k"); fault.Of(err) == nil || problem(err) != want {
+		f.id = id
+		if _, err := f.request(100, 0, "k"); fault.Of(err) == nil || problem(err) != want {
 			t.Errorf("purchase %s: %v, want %q", id, err, want)
 		}
 	}
-	c.id = paid
-	if d := c.detail(); len(d.Requests) != 1 {
+	f.id = paid
+	if d := f.detail(); len(d.Requests) != 1 {
 		t.Errorf("%d requests, want 1", len(d.Requests))
 	}
-	c.wantRefunds(1)
-	c.wantBalance(1200 - 342)
+	f.wantRefunds(1)
+	f.wantBalance(1200 - 342)
 }
 
 func TestTwentyRefundsAtOnce(t *testing.T) {
 	t.Parallel()
 	t.Run("make one refund of one form", func(t *testing.T) {
-		c := newRefundFixture(t)
+		f := newRefundFixture(t)
 		dbtest.Concurrently(20, func(int) {
-			request, err := c.request(1000, 0, "form")
+			request, err := f.request(1000, 0, "form")
 			if err == nil {
-				_, err = c.SendRefund(context.Background(), request)
+				_, err = f.SendRefund(context.Background(), request)
 			}
 			if err != nil {
 				t.Errorf("refund: %v", err)
 			}
 		})
-		c.wantRefunds(1)
-		c.wantBalance(1200 - 342)
+		f.wantRefunds(1)
+		f.wantBalance(1200 - 342)
 	})
 	t.Run("make one refund of twenty forms", func(t *testing.T) {
-		c := newRefundFixture(t)
+		f := newRefundFixture(t)
 		var mu sync.Mutex
 		made := 0
 		dbtest.Concurrently(20, func(i int) {
-			request, err := c.request(3500, 0, fmt.Sprint(i))
+			request, err := f.request(3500, 0, fmt.Sprint(i))
 			if problem(err) == fault.RefundedSince {
 				return
 			}
 			if err == nil {
-				_, err = c.SendRefund(context.Background(), request)
+				_, err = f.SendRefund(context.Background(), request)
 			}
 			if err != nil {
 				t.Errorf("refund: %v", err)
@@ -137,7 +137,7 @@ func TestTwentyRefundsAtOnce(t *testing.T) {
 		if made != 1 {
 			t.Errorf("%d forms were accepted, want 1", made)
 		}
-		c.wantRefunds(1)
-		c.wantBalance(0)
+		f.wantRefunds(1)
+		f.wantBalance(0)
 	})
 }

@@ -37,26 +37,26 @@ func newDeletionFixture(t *testing.T) deletionFixture {
 	return deletionFixture{s, service, &account.Service{DB: s.DB, Purchase: s.Purchase, Now: s.Now, Log: s.Log}}
 }
 
-func (l deletionFixture) post(e ledger.Entry) {
-	l.t.Helper()
-	l.must(postgres.Transaction(context.Background(), l.DB, func(tx models.Tx) error {
+func (f deletionFixture) post(e ledger.Entry) {
+	f.t.Helper()
+	f.must(postgres.Transaction(context.Background(), f.DB, func(tx models.Tx) error {
 		_, err := ledger.Post(tx, e)
 		return err
 	}))
 }
 
-func (l deletionFixture) deleteAccount() {
-	l.t.Helper()
-	l.must(l.accounts.Delete(context.Background(), l.user))
-	l.must(l.accounts.EraseDue(context.Background()))
+func (f deletionFixture) deleteAccount() {
+	f.t.Helper()
+	f.must(f.accounts.Delete(context.Background(), f.user))
+	f.must(f.accounts.EraseDue(context.Background()))
 }
 
-func (l deletionFixture) wantNoTrace() {
-	l.t.Helper()
-	for _, trace := range dbtest.Traces(l.t, l.DB, personalTexts...) {
-		l.t.Errorf("personal data left in %s", trace)
+func (f deletionFixture) wantNoTrace() {
+	f.t.Helper()
+	for _, trace := range dbtest.Traces(f.t, f.DB, personalTexts...) {
+		f.t.Errorf("personal data left in %s", trace)
 	}
-	dbtest.CheckLedger(l.t, l.DB)
+	dbtest.CheckLedger(f.t, f.DB)
 }
 
 // apply applies one operation and returns its error.

@@ -18,73 +18,73 @@ import (
 
 func TestDeletionLeavesNoPersonalData(t *testing.T) {
 	t.Parallel()
-	l := newDeletionFixture(t)
+	f := newDeletionFixture(t)
 	details := func(payload string) string { // Stripe's personal data
 		return payload[:len(payload)-3] + `,` + customerDetails +
 			`"receipt_email":"ada@example.com","billing_details":{"name":"Ada Lovelace"}}}}`
 	}
 	for _, payload := range []string{
-		l.completed("evt_paid", "cs_1", "paid"),
+		f.completed("evt_paid", "cs_1", "paid"),
 		event("evt_intent", "payment_intent.succeeded", `{"id":"pi_1","object":"payment_intent"}`),
 		event("evt_charge", "charge.succeeded",
 			`{"id":"ch_1","object":"charge","payment_intent":{"id":"pi_1","receipt_email":"ada@example.com"}}`),
 		refunded("evt_refund", 350),
 	} {
-		l.deliver(details(payload))
+		f.deliver(details(payload))
 	}
-	l.wantBalance(1080)
+	f.wantBalance(1080)
 	meta := models.Meta{IdempotencyKey: "ada@example.com/1", RequestHash: "h",
 		RequestMetadata: []byte(`{"for":"Ada Lovelace"}`)}
-	l.post(ledger.Entry{UserID: l.user, Delta: -10, Reason: "resume_analysis", Meta: meta})
-	l.post(ledger.Entry{
-		UserID: l.user, Delta: 5, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "for Ada Lovelace"},
+	f.post(ledger.Entry{UserID: f.user, Delta: -10, Reason: "resume_analysis", Meta: meta})
+	f.post(ledger.Entry{
+		UserID: f.user, Delta: 5, Reason: models.ReasonManual, Meta: models.Meta{Actor: "operator", Note: "for Ada Lovelace"},
 	})
-	l.must(models.AppendAudit(models.Tx{DB: l.DB}, models.AuditEvent{
-		Action: models.ActionCreditsGrant, UserID: l.user, Detail: map[string]any{"note": "for Ada Lovelace", "credits": 5},
+	f.must(models.AppendAudit(models.Tx{DB: f.DB}, models.AuditEvent{
+		Action: models.ActionCreditsGrant, UserID: f.user, Detail: map[string]any{"note": "for Ada Lovelace", "credits": 5},
 	}))
-	l.must(
-		l.DB.Exec(`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, status, next_attempt_at)
-		VALUES (?, ?, 'k', 350, 'Ada Lovelace asked', 'refused', now())`, uuid.New(), l.purchase.ID).Error)
+	f.must(
+		f.DB.Exec(`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, status, next_attempt_at)
+		VALUES (?, ?, 'k', 350, 'Ada Lovelace asked', 'refused', now())`, uuid.New(), f.purchase.ID).Error)
 	for i, end := range []bool{true, false} {
-		l.must(postgres.Transaction(context.Background(), l.DB, func(tx models.Tx) error {
+		f.must(postgres.Transaction(context.Background(), f.DB, func(tx models.Tx) error {
 			held := &ledger.HoldOp{
-				ID: uuid.New(), UserID: l.user, Feature: "job_match", TTL: time.Hour,
+				ID: uuid.New(), UserID: f.user, Feature: "job_match", TTL: time.Hour,
 				Key: fmt.Sprint("hold of ada@example.com/", i), Metadata: []byte(`{"for":"Ada Lovelace"}`),
 			}
 			err := apply(tx, held)
 			if err == nil && end {
-				err = apply(tx, &ledger.CaptureOp{UserID: l.user, ID: held.ID})
+				err = apply(tx, &ledger.CaptureOp{UserID: f.user, ID: held.ID})
 			}
 			return err
 		}))
 	}
-	if n := len(dbtest.Traces(t, l.DB, personalTexts...)); n < 10 {
+	if n := len(dbtest.Traces(t, f.DB, personalTexts...)); n < 10 {
 		t.Fatalf("%d columns hold personal data before the deletion, want at least 10", n)
 	}
 
-	l.deleteAccount()
-	l.wantNoTrace()
-	l.wantBalance(0)
+	f.deleteAccount()
+	f.wantNoTrace()
+	f.wantBalance(0)
 	var user models.User
-	l.must(l.DB.Take(&user, "id = ?", l.user).Error)
+	f.must(f.DB.Take(&user, "id = ?", f.user).Error)
 	want := time.Date(time.Now().UTC().Year()+models.KeepYears, 12, 31, 0, 0, 0, 0, time.UTC)
 	if user.DeletedAt == nil || user.DeleteAfter == nil || !user.DeleteAfter.Equal(want) {
 		t.Errorf("deleted at %v, retained until %v, want %v", user.DeletedAt, user.DeleteAfter, want)
 	}
-	if _, err := l.auth.Account(context.Background(), l.user); !fault.Is(err, fault.NotFound) {
+	if _, err := f.auth.Account(context.Background(), f.user); !fault.Is(err, fault.NotFound) {
 		t.Errorf("account after deletion: error = %v, want not found", err)
 	}
 	t.Run("books a later refund without personal data", func(t *testing.T) {
-		l.deliver(details(refunded("evt_later", 3500)))
-		l.wantBalance(-1080)
-		l.must(l.accounts.EraseDue(context.Background()))
-		l.wantNoTrace()
-		l.deliver(event("evt_ignored", "payment_intent.created",
+		f.deliver(details(refunded("evt_later", 3500)))
+		f.wantBalance(-1080)
+		f.must(f.accounts.EraseDue(context.Background()))
+		f.wantNoTrace()
+		f.deliver(event("evt_ignored", "payment_intent.created",
 			`{"id":"pi_1","object":"payment_intent","receipt_email":"ada@example.com"}`))
-		if _, err := l.accounts.Sweep(context.Background()); err != nil {
+		if _, err := f.accounts.Sweep(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		l.wantNoTrace()
+		f.wantNoTrace()
 	})
 	t.Run("keeps the ledger and the audit log append-only", func(t *testing.T) {
 		for _, statement := range []string{
@@ -95,13 +95,13 @@ func TestDeletionLeavesNoPersonalData(t *testing.T) {
 			`DELETE FROM credit_transactions`, `DELETE FROM audit_log`, `UPDATE audit_log SET detail = '{}', action = 'other'`,
 			`BEGIN; UPDATE users SET delete_after = current_date - 1; DELETE FROM credit_transactions; COMMIT`,
 		} {
-			if err := l.DB.Exec(statement).Error; err == nil {
+			if err := f.DB.Exec(statement).Error; err == nil {
 				t.Errorf("%s: no error, want a refusal", statement)
 			}
-			l.DB.Exec(`ROLLBACK`)
+			f.DB.Exec(`ROLLBACK`)
 		}
-		l.must(l.DB.Exec(`UPDATE users SET delete_after = current_date - 2`).Error)
-		if n, err := l.accounts.Sweep(context.Background()); n != 0 || err != nil {
+		f.must(f.DB.Exec(`UPDATE users SET delete_after = current_date - 2`).Error)
+		if n, err := f.accounts.Sweep(context.Background()); n != 0 || err != nil {
 			t.Errorf("sweep removed %d accounts (%v), want 0: entries of this year", n, err)
 		}
 	})
@@ -114,70 +114,70 @@ func TestPaymentAfterDeletion(t *testing.T) {
 		"a card":         {"", "checkout.session.completed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newDeletionFixture(t)
+			f := newDeletionFixture(t)
 			if kinds[0] != "" {
-				l.deliver(l.completed("evt_open", "cs_1", kinds[0]))
+				f.deliver(f.completed("evt_open", "cs_1", kinds[0]))
 			}
-			l.deleteAccount()
+			f.deleteAccount()
 			object := fmt.Sprintf(`{"id":"cs_1","object":"checkout.session","mode":"payment","payment_status":"paid",%s
-				"payment_intent":"pi_1","currency":"eur","amount_subtotal":3500,"amount_total":3500,"metadata":{"credits":"1200","purchase_id":%q}}`, customerDetails, l.purchase.ID)
-			l.deliver(event("evt_late", kinds[1], object))
-			l.wantBalance(1200)
-			if l.statusOf("evt_late") != models.EventReview {
-				t.Errorf("event is %s, want review", l.statusOf("evt_late"))
+				"payment_intent":"pi_1","currency":"eur","amount_subtotal":3500,"amount_total":3500,"metadata":{"credits":"1200","purchase_id":%q}}`, customerDetails, f.purchase.ID)
+			f.deliver(event("evt_late", kinds[1], object))
+			f.wantBalance(1200)
+			if f.statusOf("evt_late") != models.EventReview {
+				t.Errorf("event is %s, want review", f.statusOf("evt_late"))
 			}
-			l.must(l.accounts.EraseDue(context.Background()))
-			l.wantNoTrace()
+			f.must(f.accounts.EraseDue(context.Background()))
+			f.wantNoTrace()
 			var accounts int64
-			l.must(l.DB.Raw(`SELECT count(*) FROM users WHERE deleted_at IS NULL`).Scan(&accounts).Error)
+			f.must(f.DB.Raw(`SELECT count(*) FROM users WHERE deleted_at IS NULL`).Scan(&accounts).Error)
 			if accounts != 0 {
 				t.Errorf("%d accounts after the payment, want 0", accounts)
 			}
-			err := postgres.Transaction(context.Background(), l.DB, func(tx models.Tx) error {
-				return apply(tx, spendOp(l.user, "k"))
+			err := postgres.Transaction(context.Background(), f.DB, func(tx models.Tx) error {
+				return apply(tx, spendOp(f.user, "k"))
 			})
 			if !fault.Is(err, fault.NotFound) {
 				t.Errorf("spend of a deleted account: error = %v, want not found", err)
 			}
-			l.must(l.Retry(context.Background(), "evt_late")) // the payment is not refunded yet
-			if l.statusOf("evt_late") != models.EventReview {
-				t.Errorf("event is %s before the refund, want review", l.statusOf("evt_late"))
+			f.must(f.Retry(context.Background(), "evt_late")) // the payment is not refunded yet
+			if f.statusOf("evt_late") != models.EventReview {
+				t.Errorf("event is %s before the refund, want review", f.statusOf("evt_late"))
 			}
-			l.deliver(refunded("evt_back", 3500))
-			l.must(l.Retry(context.Background(), "evt_late"))
-			if l.statusOf("evt_late") != models.EventDone {
-				t.Errorf("event is %s after the refund, want done", l.statusOf("evt_late"))
+			f.deliver(refunded("evt_back", 3500))
+			f.must(f.Retry(context.Background(), "evt_late"))
+			if f.statusOf("evt_late") != models.EventDone {
+				t.Errorf("event is %s after the refund, want done", f.statusOf("evt_late"))
 			}
-			l.wantBalance(0)
+			f.wantBalance(0)
 		})
 	}
 }
 
 func TestConcurrentDeletionPaymentSpendAndHold(t *testing.T) {
 	t.Parallel()
-	l := newDeletionFixture(t)
-	l.post(ledger.Entry{UserID: l.user, Delta: 100, Reason: models.ReasonManual,
+	f := newDeletionFixture(t)
+	f.post(ledger.Entry{UserID: f.user, Delta: 100, Reason: models.ReasonManual,
 		Meta: models.Meta{Actor: "operator", Note: "test"}})
-	paid := l.completed("evt_1", "cs_1", "paid")
+	paid := f.completed("evt_1", "cs_1", "paid")
 	var spent, held atomic.Int64
 	dbtest.Concurrently(40, func(i int) {
 		ctx, err := context.Background(), error(nil)
 		switch i % 4 {
 		case 0:
-			err = l.accounts.Delete(ctx, l.user)
+			err = f.accounts.Delete(ctx, f.user)
 		case 1:
-			err = l.Receive(ctx, []byte(paid), sign(paid, testSecret, l.clock))
+			err = f.Receive(ctx, []byte(paid), sign(paid, testSecret, f.clock))
 		case 2:
-			err = postgres.Transaction(ctx, l.DB, func(tx models.Tx) error {
-				return apply(tx, spendOp(l.user, fmt.Sprint("spend", i)))
+			err = postgres.Transaction(ctx, f.DB, func(tx models.Tx) error {
+				return apply(tx, spendOp(f.user, fmt.Sprint("spend", i)))
 			})
 			if err == nil {
 				spent.Add(5)
 			}
 		case 3:
-			err = postgres.Transaction(ctx, l.DB, func(tx models.Tx) error {
+			err = postgres.Transaction(ctx, f.DB, func(tx models.Tx) error {
 				return apply(tx, &ledger.HoldOp{
-					ID: uuid.New(), UserID: l.user, Feature: "job_match", TTL: time.Hour, Key: fmt.Sprint("hold", i),
+					ID: uuid.New(), UserID: f.user, Feature: "job_match", TTL: time.Hour, Key: fmt.Sprint("hold", i),
 				})
 			})
 			if err == nil {
@@ -189,22 +189,22 @@ func TestConcurrentDeletionPaymentSpendAndHold(t *testing.T) {
 		}
 	})
 	var failures []string
-	l.must(l.DB.Raw(`SELECT last_error FROM stripe_events WHERE status = 'failed'`).Scan(&failures).Error)
+	f.must(f.DB.Raw(`SELECT last_error FROM stripe_events WHERE status = 'failed'`).Scan(&failures).Error)
 	if len(failures) > 0 {
 		t.Errorf("event failed: %s", failures)
 	}
-	l.must(l.BookDue(context.Background()))
-	l.must(l.accounts.EraseDue(context.Background()))
-	l.wantNoTrace()
-	if got := l.balance(); got != 0 && got != 1200 {
+	f.must(f.BookDue(context.Background()))
+	f.must(f.accounts.EraseDue(context.Background()))
+	f.wantNoTrace()
+	if got := f.balance(); got != 0 && got != 1200 {
 		t.Errorf("balance = %d credits, want 0 or the 1200 of a late payment", got)
 	}
-	if want := models.EventReview; l.balance() == 1200 && l.statusOf("evt_1") != want {
-		t.Errorf("event of the late payment is %s (%s), want %s", l.statusOf("evt_1"), l.lastErrorOf("evt_1"), want)
+	if want := models.EventReview; f.balance() == 1200 && f.statusOf("evt_1") != want {
+		t.Errorf("event of the late payment is %s (%s), want %s", f.statusOf("evt_1"), f.lastErrorOf("evt_1"), want)
 	}
 	var deletions, open int64
-	l.must(l.DB.Raw(`SELECT count(*) FROM audit_log WHERE action = 'account.delete'`).Scan(&deletions).Error)
-	l.must(l.DB.Raw(`SELECT count(*) FROM holds`).Scan(&open).Error)
+	f.must(f.DB.Raw(`SELECT count(*) FROM audit_log WHERE action = 'account.delete'`).Scan(&deletions).Error)
+	f.must(f.DB.Raw(`SELECT count(*) FROM holds`).Scan(&open).Error)
 	if deletions != 1 || open != 0 {
 		t.Errorf("%d deletions and %d holds, want 1 and 0", deletions, open)
 	}
@@ -213,18 +213,18 @@ func TestConcurrentDeletionPaymentSpendAndHold(t *testing.T) {
 
 func TestDisputedAccountIsNotDeleted(t *testing.T) {
 	t.Parallel()
-	l := newDeletionFixture(t)
-	l.deliver(l.completed("evt_1", "cs_1", "paid"))
-	l.deliver(dispute("evt_2", "created", "needs_response", 3500))
-	err := l.accounts.Delete(context.Background(), l.user)
+	f := newDeletionFixture(t)
+	f.deliver(f.completed("evt_1", "cs_1", "paid"))
+	f.deliver(dispute("evt_2", "created", "needs_response", 3500))
+	err := f.accounts.Delete(context.Background(), f.user)
 	if f := fault.Of(err); f == nil || f.Problem != fault.DeletionDispute {
 		t.Fatalf("delete: error = %v, want %s", err, fault.DeletionDispute)
 	}
-	if _, err := l.auth.Account(context.Background(), l.user); err != nil {
+	if _, err := f.auth.Account(context.Background(), f.user); err != nil {
 		t.Errorf("account after the refusal: error = %v, want none", err)
 	}
-	l.deliver(dispute("evt_3", "closed", "lost", 3500))
-	l.deleteAccount()
-	l.wantNoTrace()
-	l.wantBalance(0)
+	f.deliver(dispute("evt_3", "closed", "lost", 3500))
+	f.deleteAccount()
+	f.wantNoTrace()
+	f.wantBalance(0)
 }

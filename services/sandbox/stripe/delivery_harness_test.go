@@ -34,16 +34,16 @@ type recorder struct {
 
 func newRecorder(t *testing.T) *recorder {
 	t.Helper()
-	w := &recorder{requests: make(chan received, 1000)}
-	w.Server = httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, q *http.Request) {
+	r := &recorder{requests: make(chan received, 1000)}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)
 		if err != nil {
 			t.Errorf("read webhook: %v", err)
 		}
 		one := received{body: body, header: q.Header.Get("Stripe-Signature")}
 		one.event, one.err = webhook.ConstructEvent(body, one.header, hookSecret)
-		w.requests <- one
-		if gate := w.gate.Load(); gate != nil {
+		r.requests <- one
+		if gate := r.gate.Load(); gate != nil {
 			select {
 			case <-*gate:
 			case <-time.After(patience):
@@ -54,14 +54,14 @@ func newRecorder(t *testing.T) *recorder {
 			out.WriteHeader(http.StatusBadRequest)
 		}
 	}))
-	t.Cleanup(w.Close)
-	return w
+	t.Cleanup(r.Close)
+	return r
 }
 
-func (w *recorder) next(t *testing.T) received {
+func (r *recorder) next(t *testing.T) received {
 	t.Helper()
 	select {
-	case one := <-w.requests:
+	case one := <-r.requests:
 		return one
 	case <-time.After(patience):
 		t.Fatal("no delivery arrives")
@@ -77,12 +77,12 @@ type recordedFixture struct {
 
 func startRecorded(t *testing.T) recordedFixture {
 	t.Helper()
-	w := newRecorder(t)
-	o := options(dbtest.Empty(t), w.URL)
+	r := newRecorder(t)
+	o := options(dbtest.Empty(t), r.URL)
 	// and none of those that preparing a sale emits
 	o.WebhookEvents = []string{"checkout.session.completed", "checkout.session.expired", "charge.refunded",
 		"refund.created", "customer.deleted"}
-	return recordedFixture{startWith(t, o, nil), w}
+	return recordedFixture{startWith(t, o, nil), r}
 }
 
 // control calls a control and decodes its answer.

@@ -116,8 +116,8 @@ func TestWronglySignedEventIsRetriedWithTheRightSecret(t *testing.T) {
 
 func TestLastingModeTampersWithRetriesToo(t *testing.T) {
 	t.Parallel()
-	database, w := dbtest.Empty(t), newRecorder(t)
-	s := recordedFixture{startWith(t, options(database, w.URL), nil), w}
+	database, r := dbtest.Empty(t), newRecorder(t)
+	s := recordedFixture{startWith(t, options(database, r.URL), nil), r}
 	s.set(t, "/control/delivery", "mode=wrong_secret")
 	id := s.emitEvents(t, 1)[0]
 	for range 3 {
@@ -125,7 +125,7 @@ func TestLastingModeTampersWithRetriesToo(t *testing.T) {
 			t.Errorf("got %s, want it refused", one.event.ID)
 		}
 	}
-	again := recordedFixture{startWith(t, options(database, w.URL), nil), w}
+	again := recordedFixture{startWith(t, options(database, r.URL), nil), r}
 	if state := again.state(t); state["mode"] != "wrong_secret" || state["remaining"] != nil {
 		t.Errorf("after another start: %v", state)
 	}
@@ -143,8 +143,8 @@ func TestLastingModeTampersWithRetriesToo(t *testing.T) {
 
 func TestModeOfAnEarlierVersionCountsAsNormal(t *testing.T) {
 	t.Parallel()
-	database, w := dbtest.Empty(t), newRecorder(t)
-	s := recordedFixture{startWith(t, options(database, w.URL), nil), w}
+	database, r := dbtest.Empty(t), newRecorder(t)
+	s := recordedFixture{startWith(t, options(database, r.URL), nil), r}
 	db, err := sql.Open("pgx", database)
 	if err != nil {
 		t.Fatalf("open: %v", err)
