@@ -33,9 +33,6 @@ func (s *Server) controls() []endpoint {
 		{"POST /control/disputes/{id}/close", nil, s.closeInquiry},
 
 		{"POST /control/customers/{id}/delete", nil, s.deleteCustomer},
-
-		{"GET /control/settings", nil, s.showSettings},
-		{"POST /control/settings", settingsParams, s.changeSettings},
 	}
 }
 

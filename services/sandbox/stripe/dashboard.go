@@ -22,7 +22,6 @@ var (
 type dashboardPage struct {
 	page
 	Open     []openRow
-	Settings []setting
 	Payments []paymentRow
 	Events   []eventRow
 	Error    string
@@ -60,9 +59,6 @@ func (s *Server) showDashboard(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		if p.Payments, err = t.payments(ctx, p.page); err != nil {
-			return err
-		}
-		if p.Settings, err = s.settingsForm(ctx, t); err != nil {
 			return err
 		}
 		events, err := t.Events(ctx, maxRows)

@@ -22,7 +22,6 @@ const (
 	kindInvoice   = "invoice"
 	kindEvent     = "event"
 	kindBackstage = "checkout.session/backstage" // never on the wire, as the next one
-	kindSettings  = "control/settings"
 
 	kindPriceCurrencies = "price/currencies" // on the wire as a part of its price, when it is asked for
 )

@@ -25,14 +25,10 @@ func (s *Server) createRefund(ctx context.Context, t *txn, c *call) (any, error)
 	return s.refund(ctx, t, ch, c.form)
 }
 
-// refund refunds a charge. Its first status is the form's, which only the control API sets, else pending for a debit,
-// else the one in the settings.
+// refund refunds a charge. Its first status is the form's, which only the control API sets, or else pending for a debit
+// and succeeded for a card.
 func (s *Server) refund(ctx context.Context, t *txn, ch *charge, f form) (*refund, error) {
 	amount, err := t.refundAmount(ctx, ch, f)
-	if err != nil {
-		return nil, err
-	}
-	set, err := t.settings(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -51,12 +47,12 @@ func (s *Server) refund(ctx context.Context, t *txn, ch *charge, f form) (*refun
 	case re.Status == "" && ch.debit():
 		re.Status = refundPending
 	case re.Status == "":
-		re.Status = set.NewRefunds
+		re.Status = refundSucceeded
 	}
 	if re.Metadata, err = f.metadata("metadata", nil); err != nil {
 		return nil, err
 	}
-	return re, t.saveRefund(ctx, set, ch, re)
+	return re, t.saveRefund(ctx, ch, re)
 }
 
 // refundAmount returns the amount in the form, or else the whole remainder.
@@ -115,7 +111,7 @@ func (t *txn) chargeOfPayment(ctx context.Context, id, param string) (*charge, e
 
 // saveRefund stores the refund, adds it to the charge's cumulative sum, which includes pending refunds, and emits the
 // events.
-func (t *txn) saveRefund(ctx context.Context, set *settings, ch *charge, re *refund) error {
+func (t *txn) saveRefund(ctx context.Context, ch *charge, re *refund) error {
 	before := map[string]any{"amount_refunded": ch.AmountRefunded}
 	ch.AmountRefunded += re.Amount
 	if ch.AmountRefunded >= ch.Amount && !ch.Refunded {
@@ -131,9 +127,6 @@ func (t *txn) saveRefund(ctx context.Context, set *settings, ch *charge, re *ref
 	if err := t.emit(ctx, "charge.refunded", ch, before); err != nil {
 		return err
 	}
-	if set.RefundEvents == refundsLegacy {
-		return nil
-	}
 	return t.emit(ctx, "refund.created", re, nil)
 }
 
@@ -148,12 +141,8 @@ func (s *Server) updateRefund(ctx context.Context, t *txn, c *call) (any, error)
 	if re.Metadata, err = c.form.metadata("metadata", re.Metadata); err != nil {
 		return nil, err
 	}
-	set, err := t.settings(ctx)
-	if err != nil {
-		return nil, err
-	}
 	if err := t.put(ctx, &re); err != nil {
 		return nil, err
 	}
-	return &re, t.emitRefundUpdate(ctx, set, &re, before)
+	return &re, t.emitRefundUpdate(ctx, &re, before)
 }

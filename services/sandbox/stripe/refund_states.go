@@ -65,30 +65,23 @@ func (t *txn) requirePaid(ctx context.Context, re *refund, to string) error {
 	return nil
 }
 
-// settleRefund changes the state of a refund. Whether a failed or canceled one leaves the charge's cumulative sum is a
-// setting.
+// settleRefund changes the state of a refund. A failed or canceled one leaves the charge's cumulative sum.
 func (s *Server) settleRefund(ctx context.Context, t *txn, re *refund, to, reason string) error {
 	before := map[string]any{"status": re.Status}
 	re.Status = to
-	set, err := t.settings(ctx)
-	if err != nil {
-		return err
-	}
 	if to != refundSucceeded {
 		re.FailureBalanceTransaction = newID("txn_")
 		if to == refundFailed {
 			re.FailureReason = reason
 		}
-		if set.FailedRefunds == failedLeaves {
-			if err := t.subtractRefund(ctx, re); err != nil {
-				return err
-			}
+		if err := t.subtractRefund(ctx, re); err != nil {
+			return err
 		}
 	}
 	if err := t.put(ctx, re); err != nil {
 		return err
 	}
-	return t.emitRefundUpdate(ctx, set, re, before)
+	return t.emitRefundUpdate(ctx, re, before)
 }
 
 // subtractRefund subtracts a refund from the cumulative sum of its charge.
@@ -102,13 +95,10 @@ func (t *txn) subtractRefund(ctx context.Context, re *refund) error {
 	return t.put(ctx, &ch)
 }
 
-// emitRefundUpdate emits the events of a changed refund: one at 2024-06-20, more on newer accounts.
-func (t *txn) emitRefundUpdate(ctx context.Context, set *settings, re *refund, before map[string]any) error {
+// emitRefundUpdate emits the events of a changed refund, as accounts on newer versions do.
+func (t *txn) emitRefundUpdate(ctx context.Context, re *refund, before map[string]any) error {
 	if err := t.emit(ctx, "charge.refund.updated", re, before); err != nil {
 		return err
-	}
-	if set.RefundEvents == refundsLegacy {
-		return nil
 	}
 	if err := t.emit(ctx, "refund.updated", re, before); err != nil {
 		return err

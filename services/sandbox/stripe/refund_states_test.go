@@ -10,57 +10,45 @@ import (
 
 func TestRefundsChangeState(t *testing.T) {
 	t.Parallel()
-	acacia := func(state string) string { return "charge.refund.updated(" + state + ") refund.updated(" + state + ")" }
+	updated := func(state string) string { return "charge.refund.updated(" + state + ") refund.updated(" + state + ")" }
 	for _, way := range []struct {
 		name, begins, step, ends, left string
 		sum                            int64
-		acacia, legacy                 string
+		emitted                        string
 	}{
-		{"a pending one succeeds", "pending", "succeed", "succeeded", "", 1500, acacia("succeeded<pending"),
-			"charge.refund.updated(succeeded<pending)"},
-		{"a pending one fails", "pending", "fail", "failed", "lost_or_stolen_card", 0, acacia("failed<pending") +
-			" refund.failed(failed)", "charge.refund.updated(failed<pending)"},
-		{"one fails after it succeeded", "succeeded", "fail", "failed", "lost_or_stolen_card", 0, acacia("failed<succeeded") +
-			" refund.failed(failed)", "charge.refund.updated(failed<succeeded)"},
-		{"a pending one is canceled", "pending", "cancel", "canceled", "", 0, acacia("canceled<pending"),
-			"charge.refund.updated(canceled<pending)"},
+		{"a pending one succeeds", "pending", "succeed", "succeeded", "", 1500, updated("succeeded<pending")},
+		{"a pending one fails", "pending", "fail", "failed", "lost_or_stolen_card", 0, updated("failed<pending") +
+			" refund.failed(failed)"},
+		{"one fails after it succeeded", "succeeded", "fail", "failed", "lost_or_stolen_card", 0,
+			updated("failed<succeeded") + " refund.failed(failed)"},
+		{"a pending one is canceled", "pending", "cancel", "canceled", "", 0, updated("canceled<pending")},
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			for set, want := range map[string]string{"acacia": way.acacia, "legacy": way.legacy} {
-				for _, sums := range []string{"leaves", "stays"} {
-					s.run(t, "settings", "refund_events", set, "failed_refunds", sums, "new_refunds", way.begins)
-					payment := s.buy(t)
-					refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID),
-						Amount: stripe.Int64(1500)})
-					if err != nil || string(refund.Status) != way.begins {
-						t.Fatalf("refund: got %+v, %v, want it %s", refund, err, way.begins)
-					}
-					s.wantRefunded(t, payment, 1500)
-					seen := len(s.emitted(t))
-					pairs := []string{}
-					if way.step == "fail" {
-						pairs = []string{"failure_reason", "lost_or_stolen_card"}
-					}
-					s.run(t, "refunds/"+refund.ID+"/"+way.step, pairs...)
-					if got := s.emittedSince(t, seen); got != want {
-						t.Errorf("%s: emitted %s, want %s", set, got, want)
-					}
-					if refund, err = s.api.Refunds.Get(refund.ID, nil); err != nil || string(refund.Status) != way.ends ||
-						string(refund.FailureReason) != way.left {
-						t.Errorf("refund: got %s %q, %v", refund.Status, refund.FailureReason, err)
-					}
-					sum := way.sum
-					if sums == "stays" {
-						sum = 1500
-					}
-					s.wantRefunded(t, payment, sum)
-					for _, again := range []string{"fail", "cancel", "succeed"} {
-						if again != "fail" || way.ends != "succeeded" {
-							s.wantRefused(t, http.StatusConflict, "refund_state", "refunds/"+refund.ID+"/"+again)
-						}
-					}
+			payment := s.buy(t)
+			made := s.run(t, "payments/"+payment.ID+"/refund", "amount", "1500", "status", way.begins)
+			if made["status"] != way.begins {
+				t.Fatalf("refund: got %v, want it %s", made, way.begins)
+			}
+			id, _ := made["id"].(string)
+			s.wantRefunded(t, payment, 1500)
+			seen := len(s.emitted(t))
+			pairs := []string{}
+			if way.step == "fail" {
+				pairs = []string{"failure_reason", "lost_or_stolen_card"}
+			}
+			after := s.run(t, "refunds/"+id+"/"+way.step, pairs...)
+			if got := s.emittedSince(t, seen); got != way.emitted {
+				t.Errorf("emitted %s, want %s", got, way.emitted)
+			}
+			if reason, _ := after["failure_reason"].(string); after["status"] != way.ends || reason != way.left {
+				t.Errorf("refund: got %s %q, want %s %q", after["status"], reason, way.ends, way.left)
+			}
+			s.wantRefunded(t, payment, way.sum)
+			for _, again := range []string{"fail", "cancel", "succeed"} {
+				if again != "fail" || way.ends != "succeeded" {
+					s.wantRefused(t, http.StatusConflict, "refund_state", "refunds/"+id+"/"+again)
 				}
 			}
 		})
@@ -78,16 +66,13 @@ func (s *fixture) wantRefunded(t *testing.T, payment *stripe.PaymentIntent, want
 func TestFailedRefundCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	for sums, want := range map[string]int64{"leaves": 4000, "stays": 8000} {
-		s.run(t, "settings", "failed_refunds", sums)
-		payment := s.buy(t)
-		first := s.run(t, "payments/"+payment.ID+"/refund")
-		s.wantRefused(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
-		s.run(t, "refunds/"+first["id"].(string)+"/fail")
-		s.run(t, "payments/"+payment.ID+"/refund")
-		s.wantRefunded(t, payment, want)
-		s.wantRefused(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
-	}
+	payment := s.buy(t)
+	first := s.run(t, "payments/"+payment.ID+"/refund")
+	s.wantRefused(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
+	s.run(t, "refunds/"+first["id"].(string)+"/fail")
+	s.run(t, "payments/"+payment.ID+"/refund")
+	s.wantRefunded(t, payment, 4000)
+	s.wantRefused(t, http.StatusConflict, "charge_already_refunded", "payments/"+payment.ID+"/refund")
 }
 
 func TestRefundByControl(t *testing.T) {
@@ -115,12 +100,9 @@ func TestRefundIsCanceledThroughTheAPI(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	payment := s.buy(t)
-	s.run(t, "settings", "new_refunds", "pending")
-	refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID)})
-	if err != nil {
-		t.Fatalf("refund: %v", err)
-	}
-	if refund, err = s.api.Refunds.Cancel(refund.ID, nil); err != nil || refund.Status != "canceled" {
+	made := s.run(t, "payments/"+payment.ID+"/refund", "status", "pending")
+	refund, err := s.api.Refunds.Cancel(made["id"].(string), nil)
+	if err != nil || refund.Status != "canceled" {
 		t.Errorf("refund: got %+v, %v", refund, err)
 	}
 	s.wantRefunded(t, payment, 0)

@@ -90,24 +90,6 @@ func TestRefundMetadataEmitsEvents(t *testing.T) {
 	}
 }
 
-func TestLegacyRefundIsOneEvent(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.run(t, "settings", "refund_events", "legacy")
-	if _, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(s.buy(t).ID)}); err != nil {
-		t.Fatalf("refund: %v", err)
-	}
-	var kinds []string
-	for _, event := range s.emitted(t) {
-		if kind := string(event.Type); strings.Contains(kind, "refund") {
-			kinds = append(kinds, kind)
-		}
-	}
-	if len(kinds) != 1 || kinds[0] != "charge.refunded" {
-		t.Errorf("events: got %v, want only charge.refunded", kinds)
-	}
-}
-
 func TestDashboardRefunds(t *testing.T) {
 	t.Parallel()
 	s := start(t)
