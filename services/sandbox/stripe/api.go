@@ -32,7 +32,6 @@ type call struct {
 func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{"POST /v1/products", productParams.with(newProductParams), s.createProduct},
-		{"GET /v1/products", products.params(), products.serve},
 		{"GET /v1/products/{id}", nil, retrieve(kindProduct)},
 		{"POST /v1/products/{id}", productParams.with(schema{"default_price": identifier}), s.updateProduct},
 
@@ -50,30 +49,21 @@ func (s *Server) endpoints() []endpoint {
 		{"POST /v1/checkout/sessions", sessionParams, s.createSession},
 		{"GET /v1/checkout/sessions", sessions.params(), sessions.serve},
 		{"GET /v1/checkout/sessions/{id}", nil, retrieve(kindSession)},
-		{"POST /v1/checkout/sessions/{id}", metadataParams("metadata"), s.updateSession},
 		{"GET /v1/checkout/sessions/{id}/line_items", pageParams, s.listLineItems},
 		{"POST /v1/checkout/sessions/{id}/expire", nil, s.expireSession},
 
 		{"GET /v1/payment_intents", intents.params(), intents.serve},
 		{"GET /v1/payment_intents/{id}", nil, retrieve(kindIntent)},
-		{"GET /v1/charges", charges.params(), charges.serve},
 		{"GET /v1/charges/{id}", nil, retrieve(kindCharge)},
-
-		{"GET /v1/invoices", invoices.params(), invoices.serve},
-		{"GET /v1/invoices/{id}", nil, retrieve(kindInvoice)},
 
 		{"GET /v1/tax/settings", nil, showTaxSettings},
 
 		{"POST /v1/refunds", refundParams.with(newRefundParams), s.createRefund},
 		{"GET /v1/refunds", refundList.params(), refundList.serve},
 		{"GET /v1/refunds/{id}", nil, retrieve(kindRefund)},
-		{"POST /v1/refunds/{id}", refundParams, s.updateRefund},
-		{"POST /v1/refunds/{id}/cancel", nil, s.cancelRefund},
 
 		{"GET /v1/disputes", disputes.params(), disputes.serve},
 		{"GET /v1/disputes/{id}", nil, retrieve(kindDispute)},
-		{"POST /v1/disputes/{id}", disputeParams, s.updateDispute},
-		{"POST /v1/disputes/{id}/close", nil, s.closeDispute},
 
 		{"GET /v1/events", eventParams, listEvents},
 		{"GET /v1/events/{id}", nil, retrieveEvent},

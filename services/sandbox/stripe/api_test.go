@@ -85,7 +85,7 @@ func TestRequestsAreChecked(t *testing.T) {
 			`"code": "email_invalid"`},
 		{"as the form of another site", "POST", "/v1/products", "Origin", "http://evil.example", url.Values{"name": {"a"}},
 			403, ""},
-		{"by another name", "GET", "/v1/products", "Host", "evil.example", nil, 421, ""},
+		{"by another name", "GET", "/v1/prices", "Host", "evil.example", nil, 421, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,11 +12,8 @@ import (
 // maxUnitAmount is Stripe's largest amount, in the currency's smallest unit.
 const maxUnitAmount = 99_999_999
 
-var (
-	products = list{kind: kindProduct, url: "/v1/products", filters: []string{"active", "url"}, among: []string{"ids"}}
-	prices   = list{kind: kindPrice, url: "/v1/prices", filters: []string{"active", "currency", "product", "type"},
-		among: []string{"lookup_keys"}}
-)
+var prices = list{kind: kindPrice, url: "/v1/prices", filters: []string{"active", "currency", "product", "type"},
+	among: []string{"lookup_keys"}}
 
 var productParams = metadataParams("metadata").with(schema{
 	"active": boolean, "description": text(40_000), "images[]": webAddress, "name": identifier, "shippable": boolean,

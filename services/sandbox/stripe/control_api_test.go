@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/stripe/stripe-go/v79"
-
-	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // emitted returns the events so far, oldest first: all, or those of the types.

@@ -60,9 +60,9 @@ func (s *Server) openDispute(ctx context.Context, t *txn, c *call) (any, error) 
 func newDispute(ch *charge, amount int64, now time.Time) *dispute {
 	d := &dispute{
 		ID: newID("du_"), Amount: amount, BalanceTransactions: []transaction{}, Charge: ch.ID, Created: now.Unix(),
-		Currency: ch.Currency,
-		Evidence: noEvidence(), EvidenceDetails: evidenceDetails{DueBy: new(now.Add(evidenceTime).Unix())},
-		PaymentIntent: &ch.PaymentIntent, Reason: "fraudulent", Status: disputeOpen,
+		Currency:        ch.Currency,
+		EvidenceDetails: evidenceDetails{DueBy: new(now.Add(evidenceTime).Unix())},
+		PaymentIntent:   &ch.PaymentIntent, Reason: "fraudulent", Status: disputeOpen,
 	}
 	if !ch.debit() {
 		d.PaymentMethodDetails = &disputedMethod{Type: "card",

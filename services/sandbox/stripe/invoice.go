@@ -8,8 +8,6 @@ import (
 	"time"
 )
 
-var invoices = list{kind: kindInvoice, url: "/v1/invoices", filters: []string{"customer", "status"}}
-
 // vatNumber is the form of a VAT identification number in the European Union.
 var vatNumber = regexp.MustCompile(`^[A-Z]{2}[0-9A-Z+*]{2,12}$`)
 

@@ -6,7 +6,6 @@ import (
 
 var (
 	intents    = list{kind: kindIntent, url: "/v1/payment_intents", filters: []string{"customer"}}
-	charges    = list{kind: kindCharge, url: "/v1/charges", filters: []string{"customer", "payment_intent"}}
 	refundList = list{kind: kindRefund, url: "/v1/refunds", filters: []string{"charge", "payment_intent"}}
 )
 

@@ -109,12 +109,6 @@ func (t *txn) emitRefundUpdate(ctx context.Context, re *refund, before map[strin
 	return t.emit(ctx, "refund.failed", re, nil)
 }
 
-// cancelRefund cancels a refund that has not succeeded yet.
-func (s *Server) cancelRefund(ctx context.Context, t *txn, c *call) (any, error) {
-	re, err := s.moveRefund(refundCanceled)(ctx, t, c)
-	return re, atStripe(err)
-}
-
 var controlRefundParams = refundParams.with(schema{
 	"amount": integer(1, maxUnitAmount), "typed": text(20), "seen": integer(0, 1<<40),
 	"status": oneOf(refundSucceeded, refundPending),

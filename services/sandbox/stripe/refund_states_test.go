@@ -96,20 +96,6 @@ func TestRefundByControl(t *testing.T) {
 	}
 }
 
-func TestRefundIsCanceledThroughTheAPI(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	payment := s.buy(t)
-	made := s.run(t, "payments/"+payment.ID+"/refund", "status", "pending")
-	refund, err := s.api.Refunds.Cancel(made["id"].(string), nil)
-	if err != nil || refund.Status != "canceled" {
-		t.Errorf("refund: got %+v, %v", refund, err)
-	}
-	s.wantRefunded(t, payment, 0)
-	_, err = s.api.Refunds.Cancel(refund.ID, nil)
-	wantError(t, err, http.StatusBadRequest, "", "")
-}
-
 func TestRefundsAreListedByTime(t *testing.T) {
 	t.Parallel()
 	s := start(t)

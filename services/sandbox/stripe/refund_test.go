@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/stripe/stripe-go/v79"
@@ -79,11 +78,7 @@ func TestRefundMetadataEmitsEvents(t *testing.T) {
 	if err != nil {
 		t.Fatalf("refund: %v", err)
 	}
-	params := &stripe.RefundParams{}
-	params.AddMetadata("note", "by mail")
-	if _, err := s.api.Refunds.Update(refund.ID, params); err != nil {
-		t.Fatalf("update refund: %v", err)
-	}
+	s.run(t, "refunds/"+refund.ID+"/metadata", "metadata[note]", "by mail")
 	if event := s.hooks.next(t, "charge.refund.updated"); event.Data.Object["status"] != "succeeded" ||
 		event.Data.PreviousAttributes["metadata"] == nil {
 		t.Errorf("event: got %s", event.Data.Raw)

@@ -11,18 +11,6 @@ import (
 // sweepPeriod is the pause between two searches for expired sessions.
 const sweepPeriod = 15 * time.Second
 
-func (s *Server) updateSession(ctx context.Context, t *txn, c *call) (any, error) {
-	var cs session
-	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
-		return nil, err
-	}
-	var err error
-	if cs.Metadata, err = c.form.metadata("metadata", cs.Metadata); err != nil {
-		return nil, err
-	}
-	return &cs, t.put(ctx, &cs)
-}
-
 func (s *Server) listLineItems(ctx context.Context, t *txn, c *call) (any, error) {
 	var cs session
 	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
