@@ -183,7 +183,6 @@ func (s *Server) answerWrite(ctx context.Context, e *endpoint, c *call, by calle
 		return nil, invalid("", "", "Idempotency keys can have up to %d characters.", maxKeyLength)
 	}
 	var a *answer
-	var emitted int
 	err := s.store.write(ctx, by, func(ctx context.Context, t *txn) (err error) {
 		if by.IdempotencyKey != "" {
 			if a, err = t.replay(ctx, by.IdempotencyKey, hash); err != nil || a != nil {
@@ -193,13 +192,12 @@ func (s *Server) answerWrite(ctx context.Context, e *endpoint, c *call, by calle
 		if a, err = s.attempt(ctx, t, e, c); err != nil {
 			return err
 		}
-		emitted = len(t.emitted)
 		if by.IdempotencyKey == "" {
 			return nil
 		}
 		return t.saveAnswer(ctx, by.IdempotencyKey, hash, a)
 	})
-	if err == nil && emitted > 0 {
+	if err == nil {
 		s.deliverer.Wake()
 	}
 	return a, err

@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -84,12 +85,8 @@ func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 	if cs.CancelURL != nil {
 		p.Cancel = *cs.CancelURL
 	}
-	if key := "checkout.error." + r.URL.Query().Get("error"); p.T(key) != "" {
-		p.Error = key
-	}
-	if refused := r.URL.Query().Get("refused"); refused != "" {
-		p.Error = p.refusal(refused)
-	}
+	_, refused := p.outcome(r)
+	p.Error = cmp.Or(p.T("checkout.error."+r.URL.Query().Get("error")), refused)
 	s.send(w, http.StatusOK, "checkout.html", p, cs.SuccessURL, p.Cancel)
 }
 

@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -33,6 +34,11 @@ func (s *Server) controls() []endpoint {
 		{"POST /control/disputes/{id}/close", nil, s.closeInquiry},
 
 		{"POST /control/customers/{id}/delete", nil, s.deleteCustomer},
+
+		{"GET /control/delivery", nil, s.showDeliveryState},
+		{"POST /control/delivery", deliveryParams, s.setDelivery},
+		{"POST /control/events/{id}/redeliver", redeliverParams, s.redeliver},
+		{"POST /control/release", nil, s.releaseHeld},
 	}
 }
 
@@ -87,7 +93,7 @@ func (s *Server) command(r *http.Request, e *endpoint, params url.Values, by cal
 }
 
 // ownPage matches the pages that a form may return to.
-var ownPage = regexp.MustCompile(`^/(dashboard(/payments/\w+)?|c/pay/\w+)$`)
+var ownPage = regexp.MustCompile(`^/(dashboard(/delivery|/payments/\w+)?|c/pay/\w+)$`)
 
 // resultURL is the page that shows the result: ?done=refunds.fail or ?refused=<code>.
 func resultURL(back, pattern string, a *answer) string {
@@ -106,12 +112,13 @@ func doneKey(pattern string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(path, "/{id}", ""), "/", ".")
 }
 
-// refusal returns the key of the text for a refusal.
-func (p page) refusal(reason string) string {
-	if key := "refused." + reason; p.T(key) != "" {
-		return key
+// outcome returns the texts for the result of a control that redirected to the page; empty without one.
+func (p page) outcome(r *http.Request) (done, refused string) {
+	query := r.URL.Query()
+	if reason := query.Get("refused"); reason != "" {
+		refused = cmp.Or(p.T("refused."+reason), p.T("refused.state"))
 	}
-	return "refused.state"
+	return p.T("done." + query.Get("done")), refused
 }
 
 // reason returns the name of the refusal in the pages' texts.

@@ -42,17 +42,12 @@ type eventRow struct {
 // showDashboard lists payments and the delivery of events.
 func (s *Server) showDashboard(w http.ResponseWriter, r *http.Request) {
 	p := dashboardPage{page: s.pages.page(nil, r, "dashboard.title")}
-	if query := r.URL.Query(); query.Has("done") {
-		p.Done = "dashboard.done"
-		if key := "done." + query.Get("done"); p.T(key) != "" {
-			p.Done = key
-		}
+	p.Done, p.Error = p.outcome(r)
+	if query := r.URL.Query(); query.Has("done") && p.Done == "" {
+		p.Done = p.T("dashboard.done")
 	}
-	if refused := r.URL.Query().Get("refused"); refused != "" {
-		p.Error = p.refusal(refused)
-	}
-	if key := "dashboard.error." + r.URL.Query().Get("error"); p.T(key) != "" {
-		p.Error = key
+	if text := p.T("dashboard.error." + r.URL.Query().Get("error")); text != "" {
+		p.Error = text
 	}
 	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) (err error) {
 		if p.Open, err = t.openSessions(ctx, p.page); err != nil {

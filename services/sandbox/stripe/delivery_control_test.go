@@ -11,24 +11,23 @@ func TestControlsRefuseInvalidValues(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for _, c := range []struct{ path, form, says string }{
-		{"/control/delivery", "mode=loud", "There is no delivery “loud”"},
-		{"/control/delivery", "mode=duplicate&times=1", "times must be a whole number from 2 to 20, not “1”"},
-		{"/control/delivery", "mode=duplicate&times=many", "not “many”"},
-		{"/control/delivery", "mode=dropped&events=0", "events must be"},
-		{"/control/delivery", "mode=delayed&seconds=-1", "seconds must be"},
-		{"/control/delivery", "mode=dropped&types=charge.exploded", "There is no event type “charge.exploded”"},
-		{"/control/delivery", "mode=parallel", "There is no delivery “parallel”"},
-		{"/control/delivery", "mode=normal&tiems=2", "There is no field tiems here"},
-		{"/control/delivery", "redirect_first=maybe", "redirect_first must be true or false"},
-		{"/control/release", "all=yes", "There is no field all here"},
-		{"/control/events/evt_1/redeliver", "times=50", "times must be"},
-		{"/control/delivery", "mode=%00", "The form cannot be read"},
+		{"/control/delivery", "mode=loud", "Invalid mode: must be one of normal, duplicate, "},
+		{"/control/delivery", "mode=duplicate&times=1", "must be greater than or equal to 2"},
+		{"/control/delivery", "mode=duplicate&times=many", "Invalid integer: many"},
+		{"/control/delivery", "mode=dropped&events=0", "must be greater than or equal to 1"},
+		{"/control/delivery", "mode=delayed&seconds=-1", "must be greater than or equal to 1"},
+		{"/control/delivery", "mode=parallel", "Invalid mode"},
+		{"/control/delivery", "mode=normal&tiems=2", "Received unknown parameter: tiems"},
+		{"/control/delivery", "redirect_first=maybe", "Invalid boolean: maybe"},
+		{"/control/release", "all=yes", "Received unknown parameter: all"},
+		{"/control/events/evt_1/redeliver", "times=50", "must be less than or equal to 20"},
+		{"/control/delivery", "mode=%00", "Invalid string"},
 	} {
 		status, answer := s.control(t, http.MethodPost, c.path, c.form)
 		failure, _ := answer["error"].(map[string]any)
 		text, _ := failure["message"].(string)
-		if status != http.StatusUnprocessableEntity || !strings.Contains(text, c.says) {
-			t.Errorf("POST %s %s: got %d %q, want 422 %q", c.path, c.form, status, text, c.says)
+		if status != http.StatusBadRequest || !strings.Contains(text, c.says) {
+			t.Errorf("POST %s %s: got %d %q, want 400 %q", c.path, c.form, status, text, c.says)
 		}
 	}
 	if status, answer := s.control(t, http.MethodPost, "/control/events/evt_1/redeliver",

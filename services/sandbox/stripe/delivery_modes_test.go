@@ -160,21 +160,6 @@ func TestModeOfAnEarlierVersionCountsAsNormal(t *testing.T) {
 	s.wantNothingMore(t)
 }
 
-func TestModeAppliesToItsEventTypes(t *testing.T) {
-	t.Parallel()
-	s := startRecorded(t)
-	s.set(t, "/control/delivery", "mode=dropped&events=2&types=checkout.session.expired,+charge.refunded")
-	s.wantNothingMore(t)
-	session := s.checkout(t, s.offer(t).ID)
-	if _, err := s.api.CheckoutSessions.Expire(session.ID, nil); err != nil {
-		t.Fatalf("expire: %v", err)
-	}
-	s.wantNothingMore(t)
-	if state := s.state(t); state["remaining"] != 1.0 {
-		t.Errorf("state: got %v, want one more event", state)
-	}
-}
-
 func TestCheckoutCanRedirectWithoutWaiting(t *testing.T) {
 	t.Parallel()
 	s := startRecorded(t)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
@@ -18,9 +17,8 @@ type deliveryPage struct {
 	Modes []delivery.Mode
 	Held  []eventRow
 	Log   []deliveryRow
-	Typed url.Values // the refused input
-	Error string
-	Done  string
+
+	Done, Error string
 }
 
 // deliveryRow is one line of the delivery log.
@@ -30,17 +28,8 @@ type deliveryRow struct {
 }
 
 func (s *Server) showDelivery(w http.ResponseWriter, r *http.Request) {
-	s.sendDelivery(w, r, http.StatusOK, nil, nil)
-}
-
-// sendDelivery sends the page. After a refusal it shows the input again with the error.
-func (s *Server) sendDelivery(w http.ResponseWriter, r *http.Request, status int, typed url.Values,
-	wrong *controlProblem) {
-	p := deliveryPage{page: s.pages.page(nil, r, "delivery.title"), Modes: delivery.Modes, Typed: typed}
-	p.Done = p.T("delivery.done." + r.URL.Query().Get("done"))
-	if wrong != nil {
-		p.Error, p.Done = p.T("delivery.error."+wrong.key, wrong.pairs...), ""
-	}
+	p := deliveryPage{page: s.pages.page(nil, r, "delivery.title"), Modes: delivery.Modes}
+	p.Done, p.Error = p.outcome(r)
 	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) (err error) {
 		if p.State, err = t.deliveryState(ctx); err != nil {
 			return err
@@ -63,7 +52,7 @@ func (s *Server) sendDelivery(w http.ResponseWriter, r *http.Request, status int
 		return
 	}
 	p.Now = p.sentence(p.State.Plan)
-	s.send(w, status, "delivery.html", p)
+	s.send(w, http.StatusOK, "delivery.html", p)
 }
 
 // sentence describes the plan in words.
@@ -71,11 +60,8 @@ func (p page) sentence(now delivery.Plan) string {
 	return p.T("delivery.now."+string(now.Mode), "times", strconv.Itoa(now.Times), "seconds", strconv.Itoa(now.Seconds))
 }
 
-// Value is the content of a field: the refused input, else the current setting.
+// Value is the current setting of a field.
 func (p deliveryPage) Value(name string) string {
-	if p.Typed != nil {
-		return p.Typed.Get(name)
-	}
 	n := map[string]int{"times": p.State.Times, "seconds": p.State.Seconds}[name]
 	switch {
 	case n > 0:

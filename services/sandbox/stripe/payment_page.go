@@ -47,12 +47,7 @@ func (s *Server) showPayment(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	p := &paymentPage{Now: time.Now().UnixMilli(), page: s.pages.page(nil, r, "payment.title"), ID: id,
 		Back: "/dashboard/payments/" + id}
-	if key := "done." + r.URL.Query().Get("done"); p.T(key) != "" {
-		p.Done = key
-	}
-	if refused := r.URL.Query().Get("refused"); refused != "" {
-		p.Error = p.refusal(refused)
-	}
+	p.Done, p.Error = p.outcome(r)
 	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
 		if !storable(id) {
 			return missing(kindIntent, "", pathParam[kindIntent])

@@ -68,6 +68,16 @@ func integer(lowest, highest int64) rule {
 	}
 }
 
+// optional allows an empty value, too.
+func optional(r rule) rule {
+	return func(name, value string) error {
+		if value == "" {
+			return nil
+		}
+		return r(name, value)
+	}
+}
+
 func boolean(name, value string) error {
 	if value != "true" && value != "false" {
 		return invalid("parameter_invalid_boolean", name, "Invalid boolean: %s", value)

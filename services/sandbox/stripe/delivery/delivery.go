@@ -91,7 +91,7 @@ func (t *Tx) Emit(ctx context.Context, id, kind, data string) error {
 	if len(listening) == 0 {
 		return t.markDelivered(ctx, id)
 	}
-	p, err := t.usePlan(ctx, kind)
+	p, err := t.usePlan(ctx)
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,10 @@ var Modes = []Mode{Normal, Duplicate, Shuffled, Delayed, Drop, WrongSecret}
 
 // Plan says how the next events are delivered.
 type Plan struct {
-	Mode      Mode     `json:"mode"`
-	Times     int      `json:"times"`     // Duplicate: the number of copies
-	Seconds   int      `json:"seconds"`   // Delayed: the delay
-	Types     []string `json:"types"`     // the event types that it applies to; empty means all
-	Remaining *int     `json:"remaining"` // the number of events it still applies to; nil means until it is replaced
+	Mode      Mode `json:"mode"`
+	Times     int  `json:"times"`     // Duplicate: the number of copies
+	Seconds   int  `json:"seconds"`   // Delayed: the delay
+	Remaining *int `json:"remaining"` // the number of events it still applies to; nil means until it is replaced
 }
 
 // Left is Remaining as text, empty when the plan has no end.
@@ -51,7 +50,7 @@ const (
 
 // Plan returns the current plan. A mode that no longer exists counts as Normal.
 func (t *Tx) Plan(ctx context.Context) (Plan, error) {
-	normal := Plan{Mode: Normal, Types: []string{}}
+	normal := Plan{Mode: Normal}
 	p := normal
 	if err := loadSetting(ctx, t, settingPlan, &p); err != nil || !slices.Contains(Modes, p.Mode) {
 		return normal, err
@@ -72,19 +71,16 @@ func (t *Tx) SetRedirectFirst(ctx context.Context, first bool) error {
 	return t.saveSetting(ctx, settingRedirectFirst, first)
 }
 
-// usePlan returns the plan for the next event, of this type, and counts the event down.
-func (t *Tx) usePlan(ctx context.Context, kind string) (Plan, error) {
+// usePlan returns the plan for the next event and counts the event down.
+func (t *Tx) usePlan(ctx context.Context) (Plan, error) {
 	p, err := t.Plan(ctx)
-	if err != nil || p.Mode == Normal || (len(p.Types) > 0 && !slices.Contains(p.Types, kind)) {
-		return Plan{Mode: Normal}, err
-	}
-	if p.Remaining == nil {
-		return p, nil
+	if err != nil || p.Remaining == nil {
+		return p, err
 	}
 	next := p
 	next.Remaining = new(*p.Remaining - 1)
 	if *next.Remaining <= 0 {
-		next = Plan{Mode: Normal, Types: []string{}}
+		next = Plan{Mode: Normal}
 	}
 	return p, t.SetPlan(ctx, next)
 }
