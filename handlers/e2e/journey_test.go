@@ -205,6 +205,6 @@ func (v *visitor) refundAt(pay url.URL, amount string) {
 	if id == "" {
 		v.t.Fatalf("dashboard lacks session %s", session)
 	}
-	v.submit("#"+id+" form button", "amount", amount)
+	v.submit("#"+id+" form button", "typed", amount)
 	v.find("#done")
 }

@@ -36,7 +36,7 @@ func TestReconcileOnTheCommandLine(t *testing.T) {
 	v.wantBalance("500")
 
 	v.open(standIn + "/dashboard")
-	v.submit("#payments form button", "amount", "5.00")
+	v.submit("#payments form button", "typed", "5.00")
 	v.open("/en/history")
 	v.wantBalance("500")
 	out, code = command(t, env, "reconcile")

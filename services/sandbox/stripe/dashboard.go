@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
@@ -13,11 +12,6 @@ import (
 
 // maxRows bounds each list of the dashboard and of the delivery page.
 const maxRows = 100
-
-var (
-	errAmount  = errors.New("not an amount of this currency")
-	errChanged = errors.New("refunded since the form was rendered")
-)
 
 type dashboardPage struct {
 	page
@@ -31,7 +25,7 @@ type dashboardPage struct {
 type paymentRow struct {
 	ID, Time, Amount, Refunded, State, Customer, Session, Currency string
 	Rest                                                           string // what can still be refunded, empty when nothing
-	Seen                                                           int64  // refunded when the page was rendered
+	Seen                                                           int64  // refunds and disputes at the time of the page
 }
 
 type eventRow struct {
@@ -43,12 +37,6 @@ type eventRow struct {
 func (s *Server) showDashboard(w http.ResponseWriter, r *http.Request) {
 	p := dashboardPage{page: s.pages.page(nil, r, "dashboard.title")}
 	p.Done, p.Error = p.outcome(r)
-	if query := r.URL.Query(); query.Has("done") && p.Done == "" {
-		p.Done = p.T("dashboard.done")
-	}
-	if text := p.T("dashboard.error." + r.URL.Query().Get("error")); text != "" {
-		p.Error = text
-	}
 	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) (err error) {
 		if p.Open, err = t.openSessions(ctx, p.page); err != nil {
 			return err
@@ -75,7 +63,8 @@ func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) 
 			CASE WHEN c.data ->> 'status' = $4 OR EXISTS (SELECT FROM stripe_sandbox.objects d WHERE d.kind = $5
 				AND d.data ->> 'payment_intent' = i.id AND d.data ->> 'status' IN ($6, $7, $8)) THEN 0
 			ELSE (c.data ->> 'amount')::bigint - (SELECT coalesce(sum((r.data ->> 'amount')::bigint), 0) FROM stripe_sandbox.objects r
-				WHERE r.kind = $9 AND r.data ->> 'payment_intent' = i.id AND r.data ->> 'status' NOT IN ($10, $11)) END
+				WHERE r.kind = $9 AND r.data ->> 'payment_intent' = i.id AND r.data ->> 'status' NOT IN ($10, $11)) END,
+			(SELECT count(*) FROM stripe_sandbox.objects back WHERE back.kind IN ($5, $9) AND back.data ->> 'payment_intent' = i.id)
 		FROM stripe_sandbox.objects i
 		JOIN stripe_sandbox.objects c ON c.id = i.data ->> 'latest_charge'
 		LEFT JOIN stripe_sandbox.objects s ON s.kind = $1 AND s.data ->> 'payment_intent' = i.id
@@ -89,13 +78,13 @@ func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) 
 	for rows.Next() {
 		var one paymentRow
 		var at time.Time
-		var amount, rest int64
-		if err := rows.Scan(&one.ID, &at, &one.Currency, &amount, &one.Seen, &one.Customer, &one.Session, &one.State,
-			&rest); err != nil {
+		var amount, refunded, rest int64
+		if err := rows.Scan(&one.ID, &at, &one.Currency, &amount, &refunded, &one.Customer, &one.Session, &one.State,
+			&rest, &one.Seen); err != nil {
 			return nil, fmt.Errorf("list payments: %w", err)
 		}
 		one.Time = p.formatTime(at)
-		one.Amount, one.Refunded = p.money(amount, one.Currency), p.money(one.Seen, one.Currency)
+		one.Amount, one.Refunded = p.money(amount, one.Currency), p.money(refunded, one.Currency)
 		one.State = p.T("payment.state." + one.State)
 		if rest > 0 {
 			one.Rest = p.typed(rest, one.Currency)
@@ -122,63 +111,6 @@ func (p page) event(e delivery.Event) eventRow {
 		row.Status = p.T("dashboard.failed", "status", p.answer(e.Status))
 	}
 	return row
-}
-
-// submitRefund refunds a payment from the dashboard.
-func (s *Server) submitRefund(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxFormBody)
-	typed := refundForm{ // read before the lock is taken: a slow sender must not hold it
-		payment: r.PostFormValue("payment_intent"), amount: r.PostFormValue("amount"), seen: r.PostFormValue("seen"),
-	}
-	err := s.store.write(r.Context(), caller{RequestID: newID("req_")}, func(ctx context.Context, t *txn) error {
-		return s.refundTyped(ctx, t, typed)
-	})
-	var refusal *apiError
-	outcome := "done"
-	switch {
-	case err == nil:
-		s.deliverer.Wake()
-	case errors.Is(err, errAmount):
-		outcome = "error=amount"
-	case errors.Is(err, errChanged):
-		outcome = "error=changed"
-	case errors.As(err, &refusal) && refusal.code == "resource_missing":
-		outcome = "error=missing"
-	case errors.As(err, &refusal):
-		outcome = "error=rest"
-	default:
-		s.showError(w, r, err, nil)
-		return
-	}
-	http.Redirect(w, r, "/dashboard?"+outcome, http.StatusSeeOther)
-}
-
-// refundForm is the dashboard's form for a refund.
-type refundForm struct {
-	payment string
-	amount  string
-	seen    string // refunded when the form was rendered, so that it refunds once when sent twice
-}
-
-func (s *Server) refundTyped(ctx context.Context, t *txn, typed refundForm) error {
-	if !storable(typed.payment) {
-		return missing(kindIntent, "", "payment_intent")
-	}
-	ch, err := t.chargeOf(ctx, form{"payment_intent": typed.payment})
-	if err != nil {
-		return err
-	}
-	if typed.seen != "" && typed.seen != strconv.FormatInt(ch.AmountRefunded, 10) {
-		return errChanged
-	}
-	amount, err := parseMoney(typed.amount, ch.Currency)
-	if err != nil || amount == 0 {
-		return errAmount
-	}
-	_, err = s.createRefund(ctx, t, &call{form: form{
-		"payment_intent": typed.payment, "amount": strconv.FormatInt(amount, 10), "reason": "requested_by_customer",
-	}})
-	return err
 }
 
 // receiptPage is the receipt that a charge's receipt_url leads to.

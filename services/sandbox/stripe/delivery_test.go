@@ -108,7 +108,7 @@ func TestPagesRefuseOtherSites(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID)
-	for _, path := range []string{session.URL, "/dashboard/refunds"} {
+	for _, path := range []string{session.URL, "/control/payments/pi_1/refund"} {
 		for _, header := range []map[string]string{
 			{"Origin": "http://localhost:3000"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
 			{"Origin": "null"},

@@ -3,7 +3,6 @@ package stripe_test
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"testing"
 
 	"github.com/stripe/stripe-go/v79"
@@ -93,7 +92,7 @@ func TestDashboardRefunds(t *testing.T) {
 	german := map[string]string{"Accept-Language": "de-DE,de;q=0.9"}
 	dashboard := s.do(t, http.MethodGet, "/dashboard", nil, german)
 	form := dashboard.fields(row + " form")
-	if form.Get("amount") != "40,00" || dashboard.text(row+" .amount") != "40,00 €" ||
+	if form.Get("typed") != "40,00" || dashboard.text(row+" .amount") != "40,00 €" ||
 		dashboard.text(row+" .customer") != "erika@example.com" {
 		t.Errorf("row: got %q with %v", dashboard.text(row), form)
 	}
@@ -101,20 +100,17 @@ func TestDashboardRefunds(t *testing.T) {
 		t.Error("no events listed")
 	}
 
-	for _, step := range []struct {
-		name, amount, leads, refunded string
-		form                          url.Values
-	}{
-		{"refuses what is no amount", "ten", "?error=amount", "€0.00", form},
-		{"refuses a third decimal", "1.005", "?error=amount", "€0.00", form},
-		{"refuses more than the rest", "40,01", "?error=rest", "€0.00", form},
-		{"refunds a part", "12,50", "?done", "€12.50", form},
-		{"does not refund the same form twice", "12,50", "?error=changed", "€12.50", form},
-		{"refuses an unknown payment", "1", "?error=missing", "€12.50", url.Values{"payment_intent": {"pi_unknown"}}},
+	control := "/control/payments/" + payment.ID + "/refund"
+	for _, step := range []struct{ name, amount, leads, refunded string }{
+		{"refuses what is no amount", "ten", "?refused=typed", "€0.00"},
+		{"refuses a third decimal", "1.005", "?refused=typed", "€0.00"},
+		{"refuses more than the rest", "40,01", "?refused=amount", "€0.00"},
+		{"refunds a part", "12,50", "?done=payments.refund", "€12.50"},
+		{"does not refund the same form twice", "12,50", "?refused=changed", "€12.50"},
 	} {
 		t.Run(step.name, func(t *testing.T) {
-			step.form.Set("amount", step.amount)
-			if got := s.post(t, "/dashboard/refunds", step.form).Header.Get("Location"); got != "/dashboard"+step.leads {
+			form.Set("typed", step.amount)
+			if got := s.post(t, control, form).Header.Get("Location"); got != "/dashboard"+step.leads {
 				t.Errorf("refund leads to %q, want %s", got, step.leads)
 			}
 			after := s.get(t, "/dashboard"+step.leads)
@@ -122,15 +118,15 @@ func TestDashboardRefunds(t *testing.T) {
 				t.Errorf("refunded: got %s, want %s", got, step.refunded)
 			}
 			if after.doc.Find("#error, #done").Length() != 1 {
-				t.Error("the page does not say how it went")
+				t.Error("the page does not show the result")
 			}
 		})
 	}
 	rest := s.get(t, "/").fields(row + " form")
-	if rest.Get("amount") != "27.50" {
-		t.Errorf("rest: got %q, want 27.50", rest.Get("amount"))
+	if rest.Get("typed") != "27.50" {
+		t.Errorf("rest: got %q, want 27.50", rest.Get("typed"))
 	}
-	s.post(t, "/dashboard/refunds", rest)
+	s.post(t, control, rest)
 	if left := s.get(t, "/dashboard").doc.Find(row + " form").Length(); left != 0 {
 		t.Error("a form beside a payment that was refunded in full")
 	}

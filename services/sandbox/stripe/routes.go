@@ -25,7 +25,6 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /{$}", s.showDashboard)
 	mux.HandleFunc("GET /dashboard", s.showDashboard)
 	mux.HandleFunc("GET /dashboard/payments/{id}", s.showPayment)
-	mux.HandleFunc("POST /dashboard/refunds", s.submitRefund)
 	mux.HandleFunc("GET /dashboard/delivery", s.showDelivery)
 	mux.HandleFunc("GET /assets/checkout.css", s.asset("checkout.css", "text/css; charset=utf-8"))
 	mux.HandleFunc("GET /assets/icon.svg", s.asset("icon.svg", "image/svg+xml"))
