@@ -33,8 +33,6 @@ type checkoutPage struct {
 	SubmitText string
 	PayLabel   string
 	Debit      bool   // whether it can be paid by SEPA debit
-	Discount   string // what a promotion takes off, empty without one
-	Promotions []int64
 	Control    string // where the session's commands go
 	Cancel     string
 	Error      string
@@ -60,15 +58,12 @@ func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 		page: s.pages.page(cs.Locale, r, "checkout.title"), Action: "/c/pay/" + cs.ID, Attempt: rand.Text(),
 		AskEmail: cs.asksEmail(), AskTerms: cs.asksTerms(), AskTaxID: cs.TaxIDCollection != nil &&
 			cs.TaxIDCollection.Enabled, PayLabel: "checkout.pay",
-		Control: "/control/sessions/" + cs.ID, Debit: cs.takesDebit(), Promotions: cs.promotions(items),
+		Control: "/control/sessions/" + cs.ID, Debit: cs.takesDebit(),
 	}
 	for _, one := range items {
 		p.Items = append(p.Items, itemLine{one.Description, one.Quantity, p.money(one.AmountSubtotal, one.Currency)})
 	}
 	p.Total = p.money(cs.AmountTotal, cs.Currency)
-	if off := cs.TotalDetails.AmountDiscount; off > 0 {
-		p.Discount = "−" + p.money(off, cs.Currency)
-	}
 	if d := cs.CustomerDetails; d != nil && d.Email != nil {
 		p.Email = *d.Email
 	}

@@ -14,7 +14,6 @@ import (
 func (s *Server) controls() []endpoint {
 	return []endpoint{
 		{"POST /control/sessions/{id}/pay", payParams, s.payByControl},
-		{"POST /control/sessions/{id}/promotion", schema{"percent": oneOf("0", "50", "100")}, s.applyPromotion},
 		{"POST /control/sessions/{id}/expire", nil, s.expireByControl},
 
 		{"POST /control/payments/{id}/succeed", nil, s.settleDebit},

@@ -30,7 +30,7 @@ func methodsFor(currency string) []string {
 
 // takesDebit reports whether the session can be paid by SEPA debit.
 func (cs *session) takesDebit() bool {
-	return cs.AmountTotal > 0 && slices.Contains(cs.PaymentMethodTypes, methodDebit)
+	return slices.Contains(cs.PaymentMethodTypes, methodDebit)
 }
 
 // asDebit turns the new charge into a pending SEPA debit, whose identifiers start with py_.

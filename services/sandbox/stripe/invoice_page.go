@@ -51,9 +51,6 @@ func (s *Server) showInvoice(w http.ResponseWriter, r *http.Request) {
 	for _, one := range lines {
 		p.Items = append(p.Items, itemLine{one.Description, one.Quantity, p.money(one.Amount, one.Currency)})
 	}
-	if off := in.Subtotal - in.Total; off > 0 {
-		p.add(&p.Sums, "invoice.discount", "−"+p.money(off, in.Currency))
-	}
 	if in.Tax != nil {
 		p.add(&p.Sums, "invoice.tax", p.money(*in.Tax, in.Currency))
 	}

@@ -130,12 +130,4 @@ func TestInvoiceIsCreatedOncePaid(t *testing.T) {
 			t.Errorf("invoice: got %+v without invoice_creation", in)
 		}
 	})
-	t.Run("also for a free session", func(t *testing.T) {
-		session := s.checkout(t, price, invoiced)
-		s.set(t, "/control/sessions/"+session.ID+"/promotion", "percent=100")
-		s.post(t, session.URL, url.Values{"action": {"pay"}})
-		if in := s.invoiceOf(t, session.ID); in == nil || in.Total != 0 || in.Charge != nil {
-			t.Errorf("invoice: got %+v, want one of nothing", in)
-		}
-	})
 }

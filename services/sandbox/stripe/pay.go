@@ -71,10 +71,8 @@ func (s *Server) complete(ctx context.Context, t *txn, cs *session, back *backst
 		cs.Consent = &consent{TermsOfService: new("accepted")}
 	}
 	cs.settleTax()
-	if cs.AmountTotal > 0 {
-		if err := s.collect(ctx, t, cs, back, b.method); err != nil {
-			return "", err
-		}
+	if err := s.collect(ctx, t, cs, back, b.method); err != nil {
+		return "", err
 	}
 	cs.Status, cs.URL = statusComplete, nil
 	if err := s.invoice(ctx, t, cs, back); err != nil {

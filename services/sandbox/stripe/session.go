@@ -10,7 +10,6 @@ const (
 
 	paymentPaid     = "paid"
 	paymentUnpaid   = "unpaid"
-	paymentNotDue   = "no_payment_required"
 	customerAlways  = "always"
 	termsRequired   = "required"
 	placeholderText = "{CHECKOUT_SESSION_ID}"

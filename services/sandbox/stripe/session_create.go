@@ -206,8 +206,6 @@ func (t *txn) addItems(ctx context.Context, cs *session, back *backstage, f form
 	}
 	cs.AmountTotal = cs.AmountSubtotal
 	switch {
-	case cs.AmountTotal == 0:
-		cs.PaymentStatus = paymentNotDue
 	case cs.AmountTotal < minTotal && digits(cs.Currency) > 0:
 		return refused("amount_too_small", "",
 			"The Checkout Session's total amount due must add up to at least %d of the smallest unit of %s.", minTotal,

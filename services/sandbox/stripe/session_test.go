@@ -12,27 +12,6 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-func TestFreeSessionNeedsNoPayment(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	price, err := s.api.Prices.New(&stripe.PriceParams{
-		ProductData: &stripe.PriceProductDataParams{Name: stripe.String("Gift")}, Currency: stripe.String("eur"),
-		UnitAmount: stripe.Int64(0),
-	})
-	if err != nil {
-		t.Fatalf("make price: %v", err)
-	}
-	session := s.checkout(t, price.ID)
-	if got := s.post(t, session.URL, url.Values{"action": {"pay"}}).StatusCode; got != http.StatusSeeOther {
-		t.Fatalf("pay: got %d, want 303", got)
-	}
-	done, err := s.api.CheckoutSessions.Get(session.ID, nil)
-	if err != nil || done.PaymentStatus != "no_payment_required" || done.PaymentIntent != nil ||
-		done.Status != "complete" {
-		t.Errorf("session: got %+v, %v", done, err)
-	}
-}
-
 func TestExpiredSessionCannotBePaid(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -13,65 +13,6 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-func TestPromotions(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	for _, way := range []struct {
-		percent  string
-		total    int64
-		shown    string
-		payment  bool
-		status   string
-		discount int64
-	}{
-		{"50", 2000, "20,00 €", true, "paid", 2000},
-		{"100", 0, "0,00 €", false, "no_payment_required", 4000},
-		{"0", 4000, "40,00 €", true, "paid", 0},
-	} {
-		t.Run(way.percent, func(t *testing.T) {
-			session := s.checkout(t, s.offer(t).ID)
-			s.run(t, "sessions/"+session.ID+"/promotion", "percent", "100") // and changed the buyer's mind
-			applied := s.post(t, "/control/sessions/"+session.ID+"/promotion",
-				url.Values{"percent": {way.percent}, "back": {"/c/pay/" + session.ID}})
-			page := s.get(t, applied.Header.Get("Location"))
-			if got := page.text("#total"); got != way.shown {
-				t.Errorf("total: got %s, want %s", got, way.shown)
-			}
-			if n := page.doc.Find("#debit").Length(); (n == 1) != way.payment {
-				t.Errorf("got %d buttons to pay by debit", n)
-			}
-			seen := len(s.emitted(t))
-			if paid := s.post(t, session.URL, url.Values{"action": {"pay"}}); paid.StatusCode != http.StatusSeeOther {
-				t.Fatalf("pay: got %d", paid.StatusCode)
-			}
-			params := &stripe.CheckoutSessionParams{}
-			params.AddExpand("line_items")
-			params.AddExpand("payment_intent.latest_charge")
-			done, err := s.api.CheckoutSessions.Get(session.ID, params)
-			if err != nil {
-				t.Fatalf("read session: %v", err)
-			}
-			line := done.LineItems.Data[0]
-			if done.AmountSubtotal != 4000 || done.AmountTotal != way.total ||
-				done.TotalDetails.AmountDiscount != way.discount ||
-				line.AmountDiscount != way.discount || line.AmountTotal != way.total || line.AmountSubtotal != 4000 ||
-				line.Price.UnitAmount != 2000 {
-				t.Errorf("session: got %d of %d (%+v), line = %+v", done.AmountTotal, done.AmountSubtotal, done.TotalDetails, line)
-			}
-			if string(done.PaymentStatus) != way.status || (done.PaymentIntent != nil) != way.payment {
-				t.Errorf("session: got %s with payment %+v", done.PaymentStatus, done.PaymentIntent)
-			}
-			if way.payment && done.PaymentIntent.LatestCharge.Amount != way.total {
-				t.Errorf("charge: got %d, want %d", done.PaymentIntent.LatestCharge.Amount, way.total)
-			}
-			if want := "checkout.session.completed(" + way.status + ")"; !way.payment && s.emittedSince(t, seen) != want {
-				t.Errorf("emitted %s, want %s", s.emittedSince(t, seen), want)
-			}
-			s.wantRefused(t, http.StatusConflict, "session_not_open", "sessions/"+session.ID+"/promotion", "percent", "50")
-		})
-	}
-}
-
 func TestCheckoutAcceptsAnotherAddress(t *testing.T) {
 	t.Parallel()
 	s := start(t)

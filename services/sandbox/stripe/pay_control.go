@@ -1,0 +1,31 @@
+package stripe
+
+import (
+	"context"
+	"errors"
+)
+
+var payParams = schema{"method": oneOf(methodCard, methodDebit), "email": emailAddress}
+
+// payByControl pays a session as a buyer does on the hosted page.
+func (s *Server) payByControl(ctx context.Context, t *txn, c *call) (any, error) {
+	var cs session
+	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
+		return nil, err
+	}
+	b := buyer{email: c.form["email"], method: c.form["method"]}
+	switch {
+	case b.method == methodDebit && !cs.takesDebit():
+		return nil, conflict("no_debit", "Session %s cannot be paid by SEPA debit.", cs.ID)
+	case b.email == "" && cs.asksEmail():
+		return nil, invalid("parameter_missing", "email", "Missing required param: email.")
+	}
+	done, err := s.payIn(ctx, t, c.id, b)
+	if errors.Is(err, errClosed) {
+		return nil, conflict("session_not_open", "Session %s is not open.", cs.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &done.session, nil
+}
