@@ -33,7 +33,7 @@ func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{"POST /v1/products", productParams.with(newProductParams), s.createProduct},
 		{"GET /v1/products/{id}", nil, retrieve(kindProduct)},
-		{"POST /v1/products/{id}", productParams.with(schema{"default_price": identifier}), s.updateProduct},
+		{"POST /v1/products/{id}", productParams, s.updateProduct},
 
 		{"POST /v1/prices", priceParams.with(newPriceParams), s.createPrice},
 		{"GET /v1/prices", prices.params(), prices.serve},

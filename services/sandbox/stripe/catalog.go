@@ -15,29 +15,22 @@ const maxUnitAmount = 99_999_999
 var prices = list{kind: kindPrice, url: "/v1/prices", filters: []string{"active", "currency", "product", "type"},
 	among: []string{"lookup_keys"}}
 
-var productParams = metadataParams("metadata").with(schema{
-	"active": boolean, "description": text(40_000), "images[]": webAddress, "name": identifier, "shippable": boolean,
-	"statement_descriptor": text(22), "tax_code": text(100), "unit_label": text(12), "url": text(5000),
-})
+var productParams = metadataParams("metadata").with(schema{"active": boolean, "name": identifier})
 
 var newProductParams = schema{"id": identifier}
 
 var priceParams = metadataParams("metadata").with(schema{
-	"active": boolean, "lookup_key": text(200), "nickname": text(5000),
-	"tax_behavior": oneOf("exclusive", "inclusive", "unspecified"), "transfer_lookup_key": boolean,
+	"active": boolean, "lookup_key": text(200), "transfer_lookup_key": boolean,
+	"tax_behavior": oneOf("exclusive", "inclusive", "unspecified"),
 }, currencyOptionParams())
 
-var newPriceParams = metadataParams("product_data[metadata]").with(schema{
-	"billing_scheme": oneOf("per_unit"), "currency": currencyCode, "product": identifier, "product_data[name]": identifier,
-	"product_data[id]": identifier, "product_data[active]": boolean, "product_data[statement_descriptor]": text(22),
-	"product_data[tax_code]": text(100), "product_data[unit_label]": text(12), "unit_amount": integer(0, maxUnitAmount),
-})
+var newPriceParams = schema{"currency": currencyCode, "product": identifier, "unit_amount": integer(0, maxUnitAmount)}
 
 func (s *Server) createProduct(ctx context.Context, t *txn, c *call) (any, error) {
 	if err := c.form.require("name"); err != nil {
 		return nil, err
 	}
-	p := &product{ID: c.form["id"], Active: true, Created: t.Now.Unix(), Images: []string{}}
+	p := &product{ID: c.form["id"], Active: true, Created: t.Now.Unix()}
 	if p.ID == "" {
 		p.ID = newID("prod_")
 	}
@@ -57,16 +50,6 @@ func (s *Server) updateProduct(ctx context.Context, t *txn, c *call) (any, error
 	if err := t.get(ctx, c.id, pathParam[kindProduct], &p); err != nil {
 		return nil, err
 	}
-	if id := c.form["default_price"]; id != "" {
-		var of price
-		if err := t.get(ctx, id, "default_price", &of); err != nil {
-			return nil, err
-		}
-		if of.Product != p.ID {
-			return nil, refused("", "default_price", "The price specified does not belong to the product.")
-		}
-		p.DefaultPrice = &id
-	}
 	return &p, p.change(ctx, t, c.form)
 }
 
@@ -81,61 +64,25 @@ func (p *product) change(ctx context.Context, t *txn, f form) (err error) {
 	if f.has("active") {
 		p.Active = f.truth("active")
 	}
-	if f.has("shippable") {
-		p.Shippable = new(f.truth("shippable"))
-	}
-	if images := f.texts("images"); len(images) > 0 {
-		p.Images = images
-	}
-	f.set(&p.Description, "description")
-	f.set(&p.StatementDescriptor, "statement_descriptor")
-	f.set(&p.TaxCode, "tax_code")
-	f.set(&p.UnitLabel, "unit_label")
-	f.set(&p.URL, "url")
 	p.Updated = t.Now.Unix()
 	return t.record(ctx, p)
 }
 
 func (s *Server) createPrice(ctx context.Context, t *txn, c *call) (any, error) {
-	if err := c.form.require("currency", "unit_amount"); err != nil {
+	if err := c.form.require("currency", "product", "unit_amount"); err != nil {
 		return nil, err
 	}
 	amount := c.form.integer("unit_amount")
 	p := &price{
 		ID: newID("price_"), Active: true, Created: t.Now.Unix(), Currency: strings.ToLower(c.form["currency"]),
+		Product:     c.form["product"],
 		TaxBehavior: "unspecified", UnitAmount: amount, UnitAmountDecimal: strconv.FormatInt(amount, 10),
 	}
-	var err error
-	if p.Product, err = s.productOf(ctx, t, c.form); err != nil {
+	var of product
+	if err := t.get(ctx, p.Product, "product", &of); err != nil {
 		return nil, err
 	}
 	return p, p.change(ctx, t, c.form)
-}
-
-// productOf returns the product of a new price, and creates it if the form contains one.
-func (s *Server) productOf(ctx context.Context, t *txn, f form) (string, error) {
-	if id := f["product"]; id != "" {
-		var p product
-		return id, t.get(ctx, id, "product", &p)
-	}
-	if !f.has("product_data[name]") {
-		return "", f.require("product")
-	}
-	inner := form{}
-	for name, value := range f {
-		if rest, ok := strings.CutPrefix(name, "product_data["); ok {
-			inner[strings.Replace(rest, "]", "", 1)] = value
-		}
-	}
-	made, err := s.createProduct(ctx, t, &call{form: inner})
-	if err != nil {
-		return "", err
-	}
-	p, ok := made.(*product)
-	if !ok {
-		return "", errors.New("no product made")
-	}
-	return p.ID, nil
 }
 
 func (s *Server) updatePrice(ctx context.Context, t *txn, c *call) (any, error) {
@@ -163,7 +110,6 @@ func (p *price) change(ctx context.Context, t *txn, f form) (err error) {
 	if err := t.saveCurrencies(ctx, p, f); err != nil {
 		return err
 	}
-	f.set(&p.Nickname, "nickname")
 	if key := f.optional("lookup_key"); key != nil {
 		if err := p.claimLookupKey(ctx, t, *key, f.truth("transfer_lookup_key")); err != nil {
 			return err

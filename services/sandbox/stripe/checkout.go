@@ -21,21 +21,17 @@ const (
 // checkoutPage is the hosted page of an open session.
 type checkoutPage struct {
 	page
-	Action     string
-	Attempt    string
-	Items      []itemLine
-	Total      string
-	Email      string // of the buyer, when it is known
-	AskEmail   bool
-	AskTerms   bool
-	AskTaxID   bool
-	TermsText  string
-	SubmitText string
-	PayLabel   string
-	Debit      bool   // whether it can be paid by SEPA debit
-	Control    string // where the session's commands go
-	Cancel     string
-	Error      string
+	Action   string
+	Attempt  string
+	Items    []itemLine
+	Total    string
+	Email    string // of the buyer, when it is known
+	AskEmail bool
+	AskTaxID bool
+	Debit    bool   // whether it can be paid by SEPA debit
+	Control  string // where the session's commands go
+	Cancel   string
+	Error    string
 }
 
 type itemLine struct {
@@ -56,8 +52,8 @@ func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 	}
 	p := checkoutPage{
 		page: s.pages.page(cs.Locale, r, "checkout.title"), Action: "/c/pay/" + cs.ID, Attempt: rand.Text(),
-		AskEmail: cs.asksEmail(), AskTerms: cs.asksTerms(), AskTaxID: cs.TaxIDCollection != nil &&
-			cs.TaxIDCollection.Enabled, PayLabel: "checkout.pay",
+		AskEmail: cs.asksEmail(), AskTaxID: cs.TaxIDCollection != nil &&
+			cs.TaxIDCollection.Enabled,
 		Control: "/control/sessions/" + cs.ID, Debit: cs.takesDebit(),
 	}
 	for _, one := range items {
@@ -66,16 +62,6 @@ func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 	p.Total = p.money(cs.AmountTotal, cs.Currency)
 	if d := cs.CustomerDetails; d != nil && d.Email != nil {
 		p.Email = *d.Email
-	}
-	p.TermsText = p.T("checkout.terms")
-	if m := cs.CustomText.TermsOfServiceAcceptance; m != nil {
-		p.TermsText = m.Message
-	}
-	if m := cs.CustomText.Submit; m != nil {
-		p.SubmitText = m.Message
-	}
-	if t := cs.SubmitType; t != nil && (*t == "book" || *t == "donate") {
-		p.PayLabel = "checkout." + *t
 	}
 	if cs.CancelURL != nil {
 		p.Cancel = *cs.CancelURL
@@ -190,19 +176,12 @@ func (cs *session) problem(r *http.Request, b buyer) string {
 		return "email"
 	case (b.company == "") != (b.taxID == "") || b.taxID != "" && !vatNumber.MatchString(b.taxID):
 		return "tax_id"
-	case cs.asksTerms() && r.PostFormValue("terms") == "":
-		return "terms"
 	}
 	return ""
 }
 
 func (cs *session) asksEmail() bool {
 	return cs.CustomerDetails == nil || cs.CustomerDetails.Email == nil
-}
-
-func (cs *session) asksTerms() bool {
-	asked := cs.ConsentCollection
-	return asked != nil && asked.TermsOfService != nil && *asked.TermsOfService == termsRequired
 }
 
 // returnURL is the address that the buyer is redirected to after paying.

@@ -3,26 +3,15 @@ package stripe
 import (
 	"context"
 	"crypto/rand"
-	"strings"
 )
 
 var customers = list{kind: kindCustomer, url: "/v1/customers", filters: []string{"email"}}
 
-var customerParams = metadataParams("metadata").with(addressParams("address"), schema{
-	"description": text(40_000), "email": emailAddress, "name": text(256), "phone": text(20),
-	"preferred_locales[]": text(20),
-})
+var customerParams = metadataParams("metadata").with(schema{"email": emailAddress, "name": text(256)})
 
 func (s *Server) createCustomer(ctx context.Context, t *txn, c *call) (any, error) {
-	cus := newCustomer(t.Now.Unix())
+	cus := &customer{ID: newID("cus_"), Created: t.Now.Unix(), InvoicePrefix: rand.Text()[:8]}
 	return cus, cus.change(ctx, t, c.form)
-}
-
-func newCustomer(created int64) *customer {
-	return &customer{
-		ID: newID("cus_"), Created: created, InvoicePrefix: rand.Text()[:8],
-		Metadata: map[string]string{}, PreferredLocales: []string{},
-	}
 }
 
 func (s *Server) updateCustomer(ctx context.Context, t *txn, c *call) (any, error) {
@@ -50,23 +39,8 @@ func (cus *customer) change(ctx context.Context, t *txn, f form) (err error) {
 	if cus.Metadata, err = f.metadata("metadata", cus.Metadata); err != nil {
 		return err
 	}
-	f.set(&cus.Description, "description")
 	f.set(&cus.Email, "email")
 	f.set(&cus.Name, "name")
-	f.set(&cus.Phone, "phone")
-	if locales := f.texts("preferred_locales"); len(locales) > 0 {
-		cus.PreferredLocales = locales
-	}
-	for name := range f {
-		if strings.HasPrefix(name, "address[") {
-			cus.Address = &address{
-				City: f.optional("address[city]"), Country: f.optional("address[country]"), Line1: f.optional("address[line1]"),
-				Line2: f.optional("address[line2]"), PostalCode: f.optional("address[postal_code]"),
-				State: f.optional("address[state]"),
-			}
-			break
-		}
-	}
 	return t.put(ctx, cus)
 }
 

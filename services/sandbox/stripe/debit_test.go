@@ -126,8 +126,12 @@ func TestRefundsOfADebitWaitForIt(t *testing.T) {
 func TestDebitNeedsASessionThatAllowsIt(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	session := s.checkout(t, s.offer(t).ID,
-		func(p *stripe.CheckoutSessionParams) { p.PaymentMethodTypes = stripe.StringSlice([]string{"card"}) })
+	dollars, err := s.api.Prices.New(&stripe.PriceParams{Product: stripe.String(s.offer(t).Product.ID),
+		Currency: stripe.String("usd"), UnitAmount: stripe.Int64(2000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := s.checkout(t, dollars.ID)
 	if n := s.get(t, session.URL).doc.Find("#debit").Length(); n != 0 {
 		t.Error("a debit is offered for a session that takes cards alone")
 	}

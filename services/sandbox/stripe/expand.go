@@ -10,8 +10,6 @@ const maxExpandDepth = 4
 
 // references maps each expandable member to the kind that it refers to.
 var references = map[string]map[string]string{
-	kindProduct: {"default_price": kindPrice},
-	kindPrice:   {"product": kindProduct},
 	kindSession: {"customer": kindCustomer, "invoice": kindInvoice, "payment_intent": kindIntent},
 	kindIntent:  {"customer": kindCustomer, "latest_charge": kindCharge},
 	kindCharge:  {"customer": kindCustomer, "payment_intent": kindIntent},
@@ -80,7 +78,7 @@ func (t *txn) expandAll(ctx context.Context, list map[string]any, steps []string
 // expandList adds the lists that an object contains on request only.
 func (t *txn) expandList(ctx context.Context, object map[string]any, kind, name string) (bool, error) {
 	id, _ := object["id"].(string)
-	if _, there := object[name].(map[string]any); there && (name == "line_items" || name == "refunds") {
+	if _, there := object[name].(map[string]any); there && name == "line_items" {
 		return true, nil
 	}
 	var list map[string]any
@@ -93,11 +91,6 @@ func (t *txn) expandList(ctx context.Context, object map[string]any, kind, name 
 		}
 	case kind == kindSession && name == "line_items":
 		list, err = t.lineItems(ctx, id, "expand")
-	case kind == kindCharge && name == "refunds":
-		var where condition
-		where.and("kind = ?", kindRefund)
-		where.and("data ->> 'charge' = ?", id)
-		list, err = t.page(ctx, "objects", "/v1/charges/"+id+"/refunds", where, form{})
 	default:
 		return false, nil
 	}

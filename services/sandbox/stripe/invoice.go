@@ -28,7 +28,6 @@ type invoice struct {
 	ID                   string            `json:"id"`
 	AmountDue            int64             `json:"amount_due"`
 	AmountPaid           int64             `json:"amount_paid"`
-	AmountRemaining      int64             `json:"amount_remaining"`
 	AutomaticTax         automaticTax      `json:"automatic_tax"`
 	Charge               *string           `json:"charge"`
 	Created              int64             `json:"created"`
@@ -38,7 +37,6 @@ type invoice struct {
 	CustomerEmail        *string           `json:"customer_email"`
 	CustomerName         *string           `json:"customer_name"`
 	CustomerTaxIDs       []taxID           `json:"customer_tax_ids"`
-	Description          *string           `json:"description"`
 	EffectiveAt          int64             `json:"effective_at"`
 	Footer               *string           `json:"footer"`
 	HostedInvoiceURL     string            `json:"hosted_invoice_url"`
@@ -92,7 +90,7 @@ func (s *Server) invoice(ctx context.Context, t *txn, cs *session, back *backsta
 		Currency: cs.Currency,
 		Customer: cs.Customer, CustomerAddress: who.Address, CustomerEmail: who.Email, CustomerName: who.Name,
 		CustomerTaxIDs: who.TaxIDs,
-		Description:    data.Description, EffectiveAt: now, Footer: data.Footer, Metadata: data.Metadata,
+		EffectiveAt:    now, Footer: data.Footer, Metadata: data.Metadata,
 		PaymentIntent: cs.PaymentIntent,
 		PeriodEnd:     now, PeriodStart: now, Subtotal: cs.AmountSubtotal, SubtotalExcludingTax: cs.AmountSubtotal,
 		Total:             cs.AmountTotal,

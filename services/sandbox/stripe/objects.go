@@ -93,20 +93,12 @@ func decodeMap(data []byte) (map[string]any, error) {
 }
 
 type product struct {
-	ID                  string            `json:"id"`
-	Active              bool              `json:"active"`
-	Created             int64             `json:"created"`
-	Updated             int64             `json:"updated"`
-	DefaultPrice        *string           `json:"default_price"`
-	Description         *string           `json:"description"`
-	Images              []string          `json:"images"`
-	Metadata            map[string]string `json:"metadata"`
-	Name                string            `json:"name"`
-	Shippable           *bool             `json:"shippable"`
-	StatementDescriptor *string           `json:"statement_descriptor"`
-	TaxCode             *string           `json:"tax_code"`
-	UnitLabel           *string           `json:"unit_label"`
-	URL                 *string           `json:"url"`
+	ID       string            `json:"id"`
+	Active   bool              `json:"active"`
+	Created  int64             `json:"created"`
+	Updated  int64             `json:"updated"`
+	Metadata map[string]string `json:"metadata"`
+	Name     string            `json:"name"`
 }
 
 func (p *product) ref() (string, string) { return kindProduct, p.ID }
@@ -118,7 +110,6 @@ type price struct {
 	Currency          string            `json:"currency"`
 	LookupKey         *string           `json:"lookup_key"`
 	Metadata          map[string]string `json:"metadata"`
-	Nickname          *string           `json:"nickname"`
 	Product           string            `json:"product"`
 	TaxBehavior       string            `json:"tax_behavior"`
 	UnitAmount        int64             `json:"unit_amount"`
@@ -137,17 +128,14 @@ type address struct {
 }
 
 type customer struct {
-	ID               string            `json:"id"`
-	Address          *address          `json:"address"`
-	Created          int64             `json:"created"`
-	Description      *string           `json:"description"`
-	Email            *string           `json:"email"`
-	InvoicePrefix    string            `json:"invoice_prefix"`
-	Metadata         map[string]string `json:"metadata"`
-	Name             *string           `json:"name"`
-	Phone            *string           `json:"phone"`
-	PreferredLocales []string          `json:"preferred_locales"`
-	Deleted          bool              `json:"deleted,omitempty"`
+	ID            string            `json:"id"`
+	Address       *address          `json:"address"`
+	Created       int64             `json:"created"`
+	Email         *string           `json:"email"`
+	InvoicePrefix string            `json:"invoice_prefix"`
+	Metadata      map[string]string `json:"metadata"`
+	Name          *string           `json:"name"`
+	Deleted       bool              `json:"deleted,omitempty"`
 }
 
 func (c *customer) ref() (string, string) { return kindCustomer, c.ID }
@@ -167,23 +155,19 @@ func isTombstone(o record) bool {
 }
 
 type intent struct {
-	ID                        string            `json:"id"`
-	Amount                    int64             `json:"amount"`
-	AmountReceived            int64             `json:"amount_received"`
-	ClientSecret              string            `json:"client_secret"`
-	Created                   int64             `json:"created"`
-	Currency                  string            `json:"currency"`
-	Customer                  *string           `json:"customer"`
-	Description               *string           `json:"description"`
-	LastPaymentError          map[string]any    `json:"last_payment_error"`
-	LatestCharge              string            `json:"latest_charge"`
-	Metadata                  map[string]string `json:"metadata"`
-	PaymentMethod             *string           `json:"payment_method"`
-	PaymentMethodTypes        []string          `json:"payment_method_types"`
-	ReceiptEmail              *string           `json:"receipt_email"`
-	StatementDescriptor       *string           `json:"statement_descriptor"`
-	StatementDescriptorSuffix *string           `json:"statement_descriptor_suffix"`
-	Status                    string            `json:"status"`
+	ID                 string            `json:"id"`
+	Amount             int64             `json:"amount"`
+	AmountReceived     int64             `json:"amount_received"`
+	ClientSecret       string            `json:"client_secret"`
+	Created            int64             `json:"created"`
+	Currency           string            `json:"currency"`
+	Customer           *string           `json:"customer"`
+	LastPaymentError   map[string]any    `json:"last_payment_error"`
+	LatestCharge       string            `json:"latest_charge"`
+	Metadata           map[string]string `json:"metadata"`
+	PaymentMethod      *string           `json:"payment_method"`
+	PaymentMethodTypes []string          `json:"payment_method_types"`
+	Status             string            `json:"status"`
 }
 
 func (i *intent) ref() (string, string) { return kindIntent, i.ID }
@@ -196,31 +180,27 @@ type billingDetails struct {
 }
 
 type charge struct {
-	ID                        string            `json:"id"`
-	Amount                    int64             `json:"amount"`
-	AmountCaptured            int64             `json:"amount_captured"`
-	AmountRefunded            int64             `json:"amount_refunded"`
-	BalanceTransaction        string            `json:"balance_transaction"`
-	BillingDetails            billingDetails    `json:"billing_details"`
-	Created                   int64             `json:"created"`
-	Currency                  string            `json:"currency"`
-	Customer                  *string           `json:"customer"`
-	Description               *string           `json:"description"`
-	Disputed                  bool              `json:"disputed"`
-	FailureCode               *string           `json:"failure_code"`
-	FailureMessage            *string           `json:"failure_message"`
-	Metadata                  map[string]string `json:"metadata"`
-	Outcome                   map[string]any    `json:"outcome,omitempty"` // a card's is in the shape, as the next but one
-	Paid                      bool              `json:"paid"`
-	PaymentIntent             string            `json:"payment_intent"`
-	PaymentMethod             string            `json:"payment_method"`
-	PaymentMethodDetails      map[string]any    `json:"payment_method_details,omitempty"`
-	ReceiptEmail              *string           `json:"receipt_email"`
-	ReceiptURL                string            `json:"receipt_url"`
-	Refunded                  bool              `json:"refunded"`
-	StatementDescriptor       *string           `json:"statement_descriptor"`
-	StatementDescriptorSuffix *string           `json:"statement_descriptor_suffix"`
-	Status                    string            `json:"status"`
+	ID                   string            `json:"id"`
+	Amount               int64             `json:"amount"`
+	AmountCaptured       int64             `json:"amount_captured"`
+	AmountRefunded       int64             `json:"amount_refunded"`
+	BalanceTransaction   string            `json:"balance_transaction"`
+	BillingDetails       billingDetails    `json:"billing_details"`
+	Created              int64             `json:"created"`
+	Currency             string            `json:"currency"`
+	Customer             *string           `json:"customer"`
+	Disputed             bool              `json:"disputed"`
+	FailureCode          *string           `json:"failure_code"`
+	FailureMessage       *string           `json:"failure_message"`
+	Metadata             map[string]string `json:"metadata"`
+	Outcome              map[string]any    `json:"outcome,omitempty"` // a card's is in the shape, as the next but one
+	Paid                 bool              `json:"paid"`
+	PaymentIntent        string            `json:"payment_intent"`
+	PaymentMethod        string            `json:"payment_method"`
+	PaymentMethodDetails map[string]any    `json:"payment_method_details,omitempty"`
+	ReceiptURL           string            `json:"receipt_url"`
+	Refunded             bool              `json:"refunded"`
+	Status               string            `json:"status"`
 }
 
 func (c *charge) ref() (string, string) { return kindCharge, c.ID }

@@ -66,10 +66,6 @@ func (s *Server) complete(ctx context.Context, t *txn, cs *session, back *backst
 	if err := t.settleCustomer(ctx, cs, back, b); err != nil {
 		return "", err
 	}
-	if cs.ConsentCollection != nil && cs.ConsentCollection.TermsOfService != nil &&
-		*cs.ConsentCollection.TermsOfService == termsRequired {
-		cs.Consent = &consent{TermsOfService: new("accepted")}
-	}
 	cs.settleTax()
 	if err := s.collect(ctx, t, cs, back, b.method); err != nil {
 		return "", err
@@ -88,7 +84,7 @@ func (s *Server) complete(ctx context.Context, t *txn, cs *session, back *backst
 	return back.CompletedEvent, t.put(ctx, back)
 }
 
-// settleCustomer records the buyer's details, and creates a customer for a guest if the session says so.
+// settleCustomer records the buyer's details, also in the customer where the session says so.
 func (t *txn) settleCustomer(ctx context.Context, cs *session, back *backstage, b buyer) error {
 	if cs.CustomerDetails == nil {
 		cs.CustomerDetails = &customerDetails{TaxExempt: "none"}
@@ -107,16 +103,10 @@ func (t *txn) settleCustomer(ctx context.Context, cs *session, back *backstage, 
 	if details.Address == nil {
 		details.Address = &address{Country: new("DE")} // the country of the card
 	}
-	if cs.Customer != nil && back.Keep != (customerUpdate{}) {
-		return t.saveDetails(ctx, *cs.Customer, details, back.Keep)
-	}
-	if cs.Customer != nil || cs.CustomerCreation == nil || *cs.CustomerCreation != customerAlways {
+	if cs.Customer == nil || back.Keep == (customerUpdate{}) {
 		return nil
 	}
-	cus := newCustomer(t.Now.Unix())
-	cus.Email = details.Email
-	cs.Customer = &cus.ID
-	return t.put(ctx, cus)
+	return t.saveDetails(ctx, *cs.Customer, details, back.Keep)
 }
 
 // saveDetails saves details from Checkout to the customer, unless that one is deleted.
@@ -138,13 +128,11 @@ func (t *txn) saveDetails(ctx context.Context, id string, details *customerDetai
 func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backstage, method string) error {
 	ch := &charge{
 		ID: newID("ch_"), Amount: cs.AmountTotal, AmountCaptured: cs.AmountTotal, BalanceTransaction: newID("txn_"),
-		Created: t.Now.Unix(), Currency: cs.Currency, Customer: cs.Customer, Description: back.Description,
-		Metadata: back.Metadata, Paid: true, PaymentMethod: newID("pm_"), ReceiptEmail: back.ReceiptEmail,
-		Status:              chargeSucceeded,
-		StatementDescriptor: back.Descriptor, StatementDescriptorSuffix: back.Suffix,
+		Created: t.Now.Unix(), Currency: cs.Currency, Customer: cs.Customer, Metadata: back.Metadata, Paid: true,
+		PaymentMethod: newID("pm_"), Status: chargeSucceeded,
 		BillingDetails: billingDetails{
 			Address: *cs.CustomerDetails.Address, Email: cs.CustomerDetails.Email,
-			Name: cs.CustomerDetails.Name, Phone: cs.CustomerDetails.Phone,
+			Name: cs.CustomerDetails.Name,
 		},
 	}
 	if method == methodDebit {
@@ -153,9 +141,8 @@ func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backsta
 	ch.ReceiptURL = s.url + "/receipts/" + ch.ID
 	pi := &intent{
 		ID: newID("pi_"), Amount: ch.Amount, AmountReceived: ch.Amount, Created: ch.Created, Currency: ch.Currency,
-		Customer: ch.Customer, Description: ch.Description, LatestCharge: ch.ID, Metadata: ch.Metadata,
-		PaymentMethod: &ch.PaymentMethod, PaymentMethodTypes: cs.PaymentMethodTypes, ReceiptEmail: ch.ReceiptEmail,
-		StatementDescriptor: back.Descriptor, StatementDescriptorSuffix: back.Suffix, Status: intentSucceeded,
+		Customer: ch.Customer, LatestCharge: ch.ID, Metadata: ch.Metadata, PaymentMethod: &ch.PaymentMethod,
+		PaymentMethodTypes: cs.PaymentMethodTypes, Status: intentSucceeded,
 	}
 	if method == methodDebit {
 		pi.AmountReceived, pi.Status = 0, intentProcessing

@@ -1,7 +1,6 @@
 package stripe
 
 import (
-	"fmt"
 	"maps"
 	"net/mail"
 	"net/url"
@@ -128,13 +127,4 @@ func currencyCode(name, value string) error {
 		return invalid("", name, "Invalid currency: %s. This stand-in knows: %s", value, strings.Join(currencies, ", "))
 	}
 	return nil
-}
-
-// addressParams are the members of a postal address called name.
-func addressParams(name string) schema {
-	s := schema{}
-	for _, part := range []string{"city", "country", "line1", "line2", "postal_code", "state"} {
-		s[fmt.Sprintf("%s[%s]", name, part)] = text(500)
-	}
-	return s
 }

@@ -10,29 +10,21 @@ const (
 
 	paymentPaid     = "paid"
 	paymentUnpaid   = "unpaid"
-	customerAlways  = "always"
-	termsRequired   = "required"
 	placeholderText = "{CHECKOUT_SESSION_ID}"
 )
 
 type session struct {
 	ID                       string            `json:"id"`
-	AllowPromotionCodes      *bool             `json:"allow_promotion_codes"`
 	AmountSubtotal           int64             `json:"amount_subtotal"`
 	AmountTotal              int64             `json:"amount_total"`
 	AutomaticTax             automaticTax      `json:"automatic_tax"`
 	BillingAddressCollection *string           `json:"billing_address_collection"`
 	CancelURL                *string           `json:"cancel_url"`
 	ClientReferenceID        *string           `json:"client_reference_id"`
-	Consent                  *consent          `json:"consent"`
-	ConsentCollection        *consentAsked     `json:"consent_collection"`
 	Created                  int64             `json:"created"`
 	Currency                 string            `json:"currency"`
-	CustomText               customText        `json:"custom_text"`
 	Customer                 *string           `json:"customer"`
-	CustomerCreation         *string           `json:"customer_creation"`
 	CustomerDetails          *customerDetails  `json:"customer_details"`
-	CustomerEmail            *string           `json:"customer_email"`
 	ExpiresAt                int64             `json:"expires_at"`
 	Invoice                  *string           `json:"invoice"`
 	InvoiceCreation          invoiceCreation   `json:"invoice_creation"`
@@ -68,28 +60,6 @@ type automaticTax struct {
 	Status    *string `json:"status"`
 }
 
-type consent struct {
-	Promotions     *string `json:"promotions"`
-	TermsOfService *string `json:"terms_of_service"`
-}
-
-type consentAsked struct {
-	PaymentMethodReuseAgreement any     `json:"payment_method_reuse_agreement"`
-	Promotions                  *string `json:"promotions"`
-	TermsOfService              *string `json:"terms_of_service"`
-}
-
-type message struct {
-	Message string `json:"message"`
-}
-
-type customText struct {
-	AfterSubmit              *message `json:"after_submit"`
-	ShippingAddress          *message `json:"shipping_address"`
-	Submit                   *message `json:"submit"`
-	TermsOfServiceAcceptance *message `json:"terms_of_service_acceptance"`
-}
-
 type customerDetails struct {
 	Address   *address `json:"address"`
 	Email     *string  `json:"email"`
@@ -113,7 +83,7 @@ type invoiceCreation struct {
 type invoiceData struct {
 	AccountTaxIDs    any               `json:"account_tax_ids"`
 	CustomFields     any               `json:"custom_fields"`
-	Description      *string           `json:"description"`
+	Description      any               `json:"description"`
 	Footer           *string           `json:"footer"`
 	Issuer           any               `json:"issuer"`
 	Metadata         map[string]string `json:"metadata"`
@@ -138,11 +108,7 @@ func (i *item) ref() (string, string) { return kindItem, i.ID }
 type backstage struct {
 	Session        string            `json:"session"`
 	Items          []json.RawMessage `json:"items"`
-	Metadata       map[string]string `json:"metadata"` // of the payment to come, as the next five
-	Description    *string           `json:"description"`
-	ReceiptEmail   *string           `json:"receipt_email"`
-	Descriptor     *string           `json:"descriptor"`
-	Suffix         *string           `json:"suffix"`
+	Metadata       map[string]string `json:"metadata"` // of the payment to come
 	Keep           customerUpdate    `json:"keep"`
 	Attempt        string            `json:"attempt"`         // the rendered form that paid
 	CompletedEvent string            `json:"completed_event"` // the event that said so

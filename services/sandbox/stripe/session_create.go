@@ -8,8 +8,7 @@ import (
 )
 
 const (
-	sessionLife    = 24 * time.Hour
-	sessionMinLife = 30 * time.Minute
+	sessionLife = 24 * time.Hour
 	// maxQuantity is far above any real order and keeps price × quantity within int64.
 	maxQuantity = 999_999
 	maxItems    = 100
@@ -26,12 +25,11 @@ func (s *Server) createSession(ctx context.Context, t *txn, c *call) (any, error
 	if err := f.require("mode", "success_url"); err != nil {
 		return nil, err
 	}
-	if err := checkSession(f, t.Now); err != nil {
+	if err := checkSession(f); err != nil {
 		return nil, err
 	}
 	cs := &session{
-		ID: newID("cs_test_"), Created: t.Now.Unix(), PaymentMethodTypes: f.texts("payment_method_types"),
-		PaymentStatus: paymentUnpaid, Status: statusOpen, SuccessURL: f["success_url"],
+		ID: newID("cs_test_"), Created: t.Now.Unix(), PaymentStatus: paymentUnpaid, Status: statusOpen, SuccessURL: f["success_url"],
 	}
 	cs.URL = new(s.url + "/c/pay/" + cs.ID)
 	cs.fill(f, t.Now)
@@ -60,20 +58,8 @@ func (s *Server) createSession(ctx context.Context, t *txn, c *call) (any, error
 }
 
 // checkSession refuses parameters that exclude each other.
-func checkSession(f form, now time.Time) error {
-	if f["mode"] != "payment" {
-		return invalid("", "mode", "This stand-in takes mode=payment alone.")
-	}
-	if f["ui_mode"] == "embedded" {
-		return invalid("", "ui_mode", "This stand-in takes ui_mode=hosted alone.")
-	}
-	if f.has("customer") && f.has("customer_email") {
-		return invalid("", "customer_email", "You may only specify one of these parameters: customer, customer_email.")
-	}
-	if f.has("customer") && f.has("customer_creation") {
-		return invalid("", "customer_creation", "You may only specify one of these parameters: customer, customer_creation.")
-	}
-	for _, part := range []string{"address", "name", "shipping"} {
+func checkSession(f form) error {
+	for _, part := range []string{"address", "name"} {
 		if f.has("customer_update["+part+"]") && !f.has("customer") {
 			return invalid("", "customer_update", "`customer_update` can only be used with `customer`.")
 		}
@@ -82,69 +68,31 @@ func checkSession(f form, now time.Time) error {
 		return invalid("", "tax_id_collection",
 			"Tax ID collection requires updating business name on the customer. To enable tax ID collection for an existing customer, please set `customer_update[name]` to `auto`.")
 	}
-	if f.has("expires_at") {
-		life := time.Unix(f.integer("expires_at"), 0).Sub(now)
-		if life < sessionMinLife-time.Minute || life > sessionLife+time.Minute { // clocks differ
-			return invalid("", "expires_at",
-				"The `expires_at` timestamp must be at least 30 minutes and at most 24 hours from Checkout Session creation.")
-		}
-	}
 	return nil
 }
 
 // fill copies the session's own parameters from the form.
 func (cs *session) fill(f form, now time.Time) {
 	cs.ExpiresAt = now.Add(sessionLife).Unix()
-	if f.has("expires_at") {
-		cs.ExpiresAt = f.integer("expires_at")
-	}
-	if f.has("allow_promotion_codes") {
-		cs.AllowPromotionCodes = new(f.truth("allow_promotion_codes"))
-	}
 	if f.has("tax_id_collection[enabled]") {
 		cs.TaxIDCollection = &enabled{Enabled: f.truth("tax_id_collection[enabled]"), Required: "never"}
-		if f.has("tax_id_collection[required]") {
-			cs.TaxIDCollection.Required = f["tax_id_collection[required]"]
-		}
 	}
 	cs.AutomaticTax.Enabled = f.truth("automatic_tax[enabled]")
 	if cs.AutomaticTax.Enabled {
 		cs.AutomaticTax.Status = new("requires_location_inputs")
 	}
 	cs.InvoiceCreation.Enabled = f.truth("invoice_creation[enabled]")
-	cs.InvoiceCreation.InvoiceData.Description = f.optional("invoice_creation[invoice_data][description]")
 	cs.InvoiceCreation.InvoiceData.Footer = f.optional("invoice_creation[invoice_data][footer]")
 	cs.BillingAddressCollection = f.optional("billing_address_collection")
 	cs.CancelURL = f.optional("cancel_url")
 	cs.ClientReferenceID = f.optional("client_reference_id")
-	cs.CustomerCreation = f.optional("customer_creation")
-	cs.CustomerEmail = f.optional("customer_email")
 	cs.Locale = f.optional("locale")
 	cs.SubmitType = f.optional("submit_type")
-	if terms, promotions := f.optional("consent_collection[terms_of_service]"),
-		f.optional("consent_collection[promotions]"); terms != nil || promotions != nil {
-		cs.ConsentCollection = &consentAsked{Promotions: promotions, TermsOfService: terms}
-	}
-	cs.CustomText = customText{
-		AfterSubmit: f.message("after_submit"), ShippingAddress: f.message("shipping_address"),
-		Submit: f.message("submit"), TermsOfServiceAcceptance: f.message("terms_of_service_acceptance"),
-	}
-}
-
-func (f form) message(place string) *message {
-	if text := f["custom_text["+place+"][message]"]; text != "" {
-		return &message{text}
-	}
-	return nil
 }
 
 // fill copies the parameters of the later payment from the form.
 func (b *backstage) fill(f form) (err error) {
 	b.Metadata, err = f.metadata("payment_intent_data[metadata]", nil)
-	b.Description = f.optional("payment_intent_data[description]")
-	b.ReceiptEmail = f.optional("payment_intent_data[receipt_email]")
-	b.Descriptor = f.optional("payment_intent_data[statement_descriptor]")
-	b.Suffix = f.optional("payment_intent_data[statement_descriptor_suffix]")
 	b.Keep = customerUpdate{Name: f["customer_update[name]"] == "auto", Address: f["customer_update[address]"] == "auto"}
 	return err
 }
@@ -152,26 +100,18 @@ func (b *backstage) fill(f form) (err error) {
 // attachCustomer sets the customer and the details that are known.
 func (t *txn) attachCustomer(ctx context.Context, cs *session, f form) error {
 	if !f.has("customer") {
-		if cs.CustomerCreation == nil {
-			cs.CustomerCreation = new("if_required")
-		}
-		if cs.CustomerEmail != nil {
-			cs.CustomerDetails = &customerDetails{Email: cs.CustomerEmail, TaxExempt: "none"}
-		}
 		return nil
 	}
 	cus, err := t.customer(ctx, f["customer"], "customer")
 	if err != nil {
 		return err
 	}
-	if cs.AutomaticTax.Enabled && cus.Address == nil && f["customer_update[address]"] != "auto" &&
-		f["customer_update[shipping]"] != "auto" {
+	if cs.AutomaticTax.Enabled && cus.Address == nil && f["customer_update[address]"] != "auto" {
 		return refused("customer_tax_location_invalid", "automatic_tax",
 			"Automatic tax calculation in Checkout requires a valid address on the Customer. Add a valid address to the Customer or set either `customer_update[address]` to 'auto' or `customer_update[shipping]` to 'auto' to save the address entered in Checkout to the Customer.")
 	}
 	cs.Customer = &cus.ID
-	cs.CustomerDetails = &customerDetails{Address: cus.Address, Email: cus.Email, Name: cus.Name, Phone: cus.Phone,
-		TaxExempt: "none"}
+	cs.CustomerDetails = &customerDetails{Address: cus.Address, Email: cus.Email, Name: cus.Name, TaxExempt: "none"}
 	return nil
 }
 
@@ -201,9 +141,7 @@ func (t *txn) addItems(ctx context.Context, cs *session, back *backstage, f form
 		}
 		back.Items = append(back.Items, data)
 	}
-	if len(cs.PaymentMethodTypes) == 0 {
-		cs.PaymentMethodTypes = methodsFor(cs.Currency)
-	}
+	cs.PaymentMethodTypes = methodsFor(cs.Currency)
 	cs.AmountTotal = cs.AmountSubtotal
 	switch {
 	case cs.AmountTotal < minTotal && digits(cs.Currency) > 0:

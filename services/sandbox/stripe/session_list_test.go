@@ -2,7 +2,6 @@ package stripe_test
 
 import (
 	"database/sql"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"

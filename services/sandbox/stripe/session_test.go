@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/stripe/stripe-go/v79"
-
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
