@@ -136,13 +136,4 @@ func TestOwnEndpointHasItsPublicAddress(t *testing.T) {
 		all[0].URL != "https://moved.example.com/hook" {
 		t.Errorf("after a move: %+v", all)
 	}
-	made, err := s.api.WebhookEndpoints.New(&stripe.WebhookEndpointParams{
-		URL: stripe.String("https://set-up.example.com/hook"), EnabledEvents: stripe.StringSlice([]string{"*"}),
-	})
-	if err != nil {
-		t.Fatalf("make endpoint: %v", err)
-	}
-	if all := begin("https://set-up.example.com/hook").endpoints(t); len(all) != 1 || all[0].ID != made.ID {
-		t.Errorf("an endpoint that was made for the address: %+v", all)
-	}
 }

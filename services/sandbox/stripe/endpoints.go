@@ -3,7 +3,9 @@ package stripe
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,7 +47,7 @@ var productEvents = []string{
 
 var endpointList = list{kind: kindEndpoint, url: "/v1/webhook_endpoints"}
 
-var endpointPage = schema{"limit": integer(1, maxPage), "starting_after": identifier, "ending_before": identifier}
+var endpointPage = schema{"limit": integer(1, maxPage), "starting_after": identifier}
 
 var endpointParams = metadataParams("metadata").with(schema{
 	"description": text(5000), "enabled_events[]": oneOf(append([]string{everyEvent}, eventTypes...)...),
@@ -147,58 +149,27 @@ func (t *txn) forgetEndpoint(ctx context.Context, id string) error {
 	return t.Cancel(ctx, id)
 }
 
-// ownEndpoint makes the product's webhook an endpoint like any other, at its public address. It adopts an endpoint that
-// exists for that address, and moves the one of an earlier start there.
+// ownEndpoint makes the product's webhook an endpoint like any other, at its public address. It moves the endpoint of
+// an earlier start there.
 func (t *txn) ownEndpoint(ctx context.Context, o Options) error {
-	var here, before string
-	err := t.QueryRowContext(ctx, `SELECT
-		coalesce((SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'url' = $2 ORDER BY seq LIMIT 1), ''),
-		coalesce((SELECT data ->> 'endpoint' FROM stripe_sandbox.objects WHERE kind = $3 AND (data ->> 'own')::boolean), '')`,
-		kindEndpoint, o.PublicWebhookURL, kindEndpointSecret).Scan(&here, &before)
-	if err != nil {
-		return fmt.Errorf("find own endpoint: %w", err)
-	}
-	switch {
-	case here == "" && before == "":
+	var id string
+	err := t.QueryRowContext(ctx,
+		`SELECT data ->> 'endpoint' FROM stripe_sandbox.objects WHERE kind = $1 AND (data ->> 'own')::boolean`,
+		kindEndpointSecret).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
 		e := &webhookEndpoint{
 			ID: newID("we_"), APIVersion: new(Version), Created: t.Now.Unix(), EnabledEvents: slices.Clone(o.WebhookEvents),
 			Metadata: map[string]string{}, Status: endpointEnabled, URL: o.PublicWebhookURL,
 		}
-		if err := t.put(ctx, e); err != nil {
-			return err
-		}
-		return t.put(ctx, &endpointSecret{Endpoint: e.ID, Own: true})
-	case here == "":
-		return t.moveEndpoint(ctx, before, o.PublicWebhookURL)
-	case here == before:
-		return nil
-	default:
-		return t.adoptEndpoint(ctx, here, before)
+		return errors.Join(t.put(ctx, e), t.put(ctx, &endpointSecret{Endpoint: e.ID, Own: true}))
 	}
-}
-
-// moveEndpoint changes the address of an endpoint.
-func (t *txn) moveEndpoint(ctx context.Context, id, address string) error {
+	if err != nil {
+		return fmt.Errorf("find own endpoint: %w", err)
+	}
 	var e webhookEndpoint
 	if err := t.get(ctx, id, "", &e); err != nil {
 		return err
 	}
-	e.URL = address
+	e.URL = o.PublicWebhookURL
 	return t.put(ctx, &e)
-}
-
-// adoptEndpoint makes an endpoint the product's own, in place of the previous one.
-func (t *txn) adoptEndpoint(ctx context.Context, id, before string) error {
-	var hidden endpointSecret
-	if err := t.get(ctx, backstageID(id), "", &hidden); err != nil {
-		return err
-	}
-	hidden.Own = true
-	if err := t.put(ctx, &hidden); err != nil || before == "" {
-		return err
-	}
-	if err := t.Reassign(ctx, before, id); err != nil {
-		return err
-	}
-	return t.forgetEndpoint(ctx, before)
 }

@@ -59,25 +59,18 @@ func (i *invoice) ref() (string, string) { return kindInvoice, i.ID }
 
 // invoiceLine is one line of an invoice.
 type invoiceLine struct {
-	ID          string            `json:"id"`
-	Object      string            `json:"object"`
-	Amount      int64             `json:"amount"`
-	Currency    string            `json:"currency"`
-	Description string            `json:"description"`
-	Discounts   []string          `json:"discounts"`
-	Discounted  bool              `json:"discountable"`
-	Invoice     string            `json:"invoice"`
-	InvoiceItem string            `json:"invoice_item"`
-	Livemode    bool              `json:"livemode"`
-	Metadata    map[string]string `json:"metadata"`
-	Period      map[string]int64  `json:"period"`
-	Price       map[string]any    `json:"price"`
-	Proration   bool              `json:"proration"`
-	Quantity    int64             `json:"quantity"`
-	TaxAmounts  []string          `json:"tax_amounts"`
-	TaxRates    []string          `json:"tax_rates"`
-	Type        string            `json:"type"`
+	ID          string           `json:"id"`
+	Amount      int64            `json:"amount"`
+	Currency    string           `json:"currency"`
+	Description string           `json:"description"`
+	Invoice     string           `json:"invoice"`
+	InvoiceItem string           `json:"invoice_item"`
+	Period      map[string]int64 `json:"period"`
+	Price       map[string]any   `json:"price"`
+	Quantity    int64            `json:"quantity"`
 }
+
+func (l *invoiceLine) ref() (string, string) { return "line_item", l.ID }
 
 // invoice writes the invoice of a session that is paid and is to have one. It changes the session; the caller keeps it.
 func (s *Server) invoice(ctx context.Context, t *txn, cs *session, back *backstage) error {
@@ -114,7 +107,7 @@ func (s *Server) invoice(ctx context.Context, t *txn, cs *session, back *backsta
 	if in.Number, err = t.invoiceNumber(ctx); err != nil {
 		return err
 	}
-	if in.Lines, err = in.lines(back); err != nil {
+	if in.Lines, err = in.lines(t, back); err != nil {
 		return err
 	}
 	cs.Invoice = &in.ID
@@ -135,20 +128,22 @@ func (t *txn) invoiceNumber(ctx context.Context) (string, error) {
 }
 
 // lines are what the session sold.
-func (i *invoice) lines(back *backstage) (map[string]any, error) {
+func (i *invoice) lines(t *txn, back *backstage) (map[string]any, error) {
 	lines := []any{}
 	for _, raw := range back.Items {
 		var one item
 		if err := json.Unmarshal(raw, &one); err != nil {
 			return nil, fmt.Errorf("decode line item: %w", err)
 		}
-		lines = append(lines, invoiceLine{
-			ID: newID("il_"), Object: "line_item", Amount: one.AmountSubtotal, Currency: one.Currency,
-			Description: one.Description,
-			Discounts:   []string{}, Discounted: true, Invoice: i.ID, InvoiceItem: newID("ii_"), Metadata: map[string]string{},
-			Period: map[string]int64{"start": i.Created, "end": i.Created}, Price: one.Price, Quantity: one.Quantity,
-			TaxAmounts: []string{}, TaxRates: []string{}, Type: "invoiceitem",
+		line, err := t.shapes.render(&invoiceLine{
+			ID: newID("il_"), Amount: one.AmountSubtotal, Currency: one.Currency, Description: one.Description, Invoice: i.ID,
+			InvoiceItem: newID("ii_"), Period: map[string]int64{"start": i.Created, "end": i.Created}, Price: one.Price,
+			Quantity: one.Quantity,
 		})
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
 	}
 	return envelope("/v1/invoices/"+i.ID+"/lines", lines, false), nil
 }

@@ -3,7 +3,6 @@ package stripe
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -14,7 +13,7 @@ const (
 
 // pageParams are the parameters of every list.
 var pageParams = schema{
-	"limit": integer(1, maxPage), "starting_after": identifier, "ending_before": identifier,
+	"limit": integer(1, maxPage), "starting_after": identifier,
 	"created": integer(0, 1<<40), "created[gt]": integer(0, 1<<40), "created[gte]": integer(0, 1<<40),
 	"created[lt]": integer(0, 1<<40), "created[lte]": integer(0, 1<<40),
 }
@@ -84,39 +83,30 @@ func (t *txn) page(ctx context.Context, table, url string, where condition, f fo
 	if limit == 0 {
 		limit = defaultPage
 	}
-	order := "DESC"
-	for _, bound := range []struct{ param, operator, order string }{{"starting_after", "<", "DESC"},
-		{"ending_before", ">", "ASC"}} {
-		if !f.has(bound.param) {
-			continue
-		}
+	if after := f["starting_after"]; after != "" {
 		var seq int64
 		err := t.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM stripe_sandbox.`+table+` WHERE id = $1`,
-			f[bound.param]).Scan(&seq)
+			after).Scan(&seq)
 		if err != nil {
 			return nil, fmt.Errorf("find page: %w", err)
 		}
 		if seq == 0 {
-			return nil, missing("object", f[bound.param], bound.param)
+			return nil, missing("object", after, "starting_after")
 		}
-		where.and("seq "+bound.operator+" ?", seq)
-		order = bound.order
+		where.and("seq < ?", seq)
 	}
 	columns := "data"
 	if table == "events" {
 		columns = eventColumns
 	}
 	data, err := t.rows(ctx, `SELECT `+columns+` FROM stripe_sandbox.`+table+` WHERE `+strings.Join(where.terms, " AND ")+
-		` ORDER BY seq `+order+fmt.Sprintf(` LIMIT %d`, limit+1), where.args...)
+		fmt.Sprintf(` ORDER BY seq DESC LIMIT %d`, limit+1), where.args...)
 	if err != nil {
 		return nil, err
 	}
 	more := int64(len(data)) > limit
 	if more {
 		data = data[:limit]
-	}
-	if order == "ASC" {
-		slices.Reverse(data)
 	}
 	return envelope(url, data, more), nil
 }

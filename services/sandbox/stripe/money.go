@@ -10,20 +10,10 @@ import (
 	"github.com/bojanz/currency"
 )
 
-// digits returns the number of decimals between a currency and the unit in which Stripe counts it: those of ISO 4217,
-// with three exceptions.
-// Source: https://docs.stripe.com/currencies#special-cases
+// digits returns the number of decimals between a currency and its smallest unit: those of ISO 4217. This stand-in has
+// none of the currencies in which Stripe differs.
 func digits(code string) int {
-	code = strings.ToUpper(code)
-	n, ok := currency.GetDigits(code)
-	switch {
-	case code == "ISK", code == "UGX":
-		return 2
-	case code == "MGA":
-		return 0
-	case !ok:
-		return 2
-	}
+	n, _ := currency.GetDigits(strings.ToUpper(code))
 	return int(n)
 }
 

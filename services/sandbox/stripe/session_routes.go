@@ -16,45 +16,10 @@ func (s *Server) listLineItems(ctx context.Context, t *txn, c *call) (any, error
 	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
 		return nil, err
 	}
-	all, err := t.lineItems(ctx, c.id, pathParam[kindSession])
-	if err != nil {
-		return nil, err
-	}
-	return all, pageItems(all, c.form)
+	return t.lineItems(ctx, c.id, pathParam[kindSession])
 }
 
-// pageItems returns one page of the lines, of which there are never more than one hundred.
-func pageItems(all map[string]any, f form) error {
-	lines, _ := all["data"].([]any)
-	for _, bound := range []string{"starting_after", "ending_before"} {
-		if !f.has(bound) {
-			continue
-		}
-		at := -1
-		for i, line := range lines {
-			if m, ok := line.(map[string]any); ok && m["id"] == f[bound] {
-				at = i
-			}
-		}
-		switch {
-		case at < 0:
-			return missing(kindItem, f[bound], bound)
-		case bound == "starting_after":
-			lines = lines[at+1:]
-		default:
-			lines = lines[:at]
-		}
-	}
-	limit := int(f.integer("limit"))
-	if limit == 0 {
-		limit = defaultPage
-	}
-	all["has_more"] = len(lines) > limit
-	all["data"] = lines[:min(limit, len(lines))]
-	return nil
-}
-
-// lineItems are the lines of a session, in their order.
+// lineItems returns the lines of a session, in their order, on one page.
 func (t *txn) lineItems(ctx context.Context, session, param string) (map[string]any, error) {
 	data, err := t.data(ctx, kindBackstage, backstageID(session), param)
 	if err != nil {

@@ -236,15 +236,6 @@ func (t *Tx) Cancel(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// Reassign moves all deliveries from one endpoint to another.
-func (t *Tx) Reassign(ctx context.Context, from, to string) error {
-	_, err := t.ExecContext(ctx, `UPDATE stripe_sandbox.deliveries SET endpoint = $1 WHERE endpoint = $2`, to, from)
-	if err != nil {
-		return fmt.Errorf("reassign deliveries: %w", err)
-	}
-	return nil
-}
-
 // markDelivered marks one event if every listening endpoint has accepted it.
 func (t *Tx) markDelivered(ctx context.Context, event string) error {
 	if _, err := t.ExecContext(ctx, markDelivered+` AND id = $1`, event); err != nil {
