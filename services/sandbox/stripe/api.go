@@ -58,7 +58,7 @@ func (s *Server) endpoints() []endpoint {
 
 		{"GET /v1/tax/settings", nil, showTaxSettings},
 
-		{"POST /v1/refunds", refundParams.with(newRefundParams), s.createRefund},
+		{"POST /v1/refunds", refundParams, s.createRefund},
 		{"GET /v1/refunds", refundList.params(), refundList.serve},
 		{"GET /v1/refunds/{id}", nil, retrieve(kindRefund)},
 

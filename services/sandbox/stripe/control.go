@@ -17,14 +17,13 @@ func (s *Server) controls() []endpoint {
 		{"POST /control/sessions/{id}/expire", nil, s.expireByControl},
 
 		{"POST /control/payments/{id}/succeed", nil, s.settleDebit},
-		{"POST /control/payments/{id}/fail", debitParams, s.failDebit},
+		{"POST /control/payments/{id}/fail", nil, s.failDebit},
 		{"POST /control/payments/{id}/refund", controlRefundParams, s.refundByControl},
 		{"POST /control/payments/{id}/dispute", newDisputeParams, s.openDispute},
 
 		{"POST /control/refunds/{id}/succeed", nil, s.moveRefund(refundSucceeded)},
-		{"POST /control/refunds/{id}/fail", refundFailureParams, s.moveRefund(refundFailed)},
+		{"POST /control/refunds/{id}/fail", nil, s.moveRefund(refundFailed)},
 		{"POST /control/refunds/{id}/cancel", nil, s.moveRefund(refundCanceled)},
-		{"POST /control/refunds/{id}/metadata", refundParams, s.updateRefund},
 
 		{"POST /control/disputes/{id}/escalate", nil, s.escalateDispute},
 		{"POST /control/disputes/{id}/review", nil, s.reviewDispute},

@@ -48,11 +48,6 @@ func (ch *charge) asDebit() {
 
 func (ch *charge) debit() bool { return ch.PaymentMethodDetails["type"] == methodDebit }
 
-// debitParams say why the bank rejects a debit. Source: https://docs.stripe.com/error-codes
-var debitParams = schema{"failure_code": oneOf("account_closed", "bank_account_restricted", "debit_not_authorized",
-	"generic_could_not_process",
-	"insufficient_funds", "invalid_account_number", "refer_to_customer")}
-
 // bankDebit reads a pending debit: payment, charge and session.
 func (t *txn) bankDebit(ctx context.Context, id string) (*intent, *charge, *session, error) {
 	var pi intent
@@ -115,18 +110,14 @@ func (s *Server) failDebit(ctx context.Context, t *txn, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	code := c.form["failure_code"]
-	if code == "" {
-		code = "insufficient_funds"
-	}
-	const text = "The bank did not carry out the debit."
+	const code, text = "insufficient_funds", "The bank did not carry out the debit."
 	if err := s.failRefunds(ctx, t, ch); err != nil {
 		return nil, err
 	}
 	if err := t.get(ctx, ch.ID, pathParam[kindCharge], ch); err != nil { // with the sum as it is now
 		return nil, err
 	}
-	ch.Status, ch.FailureCode, ch.FailureMessage = chargeFailed, &code, new(text)
+	ch.Status, ch.FailureCode, ch.FailureMessage = chargeFailed, new(code), new(text)
 	pi.Status, pi.PaymentMethod = intentFailed, nil
 	pi.LastPaymentError = map[string]any{
 		"charge": ch.ID, "code": "payment_intent_payment_attempt_failed", "decline_code": code, "message": text,
@@ -153,7 +144,7 @@ func (s *Server) failRefunds(ctx context.Context, t *txn, ch *charge) error {
 			return err
 		}
 		if slices.Contains(refundSteps[refundFailed], re.Status) {
-			if err := s.settleRefund(ctx, t, &re, refundFailed, "unknown"); err != nil {
+			if err := s.settleRefund(ctx, t, &re, refundFailed); err != nil {
 				return err
 			}
 		}

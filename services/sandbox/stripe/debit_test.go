@@ -99,13 +99,13 @@ func TestRefundsOfADebitWaitForIt(t *testing.T) {
 	}
 	s.wantRefunded(t, payment, 1000)
 	s.wantRefused(t, http.StatusConflict, "refund_state", "refunds/"+refund.ID+"/succeed")
-	s.run(t, "payments/"+payment.ID+"/fail", "failure_code", "account_closed")
+	s.run(t, "payments/"+payment.ID+"/fail")
 	if refund, err = s.api.Refunds.Get(refund.ID, nil); err != nil || refund.Status != "failed" {
 		t.Errorf("refund: got %+v, %v, want it failed with the payment", refund, err)
 	}
 	s.wantRefunded(t, payment, 0)
 	charge, err := s.api.Charges.Get(payment.LatestCharge.ID, nil)
-	if err != nil || charge.FailureCode != "account_closed" || charge.Status != "failed" {
+	if err != nil || charge.FailureCode != "insufficient_funds" || charge.Status != "failed" {
 		t.Errorf("charge: got %+v, %v", charge, err)
 	}
 	_, err = s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(payment.ID)})
@@ -117,8 +117,7 @@ func TestRefundsOfADebitWaitForIt(t *testing.T) {
 	s.run(t, "refunds/"+later["id"].(string)+"/succeed")
 	lost := s.debit(t).PaymentIntent
 	s.run(t, "payments/"+lost.ID+"/succeed")
-	if d := s.run(t, "payments/"+lost.ID+"/dispute", "status", "lost", "reason",
-		"debit_not_authorized"); d["payment_method_details"] != nil {
+	if d := s.run(t, "payments/"+lost.ID+"/dispute", "status", "lost"); d["payment_method_details"] != nil {
 		t.Errorf("dispute of a debit: got %v", d)
 	}
 }

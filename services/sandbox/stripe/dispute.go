@@ -13,19 +13,18 @@ const (
 
 // dispute is a payment that the buyer's bank claims back.
 type dispute struct {
-	ID                   string            `json:"id"`
-	Amount               int64             `json:"amount"`
-	BalanceTransactions  []transaction     `json:"balance_transactions"`
-	Charge               string            `json:"charge"`
-	Created              int64             `json:"created"`
-	Currency             string            `json:"currency"`
-	EvidenceDetails      evidenceDetails   `json:"evidence_details"`
-	IsChargeRefundable   bool              `json:"is_charge_refundable"`
-	Metadata             map[string]string `json:"metadata"`
-	PaymentIntent        *string           `json:"payment_intent"`
-	PaymentMethodDetails *disputedMethod   `json:"payment_method_details,omitempty"`
-	Reason               string            `json:"reason"`
-	Status               string            `json:"status"`
+	ID                   string          `json:"id"`
+	Amount               int64           `json:"amount"`
+	BalanceTransactions  []transaction   `json:"balance_transactions"`
+	Charge               string          `json:"charge"`
+	Created              int64           `json:"created"`
+	Currency             string          `json:"currency"`
+	EvidenceDetails      evidenceDetails `json:"evidence_details"`
+	IsChargeRefundable   bool            `json:"is_charge_refundable"`
+	PaymentIntent        *string         `json:"payment_intent"`
+	PaymentMethodDetails *disputedMethod `json:"payment_method_details,omitempty"`
+	Reason               string          `json:"reason"`
+	Status               string          `json:"status"`
 }
 
 func (d *dispute) ref() (string, string) { return kindDispute, d.ID }

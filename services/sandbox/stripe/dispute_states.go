@@ -11,17 +11,10 @@ var disputes = list{kind: kindDispute, url: "/v1/disputes", filters: []string{"c
 // evidenceTime bounds the merchant's answer to a dispute. Source: card networks allow 7 to 21 days.
 const evidenceTime = 14 * 24 * time.Hour
 
-var disputeReasons = []string{
-	"bank_cannot_process", "check_returned", "credit_not_processed", "customer_initiated", "debit_not_authorized",
-	"duplicate", "fraudulent", "general",
-	"incorrect_account_details", "insufficient_funds", "product_not_received", "product_unacceptable",
-	"subscription_canceled", "unrecognized",
-}
-
-var newDisputeParams = metadataParams("metadata").with(schema{
-	"amount": integer(1, maxUnitAmount), "typed": text(20), "seen": integer(0, 1<<40), "reason": oneOf(disputeReasons...),
+var newDisputeParams = schema{
+	"amount": integer(1, maxUnitAmount), "typed": text(20), "seen": integer(0, 1<<40),
 	"status": oneOf(disputeOpen, disputeWarning, disputeLost),
-})
+}
 
 // openDispute disputes a payment for the buyer's bank: the whole amount or another one, which may be larger. It starts
 // as a dispute, as an inquiry, or as lost, which is how a bank debit's starts.
@@ -43,12 +36,6 @@ func (s *Server) openDispute(ctx context.Context, t *txn, c *call) (any, error) 
 	d := newDispute(ch, amount, t.Now)
 	if status := c.form["status"]; status != "" {
 		d.Status = status
-	}
-	if reason := c.form["reason"]; reason != "" {
-		d.Reason = reason
-	}
-	if d.Metadata, err = c.form.metadata("metadata", nil); err != nil {
-		return nil, err
 	}
 	ch.Disputed = true
 	if err := t.put(ctx, ch); err != nil {

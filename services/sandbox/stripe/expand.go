@@ -5,28 +5,16 @@ import (
 	"strings"
 )
 
-// maxExpandDepth is Stripe's limit.
-const maxExpandDepth = 4
-
 // references maps each expandable member to the kind that it refers to.
 var references = map[string]map[string]string{
 	kindSession: {"customer": kindCustomer, "invoice": kindInvoice, "payment_intent": kindIntent},
 	kindIntent:  {"customer": kindCustomer, "latest_charge": kindCharge},
-	kindCharge:  {"customer": kindCustomer, "payment_intent": kindIntent},
-	kindRefund:  {"charge": kindCharge, "payment_intent": kindIntent},
-	kindInvoice: {"charge": kindCharge, "customer": kindCustomer, "payment_intent": kindIntent},
-	kindDispute: {"charge": kindCharge, "payment_intent": kindIntent},
 }
 
 // expand replaces references in object by the objects themselves. path is dotted:
 // "payment_intent.latest_charge", or "data.payment_intent" in a list.
 func (t *txn) expand(ctx context.Context, object map[string]any, path string) error {
-	steps := strings.Split(path, ".")
-	if len(steps) > maxExpandDepth+1 {
-		return invalid("", "expand", "You cannot expand more than %d levels of a property. Property: %s", maxExpandDepth,
-			path)
-	}
-	return t.expandSteps(ctx, object, steps, path)
+	return t.expandSteps(ctx, object, strings.Split(path, "."), path)
 }
 
 func (t *txn) expandSteps(ctx context.Context, object map[string]any, steps []string, path string) error {

@@ -20,7 +20,6 @@ type paymentPage struct {
 	Seen                  int64
 	Refunds, Disputes     []reversal
 	Back, Done, Error     string
-	Now                   int64 // what an edit of metadata writes, so that it changes something
 }
 
 // buttons are the actions on one object, and the page to return to.
@@ -45,7 +44,7 @@ type step struct{ ID, Path, Label string }
 // showPayment serves the page of one payment.
 func (s *Server) showPayment(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	p := &paymentPage{Now: time.Now().UnixMilli(), page: s.pages.page(nil, r, "payment.title"), ID: id,
+	p := &paymentPage{page: s.pages.page(nil, r, "payment.title"), ID: id,
 		Back: "/dashboard/payments/" + id}
 	p.Done, p.Error = p.outcome(r)
 	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {

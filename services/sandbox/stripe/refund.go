@@ -9,12 +9,10 @@ var (
 	refundList = list{kind: kindRefund, url: "/v1/refunds", filters: []string{"charge", "payment_intent"}}
 )
 
-var refundParams = metadataParams("metadata")
-
-var newRefundParams = schema{
+var refundParams = metadataParams("metadata").with(schema{
 	"amount": integer(1, maxUnitAmount), "charge": identifier, "payment_intent": identifier,
 	"reason": oneOf("duplicate", "fraudulent", "requested_by_customer"),
-}
+})
 
 func (s *Server) createRefund(ctx context.Context, t *txn, c *call) (any, error) {
 	ch, err := t.chargeOf(ctx, c.form)
@@ -127,21 +125,4 @@ func (t *txn) saveRefund(ctx context.Context, ch *charge, re *refund) error {
 		return err
 	}
 	return t.emit(ctx, "refund.created", re, nil)
-}
-
-// updateRefund changes the metadata and emits the events that a failed refund emits too.
-func (s *Server) updateRefund(ctx context.Context, t *txn, c *call) (any, error) {
-	var re refund
-	if err := t.get(ctx, c.id, pathParam[kindRefund], &re); err != nil {
-		return nil, err
-	}
-	before := map[string]any{"metadata": re.Metadata}
-	var err error
-	if re.Metadata, err = c.form.metadata("metadata", re.Metadata); err != nil {
-		return nil, err
-	}
-	if err := t.put(ctx, &re); err != nil {
-		return nil, err
-	}
-	return &re, t.emitRefundUpdate(ctx, &re, before)
 }

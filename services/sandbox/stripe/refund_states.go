@@ -25,10 +25,6 @@ var refundSteps = map[string][]string{
 	refundCanceled:  {refundPending},
 }
 
-var refundFailureParams = schema{"failure_reason": oneOf("charge_for_pending_refund_disputed", "declined",
-	"expired_or_canceled_card",
-	"insufficient_funds", "lost_or_stolen_card", "merchant_request", "unknown")}
-
 // moveRefund changes the state of a refund, as Stripe does days later.
 func (s *Server) moveRefund(to string) func(context.Context, *txn, *call) (any, error) {
 	return func(ctx context.Context, t *txn, c *call) (any, error) {
@@ -42,11 +38,7 @@ func (s *Server) moveRefund(to string) func(context.Context, *txn, *call) (any, 
 		if err := t.requirePaid(ctx, &re, to); err != nil {
 			return nil, err
 		}
-		reason := c.form["failure_reason"]
-		if reason == "" {
-			reason = "unknown"
-		}
-		return &re, s.settleRefund(ctx, t, &re, to, reason)
+		return &re, s.settleRefund(ctx, t, &re, to)
 	}
 }
 
@@ -66,13 +58,13 @@ func (t *txn) requirePaid(ctx context.Context, re *refund, to string) error {
 }
 
 // settleRefund changes the state of a refund. A failed or canceled one leaves the charge's cumulative sum.
-func (s *Server) settleRefund(ctx context.Context, t *txn, re *refund, to, reason string) error {
+func (s *Server) settleRefund(ctx context.Context, t *txn, re *refund, to string) error {
 	before := map[string]any{"status": re.Status}
 	re.Status = to
 	if to != refundSucceeded {
 		re.FailureBalanceTransaction = newID("txn_")
 		if to == refundFailed {
-			re.FailureReason = reason
+			re.FailureReason = "unknown"
 		}
 		if err := t.subtractRefund(ctx, re); err != nil {
 			return err
@@ -103,17 +95,16 @@ func (t *txn) emitRefundUpdate(ctx context.Context, re *refund, before map[strin
 	if err := t.emit(ctx, "refund.updated", re, before); err != nil {
 		return err
 	}
-	if re.Status != refundFailed || before["status"] == nil {
+	if re.Status != refundFailed {
 		return nil
 	}
 	return t.emit(ctx, "refund.failed", re, nil)
 }
 
-var controlRefundParams = refundParams.with(schema{
+var controlRefundParams = schema{
 	"amount": integer(1, maxUnitAmount), "typed": text(20), "seen": integer(0, 1<<40),
 	"status": oneOf(refundSucceeded, refundPending),
-	"reason": newRefundParams["reason"],
-})
+}
 
 // refundByControl refunds a payment as the merchant does in Stripe's dashboard.
 func (s *Server) refundByControl(ctx context.Context, t *txn, c *call) (any, error) {
@@ -126,9 +117,7 @@ func (s *Server) refundByControl(ctx context.Context, t *txn, c *call) (any, err
 		return nil, err
 	}
 	order := maps.Clone(c.form)
-	if order["reason"] == "" {
-		order["reason"] = "requested_by_customer"
-	}
+	order["reason"] = "requested_by_customer"
 	delete(order, "amount")
 	if amount > 0 {
 		order["amount"] = strconv.FormatInt(amount, 10)

@@ -70,20 +70,6 @@ func TestRefundsAreCumulativeAndBounded(t *testing.T) {
 	}
 }
 
-func TestRefundMetadataEmitsEvents(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	refund, err := s.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(s.buy(t).ID)})
-	if err != nil {
-		t.Fatalf("refund: %v", err)
-	}
-	s.run(t, "refunds/"+refund.ID+"/metadata", "metadata[note]", "by mail")
-	if event := s.hooks.next(t, "charge.refund.updated"); event.Data.Object["status"] != "succeeded" ||
-		event.Data.PreviousAttributes["metadata"] == nil {
-		t.Errorf("event: got %s", event.Data.Raw)
-	}
-}
-
 func TestDashboardRefunds(t *testing.T) {
 	t.Parallel()
 	s := start(t)
