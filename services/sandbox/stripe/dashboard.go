@@ -2,8 +2,7 @@ package stripe
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"database/sql"
 	"net/http"
 	"time"
 
@@ -57,8 +56,8 @@ func (s *Server) showDashboard(w http.ResponseWriter, r *http.Request) {
 	s.send(w, http.StatusOK, "dashboard.html", p)
 }
 
-func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) {
-	rows, err := t.QueryContext(ctx, `SELECT i.id, i.created_at, i.data ->> 'currency', (c.data ->> 'amount')::bigint,
+func (t *txn) payments(ctx context.Context, p page) ([]paymentRow, error) {
+	return delivery.Collect(ctx, &t.Tx, p.scanPayment, `SELECT i.id, i.created_at, i.data ->> 'currency', (c.data ->> 'amount')::bigint,
 			(c.data ->> 'amount_refunded')::bigint, coalesce(s.data -> 'customer_details' ->> 'email', i.data ->> 'customer', ''), coalesce(s.id, ''), i.data ->> 'status',
 			CASE WHEN c.data ->> 'status' = $4 OR EXISTS (SELECT FROM stripe_sandbox.objects d WHERE d.kind = $5
 				AND d.data ->> 'payment_intent' = i.id AND d.data ->> 'status' IN ($6, $7, $8)) THEN 0
@@ -70,31 +69,20 @@ func (t *txn) payments(ctx context.Context, p page) (_ []paymentRow, err error) 
 		LEFT JOIN stripe_sandbox.objects s ON s.kind = $1 AND s.data ->> 'payment_intent' = i.id
 		WHERE i.kind = $2 ORDER BY i.seq DESC LIMIT $3`, kindSession, kindIntent, maxRows,
 		chargeFailed, kindDispute, disputeOpen, disputeReview, disputeLost, kindRefund, refundFailed, refundCanceled)
-	if err != nil {
-		return nil, fmt.Errorf("list payments: %w", err)
+}
+
+func (p page) scanPayment(rows *sql.Rows, one *paymentRow) error {
+	var at time.Time
+	var amount, refunded, rest int64
+	err := rows.Scan(&one.ID, &at, &one.Currency, &amount, &refunded, &one.Customer, &one.Session, &one.State, &rest,
+		&one.Seen)
+	one.Time = p.formatTime(at)
+	one.Amount, one.Refunded = p.money(amount, one.Currency), p.money(refunded, one.Currency)
+	one.State = p.T("payment.state." + one.State)
+	if rest > 0 {
+		one.Rest = p.typed(rest, one.Currency)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var all []paymentRow
-	for rows.Next() {
-		var one paymentRow
-		var at time.Time
-		var amount, refunded, rest int64
-		if err := rows.Scan(&one.ID, &at, &one.Currency, &amount, &refunded, &one.Customer, &one.Session, &one.State,
-			&rest, &one.Seen); err != nil {
-			return nil, fmt.Errorf("list payments: %w", err)
-		}
-		one.Time = p.formatTime(at)
-		one.Amount, one.Refunded = p.money(amount, one.Currency), p.money(refunded, one.Currency)
-		one.State = p.T("payment.state." + one.State)
-		if rest > 0 {
-			one.Rest = p.typed(rest, one.Currency)
-		}
-		all = append(all, one)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list payments: %w", err)
-	}
-	return all, nil
+	return err
 }
 
 // event formats an event for the page.

@@ -29,15 +29,11 @@ func modeNames() []string {
 // deliveryState is how events are delivered.
 type deliveryState struct {
 	delivery.Plan
-	RedirectFirst bool
-	Held          int // events that are held back
+	Held int // events that are held back
 }
 
 func (t *txn) deliveryState(ctx context.Context) (state deliveryState, err error) {
 	if state.Plan, err = t.Plan(ctx); err != nil {
-		return state, err
-	}
-	if state.RedirectFirst, err = t.RedirectFirst(ctx); err != nil {
 		return state, err
 	}
 	state.Held, err = t.CountHeld(ctx)
@@ -53,15 +49,20 @@ func (s *Server) showDeliveryState(ctx context.Context, t *txn, _ *call) (any, e
 }
 
 func (s *Server) setDelivery(ctx context.Context, t *txn, c *call) (any, error) {
+	now, err := t.Plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := now
 	if c.form.has("mode") {
-		if err := t.SetPlan(ctx, c.form.plan()); err != nil {
-			return nil, err
-		}
+		p = c.form.plan()
+		p.RedirectFirst = now.RedirectFirst
 	}
 	if c.form.has("redirect_first") {
-		if err := t.SetRedirectFirst(ctx, c.form.truth("redirect_first")); err != nil {
-			return nil, err
-		}
+		p.RedirectFirst = c.form.truth("redirect_first")
+	}
+	if err := t.SetPlan(ctx, p); err != nil {
+		return nil, err
 	}
 	return s.showDeliveryState(ctx, t, c)
 }

@@ -2,8 +2,11 @@ package stripe
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
+
+	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
 const (
@@ -117,51 +120,20 @@ func envelope(url string, data []any, more bool) map[string]any {
 }
 
 // rows reads objects.
-func (t *txn) rows(ctx context.Context, query string, args ...any) (_ []any, err error) {
-	rows, err := t.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("list: %w", err)
-	}
-	defer func() {
-		if e := rows.Close(); e != nil && err == nil {
-			err = fmt.Errorf("list: %w", e)
+func (t *txn) rows(ctx context.Context, query string, args ...any) ([]any, error) {
+	return delivery.Collect(ctx, &t.Tx, func(rows *sql.Rows, one *any) error {
+		var data string
+		if err := rows.Scan(&data); err != nil {
+			return err
 		}
-	}()
-	data := []any{}
-	for rows.Next() {
-		var one string
-		if err := rows.Scan(&one); err != nil {
-			return nil, fmt.Errorf("list: %w", err)
-		}
-		m, err := decodeMap([]byte(one))
-		if err != nil {
-			return nil, err
-		}
-		data = append(data, m)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list: %w", err)
-	}
-	return data, nil
+		m, err := decodeMap([]byte(data))
+		*one = m
+		return err
+	}, query, args...)
 }
 
 // idsOfPayment returns the identifiers of a payment's objects of one kind, newest first.
 func (t *txn) idsOfPayment(ctx context.Context, kind, payment string) ([]string, error) {
-	rows, err := t.rows(ctx, `SELECT jsonb_build_object('id', id) FROM stripe_sandbox.objects
+	return delivery.Column[string](ctx, &t.Tx, `SELECT id FROM stripe_sandbox.objects
 		WHERE kind = $1 AND data ->> 'payment_intent' = $2 ORDER BY seq DESC`, kind, payment)
-	if err != nil {
-		return nil, err
-	}
-	return idsOf(rows), nil
-}
-
-func idsOf(rows []any) []string {
-	var ids []string
-	for _, row := range rows {
-		if m, ok := row.(map[string]any); ok {
-			id, _ := m["id"].(string)
-			ids = append(ids, id)
-		}
-	}
-	return ids
 }

@@ -3,9 +3,10 @@ package stripe
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
+
+	"github.com/resume-matcher/credits/services/sandbox/stripe/delivery"
 )
 
 // sweepPeriod is the pause between two searches for expired sessions.
@@ -90,24 +91,31 @@ func (s *Server) expireSessions(ctx context.Context) {
 }
 
 func (s *Server) sweep(ctx context.Context) error {
-	const due = `SELECT data FROM stripe_sandbox.objects
-		WHERE kind = $1 AND data ->> 'status' = 'open' AND (data ->> 'expires_at')::bigint <= $2 LIMIT 100`
+	due := func(ctx context.Context, t *txn) ([]string, error) {
+		return delivery.Column[string](ctx, &t.Tx, `SELECT id FROM stripe_sandbox.objects
+			WHERE kind = $1 AND data ->> 'status' = 'open' AND (data ->> 'expires_at')::bigint <= $2 LIMIT 100`,
+			kindSession, t.Now.Unix())
+	}
 	var found bool
 	err := s.store.read(ctx, func(ctx context.Context, t *txn) error {
-		rows, err := t.rows(ctx, due, kindSession, t.Now.Unix())
-		found = len(rows) > 0
+		ids, err := due(ctx, t)
+		found = len(ids) > 0
 		return err
 	})
 	if err != nil || !found { // nearly always: no need for the lock
 		return err
 	}
 	err = s.store.write(ctx, caller{}, func(ctx context.Context, t *txn) error {
-		rows, err := t.rows(ctx, due, kindSession, t.Now.Unix())
+		ids, err := due(ctx, t)
 		if err != nil {
 			return err
 		}
-		for _, row := range rows {
-			if err := t.expireRow(ctx, row); err != nil {
+		for _, id := range ids {
+			var cs session
+			if err := t.get(ctx, id, "", &cs); err != nil {
+				return err
+			}
+			if err := t.expire(ctx, &cs); err != nil {
 				return err
 			}
 		}
@@ -117,17 +125,4 @@ func (s *Server) sweep(ctx context.Context) error {
 		s.deliverer.Wake()
 	}
 	return err
-}
-
-func (t *txn) expireRow(ctx context.Context, row any) error {
-	wire, ok := row.(map[string]any)
-	if !ok {
-		return errors.New("expire session: not an object")
-	}
-	id, _ := wire["id"].(string)
-	var cs session
-	if err := t.get(ctx, id, "", &cs); err != nil {
-		return err
-	}
-	return t.expire(ctx, &cs)
 }

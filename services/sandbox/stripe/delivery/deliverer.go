@@ -73,8 +73,7 @@ func (d *Deliverer) Wake() {
 // Await waits until every listening endpoint has accepted the event, ctx is done or the Deliverer stops. It returns at
 // once when Checkout is set to redirect first.
 func (d *Deliverer) Await(ctx context.Context, event string) error {
-	var first bool
-	if err := loadSetting(ctx, d.db, settingRedirectFirst, &first); err != nil || first {
+	if p, err := loadPlan(ctx, d.db); err != nil || p.RedirectFirst {
 		return err
 	}
 	tick := time.NewTicker(poll)

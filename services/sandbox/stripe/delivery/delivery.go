@@ -109,7 +109,7 @@ func (t *Tx) listeners(ctx context.Context, kind string) ([]string, error) {
 	if kind == "refund.failed" {
 		kind = "refund.updated"
 	}
-	return column[string](ctx, t, `SELECT id FROM `+endpoints+` e
+	return Column[string](ctx, t, `SELECT id FROM `+endpoints+` e
 		WHERE enabled AND (jsonb_exists(types, $1) OR jsonb_exists(types, '*')) ORDER BY seq`, kind)
 }
 
@@ -154,7 +154,7 @@ func (t *Tx) Receivers(ctx context.Context, event string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read event: %w", err)
 	}
-	meant, err := column[string](ctx, t, `SELECT DISTINCT d.endpoint FROM stripe_sandbox.deliveries d
+	meant, err := Column[string](ctx, t, `SELECT DISTINCT d.endpoint FROM stripe_sandbox.deliveries d
 		JOIN `+endpoints+` e ON e.id = d.endpoint WHERE d.event = $1`, event)
 	if err != nil || len(meant) > 0 {
 		return meant, err
@@ -188,7 +188,7 @@ func (t *Tx) Release(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	receivers, err := column[string](ctx, t,
+	receivers, err := Column[string](ctx, t,
 		`SELECT DISTINCT endpoint FROM stripe_sandbox.deliveries WHERE state = 'held'`)
 	if err != nil {
 		return 0, err
@@ -203,7 +203,7 @@ func (t *Tx) Release(ctx context.Context) (int, error) {
 
 // releaseTo queues the held deliveries for one endpoint one behind the other, so that the network cannot reorder them.
 func (t *Tx) releaseTo(ctx context.Context, endpoint string) error {
-	order, err := column[int64](ctx, t, `SELECT id FROM stripe_sandbox.deliveries
+	order, err := Column[int64](ctx, t, `SELECT id FROM stripe_sandbox.deliveries
 		WHERE state = 'held' AND endpoint = $1 ORDER BY random()`, endpoint)
 	if err != nil {
 		return err
@@ -244,30 +244,30 @@ func (t *Tx) markDelivered(ctx context.Context, event string) error {
 	return nil
 }
 
-// column returns the only column of a query.
-func column[T any](ctx context.Context, t *Tx, query string, args ...any) ([]T, error) {
-	return collect(ctx, t, func(rows *sql.Rows, one *T) error { return rows.Scan(one) }, query, args...)
+// Column returns the only column of a query.
+func Column[T any](ctx context.Context, t *Tx, query string, args ...any) ([]T, error) {
+	return Collect(ctx, t, func(rows *sql.Rows, one *T) error { return rows.Scan(one) }, query, args...)
 }
 
-// collect returns the rows of a query, each read by scan.
-func collect[T any](
+// Collect returns the rows of a query, each read by scan.
+func Collect[T any](
 	ctx context.Context, t *Tx, scan func(*sql.Rows, *T) error, query string, args ...any,
 ) (_ []T, err error) {
 	rows, err := t.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("read deliveries: %w", err)
+		return nil, fmt.Errorf("read rows: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	var all []T
+	all := []T{}
 	for rows.Next() {
 		var one T
 		if err := scan(rows, &one); err != nil {
-			return nil, fmt.Errorf("read deliveries: %w", err)
+			return nil, fmt.Errorf("read rows: %w", err)
 		}
 		all = append(all, one)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read deliveries: %w", err)
+		return nil, fmt.Errorf("read rows: %w", err)
 	}
 	return all, nil
 }

@@ -38,7 +38,7 @@ func (t *Tx) HeldEvents(ctx context.Context, limit int) ([]Event, error) {
 }
 
 func (t *Tx) events(ctx context.Context, where, order string, limit int) ([]Event, error) {
-	return collect(ctx, t, func(rows *sql.Rows, e *Event) error {
+	return Collect(ctx, t, func(rows *sql.Rows, e *Event) error {
 		return rows.Scan(&e.ID, &e.At, &e.Type, &e.Attempts, &e.Delivered, &e.Status)
 	}, `SELECT e.id, e.created_at, e.type, coalesce(d.attempts, 0), e.delivered_at IS NOT NULL, d.status
 		FROM stripe_sandbox.events e LEFT JOIN LATERAL (
@@ -49,7 +49,7 @@ func (t *Tx) events(ctx context.Context, where, order string, limit int) ([]Even
 
 // Log returns the latest deliveries, newest first.
 func (t *Tx) Log(ctx context.Context, limit int) ([]Entry, error) {
-	return collect(ctx, t, func(rows *sql.Rows, e *Entry) error {
+	return Collect(ctx, t, func(rows *sql.Rows, e *Entry) error {
 		return rows.Scan(&e.ID, &e.Event, &e.Type, &e.At, &e.Mode, &e.State,
 			&e.Attempts, &e.Status, &e.Ms, &e.Error, &e.Endpoint, &e.URL)
 	}, `SELECT d.id, d.event, events.type, d.created_at, d.mode, d.state, d.attempts, d.last_status, d.last_ms,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,12 +25,13 @@ const (
 // Modes are all of them, in the order in which the page offers them.
 var Modes = []Mode{Normal, Duplicate, Shuffled, Delayed, Drop, WrongSecret}
 
-// Plan says how the next events are delivered.
+// Plan says how the next events are delivered, and whether Checkout waits for them.
 type Plan struct {
-	Mode      Mode `json:"mode"`
-	Times     int  `json:"times"`     // Duplicate: the number of copies
-	Seconds   int  `json:"seconds"`   // Delayed: the delay
-	Remaining *int `json:"remaining"` // the number of events it still applies to; nil means until it is replaced
+	Mode          Mode `json:"mode"`
+	Times         int  `json:"times"`          // Duplicate: the number of copies
+	Seconds       int  `json:"seconds"`        // Delayed: the delay
+	Remaining     *int `json:"remaining"`      // the number of events it still applies to; nil means until it is replaced
+	RedirectFirst bool `json:"redirect_first"` // Checkout redirects without waiting for the webhook
 }
 
 // Left is Remaining as text, empty when the plan has no end.
@@ -42,33 +42,21 @@ func (p Plan) Left() string {
 	return strconv.Itoa(*p.Remaining)
 }
 
-// The names of the settings.
-const (
-	settingPlan          = "delivery"
-	settingRedirectFirst = "redirect_first"
-)
-
-// Plan returns the current plan. A mode that no longer exists counts as Normal.
-func (t *Tx) Plan(ctx context.Context) (Plan, error) {
-	normal := Plan{Mode: Normal}
-	p := normal
-	if err := loadSetting(ctx, t, settingPlan, &p); err != nil || !slices.Contains(Modes, p.Mode) {
-		return normal, err
-	}
-	return p, nil
-}
+// Plan returns the current plan.
+func (t *Tx) Plan(ctx context.Context) (Plan, error) { return loadPlan(ctx, t) }
 
 // SetPlan replaces the plan.
-func (t *Tx) SetPlan(ctx context.Context, p Plan) error { return t.saveSetting(ctx, settingPlan, p) }
-
-// RedirectFirst reports whether Checkout redirects without waiting for the webhook.
-func (t *Tx) RedirectFirst(ctx context.Context) (first bool, err error) {
-	return first, loadSetting(ctx, t, settingRedirectFirst, &first)
-}
-
-// SetRedirectFirst sets whether Checkout redirects without waiting for the webhook.
-func (t *Tx) SetRedirectFirst(ctx context.Context, first bool) error {
-	return t.saveSetting(ctx, settingRedirectFirst, first)
+func (t *Tx) SetPlan(ctx context.Context, p Plan) error {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode plan: %w", err)
+	}
+	_, err = t.ExecContext(ctx, `INSERT INTO stripe_sandbox.settings (name, value) VALUES ('delivery', $1)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, string(data))
+	if err != nil {
+		return fmt.Errorf("store plan: %w", err)
+	}
+	return nil
 }
 
 // usePlan returns the plan for the next event and counts the event down.
@@ -80,39 +68,26 @@ func (t *Tx) usePlan(ctx context.Context) (Plan, error) {
 	next := p
 	next.Remaining = new(*p.Remaining - 1)
 	if *next.Remaining <= 0 {
-		next = Plan{Mode: Normal}
+		next = Plan{Mode: Normal, RedirectFirst: p.RedirectFirst}
 	}
 	return p, t.SetPlan(ctx, next)
 }
 
-// loadSetting reads a setting into value, which keeps what it holds when there is none. db is a database or a
-// transaction.
-func loadSetting(ctx context.Context, db interface {
+// loadPlan reads the plan from a database or in a transaction. A mode that no longer exists counts as Normal.
+func loadPlan(ctx context.Context, db interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}, name string, value any) error {
+}) (p Plan, err error) {
 	var data string
-	err := db.QueryRowContext(ctx, `SELECT value FROM stripe_sandbox.settings WHERE name = $1`, name).Scan(&data)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
+	err = db.QueryRowContext(ctx,
+		`SELECT coalesce((SELECT value FROM stripe_sandbox.settings WHERE name = 'delivery'), '{}')`).Scan(&data)
 	if err == nil {
-		err = json.Unmarshal([]byte(data), value)
+		err = json.Unmarshal([]byte(data), &p)
 	}
 	if err != nil {
-		return fmt.Errorf("read setting %s: %w", name, err)
+		return p, fmt.Errorf("read plan: %w", err)
 	}
-	return nil
-}
-
-func (t *Tx) saveSetting(ctx context.Context, name string, value any) error {
-	data, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("encode setting %s: %w", name, err)
+	if !slices.Contains(Modes, p.Mode) {
+		p = Plan{Mode: Normal, RedirectFirst: p.RedirectFirst}
 	}
-	_, err = t.ExecContext(ctx, `INSERT INTO stripe_sandbox.settings (name, value) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, string(data))
-	if err != nil {
-		return fmt.Errorf("store setting %s: %w", name, err)
-	}
-	return nil
+	return p, nil
 }
