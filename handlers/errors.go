@@ -103,6 +103,9 @@ func (h *Handler) logPanic(c *fiber.Ctx, cause any) {
 	h.Site.Log.ErrorContext(c.UserContext(), "panic", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
 }
 
+// answerBudget bounds the rendering of an error. It starts anew, because many errors come when requestBudget is spent.
+const answerBudget = 5 * time.Second
+
 // answerError sends an envelope to programs and a page to people.
 func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	answer := answers[f.Code]
@@ -111,6 +114,9 @@ func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 		h.writeSecurityHeaders(c)
 		defer h.logRequest(c, "", time.Now())
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), answerBudget)
+	defer cancel()
+	c.SetUserContext(ctx)
 	h.ensureLocale(c)
 	h.logRefusal(c, f, err)
 	c.Status(answer.status)

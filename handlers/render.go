@@ -18,7 +18,9 @@ import (
 func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.Component) error {
 	h.ensureLocale(c)
 	page := h.page(c, title)
-	if session := currentVisitor(c).session; session != nil && session.ElsewhereAt != nil && !page.Partial {
+	// An error page needs no database, so the notice waits for the next page.
+	if session := currentVisitor(c).session; session != nil && session.ElsewhereAt != nil && !page.Partial &&
+		status < fiber.StatusBadRequest {
 		page.Elsewhere = &layouts.Elsewhere{At: *session.ElsewhereAt, Device: session.ElsewhereDevice}
 		if err := h.Sessions.rows.ClearElsewhere(c.UserContext(), session); err != nil {
 			return err

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -53,6 +55,34 @@ func TestInvalidRequests(t *testing.T) {
 			if !strings.Contains(res.Header.Get(header), want) {
 				t.Errorf("%s: %s = %q, want it to contain %q", name, header, res.Header.Get(header), want)
 			}
+		}
+	}
+}
+
+// A request whose time is up still gets the error page, although rendering refuses an ended context.
+func TestErrorPageAfterTheDeadline(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	app := fiber.New(fiber.Config{ErrorHandler: f.handler.handleError})
+	app.Get("/:locale/billing", f.handler.identifyRequest(time.Nanosecond), func(c *fiber.Ctx) error {
+		<-c.UserContext().Done()
+		return fmt.Errorf("read the balance: %w", c.UserContext().Err())
+	})
+	for _, request := range []string{"false", "true"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/de/billing", nil)
+		r.Header.Set("HX-Request", request)
+		res, err := app.Test(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id := res.Header.Get("X-Request-ID"); res.StatusCode != 503 || res.Header.Get("Retry-After") != "5" ||
+			!strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") || !strings.Contains(string(body), id) {
+			t.Errorf("HX-Request %s: status %d, type %s, want 503 and a page with request id %s: %s", request, res.StatusCode,
+				res.Header.Get("Content-Type"), id, body)
 		}
 	}
 }
