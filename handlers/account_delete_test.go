@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -49,6 +50,9 @@ func TestDeleteAccount(t *testing.T) {
 		r, doc := late.open("/en/account/delete")
 		if r.status != 200 || doc.Find("#prove").Length() != 1 || doc.Find("#delete-account").Length() != 0 {
 			t.Fatalf("page after a day: status %d, want 200 with the confirmation instead of the form", r.status)
+		}
+		if text := doc.Find("#prove").Text(); !strings.Contains(text, fmt.Sprintf(" %d minutes", reauthMinutes)) {
+			t.Errorf("the page says %q, want %d minutes", text, reauthMinutes)
 		}
 		prove := doc.Find("#prove-oidc").AttrOr("href", "")
 		for email, flash := range map[string]string{"bob@example.com": "identity_other", "ada@example.com": "confirmed"} {

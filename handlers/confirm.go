@@ -2,12 +2,16 @@ package handlers
 
 import (
 	"net/url"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/views/pages"
 )
+
+// reauthMinutes is how long a reauthentication counts, for the pages that ask for one.
+const reauthMinutes = int(auth.ReauthLife / time.Minute)
 
 // requireReauth protects irreversible actions from a stranger with the user's browser: the user must have signed in
 // recently, or reauthenticated at their provider. The typed values return with the form.
@@ -46,6 +50,6 @@ func (h *Handler) showConfirm(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	data := pages.ConfirmData{Providers: providers, Back: back, Minutes: int(auth.ReauthLife.Minutes())}
+	data := pages.ConfirmData{Providers: providers, Back: back, Minutes: reauthMinutes}
 	return h.render(c, fiber.StatusOK, "confirm.title", pages.Confirm(data))
 }
