@@ -66,7 +66,7 @@ func detailCredits(detail any) models.Credits {
 	return models.Credits(n)
 }
 
-// keepContent has htmx swap a page that is sent with an error's status as the page it is, rather than as a message.
+// retargetContent has htmx swap a page that is sent with an error's status as the page it is, rather than as a message.
 func retargetContent(c *fiber.Ctx) {
 	if wantsFragment(c) {
 		c.Set("HX-Retarget", "#content")
