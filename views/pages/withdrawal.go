@@ -58,9 +58,12 @@ func confirmation(ctx context.Context, opening string, facts [][2]string) string
 	return strings.Join(append(lines, "", locales.T(ctx, "withdrawal.received.text")), "\r\n") + "\r\n"
 }
 
-// MailAddress returns a mailto link with a subject and a body.
+// MailAddress returns a mailto link with a subject and a body. A stranger chose the address: escaped, it is one
+// recipient whatever it contains.
+// Source: https://www.rfc-editor.org/rfc/rfc6068#section-2
 func MailAddress(to string, letter url.Values) string {
-	return "mailto:" + url.PathEscape(to) + "?" + strings.ReplaceAll(letter.Encode(), "+", "%20")
+	recipient := strings.ReplaceAll(url.QueryEscape(to), "%40", "@")
+	return "mailto:" + recipient + "?" + strings.ReplaceAll(letter.Encode(), "+", "%20")
 }
 
 // withdrawalState returns the text key's last part for a withdrawal's state.
