@@ -177,7 +177,12 @@ func (s *Service) charge(ctx context.Context, w *work, r Request, tenant string)
 	if err != nil {
 		return nil, errors.Join(err, s.release(ctx, w, answer.Status))
 	}
-	if w.rule.Good(answer.Status, answer.Header.Get("Content-Type"), body) {
+	good, err := w.rule.Good(answer.Status, answer.Header.Get("Content-Type"), body)
+	if err != nil {
+		err = fault.Caused(fault.Upstream, fault.UpstreamUnusable, err)
+		return nil, errors.Join(err, s.release(ctx, w, answer.Status))
+	}
+	if good {
 		err = s.capture(ctx, w, answer.Status) // if it fails, nothing is given away: the hold expires
 	} else {
 		err = s.release(ctx, w, answer.Status)

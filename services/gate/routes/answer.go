@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/resume-matcher/credits/services/fault"
 )
 
 // MaxAnswer is how many bytes of an answer to a charged request are read; a longer one is not good. Observed answers
@@ -19,22 +21,27 @@ type check struct {
 	MoreThan *float64 `yaml:"more_than"` // a larger number
 }
 
-// Good reports whether the answer to a charged request is worth its credits: 2xx, JSON that is as strict as a
-// request's, and every line of the rule's good answer holds.
-func (r *Rule) Good(status int, contentType string, body []byte) bool {
-	if status < 200 || status > 299 || len(body) > MaxAnswer {
-		return false
+// Good reports whether the answer to a charged request is worth its credits: 2xx, and every line of the rule's good
+// answer holds.
+// Errors: fault.Malformed and fault.PayloadTooLarge for a 2xx answer that cannot be read as strictly as a request. Do
+// not pass it on: a browser could find the result in it, unpaid.
+func (r *Rule) Good(status int, contentType string, body []byte) (bool, error) {
+	if status < 200 || status > 299 {
+		return false, nil
+	}
+	if len(body) > MaxAnswer {
+		return false, fault.New(fault.PayloadTooLarge, nil)
 	}
 	object, err := readObject(contentType, body)
 	if err != nil {
-		return false
+		return false, err
 	}
 	for i := range r.terms.Good {
 		if !r.terms.Good[i].holds(object) {
-			return false
+			return false, nil
 		}
 	}
-	return len(r.terms.Good) > 0
+	return len(r.terms.Good) > 0, nil
 }
 
 func (c *check) holds(object map[string]any) bool {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/gate/routes"
 )
 
@@ -110,7 +111,7 @@ func TestPresetTellsGoodAnswers(t *testing.T) {
 			checkGood(t, rule, body)
 		}
 		for _, body := range slices.Concat(known.hollow, rubbish) {
-			if rule.Good(200, jsonType, []byte(body)) {
+			if isGood(rule, 200, jsonType, []byte(body)) {
 				t.Errorf("%s: %s is good, want hollow", rule.Name(), body)
 			}
 		}
@@ -126,17 +127,17 @@ func TestPresetTellsGoodAnswers(t *testing.T) {
 func checkGood(t *testing.T, rule *routes.Rule, body string) {
 	t.Helper()
 	for _, status := range []int{200, 201} {
-		if !rule.Good(status, jsonType, []byte(body)) {
+		if !isGood(rule, status, jsonType, []byte(body)) {
 			t.Errorf("%s: %d %s is hollow, want good", rule.Name(), status, body)
 		}
 	}
 	for _, status := range []int{0, 100, 101, 199, 300, 304, 307, 400, 401, 402, 404, 409, 422, 429, 500, 502, 503, 504} {
-		if rule.Good(status, jsonType, []byte(body)) {
+		if isGood(rule, status, jsonType, []byte(body)) {
 			t.Errorf("%s: status %d is good, want only 2xx", rule.Name(), status)
 		}
 	}
 	for _, contentType := range []string{"", "text/html", "text/event-stream", "application/json, text/html"} {
-		if rule.Good(200, contentType, []byte(body)) {
+		if isGood(rule, 200, contentType, []byte(body)) {
 			t.Errorf("%s: Content-Type %q is good, want only JSON", rule.Name(), contentType)
 		}
 	}
@@ -146,8 +147,37 @@ func checkGood(t *testing.T, rule *routes.Rule, body string) {
 		"too long":  body + strings.Repeat(" ", routes.MaxAnswer),
 		"ambiguous": fmt.Sprintf(`{"request_id":1,"request_id":2,%s`, body[1:]),
 	} {
-		if rule.Good(200, jsonType, []byte(broken)) {
+		if isGood(rule, 200, jsonType, []byte(broken)) {
 			t.Errorf("%s: an answer that is %s is good", rule.Name(), what)
+		}
+	}
+}
+
+// isGood reports whether an answer is good. One that cannot be read is not.
+func isGood(rule *routes.Rule, status int, contentType string, body []byte) bool {
+	is, err := rule.Good(status, contentType, body)
+	return is && err == nil
+}
+
+// A success whose text browsers read and we do not must not reach them. A failure may.
+func TestAnswersThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	rule := match(t, parsePreset(t), "POST", "/api/v1/resumes/0190/generate-outreach")
+	letter := func(rest string) string { return `{"content":"Dear Ms Example"` + rest + `}` }
+	for what, body := range map[string]string{
+		"a field twice":   letter(`,"content":"Dear Ms Example"`),
+		"too many values": letter(`,"x":[` + strings.Repeat("0,", 100_000) + `0]`),
+		"too deep":        letter(`,"x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64)),
+		"not UTF-8":       letter(`,"x":"` + "\xff" + `"`),
+		"no JSON":         "Dear Ms Example",
+		"too long":        letter("") + strings.Repeat(" ", routes.MaxAnswer),
+		"nothing":         "",
+	} {
+		if is, err := rule.Good(200, jsonType, []byte(body)); is || fault.Of(err) == nil {
+			t.Errorf("%s: good = %v, error %v; want an error", what, is, err)
+		}
+		if is, err := rule.Good(500, jsonType, []byte(body)); is || err != nil {
+			t.Errorf("%s with status 500: good = %v, error %v; want neither", what, is, err)
 		}
 	}
 }
@@ -186,12 +216,12 @@ func TestGoodLines(t *testing.T) {
 	} {
 		rule := match(t, parse(t, charged+"    good: ["+line+"]\n"), "POST", "/api/v1/work")
 		for _, body := range want.good {
-			if !rule.Good(200, jsonType, []byte(body)) {
+			if !isGood(rule, 200, jsonType, []byte(body)) {
 				t.Errorf("%s: %s is hollow, want good", line, body)
 			}
 		}
 		for _, body := range want.hollow {
-			if rule.Good(200, jsonType, []byte(body)) {
+			if isGood(rule, 200, jsonType, []byte(body)) {
 				t.Errorf("%s: %s is good, want hollow", line, body)
 			}
 		}

@@ -1,0 +1,44 @@
+package gate_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/gate"
+)
+
+// behind puts the first replica in front of another Resume Matcher, whose answers name the user.
+func (m *matcher) behind(answer http.HandlerFunc) {
+	m.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Credits-User", r.Header.Get("X-Credits-User"))
+		answer(w, r)
+	}))
+	m.Cleanup(server.Close)
+	upstream, err := gate.NewUpstream(server.URL, "", secret)
+	m.must(err)
+	m.Cleanup(upstream.Close)
+	m.replicas[0].Upstream = upstream
+}
+
+// A user can fill a wizard's state until its answer has more values than we read. It is not charged, so it must not
+// arrive either.
+func TestAnswersThatCannotBeReadDoNotArrive(t *testing.T) {
+	t.Parallel()
+	m := newMatcher(t)
+	m.behind(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"content":"Dear Ms Example","echo":[%s0]}`, strings.Repeat("0,", 100_000))
+	})
+	_, text, err := m.serve(t.Context(), 0, post("/resumes/"+m.tailored+"/generate-outreach", nil))
+	if f := fault.Of(err); f == nil || f.Problem != fault.UpstreamUnusable || text != "" {
+		t.Errorf("got %.40q with error %v, want only %s", text, err, fault.UpstreamUnusable)
+	}
+	m.wantTaken("an answer that cannot be read", 0)
+	dbtest.CheckLedger(t, m.db)
+}
