@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -41,4 +42,34 @@ func TestAnswersThatCannotBeReadDoNotArrive(t *testing.T) {
 	}
 	m.wantTaken("an answer that cannot be read", 0)
 	dbtest.CheckLedger(t, m.db)
+}
+
+// A use of a pass is lost to a success alone: a failure costs nothing, as with a hold.
+func TestPassIsUsedUpBySuccessesAlone(t *testing.T) {
+	t.Parallel()
+	m := newMatcher(t)
+	_, _, err := m.serve(t.Context(), 1, post("/resumes/improve/preview", m.target()))
+	m.must(err)
+	confirm := post("/resumes/improve/confirm", m.target())
+	for n := range 5 {
+		m.behind(func(w http.ResponseWriter, _ *http.Request) {
+			if n%2 == 0 {
+				panic(http.ErrAbortHandler)
+			}
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, "try again")
+		})
+		status, text, err := m.serve(t.Context(), 0, confirm)
+		if n%2 == 0 && !fault.Is(err, fault.Upstream) || n%2 == 1 && (status != 503 || text != "try again") {
+			t.Errorf("attempt %d: status %d, %q, error %v; want Resume Matcher's failure", n+1, status, text, err)
+		}
+	}
+	m.behind(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	for n := range 4 {
+		status, _, err := m.serve(t.Context(), 0, confirm)
+		if n < 3 && (err != nil || status != http.StatusOK) || n == 3 && !fault.Is(err, fault.Conflict) {
+			t.Errorf("confirmation %d: status %d, error %v; want 200 three times, then a conflict", n+1, status, err)
+		}
+	}
+	m.wantTaken("a preview, five failures and three confirmations", 15)
 }

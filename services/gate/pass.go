@@ -38,18 +38,30 @@ const useSQL = `UPDATE gate_passes SET used = used + 1 WHERE hold_id = (
 	SELECT p.hold_id FROM gate_passes p JOIN holds h ON h.id = p.hold_id
 	WHERE p.subject_hash = ? AND p.name = ? AND p.used < p.uses AND p.expires_at > now()
 		AND h.status = 'captured'
-	ORDER BY p.expires_at, p.hold_id LIMIT 1 FOR UPDATE OF p)`
+	ORDER BY p.expires_at, p.hold_id LIMIT 1 FOR UPDATE OF p) RETURNING hold_id`
 
-// UsePass takes one use of the user's passes of this name and subject, from the one that ends soonest. It reports
-// whether there was one.
+// UsePass takes one use of the user's passes of this name and subject, from the one that ends soonest. It returns the
+// hold of that pass; the zero id if there was none.
 //
 // Locks: the pass.
-func (s *Service) UsePass(ctx context.Context, userID int64, name, subject string) (bool, error) {
-	used := s.DB.WithContext(ctx).Exec(useSQL, subjectHash(userID, subject), name)
-	if used.Error != nil {
-		return false, fmt.Errorf("use a pass of user %d: %w", userID, used.Error)
+func (s *Service) UsePass(ctx context.Context, userID int64, name, subject string) (uuid.UUID, error) {
+	var pass struct{ HoldID uuid.UUID }
+	err := s.DB.WithContext(ctx).Raw(useSQL, subjectHash(userID, subject), name).Scan(&pass).Error
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("use a pass of user %d: %w", userID, err)
 	}
-	return used.RowsAffected == 1, nil
+	return pass.HoldID, nil
+}
+
+// RestoreUse gives back a use that UsePass took. Call it at most once for each.
+//
+// Locks: the pass.
+func (s *Service) RestoreUse(ctx context.Context, holdID uuid.UUID) error {
+	err := s.DB.WithContext(ctx).Exec(`UPDATE gate_passes SET used = used - 1 WHERE hold_id = ?`, holdID).Error
+	if err != nil {
+		return fmt.Errorf("restore a use of the pass of hold %s: %w", holdID, err)
+	}
+	return nil
 }
 
 // subjectHash identifies a user and what a pass is for, without telling either.

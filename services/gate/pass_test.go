@@ -30,9 +30,9 @@ func (f *fixture) wantUses(what string, want int) {
 	f.Helper()
 	n := 0
 	for ; n <= want; n++ {
-		ok, err := f.replicas[n%2].UsePass(f.Context(), f.user, "confirm", subject)
+		pass, err := f.replicas[n%2].UsePass(f.Context(), f.user, "confirm", subject)
 		f.must(err)
-		if !ok {
+		if pass == uuid.Nil {
 			break
 		}
 	}
@@ -57,8 +57,9 @@ func TestPassIsValidOnceItsHoldIsCaptured(t *testing.T) {
 		{"another subject", f.user, "confirm", "job-4712"},
 		{"no subject", f.user, "confirm", ""},
 	} {
-		if ok, err := f.replicas[0].UsePass(t.Context(), other.user, other.name, other.subject); ok || err != nil {
-			t.Errorf("%s: used = %v, %v; want a refusal", other.what, ok, err)
+		pass, err := f.replicas[0].UsePass(t.Context(), other.user, other.name, other.subject)
+		if pass != uuid.Nil || err != nil {
+			t.Errorf("%s: used pass %s, %v; want a refusal", other.what, pass, err)
 		}
 	}
 	if traces := dbtest.Traces(t, f.db, subject); len(traces) > 0 {
@@ -105,9 +106,9 @@ func TestPassThatEndsSoonestIsUsedFirst(t *testing.T) {
 		return n
 	}
 	for use, want := range [][2]int{{1, 0}, {2, 0}, {2, 1}, {2, 2}} {
-		ok, err := f.replicas[0].UsePass(t.Context(), f.user, "confirm", subject)
-		if got := [2]int{used(soon), used(late)}; got != want || !ok || err != nil {
-			t.Errorf("use %d (%v, %v): uses of the pass that ends soonest and of the other = %v, want %v", use, ok, err, got,
+		pass, err := f.replicas[0].UsePass(t.Context(), f.user, "confirm", subject)
+		if got := [2]int{used(soon), used(late)}; got != want || pass == uuid.Nil || err != nil {
+			t.Errorf("use %d (%s, %v): uses of the pass that ends soonest and of the other = %v, want %v", use, pass, err, got,
 				want)
 		}
 	}
@@ -126,11 +127,11 @@ func TestTwentyUsesAtOnceTakeNoMoreThanThePassesAllow(t *testing.T) {
 			}
 			var used atomic.Int64
 			dbtest.Concurrently(20, func(i int) {
-				ok, err := f.replicas[i%2].UsePass(t.Context(), f.user, "confirm", subject)
+				pass, err := f.replicas[i%2].UsePass(t.Context(), f.user, "confirm", subject)
 				if err != nil {
 					t.Errorf("use %d: %v", i, err)
 				}
-				if ok {
+				if pass != uuid.Nil {
 					used.Add(1)
 				}
 			})

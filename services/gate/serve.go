@@ -69,16 +69,18 @@ func (s *Service) Serve(ctx context.Context, rule *routes.Rule, r Request) (*Res
 			return nil, err
 		}
 	}
-	paid := false
 	if plan.Pass != nil {
-		if paid, err = s.UsePass(asked, r.UserID, plan.Pass.Name, plan.Pass.Subject); err != nil {
+		pass, err := s.UsePass(asked, r.UserID, plan.Pass.Name, plan.Pass.Subject)
+		switch {
+		case err != nil:
 			return nil, err
+		case pass != uuid.Nil:
+			return s.forwardPaid(ctx, pass, r, tenant)
+		case plan.Feature == "":
+			return nil, fault.Because(fault.Conflict, fault.PassMissing)
 		}
 	}
-	switch {
-	case plan.Pass != nil && !paid && plan.Feature == "":
-		return nil, fault.Because(fault.Conflict, fault.PassMissing)
-	case plan.Feature == "" || paid:
+	if plan.Feature == "" {
 		return s.forward(ctx, r, tenant)
 	}
 	work, err := s.hold(asked, rule, r, plan)
@@ -98,6 +100,23 @@ func (s *Service) forward(ctx context.Context, r Request, tenant string) (*Respo
 	}
 	answer.Body = &cancelingBody{ReadCloser: answer.Body, cancel: cancel}
 	return answer, nil
+}
+
+// forwardPaid is forward of a request that a pass pays for. A failure costs no use, as it costs no credits.
+func (s *Service) forwardPaid(ctx context.Context, pass uuid.UUID, r Request, tenant string) (*Response, error) {
+	answer, err := s.forward(ctx, r, tenant)
+	if err == nil && answer.Status >= 200 && answer.Status <= 299 {
+		return answer, nil
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
+	defer cancel()
+	if e := s.RestoreUse(limited, pass); e != nil {
+		if err == nil {
+			_ = answer.Body.Close() // its content does not matter
+		}
+		return nil, errors.Join(err, e)
+	}
+	return answer, err
 }
 
 // cancelingBody is a body whose request ends when it is closed.
