@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/services/fault"
@@ -163,6 +166,36 @@ func TestUploads(t *testing.T) {
 	}
 	if in := f.handler.uploads.UnderWay(); in != 0 {
 		t.Errorf("%d bytes are counted as in flight, want 0", in)
+	}
+}
+
+// Reading has no body: strangers may read, and a server behind might take a body for the next request.
+func TestReadingHasNoBody(t *testing.T) {
+	t.Parallel()
+	f := newGateFixture(t)
+	address, _ := f.serve(transport.Slots{})
+	for _, body := range []string{"Content-Length: 1\r\n\r\nx", "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			c := dial(t, address)
+			if _, err := io.WriteString(c.conn, method+" /logo.svg HTTP/1.1\r\nHost: localhost\r\n"+body); err != nil {
+				t.Fatal(err)
+			}
+			if res, _ := c.receive(method); res.StatusCode != http.StatusRequestEntityTooLarge {
+				t.Errorf("%s with %q: status %d, want 413", method, body, res.StatusCode)
+			}
+		}
+	}
+	if f.seen() != 0 {
+		t.Errorf("Resume Matcher saw %d requests, want 0", f.seen())
+	}
+	for target, want := range map[string]time.Duration{"GET /logo.svg": 0, "POST /api/v1/resumes/upload": uploadTimeout} {
+		var header fasthttp.RequestHeader
+		method, path, _ := strings.Cut(target, " ")
+		header.SetMethod(method)
+		header.SetRequestURI(path)
+		if got := f.handler.uploadTime(&header).ReadTimeout; got != want {
+			t.Errorf("%s: %s to send the body, want %s", target, got, want)
+		}
 	}
 }
 

@@ -163,8 +163,11 @@ func (r *Rule) checkRoute() error {
 	if err := checkTemplate(r.Template, prefix, whole); err != nil {
 		return err
 	}
-	costs := r.Kind == Charged || r.Kind == NeedsPass || r.terms.Daily > 0
 	reads := slices.Contains([]string{"GET", "HEAD"}, r.Method)
+	if reads {
+		r.BodyLimit = 0
+	}
+	costs := r.Kind == Charged || r.Kind == NeedsPass || r.terms.Daily > 0
 	switch inAPI := Path(prefix).InAPI(); {
 	case inAPI && whole && r.Kind != Operator && r.Kind != Closed:
 		return errors.New("only operator and closed rules may cover everything below a path of /api")

@@ -33,7 +33,7 @@ type Rule struct {
 	Template  string // such as /api/v1/resumes/{id}/pdf; /print/** means /print and everything below
 	Kind      Kind   // never Closed in a rule that Match returns
 	Feature   string // what a charged route costs
-	BodyLimit int    // bytes of a request's body
+	BodyLimit int    // bytes of a request's body; 0 for GET and HEAD
 
 	terms       *terms
 	uses, opens *pass
