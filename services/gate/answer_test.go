@@ -44,6 +44,42 @@ func TestAnswersThatCannotBeReadDoNotArrive(t *testing.T) {
 	dbtest.CheckLedger(t, m.db)
 }
 
+// A redirect stays on our host, however it is written.
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	m := newMatcher(t)
+	for location, want := range map[string]string{
+		"/dashboard?tab=1":             "/dashboard?tab=1",
+		"http://HOST/dashboard#top":    "/dashboard",
+		"builder":                      "/builder",
+		"":                             "",
+		"//evil.example/":              "",
+		"http://HOST//evil.example/":   "",
+		"http://HOST/%2fevil.example/": "",
+		`/\evil.example/`:              "",
+		"http://evil.example/":         "",
+		"https://HOST/dashboard":       "",
+		"javascript:alert(1)":          "",
+	} {
+		m.behind(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", strings.Replace(location, "HOST", r.Host, 1))
+			w.WriteHeader(http.StatusTemporaryRedirect)
+		})
+		rule, err := m.replicas[0].Routes.Match(http.MethodGet, "/tracker")
+		m.must(err)
+		answer, err := m.replicas[0].Serve(t.Context(), rule,
+			gate.Request{UserID: m.user, Method: http.MethodGet, Path: "/tracker"})
+		got := ""
+		if err == nil {
+			got = answer.Header.Get("Location")
+			_ = answer.Body.Close()
+		}
+		if got != want || want == "" && !fault.Is(err, fault.Upstream) {
+			t.Errorf("%q: redirect to %q, error %v; want %q", location, got, err, want)
+		}
+	}
+}
+
 // A use of a pass is lost to a success alone: a failure costs nothing, as with a hold.
 func TestPassIsUsedUpBySuccessesAlone(t *testing.T) {
 	t.Parallel()

@@ -117,7 +117,11 @@ func (u *Upstream) check(r Request, answer *http.Response, tenant string) error 
 	if err != nil || location.Scheme != u.pages.Scheme || location.Host != u.pages.Host {
 		return unusable("a redirect to another host")
 	}
-	answer.Header.Set("Location", location.RequestURI())
+	target := location.RequestURI()
+	if _, _, err := routes.Canonical(target); err != nil {
+		return unusable("a redirect to another spelling of a path") // a browser reads //example.com as a host
+	}
+	answer.Header.Set("Location", target)
 	return nil
 }
 
