@@ -160,6 +160,8 @@ func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 		h.Site.Log.ErrorContext(ctx, "request failed", "code", f.Code, "err", err)
 	case f.Code == fault.Unavailable && f.Problem != fault.Busy:
 		h.Site.Log.ErrorContext(ctx, "service unavailable", "code", f.Code, "err", err)
+	case f.Code == fault.Upstream:
+		h.Site.Log.WarnContext(ctx, "Resume Matcher failed", "problem", f.Problem, "err", err)
 	// the access log suffices
 	case f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Code == fault.Unauthenticated:
 	default:

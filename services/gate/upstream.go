@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -90,13 +91,18 @@ func (u *Upstream) send(ctx context.Context, r Request, tenant string) (*Respons
 		Length: answer.ContentLength}, nil
 }
 
-// unanswered is the fault for a request without an answer.
+// unanswered is the fault for a request without an answer. Its cause is for the log, so it has no text of net/http,
+// which quotes what is no HTTP.
 func unanswered(ctx context.Context, err error) error {
-	problem := fault.UpstreamAway
-	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
-		problem = fault.UpstreamSlow
+	problem, cause := fault.UpstreamAway, errors.New("the connection was closed, or what came is no HTTP")
+	var network *net.OpError
+	switch {
+	case ctx.Err() != nil:
+		problem, cause = fault.UpstreamSlow, ctx.Err()
+	case errors.As(err, &network):
+		cause = network
 	}
-	return fault.Caused(fault.Upstream, problem, fmt.Errorf("ask Resume Matcher: %w", err))
+	return fault.Caused(fault.Upstream, problem, fmt.Errorf("ask Resume Matcher: %w", cause))
 }
 
 // check refuses answers that must not reach a browser: of another user, of another protocol, or leading elsewhere.
