@@ -18,6 +18,7 @@ import (
 
 // Limits of a connection to Resume Matcher.
 const (
+	dialTimeout   = 5 * time.Second // to connect; a host that is away may not even refuse
 	idleTimeout   = 4 * time.Second // uvicorn and Node.js close after 5; a POST that meets the close would fail
 	headerLimit   = 64 << 10        // bytes of an answer's header
 	maxIdle       = 64              // connections kept for the next request
@@ -44,6 +45,7 @@ func NewUpstream(pages, api, secret string) (*Upstream, error) {
 		api = pages
 	}
 	u := &Upstream{secret: secret, transport: &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		DisableCompression:     true, // answers are read or passed on as they are
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    maxIdle,
