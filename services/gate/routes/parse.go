@@ -169,6 +169,8 @@ func (r *Rule) checkRoute() error {
 	}
 	costs := r.Kind == Charged || r.Kind == NeedsPass || r.terms.Daily > 0
 	switch inAPI := Path(prefix).InAPI(); {
+	case len(r.Name()) > maxName:
+		return fmt.Errorf("method and path may have at most %d bytes", maxName)
 	case inAPI && whole && r.Kind != Operator && r.Kind != Closed:
 		return errors.New("only operator and closed rules may cover everything below a path of /api")
 	case !inAPI && (!whole || !reads):

@@ -71,6 +71,7 @@ func TestParseRefusesRules(t *testing.T) {
 		"a second rule":           {"is: closed, routes: [GET /api/v1/first]", "GET /api/v1/first has two rules"},
 		"a second whole rule":     {"is: open, routes: [GET /a/**, GET /A/**]", "GET /A/** has two rules"},
 		"another parameter":       {"is: free, routes: [\"GET /api/{a}\", \"GET /api/{b}\"]", "GET /api/{b} has two rules"},
+		"a long path":             {"is: free, routes: [GET /api/" + strings.Repeat("a", 192) + "]", "at most 200 bytes"},
 		"an ambiguous rule":       {"is: free, routes: [\"GET /api/a/{b}\", \"GET /api/{a}/b\"]", "/api/{a}/b is ambiguous"},
 	} {
 		t.Run("refuses "+name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 // Bounds on the numbers of a table.
 const (
+	maxName     = 200 // bytes of method and path, as holds store them
 	maxBodyMiB  = 16
 	maxItems    = 1000
 	maxDaily    = 10_000
