@@ -26,6 +26,9 @@ const (
 // request.
 func (h *Handler) Listen(app *fiber.App, l net.Listener) net.Listener {
 	total := transport.Room(maxConnections())
+	if h.Gate != nil {
+		total /= 2 // each of them may need one to Resume Matcher
+	}
 	return transport.Slots{
 		Total: total, PerNetwork: max(min(networkSlots, total/4), 1), Proxies: h.Site.Proxies,
 		Refuse: h.refuseConnection(app),

@@ -6,11 +6,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/gate"
+	"github.com/resume-matcher/credits/services/gate/routes"
 )
 
 // behind puts the first replica in front of another Resume Matcher, whose answers name the user.
@@ -78,6 +81,40 @@ func TestRedirects(t *testing.T) {
 			t.Errorf("%q: redirect to %q, error %v; want %q", location, got, err, want)
 		}
 	}
+}
+
+// Strangers who read a static file slowly keep its connection to Resume Matcher busy. The users' requests do not wait
+// for it.
+func TestSlowRequestsDoNotDelayOthers(t *testing.T) {
+	t.Parallel()
+	m := newMatcher(t)
+	const many = 1100
+	var arrived atomic.Int64
+	release := make(chan struct{})
+	m.behind(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/_next/static/slow.js" {
+			arrived.Add(1)
+			<-release
+		}
+	})
+	rule, err := m.replicas[0].Routes.Match(http.MethodGet, "/_next/static/slow.js")
+	m.must(err)
+	read := func(path routes.Path) {
+		answer, err := m.replicas[0].Serve(t.Context(), rule, gate.Request{Method: http.MethodGet, Path: path})
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			return
+		}
+		_ = answer.Body.Close()
+	}
+	var slow sync.WaitGroup
+	defer slow.Wait()
+	defer close(release)
+	for range many {
+		slow.Go(func() { read("/_next/static/slow.js") })
+	}
+	dbtest.Eventually(t, "all slow requests arrive", func() bool { return arrived.Load() == many })
+	read("/_next/static/app.js")
 }
 
 // A use of a pass is lost to a success alone: a failure costs nothing, as with a hold.

@@ -18,11 +18,10 @@ import (
 
 // Limits of a connection to Resume Matcher.
 const (
-	dialTimeout   = 5 * time.Second // to connect; a host that is away may not even refuse
-	idleTimeout   = 4 * time.Second // uvicorn and Node.js close after 5; a POST that meets the close would fail
-	headerLimit   = 64 << 10        // bytes of an answer's header
-	maxIdle       = 64              // connections kept for the next request
-	maxConcurrent = 1024            // connections
+	dialTimeout = 5 * time.Second // to connect; a host that is away may not even refuse
+	idleTimeout = 4 * time.Second // uvicorn and Node.js close after 5; a POST that meets the close would fail
+	headerLimit = 64 << 10        // bytes of an answer's header
+	maxIdle     = 32              // connections kept for the next request
 )
 
 // Headers of the requests and answers that tell whose they are.
@@ -49,7 +48,6 @@ func NewUpstream(pages, api, secret string) (*Upstream, error) {
 		DisableCompression:     true, // answers are read or passed on as they are
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    maxIdle,
-		MaxConnsPerHost:        maxConcurrent,
 		MaxResponseHeaderBytes: headerLimit,
 	}}
 	var pagesErr, apiErr error
