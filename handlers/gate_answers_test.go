@@ -47,3 +47,25 @@ func TestFailuresOfResumeMatcherAreLogged(t *testing.T) {
 		t.Errorf("rubbish: status %d, log %s; want 502 and no word of the answer", res.StatusCode, log.text.String())
 	}
 }
+
+// A shared cache keeps files, not errors: one stranger's request for a range that no file has would take the file away
+// from everybody.
+func TestErrorsAreNotCached(t *testing.T) {
+	t.Parallel()
+	f := newGateFixture(t)
+	status := 0
+	f.behind(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		w.WriteHeader(status)
+	})
+	for _, status = range []int{200, 206, 304, 400, 404, 416, 500} {
+		want := "private, no-store"
+		if status < 400 {
+			want = "public, max-age=31536000, immutable"
+		}
+		r := f.call("GET", "/_next/static/app.js", "")
+		if got := r.header.Get("Cache-Control"); r.status != status || got != want {
+			t.Errorf("status %d with Cache-Control %q, want %d with %q", r.status, got, status, want)
+		}
+	}
+}

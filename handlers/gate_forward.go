@@ -24,7 +24,7 @@ func (h *Handler) forward(c *fiber.Ctx) error {
 	for name, values := range answer.Header {
 		c.Set(name, strings.Join(values, ", "))
 	}
-	if !cacheable(c) || answer.Header.Get(fiber.HeaderCacheControl) == "" {
+	if !cacheable(c) || answer.Status >= 400 || answer.Header.Get(fiber.HeaderCacheControl) == "" {
 		c.Set(fiber.HeaderCacheControl, "private, no-store")
 	}
 	c.Status(answer.Status)
