@@ -144,7 +144,7 @@ func (h *Handler) admitVisitor(c *fiber.Ctx) error {
 		return c.Next()
 	case v.account != nil:
 		return fault.Because(fault.Forbidden, fault.OperatorOnly)
-	case isAPI(c):
+	case isAPI(c) || prefetches(c):
 		return fault.New(fault.Unauthenticated, nil)
 	}
 	return redirect(c, h.signInPage(c))
@@ -177,12 +177,15 @@ func (h *Handler) answerGate(c *fiber.Ctx, f *fault.Error, status int) error {
 	case isAPI(c):
 		e := h.envelope(c.UserContext(), requestID(c), f)
 		return c.JSON(gateEnvelope{Detail: e.Error.Message, envelope: e})
-	case c.Context().QueryArgs().Has("_rsc"):
+	case prefetches(c):
 		return nil
 	}
 	c.Set(fiber.HeaderContentSecurityPolicy, h.Site.policy)
 	return h.renderError(c, f, status)
 }
+
+// prefetches reports whether Next.js asks for the data of a page, for now or for later.
+func prefetches(c *fiber.Ctx) bool { return c.Context().QueryArgs().Has("_rsc") }
 
 // requestHeader copies the request's header.
 func requestHeader(c *fiber.Ctx) http.Header {

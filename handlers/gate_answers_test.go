@@ -69,3 +69,13 @@ func TestErrorsAreNotCached(t *testing.T) {
 		}
 	}
 }
+
+// Next.js follows a redirect of what it prefetches, and comes back from signing in to an address with its own mark.
+func TestPrefetchWithoutSession(t *testing.T) {
+	t.Parallel()
+	f := newGateFixture(t)
+	r := f.call("GET", "/dashboard?_rsc=1", "")
+	if r.status != http.StatusUnauthorized || r.body != "" || r.header.Get("Location") != "" {
+		t.Errorf("status %d to %q with %q; want 401 without a body", r.status, r.header.Get("Location"), r.body)
+	}
+}
