@@ -109,7 +109,7 @@ func refuseUpgrade(c *fiber.Ctx) error {
 // matchRule finds the request's rule in the table.
 func (h *Handler) matchRule(c *fiber.Ctx) error {
 	rule, err := h.Gate.Routes.Match(c.Method(), routes.Path(c.Path()))
-	if errors.Is(err, routes.ErrUnlisted) {
+	if errors.Is(err, routes.ErrUnlisted) && isAPI(c) {
 		h.Site.Log.WarnContext(c.UserContext(), "route of Resume Matcher has no rule", "method", c.Method(),
 			"path", c.Path()[:min(len(c.Path()), maxLoggedPath)])
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/resume-matcher/credits/handlers/transport"
@@ -77,5 +78,21 @@ func TestPrefetchWithoutSession(t *testing.T) {
 	r := f.call("GET", "/dashboard?_rsc=1", "")
 	if r.status != http.StatusUnauthorized || r.body != "" || r.header.Get("Location") != "" {
 		t.Errorf("status %d to %q with %q; want 401 without a body", r.status, r.header.Get("Location"), r.body)
+	}
+}
+
+// The log names a route of the API that no rule knows: a newer Resume Matcher may have it. What strangers try elsewhere
+// is not worth a warning.
+func TestUnlistedRoutesAreLogged(t *testing.T) {
+	t.Parallel()
+	f := newGateFixture(t)
+	address, log := f.serve(transport.Slots{})
+	for target, want := range map[string]int{"POST /api/v1/chat": 1, "POST /wp-login.php": 0, "OPTIONS /": 0} {
+		res, _ := dial(t, address).send(target + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+		_, path, _ := strings.Cut(target, " ")
+		got := log.count(`"level":"WARN"`, `"path":"`+path+`"`)
+		if res.StatusCode != http.StatusNotFound || got != want {
+			t.Errorf("%s: status %d and %d warnings, want 404 and %d", target, res.StatusCode, got, want)
+		}
 	}
 }
