@@ -132,9 +132,6 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, cause := range models.Causes() {
 		keys = append(keys, cause.Key())
 	}
-	for _, failure := range models.Failures() {
-		keys = append(keys, failure.Key())
-	}
 	for _, kind := range models.DecisionKinds() {
 		keys = append(keys, "decision_kind."+string(kind)+".label", "decision_kind."+string(kind)+".text")
 	}

@@ -2,11 +2,14 @@ package models
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 )
 
-// Cause is the stored reason why an event or purchase is not booked: a code or, with an argument, the code, a space and
-// the argument. Its text is cause.<code>.
+// Cause is the stored reason why something is unfinished, ignored or waits for a person: an event, a purchase, a
+// finding, a refund request or a reconciliation. It is a code or, with an argument, the code, a space and the argument.
+// Its text is cause.<code>.
 type Cause string
 
 // The causes.
@@ -46,21 +49,19 @@ const (
 	CauseCustomerForeign  Cause = "customer_foreign"
 	CausePriceForeign     Cause = "price_foreign"
 	CauseLedger           Cause = "ledger_differs"
-	CauseAway             Cause = "unavailable" // the database did not answer in time; retried
-	CauseFailed           Cause = "failed"      // argument: the error, not translated
+	CauseAway             Cause = "unavailable"          // the database did not answer in time; retried
+	CauseFailed           Cause = "failed"               // argument: the error, not translated
+	CauseRefused          Cause = "stripe_refused"       // argument: Stripe's code, or else its type of error
+	CauseStripe           Cause = "stripe_failed"        // argument: the HTTP status
+	CauseNoAnswer         Cause = "no_answer"            // of Stripe
+	CauseKeySpent         Cause = "key_spent"            // Stripe repeats a stored failure, and there is no refund
+	CauseDatabase         Cause = "database_unavailable" // as CauseAway, of a reconciliation
+	CauseInterrupted      Cause = "interrupted"          // the server stopped
+	CauseUnknown          Cause = "unknown"              // as CauseFailed, of a refund or reconciliation
 )
 
-// Causes lists every cause. A test checks that each has a text.
-func Causes() []Cause {
-	return []Cause{CauseWaits, CauseMode, CauseAccount, CauseEventUnreadable, CauseObjectUnreadable, CauseObjectNameless,
-		CausePanic, CauseSessionUnknown,
-		CauseSessionOther, CauseSessionNoBuyer, CauseSessionMode, CauseSessionUnpaid, CauseSessionForeign, CauseSessionMixed,
-		CauseSessionCredits, CausePaymentForeign, CauseAmount, CausePaymentStatus,
-		CauseRefundStatus, CauseDisputeStatus, CauseBookedFailed, CauseDeleted, CauseRefundOfNothing, CauseReinstated,
-		CauseCustomerForeign,
-		CausePriceForeign, CauseLedger, CauseDisputeCurrency, CausePaidTwice, CauseDecidedForeign,
-		CauseRefundCurrency, CauseOverpaid, CauseImpossible, CauseContradicts, CauseSessionMoney, CauseAway, CauseFailed}
-}
+// Causes lists every cause. Tests check that it is complete and that each has a text.
+func Causes() []Cause { return slices.Sorted(maps.Keys(decisions)) }
 
 // CauseOf returns the cause in an error's chain, or else CauseFailed.
 func CauseOf(err error) Cause {

@@ -1,6 +1,8 @@
 package models_test
 
 import (
+	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -9,17 +11,10 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// The locale test checks that each listed code has a text, so the lists must be complete.
-func TestListsOfCodesAreComplete(t *testing.T) {
+// The locale test checks that each listed cause has a text, so the list must be complete.
+func TestCausesListsEachConstant(t *testing.T) {
 	t.Parallel()
-	wantListed(t, "cause.go", models.Causes())
-	wantListed(t, "failure.go", models.Failures())
-}
-
-// wantListed checks that the list has as many codes as the file declares constants.
-func wantListed[T comparable](t *testing.T, name string, all []T) {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "cause.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,34 +25,54 @@ func wantListed[T comparable](t *testing.T, name string, all []T) {
 		}
 		return true
 	})
-	listed := map[T]bool{}
-	for _, code := range all {
-		listed[code] = true
-	}
-	if declared == 0 || len(listed) != declared {
-		t.Errorf("%s declares %d codes, the list has %d", name, declared, len(listed))
+	if listed := len(models.Causes()); declared == 0 || listed != declared {
+		t.Errorf("%d causes are declared and %d are listed, want as many", declared, listed)
 	}
 }
 
-// A cause whose events wait for a person must say what the person can do.
-func TestEveryCauseHasADecision(t *testing.T) {
+// An event that waits for a person must offer a decision.
+func TestEveryCauseOffersADecision(t *testing.T) {
 	t.Parallel()
 	ignored := map[models.Cause]bool{models.CauseSessionMode: true, models.CauseSessionUnpaid: true,
 		models.CauseSessionForeign:  true,
 		models.CauseRefundOfNothing: true, models.CauseCustomerForeign: true, models.CausePriceForeign: true,
 		models.CauseDecidedForeign: true, models.CauseAccount: true, models.CausePaymentForeign: true}
 	for _, c := range models.Causes() {
-		if !c.Known() {
-			t.Errorf("%q is not in the table of decisions", c)
-		}
-		if kinds := c.Decisions(); len(kinds) == 0 && !ignored[c] {
-			t.Errorf("%q has no decision", c)
+		if kinds := c.Decisions(); (len(kinds) == 0) != ignored[c] {
+			t.Errorf("%q offers %v, want no decision: %t", c, kinds, ignored[c])
 		}
 	}
-	if kinds := models.Cause("deadlock detected").Decisions(); len(kinds) == 0 {
-		t.Error("an unknown cause has no decision")
+	for name, c := range map[string]models.Cause{"an unknown code": "deadlock detected",
+		"a code with an argument": models.CauseRefundStatus.Of("odd")} {
+		if len(c.Decisions()) == 0 {
+			t.Errorf("%s, %q, offers no decision, want some", name, c)
+		}
 	}
-	if kinds := models.CauseRefundStatus.Of("odd").Decisions(); len(kinds) == 0 {
-		t.Error("a cause with an argument has no decision")
+}
+
+func TestCauseOf(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err           error
+		want          models.Cause
+		code          models.Cause
+		argument, key string
+	}{
+		"finds a wrapped code": {fmt.Errorf("book: %w", models.CausePaidTwice), "paid_twice", models.CausePaidTwice, "",
+			"cause.paid_twice"},
+		"keeps the argument of a code": {models.CauseStripe.Of("503"), "stripe_failed 503", models.CauseStripe, "503",
+			"cause.stripe_failed"},
+		"stores any other error as an argument": {errors.New("deadlock detected"), "failed deadlock detected",
+			models.CauseFailed, "deadlock detected", "cause.failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := models.CauseOf(c.err)
+			code, argument := got.Split()
+			if got != c.want || code != c.code || argument != c.argument || got.Key() != c.key {
+				t.Errorf("cause = %q: code %q, argument %q, key %s; want %q: %q, %q, %s", got, code, argument, got.Key(),
+					c.want, c.code, c.argument, c.key)
+			}
+		})
 	}
 }

@@ -24,7 +24,7 @@ var (
 	ignored      = []DecisionKind{} // the event is ignored; the cause says why
 )
 
-// decisions lists the decisions for each cause.
+// decisions lists every cause with its decisions.
 var decisions = map[Cause][]DecisionKind{
 	CauseSessionOther:     aboutPayment,
 	CauseSessionUnknown:   aboutPayment,
@@ -47,6 +47,13 @@ var decisions = map[Cause][]DecisionKind{
 	CauseContradicts:      aboutEvent,
 	CauseAway:             aboutEvent,
 	CauseFailed:           aboutEvent,
+	CauseRefused:          aboutEvent,
+	CauseStripe:           aboutEvent,
+	CauseNoAnswer:         aboutEvent,
+	CauseKeySpent:         aboutEvent,
+	CauseDatabase:         aboutEvent,
+	CauseInterrupted:      aboutEvent,
+	CauseUnknown:          aboutEvent,
 	CauseDisputeCurrency:  aboutDispute,
 	CauseReinstated:       aboutDispute,
 	CauseBookedFailed:     {DecisionRefund, DecisionClose},
@@ -73,12 +80,6 @@ func (c Cause) Decisions() []DecisionKind {
 		return kinds
 	}
 	return aboutEvent
-}
-
-// Known reports whether the table lists decisions for the cause.
-func (c Cause) Known() bool {
-	_, known := decisions[c]
-	return known
 }
 
 // AboutPayment reports whether a purchase is in review for this cause, on whose page the admin decides.

@@ -31,7 +31,7 @@ type Reconciliation struct {
 	Checked     int64  // objects and users compared
 	Holder      *uuid.UUID
 	LeasedUntil time.Time
-	LastError   Failure // why it stopped, or empty; it resumes later
+	LastError   Cause // why it stopped, or empty; it resumes later
 	StartedAt   time.Time
 	FinishedAt  *time.Time
 }

@@ -30,9 +30,9 @@ type RefundRequest struct {
 	ActorID        *int64 // nil for an operator on the command line
 	Note           string
 	Status         RefundRequestStatus
-	RefundID       string  // Stripe's, once sent
-	LastError      Failure // why it is refused or not sent yet, or empty
-	KeyNumber      int     // counts the idempotency keys sent to Stripe; 0 is the first
+	RefundID       string // Stripe's, once sent
+	LastError      Cause  // why it is refused or not sent yet, or empty
+	KeyNumber      int    // counts the idempotency keys sent to Stripe; 0 is the first
 	NextAttemptAt  time.Time
 	CreatedAt      time.Time
 	UpdatedAt      time.Time

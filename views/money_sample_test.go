@@ -39,7 +39,7 @@ func adminPurchase(locale string) pages.AdminPurchaseData {
 			CreatedAt: noon, NextAttemptAt: noon})
 	}
 	d.Requests[0].ActorID, d.Requests[1].RefundID = nil, "re_0"
-	d.Requests[2].LastError = models.FailureRefused.Of("charge_disputed")
+	d.Requests[2].LastError = models.CauseRefused.Of("charge_disputed")
 	return d
 }
 
@@ -95,10 +95,10 @@ func moneySamples(locale string) []sample {
 			[]string{"reconcile", "reconciliation-state"}},
 		sample{"events, stopped",
 			pages.AdminEvents(reconciled(locale,
-				func(r *models.Reconciliation) { r.LastError = models.FailureNoAnswer })), []string{"reconcile"}},
+				func(r *models.Reconciliation) { r.LastError = models.CauseNoAnswer })), []string{"reconcile"}},
 		sample{"events, stopped by a fault",
 			pages.AdminEvents(reconciled(locale,
-				func(r *models.Reconciliation) { r.LastError = models.FailureUnknown.Of(hostile) })),
+				func(r *models.Reconciliation) { r.LastError = models.CauseUnknown.Of(hostile) })),
 			[]string{"reconcile"}},
 		sample{"events, reconciled",
 			pages.AdminEvents(reconciled(locale, func(r *models.Reconciliation) { r.FinishedAt = &done }, findings...)),

@@ -12,7 +12,7 @@ import (
 )
 
 // storedErrors maps the error texts of earlier releases to their codes.
-var storedErrors = map[string]models.Failure{
+var storedErrors = map[string]models.Cause{
 	"": "",
 	"status 400, type invalid_request_error, code charge_disputed, request req_1": "stripe_refused charge_disputed",
 	"status 402, type card_error, code , request req_1":                           "stripe_refused card_error",
@@ -66,7 +66,7 @@ func TestErrorTextsBecomeCodes(t *testing.T) {
 		for text, want := range storedErrors {
 			for _, query := range []string{`SELECT last_error FROM refund_requests WHERE note = $1`,
 				`SELECT last_error FROM reconciliations WHERE cursor = $1`} {
-				var got models.Failure
+				var got models.Cause
 				err := db.QueryRowContext(t.Context(), query, text).Scan(&got)
 				if err != nil || got != want {
 					t.Errorf("%s of %q = %q (%v), want %q", query, text, got, err, want)

@@ -45,11 +45,11 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 		return s.bookRefund(context.WithoutCancel(ctx), request, RefundOf(made))
 	case refusedRefund(err):
 		request.Status = models.RefundRefused
-	case errors.Is(err, models.FailureKeySpent):
+	case errors.Is(err, models.CauseKeySpent):
 		request.KeyNumber++
 	}
 	err = stripeapi.Redact(err)
-	request.LastError = models.FailureOf(err)
+	request.LastError = models.CauseOf(err)
 	s.Log.WarnContext(ctx, "refund failed", "purchase_id", p.ID, "refund_request", request.ID, "status", request.Status,
 		"err", err)
 	return request, saveRequest(s.DB.WithContext(context.WithoutCancel(ctx)), request)
@@ -81,7 +81,7 @@ func (s *Service) bookRefund(ctx context.Context, request models.RefundRequest, 
 // Stripe has repeated its stored failure, because that request has ended and never runs again, and the list of refunds
 // read after that contains no refund of the request.
 //
-// Errors: models.FailureKeySpent. Source: https://docs.stripe.com/api/idempotent_requests
+// Errors: models.CauseKeySpent. Source: https://docs.stripe.com/api/idempotent_requests
 func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, p models.Purchase,
 ) (*stripe.Refund, error) {
 	ctx, cancel := context.WithTimeout(ctx, refundBudget)
@@ -114,7 +114,7 @@ func (s *Service) makeRefund(ctx context.Context, request models.RefundRequest, 
 	case e == nil && found != nil:
 		return found, nil
 	case e == nil && repeatedFailure(err):
-		return nil, models.FailureKeySpent
+		return nil, models.CauseKeySpent
 	}
 	return nil, err
 }

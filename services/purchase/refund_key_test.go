@@ -34,7 +34,7 @@ func TestRefundWithAFailedKey(t *testing.T) {
 				r.Status, r.KeyNumber)
 		}
 		f.sendDue()
-		if r := request(f); r.KeyNumber != 1 || r.Status != models.RefundPending || r.LastError != models.FailureKeySpent {
+		if r := request(f); r.KeyNumber != 1 || r.Status != models.RefundPending || r.LastError != models.CauseKeySpent {
 			t.Errorf("after the same failure the request is %s with key %d, error %q; want pending with key 1, key_spent",
 				r.Status, r.KeyNumber, r.LastError)
 		}

@@ -25,7 +25,7 @@ func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
 		request, err := f.request(1000, 0, "form")
 		f.must(err)
 		request, err = f.SendRefund(hangUp(f), request)
-		if err != nil || request.Status != models.RefundPending || request.LastError != models.FailureInterrupted {
+		if err != nil || request.Status != models.RefundPending || request.LastError != models.CauseInterrupted {
 			t.Fatalf("request = %s %q, %v; want pending, interrupted", request.Status, request.LastError, err)
 		}
 		f.wantBalance(1200)
@@ -96,7 +96,7 @@ func TestRefundThatStripeRefuses(t *testing.T) {
 	f := newRefundFixture(t)
 	f.change(func() { f.refuses = "charge_disputed" })
 	request := f.refund(1000, 0, "form")
-	if request.Status != models.RefundRefused || request.LastError != models.FailureRefused.Of("charge_disputed") {
+	if request.Status != models.RefundRefused || request.LastError != models.CauseRefused.Of("charge_disputed") {
 		t.Errorf("request = %s %q, want refused with Stripe's code", request.Status, request.LastError)
 	}
 	f.change(func() { f.refuses = "" })

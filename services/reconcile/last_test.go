@@ -31,7 +31,7 @@ func TestLastReturnsAStoppedRun(t *testing.T) {
 		t.Fatal("reconcile with a canceled context returned no error, want one")
 	}
 	r, err := f.Last(ctx, 0, 1000)
-	if err != nil || r == nil || r.LastError != models.FailureNoAnswer || r.FinishedAt != nil {
+	if err != nil || r == nil || r.LastError != models.CauseNoAnswer || r.FinishedAt != nil {
 		t.Errorf("last of a stopped run = %+v, %v; want it with an error and no end", r, err)
 	}
 }

@@ -32,7 +32,7 @@ func TestReconcilePagesAndResumes(t *testing.T) {
 	}
 	f.wantBalance(200 * 1200)
 	last, err := f.Last(t.Context(), 0, 1000)
-	if err != nil || last.FinishedAt != nil || last.LastError != models.FailureStripe.Of("503") || last.Cursor != "cs_50" {
+	if err != nil || last.FinishedAt != nil || last.LastError != models.CauseStripe.Of("503") || last.Cursor != "cs_50" {
 		t.Fatalf("run = %+v, %v; want it stopped after cs_50 by status 503", last, err)
 	}
 	if r := f.reconcile(); len(r.Findings) != 250 || r.ID != last.ID {

@@ -243,15 +243,16 @@ func (s *Service) releaseRun(ctx context.Context, r *models.Reconciliation, caus
 }
 
 // stopReason returns the code that is stored for the error that stopped a run.
-func stopReason(err error) models.Failure {
+func stopReason(err error) models.Cause {
 	switch {
-	case errors.As(err, new(models.Failure)):
+	case errors.As(err, new(models.Cause)):
+		return models.CauseOf(err)
 	case errors.Is(err, context.Canceled):
-		return models.FailureInterrupted
+		return models.CauseInterrupted
 	case postgres.Away(err):
-		return models.FailureDatabase
+		return models.CauseDatabase
 	}
-	return models.FailureOf(err)
+	return models.CauseUnknown.Of(err.Error())
 }
 
 // Last returns the newest run with up to limit findings whose id is above after; nil before the first run.

@@ -38,31 +38,31 @@ func MissingParam(err error) string {
 	return ""
 }
 
-// Redact reduces an error to a models.Failure and facts that quote neither our request nor Stripe's answer. A redacted
+// Redact reduces an error to a models.Cause and facts that quote neither our request nor Stripe's answer. A redacted
 // error stays as it is.
 func Redact(err error) error {
 	var e *stripe.Error
 	switch {
-	case errors.As(err, new(models.Failure)):
+	case errors.As(err, new(models.Cause)):
 		return err
 	case errors.As(err, &e):
-		return fmt.Errorf("%w: status %d, type %s, code %s, request %s", failure(e), e.HTTPStatusCode, e.Type, e.Code,
+		return fmt.Errorf("%w: status %d, type %s, code %s, request %s", causeOf(e), e.HTTPStatusCode, e.Type, e.Code,
 			e.RequestID)
 	case errors.Is(err, context.Canceled):
-		return models.FailureInterrupted
+		return models.CauseInterrupted
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w: %w", models.FailureNoAnswer, context.DeadlineExceeded)
+		return fmt.Errorf("%w: %w", models.CauseNoAnswer, context.DeadlineExceeded)
 	}
-	return fmt.Errorf("%w (%T)", models.FailureNoAnswer, err)
+	return fmt.Errorf("%w (%T)", models.CauseNoAnswer, err)
 }
 
-// failure returns the code that is stored for an error of Stripe.
-func failure(e *stripe.Error) models.Failure {
+// causeOf returns the code that is stored for an error of Stripe.
+func causeOf(e *stripe.Error) models.Cause {
 	switch {
 	case !refused(e):
-		return models.FailureStripe.Of(strconv.Itoa(e.HTTPStatusCode))
+		return models.CauseStripe.Of(strconv.Itoa(e.HTTPStatusCode))
 	case e.Code != "":
-		return models.FailureRefused.Of(string(e.Code))
+		return models.CauseRefused.Of(string(e.Code))
 	}
-	return models.FailureRefused.Of(string(e.Type))
+	return models.CauseRefused.Of(string(e.Type))
 }

@@ -95,8 +95,8 @@ func nothingLeft(p models.Purchase) string {
 }
 
 // refusal explains why Stripe refused a refund.
-func refusal(ctx context.Context, failure models.Failure) string {
-	_, code := failure.Split()
+func refusal(ctx context.Context, cause models.Cause) string {
+	_, code := cause.Split()
 	if code != "" && locales.Has(ctx, "refund_request.refusal."+code) {
 		return locales.T(ctx, "refund_request.refusal."+code)
 	}

@@ -280,7 +280,7 @@ func purchaseRequests(d AdminPurchaseData) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = components.Failure(r.LastError).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = components.Cause(r.LastError).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

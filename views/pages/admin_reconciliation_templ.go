@@ -274,7 +274,7 @@ func lastReconciliation(r models.Reconciliation, findings int) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = components.Failure(r.LastError).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.Cause(r.LastError).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -604,7 +604,7 @@ func reconciliationPoll(d AdminEventsData) templ.Attributes {
 // stoppedBecause returns the text key of why a reconciliation stopped.
 func stoppedBecause(r models.Reconciliation) string {
 	code, _ := r.LastError.Split()
-	if code == models.FailureNoAnswer || code == models.FailureStripe {
+	if code == models.CauseNoAnswer || code == models.CauseStripe {
 		return "reconciliation.stopped.away"
 	}
 	return "reconciliation.stopped.fault"

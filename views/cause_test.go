@@ -8,8 +8,8 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// Stored failures are codes, shown in the reader's language.
-func TestFailuresAreInGerman(t *testing.T) {
+// Stored causes are codes, shown in the reader's language.
+func TestCausesAreInGerman(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("de"), pages.AdminPurchase(adminPurchase("de")))
 	text := doc.Find("#requests").Text()
@@ -19,17 +19,17 @@ func TestFailuresAreInGerman(t *testing.T) {
 			t.Errorf("refused refund = %q, want it to contain %q", text, want)
 		}
 	}
-	for failure, want := range map[models.Failure]string{
-		models.FailureNoAnswer:            "Stripe hat nicht rechtzeitig geantwortet.",
-		models.FailureStripe.Of("503"):    "Stripe hat mit Status 503 geantwortet.",
-		models.FailureInterrupted:         "Der Server wurde währenddessen angehalten.",
-		models.FailureUnknown.Of("<odd>"): "Fehler: <odd>",
-		"code_of_a_later_release":         "code_of_a_later_release",
+	for cause, want := range map[models.Cause]string{
+		models.CauseNoAnswer:            "Stripe hat nicht rechtzeitig geantwortet.",
+		models.CauseStripe.Of("503"):    "Stripe hat mit Status 503 geantwortet.",
+		models.CauseInterrupted:         "Der Server wurde währenddessen angehalten.",
+		models.CauseUnknown.Of("<odd>"): "Fehler: <odd>",
+		"code_of_a_later_release":       "code_of_a_later_release",
 	} {
-		stopped := reconciled("de", func(r *models.Reconciliation) { r.LastError = failure })
+		stopped := reconciled("de", func(r *models.Reconciliation) { r.LastError = cause })
 		_, doc := document(t, samplePage("de"), pages.AdminEvents(stopped))
 		if text := doc.Find("#reconciliation-state").Text(); !strings.Contains(text, want) {
-			t.Errorf("run stopped by %q = %q, want it to contain %q", failure, text, want)
+			t.Errorf("run stopped by %q = %q, want it to contain %q", cause, text, want)
 		}
 	}
 }
