@@ -37,9 +37,6 @@ func (h *Handler) identifyKey(c *fiber.Ctx) error {
 		return fault.Because(fault.Unauthenticated, fault.CallerUnknown)
 	}
 	key, err := h.Keys.Verify(c.UserContext(), strings.TrimSpace(presented), limit.Address(h.sender(c)))
-	if fault.Is(err, fault.Unauthenticated) {
-		err = fault.Because(fault.Unauthenticated, fault.CallerUnknown)
-	}
 	if err != nil {
 		return err
 	}

@@ -197,6 +197,7 @@ var commonRefusals = []sample{
 	{name: "unreadable", summary: "No JSON", refusal: fault.Because(fault.Malformed, fault.BodyUnreadable)},
 	{name: "unknown_caller", summary: "No session and no valid key",
 		refusal: fault.Because(fault.Unauthenticated, fault.CallerUnknown)},
+	{name: "expired_key", summary: "The key has expired", refusal: fault.Because(fault.Unauthenticated, fault.KeyExpired)},
 	{name: "not_allowed", summary: "The key lacks the scope", refusal: fault.Because(fault.Forbidden, fault.ScopeMissing)},
 	{name: "unknown", summary: "No such user or hold", refusal: fault.New(fault.NotFound, nil)},
 	{name: "used_otherwise", summary: "The key was used for another request",

@@ -51,7 +51,7 @@ func TestServiceKey(t *testing.T) {
 			t.Errorf("an invalid key beside a valid session: status %d, want 401", r.status)
 		}
 	})
-	t.Run("answers every invalid key alike", func(t *testing.T) {
+	t.Run("hides why a key is unknown", func(t *testing.T) {
 		id, revoked := f.serviceKey("spend")
 		if err := f.handler.Keys.Revoke(t.Context(), id, 0, ""); err != nil {
 			t.Fatal(err)
@@ -71,6 +71,18 @@ func TestServiceKey(t *testing.T) {
 		}
 		if len(answers) != 1 {
 			t.Errorf("%d different responses, want 1 that hides the reason: %v", len(answers), answers)
+		}
+	})
+	t.Run("is told that it has expired", func(t *testing.T) {
+		id, expired := f.serviceKey("spend")
+		if err := f.db.Exec(`UPDATE api_keys SET created_at = now() - interval '31 days', expires_at = now() - interval '1 second'
+			WHERE id = ?`, id).Error; err != nil {
+			t.Fatal(err)
+		}
+		r := f.call("GET", balance(ada), "", expired)
+		if e := r.refusal(t); r.status != 401 || e.Error.Code != "UNAUTHENTICATED" ||
+			e.Error.Detail["problem"] != "key_expired" {
+			t.Errorf("an expired key: status %d %s, want 401 with the problem key_expired", r.status, r.body)
 		}
 	})
 	t.Run("is limited to its scope", func(t *testing.T) {

@@ -35,12 +35,12 @@ type lookup struct {
 // Verify returns the service key whose plaintext a sender presents after "Bearer ", and counts the call. A lookup
 // counts as valid for a second. Malformed keys are refused without a query and without counting.
 //
-// Errors: fault.Unauthenticated, the same for every invalid key except an expired one; fault.RateLimited with
-// retryAfter in seconds when the key has used up its calls of this minute, or the sender limit.WrongKey. Both limits
-// are refused from memory until the minute ends by the database's clock.
+// Errors: fault.Unauthenticated with fault.KeyExpired for an expired key, and with fault.CallerUnknown for every other
+// invalid key; fault.RateLimited with retryAfter in seconds when the key has used up its calls of this minute, or the
+// sender limit.WrongKey. Both limits are refused from memory until the minute ends by the database's clock.
 func (k *Service) Verify(ctx context.Context, presented string, from limit.Sender) (models.APIKey, error) {
 	if !wellFormed(presented) {
-		return models.APIKey{}, fault.New(fault.Unauthenticated, nil)
+		return models.APIKey{}, fault.Because(fault.Unauthenticated, fault.CallerUnknown)
 	}
 	known, err := k.admit(ctx, digestOf(presented), from)
 	if err != nil {
@@ -183,7 +183,8 @@ func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Send
 	return nil, k.whyRefused(ctx, hash)
 }
 
-// whyRefused returns KeyExpired for an expired key, whose presenter knows it already, and no reason for any other.
+// whyRefused returns fault.KeyExpired for an expired key, because whoever presents it has held it. All other keys get
+// fault.CallerUnknown.
 func (k *Service) whyRefused(ctx context.Context, hash digest) error {
 	var expired bool
 	err := k.db.WithContext(ctx).
@@ -195,7 +196,7 @@ func (k *Service) whyRefused(ctx context.Context, hash digest) error {
 	case expired:
 		return fault.Because(fault.Unauthenticated, fault.KeyExpired)
 	}
-	return fault.New(fault.Unauthenticated, nil)
+	return fault.Because(fault.Unauthenticated, fault.CallerUnknown)
 }
 
 // validKeys holds the hashes of all valid keys.

@@ -92,8 +92,8 @@ func TestWrongKeysGetOneAnswer(t *testing.T) {
 		i++
 		_, err := k.Verify(t.Context(), key, addressed(fmt.Sprintf("192.0.2.%d", i)))
 		if f := fault.Of(err); f == nil || f.Code != fault.Unauthenticated || f.Detail != nil || f.Field != "" ||
-			f.Problem != "" || f.Unwrap() != nil {
-			t.Errorf("%s: %v, want unauthenticated and nothing else", name, err)
+			f.Problem != fault.CallerUnknown || f.Unwrap() != nil {
+			t.Errorf("%s: %v, want unauthenticated with caller_unknown and nothing else", name, err)
 		}
 	}
 }
