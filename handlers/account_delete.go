@@ -53,13 +53,12 @@ func (h *Handler) ownSignIns(c *fiber.Ctx, back string) ([]pages.Linkable, error
 
 // deleteAccount is POST /{locale}/account/delete. It requires the ticked checkbox.
 func (h *Handler) deleteAccount(c *fiber.Ctx) error {
-	if formValue(c, "sure") != "yes" {
-		return h.renderDeletion(c, fiber.StatusUnprocessableEntity,
-			h.message(c.UserContext(), fault.Field("sure", fault.DeletionConfirm)))
+	err := error(fault.Field("sure", fault.DeletionConfirm))
+	if formValue(c, "sure") == "yes" {
+		err = h.Account.Delete(c.UserContext(), currentUserID(c))
 	}
-	err := h.Account.Delete(c.UserContext(), currentUserID(c))
-	if f := fault.Of(err); f != nil && f.Problem == fault.DeletionDispute {
-		return h.renderDeletion(c, fiber.StatusConflict, "")
+	if texts, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); texts != nil {
+		return h.renderDeletion(c, status, texts["sure"])
 	}
 	if err != nil {
 		return err

@@ -69,8 +69,8 @@ func TestLinkAnotherSignIn(t *testing.T) {
 			r.header.Get("Location") != "/en/billing" {
 			t.Errorf("in another user's browser: status %d to %s, want 303 to /en/billing", r.status, r.header.Get("Location"))
 		}
-		if r := ada.call("GET", back+"&state=other", "", "Cookie: "+ada.cookie+began.flow()); r.flash() != "purpose_failed" {
-			t.Errorf("with another state: status %d, message %q, want purpose_failed", r.status, r.flash())
+		if r := ada.call("GET", back+"&state=other", "", "Cookie: "+ada.cookie+began.flow()); r.flash() != "sign_in_failed" {
+			t.Errorf("with another state: status %d, message %q, want sign_in_failed", r.status, r.flash())
 		}
 		if r := ada.call("GET", back, "", "Cookie: "+ada.cookie+began.flow()); r.status != 303 ||
 			r.header.Get("Location") != "/en/account" || r.flash() != "" {

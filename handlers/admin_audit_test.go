@@ -99,7 +99,7 @@ func TestEveryAdminActionIsAudited(t *testing.T) {
 	t.Parallel()
 	f := newRolesFixture(t)
 	// without a refresh the purchase has nothing to refund
-	if _, err := f.handler.Purchase.Refresh(t.Context(), f.paths.Replace("{purchase}")); err != nil {
+	if _, _, err := f.handler.Purchase.Refresh(t.Context(), f.paths.Replace("{purchase}")); err != nil {
 		t.Fatal(err)
 	}
 	waiting := f.waitForDecision()

@@ -11,25 +11,26 @@ import (
 	"github.com/resume-matcher/credits/views/layouts"
 )
 
-// flashes are the messages that one page may store for the next, and their kinds. The texts are flash.<name>.
+// flashes are the messages that one page may store for the next, and their kinds. The texts are flash.<name>. A fault
+// whose problem has such a name is shown as that message where redirectAfter ends the action.
 var flashes = map[string]layouts.FlashKind{
 	"signed_out":            layouts.FlashDone,
 	"signed_out_everywhere": layouts.FlashDone,
 	"sign_in_canceled":      layouts.FlashDone,
 
 	"linked":          layouts.FlashDone,
-	"join_other":      layouts.FlashFault,
 	"already_linked":  layouts.FlashDone,
 	"unlinked":        layouts.FlashDone,
-	"last_sign_in":    layouts.FlashFault,
+	"last_identity":   layouts.FlashFault,
 	"confirmed":       layouts.FlashDone,
 	"not_present":     layouts.FlashFault,
 	"identity_taken":  layouts.FlashFault,
 	"identity_other":  layouts.FlashFault,
 	"identity_limit":  layouts.FlashFault,
 	"address_taken":   layouts.FlashFault,
-	"purpose_expired": layouts.FlashFault,
-	"purpose_failed":  layouts.FlashFault,
+	"address_other":   layouts.FlashFault,
+	"sign_in_expired": layouts.FlashFault,
+	"sign_in_failed":  layouts.FlashFault,
 	"purpose_session": layouts.FlashFault,
 
 	"profile_saved":   layouts.FlashDone,
@@ -63,14 +64,14 @@ var flashes = map[string]layouts.FlashKind{
 	"refund_refused":         layouts.FlashFault,
 	"refund_unanswered":      layouts.FlashFault,
 
-	"checked":      layouts.FlashDone,
+	"check_booked": layouts.FlashDone,
 	"check_unpaid": layouts.FlashDone,
 	"check_away":   layouts.FlashFault,
 	"check_review": layouts.FlashFault,
 }
 
 // countedFlashes are the messages with a number.
-var countedFlashes = map[string]bool{"checked": true}
+var countedFlashes = map[string]bool{"check_booked": true}
 
 const (
 	flashCookie = "flash"
@@ -83,9 +84,12 @@ func (h *Handler) setFlash(c *fiber.Ctx, name string) {
 	h.Sessions.setCookie(c, h.Sessions.cookieName(flashCookie), name, 60)
 }
 
-// setCountedFlash stores a message with a number.
-func (h *Handler) setCountedFlash(c *fiber.Ctx, name string, n int) {
-	h.setFlash(c, name+flashCount+strconv.Itoa(n))
+// countFlash adds n to the name of a message with a number. It returns other names as they are.
+func countFlash(name string, n int) string {
+	if !countedFlashes[name] {
+		return name
+	}
+	return name + flashCount + strconv.Itoa(n)
 }
 
 // popFlash returns the stored message, if any, and clears the cookie.

@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -63,8 +64,14 @@ func TestComposedFlashesAreKnown(t *testing.T) {
 	for _, status := range models.RefundStatuses() {
 		names = append(names, "refund_"+status)
 	}
-	for _, problem := range fault.Problems() {
-		names = append(names, flowFlash(problem))
+	for _, problem := range []fault.Problem{fault.LastIdentity, fault.IdentityTaken, fault.IdentityOther,
+		fault.IdentityLimit, fault.AddressTaken, fault.AddressOther, fault.NotPresent, fault.SignInFailed,
+		fault.SignInExpired} {
+		names = append(names, string(problem))
+	}
+	for _, outcome := range []purchase.RefreshOutcome{purchase.RefreshBooked, purchase.RefreshUnpaid,
+		purchase.RefreshReview, purchase.RefreshAway} {
+		names = append(names, "check_"+string(outcome))
 	}
 	for _, name := range names {
 		if _, known := flashes[name]; !known {

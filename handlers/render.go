@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/layouts"
 )
 
@@ -108,4 +109,16 @@ func redirect(c *fiber.Ctx, to string) error { return c.Redirect(to, fiber.Statu
 func (h *Handler) redirectWithFlash(c *fiber.Ctx, to, flash string) error {
 	h.setFlash(c, flash)
 	return redirect(c, to)
+}
+
+// redirectAfter redirects to a page that shows how an action ended: with the message done or, when err is a fault whose
+// problem is the name of a message, with that one. It returns every other error.
+func (h *Handler) redirectAfter(c *fiber.Ctx, to string, err error, done string) error {
+	if f := fault.Of(err); f != nil && flashes[string(f.Problem)] != "" {
+		return h.redirectWithFlash(c, to, string(f.Problem))
+	}
+	if err != nil {
+		return err
+	}
+	return h.redirectWithFlash(c, to, done)
 }

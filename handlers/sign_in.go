@@ -104,26 +104,9 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 	}
 	h.Site.Log.InfoContext(c.UserContext(), "signed in", "user_id", in.ID, "provider", flow.Provider)
 	if flow.Pending != nil {
-		if err := h.join(c, in, *flow.Pending); err != nil {
-			return err
-		}
+		return h.redirectAfter(c, flowTarget(flow), h.Auth.LinkPending(c.UserContext(), in, *flow.Pending), "linked")
 	}
 	return redirect(c, flowTarget(flow))
-}
-
-// join adds the identity that waited for this sign-in and stores a message about the result.
-func (h *Handler) join(c *fiber.Ctx, in auth.SignIn, join auth.PendingIdentity) error {
-	flash, err := "linked", h.Auth.LinkPending(c.UserContext(), in, join)
-	if f := fault.Of(err); f != nil && f.Problem == fault.IdentityOther {
-		flash, err = "join_other", nil
-	} else if f != nil && f.Problem != "" {
-		flash, err = flowFlash(f.Problem), nil
-	}
-	if err != nil {
-		return err
-	}
-	h.setFlash(c, flash)
-	return nil
 }
 
 // showHeldSignIn explains why a sign-in opened no account. When its owner can sign in the old way, the page links

@@ -51,8 +51,8 @@ func TestSignInWithAnAddressInUse(t *testing.T) {
 		join := parsePage(t, b.signInFrom("google", "ada@example.com", "h")).Find("#held-ways a").First().AttrOr("href", "")
 		began := b.visit(join)
 		r := b.visit(f.callbackAs(began.header.Get("Location"), "bob@example.com", "bob"))
-		if r.status != 303 || r.flash() != "join_other" {
-			t.Errorf("status %d, message %q, want 303 and join_other", r.status, r.flash())
+		if r.status != 303 || r.flash() != "address_other" {
+			t.Errorf("status %d, message %q, want 303 and address_other", r.status, r.flash())
 		}
 		if again := f.browser().signInFrom("google", "ada@example.com", "h"); again.status != 409 {
 			t.Errorf("the next sign-in: status %d, want 409", again.status)

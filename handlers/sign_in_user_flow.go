@@ -44,13 +44,7 @@ var flowPages = map[auth.FlowKind]string{auth.KindLink: "/account", auth.KindRea
 // account.
 func (h *Handler) finishUserFlow(c *fiber.Ctx, flow auth.Flow) error {
 	done, err := h.completeUserFlow(c, flow)
-	if f := fault.Of(err); f != nil && f.Problem != "" {
-		done, err = flowFlash(f.Problem), nil
-	}
-	if err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, flowTarget(flow), done)
+	return h.redirectAfter(c, flowTarget(flow), err, done)
 }
 
 // completeUserFlow reauthenticates the user or links the identity, and returns the name of the message.
@@ -81,15 +75,4 @@ func (h *Handler) completeUserFlow(c *fiber.Ctx, flow auth.Flow) (flash string, 
 	}
 	h.Site.Log.InfoContext(c.UserContext(), "sign-in linked", "user_id", v.account.ID, "provider", flow.Provider)
 	return "linked", nil
-}
-
-// flowFlash returns the message for a provider's refused answer.
-func flowFlash(problem fault.Problem) string {
-	switch problem {
-	case fault.IdentityTaken, fault.AddressTaken, fault.IdentityOther, fault.IdentityLimit, fault.NotPresent:
-		return string(problem)
-	case fault.SignInExpired:
-		return "purpose_expired"
-	}
-	return "purpose_failed"
 }

@@ -86,15 +86,15 @@ func (a attempt) insertRefused(tx models.Tx, owner int64) error {
 
 // LinkPending links the pending identity of a flow to the user who has just signed in.
 //
-// Errors: as Link; fault.Conflict with fault.IdentityOther after a sign-in to another account, and with
-// fault.NotPresent if the provider did not authenticate the person anew.
+// Errors: as Link; fault.Conflict with fault.AddressOther after a sign-in to another account, and with fault.NotPresent
+// if the provider did not authenticate the person anew.
 func (s *Service) LinkPending(ctx context.Context, in SignIn, pending PendingIdentity) error {
 	p := s.provider(pending.Provider)
 	switch {
 	case p == nil:
 		return fault.New(fault.NotFound, nil)
 	case in.ID != pending.UserID:
-		return fault.Because(fault.Conflict, fault.IdentityOther)
+		return fault.Because(fault.Conflict, fault.AddressOther)
 	case !in.Reauthenticated:
 		return fault.Because(fault.Conflict, fault.NotPresent)
 	}

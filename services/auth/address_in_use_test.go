@@ -133,7 +133,7 @@ func TestPendingIdentityIsLinkedAfterAFreshSignIn(t *testing.T) {
 		in   SignIn
 		want fault.Problem
 	}{
-		"as another user":          {SignIn{User: another, Reauthenticated: true}, fault.IdentityOther},
+		"as another user":          {SignIn{User: another, Reauthenticated: true}, fault.AddressOther},
 		"without reauthentication": {SignIn{User: owner}, fault.NotPresent},
 	} {
 		err := f.LinkPending(t.Context(), c.in, refused.Pending)

@@ -118,6 +118,7 @@ const (
 	IdentityLimit       Problem = "identity_limit"
 	AddressTaken        Problem = "address_taken"
 	AddressKnown        Problem = "address_known"    // an account with other identities has this address
+	AddressOther        Problem = "address_other"    // the address belongs to another account than the one signed in to
 	AddressReissued     Problem = "address_reissued" // the same provider has verified this address for another identity
 	NotPresent          Problem = "not_present"      // the provider did not reauthenticate the user
 	DeletionConfirm     Problem = "deletion_confirm"
@@ -148,8 +149,8 @@ func Problems() []Problem {
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver,
 		ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
-		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressReissued,
-		NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
+		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressOther,
+		AddressReissued, NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
 		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount, DecidedOtherwise, ShareRange,
 		FeatureOff, OperatorOnly, PassMissing, UpstreamAway, UpstreamSlow, UpstreamUnusable}
 }

@@ -85,8 +85,9 @@ func productAgainst(t *testing.T, api *client.API) {
 	if err != nil || started.URL == "" {
 		t.Errorf("start = %+v, %v; want an address to pay at", started, err)
 	}
-	if n, err := s.Refresh(ctx, started.PurchaseID.String()); n != 0 || !errors.Is(err, purchase.ErrNotOurs) {
-		t.Errorf("refresh of an open session = %d, %v; want ErrNotOurs", n, err)
+	if outcome, n, err := s.Refresh(ctx, started.PurchaseID.String()); err != nil || n != 0 ||
+		outcome != purchase.RefreshUnpaid {
+		t.Errorf("refresh of an open session = %q, %d entries, %v; want unpaid, 0", outcome, n, err)
 	}
 	if report, err := (&reconcile.Service{DB: db, Purchase: s, Now: models.Now, Log: s.Log}).Once(ctx); err != nil ||
 		len(report.Findings) != 0 {

@@ -2,7 +2,6 @@ package purchase_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 
@@ -21,11 +20,11 @@ func TestRefreshWithoutASession(t *testing.T) {
 		f.DB.Exec(
 			`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
 		VALUES (?, ?, 'price_1200', 1, 1200, 3500, 'eur', 'de', 'k')`, id, f.user.ID).Error)
-	if _, err := f.Refresh(context.Background(), id.String()); !errors.Is(err, purchase.ErrNotOurs) {
-		t.Errorf("error = %v, want ErrNotOurs", err)
+	if outcome, _, err := f.Refresh(context.Background(), id.String()); err != nil || outcome != purchase.RefreshUnpaid {
+		t.Errorf("outcome = %q, %v; want unpaid", outcome, err)
 	}
 	for _, unknown := range []string{"", "x", uuid.NewString(), strings.ToUpper(id.String()), "{" + id.String() + "}"} {
-		if _, err := f.Refresh(context.Background(), unknown); !fault.Is(err, fault.NotFound) {
+		if _, _, err := f.Refresh(context.Background(), unknown); !fault.Is(err, fault.NotFound) {
 			t.Errorf("%q: %v, want not found", unknown, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
@@ -40,16 +41,26 @@ func (s *Service) RefreshSession(ctx context.Context, sessionID string) {
 	}
 }
 
+// RefreshOutcome is what Refresh came to. Its text is flash.check_<outcome>.
+type RefreshOutcome string
+
+// The outcomes.
+const (
+	RefreshBooked RefreshOutcome = "booked" // what Stripe says is booked
+	RefreshUnpaid RefreshOutcome = "unpaid" // nothing has been paid yet
+	RefreshReview RefreshOutcome = "review" // Stripe contradicts our rows, so a person must decide
+	RefreshAway   RefreshOutcome = "away"   // Stripe does not answer
+)
+
 // Refresh asks Stripe for the session and the refunds of a purchase, books what is missing, and returns how many
 // entries that added.
 //
 // Locks: none across the network. Idempotent: by the reports that it books.
-// Errors: ErrNotOurs while nothing has been paid; ReviewError; fault.NotFound; fault.Unavailable when Stripe does not
-// answer.
-func (s *Service) Refresh(ctx context.Context, id string) (int, error) {
+// Errors: fault.NotFound.
+func (s *Service) Refresh(ctx context.Context, id string) (outcome RefreshOutcome, entries int, err error) {
 	d, err := s.Detail(ctx, id)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	// First, so that the audit log names the actor whatever the refresh comes to.
 	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
@@ -58,12 +69,33 @@ func (s *Service) Refresh(ctx context.Context, id string) (int, error) {
 		})
 	})
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
-	if d.CheckoutSessionID == "" {
+	entries, err = s.refresh(ctx, d.CheckoutSessionID)
+	switch {
+	case err == nil:
+		return RefreshBooked, entries, nil
+	case fault.Is(err, fault.Unavailable):
+		outcome = RefreshAway
+	case errors.Is(err, ErrNotOurs):
+		outcome = RefreshUnpaid
+	case errors.As(err, new(ReviewError)):
+		outcome = RefreshReview
+	default:
+		return "", 0, err
+	}
+	s.Log.WarnContext(ctx, "refresh purchase failed", "purchase_id", d.ID, "err", err)
+	return outcome, 0, nil
+}
+
+// refresh books what Stripe says of a session and its refunds, and returns how many entries that added.
+//
+// Errors: ErrNotOurs while nothing has been paid; ReviewError; fault.Unavailable when Stripe does not answer.
+func (s *Service) refresh(ctx context.Context, sessionID string) (int, error) {
+	if sessionID == "" {
 		return 0, ErrNotOurs
 	}
-	session, err := s.fetchCheckout(ctx, d.CheckoutSessionID)
+	session, err := s.fetchCheckout(ctx, sessionID)
 	if err != nil {
 		return 0, err
 	}
