@@ -4,6 +4,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/views/components"
@@ -22,7 +23,7 @@ type quantity int64
 
 // Schema documents the limit of a purchase.
 func (quantity) Schema(huma.Registry) *huma.Schema {
-	least, most := 1.0, float64(purchase.MaxQuantity)
+	least, most := 1.0, float64(catalog.MaxQuantity)
 	return &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: &least, Maximum: &most}
 }
 

@@ -37,7 +37,7 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	features, err := h.features(c, user.Available())
+	prices, err := h.Spend.Features(c.UserContext())
 	if err != nil {
 		return err
 	}
@@ -46,21 +46,16 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 		return err
 	}
 	return h.render(c, fiber.StatusOK, "billing.title", pages.Billing(pages.BillingData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Features: features, Cover: cover,
-		Latest: latest.Entries, Usage: usage, Return: back, Sandbox: h.Site.Sandbox,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Cover: cover,
+		Features: features(c, prices, user.Available()),
+		Latest:   latest.Entries, Usage: usage, Return: back, Sandbox: h.Site.Sandbox,
 	}))
 }
 
-// cover returns the package that settles a debt or starts an empty account; nil for a positive balance.
-func (h *Handler) cover(c *fiber.Ctx, user models.User) (*pages.Shortage, error) {
+// cover returns the packages that settle a debt or start an empty account; nil for a positive balance.
+func (h *Handler) cover(c *fiber.Ctx, user models.User) (*models.Cover, error) {
 	if user.CreditsBalance > 0 {
 		return nil, nil
 	}
-	offer, err := h.packages(c)
-	if err != nil {
-		return nil, err
-	}
-	s := &pages.Shortage{Available: user.Available(), Missing: -user.CreditsBalance}
-	s.Offer, s.Quantity = covering(offer, s.Missing)
-	return s, nil
+	return h.Catalog.Cover(c.UserContext(), -user.CreditsBalance)
 }

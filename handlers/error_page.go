@@ -46,16 +46,15 @@ func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error, status int) pages.Erro
 	return d
 }
 
-// shortage returns the missing credits and the smallest package that covers them; without the package when the
-// database is away.
+// shortage returns the missing credits and the packages that cover them; without packages when the database is away.
 func (h *Handler) shortage(c *fiber.Ctx, f *fault.Error) *pages.Shortage {
 	s := &pages.Shortage{
 		Required:  detailCredits(f.Detail["required"]),
 		Available: detailCredits(f.Detail["available"]),
 		Missing:   detailCredits(f.Detail["missing"]),
 	}
-	if offer, err := h.packages(c); err == nil {
-		s.Offer, s.Quantity = covering(offer, s.Missing)
+	if cover, err := h.Catalog.Cover(c.UserContext(), s.Missing); err == nil {
+		s.Cover = cover
 	}
 	return s
 }

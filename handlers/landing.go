@@ -9,15 +9,15 @@ import (
 
 // showLanding is GET /{locale}.
 func (h *Handler) showLanding(c *fiber.Ctx) error {
-	offer, err := h.packages(c)
+	offers, err := h.Catalog.Offers(c.UserContext())
 	if err != nil {
 		return err
 	}
-	features, err := h.features(c, 0)
+	prices, err := h.Spend.Features(c.UserContext())
 	if err != nil {
 		return err
 	}
-	data := pages.LandingData{Locale: pageLocale(c), Packages: offer, Features: features,
+	data := pages.LandingData{Locale: pageLocale(c), Packages: offers, Features: features(c, prices, 0),
 		SmallBusiness: h.Site.SmallBusiness}
 	if v := currentVisitor(c); v.account != nil {
 		data.User = &v.account.User
@@ -25,16 +25,12 @@ func (h *Handler) showLanding(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(data))
 }
 
-// features lists the active features and how often the available credits pay for each.
-func (h *Handler) features(c *fiber.Ctx, available models.Credits) ([]pages.Feature, error) {
-	prices, err := h.Spend.Features(c.UserContext())
-	if err != nil {
-		return nil, err
-	}
+// features returns what the page shows of each feature, and how often the available credits pay for it.
+func features(c *fiber.Ctx, prices []models.FeaturePrice, available models.Credits) []pages.Feature {
 	list := make([]pages.Feature, len(prices))
 	for i, f := range prices {
 		list[i] = pages.Feature{Name: string(f.Feature), Label: f.Label(pageLocale(c)), Credits: f.Credits,
 			Times: int64(max(available, 0) / f.Credits), Key: randomKey()}
 	}
-	return list, nil
+	return list
 }

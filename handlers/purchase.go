@@ -1,9 +1,13 @@
 package handlers
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -13,17 +17,38 @@ func (h *Handler) showPackages(c *fiber.Ctx) error {
 }
 
 func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseData) error {
-	offer, err := h.packages(c)
+	offers, err := h.Catalog.Offers(c.UserContext())
 	if err != nil {
 		return err
 	}
 	if data.PriceID == "" {
-		data.PriceID, data.Quantity = choice(offer, c.Query("package"), c.Query("quantity"))
+		data.PriceID, data.Quantity = choice(offers, c.Query("package"), c.Query("quantity"))
 	}
-	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), offer
-	data.SmallBusiness, data.MaxQuantity = h.Site.SmallBusiness, purchase.MaxQuantity
+	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), offers
+	data.SmallBusiness, data.MaxQuantity = h.Site.SmallBusiness, catalog.MaxQuantity
 	data.Units = orderedUnits(data.Quantity)
 	data.Terms, data.Privacy = h.Site.Legal.Terms, h.Site.Legal.Privacy
 	data.Debt = currentUser(c).CreditsBalance < 0
 	return h.render(c, status, "purchase.title", pages.Purchase(data))
+}
+
+// choice returns the price and quantity that a link preselects; empty and "1" when it names no package on sale.
+func choice(offers []models.Offer, credits, quantity string) (price, count string) {
+	n := max(orderedUnits(quantity), 1)
+	wanted := models.Credits(parseDigits(credits))
+	for _, p := range offers {
+		if p.CreditsPerUnit == wanted {
+			return p.StripePriceID, strconv.FormatInt(n, 10)
+		}
+	}
+	return "", "1"
+}
+
+// orderedUnits parses a quantity; 0 when no order may have it.
+func orderedUnits(text string) int64 {
+	n := parseDigits(strings.TrimSpace(text))
+	if n < 1 || n > catalog.MaxQuantity {
+		return 0
+	}
+	return n
 }

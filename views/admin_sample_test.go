@@ -91,7 +91,7 @@ func adminSamples(locale string) []sample {
 	}
 	lacks := pages.Shortage{Required: 1, Available: -1234567, Missing: 1234568}
 	offered := lacks
-	offered.Offer, offered.Quantity = &samplePackages()[2], 100
+	offered.Cover = &models.Cover{Offer: samplePackages()[2], Quantity: 100}
 	all = append(all,
 		sample{"error, too few credits",
 			pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &offered, SignedIn: true}),

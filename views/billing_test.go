@@ -68,7 +68,6 @@ func TestBillingStates(t *testing.T) {
 // available ones.
 func TestDebtAndHeldCredits(t *testing.T) {
 	t.Parallel()
-	offer := &samplePackages()[0]
 	for _, c := range []struct {
 		locale         string
 		balance, held  models.Credits
@@ -90,7 +89,7 @@ func TestDebtAndHeldCredits(t *testing.T) {
 		_, doc := document(t, samplePage(c.locale),
 			pages.Billing(pages.BillingData{Locale: c.locale, Features: sampleFeatures(),
 				User:  models.User{CreditsBalance: c.balance, CreditsHeld: c.held},
-				Cover: &pages.Shortage{Missing: -c.balance, Offer: offer, Quantity: 1}}))
+				Cover: &models.Cover{Offer: samplePackages()[0], Quantity: 1}}))
 		if text := doc.Find(c.selector).Text(); !strings.Contains(text, c.want) {
 			t.Errorf("%s, %d credits, %d held: text %q, want %q in it", c.locale, c.balance, c.held, text, c.want)
 		}

@@ -32,9 +32,9 @@ func samplePrices() []models.Price {
 	}
 }
 
-func samplePackages() []pages.Package {
+func samplePackages() []models.Offer {
 	p := samplePrices()
-	return []pages.Package{{Price: p[0], PerHundred: 500, Analyses: 10}, {Price: p[1], PerHundred: 400, Analyses: 50},
+	return []models.Offer{{Price: p[0], PerHundred: 500, Analyses: 10}, {Price: p[1], PerHundred: 400, Analyses: 50},
 		{Price: p[2], PerHundred: 292, Analyses: 120, Best: true}}
 }
 

@@ -2,7 +2,6 @@
 package catalog
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,16 +46,6 @@ type Service struct {
 	DB     *gorm.DB
 	Stripe *client.API
 	Log    *slog.Logger
-}
-
-// Prices returns the prices on sale, smallest package first.
-func (s *Service) Prices(ctx context.Context) ([]models.Price, error) {
-	var prices []models.Price
-	err := s.DB.WithContext(ctx).Where("active").Order("credits_per_unit, stripe_price_id").Find(&prices).Error
-	if err != nil {
-		return nil, fmt.Errorf("list prices on sale: %w", err)
-	}
-	return prices, nil
 }
 
 // ActivePrice returns a price that is on sale.

@@ -64,12 +64,12 @@ func newFixture(t *testing.T) *fixture {
 	if _, err := f.Sync(context.Background()); err != nil {
 		t.Fatalf("sync prices: %v", err)
 	}
-	prices, err := f.Prices(context.Background())
+	prices, err := f.Offers(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range prices {
-		f.price[p.CreditsPerUnit] = p
+		f.price[p.CreditsPerUnit] = p.Price
 	}
 	return f
 }
@@ -99,7 +99,7 @@ func TestSync(t *testing.T) {
 		if _, err := f.Sync(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		prices, err := f.Prices(context.Background())
+		prices, err := f.Offers(context.Background())
 		if err != nil || len(prices) != 3 {
 			t.Errorf("%d packages on sale (%v), want 3", len(prices), err)
 		}

@@ -27,7 +27,7 @@ func pull(t *testing.T, s *catalog.Service) {
 
 func onSale(t *testing.T, s *catalog.Service) string {
 	t.Helper()
-	prices, err := s.Prices(context.Background())
+	prices, err := s.Offers(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,9 +17,6 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// MaxQuantity is how many packages one purchase may contain.
-const MaxQuantity = 100
-
 // Service orders, books, refunds and reads purchases.
 type Service struct {
 	DB       *gorm.DB

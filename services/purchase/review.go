@@ -48,7 +48,7 @@ func (s *Service) insertReview(tx models.Tx, c Checkout, sold *Sold, cause model
 	if stated, ok := catalog.ParseCredits(c.Credits); credits == 0 && ok && cause != models.CauseSessionCredits {
 		credits = stated
 	}
-	if credits > MaxQuantity*catalog.MaxCredits {
+	if credits > catalog.MaxQuantity*catalog.MaxCredits {
 		credits = 0 // unknown: a person states them
 	}
 	if err := errors.Join(lockPayment(tx, c.PaymentIntent), lockPayment(tx, c.ID)); err != nil {
@@ -129,7 +129,7 @@ func (s *Service) BookOrdered(tx models.Tx, p *models.Purchase, credits models.C
 		return nil, err
 	}
 	if !p.OrderKnown() {
-		if credits < 1 || credits > MaxQuantity*catalog.MaxCredits {
+		if credits < 1 || credits > catalog.MaxQuantity*catalog.MaxCredits {
 			return nil, fault.Field("credits", fault.CreditsRange)
 		}
 		p.Credits = credits

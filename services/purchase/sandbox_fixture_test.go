@@ -79,12 +79,12 @@ func newSandboxFixture(t *testing.T) *sandboxFixture {
 	if _, err := s.prices.Sync(context.Background()); err != nil {
 		t.Fatalf("sync prices: %v", err)
 	}
-	prices, err := s.prices.Prices(context.Background())
+	prices, err := s.prices.Offers(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range prices {
-		s.price[p.CreditsPerUnit] = p
+		s.price[p.CreditsPerUnit] = p.Price
 	}
 	return s
 }

@@ -34,7 +34,7 @@ func (sold Sold) worth(tx models.Tx, c Checkout) (models.Credits, error) {
 		return 0, ErrForeign
 	case namesPurchase:
 		return 0, ReviewError(models.CauseSessionUnknown)
-	case sold.Credits > MaxQuantity*catalog.MaxCredits:
+	case sold.Credits > catalog.MaxQuantity*catalog.MaxCredits:
 		return 0, ReviewError(models.CauseSessionCredits)
 	case sold.Others:
 		return sold.Credits, ReviewError(models.CauseSessionMixed)

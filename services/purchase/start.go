@@ -43,8 +43,8 @@ type Started struct {
 // Start records the purchase, opens a Stripe Checkout Session for it, and returns where to pay.
 //
 // Locks: none across the network. Idempotent: by user and key; the next call finishes what a crash interrupted.
-// Errors: fault.Invalid for an unknown or inactive price, a quantity outside 1 to MaxQuantity or an unknown locale, and
-// when the Checkout Session of this key has expired; fault.Conflict when the key began another purchase;
+// Errors: fault.Invalid for an unknown or inactive price, a quantity outside 1 to catalog.MaxQuantity or an unknown
+// locale, and when the Checkout Session of this key has expired; fault.Conflict when the key began another purchase;
 // fault.Unavailable when Stripe does not answer.
 // Source: https://docs.stripe.com/api/checkout/sessions/create
 func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
@@ -110,7 +110,7 @@ func (s *Service) refreshOverdue(ctx context.Context, p models.Purchase) (models
 
 func (o Order) check() error {
 	switch {
-	case o.Quantity < 1 || o.Quantity > MaxQuantity:
+	case o.Quantity < 1 || o.Quantity > catalog.MaxQuantity:
 		return fault.Field("quantity", fault.QuantityRange)
 	case !models.KnownLocale(o.Locale):
 		return fault.Field("locale", fault.LocaleUnknown)

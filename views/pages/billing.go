@@ -51,19 +51,19 @@ func timesText(ctx context.Context, times int64) string {
 
 // debtOffer says what settles a debt and what remains.
 func debtOffer(ctx context.Context, d BillingData) string {
-	if d.Cover == nil || d.Cover.Offer == nil || d.Cover.credits() < d.Cover.Missing {
+	if d.Cover == nil || d.Cover.Credits()+d.User.CreditsBalance < 0 {
 		return locales.T(ctx, "billing.debt.next")
 	}
-	left := d.Cover.credits() - d.Cover.Missing
+	left := d.Cover.Credits() + d.User.CreditsBalance
 	return locales.N(ctx, "billing.debt.offer", left,
-		locales.Args{"credits": components.CreditAmount(ctx, d.Cover.credits()), "price": d.Cover.price(ctx)})
+		locales.Args{"credits": components.CreditAmount(ctx, d.Cover.Credits()), "price": coverPrice(ctx, *d.Cover)})
 }
 
 // firstOffer suggests a first package to users who never had credits.
 func firstOffer(ctx context.Context, d BillingData) string {
-	if len(d.Latest) > 0 || d.User.CreditsBalance != 0 || d.Cover == nil || d.Cover.Offer == nil {
+	if len(d.Latest) > 0 || d.User.CreditsBalance != 0 || d.Cover == nil {
 		return ""
 	}
-	return locales.T(ctx, "billing.first", locales.Args{"credits": components.CreditAmount(ctx, d.Cover.credits()),
-		"price": d.Cover.price(ctx)})
+	return locales.T(ctx, "billing.first", locales.Args{"credits": components.CreditAmount(ctx, d.Cover.Credits()),
+		"price": coverPrice(ctx, *d.Cover)})
 }

@@ -20,7 +20,7 @@ type BillingData struct {
 	Locale, CSRF string
 	User         models.User
 	Features     []Feature
-	Cover        *Shortage                  // the package that settles a debt or starts an account; nil otherwise
+	Cover        *models.Cover              // the packages that settle a debt or start an account; nil otherwise
 	Latest       []models.CreditTransaction // newest first
 	Usage        []models.DayUsage          // oldest first
 	Return       *ReturnState               // nil unless Stripe sent the buyer back
@@ -583,8 +583,8 @@ func spendForm(d BillingData, f Feature) templ.Component {
 
 // buyPath returns where credits are bought; a debt's package is preselected.
 func (d BillingData) buyPath(ctx context.Context) string {
-	if d.User.CreditsBalance < 0 && d.Cover != nil && d.Cover.Offer != nil {
-		return d.Cover.path(ctx)
+	if d.User.CreditsBalance < 0 && d.Cover != nil {
+		return coverPath(ctx, *d.Cover)
 	}
 	return localPath(d.Locale, "/purchase")
 }

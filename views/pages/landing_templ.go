@@ -18,7 +18,7 @@ import (
 // LandingData is the start page.
 type LandingData struct {
 	Locale   string
-	Packages []Package
+	Packages []models.Offer
 	Features []Feature
 	User     *models.User // nil for guests
 
@@ -342,9 +342,9 @@ func Landing(d LandingData) templ.Component {
 						}
 						ctx = templ.InitializeContext(ctx)
 						var templ_7745c5c3_Var20 string
-						templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "landing.packages.choose", locales.Args{"credits": components.CreditAmount(ctx, p.Price.CreditsPerUnit)}))
+						templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "landing.packages.choose", locales.Args{"credits": components.CreditAmount(ctx, p.CreditsPerUnit)}))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/landing.templ`, Line: 72, Col: 131}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/landing.templ`, Line: 72, Col: 125}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var20))
 						if templ_7745c5c3_Err != nil {
@@ -352,7 +352,7 @@ func Landing(d LandingData) templ.Component {
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = components.LinkButton(p.id("choose"), d.choose(p), packageButton(PurchaseData{}, p)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var19), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = components.LinkButton(packageID(p, "choose"), d.choose(p), packageButton(PurchaseData{}, p)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var19), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -445,12 +445,12 @@ func Landing(d LandingData) templ.Component {
 }
 
 // choose returns where the package is bought: for guests, behind the sign-in page.
-func (d LandingData) choose(p Package) string {
-	path := PackagePath(d.Locale, p.Price.CreditsPerUnit, 1)
+func (d LandingData) choose(p models.Offer) string {
+	path := PackagePath(d.Locale, p.CreditsPerUnit, 1)
 	if d.User == nil {
 		return SignInAndBack(d.Locale, path)
 	}
-	return path + "#" + p.id("card")
+	return path + "#" + packageID(p, "card")
 }
 
 // SignInAndBack returns the sign-in page that leads on to one of our pages.

@@ -12,14 +12,14 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// id names a part of the package's card.
-func (p Package) id(part string) string {
-	return part + "-" + strconv.FormatInt(int64(p.Price.CreditsPerUnit), 10)
+// packageID names a part of a package's card.
+func packageID(p models.Offer, part string) string {
+	return part + "-" + strconv.FormatInt(int64(p.CreditsPerUnit), 10)
 }
 
 // ordered reports whether a link preselected this package, or its order was refused.
-func (d PurchaseData) ordered(p Package) bool {
-	return d.PriceID != "" && d.PriceID == p.Price.StripePriceID
+func (d PurchaseData) ordered(p models.Offer) bool {
+	return d.PriceID != "" && d.PriceID == p.StripePriceID
 }
 
 // chosen reports whether any package is ordered.
@@ -46,12 +46,12 @@ func (d PurchaseData) general() string {
 }
 
 // quantityField keeps the typed quantity of the ordered package; the others start at one.
-func (d PurchaseData) quantityField(ctx context.Context, p Package) components.Input {
+func (d PurchaseData) quantityField(ctx context.Context, p models.Offer) components.Input {
 	in := components.Input{
-		ID: p.id("quantity"), Name: "quantity", Type: "text", InputMode: "numeric", Autocomplete: "off", Value: "1",
+		ID: packageID(p, "quantity"), Name: "quantity", Type: "text", InputMode: "numeric", Autocomplete: "off", Value: "1",
 		Label: locales.T(ctx, "purchase.package.quantity"),
 		Hint: locales.T(ctx, "purchase.package.quantity_hint",
-			locales.Args{"price": components.Money(ctx, p.Price.PriceInCents, p.Price.Currency)}),
+			locales.Args{"price": components.Money(ctx, p.PriceInCents, p.Currency)}),
 	}
 	if d.ordered(p) {
 		in.Value, in.Error = d.Quantity, d.Errors["quantity"]
@@ -61,15 +61,15 @@ func (d PurchaseData) quantityField(ctx context.Context, p Package) components.I
 }
 
 // total returns the price on the button. app.js updates it with the quantity; Stripe shows it again.
-func (d PurchaseData) total(p Package) models.Cents {
+func (d PurchaseData) total(p models.Offer) models.Cents {
 	if d.ordered(p) {
-		return p.Price.Total(max(d.Units, 1))
+		return p.Total(max(d.Units, 1))
 	}
-	return p.Price.Total(1)
+	return p.Total(1)
 }
 
 // packageButton makes one button primary: that of the chosen package, else of the best.
-func packageButton(d PurchaseData, p Package) components.ButtonKind {
+func packageButton(d PurchaseData, p models.Offer) components.ButtonKind {
 	if d.ordered(p) || p.Best && !d.chosen() {
 		return components.Primary
 	}
@@ -82,7 +82,7 @@ func analysesText(ctx context.Context, analyses int64) string {
 }
 
 // bonusText says how a package's credits add up: 1,000 plus 200.
-func bonusText(ctx context.Context, p Package) string {
+func bonusText(ctx context.Context, p models.Offer) string {
 	return locales.N(ctx, "purchase.package.bonus", p.Bonus,
-		locales.Args{"paid": components.Credits(ctx, p.Price.CreditsPerUnit-p.Bonus)})
+		locales.Args{"paid": components.Credits(ctx, p.CreditsPerUnit-p.Bonus)})
 }

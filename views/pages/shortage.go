@@ -8,17 +8,12 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// credits returns the credits of the whole offer.
-func (s Shortage) credits() models.Credits {
-	return s.Offer.Price.CreditsPerUnit * models.Credits(s.Quantity)
+// coverPrice returns the price of all packages.
+func coverPrice(ctx context.Context, c models.Cover) string {
+	return components.Money(ctx, c.Offer.Total(c.Quantity), c.Offer.Currency)
 }
 
-// price returns the price of the whole offer.
-func (s Shortage) price(ctx context.Context) string {
-	return components.Money(ctx, s.Offer.Price.Total(s.Quantity), s.Offer.Price.Currency)
-}
-
-// path returns where the offer is preselected.
-func (s Shortage) path(ctx context.Context) string {
-	return PackagePath(locales.Code(ctx), s.Offer.Price.CreditsPerUnit, s.Quantity) + "#" + s.Offer.id("card")
+// coverPath returns where the packages are preselected.
+func coverPath(ctx context.Context, c models.Cover) string {
+	return PackagePath(locales.Code(ctx), c.Offer.CreditsPerUnit, c.Quantity) + "#" + packageID(c.Offer, "card")
 }
