@@ -10,29 +10,21 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// returnState returns the state of the purchase that Stripe sends the buyer back from; nil without one.
-func (h *Handler) returnState(c *fiber.Ctx, userID int64) (*pages.ReturnState, error) {
-	session, poll := c.Query("session_id"), pollCount(c)
-	var back *models.Return
-	var err error
-	switch {
-	case c.Query("canceled") == "true":
-		back, err = h.Purchase.Canceled(c.UserContext(), userID)
-	case c.Query("success") == "true" && session != "":
-		back, err = h.Purchase.Returned(c.UserContext(), userID, session, poll)
+// returnState adds to a return from Stripe where its page leads; nil without one.
+func returnState(c *fiber.Ctx, back *models.Return) *pages.ReturnState {
+	if back == nil {
+		return nil
 	}
-	if err != nil || back == nil {
-		return nil, err
-	}
-	state, query := &pages.ReturnState{Return: *back}, url.Values{"success": {"true"}, "session_id": {session}}
+	state := &pages.ReturnState{Return: *back}
+	query := url.Values{"success": {"true"}, "session_id": {c.Query("session_id")}}
 	switch back.Kind {
 	case models.ReturnElsewhere:
 		state.ReturnTo = localPath(c, "/billing?"+query.Encode())
 	case models.ReturnProcessing:
-		query.Set("poll", strconv.Itoa(poll+1))
+		query.Set("poll", strconv.Itoa(pollCount(c)+1))
 		state.PollURL = localPath(c, "/billing?"+query.Encode())
 	}
-	return state, nil
+	return state
 }
 
 // pollCount returns how many times the return page has polled so far.

@@ -1,5 +1,5 @@
 // Package account owns the life of an account's personal data: export, deletion, erasure, and removal when retention
-// ends.
+// ends. It also reads the billing page, on which users see what their account holds.
 package account
 
 import (
