@@ -34,8 +34,7 @@ type purchaseForms struct {
 }
 
 func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseForms) error {
-	ctx := c.UserContext()
-	d, err := h.Purchase.Detail(ctx, c.Params("id"))
+	d, err := h.Admin.PurchasePage(c.UserContext(), c.Params("id"))
 	if err != nil {
 		return err
 	}
@@ -44,23 +43,10 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseFo
 			forms.refund.Cents = 0 // the POST reports the error
 		}
 	}
-	user, err := h.Admin.User(ctx, d.UserID)
-	if err != nil {
-		return err
-	}
-	events, err := h.Webhook.OfPurchase(ctx, d.CheckoutSessionID, d.PaymentIntentID)
-	if err != nil {
-		return err
-	}
-	entries, err := h.Ledger.OfPurchase(ctx, d.ID.String(), 0)
-	if err != nil {
-		return err
-	}
 	data := pages.AdminPurchaseData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: user, Purchase: d.Purchase, Events: events,
-		Entries: entries,
-		Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Form: fillRefundForm(forms.refund, d, user),
-		Move: forms.move, Decision: forms.decision,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: d.User, Purchase: d.Purchase, Events: d.Events,
+		Entries: d.Entries, Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests,
+		Form: fillRefundForm(forms.refund, d.Detail, d.User), Move: forms.move, Decision: forms.decision,
 	}
 	for _, w := range d.WaitingFor {
 		data.Waits = append(data.Waits, string(w))
