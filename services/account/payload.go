@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -47,7 +46,7 @@ func (s *Service) reducePayloads(ctx context.Context, query string, userID int64
 		}
 		for _, e := range rows {
 			err := s.DB.WithContext(ctx).Exec(`UPDATE stripe_events SET payload = ?, reduced = true WHERE event_id = ?`,
-				reducePayload(e.Payload), e.EventID).Error
+				stripeapi.ReduceEvent(e.Payload), e.EventID).Error
 			if err != nil {
 				return fmt.Errorf("reduce event %s: %w", e.EventID, err)
 			}
@@ -56,82 +55,4 @@ func (s *Service) reducePayloads(ctx context.Context, query string, userID int64
 			return nil
 		}
 	}
-}
-
-// keptFields are the fields of an object that package webhook reads. A value that is an object is reduced to its id.
-var keptFields = []string{
-	"id", "object", "mode", "status", "payment_status", "client_reference_id", "payment_intent", "customer", "charge",
-	"product", "currency", "amount", "amount_refunded", "amount_subtotal", "amount_total", "failure_reason",
-	"recovered_from",
-}
-
-// keptParts are the nested objects that package webhook reads, with their fields.
-var keptParts = map[string][]string{
-	"metadata":            {"credits", "purchase_id", "userId", stripeapi.TagKey},
-	"currency_conversion": {"source_currency", "amount_subtotal"},
-}
-
-// reducePayload keeps the fields of an event that booking it again would read, and no personal data of the payer. It
-// empties a payload that is not valid JSON.
-func reducePayload(payload []byte) []byte {
-	var event struct {
-		ID      string `json:"id"`
-		Type    string `json:"type"`
-		Account string `json:"account"`
-		Data    struct {
-			Object map[string]json.RawMessage `json:"object"`
-		} `json:"data"`
-	}
-	if json.Unmarshal(payload, &event) != nil {
-		return []byte(`{}`)
-	}
-	kept := map[string]any{}
-	for _, name := range keptFields {
-		if value, ok := event.Data.Object[name]; ok {
-			kept[name] = onlyID(value)
-		}
-	}
-	for name, fields := range keptParts {
-		var inner map[string]json.RawMessage
-		if json.Unmarshal(event.Data.Object[name], &inner) != nil || inner == nil {
-			continue
-		}
-		part := map[string]any{}
-		for _, field := range fields {
-			if value, ok := inner[field]; ok {
-				part[field] = value
-			}
-		}
-		kept[name] = part
-	}
-	var movements []struct {
-		Amount   int64  `json:"amount"`
-		Currency string `json:"currency"`
-	}
-	if json.Unmarshal(event.Data.Object["balance_transactions"], &movements) == nil && len(movements) > 0 {
-		kept["balance_transactions"] = movements
-	}
-	envelope := map[string]any{"id": event.ID, "type": event.Type, "data": map[string]any{"object": kept}}
-	if event.Account != "" {
-		envelope["account"] = event.Account
-	}
-	reduced, err := json.Marshal(envelope)
-	if err != nil { // cannot happen: every value was parsed from JSON
-		return []byte(`{}`)
-	}
-	return reduced
-}
-
-// onlyID returns the id of a value that is an object, and any other value as it is.
-func onlyID(value json.RawMessage) any {
-	var object struct {
-		ID string `json:"id"`
-	}
-	if len(value) > 0 && value[0] == '{' {
-		if json.Unmarshal(value, &object) != nil {
-			return nil
-		}
-		return object.ID
-	}
-	return value
 }

@@ -1,5 +1,5 @@
-// Package stripeapi reaches Stripe: the client, the classes of its errors, the page size, and the metadata tag by
-// which an installation recognises its own objects.
+// Package stripeapi reaches Stripe: the client, the classes of its errors, the page size, the fields of its events, and
+// the metadata tag by which an installation recognises its own objects.
 package stripeapi
 
 import (

@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 func TestDeletedAccountIsRemovedAfterRetention(t *testing.T) {
@@ -99,11 +100,11 @@ func TestOldPayloadsAreReduced(t *testing.T) {
 		t.Error("payload was reduced after 89 days, want it unchanged")
 	}
 	f.clock = f.clock.Add(2 * 24 * time.Hour)
-	want, err := objectOf([]byte(paid))
+	want, err := stripeapi.ObjectOf([]byte(paid))
 	f.must(err)
 	want.CustomerDetails.Email = ""
 	delete(want.Metadata, "name")
-	got, err := objectOf([]byte(reduced("evt_1")))
+	got, err := stripeapi.ObjectOf([]byte(reduced("evt_1")))
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("fields that we read changed (%v): %s", err, diff)
 	}

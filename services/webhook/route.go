@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // outcome is the result of booking an event.
@@ -29,27 +30,26 @@ type plan struct {
 }
 
 // planOf parses an event into a plan, without reading the database.
-// Errors: errNoObject for an event that cannot be parsed at all.
+// Errors: models.CauseEventUnreadable for an event that cannot be parsed at all.
 func (s *Service) planOf(event models.StripeEvent) (plan, error) {
-	o, err := objectOf(event.Payload)
-	if errors.Is(err, errAccount) {
+	o, err := stripeapi.ObjectOf(event.Payload)
+	if errors.Is(err, models.CauseAccount) {
 		return plan{outcome: outcome{status: models.EventIgnored, note: models.CauseAccount}}, nil
 	}
 	if event.Livemode != s.Livemode {
 		return plan{outcome: outcome{status: models.EventReview, note: models.CauseMode}}, nil
 	}
-	p := plan{object: o}
+	p := plan{object: object{o, event.CreatedAtStripe}}
 	var known bool
 	p.booking, known = s.bookings()[event.Type]
 	switch {
 	case !known:
 		return plan{outcome: outcome{status: models.EventIgnored}}, nil
-	case errors.Is(err, errNoObject):
+	case errors.Is(err, models.CauseEventUnreadable):
 		return plan{}, err
 	case err != nil:
 		return plan{outcome: outcome{status: models.EventReview, note: models.CauseOf(err)}}, nil
 	}
-	p.object.EventCreated = event.CreatedAtStripe
 	if p.reportOf != nil {
 		p.report = p.reportOf(p.object)
 	}

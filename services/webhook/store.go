@@ -12,6 +12,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // inlineGrace is how long the worker leaves a new event to the request that delivered it.
@@ -37,7 +38,8 @@ func (s *Service) rowOf(e stripe.Event, payload []byte) models.StripeEvent {
 		EventID: e.ID, Type: string(e.Type), APIVersion: e.APIVersion, Livemode: e.Livemode, Payload: payload,
 		CreatedAtStripe: e.Created, ReceivedAt: s.Now(),
 	}
-	o, err := parseObject(e.Data.Raw)
+	parsed, err := stripeapi.ParseObject(e.Data.Raw)
+	o := object{Object: parsed}
 	ref := o.paymentRef()
 	if err == nil && e.Account == "" && models.Storable(ref+o.ID) && len(ref)+len(o.ID) <= 2*maxIDLength {
 		row.PaymentRef, row.ObjectID = ref, o.ID
