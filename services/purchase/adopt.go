@@ -51,11 +51,11 @@ func (s *Service) adopt(tx models.Tx, c Checkout, sold *Sold) (*models.Purchase,
 	if p, err := lockBySession(tx, c); !errors.Is(err, ErrNotOurs) {
 		return p, err // another event of the session has just adopted it
 	}
-	user, err := c.owner(tx)
-	if err != nil {
-		return nil, err
+	user, known, err := c.owner(tx)
+	if err == nil && !known && c.Customer != "" { // not created by us; the user receives what it buys later, too
+		err = s.recordCustomer(tx.DB, c.Customer, user.ID, new(false))
 	}
-	if err := linkCustomer(tx, c.Customer, user.ID, s.Livemode); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	var cause ReviewError
@@ -97,42 +97,22 @@ func (s *Service) insertAdopted(tx models.Tx, c Checkout, userID int64, credits 
 }
 
 // owner finds or creates the user who receives a session's credits, and returns it locked. An account that was claimed
-// while this waited for the lock leads to its claimant.
-func (c Checkout) owner(tx models.Tx) (models.User, error) {
-	var id int64
-	if c.Customer != "" {
-		err := tx.Raw(`SELECT user_id FROM stripe_customers WHERE customer_id = ?`, c.Customer).Scan(&id).Error
-		if err != nil {
-			return models.User{}, fmt.Errorf("user of customer %s: %w", c.Customer, err)
+// while this waited for the lock leads to its claimant. known reports whether the session's customer led to the user.
+func (c Checkout) owner(tx models.Tx) (owner models.User, known bool, err error) {
+	id, err := customerOwner(tx, c.Customer)
+	known = id != 0
+	if email := address.Parse(c.Email); err == nil && !known {
+		if email == "" {
+			return owner, false, ReviewError(models.CauseSessionNoBuyer)
 		}
+		id, err = user.FindOrCreate(tx, email)
 	}
-	email := address.Parse(c.Email)
-	if id == 0 && email == "" {
-		return models.User{}, ReviewError(models.CauseSessionNoBuyer)
-	}
-	if id == 0 {
-		var err error
-		if id, err = user.FindOrCreate(tx, email); err != nil {
-			return models.User{}, fmt.Errorf("user of session %s: %w", c.ID, err)
-		}
-	}
-	user, err := ledger.Lock(tx, id)
-	for err == nil && user.MergedInto != nil {
-		user, err = ledger.Lock(tx, *user.MergedInto)
-	}
-	return user, err
-}
-
-// linkCustomer links a Stripe customer that we did not create to a user, who also receives what the customer buys
-// later. It is never used for a Checkout of ours, and never deleted.
-func linkCustomer(tx models.Tx, customer string, userID int64, livemode bool) error {
-	if customer == "" {
-		return nil
-	}
-	err := tx.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES (?, ?, ?, false)
-		ON CONFLICT (customer_id) DO NOTHING`, customer, userID, livemode).Error
 	if err != nil {
-		return fmt.Errorf("link customer %s: %w", customer, err)
+		return owner, false, fmt.Errorf("user of session %s: %w", c.ID, err)
 	}
-	return nil
+	owner, err = ledger.Lock(tx, id)
+	for err == nil && owner.MergedInto != nil {
+		owner, err = ledger.Lock(tx, *owner.MergedInto)
+	}
+	return owner, known, err
 }

@@ -96,10 +96,7 @@ func (s *Service) storeCustomer(ctx context.Context, userID int64, customer stri
 		if err != nil {
 			return err
 		}
-		err = tx.Exec(
-			`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES (?, ?, ?, true) ON CONFLICT (customer_id) DO NOTHING`,
-			customer, userID, s.Livemode).Error
-		if err != nil {
+		if err := s.recordCustomer(tx.DB, customer, userID, new(true)); err != nil {
 			return err
 		}
 		return tx.Raw(`SELECT coalesce(stripe_customer_id, '') FROM users WHERE id = ?`, userID).Scan(&stored).Error
@@ -147,13 +144,7 @@ func (s *Service) checkCustomer(ctx context.Context, customer string, userID int
 	if found.Metadata[stripeapi.TagKey] != i.ID.String() && !untagged {
 		return errNotOurCustomer
 	}
-	err = s.DB.WithContext(ctx).
-		Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES (?, ?, ?, true)
-		ON CONFLICT (customer_id) DO UPDATE SET created_by_us = true`, customer, userID, s.Livemode).Error
-	if err != nil {
-		return fmt.Errorf("mark a customer as ours: %w", err)
-	}
-	return nil
+	return s.recordCustomer(s.DB.WithContext(ctx), customer, userID, new(true))
 }
 
 // describeCustomer sends the user's address, and their name if withName, to Stripe where they have changed: Stripe
@@ -194,19 +185,19 @@ func (s *Service) describeCustomer(ctx context.Context, user buyer, withName boo
 // another request has replaced it already.
 func (s *Service) dropCustomer(ctx context.Context, userID int64, customer string, cause error) error {
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		err := tx.Exec(
-			`UPDATE users SET stripe_customer_id = NULL, updated_at = now() WHERE id = ? AND stripe_customer_id = ?`,
-			userID, customer).Error
-		if err != nil {
-			return err
+		gone := errors.Is(cause, errCustomerGone)
+		var createdByUs *bool
+		if !gone {
+			createdByUs = new(false)
 		}
-		if errors.Is(cause, errNotOurCustomer) {
-			return tx.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, created_by_us) VALUES (?, ?, ?, false)
-				ON CONFLICT (customer_id) DO UPDATE SET created_by_us = false, email = '', name = ''`, customer, userID, s.Livemode).Error
+		err := unlinkCustomer(tx, customer)
+		if err == nil {
+			err = s.recordCustomer(tx.DB, customer, userID, createdByUs)
 		}
-		return tx.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode, deleted_at) VALUES (?, ?, ?, now())
-			ON CONFLICT (customer_id) DO UPDATE SET deleted_at = coalesce(stripe_customers.deleted_at, now()), email = '', name = ''`,
-			customer, userID, s.Livemode).Error
+		if err == nil {
+			_, err = clearCustomer(tx, customer, gone)
+		}
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("drop the Stripe customer of user %d: %w", userID, err)
@@ -220,24 +211,19 @@ func (s *Service) dropCustomer(ctx context.Context, userID int64, customer strin
 //
 // Errors: ErrNotOurs.
 func ForgetCustomer(tx models.Tx, customerID string) error {
-	known := tx.Exec(
-		`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()), email = '', name = '' WHERE customer_id = ?`,
-		customerID)
-	if known.Error != nil {
-		return fmt.Errorf("forget customer %s: %w", customerID, known.Error)
-	}
-	if known.RowsAffected == 0 {
+	known, err := clearCustomer(tx, customerID, true)
+	switch {
+	case err != nil:
+		return err
+	case !known:
 		return ErrNotOurs
 	}
-	err := tx.Exec(`UPDATE users SET stripe_customer_id = NULL, updated_at = now() WHERE stripe_customer_id = ?`,
-		customerID).Error
-	if err != nil {
-		return fmt.Errorf("forget customer %s: %w", customerID, err)
+	if err := unlinkCustomer(tx, customerID); err != nil {
+		return err
 	}
-	var owner int64
-	if err := tx.Raw(`SELECT user_id FROM stripe_customers WHERE customer_id = ?`, customerID).Scan(&owner).
-		Error; err != nil {
-		return fmt.Errorf("owner of customer %s: %w", customerID, err)
+	owner, err := customerOwner(tx, customerID)
+	if err != nil {
+		return err
 	}
 	return eraseAgain(tx, owner)
 }

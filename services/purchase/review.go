@@ -69,7 +69,7 @@ func (s *Service) insertReview(tx models.Tx, c Checkout, sold *Sold, cause model
 // reviewOwner returns the user whom a session's credits may belong to. For a session without a buyer it creates an
 // empty account, until a person moves the purchase.
 func (c Checkout) reviewOwner(tx models.Tx) (int64, error) {
-	user, err := c.owner(tx)
+	user, _, err := c.owner(tx)
 	if errors.As(err, new(ReviewError)) {
 		err = tx.Raw(`INSERT INTO users DEFAULT VALUES RETURNING id`).Scan(&user.ID).Error
 	}
