@@ -164,27 +164,14 @@ func grantTo(ctx context.Context, tx *sql.Tx, role string) error {
 	if err != nil || owns {
 		return err
 	}
-	rows, err := tx.QueryContext(ctx,
-		`SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') ORDER BY relname`)
+	var schema, database, tables string
+	err = tx.QueryRowContext(ctx, `SELECT current_schema(), current_database(), string_agg(relname, ',' ORDER BY relname)
+		FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')`).
+		Scan(&schema, &database, &tables)
 	if err != nil {
 		return err
 	}
-	var tables []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-		tables = append(tables, name)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	var schema, database string
-	if err := tx.QueryRowContext(ctx, `SELECT current_schema(), current_database()`).Scan(&schema, &database); err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, strings.Join(grants(role, schema, database, tables), ";\n"))
+	_, err = tx.ExecContext(ctx, strings.Join(grants(role, schema, database, strings.Split(tables, ",")), ";\n"))
 	return err
 }
 
