@@ -140,13 +140,9 @@ func (f fetcher) installInto(ctx context.Context, cache string) error {
 
 // download copies the archive to w and compares it with the pinned hash.
 func (f fetcher) download(ctx context.Context, w io.Writer) error {
-	base := f.base
-	if base == "" {
-		base = packageBase
-	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.pack.url(base), http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.pack.url(f.base), http.NoBody)
 	if err != nil {
 		return fmt.Errorf("download PostgreSQL: %w", err)
 	}

@@ -49,7 +49,7 @@ func newSources(o Options) sources {
 			"/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",
 			"/Applications/Postgres.app/Contents/Versions/*/bin",
 		},
-		fetch: fetcher{base: o.PackageBase, pack: packs[runtime.GOOS+"/"+runtime.GOARCH], progress: o.Progress},
+		fetch: fetcher{base: packageBase, pack: packs[runtime.GOOS+"/"+runtime.GOARCH], progress: o.Progress},
 	}
 	if found, err := exec.LookPath("postgres"); err == nil {
 		if found, err = filepath.EvalSymlinks(found); err == nil {

