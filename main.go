@@ -53,7 +53,7 @@ const (
 )
 
 func main() {
-	stdlog.SetOutput(io.Discard) // net/http logs bytes of answers that nobody asked for; we log with slog
+	stdlog.SetOutput(io.Discard) // net/http logs bytes of answers without a request; we log with slog
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	program := &command.Program{
 		Version: version, Variables: config.Environment(os.Environ()), Stdout: os.Stdout, Stderr: os.Stderr, Serve: serve,

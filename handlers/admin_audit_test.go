@@ -154,7 +154,7 @@ func (f *rolesFixture) withinMinute(work func()) {
 		if work(); minute().Equal(began) {
 			return
 		}
-		f.later += time.Minute // a slow query may have told the limiter's clock a later end
+		f.later += time.Minute // after a slow query the limiter's clock may be behind the database's
 	}
 }
 
