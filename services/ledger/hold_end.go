@@ -64,7 +64,7 @@ type endedHold struct {
 
 // endingsSQL starts a statement with the current time and the open holds to end, each once, and the metadata that each
 // ends with.
-// Locks: the holds.
+// Locks: the holds, also those that have ended.
 const endingsSQL = `WITH moment AS MATERIALIZED (
 	SELECT clock_timestamp() AS now
 ), open AS MATERIALIZED (
@@ -72,7 +72,7 @@ const endingsSQL = `WITH moment AS MATERIALIZED (
 		hold.metadata || coalesce(asked.facts, '{}') AS described
 	FROM moment, (SELECT *, row_number() OVER (PARTITION BY id, user_id, caller ORDER BY n) AS turn
 		FROM json_to_recordset($1::json) r (n int, id uuid, user_id int, caller uuid, credits int, facts jsonb)) asked
-	CROSS JOIN LATERAL (SELECT * FROM holds WHERE id = asked.id FOR UPDATE) hold
+	CROSS JOIN LATERAL (SELECT * FROM holds WHERE id = asked.id LIMIT 1 FOR UPDATE) hold
 	WHERE turn = 1 AND hold.user_id = asked.user_id AND api_key_id IS NOT DISTINCT FROM asked.caller AND status = 'open'
 )`
 
@@ -88,7 +88,7 @@ const captureSQL = endingsSQL + `, due AS MATERIALIZED (
 	FROM due
 ), ended AS (
 	UPDATE holds SET status = 'captured', captured = due.taken, transaction_id = due.entry_id, metadata = due.described, updated_at = now()
-	FROM due WHERE holds.id = due.id AND holds.id = ANY (ARRAY(SELECT id FROM due)) RETURNING due.n, holds.*
+	FROM due WHERE holds.id = due.id RETURNING due.n, holds.*
 ), moved AS (
 	UPDATE users SET credits_balance = credits_balance - sums.taken, credits_held = credits_held - sums.credits, updated_at = now()
 	FROM (SELECT user_id, sum(taken) AS taken, sum(credits) AS credits FROM due GROUP BY user_id) sums
@@ -99,7 +99,7 @@ SELECT * FROM ended`
 // releaseSQL ends the holds of releases and frees their credits. A hold that is past its time becomes expired.
 const releaseSQL = endingsSQL + `, ended AS (
 	UPDATE holds SET status = CASE WHEN open.late THEN 'expired' ELSE 'released' END, metadata = open.described, updated_at = now()
-	FROM open WHERE holds.id = open.id AND holds.id = ANY (ARRAY(SELECT id FROM open)) RETURNING open.n, holds.*
+	FROM open WHERE holds.id = open.id RETURNING open.n, holds.*
 ), moved AS (
 	UPDATE users SET credits_held = credits_held - sums.credits, updated_at = now()
 	FROM (SELECT user_id, sum(credits) AS credits FROM ended GROUP BY user_id) sums
