@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/gate/routes"
 	"github.com/resume-matcher/credits/services/ledger"
@@ -42,6 +43,8 @@ type Response struct {
 	Header http.Header // those that may reach the browser
 	Body   io.ReadCloser
 	Length int64 // of the body in bytes; -1 if unknown
+
+	Charged models.Credits // what the request took
 }
 
 // Serve asks Resume Matcher, and takes the credits of a charged route if the answer is good. Once the question is sent,
@@ -144,9 +147,10 @@ func (s *Service) limited(ctx context.Context) (context.Context, context.CancelF
 
 // work is a charged request and its hold.
 type work struct {
-	rule *routes.Rule
-	hold uuid.UUID
-	user int64
+	rule    *routes.Rule
+	hold    uuid.UUID
+	user    int64
+	credits models.Credits
 
 	began   time.Time
 	settled bool
@@ -163,13 +167,16 @@ func (s *Service) hold(ctx context.Context, rule *routes.Rule, r Request, plan r
 		Request: spend.Request{UserID: r.UserID, Feature: plan.Feature, Metadata: metadata},
 		TTL:     s.Timeout + holdReserve, Exclusive: rule.Name(),
 	})
-	if f := fault.Of(err); f != nil && f.Problem == fault.FeatureUnknown {
+	switch f := fault.Of(err); {
+	case f != nil && f.Problem == fault.FeatureUnknown:
 		return nil, fault.Because(fault.Forbidden, fault.FeatureOff)
+	case f != nil && f.Code == fault.InsufficientCredits:
+		f.Detail["feature"] = plan.Feature
 	}
 	if err != nil {
 		return nil, err
 	}
-	w := &work{rule: rule, hold: held.ID, user: r.UserID, began: time.Now()}
+	w := &work{rule: rule, hold: held.ID, user: r.UserID, credits: held.Credits, began: time.Now()}
 	if plan.Opens == nil {
 		return w, nil
 	}
@@ -202,6 +209,7 @@ func (s *Service) charge(ctx context.Context, w *work, r Request, tenant string)
 		return nil, errors.Join(err, s.release(ctx, w, answer.Status))
 	}
 	if good {
+		answer.Charged = w.credits
 		err = s.capture(ctx, w, answer.Status) // if it fails, nothing is given away: the hold expires
 	} else {
 		err = s.release(ctx, w, answer.Status)

@@ -146,7 +146,6 @@ func only(values []string, want string) bool { return len(values) == 1 && values
 var upwardHeaders = map[string]bool{
 	"Accept": true, "Accept-Language": true, "Content-Type": true, "If-Modified-Since": true, "If-None-Match": true,
 	"If-Range": true, "Purpose": true, "Range": true, "Rsc": true, "Sec-Purpose": true, "User-Agent": true,
-	"X-Nextjs-Data": true,
 }
 
 // downwardHeaders reach the browser. All others stay, such as cookies, and policies that loosen ours.
