@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,13 @@ func (h *Handler) forward(c *fiber.Ctx) error {
 	})
 	if err != nil {
 		return err
+	}
+	if err := h.embed(c, answer); err != nil {
+		_ = answer.Body.Close() // nobody reads it
+		return err
+	}
+	if answer.Charged > 0 {
+		c.Set("X-Credits-Charged", strconv.FormatInt(int64(answer.Charged), 10))
 	}
 	for name, values := range answer.Header {
 		c.Set(name, strings.Join(values, ", "))

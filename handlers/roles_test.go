@@ -41,6 +41,8 @@ var routeRoles = map[string]struct {
 	"GET /healthz":             {"/healthz", public(200)},
 	"GET /readyz":              {"/readyz", public(200)},
 	"GET /static/*":            {"/static/x", public(404)},
+	"GET /credits/embed.js":    {"/credits/embed.js", public(200)},
+	"GET /credits/embed.json":  {"/credits/embed.json", userGet(200)},
 	"GET /":                    {"/", public(303)},
 	"GET /dev/components":      {"/dev/components", public(404)}, // development only
 	"GET /api/openapi.json":    {"/api/openapi.json", public(200)},

@@ -56,6 +56,7 @@ func NewApp(h *Handler) *fiber.App {
 	app.Get("/healthz", showAlive)
 	app.Get("/readyz", h.showReady)
 	app.Get("/static/*", showStatic)
+	app.Get(embedPath, showEmbed)
 	// before sessions and cookies, which Stripe does not have
 	app.Post("/api/stripe/webhook", h.readBody(eventLimit), h.receiveEvent)
 	app.All("/api/stripe/webhook", methodNotAllowed)
@@ -72,6 +73,7 @@ func NewApp(h *Handler) *fiber.App {
 	app.Get(docsPath, docs)
 	app.Use("/api", notFound)
 
+	app.Get("/credits/embed.json", h.requireUser, h.sendEmbedState)
 	app.Get("/", h.pickLocale)
 	app.Get("/dev/components", h.pickComponents)
 	app.Get("/auth/:provider", h.limit(limit.SignIn), h.startSignIn)

@@ -9,11 +9,15 @@ import (
 
 // showStatic serves our own files. A file's name changes with its content, so browsers may keep it forever.
 func showStatic(c *fiber.Ctx) error {
-	file, ok := static.Open(c.Path())
+	return sendFile(c, c.Path(), "public, max-age=31536000, immutable")
+}
+
+func sendFile(c *fiber.Ctx, path, caching string) error {
+	file, ok := static.Open(path)
 	if !ok {
 		return fault.New(fault.NotFound, nil)
 	}
-	c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")
+	c.Set(fiber.HeaderCacheControl, caching)
 	c.Set(fiber.HeaderContentType, file.ContentType)
 	c.Set(fiber.HeaderETag, file.ETag)
 	c.Vary(fiber.HeaderAcceptEncoding)

@@ -16,7 +16,7 @@ import (
 	"sync"
 )
 
-//go:embed css/app.css js/*.js fonts/*.woff2
+//go:embed css/app.css css/embed.css js/*.js fonts/*.woff2
 var embedded embed.FS
 
 const (

@@ -56,7 +56,7 @@ func debtOffer(ctx context.Context, d BillingData) string {
 	}
 	left := d.Cover.Credits() + d.User.CreditsBalance
 	return locales.N(ctx, "billing.debt.offer", left,
-		locales.Args{"credits": components.CreditAmount(ctx, d.Cover.Credits()), "price": coverPrice(ctx, *d.Cover)})
+		locales.Args{"credits": components.CreditAmount(ctx, d.Cover.Credits()), "price": CoverPrice(ctx, *d.Cover)})
 }
 
 // firstOffer suggests a first package to users who never had credits.
@@ -65,5 +65,5 @@ func firstOffer(ctx context.Context, d BillingData) string {
 		return ""
 	}
 	return locales.T(ctx, "billing.first", locales.Args{"credits": components.CreditAmount(ctx, d.Cover.Credits()),
-		"price": coverPrice(ctx, *d.Cover)})
+		"price": CoverPrice(ctx, *d.Cover)})
 }

@@ -278,7 +278,7 @@ func Error(d ErrorData) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.LinkButton("error-buy", coverPath(ctx, *d.Shortage.Cover), components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.LinkButton("error-buy", CoverPath(ctx, *d.Shortage.Cover), components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -570,7 +570,7 @@ func shortage(s Shortage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var33 string
-			templ_7745c5c3_Var33, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "error.shortage.covered", locales.Args{"credits": components.CreditAmount(ctx, s.Cover.Credits()), "price": coverPrice(ctx, *s.Cover)}))
+			templ_7745c5c3_Var33, templ_7745c5c3_Err = templ.JoinStringErrs(locales.T(ctx, "error.shortage.covered", locales.Args{"credits": components.CreditAmount(ctx, s.Cover.Credits()), "price": CoverPrice(ctx, *s.Cover)}))
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/error.templ`, Line: 114, Col: 155}
 			}

@@ -8,12 +8,12 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// coverPrice returns the price of all packages.
-func coverPrice(ctx context.Context, c models.Cover) string {
+// CoverPrice returns the price of all packages.
+func CoverPrice(ctx context.Context, c models.Cover) string {
 	return components.Money(ctx, c.Offer.Total(c.Quantity), c.Offer.Currency)
 }
 
-// coverPath returns where the packages are preselected.
-func coverPath(ctx context.Context, c models.Cover) string {
+// CoverPath returns where the packages are preselected.
+func CoverPath(ctx context.Context, c models.Cover) string {
 	return PackagePath(locales.Code(ctx), c.Offer.CreditsPerUnit, c.Quantity) + "#" + packageID(c.Offer, "card")
 }

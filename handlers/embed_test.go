@@ -1,0 +1,86 @@
+package handlers
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// The script comes first in the head of a page, wherever the head is cut in two; everything else stays as it is.
+func TestScriptIsFirstInTheHead(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat(" ", headSearch)
+	for page, want := range map[string]string{
+		"<!doctype html><html><head><title>x</title>": "<!doctype html><html><head>S<title>x</title>",
+		"<html><HEAD lang=de>\n<script>":              "<html><HEAD lang=de>S\n<script>",
+		"<html><header>x</header>":                    "<html><header>x</header>",
+		"":                                            "",
+		long + "<head>":                               long + "<head>",
+		"<head>" + long + "<head>":                    "<head>S" + long + "<head>",
+		"<html><body>no head, and a page of some length": "<html><body>no head, and a page of some length",
+	} {
+		for name, reader := range map[string]io.Reader{"at once": strings.NewReader(page),
+			"byte by byte": iotest.OneByteReader(strings.NewReader(page)),
+			"with its end": iotest.DataErrReader(strings.NewReader(page))} {
+			got, err := io.ReadAll(&embeddingBody{ReadCloser: io.NopCloser(reader), script: "S"})
+			if err != nil || string(got) != want {
+				t.Errorf("%.60q %s: %.80q, error %v; want %.80q", page, name, got, err, want)
+			}
+		}
+	}
+	cut := io.MultiReader(strings.NewReader("<html>"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	if _, err := io.ReadAll(&embeddingBody{ReadCloser: io.NopCloser(cut)}); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a page that is cut: error = %v, want %v", err, io.ErrUnexpectedEOF)
+	}
+}
+
+// A page tells its script whose it is, and the script reads the balance, the prices and the way on.
+func TestEmbeddedCredits(t *testing.T) {
+	t.Parallel()
+	f := newGateFixture(t)
+	f.sell()
+	page := f.call("GET", "/dashboard", "", f.cookie)
+	if !strings.Contains(page.body, `<head><script src="/credits/embed.js" data-user="`) || page.header.Get("ETag") != "" {
+		t.Errorf("page = %.300s, ETag %q; want the script first and no ETag", page.body, page.header.Get("ETag"))
+	}
+	script := f.call("GET", embedPath, "")
+	if script.status != http.StatusOK || script.header.Get("Cache-Control") != "no-cache" ||
+		script.header.Get("ETag") == "" {
+		t.Errorf("script: status %d, %v; want 200, no-cache and an ETag", script.status, script.header)
+	}
+	if r := f.call("GET", embedPath, "", "If-None-Match: "+script.header.Get("ETag")); r.status != http.StatusNotModified {
+		t.Errorf("script again: status %d, want 304", r.status)
+	}
+	read := func(query string) (s embedState) {
+		t.Helper()
+		r := f.call("GET", "/credits/embed.json"+query, "", f.cookie, "Accept-Language: en")
+		if err := json.Unmarshal([]byte(r.body), &s); err != nil || r.status != http.StatusOK {
+			t.Fatalf("%s: status %d, %s", query, r.status, r.body)
+		}
+		return s
+	}
+	if s := read("?taken=10"); s.Available != 100 || s.Shortage != nil || len(s.Features) != 3 || s.URL != "/en/billing" ||
+		!strings.Contains(s.Taken, "10") {
+		t.Errorf("state = %+v, want 100 credits, three features and what was taken", s)
+	}
+	for query, want := range map[string]string{
+		"missing=15&required=15&feature=resume_improvement": "/en/purchase?package=100",
+		"missing=600": "/en/purchase?package=1200", "missing=2000000000": "/en/purchase?package=1200&quantity=100",
+	} {
+		if s := read("?" + query); s.Shortage == nil || !strings.HasPrefix(s.Shortage.URL, want) {
+			t.Errorf("%s: shortage = %+v, want the way to %s", query, s.Shortage, want)
+		}
+	}
+	for _, query := range []string{"?missing=x", "?missing=-1", "?missing=99999999999", "?taken=1e3"} {
+		if s := read(query); s.Shortage != nil || s.Taken != "" {
+			t.Errorf("%s: state = %+v, want the balance alone", query, s)
+		}
+	}
+	if r := f.call("GET", "/credits/embed.json", ""); r.status != http.StatusSeeOther {
+		t.Errorf("signed out: status %d, want the way to sign in", r.status)
+	}
+}
