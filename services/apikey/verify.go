@@ -83,6 +83,11 @@ func (k *Service) cached(hash digest) *cachedKey {
 	return k.cache[hash]
 }
 
+// fresh reports whether a cached key can be used without reading it again.
+func (k *Service) fresh(known *cachedKey) bool {
+	return known != nil && k.now().Sub(known.latest.Load().at) < cacheTTL
+}
+
 func (k *Service) forget(hash digest) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -91,7 +96,12 @@ func (k *Service) forget(hash digest) {
 
 // lookUp reads a key from the database; nil if it is invalid. Concurrent calls share one query.
 func (k *Service) lookUp(ctx context.Context, hash digest) (*cachedKey, error) {
-	known, err := k.once(ctx, string(hash[:]), func(ctx context.Context) (any, error) { return k.read(ctx, hash) })
+	known, err := k.once(ctx, string(hash[:]), func(ctx context.Context) (any, error) {
+		if known := k.cached(hash); k.fresh(known) { // read since the caller looked
+			return known, nil
+		}
+		return k.read(ctx, hash)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +177,7 @@ func (k *Service) admitUnknown(ctx context.Context, hash digest, from limit.Send
 	if wait := wrong.RetryAfter(); wait > 0 { // used up while we waited
 		return k.admitBlocked(ctx, hash, wait)
 	}
-	if known := k.cached(hash); known != nil && k.now().Sub(known.latest.Load().at) < cacheTTL {
+	if known := k.cached(hash); k.fresh(known) {
 		return known, nil // another caller has just looked it up
 	}
 	if known, err := k.lookUp(ctx, hash); err != nil || known != nil {
