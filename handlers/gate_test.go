@@ -274,3 +274,21 @@ func TestAnswersThatStream(t *testing.T) {
 		t.Error("an answer that was cut arrived whole")
 	}
 }
+
+// The billing page leads back to Resume Matcher, which then is what credits are spent on, also in the sandbox.
+func TestBillingLeadsToResumeMatcher(t *testing.T) {
+	t.Parallel()
+	f := newGateFixture(t)
+	f.sell()
+	f.handler.Site.Sandbox, f.handler.Site.AppURL = true, "http://example.com" // the test's host
+	for credits, variant := range map[int]string{100: "primary", 0: "secondary"} {
+		if credits == 0 {
+			f.credit(f.user, -100)
+		}
+		r := f.call("GET", "/en/billing", "", f.cookie)
+		if want := `id="resume-matcher" href="/" class="btn" data-variant="` + variant; !strings.Contains(r.body, want) ||
+			strings.Contains(r.body, "/billing/spend") {
+			t.Errorf("with %d credits: status %d, want %s and no form to spend", credits, r.status, want)
+		}
+	}
+}

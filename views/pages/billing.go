@@ -67,3 +67,12 @@ func firstOffer(ctx context.Context, d BillingData) string {
 	return locales.T(ctx, "billing.first", locales.Args{"credits": components.CreditAmount(ctx, d.Cover.Credits()),
 		"price": CoverPrice(ctx, *d.Cover)})
 }
+
+// waysOn returns the kinds of the buttons to Resume Matcher and to the packages: the first is the main one while the
+// balance pays for a feature.
+func (d BillingData) waysOn() (matcher, buy components.ButtonKind) {
+	if d.Matcher && slices.ContainsFunc(d.Features, func(f Feature) bool { return f.Times > 0 }) {
+		return components.Primary, components.Secondary
+	}
+	return components.Secondary, components.Primary
+}
