@@ -14,6 +14,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/services/gate/routes"
+	"github.com/resume-matcher/credits/services/sandbox/resumematcher"
 )
 
 // behind puts the first replica in front of another Resume Matcher, whose answers name the user.
@@ -44,6 +45,45 @@ func TestAnswersThatCannotBeReadDoNotArrive(t *testing.T) {
 		t.Errorf("got %.40q with error %v, want only %s", text, err, fault.UpstreamUnusable)
 	}
 	m.wantTaken("an answer that cannot be read", 0)
+	dbtest.CheckLedger(t, m.db)
+}
+
+// A user can make the model work for an answer that is not worth credits, such as a preview that changes nothing. A day
+// has few of them, and any number of those that are paid or fail.
+func TestUnpaidAnswersAreFew(t *testing.T) {
+	t.Parallel()
+	m := newMatcher(t)
+	preview := post("/resumes/improve/preview", m.target())
+	m.grant(1000)
+	m.app.SetModel(resumematcher.Fails500)
+	for n := range 45 {
+		if status, _, err := m.serve(t.Context(), n%2, preview); status != http.StatusInternalServerError {
+			t.Fatalf("failure %d: status %d, error %v; want 500", n+1, status, err)
+		}
+	}
+	m.app.SetModel(resumematcher.Good)
+	for n := range 45 {
+		if status, _, err := m.serve(t.Context(), n%2, preview); status != http.StatusOK {
+			t.Fatalf("preview %d: status %d, error %v; want 200", n+1, status, err)
+		}
+	}
+	m.app.SetModel(resumematcher.EmptyObject)
+	for n := range 40 {
+		if status, _, err := m.serve(t.Context(), n%2, preview); status != http.StatusOK {
+			t.Fatalf("unpaid preview %d: status %d, error %v; want 200", n+1, status, err)
+		}
+	}
+	before := len(m.app.Seen())
+	_, _, err := m.serve(t.Context(), 0, preview)
+	if seen := len(m.app.Seen()) - before; !fault.Is(err, fault.RateLimited) || seen != 0 {
+		t.Errorf("unpaid preview 41: error %v, Resume Matcher saw %d requests; want rate limited and 0", err, seen)
+	}
+	m.wantTaken("45 previews of 1,100 credits", 45*15-1000)
+	m.app.SetModel(resumematcher.Good)
+	status, _, err := m.serve(t.Context(), 0, post("/enrichment/analyze/"+m.resume, nil))
+	if status != http.StatusOK {
+		t.Errorf("another route: status %d, error %v; want 200", status, err)
+	}
 	dbtest.CheckLedger(t, m.db)
 }
 

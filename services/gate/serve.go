@@ -86,11 +86,33 @@ func (s *Service) Serve(ctx context.Context, rule *routes.Rule, r Request) (*Res
 	if plan.Feature == "" {
 		return s.forward(ctx, r, tenant)
 	}
-	work, err := s.hold(asked, rule, r, plan)
+	unpaid, err := s.countUnpaid(asked, rule, r.UserID)
 	if err != nil {
 		return nil, err
 	}
+	work, err := s.hold(asked, rule, r, plan)
+	if err != nil {
+		unpaid.Restore()
+		return nil, err
+	}
+	work.unpaid = unpaid
 	return s.charge(ctx, work, r, tenant)
+}
+
+// maxUnpaid is how many answers of one route a user may get in 24 hours that are 2xx and not worth the credits. Each
+// may have cost the operator a call of the model, and a user can write requests that have no other answer.
+const maxUnpaid = 40
+
+// countUnpaid counts a request as one whose answer will not be paid. Restore the window's count if it is, or if there
+// is no such answer.
+// Errors: fault.RateLimited.
+func (s *Service) countUnpaid(ctx context.Context, rule *routes.Rule, userID int64) (*limit.Window, error) {
+	window := s.Limits.WindowOf(limit.Rule{Name: "gate unpaid " + rule.Name(), Window: 24 * time.Hour}, limit.User(userID))
+	wait, err := window.Consume(ctx, maxUnpaid)
+	if err == nil && wait > 0 {
+		err = limit.Exceeded(wait)
+	}
+	return window, err
 }
 
 // forward passes a request and its answer on, the body as it arrives.
@@ -152,6 +174,7 @@ type work struct {
 	user    int64
 	credits models.Credits
 
+	unpaid  *limit.Window // counts the request
 	began   time.Time
 	settled bool
 }
@@ -188,7 +211,11 @@ func (s *Service) hold(ctx context.Context, rule *routes.Rule, r Request, plan r
 
 // charge asks Resume Matcher, then captures the credits of a good answer and releases all others, also when it panics.
 func (s *Service) charge(ctx context.Context, w *work, r Request, tenant string) (*Response, error) {
+	unpaid := false // there is an answer that is 2xx and not worth the credits
 	defer func() {
+		if !unpaid {
+			w.unpaid.Restore()
+		}
 		if !w.settled { // a panic; otherwise nothing is left to do
 			_ = s.release(ctx, w, 0) // if it fails, the hold expires
 		}
@@ -199,6 +226,7 @@ func (s *Service) charge(ctx context.Context, w *work, r Request, tenant string)
 	if err != nil {
 		return nil, errors.Join(err, s.release(ctx, w, 0))
 	}
+	unpaid = answer.Status >= 200 && answer.Status <= 299
 	body, err := answer.readWhole(asked)
 	if err != nil {
 		return nil, errors.Join(err, s.release(ctx, w, answer.Status))
@@ -209,7 +237,7 @@ func (s *Service) charge(ctx context.Context, w *work, r Request, tenant string)
 		return nil, errors.Join(err, s.release(ctx, w, answer.Status))
 	}
 	if good {
-		answer.Charged = w.credits
+		unpaid, answer.Charged = false, w.credits
 		err = s.capture(ctx, w, answer.Status) // if it fails, nothing is given away: the hold expires
 	} else {
 		err = s.release(ctx, w, answer.Status)
