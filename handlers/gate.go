@@ -147,6 +147,7 @@ func (h *Handler) admitVisitor(c *fiber.Ctx) error {
 	case isAPI(c) || prefetches(c):
 		return fault.New(fault.Unauthenticated, nil)
 	}
+	h.ensureLocale(c) // Resume Matcher's paths name none
 	return redirect(c, h.signInPage(c))
 }
 

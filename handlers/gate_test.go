@@ -63,6 +63,10 @@ func TestVisitorsOfResumeMatcher(t *testing.T) {
 				c.location)
 		}
 	}
+	german := f.call("GET", "/dashboard", "", "Accept-Language: de").header.Get("Location")
+	if german != "/de/login?return_to=%2Fdashboard" {
+		t.Errorf("a German visitor of /dashboard: redirect to %q, want the German sign-in page", german)
+	}
 }
 
 // Pages come with a policy of their own, and no shared cache may keep them.
