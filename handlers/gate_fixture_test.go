@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"context"
+	"fmt"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,3 +54,15 @@ func newGateFixture(t testing.TB) *gateFixture {
 
 // seen returns how many requests Resume Matcher has received.
 func (f *gateFixture) seen() int { return len(f.matcher.Seen()) }
+
+// postUpload is a request that uploads a body, with some header lines.
+func postUpload(body string, lines ...string) string {
+	return fmt.Sprintf("POST /api/v1/resumes/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n"+
+		"Content-Type: multipart/form-data; boundary=x\r\nConnection: close\r\n%s\r\n\r\n%s", len(body),
+		strings.Join(lines, "\r\n"), body)
+}
+
+func uploadBody(size int) string {
+	return "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"resume.pdf\"\r\n" +
+		"Content-Type: application/pdf\r\n\r\n" + strings.Repeat("%PDF", size/4) + "\r\n--x--\r\n"
+}

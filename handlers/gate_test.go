@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -145,11 +144,8 @@ func TestUploads(t *testing.T) {
 	f := newGateFixture(t)
 	address, _ := f.serve(transport.Slots{})
 	post := func(size int, lines ...string) (*http.Response, string) {
-		body := uploadBody(size)
-		head := fmt.Sprintf("POST /api/v1/resumes/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n"+
-			"Content-Type: multipart/form-data; boundary=x\r\nConnection: close\r\n", len(body))
 		c := dial(t, address)
-		go func() { _, _ = io.WriteString(c.conn, head+strings.Join(lines, "\r\n")+"\r\n\r\n"+body) }()
+		go func() { _, _ = io.WriteString(c.conn, postUpload(uploadBody(size), lines...)) }()
 		return c.receive(http.MethodPost)
 	}
 	res, text := post(4<<20, f.cookie, ownOrigin)
@@ -201,11 +197,6 @@ func TestReadingHasNoBody(t *testing.T) {
 			t.Errorf("%s: %s to send the body, want %s", target, got, want)
 		}
 	}
-}
-
-func uploadBody(size int) string {
-	return "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"resume.pdf\"\r\n" +
-		"Content-Type: application/pdf\r\n\r\n" + strings.Repeat("%PDF", size/4) + "\r\n--x--\r\n"
 }
 
 // Resume Matcher's pages look for these words in an error, and then explain it as a wrong key or a limit.

@@ -89,14 +89,18 @@ func (f *fixture) capture(held ledger.Held) {
 	f.must(err)
 }
 
+func (f *fixture) accounts() *account.Service {
+	return &account.Service{DB: f.db, Now: time.Now, Log: f.spend.Log,
+		Purchase: &purchase.Service{DB: f.db, Now: time.Now, Log: f.spend.Log}}
+}
+
 // The tenant id names the user's resumes, so it stays until the account's rows are removed. Passes end with their
 // holds.
 func TestDeletedAccount(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.replicas[0]
-	accounts := &account.Service{DB: f.db, Now: time.Now, Log: f.spend.Log,
-		Purchase: &purchase.Service{DB: f.db, Now: time.Now, Log: f.spend.Log}}
+	accounts := f.accounts()
 	_, err := s.TenantID(t.Context(), f.user)
 	f.must(err)
 	for range 2 {
