@@ -53,6 +53,14 @@ func (fx *fixture) exec(t testing.TB, sql string, args ...any) {
 	}
 }
 
+// grantCredits grants credits to each user.
+func (fx *fixture) grantCredits(t testing.TB, credits int, users ...int64) {
+	t.Helper()
+	fx.exec(t,
+		`WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, ?, 'manual' FROM users WHERE id IN ? RETURNING *)
+		UPDATE users SET credits_balance = credits_balance + entry.delta_credits FROM entry WHERE users.id = entry.user_id`, credits, users)
+}
+
 // serverName is the application_name of the servers' database connections.
 const serverName = "credits-server"
 

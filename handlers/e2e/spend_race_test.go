@@ -56,9 +56,7 @@ func (rs *replicas) grantCredits(t *testing.T, users, credits int) []int64 {
 	t.Helper()
 	ids := rs.fx.users[rs.next : rs.next+users]
 	rs.next += users
-	rs.fx.exec(t,
-		`WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, ?, 'manual' FROM users WHERE id IN ? RETURNING *)
-		UPDATE users SET credits_balance = credits_balance + entry.delta_credits FROM entry WHERE users.id = entry.user_id`, credits, ids)
+	rs.fx.grantCredits(t, credits, ids...)
 	return ids
 }
 
