@@ -34,6 +34,9 @@ func (h *Handler) readBodyInto(c *fiber.Ctx, budget *transport.Budget, limit int
 	if announced > limit {
 		return refuseBody(c, stream, announced, fault.New(fault.PayloadTooLarge, nil))
 	}
+	if announced >= 0 {
+		limit = announced // so that the last buffer is no larger than the body
+	}
 	body, release, err := budget.Read(stream, h.sender(c), limit)
 	defer release()
 	switch {

@@ -78,7 +78,7 @@ func TestCompressedBodies(t *testing.T) {
 func TestBodyBudget(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.handler.bodies.Total, f.handler.bodies.Share = 80<<10, 80<<10
+	f.handler.bodies.Total, f.handler.bodies.Share = 64<<10, 64<<10
 	address, log := f.serve(transport.Slots{})
 	slow := dial(t, address)
 	if _, err := io.WriteString(slow.conn,

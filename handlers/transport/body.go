@@ -34,6 +34,10 @@ const (
 // firstRead is the buffer that a body gets before its first byte, in bytes.
 const firstRead = 1 << 10
 
+// A buffer that would grow beyond one in largeShare of the limit grows to the limit at once: each step on the way
+// leaves a buffer to collect.
+const largeShare = 4
+
 // Read reads a whole body. Its buffer grows with the bytes received, never with the announced length. release returns
 // the bytes to the budget; it is never nil.
 // Errors: ErrTooLarge above limit bytes, ErrBusy when the budget is exhausted, and r's own; the body is then dropped.
@@ -42,7 +46,10 @@ func (b *Budget) Read(r io.Reader, from netip.Addr, limit int) (body []byte, rel
 	reserved := 0
 	for {
 		if len(body) == cap(body) {
-			size := min(max(firstRead, 2*len(body)), limit+1) // one extra byte detects a longer body
+			size := max(firstRead, 2*len(body))
+			if size > limit/largeShare {
+				size = limit + 1 // one extra byte detects a longer body
+			}
 			if !b.reserve(from, size-reserved) {
 				err = ErrBusy
 				break
