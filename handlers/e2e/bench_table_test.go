@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/resume-matcher/credits/models/dbtest"
 )
 
 // figure holds the measurements of one kind of work and of its yardstick.
@@ -14,6 +17,7 @@ type figure struct {
 	rates []float64 // per second, per round
 	took  []time.Duration
 	yard  []float64 // the yardstick's rates; empty for a yardstick
+	than  string    // the yardstick; empty means pgbench
 }
 
 // writeFigures appends figures to the file that BENCH_TABLE names, which `make bench` prints last: slowest, median and
@@ -40,8 +44,27 @@ func writeFigures(b *testing.B, figures ...figure) {
 			median(f.rates), slices.Max(f.rates),
 			ms(f.took[len(f.took)/2]), ms(f.took[len(f.took)*99/100]))
 		if len(f.yard) > 0 {
-			fmt.Fprintf(file, "  %5.2f x pgbench", median(f.rates)/median(f.yard))
+			fmt.Fprintf(file, "  %5.2f x %s", median(f.rates)/median(f.yard), cmp.Or(f.than, "pgbench"))
 		}
 		fmt.Fprintln(file)
 	}
+}
+
+// runClients lets each client do its share of the work, all clients at once, and returns the pieces per second and how
+// long each took.
+func runClients(b *testing.B, clients, each int, work func(client, n int) error) (rate float64, took []time.Duration) {
+	b.Helper()
+	took = make([]time.Duration, clients*each)
+	began := time.Now()
+	dbtest.Concurrently(clients, func(client int) {
+		for n := client * each; n < (client+1)*each; n++ {
+			sent := time.Now()
+			if err := work(client, n); err != nil {
+				b.Error(err)
+				return
+			}
+			took[n] = time.Since(sent)
+		}
+	})
+	return float64(len(took)) / time.Since(began).Seconds(), took
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -119,24 +118,10 @@ func (s *spendBench) runPgbench(b *testing.B, name string, users int) {
 func (s *spendBench) measure(b *testing.B, name string, users int,
 	work func(b *testing.B, client int, user int64) error) {
 	b.Helper()
-	took := make([]time.Duration, benchConnections*spendEach)
-	began := time.Now()
-	var clients sync.WaitGroup
-	for c := range benchConnections {
-		clients.Go(func() {
-			for i := range spendEach {
-				n := c*spendEach + i
-				sent := time.Now()
-				if err := work(b, c, s.fx.users[(n*7919)%users]); err != nil {
-					b.Errorf("%s: %v", name, err)
-					return
-				}
-				took[n] = time.Since(sent)
-			}
-		})
-	}
-	clients.Wait()
-	s.rates[name] = append(s.rates[name], float64(len(took))/time.Since(began).Seconds())
+	rate, took := runClients(b, benchConnections, spendEach, func(client, n int) error {
+		return work(b, client, s.fx.users[(n*7919)%users])
+	})
+	s.rates[name] = append(s.rates[name], rate)
 	s.took[name] = append(s.took[name], took...)
 }
 

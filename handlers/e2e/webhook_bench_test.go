@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stripe/stripe-go/v79/webhook"
+	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -73,6 +74,13 @@ func newWebhookBench(b *testing.B) *webhookBench {
 // newDurableFixture is a fixture with many users on a database that syncs to disk as the product's own does.
 func newDurableFixture(b *testing.B) (*fixture, *localpg.Server) {
 	b.Helper()
+	db, server := newDurableDatabase(b)
+	return fillFixture(b, db, server.URL(), benchUsers), server
+}
+
+// newDurableDatabase returns a migrated database that survives a power cut, as in production.
+func newDurableDatabase(b *testing.B) (*gorm.DB, *localpg.Server) {
+	b.Helper()
 	server, err := localpg.Start(b.Context(), localpg.Options{Dir: workDir(b)})
 	if err != nil {
 		b.Fatal(err)
@@ -86,7 +94,7 @@ func newDurableFixture(b *testing.B) (*fixture, *localpg.Server) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { postgres.Close(db) })
-	return fillFixture(b, db, server.URL(), benchUsers), server
+	return db, server
 }
 
 // pay lets each pgbench client pay its share of new purchases and returns the rate.
@@ -190,9 +198,9 @@ func (wb *webhookBench) report(b *testing.B) {
 			b.ReportMetric(kind.rate/median(wb.yardstick), kind.name+"/pgbench")
 		}
 	}
-	writeFigures(b, figure{"webhook, pgbench, the same rows", wb.yardstick, wb.yardTook, nil},
-		figure{"webhook, a new event", wb.freshRate, wb.fresh, wb.yardstick},
-		figure{"webhook, a repeated event", wb.againRate, wb.again, wb.yardstick})
+	writeFigures(b, figure{name: "webhook, pgbench, the same rows", rates: wb.yardstick, took: wb.yardTook},
+		figure{name: "webhook, a new event", rates: wb.freshRate, took: wb.fresh, yard: wb.yardstick},
+		figure{name: "webhook, a repeated event", rates: wb.againRate, took: wb.again, yard: wb.yardstick})
 	slices.Sort(wb.visible)
 	b.ReportMetric(ms(wb.visible[len(wb.visible)*99/100]), "visible_p99_ms")
 	if wb.pgbench != nil {

@@ -1,0 +1,237 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// Requests per connection and round, and pieces of a stream.
+const (
+	gateEach     = 60
+	gateAlone    = 400
+	streamPieces = 200
+)
+
+// Paths of quickMatcher.
+const (
+	quickPage   = "/dashboard"
+	quickLetter = "/api/v1/resumes/1/generate-cover-letter"
+	quickStream = "/api/v1/resumes"
+	quickList   = "/api/v1/resumes/list"
+	quickFile   = "/logo.svg" // needs no session
+)
+
+// BenchmarkGate sends requests to Resume Matcher through the gate and, as the yardstick, directly to it, in turn; and
+// requests for a page of ours to a server with the gate and to one without. The database is durable. Figures are
+// medians over rounds, so run several (-benchtime 5x).
+func BenchmarkGate(b *testing.B) {
+	g := newGateBench(b)
+	for _, c := range g.cases {
+		g.run(b, c) // the first requests open connections
+	}
+	g.figures = map[string]*figure{}
+	for b.Loop() {
+		for _, c := range g.cases {
+			g.run(b, c)
+		}
+		g.stream(b, "stream, direct", g.matcher.url, "")
+		g.stream(b, "stream, gate", g.gated.url, g.cookie)
+	}
+	g.report(b)
+	dbtest.CheckLedger(b, g.fx.db)
+}
+
+// gateBench is a Resume Matcher, a server in front of it, one that stands alone, and the measurements.
+type gateBench struct {
+	fx      *fixture
+	matcher *quickMatcher
+	gated   *site
+	cookie  string // header line
+	cases   []gateCase
+	figures map[string]*figure
+}
+
+// gateCase is one kind of request, sent through the gate and past it.
+type gateCase struct {
+	name    string
+	clients int
+	each    int    // requests of a client in a round
+	past    string // the yardstick: direct, or no gate
+	direct  func(client int) error
+	gated   func(client int) error
+}
+
+func newGateBench(b *testing.B) *gateBench {
+	b.Helper()
+	db, server := newDurableDatabase(b)
+	g := &gateBench{fx: &fixture{db: db, url: server.URL()}, matcher: newQuickMatcher(b), figures: map[string]*figure{}}
+	env := append(g.fx.envFor(g.matcher.url), "LOG_LEVEL=warn")
+	g.gated = start(b, env...)
+	alone := start(b, env[0], "LOG_LEVEL=warn")
+	v := g.fx.newUser(g.gated, 100_000_000)
+	cookies := v.client.Jar.Cookies(v.at)
+	pairs := make([]string, len(cookies))
+	for i, c := range cookies {
+		pairs[i] = c.Name + "=" + c.Value
+	}
+	g.cookie = "Cookie: " + strings.Join(pairs, "; ") + "\r\n"
+	origin := "Origin: " + g.gated.url + "\r\nContent-Length: 0\r\n"
+	get := func(name string, clients, each int, path, cookie string) gateCase {
+		return gateCase{name: name, clients: clients, each: each, past: "direct",
+			direct: requests(b, g.matcher.url, clients, "GET", path, ""),
+			gated:  requests(b, g.gated.url, clients, "GET", path, cookie)}
+	}
+	g.cases = []gateCase{
+		get("file, one at a time", 1, gateAlone, quickFile, ""),
+		get("small, one at a time", 1, gateAlone, quickList, g.cookie),
+		get("file, 32 at once", benchConnections, gateEach, quickFile, ""),
+		get("small, 32 at once", benchConnections, gateEach, quickList, g.cookie),
+		get("200 kB, 32 at once", benchConnections, gateEach, quickPage, g.cookie),
+		{name: "charged, one at a time", clients: 1, each: gateAlone, past: "direct",
+			direct: requests(b, g.matcher.url, 1, "POST", quickLetter, "Content-Length: 0\r\n"),
+			gated:  requests(b, g.gated.url, 1, "POST", quickLetter, g.cookie+origin)},
+		{name: "own page, 32 at once", clients: benchConnections, each: gateEach, past: "no gate",
+			direct: requests(b, alone.url, benchConnections, "GET", "/en/login", ""),
+			gated:  requests(b, g.gated.url, benchConnections, "GET", "/en/login", "")},
+	}
+	return g
+}
+
+// requests returns what sends one request on a client's own connection.
+func requests(b *testing.B, address string, clients int, method, path, header string) func(client int) error {
+	b.Helper()
+	conns := make([]*rawConn, clients)
+	for i := range conns {
+		conns[i] = dialRaw(b, address)
+	}
+	text := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", method, path, conns[0].host, header)
+	return func(client int) error {
+		if err := conns[client].post(text, http.StatusOK); err != nil {
+			return fmt.Errorf("%s %s%s: %w", method, address, path, err)
+		}
+		return nil
+	}
+}
+
+// run measures a case at both servers.
+func (g *gateBench) run(b *testing.B, c gateCase) {
+	b.Helper()
+	for _, to := range []struct {
+		label string
+		send  func(client int) error
+	}{{c.past, c.direct}, {"gate", c.gated}} {
+		rate, took := runClients(b, c.clients, c.each, func(client, _ int) error { return to.send(client) })
+		g.add(c.name+", "+to.label, rate, took)
+	}
+}
+
+func (g *gateBench) add(name string, rate float64, took []time.Duration) {
+	if g.figures[name] == nil {
+		g.figures[name] = &figure{name: "gate: " + name}
+	}
+	f := g.figures[name]
+	f.rates, f.took = append(f.rates, rate), append(f.took, took...)
+}
+
+// stream reads a stream whose next piece is sent when the one before has arrived, and measures each piece's way.
+func (g *gateBench) stream(b *testing.B, name, address, cookie string) {
+	b.Helper()
+	conn := dialRaw(b, address)
+	_, err := fmt.Fprintf(conn.conn, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", quickStream, conn.host, cookie)
+	if err != nil {
+		b.Fatal(err)
+	}
+	g.matcher.next <- struct{}{}
+	res, err := http.ReadResponse(conn.in, nil)
+	if err != nil || res.StatusCode != http.StatusOK {
+		b.Fatalf("%s: %v, %v", name, res, err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewReader(res.Body)
+	took, began := make([]time.Duration, streamPieces), time.Now()
+	for i := range took {
+		line, err := lines.ReadString('\n')
+		arrived := time.Now().UnixNano()
+		sent, _ := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+		if err != nil || sent == 0 {
+			b.Fatalf("%s: piece %d is %q (%v)", name, i, line, err)
+		}
+		took[i] = time.Duration(arrived - sent)
+		if i+1 < streamPieces {
+			g.matcher.next <- struct{}{}
+		}
+	}
+	g.add(name, streamPieces/time.Since(began).Seconds(), took)
+}
+
+// report writes the figures, and what the gate adds to the 50th and 99th percentile.
+func (g *gateBench) report(b *testing.B) {
+	b.Helper()
+	b.ReportMetric(0, "ns/op") // drop the meaningless time per round
+	for _, c := range append(g.cases, gateCase{name: "stream", past: "direct"}) {
+		direct, gate := g.figures[c.name+", "+c.past], g.figures[c.name+", gate"]
+		gate.yard, gate.than = direct.rates, c.past
+		unit := strings.NewReplacer(" ", "_", ",", "").Replace(c.name)
+		slices.Sort(direct.took)
+		slices.Sort(gate.took)
+		for _, percent := range []int{50, 99} {
+			added := gate.took[len(gate.took)*percent/100] - direct.took[len(direct.took)*percent/100]
+			b.ReportMetric(float64(added.Microseconds())/1000, fmt.Sprintf("%s_added_p%d_ms", unit, percent))
+		}
+		b.ReportMetric(median(gate.rates)/median(direct.rates), unit+"_ratio")
+		writeFigures(b, *direct, *gate)
+	}
+}
+
+// quickMatcher is a Resume Matcher that answers at once.
+type quickMatcher struct {
+	url  string
+	next chan struct{} // allows the next piece of a stream
+}
+
+func newQuickMatcher(b *testing.B) *quickMatcher {
+	b.Helper()
+	m := &quickMatcher{next: make(chan struct{}, 1)}
+	server := httptest.NewServer(m)
+	b.Cleanup(server.Close)
+	m.url = server.URL
+	return m
+}
+
+var pageOf200kB = strings.Repeat("<p>Ada Example</p>\n", 200_000/19)
+
+// ServeHTTP answers as the tenant add-on does: it repeats the user.
+func (m *quickMatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if user := r.Header.Get("X-Credits-User"); user != "" {
+		w.Header().Set("X-Credits-User", user)
+	}
+	kind, body := "application/json", `{"content":"Dear hiring team"}`
+	switch r.URL.Path {
+	case quickPage:
+		kind, body = "text/html; charset=utf-8", pageOf200kB
+	case quickStream:
+		w.Header().Set("Content-Type", "text/event-stream")
+		for range streamPieces {
+			select {
+			case <-m.next:
+			case <-r.Context().Done():
+				return
+			}
+			_, _ = fmt.Fprintln(w, time.Now().UnixNano()) // a closed connection ends the context
+			_ = http.NewResponseController(w).Flush()
+		}
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	_, _ = io.WriteString(w, body)
+}
