@@ -24,11 +24,11 @@ const (
 	maxIdle     = 32              // connections kept for the next request
 )
 
-// Headers of the requests and answers that tell whose they are.
-const (
-	headerUser   = "X-Credits-User"
-	headerSecret = "X-Credits-Secret"
-)
+// HeaderSecret carries the secret of the tenant add-on.
+const HeaderSecret = "X-Credits-Secret"
+
+// headerUser tells whose a request or an answer is.
+const headerUser = "X-Credits-User"
 
 // Upstream is a running Resume Matcher.
 type Upstream struct {
@@ -77,7 +77,7 @@ func (u *Upstream) send(ctx context.Context, r Request, tenant string) (*Respons
 	}
 	if tenant != "" && u.secret != "" {
 		request.Header.Set(headerUser, tenant)
-		request.Header.Set(headerSecret, u.secret)
+		request.Header.Set(HeaderSecret, u.secret)
 	}
 	answer, err := u.transport.RoundTrip(request)
 	if err != nil {
