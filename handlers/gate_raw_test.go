@@ -39,8 +39,8 @@ func TestAmbiguousRequestsThroughTheGate(t *testing.T) {
 		before := f.seen()
 		conn := dial(t, address)
 		header := strings.ReplaceAll(c.header, "83", strconv.Itoa(len(inside)))
-		_, err := io.WriteString(conn.conn, "POST /api/v1/jobs/upload HTTP/1.1\r\nHost: localhost\r\n"+f.cookie+"\r\n"+ownOrigin+
-			"\r\nContent-Type: application/json\r\n"+header+"Connection: close\r\n\r\n"+c.body)
+		_, err := io.WriteString(conn.conn, "POST /api/v1/jobs/upload HTTP/1.1\r\nHost: localhost\r\n"+f.cookie+"\r\n"+
+			ownOrigin+"\r\nContent-Type: application/json\r\n"+header+"Connection: close\r\n\r\n"+c.body)
 		if err == nil {
 			var answer *http.Response
 			if answer, err = http.ReadResponse(conn.reader, &http.Request{Method: http.MethodPost}); err == nil {
