@@ -67,9 +67,12 @@ type gateCase struct {
 	clients int
 	each    int    // requests of a client in a round
 	past    string // the yardstick: direct, or no gate
-	direct  func(client int) error
-	gated   func(client int) error
+	direct  gateTarget
+	gated   gateTarget
 }
+
+// gateTarget is a request and the server that it goes to.
+type gateTarget struct{ address, method, path, header string }
 
 func newGateBench(b *testing.B) *gateBench {
 	b.Helper()
@@ -88,8 +91,7 @@ func newGateBench(b *testing.B) *gateBench {
 	origin := "Origin: " + g.gated.url + "\r\nContent-Length: 0\r\n"
 	get := func(name string, clients, each int, path, cookie string) gateCase {
 		return gateCase{name: name, clients: clients, each: each, past: "direct",
-			direct: requests(b, g.matcher.url, clients, "GET", path, ""),
-			gated:  requests(b, g.gated.url, clients, "GET", path, cookie)}
+			direct: gateTarget{g.matcher.url, "GET", path, ""}, gated: gateTarget{g.gated.url, "GET", path, cookie}}
 	}
 	g.cases = []gateCase{
 		get("file, one at a time", 1, gateAlone, quickFile, ""),
@@ -98,26 +100,25 @@ func newGateBench(b *testing.B) *gateBench {
 		get("small, 32 at once", benchConnections, gateEach, quickList, g.cookie),
 		get("200 kB, 32 at once", benchConnections, gateEach, quickPage, g.cookie),
 		{name: "charged, one at a time", clients: 1, each: gateAlone, past: "direct",
-			direct: requests(b, g.matcher.url, 1, "POST", quickLetter, "Content-Length: 0\r\n"),
-			gated:  requests(b, g.gated.url, 1, "POST", quickLetter, g.cookie+origin)},
+			direct: gateTarget{g.matcher.url, "POST", quickLetter, "Content-Length: 0\r\n"},
+			gated:  gateTarget{g.gated.url, "POST", quickLetter, g.cookie + origin}},
 		{name: "own page, 32 at once", clients: benchConnections, each: gateEach, past: "no gate",
-			direct: requests(b, alone.url, benchConnections, "GET", "/en/login", ""),
-			gated:  requests(b, g.gated.url, benchConnections, "GET", "/en/login", "")},
+			direct: gateTarget{alone.url, "GET", "/en/login", ""}, gated: gateTarget{g.gated.url, "GET", "/en/login", ""}},
 	}
 	return g
 }
 
-// requests returns what sends one request on a client's own connection.
-func requests(b *testing.B, address string, clients int, method, path, header string) func(client int) error {
+// connect returns what sends the request on a client's own connection.
+func (to gateTarget) connect(b *testing.B, clients int) func(client, _ int) error {
 	b.Helper()
 	conns := make([]*rawConn, clients)
 	for i := range conns {
-		conns[i] = dialRaw(b, address)
+		conns[i] = dialRaw(b, to.address)
 	}
-	text := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", method, path, conns[0].host, header)
-	return func(client int) error {
+	text := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", to.method, to.path, conns[0].host, to.header)
+	return func(client, _ int) error {
 		if err := conns[client].post(text, http.StatusOK); err != nil {
-			return fmt.Errorf("%s %s%s: %w", method, address, path, err)
+			return fmt.Errorf("%s %s%s: %w", to.method, to.address, to.path, err)
 		}
 		return nil
 	}
@@ -128,9 +129,9 @@ func (g *gateBench) run(b *testing.B, c gateCase) {
 	b.Helper()
 	for _, to := range []struct {
 		label string
-		send  func(client int) error
+		gateTarget
 	}{{c.past, c.direct}, {"gate", c.gated}} {
-		rate, took := runClients(b, c.clients, c.each, func(client, _ int) error { return to.send(client) })
+		rate, took := runClients(b, c.clients, c.each, to.connect(b, c.clients))
 		g.add(c.name+", "+to.label, rate, took)
 	}
 }
@@ -208,7 +209,7 @@ func newQuickMatcher(b *testing.B) *quickMatcher {
 	return m
 }
 
-var pageOf200kB = strings.Repeat("<p>Ada Example</p>\n", 200_000/19)
+var pageOf200kB = "<!DOCTYPE html><html><head></head>\n" + strings.Repeat("<p>Ada Example</p>\n", 200_000/19)
 
 // ServeHTTP answers as the tenant add-on does: it repeats the user.
 func (m *quickMatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
