@@ -22,10 +22,7 @@ func (h *Handler) forward(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := h.embed(c, answer); err != nil {
-		_ = answer.Body.Close() // nobody reads it
-		return err
-	}
+	embed(c, answer)
 	if answer.Charged > 0 {
 		c.Set("X-Credits-Charged", strconv.FormatInt(int64(answer.Charged), 10))
 	}

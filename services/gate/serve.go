@@ -44,6 +44,7 @@ type Response struct {
 	Body   io.ReadCloser
 	Length int64 // of the body in bytes; -1 if unknown
 
+	Tenant  string         // the user's id at Resume Matcher; empty without a session
 	Charged models.Credits // what the request took
 }
 

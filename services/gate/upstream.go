@@ -88,7 +88,7 @@ func (u *Upstream) send(ctx context.Context, r Request, tenant string) (*Respons
 		return nil, err
 	}
 	return &Response{Status: answer.StatusCode, Header: downward(answer.Header), Body: answer.Body,
-		Length: answer.ContentLength}, nil
+		Length: answer.ContentLength, Tenant: tenant}, nil
 }
 
 // unanswered is the fault for a request without an answer. Its cause is for the log, so it has no text of net/http,
