@@ -9,6 +9,7 @@ import (
 	"html"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -125,8 +126,10 @@ func (h *Handler) embedShortage(ctx context.Context, s embedState, missing, requ
 	return d, nil
 }
 
-// headSearch is how far into a page its head is looked for, in bytes.
-const headSearch = 64 << 10
+const (
+	headSearch = 64 << 10 // bytes of a page in which its head is looked for
+	maxHeadTag = 1 << 10  // bytes of the tag, which may arrive in pieces
+)
 
 var headTag = regexp.MustCompile(`(?i)<head(\s[^>]*)?>`)
 
@@ -174,11 +177,11 @@ func (b *embeddingBody) Read(p []byte) (int, error) {
 // readHead reads until the page's head has begun.
 func (b *embeddingBody) readHead() ([]byte, error) {
 	start := make([]byte, 0, 4<<10)
-	for len(start) < headSearch && !headTag.Match(start) {
-		start = append(start, 0)[:len(start)]
+	for len(start) < headSearch {
+		start = slices.Grow(start, 1<<10)
 		n, err := b.ReadCloser.Read(start[len(start):cap(start)])
-		start = start[:len(start)+n]
-		if err != nil {
+		searched := max(0, len(start)-maxHeadTag)
+		if start = start[:len(start)+n]; err != nil || headTag.Match(start[searched:]) {
 			return start, err
 		}
 	}
