@@ -186,7 +186,7 @@ func (s *Service) hold(ctx context.Context, rule *routes.Rule, r Request, plan r
 	if err != nil {
 		return nil, err
 	}
-	// Without a key: a repeat would be answered by the hold of the first, whose answer nobody kept.
+	// Without a key: a repeat would get the hold of the first, whose answer is not stored.
 	held, err := s.Spend.Hold(ctx, spend.HoldRequest{
 		Request: spend.Request{UserID: r.UserID, Feature: plan.Feature, Metadata: metadata},
 		TTL:     s.Timeout + holdReserve, Exclusive: rule.Name(),

@@ -111,7 +111,7 @@ func (u *Upstream) check(r Request, answer *http.Response, tenant string) error 
 	case answer.StatusCode < 200:
 		return unusable(fmt.Sprintf("status %d", answer.StatusCode))
 	case answer.Header.Get("Content-Encoding") != "":
-		return unusable("compressed, which nobody asked for")
+		return unusable("compressed, although the request does not allow it")
 	case r.Path.InAPI() && u.secret != "" && tenant != "" && !only(answer.Header.Values(headerUser), tenant):
 		return unusable("the answer does not name the user: the tenant add-on is missing")
 	case !redirects(answer.StatusCode):

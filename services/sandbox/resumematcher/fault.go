@@ -125,7 +125,7 @@ func (a *App) pause(ctx context.Context, t Transport, route string) {
 	a.mu.Unlock()
 	select {
 	case a.arrived <- route:
-	default: // nobody reads, and the channel is full
+	default: // the channel is full, and no test reads it
 	}
 	if t == Slow { // uvicorn finishes what a client has abandoned
 		ctx = context.WithoutCancel(ctx)

@@ -137,7 +137,7 @@ func (a *App) sendFile(name string) answer {
 		header: http.Header{"Cache-Control": {cacheStatic}}}
 }
 
-// print shows a resume to whoever has its id. With the add-on, the page reads nothing without an identity.
+// print shows a resume to a visitor with its id. With the add-on, the page reads nothing without an identity.
 func (a *App) print(r *http.Request, id string) answer {
 	a.mu.Lock()
 	var resume object
