@@ -46,6 +46,9 @@ func HasDisputeShare(tx models.Tx, disputeID string) (bool, error) {
 // Errors: ErrNotOurs for a dispute of another payment; fault.Conflict when the dispute or its share has changed since.
 func SetDisputeShare(tx models.Tx, p *models.Purchase, disputeID string, share models.Cents, revision int,
 ) (rows []models.CreditTransaction, changed bool, err error) {
+	if !models.Storable(disputeID) {
+		return nil, false, ErrNotOurs
+	}
 	var known models.StripeDispute
 	err = tx.Where("dispute_id = ? AND payment_ref = ?", disputeID, p.PaymentIntentID).Take(&known).Error
 	switch {
