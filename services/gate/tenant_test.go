@@ -1,0 +1,22 @@
+package gate_test
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// TestTenantAddOn runs the tests of the add-on, which are in Python and use a made-up Resume Matcher.
+func TestTenantAddOn(t *testing.T) {
+	t.Parallel()
+	// A copy takes Python's files. Making it opens each source, so that Go repeats no result of other sources.
+	folder := t.TempDir()
+	if err := os.CopyFS(folder, os.DirFS("tenant")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "python3", "-m", "unittest", "test_tenant", "test_start")
+	cmd.Dir = folder
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("tests of the tenant add-on: %v\n%s", err, out)
+	}
+}
