@@ -113,14 +113,20 @@ func (f *fixture) boss() models.User {
 	return user
 }
 
-// ask sends the request once as each role and returns the statuses. Each user signs in first, because some requests
-// sign out. The rate limits are reset.
-func (f *rolesFixture) ask(method, path string) (got statuses) {
+// resetLimits forgets what the rate limits have counted, here and in the database.
+func (f *rolesFixture) resetLimits() {
 	f.t.Helper()
 	f.later += time.Hour
 	if err := f.db.Exec(`DELETE FROM rate_windows`).Error; err != nil {
 		f.t.Fatal(err)
 	}
+}
+
+// ask sends the request once as each role and returns the statuses. Each user signs in first, because some requests
+// sign out.
+func (f *rolesFixture) ask(method, path string) (got statuses) {
+	f.t.Helper()
+	f.resetLimits()
 	path = f.paths.Replace(path)
 	for i, role := range roles {
 		var header []string
