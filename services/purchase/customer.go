@@ -190,13 +190,14 @@ func (s *Service) dropCustomer(ctx context.Context, userID int64, customer strin
 		if !gone {
 			createdByUs = new(false)
 		}
-		err := unlinkCustomer(tx, customer)
-		if err == nil {
-			err = s.recordCustomer(tx.DB, customer, userID, createdByUs)
+		unlinked, err := unlinkCustomer(tx, customer)
+		if err != nil || !unlinked {
+			return err
 		}
-		if err == nil {
-			_, err = clearCustomer(tx, customer, gone)
+		if err := s.recordCustomer(tx.DB, customer, userID, createdByUs); err != nil {
+			return err
 		}
+		_, err = clearCustomer(tx, customer, gone)
 		return err
 	})
 	if err != nil {
@@ -218,7 +219,7 @@ func ForgetCustomer(tx models.Tx, customerID string) error {
 	case !known:
 		return ErrNotOurs
 	}
-	if err := unlinkCustomer(tx, customerID); err != nil {
+	if _, err := unlinkCustomer(tx, customerID); err != nil {
 		return err
 	}
 	owner, err := customerOwner(tx, customerID)

@@ -31,14 +31,13 @@ func clearCustomer(tx models.Tx, customer string, gone bool) (known bool, err er
 	return done.RowsAffected > 0, nil
 }
 
-// unlinkCustomer takes a customer from the user who buys with it.
-func unlinkCustomer(tx models.Tx, customer string) error {
-	err := tx.Exec(`UPDATE users SET stripe_customer_id = NULL, updated_at = now() WHERE stripe_customer_id = ?`,
-		customer).Error
-	if err != nil {
-		return fmt.Errorf("unlink customer %s: %w", customer, err)
+// unlinkCustomer takes a customer from the user who buys with it. unlinked is false if no user does.
+func unlinkCustomer(tx models.Tx, customer string) (unlinked bool, err error) {
+	done := tx.Exec(`UPDATE users SET stripe_customer_id = NULL, updated_at = now() WHERE stripe_customer_id = ?`, customer)
+	if done.Error != nil {
+		return false, fmt.Errorf("unlink customer %s: %w", customer, done.Error)
 	}
-	return nil
+	return done.RowsAffected > 0, nil
 }
 
 // customerOwner returns the user of a stored customer, 0 if it is not stored.
