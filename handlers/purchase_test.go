@@ -59,7 +59,7 @@ func (f *fixture) play(p models.Purchase, action, method string) {
 	if method != "" {
 		form.Set("method", method)
 	}
-	answer, err := http.PostForm(u.String(), form) //nolint:noctx // in a test
+	answer, err := http.PostForm(u.String(), form)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func (f *fixture) callbackAs(address, email, subject string) string {
 		}
 		return nil
 	}}
-	page, err := browser.Get(address) //nolint:noctx // in a test
+	page, err := browser.Get(address)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func (f *fixture) callbackAs(address, email, subject string) string {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	answer, err := browser.PostForm(target.String(), data) //nolint:noctx // in a test
+	answer, err := browser.PostForm(target.String(), data)
 	if err != nil {
 		f.t.Fatal(err)
 	}

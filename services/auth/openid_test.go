@@ -208,7 +208,7 @@ func TestAnswersAreCutAtTheLimit(t *testing.T) {
 		_, _ = w.Write(bytes.Repeat([]byte("x"), 2*maxAnswerBytes))
 	}))
 	t.Cleanup(long.Close)
-	answer, err := limitedClient(nil).Get(long.URL) //nolint:noctx // a test
+	answer, err := limitedClient(nil).Get(long.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (s *sandboxFixture) pay(t *testing.T, p models.Purchase, method string) mod
 		t.Fatal(err)
 	}
 	u.Path = "/control/sessions/" + p.CheckoutSessionID + "/pay"
-	answer, err := http.PostForm(u.String(), url.Values{"method": {method}}) //nolint:noctx // to a test
+	answer, err := http.PostForm(u.String(), url.Values{"method": {method}})
 	if err != nil {
 		t.Fatalf("pay: %v", err)
 	}

@@ -95,7 +95,7 @@ func TestTransportTurnsAViolationIntoAnError(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	transport := &conformance.Transport{Base: http.DefaultTransport}
-	response, err := (&http.Client{Transport: transport}).Get(server.URL + "/v1/customers/cus_1") //nolint:noctx // a test
+	response, err := (&http.Client{Transport: transport}).Get(server.URL + "/v1/customers/cus_1")
 	if err == nil {
 		response.Body.Close()
 		t.Fatal("the answer was let through")
