@@ -73,7 +73,7 @@ func TestServiceKey(t *testing.T) {
 			t.Errorf("%d different responses, want 1 that hides the reason: %v", len(answers), answers)
 		}
 	})
-	t.Run("is told that it has expired", func(t *testing.T) {
+	t.Run("answers that the key has expired", func(t *testing.T) {
 		id, expired := f.serviceKey("spend")
 		if err := f.db.Exec(`UPDATE api_keys SET created_at = now() - interval '31 days', expires_at = now() - interval '1 second'
 			WHERE id = ?`, id).Error; err != nil {

@@ -205,7 +205,7 @@ type apiError struct {
 }
 
 // inProgress is the API's name of a conflict with a request that is still running. Unlike other conflicts, it
-// ends by itself.
+// ends without action by the caller.
 const inProgress = "REQUEST_IN_PROGRESS"
 
 // nameOf returns the API's name of a fault.

@@ -94,7 +94,7 @@ func (v *visitor) improveResume() (letter string) {
 	return letter
 }
 
-// A server that is told to stop lets a charged request finish, and takes its credits.
+// After SIGTERM the server lets a charged request finish, and captures its credits.
 func TestStopWhileResumeMatcherWorks(t *testing.T) {
 	t.Parallel()
 	g := newGateFixture(t)

@@ -116,7 +116,7 @@ func withoutRule(table *routes.Table, operations []string) []string {
 	})
 }
 
-// routes reads the table of routes, whose features are in the database; nil if that cannot be used.
+// routes parses the table of routes against the features in the database. It returns nil without a database.
 func (s *SetUp) routes(ctx context.Context) (*routes.Table, []Check) {
 	text, err := s.Config.ResumeMatcher.Table()
 	if err != nil {

@@ -62,7 +62,7 @@ func TestResumeMatcher(t *testing.T) {
 	t.Run("is shared by all users", func(t *testing.T) {
 		behind(t, shared.URL, "").with("RESUME_MATCHER_SHARED", "true").wantWarning("doctor.resume_matcher.shared")
 	})
-	t.Run("keeps nobody apart", func(t *testing.T) {
+	t.Run("has no secret for its tenant add-on", func(t *testing.T) {
 		behind(t, shared.URL, "").wantRed("doctor.resume_matcher.no_secret")
 	})
 }

@@ -15,7 +15,7 @@ type account struct {
 	switched bool // we are root, and the binaries must not run as root
 }
 
-// nobody is the user id that runs a cluster started by root. Every system has this id, even where the name differs.
+// nobody is the user id that runs PostgreSQL for root. Every system has this id, even where the name differs.
 const nobody = 65534
 
 func currentAccount() account {

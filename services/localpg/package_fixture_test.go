@@ -77,7 +77,7 @@ func registry(t *testing.T, body []byte) (base string, p pack, asked *atomic.Int
 	return srv.URL, p, asked
 }
 
-// realPackage is an archive whose programs are this machine's.
+// realPackage is an archive of the PostgreSQL programs installed on this machine.
 func realPackage(t *testing.T) []byte {
 	t.Helper()
 	b, err := newSources(Options{}).locate(t.Context(), currentOrServant(), 0)

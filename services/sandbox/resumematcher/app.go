@@ -50,7 +50,7 @@ type App struct {
 	seen       []*Request
 }
 
-// New returns a stand-in without data whose model and transport are good.
+// New returns an empty stand-in with model Good and transport Normal.
 // Errors: neither Secret nor Shared, or both.
 func New(o Options) (*App, error) {
 	if (o.Secret == "") != o.Shared {
