@@ -63,7 +63,7 @@ run: needs-go ## build and run the product on http://localhost:3000 in sandbox m
 	@exec .data/bin/credits
 
 # Packages whose goroutines share memory behind locks. make test runs their tests with the race detector and all others
-# without, which takes a third of the time. make test-full runs all of them with it.
+# without, which takes a third of the time. make test-full runs all of them with it, and builds the program with it.
 RACED := handlers/transport services/apikey services/batch services/ledger services/limit services/spend
 
 # go install -n installs nothing: it downloads the linter's modules while the first phases compile.
@@ -83,7 +83,7 @@ test: needs-go ## install what is missing, then run every check and every test
 test-full: needs-go ## run every test at full depth, plus planted mistakes, fuzzing, benchmarks and Lighthouse; may take an hour
 	@export TEST_DEPTH=full TEST_TIMEOUT=90m; $(PHASES); \
 	$(MAKE) test; \
-	phase "all other tests with the race detector" $(RACE) go test -race $(GOTEST_FLAGS) ./...; \
+	phase "every test with the race detector, not at full depth" $(subst go run,env TEST_DEPTH= go run -exec "$(RACE)",$(GOTEST)) --jsonfile $(TEST_LOG)/raced.json -- -race $(GOTEST_FLAGS) ./...; \
 	phase "each benchmark once, with the race detector" $(MAKE) bench CGO_ENABLED=1 BENCHTIME=1x BENCHFLAGS=-race; \
 	phase "fuzzing, $(FUZZTIME) each" $(MAKE) fuzz; \
 	phase "planted mistakes" $(MAKE) bite; \

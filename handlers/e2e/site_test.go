@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -33,11 +34,22 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = path
-	if out, err := exec.Command("go", "build", "-o", binary, "../..").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", binary)
+	if raced() {
+		build.Args = append(build.Args, "-race")
+	}
+	build.Args = append(build.Args, "../..")
+	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		os.Exit(1)
 	}
 	dbtest.Main(m, sharedChromium.close)
+}
+
+// raced reports whether the tests run with the race detector. Then the product does, too.
+func raced() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // site is a running server.
@@ -115,7 +127,7 @@ func startOn(t testing.TB, port int, dir string, env ...string) *site {
 	s.cmd = exec.Command(binary, "serve")
 	s.cmd.Dir = dir
 	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(),
-		fmt.Sprintf("PORT=%d", port)}, env...)
+		"GORACE=halt_on_error=1", fmt.Sprintf("PORT=%d", port)}, env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	began := time.Now()
 	if err := s.cmd.Start(); err != nil {
