@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/handlers/transport"
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/sandbox/resumematcher"
 )
@@ -276,14 +277,17 @@ func TestBillingLeadsToResumeMatcher(t *testing.T) {
 	f := newGateFixture(t)
 	f.sell()
 	f.handler.Site.Sandbox, f.handler.Site.AppURL = true, "http://example.com" // the test's host
-	for credits, variant := range map[int]string{100: "primary", 0: "secondary"} {
-		if credits == 0 {
-			f.credit(f.user, -100)
+	for _, test := range []struct {
+		spent   models.Credits
+		variant string
+	}{{0, "primary"}, {100, "secondary"}} {
+		if test.spent > 0 {
+			f.credit(f.user, -test.spent)
 		}
 		r := f.call("GET", "/en/billing", "", f.cookie)
-		if want := `id="resume-matcher" href="/" class="btn" data-variant="` + variant; !strings.Contains(r.body, want) ||
+		if want := `id="resume-matcher" href="/" class="btn" data-variant="` + test.variant; !strings.Contains(r.body, want) ||
 			strings.Contains(r.body, "/billing/spend") {
-			t.Errorf("with %d credits: status %d, want %s and no form to spend", credits, r.status, want)
+			t.Errorf("%d of 100 credits spent: status %d, want %s and no form to spend", test.spent, r.status, want)
 		}
 	}
 }
