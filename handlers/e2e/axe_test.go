@@ -17,25 +17,26 @@ var readAxe = sync.OnceValues(func() (string, error) {
 	return string(source), err
 })
 
-// elementKinds is a script that lists each kind of element together with the kind of its parent. A kind is the tag
-// name, the attributes (without values that are texts, addresses, ids or coordinates) and whether the element has
-// text.
+// elementKinds is a script that groups the page's elements by kind, together with the kind of their parent, for axe to
+// find them, and lists the kinds. A kind is the tag name, the attributes (without values that are texts, addresses, ids
+// or coordinates) and whether the element has text. The first entry is the page's path without language and ids.
 const elementKinds = `(() => {
 	const free = /^(id|for|href|src|action|name|value|title|datetime|content|alt|placeholder|lang|hreflang|hx-.*|aria-(label|describedby|labelledby|controls)|d|[xy][12]?|width|height|points|transform)$/;
 	const attribute = (a) => a.name + "=" + (free.test(a.name) ? a.value.trim() !== "" : a.value.replace(/\d+/g, "0"));
 	const kinds = new Map(), kind = (e) => kinds.get(e) ?? kinds.set(e, [e.tagName, ...[...e.attributes].map(attribute),
 		[...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())].join(" ")).get(e);
-	return [...new Set([...document.querySelectorAll("body *")].map(e => kind(e.parentElement) + " > " + kind(e)))];
+	window.elementsByKind = Map.groupBy(document.querySelectorAll("body *"), e => kind(e.parentElement) + " > " + kind(e));
+	return [location.pathname.replace(/^\/(de|en)(?=\/|$)/, "").replace(/[^\/]*\d[^\/]*/g, "0"), ...elementsByKind.keys()];
 })()`
 
-// audited holds the element kinds on all pages that axe has checked.
+// audited holds the pages, and the element kinds on them, that axe has checked.
 var audited struct {
 	sync.Mutex
 	kinds map[string]bool
 }
 
-// hasNewElements records the element kinds of a page and reports whether any is new.
-func (b *browser) hasNewElements(name string) bool {
+// newElements records the path and the element kinds of a page and returns those that are new.
+func (b *browser) newElements(name string) (path bool, kinds []string) {
 	b.t.Helper()
 	var found []string
 	b.run("list the elements of "+name, chromedp.Evaluate(elementKinds, &found))
@@ -44,18 +45,31 @@ func (b *browser) hasNewElements(name string) bool {
 	if audited.kinds == nil {
 		audited.kinds = map[string]bool{}
 	}
-	before := len(audited.kinds)
+	path = !audited.kinds[found[0]]
 	for _, f := range found {
-		audited.kinds[f] = true
+		if !audited.kinds[f] {
+			audited.kinds[f] = true
+			kinds = append(kinds, f)
+		}
 	}
-	return len(audited.kinds) > before
+	return path, kinds
 }
 
-// checkAxe requires that axe finds no violation. Below full depth it skips pages without a new kind of element.
+// checkAxe requires that axe finds no violation. Below full depth it checks each page once, and of its other states
+// only the elements of a new kind.
 func (b *browser) checkAxe(name string) {
 	b.t.Helper()
-	if !b.hasNewElements(name) && !dbtest.Full() {
-		return
+	path, kinds := b.newElements(name)
+	scope := "document"
+	if !path && !dbtest.Full() {
+		if len(kinds) == 0 {
+			return
+		}
+		list, err := json.Marshal(kinds)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		scope = "{include: " + string(list) + ".flatMap(k => elementsByKind.get(k) ?? []).filter(e => e.isConnected)}"
 	}
 	source, err := readAxe()
 	if err != nil {
@@ -69,7 +83,7 @@ func (b *browser) checkAxe(name string) {
 	}
 	b.run("run axe on "+name,
 		chromedp.Evaluate(settled+
-			`.then(() => axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
+			`.then(() => axe.run(`+scope+`, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
 			&found, await))
 	var violations []string
 	if err := json.Unmarshal([]byte(found), &violations); err != nil {
