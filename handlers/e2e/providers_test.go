@@ -84,7 +84,8 @@ func TestStatesWithSeveralProviders(t *testing.T) {
 		for _, st := range providerStates {
 			c.visitor = visitors[st.user]
 			setElsewhere(st)
-			c.checkState(st, strings.NewReplacer(), pages)
+			c.checkState(st, strings.NewReplacer())
+			c.store(pages, st.name)
 		}
 	}
 	checkHTML(t, pages)
