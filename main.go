@@ -148,7 +148,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	if err != nil {
 		return nil, nil, err
 	}
-	limits, sessions := limit.New(db, nil), auth.NewSessions(db, secrets, models.Now)
+	limits, sessions := limit.New(db, nil), signIn.Sessions()
 	events := &webhook.Service{
 		DB: db, Purchase: buy, Catalog: prices, Secrets: p.Config.WebhookSecrets, Livemode: p.Config.Livemode(),
 		Now: models.Now, Log: p.Log,

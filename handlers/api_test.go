@@ -59,7 +59,7 @@ func newFixture(t testing.TB) *fixture {
 	limits := limit.New(db, nil)
 	h := &Handler{
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
-		Sessions: NewSessions(auth.NewSessions(db, testSecrets, nil), testSecrets, false), Auth: signIn,
+		Sessions: NewSessions(signIn.Sessions(), testSecrets, false), Auth: signIn,
 		Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
 		Ledger: &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet}, Admin: &admin.Service{DB: db, Log: quiet},
 		Account:    &account.Service{DB: db, Now: models.Now, Log: quiet},

@@ -5,15 +5,13 @@ import (
 	"net/url"
 	"slices"
 	"testing"
-
-	"github.com/resume-matcher/credits/services/auth"
 )
 
 // Over https every cookie is pinned to our host, so that another host of the domain can neither set nor replace one.
 func TestCookiesOverHTTPS(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.handler.Sessions = NewSessions(auth.NewSessions(f.db, testSecrets, nil), testSecrets, true)
+	f.handler.Sessions = NewSessions(f.handler.Auth.Sessions(), testSecrets, true)
 	her := member{f, f.signIn(f.user("ada@example.com", 100).ID)}
 	for name, r := range map[string]reply{
 		"__Host-locale": f.call("GET", "/de", "", "Accept-Language: en"),

@@ -177,25 +177,18 @@ func (h *Handler) loadVisitor(c *fiber.Ctx) error {
 func (h *Handler) identifyVisitor(c *fiber.Ctx) error {
 	v := &visitor{}
 	c.Locals(localVisitor, v)
-	session, err := h.Sessions.current(c)
-	if err != nil || session == nil {
+	found, err := h.Sessions.rows.Load(c.UserContext(), c.Cookies(h.Sessions.cookie()))
+	if err != nil || found == nil {
 		return err
 	}
-	account, err := h.Auth.Account(c.UserContext(), session.UserID)
-	if fault.Is(err, fault.NotFound) {
-		return nil
+	session, account := &found.Session, &found.Account
+	if account.Admin && h.Sessions.rows.Idle(session, auth.AdminIdle) {
+		return h.Sessions.rows.End(c.UserContext(), account.ID, session.KeyHash) // signed out
 	}
-	switch {
-	case err != nil:
-	case account.Admin && h.Sessions.rows.Idle(session, auth.AdminIdle):
-		return h.Sessions.rows.End(c.UserContext(), session.UserID, session.KeyHash) // signed out
-	default:
-		err = h.Sessions.rows.Touch(c.UserContext(), session)
-	}
-	if err != nil {
+	if err := h.Sessions.rows.Touch(c.UserContext(), session); err != nil {
 		return err
 	}
-	v.account, v.session, v.token = &account, session, h.Sessions.token(session)
+	v.account, v.session, v.token = account, session, h.Sessions.token(session)
 	actAs(c, func(a *models.Actor) { a.UserID = account.ID })
 	return nil
 }

@@ -96,16 +96,12 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 func (f *fixture) boss() models.User {
 	f.t.Helper()
 	const email = "boss@example.org"
-	h, quiet := f.handler, slog.New(slog.DiscardHandler)
-	var err error
-	if h.Auth, err = auth.New(auth.Options{DB: f.db, AppURL: "http://localhost",
-		AdminEmails: []string{email, "second@example.org"}, Log: quiet}); err != nil {
-		f.t.Fatal(err)
-	}
+	f.setSignIn(auth.Options{Secrets: testSecrets, AdminEmails: []string{email, "second@example.org"}})
+	h := f.handler
 	h.Admin = &admin.Service{DB: f.db, Purchase: h.Purchase, Webhook: h.Webhook, Auth: h.Auth, Sessions: h.Sessions.rows,
-		Keys: h.Keys, Log: quiet}
+		Keys: h.Keys, Log: slog.New(slog.DiscardHandler)}
 	user := f.user(email, 0)
-	err = f.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
+	err := f.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
 		VALUES ('https://id.example.org', 'boss', ?, 'oidc', ?, true, 'Boss')`, user.ID, email).Error
 	if err != nil {
 		f.t.Fatal(err)

@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,13 +31,18 @@ func (f *fixture) offer(admins ...string) {
 		}
 		providers = append(providers, provider)
 	}
+	f.setSignIn(auth.Options{Secrets: testSecrets, Providers: providers, AdminEmails: admins})
+}
+
+// setSignIn replaces the sign-in and the store of the sessions.
+func (f *fixture) setSignIn(o auth.Options) {
+	f.t.Helper()
+	o.DB, o.AppURL = f.db, "http://localhost"
 	var err error
-	f.handler.Auth, err = auth.New(auth.Options{DB: f.db, AppURL: "http://localhost", Secrets: testSecrets,
-		Log:       slog.New(slog.DiscardHandler),
-		Providers: providers, AdminEmails: admins})
-	if err != nil {
+	if f.handler.Auth, err = auth.New(o); err != nil {
 		f.t.Fatal(err)
 	}
+	f.handler.Sessions = NewSessions(f.handler.Auth.Sessions(), o.Secrets, false)
 }
 
 // callbackFor signs in at the provider's page and returns the callback address.

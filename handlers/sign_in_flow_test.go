@@ -137,8 +137,7 @@ func TestFormsOutliveASecretRotation(t *testing.T) {
 	_, doc := ada.open("/en/account")
 	token := doc.Find(`input[name="_csrf"]`).First().AttrOr("value", "")
 	newest := []byte("a new secret for the test, 32 bytes")
-	rotated := seal.Secrets{newest, testSecrets[0]}
-	f.handler.Sessions = NewSessions(auth.NewSessions(f.db, rotated, nil), rotated, false)
+	f.setSignIn(auth.Options{Secrets: seal.Secrets{newest, testSecrets[0]}})
 	form := fmt.Sprintf("_csrf=%s&name=Ada&locale=en", token)
 	for range 2 { // before and after the session's row is hashed with the new secret
 		if r := ada.call("POST", "/en/account", form, "Content-Type: application/x-www-form-urlencoded",

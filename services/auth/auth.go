@@ -114,18 +114,19 @@ type Account struct {
 	Admin bool
 }
 
-// accountSQL reads a user and their right in one statement, so that a change of ADMIN_EMAILS counts at the next
-// request.
-const accountSQL = `SELECT ` + userColumns + `, ` + isAdminSQL + ` AS admin
-	FROM users WHERE id = ? AND deleted_at IS NULL`
+const userColumns = `users.id, users.email, users.name, users.stripe_customer_id, users.credits_balance,
+	users.credits_held, users.locale, users.created_at, users.updated_at`
 
-const userColumns = `id, email, name, stripe_customer_id, credits_balance, credits_held, locale, created_at, updated_at`
+// accountColumns read a user with their right, so that a change of ADMIN_EMAILS counts at the next request.
+const accountColumns = userColumns + `, ` + isAdminSQL + ` AS admin`
 
 // Account returns the user with this id.
 // Errors: fault.NotFound when there is none.
 func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
 	var accounts []Account
-	if err := s.db.WithContext(ctx).Raw(accountSQL, s.adminList(), userID).Scan(&accounts).Error; err != nil {
+	err := s.db.WithContext(ctx).Raw(`SELECT `+accountColumns+` FROM users WHERE id = ? AND deleted_at IS NULL`,
+		s.adminList(), userID).Scan(&accounts).Error
+	if err != nil {
 		return Account{}, fmt.Errorf("read account %d: %w", userID, err)
 	}
 	if len(accounts) == 0 {

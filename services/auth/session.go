@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/batch"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/seal"
 )
@@ -28,27 +28,14 @@ const (
 type Sessions struct {
 	db      *gorm.DB
 	secrets seal.Secrets
+	admins  []string
 	now     func() time.Time
+	loads   batch.Group[*load]
 }
 
-// NewSessions returns the store. Sessions hashed with any of the secrets are found; a nil now is models.Now.
-func NewSessions(db *gorm.DB, secrets seal.Secrets, now func() time.Time) *Sessions {
-	if now == nil {
-		now = models.Now
-	}
-	return &Sessions{db: db, secrets: secrets, now: now}
-}
-
-// KeyHash is the session's primary key, which pages may show: it opens nothing.
-func (s *Sessions) KeyHash(key string) string { return hex.EncodeToString(s.secrets.Sum(key)) }
-
-// keyHashes are the session's possible hashes while the secret is rotated, the current one first.
-func (s *Sessions) keyHashes(key string) []string {
-	var all []string
-	for _, sum := range s.secrets.Sums(key) {
-		all = append(all, hex.EncodeToString(sum))
-	}
-	return all
+// Sessions returns the store. Sessions hashed with any of the secrets are found.
+func (s *Service) Sessions() *Sessions {
+	return &Sessions{db: s.db, secrets: s.secrets, admins: s.adminList(), now: s.now}
 }
 
 // query returns a database handle whose statements time out.
@@ -94,38 +81,6 @@ func (s *Sessions) Open(ctx context.Context, in SignIn, device string) (key stri
 		return "", fault.Because(fault.Malformed, fault.SignInFailed)
 	}
 	return key, nil
-}
-
-const sessionColumns = `key_hash, user_id, issuer, subject, device, proved_at, elsewhere_at, elsewhere_device,
-	created_at, last_seen_at, expires_at`
-
-// Load returns the live session with this key, nil if there is none.
-func (s *Sessions) Load(ctx context.Context, key string) (*models.Session, error) {
-	if key == "" {
-		return nil, nil
-	}
-	db, cancel := s.query(ctx)
-	defer cancel()
-	hashes, now := s.keyHashes(key), s.now()
-	var rows []models.Session
-	err := db.Raw(`SELECT `+sessionColumns+
-		` FROM sessions WHERE key_hash IN ? AND user_id IS NOT NULL AND expires_at > ? AND last_seen_at > ?`,
-		hashes, now, now.Add(-SessionIdle)).Scan(&rows).Error
-	if err != nil {
-		return nil, fmt.Errorf("read session: %w", err)
-	}
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	found := rows[0]
-	found.Key = key
-	if found.KeyHash != hashes[0] { // hashed with an old secret
-		if err := db.Exec(`UPDATE sessions SET key_hash = ? WHERE key_hash = ?`, hashes[0], found.KeyHash).Error; err != nil {
-			return nil, fmt.Errorf("rehash session: %w", err)
-		}
-		found.KeyHash = hashes[0]
-	}
-	return &found, nil
 }
 
 // Touch updates the time of last use, at most once a minute.
@@ -174,6 +129,9 @@ func (s *Sessions) MarkReauthenticated(ctx context.Context, keyHash string) erro
 func (s *Sessions) Reauthenticated(session *models.Session) bool {
 	return session != nil && session.ProvedAt != nil && s.now().Sub(*session.ProvedAt) < ReauthLife
 }
+
+const sessionColumns = `key_hash, user_id, issuer, subject, device, proved_at, elsewhere_at, elsewhere_device,
+	created_at, last_seen_at, expires_at`
 
 // List returns a user's live sessions, the last used first.
 func (s *Sessions) List(ctx context.Context, userID int64) ([]models.Session, error) {

@@ -29,7 +29,7 @@ type sessionFixture struct {
 func newSessionFixture(t *testing.T) sessionFixture {
 	t.Helper()
 	f := newFixture(t)
-	return sessionFixture{f, NewSessions(f.db, seal.Secrets{testSecret}, f.clock.Now)}
+	return sessionFixture{f, f.Service.Sessions()}
 }
 
 // openSession signs a user in and opens a session.
@@ -47,14 +47,17 @@ func (l sessionFixture) openSession(t *testing.T, subject, device string) (key s
 // wantLive checks whether a session is live.
 func wantLive(t *testing.T, s *Sessions, key string, want bool) *models.Session {
 	t.Helper()
-	session, err := s.Load(t.Context(), key)
+	found, err := s.Load(t.Context(), key)
 	if err != nil {
 		t.Fatalf("load: %v", err)
 	}
-	if (session != nil) != want {
-		t.Errorf("session %.6s…: got live %v, want %v", key, session != nil, want)
+	if (found != nil) != want {
+		t.Errorf("session %.6s…: got live %v, want %v", key, found != nil, want)
 	}
-	return session
+	if found == nil {
+		return nil
+	}
+	return &found.Session
 }
 
 func TestSessionLifetimes(t *testing.T) {
@@ -127,20 +130,21 @@ func TestSessionKeyIsNotInTheTable(t *testing.T) {
 func TestRotatingTheSecretKeepsSessions(t *testing.T) {
 	t.Parallel()
 	l := newSessionFixture(t)
-	db, now := l.fixture.db, l.clock.Now
 	key, user := l.openSession(t, "a", "")
 	unused, _ := l.openSession(t, "a", "")
-	rotated := NewSessions(db, seal.Secrets{otherSecret, testSecret}, now)
+	l.Service.secrets = seal.Secrets{otherSecret, testSecret}
+	rotated := l.Service.Sessions()
 	var live atomic.Int64
 	dbtest.Concurrently(20, func(int) {
-		if session, err := rotated.Load(t.Context(), key); err == nil && session != nil && session.UserID == user {
+		if found, err := rotated.Load(t.Context(), key); err == nil && found != nil && found.Account.ID == user {
 			live.Add(1)
 		}
 	})
 	if live.Load() != 20 {
 		t.Errorf("during rotation: got the session in %d of 20 requests, want 20", live.Load())
 	}
-	done := NewSessions(db, seal.Secrets{otherSecret}, now)
+	l.Service.secrets = seal.Secrets{otherSecret}
+	done := l.Service.Sessions()
 	wantLive(t, done, key, true)
 	wantLive(t, done, unused, false)
 }

@@ -1,0 +1,104 @@
+package auth
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// loadSQL reads live sessions, each with its user's account.
+const loadSQL = `SELECT s.key_hash AS session_key_hash, s.user_id AS session_user_id, s.issuer AS session_issuer,
+		s.subject AS session_subject, s.device AS session_device, s.proved_at AS session_proved_at,
+		s.elsewhere_at AS session_elsewhere_at, s.elsewhere_device AS session_elsewhere_device,
+		s.created_at AS session_created_at, s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at,
+		` + accountColumns + `
+	FROM sessions AS s JOIN users ON users.id = s.user_id AND users.deleted_at IS NULL
+	WHERE s.key_hash = ANY (string_to_array(?, ',')) AND s.expires_at > ? AND s.last_seen_at > ?`
+
+// SignedIn is a session and its user's account.
+type SignedIn struct {
+	Session models.Session `gorm:"embedded;embeddedPrefix:session_"`
+	Account Account        `gorm:"embedded"`
+}
+
+// load is the job of one request: a session to load, and the result.
+type load struct {
+	hashes []string // of the session's key, the current secret's first
+	found  *SignedIn
+	err    error
+}
+
+// errUnfinished is the result of a load whose batch panicked.
+var errUnfinished = errors.New("sessions not read")
+
+// Load returns the live session with this key and its user's account, nil if there is none. Concurrent calls share a
+// statement, which begins after each of them: a session that has ended is not found.
+func (s *Sessions) Load(ctx context.Context, key string) (*SignedIn, error) {
+	if key == "" {
+		return nil, nil
+	}
+	job := &load{hashes: s.keyHashes(key), err: errUnfinished}
+	err := s.loads.Do(ctx, 0, job, nil, func(jobs []*load) { s.loadBatch(ctx, jobs) })
+	if err == nil {
+		err = job.err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	if job.found == nil {
+		return nil, nil
+	}
+	session := &job.found.Session
+	session.Key = key
+	if current := job.hashes[0]; session.KeyHash != current { // hashed with an old secret
+		db, cancel := s.query(ctx)
+		defer cancel()
+		if err := db.Exec(`UPDATE sessions SET key_hash = ? WHERE key_hash = ?`, current, session.KeyHash).Error; err != nil {
+			return nil, fmt.Errorf("rehash session: %w", err)
+		}
+		session.KeyHash = current
+	}
+	return job.found, nil
+}
+
+// loadBatch reads the sessions of a batch in one statement.
+func (s *Sessions) loadBatch(ctx context.Context, jobs []*load) {
+	db, cancel := s.query(context.WithoutCancel(ctx)) // the caller may leave, the others stay
+	defer cancel()
+	var hashes []string
+	for _, j := range jobs {
+		hashes = append(hashes, j.hashes...)
+	}
+	var rows []*SignedIn
+	now := s.now()
+	err := db.Raw(loadSQL, s.admins, strings.Join(hashes, ","), now, now.Add(-SessionIdle)).Find(&rows).Error
+	found := make(map[string]*SignedIn, len(rows))
+	for _, row := range rows {
+		found[row.Session.KeyHash] = row
+	}
+	for _, j := range jobs {
+		j.err = err
+		for _, hash := range j.hashes {
+			if row := found[hash]; row != nil {
+				own := *row // the requests of one session share nothing
+				j.found = &own
+			}
+		}
+	}
+}
+
+// KeyHash is the session's primary key, which pages may show: it opens nothing.
+func (s *Sessions) KeyHash(key string) string { return hex.EncodeToString(s.secrets.Sum(key)) }
+
+// keyHashes are the session's possible hashes while the secret is rotated, the current one first.
+func (s *Sessions) keyHashes(key string) []string {
+	var all []string
+	for _, sum := range s.secrets.Sums(key) {
+		all = append(all, hex.EncodeToString(sum))
+	}
+	return all
+}
