@@ -15,10 +15,12 @@ import (
 
 // forward asks Resume Matcher and sends its answer.
 func (h *Handler) forward(c *fiber.Ctx) error {
-	answer, err := h.Gate.Serve(c.UserContext(), ruleOf(c), gate.Request{
-		UserID: currentUserID(c), Method: c.Method(), Path: routes.Path(c.Path()),
-		Query: string(c.Context().URI().QueryString()), Header: requestHeader(c), Body: c.Request().Body(),
-	})
+	request := gate.Request{Method: c.Method(), Path: routes.Path(c.Path()),
+		Query: string(c.Context().URI().QueryString()), Header: requestHeader(c), Body: c.Request().Body()}
+	if account := currentVisitor(c).account; account != nil {
+		request.UserID, request.Tenant = account.ID, account.TenantID
+	}
+	answer, err := h.Gate.Serve(c.UserContext(), ruleOf(c), request)
 	if err != nil {
 		return err
 	}

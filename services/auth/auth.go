@@ -111,14 +111,16 @@ func (s *Service) provider(name string) provider {
 // Account is a user and their rights.
 type Account struct {
 	models.User
-	Admin bool
+	Admin    bool
+	TenantID string // under which Resume Matcher knows the user; empty until they use it
 }
 
 const userColumns = `users.id, users.email, users.name, users.stripe_customer_id, users.credits_balance,
 	users.credits_held, users.locale, users.created_at, users.updated_at`
 
 // accountColumns read a user with their right, so that a change of ADMIN_EMAILS counts at the next request.
-const accountColumns = userColumns + `, ` + isAdminSQL + ` AS admin`
+const accountColumns = userColumns + `, ` + isAdminSQL + ` AS admin,
+	(SELECT tenant_id FROM gate_users WHERE gate_users.user_id = users.id) AS tenant_id`
 
 // Account returns the user with this id.
 // Errors: fault.NotFound when there is none.

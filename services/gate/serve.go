@@ -29,7 +29,8 @@ const (
 
 // Request is what a browser asks of Resume Matcher.
 type Request struct {
-	UserID int64 // 0 for a route that needs no session
+	UserID int64  // 0 for a route that needs no session
+	Tenant string // the user's id at Resume Matcher; empty before their first request
 	Method string
 	Path   routes.Path
 	Query  string
@@ -44,7 +45,7 @@ type Response struct {
 	Body   io.ReadCloser
 	Length int64 // of the body in bytes; -1 if unknown
 
-	Tenant  string         // the user's id at Resume Matcher; empty without a session
+	Tenant  string         // of the request; empty without a session
 	Charged models.Credits // what the request took
 }
 
@@ -61,9 +62,8 @@ func (s *Service) Serve(ctx context.Context, rule *routes.Rule, r Request) (*Res
 	}
 	asked, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	tenant := ""
-	if r.UserID != 0 {
-		if tenant, err = s.TenantID(asked, r.UserID); err != nil {
+	if r.UserID != 0 && r.Tenant == "" {
+		if r.Tenant, err = s.TenantID(asked, r.UserID); err != nil {
 			return nil, err
 		}
 	}
@@ -79,13 +79,13 @@ func (s *Service) Serve(ctx context.Context, rule *routes.Rule, r Request) (*Res
 		case err != nil:
 			return nil, err
 		case pass != uuid.Nil:
-			return s.forwardPaid(ctx, pass, r, tenant)
+			return s.forwardPaid(ctx, pass, r)
 		case plan.Feature == "":
 			return nil, fault.Because(fault.Conflict, fault.PassMissing)
 		}
 	}
 	if plan.Feature == "" {
-		return s.forward(ctx, r, tenant)
+		return s.forward(ctx, r)
 	}
 	unpaid, err := s.countUnpaid(asked, rule, r.UserID)
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *Service) Serve(ctx context.Context, rule *routes.Rule, r Request) (*Res
 		return nil, err
 	}
 	work.unpaid = unpaid
-	return s.charge(ctx, work, r, tenant)
+	return s.charge(ctx, work, r)
 }
 
 // maxUnpaid is how many answers of one route a user may get in 24 hours that are 2xx and not worth the credits. Each
@@ -117,9 +117,9 @@ func (s *Service) countUnpaid(ctx context.Context, rule *routes.Rule, userID int
 }
 
 // forward passes a request and its answer on, the body as it arrives.
-func (s *Service) forward(ctx context.Context, r Request, tenant string) (*Response, error) {
+func (s *Service) forward(ctx context.Context, r Request) (*Response, error) {
 	asked, cancel := s.limited(ctx)
-	answer, err := s.Upstream.send(asked, r, tenant)
+	answer, err := s.Upstream.send(asked, r)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -129,8 +129,8 @@ func (s *Service) forward(ctx context.Context, r Request, tenant string) (*Respo
 }
 
 // forwardPaid is forward of a request that a pass pays for. A failure costs no use, as it costs no credits.
-func (s *Service) forwardPaid(ctx context.Context, pass uuid.UUID, r Request, tenant string) (*Response, error) {
-	answer, err := s.forward(ctx, r, tenant)
+func (s *Service) forwardPaid(ctx context.Context, pass uuid.UUID, r Request) (*Response, error) {
+	answer, err := s.forward(ctx, r)
 	if err == nil && answer.Status >= 200 && answer.Status <= 299 {
 		return answer, nil
 	}
@@ -211,7 +211,7 @@ func (s *Service) hold(ctx context.Context, rule *routes.Rule, r Request, plan r
 }
 
 // charge asks Resume Matcher, then captures the credits of a good answer and releases all others, also when it panics.
-func (s *Service) charge(ctx context.Context, w *work, r Request, tenant string) (*Response, error) {
+func (s *Service) charge(ctx context.Context, w *work, r Request) (*Response, error) {
 	unpaid := false // there is an answer that is 2xx and not worth the credits
 	defer func() {
 		if !unpaid {
@@ -223,7 +223,7 @@ func (s *Service) charge(ctx context.Context, w *work, r Request, tenant string)
 	}()
 	asked, cancel := s.limited(ctx)
 	defer cancel()
-	answer, err := s.Upstream.send(asked, r, tenant)
+	answer, err := s.Upstream.send(asked, r)
 	if err != nil {
 		return nil, errors.Join(err, s.release(ctx, w, 0))
 	}

@@ -63,7 +63,7 @@ func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
 // that Resume Matcher may have received.
 //
 // Errors: fault.Upstream when there is no answer, or one that must not reach a browser.
-func (u *Upstream) send(ctx context.Context, r Request, tenant string) (*Response, error) {
+func (u *Upstream) send(ctx context.Context, r Request) (*Response, error) {
 	base := u.pages
 	if r.Path.InAPI() {
 		base = u.api
@@ -75,20 +75,20 @@ func (u *Upstream) send(ctx context.Context, r Request, tenant string) (*Respons
 	if len(r.Body) > 0 {
 		request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
 	}
-	if tenant != "" && u.secret != "" {
-		request.Header.Set(headerUser, tenant)
+	if r.Tenant != "" && u.secret != "" {
+		request.Header.Set(headerUser, r.Tenant)
 		request.Header.Set(HeaderSecret, u.secret)
 	}
 	answer, err := u.transport.RoundTrip(request)
 	if err != nil {
 		return nil, unanswered(ctx, err)
 	}
-	if err := u.check(r, answer, tenant); err != nil {
+	if err := u.check(r, answer); err != nil {
 		_ = answer.Body.Close() // its content does not matter
 		return nil, err
 	}
 	return &Response{Status: answer.StatusCode, Header: downward(answer.Header), Body: answer.Body,
-		Length: answer.ContentLength, Tenant: tenant}, nil
+		Length: answer.ContentLength, Tenant: r.Tenant}, nil
 }
 
 // unanswered is the fault for a request without an answer. Its cause is for the log, so it has no text of net/http,
@@ -106,13 +106,13 @@ func unanswered(ctx context.Context, err error) error {
 }
 
 // check refuses answers that must not reach a browser: of another user, of another protocol, or leading elsewhere.
-func (u *Upstream) check(r Request, answer *http.Response, tenant string) error {
+func (u *Upstream) check(r Request, answer *http.Response) error {
 	switch {
 	case answer.StatusCode < 200:
 		return unusable(fmt.Sprintf("status %d", answer.StatusCode))
 	case answer.Header.Get("Content-Encoding") != "":
 		return unusable("compressed, although the request does not allow it")
-	case r.Path.InAPI() && u.secret != "" && tenant != "" && !only(answer.Header.Values(headerUser), tenant):
+	case r.Path.InAPI() && u.secret != "" && r.Tenant != "" && !only(answer.Header.Values(headerUser), r.Tenant):
 		return unusable("the answer does not name the user: the tenant add-on is missing")
 	case !redirects(answer.StatusCode):
 		return nil
