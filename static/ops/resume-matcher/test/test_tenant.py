@@ -12,14 +12,16 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-import credits_tenant
 import made_up_app
+
+ADD_ON = Path(__file__).parents[1] / "tenant"
+sys.path.insert(0, str(ADD_ON))
+runpy.run_path(str(ADD_ON / "sitecustomize.py"))  # as Python does for a folder in PYTHONPATH
+import credits_tenant  # noqa: E402
 
 SECRET = "s" * 32
 ANNA, BERT = "anna" + "a" * 22, "bert" + "2" * 22
 CROWD = [f"user{number:022}" for number in range(24)]
-
-runpy.run_path(str(Path(__file__).with_name("sitecustomize.py")))  # as Python does for a folder in PYTHONPATH
 
 
 class TenantTest(unittest.IsolatedAsyncioTestCase):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import made_up_app
 
+ADD_ON = Path(__file__).parents[1] / "tenant"
+
 # SERVE imports the application and starts it, as uvicorn does, then sends one request.
 SERVE = '''
 import asyncio, importlib
@@ -60,7 +62,7 @@ class StartTest(unittest.TestCase):
             made_up_app.write_app(folder, **changes)
             (folder / "plugin.py").write_text("from app.database import Database\nstore = Database('own.db')")
             environment = environment | {"DATA_DIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1",
-                                         "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{folder}"}
+                                         "PYTHONPATH": f"{ADD_ON}{os.pathsep}{folder}"}
             starts[name] = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, cwd=folder,
                                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for name, start in starts.items():
