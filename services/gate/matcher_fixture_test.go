@@ -131,7 +131,7 @@ type chargedCall struct {
 }
 
 func (m *matcher) turn(action string) map[string]any {
-	return map[string]any{"action": action, "answer": map[string]any{"text": "I build payment systems."}, "state": map[string]any{
+	return map[string]any{"action": action, "answer": map[string]any{"text": "I'm Ada."}, "state": map[string]any{
 		"step": "question", "asked_count": 1, "history": []any{}, "resume_data": map[string]any{}}}
 }
 

@@ -28,12 +28,13 @@ var answers = map[string]struct{ good, hollow []string }{
 	},
 	"POST /api/v1/resume-wizard/turn": {
 		good: []string{
-			wizard("question", `{"personalInfo":{"name":"Anna Example","email":""}}`),
+			wizard("question", `{"personalInfo":{"name":"Anna Example","title":"Clerk"}}`),
 			wizard("question", `{"workExperience":[{"id":1,"title":"Clerk"}]}`),
 			wizard("question", `{"additional":{"technicalSkills":["Go"]}}`),
 		},
 		hollow: []string{
 			wizard("question", `{"personalInfo":{"name":""},"summary":"","workExperience":[],"additional":{"awards":[]}}`),
+			wizard("question", `{"personalInfo":{"name":"Anna Example","title":""}}`), // found without the model
 			wizard("question", `{"sectionMeta":[{"displayName":"Summary"}]}`),
 			wizard("review", `{"summary":"A clerk."}`), // past the last question, without the model
 			`{"state":null}`,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -64,13 +65,21 @@ func readFile(c *call) (*answer, bool) {
 	}
 }
 
-// readTurn finds out whether a turn of the wizard asks the model.
-func readTurn(c *call) (*answer, bool) {
+// introduction is how Resume Matcher finds a name if its model returns none.
+var introduction = regexp.MustCompile(`\bI(?:'| a)m ([A-Z][a-z]+)`)
+
+// said is what the user answers in a turn of the wizard.
+func said(c *call) string {
 	given, _ := c.body["answer"].(object)
 	text, _ := given["text"].(string)
+	return text
+}
+
+// readTurn finds out whether a turn of the wizard asks the model.
+func readTurn(c *call) (*answer, bool) {
 	action, _ := c.body["action"].(string)
 	known := slices.Contains([]string{"start", "answer", "skip", "back", "review"}, action)
-	if !known || action == "answer" && text == "" {
+	if !known || action == "answer" && said(c) == "" {
 		return refuseBody("value_error", "action", "Input should be valid"), false
 	}
 	return nil, action != "answer" && action != "skip"
@@ -130,8 +139,12 @@ var effects = map[string]func(*call, reply){
 				"current_question": object{"text": "What is your name?", "section": "intro"}}
 		case "answer", "skip":
 			state["step"], state["asked_count"] = "question", asked+1
-			if result == answered {
+			name := introduction.FindStringSubmatch(said(c))
+			switch {
+			case result == answered:
 				state["resume_data"] = c.app.table.Fixtures["resume"]
+			case name != nil:
+				state["resume_data"] = object{"personalInfo": object{"name": name[1]}}
 			}
 		default:
 			state["step"] = "review"

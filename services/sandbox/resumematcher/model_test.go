@@ -22,7 +22,8 @@ func TestRoutesThatAskTheModelAnswerAsObserved(t *testing.T) {
 	job := map[string]any{"resume_id": made.master, "job_description": "Backend engineer"}
 	answers := map[string]any{"resume_id": made.master, "answers": []any{map[string]any{"question_id": "q_0"}}}
 	items := map[string]any{"resume_id": made.master, "items": []any{map[string]any{"item_id": "exp_0"}}, "instruction": "I"}
-	turn := map[string]any{"action": "answer", "answer": map[string]any{"text": "Ada"}, "state": map[string]any{"asked_count": 1}}
+	turn := map[string]any{"action": "answer", "answer": map[string]any{"text": "I'm Ada."},
+		"state": map[string]any{"asked_count": 1}}
 	tailored := "POST /resumes/" + made.tailored + "/generate-"
 	for _, test := range []struct {
 		route                    string
@@ -51,7 +52,7 @@ func TestRoutesThatAskTheModelAnswerAsObserved(t *testing.T) {
 			"200 Idempotency keys, unique indexes, one transaction.", "200 null", "500 null", "500 null"},
 		{"POST /applications", job, "company", "200 Example Pay", "200 null", "200 null", "200 null"},
 		{"POST /resume-wizard/turn", turn, "state.asked_count", "200 2", "200 2", "422 null", "500 null"},
-		{"POST /resume-wizard/turn", turn, "state.resume_data.personalInfo.name", "200 Ada Example", "200 null", "422 null",
+		{"POST /resume-wizard/turn", turn, "state.resume_data.personalInfo.name", "200 Ada Example", "200 Ada", "422 null",
 			"500 null"},
 		{"GET /status", nil, "llm_healthy", "200 true", "200 true", "200 true", "200 false"},
 	} {
