@@ -5,19 +5,17 @@ What cannot be kept apart stops the start with exit code 3 and a sentence."""
 import asyncio
 import contextlib
 import contextvars
-import functools
 import hmac
 import inspect
 import json
 import os
 import re
-import secrets
 import shutil
 import sys
-import time
 import types
 import urllib.parse
 from pathlib import Path
+from time import monotonic as clock
 
 VERSION = "1"
 USER, SECRET = b"x-credits-user", b"x-credits-secret"
@@ -25,19 +23,33 @@ VALID_USER = re.compile(rb"[a-z0-9]{26}")
 HEALTH, RESUMES, TENANT = "/api/v1/health", "/api/v1/resumes", "/api/v1/credits-tenant"
 ONE_RESUME = re.compile(RESUMES + "/([^/]+)/.+")
 DRAFT = re.compile(RESUMES + "/render-drafts/[^/]+")
-
 MAX_OPEN = 64  # databases; a request beyond that waits for an idle one
 IDLE = 300  # seconds after which an unused database is closed when another is opened
 HEALTH_AGE = 60  # seconds for which all users get the same answer about the model
 
-clock = time.monotonic
 current = contextvars.ContextVar("credits_tenant_request", default=None)
+running = set()  # requests
 
 
 def refuse(reason):
     """End the process. An exception is not enough: uvicorn ignores those of an application's lifespan."""
     print(f"credits-tenant: {reason}", file=sys.stderr, flush=True)
     os._exit(3)
+
+
+class Request:
+    """A request of a user, which runs within its block. resume is the id in its path, if any."""
+
+    def __init__(self, user, resume=None):
+        self.user, self.resume = user, resume
+
+    def __enter__(self):
+        running.add(self)
+        self.token = current.set(self)
+
+    def __exit__(self, *_):
+        current.reset(self.token)
+        running.remove(self)
 
 
 class Tenants:
@@ -49,9 +61,14 @@ class Tenants:
         self.open = {}  # by user, the one used longest ago first
         self.turn, self.freed, self.started = asyncio.Lock(), asyncio.Event(), False
 
+    def reject(self, reason):
+        """End a start that cannot keep users apart; once started, fail the work that tries."""
+        if not self.started:
+            refuse(reason)
+        raise RuntimeError(f"credits-tenant: {reason}")
+
     def entry(self, user):
-        entry = self.open.pop(user, None)
-        if entry is None:
+        if not (entry := self.open.pop(user, None)):
             (self.folder / user).mkdir(mode=0o700, parents=True, exist_ok=True)
             entry = types.SimpleNamespace(database=object.__new__(self.kind), calls=0)
             self.construct(entry.database, db_path=self.folder / user / self.file)
@@ -84,31 +101,21 @@ class Tenants:
                 await self.freed.wait()
 
     async def forget(self, user):
-        """Delete all that a user has, and report whether that was possible: not while a call runs."""
+        """Delete all that a user has, and report whether that was possible: not while a request or a call runs."""
         async with self.turn:
-            while user in self.open:
+            while not any(request.user == user for request in running):
+                if user not in self.open:
+                    shutil.rmtree(self.folder / user, ignore_errors=True)
+                    return not (self.folder / user).exists()
                 if self.open[user].calls:
-                    return False
+                    break
                 await self.open.pop(user).database.close()
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(self.folder / user)
-            return True
+            return False
 
     async def close(self):
         while self.open:
             await self.open.popitem()[1].database.close()
         await self.main.close()
-
-
-@contextlib.contextmanager
-def acting_as(user):
-    request = types.SimpleNamespace(user=user, ended=False)
-    token = current.set(request)
-    try:
-        yield
-    finally:
-        current.reset(token)
-        request.ended = True
 
 
 class Proxy:
@@ -126,10 +133,10 @@ class Proxy:
             return tenants.close
         if "api_key" in name:
             return getattr(tenants.main, name)
-        if request is None or request.ended:
-            raise RuntimeError(f"credits-tenant: db.{name} is used outside a user's request, as by a background job")
+        if request not in running:
+            tenants.reject(f"db.{name} is used outside a user's request, as by a background job")
         if inspect.iscoroutinefunction(getattr(tenants.kind, name, None)):
-            return functools.partial(tenants.call, request.user, name)
+            return lambda *args, **kwargs: tenants.call(request.user, name, *args, **kwargs)
         return getattr(tenants.entry(request.user).database, name)
 
 
@@ -142,14 +149,8 @@ def protect_database(module):
     if not inspect.isclass(kind) or type(main) is not kind or not getattr(main, "db_path", None):
         refuse("app.database has no db of class Database with a file: this version of Resume Matcher is not supported")
     tenants = Tenants(main, kind)
-
-    def construct_refused(*_, **__):
-        reason = f"{sys._getframe(1).f_globals['__name__']} opens a database of its own, which all users would share"
-        if tenants.started:
-            raise RuntimeError(f"credits-tenant: {reason}")
-        refuse(reason)
-
-    kind.__init__ = construct_refused
+    kind.__init__ = lambda *_, **__: tenants.reject(
+        f"{sys._getframe(1).f_globals['__name__']} opens a database of its own, which all users would share")
     for name, value in list(vars(module).items()):
         if value is main:
             setattr(module, name, Proxy(tenants))
@@ -157,7 +158,7 @@ def protect_database(module):
             refuse(f"app.database.{name} is a second database, which all users would share")
 
 
-def protect_app(module):
+def protect_main(module):
     """Wrap app.main:app, which uvicorn serves."""
     secret = os.environ.get("CREDITS_TENANT_SECRET", "")
     if len(secret) < 32:
@@ -189,65 +190,58 @@ class AddOn:
 
     def __init__(self, app, database, secret):
         self.app, self.database, self.tenants, self.secret = app, database, database._tenants, secret
-        self.running = []  # of each running request, its user and the id of its resume
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return await self.start(scope, receive, send)
         users, given = ([value for name, value in scope["headers"] if name.lower() == key] for key in (USER, SECRET))
         one = len(given) == 1 and len(users) <= 1 and all(VALID_USER.fullmatch(user) for user in users)
+        user, asked = users[0].decode("latin-1") if users else "", (scope["method"], scope["path"])
+
+        async def send_named(message):
+            """Repeat the user in an answer, so that the gate notices one that the add-on has not seen."""
+            if user and message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), (USER, user.encode())]}
+            await send(message)
+
         if not self.tenants.started:
-            return await answer(send, 503, {"detail": "The tenant add-on has not checked this server"})
-        if (users or given) and not (one and hmac.compare_digest(given[0], self.secret)):
-            return await answer(send, 403, {"detail": "Identity refused"})
-        user = users[0].decode() if users else None
-        send = naming(send, user) if user else send
-        if given and (scope["method"], scope["path"]) == ("GET", TENANT):
-            await self.describe(send)
-        elif user and (scope["method"], scope["path"]) == ("DELETE", TENANT):
-            await self.forget(user, send)
+            await answer(send, 503, {"detail": "The tenant add-on has not checked this server"})
+        elif (users or given) and not (one and hmac.compare_digest(given[0], self.secret)):
+            await answer(send, 403, {"detail": "Identity refused"})
+        elif given and asked == ("GET", TENANT):
+            paths = self.app.openapi()["paths"]
+            operations = sorted(f"{method.upper()} {path}" for path, item in paths.items() for method in item)
+            await answer(send_named, 200, {"version": VERSION, "operations": operations})
+        elif user and asked == ("DELETE", TENANT):
+            forgotten = await self.tenants.forget(user)
+            await answer(send_named, *((200, {"message": "Tenant deleted"}) if forgotten else
+                                       (409, {"detail": "A request of this user is running"})))
         elif user:
-            await self.serve(user, scope, receive, send)
+            found = ONE_RESUME.fullmatch(scope["path"])
+            with Request(user, found and found[1]):
+                await self.app(scope, receive, send_named)
         elif scope["path"] == HEALTH:
             await self.app(scope, receive, send)
-        elif given or not await self.serve_print_page(scope, receive, send):
+        elif (reader := await self.print_page(scope)):
+            with reader:
+                await self.app(scope, receive, send)
+        else:
             await answer(send, 401, {"detail": "Identity required"})
 
-    async def serve(self, user, scope, receive, send):
-        found = ONE_RESUME.fullmatch(scope["path"])
-        self.running.append(request := (user, found and found[1]))
-        try:
-            with acting_as(user):
-                await self.app(scope, receive, send)
-        finally:
-            self.running.remove(request)
-
-    async def describe(self, send):
-        paths = self.app.openapi()["paths"]
-        operations = sorted(f"{method.upper()} {path}" for path, item in paths.items() for method in item)
-        await answer(send, 200, {"version": VERSION, "operations": operations})
-
-    async def forget(self, user, send):
-        runs = any(user == one for one, _ in self.running) or not await self.tenants.forget(user)
-        if runs or any(user == one for one, _ in self.running):  # one may have begun meanwhile
-            return await answer(send, 409, {"detail": "A request of this user is running"})
-        await answer(send, 200, {"message": "Tenant deleted"})
-
-    async def serve_print_page(self, scope, receive, send):
-        """Serve what Resume Matcher's own print page reads, and report whether the request was that. The page knows no
-        identity, so a resume belongs to whoever has one of that id and whose request for it is running."""
-        if scope["method"] != "GET" or not from_this_machine(scope):
-            return False
+    async def print_page(self, scope):
+        """Return as whom to serve a read of Resume Matcher's own print page, which knows no identity: whoever has the
+        resume and has a request for it running. Next.js marks what it passes on from a browser with headers."""
+        passed_on = any(name.lower().startswith((b"x-forwarded", b"forwarded")) for name, _ in scope["headers"])
+        here = (scope.get("client") or [""])[0] in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+        if scope["method"] != "GET" or passed_on or not here:
+            return
         if DRAFT.fullmatch(scope["path"]):
-            await self.app(scope, receive, send)
-            return True
+            return contextlib.nullcontext()
         ids = urllib.parse.parse_qs(scope["query_string"].decode("latin-1")).get("resume_id")
-        for user in {one for one, resume in self.running if scope["path"] == RESUMES and ids == [resume]}:
-            with acting_as(user):
+        for user in {one.user for one in running if scope["path"] == RESUMES and ids == [one.resume]}:
+            with Request(user):
                 if await self.database.get_resume(ids[0]):
-                    await self.app(scope, receive, send)
-                    return True
-        return False
+                    return Request(user)
 
     async def start(self, scope, receive, send):
         async def send_checked(message):
@@ -260,13 +254,13 @@ class AddOn:
 
     async def check(self):
         """Make up two users before the server accepts requests: each must see only their own resume."""
-        users, seen = [secrets.token_hex(13) for _ in range(2)], []
+        users, seen = [os.urandom(13).hex() for _ in range(2)], []
         try:
             for user in users:
-                with acting_as(user):
+                with Request(user):
                     await self.database.create_resume(content=user)
             for user in users:
-                with acting_as(user):
+                with Request(user):
                     seen.append([row["content"] for row in await self.database.list_resumes()])
                 await self.tenants.forget(user)
         except Exception as error:
@@ -276,24 +270,6 @@ class AddOn:
         self.tenants.started = True
 
 
-def from_this_machine(scope):
-    """Report whether a program on this machine sent the request for itself: Next.js marks what it passes on."""
-    forwarded = any(name.lower().startswith((b"x-forwarded", b"forwarded")) for name, _ in scope["headers"])
-    return not forwarded and (scope.get("client") or [""])[0] in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
-
-
-def naming(send, user):
-    """Repeat the user in the answer, so that the gate notices an answer that the add-on has not seen."""
-
-    async def send_named(message):
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), (USER, user.encode())]}
-        await send(message)
-
-    return send_named
-
-
 async def answer(send, status, content):
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": json.dumps(content).encode()})

@@ -3,29 +3,23 @@ application as soon as they are imported, and does nothing in any other program.
 
 import sys
 from importlib.machinery import PathFinder
-
-HOOKS = {"app.database": "protect_database", "app.main": "protect_app"}
-
-
-class Finder:
-    """Finder calls a hook of credits_tenant right after a module has run, before its importer sees it."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        spec = PathFinder.find_spec(name, path, target) if name in HOOKS else None
-        if spec is not None:
-            spec.loader.exec_module = protected(spec.loader.exec_module, HOOKS[name])
-        return spec
+from types import SimpleNamespace
 
 
-def protected(run, hook):
-    def run_protected(module):
-        run(module)
-        import credits_tenant  # here, because other programs do not need it
+def find_spec(name, path=None, target=None):
+    """Find a module as usual, and call its hook right after it has run, before its importer sees it."""
+    spec = PathFinder.find_spec(name, path, target) if name in ("app.database", "app.main") else None
+    if spec is not None:
+        run = spec.loader.exec_module
 
-        getattr(credits_tenant, hook)(module)
+        def run_protected(module):
+            run(module)
+            import credits_tenant  # here, because other programs do not need it
 
-    return run_protected
+            getattr(credits_tenant, name.replace("app.", "protect_"))(module)
+
+        spec.loader.exec_module = run_protected
+    return spec
 
 
-sys.meta_path.insert(0, Finder)
+sys.meta_path.insert(0, SimpleNamespace(find_spec=find_spec))

@@ -39,12 +39,24 @@ async def list_resumes(self):
 
 Database.create_resume, Database.list_resumes = create_resume, list_resumes
 '''
+BACKGROUND = '''
+class Worker(App):
+    async def __call__(self, scope, receive, send):
+        try:
+            await db.list_resumes()
+        except Exception:  # as a worker does that recovers its queue
+            pass
+        await super().__call__(scope, receive, send)
+
+app = Worker()
+'''
 GOOD = {"CREDITS_TENANT_SECRET": "s" * 32}
 CASES = {
     "good": (GOOD, {}, 0, ""),
     "no secret": ({}, {}, 3, "CREDITS_TENANT_SECRET must have"),
     "a short secret": ({"CREDITS_TENANT_SECRET": "s" * 31}, {}, 3, "CREDITS_TENANT_SECRET must have"),
     "PostgreSQL": (GOOD | {"DATABASE_URL": "postgresql://db/app"}, {}, 3, "DATABASE_URL is set"),
+    "a background job": (GOOD, {"main": BACKGROUND}, 3, "db.list_resumes is used outside a user's request, as by a"),
     "a router's own": (GOOD, {"routers_health": "\nstore = Database('own.db')"}, 3, "app.routers.health opens"),
     "another module's": (GOOD, {"main": "\nimport plugin"}, 3, "plugin opens a database of its own"),
     "a second database": (GOOD, {"database": "\nsecond = Database('own.db')"}, 3, "app.database.second is a second"),

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ADD_ON))
 runpy.run_path(str(ADD_ON / "sitecustomize.py"))  # as Python does for a folder in PYTHONPATH
 import credits_tenant  # noqa: E402
 
-SECRET = "s" * 32
+SECRET, CLOCK = "s" * 32, credits_tenant.clock
 ANNA, BERT = "anna" + "a" * 22, "bert" + "2" * 22
 CROWD = [f"user{number:022}" for number in range(24)]
 
@@ -116,7 +116,7 @@ class TenantTest(unittest.IsolatedAsyncioTestCase):
     async def test_unused_database_is_closed_when_another_opens(self):
         await self.upload(ANNA)
         alive = self.database.Database.alive
-        with mock.patch.object(credits_tenant, "clock", lambda: credits_tenant.time.monotonic() + 301):
+        with mock.patch.object(credits_tenant, "clock", lambda: CLOCK() + 301):
             await self.upload(BERT)
             self.assertEqual(self.database.Database.alive, alive, "databases open after five minutes")
             self.assertEqual(len((await self.send("GET resumes/list"))[1]), 1, "Anna's resumes")
@@ -164,7 +164,7 @@ class TenantTest(unittest.IsolatedAsyncioTestCase):
         await self.upload(BERT)
         async with self.pdf_running(resume):
             self.assertEqual((await self.send("DELETE credits-tenant"))[::2], (409, [ANNA]))
-        with credits_tenant.acting_as(ANNA):
+        with credits_tenant.Request(ANNA):
             left = asyncio.ensure_future(self.database.db.list_resumes())
         await asyncio.sleep(0)
         self.assertEqual((await self.send("DELETE credits-tenant"))[0], 409, "while a call outlives its request")
@@ -202,14 +202,14 @@ class TenantTest(unittest.IsolatedAsyncioTestCase):
     async def test_model_is_asked_once_a_minute_for_all_users(self):
         await self.upload(ANNA)
         for later in (0, 61):
-            with mock.patch.object(credits_tenant, "clock", lambda: credits_tenant.time.monotonic() + later):
+            with mock.patch.object(credits_tenant, "clock", lambda: CLOCK() + later):
                 answers = await asyncio.gather(*(self.send("GET status", user) for user in [ANNA, *CROWD]))
             self.assertEqual([body["total"] for _, body, _ in answers], [1] + [0] * len(CROWD), "counts of each user")
             self.assertEqual(self.router.asked, 1 + later // 61, "questions to the model")
 
     async def test_keys_of_providers_stay_the_operators(self):
         self.database.db.set_api_key("openai", "sealed")
-        with credits_tenant.acting_as(ANNA):
+        with credits_tenant.Request(ANNA):
             self.assertEqual(self.database.db.get_api_keys(), {"openai": "sealed"})
         self.assertFalse((self.folder / "tenants" / ANNA).exists(), "a key made a user's folder")
 
