@@ -160,9 +160,9 @@ def protect_database(module):
 
 def protect_main(module):
     """Wrap app.main:app, which uvicorn serves."""
-    secret = os.environ.get("CREDITS_TENANT_SECRET", "")
+    secret = os.environ.get("RESUME_MATCHER_SECRET", "")
     if len(secret) < 32:
-        refuse("CREDITS_TENANT_SECRET must have at least 32 characters and equal RESUME_MATCHER_SECRET of the credits")
+        refuse("RESUME_MATCHER_SECRET must have at least 32 characters and be equal on both sides")
     proxy = getattr(sys.modules.get("app.database"), "db", None)
     if not isinstance(proxy, Proxy):
         refuse("app.main does not use app.database.db: this version of Resume Matcher is not supported")

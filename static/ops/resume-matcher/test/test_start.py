@@ -50,11 +50,11 @@ class Worker(App):
 
 app = Worker()
 '''
-GOOD = {"CREDITS_TENANT_SECRET": "s" * 32}
+GOOD = {"RESUME_MATCHER_SECRET": "s" * 32}
 CASES = {
     "good": (GOOD, {}, 0, ""),
-    "no secret": ({}, {}, 3, "CREDITS_TENANT_SECRET must have"),
-    "a short secret": ({"CREDITS_TENANT_SECRET": "s" * 31}, {}, 3, "CREDITS_TENANT_SECRET must have"),
+    "no secret": ({}, {}, 3, "RESUME_MATCHER_SECRET must have"),
+    "a short secret": ({"RESUME_MATCHER_SECRET": "s" * 31}, {}, 3, "RESUME_MATCHER_SECRET must have"),
     "PostgreSQL": (GOOD | {"DATABASE_URL": "postgresql://db/app"}, {}, 3, "DATABASE_URL is set"),
     "a background job": (GOOD, {"main": BACKGROUND}, 3, "db.list_resumes is used outside a user's request, as by a"),
     "a router's own": (GOOD, {"routers_health": "\nstore = Database('own.db')"}, 3, "app.routers.health opens"),

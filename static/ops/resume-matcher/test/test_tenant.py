@@ -29,7 +29,7 @@ class TenantTest(unittest.IsolatedAsyncioTestCase):
         asyncio.get_running_loop().set_debug(False)  # it reports what a busy machine delays
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         made_up_app.write_app(self.folder)
-        environment = {"DATA_DIR": str(self.folder), "CREDITS_TENANT_SECRET": SECRET}
+        environment = {"DATA_DIR": str(self.folder), "RESUME_MATCHER_SECRET": SECRET}
         self.enterContext(mock.patch.dict(os.environ, environment))
         self.enterContext(mock.patch.object(sys, "path", [str(self.folder), *sys.path]))
         self.enterContext(mock.patch.object(sys, "dont_write_bytecode", True))
