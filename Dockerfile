@@ -11,13 +11,14 @@ ARG VERSION=development
 # timetzdata embeds the time zones in the binary.
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags timetzdata \
       -ldflags "-s -w -X main.version=${VERSION}" -o /out/credits .
-RUN echo 'credits:x:65532:65532:credits:/:/sbin/nologin' > /out/passwd \
- && echo 'credits:x:65532:' > /out/group
+# An export is written to a file in /tmp before it is sent.
+RUN mkdir /out/etc /out/tmp && chmod 1777 /out/tmp \
+ && echo 'credits:x:65532:65532:credits:/:/sbin/nologin' > /out/etc/passwd \
+ && echo 'credits:x:65532:' > /out/etc/group
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build /out/passwd /out/group /etc/
-COPY --from=build /out/credits /credits
+COPY --from=build /out /
 
 # A numeric id lets a cluster that requires a non-root user verify it.
 USER 65532:65532

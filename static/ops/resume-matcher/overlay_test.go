@@ -24,6 +24,8 @@ type overlay struct {
 		Networks    []string          `yaml:"networks"`
 		Environment map[string]string `yaml:"environment"`
 		Volumes     yaml.Node         `yaml:"volumes"`
+		ReadOnly    bool              `yaml:"read_only"`
+		Tmpfs       []string          `yaml:"tmpfs"`
 	} `yaml:"services"`
 	Networks map[string]struct {
 		Internal bool `yaml:"internal"`
@@ -122,6 +124,9 @@ func TestServerAcceptsTheOverlaysSettings(t *testing.T) {
 	}
 	if c.ResumeMatcher.Secret.Reveal() != settings["RESUME_MATCHER_SECRET"] {
 		t.Error("the server has another secret than the add-on")
+	}
+	if service.ReadOnly && !slices.Contains(service.Tmpfs, "/tmp") {
+		t.Error("exports have no directory for their files")
 	}
 	example := read(t, root+"/.env.example")
 	for name := range service.Environment {
