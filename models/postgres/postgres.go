@@ -19,7 +19,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 	driver "gorm.io/driver/postgres"
 	"gorm.io/gorm"
 
@@ -48,7 +47,7 @@ func Open(url string, log *slog.Logger) (*gorm.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool := stdlib.OpenDB(*cfg)
+	pool := openPool(cfg)
 	pool.SetMaxOpenConns(maxConnections())
 	pool.SetMaxIdleConns(maxConnections())
 	pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -93,6 +92,8 @@ var timeLimits = map[string]string{
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
+var errUnreadable = errors.New("the database address cannot be read")
+
 // connConfig parses a database address and reports whether it leads to a pooler. Poolers in transaction mode
 // (PgBouncer, Neon, Supabase) refuse prepared statements and most startup parameters, so connections through one use
 // neither. A time limit in the address (lock_timeout=60s) overrides the default.
@@ -103,7 +104,7 @@ func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 	}
 	cfg, err := pgx.ParseConfig(address)
 	if err != nil {
-		return nil, false, errors.New("the database address cannot be read") // pgx's error may quote the address
+		return nil, false, errUnreadable // pgx's error may quote the address
 	}
 	if u, _ := url.Parse(address); u.Host == "" && u.Query().Get("host") == "" && !loopback.All(cfg.Host) {
 		// Without a host pgx uses PGHOST, which would bypass the TLS rule below.
@@ -135,7 +136,7 @@ func cleanURL(address string) (string, bool, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return "", false, errors.New("the database address cannot be read")
+		return "", false, errUnreadable
 	}
 	query := u.Query()
 	host := u.Hostname()
@@ -154,8 +155,8 @@ func cleanURL(address string) (string, bool, error) {
 
 const pooledKey = "credits:pooled"
 
-// Transaction runs fn in a transaction and commits it if fn returns nil. It retries after a deadlock or a serialization
-// failure, three attempts in all, so fn must have no effects outside the database.
+// Transaction runs fn in a transaction and commits it if fn returns nil. It retries after a deadlock, a serialization
+// failure or a change of the schema, three attempts in all, so fn must have no effects outside the database.
 func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) error {
 	var err error
 	for attempt := range txAttempts {
@@ -203,7 +204,7 @@ func setLocalTimeouts(tx *gorm.DB) error {
 
 func worthRetrying(err error) bool {
 	code := sqlState(err)
-	return code == "40001" || code == "40P01" // serialization_failure, deadlock_detected
+	return code == "40001" || code == "40P01" || stale(err) // serialization_failure, deadlock_detected
 }
 
 // Away reports whether err means that the database was unreachable or did not answer in time, so that a retry may

@@ -58,8 +58,10 @@ func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error
 	}
 	match, more := f.matches()
 	// Labels are joined to the page, not to all entries that are read for it.
+	// Named columns: an export reads in a snapshot, which cannot begin again when a release adds a column.
 	err = db.Raw(`SELECT c.*, f.label_en, f.label_de, `+movedAway+
-		` AS moved_away FROM (SELECT c.* FROM credit_transactions c WHERE `+where+match+` ORDER BY c.id DESC LIMIT @limit) c
+		` AS moved_away FROM (SELECT c.id, c.user_id, c.delta_credits, c.reason, c.stripe_event_id, c.meta, c.created_at, c.balance_after
+		FROM credit_transactions c WHERE `+where+match+` ORDER BY c.id DESC LIMIT @limit) c
 		LEFT JOIN feature_prices f ON f.feature = c.reason ORDER BY c.id DESC`, append(append(args, more...), sql.Named("limit", limit+1))...).Scan(&page.Entries).Error
 	if err != nil {
 		return page, err

@@ -1,0 +1,84 @@
+package postgres_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
+)
+
+// A release adds a column while servers of the previous one run. Each of their connections has prepared statements that
+// name no columns; none of them fails.
+func TestStatementsSurviveANewColumn(t *testing.T) {
+	t.Parallel()
+	read := func(db *gorm.DB, query string) error { return db.Raw(query).Scan(&[]map[string]any{}).Error }
+	forms := map[string]func(db *gorm.DB) error{
+		"a query": func(db *gorm.DB) error { return read(db, `SELECT * FROM users`) },
+		"a row": func(db *gorm.DB) error {
+			var refusal *pgconn.PgError
+			if err := db.Raw(`SELECT * FROM users`).Row().Scan(); errors.As(err, &refusal) {
+				return err
+			}
+			return nil // the number of columns does not matter here
+		},
+		"a write": func(db *gorm.DB) error {
+			return db.Exec(`UPDATE users SET name = 'Eve' WHERE email = 'eve@example.com' RETURNING *`).Error
+		},
+		"GORM's own": func(db *gorm.DB) error { return db.Take(&models.User{}).Error },
+		"a transaction of several": func(db *gorm.DB) error {
+			return postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
+				return errors.Join(read(tx.DB, `SELECT * FROM users`), read(tx.DB, `SELECT * FROM holds`),
+					read(tx.DB, `SELECT * FROM prices`), read(tx.DB, `SELECT * FROM purchases`))
+			})
+		},
+	}
+	direct := dbtest.URL(t)
+	for name, c := range map[string]struct {
+		address     string
+		connections int
+	}{"directly": {direct, 8}, "through a pooler": {dbtest.Pooler(t, direct) + "&pgbouncer=true", 2}} {
+		t.Run(name, func(t *testing.T) {
+			db := open(t, c.address)
+			if name == "directly" {
+				dbtest.User(t, db, "ada@example.com")
+			}
+			for form, run := range forms {
+				atOnce(t, db, c.connections, run) // every connection prepares the statements
+				for _, table := range []string{"users", "holds", "prices", "purchases"} {
+					if err := open(t, direct).Exec(`ALTER TABLE ` + table + ` ADD COLUMN "` + form + " " + name + `" integer`).
+						Error; err != nil {
+						t.Fatal(err)
+					}
+				}
+				dbtest.Concurrently(c.connections, func(int) {
+					if err := run(db); err != nil {
+						t.Errorf("%s after a column was added: %v", form, err)
+					}
+				})
+			}
+		})
+	}
+}
+
+// atOnce runs work on n connections of db.
+func atOnce(t *testing.T, db *gorm.DB, n int, work func(*gorm.DB) error) {
+	t.Helper()
+	all := make(chan *gorm.DB, n)
+	for range n {
+		tx := db.Begin()
+		if err := errors.Join(tx.Error, work(tx)); err != nil {
+			t.Fatal(err)
+		}
+		all <- tx
+	}
+	for range n {
+		if err := (<-all).Rollback().Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
