@@ -154,11 +154,10 @@ func TestPendingIdentityIsLinkedAfterAFreshSignIn(t *testing.T) {
 
 func TestRelinkReplacesAnIdentityOnce(t *testing.T) {
 	t.Parallel()
-	l := newSessionFixture(t)
-	f := l.fixture
+	f := newSessionFixture(t)
 	boss := f.signInAs(t, verified("boss", "boss@example.com"))
 	owner := f.signInAs(t, verified("old", ada))
-	old, err := l.Open(t.Context(), SignIn{User: owner, Issuer: "https://id.example.com", Subject: "old"}, "")
+	old, err := f.Open(t.Context(), SignIn{User: owner, Issuer: "https://id.example.com", Subject: "old"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,29 +194,29 @@ func TestRelinkReplacesAnIdentityOnce(t *testing.T) {
 	if _, err := f.trySignIn(t.Context(), verified("old", ada)); err == nil {
 		t.Error("replaced identity: got a sign-in, want a refusal")
 	}
-	wantLive(t, l.Sessions, old, false)
+	wantLive(t, f.Sessions, old, false)
 }
 
 func TestUnlinkEndsTheSessionsOfTheIdentity(t *testing.T) {
 	t.Parallel()
-	l := newSessionFixture(t)
-	here, user := l.openSession(t, "a", "")
-	if _, err := l.tryToLink(t.Context(), user, profile{Subject: "b"}); err != nil {
+	f := newSessionFixture(t)
+	here, user := f.openSession(t, "a", "")
+	if _, err := f.tryToLink(t.Context(), user, profile{Subject: "b"}); err != nil {
 		t.Fatal(err)
 	}
-	there, _ := l.openSession(t, "b", "")
-	before, _ := l.openSession(t, "a", "")
-	if err := l.fixture.db.Exec(`UPDATE sessions SET issuer = '', subject = '' WHERE key_hash = ?`,
-		l.KeyHash(before)).Error; err != nil {
+	there, _ := f.openSession(t, "b", "")
+	before, _ := f.openSession(t, "a", "")
+	if err := f.fixture.db.Exec(`UPDATE sessions SET issuer = '', subject = '' WHERE key_hash = ?`,
+		f.KeyHash(before)).Error; err != nil {
 		t.Fatal(err)
 	}
 	id := IdentityID(models.Identity{Issuer: "https://id.example.com", Subject: "b"})
-	if err := l.Unlink(t.Context(), user, id); err != nil {
+	if err := f.Unlink(t.Context(), user, id); err != nil {
 		t.Fatal(err)
 	}
-	wantLive(t, l.Sessions, there, false)
-	wantLive(t, l.Sessions, before, false) // its identity is unknown
-	wantLive(t, l.Sessions, here, true)
+	wantLive(t, f.Sessions, there, false)
+	wantLive(t, f.Sessions, before, false) // its identity is unknown
+	wantLive(t, f.Sessions, here, true)
 }
 
 func TestSandboxKeepsItsUsersWhenItsPortChanges(t *testing.T) {

@@ -12,23 +12,23 @@ import (
 // Requests that share a statement get their own account each, and an ended session is not found in the next one.
 func TestConcurrentLoads(t *testing.T) {
 	t.Parallel()
-	l := newSessionFixture(t)
+	f := newSessionFixture(t)
 	keys, users := make([]string, 20), make([]int64, 20)
 	for i := range keys {
-		keys[i], users[i] = l.openSession(t, fmt.Sprintf("user %d", i), "")
+		keys[i], users[i] = f.openSession(t, fmt.Sprintf("user %d", i), "")
 	}
 	dbtest.Concurrently(20, func(i int) {
 		for range 5 {
-			found, err := l.Load(t.Context(), keys[i])
+			found, err := f.Load(t.Context(), keys[i])
 			if err != nil || found == nil || found.Account.ID != users[i] || found.Session.UserID != users[i] ||
 				found.Session.Key != keys[i] {
 				t.Errorf("session %d: got %+v, %v, want that of user %d", i, found, err, users[i])
 			}
 		}
-		if err := l.EndAll(t.Context(), users[i]); err != nil {
+		if err := f.EndAll(t.Context(), users[i]); err != nil {
 			t.Error(err)
 		}
-		if found, err := l.Load(t.Context(), keys[i]); err != nil || found != nil {
+		if found, err := f.Load(t.Context(), keys[i]); err != nil || found != nil {
 			t.Errorf("session %d after its end: got %+v, %v, want none", i, found, err)
 		}
 	})
@@ -37,10 +37,10 @@ func TestConcurrentLoads(t *testing.T) {
 // The account belongs to its request: what a page changes in it, another request of the session does not see.
 func TestLoadsOfOneSessionShareNoAccount(t *testing.T) {
 	t.Parallel()
-	l := newSessionFixture(t)
-	key, _ := l.openSession(t, "a", "")
-	jobs := []*load{{hashes: l.keyHashes(key)}, {hashes: l.keyHashes(key)}}
-	l.loadBatch(t.Context(), jobs)
+	f := newSessionFixture(t)
+	key, _ := f.openSession(t, "a", "")
+	jobs := []*load{{hashes: f.keyHashes(key)}, {hashes: f.keyHashes(key)}}
+	f.loadBatch(t.Context(), jobs)
 	if jobs[0].found == nil || jobs[1].found == nil || jobs[0].found == jobs[1].found {
 		t.Errorf("got %p and %p, want an account each", jobs[0].found, jobs[1].found)
 	}
@@ -48,8 +48,8 @@ func TestLoadsOfOneSessionShareNoAccount(t *testing.T) {
 
 func TestACanceledRequestFailsNoOther(t *testing.T) {
 	t.Parallel()
-	l := newSessionFixture(t)
-	key, _ := l.openSession(t, "a", "")
+	f := newSessionFixture(t)
+	key, _ := f.openSession(t, "a", "")
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	dbtest.Concurrently(20, func(i int) {
@@ -57,7 +57,7 @@ func TestACanceledRequestFailsNoOther(t *testing.T) {
 		if i%2 == 0 {
 			ctx = canceled
 		}
-		found, err := l.Load(ctx, key)
+		found, err := f.Load(ctx, key)
 		if err != nil && (i%2 == 1 || !errors.Is(err, context.Canceled)) || err == nil && found == nil {
 			t.Errorf("request %d: got %v, %v, want the session", i, found, err)
 		}
@@ -66,11 +66,11 @@ func TestACanceledRequestFailsNoOther(t *testing.T) {
 
 func TestADeletedAccountHasNoSession(t *testing.T) {
 	t.Parallel()
-	l := newSessionFixture(t)
-	key, user := l.openSession(t, "a", "")
+	f := newSessionFixture(t)
+	key, user := f.openSession(t, "a", "")
 	// a session that a deletion has overlooked
-	if err := l.fixture.db.Exec(`UPDATE users SET email = NULL, name = '', locale = '', delete_after = now(), deleted_at = now() WHERE id = ?`, user).Error; err != nil {
+	if err := f.fixture.db.Exec(`UPDATE users SET email = NULL, name = '', locale = '', delete_after = now(), deleted_at = now() WHERE id = ?`, user).Error; err != nil {
 		t.Fatal(err)
 	}
-	wantLive(t, l.Sessions, key, false)
+	wantLive(t, f.Sessions, key, false)
 }
