@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
@@ -154,6 +155,19 @@ func User(t testing.TB, db *gorm.DB, email string) models.User {
 		t.Fatalf("insert test user: %v", err)
 	}
 	return u
+}
+
+// ServiceKey inserts a service key that no well-formed plaintext matches.
+func ServiceKey(t testing.TB, db *gorm.DB) uuid.UUID {
+	t.Helper()
+	id := uuid.Must(uuid.NewV7())
+	err := db.Exec(
+		`INSERT INTO api_keys (id, name, prefix, key_hash, scopes) VALUES (?, 'Test', 'rmc_test', sha256(?::text::bytea), ARRAY['spend'])`,
+		id, id.String()).Error
+	if err != nil {
+		t.Fatalf("insert test service key: %v", err)
+	}
+	return id
 }
 
 // create copies a database from the template and drops it after the test.

@@ -80,7 +80,7 @@ func TestCapture(t *testing.T) {
 		wantCredits(t, db, user, 86, 0)
 	})
 	t.Run("is refused to other callers", func(t *testing.T) {
-		mine := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch, Caller: key(t, db)})
+		mine := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch, Caller: dbtest.ServiceKey(t, db)})
 		if _, err := capture(t, db, mine, nil); !fault.Is(err, fault.NotFound) {
 			t.Errorf("another's capture: error = %v, want not found", err)
 		}

@@ -94,16 +94,3 @@ func rich(t *testing.T, db *gorm.DB, email string, credits models.Credits) int64
 	mustPost(t, db, ledger.Entry{UserID: user.ID, Delta: credits, Reason: models.ReasonManual})
 	return user.ID
 }
-
-// key stores a service key that no well-formed plaintext matches.
-func key(t *testing.T, db *gorm.DB) uuid.UUID {
-	t.Helper()
-	id := uuid.Must(uuid.NewV7())
-	err := db.Exec(
-		`INSERT INTO api_keys (id, name, prefix, key_hash, scopes) VALUES (?, 'Test', 'rmc_test', sha256(?::text::bytea), ARRAY['spend'])`,
-		id, id.String()).Error
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}

@@ -58,7 +58,7 @@ func TestHold(t *testing.T) {
 		}
 	})
 	t.Run("returns the same hold for a caller's repeated key", func(t *testing.T) {
-		service := key(t, db)
+		service := dbtest.ServiceKey(t, db)
 		order := ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch, Key: "k", RequestHash: "a"}
 		first := hold(t, db, order)
 		again := hold(t, db, order)

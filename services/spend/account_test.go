@@ -57,7 +57,8 @@ func TestAccountOfARefusal(t *testing.T) {
 	s, db, _ := setUp(t, 100)
 	ask := func(feature string, want fault.Code, accounts int64) {
 		t.Helper()
-		r := spend.Request{Caller: serviceKey(t, db), Email: "new@example.com", Create: true, Feature: feature, Key: "k"}
+		r := spend.Request{Caller: dbtest.ServiceKey(t, db), Email: "new@example.com", Create: true, Feature: feature,
+			Key: "k"}
 		if _, err := s.Spend(context.Background(), r); !fault.Is(err, want) {
 			t.Errorf("spend on %s: %v, want %s", feature, err, want)
 		}

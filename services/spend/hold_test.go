@@ -17,19 +17,6 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 )
 
-// serviceKey stores a service key that no well-formed plaintext matches.
-func serviceKey(t *testing.T, db *gorm.DB) uuid.UUID {
-	t.Helper()
-	id := uuid.Must(uuid.NewV7())
-	err := db.Exec(
-		`INSERT INTO api_keys (id, name, prefix, key_hash, scopes) VALUES (?, 'Test', 'rmc_test', sha256(?::text::bytea), ARRAY['spend'])`,
-		id, id.String()).Error
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
 func request(caller uuid.UUID, user int64, feature, key string) spend.HoldRequest {
 	return spend.HoldRequest{Request: spend.Request{Caller: caller, UserID: user, Feature: feature, Key: key}}
 }
@@ -38,7 +25,7 @@ func TestHold(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 100)
 	ctx := context.Background()
-	caller := serviceKey(t, db)
+	caller := dbtest.ServiceKey(t, db)
 
 	t.Run("answers a repeat with the original hold, even after its capture", func(t *testing.T) {
 		r := request(caller, user, "resume_analysis", "a")
@@ -103,7 +90,7 @@ func TestHold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, other := range []uuid.UUID{uuid.Nil, serviceKey(t, db)} {
+		for _, other := range []uuid.UUID{uuid.Nil, dbtest.ServiceKey(t, db)} {
 			if _, err := s.Find(ctx, other, held.ID.String()); !fault.Is(err, fault.NotFound) {
 				t.Errorf("find: error = %v, want not found", err)
 			}

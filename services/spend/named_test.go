@@ -19,7 +19,7 @@ func TestRepeatByAddress(t *testing.T) {
 	t.Parallel()
 	s, db, first := setUp(t, 100)
 	ctx := context.Background()
-	caller := serviceKey(t, db)
+	caller := dbtest.ServiceKey(t, db)
 	byAddress := func(feature, key string) spend.HoldRequest {
 		return spend.HoldRequest{Request: spend.Request{Caller: caller, Email: " Ada@Example.com", Feature: feature,
 			Key: key}}
@@ -121,7 +121,7 @@ func TestExpiryBesideALockedUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, user := range []int64{first, second} {
-		if _, err := s.Hold(ctx, request(serviceKey(t, db), user, "job_match", "")); err != nil {
+		if _, err := s.Hold(ctx, request(dbtest.ServiceKey(t, db), user, "job_match", "")); err != nil {
 			t.Fatal(err)
 		}
 	}

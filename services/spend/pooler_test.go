@@ -24,7 +24,7 @@ func TestBehindAPooler(t *testing.T) {
 	t.Cleanup(func() { postgres.Close(pooled) })
 	s := &spend.Service{DB: pooled, Log: slog.New(slog.DiscardHandler)}
 	ctx := t.Context()
-	for _, caller := range []uuid.UUID{uuid.Nil, serviceKey(t, db)} {
+	for _, caller := range []uuid.UUID{uuid.Nil, dbtest.ServiceKey(t, db)} {
 		r := request(caller, user, "job_match", "spend")
 		r.Metadata = json.RawMessage(`{"resume":7}`)
 		for _, replayed := range []bool{false, true} {
