@@ -1,33 +1,14 @@
 package postgres_test
 
-import (
-	"database/sql"
-	"testing"
-
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	"github.com/pressly/goose/v3"
-
-	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/models/migrations"
-)
+import "testing"
 
 // The migration marks a Stripe customer as ours only where no payment link can have created it, and defers again
 // events that waited in vain.
 func TestUpgradeTellsOursFromOthers(t *testing.T) {
 	t.Parallel()
-	db, err := sql.Open("pgx", dbtest.Empty(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations.Files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := provider.UpTo(t.Context(), 24); err != nil {
-		t.Fatal(err)
-	}
-	_, err = db.ExecContext(t.Context(), `INSERT INTO users (email) VALUES ('ada@example.com'), ('link@example.com');
+	db := newSchema(t)
+	db.up(24)
+	db.exec(`INSERT INTO users (email) VALUES ('ada@example.com'), ('link@example.com');
 		INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1', 500, 2000);
 		INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key) VALUES
 			(gen_random_uuid(), 1, 'price_1', 1, 500, 2000, 'eur', 'en', 'a'), (gen_random_uuid(), 2, 'price_1', 1, 500, 2000, 'eur', 'en', 'b'),
@@ -36,23 +17,13 @@ func TestUpgradeTellsOursFromOthers(t *testing.T) {
 		INSERT INTO stripe_events (event_id, type, livemode, payload, status, attempts, last_error, created_at_stripe) VALUES
 			('evt_waited', 'charge.refunded', false, '', 'review', 6, 'waits for the purchase that it belongs to', 0),
 			('evt_amount', 'checkout.session.completed', false, '', 'review', 1, 'the session''s amount is not what was ordered', 0)`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := provider.UpTo(t.Context(), 25); err != nil {
-		t.Fatal(err)
-	}
+	db.up(25)
 	for query, want := range map[string]string{
 		`SELECT string_agg(customer_id || ' ' || coalesce(created_by_us::text, 'unknown'), ', ' ORDER BY customer_id) FROM stripe_customers`: "cus_ours true, cus_unknown unknown",
 		`SELECT string_agg(event_id || ' ' || status, ', ' ORDER BY event_id) FROM stripe_events`:                                            "evt_amount review, evt_waited deferred",
 		`SELECT count(*)::text FROM installations`: "1",
 	} {
-		var got string
-		if err := db.QueryRowContext(t.Context(), query).Scan(&got); err != nil || got != want {
-			t.Errorf("after the upgrade %s is %q (%v), want %q", query, got, err, want)
-		}
+		db.wantText(want, query)
 	}
-	if _, err := provider.DownTo(t.Context(), 24); err != nil {
-		t.Errorf("down: %v", err)
-	}
+	db.down(24)
 }
