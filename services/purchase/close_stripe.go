@@ -30,25 +30,14 @@ func (s *Service) CloseAtStripe(ctx context.Context) error {
 	for _, id := range sessions {
 		failed = errors.Join(failed, s.expireSession(ctx, id))
 	}
-	var customers []closedCustomer
-	err = db.Raw(`SELECT c.customer_id, c.user_id, c.created_by_us FROM stripe_customers c JOIN users u ON u.id = c.user_id
-		WHERE u.deleted_at IS NOT NULL AND c.deleted_at IS NULL
-		AND NOT EXISTS (SELECT FROM purchases p WHERE p.user_id = u.id AND p.status IN ('pending', 'awaiting_payment') AND p.checkout_session_id IS NOT NULL)
-		LIMIT ?`, closeBatch).Scan(&customers).Error
+	customers, err := closedCustomers(db)
 	if err != nil {
-		return fmt.Errorf("customers of deleted accounts: %w", err)
+		return err
 	}
 	for _, c := range customers {
 		failed = errors.Join(failed, s.deleteCustomer(ctx, c))
 	}
 	return failed
-}
-
-// closedCustomer is a Stripe customer of a deleted account.
-type closedCustomer struct {
-	CustomerID  string
-	UserID      int64
-	CreatedByUs *bool
 }
 
 // deleteCustomer deletes a customer that we created at Stripe. Of any other it deletes our row alone: deleting the
@@ -60,10 +49,7 @@ func (s *Service) deleteCustomer(ctx context.Context, c closedCustomer) error {
 	err := s.checkCustomer(ctx, c.CustomerID, c.UserID, c.CreatedByUs)
 	switch {
 	case errors.Is(err, errNotOurCustomer):
-		if err := db.Exec(`DELETE FROM stripe_customers WHERE customer_id = ?`, c.CustomerID).Error; err != nil {
-			return fmt.Errorf("forget a customer that we did not create: %w", err)
-		}
-		return nil
+		return removeCustomer(db, c.CustomerID)
 	case errors.Is(err, errCustomerGone):
 	case err != nil:
 		return err
@@ -74,12 +60,8 @@ func (s *Service) deleteCustomer(ctx context.Context, c closedCustomer) error {
 			return stripeapi.Fault(err)
 		}
 	}
-	err = db.Exec(`UPDATE stripe_customers SET deleted_at = coalesce(deleted_at, now()) WHERE customer_id = ?`,
-		c.CustomerID).Error
-	if err != nil {
-		return fmt.Errorf("mark a customer as deleted: %w", err)
-	}
-	return nil
+	_, err = clearCustomer(db, c.CustomerID, true)
+	return err
 }
 
 // expireSession expires a Checkout Session, and books how it ended: it may have been paid or have expired before.

@@ -197,7 +197,7 @@ func (s *Service) dropCustomer(ctx context.Context, userID int64, customer strin
 		if err := s.recordCustomer(tx.DB, customer, userID, createdByUs); err != nil {
 			return err
 		}
-		_, err = clearCustomer(tx, customer, gone)
+		_, err = clearCustomer(tx.DB, customer, gone)
 		return err
 	})
 	if err != nil {
@@ -212,7 +212,7 @@ func (s *Service) dropCustomer(ctx context.Context, userID int64, customer strin
 //
 // Errors: ErrNotOurs.
 func ForgetCustomer(tx models.Tx, customerID string) error {
-	known, err := clearCustomer(tx, customerID, true)
+	known, err := clearCustomer(tx.DB, customerID, true)
 	switch {
 	case err != nil:
 		return err

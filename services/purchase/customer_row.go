@@ -22,8 +22,8 @@ func (s *Service) recordCustomer(db *gorm.DB, customer string, userID int64, cre
 
 // clearCustomer forgets what Stripe knows of a stored customer; gone says that Stripe no longer has the customer. known
 // is false if it is not stored.
-func clearCustomer(tx models.Tx, customer string, gone bool) (known bool, err error) {
-	done := tx.Exec(`UPDATE stripe_customers SET email = '', name = '',
+func clearCustomer(db *gorm.DB, customer string, gone bool) (known bool, err error) {
+	done := db.Exec(`UPDATE stripe_customers SET email = '', name = '',
 		deleted_at = CASE WHEN ? THEN coalesce(deleted_at, now()) ELSE deleted_at END WHERE customer_id = ?`, gone, customer)
 	if done.Error != nil {
 		return false, fmt.Errorf("clear customer %s: %w", customer, done.Error)
@@ -48,4 +48,31 @@ func customerOwner(tx models.Tx, customer string) (int64, error) {
 		return 0, fmt.Errorf("user of customer %s: %w", customer, err)
 	}
 	return owner, nil
+}
+
+// removeCustomer removes our row of a customer.
+func removeCustomer(db *gorm.DB, customer string) error {
+	if err := db.Exec(`DELETE FROM stripe_customers WHERE customer_id = ?`, customer).Error; err != nil {
+		return fmt.Errorf("remove customer %s: %w", customer, err)
+	}
+	return nil
+}
+
+// closedCustomer is a Stripe customer of a deleted account.
+type closedCustomer struct {
+	CustomerID  string
+	UserID      int64
+	CreatedByUs *bool
+}
+
+// closedCustomers returns up to closeBatch customers of deleted accounts that have no payment under way.
+func closedCustomers(db *gorm.DB) (customers []closedCustomer, err error) {
+	err = db.Raw(`SELECT c.customer_id, c.user_id, c.created_by_us FROM stripe_customers c JOIN users u ON u.id = c.user_id
+		WHERE u.deleted_at IS NOT NULL AND c.deleted_at IS NULL
+		AND NOT EXISTS (SELECT FROM purchases p WHERE p.user_id = u.id AND p.status IN ('pending', 'awaiting_payment') AND p.checkout_session_id IS NOT NULL)
+		LIMIT ?`, closeBatch).Scan(&customers).Error
+	if err != nil {
+		return nil, fmt.Errorf("customers of deleted accounts: %w", err)
+	}
+	return customers, nil
 }
