@@ -227,7 +227,7 @@ func detail(status int, text string) answer { return jsonAnswer(status, object{"
 func jsonAnswer(status int, body any) answer {
 	data, err := json.Marshal(body)
 	if err != nil {
-		panic(fmt.Sprintf("encode answer: %v", err))
+		panic(fmt.Sprintf("encode answer: %v", err)) // never: it holds texts, numbers, lists and objects
 	}
 	return answer{status: status, kind: "application/json", body: data, header: http.Header{"Server": {"uvicorn"}}}
 }

@@ -136,7 +136,8 @@ func (a *App) pause(ctx context.Context, t Transport, route string) {
 	}
 }
 
-// deliver makes the answer and sends it as the transport says.
+// deliver makes the answer and sends it as the transport says. Here and below, the panic with http.ErrAbortHandler is
+// how a handler of net/http cuts its connection: the server recovers it and logs nothing.
 func (a *App) deliver(w http.ResponseWriter, c *call, t Transport) {
 	switch t {
 	case Hang, CutBefore:
