@@ -26,7 +26,31 @@ const (
 func NewApp(h *Handler) *fiber.App {
 	h.Site.policy = contentPolicy(h.Site.FormTargets)
 	h.bodies = &transport.Budget{Total: totalBytes, Share: networkBytes}
-	config := fiber.Config{
+	config := h.serverConfig()
+	app := fiber.New(config)
+	var gate *fiber.App
+	if h.Gate != nil {
+		gate = h.newGate(config)
+		app.Server().HeaderReceived = h.uploadTime
+	}
+	app.Server().ErrorHandler = closeIdle(app.Server().ErrorHandler)
+	app.Server().Handler = h.preRoute(app, gate)
+	h.useFirst(app, requestBudget)
+	app.Use(h.secure)
+	docs := h.routePrograms(app)
+	h.routeSession(app)
+	page := app.Group(localePattern(), h.useLocale, h.checkToken)
+	h.routePages(page, docs)
+	h.routeAccount(page)
+	h.routeAdmin(page.Group("/admin", h.requireAdmin))
+	app.Use(notFound)
+	h.pages = pagesOf(app)
+	return app
+}
+
+// serverConfig is the configuration of both servers, ours and the gate.
+func (h *Handler) serverConfig() fiber.Config {
+	return fiber.Config{
 		Immutable:             true, // idempotency keys must not alias a reused buffer
 		ErrorHandler:          h.handleError,
 		StreamRequestBody:     true, // readBody allocates for received bytes, not for the announced length
@@ -42,17 +66,10 @@ func NewApp(h *Handler) *fiber.App {
 		DisablePreParseMultipartForm: true, // we have no multipart forms
 		EnableTrustedProxyCheck:      true, // Fiber trusts no proxy; sender trusts Site.Proxies
 	}
-	app := fiber.New(config)
-	var gate *fiber.App
-	if h.Gate != nil {
-		gate = h.newGate(config)
-		app.Server().HeaderReceived = h.uploadTime
-	}
-	app.Server().ErrorHandler = closeIdle(app.Server().ErrorHandler)
-	app.Server().Handler = h.preRoute(app, gate)
-	h.useFirst(app, requestBudget)
-	app.Use(h.secure)
+}
 
+// routePrograms registers what needs no session, then the API, and returns the handler of its documentation.
+func (h *Handler) routePrograms(app *fiber.App) (docs fiber.Handler) {
 	app.Get("/healthz", showAlive)
 	app.Get("/readyz", h.showReady)
 	app.Get("/static/*", showStatic)
@@ -69,10 +86,14 @@ func NewApp(h *Handler) *fiber.App {
 	app.Use("/api", returnErrors)
 	spec := h.mountAPI(app)
 	document = documentJSON(spec)
-	docs := h.showDocs(docsOf(spec))
+	docs = h.showDocs(docsOf(spec))
 	app.Get(docsPath, docs)
 	app.Use("/api", notFound)
+	return docs
+}
 
+// routeSession registers the paths without a language.
+func (h *Handler) routeSession(app *fiber.App) {
 	app.Get("/credits/embed.json", h.requireUser, h.sendEmbedState)
 	app.Get("/", h.pickLocale)
 	app.Get("/dev/components", h.pickComponents)
@@ -82,8 +103,10 @@ func NewApp(h *Handler) *fiber.App {
 
 	// Registered before the CSRF-protected pages: withdrawals are open to anonymous visitors.
 	app.Post(localePattern()+"/withdrawal", h.useLocale, h.declareWithdrawal)
+}
 
-	page := app.Group(localePattern(), h.useLocale, h.checkToken)
+// routePages registers the pages of visitors and users.
+func (h *Handler) routePages(page fiber.Router, docs fiber.Handler) {
 	page.Get("/", h.showLanding)
 	page.Get(docsPath, docs)
 	page.Get("/dev/components", h.showComponents)
@@ -99,7 +122,10 @@ func NewApp(h *Handler) *fiber.App {
 	page.Get("/withdrawal/:id/confirmation.txt", h.sendWithdrawalConfirmation)
 	page.Get("/history", h.requireUser, h.showHistory)
 	page.Get("/history.csv", h.requireUser, h.limit(limit.HistoryFile), h.sendHistory)
+}
 
+// routeAccount registers the pages of a user's account.
+func (h *Handler) routeAccount(page fiber.Router) {
 	ofAccount := h.limit(limit.Account)
 	page.Get("/confirm", h.requireUser, h.showConfirm)
 	page.Get("/account", h.requireUser, h.showAccount)
@@ -110,8 +136,11 @@ func NewApp(h *Handler) *fiber.App {
 	page.Post("/account/delete", h.requireUser, ofAccount, h.requireReauth, h.deleteAccount)
 	page.Post("/account/sessions/end", h.requireUser, ofAccount, h.signOutEverywhere)
 	page.Post("/account/sessions/:id/end", h.requireUser, ofAccount, h.endSession)
+}
 
-	staff, byAdmin := page.Group("/admin", h.requireAdmin), h.limit(limit.AdminWrite)
+// routeAdmin registers the pages of admins.
+func (h *Handler) routeAdmin(staff fiber.Router) {
+	byAdmin := h.limit(limit.AdminWrite)
 	staff.Get("/", h.showAdmin)
 	staff.Get("/users/:id", h.showAdminUser)
 	staff.Post("/users/:id/grant", byAdmin, h.previewGrant, h.requireReauth, h.grantCredits)
@@ -141,10 +170,6 @@ func NewApp(h *Handler) *fiber.App {
 	staff.Get("/keys", h.showKeys)
 	staff.Post("/keys", byAdmin, h.requireReauth, h.createKey)
 	staff.Post("/keys/:id/revoke", byAdmin, h.requireReauth, h.revokeKey)
-
-	app.Use(notFound)
-	h.pages = pagesOf(app)
-	return app
 }
 
 // registerCalls registers the API.
