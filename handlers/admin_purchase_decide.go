@@ -16,7 +16,7 @@ import (
 // purchase.
 func (h *Handler) decidePurchase(kind models.DecisionKind) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		d, err := h.Purchase.Detail(c.UserContext(), c.Params("id"))
+		p, err := h.Purchase.ByID(c.UserContext(), c.Params("id"))
 		if err != nil {
 			return err
 		}
@@ -27,13 +27,13 @@ func (h *Handler) decidePurchase(kind models.DecisionKind) fiber.Handler {
 			DisputeID: form.DisputeID, Revision: int(parseDigits(formValue(c, "revision"))),
 			Seen: models.PurchaseStatus(formValue(c, "status")), RequestID: requestID(c)}
 		if err = admin.CheckNote(form.Note); err == nil && kind == models.DecisionShare {
-			decision.Share, err = parseCents(form.Share, d.PaymentCurrency(), pageLocale(c))
+			decision.Share, err = parseCents(form.Share, p.PaymentCurrency(), pageLocale(c))
 			if f := fault.Of(err); f != nil {
 				f.Field = "share"
 			}
 		}
 		if err == nil {
-			err = h.Admin.DecidePurchase(c.UserContext(), d.ID, decision)
+			err = h.Admin.DecidePurchase(c.UserContext(), p.ID, decision)
 		}
 		if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {
 			form.Errors = errors
@@ -42,7 +42,7 @@ func (h *Handler) decidePurchase(kind models.DecisionKind) fiber.Handler {
 		if err != nil {
 			return err
 		}
-		return h.redirectWithFlash(c, adminPurchasePath(c, d.ID), "decided_"+string(kind))
+		return h.redirectWithFlash(c, adminPurchasePath(c, p.ID), "decided_"+string(kind))
 	}
 }
 

@@ -12,12 +12,12 @@ import (
 // shows the effect.
 func (h *Handler) movePurchase(c *fiber.Ctx) error {
 	ctx := c.UserContext()
-	d, err := h.Purchase.Detail(ctx, c.Params("id"))
+	p, err := h.Purchase.ByID(ctx, c.Params("id"))
 	if err != nil {
 		return err
 	}
 	form := pages.MoveForm{To: formValue(c, "to"), Note: formValue(c, "note")}
-	move := admin.Move{ActorID: currentUserID(c), PurchaseID: d.ID, From: parseDigits(formValue(c, "seen")), To: form.To,
+	move := admin.Move{ActorID: currentUserID(c), PurchaseID: p.ID, From: parseDigits(formValue(c, "seen")), To: form.To,
 		Note: form.Note, RequestID: requestID(c)}
 	preview := formValue(c, "preview") != ""
 	if preview {
@@ -37,5 +37,5 @@ func (h *Handler) movePurchase(c *fiber.Ctx) error {
 	case preview:
 		return h.renderAdminPurchase(c, fiber.StatusOK, purchaseForms{move: form})
 	}
-	return h.redirectWithFlash(c, adminPurchasePath(c, d.ID), "purchase_moved")
+	return h.redirectWithFlash(c, adminPurchasePath(c, p.ID), "purchase_moved")
 }

@@ -29,15 +29,15 @@ func fillRefundForm(form pages.RefundForm, d purchase.Detail, user models.User) 
 
 // refundPurchase is POST /{locale}/admin/purchases/{id}/refund.
 func (h *Handler) refundPurchase(c *fiber.Ctx) error {
-	d, err := h.Purchase.Detail(c.UserContext(), c.Params("id"))
+	p, err := h.Purchase.ByID(c.UserContext(), c.Params("id"))
 	if err != nil {
 		return err
 	}
 	form := pages.RefundForm{Typed: formValue(c, "amount"), Note: formValue(c, "note")}
 	var request models.RefundRequest
-	if form.Cents, err = parseCents(form.Typed, d.PaymentCurrency(), pageLocale(c)); err == nil {
+	if form.Cents, err = parseCents(form.Typed, p.PaymentCurrency(), pageLocale(c)); err == nil {
 		request, err = h.Admin.Refund(c.UserContext(), admin.Refund{
-			ActorID: currentUserID(c), PurchaseID: d.ID, Cents: form.Cents,
+			ActorID: currentUserID(c), PurchaseID: p.ID, Cents: form.Cents,
 			Seen:    models.Cents(parseDigits(formValue(c, "seen"))),
 			Waiting: formValue(c, "status") == string(models.PurchaseReview),
 			Note:    form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c),
@@ -53,7 +53,7 @@ func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return h.redirectWithFlash(c, adminPurchasePath(c, d.ID), h.refundFlash(c, request))
+	return h.redirectWithFlash(c, adminPurchasePath(c, p.ID), h.refundFlash(c, request))
 }
 
 // refundFlash names the message for a refund's status: our own, or Stripe's once Stripe has created it.
@@ -64,11 +64,8 @@ func (h *Handler) refundFlash(c *fiber.Ctx, request models.RefundRequest) string
 	case models.RefundPending:
 		return "refund_unanswered"
 	}
-	d, err := h.Purchase.Detail(c.UserContext(), request.PurchaseID.String())
-	for _, r := range d.Refunds {
-		if err == nil && r.RefundID == request.RefundID {
-			return "refund_" + r.Status
-		}
+	if status, err := h.Purchase.RefundStatus(c.UserContext(), request.RefundID); err == nil && status != "" {
+		return "refund_" + status
 	}
 	return "refund_pending" // Stripe has created it; the next page reads its status again
 }

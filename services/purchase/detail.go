@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/fault"
 )
 
 // Wait is a step that a purchase waits for. Its locale key is purchase_wait.<wait>.
@@ -56,16 +54,13 @@ func (d Detail) Left() models.Cents {
 //
 // Errors: fault.NotFound.
 func (s *Service) Detail(ctx context.Context, id string) (Detail, error) {
-	parsed, err := uuid.Parse(id)
-	if err != nil || parsed.String() != id { // one spelling only
-		return Detail{}, fault.New(fault.NotFound, nil)
-	}
 	var d Detail
-	if d.Purchase, err = s.find(ctx, "id = ?", parsed); err != nil {
+	var err error
+	if d.Purchase, err = s.ByID(ctx, id); err != nil {
 		return d, err
 	}
 	db := s.DB.WithContext(ctx)
-	if err := db.Where("purchase_id = ?", parsed).Order("created_at, id").Find(&d.Requests).Error; err != nil {
+	if err := db.Where("purchase_id = ?", d.ID).Order("created_at, id").Find(&d.Requests).Error; err != nil {
 		return d, fmt.Errorf("refund requests of purchase %s: %w", id, err)
 	}
 	if d.back, err = returnedWithPending(db, d.Purchase); err != nil {

@@ -12,15 +12,26 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// Purchase returns one purchase of one user.
+// ByID returns one purchase.
 //
-// Errors: fault.NotFound, both for an unknown id and for another user's.
-func (s *Service) Purchase(ctx context.Context, userID int64, id string) (models.Purchase, error) {
+// Errors: fault.NotFound.
+func (s *Service) ByID(ctx context.Context, id string) (models.Purchase, error) {
 	parsed, err := uuid.Parse(id)
 	if err != nil || parsed.String() != id { // one spelling only
 		return models.Purchase{}, fault.New(fault.NotFound, nil)
 	}
-	return s.find(ctx, "user_id = ? AND id = ?", userID, parsed)
+	return s.find(ctx, "id = ?", parsed)
+}
+
+// Purchase returns one purchase of one user.
+//
+// Errors: fault.NotFound, both for an unknown id and for another user's.
+func (s *Service) Purchase(ctx context.Context, userID int64, id string) (models.Purchase, error) {
+	p, err := s.ByID(ctx, id)
+	if err == nil && p.UserID != userID {
+		return models.Purchase{}, fault.New(fault.NotFound, nil)
+	}
+	return p, err
 }
 
 // BySession returns the user's purchase of a Checkout Session.
@@ -36,6 +47,15 @@ func (s *Service) BySession(ctx context.Context, userID int64, sessionID string)
 		return models.Purchase{}, fault.Because(fault.NotFound, fault.OtherAccount)
 	}
 	return p, err
+}
+
+// RefundStatus returns Stripe's last reported status of a refund, empty if it has reported none.
+func (s *Service) RefundStatus(ctx context.Context, refundID string) (status string, err error) {
+	err = s.DB.WithContext(ctx).Raw(`SELECT status FROM stripe_refunds WHERE refund_id = ?`, refundID).Scan(&status).Error
+	if err != nil {
+		return "", fmt.Errorf("status of refund %s: %w", refundID, err)
+	}
+	return status, nil
 }
 
 func (s *Service) find(ctx context.Context, where string, args ...any) (models.Purchase, error) {
