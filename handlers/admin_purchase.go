@@ -39,9 +39,8 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseFo
 		return err
 	}
 	if status == fiber.StatusOK && forms.refund.Typed != "" {
-		if forms.refund.Cents, err = parseCents(forms.refund.Typed, d.PaymentCurrency(), pageLocale(c)); err != nil {
-			forms.refund.Cents = 0 // the POST reports the error
-		}
+		// 0 for an error, which the POST reports
+		forms.refund.Cents, _ = parseCents("amount", forms.refund.Typed, d.PaymentCurrency(), pageLocale(c))
 	}
 	data := pages.AdminPurchaseData{
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: d.User, Purchase: d.Purchase, Events: d.Events,

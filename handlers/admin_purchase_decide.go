@@ -27,10 +27,7 @@ func (h *Handler) decidePurchase(kind models.DecisionKind) fiber.Handler {
 			DisputeID: form.DisputeID, Revision: int(parseDigits(formValue(c, "revision"))),
 			Seen: models.PurchaseStatus(formValue(c, "status")), RequestID: requestID(c)}
 		if err = admin.CheckNote(form.Note); err == nil && kind == models.DecisionShare {
-			decision.Share, err = parseCents(form.Share, p.PaymentCurrency(), pageLocale(c))
-			if f := fault.Of(err); f != nil {
-				f.Field = "share"
-			}
+			decision.Share, err = parseCents("share", form.Share, p.PaymentCurrency(), pageLocale(c))
 		}
 		if err == nil {
 			err = h.Admin.DecidePurchase(c.UserContext(), p.ID, decision)

@@ -35,7 +35,7 @@ func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 	}
 	form := pages.RefundForm{Typed: formValue(c, "amount"), Note: formValue(c, "note")}
 	var request models.RefundRequest
-	if form.Cents, err = parseCents(form.Typed, p.PaymentCurrency(), pageLocale(c)); err == nil {
+	if form.Cents, err = parseCents("amount", form.Typed, p.PaymentCurrency(), pageLocale(c)); err == nil {
 		request, err = h.Admin.Refund(c.UserContext(), admin.Refund{
 			ActorID: currentUserID(c), PurchaseID: p.ID, Cents: form.Cents,
 			Seen:    models.Cents(parseDigits(formValue(c, "seen"))),

@@ -18,10 +18,10 @@ var (
 	}
 )
 
-// parseCents parses a typed amount of money exactly. It rejects text that has two readings.
+// parseCents parses the amount of money typed into a form's field, exactly. It rejects text that has two readings.
 // Units: the currency's minor unit as Stripe counts it.
 // Errors: fault.Invalid.
-func parseCents(typed, code, locale string) (models.Cents, error) {
+func parseCents(field, typed, code, locale string) (models.Cents, error) {
 	typed = strings.TrimSpace(typed)
 	readings := map[int64]bool{}
 	for _, form := range []*regexp.Regexp{plainAmount, groupedAmount[locale]} {
@@ -41,5 +41,5 @@ func parseCents(typed, code, locale string) (models.Cents, error) {
 			return models.Cents(n), nil
 		}
 	}
-	return 0, fault.Field("amount", fault.AmountUnreadable)
+	return 0, fault.Field(field, fault.AmountUnreadable)
 }

@@ -25,7 +25,7 @@ func TestParseCents(t *testing.T) {
 		{"300", "isk", "en", 30000}, {"10000", "ugx", "en", 1000000}, {"10.000", "ugx", "de", 1000000},
 		{"12000", "mga", "en", 12000},
 	} {
-		got, err := parseCents(c.typed, c.currency, c.locale)
+		got, err := parseCents("share", c.typed, c.currency, c.locale)
 		if err != nil || got != c.want {
 			t.Errorf("%q in %s, %s = %d (%v), want %d cents", c.typed, c.currency, c.locale, got, err, c.want)
 		}
@@ -41,8 +41,8 @@ func TestParseCents(t *testing.T) {
 		{"Infinity", "eur", "en"}, {"1\n2", "eur", "en"},
 		{"300.50", "isk", "en"}, {"0,5", "ugx", "de"}, {"250.00", "mga", "en"},
 	} {
-		if got, err := parseCents(c.typed, c.currency, c.locale); fault.Of(err) == nil || fault.Of(err).Field != "amount" {
-			t.Errorf("%q in %s, %s = %d (%v), want a fault about the amount", c.typed, c.currency, c.locale, got, err)
+		if got, err := parseCents("share", c.typed, c.currency, c.locale); fault.Of(err) == nil || fault.Of(err).Field != "share" {
+			t.Errorf("%q in %s, %s = %d (%v), want a fault about the field", c.typed, c.currency, c.locale, got, err)
 		}
 	}
 }
@@ -53,7 +53,7 @@ func FuzzParseCents(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, typed string) {
 		for _, locale := range models.Locales {
-			if got, err := parseCents(typed, "eur", locale); err == nil && got < 0 || err != nil && got != 0 {
+			if got, err := parseCents("share", typed, "eur", locale); err == nil && got < 0 || err != nil && got != 0 {
 				t.Errorf("parseCents(%q) = %d (%v), want at least 0, and 0 with an error", typed, got, err)
 			}
 		}
