@@ -6,13 +6,21 @@ import (
 	"log/slog"
 	"time"
 
+	driver "gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 )
 
 const slowQuery = 500 * time.Millisecond
 
-// sqlLogger sends GORM's messages to slog. Statements carry placeholders, never values.
+// dialector writes statements for the log with their placeholders, never with values. GORM's Scan writes out each
+// statement before it asks whether the log wants it, and asks no filter.
+type dialector struct{ driver.Dialector }
+
+// Explain returns the statement as it is.
+func (dialector) Explain(statement string, _ ...any) string { return statement }
+
+// sqlLogger sends GORM's messages to slog.
 type sqlLogger struct{ log *slog.Logger }
 
 func newSQLLogger(log *slog.Logger) logger.Interface {
@@ -20,11 +28,6 @@ func newSQLLogger(log *slog.Logger) logger.Interface {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &sqlLogger{log: log}
-}
-
-// ParamsFilter keeps values out of logged statements.
-func (l *sqlLogger) ParamsFilter(_ context.Context, sql string, _ ...any) (string, []any) {
-	return sql, nil
 }
 
 // LogMode returns l: slog filters levels itself.

@@ -51,7 +51,7 @@ func Open(url string, log *slog.Logger) (*gorm.DB, error) {
 	pool.SetMaxOpenConns(maxConnections())
 	pool.SetMaxIdleConns(maxConnections())
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	db, err := gorm.Open(driver.New(driver.Config{Conn: pool}), &gorm.Config{
+	db, err := gorm.Open(dialector{driver.Dialector{Config: &driver.Config{Conn: pool}}}, &gorm.Config{
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		TranslateError:         true,
