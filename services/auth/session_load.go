@@ -10,14 +10,15 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// loadSQL reads live sessions, each with its user's account.
+// loadSQL reads live sessions, each with its user's account. The subquery hides from the planner how many keys there
+// are: it would plan each execution for their number, which takes longer than to execute it.
 const loadSQL = `SELECT s.key_hash AS session_key_hash, s.user_id AS session_user_id, s.issuer AS session_issuer,
 		s.subject AS session_subject, s.device AS session_device, s.proved_at AS session_proved_at,
 		s.elsewhere_at AS session_elsewhere_at, s.elsewhere_device AS session_elsewhere_device,
 		s.created_at AS session_created_at, s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at,
 		` + accountColumns + `
 	FROM sessions AS s JOIN users ON users.id = s.user_id AND users.deleted_at IS NULL
-	WHERE s.key_hash = ANY (string_to_array(?, ',')) AND s.expires_at > ? AND s.last_seen_at > ?`
+	WHERE s.key_hash = ANY (ARRAY(SELECT unnest(string_to_array(?, ',')))) AND s.expires_at > ? AND s.last_seen_at > ?`
 
 // SignedIn is a session and its user's account.
 type SignedIn struct {
