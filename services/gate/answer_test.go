@@ -55,22 +55,18 @@ func TestUnpaidAnswersAreFew(t *testing.T) {
 	m := newMatcher(t)
 	preview := post("/resumes/improve/preview", m.target())
 	m.grant(1000)
-	m.app.SetModel(resumematcher.Fails500)
-	for n := range 45 {
-		if status, _, err := m.serve(t.Context(), n%2, preview); status != http.StatusInternalServerError {
-			t.Fatalf("failure %d: status %d, error %v; want 500", n+1, status, err)
-		}
-	}
-	m.app.SetModel(resumematcher.Good)
-	for n := range 45 {
-		if status, _, err := m.serve(t.Context(), n%2, preview); status != http.StatusOK {
-			t.Fatalf("preview %d: status %d, error %v; want 200", n+1, status, err)
-		}
-	}
-	m.app.SetModel(resumematcher.EmptyObject)
-	for n := range 40 {
-		if status, _, err := m.serve(t.Context(), n%2, preview); status != http.StatusOK {
-			t.Fatalf("unpaid preview %d: status %d, error %v; want 200", n+1, status, err)
+	for _, c := range []struct {
+		model         resumematcher.Model
+		times, status int
+	}{
+		{resumematcher.Fails500, 45, http.StatusInternalServerError}, {resumematcher.Good, 45, http.StatusOK},
+		{resumematcher.EmptyObject, 40, http.StatusOK},
+	} {
+		m.app.SetModel(c.model)
+		for n := range c.times {
+			if status, _, err := m.serve(t.Context(), n%2, preview); status != c.status {
+				t.Fatalf("model %s, preview %d: status %d, error %v; want %d", c.model, n+1, status, err, c.status)
+			}
 		}
 	}
 	before := len(m.app.Seen())
