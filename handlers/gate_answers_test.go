@@ -3,27 +3,12 @@ package handlers
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/resume-matcher/credits/handlers/transport"
-	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/services/sandbox/resumematcher"
 )
-
-// behind puts the gate in front of another Resume Matcher.
-func (f *gateFixture) behind(t *testing.T, answer http.HandlerFunc) {
-	t.Helper()
-	server := httptest.NewServer(answer)
-	t.Cleanup(server.Close)
-	upstream, err := gate.NewUpstream(server.URL, "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(upstream.Close)
-	f.handler.Gate.Upstream = upstream
-}
 
 // The log says why Resume Matcher's answer did not pass. It quotes none of it: it may be a piece of a resume.
 func TestFailuresOfResumeMatcherAreLogged(t *testing.T) {
@@ -36,7 +21,7 @@ func TestFailuresOfResumeMatcherAreLogged(t *testing.T) {
 	if res.StatusCode != http.StatusBadGateway || log.count(`"level":"WARN"`, "the tenant add-on is missing") != 1 {
 		t.Errorf("without the add-on: status %d, log %s; want 502 and the reason", res.StatusCode, log.text.String())
 	}
-	f.behind(t, func(w http.ResponseWriter, _ *http.Request) {
+	f.behind("", func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
 			_, _ = io.WriteString(conn, "Ada Example, engineer\r\n\r\n")
@@ -55,7 +40,7 @@ func TestErrorsAreNotCached(t *testing.T) {
 	t.Parallel()
 	f := newGateFixture(t)
 	status := 0
-	f.behind(t, func(w http.ResponseWriter, _ *http.Request) {
+	f.behind("", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		w.WriteHeader(status)
 	})

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -31,25 +32,32 @@ func newGateFixture(t testing.TB) *gateFixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(app)
-	t.Cleanup(server.Close)
-	t.Cleanup(app.Release)
-	upstream, err := gate.NewUpstream(server.URL, "", secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(upstream.Close)
 	rules, err := gate.ParseRoutes(context.Background(), f.db, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.matcher = app
-	f.handler.Gate = &gate.Service{DB: f.db, Spend: f.handler.Spend, Limits: f.handler.Limits, Upstream: upstream,
-		Routes: rules, Timeout: time.Minute}
+	f.handler.Gate = &gate.Service{DB: f.db, Spend: f.handler.Spend, Limits: f.handler.Limits, Routes: rules,
+		Timeout: time.Minute}
+	f.behind(secret, app.ServeHTTP)
+	t.Cleanup(app.Release)
 	f.app = NewApp(f.handler)
 	f.user = f.fixture.user("ada@example.com", 100).ID
 	f.cookie = "Cookie: " + f.signIn(f.user)
 	return f
+}
+
+// behind puts the gate in front of a Resume Matcher.
+func (f *gateFixture) behind(secret string, answer http.HandlerFunc) {
+	f.t.Helper()
+	server := httptest.NewServer(answer)
+	f.t.Cleanup(server.Close)
+	upstream, err := gate.NewUpstream(server.URL, "", secret)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(upstream.Close)
+	f.handler.Gate.Upstream = upstream
 }
 
 // seen returns how many requests Resume Matcher has received.

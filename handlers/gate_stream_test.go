@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/resume-matcher/credits/handlers/transport"
-	"github.com/resume-matcher/credits/services/gate"
 )
 
 // A stream may last longer than the write timeout, which each piece has for itself, and no piece waits for the next.
@@ -18,7 +16,7 @@ func TestStreamsOutliveTheWriteTimeout(t *testing.T) {
 	f := newGateFixture(t)
 	f.app.Server().WriteTimeout = time.Nanosecond // over before the first piece
 	next := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f.behind("", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		for n := 0; ; n++ {
 			select {
@@ -32,14 +30,7 @@ func TestStreamsOutliveTheWriteTimeout(t *testing.T) {
 			_, _ = fmt.Fprintf(w, "data: %d\n", n) // a closed connection ends the context
 			_ = http.NewResponseController(w).Flush()
 		}
-	}))
-	t.Cleanup(server.Close)
-	upstream, err := gate.NewUpstream(server.URL, "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(upstream.Close)
-	f.handler.Gate.Upstream = upstream
+	})
 	address, _ := f.serve(transport.Slots{})
 	c := dial(t, address)
 	if _, err := io.WriteString(c.conn, "GET /api/v1/resumes/list HTTP/1.1\r\nHost: localhost\r\n"+f.cookie+
