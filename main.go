@@ -193,6 +193,7 @@ func background(log *slog.Logger, h *handlers.Handler, sessions *auth.Sessions) 
 
 // site is what every page knows of this installation.
 func site(p *command.Program, db *gorm.DB, proxies transport.Proxies) handlers.Site {
+	schema := &postgres.SchemaCheck{DB: db, Now: models.Now}
 	return handlers.Site{
 		AppURL:        p.Config.AppURL,
 		Sandbox:       p.Config.Mode == config.Sandbox,
@@ -205,7 +206,7 @@ func site(p *command.Program, db *gorm.DB, proxies transport.Proxies) handlers.S
 		Texts:         p.Texts,
 		Log:           p.Log,
 		Ready: func(ctx context.Context) error {
-			return errors.Join(postgres.Migrated(ctx, db), postgres.CheckReading(ctx, db))
+			return errors.Join(schema.Run(ctx), postgres.CheckReading(ctx, db))
 		},
 	}
 }

@@ -7,3 +7,8 @@ import "embed"
 //
 //go:embed *.sql
 var Files embed.FS
+
+// Catalogue lists what the migrations make, in the lines of postgres.Catalogue.
+//
+//go:embed catalogue.txt
+var Catalogue string

@@ -20,8 +20,9 @@ const OldestPostgres = 15
 
 // Connection describes the server behind an address.
 type Connection struct {
-	Version    int   // PostgreSQL's major version
-	Have, Want int64 // schema version there, and of this binary
+	Version    int         // PostgreSQL's major version
+	Have, Want int64       // schema version there, and of this binary
+	Schema     Differences // unless the schema is older
 	Encrypted  bool
 	Remote     net.IP // address of the server; nil for a local socket
 	Named      bool   // the address names a pooler: by its port, its host or a parameter
@@ -44,7 +45,9 @@ func Inspect(ctx context.Context, address string) (Connection, error) {
 	if err := c.probe(ctx, db); err != nil {
 		return c, fmt.Errorf("inspect the database: %w", err)
 	}
-	c.Have, c.Want, err = versions(ctx, db)
+	if c.Have, c.Want, err = versions(ctx, db); err == nil && c.Have >= c.Want {
+		c.Schema, err = differences(ctx, db)
+	}
 	return c, err
 }
 

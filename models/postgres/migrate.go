@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/url"
 	"time"
@@ -13,13 +12,9 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models/migrations"
 )
-
-// ErrSchema says that the database has another schema version than this binary.
-var ErrSchema = errors.New("the database's schema does not fit this version of the program")
 
 // ErrBusy says that other sessions kept a table locked for as long as Migrate tries.
 var ErrBusy = errors.New("the database is busy: other sessions keep tables locked that a migration changes; " +
@@ -34,10 +29,11 @@ const (
 
 // Migrate brings the database at address to this binary's schema, and logs one line if it applied any migration. Of
 // concurrent processes one applies, the others wait. It may run while servers of the previous release work: a migration
-// that waits too long for a lock, or that PostgreSQL ends to resolve a deadlock, is rolled back and tried again.
+// that waits too long for a lock, or that PostgreSQL ends to resolve a deadlock, is rolled back and tried again. It
+// leaves a newer schema as it is, with a warning.
 //
 // Locks: goose's: a session lock on a direct connection, a row through a pooler, where waits for tables are unbounded.
-// Errors: ErrSchema when the database is newer than this binary; ErrBusy.
+// Errors: ErrBusy.
 func Migrate(ctx context.Context, address string, log *slog.Logger) (err error) {
 	cfg, pooled, err := connConfig(address)
 	if err != nil {
@@ -56,16 +52,19 @@ func Migrate(ctx context.Context, address string, log *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
-	from, _, err := versions(ctx, db)
+	from, to, err := versions(ctx, db)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
+	}
+	if from > to {
+		log.WarnContext(ctx, "the database's schema is newer than this program", "have", from, "know", to)
 	}
 	applied, err := up(ctx, provider, wait, log)
 	logMigration(ctx, log, from, applied)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	return checkVersion(ctx, db)
+	return nil
 }
 
 // migrationLimit returns the lock_timeout of a migration, and the same as a duration for the pauses.
@@ -139,68 +138,4 @@ func newProvider(db *sql.DB, pooled bool) (*goose.Provider, error) {
 		return nil, fmt.Errorf("migration lock: %w", err)
 	}
 	return goose.NewProvider(goose.DialectPostgres, db, migrations.Files, locker, goose.WithSessionLocker(session))
-}
-
-// CheckSchema checks that the database has exactly this binary's schema.
-// Errors: ErrSchema when it is older or newer.
-func CheckSchema(ctx context.Context, db *gorm.DB) error {
-	pool, err := db.DB()
-	if err != nil {
-		return err
-	}
-	return checkVersion(ctx, pool)
-}
-
-// Migrated checks that the database has at least this binary's schema. During a rolling update, older replicas serve
-// with a newer schema.
-func Migrated(ctx context.Context, db *gorm.DB) error {
-	pool, err := db.DB()
-	if err != nil {
-		return err
-	}
-	have, want, err := versions(ctx, pool)
-	if err == nil && have < want {
-		err = fmt.Errorf("%w: it is at version %d, this program needs %d", ErrSchema, have, want)
-	}
-	return err
-}
-
-func checkVersion(ctx context.Context, db *sql.DB) error {
-	have, want, err := versions(ctx, db)
-	if err != nil {
-		return err
-	}
-	switch {
-	case have < want:
-		return fmt.Errorf("%w: it is at version %d, this program needs %d; run 'credits migrate'", ErrSchema, have, want)
-	case have > want:
-		return fmt.Errorf("%w: it is at version %d, this program knows only %d; start the newer program", ErrSchema, have,
-			want)
-	}
-	return nil
-}
-
-func versions(ctx context.Context, db *sql.DB) (have, want int64, err error) {
-	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
-	if err != nil {
-		if sqlState(err) == "42P01" { // undefined_table: never migrated
-			err = nil
-		}
-		if err != nil {
-			return 0, 0, fmt.Errorf("read the schema's version: %w", err)
-		}
-	}
-	return have, newestMigration(), nil
-}
-
-// newestMigration returns the version of the last embedded migration.
-func newestMigration() int64 {
-	var newest int64
-	names, _ := fs.Glob(migrations.Files, "*.sql") // the pattern is a literal and cannot be malformed
-	for _, name := range names {
-		if v, err := goose.NumericComponent(name); err == nil {
-			newest = max(newest, v)
-		}
-	}
-	return newest
 }

@@ -9,7 +9,10 @@ import (
 	"sync"
 	"testing"
 
+	"gorm.io/gorm"
+
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/migrations"
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
@@ -91,7 +94,7 @@ func TestSchemaOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, statement string
-		serving         bool // whether a replica that is already serving may go on
+		fits            bool
 	}{
 		{"older", `DELETE FROM goose_db_version WHERE version_id = (SELECT max(version_id) FROM goose_db_version)`, false},
 		{"newer", `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`, true},
@@ -102,26 +105,67 @@ func TestSchemaOfAnotherVersion(t *testing.T) {
 			if err := db.Exec(c.statement).Error; err != nil {
 				t.Fatal(err)
 			}
-			if err := postgres.CheckSchema(context.Background(), db); !errors.Is(err, postgres.ErrSchema) {
-				t.Errorf("CheckSchema = %v, want ErrSchema", err)
-			}
-			if err := postgres.Migrated(context.Background(), db); (err == nil) != c.serving {
-				t.Errorf("Migrated = %v, want an error: %v", err, !c.serving)
+			for name, check := range map[string]func(context.Context, *gorm.DB) error{
+				"Migrated": postgres.Migrated, "CheckSchema": postgres.CheckSchema,
+			} {
+				if err := check(t.Context(), db); (err == nil) != c.fits || err != nil && !errors.Is(err, postgres.ErrSchema) {
+					t.Errorf("%s = %v, want ErrSchema: %v", name, err, !c.fits)
+				}
 			}
 		})
 	}
-	t.Run("newer refuses to migrate", func(t *testing.T) {
-		url := dbtest.URL(t)
-		db, err := postgres.Open(url, quiet)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer postgres.Close(db)
-		if err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`).Error; err != nil {
-			t.Fatal(err)
-		}
-		if err := postgres.Migrate(context.Background(), url, quiet); err == nil {
-			t.Error("migrate accepted a schema from the future")
-		}
-	})
+}
+
+// The previous release may restart while a newer one is rolled out. It leaves the schema and its rights as they are.
+func TestMigrateLeavesANewerSchemaAlone(t *testing.T) {
+	t.Parallel()
+	address := dbtest.URL(t)
+	db := open(t, address)
+	err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true);
+		CREATE TABLE append_only_too (id integer); REVOKE ALL ON append_only_too FROM app_server`).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := newWarnings()
+	err = postgres.MigrateFor(t.Context(), address, dbtest.ServerURL(address), slog.New(log))
+	if err != nil || len(log.seen) != 1 {
+		t.Errorf("migrate = %v with %d warnings, want nil and 1", err, len(log.seen))
+	}
+	var granted bool
+	if err := db.Raw(`SELECT has_table_privilege('app_server', 'append_only_too', 'UPDATE')`).Scan(&granted).Error; err != nil ||
+		granted {
+		t.Errorf("the server's role may update a table of the newer release: %v (%v), want false", granted, err)
+	}
+}
+
+func TestPendingChangesNothing(t *testing.T) {
+	t.Parallel()
+	address := dbtest.Empty(t)
+	all, err := postgres.Pending(t.Context(), address)
+	if err != nil || len(all) != len(names(t)) {
+		t.Errorf("pending in an empty database: %d files (%v), want %d", len(all), err, len(names(t)))
+	}
+	if c := inspect(t, address); c.Have != 0 {
+		t.Errorf("schema = %d after the question, want 0", c.Have)
+	}
+	if some, err := postgres.Pending(t.Context(), older(t, 31)); err != nil || len(some) == 0 ||
+		some[0] != "00032_exclusive_holds.sql" {
+		t.Errorf("pending at version 31 = %v (%v), want those from 32 on", some, err)
+	}
+	if none, err := postgres.Pending(t.Context(), dbtest.URL(t)); err != nil || len(none) > 0 {
+		t.Errorf("pending in a migrated database = %v (%v), want none", none, err)
+	}
+}
+
+// names returns the names of all migrations.
+func names(t *testing.T) (names []string) {
+	t.Helper()
+	entries, err := migrations.Files.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }

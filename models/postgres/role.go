@@ -52,7 +52,7 @@ func MigrateFor(ctx context.Context, owner, server string, log *slog.Logger) err
 // Grant gives the role that the server connects as the rights it needs and no others: select and insert everywhere,
 // update and delete everywhere but in the ledger and the audit log, no DDL, no temporary tables. It creates a missing
 // role. It does nothing if both addresses have the same role, or the server's role is a member of the owner; see
-// Powers.
+// Powers. On a newer schema it does nothing either: this release does not know which of its tables are append-only.
 //
 // Idempotent. Locks: an advisory lock for all role changes.
 // Errors: ErrNoRole when the owner may not create the role.
@@ -66,6 +66,9 @@ func Grant(ctx context.Context, owner, server string) error {
 	}
 	db := stdlib.OpenDB(*cfg)
 	defer func() { _ = db.Close() }() // the grants are committed
+	if have, want, err := versions(ctx, db); err != nil || have > want {
+		return err
+	}
 	role, err := roleOf(ctx, server)
 	missing := err != nil && RefusalOf(err) == RefusedLogin
 	if err != nil && !missing {

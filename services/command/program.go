@@ -103,7 +103,7 @@ func (p *Program) OpenDatabase(ctx context.Context) (*gorm.DB, error) {
 		return nil, err
 	}
 	p.OnClose(func(context.Context) error { return postgres.Close(db) })
-	return db, postgres.CheckSchema(ctx, db)
+	return db, postgres.Migrated(ctx, db)
 }
 
 // open reads the configuration and opens the database.

@@ -35,8 +35,8 @@ func (s *SetUp) checkDatabase(ctx context.Context) []Check {
 	// our server refuses an unknown pooler
 	s.migrated = !Ill(schema) && !s.hasProblem("DATABASE_POOL_URL") &&
 		(c.Named || !c.Shared || s.Config.DatabasePoolURL != "")
-	if Ill(schema) || len(checks) > 0 {
-		return append(checks, schema...)
+	if checks = append(checks, schema...); len(checks) > 0 {
+		return checks
 	}
 	return area.ok("doctor.database.ok", facts{"version": strconv.Itoa(c.Version),
 		"schema": strconv.FormatInt(c.Want, 10)})
@@ -100,12 +100,10 @@ func refused(a area, name string, err error) []Check {
 	return a.wrong(name, "doctor.database.refused")
 }
 
-// checkSchema compares the schema with this binary's, and migrates it if doctor mends.
-func (s *SetUp) checkSchema(ctx context.Context, a area, c postgres.Connection) []Check {
+// checkSchema compares the schema with this binary's, and migrates it if doctor mends. It finds nothing if they agree.
+func (s *SetUp) checkSchema(ctx context.Context, a area, c postgres.Connection) (checks []Check) {
 	versions := facts{"have": strconv.FormatInt(c.Have, 10), "want": strconv.FormatInt(c.Want, 10)}
 	switch {
-	case c.Have > c.Want:
-		return a.red("doctor.database.newer", versions)
 	case c.Have < c.Want && (!s.mends() || c.Shared && !c.Named): // migrations need to know of a pooler
 		return a.red("doctor.database.older", versions)
 	case c.Have < c.Want:
@@ -114,8 +112,27 @@ func (s *SetUp) checkSchema(ctx context.Context, a area, c postgres.Connection) 
 			s.Log.ErrorContext(ctx, "migrate failed", "err", err)
 			return a.red("doctor.database.not_migrated", versions)
 		}
+		migrated, err := postgres.Inspect(ctx, s.Config.DatabaseURL.Reveal())
+		if err != nil {
+			return refused(a, "DATABASE_URL", err)
+		}
+		return s.checkSchema(ctx, a, migrated)
+	case c.Have > c.Want:
+		checks = a.warning("doctor.database.newer", versions)
 	}
-	return a.ok("doctor.database.ok", versions)
+	named := func(names []string) facts {
+		return facts{"have": versions["have"], "names": strings.Join(names, ", ")}
+	}
+	if len(c.Schema.Missing) > 0 {
+		checks = append(checks, a.red("doctor.database.lacks", named(c.Schema.Missing))...)
+	}
+	if len(c.Schema.Changed) > 0 {
+		checks = append(checks, a.red("doctor.database.changed", named(c.Schema.Changed))...)
+	}
+	if len(c.Schema.Extra) > 0 && c.Have == c.Want {
+		checks = append(checks, a.warning("doctor.database.extra", named(c.Schema.Extra))...)
+	}
+	return checks
 }
 
 // checkPooler checks the pooler's address, if there is one.

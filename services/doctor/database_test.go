@@ -24,8 +24,29 @@ func TestUnusableDatabase(t *testing.T) {
 	t.Run("of a newer program", func(t *testing.T) {
 		f := base.forTest(t)
 		f.must(f.db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`).Error)
-		f.wantRed("doctor.database.newer")
+		f.wantWarning("doctor.database.newer")
+		f.must(f.db.Exec(`DELETE FROM goose_db_version WHERE version_id = 99999`).Error)
 	})
+}
+
+func TestSchemaThatIsNotOurs(t *testing.T) {
+	f := healthy(t)
+	for _, c := range []struct {
+		do, undo string
+		want     func(...string)
+		finding  string
+	}{
+		{`ALTER TABLE users DISABLE TRIGGER users_deletion_is_final`, `ALTER TABLE users ENABLE TRIGGER users_deletion_is_final`,
+			f.wantRed, "doctor.database.changed"},
+		{`DROP INDEX gate_passes_expires_at`, `CREATE INDEX gate_passes_expires_at ON gate_passes (expires_at)`,
+			f.wantRed, "doctor.database.lacks"},
+		{`CREATE TABLE notes (id integer)`, `DROP TABLE notes`, f.wantWarning, "doctor.database.extra"},
+	} {
+		f.must(f.db.Exec(c.do).Error)
+		c.want(c.finding)
+		f.must(f.db.Exec(c.undo).Error)
+		f.wantHealthy()
+	}
 }
 
 func TestPoolerAsDirectConnection(t *testing.T) {
