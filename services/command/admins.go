@@ -15,7 +15,11 @@ func admins(ctx context.Context, p *Program, args []string) error {
 	if err := set.parse(ctx, p, args); err != nil {
 		return err
 	}
-	db, err := p.open(ctx)
+	open := p.read
+	if *release != "" {
+		open = p.open
+	}
+	db, err := open(ctx)
 	if err != nil {
 		return err
 	}

@@ -9,14 +9,16 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"gorm.io/gorm"
+
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// keys opens the service of the service keys.
-func (p *Program) keys(ctx context.Context) (*apikey.Service, error) {
-	db, err := p.open(ctx)
+// keys opens the service of the service keys on the database that open returns.
+func (p *Program) keys(ctx context.Context, open func(context.Context) (*gorm.DB, error)) (*apikey.Service, error) {
+	db, err := open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +31,7 @@ func createKey(ctx context.Context, p *Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	keys, err := p.keys(ctx)
+	keys, err := p.keys(ctx, p.open)
 	if err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func listKeys(ctx context.Context, p *Program, args []string) error {
 	if err := newFlags("keys list", "command.keys.list.explanation").parse(ctx, p, args); err != nil {
 		return err
 	}
-	keys, err := p.keys(ctx)
+	keys, err := p.keys(ctx, p.read)
 	if err != nil {
 		return err
 	}
@@ -109,7 +111,7 @@ func revokeKey(ctx context.Context, p *Program, args []string) error {
 	if err := set.parse(ctx, p, args); err != nil {
 		return err
 	}
-	keys, err := p.keys(ctx)
+	keys, err := p.keys(ctx, p.open)
 	if err != nil {
 		return err
 	}

@@ -93,9 +93,18 @@ func (p *Program) migrateDatabase(ctx context.Context) error {
 	return err
 }
 
-// OpenDatabase migrates the database and connects to it, through the pooler if there is one.
+// OpenDatabase migrates the database and connects to it.
 func (p *Program) OpenDatabase(ctx context.Context) (*gorm.DB, error) {
 	if err := p.migrateDatabase(ctx); err != nil {
+		return nil, err
+	}
+	return p.connect(ctx)
+}
+
+// connect connects to the database, through the pooler if there is one.
+// Errors: postgres.ErrSchema when it has not been migrated.
+func (p *Program) connect(ctx context.Context) (*gorm.DB, error) {
+	if err := p.startDatabase(ctx); err != nil {
 		return nil, err
 	}
 	db, err := postgres.Open(p.Config.ServerDatabaseURL().Reveal(), p.Log)
@@ -104,6 +113,14 @@ func (p *Program) OpenDatabase(ctx context.Context) (*gorm.DB, error) {
 	}
 	p.OnClose(func(context.Context) error { return postgres.Close(db) })
 	return db, postgres.Migrated(ctx, db)
+}
+
+// read reads the configuration and connects to the database, for commands that change nothing: they do not migrate.
+func (p *Program) read(ctx context.Context) (*gorm.DB, error) {
+	if err := p.configure(); err != nil {
+		return nil, err
+	}
+	return p.connect(ctx)
 }
 
 // open reads the configuration and opens the database.

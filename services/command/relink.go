@@ -22,7 +22,11 @@ func relink(ctx context.Context, p *Program, args []string) error {
 	if *user <= 0 {
 		return UsageError(say(ctx, "command.relink.incomplete", nil))
 	}
-	db, err := p.open(ctx)
+	open := p.read
+	if *identity != "" {
+		open = p.open
+	}
+	db, err := open(ctx)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package command
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/config"
 )
 
@@ -38,17 +40,38 @@ func (p *Program) Announce(ctx context.Context) {
 	}
 }
 
-// migrate is `credits migrate`.
+// migrate is `credits migrate`: it migrates or, with --plan, lists the migrations that it would apply.
 func migrate(ctx context.Context, p *Program, args []string) error {
-	if err := newFlags("migrate", "command.migrate.explanation").parse(ctx, p, args); err != nil {
+	set := newFlags("migrate", "command.migrate.explanation")
+	plan := set.Bool("plan", false, say(ctx, "command.migrate.plan", nil))
+	if err := set.parse(ctx, p, args); err != nil {
 		return err
 	}
 	if err := p.configure(); err != nil {
 		return err
 	}
+	if *plan {
+		return p.planMigration(ctx)
+	}
 	if err := p.migrateDatabase(ctx); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(p.Stdout, say(ctx, "command.migrate.done", nil))
+	return err
+}
+
+func (p *Program) planMigration(ctx context.Context) error {
+	if err := p.startDatabase(ctx); err != nil {
+		return err
+	}
+	pending, err := postgres.Pending(ctx, p.Config.DatabaseURL.Reveal())
+	if err != nil {
+		return err
+	}
+	text := say(ctx, "command.migrate.done", nil)
+	if len(pending) > 0 {
+		text = say(ctx, "command.migrate.pending", nil) + "\n" + strings.Join(pending, "\n")
+	}
+	_, err = fmt.Fprintln(p.Stdout, text)
 	return err
 }
