@@ -125,17 +125,20 @@ func logMigration(ctx context.Context, log *slog.Logger, from int64, applied []*
 }
 
 func newProvider(db *sql.DB, pooled bool) (*goose.Provider, error) {
-	locker := goose.WithDisableGlobalRegistry(true)
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true),
+		goose.WithAllowOutofOrder(true)} // unreleased builds applied some higher numbers before lower ones
 	if pooled {
 		rows, err := lock.NewPostgresTableLocker()
 		if err != nil {
 			return nil, fmt.Errorf("migration lock: %w", err)
 		}
-		return goose.NewProvider(goose.DialectPostgres, db, migrations.Files, locker, goose.WithLocker(rows))
+		options = append(options, goose.WithLocker(rows))
+		return goose.NewProvider(goose.DialectPostgres, db, migrations.Files, options...)
 	}
 	session, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
 	if err != nil {
 		return nil, fmt.Errorf("migration lock: %w", err)
 	}
-	return goose.NewProvider(goose.DialectPostgres, db, migrations.Files, locker, goose.WithSessionLocker(session))
+	options = append(options, goose.WithSessionLocker(session))
+	return goose.NewProvider(goose.DialectPostgres, db, migrations.Files, options...)
 }
