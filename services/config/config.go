@@ -102,11 +102,9 @@ func (c Config) ServerDatabaseURL() Secret {
 	if err != nil { // reported by check
 		return c.DatabasePoolURL
 	}
-	query := u.Query()
-	if query.Get("pgbouncer") != "false" { // set for the private database, which has no pooler
-		query.Set("pgbouncer", "true") // the variable says that there is a pooler
+	if u.Query().Get("pgbouncer") != "false" { // set for the private database, which has no pooler
+		u.RawQuery = strings.TrimSuffix("pgbouncer=true&"+u.RawQuery, "&") // the variable says that there is a pooler
 	}
-	u.RawQuery = query.Encode()
 	return Secret(u.String())
 }
 

@@ -144,18 +144,6 @@ func TestLoadFillsIn(t *testing.T) {
 			t.Errorf("lists: got %q, want %q", got, want)
 		}
 	})
-	t.Run("the pooler as the server's database, and the database without one", func(t *testing.T) {
-		t.Parallel()
-		cfg, err := config.Load(with(production))
-		if err != nil || cfg.ServerDatabaseURL() != cfg.DatabaseURL {
-			t.Errorf("without a pooler the server's database is another: %v", err)
-		}
-		cfg,
-			err = config.Load(with(production, map[string]string{"DATABASE_POOL_URL": "postgres://app@pool.internal/credits"}))
-		if err != nil || cfg.ServerDatabaseURL().Reveal() != "postgres://app@pool.internal/credits?pgbouncer=true" {
-			t.Errorf("the server does not know that its database is behind a pooler: %v", err)
-		}
-	})
 }
 
 func TestLoadReportsEverythingAtOnce(t *testing.T) {
