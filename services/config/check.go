@@ -64,6 +64,9 @@ func (c *Config) checkDatabase(p *problems) {
 			p.add(name, "must begin with postgres:// or postgresql://")
 		case c.Mode != Sandbox && unfilled(address.Reveal()):
 			p.add(name, "must be the address of a database, not an example")
+		case refusedParameter(u) != "":
+			p.all = append(p.all, Problem{Name: name, Kind: ForeignParameter, Meant: refusedParameter(u),
+				Advice: "must not have the parameter " + refusedParameter(u) + ": it would have no effect"})
 		case c.Strict() && !c.DatabaseInsecure && Unverified(address):
 			p.addKind(UnverifiedTLS, name,
 				"must verify the server's certificate: sslmode=verify-full, with sslrootcert=FILE for an authority of its own; "+

@@ -3,8 +3,39 @@ package config_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/resume-matcher/credits/services/config"
 )
+
+func TestDatabaseAddressesMeanWhatTheySay(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want []string
+	}{
+		"another schema": {map[string]string{
+			"DATABASE_URL": "postgres://app@db.internal/credits?search_path=theirs"}, []string{"DATABASE_URL"}},
+		"another schema, as another driver names it": {map[string]string{
+			"DATABASE_POOL_URL": "postgres://app@db.internal/credits?schema=theirs"}, []string{"DATABASE_POOL_URL"}},
+		"another schema among options": {map[string]string{
+			"DATABASE_URL": "postgres://app@db.internal/credits?options=-c%20search_path%3Dtheirs"}, []string{"DATABASE_URL"}},
+		"a parameter of another driver": {map[string]string{
+			"DATABASE_URL": "postgres://app@db.internal/credits?prepareThreshold=0"}, []string{"DATABASE_URL"}},
+		"a parameter of libpq": {map[string]string{
+			"DATABASE_URL": "postgres://app@db.internal/credits?keepalives=1"}, []string{"DATABASE_URL"}},
+		"a good address with many parameters": {map[string]string{"DATABASE_URL": "postgres://app@db.internal/credits?" +
+			"search_path=public&connect_timeout=5&application_name=a&options=-c%20geqo%3Doff&DateStyle=ISO&channel_binding=require" +
+			"&target_session_attrs=read-write&connection_limit=5&pool_timeout=9&lock_timeout=9s"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(c.want, wrong(t, with(production, c.env))); diff != "" {
+				t.Errorf("reported variables (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
 
 func TestServerDatabaseURL(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 type Problem struct {
 	Name, Advice string
 	Kind         Kind
-	Meant        string // the variable with the name nearest to an unknown one; may be empty
+	Meant        string // the variable with the name nearest to an unknown one, or the parameter; may be empty
 }
 
 // Kind distinguishes the problems of one variable.
@@ -21,9 +21,10 @@ type Kind string
 
 // The kinds; a malformed value has none.
 const (
-	UnknownName   Kind = "unknown"    // no variable has this name
-	NotForSandbox Kind = "sandbox"    // belongs to a real set-up, not to the sandbox
-	UnverifiedTLS Kind = "unverified" // the connection does not verify the server
+	UnknownName      Kind = "unknown"    // no variable has this name
+	NotForSandbox    Kind = "sandbox"    // belongs to a real set-up, not to the sandbox
+	UnverifiedTLS    Kind = "unverified" // the connection does not verify the server
+	ForeignParameter Kind = "parameter"  // a database address has a parameter that would have no effect
 )
 
 // Problems are all problems that Load found, by name.

@@ -39,6 +39,8 @@ func advice(p config.Problem) string {
 		return "doctor.configuration.unknown"
 	case p.Kind == config.NotForSandbox:
 		return "doctor.configuration.not_for_sandbox"
+	case p.Kind == config.ForeignParameter:
+		return "doctor.configuration.parameter"
 	}
 	switch name := p.Name; name {
 	case "PORT":

@@ -49,6 +49,8 @@ func (s *SetUp) invalidAddress(a area, name string) []Check {
 		return a.wrong(name, "doctor.database.not_for_sandbox")
 	case s.hasProblemKind(name, config.UnverifiedTLS):
 		return a.wrong(name, "doctor.database.unverified")
+	case s.hasProblemKind(name, config.ForeignParameter):
+		return nil // checkConfiguration names the parameter
 	}
 	return a.wrong(name, "doctor.database.shape")
 }

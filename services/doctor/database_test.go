@@ -15,6 +15,10 @@ func TestUnusableDatabase(t *testing.T) {
 	t.Run("not an address of PostgreSQL", func(t *testing.T) {
 		base.forTest(t).with("DATABASE_URL", "mysql://app@localhost/app").wantRed("doctor.database.shape")
 	})
+	t.Run("of another schema", func(t *testing.T) {
+		f := base.forTest(t)
+		f.with("DATABASE_URL", f.env["DATABASE_URL"]+"&search_path=theirs").wantRed("doctor.configuration.parameter")
+	})
 	t.Run("not migrated", func(t *testing.T) {
 		f := base.forTest(t).with("DATABASE_URL", dbtest.Empty(t))
 		f.wantRed("doctor.database.older")
