@@ -2,6 +2,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -34,18 +35,19 @@ const (
 // with the database on the same machine, spending was fastest with 8 to 12 connections and a fifth slower with 32.
 func maxConnections() int { return min(4*runtime.NumCPU()+4, 40) }
 
-// Open returns a connection pool for PostgreSQL at url, directly or through a transaction pooler. It does not connect:
-// the first query reports an unreachable server.
+// Open is OpenSized with maxConnections connections.
+func Open(address string, log *slog.Logger) (*gorm.DB, error) { return OpenSized(address, 0, log) }
+
+// OpenSized returns a pool of at most this many connections to PostgreSQL at address, directly or through a transaction
+// pooler; 0 is maxConnections. It does not connect: the first query reports an unreachable server. When the server or
+// the pooler is full, work waits for one of the pool's connections until its context ends.
 // Errors: an invalid address; the text never contains the password.
-func Open(url string, log *slog.Logger) (*gorm.DB, error) {
-	cfg, pooled, err := connConfig(url)
+func OpenSized(address string, connections int, log *slog.Logger) (*gorm.DB, error) {
+	cfg, pooled, err := connConfig(address)
 	if err != nil {
 		return nil, err
 	}
-	pool := openPool(cfg)
-	pool.SetMaxOpenConns(maxConnections())
-	pool.SetMaxIdleConns(maxConnections())
-	pool.SetConnMaxIdleTime(5 * time.Minute)
+	pool := openPool(cfg, cmp.Or(connections, maxConnections()))
 	db, err := gorm.Open(dialector{driver.Dialector{Config: &driver.Config{Conn: pool}}}, &gorm.Config{
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,

@@ -107,7 +107,7 @@ func (p *Program) connect(ctx context.Context) (*gorm.DB, error) {
 	if err := p.startDatabase(ctx); err != nil {
 		return nil, err
 	}
-	db, err := postgres.Open(p.Config.ServerDatabaseURL().Reveal(), p.Log)
+	db, err := postgres.OpenSized(p.Config.ServerDatabaseURL().Reveal(), p.Config.DatabaseMax, p.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,13 @@ func (c *Config) checkServer(p *problems) {
 	}
 }
 
+// The bounds of DATABASE_MAX_CONNECTIONS. Some work uses two connections at a time.
+const (
+	fewestConnections = 4
+	mostConnections   = 1000
+	connectionBounds  = "must be a number from 4 to 1000"
+)
+
 func (c *Config) checkDatabase(p *problems) {
 	for name, address := range map[string]Secret{"DATABASE_URL": c.DatabaseURL, "DATABASE_POOL_URL": c.DatabasePoolURL} {
 		if address == "" {
@@ -72,6 +79,9 @@ func (c *Config) checkDatabase(p *problems) {
 				"must verify the server's certificate: sslmode=verify-full, with sslrootcert=FILE for an authority of its own; "+
 					"DATABASE_INSECURE=true does without, for a network that is yours alone")
 		}
+	}
+	if c.DatabaseMax != 0 && (c.DatabaseMax < fewestConnections || c.DatabaseMax > mostConnections) {
+		p.add("DATABASE_MAX_CONNECTIONS", connectionBounds)
 	}
 	if c.DatabaseURL != "" {
 		return

@@ -27,8 +27,9 @@ type Config struct {
 
 	DatabaseURL      Secret `env:"DATABASE_URL"`
 	DatabasePoolURL  Secret `env:"DATABASE_POOL_URL"`
-	DatabaseInsecure bool   `env:"DATABASE_INSECURE"` // accepts connections that do not verify the server
-	PostgresBinDir   string `env:"POSTGRES_BIN_DIR"`  // programs of the private database; found or downloaded if empty
+	DatabaseInsecure bool   `env:"DATABASE_INSECURE"`        // accepts connections that do not verify the server
+	DatabaseMax      int    `env:"DATABASE_MAX_CONNECTIONS"` // of this server; 0: by the number of processors
+	PostgresBinDir   string `env:"POSTGRES_BIN_DIR"`         // programs of the private database; found or downloaded if empty
 
 	StripeSecretKey      Secret `env:"STRIPE_SECRET_KEY"`
 	StripePublishableKey string `env:"STRIPE_PUBLISHABLE_KEY"`

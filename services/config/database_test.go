@@ -27,6 +27,9 @@ func TestDatabaseAddressesMeanWhatTheySay(t *testing.T) {
 		"a good address with many parameters": {map[string]string{"DATABASE_URL": "postgres://app@db.internal/credits?" +
 			"search_path=public&connect_timeout=5&application_name=a&options=-c%20geqo%3Doff&DateStyle=ISO&channel_binding=require" +
 			"&target_session_attrs=read-write&connection_limit=5&pool_timeout=9&lock_timeout=9s"}, nil},
+		"too few connections":  {map[string]string{"DATABASE_MAX_CONNECTIONS": "3"}, []string{"DATABASE_MAX_CONNECTIONS"}},
+		"connections in words": {map[string]string{"DATABASE_MAX_CONNECTIONS": "many"}, []string{"DATABASE_MAX_CONNECTIONS"}},
+		"few connections":      {map[string]string{"DATABASE_MAX_CONNECTIONS": "4"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

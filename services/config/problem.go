@@ -56,6 +56,7 @@ var unparsed = map[string]Problem{
 	"StripeTaxIDs":       {Name: "STRIPE_TAX_IDS", Advice: yesOrNo},
 	"SmallBusiness":      {Name: "SMALL_BUSINESS", Advice: yesOrNo},
 	"DatabaseInsecure":   {Name: "DATABASE_INSECURE", Advice: yesOrNo},
+	"DatabaseMax":        {Name: "DATABASE_MAX_CONNECTIONS", Advice: connectionBounds},
 	"Shared":             {Name: "RESUME_MATCHER_SHARED", Advice: yesOrNo},
 }
 

@@ -59,6 +59,8 @@ func advice(p config.Problem) string {
 		return "doctor.configuration.stripe_automatic_tax"
 	case "STRIPE_TAX_IDS":
 		return "doctor.configuration.stripe_tax_ids"
+	case "DATABASE_MAX_CONNECTIONS":
+		return "doctor.configuration.database_max_connections"
 	case "DATABASE_INSECURE":
 		return "doctor.configuration.database_insecure"
 	case "SMALL_BUSINESS":

@@ -1,7 +1,11 @@
 package postgres_test
 
 import (
+	"database/sql"
 	"errors"
+	"net/url"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -81,4 +85,48 @@ func atOnce(t *testing.T, db *gorm.DB, n int, work func(*gorm.DB) error) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A server, a pooler or a database that is full refuses further connections. Requests then wait for one of those that
+// the pool has.
+func TestFullDatabaseDelaysWork(t *testing.T) {
+	t.Parallel()
+	address := dbtest.URL(t)
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	// One for this administrator, three for the pool.
+	if err := execute(connect(t, dbtest.Admin(t, address)), `ALTER DATABASE `+name+` CONNECTION LIMIT 4`); err != nil {
+		t.Fatal(err)
+	}
+	db, err := postgres.OpenSized(address, 20, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = postgres.Close(db) })
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	holders := []*sql.Tx{begin(t, pool, `SELECT 1`), begin(t, pool, `SELECT 1`), begin(t, pool, `SELECT 1`)}
+	var workers sync.WaitGroup
+	for n := range 20 {
+		workers.Go(func() {
+			var one int
+			err := errors.Join(db.Raw(`SELECT 1`).Scan(&one).Error, db.Exec(`SELECT 1`).Error, db.Raw(`SELECT 1`).Row().Scan(&one),
+				postgres.Transaction(t.Context(), db, func(tx models.Tx) error { return tx.Exec(`SELECT 1`).Error }))
+			if err != nil {
+				t.Errorf("worker %d: %v", n, err)
+			}
+		})
+	}
+	dbtest.Eventually(t, "work waits for a connection", func() bool { return pool.Stats().WaitCount > 0 })
+	for _, holder := range holders {
+		if err := holder.Rollback(); err != nil {
+			t.Error(err)
+		}
+	}
+	workers.Wait()
 }
