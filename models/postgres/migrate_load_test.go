@@ -127,11 +127,16 @@ func TestMigrateTriesAgain(t *testing.T) {
 		t.Parallel()
 		address := older(t, 31)
 		holder := begin(t, connect(t, address), `LOCK TABLE holds`)
-		log, done := newWarnings(), make(chan error)
+		log, done := newWarnings(), make(chan error, 1)
 		go func() { done <- postgres.Migrate(t.Context(), address+"&lock_timeout=20ms", slog.New(log)) }()
 		for range 2 {
-			if got := <-log.seen; got != "migration waits for other sessions" {
-				t.Errorf("warned %q, want that the migration waits", got)
+			select {
+			case got := <-log.seen:
+				if got != "migration waits for other sessions" {
+					t.Errorf("warned %q, want that the migration waits", got)
+				}
+			case err := <-done:
+				t.Fatalf("migrate = %v while a table is locked, want it to wait", err)
 			}
 		}
 		if err := errors.Join(holder.Rollback(), <-done); err != nil {
