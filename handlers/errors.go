@@ -162,8 +162,9 @@ func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 		h.Site.Log.ErrorContext(ctx, "service unavailable", "code", f.Code, "err", err)
 	case f.Code == fault.Upstream:
 		h.Site.Log.WarnContext(ctx, "Resume Matcher failed", "problem", f.Problem, "err", err)
-	// the access log suffices
-	case f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Code == fault.Unauthenticated:
+	// the access log suffices, or webhook has logged the reason
+	case f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Code == fault.Unauthenticated ||
+		f.Code == fault.SignatureInvalid:
 	default:
 		h.Site.Log.WarnContext(ctx, "request refused", "code", f.Code, "problem", f.Problem, "field", f.Field, "user_id",
 			currentUserID(c))

@@ -22,10 +22,27 @@ const tolerance = 300 * time.Second
 // kilobytes.
 const maxIDLength = 255
 
+// Refusal says why the verification of an event failed. The log and the metrics show it; the sender does not learn it.
+type Refusal string
+
+// The refusals.
+const (
+	RefusedHeader Refusal = "header" // no readable signature
+	RefusedSecret Refusal = "secret" // signed with none of our secrets
+	RefusedTime   Refusal = "time"   // signed too long ago or in the future: a clock is wrong, or the event is replayed
+	RefusedEvent  Refusal = "event"  // well signed, and no complete event
+)
+
+// Error returns the refusal.
+func (r Refusal) Error() string { return string(r) }
+
+// fault returns the refusal as the one answer for all of them.
+func (r Refusal) fault() error { return fault.Wrap(fault.SignatureInvalid, r) }
+
 // verify checks the signature of an event against every secret, and that the event is complete. Unlike stripe-go, it
 // refuses times in the future, events without id or data, and an empty secret.
 //
-// Errors: fault.SignatureInvalid for every failure, so that callers cannot probe for the reason.
+// Errors: fault.SignatureInvalid for every failure, so that callers cannot probe for the reason; it wraps a Refusal.
 func verify(payload []byte, header string, secrets []string, now time.Time) (stripe.Event, error) {
 	for _, secret := range secrets {
 		if secret == "" {
@@ -37,19 +54,24 @@ func verify(payload []byte, header string, secrets []string, now time.Time) (str
 		if errors.Is(err, webhook.ErrNoValidSignature) {
 			continue // perhaps signed with another secret, during a rotation
 		}
-		if err != nil || !recent(header, now) || !complete(event) {
-			return stripe.Event{}, fault.New(fault.SignatureInvalid, nil)
+		signed, readable := signedAt(header)
+		switch {
+		case errors.Is(err, webhook.ErrNotSigned) || errors.Is(err, webhook.ErrInvalidHeader) || !readable:
+			return stripe.Event{}, RefusedHeader.fault()
+		case !recent(signed, now):
+			return stripe.Event{}, RefusedTime.fault()
+		case err != nil || !complete(event):
+			return stripe.Event{}, RefusedEvent.fault()
 		}
 		return event, nil
 	}
-	return stripe.Event{}, fault.New(fault.SignatureInvalid, nil)
+	return stripe.Event{}, RefusedSecret.fault()
 }
 
 // recent reports whether the time of the signature is within tolerance of now.
-func recent(header string, now time.Time) bool {
-	signed, ok := signedAt(header)
+func recent(signed, now time.Time) bool {
 	age := now.Sub(signed)
-	return ok && age <= tolerance && age >= -tolerance
+	return age <= tolerance && age >= -tolerance
 }
 
 // complete reports whether an event has all the fields that we store, in a form that PostgreSQL accepts.

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -45,26 +46,33 @@ func TestVerify(t *testing.T) {
 	for _, c := range []struct {
 		name, payload, header string
 		secrets               []string
+		want                  Refusal
 	}{
-		{name: "no signature", payload: goodEvent, header: "-"},
-		{name: "another secret", payload: goodEvent, header: sign(goodEvent, "whsec_other", now)},
-		{name: "a tampered body", payload: goodEvent + " ", header: good},
-		{name: "no body", payload: "", header: good},
-		{name: "301 seconds old", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(-301*time.Second))},
-		{name: "301 seconds ahead", payload: goodEvent, header: sign(goodEvent, testSecret, now.Add(301*time.Second))},
-		{name: "a recent time before an old signature", payload: goodEvent,
+		{want: RefusedHeader, name: "no signature", payload: goodEvent, header: "-"},
+		{want: RefusedSecret, name: "another secret", payload: goodEvent, header: sign(goodEvent, "whsec_other", now)},
+		{want: RefusedSecret, name: "a tampered body", payload: goodEvent + " ", header: good},
+		{want: RefusedSecret, name: "no body", payload: "", header: good},
+		{want: RefusedTime, name: "301 seconds old", payload: goodEvent,
+			header: sign(goodEvent, testSecret, now.Add(-301*time.Second))},
+		{want: RefusedTime, name: "301 seconds ahead", payload: goodEvent,
+			header: sign(goodEvent, testSecret, now.Add(301*time.Second))},
+		{want: RefusedHeader, name: "a recent time before an old signature", payload: goodEvent,
 			header: "t=1800000000," + sign(goodEvent, testSecret, now.Add(-time.Hour))},
-		{name: "a recent time after an old signature", payload: goodEvent,
+		{want: RefusedSecret, name: "a recent time after an old signature", payload: goodEvent,
 			header: sign(goodEvent, testSecret, now.Add(-time.Hour)) + ",t=1800000000"},
-		{name: "an unknown scheme only", payload: goodEvent, header: "t=1800000000,v0=" + good[len("t=1800000000,v1="):]},
-		{name: "cut off JSON", payload: `{"id":"evt_1"`},
-		{name: "no data", payload: `{"id":"evt_1","object":"event","type":"ping"}`},
-		{name: "empty data", payload: `{"id":"evt_1","object":"event","type":"ping","data":{}}`},
-		{name: "a null object", payload: `{"id":"evt_1","object":"event","type":"ping","data":{"object":null}}`},
-		{name: "no id", payload: `{"object":"event","type":"ping","data":{"object":{"id":"x"}}}`},
-		{name: "no event", payload: `{"id":"evt_1","object":"charge","type":"ping","data":{"object":{"id":"x"}}}`},
-		{name: "an empty secret", payload: goodEvent, header: sign(goodEvent, "", now), secrets: []string{""}},
-		{name: "no secret", payload: goodEvent, header: sign(goodEvent, "", now), secrets: []string{}},
+		{want: RefusedSecret, name: "an unknown scheme only", payload: goodEvent,
+			header: "t=1800000000,v0=" + good[len("t=1800000000,v1="):]},
+		{want: RefusedEvent, name: "cut off JSON", payload: `{"id":"evt_1"`},
+		{want: RefusedEvent, name: "no data", payload: `{"id":"evt_1","object":"event","type":"ping"}`},
+		{want: RefusedEvent, name: "empty data", payload: `{"id":"evt_1","object":"event","type":"ping","data":{}}`},
+		{want: RefusedEvent, name: "a null object",
+			payload: `{"id":"evt_1","object":"event","type":"ping","data":{"object":null}}`},
+		{want: RefusedEvent, name: "no id", payload: `{"object":"event","type":"ping","data":{"object":{"id":"x"}}}`},
+		{want: RefusedEvent, name: "no event",
+			payload: `{"id":"evt_1","object":"charge","type":"ping","data":{"object":{"id":"x"}}}`},
+		{want: RefusedSecret, name: "an empty secret", payload: goodEvent, header: sign(goodEvent, "", now),
+			secrets: []string{""}},
+		{want: RefusedSecret, name: "no secret", payload: goodEvent, header: sign(goodEvent, "", now), secrets: []string{}},
 	} {
 		t.Run("refuses "+c.name, func(t *testing.T) {
 			if c.header == "" {
@@ -73,8 +81,9 @@ func TestVerify(t *testing.T) {
 			if c.secrets == nil {
 				c.secrets = []string{testSecret}
 			}
-			if _, err := verify([]byte(c.payload), c.header, c.secrets, now); !fault.Is(err, fault.SignatureInvalid) {
-				t.Errorf("error = %v, want signature invalid", err)
+			_, err := verify([]byte(c.payload), c.header, c.secrets, now)
+			if !fault.Is(err, fault.SignatureInvalid) || !errors.Is(err, c.want) {
+				t.Errorf("error = %v, want signature invalid: %s", err, c.want)
 			}
 		})
 	}

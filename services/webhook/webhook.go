@@ -13,7 +13,6 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/catalog"
-	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -45,7 +44,7 @@ type Service struct {
 func (s *Service) Receive(ctx context.Context, payload []byte, signature string) error {
 	event, err := verify(payload, signature, s.Secrets, s.Now())
 	if err != nil {
-		s.Log.WarnContext(ctx, "webhook refused", "code", fault.SignatureInvalid)
+		s.Log.WarnContext(ctx, "event refused", "reason", errors.Unwrap(err))
 		return err
 	}
 	if event.APIVersion != stripe.APIVersion {
