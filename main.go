@@ -46,15 +46,10 @@ import (
 // version is set when a release is built: -ldflags "-X main.version=v1.2.3".
 var version = "development"
 
-// How long running requests may take to finish.
-const (
-	shutdownTimeout = 12 * time.Second
-	gateTimeout     = 30 * time.Second // those to Resume Matcher, before the others' time begins
-)
-
 func main() {
 	stdlog.SetOutput(io.Discard) // net/http logs bytes of answers without a request; we log with slog
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	program := &command.Program{
 		Version: version, Variables: config.Environment(os.Environ()), Stdout: os.Stdout, Stderr: os.Stderr, Serve: serve,
 	}
@@ -105,7 +100,7 @@ func serve(ctx context.Context, p *command.Program) error {
 	}
 	p.Announce(ctx)
 	app := handlers.NewApp(h)
-	return serveUntil(ctx, p.Log, h, app, h.Listen(app, listener), work)
+	return serveUntil(ctx, p, h, app, h.Listen(app, listener), work)
 }
 
 // listen opens PORT to every network, in the sandbox to this machine alone: there, every visitor may sign in as any
@@ -221,8 +216,8 @@ func sweep(log *slog.Logger, name string, pause time.Duration,
 	return func(ctx context.Context) { job.Run(ctx, log) }
 }
 
-// serveUntil answers requests until ctx ends, then lets the running ones finish. Background work outlives them.
-func serveUntil(ctx context.Context, log *slog.Logger, h *handlers.Handler, app *fiber.App, listener net.Listener,
+// serveUntil answers requests until ctx ends, then shuts down. Background work outlives the requests.
+func serveUntil(ctx context.Context, p *command.Program, h *handlers.Handler, app *fiber.App, listener net.Listener,
 	work []func(context.Context)) error {
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -236,15 +231,7 @@ func serveUntil(ctx context.Context, log *slog.Logger, h *handlers.Handler, app 
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
-		log.Info("stopping")
-		patience := shutdownTimeout
-		if h.Gate != nil {
-			patience += gateTimeout
-			defer time.AfterFunc(gateTimeout, h.Gate.Stop).Stop()
-		}
-		if app.ShutdownWithTimeout(patience) != nil {
-			err = errors.New("some requests did not finish in time")
-		}
+		err = h.Shutdown(app, time.After(p.Config.Drain))
 	}
 	stop()
 	running.Wait()

@@ -5,6 +5,7 @@ package handlers
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/locales"
@@ -42,6 +43,7 @@ type Handler struct {
 	Webhook    *webhook.Service
 	Gate       *gate.Service // nil without a Resume Matcher
 
+	draining        atomic.Bool // set by Shutdown
 	bodies, uploads *transport.Budget
 	pages           []string // route patterns of the pages, for returnTo
 }

@@ -57,6 +57,7 @@ func (h *Handler) preRoute(app, gate *fiber.App) fasthttp.RequestHandler {
 		others = gate.Handler()
 	}
 	return func(r *fasthttp.RequestCtx) {
+		defer h.closeWhileDraining(r)
 		if err := h.checkRequest(app, r); err != nil {
 			h.answerUnrouted(app, r, err)
 			return

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
@@ -152,9 +151,7 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 			&waiting).Error
 		return err == nil && waiting == 1
 	})
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	s.terminate()
 	s.waitForOutput("stopping")
 	if err := lock.Rollback().Error; err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/resume-matcher/credits/models/dbtest"
@@ -102,9 +101,7 @@ func TestStopWhileResumeMatcherWorks(t *testing.T) {
 	v := g.newUser(s, 100)
 	g.matcher.SetTransport(resumematcher.Slow)
 	answered := g.begin(v)
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	s.terminate()
 	s.waitForOutput("stopping")
 	g.wantCredits(t, "while Resume Matcher works", 100, 10)
 	g.matcher.Release()

@@ -60,6 +60,8 @@ type site struct {
 	exited  chan error
 	out     *outputBuffer
 	started time.Duration // from start to ready
+
+	terminated bool
 }
 
 // outputBuffer stores a server's output and signals each write.
@@ -172,14 +174,23 @@ func (s *site) waitForOutput(text string) {
 	}
 }
 
-// stop sends SIGTERM and requires exit status 0.
+// terminate sends SIGTERM, once: a second signal would end the server at once.
+func (s *site) terminate() {
+	if s.terminated {
+		return
+	}
+	s.terminated = true
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Errorf("send SIGTERM: %v", err)
+	}
+}
+
+// stop terminates the server and requires exit status 0.
 func (s *site) stop() {
 	if s.cmd.ProcessState != nil {
 		return
 	}
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		s.t.Errorf("send SIGTERM: %v", err)
-	}
+	s.terminate()
 	select {
 	case err := <-s.exited:
 		s.exited <- err

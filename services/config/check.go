@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/loopback"
@@ -18,6 +19,9 @@ func (c *Config) check(p *problems) {
 	c.checkAdmins(p)
 	c.checkGate(p)
 }
+
+// maxDrain is the longest SHUTDOWN_DELAY. Orchestrators kill a server that takes much longer.
+const maxDrain = 5 * time.Minute
 
 func (c *Config) checkServer(p *problems) {
 	if c.Port < 1 || c.Port > 65535 {
@@ -35,6 +39,9 @@ func (c *Config) checkServer(p *problems) {
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		p.add("LOG_FORMAT", "must be text or json")
+	}
+	if c.Drain < 0 || c.Drain > maxDrain {
+		p.add("SHUTDOWN_DELAY", "must be seconds or a duration such as 5s, at most 5m")
 	}
 	for name, address := range map[string]string{"IMPRINT_URL": c.ImprintURL, "TERMS_URL": c.TermsURL,
 		"PRIVACY_URL": c.PrivacyURL} {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Mode says which Stripe the product uses.
@@ -60,10 +62,12 @@ type Config struct {
 	LogLevel       slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat      string     `env:"LOG_FORMAT"`
 	TrustedProxies []string   `env:"TRUSTED_PROXIES"`
+	ShutdownDelay  string     `env:"SHUTDOWN_DELAY"`
 
-	Mode           Mode    `env:"-"`
-	WebhookSecrets Secrets `env:"-"` // STRIPE_WEBHOOK_SECRET, split
-	SessionSecrets Secrets `env:"-"` // SESSION_SECRET, split: the first seals, each one opens
+	Mode           Mode          `env:"-"`
+	WebhookSecrets Secrets       `env:"-"` // STRIPE_WEBHOOK_SECRET, split
+	SessionSecrets Secrets       `env:"-"` // SESSION_SECRET, split: the first seals, each one opens
+	Drain          time.Duration `env:"-"` // SHUTDOWN_DELAY, parsed; negative if it is invalid
 }
 
 // Production reports whether stand-ins, demo users and generated secrets are forbidden.
@@ -121,6 +125,13 @@ func (c *Config) derive() {
 			c.LogFormat = "json"
 		}
 	}
+	if c.ShutdownDelay == "" {
+		c.ShutdownDelay = "0" // Ctrl-C ends at once
+		if c.Production() {
+			c.ShutdownDelay = "5s" // proxies send requests
+		}
+	}
+	c.Drain = parseDelay(c.ShutdownDelay)
 	c.Mode = c.mode()
 	c.WebhookSecrets = list(strings.Split(c.StripeWebhookSecret.Reveal(), ","))
 	c.SessionSecrets = list(strings.Split(c.SessionSecret.Reveal(), ","))
@@ -132,6 +143,17 @@ func (c *Config) derive() {
 	if c.OIDCName == "" {
 		c.OIDCName = "OpenID Connect"
 	}
+}
+
+// parseDelay parses seconds, or a duration such as 500ms. It returns -1 for anything else.
+func parseDelay(text string) time.Duration {
+	if seconds, err := strconv.ParseUint(text, 10, 16); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return d
+	}
+	return -1
 }
 
 // mode follows from the key. Production without a valid key is Live, the strictest mode.
