@@ -35,6 +35,7 @@ import (
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/logging"
 	"github.com/resume-matcher/credits/services/loopback"
+	"github.com/resume-matcher/credits/services/metrics"
 	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/reconcile"
 	"github.com/resume-matcher/credits/services/spend"
@@ -167,8 +168,21 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		},
 		Webhook: events,
 	}
+	if h.Metrics, err = recorder(p, db, h.Admin); err != nil {
+		return nil, nil, err
+	}
 	h.Gate, err = p.Gate(ctx, h.Spend, limits)
 	return h, background(p.Log, h, sessions), err
+}
+
+// recorder returns what counts the requests and exports the figures of the database.
+func recorder(p *command.Program, db *gorm.DB, figures *admin.Service) (*metrics.Recorder, error) {
+	pool, err := db.DB()
+	if err != nil {
+		return nil, err
+	}
+	return metrics.New(metrics.Options{Version: p.Version, Mode: string(p.Config.Mode), Pool: pool,
+		Figures: figures.Figures, Now: models.Now}), nil
 }
 
 // background returns the work that runs beside the requests.
@@ -200,6 +214,7 @@ func site(p *command.Program, db *gorm.DB, proxies transport.Proxies) handlers.S
 		Legal:         handlers.Legal{Imprint: p.Config.ImprintURL, Terms: p.Config.TermsURL, Privacy: p.Config.PrivacyURL},
 		Texts:         p.Texts,
 		Log:           p.Log,
+		MetricsToken:  p.Config.MetricsToken.Reveal(),
 		Ready: func(ctx context.Context) error {
 			return errors.Join(schema.Run(ctx), postgres.CheckReading(ctx, db))
 		},

@@ -118,6 +118,7 @@ func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	defer cancel()
 	c.SetUserContext(ctx)
 	h.ensureLocale(c)
+	h.Metrics.Refusal(string(f.Code))
 	h.logRefusal(c, f, err)
 	c.Status(answer.status)
 	c.Set(fiber.HeaderCacheControl, "no-store")

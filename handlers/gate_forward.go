@@ -21,6 +21,7 @@ func (h *Handler) forward(c *fiber.Ctx) error {
 		request.UserID, request.Tenant = account.ID, account.TenantID
 	}
 	answer, err := h.Gate.Serve(c.UserContext(), ruleOf(c), request)
+	h.Metrics.Gate(ruleOf(c).Name(), outcomeOf(answer, err))
 	if err != nil {
 		return err
 	}
@@ -37,6 +38,17 @@ func (h *Handler) forward(c *fiber.Ctx) error {
 	c.Status(answer.Status)
 	c.Context().SetBodyStream(&renewing{ReadCloser: answer.Body, of: c.Context()}, bodySize(answer))
 	return nil
+}
+
+// outcomeOf names what became of a request for the metrics.
+func outcomeOf(answer *gate.Response, err error) string {
+	switch {
+	case err != nil:
+		return string(faultOf(err).Code)
+	case answer.Charged > 0:
+		return "charged"
+	}
+	return "uncharged"
 }
 
 // cacheable reports whether an answer is the same for everybody. Next.js allows shared caches to keep pages for a year.

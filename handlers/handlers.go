@@ -17,6 +17,7 @@ import (
 	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
+	"github.com/resume-matcher/credits/services/metrics"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/reconcile"
 	"github.com/resume-matcher/credits/services/spend"
@@ -41,7 +42,8 @@ type Handler struct {
 	Ledger     *ledger.Service
 	Admin      *admin.Service
 	Webhook    *webhook.Service
-	Gate       *gate.Service // nil without a Resume Matcher
+	Gate       *gate.Service     // nil without a Resume Matcher
+	Metrics    *metrics.Recorder // nil: /metrics is not served
 
 	draining        atomic.Bool // set by Shutdown
 	bodies, uploads *transport.Budget
@@ -63,6 +65,7 @@ type Site struct {
 	Proxies       transport.Proxies // their X-Forwarded-For is trusted
 	Texts         *locales.Catalog
 	Log           *slog.Logger
+	MetricsToken  string                      // bearer of /metrics; empty: loopback may read it
 	Ready         func(context.Context) error // returns nil when the database is reachable and migrated
 
 	policy string // Content-Security-Policy of every response

@@ -78,9 +78,10 @@ func (h *Handler) logRequest(c *fiber.Ctx, route string, began time.Time) {
 	if key := currentVisitor(c).key; key != nil {
 		who, id = "key_id", key.ID
 	}
-	h.Site.Log.InfoContext(c.UserContext(), "request", "method", method, "route", route, "status",
-		c.Response().StatusCode(),
-		"ms", time.Since(began).Milliseconds(), who, id, "source", models.ActorOf(c.UserContext()).Source)
+	status, took := c.Response().StatusCode(), time.Since(began)
+	h.countRequest(method, route, status, took)
+	h.Site.Log.InfoContext(c.UserContext(), "request", "method", method, "route", route, "status", status,
+		"ms", took.Milliseconds(), who, id, "source", models.ActorOf(c.UserContext()).Source)
 }
 
 // assignRequestID creates the request's id.

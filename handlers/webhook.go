@@ -1,8 +1,12 @@
 package handlers
 
 import (
+	"errors"
+
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/utils"
+
+	"github.com/resume-matcher/credits/services/webhook"
 )
 
 // receiveEvent is POST /api/stripe/webhook. The signature covers the raw bytes.
@@ -13,6 +17,10 @@ func (h *Handler) receiveEvent(c *fiber.Ctx) error {
 		signature = string(all[0])
 	}
 	if err := h.Webhook.Receive(c.UserContext(), payload, signature); err != nil {
+		var refusal webhook.Refusal
+		if errors.As(err, &refusal) {
+			h.Metrics.EventRefused(string(refusal))
+		}
 		return err
 	}
 	return c.JSON(fiber.Map{"received": true})

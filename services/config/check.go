@@ -20,6 +20,9 @@ func (c *Config) check(p *problems) {
 	c.checkGate(p)
 }
 
+// minToken is the minimum length of METRICS_TOKEN in bytes.
+const minToken = 16
+
 // maxDrain is the longest SHUTDOWN_DELAY. Orchestrators kill a server that takes much longer.
 const maxDrain = 5 * time.Minute
 
@@ -39,6 +42,9 @@ func (c *Config) checkServer(p *problems) {
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		p.add("LOG_FORMAT", "must be text or json")
+	}
+	if token := c.MetricsToken.Reveal(); token != "" && (len(token) < minToken || Guessable(token) || placeholder(token)) {
+		p.add("METRICS_TOKEN", "must be at least 16 random bytes: openssl rand -hex 16")
 	}
 	if c.Drain < 0 || c.Drain > maxDrain {
 		p.add("SHUTDOWN_DELAY", "must be seconds or a duration such as 5s, at most 5m")

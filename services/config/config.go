@@ -63,6 +63,7 @@ type Config struct {
 	LogFormat      string     `env:"LOG_FORMAT"`
 	TrustedProxies []string   `env:"TRUSTED_PROXIES"`
 	ShutdownDelay  string     `env:"SHUTDOWN_DELAY"`
+	MetricsToken   Secret     `env:"METRICS_TOKEN"` // bearer of /metrics; empty: loopback may read it
 
 	Mode           Mode          `env:"-"`
 	WebhookSecrets Secrets       `env:"-"` // STRIPE_WEBHOOK_SECRET, split

@@ -34,3 +34,15 @@ func TestShutdownDelay(t *testing.T) {
 		}
 	}
 }
+
+func TestMetricsToken(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"": nil, "4be1c07f93d52a86": nil, "short": {"METRICS_TOKEN"}, "aaaaaaaaaaaaaaaaaaaaaaaa": {"METRICS_TOKEN"},
+		"changeme-4be1c07f93d52a86": {"METRICS_TOKEN"},
+	} {
+		if got := wrong(t, with(map[string]string{"METRICS_TOKEN": text})); !slices.Equal(got, want) {
+			t.Errorf("METRICS_TOKEN=%q: reported %v, want %v", text, got, want)
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package models
+
+import "time"
+
+// Figures are what monitoring watches: counts of the whole database at one moment.
+type Figures struct {
+	Totals     LedgerTotals
+	Events     []EventFigure // one for each status that an event has
+	Holds      []HoldFigure  // one for each status that a hold has
+	Waiting    []WaitingFigure
+	Findings   []FindingFigure
+	Reconciled *time.Time // end of the last reconciliation; nil before the first
+}
+
+// EventFigure counts the Stripe events of one status.
+type EventFigure struct {
+	Status StripeEventStatus
+	Count  int64
+	Age    float64 // of the oldest, in seconds since it arrived
+}
+
+// HoldFigure counts the holds of one status.
+type HoldFigure struct {
+	Status HoldStatus
+	Count  int64
+}
+
+// WaitingFigure counts the items of one kind and cause that need a person.
+type WaitingFigure struct {
+	Kind  WaitingKind
+	Cause Cause // without its argument
+	Count int64
+}
+
+// FindingFigure counts the findings of one kind, of all reconciliations.
+type FindingFigure struct {
+	Kind  FindingKind
+	Count int64
+}

@@ -1,0 +1,42 @@
+package admin
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// Figures reads what monitoring watches, in one snapshot.
+func (s *Service) Figures(ctx context.Context) (models.Figures, error) {
+	var f models.Figures
+	tx, err := postgres.Snapshot(ctx, s.DB)
+	if err != nil {
+		return f, fmt.Errorf("open the snapshot of the figures: %w", err)
+	}
+	defer tx.Rollback()
+	if f.Totals, err = ledger.ReadTotals(tx); err != nil {
+		return f, err
+	}
+	for _, read := range []struct {
+		rows any
+		sql  string
+		args []any
+	}{
+		{&f.Events, `SELECT status, count(*) AS count, extract(epoch FROM now() - min(received_at))::float8 AS age
+			FROM stripe_events GROUP BY status`, nil},
+		{&f.Holds, `SELECT status, count(*) AS count FROM holds GROUP BY status`, nil},
+		{&f.Waiting, waitingSQL + ` SELECT kind, split_part(cause, ' ', 1) AS cause, count(*) AS count
+			FROM waiting GROUP BY 1, 2`, []any{sql.Named("causes", models.PaymentCauses())}},
+		{&f.Findings, `SELECT kind, count(*) AS count FROM reconciliation_findings GROUP BY kind`, nil},
+		{&f.Reconciled, `SELECT max(finished_at) FROM reconciliations`, nil},
+	} {
+		if err := tx.Raw(read.sql, read.args...).Scan(read.rows).Error; err != nil {
+			return f, fmt.Errorf("read the figures: %w", err)
+		}
+	}
+	return f, nil
+}
