@@ -14,7 +14,7 @@ import (
 // one that is slow to send or to read. The longest waiting goes first, so that a client with many connections loses
 // its own oldest. Connections that the server works on are never displaced.
 type Slots struct {
-	Total      int     // connections at once
+	Total      int     // connections at once; a few more of this machine and of proxies
 	PerNetwork int     // of one network, except proxies
 	Proxies    Proxies // exempt from PerNetwork: they carry many clients
 
@@ -33,6 +33,16 @@ const (
 	refusalTime = time.Second
 	graceTime   = time.Second
 )
+
+// room returns how many connections may be open before a new one is refused. A quarter of the spare ones is reserved
+// for this machine and the proxies, whose health checks must be answered when other senders have taken all slots.
+func (s Slots) room(local bool) int {
+	extra := max(s.Total/spare, 1)
+	if local {
+		return s.Total + extra
+	}
+	return s.Total + extra - extra/4
+}
 
 // Room returns the slots for a process that may open this many files.
 func Room(files int) int { return max(files*spare/(spare+1), 1) }
@@ -73,16 +83,17 @@ func (l *listener) seat(raw net.Conn) *conn {
 	peer := peerOf(raw)
 	c := &conn{Conn: raw, of: l, network: Network(peer)}
 	c.waits()
+	local := peer.IsLoopback() || l.slots.Proxies.Trust(peer)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open >= l.slots.Total+max(l.slots.Total/spare, 1) {
+	if l.open >= l.slots.room(local) {
 		return nil
 	}
 	if peers := l.networks[c.network]; len(peers) >= l.slots.PerNetwork && !l.slots.Proxies.Trust(peer) &&
 		!l.displace(peers) {
 		return nil
 	}
-	if l.seated >= l.slots.Total && !l.displace(slices.Collect(maps.Values(l.networks))...) {
+	if l.seated >= l.slots.Total && !l.displace(slices.Collect(maps.Values(l.networks))...) && !local {
 		return nil
 	}
 	l.open++

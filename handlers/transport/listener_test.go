@@ -167,3 +167,46 @@ func TestCloseFreesASlotOnce(t *testing.T) {
 		t.Errorf("%d open, %d seated, %d networks, want 0", inner.open, inner.seated, len(inner.networks))
 	}
 }
+
+// from is a connection from an address.
+type from struct {
+	net.Conn
+	address string
+}
+
+func (f from) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(f.address), 1))
+}
+
+// When others have taken every slot and keep them busy, this machine and the proxies still connect: their health checks
+// decide whether the server is killed.
+func TestHealthChecksHaveReservedSlots(t *testing.T) {
+	t.Parallel()
+	f := listen(t, Slots{Total: 64, PerNetwork: 1000, Proxies: Proxies{netip.MustParsePrefix("10.0.0.0/8")}})
+	l := f.listener.(*listener)
+	seat := func(address string) bool {
+		ours, theirs := net.Pipe()
+		t.Cleanup(func() { ours.Close(); theirs.Close() })
+		c := l.seat(from{ours, address})
+		if c != nil {
+			c.since.Store(0) // the server works on its request
+		}
+		return c != nil
+	}
+	for i := range 64 {
+		if !seat("203.0.113.9") {
+			t.Fatalf("connection %d is refused, want 64 accepted", i+1)
+		}
+	}
+	for _, c := range []struct {
+		address string
+		want    bool
+	}{
+		{"203.0.113.9", false}, {"198.51.100.7", false}, {"127.0.0.1", true}, {"::1", true}, {"10.0.0.1", true},
+		{"203.0.113.9", false}, {"127.0.0.1", true}, {"127.0.0.1", false},
+	} {
+		if got := seat(c.address); got != c.want {
+			t.Errorf("%s, with %d open: accepted %v, want %v", c.address, l.open, got, c.want)
+		}
+	}
+}
