@@ -26,4 +26,5 @@ USER 65532:65532
 # .env.example.
 ENV APP_ENV=production PORT=3000
 EXPOSE 3000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["/credits", "health"]
 ENTRYPOINT ["/credits"]

@@ -21,8 +21,8 @@ type UsageError string
 // Error is the text for the operator.
 func (e UsageError) Error() string { return string(e) }
 
-// ErrRed means that doctor found something red. Its report has been printed.
-var ErrRed = errors.New("doctor found something red")
+// ErrRed means that doctor or health found something ill, and has printed all there is to say.
+var ErrRed = errors.New("a check found something ill")
 
 // subcommands are all that the program knows, in the order of the usage, each with the locale key of its line there.
 var subcommands = []struct {
@@ -35,6 +35,7 @@ var subcommands = []struct {
 	{"prices sync", "command.prices.summary", syncPrices},
 	{"reconcile", "command.reconcile.summary", reconcileNow},
 	{"doctor", "command.doctor.summary", checkSetUp},
+	{"health", "command.health.summary", checkHealth},
 	{"grant", "command.grant.summary", grant},
 	{"keys create", "command.keys.create.summary", createKey},
 	{"keys list", "command.keys.list.summary", listKeys},
