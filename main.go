@@ -31,6 +31,7 @@ import (
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/command"
 	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/health"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/logging"
@@ -151,7 +152,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	}
 	keys := apikey.New(db, limits, p.Log, nil)
 	h := &handlers.Handler{
-		Site:       site(p, db, proxies),
+		Site:       site(p, proxies),
 		Sessions:   handlers.NewSessions(sessions, secrets, p.Config.Secure()),
 		Limits:     limits,
 		Auth:       signIn,
@@ -171,6 +172,9 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	if h.Metrics, err = recorder(p, db, h.Admin); err != nil {
 		return nil, nil, err
 	}
+	if h.Health, err = healthCheck(p); err != nil {
+		return nil, nil, err
+	}
 	h.Gate, err = p.Gate(ctx, h.Spend, limits)
 	return h, background(p.Log, h, sessions), err
 }
@@ -183,6 +187,17 @@ func recorder(p *command.Program, db *gorm.DB, figures *admin.Service) (*metrics
 	}
 	return metrics.New(metrics.Options{Version: p.Version, Mode: string(p.Config.Mode), Pool: pool,
 		Figures: figures.Figures, Now: models.Now}), nil
+}
+
+// healthCheck returns the check behind /readyz, on a database connection of its own.
+func healthCheck(p *command.Program) (handlers.Health, error) {
+	db, err := postgres.OpenSized(p.Config.ServerDatabaseURL().Reveal(), 1, nil)
+	if err != nil {
+		return handlers.Health{}, err
+	}
+	p.OnClose(func(context.Context) error { return postgres.Close(db) })
+	s := &health.Service{DB: db, Schema: &postgres.SchemaCheck{DB: db, Now: models.Now}, Now: models.Now, Log: p.Log}
+	return handlers.Health{Check: s.Check, NoteFull: s.NoteFull}, nil
 }
 
 // background returns the work that runs beside the requests.
@@ -201,8 +216,7 @@ func background(log *slog.Logger, h *handlers.Handler, sessions *auth.Sessions) 
 }
 
 // site is what every page knows of this installation.
-func site(p *command.Program, db *gorm.DB, proxies transport.Proxies) handlers.Site {
-	schema := &postgres.SchemaCheck{DB: db, Now: models.Now}
+func site(p *command.Program, proxies transport.Proxies) handlers.Site {
 	return handlers.Site{
 		AppURL:        p.Config.AppURL,
 		Sandbox:       p.Config.Mode == config.Sandbox,
@@ -215,9 +229,6 @@ func site(p *command.Program, db *gorm.DB, proxies transport.Proxies) handlers.S
 		Texts:         p.Texts,
 		Log:           p.Log,
 		MetricsToken:  p.Config.MetricsToken.Reveal(),
-		Ready: func(ctx context.Context) error {
-			return errors.Join(schema.Run(ctx), postgres.CheckReading(ctx, db))
-		},
 	}
 }
 

@@ -119,6 +119,9 @@ func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	c.SetUserContext(ctx)
 	h.ensureLocale(c)
 	h.Metrics.Refusal(string(f.Code))
+	if h.Health.NoteFull != nil && postgres.DiskFull(err) {
+		h.Health.NoteFull()
+	}
 	h.logRefusal(c, f, err)
 	c.Status(answer.status)
 	c.Set(fiber.HeaderCacheControl, "no-store")

@@ -3,7 +3,6 @@
 package handlers
 
 import (
-	"context"
 	"log/slog"
 	"sync/atomic"
 
@@ -44,6 +43,7 @@ type Handler struct {
 	Webhook    *webhook.Service
 	Gate       *gate.Service     // nil without a Resume Matcher
 	Metrics    *metrics.Recorder // nil: /metrics is not served
+	Health     Health
 
 	draining        atomic.Bool // set by Shutdown
 	bodies, uploads *transport.Budget
@@ -65,8 +65,7 @@ type Site struct {
 	Proxies       transport.Proxies // their X-Forwarded-For is trusted
 	Texts         *locales.Catalog
 	Log           *slog.Logger
-	MetricsToken  string                      // bearer of /metrics; empty: loopback may read it
-	Ready         func(context.Context) error // returns nil when the database is reachable and migrated
+	MetricsToken  string // bearer of /metrics; empty: loopback may read it
 
 	policy string // Content-Security-Policy of every response
 }

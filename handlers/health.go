@@ -1,21 +1,44 @@
 package handlers
 
 import (
+	"context"
+	"slices"
+
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/health"
 )
+
+// Health is how the server asks for its own state. The zero value finds nothing ill.
+type Health struct {
+	Check    func(context.Context) []health.Problem
+	NoteFull func() // a write failed for want of disk space
+}
+
+// readiness is the answer of /readyz.
+type readiness struct {
+	Status   string           `json:"status"` // ok; degraded, for a person; unavailable, for load balancers
+	Problems []health.Problem `json:"problems"`
+}
 
 // showAlive is GET /healthz: the process answers.
 func showAlive(c *fiber.Ctx) error { return c.JSON(fiber.Map{"status": "ok"}) }
 
-// showReady is GET /readyz: the server takes requests, and the database is reachable and migrated.
+// showReady is GET /readyz: 200 while the server should get requests, and what is ill.
 func (h *Handler) showReady(c *fiber.Ctx) error {
+	answer := readiness{Status: "ok", Problems: []health.Problem{}}
 	if h.draining.Load() {
-		return c.Status(fiber.StatusServiceUnavailable).JSON(fiber.Map{"status": "draining"})
+		answer.Problems = append(answer.Problems, health.Draining)
 	}
-	if err := h.Site.Ready(c.UserContext()); err != nil {
-		return fault.Wrap(fault.Unavailable, err)
+	if h.Health.Check != nil {
+		answer.Problems = append(answer.Problems, h.Health.Check(c.UserContext())...)
 	}
-	return c.JSON(fiber.Map{"status": "ok"})
+	switch {
+	case slices.ContainsFunc(answer.Problems, health.Problem.Fatal):
+		answer.Status = "unavailable"
+		c.Status(fiber.StatusServiceUnavailable)
+	case len(answer.Problems) > 0:
+		answer.Status = "degraded"
+	}
+	return c.JSON(answer)
 }

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -35,7 +34,6 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 	f.sell()
 	quiet := slog.New(slog.DiscardHandler)
 	h := f.handler
-	h.Site.Ready = func(context.Context) error { return nil }
 	h.Limits = limit.New(f.db, func() time.Time { return time.Now().Add(f.later) })
 	h.Keys = apikey.New(f.db, h.Limits, quiet, nil)
 	h.Webhook = &webhook.Service{DB: f.db, Purchase: h.Purchase, Now: models.Now, Log: quiet}

@@ -13,6 +13,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/handlers/transport"
+	"github.com/resume-matcher/credits/services/health"
 )
 
 // A request that the HTTP parser rejects gets the headers of every response, a status and a logged request id. The
@@ -94,7 +95,6 @@ func TestHeadMatchesGet(t *testing.T) {
 	f.sell()
 	address, log := f.serve(transport.Slots{})
 	cookie := "Cookie: " + f.signIn(f.user("ada@example.com", 100).ID) + "\r\n"
-	f.handler.Site.Ready = func(context.Context) error { return nil }
 	tried := 0
 	for _, route := range f.app.GetRoutes(true) {
 		if route.Method != fiber.MethodGet || strings.HasPrefix(route.Path, "/auth/") {
@@ -155,7 +155,7 @@ func TestSlots(t *testing.T) {
 	}
 	release := make(chan struct{})
 	busy := make(chan struct{}, 8)
-	f.handler.Site.Ready = func(context.Context) error { busy <- struct{}{}; <-release; return nil }
+	f.handler.Health.Check = func(context.Context) []health.Problem { busy <- struct{}{}; <-release; return nil }
 	for range 8 {
 		c := dial(t, address)
 		if _, err := io.WriteString(c.conn, strings.Replace(get, "healthz", "readyz", 1)); err != nil {

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"net"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 func TestShutdownDrainsFirst(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.handler.Site.Ready = func(context.Context) error { return nil }
 	address, log := f.serve(transport.Slots{})
 	get := func(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n" }
 	kept := dial(t, address)
