@@ -43,16 +43,25 @@ func Open(address string, log *slog.Logger) (*gorm.DB, error) { return OpenSized
 // the pooler is full, work waits for one of the pool's connections until its context ends.
 // Errors: an invalid address; the text never contains the password.
 func OpenSized(address string, connections int, log *slog.Logger) (*gorm.DB, error) {
+	return open(address, connections, log, slowQuery)
+}
+
+// open is OpenSized, with the duration from which on a statement is logged as slow.
+func open(address string, connections int, log *slog.Logger, slow time.Duration) (*gorm.DB, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	cfg, pooled, err := connConfig(address)
 	if err != nil {
 		return nil, err
 	}
+	cfg.Tracer = slowTracer{log, slow}
 	pool := openPool(cfg, cmp.Or(connections, maxConnections()))
 	db, err := gorm.Open(dialector{driver.Dialector{Config: &driver.Config{Conn: pool}}}, &gorm.Config{
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		TranslateError:         true,
-		Logger:                 newSQLLogger(log),
+		Logger:                 &sqlLogger{log},
 		NowFunc:                models.Now,
 	})
 	if err != nil {

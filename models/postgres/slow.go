@@ -1,0 +1,41 @@
+package postgres
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// slowQuery is how long a statement may take before it is logged.
+const slowQuery = 500 * time.Millisecond
+
+// slowTracer logs statements that PostgreSQL takes long to answer, with their placeholders. The wait for a connection
+// of the pool does not count. It does not log errors: the caller gets them.
+type slowTracer struct {
+	log   *slog.Logger
+	limit time.Duration
+}
+
+type traceKey struct{}
+
+// statement is one that runs.
+type statement struct {
+	sql   string
+	began time.Time
+}
+
+// TraceQueryStart notes when a statement is sent.
+func (t slowTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	return context.WithValue(ctx, traceKey{}, statement{q.SQL, time.Now()})
+}
+
+// TraceQueryEnd logs a statement that took long.
+func (t slowTracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryEndData) {
+	s, _ := ctx.Value(traceKey{}).(statement)
+	if took := time.Since(s.began); took >= t.limit {
+		t.log.WarnContext(ctx, "slow statement", "sql", s.sql, "rows", q.CommandTag.RowsAffected(), "ms",
+			took.Milliseconds())
+	}
+}
