@@ -7,6 +7,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/user"
 )
@@ -53,6 +54,7 @@ func (s *Service) claim(ctx context.Context, userID int64) error {
 		}
 		s.Log.InfoContext(ctx, "purchases claimed", "user_id", userID, "from", guest.ID,
 			"purchases", claimed.Purchases, "credits", claimed.Credits)
+		ledger.LogMoved(ctx, s.Log, claimed.Rows)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (s *Service) PreviewDeletion(ctx context.Context, userID int64) (DeletionPr
 // Errors: fault.Conflict with fault.DeletionDispute.
 func (s *Service) Delete(ctx context.Context, userID int64) error {
 	deleted := false
-	var lapsed models.Credits
+	var lapsed []models.CreditTransaction
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
 		deleted = false
 		// Identities before the user: a sign-in locks them in this order.
@@ -89,7 +89,8 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 		return fmt.Errorf("delete account %d: %w", userID, err)
 	}
 	if deleted {
-		s.Log.InfoContext(ctx, "account deleted", "user_id", userID, "credits", lapsed)
+		s.Log.InfoContext(ctx, "account deleted", "user_id", userID)
+		ledger.LogMoved(ctx, s.Log, lapsed)
 	}
 	return nil
 }

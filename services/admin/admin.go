@@ -87,10 +87,7 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 	if err != nil {
 		return ledger.Posted{}, err
 	}
-	if !posted.Replayed {
-		s.Log.InfoContext(ctx, "credits moved", "user_id", g.UserID, "kind", models.ReasonManual, "credits", g.Delta,
-			"transaction_id", posted.ID, "actor", g.actor())
-	}
+	posted.Log(ctx, s.Log, "actor", g.actor())
 	return posted, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/webhook"
 )
@@ -73,10 +74,7 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
-		s.Log.InfoContext(ctx, "credits moved", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
-			"transaction_id", row.ID, "purchase_id", id)
-	}
+	ledger.LogMoved(ctx, s.Log, rows, "actor_id", d.ActorID)
 	if err := s.Webhook.BookDecided(ctx); err != nil { // the worker retries
 		s.Log.WarnContext(ctx, "book events of a decided purchase failed", "purchase_id", id, "err", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -82,10 +83,7 @@ func (s *Service) Move(ctx context.Context, m Move) (purchase.Moved, error) {
 	if err != nil {
 		return purchase.Moved{}, err
 	}
-	for _, row := range moved.Rows {
-		s.Log.InfoContext(ctx, "credits moved", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
-			"transaction_id", row.ID, "purchase_id", m.PurchaseID, "actor_id", m.ActorID)
-	}
+	ledger.LogMoved(ctx, s.Log, moved.Rows, "actor_id", m.ActorID)
 	return moved, nil
 }
 

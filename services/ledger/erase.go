@@ -6,25 +6,26 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// CloseAccount drops a user's open holds and lets the rest of the balance lapse. A debt stays.
+// CloseAccount drops a user's open holds and lets the rest of the balance lapse, with an entry that it returns if there
+// is a rest. A debt stays.
 //
-// Units: credits that lapsed, 0 or more. Locks: the caller must have locked the user; the holds.
-func CloseAccount(tx models.Tx, userID int64) (models.Credits, error) {
+// Locks: the caller must have locked the user; the holds.
+func CloseAccount(tx models.Tx, userID int64) ([]models.CreditTransaction, error) {
 	err := tx.Exec(`DELETE FROM holds WHERE user_id = ? AND status = 'open'`, userID).Error
 	if err == nil {
 		err = tx.Exec(`UPDATE users SET credits_held = 0, updated_at = now() WHERE id = ? AND credits_held <> 0`, userID).
 			Error
 	}
 	if err != nil {
-		return 0, fmt.Errorf("drop the open holds of user %d: %w", userID, err)
+		return nil, fmt.Errorf("drop the open holds of user %d: %w", userID, err)
 	}
 	user, err := Lock(tx, userID)
 	if err != nil || user.CreditsBalance <= 0 {
-		return 0, err
+		return nil, err
 	}
-	_, err = Post(tx, Entry{UserID: userID, Delta: -user.CreditsBalance, Reason: models.ReasonManual,
+	posted, err := Post(tx, Entry{UserID: userID, Delta: -user.CreditsBalance, Reason: models.ReasonManual,
 		Meta: models.Meta{Actor: "system"}})
-	return user.CreditsBalance, err
+	return []models.CreditTransaction{posted.CreditTransaction}, err
 }
 
 // eraseBatch is how many rows one transaction erases.

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/ledger"
 )
 
 // Book writes one report to the ledger. Events, refreshes, refunds and reconciliation all book here, so that each fact
@@ -22,8 +23,8 @@ func (s *Service) Book(tx models.Tx, r Report, facts StripeFacts, eventID string
 	return r.book(s, tx, facts, eventID)
 }
 
-// BookFetched books a report that Stripe's API answered, and logs a warning for each entry that this adds: the event is
-// late or lost. record runs in the same transaction and may be nil.
+// BookFetched books a report that Stripe's API answered, and logs each entry that this adds as one before its event,
+// which is late or lost. record runs in the same transaction and may be nil.
 //
 // Errors: those of WithFacts.
 func (s *Service) BookFetched(ctx context.Context, r Report,
@@ -39,10 +40,7 @@ func (s *Service) BookFetched(ctx context.Context, r Report,
 	if err != nil {
 		return nil, err
 	}
-	for _, row := range rows {
-		s.Log.WarnContext(ctx, "credits moved before their event came", "user_id", row.UserID, "kind", row.Reason,
-			"credits", row.DeltaCredits, "transaction_id", row.ID, "purchase_id", row.Meta.PurchaseID)
-	}
+	ledger.LogMoved(ctx, s.Log, rows, "before_event", true)
 	return rows, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stripe/stripe-go/v79"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
@@ -171,10 +172,7 @@ func refusedRefund(err error) bool {
 func (s *Service) logRefund(ctx context.Context, request models.RefundRequest, rows []models.CreditTransaction) {
 	s.Log.InfoContext(ctx, "refund made", "purchase_id", request.PurchaseID, "refund_request", request.ID,
 		"cents", request.AmountCents)
-	for _, row := range rows {
-		s.Log.InfoContext(ctx, "credits moved", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
-			"transaction_id", row.ID, "purchase_id", request.PurchaseID)
-	}
+	ledger.LogMoved(ctx, s.Log, rows)
 }
 
 // SendRefundsDue sends up to refundBatch refunds whose next attempt is due.

@@ -176,10 +176,15 @@ func (s *Service) ended(ctx context.Context, event string, held ledger.Held, err
 	if err != nil {
 		return ledger.Held{}, err
 	}
-	if !held.Replayed {
-		s.Log.InfoContext(ctx, event, "user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits",
-			-held.Captured, "status", held.Status)
+	line := []any{"user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits", -held.Captured,
+		"status", held.Status}
+	if held.TransactionID != nil {
+		line = append(line, "transaction_id", *held.TransactionID)
 	}
+	if held.Replayed { // see ledger.Posted.Log
+		line = append(line, "replayed", true)
+	}
+	s.Log.InfoContext(ctx, event, line...)
 	return held, nil
 }
 

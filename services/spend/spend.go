@@ -58,12 +58,8 @@ func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 	if err := s.batcher.do(ctx, s.DB, r.UserID, r.queueKey(), op); err != nil {
 		return ledger.Posted{}, err
 	}
-	posted := op.Posted
-	if !posted.Replayed {
-		s.Log.InfoContext(ctx, "credits moved", "user_id", r.UserID, "kind", posted.Reason, "credits", posted.DeltaCredits,
-			"transaction_id", posted.ID)
-	}
-	return posted, nil
+	op.Posted.Log(ctx, s.Log)
+	return op.Posted, nil
 }
 
 // check validates the request and returns its canonical metadata.

@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/catalog"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -157,10 +158,7 @@ func (s *Service) book(ctx context.Context, eventID string) (_ outcome, err erro
 
 // finish logs the outcome of a committed booking and books the events that waited for it.
 func (s *Service) finish(ctx context.Context, eventID string, result outcome) {
-	for _, row := range result.rows {
-		s.Log.InfoContext(ctx, "credits moved", "user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits,
-			"transaction_id", row.ID, "event_id", eventID)
-	}
+	ledger.LogMoved(ctx, s.Log, result.rows, "event_id", eventID)
 	switch {
 	case result.status == models.EventReview:
 		s.Log.ErrorContext(ctx, "event needs a person", "event_id", eventID, "reason", result.note)

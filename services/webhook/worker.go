@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/periodic"
 )
 
@@ -76,8 +77,8 @@ func (s *Service) bookWaiting(ctx context.Context, paymentRef, eventID string) {
 		return // the worker books them at their next attempt
 	}
 	for _, id := range ids {
-		if result, err := s.book(ctx, id); err == nil && len(result.rows) > 0 {
-			s.Log.InfoContext(ctx, "waiting event moved credits", "event_id", id, "payment_ref", paymentRef)
+		if result, err := s.book(ctx, id); err == nil {
+			ledger.LogMoved(ctx, s.Log, result.rows, "event_id", id)
 		}
 	}
 }
