@@ -162,6 +162,10 @@ func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 	switch {
 	case f.Code == fault.Internal:
 		h.Site.Log.ErrorContext(ctx, "request failed", "code", f.Code, "err", err)
+	case postgres.Unreachable(err):
+		if h.outage.Add(1) == 1 { // the access log has the others, and logRecovery counts them
+			h.Site.Log.ErrorContext(ctx, "database does not answer", "err", err)
+		}
 	case f.Code == fault.Unavailable && f.Problem != fault.Busy:
 		h.Site.Log.ErrorContext(ctx, "service unavailable", "code", f.Code, "err", err)
 	case f.Code == fault.Upstream:

@@ -45,7 +45,8 @@ type Handler struct {
 	Metrics    *metrics.Recorder // nil: /metrics is not served
 	Health     Health
 
-	draining        atomic.Bool // set by Shutdown
+	draining        atomic.Bool  // set by Shutdown
+	outage          atomic.Int64 // requests that failed since the database answers no more
 	bodies, uploads *transport.Budget
 	pages           []string // route patterns of the pages, for returnTo
 }

@@ -68,22 +68,6 @@ func (h *Handler) identifyRequest(budget time.Duration) fiber.Handler {
 	}
 }
 
-// logRequest writes the access log.
-func (h *Handler) logRequest(c *fiber.Ctx, route string, began time.Time) {
-	method := c.Method()
-	if c.Response().SkipBody { // preRoute serves HEAD as GET
-		method = fiber.MethodHead
-	}
-	who, id := "user_id", any(currentUserID(c))
-	if key := currentVisitor(c).key; key != nil {
-		who, id = "key_id", key.ID
-	}
-	status, took := c.Response().StatusCode(), time.Since(began)
-	h.countRequest(method, route, status, took)
-	h.Site.Log.InfoContext(c.UserContext(), "request", "method", method, "route", route, "status", status,
-		"ms", took.Milliseconds(), who, id, "source", models.ActorOf(c.UserContext()).Source)
-}
-
 // assignRequestID creates the request's id.
 func assignRequestID(c *fiber.Ctx) string {
 	// Base32 has no 0, 1, 8 and 9: Resume Matcher's pages take 401 and 429 anywhere in an error for its cause.

@@ -51,7 +51,7 @@ lines:
 func (f *fixture) serve(slots transport.Slots) (string, *logBuffer) {
 	f.t.Helper()
 	log := &logBuffer{}
-	f.handler.Site.Log = logging.NewLogger(log, slog.LevelInfo, "json")
+	f.handler.Site.Log = logging.NewLogger(log, slog.LevelDebug, "json")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		f.t.Fatal(err)

@@ -172,6 +172,12 @@ func Away(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || lostConnection(err)
 }
 
+// Unreachable reports whether err means that no server answers, rather than that one statement waited too long.
+func Unreachable(err error) bool {
+	code := sqlState(err)
+	return Away(err) && (code == "" || strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P"))
+}
+
 // Refused reports whether err is a permanent refusal by the database. The transaction was rolled back, which an error
 // without an answer does not prove.
 func Refused(err error) bool { return sqlState(err) != "" && !Away(err) }
