@@ -7,10 +7,10 @@ COPY go.mod go.sum ./
 RUN go mod download
 
 COPY . .
-ARG VERSION=development
+ARG VERSION=development COMMIT=
 # timetzdata embeds the time zones in the binary.
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags timetzdata \
-      -ldflags "-s -w -X main.version=${VERSION}" -o /out/credits .
+      -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" -o /out/credits .
 # An export is written to a file in /tmp before it is sent.
 RUN mkdir /out/etc /out/tmp && chmod 1777 /out/tmp \
  && echo 'credits:x:65532:65532:credits:/:/sbin/nologin' > /out/etc/passwd \

@@ -42,6 +42,7 @@ RACE := env CGO_ENABLED=1
 # Accept a checkout that belongs to another user, as in a container.
 GIT     := git -c safe.directory='$(CURDIR)'
 VERSION  = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo development)
+COMMIT   = $(shell $(GIT) rev-parse --short=12 HEAD 2>/dev/null)
 
 # Committed files that tools generate from other files or copy from packages.
 GENERATED := '*_templ.go' static/css/app.css 'static/js/*.min.js' static/fonts static/licenses
@@ -134,7 +135,7 @@ generate: needs-go node_modules/.package-lock.json ## rebuild views, CSS and the
 
 .PHONY: build
 build: needs-go ## build the static binary bin/credits for release
-	@go build -buildvcs=false -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)" -o bin/credits .
+	@go build -buildvcs=false -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/credits .
 	@echo "bin/credits is version $(VERSION)."
 
 .PHONY: bench
@@ -168,7 +169,7 @@ screenshots: needs-go node_modules/.package-lock.json ## photograph every page i
 
 .PHONY: docker
 docker: ## build the container image credits
-	docker build --build-arg VERSION=$(VERSION) --tag credits .
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --tag credits .
 
 .PHONY: clean
 clean: ## remove builds and downloads, but never the data in .data

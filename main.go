@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -34,7 +35,6 @@ import (
 	"github.com/resume-matcher/credits/services/health"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
-	"github.com/resume-matcher/credits/services/logging"
 	"github.com/resume-matcher/credits/services/loopback"
 	"github.com/resume-matcher/credits/services/metrics"
 	"github.com/resume-matcher/credits/services/periodic"
@@ -45,23 +45,40 @@ import (
 	"github.com/resume-matcher/credits/static"
 )
 
-// version is set when a release is built: -ldflags "-X main.version=v1.2.3".
-var version = "development"
+// version and commit are set when a release is built: -ldflags "-X main.version=v1.2.3 -X main.commit=0123abc".
+var (
+	version = "development"
+	commit  = builtFrom()
+)
+
+// builtFrom returns the commit that the go command has noted in the binary, or "".
+func builtFrom() string {
+	info, _ := debug.ReadBuildInfo()
+	if info != nil {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+	}
+	return ""
+}
 
 func main() {
 	stdlog.SetOutput(io.Discard) // net/http logs bytes of answers without a request; we log with slog
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	program := &command.Program{
-		Version: version, Variables: config.Environment(os.Environ()), Stdout: os.Stdout, Stderr: os.Stderr, Serve: serve,
+		Version: version, Commit: commit, Variables: config.Environment(os.Environ()),
+		Stdout: os.Stdout, Stderr: os.Stderr, Serve: serve,
 	}
 	err := program.Run(ctx, os.Args[1:])
 	stop()
-	os.Exit(exitCode(err))
+	os.Exit(exitCode(program, err))
 }
 
-// exitCode is 0 after success, 1 after a failure and 2 after wrong usage. It prints the error.
-func exitCode(err error) int {
+// exitCode is 0 after success, 1 after a failure and 2 after wrong usage. It reports the error.
+func exitCode(program *command.Program, err error) int {
 	var usage command.UsageError
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
@@ -69,10 +86,10 @@ func exitCode(err error) int {
 	case errors.Is(err, command.ErrRed):
 		return 1
 	case errors.As(err, &usage):
-		fmt.Fprintln(os.Stderr, "credits: "+err.Error())
+		program.Fail(err)
 		return 2
 	}
-	fmt.Fprintln(os.Stderr, "credits: "+logging.Redact(err.Error()))
+	program.Fail(err)
 	return 1
 }
 

@@ -137,7 +137,11 @@ func startOn(t testing.TB, port int, dir string, env ...string) *site {
 	}
 	go func() { s.exited <- s.cmd.Wait() }()
 	t.Cleanup(s.stop)
-	s.waitForOutput("Ctrl-C")
+	ready := "Ctrl-C"
+	if slices.Contains(env, "LOG_FORMAT=json") {
+		ready = `"msg":"started"`
+	}
+	s.waitForOutput(ready)
 	s.started = time.Since(began)
 	return s
 }

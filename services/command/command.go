@@ -13,6 +13,7 @@ import (
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/logging"
 )
 
 // UsageError is a wrong call of the program: exit status 2.
@@ -47,6 +48,15 @@ var subcommands = []struct {
 
 // groups are the first words of subcommands that have two, with the text that says which second words there are.
 var groups = map[string]string{"prices": "command.prices.incomplete", "keys": "command.keys.incomplete"}
+
+// Fail reports the error that ended the program: in words or, where the server's log is JSON, as a line of it.
+func (p *Program) Fail(err error) {
+	if p.serves && p.Config.LogFormat == "json" {
+		p.Log.Error("server failed", "err", err)
+		return
+	}
+	fmt.Fprintln(p.Stderr, "credits: "+logging.Redact(err.Error()))
+}
 
 // Run runs the subcommand that args name, serve if there are none.
 // Errors: UsageError; flag.ErrHelp after an explanation; ErrRed; any other has a text for the operator.

@@ -31,6 +31,7 @@ const closeTimeout = 3 * time.Second
 // them.
 type Program struct {
 	Version        string
+	Commit         string // of the source code; may be empty
 	Variables      config.Variables
 	Stdout, Stderr io.Writer
 	Serve          func(ctx context.Context, p *Program) error // runs the server until ctx ends
@@ -40,7 +41,8 @@ type Program struct {
 	Texts   *locales.Catalog
 	DataDir string // of the private database; empty with DATABASE_URL
 
-	exclusive bool // refuses a private database that another process runs
+	serves    bool // serve: the private database must be its own
+	announced bool
 	closers   []func(context.Context) error
 }
 
@@ -54,6 +56,9 @@ func (p *Program) close() {
 			p.Log.Error("close failed", "err", err)
 		}
 		cancel()
+	}
+	if p.announced {
+		p.Log.Info("stopped")
 	}
 }
 
@@ -69,8 +74,12 @@ func (p *Program) startDatabase(ctx context.Context) error {
 	if p.Config.DatabaseURL != "" {
 		return nil
 	}
+	progress := p.Stderr
+	if p.Config.LogFormat == "json" {
+		progress = nil
+	}
 	server, err := localpg.Start(ctx, localpg.Options{
-		Dir: p.Config.DataDir, BinDir: p.Config.PostgresBinDir, Exclusive: p.exclusive, Progress: p.Stderr, Log: p.Log,
+		Dir: p.Config.DataDir, BinDir: p.Config.PostgresBinDir, Exclusive: p.serves, Progress: progress, Log: p.Log,
 	})
 	if err != nil {
 		return p.Config.ExplainDir(fmt.Errorf("start the private database: %w", err))

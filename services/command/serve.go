@@ -14,16 +14,23 @@ func serve(ctx context.Context, p *Program, args []string) error {
 	if err := newFlags("serve", "command.serve.explanation").parse(ctx, p, args); err != nil {
 		return err
 	}
+	p.serves = true
 	if err := p.configure(); err != nil {
 		return err
 	}
-	p.exclusive = true
 	return p.Serve(ctx, p)
 }
 
-// Announce prints the address of the server that is about to start, and what can be done there.
+// Announce says that the server starts to answer: as a line of the log and, to a terminal, in words. A log in JSON is
+// read by programs, which get no other line.
 func (p *Program) Announce(ctx context.Context) {
-	lines := []string{"", "  Resume Matcher Credits", ""}
+	p.announced = true
+	p.Log.InfoContext(ctx, "started", "version", p.Version, "commit", p.Commit, "mode", p.Config.Mode,
+		"port", p.Config.Port)
+	if p.Config.LogFormat == "json" {
+		return
+	}
+	lines := []string{"", "  Resume Matcher Credits"}
 	add := func(key string, args values) { lines = append(lines, "  "+say(ctx, key, args)) }
 	add("command.serve.open", values{"url": p.Config.AppURL})
 	if p.Config.Mode == config.Sandbox {

@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
+)
+
+// line is one line of the log.
+type line struct {
+	Level, Msg, Version, Mode, Route string
+	Port                             int
+	TransactionID                    int64 `json:"transaction_id"`
+}
+
+// lines parses the whole output of a program, each line of which must be JSON.
+func lines(t *testing.T, text string) (all []line) {
+	t.Helper()
+	for raw := range strings.Lines(text) {
+		var l line
+		if err := json.Unmarshal([]byte(raw), &l); err != nil || l.Msg == "" {
+			t.Errorf("no line of a JSON log: %q (%v)", raw, err)
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// With LOG_FORMAT=json every line is JSON, from the start to the end. It begins within ten lines with what runs where,
+// has one line for each entry of the ledger, none for a probe, and ends with "stopped".
+func TestLogTellsTheWholeStory(t *testing.T) {
+	t.Parallel()
+	address := dbtest.URL(t)
+	s := start(t, "DATABASE_URL="+address, "LOG_FORMAT=json")
+	v := newVisitor(s, "en")
+	v.signIn("#demo-user")
+	v.open("/en/purchase")
+	v.submit("#buy-500", "quantity", "1")
+	v.submit("#pay")
+	s.waitForOutput("credits moved")
+	v.open("/en/billing")
+	v.submit("#spend-resume_analysis")
+	if out, code := command(t, []string{"DATABASE_URL=" + address}, "grant", "--email", "demo@example.com", "--credits",
+		"40", "--note", "thank you"); code != 0 {
+		t.Fatalf("grant: exit status %d: %s", code, out)
+	}
+	request(t, v.client, "GET", s.url+"/readyz", "", nil)
+	s.stop()
+	log := lines(t, s.out.String())
+	started := slices.IndexFunc(log, func(l line) bool { return l.Msg == "started" })
+	if started < 0 || started > 9 || log[started].Version == "" || log[started].Mode != "sandbox" ||
+		log[started].Port == 0 {
+		t.Errorf("line %d says that it started, want one of the first ten with version, mode and port:\n%s", started+1, s.out)
+	}
+	if last := log[len(log)-1]; last.Msg != "stopped" {
+		t.Errorf("the last line is %q, want stopped", last.Msg)
+	}
+	var moved []int64
+	for _, l := range log {
+		if l.Msg == "credits moved" {
+			moved = append(moved, l.TransactionID)
+		}
+		if l.Route == "/readyz" {
+			t.Error("a probe is logged above debug level")
+		}
+	}
+	var rows []int64
+	db, err := postgres.Open(address, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { postgres.Close(db) })
+	if err := db.Raw(`SELECT id FROM credit_transactions WHERE reason <> 'manual' ORDER BY id`).
+		Scan(&rows).Error; err != nil {
+		t.Fatal(err)
+	}
+	if slices.Sort(moved); !slices.Equal(moved, rows) || len(rows) != 2 {
+		t.Errorf("lines for entries %v, want one for each of %v", moved, rows)
+	}
+}
+
+// A server that cannot start says why in its log's format.
+func TestFailedStartIsALineOfTheLog(t *testing.T) {
+	t.Parallel()
+	out, code := command(t, []string{"LOG_FORMAT=json", "PORT=http"}, "serve")
+	log := lines(t, out)
+	if code != 1 || len(log) != 1 || log[0].Level != "ERROR" || !strings.Contains(out, "PORT must be") {
+		t.Errorf("exit status %d, output %q; want 1 and one error line about PORT", code, out)
+	}
+}
