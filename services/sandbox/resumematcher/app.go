@@ -31,12 +31,15 @@ type Options struct {
 	Secret string
 	// Shared leaves the add-on out: everybody shares one household, as in an unmodified Resume Matcher.
 	Shared bool
+	// PublicURL is the origin of the gate in front, to which the control page leads back; empty without one.
+	PublicURL string
 }
 
 // App is the stand-in, an http.Handler. Its methods may be called while it serves.
 type App struct {
 	secret  string
 	shared  bool
+	public  string
 	table   table
 	pages   *pages
 	arrived chan string // routes of requests that Slow or Hang has stopped
@@ -57,8 +60,8 @@ func New(o Options) (*App, error) {
 		return nil, errors.New("resume matcher stand-in: set either Secret or Shared")
 	}
 	a := &App{
-		secret: o.Secret, shared: o.Shared, model: Good, transport: Normal, release: make(chan struct{}),
-		arrived: make(chan string, maxSeen), households: map[string]*household{},
+		secret: o.Secret, shared: o.Shared, public: o.PublicURL, model: Good, transport: Normal,
+		release: make(chan struct{}), arrived: make(chan string, maxSeen), households: map[string]*household{},
 	}
 	if err := yaml.Unmarshal(apiSource, &a.table); err != nil {
 		return nil, fmt.Errorf("resume matcher stand-in: read API: %w", err)

@@ -50,7 +50,7 @@ func (a *App) serveControl(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost:
 		ans = answer{status: http.StatusSeeOther, header: http.Header{"Location": {controlPath}}}
 	default:
-		ans = a.render(r, http.StatusOK, "control.html", view{Path: controlPath, State: a.state()})
+		ans = a.render(r, http.StatusOK, "control.html", view{Path: controlPath, Public: a.public, State: a.state()})
 	}
 	ans.header.Set("Cache-Control", "no-store")
 	ans.send(w, &call{r: r}, Normal)

@@ -2,7 +2,9 @@ package resumematcher
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"html/template"
 	"io"
@@ -35,6 +37,7 @@ var pageNames = []string{
 type pages struct {
 	templates *template.Template
 	texts     map[string]map[string]string // by language, then key
+	build     string                       // names the style sheet and the script, which browsers keep for ever
 }
 
 // languages in the order in which they are preferred when none is asked for.
@@ -45,12 +48,15 @@ var (
 
 // view is the content of a page.
 type view struct {
-	Lang   string
-	T      map[string]string
-	Path   string
-	Nav    []string
-	Resume object
-	State  state
+	Lang    string
+	T       map[string]string
+	Path    string
+	Nav     []string
+	Public  string // origin of the pages; empty: this one
+	Control string // address of the control page
+	Build   string
+	Resume  object
+	State   state
 }
 
 func loadPages() (*pages, error) {
@@ -63,6 +69,14 @@ func loadPages() (*pages, error) {
 		return nil, fmt.Errorf("resume matcher stand-in: read texts: %w", err)
 	}
 	p := &pages{templates: templates}
+	for _, name := range []string{"app.css", "app.js"} {
+		file, err := pageFiles.ReadFile("pages/" + name)
+		if err != nil {
+			return nil, fmt.Errorf("resume matcher stand-in: read %s: %w", name, err)
+		}
+		sum := sha256.Sum256(append(file, p.build...))
+		p.build = hex.EncodeToString(sum[:8])
+	}
 	if err := yaml.Unmarshal(source, &p.texts); err != nil {
 		return nil, fmt.Errorf("resume matcher stand-in: parse texts: %w", err)
 	}
@@ -78,6 +92,9 @@ func (a *App) routePage(c *call, target string) {
 	c.route = c.r.Method + " " + target
 	page := func(status int, name string) {
 		file := name[1:] + ".html"
+		if name == "/" {
+			file = "home.html"
+		}
 		if a.pages.templates.Lookup(file) == nil {
 			file = "page.html"
 		}
@@ -112,7 +129,9 @@ func (a *App) render(r *http.Request, status int, name string, v view) answer {
 	accepted, _, _ := language.ParseAcceptLanguage(r.Header.Get("Accept-Language")) // nothing means English
 	_, index, _ := matcher.Match(accepted...)
 	v.Lang = languages[index].String()
-	v.T, v.Nav = a.pages.texts[v.Lang], pageNames[:3]
+	v.T, v.Nav, v.Build = a.pages.texts[v.Lang], pageNames[:3], a.pages.build
+	// The gate names this server as the host, and forwards no form of the control page.
+	v.Control = (&url.URL{Scheme: "http", Host: r.Host, Path: controlPath}).String()
 	ans := answer{status: status, kind: "text/html; charset=utf-8", header: http.Header{
 		"Cache-Control": {cachePages}, "X-Powered-By": {"Next.js"}, "Vary": {"rsc, next-router-prefetch, Accept-Language"},
 	}}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/resume-matcher/credits/services/sandbox/resumematcher"
 )
 
 // The frontend's headers are Next's: a year for shared caches on pages, for ever on hashed files.
@@ -18,14 +20,14 @@ func TestPagesLookLikeNexts(t *testing.T) {
 		status            int
 		kind, cache, text string
 	}{
-		"/":                         {200, "text/html", "s-maxage=31536000", "</head>"},
-		"/dashboard":                {200, "text/html", "s-maxage=31536000", "</head>"},
-		"/resumes/x":                {200, "text/html", "s-maxage=31536000", "</head>"},
-		"/settings?_rsc=1":          {200, "text/x-component", "s-maxage=31536000", "/settings"},
-		"/_next/static/css/app.css": {200, "text/css", "public, max-age=31536000, immutable", ""},
-		"/nothing":                  {404, "text/html", "s-maxage=31536000", "</head>"},
-		"/openapi.json":             {200, "application/json", "", "/api/v1/resumes/upload"},
-		"/print/resumes/x":          {200, "text/html", "s-maxage=31536000", "</head>"},
+		"/":                       {200, "text/html", "s-maxage=31536000", "</head>"},
+		"/dashboard":              {200, "text/html", "s-maxage=31536000", "</head>"},
+		"/resumes/x":              {200, "text/html", "s-maxage=31536000", "</head>"},
+		"/settings?_rsc=1":        {200, "text/x-component", "s-maxage=31536000", "/settings"},
+		"/_next/static/x/app.css": {200, "text/css", "public, max-age=31536000, immutable", ""},
+		"/nothing":                {404, "text/html", "s-maxage=31536000", "</head>"},
+		"/openapi.json":           {200, "application/json", "", "/api/v1/resumes/upload"},
+		"/print/resumes/x":        {200, "text/html", "s-maxage=31536000", "</head>"},
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.url+path, nil)
 		if err != nil {
@@ -55,6 +57,18 @@ func TestEveryTextInEveryLanguage(t *testing.T) {
 	}
 	if len(texts) != 2 || len(texts["en"]) != len(texts["de"]) {
 		t.Errorf("got %d languages, %d English and %d German texts", len(texts), len(texts["en"]), len(texts["de"]))
+	}
+	for language, has := range texts {
+		for _, one := range resumematcher.Models {
+			if has["model_"+string(one)] == "" {
+				t.Errorf("no sentence for the model %s in %s", one, language)
+			}
+		}
+		for _, one := range resumematcher.Transports {
+			if has["transport_"+string(one)] == "" {
+				t.Errorf("no sentence for the transport %s in %s", one, language)
+			}
+		}
 	}
 	files, err := os.ReadDir("pages")
 	if err != nil {
