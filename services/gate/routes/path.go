@@ -10,7 +10,7 @@ import (
 // Bounds on a request target, in bytes.
 const (
 	maxPath  = 2048
-	maxQuery = 8192
+	maxQuery = 12 << 10 // a form may send 10,000 characters
 )
 
 // Path is the path of a request in its only accepted spelling: decoded, absolute, without empty or dot segments, and

@@ -54,7 +54,7 @@ func TestCanonicalRefusesOtherForms(t *testing.T) {
 		"/a%00", "/a%0a", "/a\tb", "/a b", "/a%20b", "/a%7f", "/ä", "/%c3%a4", "/%c0%af", "/\uff41pi",
 		"/.", "/..", "/./a", "/../a", "/a/.", "/a/..", "/a/../b", "/%2e%2e/a", "/a//b", "/a//",
 		"/a?b#c", "/a?b c", "/a?b\n", "/a?\x00",
-		"/a?ä", "/" + strings.Repeat("a", 2048), "/?" + strings.Repeat("a", 8193),
+		"/a?ä", "/" + strings.Repeat("a", 2048), "/?" + strings.Repeat("a", 12<<10+1),
 	} {
 		if path, _, err := routes.Canonical(target); !fault.Is(err, fault.Malformed) {
 			t.Errorf("Canonical(%.40q) = %.40q, %v, want malformed", target, path, err)
