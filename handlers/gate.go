@@ -146,6 +146,8 @@ func (h *Handler) admitVisitor(c *fiber.Ctx) error {
 		return fault.Because(fault.Forbidden, fault.OperatorOnly)
 	case isAPI(c) || prefetches(c):
 		return fault.New(fault.Unauthenticated, nil)
+	case c.Path() == "/": // a newcomer first reads what this is
+		return h.pickLocale(c)
 	}
 	h.ensureLocale(c) // Resume Matcher's paths name none
 	return redirect(c, h.signInPage(c))

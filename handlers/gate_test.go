@@ -42,7 +42,7 @@ func TestVisitorsOfResumeMatcher(t *testing.T) {
 		status                 int
 	}{
 		{"GET", "/dashboard", "/en/login?return_to=%2Fdashboard", 303},
-		{"GET", "/", "/en/login?return_to=%2F", 303},
+		{"GET", "/", "/en", 303},
 		{"GET", "/api/v1/resumes/list", "", 401},
 		{"POST", "/api/v1/resumes/upload", "", 401},
 		{"GET", "/api/v1/health", "", 200},
