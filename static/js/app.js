@@ -58,15 +58,15 @@ function release() {
 
 // Restores the focus after a swap, or moves it to the content when the focused element is gone. Polls and restored pages
 // do not move it.
-let focused = null;
-document.addEventListener("htmx:beforeRequest", (event) => {
+const focused = new WeakMap(); // by request, because a field may be validated while its form is being sent
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   const active = document.activeElement;
-  focused = event.detail.elt.contains(active) ? active.id || "content" : null;
+  if (detail.elt.contains(active)) focused.set(detail.xhr, active.id || "content");
 });
-document.addEventListener("htmx:afterSettle", () => {
-  if (!focused || document.activeElement !== document.body) return;
-  (document.getElementById(focused) ?? document.getElementById("content"))?.focus({ preventScroll: true });
-  focused = null;
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
+  const id = focused.get(detail.xhr);
+  if (!id || document.activeElement !== document.body) return;
+  (document.getElementById(id) ?? document.getElementById("content"))?.focus({ preventScroll: true });
 });
 
 // Shows a message in the flash region when the server does not answer.
