@@ -169,7 +169,6 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	}
 	keys := apikey.New(db, limits, p.Log, nil)
 	h := &handlers.Handler{
-		Site:       site(p, proxies),
 		Sessions:   handlers.NewSessions(sessions, secrets, p.Config.Secure()),
 		Limits:     limits,
 		Auth:       signIn,
@@ -193,6 +192,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		return nil, nil, err
 	}
 	h.Gate, err = p.Gate(ctx, h.Spend, limits)
+	h.Site = site(p, proxies) // names the stand-ins, which run now
 	return h, background(p.Log, h, sessions), err
 }
 
@@ -242,6 +242,7 @@ func site(p *command.Program, proxies transport.Proxies) handlers.Site {
 		FormTargets:   []string{p.Config.CheckoutOrigin()},
 		Proxies:       proxies,
 		Dashboard:     p.Config.Dashboard(),
+		Control:       p.Config.ResumeMatcher.Control,
 		Legal:         handlers.Legal{Imprint: p.Config.ImprintURL, Terms: p.Config.TermsURL, Privacy: p.Config.PrivacyURL},
 		Texts:         p.Texts,
 		Log:           p.Log,

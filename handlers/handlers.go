@@ -61,6 +61,7 @@ type Site struct {
 	Development   bool   // serves /dev/components
 	SmallBusiness bool   // the seller charges no value added tax (§ 19 UStG)
 	Dashboard     string // URL of the sandbox's payments; empty outside the sandbox
+	Control       string // URL of the Resume Matcher stand-in's control page; empty without the stand-in
 	Legal         Legal
 	FormTargets   []string          // foreign origins that forms may redirect to: Stripe's payment pages
 	Proxies       transport.Proxies // their X-Forwarded-For is trusted

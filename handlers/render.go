@@ -54,7 +54,8 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	path, query := pagePath(c, locale)
 	p := layouts.Page{
 		Title: locales.T(c.UserContext(), title), Origin: h.Site.AppURL, Locale: locale, Path: path,
-		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, RequestID: requestID(c), Legal: h.Site.Legal,
+		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, Control: h.Site.Control,
+		RequestID: requestID(c), Legal: h.Site.Legal,
 		Flash: h.popFlash(c), Partial: wantsFragment(c),
 	}
 	p.Silent = p.Flash == nil && c.Get("HX-Target") != "content"

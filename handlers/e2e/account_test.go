@@ -47,8 +47,7 @@ func deleteAccount(t *testing.T, locale, file, price, row string) {
 	v.submit("#buy-500", "quantity", "1")
 	v.submit("#pay")
 	s.waitForOutput("credits moved")
-	v.open("/" + locale + "/billing")
-	v.submit("#spend-resume_analysis")
+	v.spend("resume_analysis")
 	if v.balance() != "490" {
 		t.Fatalf("balance = %s credits, want 490", v.balance())
 	}

@@ -212,14 +212,14 @@ func checkChangedForms(t *testing.T, v *visitor) {
 	if v.at.Path == three || !strings.HasPrefix(v.at.Path, "/c/pay/") {
 		t.Errorf("changed form leads to %s (status %d), want its own Checkout page", v.at, v.status)
 	}
-	v.open("/de/billing")
-	v.submit("#spend-resume_analysis")
-	if v.status != 402 {
-		t.Fatalf("spend without credits: status %d, want 402", v.status)
+	v.open("/de/account")
+	v.submit("#end-all", "_csrf", "of another session")
+	if v.status != http.StatusForbidden {
+		t.Fatalf("form with another session's token: status %d, want 403", v.status)
 	}
 	v.click("#language-en")
-	if v.status != http.StatusOK || v.at.Path != "/en/billing" {
-		t.Errorf("language link of a refused spend leads to %s (status %d), want the billing page", v.at, v.status)
+	if v.status != http.StatusOK || v.at.Path != "/en/account" {
+		t.Errorf("language link of a refused form leads to %s (status %d), want the account page", v.at, v.status)
 	}
 	guest := newVisitor(s, "de")
 	guest.t = t
@@ -240,7 +240,7 @@ func checkAddresses(t *testing.T, v *visitor) {
 	s := v.site
 	v.t = t
 	for path, want := range map[string]int{
-		"/fr/billing": 404, "/xx": 404, "/de/nowhere": 404, "/de/purchase/1": 404,
+		"/de/nowhere": 404, "/de/purchase/1": 404,
 		"/de/purchase/00000000-0000-7000-8000-000000000000": 404,
 		"/de/admin": 404, "/de/admin/users/1": 404, "/de/admin/events": 404, "/de/history?cursor=x": 422,
 		"/de/history?cursor=-1":                                  422,
@@ -262,7 +262,7 @@ func checkAddresses(t *testing.T, v *visitor) {
 	for path, want := range map[string]int{
 		"/de/admin/events": 200, "/de/admin/audit": 200, "/de/admin?email=%00": 200, "/de/admin/users/0": 404,
 		"/de/admin/users/x":          404,
-		"/de/admin/users/2147483648": 404, "/de/admin/users/9223372036854775808": 404, "/de/admin/users/1%20or%201=1": 404,
+		"/de/admin/users/2147483648": 404, "/de/admin/users/9223372036854775808": 404, "/de/admin/users/1%20or%201=1": 400,
 	} {
 		if admin.open(path); admin.status != want {
 			t.Errorf("%s as an admin: status %d, want %d", path, admin.status, want)

@@ -102,32 +102,6 @@ func TestOldAndRepeatedOrders(t *testing.T) {
 	}
 }
 
-// A user with too few credits reads how many are missing and reaches the package that covers them.
-func TestTooFewCredits(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	for locale, want := range map[string][]string{"en": {"15 credits", "0 credits", "100 credits for €5.00"},
-		"de": {"15 Credits", "0 Credits", "100 Credits für 5,00 €"}} {
-		v := newVisitor(s, locale)
-		v.signInAs(locale + "@example.com")
-		v.find("#first-offer")
-		v.submit("#spend-resume_improvement")
-		if v.status != http.StatusPaymentRequired {
-			t.Fatalf("%s: status %d, want 402", locale, v.status)
-		}
-		text := v.text("main")
-		for _, part := range want {
-			if !strings.Contains(text, part) {
-				t.Errorf("%s: page lacks %q: %s", locale, part, text)
-			}
-		}
-		v.click("#error-buy")
-		if v.find("#card-100").AttrOr("data-chosen", "") != "true" {
-			t.Errorf("%s: %s: want the 100 package chosen", locale, v.at)
-		}
-	}
-}
-
 // Every error page has a link that leads to a working page.
 func TestErrorPagesLeadOn(t *testing.T) {
 	t.Parallel()
@@ -135,7 +109,7 @@ func TestErrorPagesLeadOn(t *testing.T) {
 	guest, user := newVisitor(s, "de"), newVisitor(s, "de")
 	user.signInAs("user@example.com")
 	for _, v := range []*visitor{guest, user} {
-		for path, status := range map[string]int{"/de/nothing": 404, "/de/billing/spend": 404, "/logout": 404,
+		for path, status := range map[string]int{"/de/nothing": 404, "/de/account/sessions/end": 404, "/logout": 404,
 			"/auth/oidc/callback": 400} {
 			if v == user && status == 400 { // a signed-in user is redirected
 				continue
@@ -196,10 +170,14 @@ func TestBuyerInTheBrowser(t *testing.T) {
 			b.open("/" + c.locale)
 			b.check("start-signed-in", "/"+c.locale)
 			b.click("#open")
-			b.click("#spend-job_match")
-			b.waitForText("#shortage", "5")
-			b.check("too-few", "/billing")
-			b.click("#error-buy")
+			b.click("#resume-matcher")
+			b.click(`.steps a[href="/dashboard"]`)
+			b.click("#example")
+			b.inShadow("the missing credits", "dialog[open]", "10")
+			b.check("too-few", "/dashboard")
+			var packages string
+			b.run("read the link", chromedp.Evaluate(inShadow("dialog a")+`.getAttribute("href")`, &packages))
+			b.open(packages)
 			b.waitForText(`#card-100[data-chosen="true"]`, "")
 			b.click("#buy-100")
 			b.waitForText("#pay", "")

@@ -94,7 +94,7 @@ func TestDoctor(t *testing.T) {
 	want(t, 0, env, []string{"-h"}, "-fix", "-locale")
 }
 
-// With no settings at all, doctor finds nothing to report.
+// With no settings at all, doctor finds nothing to mend, and checks the Resume Matcher of the sandbox.
 func TestDoctorInTheSandbox(t *testing.T) {
 	t.Parallel()
 	for _, env := range [][]string{nil, {"DATABASE_URL=" + dbtest.Empty(t), "LC_ALL=de_AT.UTF-8"}} {
@@ -102,6 +102,9 @@ func TestDoctorInTheSandbox(t *testing.T) {
 		if code != 0 || strings.Contains(out, "RED ") || strings.Contains(out, "WARNING ") || strings.Contains(out, "ROT ") ||
 			strings.Contains(out, "WARNUNG ") {
 			t.Errorf("exit status %d, want 0 without RED or WARNING:\n%s", code, out)
+		}
+		if env == nil && !strings.Contains(out, "keeps the users of Resume Matcher apart") {
+			t.Errorf("output lacks the tenant add-on of the Resume Matcher stand-in:\n%s", out)
 		}
 	}
 }

@@ -1,51 +1,66 @@
 package e2e
 
 import (
-	"strconv"
+	"net/http"
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
+
+	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// In Resume Matcher's pages a user sees what is left and what a request took. A request that needs more credits waits
-// until they have been bought, and then goes on as if nothing had been.
+// In the sandbox a user sees in Resume Matcher what is left and what a request took. A request that needs more credits
+// waits while the user buys some in another tab, and then goes on as if nothing had been. A button pressed twice costs
+// once, and the next user in this browser finds nothing of the one before.
 func TestCreditsInResumeMatcherInTheBrowser(t *testing.T) {
 	t.Parallel()
-	credits := map[string]string{"de": "Credits", "en": "credits"}
+	words := map[string]struct{ credits, none, price string }{
+		"de": {"Credits", "0 Credits", "100 Credits für 5,00 €"}, "en": {"credits", "0 credits", "100 credits for €5.00"}}
 	for _, v := range views(both) {
 		t.Run(v.String(), func(t *testing.T) {
 			t.Parallel()
-			g := newGateFixture(t)
-			b := newBrowser(t, startIn(t, g.dir, g.env...), v)
+			db := dbtest.New(t)
+			g := &fixture{db: db, url: dbtest.URLOf(db)}
+			b := newBrowser(t, start(t, "DATABASE_URL="+g.url), v)
 			b.signIn("ada@example.com")
-			user := g.userID(t)
+			user, word := g.userID(t), words[v.locale]
 			g.grantCredits(t, 10, user)
 			b.open("/dashboard")
-			b.inShadow("the balance", `details summary`, "10 "+credits[v.locale])
+			b.inShadow("the balance", `details summary`, "10 "+word.credits)
 			b.click("#example")
-			b.inShadow("what the upload took", `output`, "10 "+credits[v.locale])
-			b.inShadow("the new balance", `details summary`, "0 "+credits[v.locale])
+			b.inShadow("what the upload took", `output`, "10 "+word.credits)
+			b.inShadow("the new balance", `details summary`, word.none)
 			b.check("gate-charged", "/dashboard")
 
 			b.expectRefusals = true // the console reports status 402
 			b.open("/tailor")
-			b.waitForText("#tailor option", "example.pdf")
-			b.run("type", chromedp.SetValue(`#job`, "Backend engineer at Example Pay", chromedp.ByQuery))
-			b.click("#tailor .primary")
-			b.inShadow("the dialog", `dialog[open]`, "15 "+credits[v.locale])
-			b.inShadow("the package", `dialog[open]`, "100 "+credits[v.locale])
+			b.startTailoring()
+			for what, text := range map[string]string{"the price": "15 " + word.credits, "the balance": word.none,
+				"the package": word.price} {
+				b.inShadow(what, `dialog[open]`, text)
+			}
 			b.check("gate-shortage", "/tailor")
-			g.grantCredits(t, 100, user)
+			b.buyInAnotherTab()
 			b.run("come back", chromedp.Evaluate(`dispatchEvent(new Event("focus"))`, nil))
 			b.waitForText("#preview", "Kubernetes")
-			b.inShadow("what is left", `details summary`, "85 "+credits[v.locale])
+			b.inShadow("what is left", `details summary`, "85 "+word.credits)
 			b.check("gate-goes-on", "/tailor")
 
-			g.grantCredits(t, -85, user)
+			b.breakModel()
+			b.inShadow("what is left after a model that failed", `details summary`, "85 "+word.credits)
+
+			b.run("press twice", chromedp.Evaluate(
+				`(button => { button.click(); button.click() })(document.querySelector("#tailor .primary"))`, nil))
+			b.inShadow("what is left after two presses", `details summary`, "70 "+word.credits)
+			if n := g.count(t, `SELECT count(*) FROM credit_transactions WHERE reason = 'resume_improvement'`); n != 2 {
+				t.Errorf("%d entries for improvements, want 2: one before and one for two presses", n)
+			}
+			g.grantCredits(t, -70, user)
 			b.click("#tailor .primary")
-			b.inShadow("the dialog", `dialog[open]`, "15 "+credits[v.locale])
-			b.run("decline", chromedp.Evaluate(`document.querySelector("credits-balance").shadowRoot.querySelector("dialog button").click()`, nil))
+			b.inShadow("the dialog", `dialog[open]`, "15 "+word.credits)
+			b.run("decline", chromedp.Evaluate(inShadow("dialog button")+`.click()`, nil))
 			b.waitForText("[role=alert]", "15")
 			b.run("leave a draft", chromedp.Evaluate(`localStorage.setItem("resume_builder_draft", "Ada's")`, nil))
 			b.run("sign out", network.ClearBrowserCookies())
@@ -53,13 +68,52 @@ func TestCreditsInResumeMatcherInTheBrowser(t *testing.T) {
 			b.open("/tailor")
 			b.waitUntil("another user's draft is gone", `!localStorage.getItem("resume_builder_draft")`)
 			b.check("gate-other-user", "/tailor")
+			dbtest.CheckLedger(t, db)
 		})
 	}
 }
 
-// inShadow waits until an element of the embedded credits contains a text.
-func (b *browser) inShadow(what, selector, text string) {
+// breakModel lets the model fail, tries to have a resume rewritten, and mends the model.
+func (b *browser) breakModel() {
 	b.t.Helper()
-	b.waitUntil(what, `!!document.querySelector("credits-balance")?.shadowRoot.querySelector(`+strconv.Quote(selector)+
-		`)?.textContent.replace(/\u00a0/g, " ").includes(`+strconv.Quote(text)+`)`)
+	var control string
+	b.run("read the address of the control page", chromedp.Evaluate(`document.querySelector("#control").href`, &control))
+	b.click("#control")
+	b.waitForText("#now.ready", "good")
+	b.check("control", "/control")
+	b.click(`[value="fails-500"]`)
+	b.click("#apply")
+	b.waitForText("#now.processing", "fails-500")
+	b.click("#product")
+	b.click(`.steps a[href="/tailor"]`)
+	b.expectServerErrors = true
+	b.startTailoring()
+	b.waitForText("[role=alert]:not([hidden])", "")
+	b.check("control-failed", "/tailor")
+	b.expectServerErrors = false
+	request(b.t, http.DefaultClient, http.MethodPost, control, "model=good",
+		map[string]string{"Content-Type": "application/x-www-form-urlencoded"})
+}
+
+// buyInAnotherTab follows the dialog's link, which opens a tab, buys the package that is chosen there, and closes the
+// tab.
+func (b *browser) buyInAnotherTab() {
+	b.t.Helper()
+	opened := chromedp.WaitNewTarget(b.ctx, func(*target.Info) bool { return true })
+	b.run("follow the link", chromedp.Evaluate(inShadow("dialog a")+`.click()`, nil))
+	ctx, stop := chromedp.NewContext(b.ctx, chromedp.WithTargetID(<-opened))
+	defer stop() // closes the tab
+	tab := &browser{t: b.t, site: b.site, view: b.view, ctx: ctx}
+	chromedp.ListenTarget(ctx, tab.listen)
+	// without a deadline, because the tab lives as long as the context of its first action
+	if err := chromedp.Run(ctx, chromedp.EmulateViewport(int64(b.width), int64(b.height))); err != nil {
+		b.t.Fatalf("attach to the other tab: %v", err)
+	}
+	tab.waitForText(`#card-100[data-chosen="true"]`, "")
+	tab.click("#buy-100")
+	tab.click("#pay")
+	tab.waitForText("#balance", "100")
+	for _, text := range tab.console {
+		b.t.Errorf("%s: console of the other tab: %s", b.view, text)
+	}
 }

@@ -60,7 +60,7 @@ func TestFeaturesByAnAdmin(t *testing.T) {
 	if text := v.text("main"); !strings.Contains(text, "Cover letter") || !strings.Contains(text, "7 credits") {
 		t.Errorf("billing page = %s, want the new feature and price", text)
 	}
-	v.submit("#spend-cover_letter")
+	v.spend("cover_letter")
 	v.open("/en/history")
 	if text := v.text("main tbody tr"); !strings.Contains(text, "Cover letter") || !strings.Contains(text, "3") ||
 		strings.Contains(text, "MISSING") {

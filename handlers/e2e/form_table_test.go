@@ -66,10 +66,6 @@ const countEntriesSQL = `SELECT count(*) FROM credit_transactions`
 
 var forms = []form{
 	{action: "POST /logout", user: "short", path: "/billing", button: "#sign-out"},
-	{action: "POST /billing/spend", user: "rich", path: "/billing", button: "#spend-job_match", countSQL: countEntriesSQL,
-		fields: []formField{
-			{name: "feature", input: "job_match", hidden: true},
-			{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
 	{action: "POST /purchase", user: "zero", path: "/purchase", button: "#buy-500",
 		countSQL: `SELECT count(*) FROM purchases`, fields: []formField{
 			{name: "quantity", input: "2"}, {name: "price_id", hidden: true},

@@ -15,49 +15,54 @@ func TestHTMX(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	b := newBrowser(t, s, view{"en", 1280, 700})
-	b.signIn("ada@example.com")
+	b.signIn("admin@example.com")
 	b.open("/en/purchase")
 	b.click("#buy-100")
 	b.click("#pay")
 	b.waitForText("#balance", "100")
 
+	b.open("/en/admin?email=admin@example.com")
+	var page string
+	b.run("find the user's page", chromedp.Evaluate(
+		`document.querySelector('main a[href*="/admin/users/"]').getAttribute("href")`, &page))
+
 	t.Run("shows progress while an answer is slow", func(t *testing.T) {
 		b := b.withTest(t)
-		b.open("/en/billing")
+		b.openGrant(page)
 		b.setLatency(1500)
-		b.run("click", chromedp.Click("#spend-job_match", chromedp.ByQuery))
+		b.run("click", chromedp.Click("#grant-submit", chromedp.ByQuery))
 		b.waitUntil("progress is visible", shown("#progress"))
-		b.waitForText("#balance", "95")
+		b.waitForText("#balance", "105")
 		b.waitUntil("progress is hidden", `!`+shown("#progress"))
 		b.setLatency(0)
 	})
 	t.Run("shows no progress for an immediate answer", func(t *testing.T) {
 		b := b.withTest(t)
-		b.open("/en/billing")
+		b.openGrant(page)
 		b.run("watch the progress bar",
 			chromedp.Evaluate(`window.seen = 0; (function look() { if (`+shown("#progress")+
 				`) window.seen++; requestAnimationFrame(look) })()`, nil))
-		b.click("#spend-job_match")
-		b.waitForText("#balance", "90")
+		b.click("#grant-submit")
+		b.waitForText("#balance", "110")
 		var quick bool
 		b.run("time the request",
 			chromedp.Evaluate(
-				`(() => { const r = performance.getEntriesByType("resource").filter(r => r.name.includes("/billing/spend")).at(-1);
+				`(() => { const r = performance.getEntriesByType("resource").filter(r => r.name.includes("/grant")).at(-1);
 			return r.duration > 180 || window.seen === 0 })()`, &quick)) // a slow answer may show progress
 		if !quick {
 			t.Error("progress was visible for an answer within 180 ms")
 		}
 	})
-	t.Run("spends once when the button is pressed twice", func(t *testing.T) {
+	t.Run("grants once when the button is pressed twice", func(t *testing.T) {
 		b := b.withTest(t)
-		b.open("/en/billing")
+		b.openGrant(page)
 		b.setLatency(300)
 		b.run("click twice",
-			chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#spend-job_match"))`, nil))
-		b.waitForText("#balance", "85")
+			chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#grant-submit"))`, nil))
+		b.waitForText("#balance", "115")
 		b.setLatency(0)
-		b.open("/en/billing")
-		b.waitForText("#balance", "85")
+		b.open(page)
+		b.waitForText("#balance", "115")
 	})
 	t.Run("orders once when the button is pressed twice", func(t *testing.T) {
 		b := b.withTest(t)
@@ -80,37 +85,40 @@ func TestHTMX(t *testing.T) {
 	})
 	t.Run("keeps the keyboard focus", func(t *testing.T) {
 		b := b.withTest(t)
-		b.open("/en/billing")
-		b.run("press Enter", chromedp.Focus("#spend-job_match", chromedp.ByQuery), chromedp.KeyEvent(kb.Enter))
-		b.waitForText("#balance", "80")
-		b.waitUntil("the same button has the focus", `document.activeElement.id === "spend-job_match"`)
+		b.openGrant(page)
+		b.setLatency(1000) // the field is validated 400 ms after the input, while the form is being sent
+		b.run("press Enter", chromedp.Evaluate(`document.querySelector("#credits").dispatchEvent(new Event("input", {bubbles: true}))`, nil),
+			chromedp.Focus("#grant-submit", chromedp.ByQuery), chromedp.KeyEvent(kb.Enter))
+		b.waitForText("#balance", "120")
+		b.waitUntil("the same button has the focus", `document.activeElement.id === "grant-submit"`)
+		b.setLatency(0)
 		b.waitForText("#flash p", "")
 	})
 	t.Run("shows an error inside the window", func(t *testing.T) {
 		b := b.withTest(t)
 		b.expectRefusals = true
 		defer func() { b.expectRefusals = false }()
-		b.open("/en/billing")
+		b.openGrant(page)
 		b.run("clear the idempotency keys",
 			chromedp.Evaluate(`document.querySelectorAll("[name=idempotency_key]").forEach(e => e.value = "")`, nil),
-			chromedp.ScrollIntoView("#spend-resume_improvement", chromedp.ByQuery), chromedp.Evaluate(`scrollTo(0, 300)`, nil))
-		b.click("#spend-resume_improvement")
+			chromedp.ScrollIntoView("#grant-submit", chromedp.ByQuery), chromedp.Evaluate(`scrollTo(0, 300)`, nil))
+		b.click("#grant-submit")
 		b.waitForText(`#flash [role=alert]`, "")
 		b.waitUntil("the alert is in the window", inWindow(`#flash [role=alert]`))
 		b.waitUntil("the page has not scrolled to the top", `scrollY > 0`)
-		b.waitUntil("the button has the focus", `document.activeElement.id === "spend-resume_improvement"`)
+		b.waitUntil("the button has the focus", `document.activeElement.id === "grant-submit"`)
 	})
 	t.Run("reports a server that does not answer", func(t *testing.T) {
 		b := b.withTest(t)
 		b.expectRefusals = true
 		defer func() { b.expectRefusals = false }()
-		b.open("/en/billing")
+		b.openGrant(page)
 		b.run("go offline", network.EmulateNetworkConditions(true, 0, -1, -1))
-		b.run("click", chromedp.Click("#spend-job_match", chromedp.ByQuery))
+		b.run("click", chromedp.Click("#grant-submit", chromedp.ByQuery))
 		b.waitForText("#flash [role=alert]", "did not answer")
 		b.run("go online", network.EmulateNetworkConditions(false, 0, -1, -1))
-		b.click("#spend-job_match")
-		b.waitForText("#balance", "75")
+		b.click("#grant-submit")
+		b.waitForText("#balance", "125")
 		b.clearConsole()
 	})
 	t.Run("back, forward, reload and the other language show the page of the address", func(t *testing.T) {
@@ -137,6 +145,22 @@ func TestHTMX(t *testing.T) {
 		b.waitUntil("the filtered list in German",
 			`document.documentElement.lang === "de" && document.querySelector("#kind").value === "purchase" && document.querySelectorAll("main tbody tr").length === 1`)
 	})
+}
+
+// openGrant opens an admin's page of a user and fills in the form for 5 credits.
+func (b *browser) openGrant(page string) {
+	b.t.Helper()
+	b.open(page)
+	b.fillGrant("5")
+}
+
+// fillGrant fills in the form that grants credits. Nothing hears of it, so the server does not validate the fields, and
+// no text appears that would move the button.
+func (b *browser) fillGrant(credits string) {
+	b.t.Helper()
+	b.waitForText("#grant-submit", "")
+	b.run("fill in", chromedp.Evaluate(fmt.Sprintf(`document.querySelector("#credits").value = %q;
+		document.querySelector("#note").value = "Danke"`, credits), nil))
 }
 
 // shown and inWindow return scripts that report whether an element is visible, and whether it is within the window.

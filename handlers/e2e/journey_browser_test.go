@@ -47,14 +47,10 @@ func (b *browser) journey(email string) {
 	b.check("return", "/billing")
 
 	b.open("/" + b.locale + "/billing")
-	b.click("#spend-resume_analysis")
-	b.waitForText("#balance", "490")
-	b.waitForText("#flash p", "")
+	b.useResumeMatcher()
+	b.open("/" + b.locale + "/billing")
+	b.waitForText("#balance", "470")
 	b.check("billing-spent", "/billing")
-	for _, left := range []string{"475", "460", "445"} {
-		b.click("#spend-resume_improvement")
-		b.waitForText("#balance", left)
-	}
 
 	b.click("#dashboard")
 	b.check("dashboard", "/dashboard")
@@ -82,8 +78,7 @@ func (b *browser) journey(email string) {
 	b.open("/" + b.locale + "/admin?email=" + strings.Split(email, "@")[0])
 	b.check("admin", "/admin")
 	b.click(`main a[href*="/admin/users/"]`)
-	b.waitForText("#grant-submit", "")
-	b.run("grant", chromedp.SetValue(`[name="credits"]`, "25"), chromedp.SetValue(`[name="note"]`, "Danke"))
+	b.fillGrant("25")
 	b.click("#grant-submit")
 	b.waitForText("main", "Danke")
 	b.check("admin-user", "/admin/users/")

@@ -13,8 +13,8 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// Without JavaScript, a user signs in, buys 500 credits, spends 10, gets half of the money back, and receives 25 from
-// an admin; in both languages, starting from an empty data directory.
+// Without JavaScript, a user signs in, buys 500 credits, has a resume analysed for 10, gets half of the money back, and
+// receives 25 from an admin; in both languages, starting from an empty data directory.
 func TestJourney(t *testing.T) {
 	t.Parallel()
 	s := startIn(t, workDir(t))
@@ -33,7 +33,7 @@ func TestJourney(t *testing.T) {
 		pay := v.buy("#buy-100")
 		v.open("/de/billing")
 		for range 6 {
-			v.submit("#spend-resume_improvement")
+			v.spend("resume_improvement")
 		}
 		v.wantBalance("10")
 		v.refundAt(pay, "5.00")
@@ -42,9 +42,8 @@ func TestJourney(t *testing.T) {
 			return v.balance() == "−90"
 		})
 		v.find("#balance-negative")
-		v.submit("#spend-job_match")
-		if v.status != http.StatusPaymentRequired {
-			t.Errorf("spend in debt: status %d, want 402", v.status)
+		if status := v.trySpend("job_match"); status != http.StatusPaymentRequired {
+			t.Errorf("spend in debt: status %d, want 402", status)
 		}
 		v.open("/de/purchase")
 		v.find("#debt")
@@ -101,6 +100,8 @@ func journey(t *testing.T, s *site, locale, email string) {
 	}
 	v.signInAs(email)
 	v.wantBalance("0")
+	v.find("#first-offer")
+	v.wantShortage("/resumes/upload", resumeFile, map[string]string{"en": "Not enough", "de": "Die Credits"}[locale])
 
 	v.open("/" + locale + "/purchase")
 	v.submit("#buy-500")
@@ -121,11 +122,10 @@ func journey(t *testing.T, s *site, locale, email string) {
 	v.wantBalance("500")
 
 	v.open("/" + locale + "/billing")
-	spend := v.form("#spend-resume_analysis")
-	again := v.form("#spend-resume_analysis")
-	v.show(spend)
-	v.wantBalance("490")
-	v.show(again) // the same form again
+	v.click("#resume-matcher")
+	v.find(`a[href="/dashboard"]`)
+	v.mustPost(http.StatusOK, "/resumes/upload", resumeFile) // as that page does
+	v.open("/" + locale + "/billing")
 	v.wantBalance("490")
 
 	v.refundAt(pay, "10.00")

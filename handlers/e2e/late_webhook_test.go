@@ -123,8 +123,8 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		v := newVisitor(s, "de")
 		v.t = t
 		v.signInAs("ada@example.com")
-		if v.doc.Find("#sandbox").Length() != 0 || v.doc.Find("#spend-resume_analysis").Length() != 0 {
-			t.Error("page with a Stripe key shows the sandbox banner or demo spends")
+		if v.doc.Find("#sandbox").Length() != 0 || v.doc.Find("#resume-matcher").Length() != 0 {
+			t.Error("page with a Stripe key shows the sandbox banner or the way to a stand-in")
 		}
 		v.open("/de/purchase")
 		v.submit("#buy-500", "quantity", "2")

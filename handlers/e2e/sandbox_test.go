@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -59,5 +61,52 @@ func TestSandboxRefusesProductionSettings(t *testing.T) {
 				t.Errorf("credits %s: output lacks %s:\n%s", name, setting, out)
 			}
 		}
+	}
+}
+
+// The sandbox includes a Resume Matcher, unless the operator has one. It stops after the server, which lets a charged
+// request finish.
+func TestSandboxIncludesResumeMatcher(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	g := &gateFixture{fixture: &fixture{db: db, url: dbtest.URLOf(db)}}
+	s := start(t, "DATABASE_URL="+g.url)
+	v := g.newUser(s, 100)
+	control := v.find("#control").AttrOr("href", "")
+	if !strings.Contains(s.out.String(), control) {
+		t.Errorf("start-up output lacks %s:\n%s", control, s.out)
+	}
+	post := func(form string) *http.Response {
+		t.Helper()
+		res, _ := request(t, http.DefaultClient, http.MethodPost, control, form,
+			map[string]string{"Content-Type": "application/x-www-form-urlencoded"})
+		return res
+	}
+	if res := post("transport=slow"); res.StatusCode != http.StatusOK {
+		t.Fatalf("control page: status %d, want 200", res.StatusCode)
+	}
+	answered := make(chan matcherAnswer, 1)
+	go func() { answered <- v.post("/resumes/upload", resumeFile) }()
+	g.eventually(t, "credits held by the upload", func() int64 {
+		return g.count(t, `SELECT credits_held FROM users WHERE id = ?`, g.userID(t))
+	}, 10)
+	s.terminate()
+	s.waitForOutput("stopping")
+	post("release=1")
+	if answer := <-answered; answer.status != http.StatusOK {
+		t.Errorf("upload: status %d (%v), %s; want 200", answer.status, answer.err, answer.text)
+	}
+	s.stop()
+	g.wantCredits(t, "after the stop", 90, 0)
+	if u, err := url.Parse(control); err != nil {
+		t.Error(err)
+	} else if conn, err := net.Dial("tcp", u.Host); err == nil {
+		conn.Close()
+		t.Error("the stand-in accepts connections after the server's end")
+	}
+
+	own := newVisitor(start(t, newGateFixture(t).env...), "en")
+	if own.signInAs("ada@example.com"); own.doc.Find("#control").Length() != 0 {
+		t.Error("the sandbox in front of the operator's Resume Matcher leads to a stand-in")
 	}
 }

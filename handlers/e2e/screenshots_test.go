@@ -30,9 +30,7 @@ func TestReadmeScreenshots(t *testing.T) {
 		b.click("#pay")
 		b.waitForText("#balance", "500")
 		for _, feature := range []string{"resume_analysis", "resume_improvement", "job_match"} {
-			b.open("/" + c.locale + "/billing")
-			b.click("#spend-" + feature)
-			b.waitForText("#flash p", "")
+			b.spend(feature)
 		}
 		for _, name := range c.pages {
 			b.open("/" + c.locale + "/" + name)

@@ -117,10 +117,8 @@ func (b *browser) filterHistory(email string) {
 	b.click("#buy-100")
 	b.click("#pay")
 	b.waitForText("#balance", "100")
-	for _, left := range []string{"95", "90"} {
-		b.open(b.page("/billing"))
-		b.click("#spend-job_match")
-		b.waitForText("#balance", left)
+	for range 2 {
+		b.spend("job_match")
 	}
 	b.open(b.page("/history"))
 	b.waitUntil("three entries", `document.querySelectorAll("#movements tbody tr").length === 3`)

@@ -54,6 +54,9 @@ func (p *Program) startStandIns(ctx context.Context) error {
 		if _, err = p.Purchases(ctx, nil); err == nil {
 			_, err = p.SignIn(ctx, nil, nil, nil)
 		}
+		if err == nil {
+			err = p.startResumeMatcher(ctx)
+		}
 	}
 	if err != nil {
 		return errors.New(logging.Redact(err.Error()))

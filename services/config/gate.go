@@ -14,6 +14,8 @@ type ResumeMatcher struct {
 	Routes         string `env:"ROUTES"`                           // a file that replaces the preset
 	Shared         bool   `env:"SHARED"`                           // all users share its data
 	TimeoutSeconds int    `env:"TIMEOUT_SECONDS" envDefault:"235"` // of one request
+
+	Control string `env:"-"` // page on which a tester breaks the stand-in; empty without a stand-in
 }
 
 // Set reports whether there is a Resume Matcher.

@@ -1,5 +1,6 @@
-// Package sandbox starts local stand-ins for Stripe and for a sign-in provider, so that the product runs without any
-// account. They listen on loopback, and the product reaches them through the code that reaches the real services.
+// Package sandbox starts local stand-ins for Stripe, a sign-in provider and Resume Matcher, so that the product runs
+// without any account. They listen on loopback, and the product reaches them through the code that reaches the real
+// services.
 package sandbox
 
 import (
@@ -10,6 +11,7 @@ import (
 
 	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/sandbox/identity"
+	"github.com/resume-matcher/credits/services/sandbox/resumematcher"
 	"github.com/resume-matcher/credits/services/sandbox/stripe"
 )
 
@@ -62,6 +64,28 @@ func StartIdentity(ctx context.Context, cfg config.Config, log *slog.Logger) (co
 	}
 	cfg.OIDC = config.OAuthApp{ClientID: oidcClient, ClientSecret: secret}
 	cfg.OIDCIssuer, cfg.OIDCName = server.Issuer(), "Sandbox"
+	return cfg, server, nil
+}
+
+// StartResumeMatcher starts the Resume Matcher stand-in, with the tenant add-on, and returns the configuration that
+// points to it. What it stores ends with it.
+// Errors: any mode but the sandbox is refused.
+func StartResumeMatcher(ctx context.Context, cfg config.Config, log *slog.Logger) (config.Config,
+	*resumematcher.Server, error) {
+	if err := refuseOutside(cfg); err != nil {
+		return cfg, nil, err
+	}
+	secret, err := cfg.Generated("resume-matcher-secret", "")
+	if err != nil {
+		return cfg, nil, err
+	}
+	server, err := resumematcher.Start(ctx, loopback(cfg.Port+3),
+		resumematcher.Options{Secret: secret.Reveal(), PublicURL: cfg.AppURL}, log)
+	if err != nil {
+		return cfg, nil, fmt.Errorf("start the Resume Matcher stand-in: %w", err)
+	}
+	cfg.ResumeMatcher.URL, cfg.ResumeMatcher.Secret = server.URL(), secret
+	cfg.ResumeMatcher.Control = server.ControlURL()
 	return cfg, server, nil
 }
 

@@ -23,6 +23,7 @@ type Page struct {
 	CSRF      string
 	Sandbox   bool
 	Dashboard string // URL of the sandbox's payments; empty outside the sandbox
+	Control   string // URL of the page on which a tester breaks Resume Matcher's stand-in; empty without the stand-in
 	Legal     Legal
 	Flash     *Flash
 	Elsewhere *Elsewhere // shown once, in full documents only
