@@ -37,7 +37,6 @@ var flashes = map[string]layouts.FlashKind{
 	"session_ended":   layouts.FlashDone,
 	"account_deleted": layouts.FlashDone,
 
-	"spent":     layouts.FlashDone,
 	flashPaying: layouts.FlashDone,
 
 	"granted":           layouts.FlashDone,

@@ -30,7 +30,7 @@ func features(c *fiber.Ctx, prices []models.FeaturePrice, available models.Credi
 	list := make([]pages.Feature, len(prices))
 	for i, f := range prices {
 		list[i] = pages.Feature{Name: string(f.Feature), Label: f.Label(pageLocale(c)), Credits: f.Credits,
-			Times: int64(max(available, 0) / f.Credits), Key: randomKey()}
+			Times: int64(max(available, 0) / f.Credits)}
 	}
 	return list
 }

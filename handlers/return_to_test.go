@@ -15,7 +15,8 @@ func TestReturnTo(t *testing.T) {
 			t.Errorf("returnTo(%q) = %q, want the page", page, got)
 		}
 	}
-	for _, other := range []string{"", "/", "/logout", "/.evil.example", "/en/nowhere", "/fr/billing", "/en/billing/spend",
+	for _, other := range []string{"", "/", "/logout", "/.evil.example", "/en/nowhere", "/fr/billing",
+		"/en/account/sessions/end",
 		"/EN/billing", "/api/docs", "/api/credits/balance",
 		"/healthz", "/static/x", "/auth/oidc", "/en/purchase/1/2/3", "//evil.example", "/en/admin/nowhere"} {
 		if got := h.returnTo(other); got != "" {
@@ -50,8 +51,8 @@ func TestSignedOut(t *testing.T) {
 			back + "%2Fen%2Fbilling%3Fsuccess%3Dtrue%26session_id%3Dcs_x"},
 		"an admin's poll": {"GET", "/en/admin/events", []string{htmx, shown + "/en/admin/events"}, 204, "",
 			back + "%2Fen%2Fadmin%2Fevents"},
-		"a form by htmx": {"POST", "/en/billing/spend", []string{htmx, shown + "/en/billing"}, 204, "",
-			back + "%2Fen%2Fbilling"},
+		"a form by htmx": {"POST", "/en/purchase", []string{htmx, shown + "/en/purchase"}, 204, "",
+			back + "%2Fen%2Fpurchase"},
 		"a foreign URL": {"GET", "/de/history", []string{htmx, "HX-Current-URL: https://evil.example/en/history"}, 204,
 			"", "/de/login"},
 		"no current URL":    {"GET", "/de/history", []string{htmx}, 204, "", "/de/login"},

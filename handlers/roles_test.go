@@ -90,7 +90,6 @@ var routeRoles = map[string]struct {
 	"GET /:locale/withdrawal/:id":                  {"/de/withdrawal/{withdrawal}", public(200)},
 	"GET /:locale/withdrawal/:id/confirmation.txt": {"/de/withdrawal/{withdrawal}/confirmation.txt", public(200)},
 	"GET /:locale/billing":                         {"/de/billing", userGet(200)},
-	"POST /:locale/billing/spend":                  {"/de/billing/spend", userPost(404)}, // sandbox only
 	"GET /:locale/purchase":                        {"/de/purchase", userGet(200)},
 	"POST /:locale/purchase":                       {"/de/purchase", userPost(422)},
 	"GET /:locale/purchase/:id":                    {"/de/purchase/{purchase}", ownerGet(200)},

@@ -113,7 +113,6 @@ func (h *Handler) routePages(page fiber.Router, docs fiber.Handler) {
 	page.Get("/dev/components", h.showComponents)
 	page.Get("/login", h.showLogin)
 	page.Get("/billing", h.requireUser, h.limitPoll, h.showBilling)
-	page.Post("/billing/spend", h.requireUser, h.limit(limit.Spend), h.spendInSandbox)
 	page.Get("/purchase", h.requireUser, h.showPackages)
 	page.Post("/purchase", h.requireUser, h.limit(limit.Checkout), h.startPurchase)
 	page.Get("/purchase/:id", h.requireUser, h.showPurchase)

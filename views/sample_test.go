@@ -47,9 +47,9 @@ func samplePurchase() models.Purchase {
 }
 
 func sampleFeatures() []pages.Feature {
-	return []pages.Feature{{Name: "resume_analysis", Credits: 10, Times: 49, Key: "k1"},
-		{Name: "job_match", Credits: 5, Times: 98, Key: "k2"},
-		{Name: "resume_improvement", Credits: 15, Times: 32, Key: "k3"}}
+	return []pages.Feature{{Name: "resume_analysis", Credits: 10, Times: 49},
+		{Name: "job_match", Credits: 5, Times: 98},
+		{Name: "resume_improvement", Credits: 15, Times: 32}}
 }
 
 // sampleEntries returns one entry for each reason, and those that pages show differently.
@@ -105,7 +105,7 @@ func samplePage(locale string) layouts.Page {
 	user := sampleUser()
 	return layouts.Page{Title: "Sample", Locale: locale, Path: "/billing", Query: "cursor=5&x=%22", User: &user,
 		Available: user.Available(), Admin: true,
-		CSRF: `token"<`, Sandbox: true, Flash: &layouts.Flash{Kind: layouts.FlashDone, Text: "Done & dusted"},
+		CSRF: `token"<`, Sandbox: true, Control: "http://localhost:3003/control", Flash: &layouts.Flash{Kind: layouts.FlashDone, Text: "Done & dusted"},
 		RequestID: "req_example"}
 }
 
@@ -118,7 +118,7 @@ type sample struct {
 func billing(locale string, state *pages.ReturnState) templ.Component {
 	return pages.Billing(pages.BillingData{Locale: locale, CSRF: "token", User: sampleUser(), Features: sampleFeatures(),
 		Latest: sampleEntries(),
-		Return: state, Sandbox: true})
+		Return: state, Matcher: true})
 }
 
 // samples returns every page in every state that looks different.
@@ -133,8 +133,7 @@ func samples(locale string) []sample {
 			pages.Login(pages.LoginData{Locale: locale, ReturnTo: "/en/history?cursor=3", Providers: []pages.LoginProvider{
 				{Name: "oidc", Label: "Example"}, {Name: "github", Label: "GitHub"}}}), []string{"sign-in-oidc", "sign-in-github"}},
 		{"login without providers", pages.Login(pages.LoginData{Locale: locale}), nil},
-		{"billing", billing(locale, nil), []string{"balance", "spend-resume_analysis", "spend-job_match",
-			"spend-resume_improvement", "buy"}},
+		{"billing", billing(locale, nil), []string{"balance", "resume-matcher", "buy"}},
 		{"billing, new user",
 			pages.Billing(pages.BillingData{Locale: locale, Features: []pages.Feature{{Name: "resume_analysis", Credits: 10}}}),
 			[]string{"buy"}},

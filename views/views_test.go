@@ -233,14 +233,6 @@ func TestReturnPollsOnlyWhileProcessing(t *testing.T) {
 	}
 }
 
-func TestSpendFormIsOnlyInTheSandbox(t *testing.T) {
-	t.Parallel()
-	_, doc := document(t, samplePage("en"), pages.Billing(pages.BillingData{Locale: "en", Features: sampleFeatures()}))
-	if doc.Find(`form[action="/en/billing/spend"]`).Length() != 0 {
-		t.Error("the page has a form that spends")
-	}
-}
-
 func TestBalanceBadgeReplacesItself(t *testing.T) {
 	t.Parallel()
 	var body bytes.Buffer

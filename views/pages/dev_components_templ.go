@@ -311,7 +311,7 @@ func Components(d ComponentsData) templ.Component {
 				}
 			}
 			for _, kind := range []layouts.FlashKind{layouts.FlashDone, layouts.FlashFault} {
-				templ_7745c5c3_Err = layouts.FlashMessage(layouts.Flash{Kind: kind, Text: locales.T(ctx, "flash.spent")}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = layouts.FlashMessage(layouts.Flash{Kind: kind, Text: locales.T(ctx, "flash.granted")}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
