@@ -8,7 +8,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/pages"
 )
@@ -28,8 +27,6 @@ func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error, status int) pages.Erro
 		d.Resend = resendForm(c)
 	case f.Problem == fault.ReceiptAway:
 		d.Retry = c.Path()
-	case f.Code == fault.InsufficientCredits:
-		d.Shortage = h.shortage(c, f)
 	case f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired || f.Code == fault.Unauthenticated &&
 		path == "":
 		d.SignIn = "/" + locale + "/login"
@@ -46,25 +43,6 @@ func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error, status int) pages.Erro
 	return d
 }
 
-// shortage returns the missing credits and the packages that cover them; without packages when the database is away.
-func (h *Handler) shortage(c *fiber.Ctx, f *fault.Error) *pages.Shortage {
-	s := &pages.Shortage{
-		Required:  detailCredits(f.Detail["required"]),
-		Available: detailCredits(f.Detail["available"]),
-		Missing:   detailCredits(f.Detail["missing"]),
-	}
-	if cover, err := h.Catalog.Cover(c.UserContext(), s.Missing); err == nil {
-		s.Cover = cover
-	}
-	return s
-}
-
-// detailCredits reads a number of a fault's detail.
-func detailCredits(detail any) models.Credits {
-	n, _ := detail.(int64)
-	return models.Credits(n)
-}
-
 // retargetContent has htmx swap a page that is sent with an error's status as the page it is, rather than as a message.
 func retargetContent(c *fiber.Ctx) {
 	if wantsFragment(c) {
@@ -74,13 +52,10 @@ func retargetContent(c *fiber.Ctx) {
 }
 
 // renderError sends the error page. It needs neither the database nor a user. htmx gets only the message for the
-// flash region, except for missing credits, whose page offers a way on.
+// flash region.
 func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 	if wantsFragment(c) {
-		if f.Code != fault.InsufficientCredits {
-			return h.renderFlash(c, status, h.message(c.UserContext(), f))
-		}
-		retargetContent(c)
+		return h.renderFlash(c, status, h.message(c.UserContext(), f))
 	}
 	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(h.errorData(c, f, status)))
 }

@@ -89,16 +89,6 @@ func adminSamples(locale string) []sample {
 				SignIn: map[bool]string{true: "/de/login"}[code == fault.Unauthenticated],
 				Again:  "/de/purchase"}), []string{"request-id"}})
 	}
-	lacks := pages.Shortage{Required: 1, Available: -1234567, Missing: 1234568}
-	offered := lacks
-	offered.Cover = &models.Cover{Offer: samplePackages()[2], Quantity: 100}
-	all = append(all,
-		sample{"error, too few credits",
-			pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &offered, SignedIn: true}),
-			[]string{"error-buy", "shortage"}},
-		sample{"error, too few credits and no offer",
-			pages.Error(pages.ErrorData{Status: 402, Code: fault.InsufficientCredits, Shortage: &lacks}),
-			[]string{"error-buy", "shortage"}})
 	return all
 }
 
