@@ -37,7 +37,7 @@ func (h *Handler) readBodyInto(c *fiber.Ctx, budget *transport.Budget, limit int
 	if announced >= 0 {
 		limit = announced // so that the last buffer is no larger than the body
 	}
-	body, release, err := budget.Read(stream, h.sender(c), limit)
+	body, release, err := budget.Read(stream, h.sender(c), currentUserID(c), limit)
 	defer release()
 	switch {
 	case errors.Is(err, transport.ErrTooLarge):

@@ -22,6 +22,7 @@ const (
 	uploadTimeout  = 120 * time.Second // to send a body of more than formLimit
 	uploadBytes    = 128 << 20         // of all bodies in flight
 	networkUploads = 64 << 20          // of those, per IPv6 /48 network, which may be a whole university
+	userUploads    = 24 << 20          // of those, per user, from however many networks
 )
 
 // gatePolicy is the Content-Security-Policy of Resume Matcher's pages, which have inline scripts and styles.
@@ -37,7 +38,7 @@ const localRule = "gate_rule"
 
 // newGate returns the server of every path that belongs to Resume Matcher.
 func (h *Handler) newGate(config fiber.Config) *fiber.App {
-	h.uploads = &transport.Budget{Total: uploadBytes, Share: networkUploads}
+	h.uploads = &transport.Budget{Total: uploadBytes, Share: networkUploads, UserShare: userUploads}
 	app := fiber.New(config)
 	h.useFirst(app, 0)
 	app.Use(h.secureGate, refuseUpgrade, refuseEncoded, h.matchRule, h.admitVisitor, h.admitOrigin, h.readUpload,

@@ -20,9 +20,12 @@ type Budget struct {
 	Total int // bytes
 	Share int // bytes of one site
 
+	UserShare int // bytes of one user; 0 for no bound
+
 	mu       sync.Mutex
 	underWay int
 	of       map[netip.Addr]int
+	ofUser   map[int64]int
 }
 
 // A site with at most little bytes may use the reserved part, which is one in spared.
@@ -38,10 +41,10 @@ const firstRead = 1 << 10
 // leaves a buffer to collect.
 const largeShare = 4
 
-// Read reads a whole body. Its buffer grows with the bytes received, never with the announced length. release returns
-// the bytes to the budget; it is never nil.
+// Read reads a whole body of a user, 0 for a stranger. Its buffer grows with the bytes received, never with the announced
+// length. release returns the bytes to the budget; it is never nil.
 // Errors: ErrTooLarge above limit bytes, ErrBusy when the budget is exhausted, and r's own; the body is then dropped.
-func (b *Budget) Read(r io.Reader, from netip.Addr, limit int) (body []byte, release func(), err error) {
+func (b *Budget) Read(r io.Reader, from netip.Addr, user int64, limit int) (body []byte, release func(), err error) {
 	from = site(from)
 	reserved := 0
 	for {
@@ -50,7 +53,7 @@ func (b *Budget) Read(r io.Reader, from netip.Addr, limit int) (body []byte, rel
 			if size > limit/largeShare {
 				size = limit + 1 // one extra byte detects a longer body
 			}
-			if !b.reserve(from, size-reserved) {
+			if !b.reserve(from, user, size-reserved) {
 				err = ErrBusy
 				break
 			}
@@ -67,9 +70,9 @@ func (b *Budget) Read(r io.Reader, from netip.Addr, limit int) (body []byte, rel
 		}
 	}
 	if errors.Is(err, io.EOF) {
-		return body, func() { b.release(from, reserved) }, nil
+		return body, func() { b.release(from, user, reserved) }, nil
 	}
-	b.release(from, reserved)
+	b.release(from, user, reserved)
 	return nil, func() {}, err
 }
 
@@ -80,28 +83,35 @@ func (b *Budget) UnderWay() int {
 	return b.underWay
 }
 
-func (b *Budget) reserve(from netip.Addr, n int) bool {
+func (b *Budget) reserve(from netip.Addr, user int64, n int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	most := b.Total
 	if b.of[from]+n > little {
 		most -= b.Total / spared
 	}
-	if b.underWay+n > most || b.of[from]+n > b.Share {
+	bounded := user != 0 && b.UserShare > 0
+	if b.underWay+n > most || b.of[from]+n > b.Share || bounded && b.ofUser[user]+n > b.UserShare {
 		return false
 	}
 	if b.of == nil {
-		b.of = map[netip.Addr]int{}
+		b.of, b.ofUser = map[netip.Addr]int{}, map[int64]int{}
 	}
-	b.underWay, b.of[from] = b.underWay+n, b.of[from]+n
+	b.underWay, b.of[from], b.ofUser[user] = b.underWay+n, b.of[from]+n, b.ofUser[user]+n
 	return true
 }
 
-func (b *Budget) release(from netip.Addr, n int) {
+func (b *Budget) release(from netip.Addr, user int64, n int) {
+	if n == 0 {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.underWay -= n
 	if b.of[from] -= n; b.of[from] <= 0 {
 		delete(b.of, from)
+	}
+	if b.ofUser[user] -= n; b.ofUser[user] <= 0 {
+		delete(b.ofUser, user)
 	}
 }

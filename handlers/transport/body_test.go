@@ -24,7 +24,7 @@ func TestBudgetReadsWithinTheLimit(t *testing.T) {
 		} {
 			b := Budget{Total: 1 << 20, Share: 1 << 20}
 			sent := bytes.Repeat([]byte("x"), size)
-			got, release, err := b.Read(slow(bytes.NewReader(sent)), sender, limit)
+			got, release, err := b.Read(slow(bytes.NewReader(sent)), sender, 0, limit)
 			switch {
 			case size > limit && (!errors.Is(err, ErrTooLarge) || got != nil):
 				t.Errorf("%d bytes %s: got %d bytes (%v), want ErrTooLarge", size, name, len(got), err)
@@ -46,7 +46,7 @@ func TestBudgetReleasesAnInterruptedBody(t *testing.T) {
 	t.Parallel()
 	b := Budget{Total: 1 << 20, Share: 1 << 20}
 	for _, cause := range []error{io.ErrUnexpectedEOF, errors.New("reset")} {
-		got, release, err := b.Read(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(cause)), sender, 100)
+		got, release, err := b.Read(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(cause)), sender, 0, 100)
 		release()
 		if !errors.Is(err, cause) || got != nil || b.underWay != 0 {
 			t.Errorf("%v: got %q with %d bytes reserved (%v), want nothing and the error", cause, got, b.underWay, err)
@@ -59,7 +59,7 @@ func TestBudgetIsShared(t *testing.T) {
 	t.Parallel()
 	b := Budget{Total: 6 * firstRead, Share: 4 * firstRead}
 	read := func(from netip.Addr) (func(), error) {
-		_, release, err := b.Read(strings.NewReader("x"), from, 1<<20)
+		_, release, err := b.Read(strings.NewReader("x"), from, 0, 1<<20)
 		return release, err
 	}
 	var releases []func()
@@ -94,12 +94,12 @@ func TestBudgetIsNeverUsedUp(t *testing.T) {
 	for sites := range 16 {
 		for network := range 256 {
 			from := netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0, byte(sites), 0, byte(network)})
-			for b.reserve(site(from), 64<<10) {
+			for b.reserve(site(from), 0, 64<<10) {
 				continue
 			}
 		}
 	}
-	_, release, err := b.Read(strings.NewReader(strings.Repeat("x", 10_000)), netip.MustParseAddr("192.0.2.1"), 64<<10)
+	_, release, err := b.Read(strings.NewReader(strings.Repeat("x", 10_000)), netip.MustParseAddr("192.0.2.1"), 0, 64<<10)
 	if err != nil {
 		t.Errorf("another client's form: %v with %d bytes reserved, want no error", err, b.UnderWay())
 	}
@@ -114,7 +114,7 @@ func TestBudgetUnderConcurrency(t *testing.T) {
 	for range 20 {
 		all.Go(func() {
 			for range 200 {
-				_, release, err := b.Read(strings.NewReader(strings.Repeat("x", 3000)), sender, 1<<20)
+				_, release, err := b.Read(strings.NewReader(strings.Repeat("x", 3000)), sender, 0, 1<<20)
 				if err != nil && !errors.Is(err, ErrBusy) {
 					t.Error(err)
 				}
@@ -130,5 +130,38 @@ func TestBudgetUnderConcurrency(t *testing.T) {
 	all.Wait()
 	if b.underWay != 0 || len(b.of) != 0 {
 		t.Errorf("%d bytes of %d networks are still reserved, want 0", b.underWay, len(b.of))
+	}
+}
+
+// A user can reserve a share from however many networks; another user and strangers are not affected.
+func TestBudgetIsSharedByUsers(t *testing.T) {
+	t.Parallel()
+	b := Budget{Total: 16 * firstRead, Share: 8 * firstRead, UserShare: 2 * firstRead}
+	read := func(user int64, network byte) (func(), error) {
+		_, release, err := b.Read(strings.NewReader("x"), netip.AddrFrom4([4]byte{192, 0, 2, network}), user, 1<<20)
+		return release, err
+	}
+	var releases []func()
+	for n := range byte(2) {
+		release, err := read(1, n)
+		if err != nil {
+			t.Fatalf("body %d of the user: %v", n, err)
+		}
+		releases = append(releases, release)
+	}
+	if _, err := read(1, 3); !errors.Is(err, ErrBusy) {
+		t.Errorf("over the user's share: %v, want %v", err, ErrBusy)
+	}
+	for user := range int64(3) {
+		if user == 1 {
+			continue
+		}
+		if _, err := read(user, 3); err != nil {
+			t.Errorf("a body of user %d: %v", user, err)
+		}
+	}
+	releases[0]()
+	if _, err := read(1, 3); err != nil {
+		t.Errorf("after a release: %v", err)
 	}
 }

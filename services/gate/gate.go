@@ -23,6 +23,8 @@ type Service struct {
 	Routes   *routes.Table
 	Timeout  time.Duration // of one request to Resume Matcher
 
+	running running
+
 	once sync.Once
 	done context.Context
 	stop context.CancelFunc

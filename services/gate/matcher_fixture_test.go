@@ -91,6 +91,12 @@ func post(path string, body any) gate.Request {
 		Header: http.Header{"Content-Type": {"application/json"}}}
 }
 
+func get(path string) gate.Request {
+	r := post(path, nil)
+	r.Method, r.Body = http.MethodGet, nil
+	return r
+}
+
 func upload(t *testing.T) gate.Request {
 	t.Helper()
 	var body bytes.Buffer

@@ -47,10 +47,29 @@ type Response struct {
 // Serve asks Resume Matcher, and takes the credits of a charged route if the answer is good. Once the question is sent,
 // only its result decides, not whether the browser still waits.
 //
-// Errors: fault.InsufficientCredits; fault.InProgress while the user's last request to the route runs; fault.Forbidden
-// for a feature that is switched off; fault.Conflict for a route that needs a pass; fault.RateLimited above a daily
-// bound; fault.Upstream for no answer or an unusable one; those of Rule.Inspect.
-func (s *Service) Serve(ctx context.Context, rule *routes.Rule, r Request) (*Response, error) {
+// Errors: fault.InsufficientCredits; fault.InProgress while the user's last request to the route
+// runs; fault.Forbidden for a feature that is switched off; fault.Conflict for a route that needs a pass;
+// fault.RateLimited above a daily bound, and for more than maxRunning requests at once; fault.Upstream for no answer or
+// an unusable one; those of Rule.Inspect.
+func (s *Service) Serve(ctx context.Context, rule *routes.Rule, r Request) (answer *Response, err error) {
+	end, err := s.running.begin(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if answer == nil { // also after a panic
+			end()
+		}
+	}()
+	if answer, err = s.serve(ctx, rule, r); err != nil {
+		return nil, err
+	}
+	answer.Body = &cancelingBody{ReadCloser: answer.Body, cancel: end}
+	return answer, nil
+}
+
+// serve is Serve of a request that is not one too many.
+func (s *Service) serve(ctx context.Context, rule *routes.Rule, r Request) (*Response, error) {
 	plan, err := rule.Inspect(r.Header.Get("Content-Type"), r.Body)
 	if err != nil {
 		return nil, err
