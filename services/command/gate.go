@@ -47,6 +47,7 @@ func (p *Program) Gate(ctx context.Context, spending *spend.Service, limits *lim
 	if err != nil {
 		return nil, err
 	}
+	upstream.Identity = rules.Identity
 	p.OnClose(func(context.Context) error {
 		upstream.Close()
 		return nil

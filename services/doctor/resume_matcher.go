@@ -155,7 +155,7 @@ func ask(ctx context.Context, address, secret string, object any) (status int) {
 		return 0
 	}
 	if secret != "" {
-		request.Header.Set(gate.HeaderSecret, secret)
+		request.Header.Set(routes.DefaultIdentity.Secret, secret)
 	}
 	// No redirect is followed: it would take the secret along.
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

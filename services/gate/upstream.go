@@ -24,14 +24,10 @@ const (
 	maxIdle     = 32              // connections kept for the next request
 )
 
-// HeaderSecret carries the secret of the tenant add-on.
-const HeaderSecret = "X-Credits-Secret"
-
-// headerUser tells whose a request or an answer is.
-const headerUser = "X-Credits-User"
-
 // Upstream is a running Resume Matcher.
 type Upstream struct {
+	Identity routes.Identity // the headers of the tenant add-on
+
 	pages, api *url.URL
 	secret     string
 	transport  *http.Transport
@@ -43,7 +39,7 @@ func NewUpstream(pages, api, secret string) (*Upstream, error) {
 	if api == "" {
 		api = pages
 	}
-	u := &Upstream{secret: secret, transport: &http.Transport{
+	u := &Upstream{Identity: routes.DefaultIdentity, secret: secret, transport: &http.Transport{
 		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		DisableCompression:     true, // answers are read or passed on as they are
 		IdleConnTimeout:        idleTimeout,
@@ -76,8 +72,8 @@ func (u *Upstream) send(ctx context.Context, r Request) (*Response, error) {
 		request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
 	}
 	if r.Tenant != "" && u.secret != "" {
-		request.Header.Set(headerUser, r.Tenant)
-		request.Header.Set(HeaderSecret, u.secret)
+		request.Header.Set(u.Identity.User, r.Tenant)
+		request.Header.Set(u.Identity.Secret, u.secret)
 	}
 	answer, err := u.transport.RoundTrip(request)
 	if err != nil {
@@ -112,7 +108,7 @@ func (u *Upstream) check(r Request, answer *http.Response) error {
 		return unusable(fmt.Sprintf("status %d", answer.StatusCode))
 	case answer.Header.Get("Content-Encoding") != "":
 		return unusable("compressed, although the request does not allow it")
-	case r.Path.InAPI() && u.secret != "" && r.Tenant != "" && !only(answer.Header.Values(headerUser), r.Tenant):
+	case r.Path.InAPI() && u.secret != "" && r.Tenant != "" && !only(answer.Header.Values(u.Identity.User), r.Tenant):
 		return unusable("the answer does not name the user: the tenant add-on is missing")
 	case !redirects(answer.StatusCode):
 		return nil

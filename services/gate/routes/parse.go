@@ -15,9 +15,10 @@ import (
 
 // document is a table as it is written.
 type document struct {
-	Version int              `yaml:"version"`
-	Passes  map[string]*pass `yaml:"passes"`
-	Rules   []terms          `yaml:"rules"`
+	Version  int              `yaml:"version"`
+	Identity Identity         `yaml:"identity"`
+	Passes   map[string]*pass `yaml:"passes"`
+	Rules    []terms          `yaml:"rules"`
 }
 
 // pass is the terms of a pass.
@@ -65,7 +66,7 @@ func Parse(text []byte, features []string) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	table := &Table{exact: map[shape][]*Rule{}, prefixes: map[string][]*Rule{}}
+	table := &Table{Identity: doc.Identity, exact: map[shape][]*Rule{}, prefixes: map[string][]*Rule{}}
 	for i := range doc.Rules {
 		if err := table.add(&doc.Rules[i], doc.Passes, features); err != nil {
 			return nil, fmt.Errorf("route table, line %d, rule %d: %w", lines[i], i+1, err)
@@ -86,7 +87,7 @@ func decodeTable(text []byte) (*document, []int, error) {
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	var doc document
+	doc := document{Identity: DefaultIdentity}
 	if err := decoder.Decode(&doc); err != nil {
 		return nil, nil, fmt.Errorf("route table: %w", err)
 	}
@@ -95,6 +96,9 @@ func decodeTable(text []byte) (*document, []int, error) {
 	}
 	if doc.Version != 1 {
 		return nil, nil, fmt.Errorf("route table: version %d is unknown, this server reads version 1", doc.Version)
+	}
+	if err := doc.Identity.check(); err != nil {
+		return nil, nil, fmt.Errorf("route table: identity: %w", err)
 	}
 	if len(doc.Rules) == 0 {
 		return nil, nil, errors.New("route table: has no rules")

@@ -20,6 +20,8 @@ var ErrUnlisted = errors.New("no rule for this route")
 
 // Table decides which rule a request falls under. It is immutable.
 type Table struct {
+	Identity Identity
+
 	rules    []*Rule
 	exact    map[shape][]*Rule  // the most specific template first
 	prefixes map[string][]*Rule // by method; the longest prefix first
