@@ -129,7 +129,7 @@ func ruleOf(c *fiber.Ctx) *routes.Rule {
 // admitVisitor requires a session, or an admin's, as the rule says.
 func (h *Handler) admitVisitor(c *fiber.Ctx) error {
 	rule := ruleOf(c)
-	if rule.Kind == routes.Open {
+	if rule.Kind == routes.Open && !h.Gate.PerTenant() {
 		return c.Next()
 	}
 	ctx, cancel := context.WithTimeout(c.UserContext(), requestBudget)

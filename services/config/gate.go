@@ -3,12 +3,14 @@ package config
 import (
 	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
 // ResumeMatcher is the Resume Matcher behind the gate.
 type ResumeMatcher struct {
-	URL            string `env:"URL"`                              // of its pages; empty: no gate
+	URL            string `env:"URL"`                              // of its pages; {tenant}: one each; empty: no gate
 	APIURL         string `env:"API_URL"`                          // of its backend; empty: through its pages
 	Secret         Secret `env:"SECRET"`                           // of the tenant add-on
 	Routes         string `env:"ROUTES"`                           // a file that replaces the preset
@@ -20,6 +22,9 @@ type ResumeMatcher struct {
 
 // Set reports whether there is a Resume Matcher.
 func (r ResumeMatcher) Set() bool { return r.URL != "" }
+
+// PerTenant reports whether each user has a Resume Matcher of their own.
+func (r ResumeMatcher) PerTenant() bool { return strings.Contains(r.URL, tenantMark) }
 
 // Timeout is the limit of one request.
 func (r ResumeMatcher) Timeout() time.Duration { return time.Duration(r.TimeoutSeconds) * time.Second }
@@ -48,14 +53,10 @@ func (c *Config) checkGate(p *problems) {
 		p.add("RESUME_MATCHER_TIMEOUT_SECONDS", "must be a number from 10 to 1830")
 	}
 	for name, address := range map[string]string{"RESUME_MATCHER_URL": gate.URL, "RESUME_MATCHER_API_URL": gate.APIURL} {
-		u, err := url.Parse(address)
-		switch {
-		case address == "":
-		case err != nil || !web(u) || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) || unfilled(address):
-			p.add(name, "must be an origin such as http://localhost:3000, without a path")
-		case address == c.AppURL:
-			p.add(name, "must not be this server's own address, APP_URL")
-		}
+		c.checkMatcher(p, name, address)
+	}
+	if gate.APIURL != "" && gate.PerTenant() != strings.Contains(gate.APIURL, tenantMark) {
+		p.add("RESUME_MATCHER_API_URL", "must contain {tenant} if RESUME_MATCHER_URL does, and only then")
 	}
 	if !gate.Set() {
 		if gate.APIURL != "" {
@@ -67,5 +68,28 @@ func (c *Config) checkGate(p *problems) {
 		p.add("RESUME_MATCHER_SECRET", sharedAdvice)
 	} else if secret != "" && (len(secret) < SessionBytes || Guessable(secret) || placeholder(secret)) {
 		p.add("RESUME_MATCHER_SECRET", "must be at least 32 random bytes: openssl rand -hex 32")
+	}
+}
+
+// tenantMark stands for a user's tenant id in the address of a Resume Matcher that each user has for themselves.
+const tenantMark = "{tenant}"
+
+// maxLabel is the longest label of a host name, in bytes (RFC 1035, 2.3.4).
+const maxLabel = 63
+
+// checkMatcher checks an origin of Resume Matcher. A tenant id may be part of its host name: it consists of 26
+// lower-case letters and digits.
+func (c *Config) checkMatcher(p *problems, name, address string) {
+	tenant := strings.Repeat("t", 26)
+	u, err := url.Parse(strings.Replace(address, tenantMark, tenant, 1))
+	switch {
+	case address == "":
+	case err != nil || !web(u) || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) || unfilled(address):
+		p.add(name, "must be an origin such as http://localhost:3000 or http://matcher-{tenant}:3000, without a path")
+	case address == c.AppURL:
+		p.add(name, "must not be this server's own address, APP_URL")
+	case strings.Contains(address, tenantMark) && slices.ContainsFunc(strings.Split(u.Hostname(), "."),
+		func(label string) bool { return len(label) > maxLabel }):
+		p.add(name, "must leave room for the 26 characters of {tenant}: a label of a host name has at most 63")
 	}
 }

@@ -36,6 +36,9 @@ func (s *Service) stopping() context.Context {
 	return s.done
 }
 
+// PerTenant reports whether each user has a Resume Matcher of their own. Then none of its files is for strangers.
+func (s *Service) PerTenant() bool { return s.Upstream.perTenant }
+
 // Stop ends the requests that are still running, so that their holds are released.
 func (s *Service) Stop() {
 	s.stopping()

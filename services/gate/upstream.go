@@ -18,20 +18,28 @@ import (
 
 // Limits of a connection to Resume Matcher.
 const (
-	dialTimeout = 5 * time.Second // to connect; a host that is away may not even refuse
-	idleTimeout = 4 * time.Second // uvicorn and Node.js close after 5; a POST that meets the close would fail
-	headerLimit = 64 << 10        // bytes of an answer's header
-	maxIdle     = 32              // connections kept for the next request
+	dialTimeout  = 5 * time.Second // to connect; a host that is away may not even refuse
+	idleTimeout  = 4 * time.Second // uvicorn and Node.js close after 5; a POST that meets the close would fail
+	headerLimit  = 64 << 10        // bytes of an answer's header
+	maxIdle      = 32              // connections to one host, kept for the next request
+	maxIdleInAll = 512
 )
 
-// Upstream is a running Resume Matcher.
+// Upstream is a running Resume Matcher, or one for each user.
 type Upstream struct {
 	Identity routes.Identity // the headers of the tenant add-on
 
-	pages, api *url.URL
+	pages, api *url.URL // with sampleTenant where {tenant} was
+	perTenant  bool
 	secret     string
 	transport  *http.Transport
 }
+
+// TenantMark stands for the tenant id in the address of a Resume Matcher that each user has for themselves.
+const TenantMark = "{tenant}"
+
+// sampleTenant is a tenant id that no user has: its alphabet lacks the digit 1.
+const sampleTenant = "11111111111111111111111111"
 
 // NewUpstream returns the Resume Matcher at an origin. Its backend has an origin of its own, or is reached through the
 // first if api is empty. With a secret, it has the tenant add-on and each of its answers must name the user.
@@ -39,17 +47,30 @@ func NewUpstream(pages, api, secret string) (*Upstream, error) {
 	if api == "" {
 		api = pages
 	}
-	u := &Upstream{Identity: routes.DefaultIdentity, secret: secret, transport: &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		DisableCompression:     true, // answers are read or passed on as they are
-		IdleConnTimeout:        idleTimeout,
-		MaxIdleConnsPerHost:    maxIdle,
-		MaxResponseHeaderBytes: headerLimit,
-	}}
+	u := &Upstream{
+		Identity: routes.DefaultIdentity, secret: secret, perTenant: strings.Contains(pages, TenantMark),
+		transport: &http.Transport{
+			DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			DisableCompression:     true, // answers are read or passed on as they are
+			IdleConnTimeout:        idleTimeout,
+			MaxIdleConns:           maxIdleInAll,
+			MaxIdleConnsPerHost:    maxIdle,
+			MaxResponseHeaderBytes: headerLimit,
+		},
+	}
 	var pagesErr, apiErr error
-	u.pages, pagesErr = url.Parse(pages)
-	u.api, apiErr = url.Parse(api)
+	u.pages, pagesErr = url.Parse(strings.ReplaceAll(pages, TenantMark, sampleTenant))
+	u.api, apiErr = url.Parse(strings.ReplaceAll(api, TenantMark, sampleTenant))
 	return u, errors.Join(pagesErr, apiErr)
+}
+
+// origin returns where a tenant's requests of this path go.
+func (u *Upstream) origin(path routes.Path, tenant string) *url.URL {
+	base := u.pages
+	if path.InAPI() {
+		base = u.api
+	}
+	return &url.URL{Scheme: base.Scheme, Host: strings.Replace(base.Host, sampleTenant, tenant, 1)}
 }
 
 // Close closes the idle connections.
@@ -60,14 +81,9 @@ func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
 //
 // Errors: fault.Upstream when there is no answer, or one that must not reach a browser.
 func (u *Upstream) send(ctx context.Context, r Request) (*Response, error) {
-	base := u.pages
-	if r.Path.InAPI() {
-		base = u.api
-	}
-	request := (&http.Request{
-		Method: r.Method, Host: base.Host, Header: upward(r.Header),
-		URL: &url.URL{Scheme: base.Scheme, Host: base.Host, Path: string(r.Path), RawPath: string(r.Path), RawQuery: r.Query},
-	}).WithContext(ctx)
+	target := u.origin(r.Path, r.Tenant)
+	target.Path, target.RawPath, target.RawQuery = string(r.Path), string(r.Path), r.Query
+	request := (&http.Request{Method: r.Method, Host: target.Host, Header: upward(r.Header), URL: target}).WithContext(ctx)
 	if len(r.Body) > 0 {
 		request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
 	}
@@ -116,7 +132,7 @@ func (u *Upstream) check(r Request, answer *http.Response) error {
 		return unusable("a redirect of the API")
 	}
 	location, err := answer.Location()
-	if err != nil || location.Scheme != u.pages.Scheme || location.Host != u.pages.Host {
+	if home := u.origin("/", r.Tenant); err != nil || location.Scheme != home.Scheme || location.Host != home.Host {
 		return unusable("a redirect to another host")
 	}
 	target := location.RequestURI()
