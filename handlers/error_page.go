@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/resume-matcher/credits/views/layouts"
 
@@ -25,7 +26,7 @@ func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error, status int) pages.Erro
 	switch {
 	case f.Code == fault.RateLimited && c.Method() == fiber.MethodPost:
 		d.Resend = resendForm(c)
-	case f.Problem == fault.ReceiptAway:
+	case f.Problem == fault.ReceiptAway || slices.Contains(closedProblems, f.Problem):
 		d.Retry = c.Path()
 	case f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired || f.Code == fault.Unauthenticated &&
 		path == "":

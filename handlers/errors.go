@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -156,20 +157,23 @@ func retryAfter(f *fault.Error) string {
 	return ""
 }
 
+// closedProblems are why Resume Matcher is closed. The gate logs when that changes.
+var closedProblems = []fault.Problem{fault.UpstreamAway, fault.AddOnMissing, fault.AddOnRefuses}
+
 // logRefusal logs one line for each failed request. Our own failures carry the cause.
 func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 	ctx := c.UserContext()
 	switch {
 	case f.Code == fault.Internal:
 		h.Site.Log.ErrorContext(ctx, "request failed", "code", f.Code, "err", err)
+	case f.Code == fault.Upstream || slices.Contains(closedProblems, f.Problem):
+		h.Site.Log.WarnContext(ctx, "Resume Matcher failed", "problem", f.Problem, "err", err)
 	case postgres.Unreachable(err):
 		if h.outage.Add(1) == 1 { // the access log has the others, and logRecovery counts them
 			h.Site.Log.ErrorContext(ctx, "database does not answer", "err", err)
 		}
 	case f.Code == fault.Unavailable && f.Problem != fault.Busy:
 		h.Site.Log.ErrorContext(ctx, "service unavailable", "code", f.Code, "err", err)
-	case f.Code == fault.Upstream:
-		h.Site.Log.WarnContext(ctx, "Resume Matcher failed", "problem", f.Problem, "err", err)
 	// the access log suffices, or webhook has logged the reason
 	case f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Code == fault.Unauthenticated ||
 		f.Code == fault.SignatureInvalid:

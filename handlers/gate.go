@@ -41,8 +41,8 @@ func (h *Handler) newGate(config fiber.Config) *fiber.App {
 	h.uploads = &transport.Budget{Total: uploadBytes, Share: networkUploads, UserShare: userUploads}
 	app := fiber.New(config)
 	h.useFirst(app, 0)
-	app.Use(h.secureGate, refuseUpgrade, refuseEncoded, h.matchRule, h.admitVisitor, h.admitOrigin, h.readUpload,
-		h.forward)
+	app.Use(h.secureGate, refuseUpgrade, refuseEncoded, h.awaitReady, h.matchRule, h.admitVisitor, h.admitOrigin,
+		h.readUpload, h.forward)
 	return app
 }
 
@@ -103,6 +103,14 @@ func (h *Handler) secureGate(c *fiber.Ctx) error {
 func refuseUpgrade(c *fiber.Ctx) error {
 	if c.Get(fiber.HeaderUpgrade) != "" {
 		return fault.New(fault.Malformed, nil)
+	}
+	return c.Next()
+}
+
+// awaitReady refuses every request while Resume Matcher is closed.
+func (h *Handler) awaitReady(c *fiber.Ctx) error {
+	if err := h.Gate.Ready(c.UserContext()); err != nil {
+		return err
 	}
 	return c.Next()
 }

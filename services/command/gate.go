@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/gate"
@@ -52,7 +53,12 @@ func (p *Program) Gate(ctx context.Context, spending *spend.Service, limits *lim
 		upstream.Close()
 		return nil
 	})
-	return &gate.Service{
+	service := &gate.Service{
 		DB: spending.DB, Spend: spending, Limits: limits, Upstream: upstream, Routes: rules, Timeout: settings.Timeout(),
-	}, nil
+		Log: p.Log,
+	}
+	if settings.Secret != "" {
+		service.AddOn = gate.NewAddOn(upstream, time.Now, p.Log)
+	}
+	return service, nil
 }

@@ -66,6 +66,8 @@ func (c *Config) checkGate(p *problems) {
 	}
 	if secret := gate.Secret.Reveal(); secret == "" && !gate.Shared && c.Mode != Sandbox {
 		p.add("RESUME_MATCHER_SECRET", sharedAdvice)
+	} else if secret != "" && gate.Shared {
+		p.add("RESUME_MATCHER_SHARED", "must not be true together with RESUME_MATCHER_SECRET, whose add-on keeps users apart")
 	} else if secret != "" && (len(secret) < SessionBytes || Guessable(secret) || placeholder(secret)) {
 		p.add("RESUME_MATCHER_SECRET", "must be at least 32 random bytes: openssl rand -hex 32")
 	}

@@ -21,6 +21,7 @@ func TestResumeMatcherSettings(t *testing.T) {
 			api: "http://matcher-{tenant}:8000"}, nil},
 		"one for each, by a subdomain":  {map[string]string{address: "https://{tenant}.matcher.example"}, nil},
 		"a household":                   {map[string]string{address: "http://matcher:3000", shared: "true", "RESUME_MATCHER_SECRET": ""}, nil},
+		"a household with the add-on":   {map[string]string{address: "http://matcher:3000", shared: "true"}, []string{shared}},
 		"no secret":                     {map[string]string{address: "http://matcher:3000", "RESUME_MATCHER_SECRET": ""}, []string{"RESUME_MATCHER_SECRET"}},
 		"a path":                        {map[string]string{address: "http://matcher:3000/{tenant}"}, []string{address}},
 		"a tenant as the port":          {map[string]string{address: "http://matcher:{tenant}"}, []string{address}},

@@ -134,6 +134,8 @@ const (
 	UpstreamAway        Problem = "upstream_away"     // Resume Matcher does not answer
 	UpstreamSlow        Problem = "upstream_slow"     // not within the time limit
 	UpstreamUnusable    Problem = "upstream_unusable" // its answer must not reach the browser
+	AddOnMissing        Problem = "add_on_missing"    // its users would share their resumes
+	AddOnRefuses        Problem = "add_on_refuses"    // the add-on does not accept our secret
 )
 
 // Problems lists every problem. A test checks that each has a text.
@@ -152,7 +154,8 @@ func Problems() []Problem {
 		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressOther,
 		AddressReissued, NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
 		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount, DecidedOtherwise, ShareRange,
-		FeatureOff, OperatorOnly, PassMissing, UpstreamAway, UpstreamSlow, UpstreamUnusable}
+		FeatureOff, OperatorOnly, PassMissing, UpstreamAway, UpstreamSlow, UpstreamUnusable, AddOnMissing,
+		AddOnRefuses}
 }
 
 // Error is a refusal that the user may see.

@@ -74,7 +74,7 @@ func (s *Service) charge(ctx context.Context, w *work, r Request) (*Response, er
 	}()
 	asked, cancel := s.limited(ctx)
 	defer cancel()
-	answer, err := s.Upstream.send(asked, r)
+	answer, err := s.send(asked, r)
 	if err != nil {
 		return nil, errors.Join(err, s.release(ctx, w, 0))
 	}

@@ -4,6 +4,7 @@ package gate
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -20,8 +21,10 @@ type Service struct {
 	Spend    *spend.Service
 	Limits   *limit.Limiter
 	Upstream *Upstream
+	AddOn    *AddOn // nil: users share Resume Matcher's data
 	Routes   *routes.Table
 	Timeout  time.Duration // of one request to Resume Matcher
+	Log      *slog.Logger
 
 	running running
 
@@ -38,6 +41,15 @@ func (s *Service) stopping() context.Context {
 
 // PerTenant reports whether each user has a Resume Matcher of their own. Then none of its files is for strangers.
 func (s *Service) PerTenant() bool { return s.Upstream.perTenant }
+
+// Ready is AddOn.Ready for the Resume Matcher of all users, so that a request need not be read if there is none. If
+// each user has their own, Serve reports it.
+func (s *Service) Ready(ctx context.Context) error {
+	if s.PerTenant() {
+		return nil
+	}
+	return s.AddOn.Ready(ctx, "")
+}
 
 // Stop ends the requests that are still running, so that their holds are released.
 func (s *Service) Stop() {

@@ -47,7 +47,7 @@ type Response struct {
 // Serve asks Resume Matcher, and takes the credits of a charged route if the answer is good. Once the question is sent,
 // only its result decides, not whether the browser still waits.
 //
-// Errors: fault.InsufficientCredits; fault.InProgress while the user's last request to the route
+// Errors: those of AddOn.Ready; fault.InsufficientCredits; fault.InProgress while the user's last request to the route
 // runs; fault.Forbidden for a feature that is switched off; fault.Conflict for a route that needs a pass;
 // fault.RateLimited above a daily bound, and for more than maxRunning requests at once; fault.Upstream for no answer or
 // an unusable one; those of Rule.Inspect.
@@ -80,6 +80,12 @@ func (s *Service) serve(ctx context.Context, rule *routes.Rule, r Request) (*Res
 		if r.Tenant, err = s.TenantID(asked, r.UserID); err != nil {
 			return nil, err
 		}
+	}
+	if r.Tenant == "" && s.PerTenant() {
+		return nil, fault.New(fault.Unauthenticated, nil)
+	}
+	if err := s.AddOn.Ready(asked, r.Tenant); err != nil {
+		return nil, err
 	}
 	if plan.Daily > 0 {
 		daily := limit.Rule{Name: "gate " + rule.Name(), Count: plan.Daily, Window: 24 * time.Hour}
@@ -133,13 +139,22 @@ func (s *Service) countUnpaid(ctx context.Context, rule *routes.Rule, userID int
 // forward passes a request and its answer on, the body as it arrives.
 func (s *Service) forward(ctx context.Context, r Request) (*Response, error) {
 	asked, cancel := s.limited(ctx)
-	answer, err := s.Upstream.send(asked, r)
+	answer, err := s.send(asked, r)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	answer.Body = &cancelingBody{ReadCloser: answer.Body, cancel: cancel}
 	return answer, nil
+}
+
+// send makes the request. After a sign that the tenant add-on may have gone, the next request asks for it first.
+func (s *Service) send(ctx context.Context, r Request) (*Response, error) {
+	answer, err := s.Upstream.send(ctx, r)
+	if err != nil {
+		s.AddOn.suspect(r.Tenant, err)
+	}
+	return answer, err
 }
 
 // forwardPaid is forward of a request that a pass pays for. A failure costs no use, as it costs no credits.

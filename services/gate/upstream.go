@@ -103,18 +103,26 @@ func (u *Upstream) send(ctx context.Context, r Request) (*Response, error) {
 		Length: answer.ContentLength, Tenant: r.Tenant}, nil
 }
 
-// unanswered is the fault for a request without an answer. Its cause is for the log, so it has no text of net/http,
-// which quotes what is no HTTP.
+// unanswered is the fault for a request without an answer.
 func unanswered(ctx context.Context, err error) error {
-	problem, cause := fault.UpstreamAway, errors.New("the connection was closed, or what came is no HTTP")
+	problem := fault.UpstreamAway
+	if ctx.Err() != nil {
+		problem = fault.UpstreamSlow
+	}
+	return fault.Caused(fault.Upstream, problem, withoutBytes(ctx, err))
+}
+
+// withoutBytes is an error of the transport for the log, so it has no text of net/http, which quotes what is no HTTP.
+func withoutBytes(ctx context.Context, err error) error {
+	cause := errors.New("the connection was closed, or what came is no HTTP")
 	var network *net.OpError
 	switch {
 	case ctx.Err() != nil:
-		problem, cause = fault.UpstreamSlow, ctx.Err()
+		cause = ctx.Err()
 	case errors.As(err, &network):
 		cause = network
 	}
-	return fault.Caused(fault.Upstream, problem, fmt.Errorf("ask Resume Matcher: %w", cause))
+	return fmt.Errorf("ask Resume Matcher: %w", cause)
 }
 
 // check refuses answers that must not reach a browser: of another user, of another protocol, or leading elsewhere.
@@ -125,7 +133,7 @@ func (u *Upstream) check(r Request, answer *http.Response) error {
 	case answer.Header.Get("Content-Encoding") != "":
 		return unusable("compressed, although the request does not allow it")
 	case r.Path.InAPI() && u.secret != "" && r.Tenant != "" && !only(answer.Header.Values(u.Identity.User), r.Tenant):
-		return unusable("the answer does not name the user: the tenant add-on is missing")
+		return fault.Caused(fault.Upstream, fault.UpstreamUnusable, errUnnamed)
 	case !redirects(answer.StatusCode):
 		return nil
 	case r.Path.InAPI():
@@ -142,6 +150,9 @@ func (u *Upstream) check(r Request, answer *http.Response) error {
 	answer.Header.Set("Location", target)
 	return nil
 }
+
+// errUnnamed says that an answer has not passed the tenant add-on.
+var errUnnamed = errors.New("answer of Resume Matcher: it does not name the user: the tenant add-on is missing")
 
 func unusable(why string) error {
 	return fault.Caused(fault.Upstream, fault.UpstreamUnusable, errors.New("answer of Resume Matcher: "+why))
