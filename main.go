@@ -157,7 +157,9 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 			return nil, nil, fmt.Errorf("prepare the packages: %w", err)
 		}
 	}
-	accounts := &account.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.Log}
+	accounts := &account.Service{
+		DB: db, Purchase: buy, Shared: p.Config.ResumeMatcher.Household(), Now: models.Now, Log: p.Log,
+	}
 	signIn, err := p.SignIn(ctx, db, secrets, accounts.Claim)
 	if err != nil {
 		return nil, nil, err
@@ -227,7 +229,7 @@ func background(log *slog.Logger, h *handlers.Handler, sessions *auth.Sessions) 
 		sweep(log, "sweep retained records", time.Hour, h.Account.Sweep),
 	}
 	if h.Gate != nil {
-		work = append(work, sweep(log, "sweep passes", time.Hour, h.Gate.Sweep))
+		work = append(work, h.Gate.Run, sweep(log, "sweep passes", time.Hour, h.Gate.Sweep))
 	}
 	return work
 }

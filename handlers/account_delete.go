@@ -21,7 +21,7 @@ func (h *Handler) renderDeletion(c *fiber.Ctx, status int, problem string) error
 	}
 	data := pages.AccountDeletionData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Balance: d.Balance,
 		Holds: d.Holds, Held: d.Held,
-		Awaiting: d.Awaiting, Disputed: d.Disputed, Booked: d.Booked, Until: d.Until, Error: problem,
+		Awaiting: d.Awaiting, Disputed: d.Disputed, Booked: d.Booked, Resumes: d.Resumes, Until: d.Until, Error: problem,
 		Minutes: reauthMinutes}
 	if !h.reauthenticated(c) {
 		if data.Prove, err = h.ownSignIns(c, ""); err != nil {

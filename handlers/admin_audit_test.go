@@ -34,6 +34,7 @@ var adminForms = map[string]url.Values{
 	"POST /:locale/admin/purchases/:id/share": {"note": {"As the bank says"}, "dispute_id": {"dp_1"}, "revision": {"0"},
 		"share": {"1,00"}},
 	"POST /:locale/admin/findings/:id/close": {"note": {"Looked at it"}},
+	"POST /:locale/admin/resumes/:id/close":  {"note": {"Deleted the folder"}},
 	"POST /:locale/admin/features": {"feature": {"cover_letter"}, "credits": {"5"}, "active": {"on"},
 		"label_en": {"Cover letter"}, "label_de": {"Anschreiben"}},
 	"POST /:locale/admin/keys": {"name": {"Worker"}, "scope_read": {"on"}, "per_minute": {"10"}},
@@ -61,7 +62,9 @@ func (f *rolesFixture) waitForDecision() map[string]string {
 		`INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) VALUES ('dp_1', ?, 100, 'usd', 'needs_response')`, disputed.PaymentIntentID)
 	must(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
 		VALUES ('evt_3', 'charge.refunded', '', false, '{}', 'review', 0)`)
+	must(openResumesSQL, f.users["other"], strings.Repeat("b", 26))
 	return map[string]string{
+		"POST /:locale/admin/resumes/:id/close":  fmt.Sprintf("/de/admin/resumes/%d/close", f.users["other"]),
 		"POST /:locale/admin/events/:id/foreign": "/de/admin/events/evt_3/foreign",
 		"POST /:locale/admin/purchases/:id/book": "/de/admin/purchases/" + misPaid("book").ID.String() + "/book",
 		"POST /:locale/admin/purchases/:id/foreign": "/de/admin/purchases/" + misPaid("foreign").ID.String() +

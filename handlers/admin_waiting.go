@@ -14,7 +14,7 @@ import (
 // waitingShown is how many waiting items the overview lists.
 const waitingShown = 50
 
-// showWaitingItem is GET /{locale}/admin/events/{id} and /{locale}/admin/findings/{id}: why an item waits for a
+// showWaitingItem is GET /{locale}/admin/events/{id}, /findings/{id} and /resumes/{id}: why an item waits for a
 // person. Items of a purchase are decided on the purchase's page.
 func (h *Handler) showWaitingItem(kind models.WaitingKind) fiber.Handler {
 	return func(c *fiber.Ctx) error { return h.renderWaitingItem(c, fiber.StatusOK, kind, pages.DecisionForm{}) }
@@ -31,14 +31,17 @@ func (h *Handler) renderWaitingItem(c *fiber.Ctx, status int, kind models.Waitin
 	}))
 }
 
-// decideItem is POST /{locale}/admin/events/{id}/foreign and /close, and /{locale}/admin/findings/{id}/close.
+// decideItem is POST /{locale}/admin/events/{id}/foreign and /close, /findings/{id}/close and /resumes/{id}/close.
 func (h *Handler) decideItem(item models.WaitingKind, kind models.DecisionKind) fiber.Handler {
 	return func(c *fiber.Ctx) (err error) {
 		form := pages.DecisionForm{Kind: kind, Note: formValue(c, "note")}
 		decision := admin.Decision{ActorID: currentUserID(c), Kind: kind, Note: form.Note, RequestID: requestID(c)}
-		if item == models.WaitingFinding {
+		switch item {
+		case models.WaitingFinding:
 			err = h.Admin.CloseFinding(c.UserContext(), pathID(c), decision)
-		} else {
+		case models.WaitingResumes:
+			err = h.Admin.CloseResumes(c.UserContext(), pathID(c), decision)
+		default:
 			err = h.Admin.DecideEvent(c.UserContext(), strings.ToValidUTF8(c.Params("id"), ""), decision)
 		}
 		if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
@@ -50,4 +53,12 @@ func (h *Handler) decideItem(item models.WaitingKind, kind models.DecisionKind) 
 		}
 		return h.redirectWithFlash(c, localPath(c, "/admin"), "decided_"+string(kind))
 	}
+}
+
+// retryResumes is POST /{locale}/admin/resumes/{id}/retry: Resume Matcher is asked again within seconds.
+func (h *Handler) retryResumes(c *fiber.Ctx) error {
+	if err := h.Admin.RetryResumes(c.UserContext(), pathID(c)); err != nil {
+		return err
+	}
+	return h.redirectWithFlash(c, localPath(c, "/admin"), "resumes_retried")
 }

@@ -53,6 +53,7 @@ var flashes = map[string]layouts.FlashKind{
 	"key_revoked":       layouts.FlashDone,
 	"feature_set":       layouts.FlashDone,
 	"retried":           layouts.FlashDone,
+	"resumes_retried":   layouts.FlashDone,
 	"reconciling":       layouts.FlashDone,
 
 	"refund_succeeded":       layouts.FlashDone,

@@ -83,12 +83,17 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 			VALUES ('evt_2', 'charge.refunded', '', false, '{}', 'review', 0) RETURNING event_id`),
 		"{finding}", id(`WITH run AS (INSERT INTO reconciliations (since, finished_at) VALUES (now(), now()) RETURNING id)
 			INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id) SELECT id, 'review', 'user:1' FROM run RETURNING id`),
+		"{resumes}", id(openResumesSQL, f.users["owner"], strings.Repeat("a", 26)),
 		"{withdrawal}", id(`INSERT INTO withdrawals (id, idempotency_key, user_id, name, email, contract, locale)
 			VALUES (gen_random_uuid(), 'w', ?, 'Ada', 'ada@example.org', '500 Credits', 'de') RETURNING id`, f.users["owner"]),
 		"{session}", id(`INSERT INTO sessions (key_hash, data, user_id, issuer, subject, expires_at)
 			VALUES ('0123', 'x', ?, ?, ?, now() + interval '1 day') RETURNING key_hash`, f.users["owner"], second.Issuer, second.Subject))
 	return f
 }
+
+// openResumesSQL stores a deletion of resumes that has failed.
+const openResumesSQL = `INSERT INTO gate_users (user_id, tenant_id, deletion_due_at, deletion_attempts, deletion_cause)
+	VALUES (?, ?, now() + interval '15 minutes', 7, 'resumes_away') RETURNING user_id`
 
 // boss stores an admin.
 func (f *fixture) boss() models.User {

@@ -32,8 +32,8 @@ func adminGet(status int) statuses  { return statuses{303, 404, 404, status, 303
 func adminPost(status int) statuses { return statuses{401, 404, 404, status, 401, 401, 401} }
 
 // routeRoles is the status of every route for each role. The test requests the path beside the route, where {purchase},
-// {hold}, {withdrawal}, {event}, {waiting}, {finding}, {key}, {user} and {session} are the owner's objects, except the
-// hold, which belongs to the spend key. Forms carry only the session's token; API calls send {}.
+// {hold}, {withdrawal}, {event}, {waiting}, {finding}, {resumes}, {key}, {user} and {session} are the owner's objects,
+// except the hold, which belongs to the spend key. Forms carry only the session's token; API calls send {}.
 var routeRoles = map[string]struct {
 	path string
 	want statuses
@@ -125,6 +125,9 @@ var routeRoles = map[string]struct {
 	"POST /:locale/admin/events/:id/close":      {"/de/admin/events/{waiting}/close", adminPost(422)},
 	"GET /:locale/admin/findings/:id":           {"/de/admin/findings/{finding}", adminGet(200)},
 	"POST /:locale/admin/findings/:id/close":    {"/de/admin/findings/{finding}/close", adminPost(422)},
+	"GET /:locale/admin/resumes/:id":            {"/de/admin/resumes/{resumes}", adminGet(200)},
+	"POST /:locale/admin/resumes/:id/retry":     {"/de/admin/resumes/{resumes}/retry", adminPost(303)},
+	"POST /:locale/admin/resumes/:id/close":     {"/de/admin/resumes/{resumes}/close", adminPost(422)},
 	"GET /:locale/admin/withdrawals":            {"/de/admin/withdrawals", adminGet(200)},
 	"POST /:locale/admin/withdrawals/:id/close": {"/de/admin/withdrawals/{withdrawal}/close", adminPost(303)},
 	"GET /:locale/admin/events":                 {"/de/admin/events", adminGet(200)},

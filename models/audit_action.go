@@ -31,6 +31,9 @@ const (
 	ActionSessionEnd
 	ActionAccountClaim
 	ActionAccountDelete
+	ActionResumesDelete
+	ActionResumesRetry
+	ActionResumesClose
 	ActionAdminRefused
 	ActionAdminMove
 	ActionAdminRelease
@@ -64,6 +67,9 @@ var actionNames = [actionsEnd]string{
 	ActionSessionEnd:      "session.end",
 	ActionAccountClaim:    "account.claim",
 	ActionAccountDelete:   "account.delete",
+	ActionResumesDelete:   "resumes.delete",
+	ActionResumesRetry:    "resumes.retry",
+	ActionResumesClose:    "resumes.close",
 	ActionAdminRefused:    "admin.refused",
 	ActionAdminMove:       "admin.move",
 	ActionAdminRelease:    "admin.release",

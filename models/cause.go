@@ -58,6 +58,10 @@ const (
 	CauseDatabase         Cause = "database_unavailable" // as CauseAway, of a reconciliation
 	CauseInterrupted      Cause = "interrupted"          // the server stopped
 	CauseUnknown          Cause = "unknown"              // as CauseFailed, of a refund or reconciliation
+	CauseResumesDue       Cause = "resumes_due"          // not asked for yet
+	CauseResumesAway      Cause = "resumes_away"         // Resume Matcher or its add-on is
+	CauseResumesInUse     Cause = "resumes_in_use"       // a request of their user is running
+	CauseResumesKept      Cause = "resumes_kept"         // argument: the HTTP status of Resume Matcher
 )
 
 // Causes lists every cause. Tests check that it is complete and that each has a text.

@@ -61,6 +61,10 @@ var decisions = map[Cause][]DecisionKind{
 	CauseLedger:           {DecisionClose},
 	CauseRefundCurrency:   {DecisionClose}, // the payment belongs to a purchase
 	CauseOverpaid:         {DecisionClose},
+	CauseResumesDue:       {DecisionClose},
+	CauseResumesAway:      {DecisionClose},
+	CauseResumesInUse:     {DecisionClose},
+	CauseResumesKept:      {DecisionClose},
 
 	CauseSessionMode:     ignored,
 	CauseSessionUnpaid:   ignored,

@@ -14,11 +14,12 @@ const (
 	WaitingPurchase WaitingKind = "purchase" // paid and not booked
 	WaitingEvent    WaitingKind = "event"    // from Stripe
 	WaitingFinding  WaitingKind = "finding"  // of a reconciliation
+	WaitingResumes  WaitingKind = "resumes"  // of a deleted account, still at Resume Matcher
 )
 
 // WaitingKinds lists every kind. A test checks that each has a text.
 func WaitingKinds() []WaitingKind {
-	return []WaitingKind{WaitingPurchase, WaitingEvent, WaitingFinding}
+	return []WaitingKind{WaitingPurchase, WaitingEvent, WaitingFinding, WaitingResumes}
 }
 
 // Waiting is an item that needs a person.
@@ -28,5 +29,5 @@ type Waiting struct {
 	Cause      Cause // why it is not booked
 	Since      time.Time
 	PurchaseID *uuid.UUID // the purchase concerned, or nil
-	ObjectID   string     // at Stripe; "user:7" for a balance
+	ObjectID   string     // at Stripe; "user:7" for a balance; the tenant id for resumes
 }

@@ -60,6 +60,10 @@ var (
 	keyInputs      = append([]string{"spaces"}, textInputs...) // a conflict if used before
 )
 
+const reopenResumes = `INSERT INTO gate_users (user_id, tenant_id, deletion_due_at, deletion_attempts, deletion_cause)
+	SELECT id, repeat('d', 26), now() + interval '1 day', 12, 'resumes_away' FROM users
+	WHERE deleted_at IS NOT NULL AND merged_into IS NULL AND email IS NULL ORDER BY id LIMIT 1 ON CONFLICT DO NOTHING`
+
 const reopenEvent = `UPDATE stripe_events SET status = 'review', decided = '', last_error = 'awaits_purchase' WHERE event_id = 'evt_state_waits'`
 
 const countEntriesSQL = `SELECT count(*) FROM credit_transactions`
@@ -135,6 +139,10 @@ var forms = []form{
 	{action: "POST /admin/findings/ID/close", user: "admin", path: "/admin/findings/{finding}", button: "#decide-close",
 		fields:   []formField{{name: "note", input: "Ada", valid: textInputs}},
 		resetSQL: `UPDATE reconciliation_findings SET closed_at = NULL`},
+	{action: "POST /admin/resumes/ID/close", user: "admin", path: "/admin/resumes/{deleted}", button: "#decide-close",
+		fields: []formField{{name: "note", input: "Ada", valid: textInputs}}, resetSQL: reopenResumes},
+	{action: "POST /admin/resumes/ID/retry", user: "admin", path: "/admin/resumes/{deleted}", button: `[id^="retry-"]`,
+		countSQL: `SELECT count(*) FROM audit_log`},
 	{action: "POST /admin/withdrawals/ID/close", user: "admin", path: "/admin/withdrawals", button: `[id^="close-"]`,
 		countSQL: `SELECT count(*) FROM audit_log`},
 	{action: "GET /admin/events", user: "admin", path: "/admin/events", button: "#show", fields: []formField{

@@ -131,6 +131,8 @@ func TestOtherUsersObjectsAreNotFound(t *testing.T) {
 			"/"+locale+fx.ids.Replace("/admin/purchases/{won}/share"),
 			"/"+locale+"/admin/events/evt_state_waits/foreign", "/"+locale+"/admin/events/evt_state_waits/close",
 			"/"+locale+fx.ids.Replace("/admin/findings/{finding}/close"),
+			"/"+locale+fx.ids.Replace("/admin/resumes/{deleted}/close"),
+			"/"+locale+fx.ids.Replace("/admin/resumes/{deleted}/retry"),
 			"/"+locale+"/admin/events/evt_seed_4/retry", "/"+locale+"/admin/withdrawals/"+withdrawal+"/close",
 			"/"+locale+"/admin/keys/"+key+"/revoke",
 			"/"+locale+"/admin/reconcile", "/"+locale+"/admin/keys", "/"+locale+"/admin/features") {
@@ -151,6 +153,7 @@ func TestOtherUsersObjectsAreNotFound(t *testing.T) {
 		for _, path := range []string{"/purchase/{paid}", "/purchase/{paid}/receipt", "/withdrawal?purchase={paid}", "/admin",
 			"/admin/users/{rich}",
 			"/admin/purchases/{paid}", "/admin/events", "/admin/events/evt_state_waits", "/admin/findings/{finding}",
+			"/admin/resumes/{deleted}",
 			"/admin/audit", "/admin/keys", "/admin/features", "/admin/withdrawals"} {
 			if other.open("/" + locale + fx.ids.Replace(path)); other.status != http.StatusNotFound {
 				t.Errorf("%s for another user: status %d, want 404", path, other.status)

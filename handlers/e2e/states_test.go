@@ -161,6 +161,7 @@ var states = []pageState{
 	{name: "admin-event-silent", user: "admin", path: "/admin/events/evt_state_waits", status: 422,
 		button: "#decide-foreign", typed: []string{"note", ""}},
 	{name: "admin-finding", user: "admin", path: "/admin/findings/{finding}"},
+	{name: "admin-resumes", user: "admin", path: "/admin/resumes/{deleted}"},
 	{name: "admin-purchase-paid", user: "admin", path: "/admin/purchases/{paid}"},
 	{name: "admin-purchase-partly", user: "admin", path: "/admin/purchases/{partly}"},
 	{name: "admin-purchase-returned", user: "admin", path: "/admin/purchases/{returned}"},

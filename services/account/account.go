@@ -20,6 +20,7 @@ const erasePause = 2 * time.Second
 type Service struct {
 	DB       *gorm.DB
 	Purchase *purchase.Service // deletes the account's customers at Stripe
+	Shared   bool              // the data in Resume Matcher belong to all users, so a deletion leaves them
 	Now      func() time.Time
 	Log      *slog.Logger
 }

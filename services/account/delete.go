@@ -20,6 +20,7 @@ type DeletionPreview struct {
 	Awaiting int64          // pending payments
 	Disputed bool           // a payment is disputed, so the account cannot be deleted now
 	Booked   bool           // entries or purchases must be retained
+	Resumes  bool           // Resume Matcher may have some
 	Until    time.Time      // the last day of retention
 }
 
@@ -35,7 +36,8 @@ func (s *Service) PreviewDeletion(ctx context.Context, userID int64) (DeletionPr
 	err := db.Raw(
 		`SELECT credits_balance AS balance, credits_held AS held, (SELECT count(*) FROM holds WHERE user_id = u.id AND status = 'open') AS holds,
 		EXISTS (SELECT FROM credit_transactions WHERE user_id = u.id) OR EXISTS (SELECT FROM purchases WHERE user_id = u.id) AS booked,
-		`+keepUntilSQL+` AS until FROM users u WHERE id = ? AND deleted_at IS NULL`, userID).Scan(&rows).Error
+		NOT ? AND EXISTS (SELECT FROM gate_users WHERE user_id = u.id) AS resumes,
+		`+keepUntilSQL+` AS until FROM users u WHERE id = ? AND deleted_at IS NULL`, s.Shared, userID).Scan(&rows).Error
 	if err != nil {
 		return DeletionPreview{}, fmt.Errorf("preview the deletion of user %d: %w", userID, err)
 	}
@@ -80,6 +82,11 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 			return err
 		}
 		deleted = true
+		if !s.Shared {
+			if err := deleteResumes(tx, userID); err != nil {
+				return err
+			}
+		}
 		return anonymize(tx, userID)
 	})
 	if fault.Is(err, fault.NotFound) {
@@ -91,6 +98,18 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 	if deleted {
 		s.Log.InfoContext(ctx, "account deleted", "user_id", userID)
 		ledger.LogMoved(ctx, s.Log, lapsed)
+	}
+	return nil
+}
+
+// deleteResumes makes the gate delete what Resume Matcher has of a user, also of accounts merged into this one. The
+// tenant ids stay until that is done.
+func deleteResumes(tx models.Tx, userID int64) error {
+	err := tx.Exec(`UPDATE gate_users SET deletion_due_at = now(), deletion_cause = ?
+		WHERE deletion_due_at IS NULL AND user_id IN (SELECT id FROM users WHERE id = ? OR merged_into = ?)`,
+		models.CauseResumesDue, userID, userID).Error
+	if err != nil {
+		return fmt.Errorf("request the deletion of the resumes of user %d: %w", userID, err)
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ func (s *Service) removeDue(ctx context.Context) (int64, error) {
 		AND NOT EXISTS (SELECT FROM credit_transactions WHERE user_id = users.id AND created_at >= now() - interval '8 years')
 		AND NOT EXISTS (SELECT FROM audit_log WHERE actor_id = users.id) AND NOT EXISTS (SELECT FROM api_keys WHERE created_by = users.id)
 		AND NOT EXISTS (SELECT FROM refund_requests WHERE actor_id = users.id)
+		AND NOT EXISTS (SELECT FROM gate_users WHERE user_id = users.id AND deletion_due_at IS NOT NULL)
 		AND NOT EXISTS (SELECT FROM stripe_customers WHERE user_id = users.id AND deleted_at IS NULL) ORDER BY id LIMIT ?`, eraseBatch).Scan(&users).Error
 	if err != nil {
 		return 0, fmt.Errorf("find accounts to remove: %w", err)

@@ -13,7 +13,8 @@ import (
 )
 
 // waitingSQL selects every open review. An event or finding that is decided with its purchase is listed with the
-// purchase only. A dispute is decided with its purchase too, but listed with its event.
+// purchase only. A dispute is decided with its purchase too, but listed with its event. Resumes are listed once their
+// deletion has failed, or if no server works on it.
 const waitingSQL = `WITH waiting AS (
 	SELECT 'purchase' AS kind, p.id::text AS id, p.cause, coalesce(p.paid_at, p.created_at) AS since, p.id AS purchase_id, '' AS object_id
 		FROM purchases p WHERE p.status = 'review'
@@ -28,6 +29,9 @@ const waitingSQL = `WITH waiting AS (
 		WHERE f.kind = 'review' AND f.closed_at IS NULL AND d.share IS NULL
 			AND NOT EXISTS (SELECT FROM purchases p WHERE p.checkout_session_id = f.object_id)
 			AND NOT EXISTS (SELECT FROM stripe_events e WHERE e.object_id = f.object_id AND e.object_id <> '')
+	UNION ALL SELECT 'resumes', g.user_id::text, g.deletion_cause, u.deleted_at, NULL, g.tenant_id
+		FROM gate_users g JOIN users u ON u.id = g.user_id
+		WHERE g.deletion_attempts > 0 OR g.deletion_due_at < now() - interval '1 hour'
 )`
 
 // Waiting lists open reviews, oldest first, and counts all of them.
@@ -47,7 +51,7 @@ func (s *Service) Waiting(ctx context.Context, limit int) (rows []models.Waiting
 	return rows, total, nil
 }
 
-// WaitingItem returns one event or finding under review.
+// WaitingItem returns one item under review.
 // Errors: fault.NotFound, also when it has been decided.
 func (s *Service) WaitingItem(ctx context.Context, kind models.WaitingKind, id string) (models.Waiting, error) {
 	var w models.Waiting

@@ -26,6 +26,9 @@ func (r ResumeMatcher) Set() bool { return r.URL != "" }
 // PerTenant reports whether each user has a Resume Matcher of their own.
 func (r ResumeMatcher) PerTenant() bool { return strings.Contains(r.URL, tenantMark) }
 
+// Household reports whether all users share one Resume Matcher's data.
+func (r ResumeMatcher) Household() bool { return r.Set() && r.Secret == "" && !r.PerTenant() }
+
 // Timeout is the limit of one request.
 func (r ResumeMatcher) Timeout() time.Duration { return time.Duration(r.TimeoutSeconds) * time.Second }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -37,4 +39,11 @@ func (s *Service) TenantID(ctx context.Context, userID int64) (string, error) {
 		return "", fault.New(fault.NotFound, nil)
 	}
 	return ids[0], nil
+}
+
+// NewestTenant returns the tenant id that was made last; empty if there is none.
+func NewestTenant(ctx context.Context, db *gorm.DB) (id string, err error) {
+	err = db.WithContext(ctx).Raw(`SELECT tenant_id FROM gate_users ORDER BY created_at DESC, user_id DESC LIMIT 1`).
+		Scan(&id).Error
+	return id, err
 }

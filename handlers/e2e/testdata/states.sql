@@ -95,3 +95,8 @@ INSERT INTO users (name, locale, deleted_at, delete_after) VALUES ('', '', now()
 
 INSERT INTO refused_identities (issuer, subject, user_id, provider, email, created_at) VALUES ('https://id.example.org', 'state-refused', pg_temp.who('debt'), 'oidc', 'debt@example.com', now() - interval '2 days');
 INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name) VALUES ('https://id.example.org', 'state-right', pg_temp.who('debt'), 'oidc', 'admin@example.com', true, 'Ada Example');
+
+-- The resumes of a deleted account, which Resume Matcher still has.
+INSERT INTO gate_users (user_id, tenant_id, deletion_due_at, deletion_attempts, deletion_cause)
+    SELECT id, repeat('d', 26), now() + interval '1 day', 12, 'resumes_away' FROM users
+    WHERE deleted_at IS NOT NULL AND merged_into IS NULL AND email IS NULL ORDER BY id LIMIT 1;

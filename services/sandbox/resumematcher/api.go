@@ -131,7 +131,7 @@ func (o operation) run(c *call) answer {
 	c.app.mu.Lock()
 	defer c.app.mu.Unlock()
 	c.home = c.app.householdOf(c.user)
-	c.vars["has_master"] = c.home.hasMaster()
+	c.vars["has_master"], c.vars["busy"] = c.home.hasMaster(), c.app.running[c.user] > 1
 	for _, kind := range o.Finds {
 		row := c.home.find(kind, c.vars[kind+"_id"])
 		if row == nil {

@@ -51,6 +51,7 @@ type App struct {
 	faulty     []string      // the routes that transport is for; none means all that ask the model
 	release    chan struct{} // closed by Release
 	seen       []*Request
+	running    map[string]int // requests of each user
 }
 
 // New returns an empty stand-in with model Good and transport Normal.
@@ -62,6 +63,7 @@ func New(o Options) (*App, error) {
 	a := &App{
 		secret: o.Secret, shared: o.Shared, public: o.PublicURL, model: Good, transport: Normal,
 		release: make(chan struct{}), arrived: make(chan string, maxSeen), households: map[string]*household{},
+		running: map[string]int{},
 	}
 	if err := yaml.Unmarshal(apiSource, &a.table); err != nil {
 		return nil, fmt.Errorf("resume matcher stand-in: read API: %w", err)
@@ -115,6 +117,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.routePage(c, target)
 	}
 	transport := a.record(c)
+	defer a.end(c)
 	a.pause(r.Context(), transport, c.route)
 	a.deliver(w, c, transport)
 }

@@ -41,9 +41,19 @@ func (a *App) record(c *call) Transport {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.running[c.user]++
 	a.seen = append(a.seen, c.seen)
 	if len(a.seen) > maxSeen {
 		a.seen = slices.Delete(a.seen, 0, len(a.seen)-maxSeen)
 	}
 	return a.transportFor(c)
+}
+
+// end stops counting a request that record has counted.
+func (a *App) end(c *call) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.running[c.user]--; a.running[c.user] == 0 {
+		delete(a.running, c.user)
+	}
 }
