@@ -1,18 +1,23 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/services/gate/routes"
+	"github.com/resume-matcher/credits/services/loopback"
 )
 
 const matcherArea = area("doctor.area.resume_matcher")
@@ -21,42 +26,36 @@ const matcherArea = area("doctor.area.resume_matcher")
 const shownOperations = 20
 
 // checkResumeMatcher checks the Resume Matcher behind the gate: whether it answers, whether it keeps its users apart,
-// and whether the table of routes has a rule for each of its operations.
+// where its PDFs come from, and whether the table of routes has a rule for each of its operations.
 func (s *SetUp) checkResumeMatcher(ctx context.Context) []Check {
 	settings := s.Config.ResumeMatcher
 	if !settings.Set() || s.hasProblem("RESUME_MATCHER_URL") || s.hasProblem("RESUME_MATCHER_API_URL") {
 		return nil // checkConfiguration reports a problem
 	}
-	checks := checkHealth(ctx, "RESUME_MATCHER_URL", settings.URL)
-	if settings.APIURL != "" {
-		checks = append(checks, checkHealth(ctx, "RESUME_MATCHER_API_URL", settings.APIURL)...)
+	table, tenant, checks := s.readGate(ctx)
+	if settings.PerTenant() && tenant == "" {
+		return append(checks, matcherArea.warning("doctor.resume_matcher.no_tenant", nil)...)
 	}
-	table, failed := s.routes(ctx)
-	if checks = append(checks, failed...); Ill(checks) {
-		return checks
+	origin := func(template string) string { return strings.Replace(template, gate.TenantMark, tenant, 1) }
+	checks = append(checks, checkHealth(ctx, "RESUME_MATCHER_URL", origin(settings.URL))...)
+	if settings.APIURL != "" {
+		checks = append(checks, checkHealth(ctx, "RESUME_MATCHER_API_URL", origin(settings.APIURL))...)
 	}
 	secret := settings.Secret.Reveal()
 	switch {
+	case Ill(checks):
+		return checks
 	case secret != "":
-		found, status := describe(ctx, s.backend(), secret)
-		return append(checks, judgeTenants(s.backend(), found, status, table)...)
+		return append(checks, s.checkAddOn(ctx, table, tenant, origin(cmp.Or(settings.APIURL, settings.URL)))...)
 	case settings.Shared || s.sandbox():
 		return append(checks, matcherArea.warning("doctor.resume_matcher.shared", nil)...)
 	}
 	return append(checks, matcherArea.wrong("RESUME_MATCHER_SECRET", "doctor.resume_matcher.no_secret")...)
 }
 
-// backend is the origin of Resume Matcher's API.
-func (s *SetUp) backend() string {
-	if api := s.Config.ResumeMatcher.APIURL; api != "" {
-		return api
-	}
-	return s.Config.ResumeMatcher.URL
-}
-
 // checkHealth asks Resume Matcher at the origin in a setting for its health.
 func checkHealth(ctx context.Context, setting, origin string) []Check {
-	status := ask(ctx, origin+"/api/v1/health", "", new(struct{}))
+	status := ask(ctx, origin+"/api/v1/health")
 	args := facts{"setting": setting, "url": origin, "status": status}
 	switch status {
 	case http.StatusOK:
@@ -67,76 +66,107 @@ func checkHealth(ctx context.Context, setting, origin string) []Check {
 	return matcherArea.red("doctor.resume_matcher.unhealthy", args)
 }
 
-// tenants is how the tenant add-on describes itself.
-type tenants struct {
-	Version    string   `json:"version"`
-	Operations []string `json:"operations"` // method and path template
-}
-
-// describe asks the tenant add-on for its description.
-func describe(ctx context.Context, origin, secret string) (found tenants, status int) {
-	status = ask(ctx, origin+"/api/v1/credits-tenant", secret, &found)
-	return found, status
-}
-
-// judgeTenants reports on the tenant add-on, and on operations that have no rule in the table.
-func judgeTenants(origin string, found tenants, status int, table *routes.Table) []Check {
-	args := facts{"url": origin, "status": status, "version": found.Version}
-	switch {
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+// checkAddOn asks the tenant add-on of the Resume Matcher at target what it protects.
+func (s *SetUp) checkAddOn(ctx context.Context, table *routes.Table, tenant, target string) []Check {
+	settings := s.Config.ResumeMatcher
+	upstream, err := gate.NewUpstream(settings.URL, settings.APIURL, settings.Secret.Reveal())
+	if err != nil {
+		return nil // checkConfiguration reports it
+	}
+	defer upstream.Close()
+	if table != nil {
+		upstream.Identity = table.Identity
+	}
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	found, err := upstream.Describe(ctx, tenant)
+	switch f := fault.Of(err); {
+	case f == nil:
+	case f.Problem == fault.AddOnRefuses:
 		return matcherArea.wrong("RESUME_MATCHER_SECRET", "doctor.resume_matcher.secret")
-	case status != http.StatusOK || found.Version == "":
-		return matcherArea.red("doctor.resume_matcher.no_tenants", args)
+	default:
+		return matcherArea.red("doctor.resume_matcher.no_tenants", facts{"url": target, "reason": errors.Unwrap(f).Error()})
 	}
-	checks := matcherArea.ok("doctor.resume_matcher.tenants", args)
+	checks := matcherArea.ok("doctor.resume_matcher.tenants", facts{"version": found.Version,
+		"matcher": cmp.Or(found.ResumeMatcher, "?")})
+	return slices.Concat(checks, s.judgeFrontend(found.Frontend), judgeOperations(table, found.Operations))
+}
+
+// judgeFrontend reports on the address whose pages become PDFs. Behind our own address Resume Matcher finds our sign-in
+// page.
+func (s *SetUp) judgeFrontend(address string) []Check {
+	frontend, err := url.Parse(address)
+	own, ownErr := url.Parse(s.Config.AppURL)
+	args := facts{"url": address}
+	switch {
+	case address == "":
+		return nil // an older add-on
+	case err == nil && loopback.Is(frontend.Hostname()):
+		return matcherArea.ok("doctor.resume_matcher.pdf", args) // of Resume Matcher's own machine or container
+	case err != nil || frontend.Hostname() == "" || ownErr != nil || strings.EqualFold(frontend.Host, own.Host):
+		return matcherArea.red("doctor.resume_matcher.frontend", args)
+	case strings.Contains(frontend.Hostname(), ".") && !private(frontend.Hostname()):
+		return matcherArea.warning("doctor.resume_matcher.frontend_public", args)
+	default:
+		return matcherArea.ok("doctor.resume_matcher.pdf", args)
+	}
+}
+
+// private reports whether a host is an address that the internet does not reach.
+func private(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.IsPrivate()
+}
+
+// judgeOperations reports on operations that have no rule in the table; nil without a table.
+func judgeOperations(table *routes.Table, operations []string) []Check {
 	if table == nil {
-		return checks
+		return nil
 	}
-	unlisted := withoutRule(table, found.Operations)
+	unlisted := withoutRule(table, operations)
 	if len(unlisted) == 0 {
-		return append(checks, matcherArea.ok("doctor.resume_matcher.routes", facts{"count": len(found.Operations)})...)
+		return matcherArea.ok("doctor.resume_matcher.routes", facts{"count": len(operations)})
 	}
 	shown := strings.Join(unlisted[:min(len(unlisted), shownOperations)], ", ")
-	return append(checks, matcherArea.warning("doctor.resume_matcher.unlisted",
-		facts{"count": len(unlisted), "operations": shown})...)
+	return matcherArea.warning("doctor.resume_matcher.unlisted", facts{"count": len(unlisted), "operations": shown})
 }
 
 // parameter is a segment that stands for any value.
 var parameter = regexp.MustCompile(`\{[^/{}]*\}`)
-
-// tenantPath is the add-on's own route, which the gate calls and no browser.
-const tenantPath = "/api/v1/credits-tenant"
 
 // withoutRule returns the operations that the gate answers 404 because its table does not know them.
 func withoutRule(table *routes.Table, operations []string) []string {
 	return slices.DeleteFunc(slices.Clone(operations), func(operation string) bool {
 		method, template, _ := strings.Cut(operation, " ")
 		_, err := table.Match(method, routes.Path(parameter.ReplaceAllString(template, "id")))
-		return template == tenantPath || !errors.Is(err, routes.ErrUnlisted)
+		return template == gate.TenantPath || !errors.Is(err, routes.ErrUnlisted)
 	})
 }
 
-// routes parses the table of routes against the features in the database. It returns nil without a database.
-func (s *SetUp) routes(ctx context.Context) (*routes.Table, []Check) {
+// readGate parses the table of routes against the features in the database, and returns the tenant id of the newest
+// user. Both are empty without a database.
+func (s *SetUp) readGate(ctx context.Context) (table *routes.Table, tenant string, failed []Check) {
 	text, err := s.Config.ResumeMatcher.Table()
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, "", unreadable(err)
 	}
 	if !s.migrated {
-		return nil, nil // checkDatabase reports it
+		return nil, "", nil // checkDatabase reports it
 	}
 	db, err := postgres.Open(s.Config.ServerDatabaseURL().Reveal(), s.Log)
 	if err != nil {
-		return nil, matcherArea.warning("doctor.unchecked.database", nil)
+		return nil, "", matcherArea.warning("doctor.unchecked.database", nil)
 	}
 	defer func() { _ = postgres.Close(db) }() // only read
 	ctx, cancel := limited(ctx)
 	defer cancel()
-	table, err := gate.ParseRoutes(ctx, db, text)
-	if err != nil {
-		return nil, unreadable(err)
+	if table, err = gate.ParseRoutes(ctx, db, text); err != nil {
+		return nil, "", unreadable(err)
 	}
-	return table, nil
+	if tenant, err = gate.NewestTenant(ctx, db); err != nil {
+		failed = matcherArea.warning("doctor.unchecked.database", nil)
+	}
+	return table, tenant, failed
 }
 
 // unreadable is the finding about a table that serve refuses. Its reasons are in English, for whoever writes tables.
@@ -147,17 +177,13 @@ func unreadable(err error) []Check {
 }
 
 // ask gets a JSON object from Resume Matcher, and returns the status: 0 for no answer, 200 only for an object.
-func ask(ctx context.Context, address, secret string, object any) (status int) {
+func ask(ctx context.Context, address string) (status int) {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return 0
 	}
-	if secret != "" {
-		request.Header.Set(routes.DefaultIdentity.Secret, secret)
-	}
-	// No redirect is followed: it would take the secret along.
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
@@ -167,7 +193,7 @@ func ask(ctx context.Context, address, secret string, object any) (status int) {
 	if response.StatusCode != http.StatusOK {
 		return response.StatusCode
 	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxDocument)).Decode(object); err != nil {
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxDocument)).Decode(new(struct{})); err != nil {
 		return http.StatusBadGateway
 	}
 	return http.StatusOK

@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -24,6 +26,16 @@ func matcher(t *testing.T, secret string) *httptest.Server {
 	return server
 }
 
+// describing starts what answers for a healthy Resume Matcher whose add-on adds some facts.
+func describing(t *testing.T, facts string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"version":"1","operations":[],`+facts+`}`)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 func TestResumeMatcher(t *testing.T) {
 	base := healthy(t)
 	apart, shared := matcher(t, strong), matcher(t, "")
@@ -38,7 +50,8 @@ func TestResumeMatcher(t *testing.T) {
 	t.Run("answers, keeps users apart, and has a rule for each operation", func(t *testing.T) {
 		c := behind(t, apart.URL, strong)
 		c.wantHealthy()
-		want := []string{"doctor.resume_matcher.ok", "doctor.resume_matcher.tenants", "doctor.resume_matcher.routes"}
+		want := []string{"doctor.resume_matcher.ok", "doctor.resume_matcher.tenants", "doctor.resume_matcher.pdf",
+			"doctor.resume_matcher.routes"}
 		if lines := linesAbout(c.check()); !slices.Equal(lines, want) {
 			t.Errorf("got %v, want %v", lines, want)
 		}
@@ -58,6 +71,17 @@ func TestResumeMatcher(t *testing.T) {
 	})
 	t.Run("lost the add-on", func(t *testing.T) {
 		behind(t, shared.URL, strong).wantRed("doctor.resume_matcher.no_tenants")
+	})
+	t.Run("makes its PDFs from our own pages", func(t *testing.T) {
+		app := describing(t, `"frontend":"https://credits.example.com"`)
+		behind(t, app, strong).with("APP_URL", "https://credits.example.com").wantRed("doctor.resume_matcher.frontend")
+	})
+	t.Run("makes its PDFs from pages with a public address", func(t *testing.T) {
+		behind(t, describing(t, `"frontend":"https://matcher.example.com"`), strong).
+			wantWarning("doctor.resume_matcher.frontend_public")
+	})
+	t.Run("is one for each user, before there is a user", func(t *testing.T) {
+		behind(t, "http://matcher-{tenant}.example:3000", strong).wantWarning("doctor.resume_matcher.no_tenant")
 	})
 	t.Run("is shared by all users", func(t *testing.T) {
 		behind(t, shared.URL, "").with("RESUME_MATCHER_SHARED", "true").wantWarning("doctor.resume_matcher.shared")

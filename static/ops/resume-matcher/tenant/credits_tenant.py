@@ -209,9 +209,11 @@ class AddOn:
         elif (users or given) and not (one and hmac.compare_digest(given[0], self.secret)):
             await answer(send, 403, {"detail": "Identity refused"})
         elif given and asked == ("GET", TENANT):
-            paths = self.app.openapi()["paths"]
-            operations = sorted(f"{method.upper()} {path}" for path, item in paths.items() for method in item)
-            await answer(send_named, 200, {"version": VERSION, "operations": operations})
+            known, settings = self.app.openapi(), getattr(sys.modules.get("app.config"), "settings", None)
+            operations = sorted(f"{method.upper()} {path}" for path, item in known["paths"].items() for method in item)
+            await answer(send_named, 200, {"version": VERSION, "resume_matcher": known.get("info", {}).get("version", ""),
+                                           "frontend": getattr(settings, "frontend_base_url", ""),
+                                           "operations": operations})
         elif user and asked == ("DELETE", TENANT):
             forgotten = await self.tenants.forget(user)
             await answer(send_named, *((200, {"message": "Tenant deleted"}) if forgotten else

@@ -135,7 +135,7 @@ def route(method, path, query, body):
 
 class App:
     def openapi(self):
-        return {"paths": {"/api/v1/status": {"get": {}}, "/api/v1/resumes": {"get": {}}}}
+        return {"info": {"version": "1.2.0"}, "paths": {"/api/v1/status": {"get": {}}, "/api/v1/resumes": {"get": {}}}}
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "lifespan":

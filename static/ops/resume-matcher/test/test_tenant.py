@@ -8,6 +8,7 @@ import os
 import runpy
 import sys
 import tempfile
+import types
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -214,8 +215,11 @@ class TenantTest(unittest.IsolatedAsyncioTestCase):
         self.assertFalse((self.folder / "tenants" / ANNA).exists(), "a key made a user's folder")
 
     async def test_description_lists_the_operations(self):
-        want = {"version": "1", "operations": ["GET /api/v1/resumes", "GET /api/v1/status"]}
-        self.assertEqual((await self.send("GET credits-tenant"))[1], want)
+        want = {"version": "1", "resume_matcher": "1.2.0", "frontend": "http://localhost:3000",
+                "operations": ["GET /api/v1/resumes", "GET /api/v1/status"]}
+        config = types.SimpleNamespace(settings=types.SimpleNamespace(frontend_base_url="http://localhost:3000"))
+        with mock.patch.dict(sys.modules, {"app.config": config}):
+            self.assertEqual((await self.send("GET credits-tenant"))[1], want)
 
     async def test_proxy_keeps_no_state(self):
         with self.assertRaises(AttributeError):
