@@ -43,8 +43,7 @@ func TestLogTellsTheWholeStory(t *testing.T) {
 	v.submit("#buy-500", "quantity", "1")
 	v.submit("#pay")
 	s.waitForOutput("credits moved")
-	v.open("/en/billing")
-	v.submit("#spend-resume_analysis")
+	v.spend("resume_analysis")
 	if out, code := command(t, []string{"DATABASE_URL=" + address}, "grant", "--email", "demo@example.com", "--credits",
 		"40", "--note", "thank you"); code != 0 {
 		t.Fatalf("grant: exit status %d: %s", code, out)
