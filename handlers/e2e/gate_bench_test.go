@@ -45,7 +45,7 @@ func BenchmarkGate(b *testing.B) {
 			g.run(b, c)
 		}
 		g.stream(b, "stream, direct", g.matcher.url, "")
-		g.stream(b, "stream, gate", g.gated.url, g.cookie)
+		g.stream(b, "stream, gate", g.gated.url, g.cookies[0])
 	}
 	g.report(b)
 	dbtest.CheckLedger(b, g.fx.db)
@@ -56,7 +56,7 @@ type gateBench struct {
 	fx      *fixture
 	matcher *quickMatcher
 	gated   *site
-	cookie  string // header line
+	cookies []string // header lines of some users
 	cases   []gateCase
 	figures map[string]*figure
 }
@@ -72,7 +72,13 @@ type gateCase struct {
 }
 
 // gateTarget is a request and the server that it goes to.
-type gateTarget struct{ address, method, path, header string }
+type gateTarget struct {
+	address, method, path string
+	headers               []string // of the clients in turn
+}
+
+// gateUsers share the connections: each may run few requests at once.
+const gateUsers = 4
 
 func newGateBench(b *testing.B) *gateBench {
 	b.Helper()
@@ -81,29 +87,31 @@ func newGateBench(b *testing.B) *gateBench {
 	env := append(g.fx.envFor(g.matcher.url), "LOG_LEVEL=warn")
 	g.gated = start(b, env...)
 	alone := start(b, env[0], "LOG_LEVEL=warn")
-	v := g.fx.newUser(g.gated, 100_000_000)
-	cookies := v.client.Jar.Cookies(v.at)
-	pairs := make([]string, len(cookies))
-	for i, c := range cookies {
-		pairs[i] = c.Name + "=" + c.Value
+	users := append([]*visitor{g.fx.newUser(g.gated, 100_000_000)}, signInMany(g.gated, gateUsers-1)...)
+	for _, v := range users {
+		var pairs []string
+		for _, c := range v.client.Jar.Cookies(v.at) {
+			pairs = append(pairs, c.Name+"="+c.Value)
+		}
+		g.cookies = append(g.cookies, "Cookie: "+strings.Join(pairs, "; ")+"\r\n")
 	}
-	g.cookie = "Cookie: " + strings.Join(pairs, "; ") + "\r\n"
 	origin := "Origin: " + g.gated.url + "\r\nContent-Length: 0\r\n"
-	get := func(name string, clients, each int, path, cookie string) gateCase {
+	none := []string{""}
+	get := func(name string, clients, each int, path string, cookies []string) gateCase {
 		return gateCase{name: name, clients: clients, each: each, past: "direct",
-			direct: gateTarget{g.matcher.url, "GET", path, ""}, gated: gateTarget{g.gated.url, "GET", path, cookie}}
+			direct: gateTarget{g.matcher.url, "GET", path, none}, gated: gateTarget{g.gated.url, "GET", path, cookies}}
 	}
 	g.cases = []gateCase{
-		get("file, one at a time", 1, gateAlone, quickFile, ""),
-		get("small, one at a time", 1, gateAlone, quickList, g.cookie),
-		get("file, 32 at once", benchConnections, gateEach, quickFile, ""),
-		get("small, 32 at once", benchConnections, gateEach, quickList, g.cookie),
-		get("200 kB, 32 at once", benchConnections, gateEach, quickPage, g.cookie),
+		get("file, one at a time", 1, gateAlone, quickFile, none),
+		get("small, one at a time", 1, gateAlone, quickList, g.cookies),
+		get("file, 32 at once", benchConnections, gateEach, quickFile, none),
+		get("small, 32 at once", benchConnections, gateEach, quickList, g.cookies),
+		get("200 kB, 32 at once", benchConnections, gateEach, quickPage, g.cookies),
 		{name: "charged, one at a time", clients: 1, each: gateAlone, past: "direct",
-			direct: gateTarget{g.matcher.url, "POST", quickLetter, "Content-Length: 0\r\n"},
-			gated:  gateTarget{g.gated.url, "POST", quickLetter, g.cookie + origin}},
+			direct: gateTarget{g.matcher.url, "POST", quickLetter, []string{"Content-Length: 0\r\n"}},
+			gated:  gateTarget{g.gated.url, "POST", quickLetter, []string{g.cookies[0] + origin}}},
 		{name: "own page, 32 at once", clients: benchConnections, each: gateEach, past: "no gate",
-			direct: gateTarget{alone.url, "GET", "/en/login", ""}, gated: gateTarget{g.gated.url, "GET", "/en/login", ""}},
+			direct: gateTarget{alone.url, "GET", "/en/login", none}, gated: gateTarget{g.gated.url, "GET", "/en/login", none}},
 	}
 	return g
 }
@@ -111,13 +119,14 @@ func newGateBench(b *testing.B) *gateBench {
 // connect returns what sends the request on a client's own connection.
 func (to gateTarget) connect(b *testing.B, clients int) func(client, _ int) error {
 	b.Helper()
-	conns := make([]*rawConn, clients)
+	conns, texts := make([]*rawConn, clients), make([][]byte, clients)
 	for i := range conns {
 		conns[i] = dialRaw(b, to.address)
+		texts[i] = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", to.method, to.path, conns[i].host,
+			to.headers[i%len(to.headers)])
 	}
-	text := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", to.method, to.path, conns[0].host, to.header)
 	return func(client, _ int) error {
-		if err := conns[client].post(text, http.StatusOK); err != nil {
+		if err := conns[client].post(texts[client], http.StatusOK); err != nil {
 			return fmt.Errorf("%s %s%s: %w", to.method, to.address, to.path, err)
 		}
 		return nil
@@ -216,7 +225,7 @@ func (m *quickMatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if user := r.Header.Get("X-Credits-User"); user != "" {
 		w.Header().Set("X-Credits-User", user)
 	}
-	kind, body := "application/json", `{"content":"Dear hiring team"}`
+	kind, body := "application/json", `{"version":"1","content":"Dear hiring team"}`
 	switch r.URL.Path {
 	case quickPage:
 		kind, body = "text/html; charset=utf-8", pageOf200kB

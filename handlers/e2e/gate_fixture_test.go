@@ -54,6 +54,17 @@ func (fx *fixture) newUser(s *site, credits int) *visitor {
 	return v
 }
 
+// signInMany signs users in at a server.
+func signInMany(s *site, count int) []*visitor {
+	s.t.Helper()
+	users := make([]*visitor, count)
+	for i := range users {
+		users[i] = newVisitor(s, "en")
+		users[i].signInAs(fmt.Sprintf("user%d@example.com", i))
+	}
+	return users
+}
+
 // userID returns the id of that user.
 func (fx *fixture) userID(t testing.TB) int64 {
 	t.Helper()

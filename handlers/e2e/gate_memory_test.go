@@ -26,13 +26,16 @@ func TestRequestsUnderWayCostLittleMemory(t *testing.T) {
 	} {
 		g := newGateFixture(t)
 		s := startIn(t, g.dir, append(g.env, "TRUSTED_PROXIES=127.0.0.1,::1")...)
-		v := g.newUser(s, 100)
-		v.post("/jobs/upload", `{"job_descriptions":["Go engineer"]}`) // allocate what every first request needs
+		users := signInMany(s, 10) // each may run few requests at once
+		for _, v := range users {
+			v.post("/jobs/upload", `{"job_descriptions":["Go engineer"]}`) // allocate what every first request needs
+		}
 		g.matcher.SetTransport(resumematcher.Slow, "POST /api/v1"+c.path)
 		before := s.memory()
 		answers := make(chan matcherAnswer, c.count)
 		for i := range c.count {
 			network := fmt.Sprintf("192.0.2.%d", i) // the bytes in flight are bounded for each
+			v := users[i%len(users)]
 			go func() { answers <- v.post(c.path, c.body, "X-Forwarded-For", network) }()
 		}
 		for range c.count {
