@@ -103,7 +103,7 @@ func TestDoctorInTheSandbox(t *testing.T) {
 			strings.Contains(out, "WARNUNG ") {
 			t.Errorf("exit status %d, want 0 without RED or WARNING:\n%s", code, out)
 		}
-		if env == nil && !strings.Contains(out, "keeps the users of Resume Matcher apart") {
+		if env == nil && !strings.Contains(out, "keeps the users of Resume Matcher 1.2.0 apart") {
 			t.Errorf("output lacks the tenant add-on of the Resume Matcher stand-in:\n%s", out)
 		}
 	}

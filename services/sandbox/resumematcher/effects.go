@@ -188,8 +188,10 @@ var effects = map[string]func(*call, reply){
 		}
 		c.vars["affected"] = affected
 	},
-	"operations": func(c *call, _ reply) { c.vars["operations"] = c.app.operationNames() },
-	"forget":     func(c *call, _ reply) { delete(c.app.households, c.user) },
+	"operations": func(c *call, _ reply) {
+		c.vars["operations"], c.vars["frontend"] = c.app.operationNames(), "http://"+c.r.Host
+	},
+	"forget": func(c *call, _ reply) { delete(c.app.households, c.user) },
 }
 
 // canonical returns a JSON text that is equal for equal content: encoding/json sorts the keys of an object.
