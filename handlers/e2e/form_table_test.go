@@ -142,7 +142,7 @@ var forms = []form{
 	{action: "POST /admin/resumes/ID/close", user: "admin", path: "/admin/resumes/{deleted}", button: "#decide-close",
 		fields: []formField{{name: "note", input: "Ada", valid: textInputs}}, resetSQL: reopenResumes},
 	{action: "POST /admin/resumes/ID/retry", user: "admin", path: "/admin/resumes/{deleted}", button: `[id^="retry-"]`,
-		countSQL: `SELECT count(*) FROM audit_log`},
+		resetSQL: reopenResumes},
 	{action: "POST /admin/withdrawals/ID/close", user: "admin", path: "/admin/withdrawals", button: `[id^="close-"]`,
 		countSQL: `SELECT count(*) FROM audit_log`},
 	{action: "GET /admin/events", user: "admin", path: "/admin/events", button: "#show", fields: []formField{
