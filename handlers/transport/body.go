@@ -41,8 +41,8 @@ const firstRead = 1 << 10
 // leaves a buffer to collect.
 const largeShare = 4
 
-// Read reads a whole body of a user, 0 for a stranger. Its buffer grows with the bytes received, never with the announced
-// length. release returns the bytes to the budget; it is never nil.
+// Read reads a whole body of a user, 0 for a stranger. Its buffer grows with the bytes received, never with the
+// announced length. release returns the bytes to the budget; it is never nil.
 // Errors: ErrTooLarge above limit bytes, ErrBusy when the budget is exhausted, and r's own; the body is then dropped.
 func (b *Budget) Read(r io.Reader, from netip.Addr, user int64, limit int) (body []byte, release func(), err error) {
 	from = site(from)

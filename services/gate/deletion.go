@@ -45,8 +45,8 @@ type deletion struct {
 }
 
 // DeleteDue makes Resume Matcher delete the resumes of deleted accounts. The first attempt comes after the time limit
-// of a request: whatever ran when the account was deleted has ended by then and writes nothing afterwards, and the add-on
-// refuses while a request of the user runs. It does nothing without the add-on.
+// of a request: whatever ran when the account was deleted has ended by then and writes nothing afterwards, and the
+// add-on refuses while a request of the user runs. It does nothing without the add-on.
 //
 // Locks: the tenant's row, never while Resume Matcher is asked. Idempotent; any number of replicas may call it.
 // Errors: those of the single deletions, joined.
