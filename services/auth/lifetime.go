@@ -4,6 +4,7 @@ import "time"
 
 // Lifetimes; README repeats them.
 const (
+	CodeLife    = time.Minute         // between the two hosts of a hand-over
 	FlowLife    = 10 * time.Minute    // between the sign-in page and the provider's answer
 	SessionMax  = 30 * 24 * time.Hour // a session, however busy
 	SessionIdle = 14 * 24 * time.Hour // an unused session of a user

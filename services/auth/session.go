@@ -30,7 +30,8 @@ type Sessions struct {
 	secrets seal.Secrets
 	admins  []string
 	now     func() time.Time
-	loads   batch.Group[*load]
+
+	loads, gateLoads batch.Group[*load]
 }
 
 // Sessions returns the store. Sessions hashed with any of the secrets are found.
@@ -181,7 +182,7 @@ func (s *Sessions) end(ctx context.Context, by ByAdmin, where string, args ...an
 	})
 }
 
-// Sweep deletes expired sessions, flows and refused identities in batches, and returns how many rows.
+// Sweep deletes expired sessions, flows, codes and refused identities in batches, and returns how many rows.
 func (s *Sessions) Sweep(ctx context.Context) (swept int64, err error) {
 	now := s.now()
 	for _, batch := range []struct {
@@ -191,6 +192,8 @@ func (s *Sessions) Sweep(ctx context.Context) (swept int64, err error) {
 		{`DELETE FROM sessions WHERE key_hash IN (SELECT key_hash FROM sessions WHERE expires_at <= ? OR last_seen_at <= ? LIMIT ?)`,
 			[]any{now, now.Add(-SessionIdle), sweepBatch}},
 		{`DELETE FROM used_flows WHERE state_hash IN (SELECT state_hash FROM used_flows WHERE expires_at <= ? LIMIT ?)`,
+			[]any{now, sweepBatch}},
+		{`DELETE FROM gate_codes WHERE code_hash IN (SELECT code_hash FROM gate_codes WHERE expires_at <= ? LIMIT ?)`,
 			[]any{now, sweepBatch}},
 		{`DELETE FROM refused_identities WHERE (issuer, subject) IN (SELECT issuer, subject FROM refused_identities WHERE last_seen_at <= ? LIMIT ?)`,
 			[]any{now.Add(-RefusedLife), sweepBatch}},

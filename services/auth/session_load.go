@@ -8,20 +8,34 @@ import (
 	"strings"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/batch"
 )
 
-// loadSQL reads live sessions, each with its user's account. The subquery hides from the planner how many keys there
-// are: it would plan each execution for their number, which takes longer than to execute it.
-const loadSQL = `SELECT s.key_hash AS session_key_hash, s.user_id AS session_user_id, s.issuer AS session_issuer,
+// loadSQL reads live sessions by the hashes of their keys, each with its user's account. The subquery hides from the
+// planner how many keys there are: it would plan each execution for their number, which takes longer than to execute
+// it.
+const loadSQL = `SELECT s.key_hash AS asked, ` + loadColumns + `
+	FROM sessions AS s ` + loadLive + ` AND s.key_hash = ANY (ARRAY(SELECT unnest(string_to_array(?, ','))))`
+
+// loadGateSQL is loadSQL by the hashes of the keys for the gate's own host.
+const loadGateSQL = `SELECT g.key_hash AS asked, ` + loadColumns + `
+	FROM gate_sessions AS g JOIN sessions AS s ON s.key_hash = g.session_hash ` + loadLive + `
+	AND g.key_hash = ANY (ARRAY(SELECT unnest(string_to_array(?, ','))))`
+
+// loadColumns are a session and its user's account; loadLive joins the user and leaves out what has ended.
+const (
+	loadColumns = `s.key_hash AS session_key_hash, s.user_id AS session_user_id, s.issuer AS session_issuer,
 		s.subject AS session_subject, s.device AS session_device, s.proved_at AS session_proved_at,
 		s.elsewhere_at AS session_elsewhere_at, s.elsewhere_device AS session_elsewhere_device,
 		s.created_at AS session_created_at, s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at,
-		` + accountColumns + `
-	FROM sessions AS s JOIN users ON users.id = s.user_id AND users.deleted_at IS NULL
-	WHERE s.key_hash = ANY (ARRAY(SELECT unnest(string_to_array(?, ',')))) AND s.expires_at > ? AND s.last_seen_at > ?`
+		` + accountColumns
+	loadLive = `JOIN users ON users.id = s.user_id AND users.deleted_at IS NULL
+	WHERE s.expires_at > ? AND s.last_seen_at > ?`
+)
 
 // SignedIn is a session and its user's account.
 type SignedIn struct {
+	Asked   string         // hash of the key by which it was found
 	Session models.Session `gorm:"embedded;embeddedPrefix:session_"`
 	Account Account        `gorm:"embedded"`
 }
@@ -42,20 +56,14 @@ func (s *Sessions) Load(ctx context.Context, key string) (*SignedIn, error) {
 	if key == "" {
 		return nil, nil
 	}
-	job := &load{hashes: s.keyHashes(key), err: errUnfinished}
-	err := s.loads.Do(ctx, 0, job, nil, func(jobs []*load) { s.loadBatch(ctx, jobs) })
-	if err == nil {
-		err = job.err
+	hashes := s.keyHashes(key)
+	found, err := s.find(ctx, &s.loads, loadSQL, hashes)
+	if err != nil || found == nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read session: %w", err)
-	}
-	if job.found == nil {
-		return nil, nil
-	}
-	session := &job.found.Session
+	session := &found.Session
 	session.Key = key
-	if current := job.hashes[0]; session.KeyHash != current { // hashed with an old secret
+	if current := hashes[0]; session.KeyHash != current { // hashed with an old secret
 		db, cancel := s.query(ctx)
 		defer cancel()
 		if err := db.Exec(`UPDATE sessions SET key_hash = ? WHERE key_hash = ?`, current, session.KeyHash).Error; err != nil {
@@ -63,11 +71,25 @@ func (s *Sessions) Load(ctx context.Context, key string) (*SignedIn, error) {
 		}
 		session.KeyHash = current
 	}
+	return found, nil
+}
+
+// find reads one session with those of the other calls in its batch.
+func (s *Sessions) find(ctx context.Context, group *batch.Group[*load], query string, hashes []string) (*SignedIn,
+	error) {
+	job := &load{hashes: hashes, err: errUnfinished}
+	err := group.Do(ctx, 0, job, nil, func(jobs []*load) { s.loadBatch(ctx, query, jobs) })
+	if err == nil {
+		err = job.err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
 	return job.found, nil
 }
 
 // loadBatch reads the sessions of a batch in one statement.
-func (s *Sessions) loadBatch(ctx context.Context, jobs []*load) {
+func (s *Sessions) loadBatch(ctx context.Context, query string, jobs []*load) {
 	db, cancel := s.query(context.WithoutCancel(ctx)) // the caller may leave, the others stay
 	defer cancel()
 	var hashes []string
@@ -76,10 +98,10 @@ func (s *Sessions) loadBatch(ctx context.Context, jobs []*load) {
 	}
 	var rows []*SignedIn
 	now := s.now()
-	err := db.Raw(loadSQL, s.admins, strings.Join(hashes, ","), now, now.Add(-SessionIdle)).Find(&rows).Error
+	err := db.Raw(query, s.admins, now, now.Add(-SessionIdle), strings.Join(hashes, ",")).Find(&rows).Error
 	found := make(map[string]*SignedIn, len(rows))
 	for _, row := range rows {
-		found[row.Session.KeyHash] = row
+		found[row.Asked] = row
 	}
 	for _, j := range jobs {
 		j.err = err

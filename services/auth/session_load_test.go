@@ -40,7 +40,7 @@ func TestLoadsOfOneSessionShareNoAccount(t *testing.T) {
 	f := newSessionFixture(t)
 	key, _ := f.openSession(t, "a", "")
 	jobs := []*load{{hashes: f.keyHashes(key)}, {hashes: f.keyHashes(key)}}
-	f.loadBatch(t.Context(), jobs)
+	f.loadBatch(t.Context(), loadSQL, jobs)
 	if jobs[0].found == nil || jobs[1].found == nil || jobs[0].found == jobs[1].found {
 		t.Errorf("got %p and %p, want an account each", jobs[0].found, jobs[1].found)
 	}
