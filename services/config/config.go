@@ -137,6 +137,7 @@ func (c *Config) derive() {
 	c.WebhookSecrets = list(strings.Split(c.StripeWebhookSecret.Reveal(), ","))
 	c.SessionSecrets = list(strings.Split(c.SessionSecret.Reveal(), ","))
 	c.ResumeMatcher.URL, c.ResumeMatcher.APIURL = origin(c.ResumeMatcher.URL), origin(c.ResumeMatcher.APIURL)
+	c.ResumeMatcher.PublicURL = origin(c.ResumeMatcher.PublicURL)
 	c.AdminEmails, c.TrustedProxies = list(c.AdminEmails), list(c.TrustedProxies)
 	if len(c.AdminEmails) == 0 && c.Mode == Sandbox {
 		c.AdminEmails = []string{"admin@example.com"}

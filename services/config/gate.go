@@ -6,12 +6,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/resume-matcher/credits/services/loopback"
 )
 
 // ResumeMatcher is the Resume Matcher behind the gate.
 type ResumeMatcher struct {
 	URL            string `env:"URL"`                              // of its pages; {tenant}: one each; empty: no gate
 	APIURL         string `env:"API_URL"`                          // of its backend; empty: through its pages
+	PublicURL      string `env:"PUBLIC_URL"`                       // where browsers find it; empty: at APP_URL
 	Secret         Secret `env:"SECRET"`                           // of the tenant add-on
 	Routes         string `env:"ROUTES"`                           // a file that replaces the preset
 	Shared         bool   `env:"SHARED"`                           // all users share its data
@@ -61,9 +64,13 @@ func (c *Config) checkGate(p *problems) {
 	if gate.APIURL != "" && gate.PerTenant() != strings.Contains(gate.APIURL, tenantMark) {
 		p.add("RESUME_MATCHER_API_URL", "must contain {tenant} if RESUME_MATCHER_URL does, and only then")
 	}
+	c.checkPublicURL(p)
 	if !gate.Set() {
 		if gate.APIURL != "" {
 			p.add("RESUME_MATCHER_URL", "must be set together with RESUME_MATCHER_API_URL")
+		}
+		if gate.PublicURL != "" && c.Mode != Sandbox {
+			p.add("RESUME_MATCHER_URL", "must be set together with RESUME_MATCHER_PUBLIC_URL")
 		}
 		return
 	}
@@ -96,5 +103,30 @@ func (c *Config) checkMatcher(p *problems, name, address string) {
 	case strings.Contains(address, tenantMark) && slices.ContainsFunc(strings.Split(u.Hostname(), "."),
 		func(label string) bool { return len(label) > maxLabel }):
 		p.add(name, "must leave room for the 26 characters of {tenant}: a label of a host name has at most 63")
+	}
+}
+
+// checkPublicURL wants another host for Resume Matcher's pages than for ours. A browser keeps the cookies of a host's
+// ports in one place, so another port is not enough.
+func (c *Config) checkPublicURL(p *problems) {
+	const name = "RESUME_MATCHER_PUBLIC_URL"
+	public := c.ResumeMatcher.PublicURL
+	if public == "" {
+		return
+	}
+	u, err := url.Parse(public)
+	if err != nil || !web(u) || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) || unfilled(public) {
+		p.add(name, "must be a public origin such as https://resumes.example.com, without a path")
+		return
+	}
+	own, err := url.Parse(c.AppURL)
+	switch {
+	case err != nil: // reported by checkServer
+	case strings.HasSuffix(u.Hostname(), ".") || strings.TrimSuffix(own.Hostname(), ".") == u.Hostname():
+		p.add(name, "must be another host than APP_URL's, without a dot at its end: another port does not keep cookies apart")
+	case u.Scheme != own.Scheme:
+		p.add(name, "must begin with "+own.Scheme+"://, as APP_URL does")
+	case c.Mode == Sandbox && !loopback.Is(u.Hostname()):
+		p.addKind(NotForSandbox, name, publicAdvice)
 	}
 }
