@@ -238,6 +238,7 @@ func background(log *slog.Logger, h *handlers.Handler, sessions *auth.Sessions) 
 func site(p *command.Program, proxies transport.Proxies) handlers.Site {
 	return handlers.Site{
 		AppURL:        p.Config.AppURL,
+		GateURL:       p.Config.ResumeMatcher.PublicURL,
 		Sandbox:       p.Config.Mode == config.Sandbox,
 		SmallBusiness: p.Config.SmallBusiness,
 		Development:   !p.Config.Production(),

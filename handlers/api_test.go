@@ -183,8 +183,11 @@ func (f *fixture) call(method, path, body string, header ...string) reply {
 	}
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
-		if name == "Content-Type" {
+		switch name {
+		case "Content-Type":
 			req.Header.Del(name)
+		case "Host":
+			req.Host = value
 		}
 		req.Header.Add(name, value)
 	}

@@ -23,7 +23,10 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-const embedPath = "/credits/embed.js"
+const (
+	embedPath      = "/credits/embed.js"
+	embedStatePath = "/credits/embed.json"
+)
 
 // showEmbed is GET /credits/embed.js, the script in Resume Matcher's pages. Its name stays, so browsers ask whether it
 // has changed.
@@ -69,7 +72,8 @@ func (h *Handler) sendEmbedState(c *fiber.Ctx) error {
 		return err
 	}
 	s := embedState{
-		Available: user.Available(), Balance: components.CreditAmount(ctx, user.Available()), URL: localPath(c, "/billing"),
+		Available: user.Available(), Balance: components.CreditAmount(ctx, user.Available()),
+		URL:  h.ownAddress(localPath(c, "/billing")),
 		Link: locales.T(ctx, "embed.link"), Costs: locales.T(ctx, "embed.costs"),
 	}
 	for _, p := range prices {
@@ -110,7 +114,7 @@ func (h *Handler) embedShortage(ctx context.Context, s embedState, missing, requ
 		Decline: locales.T(ctx, "embed.shortage.decline"), Waiting: locales.T(ctx, "embed.shortage.waiting"),
 		Text: locales.T(ctx, "embed.shortage.text", locales.Args{"feature": feature, "available": s.Balance,
 			"required": components.CreditAmount(ctx, required)}),
-		Offer: locales.T(ctx, "embed.shortage.none"), URL: "/" + locales.Code(ctx) + "/purchase",
+		Offer: locales.T(ctx, "embed.shortage.none"), URL: h.ownAddress("/" + locales.Code(ctx) + "/purchase"),
 	}
 	cover, err := h.Catalog.Cover(ctx, missing)
 	if err != nil || cover == nil {
@@ -122,7 +126,7 @@ func (h *Handler) embedShortage(ctx context.Context, s embedState, missing, requ
 	}
 	d.Offer = locales.T(ctx, text, locales.Args{"credits": components.CreditAmount(ctx, cover.Credits()),
 		"price": pages.CoverPrice(ctx, *cover)})
-	d.URL = pages.CoverPath(ctx, *cover)
+	d.URL = h.ownAddress(pages.CoverPath(ctx, *cover))
 	return d, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -40,6 +41,9 @@ func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error, status int) pages.Erro
 		d.Again = address
 	case query != "": // the query string is wrong
 		d.Again = "/" + locale + path
+	}
+	if d.SignIn != "" && h.atGate(c) {
+		d.SignIn = gate.SessionPath
 	}
 	return d
 }

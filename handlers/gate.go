@@ -64,7 +64,7 @@ func isOwn(path string) bool {
 }
 
 // inGate reports whether a request is for Resume Matcher.
-func (h *Handler) inGate(c *fiber.Ctx) bool { return h.Gate != nil && !isOwn(c.Path()) }
+func (h *Handler) inGate(c *fiber.Ctx) bool { return h.forGate(hostOf(c), c.Path()) }
 
 // canonicalPath replaces the request's target by its one accepted spelling, which is then routed and forwarded.
 func canonicalPath(r *fasthttp.RequestCtx) error {
@@ -83,7 +83,7 @@ func canonicalPath(r *fasthttp.RequestCtx) error {
 // uploadTime gives large bodies more time to arrive.
 func (h *Handler) uploadTime(header *fasthttp.RequestHeader) (limits fasthttp.RequestConfig) {
 	path, _, err := routes.Canonical(string(header.RequestURI()))
-	if err != nil || isOwn(string(path)) {
+	if err != nil || !h.forGate(string(header.Host()), string(path)) {
 		return limits
 	}
 	if rule, err := h.Gate.Routes.Match(string(header.Method()), path); err == nil && rule.BodyLimit > formLimit {
@@ -155,6 +155,8 @@ func (h *Handler) admitVisitor(c *fiber.Ctx) error {
 		return fault.Because(fault.Forbidden, fault.OperatorOnly)
 	case isAPI(c) || prefetches(c):
 		return fault.New(fault.Unauthenticated, nil)
+	case h.atGate(c):
+		return h.askForCode(c, c.OriginalURL())
 	case c.Path() == "/": // a newcomer first reads what this is
 		return h.pickLocale(c)
 	}
@@ -162,10 +164,10 @@ func (h *Handler) admitVisitor(c *fiber.Ctx) error {
 	return redirect(c, h.signInPage(c))
 }
 
-// admitOrigin requires our own origin for everything but reading: a browser sends it, and a cookie alone may be abused
-// by a page of another site.
+// admitOrigin requires the page's own origin for everything but reading: a browser sends it, and a cookie alone may be
+// abused by a page of another site.
 func (h *Handler) admitOrigin(c *fiber.Ctx) error {
-	if c.Method() == fiber.MethodGet || h.ownOrigin(c.Get(fiber.HeaderOrigin), string(c.Request().Host())) {
+	if c.Method() == fiber.MethodGet || h.ownOrigin(c.Get(fiber.HeaderOrigin), hostOf(c)) {
 		return c.Next()
 	}
 	return fault.Because(fault.Forbidden, fault.CrossSite)

@@ -57,6 +57,7 @@ type Legal = layouts.Legal
 // Site describes the installation.
 type Site struct {
 	AppURL        string // public origin
+	GateURL       string // public origin of Resume Matcher's pages; empty if they share ours
 	Sandbox       bool
 	Development   bool   // serves /dev/components
 	SmallBusiness bool   // the seller charges no value added tax (§ 19 UStG)
@@ -70,4 +71,6 @@ type Site struct {
 	MetricsToken  string // bearer of /metrics; empty: loopback may read it
 
 	policy string // Content-Security-Policy of every response
+
+	gateHost, gateName, gateScheme string // of GateURL
 }

@@ -25,7 +25,7 @@ const requestBudget = 9 * time.Second
 type visitor struct {
 	account *auth.Account   // nil for anonymous visitors and service keys
 	session *models.Session // nil without account
-	token   string          // CSRF token of the session; empty without one
+	token   string          // CSRF token of the session; empty without one, and at the gate's own host
 	key     *models.APIKey  // of a calling program; excludes account
 }
 
@@ -141,7 +141,7 @@ func (h *Handler) sameOrigin(c *fiber.Ctx) error {
 }
 
 func (h *Handler) ownOrigin(origin, host string) bool {
-	if origin == h.Site.AppURL {
+	if origin == h.Site.AppURL && !h.Site.atGate(host) {
 		return true
 	}
 	u, err := url.Parse(origin)
@@ -162,7 +162,7 @@ func (h *Handler) loadVisitor(c *fiber.Ctx) error {
 func (h *Handler) identifyVisitor(c *fiber.Ctx) error {
 	v := &visitor{}
 	c.Locals(localVisitor, v)
-	found, err := h.Sessions.rows.Load(c.UserContext(), c.Cookies(h.Sessions.cookie()))
+	found, err := h.loadSession(c)
 	if err != nil || found == nil {
 		return err
 	}
@@ -173,7 +173,10 @@ func (h *Handler) identifyVisitor(c *fiber.Ctx) error {
 	if err := h.Sessions.rows.Touch(c.UserContext(), session); err != nil {
 		return err
 	}
-	v.account, v.session, v.token = account, session, h.Sessions.token(session)
+	v.account, v.session = account, session
+	if !h.atGate(c) {
+		v.token = h.Sessions.token(session)
+	}
 	actAs(c, func(a *models.Actor) { a.UserID = account.ID })
 	return nil
 }
@@ -201,12 +204,13 @@ func requestID(c *fiber.Ctx) string {
 	return id
 }
 
-// requireUser redirects anonymous visitors to the sign-in page and refuses programs. answerError redirects htmx.
+// requireUser redirects anonymous visitors to the sign-in page and refuses programs, such as the script in Resume
+// Matcher's pages, which cannot follow a redirect to our host. answerError redirects htmx.
 func (h *Handler) requireUser(c *fiber.Ctx) error {
 	if currentVisitor(c).account != nil {
 		return c.Next()
 	}
-	if isAPI(c) || c.Method() != fiber.MethodGet || wantsFragment(c) {
+	if isAPI(c) || c.Method() != fiber.MethodGet || wantsFragment(c) || h.atGate(c) {
 		return fault.New(fault.Unauthenticated, nil)
 	}
 	return redirect(c, h.signInPage(c))

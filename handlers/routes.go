@@ -5,9 +5,11 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/views/components"
 	"github.com/resume-matcher/credits/views/pages"
@@ -25,16 +27,19 @@ const (
 // NewApp returns the server with every URL of the product; registerCalls has those of the API.
 func NewApp(h *Handler) *fiber.App {
 	h.Site.policy = contentPolicy(h.Site.FormTargets)
+	if h.Gate != nil {
+		h.Site.findHosts()
+	}
 	h.bodies = &transport.Budget{Total: totalBytes, Share: networkBytes}
 	config := h.serverConfig()
 	app := fiber.New(config)
-	var gate *fiber.App
+	var theirs, side fasthttp.RequestHandler
 	if h.Gate != nil {
-		gate = h.newGate(config)
+		theirs, side = h.newGate(config).Handler(), h.newGateSide(config).Handler()
 		app.Server().HeaderReceived = h.uploadTime
 	}
 	app.Server().ErrorHandler = closeIdle(app.Server().ErrorHandler)
-	app.Server().Handler = h.preRoute(app, gate)
+	app.Server().Handler = h.preRoute(app, theirs, side)
 	h.useFirst(app, requestBudget)
 	app.Use(h.secure)
 	docs := h.routePrograms(app)
@@ -43,12 +48,15 @@ func NewApp(h *Handler) *fiber.App {
 	h.routePages(page, docs)
 	h.routeAccount(page)
 	h.routeAdmin(page.Group("/admin", h.requireAdmin))
+	if h.Site.gateHost != "" {
+		app.Get("/*", h.redirectToGate)
+	}
 	app.Use(notFound)
 	h.pages = pagesOf(app)
 	return app
 }
 
-// serverConfig is the configuration of both servers, ours and the gate.
+// serverConfig is the configuration of every server: ours, the gate, and ours at its host.
 func (h *Handler) serverConfig() fiber.Config {
 	return fiber.Config{
 		Immutable:             true, // idempotency keys must not alias a reused buffer
@@ -95,9 +103,12 @@ func (h *Handler) routePrograms(app *fiber.App) (docs fiber.Handler) {
 
 // routeSession registers the paths without a language.
 func (h *Handler) routeSession(app *fiber.App) {
-	app.Get("/credits/embed.json", h.requireUser, h.sendEmbedState)
+	app.Get(embedStatePath, h.requireUser, h.sendEmbedState)
 	app.Get("/", h.pickLocale)
 	app.Get("/dev/components", h.pickComponents)
+	if h.Site.gateHost != "" {
+		app.Get(gate.HandoverPath, h.limit(limit.SignIn), h.handOver)
+	}
 	app.Get("/auth/:provider", h.limit(limit.SignIn), h.startSignIn)
 	app.Get("/auth/:provider/callback", h.limit(limit.SignInReturn), h.finishSignIn)
 	app.Post("/logout", h.checkToken, h.signOut)

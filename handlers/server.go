@@ -50,12 +50,8 @@ func (h *Handler) refuseConnection(app *fiber.App) func(net.Conn) {
 
 // preRoute runs before the routers: it refuses ambiguous requests, serves HEAD as GET without a body, and leads what
 // belongs to Resume Matcher to the gate, if there is one.
-func (h *Handler) preRoute(app, gate *fiber.App) fasthttp.RequestHandler {
+func (h *Handler) preRoute(app *fiber.App, theirs, side fasthttp.RequestHandler) fasthttp.RequestHandler {
 	own := app.Server().Handler
-	others := own
-	if gate != nil {
-		others = gate.Handler()
-	}
 	return func(r *fasthttp.RequestCtx) {
 		defer h.closeWhileDraining(r)
 		if err := h.checkRequest(app, r); err != nil {
@@ -66,23 +62,26 @@ func (h *Handler) preRoute(app, gate *fiber.App) fasthttp.RequestHandler {
 			r.Request.Header.SetMethod(fiber.MethodGet)
 			r.Response.SkipBody = true
 		}
-		if isOwn(string(r.Path())) {
+		switch host := string(r.Request.Header.Host()); {
+		case h.forGate(host, string(r.Path())):
+			theirs(r)
+		case h.Site.atGate(host):
+			side(r)
+		default:
 			own(r)
-		} else {
-			others(r)
 		}
 	}
 }
 
-// checkRequest refuses ambiguous requests, unknown methods and, in the sandbox, foreign hosts, which defeats DNS
-// rebinding by another site's page.
+// checkRequest refuses ambiguous requests, unknown methods, other spellings of the gate's host and, in the sandbox,
+// foreign hosts, which defeats DNS rebinding by another site's page.
 func (h *Handler) checkRequest(app *fiber.App, r *fasthttp.RequestCtx) error {
 	switch {
 	case !transport.WellFormed(r.Request.Header.Protocol(), r.Request.Header.RawHeaders()):
 		return fault.New(fault.Malformed, nil)
 	case !slices.Contains(app.Config().RequestMethods, string(r.Method())):
 		return fault.New(fault.MethodNotAllowed, nil)
-	case h.Site.Sandbox && !h.ownHost(string(r.Host())):
+	case h.Site.Sandbox && !h.ownHost(string(r.Host())), h.Site.almostGate(string(r.Request.Header.Host())):
 		return fault.New(fault.Misdirected, nil)
 	case h.Gate != nil:
 		return canonicalPath(r)

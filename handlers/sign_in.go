@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -16,7 +17,7 @@ import (
 func (h *Handler) showLogin(c *fiber.Ctx) error {
 	back := h.returnTo(c.Query("return_to"))
 	if currentVisitor(c).account != nil {
-		return redirect(c, afterSignIn(back, pageLocale(c)))
+		return redirect(c, h.afterSignIn(back, pageLocale(c)))
 	}
 	data := pages.LoginData{Locale: pageLocale(c), ReturnTo: back}
 	for _, p := range h.Auth.Providers() {
@@ -48,7 +49,7 @@ func (h *Handler) startSignIn(c *fiber.Ctx) error {
 		kind, back = auth.KindPending, waiting.ReturnTo
 	}
 	if currentVisitor(c).account != nil && kind == "" {
-		return redirect(c, afterSignIn(back, pageLocale(c)))
+		return redirect(c, h.afterSignIn(back, pageLocale(c)))
 	}
 	target, flow, err := h.Auth.Begin(c.UserContext(), c.Params("provider"), signInLocale(c), kind)
 	if err != nil {
@@ -70,7 +71,7 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 	flow, ok := h.callbackFlow(c)
 	if !ok {
 		if currentVisitor(c).account != nil {
-			return redirect(c, afterSignIn("", h.preferredLocale(c)))
+			return redirect(c, h.afterSignIn("", h.preferredLocale(c)))
 		}
 		return fault.Because(fault.Malformed, fault.SignInExpired)
 	}
@@ -79,7 +80,7 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 		return err
 	}
 	if !first {
-		return redirect(c, flowTarget(flow))
+		return redirect(c, h.flowTarget(flow))
 	}
 	if flow.Kind != "" && flow.Kind != auth.KindPending {
 		return h.finishUserFlow(c, flow)
@@ -104,9 +105,9 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 	}
 	h.Site.Log.InfoContext(c.UserContext(), "signed in", "user_id", in.ID, "provider", flow.Provider)
 	if flow.Pending != nil {
-		return h.redirectAfter(c, flowTarget(flow), h.Auth.LinkPending(c.UserContext(), in, *flow.Pending), "linked")
+		return h.redirectAfter(c, h.flowTarget(flow), h.Auth.LinkPending(c.UserContext(), in, *flow.Pending), "linked")
 	}
-	return redirect(c, flowTarget(flow))
+	return redirect(c, h.flowTarget(flow))
 }
 
 // showHeldSignIn explains why a sign-in opened no account. When its owner can sign in the old way, the page links
@@ -129,11 +130,11 @@ func (h *Handler) showHeldSignIn(c *fiber.Ctx, flow auth.Flow, held *auth.Addres
 }
 
 // flowTarget returns the page on which a flow ends.
-func flowTarget(flow auth.Flow) string {
+func (h *Handler) flowTarget(flow auth.Flow) string {
 	if page, ok := flowPages[flow.Kind]; ok && flow.ReturnTo == "" {
 		return "/" + flow.Locale + page
 	}
-	return afterSignIn(flow.ReturnTo, flow.Locale)
+	return h.afterSignIn(flow.ReturnTo, flow.Locale)
 }
 
 // callbackQuery returns the provider's callback parameters.
@@ -145,11 +146,15 @@ func callbackQuery(c *fiber.Ctx) (url.Values, error) {
 	return query, nil
 }
 
-func afterSignIn(back, locale string) string {
-	if back != "" {
-		return back
+// afterSignIn returns where a sign-in leads: to the page back, by way of handOver if the gate's own host has it.
+func (h *Handler) afterSignIn(back, locale string) string {
+	switch {
+	case back == "":
+		return "/" + locale + "/billing"
+	case h.Site.gateHost != "" && h.gatePage(back) != "":
+		return gate.HandoverPath + "?return_to=" + url.QueryEscape(back)
 	}
-	return "/" + locale + "/billing"
+	return back
 }
 
 // signInLocale returns the language of the page that started the sign-in.

@@ -44,7 +44,7 @@ var flowPages = map[auth.FlowKind]string{auth.KindLink: "/account", auth.KindRea
 // account.
 func (h *Handler) finishUserFlow(c *fiber.Ctx, flow auth.Flow) error {
 	done, err := h.completeUserFlow(c, flow)
-	return h.redirectAfter(c, flowTarget(flow), err, done)
+	return h.redirectAfter(c, h.flowTarget(flow), err, done)
 }
 
 // completeUserFlow reauthenticates the user or links the identity, and returns the name of the message.

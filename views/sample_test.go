@@ -118,7 +118,7 @@ type sample struct {
 func billing(locale string, state *pages.ReturnState) templ.Component {
 	return pages.Billing(pages.BillingData{Locale: locale, CSRF: "token", User: sampleUser(), Features: sampleFeatures(),
 		Latest: sampleEntries(),
-		Return: state, Matcher: true})
+		Return: state, Matcher: "/"})
 }
 
 // samples returns every page in every state that looks different.
@@ -132,6 +132,7 @@ func samples(locale string) []sample {
 		{"login",
 			pages.Login(pages.LoginData{Locale: locale, ReturnTo: "/en/history?cursor=3", Providers: []pages.LoginProvider{
 				{Name: "oidc", Label: "Example"}, {Name: "github", Label: "GitHub"}}}), []string{"sign-in-oidc", "sign-in-github"}},
+		{"leave", pages.Leave("https://resumes.example.com/"), nil},
 		{"login without providers", pages.Login(pages.LoginData{Locale: locale}), nil},
 		{"billing", billing(locale, nil), []string{"balance", "resume-matcher", "buy"}},
 		{"billing, new user",

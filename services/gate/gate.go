@@ -15,6 +15,12 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 )
 
+// Paths by which a sign-in is handed over to the gate's own host.
+const (
+	HandoverPath = "/auth/resume-matcher" // at our host
+	SessionPath  = "/credits/session"     // at the gate's
+)
+
 // Service serves the requests to one Resume Matcher.
 type Service struct {
 	DB       *gorm.DB

@@ -71,7 +71,7 @@ func firstOffer(ctx context.Context, d BillingData) string {
 // waysOn returns the kinds of the buttons to Resume Matcher and to the packages: the first is the main one while the
 // balance pays for a feature.
 func (d BillingData) waysOn() (matcher, buy components.ButtonKind) {
-	if d.Matcher && slices.ContainsFunc(d.Features, func(f Feature) bool { return f.Times > 0 }) {
+	if d.Matcher != "" && slices.ContainsFunc(d.Features, func(f Feature) bool { return f.Times > 0 }) {
 		return components.Primary, components.Secondary
 	}
 	return components.Secondary, components.Primary
