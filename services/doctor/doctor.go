@@ -39,7 +39,7 @@ func (s *SetUp) Run(ctx context.Context) []Check {
 	for _, check := range []func(context.Context) []Check{
 		s.checkSandbox, s.checkSession, s.checkAddress, s.checkDatabase, s.checkPooler, s.checkRole, s.checkKey, s.checkClock,
 		s.checkSecrets,
-		s.checkEndpoint, s.checkPrices, s.checkTax, s.checkSignIn, s.checkSpelling, s.checkResumeMatcher,
+		s.checkEndpoint, s.checkPrices, s.checkTax, s.checkSignIn, s.checkSpelling, s.checkResumeMatcher, s.checkHosts,
 	} {
 		found = append(found, check(ctx)...)
 	}
