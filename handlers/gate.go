@@ -41,7 +41,7 @@ func (h *Handler) newGate(config fiber.Config) *fiber.App {
 	h.uploads = &transport.Budget{Total: uploadBytes, Share: networkUploads, UserShare: userUploads}
 	app := fiber.New(config)
 	h.useFirst(app, 0)
-	app.Use(h.secureGate, refuseUpgrade, refuseEncoded, h.awaitReady, h.matchRule, h.admitVisitor, h.admitOrigin,
+	app.Use(h.secureGate, refuseUpgrade, refuseEncoded, h.matchRule, h.admitVisitor, h.admitOrigin, h.awaitReady,
 		h.readUpload, h.forward)
 	return app
 }
@@ -107,14 +107,6 @@ func refuseUpgrade(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// awaitReady refuses every request while Resume Matcher is closed.
-func (h *Handler) awaitReady(c *fiber.Ctx) error {
-	if err := h.Gate.Ready(c.UserContext()); err != nil {
-		return err
-	}
-	return c.Next()
-}
-
 // matchRule finds the request's rule in the table.
 func (h *Handler) matchRule(c *fiber.Ctx) error {
 	rule, err := h.Gate.Routes.Match(c.Method(), routes.Path(c.Path()))
@@ -171,6 +163,15 @@ func (h *Handler) admitOrigin(c *fiber.Ctx) error {
 		return c.Next()
 	}
 	return fault.Because(fault.Forbidden, fault.CrossSite)
+}
+
+// awaitReady refuses while Resume Matcher is closed. A stranger, who comes no further than admitVisitor, cannot make us
+// ask it.
+func (h *Handler) awaitReady(c *fiber.Ctx) error {
+	if err := h.Gate.Ready(c.UserContext()); err != nil {
+		return err
+	}
+	return c.Next()
 }
 
 // readUpload reads the body, now that its sender is known.

@@ -48,8 +48,7 @@ func TestResumeMatcherIsClosedWithoutItsAddOn(t *testing.T) {
 	for _, c := range []struct {
 		request, cookie, want string
 	}{
-		{"GET /dashboard", f.cookie, text}, {"GET /dashboard", "", text}, {"GET /logo.svg", "", text},
-		{"GET /print/resumes/1", f.cookie, text}, {"GET /dashboard?_rsc=1", f.cookie, ""},
+		{"GET /dashboard", f.cookie, text}, {"GET /logo.svg", "", text}, {"GET /dashboard?_rsc=1", f.cookie, ""},
 		{"GET /api/v1/health", "", `{"detail":"` + text}, {"GET /api/v1/resumes/list", f.cookie, `{"detail":"` + text},
 		{"POST /api/v1/resumes/upload", f.cookie, `"code":"UNAVAILABLE"`},
 	} {
@@ -66,10 +65,15 @@ func TestResumeMatcherIsClosedWithoutItsAddOn(t *testing.T) {
 				c.want)
 		}
 	}
-	r := f.call("GET", "/dashboard", "", "Accept-Language: de")
+	r := f.call("GET", "/logo.svg", "", "Accept-Language: de")
 	if !strings.Contains(r.body, "Resume Matcher ist geschlossen") ||
-		!strings.Contains(r.body, `<a id="error-retry" class="btn" data-variant="primary" href="/dashboard"`) {
+		!strings.Contains(r.body, `<a id="error-retry" class="btn" data-variant="primary" href="/logo.svg"`) {
 		t.Errorf("a German visitor gets %s, want German and a way to try again", r.body)
+	}
+	for path, want := range map[string]string{"/": "/en", "/dashboard": "/en/login?return_to=%2Fdashboard"} {
+		if r := f.call("GET", path, ""); r.status != http.StatusSeeOther || r.header.Get("Location") != want {
+			t.Errorf("%s signed out: status %d to %q, want 303 to %q", path, r.status, r.header.Get("Location"), want)
+		}
 	}
 	if n := len(shared.Seen()); n != 1 {
 		t.Errorf("Resume Matcher saw %d requests, want 1: the question for its add-on", n)
