@@ -19,6 +19,9 @@ import (
 // Anonymous connections cost little memory: neither those that announce a large body and send one byte, nor those that
 // send bodies far too large. Other visitors are still served.
 func TestAnonymousConnectionsCostLittleMemory(t *testing.T) {
+	if raced() {
+		t.Skip("with the race detector the program takes several times the memory")
+	}
 	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux reports a process's memory in /proc")

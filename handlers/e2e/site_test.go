@@ -191,8 +191,11 @@ func (s *site) terminate() {
 
 // stop terminates the server and requires exit status 0.
 func (s *site) stop() {
-	if s.cmd.ProcessState != nil {
+	select {
+	case err := <-s.exited: // before, of itself or killed
+		s.exited <- err
 		return
+	default:
 	}
 	s.terminate()
 	select {
