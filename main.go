@@ -45,14 +45,18 @@ import (
 	"github.com/resume-matcher/credits/static"
 )
 
-// version and commit are set when a release is built: -ldflags "-X main.version=v1.2.3 -X main.commit=0123abc".
+// version and commit are set when a release is built: -ldflags "-X main.version=v1.2.3 -X main.commit=0123abc". The
+// linker sets only variables that no function call initialises.
 var (
 	version = "development"
-	commit  = builtFrom()
+	commit  string
 )
 
-// builtFrom returns the commit that the go command has noted in the binary, or "".
+// builtFrom returns the commit of the source code as the linker or else the go command has noted it, or "".
 func builtFrom() string {
+	if commit != "" {
+		return commit
+	}
 	info, _ := debug.ReadBuildInfo()
 	if info != nil {
 		for _, s := range info.Settings {
@@ -69,7 +73,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	program := &command.Program{
-		Version: version, Commit: commit, Variables: config.Environment(os.Environ()),
+		Version: version, Commit: builtFrom(), Variables: config.Environment(os.Environ()),
 		Stdout: os.Stdout, Stderr: os.Stderr, Serve: serve,
 	}
 	err := program.Run(ctx, os.Args[1:])

@@ -13,9 +13,9 @@ import (
 
 // line is one line of the log.
 type line struct {
-	Level, Msg, Version, Mode, Route string
-	Port                             int
-	TransactionID                    int64 `json:"transaction_id"`
+	Level, Msg, Version, Commit, Mode, Route string
+	Port                                     int
+	TransactionID                            int64 `json:"transaction_id"`
 }
 
 // lines parses the whole output of a program, each line of which must be JSON.
@@ -52,9 +52,9 @@ func TestLogTellsTheWholeStory(t *testing.T) {
 	s.stop()
 	log := lines(t, s.out.String())
 	started := slices.IndexFunc(log, func(l line) bool { return l.Msg == "started" })
-	if started < 0 || started > 9 || log[started].Version == "" || log[started].Mode != "sandbox" ||
-		log[started].Port == 0 {
-		t.Errorf("line %d says that it started, want one of the first ten with version, mode and port:\n%s", started+1, s.out)
+	if started < 0 || started > 9 || log[started].Version == "" || log[started].Commit != builtCommit ||
+		log[started].Mode != "sandbox" || log[started].Port == 0 {
+		t.Errorf("line %d says that it started, want one of the first ten with version, commit, mode and port:\n%s", started+1, s.out)
 	}
 	if last := log[len(log)-1]; last.Msg != "stopped" {
 		t.Errorf("the last line is %q, want stopped", last.Msg)

@@ -24,8 +24,10 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// binary is the path of the product, which TestMain builds once.
+// binary is the path of the product, which TestMain builds once, from builtCommit.
 var binary string
+
+const builtCommit = "0123456789ab"
 
 func TestMain(m *testing.M) {
 	path, err := filepath.Abs("../../.data/e2e/credits")
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = path
-	build := exec.Command("go", "build", "-o", binary)
+	build := exec.Command("go", "build", "-ldflags", "-X main.commit="+builtCommit, "-o", binary)
 	if raced() {
 		build.Args = append(build.Args, "-race")
 	}
