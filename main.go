@@ -89,11 +89,11 @@ func exitCode(program *command.Program, err error) int {
 		return 0
 	case errors.Is(err, command.ErrRed):
 		return 1
-	case errors.As(err, &usage):
-		program.Fail(err)
-		return 2
 	}
 	program.Fail(err)
+	if errors.As(err, &usage) {
+		return 2
+	}
 	return 1
 }
 
