@@ -32,7 +32,7 @@ func (c *Config) checkServer(p *problems) {
 	}
 	u, err := url.Parse(c.AppURL)
 	switch {
-	case err != nil || !web(u) || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) || unfilled(c.AppURL):
+	case err != nil || !isOrigin(u) || unfilled(c.AppURL):
 		p.add("APP_URL", "must be a public origin such as https://credits.example.com, without a path")
 	case c.Production() && u.Scheme != "https":
 		p.add("APP_URL", "must begin with https:// in production")
@@ -219,6 +219,9 @@ func hasAnyPrefix(text string, prefixes ...string) bool {
 }
 
 func web(u *url.URL) bool { return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" }
+
+// isOrigin reports whether u is a web address that has nothing but a scheme, a host and a port.
+func isOrigin(u *url.URL) bool { return web(u) && *u == (url.URL{Scheme: u.Scheme, Host: u.Host}) }
 
 // unfilled recognises placeholders in an address or a name.
 func unfilled(text string) bool {

@@ -96,7 +96,7 @@ func (c *Config) checkMatcher(p *problems, name, address string) {
 	u, err := url.Parse(strings.Replace(address, tenantMark, tenant, 1))
 	switch {
 	case address == "":
-	case err != nil || !web(u) || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) || unfilled(address):
+	case err != nil || !isOrigin(u) || unfilled(address):
 		p.add(name, "must be an origin such as http://localhost:3000 or http://matcher-{tenant}:3000, without a path")
 	case address == c.AppURL:
 		p.add(name, "must not be this server's own address, APP_URL")
@@ -115,7 +115,7 @@ func (c *Config) checkPublicURL(p *problems) {
 		return
 	}
 	u, err := url.Parse(public)
-	if err != nil || !web(u) || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) || unfilled(public) {
+	if err != nil || !isOrigin(u) || unfilled(public) {
 		p.add(name, "must be a public origin such as https://resumes.example.com, without a path")
 		return
 	}
