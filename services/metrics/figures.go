@@ -12,8 +12,8 @@ import (
 
 const (
 	readTimeout = 3 * time.Second
-	minFresh    = 5 * time.Second // how long figures are exported again
-	freshFactor = 20              // or as many times as long as reading them took: at most a twentieth of one connection
+	minFresh    = 5 * time.Second // figures are exported again for so long
+	freshFactor = 20              // or 20 times as long as it took to read them: at most a twentieth of one connection
 )
 
 // figures exports the figures of the database. However many scrapers ask, it reads them once in a while.
@@ -110,7 +110,8 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	export(descRun, float64(v.Reconciled.Unix()))
 }
 
-// load returns the figures, read at most freshFactor ago. Concurrent scrapes wait for one reading.
+// load returns the figures, or why they could not be read, and reads again once that is no longer fresh. Concurrent
+// scrapes wait for one reading.
 func (f *figures) load() (models.Figures, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
