@@ -28,7 +28,7 @@ type pool struct {
 const (
 	growAfter   = 10 * time.Second
 	fullPause   = 50 * time.Millisecond
-	fullTimeout = 10 * time.Second // of work that may take longer
+	fullTimeout = 10 * time.Second // work that is refused a connection after so long is not tried again
 )
 
 func openPool(cfg *pgx.ConnConfig, size int) pool {

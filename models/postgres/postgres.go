@@ -40,7 +40,7 @@ func Open(address string, log *slog.Logger) (*gorm.DB, error) { return OpenSized
 
 // OpenSized returns a pool of at most this many connections to PostgreSQL at address, directly or through a transaction
 // pooler; 0 is maxConnections. It does not connect: the first query reports an unreachable server. When the server or
-// the pooler is full, work waits for one of the pool's connections until its context ends.
+// the pooler is full, work waits for one of the pool's connections; see pool.
 // Errors: an invalid address; the text never contains the password.
 func OpenSized(address string, connections int, log *slog.Logger) (*gorm.DB, error) {
 	return open(address, connections, log, slowQuery)
