@@ -121,6 +121,9 @@ func TestMigrateWhileCreditsMove(t *testing.T) {
 	t.Logf("%d credits moved", moved.Load())
 }
 
+// briefLocks bounds each wait for a lock. All attempts together take seconds, longer than a busy machine stalls a test.
+const briefLocks = "&lock_timeout=100ms"
+
 func TestMigrateTriesAgain(t *testing.T) {
 	t.Parallel()
 	t.Run("while a table is locked", func(t *testing.T) {
@@ -128,7 +131,7 @@ func TestMigrateTriesAgain(t *testing.T) {
 		address := older(t, 31)
 		holder := begin(t, connect(t, address), `LOCK TABLE holds`)
 		log, done := newWarnings(), make(chan error, 1)
-		go func() { done <- postgres.Migrate(t.Context(), address+"&lock_timeout=20ms", slog.New(log)) }()
+		go func() { done <- postgres.Migrate(t.Context(), address+briefLocks, slog.New(log)) }()
 		for range 2 {
 			select {
 			case got := <-log.seen:
@@ -156,7 +159,7 @@ func TestMigrateTriesAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		log := newWarnings()
-		err = postgres.Migrate(t.Context(), address+"&lock_timeout=20ms", slog.New(log))
+		err = postgres.Migrate(t.Context(), address+briefLocks, slog.New(log))
 		if err != nil || len(log.seen) != 2 {
 			t.Errorf("migrate = %v after %d warnings, want success after 2", err, len(log.seen))
 		}
