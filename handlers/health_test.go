@@ -60,11 +60,11 @@ func TestReadyWithTheUsedUpPool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/healthz", "/readyz"} {
-		if r := f.call(http.MethodGet, path, ""); r.status != 200 {
-			t.Errorf("%s: status %d, want 200: %s", path, r.status, r.body)
-		}
+	if r := f.call(http.MethodGet, "/healthz", ""); r.status != 200 {
+		t.Errorf("/healthz: status %d, want 200: %s", r.status, r.body)
 	}
+	// A busy machine may not answer within the check's time limit at once.
+	dbtest.Eventually(t, "/readyz answers 200", func() bool { return f.call(http.MethodGet, "/readyz", "").status == 200 })
 	taken.Close()
 }
 
