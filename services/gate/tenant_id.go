@@ -12,9 +12,10 @@ import (
 )
 
 // tenantSQL returns a user's tenant id, and stores the offered one for a user who has none. Concurrent first calls
-// agree on one id: DO UPDATE returns the row that another transaction has just stored, which DO NOTHING would not.
+// agree on one id: DO UPDATE returns the row that another transaction has just stored, which DO NOTHING would not. The
+// lock waits for a running deletion of the account, which would not know an id that is stored afterwards.
 const tenantSQL = `WITH account AS (
-	SELECT id FROM users WHERE id = @user AND deleted_at IS NULL
+	SELECT id FROM users WHERE id = @user AND deleted_at IS NULL FOR KEY SHARE
 ), found AS (
 	SELECT tenant_id FROM gate_users JOIN account ON user_id = account.id
 ), made AS (
@@ -27,7 +28,7 @@ SELECT tenant_id FROM found UNION ALL SELECT tenant_id FROM made`
 // TenantID returns the id under which Resume Matcher knows a user: 26 random lower-case letters and digits of 130 bits,
 // made at the first call and never changed.
 //
-// Idempotent. Errors: fault.NotFound for an unknown user or a deleted account.
+// Locks: the user. Idempotent. Errors: fault.NotFound for an unknown user or a deleted account.
 func (s *Service) TenantID(ctx context.Context, userID int64) (string, error) {
 	var ids []string
 	err := s.DB.WithContext(ctx).Raw(tenantSQL,

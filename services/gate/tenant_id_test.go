@@ -6,7 +6,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -48,6 +50,40 @@ func TestTwentyFirstCallsAgreeOnATenantID(t *testing.T) {
 		ids.Range(func(any, any) bool { n++; return true })
 		if n != 1 {
 			t.Errorf("twenty calls got %d ids, want 1", n)
+		}
+	}
+}
+
+// A user's first request that overlaps the deletion of their account gets no tenant id: the deletion would not know it,
+// so its resumes would stay.
+func TestFirstCallDuringADeletionGetsNoTenantID(t *testing.T) {
+	t.Parallel()
+	for i := range 2 {
+		f := newFixture(t)
+		f.exec(`INSERT INTO sessions (key_hash, user_id, expires_at, last_seen_at) VALUES ('here', ?, now(), now())`, f.user)
+		var calls sync.WaitGroup
+		f.must(postgres.Transaction(t.Context(), f.db, func(tx models.Tx) error {
+			// Delete locks the user, looks for tenant ids, and then waits for this session.
+			if err := tx.Exec(`SELECT FROM sessions WHERE key_hash = 'here' FOR UPDATE`).Error; err != nil {
+				return err
+			}
+			calls.Go(func() {
+				if err := f.accounts().Delete(t.Context(), f.user); err != nil {
+					t.Errorf("delete: %v", err)
+				}
+			})
+			dbtest.WaitForBlocked(t, f.db, 1)
+			calls.Go(func() {
+				if id, err := f.replicas[i].TenantID(t.Context(), f.user); !fault.Is(err, fault.NotFound) {
+					t.Errorf("tenant id = %q, %v; want not found", id, err)
+				}
+			})
+			dbtest.WaitForBlocked(t, f.db, 2)
+			return nil
+		}))
+		calls.Wait()
+		if n := f.rows("gate_users"); n != 0 {
+			t.Errorf("%d tenant ids of a deleted account, want 0", n)
 		}
 	}
 }
