@@ -34,8 +34,8 @@ func (s *Site) atGate(host string) bool {
 	return s.gateHost != "" && plainHost(s.gateScheme, host) == s.gateHost
 }
 
-// almostGate reports whether a host is the gate's with another port or a dot at its end. Browsers keep its cookies with
-// the gate's, or treat it as a third host, so it gets no answer.
+// almostGate reports whether a host is the gate's with another port or a dot at its end. Browsers share the gate's
+// cookies with the one and treat the other as a third host, so requests to both are refused.
 func (s *Site) almostGate(host string) bool {
 	if s.gateHost == "" || s.atGate(host) {
 		return false

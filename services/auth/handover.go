@@ -14,7 +14,7 @@ import (
 )
 
 // maxGateSessions is how many keys for the gate's host one session has; the oldest ends first. A browser needs one, and
-// tabs that hand over at once get one each.
+// tabs that hand over at once get one each, which may exceed the maximum until the next hand-over.
 const maxGateSessions = 10
 
 // NewVerifier returns the secret that the gate's host leaves in a browser before it asks for a code (RFC 7636). Only
@@ -66,8 +66,8 @@ type GateSession struct {
 	ExpiresAt time.Time
 }
 
-// redeemSQL deletes the code, whatever becomes of it, and opens the session for the browser that knows its verifier. It
-// locks the session first, as its end does, and ends the oldest gate sessions above the maximum.
+// redeemSQL deletes the code of a live session, and opens a gate session if the browser knows the verifier. It locks
+// the session first, as its end does, and ends the oldest gate sessions above the maximum.
 const redeemSQL = `WITH live AS (
 	SELECT key_hash, expires_at FROM sessions
 	WHERE key_hash = (SELECT session_hash FROM gate_codes WHERE code_hash = @code)
@@ -87,8 +87,8 @@ const redeemSQL = `WITH live AS (
 )
 SELECT used.return_to, live.expires_at FROM opened, used, live`
 
-// RedeemCode opens the session at the gate's host that a code was issued for, and uses the code up, also when it
-// refuses: a code is shown once.
+// RedeemCode opens the session at the gate's host that a code was issued for. It uses the code up even if it refuses,
+// because an address with a code is requested once. A code whose session is no longer live stays useless until Sweep.
 //
 // Locks: the session, then the code.
 // Errors: fault.Malformed with fault.SignInExpired for a code that is unknown, used, expired, of another browser, or of
