@@ -101,8 +101,7 @@ func newApp(t *testing.T, options resumematcher.Options) *resumematcher.App {
 // add-on answers, and then no more.
 func TestClosedWithoutTheAddOn(t *testing.T) {
 	t.Parallel()
-	away := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	c := newChanging(t, same, away)
+	c := newChanging(t, same, http.HandlerFunc(hangUp))
 	c.wantReady("away", fault.UpstreamAway, 1)
 	c.serve(newApp(t, resumematcher.Options{Shared: true}))
 	c.wantReady("within the pause", fault.UpstreamAway, 1)

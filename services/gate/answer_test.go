@@ -161,9 +161,9 @@ func TestPassIsUsedUpBySuccessesAlone(t *testing.T) {
 	m.must(err)
 	confirm := post("/resumes/improve/confirm", m.target())
 	for n := range 5 {
-		m.behind(func(w http.ResponseWriter, _ *http.Request) {
+		m.behind(func(w http.ResponseWriter, r *http.Request) {
 			if n%2 == 0 {
-				panic(http.ErrAbortHandler)
+				hangUp(w, r)
 			}
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_, _ = io.WriteString(w, "try again")

@@ -148,10 +148,10 @@ func TestDeletionIsTriedUntilItIsDone(t *testing.T) {
 	fails("another server's answer", models.CauseResumesKept.Of("200"))
 	c.serve(deleting(func(w http.ResponseWriter, r *http.Request) {
 		m.app.ServeHTTP(&discarding{}, r) // it deletes, and the connection breaks before the answer
-		panic(http.ErrAbortHandler)
+		hangUp(w, r)
 	}))
 	fails("an answer that never arrives", models.CauseResumesAway)
-	c.serve(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	c.serve(http.HandlerFunc(hangUp))
 	for range 12 {
 		c.wait(time.Hour)
 		fails("away for hours", models.CauseResumesAway)

@@ -85,6 +85,9 @@ func (m *matcher) ask(r gate.Request) (answer map[string]any) {
 	return answer
 }
 
+// hangUp cuts the connection without an answer: net/http does that for this panic, and logs nothing.
+func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
 func post(path string, body any) gate.Request {
 	text, _ := json.Marshal(body) // maps of texts
 	return gate.Request{Method: http.MethodPost, Path: routes.Path("/api/v1" + path), Body: text,
