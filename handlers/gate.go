@@ -165,8 +165,8 @@ func (h *Handler) admitOrigin(c *fiber.Ctx) error {
 	return fault.Because(fault.Forbidden, fault.CrossSite)
 }
 
-// awaitReady refuses while Resume Matcher is closed. A stranger, who comes no further than admitVisitor, cannot make us
-// ask it.
+// awaitReady refuses while Resume Matcher is closed. It runs after admitVisitor, so a stranger makes us ask only by an
+// open route, and AddOn bounds how often.
 func (h *Handler) awaitReady(c *fiber.Ctx) error {
 	if err := h.Gate.Ready(c.UserContext()); err != nil {
 		return err

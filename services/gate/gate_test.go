@@ -94,7 +94,7 @@ func (f *fixture) accounts() *account.Service {
 		Purchase: &purchase.Service{DB: f.db, Now: time.Now, Log: f.spend.Log}}
 }
 
-// The tenant id names the user's resumes, so it stays until the account's rows are removed. Passes end with their
+// The tenant id names the user's resumes, so it stays until Resume Matcher has deleted them. Passes end with their
 // holds.
 func TestDeletedAccount(t *testing.T) {
 	t.Parallel()
