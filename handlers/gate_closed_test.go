@@ -91,8 +91,7 @@ func TestResumeMatcherIsClosedWithoutItsAddOn(t *testing.T) {
 	}
 }
 
-// An upload to a Resume Matcher that is closed is refused before it is read, and the log says why without a word from
-// there.
+// An upload to a closed Resume Matcher is refused before it is read, and the log says why without quoting an answer.
 func TestUploadsToAClosedResumeMatcher(t *testing.T) {
 	t.Parallel()
 	f := newGateFixture(t)
@@ -103,7 +102,7 @@ func TestUploadsToAClosedResumeMatcher(t *testing.T) {
 	}
 	f.handler.Gate.AddOn = gate.NewAddOn(upstream, time.Now, slog.New(slog.DiscardHandler))
 	c := dial(t, address)
-	// It writes as far as it is read.
+	// It writes as much as the server reads.
 	go func() { _, _ = io.WriteString(c.conn, postUpload(uploadBody(4<<20), f.cookie, ownOrigin)) }()
 	res, body := c.receive(http.MethodPost)
 	if res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "cannot be reached") {

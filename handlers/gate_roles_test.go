@@ -9,7 +9,7 @@ import (
 	"github.com/resume-matcher/credits/services/gate/routes"
 )
 
-// Each rule of the preset is for whom its kind says: a stranger, a user, an admin. A service key opens nothing.
+// The kind of each rule in the preset decides who passes: a stranger, a user or an admin. A service key opens nothing.
 func TestEveryGateRouteKnowsItsRoles(t *testing.T) {
 	t.Parallel()
 	f := newGateFixture(t)

@@ -46,7 +46,7 @@ type Handler struct {
 	Health     Health
 
 	draining        atomic.Bool  // set by Shutdown
-	outage          atomic.Int64 // requests that failed since the database answers no more
+	outage          atomic.Int64 // requests that failed since the database stopped answering
 	bodies, uploads *transport.Budget
 	pages           []string // route patterns of the pages, for returnTo
 }

@@ -49,7 +49,7 @@ func TestSignInIsHandedOver(t *testing.T) {
 	if r := b.open(gateURL + "/dashboard"); r.status != http.StatusOK || len(b.path) != 1 {
 		t.Errorf("the next page: status %d by way of %v, want it at once", r.status, b.path)
 	}
-	// Our sign-in page, visited by someone who is signed in, leads there too.
+	// Our sign-in page redirects a signed-in user there too.
 	if b.open(ownURL + "/en/login?return_to=/tailor"); b.at != gateURL+"/tailor" {
 		t.Errorf("the sign-in page leads to %s, want Resume Matcher's page", b.at)
 	}
@@ -133,7 +133,7 @@ func TestHandOverIsRefused(t *testing.T) {
 	}
 }
 
-// Of twenty that show a code at once, one gets the session.
+// Twenty requests show a code at once, and one gets the session.
 func TestTwentyShowACodeAtOnce(t *testing.T) {
 	t.Parallel()
 	f := newHostsFixture(t)
@@ -157,7 +157,7 @@ func TestTwentyShowACodeAtOnce(t *testing.T) {
 	}
 }
 
-// Whoever signs out at our host is signed out at the gate's, and the next user there is another one.
+// A sign-out at our host ends the session at the gate's host, and the script there tells the next user apart.
 func TestSigningOutEndsTheGateToo(t *testing.T) {
 	t.Parallel()
 	f := newHostsFixture(t)

@@ -22,7 +22,7 @@ func plainHost(scheme, host string) string {
 	return strings.TrimSuffix(strings.ToLower(host), port)
 }
 
-// findHosts prepares what decides about a request's host.
+// findHosts parses GateURL for atGate and almostGate.
 func (s *Site) findHosts() {
 	if u, err := url.Parse(s.GateURL); err == nil && s.GateURL != "" {
 		s.gateHost, s.gateName, s.gateScheme = plainHost(u.Scheme, u.Host), u.Hostname(), u.Scheme
@@ -92,8 +92,8 @@ func (h *Handler) redirectHome(c *fiber.Ctx) error {
 	return redirect(c, h.ownAddress(page))
 }
 
-// newGateSide returns the server of the few paths of ours that the gate's own host has: what Resume Matcher's pages
-// embed, the way in, and links of error pages.
+// newGateSide returns the server of our few paths at the gate's own host: what Resume Matcher's pages embed, the end of
+// a hand-over, and the links of error pages.
 func (h *Handler) newGateSide(config fiber.Config) *fiber.App {
 	app := fiber.New(config)
 	h.useFirst(app, requestBudget)

@@ -18,7 +18,7 @@ import (
 const maxGateSessions = 10
 
 // NewVerifier returns the secret that the gate's host leaves in a browser before it asks for a code (RFC 7636). Only
-// this browser can redeem the code: a code that someone else brings it, or takes from it, is worthless.
+// this browser can redeem the code: a code is worthless in every other, planted or stolen.
 func NewVerifier() string { return oauth2.GenerateVerifier() }
 
 // verifierForm is what NewVerifier and Challenge return: 256 bits in Base64.

@@ -99,7 +99,7 @@ type addOnState struct {
 	asking  chan struct{} // closed at the end of the running question; nil if none runs
 }
 
-// NewAddOn returns what watches the add-on of an upstream.
+// NewAddOn returns an AddOn that watches an upstream.
 func NewAddOn(upstream *Upstream, now func() time.Time, log *slog.Logger) *AddOn {
 	return &AddOn{upstream: upstream, now: now, log: log, states: map[string]*addOnState{}}
 }

@@ -97,8 +97,8 @@ func newApp(t *testing.T, options resumematcher.Options) *resumematcher.App {
 	return app
 }
 
-// Resume Matcher may start later than the server, and without its add-on. It is asked every few seconds until the
-// add-on answers, and then no more.
+// Resume Matcher may start later than the server, and without its add-on. The server asks at most every five seconds
+// until the add-on answers, and then no more.
 func TestClosedWithoutTheAddOn(t *testing.T) {
 	t.Parallel()
 	c := newChanging(t, same, http.HandlerFunc(hangUp))
@@ -126,7 +126,7 @@ func TestClosedWithoutTheAddOn(t *testing.T) {
 	}
 }
 
-// Whatever answers, it is the add-on or it is not.
+// Every answer opens Resume Matcher or says why it is closed.
 func TestAnswersForTheAddOn(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]fault.Problem{
@@ -208,7 +208,7 @@ func TestAddOnThatDisappears(t *testing.T) {
 	m.wantTaken("free requests", 0)
 }
 
-// Each user's Resume Matcher is asked by itself, and the number of those that are remembered is bounded.
+// Each user's Resume Matcher is asked separately, and an AddOn remembers the state of at most 1,000.
 func TestOneResumeMatcherForEachUser(t *testing.T) {
 	t.Parallel()
 	m := newMatcher(t)

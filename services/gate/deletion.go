@@ -15,10 +15,10 @@ import (
 
 // How the resumes of deleted accounts are deleted.
 const (
-	deletionPause   = 5 * time.Second  // between two looks for due deletions
+	deletionPause   = 5 * time.Second  // between two queries for due deletions
 	deletionTimeout = 30 * time.Second // of one request
-	// deletionReserve is added to the time limit of a request: in that time, a request that began before its account was
-	// deleted is read and prepared.
+	// deletionReserve is added to the time limit of a request. It covers what comes before: reading and preparing a
+	// request that began before its account was deleted.
 	deletionReserve = 3 * time.Minute
 )
 

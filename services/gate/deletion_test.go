@@ -63,8 +63,7 @@ func (m *matcher) audited(action models.Action) (n int64) {
 // kept counts the resumes that Resume Matcher has of the user.
 func (m *matcher) kept() int { return len(m.ask(get("/resumes/list"))["data"].([]any)) }
 
-// Deleting an account deletes its resumes at Resume Matcher, after the time limit of what may still run, and then the
-// tenant id.
+// Deleting an account deletes its resumes at Resume Matcher, once no request can still run, and then the tenant id.
 func TestDeletedAccountLosesItsResumes(t *testing.T) {
 	t.Parallel()
 	m := newMatcher(t)
@@ -91,7 +90,7 @@ func TestDeletedAccountLosesItsResumes(t *testing.T) {
 	}
 }
 
-// In one household the resumes belong to all, so a deletion leaves them.
+// The users of a household share their resumes, so a deletion keeps them.
 func TestDeletedAccountOfAHouseholdLeavesTheResumes(t *testing.T) {
 	t.Parallel()
 	m := newMatcher(t)

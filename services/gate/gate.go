@@ -48,8 +48,8 @@ func (s *Service) stopping() context.Context {
 // PerTenant reports whether each user has a Resume Matcher of their own. Then none of its files is for strangers.
 func (s *Service) PerTenant() bool { return s.Upstream.perTenant }
 
-// Ready is AddOn.Ready for the Resume Matcher of all users, so that a request need not be read if there is none. If
-// each user has their own, Serve reports it.
+// Ready is AddOn.Ready for the Resume Matcher that all users share, so that its caller can refuse a request before it
+// reads the body. If each user has their own, Ready returns nil and Serve returns the error.
 func (s *Service) Ready(ctx context.Context) error {
 	if s.PerTenant() {
 		return nil

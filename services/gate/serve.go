@@ -68,7 +68,7 @@ func (s *Service) Serve(ctx context.Context, rule *routes.Rule, r Request) (answ
 	return answer, nil
 }
 
-// serve is Serve of a request that is not one too many.
+// serve is Serve without the bound on requests at once.
 func (s *Service) serve(ctx context.Context, rule *routes.Rule, r Request) (*Response, error) {
 	plan, err := rule.Inspect(r.Header.Get("Content-Type"), r.Body)
 	if err != nil {

@@ -112,7 +112,8 @@ func unanswered(ctx context.Context, err error) error {
 	return fault.Caused(fault.Upstream, problem, withoutBytes(ctx, err))
 }
 
-// withoutBytes is an error of the transport for the log, so it has no text of net/http, which quotes what is no HTTP.
+// withoutBytes returns an error of the transport for the log. It drops the text of net/http, which quotes answers that
+// are not HTTP.
 func withoutBytes(ctx context.Context, err error) error {
 	cause := errors.New("the connection was closed, or what came is no HTTP")
 	var network *net.OpError

@@ -24,12 +24,12 @@ var headerForm = regexp.MustCompile(`^X(-[A-Z0-9][a-z0-9]*)+$`)
 // maxHeader bounds a header's name, in bytes.
 const maxHeader = 64
 
-// reservedPrefixes begin the names of such headers that proxies, frameworks and browsers use.
+// reservedPrefixes begin the names of X- headers that proxies, frameworks and browsers use.
 var reservedPrefixes = []string{"X-Content-", "X-Forwarded-", "X-Frame-", "X-Http-", "X-Middleware-", "X-Nextjs-",
 	"X-Original-", "X-Real-", "X-Request-", "X-Rewrite-"}
 
-// check writes the names as the transport does, and refuses those that have a meaning of their own: of all others, such
-// as Cookie, Authorization, Host and Connection, none begins with X-.
+// check canonicalizes the names and refuses those with a meaning of their own. The form X- already excludes most, such
+// as Cookie, Authorization, Host and Connection.
 func (i *Identity) check() error {
 	for _, name := range []*string{&i.User, &i.Secret} {
 		*name = http.CanonicalHeaderKey(*name)
