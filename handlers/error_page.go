@@ -28,7 +28,7 @@ func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error, status int) pages.Erro
 	case f.Code == fault.RateLimited && c.Method() == fiber.MethodPost:
 		d.Resend = resendForm(c)
 	case f.Problem == fault.ReceiptAway || slices.Contains(closedProblems, f.Problem):
-		d.Retry = c.Path()
+		d.Retry = c.OriginalURL()
 	case f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired || f.Code == fault.Unauthenticated &&
 		path == "":
 		d.SignIn = "/" + locale + "/login"

@@ -65,9 +65,9 @@ func TestResumeMatcherIsClosedWithoutItsAddOn(t *testing.T) {
 				c.want)
 		}
 	}
-	r := f.call("GET", "/logo.svg", "", "Accept-Language: de")
+	r := f.call("GET", "/logo.svg?v=2", "", "Accept-Language: de")
 	if !strings.Contains(r.body, "Resume Matcher ist geschlossen") ||
-		!strings.Contains(r.body, `<a id="error-retry" class="btn" data-variant="primary" href="/logo.svg"`) {
+		!strings.Contains(r.body, `<a id="error-retry" class="btn" data-variant="primary" href="/logo.svg?v=2"`) {
 		t.Errorf("a German visitor gets %s, want German and a way to try again", r.body)
 	}
 	for path, want := range map[string]string{"/": "/en", "/dashboard": "/en/login?return_to=%2Fdashboard"} {

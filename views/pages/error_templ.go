@@ -22,7 +22,7 @@ type ErrorData struct {
 	Message   string // what it means and what to do, in the reader's language
 	RequestID string
 	SignIn    string  // where to sign in, if that helps
-	Retry     string  // the same request, which leads to another site
+	Retry     string  // the same request, which leads to another site or to Resume Matcher
 	Again     string  // the page to try again from
 	Resend    *Resend // nil unless a form was rate limited
 	SignedIn  bool
