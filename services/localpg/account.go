@@ -15,7 +15,8 @@ type account struct {
 	switched bool // we are root, and the binaries must not run as root
 }
 
-// nobody is the user id that runs PostgreSQL for root. Every system has this id, even where the name differs.
+// nobody is the unprivileged user id under which root runs PostgreSQL, which refuses to run as root. Linux
+// distributions define a user with this id; most call it nobody.
 const nobody = 65534
 
 func currentAccount() account {
