@@ -198,7 +198,7 @@ var effects = map[string]func(*call, reply){
 func canonical(value any) string {
 	data, err := json.Marshal(value)
 	if err != nil {
-		panic(fmt.Sprintf("encode: %v", err)) // never: it holds texts, numbers, lists and objects
+		panic(fmt.Sprintf("encode: %v", err)) // what was decoded from JSON can be encoded
 	}
 	return string(data)
 }

@@ -136,8 +136,9 @@ func (a *App) pause(ctx context.Context, t Transport, route string) {
 	}
 }
 
-// deliver makes the answer and sends it as the transport says. Here and below, the panic with http.ErrAbortHandler is
-// how a handler of net/http cuts its connection: the server recovers it and logs nothing.
+// deliver makes the answer and sends it as the transport says. To cut the connection, it panics with
+// http.ErrAbortHandler: net/http defines this panic for that purpose, recovers it, closes the connection and logs
+// nothing.
 func (a *App) deliver(w http.ResponseWriter, c *call, t Transport) {
 	switch t {
 	case Hang, CutBefore:
@@ -173,7 +174,8 @@ func (a *App) deliver(w http.ResponseWriter, c *call, t Transport) {
 	ans.send(w, c, t)
 }
 
-// hijack lets write answer on the bare connection, and closes it.
+// hijack lets write answer on the bare connection, closes it, and ends the handler by the same panic, so that deliver
+// writes no other answer.
 func hijack(w http.ResponseWriter, write func(io.Writer)) {
 	connection, _, err := http.NewResponseController(w).Hijack()
 	if err == nil {
