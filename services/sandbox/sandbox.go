@@ -4,6 +4,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,8 +80,8 @@ func StartResumeMatcher(ctx context.Context, cfg config.Config, log *slog.Logger
 	if err != nil {
 		return cfg, nil, err
 	}
-	server, err := resumematcher.Start(ctx, loopback(cfg.Port+3),
-		resumematcher.Options{Secret: secret.Reveal(), PublicURL: cfg.AppURL}, log)
+	server, err := resumematcher.Start(ctx, loopback(cfg.Port+3), resumematcher.Options{
+		Secret: secret.Reveal(), PublicURL: cmp.Or(cfg.ResumeMatcher.PublicURL, cfg.AppURL)}, log)
 	if err != nil {
 		return cfg, nil, fmt.Errorf("start the Resume Matcher stand-in: %w", err)
 	}
