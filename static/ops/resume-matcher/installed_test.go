@@ -42,6 +42,7 @@ type merged struct {
 func TestComposeMergesTheOverlay(t *testing.T) {
 	t.Parallel()
 	if err := exec.CommandContext(t.Context(), "docker", "compose", "version").Run(); err != nil {
+		// make test needs no Docker. overlay_test.go checks the same file everywhere; this test adds Compose's own merge.
 		t.Skip("docker compose is not installed")
 	}
 	here, err := filepath.Abs(".")
@@ -79,6 +80,7 @@ func TestComposeMergesTheOverlay(t *testing.T) {
 func TestNginxAcceptsTheLocation(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("nginx"); err != nil {
+		// make test needs no nginx, and neither does the server: nginx.conf is for operators who have it.
 		t.Skip("nginx is not installed")
 	}
 	folder := t.TempDir()
@@ -92,6 +94,11 @@ error_log stderr;
 events {}
 http {
     access_log off;
+    client_body_temp_path FOLDER/body; # and so on: nginx makes these directories, elsewhere only as root
+    proxy_temp_path FOLDER/proxy;
+    fastcgi_temp_path FOLDER/fastcgi;
+    uwsgi_temp_path FOLDER/uwsgi;
+    scgi_temp_path FOLDER/scgi;
     server { listen unix:FOLDER/socket; include LOCATION; }
 }`)
 	if err := os.WriteFile(filepath.Join(folder, "main.conf"), []byte(text), 0o600); err != nil {
