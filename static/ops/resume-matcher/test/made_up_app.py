@@ -112,8 +112,6 @@ import json, urllib.parse
 from app.database import db
 from app.routers import health
 
-loaded = globals().get("loaded", 0) + 1
-
 def route(method, path, query, body):
     parts = path.split("/")[3:]
     resume = urllib.parse.parse_qs(query.decode()).get("resume_id", [""])[0]
