@@ -132,7 +132,7 @@ func samples(locale string) []sample {
 		{"login",
 			pages.Login(pages.LoginData{Locale: locale, ReturnTo: "/en/history?cursor=3", Providers: []pages.LoginProvider{
 				{Name: "oidc", Label: "Example"}, {Name: "github", Label: "GitHub"}}}), []string{"sign-in-oidc", "sign-in-github"}},
-		{"leave", pages.Leave("https://resumes.example.com/"), nil},
+		{"leave", pages.Leave("https://resumes.example.com/"), []string{"resume-matcher"}},
 		{"login without providers", pages.Login(pages.LoginData{Locale: locale}), nil},
 		{"billing", billing(locale, nil), []string{"balance", "resume-matcher", "buy"}},
 		{"billing, new user",
