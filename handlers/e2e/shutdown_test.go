@@ -24,6 +24,7 @@ func TestSecondSignalEndsTheDrain(t *testing.T) {
 			t.Errorf("%s while draining: status %d, closes %v; want %d and a close", path, res.StatusCode, res.Close, want)
 		}
 	}
+	s.killed = true
 	signal()
 	err := <-s.exited
 	s.exited <- err

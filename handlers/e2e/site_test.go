@@ -63,7 +63,8 @@ type site struct {
 	out     *outputBuffer
 	started time.Duration // from start to ready
 
-	terminated bool
+	terminated bool // SIGTERM was sent
+	killed     bool // the test ended it by a signal that leaves no exit status
 }
 
 // outputBuffer stores a server's output and signals each write.
@@ -194,16 +195,15 @@ func (s *site) terminate() {
 // stop terminates the server and requires exit status 0.
 func (s *site) stop() {
 	select {
-	case err := <-s.exited: // before, of itself or killed
+	case err := <-s.exited: // before this signal
 		s.exited <- err
-		return
 	default:
+		s.terminate()
 	}
-	s.terminate()
 	select {
 	case err := <-s.exited:
 		s.exited <- err
-		if err != nil {
+		if err != nil && !s.killed {
 			s.t.Errorf("server exited with %v, want status 0:\n%s", err, s.out)
 		}
 	case <-time.After(hangTimeout):
@@ -215,6 +215,7 @@ func (s *site) stop() {
 // kill sends SIGKILL and waits for the process to end.
 func (s *site) kill() {
 	s.t.Helper()
+	s.killed = true
 	if err := s.cmd.Process.Kill(); err != nil {
 		s.t.Errorf("kill: %v", err)
 	}
