@@ -69,7 +69,9 @@ func (b *browser) checkAxe(name string) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		scope = "{include: " + string(list) + ".flatMap(k => elementsByKind.get(k) ?? []).filter(e => e.isConnected)}"
+		// The page may have replaced the new elements since: then the whole page is checked.
+		scope = "(list => list.length ? {include: list} : document)(" + string(list) +
+			".flatMap(k => elementsByKind.get(k) ?? []).filter(e => e.isConnected))"
 	}
 	source, err := readAxe()
 	if err != nil {
