@@ -19,11 +19,11 @@ import (
 // Anonymous connections cost little memory: neither those that announce a large body and send one byte, nor those that
 // send bodies far too large. Other visitors are still served.
 func TestAnonymousConnectionsCostLittleMemory(t *testing.T) {
-	if raced() {
+	if raced() { // the limit is for the program as operators run it; the run without the detector checks that one
 		t.Skip("with the race detector the program takes several times the memory")
 	}
 	t.Parallel()
-	if runtime.GOOS != "linux" {
+	if runtime.GOOS != "linux" { // operators run it on Linux; elsewhere developers do
 		t.Skip("only Linux reports a process's memory in /proc")
 	}
 	const connections, limit = 1200, 50 // MiB

@@ -12,11 +12,11 @@ import (
 
 // Requests that wait for Resume Matcher cost little memory, and uploads little more than their bytes.
 func TestRequestsUnderWayCostLittleMemory(t *testing.T) {
-	if raced() {
+	if raced() { // the limit is for the program as operators run it; the run without the detector checks that one
 		t.Skip("with the race detector the program takes several times the memory")
 	}
 	t.Parallel()
-	if runtime.GOOS != "linux" {
+	if runtime.GOOS != "linux" { // operators run it on Linux; elsewhere developers do
 		t.Skip("only Linux reports a process's memory in /proc")
 	}
 	const file = "%PDF-1.4 Ada Example"
