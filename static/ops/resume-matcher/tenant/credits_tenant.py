@@ -231,8 +231,9 @@ class AddOn:
             await answer(send, 401, {"detail": "Identity required"})
 
     async def print_page(self, scope):
-        """Return as whom to serve a read of Resume Matcher's own print page, which knows no identity: whoever has the
-        resume and has a request for it running. Next.js marks what it passes on from a browser with headers."""
+        """Return the context in which to serve a read by Resume Matcher's print page, which sends no identity: that
+        of the resume's owner, while the owner has a request for it running. None refuses the read. Next.js adds headers
+        to requests that it passes on from a browser."""
         passed_on = any(name.lower().startswith((b"x-forwarded", b"forwarded")) for name, _ in scope["headers"])
         here = (scope.get("client") or [""])[0] in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
         if scope["method"] != "GET" or passed_on or not here:
