@@ -93,6 +93,7 @@ type AddOn struct {
 
 // addOnState is what AddOn knows of one Resume Matcher.
 type addOnState struct {
+	tenant  string // whose it is; empty if all users have the same
 	works   bool
 	refusal error         // why not
 	due     time.Time     // when to ask next
@@ -127,9 +128,9 @@ func (a *AddOn) Ready(ctx context.Context, tenant string) error {
 		default:
 			state.asking = make(chan struct{})
 			a.mu.Unlock()
-			err := a.probe(ctx, tenant)
+			err := a.probe(ctx, state.tenant)
 			a.mu.Lock()
-			a.learn(tenant, state, err)
+			a.learn(state, err)
 		}
 	}
 	return nil
@@ -159,15 +160,15 @@ func (a *AddOn) probe(ctx context.Context, tenant string) (err error) {
 }
 
 // learn stores the outcome of a probe, and logs a change.
-func (a *AddOn) learn(tenant string, state *addOnState, err error) {
+func (a *AddOn) learn(state *addOnState, err error) {
 	close(state.asking)
 	before := fault.Of(state.refusal)
 	state.asking, state.works, state.refusal, state.due = nil, err == nil, err, a.now().Add(probePause)
 	switch now := fault.Of(err); {
 	case now == nil && before != nil:
-		a.log.Info("Resume Matcher is open", "tenant", tenant)
+		a.log.Info("Resume Matcher is open", "tenant", state.tenant)
 	case now != nil && (before == nil || before.Problem != now.Problem):
-		a.log.Warn("Resume Matcher is closed", "tenant", tenant, "problem", now.Problem, "err", err)
+		a.log.Warn("Resume Matcher is closed", "tenant", state.tenant, "problem", now.Problem, "err", err)
 	}
 }
 
@@ -211,6 +212,6 @@ func (a *AddOn) state(tenant string) *addOnState {
 			delete(a.states, other)
 		}
 	}
-	a.states[tenant] = &addOnState{}
+	a.states[tenant] = &addOnState{tenant: tenant}
 	return a.states[tenant]
 }

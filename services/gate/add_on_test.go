@@ -69,10 +69,11 @@ func (c *changing) wait(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// wantReady checks why requests are refused, "" for not at all, and how often Resume Matcher has been asked.
+// wantReady checks why a request of a new user is refused, "" for not at all, and how often Resume Matcher has been
+// asked.
 func (c *changing) wantReady(what string, problem fault.Problem, asked int64) {
 	c.Helper()
-	err := c.addOn.Ready(c.Context(), "")
+	err := c.addOn.Ready(c.Context(), "tenant-of-"+strings.ReplaceAll(what, " ", "-"))
 	f := fault.Of(err)
 	switch {
 	case problem == "" && err != nil, problem != "" && (f == nil || f.Code != fault.Unavailable || f.Problem != problem):
@@ -121,8 +122,8 @@ func TestClosedWithoutTheAddOn(t *testing.T) {
 			t.Errorf("log %s; want %q once", c.log.String(), text)
 		}
 	}
-	if strings.Contains(c.log.String(), secret) {
-		t.Error("the log contains the secret")
+	if text := c.log.String(); strings.Contains(text, secret) || strings.Contains(text, "tenant-of-") {
+		t.Errorf("log %s; want neither the secret nor the user who asked: it is closed to all", text)
 	}
 }
 
