@@ -137,7 +137,7 @@ func (wb *webhookBench) purchases(b *testing.B, n int) []*purchase {
 	wb.fx.exec(b,
 		`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key, checkout_session_id)
 		SELECT split_part(p, ',', 1)::uuid, split_part(p, ',', 2)::int, 'price_1200', 1, ?, ?, 'eur', 'de', p, 'cs_' || split_part(p, ',', 1)
-		FROM unnest(string_to_array(?, ' ')) o`, packageCredits, packageCents, strings.Join(ids, " "))
+		FROM unnest(string_to_array(?, ' ')) p`, packageCredits, packageCents, strings.Join(ids, " "))
 	return purchases
 }
 
