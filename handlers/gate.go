@@ -168,7 +168,11 @@ func (h *Handler) admitOrigin(c *fiber.Ctx) error {
 // awaitReady refuses while Resume Matcher is closed. It runs after admitVisitor, so a stranger makes us ask only by an
 // open route, and AddOn bounds how often.
 func (h *Handler) awaitReady(c *fiber.Ctx) error {
-	if err := h.Gate.Ready(c.UserContext()); err != nil {
+	tenant := ""
+	if account := currentVisitor(c).account; account != nil {
+		tenant = account.TenantID
+	}
+	if err := h.Gate.Ready(c.UserContext(), tenant); err != nil {
 		return err
 	}
 	return c.Next()

@@ -223,7 +223,7 @@ func TestOneResumeMatcherForEachUser(t *testing.T) {
 	s := m.replicas[0]
 	s.AddOn, s.Upstream = c.addOn, c.addOn.Upstream()
 	s.Upstream.Resolve(func(string) string { return strings.TrimPrefix(c.url, "http://") })
-	if err := s.Ready(t.Context()); err != nil || c.asked.Load() != 0 {
+	if err := s.Ready(t.Context(), ""); err != nil || c.asked.Load() != 0 {
 		t.Errorf("before a user is known: error = %v and %d questions, want none", err, c.asked.Load())
 	}
 	for range 2 {
@@ -245,6 +245,9 @@ func TestOneResumeMatcherForEachUser(t *testing.T) {
 		t.Errorf("asked for the add-on %d times, want once", n)
 	}
 	c.serve(http.NotFoundHandler())
+	if err := s.Ready(t.Context(), strings.Repeat("a", 26)); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("before the body of a user without add-on: error = %v, want %s", err, fault.Unavailable)
+	}
 	for i := range 1100 {
 		_ = c.addOn.Ready(t.Context(), fmt.Sprintf("%026d", i))
 	}

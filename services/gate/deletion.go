@@ -25,7 +25,7 @@ const (
 // Run asks for the add-on once, so that the log tells what is wrong before a request comes, and deletes the resumes of
 // deleted accounts until ctx ends. Any number of replicas may run it.
 func (s *Service) Run(ctx context.Context) {
-	_ = s.Ready(ctx) // it has logged why not
+	_ = s.Ready(ctx, "") // it has logged why not
 	periodic.Job{Name: "delete resumes", Pause: deletionPause, Work: s.DeleteDue}.Run(ctx, s.Log)
 }
 

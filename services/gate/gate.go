@@ -48,13 +48,13 @@ func (s *Service) stopping() context.Context {
 // PerTenant reports whether each user has a Resume Matcher of their own. Then none of its files is for strangers.
 func (s *Service) PerTenant() bool { return s.Upstream.perTenant }
 
-// Ready is AddOn.Ready for the Resume Matcher that all users share, so that its caller can refuse a request before it
-// reads the body. If each user has their own, Ready returns nil and Serve returns the error.
-func (s *Service) Ready(ctx context.Context) error {
-	if s.PerTenant() {
+// Ready is AddOn.Ready, so that its caller can refuse a request before it reads the body. Where each user has a Resume
+// Matcher of their own, it returns nil for a user without a tenant id yet, and Serve returns the error.
+func (s *Service) Ready(ctx context.Context, tenant string) error {
+	if s.PerTenant() && tenant == "" {
 		return nil
 	}
-	return s.AddOn.Ready(ctx, "")
+	return s.AddOn.Ready(ctx, tenant)
 }
 
 // Stop ends the requests that are still running, so that their holds are released.
