@@ -75,6 +75,13 @@ func stale(err error) bool {
 		pg.Code == "08P01" && pg.Routine == "PortalSetResultFormat"
 }
 
+// unsent reports whether pgx could not drop stale statements from a connection that had failed, which it does before it
+// sends the next one.
+// Source: https://github.com/jackc/pgx/blob/v5.11.0/conn.go, deallocateInvalidatedCachedStatements
+func unsent(err error) bool {
+	return err != nil && strings.HasPrefix(err.Error(), "failed to deallocate cached statement(s)")
+}
+
 // full reports whether a server, a pooler, a database or a role refused a connection because it has too many.
 // Source: https://github.com/pgbouncer/pgbouncer/blob/master/src/objects.c
 func full(err error) bool {
@@ -83,12 +90,13 @@ func full(err error) bool {
 		sqlState(err) == "08P01" && strings.Contains(err.Error(), "no more connections allowed"))
 }
 
-// retried runs work that had no effect again, if it failed with a stale statement or without a connection.
+// retried runs work that had no effect again, if it failed with a stale statement, before it was sent or without a
+// connection.
 func retried[T any](ctx context.Context, p pool, run func() (T, error)) (result T, err error) {
 	begin := time.Now()
 	for runs := 1; ; runs++ {
 		switch result, err = run(); {
-		case stale(err) && runs < txAttempts:
+		case (stale(err) || unsent(err) && ctx.Err() == nil) && runs < txAttempts:
 			continue
 		case !full(err) || time.Since(begin) > fullTimeout:
 			return result, err

@@ -130,3 +130,24 @@ func TestFullDatabaseDelaysWork(t *testing.T) {
 	}
 	workers.Wait()
 }
+
+// pgx first drops the statements that failed on a connection. If it cannot, the statement itself was not sent.
+func TestUnsentWorkRunsAgain(t *testing.T) {
+	t.Parallel()
+	unsent := errors.New("failed to deallocate cached statement(s): timeout: i/o timeout")
+	for name, c := range map[string]struct {
+		err  error
+		want int
+	}{"not sent": {unsent, 2}, "sent": {errors.New("i/o timeout"), 1}} {
+		runs := 0
+		_, err := postgres.Retried(t.Context(), func() (int, error) {
+			if runs++; runs == 1 {
+				return 0, c.err
+			}
+			return 0, nil
+		})
+		if runs != c.want || (err == nil) != (c.want == 2) {
+			t.Errorf("%s: ran %d times with error %v, want %d times", name, runs, err, c.want)
+		}
+	}
+}
