@@ -47,7 +47,8 @@ func (h *Handler) newGate(config fiber.Config) *fiber.App {
 }
 
 // ownSegments are the first segments of our own paths; all others belong to Resume Matcher.
-var ownSegments = append([]string{"auth", "credits", "dev", "healthz", "logout", "metrics", "readyz", "static"},
+var ownSegments = append([]string{"auth", "credits", "dev", "healthz", "logout", "metrics", "readyz",
+	"robots.txt", "static"},
 	components.Languages()...)
 
 // ownCalls are the second segments of our own API.

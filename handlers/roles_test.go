@@ -41,6 +41,7 @@ var routeRoles = map[string]struct {
 	"GET /healthz":             {"/healthz", public(200)},
 	"GET /readyz":              {"/readyz", public(200)},
 	"GET /metrics":             {"/metrics", public(404)}, // to a monitor only
+	"GET /robots.txt":          {"/robots.txt", public(200)},
 	"GET /static/*":            {"/static/x", public(404)},
 	"GET /credits/embed.js":    {"/credits/embed.js", public(200)},
 	"GET /credits/embed.json":  {"/credits/embed.json", userGet(200)},

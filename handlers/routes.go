@@ -81,6 +81,7 @@ func (h *Handler) routePrograms(app *fiber.App) (docs fiber.Handler) {
 	app.Get("/healthz", showAlive)
 	app.Get("/readyz", h.showReady)
 	app.Get("/metrics", h.admitMonitor, h.showMetrics())
+	app.Get("/robots.txt", showRobots)
 	app.Get("/static/*", showStatic)
 	app.Get(embedPath, showEmbed)
 	// before sessions and cookies, which Stripe does not have

@@ -7,6 +7,16 @@ import (
 	"github.com/resume-matcher/credits/static"
 )
 
+// robots tells search engines which pages are for people: the landing page, prices and sign-in. All others need a
+// session. Without this file a crawler would be sent to Resume Matcher's.
+const robots = "User-agent: *\nDisallow: /api/\nDisallow: /auth/\n"
+
+// showRobots is GET /robots.txt.
+func showRobots(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderCacheControl, "public, max-age=86400")
+	return c.SendString(robots)
+}
+
 // showStatic serves our own files. A file's name changes with its content, so browsers may keep it forever.
 func showStatic(c *fiber.Ctx) error {
 	return sendFile(c, c.Path(), "public, max-age=31536000, immutable")
