@@ -36,6 +36,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/loopback"
+	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/metrics"
 	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/reconcile"
@@ -43,6 +44,7 @@ import (
 	"github.com/resume-matcher/credits/services/webhook"
 	"github.com/resume-matcher/credits/services/withdrawal"
 	"github.com/resume-matcher/credits/static"
+	"github.com/resume-matcher/credits/views/letters"
 )
 
 // version and commit are set when a release is built: -ldflags "-X main.version=v1.2.3 -X main.commit=0123abc". The
@@ -161,18 +163,15 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 			return nil, nil, fmt.Errorf("prepare the packages: %w", err)
 		}
 	}
-	accounts := &account.Service{
-		DB: db, Purchase: buy, Shared: p.Config.ResumeMatcher.Household(), Now: models.Now, Log: p.Log,
-	}
+	accounts := &account.Service{DB: db, Purchase: buy, Shared: p.Config.ResumeMatcher.Household(), Now: models.Now,
+		Log: p.Log}
 	signIn, err := p.SignIn(ctx, db, secrets, accounts.Claim)
 	if err != nil {
 		return nil, nil, err
 	}
 	limits, sessions := limit.New(db, nil), signIn.Sessions()
-	events := &webhook.Service{
-		DB: db, Purchase: buy, Catalog: prices, Secrets: p.Config.WebhookSecrets, Livemode: p.Config.Livemode(),
-		Now: models.Now, Log: p.Log,
-	}
+	events := &webhook.Service{DB: db, Purchase: buy, Catalog: prices, Secrets: p.Config.WebhookSecrets,
+		Livemode: p.Config.Livemode(), Now: models.Now, Log: p.Log}
 	keys := apikey.New(db, limits, p.Log, nil)
 	h := &handlers.Handler{
 		Sessions:   handlers.NewSessions(sessions, secrets, p.Config.Secure()),
@@ -197,9 +196,21 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	if h.Health, err = healthCheck(p); err != nil {
 		return nil, nil, err
 	}
-	h.Gate, err = p.Gate(ctx, h.Spend, limits)
+	if h.Gate, err = p.Gate(ctx, h.Spend, limits); err != nil {
+		return nil, nil, err
+	}
+	post, err := mailer(ctx, p, db)
 	h.Site = site(p, proxies) // names the stand-ins, which run now
-	return h, background(p.Log, h, sessions), err
+	return h, append(background(p.Log, h, sessions), post.Run), err
+}
+
+// mailer returns what sends the letters.
+func mailer(ctx context.Context, p *command.Program, db *gorm.DB) (*mail.Service, error) {
+	server, err := p.MailServer(ctx)
+	write := letters.Site{AppURL: p.Config.AppURL, Support: p.Config.SupportEmail,
+		Sandbox: p.Config.Mode == config.Sandbox, Texts: p.Texts}
+	return &mail.Service{DB: db, Server: server, From: p.Config.MailFrom, Operators: p.Config.AdminEmails,
+		Write: write.Write, Now: models.Now, Log: p.Log}, err
 }
 
 // recorder returns what counts the requests and exports the figures of the database.
@@ -249,6 +260,7 @@ func site(p *command.Program, proxies transport.Proxies) handlers.Site {
 		FormTargets:   []string{p.Config.CheckoutOrigin()},
 		Proxies:       proxies,
 		Dashboard:     p.Config.Dashboard(),
+		Mailbox:       p.Config.Mailbox,
 		Control:       p.Config.ResumeMatcher.Control,
 		Legal:         handlers.Legal{Imprint: p.Config.ImprintURL, Terms: p.Config.TermsURL, Privacy: p.Config.PrivacyURL},
 		Texts:         p.Texts,

@@ -134,8 +134,8 @@ func TestExportAccount(t *testing.T) {
 	for locale, comma := range map[string]rune{"en": ',', "de": ';'} {
 		r := ada.call("GET", "/"+locale+"/account/export.zip", "", "Cookie: "+ada.cookie)
 		files := unzip(t, r)
-		if len(files) != 20 || r.header.Get("Content-Type") != "application/zip" {
-			t.Fatalf("%s: status %d with %d files, want 200 with 20", locale, r.status, len(files))
+		if len(files) != 22 || r.header.Get("Content-Type") != "application/zip" {
+			t.Fatalf("%s: status %d with %d files, want 200 with 22", locale, r.status, len(files))
 		}
 		for name, text := range files {
 			if strings.Contains(text, "bob") || strings.Contains(text, "Bob") ||

@@ -61,6 +61,7 @@ type Site struct {
 	Sandbox       bool
 	Development   bool   // serves /dev/components
 	SmallBusiness bool   // the seller charges no value added tax (§ 19 UStG)
+	Mailbox       string // URL of the sandbox's inbox; empty outside the sandbox
 	Dashboard     string // URL of the sandbox's payments; empty outside the sandbox
 	Control       string // URL of the Resume Matcher stand-in's control page; empty without the stand-in
 	Legal         Legal

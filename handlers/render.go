@@ -54,7 +54,7 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	path, query := pagePath(c, locale)
 	p := layouts.Page{
 		Title: locales.T(c.UserContext(), title), Origin: h.Site.AppURL, Locale: locale, Path: path,
-		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, Control: h.Site.Control,
+		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, Mailbox: h.Site.Mailbox, Control: h.Site.Control,
 		RequestID: requestID(c), Legal: h.Site.Legal,
 		Flash: h.popFlash(c), Partial: wantsFragment(c),
 	}

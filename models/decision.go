@@ -65,6 +65,10 @@ var decisions = map[Cause][]DecisionKind{
 	CauseResumesAway:      {DecisionClose},
 	CauseResumesInUse:     {DecisionClose},
 	CauseResumesKept:      {DecisionClose},
+	CauseMailAway:         {DecisionClose},
+	CauseMailRefused:      {DecisionClose},
+	CauseMailAddress:      {DecisionClose},
+	CauseMailWrite:        {DecisionClose},
 
 	CauseSessionMode:     ignored,
 	CauseSessionUnpaid:   ignored,

@@ -226,14 +226,14 @@ func (s *site) kill() {
 // nextPort counts the ports that freePort has returned.
 var nextPort atomic.Int64
 
-// freePort returns a port that a server keeps across restarts, together with the next three for its stand-ins. They lie
+// freePort returns a port that a server keeps across restarts, together with the next four for its stand-ins. They lie
 // below the system's ephemeral range (from 32768 on Linux), so no other socket takes them while the server is down.
 // Concurrent test runs start at different ports.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
-		port := 11000 + os.Getpid()%20*1000 + int(nextPort.Add(4))
-		if isFree(port) && isFree(port+1) && isFree(port+2) && isFree(port+3) {
+		port := 11000 + os.Getpid()%20*1000 + int(nextPort.Add(5))
+		if isFree(port) && isFree(port+1) && isFree(port+2) && isFree(port+3) && isFree(port+4) {
 			return port
 		}
 	}

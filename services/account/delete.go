@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -121,6 +122,7 @@ func anonymize(tx models.Tx, userID int64) error {
 		`DELETE FROM identities WHERE user_id = ?`,
 		`DELETE FROM sessions WHERE user_id = ?`,
 		`DELETE FROM refused_identities WHERE user_id = ?`,
+		mail.ForgetSQL + ` WHERE user_id = ? AND (status <> 'waiting' OR recipient = '')`,
 		`UPDATE users u SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, updated_at = now(), deleted_at = now(),
 			delete_after = ` + keepUntilSQL + ` WHERE id = ?`,
 		`UPDATE users u SET name = '', locale = '', updated_at = now(), deleted_at = now(), delete_after = ` + keepUntilSQL +

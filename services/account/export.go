@@ -42,6 +42,9 @@ func Sections() []Section {
 		{Name: "withdrawals",
 			query: `SELECT id::text, purchase_id::text AS "purchaseId", name, email, contract, received_at AS "receivedAt", handled_at AS "handledAt"
 			FROM withdrawals WHERE user_id = ? ORDER BY received_at, id`},
+		{Name: "letters",
+			query: `SELECT kind, subject, text, status, created_at AS "createdAt", sent_at AS "sentAt"
+			FROM letters WHERE user_id = ? ORDER BY created_at, id`},
 		{Name: "reservations", paged: true,
 			query: `SELECT id::text, feature, credits, captured AS "capturedCredits", status, metadata::text, created_at AS "createdAt",
 			expires_at AS "expiresAt" FROM holds WHERE user_id = ? AND id > ?::uuid ORDER BY id LIMIT ?`},

@@ -71,6 +71,7 @@ var removeSQL = []string{
 	`DELETE FROM stripe_disputes d USING purchases p WHERE p.user_id = ? AND d.payment_ref = p.payment_intent_id`,
 	`DELETE FROM stripe_charges c USING purchases p WHERE p.user_id = ? AND c.payment_ref = p.payment_intent_id`,
 	`DELETE FROM withdrawals WHERE user_id = ?`,
+	`DELETE FROM letters WHERE user_id = ?`,
 	`DELETE FROM purchases WHERE user_id = ?`,
 	`DELETE FROM stripe_customers WHERE user_id = ?`,
 	`DELETE FROM gate_users WHERE user_id = ?`,

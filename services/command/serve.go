@@ -38,6 +38,9 @@ func (p *Program) Announce(ctx context.Context) {
 		add("command.serve.money", nil)
 		add("command.serve.refunds", values{"url": p.Config.Dashboard()})
 	}
+	if p.Config.Mailbox != "" {
+		add("command.serve.mailbox", values{"url": p.Config.Mailbox})
+	}
 	if control := p.Config.ResumeMatcher.Control; control != "" {
 		add("command.serve.control", values{"url": control})
 	}

@@ -17,6 +17,7 @@ func (c *Config) check(p *problems) {
 	c.checkStripe(p)
 	c.checkSignIn(p)
 	c.checkAdmins(p)
+	c.checkMail(p)
 	c.checkGate(p)
 }
 

@@ -57,6 +57,10 @@ type Config struct {
 	TermsURL   string `env:"TERMS_URL"`
 	PrivacyURL string `env:"PRIVACY_URL"`
 
+	SMTPURL      Secret `env:"SMTP_URL"`      // the mail server; empty: no letter is sent
+	MailFrom     string `env:"MAIL_FROM"`     // the sender of letters
+	SupportEmail string `env:"SUPPORT_EMAIL"` // for questions of users, in letters
+
 	ResumeMatcher ResumeMatcher `envPrefix:"RESUME_MATCHER_"`
 
 	LogLevel       slog.Level `env:"LOG_LEVEL" envDefault:"info"`
@@ -68,6 +72,7 @@ type Config struct {
 	Mode           Mode          `env:"-"`
 	WebhookSecrets Secrets       `env:"-"` // STRIPE_WEBHOOK_SECRET, split
 	SessionSecrets Secrets       `env:"-"` // SESSION_SECRET, split: the first seals, each one opens
+	Mailbox        string        `env:"-"` // URL of the sandbox's inbox; empty outside the sandbox
 	Drain          time.Duration `env:"-"` // SHUTDOWN_DELAY, parsed; negative if it is invalid
 }
 

@@ -285,3 +285,25 @@ func TestLoadRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestMailSettings(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		url, from, support string
+		want               []string
+	}{
+		"complete":           {"smtp://user:secret@mail.example.org:587", "credits@example.org", "help@example.org", nil},
+		"implicit TLS":       {"smtps://mail.example.org", "credits@example.org", "", nil},
+		"none":               {},
+		"no sender":          {"smtp://mail.example.org", "", "", []string{"MAIL_FROM"}},
+		"another scheme":     {"https://mail.example.org", "credits@example.org", "", []string{"SMTP_URL"}},
+		"no host":            {"smtp://", "credits@example.org", "", []string{"SMTP_URL"}},
+		"a name, no address": {"smtp://mail.example.org", "Credits <credits@example.org>", "help", []string{"MAIL_FROM", "SUPPORT_EMAIL"}},
+		"a line break":       {"smtp://mail.example.org", "credits@example.org\nBcc: x@example.org", "", []string{"MAIL_FROM"}},
+	} {
+		got := wrong(t, with(rehearsal, map[string]string{"SMTP_URL": c.url, "MAIL_FROM": c.from, "SUPPORT_EMAIL": c.support}))
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: problems with %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -9,7 +9,7 @@ import (
 // realSettings returns the variables of set-ups with real users: with one of them, STRIPE_SECRET_KEY is missing by
 // mistake. STRIPE_API_BASE is checked with the key.
 func realSettings() []string {
-	names := []string{"STRIPE_PUBLISHABLE_KEY", "STRIPE_WEBHOOK_SECRET", "SESSION_SECRET", "OIDC_ISSUER"}
+	names := []string{"STRIPE_PUBLISHABLE_KEY", "STRIPE_WEBHOOK_SECRET", "SESSION_SECRET", "OIDC_ISSUER", "SMTP_URL"}
 	for _, p := range Providers {
 		names = append(names, p.ClientID(), p.ClientSecret())
 	}

@@ -132,6 +132,7 @@ func closeGuest(tx models.Tx, guestID, userID int64, c Claimed) error {
 		{`UPDATE users SET merged_into = ? WHERE merged_into = ?`, []any{userID, guestID}},
 		{`UPDATE stripe_customers SET user_id = ? WHERE user_id = ?`, []any{userID, guestID}},
 		{`UPDATE withdrawals SET user_id = ? WHERE user_id = ?`, []any{userID, guestID}},
+		{`UPDATE letters SET user_id = ? WHERE user_id = ?`, []any{userID, guestID}},
 	} {
 		if err := tx.Exec(step.statement, step.args...).Error; err != nil {
 			return fmt.Errorf("close guest account %d for user %d: %w", guestID, userID, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/sandbox/identity"
+	"github.com/resume-matcher/credits/services/sandbox/mailbox"
 	"github.com/resume-matcher/credits/services/sandbox/resumematcher"
 	"github.com/resume-matcher/credits/services/sandbox/stripe"
 )
@@ -87,6 +88,22 @@ func StartResumeMatcher(ctx context.Context, cfg config.Config, log *slog.Logger
 	}
 	cfg.ResumeMatcher.URL, cfg.ResumeMatcher.Secret = server.URL(), secret
 	cfg.ResumeMatcher.Control = server.ControlURL()
+	return cfg, server, nil
+}
+
+// StartMailbox starts the stand-in of a mail server and returns the configuration that points to it. What it received
+// ends with it.
+// Errors: any mode but the sandbox is refused.
+func StartMailbox(ctx context.Context, cfg config.Config, log *slog.Logger) (config.Config, *mailbox.Server, error) {
+	if err := refuseOutside(cfg); err != nil {
+		return cfg, nil, err
+	}
+	server, err := mailbox.Start(ctx, loopback(cfg.Port+4), log)
+	if err != nil {
+		return cfg, nil, fmt.Errorf("start the mailbox: %w", err)
+	}
+	cfg.SMTPURL, cfg.Mailbox = config.Secret(server.SMTPURL()), server.URL()
+	cfg.MailFrom = cmp.Or(cfg.MailFrom, "credits@example.com")
 	return cfg, server, nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
+	letters "github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -89,8 +90,10 @@ func (s *Service) Declare(ctx context.Context, d Declaration) (models.Withdrawal
 		if w.Priority == models.WithdrawalPriorityFlood {
 			w.Name, w.Contract = clip(w.Name, clippedName), clip(w.Contract, clippedContract)
 		}
-		stored, err = insert(tx, w)
-		return err
+		if stored, err = insert(tx, w); err != nil || stored.ID != w.ID {
+			return err
+		}
+		return confirm(tx, w)
 	})
 	if err == nil && stored.ID == w.ID && w.Priority != models.WithdrawalPriorityFlood {
 		s.Log.WarnContext(ctx, "withdrawal needs a person", "withdrawal_id", w.ID, "user_id", d.UserID,
@@ -159,6 +162,38 @@ func priorityOf(tx models.Tx, w models.Withdrawal, since time.Time) (models.With
 		return models.WithdrawalPriorityFlood, nil
 	}
 	return models.WithdrawalPriorityNormal, nil
+}
+
+// strangerLetters is how many confirmations per hour an address without a purchase gets.
+const strangerLetters = 3
+
+// confirm stores the letter that confirms a new declaration. Anyone may enter any address, so only a buyer's is sent
+// what the form said; others have no contract with us, learn that their address was named, and only a few times. A
+// flood is confirmed by the page alone.
+//
+// Source: § 356a Abs. 4 BGB
+func confirm(tx models.Tx, w models.Withdrawal) error {
+	var known struct {
+		Buyer bool  // the address is that of an account which bought, or which declares
+		Sent  int64 // confirmations to the address in the last hour
+	}
+	err := tx.Raw(`SELECT
+		EXISTS (SELECT FROM users u WHERE u.email = @email AND (u.id = @user OR EXISTS (SELECT FROM purchases p WHERE p.user_id = u.id
+			AND p.status IN ('paid', 'awaiting_payment', 'review', 'returned')))) AS buyer,
+		(SELECT count(*) FROM letters WHERE recipient = @email AND created_at > @since) AS sent`,
+		map[string]any{"email": w.Email, "user": w.UserID, "since": w.ReceivedAt.Add(-time.Hour)}).Scan(&known).Error
+	if err != nil {
+		return fmt.Errorf("look for the declarant of withdrawal %s: %w", w.ID, err)
+	}
+	if !known.Buyer && (known.Sent >= strangerLetters || w.Priority == models.WithdrawalPriorityFlood) {
+		return nil
+	}
+	args := letters.WithdrawalReceived{ID: w.ID.String(), ReceivedAt: w.ReceivedAt}
+	if known.Buyer {
+		args.Contract, args.Name, args.Email = w.Contract, w.Name, w.Email
+	}
+	return letters.Add(tx, letters.Letter{Kind: models.LetterWithdrawalReceived, About: w.ID.String(), UserID: w.UserID,
+		Recipient: w.Email, Locale: w.Locale, Args: args})
 }
 
 // clip shortens a text to at most limit characters.

@@ -22,6 +22,7 @@ type Page struct {
 	Admin     bool
 	CSRF      string
 	Sandbox   bool
+	Mailbox   string // URL of the sandbox's inbox; empty outside the sandbox
 	Dashboard string // URL of the sandbox's payments; empty outside the sandbox
 	Control   string // URL of the page on which a tester breaks Resume Matcher's stand-in; empty without the stand-in
 	Legal     Legal

@@ -1,0 +1,245 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/periodic"
+)
+
+// How letters are sent.
+const (
+	pause      = 2 * time.Second // between searches for due letters
+	perRound   = 20              // letters over one connection
+	lifetime   = 72 * time.Hour  // after which a letter that no server has accepted fails
+	firstPause = 2 * time.Minute // before the second attempt, then doubled; longer than a round, so that no other worker
+	// sends a letter meanwhile
+	maxPause = 6 * time.Hour
+)
+
+// Content is the text of a letter.
+type Content struct {
+	Subject, Text, HTML string
+	Attachments         []Attachment
+}
+
+// Attachment is a file of a letter.
+type Attachment struct {
+	Name        string
+	ContentType string
+	Content     []byte
+}
+
+// Recipient is who a letter goes to.
+type Recipient struct {
+	Name    string
+	Address string
+}
+
+// Service sends the stored letters.
+type Service struct {
+	DB     *gorm.DB
+	Server *Server // nil without SMTP_URL: letters wait, and fail after 72 hours
+	From   string  // MAIL_FROM
+	// Operators are the addresses of letters to the operator.
+	Operators []string
+	// Write composes a letter. It must not read the database.
+	Write func(l models.Letter, to Recipient) (Content, error)
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// Run sends due letters until ctx ends. Any number of replicas may run it.
+func (s *Service) Run(ctx context.Context) {
+	periodic.Job{Name: "send letters", Pause: pause, Work: s.SendDue}.Run(ctx, s.Log)
+}
+
+// SendDue sends the letters that are due, and lets those fail that have waited for too long.
+//
+// Errors: of the database; a mail server that does not answer is one, too, but leaves the letters waiting.
+func (s *Service) SendDue(ctx context.Context) error {
+	if err := s.expire(ctx); err != nil || s.Server == nil {
+		return err
+	}
+	for {
+		letters, err := s.claim(ctx)
+		if err != nil || len(letters) == 0 {
+			return err
+		}
+		if err := s.send(ctx, letters); err != nil {
+			return err
+		}
+	}
+}
+
+// expire lets letters fail that no server has accepted in time. Days later, most would only confuse.
+func (s *Service) expire(ctx context.Context) error {
+	expired := s.DB.WithContext(ctx).Exec(`UPDATE letters SET status = 'failed' WHERE status = 'waiting' AND created_at < ?`,
+		s.Now().Add(-lifetime))
+	if expired.Error != nil {
+		return fmt.Errorf("expire letters: %w", expired.Error)
+	}
+	if expired.RowsAffected > 0 {
+		s.Log.ErrorContext(ctx, "letters not sent within 72 hours", "count", expired.RowsAffected)
+	}
+	return nil
+}
+
+// letter is a claimed letter with its recipient.
+type letter struct {
+	models.Letter
+	Name  string // of the user
+	Email string // of the user; empty once the account is deleted
+	Gone  bool   // the account is deleted
+}
+
+// claimSQL takes due letters. A worker that dies leaves them to be sent again at next_attempt_at.
+const claimSQL = `WITH due AS (
+	UPDATE letters SET attempts = attempts + 1,
+		next_attempt_at = CAST(@now AS timestamptz)
+			+ interval '1 second' * least(CAST(@first AS float8) * 2 ^ least(attempts, 20), CAST(@longest AS float8))
+	WHERE id IN (SELECT id FROM letters WHERE status = 'waiting' AND next_attempt_at <= @now
+		ORDER BY next_attempt_at, id LIMIT @most FOR UPDATE SKIP LOCKED)
+	RETURNING *
+) SELECT due.*, coalesce(users.name, '') AS name, coalesce(users.email, '') AS email, users.deleted_at IS NOT NULL AS gone
+FROM due LEFT JOIN users ON users.id = due.user_id ORDER BY due.created_at, due.id`
+
+func (s *Service) claim(ctx context.Context) ([]letter, error) {
+	var letters []letter
+	err := s.DB.WithContext(ctx).Raw(claimSQL, map[string]any{"now": s.Now(), "first": firstPause.Seconds(),
+		"longest": maxPause.Seconds(), "most": perRound}).Find(&letters).Error
+	if err != nil {
+		return nil, fmt.Errorf("claim letters: %w", err)
+	}
+	return letters, nil
+}
+
+// send hands letters over, one after the other over one connection. Nothing is locked meanwhile.
+func (s *Service) send(ctx context.Context, letters []letter) error {
+	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
+	defer cancel()
+	connection, err := s.Server.connect(ctx)
+	if err != nil {
+		return errors.Join(err, s.giveBack(ctx, letters))
+	}
+	defer connection.close()
+	for i, l := range letters {
+		err := ctx.Err()
+		if err == nil {
+			err = s.deliver(ctx, connection, l)
+		}
+		if err != nil {
+			return errors.Join(err, s.giveBack(ctx, letters[i:]))
+		}
+	}
+	return nil
+}
+
+// giveBack stores that the server went away before it took these letters. They are due again as scheduled.
+func (s *Service) giveBack(ctx context.Context, letters []letter) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	ids := make([]string, len(letters))
+	for i, l := range letters {
+		ids[i] = l.ID.String()
+	}
+	err := s.DB.WithContext(ctx).Exec(`UPDATE letters SET last_error = ? WHERE id = ANY (string_to_array(?, ',')::uuid[])
+		AND status = 'waiting' AND last_error = ''`, models.CauseMailAway, strings.Join(ids, ",")).Error
+	if err != nil {
+		return fmt.Errorf("give back %d letters: %w", len(letters), err)
+	}
+	return nil
+}
+
+// deliver writes one letter and hands it over. It returns an error when the connection is of no more use.
+func (s *Service) deliver(ctx context.Context, c *connection, l letter) error {
+	to, status := s.recipients(l)
+	if status != "" {
+		return s.settle(ctx, l, status, "")
+	}
+	content, err := s.content(ctx, l, to[0])
+	if err != nil {
+		s.Log.ErrorContext(ctx, "letter cannot be written", "letter_id", l.ID, "kind", l.Kind, "err", err)
+		return s.settle(ctx, l, models.LetterFailed, models.CauseMailWrite)
+	}
+	failure := c.send(message{id: messageID(l.Letter, s.From), from: s.From, to: to, date: l.CreatedAt, content: content})
+	if failure == nil {
+		s.Log.InfoContext(ctx, "letter sent", "letter_id", l.ID, "kind", l.Kind, "user_id", l.UserID, "attempts", l.Attempts)
+		return s.settle(ctx, l, models.LetterSent, "")
+	}
+	s.Log.WarnContext(ctx, "letter not sent", "letter_id", l.ID, "kind", l.Kind, "attempts", l.Attempts,
+		"cause", failure.cause, "permanent", failure.permanent)
+	status = models.LetterWaiting
+	if failure.permanent {
+		status = models.LetterFailed
+	}
+	if err := s.settle(ctx, l, status, failure.cause); err != nil || failure.usable {
+		return err
+	}
+	return failure
+}
+
+// recipients returns who a letter goes to, or its final status when there is nobody any more.
+func (s *Service) recipients(l letter) ([]Recipient, models.LetterStatus) {
+	switch {
+	case l.Recipient != "":
+		return []Recipient{{Address: l.Recipient}}, ""
+	case l.UserID != nil && l.Email == "":
+		return nil, models.LetterDropped
+	case l.UserID != nil:
+		return []Recipient{{l.Name, l.Email}}, ""
+	}
+	var operators []Recipient
+	for _, address := range s.Operators {
+		operators = append(operators, Recipient{Address: address})
+	}
+	if len(operators) == 0 {
+		return nil, models.LetterDropped
+	}
+	return operators, ""
+}
+
+// content returns the letter as the first attempt wrote it, so that all attempts hand over the same.
+func (s *Service) content(ctx context.Context, l letter, to Recipient) (Content, error) {
+	content, err := s.Write(l.Letter, to)
+	if err != nil {
+		return content, err
+	}
+	if l.Text != "" {
+		content.Subject, content.Text, content.HTML = l.Subject, l.Text, l.HTML
+		return content, nil
+	}
+	err = s.DB.WithContext(ctx).Exec(`UPDATE letters SET subject = ?, text = ?, html = ? WHERE id = ? AND status = 'waiting'`,
+		content.Subject, content.Text, content.HTML, l.ID).Error
+	if err != nil {
+		return content, fmt.Errorf("store the text of letter %s: %w", l.ID, err)
+	}
+	return content, nil
+}
+
+// settle stores the outcome of an attempt. A letter that another worker has sent meanwhile stays sent.
+func (s *Service) settle(ctx context.Context, l letter, status models.LetterStatus, cause models.Cause) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	var sentAt *time.Time
+	if status == models.LetterSent {
+		now := s.Now()
+		sentAt = &now
+	}
+	err := s.DB.WithContext(ctx).Exec(`UPDATE letters SET status = ?, last_error = ?, sent_at = ?
+		WHERE id = ? AND status = 'waiting'`, status, cause, sentAt, l.ID).Error
+	if err == nil && l.Gone && status != models.LetterWaiting { // the last that was owed to a deleted account
+		err = s.DB.WithContext(ctx).Exec(ForgetSQL+` WHERE id = ?`, l.ID).Error
+	}
+	if err != nil {
+		return fmt.Errorf("store the outcome of letter %s: %w", l.ID, err)
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package withdrawal_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+)
+
+// A declaration is confirmed by a letter. It repeats the consumer's words only to the address of a buyer, and an
+// address that bought nothing gets few.
+func TestDeclarationsAreConfirmed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	declare := func(key, email, contract string) models.Withdrawal {
+		t.Helper()
+		d := declaration(key)
+		d.Email, d.Contract = email, contract
+		w, err := f.Declare(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	letter := func(w models.Withdrawal) (letters []models.Letter) {
+		t.Helper()
+		if err := f.DB.Find(&letters, "key = ?", w.ID.String()).Error; err != nil {
+			t.Fatal(err)
+		}
+		return letters
+	}
+	buyer := declare("buyer", "ada@example.com", "500 Credits")
+	declare("buyer", "ada@example.com", "500 Credits") // the form again
+	if got := letter(buyer); len(got) != 1 || got[0].Recipient != "ada@example.com" || got[0].Locale != "de" ||
+		!strings.Contains(string(got[0].Args), "500 Credits") {
+		t.Errorf("the buyer's letters are %+v, want one to ada@example.com with the contract", got)
+	}
+	for i, want := range []int{1, 1, 1, 0} {
+		w := declare("stranger"+string(rune('a'+i)), "grace@example.com", "Buy here: "+string(rune('a'+i)))
+		got := letter(w)
+		if len(got) != want || want == 1 && strings.Contains(string(got[0].Args), "Buy") {
+			t.Errorf("declaration %d of a stranger has the letters %+v, want %d without the stranger's words", i+1, got, want)
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package letters
+
+import (
+	"context"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/services/mail"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+// withdrawalReceived confirms a declaration with its content, date and time. Source: § 356a Abs. 4 BGB
+func withdrawalReceived(ctx context.Context, _ Site, w mail.WithdrawalReceived) letter {
+	l := letter{
+		subject: locales.T(ctx, "withdrawal.received.title"),
+		heading: locales.T(ctx, "withdrawal.received.title"),
+		facts:   []fact{{locales.T(ctx, "withdrawal.received.at"), components.DateTime(ctx, w.ReceivedAt)}},
+	}
+	opening := "withdrawal.received.letter"
+	if w.Contract != "" {
+		opening = "withdrawal.received.declared"
+		l.facts = append(l.facts, fact{locales.T(ctx, "withdrawal.received.contract"), w.Contract},
+			fact{locales.T(ctx, "withdrawal.received.name"), w.Name}, fact{locales.T(ctx, "withdrawal.received.email"), w.Email})
+	}
+	l.facts = append(l.facts, fact{locales.T(ctx, "withdrawal.received.number"), w.ID})
+	l.paragraphs = []string{locales.T(ctx, opening), locales.T(ctx, "withdrawal.received.text")}
+	return l
+}
