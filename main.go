@@ -208,7 +208,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 func mailer(ctx context.Context, p *command.Program, db *gorm.DB) (*mail.Service, error) {
 	server, err := p.MailServer(ctx)
 	write := letters.Site{AppURL: p.Config.AppURL, Support: p.Config.SupportEmail,
-		Sandbox: p.Config.Mode == config.Sandbox, Texts: p.Texts}
+		Sandbox: p.Config.Mode == config.Sandbox, SmallBusiness: p.Config.SmallBusiness, Texts: p.Texts}
 	return &mail.Service{DB: db, Server: server, From: p.Config.MailFrom, Operators: p.Config.AdminEmails,
 		Write: write.Write, Now: models.Now, Log: p.Log}, err
 }

@@ -48,4 +48,12 @@ type LetterKind string
 // The kinds.
 const (
 	LetterWithdrawalReceived LetterKind = "withdrawal_received"
+
+	LetterPurchasePaid    LetterKind = "purchase_paid" // confirms the order, too
+	LetterDebitPending    LetterKind = "debit_pending" // confirms the order; the bank pays within days
+	LetterDebitFailed     LetterKind = "debit_failed"
+	LetterRefunded        LetterKind = "refunded"
+	LetterRefundFailed    LetterKind = "refund_failed" // its credits came back
+	LetterDisputed        LetterKind = "disputed"
+	LetterDisputeReturned LetterKind = "dispute_returned"
 )

@@ -1,8 +1,23 @@
 package mail
 
-import "time"
+import (
+	"time"
+
+	"github.com/resume-matcher/credits/models"
+)
 
 // The arguments of the kinds of letters.
+
+// Purchase are those of the letters about a purchase.
+type Purchase struct {
+	ID        string         `json:"id"`
+	OrderedAt time.Time      `json:"ordered_at"`
+	Credits   models.Credits `json:"credits"` // of the order
+	Cents     models.Cents   `json:"cents"`   // of the order
+	Currency  string         `json:"currency"`
+	Moved     models.Credits `json:"moved,omitempty"`   // by what the letter is about; negative when taken
+	Balance   models.Credits `json:"balance,omitempty"` // after that
+}
 
 // WithdrawalReceived are those of models.LetterWithdrawalReceived.
 type WithdrawalReceived struct {

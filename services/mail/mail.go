@@ -19,8 +19,8 @@ type Letter struct {
 
 	UserID    *int64 // whom it concerns, and who receives it unless there is a Recipient
 	Recipient string // the address to write to; without it and a user, the letter goes to the operator
-	Locale    string
-	Args      any // what the text says; marshals to a JSON object without an address, unless that is its content
+	Locale    string // of the letter, unless it goes to a user who has chosen a language
+	Args      any    // what the text says; marshals to a JSON object without an address, unless that is its content
 }
 
 // Add stores a letter, to be sent once tx has committed.
@@ -39,8 +39,11 @@ func Add(tx models.Tx, l Letter) error {
 		args = []byte("{}")
 	}
 	err = tx.Exec(`INSERT INTO letters (id, kind, key, user_id, recipient, locale, args)
-		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, key) DO NOTHING`,
-		id, l.Kind, l.About, l.UserID, l.Recipient, l.Locale, string(args)).Error
+		VALUES (@id, @kind, @key, @user, @recipient,
+			coalesce((SELECT nullif(locale, '') FROM users WHERE id = @user AND @recipient = ''), nullif(@locale, ''), @default), @args)
+		ON CONFLICT (kind, key) DO NOTHING`,
+		map[string]any{"id": id, "kind": l.Kind, "key": l.About, "user": l.UserID, "recipient": l.Recipient,
+			"locale": l.Locale, "default": models.Locales[0], "args": string(args)}).Error
 	if err != nil {
 		return fmt.Errorf("store letter %s about %s: %w", l.Kind, l.About, err)
 	}

@@ -76,7 +76,7 @@ func (s *Service) insertAdopted(tx models.Tx, c Checkout, userID int64, credits 
 	}
 	now := s.Now()
 	p := models.Purchase{ID: id, UserID: userID, Quantity: 1, Credits: credits, AmountCents: models.Cents(c.Subtotal),
-		Currency: c.Currency, Status: models.PurchasePaid, CheckoutSessionID: c.ID, PaymentIntentID: c.PaymentIntent,
+		Currency: c.Currency, Locale: models.Locales[0], Status: models.PurchasePaid, CheckoutSessionID: c.ID, PaymentIntentID: c.PaymentIntent,
 		PaidCents: models.Cents(c.Paid), PaidCurrency: c.PaidCurrency, PaidAt: &now, Cause: cause}
 	if cause != "" {
 		p.Status = models.PurchaseReview
@@ -85,7 +85,7 @@ func (s *Service) insertAdopted(tx models.Tx, c Checkout, userID int64, credits 
 		`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, cause,
 			checkout_session_id, payment_intent_id, paid_cents, paid_currency, paid_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?)`, p.ID, p.UserID, p.Quantity, p.Credits, p.AmountCents, p.Currency,
-		models.Locales[0], "session:"+c.ID, p.Status, p.Cause, c.ID, c.PaymentIntent, p.PaidCents, p.PaidCurrency, now).Error
+		p.Locale, "session:"+c.ID, p.Status, p.Cause, c.ID, c.PaymentIntent, p.PaidCents, p.PaidCurrency, now).Error
 	if err != nil {
 		return nil, fmt.Errorf("adopt session %s: %w", c.ID, err)
 	}

@@ -33,7 +33,7 @@ func recordCheckout(tx models.Tx, c Checkout, now time.Time) (*models.Purchase, 
 	}
 	contradiction := applySession(p, c, now)
 	if p.Status != models.PurchasePaid {
-		if err := save(tx, p); err != nil {
+		if err := errors.Join(save(tx, p), tellUnpaid(tx, *p)); err != nil {
 			return nil, err
 		}
 	}
@@ -159,7 +159,7 @@ func RecordFailure(tx models.Tx, c Checkout) (*models.Purchase, error) {
 		return p, nil
 	}
 	p.Status = models.PurchaseFailed
-	return p, save(tx, p)
+	return p, errors.Join(save(tx, p), tellUnpaid(tx, *p))
 }
 
 // RecordExpiry marks a pending purchase as expired. Any other purchase stays as it is.

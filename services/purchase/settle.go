@@ -73,6 +73,9 @@ func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTr
 			return nil, err
 		}
 		rows = append(rows, posted.CreditTransaction)
+		if err := tellMoved(tx, due, posted.CreditTransaction); err != nil {
+			return nil, err
+		}
 	}
 	if len(rows) == 0 {
 		return nil, nil

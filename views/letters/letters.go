@@ -18,7 +18,9 @@ type Site struct {
 	AppURL  string
 	Support string // an address for questions; empty: letters name none
 	Sandbox bool
-	Texts   *locales.Catalog
+
+	SmallBusiness bool // § 19 UStG: no VAT is charged
+	Texts         *locales.Catalog
 }
 
 // zone is the time zone of letters, since nobody knows their readers'. The law that gives them rights is German.
@@ -46,6 +48,13 @@ type composer func(ctx context.Context, site Site, args json.RawMessage) (letter
 // composers has each kind of letter. The test of letters checks that none is missing.
 var composers = map[models.LetterKind]composer{
 	models.LetterWithdrawalReceived: withArgs(withdrawalReceived),
+	models.LetterPurchasePaid:       withArgs(purchasePaid),
+	models.LetterDebitPending:       withArgs(debitPending),
+	models.LetterDebitFailed:        withArgs(debitFailed),
+	models.LetterRefunded:           withArgs(moved("refunded")),
+	models.LetterRefundFailed:       withArgs(moved("refund_failed")),
+	models.LetterDisputed:           withArgs(moved("disputed")),
+	models.LetterDisputeReturned:    withArgs(moved("dispute_returned")),
 }
 
 // withArgs reads the arguments of a kind.

@@ -18,6 +18,19 @@ var samples = map[models.LetterKind]any{
 	models.LetterWithdrawalReceived: mail.WithdrawalReceived{ID: "01a224d7-0680-7125-84e7-7aab351f00a0",
 		ReceivedAt: time.Date(2026, 7, 1, 22, 30, 0, 0, time.UTC), Contract: "500 Credits <b>\nund mehr",
 		Name: "Ada Lovelace", Email: "ada@example.com"},
+	models.LetterPurchasePaid:    purchase(500, 520),
+	models.LetterDebitPending:    purchase(0, 0),
+	models.LetterDebitFailed:     purchase(0, 0),
+	models.LetterRefunded:        purchase(-250, 270),
+	models.LetterRefundFailed:    purchase(250, 520),
+	models.LetterDisputed:        purchase(-500, -20),
+	models.LetterDisputeReturned: purchase(500, 480),
+}
+
+func purchase(moved, balance models.Credits) mail.Purchase {
+	return mail.Purchase{ID: "01a224d7-0680-7125-84e7-7aab351f00a0",
+		OrderedAt: time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC), Credits: 500, Cents: 2000, Currency: "eur", Moved: moved,
+		Balance: balance}
 }
 
 // Every kind of letter is complete in both languages.

@@ -1,0 +1,63 @@
+package letters
+
+import (
+	"context"
+
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/services/mail"
+	"github.com/resume-matcher/credits/views/components"
+)
+
+// purchasePaid confirms an order and that its credits are there. Source: §§ 312f Abs. 2, 312i Abs. 1 Nr. 3 BGB
+func purchasePaid(ctx context.Context, site Site, p mail.Purchase) letter {
+	l := ofPurchase(ctx, site, "purchase_paid", p)
+	l.facts = append(l.facts, balance(ctx, p))
+	return l
+}
+
+// debitPending confirms an order that a bank pays within days.
+func debitPending(ctx context.Context, site Site, p mail.Purchase) letter {
+	return ofPurchase(ctx, site, "debit_pending", p)
+}
+
+func debitFailed(ctx context.Context, site Site, p mail.Purchase) letter {
+	l := ofPurchase(ctx, site, "debit_failed", p)
+	l.action = &action{locales.T(ctx, "letter.debit_failed.again"), site.AppURL + "/" + locales.Code(ctx) + "/purchase"}
+	return l
+}
+
+// moved composes a letter about credits that a refund or a dispute took or gave back.
+func moved(kind string) func(ctx context.Context, site Site, p mail.Purchase) letter {
+	return func(ctx context.Context, site Site, p mail.Purchase) letter {
+		l := ofPurchase(ctx, site, kind, p)
+		l.facts = append(l.facts, fact{locales.T(ctx, "letter.fact.moved"), components.SignedCredits(ctx, p.Moved)},
+			balance(ctx, p))
+		return l
+	}
+}
+
+// ofPurchase begins a letter about a purchase: its texts, the order, and the way to its page.
+func ofPurchase(ctx context.Context, site Site, kind string, p mail.Purchase) letter {
+	credits, amount := components.CreditAmount(ctx, p.Credits), components.Money(ctx, p.Cents, p.Currency)
+	texts := locales.Args{"credits": credits, "amount": amount, "moved": components.CreditAmount(ctx, max(p.Moved, -p.Moved))}
+	vat := "vat.included"
+	if site.SmallBusiness {
+		vat = "vat.small_business"
+	}
+	return letter{
+		subject:    locales.T(ctx, "letter."+kind+".subject", texts),
+		heading:    locales.T(ctx, "letter."+kind+".heading", texts),
+		paragraphs: []string{locales.T(ctx, "letter."+kind+".text", texts)},
+		facts: []fact{
+			{locales.T(ctx, "letter.fact.order"), locales.T(ctx, "letter.order", texts)},
+			{locales.T(ctx, "purchase_detail.amount"), amount + "\n" + locales.T(ctx, vat)},
+			{locales.T(ctx, "purchase_detail.ordered"), components.DateTime(ctx, p.OrderedAt)},
+			{locales.T(ctx, "purchase_detail.number"), p.ID},
+		},
+		action: &action{locales.T(ctx, "letter.purchase"), site.AppURL + "/" + locales.Code(ctx) + "/purchase/" + p.ID},
+	}
+}
+
+func balance(ctx context.Context, p mail.Purchase) fact {
+	return fact{locales.T(ctx, "letter.fact.balance"), components.CreditAmount(ctx, p.Balance)}
+}
