@@ -301,7 +301,8 @@ func TestMailSettings(t *testing.T) {
 		"a name, no address": {"smtp://mail.example.org", "Credits <credits@example.org>", "help", []string{"MAIL_FROM", "SUPPORT_EMAIL"}},
 		"a line break":       {"smtp://mail.example.org", "credits@example.org\nBcc: x@example.org", "", []string{"MAIL_FROM"}},
 	} {
-		got := wrong(t, with(rehearsal, map[string]string{"SMTP_URL": c.url, "MAIL_FROM": c.from, "SUPPORT_EMAIL": c.support}))
+		settings := map[string]string{"SMTP_URL": c.url, "MAIL_FROM": c.from, "SUPPORT_EMAIL": c.support}
+		got := wrong(t, with(rehearsal, settings))
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: problems with %v, want %v", name, got, c.want)
 		}

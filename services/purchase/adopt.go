@@ -76,8 +76,9 @@ func (s *Service) insertAdopted(tx models.Tx, c Checkout, userID int64, credits 
 	}
 	now := s.Now()
 	p := models.Purchase{ID: id, UserID: userID, Quantity: 1, Credits: credits, AmountCents: models.Cents(c.Subtotal),
-		Currency: c.Currency, Locale: models.Locales[0], Status: models.PurchasePaid, CheckoutSessionID: c.ID, PaymentIntentID: c.PaymentIntent,
-		PaidCents: models.Cents(c.Paid), PaidCurrency: c.PaidCurrency, PaidAt: &now, Cause: cause}
+		Currency: c.Currency, Locale: models.Locales[0], Status: models.PurchasePaid, CheckoutSessionID: c.ID,
+		PaymentIntentID: c.PaymentIntent,
+		PaidCents:       models.Cents(c.Paid), PaidCurrency: c.PaidCurrency, PaidAt: &now, Cause: cause}
 	if cause != "" {
 		p.Status = models.PurchaseReview
 	}
