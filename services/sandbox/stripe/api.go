@@ -34,6 +34,7 @@ func (s *Server) endpoints() []endpoint {
 		{"POST /v1/products", productParams.with(newProductParams), s.createProduct},
 		{"GET /v1/products/{id}", nil, retrieve(kindProduct)},
 		{"POST /v1/products/{id}", productParams, s.updateProduct},
+		{"DELETE /v1/products/{id}", nil, s.deleteProduct},
 
 		{"POST /v1/prices", priceParams.with(newPriceParams), s.createPrice},
 		{"GET /v1/prices", prices.params(), prices.serve},
@@ -61,6 +62,7 @@ func (s *Server) endpoints() []endpoint {
 		{"POST /v1/refunds", refundParams, s.createRefund},
 		{"GET /v1/refunds", refundList.params(), refundList.serve},
 		{"GET /v1/refunds/{id}", nil, retrieve(kindRefund)},
+		{"POST /v1/refunds/{id}", refundUpdateParams, s.updateRefund},
 
 		{"GET /v1/disputes", disputes.params(), disputes.serve},
 		{"GET /v1/disputes/{id}", nil, retrieve(kindDispute)},

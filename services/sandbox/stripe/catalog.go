@@ -15,7 +15,8 @@ const maxUnitAmount = 99_999_999
 var prices = list{kind: kindPrice, url: "/v1/prices", filters: []string{"active", "currency", "product", "type"},
 	among: []string{"lookup_keys"}}
 
-var productParams = metadataParams("metadata").with(schema{"active": boolean, "name": identifier})
+var productParams = metadataParams("metadata").with(schema{"active": boolean, "description": text(40000),
+	"name": identifier})
 
 var newProductParams = schema{"id": identifier}
 
@@ -24,7 +25,10 @@ var priceParams = metadataParams("metadata").with(schema{
 	"tax_behavior": oneOf("exclusive", "inclusive", "unspecified"),
 }, currencyOptionParams())
 
-var newPriceParams = schema{"currency": currencyCode, "product": identifier, "unit_amount": integer(0, maxUnitAmount)}
+var newPriceParams = schema{
+	"currency": currencyCode, "product": identifier, "unit_amount": integer(0, maxUnitAmount),
+	"recurring[interval]": oneOf("day", "week", "month", "year"), "recurring[interval_count]": integer(1, 1095),
+}
 
 func (s *Server) createProduct(ctx context.Context, t *txn, c *call) (any, error) {
 	if err := c.form.require("name"); err != nil {
@@ -61,11 +65,36 @@ func (p *product) change(ctx context.Context, t *txn, f form) (err error) {
 	if f.has("name") {
 		p.Name = f["name"]
 	}
+	f.set(&p.Description, "description")
 	if f.has("active") {
 		p.Active = f.truth("active")
 	}
 	p.Updated = t.Now.Unix()
 	return t.record(ctx, p)
+}
+
+// deleteProduct deletes a product without prices.
+func (s *Server) deleteProduct(ctx context.Context, t *txn, c *call) (any, error) {
+	var p product
+	if err := t.get(ctx, c.id, pathParam[kindProduct], &p); err != nil {
+		return nil, err
+	}
+	var priced bool
+	err := t.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM stripe_sandbox.objects
+		WHERE kind = $1 AND data ->> 'product' = $2)`, kindPrice, p.ID).Scan(&priced)
+	if err != nil {
+		return nil, fmt.Errorf("find prices: %w", err)
+	}
+	if priced {
+		return nil, refused("", "", "This product cannot be deleted because it has one or more user-created prices.")
+	}
+	if _, err := t.ExecContext(ctx, `DELETE FROM stripe_sandbox.objects WHERE id = $1`, p.ID); err != nil {
+		return nil, fmt.Errorf("delete product: %w", err)
+	}
+	if err := t.emit(ctx, "product.deleted", &p, nil); err != nil {
+		return nil, err
+	}
+	return &tombstone{ID: p.ID, Object: kindProduct, Deleted: true}, nil
 }
 
 func (s *Server) createPrice(ctx context.Context, t *txn, c *call) (any, error) {
@@ -76,7 +105,12 @@ func (s *Server) createPrice(ctx context.Context, t *txn, c *call) (any, error) 
 	p := &price{
 		ID: newID("price_"), Active: true, Created: t.Now.Unix(), Currency: strings.ToLower(c.form["currency"]),
 		Product:     c.form["product"],
-		TaxBehavior: "unspecified", UnitAmount: amount, UnitAmountDecimal: strconv.FormatInt(amount, 10),
+		TaxBehavior: "unspecified", Type: "one_time", UnitAmount: amount, UnitAmountDecimal: strconv.FormatInt(amount, 10),
+	}
+	if f := c.form; f.has("recurring[interval]") {
+		p.Type = "recurring"
+		p.Recurring = &recurring{Interval: f["recurring[interval]"], UsageType: "licensed",
+			IntervalCount: max(1, f.integer("recurring[interval_count]"))}
 	}
 	var of product
 	if err := t.get(ctx, p.Product, "product", &of); err != nil {

@@ -7,7 +7,8 @@ import (
 
 var customers = list{kind: kindCustomer, url: "/v1/customers", filters: []string{"email"}}
 
-var customerParams = metadataParams("metadata").with(schema{"email": emailAddress, "name": text(256)})
+var customerParams = metadataParams("metadata").with(schema{"description": text(350), "email": emailAddress,
+	"name": text(256)})
 
 func (s *Server) createCustomer(ctx context.Context, t *txn, c *call) (any, error) {
 	cus := &customer{ID: newID("cus_"), Created: t.Now.Unix(), InvoicePrefix: rand.Text()[:8]}
@@ -39,6 +40,7 @@ func (cus *customer) change(ctx context.Context, t *txn, f form) (err error) {
 	if cus.Metadata, err = f.metadata("metadata", cus.Metadata); err != nil {
 		return err
 	}
+	f.set(&cus.Description, "description")
 	f.set(&cus.Email, "email")
 	f.set(&cus.Name, "name")
 	return t.put(ctx, cus)

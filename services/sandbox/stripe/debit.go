@@ -2,7 +2,9 @@ package stripe
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -66,14 +68,17 @@ func (t *txn) bankDebit(ctx context.Context, id string) (*intent, *charge, *sess
 	return &pi, &ch, cs, err
 }
 
-// sessionOf returns the session of a payment.
+// sessionOf returns the session of a payment, or nil if it has none.
 func (t *txn) sessionOf(ctx context.Context, payment string) (*session, error) {
 	var id string
 	err := t.QueryRowContext(ctx,
 		`SELECT id FROM stripe_sandbox.objects WHERE kind = $1 AND data ->> 'payment_intent' = $2`, kindSession,
 		payment).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, errors.Join(errors.New("find session of payment"), err)
+		return nil, fmt.Errorf("find session of payment: %w", err)
 	}
 	var cs session
 	return &cs, t.get(ctx, id, pathParam[kindSession], &cs)

@@ -10,18 +10,19 @@ import (
 
 // The kinds of objects, as their "object" names them on the wire.
 const (
-	kindProduct   = "product"
-	kindPrice     = "price"
-	kindCustomer  = "customer"
-	kindSession   = "checkout.session"
-	kindItem      = "item"
-	kindIntent    = "payment_intent"
-	kindCharge    = "charge"
-	kindRefund    = "refund"
-	kindDispute   = "dispute"
-	kindInvoice   = "invoice"
-	kindEvent     = "event"
-	kindBackstage = "checkout.session/backstage" // never on the wire, as the next one
+	kindProduct       = "product"
+	kindPrice         = "price"
+	kindCustomer      = "customer"
+	kindSession       = "checkout.session"
+	kindItem          = "item"
+	kindIntent        = "payment_intent"
+	kindCharge        = "charge"
+	kindRefund        = "refund"
+	kindDispute       = "dispute"
+	kindInvoice       = "invoice"
+	kindPaymentMethod = "payment_method"
+	kindEvent         = "event"
+	kindBackstage     = "checkout.session/backstage" // never on the wire, as the next one
 
 	kindPriceCurrencies = "price/currencies" // on the wire as a part of its price, when it is asked for
 )
@@ -93,12 +94,13 @@ func decodeMap(data []byte) (map[string]any, error) {
 }
 
 type product struct {
-	ID       string            `json:"id"`
-	Active   bool              `json:"active"`
-	Created  int64             `json:"created"`
-	Updated  int64             `json:"updated"`
-	Metadata map[string]string `json:"metadata"`
-	Name     string            `json:"name"`
+	ID          string            `json:"id"`
+	Active      bool              `json:"active"`
+	Created     int64             `json:"created"`
+	Description *string           `json:"description"`
+	Updated     int64             `json:"updated"`
+	Metadata    map[string]string `json:"metadata"`
+	Name        string            `json:"name"`
 }
 
 func (p *product) ref() (string, string) { return kindProduct, p.ID }
@@ -111,12 +113,23 @@ type price struct {
 	LookupKey         *string           `json:"lookup_key"`
 	Metadata          map[string]string `json:"metadata"`
 	Product           string            `json:"product"`
+	Recurring         *recurring        `json:"recurring"`
 	TaxBehavior       string            `json:"tax_behavior"`
+	Type              string            `json:"type"`
 	UnitAmount        int64             `json:"unit_amount"`
 	UnitAmountDecimal string            `json:"unit_amount_decimal"`
 }
 
 func (p *price) ref() (string, string) { return kindPrice, p.ID }
+
+// recurring is the period of a subscription's price.
+type recurring struct {
+	AggregateUsage *string `json:"aggregate_usage"`
+	Interval       string  `json:"interval"`
+	IntervalCount  int64   `json:"interval_count"`
+	Meter          *string `json:"meter"`
+	UsageType      string  `json:"usage_type"`
+}
 
 type address struct {
 	City       *string `json:"city"`
@@ -131,6 +144,7 @@ type customer struct {
 	ID            string            `json:"id"`
 	Address       *address          `json:"address"`
 	Created       int64             `json:"created"`
+	Description   *string           `json:"description"`
 	Email         *string           `json:"email"`
 	InvoicePrefix string            `json:"invoice_prefix"`
 	Metadata      map[string]string `json:"metadata"`
@@ -140,7 +154,7 @@ type customer struct {
 
 func (c *customer) ref() (string, string) { return kindCustomer, c.ID }
 
-// tombstone is what remains of a deleted customer.
+// tombstone is what remains of a deleted customer, and the answer to the deletion of a product.
 type tombstone struct {
 	ID      string `json:"id"`
 	Object  string `json:"object"`
@@ -162,11 +176,14 @@ type intent struct {
 	Created            int64             `json:"created"`
 	Currency           string            `json:"currency"`
 	Customer           *string           `json:"customer"`
+	Description        *string           `json:"description"`
 	LastPaymentError   map[string]any    `json:"last_payment_error"`
 	LatestCharge       string            `json:"latest_charge"`
 	Metadata           map[string]string `json:"metadata"`
 	PaymentMethod      *string           `json:"payment_method"`
 	PaymentMethodTypes []string          `json:"payment_method_types"`
+	SetupFutureUsage   *string           `json:"setup_future_usage"`
+	Shipping           *shipping         `json:"shipping"`
 	Status             string            `json:"status"`
 }
 
@@ -189,6 +206,7 @@ type charge struct {
 	Created              int64             `json:"created"`
 	Currency             string            `json:"currency"`
 	Customer             *string           `json:"customer"`
+	Description          *string           `json:"description"`
 	Disputed             bool              `json:"disputed"`
 	FailureCode          *string           `json:"failure_code"`
 	FailureMessage       *string           `json:"failure_message"`
@@ -200,6 +218,7 @@ type charge struct {
 	PaymentMethodDetails map[string]any    `json:"payment_method_details,omitempty"`
 	ReceiptURL           string            `json:"receipt_url"`
 	Refunded             bool              `json:"refunded"`
+	Shipping             *shipping         `json:"shipping"`
 	Status               string            `json:"status"`
 }
 

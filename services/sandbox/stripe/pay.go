@@ -128,7 +128,8 @@ func (t *txn) saveDetails(ctx context.Context, id string, details *customerDetai
 func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backstage, method string) error {
 	ch := &charge{
 		ID: newID("ch_"), Amount: cs.AmountTotal, AmountCaptured: cs.AmountTotal, BalanceTransaction: newID("txn_"),
-		Created: t.Now.Unix(), Currency: cs.Currency, Customer: cs.Customer, Metadata: back.Metadata, Paid: true,
+		Created: t.Now.Unix(), Currency: cs.Currency, Customer: cs.Customer, Description: back.Description,
+		Metadata: back.Metadata, Paid: true, Shipping: back.Shipping,
 		PaymentMethod: newID("pm_"), Status: chargeSucceeded,
 		BillingDetails: billingDetails{
 			Address: *cs.CustomerDetails.Address, Email: cs.CustomerDetails.Email,
@@ -141,8 +142,9 @@ func (s *Server) collect(ctx context.Context, t *txn, cs *session, back *backsta
 	ch.ReceiptURL = s.url + "/receipts/" + ch.ID
 	pi := &intent{
 		ID: newID("pi_"), Amount: ch.Amount, AmountReceived: ch.Amount, Created: ch.Created, Currency: ch.Currency,
-		Customer: ch.Customer, LatestCharge: ch.ID, Metadata: ch.Metadata, PaymentMethod: &ch.PaymentMethod,
-		PaymentMethodTypes: cs.PaymentMethodTypes, Status: intentSucceeded,
+		Customer: ch.Customer, Description: ch.Description, LatestCharge: ch.ID, Metadata: ch.Metadata,
+		PaymentMethod: &ch.PaymentMethod, PaymentMethodTypes: cs.PaymentMethodTypes, SetupFutureUsage: back.FutureUsage,
+		Shipping: ch.Shipping, Status: intentSucceeded,
 	}
 	if method == methodDebit {
 		pi.AmountReceived, pi.Status = 0, intentProcessing

@@ -74,7 +74,10 @@ func (p *paymentPage) fill(ctx context.Context, t *txn) error {
 	if err != nil {
 		return err
 	}
-	p.Session, p.Time, p.State = cs.ID, p.formatTime(time.Unix(pi.Created, 0)), p.T("payment.state."+pi.Status)
+	if cs != nil {
+		p.Session = cs.ID
+	}
+	p.Time, p.State = p.formatTime(time.Unix(pi.Created, 0)), p.T("payment.state."+pi.Status)
 	p.Amount, p.Refunded, p.Currency = p.money(pi.Amount, pi.Currency), p.money(ch.AmountRefunded,
 		pi.Currency), pi.Currency
 	p.ChargeID, p.Receipt, p.Debit = ch.ID, "/receipts/"+ch.ID, ch.debit()
@@ -84,7 +87,7 @@ func (p *paymentPage) fill(ctx context.Context, t *txn) error {
 	if pi.Status == intentProcessing {
 		p.Steps = p.steps("payments", pi.ID, "succeed", "fail")
 	}
-	if err := p.buyer(ctx, t, cs); err != nil {
+	if err := p.buyer(ctx, t, ch); err != nil {
 		return err
 	}
 	if err := p.fillAmounts(ctx, t, ch); err != nil {
@@ -96,15 +99,15 @@ func (p *paymentPage) fill(ctx context.Context, t *txn) error {
 	return p.disputes(ctx, t)
 }
 
-func (p *paymentPage) buyer(ctx context.Context, t *txn, cs *session) error {
-	if d := cs.CustomerDetails; d != nil && d.Email != nil {
-		p.Email = *d.Email
+func (p *paymentPage) buyer(ctx context.Context, t *txn, ch *charge) error {
+	if ch.BillingDetails.Email != nil {
+		p.Email = *ch.BillingDetails.Email
 	}
-	if cs.Customer == nil {
+	if ch.Customer == nil {
 		return nil
 	}
 	var cus customer
-	if err := t.get(ctx, *cs.Customer, pathParam[kindCustomer], &cus); err != nil {
+	if err := t.get(ctx, *ch.Customer, pathParam[kindCustomer], &cus); err != nil {
 		return err
 	}
 	if !cus.Deleted {

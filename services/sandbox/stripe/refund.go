@@ -14,6 +14,25 @@ var refundParams = metadataParams("metadata").with(schema{
 	"reason": oneOf("duplicate", "fraudulent", "requested_by_customer"),
 })
 
+var refundUpdateParams = metadataParams("metadata")
+
+// updateRefund changes the metadata of a refund.
+func (s *Server) updateRefund(ctx context.Context, t *txn, c *call) (any, error) {
+	var re refund
+	if err := t.get(ctx, c.id, pathParam[kindRefund], &re); err != nil {
+		return nil, err
+	}
+	before := map[string]any{"metadata": re.Metadata}
+	var err error
+	if re.Metadata, err = c.form.metadata("metadata", re.Metadata); err != nil {
+		return nil, err
+	}
+	if err := t.put(ctx, &re); err != nil {
+		return nil, err
+	}
+	return &re, t.emitRefundUpdate(ctx, &re, before)
+}
+
 func (s *Server) createRefund(ctx context.Context, t *txn, c *call) (any, error) {
 	ch, err := t.chargeOf(ctx, c.form)
 	if err != nil {

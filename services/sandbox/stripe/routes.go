@@ -10,7 +10,7 @@ import (
 // routes registers every address of the stand-in.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	for _, e := range s.endpoints() {
+	for _, e := range append(s.endpoints(), s.triggerEndpoints()...) {
 		mux.HandleFunc(e.pattern, s.handle(&e))
 	}
 	mux.HandleFunc("/v1/", s.handle(nil))

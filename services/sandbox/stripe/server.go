@@ -4,8 +4,8 @@
 //
 // It could be a separate program: it imports nothing of the product but a listener, listens on loopback only, accepts
 // test keys only and keeps its state in a database schema of its own, so that it survives a restart and several
-// replicas share one Stripe. It supports one-time payments by card and SEPA debit. Subscriptions, payment intents
-// without Checkout, stored payment methods, payouts, Connect and PDF invoices are out of scope.
+// replicas share one Stripe. It supports one-time payments by card and SEPA debit, and the requests of "stripe trigger"
+// for the events that the product handles. Subscriptions, payouts, Connect and PDF invoices are out of scope.
 package stripe
 
 import (

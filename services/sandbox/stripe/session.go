@@ -108,7 +108,10 @@ func (i *item) ref() (string, string) { return kindItem, i.ID }
 type backstage struct {
 	Session        string            `json:"session"`
 	Items          []json.RawMessage `json:"items"`
-	Metadata       map[string]string `json:"metadata"` // of the payment to come
+	Metadata       map[string]string `json:"metadata"` // of the payment to come, as the next three
+	Description    *string           `json:"description"`
+	Shipping       *shipping         `json:"shipping"`
+	FutureUsage    *string           `json:"future_usage"`
 	Keep           customerUpdate    `json:"keep"`
 	Attempt        string            `json:"attempt"`         // the rendered form that paid
 	CompletedEvent string            `json:"completed_event"` // the event that said so

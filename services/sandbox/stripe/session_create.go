@@ -93,6 +93,8 @@ func (cs *session) fill(f form, now time.Time) {
 // fill copies the parameters of the later payment from the form.
 func (b *backstage) fill(f form) (err error) {
 	b.Metadata, err = f.metadata("payment_intent_data[metadata]", nil)
+	b.Shipping = f.shipping("payment_intent_data[shipping]")
+	b.FutureUsage = f.optional("payment_intent_data[setup_future_usage]")
 	b.Keep = customerUpdate{Name: f["customer_update[name]"] == "auto", Address: f["customer_update[address]"] == "auto"}
 	return err
 }
@@ -141,7 +143,9 @@ func (t *txn) addItems(ctx context.Context, cs *session, back *backstage, f form
 		}
 		back.Items = append(back.Items, data)
 	}
-	cs.PaymentMethodTypes = methodsFor(cs.Currency)
+	if cs.PaymentMethodTypes = f.texts("payment_method_types"); len(cs.PaymentMethodTypes) == 0 {
+		cs.PaymentMethodTypes = methodsFor(cs.Currency)
+	}
 	cs.AmountTotal = cs.AmountSubtotal
 	switch {
 	case cs.AmountTotal < minTotal && digits(cs.Currency) > 0:
@@ -172,6 +176,10 @@ func (t *txn) priced(ctx context.Context, line string, f form) (*item, error) {
 	var p price
 	if err := t.get(ctx, id, param, &p); err != nil {
 		return nil, err
+	}
+	if p.Recurring != nil {
+		return nil, refused("", param, "You specified `payment` mode but passed a recurring price. Either switch to "+
+			"`subscription` mode or use only one-time prices.")
 	}
 	if !p.Active {
 		return nil, refused("", param, "The price specified is inactive. This field only accepts active prices.")

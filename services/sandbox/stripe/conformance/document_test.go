@@ -15,6 +15,7 @@ var sound = map[string]string{
 	"/v1/customers/cus_1": `{"id":"cus_1","object":"customer","created":1,"livemode":false,"email":null,"metadata":{"userId":"7"}}`,
 	"/v1/refunds": `{"object":"list","url":"/v1/refunds","has_more":false,"data":[
 		{"id":"re_1","object":"refund","amount":5,"created":1,"currency":"eur","status":"failed","charge":"ch_1"}]}`,
+	"/v1/payment_pages/cs_1": `{"id":"cus_1","object":"customer","created":1,"livemode":false}`,
 	"/v1/events/evt_1": `{"id":"evt_1","object":"event","type":"customer.updated","api_version":"2024-06-20","created":1,"livemode":false,
 		"pending_webhooks":1,"request":{"id":null,"idempotency_key":null},"data":{"previous_attributes":{"email":"a"},
 		"object":{"id":"cus_1","object":"customer","created":1,"livemode":false}}}`,
@@ -49,6 +50,7 @@ func TestDocumentFindsEachViolation(t *testing.T) {
 		{"a fault within what is expanded", "/v1/refunds", `"charge":"ch_1"`, `"charge":{"id":"ch_1","object":"charge"}`,
 			"answer.data[0].charge.amount is missing"},
 		{"a list that is elsewhere", "/v1/refunds", `"/v1/refunds"`, `"/v1/charges"`, `answer.url is "/v1/charges"`},
+		{"a fault on a payment page", "/v1/payment_pages/cs_1", `"created":1,`, ``, "answer.created is missing"},
 		{"an event about something else", "/v1/events/evt_1", `"object":"customer"`, `"object":"client"`,
 			`no object "client"`},
 		{"an event about a bad object", "/v1/events/evt_1", `"object":{`, `"object":{"colour":"red",`,
