@@ -18,6 +18,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/address"
+	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/seal"
 )
@@ -48,7 +49,7 @@ type Service struct {
 	now       func() time.Time
 }
 
-// New checks the options. It contacts no provider: the first sign-in with each one does.
+// New checks the options. It contacts no provider: CheckIssuer and the first sign-in with each one do.
 func New(o Options) (*Service, error) {
 	s := &Service{db: o.DB, secrets: o.Secrets, claim: o.Claim, log: o.Log, now: o.Now}
 	if s.log == nil {
@@ -82,6 +83,18 @@ func New(o Options) (*Service, error) {
 		s.providers = append(s.providers, newProvider(config, callback, client, s.now))
 	}
 	return s, nil
+}
+
+// CheckIssuer reads the discovery document at OIDC_ISSUER, so that the log names a wrong address at start, before the
+// first sign-in.
+func (s *Service) CheckIssuer(ctx context.Context) {
+	p, ok := s.provider(config.OpenID).(*openID)
+	if !ok {
+		return
+	}
+	if _, err := p.discover(ctx); err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "sign-in at OIDC_ISSUER does not work", "err", err)
+	}
 }
 
 // Choice is a provider that the sign-in page offers.

@@ -42,6 +42,10 @@ func TestCertifiedProvider(t *testing.T) {
 		if _, _, err := f.Begin(t.Context(), config.OpenID, "en", ""); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("got %v, want %s", err, fault.Unavailable)
 		}
+		f.CheckIssuer(t.Context())
+		if log := f.log.String(); !strings.Contains(log, issuer+"/") || !strings.Contains(log, "OIDC_ISSUER") {
+			t.Errorf("got the log %s, want it to name the setting and its value", log)
+		}
 	})
 }
 
