@@ -2,6 +2,7 @@ package locales
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -88,6 +89,23 @@ func TestMatch(t *testing.T) {
 			t.Errorf("Match(%q) = %q, want %q", header, got, want)
 		}
 	}
+}
+
+func FuzzMatch(f *testing.F) {
+	for _, seed := range []string{"de-AT,de;q=0.9", "fr;q=0", "*", "de_DE.UTF-8@euro", "x-de", "-", ",;q="} {
+		f.Add(seed)
+	}
+	c, err := Load()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		for _, got := range []string{c.Match(header), c.Terminal(header)} {
+			if !slices.Contains(c.Codes(), got) {
+				t.Errorf("%q: got the language %q, want one of %q", header, got, c.Codes())
+			}
+		}
+	})
 }
 
 func TestTerminal(t *testing.T) {
