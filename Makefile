@@ -7,6 +7,7 @@ MAKEFLAGS   += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 
 LINTER       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GITLEAKS     := github.com/zricethezav/gitleaks/v8@v8.30.1
 GOTESTSUM    := gotest.tools/gotestsum@v1.13.0
 NODE         := 22.23.3
 BENCHTIME    ?= 1s
@@ -87,6 +88,7 @@ test-full: needs-go ## run every test at full depth, plus planted mistakes, fuzz
 	phase "every test with the race detector, not at full depth" $(subst go run,env TEST_DEPTH= go run -exec "$(RACE)",$(GOTEST)) --jsonfile $(TEST_LOG)/raced.json -- -race $(GOTEST_FLAGS) ./...; \
 	phase "each benchmark once, with the race detector" $(MAKE) bench CGO_ENABLED=1 BENCHTIME=1x BENCHFLAGS=-race; \
 	phase "fuzzing, $(FUZZTIME) each" $(MAKE) fuzz; \
+	phase "secrets in the history" $(MAKE) secrets; \
 	phase "planted mistakes" $(MAKE) bite; \
 	phase "Lighthouse" $(MAKE) lighthouse
 
@@ -112,6 +114,10 @@ report:
 lint: needs-go ## check style, formatting and who imports whom
 	@$(STEP) "Building the linter" go run $(LINTER) version
 	@$(COMPILE) go run $(LINTER) run --allow-parallel-runners
+
+.PHONY: secrets
+secrets: needs-go ## look for secrets in the history of the sources
+	@exec $(STEP) "Looking for secrets" go run $(GITLEAKS) git --no-banner --redact .
 
 .PHONY: verify
 verify: generate ## check that generated files and go.mod are fresh
