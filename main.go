@@ -75,7 +75,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	program := &command.Program{
-		Version: version, Commit: builtFrom(), Variables: config.Environment(os.Environ()),
+		Version: version, Commit: builtFrom(), Licences: static.Licences, Variables: config.Environment(os.Environ()),
 		Stdout: os.Stdout, Stderr: os.Stderr, Serve: serve,
 	}
 	err := program.Run(ctx, os.Args[1:])

@@ -26,6 +26,7 @@ func TestCommands(t *testing.T) {
 		want []string
 	}{
 		{"version", nil, []string{"version"}, 0, []string{"development"}},
+		{"the licences", nil, []string{"version", "--licenses"}, 0, []string{"gorm.io/gorm", "Apache License", "htmx"}},
 		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "doctor", "reconcile", "grant", "keys",
 			"admins"}},
 		{"help on a command", nil, []string{"grant", "-h"}, 0, []string{"-email", "-credits", "-note"}},

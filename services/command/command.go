@@ -147,7 +147,16 @@ func (f *flags) parse(ctx context.Context, p *Program, args []string) error {
 }
 
 // version is `credits version`.
-func version(_ context.Context, p *Program, _ []string) error {
-	_, err := fmt.Fprintln(p.Stdout, p.Version)
+func version(ctx context.Context, p *Program, args []string) error {
+	f := newFlags("version", "command.version.explanation")
+	licences := f.Bool("licenses", false, say(ctx, "command.version.licenses", nil))
+	if err := f.parse(ctx, p, args); err != nil {
+		return err
+	}
+	text := p.Version
+	if *licences {
+		text = p.Licences()
+	}
+	_, err := fmt.Fprintln(p.Stdout, text)
 	return err
 }

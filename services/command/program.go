@@ -32,6 +32,7 @@ const closeTimeout = 3 * time.Second
 type Program struct {
 	Version        string
 	Commit         string // of the source code; may be empty
+	Licences       func() string
 	Variables      config.Variables
 	Stdout, Stderr io.Writer
 	Serve          func(ctx context.Context, p *Program) error // runs the server until ctx ends
