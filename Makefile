@@ -7,6 +7,7 @@ MAKEFLAGS   += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 
 LINTER       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+CYCLONEDX    := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GITLEAKS     := github.com/zricethezav/gitleaks/v8@v8.30.1
 GOTESTSUM    := gotest.tools/gotestsum@v1.13.0
 NODE         := 22.23.3
@@ -139,10 +140,25 @@ generate: needs-go node_modules/.package-lock.json ## rebuild views, CSS and the
 	@exec $(STEP) "Generating views" go tool templ generate -path views -log-level error
 	@exec $(STEP) "Generating CSS" npm run --silent css
 
+BUILD = go build -buildvcs=false -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)"
+
 .PHONY: build
-build: needs-go ## build the static binary bin/credits for release
-	@go build -buildvcs=false -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/credits .
+build: needs-go ## build the static binary bin/credits
+	@$(BUILD) -o bin/credits .
 	@echo "bin/credits is version $(VERSION)."
+
+# The same source gives the same binaries, byte for byte. SHA256SUMS is for sha256sum --check.
+.PHONY: release
+release: needs-go ## build bin/release for Linux and macOS, with checksums and a CycloneDX SBOM for each binary
+	@rm -rf bin/release; mkdir -p bin/release; \
+	for platform in linux-amd64 linux-arm64 darwin-amd64 darwin-arm64; do \
+	  file=bin/release/credits-$$platform; \
+	  GOOS=$${platform%-*} GOARCH=$${platform#*-} $(STEP) "Building $$file" $(BUILD) -o $$file .; \
+	  $(STEP) "Listing its modules" go run $(CYCLONEDX) bin -json -licenses -version $(VERSION) -output $$file.cdx.json $$file; \
+	done; \
+	cd bin/release; \
+	if command -v sha256sum >/dev/null; then sha256sum credits-*; else shasum -a 256 credits-*; fi >SHA256SUMS
+	@echo "bin/release has version $(VERSION)."
 
 .PHONY: bench
 bench: needs-go ## run the benchmarks; BENCHTIME=5s runs each for longer
