@@ -208,7 +208,8 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 func mailer(ctx context.Context, p *command.Program, db *gorm.DB) (*mail.Service, error) {
 	server, err := p.MailServer(ctx)
 	write := letters.Site{AppURL: p.Config.AppURL, Support: p.Config.SupportEmail,
-		Sandbox: p.Config.Mode == config.Sandbox, SmallBusiness: p.Config.SmallBusiness, Texts: p.Texts}
+		Sandbox: p.Config.Mode == config.Sandbox, SmallBusiness: p.Config.SmallBusiness, Documents: p.Legal,
+		Texts: p.Texts}
 	return &mail.Service{DB: db, Server: server, From: p.Config.MailFrom, Operators: p.Config.AdminEmails,
 		Write: write.Write, Now: models.Now, Log: p.Log}, err
 }
@@ -262,6 +263,7 @@ func site(p *command.Program, proxies transport.Proxies) handlers.Site {
 		Dashboard:     p.Config.Dashboard(),
 		Mailbox:       p.Config.Mailbox,
 		Control:       p.Config.ResumeMatcher.Control,
+		Documents:     p.Legal,
 		Legal:         handlers.Legal{Imprint: p.Config.ImprintURL, Terms: p.Config.TermsURL, Privacy: p.Config.PrivacyURL},
 		Texts:         p.Texts,
 		Log:           p.Log,

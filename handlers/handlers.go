@@ -15,6 +15,7 @@ import (
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/legal"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/metrics"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -65,6 +66,7 @@ type Site struct {
 	Dashboard     string // URL of the sandbox's payments; empty outside the sandbox
 	Control       string // URL of the Resume Matcher stand-in's control page; empty without the stand-in
 	Legal         Legal
+	Documents     legal.Library
 	FormTargets   []string          // foreign origins that forms may redirect to: Stripe's payment pages
 	Proxies       transport.Proxies // their X-Forwarded-For is trusted
 	Texts         *locales.Catalog

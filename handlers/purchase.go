@@ -27,7 +27,8 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), offers
 	data.SmallBusiness, data.MaxQuantity = h.Site.SmallBusiness, catalog.MaxQuantity
 	data.Units = orderedUnits(data.Quantity)
-	data.Terms, data.Privacy = h.Site.Legal.Terms, h.Site.Legal.Privacy
+	links := h.legalLinks(pageLocale(c))
+	data.Terms, data.Privacy, data.Withdrawal = links.Terms, links.Privacy, links.Withdrawal
 	data.Debt = currentUser(c).CreditsBalance < 0
 	return h.render(c, status, "purchase.title", pages.Purchase(data))
 }

@@ -55,7 +55,7 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	p := layouts.Page{
 		Title: locales.T(c.UserContext(), title), Origin: h.Site.AppURL, Locale: locale, Path: path,
 		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, Mailbox: h.Site.Mailbox, Control: h.Site.Control,
-		RequestID: requestID(c), Legal: h.Site.Legal,
+		RequestID: requestID(c), Legal: h.legalLinks(locale),
 		Flash: h.popFlash(c), Partial: wantsFragment(c),
 	}
 	p.Silent = p.Flash == nil && c.Get("HX-Target") != "content"

@@ -85,6 +85,7 @@ var routeRoles = map[string]struct {
 	"GET /:locale/api/docs":       {"/de/api/docs", public(200)},
 	"GET /:locale/dev/components": {"/de/dev/components", public(404)},
 	"GET /:locale/login":          {"/de/login", statuses{200, 303, 303, 303, 200, 200, 200}},
+	"GET /:locale/legal/:text":    {"/de/legal/withdrawal", public(404)}, // the fixture's seller has no name
 	"GET /:locale/withdrawal":     {"/de/withdrawal", public(200)},
 	"POST /:locale/withdrawal":    {"/de/withdrawal", public(422)},
 	// the id in the path is the secret

@@ -129,6 +129,7 @@ func (h *Handler) routePages(page fiber.Router, docs fiber.Handler) {
 	page.Post("/purchase", h.requireUser, h.limit(limit.Checkout), h.startPurchase)
 	page.Get("/purchase/:id", h.requireUser, h.showPurchase)
 	page.Get("/purchase/:id/receipt", h.requireUser, h.limit(limit.Receipt), h.openReceipt)
+	page.Get("/legal/:text", h.showLegal)
 	page.Get("/withdrawal", h.showWithdrawal)
 	page.Get("/withdrawal/:id", h.showWithdrawalConfirmation)
 	page.Get("/withdrawal/:id/confirmation.txt", h.sendWithdrawalConfirmation)

@@ -33,6 +33,8 @@ var states = []pageState{
 	{name: "login", path: "/login"},
 	{name: "login-back", path: "/login?return_to=/de/history"},
 	{name: "withdrawal-stranger", path: "/withdrawal"},
+	{name: "legal-withdrawal", path: "/legal/withdrawal"},
+	{name: "legal-form", path: "/legal/form"},
 	{name: "withdrawal-empty", path: "/withdrawal", status: 422, button: "#confirm-withdrawal"},
 	{name: "withdrawal-wrong", path: "/withdrawal", status: 422, button: "#confirm-withdrawal",
 		typed: []string{"name", "Ada", "email", "nowhere", "contract", hostileText}},

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/legal"
 	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/sandbox"
 )
@@ -22,4 +23,10 @@ func (p *Program) MailServer(ctx context.Context) (*mail.Server, error) {
 		return nil, nil
 	}
 	return mail.NewServer(p.Config.SMTPURL.Reveal())
+}
+
+// loadLegal reads the legal texts.
+func (p *Program) loadLegal() (legal.Library, error) {
+	return legal.Load(p.Config.LegalDir, legal.Seller{Name: p.Config.SellerName, Address: p.Config.SellerAddress,
+		Email: p.Config.SupportEmail, AppURL: p.Config.AppURL})
 }

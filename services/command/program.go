@@ -16,6 +16,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/legal"
 	"github.com/resume-matcher/credits/services/localpg"
 	"github.com/resume-matcher/credits/services/logging"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -40,7 +41,8 @@ type Program struct {
 	Config  config.Config
 	Log     *slog.Logger
 	Texts   *locales.Catalog
-	DataDir string // of the private database; empty with DATABASE_URL
+	Legal   legal.Library // of serve
+	DataDir string        // of the private database; empty with DATABASE_URL
 
 	serves    bool // serve: the private database must be its own
 	announced bool

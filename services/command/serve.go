@@ -15,7 +15,11 @@ func serve(ctx context.Context, p *Program, args []string) error {
 		return err
 	}
 	p.serves = true
-	if err := p.configure(); err != nil {
+	err := p.configure()
+	if err == nil {
+		p.Legal, err = p.loadLegal()
+	}
+	if err != nil {
 		return err
 	}
 	return p.Serve(ctx, p)

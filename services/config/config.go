@@ -2,6 +2,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -56,6 +57,10 @@ type Config struct {
 	ImprintURL string `env:"IMPRINT_URL"` // linked in the footer, as the next two
 	TermsURL   string `env:"TERMS_URL"`
 	PrivacyURL string `env:"PRIVACY_URL"`
+
+	LegalDir      string `env:"LEGAL_DIR"`      // the operator's legal texts; empty: none
+	SellerName    string `env:"SELLER_NAME"`    // as the instruction on withdrawal names the seller
+	SellerAddress string `env:"SELLER_ADDRESS"` // separated by commas
 
 	SMTPURL      Secret `env:"SMTP_URL"`      // the mail server; empty: no letter is sent
 	MailFrom     string `env:"MAIL_FROM"`     // the sender of letters
@@ -146,6 +151,11 @@ func (c *Config) derive() {
 	c.AdminEmails, c.TrustedProxies = list(c.AdminEmails), list(c.TrustedProxies)
 	if len(c.AdminEmails) == 0 && c.Mode == Sandbox {
 		c.AdminEmails = []string{"admin@example.com"}
+	}
+	if c.Mode == Sandbox { // made up, so that letters and pages are complete
+		c.SellerName = cmp.Or(c.SellerName, "Muster GmbH")
+		c.SellerAddress = cmp.Or(c.SellerAddress, "Musterweg 1, 12345 Musterstadt")
+		c.SupportEmail = cmp.Or(c.SupportEmail, "help@example.com")
 	}
 	if c.OIDCName == "" {
 		c.OIDCName = "OpenID Connect"

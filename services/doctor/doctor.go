@@ -40,6 +40,7 @@ func (s *SetUp) Run(ctx context.Context) []Check {
 		s.checkSandbox, s.checkSession, s.checkAddress, s.checkDatabase, s.checkPooler, s.checkRole, s.checkKey, s.checkClock,
 		s.checkSecrets,
 		s.checkEndpoint, s.checkPrices, s.checkTax, s.checkSignIn, s.checkSpelling, s.checkResumeMatcher, s.checkHosts,
+		s.checkMail, s.checkLegal,
 	} {
 		found = append(found, check(ctx)...)
 	}

@@ -111,7 +111,8 @@ func TestEveryProblemIsReportedAtOnce(t *testing.T) {
 		"doctor.configuration.log_level",
 		"doctor.configuration.port", "doctor.configuration.legal_url", "doctor.configuration.trusted_proxies",
 		"doctor.session.short", "doctor.address.not_https",
-		"doctor.database.missing", "doctor.key.shape", "doctor.secrets.missing", "doctor.sign_in.none")
+		"doctor.database.missing", "doctor.key.shape", "doctor.secrets.missing", "doctor.sign_in.none", "doctor.mail.none",
+		"doctor.legal.missing")
 	f.env = map[string]string{"APP_ENV": "staging", "OIDC_ISSUER": "login", "OIDC_CLIENT_ID": "x",
 		"OIDC_CLIENT_SECRET": "y", ".env": "unreadable"}
 	f.wantRed("doctor.configuration.env_file", "doctor.configuration.app_env", "doctor.configuration.not_for_sandbox",

@@ -16,6 +16,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/sandbox/mailbox"
 	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
@@ -33,6 +34,7 @@ const (
 type fixture struct {
 	t      *testing.T
 	env    map[string]string
+	mail   *mailbox.Server
 	stripe *client.API
 	db     *gorm.DB
 	now    func() time.Time
@@ -55,11 +57,21 @@ func newFixture(t *testing.T) *fixture {
 			t.Errorf("close the stand-in: %v", err)
 		}
 	})
-	return &fixture{t: t, db: db, stripe: stripeapi.New(testKey, server.URL()), now: models.Now, env: map[string]string{ //nolint:gosec // invented
+	mail, err := mailbox.Start(t.Context(), "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatalf("start the mailbox: %v", err)
+	}
+	t.Cleanup(func() { _ = mail.Close(context.Background()) })
+	return &fixture{t: t, db: db, mail: mail, stripe: stripeapi.New(testKey, server.URL()), now: models.Now, env: map[string]string{ //nolint:gosec // invented
 		"APP_URL": "https://credits.example.com", "DATABASE_URL": dbtest.URLOf(db), "STRIPE_SECRET_KEY": testKey,
 		"STRIPE_API_BASE":       server.URL(),
 		"STRIPE_WEBHOOK_SECRET": "whsec_9c3e1b7a5d", "SESSION_SECRET": strong, "GOOGLE_CLIENT_ID": "4711.apps",
 		"GOOGLE_CLIENT_SECRET": "b1946ac9d2",
+
+		"SMTP_URL": mail.SMTPURL(), "MAIL_FROM": "credits@example.org", "SUPPORT_EMAIL": "help@example.org",
+		"SELLER_NAME": "Muster GmbH", "SELLER_ADDRESS": "Musterweg 1, 12345 Musterstadt",
+		"IMPRINT_URL": "https://example.org/imprint", "TERMS_URL": "https://example.org/terms",
+		"PRIVACY_URL": "https://example.org/privacy",
 	}}
 }
 

@@ -96,11 +96,11 @@ func TestSandboxWithSettingsOfARealSetUp(t *testing.T) {
 	base := healthy(t)
 	f := base.forTest(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("STRIPE_SECRET_KEYS", liveKey)
 	f.wantRed("doctor.configuration.not_for_sandbox", "doctor.configuration.not_for_sandbox",
-		"doctor.configuration.not_for_sandbox", "doctor.configuration.meant",
+		"doctor.configuration.not_for_sandbox", "doctor.configuration.not_for_sandbox", "doctor.configuration.meant",
 		"doctor.configuration.not_for_sandbox", "doctor.address.not_for_sandbox")
 	t.Run("a foreign database is not touched", func(t *testing.T) {
 		base.forTest(t).with("STRIPE_SECRET_KEY", "").with("STRIPE_API_BASE", "").with("STRIPE_WEBHOOK_SECRET",
-			"").with("SESSION_SECRET", "").
+			"").with("SESSION_SECRET", "").with("SMTP_URL", "").
 			with("GOOGLE_CLIENT_ID", "").with("GOOGLE_CLIENT_SECRET", "").with("APP_URL", "").with("STRIPE_KEY", "x").
 			with("DATABASE_URL", "postgres://app@db.example.com/app").wantRed("doctor.configuration.unknown",
 			"doctor.database.not_for_sandbox")

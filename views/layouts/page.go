@@ -43,7 +43,7 @@ type Elsewhere struct {
 }
 
 // Legal holds the URLs of the legally required pages. An empty URL leaves its link out.
-type Legal struct{ Imprint, Terms, Privacy string }
+type Legal struct{ Imprint, Terms, Privacy, Withdrawal string }
 
 // Flash is one message about a finished action.
 type Flash struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/legal"
 	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/views/components"
 )
@@ -19,7 +20,8 @@ type Site struct {
 	Support string // an address for questions; empty: letters name none
 	Sandbox bool
 
-	SmallBusiness bool // § 19 UStG: no VAT is charged
+	SmallBusiness bool          // § 19 UStG: no VAT is charged
+	Documents     legal.Library // attached to order confirmations
 	Texts         *locales.Catalog
 }
 
@@ -34,6 +36,7 @@ type letter struct {
 	facts      []fact
 	action     *action
 	closing    []string
+	attached   []legal.Kind
 }
 
 // fact is a name and a value.
@@ -92,7 +95,19 @@ func (s Site) Write(l models.Letter, to mail.Recipient) (mail.Content, error) {
 	if err := document(l.Locale, content).Render(ctx, &page); err != nil {
 		return mail.Content{}, fmt.Errorf("render letter: %w", err)
 	}
-	return mail.Content{Subject: content.subject, Text: content.text(), HTML: page.String()}, nil
+	return mail.Content{Subject: content.subject, Text: content.text(), HTML: page.String(),
+		Attachments: s.attachments(ctx, content.attached)}, nil
+}
+
+// attachments returns legal texts as files. A link would not do: what a consumer must fetch was not handed over.
+func (s Site) attachments(ctx context.Context, kinds []legal.Kind) (files []mail.Attachment) {
+	for _, kind := range kinds {
+		if d, ok := s.Documents.Document(kind, locales.Code(ctx)); ok {
+			files = append(files, mail.Attachment{Name: locales.T(ctx, "legal.file."+string(kind)),
+				ContentType: "text/plain; charset=utf-8", Content: []byte(d.Source)})
+		}
+	}
+	return files
 }
 
 // closing says who sends the letter and why.

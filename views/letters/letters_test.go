@@ -10,6 +10,7 @@ import (
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/legal"
 	"github.com/resume-matcher/credits/services/mail"
 )
 
@@ -51,6 +52,10 @@ func TestLetters(t *testing.T) {
 					t.Fatal(err)
 				}
 				checkContent(t, content)
+				confirms := kind == models.LetterPurchasePaid || kind == models.LetterDebitPending
+				if want := map[bool]int{true: 2}[confirms]; len(content.Attachments) != want {
+					t.Errorf("%d attachments, want %d: the instruction and the form", len(content.Attachments), want)
+				}
 			})
 		}
 	}
@@ -103,5 +108,9 @@ func newSite(t *testing.T) Site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Site{AppURL: "https://credits.example.com", Support: "help@example.com", Sandbox: true, Texts: texts}
+	documents, err := legal.Load("", legal.Seller{Name: "Muster GmbH", Address: "Musterweg 1", Email: "help@example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Site{Documents: documents, AppURL: "https://credits.example.com", Support: "help@example.com", Sandbox: true, Texts: texts}
 }

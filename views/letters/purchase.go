@@ -4,20 +4,26 @@ import (
 	"context"
 
 	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/services/legal"
 	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/views/components"
 )
 
+// contract is what the confirmation of an order has attached.
+var contract = []legal.Kind{legal.Terms, legal.Withdrawal, legal.Form}
+
 // purchasePaid confirms an order and that its credits are there. Source: §§ 312f Abs. 2, 312i Abs. 1 Nr. 3 BGB
 func purchasePaid(ctx context.Context, site Site, p mail.Purchase) letter {
 	l := ofPurchase(ctx, site, "purchase_paid", p)
-	l.facts = append(l.facts, balance(ctx, p))
+	l.facts, l.attached = append(l.facts, balance(ctx, p)), contract
 	return l
 }
 
 // debitPending confirms an order that a bank pays within days.
 func debitPending(ctx context.Context, site Site, p mail.Purchase) letter {
-	return ofPurchase(ctx, site, "debit_pending", p)
+	l := ofPurchase(ctx, site, "debit_pending", p)
+	l.attached = contract
+	return l
 }
 
 func debitFailed(ctx context.Context, site Site, p mail.Purchase) letter {
