@@ -55,6 +55,7 @@ func TestModulesHavePermittedLicences(t *testing.T) {
 		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		return // the program still has the old text
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != want {
 		t.Errorf("%s is stale (%v); renew it: go test ./static -run %s -golden", path, err, t.Name())
