@@ -21,7 +21,7 @@ var forwardingHeaders = []string{fiber.HeaderForwarded, fiber.HeaderXForwardedFo
 
 // admitMonitor admits who may read the metrics: the bearer of METRICS_TOKEN or, without a token, a program on this
 // machine. A proxy on this machine forwards anyone's requests, so those that show a proxy, or name another host, are
-// refused.
+// refused, and so is HTTP/1.0: nginx speaks it unless told otherwise, and adds none of the headers by itself.
 func (h *Handler) admitMonitor(c *fiber.Ctx) error {
 	if h.Metrics == nil {
 		return fault.New(fault.NotFound, nil)
@@ -36,7 +36,8 @@ func (h *Handler) admitMonitor(c *fiber.Ctx) error {
 	}
 	host := url.URL{Host: string(c.Request().Host())}
 	forwarded := slices.ContainsFunc(forwardingHeaders, func(name string) bool { return c.Get(name) != "" })
-	if !c.Context().RemoteIP().IsLoopback() || !loopback.Is(host.Hostname()) || forwarded {
+	if !c.Context().RemoteIP().IsLoopback() || !loopback.Is(host.Hostname()) || forwarded ||
+		!c.Request().Header.IsHTTP11() {
 		return fault.New(fault.NotFound, nil)
 	}
 	return c.Next()

@@ -232,6 +232,11 @@ func TestMetricsAreForMonitors(t *testing.T) {
 			t.Errorf("%q: status %v without and with a token, want %v", lines, got, want)
 		}
 	}
+	f.handler.Site.MetricsToken = ""
+	if res, _ := dial(t, address).send("GET /metrics HTTP/1.0\r\nHost: 127.0.0.1:3000\r\n\r\n"); res.StatusCode != 404 {
+		t.Errorf("by nginx without any setting: status %d, want 404", res.StatusCode)
+	}
+	f.handler.Site.MetricsToken = known
 	// the peer of call is no loopback address
 	if r := f.call(http.MethodGet, "/metrics", "", "Authorization: Bearer "+known); r.status != 200 {
 		t.Errorf("from another machine with the token: status %d, want 200", r.status)
