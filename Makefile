@@ -28,6 +28,9 @@ TEST_LOG     := .data/test
 GOTEST_FLAGS  = -shuffle=on -parallel 4 -ldflags=-w -vet=off -timeout $(TEST_TIMEOUT) -exec "env -u GOGC" $(TESTFLAGS)
 GOTEST       := $(COMPILE) go run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --hide-summary skipped
 
+# Starts one PostgreSQL for all packages that a command tests.
+DATABASE := go run ./models/dbtest/shared
+
 # Runs a command, reports progress every few seconds, and ends with one sentence if it fails.
 STEP := sh .make/step.sh
 
@@ -77,16 +80,16 @@ test: needs-go ## install what is missing, then run every check and every test
 	phase "programs and tools" $(MAKE) tools conformance; \
 	phase "generated files" $(MAKE) verify; \
 	phase "lint" $(MAKE) lint; \
-	phase "tests with the race detector" $(subst go run,go run -exec "$(RACE)",$(GOTEST)) --jsonfile $(TEST_LOG)/race.json -- -race $(GOTEST_FLAGS) $(RACED:%=./%); \
+	phase "tests with the race detector" $(DATABASE) $(subst go run,go run -exec "$(RACE)",$(GOTEST)) --jsonfile $(TEST_LOG)/race.json -- -race $(GOTEST_FLAGS) $(RACED:%=./%); \
 	others=$$(go list ./...); for package in $(RACED) handlers/e2e; do others=$$(echo "$$others" | grep -v "/$$package\$$"); done; \
-	phase "tests without the race detector" $(GOTEST) --jsonfile $(TEST_LOG)/rest.json -- $(GOTEST_FLAGS) $$others; \
+	phase "tests without the race detector" $(DATABASE) $(GOTEST) --jsonfile $(TEST_LOG)/rest.json -- $(GOTEST_FLAGS) $$others; \
 	phase "tests of the running program, and in the browser" $(GOTEST) --jsonfile $(TEST_LOG)/e2e.json -- $(GOTEST_FLAGS) ./handlers/e2e
 
 .PHONY: test-full
 test-full: needs-go ## run every test at full depth, plus planted mistakes, fuzzing, benchmarks and Lighthouse; may take an hour
 	@export TEST_DEPTH=full TEST_TIMEOUT=90m; $(PHASES); \
 	$(MAKE) test; \
-	phase "every test with the race detector, not at full depth" $(subst go run,env TEST_DEPTH= go run -exec "$(RACE)",$(GOTEST)) --jsonfile $(TEST_LOG)/raced.json -- -race $(GOTEST_FLAGS) ./...; \
+	phase "every test with the race detector, not at full depth" $(DATABASE) $(subst go run,env TEST_DEPTH= go run -exec "$(RACE)",$(GOTEST)) --jsonfile $(TEST_LOG)/raced.json -- -race $(GOTEST_FLAGS) ./...; \
 	phase "each benchmark once, with the race detector" $(MAKE) bench CGO_ENABLED=1 BENCHTIME=1x BENCHFLAGS=-race; \
 	phase "fuzzing, $(FUZZTIME) each" $(MAKE) fuzz; \
 	phase "secrets in the history" $(MAKE) secrets; \

@@ -2,7 +2,8 @@
 // so that all tests can run in parallel.
 //
 // The tests of a package share one server, which starts with the first database. TEST_DATABASE_URL, the address of a
-// superuser, names a server to use instead; dbtest creates the role "app" and databases there, and Main drops them.
+// superuser, names a server to use instead; dbtest creates the role "app" and databases there, and Main drops them. The
+// command models/dbtest/shared starts one server for many packages.
 package dbtest
 
 import (

@@ -133,7 +133,7 @@ func TestDatabasesEndWithTheirTestEvenWhenInUse(t *testing.T) {
 	}
 }
 
-// Two processes on one given server must not interfere with each other.
+// Processes on one given server must not interfere with each other, with templates of their own or with that of Share.
 func TestServerOfAnotherIsSharedAndLeftClean(t *testing.T) {
 	t.Parallel()
 	other, err := localpg.Start(t.Context(), localpg.Options{Temporary: true, Unsafe: true,
@@ -157,15 +157,26 @@ func TestServerOfAnotherIsSharedAndLeftClean(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var both sync.WaitGroup
-	for range 2 {
-		both.Go(func() {
-			if err := useServer(t.Context(), address); err != nil {
-				t.Error(err)
+	useTwice := func(template string) {
+		t.Helper()
+		Concurrently(2, func(int) {
+			if err := useServer(t.Context(), address, template); err != nil {
+				t.Errorf("with the template %q: %v", template, err)
 			}
 		})
 	}
-	both.Wait()
+	useTwice("")
+	owner, err := begin(t.Context(), address, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.migrate(); err != nil {
+		t.Fatal(err)
+	}
+	useTwice(owner.template())
+	if err := owner.stop(t.Context()); err != nil {
+		t.Error(err)
+	}
 	var left int
 	if err := admin.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_database WHERE datname ~ '^(t|tmpl)_'`).
 		Scan(&left); err != nil || left != 0 {
@@ -173,9 +184,9 @@ func TestServerOfAnotherIsSharedAndLeftClean(t *testing.T) {
 	}
 }
 
-// useServer acts as another process that runs one test on a given server.
-func useServer(ctx context.Context, address string) (err error) {
-	s, err := begin(ctx, address)
+// useServer acts as another process that runs one test on a given server, with the template of Share if it is given.
+func useServer(ctx context.Context, address, template string) (err error) {
+	s, err := begin(ctx, address, template)
 	if err != nil {
 		return err
 	}
@@ -197,7 +208,7 @@ func useServer(ctx context.Context, address string) (err error) {
 
 func TestUnreadableAddressIsNotPrinted(t *testing.T) {
 	t.Parallel()
-	_, err := begin(t.Context(), "postgres://postgres:secret%zz@localhost/postgres")
+	_, err := begin(t.Context(), "postgres://postgres:secret%zz@localhost/postgres", "")
 	if err == nil || err.Error() != "TEST_DATABASE_URL cannot be read" {
 		t.Errorf("begin = %v", err)
 	}

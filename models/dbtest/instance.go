@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -22,6 +23,25 @@ import (
 // shared is the one server of this test process.
 var shared lazy
 
+// templateVariable names the template that Share created on the server at TEST_DATABASE_URL.
+const templateVariable = "TEST_DATABASE_TEMPLATE"
+
+// Share starts a server with a template for the tests of several processes, or creates the template on the server at
+// TEST_DATABASE_URL, and returns the environment that leads them there. They must have this program's migrations.
+func Share(ctx context.Context) (env []string, stop func() error, err error) {
+	address := os.Getenv("TEST_DATABASE_URL")
+	s, err := begin(ctx, address, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	stop = func() error { return s.stop(context.Background()) } // also after the context's end
+	if err := s.migrate(); err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	address = cmp.Or(address, s.superuser("postgres"))
+	return []string{"TEST_DATABASE_URL=" + address, templateVariable + "=" + s.template()}, stop, nil
+}
+
 // lazy starts the server for the first test that needs it.
 type lazy struct {
 	once sync.Once
@@ -30,7 +50,9 @@ type lazy struct {
 }
 
 func (l *lazy) get() (*instance, error) {
-	l.once.Do(func() { l.s, l.err = begin(context.Background(), os.Getenv("TEST_DATABASE_URL")) })
+	l.once.Do(func() {
+		l.s, l.err = begin(context.Background(), os.Getenv("TEST_DATABASE_URL"), os.Getenv(templateVariable))
+	})
 	return l.s, l.err
 }
 
@@ -50,15 +72,16 @@ type instance struct {
 	superuser func(db string) string
 	end       func() error
 	prefix    string // of all database names: other processes may use the same server
+	given     string // the template of Share, which belongs to another process
 	count     atomic.Int64
 
 	once        sync.Once
 	templateErr error
 }
 
-// begin starts a server, or connects to the given one.
-func begin(ctx context.Context, external string) (*instance, error) {
-	s := &instance{prefix: strings.ToLower(rand.Text()[:8]), end: func() error { return nil }}
+// begin starts a server, or connects to the given one, where a template may be given, too.
+func begin(ctx context.Context, external, template string) (*instance, error) {
+	s := &instance{prefix: strings.ToLower(rand.Text()[:8]), given: template, end: func() error { return nil }}
 	admin := external
 	if external != "" {
 		u, err := url.Parse(external)
@@ -128,11 +151,14 @@ func (s *instance) prepareRole(ctx context.Context) error {
 	return nil
 }
 
-func (s *instance) template() string { return "tmpl_" + s.prefix }
+func (s *instance) template() string { return cmp.Or(s.given, "tmpl_"+s.prefix) }
 
 // migrate creates the template once and closes all connections to it: a database in use cannot be copied.
 func (s *instance) migrate() error {
 	s.once.Do(func() {
+		if s.given != "" {
+			return
+		}
 		ctx := context.Background()
 		if s.templateErr = s.createNamed(ctx, s.template(), "template0"); s.templateErr != nil {
 			return
@@ -149,6 +175,8 @@ func (s *instance) create(ctx context.Context, template string) (string, error) 
 }
 
 // createNamed copies a database file by file, which is several times faster than page by page without fsync.
+//
+//nolint:gosec // both names are dbtest's own
 func (s *instance) createNamed(ctx context.Context, name, template string) error {
 	_, err := s.admin.ExecContext(ctx, `CREATE DATABASE `+name+` TEMPLATE `+template+` OWNER `+role+` STRATEGY FILE_COPY`)
 	if err == nil { // CREATE DATABASE does not copy rights on the database itself
@@ -161,6 +189,8 @@ func (s *instance) createNamed(ctx context.Context, name, template string) error
 }
 
 // drop drops a database and ends its connections.
+//
+//nolint:gosec // the name is dbtest's own
 func (s *instance) drop(ctx context.Context, name string) error {
 	if _, err := s.admin.ExecContext(ctx, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`); err != nil {
 		return fmt.Errorf("drop database: %w", err)
@@ -169,5 +199,9 @@ func (s *instance) drop(ctx context.Context, name string) error {
 }
 
 func (s *instance) stop(ctx context.Context) error {
-	return errors.Join(s.drop(ctx, s.template()), s.admin.Close(), s.end())
+	var err error
+	if s.given == "" {
+		err = s.drop(ctx, s.template())
+	}
+	return errors.Join(err, s.admin.Close(), s.end())
 }
