@@ -96,7 +96,7 @@ func TestGrant(t *testing.T) {
 		var starts sync.WaitGroup
 		for range 8 {
 			starts.Go(func() {
-				if err := postgres.MigrateFor(context.Background(), owner, dbtest.ServerURL(owner), quiet); err != nil {
+				if err := postgres.MigrateFor(context.Background(), patient(owner), dbtest.ServerURL(owner), quiet); err != nil {
 					t.Errorf("migrate and grant: %v", err)
 				}
 			})

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,6 +26,12 @@ func open(t *testing.T, address string) *gorm.DB {
 	}
 	t.Cleanup(func() { postgres.Close(db) })
 	return db
+}
+
+// patient returns the address with a lock timeout that only a hang reaches: many replicas that start at once wait for
+// each other, and on a loaded machine longer than the default.
+func patient(address string) string {
+	return address + fmt.Sprintf("&lock_timeout=%dms", dbtest.HangTimeout.Milliseconds())
 }
 
 // setDefault changes a default of the test's database, as a host or an operator does.
@@ -140,7 +147,7 @@ func TestPinDefaults(t *testing.T) {
 				setDefault(t, owner, setting)
 			}
 			dbtest.Concurrently(8, func(int) { // as replicas start
-				if err := postgres.MigrateFor(t.Context(), owner, pool, quiet); err != nil {
+				if err := postgres.MigrateFor(t.Context(), patient(owner), pool, quiet); err != nil {
 					t.Errorf("migrate: %v", err)
 				}
 			})
