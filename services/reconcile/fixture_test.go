@@ -68,6 +68,9 @@ func (f *fixture) serve(w http.ResponseWriter, r *http.Request) {
 	f.requests = append(f.requests, strings.TrimSuffix(r.URL.Path+" "+query.Get("starting_after"), " "))
 	if f.failWith != nil {
 		if status := f.failWith(r.URL.Path, len(f.requests)); status != 0 {
+			if status == http.StatusServiceUnavailable {
+				w.Header().Set("Stripe-Should-Retry", "false") // keeps the client from pausing
+			}
 			w.WriteHeader(status)
 			fmt.Fprint(w, `{"error":{"type":"invalid_request_error","code":"rate_limit"}}`)
 			return

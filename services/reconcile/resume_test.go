@@ -21,8 +21,8 @@ func TestReconcilePagesAndResumes(t *testing.T) {
 	for n := range 250 {
 		f.paid(n)
 	}
-	f.failWith = func(_ string, call int) int { // the third page, with the client's own retries
-		if call >= 3 && call <= 7 {
+	f.failWith = func(_ string, call int) int { // the third page
+		if call == 3 {
 			return http.StatusServiceUnavailable
 		}
 		return 0
@@ -54,7 +54,7 @@ func TestReconcileRestartsAStepWhoseCursorIsGone(t *testing.T) {
 		f.paid(n)
 	}
 	f.failWith = func(_ string, call int) int {
-		if call >= 2 && call <= 6 {
+		if call == 2 {
 			return http.StatusServiceUnavailable
 		}
 		return 0
@@ -68,18 +68,23 @@ func TestReconcileRestartsAStepWhoseCursorIsGone(t *testing.T) {
 	f.wantBalance(101 * 1200)
 }
 
-func TestReconcileRetriesRateLimits(t *testing.T) {
+func TestReconcileRetriesARefusedRequest(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
-	f.paid(1)
-	f.failWith = func(_ string, call int) int {
-		if call <= 1 {
-			return http.StatusTooManyRequests
-		}
-		return 0
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusBadGateway} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.paid(1)
+			f.failWith = func(_ string, call int) int {
+				if call <= 1 {
+					return status
+				}
+				return 0
+			}
+			f.reconcile()
+			f.wantBalance(1200)
+		})
 	}
-	f.reconcile()
-	f.wantBalance(1200)
 }
 
 func TestReconcileResumesAfterStripeIsUnavailable(t *testing.T) {
