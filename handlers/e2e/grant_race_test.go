@@ -8,13 +8,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// One admin form sent fifty times concurrently to two replicas grants once; fifty forms grant fifty times.
+// One admin form sent twenty times concurrently to two replicas grants once; twenty forms grant twenty times.
 func TestGrantRaces(t *testing.T) {
 	t.Parallel()
 	fx := newFixture(t, 2)
@@ -28,7 +29,7 @@ func TestGrantRaces(t *testing.T) {
 		entries int64
 	}{
 		{"one form", func(int) string { return "" }, 1},
-		{"fifty forms", func(int) string { return uuid.NewString() }, 50},
+		{"twenty forms", func(int) string { return uuid.NewString() }, 20},
 	} {
 		user := fx.users[i]
 		admin.open(fmt.Sprintf("/en/admin/users/%d", user))
@@ -42,7 +43,7 @@ func TestGrantRaces(t *testing.T) {
 		}
 		var mu sync.Mutex
 		answers := map[int]int{}
-		dbtest.Concurrently(50, func(n int) {
+		dbtest.Concurrently(20, func(n int) {
 			sent := url.Values{}
 			for name := range values {
 				sent.Set(name, values.Get(name))
@@ -50,13 +51,17 @@ func TestGrantRaces(t *testing.T) {
 			if key := c.key(n); key != "" {
 				sent.Set("idempotency_key", key)
 			}
-			status := admin.sendTo(sites[n%2], fmt.Sprintf("/en/admin/users/%d/grant", user), sent)
+			// On a slow machine a request runs out of time: 503. Then the admin sends it again.
+			status, deadline := http.StatusServiceUnavailable, time.Now().Add(hangTimeout)
+			for status == http.StatusServiceUnavailable && time.Now().Before(deadline) {
+				status = admin.sendTo(sites[n%2], fmt.Sprintf("/en/admin/users/%d/grant", user), sent)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			answers[status]++
 		})
-		if answers[http.StatusSeeOther] != 50 {
-			t.Errorf("%s: answers by status = %v, want 50 of 303", c.name, answers)
+		if answers[http.StatusSeeOther] != 20 {
+			t.Errorf("%s: answers by status = %v, want 20 of 303", c.name, answers)
 		}
 		if n := fx.count(t, `SELECT count(*) FROM credit_transactions WHERE user_id = ? AND reason = 'manual'`,
 			user); n != c.entries {
