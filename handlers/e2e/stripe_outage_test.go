@@ -54,6 +54,7 @@ func startOutageSite(t *testing.T) *outageSite {
 	forward := httputil.NewSingleHostReverseProxy(target)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f.down.Load() {
+			w.Header().Set("Stripe-Should-Retry", "false") // keeps the client from pausing
 			http.Error(w, `{"error":{"type":"api_error","message":"down"}}`, http.StatusInternalServerError)
 			return
 		}
