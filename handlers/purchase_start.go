@@ -3,10 +3,13 @@ package handlers
 import (
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/views/pages"
@@ -16,6 +19,13 @@ import (
 func (h *Handler) startPurchase(c *fiber.Ctx) error {
 	price, quantity, key := formValue(c, "price_id"), strings.TrimSpace(formValue(c, "quantity")), formValue(c,
 		"idempotency_key")
+	if changed, err := h.totalChanged(c, price, quantity); err != nil || changed {
+		if err != nil {
+			return err
+		}
+		return h.renderPackages(c, fiber.StatusUnprocessableEntity, pages.PurchaseData{PriceID: price, Quantity: quantity,
+			Errors: map[string]string{"total": locales.T(c.UserContext(), "purchase.total_changed")}})
+	}
 	if key != "" { // a changed form after the back button is another purchase
 		key += ":" + price + ":" + quantity
 	}
@@ -31,6 +41,21 @@ func (h *Handler) startPurchase(c *fiber.Ctx) error {
 		return err
 	}
 	return h.redirectToPayment(c, started)
+}
+
+// totalChanged reports whether an order costs another total than its form showed: a price has changed, or the buyer
+// changed the quantity without a script to update the total. The law wants the total shown before the order.
+func (h *Handler) totalChanged(c *fiber.Ctx, priceID, quantity string) (bool, error) {
+	shown, units := formValue(c, "total"), orderedUnits(quantity)
+	if shown == "" || units == 0 {
+		return false, nil
+	}
+	offers, err := h.Catalog.Offers(c.UserContext())
+	if err != nil {
+		return false, err
+	}
+	i := slices.IndexFunc(offers, func(o models.Offer) bool { return o.StripePriceID == priceID })
+	return i >= 0 && shown != strconv.FormatInt(int64(offers[i].Total(units)), 10), nil
 }
 
 // redirectToPayment redirects to Stripe's payment page. Browsers silently drop a form's redirect to an origin outside

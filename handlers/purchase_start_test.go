@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"github.com/resume-matcher/credits/models"
 )
 
@@ -58,5 +60,36 @@ func TestOrderRedirectsToCheckout(t *testing.T) {
 	f.handler.Site.FormTargets = []string{pay.Scheme + "://" + pay.Host}
 	if to := order(); !strings.HasPrefix(to, f.handler.Site.FormTargets[0]+"/") {
 		t.Errorf("the order redirects to %s, want Checkout", to)
+	}
+}
+
+// No order is placed at a total that its form did not show: one of another quantity is shown again.
+func TestOrderShowsItsTotalFirst(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.sell()
+	her := f.member(f.user("ada@example.com", 0).ID)
+	_, doc := her.open("/de/purchase")
+	for _, c := range []struct{ quantity, total, shown string }{
+		{"3", "6000", "60,00\u00a0€"}, {"1", "2000", "20,00\u00a0€"}} {
+		form := doc.Find("#buy-500").Closest("form")
+		sent := url.Values{"quantity": {c.quantity}}
+		for _, name := range []string{"_csrf", "price_id", "idempotency_key", "total"} {
+			sent.Set(name, form.Find(`[name="`+name+`"]`).AttrOr("value", ""))
+		}
+		r := her.post("/de/purchase", sent)
+		var err error
+		if doc, err = goquery.NewDocumentFromReader(strings.NewReader(r.body)); err != nil || r.status != 422 {
+			t.Fatalf("%s units at the total of another quantity: status %d (%v), want 422", c.quantity, r.status, err)
+		}
+		form = doc.Find("#buy-500").Closest("form")
+		if got, total := form.Find("output").Text(), form.Find(`[name="total"]`).AttrOr("value", ""); got != c.shown ||
+			total != c.total || form.Find(`[name="quantity"]`).AttrOr("value", "") != c.quantity {
+			t.Errorf("the page shows %q (%s) for %s units, want %q (%s)", got, total, c.quantity, c.shown, c.total)
+		}
+	}
+	var orders int64
+	if err := f.db.Model(&models.Purchase{}).Count(&orders).Error; err != nil || orders != 0 {
+		t.Errorf("%d orders (%v), want none", orders, err)
 	}
 }

@@ -73,6 +73,7 @@ var forms = []form{
 	{action: "POST /purchase", user: "zero", path: "/purchase", button: "#buy-500",
 		countSQL: `SELECT count(*) FROM purchases`, fields: []formField{
 			{name: "quantity", input: "2"}, {name: "price_id", hidden: true},
+			{name: "total", input: "4000", valid: []string{"nothing"}, hidden: true},
 			{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
 	{action: "GET /history", user: "rich", path: "/history", button: "#show", fields: []formField{
 		{name: "kind", input: "job_match", valid: emptyInputs}, {name: "month", valid: emptyInputs},

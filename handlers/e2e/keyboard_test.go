@@ -63,7 +63,7 @@ func (b *browser) typeAsBuyer(email, total, balance, rest string) {
 	b.waitForText("[role=alert]", "10")
 	b.open(b.page("/purchase"))
 	b.typeInto("#quantity-500", "2")
-	b.waitForText("#buy-500", total)
+	b.waitForText("#total-500", total)
 	b.pressEnter("#buy-500")
 	b.waitForText("#pay", "")
 	b.pressEnter("#pay")

@@ -59,7 +59,7 @@ func visible(node *html.Node) string {
 				if node.Data != "html" { // the API's English, language names
 					return ""
 				}
-			case "aria-label", "title", "alt", "placeholder", "data-label":
+			case "aria-label", "title", "alt", "placeholder":
 				text.WriteString(a.Val + " \n")
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -133,6 +135,11 @@ func (v *visitor) form(button string, typed ...string) *http.Request {
 	}
 	for i := 0; i+1 < len(typed); i += 2 {
 		values.Set(typed[i], typed[i+1])
+	}
+	if units, err := strconv.Atoi(values.Get("quantity")); err == nil && values.Has("total") &&
+		!slices.Contains(typed, "total") { // as app.js does
+		cents, _ := strconv.Atoi(form.AttrOr("data-unit-cents", ""))
+		values.Set("total", strconv.Itoa(units*cents))
 	}
 	target, err := v.at.Parse(form.AttrOr("action", ""))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Updates an order button's total with its quantity. Without this script the button shows the price that the server
-// rendered, and Stripe's page shows the total before payment.
+// Updates an order's total with its quantity. Without this script the server shows an order of another quantity again,
+// with its total.
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-unit-price]");
   if (!form || event.target.name !== "quantity") return;
@@ -12,9 +12,8 @@ document.addEventListener("input", (event) => {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   });
-  const button = form.querySelector("button[data-label]");
-  const total = money.format(quantity * Number(form.dataset.unitPrice));
-  button.textContent = button.dataset.label.replace("{price}", total);
+  form.querySelector("output").textContent = money.format(quantity * Number(form.dataset.unitPrice));
+  form.elements.namedItem("total").value = String(quantity * Number(form.dataset.unitCents));
 });
 
 // Selects a read-only field on focus, ready to be copied.

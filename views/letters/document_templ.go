@@ -5,10 +5,8 @@ package letters
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 // document is a letter as HTML. Mail programs ignore style sheets, load no fonts and may swap light and dark, so styles
 // are inline and leave the colors of text and background to the program.

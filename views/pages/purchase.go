@@ -60,7 +60,8 @@ func (d PurchaseData) quantityField(ctx context.Context, p models.Offer) compone
 	return in
 }
 
-// total returns the price on the button. app.js updates it with the quantity; Stripe shows it again.
+// total returns the price above the button. app.js updates it with the quantity. Without a script, an order of another
+// quantity is shown again with its total.
 func (d PurchaseData) total(p models.Offer) models.Cents {
 	if d.ordered(p) {
 		return p.Total(max(d.Units, 1))
