@@ -52,7 +52,7 @@ func TestRefundsInAnyOrder(t *testing.T) {
 		}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for round := range 6 {
+			for round := range dbtest.Depth(2, 6) {
 				s := newFixture(t)
 				events := append(c.events(s), s.completed("evt_paid", "cs_1", "paid"))
 				events = append(events, events...)
@@ -77,7 +77,7 @@ func TestRefundsInAnyOrder(t *testing.T) {
 
 func TestConcurrentPurchaseAndRefund(t *testing.T) {
 	t.Parallel()
-	for range 5 {
+	for range dbtest.Depth(2, 5) {
 		s := newFixture(t)
 		payloads := []string{
 			s.completed("evt_paid", "cs_1", "paid"), refunded("evt_c1", 1000), refund("evt_r1", "re_1", 1000),
