@@ -102,17 +102,25 @@ const pooledKey = "credits:pooled"
 
 // Transaction runs fn in a transaction and commits it if fn returns nil. It retries after a deadlock, a serialization
 // failure or a change of the schema, three attempts in all, so fn must have no effects outside the database.
+//
+// Errors: UnknownError when the transaction may have taken effect; see Confirmed.
 func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) error {
 	var err error
 	for attempt := range txAttempts {
+		committing := false
 		err = db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 			if pooled, _ := db.Get(pooledKey); pooled == true {
 				if err := setLocalTimeouts(tx); err != nil {
 					return err
 				}
 			}
-			return fn(models.Tx{DB: tx})
+			err := fn(models.Tx{DB: tx})
+			committing = err == nil
+			return err
 		}, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+		if committing && unanswered(err) {
+			return &UnknownError{err}
+		}
 		if !worthRetrying(err) {
 			return err
 		}
@@ -147,6 +155,11 @@ func setLocalTimeouts(tx *gorm.DB) error {
 		set_config('idle_in_transaction_session_timeout', ?, true)`, milliseconds(lockTimeout), milliseconds(statementTimeout), milliseconds(idleInTxTimeout)).Error
 }
 
+// LimitStatements bounds every further statement of a transaction, whatever it waits for.
+func LimitStatements(tx models.Tx, limit time.Duration) error {
+	return tx.Exec(`SELECT set_config('statement_timeout', ?, true)`, milliseconds(max(limit, time.Millisecond))).Error
+}
+
 func worthRetrying(err error) bool {
 	code := sqlState(err)
 	return code == "40001" || code == "40P01" || stale(err) // serialization_failure, deadlock_detected
@@ -172,15 +185,19 @@ func Away(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || lostConnection(err)
 }
 
+// TimedOut reports whether err means that a statement or a transaction took too long.
+func TimedOut(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || sqlState(err) == "57014" // query_canceled
+}
+
 // Unreachable reports whether err means that no server answers, rather than that one statement waited too long.
 func Unreachable(err error) bool {
 	code := sqlState(err)
 	return Away(err) && (code == "" || strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P"))
 }
 
-// Refused reports whether err is a permanent refusal by the database. The transaction was rolled back, which an error
-// without an answer does not prove.
-func Refused(err error) bool { return sqlState(err) != "" && !Away(err) }
+// Refused reports whether err is a permanent refusal by the database, which rolled the transaction back.
+func Refused(err error) bool { return sqlState(err) != "" && !Away(err) && !OutcomeUnknown(err) }
 
 // DiskFull reports whether err means that the database's disk is full.
 func DiskFull(err error) bool { return sqlState(err) == "53100" }
