@@ -88,3 +88,21 @@ func AppendAudit(tx Tx, e AuditEvent) error {
 	}
 	return nil
 }
+
+// auditReach is how many of the newest entries Audited reads.
+const auditReach = 1000
+
+// Audited reports whether the request of the transaction's context has just written an audit entry. It is false outside
+// a request, whose id is random.
+func Audited(tx Tx) (found bool, err error) {
+	a := ActorOf(tx.Statement.Context)
+	if a.RequestID == "" {
+		return false, nil
+	}
+	err = tx.Raw(`SELECT EXISTS (SELECT FROM (SELECT request_id FROM audit_log ORDER BY id DESC LIMIT ?) newest
+		WHERE request_id = ?)`, auditReach, a.RequestID).Scan(&found).Error
+	if err != nil {
+		return false, fmt.Errorf("look for the request's audit entry: %w", err)
+	}
+	return found, nil
+}

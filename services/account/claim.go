@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/user"
@@ -37,15 +36,15 @@ func (s *Service) claim(ctx context.Context, userID int64) error {
 	}
 	for _, guest := range guests {
 		var claimed purchase.Claimed
-		err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
+		err := ledger.Book(ctx, s.DB, s.Log, func(tx models.Tx) (_ []models.CreditTransaction, err error) {
 			if err := user.LockAddress(tx, guest.Email); err != nil {
-				return err
+				return nil, err
 			}
 			if claimed, err = purchase.Claim(tx, guest.ID, userID, guest.Email); err != nil {
-				return err
+				return nil, err
 			}
-			return user.AssignAddress(tx, userID, s.Now())
-		})
+			return claimed.Rows, user.AssignAddress(tx, userID, s.Now())
+		}, nil)
 		switch {
 		case errors.Is(err, purchase.ErrNotClaimed):
 			continue
@@ -54,7 +53,6 @@ func (s *Service) claim(ctx context.Context, userID int64) error {
 		}
 		s.Log.InfoContext(ctx, "purchases claimed", "user_id", userID, "from", guest.ID,
 			"purchases", claimed.Purchases, "credits", claimed.Credits)
-		ledger.LogMoved(ctx, s.Log, claimed.Rows)
 	}
 	return nil
 }

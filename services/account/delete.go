@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/mail"
@@ -60,36 +59,35 @@ func (s *Service) PreviewDeletion(ctx context.Context, userID int64) (DeletionPr
 // Errors: fault.Conflict with fault.DeletionDispute.
 func (s *Service) Delete(ctx context.Context, userID int64) error {
 	deleted := false
-	var lapsed []models.CreditTransaction
-	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
+	err := ledger.Book(ctx, s.DB, s.Log, func(tx models.Tx) (lapsed []models.CreditTransaction, err error) {
 		deleted = false
 		// Identities before the user: a sign-in locks them in this order.
 		err = tx.Exec(`SELECT 1 FROM identities WHERE user_id = ? ORDER BY issuer, subject FOR UPDATE`, userID).Error
 		if err != nil {
-			return fmt.Errorf("lock identities of user %d: %w", userID, err)
+			return nil, fmt.Errorf("lock identities of user %d: %w", userID, err)
 		}
 		user, err := ledger.Lock(tx, userID)
 		if err != nil || user.DeletedAt != nil {
-			return err
+			return nil, err
 		}
 		disputed, err := purchase.OpenDispute(tx.DB, userID)
 		switch {
 		case err != nil:
-			return err
+			return nil, err
 		case disputed:
-			return fault.Because(fault.Conflict, fault.DeletionDispute)
+			return nil, fault.Because(fault.Conflict, fault.DeletionDispute)
 		}
 		if lapsed, err = ledger.CloseAccount(tx, userID); err != nil {
-			return err
+			return nil, err
 		}
 		deleted = true
 		if !s.Shared {
 			if err := deleteResumes(tx, userID); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return anonymize(tx, userID)
-	})
+		return lapsed, anonymize(tx, userID)
+	}, nil)
 	if fault.Is(err, fault.NotFound) {
 		return nil
 	}
@@ -98,7 +96,6 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 	}
 	if deleted {
 		s.Log.InfoContext(ctx, "account deleted", "user_id", userID)
-		ledger.LogMoved(ctx, s.Log, lapsed)
 	}
 	return nil
 }

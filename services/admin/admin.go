@@ -15,7 +15,6 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
@@ -64,30 +63,32 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 		return ledger.Posted{}, err
 	}
 	var posted ledger.Posted
-	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+	err := ledger.Book(ctx, s.DB, s.Log, func(tx models.Tx) ([]models.CreditTransaction, error) {
 		if err := lockActorAndUser(tx, g.ActorID, g.UserID); err != nil {
-			return err
+			return nil, err
 		}
 		user, err := ledger.Lock(tx, g.UserID)
 		switch {
 		case err != nil:
-			return err
+			return nil, err
 		case user.DeletedAt != nil:
 			return fault.New(fault.NotFound, nil)
 		}
 		posted, err = ledger.Post(tx, g.entry())
 		if err != nil || posted.Replayed {
-			return err
+			return nil, err
 		}
-		return writeAudit(tx, g, posted)
-	})
+		return []models.CreditTransaction{posted.CreditTransaction}, writeAudit(tx, g, posted)
+	}, nil, "actor", g.actor())
 	if fault.Is(err, fault.InsufficientCredits) {
 		return ledger.Posted{}, fault.Field("credits", fault.BelowZero)
 	}
 	if err != nil {
 		return ledger.Posted{}, err
 	}
-	posted.Log(ctx, s.Log, "actor", g.actor())
+	if posted.Replayed {
+		posted.Log(ctx, s.Log, "actor", g.actor())
+	}
 	return posted, nil
 }
 

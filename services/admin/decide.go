@@ -53,28 +53,26 @@ func (s *Service) DecidePurchase(ctx context.Context, id uuid.UUID, d Decision) 
 	if err := CheckNote(d.Note); err != nil {
 		return err
 	}
-	var rows []models.CreditTransaction
-	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+	err := ledger.Book(ctx, s.DB, s.Log, func(tx models.Tx) ([]models.CreditTransaction, error) {
 		p, err := purchase.LockForDecision(tx, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := lockActorAndUser(tx, d.ActorID, p.UserID); err != nil {
-			return err
+			return nil, err
 		}
 		detail := map[string]any{"note": d.Note, "purchase_id": p.ID, "cause": p.Cause}
-		var changed bool
-		if rows, changed, err = s.applyDecision(tx, p, d, detail); err != nil || !changed {
-			return err
+		rows, changed, err := s.applyDecision(tx, p, d, detail)
+		if err != nil || !changed {
+			return rows, err
 		}
-		return models.AppendAudit(tx, models.AuditEvent{
+		return rows, models.AppendAudit(tx, models.AuditEvent{
 			ActorID: d.ActorID, Action: purchaseActions[d.Kind], UserID: p.UserID, RequestID: d.RequestID, Detail: detail,
 		})
-	})
+	}, ledger.Audited, "actor_id", d.ActorID)
 	if err != nil {
 		return err
 	}
-	ledger.LogMoved(ctx, s.Log, rows, "actor_id", d.ActorID)
 	if err := s.Webhook.BookDecided(ctx); err != nil { // the worker retries
 		s.Log.WarnContext(ctx, "book events of a decided purchase failed", "purchase_id", id, "err", err)
 	}
@@ -121,7 +119,7 @@ func (s *Service) DecideEvent(ctx context.Context, eventID string, d Decision) e
 	if _, known := eventActions[d.Kind]; !known {
 		return fault.Field("decision", fault.ChoiceUnknown)
 	}
-	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+	return postgres.Confirmed(ctx, s.DB, func(tx models.Tx) error {
 		event, err := webhook.LockForDecision(tx, eventID)
 		if err != nil {
 			return err
@@ -134,7 +132,7 @@ func (s *Service) DecideEvent(ctx context.Context, eventID string, d Decision) e
 			ActorID: d.ActorID, Action: eventActions[d.Kind], RequestID: d.RequestID,
 			Detail: map[string]any{"note": d.Note, "event_id": event.EventID, "cause": event.LastError},
 		})
-	})
+	}, ledger.Audited)
 }
 
 // CloseFinding closes a finding of a reconciliation that needed a person.
@@ -145,7 +143,7 @@ func (s *Service) CloseFinding(ctx context.Context, id int64, d Decision) error 
 	if err := CheckNote(d.Note); err != nil {
 		return err
 	}
-	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+	return postgres.Confirmed(ctx, s.DB, func(tx models.Tx) error {
 		var f models.Finding
 		err := tx.Raw(`SELECT * FROM reconciliation_findings WHERE id = ? AND kind = 'review' FOR UPDATE`, id).Take(&f).Error
 		switch {
@@ -164,5 +162,5 @@ func (s *Service) CloseFinding(ctx context.Context, id int64, d Decision) error 
 			ActorID: d.ActorID, Action: models.ActionFindingClose, RequestID: d.RequestID,
 			Detail: map[string]any{"note": d.Note, "object_id": f.ObjectID, "cause": f.Note},
 		})
-	})
+	}, ledger.Audited)
 }

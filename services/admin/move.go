@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -68,22 +67,21 @@ func (s *Service) Move(ctx context.Context, m Move) (purchase.Moved, error) {
 		return purchase.Moved{}, err
 	}
 	var moved purchase.Moved
-	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
+	err = ledger.Book(ctx, s.DB, s.Log, func(tx models.Tx) (_ []models.CreditTransaction, err error) {
 		moved, err = purchase.Move(tx, purchase.MoveOrder{
 			PurchaseID: m.PurchaseID, From: m.From, To: to.ID, ActorID: m.ActorID, Note: m.Note,
 		})
 		if err != nil || moved.Already {
-			return err
+			return nil, err
 		}
-		return models.AppendAudit(tx, models.AuditEvent{
+		return moved.Rows, models.AppendAudit(tx, models.AuditEvent{
 			ActorID: m.ActorID, Action: models.ActionPurchaseMove, UserID: to.ID, RequestID: m.RequestID,
 			Detail: map[string]any{"purchase_id": m.PurchaseID, "from": m.From, "credits": moved.Credits, "note": m.Note},
 		})
-	})
+	}, ledger.Audited, "actor_id", m.ActorID)
 	if err != nil {
 		return purchase.Moved{}, err
 	}
-	ledger.LogMoved(ctx, s.Log, moved.Rows, "actor_id", m.ActorID)
 	return moved, nil
 }
 

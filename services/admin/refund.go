@@ -10,6 +10,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -34,6 +35,7 @@ type Refund struct {
 //
 // Units: cents. Locks: the purchase, then the admin and the user, the lower id first; none across the network.
 // Idempotent: by purchase and key. Errors: those of purchase.RequestRefund; fault.Invalid for a missing or long note.
+// Once the request is stored, no error follows.
 func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, error) {
 	r.Note = strings.TrimSpace(r.Note)
 	if err := CheckNote(r.Note); err != nil {
@@ -43,7 +45,7 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 		return models.RefundRequest{}, fault.Because(fault.Malformed, fault.KeyMissing)
 	}
 	var request models.RefundRequest
-	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+	err := postgres.Confirmed(ctx, s.DB, func(tx models.Tx) error {
 		made, p, replayed, err := purchase.RequestRefund(tx, purchase.RefundOrder{
 			PurchaseID: r.PurchaseID, ActorID: r.ActorID, Cents: r.Cents, Seen: r.Seen, Waiting: r.Waiting,
 			Note: r.Note, Key: r.Key,
@@ -53,13 +55,18 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 			return err
 		}
 		return auditRefund(tx, r, p, request)
-	})
+	}, ledger.Audited)
 	if err != nil {
 		return models.RefundRequest{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, refundTimeout)
+	inTime, cancel := context.WithTimeout(ctx, refundTimeout)
 	defer cancel()
-	return s.Purchase.SendRefund(ctx, request)
+	sent, err := s.Purchase.SendRefund(inTime, request)
+	if err != nil { // the request is stored, and the worker sends it
+		s.Log.WarnContext(ctx, "refund is left to the worker", "refund_request", request.ID, "err", err)
+		return request, nil
+	}
+	return sent, nil
 }
 
 func auditRefund(tx models.Tx, r Refund, p models.Purchase, request models.RefundRequest) error {

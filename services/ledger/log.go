@@ -4,10 +4,14 @@ import (
 	"context"
 	"log/slog"
 
+	"gorm.io/gorm"
+
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// LogMoved writes the one log line of each entry. Call it after the commit; facts are further attributes.
+// LogMoved writes the one log line of each entry. Call it after the commit, and LogWhenKnown when that failed; facts
+// are further attributes.
 func LogMoved(ctx context.Context, log *slog.Logger, rows []models.CreditTransaction, facts ...any) {
 	for _, row := range rows {
 		line := []any{"user_id", row.UserID, "kind", row.Reason, "credits", row.DeltaCredits, "transaction_id", row.ID}
@@ -18,11 +22,21 @@ func LogMoved(ctx context.Context, log *slog.Logger, rows []models.CreditTransac
 	}
 }
 
-// Log writes the log line of a posted entry. A repeat is logged too, and says so: the reply to the first request's
-// commit may have been lost, and its line with it.
+// Log writes the log line of a posted entry. A repeat moves nothing, and has a line of another kind.
 func (p Posted) Log(ctx context.Context, log *slog.Logger, facts ...any) {
 	if p.Replayed {
-		facts = append(facts, "replayed", true)
+		log.InfoContext(ctx, "request repeated", append([]any{"user_id", p.UserID, "transaction_id", p.ID}, facts...)...)
+		return
 	}
 	LogMoved(ctx, log, []models.CreditTransaction{p.CreditTransaction}, facts...)
+}
+
+// LogWhenKnown writes the log lines of entries once it is known that they were booked, if err is that of a transaction
+// of unknown outcome. It returns at once.
+func LogWhenKnown(ctx context.Context, db *gorm.DB, log *slog.Logger, err error, rows []models.CreditTransaction,
+	facts ...any) {
+	if len(rows) > 0 && postgres.OutcomeUnknown(err) {
+		stands := func(tx models.Tx) (bool, error) { return entryStands(tx, rows[0]) }
+		postgres.WhenKnown(ctx, db, log, stands, func(ctx context.Context) { LogMoved(ctx, log, rows, facts...) })
+	}
 }

@@ -25,6 +25,10 @@ type Op interface {
 	// explain finds out why the statement skipped this operation: it stores the earlier result that the operation
 	// replays, or returns the fault. Any other error ends the transaction.
 	explain(tx models.Tx) error
+	// replayed reports that the result is an earlier request's. stands reports whether what the operation wrote was
+	// committed; it waits for the user's lock.
+	replayed() bool
+	stands(tx models.Tx) (bool, error)
 }
 
 // outcome is the state of an operation.

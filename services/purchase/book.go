@@ -9,7 +9,6 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/ledger"
 )
 
 // Book writes one report to the ledger. Events, refreshes, refunds and reconciliation all book here, so that each fact
@@ -31,16 +30,15 @@ func (s *Service) BookFetched(ctx context.Context, r Report,
 	record func(tx models.Tx, rows []models.CreditTransaction) error,
 ) ([]models.CreditTransaction, error) {
 	var rows []models.CreditTransaction
-	err := s.WithFacts(ctx, r, false, func(tx models.Tx, facts StripeFacts) (err error) {
-		if rows, err = s.Book(tx, r, facts, ""); err != nil || record == nil {
-			return err
+	err := s.WithFacts(ctx, r, false, func(tx models.Tx, facts StripeFacts) (_ []models.CreditTransaction, err error) {
+		if rows, err = s.Book(tx, r, facts, ""); err == nil && record != nil {
+			err = record(tx, rows)
 		}
-		return record(tx, rows)
-	})
+		return rows, err
+	}, "before_event", true)
 	if err != nil {
 		return nil, err
 	}
-	ledger.LogMoved(ctx, s.Log, rows, "before_event", true)
 	return rows, nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/ledger"
 )
 
 // needs names the facts that booking a report takes. The zero value needs none.
@@ -40,13 +40,15 @@ func (s *Service) NeedsStripe(ctx context.Context, r Report) (bool, error) {
 	return n != needs{}, err
 }
 
-// WithFacts fetches the facts that booking r needs, and then runs fn in one transaction. It starts again when fn
-// returns ErrStaleFacts. A nil r needs no facts.
+// WithFacts fetches the facts that booking r needs, and then runs fn, which returns the entries that it books, in one
+// transaction. It logs the entries with these attributes, as ledger.Book does. It starts again when fn returns
+// ErrStaleFacts. A nil r needs no facts.
 //
 // Locks: none across the network.
-// Errors: those of fn, where a ReviewError commits what fn has recorded; fault.Unavailable when Stripe does not answer.
+// Errors: those of fn, where a ReviewError commits what fn has recorded; fault.Unavailable when Stripe does not answer;
+// postgres.UnknownError.
 func (s *Service) WithFacts(ctx context.Context, r Report, waited bool,
-	fn func(tx models.Tx, facts StripeFacts) error,
+	fn func(tx models.Tx, facts StripeFacts) ([]models.CreditTransaction, error), attributes ...any,
 ) error {
 	for round := 1; ; round++ {
 		facts, err := s.fetchFacts(ctx, r, waited)
@@ -54,13 +56,13 @@ func (s *Service) WithFacts(ctx context.Context, r Report, waited bool,
 			return err
 		}
 		var review error
-		err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-			err := fn(tx, facts)
+		err = ledger.Book(ctx, s.DB, s.Log, func(tx models.Tx) ([]models.CreditTransaction, error) {
+			rows, err := fn(tx, facts)
 			if review = nil; errors.As(err, new(ReviewError)) {
 				review, err = err, nil
 			}
-			return err
-		})
+			return rows, err
+		}, nil, attributes...)
 		if err == nil {
 			return review
 		}

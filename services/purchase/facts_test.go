@@ -42,10 +42,11 @@ func TestStaleFacts(t *testing.T) {
 		t.Parallel()
 		f := newRefundFixture(t)
 		rounds := 0
-		err := f.WithFacts(t.Context(), nil, false, func(models.Tx, purchase.StripeFacts) error {
+		book := func(models.Tx, purchase.StripeFacts) ([]models.CreditTransaction, error) {
 			rounds++
-			return purchase.ErrStaleFacts
-		})
+			return nil, purchase.ErrStaleFacts
+		}
+		err := f.WithFacts(t.Context(), nil, false, book)
 		if !errors.Is(err, purchase.ErrStaleFacts) || rounds != 5 {
 			t.Errorf("error = %v after %d rounds, want ErrStaleFacts after 5", err, rounds)
 		}

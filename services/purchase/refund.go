@@ -10,7 +10,6 @@ import (
 	"github.com/stripe/stripe-go/v79"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
@@ -60,16 +59,15 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 func (s *Service) bookRefund(ctx context.Context, request models.RefundRequest, refund Refund,
 ) (models.RefundRequest, error) {
 	request.Status, request.RefundID, request.LastError = models.RefundSent, refund.ID, ""
-	var rows []models.CreditTransaction
-	err := s.WithFacts(ctx, refund, false, func(tx models.Tx, facts StripeFacts) (err error) {
+	err := s.WithFacts(ctx, refund, false, func(tx models.Tx, facts StripeFacts) ([]models.CreditTransaction, error) {
 		if err := saveRequest(tx.DB, request); err != nil {
 			return err
 		}
-		rows, err = s.Book(tx, refund, facts, "")
-		return err
+		return s.Book(tx, refund, facts, "")
 	})
 	if err == nil {
-		s.logRefund(ctx, request, rows)
+		s.Log.InfoContext(ctx, "refund made", "purchase_id", request.PurchaseID, "refund_request", request.ID,
+			"cents", request.AmountCents)
 	}
 	return request, err
 }
@@ -167,12 +165,6 @@ func refusedRefund(err error) bool {
 		return false
 	}
 	return e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500
-}
-
-func (s *Service) logRefund(ctx context.Context, request models.RefundRequest, rows []models.CreditTransaction) {
-	s.Log.InfoContext(ctx, "refund made", "purchase_id", request.PurchaseID, "refund_request", request.ID,
-		"cents", request.AmountCents)
-	ledger.LogMoved(ctx, s.Log, rows)
 }
 
 // SendRefundsDue sends up to refundBatch refunds whose next attempt is due.

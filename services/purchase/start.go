@@ -55,6 +55,9 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	if err != nil {
 		return Started{}, err
 	}
+	if postgres.OutcomeUnknown(err) { // the key shows what became of it
+		p, err = s.record(ctx, o)
+	}
 	if p.Status == models.PurchasePending && p.CheckoutURL != "" && s.Now().Sub(p.CreatedAt) >= checkoutLife {
 		if p, err = s.refreshOverdue(ctx, p); err != nil {
 			return Started{}, err

@@ -11,7 +11,6 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -93,21 +92,21 @@ func (s *Service) bookOrStore(ctx context.Context, event models.StripeEvent) err
 // means that nothing is stored.
 func (s *Service) bookNew(ctx context.Context, event models.StripeEvent, p plan) (outcome, error) {
 	var result outcome
-	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+	err := ledger.Book(ctx, s.DB, s.Log, func(tx models.Tx) ([]models.CreditTransaction, error) {
 		result = outcome{} // the transaction may run again
 		inserted, unblocks, err := insert(tx.DB, s.doneRow(event))
 		if err != nil || !inserted {
-			return err
+			return nil, err
 		}
 		if result, err = s.route(tx, event.EventID, p, purchase.StripeFacts{}); err != nil {
-			return err
+			return nil, err
 		}
 		result.unblocks = unblocks
 		if result.status == models.EventDone {
-			return nil
+			return result.rows, nil
 		}
-		return s.mark(tx, event, result)
-	})
+		return result.rows, s.mark(tx, event, result)
+	}, nil, "event_id", event.EventID)
 	return result, err
 }
 
@@ -141,24 +140,25 @@ func (s *Service) book(ctx context.Context, eventID string) (_ outcome, err erro
 		}
 	}
 	var result outcome
-	err = s.Purchase.WithFacts(ctx, p.report, event.Attempts > 0, func(tx models.Tx, facts purchase.StripeFacts) error {
+	waited := event.Attempts > 0
+	book := func(tx models.Tx, facts purchase.StripeFacts) ([]models.CreditTransaction, error) {
 		result = outcome{} // the transaction may run again
 		event, err := claim(tx, eventID, true)
 		if err != nil || event == nil { // booked, or another replica is booking it
-			return err
+			return nil, err
 		}
 		if result, err = s.route(tx, eventID, p, facts); err != nil {
-			return err
+			return nil, err
 		}
 		result.unblocks = true
-		return s.mark(tx, *event, result)
-	})
+		return result.rows, s.mark(tx, *event, result)
+	}
+	err = s.Purchase.WithFacts(ctx, p.report, waited, book, "event_id", eventID)
 	return result, err
 }
 
-// finish logs the outcome of a committed booking and books the events that waited for it.
+// finish reports an event that needs a person, and books the events that waited for a booked one.
 func (s *Service) finish(ctx context.Context, eventID string, result outcome) {
-	ledger.LogMoved(ctx, s.Log, result.rows, "event_id", eventID)
 	switch {
 	case result.status == models.EventReview:
 		s.Log.ErrorContext(ctx, "event needs a person", "event_id", eventID, "reason", result.note)

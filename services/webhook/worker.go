@@ -9,7 +9,6 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/periodic"
 )
 
@@ -77,8 +76,6 @@ func (s *Service) bookWaiting(ctx context.Context, paymentRef, eventID string) {
 		return // the worker books them at their next attempt
 	}
 	for _, id := range ids {
-		if result, err := s.book(ctx, id); err == nil {
-			ledger.LogMoved(ctx, s.Log, result.rows, "event_id", id)
-		}
+		_, _ = s.book(ctx, id) // the worker tries again
 	}
 }
