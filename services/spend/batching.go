@@ -1,6 +1,7 @@
 package spend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,23 +19,31 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Time limits of a batch and of the requests that wait for one.
+// Time limits of the requests that wait for a batch. A request ends at its context's deadline, too.
 const (
-	batchTimeout  = 8 * time.Second // for one transaction
+	answerTimeout = 8 * time.Second // for any request
+	lockTimeout   = 4 * time.Second // for one whose user another transaction has locked, over any number of replicas
 	duplicateWait = 3 * time.Second // for the first request with the same key
+
+	// minShare is the least time that a request must have left to join a batch, which ends at the earliest deadline of
+	// its requests. So no request cuts many batches short.
+	minShare = 500 * time.Millisecond
 )
 
 // batcher applies operations in batches: one transaction, and so one commit and one connection, for many requests.
 // Users are spread over a few workers by id; each worker runs one transaction at a time.
 //
 // A worker skips users whom another transaction, such as one of another replica, has locked, since its whole batch
-// would wait. The operations of such a user go to the user's own queue, which waits for the lock on one connection.
+// would wait. The operations of such a user go to the user's own queue, which waits for the lock on one connection. Its
+// statements end before its requests' deadline: a lock timeout would count anew for each lock of several replicas.
 //
 // The row lock orders replicas; the queues only keep requests of this process from waiting for it.
 type batcher struct {
 	shared queues // by worker
 	own    queues // by user; together they use at most as many connections as the workers
 	setUp  sync.Once
+
+	lockTimeout time.Duration // default: lockTimeout
 }
 
 // workers is the number of concurrent transactions of a process: one works while the other waits for the disk. More
@@ -44,20 +53,35 @@ var workers = int64(max(2, runtime.NumCPU()))
 // do applies an operation, alone or in a batch.
 //
 // Errors: the fault that refused the operation; fault.InProgress when a request with the same key still runs after
-// duplicateWait; the error of the transaction.
+// duplicateWait; the error of the transaction; context.DeadlineExceeded.
 func (b *batcher) do(ctx context.Context, db *gorm.DB, userID int64, key string, op ledger.Op) error {
 	b.setUp.Do(func() {
 		b.shared.Timeout, b.own.Timeout = duplicateWait, duplicateWait
-		b.shared.apply, b.own.apply = ledger.TryApply, ledger.Apply
+		b.shared.apply, b.own.apply = ledger.TryApply, applyInTime
 		b.own.slots = make(chan struct{}, workers)
 	})
+	began := time.Now()
 	if _, running := b.own.Waiting(userID); !running {
-		err := b.shared.do(ctx, db, userID%workers, &job{user: userID, key: key, op: op})
+		inTime, cancel := context.WithDeadline(ctx, began.Add(answerTimeout))
+		defer cancel()
+		err := b.shared.do(inTime, db, userID%workers, &job{user: userID, key: key, op: op})
 		if !errors.Is(err, ledger.ErrLocked) {
 			return err
 		}
 	}
-	return b.own.do(ctx, db, userID, &job{user: userID, key: key, op: op})
+	inTime, cancel := context.WithDeadline(ctx, began.Add(cmp.Or(b.lockTimeout, lockTimeout)))
+	defer cancel()
+	return b.own.do(inTime, db, userID, &job{user: userID, key: key, op: op})
+}
+
+// applyInTime is ledger.Apply with statements that end shortly before the deadline, so that no connection is cut.
+func applyInTime(tx models.Tx, ops ...ledger.Op) error {
+	if deadline, ok := tx.Statement.Context.Deadline(); ok {
+		if err := postgres.LimitStatements(tx, time.Until(deadline)*9/10); err != nil {
+			return err
+		}
+	}
+	return ledger.Apply(tx, ops...)
 }
 
 // queues run jobs in one transaction at a time per queue number.
@@ -69,22 +93,34 @@ type queues struct {
 
 // job is an operation and its result.
 type job struct {
-	user int64
-	key  string // the user's caller and idempotency key; empty without one
-	op   ledger.Op
-	err  error
+	user     int64
+	key      string // the user's caller and idempotency key; empty without one
+	op       ledger.Op
+	deadline time.Time
+	err      error
 }
 
-// errUnfinished is the result of a job whose batch panicked.
-var errUnfinished = errors.New("transaction not finished")
+// The results of a job whose batch panicked, and of one whose batch ended at the deadline of another.
+var (
+	errUnfinished = errors.New("transaction not finished")
+	errCutShort   = errors.New("transaction ended at the deadline of another request")
+)
 
-// do runs a job in a transaction, alone or in a batch.
+// do runs a job in a transaction, alone or in a batch, until the deadline of ctx.
 func (q *queues) do(ctx context.Context, db *gorm.DB, number int64, j *job) error {
-	j.err = errUnfinished
-	if err := q.Do(ctx, number, j, j.giveUp, func(jobs []*job) { q.run(ctx, db, jobs) }); err != nil {
-		return err
+	var limited bool
+	if j.deadline, limited = ctx.Deadline(); !limited {
+		j.deadline = time.Now().Add(answerTimeout)
 	}
-	return j.err
+	for {
+		j.err = errUnfinished
+		if err := q.Do(ctx, number, j, j.giveUp, func(jobs []*job) { q.run(ctx, db, jobs) }); err != nil {
+			return err
+		}
+		if !errors.Is(j.err, errCutShort) {
+			return j.err
+		}
+	}
 }
 
 // giveUp returns a conflict if a job with the same key is ahead.
@@ -99,31 +135,52 @@ func (j *job) giveUp(ahead []*job) error {
 // run applies the operations of a batch and sets the result of each job. If the database refuses the whole transaction
 // because of one of them, it runs each in its own transaction.
 func (q *queues) run(ctx context.Context, db *gorm.DB, jobs []*job) {
+	ready, deadline := dismissLate(jobs)
+	if len(ready) == 0 {
+		return
+	}
 	finished := 0
 	defer func() { // after a panic, which rolled back its transaction
-		for _, j := range jobs[finished:] {
+		for _, j := range ready[finished:] {
 			j.err = errUnfinished
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	release, err := q.acquireSlot(ctx)
 	defer release()
 	if err == nil {
-		err = q.commit(ctx, db, jobs)
+		err = q.commit(ctx, db, ready)
 	}
-	oneByOne := len(jobs) > 1 && postgres.Refused(err)
-	for _, j := range jobs {
+	oneByOne := len(ready) > 1 && postgres.Refused(err)
+	cut := postgres.TimedOut(err) && !postgres.OutcomeUnknown(err)
+	for _, j := range ready {
 		switch {
 		case oneByOne:
 			if e := q.commit(ctx, db, []*job{j}); e != nil {
 				j.err = e
 			}
+		case cut && j.deadline.After(deadline):
+			j.err = errCutShort
 		case err != nil:
 			j.err = err
 		}
 		finished++
 	}
+}
+
+// dismissLate refuses the jobs that have too little time left, and returns the others with the earliest deadline.
+func dismissLate(jobs []*job) (ready []*job, earliest time.Time) {
+	for _, j := range jobs {
+		if len(jobs) > 1 && time.Until(j.deadline) < minShare {
+			j.err = fmt.Errorf("wait for other requests: %w", context.DeadlineExceeded)
+			continue
+		}
+		if ready = append(ready, j); earliest.IsZero() || j.deadline.Before(earliest) {
+			earliest = j.deadline
+		}
+	}
+	return ready, earliest
 }
 
 // acquireSlot waits for a free slot.
@@ -141,13 +198,14 @@ func (q *queues) acquireSlot(ctx context.Context) (release func(), err error) {
 
 // commit applies the operations in one transaction.
 //
-// Locks: the users. Errors: of the transaction; faults are stored in the jobs.
+// Locks: the users. Errors: of the transaction, postgres.UnknownError among them; faults are stored in the jobs.
 func (q *queues) commit(ctx context.Context, db *gorm.DB, jobs []*job) error {
 	ops := make([]ledger.Op, len(jobs))
 	for i, j := range jobs {
 		ops[i] = j.op
 	}
-	if err := postgres.Transaction(ctx, db, func(tx models.Tx) error { return q.apply(tx, ops...) }); err != nil {
+	apply := func(tx models.Tx) error { return q.apply(tx, ops...) }
+	if err := postgres.Confirmed(ctx, db, apply, ledger.Applied(ops...)); err != nil {
 		return err
 	}
 	for _, j := range jobs {

@@ -56,17 +56,19 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (ledger.Held, error) 
 		RequestHash: r.hash("hold", r.TTL.String()+"\n", metadata), RecipientHash: r.recipientHash(), Metadata: metadata,
 		Exclusive: r.Exclusive,
 	}
-	if err := s.batcher.do(ctx, s.DB, r.UserID, r.queueKey(), op); err != nil {
+	if err := s.apply(ctx, r.UserID, r.queueKey(), op, func(ctx context.Context) { s.logHeld(ctx, op.Held) }); err != nil {
 		return ledger.Held{}, err
 	}
 	held := op.Held
 	s.owners.add(held)
 	held.Hold = asCreated(held.Hold)
-	if !held.Replayed {
-		s.Log.InfoContext(ctx, "credits held", "user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits",
-			held.Credits)
-	}
 	return held, nil
+}
+
+func (s *Service) logHeld(ctx context.Context, h ledger.Held) {
+	if !h.Replayed {
+		s.Log.InfoContext(ctx, "credits held", "user_id", h.UserID, "hold_id", h.ID, "kind", h.Feature, "credits", h.Credits)
+	}
 }
 
 // Result is what the work behind a hold came to. It joins the metadata of the hold and, after a capture, of its entry.
@@ -130,8 +132,11 @@ func (s *Service) capture(ctx context.Context, caller uuid.UUID, id string, cred
 		return ledger.Held{}, err
 	}
 	op := &ledger.CaptureOp{UserID: user, Caller: caller, ID: holdID, Credits: credits, Facts: facts}
-	err = s.batcher.do(ctx, s.DB, user, "", op)
-	return s.ended(ctx, "credits moved", op.Held, err)
+	log := func(ctx context.Context) { s.logEnded(ctx, "credits moved", op.Held) }
+	if err := s.apply(ctx, user, "", op, log); err != nil {
+		return ledger.Held{}, err
+	}
+	return op.Held, nil
 }
 
 // Release frees the credits of a hold.
@@ -154,8 +159,11 @@ func (s *Service) release(ctx context.Context, caller uuid.UUID, id string, fact
 		return ledger.Held{}, err
 	}
 	op := &ledger.ReleaseOp{UserID: user, Caller: caller, ID: holdID, Facts: facts}
-	err = s.batcher.do(ctx, s.DB, user, "", op)
-	return s.ended(ctx, "hold released", op.Held, err)
+	log := func(ctx context.Context) { s.logEnded(ctx, "hold released", op.Held) }
+	if err := s.apply(ctx, user, "", op, log); err != nil {
+		return ledger.Held{}, err
+	}
+	return op.Held, nil
 }
 
 // userOf returns the user of a caller's hold, who must be locked before the hold.
@@ -171,21 +179,17 @@ func (s *Service) userOf(ctx context.Context, caller uuid.UUID, id string) (hold
 	return hold.ID, hold.UserID, err
 }
 
-// ended logs and returns a hold that has ended.
-func (s *Service) ended(ctx context.Context, event string, held ledger.Held, err error) (ledger.Held, error) {
-	if err != nil {
-		return ledger.Held{}, err
+// logEnded logs how a hold ended. A repeat changes nothing, and has a line of another kind.
+func (s *Service) logEnded(ctx context.Context, event string, held ledger.Held) {
+	if held.Replayed {
+		event = "request repeated"
 	}
 	line := []any{"user_id", held.UserID, "hold_id", held.ID, "kind", held.Feature, "credits", -held.Captured,
 		"status", held.Status}
 	if held.TransactionID != nil {
 		line = append(line, "transaction_id", *held.TransactionID)
 	}
-	if held.Replayed { // see ledger.Posted.Log
-		line = append(line, "replayed", true)
-	}
 	s.Log.InfoContext(ctx, event, line...)
-	return held, nil
 }
 
 // parseID parses a hold's id in its canonical spelling.

@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -43,7 +44,7 @@ type Service struct {
 // Units: credits. Locks: the user. Idempotent: by caller, user and key, for ever.
 // Errors: fault.InsufficientCredits with required, available and missing; fault.Conflict when the key was used for
 // another request or its first request still runs; fault.Invalid or fault.Malformed for an unknown feature, a long key
-// or invalid metadata; fault.NotFound for an unknown user.
+// or invalid metadata; fault.NotFound for an unknown user; postgres.UnknownError.
 func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 	metadata, err := r.check()
 	if err == nil {
@@ -55,11 +56,23 @@ func (s *Service) Spend(ctx context.Context, r Request) (ledger.Posted, error) {
 	meta := models.Meta{IdempotencyKey: r.Key, RequestHash: r.hash("spend", "", metadata), RequestMetadata: metadata,
 		Caller: r.caller(), RecipientHash: r.recipientHash()}
 	op := &ledger.PostOp{Entry: ledger.Entry{UserID: r.UserID, Reason: models.Reason(r.Feature), Meta: meta}}
-	if err := s.batcher.do(ctx, s.DB, r.UserID, r.queueKey(), op); err != nil {
+	log := func(ctx context.Context) { op.Posted.Log(ctx, s.Log) }
+	if err := s.apply(ctx, r.UserID, r.queueKey(), op, log); err != nil {
 		return ledger.Posted{}, err
 	}
-	op.Posted.Log(ctx, s.Log)
 	return op.Posted, nil
+}
+
+// apply applies an operation and logs it: at once or, when its outcome is unknown, as soon as it is known.
+func (s *Service) apply(ctx context.Context, userID int64, key string, op ledger.Op, log func(context.Context)) error {
+	err := s.batcher.do(ctx, s.DB, userID, key, op)
+	switch {
+	case err == nil:
+		log(ctx)
+	case postgres.OutcomeUnknown(err):
+		postgres.WhenKnown(ctx, s.DB, s.Log, ledger.Applied(op), log)
+	}
+	return err
 }
 
 // check validates the request and returns its canonical metadata.

@@ -33,7 +33,9 @@ func setUp(t *testing.T, credits models.Credits) (*spend.Service, *gorm.DB, int6
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &spend.Service{DB: db, Log: slog.New(slog.DiscardHandler)}, db, user.ID
+	s := &spend.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
+	s.SetLockTimeout(dbtest.HangTimeout)
+	return s, db, user.ID
 }
 
 func TestFeaturePrices(t *testing.T) {
