@@ -25,7 +25,7 @@ func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error, status int) pages.Erro
 		address += "?" + query
 	}
 	switch {
-	case f.Code == fault.RateLimited && c.Method() == fiber.MethodPost:
+	case (f.Code == fault.RateLimited || f.Problem == fault.OutcomeUnknown) && c.Method() == fiber.MethodPost:
 		d.Resend = resendForm(c)
 	case f.Problem == fault.ReceiptAway || slices.Contains(closedProblems, f.Problem):
 		d.Retry = c.OriginalURL()

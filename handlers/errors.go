@@ -54,9 +54,12 @@ var fiberCodes = map[int]fault.Code{
 	fiber.StatusServiceUnavailable:          fault.Unavailable,
 }
 
-// faultOf converts any error to a fault: Fiber's by their status, an unreachable database to Unavailable, everything
-// else to Internal.
+// faultOf converts any error to a fault: Fiber's by their status, an unreachable database and an unknown outcome to
+// Unavailable, everything else to Internal.
 func faultOf(err error) *fault.Error {
+	if postgres.OutcomeUnknown(err) {
+		return fault.Caused(fault.Unavailable, fault.OutcomeUnknown, err)
+	}
 	if f := fault.Of(err); f != nil {
 		return f
 	}
@@ -168,6 +171,8 @@ func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 		h.Site.Log.ErrorContext(ctx, "request failed", "code", f.Code, "err", err)
 	case f.Code == fault.Upstream || slices.Contains(closedProblems, f.Problem):
 		h.Site.Log.WarnContext(ctx, "Resume Matcher failed", "problem", f.Problem, "err", err)
+	case f.Problem == fault.OutcomeUnknown:
+		h.Site.Log.ErrorContext(ctx, "outcome of a request unknown", "err", err, "user_id", currentUserID(c))
 	case postgres.Unreachable(err):
 		if h.outage.Add(1) == 1 { // the access log has the others, and logRecovery counts them
 			h.Site.Log.ErrorContext(ctx, "database does not answer", "err", err)

@@ -66,7 +66,7 @@ func queryValue(c *fiber.Ctx, name string) string {
 // restores reports whether the preserved values belong to the form that posts to action.
 func restores(c *fiber.Ctx, action string) bool { return c.Query("form") == action }
 
-// resendForm returns a rate-limited form so that the visitor can send it again unchanged.
+// resendForm returns the posted form so that the visitor can send it again unchanged.
 func resendForm(c *fiber.Ctx) *pages.Resend {
 	form := &pages.Resend{Action: c.OriginalURL()}
 	for name, value := range c.Request().PostArgs().All() {

@@ -79,7 +79,8 @@ const (
 	CaptureRange        Problem = "capture_range"
 	TTLRange            Problem = "ttl_range"
 	EmailInvalid        Problem = "email_invalid"
-	StillRunning        Problem = "still_running" // an earlier request: see InProgress
+	StillRunning        Problem = "still_running"   // an earlier request: see InProgress
+	OutcomeUnknown      Problem = "outcome_unknown" // the request may have taken effect
 	CallerUnknown       Problem = "caller_unknown"
 	KeyNeeded           Problem = "service_key_needed"
 	SessionNeeded       Problem = "session_needed"
@@ -145,7 +146,7 @@ func Problems() []Problem {
 		SignInFailed, SignInExpired, KeyMissing,
 		BodyUnreadable, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
 		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, RefundRange, AmountUnreadable,
-		CaptureRange, TTLRange, EmailInvalid, StillRunning,
+		CaptureRange, TTLRange, EmailInvalid, StillRunning, OutcomeUnknown,
 		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing,
 		ValueUnfit, TooDeep, TooManyItems,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver,

@@ -24,7 +24,7 @@ type ErrorData struct {
 	SignIn    string  // where to sign in, if that helps
 	Retry     string  // the same request, which leads to another site or to Resume Matcher
 	Again     string  // the page to try again from
-	Resend    *Resend // nil unless a form was rate limited
+	Resend    *Resend // of a form that was rate limited, or whose outcome is unknown
 	SignedIn  bool
 }
 
