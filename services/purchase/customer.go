@@ -70,7 +70,7 @@ func (s *Service) createCustomer(ctx context.Context, user buyer) (string, error
 	}
 	params.Context = ctx
 	params.SetIdempotencyKey(fmt.Sprintf("customer:%s:%d:%d:%d", i.ID, user.ID, user.CreatedAt.Unix(), user.Earlier))
-	made, err := s.Stripe.Customers.New(params)
+	made, err := s.newCustomer(params)
 	if err != nil {
 		return "", stripeapi.Fault(err)
 	}

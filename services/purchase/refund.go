@@ -61,7 +61,7 @@ func (s *Service) bookRefund(ctx context.Context, request models.RefundRequest, 
 	request.Status, request.RefundID, request.LastError = models.RefundSent, refund.ID, ""
 	err := s.WithFacts(ctx, refund, false, func(tx models.Tx, facts StripeFacts) ([]models.CreditTransaction, error) {
 		if err := saveRequest(tx.DB, request); err != nil {
-			return err
+			return nil, err
 		}
 		return s.Book(tx, refund, facts, "")
 	})
@@ -123,14 +123,6 @@ func refundKey(r models.RefundRequest) string {
 		return "refund:" + r.ID.String()
 	}
 	return fmt.Sprintf("refund:%s:%d", r.ID, r.KeyNumber)
-}
-
-// repeatedFailure reports whether an error is one that Stripe has stored for the idempotency key, not one of this
-// attempt.
-func repeatedFailure(err error) bool {
-	var e *stripe.Error
-	return errors.As(err, &e) && e.HTTPStatusCode >= 500 && e.LastResponse != nil &&
-		e.LastResponse.Header.Get("Idempotent-Replayed") == "true"
 }
 
 // requestTag is the metadata key with the id of the request that a refund at Stripe answers.

@@ -184,7 +184,7 @@ func (s *Service) openCheckout(ctx context.Context, p models.Purchase) (*stripe.
 		if err != nil {
 			return nil, err
 		}
-		session, err := s.Stripe.CheckoutSessions.New(s.sessionParams(ctx, p, customer, i))
+		session, err := s.newCheckout(ctx, p.ID, s.sessionParams(ctx, p, customer, i))
 		if err == nil {
 			return session, nil
 		}
