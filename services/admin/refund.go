@@ -14,8 +14,8 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
-// refundTimeout is how long an admin waits for Stripe. After it, the worker sends the refund.
-const refundTimeout = 8 * time.Second
+// refundTimeout is how long an admin waits for Stripe. After it, the worker sends the refund, and the page says so.
+const refundTimeout = 6 * time.Second
 
 // Refund gives back a part or all of a purchase's payment.
 type Refund struct {

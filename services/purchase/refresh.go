@@ -17,6 +17,8 @@ import (
 const (
 	// refreshBudget bounds how long a page waits for Stripe.
 	refreshBudget = 2 * time.Second
+	// checkBudget bounds how long an admin waits for Stripe, who asked for it.
+	checkBudget = 6 * time.Second
 	// refreshGrace is the time that the events of single refunds have before Stripe is asked for the list.
 	refreshGrace = 10 * time.Second
 	// refreshPause is the time between two attempts to read a list of refunds.
@@ -71,7 +73,9 @@ func (s *Service) Refresh(ctx context.Context, id string) (outcome RefreshOutcom
 	if err != nil {
 		return "", 0, err
 	}
-	entries, err = s.refresh(ctx, d.CheckoutSessionID)
+	inTime, cancel := context.WithTimeout(ctx, checkBudget)
+	defer cancel()
+	entries, err = s.refresh(inTime, d.CheckoutSessionID)
 	switch {
 	case err == nil:
 		return RefreshBooked, entries, nil

@@ -25,6 +25,9 @@ import (
 // Source: https://docs.stripe.com/api/checkout/sessions/create (expires_at)
 const checkoutLife = 24 * time.Hour
 
+// checkoutBudget bounds how long an order waits for Stripe. What is left of the request is for the answer.
+const checkoutBudget = 6 * time.Second
+
 // Order is a purchase to begin. The price and the credits come from our table, never from the browser.
 type Order struct {
 	UserID   int64
@@ -55,11 +58,16 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	if err != nil {
 		return Started{}, err
 	}
+	if err != nil {
+		return Started{}, err
+	}
+	inTime, cancel := context.WithTimeout(ctx, checkoutBudget)
+	defer cancel()
 	if postgres.OutcomeUnknown(err) { // the key shows what became of it
 		p, err = s.record(ctx, o)
 	}
 	if p.Status == models.PurchasePending && p.CheckoutURL != "" && s.Now().Sub(p.CreatedAt) >= checkoutLife {
-		if p, err = s.refreshOverdue(ctx, p); err != nil {
+		if p, err = s.refreshOverdue(inTime, p); err != nil {
 			return Started{}, err
 		}
 	}
@@ -71,7 +79,7 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	case p.CheckoutURL != "":
 		return Started{p.ID, p.CheckoutURL}, nil
 	}
-	session, err := s.openCheckout(ctx, p)
+	session, err := s.openCheckout(inTime, p)
 	if err != nil {
 		return Started{}, err
 	}
