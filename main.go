@@ -238,7 +238,7 @@ func healthCheck(p *command.Program) (handlers.Health, error) {
 // background returns the work that runs beside the requests.
 func background(log *slog.Logger, h *handlers.Handler, sessions *auth.Sessions) []func(context.Context) {
 	work := []func(context.Context){
-		h.Webhook.Run, h.Purchase.Run, h.Account.Run, h.Reconcile.Run, h.Spend.Run, h.Auth.CheckIssuer,
+		h.Webhook.Run, h.Purchase.Run, h.Account.Run, h.Reconcile.Run, h.Reconcile.RunSweeps, h.Spend.Run, h.Auth.CheckIssuer,
 		sweep(log, "sweep sessions", time.Minute, sessions.Sweep),
 		sweep(log, "sweep limits", time.Minute, h.Limits.Sweep),
 		sweep(log, "sweep withdrawals", time.Minute, h.Withdrawal.Sweep),

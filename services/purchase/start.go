@@ -55,17 +55,14 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 		return Started{}, err
 	}
 	p, err := s.record(ctx, o)
-	if err != nil {
-		return Started{}, err
+	if postgres.OutcomeUnknown(err) { // the key shows what became of it
+		p, err = s.record(ctx, o)
 	}
 	if err != nil {
 		return Started{}, err
 	}
 	inTime, cancel := context.WithTimeout(ctx, checkoutBudget)
 	defer cancel()
-	if postgres.OutcomeUnknown(err) { // the key shows what became of it
-		p, err = s.record(ctx, o)
-	}
 	if p.Status == models.PurchasePending && p.CheckoutURL != "" && s.Now().Sub(p.CreatedAt) >= checkoutLife {
 		if p, err = s.refreshOverdue(inTime, p); err != nil {
 			return Started{}, err
@@ -91,6 +88,7 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	if err != nil {
 		return Started{}, fmt.Errorf("store the Checkout Session of purchase %s: %w", p.ID, err)
 	}
+	s.opened.Add(1)
 	s.Log.InfoContext(ctx, "checkout opened", "user_id", p.UserID, "purchase_id", p.ID, "credits", p.Credits,
 		"cents", p.AmountCents)
 	return Started{p.ID, session.URL}, nil

@@ -1,0 +1,85 @@
+package reconcile_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/resume-matcher/credits/models/dbtest"
+)
+
+// asked returns the number of lists that were requested of Stripe.
+func (f *fixture) asked() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.requests)
+}
+
+// sweep moves the clock and sweeps on twenty replicas at once. It returns whether a purchase waits.
+func (f *fixture) sweep(later time.Duration) (waiting bool) {
+	f.t.Helper()
+	f.clock = f.clock.Add(later)
+	var waits [20]bool
+	dbtest.Concurrently(20, func(i int) {
+		var err error
+		if waits[i], err = f.Sweep(f.t.Context()); err != nil {
+			f.t.Errorf("sweep: %v", err)
+		}
+	})
+	return waits[0]
+}
+
+// paidNow is paid, with a session that Stripe created just now.
+func (f *fixture) paidNow(n int) {
+	f.paid(n)
+	f.lists["/v1/checkout/sessions"][0]["created"] = f.clock.Unix()
+}
+
+// Payments whose events never come are booked within fifteen minutes, once, by one request to Stripe of one replica.
+func TestSweepBooksPaymentsWithoutEvents(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	if f.sweep(time.Hour); f.asked() != 0 {
+		t.Errorf("%d requests without a purchase, want none", f.asked())
+	}
+	f.clock = f.clock.Add(-time.Hour)
+	f.paidNow(1)
+	f.paidNow(2)
+	if waiting := f.sweep(time.Minute); !waiting || f.asked() != 0 {
+		t.Errorf("after a minute: waiting %t, %d requests; want true, and none while the events may come", waiting,
+			f.asked())
+	}
+	f.sweep(5 * time.Minute)
+	f.wantBalance(2400)
+	if f.asked() != 1 {
+		t.Errorf("%d requests of twenty replicas, want 1", f.asked())
+	}
+	if waiting := f.sweep(5 * time.Minute); waiting || f.asked() != 1 {
+		t.Errorf("with nothing left: waiting %t, %d requests; want false, and no further one", waiting, f.asked())
+	}
+}
+
+func TestSweepTriesAgainWhenStripeIsAway(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.paidNow(1)
+	f.clock = f.clock.Add(5 * time.Minute)
+	f.failWith = func(string, int) int { return http.StatusBadRequest }
+	if waiting, err := f.Sweep(t.Context()); err == nil || !waiting {
+		t.Errorf("waiting %t, error %v; want true and an error", waiting, err)
+	}
+	f.failWith = nil
+	f.sweep(time.Minute)
+	f.wantBalance(1200)
+}
+
+// A purchase that can no longer be paid keeps no database awake.
+func TestSweepLeavesOldPurchasesAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.paid(1)
+	if waiting := f.sweep(26 * time.Hour); waiting || f.asked() != 0 {
+		t.Errorf("waiting %t, %d requests; want false and none", waiting, f.asked())
+	}
+	f.wantBalance(0)
+}
