@@ -67,7 +67,12 @@ func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTr
 	due, moves := settlement(*p, facts)
 	var rows []models.CreditTransaction
 	for _, move := range moves {
-		move.StripeEventID, eventID = eventID, "" // the column is unique: further entries are found by their purchase
+		move.StripeEventID, eventID = eventID, "" // the column is unique
+		if move.Reason != models.ReasonPurchase {
+			if move.StripeEventID, err = reportedBy(tx, p.PaymentIntentID, move.Reason, move.StripeEventID); err != nil {
+				return nil, err
+			}
+		}
 		posted, err := ledger.Post(tx, move)
 		if err != nil {
 			return nil, err
@@ -82,6 +87,25 @@ func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTr
 	}
 	*p = due
 	return rows, save(tx, p)
+}
+
+// reportTypes are the types of events that report why money went back.
+var reportTypes = map[models.Reason]string{models.ReasonRefund: `^(charge\.refund|refund\.)`,
+	models.ReasonDispute: `^charge\.dispute\.`}
+
+// reportedBy returns the event that an entry for money that went back names: the one that is being booked or, without
+// one, the first that waited for this booking; empty when the event of an earlier entry, or none, reported it.
+func reportedBy(tx models.Tx, payment string, reason models.Reason, booking string) (eventID string, err error) {
+	err = tx.Raw(`SELECT event_id FROM stripe_events e
+		WHERE (event_id = @booking OR @booking = '' AND payment_ref = @payment AND payment_ref <> ''
+			AND type ~ @types AND status IN ('received', 'deferred', 'failed'))
+			AND NOT EXISTS (SELECT FROM credit_transactions c WHERE c.stripe_event_id = e.event_id)
+		ORDER BY created_at_stripe, event_id LIMIT 1`,
+		map[string]any{"booking": booking, "payment": payment, "types": reportTypes[reason]}).Scan(&eventID).Error
+	if err != nil {
+		return "", fmt.Errorf("event of a %s of payment %s: %w", reason, payment, err)
+	}
+	return eventID, nil
 }
 
 // settleUnbooked marks a purchase in review as returned once all of its money went back, since nothing is left to
