@@ -25,7 +25,7 @@ func TestCommands(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"version", nil, []string{"version"}, 0, []string{"development"}},
+		{"version", nil, []string{"version"}, 0, []string{"development, commit " + builtCommit + ", schema "}},
 		{"the licences", nil, []string{"version", "--licenses"}, 0, []string{"gorm.io/gorm", "Apache License", "htmx"}},
 		{"help", nil, []string{"help"}, 0, []string{"serve", "migrate", "prices sync", "doctor", "reconcile", "grant", "keys",
 			"admins"}},

@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/logging"
 )
@@ -146,14 +148,14 @@ func (f *flags) parse(ctx context.Context, p *Program, args []string) error {
 	return nil
 }
 
-// version is `credits version`.
+// version is `credits version`: the version, the commit of the source code and the version of the schema, in one line.
 func version(ctx context.Context, p *Program, args []string) error {
 	f := newFlags("version", "command.version.explanation")
 	licences := f.Bool("licenses", false, say(ctx, "command.version.licenses", nil))
 	if err := f.parse(ctx, p, args); err != nil {
 		return err
 	}
-	text := p.Version
+	text := fmt.Sprintf("%s, commit %s, schema %d", p.Version, cmp.Or(p.Commit, "unknown"), postgres.SchemaVersion())
 	if *licences {
 		text = p.Licences()
 	}
