@@ -102,6 +102,14 @@ func TestGrantOnTheCommandLine(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "Balance: 40 credits") {
 		t.Fatalf("grant: exit status %d, want 0 and a balance of 40 credits: %s", code, out)
 	}
+	if out, code := command(t, []string{database}, "grant", "--email", "ada@example.com", "--credits", "40", "--note",
+		"sorry for the wait"); code != 0 || !strings.Contains(out, "Nothing has been booked") {
+		t.Errorf("the same grant again: exit status %d, want 0 and nothing booked: %s", code, out)
+	}
+	if out, code := command(t, []string{database}, "grant", "--email", "ada@example.com", "--credits", "100001", "--note",
+		"too much"); code != 2 || !strings.Contains(out, "whole number from 1 to 100,000") {
+		t.Errorf("too many credits: exit status %d, want 2 and why in words: %s", code, out)
+	}
 	v.open("/en/history")
 	v.wantBalance("40")
 	if !strings.Contains(v.text("main"), "sorry for the wait") {

@@ -33,13 +33,17 @@ const (
 
 // Grant gives credits to a user, or takes them when Delta is negative.
 type Grant struct {
-	ActorID   int64 // the admin; 0 for an operator on the command line
+	ActorID   int64  // the admin; 0 for an operator on the command line
+	Operator  string // the operator's name
 	UserID    int64
 	Delta     models.Credits // 1 to MaxCredits, or its negative for a correction
 	Note      string         // the reason, shown to the user
 	Key       string         // idempotency key of the form
 	RequestID string
 }
+
+// maxOperatorLength bounds an operator's name, in characters.
+const maxOperatorLength = 80
 
 // Service carries out what admins decide, and reads what their pages show. Grants need DB and Log alone.
 type Service struct {
@@ -72,7 +76,7 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 		case err != nil:
 			return nil, err
 		case user.DeletedAt != nil:
-			return fault.New(fault.NotFound, nil)
+			return nil, fault.New(fault.NotFound, nil)
 		}
 		posted, err = ledger.Post(tx, g.entry())
 		if err != nil || posted.Replayed {
@@ -142,6 +146,8 @@ func (g Grant) check() error {
 		return CheckNote(g.Note)
 	case g.Key == "":
 		return fault.Because(fault.Malformed, fault.KeyMissing)
+	case utf8.RuneCountInString(g.Operator) > maxOperatorLength || !models.Storable(g.Operator):
+		return fault.Field("actor", fault.NameUnfit)
 	}
 	return ledger.CheckKey(g.Key)
 }
@@ -153,10 +159,15 @@ func (g Grant) actor() string {
 	return fmt.Sprintf("user:%d", g.ActorID)
 }
 
+// entry returns the entry to book. Two operators who repeat a grant mean the same one.
 func (g Grant) entry() ledger.Entry {
 	hash := sha256.Sum256(fmt.Appendf(nil, "grant\n%s\n%d\n%s", g.actor(), g.Delta, g.Note))
+	actor := g.actor()
+	if g.Operator != "" {
+		actor += ":" + g.Operator
+	}
 	return ledger.Entry{UserID: g.UserID, Delta: g.Delta, Reason: models.ReasonManual, Meta: models.Meta{
-		IdempotencyKey: g.Key, RequestHash: hex.EncodeToString(hash[:]), Actor: g.actor(), Note: g.Note,
+		IdempotencyKey: g.Key, RequestHash: hex.EncodeToString(hash[:]), Actor: actor, Note: g.Note,
 	}}
 }
 
@@ -165,9 +176,12 @@ func writeAudit(tx models.Tx, g Grant, posted ledger.Posted) error {
 	if g.Delta < 0 {
 		action = models.ActionCreditsCorrect
 	}
+	detail := map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID}
+	if g.Operator != "" {
+		detail["operator"] = g.Operator
+	}
 	return models.AppendAudit(tx, models.AuditEvent{
-		ActorID: g.ActorID, Action: action, UserID: g.UserID, RequestID: g.RequestID,
-		Detail: map[string]any{"credits": g.Delta, "note": g.Note, "transaction_id": posted.ID},
+		ActorID: g.ActorID, Action: action, UserID: g.UserID, RequestID: g.RequestID, Detail: detail,
 	})
 }
 
