@@ -174,6 +174,7 @@ func (h *Handler) awaitReady(c *fiber.Ctx) error {
 		tenant = account.TenantID
 	}
 	if err := h.Gate.Ready(c.UserContext(), tenant); err != nil {
+		h.Metrics.Gate(ruleOf(c).Name(), outcomeOf(nil, err))
 		return err
 	}
 	return c.Next()

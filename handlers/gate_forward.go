@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/services/gate/routes"
 )
@@ -42,7 +44,10 @@ func (h *Handler) forward(c *fiber.Ctx) error {
 
 // outcomeOf names what became of a request for the metrics.
 func outcomeOf(answer *gate.Response, err error) string {
+	f := fault.Of(err)
 	switch {
+	case f != nil && f.Code == fault.Unavailable && slices.Contains(closedProblems, f.Problem):
+		return "closed"
 	case err != nil:
 		return string(faultOf(err).Code)
 	case answer.Charged > 0:

@@ -84,7 +84,7 @@ func (r *Recorder) EventRefused(reason string) {
 	}
 }
 
-// Gate counts a request to Resume Matcher: outcome is charged, uncharged, or the code of its fault.
+// Gate counts a request to Resume Matcher: outcome is charged, uncharged, closed, or the code of its fault.
 func (r *Recorder) Gate(route, outcome string) {
 	if r != nil {
 		r.gate.WithLabelValues(route, outcome).Inc()
