@@ -136,7 +136,9 @@ func TestFailedStartOfTheSandboxIsRed(t *testing.T) {
 	cfg, err := config.Load(nil)
 	f.must(err)
 	s := &SetUp{Config: cfg, Failed: errors.New("no room"), Now: models.Now, Log: slog.New(slog.DiscardHandler)}
-	if got := texts(s.Run(t.Context()), Red); !slices.Equal(got, []string{"doctor.sandbox.failed"}) {
+	checks := s.Run(t.Context())
+	wantComplete(t, checks)
+	if got := texts(checks, Red); !slices.Equal(got, []string{"doctor.sandbox.failed"}) {
 		t.Errorf("got red %v, want only the failed start", got)
 	}
 }

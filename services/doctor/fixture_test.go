@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/stripe/stripe-go/v79/client"
 	"gorm.io/gorm"
 
+	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/config"
@@ -108,7 +110,29 @@ func (f *fixture) run(fix bool) []Check {
 	if Callable(cfg) {
 		s.Stripe = f.stripe
 	}
-	return s.Run(f.t.Context())
+	checks := s.Run(f.t.Context())
+	wantComplete(f.t, checks)
+	return checks
+}
+
+// printedTexts has the texts of doctor, which commands print.
+var printedTexts = sync.OnceValues(locales.Load)
+
+// wantComplete wants what doctor prints without a placeholder that has no value, in every language.
+func wantComplete(t *testing.T, checks []Check) {
+	t.Helper()
+	texts, err := printedTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range texts.Codes() {
+		ctx, _ := texts.Context(t.Context(), code)
+		var printed strings.Builder
+		err := Write(&printed, checks, func(key string, args map[string]any) string { return locales.T(ctx, key, args) })
+		if err != nil || strings.Contains(printed.String(), "%{") || strings.Contains(printed.String(), "!(MISSING") {
+			t.Errorf("in %s (%v), want every placeholder filled:\n%s", code, err, &printed)
+		}
+	}
 }
 
 func (f *fixture) check() []Check { f.t.Helper(); return f.run(false) }
