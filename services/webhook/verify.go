@@ -18,8 +18,8 @@ import (
 // Source: https://docs.stripe.com/webhooks#replay-attacks (five minutes)
 const tolerance = 300 * time.Second
 
-// maxIDLength bounds ids, in bytes. Stripe's are much shorter, and PostgreSQL cannot index values of several
-// kilobytes.
+// maxIDLength bounds ids, types and versions, in bytes. Stripe's are much shorter, and PostgreSQL cannot index values
+// of several kilobytes.
 const maxIDLength = 255
 
 // Refusal says why the verification of an event failed. The log and the metrics show it; the sender does not learn it.
@@ -76,7 +76,8 @@ func recent(signed, now time.Time) bool {
 
 // complete reports whether an event has all the fields that we store, in a form that PostgreSQL accepts.
 func complete(e stripe.Event) bool {
-	return e.Object == "event" && e.Type != "" && e.ID != "" && len(e.ID) <= maxIDLength &&
+	return e.Object == "event" && e.Type != "" && e.ID != "" &&
+		max(len(e.ID), len(e.Type), len(e.APIVersion)) <= maxIDLength &&
 		models.Storable(e.ID+string(e.Type)+e.APIVersion) && e.Data != nil && len(e.Data.Object) > 0
 }
 

@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,8 @@ func TestVerify(t *testing.T) {
 		{want: RefusedEvent, name: "a null object",
 			payload: `{"id":"evt_1","object":"event","type":"ping","data":{"object":null}}`},
 		{want: RefusedEvent, name: "no id", payload: `{"object":"event","type":"ping","data":{"object":{"id":"x"}}}`},
+		{want: RefusedEvent, name: "a type of kilobytes", payload: `{"id":"evt_1","object":"event","type":"` +
+			strings.Repeat("x", 256) + `","data":{"object":{"id":"x"}}}`},
 		{want: RefusedEvent, name: "no event",
 			payload: `{"id":"evt_1","object":"charge","type":"ping","data":{"object":{"id":"x"}}}`},
 		{want: RefusedSecret, name: "an empty secret", payload: goodEvent, header: sign(goodEvent, "", now),
