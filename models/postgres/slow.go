@@ -11,8 +11,8 @@ import (
 // slowQuery is how long a statement may take before it is logged.
 const slowQuery = 500 * time.Millisecond
 
-// slowTracer logs statements that PostgreSQL takes long to answer, with their placeholders. The wait for a connection
-// of the pool does not count. It does not log errors: the caller gets them.
+// slowTracer logs statements that PostgreSQL takes long to answer, and at debug level all others, with placeholders.
+// The wait for a connection of the pool does not count. It does not log errors: the caller gets them.
 type slowTracer struct {
 	log   *slog.Logger
 	limit time.Duration
@@ -34,8 +34,11 @@ func (t slowTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.Trac
 // TraceQueryEnd logs a statement that took long.
 func (t slowTracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryEndData) {
 	s, _ := ctx.Value(traceKey{}).(statement)
-	if took := time.Since(s.began); took >= t.limit {
-		t.log.WarnContext(ctx, "slow statement", "sql", s.sql, "rows", q.CommandTag.RowsAffected(), "ms",
-			took.Milliseconds())
+	took, level, message := time.Since(s.began), slog.LevelDebug, "statement"
+	if took >= t.limit {
+		level, message = slog.LevelWarn, "slow statement"
+	}
+	if t.log.Enabled(ctx, level) {
+		t.log.Log(ctx, level, message, "sql", s.sql, "rows", q.CommandTag.RowsAffected(), "ms", took.Milliseconds())
 	}
 }
