@@ -196,6 +196,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	if h.Health, err = healthCheck(p); err != nil {
 		return nil, nil, err
 	}
+	h.Tracing = p.Tracing
 	if h.Gate, err = p.Gate(ctx, h.Spend, limits); err != nil {
 		return nil, nil, err
 	}
@@ -284,7 +285,7 @@ func sweep(log *slog.Logger, name string, pause time.Duration,
 // serveUntil answers requests until ctx ends, then shuts down. Background work outlives the requests.
 func serveUntil(ctx context.Context, p *command.Program, h *handlers.Handler, app *fiber.App, listener net.Listener,
 	work []func(context.Context)) error {
-	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	working, stop := context.WithCancel(p.Tracing.Into(context.WithoutCancel(ctx)))
 	var running sync.WaitGroup
 	for _, w := range work {
 		running.Go(func() { w(working) })

@@ -21,6 +21,7 @@ import (
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/reconcile"
 	"github.com/resume-matcher/credits/services/spend"
+	"github.com/resume-matcher/credits/services/tracing"
 	"github.com/resume-matcher/credits/services/webhook"
 	"github.com/resume-matcher/credits/services/withdrawal"
 	"github.com/resume-matcher/credits/views/layouts"
@@ -45,6 +46,7 @@ type Handler struct {
 	Gate       *gate.Service     // nil without a Resume Matcher
 	Metrics    *metrics.Recorder // nil: /metrics is not served
 	Health     Health
+	Tracing    *tracing.Tracer // nil without a collector
 
 	draining        atomic.Bool  // set by Shutdown
 	outage          atomic.Int64 // requests that failed since the database stopped answering

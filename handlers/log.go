@@ -13,12 +13,28 @@ import (
 // probes are the routes that machines ask every few seconds. Their requests are logged at debug level.
 var probes = []string{"/healthz", "/readyz", "/metrics"}
 
+// routeOf is the pattern of the request's route, never its path; empty before routing.
+func routeOf(c *fiber.Ctx) string {
+	if rule := ruleOf(c); rule != nil {
+		return rule.Template
+	}
+	if route := c.Route(); len(route.Handlers) > 0 {
+		return route.Path
+	}
+	return "" // Fiber would give the path
+}
+
+// methodOf returns the method that was asked for.
+func methodOf(c *fiber.Ctx) string {
+	if c.Response().SkipBody { // preRoute serves HEAD as GET
+		return fiber.MethodHead
+	}
+	return c.Method()
+}
+
 // logRequest writes the access log.
 func (h *Handler) logRequest(c *fiber.Ctx, route string, began time.Time) {
-	method := c.Method()
-	if c.Response().SkipBody { // preRoute serves HEAD as GET
-		method = fiber.MethodHead
-	}
+	method := methodOf(c)
 	who, id := "user_id", any(currentUserID(c))
 	if key := currentVisitor(c).key; key != nil {
 		who, id = "key_id", key.ID

@@ -56,10 +56,16 @@ func (h *Handler) showMetrics() fiber.Handler {
 var methods = []string{fiber.MethodGet, fiber.MethodHead, fiber.MethodPost, fiber.MethodPut, fiber.MethodPatch,
 	fiber.MethodDelete, fiber.MethodOptions}
 
-// countRequest counts an answered request under its route's pattern.
-func (h *Handler) countRequest(method, route string, status int, took time.Duration) {
+// labels are a request's method and route as metrics and traces show them.
+func labels(method, route string) (string, string) {
 	if !slices.Contains(methods, method) {
 		method = "other"
 	}
-	h.Metrics.Request(method, strings.Replace(route, localePattern(), "/:locale", 1), status, took)
+	return method, strings.Replace(route, localePattern(), "/:locale", 1)
+}
+
+// countRequest counts an answered request under its route's pattern.
+func (h *Handler) countRequest(method, route string, status int, took time.Duration) {
+	method, route = labels(method, route)
+	h.Metrics.Request(method, route, status, took)
 }

@@ -47,6 +47,7 @@ func (h *Handler) identifyRequest(budget time.Duration) fiber.Handler {
 		id := assignRequestID(c)
 		ctx := models.WithActor(logging.WithRequestID(context.Background(), id),
 			models.Actor{RequestID: id, Source: h.source(c)})
+		ctx, span := h.startSpan(ctx, c)
 		if budget > 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, budget)
@@ -59,11 +60,8 @@ func (h *Handler) identifyRequest(budget time.Duration) fiber.Handler {
 		if err != nil { // answered here, so that the access log knows the status
 			err = h.handleError(c, err)
 		}
-		route := c.Route().Path
-		if rule := ruleOf(c); rule != nil {
-			route = rule.Template
-		}
-		h.logRequest(c, route, began)
+		h.logRequest(c, routeOf(c), began)
+		endSpan(c, span)
 		return err
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/tracing"
 )
 
 // Time limits: when they pass, the request fails.
@@ -104,8 +105,9 @@ const pooledKey = "credits:pooled"
 // failure or a change of the schema, three attempts in all, so fn must have no effects outside the database.
 //
 // Errors: UnknownError when the transaction may have taken effect; see Confirmed.
-func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) error {
-	var err error
+func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) (err error) {
+	ctx, span := tracing.Child(ctx, "transaction")
+	defer func() { span.End(err) }()
 	for attempt := range txAttempts {
 		committing := false
 		err = db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {

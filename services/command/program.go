@@ -23,6 +23,7 @@ import (
 	"github.com/resume-matcher/credits/services/sandbox"
 	"github.com/resume-matcher/credits/services/seal"
 	"github.com/resume-matcher/credits/services/stripeapi"
+	"github.com/resume-matcher/credits/services/tracing"
 )
 
 // closeTimeout is how long each thing that was opened may take to close.
@@ -41,8 +42,9 @@ type Program struct {
 	Config  config.Config
 	Log     *slog.Logger
 	Texts   *locales.Catalog
-	Legal   legal.Library // of serve
-	DataDir string        // of the private database; empty with DATABASE_URL
+	Legal   legal.Library   // of serve
+	DataDir string          // of the private database; empty with DATABASE_URL
+	Tracing *tracing.Tracer // nil without a collector
 
 	serves    bool // serve: the private database must be its own
 	announced bool
@@ -63,6 +65,27 @@ func (p *Program) close() {
 	if p.announced {
 		p.Log.Info("stopped")
 	}
+}
+
+// observe exports traces of what the server does, if the settings name a collector.
+func (p *Program) observe(ctx context.Context) (err error) {
+	if url := p.Config.Tracing.URL(); url != "" {
+		p.Tracing, err = tracing.New(ctx, tracing.Options{URL: url, Headers: p.Config.Tracing.HeaderMap(),
+			Version: p.release(), Environment: p.Config.AppEnv, Log: p.Log})
+		if err != nil {
+			return err
+		}
+		p.OnClose(p.Tracing.Shutdown)
+	}
+	return nil
+}
+
+// release names this build: the version and, where it is known, the commit.
+func (p *Program) release() string {
+	if p.Commit == "" {
+		return p.Version
+	}
+	return p.Version + "+" + p.Commit
 }
 
 // configure reads the configuration, as far as it can be read.

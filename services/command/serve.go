@@ -22,6 +22,9 @@ func serve(ctx context.Context, p *Program, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := p.observe(ctx); err != nil {
+		return err
+	}
 	return p.Serve(ctx, p)
 }
 

@@ -19,6 +19,7 @@ func (c *Config) check(p *problems) {
 	c.checkAdmins(p)
 	c.checkMail(p)
 	c.checkGate(p)
+	c.checkObservation(p)
 }
 
 // minToken is the minimum length of METRICS_TOKEN in bytes.

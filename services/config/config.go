@@ -73,6 +73,7 @@ type Config struct {
 	TrustedProxies []string   `env:"TRUSTED_PROXIES"`
 	ShutdownDelay  string     `env:"SHUTDOWN_DELAY"`
 	MetricsToken   Secret     `env:"METRICS_TOKEN"` // bearer of /metrics; empty: loopback may read it
+	Tracing        Tracing    `envPrefix:"OTEL_"`
 
 	Mode           Mode          `env:"-"`
 	WebhookSecrets Secrets       `env:"-"` // STRIPE_WEBHOOK_SECRET, split

@@ -57,6 +57,7 @@ var unparsed = map[string]Problem{
 	"SmallBusiness":      {Name: "SMALL_BUSINESS", Advice: yesOrNo},
 	"DatabaseInsecure":   {Name: "DATABASE_INSECURE", Advice: yesOrNo},
 	"DatabaseMax":        {Name: "DATABASE_MAX_CONNECTIONS", Advice: connectionBounds},
+	"Disabled":           {Name: "OTEL_SDK_DISABLED", Advice: yesOrNo},
 	"Shared":             {Name: "RESUME_MATCHER_SHARED", Advice: yesOrNo},
 }
 

@@ -72,7 +72,7 @@ func (u *Upstream) askAddOn(ctx context.Context, method, tenant, user string) (*
 	if user != "" {
 		request.Header.Set(u.Identity.User, user)
 	}
-	answer, err := u.transport.RoundTrip(request)
+	answer, err := u.calls.RoundTrip(request)
 	if err != nil {
 		return nil, withoutBytes(ctx, err)
 	}

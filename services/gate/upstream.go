@@ -14,6 +14,7 @@ import (
 
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/gate/routes"
+	"github.com/resume-matcher/credits/services/tracing"
 )
 
 // Limits of a connection to Resume Matcher.
@@ -33,6 +34,7 @@ type Upstream struct {
 	perTenant  bool
 	secret     string
 	transport  *http.Transport
+	calls      tracing.Transport // over transport
 }
 
 // TenantMark stands for the tenant id in the address of a Resume Matcher that each user has for themselves.
@@ -58,6 +60,7 @@ func NewUpstream(pages, api, secret string) (*Upstream, error) {
 			MaxResponseHeaderBytes: headerLimit,
 		},
 	}
+	u.calls = tracing.Transport{Base: u.transport, Peer: "Resume Matcher"}
 	var pagesErr, apiErr error
 	u.pages, pagesErr = url.Parse(strings.ReplaceAll(pages, TenantMark, sampleTenant))
 	u.api, apiErr = url.Parse(strings.ReplaceAll(api, TenantMark, sampleTenant))
@@ -91,7 +94,7 @@ func (u *Upstream) send(ctx context.Context, r Request) (*Response, error) {
 		request.Header.Set(u.Identity.User, r.Tenant)
 		request.Header.Set(u.Identity.Secret, u.secret)
 	}
-	answer, err := u.transport.RoundTrip(request)
+	answer, err := u.calls.RoundTrip(request)
 	if err != nil {
 		return nil, unanswered(ctx, err)
 	}

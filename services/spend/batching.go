@@ -17,6 +17,7 @@ import (
 	"github.com/resume-matcher/credits/services/batch"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/tracing"
 )
 
 // Time limits of the requests that wait for a batch. A request ends at its context's deadline, too.
@@ -98,6 +99,8 @@ type job struct {
 	op       ledger.Op
 	deadline time.Time
 	err      error
+
+	request, batch tracing.Reference // the span that waits for the job, and that of its batch
 }
 
 // The results of a job whose batch panicked, and of one whose batch ended at the deadline of another.
@@ -113,10 +116,11 @@ func (q *queues) do(ctx context.Context, db *gorm.DB, number int64, j *job) erro
 		j.deadline = time.Now().Add(answerTimeout)
 	}
 	for {
-		j.err = errUnfinished
+		j.err, j.request = errUnfinished, tracing.Of(ctx)
 		if err := q.Do(ctx, number, j, j.giveUp, func(jobs []*job) { q.run(ctx, db, jobs) }); err != nil {
 			return err
 		}
+		tracing.Current(ctx).Link(j.batch)
 		if !errors.Is(j.err, errCutShort) {
 			return j.err
 		}
@@ -147,6 +151,12 @@ func (q *queues) run(ctx context.Context, db *gorm.DB, jobs []*job) {
 	}()
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
+	ctx, span := tracing.Child(ctx, "batch")
+	for _, j := range jobs {
+		span.Link(j.request)
+		j.batch = tracing.Of(ctx)
+	}
+	defer span.End(nil)
 	release, err := q.acquireSlot(ctx)
 	defer release()
 	if err == nil {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stripe/stripe-go/v79"
 	"github.com/stripe/stripe-go/v79/client"
+
+	"github.com/resume-matcher/credits/services/tracing"
 )
 
 // PageSize is the most objects that Stripe returns in one page of a list.
@@ -22,8 +24,10 @@ func New(key, base string) *client.API {
 	cfg := &stripe.BackendConfig{
 		MaxNetworkRetries: stripe.Int64(4), // with pauses from half a second, within the deadline of the request's context
 		EnableTelemetry:   stripe.Bool(false),
-		HTTPClient:        &http.Client{Timeout: timeout},
-		LeveledLogger:     silentLogger{},
+		HTTPClient: &http.Client{Timeout: timeout, Transport: tracing.Transport{
+			Base: http.DefaultTransport, Peer: "Stripe", Route: route, Describe: describe,
+		}},
+		LeveledLogger: silentLogger{},
 	}
 	if base != "" {
 		cfg.URL = stripe.String(base)

@@ -14,6 +14,7 @@ import (
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/tracing"
 )
 
 // inlineTimeout bounds the booking inside Stripe's request. Checkout delays the buyer's redirect until we answer, for
@@ -60,6 +61,10 @@ func (s *Service) Receive(ctx context.Context, payload []byte, signature string)
 // bookOrStore stores and books an event in one transaction. If booking fails, or needs facts from Stripe first, it
 // stores the event alone.
 func (s *Service) bookOrStore(ctx context.Context, event models.StripeEvent) error {
+	ctx, span := tracing.Start(ctx, "receive event", tracing.Internal)
+	defer span.End(nil)
+	span.Set("stripe.event_id", event.EventID)
+	span.Set("stripe.event_type", event.Type)
 	inline, cancel := context.WithTimeout(ctx, cmp.Or(s.InlineTimeout, inlineTimeout))
 	defer cancel()
 	p, cause := s.planOf(event)
@@ -112,7 +117,10 @@ func (s *Service) bookNew(ctx context.Context, event models.StripeEvent, p plan)
 
 // bookStored tries to book a stored event. On failure it schedules the next attempt.
 func (s *Service) bookStored(ctx context.Context, eventID string) {
+	ctx, span := tracing.Start(ctx, "book stored event", tracing.Internal)
+	span.Set("stripe.event_id", eventID)
 	result, err := s.book(ctx, eventID)
+	defer func() { span.End(err) }()
 	if err != nil {
 		s.postpone(ctx, eventID, err)
 		return
