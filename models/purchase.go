@@ -69,6 +69,8 @@ type Purchase struct {
 	PaidCurrency      string // empty until paid
 	PaidAt            *time.Time
 
+	Traceparent string // of the request that ordered it, in W3C's form; empty without tracing
+
 	CreditsGranted  Credits
 	CreditsRefunded Credits // of the granted, taken back for refunds
 	CreditsDisputed Credits // of the granted, taken back for disputes

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/tracing"
 )
 
 // Book writes one report to the ledger. Events, refreshes, refunds and reconciliation all book here, so that each fact
@@ -67,6 +68,7 @@ func (c Checkout) book(s *Service, tx models.Tx, facts StripeFacts, eventID stri
 	if err != nil {
 		return nil, err
 	}
+	tracing.Current(tx.Statement.Context).Link(tracing.Parse(p.Traceparent))
 	rows, err := Settle(tx, p, eventID)
 	if err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/stripeapi"
+	"github.com/resume-matcher/credits/services/tracing"
 )
 
 // checkoutLife is how long a Checkout Session can be paid: Stripe's default.
@@ -149,11 +150,12 @@ func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) 
 			return fmt.Errorf("purchase id: %w", err)
 		}
 		err = tx.Exec(
-			`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, idempotency_key) DO NOTHING`,
+			`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key,
+				traceparent)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, '')) ON CONFLICT (user_id, idempotency_key) DO NOTHING`,
 			id, o.UserID, price.StripePriceID, o.Quantity, int64(price.CreditsPerUnit)*o.Quantity,
 			int64(price.PriceInCents)*o.Quantity,
-			price.Currency, o.Locale, o.Key).Error
+			price.Currency, o.Locale, o.Key, tracing.Of(ctx).String()).Error
 		if err != nil {
 			return fmt.Errorf("record purchase: %w", err)
 		}
