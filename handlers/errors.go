@@ -104,7 +104,8 @@ func closeIdle(answer func(*fasthttp.RequestCtx, error)) func(*fasthttp.RequestC
 
 // logPanic logs a panic with its stack.
 func (h *Handler) logPanic(c *fiber.Ctx, cause any) {
-	h.Site.Log.ErrorContext(c.UserContext(), "panic", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
+	h.Site.Log.ErrorContext(c.UserContext(), "panic", "route", routeOf(c), "type", fmt.Sprintf("%T", cause),
+		"stack", string(debug.Stack()))
 }
 
 // answerBudget bounds the rendering of an error. It starts anew, because many errors come when requestBudget is spent.
@@ -168,17 +169,17 @@ func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 	ctx := c.UserContext()
 	switch {
 	case f.Code == fault.Internal:
-		h.Site.Log.ErrorContext(ctx, "request failed", "code", f.Code, "err", err)
+		h.Site.Log.ErrorContext(ctx, "request failed", "route", routeOf(c), "code", f.Code, "err", err)
 	case f.Code == fault.Upstream || slices.Contains(closedProblems, f.Problem):
 		h.Site.Log.WarnContext(ctx, "Resume Matcher failed", "problem", f.Problem, "err", err)
 	case f.Problem == fault.OutcomeUnknown:
 		h.Site.Log.ErrorContext(ctx, "outcome of a request unknown", "err", err, "user_id", currentUserID(c))
 	case postgres.Unreachable(err):
 		if h.outage.Add(1) == 1 { // the access log has the others, and logRecovery counts them
-			h.Site.Log.ErrorContext(ctx, "database does not answer", "err", err)
+			h.Site.Log.ErrorContext(ctx, "database does not answer", "route", routeOf(c), "err", err)
 		}
 	case f.Code == fault.Unavailable && f.Problem != fault.Busy:
-		h.Site.Log.ErrorContext(ctx, "service unavailable", "code", f.Code, "err", err)
+		h.Site.Log.ErrorContext(ctx, "service unavailable", "route", routeOf(c), "code", f.Code, "err", err)
 	// the access log suffices, or webhook has logged the reason
 	case f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Code == fault.Unauthenticated ||
 		f.Code == fault.SignatureInvalid:

@@ -55,6 +55,7 @@ var groups = map[string]string{"prices": "command.prices.incomplete", "keys": "c
 func (p *Program) Fail(err error) {
 	if p.serves && p.Config.LogFormat == "json" {
 		p.Log.Error("server failed", "err", err)
+		p.flushReports()
 		return
 	}
 	fmt.Fprintln(p.Stderr, "credits: "+logging.Redact(err.Error()))

@@ -16,6 +16,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/errorreport"
 	"github.com/resume-matcher/credits/services/legal"
 	"github.com/resume-matcher/credits/services/localpg"
 	"github.com/resume-matcher/credits/services/logging"
@@ -48,6 +49,7 @@ type Program struct {
 
 	serves    bool // serve: the private database must be its own
 	announced bool
+	reports   *errorreport.Reporter // nil without Sentry
 	closers   []func(context.Context) error
 }
 
@@ -67,8 +69,17 @@ func (p *Program) close() {
 	}
 }
 
-// observe exports traces of what the server does, if the settings name a collector.
+// observe exports what the server does: errors to Sentry and traces to a collector, where the settings name them.
 func (p *Program) observe(ctx context.Context) (err error) {
+	if dsn := p.Config.SentryDSN.Reveal(); dsn != "" {
+		p.reports, err = errorreport.New(errorreport.Options{DSN: dsn, Release: p.release(),
+			Environment: p.Config.AppEnv, Mode: string(p.Config.Mode)})
+		if err != nil {
+			return err
+		}
+		p.Log = slog.New(p.reports.Handler(p.Log.Handler()))
+		p.OnClose(func(ctx context.Context) error { return p.reports.Flush(ctx) })
+	}
 	if url := p.Config.Tracing.URL(); url != "" {
 		p.Tracing, err = tracing.New(ctx, tracing.Options{URL: url, Headers: p.Config.Tracing.HeaderMap(),
 			Version: p.release(), Environment: p.Config.AppEnv, Log: p.Log})
@@ -78,6 +89,13 @@ func (p *Program) observe(ctx context.Context) (err error) {
 		p.OnClose(p.Tracing.Shutdown)
 	}
 	return nil
+}
+
+// flushReports sends the errors that have not reached Sentry yet.
+func (p *Program) flushReports() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	_ = p.reports.Flush(ctx) // the log has them
 }
 
 // release names this build: the version and, where it is known, the commit.

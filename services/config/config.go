@@ -73,6 +73,7 @@ type Config struct {
 	TrustedProxies []string   `env:"TRUSTED_PROXIES"`
 	ShutdownDelay  string     `env:"SHUTDOWN_DELAY"`
 	MetricsToken   Secret     `env:"METRICS_TOKEN"` // bearer of /metrics; empty: loopback may read it
+	SentryDSN      Secret     `env:"SENTRY_DSN"`
 	Tracing        Tracing    `envPrefix:"OTEL_"`
 
 	Mode           Mode          `env:"-"`

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"path"
 	"strings"
 )
 
@@ -42,8 +43,11 @@ func (t Tracing) HeaderMap() map[string]string {
 	return headers
 }
 
-// checkObservation checks where traces are sent.
+// checkObservation checks where errors and traces are sent.
 func (c *Config) checkObservation(p *problems) {
+	if dsn := c.SentryDSN.Reveal(); dsn != "" && (!isDSN(dsn) || unfilled(dsn)) {
+		p.add("SENTRY_DSN", "must be the DSN of a Sentry project, https://KEY@HOST/PROJECT")
+	}
 	for name, address := range map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.Tracing.Endpoint,
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": c.Tracing.TracesEndpoint} {
 		if u, err := url.Parse(address); address != "" && (err != nil || !web(u)) {
@@ -53,4 +57,11 @@ func (c *Config) checkObservation(p *problems) {
 	if c.Tracing.Protocol != "" && c.Tracing.Protocol != "http/protobuf" {
 		p.add("OTEL_EXPORTER_OTLP_PROTOCOL", "must be http/protobuf, which collectors accept on port 4318")
 	}
+}
+
+// isDSN reports whether text is a DSN: an address with a key as its user, whose path ends with the project.
+// Source: https://develop.sentry.dev/sdk/foundations/transport/authentication/
+func isDSN(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && web(u) && u.User.Username() != "" && len(strings.Trim(path.Base(u.Path), "./")) > 0
 }

@@ -9,6 +9,20 @@ import (
 	"github.com/resume-matcher/credits/services/config"
 )
 
+func TestSentryDSN(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"": nil, "https://b1946ac9@o1.ingest.sentry.io/4711": nil, "http://b1946ac9@sentry.internal:9000/base/7": nil,
+		"b1946ac9": {"SENTRY_DSN"}, "https://sentry.io/4711": {"SENTRY_DSN"}, "https://b1946ac9@sentry.io": {"SENTRY_DSN"},
+		"https://b1946ac9@sentry.io/": {"SENTRY_DSN"}, "ftp://b1946ac9@sentry.io/1": {"SENTRY_DSN"},
+		"https://<key>@sentry.io/1": {"SENTRY_DSN"},
+	} {
+		if got := wrong(t, with(map[string]string{"SENTRY_DSN": text})); !slices.Equal(got, want) {
+			t.Errorf("SENTRY_DSN=%q: reported %v, want %v", text, got, want)
+		}
+	}
+}
+
 // Traces go where OpenTelemetry's variables say, and nowhere without them.
 func TestCollector(t *testing.T) {
 	t.Parallel()

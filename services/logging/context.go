@@ -12,12 +12,18 @@ func WithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
 }
 
+// RequestID returns the request's id, or "" outside of a request.
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
 // contextHandler adds the request's id to each line.
 type contextHandler struct{ slog.Handler }
 
 // Handle adds the id and writes the record.
 func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
-	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
+	if id := RequestID(ctx); id != "" {
 		r = r.Clone() // another handler may hold the same record
 		r.AddAttrs(slog.String("request_id", id))
 	}
