@@ -9,6 +9,7 @@ import (
 
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/tracing/tracetest"
 )
 
 // line is one line of the log.
@@ -32,25 +33,38 @@ func lines(t *testing.T, text string) (all []line) {
 }
 
 // With LOG_FORMAT=json every line is JSON, from the start to the end. It begins within ten lines with what runs where,
-// has one line for each entry of the ledger, none for a probe, and ends with "stopped".
+// has one line for each entry of the ledger, none for a probe, and ends with "stopped". Traces tell of the purchase, and
+// a report of an error. None of them, nor the metrics, holds what belongs to the user, with every statement logged.
 func TestLogTellsTheWholeStory(t *testing.T) {
 	t.Parallel()
-	address := dbtest.URL(t)
-	s := start(t, "DATABASE_URL="+address, "LOG_FORMAT=json")
+	address, collector, sentry := dbtest.URL(t), tracetest.New(t), newIngest(t)
+	s := start(t, "DATABASE_URL="+address, "LOG_FORMAT=json", "LOG_LEVEL=debug",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="+collector.URL, "SENTRY_DSN="+sentry.dsn)
+	db, err := postgres.Open(address, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { postgres.Close(db) })
 	v := newVisitor(s, "en")
-	v.signIn("#demo-user")
+	v.signInNamed(canaryName, canaryAddress)
+	canaries := []string{"Canary", "canary", canaryCard, v.find(`input[name="_csrf"]`).AttrOr("value", ""), v.cookie()}
 	v.open("/en/purchase")
 	v.submit("#buy-500", "quantity", "1")
 	v.submit("#pay")
 	s.waitForOutput("credits moved")
 	v.spend("resume_analysis")
-	if out, code := command(t, []string{"DATABASE_URL=" + address}, "grant", "--email", "demo@example.com", "--credits",
-		"40", "--note", "thank you"); code != 0 {
-		t.Fatalf("grant: exit status %d: %s", code, out)
-	}
+	canaries = append(canaries, v.useServiceKey(address))
+	v.changeName()
+	v.receiveGrant(db)
+	v.failOnce(db)
 	request(t, v.client, "GET", s.url+"/readyz", "", nil)
+	_, metrics := request(t, v.client, "GET", s.url+"/metrics", "", nil)
 	s.stop()
-	log := lines(t, s.out.String())
+	wantPurchaseStory(t, collector)
+	sentry.wantError(t)
+	wantNone(t, canaries, map[string]string{"log": s.out.String(), "metrics": metrics, "traces": string(collector.Raw()),
+		"reports": sentry.String()})
+	log := slices.DeleteFunc(lines(t, s.out.String()), func(l line) bool { return l.Level == "DEBUG" })
 	started := slices.IndexFunc(log, func(l line) bool { return l.Msg == "started" })
 	if started < 0 || started > 9 || log[started].Version == "" || log[started].Commit != builtCommit ||
 		log[started].Mode != "sandbox" || log[started].Port == 0 {
@@ -69,16 +83,10 @@ func TestLogTellsTheWholeStory(t *testing.T) {
 		}
 	}
 	var rows []int64
-	db, err := postgres.Open(address, slog.New(slog.DiscardHandler))
-	if err != nil {
+	if err := db.Raw(`SELECT id FROM credit_transactions ORDER BY id`).Scan(&rows).Error; err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { postgres.Close(db) })
-	if err := db.Raw(`SELECT id FROM credit_transactions WHERE reason <> 'manual' ORDER BY id`).
-		Scan(&rows).Error; err != nil {
-		t.Fatal(err)
-	}
-	if slices.Sort(moved); !slices.Equal(moved, rows) || len(rows) != 2 {
+	if slices.Sort(moved); !slices.Equal(moved, rows) || len(rows) != 4 {
 		t.Errorf("lines for entries %v, want one for each of %v", moved, rows)
 	}
 }
