@@ -32,6 +32,7 @@ import (
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/command"
 	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/health"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
@@ -190,10 +191,10 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		},
 		Webhook: events,
 	}
-	if h.Metrics, err = recorder(p, db, h.Admin); err != nil {
+	if h.Health, err = healthCheck(p); err != nil {
 		return nil, nil, err
 	}
-	if h.Health, err = healthCheck(p); err != nil {
+	if h.Metrics, err = recorder(p, db, h); err != nil {
 		return nil, nil, err
 	}
 	h.Tracing = p.Tracing
@@ -215,14 +216,22 @@ func mailer(ctx context.Context, p *command.Program, db *gorm.DB) (*mail.Service
 		Write: write.Write, Now: models.Now, Log: p.Log}, err
 }
 
-// recorder returns what counts the requests and exports the figures of the database.
-func recorder(p *command.Program, db *gorm.DB, figures *admin.Service) (*metrics.Recorder, error) {
+// recorder returns what counts the requests, and exports the figures of the database and what the health check finds.
+func recorder(p *command.Program, db *gorm.DB, h *handlers.Handler) (*metrics.Recorder, error) {
 	pool, err := db.DB()
 	if err != nil {
 		return nil, err
 	}
 	return metrics.New(metrics.Options{Version: p.Version, Mode: string(p.Config.Mode), Pool: pool,
-		Figures: figures.Figures, Now: models.Now}), nil
+		Figures: h.Admin.Figures, Problems: h.Health.Problems, Codes: texts(fault.Codes()),
+		Reasons: texts(webhook.Refusals()), Now: models.Now}), nil
+}
+
+func texts[T ~string](all []T) (plain []string) {
+	for _, value := range all {
+		plain = append(plain, string(value))
+	}
+	return plain
 }
 
 // healthCheck returns the check behind /readyz, on a database connection of its own.

@@ -15,6 +15,15 @@ type Health struct {
 	NoteFull func() // a write failed for want of disk space
 }
 
+// Problems tells of each problem that the check knows whether it is there.
+func (h Health) Problems(ctx context.Context) map[string]bool {
+	found, there := h.Check(ctx), map[string]bool{}
+	for _, p := range health.Problems() {
+		there[string(p)] = slices.Contains(found, p)
+	}
+	return there
+}
+
 // readiness is the answer of /readyz.
 type readiness struct {
 	Status   string           `json:"status"` // ok; degraded, for a person; unavailable, for load balancers

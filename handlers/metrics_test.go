@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/health"
 	"github.com/resume-matcher/credits/services/metrics"
 	"github.com/resume-matcher/credits/services/spend"
 )
@@ -18,12 +20,16 @@ import (
 // monitored serves the fixture's server with metrics and returns its address.
 func (f *fixture) monitored() string {
 	f.t.Helper()
+	if f.handler.Health.Check == nil {
+		f.handler.Health.Check = func(context.Context) []health.Problem { return nil }
+	}
 	pool, err := f.db.DB()
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.handler.Metrics = metrics.New(metrics.Options{Version: "v1.2.3", Mode: "test", Pool: pool, Now: time.Now,
-		Figures: (&admin.Service{DB: f.db}).Figures})
+		Figures: (&admin.Service{DB: f.db}).Figures, Problems: f.handler.Health.Problems,
+		Codes: []string{"internal"}, Reasons: []string{"secret", "time"}})
 	f.app = NewApp(f.handler)
 	address, _ := f.serve(transport.Slots{})
 	return address
@@ -71,6 +77,8 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 		`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe, received_at)
 			VALUES ('evt_d', 'charge.refunded', '', false, '{}', 'deferred', 0, now() - interval '90 seconds'),
 			('evt_o', 'charge.refunded', '', false, '{}', 'done', 0, now())`: nil,
+		`UPDATE holds SET created_at = now() - interval '1 hour', expires_at = now() - interval '2 minutes'
+			WHERE status = 'open'`: nil,
 		`UPDATE stripe_events SET last_error = 'failed ada@example.com' WHERE event_id = 'evt_2'`: nil,
 	} {
 		if err := f.db.Exec(query, args...).Error; err != nil {
@@ -87,7 +95,13 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 		{`credits_spent`, `SELECT -(` + sum(`WHERE reason NOT IN ('purchase', 'refund', 'dispute', 'manual')`) + `)`},
 		{`credits_outstanding`, sum(``)},
 		{`credits_held`, `SELECT sum(credits) FROM holds WHERE status = 'open'`},
+		{`credits_holds_overdue`, `SELECT count(*) FROM holds WHERE status = 'open'
+			AND expires_at < now() - interval '1 minute'`},
 		{`credits_figures_up`, `SELECT 1`},
+		{`credits_health_problem{problem="clock_differs"}`, `SELECT 1`},
+		{`credits_health_problem{problem="database_away"}`, `SELECT 0`},
+		{`credits_refusals_total{code="internal"}`, `SELECT 0`},
+		{`credits_stripe_events_refused_total{reason="time"}`, `SELECT 0`},
 		{`credits_reviews{cause="",kind="event"}`, `SELECT count(*) FROM stripe_events
 			WHERE status = 'review' AND last_error = ''`},
 		{`credits_reviews{cause="failed",kind="event"}`, `SELECT count(*) FROM stripe_events
@@ -104,6 +118,7 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 	for _, k := range models.FindingKinds() {
 		want = append(want, counted("credits_reconcile_findings", "reconciliation_findings", "kind", string(k)))
 	}
+	f.handler.Health.Check = func(context.Context) []health.Problem { return []health.Problem{health.ClockDiffers} }
 	series, text := f.scrape(f.monitored())
 	zeros := 0
 	for _, w := range want {

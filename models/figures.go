@@ -21,8 +21,9 @@ type EventFigure struct {
 
 // HoldFigure counts the holds of one status.
 type HoldFigure struct {
-	Status HoldStatus
-	Count  int64
+	Status  HoldStatus
+	Count   int64
+	Overdue int64 // of the open ones, those that should have expired more than a minute ago
 }
 
 // WaitingFigure counts the items of one kind and cause that need a person.

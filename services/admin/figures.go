@@ -28,7 +28,8 @@ func (s *Service) Figures(ctx context.Context) (models.Figures, error) {
 	}{
 		{&f.Events, `SELECT status, count(*) AS count, extract(epoch FROM now() - min(received_at))::float8 AS age
 			FROM stripe_events GROUP BY status`, nil},
-		{&f.Holds, `SELECT status, count(*) AS count FROM holds GROUP BY status`, nil},
+		{&f.Holds, `SELECT status, count(*) AS count, count(*) FILTER (WHERE status = 'open'
+			AND expires_at < now() - interval '1 minute') AS overdue FROM holds GROUP BY status`, nil},
 		{&f.Waiting, waitingSQL + ` SELECT kind, split_part(cause, ' ', 1) AS cause, count(*) AS count
 			FROM waiting GROUP BY 1, 2`, []any{sql.Named("causes", models.PaymentCauses())}},
 		{&f.Findings, `SELECT kind, count(*) AS count FROM reconciliation_findings GROUP BY kind`, nil},

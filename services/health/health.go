@@ -29,6 +29,12 @@ const (
 	ClockDiffers     Problem = "clock_differs"      // from the database's by more than maxOffset
 )
 
+// Problems lists every problem that Check finds: all but Draining, which the server itself knows.
+func Problems() []Problem {
+	return []Problem{DatabaseAway, DatabaseReadOnly, DatabaseFull, DatabaseSchema, DatabaseSettings, EventsOverdue,
+		ClockDiffers}
+}
+
 // Fatal reports whether requests should go to other replicas. The others are for a person: they concern every replica,
 // or it is not known which clock is wrong, and taking all replicas away would only add to the damage.
 func (p Problem) Fatal() bool { return p != EventsOverdue && p != ClockDiffers }

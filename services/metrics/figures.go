@@ -44,6 +44,7 @@ var (
 	descEventAge    = describe("credits_stripe_event_oldest_age_seconds",
 		"Time since the arrival of the oldest event of a status; 0 for none.", "status")
 	descHolds    = describe("credits_holds", "Holds.", "status")
+	descOverdue  = describe("credits_holds_overdue", "Open holds that should have expired more than a minute ago.")
 	descReviews  = describe("credits_reviews", "Items that need a person.", "kind", "cause")
 	descFindings = describe("credits_reconcile_findings", "Findings of all reconciliations.", "kind")
 	descRun      = describe("credits_reconcile_last_success_timestamp_seconds",
@@ -53,7 +54,7 @@ var (
 // Describe lists the figures.
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descUp, descSold, descRefunded, descGranted, descSpent, descOutstanding, descHeld,
-		descEvents, descEventAge, descHolds, descReviews, descFindings, descRun} {
+		descEvents, descEventAge, descHolds, descOverdue, descReviews, descFindings, descRun} {
 		out <- d
 	}
 }
@@ -86,10 +87,11 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 			export(descEventAge, events[status].Age, string(status))
 		}
 	}
-	holds := map[models.HoldStatus]int64{}
+	holds, overdue := map[models.HoldStatus]int64{}, int64(0)
 	for _, h := range v.Holds {
-		holds[h.Status] = h.Count
+		holds[h.Status], overdue = h.Count, overdue+h.Overdue
 	}
+	export(descOverdue, float64(overdue))
 	for _, status := range models.HoldStatuses() {
 		export(descHolds, float64(holds[status]), string(status))
 	}

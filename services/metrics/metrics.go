@@ -19,6 +19,9 @@ type Options struct {
 	Version, Mode string
 	Pool          *sql.DB
 	Figures       func(context.Context) (models.Figures, error)
+	Problems      func(context.Context) map[string]bool // each that the health check knows, and whether it is there
+	Codes         []string                              // of refusals
+	Reasons       []string                              // why a Stripe event may fail verification
 	Now           func() time.Time
 }
 
@@ -54,7 +57,14 @@ func New(o Options) *Recorder {
 	build.WithLabelValues(o.Version, o.Mode).Set(1)
 	r.registry.MustRegister(r.requests, r.duration, r.refused, r.events, r.gate, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collectors.NewDBStatsCollector(o.Pool, "credits"), &figures{read: o.Figures, now: o.Now})
+		collectors.NewDBStatsCollector(o.Pool, "credits"), &figures{read: o.Figures, now: o.Now},
+		problems{o.Problems})
+	for _, reason := range o.Reasons { // from 0, or the first of a kind would be no increase
+		r.events.WithLabelValues(reason)
+	}
+	for _, code := range o.Codes {
+		r.refused.WithLabelValues(code)
+	}
 	return r
 }
 

@@ -99,7 +99,7 @@ func TestNamesFollowTheConventions(t *testing.T) {
 		Figures: func(context.Context) (models.Figures, error) {
 			ended := time.Unix(1, 0)
 			return models.Figures{Reconciled: &ended, Waiting: []models.WaitingFigure{{Kind: models.WaitingEvent}}}, nil
-		}})
+		}, Problems: func(context.Context) map[string]bool { return map[string]bool{"database_away": true} }})
 	r.Request("GET", "/", 200, time.Second)
 	r.Refusal("not_found")
 	r.EventRefused("time")

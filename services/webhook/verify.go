@@ -33,6 +33,9 @@ const (
 	RefusedEvent  Refusal = "event"  // well signed, and no complete event
 )
 
+// Refusals lists every refusal.
+func Refusals() []Refusal { return []Refusal{RefusedHeader, RefusedSecret, RefusedTime, RefusedEvent} }
+
 // Error returns the refusal.
 func (r Refusal) Error() string { return string(r) }
 
