@@ -44,6 +44,8 @@ func TestResumeMatcherIsClosedWithoutItsAddOn(t *testing.T) {
 	f.handler.Gate.AddOn = gate.NewAddOn(upstream, func() time.Time { return began.Add(time.Duration(passed.Load())) },
 		slog.New(slog.DiscardHandler))
 
+	address := f.monitored()
+
 	const text = "Resume Matcher is closed"
 	for _, c := range []struct {
 		request, cookie, want string
@@ -84,6 +86,10 @@ func TestResumeMatcherIsClosedWithoutItsAddOn(t *testing.T) {
 		}
 	}
 	f.wantCredits("while Resume Matcher is closed", 100, 0)
+	series, _ := f.scrape(address)
+	if n := series[`credits_gate_requests_total{outcome="closed",route="POST /api/v1/resumes/upload"}`]; n != 1 {
+		t.Errorf("the metrics count %v refused uploads, want 1", n)
+	}
 	protected.Store(true)
 	passed.Store(int64(5 * time.Second))
 	if r := f.call("GET", "/dashboard", "", f.cookie); r.status != http.StatusOK {
