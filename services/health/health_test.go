@@ -32,6 +32,17 @@ func newService(db *gorm.DB) *Service {
 		Log: slog.New(slog.DiscardHandler)}
 }
 
+// answered is Check once the database answers within the check's time limit, which a busy machine may delay.
+func answered(t *testing.T, s *Service) (found []Problem) {
+	t.Helper()
+	dbtest.Eventually(t, "an answer of the database", func() bool {
+		s.freshUntil = time.Time{}
+		found = s.Check(t.Context())
+		return !slices.Contains(found, DatabaseAway)
+	})
+	return found
+}
+
 func TestCheckNamesWhatIsIll(t *testing.T) {
 	t.Parallel()
 	const late = `INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe,
@@ -62,7 +73,7 @@ func TestCheckNamesWhatIsIll(t *testing.T) {
 			}
 			s := newService(open(t, dbtest.URLOf(db)))
 			s.Now = func() time.Time { return models.Now().Add(c.offset) }
-			got := s.Check(t.Context())
+			got := answered(t, s)
 			if !slices.Equal(got, c.want) || slices.ContainsFunc(got, Problem.Fatal) != c.fatal {
 				t.Errorf("problems %v, want %v (fatal: %v)", got, c.want, c.fatal)
 			}
@@ -91,7 +102,7 @@ func TestFullDiskIsRemembered(t *testing.T) {
 			s.NoteFull()
 		}
 		now = now.Add(step.later)
-		if got := s.Check(t.Context()); !slices.Equal(got, step.want) {
+		if got := answered(t, s); !slices.Equal(got, step.want) {
 			t.Errorf("%s after the write: problems %v, want %v", step.later, got, step.want)
 		}
 	}
