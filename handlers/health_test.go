@@ -79,7 +79,7 @@ func TestReadyKnowsOfAFullDisk(t *testing.T) {
 		return fmt.Errorf("post: %w", &pgconn.PgError{Code: c.Params("code")})
 	})
 	for _, code := range []string{"53100", "23514", "57014"} { // disk_full, and others
-		res, err := app.Test(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+code, nil))
+		res, err := app.Test(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+code, nil), -1)
 		if err != nil {
 			t.Fatal(err)
 		}
