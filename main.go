@@ -186,9 +186,8 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		Reconcile:  &reconcile.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.Log},
 		Spend:      &spend.Service{DB: db, Log: p.Log},
 		Ledger:     &ledger.Service{DB: db},
-		Admin: &admin.Service{
-			DB: db, Purchase: buy, Webhook: events, Auth: signIn, Sessions: sessions, Keys: keys, Log: p.Log,
-		},
+		Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Auth: signIn, Sessions: sessions, Keys: keys,
+			Log: p.Log},
 		Webhook: events,
 	}
 	if h.Health, err = healthCheck(p); err != nil {

@@ -126,7 +126,9 @@ func wantPurchaseStory(t *testing.T, c *tracetest.Collector) {
 	if stripe < 0 {
 		t.Errorf("order %+v, want a call of Stripe below it, with status and request id", c.Of(orders[0].Trace))
 	}
-	bookings := slices.DeleteFunc(c.Spans(), func(s tracetest.Span) bool { return !slices.Contains(s.Links, orders[0].Ref()) })
+	bookings := slices.DeleteFunc(c.Spans(), func(s tracetest.Span) bool {
+		return !slices.Contains(s.Links, orders[0].Ref())
+	})
 	if len(bookings) == 0 || bookings[0].Name != "transaction" {
 		t.Fatalf("bookings %+v, want a transaction that points to the order", bookings)
 	}

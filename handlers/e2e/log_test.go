@@ -33,8 +33,8 @@ func lines(t *testing.T, text string) (all []line) {
 }
 
 // With LOG_FORMAT=json every line is JSON, from the start to the end. It begins within ten lines with what runs where,
-// has one line for each entry of the ledger, none for a probe, and ends with "stopped". Traces tell of the purchase, and
-// a report of an error. None of them, nor the metrics, holds what belongs to the user, with every statement logged.
+// has one line for each entry of the ledger, none for a probe, and ends with "stopped". Traces tell of the purchase,
+// and a report of an error. None of them, nor the metrics, holds what belongs to the user, with every statement logged.
 func TestLogTellsTheWholeStory(t *testing.T) {
 	t.Parallel()
 	address, collector, sentry := dbtest.URL(t), tracetest.New(t), newIngest(t)

@@ -49,7 +49,8 @@ func TestCollector(t *testing.T) {
 			t.Errorf("%s=%s: reported %v, want %s", name, text, got, name)
 		}
 	}
-	cfg, err := config.Load(with(map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%3Db, x-scope = 1,broken,bad=%zz"}))
+	headers := map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%3Db, x-scope = 1,broken,bad=%zz"}
+	cfg, err := config.Load(with(headers))
 	want := map[string]string{"api-key": "a=b", "x-scope": "1"}
 	if diff := cmp.Diff(want, cfg.Tracing.HeaderMap()); err != nil || diff != "" {
 		t.Errorf("headers (%v) (-want +got):\n%s", err, diff)

@@ -115,8 +115,8 @@ func TestErrorsAreReported(t *testing.T) {
 	if len(frames) == 0 || frames[len(frames)-1] != (frame{"TestErrorsAreReported", true}) {
 		t.Errorf("stack %+v, want it to end where the line was logged", frames)
 	}
-	if want := []string{"request failed", "/:locale/billing", "book events", "SQLSTATE 42P01"}; !slices.Equal(e.Fingerprint,
-		want) {
+	want := []string{"request failed", "/:locale/billing", "book events", "SQLSTATE 42P01"}
+	if !slices.Equal(e.Fingerprint, want) {
 		t.Errorf("fingerprint %q, want %q", e.Fingerprint, want)
 	}
 	if e.User != nil || e.Request != nil || e.Breadcrumbs != nil || e.Contexts != nil {
