@@ -56,7 +56,8 @@ func open(address string, connections int, log *slog.Logger, slow time.Duration)
 	if err != nil {
 		return nil, err
 	}
-	cfg.Tracer = slowTracer{log, slow}
+	active := &activity{}
+	cfg.Tracer = slowTracer{log, slow, active}
 	pool := openPool(cfg, cmp.Or(connections, maxConnections()))
 	db, err := gorm.Open(dialector{driver.Dialector{Config: &driver.Config{Conn: pool}}}, &gorm.Config{
 		SkipDefaultTransaction: true,
@@ -68,7 +69,7 @@ func open(address string, connections int, log *slog.Logger, slow time.Duration)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return db.Set(pooledKey, pooled).Session(&gorm.Session{}), nil
+	return db.Set(pooledKey, pooled).Set(activityKey, active).Session(&gorm.Session{}), nil
 }
 
 // Close closes every connection of db.

@@ -14,8 +14,9 @@ const slowQuery = 500 * time.Millisecond
 // slowTracer logs statements that PostgreSQL takes long to answer, and at debug level all others, with placeholders.
 // The wait for a connection of the pool does not count. It does not log errors: the caller gets them.
 type slowTracer struct {
-	log   *slog.Logger
-	limit time.Duration
+	log    *slog.Logger
+	limit  time.Duration
+	active *activity
 }
 
 type traceKey struct{}
@@ -28,6 +29,7 @@ type statement struct {
 
 // TraceQueryStart notes when a statement is sent.
 func (t slowTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	t.active.note(ctx)
 	return context.WithValue(ctx, traceKey{}, statement{q.SQL, time.Now()})
 }
 

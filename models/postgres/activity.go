@@ -1,0 +1,35 @@
+package postgres
+
+import (
+	"context"
+	"sync/atomic"
+
+	"gorm.io/gorm"
+)
+
+// activity tells of statements that serve a request or a command.
+type activity struct{ noted atomic.Pointer[func()] }
+
+const activityKey = "credits:activity"
+
+type backgroundKey struct{}
+
+// InBackground marks the statements of background work, which are no activity.
+func InBackground(ctx context.Context) context.Context {
+	return context.WithValue(ctx, backgroundKey{}, true)
+}
+
+// OnActivity sets the function that is called before each statement on db, unless it is in the background. The function
+// must be fast.
+func OnActivity(db *gorm.DB, noted func()) {
+	if a, ok := db.Get(activityKey); ok {
+		a.(*activity).noted.Store(&noted) //nolint:forcetypeassert // open's own
+	}
+}
+
+// note tells of a statement.
+func (a *activity) note(ctx context.Context) {
+	if noted := a.noted.Load(); noted != nil && ctx.Value(backgroundKey{}) == nil {
+		(*noted)()
+	}
+}
