@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	stdlog "log"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -202,7 +202,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	}
 	post, err := mailer(ctx, p, db)
 	h.Site = site(p, proxies) // names the stand-ins, which run now
-	return h, append(background(p.Log, h, sessions), post.Run), err
+	return h, background(p, db, h, sessions, post), err
 }
 
 // mailer returns what sends the letters.
@@ -245,16 +245,23 @@ func healthCheck(p *command.Program) (handlers.Health, error) {
 }
 
 // background returns the work that runs beside the requests.
-func background(log *slog.Logger, h *handlers.Handler, sessions *auth.Sessions) []func(context.Context) {
-	work := []func(context.Context){
-		h.Webhook.Run, h.Purchase.Run, h.Account.Run, h.Reconcile.Run, h.Reconcile.RunSweeps, h.Spend.Run, h.Auth.CheckIssuer,
-		sweep(log, "sweep sessions", time.Minute, sessions.Sweep),
-		sweep(log, "sweep limits", time.Minute, h.Limits.Sweep),
-		sweep(log, "sweep withdrawals", time.Minute, h.Withdrawal.Sweep),
-		sweep(log, "sweep retained records", time.Hour, h.Account.Sweep),
+func background(p *command.Program, db *gorm.DB, h *handlers.Handler, sessions *auth.Sessions,
+	post *mail.Service) []func(context.Context) {
+	limits := periodic.Job{Name: "sweep limits", Pause: time.Minute, Work: func(ctx context.Context) error {
+		_, err := h.Limits.Sweep(ctx)
+		return err
+	}}
+	schedule := periodic.Schedule{DB: db, Log: p.Log, Jobs: slices.Concat(
+		h.Webhook.Jobs(), h.Purchase.Jobs(), h.Account.Jobs(), h.Reconcile.Jobs(), h.Spend.Jobs(), h.Withdrawal.Jobs(),
+		sessions.Jobs(), post.Jobs(), []periodic.Job{limits})}
+	schedule.OnActivity = func(noted func()) { postgres.OnActivity(db, noted) }
+	schedule.Listen = func(ctx context.Context, ready func(), heard func(string)) error {
+		return postgres.Listen(ctx, p.Config.DirectDatabaseURL().Reveal(), periodic.Channel, ready, heard)
 	}
+	work := []func(context.Context){schedule.Run, h.Auth.CheckIssuer}
 	if h.Gate != nil {
-		work = append(work, h.Gate.Run, sweep(log, "sweep passes", time.Hour, h.Gate.Sweep))
+		schedule.Jobs = append(schedule.Jobs, h.Gate.Jobs()...)
+		work = append(work, func(ctx context.Context) { _ = h.Gate.Ready(ctx, "") }) // logs what is wrong before a request comes
 	}
 	return work
 }
@@ -278,16 +285,6 @@ func site(p *command.Program, proxies transport.Proxies) handlers.Site {
 		Log:           p.Log,
 		MetricsToken:  p.Config.MetricsToken.Reveal(),
 	}
-}
-
-// sweep returns background work that deletes expired rows.
-func sweep(log *slog.Logger, name string, pause time.Duration,
-	fn func(context.Context) (int64, error)) func(context.Context) {
-	job := periodic.Job{Name: name, Pause: pause, Work: func(ctx context.Context) error {
-		_, err := fn(ctx)
-		return err
-	}}
-	return func(ctx context.Context) { job.Run(ctx, log) }
 }
 
 // serveUntil answers requests until ctx ends, then shuts down. Background work outlives the requests.

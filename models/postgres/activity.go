@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
 // activity tells of statements that serve a request or a command.
@@ -29,7 +31,7 @@ func OnActivity(db *gorm.DB, noted func()) {
 
 // note tells of a statement.
 func (a *activity) note(ctx context.Context) {
-	if noted := a.noted.Load(); noted != nil && ctx.Value(backgroundKey{}) == nil {
+	if noted := a.noted.Load(); noted != nil && !periodic.InBackground(ctx) {
 		(*noted)()
 	}
 }

@@ -3,7 +3,6 @@
 package account
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
@@ -12,9 +11,6 @@ import (
 	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/purchase"
 )
-
-// erasePause is the time between two searches for accounts to erase.
-const erasePause = 2 * time.Second
 
 // Service deletes, erases and removes accounts.
 type Service struct {
@@ -25,7 +21,8 @@ type Service struct {
 	Log      *slog.Logger
 }
 
-// Run erases deleted accounts until ctx ends. Any number of replicas may run it.
-func (s *Service) Run(ctx context.Context) {
-	periodic.Job{Name: "erase deleted accounts", Pause: erasePause, Work: s.EraseDue}.Run(ctx, s.Log)
+// Jobs erase deleted accounts and complete deletions over time. Any number of replicas may run them.
+func (s *Service) Jobs() []periodic.Job {
+	return append(s.sweeps(), periodic.Job{Name: "erase deleted accounts", Work: s.EraseDue,
+		Due: `(SELECT now() FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NULL LIMIT 1)`})
 }

@@ -2,33 +2,37 @@ package account
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"time"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
-// Sweep completes deletions over time: it reduces payloads of old events and of later events about erased accounts,
-// retries deleting customers at Stripe, and removes accounts whose retention has ended. It returns how many accounts
-// it removed.
-func (s *Service) Sweep(ctx context.Context) (int64, error) {
-	if err := s.reducePayloads(ctx, eventsSQL(erasedUsers), 0); err != nil {
-		return 0, err
+// sweeps complete deletions over time. They are separate jobs, so that an idle server spreads them over a day.
+func (s *Service) sweeps() []periodic.Job {
+	reduce := func(query string) func(context.Context) error {
+		return func(ctx context.Context) error { return s.reducePayloads(ctx, query, 0) }
 	}
-	if err := s.reducePayloads(ctx, oldEventsSQL, 0); err != nil {
-		return 0, err
+	return []periodic.Job{
+		{Name: "reduce events of erased accounts", Pause: time.Hour, Work: reduce(eventsSQL(erasedUsers))},
+		{Name: "reduce old events", Pause: time.Hour, Work: reduce(oldEventsSQL)},
+		{Name: "erase withdrawals of deleted accounts", Pause: time.Hour, Work: s.eraseWithdrawals},
+		{Name: "close deleted accounts at Stripe", Pause: time.Hour, Work: s.Purchase.CloseAtStripe},
+		{Name: "forget foreign objects", Pause: time.Hour, Work: s.Purchase.ForgetForeign},
+		{Name: "remove accounts", Pause: time.Hour, Work: func(ctx context.Context) error {
+			_, err := s.RemoveDue(ctx)
+			return err
+		}},
 	}
-	failed := errors.Join(s.eraseWithdrawals(ctx), s.Purchase.CloseAtStripe(ctx), s.Purchase.ForgetForeign(ctx))
-	removed, err := s.removeDue(ctx)
-	return removed, errors.Join(failed, err)
 }
 
-// removeDue deletes the accounts whose retention has ended, each in one transaction with all its rows, so that
-// balance and entries disappear together. The bare row of an account that acted as an admin stays, because the audit
-// log references it.
-func (s *Service) removeDue(ctx context.Context) (int64, error) {
+// RemoveDue deletes the accounts whose retention has ended, each in one transaction with all its rows, so that
+// balance and entries disappear together, and returns how many. The bare row of an account that acted as an admin
+// stays, because the audit log references it.
+func (s *Service) RemoveDue(ctx context.Context) (int64, error) {
 	var users []int64
 	err := s.DB.WithContext(ctx).Raw(`SELECT id FROM users WHERE deleted_at IS NOT NULL AND erased_at IS NOT NULL
 		AND delete_after < (now() AT TIME ZONE 'UTC')::date

@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/batch"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/seal"
 )
 
@@ -182,44 +183,45 @@ func (s *Sessions) end(ctx context.Context, by ByAdmin, where string, args ...an
 	})
 }
 
+// sweepSQL deletes up to a batch of each table's expired rows.
+const sweepSQL = `WITH s AS (DELETE FROM sessions WHERE key_hash IN (
+		SELECT key_hash FROM sessions WHERE expires_at <= @now OR last_seen_at <= @idle LIMIT @batch) RETURNING 1),
+	f AS (DELETE FROM used_flows WHERE state_hash IN (
+		SELECT state_hash FROM used_flows WHERE expires_at <= @now LIMIT @batch) RETURNING 1),
+	c AS (DELETE FROM gate_codes WHERE code_hash IN (
+		SELECT code_hash FROM gate_codes WHERE expires_at <= @now LIMIT @batch) RETURNING 1),
+	r AS (DELETE FROM refused_identities WHERE (issuer, subject) IN (
+		SELECT issuer, subject FROM refused_identities WHERE last_seen_at <= @refused LIMIT @batch) RETURNING 1),
+	swept AS (SELECT count(*) AS n FROM s UNION ALL SELECT count(*) FROM f
+		UNION ALL SELECT count(*) FROM c UNION ALL SELECT count(*) FROM r)
+SELECT sum(n)::bigint AS rows, max(n) >= @batch AS more FROM swept`
+
 // Sweep deletes expired sessions, flows, codes and refused identities in batches, and returns how many rows.
 func (s *Sessions) Sweep(ctx context.Context) (swept int64, err error) {
 	now := s.now()
-	for _, batch := range []struct {
-		query string
-		args  []any
-	}{
-		{`DELETE FROM sessions WHERE key_hash IN (SELECT key_hash FROM sessions WHERE expires_at <= ? OR last_seen_at <= ? LIMIT ?)`,
-			[]any{now, now.Add(-SessionIdle), sweepBatch}},
-		{`DELETE FROM used_flows WHERE state_hash IN (SELECT state_hash FROM used_flows WHERE expires_at <= ? LIMIT ?)`,
-			[]any{now, sweepBatch}},
-		{`DELETE FROM gate_codes WHERE code_hash IN (SELECT code_hash FROM gate_codes WHERE expires_at <= ? LIMIT ?)`,
-			[]any{now, sweepBatch}},
-		{`DELETE FROM refused_identities WHERE (issuer, subject) IN (SELECT issuer, subject FROM refused_identities WHERE last_seen_at <= ? LIMIT ?)`,
-			[]any{now.Add(-RefusedLife), sweepBatch}},
-	} {
-		n, err := s.sweep(ctx, batch.query, batch.args...)
-		swept += n
-		if err != nil {
-			return swept, err
+	args := map[string]any{"now": now, "idle": now.Add(-SessionIdle), "refused": now.Add(-RefusedLife), "batch": sweepBatch}
+	for more := true; more; {
+		db, cancel := s.query(ctx)
+		var done struct {
+			Rows int64
+			More bool
 		}
+		err := db.Raw(sweepSQL, args).Scan(&done).Error
+		cancel()
+		if err != nil {
+			return swept, fmt.Errorf("sweep sessions: %w", err)
+		}
+		swept, more = swept+done.Rows, done.More
 	}
 	return swept, nil
 }
 
-// sweep repeats a statement that deletes one batch, until a batch is not full.
-func (s *Sessions) sweep(ctx context.Context, query string, args ...any) (swept int64, err error) {
-	for {
-		db, cancel := s.query(ctx)
-		done := db.Exec(query, args...)
-		cancel()
-		if done.Error != nil {
-			return swept, fmt.Errorf("sweep sessions: %w", done.Error)
-		}
-		if swept += done.RowsAffected; done.RowsAffected < sweepBatch {
-			return swept, nil
-		}
-	}
+// Jobs sweep the sessions. Any number of replicas may run them.
+func (s *Sessions) Jobs() []periodic.Job {
+	return []periodic.Job{{Name: "sweep sessions", Pause: time.Minute, Work: func(ctx context.Context) error {
+		_, err := s.Sweep(ctx)
+		return err
+	}}}
 }
 
 // randomText returns 256 random bits.

@@ -111,6 +111,15 @@ func (c Config) Dashboard() string {
 	return c.StripeAPIBase + "/dashboard"
 }
 
+// DirectDatabaseURL is the address of a direct connection, with the server's role if that is known.
+func (c Config) DirectDatabaseURL() Secret {
+	u, err := url.Parse(c.DatabasePoolURL.Reveal())
+	if err == nil && u.Query().Get("pgbouncer") == "false" {
+		return c.DatabasePoolURL
+	}
+	return c.DatabaseURL
+}
+
 // ServerDatabaseURL is the address that the server uses: the pooler's, without one the database's.
 func (c Config) ServerDatabaseURL() Secret {
 	if c.DatabasePoolURL == "" {

@@ -15,19 +15,30 @@ import (
 
 // How the resumes of deleted accounts are deleted.
 const (
-	deletionPause   = 5 * time.Second  // between two queries for due deletions
 	deletionTimeout = 30 * time.Second // of one request
 	// deletionReserve is added to the time limit of a request. It covers what comes before: reading and preparing a
 	// request that began before its account was deleted.
 	deletionReserve = 3 * time.Minute
 )
 
-// Run asks for the add-on once, so that the log tells what is wrong before a request comes, and deletes the resumes of
-// deleted accounts until ctx ends. Any number of replicas may run it.
-func (s *Service) Run(ctx context.Context) {
-	_ = s.Ready(ctx, "") // it has logged why not
-	periodic.Job{Name: "delete resumes", Pause: deletionPause, Work: s.DeleteDue}.Run(ctx, s.Log)
+// Jobs delete the resumes of deleted accounts, and expired passes. Any number of replicas may run them.
+func (s *Service) Jobs() []periodic.Job {
+	sweep := periodic.Job{Name: "sweep passes", Pause: time.Hour, Work: func(ctx context.Context) error {
+		_, err := s.Sweep(ctx)
+		return err
+	}}
+	if s.AddOn == nil {
+		return []periodic.Job{sweep}
+	}
+	return []periodic.Job{sweep, {
+		Name: "delete resumes", Work: s.DeleteDue, Args: map[string]any{"deletion_wait": s.deletionWait()},
+		Due: `(SELECT min(deletion_due_at + CASE WHEN deletion_attempts = 0 THEN cast(@deletion_wait AS float8) ELSE 0 END
+			* interval '1 second') FROM gate_users WHERE deletion_due_at IS NOT NULL)`,
+	}}
 }
+
+// deletionWait is how long after the deletion of an account the first attempt waits, in seconds.
+func (s *Service) deletionWait() float64 { return (s.Timeout + deletionReserve).Seconds() }
 
 // claimSQL takes the deletion that has been due longest, and sets when it is due again unless this attempt succeeds:
 // after 1, 2, 4, 8 and then every 15 minutes. The first attempt waits until no request can write any more.
@@ -56,7 +67,7 @@ func (s *Service) DeleteDue(ctx context.Context) (failed error) {
 	}
 	for {
 		var claimed []deletion
-		err := s.DB.WithContext(ctx).Raw(claimSQL, (s.Timeout + deletionReserve).Seconds()).Scan(&claimed).Error
+		err := s.DB.WithContext(ctx).Raw(claimSQL, s.deletionWait()).Scan(&claimed).Error
 		if err != nil {
 			return errors.Join(failed, fmt.Errorf("find resumes to delete: %w", err))
 		}

@@ -280,7 +280,7 @@ func TestAccountStaysUntilItsResumesAreDeleted(t *testing.T) {
 	m.exec(`UPDATE users SET delete_after = now() - interval '2 days' WHERE id = ?`, id)
 	removed := func(what string, want int64) {
 		t.Helper()
-		if n, err := accounts.Sweep(t.Context()); n != want || err != nil {
+		if n, err := accounts.RemoveDue(t.Context()); n != want || err != nil {
 			t.Errorf("%s: %d accounts were removed (%v), want %d", what, n, err, want)
 		}
 	}

@@ -16,7 +16,6 @@ import (
 
 // How letters are sent.
 const (
-	pause      = 2 * time.Second // between searches for due letters
 	perRound   = 20              // letters over one connection
 	lifetime   = 72 * time.Hour  // after which a letter that no server has accepted fails
 	firstPause = 2 * time.Minute // before the second attempt, then doubled; longer than a round, so that no other worker
@@ -56,9 +55,15 @@ type Service struct {
 	Log   *slog.Logger
 }
 
-// Run sends due letters until ctx ends. Any number of replicas may run it.
-func (s *Service) Run(ctx context.Context) {
-	periodic.Job{Name: "send letters", Pause: pause, Work: s.SendDue}.Run(ctx, s.Log)
+// Jobs send due letters. Any number of replicas may run them.
+func (s *Service) Jobs() []periodic.Job {
+	due := `(SELECT min(next_attempt_at) FROM letters WHERE status = 'waiting')`
+	if s.Server == nil { // no letter is attempted, so the first is the oldest
+		due = `(SELECT created_at + cast(@letter_hours AS float8) * interval '1 hour' FROM letters
+			WHERE status = 'waiting' ORDER BY next_attempt_at LIMIT 1)`
+	}
+	return []periodic.Job{{Name: "send letters", Work: s.SendDue, Due: due,
+		Args: map[string]any{"letter_hours": lifetime.Hours()}}}
 }
 
 // SendDue sends the letters that are due, and lets those fail that have waited for too long.

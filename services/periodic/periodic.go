@@ -1,40 +1,42 @@
-// Package periodic runs background jobs at an interval.
+// Package periodic runs background jobs when they have work, and leaves an idle database alone.
 package periodic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"time"
 )
 
-// Job is work that repeats.
+// Job is work that repeats. A Schedule runs it, never twice at the same time in one process.
 type Job struct {
-	Name  string                      // what it does, for the log: "expire holds"
-	Pause time.Duration               // between two starts
-	Wake  <-chan struct{}             // starts a run before the pause is over; optional
+	Name string // what it does, for the log: "expire holds"
+	// Due is SQL for the time at which the job has work: an expression without a row to read from, such as
+	// (SELECT min(expires_at) FROM holds WHERE status = 'open'). NULL means no work; a time in the past means now. It is
+	// evaluated every few seconds, so an index must answer it. Empty: the job cleans up, and runs at each Pause while the
+	// database is in use and once a day otherwise.
+	Due string
+	// Args are the named arguments of Due. All jobs share the names. Due casts an argument by cast(@name AS type).
+	Args map[string]any
+	// Pause is the least time between two starts. Default: two seconds.
+	Pause time.Duration
 	Work  func(context.Context) error // one run
 }
 
-// Run runs the job at once and then after each pause, until ctx ends. Neither an error nor a panic stops it: the next
-// run tries again. Of failures in a row it logs the first, and their number once the job succeeds again.
-func (j Job) Run(ctx context.Context, log *slog.Logger) {
-	ticker := time.NewTicker(j.Pause)
-	defer ticker.Stop()
-	failures := 0
-	for {
-		failures = j.once(ctx, log, failures)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		case <-j.Wake:
+// Once runs each job once, one after the other.
+func Once(ctx context.Context, jobs []Job) (failed error) {
+	for _, j := range jobs {
+		if err := j.Work(ctx); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", j.Name, err))
 		}
 	}
+	return failed
 }
 
-// once runs the job after some failures in a row, and returns their number then.
+// once runs the job after some failures in a row, and returns their number then. Of failures in a row it logs the
+// first, and their number once the job succeeds again. Neither an error nor a panic leaves it.
 func (j Job) once(ctx context.Context, log *slog.Logger, before int) (failures int) {
 	defer func() {
 		if r := recover(); r != nil { // its value may quote a payload; its type and the stack do not

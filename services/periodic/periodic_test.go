@@ -8,38 +8,27 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
-func TestRun(t *testing.T) {
+// Neither an error nor a panic leaves a run, and the log has a panic's type without its value.
+func TestOnce(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name string
 		work func() error
 		log  string
 	}{
-		{"repeats after a success", func() error { return nil }, ""},
-		{"repeats after an error, which it logs", func() error { return errors.New("no connection") },
-			"background job failed"},
-		{"repeats after a panic, which it logs without its value", func() error { panic("secret") },
-			"background job panicked"},
+		{"a success", func() error { return nil }, ""},
+		{"an error", func() error { return errors.New("no connection") }, "background job failed"},
+		{"a panic", func() error { panic("secret") }, "background job panicked"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			ctx, stop := context.WithCancel(t.Context())
 			var log bytes.Buffer
-			wake := make(chan struct{}, 1)
-			runs := 0
-			Job{Name: "count", Pause: time.Hour, Wake: wake, Work: func(context.Context) error {
-				if runs++; runs == 3 {
-					stop()
-				} else {
-					wake <- struct{}{}
-				}
-				return tc.work()
-			}}.Run(ctx, slog.New(slog.NewTextHandler(&log, nil)))
-			if runs != 3 {
-				t.Errorf("got %d runs, want 3", runs)
+			job := Job{Name: "count", Work: func(context.Context) error { return tc.work() }}
+			failures := job.once(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), 0)
+			if want := min(len(tc.log), 1); failures != want {
+				t.Errorf("got %d failures, want %d", failures, want)
 			}
 			if text := log.String(); !strings.Contains(text, tc.log) || tc.log == "" && text != "" ||
 				strings.Contains(text, "secret") {
@@ -49,40 +38,19 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestRunPauses(t *testing.T) {
-	t.Parallel()
-	ctx, stop := context.WithCancel(t.Context())
-	runs := 0
-	Job{Pause: time.Millisecond, Work: func(context.Context) error {
-		if runs++; runs == 3 {
-			stop()
-		}
-		return nil
-	}}.Run(ctx, slog.New(slog.DiscardHandler))
-	if runs != 3 {
-		t.Errorf("got %d runs, want 3", runs)
-	}
-}
-
 // Of failures in a row, the first is logged, and their number when the job succeeds again.
 func TestFailuresInARowAreCounted(t *testing.T) {
 	t.Parallel()
-	ctx, stop := context.WithCancel(t.Context())
 	var log bytes.Buffer
-	wake := make(chan struct{}, 1)
-	fails := []bool{false, true, true, true, false, false, true, false}
-	runs := 0
-	Job{Name: "ask", Pause: time.Hour, Wake: wake, Work: func(context.Context) error {
-		runs++
-		if wake <- struct{}{}; runs > len(fails) {
-			stop()
+	failures := 0
+	for _, fails := range []bool{false, true, true, true, false, false, true, false} {
+		failures = Job{Name: "ask", Work: func(context.Context) error {
+			if fails {
+				return errors.New("no connection")
+			}
 			return nil
-		}
-		if fails[runs-1] {
-			return errors.New("no connection")
-		}
-		return nil
-	}}.Run(ctx, slog.New(slog.NewTextHandler(&log, nil)))
+		}}.once(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), failures)
+	}
 	var got []string
 	for line := range strings.Lines(log.String()) {
 		_, text, _ := strings.Cut(line, "level=")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/account"
+	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
@@ -37,7 +38,7 @@ func TestADeletedAccountIsClosedAtStripe(t *testing.T) {
 	}
 	s.down.Store(false)
 	for range 2 {
-		if _, err := s.accounts().Sweep(t.Context()); err != nil {
+		if err := periodic.Once(t.Context(), s.accounts().Jobs()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,7 +81,7 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 			t.Errorf("personal data of the withdrawal = %q (%v), want some: %t", w.Name+w.Email+w.Contract, err, want)
 		}
 	}
-	if _, err := s.accounts().Sweep(t.Context()); err != nil {
+	if err := periodic.Once(t.Context(), s.accounts().Jobs()); err != nil {
 		t.Fatal(err)
 	}
 	wantData(handled, true) // the account still exists
@@ -98,7 +99,7 @@ func TestADeletedAccountsWithdrawalIsErasedOnceHandled(t *testing.T) {
 	if err := withdrawals.Close(t.Context(), open, s.user.ID, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.accounts().Sweep(t.Context()); err != nil {
+	if err := periodic.Once(t.Context(), s.accounts().Jobs()); err != nil {
 		t.Fatal(err)
 	}
 	wantData(open, false)

@@ -28,11 +28,7 @@ type Service struct {
 	Log      *slog.Logger
 
 	installation atomic.Pointer[models.Installation] // read once
-	opened       atomic.Int64                        // Checkout Sessions
 }
-
-// Opened returns how many Checkout Sessions this process has opened.
-func (s *Service) Opened() int64 { return s.opened.Load() }
 
 // Installation returns the installation of the product that this is. It never changes, so it is read once.
 func (s *Service) Installation(ctx context.Context) (models.Installation, error) {

@@ -89,7 +89,6 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	if err != nil {
 		return Started{}, fmt.Errorf("store the Checkout Session of purchase %s: %w", p.ID, err)
 	}
-	s.opened.Add(1)
 	s.Log.InfoContext(ctx, "checkout opened", "user_id", p.UserID, "purchase_id", p.ID, "credits", p.Credits,
 		"cents", p.AmountCents)
 	return Started{p.ID, session.URL}, nil

@@ -1,20 +1,14 @@
 package purchase
 
-import (
-	"context"
-	"errors"
-	"time"
+import "github.com/resume-matcher/credits/services/periodic"
 
-	"github.com/resume-matcher/credits/services/periodic"
-)
-
-// workerPause is the time between two checks for refunds that are due.
-const workerPause = 2 * time.Second
-
-// Run sends the refunds that Stripe has not answered, and reads those again that only Stripe's list can settle, until
-// ctx ends. Any number of replicas may run it.
-func (s *Service) Run(ctx context.Context) {
-	periodic.Job{Name: "send refunds", Pause: workerPause, Work: func(ctx context.Context) error {
-		return errors.Join(s.SendRefundsDue(ctx), s.RefreshRefundsDue(ctx))
-	}}.Run(ctx, s.Log)
+// Jobs send the refunds that Stripe has not answered, and read those again that only Stripe's list can settle. Any
+// number of replicas may run them.
+func (s *Service) Jobs() []periodic.Job {
+	return []periodic.Job{
+		{Name: "send refunds", Work: s.SendRefundsDue,
+			Due: `(SELECT min(next_attempt_at) FROM refund_requests WHERE status = 'pending')`},
+		{Name: "read refunds again", Work: s.RefreshRefundsDue,
+			Due: `(SELECT min(reread_at) FROM stripe_charges WHERE reread_at IS NOT NULL)`},
+	}
 }

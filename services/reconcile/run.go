@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,8 +25,6 @@ const (
 	lateReach = purchase.ForeignMemory - reach
 	// interval is the time between two runs.
 	interval = time.Hour
-	// tick is how often a server checks whether a run is due or was abandoned.
-	tick = 20 * time.Second
 	// lease is how long a process may hold a run without renewing it; one page takes less.
 	lease = 5 * time.Minute
 	// releaseTimeout bounds the statement that releases the lease.
@@ -46,9 +43,6 @@ type Service struct {
 	Purchase *purchase.Service // reaches Stripe and books
 	Now      func() time.Time
 	Log      *slog.Logger
-
-	wakeOnce sync.Once
-	waking   chan struct{} // signals Run that Begin requested a run
 }
 
 // Report is the result of one run.
@@ -70,15 +64,22 @@ func (s *Service) Once(ctx context.Context) (Report, error) {
 	return s.run(ctx, 0)
 }
 
-// Run reconciles every hour and when Begin requests it, until ctx ends. Any number of replicas may run it.
-func (s *Service) Run(ctx context.Context) {
-	periodic.Job{Name: "reconcile", Pause: tick, Wake: s.wake(), Work: func(ctx context.Context) error {
-		_, err := s.run(ctx, interval)
-		if errors.Is(err, errNotDue) || errors.Is(err, ErrRunning) {
-			return nil
-		}
-		return err
-	}}.Run(ctx, s.Log)
+// dueSQL is when an unfinished run may be claimed or, without one, when the next is due.
+const dueSQL = `coalesce((SELECT greatest(leased_until, 'epoch') FROM reconciliations WHERE finished_at IS NULL),
+	(SELECT started_at + cast(@reconcile_seconds AS float8) * interval '1 second' FROM reconciliations
+		ORDER BY id DESC LIMIT 1), now())`
+
+// Jobs reconcile every hour and when Begin requests it, and sweep while a purchase waits for its payment. Any number of
+// replicas may run them.
+func (s *Service) Jobs() []periodic.Job {
+	return []periodic.Job{s.sweepJob(), {Name: "reconcile", Due: dueSQL, Args: map[string]any{"reconcile_seconds": interval.Seconds()},
+		Work: func(ctx context.Context) error {
+			_, err := s.run(ctx, interval)
+			if errors.Is(err, errNotDue) || errors.Is(err, ErrRunning) {
+				return nil
+			}
+			return err
+		}}}
 }
 
 // Begin requests a run on any server now, and returns without waiting for it.
@@ -89,19 +90,10 @@ func (s *Service) Begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.beginRun(ctx, 0); err != nil && !errors.Is(err, errNotDue) { // a run has just ended
+	if err := s.beginRun(ctx, 0); !errors.Is(err, errNotDue) { // a run has just ended
 		return err
 	}
-	select {
-	case s.wake() <- struct{}{}:
-	default: // already requested
-	}
 	return nil
-}
-
-func (s *Service) wake() chan struct{} {
-	s.wakeOnce.Do(func() { s.waking = make(chan struct{}, 1) })
-	return s.waking
 }
 
 // run resumes the unfinished run, or begins one unless the last began less than every ago.

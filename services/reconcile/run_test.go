@@ -10,6 +10,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
 func TestReconcileBooksMissedEvents(t *testing.T) {
@@ -178,7 +179,8 @@ func TestRunReconcilesEveryHourAndOnBegin(t *testing.T) {
 	f.Purchase.Now = f.Now
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { f.Run(ctx); close(ended) }()
+	schedule := periodic.Schedule{DB: f.DB, Jobs: f.Jobs(), Log: f.Log}
+	go func() { schedule.Run(ctx); close(ended) }()
 	defer func() { stop(); <-ended }()
 	finished := func(runs int64) {
 		t.Helper()

@@ -17,8 +17,6 @@ import (
 const (
 	// sweepPause is the time between two sweeps, on whichever replicas they run.
 	sweepPause = 5 * time.Minute
-	// sweepTick is how often a server looks whether a sweep is due, while a Checkout Session can be paid.
-	sweepTick = time.Minute
 	// sweepGrace is the time that a new session has before a sweep asks Stripe about it.
 	sweepGrace = 2 * time.Minute
 	// payable is how long a purchase may be paid, with some time for the event of its end.
@@ -97,18 +95,18 @@ func (s *Service) bookCompleted(ctx context.Context, since time.Time) error {
 	return nil
 }
 
-// RunSweeps sweeps until ctx ends. Any number of replicas may run it. It leaves the database alone unless a session may
-// wait for its payment: because this server has opened one, or because the last sweep found one. The hourly
-// reconciliation finds the sessions of a server that has stopped.
-func (s *Service) RunSweeps(ctx context.Context) {
-	waiting, opened := true, int64(0)
-	periodic.Job{Name: "sweep sessions", Pause: sweepTick, Work: func(ctx context.Context) (err error) {
-		now := s.Purchase.Opened()
-		if !waiting && now == opened {
-			return nil
-		}
-		opened = now
-		waiting, err = s.Sweep(ctx)
+// sweepDueSQL is when the next sweep is due; NULL while no purchase waits for its payment.
+const sweepDueSQL = `(SELECT greatest(min(p.created_at) + cast(@sweep_grace AS float8) * interval '1 second',
+		min(i.sessions_swept_at) + cast(@sweep_pause AS float8) * interval '1 second')
+	FROM purchases p, installations i WHERE p.status = 'pending' AND p.checkout_session_id IS NOT NULL
+		AND p.created_at > now() - cast(@sweep_payable AS float8) * interval '1 second')`
+
+// sweepJob sweeps when a purchase waits, whichever server has opened its session.
+func (s *Service) sweepJob() periodic.Job {
+	return periodic.Job{Name: "look for paid sessions", Due: sweepDueSQL, Args: map[string]any{
+		"sweep_grace": sweepGrace.Seconds(), "sweep_pause": sweepPause.Seconds(), "sweep_payable": payable.Seconds(),
+	}, Work: func(ctx context.Context) error {
+		_, err := s.Sweep(ctx)
 		return err
-	}}.Run(ctx, s.Log)
+	}}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -12,18 +11,15 @@ import (
 	"github.com/resume-matcher/credits/services/periodic"
 )
 
-// Pause between sweeps, and users per query.
-const (
-	sweepPause = 2 * time.Second
-	sweepBatch = 200
-)
+const sweepBatch = 200 // users per query
 
-// Run releases the credits of expired holds until ctx ends. Any number of replicas may run it.
-func (s *Service) Run(ctx context.Context) {
-	periodic.Job{Name: "expire holds", Pause: sweepPause, Work: func(ctx context.Context) error {
-		_, err := s.ExpireDue(ctx)
-		return err
-	}}.Run(ctx, s.Log)
+// Jobs release the credits of expired holds. Any number of replicas may run them.
+func (s *Service) Jobs() []periodic.Job {
+	return []periodic.Job{{Name: "expire holds", Due: `(SELECT min(expires_at) FROM holds WHERE status = 'open')`,
+		Work: func(ctx context.Context) error {
+			_, err := s.ExpireDue(ctx)
+			return err
+		}}}
 }
 
 // ExpireDue expires every hold that is past its time by the database's clock, and returns how many.

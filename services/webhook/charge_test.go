@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
 // A refund or dispute may lack the payment intent. Its charge leads to the payment, fetched from Stripe if necessary.
@@ -117,12 +118,14 @@ func TestRunBooksDueEventsUntilCanceled(t *testing.T) {
 	s.must(s.DB.Exec(`ALTER TABLE purchases RENAME TO purchases_away`).Error)
 	s.deliver(s.completed("evt_1", "cs_1", "paid"))
 	s.must(s.DB.Exec(`ALTER TABLE purchases_away RENAME TO purchases`).Error)
-	s.clock = s.clock.Add(retryPauses[0] + time.Second)
+	s.must(s.DB.Exec(`UPDATE stripe_events SET next_attempt_at = now()`).Error)
+	s.clock = s.clock.Add(time.Minute)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.Run(ctx)
+		schedule := periodic.Schedule{DB: s.DB, Jobs: s.Jobs(), Log: s.Log}
+		schedule.Run(ctx)
 	}()
 	dbtest.Eventually(t, "the event is done", func() bool { return s.statusOf("evt_1") == models.EventDone })
 	stop()

@@ -77,22 +77,33 @@ func decidedForeign(tx models.Tx, o object) (bool, error) {
 	return foreign, nil
 }
 
-// BookDecided books the events under review whose purchase was decided since: by an admin, by Stripe, or because all
-// of the money was returned. It applies the same rules as the first booking.
+// decidedSQL selects the events under review whose purchase was decided since: by an admin, by Stripe, or because all of
+// the money was returned.
+const decidedSQL = `e.status = 'review' AND e.object_id <> '' AND CASE
+	WHEN e.last_error IN @review_disputes THEN EXISTS (SELECT FROM stripe_disputes d WHERE d.dispute_id = e.object_id
+		AND d.share IS NOT NULL)
+	WHEN e.last_error = @review_deleted THEN EXISTS (SELECT FROM purchases p WHERE p.checkout_session_id = e.object_id
+		AND p.credits_refunded + p.credits_disputed >= p.credits_granted)
+	WHEN e.last_error IN @review_causes THEN EXISTS (SELECT FROM purchases p WHERE p.checkout_session_id = e.object_id
+		AND p.status IN ('paid', 'returned', 'foreign')) END`
+
+// decidedArgs are the arguments of decidedSQL.
+func decidedArgs() map[string]any {
+	return map[string]any{
+		"review_causes": models.PaymentCauses(), "review_deleted": string(models.CauseDeleted),
+		"review_disputes": []models.Cause{models.CauseDisputeCurrency, models.CauseReinstated},
+	}
+}
+
+// BookDecided books the events that decidedSQL selects. It applies the same rules as the first booking.
 func (s *Service) BookDecided(ctx context.Context) error {
+	args := decidedArgs()
+	args["now"], args["batch"] = s.Now(), workerBatch
 	var ids []string
 	err := s.DB.WithContext(ctx).Raw(`UPDATE stripe_events SET status = 'received', attempts = 0, next_attempt_at = @now
 		WHERE event_id IN (
-		SELECT e.event_id FROM stripe_events e WHERE e.status = 'review' AND e.object_id <> '' AND CASE
-			WHEN e.last_error IN @disputes THEN EXISTS (SELECT FROM stripe_disputes d WHERE d.dispute_id = e.object_id AND d.share IS NOT NULL)
-			WHEN e.last_error = @deleted THEN EXISTS (SELECT FROM purchases p WHERE p.checkout_session_id = e.object_id
-				AND p.credits_refunded + p.credits_disputed >= p.credits_granted)
-			WHEN e.last_error IN @causes THEN EXISTS (SELECT FROM purchases p WHERE p.checkout_session_id = e.object_id
-				AND p.status IN ('paid', 'returned', 'foreign')) END
-		LIMIT @batch FOR UPDATE SKIP LOCKED) RETURNING event_id`, map[string]any{
-		"now": s.Now(), "causes": models.PaymentCauses(), "deleted": string(models.CauseDeleted), "batch": workerBatch,
-		"disputes": []models.Cause{models.CauseDisputeCurrency, models.CauseReinstated},
-	}).Scan(&ids).Error
+		SELECT e.event_id FROM stripe_events e WHERE `+decidedSQL+` LIMIT @batch FOR UPDATE SKIP LOCKED)
+		RETURNING event_id`, args).Scan(&ids).Error
 	if err != nil {
 		return fmt.Errorf("find events of decided purchases: %w", err)
 	}

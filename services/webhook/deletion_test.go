@@ -14,6 +14,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
 func TestDeletionLeavesNoPersonalData(t *testing.T) {
@@ -81,7 +82,7 @@ func TestDeletionLeavesNoPersonalData(t *testing.T) {
 		f.wantNoTrace()
 		f.deliver(event("evt_ignored", "payment_intent.created",
 			`{"id":"pi_1","object":"payment_intent","receipt_email":"ada@example.com"}`))
-		if _, err := f.accounts.Sweep(context.Background()); err != nil {
+		if err := periodic.Once(context.Background(), f.accounts.Jobs()); err != nil {
 			t.Fatal(err)
 		}
 		f.wantNoTrace()
@@ -101,7 +102,7 @@ func TestDeletionLeavesNoPersonalData(t *testing.T) {
 			f.DB.Exec(`ROLLBACK`)
 		}
 		f.must(f.DB.Exec(`UPDATE users SET delete_after = current_date - 2`).Error)
-		if n, err := f.accounts.Sweep(context.Background()); n != 0 || err != nil {
+		if n, err := f.accounts.RemoveDue(context.Background()); n != 0 || err != nil {
 			t.Errorf("sweep removed %d accounts (%v), want 0: entries of this year", n, err)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
@@ -52,7 +53,7 @@ func TestDeletedAccountIsRemovedAfterRetention(t *testing.T) {
 			before, f.user).Error)
 	f.must(f.accounts.EraseDue(context.Background()))
 	for i, want := range []int64{0, 1, 0} {
-		if n, err := f.accounts.Sweep(context.Background()); n != want || err != nil {
+		if n, err := f.accounts.RemoveDue(context.Background()); n != want || err != nil {
 			t.Fatalf("sweep %d removed %d accounts, want %d (%v)", i, n, want, err)
 		}
 		if i == 0 {
@@ -88,7 +89,7 @@ func TestOldPayloadsAreReduced(t *testing.T) {
 	f.deliver(event("evt_2", "ping.pong", `{"name":"Ada Lovelace"}`))
 	reduced := func(id string) string {
 		t.Helper()
-		if _, err := f.accounts.Sweep(context.Background()); err != nil {
+		if err := periodic.Once(context.Background(), f.accounts.Jobs()); err != nil {
 			t.Fatal(err)
 		}
 		var row models.StripeEvent

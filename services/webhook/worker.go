@@ -2,9 +2,7 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -12,16 +10,16 @@ import (
 	"github.com/resume-matcher/credits/services/periodic"
 )
 
-const (
-	workerPause = 2 * time.Second // between searches for due events
-	workerBatch = 50              // events of one search
-)
+const workerBatch = 50 // events of one search
 
-// Run books the events that were not booked inline, until ctx ends. Any number of replicas may run it.
-func (s *Service) Run(ctx context.Context) {
-	periodic.Job{Name: "book stored events", Pause: workerPause, Work: func(ctx context.Context) error {
-		return errors.Join(s.BookDecided(ctx), s.BookDue(ctx))
-	}}.Run(ctx, s.Log)
+// Jobs book the events that were not booked inline. Any number of replicas may run them.
+func (s *Service) Jobs() []periodic.Job {
+	return []periodic.Job{
+		{Name: "book stored events", Work: s.BookDue,
+			Due: `(SELECT min(next_attempt_at) FROM stripe_events WHERE status IN ('received', 'deferred', 'failed'))`},
+		{Name: "book decided events", Work: s.BookDecided,
+			Due: `(SELECT now() FROM stripe_events e WHERE ` + decidedSQL + ` LIMIT 1)`, Args: decidedArgs()},
+	}
 }
 
 // BookDue tries to book each due event once, oldest first, up to workerBatch of them.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
 const (
@@ -100,6 +101,17 @@ func (s *Service) Close(ctx context.Context, id string, actorID int64, requestID
 		event.Detail["closed"] = done.RowsAffected
 		return models.AppendAudit(tx, event)
 	})
+}
+
+// Jobs sweep the withdrawals. Any number of replicas may run them. Any row with a sender says when the next is due, so
+// that a flood of rows need not be sorted for it.
+func (s *Service) Jobs() []periodic.Job {
+	return []periodic.Job{{Name: "sweep withdrawals", Pause: time.Minute,
+		Due: `(SELECT received_at + interval '1 hour' FROM withdrawals WHERE sender <> '' LIMIT 1)`,
+		Work: func(ctx context.Context) error {
+			_, err := s.Sweep(ctx)
+			return err
+		}}}
 }
 
 // Sweep clears senders after an hour and deletes declarations of floods beyond the newest maxFlood. It returns the
