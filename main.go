@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -28,7 +27,6 @@ import (
 	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/apikey"
-	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/command"
 	"github.com/resume-matcher/credits/services/config"
@@ -202,7 +200,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	}
 	post, err := mailer(ctx, p, db)
 	h.Site = site(p, proxies) // names the stand-ins, which run now
-	return h, background(p, db, h, sessions, post), err
+	return h, background(p, db, h, post), err
 }
 
 // mailer returns what sends the letters.
@@ -245,23 +243,15 @@ func healthCheck(p *command.Program) (handlers.Health, error) {
 }
 
 // background returns the work that runs beside the requests.
-func background(p *command.Program, db *gorm.DB, h *handlers.Handler, sessions *auth.Sessions,
-	post *mail.Service) []func(context.Context) {
-	limits := periodic.Job{Name: "sweep limits", Pause: time.Minute, Work: func(ctx context.Context) error {
-		_, err := h.Limits.Sweep(ctx)
-		return err
-	}}
-	schedule := periodic.Schedule{DB: db, Log: p.Log, Jobs: slices.Concat(
-		h.Webhook.Jobs(), h.Purchase.Jobs(), h.Account.Jobs(), h.Reconcile.Jobs(), h.Spend.Jobs(), h.Withdrawal.Jobs(),
-		sessions.Jobs(), post.Jobs(), []periodic.Job{limits})}
+func background(p *command.Program, db *gorm.DB, h *handlers.Handler, post *mail.Service) []func(context.Context) {
+	schedule := periodic.Schedule{DB: db, Jobs: append(h.Jobs(), post.Jobs()...), Log: p.Log}
 	schedule.OnActivity = func(noted func()) { postgres.OnActivity(db, noted) }
 	schedule.Listen = func(ctx context.Context, ready func(), heard func(string)) error {
 		return postgres.Listen(ctx, p.Config.DirectDatabaseURL().Reveal(), periodic.Channel, ready, heard)
 	}
 	work := []func(context.Context){schedule.Run, h.Auth.CheckIssuer}
-	if h.Gate != nil {
-		schedule.Jobs = append(schedule.Jobs, h.Gate.Jobs()...)
-		work = append(work, func(ctx context.Context) { _ = h.Gate.Ready(ctx, "") }) // logs what is wrong before a request comes
+	if h.Gate != nil { // the log tells what is wrong before a request comes
+		work = append(work, func(ctx context.Context) { _ = h.Gate.Ready(ctx, "") })
 	}
 	return work
 }

@@ -34,9 +34,6 @@ const (
 // ErrRunning reports that another process is reconciling.
 var ErrRunning = errors.New("another process is reconciling")
 
-// errNotDue reports that no run is due.
-var errNotDue = errors.New("no reconciliation is due")
-
 // Service compares our records with Stripe's and corrects ours.
 type Service struct {
 	DB       *gorm.DB
@@ -75,7 +72,7 @@ func (s *Service) Jobs() []periodic.Job {
 	return []periodic.Job{s.sweepJob(), {Name: "reconcile", Due: dueSQL, Args: map[string]any{"reconcile_seconds": interval.Seconds()},
 		Work: func(ctx context.Context) error {
 			_, err := s.run(ctx, interval)
-			if errors.Is(err, errNotDue) || errors.Is(err, ErrRunning) {
+			if errors.Is(err, ErrRunning) {
 				return nil
 			}
 			return err
@@ -90,18 +87,12 @@ func (s *Service) Begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.beginRun(ctx, 0); !errors.Is(err, errNotDue) { // a run has just ended
-		return err
-	}
-	return nil
+	return s.requestRun(ctx)
 }
 
 // run resumes the unfinished run, or begins one unless the last began less than every ago.
 func (s *Service) run(ctx context.Context, every time.Duration) (Report, error) {
-	if err := s.beginRun(ctx, every); err != nil {
-		return Report{}, err
-	}
-	r, err := s.claimRun(ctx)
+	r, err := s.claimRun(ctx, every)
 	if err != nil {
 		return Report{}, err
 	}
@@ -155,6 +146,9 @@ func (s *Service) runPage(ctx context.Context, r *models.Reconciliation) error {
 			r.FinishedAt = &now
 		}
 	}
+	if p.checked == 0 && r.FinishedAt == nil { // an empty list takes no time; the next page saves the step
+		return nil
+	}
 	return s.saveRun(ctx, r)
 }
 
@@ -165,41 +159,40 @@ type page struct {
 	more    bool   // more pages exist
 }
 
-// beginRun inserts a run, unless one is unfinished or the last began less than every ago.
-// Errors: errNotDue.
-func (s *Service) beginRun(ctx context.Context, every time.Duration) error {
+// requestRun inserts a run that any server may claim, unless one is unfinished.
+func (s *Service) requestRun(ctx context.Context) error {
 	now := s.Now()
-	inserted := s.DB.WithContext(ctx).Exec(`INSERT INTO reconciliations (since, started_at) SELECT @since, @now
-		WHERE NOT EXISTS (SELECT 1 FROM reconciliations WHERE finished_at IS NOT NULL AND started_at > @recent)
-		ON CONFLICT ((true)) WHERE finished_at IS NULL DO NOTHING`,
-		map[string]any{"since": now.Add(-reach), "now": now, "recent": now.Add(-every)})
-	if inserted.Error != nil {
-		return fmt.Errorf("begin reconciliation: %w", inserted.Error)
-	}
-	if inserted.RowsAffected == 1 {
-		return nil
-	}
-	var unfinished int64
-	err := s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM reconciliations WHERE finished_at IS NULL`).Scan(&unfinished).
-		Error
+	err := s.DB.WithContext(ctx).Exec(`INSERT INTO reconciliations (since, started_at) VALUES (?, ?)
+		ON CONFLICT ((true)) WHERE finished_at IS NULL DO NOTHING`, now.Add(-reach), now).Error
 	if err != nil {
-		return fmt.Errorf("look for an unfinished reconciliation: %w", err)
-	}
-	if unfinished == 0 {
-		return errNotDue
+		return fmt.Errorf("request reconciliation: %w", err)
 	}
 	return nil
 }
 
-// claimRun leases the unfinished run. The lease is a column rather than an advisory lock, so that it works behind a
-// pooler and expires when the process dies.
-// Errors: ErrRunning.
-func (s *Service) claimRun(ctx context.Context) (*models.Reconciliation, error) {
+// claimSQL leases the unfinished run or, without one, a new run, unless the last began lately. Neither part sees what
+// the other writes. The lease is a column rather than an advisory lock, so that it works behind a pooler and expires
+// when the process dies.
+const claimSQL = `WITH claimed AS (
+	UPDATE reconciliations SET holder = @holder, leased_until = @until
+	WHERE finished_at IS NULL AND leased_until <= @now RETURNING *
+), begun AS (
+	INSERT INTO reconciliations (since, started_at, holder, leased_until)
+	SELECT cast(@since AS timestamptz), cast(@now AS timestamptz), cast(@holder AS uuid), cast(@until AS timestamptz)
+	WHERE NOT EXISTS (SELECT FROM reconciliations WHERE finished_at IS NULL OR started_at > @recent)
+	ON CONFLICT ((true)) WHERE finished_at IS NULL DO NOTHING RETURNING *
+)
+SELECT * FROM claimed UNION ALL SELECT * FROM begun`
+
+// claimRun leases the unfinished run, or begins one unless the last began less than every ago.
+// Errors: ErrRunning, also when none is due.
+func (s *Service) claimRun(ctx context.Context, every time.Duration) (*models.Reconciliation, error) {
 	var r models.Reconciliation
-	claimed := s.DB.WithContext(ctx).Raw(`UPDATE reconciliations SET holder = ?, leased_until = ?
-		WHERE finished_at IS NULL AND leased_until <= ? RETURNING *`, uuid.New(), s.Now().Add(lease), s.Now()).Scan(&r)
-	if claimed.Error != nil {
-		return nil, fmt.Errorf("claim reconciliation: %w", claimed.Error)
+	now := s.Now()
+	err := s.DB.WithContext(ctx).Raw(claimSQL, map[string]any{"holder": uuid.New(), "now": now, "until": now.Add(lease),
+		"since": now.Add(-reach), "recent": now.Add(-every)}).Scan(&r).Error
+	if err != nil {
+		return nil, fmt.Errorf("claim reconciliation: %w", err)
 	}
 	if r.ID == 0 {
 		return nil, ErrRunning
@@ -269,10 +262,11 @@ const maxFindings = 1000
 // report reads one page of the findings of a run.
 func (s *Service) report(ctx context.Context, r models.Reconciliation, after int64, limit int) (Report, error) {
 	report, db := Report{Reconciliation: r}, s.DB.WithContext(ctx)
-	err := db.Model(&models.Finding{}).Where("reconciliation_id = ?", r.ID).Count(&report.Found).Error
-	if err == nil {
-		err = db.Where("reconciliation_id = ? AND id > ?", r.ID, after).Order("id").Limit(limit + 1).Find(&report.Findings).
-			Error
+	err := db.Where("reconciliation_id = ? AND id > ?", r.ID, after).Order("id").Limit(limit + 1).Find(&report.Findings).
+		Error
+	report.Found = int64(len(report.Findings))
+	if err == nil && (after > 0 || len(report.Findings) > limit) { // this page is not all
+		err = db.Model(&models.Finding{}).Where("reconciliation_id = ?", r.ID).Count(&report.Found).Error
 	}
 	if err != nil {
 		return report, fmt.Errorf("read findings of reconciliation %d: %w", r.ID, err)

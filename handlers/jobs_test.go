@@ -1,0 +1,118 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/account"
+	"github.com/resume-matcher/credits/services/auth"
+	"github.com/resume-matcher/credits/services/gate"
+	"github.com/resume-matcher/credits/services/limit"
+	"github.com/resume-matcher/credits/services/mail"
+	"github.com/resume-matcher/credits/services/periodic"
+	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/reconcile"
+	"github.com/resume-matcher/credits/services/spend"
+	"github.com/resume-matcher/credits/services/stripeapi"
+	"github.com/resume-matcher/credits/services/webhook"
+	"github.com/resume-matcher/credits/services/withdrawal"
+)
+
+// workers are the services with background work.
+func workers(t *testing.T, db *gorm.DB, stripe string, now func() time.Time) *Handler {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	signIn, err := auth.New(auth.Options{DB: db, AppURL: "http://localhost", Secrets: testSecrets, Log: quiet, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	buy := &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789abcdef", stripe), Now: now, Log: quiet}
+	return &Handler{
+		Webhook: &webhook.Service{DB: db, Purchase: buy, Now: now, Log: quiet}, Purchase: buy,
+		Account:    &account.Service{DB: db, Purchase: buy, Now: now, Log: quiet},
+		Reconcile:  &reconcile.Service{DB: db, Purchase: buy, Now: now, Log: quiet},
+		Spend:      &spend.Service{DB: db, Log: quiet},
+		Withdrawal: &withdrawal.Service{DB: db, Purchases: buy, Now: now, Log: quiet},
+		Sessions:   NewSessions(signIn.Sessions(), testSecrets, false), Limits: limit.New(db, nil),
+		Gate: &gate.Service{DB: db, AddOn: &gate.AddOn{}, Log: quiet},
+	}
+}
+
+// A day passes for the schedule. The clocks of the services and of the database stand still, so the rows age instead.
+func TestIdleServerLeavesTheDatabaseAlone(t *testing.T) {
+	t.Parallel()
+	const most = 12 // statements in any hour
+	direct := dbtest.URL(t)
+	wire, address := dbtest.NewWire(t, direct)
+	stripe := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		fmt.Fprint(w, `{"object":"list","data":[],"has_more":false}`)
+	}))
+	t.Cleanup(stripe.Close)
+	start := models.Now()
+	synctest.Test(t, func(t *testing.T) {
+		quiet := slog.New(slog.DiscardHandler)
+		db, err := postgres.Open(address, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		aside, err := postgres.Open(direct, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := workers(t, db, stripe.URL, func() time.Time { return start })
+		schedule := periodic.Schedule{DB: db, Log: quiet,
+			Jobs: append(h.Jobs(), (&mail.Service{DB: db, Now: models.Now, Log: quiet}).Jobs()...)}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { schedule.Run(ctx); close(ended) }()
+		time.Sleep(2 * time.Minute)
+		wire.Reset()
+		longest, silent := 0, 0 // minutes
+		for hour := range 24 {
+			var sent []string
+			for range 60 {
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if err := aside.Exec(`UPDATE reconciliations SET started_at = started_at - interval '1 minute'`).Error; err != nil {
+					t.Error(err)
+				}
+				statements, _ := wire.Reset()
+				if silent++; len(statements) > 0 {
+					silent = 0
+				}
+				longest, sent = max(longest, silent), append(sent, statements...)
+			}
+			if len(sent) > most {
+				t.Errorf("hour %d: %d statements, want at most %d:\n%s", hour, len(sent), most, strings.Join(sent, "\n"))
+			}
+		}
+		if longest < 25 {
+			t.Errorf("the longest silence is %d min, want at least 25", longest)
+		}
+		var runs int64
+		if err := aside.Raw(`SELECT count(*) FROM reconciliations`).Scan(&runs).Error; err != nil || runs < 24 {
+			t.Errorf("%d reconciliations in a day (%v), want at least 24", runs, err)
+		}
+		stop()
+		<-ended
+		if err := postgres.Close(db); err != nil {
+			t.Error(err)
+		}
+		if err := postgres.Close(aside); err != nil {
+			t.Error(err)
+		}
+	})
+}
