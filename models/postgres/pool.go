@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
 // pool is a connection pool that survives two changes around it. Both are retried, since the failed work had no effect:
@@ -56,6 +58,12 @@ func openPool(cfg *pgx.ConnConfig, size int) pool {
 			}
 			conn.PgConn().CustomData()[noticed] = now
 			return nil
+		}),
+		stdlib.OptionShouldPing(func(ctx context.Context, p stdlib.ShouldPingParams) bool {
+			if periodic.InBackground(ctx) { // it tries again after a failure
+				return p.IdleDuration > time.Minute
+			}
+			return p.IdleDuration > time.Second
 		}))
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	p := pool{db, size}
