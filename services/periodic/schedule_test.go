@@ -157,7 +157,8 @@ func TestServerThatHearsNothingStaysAwake(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				db := open(t, address)
 				var done atomic.Int64
-				s := &periodic.Schedule{DB: db, Log: slog.New(slog.DiscardHandler), Jobs: []periodic.Job{due(db, &done)}, Listen: listen}
+				s := &periodic.Schedule{DB: db, Log: slog.New(slog.DiscardHandler), Listen: listen,
+					Jobs: []periodic.Job{due(db, &done)}}
 				ctx, stop := context.WithCancel(t.Context())
 				ended := make(chan struct{})
 				go func() { s.Run(ctx); close(ended) }()

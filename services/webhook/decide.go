@@ -77,8 +77,8 @@ func decidedForeign(tx models.Tx, o object) (bool, error) {
 	return foreign, nil
 }
 
-// decidedSQL selects the events under review whose purchase was decided since: by an admin, by Stripe, or because all of
-// the money was returned.
+// decidedSQL selects the events under review whose purchase was decided since: by an admin, by Stripe, or because all
+// of the money was returned.
 const decidedSQL = `e.status = 'review' AND e.object_id <> '' AND CASE
 	WHEN e.last_error IN @review_disputes THEN EXISTS (SELECT FROM stripe_disputes d WHERE d.dispute_id = e.object_id
 		AND d.share IS NOT NULL)
