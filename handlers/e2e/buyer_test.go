@@ -53,9 +53,9 @@ func TestOldAndRepeatedOrders(t *testing.T) {
 	v.signInAs("buyer@example.com")
 
 	v.open("/de/purchase?package=500&quantity=3")
-	if got := v.text("#buy-500"); !strings.Contains(got, "60,00") ||
+	if got := v.text("#total-500"); !strings.Contains(got, "60,00") ||
 		v.find("#card-500").AttrOr("data-chosen", "") != "true" {
-		t.Errorf("button = %q, want 60,00 for three times 500 credits", got)
+		t.Errorf("total = %q, want 60,00 for three times 500 credits", got)
 	}
 	for _, address := range []string{"/de/purchase?package=7&quantity=3", "/de/purchase?package=abc",
 		"/de/purchase?package=-500", "/de/purchase?quantity=2", "/de/purchase?package=9223372036854775808"} {
