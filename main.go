@@ -100,6 +100,9 @@ func exitCode(program *command.Program, err error) int {
 
 // serve runs the server until ctx ends.
 func serve(ctx context.Context, p *command.Program) error {
+	if err := static.Check(); err != nil {
+		return err
+	}
 	// Opened first: a port in use is reported at once, and events that Stripe still owes us find the server.
 	listener, err := listen(ctx, p.Config)
 	if err != nil {
@@ -141,9 +144,6 @@ func listen(ctx context.Context, cfg config.Config) (net.Listener, error) {
 // assemble builds the services, the handlers that call them, and the background work.
 func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.Handler, []func(context.Context),
 	error) {
-	if err := static.Check(); err != nil {
-		return nil, nil, err
-	}
 	proxies, err := transport.ParseProxies(p.Config.TrustedProxies)
 	if err != nil {
 		return nil, nil, err
@@ -186,7 +186,8 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		Ledger:     &ledger.Service{DB: db},
 		Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Auth: signIn, Sessions: sessions, Keys: keys,
 			Log: p.Log},
-		Webhook: events,
+		Webhook:  events,
+		Outbound: p.Outbound(db, secrets),
 	}
 	if h.Health, err = healthCheck(p); err != nil {
 		return nil, nil, err

@@ -37,7 +37,9 @@ var adminForms = map[string]url.Values{
 	"POST /:locale/admin/resumes/:id/close":  {"note": {"Deleted the folder"}},
 	"POST /:locale/admin/features": {"feature": {"cover_letter"}, "credits": {"5"}, "active": {"on"},
 		"label_en": {"Cover letter"}, "label_de": {"Anschreiben"}},
-	"POST /:locale/admin/keys": {"name": {"Worker"}, "scope_read": {"on"}, "per_minute": {"10"}},
+	"POST /:locale/admin/keys":                {"name": {"Worker"}, "scope_read": {"on"}, "per_minute": {"10"}},
+	"POST /:locale/admin/webhooks":            {"url": {"https://example.com"}, "credits.low": {"on"}, "low_threshold": {"5"}},
+	"POST /:locale/admin/webhooks/:id/replay": {"hours": {"24"}},
 }
 
 // waitForDecision stores the undecided objects that the fixture lacks and returns the path of each one's form.

@@ -34,6 +34,12 @@ var guarded = []struct{ method, path, input, back string }{
 	{"POST", "/de/admin/keys", "name=A&scope_read=on&per_minute=7&expires_days=90",
 		"/de/admin/keys?expires_days=90&name=A&per_minute=7&scope_read=on"},
 	{"POST", "/de/admin/keys/{key}/revoke", "", "/de/admin/keys"},
+	{"POST", "/de/admin/webhooks", "url=https://example.com&credits.low=on&low_threshold=7",
+		"/de/admin/webhooks?credits.low=on&low_threshold=7&url=https%3A%2F%2Fexample.com"},
+	{"POST", "/de/admin/webhooks/{endpoint}/rotate", "idempotency_key=k", "/de/admin/webhooks"},
+	{"POST", "/de/admin/webhooks/{endpoint}/disable", "", "/de/admin/webhooks"},
+	{"POST", "/de/admin/webhooks/{endpoint}/enable", "", "/de/admin/webhooks"},
+	{"POST", "/de/admin/webhooks/{endpoint}/remove", "", "/de/admin/webhooks"},
 }
 
 func TestProofIsWanted(t *testing.T) {

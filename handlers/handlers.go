@@ -18,6 +18,7 @@ import (
 	"github.com/resume-matcher/credits/services/legal"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/metrics"
+	"github.com/resume-matcher/credits/services/outbound"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/reconcile"
 	"github.com/resume-matcher/credits/services/spend"
@@ -43,6 +44,7 @@ type Handler struct {
 	Ledger     *ledger.Service
 	Admin      *admin.Service
 	Webhook    *webhook.Service
+	Outbound   *outbound.Service
 	Gate       *gate.Service     // nil without a Resume Matcher
 	Metrics    *metrics.Recorder // nil: /metrics is not served
 	Health     Health

@@ -21,6 +21,7 @@ import (
 	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/mail"
+	"github.com/resume-matcher/credits/services/outbound"
 	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/reconcile"
@@ -46,7 +47,8 @@ func workers(t *testing.T, db *gorm.DB, stripe string, now func() time.Time) *Ha
 		Spend:      &spend.Service{DB: db, Log: quiet},
 		Withdrawal: &withdrawal.Service{DB: db, Purchases: buy, Now: now, Log: quiet},
 		Sessions:   NewSessions(signIn.Sessions(), testSecrets, false), Limits: limit.New(db, nil),
-		Gate: &gate.Service{DB: db, AddOn: &gate.AddOn{}, Log: quiet},
+		Outbound: outbound.New(db, testSecrets, outbound.Networks{}, quiet),
+		Gate:     &gate.Service{DB: db, AddOn: &gate.AddOn{}, Log: quiet},
 	}
 }
 

@@ -82,14 +82,13 @@ func pagePath(c *fiber.Ctx, locale string) (path, query string) {
 	if strings.HasPrefix(path, "/admin/events/") || path == "/admin/reconcile" {
 		return "/admin/events", ""
 	}
-	if strings.HasPrefix(path, "/admin/withdrawals/") {
-		return "/admin/withdrawals", ""
-	}
 	if strings.HasPrefix(path, "/account/") && path != "/account/delete" {
 		return "/account", ""
 	}
-	if strings.HasPrefix(path, "/admin/keys/") {
-		return "/admin/keys", ""
+	for _, list := range []string{"/admin/keys", "/admin/webhooks", "/admin/withdrawals"} {
+		if strings.HasPrefix(path, list+"/") {
+			return list, ""
+		}
 	}
 	for _, action := range []string{"/spend", "/grant", "/check", "/refund", "/move", "/book", "/foreign", "/share",
 		"/relink", "/right", "/sessions"} {

@@ -15,6 +15,7 @@ import (
 	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/limit"
+	"github.com/resume-matcher/credits/services/outbound"
 	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/services/webhook"
 )
@@ -36,6 +37,7 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 	h := f.handler
 	h.Limits = limit.New(f.db, func() time.Time { return time.Now().Add(f.later) })
 	h.Keys = apikey.New(f.db, h.Limits, quiet, nil)
+	h.Outbound = outbound.New(f.db, testSecrets, outbound.Networks{}, quiet)
 	h.Webhook = &webhook.Service{DB: f.db, Purchase: h.Purchase, Now: models.Now, Log: quiet}
 	f.users = map[string]int64{"owner": f.user("ada@example.org", 100).ID, "other": f.user("eve@example.org", 100).ID,
 		"admin": f.boss().ID}
@@ -75,6 +77,7 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 			t.Fatal(err)
 		}
 	}
+	endpoint := id(addEndpointSQL)
 	f.paths = strings.NewReplacer("{refused}", auth.IdentityID(refused), "{right}", auth.IdentityID(second), "{purchase}",
 		p.ID.String(), "{user}", fmt.Sprint(f.users["owner"]), "{key}", spare.String(), "{hold}", held.ID.String(),
 		"{event}", id(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
@@ -83,6 +86,9 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 			VALUES ('evt_2', 'charge.refunded', '', false, '{}', 'review', 0) RETURNING event_id`),
 		"{finding}", id(`WITH run AS (INSERT INTO reconciliations (since, finished_at) VALUES (now(), now()) RETURNING id)
 			INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id) SELECT id, 'review', 'user:1' FROM run RETURNING id`),
+		"{removed}", id(addEndpointSQL), "{endpoint}", endpoint,
+		"{delivery}", id(`INSERT INTO webhook_deliveries (endpoint_id, type, status)
+			VALUES (?, 'webhook.test', 'failed') RETURNING id`, endpoint),
 		"{resumes}", id(openResumesSQL, f.users["owner"], strings.Repeat("a", 26)),
 		"{withdrawal}", id(`INSERT INTO withdrawals (id, idempotency_key, user_id, name, email, contract, locale)
 			VALUES (gen_random_uuid(), 'w', ?, 'Ada', 'ada@example.org', '500 Credits', 'de') RETURNING id`, f.users["owner"]),
@@ -94,6 +100,10 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 // openResumesSQL stores a deletion of resumes that has failed.
 const openResumesSQL = `INSERT INTO gate_users (user_id, tenant_id, deletion_due_at, deletion_attempts, deletion_cause)
 	VALUES (?, ?, now() + interval '15 minutes', 7, 'resumes_away') RETURNING user_id`
+
+// addEndpointSQL stores a webhook endpoint without a secret.
+const addEndpointSQL = `INSERT INTO webhook_endpoints (id, url, events, low_threshold)
+	VALUES (gen_random_uuid(), 'https://example.com', ARRAY['credits.added'], 50) RETURNING id`
 
 // boss stores an admin.
 func (f *fixture) boss() models.User {

@@ -141,6 +141,18 @@ var routeRoles = map[string]struct {
 	"GET /:locale/admin/keys":                   {"/de/admin/keys", adminGet(200)},
 	"POST /:locale/admin/keys":                  {"/de/admin/keys", adminPost(400)},
 	"POST /:locale/admin/keys/:id/revoke":       {"/de/admin/keys/{key}/revoke", adminPost(303)},
+
+	"GET /:locale/admin/webhooks":              {"/de/admin/webhooks", adminGet(200)},
+	"POST /:locale/admin/webhooks":             {"/de/admin/webhooks", adminPost(400)},
+	"POST /:locale/admin/webhooks/:id/disable": {"/de/admin/webhooks/{endpoint}/disable", adminPost(303)},
+	"POST /:locale/admin/webhooks/:id/enable":  {"/de/admin/webhooks/{endpoint}/enable", adminPost(303)},
+	"POST /:locale/admin/webhooks/:id/remove":  {"/de/admin/webhooks/{removed}/remove", adminPost(303)},
+	"POST /:locale/admin/webhooks/:id/replay":  {"/de/admin/webhooks/{endpoint}/replay", adminPost(422)},
+	"POST /:locale/admin/webhooks/:id/rotate":  {"/de/admin/webhooks/{endpoint}/rotate", adminPost(400)},
+	"POST /:locale/admin/webhooks/:id/test":    {"/de/admin/webhooks/{endpoint}/test", adminPost(303)},
+
+	"POST /:locale/admin/webhooks/deliveries/:id/replay": {"/de/admin/webhooks/deliveries/{delivery}/replay",
+		adminPost(303)},
 }
 
 // A new route fails until routeRoles has its statuses, so that its author decides them for each role.

@@ -186,6 +186,15 @@ func (h *Handler) routeAdmin(staff fiber.Router) {
 	staff.Get("/keys", h.showKeys)
 	staff.Post("/keys", byAdmin, h.requireReauth, h.createKey)
 	staff.Post("/keys/:id/revoke", byAdmin, h.requireReauth, h.revokeKey)
+	staff.Get("/webhooks", h.showWebhooks)
+	staff.Post("/webhooks", byAdmin, h.requireReauth, h.addWebhook)
+	staff.Post("/webhooks/:id/rotate", byAdmin, h.requireReauth, h.rotateWebhook)
+	staff.Post("/webhooks/:id/disable", byAdmin, h.requireReauth, h.changeWebhook("disable"))
+	staff.Post("/webhooks/:id/enable", byAdmin, h.requireReauth, h.changeWebhook("enable"))
+	staff.Post("/webhooks/:id/remove", byAdmin, h.requireReauth, h.changeWebhook("remove"))
+	staff.Post("/webhooks/:id/test", byAdmin, h.changeWebhook("test"))
+	staff.Post("/webhooks/:id/replay", byAdmin, h.replayWebhooks)
+	staff.Post("/webhooks/deliveries/:id/replay", byAdmin, h.replayWebhook)
 }
 
 // registerCalls registers the API.

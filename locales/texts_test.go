@@ -120,6 +120,15 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, scope := range models.KeyScopes() {
 		keys = append(keys, "admin_keys.scope."+scope)
 	}
+	for _, t := range append(models.WebhookTypes(), models.WebhookTest) {
+		keys = append(keys, t.Key())
+	}
+	for _, status := range models.DeliveryStatuses() {
+		keys = append(keys, status.Key())
+	}
+	for _, failure := range models.DeliveryFailures() {
+		keys = append(keys, failure.Key())
+	}
 	for _, wait := range purchase.AllWaits() {
 		keys = append(keys, "purchase_wait."+string(wait))
 	}

@@ -25,6 +25,13 @@ const (
 	ActionFeatureChange
 	ActionKeyCreate
 	ActionKeyRevoke
+	ActionWebhookAdd
+	ActionWebhookRotate
+	ActionWebhookDisable
+	ActionWebhookEnable
+	ActionWebhookRemove
+	ActionWebhookTest
+	ActionWebhookReplay
 	ActionIdentityLink
 	ActionIdentityUnlink
 	ActionIdentityRelink
@@ -61,6 +68,13 @@ var actionNames = [actionsEnd]string{
 	ActionFeatureChange:   "feature.change",
 	ActionKeyCreate:       "key.create",
 	ActionKeyRevoke:       "key.revoke",
+	ActionWebhookAdd:      "webhook.add",
+	ActionWebhookRotate:   "webhook.rotate",
+	ActionWebhookDisable:  "webhook.disable",
+	ActionWebhookEnable:   "webhook.enable",
+	ActionWebhookRemove:   "webhook.remove",
+	ActionWebhookTest:     "webhook.test",
+	ActionWebhookReplay:   "webhook.replay",
 	ActionIdentityLink:    "identity.link",
 	ActionIdentityUnlink:  "identity.unlink",
 	ActionIdentityRelink:  "identity.relink",

@@ -101,6 +101,29 @@ func sampleKeys() []models.APIKey {
 	}
 }
 
+func sampleEndpoints() []models.WebhookEndpoint {
+	return []models.WebhookEndpoint{
+		{ID: buyID, URL: "https://example.com/" + hostile, Events: models.AllWebhookEvents(), LowThreshold: 50, CreatedAt: noon,
+			RotatingUntil: &noon, Pending: 1, Failed: 2},
+		{URL: "https://example.com", Events: models.WebhookEvents{models.WebhookLow}, LowThreshold: 1, CreatedAt: noon,
+			DisabledAt: &noon, DisabledCause: models.DisabledGone},
+		{ID: uuid.Max, URL: "https://example.com", Events: models.WebhookEvents{models.WebhookLow}, LowThreshold: 1,
+			CreatedAt: noon, DisabledAt: &noon, DisabledCause: models.DisabledByAdmin},
+	}
+}
+
+func sampleDeliveries() []models.WebhookDelivery {
+	return []models.WebhookDelivery{
+		{ID: 7, URL: hostile, Type: models.WebhookSpent, Status: models.DeliveryDelivered, Response: 204, Attempts: 1,
+			CreatedAt: noon, TriedAt: &noon},
+		{ID: 8, Type: models.WebhookTest, Status: models.DeliveryPending, Attempts: 1, CreatedAt: noon, TriedAt: &noon,
+			DueAt:   noon,
+			Failure: models.DeliveryTimeout},
+		{ID: 9, Type: models.WebhookReview, Status: models.DeliveryFailed, Attempts: 10, CreatedAt: noon, TriedAt: &noon,
+			Failure: models.DeliveryStatusCode, Response: 500},
+	}
+}
+
 func samplePage(locale string) layouts.Page {
 	user := sampleUser()
 	return layouts.Page{Title: "Sample", Locale: locale, Path: "/billing", Query: "cursor=5&x=%22", User: &user,

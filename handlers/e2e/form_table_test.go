@@ -66,6 +66,19 @@ const reopenResumes = `INSERT INTO gate_users (user_id, tenant_id, deletion_due_
 
 const reopenEvent = `UPDATE stripe_events SET status = 'review', decided = '', last_error = 'awaits_purchase' WHERE event_id = 'evt_state_waits'`
 
+// reopenEndpoints has the webhooks page show one endpoint of each kind, and a delivery.
+const reopenEndpoints = `DO $$ BEGIN
+	DELETE FROM webhook_endpoints WHERE idempotency_key IS NOT NULL;
+	IF NOT EXISTS (SELECT FROM webhook_endpoints WHERE disabled_at IS NULL) THEN
+		INSERT INTO webhook_endpoints (id, url, events, low_threshold) VALUES (gen_random_uuid(), 'https://example.com', ARRAY['credits.low'], 5);
+	END IF;
+	IF NOT EXISTS (SELECT FROM webhook_endpoints WHERE disabled_at IS NOT NULL) THEN
+		INSERT INTO webhook_endpoints (id, url, events, low_threshold, disabled_at, disabled_cause)
+			VALUES (gen_random_uuid(), 'https://example.com/gone', ARRAY['credits.low'], 5, now(), 'gone');
+	END IF;
+	INSERT INTO webhook_deliveries (endpoint_id, type, status) SELECT id, 'webhook.test', 'failed' FROM webhook_endpoints LIMIT 1;
+END $$`
+
 const countEntriesSQL = `SELECT count(*) FROM credit_transactions`
 
 var forms = []form{
@@ -169,6 +182,27 @@ var forms = []form{
 			{name: "scope_spend", input: "on", valid: checkboxInputs},
 			{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
 	{action: "POST /admin/keys/ID/revoke", user: "admin", path: "/admin/keys", button: `[id^="revoke-submit-"]`},
+	{action: "POST /admin/webhooks", user: "admin", path: "/admin/webhooks", button: "#add-submit",
+		resetSQL: reopenEndpoints,
+		countSQL: `SELECT count(*) FROM webhook_endpoints`, fields: []formField{
+			{name: "url", input: "https://example.com/{n}"}, {name: "low_threshold", input: "10"},
+			{name: "credits.low", input: "on", valid: append([]string{"nothing"}, checkboxInputs...)},
+			{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
+	{action: "POST /admin/webhooks/ID/test", user: "admin", path: "/admin/webhooks", button: `[id^="test-submit-"]`,
+		resetSQL: reopenEndpoints},
+	{action: "POST /admin/webhooks/ID/replay", user: "admin", path: "/admin/webhooks", button: `[id^="replay-submit-"]`,
+		resetSQL: reopenEndpoints, fields: []formField{{name: "hours", input: "24", hidden: true}}},
+	{action: "POST /admin/webhooks/ID/rotate", user: "admin", path: "/admin/webhooks", button: `[id^="rotate-submit-"]`,
+		resetSQL: reopenEndpoints, countSQL: `SELECT count(*) FROM webhook_secrets`,
+		fields: []formField{{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
+	{action: "POST /admin/webhooks/ID/disable", user: "admin", path: "/admin/webhooks", button: `[id^="disable-submit-"]`,
+		resetSQL: reopenEndpoints},
+	{action: "POST /admin/webhooks/ID/enable", user: "admin", path: "/admin/webhooks", button: `[id^="enable-submit-"]`,
+		resetSQL: reopenEndpoints},
+	{action: "POST /admin/webhooks/ID/remove", user: "admin", path: "/admin/webhooks", button: `[id^="remove-submit-"]`,
+		resetSQL: reopenEndpoints},
+	{action: "POST /admin/webhooks/deliveries/ID/replay", user: "admin", path: "/admin/webhooks", button: `[id^="again-"]`,
+		resetSQL: reopenEndpoints},
 }
 
 // formActions returns the actions of a page's forms, in the table's notation and in page order.
@@ -213,4 +247,5 @@ func checkForms(t testing.TB, name string, doc *goquery.Document) []string {
 }
 
 // untestedFields are tested elsewhere, or accept any value as yes.
-var untestedFields = []string{"_csrf", "return_to", "scope_read", "active", "purchase_id", "status", "revision"}
+var untestedFields = []string{"_csrf", "return_to", "scope_read", "active", "purchase_id", "status", "revision",
+	"credits.added", "credits.spent", "credits.removed", "credits.refunded", "purchase.in_review"}

@@ -193,6 +193,11 @@ var states = []pageState{
 		typed: []string{"name", strings.Repeat("matcher", 11), "scope_spend", "on"}},
 	{name: "admin-key-wrong", user: "admin", path: "/admin/keys", status: 422, button: "#make-submit",
 		typed: []string{"name", "", "per_minute", "x"}},
+	{name: "admin-webhooks", user: "admin", path: "/admin/webhooks"},
+	{name: "admin-webhook-added", user: "admin", path: "/admin/webhooks", button: "#add-submit",
+		typed: []string{"url", "https://example.com/" + strings.Repeat("hook", 30)}},
+	{name: "admin-webhook-wrong", user: "admin", path: "/admin/webhooks", status: 422, button: "#add-submit",
+		typed: []string{"url", "ftp://example.com", "low_threshold", "x"}},
 }
 
 // Every page is valid, complete and accessible in every state: over HTTP in both languages, and in a browser in one of

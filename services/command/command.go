@@ -43,13 +43,19 @@ var subcommands = []struct {
 	{"keys create", "command.keys.create.summary", createKey},
 	{"keys list", "command.keys.list.summary", listKeys},
 	{"keys revoke", "command.keys.revoke.summary", revokeKey},
+	{"webhooks list", "command.webhooks.list.summary", listWebhooks},
+	{"webhooks add", "command.webhooks.add.summary", addWebhook},
+	{"webhooks rotate", "command.webhooks.rotate.summary", rotateWebhook},
+	{"webhooks remove", "command.webhooks.remove.summary", removeWebhook},
+	{"webhooks replay", "command.webhooks.replay.summary", replayWebhooks},
 	{"admins", "command.admins.summary", admins},
 	{"relink", "command.relink.summary", relink},
 	{"version", "command.version.summary", version},
 }
 
 // groups are the first words of subcommands that have two, with the text that says which second words there are.
-var groups = map[string]string{"prices": "command.prices.incomplete", "keys": "command.keys.incomplete"}
+var groups = map[string]string{"prices": "command.prices.incomplete", "keys": "command.keys.incomplete",
+	"webhooks": "command.webhooks.incomplete"}
 
 // Fail reports the error that ended the program: in words or, where the server's log is JSON, as a line of it.
 func (p *Program) Fail(err error) {
@@ -100,7 +106,7 @@ func usage(ctx context.Context, prefix string) string {
 	text.WriteString(say(ctx, "command.usage", nil) + "\n\n")
 	for _, c := range subcommands {
 		if strings.HasPrefix(c.name, prefix) {
-			fmt.Fprintf(&text, "  %-13s %s\n", c.name, say(ctx, c.summary, nil))
+			fmt.Fprintf(&text, "  %-15s %s\n", c.name, say(ctx, c.summary, nil))
 		}
 	}
 	text.WriteString("\n" + say(ctx, "command.explained", nil) + "\n")

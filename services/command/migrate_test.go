@@ -36,7 +36,7 @@ func TestCommandsThatReadDoNotMigrate(t *testing.T) {
 		}
 		return c.Have
 	}
-	for _, call := range []string{"keys list", "admins", "relink --user 1"} {
+	for _, call := range []string{"keys list", "webhooks list", "admins", "relink --user 1"} {
 		out, err := runs(t, database, strings.Fields(call)...)
 		if !errors.Is(err, postgres.ErrSchema) || !strings.Contains(err.Error(), "credits migrate") {
 			t.Errorf("%s on an older schema = %q, %v; want ErrSchema that names credits migrate", call, out, err)
@@ -55,7 +55,7 @@ func TestCommandsThatReadDoNotMigrate(t *testing.T) {
 	if out, err := runs(t, database, "migrate", "--plan"); err != nil || strings.Contains(out, ".sql") {
 		t.Errorf("migrate --plan on a migrated database = %q, %v; want no migration", out, err)
 	}
-	for _, call := range []string{"keys list", "admins", "relink --user 1"} {
+	for _, call := range []string{"keys list", "webhooks list", "admins", "relink --user 1"} {
 		if out, err := runs(t, database, strings.Fields(call)...); err != nil {
 			t.Errorf("%s on a migrated database = %q, %v; want success", call, out, err)
 		}

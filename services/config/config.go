@@ -68,6 +68,8 @@ type Config struct {
 
 	ResumeMatcher ResumeMatcher `envPrefix:"RESUME_MATCHER_"`
 
+	WebhookPrivate bool `env:"WEBHOOK_PRIVATE_NETWORKS"` // endpoints may be in private networks, and use http there
+
 	LogLevel       slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat      string     `env:"LOG_FORMAT"`
 	TrustedProxies []string   `env:"TRUSTED_PROXIES"`

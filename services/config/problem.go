@@ -55,6 +55,7 @@ var unparsed = map[string]Problem{
 	"StripeAutomaticTax": {Name: "STRIPE_AUTOMATIC_TAX", Advice: yesOrNo},
 	"StripeTaxIDs":       {Name: "STRIPE_TAX_IDS", Advice: yesOrNo},
 	"SmallBusiness":      {Name: "SMALL_BUSINESS", Advice: yesOrNo},
+	"WebhookPrivate":     {Name: "WEBHOOK_PRIVATE_NETWORKS", Advice: yesOrNo},
 	"DatabaseInsecure":   {Name: "DATABASE_INSECURE", Advice: yesOrNo},
 	"DatabaseMax":        {Name: "DATABASE_MAX_CONNECTIONS", Advice: connectionBounds},
 	"Disabled":           {Name: "OTEL_SDK_DISABLED", Advice: yesOrNo},

@@ -65,6 +65,8 @@ func advice(p config.Problem) string {
 		return "doctor.configuration.database_insecure"
 	case "SMALL_BUSINESS":
 		return "doctor.configuration.small_business"
+	case "WEBHOOK_PRIVATE_NETWORKS":
+		return "doctor.configuration.webhook_private"
 	case "OIDC_ISSUER":
 		return "doctor.configuration.oidc_issuer"
 	case "ADMIN_EMAILS":

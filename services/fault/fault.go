@@ -137,6 +137,12 @@ const (
 	UpstreamUnusable    Problem = "upstream_unusable" // its answer must not reach the browser
 	AddOnMissing        Problem = "add_on_missing"    // its users would share their resumes
 	AddOnRefuses        Problem = "add_on_refuses"    // the add-on does not accept our secret
+	WebhookURL          Problem = "webhook_url"
+	WebhookHTTPS        Problem = "webhook_https"
+	WebhookAddress      Problem = "webhook_address" // private, or another that we do not send to
+	WebhookEvents       Problem = "webhook_events"
+	WebhookThreshold    Problem = "webhook_threshold"
+	WebhookLimit        Problem = "webhook_limit"
 )
 
 // Problems lists every problem. A test checks that each has a text.
@@ -156,7 +162,7 @@ func Problems() []Problem {
 		AddressReissued, NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
 		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount, DecidedOtherwise, ShareRange,
 		FeatureOff, OperatorOnly, PassMissing, UpstreamAway, UpstreamSlow, UpstreamUnusable, AddOnMissing,
-		AddOnRefuses}
+		AddOnRefuses, WebhookURL, WebhookHTTPS, WebhookAddress, WebhookEvents, WebhookThreshold, WebhookLimit}
 }
 
 // Error is a refusal that the user may see.

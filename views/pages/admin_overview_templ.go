@@ -836,6 +836,7 @@ func adminAreas(locale, current string) templ.Component {
 			adminArea(locale, "/admin/withdrawals", current, locales.T(ctx, "admin.withdrawals")),
 			adminArea(locale, "/admin/features", current, locales.T(ctx, "admin.features")),
 			adminArea(locale, "/admin/keys", current, locales.T(ctx, "admin.keys")),
+			adminArea(locale, "/admin/webhooks", current, locales.T(ctx, "admin.webhooks")),
 			adminArea(locale, "/admin/audit", current, locales.T(ctx, "admin.audit")),
 		}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {

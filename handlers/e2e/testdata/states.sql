@@ -86,6 +86,14 @@ INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale, han
     '1200 Credits' || repeat('!', 300), 'en', CASE WHEN n % 2 = 0 THEN now() END FROM generate_series(1, 3) n;
 INSERT INTO api_keys (id, name, prefix, key_hash, scopes, revoked_at, last_used_at) SELECT gen_random_uuid(), name, 'rmc_0000000' || n, sha256(name::bytea), ARRAY['spend', 'read'], revoked, used
 FROM (VALUES (1, repeat('Schluessel', 8), NULL, now()), (2, 'Bob', now(), NULL)) k (n, name, revoked, used);
+INSERT INTO webhook_endpoints (id, url, events, low_threshold, created_at, disabled_at, disabled_cause)
+SELECT gen_random_uuid(), url, events, 50, now() - interval '1 day', disabled, cause FROM (VALUES
+    ('https://webhooks.example.com/' || repeat('endpoint', 20), ARRAY['purchase.in_review', 'credits.low'], NULL, ''), ('https://example.com/gone', ARRAY['credits.low'], now(), 'gone'))
+    e (url, events, disabled, cause);
+INSERT INTO webhook_deliveries (endpoint_id, type, status, attempts, due_at, response, failure, tried_at)
+SELECT e.id, type, status, attempts, now() + interval '1 hour', response, failure, now() FROM webhook_endpoints e, (VALUES
+    ('webhook.test', 'delivered', 1, 204, ''), ('credits.low', 'pending', 3, 0, 'timeout'), ('purchase.in_review', 'failed', 10, 500, 'status')) d (type, status, attempts, response, failure)
+WHERE disabled_at IS NULL;
 INSERT INTO reconciliations (since, step, checked, finished_at, last_error) VALUES (now() - interval '3 days', 'balances', 1234, now(), '');
 INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
 SELECT (SELECT max(id) FROM reconciliations), kind, 'cs_state_paid' || kind, (SELECT id FROM purchases WHERE idempotency_key = 'paid'), pg_temp.who('buyer'), 500,
