@@ -79,6 +79,8 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 			('evt_o', 'charge.refunded', '', false, '{}', 'done', 0, now())`: nil,
 		`UPDATE holds SET created_at = now() - interval '1 hour', expires_at = now() - interval '2 minutes'
 			WHERE status = 'open'`: nil,
+		`INSERT INTO webhook_deliveries (endpoint_id, type, status)
+			SELECT gen_random_uuid(), 'credits.low', unnest(ARRAY['pending', 'pending', 'failed'])`: nil,
 		`UPDATE stripe_events SET last_error = 'failed ada@example.com' WHERE event_id = 'evt_2'`: nil,
 	} {
 		if err := f.db.Exec(query, args...).Error; err != nil {
@@ -114,6 +116,9 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 	}
 	for _, s := range models.HoldStatuses() {
 		want = append(want, counted("credits_holds", "holds", "status", string(s)))
+	}
+	for _, s := range models.DeliveryStatuses() {
+		want = append(want, counted("credits_webhook_deliveries", "webhook_deliveries", "status", string(s)))
 	}
 	for _, k := range models.FindingKinds() {
 		want = append(want, counted("credits_reconcile_findings", "reconciliation_findings", "kind", string(k)))

@@ -9,7 +9,8 @@ type Figures struct {
 	Holds      []HoldFigure  // one for each status that a hold has
 	Waiting    []WaitingFigure
 	Findings   []FindingFigure
-	Reconciled *time.Time // end of the last reconciliation; nil before the first
+	Deliveries []DeliveryFigure // one for each status that a webhook delivery has
+	Reconciled *time.Time       // end of the last reconciliation; nil before the first
 }
 
 // EventFigure counts the Stripe events of one status.
@@ -24,6 +25,12 @@ type HoldFigure struct {
 	Status  HoldStatus
 	Count   int64
 	Overdue int64 // of the open ones, those that should have expired more than a minute ago
+}
+
+// DeliveryFigure counts the webhook deliveries of one status.
+type DeliveryFigure struct {
+	Status DeliveryStatus
+	Count  int64
 }
 
 // WaitingFigure counts the items of one kind and cause that need a person.

@@ -43,9 +43,11 @@ var (
 	descEvents      = describe("credits_stripe_events", "Stored Stripe events.", "status")
 	descEventAge    = describe("credits_stripe_event_oldest_age_seconds",
 		"Time since the arrival of the oldest event of a status; 0 for none.", "status")
-	descHolds    = describe("credits_holds", "Holds.", "status")
-	descOverdue  = describe("credits_holds_overdue", "Open holds that should have expired more than a minute ago.")
-	descReviews  = describe("credits_reviews", "Items that need a person.", "kind", "cause")
+	descHolds      = describe("credits_holds", "Holds.", "status")
+	descOverdue    = describe("credits_holds_overdue", "Open holds that should have expired more than a minute ago.")
+	descReviews    = describe("credits_reviews", "Items that need a person.", "kind", "cause")
+	descDeliveries = describe("credits_webhook_deliveries",
+		"Events for the operator's endpoints, kept for 30 days.", "status")
 	descFindings = describe("credits_reconcile_findings", "Findings of all reconciliations.", "kind")
 	descRun      = describe("credits_reconcile_last_success_timestamp_seconds",
 		"End of the last reconciliation; 0 before the first.")
@@ -54,7 +56,8 @@ var (
 // Describe lists the figures.
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descUp, descSold, descRefunded, descGranted, descSpent, descOutstanding, descHeld,
-		descEvents, descEventAge, descHolds, descOverdue, descReviews, descFindings, descRun} {
+		descEvents, descEventAge, descHolds, descOverdue, descReviews, descDeliveries, descFindings,
+		descRun} {
 		out <- d
 	}
 }
@@ -94,6 +97,13 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	export(descOverdue, float64(overdue))
 	for _, status := range models.HoldStatuses() {
 		export(descHolds, float64(holds[status]), string(status))
+	}
+	deliveries := map[models.DeliveryStatus]int64{}
+	for _, d := range v.Deliveries {
+		deliveries[d.Status] = d.Count
+	}
+	for _, status := range models.DeliveryStatuses() {
+		export(descDeliveries, float64(deliveries[status]), string(status))
 	}
 	findings := map[models.FindingKind]int64{}
 	for _, found := range v.Findings {
