@@ -27,6 +27,9 @@ type Service struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	// CheckoutBudget bounds how long an order waits for Stripe. Default: six seconds.
+	CheckoutBudget time.Duration
+
 	installation atomic.Pointer[models.Installation] // read once
 }
 

@@ -74,7 +74,7 @@ func newSandboxFixture(t *testing.T) *sandboxFixture {
 	}))
 	t.Cleanup(proxy.Close)
 	s.Service = &purchase.Service{DB: db, Stripe: stripeapi.New(testKey, proxy.URL),
-		AppURL: "https://credits.example.com", Now: models.Now, Log: quiet}
+		AppURL: "https://credits.example.com", Now: models.Now, Log: quiet, CheckoutBudget: dbtest.HangTimeout}
 	s.prices = &catalog.Service{DB: db, Stripe: s.Stripe, Log: quiet}
 	if _, err := s.prices.Sync(context.Background()); err != nil {
 		t.Fatalf("sync prices: %v", err)

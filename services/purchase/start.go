@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ import (
 // Source: https://docs.stripe.com/api/checkout/sessions/create (expires_at)
 const checkoutLife = 24 * time.Hour
 
-// checkoutBudget bounds how long an order waits for Stripe. What is left of the request is for the answer.
+// checkoutBudget is the default of Service.CheckoutBudget. What is left of the request is for the answer.
 const checkoutBudget = 6 * time.Second
 
 // Order is a purchase to begin. The price and the credits come from our table, never from the browser.
@@ -62,7 +63,7 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	if err != nil {
 		return Started{}, err
 	}
-	inTime, cancel := context.WithTimeout(ctx, checkoutBudget)
+	inTime, cancel := context.WithTimeout(ctx, cmp.Or(s.CheckoutBudget, checkoutBudget))
 	defer cancel()
 	if p.Status == models.PurchasePending && p.CheckoutURL != "" && s.Now().Sub(p.CreatedAt) >= checkoutLife {
 		if p, err = s.refreshOverdue(inTime, p); err != nil {
