@@ -52,7 +52,8 @@ func workers(t *testing.T, db *gorm.DB, stripe string, now func() time.Time) *Ha
 	}
 }
 
-// A day passes for the schedule. The clocks of the services and of the database stand still, so the rows age instead.
+// A day passes for the schedule. The database's clock, which the services use here, does not know, so the rows age
+// instead.
 func TestIdleServerLeavesTheDatabaseAlone(t *testing.T) {
 	t.Parallel()
 	const most = 12 // statements in any hour
@@ -63,7 +64,6 @@ func TestIdleServerLeavesTheDatabaseAlone(t *testing.T) {
 		fmt.Fprint(w, `{"object":"list","data":[],"has_more":false}`)
 	}))
 	t.Cleanup(stripe.Close)
-	start := models.Now()
 	synctest.Test(t, func(t *testing.T) {
 		quiet := slog.New(slog.DiscardHandler)
 		db, err := postgres.Open(address, quiet)
@@ -74,7 +74,12 @@ func TestIdleServerLeavesTheDatabaseAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := workers(t, db, stripe.URL, func() time.Time { return start })
+		h := workers(t, db, stripe.URL, func() (now time.Time) {
+			if err := aside.Raw(`SELECT now()`).Row().Scan(&now); err != nil {
+				t.Error(err)
+			}
+			return now
+		})
 		schedule := periodic.Schedule{DB: db, Log: quiet,
 			Jobs: append(h.Jobs(), (&mail.Service{DB: db, Now: models.Now, Log: quiet}).Jobs()...)}
 		ctx, stop := context.WithCancel(t.Context())
@@ -85,14 +90,14 @@ func TestIdleServerLeavesTheDatabaseAlone(t *testing.T) {
 		longest, silent := 0, 0 // minutes
 		for hour := range 24 {
 			var sent []string
-			for range 60 {
-				time.Sleep(time.Minute)
+			for range 30 {
+				time.Sleep(2 * time.Minute)
 				synctest.Wait()
-				if err := aside.Exec(`UPDATE reconciliations SET started_at = started_at - interval '1 minute'`).Error; err != nil {
+				if err := aside.Exec(`UPDATE reconciliations SET started_at = started_at - interval '2 minutes'`).Error; err != nil {
 					t.Error(err)
 				}
 				statements, _ := wire.Reset()
-				if silent++; len(statements) > 0 {
+				if silent += 2; len(statements) > 0 {
 					silent = 0
 				}
 				longest, sent = max(longest, silent), append(sent, statements...)
@@ -101,8 +106,8 @@ func TestIdleServerLeavesTheDatabaseAlone(t *testing.T) {
 				t.Errorf("hour %d: %d statements, want at most %d:\n%s", hour, len(sent), most, strings.Join(sent, "\n"))
 			}
 		}
-		if longest < 25 {
-			t.Errorf("the longest silence is %d min, want at least 25", longest)
+		if longest < 24 {
+			t.Errorf("the longest silence is %d min, want at least 24", longest)
 		}
 		var runs int64
 		if err := aside.Raw(`SELECT count(*) FROM reconciliations`).Scan(&runs).Error; err != nil || runs < 24 {
