@@ -188,9 +188,11 @@ func Away(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || lostConnection(err)
 }
 
-// TimedOut reports whether err means that a statement or a transaction took too long.
+// TimedOut reports whether err means that a lock, a statement or a transaction took too long.
 func TimedOut(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || sqlState(err) == "57014" // query_canceled
+	code := sqlState(err)
+	return errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || code == "57014" || // query_canceled
+		code == "55P03" // lock_not_available
 }
 
 // Unreachable reports whether err means that no server answers, rather than that one statement waited too long.

@@ -67,6 +67,21 @@ func (g *Group[J]) Waiting(number int64) (n int, running bool) {
 	return len(q.waiting), true
 }
 
+// Refuse takes the waiting jobs out of a queue. result gives each its result; its Do then returns nil.
+func (g *Group[J]) Refuse(number int64, result func(J)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	q := g.queues[number]
+	if q == nil {
+		return
+	}
+	for _, e := range q.waiting {
+		result(e.job)
+		e.turn <- nil
+	}
+	q.waiting = nil
+}
+
 // enqueue starts the queue with e and returns the batch, or appends e to a running queue and returns nil.
 func (g *Group[J]) enqueue(number int64, e *entry[J]) []*entry[J] {
 	g.mu.Lock()

@@ -145,3 +145,35 @@ func TestAPanicLeavesNoJobWaiting(t *testing.T) {
 		t.Error("the queue does not end")
 	}
 }
+
+// A batch that fails may refuse the jobs behind it, which then do not run.
+func TestRefuse(t *testing.T) {
+	t.Parallel()
+	var g batch.Group[*int]
+	begun, proceed := make(chan bool), make(chan bool)
+	var jobs sync.WaitGroup
+	jobs.Go(func() {
+		_ = g.Do(t.Context(), 1, new(int), nil, func([]*int) {
+			close(begun)
+			<-proceed
+			g.Refuse(1, func(behind *int) { *behind = 7 })
+		})
+	})
+	<-begun
+	results := make([]int, 3)
+	for i := range results {
+		jobs.Go(func() {
+			if err := g.Do(t.Context(), 1, &results[i], nil, func([]*int) { t.Error("a refused job runs") }); err != nil {
+				t.Errorf("job %d: %v", i, err)
+			}
+		})
+	}
+	for waiting := 0; waiting < len(results); {
+		waiting, _ = g.Waiting(1)
+	}
+	close(proceed)
+	jobs.Wait()
+	if _, running := g.Waiting(1); running || slices.Contains(results, 0) {
+		t.Errorf("results %v, queue runs: %t; want 7 for each, and an ended queue", results, running)
+	}
+}

@@ -20,11 +20,11 @@ import (
 	"github.com/resume-matcher/credits/services/tracing"
 )
 
-// Time limits of the requests that wait for a batch. A request ends at its context's deadline, too.
+// Time limits of a batch and of the requests that wait for one. A request also ends at its context's deadline.
 const (
-	answerTimeout = 8 * time.Second // for any request
-	lockTimeout   = 4 * time.Second // for one whose user another transaction has locked, over any number of replicas
-	duplicateWait = 3 * time.Second // for the first request with the same key
+	batchTimeout  = 8 * time.Second         // for one transaction
+	lockTimeout   = 3500 * time.Millisecond // for a user whom another transaction has locked, over all replicas
+	duplicateWait = 3 * time.Second         // for the first request with the same key
 
 	// minShare is the least time that a request must have left to join a batch, which ends at the earliest deadline of
 	// its requests. So no request cuts many batches short.
@@ -35,13 +35,14 @@ const (
 // Users are spread over a few workers by id; each worker runs one transaction at a time.
 //
 // A worker skips users whom another transaction, such as one of another replica, has locked, since its whole batch
-// would wait. The operations of such a user go to the user's own queue, which waits for the lock on one connection. Its
-// statements end before its requests' deadline: a lock timeout would count anew for each lock of several replicas.
+// would wait. The operations of such a user go to the user's own queue, which waits for the lock on one connection.
+// When its statement has waited for lockTimeout, every request of that user is refused, also those that wait behind it.
+// (A lock timeout of the database would count anew for each lock of several replicas.)
 //
 // The row lock orders replicas; the queues only keep requests of this process from waiting for it.
 type batcher struct {
 	shared queues // by worker
-	own    queues // by user; together they use at most as many connections as the workers
+	own    queues // by user; together they use at most twice as many connections as the workers
 	setUp  sync.Once
 
 	lockTimeout time.Duration // default: lockTimeout
@@ -58,31 +59,33 @@ var workers = int64(max(2, runtime.NumCPU()))
 func (b *batcher) do(ctx context.Context, db *gorm.DB, userID int64, key string, op ledger.Op) error {
 	b.setUp.Do(func() {
 		b.shared.Timeout, b.own.Timeout = duplicateWait, duplicateWait
-		b.shared.apply, b.own.apply = ledger.TryApply, applyInTime
-		b.own.slots = make(chan struct{}, workers)
+		b.shared.apply, b.own.apply = ledger.TryApply, b.applyInTime
+		b.own.slots = make(chan struct{}, 2*workers)
 	})
-	began := time.Now()
 	if _, running := b.own.Waiting(userID); !running {
-		inTime, cancel := context.WithDeadline(ctx, began.Add(answerTimeout))
-		defer cancel()
-		err := b.shared.do(inTime, db, userID%workers, &job{user: userID, key: key, op: op})
+		err := b.shared.do(ctx, db, userID%workers, &job{user: userID, key: key, op: op})
 		if !errors.Is(err, ledger.ErrLocked) {
 			return err
 		}
 	}
-	inTime, cancel := context.WithDeadline(ctx, began.Add(cmp.Or(b.lockTimeout, lockTimeout)))
-	defer cancel()
-	return b.own.do(inTime, db, userID, &job{user: userID, key: key, op: op})
+	return b.own.do(ctx, db, userID, &job{user: userID, key: key, op: op})
 }
 
-// applyInTime is ledger.Apply with statements that end shortly before the deadline, so that no connection is cut.
-func applyInTime(tx models.Tx, ops ...ledger.Op) error {
-	if deadline, ok := tx.Statement.Context.Deadline(); ok {
-		if err := postgres.LimitStatements(tx, time.Until(deadline)*9/10); err != nil {
-			return err
-		}
+// errStuck says that another transaction has held the lock of a user for lockTimeout. It wraps the error of the
+// statement.
+var errStuck = errors.New("user is locked for long")
+
+// applyInTime is ledger.Apply with statements that end after lockTimeout.
+// Errors: errStuck.
+func (b *batcher) applyInTime(tx models.Tx, ops ...ledger.Op) error {
+	if err := postgres.LimitStatements(tx, cmp.Or(b.lockTimeout, lockTimeout)); err != nil {
+		return err
 	}
-	return ledger.Apply(tx, ops...)
+	err := ledger.Apply(tx, ops...)
+	if postgres.TimedOut(err) && tx.Statement.Context.Err() == nil {
+		err = fmt.Errorf("%w: %w", errStuck, err)
+	}
+	return err
 }
 
 // queues run jobs in one transaction at a time per queue number.
@@ -97,7 +100,7 @@ type job struct {
 	user     int64
 	key      string // the user's caller and idempotency key; empty without one
 	op       ledger.Op
-	deadline time.Time
+	deadline time.Time // zero for none
 	err      error
 
 	request, batch tracing.Reference // the span that waits for the job, and that of its batch
@@ -109,15 +112,19 @@ var (
 	errCutShort   = errors.New("transaction ended at the deadline of another request")
 )
 
+func (j *job) stuck() bool { return errors.Is(j.err, errStuck) }
+
 // do runs a job in a transaction, alone or in a batch, until the deadline of ctx.
 func (q *queues) do(ctx context.Context, db *gorm.DB, number int64, j *job) error {
-	var limited bool
-	if j.deadline, limited = ctx.Deadline(); !limited {
-		j.deadline = time.Now().Add(answerTimeout)
-	}
+	j.deadline, _ = ctx.Deadline()
 	for {
 		j.err, j.request = errUnfinished, tracing.Of(ctx)
-		if err := q.Do(ctx, number, j, j.giveUp, func(jobs []*job) { q.run(ctx, db, jobs) }); err != nil {
+		if err := q.Do(ctx, number, j, j.giveUp, func(jobs []*job) {
+			q.run(ctx, db, jobs)
+			if i := slices.IndexFunc(jobs, (*job).stuck); i >= 0 {
+				q.Refuse(number, func(behind *job) { behind.err = jobs[i].err })
+			}
+		}); err != nil {
 			return err
 		}
 		tracing.Current(ctx).Link(j.batch)
@@ -139,9 +146,15 @@ func (j *job) giveUp(ahead []*job) error {
 // run applies the operations of a batch and sets the result of each job. If the database refuses the whole transaction
 // because of one of them, it runs each in its own transaction.
 func (q *queues) run(ctx context.Context, db *gorm.DB, jobs []*job) {
-	ready, deadline := dismissLate(jobs)
+	ready, earliest := dismissLate(jobs)
 	if len(ready) == 0 {
 		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
+	defer cancel()
+	if !earliest.IsZero() {
+		ctx, cancel = context.WithDeadline(ctx, earliest)
+		defer cancel()
 	}
 	finished := 0
 	defer func() { // after a panic, which rolled back its transaction
@@ -149,8 +162,6 @@ func (q *queues) run(ctx context.Context, db *gorm.DB, jobs []*job) {
 			j.err = errUnfinished
 		}
 	}()
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	defer cancel()
 	ctx, span := tracing.Child(ctx, "batch")
 	for _, j := range jobs {
 		span.Link(j.request)
@@ -163,14 +174,14 @@ func (q *queues) run(ctx context.Context, db *gorm.DB, jobs []*job) {
 		err = q.commit(ctx, db, ready)
 	}
 	oneByOne := len(ready) > 1 && postgres.Refused(err)
-	cut := postgres.TimedOut(err) && !postgres.OutcomeUnknown(err)
+	cut := postgres.TimedOut(err) && !postgres.OutcomeUnknown(err) && !errors.Is(err, errStuck)
 	for _, j := range ready {
 		switch {
 		case oneByOne:
 			if e := q.commit(ctx, db, []*job{j}); e != nil {
 				j.err = e
 			}
-		case cut && j.deadline.After(deadline):
+		case cut && !earliest.IsZero() && (j.deadline.IsZero() || j.deadline.After(earliest)):
 			j.err = errCutShort
 		case err != nil:
 			j.err = err
@@ -179,14 +190,16 @@ func (q *queues) run(ctx context.Context, db *gorm.DB, jobs []*job) {
 	}
 }
 
-// dismissLate refuses the jobs that have too little time left, and returns the others with the earliest deadline.
+// dismissLate refuses the jobs that have too little time left, and returns the others with their earliest deadline, if
+// any has one.
 func dismissLate(jobs []*job) (ready []*job, earliest time.Time) {
 	for _, j := range jobs {
-		if len(jobs) > 1 && time.Until(j.deadline) < minShare {
+		limited := !j.deadline.IsZero()
+		if limited && len(jobs) > 1 && time.Until(j.deadline) < minShare {
 			j.err = fmt.Errorf("wait for other requests: %w", context.DeadlineExceeded)
 			continue
 		}
-		if ready = append(ready, j); earliest.IsZero() || j.deadline.Before(earliest) {
+		if ready = append(ready, j); limited && (earliest.IsZero() || j.deadline.Before(earliest)) {
 			earliest = j.deadline
 		}
 	}

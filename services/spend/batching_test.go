@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
@@ -74,5 +75,51 @@ func TestPanicInABatch(t *testing.T) {
 	var row models.User
 	if err := db.Take(&row, user).Error; err != nil || row.CreditsBalance != 2 {
 		t.Errorf("balance = %d credits (%v), want 2: the batch with the panic wrote nothing", row.CreditsBalance, err)
+	}
+}
+
+// A batch ends at the earliest deadline of its requests. Those with a later one join the next batch.
+func TestBatchEndsAtTheEarliestDeadlineOfItsRequests(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	user := dbtest.User(t, db, "ada@example.com").ID
+	grant := func() ledger.Op {
+		return &ledger.PostOp{Entry: ledger.Entry{UserID: user, Delta: 1, Reason: models.ReasonManual}}
+	}
+	before, impatient, begun, proceed := grant(), grant(), make(chan struct{}), make(chan struct{})
+	var q queues
+	q.apply = func(tx models.Tx, ops ...ledger.Op) error {
+		switch {
+		case slices.Contains(ops, before):
+			close(begun)
+			<-proceed
+		case slices.Contains(ops, impatient):
+			<-tx.Statement.Context.Done()
+			return tx.Statement.Context.Err()
+		}
+		return ledger.Apply(tx, ops...)
+	}
+	var requests sync.WaitGroup
+	do := func(op ledger.Op, limit time.Duration, late bool) {
+		requests.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			if err := q.do(ctx, db, 1, &job{user: user, op: op}); errors.Is(err, context.DeadlineExceeded) != late {
+				t.Errorf("request with %s: %v, want a time-out: %t", limit, err, late)
+			}
+		})
+	}
+	do(before, dbtest.HangTimeout, false)
+	<-begun
+	do(impatient, time.Second, true)
+	do(grant(), dbtest.HangTimeout, false)
+	for queued := 0; queued == 0; { // until one waits, with the other or after it has left
+		queued, _ = q.Waiting(1)
+	}
+	close(proceed)
+	requests.Wait()
+	var row models.User
+	if err := db.Take(&row, user).Error; err != nil || row.CreditsBalance != 2 {
+		t.Errorf("balance = %d credits (%v), want 2 of the two patient requests", row.CreditsBalance, err)
 	}
 }

@@ -1,9 +1,7 @@
 package spend_test
 
 import (
-	"context"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -60,42 +58,6 @@ func TestStuckUserDelaysNobodyElse(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	dbtest.CheckLedger(t, db)
-}
-
-// A request that joins a batch late is not refused because an earlier one of the batch ends.
-func TestBatchEndsAtTheEarliestDeadlineOfItsRequests(t *testing.T) {
-	t.Parallel()
-	s, db, user := setUp(t, 100)
-	patient := make(chan error, 1)
-	var requests sync.WaitGroup
-	err := postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
-		if _, err := ledger.Lock(tx, user); err != nil {
-			return err
-		}
-		requests.Go(func() {
-			impatient, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			_, err := s.Spend(impatient, spend.Request{UserID: user, Feature: "job_match"})
-			if !postgres.Away(err) {
-				t.Errorf("first request: %v, want a time-out", err)
-			}
-		})
-		dbtest.WaitForBlocked(t, db, 1)
-		go func() {
-			_, err := s.Spend(t.Context(), spend.Request{UserID: user, Feature: "job_match"})
-			patient <- err
-		}()
-		requests.Wait()
-		dbtest.WaitForBlocked(t, db, 1)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := <-patient; err != nil {
-		t.Errorf("second request: %v, want its credits taken", err)
 	}
 	dbtest.CheckLedger(t, db)
 }
