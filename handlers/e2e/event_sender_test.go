@@ -68,14 +68,10 @@ func (s *eventSender) sendAll(t testing.TB, times int, events ...stripeEvent) {
 func (s *eventSender) try(ctx context.Context, to string, n stripeEvent) bool {
 	s.slots <- struct{}{}
 	defer func() { <-s.slots }()
-	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: webhookSecret,
-		Timestamp: time.Now()})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to+"/api/stripe/webhook", strings.NewReader(n.payload))
+	req, err := n.request(ctx, to)
 	if err != nil {
 		return false
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Stripe-Signature", signed.Header)
 	res, err := s.client.Do(req)
 	switch {
 	case err != nil && strings.Contains(err.Error(), "connection refused"):
@@ -95,4 +91,17 @@ func (s *eventSender) try(ctx context.Context, to string, n stripeEvent) bool {
 		return false
 	}
 	return true
+}
+
+// request returns a delivery of the event, signed now.
+func (n stripeEvent) request(ctx context.Context, to string) (*http.Request, error) {
+	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(n.payload), Secret: webhookSecret,
+		Timestamp: time.Now()})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to+"/api/stripe/webhook", strings.NewReader(n.payload))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Stripe-Signature", signed.Header)
+	return req, nil
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +60,20 @@ func (fx *fixture) grantCredits(t testing.TB, credits int, users ...int64) {
 	fx.exec(t,
 		`WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, ?, 'manual' FROM users WHERE id IN ? RETURNING *)
 		UPDATE users SET credits_balance = credits_balance + entry.delta_credits FROM entry WHERE users.id = entry.user_id`, credits, users)
+}
+
+// serviceKey makes a key that may spend and read without limit.
+func (fx *fixture) serviceKey(t testing.TB) string {
+	t.Helper()
+	out, code := command(t, []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Test",
+		"--scope", "spend,read", "--per-minute", "0")
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "rmc_") {
+			return strings.TrimSpace(line)
+		}
+	}
+	t.Fatalf("keys create: exit status %d without a key: %s", code, out)
+	return ""
 }
 
 // serverName is the application_name of the servers' database connections.
@@ -159,11 +174,32 @@ type totals struct{ Grants, Granted, Refunded, Disputed int64 }
 // checkPurchases checks that entries, purchase rows and balances contain each purchase and its events exactly once.
 func (fx *fixture) checkPurchases(t testing.TB, purchases ...*purchase) {
 	t.Helper()
-	var rows []struct {
-		ID                                   uuid.UUID
-		Entries                              totals `gorm:"embedded"`
-		RowGranted, RowRefunded, RowDisputed int64
+	found := fx.entriesOfPurchases(t)
+	for id, r := range found {
+		if row := (totals{r.Entries.Grants, r.RowGranted, r.RowRefunded, r.RowDisputed}); row != r.Entries {
+			t.Errorf("purchase %s: row = %+v, entries = %+v", id, row, r.Entries)
+		}
 	}
+	for _, p := range purchases {
+		if got, want := found[p.id].Entries, p.expected(); got != want {
+			t.Errorf("purchase %s: entries = %+v, want %+v", p.id, got, want)
+		}
+	}
+	fx.checkBalances(t, purchases)
+	dbtest.CheckLedger(t, fx.db)
+}
+
+// purchaseTotals is what the ledger and a purchase's own row say about it.
+type purchaseTotals struct {
+	ID                                   uuid.UUID
+	Entries                              totals `gorm:"embedded"`
+	RowGranted, RowRefunded, RowDisputed int64
+}
+
+// entriesOfPurchases sums the ledger's entries by purchase.
+func (fx *fixture) entriesOfPurchases(t testing.TB) map[uuid.UUID]purchaseTotals {
+	t.Helper()
+	var rows []purchaseTotals
 	err := fx.db.Raw(
 		`SELECT p.id, p.credits_granted AS row_granted, p.credits_refunded AS row_refunded, p.credits_disputed AS row_disputed,
 			count(c.id) FILTER (WHERE c.reason = 'purchase') AS grants,
@@ -174,20 +210,11 @@ func (fx *fixture) checkPurchases(t testing.TB, purchases ...*purchase) {
 	if err != nil {
 		t.Fatalf("read entries: %v", err)
 	}
-	found := map[uuid.UUID]totals{}
+	found := map[uuid.UUID]purchaseTotals{}
 	for _, r := range rows {
-		found[r.ID] = r.Entries
-		if row := (totals{r.Entries.Grants, r.RowGranted, r.RowRefunded, r.RowDisputed}); row != r.Entries {
-			t.Errorf("purchase %s: row = %+v, entries = %+v", r.ID, row, r.Entries)
-		}
+		found[r.ID] = r
 	}
-	for _, p := range purchases {
-		if got, want := found[p.id], p.expected(); got != want {
-			t.Errorf("purchase %s: entries = %+v, want %+v", p.id, got, want)
-		}
-	}
-	fx.checkBalances(t, purchases)
-	dbtest.CheckLedger(t, fx.db)
+	return found
 }
 
 // checkBalances checks that each user's balance is the sum of these purchases.

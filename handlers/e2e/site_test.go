@@ -127,9 +127,15 @@ func startIn(t testing.TB, dir string, env ...string) *site {
 // startOn runs startIn on a given port.
 func startOn(t testing.TB, port int, dir string, env ...string) *site {
 	t.Helper()
+	return startProgram(t, binary, port, dir, env...)
+}
+
+// startProgram runs startOn with another build of the product.
+func startProgram(t testing.TB, program string, port int, dir string, env ...string) *site {
+	t.Helper()
 	env = withServerRole(env)
 	s := &site{t: t, url: fmt.Sprintf("http://localhost:%d", port), exited: make(chan error, 1), out: newOutputBuffer()}
-	s.cmd = exec.Command(binary, "serve")
+	s.cmd = exec.Command(program, "serve")
 	s.cmd.Dir = dir
 	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(),
 		"GORACE=halt_on_error=1", fmt.Sprintf("PORT=%d", port)}, env...)

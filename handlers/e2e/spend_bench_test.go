@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -74,16 +73,7 @@ func newSpendBench(b *testing.B) *spendBench {
 		`WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason) SELECT id, 100000000, 'manual' FROM users RETURNING user_id)
 		UPDATE users SET credits_balance = 100000000 WHERE id IN (SELECT user_id FROM entry)`)
 	s.service = &spend.Service{DB: fx.db, Log: slog.New(slog.DiscardHandler)}
-	out, code := command(b, []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Benchmark",
-		"--scope", "spend", "--per-minute", "0")
-	for line := range strings.Lines(out) {
-		if strings.HasPrefix(line, "rmc_") {
-			s.key = strings.TrimSpace(line)
-		}
-	}
-	if code != 0 || s.key == "" {
-		b.Fatalf("keys create: exit status %d, key %q, want 0 and a key", code, s.key)
-	}
+	s.key = fx.serviceKey(b)
 	site := start(b, append(fx.env(), "LOG_LEVEL=warn")...)
 	for range benchConnections {
 		s.conns = append(s.conns, dialRaw(b, site.url))

@@ -32,16 +32,7 @@ type replicas struct {
 func newReplicas(t *testing.T, users int) *replicas {
 	t.Helper()
 	rs := &replicas{fx: newFixture(t, users)}
-	out, code := command(t, []string{"DATABASE_URL=" + rs.fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Races",
-		"--scope", "spend,read", "--per-minute", "0")
-	for line := range strings.Lines(out) {
-		if strings.HasPrefix(line, "rmc_") {
-			rs.key = strings.TrimSpace(line)
-		}
-	}
-	if code != 0 || rs.key == "" {
-		t.Fatalf("keys create: exit status %d, key %q, want 0 and a key", code, rs.key)
-	}
+	rs.key = rs.fx.serviceKey(t)
 	for i := range rs.urls {
 		rs.urls[i] = start(t, append(rs.fx.env(), "LOG_LEVEL=warn")...).url
 		transport := &http.Transport{MaxIdleConns: inFlight, MaxIdleConnsPerHost: inFlight}

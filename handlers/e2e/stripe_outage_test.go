@@ -23,8 +23,9 @@ import (
 // outageSite is the product with a Stripe key, a Stripe that the test can take down, and events that never arrive.
 type outageSite struct {
 	*site
-	db   *gorm.DB
-	down atomic.Bool
+	db    *gorm.DB
+	down  atomic.Bool
+	fault atomic.Pointer[func(http.ResponseWriter, *http.Request, http.Handler)] // answers for Stripe, unless nil
 }
 
 // startOutageSite starts both stand-ins, a proxy in front of Stripe, and the product.
@@ -56,6 +57,10 @@ func startOutageSite(t *testing.T) *outageSite {
 		if f.down.Load() {
 			w.Header().Set("Stripe-Should-Retry", "false") // keeps the client from pausing
 			http.Error(w, `{"error":{"type":"api_error","message":"down"}}`, http.StatusInternalServerError)
+			return
+		}
+		if fault := f.fault.Load(); fault != nil {
+			(*fault)(w, r, forward)
 			return
 		}
 		forward.ServeHTTP(w, r)
