@@ -34,6 +34,9 @@ const (
 	graceTime   = time.Second
 )
 
+// quiesceTimeout is how long the connections that wait for a closing listener have to be accepted.
+const quiesceTimeout = 500 * time.Millisecond
+
 // room returns how many connections may be open before a new one is refused. A quarter of the spare ones is reserved
 // for this machine and the proxies, whose health checks must be answered when other senders have taken all slots.
 func (s Slots) room(local bool) int {
@@ -76,6 +79,12 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		l.refuse(raw)
 	}
+}
+
+// Close closes the listener once it has accepted the connections that wait for it.
+func (l *listener) Close() error {
+	quiesce(l.Listener)
+	return l.Listener.Close()
 }
 
 // seat gives a connection a slot, if necessary another's; nil when there is none.
