@@ -183,6 +183,20 @@ fuzz: needs-go ## run each fuzz test for a minute; FUZZTIME=10m for longer
 bite: needs-go node_modules/.package-lock.json ## plant known mistakes in a copy of the sources and check that the tests find each; takes minutes
 	@PLANT_MISTAKES=1 go test -count=1 -v -timeout 90m -run '^TestMistakesAreFound$$' ./handlers/e2e
 
+# As root on Debian it installs the proxies and the clock that some scenarios need; without them these are skipped.
+# RUNLEVEL=1 keeps their services from starting.
+.PHONY: faults
+faults: needs-go ## kill replicas and PostgreSQL, cut networks, fill the disk, move clocks, roll out under load; takes minutes
+	@missing=; PATH="$$PATH:/usr/sbin"; \
+	for pair in pgbouncer:pgbouncer haproxy:haproxy nginx:nginx-light faketime:faketime; do \
+	  command -v "$${pair%:*}" >/dev/null 2>&1 || missing="$$missing $${pair#*:}"; \
+	done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  $(STEP) "Updating the list of packages" apt-get update; export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+	  $(STEP) "Installing$$missing with apt-get" apt-get install --yes --no-install-recommends $$missing; \
+	fi; \
+	FAULTS=1 go test -count=1 -v -timeout 60m -run '^TestFaults$$' ./handlers/e2e
+
 .PHONY: lighthouse
 lighthouse: needs-go node_modules/.package-lock.json ## run Lighthouse on the most used pages; fetches it with npx, takes minutes
 	@LIGHTHOUSE=1 go test -count=1 -v -timeout 15m -run '^TestLighthouse$$' ./handlers/e2e
