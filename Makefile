@@ -23,9 +23,9 @@ COMPILE := env GOGC=400
 TEST_TIMEOUT ?= 40m
 TESTFLAGS    ?=
 TEST_LOG     := .data/test
-# Four tests of a package in parallel on any machine, because many wait for a server. -w halves the time to link; make lint
-# runs vet.
-GOTEST_FLAGS  = -shuffle=on -parallel 4 -ldflags=-w -vet=off -timeout $(TEST_TIMEOUT) -exec "env -u GOGC" $(TESTFLAGS)
+# Four packages, and four tests of each, in parallel on any machine, because many wait for a server. -w halves the time to
+# link; make lint runs vet.
+GOTEST_FLAGS  = -shuffle=on -p 4 -parallel 4 -ldflags=-w -vet=off -timeout $(TEST_TIMEOUT) -exec "env -u GOGC" $(TESTFLAGS)
 GOTEST       := $(COMPILE) go run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --hide-summary skipped
 
 # Starts one PostgreSQL for all packages that a command tests.
