@@ -199,9 +199,9 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	if h.Gate, err = p.Gate(ctx, h.Spend, limits); err != nil {
 		return nil, nil, err
 	}
-	post, err := mailer(ctx, p, db)
+	h.Mail, err = mailer(ctx, p, db)
 	h.Site = site(p, proxies) // names the stand-ins, which run now
-	return h, background(p, db, h, post), err
+	return h, background(p, db, h), err
 }
 
 // mailer returns what sends the letters.
@@ -244,8 +244,8 @@ func healthCheck(p *command.Program) (handlers.Health, error) {
 }
 
 // background returns the work that runs beside the requests.
-func background(p *command.Program, db *gorm.DB, h *handlers.Handler, post *mail.Service) []func(context.Context) {
-	schedule := periodic.Schedule{DB: db, Jobs: append(h.Jobs(), post.Jobs()...), Log: p.Log}
+func background(p *command.Program, db *gorm.DB, h *handlers.Handler) []func(context.Context) {
+	schedule := periodic.Schedule{DB: db, Jobs: h.Jobs(), Log: p.Log}
 	schedule.OnActivity = func(noted func()) { postgres.OnActivity(db, noted) }
 	schedule.Listen = func(ctx context.Context, ready func(), heard func(string)) error {
 		return postgres.Listen(ctx, p.Config.DirectDatabaseURL().Reveal(), periodic.Channel, ready, heard)

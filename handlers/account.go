@@ -28,6 +28,9 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 	if err != nil {
 		return err
 	}
+	if data.Bounce, err = h.Mail.Bounce(ctx, userID); err != nil {
+		return err
+	}
 	data.Locale, data.CSRF, data.MaxName = pageLocale(c), currentVisitor(c).token, auth.MaxName
 	for _, i := range identities {
 		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: i.Provider, Email: i.Email,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
@@ -65,7 +66,11 @@ func (f *rolesFixture) waitForDecision() map[string]string {
 	must(`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe)
 		VALUES ('evt_3', 'charge.refunded', '', false, '{}', 'review', 0)`)
 	must(openResumesSQL, f.users["other"], strings.Repeat("b", 26))
+	letter := uuid.NewString()
+	must(`INSERT INTO letters (id, kind, key, locale, status) VALUES (?, 'refunded', 'a', 'de', 'failed'),
+		(gen_random_uuid(), 'refunded', 'b', 'de', 'failed')`, letter)
 	return map[string]string{
+		"POST /:locale/admin/letters/:id/retry":  "/de/admin/letters/" + letter + "/retry",
 		"POST /:locale/admin/resumes/:id/close":  fmt.Sprintf("/de/admin/resumes/%d/close", f.users["other"]),
 		"POST /:locale/admin/events/:id/foreign": "/de/admin/events/evt_3/foreign",
 		"POST /:locale/admin/purchases/:id/book": "/de/admin/purchases/" + misPaid("book").ID.String() + "/book",

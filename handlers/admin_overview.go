@@ -43,6 +43,9 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 	if data.OpenWithdrawals, err = h.Withdrawal.CountOpen(c.UserContext()); err != nil {
 		return err
 	}
+	if data.UnsentLetters, err = h.Mail.CountUnsent(c.UserContext()); err != nil {
+		return err
+	}
 	if !list.Searched {
 		if data.Waiting, data.WaitingTotal, err = h.Admin.Waiting(c.UserContext(), waitingShown); err != nil {
 			return err

@@ -56,6 +56,7 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 		Entries:   page.History.Entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, page.History.Next),
 		Labels: map[models.Reason]string{}, Holds: page.Holds, Events: page.Events.Events, EventsOf: page.Events.Purchases,
 		Audit: page.Audit, Keys: page.Keys, Form: forms.grant, Access: h.accessData(page, forms.access),
+		Bounce: page.Bounce,
 	}
 	data.Form.Key = randomKey()
 	for _, f := range page.Features {

@@ -25,6 +25,7 @@ import (
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/limit"
+	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/reconcile"
 	standin "github.com/resume-matcher/credits/services/sandbox/stripe"
@@ -65,6 +66,7 @@ func newFixture(t testing.TB) *fixture {
 		Account:    &account.Service{DB: db, Now: models.Now, Log: quiet},
 		Withdrawal: &withdrawal.Service{DB: db, Now: models.Now, Log: quiet},
 		Reconcile:  &reconcile.Service{DB: db, Now: models.Now, Log: quiet},
+		Mail:       &mail.Service{DB: db, Now: models.Now, Log: quiet},
 	}
 	return &fixture{t: t, db: db, app: NewApp(h), handler: h}
 }

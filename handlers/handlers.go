@@ -17,6 +17,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/legal"
 	"github.com/resume-matcher/credits/services/limit"
+	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/metrics"
 	"github.com/resume-matcher/credits/services/outbound"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -45,6 +46,7 @@ type Handler struct {
 	Admin      *admin.Service
 	Webhook    *webhook.Service
 	Outbound   *outbound.Service
+	Mail       *mail.Service
 	Gate       *gate.Service     // nil without a Resume Matcher
 	Metrics    *metrics.Recorder // nil: /metrics is not served
 	Health     Health

@@ -11,7 +11,7 @@ import (
 // Jobs are the background work of the services that the handlers call.
 func (h *Handler) Jobs() []periodic.Job {
 	jobs := slices.Concat(h.Webhook.Jobs(), h.Purchase.Jobs(), h.Account.Jobs(), h.Reconcile.Jobs(), h.Spend.Jobs(),
-		h.Withdrawal.Jobs(), h.Outbound.Jobs(), h.Sessions.rows.Jobs())
+		h.Withdrawal.Jobs(), h.Outbound.Jobs(), h.Mail.Jobs(), h.Sessions.rows.Jobs())
 	if h.Gate != nil {
 		jobs = append(jobs, h.Gate.Jobs()...)
 	}

@@ -48,6 +48,7 @@ func workers(t *testing.T, db *gorm.DB, stripe string, now func() time.Time) *Ha
 		Withdrawal: &withdrawal.Service{DB: db, Purchases: buy, Now: now, Log: quiet},
 		Sessions:   NewSessions(signIn.Sessions(), testSecrets, false), Limits: limit.New(db, nil),
 		Outbound: outbound.New(db, testSecrets, outbound.Networks{}, quiet),
+		Mail:     &mail.Service{DB: db, Now: models.Now, Log: quiet},
 		Gate:     &gate.Service{DB: db, AddOn: &gate.AddOn{}, Log: quiet},
 	}
 }
@@ -80,8 +81,7 @@ func TestIdleServerLeavesTheDatabaseAlone(t *testing.T) {
 			}
 			return now
 		})
-		schedule := periodic.Schedule{DB: db, Log: quiet,
-			Jobs: append(h.Jobs(), (&mail.Service{DB: db, Now: models.Now, Log: quiet}).Jobs()...)}
+		schedule := periodic.Schedule{DB: db, Log: quiet, Jobs: h.Jobs()}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { schedule.Run(ctx); close(ended) }()

@@ -32,8 +32,8 @@ func adminGet(status int) statuses  { return statuses{303, 404, 404, status, 303
 func adminPost(status int) statuses { return statuses{401, 404, 404, status, 401, 401, 401} }
 
 // routeRoles is the status of every route for each role. The test requests the path beside the route, where {purchase},
-// {hold}, {withdrawal}, {event}, {waiting}, {finding}, {resumes}, {key}, {user} and {session} are the owner's objects,
-// except the hold, which belongs to the spend key. Forms carry only the session's token; API calls send {}.
+// {hold}, {withdrawal}, {letter}, {event}, {waiting}, {finding}, {resumes}, {key}, {user} and {session} are the owner's
+// objects, except the hold, which belongs to the spend key. Forms carry only the session's token; API calls send {}.
 var routeRoles = map[string]struct {
 	path string
 	want statuses
@@ -141,6 +141,11 @@ var routeRoles = map[string]struct {
 	"GET /:locale/admin/keys":                   {"/de/admin/keys", adminGet(200)},
 	"POST /:locale/admin/keys":                  {"/de/admin/keys", adminPost(400)},
 	"POST /:locale/admin/keys/:id/revoke":       {"/de/admin/keys/{key}/revoke", adminPost(303)},
+
+	"GET /:locale/admin/letters":            {"/de/admin/letters", adminGet(200)},
+	"POST /:locale/admin/letters/retry":     {"/de/admin/letters/retry", adminPost(303)},
+	"POST /:locale/admin/letters/:id/retry": {"/de/admin/letters/{letter}/retry", adminPost(303)},
+	"POST /:locale/admin/letters/:id/close": {"/de/admin/letters/{letter}/close", adminPost(303)},
 
 	"GET /:locale/admin/webhooks":              {"/de/admin/webhooks", adminGet(200)},
 	"POST /:locale/admin/webhooks":             {"/de/admin/webhooks", adminPost(400)},

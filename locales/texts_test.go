@@ -147,6 +147,9 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, kind := range models.WaitingKinds() {
 		keys = append(keys, "waiting.kind."+string(kind))
 	}
+	for _, kind := range models.LetterKinds() {
+		keys = append(keys, kind.NameKey())
+	}
 	for _, status := range models.RefundRequestStatuses() {
 		keys = append(keys, "refund_request.status."+string(status))
 	}

@@ -32,6 +32,8 @@ const (
 	ActionWebhookRemove
 	ActionWebhookTest
 	ActionWebhookReplay
+	ActionLetterRetry
+	ActionLetterClose
 	ActionIdentityLink
 	ActionIdentityUnlink
 	ActionIdentityRelink
@@ -75,6 +77,8 @@ var actionNames = [actionsEnd]string{
 	ActionWebhookRemove:   "webhook.remove",
 	ActionWebhookTest:     "webhook.test",
 	ActionWebhookReplay:   "webhook.replay",
+	ActionLetterRetry:     "letter.retry",
+	ActionLetterClose:     "letter.close",
 	ActionIdentityLink:    "identity.link",
 	ActionIdentityUnlink:  "identity.unlink",
 	ActionIdentityRelink:  "identity.relink",

@@ -62,6 +62,7 @@ const (
 	CauseResumesAway      Cause = "resumes_away"         // Resume Matcher or its add-on is
 	CauseResumesInUse     Cause = "resumes_in_use"       // a request of their user is running
 	CauseResumesKept      Cause = "resumes_kept"         // argument: the HTTP status of Resume Matcher
+	CauseMailUnset        Cause = "mail_unset"           // no mail server is configured
 	CauseMailAway         Cause = "mail_away"            // the mail server did not answer
 	CauseMailRefused      Cause = "mail_refused"         // argument: the mail server's code
 	CauseMailAddress      Cause = "mail_address"         // argument: its code, or nothing if no server takes the address

@@ -65,6 +65,7 @@ var decisions = map[Cause][]DecisionKind{
 	CauseResumesAway:      {DecisionClose},
 	CauseResumesInUse:     {DecisionClose},
 	CauseResumesKept:      {DecisionClose},
+	CauseMailUnset:        {DecisionClose},
 	CauseMailAway:         {DecisionClose},
 	CauseMailRefused:      {DecisionClose},
 	CauseMailAddress:      {DecisionClose},

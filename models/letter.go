@@ -26,7 +26,8 @@ type Letter struct {
 	Status        LetterStatus
 	Attempts      int
 	NextAttemptAt time.Time
-	LastError     Cause // of the last attempt
+	ExpiresAt     time.Time // when it fails if no server has accepted it
+	LastError     Cause     // of the last attempt
 	CreatedAt     time.Time
 	SentAt        *time.Time // when the mail server accepted it
 }
@@ -39,21 +40,20 @@ const (
 	LetterWaiting LetterStatus = "waiting" // for its first or its next attempt
 	LetterSent    LetterStatus = "sent"    // accepted by the mail server
 	LetterFailed  LetterStatus = "failed"  // refused for good, or not accepted within 72 hours
-	LetterDropped LetterStatus = "dropped" // the account was deleted before, or the user switched the kind off
+	LetterDropped LetterStatus = "dropped" // the account was deleted before, or an admin closed it
 )
 
-// LetterKind says what a letter is about. Its texts are letter.<kind>.
-type LetterKind string
+// UnsentLetter is a letter in the admins' list of those that were not sent.
+type UnsentLetter struct {
+	Letter
+	UserName      string     // of the user concerned; empty without one
+	UserDeletedAt *time.Time // of the user concerned
+}
 
-// The kinds.
-const (
-	LetterWithdrawalReceived LetterKind = "withdrawal_received"
-
-	LetterPurchasePaid    LetterKind = "purchase_paid" // confirms the order, too
-	LetterDebitPending    LetterKind = "debit_pending" // confirms the order; the bank pays within days
-	LetterDebitFailed     LetterKind = "debit_failed"
-	LetterRefunded        LetterKind = "refunded"
-	LetterRefundFailed    LetterKind = "refund_failed" // its credits came back
-	LetterDisputed        LetterKind = "disputed"
-	LetterDisputeReturned LetterKind = "dispute_returned"
-)
+// Bounce is a user's e-mail address that the mail server last refused.
+type Bounce struct {
+	UserID    int64
+	Email     string
+	Cause     Cause
+	BouncedAt time.Time
+}

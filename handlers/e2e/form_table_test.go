@@ -79,6 +79,8 @@ const reopenEndpoints = `DO $$ BEGIN
 	INSERT INTO webhook_deliveries (endpoint_id, type, status) SELECT id, 'webhook.test', 'failed' FROM webhook_endpoints LIMIT 1;
 END $$`
 
+const reopenLetters = `UPDATE letters SET status = 'failed', sent_at = NULL WHERE key = 'state'`
+
 const countEntriesSQL = `SELECT count(*) FROM credit_transactions`
 
 var forms = []form{
@@ -182,6 +184,12 @@ var forms = []form{
 			{name: "scope_spend", input: "on", valid: checkboxInputs},
 			{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
 	{action: "POST /admin/keys/ID/revoke", user: "admin", path: "/admin/keys", button: `[id^="revoke-submit-"]`},
+	{action: "POST /admin/letters/retry", user: "admin", path: "/admin/letters", button: "#retry-all",
+		resetSQL: reopenLetters},
+	{action: "POST /admin/letters/ID/retry", user: "admin", path: "/admin/letters", button: `[id^="retry-"]:not(#retry-all)`,
+		resetSQL: reopenLetters},
+	{action: "POST /admin/letters/ID/close", user: "admin", path: "/admin/letters", button: `[id^="close-"]`,
+		resetSQL: reopenLetters},
 	{action: "POST /admin/webhooks", user: "admin", path: "/admin/webhooks", button: "#add-submit",
 		resetSQL: reopenEndpoints,
 		countSQL: `SELECT count(*) FROM webhook_endpoints`, fields: []formField{

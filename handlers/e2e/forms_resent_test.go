@@ -136,6 +136,7 @@ func TestOtherUsersObjectsAreNotFound(t *testing.T) {
 			"/"+locale+"/admin/events/evt_seed_4/retry", "/"+locale+"/admin/withdrawals/"+withdrawal+"/close",
 			"/"+locale+"/admin/keys/"+key+"/revoke",
 			"/"+locale+"/admin/reconcile", "/"+locale+"/admin/keys", "/"+locale+"/admin/webhooks",
+			"/"+locale+"/admin/letters/retry",
 			"/"+locale+"/admin/features") {
 			req, err := http.NewRequest(http.MethodPost, fx.site.url+action,
 				strings.NewReader(url.Values{"_csrf": {token}, "credits": {"5"}, "note": {"x"}, "direction": {"grant"},
@@ -155,7 +156,7 @@ func TestOtherUsersObjectsAreNotFound(t *testing.T) {
 			"/admin/users/{rich}",
 			"/admin/purchases/{paid}", "/admin/events", "/admin/events/evt_state_waits", "/admin/findings/{finding}",
 			"/admin/resumes/{deleted}",
-			"/admin/audit", "/admin/keys", "/admin/webhooks", "/admin/features", "/admin/withdrawals"} {
+			"/admin/audit", "/admin/keys", "/admin/webhooks", "/admin/letters", "/admin/features", "/admin/withdrawals"} {
 			if other.open("/" + locale + fx.ids.Replace(path)); other.status != http.StatusNotFound {
 				t.Errorf("%s for another user: status %d, want 404", path, other.status)
 			}

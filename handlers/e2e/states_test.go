@@ -111,6 +111,7 @@ var states = []pageState{
 
 	{name: "account", user: "second", path: "/account"},
 	{name: "account-long", user: "long", path: "/account"},
+	{name: "account-bounced", user: "debt", path: "/account"},
 	{name: "account-short", user: "short", path: "/account"},
 	{name: "account-saved", user: "short", path: "/account", button: "#profile-save",
 		typed: []string{"locale", "{locale}"}},
@@ -193,6 +194,7 @@ var states = []pageState{
 		typed: []string{"name", strings.Repeat("matcher", 11), "scope_spend", "on"}},
 	{name: "admin-key-wrong", user: "admin", path: "/admin/keys", status: 422, button: "#make-submit",
 		typed: []string{"name", "", "per_minute", "x"}},
+	{name: "admin-letters", user: "admin", path: "/admin/letters"},
 	{name: "admin-webhooks", user: "admin", path: "/admin/webhooks"},
 	{name: "admin-webhook-added", user: "admin", path: "/admin/webhooks", button: "#add-submit",
 		typed: []string{"url", "https://example.com/" + strings.Repeat("hook", 30)}},

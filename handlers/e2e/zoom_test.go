@@ -32,7 +32,7 @@ func TestZoom(t *testing.T) {
 				{buyer, []string{"", "/billing", "/purchase", "/purchase?package=500&quantity=3", "/history",
 					strings.Replace(purchase, "/purchases/", "/purchase/", 1), "/account", "/account/delete"}},
 				{admin, []string{"/admin", user, "/admin" + purchase, "/admin/events", "/admin/audit", "/admin/withdrawals",
-					"/admin/features", "/admin/keys", "/admin/webhooks"}},
+					"/admin/features", "/admin/keys", "/admin/webhooks", "/admin/letters"}},
 			} {
 				b := newBrowser(t, s, view{locale, 1280, 900})
 				b.copySession(group.visitor)

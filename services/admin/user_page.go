@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/webhook"
 )
 
@@ -38,6 +39,7 @@ type UserPage struct {
 	Events        webhook.Listed      // the newest events about the user's purchases
 	Audit         []models.AuditEntry // the newest entries about the user
 	Keys          []models.APIKey     // service keys that the user created
+	Bounce        *models.Bounce      // nil unless letters to the user come back
 }
 
 // UserPage reads the admin page of one user.
@@ -58,6 +60,7 @@ func (s *Service) UserPage(ctx context.Context, q UserPageQuery) (UserPage, erro
 		func() (err error) { p.Events, err = s.Webhook.OfUser(ctx, id, recentRecords); return },
 		func() (err error) { p.Audit, err = s.AuditOf(ctx, id, recentRecords); return },
 		func() (err error) { p.Keys, err = s.keysOf(ctx, id); return },
+		func() (err error) { p.Bounce, err = mail.BounceOf(s.DB.WithContext(ctx), id); return },
 	} {
 		if err := read(); err != nil {
 			return UserPage{}, err

@@ -119,7 +119,7 @@ func TestLettersExpire(t *testing.T) {
 	f.want("after 71 hours", "old", models.LetterWaiting, 0, "")
 	f.clock = f.clock.Add(2 * time.Hour)
 	f.send()
-	f.want("after 73 hours", "old", models.LetterFailed, 0, "")
+	f.want("after 73 hours", "old", models.LetterFailed, 0, models.CauseMailUnset)
 }
 
 func TestRecipients(t *testing.T) {

@@ -17,7 +17,6 @@ import (
 // How letters are sent.
 const (
 	perRound   = 20              // letters over one connection
-	lifetime   = 72 * time.Hour  // after which a letter that no server has accepted fails
 	firstPause = 2 * time.Minute // before the second attempt, then doubled; longer than a round, so that no other worker
 	// sends a letter meanwhile
 	maxPause = 6 * time.Hour
@@ -59,11 +58,9 @@ type Service struct {
 func (s *Service) Jobs() []periodic.Job {
 	due := `(SELECT min(next_attempt_at) FROM letters WHERE status = 'waiting')`
 	if s.Server == nil { // no letter is attempted, so the first is the oldest
-		due = `(SELECT created_at + cast(@letter_hours AS float8) * interval '1 hour' FROM letters
-			WHERE status = 'waiting' ORDER BY next_attempt_at LIMIT 1)`
+		due = `(SELECT expires_at FROM letters WHERE status = 'waiting' ORDER BY next_attempt_at LIMIT 1)`
 	}
-	return []periodic.Job{{Name: "send letters", Work: s.SendDue, Due: due,
-		Args: map[string]any{"letter_hours": lifetime.Hours()}}}
+	return []periodic.Job{{Name: "send letters", Work: s.SendDue, Due: due}}
 }
 
 // SendDue sends the letters that are due, and lets those fail that have waited for too long.
@@ -86,8 +83,8 @@ func (s *Service) SendDue(ctx context.Context) error {
 
 // expire lets letters fail that no server has accepted in time. Days later, most would only confuse.
 func (s *Service) expire(ctx context.Context) error {
-	expired := s.DB.WithContext(ctx).Exec(`UPDATE letters SET status = 'failed' WHERE status = 'waiting' AND created_at < ?`,
-		s.Now().Add(-lifetime))
+	expired := s.DB.WithContext(ctx).Exec(`UPDATE letters SET status = 'failed', last_error = coalesce(nullif(last_error, ''), ?)
+		WHERE status = 'waiting' AND expires_at < ?`, s.unattempted(), s.Now())
 	if expired.Error != nil {
 		return fmt.Errorf("expire letters: %w", expired.Error)
 	}
@@ -95,6 +92,14 @@ func (s *Service) expire(ctx context.Context) error {
 		s.Log.ErrorContext(ctx, "letters not sent within 72 hours", "count", expired.RowsAffected)
 	}
 	return nil
+}
+
+// unattempted is why a letter without an attempt was not sent.
+func (s *Service) unattempted() models.Cause {
+	if s.Server == nil {
+		return models.CauseMailUnset
+	}
+	return models.CauseMailAway
 }
 
 // letter is a claimed letter with its recipient.
@@ -227,24 +232,4 @@ func (s *Service) content(ctx context.Context, l letter, to Recipient) (Content,
 		return content, fmt.Errorf("store the text of letter %s: %w", l.ID, err)
 	}
 	return content, nil
-}
-
-// settle stores the outcome of an attempt. A letter that another worker has sent meanwhile stays sent.
-func (s *Service) settle(ctx context.Context, l letter, status models.LetterStatus, cause models.Cause) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
-	var sentAt *time.Time
-	if status == models.LetterSent {
-		now := s.Now()
-		sentAt = &now
-	}
-	err := s.DB.WithContext(ctx).Exec(`UPDATE letters SET status = ?, last_error = ?, sent_at = ?
-		WHERE id = ? AND status = 'waiting'`, status, cause, sentAt, l.ID).Error
-	if err == nil && l.Gone && status != models.LetterWaiting { // the last that was owed to a deleted account
-		err = s.DB.WithContext(ctx).Exec(ForgetSQL+` WHERE id = ?`, l.ID).Error
-	}
-	if err != nil {
-		return fmt.Errorf("store the outcome of letter %s: %w", l.ID, err)
-	}
-	return nil
 }

@@ -94,6 +94,11 @@ INSERT INTO webhook_deliveries (endpoint_id, type, status, attempts, due_at, res
 SELECT e.id, type, status, attempts, now() + interval '1 hour', response, failure, now() FROM webhook_endpoints e, (VALUES
     ('webhook.test', 'delivered', 1, 204, ''), ('credits.low', 'pending', 3, 0, 'timeout'), ('purchase.in_review', 'failed', 10, 500, 'status')) d (type, status, attempts, response, failure)
 WHERE disabled_at IS NULL;
+INSERT INTO letters (id, kind, key, user_id, recipient, locale, status, attempts, next_attempt_at, last_error, created_at)
+SELECT gen_random_uuid(), kind, 'state', pg_temp.who(who), recipient, 'de', status, attempts, now() + interval '5 hours', cause, now() - interval '2 days' FROM (VALUES
+    ('refunded', 'rich', '', 'failed', 1, 'mail_address 550'), ('disputed', 'long', '', 'waiting', 9, 'mail_away'),
+    ('withdrawal_received', 'nobody', repeat('a.very.long.address', 8) || '@example.com', 'failed', 14, 'mail_refused 451')) l (kind, who, recipient, status, attempts, cause);
+INSERT INTO bounces (user_id, email, cause) SELECT id, email, 'mail_address 550' FROM users WHERE email = 'debt@example.com';
 INSERT INTO reconciliations (since, step, checked, finished_at, last_error) VALUES (now() - interval '3 days', 'balances', 1234, now(), '');
 INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
 SELECT (SELECT max(id) FROM reconciliations), kind, 'cs_state_paid' || kind, (SELECT id FROM purchases WHERE idempotency_key = 'paid'), pg_temp.who('buyer'), 500,

@@ -1,0 +1,26 @@
+package models
+
+// LetterKind says what a letter is about. Its texts are letter.<kind>, and its name is letter_kind.<kind>.
+type LetterKind string
+
+// The kinds.
+const (
+	LetterWithdrawalReceived LetterKind = "withdrawal_received"
+
+	LetterPurchasePaid    LetterKind = "purchase_paid" // confirms the order, too
+	LetterDebitPending    LetterKind = "debit_pending" // confirms the order; the bank pays within days
+	LetterDebitFailed     LetterKind = "debit_failed"
+	LetterRefunded        LetterKind = "refunded"
+	LetterRefundFailed    LetterKind = "refund_failed" // its credits came back
+	LetterDisputed        LetterKind = "disputed"
+	LetterDisputeReturned LetterKind = "dispute_returned"
+)
+
+// LetterKinds lists every kind. Tests check that each has a composer and a name.
+func LetterKinds() []LetterKind {
+	return []LetterKind{LetterPurchasePaid, LetterDebitPending, LetterDebitFailed, LetterRefunded, LetterRefundFailed,
+		LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived}
+}
+
+// NameKey returns the locale key of the kind's name.
+func (k LetterKind) NameKey() string { return "letter_kind." + string(k) }
