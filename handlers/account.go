@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"github.com/gofiber/fiber/v2"
@@ -31,7 +32,11 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 	if data.Bounce, err = h.Mail.Bounce(ctx, userID); err != nil {
 		return err
 	}
+	if data.Refused, err = h.Mail.Refusals(ctx, userID); err != nil {
+		return err
+	}
 	data.Locale, data.CSRF, data.MaxName = pageLocale(c), currentVisitor(c).token, auth.MaxName
+	data.Email, data.LetterLanguage = currentUser(c).Email, cmp.Or(currentUser(c).Locale, models.Locales[0])
 	for _, i := range identities {
 		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: i.Provider, Email: i.Email,
 			Verified: i.EmailVerified, Last: i.LastSignInAt})

@@ -3,6 +3,7 @@ package handlers
 import (
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/views/pages"
 )
@@ -18,4 +19,17 @@ func (h *Handler) saveProfile(c *fiber.Ctx) error {
 		return err
 	}
 	return h.redirectToAccount(c, locale, "profile_saved")
+}
+
+// saveLetters is POST /{locale}/account/letters: which of the optional letters the user wants.
+func (h *Handler) saveLetters(c *fiber.Ctx) error {
+	for _, kind := range models.LetterKinds() {
+		if !kind.Optional() {
+			continue
+		}
+		if err := h.Mail.SetWanted(c.UserContext(), currentUserID(c), kind, formValue(c, string(kind)) != ""); err != nil {
+			return err
+		}
+	}
+	return h.redirectToAccount(c, pageLocale(c), "letters_saved")
 }

@@ -38,6 +38,7 @@ var adminForms = map[string]url.Values{
 	"POST /:locale/admin/resumes/:id/close":  {"note": {"Deleted the folder"}},
 	"POST /:locale/admin/features": {"feature": {"cover_letter"}, "credits": {"5"}, "active": {"on"},
 		"label_en": {"Cover letter"}, "label_de": {"Anschreiben"}},
+	"POST /:locale/admin/letters":             {"low_balance": {"12"}},
 	"POST /:locale/admin/keys":                {"name": {"Worker"}, "scope_read": {"on"}, "per_minute": {"10"}},
 	"POST /:locale/admin/webhooks":            {"url": {"https://example.com"}, "credits.low": {"on"}, "low_threshold": {"5"}},
 	"POST /:locale/admin/webhooks/:id/replay": {"hours": {"24"}},

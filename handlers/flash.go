@@ -56,6 +56,8 @@ var flashes = map[string]layouts.FlashKind{
 	"webhook_remove":    layouts.FlashDone,
 	"webhook_test":      layouts.FlashDone,
 	"webhook_replay":    layouts.FlashDone,
+	"letters_saved":     layouts.FlashDone,
+	"threshold_saved":   layouts.FlashDone,
 	"letter_retried":    layouts.FlashDone,
 	"letters_retried":   layouts.FlashDone,
 	"letter_closed":     layouts.FlashDone,

@@ -91,6 +91,8 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 			VALUES (?, 'webhook.test', 'failed') RETURNING id`, endpoint),
 		"{letter}", id(`INSERT INTO letters (id, kind, key, user_id, locale, status)
 			VALUES (gen_random_uuid(), 'refunded', 'x', ?, 'de', 'failed') RETURNING id`, f.users["owner"]),
+		"{low}", id(`INSERT INTO letters (id, kind, key, user_id, locale, status)
+			VALUES (gen_random_uuid(), 'low_balance', 'x', ?, 'de', 'failed') RETURNING id`, f.users["owner"]),
 		"{resumes}", id(openResumesSQL, f.users["owner"], strings.Repeat("a", 26)),
 		"{withdrawal}", id(`INSERT INTO withdrawals (id, idempotency_key, user_id, name, email, contract, locale)
 			VALUES (gen_random_uuid(), 'w', ?, 'Ada', 'ada@example.org', '500 Credits', 'de') RETURNING id`, f.users["owner"]),

@@ -86,8 +86,12 @@ var routeRoles = map[string]struct {
 	"GET /:locale/dev/components": {"/de/dev/components", public(404)},
 	"GET /:locale/login":          {"/de/login", statuses{200, 303, 303, 303, 200, 200, 200}},
 	"GET /:locale/legal/:text":    {"/de/legal/withdrawal", public(404)}, // the fixture's seller has no name
-	"GET /:locale/withdrawal":     {"/de/withdrawal", public(200)},
-	"POST /:locale/withdrawal":    {"/de/withdrawal", public(422)},
+	// the id in the path is the secret; programs without a session unsubscribe
+	"GET /:locale/letters/:id/unsubscribe":  {"/de/letters/{low}/unsubscribe", public(200)},
+	"POST /:locale/letters/:id/unsubscribe": {"/de/letters/{low}/unsubscribe", public(200)},
+
+	"GET /:locale/withdrawal":  {"/de/withdrawal", public(200)},
+	"POST /:locale/withdrawal": {"/de/withdrawal", public(422)},
 	// the id in the path is the secret
 	"GET /:locale/withdrawal/:id":                  {"/de/withdrawal/{withdrawal}", public(200)},
 	"GET /:locale/withdrawal/:id/confirmation.txt": {"/de/withdrawal/{withdrawal}/confirmation.txt", public(200)},
@@ -142,7 +146,10 @@ var routeRoles = map[string]struct {
 	"POST /:locale/admin/keys":                  {"/de/admin/keys", adminPost(400)},
 	"POST /:locale/admin/keys/:id/revoke":       {"/de/admin/keys/{key}/revoke", adminPost(303)},
 
+	"POST /:locale/account/letters": {"/de/account/letters", userPost(303)},
+
 	"GET /:locale/admin/letters":            {"/de/admin/letters", adminGet(200)},
+	"POST /:locale/admin/letters":           {"/de/admin/letters", adminPost(303)},
 	"POST /:locale/admin/letters/retry":     {"/de/admin/letters/retry", adminPost(303)},
 	"POST /:locale/admin/letters/:id/retry": {"/de/admin/letters/{letter}/retry", adminPost(303)},
 	"POST /:locale/admin/letters/:id/close": {"/de/admin/letters/{letter}/close", adminPost(303)},

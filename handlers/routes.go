@@ -114,7 +114,9 @@ func (h *Handler) routeSession(app *fiber.App) {
 	app.Get("/auth/:provider/callback", h.limit(limit.SignInReturn), h.finishSignIn)
 	app.Post("/logout", h.checkToken, h.signOut)
 
-	// Registered before the CSRF-protected pages: withdrawals are open to anonymous visitors.
+	// Registered before the CSRF-protected pages: withdrawals are open to anonymous visitors, and mail programs
+	// unsubscribe.
+	app.Post(localePattern()+"/letters/:id/unsubscribe", h.useLocale, h.unsubscribe)
 	app.Post(localePattern()+"/withdrawal", h.useLocale, h.declareWithdrawal)
 }
 
@@ -130,6 +132,7 @@ func (h *Handler) routePages(page fiber.Router, docs fiber.Handler) {
 	page.Get("/purchase/:id", h.requireUser, h.showPurchase)
 	page.Get("/purchase/:id/receipt", h.requireUser, h.limit(limit.Receipt), h.openReceipt)
 	page.Get("/legal/:text", h.showLegal)
+	page.Get("/letters/:id/unsubscribe", h.showUnsubscribe)
 	page.Get("/withdrawal", h.showWithdrawal)
 	page.Get("/withdrawal/:id", h.showWithdrawalConfirmation)
 	page.Get("/withdrawal/:id/confirmation.txt", h.sendWithdrawalConfirmation)
@@ -143,6 +146,7 @@ func (h *Handler) routeAccount(page fiber.Router) {
 	page.Get("/confirm", h.requireUser, h.showConfirm)
 	page.Get("/account", h.requireUser, h.showAccount)
 	page.Post("/account", h.requireUser, ofAccount, h.saveProfile)
+	page.Post("/account/letters", h.requireUser, ofAccount, h.saveLetters)
 	page.Post("/account/sign-ins/:id/unlink", h.requireUser, ofAccount, h.requireReauth, h.unlinkSignIn)
 	page.Get("/account/export.zip", h.requireUser, h.requireReauth, h.limit(limit.Export), h.sendAccount)
 	page.Get("/account/delete", h.requireUser, h.showDeletion)
@@ -187,6 +191,7 @@ func (h *Handler) routeAdmin(staff fiber.Router) {
 	staff.Post("/keys", byAdmin, h.requireReauth, h.createKey)
 	staff.Post("/keys/:id/revoke", byAdmin, h.requireReauth, h.revokeKey)
 	staff.Get("/letters", h.showUnsent)
+	staff.Post("/letters", byAdmin, h.saveThreshold)
 	staff.Post("/letters/retry", byAdmin, h.retryLetters)
 	staff.Post("/letters/:id/retry", byAdmin, h.changeLetter(h.Mail.Retry, "letter_retried"))
 	staff.Post("/letters/:id/close", byAdmin, h.changeLetter(h.Mail.Close, "letter_closed"))

@@ -34,6 +34,7 @@ const (
 	ActionWebhookReplay
 	ActionLetterRetry
 	ActionLetterClose
+	ActionLetterSettings
 	ActionIdentityLink
 	ActionIdentityUnlink
 	ActionIdentityRelink
@@ -79,6 +80,7 @@ var actionNames = [actionsEnd]string{
 	ActionWebhookReplay:   "webhook.replay",
 	ActionLetterRetry:     "letter.retry",
 	ActionLetterClose:     "letter.close",
+	ActionLetterSettings:  "letter.settings",
 	ActionIdentityLink:    "identity.link",
 	ActionIdentityUnlink:  "identity.unlink",
 	ActionIdentityRelink:  "identity.relink",

@@ -40,7 +40,7 @@ const (
 	LetterWaiting LetterStatus = "waiting" // for its first or its next attempt
 	LetterSent    LetterStatus = "sent"    // accepted by the mail server
 	LetterFailed  LetterStatus = "failed"  // refused for good, or not accepted within 72 hours
-	LetterDropped LetterStatus = "dropped" // the account was deleted before, or an admin closed it
+	LetterDropped LetterStatus = "dropped" // the account was deleted before, the user does not want it, or an admin closed it
 )
 
 // UnsentLetter is a letter in the admins' list of those that were not sent.

@@ -14,13 +14,18 @@ const (
 	LetterRefundFailed    LetterKind = "refund_failed" // its credits came back
 	LetterDisputed        LetterKind = "disputed"
 	LetterDisputeReturned LetterKind = "dispute_returned"
+
+	LetterLowBalance LetterKind = "low_balance" // stored by a trigger of the ledger
 )
 
 // LetterKinds lists every kind. Tests check that each has a composer and a name.
 func LetterKinds() []LetterKind {
 	return []LetterKind{LetterPurchasePaid, LetterDebitPending, LetterDebitFailed, LetterRefunded, LetterRefundFailed,
-		LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived}
+		LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived, LetterLowBalance}
 }
+
+// Optional reports whether users can switch the kind off. The constraint letter_refusals_kind_optional lists the same.
+func (k LetterKind) Optional() bool { return k == LetterLowBalance }
 
 // NameKey returns the locale key of the kind's name.
 func (k LetterKind) NameKey() string { return "letter_kind." + string(k) }

@@ -101,6 +101,10 @@ var forms = []form{
 			{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
 	{action: "POST /account", user: "low", path: "/account", button: "#profile-save", fields: []formField{
 		{name: "name", input: "Ada", valid: nameInputs}, {name: "locale", input: "{locale}"}}},
+	{action: "POST /account/letters", user: "low", path: "/account", button: "#letters-save", fields: []formField{
+		{name: "low_balance", input: "on", valid: append([]string{"nothing"}, checkboxInputs...)}}},
+	{action: "POST /letters/ID/unsubscribe", path: "/letters/{reminder}/unsubscribe", button: "#unsubscribe", public: true,
+		resetSQL: `DELETE FROM letter_refusals`},
 	{action: "POST /account/delete", user: "low", path: "/account/delete", button: "#delete-account",
 		fields: []formField{{name: "sure"}}},
 	{action: "POST /account/sessions/ID/end", user: "long", path: "/account", button: `[id^="end-"]:not(#end-all)`},
@@ -184,6 +188,8 @@ var forms = []form{
 			{name: "scope_spend", input: "on", valid: checkboxInputs},
 			{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
 	{action: "POST /admin/keys/ID/revoke", user: "admin", path: "/admin/keys", button: `[id^="revoke-submit-"]`},
+	{action: "POST /admin/letters", user: "admin", path: "/admin/letters", button: "#low-balance-submit",
+		fields: []formField{{name: "low_balance", input: "10", valid: emptyInputs}}},
 	{action: "POST /admin/letters/retry", user: "admin", path: "/admin/letters", button: "#retry-all",
 		resetSQL: reopenLetters},
 	{action: "POST /admin/letters/ID/retry", user: "admin", path: "/admin/letters", button: `[id^="retry-"]:not(#retry-all)`,

@@ -64,13 +64,14 @@ func newStateFixture(t *testing.T, locales ...string) *stateFixture {
 	return fx
 }
 
-// idsOf replaces {name} by the id of the purchase with that idempotency key, the user with that address, or the
-// finding.
+// idsOf replaces {name} by the id of the purchase with that idempotency key, the user with that address, the letter
+// with that key, or the finding.
 func idsOf(t *testing.T, db *gorm.DB) *strings.Replacer {
 	t.Helper()
 	var rows []struct{ Name, ID string }
 	err := db.Raw(`SELECT idempotency_key AS name, id::text FROM purchases WHERE checkout_session_id LIKE 'cs\_state\_%'
 		UNION ALL SELECT coalesce(split_part(email, '@', 1), CASE WHEN merged_into IS NULL THEN 'deleted' ELSE 'merged' END), id::text FROM users WHERE email IS NULL OR email NOT LIKE 'user%'
+		UNION ALL SELECT key, id::text FROM letters WHERE key IN ('reminder', 'stopped')
 		UNION ALL SELECT 'finding', max(id)::text FROM reconciliation_findings WHERE kind = 'review'`).Scan(&rows).Error
 	if err != nil {
 		t.Fatal(err)

@@ -120,6 +120,7 @@ func anonymize(tx models.Tx, userID int64) error {
 		`DELETE FROM sessions WHERE user_id = ?`,
 		`DELETE FROM refused_identities WHERE user_id = ?`,
 		`DELETE FROM bounces WHERE user_id = ?`,
+		`DELETE FROM letter_refusals WHERE user_id = ?`,
 		mail.ForgetSQL + ` WHERE user_id = ? AND (status <> 'waiting' OR recipient = '')`,
 		`UPDATE users u SET email = NULL, name = '', locale = '', stripe_customer_id = NULL, updated_at = now(), deleted_at = now(),
 			delete_after = ` + keepUntilSQL + ` WHERE id = ?`,

@@ -12,7 +12,8 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 // personalTables are the tables with personal data. Before a table is added here, Delete or EraseDue must erase its
 // rows, and Sweep must remove them.
 var personalTables = []string{
-	"api_keys", "audit_log", "bounces", "credit_transactions", "gate_passes", "gate_users", "holds", "identities", "letters",
+	"api_keys", "audit_log", "bounces", "credit_transactions", "gate_passes", "gate_users", "holds", "identities",
+	"letter_refusals", "letters",
 	"purchases", "refund_requests", "refused_identities", "sessions", "stripe_customers", "users", "withdrawals",
 }
 

@@ -143,6 +143,7 @@ const (
 	WebhookEvents       Problem = "webhook_events"
 	WebhookThreshold    Problem = "webhook_threshold"
 	WebhookLimit        Problem = "webhook_limit"
+	LowBalanceRange     Problem = "low_balance_range"
 )
 
 // Problems lists every problem. A test checks that each has a text.
@@ -162,7 +163,8 @@ func Problems() []Problem {
 		AddressReissued, NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
 		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount, DecidedOtherwise, ShareRange,
 		FeatureOff, OperatorOnly, PassMissing, UpstreamAway, UpstreamSlow, UpstreamUnusable, AddOnMissing,
-		AddOnRefuses, WebhookURL, WebhookHTTPS, WebhookAddress, WebhookEvents, WebhookThreshold, WebhookLimit}
+		AddOnRefuses, WebhookURL, WebhookHTTPS, WebhookAddress, WebhookEvents, WebhookThreshold, WebhookLimit,
+		LowBalanceRange}
 }
 
 // Error is a refusal that the user may see.

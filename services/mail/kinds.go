@@ -19,6 +19,12 @@ type Purchase struct {
 	Balance   models.Credits `json:"balance,omitempty"` // after that
 }
 
+// LowBalanceReached are those of models.LetterLowBalance. The trigger letter_entries writes them.
+type LowBalanceReached struct {
+	Balance   models.Credits `json:"balance"`
+	Threshold models.Credits `json:"threshold"`
+}
+
 // WithdrawalReceived are those of models.LetterWithdrawalReceived.
 type WithdrawalReceived struct {
 	ID         string    `json:"id"`

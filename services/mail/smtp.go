@@ -155,6 +155,10 @@ func (m message) build() (*mail.Msg, error) {
 	built.SetMessageIDWithValue(m.id)
 	built.SetDateWithValue(m.date)
 	built.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no automatic reply is wanted
+	if m.content.Unsubscribe != "" {                       // RFC 8058
+		built.SetGenHeader("List-Unsubscribe", "<"+m.content.Unsubscribe+">")
+		built.SetGenHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+	}
 	built.Subject(oneLine(m.content.Subject))
 	built.SetBodyString(mail.TypeTextPlain, m.content.Text)
 	built.AddAlternativeString(mail.TypeTextHTML, m.content.HTML)

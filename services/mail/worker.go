@@ -26,6 +26,7 @@ const (
 type Content struct {
 	Subject, Text, HTML string
 	Attachments         []Attachment
+	Unsubscribe         string // URL that takes a POST to stop such letters; empty for mandatory ones
 }
 
 // Attachment is a file of a letter.
@@ -108,6 +109,8 @@ type letter struct {
 	Name  string // of the user
 	Email string // of the user; empty once the account is deleted
 	Gone  bool   // the account is deleted
+
+	Refused bool // the user does not want the kind
 }
 
 // claimSQL takes due letters. A worker that dies leaves them to be sent again at next_attempt_at.
@@ -118,7 +121,8 @@ const claimSQL = `WITH due AS (
 	WHERE id IN (SELECT id FROM letters WHERE status = 'waiting' AND next_attempt_at <= @now
 		ORDER BY next_attempt_at, id LIMIT @most FOR UPDATE SKIP LOCKED)
 	RETURNING *
-) SELECT due.*, coalesce(users.name, '') AS name, coalesce(users.email, '') AS email, users.deleted_at IS NOT NULL AS gone
+) SELECT due.*, coalesce(users.name, '') AS name, coalesce(users.email, '') AS email, users.deleted_at IS NOT NULL AS gone,
+	EXISTS (SELECT FROM letter_refusals r WHERE r.user_id = due.user_id AND r.kind = due.kind) AS refused
 FROM due LEFT JOIN users ON users.id = due.user_id ORDER BY due.created_at, due.id`
 
 func (s *Service) claim(ctx context.Context) ([]letter, error) {
@@ -199,6 +203,8 @@ func (s *Service) deliver(ctx context.Context, c *connection, l letter) error {
 // recipients returns who a letter goes to, or its final status when there is nobody any more.
 func (s *Service) recipients(l letter) ([]Recipient, models.LetterStatus) {
 	switch {
+	case l.Refused:
+		return nil, models.LetterDropped
 	case l.Recipient != "":
 		return []Recipient{{Address: l.Recipient}}, ""
 	case l.UserID != nil && l.Email == "":

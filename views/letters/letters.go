@@ -58,6 +58,7 @@ var composers = map[models.LetterKind]composer{
 	models.LetterRefundFailed:       withArgs(moved("refund_failed")),
 	models.LetterDisputed:           withArgs(moved("disputed")),
 	models.LetterDisputeReturned:    withArgs(moved("dispute_returned")),
+	models.LetterLowBalance:         withArgs(lowBalance),
 }
 
 // withArgs reads the arguments of a kind.
@@ -90,13 +91,18 @@ func (s Site) Write(l models.Letter, to mail.Recipient) (mail.Content, error) {
 		greeting = locales.T(ctx, "letter.greeting.name", locales.Args{"name": to.Name})
 	}
 	content.paragraphs = append([]string{greeting}, content.paragraphs...)
+	unsubscribe := ""
+	if l.Kind.Optional() {
+		unsubscribe = s.AppURL + "/" + l.Locale + "/letters/" + l.ID.String() + "/unsubscribe"
+		content.closing = append(content.closing, locales.T(ctx, "letter.unsubscribe", locales.Args{"url": unsubscribe}))
+	}
 	content.closing = append(content.closing, s.closing(ctx)...)
 	var page strings.Builder
 	if err := document(l.Locale, content).Render(ctx, &page); err != nil {
 		return mail.Content{}, fmt.Errorf("render letter: %w", err)
 	}
 	return mail.Content{Subject: content.subject, Text: content.text(), HTML: page.String(),
-		Attachments: s.attachments(ctx, content.attached)}, nil
+		Attachments: s.attachments(ctx, content.attached), Unsubscribe: unsubscribe}, nil
 }
 
 // attachments returns legal texts as files. A link would not do: what a consumer must fetch was not handed over.

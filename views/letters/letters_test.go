@@ -26,6 +26,7 @@ var samples = map[models.LetterKind]any{
 	models.LetterRefundFailed:    purchase(250, 520),
 	models.LetterDisputed:        purchase(-500, -20),
 	models.LetterDisputeReturned: purchase(500, 480),
+	models.LetterLowBalance:      mail.LowBalanceReached{Balance: 9, Threshold: 10},
 }
 
 func purchase(moved, balance models.Credits) mail.Purchase {
@@ -38,7 +39,10 @@ func purchase(moved, balance models.Credits) mail.Purchase {
 func TestLetters(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
-	for kind := range composers {
+	if len(composers) != len(models.LetterKinds()) {
+		t.Errorf("%d composers for %d kinds", len(composers), len(models.LetterKinds()))
+	}
+	for _, kind := range models.LetterKinds() {
 		args, err := json.Marshal(samples[kind])
 		if err != nil || samples[kind] == nil {
 			t.Errorf("%s has no sample: %v", kind, err)
@@ -52,6 +56,10 @@ func TestLetters(t *testing.T) {
 					t.Fatal(err)
 				}
 				checkContent(t, content)
+				if linked := strings.Contains(content.Text, "/unsubscribe"); linked != kind.Optional() ||
+					(content.Unsubscribe != "") != linked {
+					t.Errorf("unsubscribe = %q, linked: %t; want both if and only if the kind is optional", content.Unsubscribe, linked)
+				}
 				confirms := kind == models.LetterPurchasePaid || kind == models.LetterDebitPending
 				if want := map[bool]int{true: 2}[confirms]; len(content.Attachments) != want {
 					t.Errorf("%d attachments, want %d: the instruction and the form", len(content.Attachments), want)

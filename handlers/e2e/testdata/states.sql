@@ -98,6 +98,9 @@ INSERT INTO letters (id, kind, key, user_id, recipient, locale, status, attempts
 SELECT gen_random_uuid(), kind, 'state', pg_temp.who(who), recipient, 'de', status, attempts, now() + interval '5 hours', cause, now() - interval '2 days' FROM (VALUES
     ('refunded', 'rich', '', 'failed', 1, 'mail_address 550'), ('disputed', 'long', '', 'waiting', 9, 'mail_away'),
     ('withdrawal_received', 'nobody', repeat('a.very.long.address', 8) || '@example.com', 'failed', 14, 'mail_refused 451')) l (kind, who, recipient, status, attempts, cause);
+INSERT INTO letters (id, kind, key, user_id, locale, status, sent_at) SELECT gen_random_uuid(), 'low_balance', key, pg_temp.who(who), 'de', 'sent', now()
+FROM (VALUES ('reminder', 'low'), ('stopped', 'rich')) l (key, who);
+INSERT INTO letter_refusals (user_id, kind) VALUES (pg_temp.who('rich'), 'low_balance');
 INSERT INTO bounces (user_id, email, cause) SELECT id, email, 'mail_address 550' FROM users WHERE email = 'debt@example.com';
 INSERT INTO reconciliations (since, step, checked, finished_at, last_error) VALUES (now() - interval '3 days', 'balances', 1234, now(), '');
 INSERT INTO reconciliation_findings (reconciliation_id, kind, object_id, purchase_id, user_id, credits, note)
