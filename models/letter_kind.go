@@ -1,5 +1,7 @@
 package models
 
+import "strings"
+
 // LetterKind says what a letter is about. Its texts are letter.<kind>, and its name is letter_kind.<kind>.
 type LetterKind string
 
@@ -15,17 +17,29 @@ const (
 	LetterDisputed        LetterKind = "disputed"
 	LetterDisputeReturned LetterKind = "dispute_returned"
 
+	// Letters to the operator; triggers of their tables store them.
+	LetterOperatorPurchase   LetterKind = "operator_purchase"   // in review
+	LetterOperatorEvent      LetterKind = "operator_event"      // in review
+	LetterOperatorDispute    LetterKind = "operator_dispute"    // opened
+	LetterOperatorWithdrawal LetterKind = "operator_withdrawal" // declared
+	LetterOperatorFindings   LetterKind = "operator_findings"   // of a reconciliation
+
 	LetterLowBalance LetterKind = "low_balance" // stored by a trigger of the ledger
 )
 
 // LetterKinds lists every kind. Tests check that each has a composer and a name.
 func LetterKinds() []LetterKind {
 	return []LetterKind{LetterPurchasePaid, LetterDebitPending, LetterDebitFailed, LetterRefunded, LetterRefundFailed,
-		LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived, LetterLowBalance}
+		LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived, LetterLowBalance,
+		LetterOperatorPurchase, LetterOperatorEvent, LetterOperatorDispute, LetterOperatorWithdrawal,
+		LetterOperatorFindings}
 }
 
 // Optional reports whether users can switch the kind off. The constraint letter_refusals_kind_optional lists the same.
 func (k LetterKind) Optional() bool { return k == LetterLowBalance }
+
+// ToOperator reports whether letters of the kind go to the operator.
+func (k LetterKind) ToOperator() bool { return strings.HasPrefix(string(k), "operator_") }
 
 // NameKey returns the locale key of the kind's name.
 func (k LetterKind) NameKey() string { return "letter_kind." + string(k) }

@@ -35,3 +35,31 @@ type WithdrawalReceived struct {
 	Name     string `json:"name,omitempty"`
 	Email    string `json:"email,omitempty"`
 }
+
+// InReview are those of models.LetterOperatorPurchase and models.LetterOperatorEvent.
+type InReview struct {
+	ID    string       `json:"id"`
+	Cause models.Cause `json:"cause"`
+}
+
+// DisputeOpened are those of models.LetterOperatorDispute.
+type DisputeOpened struct {
+	ID         string       `json:"id"`
+	PurchaseID string       `json:"purchase_id"`
+	Cents      models.Cents `json:"cents"`
+	Currency   string       `json:"currency"`
+	DueBy      *time.Time   `json:"due_by"` // nil if Stripe has not said so
+}
+
+// WithdrawalDeclared are those of models.LetterOperatorWithdrawal.
+type WithdrawalDeclared struct {
+	ID         string    `json:"id"`
+	ReceivedAt time.Time `json:"received_at"`
+}
+
+// FindingsFound are those of models.LetterOperatorFindings.
+type FindingsFound struct {
+	Findings   int64     `json:"findings"`
+	Review     int64     `json:"review"` // of them, those that need a person
+	FinishedAt time.Time `json:"finished_at"`
+}

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,6 +112,8 @@ type letter struct {
 	Gone  bool   // the account is deleted
 
 	Refused bool // the user does not want the kind
+
+	OperatorLocale string // of the operator's account; empty without one
 }
 
 // claimSQL takes due letters. A worker that dies leaves them to be sent again at next_attempt_at.
@@ -122,13 +125,19 @@ const claimSQL = `WITH due AS (
 		ORDER BY next_attempt_at, id LIMIT @most FOR UPDATE SKIP LOCKED)
 	RETURNING *
 ) SELECT due.*, coalesce(users.name, '') AS name, coalesce(users.email, '') AS email, users.deleted_at IS NOT NULL AS gone,
-	EXISTS (SELECT FROM letter_refusals r WHERE r.user_id = due.user_id AND r.kind = due.kind) AS refused
+	EXISTS (SELECT FROM letter_refusals r WHERE r.user_id = due.user_id AND r.kind = due.kind) AS refused,
+	CASE WHEN due.user_id IS NULL AND recipient = '' THEN coalesce((SELECT locale FROM users WHERE email = @operator), '') ELSE '' END AS operator_locale
 FROM due LEFT JOIN users ON users.id = due.user_id ORDER BY due.created_at, due.id`
 
 func (s *Service) claim(ctx context.Context) ([]letter, error) {
 	var letters []letter
+	operator := ""
+	if len(s.Operators) > 0 {
+		operator = s.Operators[0]
+	}
 	err := s.DB.WithContext(ctx).Raw(claimSQL, map[string]any{"now": s.Now(), "first": firstPause.Seconds(),
-		"longest": maxPause.Seconds(), "most": perRound}).Find(&letters).Error
+		"longest": maxPause.Seconds(), "most": perRound,
+		"operator": operator}).Find(&letters).Error
 	if err != nil {
 		return nil, fmt.Errorf("claim letters: %w", err)
 	}
@@ -224,6 +233,7 @@ func (s *Service) recipients(l letter) ([]Recipient, models.LetterStatus) {
 
 // content returns the letter as the first attempt wrote it, so that all attempts hand over the same.
 func (s *Service) content(ctx context.Context, l letter, to Recipient) (Content, error) {
+	l.Locale = cmp.Or(l.OperatorLocale, l.Locale)
 	content, err := s.Write(l.Letter, to)
 	if err != nil {
 		return content, err

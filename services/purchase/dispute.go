@@ -79,8 +79,8 @@ func recordDispute(tx models.Tx, d Dispute, current *CurrentDispute) error {
 	// A person decided the share for this amount, or for money that came back of a lost dispute. It ends when either
 	// changes.
 	err = tx.Exec(
-		`INSERT INTO stripe_disputes AS old (dispute_id, charge_id, payment_ref, amount, currency, status, withdrawn, withdrawn_currency, told_at)
-		VALUES (@id, @charge, @payment, @amount, @currency, @status, @withdrawn, @withdrawn_currency, @reported)
+		`INSERT INTO stripe_disputes AS old (dispute_id, charge_id, payment_ref, amount, currency, status, withdrawn, withdrawn_currency, told_at, due_by)
+		VALUES (@id, @charge, @payment, @amount, @currency, @status, @withdrawn, @withdrawn_currency, @reported, to_timestamp(nullif(CAST(@due AS float8), 0)))
 		ON CONFLICT (dispute_id) DO UPDATE SET status = excluded.status, amount = excluded.amount, currency = excluded.currency,
 			withdrawn = excluded.withdrawn, withdrawn_currency = excluded.withdrawn_currency, told_at = excluded.told_at,
 			share = CASE WHEN (old.amount, old.currency) = (excluded.amount, excluded.currency) AND (old.status <> 'lost' OR excluded.status = 'lost')
@@ -90,7 +90,7 @@ func recordDispute(tx models.Tx, d Dispute, current *CurrentDispute) error {
 			(excluded.status, excluded.amount, excluded.currency, excluded.withdrawn, excluded.withdrawn_currency) OR old.told_at <> 0 AND old.told_at < excluded.told_at)`,
 		map[string]any{"id": d.ID, "charge": d.ChargeID, "payment": d.PaymentRef, "amount": d.Amount, "currency": d.Currency,
 			"status":    d.Status,
-			"withdrawn": max(d.Withdrawn, 0), "withdrawn_currency": d.WithdrawnCurrency, "reported": d.ReportedAt}).Error
+			"withdrawn": max(d.Withdrawn, 0), "withdrawn_currency": d.WithdrawnCurrency, "reported": d.ReportedAt, "due": d.DueBy}).Error
 	if err != nil {
 		return fmt.Errorf("record dispute %s: %w", d.ID, err)
 	}

@@ -133,6 +133,9 @@ func DisputeOf(d *stripe.Dispute) Dispute {
 	if d.PaymentIntent != nil {
 		dispute.PaymentRef = d.PaymentIntent.ID
 	}
+	if d.EvidenceDetails != nil {
+		dispute.DueBy = d.EvidenceDetails.DueBy
+	}
 	for _, moved := range d.BalanceTransactions {
 		dispute.AddMovement(moved.Amount, string(moved.Currency))
 	}

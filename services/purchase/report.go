@@ -67,6 +67,7 @@ type (
 		Amount            int64
 		Withdrawn         int64 // taken by the bank, less what it gave back
 		WithdrawnCurrency string
+		DueBy             int64 // when Stripe's time for an answer ends, in seconds since 1970; 0 if unknown
 		ReportedAt        int64 // creation of the event in seconds since 1970; 0 where the API answered
 	}
 )

@@ -56,6 +56,9 @@ type Object struct {
 		Amount   int64  `json:"amount"`
 		Currency string `json:"currency"`
 	} `json:"balance_transactions,omitempty"`
+	EvidenceDetails struct {
+		DueBy int64 `json:"due_by,omitempty"` // Unix time
+	} `json:"evidence_details,omitzero"`
 	// With Adaptive Pricing, the amount in our currency; the buyer paid in their own.
 	Conversion *struct {
 		SourceCurrency string `json:"source_currency"`

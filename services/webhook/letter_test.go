@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
@@ -45,4 +46,20 @@ func TestPurchasesAreToldByLetter(t *testing.T) {
 		`{"id":"cs_2","object":"checkout.session","mode":"payment","payment_status":"unpaid","metadata":{"purchase_id":%q}}`,
 		s.purchase.ID)))
 	told("a payment that the bank refused", append(letters, string(models.LetterDebitFailed)+" 0 0")...)
+}
+
+// The operator learns of a dispute, and until when Stripe takes an answer.
+func TestOperatorLearnsOfDisputes(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	s.deliver(s.completed("evt_1", "cs_1", "paid"))
+	due := s.clock.Add(7 * 24 * time.Hour).Unix()
+	s.deliver(event("evt_2", "charge.dispute.created", fmt.Sprintf(`{"id":"dp_1","object":"dispute","amount":1750,"currency":"eur",
+		"status":"needs_response","charge":"ch_1","payment_intent":"pi_1","evidence_details":{"due_by":%d}}`, due)))
+	var told []time.Time
+	s.must(s.DB.Raw(`SELECT CAST(args ->> 'due_by' AS timestamptz) FROM letters WHERE kind = ? AND args ->> 'purchase_id' = ?`,
+		models.LetterOperatorDispute, s.purchase.ID.String()).Scan(&told).Error)
+	if len(told) != 1 || told[0].Unix() != due {
+		t.Errorf("letters about the dispute name %v, want one with %d", told, due)
+	}
 }

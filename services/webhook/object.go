@@ -62,7 +62,7 @@ func (o object) chargeReport() purchase.Report {
 func (o object) disputeReport() purchase.Report {
 	d := purchase.Dispute{
 		ID: o.ID, ChargeID: string(o.Charge), PaymentRef: string(o.PaymentIntent), Currency: o.Currency, Status: o.Status,
-		Amount: o.Amount, ReportedAt: o.EventCreated,
+		Amount: o.Amount, ReportedAt: o.EventCreated, DueBy: o.EvidenceDetails.DueBy,
 	}
 	for _, movement := range o.BalanceTransactions {
 		d.AddMovement(movement.Amount, movement.Currency)

@@ -24,7 +24,7 @@ func TestDeclarationsAreConfirmed(t *testing.T) {
 	}
 	letter := func(w models.Withdrawal) (letters []models.Letter) {
 		t.Helper()
-		if err := f.DB.Find(&letters, "key = ?", w.ID.String()).Error; err != nil {
+		if err := f.DB.Find(&letters, "key = ? AND kind = ?", w.ID.String(), models.LetterWithdrawalReceived).Error; err != nil {
 			t.Fatal(err)
 		}
 		return letters

@@ -59,6 +59,11 @@ var composers = map[models.LetterKind]composer{
 	models.LetterDisputed:           withArgs(moved("disputed")),
 	models.LetterDisputeReturned:    withArgs(moved("dispute_returned")),
 	models.LetterLowBalance:         withArgs(lowBalance),
+	models.LetterOperatorPurchase:   withArgs(operatorPurchase),
+	models.LetterOperatorEvent:      withArgs(operatorEvent),
+	models.LetterOperatorDispute:    withArgs(operatorDispute),
+	models.LetterOperatorWithdrawal: withArgs(operatorWithdrawal),
+	models.LetterOperatorFindings:   withArgs(operatorFindings),
 }
 
 // withArgs reads the arguments of a kind.

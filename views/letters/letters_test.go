@@ -14,19 +14,32 @@ import (
 	"github.com/resume-matcher/credits/services/mail"
 )
 
+// sampleTime is when what samples tell of happened.
+var sampleTime = time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC)
+
+// sampleTime is when what samples tell of happened.
+var sampleTime = time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC)
+
 // samples has arguments of each kind of letter.
 var samples = map[models.LetterKind]any{
 	models.LetterWithdrawalReceived: mail.WithdrawalReceived{ID: "01a224d7-0680-7125-84e7-7aab351f00a0",
 		ReceivedAt: time.Date(2026, 7, 1, 22, 30, 0, 0, time.UTC), Contract: "500 Credits <b>\nund mehr",
 		Name: "Ada Lovelace", Email: "ada@example.com"},
-	models.LetterPurchasePaid:    purchase(500, 520),
-	models.LetterDebitPending:    purchase(0, 0),
-	models.LetterDebitFailed:     purchase(0, 0),
-	models.LetterRefunded:        purchase(-250, 270),
-	models.LetterRefundFailed:    purchase(250, 520),
-	models.LetterDisputed:        purchase(-500, -20),
-	models.LetterDisputeReturned: purchase(500, 480),
-	models.LetterLowBalance:      mail.LowBalanceReached{Balance: 9, Threshold: 10},
+	models.LetterPurchasePaid:     purchase(500, 520),
+	models.LetterDebitPending:     purchase(0, 0),
+	models.LetterDebitFailed:      purchase(0, 0),
+	models.LetterRefunded:         purchase(-250, 270),
+	models.LetterRefundFailed:     purchase(250, 520),
+	models.LetterDisputed:         purchase(-500, -20),
+	models.LetterDisputeReturned:  purchase(500, 480),
+	models.LetterLowBalance:       mail.LowBalanceReached{Balance: 9, Threshold: 10},
+	models.LetterOperatorPurchase: mail.InReview{ID: "01a224d7-0680-7125-84e7-7aab351f00a0", Cause: models.CauseAmount},
+	models.LetterOperatorEvent:    mail.InReview{ID: "evt_1SX4cT2eZvKYlo2C", Cause: models.CauseDisputeStatus.Of("odd")},
+	models.LetterOperatorDispute: mail.DisputeOpened{ID: "du_1SX4cT2eZvKYlo2C",
+		PurchaseID: "01a224d7-0680-7125-84e7-7aab351f00a0", Cents: 2000, Currency: "eur"},
+	models.LetterOperatorWithdrawal: mail.WithdrawalDeclared{ID: "01a224d7-0680-7125-84e7-7aab351f00a0",
+		ReceivedAt: sampleTime},
+	models.LetterOperatorFindings: mail.FindingsFound{Findings: 3, Review: 1, FinishedAt: sampleTime},
 }
 
 func purchase(moved, balance models.Credits) mail.Purchase {

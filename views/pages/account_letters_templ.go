@@ -245,7 +245,7 @@ func accountLetters(d AccountData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, kind := range models.LetterKinds() {
-				if !kind.Optional() {
+				if !kind.Optional() && !kind.ToOperator() {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "<li>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
