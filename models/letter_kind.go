@@ -24,13 +24,19 @@ const (
 	LetterOperatorWithdrawal LetterKind = "operator_withdrawal" // declared
 	LetterOperatorFindings   LetterKind = "operator_findings"   // of a reconciliation
 
+	LetterIdentityLinked   LetterKind = "identity_linked"
+	LetterIdentityUnlinked LetterKind = "identity_unlinked"
+	LetterSignedIn         LetterKind = "signed_in" // on a device that the user had no session on
+	LetterAccountDeleted   LetterKind = "account_deleted"
+
 	LetterLowBalance LetterKind = "low_balance" // stored by a trigger of the ledger
 )
 
 // LetterKinds lists every kind. Tests check that each has a composer and a name.
 func LetterKinds() []LetterKind {
 	return []LetterKind{LetterPurchasePaid, LetterDebitPending, LetterDebitFailed, LetterRefunded, LetterRefundFailed,
-		LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived, LetterLowBalance,
+		LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived, LetterIdentityLinked, LetterIdentityUnlinked,
+		LetterSignedIn, LetterAccountDeleted, LetterLowBalance,
 		LetterOperatorPurchase, LetterOperatorEvent, LetterOperatorDispute, LetterOperatorWithdrawal,
 		LetterOperatorFindings}
 }

@@ -2,7 +2,9 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/resume-matcher/credits/models"
@@ -86,7 +88,7 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 				return nil, err
 			}
 		}
-		return lapsed, anonymize(tx, userID)
+		return lapsed, errors.Join(anonymize(tx, userID), tellDeleted(tx, user))
 	}, nil)
 	if fault.Is(err, fault.NotFound) {
 		return nil
@@ -133,4 +135,20 @@ func anonymize(tx models.Tx, userID int64) error {
 		}
 	}
 	return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionAccountDelete, UserID: userID})
+}
+
+// tellDeleted stores the letter that confirms a deletion, to the address that the account had. Once it is sent, that
+// address is erased.
+func tellDeleted(tx models.Tx, user models.User) error {
+	if user.Email == "" {
+		return nil
+	}
+	var args mail.AccountDeleted
+	err := tx.Raw(`SELECT deleted_at, delete_after, delete_after > (deleted_at AT TIME ZONE 'UTC')::date FROM users WHERE id = ?`,
+		user.ID).Row().Scan(&args.At, &args.Until, &args.Retained)
+	if err != nil {
+		return fmt.Errorf("retention of user %d: %w", user.ID, err)
+	}
+	return mail.Add(tx, mail.Letter{Kind: models.LetterAccountDeleted, About: strconv.FormatInt(user.ID, 10),
+		UserID: &user.ID, Recipient: user.Email, Locale: user.Locale, Args: args})
 }

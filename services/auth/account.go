@@ -11,6 +11,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/user"
 )
 
@@ -57,7 +58,7 @@ func (s *Service) Unlink(ctx context.Context, userID int64, id string) error {
 			return fmt.Errorf("lock user %d: %w", userID, err)
 		}
 		var found []models.Identity
-		if err := tx.Raw("SELECT issuer, subject FROM identities WHERE user_id = ?", userID).Scan(&found).Error; err != nil {
+		if err := tx.Raw("SELECT issuer, subject, provider FROM identities WHERE user_id = ?", userID).Scan(&found).Error; err != nil {
 			return fmt.Errorf("identities of user %d: %w", userID, err)
 		}
 		for _, identity := range found {
@@ -74,6 +75,9 @@ func (s *Service) Unlink(ctx context.Context, userID int64, id string) error {
 			if err := endSessionsOf(tx, userID, identity); err != nil {
 				return err
 			}
+			if err := s.tellUnlinked(tx, userID, identity); err != nil {
+				return err
+			}
 			if err := auditIdentity(tx, models.ActionIdentityUnlink, userID, identity.Issuer); err != nil {
 				return err
 			}
@@ -81,4 +85,14 @@ func (s *Service) Unlink(ctx context.Context, userID int64, id string) error {
 		}
 		return nil
 	})
+}
+
+// tellUnlinked stores the letter about a removed identity, before the user loses the address that it verified.
+func (s *Service) tellUnlinked(tx models.Tx, userID int64, identity models.Identity) error {
+	to, err := findAddressee(tx, userID)
+	if err != nil {
+		return err
+	}
+	return to.tell(tx, models.LetterIdentityUnlinked, userID, IdentityID(identity),
+		mail.Access{At: s.now(), Provider: s.providerLabel(identity.Provider)})
 }

@@ -60,7 +60,7 @@ func signInWithGitHub(t *testing.T, f fixture) (SignIn, error) {
 	return f.Complete(t.Context(), flow, url.Values{"state": {flow.State}, "code": {"c"}})
 }
 
-type mail struct {
+type githubEmail struct {
 	Email    string `json:"email"`
 	Primary  bool   `json:"primary"`
 	Verified bool   `json:"verified"`
@@ -70,17 +70,17 @@ func TestGitHubSignIn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		user  map[string]any
-		mails []mail
+		mails []githubEmail
 		want  string
 	}{
 		"uses the verified primary address, not the public one": {
 			map[string]any{"id": 7, "login": "ada", "name": "Ada", "email": "public@example.com"},
-			[]mail{{"old@example.com", false, true}, {"Ada@example.com", true, true}}, ada,
+			[]githubEmail{{"old@example.com", false, true}, {"Ada@example.com", true, true}}, ada,
 		},
 		"uses no unverified address": {
-			map[string]any{"id": 7, "login": "Ada"}, []mail{{ada, true, false}, {"second@example.com", false, true}}, "",
+			map[string]any{"id": 7, "login": "Ada"}, []githubEmail{{ada, true, false}, {"second@example.com", false, true}}, "",
 		},
-		"works without addresses": {map[string]any{"id": 7, "login": "Ada", "email": ada}, []mail{}, ""},
+		"works without addresses": {map[string]any{"id": 7, "login": "Ada", "email": ada}, []githubEmail{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,8 +100,8 @@ func TestGitHubSignIn(t *testing.T) {
 func TestInvalidAnswersOfGitHubAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]ProviderConfig{
-		"a user without id":          fakeGitHub(t, map[string]any{"login": "ada", "email": ada}, []mail{}),
-		"no user":                    fakeGitHub(t, nil, []mail{}),
+		"a user without id":          fakeGitHub(t, map[string]any{"login": "ada", "email": ada}, []githubEmail{}),
+		"no user":                    fakeGitHub(t, nil, []githubEmail{}),
 		"forbidden addresses":        fakeGitHub(t, map[string]any{"id": 7, "email": ada}, nil),
 		"addresses that are no list": fakeGitHub(t, map[string]any{"id": 7, "email": ada}, "none"),
 	} {

@@ -10,6 +10,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/user"
 )
 
@@ -47,8 +48,15 @@ func (s *Service) link(
 ) (already bool, err error) {
 	a := s.attempt(config, person)
 	err = postgres.Transaction(ctx, s.db, func(tx models.Tx) (err error) {
+		to, err := findAddressee(tx, userID)
+		if err != nil {
+			return err
+		}
 		already, err = a.linkTo(tx, userID)
 		if err != nil || already {
+			return err
+		}
+		if err := a.tellLinked(tx, to, userID, config.Label); err != nil {
 			return err
 		}
 		return auditIdentity(tx, models.ActionIdentityLink, userID, a.issuer)
@@ -58,6 +66,12 @@ func (s *Service) link(
 	}
 	s.claim(ctx, userID)
 	return already, nil
+}
+
+// tellLinked stores the letter about a new identity.
+func (a attempt) tellLinked(tx models.Tx, to addressee, userID int64, provider string) error {
+	id := IdentityID(models.Identity{Issuer: a.issuer, Subject: a.profile.Subject})
+	return to.tell(tx, models.LetterIdentityLinked, userID, id, mail.Access{At: a.now, Provider: provider})
 }
 
 // auditIdentity records that an identity was linked or unlinked.

@@ -55,7 +55,14 @@ func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
 				return err
 			}
 		}
+		to, err := findAddressee(tx, by.UserID)
+		if err != nil {
+			return err
+		}
 		if err := a.insertIdentity(tx, by.UserID); err != nil {
+			return err
+		}
+		if err := a.tellLinked(tx, to, by.UserID, s.providerLabel(a.provider)); err != nil {
 			return err
 		}
 		if err := user.AssignAddress(tx, by.UserID, a.now); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/batch"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/seal"
 )
@@ -46,8 +47,25 @@ func (s *Sessions) query(ctx context.Context) (*gorm.DB, context.CancelFunc) {
 	return s.db.WithContext(ctx), cancel
 }
 
+// openSQL creates a session, and reports whether that succeeded, whether the identity had signed in before, and whether
+// the user had a session on such a device.
+const openSQL = `WITH opened AS (
+	INSERT INTO sessions (key_hash, user_id, issuer, subject, device, proved_at, created_at, last_seen_at, expires_at)
+	SELECT cast(@name AS text), user_id, issuer, subject, cast(@device AS text),
+		CASE WHEN cast(@proof AS boolean) THEN cast(@now AS timestamptz) END,
+		cast(@now AS timestamptz), cast(@now AS timestamptz), cast(@expires AS timestamptz)
+	FROM identities WHERE issuer = @issuer AND subject = @subject AND user_id = @user FOR KEY SHARE
+	RETURNING user_id),
+others AS (
+	SELECT key_hash, device FROM sessions WHERE user_id IN (SELECT user_id FROM opened) ORDER BY key_hash FOR UPDATE),
+noted AS (
+	UPDATE sessions SET elsewhere_at = cast(@now AS timestamptz), elsewhere_device = cast(@device AS text)
+	WHERE key_hash IN (SELECT key_hash FROM others))
+SELECT EXISTS (SELECT FROM opened) AS opened, EXISTS (SELECT FROM others WHERE device = @device) AS known,
+	EXISTS (SELECT FROM identities WHERE issuer = @issuer AND subject = @subject AND created_at < last_sign_in_at) AS returning`
+
 // Open creates a session for a successful sign-in and returns its key. The user's other sessions record the sign-in,
-// for their next page to show.
+// for their next page to show. A user who has signed in before, and never on such a device, gets a letter.
 //
 // Locks: the identity, so that a concurrent unlink ends the session; then the user's sessions.
 // Errors: fault.Malformed with fault.SignInFailed if the identity is no longer the user's.
@@ -56,30 +74,25 @@ func (s *Sessions) Open(ctx context.Context, in SignIn, device string) (key stri
 	if err != nil {
 		return "", err
 	}
-	db, cancel := s.query(ctx)
+	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
 	defer cancel()
 	now := s.now()
-	var opened int
-	err = db.Raw(`WITH opened AS (
-		INSERT INTO sessions (key_hash, user_id, issuer, subject, device, proved_at, created_at, last_seen_at, expires_at)
-		SELECT cast(@name AS text), user_id, issuer, subject, cast(@device AS text),
-			CASE WHEN cast(@proof AS boolean) THEN cast(@now AS timestamptz) END,
-			cast(@now AS timestamptz), cast(@now AS timestamptz), cast(@expires AS timestamptz)
-		FROM identities WHERE issuer = @issuer AND subject = @subject AND user_id = @user FOR KEY SHARE
-		RETURNING user_id),
-	others AS (
-		SELECT key_hash FROM sessions WHERE user_id IN (SELECT user_id FROM opened) ORDER BY key_hash FOR UPDATE),
-	noted AS (
-		UPDATE sessions SET elsewhere_at = cast(@now AS timestamptz), elsewhere_device = cast(@device AS text)
-		WHERE key_hash IN (SELECT key_hash FROM others))
-	SELECT count(*) FROM opened`, map[string]any{
-		"name": s.KeyHash(key), "device": device, "proof": in.Reauthenticated, "now": now, "expires": now.Add(SessionMax),
-		"issuer": in.Issuer, "subject": in.Subject, "user": in.ID,
-	}).Scan(&opened).Error
+	var done struct{ Opened, Known, Returning bool }
+	err = postgres.Transaction(ctx, s.db, func(tx models.Tx) error {
+		err := tx.Raw(openSQL, map[string]any{
+			"name": s.KeyHash(key), "device": device, "proof": in.Reauthenticated, "now": now, "expires": now.Add(SessionMax),
+			"issuer": in.Issuer, "subject": in.Subject, "user": in.ID,
+		}).Scan(&done).Error
+		if err != nil || !done.Opened || done.Known || !done.Returning {
+			return err
+		}
+		return mail.Add(tx, mail.Letter{Kind: models.LetterSignedIn, About: fmt.Sprintf("%d %s", in.ID, device),
+			UserID: &in.ID, Args: mail.Access{At: now, Device: device}})
+	})
 	if err != nil {
 		return "", fmt.Errorf("open a session of user %d: %w", in.ID, err)
 	}
-	if opened == 0 {
+	if !done.Opened {
 		return "", fault.Because(fault.Malformed, fault.SignInFailed)
 	}
 	return key, nil

@@ -63,3 +63,17 @@ type FindingsFound struct {
 	Review     int64     `json:"review"` // of them, those that need a person
 	FinishedAt time.Time `json:"finished_at"`
 }
+
+// Access are those of the letters about the ways into an account.
+type Access struct {
+	At       time.Time `json:"at"`
+	Provider string    `json:"provider,omitempty"` // its proper name
+	Device   string    `json:"device,omitempty"`   // of models.LetterSignedIn; empty if unknown
+}
+
+// AccountDeleted are those of models.LetterAccountDeleted.
+type AccountDeleted struct {
+	At       time.Time `json:"at"`
+	Retained bool      `json:"retained"` // bookings are
+	Until    time.Time `json:"until"`    // the last day of that
+}

@@ -57,7 +57,10 @@ func (s *Service) Retry(ctx context.Context, id string) error {
 //
 // Locks: the letter. Errors: as Retry.
 func (s *Service) Close(ctx context.Context, id string) error {
-	return s.change(ctx, id, models.ActionLetterClose, `UPDATE letters SET status = 'dropped' WHERE `)
+	if err := s.change(ctx, id, models.ActionLetterClose, `UPDATE letters SET status = 'dropped' WHERE `); err != nil {
+		return err
+	}
+	return forgetGone(s.DB.WithContext(ctx), "id = ?", id)
 }
 
 // change runs the beginning of a statement for one letter that was not sent, and audits it.

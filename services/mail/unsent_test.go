@@ -133,3 +133,29 @@ func TestBounces(t *testing.T) {
 	f.send()
 	bounced("after the address was accepted", "")
 }
+
+// A letter that is still owed to a deleted account is erased once it has failed or an admin has closed it.
+func TestLettersToDeletedAccountsAreErased(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, about := range []string{"closed", "expired"} {
+		f.addTo(mail.Letter{Kind: models.LetterAccountDeleted, About: about, UserID: &f.user.ID, Recipient: "ada@example.com",
+			Args: mail.AccountDeleted{At: f.clock}})
+	}
+	f.exec(`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = now()`)
+	f.Server = nil
+	var id string
+	if err := f.DB.Raw(`SELECT id FROM letters WHERE key = 'closed'`).Scan(&id).Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(t.Context(), id); err != nil {
+		t.Error(err)
+	}
+	f.clock = f.clock.Add(73 * time.Hour)
+	f.send()
+	var kept int64
+	err := f.DB.Raw(`SELECT count(*) FROM letters WHERE recipient <> '' OR args <> '{}' OR status = 'waiting'`).Scan(&kept).Error
+	if err != nil || kept != 0 {
+		t.Errorf("%d letters kept their address or words (%v), want none", kept, err)
+	}
+}

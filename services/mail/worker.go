@@ -90,8 +90,18 @@ func (s *Service) expire(ctx context.Context) error {
 	if expired.Error != nil {
 		return fmt.Errorf("expire letters: %w", expired.Error)
 	}
-	if expired.RowsAffected > 0 {
-		s.Log.ErrorContext(ctx, "letters not sent within 72 hours", "count", expired.RowsAffected)
+	if expired.RowsAffected == 0 {
+		return nil
+	}
+	s.Log.ErrorContext(ctx, "letters not sent within 72 hours", "count", expired.RowsAffected)
+	return forgetGone(s.DB.WithContext(ctx), `status = 'failed' AND args <> '{}'`)
+}
+
+// forgetGone erases letters to deleted accounts that are no longer to be sent.
+func forgetGone(db *gorm.DB, where string, args ...any) error {
+	err := db.Exec(ForgetSQL+` WHERE user_id IN (SELECT id FROM users WHERE deleted_at IS NOT NULL) AND `+where, args...).Error
+	if err != nil {
+		return fmt.Errorf("erase letters to deleted accounts: %w", err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
@@ -10,6 +11,7 @@ import (
 	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/auth"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/mail"
 )
 
 // personalTexts occur in the database only as personal data of the fixture's user.
@@ -51,8 +53,12 @@ func (f deletionFixture) deleteAccount() {
 	f.must(f.accounts.EraseDue(context.Background()))
 }
 
+// wantNoTrace checks that no personal data is left once the letters of the deletion have ended, at the latest when they
+// expire.
 func (f deletionFixture) wantNoTrace() {
 	f.t.Helper()
+	letters := &mail.Service{DB: f.DB, Now: func() time.Time { return models.Now().Add(73 * time.Hour) }, Log: f.Log}
+	f.must(letters.SendDue(context.Background()))
 	for _, trace := range dbtest.Traces(f.t, f.DB, personalTexts...) {
 		f.t.Errorf("personal data left in %s", trace)
 	}
