@@ -9,26 +9,27 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
 // shownLetters is how many letters that were not sent the page lists.
 const shownLetters = 50
 
-// showUnsent is GET /{locale}/admin/letters: the letters that were not sent, and when users are told of low balances.
+// showUnsent is GET /{locale}/admin/letters: the letters that were not sent, and the settings.
 func (h *Handler) showUnsent(c *fiber.Ctx) error {
-	low, err := h.Mail.LowBalance(c.UserContext())
+	settings, err := h.Mail.Settings(c.UserContext())
 	if err != nil {
 		return err
 	}
-	form := pages.ThresholdForm{Standard: low.Standard}
-	if low.Set != nil {
-		form.LowBalance = strconv.FormatInt(int64(*low.Set), 10)
+	form := pages.LetterSettingsForm{Standard: settings.Standard, Digest: settings.Digest}
+	if settings.LowBalance != nil {
+		form.LowBalance = strconv.FormatInt(int64(*settings.LowBalance), 10)
 	}
 	return h.renderUnsent(c, fiber.StatusOK, form)
 }
 
-func (h *Handler) renderUnsent(c *fiber.Ctx, status int, form pages.ThresholdForm) error {
+func (h *Handler) renderUnsent(c *fiber.Ctx, status int, form pages.LetterSettingsForm) error {
 	letters, err := h.Mail.Unsent(c.UserContext(), shownLetters)
 	if err != nil {
 		return err
@@ -41,27 +42,28 @@ func (h *Handler) renderUnsent(c *fiber.Ctx, status int, form pages.ThresholdFor
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, Letters: letters, Total: total, Form: form}))
 }
 
-// saveThreshold is POST /{locale}/admin/letters: the balance below which users get a letter.
-func (h *Handler) saveThreshold(c *fiber.Ctx) error {
-	form := pages.ThresholdForm{LowBalance: strings.TrimSpace(formValue(c, "low_balance"))}
-	var threshold *models.Credits
+// saveLetterSettings is POST /{locale}/admin/letters: which letters the product writes by itself.
+func (h *Handler) saveLetterSettings(c *fiber.Ctx) error {
+	form := pages.LetterSettingsForm{LowBalance: strings.TrimSpace(formValue(c, "low_balance")),
+		Digest: formValue(c, "digest") != ""}
+	settings := mail.Settings{Digest: form.Digest}
 	if form.LowBalance != "" {
 		credits := models.Credits(parseDigits(form.LowBalance))
-		threshold = &credits
+		settings.LowBalance = &credits
 	}
-	err := h.Mail.SetLowBalance(c.UserContext(), threshold)
+	err := h.Mail.SaveSettings(c.UserContext(), settings)
 	if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
-		low, err := h.Mail.LowBalance(c.UserContext())
+		known, err := h.Mail.Settings(c.UserContext())
 		if err != nil {
 			return err
 		}
-		form.Standard, form.Errors = low.Standard, errors
+		form.Standard, form.Errors = known.Standard, errors
 		return h.renderUnsent(c, status, form)
 	}
 	if err != nil {
 		return err
 	}
-	return h.redirectWithFlash(c, localPath(c, "/admin/letters"), "threshold_saved")
+	return h.redirectWithFlash(c, localPath(c, "/admin/letters"), "letter_settings_saved")
 }
 
 // retryLetters is POST /{locale}/admin/letters/retry: all that failed.

@@ -15,6 +15,9 @@ func (h *Handler) Jobs() []periodic.Job {
 	if h.Gate != nil {
 		jobs = append(jobs, h.Gate.Jobs()...)
 	}
+	if h.Mail.Server != nil {
+		jobs = append(jobs, h.Admin.Jobs()...)
+	}
 	return append(jobs, periodic.Job{Name: "sweep limits", Pause: time.Minute, Work: func(ctx context.Context) error {
 		_, err := h.Limits.Sweep(ctx)
 		return err

@@ -191,7 +191,7 @@ func (h *Handler) routeAdmin(staff fiber.Router) {
 	staff.Post("/keys", byAdmin, h.requireReauth, h.createKey)
 	staff.Post("/keys/:id/revoke", byAdmin, h.requireReauth, h.revokeKey)
 	staff.Get("/letters", h.showUnsent)
-	staff.Post("/letters", byAdmin, h.saveThreshold)
+	staff.Post("/letters", byAdmin, h.saveLetterSettings)
 	staff.Post("/letters/retry", byAdmin, h.retryLetters)
 	staff.Post("/letters/:id/retry", byAdmin, h.changeLetter(h.Mail.Retry, "letter_retried"))
 	staff.Post("/letters/:id/close", byAdmin, h.changeLetter(h.Mail.Close, "letter_closed"))

@@ -23,6 +23,8 @@ const (
 	LetterOperatorDispute    LetterKind = "operator_dispute"    // opened
 	LetterOperatorWithdrawal LetterKind = "operator_withdrawal" // declared
 	LetterOperatorFindings   LetterKind = "operator_findings"   // of a reconciliation
+	LetterOperatorSilence    LetterKind = "operator_silence"    // Stripe's events do not come; not by a trigger
+	LetterOperatorDigest     LetterKind = "operator_digest"     // of a day; not by a trigger
 
 	LetterIdentityLinked   LetterKind = "identity_linked"
 	LetterIdentityUnlinked LetterKind = "identity_unlinked"
@@ -38,7 +40,7 @@ func LetterKinds() []LetterKind {
 		LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived, LetterIdentityLinked, LetterIdentityUnlinked,
 		LetterSignedIn, LetterAccountDeleted, LetterLowBalance,
 		LetterOperatorPurchase, LetterOperatorEvent, LetterOperatorDispute, LetterOperatorWithdrawal,
-		LetterOperatorFindings}
+		LetterOperatorFindings, LetterOperatorSilence, LetterOperatorDigest}
 }
 
 // Optional reports whether users can switch the kind off. The constraint letter_refusals_kind_optional lists the same.

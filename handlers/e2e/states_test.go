@@ -197,7 +197,7 @@ var states = []pageState{
 	{name: "admin-key-wrong", user: "admin", path: "/admin/keys", status: 422, button: "#make-submit",
 		typed: []string{"name", "", "per_minute", "x"}},
 	{name: "admin-letters", user: "admin", path: "/admin/letters"},
-	{name: "admin-letters-wrong", user: "admin", path: "/admin/letters", status: 422, button: "#low-balance-submit",
+	{name: "admin-letters-wrong", user: "admin", path: "/admin/letters", status: 422, button: "#letter-settings-submit",
 		typed: []string{"low_balance", "-1"}},
 	{name: "admin-webhooks", user: "admin", path: "/admin/webhooks"},
 	{name: "admin-webhook-added", user: "admin", path: "/admin/webhooks", button: "#add-submit",

@@ -36,19 +36,26 @@ const waitingSQL = `WITH waiting AS (
 
 // Waiting lists open reviews, oldest first, and counts all of them.
 func (s *Service) Waiting(ctx context.Context, limit int) (rows []models.Waiting, total int64, err error) {
-	args := []any{sql.Named("causes", models.PaymentCauses()), sql.Named("limit", limit)}
 	db := s.DB.WithContext(ctx)
-	if err := db.Raw(waitingSQL+` SELECT * FROM waiting ORDER BY since, id LIMIT @limit`, args...).Scan(&rows).
-		Error; err != nil {
+	err = db.Raw(waitingSQL+` SELECT * FROM waiting ORDER BY since, id LIMIT @limit`,
+		sql.Named("causes", models.PaymentCauses()), sql.Named("limit", limit)).Scan(&rows).Error
+	if err != nil {
 		return nil, 0, fmt.Errorf("list open reviews: %w", err)
 	}
 	if len(rows) < limit {
 		return rows, int64(len(rows)), nil
 	}
-	if err := db.Raw(waitingSQL+` SELECT count(*) FROM waiting`, args...).Scan(&total).Error; err != nil {
-		return nil, 0, fmt.Errorf("count open reviews: %w", err)
+	total, err = countWaiting(db)
+	return rows, total, err
+}
+
+// countWaiting counts the open reviews.
+func countWaiting(db *gorm.DB) (n int64, err error) {
+	err = db.Raw(waitingSQL+` SELECT count(*) FROM waiting`, sql.Named("causes", models.PaymentCauses())).Scan(&n).Error
+	if err != nil {
+		return 0, fmt.Errorf("count open reviews: %w", err)
 	}
-	return rows, total, nil
+	return n, nil
 }
 
 // WaitingItem returns one item under review.

@@ -64,6 +64,27 @@ type FindingsFound struct {
 	FinishedAt time.Time `json:"finished_at"`
 }
 
+// Digest are those of models.LetterOperatorDigest.
+type Digest struct {
+	Day      time.Time      `json:"day"` // in UTC
+	Revenue  []Revenue      `json:"revenue"`
+	Sold     models.Credits `json:"sold"`
+	Used     models.Credits `json:"used"`
+	Returned models.Credits `json:"returned"` // for refunds and disputes
+	Waiting  int64          `json:"waiting"`  // open reviews when it was written
+}
+
+// Revenue is what was paid in one currency.
+type Revenue struct {
+	Currency string       `json:"currency"`
+	Cents    models.Cents `json:"cents"`
+}
+
+// EventMissing are those of models.LetterOperatorSilence.
+type EventMissing struct {
+	Session string `json:"session"` // of Stripe, whose event did not come
+}
+
 // Access are those of the letters about the ways into an account.
 type Access struct {
 	At       time.Time `json:"at"`

@@ -59,7 +59,7 @@ func (f *fixture) wantLow(when string, want ...models.Credits) {
 
 func (f *fixture) setLow(credits models.Credits) {
 	f.t.Helper()
-	if err := f.SetLowBalance(f.t.Context(), &credits); err != nil {
+	if err := f.SaveSettings(f.t.Context(), mail.Settings{LowBalance: &credits, Digest: true}); err != nil {
 		f.t.Error(err)
 	}
 }
@@ -102,14 +102,15 @@ func TestLowBalanceThreshold(t *testing.T) {
 	f.setLow(0)
 	f.book(10, -24)
 	f.wantLow("without reminders", 14)
-	if err := f.SetLowBalance(t.Context(), nil); err != nil {
+	if err := f.SaveSettings(t.Context(), mail.Settings{}); err != nil {
 		t.Error(err)
 	}
-	if low, err := f.LowBalance(t.Context()); err != nil || low.Set != nil || low.Standard != 15 {
-		t.Errorf("threshold = %+v (%v), want the default of 15 credits", low, err)
+	if got, err := f.Settings(t.Context()); err != nil || got.LowBalance != nil || got.Standard != 15 || got.Digest {
+		t.Errorf("settings = %+v (%v), want the default of 15 credits and no digest", got, err)
 	}
 	for _, wrong := range []models.Credits{-1, 1_000_001} {
-		if err := f.SetLowBalance(t.Context(), &wrong); fault.Of(err) == nil || fault.Of(err).Field != "low_balance" {
+		err := f.SaveSettings(t.Context(), mail.Settings{LowBalance: &wrong})
+		if fault.Of(err) == nil || fault.Of(err).Field != "low_balance" {
 			t.Errorf("threshold of %d credits: %v, want a refusal of the field", wrong, err)
 		}
 	}

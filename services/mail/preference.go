@@ -85,42 +85,44 @@ func (s *Service) Unsubscribe(ctx context.Context, id string) (Subscription, err
 	return found, s.SetWanted(ctx, found.UserID, found.Kind, false)
 }
 
-// LowBalance is the threshold of low balances.
-type LowBalance struct {
-	Set      *models.Credits // by an admin; nil for the default
-	Standard models.Credits  // the default: the price of the dearest feature
+// Settings are what admins set about letters.
+type Settings struct {
+	LowBalance *models.Credits // below which users get a letter: 0 for never, nil for Standard
+	Digest     bool            // whether the operator gets a letter about each day
+	Standard   models.Credits  // the price of the dearest feature; not set by admins
 }
 
-// LowBalance returns the balance below which users get a letter.
-func (s *Service) LowBalance(ctx context.Context) (LowBalance, error) {
-	var l LowBalance
-	err := s.DB.WithContext(ctx).Raw(`SELECT low_balance AS set,
-		coalesce((SELECT max(credits) FROM feature_prices WHERE active), 0) AS standard FROM installations`).Scan(&l).Error
+// Settings returns what admins have set about letters.
+func (s *Service) Settings(ctx context.Context) (settings Settings, err error) {
+	err = s.DB.WithContext(ctx).Raw(`SELECT low_balance, digest,
+		coalesce((SELECT max(credits) FROM feature_prices WHERE active), 0) AS standard FROM installations`).Scan(&settings).Error
 	if err != nil {
-		return l, fmt.Errorf("read the threshold of low balances: %w", err)
+		return settings, fmt.Errorf("read the settings of letters: %w", err)
 	}
-	return l, nil
+	return settings, nil
 }
 
-// SetLowBalance sets the balance below which users get a letter: 0 for never, nil for the default.
+// SaveSettings stores what admins set about letters. A digest that was off begins with the present day.
 //
-// Errors: fault.Invalid for a threshold out of range.
-func (s *Service) SetLowBalance(ctx context.Context, threshold *models.Credits) error {
-	if threshold != nil && (*threshold < 0 || *threshold > maxLowBalance) {
+// Idempotent. Errors: fault.Invalid for a threshold out of range.
+func (s *Service) SaveSettings(ctx context.Context, settings Settings) error {
+	if low := settings.LowBalance; low != nil && (*low < 0 || *low > maxLowBalance) {
 		return fault.Field("low_balance", fault.LowBalanceRange)
 	}
 	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		changed := tx.Exec(`UPDATE installations SET low_balance = @low WHERE low_balance IS DISTINCT FROM CAST(@low AS integer)`,
-			map[string]any{"low": threshold})
+		changed := tx.Exec(`UPDATE installations SET low_balance = @low, digest = @digest,
+				digested_on = CASE WHEN digest THEN digested_on ELSE greatest(digested_on, (now() AT TIME ZONE 'UTC')::date - 1) END
+			WHERE (low_balance, digest) IS DISTINCT FROM (CAST(@low AS integer), CAST(@digest AS boolean))`,
+			map[string]any{"low": settings.LowBalance, "digest": settings.Digest})
 		if changed.Error != nil {
-			return fmt.Errorf("set the threshold of low balances: %w", changed.Error)
+			return fmt.Errorf("store the settings of letters: %w", changed.Error)
 		}
 		if changed.RowsAffected == 0 {
 			return nil
 		}
-		detail := map[string]any{}
-		if threshold != nil {
-			detail["credits"] = *threshold
+		detail := map[string]any{"digest": settings.Digest}
+		if settings.LowBalance != nil {
+			detail["credits"] = *settings.LowBalance
 		}
 		return models.AppendAudit(tx, models.AuditEvent{Action: models.ActionLetterSettings, Detail: detail})
 	})

@@ -8,7 +8,9 @@ import (
 
 	"github.com/stripe/stripe-go/v79"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/stripeapi"
@@ -86,13 +88,24 @@ func (s *Service) bookCompleted(ctx context.Context, since time.Time) error {
 		return fmt.Errorf("look for pending purchases of completed sessions: %w", err)
 	}
 	for _, id := range pending {
-		_, err := s.Purchase.BookFetched(ctx, purchase.CheckoutOf(completed[id]), nil)
+		_, err := s.Purchase.BookFetched(ctx, purchase.CheckoutOf(completed[id]), s.tellSilence(id))
 		s.Log.WarnContext(ctx, "event of a completed session is missing", "session", id, "err", err)
 		if fault.Is(err, fault.Unavailable) {
 			return err
 		}
 	}
 	return nil
+}
+
+// tellSilence stores, with the credits of a session whose event has not come, the letter about that: one a day.
+func (s *Service) tellSilence(session string) func(tx models.Tx, rows []models.CreditTransaction) error {
+	return func(tx models.Tx, rows []models.CreditTransaction) error {
+		if len(rows) == 0 { // the event has come after all
+			return nil
+		}
+		return mail.Add(tx, mail.Letter{Kind: models.LetterOperatorSilence, About: s.Now().UTC().Format(time.DateOnly),
+			Args: mail.EventMissing{Session: session}})
+	}
 }
 
 // sweepDueSQL is when the next sweep is due; NULL while no purchase waits for its payment.

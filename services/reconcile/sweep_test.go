@@ -51,6 +51,10 @@ func TestSweepBooksPaymentsWithoutEvents(t *testing.T) {
 	}
 	f.sweep(5 * time.Minute)
 	f.wantBalance(2400)
+	var told int64
+	if err := f.DB.Raw(`SELECT count(*) FROM letters WHERE kind = 'operator_silence'`).Scan(&told).Error; err != nil || told != 1 {
+		t.Errorf("%d letters about the missing events (%v), want one", told, err)
+	}
 	if f.asked() != 1 {
 		t.Errorf("%d requests of twenty replicas, want 1", f.asked())
 	}

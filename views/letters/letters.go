@@ -68,6 +68,8 @@ var composers = map[models.LetterKind]composer{
 	models.LetterOperatorDispute:    withArgs(operatorDispute),
 	models.LetterOperatorWithdrawal: withArgs(operatorWithdrawal),
 	models.LetterOperatorFindings:   withArgs(operatorFindings),
+	models.LetterOperatorSilence:    withArgs(operatorSilence),
+	models.LetterOperatorDigest:     withArgs(operatorDigest),
 }
 
 // withArgs reads the arguments of a kind.

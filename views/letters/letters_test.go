@@ -45,6 +45,10 @@ var samples = map[models.LetterKind]any{
 	models.LetterOperatorWithdrawal: mail.WithdrawalDeclared{ID: "01a224d7-0680-7125-84e7-7aab351f00a0",
 		ReceivedAt: sampleTime},
 	models.LetterOperatorFindings: mail.FindingsFound{Findings: 3, Review: 1, FinishedAt: sampleTime},
+	models.LetterOperatorSilence:  mail.EventMissing{Session: "cs_live_a1b2c3d4e5f6"},
+	models.LetterOperatorDigest: mail.Digest{Day: time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC),
+		Revenue: []mail.Revenue{{Currency: "eur", Cents: 123400}, {Currency: "usd", Cents: 500}},
+		Sold:    30_000, Used: 21_045, Returned: 500, Waiting: 2},
 }
 
 func purchase(moved, balance models.Credits) mail.Purchase {

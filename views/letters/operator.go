@@ -2,6 +2,7 @@ package letters
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/resume-matcher/credits/locales"
@@ -70,6 +71,32 @@ func operatorFindings(ctx context.Context, site Site, f mail.FindingsFound) lett
 		{locales.T(ctx, "letter.fact.findings"), locales.Number(ctx, f.Findings)},
 		{locales.T(ctx, "letter.fact.to_decide"), locales.Number(ctx, f.Review)},
 		{locales.T(ctx, "letter.fact.finished"), components.DateTime(ctx, f.FinishedAt)},
+	}
+	return l
+}
+
+func operatorSilence(ctx context.Context, site Site, s mail.EventMissing) letter {
+	l := toOperator(ctx, site, models.LetterOperatorSilence, "/events", nil)
+	l.facts = []fact{{locales.T(ctx, "letter.fact.session"), s.Session}}
+	return l
+}
+
+// operatorDigest sums up a day.
+func operatorDigest(ctx context.Context, site Site, d mail.Digest) letter {
+	l := toOperator(ctx, site, models.LetterOperatorDigest, "", locales.Args{"day": components.Day(ctx, d.Day)})
+	var taken []string
+	for _, r := range d.Revenue {
+		taken = append(taken, components.Money(ctx, r.Cents, r.Currency))
+	}
+	if len(taken) == 0 {
+		taken = []string{locales.T(ctx, "letter.operator_digest.nothing")}
+	}
+	l.facts = []fact{
+		{locales.T(ctx, "letter.fact.taken"), strings.Join(taken, "\n")},
+		{locales.T(ctx, "letter.fact.sold"), components.CreditAmount(ctx, d.Sold)},
+		{locales.T(ctx, "letter.fact.used"), components.CreditAmount(ctx, d.Used)},
+		{locales.T(ctx, "letter.fact.returned"), components.CreditAmount(ctx, d.Returned)},
+		{locales.T(ctx, "letter.fact.to_decide"), locales.Number(ctx, d.Waiting)},
 	}
 	return l
 }
