@@ -17,9 +17,6 @@ import (
 // sampleTime is when what samples tell of happened.
 var sampleTime = time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC)
 
-// sampleTime is when what samples tell of happened.
-var sampleTime = time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC)
-
 // samples has arguments of each kind of letter.
 var samples = map[models.LetterKind]any{
 	models.LetterWithdrawalReceived: mail.WithdrawalReceived{ID: "01a224d7-0680-7125-84e7-7aab351f00a0",
