@@ -36,7 +36,10 @@ type letter struct {
 	facts      []fact
 	action     *action
 	closing    []string
-	attached   []legal.Kind
+
+	unsubscribe *action // nil for a letter that users cannot switch off
+
+	attached []legal.Kind
 }
 
 // fact is a name and a value.
@@ -105,7 +108,7 @@ func (s Site) Write(l models.Letter, to mail.Recipient) (mail.Content, error) {
 	unsubscribe := ""
 	if l.Kind.Optional() {
 		unsubscribe = s.AppURL + "/" + l.Locale + "/letters/" + l.ID.String() + "/unsubscribe"
-		content.closing = append(content.closing, locales.T(ctx, "letter.unsubscribe", locales.Args{"url": unsubscribe}))
+		content.unsubscribe = &action{locales.T(ctx, "letter.unsubscribe"), unsubscribe}
 	}
 	content.closing = append(content.closing, s.closing(ctx)...)
 	var page strings.Builder
@@ -153,5 +156,9 @@ func (l letter) text() string {
 	if l.action != nil {
 		blocks = append(blocks, l.action.text+":\n"+l.action.url)
 	}
-	return strings.Join(append(blocks, "-- \n"+strings.Join(l.closing, "\n")), "\n\n") + "\n"
+	closing := l.closing
+	if l.unsubscribe != nil {
+		closing = append(closing, l.unsubscribe.text+":\n"+l.unsubscribe.url)
+	}
+	return strings.Join(append(blocks, "-- \n"+strings.Join(closing, "\n")), "\n\n") + "\n"
 }
