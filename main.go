@@ -195,7 +195,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	if h.Metrics, err = recorder(p, db, h); err != nil {
 		return nil, nil, err
 	}
-	h.Tracing = p.Tracing
+	h.Tracing, h.Reconcile.OnEventMissing = p.Tracing, h.Metrics.EventMissing
 	if h.Gate, err = p.Gate(ctx, h.Spend, limits); err != nil {
 		return nil, nil, err
 	}

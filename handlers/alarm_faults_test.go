@@ -80,8 +80,10 @@ var alarmFaults = []alarmFault{
 	{name: "events signed in the past", once: true, alerts: []string{"CreditsWebhookTime"}, plant: func(f *alarmFixture) {
 		f.event("whsec_0123456789", models.Now().Add(-10*time.Minute), http.StatusBadRequest)
 	}},
-	{name: "no event of a paid session", alerts: []string{"CreditsEventsMissing"},
-		plant: func(f *alarmFixture) { f.exec(storeFinding, models.FindingPurchase) }},
+	{name: "no event of a refund", alerts: []string{"CreditsEventsMissing"},
+		plant: func(f *alarmFixture) { f.exec(storeFinding, models.FindingRefund) }},
+	{name: "no event of a paid session", once: true, alerts: []string{"CreditsEventsMissing"},
+		plant: (*alarmFixture).sweepPaidSession},
 	{name: "an event overdue", alerts: []string{"CreditsEventsOverdue", "CreditsEventsFail"},
 		plant: func(f *alarmFixture) { f.exec(storeEvent, models.EventFailed, "-6 minutes") }},
 	{name: "an event that fails", alerts: []string{"CreditsEventsFail"},

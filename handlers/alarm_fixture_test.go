@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	stripehook "github.com/stripe/stripe-go/v79/webhook"
 	"gorm.io/gorm"
 
@@ -21,6 +23,9 @@ import (
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/health"
 	"github.com/resume-matcher/credits/services/metrics"
+	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/reconcile"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // alarmFixture is a gate whose metrics a test scrapes like Prometheus, at moments of its own.
@@ -120,6 +125,31 @@ func (f *alarmFixture) serveVisitors() {
 		}
 	}
 	f.event("whsec_0123456789", models.Now(), http.StatusOK)
+}
+
+// sweepPaidSession books a purchase that Stripe calls paid, and whose event has not come.
+func (f *alarmFixture) sweepPaidSession() {
+	f.t.Helper()
+	id := uuid.NewString()
+	f.exec(`WITH price AS (INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents)
+		VALUES ('price_swept', 500, 2000) RETURNING stripe_price_id)
+		INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale,
+		idempotency_key, checkout_session_id, created_at) SELECT ?, ?, stripe_price_id, 1, 500, 2000, 'eur', 'de',
+		'swept', 'cs_swept', now() - interval '1 hour' FROM price`, id, f.user)
+	stripe := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"object":"list","data":[{"id":"cs_swept","object":"checkout.session","mode":"payment",
+			"status":"complete","payment_status":"paid","payment_intent":{"id":"pi_swept","object":"payment_intent"},
+			"currency":"eur","amount_subtotal":2000,"amount_total":2000,"client_reference_id":%[1]q,
+			"metadata":{"credits":"500","purchase_id":%[1]q}}]}`, id)
+	}))
+	f.t.Cleanup(stripe.Close)
+	s := &reconcile.Service{DB: f.db, Now: models.Now, Log: f.handler.Site.Log,
+		OnEventMissing: f.handler.Metrics.EventMissing}
+	s.Purchase = &purchase.Service{DB: f.db, Now: s.Now, Log: s.Log,
+		Stripe: stripeapi.New("sk_test_0123456789abcdef", stripe.URL)}
+	if _, err := s.Sweep(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 // elsewhere opens another database than the fixture's.

@@ -32,6 +32,7 @@ type Recorder struct {
 	duration *prometheus.HistogramVec
 	refused  *prometheus.CounterVec
 	events   *prometheus.CounterVec
+	missing  prometheus.Counter
 	gate     *prometheus.CounterVec
 }
 
@@ -50,12 +51,14 @@ func New(o Options) *Recorder {
 			Help: "Time from the routing of a request to its answer.", Buckets: durations}, []string{"method", "route"}),
 		refused: counter("credits_refusals_total", "Refused or failed requests, by the code of the answer.", "code"),
 		events:  counter("credits_stripe_events_refused_total", "Stripe events that failed verification.", "reason"),
-		gate:    counter("credits_gate_requests_total", "Requests to Resume Matcher.", "route", "outcome"),
+		missing: prometheus.NewCounter(prometheus.CounterOpts{Name: "credits_stripe_events_missing_total",
+			Help: "Payments found at Stripe whose event should have come."}),
+		gate: counter("credits_gate_requests_total", "Requests to Resume Matcher.", "route", "outcome"),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "credits_build_info", Help: "Always 1."},
 		[]string{"version", "mode"})
 	build.WithLabelValues(o.Version, o.Mode).Set(1)
-	r.registry.MustRegister(r.requests, r.duration, r.refused, r.events, r.gate, build,
+	r.registry.MustRegister(r.requests, r.duration, r.refused, r.events, r.missing, r.gate, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewDBStatsCollector(o.Pool, "credits"), &figures{read: o.Figures, now: o.Now},
 		problems{o.Problems})
@@ -91,6 +94,13 @@ func (r *Recorder) Refusal(code string) {
 func (r *Recorder) EventRefused(reason string) {
 	if r != nil {
 		r.events.WithLabelValues(reason).Inc()
+	}
+}
+
+// EventMissing counts a payment that was found at Stripe and whose event should have come.
+func (r *Recorder) EventMissing() {
+	if r != nil {
+		r.missing.Inc()
 	}
 }
 

@@ -40,6 +40,9 @@ type Service struct {
 	Purchase *purchase.Service // reaches Stripe and books
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	// OnEventMissing is called for each payment that Sweep finds and whose event should have come; nil: nothing is.
+	OnEventMissing func()
 }
 
 // Report is the result of one run.

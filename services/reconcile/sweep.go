@@ -19,7 +19,7 @@ import (
 const (
 	// sweepPause is the time between two sweeps, on whichever replicas they run.
 	sweepPause = 5 * time.Minute
-	// sweepGrace is the time that a new session has before a sweep asks Stripe about it.
+	// sweepGrace is the time that a new session has before a sweep asks Stripe about it, and that an event may take.
 	sweepGrace = 2 * time.Minute
 	// payable is how long a purchase may be paid, with some time for the event of its end.
 	payable = 25 * time.Hour
@@ -88,23 +88,39 @@ func (s *Service) bookCompleted(ctx context.Context, since time.Time) error {
 		return fmt.Errorf("look for pending purchases of completed sessions: %w", err)
 	}
 	for _, id := range pending {
-		_, err := s.Purchase.BookFetched(ctx, purchase.CheckoutOf(completed[id]), s.tellSilence(id))
-		s.Log.WarnContext(ctx, "event of a completed session is missing", "session", id, "err", err)
-		if fault.Is(err, fault.Unavailable) {
+		_, err := s.Purchase.BookFetched(ctx, purchase.CheckoutOf(completed[id]), s.tellSilence(completed[id]))
+		if s.eventMissing(completed[id]) {
+			s.Log.WarnContext(ctx, "event of a completed session is missing", "session", id)
+			if s.OnEventMissing != nil {
+				s.OnEventMissing()
+			}
+		}
+		switch {
+		case fault.Is(err, fault.Unavailable):
 			return err
+		case err != nil:
+			s.Log.WarnContext(ctx, "booking of a completed session failed", "session", id, "err", err)
 		}
 	}
 	return nil
 }
 
-// tellSilence stores, with the credits of a session whose event has not come, the letter about that: one a day.
-func (s *Service) tellSilence(session string) func(tx models.Tx, rows []models.CreditTransaction) error {
+// eventMissing reports whether the event of a completed session should have come. An event takes seconds, and the sweep
+// may come in between.
+// Source: https://docs.stripe.com/changelog (2022-08-01: a session's PaymentIntent is created when the buyer pays)
+func (s *Service) eventMissing(session *stripe.CheckoutSession) bool {
+	paid := session.PaymentIntent
+	return paid != nil && s.Now().Sub(time.Unix(paid.Created, 0)) > sweepGrace
+}
+
+// tellSilence stores, with the credits of a session whose event is missing, the letter about that: one a day.
+func (s *Service) tellSilence(session *stripe.CheckoutSession) func(models.Tx, []models.CreditTransaction) error {
 	return func(tx models.Tx, rows []models.CreditTransaction) error {
-		if len(rows) == 0 { // the event has come after all
+		if len(rows) == 0 || !s.eventMissing(session) {
 			return nil
 		}
 		return mail.Add(tx, mail.Letter{Kind: models.LetterOperatorSilence, About: s.Now().UTC().Format(time.DateOnly),
-			Args: mail.EventMissing{Session: session}})
+			Args: mail.EventMissing{Session: session.ID}})
 	}
 }
 

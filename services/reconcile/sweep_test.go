@@ -1,7 +1,9 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,6 +62,24 @@ func TestSweepBooksPaymentsWithoutEvents(t *testing.T) {
 	}
 	if waiting := f.sweep(5 * time.Minute); waiting || f.asked() != 1 {
 		t.Errorf("with nothing left: waiting %t, %d requests; want false, and no further one", waiting, f.asked())
+	}
+}
+
+// An event that is still on its way is not missing, though its payment is booked at once.
+func TestSweepReportsMissingEvents(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var missing atomic.Int64
+	f.OnEventMissing = func() { missing.Add(1) }
+	for n, age := range map[int]time.Duration{1: 4 * time.Minute, 2: 10 * time.Second} {
+		f.paidNow(n)
+		f.lists["/v1/checkout/sessions"][0]["payment_intent"] = map[string]any{"id": fmt.Sprintf("pi_%d", n),
+			"object": "payment_intent", "created": f.clock.Add(5*time.Minute - age).Unix()}
+	}
+	f.sweep(5 * time.Minute)
+	f.wantBalance(2400)
+	if got := missing.Load(); got != 1 {
+		t.Errorf("%d events reported as missing, want 1: the other was due for 10 s", got)
 	}
 }
 
