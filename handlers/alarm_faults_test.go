@@ -38,6 +38,12 @@ const (
 		INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale,
 		idempotency_key, status) SELECT gen_random_uuid(), ?, stripe_price_id, 1, 500, 2000, 'eur', 'de',
 		'review', 'review' FROM price`
+	storeLetter = `INSERT INTO letters (id, kind, key, user_id, locale, status, created_at)
+		SELECT gen_random_uuid(), 'refunded', gen_random_uuid(), ?, 'de', ?, now() - ?::interval`
+	storeDelivery = `WITH endpoint AS (INSERT INTO webhook_endpoints (id, url, events, low_threshold)
+		VALUES (gen_random_uuid(), 'https://crm.example.com/', '{credits.added}', 1) RETURNING id)
+		INSERT INTO webhook_deliveries (endpoint_id, type, status, created_at)
+		SELECT id, 'credits.added', ?, now() - ?::interval FROM endpoint`
 	storeExpired = `INSERT INTO holds (id, user_id, feature, credits, status, expires_at, idempotency_key)
 		SELECT gen_random_uuid(), ?, 'job_match', 5, 'expired', now(), 'expired ' || n FROM generate_series(1, 12) n`
 )
@@ -113,6 +119,14 @@ var alarmFaults = []alarmFault{
 	}},
 	{name: "a program that captures nothing", alerts: []string{"CreditsHoldsExpire"},
 		plant: func(f *alarmFixture) { f.exec(storeExpired, f.user) }},
+	{name: "letters that were refused", alerts: []string{"CreditsLettersFail"},
+		plant: func(f *alarmFixture) { f.exec(storeLetter, f.user, models.LetterFailed, "0") }},
+	{name: "a mail server that is away", alerts: []string{"CreditsLettersWait"},
+		plant: func(f *alarmFixture) { f.exec(storeLetter, f.user, models.LetterWaiting, "16 minutes") }},
+	{name: "an endpoint that refuses its events", alerts: []string{"CreditsDeliveriesFail"},
+		plant: func(f *alarmFixture) { f.exec(storeDelivery, models.DeliveryFailed, "73 hours") }},
+	{name: "an endpoint that is away", alerts: []string{"CreditsDeliveriesFail"},
+		plant: func(f *alarmFixture) { f.exec(storeDelivery, models.DeliveryPending, "61 minutes") }},
 	{name: "requests that fail", alerts: []string{"CreditsErrors", "CreditsUnavailable"}, plant: func(f *alarmFixture) {
 		f.handler.Ledger = &ledger.Service{DB: f.elsewhere(dbtest.URLOf(f.db), "/postgres")}
 		f.times(8, "/api/credits/transactions", http.StatusInternalServerError, f.cookie)

@@ -81,6 +81,8 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 			WHERE status = 'open'`: nil,
 		`INSERT INTO webhook_deliveries (endpoint_id, type, status)
 			SELECT gen_random_uuid(), 'credits.low', unnest(ARRAY['pending', 'pending', 'failed'])`: nil,
+		`INSERT INTO letters (id, kind, key, locale, status, created_at) SELECT gen_random_uuid(), 'refunded', n, 'de',
+			(ARRAY['waiting', 'failed', 'dropped'])[n], now() - interval '2 minutes' FROM generate_series(1, 3) n`: nil,
 		`UPDATE stripe_events SET last_error = 'failed ada@example.com' WHERE event_id = 'evt_2'`: nil,
 	} {
 		if err := f.db.Exec(query, args...).Error; err != nil {
@@ -120,6 +122,9 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 	for _, s := range models.DeliveryStatuses() {
 		want = append(want, counted("credits_webhook_deliveries", "webhook_deliveries", "status", string(s)))
 	}
+	for _, s := range models.LetterStatuses() {
+		want = append(want, counted("credits_letters", "letters", "status", string(s)))
+	}
 	for _, k := range models.FindingKinds() {
 		want = append(want, counted("credits_reconcile_findings", "reconciliation_findings", "kind", string(k)))
 	}
@@ -143,6 +148,12 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 	}
 	if age := series[`credits_stripe_event_oldest_age_seconds{status="deferred"}`]; age < 90 {
 		t.Errorf("age of the oldest deferred event = %v s, want at least 90 s", age)
+	}
+	if age := series["credits_letter_oldest_waiting_age_seconds"]; age < 120 {
+		t.Errorf("age of the oldest waiting letter = %v s, want at least 120 s", age)
+	}
+	if age := series["credits_webhook_delivery_oldest_waiting_age_seconds"]; age != 0 {
+		t.Errorf("age of deliveries to a deleted endpoint = %v s, want 0", age)
 	}
 	if strings.Contains(text, "@") || strings.Contains(text, "example.") {
 		t.Error("the metrics hold an address, want no person's data")

@@ -10,6 +10,7 @@ type Figures struct {
 	Waiting    []WaitingFigure
 	Findings   []FindingFigure
 	Deliveries []DeliveryFigure // one for each status that a webhook delivery has
+	Letters    []LetterFigure   // one for each status that a letter has
 	Reconciled *time.Time       // end of the last reconciliation; nil before the first
 }
 
@@ -31,6 +32,14 @@ type HoldFigure struct {
 type DeliveryFigure struct {
 	Status DeliveryStatus
 	Count  int64
+	Age    float64 // of the oldest that waits for an enabled endpoint, in seconds; 0 for the other statuses
+}
+
+// LetterFigure counts the letters of one status.
+type LetterFigure struct {
+	Status LetterStatus
+	Count  int64
+	Age    float64 // of the oldest, in seconds
 }
 
 // WaitingFigure counts the items of one kind and cause that need a person.

@@ -43,6 +43,11 @@ const (
 	LetterDropped LetterStatus = "dropped" // the account was deleted before, the user does not want it, or an admin closed it
 )
 
+// LetterStatuses lists every status.
+func LetterStatuses() []LetterStatus {
+	return []LetterStatus{LetterWaiting, LetterSent, LetterFailed, LetterDropped}
+}
+
 // UnsentLetter is a letter in the admins' list of those that were not sent.
 type UnsentLetter struct {
 	Letter

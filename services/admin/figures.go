@@ -33,7 +33,11 @@ func (s *Service) Figures(ctx context.Context) (models.Figures, error) {
 		{&f.Waiting, waitingSQL + ` SELECT kind, split_part(cause, ' ', 1) AS cause, count(*) AS count
 			FROM waiting GROUP BY 1, 2`, []any{sql.Named("causes", models.PaymentCauses())}},
 		{&f.Findings, `SELECT kind, count(*) AS count FROM reconciliation_findings GROUP BY kind`, nil},
-		{&f.Deliveries, `SELECT status, count(*) AS count FROM webhook_deliveries GROUP BY status`, nil},
+		{&f.Deliveries, `SELECT status, count(*) AS count, coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE
+			status = 'pending' AND endpoint_id IN (SELECT id FROM webhook_endpoints WHERE disabled_at IS NULL))), 0)::float8
+			AS age FROM webhook_deliveries GROUP BY status`, nil},
+		{&f.Letters, `SELECT status, count(*) AS count, extract(epoch FROM now() - min(created_at))::float8 AS age
+			FROM letters GROUP BY status`, nil},
 		{&f.Reconciled, `SELECT max(finished_at) FROM reconciliations`, nil},
 	} {
 		if err := tx.Raw(read.sql, read.args...).Scan(read.rows).Error; err != nil {

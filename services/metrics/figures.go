@@ -48,6 +48,11 @@ var (
 	descReviews    = describe("credits_reviews", "Items that need a person.", "kind", "cause")
 	descDeliveries = describe("credits_webhook_deliveries",
 		"Events for the operator's endpoints, kept for 30 days.", "status")
+	descDeliveryAge = describe("credits_webhook_delivery_oldest_waiting_age_seconds",
+		"Time since the oldest event that waits for one of the operator's endpoints; 0 for none.")
+	descLetters   = describe("credits_letters", "Letters.", "status")
+	descLetterAge = describe("credits_letter_oldest_waiting_age_seconds",
+		"Time since the oldest letter that waits for the mail server; 0 for none.")
 	descFindings = describe("credits_reconcile_findings", "Findings of all reconciliations.", "kind")
 	descRun      = describe("credits_reconcile_last_success_timestamp_seconds",
 		"End of the last reconciliation; 0 before the first.")
@@ -56,8 +61,8 @@ var (
 // Describe lists the figures.
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descUp, descSold, descRefunded, descGranted, descSpent, descOutstanding, descHeld,
-		descEvents, descEventAge, descHolds, descOverdue, descReviews, descDeliveries, descFindings,
-		descRun} {
+		descEvents, descEventAge, descHolds, descOverdue, descReviews, descDeliveries, descDeliveryAge,
+		descLetters, descLetterAge, descFindings, descRun} {
 		out <- d
 	}
 }
@@ -98,13 +103,7 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	for _, status := range models.HoldStatuses() {
 		export(descHolds, float64(holds[status]), string(status))
 	}
-	deliveries := map[models.DeliveryStatus]int64{}
-	for _, d := range v.Deliveries {
-		deliveries[d.Status] = d.Count
-	}
-	for _, status := range models.DeliveryStatuses() {
-		export(descDeliveries, float64(deliveries[status]), string(status))
-	}
+	collectOutgoing(v, export)
 	findings := map[models.FindingKind]int64{}
 	for _, found := range v.Findings {
 		findings[found.Kind] = found.Count
@@ -120,6 +119,25 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	export(descRun, float64(v.Reconciled.Unix()))
+}
+
+// collectOutgoing exports what leaves the product: events for the operator's endpoints, and letters.
+func collectOutgoing(v models.Figures, export func(d *prometheus.Desc, value float64, labels ...string)) {
+	deliveries, letters := map[models.DeliveryStatus]models.DeliveryFigure{}, map[models.LetterStatus]models.LetterFigure{}
+	for _, d := range v.Deliveries {
+		deliveries[d.Status] = d
+	}
+	for _, l := range v.Letters {
+		letters[l.Status] = l
+	}
+	for _, status := range models.DeliveryStatuses() {
+		export(descDeliveries, float64(deliveries[status].Count), string(status))
+	}
+	for _, status := range models.LetterStatuses() {
+		export(descLetters, float64(letters[status].Count), string(status))
+	}
+	export(descDeliveryAge, deliveries[models.DeliveryPending].Age)
+	export(descLetterAge, letters[models.LetterWaiting].Age)
 }
 
 // load returns the figures, or why they could not be read, and reads again once that is no longer fresh. Concurrent
