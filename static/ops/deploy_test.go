@@ -2,6 +2,7 @@
 package ops_test
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"maps"
@@ -24,7 +25,10 @@ var filledIn = map[string]string{
 	"STRIPE_PUBLISHABLE_KEY": "pk_" + "live_51Hq8fKdW2nXvB7",
 	"STRIPE_WEBHOOK_SECRET":  "whsec_" + strings.Repeat("6b1f", 8),
 	"GOOGLE_CLIENT_ID":       "4711", "GOOGLE_CLIENT_SECRET": "4712", "ADMIN_EMAILS": "admin@example.com",
-	"METRICS_TOKEN": strings.Repeat("5d0e77a1c9b24f38", 2),
+	"METRICS_TOKEN": strings.Repeat("5d0e77a1c9b24f38", 2), "SMTP_URL": "smtps://credits:" + "4713@mail.example.com:465",
+	"MAIL_FROM": "credits@example.com", "SUPPORT_EMAIL": "help@example.com", "SELLER_NAME": "Example GmbH",
+	"SELLER_ADDRESS": "Beispielweg 1, 12345 Beispielstadt", "IMPRINT_URL": "https://example.com/imprint",
+	"TERMS_URL": "https://example.com/terms", "PRIVACY_URL": "https://example.com/privacy",
 }
 
 // checkSettings starts the configuration of a production server with a deployment's settings and what is filled in.
@@ -214,7 +218,9 @@ func TestKubernetesObjects(t *testing.T) {
 		objects[o.Kind] = o
 	}
 	settings := maps.Clone(filledIn)
-	maps.Copy(settings, objects["ConfigMap"].Data)
+	for name, value := range objects["ConfigMap"].Data {
+		settings[name] = cmp.Or(value, filledIn[name])
+	}
 	settings["DATABASE_URL"] = "postgres://credits@database.example.com/credits"
 	settings["DATABASE_POOL_URL"] = "postgres://server@pool.example.com/credits"
 	c := checkSettings(t, settings)
