@@ -66,6 +66,7 @@ type File struct {
 // Server is a running stand-in.
 type Server struct {
 	smtp        *smtp.Server
+	post        net.Listener // of SMTP
 	http        *http.Server
 	smtpAddress string
 	url         string
@@ -92,11 +93,10 @@ func Start(ctx context.Context, listen string, log *slog.Logger) (*Server, error
 	if err != nil {
 		return nil, fmt.Errorf("mailbox: %w", err)
 	}
-	post, err := loopback.ListenAny(ctx, "127.0.0.1:0")
-	if err != nil {
+	if s.post, err = loopback.ListenAny(ctx, "127.0.0.1:0"); err != nil {
 		return nil, errors.Join(fmt.Errorf("mailbox: %w", err), inbox.Close())
 	}
-	s.url, s.smtpAddress = "http://localhost:"+portOf(inbox), "127.0.0.1:"+portOf(post)
+	s.url, s.smtpAddress = "http://localhost:"+portOf(inbox), "127.0.0.1:"+portOf(s.post)
 	s.smtp = smtp.NewServer(smtp.BackendFunc(s.newSession))
 	s.smtp.Domain, s.smtp.MaxMessageBytes, s.smtp.EnableSMTPUTF8 = "localhost", maxMessage, true
 	s.smtp.ReadTimeout, s.smtp.WriteTimeout = time.Minute, readTimeout
@@ -104,7 +104,7 @@ func Start(ctx context.Context, listen string, log *slog.Logger) (*Server, error
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: readTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	s.done.Go(func() {
-		if err := s.smtp.Serve(post); !errors.Is(err, smtp.ErrServerClosed) {
+		if err := s.smtp.Serve(s.post); err != nil { // nil after Close
 			log.Error("mailbox stopped", "err", err)
 		}
 	})
@@ -131,6 +131,7 @@ func (s *Server) URL() string { return s.url }
 func (s *Server) Close(ctx context.Context) error {
 	s.SetFault(Good) // releases who hangs
 	err := errors.Join(s.smtp.Close(), s.http.Shutdown(ctx))
+	_ = s.post.Close() // the server closes only a listener that it serves already
 	s.done.Wait()
 	return err
 }
