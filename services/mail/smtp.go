@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,13 +20,17 @@ import (
 )
 
 const (
-	messageTimeout = 45 * time.Second // of connecting, and of each message
-	roundTimeout   = 60 * time.Second // after which a round begins no further message
-	settleTimeout  = 5 * time.Second  // of storing an outcome
+	answerTimeout = 45 * time.Second // of the greeting, of signing in, and of each message
+	roundTimeout  = 60 * time.Second // after which a round begins no further message
+	settleTimeout = 5 * time.Second  // of storing an outcome
 )
 
 // Server is the operator's mail server.
 type Server struct {
+	// Timeout bounds how long the server may take to greet, to sign us in, and to take each message; 45 s by default. A
+	// round and one message must take less than firstPause.
+	Timeout time.Duration
+
 	host    string
 	options []mail.Option
 }
@@ -45,8 +50,8 @@ func NewServer(address string) (*Server, error) {
 			return nil, fmt.Errorf("port of the mail server: %w", err)
 		}
 	}
-	s := &Server{host: u.Hostname(), options: []mail.Option{
-		mail.WithPort(port), mail.WithTimeout(messageTimeout),
+	s := &Server{Timeout: answerTimeout, host: u.Hostname(), options: []mail.Option{
+		mail.WithPort(port), mail.WithoutNoop(), // a message fails as fast as its NOOP would, and within the same limit
 		mail.WithTLSConfig(&tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}),
 	}}
 	switch {
@@ -81,13 +86,17 @@ func (s *Server) Check(ctx context.Context) error {
 // connection is a signed-in connection to the mail server.
 type connection struct{ client *mail.Client }
 
-// connect connects to the server and signs in.
+// connect connects to the server and signs in before ctx ends.
 func (s *Server) connect(ctx context.Context) (*connection, error) {
-	client, err := mail.NewClient(s.host, s.options...)
+	client, err := mail.NewClient(s.host, append(slices.Clip(s.options), mail.WithTimeout(s.Timeout))...)
 	if err != nil {
 		return nil, fmt.Errorf("mail client: %w", err)
 	}
-	if err := client.DialWithContext(ctx); err != nil {
+	err = client.DialWithContext(ctx)
+	if err == nil && ctx.Err() != nil {
+		err = errors.Join(ctx.Err(), client.Close())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("connect to the mail server: %w", err)
 	}
 	return &connection{client}, nil

@@ -72,7 +72,7 @@ func (s *Service) SendDue(ctx context.Context) error {
 	if err := s.expire(ctx); err != nil || s.Server == nil {
 		return err
 	}
-	for {
+	for ctx.Err() == nil {
 		letters, err := s.claim(ctx)
 		if err != nil || len(letters) == 0 {
 			return err
@@ -81,6 +81,7 @@ func (s *Service) SendDue(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // expire lets letters fail that no server has accepted in time. Days later, most would only confuse.
@@ -154,37 +155,56 @@ func (s *Service) claim(ctx context.Context) ([]letter, error) {
 	return letters, nil
 }
 
-// send hands letters over, one after the other over one connection. Nothing is locked meanwhile.
+// send hands letters over, one after the other over one connection. Nothing is locked meanwhile. When the connection is
+// lost or the round's time is over, the letters that it has not tried are due again at once.
 func (s *Service) send(ctx context.Context, letters []letter) error {
-	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
+	round, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
-	connection, err := s.Server.connect(ctx)
+	connection, err := s.Server.connect(round)
 	if err != nil {
-		return errors.Join(err, s.giveBack(ctx, letters))
+		return errors.Join(err, s.noteAway(ctx, letters))
 	}
 	defer connection.close()
 	for i, l := range letters {
-		err := ctx.Err()
-		if err == nil {
-			err = s.deliver(ctx, connection, l)
+		if round.Err() != nil {
+			return s.giveBack(ctx, letters[i:])
 		}
-		if err != nil {
-			return errors.Join(err, s.giveBack(ctx, letters[i:]))
+		if err := s.deliver(ctx, connection, l); err != nil {
+			lost := s.giveBack(ctx, letters[i+1:])
+			if _, failed := errors.AsType[*failure](err); failed { // another connection may do for the others
+				return lost
+			}
+			return errors.Join(err, lost)
 		}
 	}
 	return nil
 }
 
-// giveBack stores that the server went away before it took these letters. They are due again as scheduled.
+// noteAway stores that the server could not be reached for these letters. They are due again as scheduled.
+func (s *Service) noteAway(ctx context.Context, letters []letter) error {
+	return s.update(ctx, letters, `UPDATE letters SET last_error = @away
+		WHERE id = ANY (CAST(string_to_array(@ids, ',') AS uuid[])) AND status = 'waiting' AND last_error = ''`)
+}
+
+// giveBack makes letters due at once that have been claimed and not tried.
 func (s *Service) giveBack(ctx context.Context, letters []letter) error {
+	return s.update(ctx, letters, `UPDATE letters SET attempts = attempts - 1, next_attempt_at = @now
+		WHERE id = ANY (CAST(string_to_array(@ids, ',') AS uuid[])) AND status = 'waiting' AND attempts > 0`)
+}
+
+// update changes claimed letters, also when ctx has ended.
+func (s *Service) update(ctx context.Context, letters []letter, query string) error {
+	if len(letters) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	ids := make([]string, len(letters))
 	for i, l := range letters {
 		ids[i] = l.ID.String()
 	}
-	err := s.DB.WithContext(ctx).Exec(`UPDATE letters SET last_error = ? WHERE id = ANY (string_to_array(?, ',')::uuid[])
-		AND status = 'waiting' AND last_error = ''`, models.CauseMailAway, strings.Join(ids, ",")).Error
+	err := s.DB.WithContext(ctx).Exec(query, map[string]any{"ids": strings.Join(ids, ","), "now": s.Now(),
+		"away": models.CauseMailAway}).Error
 	if err != nil {
 		return fmt.Errorf("give back %d letters: %w", len(letters), err)
 	}

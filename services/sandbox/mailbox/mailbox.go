@@ -36,12 +36,13 @@ const (
 	Spam      Fault = "spam"      // 554 to every message
 	Cut       Fault = "cut"       // keeps the message, and closes the connection instead of answering
 	Hang      Fault = "hang"      // keeps the message, and does not answer until the fault ends
+	Silent    Fault = "silent"    // accepts connections, and does not greet until the fault ends
 	Closed    Fault = "closed"    // 421 to everybody
 	Forgetful Fault = "forgetful" // keeps the message, and answers 451
 )
 
 // Faults lists all faults, in the order of the page.
-var Faults = []Fault{Good, Busy, Unknown, Spam, Cut, Hang, Closed, Forgetful}
+var Faults = []Fault{Good, Busy, Unknown, Spam, Cut, Hang, Silent, Closed, Forgetful}
 
 // Letter is one accepted message.
 type Letter struct {
@@ -104,7 +105,7 @@ func Start(ctx context.Context, listen string, log *slog.Logger) (*Server, error
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: readTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	s.done.Go(func() {
-		if err := s.smtp.Serve(s.post); err != nil { // nil after Close
+		if err := s.smtp.Serve(listener{s.post, s}); err != nil { // nil after Close
 			log.Error("mailbox stopped", "err", err)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -117,4 +118,36 @@ func parse(source []byte) (Letter, error) {
 // inline reports whether a browser may show a file instead of storing it.
 func (f File) inline() bool {
 	return strings.HasPrefix(f.Type, "text/plain") && http.DetectContentType(f.Content) != ""
+}
+
+// listener delays the greeting of connections while the server is Silent.
+type listener struct {
+	net.Listener
+	server *Server
+}
+
+// Accept returns the next connection.
+func (l listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the server looks at it
+	}
+	return silentConn{c, l.server}, nil
+}
+
+// silentConn is a connection that sends nothing while the server is Silent.
+type silentConn struct {
+	net.Conn
+	server *Server
+}
+
+// Write sends once the server is not Silent any more.
+func (c silentConn) Write(p []byte) (int, error) {
+	for {
+		fault, ended := c.server.currentFault()
+		if fault != Silent {
+			return c.Conn.Write(p) //nolint:wrapcheck // the server looks at it
+		}
+		<-ended
+	}
 }
