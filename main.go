@@ -199,19 +199,19 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	if h.Gate, err = p.Gate(ctx, h.Spend, limits); err != nil {
 		return nil, nil, err
 	}
-	h.Mail, err = mailer(ctx, p, db)
+	h.Mail, err = mailer(ctx, p, db, h)
 	h.Site = site(p, proxies) // names the stand-ins, which run now
 	return h, background(p, db, h), err
 }
 
 // mailer returns what sends the letters.
-func mailer(ctx context.Context, p *command.Program, db *gorm.DB) (*mail.Service, error) {
+func mailer(ctx context.Context, p *command.Program, db *gorm.DB, h *handlers.Handler) (*mail.Service, error) {
 	server, err := p.MailServer(ctx)
-	write := letters.Site{AppURL: p.Config.AppURL, Support: p.Config.SupportEmail,
+	h.Letters = letters.Site{AppURL: p.Config.AppURL, Support: p.Config.SupportEmail,
 		Sandbox: p.Config.Mode == config.Sandbox, SmallBusiness: p.Config.SmallBusiness, Documents: p.Legal,
 		Texts: p.Texts}
 	return &mail.Service{DB: db, Server: server, From: p.Config.MailFrom, Operators: p.Config.AdminEmails,
-		Write: write.Write, Now: models.Now, Log: p.Log}, err
+		Write: h.Letters.Write, Now: models.Now, Log: p.Log}, err
 }
 
 // recorder returns what counts the requests, and exports the figures of the database and what the health check finds.

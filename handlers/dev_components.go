@@ -20,11 +20,11 @@ func (h *Handler) showComponents(c *fiber.Ctx) error {
 		pages.Components(pages.ComponentsData{Locale: pageLocale(c), Now: now}))
 }
 
-// pickComponents redirects to the visitor's language.
-func (h *Handler) pickComponents(c *fiber.Ctx) error {
+// pickDevelopment redirects from a page of development to the same in the visitor's language.
+func (h *Handler) pickDevelopment(c *fiber.Ctx) error {
 	if !h.Site.Development {
 		return fault.New(fault.NotFound, nil)
 	}
 	c.Vary(fiber.HeaderAcceptLanguage, fiber.HeaderCookie)
-	return redirect(c, "/"+h.preferredLocale(c)+"/dev/components")
+	return redirect(c, "/"+h.preferredLocale(c)+c.Route().Path)
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/resume-matcher/credits/services/webhook"
 	"github.com/resume-matcher/credits/services/withdrawal"
 	"github.com/resume-matcher/credits/views/layouts"
+	"github.com/resume-matcher/credits/views/letters"
 )
 
 // Handler holds the services that requests call.
@@ -51,6 +52,7 @@ type Handler struct {
 	Metrics    *metrics.Recorder // nil: /metrics is not served
 	Health     Health
 	Tracing    *tracing.Tracer // nil without a collector
+	Letters    letters.Site    // composes those that development shows
 
 	draining        atomic.Bool  // set by Shutdown
 	outage          atomic.Int64 // requests that failed since the database stopped answering
@@ -66,7 +68,7 @@ type Site struct {
 	AppURL        string // public origin
 	GateURL       string // public origin of Resume Matcher's pages; empty if they share ours
 	Sandbox       bool
-	Development   bool   // serves /dev/components
+	Development   bool   // serves /dev/components and /dev/letters
 	SmallBusiness bool   // the seller charges no value added tax (§ 19 UStG)
 	Mailbox       string // URL of the sandbox's inbox; empty outside the sandbox
 	Dashboard     string // URL of the sandbox's payments; empty outside the sandbox

@@ -47,6 +47,7 @@ var routeRoles = map[string]struct {
 	"GET /credits/embed.json":  {"/credits/embed.json", userGet(200)},
 	"GET /":                    {"/", public(303)},
 	"GET /dev/components":      {"/dev/components", public(404)}, // development only
+	"GET /dev/letters":         {"/dev/letters", public(404)},
 	"GET /api/openapi.json":    {"/api/openapi.json", public(200)},
 	"GET /api/docs":            {"/api/docs", statuses{200, 200, 200, 200, 200, 200, 401}},
 	"GET /api/stripe/webhook":  {"/api/stripe/webhook", public(405)},
@@ -81,11 +82,13 @@ var routeRoles = map[string]struct {
 	"GET /auth/:provider/callback": {"/auth/oidc/callback", statuses{400, 303, 303, 303, 400, 400, 400}},
 	"POST /logout":                 {"/logout", userPost(303)},
 
-	"GET /:locale/":               {"/de/", public(200)},
-	"GET /:locale/api/docs":       {"/de/api/docs", public(200)},
-	"GET /:locale/dev/components": {"/de/dev/components", public(404)},
-	"GET /:locale/login":          {"/de/login", statuses{200, 303, 303, 303, 200, 200, 200}},
-	"GET /:locale/legal/:text":    {"/de/legal/withdrawal", public(404)}, // the fixture's seller has no name
+	"GET /:locale/":                 {"/de/", public(200)},
+	"GET /:locale/api/docs":         {"/de/api/docs", public(200)},
+	"GET /:locale/dev/components":   {"/de/dev/components", public(404)},
+	"GET /:locale/dev/letters":      {"/de/dev/letters", public(404)},
+	"GET /:locale/dev/letters/html": {"/de/dev/letters/html", public(404)},
+	"GET /:locale/login":            {"/de/login", statuses{200, 303, 303, 303, 200, 200, 200}},
+	"GET /:locale/legal/:text":      {"/de/legal/withdrawal", public(404)}, // the fixture's seller has no name
 	// the id in the path is the secret; programs without a session unsubscribe
 	"GET /:locale/letters/:id/unsubscribe":  {"/de/letters/{low}/unsubscribe", public(200)},
 	"POST /:locale/letters/:id/unsubscribe": {"/de/letters/{low}/unsubscribe", public(200)},

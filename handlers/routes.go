@@ -106,7 +106,8 @@ func (h *Handler) routePrograms(app *fiber.App) (docs fiber.Handler) {
 func (h *Handler) routeSession(app *fiber.App) {
 	app.Get(embedStatePath, h.requireUser, h.sendEmbedState)
 	app.Get("/", h.pickLocale)
-	app.Get("/dev/components", h.pickComponents)
+	app.Get("/dev/components", h.pickDevelopment)
+	app.Get(devLettersPath, h.pickDevelopment)
 	if h.Site.gateHost != "" {
 		app.Get(gate.HandoverPath, h.limit(limit.SignIn), h.handOver)
 	}
@@ -125,6 +126,8 @@ func (h *Handler) routePages(page fiber.Router, docs fiber.Handler) {
 	page.Get("/", h.showLanding)
 	page.Get(docsPath, docs)
 	page.Get("/dev/components", h.showComponents)
+	page.Get(devLettersPath, h.showLetters)
+	page.Get(devLettersPath+"/html", h.sendLetter)
 	page.Get("/login", h.showLogin)
 	page.Get("/billing", h.requireUser, h.limitPoll, h.showBilling)
 	page.Get("/purchase", h.requireUser, h.showPackages)

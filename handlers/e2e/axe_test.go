@@ -85,7 +85,7 @@ func (b *browser) checkAxe(name string) {
 	}
 	b.run("run axe on "+name,
 		chromedp.Evaluate(settled+
-			`.then(() => axe.run(`+scope+`, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
+			`.then(() => axe.run(`+scope+`, {iframes: false, resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`,
 			&found, await))
 	var violations []string
 	if err := json.Unmarshal([]byte(found), &violations); err != nil {

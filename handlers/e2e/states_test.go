@@ -42,6 +42,7 @@ var states = []pageState{
 	{name: "unsubscribed", path: "/letters/{stopped}/unsubscribe"},
 	{name: "docs", path: "/api/docs"},
 	{name: "components", path: "/dev/components"},
+	{name: "letters", path: "/dev/letters?sample=purchase_paid"},
 	{name: "error-404", path: "/nothing", status: 404},
 	{name: "error-sign-in", path: "/auth/oidc/callback", status: 400},
 	{name: "held", path: "/auth/oidc?locale={locale}", status: 409, button: "#custom-user button",
