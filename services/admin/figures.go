@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -21,6 +22,7 @@ func (s *Service) Figures(ctx context.Context) (models.Figures, error) {
 	if f.Totals, err = ledger.ReadTotals(tx); err != nil {
 		return f, err
 	}
+	var last struct{ Ended *time.Time } // nil before the first
 	for _, read := range []struct {
 		rows any
 		sql  string
@@ -38,11 +40,12 @@ func (s *Service) Figures(ctx context.Context) (models.Figures, error) {
 			AS age FROM webhook_deliveries GROUP BY status`, nil},
 		{&f.Letters, `SELECT status, count(*) AS count, extract(epoch FROM now() - min(created_at))::float8 AS age
 			FROM letters GROUP BY status`, nil},
-		{&f.Reconciled, `SELECT max(finished_at) FROM reconciliations`, nil},
+		{&last, `SELECT max(finished_at) AS ended FROM reconciliations`, nil},
 	} {
 		if err := tx.Raw(read.sql, read.args...).Scan(read.rows).Error; err != nil {
 			return f, fmt.Errorf("read the figures: %w", err)
 		}
 	}
+	f.Reconciled = last.Ended
 	return f, nil
 }
