@@ -14,12 +14,8 @@ type activity struct{ noted atomic.Pointer[func()] }
 
 const activityKey = "credits:activity"
 
-type backgroundKey struct{}
-
 // InBackground marks the statements of background work, which are no activity.
-func InBackground(ctx context.Context) context.Context {
-	return context.WithValue(ctx, backgroundKey{}, true)
-}
+func InBackground(ctx context.Context) context.Context { return periodic.Background(ctx) }
 
 // OnActivity sets the function that is called before each statement on db, unless it is in the background. The function
 // must be fast.

@@ -11,8 +11,11 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Figures reads what monitoring watches, in one snapshot.
+// Figures reads what monitoring watches, in one snapshot. That is no activity: a scrape does not make the servers look
+// for work every two seconds. It still asks the database, as the health check of each scrape does; a monitor that left
+// an idle database asleep could not tell that it is away.
 func (s *Service) Figures(ctx context.Context) (models.Figures, error) {
+	ctx = postgres.InBackground(ctx)
 	var f models.Figures
 	tx, err := postgres.Snapshot(ctx, s.DB)
 	if err != nil {

@@ -81,7 +81,7 @@ func (s *Schedule) within(i *instant, d time.Duration) bool {
 
 // Run runs the jobs until ctx ends, and returns when all have ended. Any number of servers may run the same jobs.
 func (s *Schedule) Run(ctx context.Context) {
-	ctx = context.WithValue(ctx, backgroundKey{}, true)
+	ctx = Background(ctx)
 	s.id, s.began, s.pace = rand.Text(), time.Now(), cmp.Or(s.pace, normal)
 	s.wake, s.recheck, s.peers.reconnect = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	s.states, s.finished = make([]state, len(s.Jobs)), make(chan int, len(s.Jobs))
@@ -114,7 +114,12 @@ func (s *Schedule) rouse(since *instant) {
 
 type backgroundKey struct{}
 
-// InBackground reports whether a schedule's job acts, which is no use of the database that keeps it awake.
+// Background marks what is no use of the database that keeps it awake: a schedule's jobs, and monitoring.
+func Background(ctx context.Context) context.Context {
+	return context.WithValue(ctx, backgroundKey{}, true)
+}
+
+// InBackground reports whether ctx is marked by Background.
 func InBackground(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
 
 func signal(c chan struct{}) {
