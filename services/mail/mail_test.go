@@ -108,6 +108,30 @@ func TestWorkersShareTheLetters(t *testing.T) {
 	}
 }
 
+// A worker that comes to a letter after another has sent it does not send it again.
+func TestOverlappingClaimsSendOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.add("x")
+	write, attempts := f.Write, 0
+	f.Write = func(l models.Letter, to mail.Recipient) (mail.Content, error) {
+		if attempts++; attempts == 2 {
+			if err := f.DB.Exec(`UPDATE letters SET status = 'sent', sent_at = now()`).Error; err != nil {
+				t.Error(err)
+			}
+		}
+		return write(l, to)
+	}
+	f.box.SetFault(mailbox.Cut)
+	f.send()
+	f.box.SetFault(mailbox.Good)
+	f.clock = f.clock.Add(3 * time.Minute)
+	f.send()
+	if got := f.box.Letters(); len(got) != 1 || got[0].Copies != 1 || attempts != 2 {
+		t.Errorf("%d attempts, letters = %+v; want two attempts, of which one sends", attempts, got)
+	}
+}
+
 // A letter that no server accepts within 72 hours fails, also without any server.
 func TestLettersExpire(t *testing.T) {
 	t.Parallel()

@@ -217,10 +217,14 @@ func (s *Service) deliver(ctx context.Context, c *connection, l letter) error {
 	if status != "" {
 		return s.settle(ctx, l, status, "")
 	}
-	content, err := s.content(ctx, l, to[0])
+	l.Locale = cmp.Or(l.OperatorLocale, l.Locale)
+	content, err := s.Write(l.Letter, to[0])
 	if err != nil {
 		s.Log.ErrorContext(ctx, "letter cannot be written", "letter_id", l.ID, "kind", l.Kind, "err", err)
 		return s.settle(ctx, l, models.LetterFailed, models.CauseMailWrite)
+	}
+	if waits, err := s.fixContent(ctx, l, &content); err != nil || !waits {
+		return err
 	}
 	failure := c.send(message{id: messageID(l.Letter, s.From), from: s.From, to: to, date: l.CreatedAt, content: content})
 	if failure == nil {
@@ -261,21 +265,22 @@ func (s *Service) recipients(l letter) ([]Recipient, models.LetterStatus) {
 	return operators, ""
 }
 
-// content returns the letter as the first attempt wrote it, so that all attempts hand over the same.
-func (s *Service) content(ctx context.Context, l letter, to Recipient) (Content, error) {
-	l.Locale = cmp.Or(l.OperatorLocale, l.Locale)
-	content, err := s.Write(l.Letter, to)
+// contentSQL stores what a letter says, unless an earlier attempt has.
+const contentSQL = `UPDATE letters SET subject = CASE text WHEN '' THEN @subject ELSE subject END,
+	html = CASE text WHEN '' THEN @html ELSE html END, text = CASE text WHEN '' THEN @text ELSE text END
+	WHERE id = @id AND status = 'waiting' RETURNING subject, text, html`
+
+// fixContent stores the letter, or replaces it by what the first attempt stored, so that all attempts hand over the
+// same. It reports whether the letter still waits, and no other worker has sent it.
+func (s *Service) fixContent(ctx context.Context, l letter, content *Content) (waits bool, err error) {
+	var stored []models.Letter
+	err = s.DB.WithContext(ctx).Raw(contentSQL, map[string]any{"id": l.ID, "subject": content.Subject,
+		"text": content.Text, "html": content.HTML}).Scan(&stored).Error
 	if err != nil {
-		return content, err
+		return false, fmt.Errorf("store the text of letter %s: %w", l.ID, err)
 	}
-	if l.Text != "" {
-		content.Subject, content.Text, content.HTML = l.Subject, l.Text, l.HTML
-		return content, nil
+	for _, first := range stored {
+		content.Subject, content.Text, content.HTML = first.Subject, first.Text, first.HTML
 	}
-	err = s.DB.WithContext(ctx).Exec(`UPDATE letters SET subject = ?, text = ?, html = ? WHERE id = ? AND status = 'waiting'`,
-		content.Subject, content.Text, content.HTML, l.ID).Error
-	if err != nil {
-		return content, fmt.Errorf("store the text of letter %s: %w", l.ID, err)
-	}
-	return content, nil
+	return len(stored) > 0, nil
 }
