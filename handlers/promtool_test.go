@@ -39,17 +39,8 @@ func promtool(t *testing.T, tests map[string]any) {
 	run(monitoringTool(t, "amtool"), "check-config", "alertmanager.yml")
 }
 
-// monitoringTool builds a program of Prometheus from its pinned source, without the clouds that it can watch, and
-// returns its path.
+// monitoringTool builds a program of Prometheus without the clouds that it can watch.
 func monitoringTool(t *testing.T, name string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "tool", "-n", name) //nolint:gosec // one of two names
-	cmd.Dir = "../static/ops/testdata/prometheus"
-	cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false -trimpath -tags=remove_all_sd", "GOWORK=off", "CGO_ENABLED=0")
-	cmd.Stderr = os.Stderr
-	path, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("build %s: %v", name, err)
-	}
-	return strings.TrimSpace(string(path))
+	return outsider(t, "../static/ops/testdata/prometheus", name, "remove_all_sd")
 }
