@@ -17,8 +17,9 @@ const localCall = "call"
 
 // apiCall is the state of one API request outside huma.
 type apiCall struct {
-	c   *fiber.Ctx
-	err error // answered by handleError once huma has returned
+	c     *fiber.Ctx
+	rules *inputRules // set once the route is known
+	err   error       // answered by handleError once huma has returned
 }
 
 // api is the JSON API under construction.
@@ -99,7 +100,7 @@ func register[I, O any](a *api, method, path string, d call, do func(*fiber.Ctx,
 		return out, nil
 	})
 	documented := operationOf(a.OpenAPI(), op.Method, op.Path)
-	rules.read(a.OpenAPI().Components.Schemas, documented)
+	rules.read(a.OpenAPI(), documented)
 	a.h.document(documented, d.samples)
 }
 
@@ -127,7 +128,8 @@ func captureError(ctx huma.Context, _ string, v any) (any, error) {
 	if !ok {
 		return v, nil
 	}
-	humafiber.Unwrap(ctx).Locals(localCall).(*apiCall).err = faultOfModel(model)
+	call := humafiber.Unwrap(ctx).Locals(localCall).(*apiCall)
+	call.err = call.rules.faultOfModel(model)
 	return nil, nil
 }
 

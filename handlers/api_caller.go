@@ -15,6 +15,7 @@ import (
 
 // access says who may make a call.
 type access struct {
+	public  bool // anybody; a wrong key is refused all the same
 	session bool
 	scope   string     // that a service key needs; empty when keys may not call
 	limit   limit.Rule // for sessions; a key has one limit for all calls
@@ -24,6 +25,7 @@ type access struct {
 const (
 	schemeSession = "session"
 	schemeKey     = "serviceKey"
+	anyone        = "anyone" // no scheme: a public call
 )
 
 // identifyKey authenticates a service key. A request with an Authorization header ignores cookies, so other sites
@@ -49,6 +51,8 @@ func (h *Handler) identifyKey(c *fiber.Ctx) error {
 func (a access) authorize(c *fiber.Ctx) error {
 	v := currentVisitor(c)
 	switch {
+	case a.public:
+		return nil
 	case v.key == nil && v.account == nil:
 		return fault.Because(fault.Unauthenticated, fault.CallerUnknown)
 	case v.key == nil && !a.session:
@@ -63,6 +67,9 @@ func (a access) authorize(c *fiber.Ctx) error {
 
 // describe documents the access.
 func (a access) describe(op *huma.Operation) {
+	if a.public {
+		op.Security = []map[string][]string{{}}
+	}
 	if a.scope != "" {
 		op.Security = append(op.Security, map[string][]string{schemeKey: {}})
 		op.Description += " With a service key it needs the scope `" + a.scope + "`."
@@ -114,7 +121,7 @@ func requestOf(c *fiber.Ctx, named UserRef, create bool) (spend.Request, error) 
 }
 
 // subject returns the user that a read call is about.
-// Errors: those of requestOf; fault.NotFound for an unknown user.
+// Errors: those of requestOf; fault.NotFound with fault.UserUnknown.
 func (h *Handler) subject(c *fiber.Ctx, named UserRef) (int64, error) {
 	r, err := requestOf(c, named, false)
 	if err != nil {

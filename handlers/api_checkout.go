@@ -13,7 +13,7 @@ import (
 // checkoutRequest names a price and a quantity, never an amount.
 type checkoutRequest struct {
 	_        struct{} `additionalProperties:"true"`
-	PriceID  string   `json:"priceId" maxLength:"255" doc:"The Stripe price of the package, as the purchase page lists it."`
+	PriceID  string   `json:"priceId" maxLength:"255" doc:"The Stripe price of the package, as GET /api/packages lists it."`
 	Quantity quantity `json:"quantity" doc:"How many of the package."`
 	Locale   language `json:"locale,omitempty" doc:"Language of the Checkout page; the user's when left out."`
 }

@@ -23,7 +23,7 @@ func (anyObject) Schema(huma.Registry) *huma.Schema {
 type spendRequest struct {
 	UserRef
 	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You vouch that the address is verified."`
-	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are spent on. Its price is ours; no amount can be sent."`
+	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are spent on, as GET /api/features lists it. Its price is ours; no amount can be sent."`
 	Metadata   anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept beside the movement, 8 KiB at most."`
 }
 

@@ -165,8 +165,11 @@ func (r *docsReader) kind(s *huma.Schema) string {
 // example writes one exchange as a curl command and its answer.
 func (r *docsReader) example(op *huma.Operation, name, caller, status string, answer *huma.Example) pages.APIExample {
 	path, query := op.Path, url.Values{}
-	header := []string{"Authorization: Bearer rmc_…"}
-	if caller == schemeSession {
+	var header []string
+	switch caller {
+	case schemeKey:
+		header = []string{"Authorization: Bearer rmc_…"}
+	case schemeSession:
 		header = []string{"Cookie: " + r.doc.Components.SecuritySchemes[schemeSession].Name + "=…"}
 	}
 	for _, p := range op.Parameters {

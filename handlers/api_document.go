@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -18,6 +19,7 @@ const (
 	tagCredits = "Credits"
 	tagHolds   = "Holds"
 	tagBuying  = "Buying"
+	tagPrices  = "Prices"
 )
 
 const problemJSON = "application/problem+json"
@@ -53,6 +55,7 @@ func (h *Handler) describeAPI(registry huma.Registry) *huma.OpenAPI {
 			{Name: tagCredits, Description: "What a user has, and what became of it."},
 			{Name: tagHolds, Description: "Credits that are reserved while work is done."},
 			{Name: tagBuying, Description: "Where a user pays for more."},
+			{Name: tagPrices, Description: "What features and packages cost, for your own buttons. Needs no key."},
 		},
 		Components: &huma.Components{
 			Schemas: registry,
@@ -96,6 +99,9 @@ func headerOf(kind, description string) *huma.Param {
 // errorStatuses lists the error statuses of an operation.
 func errorStatuses(op *huma.Operation, who access) []int {
 	statuses := []int{400, 401, 403, 422, 429, 500, 503}
+	if who.public {
+		statuses = []int{401, 422, 429, 500, 503} // 401 and 429 for a key that is wrong
+	}
 	if who.scope != "" {
 		statuses = append(statuses, 404)
 	}
@@ -115,7 +121,7 @@ var meanings = map[int]string{
 	401: "No session and no valid service key.",
 	402: "The user has too few credits. Nothing was taken.",
 	403: "The caller may not make this call.",
-	404: "There is no such user or hold, or it is not the caller's.",
+	404: "There is no such user (USER_NOT_FOUND) or hold (NOT_FOUND), or it is not the caller's.",
 	409: "The Idempotency-Key was used for another request, or the first one with it is still running (then REQUEST_IN_PROGRESS, with Retry-After), or the hold is no longer open.",
 	413: "The body is larger than any request.",
 	422: "A value is wrong; error.detail names the field.",
@@ -189,22 +195,26 @@ func withExample(examples map[string]*huma.Example, name string, e *huma.Example
 // sampleEnvelope returns a refusal's answer in English.
 func (h *Handler) sampleEnvelope(f *fault.Error) envelope {
 	ctx, _ := h.Site.Texts.Context(context.Background(), "en")
+	if f.Code == fault.InsufficientCredits {
+		smallest := models.Offer{Price: models.Price{CreditsPerUnit: 100}}
+		f = f.With("purchaseUrl", h.purchaseURL(ctx, &models.Cover{Offer: smallest, Quantity: 1}))
+	}
 	return h.envelope(ctx, "req_0190f3a1b2c3d4e5f6071829", f)
 }
 
 // commonRefusals are examples of refusals that any call may return.
 var commonRefusals = []sample{
-	{name: "unreadable", summary: "No JSON", refusal: fault.Because(fault.Malformed, fault.BodyUnreadable)},
+	{name: "unreadable", summary: "No JSON", refusal: unreadable([]byte(`{"feature": }`))},
 	{name: "unknown_caller", summary: "No session and no valid key",
 		refusal: fault.Because(fault.Unauthenticated, fault.CallerUnknown)},
 	{name: "expired_key", summary: "The key has expired", refusal: fault.Because(fault.Unauthenticated, fault.KeyExpired)},
 	{name: "not_allowed", summary: "The key lacks the scope", refusal: fault.Because(fault.Forbidden, fault.ScopeMissing)},
-	{name: "unknown", summary: "No such user or hold", refusal: fault.New(fault.NotFound, nil)},
+	{name: "unknown", summary: "No such hold", refusal: fault.New(fault.NotFound, nil)},
 	{name: "used_otherwise", summary: "The key was used for another request",
 		refusal: fault.Because(fault.Conflict, fault.KeyUsedOtherwise)},
 	{name: "too_large", summary: "More than 64 KiB", refusal: fault.New(fault.PayloadTooLarge, nil)},
 	{name: "unknown_field", summary: "A field that is not documented",
-		refusal: &fault.Error{Code: fault.Invalid, Problem: fault.FieldUnknown, Detail: map[string]any{"field": "amount"}}},
+		refusal: named(fault.Invalid, fault.FieldUnknown, "amount")},
 	{name: "too_fast", summary: "Too many requests", refusal: fault.New(fault.RateLimited,
 		map[string]any{"retryAfter": 7})},
 	{name: "our_fault", summary: "Our fault", refusal: fault.New(fault.Internal, nil)},

@@ -16,7 +16,7 @@ import (
 type holdRequest struct {
 	UserRef
 	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You vouch that the address is verified."`
-	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are held for. Its price is ours; no amount can be sent."`
+	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are held for, as GET /api/features lists it. Its price is ours; no amount can be sent."`
 	TTLSeconds int64     `json:"ttlSeconds,omitempty" minimum:"1" maximum:"86400" doc:"How long the hold lasts: 1 second to 24 hours, 15 minutes when left out. Then it expires and nothing was taken."`
 	Metadata   anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept with the hold, 8 KiB at most."`
 }

@@ -28,15 +28,18 @@ type inputRules struct {
 	needKey  bool // idempotency key required
 	hasBody  bool
 	needBody bool
-	open     bool            // undocumented fields are ignored
-	fields   map[string]bool // of the body; true when required
-	query    map[string]bool // parameters; true for numbers
+	open     bool              // undocumented fields are ignored
+	fields   map[string]bool   // of the body; true when required
+	query    map[string]bool   // parameters; true for numbers
+	expected map[string]string // what fits each field and parameter
 }
 
 // read reads the rules from an operation's documentation, so that both always agree.
-func (r *inputRules) read(schemas huma.Registry, op *huma.Operation) {
-	r.fields, r.query = map[string]bool{}, map[string]bool{}
+func (r *inputRules) read(doc *huma.OpenAPI, op *huma.Operation) {
+	r.fields, r.query, r.expected = map[string]bool{}, map[string]bool{}, map[string]string{}
+	reader := &docsReader{doc}
 	for _, p := range op.Parameters {
+		r.expected[p.Name] = reader.kind(p.Schema)
 		switch p.In {
 		case "query":
 			r.query[p.Name] = p.Schema.Type == huma.TypeInteger
@@ -47,12 +50,10 @@ func (r *inputRules) read(schemas huma.Registry, op *huma.Operation) {
 	if op.RequestBody == nil {
 		return
 	}
-	schema := op.RequestBody.Content[fiber.MIMEApplicationJSON].Schema
-	if schema.Ref != "" {
-		schema = schemas.SchemaFromRef(schema.Ref)
-	}
+	schema := reader.resolve(op.RequestBody.Content[fiber.MIMEApplicationJSON].Schema)
 	r.hasBody, r.needBody, r.open = true, op.RequestBody.Required, schema.AdditionalProperties == true
-	for name := range schema.Properties {
+	for name, field := range schema.Properties {
+		r.expected[name] = reader.kind(field)
 		r.fields[name] = slices.Contains(schema.Required, name)
 	}
 }
@@ -62,6 +63,7 @@ func (r *inputRules) read(schemas huma.Registry, op *huma.Operation) {
 func (h *Handler) guard(who access, rules *inputRules) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := humafiber.Unwrap(ctx)
+		c.Locals(localCall).(*apiCall).rules = rules
 		err := who.authorize(c)
 		if err == nil {
 			err = rules.check(c)
@@ -147,11 +149,11 @@ func (r *inputRules) checkQuery(c *fiber.Ctx) error {
 		number, known := r.query[name]
 		switch {
 		case !known:
-			return unknownField(name)
+			return named(fault.Invalid, fault.FieldUnknown, name)
 		case seen[name]:
-			return fault.Field(name, fault.FieldTwice)
+			return named(fault.Invalid, fault.FieldTwice, name)
 		case number && parseDigits(value) < 0, value == "", !models.Storable(value):
-			return fault.Field(name, problemOf(name))
+			return r.unfit(name)
 		}
 		seen[name] = true
 	}
@@ -159,10 +161,10 @@ func (r *inputRules) checkQuery(c *fiber.Ctx) error {
 }
 
 // checkBody accepts one UTF-8 object of limited depth with known fields, each once.
-func (r *inputRules) checkBody(body []byte) error {
-	body = bytes.TrimSpace(body)
+func (r *inputRules) checkBody(sent []byte) error {
+	body := bytes.TrimSpace(sent)
 	if len(body) == 0 || body[0] != '{' || !json.Valid(body) || !utf8.Valid(body) {
-		return fault.Because(fault.Malformed, fault.BodyUnreadable)
+		return unreadable(sent)
 	}
 	names, err := scanObject(body)
 	if err != nil {
@@ -170,7 +172,7 @@ func (r *inputRules) checkBody(body []byte) error {
 	}
 	for _, name := range names {
 		if !r.knows(name) {
-			return unknownField(name)
+			return named(fault.Invalid, fault.FieldUnknown, name)
 		}
 	}
 	for name, needed := range r.fields {
@@ -195,14 +197,14 @@ func (r *inputRules) knows(name string) bool {
 	return r.open
 }
 
-// unknownField names the field in the answer but not in the log, because the caller chose it.
-func unknownField(name string) error {
+// named returns a refusal that names a field in the answer but not in the log, because the caller chose the name.
+func named(code fault.Code, problem fault.Problem, name string) *fault.Error {
 	const most = 100
 	name = strings.ToValidUTF8(name, "\uFFFD")
 	if utf8.RuneCountInString(name) > most {
 		name = string([]rune(name)[:most])
 	}
-	return &fault.Error{Code: fault.Invalid, Problem: fault.FieldUnknown, Detail: map[string]any{"field": name}}
+	return fault.Because(code, problem).With("field", name)
 }
 
 // problems maps fields to the problem when huma's validation refuses their value.
@@ -212,16 +214,18 @@ var problems = map[string]fault.Problem{
 	"email": fault.EmailInvalid, "ttlSeconds": fault.TTLRange, "credits": fault.CaptureRange,
 }
 
-func problemOf(field string) fault.Problem {
-	if problem, ok := problems[field]; ok {
-		return problem
+// unfit returns the refusal of a value, and says what would fit.
+func (r *inputRules) unfit(field string) *fault.Error {
+	problem, ok := problems[field]
+	if !ok {
+		problem = fault.ValueUnfit
 	}
-	return fault.ValueUnfit
+	return fault.Field(field, problem).With("expected", r.expected[field])
 }
 
 // faultOfModel converts huma's validation error to a fault about its first field. huma's texts quote the request and
 // are dropped.
-func faultOfModel(m *huma.ErrorModel) error {
+func (r *inputRules) faultOfModel(m *huma.ErrorModel) error {
 	switch m.Status {
 	case fiber.StatusBadRequest, fiber.StatusUnsupportedMediaType:
 		return fault.Because(fault.Malformed, fault.BodyUnreadable)
@@ -243,7 +247,7 @@ func faultOfModel(m *huma.ErrorModel) error {
 	}
 	name, _, _ = strings.Cut(name, ".")
 	name, _, _ = strings.Cut(name, "[")
-	return fault.Field(name, problemOf(name))
+	return r.unfit(name)
 }
 
 // parseJSON decodes a body. huma decodes twice: first into any for its validation, then into the operation's type.

@@ -3,6 +3,8 @@ package handlers
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"unicode/utf8"
 
 	"github.com/resume-matcher/credits/services/fault"
 )
@@ -43,7 +45,7 @@ func scanObject(body []byte) ([]string, error) {
 			here := &levels[len(levels)-1]
 			if here.object && !here.named {
 				if nul || !here.add(body[i:end+1]) {
-					return nil, fault.Because(fault.Malformed, fault.FieldTwice)
+					return nil, named(fault.Malformed, fault.FieldTwice, string(body[i+1:end]))
 				}
 				here.named = true
 			} else if nul {
@@ -55,13 +57,35 @@ func scanObject(body []byte) ([]string, error) {
 	return top, nil
 }
 
+// unreadable returns the refusal of a body that is not one JSON object in UTF-8, and says where it ceases to be one.
+func unreadable(body []byte) *fault.Error {
+	var syntax *json.SyntaxError
+	at := len(body) - len(bytes.TrimLeft(body, " \t\r\n"))
+	if bytes.HasPrefix(body[at:], []byte("{")) {
+		if errors.As(json.Unmarshal(body, new(json.RawMessage)), &syntax) {
+			at = max(int(syntax.Offset)-1, 0)
+		}
+		for i := 0; i < at || syntax == nil && i < len(body); {
+			r, size := utf8.DecodeRune(body[i:])
+			if r == utf8.RuneError && size == 1 {
+				at = i
+				break
+			}
+			i += size
+		}
+	}
+	before := body[:min(at, len(body))]
+	line := bytes.Count(before, []byte("\n")) + 1
+	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
+	return fault.Because(fault.Malformed, fault.BodyUnreadable).With("line", line).With("column", column)
+}
+
 // unstorable reports a NUL in the most recent field.
 func unstorable(names []string) error {
 	if len(names) == 0 {
 		return fault.Because(fault.Malformed, fault.BodyUnreadable)
 	}
-	name := names[len(names)-1]
-	return fault.Field(name, problemOf(name))
+	return fault.Field(names[len(names)-1], fault.ValueUnfit).With("expected", "text without NUL")
 }
 
 // endOfString finds the closing quote of the string that starts at i, and whether it contains a NUL.

@@ -106,11 +106,11 @@ func TestServiceKey(t *testing.T) {
 	t.Run("answers in the requested language", func(t *testing.T) {
 		r := f.call("GET", "/api/credits/balance?userId=999", "", reads, "Accept-Language: de-CH,de;q=0.9",
 			"Cookie: locale=en")
-		if e := r.refusal(t); !strings.Contains(e.Error.Message, "nichts") {
+		if e := r.refusal(t); !strings.Contains(e.Error.Message, "kein Konto") {
 			t.Errorf("message = %q, want German", e.Error.Message)
 		}
 		if e := f.call("GET", "/api/credits/balance?userId=999", "", reads, "Cookie: locale=de").
-			refusal(t); !strings.Contains(e.Error.Message, "nothing") {
+			refusal(t); !strings.Contains(e.Error.Message, "No account") {
 			t.Errorf("message = %q, want the default despite the cookie", e.Error.Message)
 		}
 	})

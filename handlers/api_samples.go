@@ -30,6 +30,8 @@ var sampleMetadata = object{"resume": 4711}
 
 func keptMetadata() anyObject { return anyObject{[]byte(`{"resume":4711}`)} }
 
+var unknownUser = fault.Because(fault.NotFound, fault.UserUnknown)
+
 var checkoutSamples = []sample{
 	{name: "five_hundred", summary: "One package of 500 credits", caller: schemeSession, status: 201,
 		params: object{headerKey: "checkout-4711"},
@@ -50,7 +52,7 @@ var balanceSamples = []sample{
 		params: object{"email": sampleEmail}, answer: balance{490, 15, 475}},
 	{name: "own", summary: "Of the signed-in user", caller: schemeSession, status: 200, answer: balance{490, 15, 475}},
 	{name: "unknown_user", summary: "A user that does not exist", caller: schemeKey, params: object{"userId": 4242},
-		refusal: fault.New(fault.NotFound, nil)},
+		refusal: unknownUser},
 	{name: "no_user", summary: "A key that does not say whose", caller: schemeKey,
 		refusal: fault.Field("userId", fault.UserNotNamed)},
 }
@@ -69,7 +71,7 @@ var historySamples = []sample{
 	{name: "older", summary: "The page after it", caller: schemeKey, status: 200,
 		params: object{"email": sampleEmail, "cursor": 7}, answer: movements{Transactions: []movement{}}},
 	{name: "unknown_user", summary: "A user that does not exist", caller: schemeKey, params: object{"userId": 4242},
-		refusal: fault.New(fault.NotFound, nil)},
+		refusal: unknownUser},
 	{name: "no_user", summary: "A key that does not say whose", caller: schemeKey,
 		refusal: fault.Field("userId", fault.UserNotNamed)},
 }
@@ -87,11 +89,12 @@ var spendSamples = []sample{
 		refusal: fault.Because(fault.Malformed, fault.KeyRequired)},
 	{name: "unknown_user", summary: "A user that does not exist", caller: schemeKey,
 		params: object{headerKey: "analysis-4712"},
-		body:   object{"email": "unknown@example.com", "feature": "job_match"}, refusal: fault.New(fault.NotFound, nil)},
+		body:   object{"email": "unknown@example.com", "feature": "job_match"}, refusal: unknownUser},
 	{name: "no_such_feature", summary: "A feature that does not exist", caller: schemeKey,
-		params:  object{headerKey: "analysis-4713"},
-		body:    object{"userId": sampleUserID, "feature": "fortune_telling"},
-		refusal: fault.Field("feature", fault.FeatureUnknown)},
+		params: object{headerKey: "analysis-4713"},
+		body:   object{"userId": sampleUserID, "feature": "fortune_telling"},
+		refusal: fault.Field("feature", fault.FeatureUnknown).With("features",
+			[]string{"resume_analysis", "job_match", "resume_improvement"})},
 	{name: "too_few", summary: "More than a new user has", caller: schemeKey, params: object{headerKey: "analysis-4714"},
 		body:    object{"email": "new@example.com", "createUser": true, "feature": "resume_analysis"},
 		refusal: fault.New(fault.InsufficientCredits, object{"required": 10, "available": 0, "missing": 10})},
@@ -123,7 +126,7 @@ var holdSamples = []sample{
 		body:   object{"feature": "job_match"}, refusal: fault.Because(fault.Forbidden, fault.KeyNeeded)},
 	{name: "unknown_user", summary: "A user that does not exist", caller: schemeKey,
 		params: object{headerKey: "improvement-4713"},
-		body:   object{"userId": 4242, "feature": "job_match"}, refusal: fault.New(fault.NotFound, nil)},
+		body:   object{"userId": 4242, "feature": "job_match"}, refusal: unknownUser},
 	{name: "no_user", summary: "A key that does not say whose", caller: schemeKey,
 		params: object{headerKey: "improvement-4714"},
 		body:   object{"feature": "job_match"}, refusal: fault.Field("userId", fault.UserNotNamed)},
@@ -162,4 +165,16 @@ var releaseSamples = []sample{
 	{name: "captured", summary: "A hold that was captured", caller: schemeKey, params: object{"id": sampleCaptured},
 		refusal: fault.New(fault.HoldClosed, object{"status": "captured"})},
 	unknownHold,
+}
+
+var featureSamples = []sample{
+	{name: "all", summary: "What can be bought with credits", caller: anyone, status: 200,
+		answer: featureList{Features: []featurePrice{{"resume_analysis", "Resume analysis", 10},
+			{"job_match", "Job match", 5}, {"resume_improvement", "Resume improvement", 15}}}},
+}
+
+var packageSamples = []sample{
+	{name: "all", summary: "What is sold", caller: anyone, status: 200,
+		answer: packageList{Packages: []packageOffer{
+			{samplePriceID, 500, 0, 2000, "eur"}, {"price_1Q01200credits", 1200, 200, 3500, "eur"}}}},
 }

@@ -21,7 +21,7 @@ import (
 // answers is the one table from fault codes to HTTP: the status, and the code's name in the API.
 var answers = map[fault.Code]struct {
 	status int
-	name   string
+	name   errorName
 }{
 	fault.Malformed:           {fiber.StatusBadRequest, "INVALID_REQUEST"},
 	fault.Invalid:             {fiber.StatusUnprocessableEntity, "INVALID_REQUEST"},
@@ -139,9 +139,10 @@ func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 		return nil
 	}
 	if h.inGate(c) {
-		return h.answerGate(c, f, answer.status)
+		return h.answerGate(c, h.advise(c.UserContext(), f), answer.status)
 	}
 	if isAPI(c) {
+		f = h.advise(c.UserContext(), f)
 		if f.Code == fault.Unauthenticated {
 			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
 		}
@@ -195,10 +196,13 @@ func (h *Handler) message(ctx context.Context, f *fault.Error) string {
 	if f.Problem != "" {
 		key = "errors.problem." + string(f.Problem)
 	}
+	if _, placed := f.Detail["line"]; placed {
+		key += "_at"
+	}
 	if seconds, ok := f.Detail["retryAfter"].(int); ok && f.Code == fault.RateLimited {
 		return tooFast(ctx, seconds)
 	}
-	return locales.T(ctx, key, f.Detail)
+	return locales.T(ctx, key, detail(f))
 }
 
 // tooFast says how long to wait: in seconds, or in minutes above one.
@@ -209,61 +213,3 @@ func tooFast(ctx context.Context, seconds int) string {
 	}
 	return locales.N(ctx, "errors.too_fast."+unit, n)
 }
-
-// envelope is the shape of every API error.
-type envelope struct {
-	RequestID string   `json:"request_id" doc:"Finds the request in our log; also in the header X-Request-ID."`
-	Error     apiError `json:"error"`
-}
-
-// apiError describes a failure to programs and to people.
-type apiError struct {
-	Code    string         `json:"code" enum:"INVALID_REQUEST,WEBHOOK_SIGNATURE_INVALID,UNAUTHENTICATED,INSUFFICIENT_CREDITS,FORBIDDEN,NOT_FOUND,IDEMPOTENCY_CONFLICT,HOLD_NOT_OPEN,REQUEST_IN_PROGRESS,PAYLOAD_TOO_LARGE,RATE_LIMITED,INTERNAL,UNAVAILABLE,UPSTREAM_FAILED" doc:"For programs."`
-	Message string         `json:"message" doc:"For people, in their language."`
-	Detail  map[string]any `json:"detail" nullable:"true" doc:"What a program can act on: field and problem of a wrong value; required, available, missing and purchaseUrl when credits are missing; status of a hold that has ended; null when the code says it all."`
-}
-
-// inProgress is the API's name of a conflict with a request that is still running. Unlike other conflicts, it
-// ends without action by the caller.
-const inProgress = "REQUEST_IN_PROGRESS"
-
-// nameOf returns the API's name of a fault.
-func nameOf(f *fault.Error) string {
-	if f.Problem == fault.StillRunning {
-		return inProgress
-	}
-	return answers[f.Code].name
-}
-
-// envelope wraps a fault, in the language of ctx.
-func (h *Handler) envelope(ctx context.Context, id string, f *fault.Error) envelope {
-	return envelope{RequestID: id, Error: apiError{Code: nameOf(f), Message: h.message(ctx, f),
-		Detail: h.detail(ctx, f)}}
-}
-
-// detail returns what a program can act on; null when the code says it all.
-func (h *Handler) detail(ctx context.Context, f *fault.Error) map[string]any {
-	detail := map[string]any{}
-	for name, value := range f.Detail {
-		detail[name] = value
-	}
-	if f.Field != "" {
-		detail["field"] = jsonNames[f.Field]
-		if detail["field"] == "" {
-			detail["field"] = f.Field
-		}
-	}
-	if f.Problem != "" {
-		detail["problem"] = string(f.Problem)
-	}
-	if f.Code == fault.InsufficientCredits {
-		detail["purchaseUrl"] = h.Site.AppURL + "/" + locales.Code(ctx) + "/purchase"
-	}
-	if len(detail) == 0 {
-		return nil
-	}
-	return detail
-}
-
-// jsonNames maps form fields to their JSON names where they differ.
-var jsonNames = map[string]string{"price_id": "priceId", "ttl_seconds": "ttlSeconds"}

@@ -52,7 +52,7 @@ var ownSegments = append([]string{"auth", "credits", "dev", "healthz", "logout",
 	components.Languages()...)
 
 // ownCalls are the second segments of our own API.
-var ownCalls = []string{"checkout", "credits", "docs", "openapi.json", "stripe"}
+var ownCalls = []string{"checkout", "credits", "docs", "features", "openapi.json", "packages", "stripe"}
 
 // isOwn reports whether a path is ours while the gate is on.
 func isOwn(path string) bool {

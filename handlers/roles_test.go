@@ -56,6 +56,11 @@ var routeRoles = map[string]struct {
 	"GET /api/checkout":  {"/api/checkout", statuses{405, 405, 405, 405, 405, 405, 401}},
 	"POST /api/checkout": {"/api/checkout", statuses{401, 422, 422, 422, 403, 403, 401}},
 	// a key must name a user
+	"GET /api/features":  {"/api/features", statuses{200, 200, 200, 200, 200, 200, 401}},
+	"POST /api/features": {"/api/features", statuses{405, 405, 405, 405, 405, 405, 401}},
+	"GET /api/packages":  {"/api/packages", statuses{200, 200, 200, 200, 200, 200, 401}},
+	"POST /api/packages": {"/api/packages", statuses{405, 405, 405, 405, 405, 405, 401}},
+
 	"GET /api/credits/balance":       {"/api/credits/balance", statuses{401, 200, 200, 200, 422, 422, 401}},
 	"POST /api/credits/balance":      {"/api/credits/balance", statuses{405, 405, 405, 405, 405, 405, 401}},
 	"GET /api/credits/transactions":  {"/api/credits/transactions", statuses{401, 200, 200, 200, 422, 422, 401}},

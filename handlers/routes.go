@@ -211,6 +211,8 @@ func (h *Handler) routeAdmin(staff fiber.Router) {
 
 // registerCalls registers the API.
 func (a *api) registerCalls() {
+	register(a, fiber.MethodGet, "/api/features", featuresCall, a.h.listFeatures)
+	register(a, fiber.MethodGet, "/api/packages", packagesCall, a.h.listPackages)
 	register(a, fiber.MethodGet, "/api/credits/balance", balanceCall, a.h.readBalance)
 	register(a, fiber.MethodGet, "/api/credits/transactions", transactionsCall, a.h.listTransactions)
 	register(a, fiber.MethodPost, "/api/credits/spend", spendCall, a.h.spendCredits)

@@ -104,7 +104,7 @@ func checkSpend(t *testing.T, v *visitor) {
 	d := r.Error.Detail
 	if status != 402 || r.Error.Code != "INSUFFICIENT_CREDITS" || d["required"] != 10.0 || d["available"] != 0.0 ||
 		d["missing"] != 10.0 ||
-		d["purchaseUrl"] != s.url+"/de/purchase" {
+		d["purchaseUrl"] != s.url+"/de/purchase?package=100" {
 		t.Errorf("spend without credits: status %d %s, want 402 with the missing credits", status, text)
 	}
 	if !strings.Contains(r.Error.Message, "Credits") || !strings.Contains(r.Error.Message, "10") {

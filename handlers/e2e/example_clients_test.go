@@ -187,7 +187,7 @@ func runGoMetered(t *testing.T, c *credits.Client, user credits.User, wantBalanc
 	_, err := c.Hold(t.Context(), improve)
 	poor, refused := new(credits.PaymentRequired), new(credits.Error)
 	if !errors.As(err, &poor) || poor.Required != 15 || poor.Available != 10 || poor.Missing != 5 ||
-		!strings.HasSuffix(poor.PurchaseURL, "/purchase") {
+		!strings.HasSuffix(poor.PurchaseURL, "/purchase?package=100") {
 		t.Fatalf("hold with too few credits: %v, want 402 with required 15, available 10, missing 5", err)
 	}
 	if !errors.As(err, &refused) || refused.Status != 402 || refused.Code != "INSUFFICIENT_CREDITS" ||
@@ -195,8 +195,8 @@ func runGoMetered(t *testing.T, c *credits.Client, user credits.User, wantBalanc
 		t.Fatalf("hold with too few credits: %v, want 402 with required 15, available 10, missing 5", err)
 	}
 	if _, err := c.Spend(t.Context(), credits.Request{User: user, Feature: "none"}); !errors.As(err, &refused) ||
-		refused.Code != "INVALID_REQUEST" {
-		t.Fatalf("spend on an unknown feature: %v, want INVALID_REQUEST", err)
+		refused.Code != "FEATURE_UNKNOWN" {
+		t.Fatalf("spend on an unknown feature: %v, want FEATURE_UNKNOWN", err)
 	}
 	unreachable := credits.New("http://127.0.0.1:9", "rmc_")
 	unreachable.Attempts = 2

@@ -145,7 +145,7 @@ func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
 		return Account{}, fmt.Errorf("read account %d: %w", userID, err)
 	}
 	if len(accounts) == 0 {
-		return Account{}, fault.New(fault.NotFound, nil)
+		return Account{}, fault.Because(fault.NotFound, fault.UserUnknown)
 	}
 	return accounts[0], nil
 }

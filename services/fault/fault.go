@@ -5,6 +5,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"maps"
 )
 
 // Code is the kind of a refusal. Its text is errors.<code>.
@@ -82,6 +83,7 @@ const (
 	StillRunning        Problem = "still_running"   // an earlier request: see InProgress
 	OutcomeUnknown      Problem = "outcome_unknown" // the request may have taken effect
 	CallerUnknown       Problem = "caller_unknown"
+	UserUnknown         Problem = "user_unknown" // no account has the id or address that a program names
 	KeyNeeded           Problem = "service_key_needed"
 	SessionNeeded       Problem = "session_needed"
 	ScopeMissing        Problem = "scope_missing"
@@ -154,7 +156,7 @@ func Problems() []Problem {
 		BodyUnreadable, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
 		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, RefundRange, AmountUnreadable,
 		CaptureRange, TTLRange, EmailInvalid, StillRunning, OutcomeUnknown,
-		CallerUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing,
+		CallerUnknown, UserUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing,
 		ValueUnfit, TooDeep, TooManyItems,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver,
 		ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
@@ -191,6 +193,15 @@ func Because(code Code, problem Problem) *Error { return &Error{Code: code, Prob
 // second.
 func InProgress() *Error {
 	return &Error{Code: Conflict, Problem: StillRunning, Detail: map[string]any{"retryAfter": 1}}
+}
+
+// With returns a copy of the fault with one more detail.
+func (e *Error) With(name string, value any) *Error {
+	more := *e
+	more.Detail = map[string]any{}
+	maps.Copy(more.Detail, e.Detail)
+	more.Detail[name] = value
+	return &more
 }
 
 // Wrap returns a fault with a cause for the log.

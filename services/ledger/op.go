@@ -74,7 +74,7 @@ func apply(tx models.Tx, skip string, ops []Op) error {
 		case skip != "":
 			op.state().err = ErrLocked // or an unknown user: only waiting shows which
 		default:
-			op.state().err = fault.New(fault.NotFound, nil)
+			op.state().err = fault.Because(fault.NotFound, fault.UserUnknown)
 		}
 	}
 	if err := execute(tx, ready); err != nil {
@@ -231,7 +231,7 @@ func decide(tx models.Tx, r request) (decided, error) {
 	fromStripe := r.Reason == models.ReasonPurchase || r.Reason == models.ReasonRefund || r.Reason == models.ReasonDispute
 	switch {
 	case d.Deleted && !fromStripe:
-		return d, fault.New(fault.NotFound, nil)
+		return d, fault.Because(fault.NotFound, fault.UserUnknown)
 	case d.UsedEntry != nil || d.UsedHold != nil:
 		return d, nil
 	case d.Delta == nil:

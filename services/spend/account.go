@@ -18,11 +18,11 @@ import (
 // address gets an account: the calling service guarantees that it has verified the address.
 //
 // It does not check that an id exists; the operation on that user does.
-// Errors: fault.NotFound; fault.Invalid for an invalid address.
+// Errors: fault.NotFound with fault.UserUnknown; fault.Invalid for an invalid address.
 func (s *Service) Account(ctx context.Context, userID int64, email string, create bool) (int64, error) {
 	if userID != 0 {
 		if userID < 1 || userID > math.MaxInt32 {
-			return 0, fault.New(fault.NotFound, nil)
+			return 0, fault.Because(fault.NotFound, fault.UserUnknown)
 		}
 		return userID, nil
 	}
@@ -37,7 +37,7 @@ func (s *Service) Account(ctx context.Context, userID int64, email string, creat
 		})
 	}
 	if err == nil && id == 0 {
-		err = fault.New(fault.NotFound, nil)
+		err = fault.Because(fault.NotFound, fault.UserUnknown)
 	}
 	return id, err
 }

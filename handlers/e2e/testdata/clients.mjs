@@ -54,7 +54,7 @@ assert.deepEqual([short.ok, short.code, short.missing], [false, "INSUFFICIENT_CR
 const poor = await refusal(credits.hold("resume_improvement", user));
 assert.ok(poor instanceof PaymentRequired && poor.message && poor.request_id.startsWith("req_"), poor);
 assert.deepEqual([poor.status, poor.code, poor.required, poor.available, poor.missing], [402, "INSUFFICIENT_CREDITS", 15, 10, 5]);
-assert.ok(poor.purchaseUrl.endsWith("/purchase") && short.purchaseUrl === poor.purchaseUrl, poor.purchaseUrl);
-assert.equal((await refusal(credits.spend("none", user))).code, "INVALID_REQUEST");
+assert.ok(poor.purchaseUrl.endsWith("/purchase?package=100") && short.purchaseUrl === poor.purchaseUrl, poor.purchaseUrl);
+assert.equal((await refusal(credits.spend("none", user))).code, "FEATURE_UNKNOWN");
 const unreachable = await refusal(new Credits("http://127.0.0.1:9", "rmc_", { attempts: 2 }).balance(user));
 assert.deepEqual([unreachable.status, unreachable.code], [503, "UNREACHABLE"]);

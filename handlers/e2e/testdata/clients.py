@@ -71,8 +71,8 @@ credits.spend("resume_improvement", user)
 poor = refusal(lambda: credits.hold("resume_improvement", user))
 assert isinstance(poor, PaymentRequired) and poor.message and poor.request_id.startswith("req_"), poor
 equal((poor.status, poor.code, poor.required, poor.available, poor.missing), (402, "INSUFFICIENT_CREDITS", 15, 10, 5))
-assert poor.purchase_url.endswith("/purchase"), poor.purchase_url
+assert poor.purchase_url.endswith("/purchase?package=100"), poor.purchase_url
 equal(poor.envelope()["error"]["detail"]["missing"], 5)
-equal(refusal(lambda: credits.spend("none", user)).code, "INVALID_REQUEST")
+equal(refusal(lambda: credits.spend("none", user)).code, "FEATURE_UNKNOWN")
 unreachable = refusal(lambda: Client("http://127.0.0.1:9", "rmc_", attempts=2).balance(user))
 equal((unreachable.status, unreachable.code), (503, "UNREACHABLE"))

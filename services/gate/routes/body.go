@@ -97,7 +97,7 @@ func (r *reader) object(depth int) (any, error) {
 		}
 		name := r.text()
 		if _, twice := object[name]; twice {
-			return nil, fault.Because(fault.Malformed, fault.FieldTwice)
+			return nil, fault.Because(fault.Malformed, fault.FieldTwice).With("field", name)
 		}
 		value, err := r.value(depth + 1)
 		if err != nil {

@@ -134,7 +134,8 @@ func (r *Rule) isFree(object map[string]any) (bool, error) {
 	if free := chosen(r.terms.Choice.Free); free || chosen(r.terms.Choice.Charged) {
 		return free, nil
 	}
-	return false, fault.Field(r.terms.Choice.Field, fault.ValueUnfit)
+	return false, fault.Field(r.terms.Choice.Field, fault.ValueUnfit).
+		With("expected", strings.Join(slices.Concat(r.terms.Choice.Charged, r.terms.Choice.Free), " | "))
 }
 
 // counts reports whether the request counts for the daily bound: always, or when one of the fields has no text.
