@@ -265,6 +265,7 @@ func site(p *command.Program, proxies transport.Proxies) handlers.Site {
 		Sandbox:       p.Config.Mode == config.Sandbox,
 		SmallBusiness: p.Config.SmallBusiness,
 		Development:   !p.Config.Production(),
+		ReturnOrigins: p.Config.Returns(),
 		FormTargets:   []string{p.Config.CheckoutOrigin()},
 		Proxies:       proxies,
 		Dashboard:     p.Config.Dashboard(),

@@ -16,6 +16,8 @@ type checkoutRequest struct {
 	PriceID  string   `json:"priceId" maxLength:"255" doc:"The Stripe price of the package, as GET /api/packages lists it."`
 	Quantity quantity `json:"quantity" doc:"How many of the package."`
 	Locale   language `json:"locale,omitempty" doc:"Language of the Checkout page; the user's when left out."`
+
+	ReturnURL string `json:"returnUrl,omitempty" maxLength:"500" doc:"Where the user goes on after the payment: an address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
 }
 
 // quantity is a number of packages.
@@ -72,9 +74,13 @@ func (h *Handler) createCheckout(c *fiber.Ctx, in *checkoutInput) (*checkoutOutp
 	if in.Key == "" {
 		in.Key = randomKey()
 	}
+	back, err := h.returnURL(in.Body.ReturnURL)
+	if err != nil {
+		return nil, err
+	}
 	started, err := h.Purchase.Start(c.UserContext(), purchase.Order{
 		UserID: currentUserID(c), PriceID: in.Body.PriceID, Quantity: int64(in.Body.Quantity), Locale: string(in.Body.Locale),
-		Key: in.Key,
+		Key: in.Key, ReturnURL: back,
 	})
 	if err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ type spendRequest struct {
 	UserRef
 	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You vouch that the address is verified."`
 	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are spent on, as GET /api/features lists it. Its price is ours; no amount can be sent."`
+	ReturnURL  string    `json:"returnUrl,omitempty" maxLength:"500" doc:"If credits are missing: where the user goes on after buying them. purchaseUrl then carries it. An address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
 	Metadata   anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept beside the movement, 8 KiB at most."`
 }
 
@@ -165,6 +166,10 @@ func (h *Handler) spendCredits(c *fiber.Ctx, in *spendInput) (*spentOutput, erro
 	if err := requireKey(c, in.Key); err != nil {
 		return nil, err
 	}
+	back, err := h.returnURL(in.Body.ReturnURL)
+	if err != nil {
+		return nil, err
+	}
 	request, err := requestOf(c, in.Body.UserRef, in.Body.CreateUser)
 	if err != nil {
 		return nil, err
@@ -172,7 +177,7 @@ func (h *Handler) spendCredits(c *fiber.Ctx, in *spendInput) (*spentOutput, erro
 	request.Feature, request.Key, request.Metadata = in.Body.Feature, in.Key, in.Body.Metadata.RawMessage
 	posted, err := h.Spend.Spend(c.UserContext(), request)
 	if err != nil {
-		return nil, err
+		return nil, comingBack(err, back)
 	}
 	return &spentOutput{replayed(posted.Replayed), spent{posted.ID, posted.DeltaCredits, posted.BalanceAfter}}, nil
 }

@@ -197,7 +197,7 @@ func (h *Handler) sampleEnvelope(f *fault.Error) envelope {
 	ctx, _ := h.Site.Texts.Context(context.Background(), "en")
 	if f.Code == fault.InsufficientCredits {
 		smallest := models.Offer{Price: models.Price{CreditsPerUnit: 100}}
-		f = f.With("purchaseUrl", h.purchaseURL(ctx, &models.Cover{Offer: smallest, Quantity: 1}))
+		f = f.With("purchaseUrl", h.purchaseURL(ctx, &models.Cover{Offer: smallest, Quantity: 1}, ""))
 	}
 	return h.envelope(ctx, "req_0190f3a1b2c3d4e5f6071829", f)
 }

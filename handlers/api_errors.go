@@ -138,15 +138,17 @@ func (h *Handler) advise(ctx context.Context, f *fault.Error) *fault.Error {
 		if err != nil {
 			cover = nil
 		}
-		return f.With("purchaseUrl", h.purchaseURL(ctx, cover))
+		back, _ := f.Detail[paramReturnURL].(string)
+		return f.With("purchaseUrl", h.purchaseURL(ctx, cover, back))
 	}
 	return f
 }
 
-// purchaseURL is the address of the packages, with the one selected that covers what is missing.
-func (h *Handler) purchaseURL(ctx context.Context, cover *models.Cover) string {
-	if cover == nil {
-		return h.Site.AppURL + "/" + locales.Code(ctx) + "/purchase"
+// purchaseURL is the address of the packages, with the one selected that covers what is missing, and the way back.
+func (h *Handler) purchaseURL(ctx context.Context, cover *models.Cover, back string) string {
+	choice := pages.Choice{ReturnURL: back}
+	if cover != nil {
+		choice.Credits, choice.Quantity = cover.Offer.CreditsPerUnit, cover.Quantity
 	}
-	return h.Site.AppURL + pages.PackagePath(locales.Code(ctx), cover.Offer.CreditsPerUnit, cover.Quantity)
+	return h.Site.AppURL + choice.Path(locales.Code(ctx))
 }

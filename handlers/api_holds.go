@@ -18,6 +18,7 @@ type holdRequest struct {
 	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You vouch that the address is verified."`
 	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are held for, as GET /api/features lists it. Its price is ours; no amount can be sent."`
 	TTLSeconds int64     `json:"ttlSeconds,omitempty" minimum:"1" maximum:"86400" doc:"How long the hold lasts: 1 second to 24 hours, 15 minutes when left out. Then it expires and nothing was taken."`
+	ReturnURL  string    `json:"returnUrl,omitempty" maxLength:"500" doc:"If credits are missing: where the user goes on after buying them. purchaseUrl then carries it. An address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
 	Metadata   anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept with the hold, 8 KiB at most."`
 }
 
@@ -112,13 +113,18 @@ var releaseCall = call{
 
 // holdCredits is POST /api/credits/holds.
 func (h *Handler) holdCredits(c *fiber.Ctx, in *holdInput) (*replayableHold, error) {
+	back, err := h.returnURL(in.Body.ReturnURL)
+	if err != nil {
+		return nil, err
+	}
 	request, err := requestOf(c, in.Body.UserRef, in.Body.CreateUser)
 	if err != nil {
 		return nil, err
 	}
 	request.Feature, request.Key, request.Metadata = in.Body.Feature, in.Key, in.Body.Metadata.RawMessage
-	return replayable(h.Spend.Hold(c.UserContext(), spend.HoldRequest{Request: request,
-		TTL: time.Duration(in.Body.TTLSeconds) * time.Second}))
+	held, err := h.Spend.Hold(c.UserContext(), spend.HoldRequest{Request: request,
+		TTL: time.Duration(in.Body.TTLSeconds) * time.Second})
+	return replayable(held, comingBack(err, back))
 }
 
 // readHold is GET /api/credits/holds/{id}.

@@ -25,6 +25,6 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "billing.title", pages.Billing(pages.BillingData{
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: page.User,
 		Features: features(c, page.Features, page.User.Available()), Cover: page.Cover, Latest: page.Latest,
-		Usage: page.Usage, Return: returnState(c, page.Return), Matcher: h.matcherAddress(),
+		Usage: page.Usage, Return: h.returnState(c, page.Return), Matcher: h.matcherAddress(),
 	}))
 }

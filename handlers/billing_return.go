@@ -11,11 +11,11 @@ import (
 )
 
 // returnState adds to a return from Stripe where its page leads; nil without one.
-func returnState(c *fiber.Ctx, back *models.Return) *pages.ReturnState {
+func (h *Handler) returnState(c *fiber.Ctx, back *models.Return) *pages.ReturnState {
 	if back == nil {
 		return nil
 	}
-	state := &pages.ReturnState{Return: *back}
+	state := &pages.ReturnState{Return: *back, Back: h.onward(back.Onward)}
 	query := url.Values{"success": {"true"}, "session_id": {c.Query("session_id")}}
 	switch back.Kind {
 	case models.ReturnElsewhere:

@@ -75,6 +75,7 @@ type Site struct {
 	Control       string // URL of the Resume Matcher stand-in's control page; empty without the stand-in
 	Legal         Legal
 	Documents     legal.Library
+	ReturnOrigins []string          // that buyers may be sent back to
 	FormTargets   []string          // foreign origins that forms may redirect to: Stripe's payment pages
 	Proxies       transport.Proxies // their X-Forwarded-For is trusted
 	Texts         *locales.Catalog

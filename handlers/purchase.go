@@ -17,6 +17,10 @@ func (h *Handler) showPackages(c *fiber.Ctx) error {
 }
 
 func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseData) error {
+	back, err := h.orderReturnURL(c)
+	if err != nil {
+		return err
+	}
 	offers, err := h.Catalog.Offers(c.UserContext())
 	if err != nil {
 		return err
@@ -25,6 +29,7 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 		data.PriceID, data.Quantity = choice(offers, c.Query("package"), c.Query("quantity"))
 	}
 	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), offers
+	data.ReturnURL = back
 	data.SmallBusiness, data.MaxQuantity = h.Site.SmallBusiness, catalog.MaxQuantity
 	data.Units = orderedUnits(data.Quantity)
 	links := h.legalLinks(pageLocale(c))

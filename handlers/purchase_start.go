@@ -19,6 +19,10 @@ import (
 func (h *Handler) startPurchase(c *fiber.Ctx) error {
 	price, quantity, key := formValue(c, "price_id"), strings.TrimSpace(formValue(c, "quantity")), formValue(c,
 		"idempotency_key")
+	back, err := h.orderReturnURL(c)
+	if err != nil {
+		return err
+	}
 	if changed, err := h.totalChanged(c, price, quantity); err != nil || changed {
 		if err != nil {
 			return err
@@ -31,6 +35,7 @@ func (h *Handler) startPurchase(c *fiber.Ctx) error {
 	}
 	started, err := h.Purchase.Start(c.UserContext(), purchase.Order{
 		UserID: currentUserID(c), PriceID: price, Quantity: parseDigits(quantity), Locale: pageLocale(c), Key: key,
+		ReturnURL: back,
 	})
 	if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
 		return h.renderPackages(c, status, pages.PurchaseData{

@@ -69,6 +69,7 @@ type Purchase struct {
 	PaidCurrency      string // empty until paid
 	PaidAt            *time.Time
 
+	ReturnURL   string // where the buyer goes on after the payment; empty if no program asked
 	Traceparent string // of the request that ordered it, in W3C's form; empty without tracing
 
 	CreditsGranted  Credits

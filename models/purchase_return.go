@@ -17,5 +17,6 @@ const (
 type Return struct {
 	Kind     ReturnKind
 	Purchase Purchase // empty when canceled or unknown
+	Onward   string   // ReturnURL of the purchase; empty without one
 	PayURL   string   // where a canceled purchase can still be paid; empty when it cannot
 }

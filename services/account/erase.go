@@ -54,7 +54,8 @@ func (s *Service) erase(ctx context.Context, userID int64) error {
 	}
 	db := s.DB.WithContext(ctx)
 	for _, statement := range []string{
-		`UPDATE purchases SET idempotency_key = 'erased:' || id, checkout_url = '' WHERE user_id = ? AND (checkout_url <> '' OR NOT starts_with(idempotency_key, 'erased:'))`,
+		`UPDATE purchases SET idempotency_key = 'erased:' || id, checkout_url = '', return_url = NULL
+			WHERE user_id = ? AND (checkout_url <> '' OR return_url IS NOT NULL OR NOT starts_with(idempotency_key, 'erased:'))`,
 		`UPDATE stripe_customers SET email = '', name = '' WHERE user_id = ? AND (email, name) <> ('', '')`,
 		`UPDATE refund_requests SET note = '' WHERE note <> '' AND purchase_id IN (SELECT id FROM purchases WHERE user_id = ?)`,
 		`SELECT forget_audit(?)`,

@@ -51,11 +51,22 @@ func (c *Config) checkServer(p *problems) {
 	if c.Drain < 0 || c.Drain > maxDrain {
 		p.add("SHUTDOWN_DELAY", "must be seconds or a duration such as 5s, at most 5m")
 	}
+	c.checkOthers(p)
+}
+
+// checkOthers checks the addresses of other sites and of proxies.
+func (c *Config) checkOthers(p *problems) {
 	for name, address := range map[string]string{"IMPRINT_URL": c.ImprintURL, "TERMS_URL": c.TermsURL,
 		"PRIVACY_URL": c.PrivacyURL} {
 		if u, err := url.Parse(address); address != "" &&
 			(err != nil || !web(u) || u.User != nil || c.Mode != Sandbox && unfilled(address)) {
 			p.add(name, "must be a web address such as https://example.com/imprint")
+		}
+	}
+	for _, address := range c.ReturnOrigins {
+		if u, err := url.Parse(address); err != nil || !isOrigin(u) || c.Strict() && u.Scheme != "https" {
+			p.add("RETURN_ORIGINS", "must be a comma list of origins such as https://resumes.example.com, without a path")
+			break
 		}
 	}
 	for _, proxy := range c.TrustedProxies {

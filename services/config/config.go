@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,8 @@ type Config struct {
 
 	OIDCIssuer string `env:"OIDC_ISSUER"`
 	OIDCName   string `env:"OIDC_NAME"`
+
+	ReturnOrigins []string `env:"RETURN_ORIGINS"` // sites that buyers may be sent back to, besides ours and Resume Matcher
 
 	ImprintURL string `env:"IMPRINT_URL"` // linked in the footer, as the next two
 	TermsURL   string `env:"TERMS_URL"`
@@ -103,6 +106,12 @@ func (c Config) CheckoutOrigin() string {
 		return u.Scheme + "://" + u.Host
 	}
 	return "https://checkout.stripe.com"
+}
+
+// Returns are the origins that buyers may be sent back to.
+func (c Config) Returns() []string {
+	origins := append([]string{c.AppURL, c.ResumeMatcher.PublicURL, c.ResumeMatcher.URL}, c.ReturnOrigins...)
+	return slices.DeleteFunc(origins, func(o string) bool { return o == "" || strings.Contains(o, tenantMark) })
 }
 
 // Dashboard is the address of the stand-in's dashboard; empty outside the sandbox.
@@ -162,6 +171,10 @@ func (c *Config) derive() {
 	c.ResumeMatcher.URL, c.ResumeMatcher.APIURL = origin(c.ResumeMatcher.URL), origin(c.ResumeMatcher.APIURL)
 	c.ResumeMatcher.PublicURL = origin(c.ResumeMatcher.PublicURL)
 	c.AdminEmails, c.TrustedProxies = list(c.AdminEmails), list(c.TrustedProxies)
+	c.ReturnOrigins = list(c.ReturnOrigins)
+	for i, address := range c.ReturnOrigins {
+		c.ReturnOrigins[i] = origin(address)
+	}
 	if len(c.AdminEmails) == 0 && c.Mode == Sandbox {
 		c.AdminEmails = []string{"admin@example.com"}
 	}

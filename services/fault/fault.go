@@ -45,6 +45,7 @@ type Problem string
 // The problems.
 const (
 	PriceUnknown        Problem = "price_unknown"
+	ReturnURLRefused    Problem = "return_url_refused" // leads to a site that is not ours
 	QuantityRange       Problem = "quantity_range"
 	LocaleUnknown       Problem = "locale_unknown"
 	FeatureUnknown      Problem = "feature_unknown"
@@ -150,13 +151,15 @@ const (
 
 // Problems lists every problem. A test checks that each has a text.
 func Problems() []Problem {
-	return []Problem{PriceUnknown, QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
+	return []Problem{PriceUnknown, ReturnURLRefused,
+		QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
 		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, KindUnknown, MonthInvalid, SearchInvalid,
 		SignInFailed, SignInExpired, KeyMissing,
 		BodyUnreadable, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
 		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, RefundRange, AmountUnreadable,
 		CaptureRange, TTLRange, EmailInvalid, StillRunning, OutcomeUnknown,
-		CallerUnknown, UserUnknown, KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing,
+		CallerUnknown, UserUnknown,
+		KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing,
 		ValueUnfit, TooDeep, TooManyItems,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver,
 		ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,

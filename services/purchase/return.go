@@ -25,7 +25,7 @@ func (s *Service) Canceled(ctx context.Context, userID int64) (*models.Return, e
 	}
 	state := &models.Return{Kind: models.ReturnCanceled}
 	if len(latest) == 1 {
-		state.PayURL = s.PayURL(latest[0])
+		state.PayURL, state.Onward = s.PayURL(latest[0]), latest[0].ReturnURL
 	}
 	return state, nil
 }
@@ -45,7 +45,7 @@ func (s *Service) Returned(ctx context.Context, userID int64, sessionID string, 
 	if err != nil {
 		return nil, err
 	}
-	state := &models.Return{Purchase: p}
+	state := &models.Return{Purchase: p, Onward: p.ReturnURL}
 	switch {
 	case p.CreditsGranted > 0 && p.CreditsRefunded+p.CreditsDisputed == p.CreditsGranted: // an old address: all refunded
 		return nil, nil

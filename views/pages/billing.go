@@ -68,9 +68,28 @@ func firstOffer(ctx context.Context, d BillingData) string {
 		"price": CoverPrice(ctx, *d.Cover)})
 }
 
+// backButton returns the kind of the button that leads back: the main one once the credits are there.
+func (s ReturnState) backButton() components.ButtonKind {
+	if s.Kind == models.ReturnBooked {
+		return components.Primary
+	}
+	return components.Secondary
+}
+
+// wayBackText names the site that sent the buyer.
+func wayBackText(ctx context.Context, back WayBack) string {
+	if back.Site == "" {
+		return locales.T(ctx, "billing.return.back.resume_matcher")
+	}
+	return locales.T(ctx, "billing.return.back.site", locales.Args{"site": back.Site})
+}
+
 // waysOn returns the kinds of the buttons to Resume Matcher and to the packages: the first is the main one while the
 // balance pays for a feature.
 func (d BillingData) waysOn() (matcher, buy components.ButtonKind) {
+	if d.Return != nil && d.Return.Back != nil && d.Return.backButton() == components.Primary {
+		return components.Secondary, components.Secondary
+	}
 	if d.Matcher != "" && slices.ContainsFunc(d.Features, func(f Feature) bool { return f.Times > 0 }) {
 		return components.Primary, components.Secondary
 	}

@@ -44,11 +44,26 @@ func withQuery(path string, pairs ...string) string {
 	return path + "?" + query.Encode()
 }
 
+// Choice is what a link to the purchase page selects.
+type Choice struct {
+	Credits   models.Credits // of the package; 0: none
+	Quantity  int64          // 0 or 1: one package
+	ReturnURL string         // where the buyer goes on after the payment; empty: nowhere
+}
+
+// Path returns the purchase page with the choice made.
+func (c Choice) Path(locale string) string {
+	var quantity, credits string
+	if c.Credits > 0 {
+		credits = strconv.FormatInt(int64(c.Credits), 10)
+	}
+	if c.Quantity > 1 {
+		quantity = strconv.FormatInt(c.Quantity, 10)
+	}
+	return withQuery(localPath(locale, "/purchase"), "package", credits, "quantity", quantity, "returnUrl", c.ReturnURL)
+}
+
 // PackagePath returns the purchase page with a package and quantity preselected.
 func PackagePath(locale string, credits models.Credits, quantity int64) string {
-	path := localPath(locale, "/purchase?package=") + strconv.FormatInt(int64(credits), 10)
-	if quantity != 1 {
-		path += "&quantity=" + strconv.FormatInt(quantity, 10)
-	}
-	return path
+	return Choice{Credits: credits, Quantity: quantity}.Path(locale)
 }
