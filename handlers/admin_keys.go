@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -62,7 +63,14 @@ func (h *Handler) createKey(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return h.renderKeys(c, fiber.StatusOK, pages.AdminKeysData{Made: &key, Plaintext: plaintext, Form: newKeyForm()})
+	return h.renderKeys(c, fiber.StatusOK, pages.AdminKeysData{Made: &key, Plaintext: plaintext, Form: newKeyForm(),
+		TryIt: h.tryKey(plaintext, currentUserID(c))})
+}
+
+// tryKey returns a command that reads the admin's own balance with a new key.
+func (h *Handler) tryKey(key string, userID int64) string {
+	return fmt.Sprintf("curl -H 'Authorization: Bearer %s' \\\n  '%s/api/credits/balance?userId=%d'", key,
+		h.Site.AppURL, userID)
 }
 
 // revokeKey is POST /{locale}/admin/keys/{id}/revoke.

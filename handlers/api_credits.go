@@ -22,7 +22,7 @@ func (anyObject) Schema(huma.Registry) *huma.Schema {
 // spendRequest names a feature and never an amount.
 type spendRequest struct {
 	UserRef
-	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You vouch that the address is verified."`
+	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You vouch that the address is verified. The account stays, also if credits are missing."`
 	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are spent on, as GET /api/features lists it. Its price is ours; no amount can be sent."`
 	ReturnURL  string    `json:"returnUrl,omitempty" maxLength:"500" doc:"If credits are missing: where the user goes on after buying them. purchaseUrl then carries it. An address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
 	Metadata   anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept beside the movement, 8 KiB at most."`

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -35,16 +36,22 @@ func (h *Handler) showDocs(docs pages.APIDocs) fiber.Handler {
 }
 
 // docsOf converts the document into the page's reading order.
-func docsOf(doc *huma.OpenAPI) pages.APIDocs {
+func (h *Handler) docsOf(doc *huma.OpenAPI) pages.APIDocs {
 	r := &docsReader{doc}
 	docs := pages.APIDocs{Version: doc.Info.Version, DocumentURL: documentPath,
-		Introduction: strings.Split(doc.Info.Description, "\n\n"),
+		Introduction: strings.Split(doc.Info.Description, "\n\n"), Errors: errorReference(),
 		ErrorFields: append(r.fields(&huma.Schema{Ref: "#/components/schemas/Envelope"}),
 			r.fields(&huma.Schema{Ref: "#/components/schemas/ApiError"})...)}
 	for _, tag := range doc.Tags {
 		docs.Groups = append(docs.Groups, pages.APIGroup{Name: tag.Name, Description: tag.Description,
 			Calls: r.calls(tag.Name)})
 	}
+	for i := range docs.ErrorFields {
+		if f := &docs.ErrorFields[i]; f.Name == "code" { // listed below, with their cures
+			f.Kind, f.Description = huma.TypeString, "For programs; one of the codes below."
+		}
+	}
+	h.addExamples(&docs)
 	return docs
 }
 
@@ -89,10 +96,22 @@ func (r *docsReader) call(op *huma.Operation) pages.APICall {
 		for _, name := range slices.Sorted(maps.Keys(media.Examples)) {
 			if caller, ran := media.Examples[name].Extensions["x-caller"].(string); ran {
 				call.Examples = append(call.Examples, r.example(op, name, caller, status, media.Examples[name]))
+				call.Examples[len(call.Examples)-1].ID = op.OperationID + "-" + name
 			}
 		}
 	}
+	if len(call.Examples) > 0 {
+		orderLike(call.Examples[0].Answer, call.Result)
+	}
 	return call
+}
+
+// orderLike sorts the fields of an answer as its example has them.
+func orderLike(answer string, fields []pages.APIField) {
+	place := func(f pages.APIField) int {
+		return strings.Index(answer, strconv.Quote(f.Name[strings.LastIndex(f.Name, ".")+1:])+":")
+	}
+	slices.SortStableFunc(fields, func(a, b pages.APIField) int { return cmp.Compare(place(a), place(b)) })
 }
 
 // resolve follows a reference.

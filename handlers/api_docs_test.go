@@ -41,6 +41,19 @@ func TestDocsPage(t *testing.T) {
 					t.Errorf("%s loads %s, want only /static/", c.path, from)
 				}
 			})
+		for _, e := range apiErrors {
+			if !strings.Contains(page.Find("table").Text(), string(e.name)) {
+				t.Errorf("%s: the table of errors lacks %s", c.path, e.name)
+			}
+		}
+		if text := page.Find("details").Text(); strings.Count(text, "CREDITS_URL=http://localhost ") != len(quickStarts) {
+			t.Errorf("%s: want %d quick starts with our address:\n%s", c.path, len(quickStarts), text)
+		}
+		page.Find("#quick-start, a[download]").Each(func(_ int, s *goquery.Selection) {
+			if to, linked := s.Attr("href"); linked && f.call("GET", to, "").status != 200 {
+				t.Errorf("%s: %s does not open", c.path, to)
+			}
+		})
 		if strings.Contains(r.body, "!(MISSING") || strings.Contains(r.header.Get("Content-Security-Policy"), "unsafe") {
 			t.Errorf("%s: a text is missing, or the content policy has an unsafe source", c.path)
 		}

@@ -15,7 +15,7 @@ import (
 // holdRequest names a feature and never an amount.
 type holdRequest struct {
 	UserRef
-	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You vouch that the address is verified."`
+	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You vouch that the address is verified. The account stays, also if credits are missing."`
 	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are held for, as GET /api/features lists it. Its price is ours; no amount can be sent."`
 	TTLSeconds int64     `json:"ttlSeconds,omitempty" minimum:"1" maximum:"86400" doc:"How long the hold lasts: 1 second to 24 hours, 15 minutes when left out. Then it expires and nothing was taken."`
 	ReturnURL  string    `json:"returnUrl,omitempty" maxLength:"500" doc:"If credits are missing: where the user goes on after buying them. purchaseUrl then carries it. An address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
@@ -28,11 +28,11 @@ type holdInput struct {
 }
 
 type heldInput struct {
-	ID string `path:"id" format:"uuid" doc:"holdId, as the hold's answer had it."`
+	ID string `path:"id" format:"uuid" doc:"The holdId of the answer that made the hold."`
 }
 
 type captureInput struct {
-	ID   string `path:"id" format:"uuid" doc:"holdId, as the hold's answer had it."`
+	ID   string `path:"id" format:"uuid" doc:"The holdId of the answer that made the hold."`
 	Body *captureRequest
 }
 

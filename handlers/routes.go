@@ -96,7 +96,7 @@ func (h *Handler) routePrograms(app *fiber.App) (docs fiber.Handler) {
 	app.Use("/api", returnErrors)
 	spec := h.mountAPI(app)
 	document = documentJSON(spec)
-	docs = h.showDocs(docsOf(spec))
+	docs = h.showDocs(h.docsOf(spec))
 	app.Get(docsPath, docs)
 	app.Use("/api", notFound)
 	return docs

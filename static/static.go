@@ -16,7 +16,7 @@ import (
 	"sync"
 )
 
-//go:embed css/app.css css/embed.css js/*.js fonts/*.woff2
+//go:embed css/app.css css/embed.css js/*.js fonts/*.woff2 examples/*/*
 var embedded embed.FS
 
 const (
@@ -32,6 +32,8 @@ type File struct {
 	ETag        string
 }
 
+const plainText = "text/plain; charset=utf-8"
+
 // contentTypes are the kinds of file that we serve; text says which of them compress.
 var contentTypes = map[string]struct {
 	name string
@@ -40,6 +42,10 @@ var contentTypes = map[string]struct {
 	".css":   {"text/css; charset=utf-8", true},
 	".js":    {"text/javascript; charset=utf-8", true},
 	".woff2": {"font/woff2", false},
+	".go":    {plainText, true}, // the examples, for reading
+	".py":    {plainText, true},
+	".sh":    {plainText, true},
+	".ts":    {plainText, true},
 }
 
 // assets are the embedded files under their hashed addresses, and those addresses by plain name.
@@ -66,6 +72,15 @@ func Path(name string) string {
 		return address
 	}
 	return root + name
+}
+
+// Text returns the content of a text file by its place in this directory; empty for an unknown one.
+func Text(name string) string {
+	body, err := embedded.ReadFile(name)
+	if err != nil {
+		return ""
+	}
+	return string(body)
 }
 
 // Open returns the file that is served at an address made by Path.

@@ -212,21 +212,6 @@ func samples(locale string) []sample {
 	return append(append(all, returnSamples(locale)...), adminSamples(locale)...)
 }
 
-func sampleDocs() pages.APIDocs {
-	field := pages.APIField{Name: "limit", Kind: "integer, ≥ 1", Place: "query", Description: "How `many` **at most**.",
-		Required: true}
-	example := pages.APIExample{Summary: "By a program", Curl: "curl -d '{\"feature\":\"<b>\"}'", Status: "201 Created",
-		Answer: `{"transactionId": 8}`}
-	return pages.APIDocs{Version: "1.0.0", Introduction: []string{"**Who.** `Authorization: Bearer`"},
-		DocumentURL: "/api/openapi.json",
-		ErrorFields: []pages.APIField{{Name: "code", Kind: "string"}},
-		Groups: []pages.APIGroup{{Name: "Credits", Description: "What a user has.",
-			Calls: []pages.APICall{{ID: "spendCredits", Method: "POST", Path: "/api/credits/spend", Summary: "Spend",
-				Description: "Once.", ForKeys: true,
-				Parameters: []pages.APIField{field}, Answers: []pages.APIAnswer{{Status: "201", Meaning: "Created"}},
-				Examples: []pages.APIExample{example, example}}}}}}
-}
-
 func returnSamples(locale string) []sample {
 	var all []sample
 	for _, kind := range []models.ReturnKind{models.ReturnProcessing, models.ReturnBooked, models.ReturnCanceled,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -46,6 +47,34 @@ func TestClients(t *testing.T) {
 			}
 			checkLedger(t, s.url, key, email)
 		})
+	}
+}
+
+// The quick starts of the API page lead from a key to captured credits.
+func TestQuickStarts(t *testing.T) {
+	t.Parallel()
+	database := "DATABASE_URL=" + dbtest.URL(t)
+	s := start(t, database)
+	printed, _ := command(t, []string{database}, "keys", "create", "--name", "quick", "--scope", "spend")
+	newVisitor(s, "en").signInAs("ada@example.com")
+	command(t, []string{database}, "grant", "--email", "ada@example.com", "--credits", "45", "--note", "to begin with")
+	env := append(os.Environ(), "CREDITS_URL="+s.url, "CREDITS_KEY="+regexp.MustCompile(`rmc_\w{38}`).FindString(printed),
+		"PYTHONDONTWRITEBYTECODE=1")
+	jiti := absolute(t, "../../node_modules/jiti/lib/jiti-cli.mjs")
+	for _, line := range []string{"sh examples/curl/quickstart.sh", "python3 examples/python/quickstart.py",
+		"node " + jiti + " examples/typescript/quickstart.ts"} {
+		words := append(strings.Fields(line), "ada@example.com")
+		cmd := exec.CommandContext(t.Context(), words[0], words[1:]...)
+		cmd.Dir, cmd.Env = absolute(t, "../../static"), env
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "captured") {
+			t.Errorf("%s: %v, want a captured hold:\n%s", line, err, out)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", absolute(t, "../../static/examples/curl/quickstart.sh"),
+		"ada@example.com")
+	cmd.Env = env
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "purchase?package=100") {
+		t.Errorf("without credits: %v, want the packages:\n%s", err, out)
 	}
 }
 

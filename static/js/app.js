@@ -94,3 +94,15 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   document.getElementById(button.dataset.asks).showModal();
 });
+
+// Copies the text that a button names. Without this script, or over plain http, the button stays hidden.
+document.addEventListener("htmx:load", () => {
+  for (const button of document.querySelectorAll("button[data-copies]")) button.hidden = !navigator.clipboard;
+});
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copies]");
+  if (!button) return;
+  const source = document.getElementById(button.dataset.copies);
+  await navigator.clipboard.writeText(source.value ?? source.textContent);
+  button.textContent = button.ariaLabel = button.dataset.copied;
+});

@@ -1,6 +1,9 @@
 package pages
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // APIDocs is the API reference. Its texts are English, like the OpenAPI document.
 type APIDocs struct {
@@ -9,6 +12,22 @@ type APIDocs struct {
 	DocumentURL  string   // of the OpenAPI document
 	Groups       []APIGroup
 	ErrorFields  []APIField
+	Errors       []APIError
+	QuickStarts  []APIFile // the same calls in each language
+	Clients      []APIFile // to copy
+}
+
+// APIError is a code of the API, what it means and what to do about it.
+type APIError struct {
+	Code          string
+	Statuses      []int
+	Meaning, Cure string
+}
+
+// APIFile is an example file.
+type APIFile struct {
+	Language, Name, URL string
+	Text                string // may be empty
 }
 
 // APIGroup is a group of calls.
@@ -40,7 +59,7 @@ type APIField struct {
 type APIAnswer struct{ Status, Meaning string }
 
 // APIExample is one exchange.
-type APIExample struct{ Summary, Curl, Status, Answer string }
+type APIExample struct{ ID, Summary, Curl, Status, Answer string }
 
 // span is a piece of text.
 type span struct {
@@ -63,4 +82,13 @@ func spans(text string) []span {
 		}
 	}
 	return list
+}
+
+// statusList writes the statuses of an error code.
+func statusList(statuses []int) string {
+	texts := make([]string, len(statuses))
+	for i, status := range statuses {
+		texts[i] = strconv.Itoa(status)
+	}
+	return strings.Join(texts, ", ")
 }
