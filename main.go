@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	stdlog "log"
 	"net"
@@ -130,11 +129,11 @@ func serve(ctx context.Context, p *command.Program) error {
 	return serveUntil(ctx, p, h, app, h.Listen(app, listener), work)
 }
 
-// listen opens PORT to every network, in the sandbox to this machine alone: there, every visitor may sign in as any
-// user.
+// listen opens PORT to every network, beside the sign-in stand-in to this machine alone: there, every visitor may sign
+// in as any user.
 func listen(ctx context.Context, cfg config.Config) (net.Listener, error) {
 	port := strconv.Itoa(cfg.Port)
-	if cfg.Mode == config.Sandbox {
+	if cfg.LocalSignIn {
 		return loopback.Listen(ctx, net.JoinHostPort("127.0.0.1", port))
 	}
 	var all net.ListenConfig
@@ -157,10 +156,8 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		return nil, nil, err
 	}
 	prices := &catalog.Service{DB: db, Stripe: buy.Stripe, Log: p.Log}
-	if p.Config.Mode == config.Sandbox {
-		if _, err := prices.Sync(ctx); err != nil {
-			return nil, nil, fmt.Errorf("prepare the packages: %w", err)
-		}
+	if err := p.PreparePrices(ctx, prices); err != nil {
+		return nil, nil, err
 	}
 	accounts := &account.Service{DB: db, Purchase: buy, Shared: p.Config.ResumeMatcher.Household(), Now: models.Now,
 		Log: p.Log}
@@ -263,6 +260,7 @@ func site(p *command.Program, proxies transport.Proxies) handlers.Site {
 		AppURL:        p.Config.AppURL,
 		GateURL:       p.Config.ResumeMatcher.PublicURL,
 		Sandbox:       p.Config.Mode == config.Sandbox,
+		ThisMachine:   p.Config.LocalSignIn,
 		SmallBusiness: p.Config.SmallBusiness,
 		Development:   !p.Config.Production(),
 		ReturnOrigins: p.Config.Returns(),

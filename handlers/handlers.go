@@ -68,6 +68,7 @@ type Site struct {
 	AppURL        string // public origin
 	GateURL       string // public origin of Resume Matcher's pages; empty if they share ours
 	Sandbox       bool
+	ThisMachine   bool   // requests for other hosts are refused: every visitor may sign in as any user
 	Development   bool   // serves /dev/components and /dev/letters
 	SmallBusiness bool   // the seller charges no value added tax (§ 19 UStG)
 	Mailbox       string // URL of the sandbox's inbox; empty outside the sandbox

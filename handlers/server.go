@@ -73,15 +73,15 @@ func (h *Handler) preRoute(app *fiber.App, theirs, side fasthttp.RequestHandler)
 	}
 }
 
-// checkRequest refuses ambiguous requests, unknown methods, other spellings of the gate's host and, in the sandbox,
-// foreign hosts, which defeats DNS rebinding by another site's page.
+// checkRequest refuses ambiguous requests, unknown methods, other spellings of the gate's host and, beside the sign-in
+// stand-in, foreign hosts, which defeats DNS rebinding by another site's page.
 func (h *Handler) checkRequest(app *fiber.App, r *fasthttp.RequestCtx) error {
 	switch {
 	case !transport.WellFormed(r.Request.Header.Protocol(), r.Request.Header.RawHeaders()):
 		return fault.New(fault.Malformed, nil)
 	case !slices.Contains(app.Config().RequestMethods, string(r.Method())):
 		return fault.New(fault.MethodNotAllowed, nil)
-	case h.Site.Sandbox && !h.ownHost(string(r.Host())), h.Site.almostGate(string(r.Request.Header.Host())):
+	case h.Site.ThisMachine && !h.ownHost(string(r.Host())), h.Site.almostGate(string(r.Request.Header.Host())):
 		return fault.New(fault.Misdirected, nil)
 	case h.Gate != nil:
 		return canonicalPath(r)

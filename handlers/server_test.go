@@ -176,7 +176,7 @@ func TestSlots(t *testing.T) {
 func TestSandboxHosts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.handler.Site.Sandbox, f.handler.Site.AppURL = true, "http://credits.test:3000"
+	f.handler.Site.ThisMachine, f.handler.Site.AppURL = true, "http://credits.test:3000"
 	address, _ := f.serve(transport.Slots{})
 	for host, want := range map[string]int{
 		"localhost": 200, "localhost:3000": 200, "LOCALHOST": 200, "localhost.": 200, "127.0.0.1:1": 200, "[::1]:3000": 200,
@@ -188,7 +188,7 @@ func TestSandboxHosts(t *testing.T) {
 			t.Errorf("%s: status %d, want %d", host, res.StatusCode, want)
 		}
 	}
-	f.handler.Site.Sandbox = false
+	f.handler.Site.ThisMachine = false
 	if res, _ := dial(t, address).send("GET /healthz HTTP/1.1\r\nHost: 10.0.0.7\r\n\r\n"); res.StatusCode != 200 {
 		t.Errorf("outside the sandbox: status %d, want 200, because load balancers send the address", res.StatusCode)
 	}

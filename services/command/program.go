@@ -204,12 +204,12 @@ func (p *Program) Purchases(ctx context.Context, db *gorm.DB) (*purchase.Service
 	}, nil
 }
 
-// SignIn returns the sign-in service with every configured provider or, in the sandbox, with the stand-in that it
-// starts.
+// SignIn returns the sign-in service with every configured provider or, in the sandbox and where a developer tries
+// Stripe's test mode, with the stand-in that it starts.
 func (p *Program) SignIn(
 	ctx context.Context, db *gorm.DB, secrets seal.Secrets, claim func(context.Context, int64),
 ) (*auth.Service, error) {
-	if p.Config.Mode == config.Sandbox {
+	if p.Config.LocalSignIn {
 		cfg, server, err := sandbox.StartIdentity(ctx, p.Config, p.Log)
 		if err != nil {
 			return nil, err
@@ -218,7 +218,7 @@ func (p *Program) SignIn(
 		p.OnClose(server.Close)
 	}
 	providers := auth.Configured(p.Config)
-	if p.Config.Mode == config.Sandbox {
+	if p.Config.LocalSignIn {
 		providers[0].Alias = auth.SandboxIssuer
 		if err := auth.AdoptSandbox(ctx, db); err != nil {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/catalog"
+	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/reconcile"
 )
 
@@ -89,4 +90,18 @@ func reportText(ctx context.Context, report reconcile.Report) string {
 		lines.WriteString(say(ctx, "command.reconcile.none", nil) + "\n")
 	}
 	return lines.String() + say(ctx, "command.reconcile.compared", values{"count": report.Checked}) + "\n"
+}
+
+// PreparePrices puts the packages on sale where nobody has to decide it: in the sandbox, and where a developer tries
+// Stripe's test mode, whose Stripe knows none of the sandbox's prices.
+func (p *Program) PreparePrices(ctx context.Context, prices *catalog.Service) error {
+	if !p.Config.LocalSignIn {
+		return nil
+	}
+	if _, err := prices.Sync(ctx); err != nil && p.Config.Mode == config.Sandbox {
+		return fmt.Errorf("prepare the packages: %w", err)
+	} else if err != nil {
+		p.Log.WarnContext(ctx, "sync prices with Stripe failed; run credits doctor", "err", err)
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/webhook"
 )
 
 // serve is `credits serve`.
@@ -40,8 +41,16 @@ func (p *Program) Announce(ctx context.Context) {
 	lines := []string{"", "  Resume Matcher Credits"}
 	add := func(key string, args values) { lines = append(lines, "  "+say(ctx, key, args)) }
 	add("command.serve.open", values{"url": p.Config.AppURL})
-	if p.Config.Mode == config.Sandbox {
+	if p.Config.LocalSignIn {
 		add("command.serve.users", nil)
+	}
+	if p.Config.Mode == config.Test {
+		add("command.serve.test", nil)
+		if p.Config.StripeWebhookSecret == "" {
+			add("command.serve.listen", values{"url": p.Config.AppURL + webhook.Path})
+		}
+	}
+	if p.Config.Mode == config.Sandbox {
 		add("command.serve.money", nil)
 		add("command.serve.refunds", values{"url": p.Config.Dashboard()})
 	}

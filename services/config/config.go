@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/resume-matcher/credits/services/loopback"
 )
 
 // Mode says which Stripe the product uses.
@@ -82,6 +84,7 @@ type Config struct {
 	Tracing        Tracing    `envPrefix:"OTEL_"`
 
 	Mode           Mode          `env:"-"`
+	LocalSignIn    bool          `env:"-"` // the sign-in stand-in runs, so this machine alone is served
 	WebhookSecrets Secrets       `env:"-"` // STRIPE_WEBHOOK_SECRET, split
 	SessionSecrets Secrets       `env:"-"` // SESSION_SECRET, split: the first seals, each one opens
 	Mailbox        string        `env:"-"` // URL of the sandbox's inbox; empty outside the sandbox
@@ -166,6 +169,7 @@ func (c *Config) derive() {
 	}
 	c.Drain = parseDelay(c.ShutdownDelay)
 	c.Mode = c.mode()
+	c.LocalSignIn = c.Mode == Sandbox || c.tries() && !c.signsIn()
 	c.WebhookSecrets = list(strings.Split(c.StripeWebhookSecret.Reveal(), ","))
 	c.SessionSecrets = list(strings.Split(c.SessionSecret.Reveal(), ","))
 	c.ResumeMatcher.URL, c.ResumeMatcher.APIURL = origin(c.ResumeMatcher.URL), origin(c.ResumeMatcher.APIURL)
@@ -175,7 +179,7 @@ func (c *Config) derive() {
 	for i, address := range c.ReturnOrigins {
 		c.ReturnOrigins[i] = origin(address)
 	}
-	if len(c.AdminEmails) == 0 && c.Mode == Sandbox {
+	if len(c.AdminEmails) == 0 && c.LocalSignIn {
 		c.AdminEmails = []string{"admin@example.com"}
 	}
 	if c.Mode == Sandbox { // made up, so that letters and pages are complete
@@ -197,6 +201,20 @@ func parseDelay(text string) time.Duration {
 		return d
 	}
 	return -1
+}
+
+// tries reports whether a developer tries Stripe's test mode on this machine, with a database of this machine.
+func (c Config) tries() bool {
+	u, err := url.Parse(c.AppURL)
+	return c.Mode == Test && c.AppEnv == "development" && err == nil && loopback.Is(u.Hostname()) &&
+		!Foreign(c.DatabaseURL) && !Foreign(c.DatabasePoolURL)
+}
+
+// signsIn reports whether a setting of a real sign-in provider is there.
+func (c Config) signsIn() bool {
+	return c.OIDCIssuer != "" || slices.ContainsFunc(Providers, func(p Provider) bool {
+		return p.App(c).ClientID != "" || p.App(c).ClientSecret != ""
+	})
 }
 
 // mode follows from the key. Production without a valid key is Live, the strictest mode.

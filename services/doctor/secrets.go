@@ -11,6 +11,9 @@ func (s *SetUp) checkSecrets(context.Context) []Check {
 	if s.sandbox() {
 		return area.ok("doctor.secrets.sandbox", nil)
 	}
+	if s.Config.StripeWebhookSecret == "" && !s.hasProblem(name) { // tried on this machine
+		return area.warning("doctor.secrets.listen", facts{"url": s.address()})
+	}
 	if s.Config.StripeWebhookSecret == "" {
 		return area.wrong(name, "doctor.secrets.missing")
 	}

@@ -41,6 +41,8 @@ func (s *SetUp) checkSignIn(ctx context.Context) []Check {
 		return checks
 	case s.sandbox():
 		return signInArea.ok("doctor.sign_in.sandbox", nil)
+	case s.Config.LocalSignIn:
+		return signInArea.ok("doctor.sign_in.local", nil)
 	}
 	return signInArea.wrong("GOOGLE_CLIENT_ID", "doctor.sign_in.none")
 }
