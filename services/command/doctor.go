@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
@@ -24,19 +25,37 @@ func checkSetUp(ctx context.Context, p *Program, args []string) error {
 	if !ok {
 		return UsageError(say(ctx, "command.doctor.unknown_locale", values{"locale": *locale}))
 	}
+	checks, err := p.diagnose(ctx, *fix)
+	if err == nil {
+		err = p.writeChecks(ctx, checks)
+	}
+	return err
+}
+
+// diagnose checks the set-up, with fix also corrects what can be corrected, and returns the findings.
+func (p *Program) diagnose(ctx context.Context, fix bool) ([]doctor.Check, error) {
 	var problems config.Problems
 	if err := p.configure(); err != nil && !errors.As(err, &problems) {
-		return err
+		return nil, err
 	}
-	setUp := &doctor.SetUp{Problems: problems, Fix: *fix, Now: models.Now, Log: p.Log}
+	if p.Config.LogLevel >= slog.LevelInfo { // the findings say what matters
+		p.Log = logging.NewLogger(p.Stderr, slog.LevelError, p.Config.LogFormat)
+	}
+	setUp := &doctor.SetUp{Problems: problems, Fix: fix, Now: models.Now, Log: p.Log}
 	if p.Config.Mode != config.Sandbox || len(problems) == 0 { // else the sandbox may be a mistake
 		setUp.Failed = p.startStandIns(ctx)
 	}
 	if setUp.Config = p.Config; doctor.Callable(p.Config) {
 		setUp.Stripe = stripeapi.New(p.Config.StripeSecretKey.Reveal(), p.Config.StripeAPIBase)
 	}
-	checks := setUp.Run(ctx)
-	err := doctor.Write(p.Stdout, checks, func(key string, args map[string]any) string { return say(ctx, key, args) })
+	return setUp.Run(ctx), nil
+}
+
+// writeChecks prints the findings.
+// Errors: ErrRed when one of them is red.
+func (p *Program) writeChecks(ctx context.Context, checks []doctor.Check) error {
+	inWords := func(key string, args map[string]any) string { return say(ctx, key, args) }
+	err := doctor.Write(p.Stdout, p.Config.Mode, checks, inWords)
 	if err == nil && doctor.Ill(checks) {
 		return ErrRed
 	}

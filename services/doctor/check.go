@@ -1,11 +1,7 @@
 package doctor
 
 import (
-	"fmt"
-	"io"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/resume-matcher/credits/services/config"
 )
@@ -55,28 +51,4 @@ func (a area) wrong(setting, text string) []Check {
 // Ill reports whether any finding is red.
 func Ill(checks []Check) bool {
 	return slices.ContainsFunc(checks, func(c Check) bool { return c.Level == Red })
-}
-
-// Write prints a line for each finding and a summary. say translates a locale key. A new webhook secret is printed here
-// only.
-func Write(w io.Writer, checks []Check, say func(key string, args map[string]any) string) error {
-	marks := map[Level]string{OK: say("doctor.level.ok", nil), Warning: say("doctor.level.warning", nil),
-		Red: say("doctor.level.red", nil)}
-	levels, areas, count := 0, 0, map[Level]int{}
-	for _, c := range checks {
-		levels = max(levels, utf8.RuneCountInString(marks[c.Level]))
-		areas = max(areas, utf8.RuneCountInString(say(c.Area, nil)))
-		count[c.Level]++
-	}
-	var text strings.Builder
-	for _, c := range checks {
-		fmt.Fprintf(&text, "%-*s  %-*s  %s\n", levels, marks[c.Level], areas, say(c.Area, nil), say(c.Text, c.Args))
-		if c.Secret != "" {
-			fmt.Fprintf(&text, "\n    STRIPE_WEBHOOK_SECRET=%s\n\n", c.Secret.Reveal())
-		}
-	}
-	fmt.Fprintf(&text, "\n%s\n", say("doctor.summary",
-		facts{"ok": count[OK], "warning": count[Warning], "red": count[Red]}))
-	_, err := io.WriteString(w, text.String())
-	return err
 }

@@ -205,8 +205,9 @@ func TestWriteAlignsFindings(t *testing.T) {
 	checks := append(area("doctor.area.key").ok("first", nil),
 		area("doctor.area.endpoint").warning("second", facts{"url": "u"})...)
 	checks[1].Secret = "whsec_4711"
+	checks = append(checks, area("doctor.area.database").ok("third", nil)...)
 	var out strings.Builder
-	err := Write(&out, checks, func(key string, args map[string]any) string {
+	err := Write(&out, config.Test, checks, func(key string, args map[string]any) string {
 		switch key {
 		case "doctor.level.warning":
 			return "Hör zu"
@@ -215,11 +216,32 @@ func TestWriteAlignsFindings(t *testing.T) {
 		}
 		return key[strings.LastIndexByte(key, '.')+1:]
 	})
-	want := "ok      key       first\nHör zu  endpoint  second\n\n    STRIPE_WEBHOOK_SECRET=whsec_4711\n\n\n1 1 0\n"
+	want := "start\n  ok      database  third\n\nsell\n  ok      key       first\n  Hör zu  endpoint  second\n\n" +
+		"    STRIPE_WEBHOOK_SECRET=whsec_4711\n\n\n2 1 0\nserve\n"
 	if err != nil || out.String() != want {
 		t.Errorf("got %q, %v, want %q", out.String(), err, want)
 	}
 	if text := fmt.Sprintf("%v %+v", checks, checks); strings.Contains(text, "4711") {
 		t.Errorf("got the secret in %s", text)
+	}
+}
+
+// The last line names one thing to do: about the first red finding of those that the others depend on.
+func TestWriteSaysWhatIsNext(t *testing.T) {
+	t.Parallel()
+	database, key := area("doctor.area.database"), area("doctor.area.key")
+	for want, checks := range map[string][]Check{
+		"doctor.next.serve": key.warning("w", nil),
+		"doctor.next.fix":   slices.Concat(key.wrong("STRIPE_SECRET_KEY", "w"), database.red("doctor.database.older", nil)),
+		"doctor.next.setting": slices.Concat(endpointArea.red("doctor.endpoint.failed", nil),
+			database.wrong("DATABASE_URL", "w")),
+		"doctor.next.area": endpointArea.red("doctor.endpoint.failed", nil),
+	} {
+		if got, _ := next(config.Test, slices.Concat(group(checks)[0], group(checks)[1])); got != want {
+			t.Errorf("next = %s, want %s", got, want)
+		}
+	}
+	if got, _ := next(config.Sandbox, nil); got != "doctor.next.sandbox" {
+		t.Errorf("next in the sandbox = %s, want doctor.next.sandbox", got)
 	}
 }

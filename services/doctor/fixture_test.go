@@ -128,7 +128,9 @@ func wantComplete(t *testing.T, checks []Check) {
 	for _, code := range texts.Codes() {
 		ctx, _ := texts.Context(t.Context(), code)
 		var printed strings.Builder
-		err := Write(&printed, checks, func(key string, args map[string]any) string { return locales.T(ctx, key, args) })
+		err := Write(&printed, config.Test, checks, func(key string, args map[string]any) string {
+			return locales.T(ctx, key, args)
+		})
 		if err != nil || strings.Contains(printed.String(), "%{") || strings.Contains(printed.String(), "!(MISSING") {
 			t.Errorf("in %s (%v), want every placeholder filled:\n%s", code, err, &printed)
 		}

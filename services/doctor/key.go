@@ -10,6 +10,7 @@ import (
 	"github.com/stripe/stripe-go/v79"
 
 	"github.com/resume-matcher/credits/services/config"
+	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // Callable reports whether the configured key may be sent: it is a secret key, and a live one goes to Stripe only.
@@ -19,6 +20,15 @@ func Callable(cfg config.Config) bool {
 		return cfg.StripeAPIBase == ""
 	}
 	return strings.HasPrefix(key, "sk_test_") || strings.HasPrefix(key, "rk_test_")
+}
+
+// CheckKey checks the form of the Stripe key and, if it may be sent, whether Stripe accepts it.
+func CheckKey(ctx context.Context, cfg config.Config, problems config.Problems) []Check {
+	s := &SetUp{Config: cfg, Problems: problems, Now: time.Now}
+	if Callable(cfg) {
+		s.Stripe = stripeapi.New(cfg.StripeSecretKey.Reveal(), cfg.StripeAPIBase)
+	}
+	return s.checkKey(ctx)
 }
 
 // checkKey checks the form of the key and whether Stripe accepts it.
