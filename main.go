@@ -74,7 +74,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	program := &command.Program{
 		Version: version, Commit: builtFrom(), Licences: static.Licences, Variables: config.Environment(os.Environ()),
-		Stdout: os.Stdout, Stderr: os.Stderr, Serve: serve,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Serve: serve,
 	}
 	err := program.Run(ctx, os.Args[1:])
 	stop()

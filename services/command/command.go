@@ -34,6 +34,7 @@ var subcommands = []struct {
 	run     func(ctx context.Context, p *Program, args []string) error
 }{
 	{"serve", "command.serve.summary", serve},
+	{"setup", "command.setup.summary", runSetUp},
 	{"migrate", "command.migrate.summary", migrate},
 	{"prices sync", "command.prices.summary", syncPrices},
 	{"reconcile", "command.reconcile.summary", reconcileNow},

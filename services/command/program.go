@@ -37,6 +37,7 @@ type Program struct {
 	Commit         string // of the source code; may be empty
 	Licences       func() string
 	Variables      config.Variables
+	Stdin          io.Reader // answers of setup
 	Stdout, Stderr io.Writer
 	Serve          func(ctx context.Context, p *Program) error // runs the server until ctx ends
 
