@@ -180,3 +180,22 @@ func TestCheckoutCanRedirectWithoutWaiting(t *testing.T) {
 		t.Errorf("got %s", one.event.Type)
 	}
 }
+
+// One press loses the next event or sends it twice; a dispute begins at a payment.
+func TestPageOffersWhatCanGoWrong(t *testing.T) {
+	t.Parallel()
+	s := startRecorded(t)
+	shown := s.get(t, "/dashboard/delivery")
+	for name, mode := range map[string]string{"lose": "dropped", "twice": "duplicate"} {
+		r := s.post(t, "/control/delivery", shown.fields("#tries form:has(#try-"+name+")"))
+		if r.StatusCode != http.StatusSeeOther {
+			t.Fatalf("%s: status %d, want 303", name, r.StatusCode)
+		}
+		if state := s.state(t); state["mode"] != mode || state["remaining"] != 1.0 {
+			t.Errorf("%s: state %v, want %s for one event", name, state, mode)
+		}
+	}
+	if to := shown.doc.Find("a#try-dispute").AttrOr("href", ""); s.get(t, to).StatusCode != http.StatusOK {
+		t.Errorf("dispute leads to %q, want the payments", to)
+	}
+}

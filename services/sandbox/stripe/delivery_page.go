@@ -15,11 +15,22 @@ type deliveryPage struct {
 	State deliveryState
 	Now   string // the mode in a sentence
 	Modes []delivery.Mode
+	Tries []try
 	Held  []eventRow
 	Log   []deliveryRow
 
 	Done, Error string
 }
+
+// try is something that goes wrong between Stripe and the product, ready to be tried.
+type try struct {
+	Name   string        // of its texts
+	Mode   delivery.Mode // of the next events; empty: it is done with a payment
+	Events int
+}
+
+// tries are what the page offers first.
+var tries = []try{{"lose", delivery.Drop, 1}, {"twice", delivery.Duplicate, 1}, {Name: "dispute"}}
 
 // deliveryRow is one line of the delivery log.
 type deliveryRow struct {
@@ -28,7 +39,7 @@ type deliveryRow struct {
 }
 
 func (s *Server) showDelivery(w http.ResponseWriter, r *http.Request) {
-	p := deliveryPage{page: s.pages.page(nil, r, "delivery.title"), Modes: delivery.Modes}
+	p := deliveryPage{page: s.pages.page(nil, r, "delivery.title"), Modes: delivery.Modes, Tries: tries}
 	p.Done, p.Error = p.outcome(r)
 	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) (err error) {
 		if p.State, err = t.deliveryState(ctx); err != nil {
