@@ -34,7 +34,7 @@ func sendBeforeServing(t *testing.T, set func(*fasthttp.Server), text string) (*
 	return f, conn
 }
 
-// The README states these limits; the tests below shorten them.
+// static/docs/operations.md states these limits; the tests below shorten them.
 func TestConnectionsHaveTheStatedTimeouts(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t).app.Server()

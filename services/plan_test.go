@@ -14,7 +14,7 @@ import (
 
 const module = "github.com/resume-matcher/credits"
 
-// The README's plan of the packages lists each once, and each imports only those of lower rows.
+// The plan of the packages in static/docs/development.md lists each once, and each imports only those of lower rows.
 func TestReadmeShowsThePackages(t *testing.T) {
 	t.Parallel()
 	row := plan(t)
@@ -72,10 +72,10 @@ var (
 	planPackage = regexp.MustCompile("(?:^| · )`([a-z0-9/]+)` ")
 )
 
-// plan reads the row of each package from the README.
+// plan reads the row of each package from static/docs/development.md.
 func plan(t *testing.T) map[string]int {
 	t.Helper()
-	readme, err := os.Open("../README.md")
+	readme, err := os.Open("../static/docs/development.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@ package auth
 
 import "time"
 
-// Lifetimes; README repeats them.
+// Lifetimes; static/docs/operations.md repeats them.
 const (
 	CodeLife    = time.Minute         // between the two hosts of a hand-over
 	FlowLife    = 10 * time.Minute    // between the sign-in page and the provider's answer
