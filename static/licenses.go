@@ -8,8 +8,8 @@ var htmxLicence string
 //go:embed licenses/basecoat.txt
 var basecoatLicence string
 
-//go:embed licenses/inter.txt
-var interLicence string
+//go:embed licenses/space-grotesk.txt
+var spaceGroteskLicence string
 
 //go:embed licenses/modules.txt
 var moduleLicences string
@@ -18,6 +18,6 @@ var moduleLicences string
 // the Go modules.
 func Licences() string {
 	const line = "\n--------------------------------------------------------------------------------\n\n"
-	return "htmx\n\n" + htmxLicence + line + "Basecoat\n\n" + basecoatLicence + line + "Inter\n\n" + interLicence + line +
-		moduleLicences
+	return "htmx\n\n" + htmxLicence + line + "Basecoat\n\n" + basecoatLicence + line +
+		"Space Grotesk\n\n" + spaceGroteskLicence + line + moduleLicences
 }

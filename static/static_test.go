@@ -16,7 +16,7 @@ func TestEveryFileIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	hashed := regexp.MustCompile(`^/static/[a-z/]+[a-z.-]+\.[0-9a-f]{12}\.[a-z0-9]+$`)
-	for _, name := range []string{"css/app.css", "js/htmx.min.js", "js/app.js", "fonts/inter-latin-wght-normal.woff2"} {
+	for _, name := range []string{"css/app.css", "js/htmx.min.js", "js/app.js", "fonts/space-grotesk.woff2"} {
 		address := Path(name)
 		if !hashed.MatchString(address) {
 			t.Errorf("Path(%q) = %q, want a path with a hash", name, address)
@@ -49,7 +49,7 @@ func TestGzipHoldsTheSameText(t *testing.T) {
 	if err != nil || !bytes.Equal(unpacked, file.Body) {
 		t.Errorf("unpacked %d bytes (%v), want the file's %d", len(unpacked), err, len(file.Body))
 	}
-	if font, _ := Open(Path("fonts/inter-latin-wght-normal.woff2")); font.Gzip != nil {
+	if font, _ := Open(Path("fonts/space-grotesk.woff2")); font.Gzip != nil {
 		t.Error("the font has a gzip version, although WOFF2 is already compressed")
 	}
 }
@@ -57,7 +57,7 @@ func TestGzipHoldsTheSameText(t *testing.T) {
 func TestStylesheetNamesTheHashedFont(t *testing.T) {
 	t.Parallel()
 	file, _ := Open(Path("css/app.css"))
-	if font := Path("fonts/inter-latin-wght-normal.woff2"); !bytes.Contains(file.Body, []byte(`url("`+font+`")`)) {
+	if font := Path("fonts/space-grotesk.woff2"); !bytes.Contains(file.Body, []byte(`url("`+font+`")`)) {
 		t.Errorf("the stylesheet does not refer to %s", font)
 	}
 }
@@ -79,9 +79,9 @@ func TestBuildRejects(t *testing.T) {
 
 func TestPageIsLight(t *testing.T) {
 	t.Parallel()
-	const limit = 95_000 // bytes over the wire of everything a first visit loads beside the document
+	const limit = 50_000 // bytes over the wire of everything a first visit loads beside the document
 	total := 0
-	for _, name := range []string{"css/app.css", "js/htmx.min.js", "js/app.js", "fonts/inter-latin-wght-normal.woff2"} {
+	for _, name := range []string{"css/app.css", "js/htmx.min.js", "js/app.js", "fonts/space-grotesk.woff2"} {
 		file, _ := Open(Path(name))
 		if file.Gzip != nil {
 			total += len(file.Gzip)

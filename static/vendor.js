@@ -10,8 +10,8 @@ const files = {
   "htmx.org/dist/htmx.min.js": "js/htmx.min.js",
   "htmx.org/LICENSE": "licenses/htmx.txt",
   "basecoat-css/LICENSE.md": "licenses/basecoat.txt",
-  "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2": "fonts/inter-latin-wght-normal.woff2",
-  "@fontsource-variable/inter/LICENSE": "licenses/inter.txt",
+  "@fontsource/space-grotesk/files/space-grotesk-latin-700-normal.woff2": "fonts/space-grotesk.woff2",
+  "@fontsource/space-grotesk/LICENSE": "licenses/space-grotesk.txt",
 };
 
 for (const [from, to] of Object.entries(files)) {

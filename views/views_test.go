@@ -211,7 +211,7 @@ func TestHistoryShowsDirectionThreeWays(t *testing.T) {
 		t.Errorf("credits in = %q, want a sign, a word and a color", text)
 	}
 	if text := out.Find("td").Eq(2).Text(); !strings.Contains(text, "−10") || !strings.Contains(text, "abgezogen") ||
-		out.Find(".text-danger-text").Length() != 1 {
+		out.Find(".text-destructive").Length() != 1 {
 		t.Errorf("credits out = %q, want a sign, a word and a color", text)
 	}
 	if doc.Find("tbody a").AttrOr("href", "") != "/de/purchase/"+buyID.String() {

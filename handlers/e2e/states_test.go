@@ -261,6 +261,7 @@ func (c *crawler) checkState(st pageState, ids *strings.Replacer) (forms []strin
 	c.checkIDs(st.name, v.doc)
 	if st.path != "/dev/components" { // its forms are samples
 		forms = checkForms(v.t, st.name, v.doc)
+		c.checkButtons(st.name, v.doc)
 	}
 	if v.doc.Find("h1").Length() != 1 || v.doc.Find("html").AttrOr("lang", "") != c.locale {
 		v.t.Errorf("%s %s: want one h1 and lang=%q", c.locale, st.name, c.locale)

@@ -67,14 +67,14 @@ func (b *browser) checkZoom(path string) {
 const layoutFaults = `(() => {
 	const wrong = [], texts = [], root = document.documentElement;
 	if (root.scrollWidth > root.clientWidth) wrong.push("wider than the window: " + [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > root.clientWidth + 1
-		&& !e.closest(".table-container, .code")).map(e => e.outerHTML.slice(0, 90)).slice(-2).join(" … "));
+		&& !e.closest(".table-container, .code, .strip")).map(e => e.outerHTML.slice(0, 90)).slice(-2).join(" … "));
 	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 	for (let node; node = walker.nextNode();) {
 		const e = node.parentElement;
 		if (!node.data.trim() || !e.checkVisibility({visibilityProperty: true}) || e.closest(".sr-only, .skip-link, .progress, option, svg, script")) continue;
 		const range = document.createRange();
 		range.selectNodeContents(node);
-		const pane = e.closest(".table-container, .code")?.getBoundingClientRect();
+		const pane = e.closest(".table-container, .code, .strip")?.getBoundingClientRect();
 		const box = e.closest(".btn, .badge, .card, .alert, .flash, .balance-badge, .nav-link")?.getBoundingClientRect();
 		for (const r of range.getClientRects()) {
 			if (r.width < 2 || pane && (r.left < pane.left || r.right > pane.right)) continue;
@@ -115,7 +115,7 @@ func (b *browser) checkLayout(name string) {
 const forcedColorFaults = `(() => {
 	const wrong = [], canvas = getComputedStyle(document.body).backgroundColor;
 	const sees = (e) => e.checkVisibility({visibilityProperty: true});
-	for (const e of document.querySelectorAll(".btn:not([data-variant=quiet]), .input, .textarea, select, .card, .alert, .badge, .flash, .balance-badge"))
+	for (const e of document.querySelectorAll(".btn:not([data-variant=quiet]), .input, .textarea, select, .card, .alert, .flash, .balance-badge"))
 		if (sees(e) && !(parseFloat(getComputedStyle(e).borderTopWidth) >= 1)) wrong.push("without an edge: " + e.outerHTML.slice(0, 80));
 	const line = (e) => getComputedStyle(e).borderBottomColor;
 	for (const here of document.querySelectorAll(".nav-link[aria-current=page], .nav-link[aria-current=true]")) {

@@ -16,6 +16,12 @@ document.addEventListener("input", (event) => {
   form.elements.namedItem("total").value = String(quantity * Number(form.dataset.unitCents));
 });
 
+// Shows the current page in a row of links that is wider than the window.
+for (const strip of document.querySelectorAll(".strip")) {
+  const current = strip.querySelector("[aria-current=page], [aria-current=true]");
+  if (current) strip.scrollLeft = current.getBoundingClientRect().left - strip.getBoundingClientRect().left;
+}
+
 // Selects a read-only field on focus, ready to be copied.
 document.addEventListener("focusin", (event) => {
   if (event.target.matches("input[readonly]")) event.target.select();

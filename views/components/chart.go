@@ -136,7 +136,7 @@ func seriesTone(kind ChartKind, series int) string {
 	case kind == Opposed && series == 0:
 		return "text-success forced-colors:text-[CanvasText]"
 	case kind == Opposed:
-		return "text-danger-text forced-colors:text-[CanvasText]"
+		return "text-destructive forced-colors:text-[CanvasText]"
 	case series%2 == 0:
 		return "text-primary forced-colors:text-[CanvasText]"
 	default:

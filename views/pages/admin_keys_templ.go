@@ -799,7 +799,7 @@ func revokeKey(d AdminKeysData, k models.APIKey) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Button("revoke-submit-"+k.ID.String(), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var39), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Button("revoke-submit-"+k.ID.String(), components.Destructive).Render(templ.WithChildren(ctx, templ_7745c5c3_Var39), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

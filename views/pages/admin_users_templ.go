@@ -487,7 +487,7 @@ func userTable(locale string, l UserList) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if u.CreditsBalance < 0 {
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<span class=\"font-bold text-danger-text\">")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<span class=\"font-bold text-destructive\">")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -993,7 +993,7 @@ func endpointDetails(d AdminWebhooksData, e models.WebhookEndpoint, action strin
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.Button(action+"-submit-"+e.ID.String(), components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var46), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Button(action+"-submit-"+e.ID.String(), endpointButton(action)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var46), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1009,6 +1009,13 @@ func endpointDetails(d AdminWebhooksData, e models.WebhookEndpoint, action strin
 		}
 		return nil
 	})
+}
+
+func endpointButton(action string) components.ButtonKind {
+	if action == "remove" {
+		return components.Destructive
+	}
+	return components.Secondary
 }
 
 func endpointPath(locale string, id uuid.UUID) string {

@@ -78,7 +78,7 @@ func Legal(d LegalData) templ.Component {
 			}
 		}
 		if d.Kind == "withdrawal" {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<ul class=\"mt-4 flex flex-wrap gap-x-5 gap-y-2\"><li><a class=\"link\" id=\"withdraw-online\" href=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<ul class=\"mt-4 flex flex-wrap gap-x-6 gap-y-2\"><li><a class=\"link\" id=\"withdraw-online\" href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

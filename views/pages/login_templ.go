@@ -98,7 +98,7 @@ func Login(d LoginData) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			for _, p := range d.Providers {
+			for i, p := range d.Providers {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<li>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -126,7 +126,7 @@ func Login(d LoginData) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = components.LinkButton("sign-in-"+p.Name, signInPath(d, p.Name), components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.LinkButton("sign-in-"+p.Name, signInPath(d, p.Name), firstPrimary(i)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -146,6 +146,14 @@ func Login(d LoginData) templ.Component {
 		}
 		return nil
 	})
+}
+
+// firstPrimary makes the first of several equal ways the primary one.
+func firstPrimary(i int) components.ButtonKind {
+	if i == 0 {
+		return components.Primary
+	}
+	return components.Secondary
 }
 
 var _ = templruntime.GeneratedTemplate
