@@ -50,7 +50,7 @@ VERSION  = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo d
 COMMIT   = $(shell $(GIT) rev-parse --short=12 HEAD 2>/dev/null)
 
 # Committed files that tools generate from other files or copy from packages.
-GENERATED := '*_templ.go' static/css/app.css 'static/js/*.min.js' static/fonts static/licenses
+GENERATED := '*_templ.go' static/css/app.css 'static/js/*.min.js' static/fonts static/licenses services/sandbox/appearance/*.woff2
 
 # The browsers that the tests can drive, in the order in which they look, and Debian's package of the lightest.
 HEADLESS := chromium-headless-shell

@@ -10,11 +10,13 @@ const files = {
   "htmx.org/dist/htmx.min.js": "js/htmx.min.js",
   "htmx.org/LICENSE": "licenses/htmx.txt",
   "basecoat-css/LICENSE.md": "licenses/basecoat.txt",
-  "@fontsource/space-grotesk/files/space-grotesk-latin-700-normal.woff2": "fonts/space-grotesk.woff2",
+  "@fontsource/space-grotesk/files/space-grotesk-latin-700-normal.woff2": ["fonts/space-grotesk.woff2", "../services/sandbox/appearance/space-grotesk.woff2"],
   "@fontsource/space-grotesk/LICENSE": "licenses/space-grotesk.txt",
 };
 
-for (const [from, to] of Object.entries(files)) {
-  mkdirSync(dirname(join(here, to)), { recursive: true });
-  copyFileSync(join(modules, from), join(here, to));
+for (const [from, targets] of Object.entries(files)) {
+  for (const to of [targets].flat()) {
+    mkdirSync(dirname(join(here, to)), { recursive: true });
+    copyFileSync(join(modules, from), join(here, to));
+  }
 }

@@ -38,7 +38,7 @@ func StartStripe(ctx context.Context, cfg config.Config, log *slog.Logger) (conf
 		DatabaseURL: cfg.DatabaseURL.Reveal(), Listen: loopback(cfg.Port + 1), SecretKey: key.Reveal(),
 		WebhookURL: fmt.Sprintf("http://127.0.0.1:%d/api/stripe/webhook", cfg.Port), PublicWebhookURL: cfg.AppURL +
 			"/api/stripe/webhook",
-		WebhookSecrets: []string{secret.Reveal()}, Log: log,
+		WebhookSecrets: []string{secret.Reveal()}, ProductURL: cfg.AppURL, Log: log,
 	})
 	if err != nil {
 		return cfg, nil, fmt.Errorf("start the Stripe stand-in: %w", err)
@@ -59,7 +59,7 @@ func StartIdentity(ctx context.Context, cfg config.Config, log *slog.Logger) (co
 	}
 	server, err := identity.Start(ctx, identity.Options{
 		Listen: loopback(cfg.Port + 2), ClientID: oidcClient, ClientSecret: secret.Reveal(),
-		RedirectURLs: []string{cfg.AppURL + "/auth/oidc/callback"}, Log: log,
+		RedirectURLs: []string{cfg.AppURL + "/auth/oidc/callback"}, ProductURL: cfg.AppURL, Log: log,
 	})
 	if err != nil {
 		return cfg, nil, fmt.Errorf("start the sign-in stand-in: %w", err)
@@ -102,6 +102,7 @@ func StartMailbox(ctx context.Context, cfg config.Config, log *slog.Logger) (con
 	if err != nil {
 		return cfg, nil, fmt.Errorf("start the mailbox: %w", err)
 	}
+	server.SetProduct(cfg.AppURL)
 	cfg.SMTPURL, cfg.Mailbox = config.Secret(server.SMTPURL()), server.URL()
 	cfg.MailFrom = cmp.Or(cfg.MailFrom, "credits@example.com")
 	return cfg, server, nil

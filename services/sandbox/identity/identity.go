@@ -18,6 +18,7 @@ import (
 	"golang.org/x/text/language"
 
 	"github.com/resume-matcher/credits/services/loopback"
+	"github.com/resume-matcher/credits/services/sandbox/appearance"
 )
 
 const (
@@ -34,12 +35,14 @@ type Options struct {
 	ClientID     string   // the product's name here
 	ClientSecret string   // and its password
 	RedirectURLs []string // where a sign-in may end, to the letter
+	ProductURL   string   // where the page leads back to; empty leaves the link out
 	Log          *slog.Logger
 }
 
 // Server is a running stand-in.
 type Server struct {
 	issuer   string
+	product  string // address of the product; may be empty
 	provider *op.Provider
 	store    *store
 	pages    *pages
@@ -100,7 +103,7 @@ func newServer(o Options, listener net.Listener) (*Server, error) {
 	}
 	s := &Server{
 		issuer: "http://localhost:" + strconv.Itoa(address.Port) + "/",
-		store:  store, log: o.Log, done: make(chan struct{}),
+		store:  store, product: o.ProductURL, log: o.Log, done: make(chan struct{}),
 	}
 	if s.provider, err = newProvider(s.issuer, store); err != nil {
 		return nil, fmt.Errorf("identity stand-in: %w", err)
@@ -143,6 +146,7 @@ func (s *Server) routes(redirectURLs []string) (http.Handler, error) {
 	mux.HandleFunc("GET "+loginPath, s.showLogin)
 	mux.HandleFunc("POST "+loginPath, s.signIn)
 	mux.Handle("GET "+assetsPath, http.FileServerFS(assets))
+	appearance.Register(mux)
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter,
 		_ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
@@ -153,7 +157,7 @@ func (s *Server) routes(redirectURLs []string) (http.Handler, error) {
 
 // contentPolicy lets forms end where the sign-in ends: browsers hold redirects after a form against form-action.
 func contentPolicy(redirectURLs []string) (string, error) {
-	policy := "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+	policy := "default-src 'none'; style-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 	for _, raw := range redirectURLs {
 		u, err := url.Parse(raw)
 		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {

@@ -39,6 +39,7 @@ var (
 type view struct {
 	Lang                  string
 	T                     map[string]string
+	Product               string // address of the product
 	Request               string
 	Expired               bool
 	Problem               problem
@@ -152,7 +153,7 @@ func (s *Server) renderExpired(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) render(w http.ResponseWriter, status int, lang language.Tag, v view) {
 	v.Lang = lang.String()
-	v.T = s.pages.texts[v.Lang]
+	v.T, v.Product = s.pages.texts[v.Lang], s.product
 	v.DemoName, v.DemoEmail, v.AdminName, v.AdminEmail = demoName, demoEmail, adminName, adminEmail
 	var page bytes.Buffer
 	if err := s.pages.page.Execute(&page, v); err != nil {

@@ -75,6 +75,7 @@ type Server struct {
 	done        sync.WaitGroup
 
 	mu      sync.Mutex
+	product string   // address of the product; may be empty
 	letters []Letter // oldest first
 	count   int
 	fault   Fault
@@ -135,6 +136,19 @@ func (s *Server) Close(ctx context.Context) error {
 	_ = s.post.Close() // the server closes only a listener that it serves already
 	s.done.Wait()
 	return err
+}
+
+// SetProduct gives the pages a link back to the product.
+func (s *Server) SetProduct(url string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.product = url
+}
+
+func (s *Server) productURL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.product
 }
 
 // SetFault makes the server fail from now on, or work again. It releases connections that hang.

@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/text/language"
 	"gopkg.in/yaml.v3"
+
+	"github.com/resume-matcher/credits/services/sandbox/appearance"
 )
 
 //go:embed page.html
@@ -34,6 +36,7 @@ type view struct {
 	Lang    string
 	T       map[string]string
 	Style   template.CSS
+	Product string // address of the product; may be empty
 	Letters []Letter
 	Letter  *Letter
 	Fault   Fault
@@ -63,9 +66,10 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /{id}/source", s.showSource)
 	mux.HandleFunc("GET /{id}/files/{n}", s.sendFile)
 	mux.HandleFunc("POST /control", s.control)
+	appearance.Register(mux)
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy",
-			"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'")
+			"default-src 'none'; style-src 'self' 'unsafe-inline'; font-src 'self'; form-action 'self'; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		mux.ServeHTTP(w, r)
@@ -154,7 +158,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, v view) {
 			v.Lang = "de"
 		}
 	}
-	v.T = s.pages.texts[v.Lang]
+	v.T, v.Product = s.pages.texts[v.Lang], s.productURL()
 	var page bytes.Buffer
 	if err := s.pages.page.Execute(&page, v); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/text/language"
 	"gopkg.in/yaml.v3"
+
+	"github.com/resume-matcher/credits/services/sandbox/appearance"
 )
 
 //go:embed pages
@@ -149,6 +151,9 @@ func (a *App) render(r *http.Request, status int, name string, v view) answer {
 
 func (a *App) sendFile(name string) answer {
 	data, err := pageFiles.ReadFile("pages/" + name)
+	if name == "space-grotesk.woff2" {
+		data, err = appearance.Font, nil
+	}
 	if err != nil || strings.HasSuffix(name, ".html") {
 		return answer{status: http.StatusNotFound, kind: "text/plain", body: []byte("Not Found")}
 	}

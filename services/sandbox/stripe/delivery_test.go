@@ -124,7 +124,7 @@ func TestPagesRefuseOtherSites(t *testing.T) {
 	}
 	shown := s.get(t, session.URL)
 	want :=
-		"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' http://localhost:3000 http://localhost:3000; base-uri 'none'; frame-ancestors 'none'"
+		"default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; form-action 'self' http://localhost:3000 http://localhost:3000; base-uri 'none'; frame-ancestors 'none'"
 	if got := shown.Header.Get("Content-Security-Policy"); got != want {
 		t.Errorf("policy: got %s", got)
 	}

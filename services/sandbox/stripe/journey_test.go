@@ -32,7 +32,7 @@ func TestPayJourney(t *testing.T) {
 	if got := checkout.texts("#items tbody td"); got != "500 Credits | 2 | 40,00 €" {
 		t.Errorf("lines: got %q", got)
 	}
-	if got := checkout.text(".sandbox"); !strings.Contains(got, "kein echtes Geld") {
+	if got := checkout.text(".banner"); !strings.Contains(got, "kein echtes Geld") {
 		t.Errorf("notice: got %q", got)
 	}
 	if got := checkout.doc.Find("a#cancel").AttrOr("href", ""); got != *sessionParams("").CancelURL {

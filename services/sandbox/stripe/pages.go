@@ -30,9 +30,10 @@ var matcher = language.NewMatcher([]language.Tag{language.English, language.Germ
 type pages struct {
 	templates *template.Template
 	texts     map[string]map[string]string // by locale, then key
+	product   string                       // address of the product, which the pages link; may be empty
 }
 
-func loadPages() (*pages, error) {
+func loadPages(product string) (*pages, error) {
 	templates, err := template.ParseFS(pageFiles, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse pages: %w", err)
@@ -41,7 +42,7 @@ func loadPages() (*pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read texts: %w", err)
 	}
-	p := &pages{templates: templates}
+	p := &pages{templates: templates, product: product}
 	if err := yaml.Unmarshal(data, &p.texts); err != nil {
 		return nil, fmt.Errorf("parse texts: %w", err)
 	}
@@ -50,9 +51,10 @@ func loadPages() (*pages, error) {
 
 // page is the part that all hosted pages share.
 type page struct {
-	Locale string
-	Title  string
-	texts  map[string]string
+	Locale  string
+	Title   string
+	Product string // address of the product; may be empty
+	texts   map[string]string
 }
 
 // page returns a page in the session's language, or else in the browser's.
@@ -66,7 +68,7 @@ func (p *pages) page(locale *string, r *http.Request, title string) page {
 	} else if *locale == localeGerman {
 		chosen = localeGerman
 	}
-	made := page{Locale: chosen, texts: p.texts[chosen]}
+	made := page{Locale: chosen, Product: p.product, texts: p.texts[chosen]}
 	made.Title = made.T(title)
 	return made
 }
@@ -107,7 +109,7 @@ func (s *Server) send(w http.ResponseWriter, status int, name string, data any, 
 	}
 	h := w.Header()
 	h.Set("Content-Security-Policy",
-		"default-src 'none'; style-src 'self'; img-src 'self'; form-action "+forms+
+		"default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; form-action "+forms+
 			"; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")

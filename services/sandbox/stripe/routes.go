@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/resume-matcher/credits/services/loopback"
+	"github.com/resume-matcher/credits/services/sandbox/appearance"
 )
 
 // routes registers every address of the stand-in.
@@ -27,6 +28,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /dashboard/payments/{id}", s.showPayment)
 	mux.HandleFunc("GET /dashboard/delivery", s.showDelivery)
 	mux.HandleFunc("GET /assets/checkout.css", s.asset("checkout.css", "text/css; charset=utf-8"))
+	appearance.Register(mux)
 	mux.HandleFunc("GET /assets/icon.svg", s.asset("icon.svg", "image/svg+xml"))
 	mux.HandleFunc("GET /favicon.ico", s.asset("icon.svg", "image/svg+xml"))
 	return s.guard(mux)

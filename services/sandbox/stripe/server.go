@@ -45,6 +45,8 @@ type Options struct {
 	WebhookEvents []string
 	// WebhookSecrets sign each event for that endpoint, with one v1 signature each.
 	WebhookSecrets []string
+	// ProductURL is the address that the pages lead back to; empty leaves the link out.
+	ProductURL string
 	// Log is slog.Default when nil.
 	Log *slog.Logger
 }
@@ -69,7 +71,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("stripe stand-in: %w", err)
 	}
-	pages, err := loadPages()
+	pages, err := loadPages(o.ProductURL)
 	if err != nil {
 		return nil, fmt.Errorf("stripe stand-in: %w", err)
 	}
