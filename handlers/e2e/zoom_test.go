@@ -122,7 +122,7 @@ const forcedColorFaults = `(() => {
 		const another = here.closest("ul").querySelector(".nav-link:not([aria-current=page], [aria-current=true])");
 		if (another && line(here) === line(another)) wrong.push("marked like the others: " + here.textContent.trim());
 	}
-	for (const bar of document.querySelectorAll("figure svg rect"))
+	for (const bar of document.querySelectorAll("figure svg g[data-series] rect"))
 		if (bar.checkVisibility() && !bar.closest("defs") && getComputedStyle(bar).stroke === "none") wrong.push("a bar without an edge");
 	for (const e of document.querySelectorAll("*")) {
 		const s = getComputedStyle(e);

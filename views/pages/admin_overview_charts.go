@@ -11,7 +11,7 @@ import (
 
 // overviewSlots labels the days or months of a chart.
 func overviewSlots(ctx context.Context, o models.Overview,
-	values func(models.OverviewSlot) []models.Credits) []components.ChartSlot {
+	values func(models.OverviewSlot) []int64) []components.ChartSlot {
 	slots := make([]components.ChartSlot, len(o.Slots))
 	for i, s := range o.Slots {
 		slots[i] = components.ChartSlot{Label: components.ShortDay(ctx, s.Begins), Name: components.Day(ctx, s.Begins),
@@ -24,33 +24,33 @@ func overviewSlots(ctx context.Context, o models.Overview,
 	return slots
 }
 
-// flowChart shows credits sold, used and taken back.
+// flowChart shows credits sold, used and taken back, each on its own scale.
 func flowChart(ctx context.Context, o models.Overview) components.ChartData {
 	var sold, used, returned models.Credits
 	for _, s := range o.Slots {
 		sold, used, returned = sold+s.Sold, used+s.Used, returned+s.Returned
 	}
-	return components.ChartData{ID: "flow", Kind: components.Opposed, Title: locales.T(ctx, "admin.overview.flow"),
+	return components.ChartData{ID: "flow", Kind: components.Bars, Title: locales.T(ctx, "admin.overview.flow"),
 		Description: locales.T(ctx, "admin.overview.flow_text", locales.Args{"sold": components.CreditAmount(ctx, sold),
 			"used": components.CreditAmount(ctx, used), "returned": components.CreditAmount(ctx, returned)}),
 		Empty: locales.T(ctx, "admin.overview.flow_empty"),
-		Series: []string{locales.T(ctx, "admin.overview.sold"), locales.T(ctx, "admin.overview.used"),
-			locales.T(ctx, "admin.overview.returned")},
-		Slots: overviewSlots(ctx, o, func(s models.OverviewSlot) []models.Credits {
-			return []models.Credits{s.Sold, s.Used, s.Returned}
+		Series: []components.ChartSeries{{Name: locales.T(ctx, "admin.overview.sold")},
+			{Name: locales.T(ctx, "admin.overview.used")}, {Name: locales.T(ctx, "admin.overview.returned")}},
+		Slots: overviewSlots(ctx, o, func(s models.OverviewSlot) []int64 {
+			return []int64{int64(s.Sold), int64(s.Used), int64(s.Returned)}
 		})}
 }
 
 // outstandingChart shows the credits that users can still spend.
 func outstandingChart(ctx context.Context, o models.Overview) components.ChartData {
-	return components.ChartData{ID: "outstanding", Kind: components.Stacked,
+	return components.ChartData{ID: "outstanding", Kind: components.Steps,
 		Title: locales.T(ctx, "admin.overview.outstanding_over_time"),
 		Description: locales.T(ctx, "admin.overview.outstanding_text",
 			locales.Args{"outstanding": components.CreditAmount(ctx, o.Totals.Outstanding)}),
 		Empty:  locales.T(ctx, "admin.overview.outstanding_empty"),
-		Series: []string{locales.T(ctx, "admin.overview.outstanding")},
+		Series: []components.ChartSeries{{Name: locales.T(ctx, "admin.overview.outstanding")}},
 		Slots: overviewSlots(ctx, o,
-			func(s models.OverviewSlot) []models.Credits { return []models.Credits{s.Outstanding} })}
+			func(s models.OverviewSlot) []int64 { return []int64{int64(s.Outstanding)} })}
 }
 
 // age says how long ago something was, in the largest whole unit.

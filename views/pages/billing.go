@@ -10,21 +10,27 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// usageChart shows credits in and out per day.
-func usageChart(ctx context.Context, days []models.DayUsage) components.ChartData {
+// usageChart shows the balance at the end of each day, and what was added and deducted. It derives the balances
+// backwards from today's.
+func usageChart(ctx context.Context, balance models.Credits, days []models.DayUsage) components.ChartData {
 	var in, out models.Credits
-	slots := make([]components.ChartSlot, len(days))
-	for i, d := range days {
-		in, out = in+d.In, out+d.Out
-		slots[i] = components.ChartSlot{Label: components.ShortDay(ctx, d.Begins), Name: components.Day(ctx, d.Begins),
-			Values: []models.Credits{d.In, d.Out}}
+	var slots []components.ChartSlot
+	if hasUsage(days) {
+		slots = make([]components.ChartSlot, len(days))
 	}
-	return components.ChartData{ID: "usage", Kind: components.Opposed, Slots: slots,
+	for i := len(slots) - 1; i >= 0; i-- {
+		d := days[i]
+		slots[i] = components.ChartSlot{Label: components.ShortDay(ctx, d.Begins), Name: components.Day(ctx, d.Begins),
+			Values: []int64{int64(balance), int64(d.In), int64(d.Out)}}
+		in, out, balance = in+d.In, out+d.Out, balance-d.In+d.Out
+	}
+	return components.ChartData{ID: "usage", Kind: components.Steps, Slots: slots,
 		Title: locales.T(ctx, "billing.usage.heading"),
 		Description: locales.T(ctx, "billing.usage.text",
 			locales.Args{"in": components.CreditAmount(ctx, in), "out": components.CreditAmount(ctx, out)}),
-		Empty:  locales.T(ctx, "billing.usage.empty"),
-		Series: []string{locales.T(ctx, "billing.usage.in"), locales.T(ctx, "billing.usage.out")}}
+		Empty: locales.T(ctx, "billing.usage.empty"),
+		Series: []components.ChartSeries{{Name: locales.T(ctx, "billing.balance")},
+			{Name: locales.T(ctx, "billing.usage.in")}, {Name: locales.T(ctx, "billing.usage.out")}}}
 }
 
 // hasUsage reports whether any day has entries.

@@ -366,7 +366,7 @@ func Billing(d BillingData) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			chart := usageChart(ctx, d.Usage)
+			chart := usageChart(ctx, d.User.CreditsBalance, d.Usage)
 			if hasUsage(d.Usage) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "<p class=\"mb-4\" id=\"usage-text\">")
 				if templ_7745c5c3_Err != nil {
