@@ -53,5 +53,5 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseFo
 	if h.Site.Sandbox {
 		data.Dashboard = h.Site.Dashboard
 	}
-	return h.render(c, status, "admin_purchase.title", pages.AdminPurchase(data))
+	return h.renderTitled(c, status, pages.PurchaseTitle(c.UserContext(), d.Purchase), pages.AdminPurchase(data))
 }

@@ -68,7 +68,7 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 	if before != uuid.Nil {
 		data.FirstPurchases = here
 	}
-	return h.render(c, status, "admin_user.title", pages.AdminUser(data))
+	return h.renderTitled(c, status, pages.UserTitle(c.UserContext(), page.User), pages.AdminUser(data))
 }
 
 // purchaseCursor parses the id of the purchase before which the page starts; the zero id is the first page.

@@ -86,7 +86,7 @@ func (h *Handler) secure(c *fiber.Ctx) error {
 func contentPolicy(formTargets []string) string {
 	return strings.Join(
 		append(
-			[]string{"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+			[]string{"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; manifest-src 'self'; " +
 				"object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"}, formTargets...), " ")
 }
 

@@ -20,9 +20,11 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	if page.PayURL != "" && c.Cookies(h.Sessions.cookieName(flashCookie)) == flashPaying {
 		c.Set("Refresh", "0; url="+page.PayURL)
 	}
-	return h.render(c, fiber.StatusOK, "purchase_detail.title", pages.PurchaseDetail(pages.PurchaseDetailData{
+	data := pages.PurchaseDetailData{
 		Locale: pageLocale(c), Purchase: page.Purchase, Entries: page.Entries, Refunds: page.Refunds, Disputes: page.Disputes,
 		PayURL: page.PayURL, Receipt: page.Receipt,
 		Withdrawable: h.Withdrawal.Withdrawable(page.Purchase), Withdrawal: withdrawal,
-	}))
+	}
+	title := pages.PurchaseTitle(c.UserContext(), page.Purchase)
+	return h.renderTitled(c, fiber.StatusOK, title, pages.PurchaseDetail(data))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
@@ -18,6 +19,11 @@ import (
 // first, so that a failing template leaves no half page.
 func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.Component) error {
 	h.ensureLocale(c)
+	return h.renderTitled(c, status, locales.T(c.UserContext(), title), content)
+}
+
+// renderTitled is render with a title that is no key, so that open tabs of one kind of page differ.
+func (h *Handler) renderTitled(c *fiber.Ctx, status int, title string, content templ.Component) error {
 	page := h.page(c, title)
 	// An error page needs no database, so the notice waits for the next page.
 	if session := currentVisitor(c).session; session != nil && session.ElsewhereAt != nil && !page.Partial &&
@@ -53,7 +59,7 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	locale := pageLocale(c)
 	path, query := pagePath(c, locale)
 	p := layouts.Page{
-		Title: locales.T(c.UserContext(), title), Origin: h.Site.AppURL, Locale: locale, Path: path,
+		Title: title, Now: time.Now(), Origin: h.Site.AppURL, Locale: locale, Path: path,
 		Query: query, Sandbox: h.Site.Sandbox, Dashboard: h.Site.Dashboard, Mailbox: h.Site.Mailbox, Control: h.Site.Control,
 		RequestID: requestID(c), Legal: h.legalLinks(locale),
 		Flash: h.popFlash(c), Partial: wantsFragment(c),

@@ -16,7 +16,7 @@ import (
 	"sync"
 )
 
-//go:embed css/app.css css/embed.css js/*.js fonts/*.woff2 examples/*/*
+//go:embed css/app.css css/embed.css js/*.js fonts/*.woff2 examples/*/* img/icon.svg img/site.webmanifest
 var embedded embed.FS
 
 const (
@@ -39,13 +39,15 @@ var contentTypes = map[string]struct {
 	name string
 	text bool
 }{
-	".css":   {"text/css; charset=utf-8", true},
-	".js":    {"text/javascript; charset=utf-8", true},
-	".woff2": {"font/woff2", false},
-	".go":    {plainText, true}, // the examples, for reading
-	".py":    {plainText, true},
-	".sh":    {plainText, true},
-	".ts":    {plainText, true},
+	".css":         {"text/css; charset=utf-8", true},
+	".js":          {"text/javascript; charset=utf-8", true},
+	".svg":         {"image/svg+xml", true},
+	".webmanifest": {"application/manifest+json", true},
+	".woff2":       {"font/woff2", false},
+	".go":          {plainText, true}, // the examples, for reading
+	".py":          {plainText, true},
+	".sh":          {plainText, true},
+	".ts":          {plainText, true},
 }
 
 // assets are the embedded files under their hashed addresses, and those addresses by plain name.

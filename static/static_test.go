@@ -3,6 +3,7 @@ package static
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"io"
 	"regexp"
 	"strings"
@@ -16,7 +17,8 @@ func TestEveryFileIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	hashed := regexp.MustCompile(`^/static/[a-z/]+[a-z.-]+\.[0-9a-f]{12}\.[a-z0-9]+$`)
-	for _, name := range []string{"css/app.css", "js/htmx.min.js", "js/app.js", "fonts/space-grotesk.woff2"} {
+	for _, name := range []string{"css/app.css", "js/htmx.min.js", "js/app.js", "fonts/space-grotesk.woff2",
+		"img/icon.svg", "img/site.webmanifest"} {
 		address := Path(name)
 		if !hashed.MatchString(address) {
 			t.Errorf("Path(%q) = %q, want a path with a hash", name, address)
@@ -91,5 +93,17 @@ func TestPageIsLight(t *testing.T) {
 	}
 	if total > limit {
 		t.Errorf("a page loads %d bytes, want at most %d", total, limit)
+	}
+}
+
+func TestManifestIsJSON(t *testing.T) {
+	t.Parallel()
+	file, _ := Open(Path("img/site.webmanifest"))
+	var manifest struct {
+		Name  string                 `json:"name"`
+		Icons []struct{ Src string } `json:"icons"`
+	}
+	if err := json.Unmarshal(file.Body, &manifest); err != nil || manifest.Name == "" || len(manifest.Icons) != 1 {
+		t.Errorf("manifest = %+v (%v), want a name and an icon", manifest, err)
 	}
 }

@@ -93,10 +93,14 @@ func TestLayout(t *testing.T) {
 	t.Run("marks the current page in the navigation", func(t *testing.T) {
 		t.Parallel()
 		page := samplePage("en")
-		page.Path = "/purchase/42"
-		_, doc := document(t, page, history)
-		if doc.Find(`a.nav-link[href="/en/purchase"]`).AttrOr("aria-current", "") != "true" {
-			t.Error("the link to the page's area has no aria-current")
+		for path, want := range map[string][2]string{"/purchase": {"page", "false"}, "/history": {"false", "page"},
+			"/purchase/42": {"false", "true"}} {
+			page.Path = path
+			_, doc := document(t, page, history)
+			buy, past := doc.Find(`a.nav-link[href="/en/purchase"]`), doc.Find(`a.nav-link[href="/en/history"]`)
+			if got := [2]string{buy.AttrOr("aria-current", ""), past.AttrOr("aria-current", "")}; got != want {
+				t.Errorf("%s: aria-current of buy and history = %v, want %v", path, got, want)
+			}
 		}
 	})
 }

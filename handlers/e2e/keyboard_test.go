@@ -74,6 +74,7 @@ func (b *browser) typeAsBuyer(email, total, balance, rest string) {
 	b.open(b.page("/billing"))
 	b.waitForText("#balance", rest)
 	b.pressEnter(fmt.Sprintf(`.nav-link[href=%q]`, b.page("/history")))
+	b.pressEnter("#filter-fold summary")
 	b.typeInto("#q", "qqq"+kb.Enter)
 	b.pressEnter("#clear-nothing")
 	b.waitUntil("all entries", `document.querySelectorAll("#movements tbody tr").length === 2`)

@@ -29,6 +29,7 @@ type Page struct {
 	Flash     *Flash
 	Elsewhere *Elsewhere // shown once, in full documents only
 	RequestID string
+	Now       time.Time // printed on statements
 
 	// Partial renders what htmx swaps into #content: the title, the flash region, the content, and the balance out of
 	// band.
@@ -87,16 +88,24 @@ func (p Page) in(locale string) string {
 // canonical returns the page's public address in a language, without its query string.
 func (p Page) canonical(locale string) string { return p.Origin + "/" + locale + p.Path }
 
-// current returns the aria-current of a navigation link: page for the page itself, true for pages below it.
+// current returns the aria-current of a navigation link: page for the page itself, true for pages below it. A past
+// purchase belongs to the history.
 func (p Page) current(path string) string {
+	here := p.Path
+	if strings.HasPrefix(here, "/purchase/") {
+		here = "/history/"
+	}
 	switch {
-	case p.Path == path:
+	case here == path:
 		return "page"
-	case strings.HasPrefix(p.Path, path+"/"):
+	case strings.HasPrefix(here, path+"/"):
 		return "true"
 	}
 	return "false"
 }
+
+// themeColor is the color of the browser's own bars: the token canvas.
+const themeColor = "#F0F0E8"
 
 // htmxConfig keeps htmx within our content policy. Forms with errors (422) are swapped in place; every other failure
 // goes to the flash region.

@@ -23,3 +23,6 @@ func userName(ctx context.Context, u models.User) string {
 	}
 	return numbered(ctx, u.ID)
 }
+
+// UserTitle tells the tabs of several users apart.
+func UserTitle(ctx context.Context, u models.User) string { return userName(ctx, u) }
