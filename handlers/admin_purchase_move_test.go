@@ -36,7 +36,7 @@ func TestMovePurchase(t *testing.T) {
 	t.Run("previews the move without moving", func(t *testing.T) {
 		r := boss.post(path+"/move", form("EVE@example.org.", "", "preview"))
 		if r.status != 200 || !strings.Contains(r.body, `id="move-effect"`) ||
-			!strings.Contains(r.body, "500 credits would move") {
+			!strings.Contains(r.body, "500\u00a0credits would move") {
 			t.Errorf("status %d, want the effect of the move: %s", r.status, r.body)
 		}
 	})
@@ -78,7 +78,7 @@ func TestMovePurchase(t *testing.T) {
 			words []string
 		}{
 			"the admin's page of the purchase": {boss, path,
-				[]string{"500 credits moved with the purchase", "Purchase moved here from another account"}},
+				[]string{"500\u00a0credits moved with the purchase", "Purchase moved here from another account"}},
 			"the audit log": {boss, "/en/admin/audit", []string{"Purchase moved", "mistyped address"}},
 			"the new owner's purchase": {other, purchase,
 				[]string{"Purchase moved here from another account", "mistyped address"}},

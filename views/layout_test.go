@@ -41,7 +41,7 @@ func TestLayout(t *testing.T) {
 	t.Run("shows the balance and the sign-out to a user", func(t *testing.T) {
 		t.Parallel()
 		_, doc := document(t, samplePage("de"), history)
-		if text := doc.Find("output#balance").Text(); text != "1.234.557 Credits" {
+		if text := doc.Find("output#balance").Text(); text != "1.234.557\u00a0Credits" {
 			t.Errorf("balance = %q, want 1.234.557 Credits", text)
 		}
 		if doc.Find(`form[action="/logout"] input[name=_csrf]`).AttrOr("value", "") != `token"<` {

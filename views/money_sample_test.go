@@ -115,10 +115,10 @@ func TestRefundFormExplainsItself(t *testing.T) {
 	d.Form = pages.RefundForm{Key: "k", Seen: 7, Left: 3500, Unused: 700, Proposal: 2042, Cents: 2042, Takes: 700,
 		After: 0}
 	for _, c := range []struct{ locale, value, proposal, takes string }{
-		{"en", "20.42", "700 of 1,200 credits are unused; their share of €35.00 is €20.42.",
-			"Giving back €20.42 takes 700 credits; the balance is 0 credits afterwards."},
-		{"de", "20,42", "700 von 1.200 Credits sind unverbraucht; ihr Anteil an 35,00\u00a0€ beträgt 20,42\u00a0€.",
-			"Eine Erstattung von 20,42\u00a0€ kostet 700 Credits; das Guthaben beträgt danach 0 Credits."},
+		{"en", "20.42", "700 of 1,200\u00a0credits are unused; their share of €35.00 is €20.42.",
+			"Giving back €20.42 takes 700\u00a0credits; the balance is 0\u00a0credits afterwards."},
+		{"de", "20,42", "700 von 1.200\u00a0Credits sind unverbraucht; ihr Anteil an 35,00\u00a0€ beträgt 20,42\u00a0€.",
+			"Eine Erstattung von 20,42\u00a0€ kostet 700\u00a0Credits; das Guthaben beträgt danach 0\u00a0Credits."},
 	} {
 		d.Locale = c.locale
 		_, doc := document(t, samplePage(c.locale), pages.AdminPurchase(d))
@@ -138,7 +138,7 @@ func TestRefundFormExplainsItself(t *testing.T) {
 	}
 	d.Form.After, d.Form.Cents = -500, 3500
 	_, doc := document(t, samplePage("en"), pages.AdminPurchase(d))
-	if text := doc.Find("#takes").Text(); !strings.Contains(text, "below zero, to −500 credits") {
+	if text := doc.Find("#takes").Text(); !strings.Contains(text, "below zero, to −500\u00a0credits") {
 		t.Errorf("takes = %q, want the debt", text)
 	}
 	if doc.Find("#rest").Length() != 0 || doc.Find("#unused").Length() != 1 {

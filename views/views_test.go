@@ -242,7 +242,7 @@ func TestBalanceBadgeReplacesItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := body.String(); !strings.Contains(got, `id="balance"`) || !strings.Contains(got, `hx-swap-oob="true"`) ||
-		!strings.Contains(got, "−5 Credits") {
+		!strings.Contains(got, "−5\u00a0Credits") {
 		t.Errorf("badge = %s, want −5 Credits that replace #balance", got)
 	}
 }

@@ -95,12 +95,14 @@ func (b *browser) click(selector string) {
 		chromedp.Click(selector, chromedp.ByQuery))
 }
 
-// waitForText waits until an element contains a text, across page loads.
+// waitForText waits until an element contains a text, across page loads. Protected spaces count as spaces.
 func (b *browser) waitForText(selector, text string) {
 	b.t.Helper()
 	b.waitUntil(fmt.Sprintf("text %q in %s", text, selector),
-		fmt.Sprintf(`(() => { const e = document.querySelector(%q); return !!e && e.textContent.includes(%q) })()`, selector,
-			text))
+		fmt.Sprintf(`(() => {
+			const e = document.querySelector(%q);
+			return !!e && e.textContent.replaceAll("\u00a0", " ").includes(%q);
+		})()`, selector, strings.ReplaceAll(text, "\u00a0", " ")))
 }
 
 // waitUntil waits until a script returns true on a completely loaded page.

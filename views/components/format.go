@@ -49,9 +49,17 @@ func TypedMoney(ctx context.Context, cents models.Cents, code string) string {
 	return number
 }
 
-// DateTime formats a time in the visitor's zone and names the zone: 23 Nov 2026, 15:05 CET.
+// DateTime formats a time in the visitor's zone: 23 Nov 2026, 15:05 or 23.11.2026, 15:05 Uhr. It names the zone only
+// while the visitor's is unknown.
 func DateTime(ctx context.Context, t time.Time) string {
-	return t.In(Zone(ctx)).Format(dateLayout(ctx) + ", 15:04 MST")
+	layout, zone := dateLayout(ctx)+", 15:04", Zone(ctx)
+	if locales.Code(ctx) == "de" {
+		layout += "\u00a0Uhr"
+	}
+	if zone == time.UTC {
+		layout += "\u00a0(UTC)"
+	}
+	return t.In(zone).Format(layout)
 }
 
 // Day formats the day of a time, in the time's own zone: 23 Nov 2026 or 23.11.2026.

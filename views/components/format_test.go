@@ -31,9 +31,9 @@ func TestFormats(t *testing.T) {
 		{"the smallest number", credits(-1 << 63), "−9,223,372,036,854,775,808", "−9.223.372.036.854.775.808"},
 		{"credits in", signed(500), "+500", "+500"},
 		{"credits out", signed(-10), "−10", "−10"},
-		{"no credits by name", amount(0), "0 credits", "0 Credits"},
-		{"one credit", amount(1), "1 credit", "1 Credit"},
-		{"many credits", amount(1200), "1,200 credits", "1.200 Credits"},
+		{"no credits by name", amount(0), "0\u00a0credits", "0\u00a0Credits"},
+		{"one credit", amount(1), "1\u00a0credit", "1\u00a0Credit"},
+		{"many credits", amount(1200), "1,200\u00a0credits", "1.200\u00a0Credits"},
 		{"euros", money(500, "eur"), "€5.00", "5,00\u00a0€"},
 		{"thousands of euros", money(123456, "EUR"), "€1,234.56", "1.234,56\u00a0€"},
 		{"a currency without decimals", money(500, "jpy"), "¥500", "500\u00a0¥"},
@@ -44,8 +44,8 @@ func TestFormats(t *testing.T) {
 		{"an amount to type", typed(123450, "eur"), "1234.50", "1234,50"},
 		{"an amount to type without hundredths", typed(75000, "isk"), "750", "750"},
 		{"an unknown currency", money(500, "zzz"), "500 zzz", "500 zzz"},
-		{"a moment", func(ctx context.Context) string { return components.DateTime(ctx, moment) }, "3 Nov 2026, 00:05 UTC",
-			"03.11.2026, 00:05 UTC"},
+		{"a moment", func(ctx context.Context) string { return components.DateTime(ctx, moment) }, "3 Nov 2026, 00:05\u00a0(UTC)",
+			"03.11.2026, 00:05\u00a0Uhr\u00a0(UTC)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

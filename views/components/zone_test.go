@@ -17,14 +17,14 @@ func TestMomentsAreWrittenInTheVisitorsZone(t *testing.T) {
 		moment time.Time
 		want   string
 	}{
-		{"Europe/Berlin", winter, "1 Feb 2026, 00:30 CET"},
-		{"Europe/Berlin", summer, "1 Aug 2026, 00:30 CEST"},
-		{"America/New_York", winter, "31 Jan 2026, 18:30 EST"},
-		{"", winter, "31 Jan 2026, 23:30 UTC"},
-		{"Local", winter, "31 Jan 2026, 23:30 UTC"},
-		{"../../etc/passwd", winter, "31 Jan 2026, 23:30 UTC"},
-		{"Europe/\x00Berlin", winter, "31 Jan 2026, 23:30 UTC"},
-		{strings.Repeat("a", 10000), winter, "31 Jan 2026, 23:30 UTC"},
+		{"Europe/Berlin", winter, "1 Feb 2026, 00:30"},
+		{"Europe/Berlin", summer, "1 Aug 2026, 00:30"},
+		{"America/New_York", winter, "31 Jan 2026, 18:30"},
+		{"", winter, "31 Jan 2026, 23:30\u00a0(UTC)"},
+		{"Local", winter, "31 Jan 2026, 23:30\u00a0(UTC)"},
+		{"../../etc/passwd", winter, "31 Jan 2026, 23:30\u00a0(UTC)"},
+		{"Europe/\x00Berlin", winter, "31 Jan 2026, 23:30\u00a0(UTC)"},
+		{strings.Repeat("a", 10000), winter, "31 Jan 2026, 23:30\u00a0(UTC)"},
 	} {
 		if got := components.DateTime(components.WithZone(context.Background(), c.zone), c.moment); got != c.want {
 			t.Errorf("in %.40q: %q, want %q", c.zone, got, c.want)
