@@ -40,6 +40,14 @@ type Overview struct {
 	LastHook *time.Time // receipt of the latest Stripe event; nil before the first
 	Monthly  bool       // slots are months instead of days
 	Slots    []OverviewSlot
+	Packages []PackageRevenue
+}
+
+// PackageRevenue is what was paid for one package in one currency, by slot, before refunds.
+type PackageRevenue struct {
+	Credits  Credits // of one unit
+	Currency string
+	Paid     []Cents
 }
 
 // OverviewSlot is one day or month of the overview's chart. Units: credits.
@@ -49,6 +57,8 @@ type OverviewSlot struct {
 	Used        Credits // by features
 	Returned    Credits // net effect of refunds and disputes
 	Outstanding Credits // of all users, at the end of the slot
+	Released    int64   // holds given back, because the feature failed or was not used
+	Expired     int64   // holds that ran out, because nobody ended them
 }
 
 // ListedUser is a row of the user list. Claimed is an unverified address that the user signed in with.

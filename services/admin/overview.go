@@ -12,27 +12,6 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-const (
-	daysShown   = 30
-	monthsShown = 12
-)
-
-// slotBounds returns the start of each day or month of the chart, and the end of the last, in UTC.
-func slotBounds(now time.Time, monthly bool) []time.Time {
-	now = now.UTC()
-	var bounds []time.Time
-	if monthly {
-		for i := range monthsShown + 1 {
-			bounds = append(bounds, time.Date(now.Year(), now.Month()-monthsShown+1+time.Month(i), 1, 0, 0, 0, 0, time.UTC))
-		}
-		return bounds
-	}
-	for i := range daysShown + 1 {
-		bounds = append(bounds, time.Date(now.Year(), now.Month(), now.Day()-daysShown+1+i, 0, 0, 0, 0, time.UTC))
-	}
-	return bounds
-}
-
 // Overview reads the figures of the business at now, with a chart of the last 30 days or the last 12 months.
 func (s *Service) Overview(ctx context.Context, now time.Time, monthly bool) (models.Overview, error) {
 	o := models.Overview{Monthly: monthly}
@@ -59,25 +38,11 @@ func (s *Service) Overview(ctx context.Context, now time.Time, monthly bool) (mo
 		return o, err
 	}
 	o.Slots = sumSlots(bounds, days, o.Totals.Outstanding)
-	return o, nil
-}
-
-// sumSlots adds days up into slots. It derives the outstanding credits of each slot backwards from today's.
-func sumSlots(bounds []time.Time, days []models.LedgerDay, outstanding models.Credits) []models.OverviewSlot {
-	slots := make([]models.OverviewSlot, len(bounds)-1)
-	for i := len(slots) - 1; i >= 0; i-- {
-		slots[i] = models.OverviewSlot{Begins: bounds[i], Outstanding: outstanding}
-		for _, d := range days {
-			if d.Day.Before(bounds[i]) || !d.Day.Before(bounds[i+1]) {
-				continue
-			}
-			slots[i].Sold += d.Purchased
-			slots[i].Used += d.Used
-			slots[i].Returned -= d.Returned
-			outstanding -= d.Purchased + d.Returned + d.Manual - d.Used
-		}
+	if err := countUncharged(tx, bounds, o.Slots); err != nil {
+		return o, err
 	}
-	return slots
+	o.Packages, err = readPackages(tx, bounds)
+	return o, err
 }
 
 func readOpenEvents(tx *gorm.DB, o *models.Overview) error {

@@ -137,6 +137,57 @@ func TestOverviewSumsRevenue(t *testing.T) {
 	}
 }
 
+func TestOverviewByPackageAndUncharged(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
+	ada := dbtest.User(t, db, "ada@example.com")
+	pay := func(ref string, quantity, credits, cents int64, currency, at string) {
+		t.Helper()
+		err := db.Exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status,
+				payment_intent_id, paid_cents, paid_currency, paid_at)
+			VALUES (?, ?, ?, ?, 500, 'eur', 'de', ?, 'paid', ?, ?, ?, ?)`,
+			uuid.New(), ada.ID, quantity, credits, ref, ref, cents, currency, at).Error
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	pay("pi_1", 1, 500, 2000, "eur", "2028-02-28T23:59:59Z")
+	pay("pi_2", 2, 1000, 4000, "eur", "2028-02-29T00:00:00Z")
+	pay("pi_3", 1, 100, 700, "jpy", "2028-02-29T11:00:00Z")
+	pay("pi_4", 1, 500, 2000, "eur", "2028-01-30T23:59:59Z") // before the first day
+	o, err := s.Overview(context.Background(), now, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := func(cents ...models.Cents) []models.Cents {
+		return append(make([]models.Cents, 30-len(cents)), cents...)
+	}
+	want := []models.PackageRevenue{{Credits: 100, Currency: "jpy", Paid: day(700)},
+		{Credits: 500, Currency: "eur", Paid: day(2000, 4000)}}
+	if diff := cmp.Diff(want, o.Packages); diff != "" {
+		t.Error(diff)
+	}
+
+	err = db.Exec(`INSERT INTO holds (id, user_id, feature, credits, status, expires_at, updated_at)
+		SELECT gen_random_uuid(), ?, 'job_match', 5, status, now(), at::timestamptz FROM (VALUES ('released', '2028-02-29T01:00:00Z'),
+			('released', '2028-02-29T02:00:00Z'), ('expired', '2028-02-01T00:00:00Z'), ('expired', '2028-01-30T23:59:59Z')) ended(status, at)`,
+		ada.ID).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err = s.Overview(context.Background(), now, false)
+	if err != nil || o.Slots[29].Released != 2 || o.Slots[29].Expired != 0 || o.Slots[1].Expired != 1 ||
+		o.Slots[0].Expired != 0 {
+		t.Errorf("slots = %+v (%v), want 2 released on the last day and 1 expired on 1 February", o.Slots, err)
+	}
+	months, err := s.Overview(context.Background(), now, true)
+	if err != nil || months.Slots[10].Expired != 1 || months.Slots[11].Expired != 1 || months.Slots[11].Released != 2 ||
+		months.Packages[1].Paid[10] != 2000 || months.Packages[1].Paid[11] != 6000 {
+		t.Errorf("months = %+v, %+v (%v), want January apart from February", months.Slots, months.Packages, err)
+	}
+}
+
 func TestUsersByPage(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)

@@ -53,6 +53,32 @@ func outstandingChart(ctx context.Context, o models.Overview) components.ChartDa
 			func(s models.OverviewSlot) []int64 { return []int64{int64(s.Outstanding)} })}
 }
 
+// revenueChart shows what was paid for each package, each on its own scale.
+func revenueChart(ctx context.Context, o models.Overview) components.ChartData {
+	series := make([]components.ChartSeries, len(o.Packages))
+	for i, p := range o.Packages {
+		series[i] = components.ChartSeries{Name: components.CreditAmount(ctx, p.Credits), Currency: p.Currency}
+	}
+	slots := overviewSlots(ctx, o, func(models.OverviewSlot) []int64 { return make([]int64, len(o.Packages)) })
+	for i, p := range o.Packages {
+		for slot, paid := range p.Paid {
+			slots[slot].Values[i] = int64(paid)
+		}
+	}
+	return components.ChartData{ID: "packages", Kind: components.Bars, Title: locales.T(ctx, "admin.overview.packages"),
+		Description: locales.T(ctx, "admin.overview.packages_text"), Empty: locales.T(ctx, "admin.overview.packages_empty"),
+		Series: series, Slots: slots}
+}
+
+// unchargedChart shows how many holds ended without a charge.
+func unchargedChart(ctx context.Context, o models.Overview) components.ChartData {
+	return components.ChartData{ID: "uncharged", Kind: components.Bars, Title: locales.T(ctx, "admin.overview.uncharged"),
+		Description: locales.T(ctx, "admin.overview.uncharged_text"), Empty: locales.T(ctx, "admin.overview.uncharged_empty"),
+		Series: []components.ChartSeries{{Name: locales.T(ctx, "admin.overview.released")},
+			{Name: locales.T(ctx, "admin.overview.expired")}},
+		Slots: overviewSlots(ctx, o, func(s models.OverviewSlot) []int64 { return []int64{s.Released, s.Expired} })}
+}
+
 // age says how long ago something was, in the largest whole unit.
 func age(ctx context.Context, ago time.Duration) string {
 	unit, n := "minutes", int64(max(ago, 0)/time.Minute)
