@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
@@ -165,6 +167,9 @@ func (m mailpit) checkParsed(id string, site letters.Site, name, locale string) 
 		}
 		letter, err := sample.Letter(locale)
 		if err != nil {
+			m.t.Fatal(err)
+		}
+		if letter.ID, err = uuid.Parse(strings.TrimSuffix(got.MessageID, "@example.com")); err != nil {
 			m.t.Fatal(err)
 		}
 		want, err := site.Write(letter, mail.Recipient{Name: `Ädä "Ω" <Lovelace>`})
