@@ -4,7 +4,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/catalog"
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/limit"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/views/components"
@@ -17,7 +19,15 @@ type checkoutRequest struct {
 	Quantity quantity `json:"quantity" doc:"How many of the package."`
 	Locale   language `json:"locale,omitempty" doc:"Language of the Checkout page; the user's when left out."`
 
-	ReturnURL string `json:"returnUrl,omitempty" maxLength:"500" doc:"Where the user goes on after the payment: an address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
+	ReturnURL string   `json:"returnUrl,omitempty" maxLength:"500" doc:"Where the user goes on after the payment: an address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
+	Consent   *consent `json:"consent,omitempty" doc:"What the user has declared about the withdrawal period; nothing when left out."`
+}
+
+// consent is what the user has declared, beside texts that the program has shown.
+type consent struct {
+	Version      string `json:"version" maxLength:"20" doc:"The version of the texts, as the purchase page posts it."`
+	EarlyStart   bool   `json:"earlyStart,omitempty" doc:"The user demands that the credits can be used before the withdrawal period ends."`
+	Compensation bool   `json:"compensation,omitempty" doc:"The user knows that used credits are paid for after a withdrawal, and when the right ends."`
 }
 
 // quantity is a number of packages.
@@ -78,12 +88,34 @@ func (h *Handler) createCheckout(c *fiber.Ctx, in *checkoutInput) (*checkoutOutp
 	if err != nil {
 		return nil, err
 	}
+	declares, err := h.declaredBy(c, in.Body)
+	if err != nil {
+		return nil, err
+	}
 	started, err := h.Purchase.Start(c.UserContext(), purchase.Order{
 		UserID: currentUserID(c), PriceID: in.Body.PriceID, Quantity: int64(in.Body.Quantity), Locale: string(in.Body.Locale),
-		Key: in.Key, ReturnURL: back,
+		Key: in.Key, ReturnURL: back, Consent: declares,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &checkoutOutput{checkout{started.URL, started.PurchaseID.String()}}, nil
+}
+
+// declaredBy returns the statements of a request, in the language of its order.
+//
+// Errors: fault.Invalid for an unknown language or another version of the texts.
+func (h *Handler) declaredBy(c *fiber.Ctx, body checkoutRequest) (*models.Consent, error) {
+	if body.Consent == nil {
+		return nil, nil
+	}
+	in, ok := h.Site.Texts.Context(c.UserContext(), string(body.Locale))
+	if !ok {
+		return nil, fault.Field("locale", fault.LocaleUnknown)
+	}
+	made, err := h.consent(in, declared{body.Consent.EarlyStart, body.Consent.Compensation, body.Consent.Version})
+	if err != nil {
+		return nil, fault.Field("consent.version", fault.ConsentChanged)
+	}
+	return made, nil
 }

@@ -17,30 +17,35 @@ import (
 
 // startPurchase is POST /{locale}/purchase: it creates a purchase and redirects to Stripe.
 func (h *Handler) startPurchase(c *fiber.Ctx) error {
-	price, quantity, key := formValue(c, "price_id"), strings.TrimSpace(formValue(c, "quantity")), formValue(c,
-		"idempotency_key")
 	back, err := h.orderReturnURL(c)
 	if err != nil {
 		return err
 	}
+	price, quantity := formValue(c, "price_id"), strings.TrimSpace(formValue(c, "quantity"))
+	declares := declared{formValue(c, "consent_early_start") != "", formValue(c, "consent_compensation") != "",
+		formValue(c, "consent_version")}
+	form := pages.PurchaseData{PriceID: price, Quantity: quantity, EarlyStart: declares.earlyStart,
+		Compensation: declares.compensation}
 	if changed, err := h.totalChanged(c, price, quantity); err != nil || changed {
 		if err != nil {
 			return err
 		}
-		return h.renderPackages(c, fiber.StatusUnprocessableEntity, pages.PurchaseData{PriceID: price, Quantity: quantity,
-			Errors: map[string]string{"total": locales.T(c.UserContext(), "purchase.total_changed")}})
+		form.Errors = map[string]string{"total": locales.T(c.UserContext(), "purchase.total_changed")}
+		return h.renderPackages(c, fiber.StatusUnprocessableEntity, form)
 	}
+	key := formValue(c, "idempotency_key")
 	if key != "" { // a changed form after the back button is another purchase
-		key += ":" + price + ":" + quantity
+		key += ":" + price + ":" + quantity + declares.key()
 	}
-	started, err := h.Purchase.Start(c.UserContext(), purchase.Order{
-		UserID: currentUserID(c), PriceID: price, Quantity: parseDigits(quantity), Locale: pageLocale(c), Key: key,
-		ReturnURL: back,
-	})
+	consent, err := h.consent(c.UserContext(), declares)
+	var started purchase.Started
+	if err == nil {
+		started, err = h.Purchase.Start(c.UserContext(), purchase.Order{UserID: currentUserID(c), PriceID: price,
+			Quantity: parseDigits(quantity), Locale: pageLocale(c), Key: key, Consent: consent, ReturnURL: back})
+	}
 	if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
-		return h.renderPackages(c, status, pages.PurchaseData{
-			PriceID: price, Quantity: quantity, Errors: errors,
-		})
+		form.Errors = errors
+		return h.renderPackages(c, status, form)
 	}
 	if err != nil {
 		return err

@@ -57,7 +57,8 @@ type Purchase struct {
 	AmountCents    Cents   // total, as ordered
 	Currency       string
 	Locale         string
-	IdempotencyKey string // of the form or API call, unique per user
+	IdempotencyKey string   // of the form or API call, unique per user
+	Consent        *Consent // nil when the buyer declared nothing
 
 	Status            PurchaseStatus
 	Cause             Cause  // why it is or was in review, or empty

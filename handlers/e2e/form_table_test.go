@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
+
+	"github.com/resume-matcher/credits/models"
 )
 
 // formField is one field of a form.
@@ -89,6 +91,9 @@ var forms = []form{
 		countSQL: `SELECT count(*) FROM purchases`, fields: []formField{
 			{name: "quantity", input: "2"}, {name: "price_id", hidden: true},
 			{name: "total", input: "4000", valid: []string{"nothing"}, hidden: true},
+			{name: "consent_version", input: models.ConsentVersion, valid: slices.Collect(maps.Keys(hostileInputs)), hidden: true},
+			{name: "consent_early_start", valid: append([]string{"nothing"}, checkboxInputs...)},
+			{name: "consent_compensation", valid: append([]string{"nothing"}, checkboxInputs...)},
 			{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
 	{action: "GET /history", user: "rich", path: "/history", button: "#show", fields: []formField{
 		{name: "kind", input: "job_match", valid: emptyInputs}, {name: "month", valid: emptyInputs},

@@ -103,6 +103,7 @@ const (
 	KeyDaysRange        Problem = "key_days_range"
 	KeyExpired          Problem = "key_expired"
 	CheckoutOver        Problem = "checkout_over"
+	ConsentChanged      Problem = "consent_changed" // the order shows an older wording of its statements
 	WithdrawalName      Problem = "withdrawal_name"
 	WithdrawalContract  Problem = "withdrawal_contract"
 	ReceiptMissing      Problem = "receipt_missing"
@@ -162,7 +163,7 @@ func Problems() []Problem {
 		KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing,
 		ValueUnfit, TooDeep, TooManyItems,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver,
-		ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
+		ConsentChanged, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
 		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressOther,
 		AddressReissued, NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,

@@ -10,13 +10,14 @@ import (
 
 // Purchase are those of the letters about a purchase.
 type Purchase struct {
-	ID        string         `json:"id"`
-	OrderedAt time.Time      `json:"ordered_at"`
-	Credits   models.Credits `json:"credits"` // of the order
-	Cents     models.Cents   `json:"cents"`   // of the order
-	Currency  string         `json:"currency"`
-	Moved     models.Credits `json:"moved,omitempty"`   // by what the letter is about; negative when taken
-	Balance   models.Credits `json:"balance,omitempty"` // after that
+	ID        string          `json:"id"`
+	OrderedAt time.Time       `json:"ordered_at"`
+	Credits   models.Credits  `json:"credits"` // of the order
+	Cents     models.Cents    `json:"cents"`   // of the order
+	Currency  string          `json:"currency"`
+	Consent   *models.Consent `json:"consent,omitempty"` // declared with the order
+	Moved     models.Credits  `json:"moved,omitempty"`   // by what the letter is about; negative when taken
+	Balance   models.Credits  `json:"balance,omitempty"` // after that
 }
 
 // LowBalanceReached are those of models.LetterLowBalance. The trigger letter_entries writes them.

@@ -44,5 +44,5 @@ func tellUnpaid(tx models.Tx, p models.Purchase) error {
 
 func letterArgs(p models.Purchase) mail.Purchase {
 	return mail.Purchase{ID: p.ID.String(), OrderedAt: p.CreatedAt, Credits: p.Credits, Cents: p.AmountCents,
-		Currency: p.Currency}
+		Currency: p.Currency, Consent: p.Consent}
 }

@@ -36,7 +36,8 @@ type Order struct {
 	PriceID  string
 	Quantity int64
 	Locale   string
-	Key      string // idempotency key of the form or call; the same key is the same purchase
+	Key      string          // idempotency key of the form or call; the same key is the same purchase
+	Consent  *models.Consent // nil when the buyer declares nothing
 
 	ReturnURL string // where the buyer goes on after the payment; empty: nowhere. The caller has checked it
 }
@@ -153,11 +154,11 @@ func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) 
 		}
 		err = tx.Exec(
 			`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key,
-				traceparent, return_url)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, '')) ON CONFLICT (user_id, idempotency_key) DO NOTHING`,
+				traceparent, return_url, consent)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), ?) ON CONFLICT (user_id, idempotency_key) DO NOTHING`,
 			id, o.UserID, price.StripePriceID, o.Quantity, int64(price.CreditsPerUnit)*o.Quantity,
 			int64(price.PriceInCents)*o.Quantity,
-			price.Currency, o.Locale, o.Key, tracing.Of(ctx).String(), o.ReturnURL).Error
+			price.Currency, o.Locale, o.Key, tracing.Of(ctx).String(), o.ReturnURL, o.Consent).Error
 		if err != nil {
 			return fmt.Errorf("record purchase: %w", err)
 		}
@@ -177,7 +178,8 @@ func byKey(tx models.Tx, o Order) (models.Purchase, error) {
 	if err != nil {
 		return p, fmt.Errorf("look up purchase by key: %w", err)
 	}
-	if p.StripePriceID != o.PriceID || p.Quantity != o.Quantity || p.ReturnURL != o.ReturnURL {
+	if p.StripePriceID != o.PriceID || p.Quantity != o.Quantity || p.ReturnURL != o.ReturnURL ||
+		!p.Consent.Same(o.Consent) {
 		return p, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
 	}
 	return p, nil

@@ -2,6 +2,7 @@ package letters
 
 import (
 	"context"
+	"strings"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/services/legal"
@@ -16,14 +17,23 @@ var contract = []legal.Kind{legal.Terms, legal.Withdrawal, legal.Form}
 func purchasePaid(ctx context.Context, site Site, p mail.Purchase) letter {
 	l := ofPurchase(ctx, site, "purchase_paid", p)
 	l.facts, l.attached = append(l.facts, balance(ctx, p)), contract
+	l.facts = append(l.facts, declared(ctx, p)...)
 	return l
 }
 
 // debitPending confirms an order that a bank pays within days.
 func debitPending(ctx context.Context, site Site, p mail.Purchase) letter {
 	l := ofPurchase(ctx, site, "debit_pending", p)
-	l.attached = contract
+	l.facts, l.attached = append(l.facts, declared(ctx, p)...), contract
 	return l
+}
+
+// declared is what the buyer declared with the order, which its confirmation repeats. Source: § 312f Abs. 3 BGB
+func declared(ctx context.Context, p mail.Purchase) []fact {
+	if p.Consent == nil {
+		return nil
+	}
+	return []fact{{locales.T(ctx, "consent.declared"), strings.Join(p.Consent.Given(), "\n")}}
 }
 
 func debitFailed(ctx context.Context, site Site, p mail.Purchase) letter {

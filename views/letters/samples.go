@@ -26,6 +26,7 @@ var Samples = []Sample{
 	{"withdrawal_received", models.LetterWithdrawalReceived, sampleWithdrawal("500 Credits <b>\nund mehr")},
 	{"withdrawal_received.stranger", models.LetterWithdrawalReceived, sampleWithdrawal("")},
 	{"purchase_paid", models.LetterPurchasePaid, samplePurchase(500, 520)},
+	{"purchase_paid.consent", models.LetterPurchasePaid, consenting(samplePurchase(500, 520))},
 	{"debit_pending", models.LetterDebitPending, samplePurchase(0, 0)},
 	{"debit_failed", models.LetterDebitFailed, samplePurchase(0, 0)},
 	{"refunded", models.LetterRefunded, samplePurchase(-250, 270)},
@@ -78,6 +79,11 @@ func samplePurchase(moved, balance models.Credits) mail.Purchase {
 	return mail.Purchase{ID: samplePurchaseID,
 		OrderedAt: sampleTime, Credits: 500, Cents: 2000, Currency: "eur", Moved: moved,
 		Balance: balance}
+}
+
+func consenting(p mail.Purchase) mail.Purchase {
+	p.Consent = models.NewConsent(true, true, "de", []string{"Ich verlange das.", "Ich weiß das."}, p.OrderedAt)
+	return p
 }
 
 func sampleWithdrawal(contract string) mail.WithdrawalReceived {

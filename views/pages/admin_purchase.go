@@ -140,3 +140,9 @@ func disputeKind(status string) components.AlertKind {
 	}
 	return components.Warning
 }
+
+// consentGiven says when a buyer made which version of the statements.
+func consentGiven(ctx context.Context, c models.Consent) string {
+	return locales.T(ctx, "consent.given", locales.Args{"date": components.DateTime(ctx, c.GivenAt), "version": c.Version,
+		"locale": c.Locale, "hash": c.Hash})
+}

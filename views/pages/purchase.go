@@ -60,6 +60,23 @@ func (d PurchaseData) quantityField(ctx context.Context, p models.Offer) compone
 	return in
 }
 
+// consentField is a statement that the buyer may make.
+type consentField struct {
+	id, name, text string // of the box, of its value, of its label's text
+	checked        bool
+}
+
+// consentFields returns the statements, ticked only where a refused order had them ticked.
+func (d PurchaseData) consentFields(p models.Offer) []consentField {
+	return []consentField{
+		{"early-start", "consent_early_start", ConsentTexts[0], d.ordered(p) && d.EarlyStart},
+		{"compensation", "consent_compensation", ConsentTexts[1], d.ordered(p) && d.Compensation},
+	}
+}
+
+// ConsentTexts are the keys of the statements, in the order of models.Consent.
+var ConsentTexts = []string{"consent.early_start", "consent.compensation"}
+
 // total returns the price above the button. app.js updates it with the quantity. Without a script, an order of another
 // quantity is shown again with its total.
 func (d PurchaseData) total(p models.Offer) models.Cents {
