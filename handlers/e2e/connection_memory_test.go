@@ -80,18 +80,20 @@ func TestAnonymousConnectionsCostLittleMemory(t *testing.T) {
 	}
 }
 
-var peakMemory = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
-
 // memory returns the server's peak memory in MiB.
-func (s *site) memory() int {
+func (s *site) memory() int { return s.memoryField("VmHWM") }
+
+// memoryField returns a size in /proc/PID/status, in MiB.
+// Source: https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
+func (s *site) memoryField(name string) int {
 	s.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	found := peakMemory.FindSubmatch(text)
+	found := regexp.MustCompile(name + `:\s+(\d+) kB`).FindSubmatch(text)
 	if found == nil {
-		s.t.Fatalf("no VmHWM in /proc/PID/status:\n%s", text)
+		s.t.Fatalf("no %s in /proc/PID/status:\n%s", name, text)
 	}
 	kib, err := strconv.Atoi(string(found[1]))
 	if err != nil {
