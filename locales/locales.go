@@ -24,8 +24,11 @@ var codes = []string{"en", "de"}
 // Catalog is every text in every language.
 type Catalog struct {
 	locales map[string]*i18n.Locale
+	plain   map[string]map[string]string // by language and whole key, for T without arguments
 	matcher language.Matcher
 }
+
+type plainKey struct{}
 
 // Load reads the embedded files. It does the work of ctxi18n.Load, which keeps JSON's escapes in the texts and
 // silently drops values that are not texts.
@@ -33,7 +36,7 @@ type Catalog struct {
 func Load() (*Catalog, error) { return load(files) }
 
 func load(source fs.FS) (*Catalog, error) {
-	c := &Catalog{locales: map[string]*i18n.Locale{}}
+	c := &Catalog{locales: map[string]*i18n.Locale{}, plain: map[string]map[string]string{}}
 	tags := make([]language.Tag, 0, len(codes))
 	for _, code := range codes {
 		texts, err := read(source, code)
@@ -41,14 +44,28 @@ func load(source fs.FS) (*Catalog, error) {
 			return nil, err
 		}
 		dict := i18n.NewDict()
+		c.plain[code] = map[string]string{}
 		for key, value := range texts {
 			dict.Add(key, value)
+			flatten(c.plain[code], key, value)
 		}
 		c.locales[code] = i18n.NewLocale(i18n.Code(code), dict)
 		tags = append(tags, language.MustParse(code))
 	}
 	c.matcher = language.NewMatcher(tags)
 	return c, nil
+}
+
+// flatten adds the texts of a value by their whole keys.
+func flatten(texts map[string]string, key string, value any) {
+	switch v := value.(type) {
+	case string:
+		texts[key] = v
+	case map[string]any:
+		for name, below := range v {
+			flatten(texts, key+"."+name, below)
+		}
+	}
 }
 
 // Codes returns the languages, the default first.
@@ -61,7 +78,7 @@ func (c *Catalog) Context(ctx context.Context, code string) (context.Context, bo
 	if !ok {
 		return ctx, false
 	}
-	return locale.WithContext(ctx), true
+	return context.WithValue(locale.WithContext(ctx), plainKey{}, c.plain[code]), true
 }
 
 // All returns the text of key in every language.
@@ -100,6 +117,12 @@ type Args = map[string]any
 // T returns the text of key in the context's language, its placeholders replaced by args. Integers are grouped as the
 // language groups them; a placeholder inside an argument stays text.
 func T(ctx context.Context, key string, args ...Args) string {
+	if len(args) == 0 {
+		texts, _ := ctx.Value(plainKey{}).(map[string]string)
+		if text, ok := texts[key]; ok {
+			return text
+		}
+	}
 	return i18n.T(ctx, key, escaped(ctx, args))
 }
 
