@@ -17,6 +17,7 @@ import (
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
 // adminForms are the values that admin forms need, by route; other forms need none.
@@ -70,11 +71,20 @@ func (f *rolesFixture) waitForDecision() map[string]string {
 	letter := uuid.NewString()
 	must(`INSERT INTO letters (id, kind, key, locale, status) VALUES (?, 'refunded', 'a', 'de', 'failed'),
 		(gen_random_uuid(), 'refunded', 'b', 'de', 'failed')`, letter)
+	withdrawn := f.order(f.users["owner"], "withdrawn")
+	f.play(withdrawn, "pay", "card")
+	w, err := f.handler.Withdrawal.Declare(f.t.Context(), withdrawal.Declaration{UserID: f.users["owner"],
+		PurchaseID: withdrawn.ID.String(), Name: "Ada", Email: "ada@example.org", Contract: "500 Credits", Locale: "de",
+		Key: "d"})
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	return map[string]string{
-		"POST /:locale/admin/letters/:id/retry":  "/de/admin/letters/" + letter + "/retry",
-		"POST /:locale/admin/resumes/:id/close":  fmt.Sprintf("/de/admin/resumes/%d/close", f.users["other"]),
-		"POST /:locale/admin/events/:id/foreign": "/de/admin/events/evt_3/foreign",
-		"POST /:locale/admin/purchases/:id/book": "/de/admin/purchases/" + misPaid("book").ID.String() + "/book",
+		"POST /:locale/admin/withdrawals/:id/refund": "/de/admin/withdrawals/" + w.ID.String() + "/refund",
+		"POST /:locale/admin/letters/:id/retry":      "/de/admin/letters/" + letter + "/retry",
+		"POST /:locale/admin/resumes/:id/close":      fmt.Sprintf("/de/admin/resumes/%d/close", f.users["other"]),
+		"POST /:locale/admin/events/:id/foreign":     "/de/admin/events/evt_3/foreign",
+		"POST /:locale/admin/purchases/:id/book":     "/de/admin/purchases/" + misPaid("book").ID.String() + "/book",
 		"POST /:locale/admin/purchases/:id/foreign": "/de/admin/purchases/" + misPaid("foreign").ID.String() +
 			"/foreign",
 		"POST /:locale/admin/purchases/:id/share": "/de/admin/purchases/" + disputed.ID.String() + "/share",

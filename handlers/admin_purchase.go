@@ -4,6 +4,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -42,10 +43,17 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseFo
 		// 0 for an error, which the POST reports
 		forms.refund.Cents, _ = parseCents("amount", forms.refund.Typed, d.PaymentCurrency(), pageLocale(c))
 	}
+	data := h.purchaseData(c, d)
+	data.Form, data.Move, data.Decision = fillRefundForm(forms.refund, d), forms.move, forms.decision
+	return h.renderTitled(c, status, pages.PurchaseTitle(c.UserContext(), d.Purchase), pages.AdminPurchase(data))
+}
+
+// purchaseData is what the pages about one purchase show, without its forms.
+func (h *Handler) purchaseData(c *fiber.Ctx, d admin.PurchasePage) pages.AdminPurchaseData {
 	data := pages.AdminPurchaseData{
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: d.User, Purchase: d.Purchase, Events: d.Events,
-		Entries: d.Entries, Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests,
-		Form: fillRefundForm(forms.refund, d.Detail, d.User), Move: forms.move, Decision: forms.decision,
+		Entries: d.Entries, Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Withdrawal: d.Withdrawal,
+		Entitlement: d.Entitlement, Overdue: d.Entitlement != nil && d.Entitlement.Overdue(h.Withdrawal.Now()),
 	}
 	for _, w := range d.WaitingFor {
 		data.Waits = append(data.Waits, string(w))
@@ -53,5 +61,5 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseFo
 	if h.Site.Sandbox {
 		data.Dashboard = h.Site.Dashboard
 	}
-	return h.renderTitled(c, status, pages.PurchaseTitle(c.UserContext(), d.Purchase), pages.AdminPurchase(data))
+	return data
 }

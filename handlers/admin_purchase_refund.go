@@ -6,15 +6,18 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// fillRefundForm fills in the refundable amounts and their effect. It proposes the value of unused credits unless the
-// admin typed an amount or asked for the rest.
-func fillRefundForm(form pages.RefundForm, d purchase.Detail, user models.User) pages.RefundForm {
+// fillRefundForm fills in the refundable amounts and their effect. It proposes what an open withdrawal entitles to,
+// else the value of unused credits, unless the admin typed an amount or asked for the rest.
+func fillRefundForm(form pages.RefundForm, page admin.PurchasePage) pages.RefundForm {
+	d, user := page.Detail, page.User
 	form.Key, form.Seen, form.Left = randomKey(), d.Refunded, d.Left()
 	form.Unused, form.Proposal = d.Unused(user.Available()), d.Proposal(user.Available())
+	if e := page.Entitlement; e != nil {
+		form.Unused, form.Proposal = e.Unused, e.Cents
+	}
 	switch {
 	case form.Cents > 0 && form.Cents <= form.Left:
 	case form.Rest || d.Status.Unbooked():

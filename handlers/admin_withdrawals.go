@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"strings"
@@ -40,9 +41,30 @@ func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
 			in = ctx
 		}
 		query := url.Values{"subject": {locales.T(in, "withdrawal.received.title")}, "body": {pages.WithdrawalLetter(in, w)}}
-		data.Rows = append(data.Rows, pages.AdminWithdrawal{ListedWithdrawal: w, Mail: pages.MailAddress(w.Email, query)})
+		row, err := h.withdrawalRow(ctx, w)
+		if err != nil {
+			return err
+		}
+		row.Mail = pages.MailAddress(w.Email, query)
+		data.Rows = append(data.Rows, row)
 	}
 	return h.render(c, fiber.StatusOK, "admin_withdrawals.title", pages.AdminWithdrawals(data))
+}
+
+// withdrawalRow adds what a declaration entitles to or, once it is closed, the currency of what was refunded.
+func (h *Handler) withdrawalRow(ctx context.Context, w models.ListedWithdrawal) (pages.AdminWithdrawal, error) {
+	row := pages.AdminWithdrawal{ListedWithdrawal: w}
+	if w.HandledAt == nil {
+		e, err := h.Withdrawal.Entitlement(ctx, w.Withdrawal)
+		row.Entitlement, row.Overdue = &e, e.Overdue(h.Withdrawal.Now())
+		return row, err
+	}
+	if w.PurchaseID == nil || w.RefundedCents == nil {
+		return row, nil
+	}
+	p, err := h.Purchase.ByID(ctx, w.PurchaseID.String())
+	row.Currency = p.PaymentCurrency()
+	return row, err
 }
 
 // withdrawalCursor parses the cursor of the withdrawals list.
@@ -70,4 +92,18 @@ func (h *Handler) closeWithdrawal(c *fiber.Ctx) error {
 		return err
 	}
 	return h.redirectWithFlash(c, localPath(c, "/admin/withdrawals"), "withdrawal_closed")
+}
+
+// refundWithdrawal is POST /{locale}/admin/withdrawals/{id}/refund: it refunds what the declaration entitles to.
+func (h *Handler) refundWithdrawal(c *fiber.Ctx) error {
+	err := h.Withdrawal.Refund(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c))
+	return h.redirectAfter(c, localPath(c, "/admin/withdrawals"), err, "withdrawal_refunded")
+}
+
+// reopenWithdrawal is POST /{locale}/admin/withdrawals/{id}/reopen: it undoes the closing.
+func (h *Handler) reopenWithdrawal(c *fiber.Ctx) error {
+	if err := h.Withdrawal.Reopen(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c)); err != nil {
+		return err
+	}
+	return h.redirectWithFlash(c, localPath(c, "/admin/withdrawals"), "withdrawal_reopened")
 }

@@ -34,6 +34,7 @@ var guarded = []struct{ method, path, input, back string }{
 	{"POST", "/de/admin/keys", "name=A&scope_read=on&per_minute=7&expires_days=90",
 		"/de/admin/keys?expires_days=90&name=A&per_minute=7&scope_read=on"},
 	{"POST", "/de/admin/keys/{key}/revoke", "", "/de/admin/keys"},
+	{"POST", "/de/admin/withdrawals/{withdrawal}/refund", "", "/de/admin/withdrawals"},
 	{"POST", "/de/admin/webhooks", "url=https://example.com&credits.low=on&low_threshold=7",
 		"/de/admin/webhooks?credits.low=on&low_threshold=7&url=https%3A%2F%2Fexample.com"},
 	{"POST", "/de/admin/webhooks/{endpoint}/rotate", "idempotency_key=k", "/de/admin/webhooks"},
@@ -104,6 +105,7 @@ func TestProofIsWanted(t *testing.T) {
 		}
 	})
 	t.Run("allows a preview, which posts nothing", func(t *testing.T) {
+		before := f.entryCount()
 		r := boss.post(f.paths.Replace("/de/admin/users/{user}/grant"),
 			url.Values{"preview": {"credits"}, "direction": {"grant"}, "credits": {"5"}})
 		if r.status != 200 || f.entryCount() != before {

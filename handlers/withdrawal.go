@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"strings"
+
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/locales"
@@ -45,7 +47,8 @@ func (h *Handler) declareWithdrawal(c *fiber.Ctx) error {
 		Email: formValue(c, "email"), Contract: formValue(c, "contract")}
 	w, err := h.Withdrawal.Declare(c.UserContext(), withdrawal.Declaration{UserID: currentUserID(c),
 		PurchaseID: form.PurchaseID, Name: form.Name,
-		Email: form.Email, Contract: form.Contract, Locale: pageLocale(c), Key: formValue(c, "idempotency_key"),
+		Email: form.Email, Contract: form.Contract, Reworded: h.reworded(c, form), Locale: pageLocale(c),
+		Key:    formValue(c, "idempotency_key"),
 		Sender: h.limitSender(c).String()})
 	if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
 		form.Errors = errors
@@ -55,6 +58,16 @@ func (h *Handler) declareWithdrawal(c *fiber.Ctx) error {
 		return err
 	}
 	return redirect(c, localPath(c, "/withdrawal/"+w.ID.String()))
+}
+
+// reworded reports whether the consumer describes a purchase in other words than the form did, in any language.
+func (h *Handler) reworded(c *fiber.Ctx, form pages.WithdrawalForm) bool {
+	p, err := h.Purchase.Purchase(c.UserContext(), currentUserID(c), form.PurchaseID)
+	if err != nil { // Declare drops the purchase
+		return true
+	}
+	typed := strings.Join(strings.Fields(form.Contract), " ")
+	return typed != strings.Join(strings.Fields(pages.ContractText(c.UserContext(), p)), " ")
 }
 
 // showWithdrawalConfirmation is GET /{locale}/withdrawal/{id}: the declaration and its time of receipt.

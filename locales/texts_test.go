@@ -101,6 +101,9 @@ func TestEveryNameHasAText(t *testing.T) {
 	for _, reason := range models.FixedReasons() {
 		keys = append(keys, "entry.reason."+string(reason))
 	}
+	for _, m := range models.AllMissing() {
+		keys = append(keys, "withdrawal.missing."+string(m))
+	}
 	for _, status := range models.PurchaseStatuses() {
 		keys = append(keys, "purchase.status."+string(status), "admin_purchase.story."+string(status),
 			"purchase_detail.story."+string(status), "purchase_detail.none.text."+string(status))

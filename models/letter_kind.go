@@ -8,6 +8,7 @@ type LetterKind string
 // The kinds.
 const (
 	LetterWithdrawalReceived LetterKind = "withdrawal_received"
+	LetterWithdrawalRefunded LetterKind = "withdrawal_refunded"
 
 	LetterPurchasePaid    LetterKind = "purchase_paid" // confirms the order, too
 	LetterDebitPending    LetterKind = "debit_pending" // confirms the order; the bank pays within days
@@ -37,7 +38,8 @@ const (
 // LetterKinds lists every kind. Tests check that each has a composer and a name.
 func LetterKinds() []LetterKind {
 	return []LetterKind{LetterPurchasePaid, LetterDebitPending, LetterDebitFailed, LetterRefunded, LetterRefundFailed,
-		LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived, LetterIdentityLinked, LetterIdentityUnlinked,
+		LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived,
+		LetterWithdrawalRefunded, LetterIdentityLinked, LetterIdentityUnlinked,
 		LetterSignedIn, LetterAccountDeleted, LetterLowBalance,
 		LetterOperatorPurchase, LetterOperatorEvent, LetterOperatorDispute, LetterOperatorWithdrawal,
 		LetterOperatorFindings, LetterOperatorSilence, LetterOperatorDigest}

@@ -27,11 +27,12 @@ const (
 	ReasonJobMatch          Reason = "job_match"
 	ReasonResumeImprovement Reason = "resume_improvement"
 	ReasonManual            Reason = "manual"
+	ReasonWithdrawal        Reason = "withdrawal" // of holds only
 )
 
 var (
 	// fixedReasons are the reasons that no feature may be named after. Their texts are entry.reason.<reason>.
-	fixedReasons = []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonManual}
+	fixedReasons = []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonManual, ReasonWithdrawal}
 
 	// features are the built-in features, in the order in which a job seeker uses them. Their texts are feature.<feature>
 	// and landing.features.<feature>; a migration sets their initial prices.

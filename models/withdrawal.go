@@ -19,10 +19,36 @@ type Withdrawal struct {
 	ReceivedAt     time.Time
 	HandledAt      *time.Time // nil while it needs a person
 	HandledBy      *int64     // nil once that account is removed
-	Priority       WithdrawalPriority
-	Fold           string // equal for equal declarations; empty after erasure
-	Copies         int64  // equal declarations of the same sender
-	Sender         string // identifies the sender; kept for an hour
+	RefundedCents  *Cents     // refunded of the payment when it was handled
+	RefundRequest  *uuid.UUID // the refund that it led to
+	JudgedAt       *time.Time // since when it is left to a person
+	Reworded       bool       // the consumer changed the description of the purchase
+
+	UsedCredits    *Credits   // of the purchase, when declared; nil if that is unknown
+	RunningCredits Credits    // of these, in holds of work that was running
+	WaivedCredits  Credits    // of these, given back because nothing is owed for them
+	HoldID         *uuid.UUID // reserves the unused credits
+
+	Priority WithdrawalPriority
+	Fold     string // equal for equal declarations; empty after erasure
+	Copies   int64  // equal declarations of the same sender
+	Sender   string // identifies the sender; kept for an hour
+}
+
+// Unused returns how many credits of the purchase are left and were unused when the withdrawal was declared.
+func (w Withdrawal) Unused(p Purchase) Credits {
+	if w.UsedCredits == nil {
+		return 0
+	}
+	return max(p.CreditsGranted-p.CreditsRefunded-p.CreditsDisputed-*w.UsedCredits, 0)
+}
+
+// Waived returns how many used credits the refunds of the purchase took although the buyer owes nothing for them.
+func (w Withdrawal) Waived(p Purchase) Credits {
+	if w.UsedCredits == nil || p.Consent.Complete() {
+		return 0
+	}
+	return max(*w.UsedCredits-(p.CreditsGranted-p.CreditsRefunded), 0)
 }
 
 // WithdrawalPriority orders the list of declarations.

@@ -246,7 +246,7 @@ func returnSamples(locale string) []sample {
 	withdrawal := models.Withdrawal{ID: buyID, Name: hostile, Email: "ada@example.com", Contract: hostile, Locale: locale,
 		ReceivedAt: noon, PurchaseID: &buyID}
 	closed, flood := withdrawal, withdrawal
-	flood.Priority = models.WithdrawalPriorityFlood
+	flood.ID, flood.Priority = uuid.Max, models.WithdrawalPriorityFlood
 	closed.ID, closed.HandledAt, closed.UserID, closed.PurchaseID = uuid.Nil, &closed.ReceivedAt, new(int64), nil
 	return append(all,
 		sample{"withdrawal", pages.Withdrawal(locale, pages.WithdrawalForm{Key: "k", Contract: hostile}),
@@ -265,14 +265,17 @@ func returnSamples(locale string) []sample {
 		sample{"withdrawals",
 			pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale, CSRF: "token", Rows: []pages.AdminWithdrawal{
 				{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: withdrawal, Declared: 1},
-					Mail: "mailto:ada@example.com?subject=x"},
+					Mail: "mailto:ada@example.com?subject=x", Entitlement: &models.Entitlement{DueOn: noon, Cents: 300,
+						Refunded: 100, Currency: "eur", Granted: 100, Used: 40, Unused: 60}},
+				{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: flood, Declared: 1}, Overdue: true,
+					Entitlement: &models.Entitlement{DueOn: noon, Missing: models.AllMissing()}},
 				{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: closed, Declared: 1},
 					Mail: "mailto:ada@example.com"}}}), []string{"close-" + buyID.String()}},
 		sample{"withdrawals, a flood",
 			pages.AdminWithdrawals(pages.AdminWithdrawalsData{Locale: locale, CSRF: "token", Next: "false.2.1.x", Further: true,
 				Rows: []pages.AdminWithdrawal{
 					{ListedWithdrawal: models.ListedWithdrawal{Withdrawal: flood, Declared: 400},
-						Mail: "mailto:ada@example.com"}}}), []string{"close-" + buyID.String(), "next-page", "first-page"}},
+						Mail: "mailto:ada@example.com"}}}), []string{"close-" + uuid.Max.String(), "next-page", "first-page"}},
 		sample{"error, a form too soon",
 			pages.Error(pages.ErrorData{Status: 429, Code: fault.RateLimited, Message: "What happened",
 				Resend: &pages.Resend{Action: "/de/purchase",

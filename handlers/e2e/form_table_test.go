@@ -170,6 +170,11 @@ var forms = []form{
 		resetSQL: reopenResumes},
 	{action: "POST /admin/withdrawals/ID/close", user: "admin", path: "/admin/withdrawals", button: `[id^="close-"]`,
 		countSQL: `SELECT count(*) FROM audit_log`},
+	{action: "POST /admin/withdrawals/ID/refund", user: "admin", path: "/admin/withdrawals", button: `[id^="refund-"]`,
+		resetSQL: `UPDATE withdrawals SET handled_at = NULL, handled_by = NULL, refunded_cents = NULL, refund_request = NULL
+			WHERE purchase_id IS NOT NULL`},
+	{action: "POST /admin/withdrawals/ID/reopen", user: "admin", path: "/admin/withdrawals", button: `[id^="reopen-"]`,
+		resetSQL: `UPDATE withdrawals SET handled_at = now() WHERE idempotency_key = 'stranger2'`},
 	{action: "GET /admin/events", user: "admin", path: "/admin/events", button: "#show", fields: []formField{
 		{name: "status", input: "review", valid: emptyInputs},
 		{name: "kind", input: "checkout.session.completed", valid: emptyInputs},

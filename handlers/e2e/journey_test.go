@@ -62,8 +62,8 @@ func TestJourney(t *testing.T) {
 		t.Logf("from a warm data directory to ready: %s", again.started.Round(time.Millisecond))
 		v := newVisitor(again, "en")
 		v.signInAs("ada0@example.com")
-		if got := v.balance(); got != "265" {
-			t.Errorf("balance = %s credits, want 265", got)
+		if got := v.balance(); got != "15" {
+			t.Errorf("available = %s credits, want 15 of 265: the withdrawal holds 250", got)
 		}
 	})
 }

@@ -156,6 +156,7 @@ var states = []pageState{
 	{name: "admin-purchase-awaiting", user: "admin", path: "/admin/purchases/{awaiting}"},
 	{name: "admin-purchase-review", user: "admin", path: "/admin/purchases/{review}"},
 	{name: "admin-purchase-unknown", user: "admin", path: "/admin/purchases/{unknown}"},
+	{name: "admin-dossier", user: "admin", path: "/admin/purchases/{withdrawn}/dossier"},
 	{name: "admin-purchase-back", user: "admin", path: "/admin/purchases/{back}"},
 	{name: "admin-purchase-foreign", user: "admin", path: "/admin/purchases/{foreign}"},
 	{name: "admin-book-silent", user: "admin", path: "/admin/purchases/{unknown}", status: 422, button: "#decide-book",

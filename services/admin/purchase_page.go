@@ -6,6 +6,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
 // PurchasePage is everything that the admin page of one purchase shows.
@@ -14,6 +15,9 @@ type PurchasePage struct {
 	User    models.User                // whose purchase it is
 	Events  []models.StripeEvent       // about its session and payment, oldest first
 	Entries []models.CreditTransaction // of every user who has had it, oldest first
+
+	Withdrawal  *models.Withdrawal  // the declaration about it; nil without one
+	Entitlement *models.Entitlement // of an open one
 }
 
 // PurchasePage reads the admin page of one purchase.
@@ -27,11 +31,20 @@ func (s *Service) PurchasePage(ctx context.Context, id string) (PurchasePage, er
 			p.Events, err = s.Webhook.OfPurchase(ctx, p.CheckoutSessionID, p.PaymentIntentID)
 			return
 		},
+		func() (err error) {
+			withdrawals := withdrawal.Service{DB: s.DB, Purchases: s.Purchase}
+			p.Withdrawal, err = withdrawals.OfPurchase(ctx, p.ID)
+			return
+		},
 		func() (err error) { p.Entries, err = (&ledger.Service{DB: s.DB}).OfPurchase(ctx, id, 0); return },
 	} {
 		if err := read(); err != nil {
 			return PurchasePage{}, err
 		}
+	}
+	if p.Withdrawal != nil && p.Withdrawal.HandledAt == nil {
+		e := withdrawal.Entitle(*p.Withdrawal, p.Detail)
+		p.Entitlement = &e
 	}
 	return p, nil
 }

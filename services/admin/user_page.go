@@ -11,6 +11,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/webhook"
+	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
 // recentRecords is how many events and audit entries UserPage returns.
@@ -40,6 +41,7 @@ type UserPage struct {
 	Audit         []models.AuditEntry // the newest entries about the user
 	Keys          []models.APIKey     // service keys that the user created
 	Bounce        *models.Bounce      // nil unless letters to the user come back
+	Withdrawals   []models.Withdrawal // the newest that the user declared
 }
 
 // UserPage reads the admin page of one user.
@@ -59,6 +61,11 @@ func (s *Service) UserPage(ctx context.Context, q UserPageQuery) (UserPage, erro
 		func() (err error) { p.Holds, err = entries.Uncharged(ctx, id); return },
 		func() (err error) { p.Events, err = s.Webhook.OfUser(ctx, id, recentRecords); return },
 		func() (err error) { p.Audit, err = s.AuditOf(ctx, id, recentRecords); return },
+		func() (err error) {
+			withdrawals := withdrawal.Service{DB: s.DB, Purchases: s.Purchase}
+			p.Withdrawals, err = withdrawals.OfUser(ctx, id, recentRecords)
+			return
+		},
 		func() (err error) { p.Keys, err = s.keysOf(ctx, id); return },
 		func() (err error) { p.Bounce, err = mail.BounceOf(s.DB.WithContext(ctx), id); return },
 	} {

@@ -67,6 +67,8 @@ type Config struct {
 	SellerName    string `env:"SELLER_NAME"`    // as the instruction on withdrawal names the seller
 	SellerAddress string `env:"SELLER_ADDRESS"` // separated by commas
 
+	WithdrawalAutoRefund bool `env:"WITHDRAWAL_AUTO_REFUND"` // clean withdrawals are refunded without a person
+
 	SMTPURL      Secret `env:"SMTP_URL"`      // the mail server; empty: no letter is sent
 	MailFrom     string `env:"MAIL_FROM"`     // the sender of letters
 	SupportEmail string `env:"SUPPORT_EMAIL"` // for questions of users, in letters

@@ -106,6 +106,7 @@ const (
 	ConsentChanged      Problem = "consent_changed" // the order shows an older wording of its statements
 	WithdrawalName      Problem = "withdrawal_name"
 	WithdrawalContract  Problem = "withdrawal_contract"
+	WithdrawalUnclear   Problem = "withdrawal_unclear" // a person must decide what to refund
 	ReceiptMissing      Problem = "receipt_missing"
 	ReceiptAway         Problem = "receipt_away" // Stripe is unreachable
 	FeatureExists       Problem = "feature_exists"
@@ -163,7 +164,7 @@ func Problems() []Problem {
 		KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing,
 		ValueUnfit, TooDeep, TooManyItems,
 		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver,
-		ConsentChanged, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract,
+		ConsentChanged, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract, WithdrawalUnclear,
 		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
 		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressOther,
 		AddressReissued, NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,

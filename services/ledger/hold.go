@@ -11,7 +11,7 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// HoldOp reserves the price of a feature.
+// HoldOp reserves the price of a feature, or a number of credits.
 //
 // Idempotent: by caller, user and key, for ever; a repeat gets the hold in its present state.
 // Errors: as PostOp; fault.InProgress while the user has another open hold with the same Exclusive. An expired hold
@@ -21,6 +21,7 @@ type HoldOp struct {
 	UserID        int64
 	Caller        uuid.UUID // the service key; the zero id for the user's session
 	Feature       models.Reason
+	Credits       models.Credits // 0 for the price of the feature
 	TTL           time.Duration
 	Key           string // idempotency key; empty for none
 	RequestHash   string
@@ -42,7 +43,7 @@ func (op *HoldOp) user() int64 { return op.UserID }
 
 func (op *HoldOp) request(n int) request {
 	r := request{
-		N: n, UserID: op.UserID, Reason: op.Feature, Key: op.Key, HoldID: &op.ID,
+		N: n, UserID: op.UserID, Reason: op.Feature, Key: op.Key, HoldID: &op.ID, Credits: -op.Credits,
 		RequestHash: op.RequestHash, RecipientHash: op.RecipientHash, Metadata: op.Metadata, TTL: op.TTL.Microseconds(),
 		Exclusive: op.Exclusive,
 	}

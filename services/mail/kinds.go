@@ -26,6 +26,16 @@ type LowBalanceReached struct {
 	Threshold models.Credits `json:"threshold"`
 }
 
+// WithdrawalRefunded are those of models.LetterWithdrawalRefunded.
+type WithdrawalRefunded struct {
+	Purchase
+	Paid         models.Cents   `json:"paid"`
+	Refunded     models.Cents   `json:"refunded"` // of it, in all
+	PaidCurrency string         `json:"paid_currency"`
+	Full         bool           `json:"full"` // no use is paid for
+	Used         models.Credits `json:"used"`
+}
+
 // WithdrawalReceived are those of models.LetterWithdrawalReceived.
 type WithdrawalReceived struct {
 	ID         string    `json:"id"`

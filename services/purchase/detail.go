@@ -50,6 +50,11 @@ func (d Detail) Left() models.Cents {
 	return max(d.PaidCents-d.Refunded, 0)
 }
 
+// Kept returns how much of the payment neither refunds nor disputes took. Units: cents of the payment's currency.
+func (d Detail) Kept() models.Cents {
+	return min(d.Left(), d.PaidCents-models.Cents(min(d.back.back(d.PaidCents), int64(d.PaidCents))))
+}
+
 // Detail reads one purchase with its refunds, disputes and refund requests.
 //
 // Errors: fault.NotFound.

@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/resume-matcher/credits/models"
@@ -8,7 +9,12 @@ import (
 )
 
 // tellMoved stores the letter about an entry of a purchase. The first grant confirms the order.
-func tellMoved(tx models.Tx, p models.Purchase, entry models.CreditTransaction) error {
+func tellMoved(tx models.Tx, p models.Purchase, entry models.CreditTransaction, facts money) error {
+	if facts.Withdrawn && entry.Reason == models.ReasonRefund && entry.DeltaCredits < 0 {
+		if w, err := openWithdrawal(tx, p.ID); err != nil || w != nil {
+			return errors.Join(err, tellWithdrawn(tx, p, w, entry, facts))
+		}
+	}
 	kind, about := models.LetterPurchasePaid, p.ID.String()
 	switch added := entry.DeltaCredits > 0; {
 	case entry.Reason == models.ReasonRefund && !added:
@@ -26,6 +32,21 @@ func tellMoved(tx models.Tx, p models.Purchase, entry models.CreditTransaction) 
 	args := letterArgs(p)
 	args.Moved, args.Balance = entry.DeltaCredits, entry.BalanceAfter
 	return mail.Add(tx, mail.Letter{Kind: kind, About: about, UserID: &p.UserID, Locale: p.Locale, Args: args})
+}
+
+// tellWithdrawn stores the letter about the refund of a withdrawal.
+func tellWithdrawn(tx models.Tx, p models.Purchase, w *models.Withdrawal, entry models.CreditTransaction,
+	facts money) error {
+	if w == nil {
+		return nil
+	}
+	args := mail.WithdrawalRefunded{Purchase: letterArgs(p), Paid: p.PaidCents, PaidCurrency: p.PaymentCurrency(),
+		Refunded: min(models.Cents(facts.refunded()), p.PaidCents), Full: !p.Consent.Complete()}
+	if args.Consent = nil; w.UsedCredits != nil {
+		args.Used = *w.UsedCredits
+	}
+	return mail.Add(tx, mail.Letter{Kind: models.LetterWithdrawalRefunded, Locale: p.Locale, UserID: &p.UserID,
+		About: w.ID.String() + " " + strconv.FormatInt(entry.ID, 10), Args: args})
 }
 
 // tellUnpaid stores the letter about a bank's payment that is under way or has failed; other states need none.

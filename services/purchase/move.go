@@ -75,13 +75,19 @@ func Move(tx models.Tx, o MoveOrder) (Moved, error) {
 	if m.Credits, err = Movable(p, m.From, users[o.To]); err != nil {
 		return Moved{}, err
 	}
+	if err := ReleaseWithdrawn(tx, p); err != nil { // the new owner's credits are held below
+		return Moved{}, err
+	}
 	meta := metaOf(p)
 	meta.Actor, meta.Note = fmt.Sprintf("user:%d", o.ActorID), o.Note
 	if m.Rows, err = ledger.Transfer(tx, o.From, o.To, m.Credits, meta); err != nil {
 		return Moved{}, err
 	}
 	m.UserID = o.To
-	return m, reassign(tx, o.To, p.ID)
+	if err := reassign(tx, o.To, p.ID); err != nil {
+		return Moved{}, err
+	}
+	return m, HoldWithdrawn(tx, m.Purchase)
 }
 
 // reassign makes a user the owner of purchases and of their withdrawals. It replaces the idempotency keys, which belong

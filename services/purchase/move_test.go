@@ -132,6 +132,13 @@ func TestMove(t *testing.T) {
 		if f.must(f.DB.Raw(`SELECT user_id FROM withdrawals WHERE id = ?`, w.ID).Scan(&owner).Error); owner != bob {
 			t.Errorf("owner of the withdrawal = user %d, want %d", owner, bob)
 		}
+		for id, want := range map[int64]models.Credits{f.user.ID: 0, bob: 1200} {
+			var user models.User
+			if f.must(f.DB.Take(&user, id).Error); user.CreditsHeld != want {
+				t.Errorf("user %d has %d credits held, want %d: the hold moves along", id, user.CreditsHeld, want)
+			}
+		}
+		dbtest.CheckLedger(t, f.DB)
 	})
 }
 

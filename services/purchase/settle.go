@@ -16,6 +16,7 @@ type money struct {
 	RefundsBad      int64 // refunds that failed or were canceled, so that the money stayed
 	ChargeCumulated int64 // highest amount_refunded seen on the charge; it may include failed refunds
 	Disputed        int64 // disputes that took the money: needs_response, under_review, lost
+	Withdrawn       bool  // a withdrawal from the purchase was declared
 	Unclear         int64 // number of these disputes without a known amount in the payment's currency; each counts in full
 }
 
@@ -78,15 +79,20 @@ func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTr
 			return nil, err
 		}
 		rows = append(rows, posted.CreditTransaction)
-		if err := tellMoved(tx, due, posted.CreditTransaction); err != nil {
+		if err := tellMoved(tx, due, posted.CreditTransaction, facts); err != nil {
 			return nil, err
 		}
 	}
 	if len(rows) == 0 {
 		return nil, nil
 	}
+	cameBack := due.CreditsRefunded < p.CreditsRefunded
 	*p = due
-	return rows, save(tx, p)
+	if err := save(tx, p); err != nil || !facts.Withdrawn {
+		return rows, err
+	}
+	waived, err := settleWithdrawn(tx, *p, cameBack)
+	return append(rows, waived...), err
 }
 
 // reportTypes are the types of events that report why money went back.
@@ -160,9 +166,10 @@ func moneyBack(db *gorm.DB, p models.Purchase) (money, error) {
 		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status NOT IN ('failed', 'canceled') AND `+counted+`) AS refunds_good,
 		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status IN ('failed', 'canceled') AND `+counted+`) AS refunds_bad,
 		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = @payment AND `+counted+`) AS charge_cumulated,
+		EXISTS (SELECT FROM withdrawals WHERE purchase_id = @id) AS withdrawn,
 		coalesce(sum(`+takes+`), 0) AS disputed, count(*) FILTER (WHERE `+takes+` IS NULL) AS unclear
 		FROM stripe_disputes d WHERE d.payment_ref = @payment AND d.status IN ('needs_response', 'under_review', 'lost')`,
-		map[string]any{"payment": p.PaymentIntentID, "currency": p.PaymentCurrency()}).Take(&m).Error
+		map[string]any{"id": p.ID, "payment": p.PaymentIntentID, "currency": p.PaymentCurrency()}).Take(&m).Error
 	if err != nil {
 		return money{}, fmt.Errorf("refunds and disputes of purchase %s: %w", p.ID, err)
 	}

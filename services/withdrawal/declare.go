@@ -22,13 +22,10 @@ import (
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
-	letters "github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
 const (
-	// period is the withdrawal period of 14 days, plus a day for time zones. Source: § 355 Abs. 2 BGB
-	period = 15 * 24 * time.Hour
 	// Maximum lengths of the form's fields, in characters.
 	maxName, maxEmail, maxContract = 200, 320, 2000
 	// floodFrom is how many declarations a sender or an e-mail address may make per hour. Further ones count as a flood:
@@ -44,6 +41,7 @@ const (
 type Service struct {
 	DB        *gorm.DB
 	Purchases *purchase.Service
+	Automatic bool // clean declarations are refunded without a person
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -55,6 +53,7 @@ type Declaration struct {
 	Name       string
 	Email      string
 	Contract   string
+	Reworded   bool // Contract is not our description of the purchase
 	Locale     string
 	Key        string // idempotency key of the form
 	Sender     string // identifies the user, or the hash of the IP address
@@ -67,13 +66,14 @@ func (s *Service) Withdrawable(p models.Purchase) bool {
 		return false
 	}
 	return (p.Status == models.PurchasePaid || p.Status == models.PurchaseAwaitingPayment) &&
-		s.Now().Sub(p.CreatedAt) < period
+		s.Now().Before(PeriodEnd(p.CreatedAt))
 }
 
-// Declare stores a declaration. It moves no money: an admin refunds. It refuses no valid declaration; those of a
-// flood are stored too, and sorted last. A purchase that is not the user's own, as after signing out, is dropped from
-// the declaration.
+// Declare stores a declaration, and reserves the unused credits of its purchase. It moves no money: a worker or an
+// admin refunds. It refuses no valid declaration; those of a flood are stored too, and sorted last. A purchase that is
+// not the user's own, as after signing out, is dropped from the declaration.
 //
+// Locks: the payment, the purchase, the user, the holds.
 // Idempotent: by key and content, and by purchase; it returns the first declaration. The same text sent again by the
 // same sender counts as a copy. Errors: fault.Invalid with the field.
 // Source: § 356a BGB, https://eur-lex.europa.eu/eli/dir/2023/2673/oj (Article 11a)
@@ -84,6 +84,10 @@ func (s *Service) Declare(ctx context.Context, d Declaration) (models.Withdrawal
 	}
 	var stored models.Withdrawal
 	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+		p, err := lockPurchase(tx, w)
+		if err != nil {
+			return err
+		}
 		if w.Priority, err = priorityOf(tx, w, s.Now().Add(-time.Hour)); err != nil {
 			return err
 		}
@@ -92,6 +96,11 @@ func (s *Service) Declare(ctx context.Context, d Declaration) (models.Withdrawal
 		}
 		if stored, err = insert(tx, w); err != nil || stored.ID != w.ID {
 			return err
+		}
+		if p != nil {
+			if err := purchase.BeginWithdrawal(tx, *p); err != nil {
+				return err
+			}
 		}
 		return confirm(tx, w)
 	})
@@ -102,14 +111,28 @@ func (s *Service) Declare(ctx context.Context, d Declaration) (models.Withdrawal
 	return stored, err
 }
 
+// lockPurchase locks the purchase of a declaration and its user, and returns the purchase; nil without one. The user is
+// locked before the declaration refers to it: two declarations of one user would otherwise wait for each other.
+func lockPurchase(tx models.Tx, w models.Withdrawal) (*models.Purchase, error) {
+	if w.PurchaseID == nil {
+		return nil, nil
+	}
+	p, err := purchase.LockForDecision(tx, *w.PurchaseID)
+	if err == nil {
+		_, err = ledger.Lock(tx, p.UserID)
+	}
+	return p, err
+}
+
 // insert stores a declaration, or returns the stored declaration that it repeats.
 func insert(tx models.Tx, w models.Withdrawal) (models.Withdrawal, error) {
 	for range 3 {
 		inserted := tx.Exec(`INSERT INTO withdrawals
-			(id, idempotency_key, user_id, purchase_id, name, email, contract, locale, received_at, priority, fold, sender)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			(id, idempotency_key, user_id, purchase_id, name, email, contract, locale, received_at, priority, fold, sender,
+				reworded)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 			w.ID, w.IdempotencyKey, w.UserID, w.PurchaseID, w.Name, w.Email, w.Contract, w.Locale, w.ReceivedAt,
-			w.Priority, w.Fold, w.Sender)
+			w.Priority, w.Fold, w.Sender, w.Reworded)
 		if inserted.Error != nil {
 			return w, fmt.Errorf("store withdrawal: %w", inserted.Error)
 		}
@@ -164,51 +187,12 @@ func priorityOf(tx models.Tx, w models.Withdrawal, since time.Time) (models.With
 	return models.WithdrawalPriorityNormal, nil
 }
 
-// strangerLetters is how many confirmations per hour an address without a purchase gets.
-const strangerLetters = 3
-
-// confirm stores the letter that confirms a new declaration. Anyone may enter any address, so only a buyer's is sent
-// what the form said; others have no contract with us, learn that their address was named, and only a few times. A
-// flood is confirmed by the page alone.
-//
-// Source: § 356a Abs. 4 BGB
-func confirm(tx models.Tx, w models.Withdrawal) error {
-	var known struct {
-		Buyer bool  // the address is that of an account which bought, or which declares
-		Sent  int64 // confirmations to the address in the last hour
-	}
-	err := tx.Raw(`SELECT
-		EXISTS (SELECT FROM users u WHERE u.email = @email AND (u.id = @user OR EXISTS (SELECT FROM purchases p WHERE p.user_id = u.id
-			AND p.status IN ('paid', 'awaiting_payment', 'review', 'returned')))) AS buyer,
-		(SELECT count(*) FROM letters WHERE recipient = @email AND created_at > @since) AS sent`,
-		map[string]any{"email": w.Email, "user": w.UserID, "since": w.ReceivedAt.Add(-time.Hour)}).Scan(&known).Error
-	if err != nil {
-		return fmt.Errorf("look for the declarant of withdrawal %s: %w", w.ID, err)
-	}
-	if !known.Buyer && (known.Sent >= strangerLetters || w.Priority == models.WithdrawalPriorityFlood) {
-		return nil
-	}
-	args := letters.WithdrawalReceived{ID: w.ID.String(), ReceivedAt: w.ReceivedAt}
-	if known.Buyer {
-		args.Contract, args.Name, args.Email = w.Contract, w.Name, w.Email
-	}
-	return letters.Add(tx, letters.Letter{Kind: models.LetterWithdrawalReceived, About: w.ID.String(), UserID: w.UserID,
-		Recipient: w.Email, Locale: w.Locale, Args: args})
-}
-
-// clip shortens a text to at most limit characters.
-func clip(text string, limit int) string {
-	if runes := []rune(text); len(runes) > limit {
-		return string(runes[:limit-1]) + "…"
-	}
-	return text
-}
-
 // newRow validates a declaration and converts it into a row.
 func (s *Service) newRow(ctx context.Context, d Declaration) (models.Withdrawal, error) {
 	w := models.Withdrawal{
 		ID: uuid.New(), Name: strings.TrimSpace(d.Name), Email: address.Parse(d.Email),
 		Contract: strings.TrimSpace(d.Contract), Locale: d.Locale, Sender: d.Sender, ReceivedAt: s.Now(),
+		Reworded: d.Reworded,
 	}
 	within := func(text string, limit int) bool {
 		return text != "" && utf8.RuneCountInString(text) <= limit && models.Storable(text)

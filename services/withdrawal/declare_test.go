@@ -133,6 +133,7 @@ func TestDeclare(t *testing.T) {
 func TestWithdrawable(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	f.now = time.Date(2026, time.November, 20, 12, 0, 0, 0, time.UTC)
 	day := 24 * time.Hour
 	for name, w := range map[string]struct {
 		status models.PurchaseStatus
@@ -140,14 +141,14 @@ func TestWithdrawable(t *testing.T) {
 		refund models.Credits
 		want   bool
 	}{
-		"paid today":                {models.PurchasePaid, 0, 0, true},
-		"awaiting payment":          {models.PurchaseAwaitingPayment, day, 0, true},
-		"partly refunded":           {models.PurchasePaid, day, 499, true},
-		"last second of the period": {models.PurchasePaid, 15*day - time.Second, 0, true},
-		"after the period":          {models.PurchasePaid, 15 * day, 0, false},
-		"fully refunded":            {models.PurchasePaid, day, 500, false},
-		"never paid":                {models.PurchasePending, 0, 0, false},
-		"failed payment":            {models.PurchaseFailed, 0, 0, false},
+		"paid today":             {models.PurchasePaid, 0, 0, true},
+		"awaiting payment":       {models.PurchaseAwaitingPayment, day, 0, true},
+		"partly refunded":        {models.PurchasePaid, day, 499, true},
+		"last day of the period": {models.PurchasePaid, 14*day + 10*time.Hour, 0, true},
+		"after the period":       {models.PurchasePaid, 14*day + 14*time.Hour, 0, false},
+		"fully refunded":         {models.PurchasePaid, day, 500, false},
+		"never paid":             {models.PurchasePending, 0, 0, false},
+		"failed payment":         {models.PurchaseFailed, 0, 0, false},
 	} {
 		p := models.Purchase{Status: w.status, CreatedAt: f.Now().Add(-w.age), CreditsRefunded: w.refund}
 		if w.status == models.PurchasePaid {

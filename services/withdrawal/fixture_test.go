@@ -10,6 +10,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/stripeapi"
 	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
@@ -21,18 +22,28 @@ type fixture struct {
 	t        *testing.T
 	user     models.User
 	purchase uuid.UUID
+	now      time.Time
+	berlin   *time.Location
+	stripe   *fakeStripe
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	db, now := dbtest.New(t), models.Now()
-	clock := func() time.Time { return now }
-	quiet := slog.New(slog.DiscardHandler)
-	f := &fixture{t: t, user: dbtest.User(t, db, "ada@example.com"), purchase: uuid.Must(uuid.NewV7())}
-	f.Service = &withdrawal.Service{
-		DB: db, Purchases: &purchase.Service{DB: db, Now: clock, Log: quiet}, Now: clock, Log: quiet,
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
 	}
-	err := db.Exec(
+	quiet := slog.New(slog.DiscardHandler)
+	f := &fixture{t: t, user: dbtest.User(t, db, "ada@example.com"), purchase: uuid.Must(uuid.NewV7()), now: now,
+		berlin: berlin, stripe: newFakeStripe(t)}
+	clock := func() time.Time { return f.now }
+	f.Service = &withdrawal.Service{
+		DB: db, Automatic: true, Now: clock, Log: quiet,
+		Purchases: &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789abcdef", f.stripe.URL),
+			Now: clock, Log: quiet},
+	}
+	err = db.Exec(
 		`WITH price AS (INSERT INTO prices (stripe_price_id, credits_per_unit, price_in_cents) VALUES ('price_1200', 1200, 3500) RETURNING stripe_price_id)
 		INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key,
 			status, paid_at, paid_cents, paid_currency)

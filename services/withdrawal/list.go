@@ -10,7 +10,6 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/periodic"
 )
 
@@ -58,6 +57,15 @@ func (s *Service) List(
 	return rows, next, nil
 }
 
+// OfUser lists up to limit declarations of a user, newest first.
+func (s *Service) OfUser(ctx context.Context, userID int64, limit int) (rows []models.Withdrawal, err error) {
+	err = s.DB.WithContext(ctx).Where("user_id = ?", userID).Order("received_at DESC, id").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("withdrawals of user %d: %w", userID, err)
+	}
+	return rows, nil
+}
+
 // CountOpen counts the open declarations; equal declarations count once.
 func (s *Service) CountOpen(ctx context.Context) (int64, error) {
 	var n int64
@@ -69,49 +77,26 @@ func (s *Service) CountOpen(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// Close marks a declaration and all open ones equal to it as handled, and writes one audit entry. The first admin
-// counts.
-//
-// Locks: the declarations. Idempotent. Errors: fault.NotFound.
-func (s *Service) Close(ctx context.Context, id string, actorID int64, requestID string) error {
-	w, err := s.Find(ctx, id)
-	if err != nil {
-		return err
-	}
-	event := models.AuditEvent{
-		ActorID: actorID, Action: models.ActionWithdrawalClose, RequestID: requestID,
-		Detail: map[string]any{"withdrawal_id": w.ID},
-	}
-	if w.UserID != nil {
-		event.UserID = *w.UserID
-	}
-	if w.PurchaseID != nil {
-		event.Detail["purchase_id"] = *w.PurchaseID
-	}
-	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		done := tx.Exec(`UPDATE withdrawals SET handled_at = @now, handled_by = @actor WHERE handled_at IS NULL AND id IN (
-				SELECT id FROM withdrawals WHERE handled_at IS NULL AND (id = @id OR fold = @fold AND fold <> '') ORDER BY id FOR UPDATE)`,
-			map[string]any{"now": s.Now(), "actor": actorID, "id": w.ID, "fold": w.Fold})
-		switch {
-		case done.Error != nil:
-			return fmt.Errorf("close withdrawal %s: %w", w.ID, done.Error)
-		case done.RowsAffected == 0:
-			return nil
-		}
-		event.Detail["closed"] = done.RowsAffected
-		return models.AppendAudit(tx, event)
-	})
-}
-
-// Jobs sweep the withdrawals. Any number of replicas may run them. Any row with a sender says when the next is due, so
-// that a flood of rows need not be sorted for it.
+// Jobs refund clean declarations where the operator wants that, close those that were refunded, and sweep them. Any
+// number of replicas may run them. Any row with a sender says when the next sweep is due, so that a flood of rows need
+// not be sorted for it.
 func (s *Service) Jobs() []periodic.Job {
-	return []periodic.Job{{Name: "sweep withdrawals", Pause: time.Minute,
-		Due: `(SELECT received_at + interval '1 hour' FROM withdrawals WHERE sender <> '' LIMIT 1)`,
-		Work: func(ctx context.Context) error {
-			_, err := s.Sweep(ctx)
-			return err
-		}}}
+	jobs := []periodic.Job{
+		{Name: "close refunded withdrawals", Work: s.CloseRefunded,
+			Due: `(SELECT min(r.updated_at) FROM ` + refundedSQL + `)`},
+		{Name: "sweep withdrawals", Pause: time.Minute,
+			Due: `(SELECT received_at + interval '1 hour' FROM withdrawals WHERE sender <> '' LIMIT 1)`,
+			Work: func(ctx context.Context) error {
+				_, err := s.Sweep(ctx)
+				return err
+			}},
+	}
+	if s.Automatic {
+		jobs = append(jobs, periodic.Job{Name: "refund withdrawals", Work: s.RefundDue,
+			Due: `(SELECT min(received_at) FROM withdrawals WHERE handled_at IS NULL AND purchase_id IS NOT NULL
+				AND judged_at IS NULL AND refund_request IS NULL)`})
+	}
+	return jobs
 }
 
 // Sweep clears senders after an hour and deletes declarations of floods beyond the newest maxFlood. It returns the

@@ -369,6 +369,9 @@ func EntryReason(ctx context.Context, e models.CreditTransaction) string {
 		}
 		return locales.T(ctx, "entry.moved."+what+"_"+way)
 	}
+	if e.Meta.Withdrawal != "" {
+		return locales.T(ctx, "entry.waived")
+	}
 	if locales.Code(ctx) == "de" {
 		return ReasonName(ctx, e.Reason, e.LabelDE)
 	}

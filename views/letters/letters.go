@@ -54,6 +54,7 @@ type composer func(ctx context.Context, site Site, args json.RawMessage) (letter
 // composers has each kind of letter. The test of letters checks that none is missing.
 var composers = map[models.LetterKind]composer{
 	models.LetterWithdrawalReceived: withArgs(withdrawalReceived),
+	models.LetterWithdrawalRefunded: withArgs(withdrawalRefunded),
 	models.LetterPurchasePaid:       withArgs(purchasePaid),
 	models.LetterDebitPending:       withArgs(debitPending),
 	models.LetterDebitFailed:        withArgs(debitFailed),

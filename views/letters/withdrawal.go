@@ -25,3 +25,17 @@ func withdrawalReceived(ctx context.Context, _ Site, w mail.WithdrawalReceived) 
 	l.paragraphs = []string{locales.T(ctx, opening), locales.T(ctx, "withdrawal.received.text")}
 	return l
 }
+
+// withdrawalRefunded says what was refunded after a withdrawal, and how that was computed.
+func withdrawalRefunded(ctx context.Context, site Site, w mail.WithdrawalRefunded) letter {
+	l := ofPurchase(ctx, site, "withdrawal_refunded", w.Purchase)
+	basis := "letter.withdrawal_refunded.share"
+	if w.Full {
+		basis = "letter.withdrawal_refunded.full"
+	}
+	l.paragraphs = append(l.paragraphs, locales.T(ctx, basis, locales.Args{
+		"granted": components.CreditAmount(ctx, w.Credits), "used": components.CreditAmount(ctx, w.Used)}))
+	l.facts = append(l.facts, fact{locales.T(ctx, "letter.fact.paid"), components.Money(ctx, w.Paid, w.PaidCurrency)},
+		fact{locales.T(ctx, "letter.fact.refunded"), components.Money(ctx, w.Refunded, w.PaidCurrency)})
+	return l
+}

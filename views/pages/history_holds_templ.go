@@ -249,6 +249,9 @@ func holdTable(caption string, holds []models.Hold, labels map[models.Reason]str
 }
 
 func holdState(ctx context.Context, h models.Hold) string {
+	if h.Feature == models.ReasonWithdrawal && h.Status == models.HoldOpen {
+		return locales.T(ctx, "history.holds.withdrawal")
+	}
 	return locales.T(ctx, "history.holds."+string(h.Status), locales.Args{"until": components.DateTime(ctx, h.ExpiresAt)})
 }
 

@@ -80,3 +80,24 @@ func withdrawalKind(w models.Withdrawal) components.AlertKind {
 	}
 	return components.Warning
 }
+
+// entitlementText says how the refund is computed.
+func entitlementText(ctx context.Context, e models.Entitlement) string {
+	key := "withdrawal.entitlement.share"
+	if e.Full {
+		key = "withdrawal.entitlement.full"
+	}
+	return locales.T(ctx, key, locales.Args{"cents": components.Money(ctx, e.Cents, e.Currency),
+		"granted": components.CreditAmount(ctx, e.Granted), "used": components.CreditAmount(ctx, e.Used),
+		"unused": components.CreditAmount(ctx, e.Unused)})
+}
+
+// handledText says when a declaration was closed, and what was refunded of its purchase.
+func handledText(ctx context.Context, w models.Withdrawal, currency string) string {
+	facts := locales.Args{"date": components.DateTime(ctx, *w.HandledAt)}
+	if w.RefundedCents == nil || currency == "" {
+		return locales.T(ctx, "withdrawal.handled", facts)
+	}
+	facts["cents"] = components.Money(ctx, *w.RefundedCents, currency)
+	return locales.T(ctx, "withdrawal.handled_refunded", facts)
+}

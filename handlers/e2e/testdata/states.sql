@@ -80,8 +80,8 @@ INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) 
 INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, actor_id, note, status, last_error, next_attempt_at)
 SELECT gen_random_uuid(), id, says, 100, NULL, 'Kulanz', says, CASE says WHEN 'refused' THEN 'stripe_refused balance_insufficient' ELSE 'no_answer' END, now() + interval '1 hour'
 FROM purchases, unnest(ARRAY['pending', 'refused']) says WHERE purchases.idempotency_key = 'partly';
-INSERT INTO withdrawals (id, idempotency_key, user_id, purchase_id, name, email, contract, locale, handled_at)
-SELECT gen_random_uuid(), key, user_id, id, 'Ada Example', 'second@example.com', '500 Credits', 'de', NULL FROM (VALUES ('withdrawn')) w (key) JOIN purchases ON purchases.idempotency_key = key;
+INSERT INTO withdrawals (id, idempotency_key, user_id, purchase_id, name, email, contract, locale, handled_at, used_credits)
+SELECT gen_random_uuid(), key, user_id, id, 'Ada Example', 'second@example.com', '500 Credits', 'de', NULL, 0 FROM (VALUES ('withdrawn')) w (key) JOIN purchases ON purchases.idempotency_key = key;
 INSERT INTO withdrawals (id, idempotency_key, name, email, contract, locale, handled_at) SELECT gen_random_uuid(), 'stranger' || n, repeat('Wolfeschlegelsteinhausen', 8), 'a.very.long.address.of.somebody.who.is.not.known.here@example.com',
     '1200 Credits' || repeat('!', 300), 'en', CASE WHEN n % 2 = 0 THEN now() END FROM generate_series(1, 3) n;
 INSERT INTO api_keys (id, name, prefix, key_hash, scopes, revoked_at, last_used_at) SELECT gen_random_uuid(), name, 'rmc_0000000' || n, sha256(name::bytea), ARRAY['spend', 'read'], revoked, used

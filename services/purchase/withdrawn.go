@@ -1,0 +1,174 @@
+package purchase
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// withdrawnHoldLife outlasts every withdrawal: its hold ends with it, never by time.
+const withdrawnHoldLife = 100 * 365 * 24 * time.Hour
+
+// BeginWithdrawal records how many credits of a purchase were used when its withdrawal was declared, and reserves the
+// unused ones. Credits in holds of running work count as used.
+//
+// Units: credits. Locks: the user, then the holds; the caller has called LockForDecision and inserted the declaration.
+func BeginWithdrawal(tx models.Tx, p models.Purchase) error {
+	user, err := ledger.Lock(tx, p.UserID)
+	if err != nil {
+		return err
+	}
+	left := p.CreditsGranted - p.CreditsRefunded - p.CreditsDisputed
+	used := left - min(max(user.Available(), 0), left)
+	err = tx.Exec(`UPDATE withdrawals SET used_credits = ?, running_credits = ? WHERE purchase_id = ?`, used,
+		min(used, user.CreditsHeld), p.ID).Error
+	if err != nil {
+		return fmt.Errorf("record the use of purchase %s: %w", p.ID, err)
+	}
+	return HoldWithdrawn(tx, p)
+}
+
+// HoldWithdrawn brings the hold of an open declaration of withdrawal to the purchase's unused credits, so that the
+// buyer cannot spend what is refunded next. Without an open declaration it does nothing.
+//
+// Units: credits. Locks: the user, then the holds; the caller has locked the purchase. Idempotent.
+func HoldWithdrawn(tx models.Tx, p models.Purchase) error {
+	w, err := openWithdrawal(tx, p.ID)
+	if err != nil || w == nil || w.UsedCredits == nil {
+		return err
+	}
+	if err := endWithdrawnHold(tx, p.UserID, w.HoldID); err != nil {
+		return err
+	}
+	user, err := ledger.Lock(tx, p.UserID)
+	if err != nil {
+		return err
+	}
+	held := min(w.Unused(p), user.Available())
+	if held <= 0 || user.DeletedAt != nil {
+		return saveWithdrawnHold(tx, w.ID, nil)
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("hold id: %w", err)
+	}
+	about, err := json.Marshal(map[string]string{"purchase_id": p.ID.String()})
+	if err != nil {
+		return err
+	}
+	op := &ledger.HoldOp{ID: id, UserID: user.ID, Feature: models.ReasonWithdrawal, Credits: held, TTL: withdrawnHoldLife,
+		Metadata: about}
+	if err := errors.Join(ledger.Apply(tx, op), op.Err()); err != nil {
+		return fmt.Errorf("hold the credits of withdrawal %s: %w", w.ID, err)
+	}
+	return saveWithdrawnHold(tx, w.ID, &id)
+}
+
+// ReleaseWithdrawn frees the credits that a declaration of withdrawal holds.
+//
+// Locks: the user, then the hold; the caller has locked the purchase. Idempotent.
+func ReleaseWithdrawn(tx models.Tx, p models.Purchase) error {
+	w, err := openWithdrawal(tx, p.ID)
+	if err != nil || w == nil || w.HoldID == nil {
+		return err
+	}
+	if err := endWithdrawnHold(tx, p.UserID, w.HoldID); err != nil {
+		return err
+	}
+	return saveWithdrawnHold(tx, w.ID, nil)
+}
+
+// openWithdrawal returns the open declaration of withdrawal from a purchase, or nil.
+func openWithdrawal(tx models.Tx, purchaseID uuid.UUID) (*models.Withdrawal, error) {
+	var rows []models.Withdrawal
+	err := tx.Raw(`SELECT * FROM withdrawals WHERE purchase_id = ? AND handled_at IS NULL`, purchaseID).Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("withdrawal from purchase %s: %w", purchaseID, err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	return &rows[0], nil
+}
+
+// endWithdrawnHold releases a hold, if there is one. The deletion of an account has ended it already.
+func endWithdrawnHold(tx models.Tx, userID int64, hold *uuid.UUID) error {
+	if hold == nil {
+		return nil
+	}
+	op := &ledger.ReleaseOp{UserID: userID, ID: *hold}
+	if err := ledger.Apply(tx, op); err != nil {
+		return fmt.Errorf("release hold %s of a withdrawal: %w", hold, err)
+	}
+	if err := op.Err(); err != nil && !fault.Is(err, fault.NotFound) {
+		return fmt.Errorf("release hold %s of a withdrawal: %w", hold, err)
+	}
+	return nil
+}
+
+func saveWithdrawnHold(tx models.Tx, withdrawalID uuid.UUID, hold *uuid.UUID) error {
+	if err := tx.Exec(`UPDATE withdrawals SET hold_id = ? WHERE id = ?`, hold, withdrawalID).Error; err != nil {
+		return fmt.Errorf("save the hold of withdrawal %s: %w", withdrawalID, err)
+	}
+	return nil
+}
+
+// settleWithdrawn brings an open withdrawal to the settled purchase: what it holds, and what a refund took beyond the
+// unused credits. Without the buyer's consent, use is not paid for (§ 357a Abs. 2 BGB), so they are given back. Should
+// a refund fail afterwards, a withdrawal that was closed is opened again.
+//
+// Locks: the user, then the holds; the caller has locked the purchase.
+func settleWithdrawn(tx models.Tx, p models.Purchase, cameBack bool) ([]models.CreditTransaction, error) {
+	if cameBack {
+		err := tx.Exec(`UPDATE withdrawals SET handled_at = NULL, handled_by = NULL, refunded_cents = NULL, judged_at = now()
+			WHERE purchase_id = ? AND refunded_cents > 0`, p.ID).Error
+		if err != nil {
+			return nil, fmt.Errorf("reopen the withdrawal from purchase %s: %w", p.ID, err)
+		}
+	}
+	w, err := openWithdrawal(tx, p.ID)
+	if err != nil || w == nil || w.UsedCredits == nil {
+		return nil, err
+	}
+	rows, err := waive(tx, p, *w)
+	if err != nil {
+		return nil, err
+	}
+	return rows, HoldWithdrawn(tx, p)
+}
+
+// waive gives back the used credits that the refunds took, or takes them again when a refund failed.
+func waive(tx models.Tx, p models.Purchase, w models.Withdrawal) ([]models.CreditTransaction, error) {
+	change := w.Waived(p) - w.WaivedCredits
+	if change < 0 { // a correction must not overdraw
+		if err := endWithdrawnHold(tx, p.UserID, w.HoldID); err != nil {
+			return nil, err
+		}
+		user, err := ledger.Lock(tx, p.UserID)
+		if err != nil {
+			return nil, err
+		}
+		change = max(change, -max(user.Available(), 0))
+	}
+	if change == 0 {
+		return nil, nil
+	}
+	meta := metaOf(p)
+	meta.Actor, meta.Withdrawal = "system", w.ID.String()
+	posted, err := ledger.Post(tx, ledger.Entry{UserID: p.UserID, Delta: change, Reason: models.ReasonManual, Meta: meta})
+	if err != nil {
+		return nil, err
+	}
+	err = tx.Exec(`UPDATE withdrawals SET waived_credits = waived_credits + ? WHERE id = ?`, change, w.ID).Error
+	if err != nil {
+		return nil, fmt.Errorf("save what withdrawal %s waives: %w", w.ID, err)
+	}
+	return []models.CreditTransaction{posted.CreditTransaction}, nil
+}

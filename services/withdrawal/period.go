@@ -1,0 +1,36 @@
+package withdrawal
+
+import (
+	"sync"
+	"time"
+	_ "time/tzdata" // works on hosts without zone files
+)
+
+// days is the length of the withdrawal period, and of the seller's time to refund.
+//
+// Source: §§ 355 Abs. 2, 357 Abs. 1 BGB
+const days = 14
+
+// germany is the time zone in which the periods of the law end, wherever the buyer is.
+var germany = sync.OnceValue(func() *time.Location {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		panic(err) // the zones are part of the program
+	}
+	return zone
+})
+
+// PeriodEnd returns the moment at which the withdrawal period of an order has passed: the end of the 14th day after it.
+// A period that ends on a Saturday, Sunday or holiday lasts longer (§ 193 BGB); which days those are, a person decides.
+//
+// Source: §§ 187 Abs. 1, 188 Abs. 1, 355 Abs. 2 BGB
+func PeriodEnd(ordered time.Time) time.Time {
+	y, m, d := ordered.In(germany()).Date()
+	return time.Date(y, m, d+days+1, 0, 0, 0, 0, germany())
+}
+
+// DueOn returns the last day on which the money must be refunded, at noon in Germany.
+func DueOn(received time.Time) time.Time {
+	y, m, d := received.In(germany()).Date()
+	return time.Date(y, m, d+days, 12, 0, 0, 0, germany())
+}
