@@ -169,7 +169,7 @@ var forms = []form{
 	{action: "POST /admin/resumes/ID/retry", user: "admin", path: "/admin/resumes/{deleted}", button: `[id^="retry-"]`,
 		resetSQL: reopenResumes},
 	{action: "POST /admin/withdrawals/ID/close", user: "admin", path: "/admin/withdrawals", button: `[id^="close-"]`,
-		countSQL: `SELECT count(*) FROM audit_log`},
+		countSQL: `SELECT count(*) FROM audit_log WHERE action LIKE 'withdrawal.%'`},
 	{action: "POST /admin/withdrawals/ID/refund", user: "admin", path: "/admin/withdrawals", button: `[id^="refund-"]`,
 		resetSQL: `UPDATE withdrawals SET handled_at = NULL, handled_by = NULL, refunded_cents = NULL, refund_request = NULL
 			WHERE purchase_id IS NOT NULL`},
@@ -187,7 +187,7 @@ var forms = []form{
 		{name: "from", input: "2026-01-01", valid: emptyInputs}, {name: "until", input: "2027-01-01", valid: emptyInputs},
 		{name: "q", input: "x", valid: searchInputs}}},
 	{action: "POST /admin/features", user: "admin", path: "/admin/features", button: "#feature-submit",
-		countSQL: `SELECT count(*) FROM audit_log`, fields: []formField{
+		countSQL: `SELECT count(*) FROM audit_log WHERE action LIKE 'feature.%'`, fields: []formField{
 			{name: "feature", input: "cover_{n}"}, {name: "credits", input: "7"},
 			{name: "label_en", input: "Ada", valid: textInputs}, {name: "label_de", input: "Bob", valid: textInputs},
 			{name: "existing", valid: []string{"nothing"}, hidden: true}}},
