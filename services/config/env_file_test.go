@@ -11,17 +11,19 @@ import (
 	"github.com/resume-matcher/credits/services/config"
 )
 
-// What is written is read back, other lines stay, and nobody else can read the file.
+// Values are read back as written, all other lines stay, and only the owner can read the file.
 func TestWriteFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), ".env")
-	before := "# mine\nLOG_LEVEL=debug\nexport PORT=1\nSELLER_NAME=old\n\n#APP_URL=commented\nSELLER_NAME=older\n"
+	before := "# mine\nLOG_LEVEL=debug\nexport PORT=1\nSELLER_NAME=old\n\n#APP_URL=commented\nSELLER_NAME=older\n" +
+		"SELLER_ADDRESS=\"Altweg 1\n12345 Altstadt\"\nSUPPORT_EMAIL='two\nlines'\n"
 	if err := os.WriteFile(path, []byte(before), 0o644); err != nil { //nolint:gosec // as an operator's editor writes it
 		t.Fatal(err)
 	}
 	want := map[string]string{"LOG_LEVEL": "debug", "PORT": "3100", "APP_URL": "https://credits.example.com",
-		"SELLER_NAME": "O'Neill & \"Söhne\" $5 \\n", "SELLER_ADDRESS": "Musterweg 1, 12345 Musterstadt # hinten",
-		"DATABASE_URL": "postgres://app:p$ss'w@localhost/x?sslmode=disable", "EMPTY": ""}
+		"SELLER_NAME": "O'Neill & \"Söhne\" $5 \\n", "SELLER_ADDRESS": "Musterweg 1\n12345 Musterstadt # hinten",
+		"SUPPORT_EMAIL": "two\nlines",
+		"DATABASE_URL":  "postgres://app:p$ss'w@localhost/x?sslmode=disable", "EMPTY": ""}
 	var set []config.Assignment
 	for _, name := range []string{"PORT", "APP_URL", "SELLER_NAME", "SELLER_ADDRESS", "DATABASE_URL", "EMPTY"} {
 		set = append(set, config.Assignment{Name: name, Value: want[name]})
@@ -43,6 +45,7 @@ func TestWriteFile(t *testing.T) {
 	text, _ := os.ReadFile(path) //nolint:gosec // the test's own file
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 || strings.Count(string(text), "SELLER_NAME") != 1 ||
+		strings.Contains(string(text), "Altstadt") ||
 		!strings.HasPrefix(string(text), "# mine\n") || !strings.Contains(string(text), "#APP_URL=commented\n") {
 		t.Errorf("mode %v, want 0600 with the other lines kept:\n%s", info.Mode(), text)
 	}
