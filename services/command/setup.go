@@ -124,7 +124,7 @@ func (s *setUp) askStripe(ctx context.Context) error {
 		}
 		if key != "" && !doctor.Ill(checks) {
 			fmt.Fprintln(s.Stdout, say(ctx, checks[0].Text, checks[0].Args))
-			if live(key) {
+			if config.LiveKey(key) {
 				s.keep("APP_ENV", "production")
 			}
 			return nil
@@ -141,15 +141,10 @@ func (s *setUp) askStripe(ctx context.Context) error {
 	}
 }
 
-// live reports whether a key moves real money.
-func live(key string) bool {
-	return strings.HasPrefix(key, "sk_live_") || strings.HasPrefix(key, "rk_live_")
-}
-
 // checkKey asks Stripe about the key.
 func (s *setUp) checkKey(ctx context.Context) ([]doctor.Check, error) {
 	vars := maps.Clone(s.Variables)
-	if live(vars["STRIPE_SECRET_KEY"]) {
+	if config.LiveKey(vars["STRIPE_SECRET_KEY"]) {
 		vars["APP_ENV"] = "production"
 	}
 	cfg, problems, err := load(vars)

@@ -219,11 +219,14 @@ func (c Config) signsIn() bool {
 	})
 }
 
+// LiveKey reports whether a secret key of Stripe moves real money.
+func LiveKey(key string) bool { return hasAnyPrefix(key, "sk_live_", "rk_live_") }
+
 // mode follows from the key. Production without a valid key is Live, the strictest mode.
 func (c *Config) mode() Mode {
 	key := c.StripeSecretKey.Reveal()
 	switch {
-	case hasAnyPrefix(key, "sk_live_", "rk_live_"):
+	case LiveKey(key):
 		return Live
 	case hasAnyPrefix(key, "sk_test_", "rk_test_"):
 		return Test // in production too, for rehearsals

@@ -16,7 +16,7 @@ import (
 // Callable reports whether the configured key may be sent: it is a secret key, and a live one goes to Stripe only.
 func Callable(cfg config.Config) bool {
 	key := cfg.StripeSecretKey.Reveal()
-	if live := strings.HasPrefix(key, "sk_live_") || strings.HasPrefix(key, "rk_live_"); live {
+	if config.LiveKey(key) {
 		return cfg.StripeAPIBase == ""
 	}
 	return strings.HasPrefix(key, "sk_test_") || strings.HasPrefix(key, "rk_test_")
@@ -64,7 +64,7 @@ func (s *SetUp) checkKey(ctx context.Context) []Check {
 func (s *SetUp) checkKeyShape() []Check {
 	const area, name, publishableName = area("doctor.area.key"), "STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY"
 	key, publishable := s.Config.StripeSecretKey.Reveal(), s.Config.StripePublishableKey
-	live := strings.HasPrefix(key, "sk_live_") || strings.HasPrefix(key, "rk_live_")
+	live := config.LiveKey(key)
 	var checks []Check
 	switch {
 	case s.sandbox() && !s.hasProblem(name):
