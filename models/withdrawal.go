@@ -6,6 +6,10 @@ import (
 	"github.com/google/uuid"
 )
 
+// LegalZone is the time zone in which the periods of German law end. Letters state times in it, because the reader's
+// own zone is unknown.
+const LegalZone = "Europe/Berlin"
+
 // Withdrawal is a consumer's declaration of withdrawal from a contract, as received.
 type Withdrawal struct {
 	ID             uuid.UUID

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 	_ "time/tzdata" // works on hosts without zone files
+
+	"github.com/resume-matcher/credits/models"
 )
 
 // days is the length of the withdrawal period, and of the seller's time to refund.
@@ -11,9 +13,9 @@ import (
 // Source: §§ 355 Abs. 2, 357 Abs. 1 BGB
 const days = 14
 
-// germany is the time zone in which the periods of the law end, wherever the buyer is.
+// germany is models.LegalZone, wherever the buyer is.
 var germany = sync.OnceValue(func() *time.Location {
-	zone, err := time.LoadLocation("Europe/Berlin")
+	zone, err := time.LoadLocation(models.LegalZone)
 	if err != nil {
 		panic(err) // the zones are part of the program
 	}

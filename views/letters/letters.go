@@ -25,9 +25,6 @@ type Site struct {
 	Texts         *locales.Catalog
 }
 
-// zone is the time zone of letters, since nobody knows their readers'. The law that gives them rights is German.
-const zone = "Europe/Berlin"
-
 // letter is the content of a letter before it becomes HTML and text.
 type letter struct {
 	subject    string
@@ -97,7 +94,7 @@ func (s Site) Write(l models.Letter, to mail.Recipient) (mail.Content, error) {
 	if !ok {
 		return mail.Content{}, fmt.Errorf("letter in unknown language %q", l.Locale)
 	}
-	content, err := compose(components.WithZone(ctx, zone), s, l.Args)
+	content, err := compose(components.WithZone(ctx, models.LegalZone), s, l.Args)
 	if err != nil {
 		return mail.Content{}, err
 	}
