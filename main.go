@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -10,7 +11,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -52,29 +52,14 @@ var (
 	commit  string
 )
 
-// builtFrom returns the commit of the source code as the linker or else the go command has noted it, or "".
-func builtFrom() string {
-	if commit != "" {
-		return commit
-	}
-	info, _ := debug.ReadBuildInfo()
-	if info != nil {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				return s.Value
-			}
-		}
-	}
-	return ""
-}
-
 func main() {
 	stdlog.SetOutput(io.Discard) // net/http logs bytes of answers without a request; we log with slog
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	program := &command.Program{
-		Version: version, Commit: builtFrom(), Licences: static.Licences, Variables: config.Environment(os.Environ()),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Serve: serve,
+		Version: version, Commit: cmp.Or(commit, command.Revision()), Licences: static.Licences,
+		Variables: config.Environment(os.Environ()),
+		Stdin:     os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Serve: serve,
 	}
 	err := program.Run(ctx, os.Args[1:])
 	stop()
