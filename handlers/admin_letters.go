@@ -42,7 +42,7 @@ func (h *Handler) renderUnsent(c *fiber.Ctx, status int, form pages.LetterSettin
 		Locale: pageLocale(c), CSRF: currentVisitor(c).token, Letters: letters, Total: total, Form: form}))
 }
 
-// saveLetterSettings is POST /{locale}/admin/letters: which letters the product writes by itself.
+// saveLetterSettings is POST /{locale}/admin/letters: which optional letters the product writes.
 func (h *Handler) saveLetterSettings(c *fiber.Ctx) error {
 	form := pages.LetterSettingsForm{LowBalance: strings.TrimSpace(formValue(c, "low_balance")),
 		Digest: formValue(c, "digest") != ""}

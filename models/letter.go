@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Letter is an e-mail that the product sends by itself.
+// Letter is an e-mail that the product sends.
 type Letter struct {
 	ID     uuid.UUID
 	Kind   LetterKind

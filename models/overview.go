@@ -58,7 +58,7 @@ type OverviewSlot struct {
 	Returned    Credits // net effect of refunds and disputes
 	Outstanding Credits // of all users, at the end of the slot
 	Released    int64   // holds given back, because the feature failed or was not used
-	Expired     int64   // holds that ran out, because nobody ended them
+	Expired     int64   // holds that expired before their caller captured or released them
 }
 
 // ListedUser is a row of the user list. Claimed is an unverified address that the user signed in with.

@@ -103,7 +103,8 @@ func (l *load) workAndWatch(user int64, reporting int) {
 	l.finish()
 }
 
-// stripeFaults are what goes wrong between us and Stripe. Each gets the request and Stripe's own answer to it.
+// stripeFaults are what goes wrong between us and Stripe. Each gets the request and Stripe's own answer to it. A panic
+// with ErrAbortHandler is how net/http closes a connection without an answer.
 var stripeFaults = []struct {
 	name   string
 	answer func(w http.ResponseWriter, r *http.Request, stripe http.Handler)

@@ -168,7 +168,7 @@ func (l *load) send(method, path, key, body string) requestTo {
 		if err != nil {
 			return nil, err
 		}
-		req.GetBody = nil // the transport must not repeat it by itself
+		req.GetBody = nil // keep the transport from repeating the request
 		req.Header.Set("Authorization", "Bearer "+l.key)
 		if key != "" {
 			req.Header["Idempotency-Key"] = []string{key}

@@ -15,9 +15,9 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// mailServer takes letters, and unless it is told to behave it fails in every way that loses an answer: it closes the
-// connection before or after it has kept a letter, refuses one that it keeps, asks for patience, or dies with all
-// connections and begins anew.
+// mailServer receives letters. Until behave is called, it fails in every way that loses an answer: it closes the
+// connection before or after it stores a letter, refuses a letter that it stores, answers 451, or drops all connections
+// and restarts.
 type mailServer struct {
 	t       *testing.T
 	address string
@@ -56,7 +56,7 @@ func newMailServer(t *testing.T, seed uint64) *mailServer {
 	return s
 }
 
-// start begins to accept connections. The caller holds mu, unless nobody else knows the server yet.
+// start begins to accept connections. The caller holds mu, or is the constructor.
 func (s *mailServer) start() {
 	var config net.ListenConfig
 	l, err := config.Listen(s.t.Context(), "tcp", s.address)

@@ -46,7 +46,7 @@ func TestChangesOfSignInsAreTold(t *testing.T) {
 	f.wantLetters(t, "after deleting the account", user.ID, append(want, "account_deleted other@example.com")...)
 }
 
-// A sign-in on a kind of device that the user was never signed in on is told once; the first sign-in is not.
+// The first sign-in from each kind of device sends one letter, except the user's very first sign-in.
 func TestNewDevicesAreTold(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -92,8 +92,8 @@ func reportText(ctx context.Context, report reconcile.Report) string {
 	return lines.String() + say(ctx, "command.reconcile.compared", values{"count": report.Checked}) + "\n"
 }
 
-// PreparePrices puts the packages on sale where nobody has to decide it: in the sandbox, and where a developer tries
-// Stripe's test mode, whose Stripe knows none of the sandbox's prices.
+// PreparePrices puts the packages on sale without asking the operator, in the sandbox and where a developer tries
+// Stripe's test mode. A test account at Stripe knows none of the sandbox's prices.
 func (p *Program) PreparePrices(ctx context.Context, prices *catalog.Service) error {
 	if !p.Config.LocalSignIn {
 		return nil

@@ -243,7 +243,7 @@ func (s *Service) deliver(ctx context.Context, c *connection, l letter) error {
 	return failure
 }
 
-// recipients returns who a letter goes to, or its final status when there is nobody any more.
+// recipients returns who a letter goes to, or its final status if it has no recipient left.
 func (s *Service) recipients(l letter) ([]Recipient, models.LetterStatus) {
 	switch {
 	case l.Refused:

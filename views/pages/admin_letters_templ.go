@@ -24,7 +24,7 @@ type AdminLettersData struct {
 	Form         LetterSettingsForm
 }
 
-// LetterSettingsForm is which letters the product writes by itself, as posted.
+// LetterSettingsForm is the posted choice of optional letters.
 type LetterSettingsForm struct {
 	Digest     bool
 	LowBalance string         // empty for the default
