@@ -100,9 +100,9 @@ func TestPayloads(t *testing.T) {
 	endpoint, secret := f.add(r.URL)
 	var entries [2]models.CreditTransaction
 	for i, e := range []ledger.Entry{
-		{Delta: 100, Reason: models.ReasonManual, Meta: models.Meta{Note: "for Ada"}},
+		{Delta: 100, Reason: models.ReasonManual, Meta: models.Meta{Note: "for Lovelace"}},
 		{Delta: -60, Reason: models.ReasonResumeAnalysis, Meta: models.Meta{
-			PurchaseID: "0190a0a0-0000-7000-8000-000000000000", RequestMetadata: json.RawMessage(`{"name":"Ada"}`), IdempotencyKey: "ada"}},
+			PurchaseID: "0190a0a0-0000-7000-8000-000000000000", RequestMetadata: json.RawMessage(`{"name":"Lovelace"}`), IdempotencyKey: "lovelace"}},
 	} {
 		e.UserID = f.user
 		f.must(postgres.Transaction(t.Context(), f.db, func(tx models.Tx) error {
@@ -113,7 +113,12 @@ func TestPayloads(t *testing.T) {
 	}
 	f.must(f.Test(t.Context(), endpoint.ID))
 	f.pass()
-	for _, place := range dbtest.Traces(t, f.db, "ada") {
+	// A word that no random id contains.
+	places := dbtest.Traces(t, f.db, "lovelace")
+	if !slices.Contains(places, "credit_transactions.meta: lovelace") {
+		t.Errorf("found %q, want the entries' metadata among them", places)
+	}
+	for _, place := range places {
 		if strings.HasPrefix(place, "webhook_") {
 			t.Errorf("%s holds personal data, which the deletion of an account would leave behind", place)
 		}
