@@ -92,8 +92,19 @@ func TestSandboxIncludesResumeMatcher(t *testing.T) {
 	}, 10)
 	s.terminate()
 	s.waitForOutput("stopping")
-	post("release=1")
-	if answer := <-answered; answer.status != http.StatusOK {
+	var answer matcherAnswer
+	dbtest.Eventually(t, "the upload is answered", func() bool {
+		select {
+		case answer = <-answered:
+			return true
+		default: // The upload may not have reached Resume Matcher when it was last told to go on.
+			if res, err := http.DefaultClient.PostForm(control, url.Values{"release": {"1"}}); err == nil {
+				res.Body.Close()
+			}
+			return false
+		}
+	})
+	if answer.status != http.StatusOK {
 		t.Errorf("upload: status %d (%v), %s; want 200", answer.status, answer.err, answer.text)
 	}
 	s.stop()
