@@ -1,7 +1,10 @@
 package mail_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	netmail "net/mail"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +170,33 @@ func TestRecipients(t *testing.T) {
 		t.Errorf("letters went to %v, want the operator and the stranger", to)
 	}
 	f.want("after the account was deleted", "deleted", models.LetterDropped, 1, "")
+}
+
+// Whatever a name contains, it arrives as the name of the user's one address.
+func TestNamesArriveAsTheyAre(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	names := []string{`Ada "Byte" Lovelace`, `Ädä "Ω" <Lovelace>`, `Eve" <victim@example.com>, "`, `Eve" <victim@example.com> (`,
+		`O'Hara, Ltd.; \ (the first)`, `"`, `=?utf-8?q?Eve?=`}
+	for i, name := range names {
+		if err := f.DB.Exec(`UPDATE users SET name = ? WHERE id = ?`, name, f.user.ID).Error; err != nil {
+			t.Fatal(err)
+		}
+		f.add(fmt.Sprint(i))
+		f.send()
+		all := f.box.Letters()
+		if len(all) != i+1 {
+			t.Fatalf("%d letters after the name %q, want %d", len(all), name, i+1)
+		}
+		message, err := netmail.ReadMessage(bytes.NewReader(all[0].Source))
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := message.Header.AddressList("To")
+		if err != nil || len(to) != 1 || to[0].Address != "ada@example.com" || to[0].Name != name {
+			t.Errorf("To: %s (%v), want ada@example.com named %q", message.Header.Get("To"), err, name)
+		}
+	}
 }
 
 // Nothing that a person has typed adds a header or a recipient.

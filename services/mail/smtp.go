@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	netmail "net/mail"
 	"net/url"
 	"slices"
 	"strconv"
@@ -157,9 +158,13 @@ func (m message) build() (*mail.Msg, error) {
 		return nil, fmt.Errorf("sender: %w", err)
 	}
 	for _, to := range m.to {
-		if err := built.AddToFormat(oneLine(to.Name), to.Address); err != nil {
+		// go-mail's functions that take the name as text do not escape quotes in it.
+		address, err := netmail.ParseAddress("<" + to.Address + ">")
+		if err != nil {
 			return nil, fmt.Errorf("recipient: %w", err)
 		}
+		address.Name = oneLine(to.Name)
+		built.AddToMailAddress(address)
 	}
 	built.SetMessageIDWithValue(m.id)
 	built.SetDateWithValue(m.date)
