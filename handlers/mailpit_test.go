@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,9 +178,10 @@ func (m mailpit) checkParsed(id string, site letters.Site, name, locale string) 
 			m.t.Fatal(err)
 		}
 		lines := strings.NewReplacer("\r\n", "\n")
-		if got.Subject != want.Subject || lines.Replace(got.Text) != want.Text || lines.Replace(got.HTML) != want.HTML {
+		subject := strings.ReplaceAll(want.Subject, "\u00a0", " ") // a header is one line anyway
+		if got.Subject != subject || lines.Replace(got.Text) != want.Text || lines.Replace(got.HTML) != want.HTML {
 			m.t.Errorf("subject %q, text and HTML\n%s\n%s\nwant %q and\n%s\n%s", got.Subject, got.Text, got.HTML,
-				want.Subject, want.Text, want.HTML)
+				subject, want.Text, want.HTML)
 		}
 		if len(got.Attachments) != len(want.Attachments) {
 			m.t.Errorf("attachments %+v, want %d", got.Attachments, len(want.Attachments))
@@ -203,20 +205,23 @@ func (m mailpit) checkHeaders(id string) {
 	}
 }
 
-// checkHTML checks that mail programs support what the HTML uses.
+// decorations are what some mail programs ignore: the letter is then less pretty, and as readable.
+var decorations = []string{"<body> element", "background", "max-width", "overflow-wrap", "text-decoration"}
+
+// checkHTML checks that all mail programs support what the HTML uses, except for decorations.
 func (m mailpit) checkHTML(id string) {
 	m.t.Helper()
 	var check struct {
 		Warnings []struct {
 			Title string
-			Score struct{ Supported, Partial, Unsupported float64 }
+			Score struct{ Unsupported float64 }
 		}
-		Total struct{ Supported, Partial, Unsupported float64 }
 	}
 	m.get("message/"+id+"/html-check", &check)
-	m.t.Logf("%.1f %% supported, %.1f %% in part", check.Total.Supported, check.Total.Partial)
-	if check.Total.Unsupported > 2 {
-		m.t.Errorf("%.1f %% of the HTML are not supported: %+v", check.Total.Unsupported, check.Warnings)
+	for _, w := range check.Warnings {
+		if w.Score.Unsupported > 0 && !slices.Contains(decorations, w.Title) {
+			m.t.Errorf("%.0f %% of the programs do not support %s", w.Score.Unsupported, w.Title)
+		}
 	}
 }
 
