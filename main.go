@@ -230,8 +230,8 @@ func healthCheck(p *command.Program) (handlers.Health, error) {
 func background(p *command.Program, db *gorm.DB, h *handlers.Handler) []func(context.Context) {
 	schedule := periodic.Schedule{DB: db, Jobs: h.Jobs(), Log: p.Log}
 	schedule.OnActivity = func(noted func()) { postgres.OnActivity(db, noted) }
-	schedule.Listen = func(ctx context.Context, ready func(), heard func(string)) error {
-		return postgres.Listen(ctx, p.Config.DirectDatabaseURL().Reveal(), periodic.Channel, ready, heard)
+	schedule.Listen = func(ctx context.Context, ready func(), received func(string)) error {
+		return postgres.Listen(ctx, p.Config.DirectDatabaseURL().Reveal(), periodic.Channel, ready, received)
 	}
 	work := []func(context.Context){schedule.Run, h.Auth.CheckIssuer}
 	if h.Gate != nil { // the log tells what is wrong before a request comes

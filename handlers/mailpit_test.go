@@ -29,7 +29,7 @@ type mailpit struct {
 
 func startMailpit(t *testing.T) mailpit {
 	t.Helper()
-	program := outsider(t, "testdata/mailpit", "mailpit")
+	program := buildProgram(t, "testdata/mailpit", "mailpit")
 	m := mailpit{t: t, smtp: freeAddress(t), listening: freeAddress(t)}
 	//nolint:gosec // built from pinned source
 	cmd := exec.CommandContext(t.Context(), program, "--smtp", m.smtp, "--listen", m.listening, "--disable-version-check",

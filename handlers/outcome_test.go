@@ -13,7 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// When COMMIT was not answered, nobody is told that nothing has changed. A page offers to send the same form again.
+// When COMMIT was not answered, no answer says that nothing has changed. A page offers to send the same form again.
 func TestUnknownOutcomeIsNoPromise(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

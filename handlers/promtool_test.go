@@ -42,5 +42,5 @@ func promtool(t *testing.T, tests map[string]any) {
 // monitoringTool builds a program of Prometheus without the clouds that it can watch.
 func monitoringTool(t *testing.T, name string) string {
 	t.Helper()
-	return outsider(t, "../static/ops/testdata/prometheus", name, "remove_all_sd")
+	return buildProgram(t, "../static/ops/testdata/prometheus", name, "remove_all_sd")
 }

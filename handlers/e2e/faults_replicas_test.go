@@ -138,7 +138,7 @@ func diskIsFull(tr *trial) {
 	}
 	l.during(2 * time.Second)
 	l.finish()
-	tr.notef("/readyz told it %d times", full)
+	tr.notef("/readyz reported it %d times", full)
 	if full == 0 && l.answers["503"] > 0 {
 		tr.failf("/readyz was ready while the disk was full")
 	}

@@ -105,7 +105,7 @@ func waitForPort(tr *trial, port int) {
 	})
 }
 
-// drain is what the replicas are told of their proxy: one second, in which HAProxy asks twice.
+// drain is the SHUTDOWN_DELAY of the replicas: one second, in which HAProxy asks twice.
 var drain = []string{"SHUTDOWN_DELAY=1500ms", "TRUSTED_PROXIES=127.0.0.1"}
 
 // rollingRestart restarts replicas one after another, eight times; no request may fail at the proxy.

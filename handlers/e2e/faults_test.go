@@ -12,7 +12,7 @@ import (
 	"github.com/resume-matcher/credits/services/localpg"
 )
 
-// scenarios break what the product depends on while clients work, and check what they were told and what was booked.
+// scenarios break what the product depends on while clients work, and check the answers and what was booked.
 // Each is accepted only since it has failed with a planted mistake.
 var scenarios = []struct {
 	name string
@@ -43,7 +43,7 @@ var scenarios = []struct {
 	{"G8 soak", soak},
 }
 
-// Whatever breaks, credits are booked as acknowledged, once, and clients are told what is true.
+// Whatever breaks, credits are booked as acknowledged, once, and answers are true.
 func TestFaults(t *testing.T) {
 	if os.Getenv("FAULTS") == "" {
 		t.Skip("make faults runs this test")

@@ -154,7 +154,7 @@ func (b *browser) openGrant(page string) {
 	b.fillGrant("5")
 }
 
-// fillGrant fills in the form that grants credits. Nothing hears of it, so the server does not validate the fields, and
+// fillGrant fills in the form that grants credits. No listener is called: the server does not validate the fields, and
 // no text appears that would move the button.
 func (b *browser) fillGrant(credits string) {
 	b.t.Helper()

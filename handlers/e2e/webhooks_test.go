@@ -15,7 +15,7 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// An admin adds an endpoint. Its program hears of a test, a purchase and a spend, each signed with the secret that the
+// An admin adds an endpoint. Its program receives a test, a purchase and a spend, each signed with the secret that the
 // page has shown once, and the page shows that they arrived.
 func TestWebhooksReachTheOperatorsProgram(t *testing.T) {
 	t.Parallel()
@@ -54,7 +54,7 @@ func TestWebhooksReachTheOperatorsProgram(t *testing.T) {
 	v.buy("#buy-100")
 	v.spend("job_match")
 	types := []string{"webhook.test", "credits.added", "credits.spent"}
-	dbtest.Eventually(t, "the program has heard of everything", func() bool {
+	dbtest.Eventually(t, "the program has received everything", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return !slices.ContainsFunc(types, func(kind string) bool {

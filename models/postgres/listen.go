@@ -7,10 +7,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Listen connects to address and calls heard for each notification on a channel, until ctx ends or the connection is
+// Listen connects to address and calls received for each notification on a channel, until ctx ends or the connection is
 // lost. It calls ready once it listens; LISTEN is the connection's only statement. Address must be direct: a pooler in
 // transaction mode accepts LISTEN and delivers nothing.
-func Listen(ctx context.Context, address, channel string, ready func(), heard func(payload string)) error {
+func Listen(ctx context.Context, address, channel string, ready func(), received func(payload string)) error {
 	cfg, _, err := connConfig(address)
 	if err != nil {
 		return err
@@ -29,6 +29,6 @@ func Listen(ctx context.Context, address, channel string, ready func(), heard fu
 		if err != nil {
 			return fmt.Errorf("listen: %w", err)
 		}
-		heard(n.Payload)
+		received(n.Payload)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"gorm.io/gorm"
 )
 
-// Listen calls ready when it begins to listen for the servers that share the database, and heard for each of their
+// Listen calls ready when it begins to listen for the servers that share the database, and received for each of their
 // notifications, until ctx ends or the connection is lost. It is postgres.Listen with an address and Channel.
-type Listen func(ctx context.Context, ready func(), heard func(payload string)) error
+type Listen func(ctx context.Context, ready func(), received func(payload string)) error
 
 // Channel is the channel on which servers tell each other that they use the database.
 const Channel = "credits_work"
@@ -26,9 +26,9 @@ type peers struct {
 	pending   atomic.Bool // it has not come back
 }
 
-// heard reports whether notifications arrive: this server's own do. Through a pooler in transaction mode none does, and
-// a server that hears nothing asks the database every two seconds.
-func (p *peers) heard() bool { return p.listening.Load() && !p.pending.Load() }
+// receiving reports whether notifications arrive: this server's own do. Through a pooler in transaction mode none does,
+// and a server that receives nothing asks the database every two seconds.
+func (p *peers) receiving() bool { return p.listening.Load() && !p.pending.Load() }
 
 // Wake tells every server that there may be work. Programs beside the servers call it after they have stored some.
 func Wake(ctx context.Context, db *gorm.DB) error { return notify(ctx, db, "") }
@@ -40,10 +40,11 @@ func notify(ctx context.Context, db *gorm.DB, payload string) error {
 	return nil
 }
 
-// notify wakes the other servers if this one has used the database since it last told them, or has not heard itself.
+// notify wakes the other servers if this one has used the database since its last notification, or has not received
+// that one.
 func (s *Schedule) notify(ctx context.Context) error {
 	p := &s.peers
-	if s.Listen == nil || !s.untold() && !p.pending.Load() {
+	if s.Listen == nil || !s.unannounced() && !p.pending.Load() {
 		return nil
 	}
 	if p.notified.Load() > 0 && s.within(&p.notified, s.pace.inUse/2) { // the others are awake for longer
@@ -54,8 +55,8 @@ func (s *Schedule) notify(ctx context.Context) error {
 	return notify(ctx, s.DB, s.id)
 }
 
-// untold reports whether this server has used the database since it last told the others.
-func (s *Schedule) untold() bool { return s.used.Load() > s.peers.notified.Load() }
+// unannounced reports whether this server has used the database since its last notification.
+func (s *Schedule) unannounced() bool { return s.used.Load() > s.peers.notified.Load() }
 
 // listen keeps listening until ctx ends. After the connection was lost it waits until the database has answered
 // another question, because a database that suspends itself when idle ends its connections, and must stay suspended.
@@ -65,10 +66,10 @@ func (s *Schedule) listen(ctx context.Context) {
 			failures = 0
 			s.peers.listening.Store(true)
 			signal(s.recheck)
-		}, s.hear)
+		}, s.receive)
 		s.peers.listening.Store(false)
 		if failures++; failures == 2 && ctx.Err() == nil { // the first may be a restart
-			s.Log.WarnContext(ctx, "cannot hear other servers", "err", err)
+			s.Log.WarnContext(ctx, "cannot listen for other servers", "err", err)
 		}
 		select {
 		case <-s.peers.reconnect: // the answer to an old question
@@ -87,8 +88,8 @@ func (s *Schedule) listen(ctx context.Context) {
 	}
 }
 
-// hear notes what a server said.
-func (s *Schedule) hear(payload string) {
+// receive handles a notification of a server, which may be this one.
+func (s *Schedule) receive(payload string) {
 	if payload == s.id {
 		s.peers.pending.Store(false)
 		signal(s.recheck)

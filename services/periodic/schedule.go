@@ -41,7 +41,7 @@ type Schedule struct {
 	// OnActivity sets the function that is called before each statement whose context is not InBackground; nil if there
 	// are none.
 	OnActivity func(noted func())
-	Listen     Listen // hears the other servers; nil when there are none
+	Listen     Listen // receives the notifications of the other servers; nil when there are none
 	Log        *slog.Logger
 
 	pace     pace
@@ -88,7 +88,7 @@ func (s *Schedule) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	if s.Listen != nil {
-		s.peers.pending.Store(true) // not heard yet
+		s.peers.pending.Store(true) // not received yet
 		running.Go(func() { s.listen(ctx) })
 	}
 	if s.OnActivity != nil {
@@ -218,11 +218,11 @@ func later(a, b time.Time) time.Time {
 }
 
 // inUse reports whether a server has used the database lately or since the last question, or this one must still tell
-// the others that it has, or cannot hear that they have.
+// the others that it has, or cannot receive that they have.
 func (s *Schedule) inUse() bool {
 	last := time.Duration(max(s.used.Load(), s.roused.Load()))
 	return time.Since(s.began)-last < s.pace.inUse || last > s.asked.Sub(s.began) ||
-		s.Listen != nil && (!s.peers.heard() || s.untold())
+		s.Listen != nil && (!s.peers.receiving() || s.unannounced())
 }
 
 // wait returns when it is time to ask again.

@@ -101,7 +101,7 @@ func TestScheduleSleepsWhileTheDatabaseIsNotInUse(t *testing.T) {
 	})
 }
 
-// A server that sleeps hears that another uses the database, and finds the work that it left.
+// A server that sleeps is notified that another uses the database, and finds the work that it left.
 func TestServersWakeEachOther(t *testing.T) {
 	t.Parallel()
 	address := newWork(t)
@@ -112,8 +112,8 @@ func TestServersWakeEachOther(t *testing.T) {
 		s := &periodic.Schedule{DB: db, Log: slog.New(slog.DiscardHandler), Jobs: jobs(db),
 			OnActivity: func(noted func()) { postgres.OnActivity(db, noted) }}
 		s.SetPace(time.Millisecond, time.Hour, 50*time.Millisecond)
-		s.Listen = func(ctx context.Context, ready func(), heard func(string)) error {
-			return postgres.Listen(ctx, address, periodic.Channel, ready, heard)
+		s.Listen = func(ctx context.Context, ready func(), received func(string)) error {
+			return postgres.Listen(ctx, address, periodic.Channel, ready, received)
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -140,7 +140,7 @@ func TestServersWakeEachOther(t *testing.T) {
 	dbtest.Eventually(t, "a program's work is done", func() bool { return done.Load() > before })
 }
 
-// A server that cannot hear others keeps asking: through a pooler, no notification arrives.
+// A server that receives no notifications, as through a pooler, keeps asking.
 func TestServerThatHearsNothingStaysAwake(t *testing.T) {
 	t.Parallel()
 	for name, listen := range map[string]periodic.Listen{

@@ -53,9 +53,9 @@ func TestSweepBooksPaymentsWithoutEvents(t *testing.T) {
 	}
 	f.sweep(5 * time.Minute)
 	f.wantBalance(2400)
-	var told int64
-	if err := f.DB.Raw(`SELECT count(*) FROM letters WHERE kind = 'operator_silence'`).Scan(&told).Error; err != nil || told != 1 {
-		t.Errorf("%d letters about the missing events (%v), want one", told, err)
+	var letters int64
+	if err := f.DB.Raw(`SELECT count(*) FROM letters WHERE kind = 'operator_silence'`).Scan(&letters).Error; err != nil || letters != 1 {
+		t.Errorf("%d letters about the missing events (%v), want one", letters, err)
 	}
 	if f.asked() != 1 {
 		t.Errorf("%d requests of twenty replicas, want 1", f.asked())

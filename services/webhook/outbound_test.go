@@ -10,8 +10,8 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// The operator's endpoints hear what Stripe's events book, once each, however often these arrive: a purchase, a refund,
-// a dispute that is opened and won, and a purchase that needs a person.
+// The operator's endpoints receive what Stripe's events book, once each, however often these come: a purchase, a
+// refund, a dispute that is opened and won, and a purchase that needs a person.
 func TestStripesEventsReachTheEndpoints(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)

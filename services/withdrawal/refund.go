@@ -36,7 +36,7 @@ var worker = models.Actor{RequestID: "job"}
 // errUnclear says that a person must decide.
 var errUnclear = fault.Because(fault.Conflict, fault.WithdrawalUnclear)
 
-// refund stores the request for the refund before Stripe hears of it, so that a crash neither loses nor repeats it.
+// refund stores the request for the refund before Stripe is asked, so that a crash neither loses nor repeats it.
 func (s *Service) refund(ctx context.Context, w models.Withdrawal, event models.AuditEvent) error {
 	if w.PurchaseID == nil {
 		return errUnclear

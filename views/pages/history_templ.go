@@ -425,7 +425,7 @@ func clearFilter(locale, id string) templ.Component {
 	})
 }
 
-// long reports whether there is enough to filter that the filter is always in sight.
+// long reports whether there is enough to filter that the filter is always visible.
 func (d HistoryData) long() bool {
 	const short = 20
 	return len(d.Entries) > short || d.FirstURL != "" || d.NextURL != ""

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// outsider builds another project's program from its pinned source, and returns its path. module is the directory of
-// the go.mod that pins it.
-func outsider(t *testing.T, module, name string, tags ...string) string {
+// buildProgram builds another project's program from its pinned source, and returns its path. module is the directory
+// of the go.mod that pins it.
+func buildProgram(t *testing.T, module, name string, tags ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "tool", "-n", name) //nolint:gosec // a name of ours
 	cmd.Dir = module
